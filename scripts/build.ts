@@ -1,0 +1,50 @@
+/** `npm run build`: the workflows, the services and the CLI, into dist/. */
+import { chmod, rm, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+import { build, type BuildOptions } from 'esbuild';
+
+const from = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
+await rm(from('dist'), { recursive: true, force: true });
+
+const common: BuildOptions = {
+  outdir: from('dist'),
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'esm',
+  logLevel: 'warning',
+};
+
+/** Packages in CommonJS find these words in scope. */
+const COMMONJS_WORDS = [
+  "import { createRequire as $createRequire } from 'node:module';",
+  "import { fileURLToPath as $fileURLToPath } from 'node:url';",
+  'const require = $createRequire(import.meta.url);',
+  'const __filename = $fileURLToPath(import.meta.url);',
+].join('');
+
+const [{ code }] = await Promise.all([
+  bundleWorkflowCode({
+    workflowsPath: from('src/workflows/index.ts'),
+    logger: new DefaultLogger('WARN'),
+  }),
+  // The services load their packages from node_modules: native parts cannot be bundled.
+  build({
+    ...common,
+    packages: 'external',
+    entryPoints: ['worker', 'webhook', 'simulator'].map((name) => from(`src/${name}.ts`)),
+  }),
+  // The CLI starts for every dispatch: one file loads in a fraction of the time.
+  build({
+    ...common,
+    entryPoints: { 'kimi-dispatch': from('src/cli.ts'), 'cli-main': from('src/cli/main.ts') },
+    external: ['@temporalio/testing', './cli-main.js'],
+    minifySyntax: true,
+    minifyWhitespace: true,
+    banner: { js: COMMONJS_WORDS },
+  }),
+]);
+await writeFile(from('dist/workflows.cjs'), code);
+await chmod(from('dist/kimi-dispatch.js'), 0o755);

@@ -1,0 +1,69 @@
+import { z } from 'zod';
+import type { AnswerCallback, Callback } from './contract.ts';
+
+const tokens = z.int().nonnegative();
+
+/** What an answer holds, whoever carries it (contract section 3). Unknown members are dropped. */
+const answer = z.object({
+  id: z.string().min(1),
+  model: z.string().min(1),
+  usage: z
+    .object({ prompt_tokens: tokens, completion_tokens: tokens, total_tokens: tokens.optional() })
+    .transform((usage) => ({
+      ...usage,
+      total_tokens: usage.total_tokens ?? usage.prompt_tokens + usage.completion_tokens,
+    })),
+  choices: z
+    .array(z.object({ message: z.object({ content: z.string().min(1) }), finish_reason: z.string().optional() }))
+    .min(1),
+  // Not used, but a clock that makes no sense betrays a body that makes none. Seconds, or milliseconds as some send them.
+  created: z.int().nonnegative().max(8.64e15).optional(),
+});
+
+const metadata = z.object({ task_id: z.string(), task_name: z.string().optional() });
+
+const answerCallback = answer.extend({ metadata, error: z.null().optional() });
+
+const errorCallback = z.object({
+  id: z.string().min(1).optional(),
+  model: z.string().min(1).optional(),
+  error: z.object({ type: z.string().min(1), message: z.string() }),
+  choices: z.undefined().optional(),
+  metadata,
+});
+
+/** A body that is no callback; the message names every member that is wrong. */
+export class MalformedCallback extends Error {
+  override readonly name = 'MalformedCallback';
+}
+
+/**
+ * Reads a callback from parsed JSON.
+ *
+ * @throws {MalformedCallback} with one sentence.
+ */
+export function parseCallback(json: unknown): Callback {
+  const reportsError = typeof json === 'object' && json !== null && 'error' in json && json.error !== null;
+  const parsed = (reportsError ? errorCallback : answerCallback).safeParse(json);
+  if (!parsed.success) throw new MalformedCallback(explain(parsed.error));
+  const { created: _created, error, choices, ...rest } = { created: undefined, ...parsed.data };
+  return error ? { ...rest, error } : ({ ...rest, choices } as AnswerCallback);
+}
+
+/**
+ * Reads an answer that a provider returned straight from the dispatch call.
+ *
+ * @returns `undefined` where the body is no complete answer.
+ */
+export function parseDirectAnswer(json: unknown, task_id: string): AnswerCallback | undefined {
+  const parsed = answer.safeParse(json);
+  if (!parsed.success) return undefined;
+  const { created: _created, ...rest } = parsed.data;
+  return { ...rest, metadata: { task_id } };
+}
+
+function explain(error: z.ZodError): string {
+  return error.issues
+    .map((issue) => `${issue.path.length > 0 ? issue.path.join('.') : 'body'}: ${issue.message}`)
+    .join('; ');
+}

@@ -1,0 +1,11 @@
+#!/usr/bin/env node
+/** Entry of the command line. What it loads is compiled once and kept, where Node can do that (22.1 and newer). */
+import * as nodeModule from 'node:module';
+import type * as Main from './cli/main.ts';
+
+/** Built beside this file. */
+const MAIN: string = './cli-main.js';
+
+(nodeModule as { enableCompileCache?: () => void }).enableCompileCache?.();
+const { main } = (await import(MAIN)) as typeof Main;
+await main(process.argv);

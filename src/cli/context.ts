@@ -1,0 +1,57 @@
+import type { Client } from '@temporalio/client';
+import { loadEnvFiles, readConfig, type Config } from '../config.ts';
+import { ResultStore } from '../results.ts';
+import { runningStack, type StackState } from '../stack/state.ts';
+import { connectClient } from '../temporal.ts';
+import { textFor, type Text } from '../text/index.ts';
+import { cliText, type CliText } from './text/index.ts';
+
+/** What every command works with. */
+export interface Context {
+  config: Config;
+  /** What the command line says. */
+  say: CliText;
+  /** What a task says. */
+  text: Text;
+  /** The embedded stack that runs from `KIMI_HOME`, if one does. */
+  stack: StackState | undefined;
+  results: ResultStore;
+  taskQueue: string;
+  /** The environment that says where the engine is. */
+  engineEnv: NodeJS.ProcessEnv;
+}
+
+/** Reads the configuration and finds the running stack. What is set in the environment wins over what the stack says. */
+export async function openContext(): Promise<Context> {
+  loadEnvFiles();
+  const config = readConfig();
+  const stack = await runningStack(config.KIMI_HOME);
+  const isMeant = config.TEMPORAL_ADDRESS === undefined || config.TEMPORAL_ADDRESS === stack?.temporal_address;
+  return contextFor(config, isMeant ? stack : undefined);
+}
+
+export function contextFor(config: Config, stack: StackState | undefined): Context {
+  const engineEnv = {
+    ...process.env,
+    ...(stack && { TEMPORAL_ADDRESS: stack.temporal_address, TEMPORAL_NAMESPACE: stack.namespace }),
+  };
+  return {
+    config,
+    say: cliText(config.KIMI_LANG),
+    text: textFor(config.KIMI_LANG),
+    stack,
+    results: new ResultStore(stack && !config.isSet('KIMI_RESULTS_DIR') ? stack.results_dir : config.KIMI_RESULTS_DIR),
+    taskQueue: stack?.task_queue ?? config.KIMI_TASK_QUEUE,
+    engineEnv,
+  };
+}
+
+/** Runs work with a connection to the engine, and closes it. */
+export async function withClient<T>(context: Context, work: (client: Client) => Promise<T>): Promise<T> {
+  const client = await connectClient(context.engineEnv);
+  try {
+    return await work(client);
+  } finally {
+    await client.connection.close();
+  }
+}

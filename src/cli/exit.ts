@@ -1,0 +1,42 @@
+import type { Outcome } from '../contract.ts';
+
+/** Exit statuses of `kimi-dispatch`. Documented in the README; scripts rely on them. */
+export const EXIT = {
+  ok: 0,
+  /** Something nobody foresaw. */
+  unexpected: 1,
+  /** Unknown option, missing or malformed argument. */
+  usage: 2,
+  /** Configuration or environment: no key, a port taken, a folder not writable. */
+  config: 3,
+  unknown_task: 4,
+  /** No Temporal server, or nothing that works on tasks. */
+  engine: 5,
+  /** The task failed, or Kimi refused it. */
+  failed: 6,
+  timed_out: 7,
+  cancelled: 8,
+  /** The task has no result yet. */
+  unfinished: 9,
+  /** Ctrl-C: 128 + SIGINT. */
+  interrupted: 130,
+} as const;
+
+export type Exit = (typeof EXIT)[keyof typeof EXIT];
+
+/** @returns the exit status for a finished task. */
+export function exitFor(outcome: Outcome): Exit {
+  return outcome === 'done' ? EXIT.ok : EXIT[outcome];
+}
+
+/** An error with one sentence for the user and the exit status that goes with it. */
+export class CliError extends Error {
+  override readonly name = 'CliError';
+
+  constructor(
+    readonly exit: Exit,
+    message: string,
+  ) {
+    super(message);
+  }
+}

@@ -1,0 +1,51 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import { homedir } from 'node:os';
+import type { ResultFile } from '../contract.ts';
+import { replyText } from '../reply.ts';
+import type { Context } from './context.ts';
+import { CliError, EXIT, exitFor, type Exit } from './exit.ts';
+import { lookUp } from './look-up.ts';
+import { Progress } from './progress.ts';
+
+/** How often a task is looked at, in milliseconds. */
+const LOOK_MS = 200;
+
+/** Shows a task until it has a result. */
+export async function follow(client: Client, context: Context, task_id: string): Promise<ResultFile> {
+  const progress = new Progress(context.say, context.text);
+  const stop = new AbortController();
+  const interrupt = (): void => stop.abort();
+  process.once('SIGINT', interrupt);
+  try {
+    for (;;) {
+      const found = await lookUp(client, task_id);
+      const result = await context.results.read(task_id);
+      if (result) return result;
+      if (!found) throw new CliError(EXIT.unknown_task, context.say.unknownTask(task_id));
+      progress.update(found);
+      await pause(LOOK_MS, undefined, { signal: stop.signal });
+    }
+  } catch (error) {
+    if (stop.signal.aborted) throw new CliError(EXIT.interrupted, context.say.interrupted(task_id));
+    throw error;
+  } finally {
+    process.removeListener('SIGINT', interrupt);
+    progress.end();
+  }
+}
+
+/** Prints the reply of contract section 5. @returns the exit status for the outcome. */
+export async function printReply({ results, text, stack, say }: Context, result: ResultFile): Promise<Exit> {
+  const isLatest = (await results.latest())?.task_id === result.task_id;
+  const file = isLatest ? results.latestPath : results.resultPath(result.task_id);
+  console.log(replyText(result, tildePath(file), text));
+  if (stack?.simulated) console.log(`\n${say.simulatedNotice}`);
+  return exitFor(result.status);
+}
+
+/** @returns a path as the user would type it. */
+export function tildePath(path: string): string {
+  const home = homedir();
+  return path === home || path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
+}

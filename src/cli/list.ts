@@ -1,0 +1,61 @@
+import type { Command } from 'commander';
+import { SEARCH_ATTRIBUTES, TASK_WORKFLOW, isoSeconds, type TaskState } from '../contract.ts';
+import { openContext, withClient } from './context.ts';
+import { EXIT, type Exit } from './exit.ts';
+import { command, count, ending } from './options.ts';
+import { columns } from './table.ts';
+import type { CliText } from './text/index.ts';
+
+interface ListOptions {
+  limit: number;
+  json?: true;
+}
+
+export function listCommand(say: CliText): Command {
+  return command('list', say, say.help.list, [
+    'kimi-dispatch list',
+    'kimi-dispatch list -l 100 --json | jq -r .[].task_id',
+  ])
+    .option('-l, --limit <N>', say.help.limit, count(say), 20)
+    .option('--json', say.help.json)
+    .action(ending(list));
+}
+
+async function list({ limit, json }: ListOptions): Promise<Exit> {
+  const context = await openContext();
+  const { say, text, taskQueue } = context;
+  const tasks = await withClient(context, async (client) => {
+    const found = [];
+    const query = `WorkflowType = "${TASK_WORKFLOW}" AND TaskQueue = ${JSON.stringify(taskQueue)}`;
+    for await (const { workflowId, startTime, typedSearchAttributes: attributes } of client.workflow.list({
+      query,
+      pageSize: limit,
+    })) {
+      found.push({
+        task_id: workflowId,
+        task_name: attributes.get(SEARCH_ATTRIBUTES.taskName) ?? '',
+        state: (attributes.get(SEARCH_ATTRIBUTES.status) ?? 'dispatching') as TaskState,
+        model: attributes.get(SEARCH_ATTRIBUTES.model) ?? '',
+        tokens: attributes.get(SEARCH_ATTRIBUTES.tokens) ?? null,
+        created_at: isoSeconds(startTime),
+      });
+      if (found.length === limit) break;
+    }
+    return found;
+  });
+
+  if (json) console.log(JSON.stringify(tasks, null, 2));
+  else if (tasks.length === 0) console.log(say.list.none);
+  else {
+    const rows = tasks.map((task) => [
+      task.task_id,
+      task.task_name,
+      text.state[task.state],
+      task.model,
+      task.tokens?.toString() ?? '',
+      task.created_at,
+    ]);
+    console.log(columns([say.list.columns, ...rows]));
+  }
+  return EXIT.ok;
+}

@@ -1,0 +1,96 @@
+import { isGrpcServiceError, WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client';
+import {
+  isoSeconds,
+  SEARCH_ATTRIBUTES,
+  STATUS_QUERY,
+  TASK_ID,
+  TASK_WORKFLOW,
+  type ResultFile,
+  type TaskState,
+  type TaskView,
+} from '../contract.ts';
+import { CliError, EXIT } from './exit.ts';
+import type { CliText } from './text/index.ts';
+
+/** How long a worker may take to answer a query, in milliseconds. */
+const QUERY_TIMEOUT_MS = 2_000;
+
+/** What the engine knows of one task. */
+export interface Found {
+  view: TaskView;
+  /** False where no worker answered and the view holds only what the engine has recorded. */
+  live: boolean;
+  /** An activity that is being tried again, and why it failed before. */
+  retrying?: { attempt: number; why: string };
+}
+
+/** @throws {CliError} where the argument is no task id. */
+export function checkTaskId(task_id: string, say: CliText): string {
+  if (!TASK_ID.test(task_id)) throw new CliError(EXIT.usage, say.usage.badTaskId(task_id));
+  return task_id;
+}
+
+/** @returns what the engine knows of a task; `undefined` where it does not know it. */
+export async function lookUp(client: Client, task_id: string): Promise<Found | undefined> {
+  const handle = client.workflow.getHandle(task_id);
+  try {
+    const [view, description] = await Promise.all([ask(client, handle), handle.describe()]);
+    if (description.type !== TASK_WORKFLOW) return undefined;
+    const pending = description.raw.pendingActivities?.find(({ lastFailure }) => lastFailure);
+    const { typedSearchAttributes: attributes } = description;
+    return {
+      view: view ?? {
+        task_id,
+        task_name: attributes.get(SEARCH_ATTRIBUTES.taskName) ?? '',
+        model: attributes.get(SEARCH_ATTRIBUTES.model) ?? '',
+        state: (attributes.get(SEARCH_ATTRIBUTES.status) ?? 'dispatching') as TaskState,
+        step: description.status.name === 'RUNNING' ? 'waiting' : 'closed',
+        created_at: isoSeconds(description.startTime),
+        acknowledged: false,
+      },
+      live: view !== undefined,
+      ...(pending && { retrying: { attempt: pending.attempt ?? 1, why: pending.lastFailure?.message ?? '' } }),
+    };
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+/** @returns the workflow's own view, or `undefined` where no worker answers. */
+async function ask(client: Client, handle: WorkflowHandle): Promise<TaskView | undefined> {
+  try {
+    return await client.connection.withDeadline(
+      Date.now() + QUERY_TIMEOUT_MS,
+      async () => await handle.query<TaskView>(STATUS_QUERY),
+    );
+  } catch (error) {
+    if (isGrpcServiceError(error) || isGrpcServiceError((error as Error).cause)) return undefined;
+    throw error;
+  }
+}
+
+/** A task the engine has forgotten (retention) is still known by its result. */
+export function viewOfResult(result: ResultFile): TaskView {
+  return {
+    task_id: result.task_id,
+    task_name: result.task_name,
+    model: result.model,
+    state: result.status,
+    step: 'closed',
+    created_at: result.created_at,
+    completed_at: result.completed_at,
+    tokens: result.tokens?.total,
+    error: result.error,
+    acknowledged: result.acknowledged ?? false,
+  };
+}
+
+/** @returns how many workers poll for tasks. */
+export async function workersOn(client: Client, taskQueue: string): Promise<number> {
+  const { pollers } = await client.workflowService.describeTaskQueue({
+    namespace: client.options.namespace,
+    taskQueue: { name: taskQueue },
+  });
+  return pollers?.length ?? 0;
+}

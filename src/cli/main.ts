@@ -1,0 +1,80 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { ConfigError, langOf, loadEnvFiles } from '../config.ts';
+import { ServiceError } from '../errors.ts';
+import { PACKAGE_ROOT } from '../paths.ts';
+import { NoTemporalCli } from '../stack/temporal-cli.ts';
+import { EngineUnreachable } from '../temporal.ts';
+import { dispatchCommand } from './dispatch.ts';
+import { doctorCommand } from './doctor.ts';
+import { downCommand } from './down.ts';
+import { CliError, EXIT, type Exit } from './exit.ts';
+import { listCommand } from './list.ts';
+import { logsCommand } from './logs.ts';
+import { usageError } from './options.ts';
+import { resultCommand } from './result.ts';
+import { runCommand } from './run.ts';
+import { statusCommand } from './status.ts';
+import { cliText, type CliText } from './text/index.ts';
+import { upCommand } from './up.ts';
+import { watchCommand } from './watch.ts';
+
+const COMMANDS = [
+  dispatchCommand,
+  runCommand,
+  statusCommand,
+  listCommand,
+  resultCommand,
+  watchCommand,
+  upCommand,
+  downCommand,
+  logsCommand,
+  doctorCommand,
+];
+
+/** Runs `kimi-dispatch`. Every error ends as a sentence on standard error and an exit status. */
+export async function main(argv: string[]): Promise<void> {
+  loadEnvFiles();
+  const say = cliText(langOf());
+  try {
+    await programFor(say).parseAsync(argv);
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return;
+    const { exit, message } = sentenceFor(error, say);
+    console.error(message);
+    process.exitCode = exit;
+  }
+}
+
+function programFor(say: CliText): Command {
+  const { version } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as { version: string };
+  const program = new Command('kimi-dispatch')
+    .description(say.help.program)
+    .version(version, '-V, --version', say.help.version)
+    .helpOption('-h, --help', say.help.option)
+    .helpCommand('help [command]', say.help.command)
+    .addHelpText('after', `\n${say.help.exits}`);
+  for (const make of COMMANDS) program.addCommand(make(say));
+  for (const command of [program, ...program.commands]) {
+    command
+      .exitOverride()
+      .configureOutput({ outputError: () => {} })
+      .configureHelp({ styleTitle: (title) => say.titles[title] ?? title });
+  }
+  return program;
+}
+
+function sentenceFor(error: unknown, say: CliText): { exit: Exit; message: string } {
+  if (error instanceof CommanderError) {
+    // Without a command, commander shows the help on standard error.
+    return error.code === 'commander.help' ? { exit: EXIT.usage, message: '' } : usageError(error, say);
+  }
+  if (error instanceof CliError) return error;
+  if (error instanceof ConfigError) return { exit: EXIT.config, message: say.config(error.problems) };
+  if (error instanceof ServiceError) return { exit: EXIT.config, message: error.message };
+  if (error instanceof NoTemporalCli) return { exit: EXIT.config, message: say.noTemporalCli(error.tried) };
+  if (error instanceof EngineUnreachable) return { exit: EXIT.engine, message: say.noEngine(error.address) };
+  if (process.env['KIMI_LOG_LEVEL'] === 'debug') console.error(error);
+  return { exit: EXIT.unexpected, message: say.unexpected((error as Error).message) };
+}

@@ -1,0 +1,59 @@
+import { Command, InvalidArgumentError } from 'commander';
+import ms, { type StringValue } from 'ms';
+import { CliError, EXIT, type Exit } from './exit.ts';
+import type { CliText } from './text/index.ts';
+
+const DAY_MS = 24 * 3600 * 1000;
+
+/** A command that speaks the user's language, shows examples, and ends with an exit status. */
+export function command(name: string, say: CliText, description: string, examples: string[]): Command {
+  return new Command(name)
+    .description(description)
+    .helpOption('-h, --help', say.help.option)
+    .allowExcessArguments(false)
+    .addHelpText('after', `\n${say.help.examples}\n${examples.map((line) => `  ${line}`).join('\n')}`);
+}
+
+/** Ends a command's action with its exit status. */
+export function ending<Args extends unknown[]>(action: (...args: Args) => Promise<Exit>) {
+  return async (...args: Args): Promise<void> => {
+    process.exitCode = await action(...args);
+  };
+}
+
+/** Reads a duration such as `120s` or `5m`, or a number of milliseconds. */
+export function duration(say: CliText): (value: string) => number {
+  return (value) => {
+    const time = ms(value as StringValue);
+    if (!Number.isInteger(time) || time < 1 || time > DAY_MS) throw new InvalidArgumentError(say.usage.duration);
+    return time;
+  };
+}
+
+/** Reads a count from 1 to 1000. */
+export function count(say: CliText): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (!Number.isInteger(number) || number < 1 || number > 1000) throw new InvalidArgumentError(say.usage.count);
+    return number;
+  };
+}
+
+/** Says in the user's language what commander found wrong. */
+export function usageError(error: { code: string; message: string }, say: CliText): CliError {
+  const subject = /'([^']*)'/.exec(error.message)?.[1] ?? '';
+  const { usage } = say;
+  const sentences: Record<string, string> = {
+    'commander.unknownOption': usage.unknownOption(subject),
+    'commander.unknownCommand': usage.unknownCommand(subject),
+    'commander.missingArgument': usage.missingArgument(subject),
+    'commander.missingMandatoryOptionValue': usage.missingArgument(subject),
+    'commander.optionMissingArgument': usage.missingArgument(subject),
+    'commander.excessArguments': usage.tooMany,
+    'commander.invalidArgument': usage.invalidValue(
+      subject,
+      error.message.split('. ').slice(1).join('. ').trim() || error.message,
+    ),
+  };
+  return new CliError(EXIT.usage, sentences[error.code] ?? error.message);
+}

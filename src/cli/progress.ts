@@ -1,0 +1,84 @@
+import cliTruncate from 'cli-truncate';
+import pico from 'picocolors';
+import type { TaskView } from '../contract.ts';
+import { explain, type Text } from '../text/index.ts';
+import type { Found } from './look-up.ts';
+import type { CliText } from './text/index.ts';
+
+const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
+const FRAME_MS = 80;
+
+/** Shows where a task stands on standard error: one moving line on a terminal, a line per step elsewhere. */
+export class Progress {
+  private frame = 0;
+  private shown = '';
+  private line: () => string = () => '';
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly say: CliText,
+    private readonly text: Text,
+    private readonly out: NodeJS.WriteStream = process.stderr,
+  ) {}
+
+  /** Shows a sentence. */
+  note(sentence: string): void {
+    this.show(() => sentence);
+  }
+
+  /** Shows a task. */
+  update({ view, live, retrying }: Found): void {
+    const parts = [
+      () => pico.bold(view.task_name),
+      () => (live ? this.text.step[view.step] : this.say.noWorker),
+      () => this.elapsed(view),
+      () => (retrying ? pico.yellow(this.say.progress.attempt(retrying.attempt, retrying.why)) : ''),
+      () => (view.wake_error ? pico.red(explain(view.wake_error, this.text)) : ''),
+    ];
+    const key = JSON.stringify([view.step, live, retrying?.attempt]);
+    this.show(
+      () =>
+        parts
+          .map((part) => part())
+          .filter((part) => part !== '')
+          .join('  '),
+      key,
+    );
+  }
+
+  /** Takes the moving line away. */
+  end(): void {
+    clearInterval(this.timer);
+    this.timer = undefined;
+    if (this.out.isTTY) this.out.write('\r\u001B[K');
+  }
+
+  private show(line: () => string, key = line()): void {
+    this.line = line;
+    if (this.out.isTTY) {
+      this.timer ??= setInterval(() => this.draw(), FRAME_MS);
+    } else if (key !== this.shown) {
+      this.out.write(`${line()}\n`);
+    }
+    this.shown = key;
+  }
+
+  private draw(): void {
+    this.frame = (this.frame + 1) % FRAMES.length;
+    const line = `${pico.cyan(FRAMES[this.frame] ?? '')} ${this.line()}`;
+    this.out.write(`\r\u001B[K${cliTruncate(line, (this.out.columns || 80) - 1)}`);
+  }
+
+  /** Time since the task began to wait, against its limit; before that, since it was started. */
+  private elapsed({ step, created_at, deadline }: TaskView): string {
+    const start = Date.parse(created_at);
+    const now = clock(Date.now() - start);
+    return step === 'waiting' && deadline ? this.say.progress.elapsed(now, clock(Date.parse(deadline) - start)) : now;
+  }
+}
+
+/** @returns `m:ss`. */
+function clock(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+}

@@ -1,0 +1,118 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import type { Command } from 'commander';
+import { startStack, type Stack } from '../stack/stack.ts';
+import { explain } from '../text/index.ts';
+import { contextFor, openContext, withClient, type Context } from './context.ts';
+import { CliError, EXIT, type Exit } from './exit.ts';
+import { follow, printReply } from './follow.ts';
+import { lookUp, workersOn } from './look-up.ts';
+import { command, ending } from './options.ts';
+import { Progress } from './progress.ts';
+import { chooseName, readPrompt, type PromptOptions } from './prompt.ts';
+import { addTaskOptions, exitForRefusal, start, type Job, type TaskOptions } from './task-options.ts';
+import type { CliText } from './text/index.ts';
+
+/** How long a stack that `run` started is kept for the agent to be woken, once the answer is there. Milliseconds. */
+const TELL_MS = 10_000;
+
+/** `run` watches the task anyway: it need not wait for Kimi's word first. */
+const ACCEPT_WAIT_MS = 100;
+
+interface RunOptions extends PromptOptions, TaskOptions {
+  simulate?: boolean;
+}
+
+export function runCommand(say: CliText): Command {
+  const { help } = say;
+  const examples = [
+    'kimi-dispatch run --simulate "寫一個 Python 費波那契函數"',
+    'kimi-dispatch run -f prompt.md --timeout 10m',
+  ];
+  const run = command('run', say, help.run, examples)
+    .argument('[PROMPT]', help.runPrompt)
+    .option('-p, --prompt <PROMPT>', help.prompt)
+    .option('-f, --file <FILE>', help.file);
+  return addTaskOptions(run, say).option('--simulate', help.simulate).action(ending(runTask));
+}
+
+async function runTask(argument: string | undefined, options: RunOptions): Promise<Exit> {
+  const context = await openContext();
+  const { config, say, stack } = context;
+  const prompt = await readPrompt({ ...options, prompt: options.prompt ?? argument }, say);
+  const job: Job = { prompt, name: chooseName(options.name, prompt, say) };
+  const simulate = options.simulate ?? false;
+
+  const workersElsewhere = !stack && config.TEMPORAL_ADDRESS !== undefined && (await hasWorkers(context));
+  // A simulated task must never reach a worker that pays.
+  if (simulate && (workersElsewhere || stack?.simulated === false)) throw new CliError(EXIT.config, say.notSimulated);
+  if (stack || workersElsewhere) return await runOn(context, job, options);
+
+  if (!simulate && !config.KIMI_API_KEY) throw new CliError(EXIT.config, say.noKey);
+  const own = await startOwnStack(context, simulate);
+  const ownContext = contextFor(config, own.state);
+  try {
+    return await runOn(
+      ownContext,
+      job,
+      options,
+      async (client, task_id) => await untilTold(client, ownContext, task_id),
+    );
+  } finally {
+    await own.stop();
+  }
+}
+
+async function runOn(
+  context: Context,
+  job: Job,
+  options: TaskOptions,
+  afterwards?: (client: Client, task_id: string) => Promise<void>,
+): Promise<Exit> {
+  const { say, text } = context;
+  return await withClient(context, async (client) => {
+    const started = await start(client, context, job, options, ACCEPT_WAIT_MS);
+    if (started.status === 'refused') {
+      console.error(say.refused(job.name, explain(started.error, text)));
+      return exitForRefusal(started.error.type);
+    }
+    console.log(`${say.dispatched(job.name)}\n`);
+    console.error(say.taskId(started.task_id));
+    const result = await follow(client, context, started.task_id);
+    const exit = await printReply(context, result);
+    await afterwards?.(client, started.task_id);
+    return exit;
+  });
+}
+
+/** The stack is about to be stopped: gives the agent a moment to be woken, and says so where it was not. */
+async function untilTold(client: Client, { say, stack }: Context, task_id: string): Promise<void> {
+  const giveUpAt = Date.now() + TELL_MS;
+  while (Date.now() < giveUpAt) {
+    const found = await lookUp(client, task_id);
+    if (found?.view.acknowledged) return;
+    if (found?.view.wake_error || found?.retrying) break;
+    await pause(100);
+  }
+  console.error(`\n${say.stillTelling(stack?.wake_url ?? '')}`);
+}
+
+async function startOwnStack({ config, say, text }: Context, simulate: boolean): Promise<Stack> {
+  const progress = new Progress(say, text);
+  try {
+    const stack = await startStack({
+      config,
+      simulate,
+      onStep: (step) => progress.note(say.steps[step]),
+      onRestart: (name) => console.error(say.up.restarted(name)),
+    });
+    // Another one was started in the meantime: it is as good, but not ours to stop.
+    return 'stop' in stack ? stack : { state: stack, stop: async () => {} };
+  } finally {
+    progress.end();
+  }
+}
+
+async function hasWorkers(context: Context): Promise<boolean> {
+  return await withClient(context, async (client) => (await workersOn(client, context.taskQueue)) > 0);
+}

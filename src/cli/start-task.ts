@@ -1,0 +1,101 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  WithStartWorkflowOperation,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowIdConflictPolicy,
+  WorkflowIdReusePolicy,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  type Client,
+} from '@temporalio/client';
+import { ApplicationFailure, TypedSearchAttributes } from '@temporalio/common';
+import {
+  ACCEPTED_UPDATE,
+  SEARCH_ATTRIBUTES,
+  TASK_WORKFLOW,
+  type Acceptance,
+  type Task,
+  type TaskError,
+  type TaskSummary,
+} from '../contract.ts';
+import { newTaskId } from '../naming.ts';
+import { textFor } from '../text/index.ts';
+import { staticDetails } from '../workflows/details.ts';
+
+/** What became of a start: Kimi took the task, refused it, or has not said yet (the engine keeps it and goes on). */
+export type Started =
+  | { status: 'accepted'; task_id: string; api_id: string }
+  | { status: 'pending'; task_id: string }
+  | { status: 'refused'; task_id: string; error: TaskError }
+  /** The engine did not even confirm that it has the task. */
+  | { status: 'unknown'; task_id: string };
+
+/**
+ * Gives a task to the engine and waits, for at most `waitMs`, until Kimi has taken it.
+ *
+ * The task id is drawn here; where another task has it, a new one is drawn: a start never joins another task.
+ */
+export async function startTask(
+  client: Client,
+  taskQueue: string,
+  request: Omit<Task, 'task_id'>,
+  waitMs: number,
+): Promise<Started> {
+  for (;;) {
+    const task: Task = { task_id: newTaskId(), ...request };
+    try {
+      return await startOnce(client, taskQueue, task, waitMs);
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    }
+  }
+}
+
+async function startOnce(client: Client, taskQueue: string, task: Task, waitMs: number): Promise<Started> {
+  const { task_id } = task;
+  const text = textFor(task.lang);
+  const startWorkflowOperation = new WithStartWorkflowOperation<(task: Task) => Promise<TaskSummary>>(TASK_WORKFLOW, {
+    workflowId: task_id,
+    taskQueue,
+    args: [task],
+    workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
+    workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+    // How long a task waits for a worker that was killed while it worked on it (10 s by default).
+    workflowTaskTimeout: '3s',
+    typedSearchAttributes: new TypedSearchAttributes([
+      { key: SEARCH_ATTRIBUTES.status, value: 'dispatching' },
+      { key: SEARCH_ATTRIBUTES.taskName, value: task.task_name },
+      { key: SEARCH_ATTRIBUTES.model, value: task.model },
+    ]),
+    staticSummary: text.summary(task),
+    staticDetails: staticDetails(task, text),
+  });
+  const accepted = client.workflow
+    .executeUpdateWithStart<(task: Task) => Promise<TaskSummary>, Acceptance, []>(ACCEPTED_UPDATE, {
+      startWorkflowOperation,
+    })
+    .then(
+      ({ api_id }): Started => ({ status: 'accepted', task_id, api_id }),
+      (error: unknown): Started => ({ status: 'refused', task_id, error: refusal(error) }),
+    );
+  const first = await Promise.race([accepted, pause(Math.max(waitMs, 0), undefined, { ref: false })]);
+  return first ?? ((await isKnown(client, task_id)) ? { status: 'pending', task_id } : { status: 'unknown', task_id });
+}
+
+/** The update fails with what the task failed with; anything else is not about the task. */
+function refusal(error: unknown): TaskError {
+  if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
+    return { type: error.cause.type ?? 'error', message: error.cause.message };
+  }
+  throw error;
+}
+
+async function isKnown(client: Client, task_id: string): Promise<boolean> {
+  try {
+    await client.workflow.getHandle(task_id).describe();
+    return true;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
+}

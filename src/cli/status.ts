@@ -1,0 +1,61 @@
+import type { Command } from 'commander';
+import { EngineUnreachable } from '../temporal.ts';
+import { explain } from '../text/index.ts';
+import { openContext, withClient } from './context.ts';
+import { CliError, EXIT, type Exit } from './exit.ts';
+import { tildePath } from './follow.ts';
+import { checkTaskId, lookUp, viewOfResult, type Found } from './look-up.ts';
+import { command, ending } from './options.ts';
+import { columns } from './table.ts';
+import type { CliText } from './text/index.ts';
+
+export function statusCommand(say: CliText): Command {
+  return command('status', say, say.help.status, ['kimi-dispatch status kimi-1707654321-12345 --json | jq .state'])
+    .argument('<TASK>', say.help.task)
+    .option('--json', say.help.json)
+    .action(ending(status));
+}
+
+async function status(task: string, { json }: { json?: true }): Promise<Exit> {
+  const context = await openContext();
+  const { say, text, results, stack } = context;
+  const task_id = checkTaskId(task, say);
+  const saved = await results.read(task_id);
+  let found: Found | undefined;
+  try {
+    found = await withClient(context, async (client) => await lookUp(client, task_id));
+  } catch (error) {
+    // A saved result tells enough while the engine is down.
+    if (!(error instanceof EngineUnreachable) || !saved) throw error;
+  }
+  const view = found?.live ? found.view : saved ? viewOfResult(saved) : found?.view;
+  if (!view) throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
+  const file = saved && results.resultPath(task_id);
+  const web = found && stack?.ui_url && `${stack.ui_url}/namespaces/${stack.namespace}/workflows/${task_id}`;
+  if (json) {
+    console.log(JSON.stringify({ ...view, retrying: found?.retrying, result_file: file, web_ui: web }, null, 2));
+    return EXIT.ok;
+  }
+  const { status: label } = say;
+  const rows: [string, string | undefined][] = [
+    [label.task, view.task_name],
+    [label.id, task_id],
+    [label.state, text.state[view.state]],
+    [label.step, view.step === 'closed' ? undefined : text.step[view.step]],
+    [label.model, view.model],
+    [label.apiId, view.api_id],
+    [label.created, view.created_at],
+    [label.deadline, view.step === 'waiting' ? view.deadline : undefined],
+    [label.completed, view.completed_at],
+    [label.tokens, view.tokens?.toString()],
+    [label.error, view.error && explain(view.error, text)],
+    [label.wakeError, view.wake_error && explain(view.wake_error, text)],
+    ['', found?.retrying && say.progress.attempt(found.retrying.attempt, found.retrying.why)],
+    [label.acknowledged, view.acknowledged ? label.yes : label.no],
+    [label.result, file && tildePath(file)],
+    [label.web, web],
+  ];
+  console.log(columns(rows.filter((row): row is [string, string] => row[1] !== undefined)));
+  if (found && !found.live && !saved) console.log(`\n${say.noWorker}`);
+  return EXIT.ok;
+}

@@ -1,0 +1,63 @@
+import type { Command } from 'commander';
+import type { Client } from '@temporalio/client';
+import type { Task } from '../contract.ts';
+import type { Context } from './context.ts';
+import { CliError, EXIT } from './exit.ts';
+import { duration } from './options.ts';
+import { startTask, type Started } from './start-task.ts';
+import type { CliText } from './text/index.ts';
+
+/** What `dispatch` and `run` both take. */
+export interface TaskOptions {
+  name?: string;
+  model?: string;
+  timeout?: number;
+}
+
+export function addTaskOptions(command: Command, { help, ...say }: CliText): Command {
+  return command
+    .option('-n, --name <NAME>', help.name)
+    .option('-m, --model <MODEL>', help.model)
+    .option('--timeout <TIME>', help.timeout, duration({ help, ...say }));
+}
+
+/** A prompt and the name chosen for it. */
+export interface Job {
+  prompt: string;
+  name: string;
+}
+
+/**
+ * Starts a task as the options and the configuration have it.
+ *
+ * @throws {CliError} where there is no key to pay with, or the engine did not confirm.
+ */
+export async function start(
+  client: Client,
+  { config, stack, taskQueue, say }: Context,
+  { prompt, name }: Job,
+  { model, timeout }: TaskOptions,
+  waitMs: number,
+): Promise<Exclude<Started, { status: 'unknown' }>> {
+  // A stack elsewhere has its key elsewhere; its worker will say.
+  if (stack && !stack.has_key) throw new CliError(EXIT.config, say.noKey);
+  const request: Omit<Task, 'task_id'> = {
+    task_name: name,
+    prompt,
+    model: model ?? config.KIMI_MODEL,
+    timeout_ms: timeout ?? config.KIMI_TASK_TIMEOUT_MS,
+    grace_ms: config.KIMI_GRACE_MS,
+    lang: config.KIMI_LANG,
+  };
+  const started = await startTask(client, taskQueue, request, waitMs);
+  if (started.status === 'unknown') throw new CliError(EXIT.engine, say.engineSilent(started.task_id));
+  return started;
+}
+
+/** Errors of the configuration among what Kimi's side may refuse a task with. */
+const CONFIG_ERRORS = new Set(['no_api_key', 'no_callback_provider']);
+
+/** @returns the exit status for a task that was refused. */
+export function exitForRefusal(type: string): typeof EXIT.config | typeof EXIT.failed {
+  return CONFIG_ERRORS.has(type) ? EXIT.config : EXIT.failed;
+}

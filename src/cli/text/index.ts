@@ -1,0 +1,11 @@
+import type { Lang } from '../../contract.ts';
+import { en } from './en.ts';
+import { zhTW, type CliText } from './zh-TW.ts';
+
+export type { CliText };
+
+const TEXTS: Record<Lang, CliText> = { 'zh-TW': zhTW, en };
+
+export function cliText(lang: Lang): CliText {
+  return TEXTS[lang];
+}

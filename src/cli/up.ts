@@ -1,0 +1,108 @@
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Command } from 'commander';
+import pico from 'picocolors';
+import { publicAddress } from '../address.ts';
+import { startStack } from '../stack/stack.ts';
+import { runningStack, type StackState } from '../stack/state.ts';
+import { openContext, type Context } from './context.ts';
+import { CliError, EXIT, type Exit } from './exit.ts';
+import { tildePath } from './follow.ts';
+import { command, ending } from './options.ts';
+import { Progress } from './progress.ts';
+import { columns } from './table.ts';
+import type { CliText } from './text/index.ts';
+
+interface UpOptions {
+  simulate?: boolean;
+  detach?: boolean;
+}
+
+export function upCommand(say: CliText): Command {
+  const examples = ['kimi-dispatch up', 'kimi-dispatch up --detach', 'kimi-dispatch up --simulate'];
+  return command('up', say, say.help.up, examples)
+    .option('--simulate', say.help.simulate)
+    .option('-d, --detach', say.help.detach)
+    .action(ending(up));
+}
+
+async function up({ simulate = false, detach = false }: UpOptions): Promise<Exit> {
+  const context = await openContext();
+  return detach ? await upInBackground(context, simulate) : await upInForeground(context, simulate);
+}
+
+async function upInForeground({ config, say, text }: Context, simulate: boolean): Promise<Exit> {
+  const progress = new Progress(say, text);
+  const stack = await startStack({
+    config,
+    simulate,
+    onStep: (step) => progress.note(say.steps[step]),
+    onRestart: (name) => console.error(say.up.restarted(name)),
+  }).finally(() => progress.end());
+  if (!('stop' in stack)) return already(stack, simulate, say);
+
+  console.log(screen(say.up.ready, stack.state, publicAddress(config.KIMI_API_URL), say));
+  console.log(`\n${pico.dim(say.up.stop)}`);
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+  });
+  console.error(`\n${say.steps.stopping}`);
+  await stack.stop();
+  console.error(say.up.stopped);
+  return EXIT.ok;
+}
+
+/** Runs `up` again, as a process that outlives this one, and waits until it is ready. */
+async function upInBackground({ config, say }: Context, simulate: boolean): Promise<Exit> {
+  const running = await runningStack(config.KIMI_HOME);
+  if (running) return already(running, simulate, say);
+  const logs = join(config.KIMI_HOME, 'logs');
+  mkdirSync(logs, { recursive: true });
+  const logFile = join(logs, 'up.log');
+  const log = openSync(logFile, 'a', 0o600);
+  const [program = ''] = process.argv.slice(1);
+  const child = spawn(process.execPath, [program, 'up', ...(simulate ? ['--simulate'] : [])], {
+    detached: true,
+    // What it says while it fetches a server is worth seeing here.
+    stdio: ['ignore', log, log],
+  });
+  closeSync(log);
+  child.unref();
+  let ended = false;
+  child.once('exit', () => (ended = true));
+  for (;;) {
+    const state = await runningStack(config.KIMI_HOME);
+    if (state?.pid === child.pid && state) {
+      console.log(screen(say.up.ready, state, publicAddress(config.KIMI_API_URL), say));
+      console.log(`\n${pico.dim(say.up.detached)}`);
+      return EXIT.ok;
+    }
+    if (ended) throw new CliError(EXIT.config, say.up.failed(tildePath(logFile)));
+    await pause(50);
+  }
+}
+
+function already(state: StackState, simulate: boolean, say: CliText): Exit {
+  if (simulate && !state.simulated) throw new CliError(EXIT.config, say.notSimulated);
+  console.log(screen(say.up.already, state, undefined, say));
+  return EXIT.ok;
+}
+
+/** The one calm screen. */
+function screen(heading: string, state: StackState, apiUrl: string | undefined, say: CliText): string {
+  const { rows } = say.up;
+  const kimi = state.simulated ? `${pico.yellow(say.up.simulated)} ${state.simulator_url}` : apiUrl;
+  const lines: [string, string | undefined][] = [
+    ['Temporal', state.temporal_address],
+    ['Web UI', state.ui_url],
+    ['Webhook', state.webhook_url],
+    [rows.kimi, state.has_key ? kimi : pico.yellow(say.up.noKey)],
+    [rows.gateway, state.wake_url],
+    [rows.results, tildePath(state.results_dir)],
+    [rows.logs, tildePath(state.logs_dir)],
+  ];
+  const shown = lines.filter((line): line is [string, string] => line[1] !== undefined);
+  return `${pico.bold(pico.green(heading))}\n\n${columns(shown.map(([label, value]) => ['', label, value]))}`;
+}

@@ -1,0 +1,232 @@
+/**
+ * The shapes, names and numbers that every room of this house agrees on.
+ *
+ * Loaded by workflows too: it imports nothing from Node and validates nothing (see callback.ts for that).
+ */
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+
+/** The languages a user may read. Chosen with `KIMI_LANG`; Traditional Chinese unless told otherwise. */
+export type Lang = 'zh-TW' | 'en';
+
+/** Default namespace of the engine (`TEMPORAL_NAMESPACE` chooses another). */
+export const NAMESPACE = 'default';
+
+/** Default task queue. Another one (`KIMI_TASK_QUEUE`) keeps two stacks apart on one Temporal namespace. */
+export const TASK_QUEUE = 'kimi-dispatch';
+
+/** The workflow type of a task. Its workflow id is the task id. */
+export const TASK_WORKFLOW = 'kimiTask';
+
+/** Signal, argument {@link Callback}: Kimi's answer. Raised by the webhook endpoint. */
+export const CALLBACK_SIGNAL = 'callback';
+
+/** Query → {@link TaskView}: where the task stands. */
+export const STATUS_QUERY = 'status';
+
+/** Update → {@link Acceptance}: answers once Kimi has taken the task, throws what made it refuse. */
+export const ACCEPTED_UPDATE = 'accepted';
+
+/** Search attributes of a task, as columns and filters in the Web UI. */
+export const SEARCH_ATTRIBUTES = {
+  status: defineSearchAttributeKey('KimiStatus', SearchAttributeType.KEYWORD),
+  taskName: defineSearchAttributeKey('KimiTaskName', SearchAttributeType.KEYWORD),
+  model: defineSearchAttributeKey('KimiModel', SearchAttributeType.KEYWORD),
+  tokens: defineSearchAttributeKey('KimiTokens', SearchAttributeType.INT),
+} as const;
+
+/** What one task asks for: the input of its workflow. Nothing secret may ever stand here. */
+export interface Task {
+  /** `kimi-<unix seconds>-<number>`; also the workflow id. */
+  task_id: string;
+  /** Short name shown to the user; see naming.ts. */
+  task_name: string;
+  prompt: string;
+  model: string;
+  /** How long Kimi may take to call back, counted from its acceptance. Milliseconds. */
+  timeout_ms: number;
+  /** How long a timed-out or cancelled task stays open for an answer that comes late. Milliseconds. */
+  grace_ms: number;
+  /** Language of every text this task shows. */
+  lang: Lang;
+}
+
+/** How a task may end. */
+export type Outcome = 'done' | 'failed' | 'timed_out' | 'cancelled';
+
+/** Where a task stands; the value of the search attribute `KimiStatus`. */
+export type TaskState = 'dispatching' | 'dispatched' | Outcome;
+
+/** Answer of the dispatch call. */
+export interface Acceptance {
+  task_id: string;
+  /** The provider's id of the request, e.g. `cmpl-1707654360-abc123`. */
+  api_id: string;
+}
+
+/** What went wrong, as the provider or we name it. Never carries a secret. */
+export interface TaskError {
+  type: string;
+  message: string;
+}
+
+/** Token counts as the provider reports them. */
+export interface Usage {
+  prompt_tokens: number;
+  completion_tokens: number;
+  total_tokens: number;
+}
+
+interface CallbackMetadata {
+  task_id: string;
+  task_name?: string;
+}
+
+/** A callback that carries Kimi's answer (contract section 3). */
+export interface AnswerCallback {
+  id: string;
+  model: string;
+  usage: Usage;
+  choices: { message: { content: string }; finish_reason?: string }[];
+  metadata: CallbackMetadata;
+}
+
+/** A callback of a provider that failed. */
+export interface ErrorCallback {
+  id?: string;
+  model?: string;
+  error: TaskError;
+  metadata: CallbackMetadata;
+}
+
+export type Callback = AnswerCallback | ErrorCallback;
+
+/** `pending-<task_id>.json` (contract section 2). */
+export interface PendingFile {
+  task_id: string;
+  status: 'dispatched';
+  /** ISO 8601, UTC, whole seconds. */
+  created_at: string;
+}
+
+/** A finished task, before it is written. */
+export interface TaskResult {
+  task_id: string;
+  task_name: string;
+  status: Outcome;
+  model: string;
+  /** Kimi's answer; absent when there is none. */
+  output?: string;
+  tokens?: { prompt: number; completion: number; total: number };
+  finish_reason?: string;
+  error?: TaskError;
+  /** True when the answer came after the task had timed out or was cancelled. */
+  late?: true;
+  /** When the task was started. ISO 8601, UTC, whole seconds. */
+  created_at: string;
+}
+
+/** `<task_id>.json` and `latest.json` (contract section 4). */
+export interface ResultFile extends TaskResult {
+  /** When the result was saved. ISO 8601, UTC, whole seconds. */
+  completed_at: string;
+  /** True once the agent has been told. */
+  acknowledged?: true;
+  acknowledged_at?: string;
+}
+
+/** What a task is doing now. */
+export type TaskStep =
+  | 'dispatching'
+  | 'waiting'
+  | 'saving'
+  | 'waking'
+  | 'acknowledging'
+  /** The outcome stands; an answer that comes late would still be kept. */
+  | 'awaiting_late_answer'
+  | 'closed';
+
+/** Answer of the `status` query. Times are ISO 8601, UTC, whole seconds. */
+export interface TaskView {
+  task_id: string;
+  task_name: string;
+  model: string;
+  state: TaskState;
+  step: TaskStep;
+  api_id?: string;
+  created_at: string;
+  /** Until when Kimi's answer is in time; known once Kimi has accepted. */
+  deadline?: string;
+  completed_at?: string;
+  tokens?: number;
+  error?: TaskError;
+  /** Whether the agent has been told. */
+  acknowledged: boolean;
+  /** Why the agent could not be woken, if it could not. */
+  wake_error?: TaskError;
+}
+
+/** Return value of the task workflow. */
+export interface TaskSummary {
+  task_id: string;
+  status: Outcome;
+  acknowledged: boolean;
+}
+
+/** Activities the task workflow calls. */
+export interface TaskActivities {
+  /** Sends the task to Kimi. Never sends twice: what is retried was not sent. */
+  dispatch(task: Task): Promise<Dispatched>;
+  /** Writes `pending-<task_id>.json`. */
+  recordPending(task_id: string, created_at: string): Promise<void>;
+  /** Writes the result and `latest.json`, removes the pending file. Returns `completed_at`. */
+  persist(result: TaskResult): Promise<string>;
+  /** Wakes the agent's gateway. */
+  wake(task_id: string, text: string): Promise<void>;
+  /** Marks the result as shown. */
+  acknowledge(task_id: string): Promise<void>;
+}
+
+/** What the dispatch call brought back. */
+export interface Dispatched {
+  api_id: string;
+  /** Set when the provider answered at once instead of calling back: paid for, so it is kept. */
+  answer?: AnswerCallback;
+}
+
+/**
+ * Types of the application failures that activities raise. `retried` says what Temporal does with them.
+ */
+export const FAILURE = {
+  /** Kimi said no; nothing will come. Not retried. */
+  refused: 'Refused',
+  /** The request may or may not have reached Kimi. Not retried: it could be paid for twice. */
+  outcomeUnknown: 'OutcomeUnknown',
+  /** The request was certainly not accepted. Retried. */
+  notSent: 'NotSent',
+  /** The gateway said no (wrong token, wrong address). Not retried. */
+  wakeRefused: 'WakeRefused',
+  /** The gateway is out of reach or busy. Retried. */
+  wakeFailed: 'WakeFailed',
+} as const;
+
+/** Largest prompt, in bytes of UTF-8. The engine refuses payloads over 2 MiB; the prompt travels with room to spare. */
+export const MAX_PROMPT_BYTES = 1024 * 1024;
+
+/** Largest callback body, in bytes. The engine refuses payloads over 2 MiB (2,097,152 bytes), envelope included. */
+export const MAX_CALLBACK_BYTES = 2_000_000;
+
+/** Characters of the answer shown in the reply (contract section 5). */
+export const SUMMARY_CHARS = 300;
+
+/** Task ids are ours alone: this is checked before an id is used in a path or a workflow id. */
+export const TASK_ID = /^kimi-\d{1,12}-\d{1,9}$/;
+
+/** @returns whether the callback reports an error in place of an answer. */
+export function isErrorCallback(callback: Callback): callback is ErrorCallback {
+  return 'error' in callback;
+}
+
+/** @returns ISO 8601 in UTC with whole seconds, the form of contract section 4 (and the one `jq` can parse). */
+export function isoSeconds(time: Date | number): string {
+  return new Date(time).toISOString().replace(/\.\d{3}Z$/, 'Z');
+}

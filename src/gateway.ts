@@ -1,0 +1,75 @@
+import { Agent, request } from 'undici';
+import { publicAddress } from './address.ts';
+
+/** Why the agent could not be woken. Its message never holds the token. */
+export class GatewayError extends Error {
+  override readonly name = 'GatewayError';
+
+  constructor(
+    readonly type: string,
+    message: string,
+    readonly retryable: boolean,
+    readonly retryAfterMs?: number,
+  ) {
+    super(message);
+  }
+}
+
+export interface GatewayOptions {
+  /** Address of the wake hook, e.g. `http://127.0.0.1:18789/hooks/wake`. */
+  wakeUrl: string;
+  /** The gateway's `hooks.token`; none for the original's `/api/cron/wake`. */
+  token: string | undefined;
+}
+
+/** How long the gateway may take to answer, in milliseconds. */
+const TIMEOUT_MS = 8_000;
+
+/** The agent's gateway (contract section 5, openclaw.md). */
+export class Gateway {
+  private readonly agent = new Agent({ headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS });
+
+  constructor(private readonly options: GatewayOptions) {}
+
+  /**
+   * Wakes the agent. `Idempotency-Key` lets a gateway that honours it drop a repeat.
+   *
+   * @throws {GatewayError}
+   */
+  async wake(task_id: string, text: string, signal?: AbortSignal): Promise<void> {
+    const { wakeUrl, token } = this.options;
+    let response;
+    try {
+      response = await request(wakeUrl, {
+        method: 'POST',
+        dispatcher: this.agent,
+        signal,
+        headers: {
+          'content-type': 'application/json',
+          'idempotency-key': task_id,
+          ...(token && { authorization: `Bearer ${token}` }),
+        },
+        body: JSON.stringify({ text, mode: 'now' }),
+      });
+      await response.body.dump();
+    } catch (error) {
+      const { code, message } = error as { code?: string; message?: string };
+      throw new GatewayError('unreachable', `cannot reach ${publicAddress(wakeUrl)}: ${code ?? message}`, true);
+    }
+
+    const { statusCode: status, headers } = response;
+    if (status >= 200 && status < 300) return;
+    const what = `${publicAddress(wakeUrl)} answered ${status}`;
+    if (status === 401 || status === 403) {
+      throw new GatewayError('unauthorized', `${what}: set OPENCLAW_WAKE_TOKEN to the gateway’s hooks.token`, false);
+    }
+    if (status === 404) {
+      throw new GatewayError('not_found', `${what}: enable hooks in the gateway or correct OPENCLAW_WAKE_URL`, false);
+    }
+    if (status >= 500 || status === 429 || status === 408) {
+      const seconds = Number(headers['retry-after']);
+      throw new GatewayError(`http_${status}`, what, true, seconds > 0 ? seconds * 1000 : undefined);
+    }
+    throw new GatewayError(`http_${status}`, what, false);
+  }
+}

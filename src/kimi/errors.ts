@@ -1,0 +1,27 @@
+/** Why a dispatch call brought no API id. */
+export type KimiErrorKind =
+  /** Kimi said no; nothing will come. */
+  | 'refused'
+  /** The request may have been accepted; sending it again could be paid for twice. */
+  | 'outcome_unknown'
+  /** The request was certainly not accepted: it may be sent again. */
+  | 'not_sent';
+
+/** The one error of this room. Its message never holds the key. */
+export class KimiError extends Error {
+  override readonly name = 'KimiError';
+
+  constructor(
+    readonly kind: KimiErrorKind,
+    /** Kimi's own word (`rate_limit_reached_error`) or ours (`no_api_key`). */
+    readonly type: string,
+    message: string,
+    readonly options: {
+      cause?: unknown;
+      /** How long Kimi asked us to wait, in milliseconds. */
+      retryAfterMs?: number;
+    } = {},
+  ) {
+    super(message, options);
+  }
+}

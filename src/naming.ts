@@ -1,0 +1,50 @@
+import { randomInt } from 'node:crypto';
+import { charactersOf, firstCharacters } from './characters.ts';
+
+/** Longest task name, in characters. */
+export const MAX_NAME_CHARS = 64;
+
+/** Where a name derived from a prompt is cut, in characters: it is read in lists and chat messages. */
+const DERIVED_NAME_CHARS = 24;
+
+/** Opening words that say "make me a …" and not what is made. */
+const PREAMBLE =
+  /^(?:please|kindly|can you|could you|help me(?: to)?|i (?:want|need)|write|create|make|build|generate|implement|give me|me|an?|the|some|請你?|麻煩你?|可以|幫我|幫忙|替我|給我|我(?:想要?|需要)|寫(?:出|好)?|撰寫|建立|製作|產生|生成|做|設計|實作|一?[個份篇段支隻套]|请你?|麻烦你?|帮我|帮忙|给我|写(?:出|好)?|撰写|创建|制作|产生|设计|实现|一?[个份篇段套])(?=[\s\p{Script=Han}]|$)\s*/iu;
+
+/**
+ * Makes a short task name from a prompt: its first clause, without "please write me a", as lower-case words joined by
+ * hyphens. The same prompt always gives the same name. Letters and digits of any script survive, so Chinese prompts get
+ * Chinese names; the result is safe as a file name and as a search attribute. A prompt with no letter gives `task`.
+ */
+export function nameFromPrompt(prompt: string): string {
+  let clause = prompt.normalize('NFKC').trim();
+  for (let rest = clause; ; clause = rest) {
+    rest = clause.replace(PREAMBLE, '');
+    if (rest === clause || rest === '') break;
+  }
+  clause = clause.split(/[,.;:!?、。…\n]/u).find((part) => /[\p{L}\p{N}]/u.test(part)) ?? '';
+  const words = clause.toLowerCase().match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
+  let name = '';
+  for (const word of words) {
+    const longer = name === '' ? word : `${name}-${word}`;
+    if (charactersOf(longer).length > DERIVED_NAME_CHARS) break;
+    name = longer;
+  }
+  return name || firstCharacters(words[0] ?? 'task', DERIVED_NAME_CHARS);
+}
+
+/**
+ * @returns whether a name given by the user can be used: 1 to 64 characters, letters, digits, spaces and `. _ -` of any
+ * script, starting and ending with a letter or digit. So it is never a path and never hides a control character.
+ */
+export function isTaskName(name: string): boolean {
+  return (
+    charactersOf(name).length <= MAX_NAME_CHARS &&
+    /^[\p{L}\p{N}](?:[\p{L}\p{M}\p{N} ._-]*[\p{L}\p{M}\p{N}])?$/u.test(name)
+  );
+}
+
+/** Draws a task id, `kimi-<unix seconds>-<number>`. Whether it is free is for the engine to say. */
+export function newTaskId(now: Date = new Date()): string {
+  return `kimi-${Math.floor(now.getTime() / 1000)}-${randomInt(10_000, 100_000)}`;
+}

@@ -1,0 +1,90 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo, ListenOptions } from 'node:net';
+import { pino, type Logger } from 'pino';
+import { ConfigError, readConfig, loadEnvFiles, type Config } from './config.ts';
+import { ServiceError } from './errors.ts';
+import { EngineUnreachable } from './temporal.ts';
+
+/** What a service says to the process that started it, once it is ready. */
+export interface Ready {
+  ready: true;
+  /** Port it listens on. */
+  port: number;
+}
+
+/** What a service says to the process that started it, when it cannot start. */
+export interface FailedToStart {
+  failed: string;
+}
+
+/** A running service. */
+export interface Service {
+  port: number;
+  /** Settles when the service has stopped, rejects when it broke. */
+  stopped: Promise<void>;
+  /** Drains and stops. */
+  stop(): void;
+}
+
+/**
+ * Runs one service as a process of its own: configuration, one-sentence errors, SIGTERM and SIGINT drain and stop.
+ * Started by `up`, it stops with it: the IPC channel closes however `up` ends, kill -9 included.
+ */
+export async function runService(
+  name: string,
+  start: (config: Config, log: Logger) => Promise<Service>,
+): Promise<void> {
+  let log: Logger = pino({ name });
+  try {
+    loadEnvFiles();
+    const config = readConfig();
+    log = pino({ name, level: config.KIMI_LOG_LEVEL });
+    const service = await start(config, log);
+    let stopping = false;
+    const stop = (): void => {
+      if (!stopping) service.stop();
+      stopping = true;
+    };
+    for (const signal of ['SIGTERM', 'SIGINT', 'disconnect']) process.on(signal, stop);
+    log.info({ port: service.port }, 'ready');
+    process.send?.({ ready: true, port: service.port } satisfies Ready);
+    await service.stopped.finally(() => (stopping = true));
+    log.info('stopped');
+    process.exitCode = 0;
+  } catch (error) {
+    const expected =
+      error instanceof ServiceError || error instanceof ConfigError || error instanceof EngineUnreachable;
+    process.send?.({ failed: (error as Error).message } satisfies FailedToStart);
+    log.fatal(expected ? error.message : { err: error }, expected ? undefined : 'stopped by an unexpected error');
+    process.exitCode = expected ? 2 : 1;
+  }
+  // The IPC channel would keep the process alive.
+  if (process.connected) process.disconnect();
+}
+
+/**
+ * Listens, and says in one sentence why it cannot.
+ *
+ * @returns the port it listens on.
+ */
+export async function listen(server: Server, options: ListenOptions, variable: string): Promise<number> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject).listen(options, () => resolve());
+    });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const reason = code === 'EADDRINUSE' ? 'is taken' : `cannot be used (${code})`;
+    throw new ServiceError(`port ${options.port} on ${options.host} ${reason}; choose another with ${variable}`);
+  }
+  return (server.address() as AddressInfo).port;
+}
+
+/** Serves `/healthz` (the process lives) and `/readyz` (it can do its work) for a process that serves nothing else. */
+export function healthServer(isReady: () => boolean): Server {
+  return createServer((request, response) => {
+    const status = request.url === '/healthz' ? 200 : request.url === '/readyz' ? (isReady() ? 200 : 503) : 404;
+    response.writeHead(status, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ status: status === 200 ? 'ok' : status === 503 ? 'not ready' : 'not found' }));
+  });
+}

@@ -1,0 +1,150 @@
+import { mkdir, open, readFile, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { lock } from 'proper-lockfile';
+import writeFileAtomic from 'write-file-atomic';
+import { isoSeconds, TASK_ID, type PendingFile, type ResultFile, type TaskResult } from './contract.ts';
+
+/**
+ * The results folder (contract sections 2 and 4). Every file is written aside, synced and renamed, so a reader never
+ * sees half of one. Several processes may share a folder: what touches `latest.json` happens under a lock file.
+ */
+export class ResultStore {
+  private queue: Promise<unknown> = Promise.resolve();
+
+  constructor(readonly folder: string) {}
+
+  resultPath(task_id: string): string {
+    return join(this.folder, `${checked(task_id)}.json`);
+  }
+
+  get latestPath(): string {
+    return join(this.folder, 'latest.json');
+  }
+
+  private pendingPath(task_id: string): string {
+    return join(this.folder, `pending-${checked(task_id)}.json`);
+  }
+
+  /** Marks a task as taken by Kimi. Does nothing once the task has a result. */
+  async recordPending(task_id: string, created_at: string): Promise<void> {
+    await this.exclusively(async () => {
+      if (await this.read(task_id)) return;
+      const pending: PendingFile = { task_id, status: 'dispatched', created_at };
+      await this.write(this.pendingPath(task_id), pending);
+    });
+  }
+
+  /**
+   * Saves a result. The same result saved again changes nothing, and `latest.json` never goes back to an older one.
+   *
+   * @returns `completed_at` of the saved result.
+   */
+  async persist(result: TaskResult): Promise<string> {
+    return await this.exclusively(async () => {
+      let saved = await this.read(result.task_id);
+      const known = saved?.status === result.status && saved.late === result.late;
+      if (!saved || !known) {
+        saved = { ...result, completed_at: isoSeconds(Date.now()) };
+        await this.write(this.resultPath(result.task_id), saved);
+      }
+      // A result saved just now is the newest by being saved; one found here may have been overtaken since.
+      const latest = known ? await this.latest() : undefined;
+      if (!latest || latest.completed_at < saved.completed_at) await this.write(this.latestPath, saved);
+      await rm(this.pendingPath(result.task_id), { force: true });
+      return saved.completed_at;
+    });
+  }
+
+  /** Marks a result as shown to the user. A second time changes nothing. */
+  async acknowledge(task_id: string): Promise<void> {
+    await this.exclusively(async () => {
+      const saved = await this.read(task_id);
+      if (!saved) throw new Error(`${this.resultPath(task_id)} is not there: nothing to acknowledge`);
+      const acknowledged: ResultFile = saved.acknowledged
+        ? saved
+        : { ...saved, acknowledged: true, acknowledged_at: isoSeconds(Date.now()) };
+      if (!saved.acknowledged) await this.write(this.resultPath(task_id), acknowledged);
+      const latest = await this.latest();
+      if (latest?.task_id === task_id && !latest.acknowledged) await this.write(this.latestPath, acknowledged);
+    });
+  }
+
+  /** @returns the saved result of a task, or `undefined`. */
+  async read(task_id: string): Promise<ResultFile | undefined> {
+    return await readJson(this.resultPath(task_id));
+  }
+
+  /** @returns the newest result, or `undefined`. */
+  async latest(): Promise<ResultFile | undefined> {
+    return await readJson(this.latestPath);
+  }
+
+  /**
+   * Makes the folder, proves that it can be written to, and removes what a killed process left half-written: nobody
+   * writes without the lock, so whatever lies aside while it is held is a leftover.
+   */
+  async prepare(): Promise<void> {
+    await this.exclusively(async () => {
+      for (const name of await readdir(this.folder)) {
+        // write-file-atomic writes aside to `<name>.<number>`.
+        if (/^(?:pending-kimi-|kimi-|latest).*\.json\.\d+$/.test(name))
+          await rm(join(this.folder, name), { force: true });
+      }
+      const probe = join(this.folder, `.probe-${process.pid}`);
+      await writeFileAtomic(probe, '');
+      await rm(probe);
+    });
+  }
+
+  private async write(path: string, content: PendingFile | ResultFile): Promise<void> {
+    await writeFileAtomic(path, `${JSON.stringify(content, null, 2)}\n`);
+    await syncFolder(this.folder);
+  }
+
+  /** One writer at a time: a queue within this process, a lock file between processes. */
+  private async exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.queue.then(async () => {
+      await mkdir(this.folder, { recursive: true });
+      const release = await lock(this.folder, {
+        lockfilePath: join(this.folder, '.lock'),
+        // A writer killed with kill -9 holds up the others for this long; a write takes milliseconds.
+        stale: 2_000,
+        retries: { retries: 200, minTimeout: 5, maxTimeout: 50 },
+        // Losing the lock by being paused for seconds must not end the process; the next write takes a new one.
+        onCompromised: () => {},
+      });
+      try {
+        return await work();
+      } finally {
+        await release().catch(() => {});
+      }
+    });
+    this.queue = turn.catch(() => {});
+    return await turn;
+  }
+}
+
+/** Task ids become file names: nothing else may. */
+function checked(task_id: string): string {
+  if (!TASK_ID.test(task_id)) throw new Error(`${JSON.stringify(task_id)} is not a task id`);
+  return task_id;
+}
+
+async function readJson(path: string): Promise<ResultFile | undefined> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as ResultFile;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** A rename survives a power cut only once the folder is synced. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

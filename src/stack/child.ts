@@ -1,0 +1,145 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { ServiceError } from '../errors.ts';
+import type { FailedToStart, Ready } from '../process.ts';
+
+/** Logs over this size are set aside when the process starts again. */
+const MAX_LOG_BYTES = 10 * 1024 * 1024;
+
+/** How long a process that broke waits before it is started again, in milliseconds: doubled each time, up to the last. */
+const RESTART_MS = { first: 500, longest: 30_000 };
+
+/**
+ * Keeps a program that knows nothing of us from outliving us: it is ended when its guard's standard input closes, which
+ * happens however this process ends, kill -9 included.
+ */
+const GUARD = [
+  'exec 3<&0',
+  '"$@" </dev/null 3<&- & child=$!',
+  '{ cat <&3 >/dev/null; kill "$child" 2>/dev/null; } &',
+  'exec 3<&-',
+  'wait "$child"',
+].join('\n');
+
+export interface ChildOptions {
+  name: string;
+  command: string;
+  args: string[];
+  env: NodeJS.ProcessEnv;
+  logFile: string;
+  /** Our own services report over IPC; others run behind the guard and are asked with `isReady`. */
+  kind: 'service' | 'program';
+  /** For a program: whether it does its work by now. */
+  isReady?: () => Promise<boolean>;
+  /** For a service: the variable of its port. Started again, it takes the port it had before. */
+  portVariable?: string;
+  onRestart: (name: string) => void;
+}
+
+/** A process of the stack: started, watched, started again when it breaks, stopped. */
+export class Child {
+  /** Port a service reported. */
+  port = 0;
+  private process: ChildProcess | undefined;
+  private stopping = false;
+  private restartMs = RESTART_MS.first;
+
+  private constructor(private readonly options: ChildOptions) {}
+
+  /**
+   * Starts a process and waits until it is ready.
+   *
+   * @throws what it said when it could not start.
+   */
+  static async start(options: ChildOptions): Promise<Child> {
+    const child = new Child(options);
+    await child.launch(false);
+    return child;
+  }
+
+  get pid(): number | undefined {
+    return this.process?.pid;
+  }
+
+  /** Asks the process to drain and end, and waits for it. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    const { process: running } = this;
+    if (!running || running.exitCode !== null || running.signalCode !== null) return;
+    const ended = new Promise<void>((resolve) => running.once('exit', () => resolve()));
+    if (this.options.kind === 'program') running.stdin?.destroy();
+    else running.kill('SIGTERM');
+    await ended;
+  }
+
+  private async launch(again: boolean): Promise<void> {
+    const { command, args, kind, logFile, portVariable } = this.options;
+    const env = { ...this.options.env, ...(portVariable && this.port > 0 && { [portVariable]: String(this.port) }) };
+    const log = openLog(logFile);
+    // A process group of its own: Ctrl-C in the terminal is for `up`, which stops the others in order.
+    const running =
+      kind === 'service'
+        ? spawn(command, args, { env, detached: true, stdio: ['ignore', log, log, 'ipc'] })
+        : spawn('sh', ['-c', GUARD, 'sh', command, ...args], { env, detached: true, stdio: ['pipe', log, log] });
+    closeSync(log);
+    this.process = running;
+    try {
+      await (kind === 'service' ? this.reported(running) : this.answered(running));
+      this.restartMs = RESTART_MS.first;
+    } catch (error) {
+      if (!again) {
+        this.stopping = true;
+        if (kind === 'program') running.stdin?.destroy();
+        throw error;
+      }
+    }
+    if (running.exitCode !== null || running.signalCode !== null) this.ended();
+    else running.once('exit', () => this.ended());
+  }
+
+  private ended(): void {
+    if (this.stopping) return;
+    this.options.onRestart(this.options.name);
+    const wait = this.restartMs;
+    this.restartMs = Math.min(wait * 2, RESTART_MS.longest);
+    setTimeout(() => {
+      if (!this.stopping) void this.launch(true);
+    }, wait).unref();
+  }
+
+  /** A service of ours says that it is ready, or why it is not. */
+  private async reported(running: ChildProcess): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      running.on('message', (message: Ready | FailedToStart) => {
+        if ('failed' in message) reject(new ServiceError(`${this.options.name}: ${message.failed}`));
+        else {
+          this.port = message.port;
+          resolve();
+        }
+      });
+      running.once('error', reject);
+      running.once('exit', (code, signal) => reject(new ServiceError(this.sayEnded(code, signal))));
+    });
+  }
+
+  private async answered(running: ChildProcess): Promise<void> {
+    let ended: string | undefined;
+    running.once('error', (error) => (ended = error.message));
+    running.once('exit', (code, signal) => (ended = this.sayEnded(code, signal)));
+    while (!(await this.options.isReady?.())) {
+      if (ended !== undefined) throw new ServiceError(ended);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  private sayEnded(code: number | null, signal: NodeJS.Signals | null): string {
+    return `${this.options.name} ended with ${signal ?? code}; its log is ${this.options.logFile}`;
+  }
+}
+
+function openLog(file: string): number {
+  mkdirSync(dirname(file), { recursive: true });
+  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > MAX_LOG_BYTES) renameSync(file, `${file}.1`);
+  return openSync(file, 'a', 0o600);
+}

@@ -1,0 +1,235 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { Connection } from '@temporalio/client';
+import { publicAddress } from '../address.ts';
+import type { Config } from '../config.ts';
+import { isoSeconds, NAMESPACE, SEARCH_ATTRIBUTES } from '../contract.ts';
+import { DIST } from '../paths.ts';
+import { ServiceError } from '../errors.ts';
+import { engineOptions } from '../temporal.ts';
+import { Child } from './child.ts';
+import { claimHome, runningStack, writeState, type StackState } from './state.ts';
+import { findTemporalCli } from './temporal-cli.ts';
+
+const HOST = '127.0.0.1';
+
+/** How long the engine keeps a closed task for `list` and the Web UI: 30 days, in seconds. Results stay in their folder. */
+const RETENTION_S = 30 * 24 * 3600;
+
+export interface StackOptions {
+  config: Config;
+  /** Sends tasks to the simulated Kimi and wakes the simulated gateway. */
+  simulate: boolean;
+  onStep: (step: 'sdk' | 'wheel' | 'temporal' | 'services') => void;
+  onRestart: (name: string) => void;
+}
+
+/** The embedded stack: Temporal dev server, worker, webhook and, where asked for, the simulated Kimi. */
+export interface Stack {
+  state: StackState;
+  /** Stops everything that was started, the engine last. Nothing durable is lost. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the embedded stack.
+ *
+ * @returns the new stack, or the state of the one that runs from this home already.
+ */
+export async function startStack(options: StackOptions): Promise<Stack | StackState> {
+  const { config } = options;
+  const home = config.KIMI_HOME;
+  const running = await runningStack(home);
+  if (running) return running;
+  const giveBack = await claimHome(home);
+  if (!giveBack) {
+    const other = await runningStack(home);
+    if (other) return other;
+    throw new ServiceError(`another kimi-dispatch is starting or stopping in ${home}; try again in a moment`);
+  }
+
+  const children: Children = { services: [] };
+  const stop = async (): Promise<void> => {
+    await Promise.all(children.services.map((child) => child.stop()));
+    await children.engine?.stop();
+    await giveBack();
+  };
+  try {
+    return { state: await startChildren(options, children), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+interface Children {
+  engine?: Child;
+  services: Child[];
+}
+
+async function startChildren(options: StackOptions, children: Children): Promise<StackState> {
+  const { config, simulate } = options;
+  const logs = join(config.KIMI_HOME, 'logs');
+  const env: NodeJS.ProcessEnv = { ...process.env, WEBHOOK_SECRET: await webhookSecret(config) };
+  const engine = config.TEMPORAL_ADDRESS ? undefined : await startEngine(options, children, logs);
+  if (engine) Object.assign(env, { TEMPORAL_ADDRESS: engine.address, TEMPORAL_NAMESPACE: NAMESPACE });
+
+  options.onStep('services');
+  const service = async (name: string, extra: NodeJS.ProcessEnv, portVariable: string): Promise<Child> => {
+    const child = await Child.start({
+      name,
+      command: process.execPath,
+      args: ['--enable-source-maps', join(DIST, `${name}.js`)],
+      env: { ...env, ...extra },
+      logFile: join(logs, `${name}.log`),
+      kind: 'service',
+      onRestart: options.onRestart,
+      portVariable,
+    });
+    children.services.push(child);
+    return child;
+  };
+
+  // The worker needs the addresses of the others; it starts while nothing can call it yet.
+  const [webhook, simulator] = await Promise.all([
+    service('webhook', {}, 'WEBHOOK_PORT'),
+    simulate ? service('simulator', simulatorPort(config), 'KIMI_SIMULATOR_PORT') : undefined,
+  ]);
+  const simulatorUrl = simulator && `http://${HOST}:${simulator.port}`;
+  const wakeUrl =
+    simulatorUrl && !config.isSet('OPENCLAW_WAKE_URL') ? `${simulatorUrl}/hooks/wake` : config.OPENCLAW_WAKE_URL;
+  const worker = await service(
+    'worker',
+    {
+      OPENCLAW_WAKE_URL: wakeUrl,
+      KIMI_CALLBACK_BASE_URL: config.KIMI_CALLBACK_BASE_URL ?? `http://localhost:${webhook.port}`,
+      // The real key stays out of a simulation, and the simulation is never sent to the real Kimi.
+      ...(simulatorUrl && { KIMI_API_URL: `${simulatorUrl}/v1`, KIMI_API_KEY: 'simulated' }),
+    },
+    'KIMI_WORKER_PORT',
+  );
+
+  const { connectionOptions, namespace } = engineOptions(env);
+  const state: StackState = {
+    pid: process.pid,
+    started_at: isoSeconds(Date.now()),
+    simulated: simulate,
+    has_key: simulate || config.KIMI_API_KEY !== undefined,
+    temporal_address: connectionOptions.address ?? 'localhost:7233',
+    namespace,
+    task_queue: config.KIMI_TASK_QUEUE,
+    ...(engine && { ui_url: engine.uiUrl }),
+    webhook_url: `http://${config.WEBHOOK_HOST}:${webhook.port}`,
+    worker_health_url: `http://${HOST}:${worker.port}`,
+    ...(simulatorUrl && { simulator_url: simulatorUrl }),
+    wake_url: publicAddress(wakeUrl),
+    results_dir: config.KIMI_RESULTS_DIR,
+    logs_dir: logs,
+  };
+  await writeState(config.KIMI_HOME, state);
+  return state;
+}
+
+/** Starts the Temporal dev server on its on-disk database. The settings' measurements are in docs/decisions. */
+async function startEngine(
+  options: StackOptions,
+  children: Children,
+  logs: string,
+): Promise<{ address: string; uiUrl: string }> {
+  const { config } = options;
+  const command = await findTemporalCli({
+    path: config.TEMPORAL_CLI_PATH,
+    cache: config.KIMI_CACHE,
+    onStep: options.onStep,
+  });
+  options.onStep('temporal');
+  const port = await freePort(config.KIMI_TEMPORAL_PORT, 'KIMI_TEMPORAL_PORT');
+  const uiPort = await freePort(config.KIMI_UI_PORT, 'KIMI_UI_PORT');
+  const address = `${HOST}:${port}`;
+  const flags: [string, string][] = [
+    ['--ip', HOST],
+    ['--port', String(port)],
+    ['--ui-ip', HOST],
+    ['--ui-port', String(uiPort)],
+    ['--log-level', 'warn'],
+    ['--db-filename', join(config.KIMI_HOME, 'temporal.db')],
+    // FULL survives a power cut: what was accepted is on the disk.
+    ['--sqlite-pragma', 'journal_mode=WAL'],
+    ['--sqlite-pragma', 'synchronous=FULL'],
+    // A workflow task waits for about 30 ms at the default of 20 polls a second.
+    ['--dynamic-config-value', 'history.transferProcessorMaxPollRPS=1000'],
+    // Timers and retries under a second take a second at the default.
+    ['--dynamic-config-value', 'history.timerProcessorMaxTimeShift="10ms"'],
+    ...Object.values(SEARCH_ATTRIBUTES).map(({ name, type }): [string, string] => [
+      '--search-attribute',
+      `${name}=${type.charAt(0)}${type.slice(1).toLowerCase()}`,
+    ]),
+  ];
+  children.engine = await Child.start({
+    name: 'temporal',
+    command,
+    args: ['server', 'start-dev', ...flags.flat()],
+    env: process.env,
+    logFile: join(logs, 'temporal.log'),
+    kind: 'program',
+    isReady: async () => await namespaceIsThere(address),
+    onRestart: options.onRestart,
+  });
+  return { address, uiUrl: `http://${HOST}:${uiPort}` };
+}
+
+async function namespaceIsThere(address: string): Promise<boolean> {
+  let connection: Connection | undefined;
+  try {
+    connection = await Connection.connect({ address, connectTimeout: 1_000 });
+    await connection.workflowService.updateNamespace({
+      namespace: NAMESPACE,
+      config: { workflowExecutionRetentionTtl: { seconds: RETENTION_S as never } },
+    });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await connection?.close();
+  }
+}
+
+/** A simulator nobody asked to have at a certain address takes any that is free. */
+function simulatorPort(config: Config): NodeJS.ProcessEnv {
+  return config.isSet('KIMI_SIMULATOR_PORT') ? {} : { KIMI_SIMULATOR_PORT: '0' };
+}
+
+/** The secret callbacks are signed with: the configured one, or one made once and kept for this user alone. */
+async function webhookSecret(config: Config): Promise<string> {
+  if (config.WEBHOOK_SECRET) return config.WEBHOOK_SECRET;
+  const file = join(config.KIMI_HOME, 'webhook-secret');
+  try {
+    const kept = (await readFile(file, 'utf8')).trim();
+    if (kept !== '') return kept;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  const made = randomBytes(32).toString('hex');
+  await writeFile(file, `${made}\n`, { mode: 0o600 });
+  await chmod(file, 0o600);
+  return made;
+}
+
+/** @returns the port itself where it is free, any free one for 0. */
+async function freePort(port: number, variable: string): Promise<number> {
+  const probe = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      probe.once('error', reject).listen({ host: HOST, port }, resolve);
+    });
+    return (probe.address() as { port: number }).port;
+  } catch {
+    throw new ServiceError(
+      `port ${port} is taken; choose another with ${variable}, or set TEMPORAL_ADDRESS to use the Temporal server that runs there`,
+    );
+  } finally {
+    probe.close();
+  }
+}

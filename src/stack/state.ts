@@ -1,0 +1,87 @@
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { check, lock } from 'proper-lockfile';
+import writeFileAtomic from 'write-file-atomic';
+import { z } from 'zod';
+
+const stackState = z.object({
+  pid: z.int(),
+  started_at: z.string(),
+  /** Whether tasks go to the simulated Kimi. */
+  simulated: z.boolean(),
+  /** Whether there is a key to pay with, real or simulated. */
+  has_key: z.boolean(),
+  temporal_address: z.string(),
+  namespace: z.string(),
+  task_queue: z.string(),
+  /** Absent where the Temporal server is not ours. */
+  ui_url: z.string().optional(),
+  webhook_url: z.string(),
+  worker_health_url: z.string(),
+  simulator_url: z.string().optional(),
+  wake_url: z.string(),
+  results_dir: z.string(),
+  logs_dir: z.string(),
+});
+
+/** What a running stack tells other processes: `stack.json` in `KIMI_HOME`. Holds no secret. */
+export type StackState = z.infer<typeof stackState>;
+
+/** How long the lock of a stack that was killed with kill -9 keeps the next one waiting, in milliseconds. */
+const LOCK_STALE_MS = 3_000;
+
+const statePath = (home: string): string => join(home, 'stack.json');
+const lockfilePath = (home: string): string => join(home, 'stack.lock');
+
+/** @returns the stack that runs from this home, or `undefined`. */
+export async function runningStack(home: string): Promise<StackState | undefined> {
+  const state = await readState(home);
+  if (!state || !isAlive(state.pid)) return undefined;
+  const held = await check(home, { lockfilePath: lockfilePath(home), stale: LOCK_STALE_MS });
+  return held ? state : undefined;
+}
+
+/**
+ * Takes a home for one stack.
+ *
+ * @returns what gives it back, or `undefined` where another stack has it.
+ */
+export async function claimHome(home: string): Promise<(() => Promise<void>) | undefined> {
+  await mkdir(home, { recursive: true, mode: 0o700 });
+  try {
+    const release = await lock(home, {
+      lockfilePath: lockfilePath(home),
+      stale: LOCK_STALE_MS,
+      retries: { retries: 5, factor: 1, minTimeout: LOCK_STALE_MS / 4, maxTimeout: LOCK_STALE_MS / 4 },
+      onCompromised: () => {},
+    });
+    return async () => {
+      await rm(statePath(home), { force: true });
+      await release().catch(() => {});
+    };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ELOCKED') return undefined;
+    throw error;
+  }
+}
+
+export async function writeState(home: string, state: StackState): Promise<void> {
+  await writeFileAtomic(statePath(home), `${JSON.stringify(state, null, 2)}\n`);
+}
+
+async function readState(home: string): Promise<StackState | undefined> {
+  try {
+    return stackState.safeParse(JSON.parse(await readFile(statePath(home), 'utf8'))).data;
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -1,0 +1,54 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import type { Logger } from 'pino';
+import type { Config } from './config.ts';
+import type { TaskActivities } from './contract.ts';
+import { DIST } from './paths.ts';
+import { ServiceError } from './errors.ts';
+import { engineOptions, EngineUnreachable, ensureSearchAttributes } from './temporal.ts';
+
+/** The workflows as `npm run build` bundled them; bundling at every start would cost 1–2 s. */
+const WORKFLOW_BUNDLE = join(DIST, 'workflows.cjs');
+
+/**
+ * How long a workflow task may lie on the queue of the worker that has the workflow in memory. A worker killed with
+ * kill -9 holds its tasks up for this long (10 s by default).
+ */
+const STICKY_SCHEDULE_TO_START_MS = 2_000;
+
+/** How long activities may take to end after SIGTERM: the dispatch call's own limit, and a little more. */
+const SHUTDOWN_GRACE_MS = 25_000;
+
+/** Connects a worker for the task workflow and its activities. The caller runs it. */
+export async function createTaskWorker(config: Config, log: Logger, activities: TaskActivities): Promise<Worker> {
+  if (!existsSync(WORKFLOW_BUNDLE)) throw new ServiceError(`${WORKFLOW_BUNDLE} is missing: run npm run build`);
+  Runtime.install({
+    // The service stops the worker, so that it can do so in its own order.
+    shutdownSignals: [],
+    logger: new DefaultLogger('INFO', ({ level, message, meta }) => {
+      log[level === 'WARN' ? 'warn' : level === 'ERROR' ? 'error' : 'debug'](meta ?? {}, message);
+    }),
+    telemetryOptions: { logging: { forward: {}, filter: { core: 'WARN', other: 'ERROR' } } },
+  });
+
+  const { connectionOptions, namespace } = engineOptions();
+  let connection: NativeConnection;
+  try {
+    connection = await NativeConnection.connect(connectionOptions);
+  } catch (error) {
+    throw new EngineUnreachable(connectionOptions.address ?? 'localhost:7233', { cause: error });
+  }
+  await ensureSearchAttributes(connection, namespace);
+  return await Worker.create({
+    connection,
+    namespace,
+    taskQueue: config.KIMI_TASK_QUEUE,
+    workflowBundle: { codePath: WORKFLOW_BUNDLE },
+    activities,
+    stickyQueueScheduleToStartTimeout: STICKY_SCHEDULE_TO_START_MS,
+    shutdownGraceTime: SHUTDOWN_GRACE_MS,
+    // A task waiting for its callback holds its workflow in memory; beyond this many, the oldest is replayed when needed.
+    maxCachedWorkflows: 500,
+  });
+}

@@ -1,0 +1,58 @@
+import { Client, Connection } from '@temporalio/client';
+import { SearchAttributeType } from '@temporalio/common';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { NAMESPACE, SEARCH_ATTRIBUTES } from './contract.ts';
+
+/** How long a server may take to take a connection, in milliseconds. */
+export const CONNECT_TIMEOUT_MS = 5_000;
+
+/** Where the engine is: `TEMPORAL_*` variables and profiles, as every Temporal tool reads them. */
+export function engineOptions(env: NodeJS.ProcessEnv = process.env) {
+  const overrideEnvVars = Object.fromEntries(
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+  const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars });
+  return { connectionOptions, namespace: namespace ?? NAMESPACE };
+}
+
+/**
+ * Connects a client to the engine.
+ *
+ * @throws {EngineUnreachable}
+ */
+export async function connectClient(env: NodeJS.ProcessEnv = process.env): Promise<Client> {
+  const { connectionOptions, namespace } = engineOptions(env);
+  try {
+    const connection = await Connection.connect({ ...connectionOptions, connectTimeout: CONNECT_TIMEOUT_MS });
+    return new Client({ connection, namespace });
+  } catch (error) {
+    throw new EngineUnreachable(connectionOptions.address ?? 'localhost:7233', { cause: error });
+  }
+}
+
+/** No Temporal server at the configured address. */
+export class EngineUnreachable extends Error {
+  override readonly name = 'EngineUnreachable';
+
+  constructor(
+    readonly address: string,
+    options?: ErrorOptions,
+  ) {
+    super(`no Temporal server answers at ${address}`, options);
+  }
+}
+
+/** The engine's numbers for the types of search attributes (temporal.api.enums.v1.IndexedValueType). */
+const INDEXED_VALUE_TYPE = { [SearchAttributeType.KEYWORD]: 2, [SearchAttributeType.INT]: 3 } as const;
+
+/** Registers our search attributes where they are missing: a workflow that uses an unknown one cannot start. */
+export async function ensureSearchAttributes(
+  { operatorService }: Pick<Connection, 'operatorService'>,
+  namespace: string,
+): Promise<void> {
+  const { customAttributes } = await operatorService.listSearchAttributes({ namespace });
+  const missing = Object.values(SEARCH_ATTRIBUTES).filter(({ name }) => !(name in customAttributes));
+  if (missing.length === 0) return;
+  const searchAttributes = Object.fromEntries(missing.map(({ name, type }) => [name, INDEXED_VALUE_TYPE[type]]));
+  await operatorService.addSearchAttributes({ namespace, searchAttributes });
+}

@@ -1,0 +1,82 @@
+import type { Text } from './index.ts';
+
+export const en: Text = {
+  state: {
+    dispatching: 'dispatching',
+    dispatched: 'waiting',
+    done: 'done',
+    failed: 'failed',
+    timed_out: 'timed out',
+    cancelled: 'cancelled',
+  },
+  step: {
+    dispatching: 'handing it to Kimi',
+    waiting: 'waiting for Kimi to call back',
+    saving: 'saving the result',
+    waking: 'waking the agent',
+    acknowledging: 'marking it as told',
+    awaiting_late_answer: 'a late answer would still be kept',
+    closed: 'closed',
+  },
+  activity: {
+    dispatch: (task) => `Hand to Kimi (${task.model})`,
+    recordPending: 'Note the pending task',
+    persist: (status) => `Save the result: ${status}`,
+    wake: 'Wake the agent',
+    acknowledge: 'Mark as told',
+  },
+  timer: {
+    deadline: (ms) => `Wait for the callback, at most ${ms / 1000} s`,
+    grace: (ms) => `Wait for a late answer, at most ${ms / 3_600_000} h`,
+  },
+  wake: {
+    done: (name) => `Kimi task done: ${name}`,
+    failed: (name) => `Kimi task failed: ${name}`,
+    timed_out: (name) => `Kimi task timed out: ${name}`,
+    cancelled: (name) => `Kimi task cancelled: ${name}`,
+  },
+  error: {
+    timedOut: (ms) => `Kimi did not call back within ${ms / 1000} s`,
+    cancelled: 'the task was cancelled',
+  },
+  reasons: {
+    no_api_key: 'the worker has no KIMI_API_KEY; set it and dispatch again',
+    no_callback_provider: 'this API never calls back, so nothing was sent; point KIMI_API_URL to one that does',
+    unreachable: 'out of reach; nothing was sent',
+    outcome_unknown:
+      'the connection broke after the request was sent, so it is not known whether Kimi has it; it was not sent again, since that could be paid for twice',
+    unauthorized: 'the gateway refused the token; correct OPENCLAW_WAKE_TOKEN',
+    not_found: 'the gateway has nothing at this address; enable hooks in it or correct OPENCLAW_WAKE_URL',
+  },
+  summary: (task) => `${task.task_name} · ${task.model}`,
+  prompt: 'Prompt',
+  details: {
+    heading: 'Now',
+    task: 'Task',
+    state: 'State',
+    step: 'Doing',
+    model: 'Model',
+    apiId: 'API id',
+    deadline: 'Deadline',
+    completedAt: 'Completed',
+    tokens: 'Tokens',
+    error: 'Reason',
+    wakeError: 'The agent was not woken',
+    result: 'Result file',
+  },
+  reply: {
+    heading: {
+      done: '✅ Kimi task done!',
+      failed: '❌ Kimi task failed',
+      timed_out: '⏰ Kimi task timed out',
+      cancelled: '🚫 Kimi task cancelled',
+    },
+    task: (name) => `📋 Task: ${name}`,
+    model: (model) => `🤖 Model: ${model}`,
+    tokens: ({ prompt, completion, total }) => `💾 Tokens: ${prompt} (prompt) + ${completion} (completion) = ${total}`,
+    completedAt: (time) => `⏱️ Completed: ${time}`,
+    reason: '⚠️ Reason:',
+    summary: '📝 Summary:',
+    whole: (file) => `💡 Full result: ${file}`,
+  },
+};

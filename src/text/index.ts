@@ -1,0 +1,66 @@
+/** What a task says to its user, in both languages. Loaded by workflows: plain strings and functions only. */
+import type { Lang, Outcome, ResultFile, Task, TaskError, TaskState, TaskStep } from '../contract.ts';
+import { en } from './en.ts';
+import { zhTW } from './zh-TW.ts';
+
+export interface Text {
+  state: Record<TaskState, string>;
+  step: Record<TaskStep, string>;
+  /** Summaries of the activities in the Web UI. */
+  activity: {
+    dispatch(task: Task): string;
+    recordPending: string;
+    persist(status: string): string;
+    wake: string;
+    acknowledge: string;
+  };
+  /** Summaries of the timers in the Web UI. Milliseconds. */
+  timer: { deadline(ms: number): string; grace(ms: number): string };
+  /** What the agent is woken with (contract section 5). */
+  wake: Record<Outcome, (name: string) => string>;
+  error: { timedOut(ms: number): string; cancelled: string };
+  /** Sentences for the error types that are ours; Kimi's own are shown in its words. */
+  reasons: Record<string, string>;
+  /** One line for a task in the Web UI. */
+  summary(task: Task): string;
+  prompt: string;
+  /** Labels of the current details in the Web UI. */
+  details: Record<
+    | 'heading'
+    | 'task'
+    | 'state'
+    | 'step'
+    | 'model'
+    | 'apiId'
+    | 'deadline'
+    | 'completedAt'
+    | 'tokens'
+    | 'error'
+    | 'wakeError'
+    | 'result',
+    string
+  >;
+  /** Parts of the reply (contract section 5). */
+  reply: {
+    heading: Record<Outcome, string>;
+    task(name: string): string;
+    model(model: string): string;
+    tokens(tokens: NonNullable<ResultFile['tokens']>): string;
+    completedAt(time: string): string;
+    reason: string;
+    summary: string;
+    whole(file: string): string;
+  };
+}
+
+const TEXTS: Record<Lang, Text> = { 'zh-TW': zhTW, en };
+
+/** @returns a sentence a user understands, with the technical one behind it. */
+export function explain({ type, message }: TaskError, text: Text): string {
+  const sentence = text.reasons[type];
+  return sentence === undefined ? message : `${sentence} (${message})`;
+}
+
+export function textFor(lang: Lang): Text {
+  return TEXTS[lang];
+}

@@ -1,0 +1,37 @@
+/** The worker process: runs tasks. `node dist/worker.js` */
+import { createActivities } from './activities/index.ts';
+import { Gateway } from './gateway.ts';
+import { KimiClient } from './kimi/client.ts';
+import { ServiceError } from './errors.ts';
+import { healthServer, listen, runService } from './process.ts';
+import { ResultStore } from './results.ts';
+import { createTaskWorker } from './task-worker.ts';
+
+await runService('worker', async (config, log) => {
+  const results = new ResultStore(config.KIMI_RESULTS_DIR);
+  try {
+    await results.prepare();
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new ServiceError(`cannot write to the results folder: ${reason}; choose another with KIMI_RESULTS_DIR`);
+  }
+  if (!config.KIMI_API_KEY) log.warn('KIMI_API_KEY is not set: new tasks will be refused');
+
+  const kimi = new KimiClient({
+    apiUrl: config.KIMI_API_URL,
+    apiKey: config.KIMI_API_KEY,
+    callbackBaseUrl: config.KIMI_CALLBACK_BASE_URL ?? `http://localhost:${config.WEBHOOK_PORT}`,
+  });
+  const gateway = new Gateway({ wakeUrl: config.OPENCLAW_WAKE_URL, token: config.OPENCLAW_WAKE_TOKEN });
+  const worker = await createTaskWorker(config, log, createActivities({ kimi, results, gateway }));
+
+  const health = healthServer(() => worker.getState() === 'RUNNING');
+  const port = await listen(health, { host: '127.0.0.1', port: config.KIMI_WORKER_PORT }, 'KIMI_WORKER_PORT');
+  return {
+    port,
+    stop: () => worker.shutdown(),
+    stopped: worker.run().finally(() => {
+      health.close();
+    }),
+  };
+});

@@ -1,0 +1,32 @@
+import { firstCharacters } from '../characters.ts';
+import type { Task, TaskView } from '../contract.ts';
+import { explain, type Text } from '../text/index.ts';
+
+/** How much of the prompt the Web UI shows, in characters. */
+const EXCERPT_CHARS = 500;
+
+/** What a task is about, in Markdown: its static details in the Web UI. */
+export function staticDetails(task: Task, text: Text): string {
+  const excerpt = firstCharacters(task.prompt, EXCERPT_CHARS);
+  return `**${text.prompt}**\n\n${excerpt.replaceAll(/^/gm, '> ')}${excerpt.length < task.prompt.length ? '…' : ''}`;
+}
+
+/** Where a task stands, in Markdown: its current details in the Web UI. */
+export function currentDetails(view: TaskView, text: Text): string {
+  const { details } = text;
+  const rows: [string, string | undefined][] = [
+    [details.task, `${view.task_name} (\`${view.task_id}\`)`],
+    [details.state, `**${text.state[view.state]}**`],
+    [details.step, text.step[view.step]],
+    [details.model, view.model],
+    [details.apiId, view.api_id && `\`${view.api_id}\``],
+    [details.deadline, view.deadline],
+    [details.tokens, view.tokens?.toString()],
+    [details.completedAt, view.completed_at],
+    [details.error, view.error && explain(view.error, text)],
+    [details.wakeError, view.wake_error && explain(view.wake_error, text)],
+    [details.result, view.completed_at && `\`results/${view.task_id}.json\``],
+  ];
+  const body = rows.filter(([, value]) => value !== undefined).map(([label, value]) => `- ${label}: ${value}`);
+  return [`### ${details.heading}`, '', ...body].join('\n');
+}

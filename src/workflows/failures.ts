@@ -1,0 +1,36 @@
+import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
+import { FAILURE, type TaskError } from '../contract.ts';
+
+/** What became of a request whose dispatch activity failed. */
+export interface DispatchFailure {
+  error: TaskError;
+  /** Whether Kimi may have the request all the same, and may answer it. */
+  mayHaveArrived: boolean;
+}
+
+/** Reads how a dispatch activity failed. */
+export function readDispatchFailure(failure: unknown): DispatchFailure {
+  const cause = failure instanceof ActivityFailure ? failure.cause : failure;
+  if (cause instanceof ApplicationFailure) {
+    return { error: taskError(cause), mayHaveArrived: cause.type === FAILURE.outcomeUnknown };
+  }
+  if (cause instanceof TimeoutFailure) {
+    const message = 'the worker that was sending the request was lost; it is not known whether Kimi received it';
+    return { error: { type: 'outcome_unknown', message }, mayHaveArrived: true };
+  }
+  if (isCancellation(failure)) return { error: { type: 'cancelled', message: 'not sent' }, mayHaveArrived: false };
+  throw failure;
+}
+
+/** Reads why an activity gave up. */
+export function readFailure(failure: ActivityFailure): TaskError {
+  const { cause } = failure;
+  if (cause instanceof ApplicationFailure) return taskError(cause);
+  return { type: 'timed_out', message: cause?.message ?? failure.message };
+}
+
+/** Activities put the word for what happened into the first detail. */
+function taskError({ details, type, message }: ApplicationFailure): TaskError {
+  const [word] = details ?? [];
+  return { type: typeof word === 'string' ? word : (type ?? 'error'), message };
+}

@@ -1,0 +1,1 @@
+export { kimiTask } from './task.ts';
