@@ -58,8 +58,8 @@ export async function runService(
     log.fatal(expected ? error.message : { err: error }, expected ? undefined : 'stopped by an unexpected error');
     process.exitCode = expected ? 2 : 1;
   }
-  // The IPC channel would keep the process alive.
-  if (process.connected) process.disconnect();
+  // Everything has been drained: a native handle or the IPC channel must not keep the process alive.
+  process.exit();
 }
 
 /**

@@ -7,6 +7,9 @@ import type { FailedToStart, Ready } from '../process.ts';
 /** Logs over this size are set aside when the process starts again. */
 const MAX_LOG_BYTES = 10 * 1024 * 1024;
 
+/** How long a process may drain before it is killed, in milliseconds: longer than a worker's own grace. */
+const DRAIN_MS = 35_000;
+
 /** How long a process that broke waits before it is started again, in milliseconds: doubled each time, up to the last. */
 const RESTART_MS = { first: 500, longest: 30_000 };
 
@@ -70,7 +73,9 @@ export class Child {
     const ended = new Promise<void>((resolve) => running.once('exit', () => resolve()));
     if (this.options.kind === 'program') running.stdin?.destroy();
     else running.kill('SIGTERM');
+    const kill = setTimeout(() => running.kill('SIGKILL'), DRAIN_MS);
     await ended;
+    clearTimeout(kill);
   }
 
   private async launch(again: boolean): Promise<void> {
