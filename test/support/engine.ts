@@ -1,0 +1,67 @@
+/** Starts one real Temporal server for the whole run, with time skipping (temporal.md). */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { Connection } from '@temporalio/client';
+import type { TestProject } from 'vitest/node';
+import { readConfig } from '../../src/config.ts';
+import { ensureSearchAttributes } from '../../src/temporal.ts';
+import { findTemporalCli } from '../../src/stack/temporal-cli.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Address of the server. */
+    engine: string;
+    /** Path of the `temporal` binary. */
+    temporalCli: string;
+  }
+}
+
+export default async function startEngine(project: TestProject): Promise<() => Promise<void>> {
+  const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = readConfig();
+  const temporalCli = await findTemporalCli({
+    path,
+    cache,
+    onStep: (step) => console.error(`getting a Temporal server (${step})`),
+  });
+  const port = await freePort();
+  const address = `127.0.0.1:${port}`;
+  const flags = [
+    ...['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--port', String(port), '--log-level', 'error'],
+    ...['--dynamic-config-value', 'frontend.WorkflowTimeSkippingEnabled=true'],
+    ...['--dynamic-config-value', 'history.transferProcessorMaxPollRPS=1000'],
+    ...['--dynamic-config-value', 'history.timerProcessorMaxTimeShift="10ms"'],
+  ];
+  const server = spawn(temporalCli, flags, { stdio: 'ignore' });
+  const connection = await connectWhenReady(address);
+  await ensureSearchAttributes(connection, 'default');
+  await connection.close();
+  project.provide('engine', address);
+  project.provide('temporalCli', temporalCli);
+  return async () => {
+    server.kill('SIGTERM');
+    await once(server, 'exit');
+  };
+}
+
+async function connectWhenReady(address: string): Promise<Connection> {
+  for (;;) {
+    try {
+      const connection = await Connection.connect({ address, connectTimeout: 1_000 });
+      await connection.workflowService.describeNamespace({ namespace: 'default' });
+      return connection;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
+/** @returns a port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}

@@ -1,0 +1,165 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { pino } from 'pino';
+import { inject, onTestFinished } from 'vitest';
+import { createActivities } from '../../src/activities/index.ts';
+import { startTask, type Started } from '../../src/cli/start-task.ts';
+import { STATUS_QUERY, type Task, type TaskActivities, type TaskSummary, type TaskView } from '../../src/contract.ts';
+import { Gateway } from '../../src/gateway.ts';
+import { KimiClient } from '../../src/kimi/client.ts';
+import { DIST } from '../../src/paths.ts';
+import { ResultStore } from '../../src/results.ts';
+import { createSimulator, type Counts } from '../../src/simulator-app.ts';
+import { createWebhook } from '../../src/webhook-app.ts';
+
+export const SECRET = 'a-secret-of-at-least-16-characters';
+export const silent = pino({ level: 'silent' });
+
+/** Serves over real HTTP on a free port until the test has finished. @returns its address. */
+export async function serve(listener: RequestListener): Promise<string> {
+  const server: Server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** @returns a folder that is gone when the test has finished. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'kimi-test-'));
+  onTestFinished(async () => await rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+let client: Client | undefined;
+
+/** A client of the run's one real server. */
+export async function engineClient(): Promise<Client> {
+  client ??= new Client({ connection: await Connection.connect({ address: inject('engine') }) });
+  return client;
+}
+
+export interface WorldOptions {
+  /** How long the simulated Kimi takes, in milliseconds. */
+  delayMs?: number;
+  apiKey?: string | undefined;
+  /** In place of the simulated Kimi and gateway. */
+  apiUrl?: string;
+  wakeUrl?: string;
+  token?: string;
+  /** Changes what the worker does. */
+  wrap?: (activities: TaskActivities) => TaskActivities;
+  /** False where the test runs a worker of its own. */
+  worker?: boolean;
+}
+
+/** The whole product on real HTTP and the real engine, with the simulated Kimi; gone when the test has finished. */
+export interface World {
+  client: Client;
+  taskQueue: string;
+  results: ResultStore;
+  counts: Counts;
+  simulatorUrl: string;
+  webhookUrl: string;
+  /** Starts a task. */
+  start(prompt: string, changes?: Partial<Task>, waitMs?: number): Promise<Started>;
+  handle(started: { task_id: string }): WorkflowHandle<(task: Task) => Promise<TaskSummary>>;
+  view(started: { task_id: string }): Promise<TaskView>;
+  /** From now on the task's timers end as soon as nothing else is under way. */
+  skipTime(started: { task_id: string }): Promise<void>;
+}
+
+export async function openWorld(options: WorldOptions = {}): Promise<World> {
+  installRuntime();
+  const engine = await engineClient();
+  const results = new ResultStore(join(await temporaryFolder(), 'results'));
+  const simulator = createSimulator({ secret: SECRET, delayMs: options.delayMs ?? 50, log: silent });
+  onTestFinished(() => simulator.stop());
+  const simulatorUrl = await serve(simulator.app);
+  const webhookUrl = await serve(createWebhook({ client: engine, secret: SECRET, log: silent }));
+  const taskQueue = `test-${crypto.randomUUID()}`;
+
+  if (options.worker !== false) {
+    const kimi = new KimiClient({
+      apiUrl: options.apiUrl ?? `${simulatorUrl}/v1`,
+      apiKey: 'apiKey' in options ? options.apiKey : 'sk-test',
+      callbackBaseUrl: webhookUrl,
+    });
+    const gateway = new Gateway({ wakeUrl: options.wakeUrl ?? `${simulatorUrl}/hooks/wake`, token: options.token });
+    const activities = createActivities({ kimi, results, gateway });
+    await runWorker(taskQueue, options.wrap?.(activities) ?? activities);
+  }
+
+  const handle: World['handle'] = ({ task_id }) => engine.workflow.getHandle(task_id);
+  return {
+    client: engine,
+    taskQueue,
+    results,
+    counts: simulator.counts,
+    simulatorUrl,
+    webhookUrl,
+    handle,
+    start: async (prompt, changes = {}, waitMs = 20_000) => {
+      const request = { ...TASK, prompt, ...changes };
+      return await startTask(engine, taskQueue, request, waitMs);
+    },
+    view: async (started) => await handle(started).query<TaskView>(STATUS_QUERY),
+    skipTime: async ({ task_id }) => {
+      await engine.workflowService.updateWorkflowExecutionOptions({
+        namespace: 'default',
+        workflowExecution: { workflowId: task_id },
+        workflowExecutionOptions: { timeSkippingConfig: { enabled: true } },
+        updateMask: { paths: ['time_skipping_config'] },
+      });
+    },
+  };
+}
+
+/** What tests ask for unless they say otherwise. */
+export const TASK: Omit<Task, 'task_id'> = {
+  task_name: 'calculator',
+  prompt: '寫一個 Python 計算器',
+  model: 'moonshot-v1-128k',
+  timeout_ms: 120_000,
+  grace_ms: 86_400_000,
+  lang: 'zh-TW',
+};
+
+async function runWorker(taskQueue: string, activities: TaskActivities): Promise<void> {
+  const connection = await NativeConnection.connect({ address: inject('engine') });
+  const worker = await Worker.create({
+    connection,
+    taskQueue,
+    activities,
+    workflowBundle: { codePath: join(DIST, 'workflows.cjs') },
+  });
+  const running = worker.run();
+  onTestFinished(async () => {
+    worker.shutdown();
+    await running;
+    await connection.close();
+  });
+}
+
+let installed = false;
+function installRuntime(): void {
+  if (installed) return;
+  Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
+  installed = true;
+}
+
+/** Waits for something to become true. */
+export async function until<T>(look: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> {
+  for (;;) {
+    const seen = await look();
+    if (seen !== undefined && seen !== false) return seen;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

@@ -1,0 +1,364 @@
+/** A task's life on the real engine over real HTTP. */
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { request } from 'undici';
+import { describe, expect, it } from 'vitest';
+import { createActivities } from '../src/activities/index.ts';
+import { CALLBACK_SIGNAL, SEARCH_ATTRIBUTES, type Callback } from '../src/contract.ts';
+import { KimiClient } from '../src/kimi/client.ts';
+import { sign } from '../src/signature.ts';
+import { openWorld, SECRET, serve, until, type World } from './support/world.ts';
+
+const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate: ${wishes}]]`;
+
+describe('a callback in time', () => {
+  it('goes dispatch → callback → persist → wake → acknowledge', async () => {
+    const world = await openWorld({ delayMs: 300 });
+    const started = await world.start('寫一個 Python 計算器');
+    expect(started).toMatchObject({ status: 'accepted', api_id: expect.stringMatching(/^cmpl-sim-/) });
+    const pending = JSON.parse(await readFile(join(world.results.folder, `pending-${started.task_id}.json`), 'utf8'));
+    expect(pending).toEqual({
+      task_id: started.task_id,
+      status: 'dispatched',
+      created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+    });
+
+    expect(await world.handle(started).result()).toEqual({
+      task_id: started.task_id,
+      status: 'done',
+      acknowledged: true,
+    });
+    const result = await world.results.read(started.task_id);
+    expect(result).toMatchObject({
+      task_id: started.task_id,
+      task_name: 'calculator',
+      status: 'done',
+      model: 'moonshot-v1-128k',
+      output: expect.stringContaining('模擬的 Kimi'),
+      tokens: { prompt: 7, completion: expect.any(Number), total: expect.any(Number) },
+      finish_reason: 'stop',
+      completed_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+      acknowledged: true,
+    });
+    expect(await world.results.latest()).toEqual(result);
+    expect((await readdir(world.results.folder)).toSorted()).toEqual([`${started.task_id}.json`, 'latest.json']);
+    expect(world.counts).toMatchObject({
+      requests: 1,
+      billed: 1,
+      callbacks: { 200: 1 },
+      wakes: [{ task_id: started.task_id, text: 'Kimi 任務完成：calculator' }],
+    });
+  });
+
+  it('tells the Web UI its story', async () => {
+    const world = await openWorld();
+    const started = await world.start('寫一個 Python 計算器');
+    await world.handle(started).result();
+    const { typedSearchAttributes: attributes, staticDetails, staticSummary } = await describeTask(world, started);
+    expect(attributes.get(SEARCH_ATTRIBUTES.status)).toBe('done');
+    expect(attributes.get(SEARCH_ATTRIBUTES.taskName)).toBe('calculator');
+    expect(attributes.get(SEARCH_ATTRIBUTES.model)).toBe('moonshot-v1-128k');
+    expect(attributes.get(SEARCH_ATTRIBUTES.tokens)).toBeGreaterThan(0);
+    expect(await staticSummary()).toBe('calculator · moonshot-v1-128k');
+    expect(await staticDetails()).toContain('> 寫一個 Python 計算器');
+    const metadata = await world.handle(started).query<{ currentDetails: string }>('__temporal_workflow_metadata');
+    expect(metadata.currentDetails).toContain('**完成**');
+  });
+
+  it('is taken from a provider that answers in place', async () => {
+    const world = await openWorld();
+    const started = await world.start(wish('direct=1'));
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
+    expect(await world.results.read(started.task_id)).toMatchObject({ output: expect.stringContaining('模擬') });
+  });
+
+  it('may be as large as the engine can hold', async () => {
+    const world = await openWorld();
+    const started = await world.start(wish('size=600000'));
+    await world.handle(started).result();
+    expect((await world.results.read(started.task_id))?.output).toHaveLength(600_000);
+  });
+});
+
+describe('a callback before the dispatch call has returned', () => {
+  it('is the answer, and the call is not repeated', async () => {
+    const world = await openWorld();
+    const started = await world.start(wish('early=1'));
+    expect(started.status).toBe('accepted');
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    expect(world.counts).toMatchObject({ requests: 1, billed: 1 });
+  });
+
+  it('is the answer even if the call then breaks', async () => {
+    const world = await openWorld();
+    const started = await world.start(wish('early=1 hang-up=1'));
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
+    expect(world.counts).toMatchObject({ requests: 1, billed: 1 });
+  });
+});
+
+describe('a duplicate callback', () => {
+  it('changes nothing', async () => {
+    const world = await openWorld();
+    const started = await world.start(wish('duplicates=3'));
+    await world.handle(started).result();
+    await until(() => world.counts.callbacks['200'] === 4);
+    expect(world.counts.wakes).toHaveLength(1);
+    expect((await readdir(world.results.folder)).toSorted()).toEqual([`${started.task_id}.json`, 'latest.json']);
+  });
+});
+
+describe('no callback in time', () => {
+  it('is told as timed out, and a late callback is kept and told once', async () => {
+    const world = await openWorld();
+    const started = await world.start(wish('drop=1'), { grace_ms: 3_600_000 });
+    const handle = world.handle(started);
+    await world.skipTime(started);
+    await until(async () => (await world.results.read(started.task_id))?.acknowledged);
+    expect(await world.results.read(started.task_id)).toMatchObject({
+      status: 'timed_out',
+      error: { type: 'timed_out', message: 'Kimi 沒有在 120 秒內回呼' },
+    });
+    const { historyEvents } = await historyOf(world, started);
+    const wait = historyEvents.find((event) => event.timerStartedEventAttributes);
+    expect(Number(wait?.timerStartedEventAttributes?.startToFireTimeout?.seconds)).toBe(120);
+    // The grace window is over at once when time is skipped and nobody answers.
+    expect(await handle.result()).toMatchObject({ status: 'timed_out' });
+  });
+
+  it('keeps the task open for a late answer', async () => {
+    const world = await openWorld();
+    const started = await world.start(wish('drop=1'), { timeout_ms: 300 });
+    await until(async () => (await world.view(started)).step === 'awaiting_late_answer');
+    await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, answer(started.task_id));
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
+    expect(await world.results.read(started.task_id)).toMatchObject({ status: 'done', late: true, output: '答案' });
+    expect(world.counts.wakes.map(({ text }) => text)).toEqual([
+      'Kimi 任務逾時：calculator',
+      'Kimi 任務完成：calculator',
+    ]);
+  });
+
+  it('counts from the moment Kimi accepted', async () => {
+    const world = await openWorld();
+    const started = await world.start(wish('accept-delay=1500 delay=0'), { timeout_ms: 1_000 });
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+  });
+});
+
+describe('a callback that reports an error', () => {
+  it('gives a failed result', async () => {
+    const world = await openWorld();
+    const started = await world.start(wish('fail=1 type=content_filter'));
+    expect(await world.handle(started).result()).toMatchObject({ status: 'failed', acknowledged: true });
+    const result = await world.results.read(started.task_id);
+    expect(result).toMatchObject({ status: 'failed', error: { type: 'content_filter' } });
+    expect(result).not.toHaveProperty('output');
+    expect(world.counts.wakes[0]?.text).toBe('Kimi 任務失敗：calculator');
+  });
+});
+
+describe('a dispatch call', () => {
+  it('refused by Kimi fails the task at once with the reason', async () => {
+    const world = await openWorld();
+    const started = await world.start(wish('status=400 type=invalid_request_error'));
+    expect(started).toMatchObject({
+      status: 'refused',
+      error: { type: 'invalid_request_error', message: expect.stringContaining('Kimi answered 400') },
+    });
+    expect(await world.handle(started).result()).toMatchObject({ status: 'failed' });
+    expect(world.counts).toMatchObject({ requests: 1, billed: 0 });
+  });
+
+  it('without an API key is refused before anything is sent', async () => {
+    const world = await openWorld({ apiKey: undefined });
+    expect(await world.start('x')).toMatchObject({ status: 'refused', error: { type: 'no_api_key' } });
+    expect(world.counts.requests).toBe(0);
+  });
+
+  it('that was sent and broke is never sent again; the callback still counts', async () => {
+    const world = await openWorld({ delayMs: 500 });
+    const started = await world.start(wish('hang-up=1'));
+    expect(started).toMatchObject({ status: 'accepted' });
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    expect(world.counts).toMatchObject({ requests: 1, billed: 1 });
+  });
+
+  it('that was sent and broke, with no callback, says so when the time is up', async () => {
+    const world = await openWorld();
+    const started = await world.start(wish('hang-up=1 drop=1'), { timeout_ms: 500, grace_ms: 1 });
+    expect(started).toMatchObject({ status: 'refused', error: { type: 'outcome_unknown' } });
+    expect(await world.handle(started).result()).toMatchObject({ status: 'timed_out' });
+    expect(await world.results.read(started.task_id)).toMatchObject({ error: { type: 'outcome_unknown' } });
+    expect(world.counts.requests).toBe(1);
+  });
+
+  it('that could not connect is tried again until it can', async () => {
+    let refuse = 2;
+    const world = await openWorld({
+      wrap: (activities) => ({
+        ...activities,
+        dispatch: async (task) => {
+          if (refuse-- <= 0) return await activities.dispatch(task);
+          const nobody = new KimiClient({ apiUrl: 'http://127.0.0.1:1/v1', apiKey: 'sk', callbackBaseUrl: 'http://x' });
+          return await createActivities({ kimi: nobody } as never).dispatch(task);
+        },
+      }),
+    });
+    const started = await world.start('x');
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    expect(world.counts).toMatchObject({ requests: 1, billed: 1 });
+  });
+
+  it('is retried on 429 after the time Kimi asks for', async () => {
+    const seen: number[] = [];
+    const apiUrl = await serve((_request, response) => {
+      seen.push(Date.now());
+      response.setHeader('content-type', 'application/json');
+      if (seen.length === 1) {
+        response.writeHead(429, { 'retry-after': '2' });
+        response.end('{"error":{"type":"rate_limit_reached_error","message":"slow down"}}');
+      } else response.writeHead(202).end('{"id":"cmpl-1"}');
+    });
+    const world = await openWorld({ apiUrl });
+    expect(await world.start('x')).toMatchObject({ status: 'accepted', api_id: 'cmpl-1' });
+    expect(seen).toHaveLength(2);
+    expect((seen[1] as number) - (seen[0] as number)).toBeGreaterThanOrEqual(2_000);
+  });
+});
+
+describe('a cancelled task', () => {
+  it('is told as cancelled; an answer that comes late is kept in silence', async () => {
+    const world = await openWorld();
+    const started = await world.start(wish('drop=1'));
+    await world.handle(started).cancel();
+    await until(async () => (await world.view(started)).step === 'awaiting_late_answer');
+    expect(await world.results.read(started.task_id)).toMatchObject({ status: 'cancelled', acknowledged: true });
+    await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, answer(started.task_id));
+    expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });
+    expect(await world.results.read(started.task_id)).toMatchObject({
+      status: 'cancelled',
+      late: true,
+      output: '答案',
+    });
+    expect(world.counts.wakes.map(({ text }) => text)).toEqual(['Kimi 任務已取消：calculator']);
+  });
+
+  it('before anything was sent ends at once', async () => {
+    const world = await openWorld({ apiUrl: 'http://127.0.0.1:1/v1' });
+    const started = await world.start('x', {}, 300);
+    expect(started.status).toBe('pending');
+    await until(async () => (await describeTask(world, started)).raw.pendingActivities?.[0]?.lastFailure);
+    await world.handle(started).cancel();
+    expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });
+  });
+});
+
+describe('the wake', () => {
+  it('is tried again while the gateway is down, and the Web UI shows why', async () => {
+    let up = false;
+    const wakes: string[] = [];
+    const wakeUrl = await serve((incoming, response) => {
+      if (!up) response.writeHead(503).end();
+      else {
+        wakes.push(String(incoming.headers['idempotency-key']));
+        response.writeHead(200).end('{"ok":true}');
+      }
+    });
+    const world = await openWorld({ wakeUrl });
+    const started = await world.start('x');
+    const failure = await until(async () => {
+      const { raw } = await describeTask(world, started);
+      return raw.pendingActivities?.find(
+        ({ activityType, lastFailure }) => activityType?.name === 'wake' && lastFailure,
+      );
+    });
+    expect(failure.lastFailure?.message).toContain('answered 503');
+    expect(await world.results.read(started.task_id)).toMatchObject({ status: 'done' });
+    expect(await world.results.read(started.task_id)).not.toHaveProperty('acknowledged');
+    up = true;
+    expect(await world.handle(started).result()).toMatchObject({ acknowledged: true });
+    expect(wakes).toEqual([started.task_id]);
+  });
+
+  it('refused with 401 is said once and not hammered; the result stays unacknowledged', async () => {
+    let calls = 0;
+    const wakeUrl = await serve((_request, response) => {
+      calls += 1;
+      response.writeHead(401).end('Unauthorized');
+    });
+    const world = await openWorld({ wakeUrl, token: 'hook-secret' });
+    const started = await world.start('x');
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: false });
+    expect(calls).toBe(1);
+    const view = await world.view(started);
+    expect(view.wake_error).toMatchObject({ type: 'unauthorized' });
+    expect(JSON.stringify(await historyOf(world, started))).not.toContain('hook-secret');
+  });
+});
+
+describe('persist', () => {
+  it('is tried until the disk takes the answer', async () => {
+    const world = await openWorld({ delayMs: 300 });
+    const started = await world.start('x');
+    // A folder stands where the result has to go.
+    const inTheWay = world.results.resultPath(started.task_id);
+    await mkdir(inTheWay);
+    await writeFile(join(inTheWay, 'x'), '');
+    await until(async () => (await world.view(started)).step === 'saving');
+    await rm(inTheWay, { recursive: true });
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
+  });
+});
+
+it('three tasks that end together give three results and three wakes', async () => {
+  const world = await openWorld();
+  const all = await Promise.all(['a', 'b', 'c'].map(async (name) => await world.start(name, { task_name: name })));
+  await Promise.all(all.map(async (started) => await world.handle(started).result()));
+  for (const { task_id } of all) expect(await world.results.read(task_id)).toMatchObject({ task_id, status: 'done' });
+  expect(world.counts.wakes.map(({ text }) => text).toSorted()).toEqual(
+    ['a', 'b', 'c'].map((n) => `Kimi 任務完成：${n}`),
+  );
+});
+
+it('the key is in no history', async () => {
+  const world = await openWorld({ apiKey: 'sk-very-secret-key' });
+  const started = await world.start('x');
+  await world.handle(started).result();
+  const history = JSON.stringify(await historyOf(world, started));
+  expect(history).toContain('callback');
+  expect(history).not.toContain('sk-very-secret-key');
+});
+
+it('a callback for a finished task is a duplicate, over real HTTP', async () => {
+  const world = await openWorld();
+  const started = await world.start('x');
+  await world.handle(started).result();
+  const body = JSON.stringify(answer(started.task_id));
+  const response = await request(`${world.webhookUrl}/kimi/webhook/${started.task_id}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-kimi-signature': sign(body, SECRET) },
+    body,
+  });
+  expect(response.statusCode).toBe(200);
+  expect(await response.body.json()).toEqual({ task_id: started.task_id, status: 'duplicate' });
+});
+
+function answer(task_id: string): Callback {
+  return {
+    id: 'cmpl-late',
+    model: 'moonshot-v1-128k',
+    usage: { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 },
+    choices: [{ message: { content: '答案' } }],
+    metadata: { task_id },
+  };
+}
+
+async function describeTask(world: World, started: { task_id: string }) {
+  return await world.handle(started).describe();
+}
+
+async function historyOf(world: World, started: { task_id: string }) {
+  const { events } = await world.handle(started).fetchHistory();
+  return { historyEvents: events ?? [] };
+}

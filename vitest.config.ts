@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: 'test/support/engine.ts',
+    // A worker holds a native runtime: one process a file.
+    pool: 'forks',
+    maxWorkers: 2,
+    // A limit for what hangs, not a promise: every wait in a test is for an event.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
