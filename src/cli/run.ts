@@ -103,6 +103,7 @@ async function startOwnStack({ config, say, text }: Context, simulate: boolean):
     const stack = await startStack({
       config,
       simulate,
+      anyPort: true,
       onStep: (step) => progress.note(say.steps[step]),
       onRestart: (name) => console.error(say.up.restarted(name)),
     });

@@ -30,6 +30,9 @@ export type Started =
   /** The engine did not even confirm that it has the task. */
   | { status: 'unknown'; task_id: string };
 
+/** How long a slow engine may take to confirm that it has a task, once the wait for Kimi is over. Milliseconds. */
+const CONFIRM_MS = 3_000;
+
 /**
  * Gives a task to the engine and waits, for at most `waitMs`, until Kimi has taken it.
  *
@@ -78,8 +81,14 @@ async function startOnce(client: Client, taskQueue: string, task: Task, waitMs: 
       ({ api_id }): Started => ({ status: 'accepted', task_id, api_id }),
       (error: unknown): Started => ({ status: 'refused', task_id, error: refusal(error) }),
     );
-  const first = await Promise.race([accepted, pause(Math.max(waitMs, 0), undefined, { ref: false })]);
-  return first ?? ((await isKnown(client, task_id)) ? { status: 'pending', task_id } : { status: 'unknown', task_id });
+  const first = await Promise.race([accepted, pause(waitMs, undefined, { ref: false })]);
+  if (first) return first;
+  const giveUpAt = Date.now() + CONFIRM_MS;
+  do {
+    if (await isKnown(client, task_id)) return { status: 'pending', task_id };
+    await pause(50);
+  } while (Date.now() < giveUpAt);
+  return { status: 'unknown', task_id };
 }
 
 /** The update fails with what the task failed with; anything else is not about the task. */

@@ -38,6 +38,7 @@ async function upInForeground({ config, say, text }: Context, simulate: boolean)
   const stack = await startStack({
     config,
     simulate,
+    anyPort: false,
     onStep: (step) => progress.note(say.steps[step]),
     onRestart: (name) => console.error(say.up.restarted(name)),
   }).finally(() => progress.end());

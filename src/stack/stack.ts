@@ -22,6 +22,8 @@ export interface StackOptions {
   config: Config;
   /** Sends tasks to the simulated Kimi and wakes the simulated gateway. */
   simulate: boolean;
+  /** Takes any free port where none is configured, so that a passing stack disturbs nobody. */
+  anyPort: boolean;
   onStep: (step: 'sdk' | 'wheel' | 'temporal' | 'services') => void;
   onRestart: (name: string) => void;
 }
@@ -77,12 +79,12 @@ async function startChildren(options: StackOptions, children: Children): Promise
   if (engine) Object.assign(env, { TEMPORAL_ADDRESS: engine.address, TEMPORAL_NAMESPACE: NAMESPACE });
 
   options.onStep('services');
-  const service = async (name: string, extra: NodeJS.ProcessEnv, portVariable: string): Promise<Child> => {
+  const service = async (name: string, portVariable: PortVariable, extra: NodeJS.ProcessEnv = {}): Promise<Child> => {
     const child = await Child.start({
       name,
       command: process.execPath,
       args: ['--enable-source-maps', join(DIST, `${name}.js`)],
-      env: { ...env, ...extra },
+      env: { ...env, [portVariable]: String(portOf(portVariable, options)), ...extra },
       logFile: join(logs, `${name}.log`),
       kind: 'service',
       onRestart: options.onRestart,
@@ -94,22 +96,18 @@ async function startChildren(options: StackOptions, children: Children): Promise
 
   // The worker needs the addresses of the others; it starts while nothing can call it yet.
   const [webhook, simulator] = await Promise.all([
-    service('webhook', {}, 'WEBHOOK_PORT'),
-    simulate ? service('simulator', simulatorPort(config), 'KIMI_SIMULATOR_PORT') : undefined,
+    service('webhook', 'WEBHOOK_PORT'),
+    simulate ? service('simulator', 'KIMI_SIMULATOR_PORT') : undefined,
   ]);
   const simulatorUrl = simulator && `http://${HOST}:${simulator.port}`;
   const wakeUrl =
     simulatorUrl && !config.isSet('OPENCLAW_WAKE_URL') ? `${simulatorUrl}/hooks/wake` : config.OPENCLAW_WAKE_URL;
-  const worker = await service(
-    'worker',
-    {
-      OPENCLAW_WAKE_URL: wakeUrl,
-      KIMI_CALLBACK_BASE_URL: config.KIMI_CALLBACK_BASE_URL ?? `http://localhost:${webhook.port}`,
-      // The real key stays out of a simulation, and the simulation is never sent to the real Kimi.
-      ...(simulatorUrl && { KIMI_API_URL: `${simulatorUrl}/v1`, KIMI_API_KEY: 'simulated' }),
-    },
-    'KIMI_WORKER_PORT',
-  );
+  const worker = await service('worker', 'KIMI_WORKER_PORT', {
+    OPENCLAW_WAKE_URL: wakeUrl,
+    KIMI_CALLBACK_BASE_URL: config.KIMI_CALLBACK_BASE_URL ?? `http://localhost:${webhook.port}`,
+    // The real key stays out of a simulation, and the simulation is never sent to the real Kimi.
+    ...(simulatorUrl && { KIMI_API_URL: `${simulatorUrl}/v1`, KIMI_API_KEY: 'simulated' }),
+  });
 
   const { connectionOptions, namespace } = engineOptions(env);
   const state: StackState = {
@@ -145,8 +143,8 @@ async function startEngine(
     onStep: options.onStep,
   });
   options.onStep('temporal');
-  const port = await freePort(config.KIMI_TEMPORAL_PORT, 'KIMI_TEMPORAL_PORT');
-  const uiPort = await freePort(config.KIMI_UI_PORT, 'KIMI_UI_PORT');
+  const port = await freePort(portOf('KIMI_TEMPORAL_PORT', options), 'KIMI_TEMPORAL_PORT');
+  const uiPort = await freePort(portOf('KIMI_UI_PORT', options), 'KIMI_UI_PORT');
   const address = `${HOST}:${port}`;
   const flags: [string, string][] = [
     ['--ip', HOST],
@@ -196,9 +194,10 @@ async function namespaceIsThere(address: string): Promise<boolean> {
   }
 }
 
-/** A simulator nobody asked to have at a certain address takes any that is free. */
-function simulatorPort(config: Config): NodeJS.ProcessEnv {
-  return config.isSet('KIMI_SIMULATOR_PORT') ? {} : { KIMI_SIMULATOR_PORT: '0' };
+type PortVariable = 'WEBHOOK_PORT' | 'KIMI_WORKER_PORT' | 'KIMI_SIMULATOR_PORT' | 'KIMI_TEMPORAL_PORT' | 'KIMI_UI_PORT';
+
+function portOf(variable: PortVariable, { config, anyPort }: StackOptions): number {
+  return anyPort && !config.isSet(variable) ? 0 : config[variable];
 }
 
 /** The secret callbacks are signed with: the configured one, or one made once and kept for this user alone. */

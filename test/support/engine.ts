@@ -27,12 +27,14 @@ export default async function startEngine(project: TestProject): Promise<() => P
   const port = await freePort();
   const address = `127.0.0.1:${port}`;
   const flags = [
-    ...['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--port', String(port), '--log-level', 'error'],
-    ...['--dynamic-config-value', 'frontend.WorkflowTimeSkippingEnabled=true'],
-    ...['--dynamic-config-value', 'history.transferProcessorMaxPollRPS=1000'],
-    ...['--dynamic-config-value', 'history.timerProcessorMaxTimeShift="10ms"'],
+    ['--ip', '127.0.0.1'],
+    ['--port', String(port)],
+    ['--log-level', 'error'],
+    ['--dynamic-config-value', 'frontend.WorkflowTimeSkippingEnabled=true'],
+    ['--dynamic-config-value', 'history.transferProcessorMaxPollRPS=1000'],
+    ['--dynamic-config-value', 'history.timerProcessorMaxTimeShift="10ms"'],
   ];
-  const server = spawn(temporalCli, flags, { stdio: 'ignore' });
+  const server = spawn(temporalCli, ['server', 'start-dev', '--headless', ...flags.flat()], { stdio: 'ignore' });
   const connection = await connectWhenReady(address);
   await ensureSearchAttributes(connection, 'default');
   await connection.close();

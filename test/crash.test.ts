@@ -1,0 +1,91 @@
+/** A worker killed with kill -9 between any two steps loses nothing and sends nothing twice. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { openWorld, until, type World } from './support/world.ts';
+
+const FAULT_WORKER = fileURLToPath(new URL('support/fault-worker.ts', import.meta.url));
+
+function startWorker(world: World, when = 'never', step = 'none'): ChildProcess {
+  const worker = spawn(process.execPath, ['--import', 'tsx', FAULT_WORKER, when, step], {
+    stdio: 'ignore',
+    env: {
+      ...process.env,
+      TEMPORAL_ADDRESS: inject('engine'),
+      KIMI_TASK_QUEUE: world.taskQueue,
+      KIMI_RESULTS_DIR: world.results.folder,
+      KIMI_API_URL: `${world.simulatorUrl}/v1`,
+      KIMI_API_KEY: 'sk-test',
+      KIMI_CALLBACK_BASE_URL: world.webhookUrl,
+      OPENCLAW_WAKE_URL: `${world.simulatorUrl}/hooks/wake`,
+    },
+  });
+  onTestFinished(() => void worker.kill('SIGKILL'));
+  return worker;
+}
+
+async function killed(worker: ChildProcess): Promise<void> {
+  const [, signal] = (await once(worker, 'exit')) as [number | null, NodeJS.Signals | null];
+  expect(signal).toBe('SIGKILL');
+}
+
+describe('a worker killed', () => {
+  it.for([
+    ['after', 'dispatch'],
+    ['before', 'recordPending'],
+    ['after', 'recordPending'],
+    ['before', 'persist'],
+    ['after', 'persist'],
+    ['before', 'wake'],
+    ['after', 'wake'],
+    ['before', 'acknowledge'],
+    ['after', 'acknowledge'],
+  ] as const)('%s %s: the task ends done, with one dispatch and one result', async ([when, step]) => {
+    const world = await openWorld({ worker: false, delayMs: 200 });
+    const dying = startWorker(world, when, step);
+    const started = await world.start('x', {}, 0);
+    await killed(dying);
+    startWorker(world);
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
+    expect(world.counts).toMatchObject({ requests: 1, billed: 1 });
+    expect(await world.results.read(started.task_id)).toMatchObject({ status: 'done', acknowledged: true });
+    expect((await readdir(world.results.folder)).toSorted()).toEqual([`${started.task_id}.json`, 'latest.json']);
+    // Between the gateway's answer and the engine's record of it nobody can tell whether it was heard: the second wake
+    // carries the same idempotency key, and no other step repeats it.
+    const wakes = world.counts.wakes.map(({ task_id }) => task_id);
+    expect(wakes).toEqual(when === 'after' && step === 'wake' ? [started.task_id, started.task_id] : [started.task_id]);
+  });
+
+  it('before it takes the task: the next one does', async () => {
+    const world = await openWorld({ worker: false });
+    const started = await world.start('x', {}, 100);
+    expect(started.status).toBe('pending');
+    startWorker(world);
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    expect(world.counts).toMatchObject({ requests: 1, billed: 1 });
+  });
+
+  it('in the dispatch call, when nobody can tell whether it was sent: it is not sent again, and the user is told', async () => {
+    const world = await openWorld({ worker: false });
+    const dying = startWorker(world, 'before', 'dispatch');
+    const started = await world.start('x', { timeout_ms: 500, grace_ms: 1 }, 0);
+    await killed(dying);
+    startWorker(world);
+    expect(await world.handle(started).result()).toMatchObject({ status: 'timed_out' });
+    expect(await world.results.read(started.task_id)).toMatchObject({ error: { type: 'outcome_unknown' } });
+    expect(world.counts.requests).toBe(0);
+  });
+});
+
+it('tasks that waited go on within seconds of a kill -9', async () => {
+  const world = await openWorld({ worker: false, delayMs: 60_000 });
+  const first = startWorker(world);
+  const started = await world.start('x', {}, 20_000);
+  await until(async () => (await world.view(started)).step === 'waiting');
+  first.kill('SIGKILL');
+  await once(first, 'exit');
+  startWorker(world);
+  expect((await world.view(started)).step).toBe('waiting');
+});

@@ -1,0 +1,33 @@
+/** A worker that dies by kill -9 before or after one named step: `node --import tsx fault-worker.ts <when> <activity>`. */
+import { createActivities } from '../../src/activities/index.ts';
+import { Gateway } from '../../src/gateway.ts';
+import { KimiClient } from '../../src/kimi/client.ts';
+import { runService } from '../../src/process.ts';
+import { ResultStore } from '../../src/results.ts';
+import { createTaskWorker } from '../../src/task-worker.ts';
+import type { TaskActivities } from '../../src/contract.ts';
+
+const [when, step] = process.argv.slice(2);
+
+await runService('fault-worker', async (config, log) => {
+  const activities = createActivities({
+    kimi: new KimiClient({
+      apiUrl: config.KIMI_API_URL,
+      apiKey: config.KIMI_API_KEY,
+      callbackBaseUrl: String(config.KIMI_CALLBACK_BASE_URL),
+    }),
+    gateway: new Gateway({ wakeUrl: config.OPENCLAW_WAKE_URL, token: undefined }),
+    results: new ResultStore(config.KIMI_RESULTS_DIR),
+  });
+  const dying = Object.entries(activities).map(([name, run]: [string, (...args: never[]) => Promise<unknown>]) => [
+    name,
+    async (...args: never[]) => {
+      if (name === step && when === 'before') process.kill(process.pid, 'SIGKILL');
+      const value = await run(...args);
+      if (name === step && when === 'after') process.kill(process.pid, 'SIGKILL');
+      return value;
+    },
+  ]);
+  const worker = await createTaskWorker(config, log, Object.fromEntries(dying) as TaskActivities);
+  return { port: 0, stop: () => worker.shutdown(), stopped: worker.run() };
+});

@@ -1,0 +1,217 @@
+/** The webhook endpoint over real HTTP, in front of the real engine (contract section 3). */
+import { connect } from 'node:net';
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { gzipSync } from 'node:zlib';
+import { Client, Connection } from '@temporalio/client';
+import { request } from 'undici';
+import { describe, expect, it } from 'vitest';
+import { MAX_CALLBACK_BYTES, type AnswerCallback } from '../src/contract.ts';
+import { sign } from '../src/signature.ts';
+import { createWebhook } from '../src/webhook-app.ts';
+import { openWorld, SECRET, serve, silent, type World } from './support/world.ts';
+
+const UNKNOWN = 'kimi-1-1';
+
+function callbackFor(task_id: string): AnswerCallback {
+  return {
+    id: 'cmpl-1707654360-abc123',
+    model: 'moonshot-v1-128k',
+    usage: { prompt_tokens: 200, completion_tokens: 1300, total_tokens: 1500 },
+    choices: [{ message: { content: '答案' } }],
+    metadata: { task_id, task_name: 'calculator' },
+  };
+}
+
+interface Post {
+  body?: string | Buffer;
+  signature?: string | undefined;
+  headers?: Record<string, string>;
+  path?: string;
+}
+
+async function post(base: string, task_id: string, { body, signature, headers, path }: Post = {}) {
+  const bytes = body ?? JSON.stringify(callbackFor(task_id));
+  const response = await request(base + (path ?? `/kimi/webhook/${task_id}`), {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'x-kimi-signature': signature ?? sign(bytes, SECRET),
+      ...headers,
+    },
+    body: bytes,
+  });
+  return { status: response.statusCode, headers: response.headers, body: await response.body.json() };
+}
+
+const refused = (status: number, code: string) => ({
+  status,
+  body: { error: { code, message: expect.stringMatching(/\S/) } },
+});
+
+/** A task that waits for its callback, since the simulated Kimi never sends it. */
+async function waitingTask(world: World): Promise<string> {
+  return (await world.start('x [[simulate: drop=1]]')).task_id;
+}
+
+describe('a callback', () => {
+  it('that is right is signalled, and its repeats are harmless', async () => {
+    const world = await openWorld();
+    const task_id = await waitingTask(world);
+    expect(await post(world.webhookUrl, task_id)).toMatchObject({
+      status: 200,
+      body: { task_id, status: 'signalled' },
+    });
+    expect(await world.handle({ task_id }).result()).toMatchObject({ status: 'done' });
+    expect(await post(world.webhookUrl, task_id)).toMatchObject({
+      status: 200,
+      body: { task_id, status: 'duplicate' },
+    });
+    expect(await world.results.read(task_id)).toMatchObject({
+      output: '答案',
+      tokens: { prompt: 200, completion: 1300, total: 1500 },
+    });
+  });
+
+  it('is verified over the raw bytes: other white space, same JSON, is refused', async () => {
+    const world = await openWorld();
+    const task_id = await waitingTask(world);
+    const sent = JSON.stringify(callbackFor(task_id), null, 2);
+    const signature = sign(JSON.stringify(JSON.parse(sent)), SECRET);
+    expect(await post(world.webhookUrl, task_id, { body: sent, signature })).toMatchObject(
+      refused(401, 'bad_signature'),
+    );
+    expect(await post(world.webhookUrl, task_id, { body: sent })).toMatchObject({ status: 200 });
+  });
+
+  it.each([
+    ['missing', ''],
+    ['of another secret', sign('{}', 'another-secret-altogether')],
+    ['not hex', 'zz'],
+    ['upper case', sign('{}', SECRET).toUpperCase()],
+  ])('with a signature %s is refused and changes nothing', async (_name, signature) => {
+    const world = await openWorld();
+    const task_id = await waitingTask(world);
+    expect(await post(world.webhookUrl, task_id, { signature })).toMatchObject(refused(401, 'bad_signature'));
+    expect(await world.view({ task_id })).toMatchObject({ step: 'waiting' });
+    const { events } = await world.handle({ task_id }).fetchHistory();
+    expect(events?.some((event) => event.workflowExecutionSignaledEventAttributes)).toBe(false);
+  });
+
+  it('without the header is refused', async () => {
+    const world = await openWorld();
+    const { statusCode } = await request(`${world.webhookUrl}/kimi/webhook/${UNKNOWN}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{}',
+    });
+    expect(statusCode).toBe(401);
+  });
+
+  it('for a task nobody knows is 404, whether the id is ours or not', async () => {
+    const { webhookUrl } = await openWorld();
+    expect(await post(webhookUrl, UNKNOWN)).toMatchObject(refused(404, 'unknown_task'));
+    for (const id of ['../../etc/passwd', 'kimi-1-1/../../x', 'temporal-sys-scanner', '%00', 'KIMI-1-1']) {
+      const path = `/kimi/webhook/${encodeURIComponent(id)}`;
+      expect(await post(webhookUrl, id, { path })).toMatchObject(refused(404, 'unknown_task'));
+    }
+  });
+
+  it('for another task than the path says is 400', async () => {
+    const world = await openWorld();
+    const task_id = await waitingTask(world);
+    const other = { path: `/kimi/webhook/${UNKNOWN}` };
+    expect(await post(world.webhookUrl, task_id, other)).toMatchObject(refused(400, 'task_mismatch'));
+    expect(await world.view({ task_id })).toMatchObject({ step: 'waiting' });
+  });
+
+  it('for a task that was terminated is 410: nothing would keep its answer', async () => {
+    const world = await openWorld();
+    const task_id = await waitingTask(world);
+    await world.handle({ task_id }).terminate();
+    expect(await post(world.webhookUrl, task_id)).toMatchObject(refused(410, 'task_closed'));
+  });
+
+  const right = callbackFor(UNKNOWN);
+  it.each([
+    ['no JSON', 'not json', 'invalid_json'],
+    ['nothing', '', 'invalid_json'],
+    ['not UTF-8', Buffer.from([0x22, 0xff, 0x22]), 'invalid_json'],
+    ['an array', '[]', 'malformed_callback'],
+    ['no choices', { ...right, choices: [] }, 'malformed_callback'],
+    ['empty content', { ...right, choices: [{ message: { content: '' } }] }, 'malformed_callback'],
+    ['wrong types', { ...right, choices: 'x' }, 'malformed_callback'],
+    ['negative tokens', { ...right, usage: { prompt_tokens: -1, completion_tokens: 1 } }, 'malformed_callback'],
+    ['a clock that makes no sense', { ...right, created: 'yesterday' }, 'malformed_callback'],
+    ['no metadata', { ...right, metadata: undefined }, 'malformed_callback'],
+    ['an error without a type', { error: { message: 'x' }, metadata: right.metadata }, 'malformed_callback'],
+  ])('with %s is 400', async (_name, content, code) => {
+    const { webhookUrl } = await openWorld({ worker: false });
+    const body = typeof content === 'string' || Buffer.isBuffer(content) ? content : JSON.stringify(content);
+    expect(await post(webhookUrl, UNKNOWN, { body })).toMatchObject(refused(400, code));
+  });
+
+  it('not JSON by type is 415, compressed is 415, too large is 413', async () => {
+    const { webhookUrl } = await openWorld({ worker: false });
+    const text = { headers: { 'content-type': 'text/plain' } };
+    expect(await post(webhookUrl, UNKNOWN, text)).toMatchObject(refused(415, 'not_json'));
+    const zipped = { body: gzipSync('{}'), headers: { 'content-encoding': 'gzip' } };
+    expect(await post(webhookUrl, UNKNOWN, zipped)).toMatchObject(refused(415, 'unsupported_encoding'));
+    const large = { body: Buffer.alloc(MAX_CALLBACK_BYTES + 1, 0x20) };
+    expect(await post(webhookUrl, UNKNOWN, large)).toMatchObject(refused(413, 'too_large'));
+  });
+
+  it('of the largest size is taken', async () => {
+    const world = await openWorld();
+    const task_id = await waitingTask(world);
+    const envelope = JSON.stringify(callbackFor(task_id)).length + 100;
+    const content = 'x'.repeat(MAX_CALLBACK_BYTES - envelope);
+    const body = JSON.stringify({ ...callbackFor(task_id), choices: [{ message: { content } }] });
+    expect(await post(world.webhookUrl, task_id, { body })).toMatchObject({ status: 200 });
+    await world.handle({ task_id }).result();
+    expect((await world.results.read(task_id))?.output).toHaveLength(content.length);
+  });
+
+  it('is 503 with Retry-After while the engine cannot be reached, and ready says so', async () => {
+    const gone = createServer().listen(0, '127.0.0.1');
+    await once(gone, 'listening');
+    const { port } = gone.address() as { port: number };
+    gone.close();
+    const connection = Connection.lazy({ address: `127.0.0.1:${port}` });
+    const webhookUrl = await serve(createWebhook({ client: new Client({ connection }), secret: SECRET, log: silent }));
+    const answer = await post(webhookUrl, UNKNOWN);
+    expect(answer).toMatchObject(refused(503, 'engine_unavailable'));
+    expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
+    expect((await request(`${webhookUrl}/readyz`)).statusCode).toBe(503);
+    expect((await request(`${webhookUrl}/healthz`)).statusCode).toBe(200);
+    await connection.close();
+  });
+});
+
+describe('anything else', () => {
+  it('is answered in JSON: 404, 405, and 400 for a path that cannot be read', async () => {
+    const { webhookUrl } = await openWorld({ worker: false });
+    const at = async (path: string, method: 'GET' | 'POST' = 'GET') => {
+      const response = await request(webhookUrl + path, { method });
+      return { status: response.statusCode, body: await response.body.json() };
+    };
+    expect(await at('/')).toMatchObject(refused(404, 'not_found'));
+    expect(await at('/kimi/webhook/')).toMatchObject(refused(404, 'not_found'));
+    expect(await at('/kimi/webhook/kimi-1-1')).toMatchObject(refused(405, 'method_not_allowed'));
+    expect(await at('/kimi/webhook/%E0%A4%A', 'POST')).toMatchObject(refused(400, 'bad_request'));
+    expect(await at('/readyz')).toMatchObject({ status: 200, body: { status: 'ok' } });
+  });
+
+  it('a sender that hangs up in the middle does no harm', async () => {
+    const { webhookUrl } = await openWorld({ worker: false });
+    const { port, hostname } = new URL(webhookUrl);
+    const socket = connect(Number(port), hostname);
+    socket.write(
+      'POST /kimi/webhook/kimi-1-1 HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{',
+    );
+    await once(socket, 'ready');
+    socket.destroy();
+    await once(socket, 'close');
+    expect((await request(`${webhookUrl}/healthz`)).statusCode).toBe(200);
+  });
+});
