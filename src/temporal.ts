@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { Client, Connection } from '@temporalio/client';
 import { SearchAttributeType } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
@@ -23,10 +25,28 @@ export function engineOptions(env: NodeJS.ProcessEnv = process.env) {
 export async function connectClient(env: NodeJS.ProcessEnv = process.env): Promise<Client> {
   const { connectionOptions, namespace } = engineOptions(env);
   try {
+    await failIfRefused(connectionOptions.address);
     const connection = await Connection.connect({ ...connectionOptions, connectTimeout: CONNECT_TIMEOUT_MS });
     return new Client({ connection, namespace });
   } catch (error) {
     throw new EngineUnreachable(connectionOptions.address ?? 'localhost:7233', { cause: error });
+  }
+}
+
+/** A refused connection is known at once; the gRPC client would try again until its time is up. */
+async function failIfRefused(address = 'localhost:7233'): Promise<void> {
+  const { hostname: host, port } = new URL(`tcp://${address}`);
+  const socket = connect({
+    host: host.replace(/^\[|\]$/g, ''),
+    port: Number(port || 7233),
+    timeout: CONNECT_TIMEOUT_MS,
+  });
+  try {
+    await once(socket, 'connect');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ECONNREFUSED') throw error;
+  } finally {
+    socket.destroy();
   }
 }
 

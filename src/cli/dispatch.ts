@@ -2,10 +2,10 @@ import type { Command } from 'commander';
 import { EngineUnreachable } from '../temporal.ts';
 import { explain } from '../text/index.ts';
 import { openContext, withClient } from './context.ts';
-import { CliError, EXIT, type Exit } from './exit.ts';
+import { CliError, EXIT, exitForFailure, type Exit } from './exit.ts';
 import { command, ending } from './options.ts';
 import { chooseName, readPrompt, type PromptOptions } from './prompt.ts';
-import { addTaskOptions, exitForRefusal, start, type TaskOptions } from './task-options.ts';
+import { addTaskOptions, start, type TaskOptions } from './task-options.ts';
 import type { CliText } from './text/index.ts';
 
 /** When `dispatch` returns at the latest, counted from the start of its process: under a second (contract section 1). */
@@ -60,5 +60,5 @@ async function run(options: DispatchOptions): Promise<Exit> {
     console.error(say.refused(name, explain(started.error, text)));
     console.error(say.taskId(started.task_id));
   }
-  return started.status === 'refused' ? exitForRefusal(started.error.type) : EXIT.ok;
+  return started.status === 'refused' ? exitForFailure(started.error.type) : EXIT.ok;
 }

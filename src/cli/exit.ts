@@ -1,4 +1,4 @@
-import type { Outcome } from '../contract.ts';
+import type { ResultFile } from '../contract.ts';
 
 /** Exit statuses of `kimi-dispatch`. Documented in the README; scripts rely on them. */
 export const EXIT = {
@@ -24,9 +24,18 @@ export const EXIT = {
 
 export type Exit = (typeof EXIT)[keyof typeof EXIT];
 
+/** Errors of the configuration among what a task may be refused with. */
+const CONFIG_ERRORS = new Set(['no_api_key', 'no_callback_provider']);
+
+/** @returns the exit status for a task that was refused or failed. */
+export function exitForFailure(type: string | undefined): Exit {
+  return type !== undefined && CONFIG_ERRORS.has(type) ? EXIT.config : EXIT.failed;
+}
+
 /** @returns the exit status for a finished task. */
-export function exitFor(outcome: Outcome): Exit {
-  return outcome === 'done' ? EXIT.ok : EXIT[outcome];
+export function exitFor({ status, error }: ResultFile): Exit {
+  if (status === 'done') return EXIT.ok;
+  return status === 'failed' ? exitForFailure(error?.type) : EXIT[status];
 }
 
 /** An error with one sentence for the user and the exit status that goes with it. */

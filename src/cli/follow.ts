@@ -41,7 +41,7 @@ export async function printReply({ results, text, stack, say }: Context, result:
   const file = isLatest ? results.latestPath : results.resultPath(result.task_id);
   console.log(replyText(result, tildePath(file), text));
   if (stack?.simulated) console.log(`\n${say.simulatedNotice}`);
-  return exitFor(result.status);
+  return exitFor(result);
 }
 
 /** @returns a path as the user would type it. */

@@ -34,8 +34,9 @@ export function checkTaskId(task_id: string, say: CliText): string {
 export async function lookUp(client: Client, task_id: string): Promise<Found | undefined> {
   const handle = client.workflow.getHandle(task_id);
   try {
-    const [view, description] = await Promise.all([ask(client, handle), handle.describe()]);
+    const description = await handle.describe();
     if (description.type !== TASK_WORKFLOW) return undefined;
+    const view = await ask(client, handle);
     const pending = description.raw.pendingActivities?.find(({ lastFailure }) => lastFailure);
     const { typedSearchAttributes: attributes } = description;
     return {

@@ -35,5 +35,5 @@ async function result(task: string | undefined, { json }: { json?: true }): Prom
   else if (saved.output !== undefined)
     process.stdout.write(saved.output.endsWith('\n') ? saved.output : `${saved.output}\n`);
   else console.error(say.noOutput(saved.task_id, saved.error ? explain(saved.error, text) : text.state[saved.status]));
-  return exitFor(saved.status);
+  return exitFor(saved);
 }

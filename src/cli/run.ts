@@ -2,15 +2,17 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import { startStack, type Stack } from '../stack/stack.ts';
+import { publicAddress } from '../address.ts';
+import { callsBack } from '../kimi/models.ts';
 import { explain } from '../text/index.ts';
 import { contextFor, openContext, withClient, type Context } from './context.ts';
-import { CliError, EXIT, type Exit } from './exit.ts';
+import { CliError, EXIT, exitForFailure, type Exit } from './exit.ts';
 import { follow, printReply } from './follow.ts';
 import { lookUp, workersOn } from './look-up.ts';
 import { command, ending } from './options.ts';
 import { Progress } from './progress.ts';
 import { chooseName, readPrompt, type PromptOptions } from './prompt.ts';
-import { addTaskOptions, exitForRefusal, start, type Job, type TaskOptions } from './task-options.ts';
+import { addTaskOptions, start, type Job, type TaskOptions } from './task-options.ts';
 import type { CliText } from './text/index.ts';
 
 /** How long a stack that `run` started is kept for the agent to be woken, once the answer is there. Milliseconds. */
@@ -49,6 +51,9 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
   if (stack || workersElsewhere) return await runOn(context, job, options);
 
   if (!simulate && !config.KIMI_API_KEY) throw new CliError(EXIT.config, say.noKey);
+  if (!simulate && !callsBack(config.KIMI_API_URL)) {
+    throw new CliError(EXIT.config, say.doctor.callsBackBad(publicAddress(config.KIMI_API_URL)));
+  }
   const own = await startOwnStack(context, simulate);
   const ownContext = contextFor(config, own.state);
   try {
@@ -74,7 +79,7 @@ async function runOn(
     const started = await start(client, context, job, options, ACCEPT_WAIT_MS);
     if (started.status === 'refused') {
       console.error(say.refused(job.name, explain(started.error, text)));
-      return exitForRefusal(started.error.type);
+      return exitForFailure(started.error.type);
     }
     console.log(`${say.dispatched(job.name)}\n`);
     console.error(say.taskId(started.task_id));

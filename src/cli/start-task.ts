@@ -73,22 +73,34 @@ async function startOnce(client: Client, taskQueue: string, task: Task, waitMs: 
     staticSummary: text.summary(task),
     staticDetails: staticDetails(task, text),
   });
-  const accepted = client.workflow
-    .executeUpdateWithStart<(task: Task) => Promise<TaskSummary>, Acceptance, []>(ACCEPTED_UPDATE, {
-      startWorkflowOperation,
-    })
+  const leaving = new AbortController();
+  const accepted = client.connection
+    .withAbortSignal(
+      leaving.signal,
+      async () =>
+        await client.workflow.executeUpdateWithStart<(task: Task) => Promise<TaskSummary>, Acceptance, []>(
+          ACCEPTED_UPDATE,
+          { startWorkflowOperation },
+        ),
+    )
     .then(
       ({ api_id }): Started => ({ status: 'accepted', task_id, api_id }),
       (error: unknown): Started => ({ status: 'refused', task_id, error: refusal(error) }),
     );
-  const first = await Promise.race([accepted, pause(waitMs, undefined, { ref: false })]);
-  if (first) return first;
-  const giveUpAt = Date.now() + CONFIRM_MS;
-  do {
-    if (await isKnown(client, task_id)) return { status: 'pending', task_id };
-    await pause(50);
-  } while (Date.now() < giveUpAt);
-  return { status: 'unknown', task_id };
+  try {
+    const first = await Promise.race([accepted, pause(waitMs, undefined, { ref: false })]);
+    if (first) return first;
+    const giveUpAt = Date.now() + CONFIRM_MS;
+    do {
+      if (await isKnown(client, task_id)) return { status: 'pending', task_id };
+      await pause(50);
+    } while (Date.now() < giveUpAt);
+    return { status: 'unknown', task_id };
+  } finally {
+    // A call left open would be tried again on a connection that is closed by then.
+    leaving.abort();
+    accepted.catch(() => {});
+  }
 }
 
 /** The update fails with what the task failed with; anything else is not about the task. */

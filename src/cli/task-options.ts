@@ -53,11 +53,3 @@ export async function start(
   if (started.status === 'unknown') throw new CliError(EXIT.engine, say.engineSilent(started.task_id));
   return started;
 }
-
-/** Errors of the configuration among what Kimi's side may refuse a task with. */
-const CONFIG_ERRORS = new Set(['no_api_key', 'no_callback_provider']);
-
-/** @returns the exit status for a task that was refused. */
-export function exitForRefusal(type: string): typeof EXIT.config | typeof EXIT.failed {
-  return CONFIG_ERRORS.has(type) ? EXIT.config : EXIT.failed;
-}

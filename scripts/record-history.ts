@@ -1,0 +1,112 @@
+/**
+ * `npm run record-history`: runs each scenario on the real engine and keeps its history in
+ * `test/histories/<version>/`. A recorded history is never replaced: one that is there is left as it is.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { it } from 'vitest';
+import { CALLBACK_SIGNAL, type Callback } from '../src/contract.ts';
+import { PACKAGE_ROOT } from '../src/paths.ts';
+import { openWorld, serve, until, type World, type WorldOptions } from '../test/support/world.ts';
+
+interface Scenario {
+  options?: WorldOptions;
+  /** Plays the scenario to its end. @returns the task. */
+  play(world: World): Promise<{ task_id: string }>;
+}
+
+const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate: ${wishes}]]`;
+
+/** By the name of what the history proves. */
+const SCENARIOS: Record<string, Scenario> = {
+  'answered-in-time': { play: async (world) => await ended(world, 'delay=200') },
+  'answered-before-dispatch-returned': { play: async (world) => await ended(world, 'early=1 accept-delay=200') },
+  'answered-in-place': { play: async (world) => await ended(world, 'direct=1') },
+  'callback-repeated': { play: async (world) => await ended(world, 'duplicates=3') },
+  'failed-by-callback': { play: async (world) => await ended(world, 'fail=1') },
+  'refused-by-kimi': { play: async (world) => await ended(world, 'status=400') },
+  'timed-out': {
+    play: async (world) => {
+      const started = await world.start(wish('drop=1'), { timeout_ms: 300, grace_ms: 300 });
+      return await closed(world, started);
+    },
+  },
+  'answered-late': {
+    play: async (world) => {
+      const started = await world.start(wish('drop=1'), { timeout_ms: 300 });
+      return await answeredLate(world, started);
+    },
+  },
+  'cancelled-then-answered': {
+    play: async (world) => {
+      const started = await world.start(wish('drop=1'));
+      await world.handle(started).cancel();
+      return await answeredLate(world, started);
+    },
+  },
+  'cancelled-before-sent': {
+    options: { apiUrl: 'http://127.0.0.1:1/v1' },
+    play: async (world) => {
+      const started = await world.start('x', {}, 500);
+      await world.handle(started).cancel();
+      return await closed(world, started);
+    },
+  },
+  'outcome-unknown-then-answered': { play: async (world) => await ended(world, 'hang-up=1 delay=300') },
+  'wake-retried': {
+    play: async (world) => await ended(world, 'delay=0'),
+    options: { wakeUrl: 'flaky' },
+  },
+  'wake-refused': { play: async (world) => await ended(world, 'delay=0'), options: { wakeUrl: 'unauthorized' } },
+};
+
+for (const [name, { options = {}, play }] of Object.entries(SCENARIOS)) {
+  it(name, async () => {
+    const { version } = JSON.parse(await readFile(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as { version: string };
+    const folder = join(PACKAGE_ROOT, 'test', 'histories', version);
+    const file = join(folder, `${name}.json`);
+    if (existsSync(file)) return;
+    const world = await openWorld({ ...options, ...(options.wakeUrl && { wakeUrl: await gateway(options.wakeUrl) }) });
+    const history = await world.handle(await play(world)).fetchHistory();
+    await mkdir(folder, { recursive: true });
+    await writeFile(file, `${withoutMachine(historyToJSON(history))}\n`);
+  });
+}
+
+/** Stack traces and identities tell of the machine that recorded; nothing of that is replayed. */
+function withoutMachine(json: string): string {
+  return json.replaceAll(PACKAGE_ROOT, '.').replaceAll(`@${hostname()}`, '@machine');
+}
+
+async function ended(world: World, wishes: string): Promise<{ task_id: string }> {
+  return await closed(world, await world.start(wish(wishes)));
+}
+
+async function closed(world: World, started: { task_id: string }): Promise<{ task_id: string }> {
+  await world.handle(started).result();
+  return started;
+}
+
+async function answeredLate(world: World, started: { task_id: string }): Promise<{ task_id: string }> {
+  await until(async () => (await world.view(started)).step === 'awaiting_late_answer');
+  await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, {
+    id: 'cmpl-late',
+    model: 'moonshot-v1-128k',
+    usage: { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 },
+    choices: [{ message: { content: '答案' } }],
+    metadata: { task_id: started.task_id },
+  });
+  return await closed(world, started);
+}
+
+/** A gateway that refuses: once (`flaky`), or for good (`unauthorized`). */
+async function gateway(kind: string): Promise<string> {
+  let calls = 0;
+  return await serve((_request, response) => {
+    calls += 1;
+    response.writeHead(kind === 'unauthorized' ? 401 : calls === 1 ? 503 : 200).end('{}');
+  });
+}

@@ -1,0 +1,355 @@
+/** The built command line, as a user runs it. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import type { ResultFile } from '../src/contract.ts';
+import { DIST, PACKAGE_ROOT } from '../src/paths.ts';
+import { openWorld, serve, temporaryFolder, until } from './support/world.ts';
+
+const CLI = join(DIST, 'kimi-dispatch.js');
+
+interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** A clean HOME with nothing of this machine's environment but PATH. */
+async function cleanHome(changes: Record<string, string> = {}): Promise<Record<string, string>> {
+  const home = await temporaryFolder();
+  return {
+    PATH: process.env['PATH'] ?? '',
+    HOME: home,
+    TEMPORAL_CLI_PATH: inject('temporalCli'),
+    KIMI_TEMPORAL_PORT: '0',
+    KIMI_UI_PORT: '0',
+    WEBHOOK_PORT: '0',
+    KIMI_WORKER_PORT: '0',
+    ...changes,
+  };
+}
+
+function launch(args: string[], env: Record<string, string>, command = process.execPath) {
+  const child = spawn(command, command === process.execPath ? [CLI, ...args] : args, { env, cwd: env['HOME'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const said: Ended = { code: null, stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk: Buffer) => (said.stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (said.stderr += chunk.toString()));
+  const ended = once(child, 'close').then(([code]): Ended => ({ ...said, code: code as number | null }));
+  return { child, said, ended };
+}
+
+async function cli(args: string[], env: Record<string, string>, input?: string): Promise<Ended> {
+  const { child, ended } = launch(args, env);
+  child.stdin.end(input);
+  return await ended;
+}
+
+function resultsOf(env: Record<string, string>): string {
+  return env['KIMI_RESULTS_DIR'] ?? join(env['HOME'] ?? '', '.openclaw/workspace/kimi-dispatch/results');
+}
+
+async function latest(env: Record<string, string>): Promise<ResultFile> {
+  return JSON.parse(await readFile(join(resultsOf(env), 'latest.json'), 'utf8')) as ResultFile;
+}
+
+/** Starts `up` and stops it when the test has finished. */
+async function up(env: Record<string, string>, ...args: string[]) {
+  const stack = launch(['up', ...args], env);
+  await until(() => stack.said.stdout.includes('Ctrl-C') || stack.child.exitCode !== null);
+  expect(stack.said.stdout, stack.said.stderr).toContain('Kimi Dispatch 就緒');
+  const state = JSON.parse(
+    await readFile(join(env['HOME'] ?? '', '.local/share/kimi-dispatch/stack.json'), 'utf8'),
+  ) as Record<'temporal_address' | 'webhook_url' | 'worker_health_url' | 'simulator_url', string>;
+  const stop = async (): Promise<Ended> => {
+    stack.child.kill('SIGINT');
+    return await stack.ended;
+  };
+  onTestFinished(async () => void (await stop()));
+  return { ...stack, state, stop };
+}
+
+describe('run --simulate in a clean HOME', () => {
+  it('goes the whole way, twice at a time, and leaves nothing running', async () => {
+    const homes = await Promise.all([cleanHome(), cleanHome()]);
+    const runs = await Promise.all(
+      homes.map(async (env) => await cli(['run', '--simulate', '寫一個 Python 費波那契函數'], env)),
+    );
+    for (const [index, { code, stdout, stderr }] of runs.entries()) {
+      const env = homes[index] as Record<string, string>;
+      expect(code, stderr).toBe(0);
+      const result = await latest(env);
+      expect(result).toMatchObject({ status: 'done', acknowledged: true, task_name: 'python-費波那契函數' });
+      expect(stdout).toContain(
+        [
+          '✅ Kimi 任務完成！',
+          '',
+          '📋 任務：python-費波那契函數',
+          '🤖 模型：moonshot-v1-128k',
+          `💾 Token：${result.tokens?.prompt} (提示) + ${result.tokens?.completion} (生成) = ${result.tokens?.total}`,
+          `⏱️ 完成時間：${result.completed_at}`,
+          '',
+          '📝 結果摘要：',
+        ].join('\n'),
+      );
+      expect(stdout).toContain('💡 完整結果：~/.openclaw/workspace/kimi-dispatch/results/latest.json');
+      expect(stdout).toContain('沒有呼叫真正的 Kimi');
+      expect(stderr).toContain('等待 Kimi 回呼');
+      expect(existsSync(join(env['HOME'] ?? '', '.local/share/kimi-dispatch/stack.json'))).toBe(false);
+    }
+  });
+
+  it.each([
+    ['failed', 'delay=100 fail=1', 6, '❌ Kimi 任務失敗'],
+    ['timed_out', 'drop=1', 7, '⏰ Kimi 任務逾時'],
+  ])('that ends %s says so by its exit code', async (status, wishes, code, heading) => {
+    const env = await cleanHome({ KIMI_TASK_TIMEOUT_MS: '1000' });
+    const run = await cli(['run', '--simulate', `x [[simulate: ${wishes}]]`], env);
+    expect(run).toMatchObject({ code, stdout: expect.stringContaining(heading) });
+    expect(await latest(env)).toMatchObject({ status });
+  });
+
+  it('interrupted keeps the task, and the next stack goes on with it', async () => {
+    const env = await cleanHome();
+    const run = launch(['run', '--simulate', 'x [[simulate: delay=600000]]', '-n', 'kept', '--timeout', '10m'], env);
+    await until(() => run.said.stderr.includes('任務編號'));
+    run.child.kill('SIGINT');
+    const { code, stderr } = await run.ended;
+    expect(code, stderr).toBe(130);
+    const task_id = /kimi-\d+-\d+/.exec(stderr)?.[0] ?? '';
+    const stack = await up(env, '--simulate');
+    const status = await cli(['status', task_id, '--json'], env);
+    expect(JSON.parse(status.stdout)).toMatchObject({ task_id, task_name: 'kept' });
+    expect((await stack.stop()).code).toBe(0);
+  });
+});
+
+describe('up', () => {
+  it('serves dispatch, status, list, watch and result, is found by a second up, and stops cleanly', async () => {
+    const env = await cleanHome();
+    const stack = await up(env, '--simulate');
+    const again = await cli(['up', '--simulate'], env);
+    expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('Kimi Dispatch 已在執行') });
+
+    const dispatched = await cli(['dispatch', '-p', '寫一個 Python 計算器，包含測試', '-n', 'calculator'], env);
+    expect(dispatched).toMatchObject({ code: 0, stdout: '✅ Kimi 任務已派發：calculator\n完成後會自動通知你！\n' });
+    const task_id = /kimi-\d+-\d+/.exec(dispatched.stderr)?.[0] ?? '';
+    expect(existsSync(join(resultsOf(env), `pending-${task_id}.json`))).toBe(true);
+    expect(JSON.parse((await cli(['status', task_id, '--json'], env)).stdout)).toMatchObject({
+      task_id,
+      state: 'dispatched',
+      step: 'waiting',
+      api_id: expect.stringMatching(/^cmpl-sim-/),
+    });
+    expect(await cli(['result', task_id], env)).toMatchObject({ code: 9, stdout: '' });
+
+    expect(await cli(['watch', task_id], env)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('calculator'),
+    });
+    const result = await cli(['result', task_id], env);
+    expect(result).toMatchObject({ code: 0, stdout: expect.stringContaining('def fibonacci') });
+    expect((await cli(['result'], env)).stdout).toBe(result.stdout);
+    await until(async () => (await latest(env)).acknowledged);
+    const listed = await until(async () => {
+      const tasks = JSON.parse((await cli(['list', '--json'], env)).stdout) as { task_id: string; state: string }[];
+      return tasks.find((task) => task.task_id === task_id && task.state === 'done');
+    });
+    expect(listed).toMatchObject({ task_name: 'calculator', model: 'moonshot-v1-128k', tokens: expect.any(Number) });
+
+    const { webhook_url, worker_health_url } = stack.state;
+    for (const url of [webhook_url, worker_health_url]) {
+      for (const path of ['/healthz', '/readyz']) expect((await fetch(url + path)).status).toBe(200);
+    }
+    expect(await cli(['doctor'], env)).toMatchObject({ code: 0, stdout: expect.stringContaining('一切正常') });
+
+    expect(await stack.stop()).toMatchObject({ code: 0, stderr: expect.stringContaining('已停止') });
+    await expect(fetch(`${webhook_url}/healthz`)).rejects.toThrow('fetch failed');
+    // The engine is gone; the saved result still tells.
+    expect(JSON.parse((await cli(['status', task_id, '--json'], env)).stdout)).toMatchObject({ state: 'done' });
+  });
+
+  it('keeps its secret for this user alone and out of what it writes', async () => {
+    const env = await cleanHome();
+    const stack = await up(env, '--simulate');
+    await cli(['run', 'x'], env);
+    await stack.stop();
+    const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+    expect((await stat(join(home, 'webhook-secret'))).mode & 0o777).toBe(0o600);
+    const secret = (await readFile(join(home, 'webhook-secret'), 'utf8')).trim();
+    expect(secret).toMatch(/^[0-9a-f]{64}$/);
+    for (const name of ['worker', 'webhook', 'simulator', 'temporal']) {
+      expect(await readFile(join(home, 'logs', `${name}.log`), 'utf8')).not.toContain(secret);
+    }
+    expect((await readFile(join(home, 'temporal.db'))).includes(secret)).toBe(false);
+  });
+
+  it('--detach stays in the background until down', async () => {
+    const env = await cleanHome();
+    const started = await cli(['up', '--detach', '--simulate'], env);
+    expect(started).toMatchObject({ code: 0, stdout: expect.stringContaining('Kimi Dispatch 就緒') });
+    onTestFinished(async () => void (await cli(['down'], env)));
+    expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
+    expect((await cli(['logs', 'worker'], env)).stdout).toContain('"msg":"ready"');
+    expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n' });
+    expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '沒有服務在執行。\n' });
+  });
+
+  it('brings a killed worker back, and ends its children when it is killed itself', async () => {
+    const env = await cleanHome();
+    const stack = await up(env, '--simulate');
+    const pid = Number(
+      /"pid":(\d+)/.exec(
+        await readFile(join(env['HOME'] ?? '', '.local/share/kimi-dispatch/logs/worker.log'), 'utf8'),
+      )?.[1],
+    );
+    process.kill(pid, 'SIGKILL');
+    await until(() => stack.said.stderr.includes('worker 意外結束'));
+    expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
+
+    const { webhook_url, temporal_address } = stack.state;
+    stack.child.kill('SIGKILL');
+    await until(
+      async () =>
+        await fetch(`${webhook_url}/healthz`).then(
+          () => false,
+          () => true,
+        ),
+    );
+    await until(
+      async () =>
+        await fetch(`http://${temporal_address}`).then(
+          () => false,
+          (error: Error) => String(error.cause).includes('ECONNREFUSED'),
+        ),
+    );
+    const next = await up(env, '--simulate');
+    expect((await next.stop()).code).toBe(0);
+  });
+
+  it('uses a Temporal server named by TEMPORAL_ADDRESS, and anybody’s stub that speaks the contract', async () => {
+    const calls: { headers: Record<string, unknown>; body: string }[] = [];
+    const apiUrl = await serve((request, response) => {
+      let body = '';
+      request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+      request.on('end', () => {
+        calls.push({ headers: request.headers, body });
+        response.writeHead(200, { 'content-type': 'application/json' }).end('{"id":"cmpl-stub"}');
+      });
+    });
+    const env = await cleanHome({
+      TEMPORAL_ADDRESS: inject('engine'),
+      KIMI_TASK_QUEUE: `cli-${crypto.randomUUID()}`,
+      KIMI_API_URL: `${apiUrl}/v1`,
+      KIMI_API_KEY: 'sk-stub',
+      KIMI_CALLBACK_BASE_URL: 'http://callbacks.example:1234',
+    });
+    const stack = await up(env);
+    expect(stack.state).not.toHaveProperty('ui_url');
+    const { stdout } = await cli(['dispatch', '-p', '-', '-n', 'stub', '--json'], env, '從標準輸入');
+    const { task_id, status, api_id } = JSON.parse(stdout) as Record<string, string>;
+    expect({ status, api_id }).toEqual({ status: 'accepted', api_id: 'cmpl-stub' });
+    expect(calls[0]?.headers).toMatchObject({ authorization: 'Bearer sk-stub', 'idempotency-key': task_id });
+    expect(JSON.parse(calls[0]?.body ?? '')).toEqual({
+      model: 'moonshot-v1-128k',
+      messages: [{ role: 'user', content: '從標準輸入' }],
+      temperature: 0.3,
+      max_tokens: 8000,
+      metadata: { task_id, task_name: 'stub' },
+      callback_url: `http://callbacks.example:1234/kimi/webhook/${task_id}`,
+    });
+  });
+});
+
+describe('bad input is one clear sentence and an exit code', () => {
+  const huge = 'x'.repeat(1024 * 1024 + 1);
+  it.each([
+    ['no prompt', ['dispatch'], 2, '沒有內容可以交給 Kimi'],
+    ['an empty prompt', ['dispatch', '-p', '  '], 2, '沒有內容可以交給 Kimi'],
+    ['a prompt too long', ['dispatch', '-p', '-'], 2, '上限是 1048576'],
+    ['two prompts', ['dispatch', '-p', 'x', '--message', 'kimi: x'], 2, '只能選一個'],
+    ['a message without a trigger', ['dispatch', '--message', 'hello'], 2, '不是 Kimi 任務'],
+    ['a file that is not there', ['dispatch', '-f', 'nowhere.md'], 2, '讀不到 nowhere.md'],
+    ['an unknown option', ['dispatch', '--nope'], 2, '沒有選項 --nope'],
+    ['an unknown command', ['nope'], 2, '沒有指令 nope'],
+    ['an option without its value', ['dispatch', '-p'], 2, '缺少'],
+    ['a name with a slash', ['dispatch', '-p', 'x', '-n', 'a/b'], 2, '任務名稱只能有'],
+    ['a name with a control character', ['dispatch', '-p', 'x', '-n', 'a\u0007b'], 2, '任務名稱只能有'],
+    ['a bad timeout', ['dispatch', '-p', 'x', '--timeout', 'soon'], 2, '例如 120s'],
+    ['a task id that is not ours', ['status', '../../etc/passwd'], 2, '不是任務編號'],
+    ['a result nobody has', ['result', 'kimi-1-1'], 4, '沒有任務 kimi-1-1'],
+    ['no result at all', ['result'], 9, '還沒有任何結果'],
+    ['no key', ['dispatch', '-p', 'x'], 3, '沒有 KIMI_API_KEY'],
+    ['no key for run', ['run', 'x'], 3, '沒有 KIMI_API_KEY'],
+  ])('%s', async (_name, args, code, sentence) => {
+    const env = await cleanHome();
+    const ended = await cli(args, env, args.includes('-') ? huge : '');
+    expect(ended).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(sentence) });
+    expect(ended.stderr).not.toMatch(/\n\s+at /);
+  });
+
+  it('no server', async () => {
+    const env = await cleanHome({ TEMPORAL_ADDRESS: '127.0.0.1:1', KIMI_API_KEY: 'sk-x' });
+    const ended = await cli(['dispatch', '-p', 'x'], env);
+    expect(ended).toMatchObject({ code: 5, stderr: expect.stringContaining('連不上位於 127.0.0.1:1') });
+  });
+
+  it('everything wrong in the configuration, together, and in English on request', async () => {
+    const env = await cleanHome({ WEBHOOK_PORT: 'x', KIMI_API_URL: 'ftp://x', KIMI_LANG: 'en' });
+    const { code, stderr } = await cli(['list'], env);
+    expect(code).toBe(3);
+    expect(stderr).toContain('2 problems');
+    expect(stderr).toContain('WEBHOOK_PORT=9001');
+    expect(stderr).toContain('KIMI_API_URL=https://');
+  });
+
+  it('a results folder that cannot be written, a port that is taken', async () => {
+    const file = join(await temporaryFolder(), 'file');
+    await writeFile(file, '');
+    const notWritable = await cli(['up', '--simulate'], await cleanHome({ KIMI_RESULTS_DIR: join(file, 'results') }));
+    expect(notWritable).toMatchObject({ code: 3, stderr: expect.stringContaining('KIMI_RESULTS_DIR') });
+
+    const taken = createServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void taken.close());
+    await once(taken, 'listening');
+    const port = String((taken.address() as AddressInfo).port);
+    for (const variable of ['WEBHOOK_PORT', 'KIMI_TEMPORAL_PORT']) {
+      const ended = await cli(['up', '--simulate'], await cleanHome({ [variable]: port }));
+      expect(ended).toMatchObject({ code: 3, stderr: expect.stringMatching(new RegExp(`${port}.*${variable}`, 's')) });
+    }
+  });
+
+  it('a real stack is never used for a simulation', async () => {
+    const world = await openWorld();
+    const env = await cleanHome({ TEMPORAL_ADDRESS: inject('engine'), KIMI_TASK_QUEUE: world.taskQueue });
+    const ended = await cli(['run', '--simulate', 'x'], env);
+    expect(ended).toMatchObject({ code: 3, stderr: expect.stringContaining('真正的 Kimi') });
+    expect(world.counts.requests).toBe(0);
+  });
+
+  it('a provider that never calls back is refused before anything is sent', async () => {
+    const env = await cleanHome({ KIMI_API_KEY: 'sk-never-sent', KIMI_TEMPORAL_PORT: '0' });
+    const ended = await cli(['run', 'x'], env);
+    expect(ended).toMatchObject({ code: 3, stderr: expect.stringContaining('不會回呼') });
+    expect(ended.stderr + ended.stdout).not.toContain('sk-never-sent');
+  });
+});
+
+describe('the shims', () => {
+  it('dispatch-kimi.sh hands its arguments on', async () => {
+    const env = await cleanHome();
+    const { ended } = launch(['-n', 'calculator'], env, join(PACKAGE_ROOT, 'scripts/dispatch-kimi.sh'));
+    expect(await ended).toMatchObject({ code: 2, stderr: expect.stringContaining('沒有內容可以交給 Kimi') });
+  });
+
+  it('run-kimi.sh hands its arguments on', async () => {
+    const env = await cleanHome();
+    await mkdir(join(env['HOME'] ?? '', 'elsewhere'));
+    const { ended } = launch([], env, join(PACKAGE_ROOT, 'run-kimi.sh'));
+    expect(await ended).toMatchObject({ code: 2, stderr: expect.stringContaining('沒有內容可以交給 Kimi') });
+  });
+});
