@@ -15,7 +15,7 @@ import { openWorld, serve, until, type World, type WorldOptions } from '../test/
 interface Scenario {
   options?: WorldOptions;
   /** Plays the scenario to its end. @returns the task. */
-  play(world: World): Promise<{ task_id: string }>;
+  play: (world: World) => Promise<{ task_id: string }>;
 }
 
 const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate: ${wishes}]]`;
