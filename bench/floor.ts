@@ -1,0 +1,81 @@
+/** What the engine alone costs: the bare workflow of floor-workflow.ts, on a worker and a task queue of its own. */
+import { fileURLToPath } from 'node:url';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
+import type { Client } from '@temporalio/client';
+import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { GO_SIGNAL, type floor, type FloorActivities } from './floor-workflow.ts';
+import { Moments } from './moments.ts';
+
+const TASK_QUEUE = 'bench-floor';
+
+/** One run of the bare workflow: milliseconds. */
+export interface FloorRound {
+  /** Signal sent → the first local activity runs. */
+  persist: number;
+  /** The first local activity runs → the regular one after it runs. */
+  wake: number;
+  /** Signal sent → the caller who waits for the workflow knows that it is closed. */
+  closed: number;
+}
+
+export interface Floor {
+  round(settleMs: number): Promise<FloorRound>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a worker for the bare workflow in this process: nothing else runs here while a round does, and its activities
+ * note the time on the clock of the one who sent the signal.
+ */
+export async function startFloor(client: Client, address: string, namespace: string): Promise<Floor> {
+  Runtime.install({
+    shutdownSignals: [],
+    logger: new DefaultLogger('WARN'),
+    telemetryOptions: { logging: { forward: {}, filter: { core: 'WARN', other: 'ERROR' } } },
+  });
+  const moments = new Moments();
+  const noteAs = (step: keyof FloorActivities) => async (): Promise<void> => {
+    moments.note(`${step} of ${Context.current().info.workflowExecution?.workflowId}`);
+  };
+  const activities: FloorActivities = {
+    dispatch: noteAs('dispatch'),
+    persist: noteAs('persist'),
+    wake: noteAs('wake'),
+    acknowledge: noteAs('acknowledge'),
+  };
+  const connection = await NativeConnection.connect({ address });
+  const worker = await Worker.create({
+    connection,
+    namespace,
+    taskQueue: TASK_QUEUE,
+    workflowBundle: await bundleWorkflowCode({
+      workflowsPath: fileURLToPath(new URL('floor-workflow.ts', import.meta.url)),
+      logger: new DefaultLogger('WARN'),
+    }),
+    activities,
+  });
+  const running = worker.run();
+  // Awaited by stop(); a worker that breaks before that must not take the clean-up with it.
+  running.catch(() => {});
+
+  return {
+    async round(settleMs) {
+      const workflowId = `floor-${crypto.randomUUID()}`;
+      const handle = await client.workflow.start<typeof floor>('floor', { workflowId, taskQueue: TASK_QUEUE });
+      await moments.of(`dispatch of ${workflowId}`);
+      const closing = handle.result().then(() => performance.now());
+      await pause(settleMs);
+      const sent = performance.now();
+      await handle.signal(GO_SIGNAL);
+      const persist = await moments.of(`persist of ${workflowId}`);
+      const wake = await moments.of(`wake of ${workflowId}`);
+      return { persist: persist - sent, wake: wake - persist, closed: (await closing) - sent };
+    },
+    async stop() {
+      worker.shutdown();
+      await running;
+      await connection.close();
+    },
+  };
+}

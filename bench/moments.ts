@@ -1,0 +1,28 @@
+import { EventEmitter, once } from 'node:events';
+
+/** How long anything may take before the run is given up: a limit for what hangs. Milliseconds. */
+const LIMIT_MS = 30_000;
+
+/** Notes when something first happened, by a key, on this process's monotonic clock; lets others wait for it. */
+export class Moments {
+  private readonly times = new Map<string, number>();
+  private readonly emitter = new EventEmitter();
+
+  note(key: string): void {
+    if (this.times.has(key)) return;
+    this.times.set(key, performance.now());
+    this.emitter.emit(key);
+  }
+
+  /** @returns when it happened, in milliseconds, as soon as it has. */
+  async of(key: string): Promise<number> {
+    const noted = this.times.get(key);
+    if (noted !== undefined) return noted;
+    try {
+      await once(this.emitter, key, { signal: AbortSignal.timeout(LIMIT_MS) });
+    } catch (error) {
+      throw new Error(`waited ${LIMIT_MS / 1000} s in vain for: ${key}`, { cause: error });
+    }
+    return await this.of(key);
+  }
+}

@@ -1,0 +1,88 @@
+/** What is made of the samples: medians, percentiles, and the table that is printed. */
+
+/** One measured figure. */
+export interface Figure {
+  name: string;
+  unit: 'ms' | 'MB';
+  samples: number[];
+  /** What the contract (section 7) promises of the 95th percentile. */
+  promise?: number;
+  /** Samples of the least that the same step could cost: same machine, same run, nothing of ours in it. */
+  floor?: number[];
+}
+
+/** A figure in numbers, rounded as it is printed. */
+export interface Summary {
+  name: string;
+  unit: Figure['unit'];
+  n: number;
+  median: number;
+  p95: number;
+  max: number;
+  promise?: number;
+  /** Median of the floor. */
+  floor?: number;
+  /** Median over the floor's median. */
+  ratio?: number;
+  /** Whether the promise was kept; absent where nothing was promised. */
+  kept?: boolean;
+}
+
+/**
+ * Nearest rank: a percentile is always a value that was measured.
+ *
+ * @returns the smallest sample that at least this share of the samples does not exceed.
+ */
+export function percentile(samples: number[], share: number): number {
+  const sorted = samples.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? NaN;
+}
+
+/** @returns the value in the middle, or the mean of the two that are. */
+export function median(samples: number[]): number {
+  const sorted = samples.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return ((sorted[Math.ceil(middle) - 1] ?? NaN) + (sorted[Math.floor(middle)] ?? NaN)) / 2;
+}
+
+export function summarise({ name, unit, samples, promise, floor }: Figure): Summary {
+  const p95 = percentile(samples, 0.95);
+  return {
+    name,
+    unit,
+    n: samples.length,
+    median: rounded(median(samples)),
+    p95: rounded(p95),
+    max: rounded(Math.max(...samples)),
+    ...(floor && { floor: rounded(median(floor)), ratio: rounded(median(samples) / median(floor)) }),
+    ...(promise !== undefined && { promise, kept: p95 < promise }),
+  };
+}
+
+const HEADINGS = ['figure', 'n', 'median', 'p95', 'max', 'promise', 'floor', 'ratio', 'verdict'];
+
+/** @returns the figures as a table for a terminal: the first column to the left, numbers to the right. */
+export function table(figures: Summary[]): string {
+  const rows = figures.map(({ name, unit, n, median, p95, max, promise, floor, ratio, kept }) => [
+    `${name} (${unit})`,
+    String(n),
+    ...[median, p95, max].map((value) => value.toFixed(1)),
+    promise === undefined ? '' : `< ${promise}`,
+    floor?.toFixed(1) ?? '',
+    ratio === undefined ? '' : `${ratio.toFixed(1)}x`,
+    kept === undefined ? '' : kept ? 'kept' : 'MISSED',
+  ]);
+  const lines = [HEADINGS, ...rows];
+  const widths = HEADINGS.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  const [heading = '', ...body] = lines.map((line) =>
+    line
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
+  return [heading, '-'.repeat(heading.length), ...body].join('\n');
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 100) / 100;
+}
