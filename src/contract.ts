@@ -154,7 +154,9 @@ export interface TaskView {
   step: TaskStep;
   api_id?: string;
   created_at: string;
-  /** Until when Kimi's answer is in time; known once Kimi has accepted. */
+  /** When Kimi accepted the task: its deadline counts from here. */
+  accepted_at?: string;
+  /** Until when Kimi's answer is in time. */
   deadline?: string;
   completed_at?: string;
   tokens?: number;

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -5,7 +6,6 @@ import { expect, it, onTestFinished } from 'vitest';
 import { ConfigError, loadEnvFiles, readConfig } from '../src/config.ts';
 import { PACKAGE_ROOT } from '../src/paths.ts';
 import { temporaryFolder } from './support/world.ts';
-import { existsSync, readFileSync } from 'node:fs';
 
 it('has the contract’s defaults', () => {
   expect(readConfig({})).toMatchObject({
@@ -38,7 +38,7 @@ it('names everything that is wrong at once, with an example, and repeats no valu
   })();
   expect(error).toBeInstanceOf(ConfigError);
   const { problems, message } = error as ConfigError;
-  expect(problems.map((problem) => problem.split(':')[0]).toSorted()).toEqual(Object.keys(wrong).toSorted());
+  expect(new Set(problems.map((problem) => problem.split(':')[0]))).toEqual(new Set(Object.keys(wrong)));
   for (const name of Object.keys(wrong)) expect(message).toContain(`(e.g. ${name}=`);
   for (const value of ['short-secret', 'hunter2', '70000']) expect(message).not.toContain(value);
 });
@@ -73,6 +73,6 @@ it('.env.example documents every variable, each with a value that is valid', () 
   expect(existsSync(file)).toBe(true);
   const lines = readFileSync(file, 'utf8').matchAll(/^#?(?<name>[A-Z_]+)=(?<value>.*)$/gm);
   const documented = Object.fromEntries([...lines].map(({ groups }) => [groups?.['name'], groups?.['value']]));
-  const { isSet: _isSet, ...config } = readConfig(documented);
-  expect(Object.keys(documented)).toEqual(expect.arrayContaining(Object.keys(config)));
+  const variables = Object.keys(readConfig(documented)).filter((name) => name !== 'isSet');
+  expect(Object.keys(documented)).toEqual(expect.arrayContaining(variables));
 });

@@ -110,8 +110,10 @@ describe('the request', () => {
   });
 });
 
+/** Kimi's error body (kimi-api.md). */
+const error = (type: string) => ({ error: { type, message: 'why' } });
+
 describe('an answer that says', () => {
-  const error = (type: string, message = 'why') => ({ error: { type, message } });
   it.each([
     [400, error('content_filter'), 'refused', 'content_filter'],
     [400, error('invalid_request_error'), 'refused', 'invalid_request_error'],

@@ -45,8 +45,9 @@ def add(a, b):
 💡 Full result: ~/.openclaw/workspace/kimi-dispatch/results/latest.json`);
 });
 
+const reply = (output: string): string => replyText({ ...done, output }, FILE, textFor('zh-TW'));
+
 it('shows the first 300 characters, never half of one', () => {
-  const reply = (output: string): string => replyText({ ...done, output }, FILE, textFor('zh-TW'));
   expect(reply('字'.repeat(301))).toContain(`摘要：\n${'字'.repeat(300)}\n\n`);
   const family = '👩‍👩‍👧‍👦';
   expect(reply(family.repeat(301))).toContain(`摘要：\n${family.repeat(300)}\n\n`);
@@ -64,8 +65,8 @@ it.each([
   ['cancelled', '🚫 Kimi 任務已取消', { type: 'cancelled', message: '任務已被取消' }, '任務已被取消'],
 ] as const)('says why a task ended %s', (status, heading, error, reason) => {
   const { output: _output, tokens: _tokens, ...rest } = done;
-  const reply = replyText({ ...rest, status, error }, FILE, textFor('zh-TW'));
-  expect(reply.startsWith(`${heading}\n\n📋 任務：calculator`)).toBe(true);
-  expect(reply).toContain(`⚠️ 原因：\n${reason}\n\n`);
-  expect(reply).not.toContain('Token');
+  const said = replyText({ ...rest, status, error }, FILE, textFor('zh-TW'));
+  expect(said.startsWith(`${heading}\n\n📋 任務：calculator`)).toBe(true);
+  expect(said).toContain(`⚠️ 原因：\n${reason}\n\n`);
+  expect(said).not.toContain('Token');
 });

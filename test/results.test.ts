@@ -98,17 +98,17 @@ describe('the results folder', () => {
   it('never shows half a file to a reader', async () => {
     const store = await openStore();
     await store.persist(result('kimi-1-1000'));
-    let writing = true;
+    const writing = new AbortController();
     const reading = (async () => {
       let reads = 0;
-      for (; writing; reads += 1) expect((await store.latest())?.status).toBe('done');
+      for (; !writing.signal.aborted; reads += 1) expect((await store.latest())?.status).toBe('done');
       return reads;
     })();
     const output = '長'.repeat(50_000);
     await Promise.all(
       Array.from({ length: 100 }, async (_, n) => await store.persist(result(`kimi-1-${n}`, { output }))),
     );
-    writing = false;
+    writing.abort();
     expect(await reading).toBeGreaterThan(10);
   });
 

@@ -41,7 +41,8 @@ async function list({ limit, json }: ListOptions): Promise<Exit> {
       });
       if (found.length === limit) break;
     }
-    return found;
+    // The engine lists running tasks first and closed ones by when they closed.
+    return found.toSorted((a, b) => b.created_at.localeCompare(a.created_at));
   });
 
   if (json) console.log(JSON.stringify(tasks, null, 2));

@@ -69,9 +69,9 @@ export class Progress {
     this.out.write(`\r\u001B[K${cliTruncate(line, (this.out.columns || 80) - 1)}`);
   }
 
-  /** Time since the task began to wait, against its limit; before that, since it was started. */
-  private elapsed({ step, created_at, deadline }: TaskView): string {
-    const start = Date.parse(created_at);
+  /** Time since Kimi accepted, against its limit; before that, since the task was started. */
+  private elapsed({ step, created_at, accepted_at, deadline }: TaskView): string {
+    const start = Date.parse(accepted_at ?? created_at);
     const now = clock(Date.now() - start);
     return step === 'waiting' && deadline ? this.say.progress.elapsed(now, clock(Date.parse(deadline) - start)) : now;
   }

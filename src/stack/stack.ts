@@ -197,7 +197,8 @@ async function namespaceIsThere(address: string): Promise<boolean> {
 type PortVariable = 'WEBHOOK_PORT' | 'KIMI_WORKER_PORT' | 'KIMI_SIMULATOR_PORT' | 'KIMI_TEMPORAL_PORT' | 'KIMI_UI_PORT';
 
 function portOf(variable: PortVariable, { config, anyPort }: StackOptions): number {
-  return anyPort && !config.isSet(variable) ? 0 : config[variable];
+  // Nobody has to find the simulated Kimi by its port.
+  return (anyPort || variable === 'KIMI_SIMULATOR_PORT') && !config.isSet(variable) ? 0 : config[variable];
 }
 
 /** The secret callbacks are signed with: the configured one, or one made once and kept for this user alone. */

@@ -169,6 +169,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     }
 
     view.state = 'dispatched';
+    view.accepted_at = isoSeconds(Date.now());
     view.deadline = isoSeconds(Date.now() + task.timeout_ms);
     upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.status, value: view.state }]);
     enter('waiting');
