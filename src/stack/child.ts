@@ -48,21 +48,15 @@ export class Child {
   private stopping = false;
   private restartMs = RESTART_MS.first;
 
-  private constructor(private readonly options: ChildOptions) {}
+  constructor(private readonly options: ChildOptions) {}
 
   /**
    * Starts a process and waits until it is ready.
    *
    * @throws what it said when it could not start.
    */
-  static async start(options: ChildOptions): Promise<Child> {
-    const child = new Child(options);
-    await child.launch(false);
-    return child;
-  }
-
-  get pid(): number | undefined {
-    return this.process?.pid;
+  async start(): Promise<void> {
+    await this.launch(false);
   }
 
   /** Asks the process to drain and end, and waits for it. */

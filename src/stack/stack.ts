@@ -80,7 +80,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
 
   options.onStep('services');
   const service = async (name: string, portVariable: PortVariable, extra: NodeJS.ProcessEnv = {}): Promise<Child> => {
-    const child = await Child.start({
+    const child = new Child({
       name,
       command: process.execPath,
       args: ['--enable-source-maps', join(DIST, `${name}.js`)],
@@ -90,7 +90,9 @@ async function startChildren(options: StackOptions, children: Children): Promise
       onRestart: options.onRestart,
       portVariable,
     });
+    // Known before it is ready: should another one fail meanwhile, this one is stopped too.
     children.services.push(child);
+    await child.start();
     return child;
   };
 
@@ -165,7 +167,7 @@ async function startEngine(
       `${name}=${type.charAt(0)}${type.slice(1).toLowerCase()}`,
     ]),
   ];
-  children.engine = await Child.start({
+  children.engine = new Child({
     name: 'temporal',
     command,
     args: ['server', 'start-dev', ...flags.flat()],
@@ -175,6 +177,7 @@ async function startEngine(
     isReady: async () => await namespaceIsThere(address),
     onRestart: options.onRestart,
   });
+  await children.engine.start();
   return { address, uiUrl: `http://${HOST}:${uiPort}` };
 }
 
