@@ -4,7 +4,6 @@ import { runningStack } from '../stack/state.ts';
 import { openContext } from './context.ts';
 import { CliError, EXIT, type Exit } from './exit.ts';
 import { command, ending } from './options.ts';
-import { Progress } from './progress.ts';
 import type { CliText } from './text/index.ts';
 
 /** Longer than a worker's grace for activities under way. */
@@ -15,23 +14,18 @@ export function downCommand(say: CliText): Command {
 }
 
 async function down(): Promise<Exit> {
-  const { config, say, text } = await openContext();
+  const { config, say } = await openContext();
   const stack = await runningStack(config.KIMI_HOME);
   if (!stack) {
     console.log(say.down.none);
     return EXIT.ok;
   }
-  const progress = new Progress(say, text);
-  progress.note(say.steps.stopping);
-  try {
-    process.kill(stack.pid, 'SIGTERM');
-    const giveUpAt = Date.now() + STOP_MS;
-    while (await runningStack(config.KIMI_HOME)) {
-      if (Date.now() > giveUpAt) throw new CliError(EXIT.unexpected, say.down.stuck(stack.pid));
-      await pause(50);
-    }
-  } finally {
-    progress.end();
+  console.error(say.steps.stopping);
+  process.kill(stack.pid, 'SIGTERM');
+  const giveUpAt = Date.now() + STOP_MS;
+  while (await runningStack(config.KIMI_HOME)) {
+    if (Date.now() > giveUpAt) throw new CliError(EXIT.unexpected, say.down.stuck(stack.pid));
+    await pause(50);
   }
   console.log(say.down.stopped);
   return EXIT.ok;

@@ -1,6 +1,7 @@
 import cliTruncate from 'cli-truncate';
 import pico from 'picocolors';
 import type { TaskView } from '../contract.ts';
+import type { StartStep } from '../stack/stack.ts';
 import { explain, type Text } from '../text/index.ts';
 import type { Found } from './look-up.ts';
 import type { CliText } from './text/index.ts';
@@ -21,9 +22,13 @@ export class Progress {
     private readonly out: NodeJS.WriteStream = process.stderr,
   ) {}
 
-  /** Shows a sentence. */
-  note(sentence: string): void {
-    this.show(() => sentence);
+  /** Shows a step of starting the stack. A download draws its own bar below: it gets a line that does not move. */
+  step(step: StartStep): void {
+    const sentence = this.say.steps[step];
+    if (step === 'sdk' || step === 'wheel') {
+      this.end();
+      this.out.write(`${sentence}\n`);
+    } else this.show(() => sentence);
   }
 
   /** Shows a task. */

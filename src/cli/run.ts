@@ -109,7 +109,7 @@ async function startOwnStack({ config, say, text }: Context, simulate: boolean):
       config,
       simulate,
       anyPort: true,
-      onStep: (step) => progress.note(say.steps[step]),
+      onStep: (step) => progress.step(step),
       onRestart: (name) => console.error(say.up.restarted(name)),
     });
     // Another one was started in the meantime: it is as good, but not ours to stop.

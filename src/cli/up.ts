@@ -39,7 +39,7 @@ async function upInForeground({ config, say, text }: Context, simulate: boolean)
     config,
     simulate,
     anyPort: false,
-    onStep: (step) => progress.note(say.steps[step]),
+    onStep: (step) => progress.step(step),
     onRestart: (name) => console.error(say.up.restarted(name)),
   }).finally(() => progress.end());
   if (!('stop' in stack)) return already(stack, simulate, say);

@@ -18,13 +18,16 @@ const HOST = '127.0.0.1';
 /** How long the engine keeps a closed task for `list` and the Web UI: 30 days, in seconds. Results stay in their folder. */
 const RETENTION_S = 30 * 24 * 3600;
 
+/** What starting a stack is busy with. */
+export type StartStep = 'sdk' | 'wheel' | 'temporal' | 'services';
+
 export interface StackOptions {
   config: Config;
   /** Sends tasks to the simulated Kimi and wakes the simulated gateway. */
   simulate: boolean;
   /** Takes any free port where none is configured, so that a passing stack disturbs nobody. */
   anyPort: boolean;
-  onStep: (step: 'sdk' | 'wheel' | 'temporal' | 'services') => void;
+  onStep: (step: StartStep) => void;
   onRestart: (name: string) => void;
 }
 
