@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { AnswerCallback, Callback } from './contract.ts';
+import type { AnswerCallback, Callback, ErrorCallback } from './contract.ts';
 
 const tokens = z.int().nonnegative();
 
@@ -22,15 +22,19 @@ const answer = z.object({
 
 const metadata = z.object({ task_id: z.string(), task_name: z.string().optional() });
 
-const answerCallback = answer.extend({ metadata, error: z.null().optional() });
+const answerCallback = answer
+  .extend({ metadata, error: z.null().optional() })
+  .transform(({ created: _created, error: _error, ...callback }): AnswerCallback => callback);
 
-const errorCallback = z.object({
-  id: z.string().min(1).optional(),
-  model: z.string().min(1).optional(),
-  error: z.object({ type: z.string().min(1), message: z.string() }),
-  choices: z.undefined().optional(),
-  metadata,
-});
+const errorCallback = z
+  .object({
+    id: z.string().min(1).optional(),
+    model: z.string().min(1).optional(),
+    error: z.object({ type: z.string().min(1), message: z.string() }),
+    choices: z.undefined().optional(),
+    metadata,
+  })
+  .transform(({ choices: _choices, ...callback }): ErrorCallback => callback);
 
 /** A body that is no callback; the message names every member that is wrong. */
 export class MalformedCallback extends Error {
@@ -46,8 +50,7 @@ export function parseCallback(json: unknown): Callback {
   const reportsError = typeof json === 'object' && json !== null && 'error' in json && json.error !== null;
   const parsed = (reportsError ? errorCallback : answerCallback).safeParse(json);
   if (!parsed.success) throw new MalformedCallback(explain(parsed.error));
-  const { created: _created, error, choices, ...rest } = { created: undefined, ...parsed.data };
-  return error ? { ...rest, error } : ({ ...rest, choices } as AnswerCallback);
+  return parsed.data;
 }
 
 /**

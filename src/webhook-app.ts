@@ -2,7 +2,14 @@ import { isGrpcServiceError, WorkflowNotFoundError, type Client } from '@tempora
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
 import type { Logger } from 'pino';
 import { MalformedCallback, parseCallback } from './callback.ts';
-import { CALLBACK_SIGNAL, MAX_CALLBACK_BYTES, TASK_ID, TASK_WORKFLOW, type Callback } from './contract.ts';
+import {
+  CALLBACK_SIGNAL,
+  MAX_CALLBACK_BYTES,
+  SEARCH_ATTRIBUTES,
+  TASK_ID,
+  TASK_WORKFLOW,
+  type Callback,
+} from './contract.ts';
 import { SIGNATURE_HEADER, verify } from './signature.ts';
 
 export interface WebhookOptions {
@@ -93,13 +100,15 @@ async function deliver(client: Client, taskId: string, callback: Callback): Prom
   }
   // Closed and unknown workflows raise the same error.
   try {
-    const { type, status } = await withDeadline(client, async () => await handle.describe());
+    const { type, status, typedSearchAttributes } = await withDeadline(client, async () => await handle.describe());
     if (type !== TASK_WORKFLOW) throw unknownTask(taskId);
-    if (status.name === 'COMPLETED') return 'duplicate';
+    // One that timed out and was closed after its grace has no answer yet: this is no repeat of one.
+    const isAnswered = typedSearchAttributes.get(SEARCH_ATTRIBUTES.status) !== 'timed_out';
+    if (status.name === 'COMPLETED' && isAnswered) return 'duplicate';
     throw new HttpError(
       410,
       'task_closed',
-      `task ${taskId} was ${status.name.toLowerCase()} in the engine and takes no answer`,
+      `task ${taskId} is closed (${status.name.toLowerCase()}) and takes no answer any more`,
     );
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) throw unknownTask(taskId);

@@ -132,6 +132,13 @@ describe('a callback', () => {
     expect(await post(world.webhookUrl, task_id)).toMatchObject(refused(410, 'task_closed'));
   });
 
+  it('for a task that timed out and whose grace is over is 410, not a repeat', async () => {
+    const world = await openWorld();
+    const started = await world.start('x [[simulate: drop=1]]', { timeout_ms: 1, grace_ms: 1 });
+    await world.handle(started).result();
+    expect(await post(world.webhookUrl, started.task_id)).toMatchObject(refused(410, 'task_closed'));
+  });
+
   const right = callbackFor(UNKNOWN);
   it.each([
     ['no JSON', 'not json', 'invalid_json'],

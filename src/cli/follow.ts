@@ -23,6 +23,10 @@ export async function follow(client: Client, context: Context, task_id: string):
       const result = await context.results.read(task_id);
       if (result) return result;
       if (!found) throw new CliError(EXIT.unknown_task, context.say.unknownTask(task_id));
+      if (found.ended) throw new CliError(EXIT.cancelled, context.say.ended(task_id, found.ended));
+      if (found.view.completed_at) {
+        throw new CliError(EXIT.config, context.say.resultElsewhere(task_id, tildePath(context.results.folder)));
+      }
       progress.update(found);
       await pause(LOOK_MS, undefined, { signal: stop.signal });
     }

@@ -20,6 +20,8 @@ export interface Found {
   view: TaskView;
   /** False where no worker answered and the view holds only what the engine has recorded. */
   live: boolean;
+  /** How somebody ended the task in the engine, past the workflow: nothing will come of it. */
+  ended?: string;
   /** An activity that is being tried again, and why it failed before. */
   retrying?: { attempt: number; why: string };
 }
@@ -50,6 +52,9 @@ export async function lookUp(client: Client, task_id: string): Promise<Found | u
         acknowledged: false,
       },
       live: view !== undefined,
+      ...(!['RUNNING', 'COMPLETED'].includes(description.status.name) && {
+        ended: description.status.name.toLowerCase(),
+      }),
       ...(pending && { retrying: { attempt: pending.attempt ?? 1, why: pending.lastFailure?.message ?? '' } }),
     };
   } catch (error) {

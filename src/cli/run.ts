@@ -41,6 +41,7 @@ export function runCommand(say: CliText): Command {
 async function runTask(argument: string | undefined, options: RunOptions): Promise<Exit> {
   const context = await openContext();
   const { config, say, stack } = context;
+  if (argument !== undefined && options.prompt !== undefined) throw new CliError(EXIT.usage, say.usage.onePrompt);
   const prompt = await readPrompt({ ...options, prompt: options.prompt ?? argument }, say);
   const job: Job = { prompt, name: chooseName(options.name, prompt, say) };
   const simulate = options.simulate ?? false;

@@ -41,7 +41,7 @@ async function status(task: string, { json }: { json?: true }): Promise<Exit> {
     [label.task, view.task_name],
     [label.id, task_id],
     [label.state, text.state[view.state]],
-    [label.step, view.step === 'closed' ? undefined : text.step[view.step]],
+    [label.step, found?.ended ?? (view.step === 'closed' ? undefined : text.step[view.step])],
     [label.model, view.model],
     [label.apiId, view.api_id],
     [label.created, view.created_at],

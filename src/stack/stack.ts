@@ -77,12 +77,14 @@ interface Children {
 async function startChildren(options: StackOptions, children: Children): Promise<StackState> {
   const { config, simulate } = options;
   const logs = join(config.KIMI_HOME, 'logs');
-  const env: NodeJS.ProcessEnv = { ...process.env, WEBHOOK_SECRET: await webhookSecret(config) };
-  const engine = config.TEMPORAL_ADDRESS ? undefined : await startEngine(options, children, logs);
+  // Each secret goes to the process that needs it, and to no other.
+  const { KIMI_API_KEY, OPENCLAW_WAKE_TOKEN, WEBHOOK_SECRET: _configured, ...env } = process.env;
+  const signing = { WEBHOOK_SECRET: await webhookSecret(config) };
+  const engine = config.TEMPORAL_ADDRESS ? undefined : await startEngine(options, children, logs, env);
   if (engine) Object.assign(env, { TEMPORAL_ADDRESS: engine.address, TEMPORAL_NAMESPACE: NAMESPACE });
 
   options.onStep('services');
-  const service = async (name: string, portVariable: PortVariable, extra: NodeJS.ProcessEnv = {}): Promise<Child> => {
+  const service = async (name: string, portVariable: PortVariable, extra: NodeJS.ProcessEnv): Promise<Child> => {
     const child = new Child({
       name,
       command: process.execPath,
@@ -101,13 +103,15 @@ async function startChildren(options: StackOptions, children: Children): Promise
 
   // The worker needs the addresses of the others; it starts while nothing can call it yet.
   const [webhook, simulator] = await Promise.all([
-    service('webhook', 'WEBHOOK_PORT'),
-    simulate ? service('simulator', 'KIMI_SIMULATOR_PORT') : undefined,
+    service('webhook', 'WEBHOOK_PORT', signing),
+    simulate ? service('simulator', 'KIMI_SIMULATOR_PORT', signing) : undefined,
   ]);
   const simulatorUrl = simulator && `http://${HOST}:${simulator.port}`;
   const wakeUrl =
     simulatorUrl && !config.isSet('OPENCLAW_WAKE_URL') ? `${simulatorUrl}/hooks/wake` : config.OPENCLAW_WAKE_URL;
   const worker = await service('worker', 'KIMI_WORKER_PORT', {
+    KIMI_API_KEY,
+    OPENCLAW_WAKE_TOKEN,
     OPENCLAW_WAKE_URL: wakeUrl,
     KIMI_CALLBACK_BASE_URL: config.KIMI_CALLBACK_BASE_URL ?? `http://localhost:${webhook.port}`,
     // The real key stays out of a simulation, and the simulation is never sent to the real Kimi.
@@ -140,6 +144,7 @@ async function startEngine(
   options: StackOptions,
   children: Children,
   logs: string,
+  env: NodeJS.ProcessEnv,
 ): Promise<{ address: string; uiUrl: string }> {
   const { config } = options;
   const command = await findTemporalCli({
@@ -174,7 +179,7 @@ async function startEngine(
     name: 'temporal',
     command,
     args: ['server', 'start-dev', ...flags.flat()],
-    env: process.env,
+    env,
     logFile: join(logs, 'temporal.log'),
     kind: 'program',
     isReady: async () => await namespaceIsThere(address),

@@ -48,21 +48,26 @@ export async function runningStack(home: string): Promise<StackState | undefined
  */
 export async function claimHome(home: string): Promise<(() => Promise<void>) | undefined> {
   await mkdir(home, { recursive: true, mode: 0o700 });
-  try {
-    const release = await lock(home, {
+  let release: (() => Promise<void>) | undefined;
+  const take = async (): Promise<void> => {
+    release = await lock(home, {
       lockfilePath: lockfilePath(home),
       stale: LOCK_STALE_MS,
       retries: { retries: 5, factor: 1, minTimeout: LOCK_STALE_MS / 4, maxTimeout: LOCK_STALE_MS / 4 },
-      onCompromised: () => {},
+      // A machine that slept, or a process that was paused, is still there: it takes its lock again.
+      onCompromised: () => void take().catch(() => {}),
     });
-    return async () => {
-      await rm(statePath(home), { force: true });
-      await release().catch(() => {});
-    };
+  };
+  try {
+    await take();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ELOCKED') return undefined;
     throw error;
   }
+  return async () => {
+    await rm(statePath(home), { force: true });
+    await release?.().catch(() => {});
+  };
 }
 
 export async function writeState(home: string, state: StackState): Promise<void> {

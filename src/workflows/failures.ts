@@ -14,12 +14,12 @@ export function readDispatchFailure(failure: unknown): DispatchFailure {
   if (cause instanceof ApplicationFailure) {
     return { error: taskError(cause), mayHaveArrived: cause.type === FAILURE.outcomeUnknown };
   }
-  if (cause instanceof TimeoutFailure) {
-    const message = 'the worker that was sending the request was lost; it is not known whether Kimi received it';
-    return { error: { type: 'outcome_unknown', message }, mayHaveArrived: true };
-  }
   if (isCancellation(failure)) return { error: { type: 'cancelled', message: 'not sent' }, mayHaveArrived: false };
-  throw failure;
+  const message =
+    cause instanceof TimeoutFailure
+      ? 'the worker that was sending the request was lost; it is not known whether Kimi received it'
+      : String(failure);
+  return { error: { type: 'outcome_unknown', message }, mayHaveArrived: true };
 }
 
 /** Reads why an activity gave up. */

@@ -45,7 +45,7 @@ export const en: CliText = {
     invalidValue: (name, wanted) => `The value of ${name} cannot be used; ${wanted}.`,
     tooMany: 'Too many arguments; put quotes around a prompt with spaces.',
     noPrompt: 'There is no prompt for Kimi. Use -p "PROMPT", -f FILE, or -p - to read standard input.',
-    onePrompt: 'Use only one of -p, -f and --message.',
+    onePrompt: 'Give the prompt in one way only: as an argument, or with -p, -f or --message.',
     tooLong: (bytes, limit) => `The prompt has ${bytes} bytes; the limit is ${limit}. Shorten it.`,
     noTrigger:
       'The message does not start with Kimi:, Kimi： or "kimi ", or nothing follows, so it is no task for Kimi.',
@@ -74,6 +74,10 @@ export const en: CliText = {
   unknownTask: (id) => `There is no task ${id}. kimi-dispatch list shows what there is.`,
   noResults: 'There is no result yet.',
   unfinished: (id) => `Task ${id} has no result yet. Wait for it with kimi-dispatch watch ${id}.`,
+  ended: (id, how) =>
+    `Task ${id} was ended in the engine (${how}) and will have no result. Dispatch it again if you need it.`,
+  resultElsewhere: (id, folder) =>
+    `Task ${id} has ended, but its result is not in ${folder}. Point KIMI_RESULTS_DIR to the folder the worker uses.`,
   noOutput: (id, why) => `Task ${id} has no answer: ${why}`,
   notSimulated:
     'A stack is running, and it uses the real Kimi. Run kimi-dispatch down first, or name another folder with KIMI_HOME, to use --simulate.',
@@ -154,6 +158,5 @@ export const en: CliText = {
     callsBackBad: (host) => `${host} answers in place and never calls back; point KIMI_API_URL to an API that does`,
     gateway: (url) => `the agent’s gateway answers: ${url}`,
     gatewayBad: (url) => `the agent’s gateway does not answer: ${url}; start OpenClaw, or correct OPENCLAW_WAKE_URL`,
-    temporalCli: (path) => `Temporal CLI: ${path}`,
   },
 };

@@ -47,7 +47,7 @@ export const zhTW = {
     invalidValue: (name: string, wanted: string) => `${name} 的值不對；${wanted}。`,
     tooMany: '引數太多了；內容含有空白時請加上引號。',
     noPrompt: '沒有內容可以交給 Kimi。請用 -p "內容"、-f 檔案，或 -p - 從標準輸入讀取。',
-    onePrompt: '-p、-f 與 --message 只能選一個。',
+    onePrompt: '要交給 Kimi 的內容只能選一個來源：引數、-p、-f 或 --message。',
     tooLong: (bytes: number, limit: number) => `內容有 ${bytes} 位元組，上限是 ${limit}。請縮短內容。`,
     noTrigger: '訊息沒有以 Kimi:、Kimi： 或「kimi 」開頭，或後面沒有內容，所以不是 Kimi 任務。',
     unreadable: (file: string, why: string) => `讀不到 ${file}（${why}）。`,
@@ -74,6 +74,9 @@ export const zhTW = {
   unknownTask: (id: string) => `沒有任務 ${id}。執行 kimi-dispatch list 看有哪些。`,
   noResults: '還沒有任何結果。',
   unfinished: (id: string) => `任務 ${id} 還沒有結果。用 kimi-dispatch watch ${id} 等它。`,
+  ended: (id: string, how: string) => `任務 ${id} 在引擎裡被結束了（${how}），不會有結果。需要的話請重新派發。`,
+  resultElsewhere: (id: string, folder: string) =>
+    `任務 ${id} 已結束，但它的結果不在 ${folder}。請把 KIMI_RESULTS_DIR 指向 worker 使用的資料夾。`,
   noOutput: (id: string, why: string) => `任務 ${id} 沒有答案：${why}`,
   notSimulated:
     '已有服務在跑，而且用的是真正的 Kimi。請先執行 kimi-dispatch down，或用 KIMI_HOME 指定另一個資料夾，再用 --simulate。',
@@ -153,7 +156,6 @@ export const zhTW = {
     callsBackBad: (host: string) => `${host} 只會當場回答，不會回呼；把 KIMI_API_URL 指向會回呼的 API`,
     gateway: (url: string) => `代理閘道有回應：${url}`,
     gatewayBad: (url: string) => `代理閘道沒有回應：${url}；啟動 OpenClaw，或修正 OPENCLAW_WAKE_URL`,
-    temporalCli: (path: string) => `Temporal CLI：${path}`,
   },
 };
 
