@@ -2,6 +2,7 @@ import { mkdir, open, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { lock } from 'proper-lockfile';
 import writeFileAtomic from 'write-file-atomic';
+import { ServiceError } from './errors.ts';
 import { isoSeconds, TASK_ID, type PendingFile, type ResultFile, type TaskResult } from './contract.ts';
 
 /**
@@ -41,14 +42,14 @@ export class ResultStore {
    */
   async persist(result: TaskResult): Promise<string> {
     return await this.exclusively(async () => {
-      let saved = await this.read(result.task_id);
+      let saved = await this.read(result.task_id).catch(absentIfDamaged);
       const known = saved?.status === result.status && saved.late === result.late;
       if (!saved || !known) {
         saved = { ...result, completed_at: isoSeconds(Date.now()) };
         await this.write(this.resultPath(result.task_id), saved);
       }
       // A result saved just now is the newest by being saved; one found here may have been overtaken since.
-      const latest = known ? await this.latest() : undefined;
+      const latest = known ? await this.latest().catch(absentIfDamaged) : undefined;
       if (!latest || latest.completed_at < saved.completed_at) await this.write(this.latestPath, saved);
       await rm(this.pendingPath(result.task_id), { force: true });
       return saved.completed_at;
@@ -64,12 +65,15 @@ export class ResultStore {
         ? saved
         : { ...saved, acknowledged: true, acknowledged_at: isoSeconds(Date.now()) };
       if (!saved.acknowledged) await this.write(this.resultPath(task_id), acknowledged);
-      const latest = await this.latest();
+      const latest = await this.latest().catch(absentIfDamaged);
       if (latest?.task_id === task_id && !latest.acknowledged) await this.write(this.latestPath, acknowledged);
     });
   }
 
-  /** @returns the saved result of a task, or `undefined`. */
+  /**
+   * @returns the saved result of a task, or `undefined`.
+   * @throws {ServiceError} where the file is no result: somebody else wrote to it.
+   */
   async read(task_id: string): Promise<ResultFile | undefined> {
     return await readJson(this.resultPath(task_id));
   }
@@ -132,11 +136,18 @@ function checked(task_id: string): string {
 
 async function readJson(path: string): Promise<ResultFile | undefined> {
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as ResultFile;
+    const json = JSON.parse(await readFile(path, 'utf8')) as ResultFile | null;
+    if (json && TASK_ID.test(json.task_id) && json.status && json.completed_at) return json;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    if (!(error instanceof SyntaxError)) throw error;
   }
+  throw new ServiceError(`${path} is damaged: it holds no result. Remove it; the engine keeps the task's answer`);
+}
+
+/** What somebody else spoilt is written anew. */
+function absentIfDamaged(error: unknown): undefined {
+  if (!(error instanceof ServiceError)) throw error;
 }
 
 /** A rename survives a power cut only once the folder is synced. */

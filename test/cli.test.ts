@@ -323,6 +323,7 @@ describe('bad input is one clear sentence and an exit code', () => {
     ['two prompts for run', ['run', 'x', '-p', 'y'], 2, '只能選一個來源'],
     ['a message without a trigger', ['dispatch', '--message', 'hello'], 2, '不是 Kimi 任務'],
     ['a file that is not there', ['dispatch', '-f', 'nowhere.md'], 2, '讀不到 nowhere.md'],
+    ['a file that is no text', ['dispatch', '-f', process.execPath], 2, '不是 UTF-8 的文字檔'],
     ['an unknown option', ['dispatch', '--nope'], 2, '沒有選項 --nope'],
     ['an unknown command', ['nope'], 2, '沒有指令 nope'],
     ['an option without its value', ['dispatch', '-p'], 2, '缺少'],

@@ -142,6 +142,18 @@ describe('the results folder', () => {
     ]);
   });
 
+  it('says so where somebody else spoilt a file, and writes it anew', async () => {
+    const store = await openStore();
+    await store.persist(result('kimi-1-1'));
+    for (const spoilt of ['{', '{"task_id":5}', 'null']) {
+      await writeFile(store.latestPath, spoilt);
+      await writeFile(store.resultPath('kimi-1-1'), spoilt);
+      await expect(store.latest()).rejects.toThrow('latest.json is damaged');
+      await store.persist(result('kimi-1-1'));
+      expect(await store.latest()).toEqual(await store.read('kimi-1-1'));
+    }
+  });
+
   it('says so where it cannot be written', async () => {
     const file = join(await temporaryFolder(), 'file');
     await writeFile(file, '');

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
 import { text as readAll } from 'node:stream/consumers';
 import { MAX_PROMPT_BYTES } from '../contract.ts';
@@ -42,13 +43,9 @@ export function chooseName(name: string | undefined, prompt: string, say: CliTex
 }
 
 async function readTextFile(file: string, say: CliText): Promise<string> {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new CliError(
-      EXIT.usage,
-      say.usage.unreadable(file, code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'UTF-8' : String(code)),
-    );
-  }
+  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+    throw new CliError(EXIT.usage, say.usage.unreadable(file, String(error.code)));
+  });
+  if (!isUtf8(bytes)) throw new CliError(EXIT.usage, say.usage.notText(file));
+  return bytes.toString('utf8');
 }

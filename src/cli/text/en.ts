@@ -47,6 +47,7 @@ export const en: CliText = {
     noPrompt: 'There is no prompt for Kimi. Use -p "PROMPT", -f FILE, or -p - to read standard input.',
     onePrompt: 'Give the prompt in one way only: as an argument, or with -p, -f or --message.',
     tooLong: (bytes, limit) => `The prompt has ${bytes} bytes; the limit is ${limit}. Shorten it.`,
+    notText: (file) => `${file} is not a text file in UTF-8.`,
     noTrigger:
       'The message does not start with Kimi:, Kimi： or "kimi ", or nothing follows, so it is no task for Kimi.',
     unreadable: (file, why) => `Cannot read ${file} (${why}).`,
@@ -61,7 +62,7 @@ export const en: CliText = {
   noKey:
     'There is no KIMI_API_KEY, so nothing was dispatched. Set KIMI_API_KEY=sk-… in the environment or in .env, or try the simulated Kimi with --simulate.',
   noEngine: (address) =>
-    `No Temporal server answers at ${address}; the task was not dispatched. Run kimi-dispatch up --detach first, or point TEMPORAL_ADDRESS to the right place.`,
+    `No Temporal server answers at ${address}, so nothing was done. Run kimi-dispatch up --detach first, or point TEMPORAL_ADDRESS to the right place.`,
   engineSilent: (id) =>
     `The engine did not confirm task ${id} in time, so it is not known whether it was taken. Look with kimi-dispatch status ${id} before you dispatch it again.`,
   noTemporalCli: (tried) =>

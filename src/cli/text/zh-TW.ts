@@ -49,6 +49,7 @@ export const zhTW = {
     noPrompt: '沒有內容可以交給 Kimi。請用 -p "內容"、-f 檔案，或 -p - 從標準輸入讀取。',
     onePrompt: '要交給 Kimi 的內容只能選一個來源：引數、-p、-f 或 --message。',
     tooLong: (bytes: number, limit: number) => `內容有 ${bytes} 位元組，上限是 ${limit}。請縮短內容。`,
+    notText: (file: string) => `${file} 不是 UTF-8 的文字檔。`,
     noTrigger: '訊息沒有以 Kimi:、Kimi： 或「kimi 」開頭，或後面沒有內容，所以不是 Kimi 任務。',
     unreadable: (file: string, why: string) => `讀不到 ${file}（${why}）。`,
     badName: '任務名稱只能有文字、數字、空白與 . _ -，頭尾須是文字或數字，最多 64 個字。',
@@ -61,7 +62,7 @@ export const zhTW = {
   noKey:
     '沒有 KIMI_API_KEY，無法派發。請在環境或 .env 設定 KIMI_API_KEY=sk-…，或加上 --simulate 用模擬的 Kimi 試試看。',
   noEngine: (address: string) =>
-    `連不上位於 ${address} 的 Temporal 伺服器，任務沒有派發。請先執行 kimi-dispatch up --detach，或把 TEMPORAL_ADDRESS 指向正確的位址。`,
+    `連不上位於 ${address} 的 Temporal 伺服器，什麼都沒有做。請先執行 kimi-dispatch up --detach，或把 TEMPORAL_ADDRESS 指向正確的位址。`,
   engineSilent: (id: string) =>
     `引擎沒有及時確認任務 ${id}，不知道它是否已收下。請用 kimi-dispatch status ${id} 查看，先不要重新派發。`,
   noTemporalCli: (tried: string[]) =>
