@@ -3,6 +3,7 @@ import type { AddressInfo, ListenOptions } from 'node:net';
 import { pino, type Logger } from 'pino';
 import { ConfigError, readConfig, loadEnvFiles, type Config } from './config.ts';
 import { ServiceError } from './errors.ts';
+import { EXIT } from './exit.ts';
 import { EngineUnreachable } from './temporal.ts';
 
 /** What a service says to the process that started it, once it is ready. */
@@ -50,13 +51,13 @@ export async function runService(
     process.send?.({ ready: true, port: service.port } satisfies Ready);
     await service.stopped.finally(() => (stopping = true));
     log.info('stopped');
-    process.exitCode = 0;
+    process.exitCode = EXIT.ok;
   } catch (error) {
     const expected =
       error instanceof ServiceError || error instanceof ConfigError || error instanceof EngineUnreachable;
     process.send?.({ failed: (error as Error).message } satisfies FailedToStart);
     log.fatal(expected ? error.message : { err: error }, expected ? undefined : 'stopped by an unexpected error');
-    process.exitCode = expected ? 2 : 1;
+    process.exitCode = error instanceof EngineUnreachable ? EXIT.engine : expected ? EXIT.config : EXIT.unexpected;
   }
   // Everything has been drained: a native handle or the IPC channel must not keep the process alive.
   process.exit();

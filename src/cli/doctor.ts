@@ -6,7 +6,7 @@ import { SEARCH_ATTRIBUTES } from '../contract.ts';
 import { callsBack } from '../kimi/models.ts';
 import { engineOptions } from '../temporal.ts';
 import { openContext, withClient, type Context } from './context.ts';
-import { EXIT, type Exit } from './exit.ts';
+import { EXIT, type Exit } from '../exit.ts';
 import { tildePath } from './follow.ts';
 import { workersOn } from './look-up.ts';
 import { command, ending } from './options.ts';

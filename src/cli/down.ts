@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { runningStack } from '../stack/state.ts';
 import { openContext } from './context.ts';
-import { CliError, EXIT, type Exit } from './exit.ts';
+import { EXIT, type Exit } from '../exit.ts';
+import { CliError } from './exit.ts';
 import { command, ending } from './options.ts';
 import type { CliText } from './text/index.ts';
 

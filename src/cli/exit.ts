@@ -1,28 +1,5 @@
 import type { ResultFile } from '../contract.ts';
-
-/** Exit statuses of `kimi-dispatch`. Documented in the README; scripts rely on them. */
-export const EXIT = {
-  ok: 0,
-  /** Something nobody foresaw. */
-  unexpected: 1,
-  /** Unknown option, missing or malformed argument. */
-  usage: 2,
-  /** Configuration or environment: no key, a port taken, a folder not writable. */
-  config: 3,
-  unknown_task: 4,
-  /** No Temporal server, or nothing that works on tasks. */
-  engine: 5,
-  /** The task failed, or Kimi refused it. */
-  failed: 6,
-  timed_out: 7,
-  cancelled: 8,
-  /** The task has no result yet. */
-  unfinished: 9,
-  /** Ctrl-C: 128 + SIGINT. */
-  interrupted: 130,
-} as const;
-
-export type Exit = (typeof EXIT)[keyof typeof EXIT];
+import { EXIT, type Exit } from '../exit.ts';
 
 /** Errors of the configuration among what a task may be refused with. */
 const CONFIG_ERRORS = new Set(['no_api_key', 'no_callback_provider']);

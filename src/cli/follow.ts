@@ -4,7 +4,8 @@ import { homedir } from 'node:os';
 import type { ResultFile } from '../contract.ts';
 import { replyText } from '../reply.ts';
 import type { Context } from './context.ts';
-import { CliError, EXIT, exitFor, type Exit } from './exit.ts';
+import { EXIT, type Exit } from '../exit.ts';
+import { CliError, exitFor } from './exit.ts';
 import { lookUp } from './look-up.ts';
 import { Progress } from './progress.ts';
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { SEARCH_ATTRIBUTES, TASK_WORKFLOW, isoSeconds, type TaskState } from '../contract.ts';
 import { openContext, withClient } from './context.ts';
-import { EXIT, type Exit } from './exit.ts';
+import { EXIT, type Exit } from '../exit.ts';
 import { command, count, ending } from './options.ts';
 import { columns } from './table.ts';
 import type { CliText } from './text/index.ts';

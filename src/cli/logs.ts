@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { openContext } from './context.ts';
-import { EXIT, type Exit } from './exit.ts';
+import { EXIT, type Exit } from '../exit.ts';
 import { command, ending } from './options.ts';
 import type { CliText } from './text/index.ts';
 

@@ -9,7 +9,8 @@ import {
   type TaskState,
   type TaskView,
 } from '../contract.ts';
-import { CliError, EXIT } from './exit.ts';
+import { EXIT } from '../exit.ts';
+import { CliError } from './exit.ts';
 import type { CliText } from './text/index.ts';
 
 /** How long a worker may take to answer a query, in milliseconds. */

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import ms, { type StringValue } from 'ms';
-import { CliError, EXIT, type Exit } from './exit.ts';
+import { EXIT, type Exit } from '../exit.ts';
+import { CliError } from './exit.ts';
 import type { CliText } from './text/index.ts';
 
 const DAY_MS = 24 * 3600 * 1000;

@@ -4,7 +4,8 @@ import { text as readAll } from 'node:stream/consumers';
 import { MAX_PROMPT_BYTES } from '../contract.ts';
 import { isTaskName, nameFromPrompt } from '../naming.ts';
 import { taskFromMessage } from '../trigger.ts';
-import { CliError, EXIT } from './exit.ts';
+import { EXIT } from '../exit.ts';
+import { CliError } from './exit.ts';
 import type { CliText } from './text/index.ts';
 
 export interface PromptOptions {

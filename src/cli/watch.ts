@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { openContext, withClient } from './context.ts';
-import type { Exit } from './exit.ts';
+import type { Exit } from '../exit.ts';
 import { follow, printReply } from './follow.ts';
 import { checkTaskId } from './look-up.ts';
 import { command, ending } from './options.ts';
