@@ -7,9 +7,10 @@ import { z } from 'zod';
 import { TASK_QUEUE, type Lang } from './contract.ts';
 import { PACKAGE_ROOT } from './paths.ts';
 
-const milliseconds = z.coerce.number().int().positive();
+const wholeNumber = z.coerce.number({ error: 'needs a whole number' }).int('needs a whole number');
+const milliseconds = wholeNumber.positive('needs a number above 0');
 /** 0 asks for any free port. */
-const port = z.coerce.number().int().min(0).max(65535);
+const port = wholeNumber.min(0, 'needs a port from 0 to 65535').max(65535, 'needs a port from 0 to 65535');
 const httpUrl = z.url({ protocol: /^https?$/ });
 const folder = z.string().transform((path) => resolve(path.replace(/^~(?=\/|$)/, homedir())));
 const paths = envPaths('kimi-dispatch', { suffix: '' });

@@ -7,6 +7,9 @@ export const MAX_NAME_CHARS = 64;
 /** Where a name derived from a prompt is cut, in characters: it is read in lists and chat messages. */
 const DERIVED_NAME_CHARS = 24;
 
+/** How much of a prompt is read for its name: a prompt may be a megabyte long. */
+const NAMING_CHARS = 1_000;
+
 /** Opening words that say "make me a …" and not what is made. */
 const PREAMBLE =
   /^(?:please|kindly|can you|could you|help me(?: to)?|i (?:want|need)|write|create|make|build|generate|implement|give me|me|an?|the|some|請你?|麻煩你?|可以|幫我|幫忙|替我|給我|我(?:想要?|需要)|寫(?:出|好)?|撰寫|建立|製作|產生|生成|做|設計|實作|一?[個份篇段支隻套]|请你?|麻烦你?|帮我|帮忙|给我|写(?:出|好)?|撰写|创建|制作|产生|设计|实现|一?[个份篇段套])(?=[\s\p{Script=Han}]|$)\s*/iu;
@@ -17,7 +20,7 @@ const PREAMBLE =
  * Chinese names; the result is safe as a file name and as a search attribute. A prompt with no letter gives `task`.
  */
 export function nameFromPrompt(prompt: string): string {
-  let clause = prompt.normalize('NFKC').trim();
+  let clause = prompt.trimStart().slice(0, NAMING_CHARS).normalize('NFKC').trim();
   for (let rest = clause; ; clause = rest) {
     rest = clause.replace(PREAMBLE, '');
     if (rest === clause || rest === '') break;

@@ -27,6 +27,10 @@ export interface Service {
   stop(): void;
 }
 
+function abandon(): never {
+  process.exit(EXIT.unexpected);
+}
+
 /**
  * Runs one service as a process of its own: configuration, one-sentence errors, SIGTERM and SIGINT drain and stop.
  * Started by `up`, it stops with it: the IPC channel closes however `up` ends, kill -9 included.
@@ -36,11 +40,14 @@ export async function runService(
   start: (config: Config, log: Logger) => Promise<Service>,
 ): Promise<void> {
   let log: Logger = pino({ name });
+  // Whatever it is that takes long to start: it ends with the one who started it.
+  process.once('disconnect', abandon);
   try {
     loadEnvFiles();
     const config = readConfig();
     log = pino({ name, level: config.KIMI_LOG_LEVEL });
     const service = await start(config, log);
+    process.removeListener('disconnect', abandon);
     let stopping = false;
     const stop = (): void => {
       if (!stopping) service.stop();

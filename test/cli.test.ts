@@ -150,13 +150,18 @@ describe('up', () => {
   it('serves dispatch, status, list, watch and result, is found by a second up, and stops cleanly', async () => {
     const env = await cleanHome();
     const stack = await up(env, '--simulate');
+    expect(await cli(['up'], env)).toMatchObject({ code: 3, stderr: expect.stringContaining('模擬的 Kimi') });
     const again = await cli(['up', '--simulate'], env);
     expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('Kimi Dispatch 已在執行') });
 
-    const dispatched = await cli(['dispatch', '-p', '寫一個 Python 計算器，包含測試', '-n', 'calculator'], env);
+    const dispatched = await cli(
+      ['dispatch', '-p', '寫一個 Python 計算器，包含測試 [[simulate: delay=6000]]', '-n', 'calculator'],
+      env,
+    );
     expect(dispatched).toMatchObject({ code: 0, stdout: '✅ Kimi 任務已派發：calculator\n完成後會自動通知你！\n' });
     const task_id = /kimi-\d+-\d+/.exec(dispatched.stderr)?.[0] ?? '';
-    expect(existsSync(join(resultsOf(env), `pending-${task_id}.json`))).toBe(true);
+    // On a loaded machine dispatch is back before Kimi's word is.
+    await until(() => existsSync(join(resultsOf(env), `pending-${task_id}.json`)));
     expect(JSON.parse((await cli(['status', task_id, '--json'], env)).stdout)).toMatchObject({
       task_id,
       state: 'dispatched',
@@ -257,7 +262,8 @@ describe('up', () => {
     await until(async () => (await runningStack(home)) === undefined);
     stack.child.kill('SIGCONT');
     await until(async () => (await runningStack(home)) !== undefined);
-    expect(await cli(['up'], env)).toMatchObject({ code: 0, stdout: expect.stringContaining('已在執行') });
+    const again = await cli(['up', '--simulate'], env);
+    expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('已在執行') });
   });
 
   it('gives each secret to the process that needs it alone', async () => {
@@ -298,7 +304,6 @@ describe('up', () => {
     expect(stack.state).not.toHaveProperty('ui_url');
     const { stdout } = await cli(['dispatch', '-p', '-', '-n', 'stub', '--json'], env, '從標準輸入');
     const { task_id = '', status } = JSON.parse(stdout) as Record<string, string>;
-    // On a loaded machine dispatch is back before Kimi's word is.
     expect(['accepted', 'pending']).toContain(status);
     await until(async () => (await cli(['status', task_id, '--json'], env)).stdout.includes('"api_id": "cmpl-stub"'));
     expect(calls[0]?.headers).toMatchObject({ authorization: 'Bearer sk-stub', 'idempotency-key': task_id });
@@ -324,6 +329,9 @@ describe('bad input is one clear sentence and an exit code', () => {
     ['a message without a trigger', ['dispatch', '--message', 'hello'], 2, '不是 Kimi 任務'],
     ['a file that is not there', ['dispatch', '-f', 'nowhere.md'], 2, '讀不到 nowhere.md'],
     ['a file that is no text', ['dispatch', '-f', process.execPath], 2, '不是 UTF-8 的文字檔'],
+    ['bytes that are no text on standard input', ['dispatch', '-p', '-'], 2, '不是 UTF-8 的文字檔', '\0'],
+    ['an empty model', ['dispatch', '-p', 'x', '-m', ''], 2, '模型名稱不能是空的'],
+    ['a timeout without a unit', ['dispatch', '-p', 'x', '--timeout', '5'], 2, '要有單位'],
     ['an unknown option', ['dispatch', '--nope'], 2, '沒有選項 --nope'],
     ['an unknown command', ['nope'], 2, '沒有指令 nope'],
     ['an option without its value', ['dispatch', '-p'], 2, '缺少'],
@@ -335,11 +343,19 @@ describe('bad input is one clear sentence and an exit code', () => {
     ['no result at all', ['result'], 9, '還沒有任何結果'],
     ['no key', ['dispatch', '-p', 'x'], 3, '沒有 KIMI_API_KEY'],
     ['no key for run', ['run', 'x'], 3, '沒有 KIMI_API_KEY'],
-  ])('%s', async (_name, args, code, sentence) => {
+  ] as [string, string[], number, string, string?][])('%s', async (_name, args, code, sentence, input = huge) => {
     const env = await cleanHome();
-    const ended = await cli(args, env, args.includes('-') ? huge : '');
+    const ended = await cli(args, env, args.includes('-') ? input : '');
     expect(ended).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(sentence) });
     expect(ended.stderr).not.toMatch(/\n\s+at /);
+  });
+
+  it('a home that is no folder, and why up --detach could not start', async () => {
+    const home = await cli(['up', '--simulate'], await cleanHome({ KIMI_HOME: '/dev/null/x' }));
+    expect(home).toMatchObject({ code: 3, stderr: expect.stringContaining('/dev/null/x 不能使用') });
+    const noServer = await cleanHome({ TEMPORAL_CLI_PATH: '/nowhere/temporal' });
+    const detached = await cli(['up', '--detach', '--simulate'], noServer);
+    expect(detached).toMatchObject({ code: 3, stderr: expect.stringContaining('無法在背景啟動') });
   });
 
   it('no server', async () => {

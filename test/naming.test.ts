@@ -34,6 +34,11 @@ describe('a name made from a prompt', () => {
   });
 });
 
+it('of a megabyte without a space is made at once', () => {
+  expect(nameFromPrompt('讀'.repeat(300_000))).toHaveLength(24);
+  expect(nameFromPrompt('please '.repeat(100_000))).toBe('please');
+});
+
 it.each(['calculator', '計算器', 'a', 'v1.2_final-3', 'two words', 'a'.repeat(64)])('%j is a task name', (name) => {
   expect(isTaskName(name)).toBe(true);
 });

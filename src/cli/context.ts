@@ -33,6 +33,9 @@ export async function openContext(): Promise<Context> {
 export function contextFor(config: Config, stack: StackState | undefined): Context {
   const engineEnv = {
     ...process.env,
+    // Where `up` would have it, or has it while its state cannot be read.
+    ...(config.isSet('KIMI_TEMPORAL_PORT') &&
+      !config.TEMPORAL_ADDRESS && { TEMPORAL_ADDRESS: `127.0.0.1:${config.KIMI_TEMPORAL_PORT}` }),
     ...(stack && { TEMPORAL_ADDRESS: stack.temporal_address, TEMPORAL_NAMESPACE: stack.namespace }),
   };
   return {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { openContext } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
+import { CliError } from './exit.ts';
 import { command, ending } from './options.ts';
 import type { CliText } from './text/index.ts';
 
@@ -22,6 +23,10 @@ async function logs(name: string | undefined, { follow = false }: { follow?: boo
   const folder = join(config.KIMI_HOME, 'logs');
   const all = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith('.log')) : [];
   const files = name === undefined ? all : all.filter((file) => file === `${name}.log`);
+  if (files.length === 0 && all.length > 0) {
+    const known = all.map((file) => file.slice(0, -'.log'.length)).join(', ');
+    throw new CliError(EXIT.usage, say.logs.unknown(String(name), known));
+  }
   if (files.length === 0) {
     console.log(say.logs.none);
     return EXIT.ok;

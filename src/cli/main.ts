@@ -76,6 +76,8 @@ function sentenceFor(error: unknown, say: CliText): { exit: Exit; message: strin
   if (error instanceof ServiceError) return { exit: EXIT.config, message: error.message };
   if (error instanceof NoTemporalCli) return { exit: EXIT.config, message: say.noTemporalCli(error.tried) };
   if (error instanceof EngineUnreachable) return { exit: EXIT.engine, message: say.noEngine(error.address) };
+  const { code, path } = error as NodeJS.ErrnoException;
+  if (code !== undefined && path !== undefined) return { exit: EXIT.config, message: say.notUsable(path, code) };
   if (process.env['KIMI_LOG_LEVEL'] === 'debug') console.error(error);
   return { exit: EXIT.unexpected, message: say.unexpected((error as Error).message) };
 }

@@ -25,9 +25,17 @@ export function ending<Args extends unknown[]>(action: (...args: Args) => Promis
 /** Reads a duration such as `120s` or `5m`, or a number of milliseconds. */
 export function duration(say: CliText): (value: string) => number {
   return (value) => {
-    const time = ms(value as StringValue);
+    const time = /^\d+(?:\.\d+)?(?:ms|s|m|h)$/.test(value) ? ms(value as StringValue) : Number.NaN;
     if (!Number.isInteger(time) || time < 1 || time > DAY_MS) throw new InvalidArgumentError(say.usage.duration);
     return time;
+  };
+}
+
+/** Reads a model's name. */
+export function model(say: CliText): (value: string) => string {
+  return (value) => {
+    if (!/^\S{1,128}$/.test(value)) throw new InvalidArgumentError(say.usage.model);
+    return value;
   };
 }
 

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
-import { text as readAll } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 import { MAX_PROMPT_BYTES } from '../contract.ts';
 import { isTaskName, nameFromPrompt } from '../naming.ts';
 import { taskFromMessage } from '../trigger.ts';
@@ -24,7 +24,7 @@ export async function readPrompt({ prompt, file, message }: PromptOptions, say: 
     throw new CliError(EXIT.usage, say.usage.onePrompt);
   }
   let content = prompt;
-  if (prompt === '-') content = await readAll(process.stdin);
+  if (prompt === '-') content = textOf(await buffer(process.stdin), '-', say);
   if (file !== undefined) content = await readTextFile(file, say);
   if (message !== undefined) {
     content = taskFromMessage(message);
@@ -47,6 +47,10 @@ async function readTextFile(file: string, say: CliText): Promise<string> {
   const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
     throw new CliError(EXIT.usage, say.usage.unreadable(file, String(error.code)));
   });
-  if (!isUtf8(bytes)) throw new CliError(EXIT.usage, say.usage.notText(file));
+  return textOf(bytes, file, say);
+}
+
+function textOf(bytes: Buffer, name: string, say: CliText): string {
+  if (!isUtf8(bytes) || bytes.includes(0)) throw new CliError(EXIT.usage, say.usage.notText(name));
   return bytes.toString('utf8');
 }

@@ -4,7 +4,7 @@ import type { Task } from '../contract.ts';
 import type { Context } from './context.ts';
 import { EXIT } from '../exit.ts';
 import { CliError } from './exit.ts';
-import { duration } from './options.ts';
+import { duration, model } from './options.ts';
 import { startTask, type Started } from './start-task.ts';
 import type { CliText } from './text/index.ts';
 
@@ -15,11 +15,12 @@ export interface TaskOptions {
   timeout?: number;
 }
 
-export function addTaskOptions(command: Command, { help, ...say }: CliText): Command {
+export function addTaskOptions(command: Command, say: CliText): Command {
+  const { help } = say;
   return command
     .option('-n, --name <NAME>', help.name)
-    .option('-m, --model <MODEL>', help.model)
-    .option('--timeout <TIME>', help.timeout, duration({ help, ...say }));
+    .option('-m, --model <MODEL>', help.model, model(say))
+    .option('--timeout <TIME>', help.timeout, duration(say));
 }
 
 /** A prompt and the name chosen for it. */
@@ -37,7 +38,7 @@ export async function start(
   client: Client,
   { config, stack, taskQueue, say }: Context,
   { prompt, name }: Job,
-  { model, timeout }: TaskOptions,
+  options: TaskOptions,
   waitMs: number,
 ): Promise<Exclude<Started, { status: 'unknown' }>> {
   // A stack elsewhere has its key elsewhere; its worker will say.
@@ -45,8 +46,8 @@ export async function start(
   const request: Omit<Task, 'task_id'> = {
     task_name: name,
     prompt,
-    model: model ?? config.KIMI_MODEL,
-    timeout_ms: timeout ?? config.KIMI_TASK_TIMEOUT_MS,
+    model: options.model ?? config.KIMI_MODEL,
+    timeout_ms: options.timeout ?? config.KIMI_TASK_TIMEOUT_MS,
     grace_ms: config.KIMI_GRACE_MS,
     lang: config.KIMI_LANG,
   };

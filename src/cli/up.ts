@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
@@ -81,13 +81,20 @@ async function upInBackground({ config, say }: Context, simulate: boolean): Prom
       console.log(`\n${pico.dim(say.up.detached)}`);
       return EXIT.ok;
     }
-    if (ended) throw new CliError(EXIT.config, say.up.failed(tildePath(logFile)));
+    if (ended) throw new CliError(EXIT.config, say.up.failed(lastWords(logFile), tildePath(logFile)));
     await pause(50);
   }
 }
 
+/** What a process that ended said last. */
+function lastWords(logFile: string): string {
+  return readFileSync(logFile, 'utf8').trimEnd().split('\n').at(-1) ?? '';
+}
+
 function already(state: StackState, simulate: boolean, say: CliText): Exit {
-  if (simulate && !state.simulated) throw new CliError(EXIT.config, say.notSimulated);
+  if (simulate !== state.simulated) {
+    throw new CliError(EXIT.config, simulate ? say.notSimulated : say.up.isSimulated);
+  }
   console.log(screen(say.up.already, state, undefined, say));
   return EXIT.ok;
 }

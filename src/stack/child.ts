@@ -10,6 +10,9 @@ const MAX_LOG_BYTES = 10 * 1024 * 1024;
 /** How long a process may drain before it is killed, in milliseconds: longer than a worker's own grace. */
 const DRAIN_MS = 35_000;
 
+/** How long a process may take to be ready, in milliseconds; they take 1–3 s. */
+const START_MS = 60_000;
+
 /** How long a process that broke waits before it is started again, in milliseconds: doubled each time, up to the last. */
 const RESTART_MS = { first: 500, longest: 30_000 };
 
@@ -83,16 +86,19 @@ export class Child {
         : spawn('sh', ['-c', GUARD, 'sh', command, ...args], { env, detached: true, stdio: ['pipe', log, log] });
     closeSync(log);
     this.process = running;
+    const giveUp = setTimeout(() => running.kill('SIGKILL'), START_MS);
     try {
       await (kind === 'service' ? this.reported(running) : this.answered(running));
       this.restartMs = RESTART_MS.first;
     } catch (error) {
       if (!again) {
+        clearTimeout(giveUp);
         this.stopping = true;
         if (kind === 'program') running.stdin?.destroy();
         throw error;
       }
     }
+    clearTimeout(giveUp);
     if (running.exitCode !== null || running.signalCode !== null) this.ended();
     else running.once('exit', () => this.ended());
   }

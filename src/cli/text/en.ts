@@ -43,7 +43,7 @@ export const en: CliText = {
     unknownCommand: (name) => `There is no command ${name}. kimi-dispatch --help lists them.`,
     missingArgument: (name) => `${name} is missing.`,
     invalidValue: (name, wanted) => `The value of ${name} cannot be used; ${wanted}.`,
-    tooMany: 'Too many arguments; put quotes around a prompt with spaces.',
+    tooMany: 'Too many arguments; put quotes around text with spaces.',
     noPrompt: 'There is no prompt for Kimi. Use -p "PROMPT", -f FILE, or -p - to read standard input.',
     onePrompt: 'Give the prompt in one way only: as an argument, or with -p, -f or --message.',
     tooLong: (bytes, limit) => `The prompt has ${bytes} bytes; the limit is ${limit}. Shorten it.`,
@@ -54,7 +54,8 @@ export const en: CliText = {
     badName:
       'A task name has letters, digits, spaces and . _ - only, starts and ends with a letter or digit, and is at most 64 characters long.',
     badTaskId: (id) => `${id} is not a task id; one looks like kimi-1707654321-12345.`,
-    duration: 'e.g. 120s, 5m or 1h, at most 24 hours',
+    duration: 'it needs a unit, e.g. 120s, 5m or 1h, and is at most 24 hours',
+    model: 'a model name is not empty and has no spaces',
     count: 'it is a whole number from 1 to 1000',
   },
   config: (problems) =>
@@ -82,6 +83,8 @@ export const en: CliText = {
   noOutput: (id, why) => `Task ${id} has no answer: ${why}`,
   notSimulated:
     'A stack is running, and it uses the real Kimi. Run kimi-dispatch down first, or name another folder with KIMI_HOME, to use --simulate.',
+  notUsable: (path, why) =>
+    `${path} cannot be used (${why}). Check its permissions, or choose another place with KIMI_HOME, KIMI_CACHE or KIMI_RESULTS_DIR.`,
   unexpected: (message) => `An unexpected error: ${message}. KIMI_LOG_LEVEL=debug shows the details.`,
   interrupted: (id) => `Stopped waiting. Task ${id} is kept by the engine and goes on when the services run again.`,
   dispatched: (name) => `✅ Kimi task dispatched: ${name}\nYou will be told when it is done!`,
@@ -109,13 +112,15 @@ export const en: CliText = {
     stop: 'Ctrl-C stops it; unfinished tasks are kept and go on at the next start.',
     stopped: 'Stopped. Unfinished tasks go on at the next start.',
     restarted: (name) => `${name} ended unexpectedly and is started again; its log says more.`,
-    failed: (log) => `Could not start in the background; the reason is in ${log}.`,
+    failed: (why, log) => `Could not start in the background: ${why} (its log is ${log})`,
+    isSimulated:
+      'A stack is running, but with the simulated Kimi. Run kimi-dispatch down first, then start the real one.',
     simulated: 'simulated (the real Kimi is not called)',
     noKey: 'no KIMI_API_KEY: new tasks will be refused',
     rows: { kimi: 'Kimi', gateway: 'Gateway', results: 'Results', logs: 'Logs' },
   },
   down: { stopped: 'Stopped.', none: 'Nothing is running.', stuck: (pid) => `Process ${pid} did not end in time.` },
-  logs: { none: 'There are no logs.' },
+  logs: { none: 'There are no logs.', unknown: (name, known) => `There is no log of ${name}; there are: ${known}` },
   list: { none: 'There are no tasks yet.', columns: ['Task id', 'Name', 'State', 'Model', 'Tokens', 'Started'] },
   status: {
     task: 'Task',
