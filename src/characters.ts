@@ -1,14 +1,16 @@
 const segmenter = new Intl.Segmenter();
 
-/** @returns the characters of a text as its reader counts them: an emoji or an accented letter is one. */
-export function charactersOf(text: string): string[] {
-  return Array.from(segmenter.segment(text), ({ segment }) => segment);
-}
-
-/** @returns the first characters of a text, never half of one. */
+/**
+ * @returns the first characters of a text as its reader counts them: an emoji or an accented letter is one, and none is
+ * cut in half. Only so much of the text is read.
+ */
 export function firstCharacters(text: string, count: number): string {
-  // A character has any number of code units: a long text is cut generously first, so that it need not be read whole.
-  return charactersOf(text.slice(0, count * 32))
-    .slice(0, count)
-    .join('');
+  let end = 0;
+  let seen = 0;
+  for (const { segment } of segmenter.segment(text)) {
+    if (seen === count) break;
+    end += segment.length;
+    seen += 1;
+  }
+  return text.slice(0, end);
 }

@@ -9,6 +9,11 @@ import { PACKAGE_ROOT } from './paths.ts';
 
 const wholeNumber = z.coerce.number({ error: 'needs a whole number' }).int('needs a whole number');
 const milliseconds = wholeNumber.positive('needs a number above 0');
+/** Goes into a header: what does not fit there is a copying mistake. */
+const headerSecret = z
+  .string()
+  .trim()
+  .regex(/^[\x21-\x7E]+$/, 'holds a space, a line end or a character that is not ASCII');
 /** 0 asks for any free port. */
 const port = wholeNumber.min(0, 'needs a port from 0 to 65535').max(65535, 'needs a port from 0 to 65535');
 const httpUrl = z.url({ protocol: /^https?$/ });
@@ -17,7 +22,7 @@ const paths = envPaths('kimi-dispatch', { suffix: '' });
 
 /** Every variable: what it may be, its default, and a working example for the message when it is wrong. */
 const VARIABLES = {
-  KIMI_API_KEY: [z.string().optional(), 'sk-…'],
+  KIMI_API_KEY: [headerSecret.optional(), 'sk-…'],
   KIMI_API_URL: [httpUrl.default('https://api.moonshot.cn/v1'), 'https://api.moonshot.cn/v1'],
   KIMI_MODEL: [z.string().max(128).default('moonshot-v1-128k'), 'moonshot-v1-128k'],
   KIMI_LANG: [z.enum(['zh-TW', 'en']).default('zh-TW'), 'en'],
@@ -32,7 +37,7 @@ const VARIABLES = {
   WEBHOOK_PORT: [port.default(9001), '9001'],
   WEBHOOK_SECRET: [z.string().min(16, 'needs at least 16 characters').optional(), '$(openssl rand -hex 32)'],
   OPENCLAW_WAKE_URL: [httpUrl.default('http://127.0.0.1:18789/hooks/wake'), 'http://127.0.0.1:18789/hooks/wake'],
-  OPENCLAW_WAKE_TOKEN: [z.string().optional(), 'hook-…'],
+  OPENCLAW_WAKE_TOKEN: [headerSecret.optional(), 'hook-…'],
   KIMI_TASK_QUEUE: [z.string().max(200).default(TASK_QUEUE), TASK_QUEUE],
   KIMI_WORKER_PORT: [port.default(9011), '9011'],
   KIMI_SIMULATOR_PORT: [port.default(9021), '9021'],
@@ -89,12 +94,14 @@ export function loadEnvFiles(env: NodeJS.ProcessEnv = process.env): void {
 }
 
 function readConfigHome(env: NodeJS.ProcessEnv): string {
-  return VARIABLES.KIMI_HOME[0].parse(env['KIMI_HOME'] || undefined);
+  return VARIABLES.KIMI_HOME[0].parse(env['KIMI_HOME']?.trim() || undefined);
 }
 
 function load(file: string, env: NodeJS.ProcessEnv): void {
   if (!existsSync(file)) return;
-  for (const [name, value] of Object.entries(parseEnv(readFileSync(file, 'utf8')))) env[name] ??= value;
+  for (const [name, value] of Object.entries(parseEnv(readFileSync(file, 'utf8')))) {
+    if (!env[name]?.trim()) env[name] = value;
+  }
 }
 
 /** The language to speak before the configuration could be read. */

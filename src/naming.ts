@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { charactersOf, firstCharacters } from './characters.ts';
+import { firstCharacters } from './characters.ts';
 
 /** Longest task name, in characters. */
 export const MAX_NAME_CHARS = 64;
@@ -12,7 +12,11 @@ const NAMING_CHARS = 1_000;
 
 /** Opening words that say "make me a …" and not what is made. */
 const PREAMBLE =
-  /^(?:please|kindly|can you|could you|help me(?: to)?|i (?:want|need)|write|create|make|build|generate|implement|give me|me|an?|the|some|請你?|麻煩你?|可以|幫我|幫忙|替我|給我|我(?:想要?|需要)|寫(?:出|好)?|撰寫|建立|製作|產生|生成|做|設計|實作|一?[個份篇段支隻套]|请你?|麻烦你?|帮我|帮忙|给我|写(?:出|好)?|撰写|创建|制作|产生|设计|实现|一?[个份篇段套])(?=[\s\p{Script=Han}]|$)\s*/iu;
+  /^(?:please|kindly|can you|could you|help me(?: to)?|i (?:want|need)|write|create|make|build|generate|implement|give me|me|an?|the|some|(?:請你?|麻煩你?|可以|幫我|幫忙|替我|給我|我(?:想要?|需要)|寫(?:出|好)?|撰寫|建立|製作|產生|生成|做|設計|實作|请你?|麻烦你?|帮我|帮忙|给我|写(?:出|好)?|撰写|创建|制作|产生|设计|实现)(?:一?[個份篇段支隻套个]|一[些下])?)(?=[\s\p{Script=Han}]|$)\s*/iu;
+
+/** Letters and digits of any script, each with the few marks that writing needs. */
+const WORD = /(?:[\p{L}\p{N}]\p{M}{0,3})+/gu;
+const NAME = /^(?:[\p{L}\p{N}]\p{M}{0,3})(?:(?:[ ._-]|[\p{L}\p{N}]\p{M}{0,3})*[\p{L}\p{N}]\p{M}{0,3})?$/u;
 
 /**
  * Makes a short task name from a prompt: its first clause, without "please write me a", as lower-case words joined by
@@ -25,12 +29,12 @@ export function nameFromPrompt(prompt: string): string {
     rest = clause.replace(PREAMBLE, '');
     if (rest === clause || rest === '') break;
   }
-  clause = clause.split(/[,.;:!?、。…\n]/u).find((part) => /[\p{L}\p{N}]/u.test(part)) ?? '';
-  const words = clause.toLowerCase().match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
+  clause = clause.split(/[,;:!?、。…\n]|\.(?=\s|$)/u).find((part) => /[\p{L}\p{N}]/u.test(part)) ?? '';
+  const words = clause.toLowerCase().match(WORD) ?? [];
   let name = '';
   for (const word of words) {
     const longer = name === '' ? word : `${name}-${word}`;
-    if (charactersOf(longer).length > DERIVED_NAME_CHARS) break;
+    if (firstCharacters(longer, DERIVED_NAME_CHARS) !== longer) break;
     name = longer;
   }
   return name || firstCharacters(words[0] ?? 'task', DERIVED_NAME_CHARS);
@@ -41,10 +45,7 @@ export function nameFromPrompt(prompt: string): string {
  * script, starting and ending with a letter or digit. So it is never a path and never hides a control character.
  */
 export function isTaskName(name: string): boolean {
-  return (
-    charactersOf(name).length <= MAX_NAME_CHARS &&
-    /^[\p{L}\p{N}](?:[\p{L}\p{M}\p{N} ._-]*[\p{L}\p{M}\p{N}])?$/u.test(name)
-  );
+  return name.length <= MAX_NAME_CHARS * 4 && firstCharacters(name, MAX_NAME_CHARS) === name && NAME.test(name);
 }
 
 /** Draws a task id, `kimi-<unix seconds>-<number>`. Whether it is free is for the engine to say. */

@@ -1,4 +1,5 @@
-import { mkdir, open, readFile, readdir, rm } from 'node:fs/promises';
+import { constants, existsSync } from 'node:fs';
+import { access, mkdir, open, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { lock } from 'proper-lockfile';
 import writeFileAtomic from 'write-file-atomic';
@@ -30,6 +31,7 @@ export class ResultStore {
   async recordPending(task_id: string, created_at: string): Promise<void> {
     await this.exclusively(async () => {
       if (await this.read(task_id)) return;
+      if (existsSync(this.pendingPath(task_id))) return;
       const pending: PendingFile = { task_id, status: 'dispatched', created_at };
       await this.write(this.pendingPath(task_id), pending);
     });
@@ -43,13 +45,14 @@ export class ResultStore {
   async persist(result: TaskResult): Promise<string> {
     return await this.exclusively(async () => {
       let saved = await this.read(result.task_id).catch(absentIfDamaged);
-      const known = saved?.status === result.status && saved.late === result.late;
-      if (!saved || !known) {
+      // A late answer is never given up for what was there before it.
+      const isKnown = saved?.late === true || (saved?.status === result.status && !result.late);
+      if (!saved || !isKnown) {
         saved = { ...result, completed_at: isoSeconds(Date.now()) };
         await this.write(this.resultPath(result.task_id), saved);
       }
       // A result saved just now is the newest by being saved; one found here may have been overtaken since.
-      const latest = known ? await this.latest().catch(absentIfDamaged) : undefined;
+      const latest = isKnown ? await this.latest().catch(absentIfDamaged) : undefined;
       if (!latest || latest.completed_at < saved.completed_at) await this.write(this.latestPath, saved);
       await rm(this.pendingPath(result.task_id), { force: true });
       return saved.completed_at;
@@ -109,6 +112,8 @@ export class ResultStore {
   private async exclusively<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.queue.then(async () => {
       await mkdir(this.folder, { recursive: true });
+      // Known at once; taking the lock would be tried again and again.
+      await access(this.folder, constants.W_OK);
       const release = await lock(this.folder, {
         lockfilePath: join(this.folder, '.lock'),
         // A writer killed with kill -9 holds up the others for this long; a write takes milliseconds.

@@ -1,74 +1,169 @@
+/** What is a callback and what is not. */
 import { describe, expect, it } from 'vitest';
 import { MalformedCallback, parseCallback, parseDirectAnswer } from '../src/callback.ts';
 
-const answer = {
+const TASK_ID = 'kimi-1707654321-12345';
+/** The callback of contract section 3. */
+const ANSWER = {
   id: 'cmpl-1707654360-abc123',
   model: 'moonshot-v1-128k',
   usage: { prompt_tokens: 200, completion_tokens: 1300, total_tokens: 1500 },
-  choices: [{ message: { content: '答案' }, finish_reason: 'stop' }],
-  metadata: { task_id: 'kimi-1707654321-12345', task_name: 'calculator' },
+  choices: [{ message: { content: '答案' } }],
+  metadata: { task_id: TASK_ID, task_name: 'calculator' },
 };
-const failure = { error: { type: 'content_filter', message: 'high risk' }, metadata: answer.metadata };
+const ERROR = { error: { type: 'content_filter', message: 'high risk' }, metadata: { task_id: TASK_ID } };
 
-describe('a callback', () => {
-  it('of the contract is taken as it is', () => {
-    expect(parseCallback(answer)).toEqual(answer);
-    expect(parseCallback(failure)).toEqual(failure);
+const without = (member: keyof typeof ANSWER): unknown => ({ ...ANSWER, [member]: undefined });
+const usage = (changes: Record<string, unknown>): unknown => ({ ...ANSWER, usage: { ...ANSWER.usage, ...changes } });
+const content = (value: unknown): unknown => ({ ...ANSWER, choices: [{ message: { content: value } }] });
+
+describe('an answer', () => {
+  it('of the contract is read as it is', () => {
+    expect(parseCallback(ANSWER)).toEqual(ANSWER);
   });
 
-  it('loses what nobody asked for', () => {
-    const rich = { ...answer, created: 1707654360, object: 'chat.completion', extra: { secret: 1 } };
-    expect(parseCallback(rich)).toEqual(answer);
-    expect(parseCallback({ ...failure, stack: 'x' })).toEqual(failure);
+  it('keeps its finish_reason and all its choices', () => {
+    const choices = [{ message: { content: 'a' }, finish_reason: 'length' }, { message: { content: 'b' } }];
+    expect(parseCallback({ ...ANSWER, choices })).toEqual({ ...ANSWER, choices });
   });
 
-  it('with error: null is an answer', () => {
-    expect(parseCallback({ ...answer, error: null })).toEqual(answer);
+  it('without total_tokens is given their sum', () => {
+    expect(parseCallback(usage({ total_tokens: undefined }))).toEqual(ANSWER);
+    expect(parseCallback(usage({ prompt_tokens: 0, completion_tokens: 0, total_tokens: undefined }))).toMatchObject({
+      usage: { total_tokens: 0 },
+    });
   });
 
-  it('without a total has it computed', () => {
-    const usage = { prompt_tokens: 2, completion_tokens: 3 };
-    expect(parseCallback({ ...answer, usage })).toMatchObject({ usage: { total_tokens: 5 } });
+  it('keeps a total_tokens that is no sum: the provider counts', () => {
+    expect(parseCallback(usage({ total_tokens: 7 }))).toMatchObject({ usage: { total_tokens: 7 } });
   });
 
-  it.each([
-    ['nothing', undefined, 'body'],
-    ['null', null, 'body'],
-    ['an array', [], 'body'],
-    ['a string', 'x', 'body'],
-    ['no id', { ...answer, id: undefined }, 'id'],
-    ['no model', { ...answer, model: '' }, 'model'],
-    ['no usage', { ...answer, usage: undefined }, 'usage'],
-    ['negative tokens', { ...answer, usage: { ...answer.usage, prompt_tokens: -1 } }, 'usage.prompt_tokens'],
-    ['half a token', { ...answer, usage: { ...answer.usage, total_tokens: 0.5 } }, 'usage.total_tokens'],
-    [
-      'tokens in words',
-      { ...answer, usage: { ...answer.usage, completion_tokens: 'many' } },
-      'usage.completion_tokens',
-    ],
-    ['no choices', { ...answer, choices: [] }, 'choices'],
-    ['empty content', { ...answer, choices: [{ message: { content: '' } }] }, 'choices.0.message.content'],
-    ['content that is no text', { ...answer, choices: [{ message: { content: 1 } }] }, 'choices.0.message.content'],
-    ['a clock before all clocks', { ...answer, created: -5 }, 'created'],
-    ['a clock in words', { ...answer, created: 'yesterday' }, 'created'],
-    ['no metadata', { ...answer, metadata: undefined }, 'metadata'],
-    ['no task id', { ...answer, metadata: {} }, 'metadata.task_id'],
-    ['both an answer and an error', { ...answer, error: failure.error }, 'choices'],
-    ['an error without a type', { ...failure, error: { message: 'x' } }, 'error.type'],
-    ['an error in words', { ...failure, error: 'x' }, 'error'],
-  ])('with %s is refused, naming the member', (_name, json, member) => {
-    expect(() => parseCallback(json)).toThrow(MalformedCallback);
-    expect(() => parseCallback(json)).toThrow(new RegExp(`(^|; )${member.replaceAll('.', '\\.')}:`));
+  it('loses members nobody knows, at every depth', () => {
+    const body = {
+      ...ANSWER,
+      object: 'chat.completion',
+      created: 1_788_306_762,
+      usage: { ...ANSWER.usage, cached_tokens: 93, prompt_tokens_details: { cached_tokens: 93 } },
+      choices: [{ index: 0, message: { role: 'assistant', content: '答案', reasoning_content: '…' }, logprobs: null }],
+      metadata: { ...ANSWER.metadata, more: 1 },
+    };
+    expect(parseCallback(body)).toEqual(ANSWER);
+  });
+
+  it('with "error": null is an answer', () => {
+    expect(parseCallback({ ...ANSWER, error: null })).toEqual(ANSWER);
+    expect(parseCallback({ ...ANSWER, error: null })).not.toHaveProperty('error');
+  });
+
+  it.each([0, 1_788_306_762, 1_788_306_762_000])('may be created at %d', (created) => {
+    expect(parseCallback({ ...ANSWER, created })).toEqual(ANSWER);
+  });
+
+  it('needs no task_name', () => {
+    expect(parseCallback({ ...ANSWER, metadata: { task_id: TASK_ID } })).toMatchObject({
+      metadata: { task_id: TASK_ID },
+    });
   });
 });
 
-describe('an answer in place', () => {
-  it('is taken for the task that asked', () => {
-    const { metadata: _metadata, ...direct } = answer;
-    expect(parseDirectAnswer(direct, 'kimi-1-1')).toEqual({ ...direct, metadata: { task_id: 'kimi-1-1' } });
+describe('an error callback', () => {
+  it('needs no id and no model', () => {
+    expect(parseCallback(ERROR)).toEqual(ERROR);
   });
 
-  it.each([undefined, {}, { id: 'cmpl-1' }, failure])('is not seen in %j', (json) => {
-    expect(parseDirectAnswer(json, 'kimi-1-1')).toBeUndefined();
+  it('keeps id and model, loses the rest', () => {
+    const known = { ...ERROR, id: 'cmpl-1', model: 'kimi-k3' };
+    expect(parseCallback({ ...known, created: 'yesterday', usage: null })).toEqual(known);
+  });
+
+  it('may have an empty message', () => {
+    const error = { type: 'server_error', message: '' };
+    expect(parseCallback({ ...ERROR, error })).toMatchObject({ error });
+  });
+});
+
+describe('a body that is no callback is refused, naming what is wrong', () => {
+  it.each([
+    ['null', null, 'body'],
+    ['a string', 'hello', 'body'],
+    ['a number', 7, 'body'],
+    ['an array', [ANSWER], 'body'],
+    ['nothing', undefined, 'body'],
+    ['an empty object', {}, 'choices'],
+    ['no id', without('id'), 'id'],
+    ['an empty id', { ...ANSWER, id: '' }, 'id'],
+    ['a number as id', { ...ANSWER, id: 1 }, 'id'],
+    ['no model', without('model'), 'model'],
+    ['an empty model', { ...ANSWER, model: '' }, 'model'],
+    ['no usage', without('usage'), 'usage'],
+    ['null as usage', { ...ANSWER, usage: null }, 'usage'],
+    ['no prompt_tokens', usage({ prompt_tokens: undefined }), 'usage.prompt_tokens'],
+    ['negative prompt_tokens', usage({ prompt_tokens: -1 }), 'usage.prompt_tokens'],
+    ['fractional completion_tokens', usage({ completion_tokens: 1.5 }), 'usage.completion_tokens'],
+    ['completion_tokens as text', usage({ completion_tokens: '1300' }), 'usage.completion_tokens'],
+    ['negative total_tokens', usage({ total_tokens: -1500 }), 'usage.total_tokens'],
+    ['fractional total_tokens', usage({ total_tokens: 0.5 }), 'usage.total_tokens'],
+    ['tokens without end', usage({ total_tokens: Infinity }), 'usage.total_tokens'],
+    ['tokens beyond counting', usage({ prompt_tokens: 2 ** 60 }), 'usage.prompt_tokens'],
+    ['no choices', without('choices'), 'choices'],
+    ['empty choices', { ...ANSWER, choices: [] }, 'choices'],
+    ['choices that are no array', { ...ANSWER, choices: { 0: ANSWER.choices[0] } }, 'choices'],
+    ['null as a choice', { ...ANSWER, choices: [null] }, 'choices.0'],
+    ['a choice without message', { ...ANSWER, choices: [{}] }, 'choices.0.message'],
+    ['no content', content(undefined), 'choices.0.message.content'],
+    ['empty content', content(''), 'choices.0.message.content'],
+    ['null as content', content(null), 'choices.0.message.content'],
+    ['content in parts', content([{ type: 'text', text: 'a' }]), 'choices.0.message.content'],
+    ['a wrong second choice', { ...ANSWER, choices: [...ANSWER.choices, {}] }, 'choices.1.message'],
+    [
+      'a number as finish_reason',
+      { ...ANSWER, choices: [{ ...ANSWER.choices[0], finish_reason: 1 }] },
+      'choices.0.finish_reason',
+    ],
+    ['no metadata', without('metadata'), 'metadata'],
+    ['text as metadata', { ...ANSWER, metadata: TASK_ID }, 'metadata'],
+    ['metadata without task_id', { ...ANSWER, metadata: {} }, 'metadata.task_id'],
+    ['a number as task_id', { ...ANSWER, metadata: { task_id: 1 } }, 'metadata.task_id'],
+    ['a number as task_name', { ...ANSWER, metadata: { task_id: TASK_ID, task_name: 1 } }, 'metadata.task_name'],
+    ['created before time began', { ...ANSWER, created: -5 }, 'created'],
+    ['created "yesterday"', { ...ANSWER, created: 'yesterday' }, 'created'],
+    ['created in half a second', { ...ANSWER, created: 0.5 }, 'created'],
+    ['created after the last day', { ...ANSWER, created: 8.64e15 + 2 }, 'created'],
+    ['created null', { ...ANSWER, created: null }, 'created'],
+    ['error and choices together', { ...ANSWER, ...ERROR }, 'choices'],
+    ['an error as text', { ...ERROR, error: 'no' }, 'error'],
+    ['an error without type', { ...ERROR, error: { message: 'no' } }, 'error.type'],
+    ['an error with an empty type', { ...ERROR, error: { type: '', message: 'no' } }, 'error.type'],
+    ['an error without message', { ...ERROR, error: { type: 'no' } }, 'error.message'],
+    ['an error without metadata', { error: ERROR.error }, 'metadata'],
+    ['"error": false', { ...ANSWER, error: false }, 'error'],
+    ['"error": null and no choices', { ...ERROR, error: null }, 'choices'],
+  ])('%s', (_what, body, member) => {
+    expect(() => parseCallback(body)).toThrow(MalformedCallback);
+    expect(() => parseCallback(body)).toThrow(new RegExp(`(?:^|; )${member.replaceAll('.', '\\.')}: `));
+  });
+
+  it('names all that is wrong at once', () => {
+    const message = /^id: .*; usage: .*; choices: .*; metadata: [^;]*$/;
+    expect(() => parseCallback({ model: 'kimi-k3' })).toThrow(message);
+  });
+});
+
+describe('an answer straight from the dispatch call', () => {
+  it('is read, and belongs to the task that was sent', () => {
+    const body = { ...ANSWER, created: 1, metadata: { task_id: 'kimi-1-1' }, object: 'chat.completion' };
+    expect(parseDirectAnswer(body, TASK_ID)).toEqual({ ...ANSWER, metadata: { task_id: TASK_ID } });
+    expect(parseDirectAnswer(without('metadata'), TASK_ID)).toEqual({ ...ANSWER, metadata: { task_id: TASK_ID } });
+  });
+
+  it.each([
+    ['an API id alone', { id: 'cmpl-1' }],
+    ['an empty content', content('')],
+    ['no usage', without('usage')],
+    ['an error', ERROR],
+    ['null', null],
+    ['nothing', undefined],
+  ])('is none with %s', (_what, body) => {
+    expect(parseDirectAnswer(body, TASK_ID)).toBeUndefined();
   });
 });

@@ -1,65 +1,128 @@
-import type { IncomingMessage } from 'node:http';
-import { expect, it } from 'vitest';
+/** Waking the agent (contract section 5, openclaw.md) over real HTTP. */
+import { describe, expect, it } from 'vitest';
 import { Gateway, GatewayError } from '../src/gateway.ts';
-import { serve } from './support/world.ts';
+import { failureOf, NOBODY, serveAnswer, serveCut } from './support/answering.ts';
 
-const TOKEN = 'hook-secret-token';
+const TOKEN = 'hook-very-secret';
+const TASK_ID = 'kimi-1707654321-12345';
+const TEXT = 'Kimi 任務完成：calculator';
 
-/** A gateway that answers as openclaw.md says, and notes what it was sent. */
-async function gateway(status: number, body: string, headers: Record<string, string> = {}) {
-  const seen: { headers: IncomingMessage['headers']; body: string; method: string | undefined }[] = [];
-  const url = await serve((request, response) => {
-    let sent = '';
-    request.on('data', (chunk: Buffer) => (sent += chunk.toString()));
-    request.on('end', () => {
-      seen.push({ headers: request.headers, body: sent, method: request.method });
-      response.writeHead(status, headers).end(body);
-    });
-  });
-  return { seen, wakeUrl: `${url}/hooks/wake` };
+async function wake(wakeUrl: string, token: string | undefined = TOKEN, signal?: AbortSignal): Promise<void> {
+  await new Gateway({ wakeUrl, token }).wake(TASK_ID, TEXT, signal);
 }
 
-it.each(['queued', 'coalesced'])('is woken with the contract’s body (%s)', async (eventOutcome) => {
-  const { seen, wakeUrl } = await gateway(200, JSON.stringify({ ok: true, mode: 'now', eventOutcome }));
-  await new Gateway({ wakeUrl, token: TOKEN }).wake('kimi-1-1', 'Kimi 任務完成：calculator');
-  expect(seen).toHaveLength(1);
-  expect(seen[0]).toMatchObject({
-    method: 'POST',
-    headers: { authorization: `Bearer ${TOKEN}`, 'idempotency-key': 'kimi-1-1', 'content-type': 'application/json' },
+describe('the wake', () => {
+  it('is the one the gateway takes', async () => {
+    const { url, received } = await serveAnswer(200, { ok: true, mode: 'now', eventOutcome: 'queued' });
+    await wake(`${url}/hooks/wake`);
+    expect(received).toHaveLength(1);
+    expect(received[0]).toMatchObject({
+      method: 'POST',
+      path: '/hooks/wake',
+      headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json', 'idempotency-key': TASK_ID },
+    });
+    expect(JSON.parse(received[0]?.body ?? '')).toEqual({ text: TEXT, mode: 'now' });
   });
-  expect(JSON.parse(seen[0]?.body ?? '')).toEqual({ text: 'Kimi 任務完成：calculator', mode: 'now' });
+
+  it.each([undefined, ''])('has no Authorization without a token (%j)', async (token) => {
+    const { url, received } = await serveAnswer(200, { ok: true });
+    await new Gateway({ wakeUrl: `${url}/api/cron/wake`, token }).wake(TASK_ID, TEXT);
+    expect(received).toHaveLength(1);
+    expect(received[0]?.path).toBe('/api/cron/wake');
+    expect(received[0]?.headers).not.toHaveProperty('authorization');
+  });
 });
 
-it('is sent no Authorization where there is no token', async () => {
-  const { seen, wakeUrl } = await gateway(200, '{"ok":true}');
-  await new Gateway({ wakeUrl, token: undefined }).wake('kimi-1-1', 'x');
-  expect(seen[0]?.headers).not.toHaveProperty('authorization');
+describe('the gateway’s answer', () => {
+  it.each([
+    [200, { ok: true, mode: 'now', eventOutcome: 'queued' }],
+    [200, { ok: true, mode: 'now', eventOutcome: 'coalesced' }],
+    [200, 'no JSON'],
+    [204, ''],
+  ])('%d %j is a yes', async (status, body) => {
+    const { url, received } = await serveAnswer(status, body);
+    await expect(wake(url)).resolves.toBeUndefined();
+    expect(received).toHaveLength(1);
+  });
+
+  it.each([
+    [401, 'Unauthorized', 'unauthorized', 'OPENCLAW_WAKE_TOKEN'],
+    [403, '', 'unauthorized', 'OPENCLAW_WAKE_TOKEN'],
+    [404, 'Not Found', 'not_found', 'OPENCLAW_WAKE_URL'],
+    [400, { ok: false, error: 'text required' }, 'http_400', 'answered 400'],
+    [413, '', 'http_413', 'answered 413'],
+    [302, '', 'http_302', 'answered 302'],
+  ])('%d %j is a no', async (status, body, type, message) => {
+    const { url, received } = await serveAnswer(status, body);
+    const error = await failureOf(wake(url), GatewayError);
+    expect(error).toMatchObject({ type, retryable: false, message: expect.stringContaining(message) });
+    expect(received).toHaveLength(1);
+  });
+
+  it.each([
+    [429, { 'retry-after': '60' }, 60_000],
+    [429, {}, undefined],
+    [503, { 'retry-after': '2' }, 2_000],
+    [503, { 'retry-after': 'soon' }, undefined],
+    [500, {}, undefined],
+    [502, {}, undefined],
+    [408, {}, undefined],
+  ])('%d %j is a not yet', async (status, headers, retryAfterMs) => {
+    const { url, received } = await serveAnswer(status, '', headers);
+    const error = await failureOf(wake(url), GatewayError);
+    expect(error).toMatchObject({ type: `http_${status}`, retryable: true });
+    expect(error.retryAfterMs).toBe(retryAfterMs);
+    expect(received).toHaveLength(1);
+  });
+
+  it('that sends elsewhere is not followed: the token stays here', async () => {
+    const stranger = await serveAnswer(200, { ok: true });
+    const { url } = await serveAnswer(307, '', { location: `${stranger.url}/hooks/wake` });
+    await failureOf(wake(url), GatewayError);
+    expect(stranger.received).toEqual([]);
+  });
 });
 
-it.each([
-  [401, 'unauthorized', false, undefined],
-  [403, 'unauthorized', false, undefined],
-  [404, 'not_found', false, undefined],
-  [400, 'http_400', false, undefined],
-  [413, 'http_413', false, undefined],
-  [302, 'http_302', false, undefined],
-  [429, 'http_429', true, 60_000],
-  [500, 'http_500', true, undefined],
-  [503, 'http_503', true, undefined],
-])('that answers %i is %s', async (status, type, retryable, retryAfterMs) => {
-  const headers: Record<string, string> = status === 429 ? { 'retry-after': '60' } : { location: 'http://127.0.0.1:1' };
-  const { wakeUrl } = await gateway(status, 'x', headers);
-  const error: unknown = await new Gateway({ wakeUrl: `${wakeUrl}?token=${TOKEN}`, token: TOKEN })
-    .wake('kimi-1-1', 'x')
-    .catch((problem: unknown) => problem);
-  expect(error).toBeInstanceOf(GatewayError);
-  expect(error).toMatchObject({ type, retryable, retryAfterMs, message: expect.stringContaining(String(status)) });
-  expect((error as Error).message).not.toContain(TOKEN);
+describe('a gateway that is not there', () => {
+  it('is tried again', async () => {
+    const error = await failureOf(wake(`${NOBODY}/hooks/wake`), GatewayError);
+    expect(error).toMatchObject({
+      type: 'unreachable',
+      retryable: true,
+      message: `cannot reach ${NOBODY}/hooks/wake: ECONNREFUSED`,
+    });
+  });
+
+  it('any more once it has read the wake is tried again', async () => {
+    expect(await failureOf(wake(await serveCut()), GatewayError)).toMatchObject({
+      type: 'unreachable',
+      retryable: true,
+    });
+  });
+
+  it('is not waited for once the task is cancelled', async () => {
+    const { url, received } = await serveAnswer(200);
+    expect(await failureOf(wake(url, TOKEN, AbortSignal.abort()), GatewayError)).toMatchObject({ retryable: true });
+    expect(received).toEqual([]);
+  });
 });
 
-it('that is not there is tried again', async () => {
-  const away = new Gateway({ wakeUrl: `http://x:${TOKEN}@127.0.0.1:1/hooks/wake`, token: TOKEN });
-  const error: unknown = await away.wake('kimi-1-1', 'x').catch((problem: unknown) => problem);
-  expect(error).toMatchObject({ type: 'unreachable', retryable: true });
-  expect((error as Error).message).not.toContain(TOKEN);
+const answers = (status: number) => async (): Promise<string> => (await serveAnswer(status, `no ${TOKEN}`)).url;
+
+describe('no message holds the token, or the user info and the query of the address,', () => {
+  it.each([
+    ['when nobody listens', async () => NOBODY],
+    ['when the connection is cut', serveCut],
+    ['when it is refused', answers(401)],
+    ['when nothing is there', answers(404)],
+    ['when it makes no sense', answers(400)],
+    ['when it comes too often', answers(429)],
+    ['when it breaks the gateway', answers(500)],
+    ['when it is sent elsewhere', answers(307)],
+  ])('%s', async (_when, address) => {
+    const url = `${(await address()).replace('://', '://user:pass-word@')}/hooks/wake?token=query-secret`;
+    const { message } = await failureOf(wake(url), GatewayError);
+    expect(message).toContain('/hooks/wake');
+    for (const secret of [TOKEN, 'pass-word', 'user', 'query-secret']) expect(message).not.toContain(secret);
+  });
 });

@@ -1,197 +1,318 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+/** The dispatch call (contract section 2) over real HTTP. */
+import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import type { Dispatched } from '../src/contract.ts';
-import { KimiClient, type KimiClientOptions } from '../src/kimi/client.ts';
+import { MAX_CALLBACK_BYTES, type Dispatched, type Task } from '../src/contract.ts';
+import { KimiClient } from '../src/kimi/client.ts';
 import { KimiError } from '../src/kimi/errors.ts';
-import { serve, TASK } from './support/world.ts';
+import { failureOf, NOBODY, serveAnswer, serveCut } from './support/answering.ts';
+import { serve, TASK as REQUEST } from './support/world.ts';
 
-const KEY = 'sk-a-very-secret-key';
-const task = { ...TASK, task_id: 'kimi-1707654321-12345' };
+const KEY = 'sk-very-secret-key';
+const TASK: Task = { ...REQUEST, task_id: 'kimi-1707654321-12345' };
+const HTML = '<html><h1>504 Gateway Time-out</h1></html>';
 
-interface Seen {
-  method: string | undefined;
-  url: string | undefined;
-  headers: IncomingMessage['headers'];
-  body: string;
+/** Sends the task to an API at an address. */
+async function dispatch(
+  apiUrl: string,
+  task: Task = TASK,
+  { apiKey = KEY, signal = new AbortController().signal, callbackBaseUrl = 'http://localhost:9001' } = {},
+): Promise<Dispatched> {
+  return await new KimiClient({ apiUrl, apiKey, callbackBaseUrl }).dispatch(task, signal);
 }
 
-/** An API that notes what it is sent and answers as it is told. */
-async function api(answer: (response: ServerResponse, request: IncomingMessage) => void) {
-  const seen: Seen[] = [];
-  const url = await serve((request, response) => {
-    let body = '';
-    request.on('data', (chunk: Buffer) => (body += chunk.toString()));
-    request.on('end', () => {
-      seen.push({ method: request.method, url: request.url, headers: request.headers, body });
-      answer(response, request);
-    });
-  });
-  return { seen, url };
-}
-
-const json =
-  (status: number, body: object, headers: Record<string, string> = {}) =>
-  (response: ServerResponse): void => {
-    response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
-  };
-
-async function dispatch(options: Partial<KimiClientOptions>, changes: Partial<typeof task> = {}): Promise<Dispatched> {
-  const client = new KimiClient({
-    apiUrl: 'http://127.0.0.1:1/v1',
-    apiKey: KEY,
-    callbackBaseUrl: 'http://localhost:9001',
-    ...options,
-  });
-  return await client.dispatch({ ...task, ...changes }, new AbortController().signal);
-}
-
-async function failure(options: Partial<KimiClientOptions>): Promise<KimiError> {
-  const error: unknown = await dispatch(options).catch((problem: unknown) => problem);
-  expect(error).toBeInstanceOf(KimiError);
-  expect((error as KimiError).message).not.toContain(KEY);
-  return error as KimiError;
+async function refusal(...args: Parameters<typeof dispatch>): Promise<KimiError> {
+  return await failureOf(dispatch(...args), KimiError);
 }
 
 describe('the request', () => {
-  it('is the contract’s', async () => {
-    const { seen, url } = await api(json(202, { id: 'cmpl-1' }));
-    expect(await dispatch({ apiUrl: `${url}/v1/`, callbackBaseUrl: 'https://me.example/base/' })).toEqual({
-      api_id: 'cmpl-1',
-    });
-    expect(seen).toHaveLength(1);
-    expect(seen[0]).toMatchObject({
+  it('is the one of the contract', async () => {
+    const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
+    await dispatch(`${url}/v1`);
+    expect(received).toHaveLength(1);
+    expect(received[0]).toMatchObject({
       method: 'POST',
-      url: '/v1/chat/completions',
+      path: '/v1/chat/completions',
       headers: {
         authorization: `Bearer ${KEY}`,
         'content-type': 'application/json',
-        'idempotency-key': task.task_id,
+        'idempotency-key': TASK.task_id,
       },
     });
-    expect(JSON.parse(seen[0]?.body ?? '')).toEqual({
+    expect(JSON.parse(received[0]?.body ?? '')).toEqual({
       model: 'moonshot-v1-128k',
-      messages: [{ role: 'user', content: task.prompt }],
+      messages: [{ role: 'user', content: '寫一個 Python 計算器' }],
       temperature: 0.3,
       max_tokens: 8000,
-      metadata: { task_id: task.task_id, task_name: 'calculator' },
-      callback_url: `https://me.example/base/kimi/webhook/${task.task_id}`,
+      metadata: { task_id: TASK.task_id, task_name: 'calculator' },
+      callback_url: `http://localhost:9001/kimi/webhook/${TASK.task_id}`,
     });
   });
 
-  it.each(['kimi-k2.5', 'kimi-k3', 'somebody/else'])('invents no parameters for %s', async (model) => {
-    const { seen, url } = await api(json(200, { id: 'cmpl-1' }));
-    await dispatch({ apiUrl: url }, { model });
-    expect(Object.keys(JSON.parse(seen[0]?.body ?? '') as object).toSorted()).toEqual([
-      'callback_url',
-      'messages',
-      'metadata',
-      'model',
-    ]);
-  });
-
-  it('is not sent without a key', async () => {
-    const { seen, url } = await api(json(202, { id: 'cmpl-1' }));
-    expect(await failure({ apiUrl: url, apiKey: undefined })).toMatchObject({ kind: 'refused', type: 'no_api_key' });
-    expect(seen).toEqual([]);
-  });
-
-  it.each(['https://api.moonshot.cn/v1', 'https://api.moonshot.ai/v1'])(
-    'is not sent to %s, which never calls back',
-    async (apiUrl) => {
-      expect(await failure({ apiUrl })).toMatchObject({ kind: 'refused', type: 'no_callback_provider' });
-    },
-  );
-
-  it('is not sent on to where a redirect points', async () => {
-    const elsewhere = await api(json(202, { id: 'stolen' }));
-    const { url } = await api(json(307, {}, { location: elsewhere.url }));
-    expect(await failure({ apiUrl: url })).toMatchObject({ kind: 'refused', type: 'http_307' });
-    expect(elsewhere.seen).toEqual([]);
-  });
-});
-
-/** Kimi's error body (kimi-api.md). */
-const error = (type: string) => ({ error: { type, message: 'why' } });
-
-describe('an answer that says', () => {
   it.each([
-    [400, error('content_filter'), 'refused', 'content_filter'],
-    [400, error('invalid_request_error'), 'refused', 'invalid_request_error'],
-    [401, error('invalid_authentication_error'), 'refused', 'invalid_authentication_error'],
-    [403, error('permission_denied_error'), 'refused', 'permission_denied_error'],
-    [404, error('resource_not_found_error'), 'refused', 'resource_not_found_error'],
-    [404, {}, 'refused', 'http_404'],
-    [429, error('exceeded_current_quota_error'), 'refused', 'exceeded_current_quota_error'],
-    [429, error('engine_overloaded_error'), 'not_sent', 'engine_overloaded_error'],
-    [429, error('rate_limit_reached_error'), 'not_sent', 'rate_limit_reached_error'],
-    [500, error('server_error'), 'refused', 'server_error'],
-    [500, {}, 'outcome_unknown', 'http_500'],
-    [503, error('server_unavailable'), 'not_sent', 'server_unavailable'],
-    [200, {}, 'outcome_unknown', 'outcome_unknown'],
-  ] as const)('%i %j is %s', async (status, body, kind, type) => {
-    const { seen, url } = await api(json(status, body));
-    expect(await failure({ apiUrl: url })).toMatchObject({
-      kind,
-      type: kind === 'outcome_unknown' && status === 200 ? 'no_api_id' : type,
+    ['moonshot-v1-8k', { temperature: 0.3, max_tokens: 8000 }],
+    ['moonshot-v1-32k', { temperature: 0.3, max_tokens: 8000 }],
+    ['moonshot-v2', {}],
+    ['kimi-k2.5', {}],
+    ['kimi-k3', {}],
+    ['a-model-of-tomorrow', {}],
+  ])('for %s has the parameters %j', async (model, parameters) => {
+    const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
+    await dispatch(url, { ...TASK, model });
+    const { messages: _m, metadata: _d, callback_url: _c, ...rest } = JSON.parse(received[0]?.body ?? '');
+    expect(rest).toEqual({ model, ...parameters });
+  });
+
+  it('goes to the same path when the addresses end in slashes', async () => {
+    const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
+    await dispatch(`${url}/v1//`, TASK, { callbackBaseUrl: 'https://me.example/kimi-dispatch//' });
+    expect(received[0]?.path).toBe('/v1/chat/completions');
+    expect(JSON.parse(received[0]?.body ?? '')).toMatchObject({
+      callback_url: `https://me.example/kimi-dispatch/kimi/webhook/${TASK.task_id}`,
     });
-    expect(seen).toHaveLength(1);
   });
 
-  it('429 with Retry-After tells how long to wait', async () => {
-    const { url } = await api(json(429, error('rate_limit_reached_error'), { 'retry-after': '7' }));
-    expect((await failure({ apiUrl: url })).options).toEqual({ retryAfterMs: 7_000 });
+  it('carries a long prompt whole', async () => {
+    const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
+    const prompt = '寫"\\\n\u0000😀'.repeat(50_000);
+    await dispatch(url, { ...TASK, prompt });
+    expect(JSON.parse(received[0]?.body ?? '')).toMatchObject({ messages: [{ content: prompt }] });
   });
 
-  it('504 in HTML leaves the outcome unknown', async () => {
-    const { url } = await api((response) => void response.writeHead(504).end('<html>Gateway Time-out</html>'));
-    expect(await failure({ apiUrl: url })).toMatchObject({ kind: 'outcome_unknown', type: 'http_504' });
-  });
-
-  it('the whole answer is kept', async () => {
-    const whole = {
-      id: 'cmpl-1',
-      model: 'm',
-      usage: { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 },
-      choices: [{ message: { content: '答案' } }],
-    };
-    const { url } = await api(json(200, whole));
-    expect(await dispatch({ apiUrl: url })).toEqual({
-      api_id: 'cmpl-1',
-      answer: { ...whole, metadata: { task_id: task.task_id } },
+  it('has a connection of its own each time', async () => {
+    const sockets = new Set<Socket>();
+    const url = await serve((request, response) => {
+      sockets.add(request.socket);
+      response.end('{"id":"cmpl-1"}');
     });
+    const kimi = new KimiClient({ apiUrl: url, apiKey: KEY, callbackBaseUrl: 'http://x' });
+    for (let n = 0; n < 3; n += 1) await kimi.dispatch(TASK, new AbortController().signal);
+    expect(sockets.size).toBe(3);
   });
 });
 
-describe('a connection that', () => {
-  it('is refused leaves nothing sent', async () => {
-    expect(await failure({})).toMatchObject({
+describe('nothing is sent', () => {
+  it.each([undefined, ''])('without a key (%j)', async (apiKey) => {
+    const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
+    // Not through dispatch(), whose default would stand in for `undefined`.
+    const kimi = new KimiClient({ apiUrl: url, apiKey, callbackBaseUrl: 'http://x' });
+    const error = await failureOf(kimi.dispatch(TASK, new AbortController().signal), KimiError);
+    expect(error).toMatchObject({
+      kind: 'refused',
+      type: 'no_api_key',
+      message: expect.stringContaining('KIMI_API_KEY'),
+    });
+    expect(received).toEqual([]);
+  });
+
+  it.each([
+    'https://api.moonshot.cn/v1',
+    'https://api.moonshot.ai/v1/',
+    'https://API.Moonshot.AI/v1',
+    'https://api.moonshot.cn:8443/v1',
+  ])('to %s, which never calls back', async (apiUrl) => {
+    const error = await refusal(apiUrl);
+    expect(error).toMatchObject({ kind: 'refused', type: 'no_callback_provider' });
+    expect(error.message).toContain('Set KIMI_API_URL');
+  });
+
+  it('when the task was cancelled before', async () => {
+    const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
+    expect(await refusal(url, TASK, { signal: AbortSignal.abort() })).toMatchObject({ kind: 'not_sent' });
+    expect(received).toEqual([]);
+  });
+
+  it('when nobody listens', async () => {
+    expect(await refusal(`${NOBODY}/v1`)).toMatchObject({
       kind: 'not_sent',
       type: 'unreachable',
-      message: expect.stringContaining('ECONNREFUSED'),
+      message: `cannot reach ${NOBODY}/v1: ECONNREFUSED`,
     });
   });
 
-  it('cannot be looked up leaves nothing sent', async () => {
-    expect(await failure({ apiUrl: 'http://nowhere.invalid/v1' })).toMatchObject({ kind: 'not_sent' });
+  it('when the host has no address', async () => {
+    expect(await refusal('http://kimi.invalid/v1')).toMatchObject({ kind: 'not_sent', type: 'unreachable' });
   });
 
-  it('is cut after the request leaves the outcome unknown', async () => {
-    const { seen, url } = await api((_response, request) => request.socket.destroy());
-    expect(await failure({ apiUrl: url })).toMatchObject({ kind: 'outcome_unknown' });
-    expect(seen).toHaveLength(1);
+  it('when the far end speaks no TLS', async () => {
+    const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
+    expect(await refusal(url.replace('http:', 'https:'))).toMatchObject({ kind: 'not_sent', type: 'unreachable' });
+    expect(received).toEqual([]);
+  });
+});
+
+describe('an acceptance', () => {
+  it.each([200, 202])('with %d brings the API id', async (status) => {
+    const { url } = await serveAnswer(status, { id: 'cmpl-1707654360-abc123' });
+    expect(await dispatch(url)).toEqual({ api_id: 'cmpl-1707654360-abc123' });
   });
 
-  it('is cut within the answer leaves the outcome unknown', async () => {
-    const { url } = await api((response) => {
-      response.writeHead(202, { 'content-length': '100' });
-      response.write('{"id":', () => response.destroy());
+  it('with a whole answer keeps it', async () => {
+    const { url } = await serveAnswer(200, {
+      id: 'chatcmpl-1',
+      object: 'chat.completion',
+      created: 1_788_306_762,
+      model: 'kimi-k3',
+      choices: [
+        { index: 0, message: { role: 'assistant', content: '你好', reasoning_content: '…' }, finish_reason: 'stop' },
+      ],
+      usage: { prompt_tokens: 93, completion_tokens: 54, total_tokens: 147, cached_tokens: 93 },
     });
-    expect(await failure({ apiUrl: url })).toMatchObject({ kind: 'outcome_unknown' });
+    expect(await dispatch(url)).toEqual({
+      api_id: 'chatcmpl-1',
+      answer: {
+        id: 'chatcmpl-1',
+        model: 'kimi-k3',
+        choices: [{ message: { content: '你好' }, finish_reason: 'stop' }],
+        usage: { prompt_tokens: 93, completion_tokens: 54, total_tokens: 147 },
+        metadata: { task_id: TASK.task_id },
+      },
+    });
   });
 
-  it('is to an address with a secret in it does not tell it', async () => {
-    const { message } = await failure({ apiUrl: 'http://user:hunter2@127.0.0.1:1/v1' });
-    expect(message).toContain('http://127.0.0.1:1/v1');
-    expect(message).not.toContain('hunter2');
+  it.each([
+    ['no id', '{}'],
+    ['an empty id', '{"id":""}'],
+    ['a number as id', '{"id":1}'],
+    ['null', 'null'],
+    ['nothing', ''],
+    ['half a body', '{"id":"cmpl-1'],
+    ['a page', '<html></html>'],
+    ['an error', '{"error":{"type":"server_error","message":"no"}}'],
+  ])('with %s leaves open what became of the task', async (_what, body) => {
+    const { url, received } = await serveAnswer(200, body);
+    expect(await refusal(url)).toMatchObject({ kind: 'outcome_unknown', type: 'no_api_id' });
+    expect(received).toHaveLength(1);
   });
+});
+
+describe('Kimi’s answer', () => {
+  const busy = 'The engine is currently overloaded, please try again later';
+  const rate = 'Your account org<ak> request reached organization max RPM: 3, please try again after 1 seconds';
+  it.each([
+    [400, 'content_filter', 'The request was rejected because it was considered high risk', 'refused'],
+    [400, 'invalid_request_error', 'Invalid request: Your request exceeded model token limit : 8192', 'refused'],
+    [401, 'invalid_authentication_error', 'Invalid Authentication', 'refused'],
+    [401, 'incorrect_api_key_error', 'Incorrect API key provided', 'refused'],
+    [403, 'permission_denied_error', 'The API you are accessing is not open', 'refused'],
+    [404, 'resource_not_found_error', 'Not found the model moonshot-v1-128k or Permission denied', 'refused'],
+    [429, 'engine_overloaded_error', busy, 'not_sent'],
+    [429, 'rate_limit_reached_error', rate, 'not_sent'],
+    [429, 'exceeded_current_quota_error', 'You exceeded your current token quota', 'refused'],
+    [499, 'client_closed_request', 'left', 'refused'],
+    [500, 'server_error', 'Failed to extract file', 'refused'],
+    [500, 'unexpected_output', 'invalid state transition', 'refused'],
+    [503, 'server_unavailable', 'unavailable', 'not_sent'],
+  ])('%d %s (%s) is %s', async (status, type, message, kind) => {
+    const { url, received } = await serveAnswer(status, { error: { message, type } });
+    const error = await refusal(url);
+    expect(error).toMatchObject({ kind, type, message: `Kimi answered ${status}: ${message}` });
+    expect(error.options.retryAfterMs).toBeUndefined();
+    expect(received).toHaveLength(1);
+  });
+
+  it.each([
+    [429, '1', 1_000],
+    [429, '60', 60_000],
+    [503, '5', 5_000],
+    [429, '0', undefined],
+    [429, '-1', undefined],
+    [429, 'soon', undefined],
+  ])('%d with Retry-After %s asks to wait %s ms', async (status, header, retryAfterMs) => {
+    const body = { error: { type: 'rate_limit_reached_error', message: rate } };
+    const { url } = await serveAnswer(status, body, { 'retry-after': header });
+    const { kind, options } = await refusal(url);
+    expect({ kind, ...options }).toEqual({ kind: 'not_sent', ...(retryAfterMs && { retryAfterMs }) });
+  });
+
+  it('that the quota is used up is final, whatever Retry-After says', async () => {
+    const body = { error: { type: 'exceeded_current_quota_error', message: 'suspended' } };
+    const { url } = await serveAnswer(429, body, { 'retry-after': '1' });
+    const error = await refusal(url);
+    expect(error).toMatchObject({ kind: 'refused', type: 'exceeded_current_quota_error' });
+    expect(error.options.retryAfterMs).toBeUndefined();
+  });
+
+  it.each([
+    [504, 'outcome_unknown', HTML],
+    [502, 'outcome_unknown', HTML],
+    [500, 'outcome_unknown', ''],
+    [500, 'outcome_unknown', '{"error":"no"}'],
+    [503, 'not_sent', HTML],
+    [429, 'not_sent', ''],
+    [400, 'refused', HTML],
+    [404, 'refused', ''],
+    [413, 'refused', ''],
+  ])('%d without an error of Kimi’s is %s: %j', async (status, kind, body) => {
+    const { url } = await serveAnswer(status, body, { 'content-type': 'text/html' });
+    expect(await refusal(url)).toMatchObject({ kind, type: `http_${status}`, message: `Kimi answered ${status}` });
+  });
+});
+
+describe('what became of the task is open', () => {
+  it('when the connection is cut after the request was read', async () => {
+    const url = await serveCut();
+    expect(await refusal(url)).toMatchObject({ kind: 'outcome_unknown', type: 'outcome_unknown' });
+  });
+
+  it('when the connection is cut amid the answer', async () => {
+    const url = await serve((request, response) => {
+      response.writeHead(200, { 'content-length': 1_000 }).write('{"id":', () => request.socket.destroy());
+    });
+    expect(await refusal(url)).toMatchObject({ kind: 'outcome_unknown', type: 'outcome_unknown' });
+  });
+
+  it('when the answer is too large to keep', async () => {
+    const { url } = await serveAnswer(200, { id: 'cmpl-1', padding: 'x'.repeat(MAX_CALLBACK_BYTES) });
+    const error = await refusal(url);
+    expect(error).toMatchObject({ kind: 'outcome_unknown', type: 'outcome_unknown' });
+    expect(error.message).toContain('over 2000000 bytes');
+  });
+
+  it('when the task is cancelled while Kimi reads it', async () => {
+    const controller = new AbortController();
+    const url = await serve(() => controller.abort());
+    const error = await refusal(url, TASK, { signal: controller.signal });
+    expect(error).toMatchObject({ kind: 'outcome_unknown', cause: { name: 'AbortError' } });
+  });
+});
+
+it.each([301, 302, 303, 307, 308])('a redirect (%d) is not followed: the key stays here', async (status) => {
+  const stranger = await serveAnswer(202, { id: 'cmpl-1' });
+  const { url, received } = await serveAnswer(status, '', { location: `${stranger.url}/v1/chat/completions` });
+  expect(await refusal(url)).toMatchObject({ kind: 'refused', type: `http_${status}` });
+  expect(received).toHaveLength(1);
+  expect(stranger.received).toEqual([]);
+});
+
+const secretly = (url: string): string => `${url.replace('://', '://user:pass-word@')}/v1?token=query-secret`;
+
+describe('no message holds the key, or the user info and the query of the address,', () => {
+  it.each([
+    ['when nobody listens', async () => NOBODY],
+    ['when the connection is cut', serveCut],
+    ['when the far end speaks no TLS', async () => (await serveAnswer(202)).url.replace('http:', 'https:')],
+    ['when there is no API id', async () => (await serveAnswer(200, {})).url],
+    ['when Kimi refuses', async () => (await serveAnswer(401, { error: { type: 'x', message: 'no' } })).url],
+    ['when Kimi is busy', async () => (await serveAnswer(429)).url],
+    ['when a gateway answers', async () => (await serveAnswer(504, HTML)).url],
+    ['when there is a redirect', async () => (await serveAnswer(302, '', { location: 'http://x' })).url],
+    ['when the API never calls back', async () => 'https://api.moonshot.cn'],
+  ])('%s', async (_when, address) => {
+    const { message, type } = await refusal(secretly(await address()));
+    expect(message).not.toBe('');
+    for (const secret of [KEY, 'pass-word', 'user', 'query-secret']) expect(`${type} ${message}`).not.toContain(secret);
+  });
+
+  it('when Kimi repeats the key it was given', async () => {
+    const body = { error: { type: 'incorrect_api_key_error', message: `Incorrect API key provided: ${KEY}` } };
+    const { url } = await serveAnswer(401, body);
+    const { message } = await refusal(url);
+    expect(message).toContain('Incorrect API key provided');
+    expect(message).not.toContain(KEY);
+  });
+});
+
+it('a key that cannot stand in a header is refused, not tried for ever', async () => {
+  const { url } = await serveAnswer(202, { id: 'cmpl-1' });
+  expect(await refusal(url, TASK, { apiKey: `${KEY}\n` })).toMatchObject({ kind: 'refused' });
 });

@@ -1,172 +1,418 @@
-import { execFile } from 'node:child_process';
-import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+/** The results folder (contract sections 2 and 4) on a real disk. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { isDeepStrictEqual } from 'node:util';
+import { lock } from 'proper-lockfile';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ResultFile, TaskResult } from '../src/contract.ts';
 import { ResultStore } from '../src/results.ts';
-import { temporaryFolder } from './support/world.ts';
+import { temporaryFolder, until } from './support/world.ts';
 
-const result = (task_id: string, changes: Partial<TaskResult> = {}): TaskResult => ({
+const OLD = 'kimi-1707654321-11111';
+const NEW = 'kimi-1707654321-22222';
+const CREATED = '2026-02-17T15:30:00Z';
+const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
+
+const done = (task_id: string, changes: Partial<TaskResult> = {}): TaskResult => ({
   task_id,
   task_name: 'calculator',
   status: 'done',
   model: 'moonshot-v1-128k',
   output: '答案',
   tokens: { prompt: 200, completion: 1300, total: 1500 },
-  created_at: '2026-02-17T15:30:00Z',
+  created_at: CREATED,
   ...changes,
 });
 
-async function openStore(): Promise<ResultStore> {
-  return new ResultStore(join(await temporaryFolder(), 'results'));
-}
-
-/** Bytes and times of everything in a folder. */
-async function snapshot(folder: string): Promise<unknown> {
-  const names = (await readdir(folder)).toSorted();
-  return await Promise.all(
-    names.map(async (name) => {
-      const path = join(folder, name);
-      return [name, await readFile(path, 'utf8'), (await stat(path)).mtimeMs];
-    }),
-  );
-}
-
-describe('the results folder', () => {
-  it('holds what the contract says, step by step', async () => {
+describe('recordPending', () => {
+  it('leaves a pending file', async () => {
     const store = await openStore();
-    await store.recordPending('kimi-1-1', '2026-02-17T15:30:00Z');
-    expect(JSON.parse(await readFile(join(store.folder, 'pending-kimi-1-1.json'), 'utf8'))).toEqual({
-      task_id: 'kimi-1-1',
+    await store.recordPending(OLD, CREATED);
+    expect(await readdir(store.folder)).toEqual([`pending-${OLD}.json`]);
+    expect(await json(store, `pending-${OLD}.json`)).toEqual({
+      task_id: OLD,
       status: 'dispatched',
-      created_at: '2026-02-17T15:30:00Z',
+      created_at: CREATED,
     });
-
-    const completed_at = await store.persist(result('kimi-1-1'));
-    expect(completed_at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
-    expect(await store.read('kimi-1-1')).toEqual({ ...result('kimi-1-1'), completed_at });
-    expect(await store.latest()).toEqual(await store.read('kimi-1-1'));
-    expect((await readdir(store.folder)).toSorted()).toEqual(['kimi-1-1.json', 'latest.json']);
-
-    await store.acknowledge('kimi-1-1');
-    expect(await store.latest()).toMatchObject({ acknowledged: true, acknowledged_at: expect.any(String) });
-    expect(await store.read('kimi-1-1')).toEqual(await store.latest());
   });
 
-  it('is changed by no second run of anything', async () => {
+  it('a second time leaves the same bytes', async () => {
     const store = await openStore();
-    await store.persist(result('kimi-1-1'));
-    await store.acknowledge('kimi-1-1');
-    const before = await snapshot(store.folder);
-    await store.recordPending('kimi-1-1', '2026-02-17T15:30:00Z');
-    await store.persist(result('kimi-1-1'));
-    await store.acknowledge('kimi-1-1');
-    expect(await snapshot(store.folder)).toEqual(before);
+    await store.recordPending(OLD, CREATED);
+    const before = await readFile(join(store.folder, `pending-${OLD}.json`));
+    await store.recordPending(OLD, CREATED);
+    expect(await readFile(join(store.folder, `pending-${OLD}.json`))).toEqual(before);
   });
 
-  it('never takes latest.json back to an older result', async () => {
+  it('a second time does not touch the file', async () => {
     const store = await openStore();
-    await store.persist(result('kimi-1-1'));
-    await store.persist(result('kimi-1-2'));
-    await store.persist(result('kimi-1-1'));
-    await store.acknowledge('kimi-1-1');
-    expect(await store.latest()).toMatchObject({ task_id: 'kimi-1-2' });
+    await store.recordPending(OLD, CREATED);
+    expect(await touched(store, async () => await store.recordPending(OLD, CREATED))).toEqual([]);
+  });
+
+  it('after the result changes nothing', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD));
+    expect(await touched(store, async () => await store.recordPending(OLD, CREATED))).toEqual([]);
+  });
+});
+
+describe('persist', () => {
+  it('writes the result and latest.json, and removes the pending file', async () => {
+    const store = await openStore();
+    await store.recordPending(OLD, CREATED);
+    const completed_at = await store.persist(done(OLD));
+    expect(completed_at).toMatch(ISO);
+    expect((await readdir(store.folder)).toSorted()).toEqual([`${OLD}.json`, 'latest.json']);
+    expect(await json(store, `${OLD}.json`)).toEqual({ ...done(OLD), completed_at });
+    expect(await readFile(store.latestPath)).toEqual(await readFile(store.resultPath(OLD)));
+    expect(await store.read(OLD)).toEqual({ ...done(OLD), completed_at });
+  });
+
+  it('gives the time of the saving', async () => {
+    const store = await openStore();
+    const before = Math.floor(Date.now() / 1_000) * 1_000;
+    const saved = Date.parse(await store.persist(done(OLD)));
+    expect(saved).toBeGreaterThanOrEqual(before);
+    expect(saved).toBeLessThanOrEqual(Date.now());
+  });
+
+  it('a second time changes nothing', async () => {
+    const store = await openStore();
+    const completed_at = await store.persist(done(OLD));
+    expect(await touched(store, async () => expect(await store.persist(done(OLD))).toBe(completed_at))).toEqual([]);
+  });
+
+  it('a second time after the user was told changes nothing', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD));
+    await store.acknowledge(OLD);
+    expect(await touched(store, async () => await store.persist(done(OLD)))).toEqual([]);
+  });
+
+  it('a second time removes a pending file that was left', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD));
+    await writeFile(join(store.folder, `pending-${OLD}.json`), '{}');
+    await store.persist(done(OLD));
+    expect((await readdir(store.folder)).toSorted()).toEqual([`${OLD}.json`, 'latest.json']);
+  });
+
+  it('many times at once is one result', async () => {
+    const store = await openStore();
+    const times = await Promise.all(Array.from({ length: 20 }, async () => await store.persist(done(OLD))));
+    expect(new Set(times).size).toBe(1);
+    expect((await readdir(store.folder)).toSorted()).toEqual([`${OLD}.json`, 'latest.json']);
+  });
+
+  it('of an older result again does not bring latest.json back to it', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD));
+    await store.persist(done(NEW));
+    expect(await touched(store, async () => await store.persist(done(OLD)))).toEqual([]);
+    expect(await store.latest()).toMatchObject({ task_id: NEW });
+  });
+
+  it('of a new result is the latest even if the clock was set back', async () => {
+    const store = await openStore();
+    await write(store, 'latest.json', { ...done(OLD), completed_at: '2999-01-01T00:00:00Z' });
+    await store.persist(done(NEW));
+    expect(await store.latest()).toMatchObject({ task_id: NEW });
+  });
+
+  it.each([
+    ['missing', undefined],
+    ['older', { ...done(NEW), completed_at: '2026-01-01T00:00:00Z' }],
+  ])('again writes the latest.json that a crash left %s', async (_how, latest) => {
+    const store = await openStore();
+    const saved = { ...done(OLD), completed_at: '2026-02-17T15:30:30Z' };
+    await write(store, `${OLD}.json`, saved);
+    if (latest) await write(store, 'latest.json', latest);
+    expect(await store.persist(done(OLD))).toBe(saved.completed_at);
+    expect(await store.latest()).toEqual(saved);
+  });
+
+  it('of a late answer takes the place of the time-out, and the user is to be told again', async () => {
+    const store = await openStore();
+    const { output: _output, tokens: _tokens, ...nothing } = done(OLD);
+    await store.persist({ ...nothing, status: 'timed_out', error: { type: 'timed_out', message: 'late' } });
+    await store.acknowledge(OLD);
+    expect(await store.latest()).toMatchObject({ status: 'timed_out', acknowledged: true });
+    const late = done(OLD, { late: true });
+    const completed_at = await store.persist(late);
+    expect(await store.read(OLD)).toEqual({ ...late, completed_at });
+    expect(await store.latest()).toEqual({ ...late, completed_at });
+    expect(await touched(store, async () => await store.persist(late))).toEqual([]);
+  });
+
+  it('of a late answer to a cancelled task keeps the answer', async () => {
+    const store = await openStore();
+    const { output: _output, tokens: _tokens, ...nothing } = done(OLD, { status: 'cancelled' });
+    await store.persist(nothing);
+    const late = done(OLD, { status: 'cancelled', late: true });
+    await store.persist(late);
+    expect(await store.read(OLD)).toMatchObject(late);
+    expect(await touched(store, async () => await store.persist(late))).toEqual([]);
+  });
+
+  it('of a late answer to an older task makes it the latest', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD, { status: 'timed_out' }));
+    await store.persist(done(NEW));
+    await store.persist(done(OLD, { late: true }));
+    expect(await store.latest()).toMatchObject({ task_id: OLD, late: true });
+  });
+
+  it('of a time-out again, by a worker that was thought dead, does not take the late answer away', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD, { status: 'timed_out' }));
+    await store.persist(done(OLD, { late: true }));
+    await store.persist(done(OLD, { status: 'timed_out' }));
+    expect(await store.read(OLD)).toMatchObject({ status: 'done', late: true });
+  });
+});
+
+describe('acknowledge', () => {
+  it('marks the result and latest.json, and keeps the rest', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD));
+    const saved = await store.read(OLD);
+    await store.acknowledge(OLD);
+    const acknowledged = { ...saved, acknowledged: true, acknowledged_at: expect.stringMatching(ISO) };
+    expect(await store.read(OLD)).toEqual(acknowledged);
+    expect(await readFile(store.latestPath)).toEqual(await readFile(store.resultPath(OLD)));
+  });
+
+  it('a second time changes nothing', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD));
+    await store.acknowledge(OLD);
+    expect(await touched(store, async () => await store.acknowledge(OLD))).toEqual([]);
+  });
+
+  it('of an older task leaves latest.json alone', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD));
+    await store.persist(done(NEW));
+    expect(await touched(store, async () => await store.acknowledge(OLD))).toEqual([`${OLD}.json`]);
+    expect(await store.read(OLD)).toMatchObject({ acknowledged: true });
     expect(await store.latest()).not.toHaveProperty('acknowledged');
   });
 
-  it('mends latest.json after a crash between the two writes', async () => {
+  it('again marks the latest.json that a crash left unmarked', async () => {
     const store = await openStore();
-    await store.persist(result('kimi-1-1'));
-    const older: ResultFile = { ...result('kimi-1-0'), completed_at: '2020-01-01T00:00:00Z' };
-    await writeFile(store.latestPath, JSON.stringify(older));
-    await store.persist(result('kimi-1-1'));
-    expect(await store.latest()).toMatchObject({ task_id: 'kimi-1-1' });
+    const unmarked = { ...done(OLD), completed_at: '2026-02-17T15:30:30Z' };
+    const marked = { ...unmarked, acknowledged: true, acknowledged_at: '2026-02-17T15:30:31Z' } as const;
+    await write(store, `${OLD}.json`, marked);
+    await write(store, 'latest.json', unmarked);
+    expect(await touched(store, async () => await store.acknowledge(OLD))).toEqual(['latest.json']);
+    expect(await store.latest()).toEqual(marked);
   });
 
-  it('takes a late answer in place of a timeout, to be told anew', async () => {
+  it('of a task without result says so', async () => {
     const store = await openStore();
-    const { output: _output, ...timedOut } = result('kimi-1-1', { status: 'timed_out' });
-    await store.persist(timedOut);
-    await store.acknowledge('kimi-1-1');
-    await store.persist(result('kimi-1-1', { late: true }));
-    expect(await store.read('kimi-1-1')).toMatchObject({ status: 'done', late: true, output: '答案' });
-    expect(await store.read('kimi-1-1')).not.toHaveProperty('acknowledged');
+    await expect(store.acknowledge(OLD)).rejects.toThrow(`${OLD}.json is not there`);
+    expect(await readdir(store.folder)).toEqual([]);
   });
+});
 
-  it('never shows half a file to a reader', async () => {
+it('what is not there is undefined', async () => {
+  const store = new ResultStore(join(await temporaryFolder(), 'nowhere'));
+  expect(await store.read(OLD)).toBeUndefined();
+  expect(await store.latest()).toBeUndefined();
+});
+
+describe('many writers', () => {
+  it('in one process never show a reader half a file', async () => {
     const store = await openStore();
-    await store.persist(result('kimi-1-1000'));
-    const writing = new AbortController();
+    const output = '答案'.repeat(20_000);
+    const ids = Array.from({ length: 200 }, (_, n) => `kimi-1707654321-${n}`);
+    const written = new AbortController();
     const reading = (async () => {
-      let reads = 0;
-      for (; !writing.signal.aborted; reads += 1) expect((await store.latest())?.status).toBe('done');
-      return reads;
+      const seen = new Set<string>();
+      while (!written.signal.aborted) {
+        const latest = await store.latest();
+        if (!latest) continue;
+        expect(latest.output).toBe(output);
+        seen.add(latest.task_id);
+      }
+      return seen;
     })();
-    const output = '長'.repeat(50_000);
-    await Promise.all(
-      Array.from({ length: 100 }, async (_, n) => await store.persist(result(`kimi-1-${n}`, { output }))),
+    await Promise.all(ids.map(async (id) => await store.persist(done(id, { output })))).finally(() => written.abort());
+    expect((await reading).size).toBeGreaterThan(10);
+    expect((await readdir(store.folder)).toSorted()).toEqual(
+      [...ids.map((id) => `${id}.json`), 'latest.json'].toSorted(),
     );
-    writing.abort();
-    expect(await reading).toBeGreaterThan(10);
+    expect(await store.latest()).toEqual(await store.read(ids.at(-1) ?? ''));
   });
 
-  it('may be shared by processes', async () => {
+  it('in two processes lose nothing', async () => {
     const store = await openStore();
-    const script = fileURLToPath(new URL('support/persist-many.ts', import.meta.url));
-    const run = promisify(execFile);
-    await Promise.all(
-      ['0', '50'].map(async (first) => await run(process.execPath, ['--import', 'tsx', script, store.folder, first])),
+    const writers = [await persister(store, 1_000, 50), await persister(store, 2_000, 50)];
+    const exits = await Promise.all(
+      writers.map(async (writer) => {
+        writer.stdin?.end();
+        return await once(writer, 'exit');
+      }),
     );
-    const names = await readdir(store.folder);
-    expect(names.toSorted()).toEqual(
-      [...Array.from({ length: 100 }, (_, n) => `kimi-1-${n}.json`), 'latest.json'].toSorted(),
+    expect(exits).toEqual([
+      [0, null],
+      [0, null],
+    ]);
+    const ids = [1_000, 2_000].flatMap((first) => Array.from({ length: 50 }, (_, n) => `kimi-${first + n}-1`));
+    expect((await readdir(store.folder)).toSorted()).toEqual(
+      [...ids.map((id) => `${id}.json`), 'latest.json'].toSorted(),
     );
-    const newest = (await store.latest()) as ResultFile;
-    expect(await store.read(newest.task_id)).toEqual(newest);
-    expect(['kimi-1-49', 'kimi-1-99']).toContain(newest.task_id);
+    const results = await Promise.all(ids.map(async (id) => await store.read(id)));
+    for (const [n, result] of results.entries()) expect(result).toMatchObject({ task_id: ids[n], status: 'done' });
+    expect(results).toContainEqual(await store.latest());
+    // Nobody overtakes both: the last one saved is the last of its process.
+    expect(['kimi-1049-1', 'kimi-2049-1']).toContain((await store.latest())?.task_id);
   });
 
-  it('is cleared of what a killed process left half-written, and of nothing else', async () => {
+  it('wait for whoever holds the lock', async () => {
     const store = await openStore();
-    await store.persist(result('kimi-1-1'));
-    const leftovers = ['kimi-1-2.json.12345', 'pending-kimi-1-2.json.77', 'latest.json.9'];
-    for (const name of [...leftovers, 'notes.txt', 'my.json.123']) await writeFile(join(store.folder, name), '{');
+    const release = await lock(store.folder, { lockfilePath: join(store.folder, '.lock') });
+    const saving = store.persist(done(OLD));
+    const elsewhere = await openStore();
+    for (let n = 1; n <= 10; n += 1) await elsewhere.persist(done(`kimi-${n}-1`));
+    expect(await readdir(store.folder)).toEqual(['.lock']);
+    await release();
+    await saving;
+    expect((await readdir(store.folder)).toSorted()).toEqual([`${OLD}.json`, 'latest.json']);
+  });
+
+  it('go on when one of them is killed, and find every file whole', async () => {
+    const store = await openStore();
+    const writer = await persister(store, 1_000, 1_000_000);
+    writer.stdin?.end();
+    await until(async () => (await readdir(store.folder)).filter((name) => /^kimi-.*\.json$/.test(name)).length > 10);
+    writer.kill('SIGKILL');
+    await once(writer, 'exit');
+    await store.persist(done(NEW));
     await store.prepare();
-    expect((await readdir(store.folder)).toSorted()).toEqual([
+    const names = await readdir(store.folder);
+    expect(names.filter((name) => !/^(?:kimi-\d+-\d+|latest)\.json$/.test(name))).toEqual([]);
+    for (const name of names) expect(await json(store, name)).toMatchObject({ status: 'done' });
+    expect(await store.latest()).toMatchObject({ task_id: NEW });
+  });
+});
+
+describe('prepare', () => {
+  it('makes the folder and leaves it empty', async () => {
+    const store = new ResultStore(join(await temporaryFolder(), 'a/b/results'));
+    await store.prepare();
+    expect(await readdir(store.folder)).toEqual([]);
+  });
+
+  it('removes what was left half-written, and nothing else', async () => {
+    const store = await openStore();
+    const leftovers = ['kimi-1-1.json.12345', 'pending-kimi-1-1.json.67890', 'latest.json.1'];
+    const others = [
       'kimi-1-1.json',
       'latest.json',
-      'my.json.123',
-      'notes.txt',
-    ]);
+      'pending-kimi-2-2.json',
+      'notes.json.12345',
+      'kimi-1-1.json.bak',
+      '.keep',
+    ];
+    for (const name of [...leftovers, ...others]) await writeFile(join(store.folder, name), '{"task_id":');
+    await store.prepare();
+    expect((await readdir(store.folder)).toSorted()).toEqual(others.toSorted());
   });
 
-  it('says so where somebody else spoilt a file, and writes it anew', async () => {
-    const store = await openStore();
-    await store.persist(result('kimi-1-1'));
-    for (const spoilt of ['{', '{"task_id":5}', 'null']) {
-      await writeFile(store.latestPath, spoilt);
-      await writeFile(store.resultPath('kimi-1-1'), spoilt);
-      await expect(store.latest()).rejects.toThrow('latest.json is damaged');
-      await store.persist(result('kimi-1-1'));
-      expect(await store.latest()).toEqual(await store.read('kimi-1-1'));
-    }
+  it.each(['a-file', 'a-file/results', '\0'])('refuses a folder that cannot be one: %j', async (path) => {
+    const parent = await temporaryFolder();
+    await writeFile(join(parent, 'a-file'), 'mine');
+    await expect(new ResultStore(`${parent}/${path}`).prepare()).rejects.toThrow(/EEXIST|ENOTDIR|null bytes/);
+    expect(await readFile(join(parent, 'a-file'), 'utf8')).toBe('mine');
   });
 
-  it('says so where it cannot be written', async () => {
-    const file = join(await temporaryFolder(), 'file');
-    await writeFile(file, '');
-    await chmod(file, 0o600);
-    await expect(new ResultStore(join(file, 'results')).prepare()).rejects.toThrow('ENOTDIR');
+  it('refuses a folder nobody may write to, at once', async () => {
+    const start = performance.now();
+    // On no system may anybody, root included, make a file here.
+    const nobodys = process.platform === 'linux' ? '/proc/self' : '/dev/fd';
+    await expect(new ResultStore(nobodys).prepare()).rejects.toThrow(/^E[A-Z]+/);
+    expect(performance.now() - start).toBeLessThan(5_000);
   });
-
-  it.each(['../../etc/passwd', 'latest', 'kimi-1-1/../x', '', 'kimi-1-1.json'])(
-    'has no place for %j',
-    async (task_id) => {
-      const store = await openStore();
-      await expect(store.read(task_id)).rejects.toThrow('is not a task id');
-      await expect(store.persist(result(task_id))).rejects.toThrow('is not a task id');
-    },
-  );
 });
+
+it.each([
+  [
+    'a path',
+    ['../latest', '/etc/passwd', '../kimi-1-1', 'kimi-1-1/../../x', 'kimi-1-1/..', './kimi-1-1', 'kimi-1-1\\..'],
+  ],
+  ['a name of another file', ['', '.', '..', 'latest', 'pending-kimi-1-1', 'kimi-1-1.json', '.lock']],
+  ['more than an id', ['kimi-1-1\n', '\nkimi-1-1', 'kimi-1-1\0', ' kimi-1-1', 'kimi-1-1%2F..', 'kimi-1-1-1']],
+  ['less than an id', ['kimi-1-', 'kimi--1', 'kimi-1', 'kimi-a-b', 'KIMI-1-1', 'kimi-１-１']],
+  ['too long', [`kimi-${'1'.repeat(13)}-1`, `kimi-1-${'1'.repeat(10)}`]],
+])('a task id that is %s touches no file', async (_what, ids) => {
+  const store = await openStore();
+  for (const id of ids) {
+    await expect(store.recordPending(id, CREATED)).rejects.toThrow('is not a task id');
+    await expect(store.persist(done(id))).rejects.toThrow('is not a task id');
+    await expect(store.acknowledge(id)).rejects.toThrow('is not a task id');
+    await expect(store.read(id)).rejects.toThrow('is not a task id');
+    expect(() => store.resultPath(id)).toThrow('is not a task id');
+  }
+  expect(await readdir(dirname(store.folder))).toEqual(['results']);
+  expect(await readdir(store.folder)).toEqual([]);
+});
+
+async function openStore(): Promise<ResultStore> {
+  const store = new ResultStore(join(await temporaryFolder(), 'results'));
+  await mkdir(store.folder);
+  return store;
+}
+
+async function json(store: ResultStore, name: string): Promise<unknown> {
+  return JSON.parse(await readFile(join(store.folder, name), 'utf8'));
+}
+
+async function write(store: ResultStore, name: string, result: ResultFile): Promise<void> {
+  await writeFile(join(store.folder, name), JSON.stringify(result));
+}
+
+/** Every file with its bytes, its time and its inode: whoever writes changes one of them. */
+async function snapshot(store: ResultStore): Promise<Record<string, unknown>> {
+  const files = (await readdir(store.folder)).map(async (name) => {
+    const { mtimeNs, ino } = await stat(join(store.folder, name), { bigint: true });
+    return [name, { mtimeNs, ino, bytes: await readFile(join(store.folder, name), 'utf8') }] as const;
+  });
+  return Object.fromEntries(await Promise.all(files));
+}
+
+/** @returns the names of the files that some work made, wrote or removed. */
+async function touched(store: ResultStore, work: () => Promise<unknown>): Promise<string[]> {
+  const before = await snapshot(store);
+  await work();
+  const after = await snapshot(store);
+  const names = Object.keys({ ...before, ...after });
+  return names.filter((name) => !isDeepStrictEqual(before[name], after[name])).toSorted();
+}
+
+it('the folder says so where somebody else spoilt a file, and writes it anew', async () => {
+  const store = await openStore();
+  await store.persist(done(OLD));
+  for (const spoilt of ['{', '{"task_id":5}', 'null']) {
+    await writeFile(store.latestPath, spoilt);
+    await writeFile(store.resultPath(OLD), spoilt);
+    await expect(store.latest()).rejects.toThrow('latest.json is damaged');
+    await store.persist(done(OLD));
+    expect(await store.latest()).toEqual(await store.read(OLD));
+  }
+});
+
+/** Starts a process that saves results once its input ends. */
+async function persister(store: ResultStore, first: number, count: number): Promise<ChildProcess> {
+  const script = fileURLToPath(new URL('./support/persister.ts', import.meta.url));
+  const child = spawn(process.execPath, ['--import', 'tsx', script, store.folder, String(first), String(count)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  return child;
+}

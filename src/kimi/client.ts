@@ -60,8 +60,8 @@ export class KimiClient {
           const onRequestStart = handler.onRequestStart?.bind(handler);
           // Called when a connection stands and the request is about to be written to it.
           handler.onRequestStart = (controller, context) => {
-            sent = true;
             onRequestStart?.(controller, context);
+            sent = !controller.aborted;
           };
           return dispatch(options, handler);
         }),
@@ -82,6 +82,11 @@ export class KimiClient {
       body = await readText(response.body, MAX_CALLBACK_BYTES);
     } catch (error) {
       const why = describe(error);
+      if (why === 'UND_ERR_INVALID_ARG') {
+        throw new KimiError('refused', 'invalid_argument', 'the request cannot be made: the key fits no header', {
+          cause: error,
+        });
+      }
       if (!sent)
         throw new KimiError('not_sent', 'unreachable', `cannot reach ${publicAddress(apiUrl)}: ${why}`, {
           cause: error,
@@ -89,13 +94,14 @@ export class KimiClient {
       const message = `the connection to ${publicAddress(apiUrl)} broke after the request was sent: ${why}`;
       throw new KimiError('outcome_unknown', 'outcome_unknown', message, { cause: error });
     }
-    return readAnswer(response, parseJson(body), task.task_id);
+    // An error that quotes the key must not carry it on.
+    return readAnswer(response, parseJson(body.replaceAll(apiKey, '[KIMI_API_KEY]')), task.task_id);
   }
 }
 
 function readAnswer(response: Dispatcher.ResponseData, json: unknown, task_id: string): Dispatched {
   const { statusCode, headers } = response;
-  if (statusCode === 200 || statusCode === 202) {
+  if (statusCode >= 200 && statusCode < 300) {
     const accepted = acceptedBody.safeParse(json);
     if (!accepted.success) {
       throw new KimiError('outcome_unknown', 'no_api_id', `Kimi answered ${statusCode} without an API id`);
@@ -138,6 +144,6 @@ function parseJson(text: string): unknown {
 
 /** A connection error in few words: its code, since the message may be empty (happy eyeballs) or long. */
 function describe(error: unknown): string {
-  const { code, message } = error as { code?: string; message?: string };
-  return code ?? message ?? String(error);
+  const { code, message } = error as { code?: unknown; message?: string };
+  return (typeof code === 'string' ? code : message) ?? String(error);
 }

@@ -18,5 +18,5 @@ const MOONSHOT_HOSTS = new Set(['api.moonshot.cn', 'api.moonshot.ai']);
 
 /** @returns whether the API at this address calls back when the answer is there. */
 export function callsBack(apiUrl: string): boolean {
-  return !MOONSHOT_HOSTS.has(new URL(apiUrl).hostname);
+  return !MOONSHOT_HOSTS.has(new URL(apiUrl).hostname.replace(/\.$/, ''));
 }

@@ -57,8 +57,7 @@ const TEXTS: Record<Lang, Text> = { 'zh-TW': zhTW, en };
 
 /** @returns a sentence a user understands, with the technical one behind it. */
 export function explain({ type, message }: TaskError, text: Text): string {
-  const sentence = text.reasons[type];
-  return sentence === undefined ? message : `${sentence} (${message})`;
+  return Object.hasOwn(text.reasons, type) ? `${text.reasons[type]} (${message})` : message;
 }
 
 export function textFor(lang: Lang): Text {
