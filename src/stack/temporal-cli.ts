@@ -20,7 +20,7 @@ const WHEEL = {
   } as Record<string, string>,
 };
 
-/** The oldest Temporal server this product was run on. */
+/** The oldest Temporal server that ran the main job: 1.29.1, with `temporal` 1.5.1, on 2026-11-24. */
 const OLDEST_SERVER = [1, 29] as const;
 
 /** How long the SDK's own download may take before the wheel is tried, in milliseconds. */
