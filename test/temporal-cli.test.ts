@@ -13,14 +13,15 @@ async function program(path: string, version: string): Promise<string> {
   return path;
 }
 
+function fetchNothing(step: string): never {
+  throw new Error(`nothing was to be fetched (${step})`);
+}
+
 async function find(path: string | undefined, cache: string, PATH: string): Promise<string> {
   const before = process.env['PATH'];
   onTestFinished(() => void (process.env['PATH'] = before));
   process.env['PATH'] = PATH;
-  const onStep = (step: string): never => {
-    throw new Error(`nothing was to be fetched (${step})`);
-  };
-  return await findTemporalCli({ path, cache, onStep });
+  return await findTemporalCli({ path, cache, onStep: fetchNothing });
 }
 
 it('TEMPORAL_CLI_PATH is used as it is', async () => {
