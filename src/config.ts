@@ -3,12 +3,22 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import envPaths from 'env-paths';
+import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
-import { TASK_QUEUE, type Lang } from './contract.ts';
+import { TASK_QUEUE, type Lang, type Limits } from './contract.ts';
 import { PACKAGE_ROOT } from './paths.ts';
 
 const wholeNumber = z.coerce.number({ error: 'needs a whole number' }).int('needs a whole number');
 const milliseconds = wholeNumber.positive('needs a number above 0');
+/** Milliseconds, from a number with a unit. */
+const age = z.string().transform((value, context) => {
+  const time = /^\s*\d+(?:\.\d+)?\s*[smhdwy]\s*$/.test(value) ? ms(value.trim() as StringValue) : 0;
+  if (time > 0) return time;
+  context.addIssue('needs a number above 0 and a unit: h, d, w or y');
+  return z.NEVER;
+});
+/** 0 is unlimited. */
+const limit = wholeNumber.min(0, 'needs 0 (no limit) or more').max(100_000, 'needs at most 100000');
 /** Goes into a header: what does not fit there is a copying mistake. */
 const headerSecret = z
   .string()
@@ -27,11 +37,16 @@ const VARIABLES = {
   KIMI_MODEL: [z.string().max(128).default('moonshot-v1-128k'), 'moonshot-v1-128k'],
   KIMI_LANG: [z.enum(['zh-TW', 'en']).default('zh-TW'), 'en'],
   KIMI_TASK_TIMEOUT_MS: [milliseconds.default(120_000), '120000'],
+  KIMI_MAX_TASKS_PER_MINUTE: [limit.default(10), '10'],
+  KIMI_MAX_CONCURRENT_TASKS: [limit.default(5), '5'],
+  KIMI_MAX_QUEUED_TASKS: [limit.default(1000), '1000'],
+  KIMI_ACK: [z.enum(['gateway', 'agent']).default('gateway'), 'agent'],
   KIMI_GRACE_MS: [milliseconds.default(86_400_000), '86400000'],
   KIMI_RESULTS_DIR: [
     folder.default(join(homedir(), '.openclaw/workspace/kimi-dispatch/results')),
     '~/.openclaw/workspace/kimi-dispatch/results',
   ],
+  KIMI_RESULTS_KEEP: [age.optional(), '90d'],
   KIMI_CALLBACK_BASE_URL: [httpUrl.optional(), 'http://localhost:9001'],
   WEBHOOK_HOST: [z.string().default('127.0.0.1'), '127.0.0.1'],
   WEBHOOK_PORT: [port.default(9001), '9001'],
@@ -102,6 +117,15 @@ function load(file: string, env: NodeJS.ProcessEnv): void {
   for (const [name, value] of Object.entries(parseEnv(readFileSync(file, 'utf8')))) {
     if (!env[name]?.trim()) env[name] = value;
   }
+}
+
+/** The limits the configuration sets (contract section 6). */
+export function limitsOf(config: Config): Limits {
+  return {
+    per_minute: config.KIMI_MAX_TASKS_PER_MINUTE,
+    concurrent: config.KIMI_MAX_CONCURRENT_TASKS,
+    queued: config.KIMI_MAX_QUEUED_TASKS,
+  };
 }
 
 /** The language to speak before the configuration could be read. */

@@ -26,6 +26,38 @@ export const STATUS_QUERY = 'status';
 /** Update → {@link Acceptance}: answers once Kimi has taken the task, throws what made it refuse. */
 export const ACCEPTED_UPDATE = 'accepted';
 
+/** Update → {@link TaskView}: the agent has shown the result to its user. Refused while there is none. */
+export const ACKNOWLEDGE_UPDATE = 'acknowledge';
+
+/** Signal to a task, argument {@link Admission}: what the limiter decided. */
+export const ADMISSION_SIGNAL = 'admission';
+
+/** The workflow type of the limiter. */
+export const LIMITER_WORKFLOW = 'kimiLimiter';
+
+/** Signals to the limiter. All but `configure` come from tasks. */
+export const LIMITER_SIGNALS = {
+  /** Argument {@link Limits}: what a worker's environment says. */
+  configure: 'configure',
+  /** Argument {@link LeaseRequest}: asks for a lease, or where it stands in the queue. */
+  request: 'request',
+  /** Argument {@link SentReport}: a request is no longer on its way. */
+  sent: 'sent',
+  /** Argument {@link ReleaseReport}: the task has its outcome, or is no longer wanted. */
+  release: 'release',
+} as const;
+
+/** Query to the limiter → {@link LimiterView}. */
+export const LIMITER_QUERY = 'limits';
+
+/** Update of the limiter, argument a part of {@link Limits} → {@link LimiterView}. */
+export const SET_LIMITS_UPDATE = 'setLimits';
+
+/** @returns the workflow id of the limiter of everything that runs on a task queue. */
+export function limiterId(taskQueue: string): string {
+  return `kimi-limiter-${taskQueue}`;
+}
+
 /** Search attributes of a task, as columns and filters in the Web UI. */
 export const SEARCH_ATTRIBUTES = {
   status: defineSearchAttributeKey('KimiStatus', SearchAttributeType.KEYWORD),
@@ -48,20 +80,97 @@ export interface Task {
   grace_ms: number;
   /** Language of every text this task shows. */
   lang: Lang;
+  /** Workflow id of the limiter that admits it; absent where nothing is limited. */
+  limiter?: string;
+  /** 1 is admitted first, 5 last; 3 where absent (the engine's own scale). */
+  priority?: Priority;
+  /** The user would rather pay twice than wait for an answer that may never come. */
+  resend_unknown?: true;
+  /** Who says that the user has been told: the gateway by taking the wake (where absent), or the agent itself. */
+  ack?: 'agent';
+}
+
+export type Priority = 1 | 2 | 3 | 4 | 5;
+
+/** What is admitted. 0 is unlimited. */
+export interface Limits {
+  /** Requests to Kimi in any 60 s. */
+  per_minute: number;
+  /** Tasks between dispatch and outcome. */
+  concurrent: number;
+  /** Tasks that may wait; beyond it, dispatch is refused. */
+  queued: number;
+}
+
+/** A task's request for a lease. */
+export interface LeaseRequest {
+  task_id: string;
+  priority: Priority;
+  /** Counts a task's requests for admission from 1, so that the answer to an earlier one is not taken for this one's. */
+  round: number;
+  /** Set where Kimi was too busy for the round before. Signals may overtake each other: so it is said with the request. */
+  turned_away?: TurnedAway;
+}
+
+export interface TurnedAway {
+  /** How long Kimi asked to be left alone, in milliseconds; absent where it did not say. */
+  retry_after_ms?: number;
+}
+
+/** The request that a round was granted for is no longer on its way. */
+export interface SentReport {
+  task_id: string;
+  round: number;
+  /** Whether Kimi took it; otherwise nobody knows. */
+  accepted: boolean;
+}
+
+/** A task gives its place back. */
+export interface ReleaseReport {
+  task_id: string;
+  /** Whether Kimi has, or may have, had its request. */
+  sent: boolean;
+}
+
+/** A place in the queue. */
+export interface Place {
+  /** From 1. */
+  place: number;
+  /** Milliseconds; absent where there is nothing yet to tell it by. */
+  expected_wait_ms?: number;
+}
+
+/** The limiter's word to a task, for one of its rounds. */
+export type Admission = { round: number } & (
+  | { state: 'granted' }
+  | ({ state: 'queued' } & Place)
+  /** The queue is full: its limit. */
+  | { state: 'refused'; limit: number }
+);
+
+/** Answer of the limiter's query. Times are ISO 8601, UTC, whole seconds. */
+export interface LimiterView {
+  limits: Limits;
+  /** Requests to Kimi that count against the last 60 s. */
+  used_per_minute: number;
+  /** Tasks that hold a place. */
+  in_flight: string[];
+  /** First come first served within a priority. */
+  queue: ({ task_id: string; priority: Priority } & Place)[];
+  /** Until when nothing is admitted, since Kimi was too busy. */
+  paused_until?: string;
 }
 
 /** How a task may end. */
 export type Outcome = 'done' | 'failed' | 'timed_out' | 'cancelled';
 
 /** Where a task stands; the value of the search attribute `KimiStatus`. */
-export type TaskState = 'dispatching' | 'dispatched' | Outcome;
+export type TaskState = 'queued' | 'dispatching' | 'dispatched' | Outcome;
 
-/** Answer of the dispatch call. */
-export interface Acceptance {
-  task_id: string;
+/** Kimi has taken the task, or it waits for its turn. */
+export type Acceptance =
   /** The provider's id of the request, e.g. `cmpl-1707654360-abc123`. */
-  api_id: string;
-}
+  { task_id: string; api_id: string } | { task_id: string; queued: Place };
 
 /** What went wrong, as the provider or we name it. Never carries a secret. */
 export interface TaskError {
@@ -136,11 +245,14 @@ export interface ResultFile extends TaskResult {
 
 /** What a task is doing now. */
 export type TaskStep =
+  | 'queued'
   | 'dispatching'
   | 'waiting'
   | 'saving'
   | 'waking'
   | 'acknowledging'
+  /** The agent has been woken and has not said yet that its user knows. */
+  | 'awaiting_acknowledgement'
   /** The outcome stands; an answer that comes late would still be kept. */
   | 'awaiting_late_answer'
   | 'closed';
@@ -153,6 +265,8 @@ export interface TaskView {
   state: TaskState;
   step: TaskStep;
   api_id?: string;
+  /** Where it stood in the queue when the limiter last said. */
+  queue?: Place;
   created_at: string;
   /** When Kimi accepted the task: its deadline counts from here. */
   accepted_at?: string;
@@ -182,10 +296,20 @@ export interface TaskActivities {
   recordPending(task_id: string, created_at: string): Promise<void>;
   /** Writes the result and `latest.json`, removes the pending file. Returns `completed_at`. */
   persist(result: TaskResult): Promise<string>;
-  /** Wakes the agent's gateway. */
-  wake(task_id: string, text: string): Promise<void>;
+  /** Wakes the agent's gateway. The key names the news: a gateway that has had it need not show it again. */
+  wake(task_id: string, text: string, key: string): Promise<void>;
   /** Marks the result as shown. */
   acknowledge(task_id: string): Promise<void>;
+  /** Starts the limiter where it is not there. */
+  startLimiter(): Promise<void>;
+}
+
+/** Activities the limiter calls. */
+export interface LimiterActivities {
+  /** Of these tasks, those that no longer need a place: closed in whatever way, or with an outcome. */
+  endedTasks(task_ids: string[]): Promise<string[]>;
+  /** Tasks that Kimi is working on. */
+  tasksInFlight(): Promise<string[]>;
 }
 
 /** What the dispatch call brought back. */
@@ -205,6 +329,8 @@ export const FAILURE = {
   outcomeUnknown: 'OutcomeUnknown',
   /** The request was certainly not accepted. Retried. */
   notSent: 'NotSent',
+  /** Kimi was too busy to take it. Retried, but by the limiter where there is one. */
+  turnedAway: 'TurnedAway',
   /** The gateway said no (wrong token, wrong address). Not retried. */
   wakeRefused: 'WakeRefused',
   /** The gateway is out of reach or busy. Retried. */

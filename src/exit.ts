@@ -16,6 +16,8 @@ export const EXIT = {
   cancelled: 8,
   /** The task has no result yet. */
   unfinished: 9,
+  /** The task has ended already: there is nothing to cancel. */
+  finished: 10,
   /** Ctrl-C: 128 + SIGINT. */
   interrupted: 130,
 } as const;

@@ -32,11 +32,12 @@ export class Gateway {
   constructor(private readonly options: GatewayOptions) {}
 
   /**
-   * Wakes the agent. `Idempotency-Key` lets a gateway that honours it drop a repeat.
+   * Wakes the agent.
    *
+   * @param key names the news, as `Idempotency-Key`: a gateway that honours it drops a repeat.
    * @throws {GatewayError}
    */
-  async wake(task_id: string, text: string, signal?: AbortSignal): Promise<void> {
+  async wake(text: string, key: string, signal?: AbortSignal): Promise<void> {
     const { wakeUrl, token } = this.options;
     let response;
     try {
@@ -46,7 +47,7 @@ export class Gateway {
         signal,
         headers: {
           'content-type': 'application/json',
-          'idempotency-key': task_id,
+          'idempotency-key': key,
           ...(token && { authorization: `Bearer ${token}` }),
         },
         body: JSON.stringify({ text, mode: 'now' }),

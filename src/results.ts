@@ -1,5 +1,5 @@
 import { constants, existsSync } from 'node:fs';
-import { access, mkdir, open, readFile, readdir, rm } from 'node:fs/promises';
+import { access, mkdir, open, opendir, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { lock } from 'proper-lockfile';
 import writeFileAtomic from 'write-file-atomic';
@@ -21,6 +21,11 @@ export class ResultStore {
 
   get latestPath(): string {
     return join(this.folder, 'latest.json');
+  }
+
+  /** Holds an empty file for each result that is not acknowledged: what is new is found without reading the rest. */
+  private get inboxPath(): string {
+    return join(this.folder, '.unacknowledged');
   }
 
   private pendingPath(task_id: string): string {
@@ -48,7 +53,11 @@ export class ResultStore {
       // A late answer is never given up for what was there before it.
       const isKnown = saved?.late === true || (saved?.status === result.status && !result.late);
       if (!saved || !isKnown) {
-        saved = { ...result, completed_at: isoSeconds(Date.now()) };
+        // The user need not be told of an answer that comes after a cancellation: it is kept in silence.
+        const told = result.late && result.status === 'cancelled' ? acknowledgementOf(saved) : {};
+        saved = { ...result, completed_at: isoSeconds(Date.now()), ...told };
+        // Before the result: a result that stands without it would be missed.
+        if (!saved.acknowledged) await putInto(this.inboxPath, result.task_id);
         await this.write(this.resultPath(result.task_id), saved);
       }
       // A result saved just now is the newest by being saved; one found here may have been overtaken since.
@@ -70,6 +79,7 @@ export class ResultStore {
       if (!saved.acknowledged) await this.write(this.resultPath(task_id), acknowledged);
       const latest = await this.latest().catch(absentIfDamaged);
       if (latest?.task_id === task_id && !latest.acknowledged) await this.write(this.latestPath, acknowledged);
+      await rm(join(this.inboxPath, task_id), { force: true });
     });
   }
 
@@ -86,6 +96,39 @@ export class ResultStore {
     return await readJson(this.latestPath);
   }
 
+  /** @returns every result that is not acknowledged, oldest first. */
+  async unacknowledged(): Promise<ResultFile[]> {
+    const names = await readdir(this.inboxPath).catch(emptyIfAbsent);
+    const found = await Promise.all(
+      names.filter((name) => TASK_ID.test(name)).map(async (name) => await this.read(name).catch(absentIfDamaged)),
+    );
+    return found
+      .filter((result): result is ResultFile => result !== undefined && !result.acknowledged)
+      .toSorted((a, b) => a.completed_at.localeCompare(b.completed_at) || a.task_id.localeCompare(b.task_id));
+  }
+
+  /**
+   * Removes results that are older than `keepMs` and acknowledged. `latest.json` stays.
+   *
+   * @returns how many were removed.
+   */
+  async prune(keepMs: number): Promise<number> {
+    let removed = 0;
+    for await (const { name } of await opendir(this.folder)) {
+      const task_id = name.replace(/\.json$/, '');
+      if (!TASK_ID.test(task_id)) continue;
+      const path = this.resultPath(task_id);
+      // The time of the file spares reading those that are young.
+      const { mtimeMs } = await stat(path);
+      if (mtimeMs > Date.now() - keepMs) continue;
+      const result = await this.read(task_id).catch(absentIfDamaged);
+      if (!result?.acknowledged) continue;
+      await rm(path, { force: true });
+      removed += 1;
+    }
+    return removed;
+  }
+
   /**
    * Makes the folder, proves that it can be written to, and removes what a killed process left half-written: nobody
    * writes without the lock, so whatever lies aside while it is held is a leftover.
@@ -97,10 +140,23 @@ export class ResultStore {
         if (/^(?:pending-kimi-|kimi-|latest).*\.json\.\d+$/.test(name))
           await rm(join(this.folder, name), { force: true });
       }
+      if (!existsSync(this.inboxPath)) await this.fillInbox();
       const probe = join(this.folder, `.probe-${process.pid}`);
       await writeFileAtomic(probe, '');
       await rm(probe);
     });
+  }
+
+  /** In a folder that no version with an inbox has written to, every result is read, once. */
+  private async fillInbox(): Promise<void> {
+    const aside = `${this.inboxPath}.new`;
+    await mkdir(aside, { recursive: true });
+    for (const name of await readdir(this.folder)) {
+      const task_id = name.replace(/\.json$/, '');
+      const result = TASK_ID.test(task_id) ? await this.read(task_id).catch(absentIfDamaged) : undefined;
+      if (result && !result.acknowledged) await putInto(aside, task_id);
+    }
+    await rename(aside, this.inboxPath);
   }
 
   private async write(path: string, content: PendingFile | ResultFile): Promise<void> {
@@ -148,6 +204,23 @@ async function readJson(path: string): Promise<ResultFile | undefined> {
     if (!(error instanceof SyntaxError)) throw error;
   }
   throw new ServiceError(`${path} is damaged: it holds no result. Remove it; the engine keeps the task's answer`);
+}
+
+/** Leaves an empty file, for good. */
+async function putInto(folder: string, name: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await (await open(join(folder, name), 'a')).close();
+  await syncFolder(folder);
+}
+
+function acknowledgementOf(result: ResultFile | undefined): Pick<ResultFile, 'acknowledged' | 'acknowledged_at'> {
+  if (!result?.acknowledged) return {};
+  return { acknowledged: true, ...(result.acknowledged_at && { acknowledged_at: result.acknowledged_at }) };
+}
+
+function emptyIfAbsent(error: NodeJS.ErrnoException): string[] {
+  if (error.code !== 'ENOENT') throw error;
+  return [];
 }
 
 /** What somebody else spoilt is written anew. */

@@ -22,6 +22,7 @@ export interface SimulatorOptions {
  * | `delay` | ms | how long the answer takes |
  * | `accept-delay` | ms | how long the API id takes |
  * | `status` | 400–599 | the dispatch call is refused with this status |
+ * | `refusals` | n | only the first n times |
  * | `type` | word | error type of that refusal, or of the failure |
  * | `hang-up` | `1` | the request is taken, then the connection is cut without an answer |
  * | `fail` | `1` | the callback reports an error |
@@ -36,6 +37,7 @@ const wishes = z.object({
   delay: z.coerce.number().int().nonnegative().optional(),
   'accept-delay': z.coerce.number().int().nonnegative().default(0),
   status: z.coerce.number().int().min(400).max(599).optional(),
+  refusals: z.coerce.number().int().positive().optional(),
   type: z.string().default('server_error'),
   'hang-up': z.literal('1').optional(),
   fail: z.literal('1').optional(),
@@ -64,8 +66,8 @@ export interface Counts {
   billed: number;
   /** Callbacks sent, by the status they were answered with; `0` for none. */
   callbacks: Record<string, number>;
-  /** Wakes taken by the simulated gateway: text by task id. */
-  wakes: { task_id: string | undefined; text: string }[];
+  /** Wakes taken by the simulated gateway, with the `Idempotency-Key` that names the news. */
+  wakes: { key: string | undefined; text: string }[];
 }
 
 /** How often a callback is tried again when it is not taken, and how long between two tries, in milliseconds. */
@@ -84,6 +86,7 @@ export function createSimulator({ secret, delayMs, log }: SimulatorOptions): {
 } {
   const counts: Counts = { requests: 0, billed: 0, callbacks: {}, wakes: [] };
   const known = new Map<string, string>();
+  const refused = new Map<string, number>();
   const stopping = new AbortController();
   const agent = new Agent();
   const app = express().disable('x-powered-by');
@@ -102,7 +105,7 @@ export function createSimulator({ secret, delayMs, log }: SimulatorOptions): {
       response.status(400).json({ ok: false, error: 'text required' });
       return;
     }
-    counts.wakes.push({ task_id: request.get('idempotency-key'), text });
+    counts.wakes.push({ key: request.get('idempotency-key'), text });
     response.json({ ok: true, mode: 'now', eventOutcome: 'queued', simulated: true });
   });
 
@@ -122,7 +125,9 @@ export function createSimulator({ secret, delayMs, log }: SimulatorOptions): {
     const task = parsed.data;
     const wish = wished.data;
     await pause(wish['accept-delay'], undefined, { signal: stopping.signal });
-    if (wish.status) {
+    const refusals = (refused.get(task.metadata.task_id) ?? 0) + 1;
+    if (wish.status && refusals <= (wish.refusals ?? Infinity)) {
+      refused.set(task.metadata.task_id, refusals);
       if (wish.status === 429) response.set('Retry-After', '1');
       refuse(response, wish.status, wish.type, 'as the simulation was asked');
       return;

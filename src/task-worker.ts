@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
+import type { Activities } from './activities/index.ts';
 import type { Config } from './config.ts';
-import type { TaskActivities } from './contract.ts';
 import { DIST } from './paths.ts';
 import { ServiceError } from './errors.ts';
 import { engineOptions, EngineUnreachable, ensureSearchAttributes } from './temporal.ts';
@@ -20,8 +20,8 @@ const STICKY_SCHEDULE_TO_START_MS = 2_000;
 /** How long activities may take to end after SIGTERM: the dispatch call's own limit, and a little more. */
 const SHUTDOWN_GRACE_MS = 25_000;
 
-/** Connects a worker for the task workflow and its activities. The caller runs it. */
-export async function createTaskWorker(config: Config, log: Logger, activities: TaskActivities): Promise<Worker> {
+/** Connects a worker for tasks and their limiter. The caller runs it. */
+export async function createTaskWorker(config: Config, log: Logger, activities: Activities): Promise<Worker> {
   if (!existsSync(WORKFLOW_BUNDLE)) throw new ServiceError(`${WORKFLOW_BUNDLE} is missing: run npm run build`);
   Runtime.install({
     // The service stops the worker, so that it can do so in its own order.

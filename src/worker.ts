@@ -1,11 +1,31 @@
 /** The worker process: runs tasks. `node dist/worker.js` */
+import type { Logger } from 'pino';
 import { createActivities } from './activities/index.ts';
+import { limitsOf } from './config.ts';
 import { Gateway } from './gateway.ts';
 import { KimiClient } from './kimi/client.ts';
 import { ServiceError } from './errors.ts';
+import { configureLimiter } from './limiter.ts';
 import { healthServer, listen, runService } from './process.ts';
 import { ResultStore } from './results.ts';
 import { createTaskWorker } from './task-worker.ts';
+
+/** How often old results are looked for, in milliseconds. */
+const PRUNE_MS = 3_600_000;
+
+/** Removes results that are old and acknowledged, now and from time to time. */
+function pruneRegularly(results: ResultStore, keepMs: number, log: Logger): void {
+  const prune = async (): Promise<void> => {
+    try {
+      const removed = await results.prune(keepMs);
+      if (removed > 0) log.info({ removed }, 'old results removed');
+    } catch (error) {
+      log.warn({ err: error }, 'old results could not be removed; it is tried again in an hour');
+    }
+  };
+  void prune();
+  setInterval(() => void prune(), PRUNE_MS).unref();
+}
 
 await runService('worker', async (config, log) => {
   const results = new ResultStore(config.KIMI_RESULTS_DIR);
@@ -23,7 +43,12 @@ await runService('worker', async (config, log) => {
     callbackBaseUrl: config.KIMI_CALLBACK_BASE_URL ?? `http://localhost:${config.WEBHOOK_PORT}`,
   });
   const gateway = new Gateway({ wakeUrl: config.OPENCLAW_WAKE_URL, token: config.OPENCLAW_WAKE_TOKEN });
-  const worker = await createTaskWorker(config, log, createActivities({ kimi, results, gateway }));
+  const limiter = { taskQueue: config.KIMI_TASK_QUEUE, limits: limitsOf(config), lang: config.KIMI_LANG };
+  const worker = await createTaskWorker(config, log, createActivities({ kimi, results, gateway, limiter }));
+
+  if (worker.client) await configureLimiter(worker.client, limiter);
+
+  if (config.KIMI_RESULTS_KEEP !== undefined) pruneRegularly(results, config.KIMI_RESULTS_KEEP, log);
 
   const health = healthServer(() => worker.getState() === 'RUNNING');
   const port = await listen(health, { host: '127.0.0.1', port: config.KIMI_WORKER_PORT }, 'KIMI_WORKER_PORT');

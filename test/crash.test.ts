@@ -54,7 +54,7 @@ describe('a worker killed', () => {
     expect((await readdir(world.results.folder)).toSorted()).toEqual([`${started.task_id}.json`, 'latest.json']);
     // Between the gateway's answer and the engine's record of it nobody can tell whether it was heard: the second wake
     // carries the same idempotency key, and no other step repeats it.
-    const wakes = world.counts.wakes.map(({ task_id }) => task_id);
+    const wakes = world.counts.wakes.map(({ key }) => key);
     expect(wakes).toEqual(when === 'after' && step === 'wake' ? [started.task_id, started.task_id] : [started.task_id]);
   });
 

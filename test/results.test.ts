@@ -31,7 +31,7 @@ describe('recordPending', () => {
   it('leaves a pending file', async () => {
     const store = await openStore();
     await store.recordPending(OLD, CREATED);
-    expect(await readdir(store.folder)).toEqual([`pending-${OLD}.json`]);
+    expect(await filesOf(store)).toEqual([`pending-${OLD}.json`]);
     expect(await json(store, `pending-${OLD}.json`)).toEqual({
       task_id: OLD,
       status: 'dispatched',
@@ -66,7 +66,7 @@ describe('persist', () => {
     await store.recordPending(OLD, CREATED);
     const completed_at = await store.persist(done(OLD));
     expect(completed_at).toMatch(ISO);
-    expect((await readdir(store.folder)).toSorted()).toEqual([`${OLD}.json`, 'latest.json']);
+    expect((await filesOf(store)).toSorted()).toEqual([`${OLD}.json`, 'latest.json']);
     expect(await json(store, `${OLD}.json`)).toEqual({ ...done(OLD), completed_at });
     expect(await readFile(store.latestPath)).toEqual(await readFile(store.resultPath(OLD)));
     expect(await store.read(OLD)).toEqual({ ...done(OLD), completed_at });
@@ -98,14 +98,14 @@ describe('persist', () => {
     await store.persist(done(OLD));
     await writeFile(join(store.folder, `pending-${OLD}.json`), '{}');
     await store.persist(done(OLD));
-    expect((await readdir(store.folder)).toSorted()).toEqual([`${OLD}.json`, 'latest.json']);
+    expect((await filesOf(store)).toSorted()).toEqual([`${OLD}.json`, 'latest.json']);
   });
 
   it('many times at once is one result', async () => {
     const store = await openStore();
     const times = await Promise.all(Array.from({ length: 20 }, async () => await store.persist(done(OLD))));
     expect(new Set(times).size).toBe(1);
-    expect((await readdir(store.folder)).toSorted()).toEqual([`${OLD}.json`, 'latest.json']);
+    expect((await filesOf(store)).toSorted()).toEqual([`${OLD}.json`, 'latest.json']);
   });
 
   it('of an older result again does not bring latest.json back to it', async () => {
@@ -215,7 +215,7 @@ describe('acknowledge', () => {
   it('of a task without result says so', async () => {
     const store = await openStore();
     await expect(store.acknowledge(OLD)).rejects.toThrow(`${OLD}.json is not there`);
-    expect(await readdir(store.folder)).toEqual([]);
+    expect(await filesOf(store)).toEqual([]);
   });
 });
 
@@ -243,9 +243,7 @@ describe('many writers', () => {
     })();
     await Promise.all(ids.map(async (id) => await store.persist(done(id, { output })))).finally(() => written.abort());
     expect((await reading).size).toBeGreaterThan(10);
-    expect((await readdir(store.folder)).toSorted()).toEqual(
-      [...ids.map((id) => `${id}.json`), 'latest.json'].toSorted(),
-    );
+    expect((await filesOf(store)).toSorted()).toEqual([...ids.map((id) => `${id}.json`), 'latest.json'].toSorted());
     expect(await store.latest()).toEqual(await store.read(ids.at(-1) ?? ''));
   });
 
@@ -263,9 +261,7 @@ describe('many writers', () => {
       [0, null],
     ]);
     const ids = [1_000, 2_000].flatMap((first) => Array.from({ length: 50 }, (_, n) => `kimi-${first + n}-1`));
-    expect((await readdir(store.folder)).toSorted()).toEqual(
-      [...ids.map((id) => `${id}.json`), 'latest.json'].toSorted(),
-    );
+    expect((await filesOf(store)).toSorted()).toEqual([...ids.map((id) => `${id}.json`), 'latest.json'].toSorted());
     const results = await Promise.all(ids.map(async (id) => await store.read(id)));
     for (const [n, result] of results.entries()) expect(result).toMatchObject({ task_id: ids[n], status: 'done' });
     expect(results).toContainEqual(await store.latest());
@@ -279,22 +275,22 @@ describe('many writers', () => {
     const saving = store.persist(done(OLD));
     const elsewhere = await openStore();
     for (let n = 1; n <= 10; n += 1) await elsewhere.persist(done(`kimi-${n}-1`));
-    expect(await readdir(store.folder)).toEqual(['.lock']);
+    expect(await filesOf(store)).toEqual(['.lock']);
     await release();
     await saving;
-    expect((await readdir(store.folder)).toSorted()).toEqual([`${OLD}.json`, 'latest.json']);
+    expect((await filesOf(store)).toSorted()).toEqual([`${OLD}.json`, 'latest.json']);
   });
 
   it('go on when one of them is killed, and find every file whole', async () => {
     const store = await openStore();
     const writer = await persister(store, 1_000, 1_000_000);
     writer.stdin?.end();
-    await until(async () => (await readdir(store.folder)).filter((name) => /^kimi-.*\.json$/.test(name)).length > 10);
+    await until(async () => (await filesOf(store)).filter((name) => /^kimi-.*\.json$/.test(name)).length > 10);
     writer.kill('SIGKILL');
     await once(writer, 'exit');
     await store.persist(done(NEW));
     await store.prepare();
-    const names = await readdir(store.folder);
+    const names = await filesOf(store);
     expect(names.filter((name) => !/^(?:kimi-\d+-\d+|latest)\.json$/.test(name))).toEqual([]);
     for (const name of names) expect(await json(store, name)).toMatchObject({ status: 'done' });
     expect(await store.latest()).toMatchObject({ task_id: NEW });
@@ -305,7 +301,7 @@ describe('prepare', () => {
   it('makes the folder and leaves it empty', async () => {
     const store = new ResultStore(join(await temporaryFolder(), 'a/b/results'));
     await store.prepare();
-    expect(await readdir(store.folder)).toEqual([]);
+    expect(await filesOf(store)).toEqual([]);
   });
 
   it('removes what was left half-written, and nothing else', async () => {
@@ -321,7 +317,7 @@ describe('prepare', () => {
     ];
     for (const name of [...leftovers, ...others]) await writeFile(join(store.folder, name), '{"task_id":');
     await store.prepare();
-    expect((await readdir(store.folder)).toSorted()).toEqual(others.toSorted());
+    expect((await filesOf(store)).toSorted()).toEqual(others.toSorted());
   });
 
   it.each(['a-file', 'a-file/results', '\0'])('refuses a folder that cannot be one: %j', async (path) => {
@@ -359,7 +355,7 @@ it.each([
     expect(() => store.resultPath(id)).toThrow('is not a task id');
   }
   expect(await readdir(dirname(store.folder))).toEqual(['results']);
-  expect(await readdir(store.folder)).toEqual([]);
+  expect(await filesOf(store)).toEqual([]);
 });
 
 async function openStore(): Promise<ResultStore> {
@@ -378,7 +374,7 @@ async function write(store: ResultStore, name: string, result: ResultFile): Prom
 
 /** Every file with its bytes, its time and its inode: whoever writes changes one of them. */
 async function snapshot(store: ResultStore): Promise<Record<string, unknown>> {
-  const files = (await readdir(store.folder)).map(async (name) => {
+  const files = (await filesOf(store)).map(async (name) => {
     const { mtimeNs, ino } = await stat(join(store.folder, name), { bigint: true });
     return [name, { mtimeNs, ino, bytes: await readFile(join(store.folder, name), 'utf8') }] as const;
   });
@@ -386,6 +382,11 @@ async function snapshot(store: ResultStore): Promise<Record<string, unknown>> {
 }
 
 /** @returns the names of the files that some work made, wrote or removed. */
+/** What lies in the results folder, besides the inbox. */
+async function filesOf(store: ResultStore): Promise<string[]> {
+  return (await readdir(store.folder)).filter((name) => name !== '.unacknowledged');
+}
+
 async function touched(store: ResultStore, work: () => Promise<unknown>): Promise<string[]> {
   const before = await snapshot(store);
   await work();

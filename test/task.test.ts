@@ -41,12 +41,15 @@ describe('a callback in time', () => {
       acknowledged: true,
     });
     expect(await world.results.latest()).toEqual(result);
-    expect((await readdir(world.results.folder)).toSorted()).toEqual([`${started.task_id}.json`, 'latest.json']);
+    expect((await readdir(world.results.folder)).filter((name) => !name.startsWith('.')).toSorted()).toEqual([
+      `${started.task_id}.json`,
+      'latest.json',
+    ]);
     expect(world.counts).toMatchObject({
       requests: 1,
       billed: 1,
       callbacks: { 200: 1 },
-      wakes: [{ task_id: started.task_id, text: 'Kimi 任務完成：calculator' }],
+      wakes: [{ key: started.task_id, text: `Kimi 任務完成：calculator（${started.task_id}）` }],
     });
   });
 
@@ -104,7 +107,10 @@ describe('a duplicate callback', () => {
     await world.handle(started).result();
     await until(() => world.counts.callbacks['200'] === 4);
     expect(world.counts.wakes).toHaveLength(1);
-    expect((await readdir(world.results.folder)).toSorted()).toEqual([`${started.task_id}.json`, 'latest.json']);
+    expect((await readdir(world.results.folder)).filter((name) => !name.startsWith('.')).toSorted()).toEqual([
+      `${started.task_id}.json`,
+      'latest.json',
+    ]);
   });
 });
 
@@ -134,8 +140,8 @@ describe('no callback in time', () => {
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
     expect(await world.results.read(started.task_id)).toMatchObject({ status: 'done', late: true, output: '答案' });
     expect(world.counts.wakes.map(({ text }) => text)).toEqual([
-      'Kimi 任務逾時：calculator',
-      'Kimi 任務完成：calculator',
+      `Kimi 任務逾時：calculator（${started.task_id}）`,
+      `Kimi 任務完成：calculator（${started.task_id}）`,
     ]);
   });
 
@@ -154,7 +160,7 @@ describe('a callback that reports an error', () => {
     const result = await world.results.read(started.task_id);
     expect(result).toMatchObject({ status: 'failed', error: { type: 'content_filter' } });
     expect(result).not.toHaveProperty('output');
-    expect(world.counts.wakes[0]?.text).toBe('Kimi 任務失敗：calculator');
+    expect(world.counts.wakes[0]?.text).toBe(`Kimi 任務失敗：calculator（${started.task_id}）`);
   });
 });
 
@@ -241,7 +247,7 @@ describe('a cancelled task', () => {
       late: true,
       output: '答案',
     });
-    expect(world.counts.wakes.map(({ text }) => text)).toEqual(['Kimi 任務已取消：calculator']);
+    expect(world.counts.wakes.map(({ text }) => text)).toEqual([`Kimi 任務已取消：calculator（${started.task_id}）`]);
   });
 
   it('before anything was sent ends at once', async () => {
@@ -317,7 +323,7 @@ it('three tasks that end together give three results and three wakes', async () 
   await Promise.all(all.map(async (started) => await world.handle(started).result()));
   for (const { task_id } of all) expect(await world.results.read(task_id)).toMatchObject({ task_id, status: 'done' });
   expect(world.counts.wakes.map(({ text }) => text).toSorted()).toEqual(
-    ['a', 'b', 'c'].map((n) => `Kimi 任務完成：${n}`),
+    all.map(({ task_id }, n) => `Kimi 任務完成：${'abc'[n]}（${task_id}）`),
   );
 });
 

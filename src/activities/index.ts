@@ -1,9 +1,10 @@
 import { ApplicationFailure, Context, heartbeat } from '@temporalio/activity';
-import { FAILURE, type TaskActivities } from '../contract.ts';
+import { FAILURE, type LimiterActivities, type TaskActivities } from '../contract.ts';
 import type { Gateway } from '../gateway.ts';
 import { GatewayError } from '../gateway.ts';
 import type { KimiClient } from '../kimi/client.ts';
 import { KimiError, type KimiErrorKind } from '../kimi/errors.ts';
+import { endedTasks, startLimiter, tasksInFlight, type LimiterStart } from '../limiter.ts';
 import type { ResultStore } from '../results.ts';
 
 /** What the activities reach the world with. */
@@ -11,17 +12,21 @@ export interface ActivityDependencies {
   kimi: Pick<KimiClient, 'dispatch'>;
   results: Pick<ResultStore, 'recordPending' | 'persist' | 'acknowledge'>;
   gateway: Pick<Gateway, 'wake'>;
+  /** How the limiter is started where a task does not find it. */
+  limiter: LimiterStart;
 }
 
-/** Every input and output of a task. A second run of any of them changes nothing. */
-export function createActivities({ kimi, results, gateway }: ActivityDependencies): TaskActivities {
+export type Activities = TaskActivities & LimiterActivities;
+
+/** Every input and output of a task, and of the limiter. A second run of any of them changes nothing. */
+export function createActivities({ kimi, results, gateway, limiter }: ActivityDependencies): Activities {
   return {
     async dispatch(task) {
       return await beating(async () => {
         try {
           return await kimi.dispatch(task, Context.current().cancellationSignal);
         } catch (error) {
-          throw error instanceof KimiError ? dispatchFailure(error) : error;
+          throw error instanceof KimiError ? dispatchFailure(error, task.limiter !== undefined) : error;
         }
       });
     },
@@ -34,10 +39,10 @@ export function createActivities({ kimi, results, gateway }: ActivityDependencie
       return await results.persist(result);
     },
 
-    async wake(task_id, text) {
+    async wake(task_id, text, key) {
       await beating(async () => {
         try {
-          await gateway.wake(task_id, text, Context.current().cancellationSignal);
+          await gateway.wake(text, key ?? task_id, Context.current().cancellationSignal);
         } catch (error) {
           throw error instanceof GatewayError ? wakeFailure(error) : error;
         }
@@ -47,23 +52,39 @@ export function createActivities({ kimi, results, gateway }: ActivityDependencie
     async acknowledge(task_id) {
       await results.acknowledge(task_id);
     },
+
+    async startLimiter() {
+      await startLimiter(Context.current().client, limiter);
+    },
+
+    async endedTasks(task_ids) {
+      return await endedTasks(Context.current().client, task_ids);
+    },
+
+    async tasksInFlight() {
+      return await tasksInFlight(Context.current().client, limiter.taskQueue);
+    },
   };
 }
 
 const DISPATCH_FAILURE: Record<KimiErrorKind, string> = {
   refused: FAILURE.refused,
   outcome_unknown: FAILURE.outcomeUnknown,
+  turned_away: FAILURE.turnedAway,
   not_sent: FAILURE.notSent,
 };
 
-/** The word for what happened (`no_api_key`, Kimi's own error type) travels in `details`. */
-function dispatchFailure(error: KimiError): ApplicationFailure {
+/**
+ * The word for what happened (`no_api_key`, Kimi's own error type) travels in `details`, and how long Kimi asked to be
+ * left alone. Where a limiter speaks for everybody, it says when a task that was turned away tries again.
+ */
+function dispatchFailure(error: KimiError, isLimited: boolean): ApplicationFailure {
   const { retryAfterMs } = error.options;
   return ApplicationFailure.create({
     message: error.message,
     type: DISPATCH_FAILURE[error.kind],
-    nonRetryable: error.kind !== 'not_sent',
-    details: [error.type],
+    nonRetryable: error.kind === 'turned_away' ? isLimited : error.kind !== 'not_sent',
+    details: retryAfterMs === undefined ? [error.type] : [error.type, retryAfterMs],
     ...(retryAfterMs !== undefined && { nextRetryDelay: retryAfterMs }),
   });
 }

@@ -1,5 +1,7 @@
 import type { Client } from '@temporalio/client';
-import { loadEnvFiles, readConfig, type Config } from '../config.ts';
+import { limitsOf, loadEnvFiles, readConfig, type Config } from '../config.ts';
+import { limiterId } from '../contract.ts';
+import { isLimited } from '../limiter.ts';
 import { ResultStore } from '../results.ts';
 import { runningStack, type StackState } from '../stack/state.ts';
 import { connectClient } from '../temporal.ts';
@@ -17,6 +19,8 @@ export interface Context {
   stack: StackState | undefined;
   results: ResultStore;
   taskQueue: string;
+  /** Workflow id of the limiter; `undefined` where nothing is limited. */
+  limiter: string | undefined;
   /** The environment that says where the engine is. */
   engineEnv: NodeJS.ProcessEnv;
 }
@@ -31,6 +35,7 @@ export async function openContext(): Promise<Context> {
 }
 
 export function contextFor(config: Config, stack: StackState | undefined): Context {
+  const taskQueue = stack?.task_queue ?? config.KIMI_TASK_QUEUE;
   const engineEnv = {
     ...process.env,
     // Where `up` would have it, or has it while its state cannot be read.
@@ -44,7 +49,8 @@ export function contextFor(config: Config, stack: StackState | undefined): Conte
     text: textFor(config.KIMI_LANG),
     stack,
     results: new ResultStore(stack && !config.isSet('KIMI_RESULTS_DIR') ? stack.results_dir : config.KIMI_RESULTS_DIR),
-    taskQueue: stack?.task_queue ?? config.KIMI_TASK_QUEUE,
+    taskQueue,
+    limiter: stack ? stack.limiter : isLimited(limitsOf(config)) ? limiterId(taskQueue) : undefined,
     engineEnv,
   };
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { SEARCH_ATTRIBUTES, TASK_WORKFLOW, isoSeconds, type TaskState } from '../contract.ts';
+import { limiterView } from '../limiter.ts';
 import { openContext, withClient } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { command, count, ending } from './options.ts';
@@ -23,7 +24,7 @@ export function listCommand(say: CliText): Command {
 
 async function list({ limit, json }: ListOptions): Promise<Exit> {
   const context = await openContext();
-  const { say, text, taskQueue } = context;
+  const { say, text, taskQueue, limiter } = context;
   const tasks = await withClient(context, async (client) => {
     const found = [];
     const query = `WorkflowType = "${TASK_WORKFLOW}" AND TaskQueue = ${JSON.stringify(taskQueue)}`;
@@ -41,8 +42,13 @@ async function list({ limit, json }: ListOptions): Promise<Exit> {
       });
       if (found.length === limit) break;
     }
+    const isQueued = found.some(({ state }) => state === 'queued');
+    const view = isQueued && limiter ? await limiterView(client, limiter) : undefined;
+    const places = new Map(view?.queue.map((place) => [place.task_id, place]));
     // The engine lists running tasks first and closed ones by when they closed.
-    return found.toSorted((a, b) => b.created_at.localeCompare(a.created_at));
+    return found
+      .map((task) => ({ ...task, queue: places.get(task.task_id) }))
+      .toSorted((a, b) => b.created_at.localeCompare(a.created_at));
   });
 
   if (json) console.log(JSON.stringify(tasks, null, 2));
@@ -51,7 +57,7 @@ async function list({ limit, json }: ListOptions): Promise<Exit> {
     const rows = tasks.map((task) => [
       task.task_id,
       task.task_name,
-      text.state[task.state],
+      task.queue ? `${text.state[task.state]} ${text.place(task.queue)}` : text.state[task.state],
       task.model,
       task.tokens?.toString() ?? '',
       task.created_at,

@@ -6,11 +6,15 @@ import { ServiceError } from '../errors.ts';
 import { PACKAGE_ROOT } from '../paths.ts';
 import { NoTemporalCli } from '../stack/temporal-cli.ts';
 import { EngineUnreachable } from '../temporal.ts';
+import { ackCommand } from './ack.ts';
+import { cancelCommand } from './cancel.ts';
 import { dispatchCommand } from './dispatch.ts';
 import { doctorCommand } from './doctor.ts';
 import { downCommand } from './down.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
+import { inboxCommand } from './inbox.ts';
+import { limitsCommand } from './limits.ts';
 import { listCommand } from './list.ts';
 import { logsCommand } from './logs.ts';
 import { usageError } from './options.ts';
@@ -28,6 +32,10 @@ const COMMANDS = [
   listCommand,
   resultCommand,
   watchCommand,
+  cancelCommand,
+  inboxCommand,
+  ackCommand,
+  limitsCommand,
   upCommand,
   downCommand,
   logsCommand,

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
 import ms, { type StringValue } from 'ms';
+import type { Priority } from '../contract.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
 import type { CliText } from './text/index.ts';
@@ -36,6 +37,23 @@ export function model(say: CliText): (value: string) => string {
   return (value) => {
     if (!/^\S{1,128}$/.test(value)) throw new InvalidArgumentError(say.usage.model);
     return value;
+  };
+}
+
+/** Reads a priority from 1 (first) to 5 (last). */
+export function priority(say: CliText): (value: string) => Priority {
+  return (value) => {
+    if (!/^[1-5]$/.test(value)) throw new InvalidArgumentError(say.usage.priority);
+    return Number(value) as Priority;
+  };
+}
+
+/** Reads a limit; 0 is none. */
+export function limit(say: CliText): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number > 100_000) throw new InvalidArgumentError(say.usage.limit);
+    return number;
   };
 }
 

@@ -83,7 +83,8 @@ async function runOn(
       console.error(say.refused(job.name, explain(started.error, text)));
       return exitForFailure(started.error.type);
     }
-    console.log(`${say.dispatched(job.name)}\n`);
+    const place = started.status === 'queued' && text.place(started.queued);
+    console.log(`${place ? say.queued(job.name, place) : say.dispatched(job.name)}\n`);
     console.error(say.taskId(started.task_id));
     const result = await follow(client, context, started.task_id);
     const exit = await printReply(context, result);

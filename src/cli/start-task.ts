@@ -14,6 +14,7 @@ import {
   SEARCH_ATTRIBUTES,
   TASK_WORKFLOW,
   type Acceptance,
+  type Place,
   type Task,
   type TaskError,
   type TaskSummary,
@@ -22,9 +23,10 @@ import { newTaskId } from '../naming.ts';
 import { textFor } from '../text/index.ts';
 import { staticDetails } from '../workflows/details.ts';
 
-/** What became of a start: Kimi took the task, refused it, or has not said yet (the engine keeps it and goes on). */
+/** What became of a start: Kimi took the task, it waits for its turn, Kimi refused it, or has not said yet (the engine keeps it and goes on). */
 export type Started =
   | { status: 'accepted'; task_id: string; api_id: string }
+  | { status: 'queued'; task_id: string; queued: Place }
   | { status: 'pending'; task_id: string }
   | { status: 'refused'; task_id: string; error: TaskError }
   /** The engine did not even confirm that it has the task. */
@@ -84,7 +86,8 @@ async function startOnce(client: Client, taskQueue: string, task: Task, waitMs: 
         ),
     )
     .then(
-      ({ api_id }): Started => ({ status: 'accepted', task_id, api_id }),
+      (acceptance): Started =>
+        'api_id' in acceptance ? { status: 'accepted', ...acceptance } : { status: 'queued', ...acceptance },
       (error: unknown): Started => ({ status: 'refused', task_id, error: refusal(error) }),
     );
   try {

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { EngineUnreachable } from '../temporal.ts';
 import { explain } from '../text/index.ts';
-import { openContext, withClient } from './context.ts';
+import type { Place } from '../contract.ts';
+import { limiterView } from '../limiter.ts';
+import { openContext, withClient, type Context } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
 import { tildePath } from './follow.ts';
@@ -32,9 +34,12 @@ async function status(task: string, { json }: { json?: true }): Promise<Exit> {
   const view = found?.live ? found.view : saved ? viewOfResult(saved) : found?.view;
   if (!view) throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
   const file = saved && results.resultPath(task_id);
+  const place = view.state === 'queued' ? ((await currentPlace(context, task_id)) ?? view.queue) : undefined;
   const web = found && stack?.ui_url && `${stack.ui_url}/namespaces/${stack.namespace}/workflows/${task_id}`;
   if (json) {
-    console.log(JSON.stringify({ ...view, retrying: found?.retrying, result_file: file, web_ui: web }, null, 2));
+    console.log(
+      JSON.stringify({ ...view, queue: place, retrying: found?.retrying, result_file: file, web_ui: web }, null, 2),
+    );
     return EXIT.ok;
   }
   const { status: label } = say;
@@ -42,6 +47,7 @@ async function status(task: string, { json }: { json?: true }): Promise<Exit> {
     [label.task, view.task_name],
     [label.id, task_id],
     [label.state, text.state[view.state]],
+    [label.place, place && text.place(place)],
     [label.step, found?.ended ?? (view.step === 'closed' ? undefined : text.step[view.step])],
     [label.model, view.model],
     [label.apiId, view.api_id],
@@ -59,4 +65,12 @@ async function status(task: string, { json }: { json?: true }): Promise<Exit> {
   console.log(columns(rows.filter((row): row is [string, string] => row[1] !== undefined)));
   if (found && !found.live && !saved) console.log(`\n${say.noWorker}`);
   return EXIT.ok;
+}
+
+/** The limiter knows it by now; the task knows what it was told last. */
+async function currentPlace(context: Context, task_id: string): Promise<Place | undefined> {
+  const { limiter } = context;
+  if (!limiter) return undefined;
+  const view = await withClient(context, async (client) => await limiterView(client, limiter));
+  return view?.queue.find((waiting) => waiting.task_id === task_id);
 }

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import type { Client } from '@temporalio/client';
-import type { Task } from '../contract.ts';
+import type { Priority, Task } from '../contract.ts';
 import type { Context } from './context.ts';
 import { EXIT } from '../exit.ts';
 import { CliError } from './exit.ts';
-import { duration, model } from './options.ts';
+import { duration, model, priority } from './options.ts';
 import { startTask, type Started } from './start-task.ts';
 import type { CliText } from './text/index.ts';
 
@@ -13,6 +13,8 @@ export interface TaskOptions {
   name?: string;
   model?: string;
   timeout?: number;
+  priority?: Priority;
+  resendUnknown?: true;
 }
 
 export function addTaskOptions(command: Command, say: CliText): Command {
@@ -20,7 +22,9 @@ export function addTaskOptions(command: Command, say: CliText): Command {
   return command
     .option('-n, --name <NAME>', help.name)
     .option('-m, --model <MODEL>', help.model, model(say))
-    .option('--timeout <TIME>', help.timeout, duration(say));
+    .option('--timeout <TIME>', help.timeout, duration(say))
+    .option('--priority <N>', help.priority, priority(say))
+    .option('--resend-unknown', help.resendUnknown);
 }
 
 /** A prompt and the name chosen for it. */
@@ -36,7 +40,7 @@ export interface Job {
  */
 export async function start(
   client: Client,
-  { config, stack, taskQueue, say }: Context,
+  { config, stack, taskQueue, limiter, say }: Context,
   { prompt, name }: Job,
   options: TaskOptions,
   waitMs: number,
@@ -50,6 +54,10 @@ export async function start(
     timeout_ms: options.timeout ?? config.KIMI_TASK_TIMEOUT_MS,
     grace_ms: config.KIMI_GRACE_MS,
     lang: config.KIMI_LANG,
+    ...(limiter && { limiter }),
+    ...(options.priority && { priority: options.priority }),
+    ...(options.resendUnknown && { resend_unknown: true }),
+    ...(config.KIMI_ACK === 'agent' && { ack: 'agent' }),
   };
   const started = await startTask(client, taskQueue, request, waitMs);
   if (started.status === 'unknown') throw new CliError(EXIT.engine, say.engineSilent(started.task_id));

@@ -115,12 +115,30 @@ function readAnswer(response: Dispatcher.ResponseData, json: unknown, task_id: s
   const message = `Kimi answered ${statusCode}${stated ? `: ${stated.message}` : ''}`;
   // Quota does not come back by waiting (kimi-api.md: "never retry").
   if ((statusCode === 429 && type !== 'exceeded_current_quota_error') || statusCode === 503) {
-    const seconds = Number(headers['retry-after']);
-    throw new KimiError('not_sent', type, message, seconds > 0 ? { retryAfterMs: seconds * 1000 } : {});
+    const retryAfterMs = retryAfter(headers['retry-after'], message);
+    throw new KimiError('turned_away', type, message, retryAfterMs === undefined ? {} : { retryAfterMs });
   }
   // A gateway's page (502, 504) says nothing of what became of the request behind it.
   if (statusCode >= 500 && !stated) throw new KimiError('outcome_unknown', type, message);
   throw new KimiError('refused', type, message);
+}
+
+/** How long Kimi asks to be left alone at the most, in milliseconds: what is longer is not believed. */
+const LONGEST_RETRY_AFTER_MS = 3_600_000;
+
+/**
+ * Reads for how long Kimi asks to be left alone: from the header, in seconds or as a date, or from its own words,
+ * `please try again after 1 seconds`, since not every 429 has the header (kimi-api.md).
+ *
+ * @returns milliseconds, or `undefined` where it does not say.
+ */
+function retryAfter(header: string | string[] | undefined, message: string): number | undefined {
+  const value = Array.isArray(header) ? header[0] : header;
+  const words = /try again after (?<seconds>\d+(?:\.\d+)?) seconds?/i.exec(message)?.groups?.['seconds'];
+  const isSeconds = /^\s*\d+(?:\.\d+)?\s*$/;
+  const ms =
+    value === undefined || isSeconds.test(value) ? Number(value ?? words) * 1000 : Date.parse(value) - Date.now();
+  return ms > 0 ? Math.min(ms, LONGEST_RETRY_AFTER_MS) : undefined;
 }
 
 async function readText(body: AsyncIterable<Buffer>, limit: number): Promise<string> {

@@ -4,6 +4,8 @@ export type KimiErrorKind =
   | 'refused'
   /** The request may have been accepted; sending it again could be paid for twice. */
   | 'outcome_unknown'
+  /** Kimi is too busy, or this account sends too much: it may be sent again later. */
+  | 'turned_away'
   /** The request was certainly not accepted: it may be sent again. */
   | 'not_sent';
 

@@ -4,8 +4,9 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { publicAddress } from '../address.ts';
-import type { Config } from '../config.ts';
-import { isoSeconds, NAMESPACE, SEARCH_ATTRIBUTES } from '../contract.ts';
+import { limitsOf, type Config } from '../config.ts';
+import { isoSeconds, limiterId, NAMESPACE, SEARCH_ATTRIBUTES } from '../contract.ts';
+import { isLimited } from '../limiter.ts';
 import { DIST } from '../paths.ts';
 import { ServiceError } from '../errors.ts';
 import { engineOptions } from '../temporal.ts';
@@ -132,6 +133,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     worker_health_url: `http://${HOST}:${worker.port}`,
     ...(simulatorUrl && { simulator_url: simulatorUrl }),
     wake_url: publicAddress(wakeUrl),
+    ...(isLimited(limitsOf(config)) && { limiter: limiterId(config.KIMI_TASK_QUEUE) }),
     results_dir: config.KIMI_RESULTS_DIR,
     logs_dir: logs,
   };

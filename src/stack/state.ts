@@ -20,6 +20,8 @@ const stackState = z.object({
   worker_health_url: z.string(),
   simulator_url: z.string().optional(),
   wake_url: z.string(),
+  /** Workflow id of the limiter; absent where nothing is limited. */
+  limiter: z.string().optional(),
   results_dir: z.string(),
   logs_dir: z.string(),
 });

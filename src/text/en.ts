@@ -1,7 +1,18 @@
 import type { Text } from './index.ts';
 
+const SUFFIX: Partial<Record<Intl.LDMLPluralRule, string>> = { one: 'st', two: 'nd', few: 'rd' };
+
+function ordinal(n: number): string {
+  return `${n}${SUFFIX[new Intl.PluralRules('en', { type: 'ordinal' }).select(n)] ?? 'th'}`;
+}
+
+function about(ms: number): string {
+  return ms < 60_000 ? `about ${Math.ceil(ms / 1000)} s` : `about ${Math.ceil(ms / 60_000)} min`;
+}
+
 export const en: Text = {
   state: {
+    queued: 'queued',
     dispatching: 'dispatching',
     dispatched: 'waiting',
     done: 'done',
@@ -10,11 +21,13 @@ export const en: Text = {
     cancelled: 'cancelled',
   },
   step: {
+    queued: 'waiting for its turn',
     dispatching: 'handing it to Kimi',
     waiting: 'waiting for Kimi to call back',
     saving: 'saving the result',
     waking: 'waking the agent',
     acknowledging: 'marking it as told',
+    awaiting_acknowledgement: 'waiting for the agent to acknowledge',
     awaiting_late_answer: 'a late answer would still be kept',
     closed: 'closed',
   },
@@ -30,15 +43,21 @@ export const en: Text = {
     grace: (ms) => `Wait for a late answer, at most ${ms / 3_600_000} h`,
   },
   wake: {
-    done: (name) => `Kimi task done: ${name}`,
-    failed: (name) => `Kimi task failed: ${name}`,
-    timed_out: (name) => `Kimi task timed out: ${name}`,
-    cancelled: (name) => `Kimi task cancelled: ${name}`,
+    done: (name, id) => `Kimi task done: ${name} (${id})`,
+    failed: (name, id) => `Kimi task failed: ${name} (${id})`,
+    timed_out: (name, id) => `Kimi task timed out: ${name} (${id})`,
+    cancelled: (name, id) => `Kimi task cancelled: ${name} (${id})`,
   },
   error: {
     timedOut: (ms) => `Kimi did not call back within ${ms / 1000} s`,
     cancelled: 'the task was cancelled',
+    queueFull: (limit) =>
+      `${limit} tasks are waiting already, so this one was not taken and nothing was sent; dispatch it again later, or raise the limit with kimi-dispatch limits --queue`,
+    notAcknowledged:
+      'the agent was woken several times and has not acknowledged; kimi-dispatch inbox lists what it has not seen',
   },
+  place: ({ place, expected_wait_ms }) =>
+    `${ordinal(place)}${expected_wait_ms === undefined ? '' : `, in ${about(expected_wait_ms)}`}`,
   reasons: {
     no_api_key: 'the worker has no KIMI_API_KEY; set it and dispatch again',
     no_callback_provider: 'this API never calls back, so nothing was sent; point KIMI_API_URL to one that does',
@@ -46,6 +65,7 @@ export const en: Text = {
     outcome_unknown:
       'the connection broke after the request was sent, so it is not known whether Kimi has it; it was not sent again, since that could be paid for twice',
     unauthorized: 'the gateway refused the token; correct OPENCLAW_WAKE_TOKEN',
+    exceeded_current_quota_error: 'the account has no quota left; top it up and dispatch again',
     not_found: 'the gateway has nothing at this address; enable hooks in it or correct OPENCLAW_WAKE_URL',
   },
   summary: (task) => `${task.task_name} · ${task.model}`,
@@ -55,6 +75,7 @@ export const en: Text = {
     task: 'Task',
     state: 'State',
     step: 'Doing',
+    place: 'Place in the queue',
     model: 'Model',
     apiId: 'API id',
     deadline: 'Deadline',
@@ -63,6 +84,15 @@ export const en: Text = {
     error: 'Reason',
     wakeError: 'The agent was not woken',
     result: 'Result file',
+  },
+  limiter: {
+    summary: 'Limiter: who may be sent to Kimi, and when',
+    heading: 'Limits',
+    perMinute: 'Requests in the last 60 s',
+    concurrent: 'Tasks under way',
+    queued: 'Tasks waiting',
+    paused: 'Kimi is too busy; nothing is sent before',
+    use: (used, limit) => (limit === 0 ? `${used} (no limit)` : `${used} / ${limit}`),
   },
   reply: {
     heading: {

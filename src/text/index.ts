@@ -1,5 +1,5 @@
 /** What a task says to its user, in both languages. Loaded by workflows: plain strings and functions only. */
-import type { Lang, Outcome, ResultFile, Task, TaskError, TaskState, TaskStep } from '../contract.ts';
+import type { Lang, Outcome, Place, ResultFile, Task, TaskError, TaskState, TaskStep } from '../contract.ts';
 import { en } from './en.ts';
 import { zhTW } from './zh-TW.ts';
 
@@ -16,9 +16,14 @@ export interface Text {
   };
   /** Summaries of the timers in the Web UI. Milliseconds. */
   timer: { deadline(ms: number): string; grace(ms: number): string };
-  /** What the agent is woken with (contract section 5). */
-  wake: Record<Outcome, (name: string) => string>;
-  error: { timedOut(ms: number): string; cancelled: string };
+  /**
+   * What the agent is woken with (contract section 5). It names the task id: gateways take two events with one text for
+   * one.
+   */
+  wake: Record<Outcome, (name: string, task_id: string) => string>;
+  error: { timedOut(ms: number): string; cancelled: string; queueFull(limit: number): string; notAcknowledged: string };
+  /** `3rd, in about 2 min`. */
+  place(place: Place): string;
   /** Sentences for the error types that are ours; Kimi's own are shown in its words. */
   reasons: Record<string, string>;
   /** One line for a task in the Web UI. */
@@ -30,6 +35,7 @@ export interface Text {
     | 'task'
     | 'state'
     | 'step'
+    | 'place'
     | 'model'
     | 'apiId'
     | 'deadline'
@@ -40,6 +46,17 @@ export interface Text {
     | 'result',
     string
   >;
+  /** The limiter in the Web UI and on the command line. */
+  limiter: {
+    summary: string;
+    heading: string;
+    perMinute: string;
+    concurrent: string;
+    queued: string;
+    paused: string;
+    /** `3 / 10`, or that there is no limit. */
+    use(used: number, limit: number): string;
+  };
   /** Parts of the reply (contract section 5). */
   reply: {
     heading: Record<Outcome, string>;

@@ -1,7 +1,12 @@
 import type { Text } from './index.ts';
 
+function about(ms: number): string {
+  return ms < 60_000 ? `約 ${Math.ceil(ms / 1000)} 秒` : `約 ${Math.ceil(ms / 60_000)} 分鐘`;
+}
+
 export const zhTW: Text = {
   state: {
+    queued: '排隊中',
     dispatching: '派發中',
     dispatched: '等待回覆',
     done: '完成',
@@ -10,11 +15,13 @@ export const zhTW: Text = {
     cancelled: '已取消',
   },
   step: {
+    queued: '排隊等候派發',
     dispatching: '正在交給 Kimi',
     waiting: '等待 Kimi 回呼',
     saving: '儲存結果',
     waking: '喚醒代理',
     acknowledging: '標記為已通知',
+    awaiting_acknowledgement: '等待代理確認',
     awaiting_late_answer: '仍接受遲到的答案',
     closed: '結束',
   },
@@ -30,21 +37,27 @@ export const zhTW: Text = {
     grace: (ms) => `等待遲到的答案，最長 ${ms / 3_600_000} 小時`,
   },
   wake: {
-    done: (name) => `Kimi 任務完成：${name}`,
-    failed: (name) => `Kimi 任務失敗：${name}`,
-    timed_out: (name) => `Kimi 任務逾時：${name}`,
-    cancelled: (name) => `Kimi 任務已取消：${name}`,
+    done: (name, id) => `Kimi 任務完成：${name}（${id}）`,
+    failed: (name, id) => `Kimi 任務失敗：${name}（${id}）`,
+    timed_out: (name, id) => `Kimi 任務逾時：${name}（${id}）`,
+    cancelled: (name, id) => `Kimi 任務已取消：${name}（${id}）`,
   },
   error: {
     timedOut: (ms) => `Kimi 沒有在 ${ms / 1000} 秒內回呼`,
     cancelled: '任務已被取消',
+    queueFull: (limit) =>
+      `已有 ${limit} 個任務在排隊，所以沒有收下這個任務，也沒有送出任何請求；稍後再派發，或用 kimi-dispatch limits --queue 調高上限`,
+    notAcknowledged: '已多次喚醒代理，但它沒有確認；kimi-dispatch inbox 會列出它還沒看的結果',
   },
+  place: ({ place, expected_wait_ms }) =>
+    `第 ${place} 位${expected_wait_ms === undefined ? '' : `，預計${about(expected_wait_ms)}後`}`,
   reasons: {
     no_api_key: 'worker 沒有 KIMI_API_KEY；設定後重新派發',
     no_callback_provider: '這個 API 不會回呼，所以沒有送出任何請求；把 KIMI_API_URL 指向會回呼的 API',
     unreachable: '連不上；沒有送出任何請求',
     outcome_unknown: '請求送出後斷線，不知道 Kimi 是否收到；為免重複付費，沒有再送',
     unauthorized: '閘道拒絕了權杖；請更正 OPENCLAW_WAKE_TOKEN',
+    exceeded_current_quota_error: '帳戶額度已用完；儲值後重新派發',
     not_found: '閘道沒有這個位址；請在閘道啟用 hooks，或更正 OPENCLAW_WAKE_URL',
   },
   summary: (task) => `${task.task_name} · ${task.model}`,
@@ -54,6 +67,7 @@ export const zhTW: Text = {
     task: '任務',
     state: '狀態',
     step: '正在進行',
+    place: '排隊位置',
     model: '模型',
     apiId: 'API 編號',
     deadline: '期限',
@@ -62,6 +76,15 @@ export const zhTW: Text = {
     error: '原因',
     wakeError: '代理沒有被喚醒',
     result: '結果檔案',
+  },
+  limiter: {
+    summary: '限流器：誰可以送給 Kimi、何時送',
+    heading: '上限',
+    perMinute: '最近 60 秒的請求',
+    concurrent: '進行中的任務',
+    queued: '排隊中的任務',
+    paused: 'Kimi 太忙，在此之前不送任何請求',
+    use: (used, limit) => (limit === 0 ? `${used}（無上限）` : `${used} / ${limit}`),
   },
   reply: {
     heading: {

@@ -1,5 +1,5 @@
 import { firstCharacters } from '../characters.ts';
-import type { Task, TaskView } from '../contract.ts';
+import type { LimiterView, Task, TaskView } from '../contract.ts';
 import { explain, type Text } from '../text/index.ts';
 
 /** How much of the prompt the Web UI shows, in characters. */
@@ -18,6 +18,7 @@ export function currentDetails(view: TaskView, text: Text): string {
     [details.task, `${view.task_name} (\`${view.task_id}\`)`],
     [details.state, `**${text.state[view.state]}**`],
     [details.step, text.step[view.step]],
+    [details.place, view.queue && text.place(view.queue)],
     [details.model, view.model],
     [details.apiId, view.api_id && `\`${view.api_id}\``],
     [details.deadline, view.deadline],
@@ -29,4 +30,21 @@ export function currentDetails(view: TaskView, text: Text): string {
   ];
   const body = rows.filter(([, value]) => value !== undefined).map(([label, value]) => `- ${label}: ${value}`);
   return [`### ${details.heading}`, '', ...body].join('\n');
+}
+
+/** How many waiting tasks the limiter's details name. */
+const QUEUE_ROWS = 50;
+
+/** Who is under way and who waits, in Markdown: the limiter's current details in the Web UI. */
+export function limiterDetails(view: LimiterView, text: Text): string {
+  const { limiter } = text;
+  const { limits, queue, in_flight, used_per_minute, paused_until } = view;
+  const facts = [
+    `- ${limiter.perMinute}: ${limiter.use(used_per_minute, limits.per_minute)}`,
+    `- ${limiter.concurrent}: ${limiter.use(in_flight.length, limits.concurrent)}`,
+    `- ${limiter.queued}: ${limiter.use(queue.length, limits.queued)}`,
+    ...(paused_until ? [`- ${limiter.paused}: ${paused_until}`] : []),
+  ];
+  const waiting = queue.slice(0, QUEUE_ROWS).map((place) => `1. \`${place.task_id}\` ${text.place(place)}`);
+  return [`### ${limiter.heading}`, '', ...facts, '', ...waiting].join('\n').trimEnd();
 }

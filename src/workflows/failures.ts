@@ -1,18 +1,27 @@
 import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
-import { FAILURE, type TaskError } from '../contract.ts';
+import { FAILURE, type TaskError, type TurnedAway } from '../contract.ts';
 
 /** What became of a request whose dispatch activity failed. */
 export interface DispatchFailure {
   error: TaskError;
   /** Whether Kimi may have the request all the same, and may answer it. */
   mayHaveArrived: boolean;
+  /** Set where Kimi was too busy to take it and the limiter says when to try again. */
+  turnedAway?: TurnedAway;
 }
 
 /** Reads how a dispatch activity failed. */
 export function readDispatchFailure(failure: unknown): DispatchFailure {
   const cause = failure instanceof ActivityFailure ? failure.cause : failure;
   if (cause instanceof ApplicationFailure) {
-    return { error: taskError(cause), mayHaveArrived: cause.type === FAILURE.outcomeUnknown };
+    const [, retry_after_ms] = cause.details ?? [];
+    return {
+      error: taskError(cause),
+      mayHaveArrived: cause.type === FAILURE.outcomeUnknown,
+      ...(cause.type === FAILURE.turnedAway && {
+        turnedAway: typeof retry_after_ms === 'number' ? { retry_after_ms } : {},
+      }),
+    };
   }
   if (isCancellation(failure)) return { error: { type: 'cancelled', message: 'not sent' }, mayHaveArrived: false };
   const message =

@@ -1,1 +1,2 @@
+export { kimiLimiter } from './limiter.ts';
 export { kimiTask } from './task.ts';

@@ -9,15 +9,18 @@ import {
   defineSignal,
   defineUpdate,
   isCancellation,
+  patched,
   proxyActivities,
   proxyLocalActivities,
   setCurrentDetails,
   setHandler,
+  sleep,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
 import {
   ACCEPTED_UPDATE,
+  ACKNOWLEDGE_UPDATE,
   CALLBACK_SIGNAL,
   isErrorCallback,
   isoSeconds,
@@ -31,17 +34,30 @@ import {
   type Task,
   type TaskActivities,
   type TaskResult,
+  type TaskState,
   type TaskStep,
   type TaskSummary,
   type TaskView,
+  type TurnedAway,
 } from '../contract.ts';
 import { textFor } from '../text/index.ts';
 import { currentDetails } from './details.ts';
 import { readDispatchFailure, readFailure, type DispatchFailure } from './failures.ts';
+import { leaseFor } from './lease.ts';
 
 const callbackSignal = defineSignal<[Callback]>(CALLBACK_SIGNAL);
 const statusQuery = defineQuery<TaskView>(STATUS_QUERY);
 const acceptedUpdate = defineUpdate<Acceptance>(ACCEPTED_UPDATE);
+const acknowledgeUpdate = defineUpdate<TaskView>(ACKNOWLEDGE_UPDATE);
+
+/** How long Kimi may be out of reach, or too busy, before a task gives up, in milliseconds. */
+const SEND_WITHIN_MS = 24 * 3_600_000;
+
+/** How often a request of unknown outcome is sent again, where the user has chosen that, and after how long. */
+const RESEND_MS = [1_000, 10_000, 60_000];
+
+/** How long an agent that acknowledges for itself has for it, before it is woken again. Milliseconds. */
+const WAKE_AGAIN_MS = [60_000, 300_000, 1_800_000];
 
 /**
  * Tried for a day while Kimi is out of reach. An attempt whose worker was lost is not repeated: the request may have
@@ -50,7 +66,7 @@ const acceptedUpdate = defineUpdate<Acceptance>(ACCEPTED_UPDATE);
 const { dispatch } = proxyActivities<Pick<TaskActivities, 'dispatch'>>({
   startToCloseTimeout: '40s',
   heartbeatTimeout: '5s',
-  scheduleToCloseTimeout: '24h',
+  scheduleToCloseTimeout: SEND_WITHIN_MS,
   // A cancelled dispatch tells whether anything was sent before the task decides what to expect.
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: {
@@ -71,8 +87,8 @@ const { wake } = proxyActivities<Pick<TaskActivities, 'wake'>>({
 });
 
 /** Short, idempotent work on the agent's disk, tried until the disk takes it: an answer may not be lost. */
-const { recordPending, persist, acknowledge } = proxyLocalActivities<
-  Pick<TaskActivities, 'recordPending' | 'persist' | 'acknowledge'>
+const { recordPending, persist, acknowledge, startLimiter } = proxyLocalActivities<
+  Pick<TaskActivities, 'recordPending' | 'persist' | 'acknowledge' | 'startLimiter'>
 >({
   startToCloseTimeout: '15s',
   retry: { initialInterval: '100ms', backoffCoefficient: 2, maximumInterval: '30s' },
@@ -85,7 +101,7 @@ interface Ending {
 }
 
 /**
- * One task: dispatch → wait for the `callback` signal → persist → wake → acknowledge.
+ * One task: wait for its turn → dispatch → wait for the `callback` signal → persist → wake → acknowledge.
  *
  * A task that was sent and then timed out or was cancelled stays open for `grace_ms`, so that an answer which comes late
  * is kept too.
@@ -104,6 +120,10 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     acknowledged: false,
   };
   let callback: Callback | undefined;
+  /** Whether Kimi has, or may have, had a request of this task. */
+  let mayHaveArrived = false;
+  /** Whether an acknowledgement or a late answer ends the attempts to wake the agent for what went before. */
+  let canInterrupt = true;
 
   // Before the first await: a callback may come before the dispatch call has returned.
   setHandler(callbackSignal, (received) => {
@@ -111,22 +131,41 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   });
   setHandler(statusQuery, () => view);
   setHandler(acceptedUpdate, async () => {
-    await condition(() => view.api_id !== undefined || view.completed_at !== undefined);
+    await condition(() => view.api_id !== undefined || view.queue !== undefined || view.completed_at !== undefined);
     if (view.api_id !== undefined) return { task_id, api_id: view.api_id };
+    if (view.queue !== undefined) return { task_id, queued: view.queue };
     const { type, message } = view.error ?? { type: view.state, message: text.error.cancelled };
     throw ApplicationFailure.nonRetryable(message, type);
+  });
+  setHandler(
+    acknowledgeUpdate,
+    async () => {
+      await markAsTold();
+      return view;
+    },
+    {
+      validator: () => {
+        if (!view.completed_at) throw ApplicationFailure.nonRetryable(`${task_id} has no result yet`, 'unfinished');
+      },
+    },
+  );
+  const lease = leaseFor(task, startLimiter, (place) => {
+    view.queue = place;
+    if (view.state !== 'queued') become('queued');
+    enter('queued');
   });
 
   enter('dispatching');
   const { result, answerMayFollow } = await untilCancelled();
   await CancellationScope.nonCancellable(async () => {
+    lease.giveBack(mayHaveArrived);
+    view.queue = undefined;
     await save(result);
-    await tell();
-    if (answerMayFollow) {
-      enter('awaiting_late_answer');
-      const summary = text.timer.grace(task.grace_ms);
-      if (await condition(() => callback !== undefined, task.grace_ms, { summary })) await keepLateAnswer();
-    }
+    // Since 0.2.0. Asked only where a history of 0.1.0 would differ, so that the others are spared the event.
+    canInterrupt = (result.status !== 'cancelled' && !answerMayFollow) || patched('telling can be interrupted');
+    if (!answerMayFollow) await tell(task_id);
+    else if (canInterrupt) await tellAndStayOpen();
+    else await tellThenStayOpen();
     enter('closed');
     await condition(allHandlersFinished);
   });
@@ -135,7 +174,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   /** Hands the task to Kimi and waits for its answer, the deadline or a cancellation. */
   async function untilCancelled(): Promise<Ending> {
     const dispatching = new CancellationScope();
-    const dispatched = dispatching.run(sendOnce);
+    const dispatched = dispatching.run(send);
     try {
       return await answerOrDeadline(dispatched, dispatching);
     } catch (error) {
@@ -168,10 +207,9 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       return { result: { ...base(), status: 'failed', error: sending.error }, answerMayFollow: false };
     }
 
-    view.state = 'dispatched';
+    become('dispatched');
     view.accepted_at = isoSeconds(Date.now());
     view.deadline = isoSeconds(Date.now() + task.timeout_ms);
-    upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.status, value: view.state }]);
     enter('waiting');
     const summary = text.timer.deadline(task.timeout_ms);
     const [inTime] = await Promise.all([
@@ -183,16 +221,53 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     return { result: { ...base(), status: 'timed_out', error: view.error ?? timedOut }, answerMayFollow: true };
   }
 
-  async function sendOnce(): Promise<Dispatched | DispatchFailure> {
+  /**
+   * Sends the request when it is its turn, and again only where Kimi did not take it, or where nobody knows and the user
+   * has chosen to pay twice rather than to wait in vain.
+   */
+  async function send(): Promise<Dispatched | DispatchFailure> {
+    const giveUpAt = Date.now() + SEND_WITHIN_MS;
+    const resendAfter = task.resend_unknown ? [...RESEND_MS] : [];
+    let pause = 0;
+    let turnedAway: TurnedAway | undefined;
+    for (;;) {
+      const sending = await sendOnce(pause, turnedAway);
+      if ('api_id' in sending) return sending;
+      mayHaveArrived ||= sending.mayHaveArrived;
+      ({ turnedAway } = sending);
+      pause = !turnedAway && sending.mayHaveArrived ? (resendAfter.shift() ?? 0) : 0;
+      if (pause === 0 && !(turnedAway && Date.now() < giveUpAt)) return { ...sending, mayHaveArrived };
+      view.error = sending.error;
+    }
+  }
+
+  async function sendOnce(pause: number, turnedAway: TurnedAway | undefined): Promise<Dispatched | DispatchFailure> {
     try {
-      return await dispatch.executeWithOptions({ summary: text.activity.dispatch(task) }, [task]);
-    } catch (failure) {
-      return readDispatchFailure(failure);
+      if (pause > 0) await sleep(pause);
+      const refused = await lease.obtain(turnedAway);
+      if (refused) {
+        return { error: { type: 'queue_full', message: text.error.queueFull(refused.full) }, mayHaveArrived: false };
+      }
+      if (view.queue) {
+        view.queue = undefined;
+        become('dispatching');
+        enter('dispatching');
+      }
+      const dispatched = await dispatch.executeWithOptions({ summary: text.activity.dispatch(task) }, [task]);
+      mayHaveArrived = true;
+      view.error = undefined;
+      lease.sent(true);
+      return dispatched;
+    } catch (error) {
+      const failure = readDispatchFailure(error);
+      if (failure.mayHaveArrived) lease.sent(false);
+      return failure;
     }
   }
 
   function answered(): Ending {
     view.api_id ??= callback?.id;
+    mayHaveArrived = true;
     return { result: resultOf(callback as Callback), answerMayFollow: false };
   }
 
@@ -211,31 +286,86 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     enter('saving');
     const summary = text.activity.persist(text.state[result.status]);
     view.completed_at = await persist.executeWithOptions({ summary }, [result]);
-    view.state = result.status;
     view.model = result.model;
     view.error = result.error;
     view.tokens = result.tokens?.total;
-    upsertSearchAttributes([
-      { key: SEARCH_ATTRIBUTES.status, value: view.state },
-      ...(view.tokens === undefined ? [] : [{ key: SEARCH_ATTRIBUTES.tokens, value: view.tokens }]),
-    ]);
+    become(result.status);
   }
 
-  /** Wakes the agent and, once it has taken the news, marks the result as told. */
-  async function tell(): Promise<void> {
+  /**
+   * Wakes the agent until its user has been told: by the gateway's word, or by the agent's own where the task wants that.
+   *
+   * @param key names the news.
+   */
+  async function tell(key: string): Promise<void> {
+    view.acknowledged = false;
     try {
-      enter('waking');
-      view.acknowledged = false;
-      const news = text.wake[view.state as Outcome](task_name);
-      await wake.executeWithOptions({ summary: text.activity.wake }, [task_id, news]);
-      enter('acknowledging');
-      await acknowledge.executeWithOptions({ summary: text.activity.acknowledge }, [task_id]);
-      view.acknowledged = true;
-      view.wake_error = undefined;
+      await wakeOnce(key);
+      if (task.ack !== 'agent') {
+        if (!view.acknowledged) await markAsTold();
+        return;
+      }
+      for (const [index, ms] of [...WAKE_AGAIN_MS, WAKE_AGAIN_MS.at(-1) ?? 0].entries()) {
+        enter('awaiting_acknowledgement');
+        if (view.acknowledged || (await condition(() => view.acknowledged, ms))) return;
+        if (index < WAKE_AGAIN_MS.length) await wakeOnce(`${key}-again-${index + 1}`);
+      }
+      view.wake_error = { type: 'not_acknowledged', message: text.error.notAcknowledged };
     } catch (error) {
-      if (!(error instanceof ActivityFailure)) throw error;
+      if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error;
       view.wake_error = readFailure(error);
     }
+  }
+
+  /** Hands the news to the gateway; an agent that has found the result by itself need not be woken for it. */
+  async function wakeOnce(key: string): Promise<void> {
+    enter('waking');
+    const news = text.wake[view.state as Outcome](task_name, task_id);
+    const woken = async (): Promise<void> =>
+      await wake.executeWithOptions({ summary: text.activity.wake }, [task_id, news, key]);
+    if (!canInterrupt) {
+      await woken();
+      return;
+    }
+    const waking = new CancellationScope();
+    await Promise.race([waking.run(woken), condition(() => view.acknowledged)]);
+    if (view.acknowledged) waking.cancel();
+  }
+
+  async function markAsTold(): Promise<void> {
+    if (view.step === 'waking') enter('acknowledging');
+    await acknowledge.executeWithOptions({ summary: text.activity.acknowledge }, [task_id]);
+    view.acknowledged = true;
+    view.wake_error = undefined;
+  }
+
+  /** Takes an answer for as long as one may come, whether or not the agent has been told by then. */
+  async function tellAndStayOpen(): Promise<void> {
+    const telling = new CancellationScope();
+    const told = telling.run(async () => {
+      await tell(task_id);
+      enter('awaiting_late_answer');
+    });
+    const summary = text.timer.grace(task.grace_ms);
+    if (await condition(() => callback !== undefined, task.grace_ms, { summary })) {
+      if (view.state === 'cancelled') await keepLateAnswer();
+      else {
+        // The answer is the news now.
+        telling.cancel();
+        await told.catch(ignoreCancellation);
+        await keepLateAnswer();
+        return;
+      }
+    }
+    await told;
+  }
+
+  /** What tasks did that were started with 0.1.0. */
+  async function tellThenStayOpen(): Promise<void> {
+    await tell(task_id);
+    enter('awaiting_late_answer');
+    const summary = text.timer.grace(task.grace_ms);
+    if (await condition(() => callback !== undefined, task.grace_ms, { summary })) await keepLateAnswer();
   }
 
   /** An answer after the deadline is told; one after a cancellation is kept in silence. */
@@ -245,14 +375,26 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       await save({ ...late, status: 'cancelled' });
     } else {
       await save(late);
-      await tell();
+      await tell(`${task_id}-late`);
     }
+  }
+
+  function become(state: TaskState): void {
+    view.state = state;
+    upsertSearchAttributes([
+      { key: SEARCH_ATTRIBUTES.status, value: state },
+      ...(view.tokens === undefined ? [] : [{ key: SEARCH_ATTRIBUTES.tokens, value: view.tokens }]),
+    ]);
   }
 
   function enter(step: TaskStep): void {
     view.step = step;
     setCurrentDetails(currentDetails(view, text));
   }
+}
+
+function ignoreCancellation(error: unknown): void {
+  if (!isCancellation(error)) throw error;
 }
 
 /** The part of a result that an answer gives. */

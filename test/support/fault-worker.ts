@@ -1,11 +1,11 @@
 /** A worker that dies by kill -9 before or after one named step: `node --import tsx fault-worker.ts <when> <activity>`. */
-import { createActivities } from '../../src/activities/index.ts';
+import { createActivities, type Activities } from '../../src/activities/index.ts';
+import { limitsOf } from '../../src/config.ts';
 import { Gateway } from '../../src/gateway.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
 import { runService } from '../../src/process.ts';
 import { ResultStore } from '../../src/results.ts';
 import { createTaskWorker } from '../../src/task-worker.ts';
-import type { TaskActivities } from '../../src/contract.ts';
 
 const [when, step] = process.argv.slice(2);
 
@@ -18,6 +18,7 @@ await runService('fault-worker', async (config, log) => {
     }),
     gateway: new Gateway({ wakeUrl: config.OPENCLAW_WAKE_URL, token: undefined }),
     results: new ResultStore(config.KIMI_RESULTS_DIR),
+    limiter: { taskQueue: config.KIMI_TASK_QUEUE, limits: limitsOf(config), lang: config.KIMI_LANG },
   });
   const dying = Object.entries(activities).map(([name, run]: [string, (...args: never[]) => Promise<unknown>]) => [
     name,
@@ -28,6 +29,6 @@ await runService('fault-worker', async (config, log) => {
       return value;
     },
   ]);
-  const worker = await createTaskWorker(config, log, Object.fromEntries(dying) as TaskActivities);
+  const worker = await createTaskWorker(config, log, Object.fromEntries(dying) as Activities);
   return { port: 0, stop: () => worker.shutdown(), stopped: worker.run() };
 });

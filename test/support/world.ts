@@ -7,9 +7,16 @@ import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { pino } from 'pino';
 import { inject, onTestFinished } from 'vitest';
-import { createActivities } from '../../src/activities/index.ts';
+import { createActivities, type Activities } from '../../src/activities/index.ts';
 import { startTask, type Started } from '../../src/cli/start-task.ts';
-import { STATUS_QUERY, type Task, type TaskActivities, type TaskSummary, type TaskView } from '../../src/contract.ts';
+import {
+  limiterId,
+  STATUS_QUERY,
+  type Limits,
+  type Task,
+  type TaskSummary,
+  type TaskView,
+} from '../../src/contract.ts';
 import { Gateway } from '../../src/gateway.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
 import { DIST } from '../../src/paths.ts';
@@ -55,7 +62,9 @@ export interface WorldOptions {
   wakeUrl?: string;
   token?: string;
   /** Changes what the worker does. */
-  wrap?: (activities: TaskActivities) => TaskActivities;
+  wrap?: (activities: Activities) => Activities;
+  /** What is limited; nothing unless it is said. */
+  limits?: Partial<Limits>;
   /** False where the test runs a worker of its own. */
   worker?: boolean;
 }
@@ -85,6 +94,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const simulatorUrl = await serve(simulator.app);
   const webhookUrl = await serve(createWebhook({ client: engine, secret: SECRET, log: silent }));
   const taskQueue = `test-${crypto.randomUUID()}`;
+  const limits = { ...UNLIMITED, ...options.limits };
 
   if (options.worker !== false) {
     const kimi = new KimiClient({
@@ -93,7 +103,8 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       callbackBaseUrl: webhookUrl,
     });
     const gateway = new Gateway({ wakeUrl: options.wakeUrl ?? `${simulatorUrl}/hooks/wake`, token: options.token });
-    const activities = createActivities({ kimi, results, gateway });
+    const limiter = { taskQueue, limits, lang: 'zh-TW' as const };
+    const activities = createActivities({ kimi, results, gateway, limiter });
     await runWorker(taskQueue, options.wrap?.(activities) ?? activities);
   }
 
@@ -107,7 +118,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     webhookUrl,
     handle,
     start: async (prompt, changes = {}, waitMs = 20_000) => {
-      const request = { ...TASK, prompt, ...changes };
+      const request = { ...TASK, prompt, ...(options.limits && { limiter: limiterId(taskQueue) }), ...changes };
       return await startTask(engine, taskQueue, request, waitMs);
     },
     view: async (started) => await handle(started).query<TaskView>(STATUS_QUERY),
@@ -122,6 +133,8 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   };
 }
 
+export const UNLIMITED: Limits = { per_minute: 0, concurrent: 0, queued: 0 };
+
 /** What tests ask for unless they say otherwise. */
 export const TASK: Omit<Task, 'task_id'> = {
   task_name: 'calculator',
@@ -132,7 +145,7 @@ export const TASK: Omit<Task, 'task_id'> = {
   lang: 'zh-TW',
 };
 
-async function runWorker(taskQueue: string, activities: TaskActivities): Promise<void> {
+async function runWorker(taskQueue: string, activities: Activities): Promise<void> {
   const connection = await NativeConnection.connect({ address: inject('engine') });
   const worker = await Worker.create({
     connection,

@@ -1,0 +1,56 @@
+import { isGrpcServiceError, WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
+import type { Command } from 'commander';
+import { ACKNOWLEDGE_UPDATE, type TaskView } from '../contract.ts';
+import { EngineUnreachable } from '../temporal.ts';
+import { openContext, withClient } from './context.ts';
+import { EXIT, type Exit } from '../exit.ts';
+import { CliError } from './exit.ts';
+import { checkTaskId, lookUp } from './look-up.ts';
+import { command, ending } from './options.ts';
+import type { CliText } from './text/index.ts';
+
+/** How long a worker may take to note it, in milliseconds; then it is noted here, and the task finds it done. */
+const UPDATE_TIMEOUT_MS = 5_000;
+
+export function ackCommand(say: CliText): Command {
+  return command('ack', say, say.help.ack, ['kimi-dispatch ack kimi-1707654321-12345'])
+    .argument('<TASK>', say.help.task)
+    .action(ending(ack));
+}
+
+async function ack(task: string): Promise<Exit> {
+  const context = await openContext();
+  const { say, results } = context;
+  const task_id = checkTaskId(task, say);
+  const isOpen = await withClient(context, async (client) => {
+    const found = await lookUp(client, task_id);
+    if (!found && !(await results.read(task_id))) throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
+    return await tellTask(client, task_id);
+  }).catch((error: unknown) => {
+    // The result is here; a task that is still open is woken for it once more at the worst.
+    if (error instanceof EngineUnreachable) return false;
+    throw error;
+  });
+  if (!isOpen) {
+    if (!(await results.read(task_id))) throw new CliError(EXIT.unfinished, say.unfinished(task_id));
+    await results.acknowledge(task_id);
+  }
+  console.log(say.acknowledged(task_id));
+  return EXIT.ok;
+}
+
+/** A task that is still open stops waking the agent. @returns whether it has noted it. */
+async function tellTask(client: Client, task_id: string): Promise<boolean> {
+  try {
+    await client.connection.withDeadline(
+      Date.now() + UPDATE_TIMEOUT_MS,
+      async () => await client.workflow.getHandle(task_id).executeUpdate<TaskView, []>(ACKNOWLEDGE_UPDATE),
+    );
+    return true;
+  } catch (error) {
+    // Closed, not finished, or nobody works on it: the result file tells which.
+    const isKnown = error instanceof WorkflowNotFoundError || error instanceof WorkflowUpdateFailedError;
+    if (isKnown || isGrpcServiceError(error) || isGrpcServiceError((error as Error).cause)) return false;
+    throw error;
+  }
+}

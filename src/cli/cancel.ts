@@ -1,0 +1,45 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { openContext, withClient } from './context.ts';
+import { EXIT, type Exit } from '../exit.ts';
+import { CliError } from './exit.ts';
+import { checkTaskId, lookUp } from './look-up.ts';
+import { command, ending } from './options.ts';
+import type { CliText } from './text/index.ts';
+
+/** How long a worker may take to end the task before it is said that none answers, in milliseconds. */
+const CONFIRM_MS = 10_000;
+
+export function cancelCommand(say: CliText): Command {
+  return command('cancel', say, say.help.cancel, ['kimi-dispatch cancel kimi-1707654321-12345'])
+    .argument('<TASK>', say.help.task)
+    .action(ending(cancel));
+}
+
+async function cancel(task: string): Promise<Exit> {
+  const context = await openContext();
+  const { say, text, results } = context;
+  const task_id = checkTaskId(task, say);
+  return await withClient(context, async (client) => {
+    const found = await lookUp(client, task_id);
+    const saved = await results.read(task_id);
+    if (!found && !saved) throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
+    const how = found?.ended ?? (saved && text.state[saved.status]);
+    if (!found || how) throw new CliError(EXIT.finished, say.alreadyEnded(task_id, String(how)));
+
+    const handle = client.workflow.getHandle(task_id);
+    await handle.cancel();
+    const giveUpAt = Date.now() + CONFIRM_MS;
+    while (Date.now() < giveUpAt) {
+      const view = (await lookUp(client, task_id))?.view;
+      if (view?.state === 'cancelled') {
+        console.log(say.cancelled(task_id));
+        return EXIT.ok;
+      }
+      // It was quicker.
+      if (view?.completed_at) throw new CliError(EXIT.finished, say.alreadyEnded(task_id, text.state[view.state]));
+      await pause(50);
+    }
+    throw new CliError(EXIT.engine, say.noWorker);
+  });
+}

@@ -1,0 +1,35 @@
+import type { Command } from 'commander';
+import { openContext } from './context.ts';
+import { EXIT, type Exit } from '../exit.ts';
+import { command, ending } from './options.ts';
+import { columns } from './table.ts';
+import type { CliText } from './text/index.ts';
+
+export function inboxCommand(say: CliText): Command {
+  return command('inbox', say, say.help.inbox, [
+    'kimi-dispatch inbox',
+    'kimi-dispatch inbox --json | jq -r .[].task_id',
+  ])
+    .option('--json', say.help.json)
+    .action(ending(inbox));
+}
+
+/** Reads the results folder alone: it works while nothing else does. */
+async function inbox({ json }: { json?: true }): Promise<Exit> {
+  const { say, text, results } = await openContext();
+  const waiting = await results.unacknowledged();
+  if (json) console.log(JSON.stringify(waiting, null, 2));
+  else if (waiting.length === 0) console.log(say.inbox.none);
+  else {
+    const rows = waiting.map((result) => [
+      result.task_id,
+      result.task_name,
+      text.state[result.status],
+      result.model,
+      result.tokens?.total.toString() ?? '',
+      result.completed_at,
+    ]);
+    console.log(columns([say.inbox.columns, ...rows]));
+  }
+  return EXIT.ok;
+}

@@ -1,0 +1,97 @@
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import {
+  LIMITER_QUERY,
+  LIMITER_SIGNALS,
+  LIMITER_WORKFLOW,
+  limiterId,
+  SEARCH_ATTRIBUTES,
+  SET_LIMITS_UPDATE,
+  TASK_WORKFLOW,
+  type Lang,
+  type Limits,
+  type LimiterView,
+} from './contract.ts';
+import { textFor } from './text/index.ts';
+
+/** What a limiter is started with. */
+export interface LimiterStart {
+  taskQueue: string;
+  /** What the environment says. */
+  limits: Limits;
+  lang: Lang;
+}
+
+/** @returns whether anything is limited: where nothing is, no task asks. */
+export function isLimited({ per_minute, concurrent }: Limits): boolean {
+  return per_minute > 0 || concurrent > 0;
+}
+
+/** Starts the limiter of a task queue, or tells the one that runs what the environment says. */
+export async function startLimiter(client: Client, { taskQueue, limits, lang }: LimiterStart): Promise<void> {
+  await client.workflow.signalWithStart(LIMITER_WORKFLOW, {
+    workflowId: limiterId(taskQueue),
+    taskQueue,
+    args: [{ limits, lang }],
+    signal: LIMITER_SIGNALS.configure,
+    signalArgs: [limits],
+    // How long it waits for a worker that was killed while it worked on it (10 s by default).
+    workflowTaskTimeout: '3s',
+    staticSummary: textFor(lang).limiter.summary,
+  });
+}
+
+/** Tells the limiter what the environment says now. Where nothing is limited, none is started. */
+export async function configureLimiter(client: Client, start: LimiterStart): Promise<void> {
+  if (isLimited(start.limits)) {
+    await startLimiter(client, start);
+    return;
+  }
+  const running = client.workflow.getHandle(limiterId(start.taskQueue));
+  await unlessUnknown(running.signal<[Limits]>(LIMITER_SIGNALS.configure, start.limits));
+}
+
+/** @returns what the limiter says, or `undefined` where there is none. */
+export async function limiterView(client: Client, id: string): Promise<LimiterView | undefined> {
+  return await unlessUnknown(client.workflow.getHandle(id).query<LimiterView>(LIMITER_QUERY));
+}
+
+/** Changes limits while it runs. @returns what the limiter says then, or `undefined` where there is none. */
+export async function setLimits(client: Client, id: string, limits: Partial<Limits>): Promise<LimiterView | undefined> {
+  const handle = client.workflow.getHandle(id);
+  return await unlessUnknown(
+    handle.executeUpdate<LimiterView, [Partial<Limits>]>(SET_LIMITS_UPDATE, { args: [limits] }),
+  );
+}
+
+/** @returns those of the tasks that are closed, in whatever way, or have their outcome. */
+export async function endedTasks(client: Client, task_ids: string[]): Promise<string[]> {
+  const looked = await Promise.all(
+    task_ids.map(async (task_id) => {
+      const task = await unlessUnknown(client.workflow.getHandle(task_id).describe());
+      const state = task?.typedSearchAttributes.get(SEARCH_ATTRIBUTES.status) ?? '';
+      return task?.status.name === 'RUNNING' && IN_FLIGHT.has(state) ? [] : [task_id];
+    }),
+  );
+  return looked.flat();
+}
+
+/** Values of `KimiStatus` before the outcome. */
+const IN_FLIGHT = new Set(['queued', 'dispatching', 'dispatched']);
+
+/** @returns the tasks of a queue that Kimi is working on. */
+export async function tasksInFlight(client: Client, taskQueue: string): Promise<string[]> {
+  const { status } = SEARCH_ATTRIBUTES;
+  const query = `WorkflowType = "${TASK_WORKFLOW}" AND TaskQueue = ${JSON.stringify(taskQueue)} AND ExecutionStatus = "Running" AND ${status.name} = "dispatched"`;
+  const found: string[] = [];
+  for await (const { workflowId } of client.workflow.list({ query })) found.push(workflowId);
+  return found;
+}
+
+async function unlessUnknown<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}

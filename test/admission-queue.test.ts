@@ -1,0 +1,261 @@
+/** Who may send to Kimi, and when (contract section 6): the rules, without an engine. */
+import { array, assert, constantFrom, integer, property, record } from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { AdmissionQueue, emptyState } from '../src/admission-queue.ts';
+import type { Limits, Priority } from '../src/contract.ts';
+
+const MINUTE = 60_000;
+
+function open(limits: Partial<Limits> = {}) {
+  const state = emptyState({ per_minute: 0, concurrent: 0, queued: 0, ...limits });
+  const queue = new AdmissionQueue(state);
+  const ask = (task_id: string, priority: Priority = 3, now = 0) => queue.request({ task_id, priority, round: 1 }, now);
+  const granted = (now = 0) => queue.grant(now).map(({ task_id }) => task_id);
+  return { queue, ask, granted };
+}
+
+describe('concurrency', () => {
+  it('admits no more than the limit, and the next when a place is given back', () => {
+    const { queue, ask, granted } = open({ concurrent: 2 });
+    for (const id of ['a', 'b', 'c', 'd']) ask(id);
+    expect(granted()).toEqual(['a', 'b']);
+    expect(granted()).toEqual([]);
+    queue.release('a', true, 10);
+    expect(granted(10)).toEqual(['c']);
+  });
+
+  it('0 is unlimited', () => {
+    const { ask, granted } = open();
+    for (let n = 0; n < 100; n += 1) ask(`t${n}`);
+    expect(granted()).toHaveLength(100);
+  });
+
+  it('a limit that is lowered takes no place away', () => {
+    const { queue, ask, granted } = open({ concurrent: 3 });
+    for (const id of ['a', 'b', 'c', 'd']) ask(id);
+    expect(granted()).toEqual(['a', 'b', 'c']);
+    queue.setLimits({ concurrent: 1 });
+    queue.release('a', true, 1);
+    queue.release('b', true, 1);
+    expect(granted(1)).toEqual([]);
+    queue.release('c', true, 1);
+    expect(granted(1)).toEqual(['d']);
+  });
+});
+
+describe('requests in any 60 s', () => {
+  it('count until 60 s after they were sent, not after they were admitted', () => {
+    const { queue, ask, granted } = open({ per_minute: 1 });
+    ask('a');
+    ask('b');
+    expect(granted(0)).toEqual(['a']);
+    // A worker was killed, and sends only now.
+    queue.sent('a', 1, true, 50_000);
+    expect(granted(MINUTE)).toEqual([]);
+    expect(queue.nextChange(MINUTE)).toBe(50_000);
+    expect(granted(50_000 + MINUTE)).toEqual(['b']);
+  });
+
+  it('that were never sent do not count', () => {
+    const { queue, ask, granted } = open({ per_minute: 1 });
+    ask('a');
+    ask('b');
+    expect(granted()).toEqual(['a']);
+    queue.release('a', false, 1);
+    expect(granted(1)).toEqual(['b']);
+  });
+
+  it('count when the task ended before its report of having sent came', () => {
+    const { queue, ask, granted } = open({ per_minute: 1 });
+    ask('a');
+    ask('b');
+    granted();
+    queue.release('a', true, 1);
+    queue.sent('a', 1, true, 2);
+    expect(granted(2)).toEqual([]);
+    expect(granted(1 + MINUTE)).toEqual(['b']);
+  });
+});
+
+describe('order', () => {
+  it('is first come first served within a priority', () => {
+    const { queue, ask, granted } = open({ concurrent: 1 });
+    ask('first');
+    granted();
+    ask('c', 3);
+    ask('e', 5);
+    ask('a', 1);
+    ask('d', 3);
+    ask('b', 1);
+    expect(queue.view(0).queue.map(({ task_id }) => task_id)).toEqual(['a', 'b', 'c', 'd', 'e']);
+    expect(queue.placeOf('d', 0)).toMatchObject({ place: 4 });
+  });
+
+  it('asking again changes nothing', () => {
+    const { queue, ask, granted } = open({ concurrent: 1 });
+    ask('a');
+    ask('b');
+    ask('c');
+    granted();
+    expect(ask('b')).toBe(false);
+    expect(ask('a')).toBe(false);
+    expect(queue.view(0)).toMatchObject({ in_flight: ['a'], queue: [{ task_id: 'b' }, { task_id: 'c' }] });
+    expect(queue.isGranted({ task_id: 'a', round: 1 })).toBe(true);
+  });
+});
+
+describe('a full queue', () => {
+  it('refuses newcomers, the last first, and nobody who waits already', () => {
+    const { queue, ask, granted } = open({ concurrent: 1, queued: 2 });
+    for (const id of ['a', 'b', 'c']) ask(id);
+    granted();
+    expect(queue.refuse(['a', 'b', 'c'])).toEqual([]);
+    ask('d', 1);
+    ask('e', 1);
+    // `c` is behind them now, but was let in before.
+    expect(queue.refuse(['d', 'e']).map(({ task_id }) => task_id)).toEqual(['d', 'e']);
+    expect(queue.view(0).queue.map(({ task_id }) => task_id)).toEqual(['b', 'c']);
+  });
+});
+
+describe('turned away by Kimi', () => {
+  it('everybody waits, and the task comes first and keeps its place', () => {
+    const { queue, ask, granted } = open({ concurrent: 1 });
+    ask('a', 5);
+    ask('b', 1);
+    granted();
+    ask('c', 1);
+    const first = queue.view(0).in_flight[0] as string;
+    queue.request({ task_id: first, priority: 5, round: 2, turned_away: { retry_after_ms: 2_000 } }, 100);
+    expect(queue.view(100)).toMatchObject({ in_flight: [first], paused_until: '1970-01-01T00:00:02Z' });
+    expect(granted(2_099)).toEqual([]);
+    expect(queue.nextChange(100)).toBe(2_000);
+    expect(granted(2_100)).toEqual([first]);
+    expect(queue.isGranted({ task_id: first, round: 1 })).toBe(false);
+  });
+
+  it('again and again without a word for how long: longer each time, up to a minute, until Kimi takes one', () => {
+    const { queue, ask, granted } = open();
+    ask('a');
+    let now = 0;
+    const pauseAfter = (round: number): number => {
+      expect(granted(now)).toEqual(['a']);
+      queue.request({ task_id: 'a', priority: 3, round: round + 1, turned_away: {} }, now);
+      const pause = queue.nextChange(now) ?? 0;
+      now += pause;
+      return pause / 1000;
+    };
+    expect(Array.from({ length: 9 }, (_, index) => pauseAfter(index + 1))).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    queue.grant(now);
+    queue.sent('a', 10, true, now);
+    queue.request({ task_id: 'a', priority: 3, round: 11, turned_away: {} }, now);
+    expect(queue.nextChange(now)).toBe(1_000);
+  });
+});
+
+describe('the limits', () => {
+  it('set by hand stay until the environment says something new', () => {
+    const environment = { per_minute: 10, concurrent: 5, queued: 1000 };
+    const { queue } = open(environment);
+    queue.setLimits({ concurrent: 8 });
+    queue.configure({ ...environment });
+    expect(queue.view(0).limits).toEqual({ ...environment, concurrent: 8 });
+    queue.configure({ ...environment, concurrent: 2 });
+    expect(queue.view(0).limits).toEqual({ ...environment, concurrent: 2 });
+  });
+});
+
+describe('the expected wait', () => {
+  it('comes from the minute’s limit, a pause, and how long tasks took so far', () => {
+    const { queue, ask, granted } = open({ per_minute: 2 });
+    for (const id of ['a', 'b', 'c', 'd']) ask(id);
+    granted();
+    queue.sent('a', 1, true, 1_000);
+    queue.sent('b', 1, true, 5_000);
+    expect(queue.placeOf('c', 11_000)).toEqual({ place: 1, expected_wait_ms: 50_000 });
+    expect(queue.placeOf('d', 11_000)).toEqual({ place: 2, expected_wait_ms: 54_000 });
+
+    const slow = open({ concurrent: 1 });
+    for (const id of ['a', 'b', 'c']) slow.ask(id);
+    slow.granted();
+    expect(slow.queue.placeOf('b', 0)).toEqual({ place: 1 });
+    slow.queue.release('a', true, 30_000);
+    slow.granted(30_000);
+    expect(slow.queue.placeOf('c', 30_000)).toEqual({ place: 1, expected_wait_ms: 30_000 });
+  });
+});
+
+describe('those who keep others waiting', () => {
+  it('are worth a look only while somebody waits', () => {
+    const { queue, ask, granted } = open({ concurrent: 1 });
+    ask('a');
+    granted();
+    expect(queue.suspects(10_000, 10_000)).toEqual([]);
+    ask('b', 3, 10_000);
+    expect(queue.suspects(10_000, 10_000)).toEqual(['a']);
+    expect(queue.suspects(9_999, 10_000)).toEqual([]);
+  });
+
+  it('are found too where a request that was admitted never came to anything', () => {
+    const { queue, ask, granted } = open({ per_minute: 1 });
+    ask('a');
+    granted();
+    ask('b');
+    expect(queue.suspects(10_000, 10_000)).toEqual(['a']);
+  });
+});
+
+it('whatever happens, no limit is exceeded by Kimi’s clock', () => {
+  const step = record({
+    wait: integer({ min: 0, max: 30_000 }),
+    what: constantFrom('ask', 'send', 'late-send', 'turned-away', 'release', 'ask-again', 'grant'),
+    task: integer({ min: 0, max: 11 }),
+    priority: constantFrom<Priority>(1, 3, 5),
+  });
+  const limits = record({ per_minute: integer({ min: 1, max: 4 }), concurrent: integer({ min: 1, max: 4 }) });
+  assert(
+    property(limits, array(step, { maxLength: 150 }), ({ per_minute, concurrent }, steps) => {
+      const queue = new AdmissionQueue(emptyState({ per_minute, concurrent, queued: 0 }));
+      const rounds = new Map<string, number>();
+      /** Rounds that may send at any moment. */
+      const mayStillSend = new Map<string, number>();
+      const holders = new Set<string>();
+      const arrivals: number[] = [];
+      let now = 0;
+      for (const { wait, what, task, priority } of steps) {
+        now += wait;
+        const task_id = `t${task}`;
+        const round = rounds.get(task_id) ?? 0;
+        if (what === 'ask' && round === 0) {
+          rounds.set(task_id, 1);
+          queue.request({ task_id, priority, round: 1 }, now);
+        } else if (what === 'ask-again' && round > 0) queue.request({ task_id, priority, round }, now);
+        else if ((what === 'send' || what === 'late-send' || what === 'turned-away') && mayStillSend.has(task_id)) {
+          arrivals.push(now);
+          mayStillSend.delete(task_id);
+          // The report takes a while.
+          if (what === 'late-send') now += 5_000;
+          if (what === 'turned-away') {
+            rounds.set(task_id, round + 1);
+            queue.request({ task_id, priority, round: round + 1, turned_away: {} }, now);
+          } else queue.sent(task_id, round, true, now);
+        } else if (what === 'release' && round > 0) {
+          queue.release(task_id, !mayStillSend.has(task_id), now);
+          mayStillSend.delete(task_id);
+          holders.delete(task_id);
+          rounds.delete(task_id);
+        }
+        for (const granted of queue.grant(now)) {
+          mayStillSend.set(granted.task_id, granted.round);
+          holders.add(granted.task_id);
+        }
+        expect(holders.size).toBeLessThanOrEqual(concurrent);
+      }
+      for (const [index, at] of arrivals.entries()) {
+        const together = arrivals.slice(index).filter((other) => other < at + MINUTE);
+        expect(together.length).toBeLessThanOrEqual(per_minute);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
