@@ -196,6 +196,50 @@ describe('up', () => {
     expect(JSON.parse((await cli(['status', task_id, '--json'], env)).stdout)).toMatchObject({ state: 'done' });
   });
 
+  it('cancels, acknowledges, lists what is not acknowledged, and limits', async () => {
+    const env = await cleanHome({ KIMI_MAX_CONCURRENT_TASKS: '1', KIMI_ACK: 'agent' });
+    await up(env, '--simulate');
+    const dispatch = async (name: string, ...more: string[]) => {
+      const { stdout } = await cli(['dispatch', '-p', 'x [[simulate: delay=600000]]', '-n', name, ...more], env);
+      const tasks = JSON.parse((await cli(['list', '--json'], env)).stdout) as Record<string, string>[];
+      return { stdout, task_id: tasks.find(({ task_name }) => task_name === name)?.['task_id'] ?? '' };
+    };
+    const first = await dispatch('first');
+    expect(first.stdout).toContain('✅ Kimi 任務已派發：first');
+    const second = await dispatch('second', '--priority', '5');
+    expect(second.stdout).toBe('🕒 Kimi 任務已排隊：second（第 1 位）\n完成後會自動通知你！\n');
+    await dispatch('third', '--priority', '1');
+    expect((await cli(['status', second.task_id], env)).stdout).toMatch(/排隊位置\s+第 2 位/);
+    expect((await cli(['list'], env)).stdout).toMatch(/second\s+排隊中 第 2 位/);
+    expect((await cli(['limits'], env)).stdout).toMatch(/進行中的任務\s+1 \/ 1/);
+
+    const changed = await cli(['limits', '--concurrent', '2', '--json'], env);
+    expect(JSON.parse(changed.stdout)).toMatchObject({ limits: { concurrent: 2, per_minute: 10, queued: 1000 } });
+    await until(async () => (await cli(['list'], env)).stdout.match(/third\s+等待回覆/));
+
+    expect(await cli(['cancel', second.task_id], env)).toMatchObject({
+      code: 0,
+      stdout: `已取消任務 ${second.task_id}。\n`,
+    });
+    expect(await cli(['cancel', second.task_id], env)).toMatchObject({
+      code: 10,
+      stderr: expect.stringContaining('已經結束'),
+    });
+    expect(await cli(['cancel', 'kimi-1-1'], env)).toMatchObject({ code: 4 });
+    expect(await cli(['ack', first.task_id], env)).toMatchObject({
+      code: 9,
+      stderr: expect.stringContaining('還沒有結果'),
+    });
+    expect(await cli(['cancel', first.task_id], env)).toMatchObject({ code: 0 });
+
+    const inbox = JSON.parse((await cli(['inbox', '--json'], env)).stdout) as ResultFile[];
+    expect(inbox.map(({ task_id }) => task_id)).toEqual([second.task_id, first.task_id]);
+    expect((await cli(['inbox'], env)).stdout).toMatch(/second\s+已取消/);
+    expect(await cli(['ack', second.task_id], env)).toMatchObject({ code: 0 });
+    expect((await cli(['inbox'], env)).stdout).not.toContain('second');
+    expect(await cli(['ack', 'kimi-1-1'], env)).toMatchObject({ code: 4 });
+  });
+
   it('keeps its secret for this user alone and out of what it writes', async () => {
     const env = await cleanHome();
     const stack = await up(env, '--simulate');
@@ -331,6 +375,8 @@ describe('bad input is one clear sentence and an exit code', () => {
     ['a file that is no text', ['dispatch', '-f', process.execPath], 2, '不是 UTF-8 的文字檔'],
     ['bytes that are no text on standard input', ['dispatch', '-p', '-'], 2, '不是 UTF-8 的文字檔', '\0'],
     ['an empty model', ['dispatch', '-p', 'x', '-m', ''], 2, '模型名稱不能是空的'],
+    ['a priority that is none', ['dispatch', '-p', 'x', '--priority', '6'], 2, '要是 1 到 5'],
+    ['a limit that is none', ['limits', '--concurrent', '-1'], 2, '0 到 100000'],
     ['a timeout without a unit', ['dispatch', '-p', 'x', '--timeout', '5'], 2, '要有單位'],
     ['an unknown option', ['dispatch', '--nope'], 2, '沒有選項 --nope'],
     ['an unknown command', ['nope'], 2, '沒有指令 nope'],

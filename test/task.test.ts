@@ -199,6 +199,26 @@ describe('a dispatch call', () => {
     expect(world.counts.requests).toBe(1);
   });
 
+  it('that was sent and broke is sent again where the user has chosen that, a bounded number of times', async () => {
+    const { apiUrl, sent } = await cuttingKimi((calls) => calls <= 1);
+    const world = await openWorld({ apiUrl });
+    const started = await world.start('x', { resend_unknown: true });
+    expect(started).toMatchObject({ status: 'accepted', api_id: 'cmpl-2' });
+    expect(await world.view(started)).toMatchObject({ state: 'dispatched' });
+    expect(await world.view(started)).not.toHaveProperty('error');
+    expect(sent).toHaveLength(2);
+  });
+
+  it('that breaks each time it is sent ends as unknown, and not before its deadline', async () => {
+    const { apiUrl, sent } = await cuttingKimi(() => true);
+    const world = await openWorld({ apiUrl });
+    const started = await world.start('x', { resend_unknown: true, grace_ms: 1 }, 100);
+    await world.skipTime(started);
+    expect(await world.handle(started).result()).toMatchObject({ status: 'timed_out' });
+    expect(await world.results.read(started.task_id)).toMatchObject({ error: { type: 'outcome_unknown' } });
+    expect(sent).toHaveLength(4);
+  });
+
   it('that could not connect is tried again until it can', async () => {
     let refuse = 2;
     const world = await openWorld({
@@ -349,6 +369,19 @@ it('a callback for a finished task is a duplicate, over real HTTP', async () => 
   expect(response.statusCode).toBe(200);
   expect(await response.body.json()).toEqual({ task_id: started.task_id, status: 'duplicate' });
 });
+
+/** Reads requests and cuts some of them off without an answer. */
+async function cuttingKimi(isCut: (calls: number) => boolean): Promise<{ apiUrl: string; sent: string[] }> {
+  const sent: string[] = [];
+  const apiUrl = await serve((incoming, response) => {
+    incoming.resume().on('end', () => {
+      sent.push(String(incoming.headers['idempotency-key']));
+      if (isCut(sent.length)) incoming.socket.destroy();
+      else response.writeHead(202, { 'content-type': 'application/json' }).end(`{"id":"cmpl-${sent.length}"}`);
+    });
+  });
+  return { apiUrl, sent };
+}
 
 function answer(task_id: string): Callback {
   return {

@@ -1,0 +1,107 @@
+/** Who says that the user has been told, and what happens until then. */
+import { describe, expect, it } from 'vitest';
+import { ACKNOWLEDGE_UPDATE, CALLBACK_SIGNAL, type Callback, type TaskView } from '../src/contract.ts';
+import { openWorld, serve, until, type World } from './support/world.ts';
+
+/** A gateway that takes wakes, or does not. */
+async function gateway(isUp: () => boolean): Promise<{ wakeUrl: string; keys: string[] }> {
+  const keys: string[] = [];
+  const wakeUrl = await serve((request, response) => {
+    if (isUp()) keys.push(String(request.headers['idempotency-key']));
+    response.writeHead(isUp() ? 200 : 503).end('{}');
+  });
+  return { wakeUrl, keys };
+}
+
+async function acknowledge(world: World, started: { task_id: string }): Promise<TaskView> {
+  return await world.handle(started).executeUpdate<TaskView, []>(ACKNOWLEDGE_UPDATE);
+}
+
+describe('an agent that acknowledges for itself', () => {
+  it('is woken again after 1, 5 and 30 minutes; then the task says that it was not acknowledged', async () => {
+    const world = await openWorld({ delayMs: 0 });
+    const started = await world.start('x', { ack: 'agent' });
+    await until(async () => (await world.view(started)).step === 'awaiting_acknowledgement');
+    await world.skipTime(started);
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: false });
+    const id = started.task_id;
+    expect(world.counts.wakes.map(({ key }) => key)).toEqual([id, `${id}-again-1`, `${id}-again-2`, `${id}-again-3`]);
+    const { events } = await world.handle(started).fetchHistory();
+    const waits = events?.flatMap(({ timerStartedEventAttributes: timer }) =>
+      timer ? [Number(timer.startToFireTimeout?.seconds)] : [],
+    );
+    expect(waits).toEqual([120, 60, 300, 1800, 1800]);
+    expect(await world.view(started)).toMatchObject({ wake_error: { type: 'not_acknowledged' } });
+    expect(await world.results.unacknowledged()).toMatchObject([{ task_id: id }]);
+  });
+
+  it('ends the waiting by saying so', async () => {
+    const world = await openWorld({ delayMs: 0 });
+    const started = await world.start('x', { ack: 'agent' });
+    await until(async () => (await world.view(started)).step === 'awaiting_acknowledgement');
+    expect(await world.results.read(started.task_id)).not.toHaveProperty('acknowledged');
+    expect(await acknowledge(world, started)).toMatchObject({ acknowledged: true });
+    expect(await world.handle(started).result()).toMatchObject({ acknowledged: true });
+    expect(await world.results.read(started.task_id)).toMatchObject({ acknowledged: true });
+    expect(await world.results.unacknowledged()).toEqual([]);
+    expect(world.counts.wakes).toHaveLength(1);
+  });
+
+  it('that found the result by itself while the gateway was down is not woken for it', async () => {
+    const { wakeUrl, keys } = await gateway(() => false);
+    const world = await openWorld({ wakeUrl, delayMs: 0 });
+    const started = await world.start('x');
+    await until(async () => (await world.view(started)).step === 'waking');
+    await acknowledge(world, started);
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
+    expect(keys).toEqual([]);
+  });
+
+  it('before there is a result is told that there is none', async () => {
+    const world = await openWorld({ delayMs: 60_000 });
+    const started = await world.start('x');
+    await expect(acknowledge(world, started)).rejects.toMatchObject({ cause: { type: 'unfinished' } });
+    expect(await world.view(started)).toMatchObject({ acknowledged: false });
+  });
+});
+
+describe('an answer that comes late', () => {
+  it('is kept at once, though the gateway has been down since before the deadline; only it is told', async () => {
+    let isUp = false;
+    const { wakeUrl, keys } = await gateway(() => isUp);
+    const world = await openWorld({ wakeUrl });
+    const started = await world.start('x [[simulate: drop=1]]', { timeout_ms: 300 });
+    await until(async () => (await world.view(started)).step === 'waking');
+    expect(await world.results.read(started.task_id)).toMatchObject({ status: 'timed_out' });
+    await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, answer(started.task_id));
+    await until(async () => (await world.results.read(started.task_id))?.status === 'done');
+    isUp = true;
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
+    expect(keys).toEqual([`${started.task_id}-late`]);
+  });
+
+  it('to a cancelled task is kept in silence, while the agent is still to be told of the cancellation', async () => {
+    let isUp = false;
+    const { wakeUrl, keys } = await gateway(() => isUp);
+    const world = await openWorld({ wakeUrl });
+    const started = await world.start('x [[simulate: drop=1]]');
+    await world.handle(started).cancel();
+    await until(async () => (await world.view(started)).step === 'waking');
+    await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, answer(started.task_id));
+    await until(async () => (await world.results.read(started.task_id))?.late);
+    isUp = true;
+    expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled', acknowledged: true });
+    expect(keys).toEqual([started.task_id]);
+    expect(await world.results.unacknowledged()).toEqual([]);
+  });
+});
+
+function answer(task_id: string): Callback {
+  return {
+    id: 'cmpl-late',
+    model: 'moonshot-v1-128k',
+    usage: { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 },
+    choices: [{ message: { content: '答案' } }],
+    metadata: { task_id },
+  };
+}
