@@ -29,6 +29,10 @@ describe('without any variable', () => {
       WEBHOOK_PORT: 9001,
       OPENCLAW_WAKE_URL: 'http://127.0.0.1:18789/hooks/wake',
       KIMI_TASK_QUEUE: 'kimi-dispatch',
+      KIMI_MAX_TASKS_PER_MINUTE: 10,
+      KIMI_MAX_CONCURRENT_TASKS: 5,
+      KIMI_MAX_QUEUED_TASKS: 1000,
+      KIMI_ACK: 'gateway',
     });
   });
 
@@ -53,6 +57,9 @@ describe('a variable', () => {
     ['KIMI_LANG', 'en', 'en'],
     ['KIMI_TASK_TIMEOUT_MS', '1', 1],
     ['KIMI_GRACE_MS', '86400000', 86_400_000],
+    ['KIMI_MAX_CONCURRENT_TASKS', '0', 0],
+    ['KIMI_RESULTS_KEEP', '90d', 7_776_000_000],
+    ['KIMI_RESULTS_KEEP', '1.5h', 5_400_000],
     ['KIMI_RESULTS_DIR', '/var/kimi/../results', '/var/results'],
     ['KIMI_RESULTS_DIR', 'results', resolve('results')],
     ['KIMI_RESULTS_DIR', '~/results', join(homedir(), 'results')],
@@ -94,6 +101,12 @@ describe('a variable', () => {
     ['KIMI_TASK_TIMEOUT_MS', '2m'],
     ['KIMI_TASK_TIMEOUT_MS', 'Infinity'],
     ['KIMI_GRACE_MS', 'hunter2'],
+    ['KIMI_MAX_CONCURRENT_TASKS', '-1'],
+    ['KIMI_MAX_TASKS_PER_MINUTE', 'hunter2'],
+    ['KIMI_ACK', 'hunter2'],
+    ['KIMI_RESULTS_KEEP', '90'],
+    ['KIMI_RESULTS_KEEP', '0d'],
+    ['KIMI_RESULTS_KEEP', 'hunter2'],
     ['WEBHOOK_PORT', '65536'],
     ['WEBHOOK_PORT', '-1'],
     ['WEBHOOK_PORT', '80.5'],

@@ -195,33 +195,42 @@ describe('Kimi’s answer', () => {
     [401, 'incorrect_api_key_error', 'Incorrect API key provided', 'refused'],
     [403, 'permission_denied_error', 'The API you are accessing is not open', 'refused'],
     [404, 'resource_not_found_error', 'Not found the model moonshot-v1-128k or Permission denied', 'refused'],
-    [429, 'engine_overloaded_error', busy, 'not_sent'],
-    [429, 'rate_limit_reached_error', rate, 'not_sent'],
+    [429, 'engine_overloaded_error', busy, 'turned_away'],
+    [429, 'rate_limit_reached_error', rate, 'turned_away', 1_000],
     [429, 'exceeded_current_quota_error', 'You exceeded your current token quota', 'refused'],
     [499, 'client_closed_request', 'left', 'refused'],
     [500, 'server_error', 'Failed to extract file', 'refused'],
     [500, 'unexpected_output', 'invalid state transition', 'refused'],
-    [503, 'server_unavailable', 'unavailable', 'not_sent'],
-  ])('%d %s (%s) is %s', async (status, type, message, kind) => {
+    [503, 'server_unavailable', 'unavailable', 'turned_away'],
+  ] as [number, string, string, string, number?][])('%d %s (%s) is %s', async (status, type, message, kind, ms) => {
     const { url, received } = await serveAnswer(status, { error: { message, type } });
     const error = await refusal(url);
     expect(error).toMatchObject({ kind, type, message: `Kimi answered ${status}: ${message}` });
-    expect(error.options.retryAfterMs).toBeUndefined();
+    expect(error.options.retryAfterMs).toBe(ms);
     expect(received).toHaveLength(1);
   });
 
   it.each([
     [429, '1', 1_000],
     [429, '60', 60_000],
-    [503, '5', 5_000],
+    [503, ' 5 ', 5_000],
+    [429, '86400', 3_600_000],
     [429, '0', undefined],
     [429, '-1', undefined],
     [429, 'soon', undefined],
   ])('%d with Retry-After %s asks to wait %s ms', async (status, header, retryAfterMs) => {
-    const body = { error: { type: 'rate_limit_reached_error', message: rate } };
+    const body = { error: { type: 'rate_limit_reached_error', message: 'slow down' } };
     const { url } = await serveAnswer(status, body, { 'retry-after': header });
     const { kind, options } = await refusal(url);
-    expect({ kind, ...options }).toEqual({ kind: 'not_sent', ...(retryAfterMs && { retryAfterMs }) });
+    expect({ kind, ...options }).toEqual({ kind: 'turned_away', ...(retryAfterMs && { retryAfterMs }) });
+  });
+
+  it('a date in Retry-After is a wait until then', async () => {
+    const date = new Date(Date.now() + 30_000).toUTCString();
+    const { url } = await serveAnswer(429, '', { 'retry-after': date });
+    const { retryAfterMs } = (await refusal(url)).options;
+    expect(retryAfterMs).toBeGreaterThan(25_000);
+    expect(retryAfterMs).toBeLessThanOrEqual(30_000);
   });
 
   it('that the quota is used up is final, whatever Retry-After says', async () => {
@@ -237,8 +246,8 @@ describe('Kimi’s answer', () => {
     [502, 'outcome_unknown', HTML],
     [500, 'outcome_unknown', ''],
     [500, 'outcome_unknown', '{"error":"no"}'],
-    [503, 'not_sent', HTML],
-    [429, 'not_sent', ''],
+    [503, 'turned_away', HTML],
+    [429, 'turned_away', ''],
     [400, 'refused', HTML],
     [404, 'refused', ''],
     [413, 'refused', ''],

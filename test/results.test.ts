@@ -1,7 +1,7 @@
 /** The results folder (contract sections 2 and 4) on a real disk. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
@@ -13,6 +13,7 @@ import { temporaryFolder, until } from './support/world.ts';
 
 const OLD = 'kimi-1707654321-11111';
 const NEW = 'kimi-1707654321-22222';
+const OTHER = 'kimi-1707654321-33333';
 const CREATED = '2026-02-17T15:30:00Z';
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 
@@ -382,6 +383,10 @@ async function snapshot(store: ResultStore): Promise<Record<string, unknown>> {
 }
 
 /** @returns the names of the files that some work made, wrote or removed. */
+async function ids(store: ResultStore): Promise<string[]> {
+  return (await store.unacknowledged()).map(({ task_id }) => task_id);
+}
+
 /** What lies in the results folder, besides the inbox. */
 async function filesOf(store: ResultStore): Promise<string[]> {
   return (await readdir(store.folder)).filter((name) => name !== '.unacknowledged');
@@ -394,6 +399,91 @@ async function touched(store: ResultStore, work: () => Promise<unknown>): Promis
   const names = Object.keys({ ...before, ...after });
   return names.filter((name) => !isDeepStrictEqual(before[name], after[name])).toSorted();
 }
+
+describe('the inbox', () => {
+  it('holds every result that is not acknowledged, oldest first', async () => {
+    const store = await openStore();
+    expect(await store.unacknowledged()).toEqual([]);
+    await store.persist(done(NEW));
+    await store.persist(done(OLD, { status: 'failed' }));
+    await store.acknowledge(NEW);
+    expect(await ids(store)).toEqual([OLD]);
+    await store.persist(done(OTHER));
+    expect(await ids(store)).toEqual([OLD, OTHER]);
+  });
+
+  it('holds a task again whose answer came late', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD, { status: 'timed_out' }));
+    await store.acknowledge(OLD);
+    await store.persist(done(OLD, { late: true }));
+    expect(await ids(store)).toEqual([OLD]);
+  });
+
+  it('but not one whose answer came after it was cancelled and told so', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD, { status: 'cancelled' }));
+    await store.acknowledge(OLD);
+    await store.persist(done(OLD, { status: 'cancelled', late: true }));
+    expect(await store.read(OLD)).toMatchObject({ late: true, output: '答案', acknowledged: true });
+    expect(await ids(store)).toEqual([]);
+  });
+
+  it('does not trip over what a killed process left, or what somebody else wrote', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD));
+    const inbox = join(store.folder, '.unacknowledged');
+    await writeFile(join(inbox, NEW), '');
+    await writeFile(join(inbox, 'latest.json'), '');
+    await writeFile(join(inbox, OTHER), '');
+    await writeFile(store.resultPath(OTHER), '{');
+    expect(await ids(store)).toEqual([OLD]);
+  });
+
+  it('is filled from the results of a version that had none', async () => {
+    const store = await openStore();
+    for (const id of [OLD, NEW, OTHER]) await store.persist(done(id));
+    await store.acknowledge(NEW);
+    await rm(join(store.folder, '.unacknowledged'), { recursive: true });
+    // And of one that was killed while it filled it.
+    await mkdir(join(store.folder, '.unacknowledged.new'));
+    await store.prepare();
+    expect((await ids(store)).toSorted()).toEqual([OLD, OTHER].toSorted());
+    expect(await readdir(store.folder)).not.toContain('.unacknowledged.new');
+  });
+});
+
+describe('prune', () => {
+  const DAY_MS = 86_400_000;
+
+  async function grow(store: ResultStore, id: string, days: number): Promise<void> {
+    const then = new Date(Date.now() - days * DAY_MS);
+    await utimes(store.resultPath(id), then, then);
+  }
+
+  it('removes what is old and acknowledged, and nothing else', async () => {
+    const store = await openStore();
+    for (const id of [OLD, NEW, OTHER]) await store.persist(done(id));
+    for (const id of [OLD, NEW]) await store.acknowledge(id);
+    await grow(store, OLD, 91);
+    await grow(store, NEW, 89);
+    await grow(store, OTHER, 91);
+    await store.recordPending('kimi-1-1', CREATED);
+    expect(await store.prune(90 * DAY_MS)).toBe(1);
+    expect(await filesOf(store)).toEqual(expect.arrayContaining([`${NEW}.json`, `${OTHER}.json`, 'latest.json']));
+    expect(await store.read(OLD)).toBeUndefined();
+    expect(await filesOf(store)).toContain('pending-kimi-1-1.json');
+  });
+
+  it('leaves what is damaged to whoever damaged it', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD));
+    await writeFile(store.resultPath(OLD), '{');
+    await grow(store, OLD, 91);
+    expect(await store.prune(90 * DAY_MS)).toBe(0);
+    expect(await filesOf(store)).toContain(`${OLD}.json`);
+  });
+});
 
 it('the folder says so where somebody else spoilt a file, and writes it anew', async () => {
   const store = await openStore();

@@ -133,11 +133,10 @@ const LONGEST_RETRY_AFTER_MS = 3_600_000;
  * @returns milliseconds, or `undefined` where it does not say.
  */
 function retryAfter(header: string | string[] | undefined, message: string): number | undefined {
-  const value = Array.isArray(header) ? header[0] : header;
+  const value = String(header ?? '').trim();
   const words = /try again after (?<seconds>\d+(?:\.\d+)?) seconds?/i.exec(message)?.groups?.['seconds'];
-  const isSeconds = /^\s*\d+(?:\.\d+)?\s*$/;
-  const ms =
-    value === undefined || isSeconds.test(value) ? Number(value ?? words) * 1000 : Date.parse(value) - Date.now();
+  const stated = /^\d+(?:\.\d+)?$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  const ms = stated > 0 ? stated : Number(words) * 1000;
   return ms > 0 ? Math.min(ms, LONGEST_RETRY_AFTER_MS) : undefined;
 }
 
