@@ -262,6 +262,10 @@ describe('up', () => {
     onTestFinished(async () => void (await cli(['down'], env)));
     expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
     expect((await cli(['logs', 'worker'], env)).stdout).toContain('"msg":"ready"');
+    expect(await cli(['limits', '--concurrent', '7'], env)).toMatchObject({ code: 0 });
+    expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n' });
+    expect(await cli(['up', '--detach', '--simulate'], env)).toMatchObject({ code: 0 });
+    expect((await cli(['limits'], env)).stdout).toMatch(/\/ 7\n/);
     expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n' });
     expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '沒有服務在執行。\n' });
   });

@@ -81,7 +81,7 @@ const { dispatch } = proxyActivities<Pick<TaskActivities, 'dispatch'>>({
 /** A gateway may be down for days; the agent is woken when it is back. */
 const { wake } = proxyActivities<Pick<TaskActivities, 'wake'>>({
   startToCloseTimeout: '15s',
-  heartbeatTimeout: '5s',
+  heartbeatTimeout: '3s',
   scheduleToCloseTimeout: '7d',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '5m' },
 });
