@@ -8,7 +8,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { it } from 'vitest';
-import { CALLBACK_SIGNAL, type Callback } from '../src/contract.ts';
+import { ACKNOWLEDGE_UPDATE, CALLBACK_SIGNAL, limiterId, type Callback, type TaskView } from '../src/contract.ts';
 import { PACKAGE_ROOT } from '../src/paths.ts';
 import { openWorld, serve, until, type World, type WorldOptions } from '../test/support/world.ts';
 
@@ -19,6 +19,8 @@ interface Scenario {
 }
 
 const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate: ${wishes}]]`;
+
+const ONE_AT_A_TIME = { concurrent: 1 };
 
 /** By the name of what the history proves. */
 const SCENARIOS: Record<string, Scenario> = {
@@ -60,6 +62,95 @@ const SCENARIOS: Record<string, Scenario> = {
     play: async (world) => await ended(world, 'delay=0'),
     options: { wakeUrl: 'flaky' },
   },
+  'late-answer-overtakes-the-news': {
+    options: { wakeUrl: 'down' },
+    play: async (world) => {
+      const started = await world.start(wish('drop=1'), { timeout_ms: 300 });
+      await until(async () => (await world.view(started)).step === 'waking');
+      await answer(world, started);
+      await until(async () => (await world.results.read(started.task_id))?.late);
+      return started;
+    },
+  },
+  'acknowledged-by-the-agent': {
+    play: async (world) => {
+      const started = await world.start(wish('delay=0'), { ack: 'agent' });
+      await until(async () => (await world.view(started)).step === 'awaiting_acknowledgement');
+      await world.handle(started).executeUpdate<TaskView, []>(ACKNOWLEDGE_UPDATE);
+      return await closed(world, started);
+    },
+  },
+  'acknowledged-while-the-gateway-is-down': {
+    options: { wakeUrl: 'down' },
+    play: async (world) => {
+      const started = await world.start(wish('delay=0'));
+      await until(async () => (await world.view(started)).step === 'waking');
+      await world.handle(started).executeUpdate<TaskView, []>(ACKNOWLEDGE_UPDATE);
+      return await closed(world, started);
+    },
+  },
+  'never-acknowledged': {
+    play: async (world) => {
+      const started = await world.start(wish('delay=0'), { ack: 'agent' });
+      await until(async () => (await world.view(started)).step === 'awaiting_acknowledgement');
+      await world.skipTime(started);
+      return await closed(world, started);
+    },
+  },
+  'resent-since-unknown': {
+    play: async (world) => {
+      const started = await world.start(wish('hang-up=1 delay=3000'), { resend_unknown: true });
+      return await closed(world, started);
+    },
+  },
+  'queued-then-admitted': {
+    options: { limits: ONE_AT_A_TIME },
+    play: async (world) => {
+      await world.start(wish('delay=1000'));
+      return await ended(world, 'delay=0');
+    },
+  },
+  'turned-away-then-admitted': {
+    options: { limits: ONE_AT_A_TIME },
+    play: async (world) => await ended(world, 'status=429 type=rate_limit_reached_error refusals=1 delay=0'),
+  },
+  'refused-since-the-queue-is-full': {
+    options: { limits: { concurrent: 1, queued: 1 } },
+    play: async (world) => {
+      for (let i = 0; i < 2; i += 1) await world.start(wish('drop=1'));
+      return await ended(world, 'delay=0');
+    },
+  },
+  'cancelled-while-it-waited': {
+    options: { limits: ONE_AT_A_TIME },
+    play: async (world) => {
+      await world.start(wish('drop=1'));
+      const started = await world.start(wish('drop=1'));
+      await world.handle(started).cancel();
+      return await closed(world, started);
+    },
+  },
+  'limiter-grants-queues-refuses-and-pauses': {
+    options: { limits: { concurrent: 1, queued: 1 } },
+    play: async (world) => {
+      const first = await world.start(wish('status=429 type=rate_limit_reached_error refusals=1 delay=1500'));
+      const second = await world.start(wish('delay=0'));
+      await world.start(wish('delay=0'));
+      await closed(world, first);
+      await closed(world, second);
+      return { task_id: limiterId(world.taskQueue) };
+    },
+  },
+  'limiter-frees-the-place-of-a-terminated-task': {
+    options: { limits: ONE_AT_A_TIME },
+    play: async (world) => {
+      const first = await world.start(wish('drop=1'));
+      const second = await world.start(wish('delay=0'));
+      await world.handle(first).terminate();
+      await closed(world, second);
+      return { task_id: limiterId(world.taskQueue) };
+    },
+  },
   'wake-refused': { play: async (world) => await ended(world, 'delay=0'), options: { wakeUrl: 'unauthorized' } },
 };
 
@@ -92,6 +183,11 @@ async function closed(world: World, started: { task_id: string }): Promise<{ tas
 
 async function answeredLate(world: World, started: { task_id: string }): Promise<{ task_id: string }> {
   await until(async () => (await world.view(started)).step === 'awaiting_late_answer');
+  await answer(world, started);
+  return await closed(world, started);
+}
+
+async function answer(world: World, started: { task_id: string }): Promise<void> {
   await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, {
     id: 'cmpl-late',
     model: 'moonshot-v1-128k',
@@ -99,14 +195,14 @@ async function answeredLate(world: World, started: { task_id: string }): Promise
     choices: [{ message: { content: '答案' } }],
     metadata: { task_id: started.task_id },
   });
-  return await closed(world, started);
 }
 
-/** A gateway that refuses: once (`flaky`), or for good (`unauthorized`). */
+/** A gateway that refuses: once (`flaky`), for now (`down`), or for good (`unauthorized`). */
 async function gateway(kind: string): Promise<string> {
   let calls = 0;
   return await serve((_request, response) => {
     calls += 1;
-    response.writeHead(kind === 'unauthorized' ? 401 : calls === 1 ? 503 : 200).end('{}');
+    const isDown = kind === 'down' || calls === 1;
+    response.writeHead(kind === 'unauthorized' ? 401 : isDown ? 503 : 200).end('{}');
   });
 }

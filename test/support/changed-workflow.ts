@@ -1,9 +1,15 @@
-/** The task workflow with one more step at its start: what a careless change looks like. */
+/** The workflows with one more step at their start: what a careless change looks like. */
 import { sleep } from '@temporalio/workflow';
 import type { Task, TaskSummary } from '../../src/contract.ts';
-import { kimiTask as unchanged } from '../../src/workflows/task.ts';
+import { kimiLimiter as unchangedLimiter, type LimiterStart } from '../../src/workflows/limiter.ts';
+import { kimiTask as unchangedTask } from '../../src/workflows/task.ts';
 
 export async function kimiTask(task: Task): Promise<TaskSummary> {
   await sleep('1s');
-  return await unchanged(task);
+  return await unchangedTask(task);
+}
+
+export async function kimiLimiter(start: LimiterStart): Promise<void> {
+  await sleep('1s');
+  await unchangedLimiter(start);
 }
