@@ -39,6 +39,12 @@ function callbackFor(task_id: string, content = '答案'): AnswerCallback {
   };
 }
 
+async function open(folder: string, maxBytes = GIB): Promise<Journal> {
+  const journal = new Journal(folder, maxBytes);
+  onTestFinished(async () => await journal.close());
+  return journal;
+}
+
 function keysOf(journal: Journal): JournalKey[] {
   return [...journal.keys(2)].flat();
 }
@@ -53,12 +59,6 @@ function big(n: number): AnswerCallback {
 }
 
 describe('the journal', () => {
-  async function open(folder: string, maxBytes = GIB): Promise<Journal> {
-    const journal = new Journal(folder, maxBytes);
-    onTestFinished(async () => await journal.close());
-    return journal;
-  }
-
   it('keeps what was appended, in its order, through closing and opening', async () => {
     const folder = join(await temporaryFolder(), 'home', 'journal');
     const ids = ['kimi-1-3', 'kimi-1-1', 'kimi-1-2', 'kimi-1-1', 'kimi-1-9'];
