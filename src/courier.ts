@@ -27,8 +27,8 @@ export interface CourierStatus {
 /** How many signals may be under way at once; what comes beyond goes to the journal. */
 const DIRECT_AT_ONCE = 16;
 
-/** How many tasks are served from the journal at once. */
-const CARRIED_AT_ONCE = 16;
+/** How many tasks are served from the journal at once: few, since in a flood accepting comes first. */
+const CARRIED_AT_ONCE = 8;
 
 /** How many entries are looked at together. */
 const GROUP = 256;
