@@ -126,8 +126,9 @@ export class Courier {
     let backoff = BACKOFF_MS.first;
     while (!this.stopping.signal.aborted) {
       this.wake = new AbortController();
+      let trouble = 'callbacks wait in the journal: the engine does not take them';
       const { done, left } = await this.round().catch((error: unknown) => {
-        log.error((error as Error).message);
+        trouble = (error as Error).message;
         return { done: 0, left: 1 };
       });
       if (done > 0) {
@@ -136,7 +137,8 @@ export class Courier {
         backoff = BACKOFF_MS.first;
         await this.rest(IDLE_MS, this.wake.signal);
       } else {
-        if (backoff === BACKOFF_MS.first) log.warn('callbacks wait in the journal: the engine does not take them');
+        // Once for each time of trouble.
+        if (backoff === BACKOFF_MS.first) log.warn(trouble);
         await this.rest(backoff * (0.5 + Math.random() / 2));
         backoff = Math.min(backoff * 2, BACKOFF_MS.longest);
       }
