@@ -235,6 +235,8 @@ describe('while the engine', () => {
       for (const id of ids) expect(await post(url, id, content)).toMatchObject(queued(id));
     }
     await proxy.restore();
+    // The engine is back, and what waits goes first.
+    for (const id of ids) await post(url, id, 'fourth');
     for (const task_id of ids) {
       await world.handle({ task_id }).result();
       expect(await world.results.read(task_id)).toMatchObject({ status: 'done', output: 'first' });
