@@ -60,6 +60,7 @@ export class Courier {
   /** Entries whose trouble is in the log already. */
   private readonly told = new Set<string>();
   private readonly stopping = new AbortController();
+  /** Ends the rest of an empty journal. */
   private wake = new AbortController();
   private readonly running: Promise<void>;
 
@@ -107,6 +108,7 @@ export class Courier {
   /** Ends what is under way and closes the journal. Nothing may be given to `accept` any more. */
   async stop(): Promise<void> {
     this.stopping.abort();
+    this.wake.abort();
     await this.running;
     await this.options.journal.close();
   }
@@ -135,11 +137,11 @@ export class Courier {
         backoff = BACKOFF_MS.first;
       } else if (left === 0) {
         backoff = BACKOFF_MS.first;
-        await this.rest(IDLE_MS, this.wake.signal);
+        await rest(IDLE_MS, this.wake.signal);
       } else {
         // Once for each time of trouble.
         if (backoff === BACKOFF_MS.first) log.warn(trouble);
-        await this.rest(backoff * (0.5 + Math.random() / 2));
+        await rest(backoff * (0.5 + Math.random() / 2), this.stopping.signal);
         backoff = Math.min(backoff * 2, BACKOFF_MS.longest);
       }
     }
@@ -228,11 +230,11 @@ export class Courier {
       `the callback of task ${task_id} cannot be delivered and is tried again`,
     );
   }
+}
 
-  private async rest(ms: number, ...wakes: AbortSignal[]): Promise<void> {
-    const signal = AbortSignal.any([this.stopping.signal, ...wakes]);
-    await pause(ms, undefined, { signal, ref: false }).catch(() => {});
-  }
+/** Rests for so many milliseconds, or until the signal. */
+async function rest(ms: number, signal: AbortSignal): Promise<void> {
+  await pause(ms, undefined, { signal, ref: false }).catch(() => {});
 }
 
 function byTask(keys: JournalKey[]): Map<string, JournalKey[]> {
