@@ -60,6 +60,8 @@ const VARIABLES = {
   KIMI_UI_PORT: [port.default(8233), '8233'],
   KIMI_HOME: [folder.default(paths.data), '~/.local/share/kimi-dispatch'],
   KIMI_CACHE: [folder.default(paths.cache), '~/.cache/kimi-dispatch'],
+  KIMI_JOURNAL_DIR: [folder.optional(), '~/.local/share/kimi-dispatch/journal'],
+  KIMI_JOURNAL_MAX_BYTES: [wholeNumber.positive('needs a number above 0').default(1_073_741_824), '1073741824'],
   KIMI_LOG_LEVEL: [z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'), 'info'],
   TEMPORAL_ADDRESS: [z.string().optional(), '127.0.0.1:7233'],
   TEMPORAL_CLI_PATH: [folder.optional(), '/usr/local/bin/temporal'],
@@ -96,6 +98,11 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return { ...(values as Variables), isSet: (name) => set.has(name) };
+}
+
+/** Where the webhook keeps callbacks that wait for the engine. */
+export function journalFolder({ KIMI_JOURNAL_DIR, KIMI_HOME }: Config): string {
+  return KIMI_JOURNAL_DIR ?? join(KIMI_HOME, 'journal');
 }
 
 /**

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { lock } from 'proper-lockfile';
 import writeFileAtomic from 'write-file-atomic';
 import { ServiceError } from './errors.ts';
+import { syncFolder } from './sync-folder.ts';
 import { isoSeconds, TASK_ID, type PendingFile, type ResultFile, type TaskResult } from './contract.ts';
 
 /**
@@ -226,14 +227,4 @@ function emptyIfAbsent(error: NodeJS.ErrnoException): string[] {
 /** What somebody else spoilt is written anew. */
 function absentIfDamaged(error: unknown): undefined {
   if (!(error instanceof ServiceError)) throw error;
-}
-
-/** A rename survives a power cut only once the folder is synced. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -33,6 +33,17 @@ export async function connectClient(env: NodeJS.ProcessEnv = process.env): Promi
   }
 }
 
+/**
+ * A client that connects when it is first used, and again whenever the engine has been away: for a process that has work
+ * to do without it.
+ */
+export function lazyClient(env: NodeJS.ProcessEnv = process.env): Client {
+  const { connectionOptions, namespace } = engineOptions(env);
+  // Left alone, gRPC waits up to two minutes before it looks whether a server is back.
+  const channelArgs = { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 2_000 };
+  return new Client({ connection: Connection.lazy({ ...connectionOptions, channelArgs }), namespace });
+}
+
 /** A refused connection is known at once; the gRPC client would try again until its time is up. */
 async function failIfRefused(address = 'localhost:7233'): Promise<void> {
   const { hostname: host, port } = new URL(`tcp://${address}`);

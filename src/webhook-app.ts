@@ -1,42 +1,39 @@
-import { isGrpcServiceError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
 import type { Logger } from 'pino';
 import { MalformedCallback, parseCallback } from './callback.ts';
-import {
-  CALLBACK_SIGNAL,
-  MAX_CALLBACK_BYTES,
-  SEARCH_ATTRIBUTES,
-  TASK_ID,
-  TASK_WORKFLOW,
-  type Callback,
-} from './contract.ts';
+import { MAX_CALLBACK_BYTES, TASK_ID, type Callback } from './contract.ts';
+import type { Courier } from './courier.ts';
+import { Undeliverable, unknownTask, type UndeliverableReason } from './delivery.ts';
+import { JournalUnavailable } from './journal.ts';
 import { SIGNATURE_HEADER, verify } from './signature.ts';
 
 export interface WebhookOptions {
-  client: Client;
+  courier: Courier;
   secret: string;
   log: Logger;
 }
 
-/** How long the engine may take before the provider is asked to come again, in milliseconds. */
-const ENGINE_TIMEOUT_MS = 5_000;
-
-/** When the provider should come again while the engine is out of reach, in seconds. */
+/** When the provider should come again while nothing can be accepted, in seconds. */
 const RETRY_AFTER_S = 5;
 
-/** An answer other than 200: `{ error: { code, message } }`. */
+/** Statuses for callbacks that nothing will ever take. */
+const UNDELIVERABLE: Record<UndeliverableReason, number> = { unknown_task: 404, task_closed: 410 };
+
+/** An answer other than 200 and 202: `{ error: { code, message } }`. */
 class HttpError extends Error {
   constructor(
     readonly status: number,
     readonly code: string,
     message: string,
+    /** What the log says besides; the provider is not told of folders. */
+    cause?: Error,
   ) {
-    super(message);
+    super(message, { cause });
   }
 }
 
 /** The webhook endpoint (contract section 3) and its health checks. */
-export function createWebhook({ client, secret, log }: WebhookOptions): Express {
+export function createWebhook({ courier, secret, log }: WebhookOptions): Express {
   const app = express()
     .disable('x-powered-by')
     .disable('etag')
@@ -48,12 +45,8 @@ export function createWebhook({ client, secret, log }: WebhookOptions): Express 
   });
 
   app.get('/readyz', async (_request, response) => {
-    try {
-      await withDeadline(client, async () => await client.connection.workflowService.getSystemInfo({}));
-      response.json({ status: 'ok' });
-    } catch {
-      response.status(503).json({ status: 'not ready' });
-    }
+    const { ready, ...parts } = await courier.status();
+    response.status(ready ? 200 : 503).json({ status: ready ? 'ok' : 'not ready', ...parts });
   });
 
   app
@@ -71,10 +64,12 @@ export function createWebhook({ client, secret, log }: WebhookOptions): Express 
         if (callback.metadata.task_id !== taskId) {
           throw new HttpError(400, 'task_mismatch', 'metadata.task_id is not the task in the path');
         }
-        if (!TASK_ID.test(taskId)) throw unknownTask(taskId);
-        const status = await deliver(client, taskId, callback);
+        if (!TASK_ID.test(taskId)) throw refusal(unknownTask(taskId));
+        const status = await courier.accept(callback).catch((error: unknown) => {
+          throw refusal(error);
+        });
         log.info({ task_id: taskId, status }, 'callback');
-        response.json({ task_id: taskId, status });
+        response.status(status === 'queued' ? 202 : 200).json({ task_id: taskId, status });
       },
     )
     .all((_request, response) => {
@@ -89,45 +84,13 @@ export function createWebhook({ client, secret, log }: WebhookOptions): Express 
   return app;
 }
 
-/** Raises the signal. A callback for a task that has ended is a repeat. */
-async function deliver(client: Client, taskId: string, callback: Callback): Promise<'signalled' | 'duplicate'> {
-  const handle = client.workflow.getHandle(taskId);
-  try {
-    await withDeadline(client, async () => await handle.signal<[Callback]>(CALLBACK_SIGNAL, callback));
-    return 'signalled';
-  } catch (error) {
-    if (!(error instanceof WorkflowNotFoundError)) throw engineError(error);
+/** @returns why a callback is not accepted, as the provider is told. */
+function refusal(error: unknown): unknown {
+  if (error instanceof Undeliverable) return new HttpError(UNDELIVERABLE[error.reason], error.reason, error.message);
+  if (error instanceof JournalUnavailable) {
+    return new HttpError(503, 'journal_unavailable', 'the callback cannot be kept now; send it again later', error);
   }
-  // Closed and unknown workflows raise the same error.
-  try {
-    const { type, status, typedSearchAttributes } = await withDeadline(client, async () => await handle.describe());
-    if (type !== TASK_WORKFLOW) throw unknownTask(taskId);
-    // One that timed out and was closed after its grace has no answer yet: this is no repeat of one.
-    const isAnswered = typedSearchAttributes.get(SEARCH_ATTRIBUTES.status) !== 'timed_out';
-    if (status.name === 'COMPLETED' && isAnswered) return 'duplicate';
-    throw new HttpError(
-      410,
-      'task_closed',
-      `task ${taskId} is closed (${status.name.toLowerCase()}) and takes no answer any more`,
-    );
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) throw unknownTask(taskId);
-    throw error instanceof HttpError ? error : engineError(error);
-  }
-}
-
-async function withDeadline<T>(client: Client, call: () => Promise<T>): Promise<T> {
-  return await client.connection.withDeadline(Date.now() + ENGINE_TIMEOUT_MS, call);
-}
-
-function engineError(error: unknown): unknown {
-  return isGrpcServiceError(error) || isGrpcServiceError((error as Error).cause)
-    ? new HttpError(503, 'engine_unavailable', 'the task engine cannot be reached; send the callback again later')
-    : error;
-}
-
-function unknownTask(taskId: string): HttpError {
-  return new HttpError(404, 'unknown_task', `no task ${JSON.stringify(taskId)}`);
+  return error;
 }
 
 function requireJson(request: Request, _response: Response, next: () => void): void {
@@ -168,7 +131,8 @@ function answerError(log: Logger): ErrorRequestHandler {
     const known = error instanceof HttpError ? ([error.code, error.message] as const) : EXPRESS_ERRORS[status];
     if (!known) log.error({ err: error, path: request.path }, 'unexpected error');
     const [code, message] = known ?? ['internal_error', 'an unexpected error; it is in the webhook’s log'];
-    if (known) log.warn({ path: request.path, status, code }, 'refused');
+    const why = error instanceof HttpError ? (error.cause as Error | undefined)?.message : undefined;
+    if (known) log.warn({ path: request.path, status, code, why }, 'refused');
     if (status === 503) response.set('Retry-After', String(RETRY_AFTER_S));
     response.status(known ? status : 500).json({ error: { code, message } });
   };

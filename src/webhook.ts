@@ -1,8 +1,12 @@
 /** The webhook process: receives Kimi's callbacks. `node dist/webhook.js` */
 import { createServer } from 'node:http';
+import { journalFolder } from './config.ts';
+import { Courier } from './courier.ts';
+import { deadLettersFolder } from './dead-letters.ts';
 import { ServiceError } from './errors.ts';
+import { Journal } from './journal.ts';
 import { listen, runService } from './process.ts';
-import { connectClient } from './temporal.ts';
+import { lazyClient } from './temporal.ts';
 import { createWebhook } from './webhook-app.ts';
 
 /** How long open requests may take to end after SIGTERM, in milliseconds. */
@@ -14,8 +18,15 @@ await runService('webhook', async (config, log) => {
       'WEBHOOK_SECRET is not set, so no callback could be trusted; e.g. WEBHOOK_SECRET=$(openssl rand -hex 32)',
     );
   }
-  const client = await connectClient();
-  const server = createServer(createWebhook({ client, secret: config.WEBHOOK_SECRET, log }));
+  // It starts without the engine: accepting callbacks is its work, and the journal keeps them.
+  const client = lazyClient();
+  const courier = new Courier({
+    client,
+    journal: new Journal(journalFolder(config), config.KIMI_JOURNAL_MAX_BYTES),
+    deadLetters: deadLettersFolder(config.KIMI_HOME),
+    log,
+  });
+  const server = createServer(createWebhook({ courier, secret: config.WEBHOOK_SECRET, log }));
   const port = await listen(server, { host: config.WEBHOOK_HOST, port: config.WEBHOOK_PORT }, 'WEBHOOK_PORT');
   return {
     port,
@@ -23,6 +34,8 @@ await runService('webhook', async (config, log) => {
       server.close();
       setTimeout(() => server.closeAllConnections(), DRAIN_MS).unref();
     },
-    stopped: new Promise((resolve) => server.once('close', resolve)).then(() => client.connection.close()),
+    stopped: new Promise((resolve) => server.once('close', resolve))
+      .then(() => courier.stop())
+      .then(() => client.connection.close()),
   };
 });

@@ -1,50 +1,27 @@
 /** Worker and webhook as processes of their own, without `up`. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { expect, inject, it, onTestFinished } from 'vitest';
-import { DIST } from '../src/paths.ts';
-import { openWorld, SECRET, temporaryFolder } from './support/world.ts';
-
-interface LogLine {
-  msg: string;
-  port?: number;
-}
-
-async function launch(service: string, env: Record<string, string>) {
-  const child = spawn(process.execPath, [join(DIST, `${service}.js`)], {
-    env: { PATH: process.env['PATH'], HOME: await temporaryFolder(), WEBHOOK_PORT: '0', KIMI_WORKER_PORT: '0', ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  const ended = once(child, 'exit').then(([code]) => code as number | null);
-  const lines = createInterface(child.stdout);
-  const says = async (words: string): Promise<LogLine> => {
-    for await (const line of lines) {
-      const said = JSON.parse(line) as LogLine;
-      if (said.msg.includes(words)) return said;
-    }
-    throw new Error(`${service} never said ${words}`);
-  };
-  return { child, ended, says };
-}
+import { expect, inject, it } from 'vitest';
+import { launch } from './support/service.ts';
+import { openWorld, SECRET } from './support/world.ts';
 
 it.each([
   ['webhook', {}, 3, 'WEBHOOK_SECRET is not set'],
   ['simulator', {}, 3, 'WEBHOOK_SECRET is not set'],
-  [
-    'webhook',
-    { WEBHOOK_SECRET: SECRET, TEMPORAL_ADDRESS: '127.0.0.1:1' },
-    5,
-    'no Temporal server answers at 127.0.0.1:1',
-  ],
   ['worker', { TEMPORAL_ADDRESS: '127.0.0.1:1' }, 5, 'no Temporal server answers at 127.0.0.1:1'],
   ['worker', { KIMI_RESULTS_DIR: '/dev/null/results' }, 3, 'KIMI_RESULTS_DIR'],
 ])('%s with %j ends with %i and a sentence', async (service, env, code, sentence) => {
   const { ended, says } = await launch(service, env);
   await says(sentence);
   expect(await ended).toBe(code);
+});
+
+it('the webhook starts without the engine, is ready to accept, and stops on SIGTERM', async () => {
+  const { child, ended, says } = await launch('webhook', { WEBHOOK_SECRET: SECRET, TEMPORAL_ADDRESS: '127.0.0.1:1' });
+  const url = `http://127.0.0.1:${(await says('ready')).port}`;
+  const ready = await fetch(`${url}/readyz`);
+  expect(ready.status).toBe(200);
+  expect(await ready.json()).toMatchObject({ status: 'ok', engine: false, journal: { entries: 0 } });
+  child.kill('SIGTERM');
+  expect(await ended).toBe(0);
 });
 
 it('work together on a task, are ready, and drain on SIGTERM', async () => {

@@ -1,8 +1,11 @@
 import type { Command } from 'commander';
 import pico from 'picocolors';
 import { request } from 'undici';
+import { z } from 'zod';
 import { publicAddress } from '../address.ts';
+import { journalFolder } from '../config.ts';
 import { SEARCH_ATTRIBUTES } from '../contract.ts';
+import { countDeadLetters, deadLettersFolder } from '../dead-letters.ts';
 import { callsBack } from '../kimi/models.ts';
 import { engineOptions } from '../temporal.ts';
 import { openContext, withClient, type Context } from './context.ts';
@@ -30,7 +33,9 @@ async function doctor(): Promise<Exit> {
     await results(context),
     kimi(context),
     ...(await engine(context)),
-    ...(await Promise.all([webhook(context), gateway(context)])),
+    ...(await webhook(context)),
+    ...(await deadLetters(context)),
+    await gateway(context),
   ];
   for (const { ok, what } of findings) console.log(`${ok ? pico.green('✓') : pico.red('✗')} ${what}`);
   const bad = findings.filter(({ ok }) => !ok).length;
@@ -81,9 +86,29 @@ async function engine(context: Context): Promise<Finding[]> {
   }
 }
 
-async function webhook({ config, stack, say }: Context): Promise<Finding> {
+/** What of the webhook's `/readyz` is looked at. Whether the journal waits is its to say: its store is not opened twice. */
+const readiness = z.object({ journal: z.object({ entries: z.int() }).optional() });
+
+async function webhook({ config, stack, say }: Context): Promise<Finding[]> {
   const url = stack?.webhook_url ?? `http://${config.WEBHOOK_HOST}:${config.WEBHOOK_PORT}`;
-  return (await reach(`${url}/readyz`)) === 200 ? good(say.doctor.webhook(url)) : bad(say.doctor.webhookBad(url));
+  const answer = readiness.safeParse(await fetchJson(`${url}/readyz`));
+  if (!answer.success) return [bad(say.doctor.webhookBad(url))];
+  const folder = tildePath(journalFolder(config));
+  const { journal } = answer.data;
+  return [
+    good(say.doctor.webhook(url)),
+    !journal
+      ? bad(say.doctor.journalBad(folder))
+      : journal.entries > 0
+        ? bad(say.doctor.journalWaiting(journal.entries, folder))
+        : good(say.doctor.journal),
+  ];
+}
+
+async function deadLetters({ config, say }: Context): Promise<Finding[]> {
+  const folder = deadLettersFolder(config.KIMI_HOME);
+  const letters = await countDeadLetters(folder);
+  return letters > 0 ? [bad(say.doctor.deadLetters(letters, tildePath(folder)))] : [];
 }
 
 /** Any answer will do: a GET wakes nobody. */
@@ -101,6 +126,16 @@ async function reach(url: string): Promise<number | undefined> {
     });
     await body.dump();
     return statusCode;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns the JSON a GET is answered with, or `undefined` where nothing answers in JSON. */
+async function fetchJson(url: string): Promise<unknown> {
+  try {
+    const { body } = await request(url, { headersTimeout: REACH_MS, signal: AbortSignal.timeout(REACH_MS) });
+    return await body.json();
   } catch {
     return undefined;
   }

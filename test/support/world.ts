@@ -17,7 +17,10 @@ import {
   type TaskSummary,
   type TaskView,
 } from '../../src/contract.ts';
+import { Courier } from '../../src/courier.ts';
+import { deadLettersFolder } from '../../src/dead-letters.ts';
 import { Gateway } from '../../src/gateway.ts';
+import { Journal } from '../../src/journal.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
 import { DIST } from '../../src/paths.ts';
 import { ResultStore } from '../../src/results.ts';
@@ -92,7 +95,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const simulator = createSimulator({ secret: SECRET, delayMs: options.delayMs ?? 50, log: silent });
   onTestFinished(() => simulator.stop());
   const simulatorUrl = await serve(simulator.app);
-  const webhookUrl = await serve(createWebhook({ client: engine, secret: SECRET, log: silent }));
+  const webhookUrl = await serve(createWebhook({ courier: await openCourier(engine), secret: SECRET, log: silent }));
   const taskQueue = `test-${crypto.randomUUID()}`;
   const limits = { ...UNLIMITED, ...options.limits };
 
@@ -134,6 +137,19 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
 }
 
 export const UNLIMITED: Limits = { per_minute: 0, concurrent: 0, queued: 0 };
+/** A courier with a journal of its own; it stops when the test has finished. */
+export async function openCourier(engine: Client, { folder, maxBytes = 2 ** 30 }: JournalPlace = {}): Promise<Courier> {
+  const home = folder ?? (await temporaryFolder());
+  const journal = new Journal(join(home, 'journal'), maxBytes);
+  const courier = new Courier({ client: engine, journal, deadLetters: deadLettersFolder(home), log: silent });
+  onTestFinished(async () => await courier.stop());
+  return courier;
+}
+
+interface JournalPlace {
+  folder?: string;
+  maxBytes?: number;
+}
 
 /** What tests ask for unless they say otherwise. */
 export const TASK: Omit<Task, 'task_id'> = {

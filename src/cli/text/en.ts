@@ -182,6 +182,13 @@ export const en: CliText = {
     workerBad: 'no worker is online; run kimi-dispatch up --detach',
     webhook: (url) => `the webhook is online: ${url}`,
     webhookBad: (url) => `the webhook does not answer: ${url}; run kimi-dispatch up --detach`,
+    journal: 'no callback waits for the engine',
+    journalWaiting: (n, folder) =>
+      `callbacks that wait for the engine: ${n} (${folder}); they are delivered once it is back, and kimi-dispatch up --detach starts it`,
+    journalBad: (folder) =>
+      `cannot write to the callback journal ${folder}, so no callback is taken while the engine is down; free its disk, or choose another folder with KIMI_JOURNAL_DIR`,
+    deadLetters: (n, folder) =>
+      `callbacks that were accepted and that no task takes: ${n} (${folder}); the files say why and hold the answers, remove them once read`,
     key: 'KIMI_API_KEY is set',
     keyBad: 'there is no KIMI_API_KEY; set it in the environment or in .env, or use --simulate',
     simulated: 'the simulated Kimi is used',

@@ -176,6 +176,13 @@ export const zhTW = {
     workerBad: '沒有 worker 在線；執行 kimi-dispatch up --detach',
     webhook: (url: string) => `webhook 在線：${url}`,
     webhookBad: (url: string) => `webhook 沒有回應：${url}；執行 kimi-dispatch up --detach`,
+    journal: '沒有等待送進引擎的回呼',
+    journalWaiting: (n: number, folder: string) =>
+      `${n} 個回呼在等引擎（${folder}）；引擎恢復後會自動送出，還沒恢復就執行 kimi-dispatch up --detach`,
+    journalBad: (folder: string) =>
+      `回呼暫存資料夾 ${folder} 不能寫入，引擎停擺時無法收下回呼；清出磁碟空間，或用 KIMI_JOURNAL_DIR 換一個`,
+    deadLetters: (n: number, folder: string) =>
+      `${n} 個已收下的回呼沒有任務能收（${folder}）；檔案裡有原因與答案，看過之後刪除檔案`,
     key: 'KIMI_API_KEY 已設定',
     keyBad: '沒有 KIMI_API_KEY；在環境或 .env 設定它，或用 --simulate',
     simulated: '使用模擬的 Kimi',

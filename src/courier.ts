@@ -1,0 +1,249 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import type { Logger } from 'pino';
+import type { Callback } from './contract.ts';
+import { writeDeadLetter } from './dead-letters.ts';
+import { deliver, engineAnswers, EngineUnavailable, Undeliverable, type Delivered } from './delivery.ts';
+import type { Journal, JournalEntry, JournalKey } from './journal.ts';
+
+export interface CourierOptions {
+  client: Client;
+  journal: Journal;
+  /** Folder for callbacks that nothing will take. */
+  deadLetters: string;
+  log: Logger;
+}
+
+/** What the webhook's `/readyz` says. */
+export interface CourierStatus {
+  /** Whether a callback would be accepted. */
+  ready: boolean;
+  /** Whether the engine answers. */
+  engine: boolean;
+  /** What waits in the journal; absent where the journal cannot be read. */
+  journal?: { entries: number; bytes: number };
+}
+
+/** How many signals may be under way at once; what comes beyond goes to the journal. */
+const DIRECT_AT_ONCE = 16;
+
+/** How many tasks are served from the journal at once: few, since in a flood accepting comes first. */
+const CARRIED_AT_ONCE = 8;
+
+/** How many entries are looked at together. */
+const GROUP = 256;
+
+/**
+ * How long the engine may take, in milliseconds: while the sender waits, while only the journal does, and to tell whether
+ * it is there at all. Who asks `/readyz` often waits for a second only.
+ */
+const ENGINE_TIMEOUT_MS = { direct: 2_000, journal: 5_000, sign: 500 };
+
+/**
+ * How long the journal rests while nothing can be delivered, in milliseconds: doubled each time, up to the last. That the
+ * engine is back should not go unnoticed for long.
+ */
+const BACKOFF_MS = { first: 100, longest: 2_000 };
+
+/** How often an empty journal is looked at, in milliseconds: another process may have died and left entries. */
+const IDLE_MS = 5_000;
+
+/** How long an entry is tried that fails although the engine answers, in milliseconds: a day, as for a late answer. */
+const GIVE_UP_MS = 86_400_000;
+
+/**
+ * Takes verified callbacks to the engine: straight away while that is quick, else by way of the journal. What it has
+ * accepted is delivered, also after a kill -9, or ends as a dead letter.
+ */
+export class Courier {
+  private underWay = 0;
+  /** Entries whose trouble is in the log already. */
+  private readonly told = new Set<string>();
+  private readonly stopping = new AbortController();
+  /** Ends the rest of an empty journal. */
+  private wake = new AbortController();
+  private readonly running: Promise<void>;
+
+  constructor(private readonly options: CourierOptions) {
+    this.running = this.drain();
+  }
+
+  /**
+   * Accepts a callback.
+   *
+   * @returns `queued` where it is on the disk and will be delivered later.
+   * @throws {Undeliverable} when nothing will ever take it.
+   * @throws {@link JournalUnavailable} when it was not accepted and should be sent again.
+   */
+  async accept(callback: Callback): Promise<Delivered | 'queued'> {
+    const { client, journal, log } = this.options;
+    if (this.underWay < DIRECT_AT_ONCE && this.isJournalEmpty()) {
+      this.underWay += 1;
+      try {
+        return await deliver(client, callback, ENGINE_TIMEOUT_MS.direct);
+      } catch (error) {
+        if (error instanceof Undeliverable) throw error;
+        log.warn(`${(error as Error).message}; the callback of task ${callback.metadata.task_id} goes to the journal`);
+      } finally {
+        this.underWay -= 1;
+      }
+    }
+    await journal.append(callback);
+    this.wake.abort();
+    return 'queued';
+  }
+
+  async status(): Promise<CourierStatus> {
+    const { client, journal } = this.options;
+    const engine = await engineAnswers(client, ENGINE_TIMEOUT_MS.sign);
+    try {
+      // Proving that the disk takes it costs a write: only where the journal is what is left.
+      if (!engine) await journal.check();
+      return { ready: true, engine, journal: journal.size };
+    } catch {
+      return { ready: engine, engine };
+    }
+  }
+
+  /** Ends what is under way and closes the journal. Nothing may be given to `accept` any more. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    this.wake.abort();
+    await this.running;
+    await this.options.journal.close();
+  }
+
+  private isJournalEmpty(): boolean {
+    try {
+      return this.options.journal.size.entries === 0;
+    } catch {
+      // One that cannot be read holds nobody up.
+      return true;
+    }
+  }
+
+  /** Works through the journal again and again until told to stop. */
+  private async drain(): Promise<void> {
+    const { log } = this.options;
+    let backoff = BACKOFF_MS.first;
+    while (!this.stopping.signal.aborted) {
+      this.wake = new AbortController();
+      let trouble = 'callbacks wait in the journal: the engine does not take them';
+      const { done, left } = await this.round().catch((error: unknown) => {
+        trouble = (error as Error).message;
+        return { done: 0, left: 1 };
+      });
+      if (done > 0) {
+        backoff = BACKOFF_MS.first;
+      } else if (left === 0) {
+        backoff = BACKOFF_MS.first;
+        await rest(IDLE_MS, this.wake.signal);
+      } else {
+        // Once for each time of trouble.
+        if (backoff === BACKOFF_MS.first) log.warn(trouble);
+        await rest(backoff * (0.5 + Math.random() / 2), this.stopping.signal);
+        backoff = Math.min(backoff * 2, BACKOFF_MS.longest);
+      }
+    }
+  }
+
+  /**
+   * Tries every entry once, the oldest first. The callbacks of one task take turns: where one has to wait, the later ones
+   * wait with it, and nobody else does.
+   */
+  private async round(): Promise<{ done: number; left: number }> {
+    const { client, journal } = this.options;
+    const count = { done: 0, left: 0 };
+    const waiting = new Set<string>();
+    let isEngineGone = false;
+
+    const carry = async (key: JournalKey): Promise<void> => {
+      const task_id = key[3];
+      if (waiting.has(task_id) || isEngineGone || this.stopping.signal.aborted) {
+        count.left += 1;
+        return;
+      }
+      try {
+        await this.carry(key);
+        count.done += 1;
+      } catch (error) {
+        count.left += 1;
+        waiting.add(task_id);
+        // Is it the engine, or this callback?
+        if (!(error instanceof EngineUnavailable)) this.tell(key, error as Error);
+        else if (!(await engineAnswers(client, ENGINE_TIMEOUT_MS.sign))) isEngineGone = true;
+      }
+    };
+    for (const keys of journal.keys(GROUP)) {
+      const tasks = byTask(keys).values();
+      const carryTasks = async (): Promise<void> => {
+        for (let task = tasks.next(); !task.done; task = tasks.next()) {
+          for (const key of task.value) await carry(key);
+        }
+      };
+      await Promise.all(Array.from({ length: CARRIED_AT_ONCE }, carryTasks));
+      if (isEngineGone || this.stopping.signal.aborted) break;
+    }
+    return count;
+  }
+
+  /** Delivers one entry, or makes it a dead letter, then removes it. @throws when it has to wait. */
+  private async carry(key: JournalKey): Promise<void> {
+    const { client, journal, log } = this.options;
+    const entry = journal.read(key);
+    if (entry) {
+      const { task_id } = entry;
+      try {
+        const status = await deliver(client, entry.callback, ENGINE_TIMEOUT_MS.journal);
+        log.info({ task_id, status, waited_ms: Date.now() - Date.parse(entry.received_at) }, 'callback');
+      } catch (error) {
+        await this.giveUp(key, entry, error as Error);
+      }
+    }
+    await journal.remove(key);
+    this.told.delete(String(key));
+  }
+
+  /** Makes a dead letter of what nothing will take. @throws the error itself where there is still hope. */
+  private async giveUp(key: JournalKey, entry: JournalEntry, error: Error): Promise<void> {
+    const isHopeless = error instanceof Undeliverable;
+    const age = Date.now() - Date.parse(entry.received_at);
+    if (!isHopeless && (error instanceof EngineUnavailable || age < GIVE_UP_MS)) throw error;
+    const reason = isHopeless ? error.reason : 'refused';
+    const [received, process, count] = key;
+    const { message } = error;
+    const { deadLetters, log } = this.options;
+    await writeDeadLetter(deadLetters, `${received}-${process}-${count}`, { reason, message, ...entry });
+    log.error(
+      { task_id: entry.task_id, reason },
+      `a callback cannot be delivered and lies in ${deadLetters}: ${message}`,
+    );
+  }
+
+  /** Says once what is wrong with an entry that is tried again and again. */
+  private tell(key: JournalKey, error: Error): void {
+    if (this.told.has(String(key))) return;
+    this.told.add(String(key));
+    const [, , , task_id] = key;
+    this.options.log.error(
+      { task_id, err: error },
+      `the callback of task ${task_id} cannot be delivered and is tried again`,
+    );
+  }
+}
+
+/** Rests for so many milliseconds, or until the signal. */
+async function rest(ms: number, signal: AbortSignal): Promise<void> {
+  await pause(ms, undefined, { signal, ref: false }).catch(() => {});
+}
+
+function byTask(keys: JournalKey[]): Map<string, JournalKey[]> {
+  const tasks = new Map<string, JournalKey[]>();
+  for (const key of keys) {
+    const [, , , task_id] = key;
+    const others = tasks.get(task_id);
+    if (others) others.push(key);
+    else tasks.set(task_id, [key]);
+  }
+  return tasks;
+}

@@ -1,0 +1,33 @@
+/** One of our services as a process of its own, without `up`. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { onTestFinished } from 'vitest';
+import { DIST } from '../../src/paths.ts';
+import { temporaryFolder } from './world.ts';
+
+interface LogLine {
+  msg: string;
+  port?: number;
+  task_id?: string;
+}
+
+export async function launch(service: string, env: Record<string, string>) {
+  const child = spawn(process.execPath, [join(DIST, `${service}.js`)], {
+    env: { PATH: process.env['PATH'], HOME: await temporaryFolder(), WEBHOOK_PORT: '0', KIMI_WORKER_PORT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const ended = once(child, 'exit').then(([code]) => code as number | null);
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  /** Waits for the next line with these words. */
+  const says = async (words: string): Promise<LogLine> => {
+    for (let line = await lines.next(); !line.done; line = await lines.next()) {
+      const said = JSON.parse(line.value) as LogLine;
+      if (said.msg.includes(words)) return said;
+    }
+    throw new Error(`${service} never said ${words}`);
+  };
+  return { child, ended, says };
+}
