@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Client, Connection } from '@temporalio/client';
-import { SearchAttributeType } from '@temporalio/common';
+import { SearchAttributeType, type DataConverter } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NAMESPACE, SEARCH_ATTRIBUTES } from './contract.ts';
 
@@ -20,14 +20,18 @@ export function engineOptions(env: NodeJS.ProcessEnv = process.env) {
 /**
  * Connects a client to the engine.
  *
+ * @param dataConverter what payloads go through on their way to the engine and back (payloads/converter.ts)
  * @throws {EngineUnreachable}
  */
-export async function connectClient(env: NodeJS.ProcessEnv = process.env): Promise<Client> {
+export async function connectClient(
+  dataConverter: DataConverter,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Client> {
   const { connectionOptions, namespace } = engineOptions(env);
   try {
     await failIfRefused(connectionOptions.address);
     const connection = await Connection.connect({ ...connectionOptions, connectTimeout: CONNECT_TIMEOUT_MS });
-    return new Client({ connection, namespace });
+    return new Client({ connection, namespace, dataConverter });
   } catch (error) {
     throw new EngineUnreachable(connectionOptions.address ?? 'localhost:7233', { cause: error });
   }

@@ -10,6 +10,7 @@ import {
   TASK_WORKFLOW,
   type Callback,
 } from './contract.ts';
+import { ServiceError } from './errors.ts';
 import { SIGNATURE_HEADER, verify } from './signature.ts';
 
 export interface WebhookOptions {
@@ -30,8 +31,9 @@ class HttpError extends Error {
     readonly status: number,
     readonly code: string,
     message: string,
+    options?: ErrorOptions,
   ) {
-    super(message);
+    super(message, options);
   }
 }
 
@@ -121,7 +123,12 @@ async function withDeadline<T>(client: Client, call: () => Promise<T>): Promise<
 }
 
 function engineError(error: unknown): unknown {
-  return isGrpcServiceError(error) || isGrpcServiceError((error as Error).cause)
+  const { cause } = error as Error;
+  if (cause instanceof ServiceError) {
+    const message = 'the answer cannot be stored; send the callback again later';
+    return new HttpError(503, 'storage_unavailable', message, { cause });
+  }
+  return isGrpcServiceError(error) || isGrpcServiceError(cause)
     ? new HttpError(503, 'engine_unavailable', 'the task engine cannot be reached; send the callback again later')
     : error;
 }
@@ -168,7 +175,9 @@ function answerError(log: Logger): ErrorRequestHandler {
     const known = error instanceof HttpError ? ([error.code, error.message] as const) : EXPRESS_ERRORS[status];
     if (!known) log.error({ err: error, path: request.path }, 'unexpected error');
     const [code, message] = known ?? ['internal_error', 'an unexpected error; it is in the webhook’s log'];
-    if (known) log.warn({ path: request.path, status, code }, 'refused');
+    const { cause } = error as Error;
+    const reason = cause instanceof ServiceError ? cause.message : undefined;
+    if (known) log.warn({ path: request.path, status, code, reason }, 'refused');
     if (status === 503) response.set('Retry-After', String(RETRY_AFTER_S));
     response.status(known ? status : 500).json({ error: { code, message } });
   };

@@ -1,6 +1,7 @@
 /** The webhook process: receives Kimi's callbacks. `node dist/webhook.js` */
 import { createServer } from 'node:http';
 import { ServiceError } from './errors.ts';
+import { openPayloads } from './payloads/converter.ts';
 import { listen, runService } from './process.ts';
 import { connectClient } from './temporal.ts';
 import { createWebhook } from './webhook-app.ts';
@@ -14,7 +15,9 @@ await runService('webhook', async (config, log) => {
       'WEBHOOK_SECRET is not set, so no callback could be trusted; e.g. WEBHOOK_SECRET=$(openssl rand -hex 32)',
     );
   }
-  const client = await connectClient();
+  const payloads = openPayloads(config);
+  await payloads.prepare();
+  const client = await connectClient(payloads.dataConverter);
   const server = createServer(createWebhook({ client, secret: config.WEBHOOK_SECRET, log }));
   const port = await listen(server, { host: config.WEBHOOK_HOST, port: config.WEBHOOK_PORT }, 'WEBHOOK_PORT');
   return {
