@@ -185,6 +185,11 @@ describe('the sweep', () => {
     expect((await readdir(folder.path)).toSorted()).toEqual([young, dayOf(Date.now()), 'not-ours'].toSorted());
   });
 
+  it('has nothing to do where there is no folder', async () => {
+    const { client, payloads } = await openWorld({ worker: false });
+    expect(await sweepPayloads(payloads.folder, client)).toEqual([]);
+  });
+
   it('keeps what an open task may need, however long it has been open', async () => {
     const world = await openWorld();
     const started = await world.start(wish('drop=1'));

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { access, constants, mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
@@ -47,7 +48,8 @@ export class PayloadFolder implements PayloadPlace {
    * @returns the days that were removed.
    */
   async removeBefore(day: string): Promise<string[]> {
-    const days = (await readdir(this.path)).filter((name) => /^\d{4}-\d\d-\d\d$/.test(name) && name < day);
+    const names = existsSync(this.path) ? await readdir(this.path) : [];
+    const days = names.filter((name) => /^\d{4}-\d\d-\d\d$/.test(name) && name < day);
     for (const name of days) await rm(join(this.path, name), { recursive: true, force: true });
     return days;
   }
