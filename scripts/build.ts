@@ -25,26 +25,36 @@ const COMMONJS_WORDS = [
   'const __filename = $fileURLToPath(import.meta.url);',
 ].join('');
 
-const [{ code }] = await Promise.all([
-  bundleWorkflowCode({
-    workflowsPath: from('src/workflows/index.ts'),
-    logger: new DefaultLogger('WARN'),
-  }),
+const workflows = { workflowsPath: from('src/workflows/index.ts'), logger: new DefaultLogger('WARN') };
+const failureConverterPath = from('src/payloads/failure-converter.ts');
+
+const [clear, encrypted] = await Promise.all([
+  bundleWorkflowCode(workflows),
+  bundleWorkflowCode({ ...workflows, failureConverterPath }),
   // The services load their packages from node_modules: native parts cannot be bundled.
   build({
     ...common,
     packages: 'external',
     entryPoints: ['worker', 'webhook', 'simulator'].map((name) => from(`src/${name}.ts`)),
   }),
+  // The SDK loads this one by its path, with `require`.
+  build({
+    ...common,
+    packages: 'external',
+    format: 'cjs',
+    outExtension: { '.js': '.cjs' },
+    entryPoints: [failureConverterPath],
+  }),
   // The CLI starts for every dispatch: one file loads in a fraction of the time.
   build({
     ...common,
     entryPoints: { 'kimi-dispatch': from('src/cli.ts'), 'cli-main': from('src/cli/main.ts') },
-    external: ['@temporalio/testing', './cli-main.js'],
+    external: ['@temporalio/testing', '@aws-sdk/client-s3', './cli-main.js'],
     minifySyntax: true,
     minifyWhitespace: true,
     banner: { js: COMMONJS_WORDS },
   }),
 ]);
-await writeFile(from('dist/workflows.cjs'), code);
+await writeFile(from('dist/workflows.cjs'), clear.code);
+await writeFile(from('dist/workflows-encrypted.cjs'), encrypted.code);
 await chmod(from('dist/kimi-dispatch.js'), 0o755);

@@ -1,3 +1,4 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -28,6 +29,18 @@ const headerSecret = z
 const port = wholeNumber.min(0, 'needs a port from 0 to 65535').max(65535, 'needs a port from 0 to 65535');
 const httpUrl = z.url({ protocol: /^https?$/ });
 const folder = z.string().transform((path) => resolve(path.replace(/^~(?=\/|$)/, homedir())));
+/** `id:base64` pairs, separated by spaces or commas. A key is held so that printing the configuration shows nothing of it. */
+const payloadKeys = z.string().transform((value, context) => {
+  const keys = new Map<string, KeyObject>();
+  for (const pair of value.split(/[\s,]+/).filter((part) => part !== '')) {
+    const [, id = '', base64 = ''] = /^([\w.-]{1,64}):([\w+/-]{43}=?)$/.exec(pair) ?? [];
+    const bytes = Buffer.from(base64, 'base64');
+    if (bytes.length !== 32) context.addIssue('needs id:base64 pairs, each of 32 bytes');
+    else if (keys.has(id)) context.addIssue(`names the id ${JSON.stringify(id)} twice`);
+    else keys.set(id, createSecretKey(bytes));
+  }
+  return keys;
+});
 const paths = envPaths('kimi-dispatch', { suffix: '' });
 
 /** Every variable: what it may be, its default, and a working example for the message when it is wrong. */
@@ -53,6 +66,23 @@ const VARIABLES = {
   WEBHOOK_SECRET: [z.string().min(16, 'needs at least 16 characters').optional(), '$(openssl rand -hex 32)'],
   OPENCLAW_WAKE_URL: [httpUrl.default('http://127.0.0.1:18789/hooks/wake'), 'http://127.0.0.1:18789/hooks/wake'],
   OPENCLAW_WAKE_TOKEN: [headerSecret.optional(), 'hook-…'],
+  KIMI_PAYLOAD_KEYS: [payloadKeys.default(new Map<string, KeyObject>()), '2026-11:$(openssl rand -base64 32)'],
+  KIMI_PAYLOAD_DIR: [folder.optional(), '~/.local/share/kimi-dispatch/payloads'],
+  KIMI_PAYLOAD_S3_BUCKET: [
+    z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'needs the name of a bucket')
+      .optional(),
+    'my-payloads',
+  ],
+  KIMI_CODEC_TOKEN: [
+    z
+      .string()
+      .regex(/^[\w.~-]{16,}$/, 'needs at least 16 letters, digits or - . _ ~')
+      .optional(),
+    '$(openssl rand -hex 32)',
+  ],
+  KIMI_UI_ORIGIN: [httpUrl.transform((url) => new URL(url).origin).optional(), 'https://temporal.example.com'],
   KIMI_TASK_QUEUE: [z.string().max(200).default(TASK_QUEUE), TASK_QUEUE],
   KIMI_WORKER_PORT: [port.default(9011), '9011'],
   KIMI_SIMULATOR_PORT: [port.default(9021), '9021'],

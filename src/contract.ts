@@ -340,8 +340,8 @@ export const FAILURE = {
 /** Largest prompt, in bytes of UTF-8. The engine refuses payloads over 2 MiB; the prompt travels with room to spare. */
 export const MAX_PROMPT_BYTES = 1024 * 1024;
 
-/** Largest callback body, in bytes. The engine refuses payloads over 2 MiB (2,097,152 bytes), envelope included. */
-export const MAX_CALLBACK_BYTES = 2_000_000;
+/** Largest callback body, and answer given in place: 16 MiB, in bytes. What is large is stored outside the engine. */
+export const MAX_CALLBACK_BYTES = 16 * 1024 * 1024;
 
 /** Characters of the answer shown in the reply (contract section 5). */
 export const SUMMARY_CHARS = 300;

@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo, ListenOptions } from 'node:net';
 import { pino, type Logger } from 'pino';
 import { ConfigError, readConfig, loadEnvFiles, type Config } from './config.ts';
@@ -88,9 +88,17 @@ export async function listen(server: Server, options: ListenOptions, variable: s
   return (server.address() as AddressInfo).port;
 }
 
-/** Serves `/healthz` (the process lives) and `/readyz` (it can do its work) for a process that serves nothing else. */
-export function healthServer(isReady: () => boolean): Server {
+/**
+ * Serves `/healthz` (the process lives) and `/readyz` (it can do its work).
+ *
+ * @param others what else the process serves, if anything
+ */
+export function healthServer(isReady: () => boolean, others?: RequestListener): Server {
   return createServer((request, response) => {
+    if (others && request.url !== '/healthz' && request.url !== '/readyz') {
+      others(request, response);
+      return;
+    }
     const status = request.url === '/healthz' ? 200 : request.url === '/readyz' ? (isReady() ? 200 : 503) : 404;
     response.writeHead(status, { 'content-type': 'application/json' });
     response.end(JSON.stringify({ status: status === 200 ? 'ok' : status === 503 ? 'not ready' : 'not found' }));

@@ -6,10 +6,14 @@ import type { Activities } from './activities/index.ts';
 import type { Config } from './config.ts';
 import { DIST } from './paths.ts';
 import { ServiceError } from './errors.ts';
+import { openPayloads } from './payloads/converter.ts';
 import { engineOptions, EngineUnreachable, ensureSearchAttributes } from './temporal.ts';
 
-/** The workflows as `npm run build` bundled them; bundling at every start would cost 1–2 s. */
-const WORKFLOW_BUNDLE = join(DIST, 'workflows.cjs');
+/**
+ * The workflows as `npm run build` bundled them; bundling at every start would cost 1–2 s. Where payloads are encrypted,
+ * workflows put error messages into payloads too, which only another bundle can tell them.
+ */
+const WORKFLOW_BUNDLE = { clear: join(DIST, 'workflows.cjs'), encrypted: join(DIST, 'workflows-encrypted.cjs') };
 
 /**
  * How long a workflow task may lie on the queue of the worker that has the workflow in memory. A worker killed with
@@ -22,7 +26,8 @@ const SHUTDOWN_GRACE_MS = 25_000;
 
 /** Connects a worker for tasks and their limiter. The caller runs it. */
 export async function createTaskWorker(config: Config, log: Logger, activities: Activities): Promise<Worker> {
-  if (!existsSync(WORKFLOW_BUNDLE)) throw new ServiceError(`${WORKFLOW_BUNDLE} is missing: run npm run build`);
+  const codePath = WORKFLOW_BUNDLE[config.KIMI_PAYLOAD_KEYS.size > 0 ? 'encrypted' : 'clear'];
+  if (!existsSync(codePath)) throw new ServiceError(`${codePath} is missing: run npm run build`);
   Runtime.install({
     // The service stops the worker, so that it can do so in its own order.
     shutdownSignals: [],
@@ -44,7 +49,8 @@ export async function createTaskWorker(config: Config, log: Logger, activities: 
     connection,
     namespace,
     taskQueue: config.KIMI_TASK_QUEUE,
-    workflowBundle: { codePath: WORKFLOW_BUNDLE },
+    workflowBundle: { codePath },
+    dataConverter: openPayloads(config).dataConverter,
     activities,
     stickyQueueScheduleToStartTimeout: STICKY_SCHEDULE_TO_START_MS,
     shutdownGraceTime: SHUTDOWN_GRACE_MS,

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Client, Connection } from '@temporalio/client';
-import { SearchAttributeType } from '@temporalio/common';
+import { SearchAttributeType, type DataConverter } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NAMESPACE, SEARCH_ATTRIBUTES } from './contract.ts';
 
@@ -20,14 +20,18 @@ export function engineOptions(env: NodeJS.ProcessEnv = process.env) {
 /**
  * Connects a client to the engine.
  *
+ * @param dataConverter what payloads go through on their way to the engine and back (payloads/converter.ts)
  * @throws {EngineUnreachable}
  */
-export async function connectClient(env: NodeJS.ProcessEnv = process.env): Promise<Client> {
+export async function connectClient(
+  dataConverter: DataConverter,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Client> {
   const { connectionOptions, namespace } = engineOptions(env);
   try {
     await failIfRefused(connectionOptions.address);
     const connection = await Connection.connect({ ...connectionOptions, connectTimeout: CONNECT_TIMEOUT_MS });
-    return new Client({ connection, namespace });
+    return new Client({ connection, namespace, dataConverter });
   } catch (error) {
     throw new EngineUnreachable(connectionOptions.address ?? 'localhost:7233', { cause: error });
   }
@@ -37,11 +41,11 @@ export async function connectClient(env: NodeJS.ProcessEnv = process.env): Promi
  * A client that connects when it is first used, and again whenever the engine has been away: for a process that has work
  * to do without it.
  */
-export function lazyClient(env: NodeJS.ProcessEnv = process.env): Client {
+export function lazyClient(dataConverter: DataConverter, env: NodeJS.ProcessEnv = process.env): Client {
   const { connectionOptions, namespace } = engineOptions(env);
   // Left alone, gRPC waits up to two minutes before it looks whether a server is back.
   const channelArgs = { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 2_000 };
-  return new Client({ connection: Connection.lazy({ ...connectionOptions, channelArgs }), namespace });
+  return new Client({ connection: Connection.lazy({ ...connectionOptions, channelArgs }), namespace, dataConverter });
 }
 
 /** A refused connection is known at once; the gRPC client would try again until its time is up. */

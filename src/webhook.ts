@@ -5,6 +5,7 @@ import { Courier } from './courier.ts';
 import { deadLettersFolder } from './dead-letters.ts';
 import { ServiceError } from './errors.ts';
 import { Journal } from './journal.ts';
+import { openPayloads } from './payloads/converter.ts';
 import { listen, runService } from './process.ts';
 import { lazyClient } from './temporal.ts';
 import { createWebhook } from './webhook-app.ts';
@@ -19,7 +20,11 @@ await runService('webhook', async (config, log) => {
     );
   }
   // It starts without the engine: accepting callbacks is its work, and the journal keeps them.
-  const client = lazyClient();
+  const payloads = openPayloads(config);
+  await payloads.prepare().catch((error: Error) => {
+    log.warn(`${error.message}; large callbacks wait in the journal until then`);
+  });
+  const client = lazyClient(payloads.dataConverter);
   const courier = new Courier({
     client,
     journal: new Journal(journalFolder(config), config.KIMI_JOURNAL_MAX_BYTES),

@@ -6,6 +6,9 @@ import { Gateway } from './gateway.ts';
 import { KimiClient } from './kimi/client.ts';
 import { ServiceError } from './errors.ts';
 import { configureLimiter } from './limiter.ts';
+import { createCodecServer } from './payloads/codec-server.ts';
+import { openPayloads } from './payloads/converter.ts';
+import { sweepDaily } from './payloads/sweep.ts';
 import { healthServer, listen, runService } from './process.ts';
 import { ResultStore } from './results.ts';
 import { createTaskWorker } from './task-worker.ts';
@@ -35,6 +38,8 @@ await runService('worker', async (config, log) => {
     const reason = (error as Error).message;
     throw new ServiceError(`cannot write to the results folder: ${reason}; choose another with KIMI_RESULTS_DIR`);
   }
+  const payloads = openPayloads(config);
+  await payloads.prepare();
   if (!config.KIMI_API_KEY) log.warn('KIMI_API_KEY is not set: new tasks will be refused');
 
   const kimi = new KimiClient({
@@ -50,8 +55,16 @@ await runService('worker', async (config, log) => {
 
   if (config.KIMI_RESULTS_KEEP !== undefined) pruneRegularly(results, config.KIMI_RESULTS_KEEP, log);
 
-  const health = healthServer(() => worker.getState() === 'RUNNING');
+  const codec =
+    config.KIMI_CODEC_TOKEN &&
+    createCodecServer({
+      dataConverter: payloads.dataConverter,
+      token: config.KIMI_CODEC_TOKEN,
+      uiOrigin: config.KIMI_UI_ORIGIN ?? `http://127.0.0.1:${config.KIMI_UI_PORT}`,
+    });
+  const health = healthServer(() => worker.getState() === 'RUNNING', codec || undefined);
   const port = await listen(health, { host: '127.0.0.1', port: config.KIMI_WORKER_PORT }, 'KIMI_WORKER_PORT');
+  sweepDaily(payloads, log);
   return {
     port,
     stop: () => worker.shutdown(),

@@ -255,6 +255,42 @@ describe('up', () => {
     expect((await readFile(join(home, 'temporal.db'))).includes(secret)).toBe(false);
   });
 
+  it('with KIMI_PAYLOAD_KEYS writes no word of a task to the database or beside it', async () => {
+    const KIMI_PAYLOAD_KEYS = `k:${Buffer.alloc(32, 7).toString('base64')}`;
+    const words = ['秘密的計畫', 'the simulation was asked to fail', '模擬模擬', '提示'];
+    const readIn = async (env: Record<string, string>): Promise<string[]> => {
+      const stack = await up(env, '--simulate');
+      for (const wishes of ['delay=0 size=1000', 'delay=0 size=200000', 'fail=1 delay=0']) {
+        await cli(['run', `秘密的計畫 [[simulate: ${wishes}]]`, '-n', 'calculator'], env);
+      }
+      await stack.stop();
+      const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+      const files = await readdir(home, { recursive: true, withFileTypes: true });
+      expect(files.map(({ name }) => name)).toEqual(expect.arrayContaining(['temporal.db', 'payloads']));
+      const contents = files
+        .filter((file) => file.isFile())
+        .map(async (file) => await readFile(join(file.parentPath, file.name)));
+      const whole = Buffer.concat(await Promise.all(contents));
+      expect(whole.includes(KIMI_PAYLOAD_KEYS.slice(2))).toBe(false);
+      return words.filter((word) => whole.includes(word));
+    };
+    expect(await readIn(await cleanHome({ KIMI_PAYLOAD_KEYS }))).toEqual([]);
+    expect(await readIn(await cleanHome())).toEqual(words);
+  });
+
+  it('with other keys than its tasks says which key is missing, in a sentence', async () => {
+    const env = await cleanHome({ KIMI_PAYLOAD_KEYS: `k:${Buffer.alloc(32, 7).toString('base64')}` });
+    await up(env, '--simulate');
+    const { stderr } = await cli(['dispatch', '-p', 'x [[simulate: drop=1]]'], env);
+    const task_id = /kimi-\d+-\d+/.exec(stderr)?.[0] ?? '';
+    await until(async () => (await cli(['status', task_id, '--json'], env)).stdout.includes('api_id'));
+    const { KIMI_PAYLOAD_KEYS: _, ...without } = env;
+    const status = await cli(['status', task_id], without);
+    expect(status.code, status.stderr).toBe(3);
+    expect(status.stderr).toContain('"k", which KIMI_PAYLOAD_KEYS does not hold');
+    expect(status.stderr.trim().split('\n')).toHaveLength(1);
+  });
+
   it('--detach stays in the background until down', async () => {
     const env = await cleanHome();
     const started = await cli(['up', '--detach', '--simulate'], env);
@@ -319,6 +355,9 @@ describe('up', () => {
       KIMI_API_KEY: 'sk-for-the-worker',
       WEBHOOK_SECRET: 'secret-for-the-webhook',
       OPENCLAW_WAKE_TOKEN: 'hook-for-the-worker',
+      KIMI_PAYLOAD_KEYS: `k:${Buffer.alloc(32, 7).toString('base64')}`,
+      KIMI_CODEC_TOKEN: 'codec-for-the-worker',
+      AWS_SECRET_ACCESS_KEY: 'aws-for-those-who-store',
     };
     const env = await cleanHome(secrets);
     const { state } = await up(env);
@@ -328,7 +367,10 @@ describe('up', () => {
     expect(children.map(({ name }) => name).toSorted()).toEqual(['temporal', 'webhook.js', 'worker.js']);
     expect(holders(secrets.KIMI_API_KEY)).toEqual(['worker.js']);
     expect(holders(secrets.OPENCLAW_WAKE_TOKEN)).toEqual(['worker.js']);
+    expect(holders(secrets.KIMI_CODEC_TOKEN)).toEqual(['worker.js']);
     expect(holders(secrets.WEBHOOK_SECRET)).toEqual(['webhook.js']);
+    expect(holders(secrets.KIMI_PAYLOAD_KEYS).toSorted()).toEqual(['webhook.js', 'worker.js']);
+    expect(holders(secrets.AWS_SECRET_ACCESS_KEY).toSorted()).toEqual(['webhook.js', 'worker.js']);
   });
 
   it('uses a Temporal server named by TEMPORAL_ADDRESS, and anybody’s stub that speaks the contract', async () => {

@@ -196,7 +196,7 @@ async function homeWith(content: string): Promise<NodeJS.ProcessEnv> {
 
 it('.env.example documents every variable, each with a value that is valid', () => {
   const lines = readFileSync(join(PACKAGE_ROOT, '.env.example'), 'utf8').matchAll(
-    /^#?(?<name>[A-Z_]+)=(?<value>.*)$/gm,
+    /^#?(?<name>[A-Z0-9_]+)=(?<value>.*)$/gm,
   );
   const documented = Object.fromEntries([...lines].map(({ groups }) => [groups?.['name'], groups?.['value']]));
   const variables = Object.keys(readConfig(documented)).filter((name) => name !== 'isSet');

@@ -274,7 +274,7 @@ describe('what became of the task is open', () => {
     const { url } = await serveAnswer(200, { id: 'cmpl-1', padding: 'x'.repeat(MAX_CALLBACK_BYTES) });
     const error = await refusal(url);
     expect(error).toMatchObject({ kind: 'outcome_unknown', type: 'outcome_unknown' });
-    expect(error.message).toContain('over 2000000 bytes');
+    expect(error.message).toContain(`over ${MAX_CALLBACK_BYTES} bytes`);
   });
 
   it('when the task is cancelled while Kimi reads it', async () => {

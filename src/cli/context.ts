@@ -2,6 +2,7 @@ import type { Client } from '@temporalio/client';
 import { limitsOf, loadEnvFiles, readConfig, type Config } from '../config.ts';
 import { limiterId } from '../contract.ts';
 import { isLimited } from '../limiter.ts';
+import { openPayloads } from '../payloads/converter.ts';
 import { ResultStore } from '../results.ts';
 import { runningStack, type StackState } from '../stack/state.ts';
 import { connectClient } from '../temporal.ts';
@@ -57,7 +58,7 @@ export function contextFor(config: Config, stack: StackState | undefined): Conte
 
 /** Runs work with a connection to the engine, and closes it. */
 export async function withClient<T>(context: Context, work: (client: Client) => Promise<T>): Promise<T> {
-  const client = await connectClient(context.engineEnv);
+  const client = await connectClient(openPayloads(context.config).dataConverter, context.engineEnv);
   try {
     return await work(client);
   } finally {

@@ -1,4 +1,6 @@
 import { isGrpcServiceError, WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client';
+import type { ProtoFailure } from '@temporalio/common';
+import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import {
   isoSeconds,
   SEARCH_ATTRIBUTES,
@@ -56,12 +58,18 @@ export async function lookUp(client: Client, task_id: string): Promise<Found | u
       ...(!['RUNNING', 'COMPLETED'].includes(description.status.name) && {
         ended: description.status.name.toLowerCase(),
       }),
-      ...(pending && { retrying: { attempt: pending.attempt ?? 1, why: pending.lastFailure?.message ?? '' } }),
+      ...(pending && { retrying: { attempt: pending.attempt ?? 1, why: await whyOf(client, pending.lastFailure) } }),
     };
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;
   }
+}
+
+/** What an activity failed with. The description holds it as it is stored: encrypted, where payloads are. */
+async function whyOf(client: Client, failure: ProtoFailure | null | undefined): Promise<string> {
+  const error = await decodeOptionalFailureToOptionalError(client.options.loadedDataConverter, failure);
+  return error?.message ?? '';
 }
 
 /** @returns the workflow's own view, or `undefined` where no worker answers. */

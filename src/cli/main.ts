@@ -82,6 +82,9 @@ function sentenceFor(error: unknown, say: CliText): { exit: Exit; message: strin
   if (error instanceof CliError) return error;
   if (error instanceof ConfigError) return { exit: EXIT.config, message: say.config(error.problems) };
   if (error instanceof ServiceError) return { exit: EXIT.config, message: error.message };
+  // The engine's client wraps what stopped a payload on its way.
+  const { cause } = error as Error;
+  if (cause instanceof ServiceError) return { exit: EXIT.config, message: cause.message };
   if (error instanceof NoTemporalCli) return { exit: EXIT.config, message: say.noTemporalCli(error.tried) };
   if (error instanceof EngineUnreachable) return { exit: EXIT.engine, message: say.noEngine(error.address) };
   const { code, path } = error as NodeJS.ErrnoException;

@@ -79,8 +79,18 @@ async function startChildren(options: StackOptions, children: Children): Promise
   const { config, simulate } = options;
   const logs = join(config.KIMI_HOME, 'logs');
   // Each secret goes to the process that needs it, and to no other.
-  const { KIMI_API_KEY, OPENCLAW_WAKE_TOKEN, WEBHOOK_SECRET: _configured, ...env } = process.env;
+  const {
+    KIMI_API_KEY,
+    OPENCLAW_WAKE_TOKEN,
+    KIMI_CODEC_TOKEN,
+    WEBHOOK_SECRET: _configured,
+    KIMI_PAYLOAD_KEYS,
+    AWS_SECRET_ACCESS_KEY,
+    AWS_SESSION_TOKEN,
+    ...env
+  } = process.env;
   const signing = { WEBHOOK_SECRET: await webhookSecret(config) };
+  const payloads = { KIMI_PAYLOAD_KEYS, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN };
   const engine = config.TEMPORAL_ADDRESS ? undefined : await startEngine(options, children, logs, env);
   if (engine) Object.assign(env, { TEMPORAL_ADDRESS: engine.address, TEMPORAL_NAMESPACE: NAMESPACE });
 
@@ -104,15 +114,18 @@ async function startChildren(options: StackOptions, children: Children): Promise
 
   // The worker needs the addresses of the others; it starts while nothing can call it yet.
   const [webhook, simulator] = await Promise.all([
-    service('webhook', 'WEBHOOK_PORT', signing),
+    service('webhook', 'WEBHOOK_PORT', { ...signing, ...payloads }),
     simulate ? service('simulator', 'KIMI_SIMULATOR_PORT', signing) : undefined,
   ]);
   const simulatorUrl = simulator && `http://${HOST}:${simulator.port}`;
   const wakeUrl =
     simulatorUrl && !config.isSet('OPENCLAW_WAKE_URL') ? `${simulatorUrl}/hooks/wake` : config.OPENCLAW_WAKE_URL;
   const worker = await service('worker', 'KIMI_WORKER_PORT', {
+    ...payloads,
     KIMI_API_KEY,
     OPENCLAW_WAKE_TOKEN,
+    KIMI_CODEC_TOKEN,
+    ...(engine && { KIMI_UI_ORIGIN: config.KIMI_UI_ORIGIN ?? engine.uiUrl }),
     OPENCLAW_WAKE_URL: wakeUrl,
     KIMI_CALLBACK_BASE_URL: config.KIMI_CALLBACK_BASE_URL ?? `http://localhost:${webhook.port}`,
     // The real key stays out of a simulation, and the simulation is never sent to the real Kimi.

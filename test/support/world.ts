@@ -4,11 +4,13 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import type { DataConverter } from '@temporalio/common';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { pino } from 'pino';
 import { inject, onTestFinished } from 'vitest';
 import { createActivities, type Activities } from '../../src/activities/index.ts';
 import { startTask, type Started } from '../../src/cli/start-task.ts';
+import { readConfig } from '../../src/config.ts';
 import {
   limiterId,
   STATUS_QUERY,
@@ -23,6 +25,7 @@ import { Gateway } from '../../src/gateway.ts';
 import { Journal } from '../../src/journal.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
 import { DIST } from '../../src/paths.ts';
+import { openPayloads, type Payloads } from '../../src/payloads/converter.ts';
 import { ResultStore } from '../../src/results.ts';
 import { createSimulator, type Counts } from '../../src/simulator-app.ts';
 import { createWebhook } from '../../src/webhook-app.ts';
@@ -70,6 +73,8 @@ export interface WorldOptions {
   limits?: Partial<Limits>;
   /** False where the test runs a worker of its own. */
   worker?: boolean;
+  /** `KIMI_PAYLOAD_KEYS`: what the engine stores is encrypted. */
+  payloadKeys?: string;
 }
 
 /** The whole product on real HTTP and the real engine, with the simulated Kimi; gone when the test has finished. */
@@ -77,6 +82,7 @@ export interface World {
   client: Client;
   taskQueue: string;
   results: ResultStore;
+  payloads: Payloads;
   counts: Counts;
   simulatorUrl: string;
   webhookUrl: string;
@@ -90,8 +96,11 @@ export interface World {
 
 export async function openWorld(options: WorldOptions = {}): Promise<World> {
   installRuntime();
-  const engine = await engineClient();
-  const results = new ResultStore(join(await temporaryFolder(), 'results'));
+  const home = await temporaryFolder();
+  const results = new ResultStore(join(home, 'results'));
+  const payloads = openPayloads(readConfig({ KIMI_HOME: home, KIMI_PAYLOAD_KEYS: options.payloadKeys }));
+  const { dataConverter } = payloads;
+  const engine = new Client({ connection: (await engineClient()).connection, dataConverter });
   const simulator = createSimulator({ secret: SECRET, delayMs: options.delayMs ?? 50, log: silent });
   onTestFinished(() => simulator.stop());
   const simulatorUrl = await serve(simulator.app);
@@ -108,7 +117,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     const gateway = new Gateway({ wakeUrl: options.wakeUrl ?? `${simulatorUrl}/hooks/wake`, token: options.token });
     const limiter = { taskQueue, limits, lang: 'zh-TW' as const };
     const activities = createActivities({ kimi, results, gateway, limiter });
-    await runWorker(taskQueue, options.wrap?.(activities) ?? activities);
+    await runWorker(taskQueue, options.wrap?.(activities) ?? activities, dataConverter);
   }
 
   const handle: World['handle'] = ({ task_id }) => engine.workflow.getHandle(task_id);
@@ -116,6 +125,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     client: engine,
     taskQueue,
     results,
+    payloads,
     counts: simulator.counts,
     simulatorUrl,
     webhookUrl,
@@ -161,13 +171,16 @@ export const TASK: Omit<Task, 'task_id'> = {
   lang: 'zh-TW',
 };
 
-async function runWorker(taskQueue: string, activities: Activities): Promise<void> {
+async function runWorker(taskQueue: string, activities: Activities, dataConverter: DataConverter): Promise<void> {
   const connection = await NativeConnection.connect({ address: inject('engine') });
   const worker = await Worker.create({
     connection,
     taskQueue,
     activities,
-    workflowBundle: { codePath: join(DIST, 'workflows.cjs') },
+    dataConverter,
+    workflowBundle: {
+      codePath: join(DIST, dataConverter.failureConverterPath ? 'workflows-encrypted.cjs' : 'workflows.cjs'),
+    },
   });
   const running = worker.run();
   onTestFinished(async () => {
