@@ -284,11 +284,15 @@ describe('up', () => {
     const { stderr } = await cli(['dispatch', '-p', 'x [[simulate: drop=1]]'], env);
     const task_id = /kimi-\d+-\d+/.exec(stderr)?.[0] ?? '';
     await until(async () => (await cli(['status', task_id, '--json'], env)).stdout.includes('api_id'));
-    const { KIMI_PAYLOAD_KEYS: _, ...without } = env;
-    const status = await cli(['status', task_id], without);
+    const others = { ...env, KIMI_PAYLOAD_KEYS: `other:${Buffer.alloc(32, 8).toString('base64')}` };
+    const status = await cli(['status', task_id], others);
     expect(status.code, status.stderr).toBe(3);
     expect(status.stderr).toContain('"k", which KIMI_PAYLOAD_KEYS does not hold');
     expect(status.stderr.trim().split('\n')).toHaveLength(1);
+    // Without any, a prompt would lie in the engine in clear.
+    const { KIMI_PAYLOAD_KEYS: _, ...without } = env;
+    const dispatched = await cli(['dispatch', '-p', 'x'], without);
+    expect(dispatched).toMatchObject({ code: 3, stderr: expect.stringContaining('沒有 KIMI_PAYLOAD_KEYS') });
   });
 
   it('--detach stays in the background until down', async () => {

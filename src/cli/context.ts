@@ -4,6 +4,8 @@ import { limiterId } from '../contract.ts';
 import { isLimited } from '../limiter.ts';
 import { openPayloads } from '../payloads/converter.ts';
 import { ResultStore } from '../results.ts';
+import { EXIT } from '../exit.ts';
+import { CliError } from './exit.ts';
 import { runningStack, type StackState } from '../stack/state.ts';
 import { connectClient } from '../temporal.ts';
 import { textFor, type Text } from '../text/index.ts';
@@ -58,6 +60,10 @@ export function contextFor(config: Config, stack: StackState | undefined): Conte
 
 /** Runs work with a connection to the engine, and closes it. */
 export async function withClient<T>(context: Context, work: (client: Client) => Promise<T>): Promise<T> {
+  // Without the keys a prompt would lie in the engine in clear.
+  if (context.stack?.encrypted && context.config.KIMI_PAYLOAD_KEYS.size === 0) {
+    throw new CliError(EXIT.config, context.say.noPayloadKeys);
+  }
   const client = await connectClient(openPayloads(context.config).dataConverter, context.engineEnv);
   try {
     return await work(client);

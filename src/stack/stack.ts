@@ -146,6 +146,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     worker_health_url: `http://${HOST}:${worker.port}`,
     ...(simulatorUrl && { simulator_url: simulatorUrl }),
     wake_url: publicAddress(wakeUrl),
+    encrypted: config.KIMI_PAYLOAD_KEYS.size > 0,
     ...(isLimited(limitsOf(config)) && { limiter: limiterId(config.KIMI_TASK_QUEUE) }),
     results_dir: config.KIMI_RESULTS_DIR,
     logs_dir: logs,

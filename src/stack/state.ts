@@ -20,6 +20,8 @@ const stackState = z.object({
   worker_health_url: z.string(),
   simulator_url: z.string().optional(),
   wake_url: z.string(),
+  /** Whether what the engine stores is encrypted: who talks to it needs the keys. */
+  encrypted: z.boolean().default(false),
   /** Workflow id of the limiter; absent where nothing is limited. */
   limiter: z.string().optional(),
   results_dir: z.string(),

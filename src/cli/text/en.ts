@@ -73,6 +73,8 @@ export const en: CliText = {
     `The configuration has ${problems.length} problem${problems.length === 1 ? '' : 's'}:\n${problems.map((line) => `  ${line}`).join('\n')}`,
   noKey:
     'There is no KIMI_API_KEY, so nothing was dispatched. Set KIMI_API_KEY=sk-… in the environment or in .env, or try the simulated Kimi with --simulate.',
+  noPayloadKeys:
+    'The stack encrypts what the engine stores, and KIMI_PAYLOAD_KEYS is not set here, so nothing was done. Set the same keys in the environment or in .env.',
   noEngine: (address) =>
     `No Temporal server answers at ${address}, so nothing was done. Run kimi-dispatch up --detach first, or point TEMPORAL_ADDRESS to the right place.`,
   engineSilent: (id) =>

@@ -73,6 +73,8 @@ export const zhTW = {
     `設定有 ${problems.length} 處不對：\n${problems.map((line) => `  ${line}`).join('\n')}`,
   noKey:
     '沒有 KIMI_API_KEY，無法派發。請在環境或 .env 設定 KIMI_API_KEY=sk-…，或加上 --simulate 用模擬的 Kimi 試試看。',
+  noPayloadKeys:
+    '服務會加密引擎所存的內容，而這裡沒有 KIMI_PAYLOAD_KEYS，所以什麼都沒做。請在環境或 .env 設定相同的金鑰。',
   noEngine: (address: string) =>
     `連不上位於 ${address} 的 Temporal 伺服器，什麼都沒有做。請先執行 kimi-dispatch up --detach，或把 TEMPORAL_ADDRESS 指向正確的位址。`,
   engineSilent: (id: string) =>
