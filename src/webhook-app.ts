@@ -1,5 +1,5 @@
 import { isGrpcServiceError, WorkflowNotFoundError, type Client } from '@temporalio/client';
-import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
+import express, { type ErrorRequestHandler, type Express, type Request } from 'express';
 import type { Logger } from 'pino';
 import { MalformedCallback, parseCallback } from './callback.ts';
 import {
@@ -10,11 +10,14 @@ import {
   TASK_WORKFLOW,
   type Callback,
 } from './contract.ts';
-import { SIGNATURE_HEADER, verify } from './signature.ts';
+import { createRefusalLog } from './refusal-log.ts';
+import { BodyReader, UnreadBody } from './request-body.ts';
+import { BadSignature, createVerifier } from './signature.ts';
 
 export interface WebhookOptions {
   client: Client;
-  secret: string;
+  /** What callbacks may be signed with; several while one takes another's place. */
+  secrets: readonly string[];
   log: Logger;
 }
 
@@ -23,6 +26,9 @@ const ENGINE_TIMEOUT_MS = 5_000;
 
 /** When the provider should come again while the engine is out of reach, in seconds. */
 const RETRY_AFTER_S = 5;
+
+/** What all bodies that are arriving may take together, in bytes. */
+const BODIES_BYTES = 256 * 1024 * 1024;
 
 /** An answer other than 200: `{ error: { code, message } }`. */
 class HttpError extends Error {
@@ -36,7 +42,9 @@ class HttpError extends Error {
 }
 
 /** The webhook endpoint (contract section 3) and its health checks. */
-export function createWebhook({ client, secret, log }: WebhookOptions): Express {
+export function createWebhook({ client, secrets, log }: WebhookOptions): Express {
+  const verifierOf = createVerifier(secrets);
+  const bodies = new BodyReader({ maxBytes: MAX_CALLBACK_BYTES, budgetBytes: BODIES_BYTES });
   const app = express()
     .disable('x-powered-by')
     .disable('etag')
@@ -58,25 +66,23 @@ export function createWebhook({ client, secret, log }: WebhookOptions): Express 
 
   app
     .route('/kimi/webhook/:taskId')
-    .post(
-      requireJson,
-      express.raw({ type: () => true, limit: MAX_CALLBACK_BYTES, inflate: false }),
-      async (request, response) => {
-        const body = bytesOf(request);
-        if (!verify(body, request.get(SIGNATURE_HEADER), secret)) {
-          throw new HttpError(401, 'bad_signature', `${SIGNATURE_HEADER} is missing or does not match the body`);
-        }
-        const { taskId } = request.params;
-        const callback = read(body);
-        if (callback.metadata.task_id !== taskId) {
-          throw new HttpError(400, 'task_mismatch', 'metadata.task_id is not the task in the path');
-        }
-        if (!TASK_ID.test(taskId)) throw unknownTask(taskId);
-        const status = await deliver(client, taskId, callback);
-        log.info({ task_id: taskId, status }, 'callback');
-        response.json({ task_id: taskId, status });
-      },
-    )
+    .post(async (request, response) => {
+      requireJson(request);
+      // Who cannot have signed anything is not listened to.
+      const verify = verifierOf(request.headers);
+      if (/^100-continue$/i.test(request.get('expect') ?? '')) response.writeContinue();
+      const body = await bodies.read(request);
+      verify(body);
+      const { taskId } = request.params;
+      const callback = read(body);
+      if (callback.metadata.task_id !== taskId) {
+        throw new HttpError(400, 'task_mismatch', 'metadata.task_id is not the task in the path');
+      }
+      if (!TASK_ID.test(taskId)) throw unknownTask(taskId);
+      const status = await deliver(client, taskId, callback);
+      log.info({ task_id: taskId, status }, 'callback');
+      response.json({ task_id: taskId, status });
+    })
     .all((_request, response) => {
       response.set('Allow', 'POST');
       throw new HttpError(405, 'method_not_allowed', 'callbacks are sent with POST');
@@ -130,14 +136,11 @@ function unknownTask(taskId: string): HttpError {
   return new HttpError(404, 'unknown_task', `no task ${JSON.stringify(taskId)}`);
 }
 
-function requireJson(request: Request, _response: Response, next: () => void): void {
+function requireJson(request: Request): void {
   if (!request.is('application/json')) throw new HttpError(415, 'not_json', 'send application/json');
-  next();
-}
-
-function bytesOf(request: Request): Buffer {
-  // Without a body express leaves an empty object.
-  return Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  if (!/^identity$/i.test(request.get('content-encoding') ?? 'identity')) {
+    throw new HttpError(415, 'unsupported_encoding', 'send the body as it is, without Content-Encoding');
+  }
 }
 
 function read(body: Buffer): Callback {
@@ -155,21 +158,35 @@ function read(body: Buffer): Callback {
   }
 }
 
-/** The errors of express and its body parser, by status, in our words. */
-const EXPRESS_ERRORS: Record<number, [code: string, message: string]> = {
-  400: ['bad_request', 'the request cannot be read'],
-  413: ['too_large', `the body is over ${MAX_CALLBACK_BYTES} bytes`],
-  415: ['unsupported_encoding', 'send the body as it is, without Content-Encoding'],
+/** Why a body was not read to its end, in our words. */
+const UNREAD_BODIES: Record<UnreadBody['reason'], HttpError> = {
+  too_large: new HttpError(413, 'too_large', `the body is over ${MAX_CALLBACK_BYTES} bytes`),
+  too_slow: new HttpError(408, 'request_timeout', 'the body took too long while others waited; send it again'),
+  broken_off: new HttpError(400, 'bad_request', 'the connection broke before the body was complete'),
 };
 
+/** @returns the answer to an error; `undefined` where nobody foresaw it. */
+function answerFor(error: unknown): HttpError | undefined {
+  if (error instanceof HttpError) return error;
+  if (error instanceof BadSignature) return new HttpError(401, 'bad_signature', error.message);
+  if (error instanceof UnreadBody) return UNREAD_BODIES[error.reason];
+  // Express finds it in paths that cannot be decoded.
+  if (error instanceof URIError) return new HttpError(400, 'bad_request', 'the path cannot be read');
+  return undefined;
+}
+
 function answerError(log: Logger): ErrorRequestHandler {
+  const noteRefusal = createRefusalLog(log);
   return (error: unknown, request, response, _next) => {
-    const { status = 500 } = error as { status?: number };
-    const known = error instanceof HttpError ? ([error.code, error.message] as const) : EXPRESS_ERRORS[status];
-    if (!known) log.error({ err: error, path: request.path }, 'unexpected error');
-    const [code, message] = known ?? ['internal_error', 'an unexpected error; it is in the webhook’s log'];
-    if (known) log.warn({ path: request.path, status, code }, 'refused');
+    const answer = answerFor(error);
+    if (!answer) log.error({ err: error, path: request.path }, 'unexpected error');
+    const { status, code, message } =
+      answer ?? new HttpError(500, 'internal_error', 'an unexpected error; it is in the webhook’s log');
+    if (answer) noteRefusal({ path: request.path, status, code });
     if (status === 503) response.set('Retry-After', String(RETRY_AFTER_S));
-    response.status(known ? status : 500).json({ error: { code, message } });
+    // The rest of the body is not waited for. After any other answer Node reads it and throws it away, so that the
+    // sender sees the answer; the server's limits end that.
+    if (status === 408) response.set('Connection', 'close');
+    response.status(status).json({ error: { code, message } });
   };
 }

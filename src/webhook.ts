@@ -1,9 +1,9 @@
 /** The webhook process: receives Kimi's callbacks. `node dist/webhook.js` */
-import { createServer } from 'node:http';
 import { ServiceError } from './errors.ts';
 import { listen, runService } from './process.ts';
 import { connectClient } from './temporal.ts';
 import { createWebhook } from './webhook-app.ts';
+import { createWebhookServer } from './webhook-server.ts';
 
 /** How long open requests may take to end after SIGTERM, in milliseconds. */
 const DRAIN_MS = 5_000;
@@ -15,7 +15,8 @@ await runService('webhook', async (config, log) => {
     );
   }
   const client = await connectClient();
-  const server = createServer(createWebhook({ client, secret: config.WEBHOOK_SECRET, log }));
+  const secrets = [config.WEBHOOK_SECRET, ...config.WEBHOOK_ADDITIONAL_SECRETS];
+  const server = createWebhookServer(createWebhook({ client, secrets, log }));
   const port = await listen(server, { host: config.WEBHOOK_HOST, port: config.WEBHOOK_PORT }, 'WEBHOOK_PORT');
   return {
     port,

@@ -270,6 +270,7 @@ describe('up', () => {
     const secrets = {
       KIMI_API_KEY: 'sk-for-the-worker',
       WEBHOOK_SECRET: 'secret-for-the-webhook',
+      WEBHOOK_ADDITIONAL_SECRETS: 'next-secret-for-the-webhook',
       OPENCLAW_WAKE_TOKEN: 'hook-for-the-worker',
     };
     const env = await cleanHome(secrets);
@@ -281,6 +282,7 @@ describe('up', () => {
     expect(holders(secrets.KIMI_API_KEY)).toEqual(['worker.js']);
     expect(holders(secrets.OPENCLAW_WAKE_TOKEN)).toEqual(['worker.js']);
     expect(holders(secrets.WEBHOOK_SECRET)).toEqual(['webhook.js']);
+    expect(holders(secrets.WEBHOOK_ADDITIONAL_SECRETS)).toEqual(['webhook.js']);
   });
 
   it('uses a Temporal server named by TEMPORAL_ADDRESS, and anybody’s stub that speaks the contract', async () => {

@@ -78,7 +78,13 @@ async function startChildren(options: StackOptions, children: Children): Promise
   const { config, simulate } = options;
   const logs = join(config.KIMI_HOME, 'logs');
   // Each secret goes to the process that needs it, and to no other.
-  const { KIMI_API_KEY, OPENCLAW_WAKE_TOKEN, WEBHOOK_SECRET: _configured, ...env } = process.env;
+  const {
+    KIMI_API_KEY,
+    OPENCLAW_WAKE_TOKEN,
+    WEBHOOK_SECRET: _configured,
+    WEBHOOK_ADDITIONAL_SECRETS,
+    ...env
+  } = process.env;
   const signing = { WEBHOOK_SECRET: await webhookSecret(config) };
   const engine = config.TEMPORAL_ADDRESS ? undefined : await startEngine(options, children, logs, env);
   if (engine) Object.assign(env, { TEMPORAL_ADDRESS: engine.address, TEMPORAL_NAMESPACE: NAMESPACE });
@@ -103,7 +109,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
 
   // The worker needs the addresses of the others; it starts while nothing can call it yet.
   const [webhook, simulator] = await Promise.all([
-    service('webhook', 'WEBHOOK_PORT', signing),
+    service('webhook', 'WEBHOOK_PORT', { ...signing, WEBHOOK_ADDITIONAL_SECRETS }),
     simulate ? service('simulator', 'KIMI_SIMULATOR_PORT', signing) : undefined,
   ]);
   const simulatorUrl = simulator && `http://${HOST}:${simulator.port}`;

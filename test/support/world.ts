@@ -1,5 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, Server, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,13 +16,16 @@ import { DIST } from '../../src/paths.ts';
 import { ResultStore } from '../../src/results.ts';
 import { createSimulator, type Counts } from '../../src/simulator-app.ts';
 import { createWebhook } from '../../src/webhook-app.ts';
+import { createWebhookServer } from '../../src/webhook-server.ts';
 
 export const SECRET = 'a-secret-of-at-least-16-characters';
+/** Accepted beside it, as while one secret takes the other's place. */
+export const NEXT_SECRET = 'the-secret-that-comes-after-it';
 export const silent = pino({ level: 'silent' });
 
 /** Serves over real HTTP on a free port until the test has finished. @returns its address. */
-export async function serve(listener: RequestListener): Promise<string> {
-  const server: Server = createServer(listener);
+export async function serve(listener: RequestListener | Server): Promise<string> {
+  const server = listener instanceof Server ? listener : createServer(listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(async () => {
     server.closeAllConnections();
@@ -83,7 +86,9 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const simulator = createSimulator({ secret: SECRET, delayMs: options.delayMs ?? 50, log: silent });
   onTestFinished(() => simulator.stop());
   const simulatorUrl = await serve(simulator.app);
-  const webhookUrl = await serve(createWebhook({ client: engine, secret: SECRET, log: silent }));
+  const webhookUrl = await serve(
+    createWebhookServer(createWebhook({ client: engine, secrets: [SECRET, NEXT_SECRET], log: silent })),
+  );
   const taskQueue = `test-${crypto.randomUUID()}`;
 
   if (options.worker !== false) {
