@@ -194,7 +194,12 @@ describe('with several secrets', () => {
   });
 
   it('no secret is in what a sender is told', () => {
-    for (const headers of [{}, { [SIGNATURE_HEADER]: '0'.repeat(64) }, standardHeaders('{}', SECRET, 'msg_1')]) {
+    const wrong: Record<string, string>[] = [
+      {},
+      { [SIGNATURE_HEADER]: '0'.repeat(64) },
+      standardHeaders('{}', SECRET, 'msg_1'),
+    ];
+    for (const headers of wrong) {
       const problem = problemOf(BODY, headers, both);
       for (const secret of both) expect(problem).not.toContain(secret);
     }

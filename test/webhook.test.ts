@@ -6,22 +6,13 @@ import { gzipSync } from 'node:zlib';
 import { Client, Connection } from '@temporalio/client';
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
-import { MAX_CALLBACK_BYTES, type AnswerCallback } from '../src/contract.ts';
+import { MAX_CALLBACK_BYTES } from '../src/contract.ts';
 import { sign, SIGNATURE_HEADER, standardHeaders } from '../src/signature.ts';
 import { createWebhook } from '../src/webhook-app.ts';
+import { callbackFor } from './support/callback.ts';
 import { NEXT_SECRET, openWorld, SECRET, serve, silent, type World } from './support/world.ts';
 
 const UNKNOWN = 'kimi-1-1';
-
-function callbackFor(task_id: string): AnswerCallback {
-  return {
-    id: 'cmpl-1707654360-abc123',
-    model: 'moonshot-v1-128k',
-    usage: { prompt_tokens: 200, completion_tokens: 1300, total_tokens: 1500 },
-    choices: [{ message: { content: '答案' } }],
-    metadata: { task_id, task_name: 'calculator' },
-  };
-}
 
 interface Post {
   body?: string | Buffer;
