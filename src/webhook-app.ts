@@ -1,5 +1,6 @@
 import { isGrpcServiceError, WorkflowNotFoundError, type Client } from '@temporalio/client';
-import express, { type ErrorRequestHandler, type Express, type Request } from 'express';
+import type { RequestListener } from 'node:http';
+import express, { type ErrorRequestHandler, type Request, type Response } from 'express';
 import type { Logger } from 'pino';
 import { MalformedCallback, parseCallback } from './callback.ts';
 import {
@@ -42,7 +43,7 @@ class HttpError extends Error {
 }
 
 /** The webhook endpoint (contract section 3) and its health checks. */
-export function createWebhook({ client, secrets, log }: WebhookOptions): Express {
+export function createWebhook({ client, secrets, log }: WebhookOptions): RequestListener {
   const verifierOf = createVerifier(secrets);
   const bodies = new BodyReader({ maxBytes: MAX_CALLBACK_BYTES, budgetBytes: BODIES_BYTES });
   const app = express()
@@ -88,11 +89,15 @@ export function createWebhook({ client, secrets, log }: WebhookOptions): Express
       throw new HttpError(405, 'method_not_allowed', 'callbacks are sent with POST');
     });
 
-  app.use((_request, _response) => {
-    throw new HttpError(404, 'not_found', 'there is nothing at this address');
-  });
-  app.use(answerError(log));
-  return app;
+  const refuse = answerError(log);
+  app.use(refuse);
+  // Outside of the app, since express asks none of its handlers where a target has no path.
+  return (request, response) => {
+    const notFound = new HttpError(404, 'not_found', 'there is nothing at this address');
+    app(request as Request, response as Response, (error: unknown = notFound) => {
+      refuse(error, request as Request, response as Response, () => {});
+    });
+  };
 }
 
 /** Raises the signal. A callback for a task that has ended is a repeat. */
@@ -179,10 +184,12 @@ function answerError(log: Logger): ErrorRequestHandler {
   const noteRefusal = createRefusalLog(log);
   return (error: unknown, request, response, _next) => {
     const answer = answerFor(error);
-    if (!answer) log.error({ err: error, path: request.path }, 'unexpected error');
+    // Not the query: people put secrets there.
+    const [path = ''] = request.url.split('?', 1);
+    if (!answer) log.error({ err: error, path }, 'unexpected error');
     const { status, code, message } =
       answer ?? new HttpError(500, 'internal_error', 'an unexpected error; it is in the webhook’s log');
-    if (answer) noteRefusal({ path: request.path, status, code });
+    if (answer) noteRefusal({ path, status, code });
     if (status === 503) response.set('Retry-After', String(RETRY_AFTER_S));
     // The rest of the body is not waited for. After any other answer Node reads it and throws it away, so that the
     // sender sees the answer; the server's limits end that.

@@ -310,7 +310,7 @@ describe('bodies that arrive together', () => {
 
   it('share what memory there is: the oldest is cut off, a new one is read', async () => {
     const url = await openReader(1_000_000, 2_000_000);
-    const slow = [];
+    const slow: Awaited<ReturnType<typeof dial>>[] = [];
     for (let index = 0; index < 3; index += 1) {
       const sender = await dial(url);
       sender.socket.write(chunked + chunkOf(900_000));

@@ -12,31 +12,33 @@ export const TASK_ID = 'kimi-1-1';
 export const PATH = `/kimi/webhook/${TASK_ID}`;
 export const RIGHT = JSON.stringify(callbackFor(TASK_ID));
 
-/** An engine that takes every signal, and counts them. */
-function countingClient(): { client: Client; signals: () => number } {
-  let signals = 0;
-  const client = {
-    connection: { withDeadline: async (_deadline: number, call: () => Promise<unknown>) => await call() },
-    workflow: {
-      getHandle: (task_id: string) => ({
-        signal: async () => {
-          if (task_id !== TASK_ID) throw new WorkflowNotFoundError('not found', task_id, undefined);
-          signals += 1;
-        },
-        describe: async () => {
-          throw new WorkflowNotFoundError('not found', task_id, undefined);
-        },
-      }),
-    },
-  };
-  return { client: client as unknown as Client, signals: () => signals };
-}
+const unknown = (task_id: string) => new WorkflowNotFoundError('not found', task_id, undefined);
 
-/** The webhook in front of an engine that only counts. */
+/** The webhook in front of an engine that takes every signal for its task, and counts what it is asked. */
 export async function openEdge(limits: Partial<ServerLimits> = {}) {
-  const { client, signals } = countingClient();
+  const counts = { calls: 0, signals: 0 };
+  const client = {
+    connection: {
+      withDeadline: async (_deadline: number, call: () => Promise<unknown>) => await call(),
+      workflowService: { getSystemInfo: async () => ({}) },
+    },
+    workflow: {
+      getHandle: (task_id: string) => {
+        counts.calls += 1;
+        return {
+          signal: async () => {
+            if (task_id !== TASK_ID) throw unknown(task_id);
+            counts.signals += 1;
+          },
+          describe: async () => {
+            throw unknown(task_id);
+          },
+        };
+      },
+    },
+  } as unknown as Client;
   const server = createWebhookServer(createWebhook({ client, secrets: [SECRET], log: silent }), limits);
-  return { url: await serve(server), server, signals };
+  return { url: await serve(server), server, counts, signals: () => counts.signals };
 }
 
 export function signedHeaders(body: string | Buffer): Record<string, string> {
