@@ -1,6 +1,6 @@
 import { isGrpcServiceError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { RequestListener } from 'node:http';
-import express, { type ErrorRequestHandler, type Request, type Response } from 'express';
+import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response } from 'express';
 import type { Logger } from 'pino';
 import { MalformedCallback, parseCallback } from './callback.ts';
 import {
@@ -52,18 +52,24 @@ export function createWebhook({ client, secrets, log }: WebhookOptions): Request
     .enable('strict routing')
     .enable('case sensitive routing');
 
-  app.get('/healthz', (_request, response) => {
-    response.json({ status: 'ok' });
-  });
-
-  app.get('/readyz', async (_request, response) => {
-    try {
-      await withDeadline(client, async () => await client.connection.workflowService.getSystemInfo({}));
+  app
+    .route('/healthz')
+    .get((_request, response) => {
       response.json({ status: 'ok' });
-    } catch {
-      response.status(503).json({ status: 'not ready' });
-    }
-  });
+    })
+    .all(takesOnly('GET'));
+
+  app
+    .route('/readyz')
+    .get(async (_request, response) => {
+      try {
+        await withDeadline(client, async () => await client.connection.workflowService.getSystemInfo({}));
+        response.json({ status: 'ok' });
+      } catch {
+        response.status(503).json({ status: 'not ready' });
+      }
+    })
+    .all(takesOnly('GET'));
 
   app
     .route('/kimi/webhook/:taskId')
@@ -84,10 +90,7 @@ export function createWebhook({ client, secrets, log }: WebhookOptions): Request
       log.info({ task_id: taskId, status }, 'callback');
       response.json({ task_id: taskId, status });
     })
-    .all((_request, response) => {
-      response.set('Allow', 'POST');
-      throw new HttpError(405, 'method_not_allowed', 'callbacks are sent with POST');
-    });
+    .all(takesOnly('POST'));
 
   const refuse = answerError(log);
   app.use(refuse);
@@ -139,6 +142,14 @@ function engineError(error: unknown): unknown {
 
 function unknownTask(taskId: string): HttpError {
   return new HttpError(404, 'unknown_task', `no task ${JSON.stringify(taskId)}`);
+}
+
+/** Refuses every other method; express would answer OPTIONS itself, in plain text. */
+function takesOnly(method: string): RequestHandler {
+  return (_request, response) => {
+    response.set('Allow', method);
+    throw new HttpError(405, 'method_not_allowed', `send ${method} here`);
+  };
 }
 
 function requireJson(request: Request): void {

@@ -201,6 +201,20 @@ describe('HTTP that is none', () => {
   });
 });
 
+describe('a method', () => {
+  it.each([
+    ['OPTIONS', PATH, 'POST'],
+    ['DELETE', PATH, 'POST'],
+    ['OPTIONS', '/healthz', 'GET'],
+    ['POST', '/readyz', 'GET'],
+  ])('%s %s is 405: it takes %s', async (method, target, allow) => {
+    const { url } = await openEdge();
+    const answer = await send(url, requestBytes({ method, target }));
+    expect(answer).toMatchObject(refusal(405, 'method_not_allowed'));
+    expect(answer?.headers['allow']).toBe(allow);
+  });
+});
+
 describe('a path', () => {
   it.each([
     ['/kimi/webhook/%2e%2e', 'unknown_task'],
@@ -214,7 +228,9 @@ describe('a path', () => {
     ['/kimi/webhook/../webhook/kimi-1-1', 'not_found'],
     ['/KIMI/WEBHOOK/kimi-1-1', 'not_found'],
     ['/kimi/webhook/kimi-1-1/', 'not_found'],
-    ['/healthz', 'not_found'],
+    ['/healthz/', 'not_found'],
+    ['//!@#', 'not_found'],
+    ['http://[', 'not_found'],
     ['*', 'not_found'],
   ])('%s finds nothing', async (target, code) => {
     const { url, signals } = await openEdge();
