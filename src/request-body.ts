@@ -32,7 +32,7 @@ interface Arriving {
  * has been arriving longest is cut off: a real callback arrives within milliseconds, so it is never that one.
  *
  * What counts is the memory taken, not the bytes that came: each body is one buffer that grows. A list of chunks would
- * let a sender of single bytes take a hundred times what it sends.
+ * let a sender of single bytes take hundreds of times what it sends.
  */
 export class BodyReader {
   /** The oldest first. */

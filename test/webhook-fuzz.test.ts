@@ -1,22 +1,27 @@
 /**
  * The webhook's edge under noise: whatever is sent, it answers in our words and stays as it was. A few thousand requests
- * on every run; `npm run fuzz` sends 100,000 and says what they cost.
+ * on every run; `npm run fuzz` sends 100,000, opens 10,000
+ * connections, and says what they cost.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { array, asyncProperty, check, type IAsyncProperty } from 'fast-check';
 import { expect, inject, it, onTestFinished } from 'vitest';
 import { DIST } from '../src/paths.ts';
 import { callbackFor } from './support/callback.ts';
-import { openEdge, PATH, RIGHT, signedHeaders } from './support/edge.ts';
+import { openEdge, PATH, PLAUSIBLE, RIGHT, signedHeaders } from './support/edge.ts';
 import { bodies, noise, type Noise } from './support/noise.ts';
-import { requestBytes, send, type Answer } from './support/wire.ts';
+import { dial, requestBytes, send, type Answer } from './support/wire.ts';
 import { openWorld, SECRET, temporaryFolder } from './support/world.ts';
 
 const RUNS = Number(process.env['FUZZ_RUNS'] || 2_000);
+
+/** Connections that do nothing. Each takes a file on both sides: mind `ulimit -n`. */
+const IDLE = Number(process.env['IDLE_CONNECTIONS'] || 1_000);
 
 /** Requests sent at once. */
 const AT_ONCE = 50;
@@ -114,6 +119,57 @@ it('the process takes no memory by it, and real callbacks are served', { timeout
   // Bodies of megabytes come and go: what the allocator keeps for the next ones is not given back at once.
   expect(after - before).toBeLessThan(64);
 });
+
+it('a body of single bytes takes the memory of a body', async () => {
+  const { url, restingMemory } = await launchWebhook();
+  const before = await restingMemory();
+  const { socket } = await dial(url);
+  const head = requestBytes({ target: PATH, headers: { ...PLAUSIBLE, 'transfer-encoding': 'chunked' } }).toString();
+  socket.write(head.replace('content-length: 0\r\n', ''));
+  // Each is an object to whoever keeps a list of them: 858 MB for 2 MB.
+  await new Promise((resolve) => socket.write('1\r\nx\r\n'.repeat(1_999_999), resolve));
+  expect((await restingMemory()) - before).toBeLessThan(64);
+  socket.destroy();
+});
+
+it(
+  'idle connections are hung up on after ten seconds, and real callbacks are served',
+  { timeout: 120_000 },
+  async () => {
+    const world = await openWorld();
+    const { url, restingMemory } = await launchWebhook();
+    const { task_id } = await world.start('x [[simulate: drop=1]]');
+    const body = JSON.stringify(callbackFor(task_id));
+    const callback = requestBytes({ target: `/kimi/webhook/${task_id}`, headers: signedHeaders(body), body });
+
+    const before = await restingMemory();
+    const open = new Set<Socket>();
+    for (let dialled = 0; dialled < IDLE; dialled += AT_ONCE) {
+      for (const { socket, closed } of await Promise.all(
+        Array.from({ length: AT_ONCE }, async () => await dial(url)),
+      )) {
+        open.add(socket);
+        void closed.then(() => open.delete(socket));
+        // Half say nothing at all, half never end their headers.
+        if (open.size % 2 === 0) socket.write('POST /kimi/webhook/kimi-1-1 HTTP/1.1\r\n');
+      }
+    }
+    const most = open.size;
+    const latencies: number[] = [];
+    while (open.size > 0) {
+      const sent = performance.now();
+      expect(await send(url, callback)).toMatchObject({ status: 200 });
+      latencies.push(performance.now() - sent);
+    }
+    const after = await restingMemory();
+    latencies.sort((a, b) => a - b);
+    const [median = NaN, p99] = [0.5, 0.99].map((share) => latencies[Math.floor(latencies.length * share)]);
+    console.log(
+      `${most} idle connections; ${before} → ${after} MB; ${latencies.length} callbacks, median ${median.toFixed(1)}, p99 ${p99?.toFixed(1)} ms`,
+    );
+    expect(median).toBeLessThan(1000);
+  },
+);
 
 /** The webhook as a process of its own. */
 async function launchWebhook() {
