@@ -30,8 +30,8 @@ const AT_ONCE = 50;
 const TIMEOUT_MS = 60_000 + RUNS * 20;
 
 /** @returns what is wrong with an answer; `undefined` where it is one of ours. */
-function flawOf({ isHttp }: Noise, answer: Answer | undefined): string | undefined {
-  if (!answer) return isHttp ? 'no answer' : undefined;
+function flawOf({ needsAnswer }: Noise, answer: Answer | undefined): string | undefined {
+  if (!answer) return needsAnswer ? 'no answer' : undefined;
   if (answer.status >= 500) return `status ${answer.status}`;
   if (answer.headers['content-type'] !== 'application/json; charset=utf-8')
     return `type ${answer.headers['content-type']}`;
@@ -56,7 +56,7 @@ async function expectAnswers(url: string, runs: number, between: () => Promise<v
     const [flaws] = await Promise.all([
       Promise.all(
         requests.map(async (sent) => {
-          const flaw = flawOf(sent, await send(url, sent.bytes, !sent.isHttp));
+          const flaw = flawOf(sent, await send(url, sent.bytes, !sent.needsAnswer));
           return flaw === undefined ? [] : [[flaw, sent.bytes.toString('latin1', 0, 1000)]];
         }),
       ),

@@ -25,8 +25,8 @@ import { SECRET } from './world.ts';
 /** One request of a stranger. */
 export interface Noise {
   bytes: Buffer;
-  /** Whether it is HTTP, so that it has to be answered; what is none may be hung up on. */
-  isHttp: boolean;
+  /** Whether it has to be answered. What is no HTTP may be hung up on, and who asks whether to go on but does not wait. */
+  needsAnswer: boolean;
 }
 
 /** Bytes with a few places changed, cut out, doubled or filled with others. */
@@ -153,11 +153,14 @@ const methods = oneof(
   },
 );
 
-const requests = record({ method: methods, target: targets, headers, body: anyBodies }).map(requestBytes);
+const requests = record({ method: methods, target: targets, headers, body: anyBodies }).map((request) => ({
+  bytes: requestBytes(request),
+  needsAnswer: request.headers.expect !== '100-continue',
+}));
 const almostRight = mutated(requestBytes({ target: PATH, headers: PLAUSIBLE, body: RIGHT }));
 
 /** Requests of strangers, none of them signed with the secret. */
 export const noise: Arbitrary<Noise> = oneof(
-  { arbitrary: requests.map((bytes) => ({ bytes, isHttp: true })), weight: 3 },
-  { arbitrary: almostRight.map((bytes) => ({ bytes, isHttp: false })), weight: 1 },
+  { arbitrary: requests, weight: 3 },
+  { arbitrary: almostRight.map((bytes) => ({ bytes, needsAnswer: false })), weight: 1 },
 );
