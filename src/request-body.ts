@@ -60,18 +60,16 @@ export class BodyReader {
       const take = (chunk: Buffer): void => {
         const size = body.size + chunk.length;
         if (size > declared) fail('too_large');
-        else if (size <= body.bytes.length || this.grow(body, Math.min(Math.max(size, 2 * body.size), declared))) {
+        else if (
+          size <= body.bytes.length ||
+          this.grow(body, Math.min(Math.max(size, 2 * body.size, FIRST_BYTES), declared))
+        ) {
           chunk.copy(body.bytes, body.size);
           body.size = size;
         }
       };
-      const body: Arriving = {
-        bytes: Buffer.allocUnsafeSlow(Math.min(FIRST_BYTES, declared)),
-        size: 0,
-        cutOff: () => fail('too_slow'),
-      };
+      const body: Arriving = { bytes: Buffer.alloc(0), size: 0, cutOff: () => fail('too_slow') };
       this.arriving.add(body);
-      this.heldBytes += body.bytes.length;
       request
         .on('data', take)
         .once('end', () => end(() => resolve(body.bytes.subarray(0, body.size))))
