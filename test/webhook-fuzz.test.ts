@@ -43,6 +43,8 @@ function flawOf({ needsAnswer }: Noise, answer: Answer | undefined): string | un
   return isOurs ? undefined : answer.body;
 }
 
+const told = ({ held, resident }: { held: number; resident: number }): string => `${held} (${resident}) MB`;
+
 /** A counterexample of fifty requests is not worth printing: the flaw names the request, and the seed finds it again. */
 async function expectProperty<T>(property: IAsyncProperty<T>, numRuns: number): Promise<void> {
   const { seed, errorInstance } = await check(property, { numRuns, endOnFailure: true });
@@ -114,10 +116,13 @@ it('the process takes no memory by it, and real callbacks are served', { timeout
   const seconds = (performance.now() - started) / 1000;
   const after = await restingMemory();
   const inMilliseconds = latencies.map(Math.round).join(', ');
-  console.log(`${RUNS} requests in ${seconds.toFixed(1)} s; ${before} → ${after} MB; callbacks ${inMilliseconds} ms`);
+  console.log(
+    `${RUNS} requests in ${seconds.toFixed(1)} s; ${told(before)} → ${told(after)}; callbacks ${inMilliseconds} ms`,
+  );
   expect(latencies).toHaveLength(tasks.length);
-  // Bodies of megabytes come and go: what the allocator keeps for the next ones is not given back at once.
-  expect(after - before).toBeLessThan(64);
+  expect(after.held - before.held).toBeLessThan(16);
+  // What the allocator keeps for the next large bodies; Node 26 keeps more than Node 20, and gives it back late.
+  expect(after.resident - before.resident).toBeLessThan(256);
 });
 
 it('a body of single bytes takes the memory of a body', async () => {
@@ -128,7 +133,7 @@ it('a body of single bytes takes the memory of a body', async () => {
   socket.write(head.replace('content-length: 0\r\n', ''));
   // Each is an object to whoever keeps a list of them: 858 MB for 2 MB.
   await new Promise((resolve) => socket.write('1\r\nx\r\n'.repeat(1_999_999), resolve));
-  expect((await restingMemory()) - before).toBeLessThan(64);
+  expect((await restingMemory()).held - before.held).toBeLessThan(16);
   socket.destroy();
 });
 
@@ -165,17 +170,24 @@ it(
     latencies.sort((a, b) => a - b);
     const [median = NaN, p99] = [0.5, 0.99].map((share) => latencies[Math.floor(latencies.length * share)]);
     console.log(
-      `${most} idle connections; ${before} → ${after} MB; ${latencies.length} callbacks, median ${median.toFixed(1)}, p99 ${p99?.toFixed(1)} ms`,
+      `${most} idle connections; ${told(before)} → ${told(after)}; ${latencies.length} callbacks, median ${median.toFixed(1)}, p99 ${p99?.toFixed(1)} ms`,
     );
     expect(median).toBeLessThan(1000);
   },
 );
 
+interface LogLine {
+  msg: string;
+  port?: number;
+  heapUsed?: number;
+  external?: number;
+}
+
 /** The webhook as a process of its own. */
 async function launchWebhook() {
   // Collects its garbage when it is asked to, so that what is left is held.
   const collect =
-    'data:text/javascript,process.on("SIGUSR2",()=>{gc();gc();console.log(JSON.stringify({msg:"collected"}))})';
+    'data:text/javascript,process.on("SIGUSR2",()=>{gc();gc();console.log(JSON.stringify({msg:"collected",...process.memoryUsage()}))})';
   const args = ['--expose-gc', '--import', collect, join(DIST, 'webhook.js')];
   const env = {
     PATH: process.env['PATH'],
@@ -190,21 +202,24 @@ async function launchWebhook() {
     await once(child, 'exit');
   });
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
-  const says = async (words: string): Promise<{ port?: number }> => {
+  const says = async (words: string): Promise<LogLine> => {
     for (;;) {
       const { value, done } = await lines.next();
       if (done) throw new Error(`the webhook never said ${words}`);
-      const line = JSON.parse(value) as { msg: string; port?: number };
+      const line = JSON.parse(value) as LogLine;
       if (line.msg === words) return line;
     }
   };
   const { port } = await says('ready');
-  /** Resident memory after a collection, in MB. */
-  const restingMemory = async (): Promise<number> => {
+  /** Memory after a collection, in MB: what the program holds, and what the process has, with what the allocator keeps. */
+  const restingMemory = async (): Promise<{ held: number; resident: number }> => {
     child.kill('SIGUSR2');
-    await says('collected');
+    const { heapUsed = NaN, external = NaN } = await says('collected');
     const status = await readFile(`/proc/${child.pid}/status`, 'utf8');
-    return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024);
+    return {
+      held: Math.round((heapUsed + external) / 2 ** 20),
+      resident: Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024),
+    };
   };
   return { url: `http://127.0.0.1:${port}`, restingMemory };
 }
