@@ -25,6 +25,11 @@ const headerSecret = z
   .string()
   .trim()
   .regex(/^[\x21-\x7E]+$/, 'holds a space, a line end or a character that is not ASCII');
+/** Signs callbacks. What Standard Webhooks writes as `whsec_<base64>` are the bytes it encodes. */
+const signingSecret = z
+  .string()
+  .min(16, 'needs at least 16 characters')
+  .refine((value) => !value.startsWith('whsec_') || isBase64(value.slice(6)), 'needs base64 of 16 bytes after whsec_');
 /** 0 asks for any free port. */
 const port = wholeNumber.min(0, 'needs a port from 0 to 65535').max(65535, 'needs a port from 0 to 65535');
 const httpUrl = z.url({ protocol: /^https?$/ });
@@ -63,7 +68,15 @@ const VARIABLES = {
   KIMI_CALLBACK_BASE_URL: [httpUrl.optional(), 'http://localhost:9001'],
   WEBHOOK_HOST: [z.string().default('127.0.0.1'), '127.0.0.1'],
   WEBHOOK_PORT: [port.default(9001), '9001'],
-  WEBHOOK_SECRET: [z.string().min(16, 'needs at least 16 characters').optional(), '$(openssl rand -hex 32)'],
+  WEBHOOK_SECRET: [signingSecret.optional(), '$(openssl rand -hex 32)'],
+  WEBHOOK_ADDITIONAL_SECRETS: [
+    z
+      .string()
+      .default('')
+      .transform((value) => value.split(/\s+/).filter((secret) => secret !== ''))
+      .pipe(z.array(signingSecret)),
+    'the-secret-that-comes-next',
+  ],
   OPENCLAW_WAKE_URL: [httpUrl.default('http://127.0.0.1:18789/hooks/wake'), 'http://127.0.0.1:18789/hooks/wake'],
   OPENCLAW_WAKE_TOKEN: [headerSecret.optional(), 'hook-…'],
   KIMI_PAYLOAD_KEYS: [payloadKeys.default(new Map<string, KeyObject>()), '2026-11:$(openssl rand -base64 32)'],
@@ -101,6 +114,11 @@ type Variables = { [K in keyof typeof VARIABLES]: z.output<(typeof VARIABLES)[K]
 
 /** The configuration, and whether a variable was set or left to its default. */
 export type Config = Variables & { isSet(name: keyof Variables): boolean };
+
+/** @returns whether it encodes at least 16 bytes. */
+function isBase64(text: string): boolean {
+  return /^[A-Za-z0-9+/]{22,}={0,2}$/.test(text);
+}
 
 /** Configuration that cannot be used. Its message lists every problem, one a line. */
 export class ConfigError extends Error {

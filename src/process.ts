@@ -43,7 +43,8 @@ export async function runService(
   // Whatever it is that takes long to start: it ends with the one who started it.
   process.once('disconnect', abandon);
   try {
-    loadEnvFiles();
+    // `up` has read them, and gives each process what it needs and no other's secrets.
+    if (!process.send) loadEnvFiles();
     const config = readConfig();
     log = pino({ name, level: config.KIMI_LOG_LEVEL });
     const service = await start(config, log);

@@ -4,7 +4,7 @@ import express, { type Express, type Response } from 'express';
 import type { Logger } from 'pino';
 import { Agent, request } from 'undici';
 import { z } from 'zod';
-import { SIGNATURE_HEADER, sign } from './signature.ts';
+import { SIGNATURE_HEADER, sign, standardHeaders } from './signature.ts';
 
 export interface SimulatorOptions {
   /** What callbacks are signed with. */
@@ -29,6 +29,8 @@ export interface SimulatorOptions {
  * | `drop` | `1` | the callback is never sent |
  * | `duplicates` | n | the callback is sent n times more |
  * | `signature` | `wrong`, `none` | the callback is badly signed, or not at all |
+ * | `scheme` | `contract`, `standard` | the callback is signed in one way in place of both |
+ * | `age` | s | how old the callback's `webhook-timestamp` is |
  * | `early` | `1` | the callback is sent before the API id is returned |
  * | `direct` | `1` | the dispatch call returns the answer itself, and no callback follows |
  * | `size` | n | the answer is n characters long |
@@ -44,6 +46,8 @@ const wishes = z.object({
   drop: z.literal('1').optional(),
   duplicates: z.coerce.number().int().min(0).max(100).default(0),
   signature: z.enum(['right', 'wrong', 'none']).default('right'),
+  scheme: z.enum(['both', 'contract', 'standard']).default('both'),
+  age: z.coerce.number().int().default(0),
   early: z.literal('1').optional(),
   direct: z.literal('1').optional(),
   size: z.coerce.number().int().positive().optional(),
@@ -160,28 +164,39 @@ export function createSimulator({ secret, delayMs, log }: SimulatorOptions): {
       metadata: task.metadata,
     };
     const body = JSON.stringify(wish.fail ? failure : answer);
-    const signature = { right: sign(body, secret), wrong: sign(`${body} `, secret), none: undefined }[wish.signature];
-    for (let sent = 0; sent <= wish.duplicates; sent += 1) await post(task.callback_url, body, signature);
+    for (let sent = 0; sent <= wish.duplicates; sent += 1) {
+      await post(task.callback_url, body, () => signatureHeaders(body, task.metadata.task_id, wish));
+    }
+  }
+
+  /** A repeat is the same message; each attempt to deliver it is signed with the time it is made. */
+  function signatureHeaders(body: string, id: string, wish: Wishes): Record<string, string> {
+    if (wish.signature === 'none') return {};
+    const signed = wish.signature === 'right' ? body : `${body} `;
+    return {
+      ...(wish.scheme !== 'standard' && { [SIGNATURE_HEADER]: sign(signed, secret) }),
+      ...(wish.scheme !== 'contract' && standardHeaders(signed, secret, id, new Date(Date.now() - wish.age * 1000))),
+    };
   }
 
   /** Posts until it is taken or refused for good. */
-  async function post(url: string, body: string, signature: string | undefined): Promise<void> {
+  async function post(url: string, body: string, signed: () => Record<string, string>): Promise<void> {
     for (let attempt = 0; attempt < CALLBACK_RETRIES; attempt += 1) {
-      const status = await postOnce(url, body, signature);
+      const status = await postOnce(url, body, signed());
       counts.callbacks[status] = (counts.callbacks[status] ?? 0) + 1;
       log.info({ status, url }, 'callback sent');
-      if (status !== 0 && status < 500) return;
+      if (status !== 0 && status !== 408 && status < 500) return;
       await pause(CALLBACK_RETRY_MS, undefined, { signal: stopping.signal });
     }
   }
 
-  async function postOnce(url: string, body: string, signature: string | undefined): Promise<number> {
+  async function postOnce(url: string, body: string, signature: Record<string, string>): Promise<number> {
     try {
       const { statusCode, body: answer } = await request(url, {
         method: 'POST',
         dispatcher: agent,
         signal: stopping.signal,
-        headers: { 'content-type': 'application/json', ...(signature && { [SIGNATURE_HEADER]: signature }) },
+        headers: { 'content-type': 'application/json', ...signature },
         body,
       });
       await answer.dump();

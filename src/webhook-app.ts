@@ -1,15 +1,19 @@
-import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
+import type { RequestListener } from 'node:http';
+import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response } from 'express';
 import type { Logger } from 'pino';
 import { MalformedCallback, parseCallback } from './callback.ts';
 import { MAX_CALLBACK_BYTES, TASK_ID, type Callback } from './contract.ts';
 import type { Courier } from './courier.ts';
 import { Undeliverable, unknownTask, type UndeliverableReason } from './delivery.ts';
 import { JournalUnavailable } from './journal.ts';
-import { SIGNATURE_HEADER, verify } from './signature.ts';
+import { createRefusalLog } from './refusal-log.ts';
+import { BodyReader, UnreadBody } from './request-body.ts';
+import { BadSignature, createVerifier } from './signature.ts';
 
 export interface WebhookOptions {
   courier: Courier;
-  secret: string;
+  /** What callbacks may be signed with; several while one takes another's place. */
+  secrets: readonly string[];
   log: Logger;
 }
 
@@ -18,6 +22,9 @@ const RETRY_AFTER_S = 5;
 
 /** Statuses for callbacks that nothing will ever take. */
 const UNDELIVERABLE: Record<UndeliverableReason, number> = { unknown_task: 404, task_closed: 410 };
+
+/** What all bodies that are arriving may take together, in bytes. */
+const BODIES_BYTES = 256 * 1024 * 1024;
 
 /** An answer other than 200 and 202: `{ error: { code, message } }`. */
 class HttpError extends Error {
@@ -33,55 +40,62 @@ class HttpError extends Error {
 }
 
 /** The webhook endpoint (contract section 3) and its health checks. */
-export function createWebhook({ courier, secret, log }: WebhookOptions): Express {
+export function createWebhook({ courier, secrets, log }: WebhookOptions): RequestListener {
+  const verifierOf = createVerifier(secrets);
+  const bodies = new BodyReader({ maxBytes: MAX_CALLBACK_BYTES, budgetBytes: BODIES_BYTES });
   const app = express()
     .disable('x-powered-by')
     .disable('etag')
     .enable('strict routing')
     .enable('case sensitive routing');
 
-  app.get('/healthz', (_request, response) => {
-    response.json({ status: 'ok' });
-  });
+  app
+    .route('/healthz')
+    .get((_request, response) => {
+      response.json({ status: 'ok' });
+    })
+    .all(takesOnly('GET'));
 
-  app.get('/readyz', async (_request, response) => {
-    const { ready, ...parts } = await courier.status();
-    response.status(ready ? 200 : 503).json({ status: ready ? 'ok' : 'not ready', ...parts });
-  });
+  app
+    .route('/readyz')
+    .get(async (_request, response) => {
+      const { ready, ...parts } = await courier.status();
+      response.status(ready ? 200 : 503).json({ status: ready ? 'ok' : 'not ready', ...parts });
+    })
+    .all(takesOnly('GET'));
 
   app
     .route('/kimi/webhook/:taskId')
-    .post(
-      requireJson,
-      express.raw({ type: () => true, limit: MAX_CALLBACK_BYTES, inflate: false }),
-      async (request, response) => {
-        const body = bytesOf(request);
-        if (!verify(body, request.get(SIGNATURE_HEADER), secret)) {
-          throw new HttpError(401, 'bad_signature', `${SIGNATURE_HEADER} is missing or does not match the body`);
-        }
-        const { taskId } = request.params;
-        const callback = read(body);
-        if (callback.metadata.task_id !== taskId) {
-          throw new HttpError(400, 'task_mismatch', 'metadata.task_id is not the task in the path');
-        }
-        if (!TASK_ID.test(taskId)) throw refusal(unknownTask(taskId));
-        const status = await courier.accept(callback).catch((error: unknown) => {
-          throw refusal(error);
-        });
-        log.info({ task_id: taskId, status }, 'callback');
-        response.status(status === 'queued' ? 202 : 200).json({ task_id: taskId, status });
-      },
-    )
-    .all((_request, response) => {
-      response.set('Allow', 'POST');
-      throw new HttpError(405, 'method_not_allowed', 'callbacks are sent with POST');
-    });
+    .post(async (request, response) => {
+      requireJson(request);
+      // Who cannot have signed anything is not listened to.
+      const verify = verifierOf(request.headers);
+      if (/^100-continue$/i.test(request.get('expect') ?? '')) response.writeContinue();
+      const body = await bodies.read(request);
+      verify(body);
+      const { taskId } = request.params;
+      const callback = read(body);
+      if (callback.metadata.task_id !== taskId) {
+        throw new HttpError(400, 'task_mismatch', 'metadata.task_id is not the task in the path');
+      }
+      if (!TASK_ID.test(taskId)) throw refusal(unknownTask(taskId));
+      const status = await courier.accept(callback).catch((error: unknown) => {
+        throw refusal(error);
+      });
+      log.info({ task_id: taskId, status }, 'callback');
+      response.status(status === 'queued' ? 202 : 200).json({ task_id: taskId, status });
+    })
+    .all(takesOnly('POST'));
 
-  app.use((_request, _response) => {
-    throw new HttpError(404, 'not_found', 'there is nothing at this address');
-  });
-  app.use(answerError(log));
-  return app;
+  const refuse = answerError(log);
+  app.use(refuse);
+  // Outside of the app, since express asks none of its handlers where a target has no path.
+  return (request, response) => {
+    const notFound = new HttpError(404, 'not_found', 'there is nothing at this address');
+    app(request as Request, response as Response, (error: unknown = notFound) => {
+      refuse(error, request as Request, response as Response, () => {});
+    });
+  };
 }
 
 /** @returns why a callback is not accepted, as the provider is told. */
@@ -93,14 +107,19 @@ function refusal(error: unknown): unknown {
   return error;
 }
 
-function requireJson(request: Request, _response: Response, next: () => void): void {
-  if (!request.is('application/json')) throw new HttpError(415, 'not_json', 'send application/json');
-  next();
+/** Refuses every other method; express would answer OPTIONS itself, in plain text. */
+function takesOnly(method: string): RequestHandler {
+  return (_request, response) => {
+    response.set('Allow', method);
+    throw new HttpError(405, 'method_not_allowed', `send ${method} here`);
+  };
 }
 
-function bytesOf(request: Request): Buffer {
-  // Without a body express leaves an empty object.
-  return Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+function requireJson(request: Request): void {
+  if (!request.is('application/json')) throw new HttpError(415, 'not_json', 'send application/json');
+  if (!/^identity$/i.test(request.get('content-encoding') ?? 'identity')) {
+    throw new HttpError(415, 'unsupported_encoding', 'send the body as it is, without Content-Encoding');
+  }
 }
 
 function read(body: Buffer): Callback {
@@ -118,22 +137,39 @@ function read(body: Buffer): Callback {
   }
 }
 
-/** The errors of express and its body parser, by status, in our words. */
-const EXPRESS_ERRORS: Record<number, [code: string, message: string]> = {
-  400: ['bad_request', 'the request cannot be read'],
-  413: ['too_large', `the body is over ${MAX_CALLBACK_BYTES} bytes`],
-  415: ['unsupported_encoding', 'send the body as it is, without Content-Encoding'],
+/** Why a body was not read to its end, in our words. */
+const UNREAD_BODIES: Record<UnreadBody['reason'], HttpError> = {
+  too_large: new HttpError(413, 'too_large', `the body is over ${MAX_CALLBACK_BYTES} bytes`),
+  too_slow: new HttpError(408, 'request_timeout', 'the body took too long while others waited; send it again'),
+  broken_off: new HttpError(400, 'bad_request', 'the connection broke before the body was complete'),
 };
 
+/** @returns the answer to an error; `undefined` where nobody foresaw it. */
+function answerFor(error: unknown): HttpError | undefined {
+  if (error instanceof HttpError) return error;
+  if (error instanceof BadSignature) return new HttpError(401, 'bad_signature', error.message);
+  if (error instanceof UnreadBody) return UNREAD_BODIES[error.reason];
+  // Express finds it in paths that cannot be decoded.
+  if (error instanceof URIError) return new HttpError(400, 'bad_request', 'the path cannot be read');
+  return undefined;
+}
+
 function answerError(log: Logger): ErrorRequestHandler {
+  const noteRefusal = createRefusalLog(log);
   return (error: unknown, request, response, _next) => {
-    const { status = 500 } = error as { status?: number };
-    const known = error instanceof HttpError ? ([error.code, error.message] as const) : EXPRESS_ERRORS[status];
-    if (!known) log.error({ err: error, path: request.path }, 'unexpected error');
-    const [code, message] = known ?? ['internal_error', 'an unexpected error; it is in the webhook’s log'];
-    const why = error instanceof HttpError ? (error.cause as Error | undefined)?.message : undefined;
-    if (known) log.warn({ path: request.path, status, code, why }, 'refused');
+    const answer = answerFor(error);
+    // Not the query: people put secrets there.
+    const [path = ''] = request.url.split('?', 1);
+    if (!answer) log.error({ err: error, path }, 'unexpected error');
+    const { status, code, message } =
+      answer ?? new HttpError(500, 'internal_error', 'an unexpected error; it is in the webhook’s log');
+    // The provider is not told of folders; the log is.
+    const why = (answer?.cause as Error | undefined)?.message;
+    if (answer) noteRefusal({ path, status, code, ...(why !== undefined && { why }) });
     if (status === 503) response.set('Retry-After', String(RETRY_AFTER_S));
-    response.status(known ? status : 500).json({ error: { code, message } });
+    // The rest of the body is not waited for. After any other answer Node reads it and throws it away, so that the
+    // sender sees the answer; the server's limits end that.
+    if (status === 408) response.set('Connection', 'close');
+    response.status(status).json({ error: { code, message } });
   };
 }

@@ -1,5 +1,4 @@
 /** The webhook process: receives Kimi's callbacks. `node dist/webhook.js` */
-import { createServer } from 'node:http';
 import { journalFolder } from './config.ts';
 import { Courier } from './courier.ts';
 import { deadLettersFolder } from './dead-letters.ts';
@@ -9,6 +8,7 @@ import { openPayloads } from './payloads/converter.ts';
 import { listen, runService } from './process.ts';
 import { lazyClient } from './temporal.ts';
 import { createWebhook } from './webhook-app.ts';
+import { createWebhookServer } from './webhook-server.ts';
 
 /** How long open requests may take to end after SIGTERM, in milliseconds. */
 const DRAIN_MS = 5_000;
@@ -31,7 +31,8 @@ await runService('webhook', async (config, log) => {
     deadLetters: deadLettersFolder(config.KIMI_HOME),
     log,
   });
-  const server = createServer(createWebhook({ courier, secret: config.WEBHOOK_SECRET, log }));
+  const secrets = [config.WEBHOOK_SECRET, ...config.WEBHOOK_ADDITIONAL_SECRETS];
+  const server = createWebhookServer(createWebhook({ courier, secrets, log }));
   const port = await listen(server, { host: config.WEBHOOK_HOST, port: config.WEBHOOK_PORT }, 'WEBHOOK_PORT');
   return {
     port,

@@ -1,5 +1,4 @@
 /** The built command line, as a user runs it. */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
@@ -7,56 +6,10 @@ import { createServer, type AddressInfo } from 'node:net';
 import { basename, join } from 'node:path';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import type { ResultFile } from '../src/contract.ts';
-import { DIST, PACKAGE_ROOT } from '../src/paths.ts';
-import { runningStack, type StackState } from '../src/stack/state.ts';
+import { PACKAGE_ROOT } from '../src/paths.ts';
+import { runningStack } from '../src/stack/state.ts';
+import { cleanHome, cli, latest, launch, resultsOf, up } from './support/cli.ts';
 import { openWorld, serve, temporaryFolder, until } from './support/world.ts';
-
-const CLI = join(DIST, 'kimi-dispatch.js');
-
-interface Ended {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-/** A clean HOME with nothing of this machine's environment but PATH. */
-async function cleanHome(changes: Record<string, string> = {}): Promise<Record<string, string>> {
-  const home = await temporaryFolder();
-  return {
-    PATH: process.env['PATH'] ?? '',
-    HOME: home,
-    TEMPORAL_CLI_PATH: inject('temporalCli'),
-    KIMI_TEMPORAL_PORT: '0',
-    KIMI_UI_PORT: '0',
-    WEBHOOK_PORT: '0',
-    KIMI_WORKER_PORT: '0',
-    ...changes,
-  };
-}
-
-function launch(args: string[], env: Record<string, string>, command = process.execPath) {
-  const child = spawn(command, command === process.execPath ? [CLI, ...args] : args, { env, cwd: env['HOME'] });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  const said: Ended = { code: null, stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk: Buffer) => (said.stdout += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (said.stderr += chunk.toString()));
-  const ended = once(child, 'close').then(([code]): Ended => ({ ...said, code: code as number | null }));
-  return { child, said, ended };
-}
-
-async function cli(args: string[], env: Record<string, string>, input?: string): Promise<Ended> {
-  const { child, ended } = launch(args, env);
-  child.stdin.end(input);
-  return await ended;
-}
-
-function resultsOf(env: Record<string, string>): string {
-  return env['KIMI_RESULTS_DIR'] ?? join(env['HOME'] ?? '', '.openclaw/workspace/kimi-dispatch/results');
-}
-
-async function latest(env: Record<string, string>): Promise<ResultFile> {
-  return JSON.parse(await readFile(join(resultsOf(env), 'latest.json'), 'utf8')) as ResultFile;
-}
 
 /** What the children of a process were given, from /proc; `ps` shows the same. */
 async function environmentsOf(parent: number): Promise<{ name: string; environment: string }[]> {
@@ -73,22 +26,6 @@ async function environmentsOf(parent: number): Promise<{ name: string; environme
     });
   }
   return found;
-}
-
-/** Starts `up` and stops it when the test has finished. */
-async function up(env: Record<string, string>, ...args: string[]) {
-  const stack = launch(['up', ...args], env);
-  await until(() => stack.said.stdout.includes('Ctrl-C') || stack.child.exitCode !== null);
-  expect(stack.said.stdout, stack.said.stderr).toContain('Kimi Dispatch 就緒');
-  const state = JSON.parse(
-    await readFile(join(env['HOME'] ?? '', '.local/share/kimi-dispatch/stack.json'), 'utf8'),
-  ) as StackState;
-  const stop = async (): Promise<Ended> => {
-    stack.child.kill('SIGINT');
-    return await stack.ended;
-  };
-  onTestFinished(async () => void (await stop()));
-  return { ...stack, state, stop };
 }
 
 describe('run --simulate in a clean HOME', () => {
@@ -358,6 +295,7 @@ describe('up', () => {
     const secrets = {
       KIMI_API_KEY: 'sk-for-the-worker',
       WEBHOOK_SECRET: 'secret-for-the-webhook',
+      WEBHOOK_ADDITIONAL_SECRETS: 'next-secret-for-the-webhook',
       OPENCLAW_WAKE_TOKEN: 'hook-for-the-worker',
       KIMI_PAYLOAD_KEYS: `k:${Buffer.alloc(32, 7).toString('base64')}`,
       KIMI_CODEC_TOKEN: 'codec-for-the-worker',
@@ -375,6 +313,7 @@ describe('up', () => {
     expect(holders(secrets.WEBHOOK_SECRET)).toEqual(['webhook.js']);
     expect(holders(secrets.KIMI_PAYLOAD_KEYS).toSorted()).toEqual(['webhook.js', 'worker.js']);
     expect(holders(secrets.AWS_SECRET_ACCESS_KEY).toSorted()).toEqual(['webhook.js', 'worker.js']);
+    expect(holders(secrets.WEBHOOK_ADDITIONAL_SECRETS)).toEqual(['webhook.js']);
   });
 
   it('uses a Temporal server named by TEMPORAL_ADDRESS, and anybody’s stub that speaks the contract', async () => {

@@ -73,10 +73,20 @@ describe('a variable', () => {
     ['WEBHOOK_PORT', '0', 0],
     ['WEBHOOK_PORT', '65535', 65_535],
     ['WEBHOOK_SECRET', '0123456789abcdef', '0123456789abcdef'],
+    ['WEBHOOK_SECRET', 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'],
   ] as const)('%s=%s is read', (name, value, read) => {
     const config = readConfig({ [name]: value });
     expect(config[name]).toBe(read);
     expect(config.isSet(name)).toBe(true);
+  });
+
+  it('WEBHOOK_ADDITIONAL_SECRETS holds any number, with white space between them', () => {
+    const two = ' 0123456789abcdef \n fedcba9876543210 ';
+    expect(readConfig({}).WEBHOOK_ADDITIONAL_SECRETS).toEqual([]);
+    expect(readConfig({ WEBHOOK_ADDITIONAL_SECRETS: two }).WEBHOOK_ADDITIONAL_SECRETS).toEqual([
+      '0123456789abcdef',
+      'fedcba9876543210',
+    ]);
   });
 
   it.each(['', '  ', '\t\n'])('of %j counts as not set', (empty) => {
@@ -116,6 +126,10 @@ describe('a variable', () => {
     ['WEBHOOK_PORT', 'hunter2'],
     ['WEBHOOK_SECRET', 'hunter2'],
     ['WEBHOOK_SECRET', '0123456789abcde'],
+    ['WEBHOOK_SECRET', 'whsec_hunter2hunter2!hunter2'],
+    ['WEBHOOK_SECRET', 'whsec_hunter2hunter2'],
+    ['WEBHOOK_ADDITIONAL_SECRETS', '0123456789abcde'],
+    ['WEBHOOK_ADDITIONAL_SECRETS', '0123456789abcdef hunter2'],
     ['KIMI_LOG_LEVEL', 'hunter2'],
     ['KIMI_TASK_QUEUE', 'hunter2'.repeat(100)],
   ] as const)('%s=%s is refused with an example that works, and is not repeated', (name, value) => {

@@ -139,7 +139,7 @@ async function openWebhook(place: Place = {}): Promise<{ url: string; proxy: Pro
   const client = lazyClient(dataConverter, { TEMPORAL_ADDRESS: proxy.address });
   onTestFinished(async () => await client.connection.close());
   const courier = await openCourier(client, { ...place, folder: home });
-  const url = await serve(createWebhook({ courier, secret: SECRET, log: silent }));
+  const url = await serve(createWebhook({ courier, secrets: [SECRET], log: silent }));
   return { url, proxy, home };
 }
 

@@ -4,21 +4,12 @@ import { once } from 'node:events';
 import { gzipSync } from 'node:zlib';
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
-import { MAX_CALLBACK_BYTES, type AnswerCallback } from '../src/contract.ts';
-import { sign } from '../src/signature.ts';
-import { openWorld, SECRET, type World } from './support/world.ts';
+import { MAX_CALLBACK_BYTES } from '../src/contract.ts';
+import { sign, SIGNATURE_HEADER, standardHeaders } from '../src/signature.ts';
+import { callbackFor } from './support/callback.ts';
+import { NEXT_SECRET, openWorld, SECRET, type World } from './support/world.ts';
 
 const UNKNOWN = 'kimi-1-1';
-
-function callbackFor(task_id: string): AnswerCallback {
-  return {
-    id: 'cmpl-1707654360-abc123',
-    model: 'moonshot-v1-128k',
-    usage: { prompt_tokens: 200, completion_tokens: 1300, total_tokens: 1500 },
-    choices: [{ message: { content: '答案' } }],
-    metadata: { task_id, task_name: 'calculator' },
-  };
-}
 
 interface Post {
   body?: string | Buffer;
@@ -174,6 +165,85 @@ describe('a callback', () => {
     expect(await post(world.webhookUrl, task_id, { body })).toMatchObject({ status: 200 });
     await world.handle({ task_id }).result();
     expect((await world.results.read(task_id))?.output).toHaveLength(content.length);
+  });
+});
+
+/** Posts with these headers alone. */
+async function postSigned(base: string, task_id: string, headers: Record<string, string>, body?: string) {
+  const bytes = body ?? JSON.stringify(callbackFor(task_id));
+  const response = await request(`${base}/kimi/webhook/${task_id}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: bytes,
+  });
+  return { status: response.statusCode, body: await response.body.json() };
+}
+
+const minutesAgo = (minutes: number): Date => new Date(Date.now() - minutes * 60_000);
+
+describe('Standard Webhooks', () => {
+  it('is taken in place of the contract’s signature, and a replay within its five minutes is a duplicate', async () => {
+    const world = await openWorld();
+    const task_id = await waitingTask(world);
+    const headers = standardHeaders(JSON.stringify(callbackFor(task_id)), SECRET, 'msg_1', minutesAgo(4));
+    expect(await postSigned(world.webhookUrl, task_id, headers)).toMatchObject({ body: { status: 'signalled' } });
+    await world.handle({ task_id }).result();
+    const saved = await world.results.read(task_id);
+    for (let replay = 0; replay < 3; replay += 1) {
+      const answer = await postSigned(world.webhookUrl, task_id, headers);
+      expect(answer).toEqual({ status: 200, body: { task_id, status: 'duplicate' } });
+    }
+    expect(await world.results.read(task_id)).toEqual(saved);
+    expect(world.counts.wakes).toHaveLength(1);
+  });
+
+  it('is refused after them, and where it was taken from another task', async () => {
+    const world = await openWorld();
+    const task_id = await waitingTask(world);
+    const body = JSON.stringify(callbackFor(task_id));
+    const old = standardHeaders(body, SECRET, 'msg_1', minutesAgo(6));
+    expect(await postSigned(world.webhookUrl, task_id, old)).toMatchObject({
+      status: 401,
+      body: { error: { code: 'bad_signature', message: expect.stringContaining('clocks') } },
+    });
+    const fresh = standardHeaders(body, SECRET, 'msg_1');
+    expect(await postSigned(world.webhookUrl, UNKNOWN, fresh, body)).toMatchObject(refused(400, 'task_mismatch'));
+    expect(await world.view({ task_id })).toMatchObject({ step: 'waiting' });
+  });
+
+  it('that is wrong or incomplete is not made good by the contract’s signature', async () => {
+    const { webhookUrl } = await openWorld({ worker: false });
+    const body = JSON.stringify(callbackFor(UNKNOWN));
+    const contract = { [SIGNATURE_HEADER]: sign(body, SECRET) };
+    for (const headers of [{ 'webhook-id': 'msg_1' }, standardHeaders('{}', SECRET, 'msg_1')]) {
+      const answer = await postSigned(webhookUrl, UNKNOWN, { ...contract, ...headers });
+      expect(answer).toMatchObject(refused(401, 'bad_signature'));
+    }
+    expect(await postSigned(webhookUrl, UNKNOWN, contract)).toMatchObject(refused(404, 'unknown_task'));
+  });
+
+  it('both schemes take the secret that comes next as well as the present one', async () => {
+    const { webhookUrl } = await openWorld({ worker: false });
+    const body = JSON.stringify(callbackFor(UNKNOWN));
+    for (const secret of [SECRET, NEXT_SECRET]) {
+      for (const headers of [{ [SIGNATURE_HEADER]: sign(body, secret) }, standardHeaders(body, secret, 'msg_1')]) {
+        expect(await postSigned(webhookUrl, UNKNOWN, headers)).toMatchObject(refused(404, 'unknown_task'));
+      }
+    }
+  });
+
+  it.each([
+    ['scheme=contract', '200'],
+    ['scheme=standard', '200'],
+    ['scheme=standard age=240', '200'],
+    ['scheme=standard age=400', '401'],
+    ['scheme=standard signature=wrong', '401'],
+    ['scheme=contract signature=wrong', '401'],
+    ['signature=none', '401'],
+  ])('the simulated Kimi asked for %s is answered %s', async (wishes, status) => {
+    const world = await openWorld();
+    await world.start(`x [[simulate: delay=1 ${wishes}]]`);
+    await expect.poll(() => world.counts.callbacks).toEqual({ [status]: 1 });
   });
 });
 

@@ -87,6 +87,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     KIMI_PAYLOAD_KEYS,
     AWS_SECRET_ACCESS_KEY,
     AWS_SESSION_TOKEN,
+    WEBHOOK_ADDITIONAL_SECRETS,
     ...env
   } = process.env;
   const signing = { WEBHOOK_SECRET: await webhookSecret(config) };
@@ -114,7 +115,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
 
   // The worker needs the addresses of the others; it starts while nothing can call it yet.
   const [webhook, simulator] = await Promise.all([
-    service('webhook', 'WEBHOOK_PORT', { ...signing, ...payloads }),
+    service('webhook', 'WEBHOOK_PORT', { ...signing, WEBHOOK_ADDITIONAL_SECRETS, ...payloads }),
     simulate ? service('simulator', 'KIMI_SIMULATOR_PORT', signing) : undefined,
   ]);
   const simulatorUrl = simulator && `http://${HOST}:${simulator.port}`;

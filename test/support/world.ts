@@ -1,5 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, Server, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,13 +29,16 @@ import { openPayloads, type Payloads } from '../../src/payloads/converter.ts';
 import { ResultStore } from '../../src/results.ts';
 import { createSimulator, type Counts } from '../../src/simulator-app.ts';
 import { createWebhook } from '../../src/webhook-app.ts';
+import { createWebhookServer } from '../../src/webhook-server.ts';
 
 export const SECRET = 'a-secret-of-at-least-16-characters';
+/** Accepted beside it, as while one secret takes the other's place. */
+export const NEXT_SECRET = 'the-secret-that-comes-after-it';
 export const silent = pino({ level: 'silent' });
 
 /** Serves over real HTTP on a free port until the test has finished. @returns its address. */
-export async function serve(listener: RequestListener): Promise<string> {
-  const server: Server = createServer(listener);
+export async function serve(listener: RequestListener | Server): Promise<string> {
+  const server = listener instanceof Server ? listener : createServer(listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(async () => {
     server.closeAllConnections();
@@ -104,7 +107,10 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const simulator = createSimulator({ secret: SECRET, delayMs: options.delayMs ?? 50, log: silent });
   onTestFinished(() => simulator.stop());
   const simulatorUrl = await serve(simulator.app);
-  const webhookUrl = await serve(createWebhook({ courier: await openCourier(engine), secret: SECRET, log: silent }));
+  const courier = await openCourier(engine);
+  const webhookUrl = await serve(
+    createWebhookServer(createWebhook({ courier, secrets: [SECRET, NEXT_SECRET], log: silent })),
+  );
   const taskQueue = `test-${crypto.randomUUID()}`;
   const limits = { ...UNLIMITED, ...options.limits };
 

@@ -1,0 +1,73 @@
+/** The built command line, as a user runs it. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, inject, onTestFinished } from 'vitest';
+import type { ResultFile } from '../../src/contract.ts';
+import { DIST } from '../../src/paths.ts';
+import type { StackState } from '../../src/stack/state.ts';
+import { temporaryFolder, until } from './world.ts';
+
+const CLI = join(DIST, 'kimi-dispatch.js');
+
+export interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** A clean HOME with nothing of this machine's environment but PATH. */
+export async function cleanHome(changes: Record<string, string> = {}): Promise<Record<string, string>> {
+  const home = await temporaryFolder();
+  return {
+    PATH: process.env['PATH'] ?? '',
+    HOME: home,
+    TEMPORAL_CLI_PATH: inject('temporalCli'),
+    KIMI_TEMPORAL_PORT: '0',
+    KIMI_UI_PORT: '0',
+    WEBHOOK_PORT: '0',
+    KIMI_WORKER_PORT: '0',
+    ...changes,
+  };
+}
+
+export function launch(args: string[], env: Record<string, string>, command = process.execPath) {
+  const child = spawn(command, command === process.execPath ? [CLI, ...args] : args, { env, cwd: env['HOME'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const said: Ended = { code: null, stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk: Buffer) => (said.stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (said.stderr += chunk.toString()));
+  const ended = once(child, 'close').then(([code]): Ended => ({ ...said, code: code as number | null }));
+  return { child, said, ended };
+}
+
+export async function cli(args: string[], env: Record<string, string>, input?: string): Promise<Ended> {
+  const { child, ended } = launch(args, env);
+  child.stdin.end(input);
+  return await ended;
+}
+
+export function resultsOf(env: Record<string, string>): string {
+  return env['KIMI_RESULTS_DIR'] ?? join(env['HOME'] ?? '', '.openclaw/workspace/kimi-dispatch/results');
+}
+
+export async function latest(env: Record<string, string>): Promise<ResultFile> {
+  return JSON.parse(await readFile(join(resultsOf(env), 'latest.json'), 'utf8')) as ResultFile;
+}
+
+/** Starts `up` and stops it when the test has finished. */
+export async function up(env: Record<string, string>, ...args: string[]) {
+  const stack = launch(['up', ...args], env);
+  await until(() => stack.said.stdout.includes('Ctrl-C') || stack.child.exitCode !== null);
+  expect(stack.said.stdout, stack.said.stderr).toContain('Kimi Dispatch 就緒');
+  const state = JSON.parse(
+    await readFile(join(env['HOME'] ?? '', '.local/share/kimi-dispatch/stack.json'), 'utf8'),
+  ) as StackState;
+  const stop = async (): Promise<Ended> => {
+    stack.child.kill('SIGINT');
+    return await stack.ended;
+  };
+  onTestFinished(async () => void (await stop()));
+  return { ...stack, state, stop };
+}
