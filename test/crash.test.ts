@@ -1,10 +1,9 @@
 /** A worker killed with kill -9 between any two steps loses nothing and sends nothing twice. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
-import { openWorld, until, type World } from './support/world.ts';
+import { openWorld, resultFiles, until, type World } from './support/world.ts';
 
 const FAULT_WORKER = fileURLToPath(new URL('support/fault-worker.ts', import.meta.url));
 
@@ -51,7 +50,7 @@ describe('a worker killed', () => {
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
     expect(world.counts).toMatchObject({ requests: 1, billed: 1 });
     expect(await world.results.read(started.task_id)).toMatchObject({ status: 'done', acknowledged: true });
-    expect((await readdir(world.results.folder)).toSorted()).toEqual([`${started.task_id}.json`, 'latest.json']);
+    expect(await resultFiles(world.results)).toEqual([`${started.task_id}.json`, 'latest.json']);
     // Between the gateway's answer and the engine's record of it nobody can tell whether it was heard: the second wake
     // carries the same idempotency key, and no other step repeats it.
     const wakes = world.counts.wakes.map(({ key }) => key);

@@ -1,5 +1,5 @@
 /** A task's life on the real engine over real HTTP. */
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
@@ -7,7 +7,7 @@ import { createActivities } from '../src/activities/index.ts';
 import { CALLBACK_SIGNAL, SEARCH_ATTRIBUTES, type Callback } from '../src/contract.ts';
 import { KimiClient } from '../src/kimi/client.ts';
 import { sign } from '../src/signature.ts';
-import { openWorld, SECRET, serve, until, type World } from './support/world.ts';
+import { openWorld, resultFiles, SECRET, serve, until, type World } from './support/world.ts';
 
 const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate: ${wishes}]]`;
 
@@ -41,10 +41,7 @@ describe('a callback in time', () => {
       acknowledged: true,
     });
     expect(await world.results.latest()).toEqual(result);
-    expect((await readdir(world.results.folder)).filter((name) => !name.startsWith('.')).toSorted()).toEqual([
-      `${started.task_id}.json`,
-      'latest.json',
-    ]);
+    expect(await resultFiles(world.results)).toEqual([`${started.task_id}.json`, 'latest.json']);
     expect(world.counts).toMatchObject({
       requests: 1,
       billed: 1,
@@ -107,10 +104,7 @@ describe('a duplicate callback', () => {
     await world.handle(started).result();
     await until(() => world.counts.callbacks['200'] === 4);
     expect(world.counts.wakes).toHaveLength(1);
-    expect((await readdir(world.results.folder)).filter((name) => !name.startsWith('.')).toSorted()).toEqual([
-      `${started.task_id}.json`,
-      'latest.json',
-    ]);
+    expect(await resultFiles(world.results)).toEqual([`${started.task_id}.json`, 'latest.json']);
   });
 });
 

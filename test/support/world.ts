@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { createServer, Server, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -52,6 +52,11 @@ export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'kimi-test-'));
   onTestFinished(async () => await rm(folder, { recursive: true, force: true }));
   return folder;
+}
+
+/** What lies in a results folder, besides what is ours alone. */
+export async function resultFiles({ folder }: ResultStore): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => !name.startsWith('.')).toSorted();
 }
 
 let client: Client | undefined;
