@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --rounds 50] [--json FILE]`: the figures of contract section 7, on the embedded stack, with real
+ * `npm run bench [-- --rounds 50] [--limit 10000] [--json FILE]`: the figures of contract section 7, on the embedded stack, with real
  * processes over real HTTP. The bench plays Kimi and the agent's gateway, so what is measured is ours alone. One task at
  * a time; the floor of each figure is measured in the same rounds. Ends with 1 where a promise was missed.
  */
@@ -73,9 +73,9 @@ interface Stage {
   moments: Moments;
 }
 
-async function bench(rounds: number, folder: string) {
+async function bench(rounds: number, limit: string, folder: string) {
   const machine = await describeMachine(folder);
-  const stage = await setStage(folder);
+  const stage = await setStage(folder, limit);
 
   const starts: number[] = [];
   for (let i = 1; i < STARTS; i += 1) {
@@ -204,7 +204,7 @@ async function timeProcess(args: string[], env: NodeJS.ProcessEnv): Promise<{ ti
   return { time: performance.now() - started, stdout };
 }
 
-async function setStage(folder: string): Promise<Stage> {
+async function setStage(folder: string, limit: string): Promise<Stage> {
   const moments = new Moments();
   const kimi = await serve((task_id) => [202, { id: apiId(task_id) }]);
   const gateway = await serve((task_id) => {
@@ -234,9 +234,9 @@ async function setStage(folder: string): Promise<Stage> {
     KIMI_WORKER_PORT: '0',
     KIMI_TEMPORAL_PORT: '0',
     KIMI_UI_PORT: '0',
-    // More than ten tasks a minute are measured.
-    KIMI_MAX_TASKS_PER_MINUTE: '0',
-    KIMI_MAX_CONCURRENT_TASKS: '0',
+    // More than ten tasks a minute are measured; a limit that is never reached shows what the limiter costs.
+    KIMI_MAX_TASKS_PER_MINUTE: limit,
+    KIMI_MAX_CONCURRENT_TASKS: limit,
   };
   return { env, results, moments };
 }
@@ -355,7 +355,11 @@ function progress(line: string): void {
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { rounds: { type: 'string', default: '50' }, json: { type: 'string' } },
+    options: {
+      rounds: { type: 'string', default: '50' },
+      json: { type: 'string' },
+      limit: { type: 'string', default: '0' },
+    },
   });
   const folder = await mkdtemp(join(tmpdir(), 'kimi-bench-'));
   cleanUps.push(async () => await rm(folder, { recursive: true, force: true }));
@@ -365,7 +369,7 @@ async function main(): Promise<void> {
     }
   });
   const { machine, watchDelay, unaccepted, figures } = await Promise.race([
-    bench(Number(values.rounds), folder),
+    bench(Number(values.rounds), values.limit, folder),
     stopped,
   ]);
 
