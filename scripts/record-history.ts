@@ -10,6 +10,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { it } from 'vitest';
 import { ACKNOWLEDGE_UPDATE, CALLBACK_SIGNAL, limiterId, type Callback, type TaskView } from '../src/contract.ts';
 import { PACKAGE_ROOT } from '../src/paths.ts';
+import { callbackFor } from '../test/support/callback.ts';
 import { openWorld, serve, until, type World, type WorldOptions } from '../test/support/world.ts';
 
 interface Scenario {
@@ -188,13 +189,7 @@ async function answeredLate(world: World, started: { task_id: string }): Promise
 }
 
 async function answer(world: World, started: { task_id: string }): Promise<void> {
-  await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, {
-    id: 'cmpl-late',
-    model: 'moonshot-v1-128k',
-    usage: { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 },
-    choices: [{ message: { content: '答案' } }],
-    metadata: { task_id: started.task_id },
-  });
+  await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(started.task_id));
 }
 
 /** A gateway that refuses: once (`flaky`), for now (`down`), or for good (`unauthorized`). */

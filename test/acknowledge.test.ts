@@ -1,6 +1,7 @@
 /** Who says that the user has been told, and what happens until then. */
 import { describe, expect, it } from 'vitest';
 import { ACKNOWLEDGE_UPDATE, CALLBACK_SIGNAL, type Callback, type TaskView } from '../src/contract.ts';
+import { callbackFor } from './support/callback.ts';
 import { openWorld, serve, until, type World } from './support/world.ts';
 
 /** A gateway that takes wakes, or does not. */
@@ -73,7 +74,7 @@ describe('an answer that comes late', () => {
     const started = await world.start('x [[simulate: drop=1]]', { timeout_ms: 300 });
     await until(async () => (await world.view(started)).step === 'waking');
     expect(await world.results.read(started.task_id)).toMatchObject({ status: 'timed_out' });
-    await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, answer(started.task_id));
+    await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(started.task_id));
     await until(async () => (await world.results.read(started.task_id))?.status === 'done');
     isUp = true;
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
@@ -87,7 +88,7 @@ describe('an answer that comes late', () => {
     const started = await world.start('x [[simulate: drop=1]]');
     await world.handle(started).cancel();
     await until(async () => (await world.view(started)).step === 'waking');
-    await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, answer(started.task_id));
+    await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(started.task_id));
     await until(async () => (await world.results.read(started.task_id))?.late);
     isUp = true;
     expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled', acknowledged: true });
@@ -95,13 +96,3 @@ describe('an answer that comes late', () => {
     expect(await world.results.unacknowledged()).toEqual([]);
   });
 });
-
-function answer(task_id: string): Callback {
-  return {
-    id: 'cmpl-late',
-    model: 'moonshot-v1-128k',
-    usage: { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 },
-    choices: [{ message: { content: '答案' } }],
-    metadata: { task_id },
-  };
-}

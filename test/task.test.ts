@@ -7,6 +7,7 @@ import { createActivities } from '../src/activities/index.ts';
 import { CALLBACK_SIGNAL, SEARCH_ATTRIBUTES, type Callback } from '../src/contract.ts';
 import { KimiClient } from '../src/kimi/client.ts';
 import { sign } from '../src/signature.ts';
+import { callbackFor } from './support/callback.ts';
 import { openWorld, resultFiles, SECRET, serve, until, type World } from './support/world.ts';
 
 const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate: ${wishes}]]`;
@@ -130,7 +131,7 @@ describe('no callback in time', () => {
     const world = await openWorld();
     const started = await world.start(wish('drop=1'), { timeout_ms: 300 });
     await until(async () => (await world.view(started)).step === 'awaiting_late_answer');
-    await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, answer(started.task_id));
+    await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(started.task_id));
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
     expect(await world.results.read(started.task_id)).toMatchObject({ status: 'done', late: true, output: '答案' });
     expect(world.counts.wakes.map(({ text }) => text)).toEqual([
@@ -254,7 +255,7 @@ describe('a cancelled task', () => {
     await world.handle(started).cancel();
     await until(async () => (await world.view(started)).step === 'awaiting_late_answer');
     expect(await world.results.read(started.task_id)).toMatchObject({ status: 'cancelled', acknowledged: true });
-    await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, answer(started.task_id));
+    await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(started.task_id));
     expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });
     expect(await world.results.read(started.task_id)).toMatchObject({
       status: 'cancelled',
@@ -354,7 +355,7 @@ it('a callback for a finished task is a duplicate, over real HTTP', async () => 
   const world = await openWorld();
   const started = await world.start('x');
   await world.handle(started).result();
-  const body = JSON.stringify(answer(started.task_id));
+  const body = JSON.stringify(callbackFor(started.task_id));
   const response = await request(`${world.webhookUrl}/kimi/webhook/${started.task_id}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-kimi-signature': sign(body, SECRET) },
@@ -375,16 +376,6 @@ async function cuttingKimi(isCut: (calls: number) => boolean): Promise<{ apiUrl:
     });
   });
   return { apiUrl, sent };
-}
-
-function answer(task_id: string): Callback {
-  return {
-    id: 'cmpl-late',
-    model: 'moonshot-v1-128k',
-    usage: { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 },
-    choices: [{ message: { content: '答案' } }],
-    metadata: { task_id },
-  };
 }
 
 async function describeTask(world: World, started: { task_id: string }) {
