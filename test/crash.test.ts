@@ -3,6 +3,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { CALLBACK_SIGNAL, type Callback } from '../src/contract.ts';
+import { callbackFor } from './support/callback.ts';
 import { openWorld, resultFiles, until, type World } from './support/world.ts';
 
 const FAULT_WORKER = fileURLToPath(new URL('support/fault-worker.ts', import.meta.url));
@@ -76,6 +78,30 @@ describe('a worker killed', () => {
     expect(await world.results.read(started.task_id)).toMatchObject({ error: { type: 'outcome_unknown' } });
     expect(world.counts.requests).toBe(0);
   });
+});
+
+it('a deadline that passed while everything was away gives callbacks that wait a moment to arrive', async () => {
+  const world = await openWorld({ worker: false });
+  const first = startWorker(world);
+  const timeout_ms = 1_000;
+  const started = await world.start('x [[simulate: drop=1]]', { timeout_ms }, 20_000);
+  first.kill('SIGKILL');
+  await once(first, 'exit');
+  const handle = world.handle(started);
+  await until(async () => {
+    const { events } = await handle.fetchHistory();
+    const fired = events?.find(({ timerFiredEventAttributes }) => timerFiredEventAttributes);
+    return fired && Date.now() > Number(fired.eventTime?.seconds) * 1000 + 3_500;
+  });
+  startWorker(world);
+  await until(async () => {
+    const { events } = await handle.fetchHistory();
+    return events?.filter(({ timerStartedEventAttributes }) => timerStartedEventAttributes).length === 2;
+  });
+  await handle.signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(started.task_id));
+  expect(await handle.result()).toMatchObject({ status: 'done' });
+  expect(world.counts.wakes).toHaveLength(1);
+  expect(await world.results.read(started.task_id)).not.toHaveProperty('late');
 });
 
 it('tasks that waited go on within seconds of a kill -9', async () => {

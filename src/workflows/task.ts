@@ -53,6 +53,13 @@ const acknowledgeUpdate = defineUpdate<TaskView>(ACKNOWLEDGE_UPDATE);
 /** How long Kimi may be out of reach, or too busy, before a task gives up, in milliseconds. */
 const SEND_WITHIN_MS = 24 * 3_600_000;
 
+/**
+ * A deadline noticed so late says that the engine or all workers were away. Callbacks that came meanwhile are on their way
+ * from the webhook's journal, which looks every 2 s at the latest whether the engine is back. Milliseconds.
+ */
+const AWAY_MS = 2_000;
+const DELIVERY_MS = 5_000;
+
 /** How often a request of unknown outcome is sent again, where the user has chosen that, and after how long. */
 const RESEND_MS = [1_000, 10_000, 60_000];
 
@@ -208,14 +215,19 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     }
 
     become('dispatched');
+    const deadline = Date.now() + task.timeout_ms;
     view.accepted_at = isoSeconds(Date.now());
-    view.deadline = isoSeconds(Date.now() + task.timeout_ms);
+    view.deadline = isoSeconds(deadline);
     enter('waiting');
     const summary = text.timer.deadline(task.timeout_ms);
     const [inTime] = await Promise.all([
       condition(() => callback !== undefined, task.timeout_ms, { summary }),
       recordPending.executeWithOptions({ summary: text.activity.recordPending }, [task_id, created_at]),
     ]);
+    const wasAway = !inTime && !callback && Date.now() > deadline + AWAY_MS;
+    if (wasAway && patched('callbacks that wait are waited for')) {
+      await condition(() => callback !== undefined, DELIVERY_MS);
+    }
     if (inTime || callback) return answered();
     const timedOut = { type: 'timed_out', message: text.error.timedOut(task.timeout_ms) };
     return { result: { ...base(), status: 'timed_out', error: view.error ?? timedOut }, answerMayFollow: true };
