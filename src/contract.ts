@@ -128,7 +128,7 @@ export interface SentReport {
 /** A task gives its place back. */
 export interface ReleaseReport {
   task_id: string;
-  /** Whether Kimi has, or may have, had its request. */
+  /** Whether Kimi has, or may have, had a request of it. */
   sent: boolean;
 }
 
@@ -296,8 +296,11 @@ export interface TaskActivities {
   recordPending(task_id: string, created_at: string): Promise<void>;
   /** Writes the result and `latest.json`, removes the pending file. Returns `completed_at`. */
   persist(result: TaskResult): Promise<string>;
-  /** Wakes the agent's gateway. The key names the news: a gateway that has had it need not show it again. */
-  wake(task_id: string, text: string, key: string): Promise<void>;
+  /**
+   * Wakes the agent's gateway, unless the result has been acknowledged by then. The key names the news: a gateway that has
+   * had it need not show it again.
+   */
+  wake(task_id: string, text: string, key: string): Promise<'woken' | 'acknowledged'>;
   /** Marks the result as shown. */
   acknowledge(task_id: string): Promise<void>;
   /** Starts the limiter where it is not there. */

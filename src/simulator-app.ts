@@ -4,6 +4,7 @@ import express, { type Express, type Response } from 'express';
 import type { Logger } from 'pino';
 import { Agent, request } from 'undici';
 import { z } from 'zod';
+import type { TaskError } from './contract.ts';
 import { SIGNATURE_HEADER, sign, standardHeaders } from './signature.ts';
 
 export interface SimulatorOptions {
@@ -12,7 +13,25 @@ export interface SimulatorOptions {
   /** How long an answer takes unless a task asks for something else, in milliseconds. */
   delayMs: number;
   log: Logger;
+  /** Told what happens, as it happens: for those who check what became of a task. */
+  onEvent?: (event: SimulatorEvent) => void;
 }
+
+export type SimulatorEvent = { task_id: string } &
+  /** A dispatch call is here. */
+  (
+    | { what: 'arrived' }
+    | { what: 'refused'; status: number }
+    /**
+     * A dispatch call was taken; it has this answer. `repeated`: as one before it was, under the same `Idempotency-Key`.
+     * `inPlace`: the call itself is answered with it.
+     */
+    | { what: 'taken'; repeated: boolean; inPlace: boolean; answer: { content: string } | { error: TaskError } }
+    /** A callback was answered with this status; 0 for no answer. */
+    | { what: 'called back'; status: number }
+    /** No callback follows: it was taken or refused, or is not meant to come. */
+    | { what: 'finished' }
+  );
 
 /**
  * What can be asked of the simulator, by a line `[[simulate: key=value key=value]]` in the prompt:
@@ -83,7 +102,7 @@ const CALLBACK_RETRY_MS = 1_000;
  * `Idempotency-Key` and counts what it would have billed. `POST /hooks/wake` stands in for the agent's gateway where
  * there is none.
  */
-export function createSimulator({ secret, delayMs, log }: SimulatorOptions): {
+export function createSimulator({ secret, delayMs, log, onEvent = () => {} }: SimulatorOptions): {
   app: Express;
   counts: Counts;
   stop(): void;
@@ -128,10 +147,13 @@ export function createSimulator({ secret, delayMs, log }: SimulatorOptions): {
     }
     const task = parsed.data;
     const wish = wished.data;
+    const { task_id } = task.metadata;
+    onEvent({ task_id, what: 'arrived' });
     await pause(wish['accept-delay'], undefined, { signal: stopping.signal });
-    const refusals = (refused.get(task.metadata.task_id) ?? 0) + 1;
+    const refusals = (refused.get(task_id) ?? 0) + 1;
     if (wish.status && refusals <= (wish.refusals ?? Infinity)) {
-      refused.set(task.metadata.task_id, refusals);
+      refused.set(task_id, refusals);
+      onEvent({ task_id, what: 'refused', status: wish.status });
       if (wish.status === 429) response.set('Retry-After', '1');
       refuse(response, wish.status, wish.type, 'as the simulation was asked');
       return;
@@ -143,30 +165,38 @@ export function createSimulator({ secret, delayMs, log }: SimulatorOptions): {
     if (key !== undefined) known.set(key, id);
     if (!repeated) counts.billed += 1;
     const answer = answerTo(task, id, wish);
+    const failure = { type: wish.type, message: 'the simulation was asked to fail' };
+    onEvent({
+      task_id,
+      what: 'taken',
+      repeated: repeated !== undefined,
+      inPlace: wish.direct !== undefined,
+      answer: wish.fail ? { error: failure } : { content: contentOf(task, wish) },
+    });
     if (wish.direct) {
+      onEvent({ task_id, what: 'finished' });
       response.json(answer);
       return;
     }
-    const delivered = repeated ? Promise.resolve() : deliver(task, answer, wish);
+    const callback = wish.fail ? { error: failure, metadata: task.metadata } : answer;
+    const delivered = repeated ? Promise.resolve() : deliver(task, callback, wish);
     delivered.catch((error: unknown) => {
-      if (!stopping.signal.aborted) log.error({ err: error, task_id: task.metadata.task_id }, 'callback failed');
+      if (!stopping.signal.aborted) log.error({ err: error, task_id }, 'callback failed');
     });
     if (wish.early) await delivered;
     if (wish['hang-up']) request.socket.destroy();
     else response.status(202).json({ id, simulated: true });
   });
 
-  async function deliver(task: DispatchBody, answer: object, wish: Wishes): Promise<void> {
+  async function deliver(task: DispatchBody, callback: object, wish: Wishes): Promise<void> {
     if (!wish.early) await pause(wish.delay ?? delayMs, undefined, { signal: stopping.signal });
-    if (wish.drop) return;
-    const failure = {
-      error: { type: wish.type, message: 'the simulation was asked to fail' },
-      metadata: task.metadata,
-    };
-    const body = JSON.stringify(wish.fail ? failure : answer);
-    for (let sent = 0; sent <= wish.duplicates; sent += 1) {
-      await post(task.callback_url, body, () => signatureHeaders(body, task.metadata.task_id, wish));
+    const body = JSON.stringify(callback);
+    const { task_id } = task.metadata;
+    const times = wish.drop ? 0 : wish.duplicates + 1;
+    for (let sent = 0; sent < times; sent += 1) {
+      await post(task_id, task.callback_url, body, () => signatureHeaders(body, task_id, wish));
     }
+    onEvent({ task_id, what: 'finished' });
   }
 
   /** A repeat is the same message; each attempt to deliver it is signed with the time it is made. */
@@ -180,11 +210,12 @@ export function createSimulator({ secret, delayMs, log }: SimulatorOptions): {
   }
 
   /** Posts until it is taken or refused for good. */
-  async function post(url: string, body: string, signed: () => Record<string, string>): Promise<void> {
+  async function post(task_id: string, url: string, body: string, signed: () => Record<string, string>): Promise<void> {
     for (let attempt = 0; attempt < CALLBACK_RETRIES; attempt += 1) {
       const status = await postOnce(url, body, signed());
       counts.callbacks[status] = (counts.callbacks[status] ?? 0) + 1;
       log.info({ status, url }, 'callback sent');
+      onEvent({ task_id, what: 'called back', status });
       if (status !== 0 && status !== 408 && status < 500) return;
       await pause(CALLBACK_RETRY_MS, undefined, { signal: stopping.signal });
     }
@@ -222,8 +253,7 @@ function refuse(response: Response, status: number, type: string, message: strin
 }
 
 function wishesOf(task: DispatchBody): Record<string, string | undefined> {
-  const text = task.messages.map(({ content }) => content).join('\n');
-  const line = /\[\[simulate:(?<wishes>[^\]]*)\]\]/.exec(text)?.groups?.['wishes'] ?? '';
+  const line = /\[\[simulate:(?<wishes>[^\]]*)\]\]/.exec(promptOf(task))?.groups?.['wishes'] ?? '';
   return Object.fromEntries(
     line
       .trim()
@@ -232,9 +262,18 @@ function wishesOf(task: DispatchBody): Record<string, string | undefined> {
   );
 }
 
+function promptOf(task: DispatchBody): string {
+  return task.messages.map(({ content }) => content).join('\n');
+}
+
+function contentOf(task: DispatchBody, { size = 0 }: Wishes): string {
+  const sample = sampleAnswer(promptOf(task));
+  return size === 0 ? sample : (sample + '模擬'.repeat(Math.ceil(size / 2))).slice(0, size);
+}
+
 function answerTo(task: DispatchBody, id: string, wish: Wishes): object {
-  const prompt = task.messages.map(({ content }) => content).join('\n');
-  const content = (wish.size ? '模擬'.repeat(Math.ceil(wish.size / 2)) : sampleAnswer(prompt)).slice(0, wish.size);
+  const prompt = promptOf(task);
+  const content = contentOf(task, wish);
   // About the ratio of real tokenizers; nothing is billed by it.
   const prompt_tokens = Math.ceil(prompt.length / 2);
   const completion_tokens = Math.ceil(content.length / 2);

@@ -58,6 +58,16 @@ describe('an agent that acknowledges for itself', () => {
     expect(keys).toEqual([]);
   });
 
+  it('that could tell only the results folder, since everything else was away, is not woken again', async () => {
+    const world = await openWorld({ delayMs: 0 });
+    const started = await world.start('x', { ack: 'agent' });
+    await until(async () => (await world.view(started)).step === 'awaiting_acknowledgement');
+    await world.results.acknowledge(started.task_id);
+    await world.skipTime(started);
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
+    expect(world.counts.wakes).toHaveLength(1);
+  });
+
   it('before there is a result is told that there is none', async () => {
     const world = await openWorld({ delayMs: 60_000 });
     const started = await world.start('x');

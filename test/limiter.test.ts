@@ -163,6 +163,14 @@ describe('requests in any 60 s', () => {
   });
 });
 
+it('a request that Kimi refused counts against the limit as any other', async () => {
+  const world = await openWorld({ limits: { per_minute: 1 } });
+  const refused = await world.start(wish('status=400'));
+  expect(await world.handle(refused).result()).toMatchObject({ status: 'failed' });
+  expect(await world.start(wish('delay=0'))).toMatchObject({ status: 'queued' });
+  expect(await view(world)).toMatchObject({ used_per_minute: 1, in_flight: [] });
+});
+
 describe('Kimi too busy', () => {
   it('slows everybody down; the task that was turned away is the first in the queue', async () => {
     const seen: { name: string; at: number }[] = [];

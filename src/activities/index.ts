@@ -10,7 +10,7 @@ import type { ResultStore } from '../results.ts';
 /** What the activities reach the world with. */
 export interface ActivityDependencies {
   kimi: Pick<KimiClient, 'dispatch'>;
-  results: Pick<ResultStore, 'recordPending' | 'persist' | 'acknowledge'>;
+  results: Pick<ResultStore, 'recordPending' | 'persist' | 'acknowledge' | 'read'>;
   gateway: Pick<Gateway, 'wake'>;
   /** How the limiter is started where a task does not find it. */
   limiter: LimiterStart;
@@ -40,9 +40,12 @@ export function createActivities({ kimi, results, gateway, limiter }: ActivityDe
     },
 
     async wake(task_id, text, key) {
-      await beating(async () => {
+      // Noted in the file alone where the task could not be told: the engine or all workers were away.
+      if ((await results.read(task_id).catch(() => undefined))?.acknowledged) return 'acknowledged';
+      return await beating(async () => {
         try {
           await gateway.wake(text, key ?? task_id, Context.current().cancellationSignal);
+          return 'woken';
         } catch (error) {
           throw error instanceof GatewayError ? wakeFailure(error) : error;
         }

@@ -156,7 +156,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
   return state;
 }
 
-/** Starts the Temporal dev server on its on-disk database. The settings' measurements are in docs/decisions. */
+/** Starts the Temporal dev server on its on-disk database. */
 async function startEngine(
   options: StackOptions,
   children: Children,
@@ -173,13 +173,36 @@ async function startEngine(
   const port = await freePort(portOf('KIMI_TEMPORAL_PORT', options), 'KIMI_TEMPORAL_PORT');
   const uiPort = await freePort(portOf('KIMI_UI_PORT', options), 'KIMI_UI_PORT');
   const address = `${HOST}:${port}`;
+  children.engine = new Child({
+    name: 'temporal',
+    command,
+    args: engineArgs({ port, uiPort, database: join(config.KIMI_HOME, 'temporal.db') }),
+    env,
+    logFile: join(logs, 'temporal.log'),
+    kind: 'program',
+    isReady: async () => await namespaceIsThere(address),
+    onRestart: options.onRestart,
+  });
+  await children.engine.start();
+  return { address, uiUrl: `http://${HOST}:${uiPort}` };
+}
+
+/** Where an engine listens, and keeps what it knows. */
+interface EnginePlace {
+  port: number;
+  uiPort: number;
+  database: string;
+}
+
+/** @returns how the Temporal dev server is started. The settings' measurements are in docs/decisions. */
+export function engineArgs({ port, uiPort, database }: EnginePlace): string[] {
   const flags: [string, string][] = [
     ['--ip', HOST],
     ['--port', String(port)],
     ['--ui-ip', HOST],
     ['--ui-port', String(uiPort)],
     ['--log-level', 'warn'],
-    ['--db-filename', join(config.KIMI_HOME, 'temporal.db')],
+    ['--db-filename', database],
     // FULL survives a power cut: what was accepted is on the disk.
     ['--sqlite-pragma', 'journal_mode=WAL'],
     ['--sqlite-pragma', 'synchronous=FULL'],
@@ -192,21 +215,11 @@ async function startEngine(
       `${name}=${type.charAt(0)}${type.slice(1).toLowerCase()}`,
     ]),
   ];
-  children.engine = new Child({
-    name: 'temporal',
-    command,
-    args: ['server', 'start-dev', ...flags.flat()],
-    env,
-    logFile: join(logs, 'temporal.log'),
-    kind: 'program',
-    isReady: async () => await namespaceIsThere(address),
-    onRestart: options.onRestart,
-  });
-  await children.engine.start();
-  return { address, uiUrl: `http://${HOST}:${uiPort}` };
+  return ['server', 'start-dev', ...flags.flat()];
 }
 
-async function namespaceIsThere(address: string): Promise<boolean> {
+/** @returns whether an engine answers; closed tasks are then kept as long as we want them. */
+export async function namespaceIsThere(address: string): Promise<boolean> {
   let connection: Connection | undefined;
   try {
     connection = await Connection.connect({ address, connectTimeout: 1_000 });

@@ -6,6 +6,8 @@ export interface DispatchFailure {
   error: TaskError;
   /** Whether Kimi may have the request all the same, and may answer it. */
   mayHaveArrived: boolean;
+  /** Whether a request was, or may have been, on its way, whatever Kimi said to it: it counts against the limits. */
+  wasSent: boolean;
   /** Set where Kimi was too busy to take it and the limiter says when to try again. */
   turnedAway?: TurnedAway;
 }
@@ -18,17 +20,20 @@ export function readDispatchFailure(failure: unknown): DispatchFailure {
     return {
       error: taskError(cause),
       mayHaveArrived: cause.type === FAILURE.outcomeUnknown,
+      wasSent: cause.type !== FAILURE.notSent,
       ...(cause.type === FAILURE.turnedAway && {
         turnedAway: typeof retry_after_ms === 'number' ? { retry_after_ms } : {},
       }),
     };
   }
-  if (isCancellation(failure)) return { error: { type: 'cancelled', message: 'not sent' }, mayHaveArrived: false };
+  if (isCancellation(failure)) {
+    return { error: { type: 'cancelled', message: 'not sent' }, mayHaveArrived: false, wasSent: false };
+  }
   const message =
     cause instanceof TimeoutFailure
       ? 'the worker that was sending the request was lost; it is not known whether Kimi received it'
       : String(failure);
-  return { error: { type: 'outcome_unknown', message }, mayHaveArrived: true };
+  return { error: { type: 'outcome_unknown', message }, mayHaveArrived: true, wasSent: true };
 }
 
 /** Reads why an activity gave up. */

@@ -128,7 +128,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   };
   let callback: Callback | undefined;
   /** Whether Kimi has, or may have, had a request of this task. */
-  let mayHaveArrived = false;
+  let wasSent = false;
   /** Whether an acknowledgement or a late answer ends the attempts to wake the agent for what went before. */
   let canInterrupt = true;
 
@@ -165,7 +165,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   enter('dispatching');
   const { result, answerMayFollow } = await untilCancelled();
   await CancellationScope.nonCancellable(async () => {
-    lease.giveBack(mayHaveArrived);
+    lease.giveBack(wasSent);
     view.queue = undefined;
     await save(result);
     // Since 0.2.0. Asked only where a history of 0.1.0 would differ, so that the others are spared the event.
@@ -240,6 +240,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   async function send(): Promise<Dispatched | DispatchFailure> {
     const giveUpAt = Date.now() + SEND_WITHIN_MS;
     const resendAfter = task.resend_unknown ? [...RESEND_MS] : [];
+    let mayHaveArrived = false;
     let pause = 0;
     let turnedAway: TurnedAway | undefined;
     for (;;) {
@@ -258,7 +259,8 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       if (pause > 0) await sleep(pause);
       const refused = await lease.obtain(turnedAway);
       if (refused) {
-        return { error: { type: 'queue_full', message: text.error.queueFull(refused.full) }, mayHaveArrived: false };
+        const error = { type: 'queue_full', message: text.error.queueFull(refused.full) };
+        return { error, mayHaveArrived: false, wasSent: false };
       }
       if (view.queue) {
         view.queue = undefined;
@@ -266,20 +268,21 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
         enter('dispatching');
       }
       const dispatched = await dispatch.executeWithOptions({ summary: text.activity.dispatch(task) }, [task]);
-      mayHaveArrived = true;
+      wasSent = true;
       view.error = undefined;
       lease.sent(true);
       return dispatched;
     } catch (error) {
       const failure = readDispatchFailure(error);
-      if (failure.mayHaveArrived) lease.sent(false);
+      wasSent ||= failure.wasSent;
+      if (failure.wasSent && !failure.turnedAway) lease.sent(false);
       return failure;
     }
   }
 
   function answered(): Ending {
     view.api_id ??= callback?.id;
-    mayHaveArrived = true;
+    wasSent = true;
     return { result: resultOf(callback as Callback), answerMayFollow: false };
   }
 
@@ -333,15 +336,15 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   async function wakeOnce(key: string): Promise<void> {
     enter('waking');
     const news = text.wake[view.state as Outcome](task_name, task_id);
-    const woken = async (): Promise<void> =>
-      await wake.executeWithOptions({ summary: text.activity.wake }, [task_id, news, key]);
+    const woken = async () => await wake.executeWithOptions({ summary: text.activity.wake }, [task_id, news, key]);
     if (!canInterrupt) {
       await woken();
       return;
     }
     const waking = new CancellationScope();
-    await Promise.race([waking.run(woken), condition(() => view.acknowledged)]);
+    const said = await Promise.race([waking.run(woken), condition(() => view.acknowledged)]);
     if (view.acknowledged) waking.cancel();
+    else if (said === 'acknowledged') await markAsTold();
   }
 
   async function markAsTold(): Promise<void> {

@@ -1,0 +1,98 @@
+import { execFile } from 'node:child_process';
+import { chmod, mkdir, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** The whole disk, in megabytes: the large answers of a long run, and as much again. */
+const SIZE_MB = 96;
+
+/** How often it is tried to make the disk read-only, or writable: it cannot be while a file is open. */
+const TRIES = 40;
+const TRY_AGAIN_MS = 25;
+
+/** How the disk can be broken on this machine. */
+export type DiskKind =
+  /** A file system of its own, in memory: it can be full, and read-only. Takes root on Linux. */
+  | 'tmpfs'
+  /** A folder whose permissions are taken away: it can be read-only. Takes a user that permissions bind. */
+  | 'folder'
+  /** A folder that stays as it is. */
+  | 'unbreakable';
+
+/** The disk that the results folder lies on. */
+export class ResultsDisk {
+  private constructor(
+    readonly folder: string,
+    readonly kind: DiskKind,
+  ) {}
+
+  static async mount(folder: string): Promise<ResultsDisk> {
+    await mkdir(folder);
+    try {
+      await run('mount', ['-t', 'tmpfs', '-o', `size=${SIZE_MB}m,mode=0700`, 'tmpfs', folder]);
+      return new ResultsDisk(folder, 'tmpfs');
+    } catch {
+      return new ResultsDisk(folder, process.getuid?.() === 0 ? 'unbreakable' : 'folder');
+    }
+  }
+
+  /** @returns whether it could be broken so. */
+  async break(how: 'full' | 'read-only'): Promise<boolean> {
+    if (how === 'full') {
+      if (this.kind !== 'tmpfs') return false;
+      await fill(this.ballast);
+      return true;
+    }
+    if (this.kind === 'folder') await chmod(this.folder, 0o555);
+    return this.kind === 'folder' || (this.kind === 'tmpfs' && (await this.remount('ro')));
+  }
+
+  async heal(): Promise<void> {
+    if (this.kind === 'folder') await chmod(this.folder, 0o755);
+    if (this.kind !== 'tmpfs') return;
+    await this.remount('rw');
+    await rm(this.ballast, { force: true });
+  }
+
+  async unmount(): Promise<void> {
+    if (this.kind === 'tmpfs') await run('umount', [this.folder]);
+  }
+
+  private get ballast(): string {
+    return join(this.folder, '.ballast');
+  }
+
+  private async remount(how: 'ro' | 'rw'): Promise<boolean> {
+    for (let tries = 0; tries < TRIES; tries += 1) {
+      try {
+        await run('mount', ['-o', `remount,${how}`, this.folder]);
+        return true;
+      } catch {
+        await pause(TRY_AGAIN_MS);
+      }
+    }
+    return false;
+  }
+}
+
+/** Writes until nothing more goes in. */
+async function fill(path: string): Promise<void> {
+  const file = await open(path, 'w');
+  try {
+    for (let size = 1024 * 1024; size >= 1; size = Math.floor(size / 2)) {
+      const block = Buffer.alloc(size);
+      // Ends with ENOSPC; smaller blocks take the rest.
+      while (
+        await file.write(block).then(
+          ({ bytesWritten }) => bytesWritten === size,
+          () => false,
+        )
+      );
+    }
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,203 @@
+/** The whole product as real processes, on real disks, with the simulated Kimi and gateway in this one. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import { pino } from 'pino';
+import { readConfig } from '../src/config.ts';
+import { limiterId, NAMESPACE, TASK_QUEUE, type Limits } from '../src/contract.ts';
+import { DIST } from '../src/paths.ts';
+import { openPayloads } from '../src/payloads/converter.ts';
+import { createSimulator, type SimulatorEvent } from '../src/simulator-app.ts';
+import { engineArgs, namespaceIsThere } from '../src/stack/stack.ts';
+import { findTemporalCli } from '../src/stack/temporal-cli.ts';
+import { connectClient } from '../src/temporal.ts';
+import { ResultsDisk } from './disk.ts';
+import { GatewayStub, type Wake } from './gateway.ts';
+import type { Fault, Target } from './plan.ts';
+import { RestartedProcess } from './process.ts';
+
+const SECRET = 'the-secret-of-the-chaos';
+
+/** How long everything may take to be ready at first, in milliseconds. */
+const START_MS = 60_000;
+
+/** What happened at the simulated Kimi, and when, in milliseconds. */
+export type KimiEvent = SimulatorEvent & { at: number };
+
+export interface Stage {
+  client: Client;
+  taskQueue: string;
+  /** Workflow id of the limiter. */
+  limiter: string;
+  disk: ResultsDisk;
+  gateway: GatewayStub;
+  /** All that happened at the simulated Kimi, in order. */
+  events: KimiEvent[];
+  /** The environment of a command line of this product. */
+  env: NodeJS.ProcessEnv;
+  /** Milliseconds since the stage was set: the clock of everything that is observed. */
+  clock(): number;
+  /**
+   * Breaks something and mends it again.
+   *
+   * @returns whether it could be broken.
+   */
+  break(fault: Fault): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/**
+ * @param folder where everything lies: database, logs, results.
+ * @param onShown is told what the agent is shown.
+ */
+export async function setStage(folder: string, limits: Limits, onShown: (wake: Wake) => void): Promise<Stage> {
+  const started = performance.now();
+  const clock = (): number => Math.round(performance.now() - started);
+  const [home, logs] = [join(folder, 'home'), join(folder, 'logs')];
+  await Promise.all([mkdir(home), mkdir(logs)]);
+  const disk = await ResultsDisk.mount(join(folder, 'results'));
+  const gateway = new GatewayStub(clock, onShown);
+  await gateway.start();
+
+  const events: KimiEvent[] = [];
+  const simulator = createSimulator({
+    secret: SECRET,
+    delayMs: 1_000,
+    log: pino(pino.destination(join(logs, 'simulator.log'))),
+    onEvent: (event) => events.push({ ...event, at: clock() }),
+  });
+  const kimi = createServer(simulator.app);
+  const kimiPort = await listenAnywhere(kimi);
+
+  const [enginePort, uiPort, webhookPort] = await freePorts(3);
+  const address = `127.0.0.1:${enginePort}`;
+  const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = readConfig();
+  const command = await findTemporalCli({ path, cache, onStep: () => {} });
+  const env: NodeJS.ProcessEnv = {
+    // What this shell has set for a stack of its own is none of ours.
+    ...Object.fromEntries(
+      Object.entries(process.env).filter(([name]) => !/^(?:KIMI|OPENCLAW|WEBHOOK|TEMPORAL)_/.test(name)),
+    ),
+    TEMPORAL_ADDRESS: address,
+    TEMPORAL_NAMESPACE: NAMESPACE,
+    KIMI_TASK_QUEUE: TASK_QUEUE,
+    KIMI_HOME: home,
+    KIMI_LANG: 'en',
+    KIMI_RESULTS_DIR: disk.folder,
+    KIMI_MAX_TASKS_PER_MINUTE: String(limits.per_minute),
+    KIMI_MAX_CONCURRENT_TASKS: String(limits.concurrent),
+    KIMI_MAX_QUEUED_TASKS: String(limits.queued),
+  };
+  const service = (name: string, script: string, more: NodeJS.ProcessEnv): RestartedProcess =>
+    new RestartedProcess({
+      name,
+      command: process.execPath,
+      args: ['--enable-source-maps', join(DIST, script)],
+      env: { ...env, ...more },
+      logFile: join(logs, `${name}.log`),
+    });
+  const workerEnv = {
+    KIMI_API_URL: `http://127.0.0.1:${kimiPort}/v1`,
+    KIMI_API_KEY: 'sk-chaos',
+    KIMI_CALLBACK_BASE_URL: `http://127.0.0.1:${webhookPort}`,
+    OPENCLAW_WAKE_URL: gateway.url,
+    KIMI_WORKER_PORT: '0',
+  };
+  const processes: Record<Exclude<Target, 'gateway' | 'disk'>, RestartedProcess> = {
+    engine: new RestartedProcess({
+      name: 'engine',
+      command,
+      args: engineArgs({ port: enginePort, uiPort, database: join(home, 'temporal.db') }),
+      env,
+      logFile: join(logs, 'engine.log'),
+    }),
+    webhook: service('webhook', 'webhook.js', { WEBHOOK_SECRET: SECRET, WEBHOOK_PORT: String(webhookPort) }),
+    'worker-1': service('worker-1', 'worker.js', workerEnv),
+    'worker-2': service('worker-2', 'worker.js', workerEnv),
+  };
+  const { engine, ...services } = processes;
+  let client: Client | undefined;
+  const close = async (): Promise<void> => {
+    for (const each of Object.values(processes)) each.kill();
+    simulator.stop();
+    kimi.close();
+    kimi.closeAllConnections();
+    await gateway.stop();
+    await client?.connection.close();
+    await disk.unmount();
+  };
+
+  try {
+    engine.start();
+    await until(async () => await namespaceIsThere(address));
+    for (const each of Object.values(services)) each.start();
+    client = await connectClient(openPayloads(readConfig(env)).dataConverter, env);
+    const { workflowService } = client;
+    await until(async () => {
+      const taskQueue = { name: TASK_QUEUE };
+      const { pollers } = await workflowService.describeTaskQueue({ namespace: NAMESPACE, taskQueue });
+      return (pollers?.length ?? 0) >= 2;
+    });
+    await until(async () => (await fetch(`http://127.0.0.1:${webhookPort}/readyz`)).ok);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+
+  return {
+    client,
+    taskQueue: TASK_QUEUE,
+    limiter: limiterId(TASK_QUEUE),
+    disk,
+    gateway,
+    events,
+    env,
+    clock,
+    break: async ({ target, how, for_ms }) => {
+      switch (how) {
+        case '503':
+        case 'hanging':
+        case 'refusing':
+          await gateway.behave(how);
+          await pause(for_ms);
+          await gateway.behave('up');
+          return true;
+        case 'full':
+        case 'read-only':
+          if (!(await disk.break(how))) return false;
+          await pause(for_ms);
+          await disk.heal();
+          return true;
+        default:
+          return await processes[target as keyof typeof processes].break(how, for_ms);
+      }
+    },
+    close,
+  };
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  const giveUpAt = Date.now() + START_MS;
+  while (!(await isSo().catch(() => false))) {
+    if (Date.now() > giveUpAt) throw new Error(`not ready after ${START_MS / 1000} s; the logs say why`);
+    await pause(50);
+  }
+}
+
+async function listenAnywhere(server: Server): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(0, '127.0.0.1', resolve);
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+/** @returns ports that were free a moment ago, each another. */
+async function freePorts(count: number): Promise<[number, number, number]> {
+  const probes = Array.from({ length: count }, () => createServer());
+  const ports = await Promise.all(probes.map(listenAnywhere));
+  await Promise.all(probes.map(async (probe) => await new Promise((resolve) => probe.close(resolve))));
+  return ports as [number, number, number];
+}

@@ -1,0 +1,112 @@
+/** Those who use the product: they start tasks, take some back, and acknowledge what they were shown. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { startTask } from '../src/cli/start-task.ts';
+import { EXIT } from '../src/exit.ts';
+import { DIST } from '../src/paths.ts';
+import { ResultStore } from '../src/results.ts';
+import { newsOf, type Command, type Observed, type Start } from './check.ts';
+import type { PlannedTask } from './plan.ts';
+import type { Stage } from './stage.ts';
+
+/** How long a start waits for Kimi, as `dispatch` does, in milliseconds. */
+const WAIT_MS = 900;
+
+/** How long a user waits before something that did not work is tried again, in milliseconds. */
+const TRY_AGAIN_MS = 1_000;
+
+/** How often an agent that acknowledges for itself looks for news by itself, in milliseconds. */
+const HEARTBEAT_MS = 15_000;
+
+/**
+ * Starts a task, as often as it takes: each time under a name of its own, so that nothing is mistaken for another start.
+ *
+ * @param onStart is told what came of each start.
+ */
+export async function start(stage: Stage, planned: PlannedTask, onStart: (start: Start) => void): Promise<string> {
+  for (let attempt = 1; ; attempt += 1) {
+    const task_name = attempt === 1 ? planned.name : `${planned.name}-${attempt}`;
+    const request = {
+      task_name,
+      model: 'moonshot-v1-128k',
+      lang: 'en' as const,
+      limiter: stage.limiter,
+      ...planned.request,
+    };
+    const at = stage.clock();
+    try {
+      const { status, task_id } = await startTask(stage.client, stage.taskQueue, request, WAIT_MS);
+      onStart({ task_name, kind: planned.kind, said: status, task_id, took_ms: stage.clock() - at });
+      if (status !== 'unknown') return task_id;
+    } catch (error) {
+      onStart({
+        task_name,
+        kind: planned.kind,
+        said: 'failed',
+        why: (error as Error).message,
+        took_ms: stage.clock() - at,
+      });
+    }
+    await pause(TRY_AGAIN_MS);
+  }
+}
+
+/** Exit statuses of a command that is worth trying again: something is broken, or not yet there. */
+const TRIED_AGAIN: number[] = [EXIT.unexpected, EXIT.config, EXIT.engine, EXIT.unfinished];
+
+/** Runs `kimi-dispatch cancel` or `ack`, as often as it takes. */
+export async function tell(stage: Stage, what: Command['what'], task_id: string): Promise<Command> {
+  const at = stage.clock();
+  const failures: Command['failures'] = [];
+  for (;;) {
+    const { code, said } = await runCli(stage, [what, task_id]);
+    if (!TRIED_AGAIN.includes(code)) return { what, task_id, at, ended_at: stage.clock(), code, failures };
+    failures.push({ code, said });
+    await pause(TRY_AGAIN_MS);
+  }
+}
+
+/**
+ * An agent that says for itself what its user has been shown: when it is woken, and from time to time by itself, it shows
+ * what is in the inbox and acknowledges it.
+ */
+export class Agent {
+  readonly shown: Observed['shown'] = [];
+  readonly acknowledging: Promise<Command>[] = [];
+  private readonly results: ResultStore;
+  private readonly heartbeat: NodeJS.Timeout;
+
+  /** @param isMine says which tasks it looks after. */
+  constructor(
+    private readonly stage: Stage,
+    private readonly isMine: (task_id: string) => boolean,
+  ) {
+    this.results = new ResultStore(stage.disk.folder);
+    this.heartbeat = setInterval(() => void this.look(), HEARTBEAT_MS);
+  }
+
+  async look(): Promise<void> {
+    // A disk that cannot be read now can be at the next heartbeat.
+    const news = await this.results.unacknowledged().catch(() => []);
+    for (const result of news) {
+      const key = newsOf(result);
+      if (!this.isMine(result.task_id) || this.shown.some((known) => known.key === key)) continue;
+      this.shown.push({ at: this.stage.clock(), key });
+      this.acknowledging.push(tell(this.stage, 'ack', result.task_id));
+    }
+  }
+
+  stop(): void {
+    clearInterval(this.heartbeat);
+  }
+}
+
+async function runCli(stage: Stage, args: string[]): Promise<{ code: number; said: string }> {
+  return await new Promise((resolve) => {
+    execFile(process.execPath, [join(DIST, 'kimi-dispatch.js'), ...args], { env: stage.env }, (error, out, err) => {
+      const code = typeof error?.code === 'number' ? error.code : error ? EXIT.unexpected : EXIT.ok;
+      resolve({ code, said: (out + err).trim() });
+    });
+  });
+}
