@@ -45,7 +45,7 @@ export function createActivities({ kimi, results, gateway, limiter }: ActivityDe
       return await beating(async () => {
         try {
           await gateway.wake(text, key ?? task_id, Context.current().cancellationSignal);
-          return 'woken';
+          return 'woken' as const;
         } catch (error) {
           throw error instanceof GatewayError ? wakeFailure(error) : error;
         }
