@@ -91,6 +91,23 @@ describe('an answer that comes late', () => {
     expect(keys).toEqual([`${started.task_id}-late`]);
   });
 
+  it('and after the grace window is kept too, while the task is still open since the gateway is down', async () => {
+    let isUp = false;
+    const { wakeUrl, keys } = await gateway(() => isUp);
+    const world = await openWorld({ wakeUrl });
+    const started = await world.start('x [[simulate: drop=1]]', { timeout_ms: 300, grace_ms: 300 });
+    const handle = world.handle(started);
+    await until(async () => {
+      const { events } = await handle.fetchHistory();
+      return events?.filter(({ timerFiredEventAttributes }) => timerFiredEventAttributes).length === 2;
+    });
+    await handle.signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(started.task_id));
+    await until(async () => (await world.results.read(started.task_id))?.status === 'done');
+    isUp = true;
+    expect(await handle.result()).toMatchObject({ status: 'done', acknowledged: true });
+    expect(keys).toEqual([`${started.task_id}-late`]);
+  });
+
   it('to a cancelled task is kept in silence, while the agent is still to be told of the cancellation', async () => {
     let isUp = false;
     const { wakeUrl, keys } = await gateway(() => isUp);

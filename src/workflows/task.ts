@@ -199,7 +199,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     dispatched: Promise<Dispatched | DispatchFailure>,
     dispatching: CancellationScope,
   ): Promise<Ending> {
-    const sending = await Promise.race([dispatched, condition(() => callback !== undefined)]);
+    const sending = await Promise.race([dispatched, condition(isAnswered)]);
     if (!sending) {
       // Kimi has answered: whatever becomes of the call that brought the task there, it is not repeated.
       dispatching.cancel();
@@ -221,12 +221,12 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     enter('waiting');
     const summary = text.timer.deadline(task.timeout_ms);
     const [inTime] = await Promise.all([
-      condition(() => callback !== undefined, task.timeout_ms, { summary }),
+      condition(isAnswered, task.timeout_ms, { summary }),
       recordPending.executeWithOptions({ summary: text.activity.recordPending }, [task_id, created_at]),
     ]);
     const wasAway = !inTime && !callback && Date.now() > deadline + AWAY_MS;
     if (wasAway && patched('callbacks that wait are waited for')) {
-      await condition(() => callback !== undefined, DELIVERY_MS);
+      await condition(isAnswered, DELIVERY_MS);
     }
     if (inTime || callback) return answered();
     const timedOut = { type: 'timed_out', message: text.error.timedOut(task.timeout_ms) };
@@ -362,17 +362,20 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       enter('awaiting_late_answer');
     });
     const summary = text.timer.grace(task.grace_ms);
-    if (await condition(() => callback !== undefined, task.grace_ms, { summary })) {
-      if (view.state === 'cancelled') await keepLateAnswer();
-      else {
-        // The answer is the news now.
-        telling.cancel();
-        await told.catch(ignoreCancellation);
-        await keepLateAnswer();
-        return;
-      }
+    await condition(isAnswered, task.grace_ms, { summary });
+    // For as long as it is open it takes an answer: the webhook has accepted it.
+    await Promise.race([told, condition(isAnswered)]);
+    if (isAnswered() && view.state !== 'cancelled') {
+      // The answer is the news now.
+      telling.cancel();
+      await told.catch(ignoreCancellation);
     }
-    await told;
+    if (isAnswered()) await keepLateAnswer();
+    await told.catch(ignoreCancellation);
+  }
+
+  function isAnswered(): boolean {
+    return callback !== undefined;
   }
 
   /** What tasks did that were started with 0.1.0. */
@@ -380,7 +383,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     await tell(task_id);
     enter('awaiting_late_answer');
     const summary = text.timer.grace(task.grace_ms);
-    if (await condition(() => callback !== undefined, task.grace_ms, { summary })) await keepLateAnswer();
+    if (await condition(isAnswered, task.grace_ms, { summary })) await keepLateAnswer();
   }
 
   /** An answer after the deadline is told; one after a cancellation is kept in silence. */
