@@ -417,11 +417,11 @@ describe('a stream', () => {
     expect(text).toBe(
       [
         event('{"role":"assistant","content":""}'),
-        event('{"reasoning_content":"模擬模"}'),
-        event('{"reasoning_content":"擬模擬"}'),
+        event('{"reasoning_content":"（模擬"}'),
+        event('{"reasoning_content":"的推理"}'),
         event('{"reasoning_content":""}'),
-        event('{"content":"模擬模"}'),
-        event('{"content":"擬模擬"}'),
+        event('{"content":"（這是"}'),
+        event('{"content":"模擬的"}'),
         event('{}', `"finish_reason":"stop",${usage}`),
         `data: ${head},"choices":[],${usage}}\n\n`,
         'data: [DONE]\n\n',
