@@ -2,7 +2,7 @@
 import { createServer } from 'node:http';
 import { ServiceError } from './errors.ts';
 import { listen, runService } from './process.ts';
-import { createSimulator } from './simulator-app.ts';
+import { createSimulator } from './simulator/app.ts';
 
 await runService('simulator', async (config, log) => {
   if (!config.WEBHOOK_SECRET)

@@ -27,7 +27,8 @@ import { KimiClient } from '../../src/kimi/client.ts';
 import { DIST } from '../../src/paths.ts';
 import { openPayloads, type Payloads } from '../../src/payloads/converter.ts';
 import { ResultStore } from '../../src/results.ts';
-import { createSimulator, type Counts } from '../../src/simulator-app.ts';
+import { createSimulator } from '../../src/simulator/app.ts';
+import type { Counts } from '../../src/simulator/counts.ts';
 import { createWebhook } from '../../src/webhook-app.ts';
 import { createWebhookServer } from '../../src/webhook-server.ts';
 

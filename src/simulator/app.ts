@@ -1,0 +1,72 @@
+import express, { type ErrorRequestHandler, type Express } from 'express';
+import type { Logger } from 'pino';
+import { createCallbacks } from './callbacks.ts';
+import { noCounts, type Counts } from './counts.ts';
+import type { SimulatorEvent } from './events.ts';
+import { createRealApi } from './real-api.ts';
+import { invalid, Refusal } from './refusals.ts';
+
+export interface SimulatorOptions {
+  /** What callbacks are signed with. */
+  secret: string;
+  /** How long an answer takes unless a task asks for something else, in milliseconds. */
+  delayMs: number;
+  /** Keys that the real API's face accepts; any unless they are said. */
+  keys?: string[];
+  log: Logger;
+  /** Told what happens, as it happens: for those who check what became of a task. */
+  onEvent?: (event: SimulatorEvent) => void;
+}
+
+/**
+ * The simulated Kimi, with two faces. A request with a `callback_url` is for the one that calls back (contract sections 2
+ * and 3, callbacks.ts); one without is for the real API's (real-api.ts). What both can be asked for stands in wishes.ts.
+ * `POST /hooks/wake` stands in for the agent's gateway where there is none.
+ */
+export function createSimulator({ secret, delayMs, keys, log, onEvent = () => {} }: SimulatorOptions): {
+  app: Express;
+  counts: Counts;
+  stop(): void;
+} {
+  const counts = noCounts();
+  const stopping = new AbortController();
+  const callBack = createCallbacks({ secret, delayMs, log, counts, onEvent, stopping: stopping.signal });
+  const app = express().disable('x-powered-by').disable('etag');
+  // What Kimi takes at the most.
+  app.use(express.json({ limit: '100mb' }));
+
+  app.get('/healthz', (_request, response) => {
+    response.json({ status: 'ok', simulated: true });
+  });
+  app.get('/simulator/counts', (_request, response) => {
+    response.json(counts);
+  });
+
+  app.post('/hooks/wake', (request, response) => {
+    const text = (request.body as { text?: unknown } | undefined)?.text;
+    if (typeof text !== 'string' || text.trim() === '') {
+      response.status(400).json({ ok: false, error: 'text required' });
+      return;
+    }
+    counts.wakes.push({ key: request.get('idempotency-key'), text });
+    response.json({ ok: true, mode: 'now', eventOutcome: 'queued', simulated: true });
+  });
+
+  app.post('/v1/chat/completions', async (request, response, next) => {
+    counts.requests += 1;
+    if (Object.hasOwn(Object(request.body) as object, 'callback_url')) await callBack(request, response);
+    else next();
+  });
+  app.use('/v1', createRealApi({ delayMs, keys, counts, stopping: stopping.signal }));
+  app.use(refuse);
+
+  return { app, counts, stop: () => stopping.abort() };
+}
+
+const refuse: ErrorRequestHandler = (error: Error & { status?: number }, _request, response, next) => {
+  if (error instanceof Refusal) error.send(response);
+  // Of express.json: not JSON, or too large.
+  else if (error.status !== undefined && error.status < 500)
+    invalid(`Invalid request: ${error.message}`).send(response);
+  else next(error);
+};

@@ -1,0 +1,58 @@
+/** Answers of Kimi, recorded by `npm run record-kimi`, and a server that gives them again. */
+import { readdirSync, readFileSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { PACKAGE_ROOT } from '../../src/paths.ts';
+import { serve } from './world.ts';
+
+/** One answer, as it was received; `test/fixtures/kimi/<name>.json`. */
+export interface KimiFixture {
+  /** ISO 8601, UTC, whole seconds. */
+  recorded_at: string;
+  /** Whether it is the simulated Kimi's. */
+  simulated: boolean;
+  request: {
+    /** Base address, without user info and query. */
+    api: string;
+    model: string;
+    prompt: string;
+    stream: boolean;
+  };
+  status: number;
+  /** Names in lower case. Only those that are known to name nobody. */
+  headers: Record<string, string>;
+  /** Names of the headers that were left out. */
+  dropped_headers: string[];
+  /** The body, piece by piece: when it came, in milliseconds after the request was sent, and its text. */
+  body: { ms: number; text: string }[];
+  /** What cut it off, where something did. */
+  broken?: string;
+}
+
+export const FIXTURES = join(PACKAGE_ROOT, 'test', 'fixtures', 'kimi');
+
+/** @returns every recorded answer with its name. */
+export function readFixtures(): [name: string, fixture: KimiFixture][] {
+  return readdirSync(FIXTURES)
+    .filter((name) => name.endsWith('.json'))
+    .toSorted()
+    .map((name) => [name.slice(0, -'.json'.length), readFixture(join(FIXTURES, name))]);
+}
+
+export function readFixture(file: string): KimiFixture {
+  return JSON.parse(readFileSync(file, 'utf8')) as KimiFixture;
+}
+
+/** Gives a recorded answer to everything, in the pieces it came in, until the test has finished. @returns its base address. */
+export async function replay({ status, headers, body, broken }: KimiFixture): Promise<string> {
+  const answer = async (response: ServerResponse): Promise<void> => {
+    response.writeHead(status, headers);
+    for (const { text } of body) await new Promise((resolve) => void response.write(text, resolve));
+    if (broken === undefined) response.end();
+    else response.socket?.destroySoon();
+  };
+  const url = await serve((request, response) => {
+    request.resume().on('end', () => void answer(response));
+  });
+  return `${url}/v1`;
+}
