@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import type { Logger } from 'pino';
 import { createCallbacks } from './callbacks.ts';
@@ -30,6 +31,8 @@ export function createSimulator({ secret, delayMs, keys, log, onEvent = () => {}
 } {
   const counts = noCounts();
   const stopping = new AbortController();
+  // As many wait for it as answers are on their way.
+  setMaxListeners(0, stopping.signal);
   const callBack = createCallbacks({ secret, delayMs, log, counts, onEvent, stopping: stopping.signal });
   const app = express().disable('x-powered-by').disable('etag');
   // What Kimi takes at the most.
