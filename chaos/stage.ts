@@ -127,7 +127,7 @@ export async function setStage(folder: string, limits: Limits, onShown: (wake: W
     kimi.close();
     kimi.closeAllConnections();
     await gateway.stop();
-    await client?.connection.close();
+    // The connection to the engine is left to the end of the process: a call that is tried again would throw.
     await disk.unmount();
   };
 
