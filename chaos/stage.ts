@@ -120,7 +120,7 @@ export async function setStage(folder: string, limits: Limits, onShown: (wake: W
     'worker-2': service('worker-2', 'worker.js', workerEnv),
   };
   const { engine, ...services } = processes;
-  let client: Client | undefined;
+  let client: Client;
   const close = async (): Promise<void> => {
     for (const each of Object.values(processes)) each.kill();
     simulator.stop();
