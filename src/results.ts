@@ -7,6 +7,9 @@ import { ServiceError } from './errors.ts';
 import { syncFolder } from './sync-folder.ts';
 import { isoSeconds, TASK_ID, type PendingFile, type ResultFile, type TaskResult } from './contract.ts';
 
+/** A finished task with what it cost, where that is known. */
+type PricedResult = TaskResult & Pick<ResultFile, 'cost'>;
+
 /**
  * The results folder (contract sections 2 and 4). Every file is written aside, synced and renamed, so a reader never
  * sees half of one. Several processes may share a folder: what touches `latest.json` happens under a lock file.
@@ -48,7 +51,7 @@ export class ResultStore {
    *
    * @returns `completed_at` of the saved result.
    */
-  async persist(result: TaskResult): Promise<string> {
+  async persist(result: PricedResult): Promise<string> {
     return await this.exclusively(async () => {
       let saved = await this.read(result.task_id).catch(absentIfDamaged);
       // A late answer is never given up for what was there before it.
