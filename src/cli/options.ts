@@ -40,6 +40,36 @@ export function model(say: CliText): (value: string) => string {
   };
 }
 
+/** Reads a temperature. Which of them a model takes is for the model table to say. */
+export function temperature(say: CliText): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (!/^\d+(?:\.\d+)?$/.test(value) || number > 2) throw new InvalidArgumentError(say.usage.temperature);
+    return number;
+  };
+}
+
+/** Reads a number of tokens. */
+export function maxTokens(say: CliText): (value: string) => number {
+  return (value) => {
+    if (!/^[1-9]\d{0,6}$/.test(value)) throw new InvalidArgumentError(say.usage.maxTokens);
+    return Number(value);
+  };
+}
+
+/** Reads whether, or with what effort, a model is to think. */
+export function thinking(say: CliText): (value: string) => string {
+  return (value) => {
+    if (!/^[a-z]{1,16}$/.test(value)) throw new InvalidArgumentError(say.usage.thinking);
+    return value;
+  };
+}
+
+/** Collects the values of an option that may be given again. */
+export function repeated(value: string, before: string[] = []): string[] {
+  return [...before, value];
+}
+
 /** Reads a priority from 1 (first) to 5 (last). */
 export function priority(say: CliText): (value: string) => Priority {
   return (value) => {

@@ -146,6 +146,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     webhook_url: `http://${config.WEBHOOK_HOST}:${webhook.port}`,
     worker_health_url: `http://${HOST}:${worker.port}`,
     ...(simulatorUrl && { simulator_url: simulatorUrl }),
+    api_url: simulatorUrl ? `${simulatorUrl}/v1` : publicAddress(config.KIMI_API_URL),
     wake_url: publicAddress(wakeUrl),
     encrypted: config.KIMI_PAYLOAD_KEYS.size > 0,
     ...(isLimited(limitsOf(config)) && { limiter: limiterId(config.KIMI_TASK_QUEUE) }),
