@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import ms, { type StringValue } from 'ms';
 import type { Priority } from '../contract.ts';
+import { GROUPINGS, type Grouping } from '../usage.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
 import type { CliText } from './text/index.ts';
@@ -84,6 +85,24 @@ export function limit(say: CliText): (value: string) => number {
     const number = Number(value);
     if (!/^\d+$/.test(value) || number > 100_000) throw new InvalidArgumentError(say.usage.limit);
     return number;
+  };
+}
+
+/** Reads how far back to look: a number and a unit. @returns milliseconds. */
+export function age(say: CliText): (value: string) => number {
+  return (value) => {
+    const time = /^\d+(?:\.\d+)?[smhdwy]$/.test(value) ? ms(value as StringValue) : 0;
+    if (!(time > 0)) throw new InvalidArgumentError(say.usage.age);
+    return time;
+  };
+}
+
+/** Reads what to add up by. */
+export function grouping(say: CliText): (value: string) => Grouping {
+  return (value) => {
+    const known = GROUPINGS.find((name) => name === value);
+    if (!known) throw new InvalidArgumentError(say.usage.grouping);
+    return known;
   };
 }
 

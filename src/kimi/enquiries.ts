@@ -16,8 +16,8 @@ export interface Told<T> {
   value?: T | undefined;
   /** HTTP status. */
   status: number;
-  /** The other clock, in milliseconds since 1970, where the answer says; half the round trip is counted in. */
-  clock?: number;
+  /** How far our clock is ahead of theirs, in milliseconds, within a second or so; absent where they do not say. */
+  ahead?: number;
 }
 
 /** How long a person waits for an answer, in milliseconds. */
@@ -72,9 +72,10 @@ async function ask<T extends z.ZodType>(
       body: body ? JSON.stringify(body) : null,
     });
     const date = Date.parse(String(response.headers['date'] ?? ''));
-    const clock = Number.isNaN(date) ? {} : { clock: date + (Date.now() - asked) / 2 };
+    // Their time is the middle of the second it names, ours the middle of the round trip.
+    const ahead = (asked + Date.now()) / 2 - (date + 500);
     const json = await response.body.json().catch(() => undefined);
-    return { status: response.statusCode, value: shape.safeParse(json).data, ...clock };
+    return { status: response.statusCode, value: shape.safeParse(json).data, ...(!Number.isNaN(ahead) && { ahead }) };
   } catch {
     return undefined;
   }
