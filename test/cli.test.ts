@@ -302,7 +302,13 @@ describe('up', () => {
       AWS_SECRET_ACCESS_KEY: 'aws-for-those-who-store',
     };
     const env = await cleanHome(secrets);
-    const { state } = await up(env);
+    const { state, said } = await up(env);
+    // No model was chosen: the screen says which one it is, and why.
+    expect(said.stdout).toMatch(/模型 +kimi-k2\.6（預設：Moonshot 各項價格最低的模型）\n/);
+    expect(await cli(['dispatch', '-p', 'x', '-m', 'moonshot-v1-8k'], env)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('use kimi-k2.6'),
+    });
     const children = await environmentsOf(state.pid);
     const holders = (secret: string): string[] =>
       children.filter(({ environment }) => environment.includes(secret)).map(({ name }) => name);
