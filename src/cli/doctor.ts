@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import pico from 'picocolors';
 import { request } from 'undici';
@@ -9,6 +10,7 @@ import { countDeadLetters, deadLettersFolder } from '../dead-letters.ts';
 import { availableBalance, listModels } from '../kimi/enquiries.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { callsBack, currencyOf, resolveModel } from '../kimi/models.ts';
+import { secretFile } from '../stack/stack.ts';
 import { engineOptions } from '../temporal.ts';
 import { explain } from '../text/index.ts';
 import { openContext, withClient, type Context } from './context.ts';
@@ -40,6 +42,7 @@ async function doctor(): Promise<Exit> {
     await results(context),
     ...(await kimi(context)),
     ...(await engine(context)),
+    await secret(context),
     ...(await webhook(context)),
     ...(await deadLetters(context)),
     await gateway(context),
@@ -126,6 +129,16 @@ async function engine(context: Context): Promise<Finding[]> {
   } catch {
     return [bad(say.doctor.engineBad(address))];
   }
+}
+
+/** That it is there, and that nobody else can read it: who has it can answer in Kimi's name. */
+async function secret({ config, say }: Context): Promise<Finding> {
+  if (config.WEBHOOK_SECRET) return good(say.doctor.secret);
+  const path = secretFile(config.KIMI_HOME);
+  const file = await stat(path).catch(() => undefined);
+  if (!file) return good(say.doctor.secretNone);
+  const isOpen = (file.mode & 0o077) !== 0;
+  return isOpen ? bad(say.doctor.secretOpen(tildePath(path))) : good(say.doctor.secretKept(tildePath(path)));
 }
 
 /** What of the webhook's `/readyz` is looked at. Whether the journal waits is its to say: its store is not opened twice. */

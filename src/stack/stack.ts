@@ -243,10 +243,15 @@ function portOf(variable: PortVariable, { config, anyPort }: StackOptions): numb
   return (anyPort || variable === 'KIMI_SIMULATOR_PORT') && !config.isSet(variable) ? 0 : config[variable];
 }
 
+/** Where the secret lies that `up` made. */
+export function secretFile(home: string): string {
+  return join(home, 'webhook-secret');
+}
+
 /** The secret callbacks are signed with: the configured one, or one made once and kept for this user alone. */
 async function webhookSecret(config: Config): Promise<string> {
   if (config.WEBHOOK_SECRET) return config.WEBHOOK_SECRET;
-  const file = join(config.KIMI_HOME, 'webhook-secret');
+  const file = secretFile(config.KIMI_HOME);
   try {
     const kept = (await readFile(file, 'utf8')).trim();
     if (kept !== '') return kept;

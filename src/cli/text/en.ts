@@ -238,6 +238,11 @@ export const en: CliText = {
       `cannot write to the callback journal ${folder}, so no callback is taken while the engine is down; free its disk, or choose another folder with KIMI_JOURNAL_DIR`,
     deadLetters: (n, folder) =>
       `callbacks that were accepted and that no task takes: ${n} (${folder}); the files say why and hold the answers, remove them once read`,
+    secret: 'WEBHOOK_SECRET is set',
+    secretNone: 'there is no WEBHOOK_SECRET; kimi-dispatch up makes and keeps one when it first starts',
+    secretKept: (file) => `the webhook’s secret is readable by you alone: ${file}`,
+    secretOpen: (file) =>
+      `the webhook’s secret is readable by others: ${file}; run chmod 600 ${file}, or set a new WEBHOOK_SECRET`,
     key: 'KIMI_API_KEY is set',
     keyElsewhere: 'the worker has a KIMI_API_KEY; there is none here, so balance and models were not asked for',
     keyRefused: (host) =>

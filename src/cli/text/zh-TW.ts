@@ -232,6 +232,11 @@ export const zhTW = {
       `回呼暫存資料夾 ${folder} 不能寫入，引擎停擺時無法收下回呼；清出磁碟空間，或用 KIMI_JOURNAL_DIR 換一個`,
     deadLetters: (n: number, folder: string) =>
       `${n} 個已收下的回呼沒有任務能收（${folder}）；檔案裡有原因與答案，看過之後刪除檔案`,
+    secret: 'WEBHOOK_SECRET 已設定',
+    secretNone: '沒有 WEBHOOK_SECRET；kimi-dispatch up 第一次啟動時會產生並保存',
+    secretKept: (file: string) => `webhook 的密鑰只有你讀得到：${file}`,
+    secretOpen: (file: string) =>
+      `webhook 的密鑰別人也讀得到：${file}；執行 chmod 600 ${file}，或設定新的 WEBHOOK_SECRET`,
     key: 'KIMI_API_KEY 已設定',
     keyElsewhere: 'KIMI_API_KEY 在 worker 那裡；這裡沒有，所以沒有查詢餘額與模型',
     keyRefused: (host: string) =>
