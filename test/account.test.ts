@@ -1,7 +1,12 @@
 /** What Kimi tells for nothing: `models` and `doctor`, over real HTTP. */
 import type { RequestListener } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { availableBalance, listModels } from '../src/kimi/enquiries.ts';
+import type { TaskRequest } from '../src/contract.ts';
+import { availableBalance, countTokens, listModels } from '../src/kimi/enquiries.ts';
+import { KimiError } from '../src/kimi/errors.ts';
+import { MODELS } from '../src/kimi/models.ts';
+import { requestFor } from '../src/kimi/request.ts';
+import { readRequest } from '../src/simulator/rules.ts';
 import { NOBODY } from './support/answering.ts';
 import { cleanHome, cli } from './support/cli.ts';
 import { openWorld, serve } from './support/world.ts';
@@ -128,9 +133,57 @@ describe('doctor', () => {
   });
 });
 
-it('the simulated Kimi, or whatever else has no such thing, tells nothing', async () => {
-  const { simulatorUrl } = await openWorld({ worker: false });
-  const elsewhere = { apiUrl: `${simulatorUrl}/nowhere//`, apiKey: KEY };
-  expect(await listModels(elsewhere)).toMatchObject({ status: 404, value: undefined });
-  expect(await availableBalance({ apiUrl: `${NOBODY}/v1`, apiKey: KEY })).toBeUndefined();
+describe('what Kimi tells', () => {
+  it('is understood of the simulated one, which answers as the real one was seen to', async () => {
+    const { simulatorUrl } = await openWorld({ worker: false });
+    const kimi = { apiUrl: `${simulatorUrl}/v1/`, apiKey: KEY };
+    const told = await listModels(kimi);
+    expect(told?.value?.toSorted()).toEqual(MODELS.map(({ id }) => id).toSorted());
+    expect(Math.abs(told?.ahead ?? Infinity)).toBeLessThan(2_000);
+    expect(await availableBalance(kimi)).toMatchObject({ status: 200, value: expect.any(Number) });
+    expect(await availableBalance({ ...kimi, apiKey: undefined })).toMatchObject({ status: 401, value: undefined });
+    const chat = requestFor({ model: 'kimi-k3', prompt: '一二三四' }, undefined);
+    expect(await countTokens(kimi, chat, new AbortController().signal)).toBe(2);
+  });
+
+  it('is nothing where nobody answers, or in time', async () => {
+    const nobody = { apiUrl: `${NOBODY}/v1`, apiKey: KEY };
+    expect(await listModels(nobody)).toBeUndefined();
+    expect(await availableBalance(nobody)).toBeUndefined();
+    const silent = { apiUrl: await serve(() => {}), apiKey: KEY };
+    const chat = requestFor({ model: 'kimi-k3', prompt: 'x' }, undefined);
+    const asked = performance.now();
+    expect(await countTokens(silent, chat, new AbortController().signal)).toBeUndefined();
+    expect(performance.now() - asked).toBeGreaterThan(900);
+  });
+});
+
+/** @returns what a model is sent, or `undefined` where we refuse to. */
+function bodyOf(model: string, request: TaskRequest): object | undefined {
+  try {
+    return requestFor({ model, prompt: 'x', request }, undefined);
+  } catch (error) {
+    if (error instanceof KimiError) return undefined;
+    throw error;
+  }
+}
+
+describe('what a model is sent', () => {
+  const wanted: TaskRequest[] = [
+    {},
+    { temperature: 1 },
+    { temperature: 0.6, thinking: 'off' },
+    { temperature: 0.3 },
+    ...['on', 'off', 'low', 'high', 'max'].map((thinking) => ({ thinking })),
+    { max_tokens: 1_000 },
+    { json_schema: { type: 'object' } },
+    { system: 'x', images: ['data:image/png;base64,AA=='] },
+  ];
+
+  it.each(MODELS.map(({ id }) => id))('of %s is taken by the simulated Kimi, whose rules are its own', (model) => {
+    const bodies = wanted.map((request) => bodyOf(model, request)).filter((body) => body !== undefined);
+    for (const body of bodies) expect(() => readRequest(body)).not.toThrow();
+    // Not all of it is refused by ours.
+    expect(bodies.length).toBeGreaterThanOrEqual(6);
+  });
 });
