@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { ResultFile, TaskResult } from '../src/contract.ts';
 import { ResultStore } from '../src/results.ts';
+import { addUp } from '../src/usage.ts';
 import { summarise, table, type Figure } from './stats.ts';
 
 /** Results that wait for the agent meanwhile. */
@@ -81,6 +82,8 @@ try {
   const figures = (Object.keys(filled) as (keyof typeof filled)[]).map((name): Figure => {
     return { name: `${name}, ${results} results`, unit: 'ms', samples: filled[name], floor: empty[name] };
   });
+  const used = await timed(async () => addUp(full.savedSince(0), 'day'));
+  figures.push({ name: 'usage: all of them', unit: 'ms', samples: [used] });
   const young = await timed(async () => await full.prune(86_400_000));
   const old = await timed(async () => await full.prune(-1));
   figures.push({ name: 'prune: nothing is old', unit: 'ms', samples: [young] });

@@ -1,21 +1,54 @@
 import { z } from 'zod';
-import type { AnswerCallback, Callback, ErrorCallback } from './contract.ts';
+import type { AnswerCallback, Callback, ErrorCallback, Usage } from './contract.ts';
 
 const tokens = z.int().nonnegative();
+
+/** What is worth knowing and not worth an answer that is paid for: dropped where it is wrong. */
+const welcome = <T extends z.ZodType>(shape: T) => shape.optional().catch(undefined);
+
+const usage = z
+  .object({
+    prompt_tokens: tokens,
+    completion_tokens: tokens,
+    total_tokens: tokens.optional(),
+    // Kimi says it twice (kimi-api.md).
+    cached_tokens: welcome(tokens),
+    prompt_tokens_details: welcome(z.object({ cached_tokens: tokens })),
+    completion_tokens_details: welcome(z.object({ reasoning_tokens: tokens })),
+  })
+  .transform((usage): Usage => {
+    const { prompt_tokens, completion_tokens, completion_tokens_details } = usage;
+    const cached_tokens = usage.prompt_tokens_details?.cached_tokens ?? usage.cached_tokens;
+    return {
+      prompt_tokens,
+      completion_tokens,
+      total_tokens: usage.total_tokens ?? prompt_tokens + completion_tokens,
+      ...(cached_tokens !== undefined && { prompt_tokens_details: { cached_tokens } }),
+      ...(completion_tokens_details && { completion_tokens_details }),
+    };
+  });
+
+const choice = z
+  .object({
+    message: z.object({ content: z.string(), reasoning_content: welcome(z.string().min(1)) }),
+    finish_reason: z.string().optional(),
+  })
+  // A model may spend all its tokens on reasoning: nothing is said, and all is paid for.
+  .refine(({ message, finish_reason }) => message.content !== '' || finish_reason === 'length', {
+    path: ['message', 'content'],
+    message: 'is empty, and finish_reason is not length',
+  })
+  .transform(({ message: { content, reasoning_content }, ...rest }) => ({
+    message: { content, ...(reasoning_content !== undefined && { reasoning_content }) },
+    ...rest,
+  }));
 
 /** What an answer holds, whoever carries it (contract section 3). Unknown members are dropped. */
 const answer = z.object({
   id: z.string().min(1),
   model: z.string().min(1),
-  usage: z
-    .object({ prompt_tokens: tokens, completion_tokens: tokens, total_tokens: tokens.optional() })
-    .transform((usage) => ({
-      ...usage,
-      total_tokens: usage.total_tokens ?? usage.prompt_tokens + usage.completion_tokens,
-    })),
-  choices: z
-    .array(z.object({ message: z.object({ content: z.string().min(1) }), finish_reason: z.string().optional() }))
-    .min(1),
+  usage,
+  choices: z.array(choice).min(1),
   // Not used, but a clock that makes no sense betrays a body that makes none. Seconds, or milliseconds as some send them.
   created: z.int().nonnegative().max(8.64e15).optional(),
 });

@@ -52,7 +52,7 @@ const paths = envPaths('kimi-dispatch', { suffix: '' });
 const VARIABLES = {
   KIMI_API_KEY: [headerSecret.optional(), 'sk-…'],
   KIMI_API_URL: [httpUrl.default('https://api.moonshot.cn/v1'), 'https://api.moonshot.cn/v1'],
-  KIMI_MODEL: [z.string().max(128).default('moonshot-v1-128k'), 'moonshot-v1-128k'],
+  KIMI_MODEL: [z.string().max(128).optional(), 'kimi-k2.6'],
   KIMI_LANG: [z.enum(['zh-TW', 'en']).default('zh-TW'), 'en'],
   KIMI_TASK_TIMEOUT_MS: [milliseconds.default(120_000), '120000'],
   KIMI_MAX_TASKS_PER_MINUTE: [limit.default(10), '10'],

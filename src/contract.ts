@@ -88,6 +88,23 @@ export interface Task {
   resend_unknown?: true;
   /** Who says that the user has been told: the gateway by taking the wake (where absent), or the agent itself. */
   ack?: 'agent';
+  /** What the user asked for besides prompt and model; absent where nothing. */
+  request?: TaskRequest;
+}
+
+/** What may be asked of a model besides the prompt. Which model takes what is for src/kimi/models.ts to say. */
+export interface TaskRequest {
+  /** System prompt. */
+  system?: string;
+  temperature?: number;
+  /** Most tokens of the answer, its reasoning included. */
+  max_tokens?: number;
+  /** `on`, `off`, or the model's word for an effort, e.g. `low`. */
+  thinking?: string;
+  /** `data:` URLs. */
+  images?: string[];
+  /** The JSON Schema that the answer is to fit. */
+  json_schema?: Record<string, unknown>;
 }
 
 export type Priority = 1 | 2 | 3 | 4 | 5;
@@ -180,9 +197,13 @@ export interface TaskError {
 
 /** Token counts as the provider reports them. */
 export interface Usage {
+  /** Those found in its cache included. */
   prompt_tokens: number;
+  /** Those of its reasoning included. */
   completion_tokens: number;
   total_tokens: number;
+  prompt_tokens_details?: { cached_tokens: number };
+  completion_tokens_details?: { reasoning_tokens: number };
 }
 
 interface CallbackMetadata {
@@ -195,7 +216,8 @@ export interface AnswerCallback {
   id: string;
   model: string;
   usage: Usage;
-  choices: { message: { content: string }; finish_reason?: string }[];
+  /** `content` may be empty where `finish_reason` is `length`: the tokens ran out while the model reasoned. */
+  choices: { message: { content: string; reasoning_content?: string }; finish_reason?: string }[];
   metadata: CallbackMetadata;
 }
 
@@ -217,6 +239,25 @@ export interface PendingFile {
   created_at: string;
 }
 
+/** What an answer took. */
+export interface Tokens {
+  prompt: number;
+  completion: number;
+  total: number;
+  /** The part of `prompt` that Kimi's cache knew. */
+  cached?: number;
+  /** The part of `completion` that was reasoning. */
+  reasoning?: number;
+}
+
+/** What an answer cost by the price table (src/kimi/models.ts). */
+export interface Cost {
+  amount: number;
+  currency: 'CNY' | 'USD';
+  /** The day the price was read. */
+  price_date: string;
+}
+
 /** A finished task, before it is written. */
 export interface TaskResult {
   task_id: string;
@@ -225,7 +266,10 @@ export interface TaskResult {
   model: string;
   /** Kimi's answer; absent when there is none. */
   output?: string;
-  tokens?: { prompt: number; completion: number; total: number };
+  /** What the model thought on its way to the answer; absent where it does not say. */
+  reasoning?: string;
+  tokens?: Tokens;
+  /** `length` where the answer is cut off. */
   finish_reason?: string;
   error?: TaskError;
   /** True when the answer came after the task had timed out or was cancelled. */
@@ -236,6 +280,8 @@ export interface TaskResult {
 
 /** `<task_id>.json` and `latest.json` (contract section 4). */
 export interface ResultFile extends TaskResult {
+  /** Absent where no price is known. */
+  cost?: Cost;
   /** When the result was saved. ISO 8601, UTC, whole seconds. */
   completed_at: string;
   /** True once the agent has been told. */
@@ -351,6 +397,11 @@ export const SUMMARY_CHARS = 300;
 
 /** Task ids are ours alone: this is checked before an id is used in a path or a workflow id. */
 export const TASK_ID = /^kimi-\d{1,12}-\d{1,9}$/;
+
+/** @returns whether an answer is cut off: it is paid for, and not complete. */
+export function isTruncated({ finish_reason }: Pick<TaskResult, 'finish_reason'>): boolean {
+  return finish_reason === 'length';
+}
 
 /** @returns whether the callback reports an error in place of an answer. */
 export function isErrorCallback(callback: Callback): callback is ErrorCallback {

@@ -43,11 +43,45 @@ describe('an answer', () => {
       ...ANSWER,
       object: 'chat.completion',
       created: 1_788_306_762,
-      usage: { ...ANSWER.usage, cached_tokens: 93, prompt_tokens_details: { cached_tokens: 93 } },
-      choices: [{ index: 0, message: { role: 'assistant', content: '答案', reasoning_content: '…' }, logprobs: null }],
+      usage: { ...ANSWER.usage, queue_ms: 3, completion_tokens_details: { accepted_prediction_tokens: 1 } },
+      choices: [{ index: 0, message: { role: 'assistant', content: '答案', tool_calls: null }, logprobs: null }],
       metadata: { ...ANSWER.metadata, more: 1 },
     };
-    expect(parseCallback(body)).toEqual(ANSWER);
+    expect(parseCallback(body)).toStrictEqual(ANSWER);
+  });
+
+  it('keeps what the model thought apart from what it said, and what was cached and reasoned', () => {
+    const details = {
+      prompt_tokens_details: { cached_tokens: 93 },
+      completion_tokens_details: { reasoning_tokens: 38 },
+    };
+    const choices = [{ message: { content: '答案', reasoning_content: '想了想' }, finish_reason: 'stop' }];
+    const body = { ...ANSWER, choices, usage: { ...ANSWER.usage, ...details } };
+    // Kimi says it twice; either will do.
+    expect(parseCallback({ ...body, usage: { ...body.usage, cached_tokens: 93 } })).toStrictEqual(body);
+    const once = { ...ANSWER.usage, cached_tokens: 93, completion_tokens_details: details.completion_tokens_details };
+    expect(parseCallback({ ...body, usage: once })).toStrictEqual(body);
+  });
+
+  it.each([
+    ['cached_tokens', { cached_tokens: -1 }],
+    ['prompt_tokens_details', { prompt_tokens_details: { cached_tokens: 'many' } }],
+    ['completion_tokens_details', { completion_tokens_details: 7 }],
+  ])('is not given up for details that make no sense: %s', (_what, details) => {
+    expect(parseCallback(usage(details))).toStrictEqual(ANSWER);
+  });
+
+  it('is not given up for reasoning that is no text, or empty', () => {
+    for (const reasoning_content of [null, 7, '']) {
+      const choices = [{ message: { content: '答案', reasoning_content } }];
+      expect(parseCallback({ ...ANSWER, choices })).toStrictEqual(ANSWER);
+    }
+  });
+
+  it('may be empty where the model reasoned until its tokens ran out: it is paid for', () => {
+    const choices = [{ message: { content: '', reasoning_content: '想了又想' }, finish_reason: 'length' }];
+    expect(parseCallback({ ...ANSWER, choices })).toStrictEqual({ ...ANSWER, choices });
+    expect(parseDirectAnswer({ ...ANSWER, choices }, TASK_ID)).toMatchObject({ choices });
   });
 
   it('with "error": null is an answer', () => {
@@ -112,6 +146,11 @@ describe('a body that is no callback is refused, naming what is wrong', () => {
     ['a choice without message', { ...ANSWER, choices: [{}] }, 'choices.0.message'],
     ['no content', content(undefined), 'choices.0.message.content'],
     ['empty content', content(''), 'choices.0.message.content'],
+    [
+      'empty content that is said to be complete',
+      { ...ANSWER, choices: [{ message: { content: '' }, finish_reason: 'stop' }] },
+      'choices.0.message.content',
+    ],
     ['null as content', content(null), 'choices.0.message.content'],
     ['content in parts', content([{ type: 'text', text: 'a' }]), 'choices.0.message.content'],
     ['a wrong second choice', { ...ANSWER, choices: [...ANSWER.choices, {}] }, 'choices.1.message'],

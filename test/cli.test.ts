@@ -302,7 +302,13 @@ describe('up', () => {
       AWS_SECRET_ACCESS_KEY: 'aws-for-those-who-store',
     };
     const env = await cleanHome(secrets);
-    const { state } = await up(env);
+    const { state, said } = await up(env);
+    // No model was chosen: the screen says which one it is, and why.
+    expect(said.stdout).toMatch(/模型 +kimi-k2\.6（預設：Moonshot 各項價格最低的模型）\n/);
+    expect(await cli(['dispatch', '-p', 'x', '-m', 'moonshot-v1-8k'], env)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('use kimi-k2.6'),
+    });
     const children = await environmentsOf(state.pid);
     const holders = (secret: string): string[] =>
       children.filter(({ environment }) => environment.includes(secret)).map(({ name }) => name);
@@ -364,6 +370,35 @@ describe('bad input is one clear sentence and an exit code', () => {
     ['a file that is no text', ['dispatch', '-f', process.execPath], 2, '不是 UTF-8 的文字檔'],
     ['bytes that are no text on standard input', ['dispatch', '-p', '-'], 2, '不是 UTF-8 的文字檔', '\0'],
     ['an empty model', ['dispatch', '-p', 'x', '-m', ''], 2, '模型名稱不能是空的'],
+    ['a temperature that is none', ['dispatch', '-p', 'x', '--temperature', 'warm'], 2, '0 到 2 的數字'],
+    ['a temperature too high', ['dispatch', '-p', 'x', '--temperature', '2.1'], 2, '0 到 2 的數字'],
+    ['no tokens at all', ['dispatch', '-p', 'x', '--max-tokens', '0'], 2, '1 到 9999999'],
+    ['half a token', ['run', 'x', '--max-tokens', '1.5'], 2, '1 到 9999999'],
+    ['a way to think that is none', ['dispatch', '-p', 'x', '--thinking', 'A lot'], 2, '要是 on、off'],
+    ['a system prompt that is not there', ['dispatch', '-p', 'x', '--system', 'nowhere.md'], 2, '讀不到 nowhere.md'],
+    [
+      'a system prompt that is no text',
+      ['dispatch', '-p', 'x', '--system', process.execPath],
+      2,
+      '不是 UTF-8 的文字檔',
+    ],
+    ['an attachment that is not there', ['dispatch', '-p', 'x', '--attach', 'nowhere.png'], 2, '讀不到 nowhere.png'],
+    ['an attachment Kimi cannot read', ['dispatch', '-p', 'x', '--attach', process.execPath], 2, '不能附上'],
+    ['a schema that is not there', ['dispatch', '-p', 'x', '--json-schema', 'nowhere.json'], 2, '讀不到 nowhere.json'],
+    [
+      'a schema that is none',
+      ['dispatch', '-p', 'x', '--json-schema', join(PACKAGE_ROOT, 'README.md')],
+      2,
+      '不是 JSON Schema',
+    ],
+    ['a retired model', ['dispatch', '-p', 'x', '-m', 'moonshot-v1-8k'], 2, '已經停用'],
+    ['a temperature that the model refuses', ['run', 'x', '--temperature', '0.3'], 2, 'no temperature but 1'],
+    [
+      'an effort that the model does not know',
+      ['run', 'x', '-m', 'kimi-k3', '--thinking', 'medium'],
+      2,
+      'low, high, max',
+    ],
     ['a priority that is none', ['dispatch', '-p', 'x', '--priority', '6'], 2, '要是 1 到 5'],
     ['a limit that is none', ['limits', '--concurrent', '-1'], 2, '0 到 100000'],
     ['a timeout without a unit', ['dispatch', '-p', 'x', '--timeout', '5'], 2, '要有單位'],

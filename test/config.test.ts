@@ -22,7 +22,6 @@ describe('without any variable', () => {
   it('everything is as the contract says', () => {
     expect(readConfig({})).toMatchObject({
       KIMI_API_URL: 'https://api.moonshot.cn/v1',
-      KIMI_MODEL: 'moonshot-v1-128k',
       KIMI_LANG: 'zh-TW',
       KIMI_TASK_TIMEOUT_MS: 120_000,
       KIMI_RESULTS_DIR: join(homedir(), '.openclaw/workspace/kimi-dispatch/results'),
@@ -40,7 +39,7 @@ describe('without any variable', () => {
     expect(readConfig({}).WEBHOOK_HOST).toBe('127.0.0.1');
   });
 
-  it.each(['KIMI_API_KEY', 'WEBHOOK_SECRET', 'OPENCLAW_WAKE_TOKEN', 'KIMI_CALLBACK_BASE_URL'] as const)(
+  it.each(['KIMI_API_KEY', 'KIMI_MODEL', 'WEBHOOK_SECRET', 'OPENCLAW_WAKE_TOKEN', 'KIMI_CALLBACK_BASE_URL'] as const)(
     'there is no %s',
     (name) => {
       expect(readConfig({})[name]).toBeUndefined();

@@ -1,4 +1,4 @@
-/** What `doctor` says of callbacks that wait and of those that nothing takes. */
+/** What `doctor` says of callbacks that wait, of those that nothing takes, and of the secret they are signed with. */
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,12 +8,20 @@ import { serveAnswer } from './support/answering.ts';
 import { temporaryFolder } from './support/world.ts';
 
 /** Runs `doctor` in a clean HOME, beside a webhook whose `/readyz` answers this. */
-async function doctor(status: number, readiness: object, lang: string, deadLetters: string[] = []): Promise<string> {
+async function doctor(
+  status: number,
+  readiness: object,
+  lang: string,
+  deadLetters: string[] = [],
+  secretMode?: number,
+): Promise<string> {
   const { url } = await serveAnswer(status, readiness, { 'content-type': 'application/json' });
   const home = await temporaryFolder();
   const folder = join(home, '.local/share/kimi-dispatch/dead-letters');
   await mkdir(folder, { recursive: true });
   for (const name of deadLetters) await writeFile(join(folder, name), '{}');
+  const secret = join(folder, '../webhook-secret');
+  if (secretMode !== undefined) await writeFile(secret, 'x'.repeat(16), { mode: secretMode });
   const env = {
     PATH: process.env['PATH'],
     HOME: home,
@@ -54,4 +62,24 @@ it.each([
   const ready = { status: 'ok', engine: true, journal: { entries: 0, bytes: 0 } };
   expect(await doctor(200, ready, lang, ['kimi-1-1-a.json', 'kimi-1-1-b.json'])).toMatch(sentence);
   expect(await doctor(200, ready, lang)).not.toContain('dead-letters');
+});
+
+it.each([
+  [
+    'zh-TW',
+    /✓ 沒有 WEBHOOK_SECRET；.*up/,
+    /✓ webhook 的密鑰只有你讀得到：~/,
+    /✗ webhook 的密鑰別人也讀得到：~.*chmod 600 ~/,
+  ],
+  [
+    'en',
+    /✓ there is no WEBHOOK_SECRET;.*up/,
+    /✓ .* readable by you alone: ~/,
+    /✗ .* readable by others: ~.*chmod 600 ~/,
+  ],
+])('doctor in %s tells who can read the secret', async (lang, none, kept, open) => {
+  const ready = { status: 'ok', engine: true, journal: { entries: 0, bytes: 0 } };
+  expect(await doctor(200, ready, lang)).toMatch(none);
+  expect(await doctor(200, ready, lang, [], 0o600)).toMatch(kept);
+  expect(await doctor(200, ready, lang, [], 0o644)).toMatch(open);
 });

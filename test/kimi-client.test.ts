@@ -1,7 +1,8 @@
 /** The dispatch call (contract section 2) over real HTTP. */
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { MAX_CALLBACK_BYTES, type Dispatched, type Task } from '../src/contract.ts';
+import { MAX_CALLBACK_BYTES, type Dispatched, type Task, type TaskRequest } from '../src/contract.ts';
 import { KimiClient } from '../src/kimi/client.ts';
 import { KimiError } from '../src/kimi/errors.ts';
 import { failureOf, NOBODY, serveAnswer, serveCut } from './support/answering.ts';
@@ -51,15 +52,37 @@ describe('the request', () => {
   it.each([
     ['moonshot-v1-8k', { temperature: 0.3, max_tokens: 8000 }],
     ['moonshot-v1-32k', { temperature: 0.3, max_tokens: 8000 }],
+    ['moonshot-v1-32k', { temperature: 0, max_tokens: 100 }, { temperature: 0, max_tokens: 100 }],
     ['moonshot-v2', {}],
     ['kimi-k2.5', {}],
     ['kimi-k3', {}],
+    ['kimi-k3', { max_completion_tokens: 100, reasoning_effort: 'low' }, { max_tokens: 100, thinking: 'low' }],
     ['a-model-of-tomorrow', {}],
-  ])('for %s has the parameters %j', async (model, parameters) => {
+  ] as [string, object, TaskRequest?][])('for %s has the parameters %j', async (model, parameters, wanted) => {
     const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
-    await dispatch(url, { ...TASK, model });
+    await dispatch(url, { ...TASK, model, ...(wanted && { request: wanted }) });
     const { messages: _m, metadata: _d, callback_url: _c, ...rest } = JSON.parse(received[0]?.body ?? '');
     expect(rest).toEqual({ model, ...parameters });
+  });
+
+  it('carries the system prompt, pictures and schema that the user gave', async () => {
+    const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
+    const png = 'data:image/png;base64,iVBORw0KGgo=';
+    const schema = { type: 'object' };
+    await dispatch(url, { ...TASK, model: 'kimi-k3', request: { system: '簡答', images: [png], json_schema: schema } });
+    expect(JSON.parse(received[0]?.body ?? '')).toMatchObject({
+      messages: [
+        { role: 'system', content: '簡答' },
+        {
+          role: 'user',
+          content: [
+            { type: 'image_url', image_url: { url: png } },
+            { type: 'text', text: TASK.prompt },
+          ],
+        },
+      ],
+      response_format: { type: 'json_schema', json_schema: { name: 'answer', strict: true, schema } },
+    });
   });
 
   it('goes to the same path when the addresses end in slashes', async () => {
@@ -110,9 +133,24 @@ describe('nothing is sent', () => {
     'https://API.Moonshot.AI/v1',
     'https://api.moonshot.cn:8443/v1',
   ])('to %s, which never calls back', async (apiUrl) => {
-    const error = await refusal(apiUrl);
+    const error = await refusal(apiUrl, { ...TASK, model: 'kimi-k2.6' });
     expect(error).toMatchObject({ kind: 'refused', type: 'no_callback_provider' });
     expect(error.message).toContain('Set KIMI_API_URL');
+  });
+
+  it('to Moonshot for a model that is retired there', async () => {
+    expect(await refusal('https://api.moonshot.cn/v1')).toMatchObject({
+      kind: 'refused',
+      type: 'retired_model',
+      message: 'moonshot-v1-128k was retired at Moonshot on 2026-08-31; use kimi-k2.6',
+    });
+  });
+
+  it('where the model would refuse a parameter', async () => {
+    const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
+    const task = { ...TASK, model: 'kimi-k3', request: { temperature: 0.5 } };
+    expect(await refusal(url, task)).toMatchObject({ kind: 'refused', type: 'bad_parameter' });
+    expect(received).toEqual([]);
   });
 
   it('when the task was cancelled before', async () => {
@@ -140,6 +178,69 @@ describe('nothing is sent', () => {
   });
 });
 
+/** Counts tokens as it is told to, and takes tasks. */
+async function counting(answer: (response: ServerResponse) => void): Promise<{ url: string; paths: string[] }> {
+  const paths: string[] = [];
+  const url = await serve((request, response) => {
+    paths.push(String(request.url));
+    if (request.url === '/v1/tokenizers/estimate-token-count') answer(response);
+    else response.end('{"id":"cmpl-1"}');
+  });
+  return { url: `${url}/v1`, paths };
+}
+const COUNT = '/v1/tokenizers/estimate-token-count';
+const SEND = '/v1/chat/completions';
+const tokens = (total_tokens: number) => (response: ServerResponse) =>
+  void response.end(JSON.stringify({ data: { total_tokens } }));
+
+describe('a prompt that may be too long', () => {
+  /** More bytes than kimi-k2.6 has room for. */
+  const LONG: Task = { ...TASK, model: 'kimi-k2.6', prompt: 'word '.repeat(60_000) };
+
+  it('is counted by Kimi, and refused before it is paid for', async () => {
+    const { url, paths } = await counting(tokens(262_145));
+    expect(await refusal(url, LONG)).toMatchObject({
+      kind: 'refused',
+      type: 'prompt_too_long',
+      message: 'the prompt has 262145 tokens, and kimi-k2.6 has room for 262143; shorten it, or use kimi-k3',
+    });
+    expect(paths).toEqual([COUNT]);
+  });
+
+  it('leaves room for the tokens that the answer may have', async () => {
+    const { url, paths } = await counting(tokens(60_001));
+    const task = { ...LONG, request: { max_tokens: 262_144 - 60_000 } };
+    expect(await refusal(url, task)).toMatchObject({ type: 'prompt_too_long' });
+    expect(paths).toEqual([COUNT]);
+  });
+
+  it('is sent where Kimi counts that it fits', async () => {
+    const { url, paths } = await counting(tokens(60_001));
+    expect(await dispatch(url, LONG)).toEqual({ api_id: 'cmpl-1' });
+    expect(paths).toEqual([COUNT, SEND]);
+  });
+
+  it.each([
+    ['it has no such thing', (response: ServerResponse) => void response.writeHead(404).end('{}')],
+    ['it talks nonsense', (response: ServerResponse) => void response.end('{"data":{"total_tokens":"many"}}')],
+    ['it does not answer', () => {}],
+  ])('is sent where Kimi does not count: %s', async (_what, answer) => {
+    const { url, paths } = await counting(answer);
+    expect(await dispatch(url, LONG)).toEqual({ api_id: 'cmpl-1' });
+    expect(paths).toEqual([COUNT, SEND]);
+  });
+
+  it.each([
+    ['a short prompt', TASK.prompt, 'kimi-k2.6'],
+    ['a model nobody knows', LONG.prompt, 'a-model-of-tomorrow'],
+    ['a model with more room', LONG.prompt, 'kimi-k3'],
+  ])('is not asked about for %s', async (_what, prompt, model) => {
+    const { url, paths } = await counting(tokens(1));
+    await dispatch(url, { ...TASK, prompt, model });
+    expect(paths).toEqual([SEND]);
+  });
+});
+
 describe('an acceptance', () => {
   it.each([200, 202])('with %d brings the API id', async (status) => {
     const { url } = await serveAnswer(status, { id: 'cmpl-1707654360-abc123' });
@@ -162,8 +263,13 @@ describe('an acceptance', () => {
       answer: {
         id: 'chatcmpl-1',
         model: 'kimi-k3',
-        choices: [{ message: { content: '你好' }, finish_reason: 'stop' }],
-        usage: { prompt_tokens: 93, completion_tokens: 54, total_tokens: 147 },
+        choices: [{ message: { content: '你好', reasoning_content: '…' }, finish_reason: 'stop' }],
+        usage: {
+          prompt_tokens: 93,
+          completion_tokens: 54,
+          total_tokens: 147,
+          prompt_tokens_details: { cached_tokens: 93 },
+        },
         metadata: { task_id: TASK.task_id },
       },
     });
@@ -305,7 +411,7 @@ describe('no message holds the key, or the user info and the query of the addres
     ['when Kimi is busy', async () => (await serveAnswer(429)).url],
     ['when a gateway answers', async () => (await serveAnswer(504, HTML)).url],
     ['when there is a redirect', async () => (await serveAnswer(302, '', { location: 'http://x' })).url],
-    ['when the API never calls back', async () => 'https://api.moonshot.cn'],
+    ['when the model is retired', async () => 'https://api.moonshot.cn'],
   ])('%s', async (_when, address) => {
     const { message, type } = await refusal(secretly(await address()));
     expect(message).not.toBe('');

@@ -51,7 +51,7 @@ it('a done task is told in English', () => {
 });
 
 it('a failed task is told with the reason, in the words of Kimi', () => {
-  const error = { type: 'content_filter', message: 'The request was rejected because it was considered high risk' };
+  const error = { type: 'server_error', message: 'invalid state transition' };
   expect(replyText({ ...NOTHING, status: 'failed', error }, FILE, textFor('zh-TW'))).toBe(`❌ Kimi 任務失敗
 
 📋 任務：calculator
@@ -59,7 +59,7 @@ it('a failed task is told with the reason, in the words of Kimi', () => {
 ⏱️ 完成時間：2026-02-17T15:30:30Z
 
 ⚠️ 原因：
-The request was rejected because it was considered high risk
+invalid state transition
 
 💡 完整結果：~/.openclaw/workspace/kimi-dispatch/results/latest.json`);
 });
@@ -84,7 +84,69 @@ it('a cancelled task with a late answer is told with both', () => {
   expect(reply).toMatch(/^🚫 Kimi 任務已取消\n\n.*💾.*⚠️ 原因：\n任務已被取消\n\n📝 結果摘要：\n答案\n\n💡/su);
 });
 
+describe('an answer that is cut off', () => {
+  const cut: ResultFile = { ...DONE, finish_reason: 'length' };
+
+  it('is never told as done, and says so in a line more', () => {
+    expect(replyText(cut, FILE, textFor('zh-TW'))).toBe(`✂️ Kimi 的答案被截斷
+
+📋 任務：calculator
+🤖 模型：moonshot-v1-128k
+💾 Token：200 (提示) + 1300 (生成) = 1500
+⏱️ 完成時間：2026-02-17T15:30:30Z
+✂️ 答案被截斷：到了長度上限，並不完整。可用 --max-tokens 要求更長。
+
+📝 結果摘要：
+答案
+
+💡 完整結果：~/.openclaw/workspace/kimi-dispatch/results/latest.json`);
+    expect(replyText(cut, FILE, textFor('en'))).toMatch(/^✂️ Kimi’s answer is cut off\n.*\n✂️ The answer is cut off:/s);
+  });
+
+  it('may say nothing at all', () => {
+    expect(replyText({ ...cut, output: '' }, FILE, textFor('zh-TW'))).toContain('📝 結果摘要：\n\n\n💡');
+  });
+
+  it('of a cancelled task is told as cancelled', () => {
+    const reply = replyText({ ...cut, status: 'cancelled', late: true }, FILE, textFor('zh-TW'));
+    expect(reply).toMatch(/^🚫 Kimi 任務已取消\n.*✂️ 答案被截斷/s);
+  });
+
+  it.each(['stop', undefined])('is not one that ended with %s', (finish_reason) => {
+    expect(replyText({ ...DONE, ...(finish_reason && { finish_reason }) }, FILE, textFor('zh-TW'))).toBe(
+      replyText(DONE, FILE, textFor('zh-TW')),
+    );
+  });
+});
+
+it('cost, reasoning, cached and reasoned tokens change nothing of the contract’s reply', () => {
+  const rich: ResultFile = {
+    ...DONE,
+    reasoning: '想了想',
+    tokens: { prompt: 200, completion: 1300, total: 1500, cached: 93, reasoning: 38 },
+    cost: { amount: 0.0364, currency: 'CNY', price_date: '2026-09-01' },
+  };
+  expect(replyText(rich, FILE, textFor('zh-TW'))).toBe(replyText(DONE, FILE, textFor('zh-TW')));
+});
+
 describe('a reason', () => {
+  it.each([
+    ['retired_model', /已經停用/, /no longer there/],
+    ['bad_parameter', /不接受這個要求/, /does not take what was asked/],
+    ['prompt_too_long', /超出模型能容納/, /does not fit the model/],
+    ['content_filter', /內容審查/, /content filter/],
+    ['exceeded_current_quota_error', /額度已用完/, /no quota left/],
+    ['invalid_authentication_error', /不接受這把金鑰/, /does not accept the key/],
+    ['incorrect_api_key_error', /不認得這把金鑰/, /does not know the key/],
+    ['permission_denied_error', /沒有權限/, /may not do this/],
+    ['resource_not_found_error', /沒有這個模型/, /no such model/],
+  ])('of the type %s is a sentence of its own in both languages', (type, chinese, english) => {
+    const failed: ResultFile = { ...NOTHING, status: 'failed', error: { type, message: 'as Kimi says' } };
+    expect(replyText(failed, FILE, textFor('zh-TW'))).toMatch(chinese);
+    expect(replyText(failed, FILE, textFor('en'))).toMatch(english);
+    expect(replyText(failed, FILE, textFor('en'))).toContain('(as Kimi says)\n');
+  });
+
   it('of ours is a sentence in the language of the user, the technical one behind it', () => {
     const error = { type: 'no_api_key', message: 'KIMI_API_KEY is not set' };
     const failed: ResultFile = { ...NOTHING, status: 'failed', error };

@@ -7,6 +7,7 @@ import { createActivities } from '../src/activities/index.ts';
 import { CALLBACK_SIGNAL, SEARCH_ATTRIBUTES, type Callback } from '../src/contract.ts';
 import { KimiClient } from '../src/kimi/client.ts';
 import { sign } from '../src/signature.ts';
+import { serveAnswer } from './support/answering.ts';
 import { callbackFor } from './support/callback.ts';
 import { openWorld, resultFiles, SECRET, serve, until, type World } from './support/world.ts';
 
@@ -245,6 +246,36 @@ describe('a dispatch call', () => {
     expect(await world.start('x')).toMatchObject({ status: 'accepted', api_id: 'cmpl-1' });
     expect(seen).toHaveLength(2);
     expect((seen[1] as number) - (seen[0] as number)).toBeGreaterThanOrEqual(2_000);
+  });
+});
+
+describe('what the user asked for besides the prompt', () => {
+  it('reaches Kimi, pictures and all', async () => {
+    const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
+    const world = await openWorld({ apiUrl: `${url}/v1` });
+    // Larger than what the engine itself keeps.
+    const images = [`data:image/png;base64,${'A'.repeat(400_000)}`];
+    const request = { system: '簡答', thinking: 'low', images };
+    expect(await world.start('這是什麼？', { model: 'kimi-k3', request })).toMatchObject({ status: 'accepted' });
+    expect(JSON.parse(received[0]?.body ?? '')).toMatchObject({
+      model: 'kimi-k3',
+      messages: [
+        { role: 'system', content: '簡答' },
+        { role: 'user', content: [{ type: 'image_url', image_url: { url: images[0] } }, { text: '這是什麼？' }] },
+      ],
+      reasoning_effort: 'low',
+    });
+  });
+
+  it('is refused by the worker too, before anything is sent', async () => {
+    const world = await openWorld();
+    const started = await world.start('x', { model: 'kimi-k3', request: { temperature: 0.3 } });
+    expect(started).toMatchObject({
+      status: 'refused',
+      error: { type: 'bad_parameter', message: 'kimi-k3 takes no temperature but 1; leave --temperature out' },
+    });
+    expect(await world.handle(started).result()).toMatchObject({ status: 'failed' });
+    expect(world.counts.requests).toBe(0);
   });
 });
 

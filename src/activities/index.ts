@@ -9,7 +9,7 @@ import type { ResultStore } from '../results.ts';
 
 /** What the activities reach the world with. */
 export interface ActivityDependencies {
-  kimi: Pick<KimiClient, 'dispatch'>;
+  kimi: Pick<KimiClient, 'dispatch' | 'costOf'>;
   results: Pick<ResultStore, 'recordPending' | 'persist' | 'acknowledge' | 'read'>;
   gateway: Pick<Gateway, 'wake'>;
   /** How the limiter is started where a task does not find it. */
@@ -36,7 +36,9 @@ export function createActivities({ kimi, results, gateway, limiter }: ActivityDe
     },
 
     async persist(result) {
-      return await results.persist(result);
+      // With the price of today: a later table changes nothing of what was paid.
+      const cost = kimi.costOf(result);
+      return await results.persist({ ...result, ...(cost && { cost }) });
     },
 
     async wake(task_id, text, key) {

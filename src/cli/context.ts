@@ -24,6 +24,8 @@ export interface Context {
   taskQueue: string;
   /** Workflow id of the limiter; `undefined` where nothing is limited. */
   limiter: string | undefined;
+  /** Where the worker sends tasks; `undefined` where it runs elsewhere and nobody here says. */
+  apiUrl: string | undefined;
   /** The environment that says where the engine is. */
   engineEnv: NodeJS.ProcessEnv;
 }
@@ -54,6 +56,8 @@ export function contextFor(config: Config, stack: StackState | undefined): Conte
     results: new ResultStore(stack && !config.isSet('KIMI_RESULTS_DIR') ? stack.results_dir : config.KIMI_RESULTS_DIR),
     taskQueue,
     limiter: stack ? stack.limiter : isLimited(limitsOf(config)) ? limiterId(taskQueue) : undefined,
+    apiUrl:
+      stack?.api_url ?? (config.TEMPORAL_ADDRESS && !config.isSet('KIMI_API_URL') ? undefined : config.KIMI_API_URL),
     engineEnv,
   };
 }

@@ -5,7 +5,8 @@ import { openContext, withClient } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError, exitForFailure } from './exit.ts';
 import { command, ending } from './options.ts';
-import { chooseName, readPrompt, type PromptOptions } from './prompt.ts';
+import { readJob } from './job.ts';
+import type { PromptOptions } from './prompt.ts';
 import { addTaskOptions, start, type TaskOptions } from './task-options.ts';
 import type { CliText } from './text/index.ts';
 
@@ -37,12 +38,12 @@ export function dispatchCommand(say: CliText): Command {
 async function run(options: DispatchOptions): Promise<Exit> {
   const context = await openContext();
   const { say, text, stack, config, results } = context;
-  const prompt = await readPrompt(options, say);
-  const name = chooseName(options.name, prompt, say);
+  const job = await readJob(context, options, options);
+  const { name } = job;
 
   const started = await withClient(context, async (client) => {
     const waitMs = Math.max(RETURN_BY_MS - performance.now(), LEAST_WAIT_MS);
-    return await start(client, context, { prompt, name }, options, waitMs);
+    return await start(client, context, job, options, waitMs);
   }).catch((error: unknown) => {
     // Nothing runs here and there is no key either: the key is what a newcomer has to get first.
     const nothingHere = error instanceof EngineUnreachable && !config.TEMPORAL_ADDRESS && !config.KIMI_API_KEY;

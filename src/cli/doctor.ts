@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import pico from 'picocolors';
 import { request } from 'undici';
@@ -6,12 +7,17 @@ import { publicAddress } from '../address.ts';
 import { journalFolder } from '../config.ts';
 import { SEARCH_ATTRIBUTES } from '../contract.ts';
 import { countDeadLetters, deadLettersFolder } from '../dead-letters.ts';
-import { callsBack } from '../kimi/models.ts';
+import { availableBalance, listModels } from '../kimi/enquiries.ts';
+import { KimiError } from '../kimi/errors.ts';
+import { callsBack, currencyOf, resolveModel } from '../kimi/models.ts';
+import { secretFile } from '../stack/stack.ts';
 import { engineOptions } from '../temporal.ts';
+import { explain } from '../text/index.ts';
 import { openContext, withClient, type Context } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { tildePath } from './follow.ts';
 import { workersOn } from './look-up.ts';
+import { money } from './money.ts';
 import { command, ending } from './options.ts';
 import type { CliText } from './text/index.ts';
 
@@ -19,6 +25,9 @@ import type { CliText } from './text/index.ts';
 type Finding = { ok: true; what: string } | { ok: false; what: string };
 
 const REACH_MS = 3_000;
+
+/** How wrong this machine's clock may be, in milliseconds, before deadlines and signatures suffer. */
+const CLOCK_MS = 5_000;
 
 export function doctorCommand(say: CliText): Command {
   return command('doctor', say, say.help.doctor, ['kimi-dispatch doctor']).action(ending(doctor));
@@ -31,8 +40,9 @@ async function doctor(): Promise<Exit> {
     good(say.doctor.node(process.version)),
     good(say.doctor.config),
     await results(context),
-    kimi(context),
+    ...(await kimi(context)),
     ...(await engine(context)),
+    await secret(context),
     ...(await webhook(context)),
     ...(await deadLetters(context)),
     await gateway(context),
@@ -56,11 +66,46 @@ async function results({ results: store, say }: Context): Promise<Finding> {
   }
 }
 
-function kimi({ config, stack, say }: Context): Finding {
-  if (stack?.simulated) return good(say.doctor.simulated);
-  if (!(stack?.has_key ?? config.KIMI_API_KEY)) return bad(say.doctor.keyBad);
+async function kimi(context: Context): Promise<Finding[]> {
+  const { config, stack, say } = context;
+  if (stack?.simulated) return [good(say.doctor.simulated)];
+  if (!(stack?.has_key ?? config.KIMI_API_KEY)) return [bad(say.doctor.keyBad)];
   const host = publicAddress(config.KIMI_API_URL);
-  return callsBack(config.KIMI_API_URL) ? good(say.doctor.callsBack(host)) : bad(say.doctor.callsBackBad(host));
+  return [
+    good(config.KIMI_API_KEY ? say.doctor.key : say.doctor.keyElsewhere),
+    callsBack(config.KIMI_API_URL) ? good(say.doctor.callsBack(host)) : bad(say.doctor.callsBackBad(host)),
+    ...(await account(context, host)),
+  ];
+}
+
+/** The model, and what the host says to the key that is here, or to none: the worker's is not seen. */
+async function account({ config, say, text }: Context, host: string): Promise<Finding[]> {
+  const { KIMI_API_URL: apiUrl, KIMI_API_KEY: apiKey } = config;
+  const [models, balance] = await Promise.all([
+    listModels({ apiUrl, apiKey }),
+    apiKey ? availableBalance({ apiUrl, apiKey }) : undefined,
+  ]);
+  const findings = [models ? undefined : bad(say.doctor.hostBad(host))];
+  if (apiKey && models?.status === 401) findings.push(bad(say.doctor.keyRefused(host)));
+  try {
+    const model = resolveModel(config.KIMI_MODEL, apiUrl);
+    const isServed = models?.value?.includes(model) ?? true;
+    findings.push(isServed ? good(say.doctor.model(model)) : bad(say.doctor.modelBad(model, host)));
+  } catch (error) {
+    if (!(error instanceof KimiError)) throw error;
+    findings.push(bad(explain(error, text)));
+  }
+  if (balance?.value !== undefined) {
+    const currency = currencyOf(apiUrl);
+    const left = currency ? money({ amount: balance.value, currency }) : String(balance.value);
+    // At 0 Kimi refuses everything (kimi-api.md).
+    findings.push(balance.value > 0 ? good(say.doctor.balance(left)) : bad(say.doctor.balanceBad(left)));
+  }
+  if (models?.ahead !== undefined) {
+    const isRight = Math.abs(models.ahead) <= CLOCK_MS;
+    findings.push(isRight ? good(say.doctor.clock) : bad(say.doctor.clockBad(Math.round(models.ahead / 1000), host)));
+  }
+  return findings.filter((finding) => finding !== undefined);
 }
 
 async function engine(context: Context): Promise<Finding[]> {
@@ -84,6 +129,16 @@ async function engine(context: Context): Promise<Finding[]> {
   } catch {
     return [bad(say.doctor.engineBad(address))];
   }
+}
+
+/** That it is there, and that nobody else can read it: who has it can answer in Kimi's name. */
+async function secret({ config, say }: Context): Promise<Finding> {
+  if (config.WEBHOOK_SECRET) return good(say.doctor.secret);
+  const path = secretFile(config.KIMI_HOME);
+  const file = await stat(path).catch(() => undefined);
+  if (!file) return good(say.doctor.secretNone);
+  const isOpen = (file.mode & 0o077) !== 0;
+  return isOpen ? bad(say.doctor.secretOpen(tildePath(path))) : good(say.doctor.secretKept(tildePath(path)));
 }
 
 /** What of the webhook's `/readyz` is looked at. Whether the journal waits is its to say: its store is not opened twice. */

@@ -1,12 +1,18 @@
 import type { ResultFile } from '../contract.ts';
 import { EXIT, type Exit } from '../exit.ts';
 
-/** Errors of the configuration among what a task may be refused with. */
-const CONFIG_ERRORS = new Set(['no_api_key', 'no_callback_provider']);
+/** What a task may be refused with before anything is sent, since the configuration or the command is wrong. */
+const EXIT_OF = new Map<string | undefined, Exit>([
+  ['no_api_key', EXIT.config],
+  ['no_callback_provider', EXIT.config],
+  ['retired_model', EXIT.usage],
+  ['bad_parameter', EXIT.usage],
+  ['prompt_too_long', EXIT.usage],
+]);
 
 /** @returns the exit status for a task that was refused or failed. */
 export function exitForFailure(type: string | undefined): Exit {
-  return type !== undefined && CONFIG_ERRORS.has(type) ? EXIT.config : EXIT.failed;
+  return EXIT_OF.get(type) ?? EXIT.failed;
 }
 
 /** @returns the exit status for a finished task. */

@@ -17,12 +17,14 @@ import { inboxCommand } from './inbox.ts';
 import { limitsCommand } from './limits.ts';
 import { listCommand } from './list.ts';
 import { logsCommand } from './logs.ts';
+import { modelsCommand } from './models.ts';
 import { usageError } from './options.ts';
 import { resultCommand } from './result.ts';
 import { runCommand } from './run.ts';
 import { statusCommand } from './status.ts';
 import { cliText, type CliText } from './text/index.ts';
 import { upCommand } from './up.ts';
+import { usageCommand } from './usage.ts';
 import { watchCommand } from './watch.ts';
 
 const COMMANDS = [
@@ -36,6 +38,8 @@ const COMMANDS = [
   inboxCommand,
   ackCommand,
   limitsCommand,
+  modelsCommand,
+  usageCommand,
   upCommand,
   downCommand,
   logsCommand,

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import ms, { type StringValue } from 'ms';
 import type { Priority } from '../contract.ts';
+import { GROUPINGS, type Grouping } from '../usage.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
 import type { CliText } from './text/index.ts';
@@ -40,6 +41,36 @@ export function model(say: CliText): (value: string) => string {
   };
 }
 
+/** Reads a temperature. Which of them a model takes is for the model table to say. */
+export function temperature(say: CliText): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (!/^\d+(?:\.\d+)?$/.test(value) || number > 2) throw new InvalidArgumentError(say.usage.temperature);
+    return number;
+  };
+}
+
+/** Reads a number of tokens. */
+export function maxTokens(say: CliText): (value: string) => number {
+  return (value) => {
+    if (!/^[1-9]\d{0,6}$/.test(value)) throw new InvalidArgumentError(say.usage.maxTokens);
+    return Number(value);
+  };
+}
+
+/** Reads whether, or with what effort, a model is to think. */
+export function thinking(say: CliText): (value: string) => string {
+  return (value) => {
+    if (!/^[a-z]{1,16}$/.test(value)) throw new InvalidArgumentError(say.usage.thinking);
+    return value;
+  };
+}
+
+/** Collects the values of an option that may be given again. */
+export function repeated(value: string, before: string[] = []): string[] {
+  return [...before, value];
+}
+
 /** Reads a priority from 1 (first) to 5 (last). */
 export function priority(say: CliText): (value: string) => Priority {
   return (value) => {
@@ -54,6 +85,24 @@ export function limit(say: CliText): (value: string) => number {
     const number = Number(value);
     if (!/^\d+$/.test(value) || number > 100_000) throw new InvalidArgumentError(say.usage.limit);
     return number;
+  };
+}
+
+/** Reads how far back to look: a number and a unit. @returns milliseconds. */
+export function age(say: CliText): (value: string) => number {
+  return (value) => {
+    const time = /^\d+(?:\.\d+)?[smhdwy]$/.test(value) ? ms(value as StringValue) : 0;
+    if (!(time > 0)) throw new InvalidArgumentError(say.usage.age);
+    return time;
+  };
+}
+
+/** Reads what to add up by. */
+export function grouping(say: CliText): (value: string) => Grouping {
+  return (value) => {
+    const known = GROUPINGS.find((name) => name === value);
+    if (!known) throw new InvalidArgumentError(say.usage.grouping);
+    return known;
   };
 }
 

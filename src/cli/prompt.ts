@@ -1,7 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
-import { MAX_PROMPT_BYTES } from '../contract.ts';
 import { isTaskName, nameFromPrompt } from '../naming.ts';
 import { taskFromMessage } from '../trigger.ts';
 import { EXIT } from '../exit.ts';
@@ -17,7 +16,7 @@ export interface PromptOptions {
 /**
  * Reads the prompt from where the options say it is.
  *
- * @throws {CliError} where there is none, more than one, or one too long.
+ * @throws {CliError} where there is none, or more than one.
  */
 export async function readPrompt({ prompt, file, message }: PromptOptions, say: CliText): Promise<string> {
   if ([prompt, file, message].filter((option) => option !== undefined).length > 1) {
@@ -31,8 +30,6 @@ export async function readPrompt({ prompt, file, message }: PromptOptions, say: 
     if (content === undefined) throw new CliError(EXIT.usage, say.usage.noTrigger);
   }
   if (content === undefined || content.trim() === '') throw new CliError(EXIT.usage, say.usage.noPrompt);
-  const bytes = Buffer.byteLength(content);
-  if (bytes > MAX_PROMPT_BYTES) throw new CliError(EXIT.usage, say.usage.tooLong(bytes, MAX_PROMPT_BYTES));
   return content;
 }
 
@@ -43,14 +40,23 @@ export function chooseName(name: string | undefined, prompt: string, say: CliTex
   return name;
 }
 
-async function readTextFile(file: string, say: CliText): Promise<string> {
-  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+/** @throws {CliError} where there is no such file, or no text in it. */
+export async function readTextFile(file: string, say: CliText): Promise<string> {
+  return textOf(await readBytes(file, say), file, say);
+}
+
+/** @throws {CliError} where there is no such file. */
+export async function readBytes(file: string, say: CliText): Promise<Buffer> {
+  return await readFile(file).catch((error: NodeJS.ErrnoException) => {
     throw new CliError(EXIT.usage, say.usage.unreadable(file, String(error.code)));
   });
-  return textOf(bytes, file, say);
+}
+
+export function isText(bytes: Buffer): boolean {
+  return isUtf8(bytes) && !bytes.includes(0);
 }
 
 function textOf(bytes: Buffer, name: string, say: CliText): string {
-  if (!isUtf8(bytes) || bytes.includes(0)) throw new CliError(EXIT.usage, say.usage.notText(name));
+  if (!isText(bytes)) throw new CliError(EXIT.usage, say.usage.notText(name));
   return bytes.toString('utf8');
 }

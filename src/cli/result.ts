@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { EngineUnreachable } from '../temporal.ts';
+import { isTruncated } from '../contract.ts';
 import { explain } from '../text/index.ts';
 import { openContext, withClient } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
@@ -33,8 +34,10 @@ async function result(task: string | undefined, { json }: { json?: true }): Prom
       : new CliError(EXIT.unknown_task, say.unknownTask(task));
   }
   if (json) console.log(JSON.stringify(saved, null, 2));
-  else if (saved.output !== undefined)
+  else if (saved.output !== undefined) {
     process.stdout.write(saved.output.endsWith('\n') ? saved.output : `${saved.output}\n`);
-  else console.error(say.noOutput(saved.task_id, saved.error ? explain(saved.error, text) : text.state[saved.status]));
+    if (isTruncated(saved)) console.error(text.truncated.sentence);
+  } else
+    console.error(say.noOutput(saved.task_id, saved.error ? explain(saved.error, text) : text.state[saved.status]));
   return exitFor(saved);
 }

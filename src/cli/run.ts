@@ -12,8 +12,9 @@ import { follow, printReply } from './follow.ts';
 import { lookUp, workersOn } from './look-up.ts';
 import { command, ending } from './options.ts';
 import { Progress } from './progress.ts';
-import { chooseName, readPrompt, type PromptOptions } from './prompt.ts';
-import { addTaskOptions, start, type Job, type TaskOptions } from './task-options.ts';
+import { readJob, type Job } from './job.ts';
+import type { PromptOptions } from './prompt.ts';
+import { addTaskOptions, start, type TaskOptions } from './task-options.ts';
 import type { CliText } from './text/index.ts';
 
 /** How long a stack that `run` started is kept for the agent to be woken, once the answer is there. Milliseconds. */
@@ -21,6 +22,9 @@ const TELL_MS = 10_000;
 
 /** `run` watches the task anyway: it need not wait for Kimi's word first. */
 const ACCEPT_WAIT_MS = 100;
+
+/** Any address of this machine: where the simulated Kimi will be is not known before it runs. */
+const SIMULATED_URL = 'http://127.0.0.1';
 
 interface RunOptions extends PromptOptions, TaskOptions {
   simulate?: boolean;
@@ -43,9 +47,9 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
   const context = await openContext();
   const { config, say, stack } = context;
   if (argument !== undefined && options.prompt !== undefined) throw new CliError(EXIT.usage, say.usage.onePrompt);
-  const prompt = await readPrompt({ ...options, prompt: options.prompt ?? argument }, say);
-  const job: Job = { prompt, name: chooseName(options.name, prompt, say) };
   const simulate = options.simulate ?? false;
+  const prompt = { ...options, prompt: options.prompt ?? argument };
+  const job = await readJob(simulate ? { ...context, apiUrl: SIMULATED_URL } : context, prompt, options);
 
   const workersElsewhere = !stack && config.TEMPORAL_ADDRESS !== undefined && (await hasWorkers(context));
   // A simulated task must never reach a worker that pays.

@@ -1,13 +1,14 @@
 import type { Command } from 'commander';
 import { EngineUnreachable } from '../temporal.ts';
-import { explain } from '../text/index.ts';
-import type { Place } from '../contract.ts';
+import { explain, outcomeOf } from '../text/index.ts';
+import { isTruncated, type Place } from '../contract.ts';
 import { limiterView } from '../limiter.ts';
 import { openContext, withClient, type Context } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
 import { tildePath } from './follow.ts';
 import { checkTaskId, lookUp, viewOfResult, type Found } from './look-up.ts';
+import { money } from './money.ts';
 import { command, ending } from './options.ts';
 import { columns } from './table.ts';
 import type { CliText } from './text/index.ts';
@@ -38,7 +39,19 @@ async function status(task: string, { json }: { json?: true }): Promise<Exit> {
   const web = found && stack?.ui_url && `${stack.ui_url}/namespaces/${stack.namespace}/workflows/${task_id}`;
   if (json) {
     console.log(
-      JSON.stringify({ ...view, queue: place, retrying: found?.retrying, result_file: file, web_ui: web }, null, 2),
+      JSON.stringify(
+        {
+          ...view,
+          queue: place,
+          retrying: found?.retrying,
+          finish_reason: saved?.finish_reason,
+          cost: saved?.cost,
+          result_file: file,
+          web_ui: web,
+        },
+        null,
+        2,
+      ),
     );
     return EXIT.ok;
   }
@@ -46,7 +59,7 @@ async function status(task: string, { json }: { json?: true }): Promise<Exit> {
   const rows: [string, string | undefined][] = [
     [label.task, view.task_name],
     [label.id, task_id],
-    [label.state, text.state[view.state]],
+    [label.state, saved && view.state === saved.status ? outcomeOf(saved, text) : text.state[view.state]],
     [label.place, place && text.place(place)],
     [label.step, found?.ended ?? (view.step === 'closed' ? undefined : text.step[view.step])],
     [label.model, view.model],
@@ -55,6 +68,8 @@ async function status(task: string, { json }: { json?: true }): Promise<Exit> {
     [label.deadline, view.step === 'waiting' ? view.deadline : undefined],
     [label.completed, view.completed_at],
     [label.tokens, view.tokens?.toString()],
+    [label.cost, saved?.cost && say.cost(money(saved.cost), saved.cost.price_date)],
+    ['', saved && isTruncated(saved) ? text.truncated.sentence : undefined],
     [label.error, view.error && explain(view.error, text)],
     [label.wakeError, view.wake_error && explain(view.wake_error, text)],
     ['', found?.retrying && say.progress.attempt(found.retrying.attempt, found.retrying.why)],

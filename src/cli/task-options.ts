@@ -4,14 +4,13 @@ import type { Priority, Task } from '../contract.ts';
 import type { Context } from './context.ts';
 import { EXIT } from '../exit.ts';
 import { CliError } from './exit.ts';
-import { duration, model, priority } from './options.ts';
+import type { Job, RequestOptions } from './job.ts';
+import { duration, maxTokens, model, priority, repeated, temperature, thinking } from './options.ts';
 import { startTask, type Started } from './start-task.ts';
 import type { CliText } from './text/index.ts';
 
 /** What `dispatch` and `run` both take. */
-export interface TaskOptions {
-  name?: string;
-  model?: string;
+export interface TaskOptions extends RequestOptions {
   timeout?: number;
   priority?: Priority;
   resendUnknown?: true;
@@ -22,15 +21,15 @@ export function addTaskOptions(command: Command, say: CliText): Command {
   return command
     .option('-n, --name <NAME>', help.name)
     .option('-m, --model <MODEL>', help.model, model(say))
+    .option('--system <FILE>', help.system)
+    .option('--attach <FILE>', help.attach, repeated)
+    .option('--thinking <HOW>', help.thinking, thinking(say))
+    .option('--temperature <T>', help.temperature, temperature(say))
+    .option('--max-tokens <N>', help.maxTokens, maxTokens(say))
+    .option('--json-schema <FILE>', help.jsonSchema)
     .option('--timeout <TIME>', help.timeout, duration(say))
     .option('--priority <N>', help.priority, priority(say))
     .option('--resend-unknown', help.resendUnknown);
-}
-
-/** A prompt and the name chosen for it. */
-export interface Job {
-  prompt: string;
-  name: string;
 }
 
 /**
@@ -41,7 +40,7 @@ export interface Job {
 export async function start(
   client: Client,
   { config, stack, taskQueue, limiter, say }: Context,
-  { prompt, name }: Job,
+  { prompt, name, model, request: wanted }: Job,
   options: TaskOptions,
   waitMs: number,
 ): Promise<Exclude<Started, { status: 'unknown' }>> {
@@ -50,7 +49,7 @@ export async function start(
   const request: Omit<Task, 'task_id'> = {
     task_name: name,
     prompt,
-    model: options.model ?? config.KIMI_MODEL,
+    model,
     timeout_ms: options.timeout ?? config.KIMI_TASK_TIMEOUT_MS,
     grace_ms: config.KIMI_GRACE_MS,
     lang: config.KIMI_LANG,
@@ -58,6 +57,7 @@ export async function start(
     ...(options.priority && { priority: options.priority }),
     ...(options.resendUnknown && { resend_unknown: true }),
     ...(config.KIMI_ACK === 'agent' && { ack: 'agent' }),
+    ...(wanted && { request: wanted }),
   };
   const started = await startTask(client, taskQueue, request, waitMs);
   if (started.status === 'unknown') throw new CliError(EXIT.engine, say.engineSilent(started.task_id));

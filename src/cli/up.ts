@@ -4,9 +4,12 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import pico from 'picocolors';
-import { publicAddress } from '../address.ts';
+import type { Config } from '../config.ts';
+import { KimiError } from '../kimi/errors.ts';
+import { modelOf, resolveModel } from '../kimi/models.ts';
 import { startStack } from '../stack/stack.ts';
 import { runningStack, type StackState } from '../stack/state.ts';
+import { explain, type Text } from '../text/index.ts';
 import { openContext, type Context } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
@@ -45,7 +48,7 @@ async function upInForeground({ config, say, text }: Context, simulate: boolean)
   }).finally(() => progress.end());
   if (!('stop' in stack)) return already(stack, simulate, say);
 
-  console.log(screen(say.up.ready, stack.state, publicAddress(config.KIMI_API_URL), say));
+  console.log(screen(say.up.ready, stack.state, modelRow(config, stack.state, say, text), say));
   console.log(`\n${pico.dim(say.up.stop)}`);
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
@@ -57,7 +60,7 @@ async function upInForeground({ config, say, text }: Context, simulate: boolean)
 }
 
 /** Runs `up` again, as a process that outlives this one, and waits until it is ready. */
-async function upInBackground({ config, say }: Context, simulate: boolean): Promise<Exit> {
+async function upInBackground({ config, say, text }: Context, simulate: boolean): Promise<Exit> {
   const running = await runningStack(config.KIMI_HOME);
   if (running) return already(running, simulate, say);
   const logs = join(config.KIMI_HOME, 'logs');
@@ -77,7 +80,7 @@ async function upInBackground({ config, say }: Context, simulate: boolean): Prom
   for (;;) {
     const state = await runningStack(config.KIMI_HOME);
     if (state?.pid === child.pid && state) {
-      console.log(screen(say.up.ready, state, publicAddress(config.KIMI_API_URL), say));
+      console.log(screen(say.up.ready, state, modelRow(config, state, say, text), say));
       console.log(`\n${pico.dim(say.up.detached)}`);
       return EXIT.ok;
     }
@@ -99,15 +102,27 @@ function already(state: StackState, simulate: boolean, say: CliText): Exit {
   return EXIT.ok;
 }
 
+/** The model that tasks are for unless they say otherwise, and why; or why there is none. */
+function modelRow({ KIMI_MODEL }: Config, { api_url }: StackState, say: CliText, text: Text): string {
+  try {
+    const model = resolveModel(KIMI_MODEL, api_url);
+    return KIMI_MODEL === undefined ? say.defaultModel[modelOf(model) ? 'moonshot' : 'elsewhere'](model) : model;
+  } catch (error) {
+    if (!(error instanceof KimiError)) throw error;
+    return pico.yellow(explain(error, text));
+  }
+}
+
 /** The one calm screen. */
-function screen(heading: string, state: StackState, apiUrl: string | undefined, say: CliText): string {
+function screen(heading: string, state: StackState, model: string | undefined, say: CliText): string {
   const { rows } = say.up;
-  const kimi = state.simulated ? `${pico.yellow(say.up.simulated)} ${state.simulator_url}` : apiUrl;
+  const kimi = state.simulated ? `${pico.yellow(say.up.simulated)} ${state.simulator_url}` : state.api_url;
   const lines: [string, string | undefined][] = [
     ['Temporal', state.temporal_address],
     ['Web UI', state.ui_url],
     ['Webhook', state.webhook_url],
     [rows.kimi, state.has_key ? kimi : pico.yellow(say.up.noKey)],
+    [rows.model, model],
     [rows.gateway, state.wake_url],
     [rows.results, tildePath(state.results_dir)],
     [rows.logs, tildePath(state.logs_dir)],

@@ -1,10 +1,12 @@
 import { Agent, request, type Dispatcher } from 'undici';
 import { z } from 'zod';
 import { publicAddress } from '../address.ts';
-import { MAX_CALLBACK_BYTES, type Dispatched, type Task } from '../contract.ts';
+import { MAX_CALLBACK_BYTES, type Cost, type Dispatched, type Task, type TaskResult } from '../contract.ts';
 import { parseDirectAnswer } from '../callback.ts';
+import { countTokens } from './enquiries.ts';
 import { KimiError } from './errors.ts';
-import { callsBack, parametersFor } from './models.ts';
+import { callsBack, costOf, modelOf, MODELS } from './models.ts';
+import { mostTokens, requestFor, type ChatRequest } from './request.ts';
 
 export interface KimiClientOptions {
   /** Base address, e.g. `https://api.moonshot.cn/v1`. */
@@ -38,17 +40,19 @@ export class KimiClient {
   constructor(private readonly options: KimiClientOptions) {}
 
   /**
-   * Sends one task and returns its API id.
+   * Sends one task and returns its API id. What Kimi would refuse, or could not answer, is not sent.
    *
    * @throws {KimiError} whose `kind` says whether the request may be sent again.
    */
   async dispatch(task: Task, signal: AbortSignal): Promise<Dispatched> {
     const { apiUrl, apiKey, callbackBaseUrl } = this.options;
     if (!apiKey) throw new KimiError('refused', 'no_api_key', 'KIMI_API_KEY is not set in the worker’s environment');
+    const chat = requestFor(task, apiUrl);
     if (!callsBack(apiUrl)) {
       const message = `${new URL(apiUrl).host} answers in place and never calls back. Nothing was sent. Set KIMI_API_URL to an API that calls back`;
       throw new KimiError('refused', 'no_callback_provider', message);
     }
+    await this.refuseIfTooLong(chat, signal);
 
     let sent = false;
     let response: Dispatcher.ResponseData;
@@ -72,9 +76,7 @@ export class KimiClient {
           'idempotency-key': task.task_id,
         },
         body: JSON.stringify({
-          model: task.model,
-          messages: [{ role: 'user', content: task.prompt }],
-          ...parametersFor(task.model),
+          ...chat,
           metadata: { task_id: task.task_id, task_name: task.task_name },
           callback_url: `${callbackBaseUrl.replace(/\/+$/, '')}/kimi/webhook/${task.task_id}`,
         }),
@@ -96,6 +98,29 @@ export class KimiClient {
     }
     // An error that quotes the key must not carry it on.
     return readAnswer(response, parseJson(body.replaceAll(apiKey, '[KIMI_API_KEY]')), task.task_id);
+  }
+
+  /** @returns what a result cost, or `undefined` where no price is known. */
+  costOf({ tokens, model }: TaskResult): Cost | undefined {
+    return tokens && costOf(tokens, model, this.options.apiUrl);
+  }
+
+  /**
+   * Kimi knows best how many tokens a text has, and tells; it is asked only where the text could come near the context,
+   * and where it does not say, the task is sent.
+   */
+  private async refuseIfTooLong(chat: ChatRequest, signal: AbortSignal): Promise<void> {
+    const model = modelOf(chat.model);
+    if (!model) return;
+    // Whether a cap that nobody asked for counts as well is not known (kimi-api.md).
+    const room = model.context - (chat.max_completion_tokens ?? 1);
+    if (mostTokens(chat) <= room) return;
+    const tokens = await countTokens(this.options, chat, signal);
+    if (tokens === undefined || tokens <= room) return;
+    const larger = MODELS.find(({ context }) => context - (chat.max_completion_tokens ?? 1) >= tokens);
+    const advice = larger ? `shorten it, or use ${larger.id}` : 'shorten it';
+    const message = `the prompt has ${tokens} tokens, and ${model.id} has room for ${Math.max(0, room)}; ${advice}`;
+    throw new KimiError('refused', 'prompt_too_long', message);
   }
 }
 

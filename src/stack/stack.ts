@@ -146,6 +146,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     webhook_url: `http://${config.WEBHOOK_HOST}:${webhook.port}`,
     worker_health_url: `http://${HOST}:${worker.port}`,
     ...(simulatorUrl && { simulator_url: simulatorUrl }),
+    api_url: simulatorUrl ? `${simulatorUrl}/v1` : publicAddress(config.KIMI_API_URL),
     wake_url: publicAddress(wakeUrl),
     encrypted: config.KIMI_PAYLOAD_KEYS.size > 0,
     ...(isLimited(limitsOf(config)) && { limiter: limiterId(config.KIMI_TASK_QUEUE) }),
@@ -242,10 +243,15 @@ function portOf(variable: PortVariable, { config, anyPort }: StackOptions): numb
   return (anyPort || variable === 'KIMI_SIMULATOR_PORT') && !config.isSet(variable) ? 0 : config[variable];
 }
 
+/** Where the secret lies that `up` made. */
+export function secretFile(home: string): string {
+  return join(home, 'webhook-secret');
+}
+
 /** The secret callbacks are signed with: the configured one, or one made once and kept for this user alone. */
 async function webhookSecret(config: Config): Promise<string> {
   if (config.WEBHOOK_SECRET) return config.WEBHOOK_SECRET;
-  const file = join(config.KIMI_HOME, 'webhook-secret');
+  const file = secretFile(config.KIMI_HOME);
   try {
     const kept = (await readFile(file, 'utf8')).trim();
     if (kept !== '') return kept;

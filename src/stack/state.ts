@@ -19,6 +19,8 @@ const stackState = z.object({
   webhook_url: z.string(),
   worker_health_url: z.string(),
   simulator_url: z.string().optional(),
+  /** Where the worker sends tasks. */
+  api_url: z.string().optional(),
   wake_url: z.string(),
   /** Whether what the engine stores is encrypted: who talks to it needs the keys. */
   encrypted: z.boolean().default(false),

@@ -65,6 +65,16 @@ export const en: Text = {
     outcome_unknown:
       'the connection broke after the request was sent, so it is not known whether Kimi has it; it was not sent again, since that could be paid for twice',
     unauthorized: 'the gateway refused the token; correct OPENCLAW_WAKE_TOKEN',
+    retired_model: 'this model is no longer there, so nothing was sent; use its successor',
+    bad_parameter: 'the model does not take what was asked, so nothing was sent',
+    prompt_too_long: 'the prompt does not fit the model, so nothing was sent',
+    content_filter: 'Kimi’s content filter rejected the prompt or the answer; word it differently and dispatch again',
+    invalid_authentication_error:
+      'Kimi does not accept the key; check KIMI_API_KEY, and that it belongs to this host: keys of api.moonshot.cn and api.moonshot.ai are not the same',
+    incorrect_api_key_error: 'Kimi does not know the key; correct KIMI_API_KEY and dispatch again',
+    permission_denied_error: 'the key may not do this; see what the account may use, or take another key',
+    resource_not_found_error:
+      'there is no such model, or the key may not use it; kimi-dispatch models lists what there is',
     exceeded_current_quota_error: 'the account has no quota left; top it up and dispatch again',
     not_found: 'the gateway has nothing at this address; enable hooks in it or correct OPENCLAW_WAKE_URL',
   },
@@ -94,9 +104,14 @@ export const en: Text = {
     paused: 'Kimi is too busy; nothing is sent before',
     use: (used, limit) => (limit === 0 ? `${used} (no limit)` : `${used} / ${limit}`),
   },
+  truncated: {
+    state: 'done, cut off',
+    sentence: 'The answer is cut off: it reached the limit of its length. Ask for more with --max-tokens.',
+  },
   reply: {
     heading: {
       done: '✅ Kimi task done!',
+      truncated: '✂️ Kimi’s answer is cut off',
       failed: '❌ Kimi task failed',
       timed_out: '⏰ Kimi task timed out',
       cancelled: '🚫 Kimi task cancelled',

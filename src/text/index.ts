@@ -1,5 +1,15 @@
 /** What a task says to its user, in both languages. Loaded by workflows: plain strings and functions only. */
-import type { Lang, Outcome, Place, ResultFile, Task, TaskError, TaskState, TaskStep } from '../contract.ts';
+import {
+  isTruncated,
+  type Lang,
+  type Outcome,
+  type Place,
+  type ResultFile,
+  type Task,
+  type TaskError,
+  type TaskState,
+  type TaskStep,
+} from '../contract.ts';
 import { en } from './en.ts';
 import { zhTW } from './zh-TW.ts';
 
@@ -24,7 +34,7 @@ export interface Text {
   error: { timedOut(ms: number): string; cancelled: string; queueFull(limit: number): string; notAcknowledged: string };
   /** `3rd, in about 2 min`. */
   place(place: Place): string;
-  /** Sentences for the error types that are ours; Kimi's own are shown in its words. */
+  /** Sentences for error types, ours and Kimi's; what has none is shown in Kimi's words. */
   reasons: Record<string, string>;
   /** One line for a task in the Web UI. */
   summary(task: Task): string;
@@ -57,9 +67,11 @@ export interface Text {
     /** `3 / 10`, or that there is no limit. */
     use(used: number, limit: number): string;
   };
+  /** A task that is done, and whose answer is cut off: its state, and what that means. */
+  truncated: { state: string; sentence: string };
   /** Parts of the reply (contract section 5). */
   reply: {
-    heading: Record<Outcome, string>;
+    heading: Record<Outcome | 'truncated', string>;
     task(name: string): string;
     model(model: string): string;
     tokens(tokens: NonNullable<ResultFile['tokens']>): string;
@@ -75,6 +87,11 @@ const TEXTS: Record<Lang, Text> = { 'zh-TW': zhTW, en };
 /** @returns a sentence a user understands, with the technical one behind it. */
 export function explain({ type, message }: TaskError, text: Text): string {
   return Object.hasOwn(text.reasons, type) ? `${text.reasons[type]} (${message})` : message;
+}
+
+/** @returns how a task ended, as its user is told: an answer that is cut off is never called done. */
+export function outcomeOf(result: Pick<ResultFile, 'status' | 'finish_reason'>, text: Text): string {
+  return result.status === 'done' && isTruncated(result) ? text.truncated.state : text.state[result.status];
 }
 
 export function textFor(lang: Lang): Text {

@@ -57,6 +57,15 @@ export const zhTW: Text = {
     unreachable: '連不上；沒有送出任何請求',
     outcome_unknown: '請求送出後斷線，不知道 Kimi 是否收到；為免重複付費，沒有再送',
     unauthorized: '閘道拒絕了權杖；請更正 OPENCLAW_WAKE_TOKEN',
+    retired_model: '這個模型已經停用，所以沒有送出任何請求；請改用後繼的模型',
+    bad_parameter: '模型不接受這個要求，所以沒有送出任何請求',
+    prompt_too_long: '內容超出模型能容納的長度，所以沒有送出任何請求',
+    content_filter: 'Kimi 的內容審查擋下了提示或答案；換個說法後重新派發',
+    invalid_authentication_error:
+      'Kimi 不接受這把金鑰；請檢查 KIMI_API_KEY，並確認它屬於這個主機：api.moonshot.cn 與 api.moonshot.ai 的金鑰不通用',
+    incorrect_api_key_error: 'Kimi 不認得這把金鑰；更正 KIMI_API_KEY 後重新派發',
+    permission_denied_error: '這把金鑰沒有權限；請查看帳戶能用什麼，或換一把金鑰',
+    resource_not_found_error: '沒有這個模型，或這把金鑰不能用它；kimi-dispatch models 會列出有哪些',
     exceeded_current_quota_error: '帳戶額度已用完；儲值後重新派發',
     not_found: '閘道沒有這個位址；請在閘道啟用 hooks，或更正 OPENCLAW_WAKE_URL',
   },
@@ -86,9 +95,14 @@ export const zhTW: Text = {
     paused: 'Kimi 太忙，在此之前不送任何請求',
     use: (used, limit) => (limit === 0 ? `${used}（無上限）` : `${used} / ${limit}`),
   },
+  truncated: {
+    state: '完成，答案被截斷',
+    sentence: '答案被截斷：到了長度上限，並不完整。可用 --max-tokens 要求更長。',
+  },
   reply: {
     heading: {
       done: '✅ Kimi 任務完成！',
+      truncated: '✂️ Kimi 的答案被截斷',
       failed: '❌ Kimi 任務失敗',
       timed_out: '⏰ Kimi 任務逾時',
       cancelled: '🚫 Kimi 任務已取消',

@@ -421,7 +421,14 @@ function answerOf({ model, usage, choices }: AnswerCallback): Partial<TaskResult
   return {
     model,
     output: choice?.message.content,
-    tokens: { prompt: usage.prompt_tokens, completion: usage.completion_tokens, total: usage.total_tokens },
+    reasoning: choice?.message.reasoning_content,
+    tokens: {
+      prompt: usage.prompt_tokens,
+      completion: usage.completion_tokens,
+      total: usage.total_tokens,
+      cached: usage.prompt_tokens_details?.cached_tokens,
+      reasoning: usage.completion_tokens_details?.reasoning_tokens,
+    },
     finish_reason: choice?.finish_reason,
   };
 }

@@ -1,0 +1,99 @@
+import { basename } from 'node:path';
+import { MAX_PROMPT_BYTES, type TaskRequest } from '../contract.ts';
+import { KimiError } from '../kimi/errors.ts';
+import { resolveModel } from '../kimi/models.ts';
+import { requestFor } from '../kimi/request.ts';
+import { explain } from '../text/index.ts';
+import type { Context } from './context.ts';
+import { EXIT } from '../exit.ts';
+import { CliError, exitForFailure } from './exit.ts';
+import { chooseName, isText, readBytes, readPrompt, readTextFile, type PromptOptions } from './prompt.ts';
+import type { CliText } from './text/index.ts';
+
+/** What may be asked of Kimi besides the prompt. */
+export interface RequestOptions {
+  name?: string;
+  model?: string;
+  system?: string;
+  attach?: string[];
+  thinking?: string;
+  temperature?: number;
+  maxTokens?: number;
+  jsonSchema?: string;
+}
+
+/** What Kimi is to do, and the name chosen for it. */
+export interface Job {
+  prompt: string;
+  name: string;
+  model: string;
+  request?: TaskRequest;
+}
+
+/**
+ * Reads what Kimi is to do from where the options say it is.
+ *
+ * @throws {CliError} where something is missing, cannot be read, is too long, or is nothing that Kimi would take.
+ */
+export async function readJob(
+  { config, say, text, apiUrl }: Pick<Context, 'config' | 'say' | 'text' | 'apiUrl'>,
+  prompt: PromptOptions,
+  options: RequestOptions,
+): Promise<Job> {
+  const asked = await readPrompt(prompt, say);
+  const name = chooseName(options.name, asked, say);
+  const attached = await Promise.all((options.attach ?? []).map(async (file) => await readAttachment(file, say)));
+  const images = attached.flatMap((attachment) => ('image' in attachment ? [attachment.image] : []));
+  const texts = attached.flatMap((attachment) => ('text' in attachment ? [attachment.text] : []));
+  const request: TaskRequest = {
+    ...(options.system !== undefined && { system: await readTextFile(options.system, say) }),
+    ...(options.temperature !== undefined && { temperature: options.temperature }),
+    ...(options.maxTokens !== undefined && { max_tokens: options.maxTokens }),
+    ...(options.thinking !== undefined && { thinking: options.thinking }),
+    ...(images.length > 0 && { images }),
+    ...(options.jsonSchema !== undefined && { json_schema: await readSchema(options.jsonSchema, say) }),
+  };
+  const whole = [asked, ...texts].join('\n\n');
+  const bytes = Buffer.byteLength(whole) + Buffer.byteLength(JSON.stringify(request)) - '{}'.length;
+  if (bytes > MAX_PROMPT_BYTES) throw new CliError(EXIT.usage, say.usage.tooLong(bytes, MAX_PROMPT_BYTES));
+  try {
+    const job = { prompt: whole, model: resolveModel(options.model ?? config.KIMI_MODEL, apiUrl) };
+    requestFor({ ...job, request }, apiUrl);
+    return { ...job, name, ...(Object.keys(request).length > 0 && { request }) };
+  } catch (error) {
+    if (!(error instanceof KimiError)) throw error;
+    throw new CliError(exitForFailure(error.type), explain(error, text));
+  }
+}
+
+/** Pictures that Kimi takes (Moonshot's guide to vision), by how their files begin. SVG is text. */
+const IMAGE_TYPES: [type: string, begins: RegExp][] = [
+  ['image/png', /^\x89PNG/],
+  ['image/jpeg', /^\xFF\xD8\xFF/],
+  ['image/gif', /^GIF8/],
+  ['image/webp', /^RIFF[^]{4}WEBP/],
+  ['image/bmp', /^BM/],
+];
+
+/** Text goes into the prompt, a picture beside it. */
+async function readAttachment(file: string, say: CliText): Promise<{ text: string } | { image: string }> {
+  const bytes = await readBytes(file, say);
+  if (isText(bytes))
+    return { text: `<attachment name=${JSON.stringify(basename(file))}>\n${bytes.toString('utf8')}\n</attachment>` };
+  const start = bytes.toString('latin1', 0, 16);
+  const type = IMAGE_TYPES.find(([, begins]) => begins.test(start))?.[0];
+  if (type === undefined) throw new CliError(EXIT.usage, say.usage.notAttachable(file));
+  return { image: `data:${type};base64,${bytes.toString('base64')}` };
+}
+
+async function readSchema(file: string, say: CliText): Promise<Record<string, unknown>> {
+  const content = await readTextFile(file, say);
+  try {
+    const schema: unknown = JSON.parse(content);
+    if (typeof schema === 'object' && schema !== null && !Array.isArray(schema))
+      return schema as Record<string, unknown>;
+  } catch {
+    // Said below.
+  }
+  throw new CliError(EXIT.usage, say.usage.notSchema(file));
+}
