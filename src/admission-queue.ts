@@ -51,12 +51,13 @@ export function emptyState(limits: Limits): AdmissionState {
 export class AdmissionQueue {
   constructor(private readonly state: AdmissionState) {}
 
-  /** What the environment says now. It wins over what was set by hand only when it says something new. */
+  /** What the environment says now: each limit wins over what was set by hand only when it is a new one. */
   configure(configured: Limits): void {
     const { state } = this;
-    if (same(state.configured, configured)) return;
+    const before = state.configured;
+    const said = (Object.keys(configured) as (keyof Limits)[]).filter((key) => configured[key] !== before[key]);
+    state.limits = { ...state.limits, ...Object.fromEntries(said.map((key) => [key, configured[key]])) };
     state.configured = configured;
-    state.limits = configured;
   }
 
   setLimits(limits: Partial<Limits>): void {
@@ -249,8 +250,4 @@ export class AdmissionQueue {
     const behind = queue.findIndex((other) => rank(other) > rank(request));
     queue.splice(behind === -1 ? queue.length : behind, 0, request);
   }
-}
-
-function same(a: Limits, b: Limits): boolean {
-  return a.per_minute === b.per_minute && a.concurrent === b.concurrent && a.queued === b.queued;
 }

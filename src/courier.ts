@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { Callback } from './contract.ts';
 import { writeDeadLetter } from './dead-letters.ts';
 import { deliver, engineAnswers, EngineUnavailable, Undeliverable, type Delivered } from './delivery.ts';
-import type { Journal, JournalEntry, JournalKey } from './journal.ts';
+import { JournalUnavailable, type Journal, type JournalEntry, type JournalKey } from './journal.ts';
 
 export interface CourierOptions {
   client: Client;
@@ -21,7 +21,7 @@ export interface CourierStatus {
   /** Whether the engine answers. */
   engine: boolean;
   /** What waits in the journal; absent where the journal cannot be read. */
-  journal?: { entries: number; bytes: number };
+  journal?: { entries: number; bytes: number; full?: true };
 }
 
 /** How many signals may be under way at once; what comes beyond goes to the journal. */
@@ -100,8 +100,9 @@ export class Courier {
       // Proving that the disk takes it costs a write: only where the journal is what is left.
       if (!engine) await journal.check();
       return { ready: true, engine, journal: journal.size };
-    } catch {
-      return { ready: engine, engine };
+    } catch (error) {
+      const isFull = error instanceof JournalUnavailable && error.isFull;
+      return { ready: engine, engine, ...(isFull && { journal: { ...journal.size, full: true as const } }) };
     }
   }
 

@@ -20,6 +20,13 @@ export type JournalKey = [received: number, process: string, count: number, task
 /** The journal is full, or its disk does not take what is written. */
 export class JournalUnavailable extends Error {
   override readonly name = 'JournalUnavailable';
+  /** Whether it is the journal's own bound that was reached, and not the disk. */
+  readonly isFull: boolean;
+
+  constructor(message: string, { isFull = false, ...options }: ErrorOptions & { isFull?: boolean } = {}) {
+    super(message, options);
+    this.isFull = isFull;
+  }
 }
 
 /**
@@ -113,7 +120,8 @@ export class Journal {
    */
   async check(): Promise<void> {
     const store = this.opened();
-    if (this.size.bytes >= this.maxBytes) throw new JournalUnavailable(`the journal ${this.folder} is full`);
+    if (this.size.bytes >= this.maxBytes)
+      throw new JournalUnavailable(`the journal ${this.folder} is full`, { isFull: true });
     const probe: JournalKey = [0, this.process, 0, 'probe'];
     try {
       // Written and removed in one transaction: nobody sees it, and nothing of it is left.

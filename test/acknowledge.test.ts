@@ -68,6 +68,17 @@ describe('an agent that acknowledges for itself', () => {
     expect(world.counts.wakes).toHaveLength(1);
   });
 
+  it('is heard too where the task was cancelled', async () => {
+    const world = await openWorld();
+    const started = await world.start('x [[simulate: drop=1]]', { ack: 'agent' });
+    await world.handle(started).cancel();
+    await until(async () => (await world.view(started)).step === 'awaiting_acknowledgement');
+    expect(await acknowledge(world, started)).toMatchObject({ state: 'cancelled', acknowledged: true });
+    expect(await world.results.read(started.task_id)).toMatchObject({ status: 'cancelled', acknowledged: true });
+    await until(async () => (await world.view(started)).step === 'awaiting_late_answer');
+    expect(world.counts.wakes).toHaveLength(1);
+  });
+
   it('before there is a result is told that there is none', async () => {
     const world = await openWorld({ delayMs: 60_000 });
     const started = await world.start('x');

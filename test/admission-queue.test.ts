@@ -160,6 +160,8 @@ describe('the limits', () => {
     queue.setLimits({ concurrent: 8 });
     queue.configure({ ...environment });
     expect(queue.view(0).limits).toEqual({ ...environment, concurrent: 8 });
+    queue.configure({ ...environment, per_minute: 20 });
+    expect(queue.view(0).limits).toEqual({ ...environment, per_minute: 20, concurrent: 8 });
     queue.configure({ ...environment, concurrent: 2 });
     expect(queue.view(0).limits).toEqual({ ...environment, concurrent: 2 });
   });

@@ -1,4 +1,5 @@
 import { isGrpcServiceError, WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import type { Command } from 'commander';
 import { ACKNOWLEDGE_UPDATE, type TaskView } from '../contract.ts';
 import { EngineUnreachable } from '../temporal.ts';
@@ -49,8 +50,17 @@ async function tellTask(client: Client, task_id: string): Promise<boolean> {
     return true;
   } catch (error) {
     // Closed, not finished, or nobody works on it: the result file tells which.
-    const isKnown = error instanceof WorkflowNotFoundError || error instanceof WorkflowUpdateFailedError;
-    if (isKnown || isGrpcServiceError(error) || isGrpcServiceError((error as Error).cause)) return false;
+    const isUnfinished =
+      error instanceof WorkflowUpdateFailedError &&
+      error.cause instanceof ApplicationFailure &&
+      error.cause.type === 'unfinished';
+    if (
+      error instanceof WorkflowNotFoundError ||
+      isUnfinished ||
+      isGrpcServiceError(error) ||
+      isGrpcServiceError((error as Error).cause)
+    )
+      return false;
     throw error;
   }
 }

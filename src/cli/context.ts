@@ -45,7 +45,8 @@ export function contextFor(config: Config, stack: StackState | undefined): Conte
     ...process.env,
     // Where `up` would have it, or has it while its state cannot be read.
     ...(config.isSet('KIMI_TEMPORAL_PORT') &&
-      !config.TEMPORAL_ADDRESS && { TEMPORAL_ADDRESS: `127.0.0.1:${config.KIMI_TEMPORAL_PORT}` }),
+      !config.TEMPORAL_ADDRESS &&
+      config.KIMI_TEMPORAL_PORT > 0 && { TEMPORAL_ADDRESS: `127.0.0.1:${config.KIMI_TEMPORAL_PORT}` }),
     ...(stack && { TEMPORAL_ADDRESS: stack.temporal_address, TEMPORAL_NAMESPACE: stack.namespace }),
   };
   return {
@@ -62,11 +63,20 @@ export function contextFor(config: Config, stack: StackState | undefined): Conte
   };
 }
 
+/**
+ * Whether each side can read what the other writes. Without the keys a prompt would lie in the engine in clear; with others
+ * its task would stand still.
+ */
+function fits([mine, ...myOthers]: string[], [theirs, ...theirOthers]: string[]): boolean {
+  if (mine === undefined || theirs === undefined) return mine === theirs;
+  return [theirs, ...theirOthers].includes(mine) && [mine, ...myOthers].includes(theirs);
+}
+
 /** Runs work with a connection to the engine, and closes it. */
 export async function withClient<T>(context: Context, work: (client: Client) => Promise<T>): Promise<T> {
-  // Without the keys a prompt would lie in the engine in clear.
-  if (context.stack?.encrypted && context.config.KIMI_PAYLOAD_KEYS.size === 0) {
-    throw new CliError(EXIT.config, context.say.noPayloadKeys);
+  const { stack, config, say } = context;
+  if (stack && !fits([...config.KIMI_PAYLOAD_KEYS.keys()], stack.payload_keys)) {
+    throw new CliError(EXIT.config, say.otherPayloadKeys(stack.payload_keys.join(', ')));
   }
   const client = await connectClient(openPayloads(context.config).dataConverter, context.engineEnv);
   try {

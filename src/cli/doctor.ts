@@ -15,6 +15,7 @@ import { engineOptions } from '../temporal.ts';
 import { explain } from '../text/index.ts';
 import { openContext, withClient, type Context } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
+import { CliError } from './exit.ts';
 import { tildePath } from './follow.ts';
 import { workersOn } from './look-up.ts';
 import { money } from './money.ts';
@@ -126,8 +127,8 @@ async function engine(context: Context): Promise<Finding[]> {
         workers > 0 ? good(say.doctor.worker(workers)) : bad(say.doctor.workerBad),
       ];
     });
-  } catch {
-    return [bad(say.doctor.engineBad(address))];
+  } catch (error) {
+    return [bad(error instanceof CliError ? error.message : say.doctor.engineBad(address))];
   }
 }
 
@@ -142,7 +143,9 @@ async function secret({ config, say }: Context): Promise<Finding> {
 }
 
 /** What of the webhook's `/readyz` is looked at. Whether the journal waits is its to say: its store is not opened twice. */
-const readiness = z.object({ journal: z.object({ entries: z.int() }).optional() });
+const readiness = z.object({
+  journal: z.object({ entries: z.int(), full: z.boolean().optional() }).optional(),
+});
 
 async function webhook({ config, stack, say }: Context): Promise<Finding[]> {
   const url = stack?.webhook_url ?? `http://${config.WEBHOOK_HOST}:${config.WEBHOOK_PORT}`;
@@ -154,9 +157,11 @@ async function webhook({ config, stack, say }: Context): Promise<Finding[]> {
     good(say.doctor.webhook(url)),
     !journal
       ? bad(say.doctor.journalBad(folder))
-      : journal.entries > 0
-        ? bad(say.doctor.journalWaiting(journal.entries, folder))
-        : good(say.doctor.journal),
+      : journal.full
+        ? bad(say.doctor.journalFull(journal.entries, folder))
+        : journal.entries > 0
+          ? bad(say.doctor.journalWaiting(journal.entries, folder))
+          : good(say.doctor.journal),
   ];
 }
 

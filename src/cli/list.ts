@@ -1,3 +1,4 @@
+import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import { SEARCH_ATTRIBUTES, TASK_WORKFLOW, isoSeconds, type TaskState } from '../contract.ts';
 import { limiterView } from '../limiter.ts';
@@ -26,29 +27,12 @@ async function list({ limit, json }: ListOptions): Promise<Exit> {
   const context = await openContext();
   const { say, text, taskQueue, limiter } = context;
   const tasks = await withClient(context, async (client) => {
-    const found = [];
     const query = `WorkflowType = "${TASK_WORKFLOW}" AND TaskQueue = ${JSON.stringify(taskQueue)}`;
-    for await (const { workflowId, startTime, typedSearchAttributes: attributes } of client.workflow.list({
-      query,
-      pageSize: limit,
-    })) {
-      found.push({
-        task_id: workflowId,
-        task_name: attributes.get(SEARCH_ATTRIBUTES.taskName) ?? '',
-        state: (attributes.get(SEARCH_ATTRIBUTES.status) ?? 'dispatching') as TaskState,
-        model: attributes.get(SEARCH_ATTRIBUTES.model) ?? '',
-        tokens: attributes.get(SEARCH_ATTRIBUTES.tokens) ?? null,
-        created_at: isoSeconds(startTime),
-      });
-      if (found.length === limit) break;
-    }
+    const found = await newest(client, query, limit);
     const isQueued = found.some(({ state }) => state === 'queued');
     const view = isQueued && limiter ? await limiterView(client, limiter) : undefined;
     const places = new Map(view?.queue.map((place) => [place.task_id, place]));
-    // The engine lists running tasks first and closed ones by when they closed.
-    return found
-      .map((task) => ({ ...task, queue: places.get(task.task_id) }))
-      .toSorted((a, b) => b.created_at.localeCompare(a.created_at));
+    return found.map((task) => ({ ...task, queue: places.get(task.task_id) }));
   });
 
   if (json) console.log(JSON.stringify(tasks, null, 2));
@@ -65,4 +49,38 @@ async function list({ limit, json }: ListOptions): Promise<Exit> {
     console.log(columns([say.list.columns, ...rows]));
   }
   return EXIT.ok;
+}
+
+/** How far back it is looked for tasks, in milliseconds, until there are enough; then without end. */
+const WINDOWS_MS = [600_000, 3_600_000, 6 * 3_600_000, 24 * 3_600_000, 7 * 24 * 3_600_000];
+
+/**
+ * The engine lists running tasks first, and closed ones by when they closed: the newest are among all of the smallest time
+ * that holds enough.
+ */
+async function newest(client: Client, query: string, limit: number) {
+  for (const window of [...WINDOWS_MS, undefined]) {
+    const since = window && ` AND StartTime > "${new Date(Date.now() - window).toISOString()}"`;
+    const within = query + (since ?? '');
+    if (since && (await client.workflow.count(within)).count < limit) continue;
+    const found = [];
+    for await (const { workflowId, startTime, typedSearchAttributes: attributes } of client.workflow.list({
+      query: within,
+    })) {
+      found.push({
+        task_id: workflowId,
+        task_name: attributes.get(SEARCH_ATTRIBUTES.taskName) ?? '',
+        state: (attributes.get(SEARCH_ATTRIBUTES.status) ?? 'dispatching') as TaskState,
+        model: attributes.get(SEARCH_ATTRIBUTES.model) ?? '',
+        tokens: attributes.get(SEARCH_ATTRIBUTES.tokens) ?? null,
+        created_at: isoSeconds(startTime),
+        started: startTime.getTime(),
+      });
+    }
+    return found
+      .toSorted((a, b) => b.started - a.started)
+      .slice(0, limit)
+      .map(({ started: _, ...task }) => task);
+  }
+  return [];
 }

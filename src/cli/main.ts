@@ -48,6 +48,10 @@ const COMMANDS = [
 
 /** Runs `kimi-dispatch`. Every error ends as a sentence on standard error and an exit status. */
 export async function main(argv: string[]): Promise<void> {
+  // Who reads has read enough, as `head` does.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) =>
+    process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.unexpected),
+  );
   loadEnvFiles();
   const say = cliText(langOf());
   try {
@@ -85,10 +89,10 @@ function sentenceFor(error: unknown, say: CliText): { exit: Exit; message: strin
   }
   if (error instanceof CliError) return error;
   if (error instanceof ConfigError) return { exit: EXIT.config, message: say.config(error.problems) };
-  if (error instanceof ServiceError) return { exit: EXIT.config, message: error.message };
   // The engine's client wraps what stopped a payload on its way.
-  const { cause } = error as Error;
-  if (cause instanceof ServiceError) return { exit: EXIT.config, message: cause.message };
+  for (let cause: unknown = error; cause instanceof Error; { cause } = cause) {
+    if (cause instanceof ServiceError) return { exit: EXIT.config, message: cause.message };
+  }
   if (error instanceof NoTemporalCli) return { exit: EXIT.config, message: say.noTemporalCli(error.tried) };
   if (error instanceof EngineUnreachable) return { exit: EXIT.engine, message: say.noEngine(error.address) };
   const { code, path } = error as NodeJS.ErrnoException;

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -15,6 +16,9 @@ import { claimHome, runningStack, writeState, type StackState } from './state.ts
 import { findTemporalCli } from './temporal-cli.ts';
 
 const HOST = '127.0.0.1';
+
+/** Stands for a key where nothing is paid. No answer holds it by chance: where Kimi repeats a key, it is masked. */
+const SIMULATED_KEY = `sk-simulated-${randomBytes(8).toString('hex')}`;
 
 /** How long the engine keeps a closed task for `list` and the Web UI: 30 days, in seconds. Results stay in their folder. */
 const RETENTION_S = 30 * 24 * 3600;
@@ -78,6 +82,7 @@ interface Children {
 async function startChildren(options: StackOptions, children: Children): Promise<StackState> {
   const { config, simulate } = options;
   const logs = join(config.KIMI_HOME, 'logs');
+  await rememberPayloadKeys(config);
   // Each secret goes to the process that needs it, and to no other.
   const {
     KIMI_API_KEY,
@@ -130,7 +135,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     OPENCLAW_WAKE_URL: wakeUrl,
     KIMI_CALLBACK_BASE_URL: config.KIMI_CALLBACK_BASE_URL ?? `http://localhost:${webhook.port}`,
     // The real key stays out of a simulation, and the simulation is never sent to the real Kimi.
-    ...(simulatorUrl && { KIMI_API_URL: `${simulatorUrl}/v1`, KIMI_API_KEY: 'simulated' }),
+    ...(simulatorUrl && { KIMI_API_URL: `${simulatorUrl}/v1`, KIMI_API_KEY: SIMULATED_KEY }),
   });
 
   const { connectionOptions, namespace } = engineOptions(env);
@@ -148,7 +153,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     ...(simulatorUrl && { simulator_url: simulatorUrl }),
     api_url: simulatorUrl ? `${simulatorUrl}/v1` : publicAddress(config.KIMI_API_URL),
     wake_url: publicAddress(wakeUrl),
-    encrypted: config.KIMI_PAYLOAD_KEYS.size > 0,
+    payload_keys: [...config.KIMI_PAYLOAD_KEYS.keys()],
     ...(isLimited(limitsOf(config)) && { limiter: limiterId(config.KIMI_TASK_QUEUE) }),
     results_dir: config.KIMI_RESULTS_DIR,
     logs_dir: logs,
@@ -262,6 +267,23 @@ async function webhookSecret(config: Config): Promise<string> {
   await writeFile(file, `${made}\n`, { mode: 0o600 });
   await chmod(file, 0o600);
   return made;
+}
+
+/**
+ * Keeps the ids, not the keys, of what the engine's payloads are encrypted with. Without one of them, workflows that are
+ * open would stand still, and nothing but the worker's log would say why.
+ */
+async function rememberPayloadKeys({ KIMI_HOME, KIMI_PAYLOAD_KEYS }: Config): Promise<void> {
+  const file = join(KIMI_HOME, 'payload-key-ids');
+  const used = existsSync(file) ? (await readFile(file, 'utf8')).split('\n').filter((id) => id !== '') : [];
+  const missing = used.find((id) => !KIMI_PAYLOAD_KEYS.has(id));
+  if (missing !== undefined) {
+    throw new ServiceError(
+      `what the engine keeps is encrypted with the key "${missing}", which KIMI_PAYLOAD_KEYS does not hold; add it there, behind the one for what is new, or remove its line from ${file} once nothing of it is kept`,
+    );
+  }
+  const ids = new Set([...used, ...KIMI_PAYLOAD_KEYS.keys()]);
+  if (ids.size > used.length) await writeFile(file, [...ids, ''].join('\n'), { mode: 0o600 });
 }
 
 /** @returns the port itself where it is free, any free one for 0. */

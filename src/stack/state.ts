@@ -22,8 +22,8 @@ const stackState = z.object({
   /** Where the worker sends tasks. */
   api_url: z.string().optional(),
   wake_url: z.string(),
-  /** Whether what the engine stores is encrypted: who talks to it needs the keys. */
-  encrypted: z.boolean().default(false),
+  /** Ids of the keys that what the engine stores is encrypted with, the first for what is new: who talks to it needs them. */
+  payload_keys: z.array(z.string()).default([]),
   /** Workflow id of the limiter; absent where nothing is limited. */
   limiter: z.string().optional(),
   results_dir: z.string(),

@@ -41,7 +41,7 @@ const setLimitsUpdate = defineUpdate<LimiterView, [Partial<Limits>]>(SET_LIMITS_
 const LOOK_MS = 10_000;
 
 /** Events after which a new run takes over, so that a history stays quick to replay. */
-const MAX_EVENTS = 4_000;
+const MAX_EVENTS = 2_000;
 
 /** Bookkeeping that is tried again at the next look. */
 const { endedTasks, tasksInFlight } = proxyLocalActivities<LimiterActivities>({

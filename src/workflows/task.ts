@@ -147,7 +147,8 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   setHandler(
     acknowledgeUpdate,
     async () => {
-      await markAsTold();
+      // A task that was cancelled has its result all the same.
+      await CancellationScope.nonCancellable(markAsTold);
       return view;
     },
     {

@@ -90,9 +90,9 @@ export const en: CliText = {
   config: (problems) =>
     `The configuration has ${problems.length} problem${problems.length === 1 ? '' : 's'}:\n${problems.map((line) => `  ${line}`).join('\n')}`,
   noKey:
-    'There is no KIMI_API_KEY, so nothing was dispatched. Set KIMI_API_KEY=sk-… in the environment or in .env, or try the simulated Kimi with --simulate.',
-  noPayloadKeys:
-    'The stack encrypts what the engine stores, and KIMI_PAYLOAD_KEYS is not set here, so nothing was done. Set the same keys in the environment or in .env.',
+    'There is no KIMI_API_KEY, so nothing was dispatched. Set KIMI_API_KEY=sk-… in the environment or in .env, or try the simulated Kimi: kimi-dispatch run --simulate.',
+  otherPayloadKeys: (ids) =>
+    `KIMI_PAYLOAD_KEYS here does not fit the running stack, whose keys are: ${ids || 'none'}; so nothing was done. Set the same in the environment or in .env.`,
   noEngine: (address) =>
     `No Temporal server answers at ${address}, so nothing was done. Run kimi-dispatch up --detach first, or point TEMPORAL_ADDRESS to the right place.`,
   engineSilent: (id) =>
@@ -129,7 +129,7 @@ export const en: CliText = {
   limits: {
     off: 'Nothing is limited (KIMI_MAX_TASKS_PER_MINUTE and KIMI_MAX_CONCURRENT_TASKS are both 0). Set them in the environment or in .env and start the services again.',
     none: 'The limiter has not been started yet; run kimi-dispatch up.',
-    silent: 'The limiter does not answer, since no worker runs; run kimi-dispatch up.',
+    silent: 'The limiter did not answer in time; kimi-dispatch doctor tells what is wrong.',
   },
   inbox: {
     none: 'There is no result that is not acknowledged.',
@@ -234,6 +234,8 @@ export const en: CliText = {
     journal: 'no callback waits for the engine',
     journalWaiting: (n, folder) =>
       `callbacks that wait for the engine: ${n} (${folder}); they are delivered once it is back, and kimi-dispatch up --detach starts it`,
+    journalFull: (n, folder) =>
+      `the callback journal ${folder} is full (${n} wait for the engine), so no more are taken while it is down; bring the engine back, or raise KIMI_JOURNAL_MAX_BYTES`,
     journalBad: (folder) =>
       `cannot write to the callback journal ${folder}, so no callback is taken while the engine is down; free its disk, or choose another folder with KIMI_JOURNAL_DIR`,
     deadLetters: (n, folder) =>

@@ -89,9 +89,9 @@ export const zhTW = {
   config: (problems: string[]) =>
     `設定有 ${problems.length} 處不對：\n${problems.map((line) => `  ${line}`).join('\n')}`,
   noKey:
-    '沒有 KIMI_API_KEY，無法派發。請在環境或 .env 設定 KIMI_API_KEY=sk-…，或加上 --simulate 用模擬的 Kimi 試試看。',
-  noPayloadKeys:
-    '服務會加密引擎所存的內容，而這裡沒有 KIMI_PAYLOAD_KEYS，所以什麼都沒做。請在環境或 .env 設定相同的金鑰。',
+    '沒有 KIMI_API_KEY，無法派發。請在環境或 .env 設定 KIMI_API_KEY=sk-…，或用模擬的 Kimi 試試看：kimi-dispatch run --simulate。',
+  otherPayloadKeys: (ids: string) =>
+    `這裡的 KIMI_PAYLOAD_KEYS 與執行中的服務不合，服務的金鑰是：${ids || '沒有'}；所以什麼都沒做。請在環境或 .env 設定相同的金鑰。`,
   noEngine: (address: string) =>
     `連不上位於 ${address} 的 Temporal 伺服器，什麼都沒有做。請先執行 kimi-dispatch up --detach，或把 TEMPORAL_ADDRESS 指向正確的位址。`,
   engineSilent: (id: string) =>
@@ -127,7 +127,7 @@ export const zhTW = {
   limits: {
     off: '沒有設定上限（KIMI_MAX_TASKS_PER_MINUTE 與 KIMI_MAX_CONCURRENT_TASKS 都是 0）。請在環境或 .env 設定後重新啟動服務。',
     none: '限流器還沒有啟動；請執行 kimi-dispatch up。',
-    silent: '限流器沒有回應；沒有 worker 在執行。請執行 kimi-dispatch up。',
+    silent: '限流器沒有及時回應；kimi-dispatch doctor 會說明哪裡不對。',
   },
   inbox: { none: '沒有尚未確認的結果。', columns: ['任務編號', '名稱', '狀態', '模型', 'Token', '完成時間'] },
   cost: (amount: string, date: string) => `${amount}（${date} 的價格）`,
@@ -228,6 +228,8 @@ export const zhTW = {
     journal: '沒有等待送進引擎的回呼',
     journalWaiting: (n: number, folder: string) =>
       `${n} 個回呼在等引擎（${folder}）；引擎恢復後會自動送出，還沒恢復就執行 kimi-dispatch up --detach`,
+    journalFull: (n: number, folder: string) =>
+      `回呼暫存區已滿（${folder}，${n} 個在等引擎），引擎停擺時無法再收；讓引擎恢復，或調高 KIMI_JOURNAL_MAX_BYTES`,
     journalBad: (folder: string) =>
       `回呼暫存資料夾 ${folder} 不能寫入，引擎停擺時無法收下回呼；清出磁碟空間，或用 KIMI_JOURNAL_DIR 換一個`,
     deadLetters: (n: number, folder: string) =>
