@@ -47,8 +47,10 @@ export async function deliver(client: Client, callback: Callback, timeoutMs: num
   try {
     const { type, status, typedSearchAttributes } = await ask(client, timeoutMs, async () => await handle.describe());
     if (type !== TASK_WORKFLOW) throw unknownTask(task_id);
-    // One that timed out and was closed after its grace has no answer yet: this is no repeat of one.
-    const isAnswered = typedSearchAttributes.get(SEARCH_ATTRIBUTES.status) !== 'timed_out';
+    // One that timed out or was cancelled, and was closed after its grace, has no answer yet: this is no repeat of one.
+    const outcome = typedSearchAttributes.get(SEARCH_ATTRIBUTES.status);
+    const hasTokens = typedSearchAttributes.get(SEARCH_ATTRIBUTES.tokens) !== undefined;
+    const isAnswered = outcome === 'cancelled' ? hasTokens : outcome !== 'timed_out';
     if (status.name === 'COMPLETED' && isAnswered) return 'duplicate';
     const how = status.name.toLowerCase();
     throw new Undeliverable('task_closed', `task ${task_id} is closed (${how}) and takes no answer any more`);

@@ -127,6 +127,22 @@ describe('a callback', () => {
     expect(await post(world.webhookUrl, started.task_id)).toMatchObject(refused(410, 'task_closed'));
   });
 
+  it('for a task that was cancelled and whose grace is over is 410; for one that was answered meanwhile, a repeat', async () => {
+    const world = await openWorld();
+    for (const answer of [false, true]) {
+      const grace_ms = answer ? 86_400_000 : 1;
+      const { task_id } = await world.start('x [[simulate: drop=1]]', { grace_ms });
+      await world.handle({ task_id }).cancel();
+      if (answer) {
+        await until(async () => (await world.view({ task_id })).step === 'awaiting_late_answer');
+        expect(await post(world.webhookUrl, task_id)).toMatchObject({ status: 200, body: { status: 'signalled' } });
+      }
+      await world.handle({ task_id }).result();
+      const expected = answer ? { status: 200, body: { status: 'duplicate' } } : refused(410, 'task_closed');
+      expect(await post(world.webhookUrl, task_id)).toMatchObject(expected);
+    }
+  });
+
   const right = callbackFor(UNKNOWN);
   it.each([
     ['no JSON', 'not json', 'invalid_json'],
