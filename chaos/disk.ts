@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { chmod, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -57,8 +57,9 @@ export class ResultsDisk {
     await rm(this.ballast, { force: true });
   }
 
-  async unmount(): Promise<void> {
-    if (this.kind === 'tmpfs') await run('umount', [this.folder]);
+  /** At once, whoever still has it open. */
+  unmount(): void {
+    if (this.kind === 'tmpfs') execFileSync('umount', ['--lazy', this.folder]);
   }
 
   private get ballast(): string {

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { InvalidArgumentError, program } from 'commander';
+import { EXIT } from '../src/exit.ts';
 import { check, type Command, type Observed, type Start, type Verdict } from './check.ts';
 import type { DiskKind } from './disk.ts';
 import { filesIn, LatestWatch, settled, tasksOf } from './observe.ts';
@@ -86,7 +87,7 @@ async function run(plan: Plan, folder: string): Promise<Outcome> {
     return { observed, faults, disk: stage.disk.kind, took_ms };
   } finally {
     agent?.stop();
-    await stage.close();
+    stage.close();
   }
 }
 
@@ -181,6 +182,12 @@ async function main(): Promise<void> {
     .opts<{ seed?: number; tasks: number }>();
   const plan = planFor(seed ?? randomInt(1_000_000), tasks);
   const folder = await mkdtemp(join(tmpdir(), 'kimi-chaos-'));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.once(signal, () => {
+      console.error(`stopped by ${signal}; what there was is in ${folder}`);
+      process.exit(EXIT.interrupted);
+    });
+  }
   console.log(`seed ${plan.seed}, ${tasks} tasks, ${plan.faults.length} faults\n`);
   const outcome = await run(plan, folder);
   const verdicts = check(outcome.observed);
