@@ -320,6 +320,8 @@ export interface TaskView {
   deadline?: string;
   completed_at?: string;
   tokens?: number;
+  /** `length` where the answer is cut off. */
+  finish_reason?: string;
   error?: TaskError;
   /** Whether the agent has been told. */
   acknowledged: boolean;

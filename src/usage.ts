@@ -36,14 +36,14 @@ export interface Usage {
 /**
  * Adds results up. Days come in their order, models and names by their tokens, the most first.
  *
- * @param results `undefined` stands for a file that holds no result.
+ * @param results `undefined` stands for a file that holds no result; one whose tokens are no numbers counts as damaged.
  */
 export function addUp(results: Iterable<ResultFile | undefined>, by: Grouping): Usage {
   const sums = new Map<string, Sum>();
   const total = new Sum();
   let damaged = 0;
   for (const result of results) {
-    if (!result) {
+    if (!result || !isCounted(result)) {
       damaged += 1;
       continue;
     }
@@ -56,6 +56,15 @@ export function addUp(results: Iterable<ResultFile | undefined>, by: Grouping): 
   const groups = [...sums].map(([key, sum]) => ({ key, ...sum.use }));
   groups.sort((a, b) => (by === 'day' ? 0 : b.tokens.total - a.tokens.total) || a.key.localeCompare(b.key));
   return { groups, total: total.use, polling_estimate: pollingEstimate(total.use), damaged };
+}
+
+/** Somebody else may have written to the file: one bad number would spoil all sums. */
+function isCounted({ tokens, cost }: ResultFile): boolean {
+  const numbers = [
+    ...(tokens ? [tokens.prompt, tokens.completion, tokens.total, tokens.cached ?? 0, tokens.reasoning ?? 0] : []),
+    ...(cost ? [cost.amount] : []),
+  ];
+  return numbers.every(Number.isFinite);
 }
 
 function keyOf({ model, task_name, completed_at }: ResultFile, by: Grouping): string {

@@ -106,6 +106,11 @@ describe('a job is refused', () => {
     expect(error).toMatchObject({ exit: 2, message: expect.stringContaining('no JSON Schema') });
   });
 
+  it('whose system prompt says nothing', async () => {
+    const error = await refusal({ system: await file('system.md', ' \n') });
+    expect(error).toMatchObject({ exit: 2, message: expect.stringMatching(/system\.md is empty\.$/) });
+  });
+
   it('that has a picture for a model that reads text', async () => {
     const error = await refusal({ attach: [await file('a.png', PNG)] }, ELSEWHERE);
     expect(error).toMatchObject({ exit: 2, message: expect.stringContaining('takes no pictures') });

@@ -49,6 +49,9 @@ it('an answer of nothing but reasoning is kept: it is paid for', async () => {
   expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
   const result = await world.results.read(started.task_id);
   expect(result).toMatchObject({ output: '', reasoning: '想了又想', finish_reason: 'length' });
+  expect(await world.view(started)).toMatchObject({ state: 'done', finish_reason: 'length' });
+  const metadata = await world.handle(started).query<{ currentDetails: string }>('__temporal_workflow_metadata');
+  expect(metadata.currentDetails).toContain('**完成，答案被截斷**');
 });
 
 it('an answer without details leaves none in the result', async () => {

@@ -49,6 +49,9 @@ const SOME: (Partial<ResultFile> & { ageMs?: number })[] = [
   { model: 'kimi-k3', status: 'failed', tokens: undefined, completed_at: '2026-11-03T12:00:00Z' } as never,
 ];
 
+/** A result that somebody else wrote to. */
+const DOCTORED = { task_id: 'kimi-1-5', status: 'done', completed_at: '2026-11-03T00:00:00Z' };
+
 const keysOf = ({ groups }: Usage): string[] => groups.map(({ key }) => key);
 
 describe('results are added up', () => {
@@ -118,13 +121,15 @@ describe('results are added up', () => {
       ['kimi-1-2.json', '{"task_id":"kimi-1-2"'],
       ['kimi-1-3.json', 'null'],
       ['kimi-1-4.json', '{"status":"done"}'],
+      ['kimi-1-5.json', JSON.stringify({ ...DOCTORED, tokens: { prompt: 'many' } })],
+      ['kimi-1-6.json', JSON.stringify({ ...DOCTORED, cost: { amount: null } })],
       ['pending-kimi-1-5.json', '{}'],
       ['latest.json', 'x'],
       ['notes.txt', 'x'],
     ] as const) {
       await writeFile(join(store.folder, name), content);
     }
-    expect(addUp(store.savedSince(0), 'model')).toMatchObject({ damaged: 4, total: { tasks: 5 } });
+    expect(addUp(store.savedSince(0), 'model')).toMatchObject({ damaged: 6, total: { tasks: 5 } });
   });
 });
 

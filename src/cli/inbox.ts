@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { openContext } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
-import { outcomeOf } from '../text/index.ts';
+import { stateOf } from '../text/index.ts';
+import { viewOfResult } from './look-up.ts';
 import { command, ending } from './options.ts';
 import { columns } from './table.ts';
 import type { CliText } from './text/index.ts';
@@ -25,7 +26,7 @@ async function inbox({ json }: { json?: true }): Promise<Exit> {
     const rows = waiting.map((result) => [
       result.task_id,
       result.task_name,
-      outcomeOf(result, text),
+      stateOf(viewOfResult(result), text),
       result.model,
       result.tokens?.total.toString() ?? '',
       result.completed_at,

@@ -46,7 +46,7 @@ export async function readJob(
   const images = attached.flatMap((attachment) => ('image' in attachment ? [attachment.image] : []));
   const texts = attached.flatMap((attachment) => ('text' in attachment ? [attachment.text] : []));
   const request: TaskRequest = {
-    ...(options.system !== undefined && { system: await readTextFile(options.system, say) }),
+    ...(options.system !== undefined && { system: await readSystem(options.system, say) }),
     ...(options.temperature !== undefined && { temperature: options.temperature }),
     ...(options.maxTokens !== undefined && { max_tokens: options.maxTokens }),
     ...(options.thinking !== undefined && { thinking: options.thinking }),
@@ -64,6 +64,13 @@ export async function readJob(
     if (!(error instanceof KimiError)) throw error;
     throw new CliError(exitForFailure(error.type), explain(error, text));
   }
+}
+
+/** Kimi refuses a message that says nothing. */
+async function readSystem(file: string, say: CliText): Promise<string> {
+  const content = await readTextFile(file, say);
+  if (content.trim() === '') throw new CliError(EXIT.usage, say.usage.emptyFile(file));
+  return content;
 }
 
 /** Pictures that Kimi takes (Moonshot's guide to vision), by how their files begin. SVG is text. */

@@ -96,6 +96,7 @@ export function viewOfResult(result: ResultFile): TaskView {
     created_at: result.created_at,
     completed_at: result.completed_at,
     tokens: result.tokens?.total,
+    finish_reason: result.finish_reason,
     error: result.error,
     acknowledged: result.acknowledged ?? false,
   };

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { EngineUnreachable } from '../temporal.ts';
-import { explain, outcomeOf } from '../text/index.ts';
+import { explain, stateOf } from '../text/index.ts';
 import { isTruncated, type Place } from '../contract.ts';
 import { limiterView } from '../limiter.ts';
 import { openContext, withClient, type Context } from './context.ts';
@@ -44,7 +44,6 @@ async function status(task: string, { json }: { json?: true }): Promise<Exit> {
           ...view,
           queue: place,
           retrying: found?.retrying,
-          finish_reason: saved?.finish_reason,
           cost: saved?.cost,
           result_file: file,
           web_ui: web,
@@ -59,7 +58,7 @@ async function status(task: string, { json }: { json?: true }): Promise<Exit> {
   const rows: [string, string | undefined][] = [
     [label.task, view.task_name],
     [label.id, task_id],
-    [label.state, saved && view.state === saved.status ? outcomeOf(saved, text) : text.state[view.state]],
+    [label.state, stateOf(view, text)],
     [label.place, place && text.place(place)],
     [label.step, found?.ended ?? (view.step === 'closed' ? undefined : text.step[view.step])],
     [label.model, view.model],
@@ -69,7 +68,7 @@ async function status(task: string, { json }: { json?: true }): Promise<Exit> {
     [label.completed, view.completed_at],
     [label.tokens, view.tokens?.toString()],
     [label.cost, saved?.cost && say.cost(money(saved.cost), saved.cost.price_date)],
-    ['', saved && isTruncated(saved) ? text.truncated.sentence : undefined],
+    ['', isTruncated(view) ? text.truncated.sentence : undefined],
     [label.error, view.error && explain(view.error, text)],
     [label.wakeError, view.wake_error && explain(view.wake_error, text)],
     ['', found?.retrying && say.progress.attempt(found.retrying.attempt, found.retrying.why)],

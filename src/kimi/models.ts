@@ -239,7 +239,7 @@ function checkCap({ id, context }: Model, { max_tokens }: TaskRequest): void {
   }
 }
 
-/** All of Moonshot's models of today see pictures (its guide to vision). The contract's read text. */
+/** All of Moonshot's models of today see pictures (its guide to vision; of K3.1, dealers). The contract's read text. */
 function checkImages(id: string, { images = [] }: TaskRequest): void {
   if (images.length > 0 && /^moonshot-v1-(?:8k|32k|128k)$/.test(id)) {
     throw badParameter(`${id} takes no pictures; use a model that does, e.g. ${RETIRED.successor}`);

@@ -9,6 +9,7 @@ import {
   type TaskError,
   type TaskState,
   type TaskStep,
+  type TaskView,
 } from '../contract.ts';
 import { en } from './en.ts';
 import { zhTW } from './zh-TW.ts';
@@ -89,9 +90,9 @@ export function explain({ type, message }: TaskError, text: Text): string {
   return Object.hasOwn(text.reasons, type) ? `${text.reasons[type]} (${message})` : message;
 }
 
-/** @returns how a task ended, as its user is told: an answer that is cut off is never called done. */
-export function outcomeOf(result: Pick<ResultFile, 'status' | 'finish_reason'>, text: Text): string {
-  return result.status === 'done' && isTruncated(result) ? text.truncated.state : text.state[result.status];
+/** @returns where a task stands, as its user is told: an answer that is cut off is never called done. */
+export function stateOf({ state, finish_reason }: Pick<TaskView, 'state' | 'finish_reason'>, text: Text): string {
+  return state === 'done' && isTruncated({ finish_reason }) ? text.truncated.state : text.state[state];
 }
 
 export function textFor(lang: Lang): Text {

@@ -1,6 +1,6 @@
 import { firstCharacters } from '../characters.ts';
 import type { LimiterView, Task, TaskView } from '../contract.ts';
-import { explain, type Text } from '../text/index.ts';
+import { explain, stateOf, type Text } from '../text/index.ts';
 
 /** How much of the prompt the Web UI shows, in characters. */
 const EXCERPT_CHARS = 500;
@@ -16,7 +16,7 @@ export function currentDetails(view: TaskView, text: Text): string {
   const { details } = text;
   const rows: [string, string | undefined][] = [
     [details.task, `${view.task_name} (\`${view.task_id}\`)`],
-    [details.state, `**${text.state[view.state]}**`],
+    [details.state, `**${stateOf(view, text)}**`],
     [details.step, text.step[view.step]],
     [details.place, view.queue && text.place(view.queue)],
     [details.model, view.model],

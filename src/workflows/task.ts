@@ -305,6 +305,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     view.model = result.model;
     view.error = result.error;
     view.tokens = result.tokens?.total;
+    view.finish_reason = result.finish_reason;
     become(result.status);
   }
 

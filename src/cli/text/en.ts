@@ -78,6 +78,7 @@ export const en: CliText = {
     temperature: 'it is a number from 0 to 2',
     maxTokens: 'it is a whole number from 1 to 9999999',
     thinking: 'it is on, off, or an effort that the model knows, e.g. low',
+    emptyFile: (file) => `${file} is empty.`,
     notAttachable: (file) =>
       `${file} is neither text in UTF-8 nor a PNG, JPEG, GIF, WebP or BMP picture, so it cannot be attached.`,
     notSchema: (file) => `${file} is no JSON Schema; it has to be a JSON object.`,

@@ -78,6 +78,7 @@ export const zhTW = {
     temperature: '要是 0 到 2 的數字',
     maxTokens: '要是 1 到 9999999 的整數',
     thinking: '要是 on、off，或模型認得的程度，例如 low',
+    emptyFile: (file: string) => `${file} 是空的。`,
     notAttachable: (file: string) => `${file} 不是 UTF-8 的文字，也不是 PNG、JPEG、GIF、WebP 或 BMP 圖片，不能附上。`,
     notSchema: (file: string) => `${file} 不是 JSON Schema；它應該是一個 JSON 物件。`,
     priority: '要是 1 到 5',
