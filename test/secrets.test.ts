@@ -91,6 +91,7 @@ async function serveCareless(): Promise<{ url: string; callbacks: number[]; wake
         answer(body.includes('unwoken') ? 401 : 200, refusal);
       } else if (body.includes(PROMPTS.refused)) answer(401, refusal);
       else if (body.includes(PROMPTS.page)) response.writeHead(502).end(`<html>${quoted}</html>`);
+      else if (incoming.method === 'GET') answer(200, { data: [{ id: quoted }] });
       else {
         answer(202, { id: 'cmpl-careless' });
         void callBack(JSON.parse(body) as Dispatched, callbacks);
@@ -177,7 +178,7 @@ it('no secret is in anything that a run leaves behind, whatever goes wrong', { t
   await until(() => callbacks.length === 12);
   expect([answered(200), answered(401)]).toEqual([3, 9]);
   await until(() => wakes.length >= ids.length);
-  for (const command of ['list', 'doctor', 'result', 'logs']) await run(command);
+  for (const command of ['list', 'doctor', 'models', 'result', 'logs']) await run(command);
   for (const name of ['worker', 'webhook', 'temporal']) await run('logs', name);
   await look('while it runs');
   for (const id of ids) {

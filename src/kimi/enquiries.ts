@@ -74,8 +74,18 @@ async function ask<T extends z.ZodType>(
     const date = Date.parse(String(response.headers['date'] ?? ''));
     // Their time is the middle of the second it names, ours the middle of the round trip.
     const ahead = (asked + Date.now()) / 2 - (date + 500);
-    const json = await response.body.json().catch(() => undefined);
+    const text = await response.body.text();
+    // An answer that quotes the key must not carry it on.
+    const json = parseJson(apiKey ? text.replaceAll(apiKey, '[KIMI_API_KEY]') : text);
     return { status: response.statusCode, value: shape.safeParse(json).data, ...(!Number.isNaN(ahead) && { ahead }) };
+  } catch {
+    return undefined;
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
