@@ -296,6 +296,31 @@ describe('a cancelled task', () => {
     expect(world.counts.wakes.map(({ text }) => text)).toEqual([`Kimi 任務已取消：calculator（${started.task_id}）`]);
   });
 
+  it('whose answer came back with the dispatch call all the same keeps it, in silence', async () => {
+    let isSending = false;
+    const { metadata: _, ...answer } = callbackFor('kimi-1-1');
+    const world = await openWorld({
+      wrap: (activities) => ({
+        ...activities,
+        dispatch: async ({ task_id }) => {
+          isSending = true;
+          // As one that is too late to be stopped.
+          await new Promise((resolve) => setTimeout(resolve, 1_000));
+          return { api_id: answer.id, answer: { ...answer, metadata: { task_id } } };
+        },
+      }),
+    });
+    const started = await world.start('x', {}, 0);
+    await until(() => isSending);
+    await world.handle(started).cancel();
+    expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });
+    expect(await world.results.read(started.task_id)).toMatchObject({
+      status: 'cancelled',
+      late: true,
+      output: '答案',
+    });
+  });
+
   it('before anything was sent ends at once', async () => {
     const world = await openWorld({ apiUrl: 'http://127.0.0.1:1/v1' });
     const started = await world.start('x', {}, 300);

@@ -127,6 +127,8 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     acknowledged: false,
   };
   let callback: Callback | undefined;
+  /** What the dispatch call brought back, though the task had been cancelled by then: it is paid for. */
+  let answeredInPlace: AnswerCallback | undefined;
   /** Whether Kimi has, or may have, had a request of this task. */
   let wasSent = false;
   /** Whether an acknowledgement or a late answer ends the attempts to wake the agent for what went before. */
@@ -172,8 +174,10 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     // Since 0.2.0. Asked only where a history of 0.1.0 would differ, so that the others are spared the event.
     canInterrupt = (result.status !== 'cancelled' && !answerMayFollow) || patched('telling can be interrupted');
     if (!answerMayFollow) await tell(task_id);
-    else if (canInterrupt) await tellAndStayOpen();
-    else await tellThenStayOpen();
+    else if (canInterrupt) {
+      callback ??= answeredInPlace;
+      await tellAndStayOpen();
+    } else await tellThenStayOpen();
     enter('closed');
     await condition(allHandlersFinished);
   });
@@ -188,6 +192,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     } catch (error) {
       if (!isCancellation(error)) throw error;
       const sending = await CancellationScope.nonCancellable(async () => await dispatched);
+      if ('api_id' in sending) answeredInPlace = sending.answer;
       const cancelled = { type: 'cancelled', message: text.error.cancelled };
       return {
         result: { ...base(), status: 'cancelled', error: cancelled },
