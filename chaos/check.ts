@@ -22,6 +22,8 @@ export interface Observed {
   latest: (Pick<ResultFile, 'task_id' | 'completed_at'> | undefined)[];
   /** Task ids of results that the inbox holds. */
   inbox: string[];
+  /** Task ids of callbacks that were accepted and that nothing would take any more. */
+  deadLetters: string[];
 }
 
 /** One attempt to start a task, under a name of its own. */
@@ -48,7 +50,7 @@ export interface Command {
 }
 
 export interface EngineTask {
-  task: Pick<Task, 'task_id' | 'task_name' | 'timeout_ms' | 'resend_unknown' | 'ack'>;
+  task: Pick<Task, 'task_id' | 'task_name' | 'timeout_ms' | 'grace_ms' | 'resend_unknown' | 'ack'>;
   /** `RUNNING`, `COMPLETED`, or how else it ended. */
   status: string;
   /** Where it says it stands; absent where no worker answered. */
@@ -74,6 +76,9 @@ const WINDOW_MS = 60_000;
 
 /** How long after an acknowledgement a wake that was on its way may still arrive, in milliseconds. */
 const ON_ITS_WAY_MS = 10_000;
+
+/** No run lasts longer: a task with more grace than that takes any answer, in milliseconds. */
+const LONG_GRACE_MS = 3_600_000;
 
 const INVARIANTS: Record<string, (observed: Observed) => Omit<Verdict, 'name'>> = {
   'each start that was confirmed gave one task': startsGaveTasks,
@@ -102,8 +107,9 @@ function startsGaveTasks({ starts, tasks }: Observed): Omit<Verdict, 'name'> {
   });
 }
 
-function callbacksAreKept({ tasks, events, files }: Observed): Omit<Verdict, 'name'> {
-  const answered = tasks.filter(({ task }) => acceptedCallback(events, task.task_id));
+function callbacksAreKept(observed: Observed): Omit<Verdict, 'name'> {
+  const { tasks, events, files } = observed;
+  const answered = tasks.filter(({ task }) => acceptedCallback(events, task.task_id) && !cameTooLate(observed, task));
   return verdict(answered, ({ task: { task_id } }) => {
     const results = files.filter((file) => file.task_id === task_id && !file.isPending);
     const [file] = results;
@@ -121,7 +127,8 @@ function callbacksAreKept({ tasks, events, files }: Observed): Omit<Verdict, 'na
   });
 }
 
-function resultsAreTrue({ tasks, files, events, commands }: Observed): Omit<Verdict, 'name'> {
+function resultsAreTrue(observed: Observed): Omit<Verdict, 'name'> {
+  const { tasks, files, events, commands } = observed;
   return verdict(files.filter(isResult), ({ task_id, result }) => {
     const cancel = commands.find(({ what, task_id: id }) => what === 'cancel' && id === task_id);
     const answer = answerOf(events, task_id);
@@ -136,7 +143,7 @@ function resultsAreTrue({ tasks, files, events, commands }: Observed): Omit<Verd
     const isSo = {
       done: result.output !== undefined,
       failed: isFailure || isRefused,
-      timed_out: !acceptedCallback(events, task_id),
+      timed_out: !acceptedCallback(events, task_id) || cameTooLate(observed, task),
       cancelled: cancel !== undefined,
     }[result.status];
     return !isSo && `${task_id}: is ${result.status}, and nothing that happened to it says so`;
@@ -271,6 +278,17 @@ function acceptedCallback(events: KimiEvent[], task_id: string): KimiEvent | und
   return events.find(
     (event) => event.task_id === task_id && event.what === 'called back' && event.status >= 200 && event.status < 300,
   );
+}
+
+/**
+ * Whether all that the webhook accepted for a task waited in the journal until the grace was over: the provider was told
+ * `queued`, and the callback is kept as a dead letter.
+ */
+function cameTooLate({ events, deadLetters }: Observed, { task_id, grace_ms }: EngineTask['task']): boolean {
+  const wasSignalled = events.some(
+    (event) => event.task_id === task_id && event.what === 'called back' && event.status === 200,
+  );
+  return !wasSignalled && grace_ms < LONG_GRACE_MS && deadLetters.includes(task_id);
 }
 
 function answerOf(events: KimiEvent[], task_id: string) {

@@ -6,11 +6,11 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** The whole disk, in megabytes: the large answers of a long run, and as much again. */
+/** A whole disk, in megabytes: the large answers of a long run, and as much again. */
 const SIZE_MB = 96;
 
-/** How often it is tried to make the disk read-only, or writable: it cannot be while a file is open. */
-const TRIES = 40;
+/** How long it is tried to make the disk read-only, which it cannot be while a file is open, and writable again. Milliseconds. */
+const REMOUNT_MS = { ro: 2_000, rw: 30_000 };
 const TRY_AGAIN_MS = 25;
 
 /** How the disk can be broken on this machine. */
@@ -22,20 +22,20 @@ export type DiskKind =
   /** A folder that stays as it is. */
   | 'unbreakable';
 
-/** The disk that the results folder lies on. */
-export class ResultsDisk {
+/** A disk that can be broken. */
+export class Disk {
   private constructor(
     readonly folder: string,
     readonly kind: DiskKind,
   ) {}
 
-  static async mount(folder: string): Promise<ResultsDisk> {
+  static async mount(folder: string): Promise<Disk> {
     await mkdir(folder);
     try {
       await run('mount', ['-t', 'tmpfs', '-o', `size=${SIZE_MB}m,mode=0700`, 'tmpfs', folder]);
-      return new ResultsDisk(folder, 'tmpfs');
+      return new Disk(folder, 'tmpfs');
     } catch {
-      return new ResultsDisk(folder, process.getuid?.() === 0 ? 'unbreakable' : 'folder');
+      return new Disk(folder, process.getuid?.() === 0 ? 'unbreakable' : 'folder');
     }
   }
 
@@ -47,7 +47,11 @@ export class ResultsDisk {
       return true;
     }
     if (this.kind === 'folder') await chmod(this.folder, 0o555);
-    return this.kind === 'folder' || (this.kind === 'tmpfs' && (await this.remount('ro')));
+    if (this.kind !== 'tmpfs') return this.kind === 'folder';
+    return await this.remount('ro').then(
+      () => true,
+      () => false,
+    );
   }
 
   async heal(): Promise<void> {
@@ -66,16 +70,18 @@ export class ResultsDisk {
     return join(this.folder, '.ballast');
   }
 
-  private async remount(how: 'ro' | 'rw'): Promise<boolean> {
-    for (let tries = 0; tries < TRIES; tries += 1) {
+  /** @throws what `mount` said last. */
+  private async remount(how: 'ro' | 'rw'): Promise<void> {
+    const giveUpAt = Date.now() + REMOUNT_MS[how];
+    for (;;) {
       try {
         await run('mount', ['-o', `remount,${how}`, this.folder]);
-        return true;
-      } catch {
+        return;
+      } catch (error) {
+        if (Date.now() > giveUpAt) throw error;
         await pause(TRY_AGAIN_MS);
       }
     }
-    return false;
   }
 }
 

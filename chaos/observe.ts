@@ -32,7 +32,7 @@ const WATCH_MS = 100;
 export async function settled(stage: Stage, within_ms: number): Promise<boolean> {
   const giveUpAt = stage.clock() + within_ms;
   while (stage.clock() < giveUpAt) {
-    if (kimiIsDone(stage) && (await tasksAreDone(stage).catch(() => false))) return true;
+    if (kimiIsDone(stage) && (await nothingWaits(stage)) && (await tasksAreDone(stage).catch(() => false))) return true;
     await pause(LOOK_MS);
   }
   return false;
@@ -42,6 +42,16 @@ export async function settled(stage: Stage, within_ms: number): Promise<boolean>
 function kimiIsDone({ events }: Stage): boolean {
   const taken = events.filter((event) => event.what === 'taken' && !event.repeated);
   return taken.length === events.filter(({ what }) => what === 'finished').length;
+}
+
+/** Every callback that the webhook accepted has left its journal. */
+async function nothingWaits({ webhookUrl }: Stage): Promise<boolean> {
+  try {
+    const { journal } = (await (await fetch(`${webhookUrl}/readyz`)).json()) as { journal?: { entries: number } };
+    return journal?.entries === 0;
+  } catch {
+    return false;
+  }
 }
 
 async function tasksAreDone(stage: Stage): Promise<boolean> {
@@ -62,7 +72,7 @@ export async function tasksOf(stage: Stage, planned: PlannedTask[]): Promise<Eng
     const { status, raw } = await stage.client.workflow.getHandle(task_id).describe();
     const plan = planned.find(({ name }) => name === task_name.slice(0, name.length));
     tasks.push({
-      task: { task_id, task_name, timeout_ms: 0, ...plan?.request },
+      task: { task_id, task_name, timeout_ms: 0, grace_ms: 0, ...plan?.request },
       status: status.name,
       view: status.name === 'RUNNING' ? await viewOf(stage, task_id) : undefined,
       pending: (raw.pendingActivities ?? []).map(
@@ -86,8 +96,11 @@ async function viewOf({ client }: Stage, task_id: string): Promise<TaskView | un
   }
 }
 
-/** @returns what the results folder holds. */
-export async function filesIn(folder: string): Promise<Pick<Observed, 'files' | 'inbox'>> {
+/** @returns what the results folder holds, and whose callbacks became dead letters. */
+export async function filesOf({
+  disk: { folder },
+  deadLetters,
+}: Stage): Promise<Pick<Observed, 'files' | 'inbox' | 'deadLetters'>> {
   const files: Observed['files'] = [];
   for (const name of await readdir(folder)) {
     const [, pending, task_id = ''] = /^(?<pending>pending-)?(?<id>kimi-.*)\.json$/.exec(name) ?? [];
@@ -95,7 +108,12 @@ export async function filesIn(folder: string): Promise<Pick<Observed, 'files' | 
     const result = await readJson(join(folder, name));
     files.push({ task_id, isPending: pending !== undefined, ...(!pending && result && { result }) });
   }
-  return { files, inbox: await readdir(join(folder, '.unacknowledged')).catch(() => []) };
+  const letters = await readdir(deadLetters).catch(() => []);
+  return {
+    files,
+    inbox: await readdir(join(folder, '.unacknowledged')).catch(() => []),
+    deadLetters: letters.map((name) => name.split('-', 3).join('-')),
+  };
 }
 
 /** Reads `latest.json` again and again, as any reader might. */

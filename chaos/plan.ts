@@ -1,6 +1,6 @@
 /** What a seed stands for: which tasks are started, and what is broken, when. Pure: the same seed, the same plan. */
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
-import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import { mersenne } from 'pure-rand/generator/mersenne';
 import type { Limits, Priority, Task } from '../src/contract.ts';
 
 /** One task to start, and what its user does with it. */
@@ -15,7 +15,7 @@ export interface PlannedTask {
   cancel_after?: number;
 }
 
-export type Target = 'worker-1' | 'worker-2' | 'webhook' | 'engine' | 'gateway' | 'disk';
+export type Target = 'worker-1' | 'worker-2' | 'webhook' | 'engine' | 'gateway' | 'disk' | 'journal disk';
 
 /** What is done to a target at a time, and for how long. Milliseconds. */
 export interface Fault {
@@ -35,7 +35,7 @@ export type How =
   | '503'
   | 'hanging'
   | 'refusing'
-  /** The results folder takes nothing. */
+  /** A disk takes nothing: that of the results, or that of the webhook's journal. */
   | 'full'
   | 'read-only';
 
@@ -103,6 +103,14 @@ const KINDS = {
     deal: (dice) => ({ wishes: `delay=${dice.between(500, 3_000)}`, cancel_after: dice.between(0, 300) }),
   },
   cancelled: { cards: 2, deal: (dice) => ({ wishes: 'delay=4000', cancel_after: dice.between(300, 2_500) }) },
+  'cancelled, after the grace': {
+    cards: 1,
+    deal: (dice) => ({
+      wishes: `delay=${dice.between(7_000, 10_000)}`,
+      cancel_after: dice.between(300, 1_000),
+      grace_ms: 1_500,
+    }),
+  },
   'cancelled, never answered': {
     cards: 1,
     deal: (dice) => ({ wishes: 'drop=1', cancel_after: dice.between(300, 2_500) }),
@@ -134,6 +142,10 @@ const FAULTS: Record<string, (dice: Dice) => Omit<Fault, 'at'>[]> = {
   'the webhook stopped': (dice) => [{ target: 'webhook', how: 'SIGTERM', for_ms: dice.between(0, 3_000) }],
   'the engine killed': (dice) => [{ target: 'engine', how: 'SIGKILL', for_ms: dice.between(0, 5_000) }],
   'the engine stopped': (dice) => [{ target: 'engine', how: 'SIGTERM', for_ms: dice.between(0, 3_000) }],
+  'the engine killed, and the journal’s disk full': (dice) => [
+    { target: 'engine', how: 'SIGKILL', for_ms: dice.between(1_000, 5_000) },
+    { target: 'journal disk', how: 'full', for_ms: dice.between(1_000, 5_000) },
+  ],
   'the gateway busy': (dice) => [{ target: 'gateway', how: '503', for_ms: dice.between(1_000, 6_000) }],
   'the gateway hanging': (dice) => [{ target: 'gateway', how: 'hanging', for_ms: dice.between(1_000, 6_000) }],
   'the gateway down': (dice) => [{ target: 'gateway', how: 'refusing', for_ms: dice.between(1_000, 6_000) }],
@@ -211,7 +223,7 @@ class Dice {
   private readonly generator;
 
   constructor(seed: number) {
-    this.generator = xoroshiro128plus(seed);
+    this.generator = mersenne(seed);
   }
 
   /** @returns a whole number, both ends included. */

@@ -11,7 +11,7 @@ import { InvalidArgumentError, program } from 'commander';
 import { EXIT } from '../src/exit.ts';
 import { check, type Command, type Observed, type Start, type Verdict } from './check.ts';
 import type { DiskKind } from './disk.ts';
-import { filesIn, LatestWatch, settled, tasksOf } from './observe.ts';
+import { filesOf, LatestWatch, settled, tasksOf } from './observe.ts';
 import { planFor, type Fault, type Plan, type PlannedTask } from './plan.ts';
 import { setStage, type Stage } from './stage.ts';
 import { Agent, start, tell } from './users.ts';
@@ -78,7 +78,7 @@ async function run(plan: Plan, folder: string): Promise<Outcome> {
       wakes: stage.gateway.wakes,
       shown: agent.shown,
       tasks: await tasksOf(stage, planned),
-      ...(await filesIn(stage.disk.folder)),
+      ...(await filesOf(stage)),
       latest: latest.seen,
     };
     const took_ms = stage.clock();

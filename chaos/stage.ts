@@ -8,6 +8,7 @@ import type { Client } from '@temporalio/client';
 import { pino } from 'pino';
 import { readConfig } from '../src/config.ts';
 import { limiterId, NAMESPACE, TASK_QUEUE, type Limits } from '../src/contract.ts';
+import { deadLettersFolder } from '../src/dead-letters.ts';
 import { DIST } from '../src/paths.ts';
 import { openPayloads } from '../src/payloads/converter.ts';
 import { createSimulator } from '../src/simulator/app.ts';
@@ -15,7 +16,7 @@ import type { SimulatorEvent } from '../src/simulator/events.ts';
 import { engineArgs, namespaceIsThere } from '../src/stack/stack.ts';
 import { findTemporalCli } from '../src/stack/temporal-cli.ts';
 import { connectClient } from '../src/temporal.ts';
-import { ResultsDisk } from './disk.ts';
+import { Disk } from './disk.ts';
 import { GatewayStub, type Wake } from './gateway.ts';
 import type { Fault, Target } from './plan.ts';
 import { RestartedProcess } from './process.ts';
@@ -33,10 +34,14 @@ export interface Stage {
   taskQueue: string;
   /** Workflow id of the limiter. */
   limiter: string;
-  disk: ResultsDisk;
+  /** The disk that the results folder is. */
+  disk: Disk;
   gateway: GatewayStub;
   /** All that happened at the simulated Kimi, in order. */
   events: KimiEvent[];
+  webhookUrl: string;
+  /** Callbacks that were accepted and that nothing would take any more. */
+  deadLetters: string;
   /** The environment of a command line of this product. */
   env: NodeJS.ProcessEnv;
   /** Milliseconds since the stage was set: the clock of everything that is observed. */
@@ -60,7 +65,8 @@ export async function setStage(folder: string, limits: Limits, onShown: (wake: W
   const clock = (): number => Math.round(performance.now() - started);
   const [home, logs] = [join(folder, 'home'), join(folder, 'logs')];
   await Promise.all([mkdir(home), mkdir(logs)]);
-  const disk = await ResultsDisk.mount(join(folder, 'results'));
+  const disk = await Disk.mount(join(folder, 'results'));
+  const journalDisk = await Disk.mount(join(folder, 'journal'));
   const gateway = new GatewayStub(clock, onShown);
   await gateway.start();
 
@@ -76,6 +82,7 @@ export async function setStage(folder: string, limits: Limits, onShown: (wake: W
 
   const [enginePort, uiPort, webhookPort] = await freePorts(3);
   const address = `127.0.0.1:${enginePort}`;
+  const webhookUrl = `http://127.0.0.1:${webhookPort}`;
   const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = readConfig();
   const command = await findTemporalCli({ path, cache, onStep: () => {} });
   const env: NodeJS.ProcessEnv = {
@@ -89,6 +96,7 @@ export async function setStage(folder: string, limits: Limits, onShown: (wake: W
     KIMI_HOME: home,
     KIMI_LANG: 'en',
     KIMI_RESULTS_DIR: disk.folder,
+    KIMI_JOURNAL_DIR: join(journalDisk.folder, 'journal'),
     KIMI_MAX_TASKS_PER_MINUTE: String(limits.per_minute),
     KIMI_MAX_CONCURRENT_TASKS: String(limits.concurrent),
     KIMI_MAX_QUEUED_TASKS: String(limits.queued),
@@ -104,11 +112,11 @@ export async function setStage(folder: string, limits: Limits, onShown: (wake: W
   const workerEnv = {
     KIMI_API_URL: `http://127.0.0.1:${kimiPort}/v1`,
     KIMI_API_KEY: 'sk-chaos',
-    KIMI_CALLBACK_BASE_URL: `http://127.0.0.1:${webhookPort}`,
+    KIMI_CALLBACK_BASE_URL: webhookUrl,
     OPENCLAW_WAKE_URL: gateway.url,
     KIMI_WORKER_PORT: '0',
   };
-  const processes: Record<Exclude<Target, 'gateway' | 'disk'>, RestartedProcess> = {
+  const processes: Record<Exclude<Target, 'gateway' | 'disk' | 'journal disk'>, RestartedProcess> = {
     engine: new RestartedProcess({
       name: 'engine',
       command,
@@ -126,6 +134,7 @@ export async function setStage(folder: string, limits: Limits, onShown: (wake: W
     for (const each of Object.values(processes)) each.kill();
     simulator.stop();
     disk.unmount();
+    journalDisk.unmount();
   };
   process.once('exit', close);
 
@@ -139,7 +148,30 @@ export async function setStage(folder: string, limits: Limits, onShown: (wake: W
     const { pollers } = await workflowService.describeTaskQueue({ namespace: NAMESPACE, taskQueue });
     return (pollers?.length ?? 0) >= 2;
   });
-  await until(async () => (await fetch(`http://127.0.0.1:${webhookPort}/readyz`)).ok);
+  await until(async () => (await fetch(`${webhookUrl}/readyz`)).ok);
+
+  const turns = new Map<Target, Promise<unknown>>();
+  const breakNow = async ({ target, how, for_ms }: Fault): Promise<boolean> => {
+    switch (how) {
+      case '503':
+      case 'hanging':
+      case 'refusing':
+        await gateway.behave(how);
+        await pause(for_ms);
+        await gateway.behave('up');
+        return true;
+      case 'full':
+      case 'read-only': {
+        const broken = target === 'disk' ? disk : journalDisk;
+        if (!(await broken.break(how))) return false;
+        await pause(for_ms);
+        await broken.heal();
+        return true;
+      }
+      default:
+        return await processes[target as keyof typeof processes].break(how, for_ms);
+    }
+  };
 
   return {
     client,
@@ -148,26 +180,15 @@ export async function setStage(folder: string, limits: Limits, onShown: (wake: W
     disk,
     gateway,
     events,
+    webhookUrl,
+    deadLetters: deadLettersFolder(home),
     env,
     clock,
-    break: async ({ target, how, for_ms }) => {
-      switch (how) {
-        case '503':
-        case 'hanging':
-        case 'refusing':
-          await gateway.behave(how);
-          await pause(for_ms);
-          await gateway.behave('up');
-          return true;
-        case 'full':
-        case 'read-only':
-          if (!(await disk.break(how))) return false;
-          await pause(for_ms);
-          await disk.heal();
-          return true;
-        default:
-          return await processes[target as keyof typeof processes].break(how, for_ms);
-      }
+    break: async (fault) => {
+      // On a busy machine a fault takes longer than planned: the next one of its target waits for its end.
+      const turn = (turns.get(fault.target) ?? Promise.resolve()).then(async () => await breakNow(fault));
+      turns.set(fault.target, turn);
+      return await turn;
     },
     close,
   };

@@ -15,8 +15,8 @@ describe('a plan', () => {
     const { tasks, faults, limits } = planFor(1, 100);
     expect(tasks).toHaveLength(100);
     expect(new Set(tasks.map(({ name }) => name)).size).toBe(100);
-    expect(new Set(tasks.map(({ kind }) => kind)).size).toBeGreaterThanOrEqual(18);
-    expect(new Set(faults.map(({ target }) => target)).size).toBe(6);
+    expect(new Set(tasks.map(({ kind }) => kind)).size).toBeGreaterThanOrEqual(19);
+    expect(new Set(faults.map(({ target }) => target)).size).toBe(7);
     expect(new Set(faults.map(({ how }) => how)).size).toBe(8);
     expect(limits.per_minute).toBeLessThan(100);
   });
@@ -67,7 +67,7 @@ const events = (task_id: string, from: number): KimiEvent[] => [
 /** Two tasks that went well, one after the other. */
 function healthy(): Observed {
   const tasks = [ID, OTHER].map((task_id) => ({
-    task: { task_id, task_name: `name-${task_id}`, timeout_ms: 3_000 },
+    task: { task_id, task_name: `name-${task_id}`, timeout_ms: 3_000, grace_ms: 86_400_000 },
     status: 'COMPLETED',
     pending: [],
   }));
@@ -84,6 +84,7 @@ function healthy(): Observed {
     files: [ID, OTHER].map((task_id) => ({ task_id, isPending: false, result: resultOf(task_id) })),
     latest: [resultOf(ID), resultOf(OTHER)],
     inbox: [],
+    deadLetters: [],
   };
 }
 
@@ -93,6 +94,17 @@ function violatedBy(change: (observed: Observed) => void): string[] {
   change(observed);
   return check(observed).flatMap(({ name, violations }) => (violations.length > 0 ? [name] : []));
 }
+
+/** An answer of the first task that is not in its result and lies among the dead letters; its callbacks were answered so. */
+const waited = (grace_ms: number, statuses: number[]) => (o: Observed) => {
+  o.events = [
+    ...o.events.filter(({ what, task_id }) => what !== 'called back' || task_id !== ID),
+    ...statuses.map((status): KimiEvent => ({ task_id: ID, at: 2_000, what: 'called back', status })),
+  ];
+  o.files[0]!.result = { ...resultOf(ID, { status: 'timed_out' }), output: undefined as never };
+  o.tasks[0]!.task.grace_ms = grace_ms;
+  o.deadLetters = [ID];
+};
 
 describe('the check', () => {
   it('finds nothing wrong where all went well, and says how much it looked at', () => {
@@ -168,6 +180,13 @@ describe('the check', () => {
     ],
   ])('sees to it that %s: %s', (name, _how, change) => {
     expect(violatedBy(change)).toContain(name);
+  });
+
+  it('a callback that waited in the journal until the grace was over may end as a dead letter; no other may', () => {
+    const lost = 'each accepted callback is in the one result of its task';
+    expect(violatedBy(waited(1_000, [202]))).toEqual([]);
+    expect(violatedBy(waited(86_400_000, [202]))).toContain(lost);
+    expect(violatedBy(waited(1_000, [202, 200]))).toContain(lost);
   });
 
   it('a request that arrived a minute later is none too many, and an answer in place gives its place back', () => {
