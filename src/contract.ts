@@ -405,7 +405,13 @@ export interface RelayRequest {
   /** Where the callback goes. */
   callback_url: string;
   /** What Kimi is sent: the body of the dispatch call, without what is ours, streamed. */
-  body: { model: string; messages: unknown[]; [member: string]: unknown };
+  body: {
+    model: string;
+    messages: unknown[];
+    response_format?: unknown;
+    tools?: unknown;
+    [member: string]: unknown;
+  };
 }
 
 /** How far an answer is, while it streams in: what the streaming activity heartbeats. */
@@ -425,10 +431,10 @@ export interface RelayActivities {
   /**
    * Asks Kimi and takes the answer as it streams in. Fails as {@link FAILURE.interrupted} where it breaks off.
    *
-   * @param interruptions how often that has happened to this request.
+   * @param interruptions how often that has happened to this request, and why it did last.
    * @returns what the task is to be told: the answer, or why there is none.
    */
-  complete(request: RelayRequest, interruptions: number): Promise<Callback>;
+  complete(request: RelayRequest, interruptions: number, why?: string): Promise<Callback>;
   /** Posts the signed callback until it is taken. */
   deliver(request: RelayRequest, callback: Callback): Promise<void>;
 }

@@ -10,7 +10,7 @@ import type { Piece } from './answer.ts';
 export interface StreamOptions {
   /** Base address, e.g. `https://api.moonshot.cn/v1`. */
   apiUrl: string;
-  apiKey: string;
+  apiKey: string | undefined;
   /** How long a stream that has begun may be silent, in milliseconds. */
   stallMs: number;
 }
@@ -65,11 +65,12 @@ const whole = z.object({
 
 /** Asks an API that answers in place, and takes its answer as it streams in. */
 export class StreamingClient {
-  private readonly http: KimiHttp;
+  private readonly http: KimiHttp | undefined;
 
   constructor(private readonly options: StreamOptions) {
+    const { apiUrl: url, apiKey: key } = options;
     // The watch below knows what has come; undici's own timeouts do not.
-    this.http = new KimiHttp({ url: options.apiUrl, key: options.apiKey, timeoutMs: 0 });
+    if (key) this.http = new KimiHttp({ url, key, timeoutMs: 0 });
   }
 
   /**
@@ -80,9 +81,11 @@ export class StreamingClient {
    * @throws {KimiError} `interrupted` where the answer broke off after its headers; else as the request went.
    */
   async *complete(body: object, signal: AbortSignal, onSent: () => void): AsyncGenerator<Piece[], void> {
+    const { http } = this;
+    if (!http) throw new KimiError('refused', 'no_api_key', 'KIMI_API_KEY is not set in the relay’s environment');
     const watch = new Watch(FIRST_BYTE_MS, 'Kimi did not begin to answer');
     try {
-      const response = await this.http.post('chat/completions', {
+      const response = await http.post('chat/completions', {
         signal: AbortSignal.any([signal, watch.signal]),
         headers: { accept: 'text/event-stream' },
         body: { ...body, stream: true, stream_options: { include_usage: true } },
@@ -90,19 +93,24 @@ export class StreamingClient {
       });
       const { statusCode, headers } = response;
       if (statusCode < 200 || statusCode >= 300) {
-        throw readRefusal(statusCode, headers, await this.http.readJson(response, MAX_CALLBACK_BYTES));
+        throw readRefusal(statusCode, headers, await http.readJson(response, MAX_CALLBACK_BYTES));
       }
       if (/^application\/json\b/i.test(String(headers['content-type']))) {
-        yield [readWhole(await this.http.readJson(response, MAX_CALLBACK_BYTES))];
+        yield [readWhole(await http.readJson(response, MAX_CALLBACK_BYTES))];
         return;
       }
-      yield* this.read(response, watch, signal);
+      yield* this.read(http, response, watch, signal);
     } finally {
       watch.stop();
     }
   }
 
-  private async *read(response: Dispatcher.ResponseData, watch: Watch, signal: AbortSignal): AsyncGenerator<Piece[]> {
+  private async *read(
+    http: KimiHttp,
+    response: Dispatcher.ResponseData,
+    watch: Watch,
+    signal: AbortSignal,
+  ): AsyncGenerator<Piece[]> {
     let pieces: Piece[] = [];
     let failure: KimiError | undefined;
     const parser = createParser({
@@ -110,7 +118,7 @@ export class StreamingClient {
       onEvent: ({ data }) => {
         if (failure) return;
         try {
-          pieces.push(readEvent(this.http.withoutKey(data)));
+          pieces.push(readEvent(http.withoutKey(data)));
         } catch (error) {
           failure = error as KimiError;
         }
