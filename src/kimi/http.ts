@@ -152,5 +152,7 @@ function retryAfter(header: string | string[] | undefined, message: string): num
 /** A connection error in few words: its code, since the message may be empty (happy eyeballs) or long. */
 export function describe(error: unknown): string {
   const { code, message } = error as { code?: unknown; message?: string };
+  // What undici makes of an answer in chunks without the last one.
+  if (message?.includes('Invalid EOF state')) return 'it was cut before its end';
   return (typeof code === 'string' ? code : message) ?? String(error);
 }

@@ -45,12 +45,12 @@ const chunk = z.object({
       z.object({
         delta: z.object({ content: text, reasoning_content: text }).nullish(),
         finish_reason: text,
-        usage: z.unknown(),
+        usage: z.unknown().optional(),
       }),
     )
     .nullish(),
-  usage: z.unknown(),
-  error: z.object({ type: text, message: text, code: z.unknown() }).nullish(),
+  usage: z.unknown().optional(),
+  error: z.object({ type: text, message: text }).nullish(),
 });
 
 /** An answer in one piece, of a server that does not stream. */
@@ -60,7 +60,7 @@ const whole = z.object({
   choices: z
     .array(z.object({ message: z.object({ content: text, reasoning_content: text }), finish_reason: text }))
     .min(1),
-  usage: z.unknown(),
+  usage: z.unknown().optional(),
 });
 
 /** Asks an API that answers in place, and takes its answer as it streams in. */
