@@ -5,9 +5,10 @@ import { relayQueue, streamsQueue } from './contract.ts';
 import { ServiceError } from './errors.ts';
 import { openPayloads } from './payloads/converter.ts';
 import { healthServer, listen, runService } from './process.ts';
-import { createRelayActivities } from './relay/activities.ts';
 import { createRelayApp } from './relay/app.ts';
+import { createDeliveryActivities } from './relay/delivery-activities.ts';
 import { ReceivedStore } from './relay/received.ts';
+import { createStreamActivities } from './relay/stream-activities.ts';
 import { StreamingClient } from './relay/stream.ts';
 import { createWorkers } from './temporal-worker.ts';
 import { lazyClient } from './temporal.ts';
@@ -30,13 +31,12 @@ await runService('relay', async (config, log) => {
   await received.prepare();
 
   const kimi = new StreamingClient({ apiUrl, apiKey, stallMs: config.KIMI_STALL_TIMEOUT_MS });
-  const activities = createRelayActivities({ kimi, received, onInterrupt: config.KIMI_ON_INTERRUPT, secret, log });
   const taskQueue = relayQueue(config.KIMI_TASK_QUEUE);
   const workers = await createWorkers(config, log, [
-    { taskQueue, activities: { deliver: activities.deliver } },
+    { taskQueue, activities: createDeliveryActivities({ received, secret, log }) },
     {
       taskQueue: streamsQueue(taskQueue),
-      activities: { complete: activities.complete },
+      activities: createStreamActivities({ kimi, received, onInterrupt: config.KIMI_ON_INTERRUPT, log }),
       workflows: false,
       maxConcurrentActivityTaskExecutions: config.KIMI_RELAY_STREAMS,
       maxHeartbeatThrottleInterval: PROGRESS_MS,
@@ -60,9 +60,8 @@ await runService('relay', async (config, log) => {
     stop: () => {
       for (const worker of workers) worker.shutdown();
     },
-    stopped: Promise.all(workers.map(async (worker) => await worker.run())).then(async () => {
-      server.close();
-      await client.connection.close();
-    }),
+    stopped: Promise.all(workers.map(async (worker) => await worker.run()))
+      .finally(() => server.close())
+      .then(async () => await client.connection.close()),
   };
 });

@@ -24,7 +24,10 @@ const STICKY_SCHEDULE_TO_START_MS = 2_000;
 const SHUTDOWN_GRACE_MS = 25_000;
 
 /** What a worker does, and on which task queue. */
-type Work = Pick<WorkerOptions, 'taskQueue' | 'maxConcurrentActivityTaskExecutions' | 'maxHeartbeatThrottleInterval'> & {
+type Work = Pick<
+  WorkerOptions,
+  'taskQueue' | 'maxConcurrentActivityTaskExecutions' | 'maxHeartbeatThrottleInterval'
+> & {
   activities: object;
   /** False where it runs activities alone. */
   workflows?: false;

@@ -53,9 +53,9 @@ describe('a task through the relay', () => {
     const world = await openRelayedWorld({}, { worker: false });
     const call = dispatchCall(world, 'kimi-1-1');
     const answers = await Promise.all([1, 2, 3].map(async () => await world.relay.post('/v1/chat/completions', call)));
-    expect(answers).toEqual(Array(3).fill({ status: 202, json: { id: 'cmpl-1-1' } }));
+    for (const answer of answers) expect(answer).toEqual({ status: 202, json: { id: 'cmpl-1-1' } });
     // The webhook knows no such task: the answer ends there, and asking again starts nothing.
-    await expect(world.handle({ task_id: 'relay-kimi-1-1' }).result()).rejects.toThrow();
+    await expect(world.handle({ task_id: 'relay-kimi-1-1' }).result()).rejects.toThrow('Workflow execution failed');
     expect(await world.relay.post('/v1/chat/completions', call)).toEqual(answers[0]);
     expect(world.counts.completions).toHaveLength(1);
   });
@@ -211,25 +211,29 @@ describe('an answer that breaks off', () => {
   }
 });
 
+/** Our shape of an error. */
+const refused = (status: number, type: string) => ({ status, json: { error: { type, message: expect.any(String) } } });
+
 describe('the relay refuses', () => {
   it('who has no token, foreign callback addresses, and what is no dispatch call', async () => {
     const world = await openRelayedWorld({}, { worker: false });
-    const { post } = world.relay;
+    const { relay } = world;
     const call = dispatchCall(world, 'kimi-1-2');
-    const refused = (status: number, type: string) => ({ status, json: { error: { type, message: expect.any(String) } } });
     const path = '/v1/chat/completions';
-    expect(await post(path, call, 'wrong')).toMatchObject(refused(401, 'bad_relay_token'));
+    expect(await relay.post(path, call, 'wrong')).toMatchObject(refused(401, 'bad_relay_token'));
     for (const callback_url of [
       'http://127.0.0.1:1/kimi/webhook/kimi-1-2',
       `${world.webhookUrl}/kimi/webhook/kimi-1-3`,
       `${world.webhookUrl}.example.com/kimi/webhook/kimi-1-2`,
     ]) {
-      expect(await post(path, { ...call, callback_url })).toMatchObject(refused(400, 'foreign_callback_url'));
+      expect(await relay.post(path, { ...call, callback_url })).toMatchObject(refused(400, 'foreign_callback_url'));
     }
-    expect(await post(path, { ...call, metadata: { task_id: '../x' } })).toMatchObject(refused(400, 'invalid_request_error'));
-    expect(await post(path, '{')).toMatchObject({ status: 400 });
-    expect(await post(path, JSON.stringify('x'.repeat(5_000_000)))).toMatchObject({ status: 413 });
-    expect(await post('/v1/files', {})).toMatchObject(refused(404, 'not_found'));
+    expect(await relay.post(path, { ...call, metadata: { task_id: '../x' } })).toMatchObject(
+      refused(400, 'invalid_request_error'),
+    );
+    expect(await relay.post(path, '{')).toMatchObject({ status: 400 });
+    expect(await relay.post(path, JSON.stringify('x'.repeat(5_000_000)))).toMatchObject({ status: 413 });
+    expect(await relay.post('/v1/files', {})).toMatchObject(refused(404, 'not_found'));
     expect(world.counts.requests).toBe(0);
   });
 

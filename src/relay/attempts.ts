@@ -73,7 +73,12 @@ function goingOn(body: RelayRequest['body'], content: string, reasoning: string)
 
 /** @returns the attempts since the answer was last begun anew. */
 function current(attempts: readonly (Attempt | undefined)[]): readonly (Attempt | undefined)[] {
-  return attempts.slice(Math.max(0, attempts.findLastIndex((attempt) => attempt?.continues === false)));
+  return attempts.slice(
+    Math.max(
+      0,
+      attempts.findLastIndex((attempt) => attempt?.continues === false),
+    ),
+  );
 }
 
 /** @returns the answer's text so far. */

@@ -413,7 +413,13 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   /** An answer after the deadline is told; one after a cancellation is kept in silence. */
   async function keepLateAnswer(): Promise<void> {
     // The relay's word that it has closed the connection before anything came.
-    if (task.relay && callback && isErrorCallback(callback) && callback.error.type === 'cancelled' && !callback.partial) {
+    if (
+      task.relay &&
+      callback &&
+      isErrorCallback(callback) &&
+      callback.error.type === 'cancelled' &&
+      !callback.partial
+    ) {
       return;
     }
     const late: TaskResult = { ...resultOf(callback as Callback), late: true };

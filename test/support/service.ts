@@ -15,7 +15,14 @@ interface LogLine {
 
 export async function launch(service: string, env: Record<string, string>) {
   const child = spawn(process.execPath, [join(DIST, `${service}.js`)], {
-    env: { PATH: process.env['PATH'], HOME: await temporaryFolder(), WEBHOOK_PORT: '0', KIMI_WORKER_PORT: '0', KIMI_RELAY_PORT: '0', ...env },
+    env: {
+      PATH: process.env['PATH'],
+      HOME: await temporaryFolder(),
+      WEBHOOK_PORT: '0',
+      KIMI_WORKER_PORT: '0',
+      KIMI_RELAY_PORT: '0',
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));

@@ -5,27 +5,27 @@ import { beating } from '../heartbeat.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { Answer } from './answer.ts';
 import { answered, failed, nextStep, type Attempt, type OnInterrupt } from './attempts.ts';
-import { CallbackError, sendCallback } from './callback-sender.ts';
 import type { ReceivedStore, Recording } from './received.ts';
 import type { StreamingClient } from './stream.ts';
 
-/** What the relay's activities reach the world with. */
-export interface RelayDependencies {
+/** What an answer is taken with. */
+export interface StreamDependencies {
   kimi: Pick<StreamingClient, 'complete'>;
-  received: Pick<ReceivedStore, 'begin' | 'read' | 'remove'>;
+  received: Pick<ReceivedStore, 'begin' | 'read'>;
   onInterrupt: OnInterrupt;
-  /** What callbacks are signed with. */
-  secret: string;
   log: Logger;
 }
 
 /** Longest answer, its reasoning included, in UTF-16 units: its callback fits the webhook (`MAX_CALLBACK_BYTES`). */
 const MAX_ANSWER_CHARS = 4 * 1024 * 1024;
 
-/** Every input and output of the relay's workflow. */
-export function createRelayActivities(dependencies: RelayDependencies): RelayActivities {
-  const { kimi, received, onInterrupt, secret, log } = dependencies;
-
+/** Takes answers as they stream in. */
+export function createStreamActivities({
+  kimi,
+  received,
+  onInterrupt,
+  log,
+}: StreamDependencies): Pick<RelayActivities, 'complete'> {
   return {
     async complete(request, interruptions, why) {
       const before = await received.read(request.task_id, interruptions);
@@ -49,24 +49,6 @@ export function createRelayActivities(dependencies: RelayDependencies): RelayAct
       } finally {
         await recording.close();
       }
-    },
-
-    async deliver(request, callback) {
-      try {
-        await beating(async () => {
-          await sendCallback(request.callback_url, callback, secret, Context.current().cancellationSignal);
-        });
-      } catch (error) {
-        if (!(error instanceof CallbackError)) throw error;
-        if (!error.retryable) log.error({ task_id: request.task_id }, error.message);
-        throw ApplicationFailure.create({
-          message: error.message,
-          type: error.retryable ? FAILURE.callbackFailed : FAILURE.callbackRefused,
-          nonRetryable: !error.retryable,
-        });
-      }
-      log.info({ task_id: request.task_id }, 'callback delivered');
-      await received.remove(request.task_id);
     },
   };
 
