@@ -144,8 +144,9 @@ describe('an answer that breaks off', () => {
   });
 
   it('since the relay was stopped is gone on with by the next one', async () => {
-    const world = await openRelayedWorld({}, {});
-    const started = await world.start(wish('delay=0 reasoning=0 size=4000 chunks=400 chunk-delay=150'));
+    const world = await openRelayedWorld();
+    // Longer than a relay that stops waits for it.
+    const started = await world.start(wish('delay=0 reasoning=0 size=4000 chunk-delay=70'));
     await until(() => (world.counts.completions[0]?.generated.content_tokens ?? 0) > 100);
     await world.relay.stop();
     await world.relay.start();
