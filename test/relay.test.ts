@@ -1,10 +1,15 @@
 /** The relay on the real engine, in front of the simulated Kimi's real API. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
-import { relayApiId, relayId } from '../src/contract.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { relayApiId, relayId, type Task } from '../src/contract.ts';
+import { KimiClient } from '../src/kimi/client.ts';
+import { KimiError } from '../src/kimi/errors.ts';
+import { createRelayApp } from '../src/relay/app.ts';
+import { lazyClient } from '../src/temporal.ts';
+import { failureOf } from './support/answering.ts';
 import { openRelayedWorld, type RelayedWorld } from './support/relay.ts';
-import { until } from './support/world.ts';
+import { RELAY_TOKEN, serve, silent, TASK, until } from './support/world.ts';
 
 const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate: ${wishes}]]`;
 
@@ -238,7 +243,33 @@ describe('the relay refuses', () => {
     expect(world.counts.requests).toBe(0);
   });
 
-  it('tasks while the engine is away, or while it has no key', async () => {
+  it('tasks while the engine is away: they are sent again', async () => {
+    const callbackBaseUrl = 'http://127.0.0.1:1';
+    const client = lazyClient({}, { TEMPORAL_ADDRESS: '127.0.0.1:1' });
+    onTestFinished(async () => await client.connection.close());
+    const relay = await serve(
+      createRelayApp({
+        client,
+        taskQueue: 'x',
+        token: RELAY_TOKEN,
+        callbackBaseUrl,
+        apiUrl: callbackBaseUrl,
+        apiKey: 'sk-test',
+        log: silent,
+      }),
+    );
+    const task: Task = { ...TASK, task_id: 'kimi-1-5' };
+    const kimi = new KimiClient({
+      apiUrl: 'https://api.moonshot.cn/v1',
+      apiKey: undefined,
+      relay: { url: `${relay}/v1`, token: RELAY_TOKEN },
+      callbackBaseUrl,
+    });
+    const dispatching = kimi.dispatch({ ...task, model: 'kimi-k3' }, new AbortController().signal);
+    expect(await failureOf(dispatching, KimiError)).toMatchObject({ kind: 'turned_away', type: 'relay_unavailable' });
+  });
+
+  it('tasks while it has no key', async () => {
     const world = await openRelayedWorld({}, { worker: false });
     const call = dispatchCall(world, 'kimi-1-4');
     await world.relay.stop();
