@@ -5,7 +5,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,15 +54,17 @@ export async function benchRelay(): Promise<void> {
 async function measure(folder: string, children: ChildProcess[], servers: Server[]): Promise<void> {
   const moments = new Moments();
   let lost = 0;
-  const listen = async (listener: RequestListener): Promise<string> => {
-    const server = createServer(listener).listen(0, '127.0.0.1');
+  const listen = async (answer: (body: string, response: ServerResponse) => unknown): Promise<string> => {
+    const server = createServer((incoming, response) => {
+      void textOf(incoming).then((body) => answer(body, response));
+    }).listen(0, '127.0.0.1');
     servers.push(server);
     await once(server, 'listening');
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   };
 
-  const kimi = await listen(async (incoming, response) => {
-    const { messages } = JSON.parse(await textOf(incoming)) as { messages: { content: string }[] };
+  const kimi = await listen(async (body, response) => {
+    const { messages } = JSON.parse(body) as { messages: { content: string }[] };
     const { task_id, chunks, everyMs } = JSON.parse(messages[0]?.content ?? '') as Wanted & { task_id: string };
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     const start = performance.now();
@@ -78,8 +80,8 @@ async function measure(folder: string, children: ChildProcess[], servers: Server
     response.end(`data: ${JSON.stringify(end)}\n\ndata: [DONE]\n\n`);
     moments.note(`last byte of ${task_id}`);
   });
-  const webhook = await listen(async (incoming, response) => {
-    const { metadata, usage, choices } = JSON.parse(await textOf(incoming)) as AnswerCallback;
+  const webhook = await listen((body, response) => {
+    const { metadata, usage, choices } = JSON.parse(body) as AnswerCallback;
     moments.note(`callback of ${metadata.task_id}`);
     const whole = Array.from({ length: usage.completion_tokens }, (_, n) => word(n)).join('');
     if (choices[0]?.message.content !== whole) lost += 1;
@@ -130,16 +132,11 @@ async function measure(folder: string, children: ChildProcess[], servers: Server
   const started = performance.now();
   const streams = await Promise.all(Array.from({ length: TOGETHER.streams }, async () => await dispatch(TOGETHER)));
   let memory = 0;
-  let done = false;
-  const watching = (async () => {
-    while (!done) {
-      memory = Math.max(memory, (await usageOf(child)).memory);
-      await pause(500);
-    }
-  })();
+  const watching = setInterval(() => {
+    void usageOf(child).then((now) => (memory = Math.max(memory, now.memory)));
+  }, 500);
   const together = await Promise.all(streams.map(async ({ task_id }) => await after(task_id)));
-  done = true;
-  await watching;
+  clearInterval(watching);
   const cpu = (await usageOf(child)).cpu - idle.cpu;
   const seconds = (performance.now() - started) / 1000;
   await client.connection.close();

@@ -13,8 +13,8 @@ import { StreamingClient } from './relay/stream.ts';
 import { createWorkers } from './temporal-worker.ts';
 import { lazyClient } from './temporal.ts';
 
-/** How old the progress may be that others see, in milliseconds. */
-const PROGRESS_MS = 1_000;
+/** Heartbeats that come sooner after the one before wait for so long, in milliseconds: the first word is seen at once. */
+const PROGRESS_MS = 300;
 
 await runService('relay', async (config, log) => {
   const { WEBHOOK_SECRET: secret, KIMI_RELAY_TOKEN: token, KIMI_API_URL: apiUrl, KIMI_API_KEY: apiKey } = config;

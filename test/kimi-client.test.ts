@@ -113,15 +113,14 @@ describe('the request', () => {
   });
 });
 
+/** A client of a relay in front of an API that never calls back. */
+function through(url: string, token = 'a-relay-token'): KimiClient {
+  const apiUrl = 'https://api.moonshot.cn/v1';
+  return new KimiClient({ apiUrl, apiKey: KEY, relay: { url, token }, callbackBaseUrl: 'http://x' });
+}
+
 describe('through a relay', () => {
   const K3: Task = { ...TASK, model: 'kimi-k3' };
-  const through = (url: string, token: string | undefined = 'a-relay-token') =>
-    new KimiClient({
-      apiUrl: 'https://api.moonshot.cn/v1',
-      apiKey: KEY,
-      relay: { url, token },
-      callbackBaseUrl: 'http://x',
-    });
   const refused = async (kimi: KimiClient): Promise<KimiError> =>
     await failureOf(kimi.dispatch(K3, new AbortController().signal), KimiError);
 

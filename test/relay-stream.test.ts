@@ -1,12 +1,12 @@
 /** The streaming client against servers that send what Kimi sends, and what it should not. */
-import type { OutgoingHttpHeaders } from 'node:http';
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { KimiError } from '../src/kimi/errors.ts';
 import type { Piece } from '../src/relay/answer.ts';
 import { StreamingClient } from '../src/relay/stream.ts';
 import { failureOf, NOBODY, serveAnswer, serveCut } from './support/answering.ts';
-import { serve } from './support/world.ts';
+import { serve, until } from './support/world.ts';
 
 const KEY = 'sk-distinctive';
 const USAGE = { prompt_tokens: 9, completion_tokens: 5, total_tokens: 14 };
@@ -32,16 +32,20 @@ async function serveStream(
   pieces: (string | Buffer | undefined)[],
   headers: OutgoingHttpHeaders = { 'content-type': 'text/event-stream' },
 ): Promise<string> {
-  return await serve(async (request, response) => {
+  return await serve((request, response) => {
     request.resume();
     response.writeHead(200, headers).flushHeaders();
-    for (const piece of pieces) {
-      if (piece === undefined) response.destroy();
-      else response.write(piece);
-      await pause(0);
-    }
-    response.end();
+    void send(pieces, response);
   });
+}
+
+async function send(pieces: (string | Buffer | undefined)[], response: ServerResponse): Promise<void> {
+  for (const piece of pieces) {
+    if (piece === undefined) response.destroy();
+    else response.write(piece);
+    await pause(0);
+  }
+  response.end();
 }
 
 async function take(
@@ -130,15 +134,16 @@ describe('a stream', () => {
 
   it('that is not wanted any more is closed', async () => {
     const leaving = new AbortController();
-    const closed = new Promise<void>((resolve) => {
-      void serve((request, response) => {
-        request.resume();
-        response.writeHead(200, { 'content-type': 'text/event-stream' }).write(CAPTURED[0]);
-        response.once('close', resolve);
-        leaving.abort();
-      }).then(async (url) => await take(url, { signal: leaving.signal }).catch(() => {}));
+    let closed = false;
+    const url = await serve((request, response) => {
+      request.resume();
+      response.once('close', () => (closed = true));
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write(CAPTURED[0]);
+      setImmediate(() => leaving.abort(new Error('not wanted')));
     });
-    await closed;
+    await expect(take(url, { signal: leaving.signal })).rejects.toThrow('not wanted');
+    await until(() => closed);
+    expect(closed).toBe(true);
   });
 
   it('that quotes the key does not carry it on', async () => {
