@@ -170,7 +170,7 @@ describe('nothing is sent', () => {
   ])('to %s, which never calls back', async (apiUrl) => {
     const error = await refusal(apiUrl, { ...TASK, model: 'kimi-k2.6' });
     expect(error).toMatchObject({ kind: 'refused', type: 'no_callback_provider' });
-    expect(error.message).toContain('Set KIMI_API_URL');
+    expect(error.message).toContain('Set KIMI_CALLBACKS=relay');
   });
 
   it('to Moonshot for a model that is retired there', async () => {
