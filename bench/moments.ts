@@ -6,7 +6,8 @@ const LIMIT_MS = 30_000;
 /** Notes when something first happened, by a key, on this process's monotonic clock; lets others wait for it. */
 export class Moments {
   private readonly times = new Map<string, number>();
-  private readonly emitter = new EventEmitter();
+  // Many may wait for one thing each.
+  private readonly emitter = new EventEmitter().setMaxListeners(0);
 
   note(key: string): void {
     if (this.times.has(key)) return;

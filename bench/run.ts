@@ -2,6 +2,8 @@
  * `npm run bench [-- --rounds 50] [--limit 10000] [--json FILE]`: the figures of contract section 7, on the embedded stack, with real
  * processes over real HTTP. The bench plays Kimi and the agent's gateway, so what is measured is ours alone. One task at
  * a time; the floor of each figure is measured in the same rounds. Ends with 1 where a promise was missed.
+ *
+ * `npm run bench -- relay`: what the relay adds (relay.ts).
  */
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,6 +23,7 @@ import { sign, SIGNATURE_HEADER } from '../src/signature.ts';
 import type { StackState } from '../src/stack/state.ts';
 import { startFloor, type Floor, type FloorRound } from './floor.ts';
 import { Moments } from './moments.ts';
+import { benchRelay } from './relay.ts';
 import { median, summarise, table, type Figure } from './stats.ts';
 
 const CLI = join(DIST, 'kimi-dispatch.js');
@@ -226,6 +229,7 @@ async function setStage(folder: string, limit: string): Promise<Stage> {
     TEMPORAL_ADDRESS: '',
     KIMI_RESULTS_DIR: results,
     KIMI_MODEL: MODEL,
+    KIMI_CALLBACKS: 'native',
     KIMI_API_URL: `${kimi}/v1`,
     KIMI_API_KEY: 'sk-bench',
     OPENCLAW_WAKE_URL: `${gateway}/hooks/wake`,
@@ -398,7 +402,7 @@ The result file is noticed with fs.watch, ${watchDelay.toFixed(2)} ms late (medi
 }
 
 try {
-  await main();
+  await (process.argv[2] === 'relay' ? benchRelay() : main());
 } catch (error) {
   console.error(error);
   process.exitCode = 1;

@@ -8,18 +8,31 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { it } from 'vitest';
-import { ACKNOWLEDGE_UPDATE, CALLBACK_SIGNAL, limiterId, type Callback, type TaskView } from '../src/contract.ts';
+import {
+  ACKNOWLEDGE_UPDATE,
+  CALLBACK_SIGNAL,
+  limiterId,
+  relayId,
+  type Callback,
+  type TaskView,
+} from '../src/contract.ts';
 import { PACKAGE_ROOT } from '../src/paths.ts';
 import { callbackFor } from '../test/support/callback.ts';
+import { openRelayedWorld } from '../test/support/relay.ts';
 import { openWorld, serve, until, type World, type WorldOptions } from '../test/support/world.ts';
 
 interface Scenario {
   options?: WorldOptions;
+  /** Puts the relay in the middle; this changes its environment. */
+  relay?: Record<string, string>;
   /** Plays the scenario to its end. @returns the task. */
   play: (world: World) => Promise<{ task_id: string }>;
 }
 
 const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate: ${wishes}]]`;
+
+/** Long enough to be broken in the middle. */
+const LONG = 'delay=0 reasoning=40 size=4000 chunks=200 chunk-delay=10';
 
 const ONE_AT_A_TIME = { concurrent: 1 };
 
@@ -152,16 +165,49 @@ const SCENARIOS: Record<string, Scenario> = {
       return { task_id: limiterId(world.taskQueue) };
     },
   },
+  'relay-answered': {
+    relay: {},
+    play: async (world) => await relayOf(world, await ended(world, 'delay=200')),
+  },
+  'relay-broke-off-and-went-on': {
+    relay: {},
+    play: async (world) => await relayOf(world, await ended(world, `${LONG} break=cut after=90 breaks=2`)),
+  },
+  'relay-broke-off-and-failed': {
+    relay: {},
+    play: async (world) => {
+      const started = await world.start(wish(`${LONG} break=cut after=90`), { model: 'kimi-k3.1-pro' });
+      return await relayOf(world, await closed(world, started));
+    },
+  },
+  'relay-refused-by-kimi': {
+    relay: {},
+    play: async (world) => await relayOf(world, await ended(world, 'error=content-filter')),
+  },
+  'relay-turned-away-then-answered': {
+    relay: {},
+    play: async (world) => await relayOf(world, await ended(world, 'delay=0 error=rate-limit refusals=1')),
+  },
+  'relay-cancelled-in-the-middle': {
+    relay: {},
+    play: async (world) => await relayOf(world, await cancelledAmidAnswer(world)),
+  },
+  'cancelled-amid-a-relayed-answer': { relay: {}, play: async (world) => await cancelledAmidAnswer(world) },
+  'relayed-answer-gone-on-with': {
+    relay: {},
+    play: async (world) => await ended(world, `${LONG} break=cut after=90 breaks=1`),
+  },
   'wake-refused': { play: async (world) => await ended(world, 'delay=0'), options: { wakeUrl: 'unauthorized' } },
 };
 
-for (const [name, { options = {}, play }] of Object.entries(SCENARIOS)) {
+for (const [name, { options = {}, relay, play }] of Object.entries(SCENARIOS)) {
   it(name, async () => {
     const { version } = JSON.parse(await readFile(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as { version: string };
     const folder = join(PACKAGE_ROOT, 'test', 'histories', version);
     const file = join(folder, `${name}.json`);
     if (existsSync(file)) return;
-    const world = await openWorld({ ...options, ...(options.wakeUrl && { wakeUrl: await gateway(options.wakeUrl) }) });
+    const settings = { ...options, ...(options.wakeUrl && { wakeUrl: await gateway(options.wakeUrl) }) };
+    const world = relay ? await openRelayedWorld(relay, settings) : await openWorld(settings);
     const history = await world.handle(await play(world)).fetchHistory();
     await mkdir(folder, { recursive: true });
     await writeFile(file, `${withoutMachine(historyToJSON(history))}\n`);
@@ -175,6 +221,18 @@ function withoutMachine(json: string): string {
 
 async function ended(world: World, wishes: string): Promise<{ task_id: string }> {
   return await closed(world, await world.start(wish(wishes)));
+}
+
+/** The relay's workflow of a task that has ended, at its own end. */
+async function relayOf(world: World, { task_id }: { task_id: string }): Promise<{ task_id: string }> {
+  return await closed(world, { task_id: relayId(task_id) });
+}
+
+async function cancelledAmidAnswer(world: World): Promise<{ task_id: string }> {
+  const started = await world.start(wish('delay=0 reasoning=0 size=4000 chunks=400 chunk-delay=50'));
+  await until(() => (world.counts.completions[0]?.generated.content_tokens ?? 0) > 50);
+  await world.handle(started).cancel();
+  return await closed(world, started);
 }
 
 async function closed(world: World, started: { task_id: string }): Promise<{ task_id: string }> {

@@ -56,7 +56,7 @@ const answer = z.object({
 const metadata = z.object({ task_id: z.string(), task_name: z.string().optional() });
 
 const answerCallback = answer
-  .extend({ metadata, error: z.null().optional() })
+  .extend({ metadata, error: z.null().optional(), interruptions: z.int().positive().optional() })
   .transform(({ created: _created, error: _error, ...callback }): AnswerCallback => callback);
 
 const errorCallback = z
@@ -64,6 +64,7 @@ const errorCallback = z
     id: z.string().min(1).optional(),
     model: z.string().min(1).optional(),
     error: z.object({ type: z.string().min(1), message: z.string() }),
+    partial: z.string().optional(),
     choices: z.undefined().optional(),
     metadata,
   })
@@ -96,6 +97,11 @@ export function parseDirectAnswer(json: unknown, task_id: string): AnswerCallbac
   if (!parsed.success) return undefined;
   const { created: _created, ...rest } = parsed.data;
   return { ...rest, metadata: { task_id } };
+}
+
+/** @returns the token counts of an answer, or `undefined` where they are none. */
+export function readUsage(json: unknown): Usage | undefined {
+  return usage.safeParse(json).data;
 }
 
 function explain(error: z.ZodError): string {

@@ -53,6 +53,15 @@ const VARIABLES = {
   KIMI_API_KEY: [headerSecret.optional(), 'sk-…'],
   KIMI_API_URL: [httpUrl.default('https://api.moonshot.cn/v1'), 'https://api.moonshot.cn/v1'],
   KIMI_MODEL: [z.string().max(128).optional(), 'kimi-k2.6'],
+  KIMI_CALLBACKS: [z.enum(['relay', 'native']).default('relay'), 'native'],
+  KIMI_ON_INTERRUPT: [z.enum(['fail', 'retry']).default('fail'), 'retry'],
+  KIMI_STALL_TIMEOUT_MS: [milliseconds.default(120_000), '120000'],
+  KIMI_RELAY_STREAMS: [
+    wholeNumber.positive('needs a number above 0').max(10_000, 'needs at most 10000').default(100),
+    '100',
+  ],
+  KIMI_RELAY_TOKEN: [headerSecret.min(16, 'needs at least 16 characters').optional(), '$(openssl rand -hex 32)'],
+  KIMI_RELAY_URL: [httpUrl.optional(), 'http://127.0.0.1:9031'],
   KIMI_LANG: [z.enum(['zh-TW', 'en']).default('zh-TW'), 'en'],
   KIMI_TASK_TIMEOUT_MS: [milliseconds.default(120_000), '120000'],
   KIMI_MAX_TASKS_PER_MINUTE: [limit.default(10), '10'],
@@ -98,6 +107,8 @@ const VARIABLES = {
   KIMI_UI_ORIGIN: [httpUrl.transform((url) => new URL(url).origin).optional(), 'https://temporal.example.com'],
   KIMI_TASK_QUEUE: [z.string().max(200).default(TASK_QUEUE), TASK_QUEUE],
   KIMI_WORKER_PORT: [port.default(9011), '9011'],
+  KIMI_RELAY_HOST: [z.string().default('127.0.0.1'), '127.0.0.1'],
+  KIMI_RELAY_PORT: [port.default(9031), '9031'],
   KIMI_SIMULATOR_PORT: [port.default(9021), '9021'],
   KIMI_TEMPORAL_PORT: [port.default(7233), '7233'],
   KIMI_UI_PORT: [port.default(8233), '8233'],
@@ -109,6 +120,9 @@ const VARIABLES = {
   TEMPORAL_ADDRESS: [z.string().optional(), '127.0.0.1:7233'],
   TEMPORAL_CLI_PATH: [folder.optional(), '/usr/local/bin/temporal'],
 } as const satisfies Record<string, readonly [z.ZodType, string]>;
+
+/** Other names of variables, which their users may know from elsewhere. */
+const ALIASES: Partial<Record<keyof typeof VARIABLES, string>> = { KIMI_API_KEY: 'MOONSHOT_API_KEY' };
 
 type Variables = { [K in keyof typeof VARIABLES]: z.output<(typeof VARIABLES)[K][0]> };
 
@@ -139,6 +153,10 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const set = new Map(Object.entries(env).filter(([, value]) => value !== undefined && value.trim() !== ''));
   const problems: string[] = [];
   const values: Record<string, unknown> = {};
+  for (const [name, alias] of Object.entries(ALIASES)) {
+    const value = set.get(alias);
+    if (value !== undefined && !set.has(name)) set.set(name, value);
+  }
   for (const [name, [schema, example]] of Object.entries(VARIABLES)) {
     const parsed = schema.safeParse(set.get(name));
     if (parsed.success) values[name] = parsed.data;
@@ -146,6 +164,21 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return { ...(values as Variables), isSet: (name) => set.has(name) };
+}
+
+/** Whether tasks go through the relay. The simulated Kimi calls back by itself, unless the relay is asked for. */
+export function usesRelay(config: Config, simulate: boolean): boolean {
+  return config.KIMI_CALLBACKS === 'relay' && (!simulate || config.isSet('KIMI_CALLBACKS'));
+}
+
+/** Where the relay is. */
+export function relayUrl({ KIMI_RELAY_URL, KIMI_RELAY_PORT }: Config): string {
+  return KIMI_RELAY_URL?.replace(/\/+$/, '') ?? `http://127.0.0.1:${KIMI_RELAY_PORT}`;
+}
+
+/** How the webhook is reached by whoever calls back. */
+export function callbackBaseUrl({ KIMI_CALLBACK_BASE_URL, WEBHOOK_PORT }: Config): string {
+  return KIMI_CALLBACK_BASE_URL ?? `http://localhost:${WEBHOOK_PORT}`;
 }
 
 /** Where the webhook keeps callbacks that wait for the engine. */

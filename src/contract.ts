@@ -58,6 +58,29 @@ export function limiterId(taskQueue: string): string {
   return `kimi-limiter-${taskQueue}`;
 }
 
+/** The workflow type of one request that the relay makes for a task. */
+export const RELAY_WORKFLOW = 'kimiRelay';
+
+/** @returns the workflow id of the relay's request for a task: one request a task, however often it is dispatched. */
+export function relayId(task_id: string): string {
+  return `relay-${task_id}`;
+}
+
+/** @returns the API id that the relay gives a task: always the same one. */
+export function relayApiId(task_id: string): string {
+  return task_id.replace(/^kimi-/, 'cmpl-');
+}
+
+/** @returns the task queue of the relay's workflows and deliveries, beside the one of the tasks. */
+export function relayQueue(taskQueue: string): string {
+  return `${taskQueue}-relay`;
+}
+
+/** @returns the task queue of the streams of a relay: how many run at once is limited for each worker. */
+export function streamsQueue(relayQueue: string): string {
+  return `${relayQueue}-streams`;
+}
+
 /** Search attributes of a task, as columns and filters in the Web UI. */
 export const SEARCH_ATTRIBUTES = {
   status: defineSearchAttributeKey('KimiStatus', SearchAttributeType.KEYWORD),
@@ -88,6 +111,8 @@ export interface Task {
   resend_unknown?: true;
   /** Who says that the user has been told: the gateway by taking the wake (where absent), or the agent itself. */
   ack?: 'agent';
+  /** A relay takes it (`relayId`): where the task is cancelled, so is the relay's request. */
+  relay?: true;
   /** What the user asked for besides prompt and model; absent where nothing. */
   request?: TaskRequest;
 }
@@ -219,6 +244,8 @@ export interface AnswerCallback {
   /** `content` may be empty where `finish_reason` is `length`: the tokens ran out while the model reasoned. */
   choices: { message: { content: string; reasoning_content?: string }; finish_reason?: string }[];
   metadata: CallbackMetadata;
+  /** How often the answer broke off and was gone on with; absent where it did not. Tokens before a break are estimated. */
+  interruptions?: number;
 }
 
 /** A callback of a provider that failed. */
@@ -227,6 +254,8 @@ export interface ErrorCallback {
   model?: string;
   error: TaskError;
   metadata: CallbackMetadata;
+  /** What there is of an answer that broke off. */
+  partial?: string;
 }
 
 export type Callback = AnswerCallback | ErrorCallback;
@@ -271,7 +300,11 @@ export interface TaskResult {
   tokens?: Tokens;
   /** `length` where the answer is cut off. */
   finish_reason?: string;
+  /** How often the answer broke off and was gone on with. Tokens before a break are estimated. */
+  interruptions?: number;
   error?: TaskError;
+  /** What there is of an answer that broke off and was not gone on with. */
+  partial_output?: string;
   /** True when the answer came after the task had timed out or was cancelled. */
   late?: true;
   /** When the task was started. ISO 8601, UTC, whole seconds. */
@@ -327,6 +360,8 @@ export interface TaskView {
   acknowledged: boolean;
   /** Why the agent could not be woken, if it could not. */
   wake_error?: TaskError;
+  /** Whether a relay has it: it tells how far the answer is ({@link StreamProgress}). */
+  relay?: true;
 }
 
 /** Return value of the task workflow. */
@@ -363,6 +398,55 @@ export interface LimiterActivities {
   tasksInFlight(): Promise<string[]>;
 }
 
+/** One request that the relay makes for a task: the input of its workflow. Nothing secret may ever stand here. */
+export interface RelayRequest {
+  task_id: string;
+  task_name?: string;
+  /** Where the callback goes. */
+  callback_url: string;
+  /** What Kimi is sent: the body of the dispatch call, without what is ours, streamed. */
+  body: {
+    model: string;
+    messages: unknown[];
+    response_format?: unknown;
+    tools?: unknown;
+    [member: string]: unknown;
+  };
+}
+
+/** How far an answer is, while it streams in: what the streaming activity heartbeats. */
+export interface StreamProgress {
+  phase: 'waiting' | 'reasoning' | 'answering';
+  /** Of answer and reasoning so far, estimated: Kimi counts them at the end only. */
+  tokens: number;
+  /** The last words, at most {@link TAIL_CHARS} characters. */
+  tail: string;
+}
+
+/** Length of {@link StreamProgress.tail}: heartbeats are kept small. */
+export const TAIL_CHARS = 200;
+
+/** Activities the relay's workflow calls. */
+export interface RelayActivities {
+  /**
+   * Asks Kimi and takes the answer as it streams in. Fails as {@link FAILURE.interrupted} where it breaks off.
+   *
+   * @param interruptions how often that has happened to this request, and why it did last.
+   * @returns what the task is to be told: the answer, or why there is none.
+   */
+  complete(request: RelayRequest, interruptions: number, why?: string): Promise<Callback>;
+  /** Posts the signed callback until it is taken. */
+  deliver(request: RelayRequest, callback: Callback): Promise<void>;
+}
+
+/** Return value of the relay's workflow. */
+export interface RelaySummary {
+  task_id: string;
+  /** `answered`, or the type of the error that was delivered. */
+  outcome: string;
+  interruptions: number;
+}
+
 /** What the dispatch call brought back. */
 export interface Dispatched {
   api_id: string;
@@ -382,6 +466,12 @@ export const FAILURE = {
   notSent: 'NotSent',
   /** Kimi was too busy to take it. Retried, but by the limiter where there is one. */
   turnedAway: 'TurnedAway',
+  /** An answer broke off. The relay's workflow decides what to do. */
+  interrupted: 'Interrupted',
+  /** Nothing will ever take a callback. Not retried. */
+  callbackRefused: 'CallbackRefused',
+  /** A callback was not taken. Retried. */
+  callbackFailed: 'CallbackFailed',
   /** The gateway said no (wrong token, wrong address). Not retried. */
   wakeRefused: 'WakeRefused',
   /** The gateway is out of reach or busy. Retried. */

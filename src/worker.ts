@@ -1,7 +1,7 @@
 /** The worker process: runs tasks. `node dist/worker.js` */
 import type { Logger } from 'pino';
 import { createActivities } from './activities/index.ts';
-import { limitsOf } from './config.ts';
+import { callbackBaseUrl, limitsOf, relayUrl } from './config.ts';
 import { Gateway } from './gateway.ts';
 import { KimiClient } from './kimi/client.ts';
 import { ServiceError } from './errors.ts';
@@ -11,7 +11,7 @@ import { openPayloads } from './payloads/converter.ts';
 import { sweepDaily } from './payloads/sweep.ts';
 import { healthServer, listen, runService } from './process.ts';
 import { ResultStore } from './results.ts';
-import { createTaskWorker } from './task-worker.ts';
+import { createWorker } from './temporal-worker.ts';
 
 /** How often old results are looked for, in milliseconds. */
 const PRUNE_MS = 3_600_000;
@@ -40,16 +40,20 @@ await runService('worker', async (config, log) => {
   }
   const payloads = openPayloads(config);
   await payloads.prepare();
-  if (!config.KIMI_API_KEY) log.warn('KIMI_API_KEY is not set: new tasks will be refused');
+  const isRelayed = config.KIMI_CALLBACKS === 'relay';
+  const credential = isRelayed ? 'KIMI_RELAY_TOKEN' : 'KIMI_API_KEY';
+  if (!config[credential]) log.warn(`${credential} is not set: new tasks will be refused`);
 
   const kimi = new KimiClient({
     apiUrl: config.KIMI_API_URL,
     apiKey: config.KIMI_API_KEY,
-    callbackBaseUrl: config.KIMI_CALLBACK_BASE_URL ?? `http://localhost:${config.WEBHOOK_PORT}`,
+    relay: isRelayed ? { url: `${relayUrl(config)}/v1`, token: config.KIMI_RELAY_TOKEN } : undefined,
+    callbackBaseUrl: callbackBaseUrl(config),
   });
   const gateway = new Gateway({ wakeUrl: config.OPENCLAW_WAKE_URL, token: config.OPENCLAW_WAKE_TOKEN });
   const limiter = { taskQueue: config.KIMI_TASK_QUEUE, limits: limitsOf(config), lang: config.KIMI_LANG };
-  const worker = await createTaskWorker(config, log, createActivities({ kimi, results, gateway, limiter }));
+  const activities = createActivities({ kimi, results, gateway, limiter });
+  const worker = await createWorker(config, log, { taskQueue: config.KIMI_TASK_QUEUE, activities });
 
   if (worker.client) await configureLimiter(worker.client, limiter);
 

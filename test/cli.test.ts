@@ -291,10 +291,33 @@ describe('up', () => {
     expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('已在執行') });
   });
 
+  it('with the relay in front of the simulated Kimi shows how far an answer is', async () => {
+    const env = await cleanHome({ KIMI_CALLBACKS: 'relay' });
+    const { state } = await up(env, '--simulate');
+    const prompt = '寫一個 Python 計算器 [[simulate: delay=0 reasoning=0 size=2000 chunks=200 chunk-delay=100]]';
+    const { stderr } = await cli(['dispatch', '-p', prompt, '-n', 'calculator'], env);
+    const task_id = /kimi-\d+-\d+/.exec(stderr)?.[0] ?? '';
+    const watching = launch(['watch', task_id], env);
+    await until(async () => (await cli(['list'], env)).stdout.includes('Kimi 正在回答，目前約'));
+    const status = await cli(['status', task_id], env);
+    expect(status.stdout).toMatch(/Kimi 正在回答，目前約 \d+ 個 Token\n/);
+    const { progress } = JSON.parse((await cli(['status', task_id, '--json'], env)).stdout) as {
+      progress?: { tokens: number; tail: string };
+    };
+    expect(progress?.tokens).toBeGreaterThan(0);
+    expect(progress?.tail).not.toBe('');
+    expect(await watching.ended).toMatchObject({ code: 0, stdout: expect.stringContaining('✅ Kimi 任務完成！') });
+    expect(watching.said.stderr).toContain('Kimi 正在回答');
+    expect(await latest(env)).toMatchObject({ task_id, status: 'done', model: 'kimi-k2.6' });
+    expect((await fetch(`${state.relay_url}/readyz`)).status).toBe(200);
+    expect((await cli(['doctor'], env)).stdout).toContain('中繼在線');
+  });
+
   it('gives each secret to the process that needs it alone', async () => {
     const secrets = {
-      KIMI_API_KEY: 'sk-for-the-worker',
-      WEBHOOK_SECRET: 'secret-for-the-webhook',
+      KIMI_API_KEY: 'sk-for-the-relay',
+      KIMI_RELAY_TOKEN: 'token-for-relay-and-worker',
+      WEBHOOK_SECRET: 'secret-for-webhook-and-relay',
       WEBHOOK_ADDITIONAL_SECRETS: 'next-secret-for-the-webhook',
       OPENCLAW_WAKE_TOKEN: 'hook-for-the-worker',
       KIMI_PAYLOAD_KEYS: `k:${Buffer.alloc(32, 7).toString('base64')}`,
@@ -311,14 +334,18 @@ describe('up', () => {
     });
     const children = await environmentsOf(state.pid);
     const holders = (secret: string): string[] =>
-      children.filter(({ environment }) => environment.includes(secret)).map(({ name }) => name);
-    expect(children.map(({ name }) => name).toSorted()).toEqual(['temporal', 'webhook.js', 'worker.js']);
-    expect(holders(secrets.KIMI_API_KEY)).toEqual(['worker.js']);
+      children
+        .filter(({ environment }) => environment.includes(secret))
+        .map(({ name }) => name)
+        .toSorted();
+    expect(children.map(({ name }) => name).toSorted()).toEqual(['relay.js', 'temporal', 'webhook.js', 'worker.js']);
+    expect(holders(secrets.KIMI_API_KEY)).toEqual(['relay.js']);
+    expect(holders(secrets.KIMI_RELAY_TOKEN)).toEqual(['relay.js', 'worker.js']);
     expect(holders(secrets.OPENCLAW_WAKE_TOKEN)).toEqual(['worker.js']);
     expect(holders(secrets.KIMI_CODEC_TOKEN)).toEqual(['worker.js']);
-    expect(holders(secrets.WEBHOOK_SECRET)).toEqual(['webhook.js']);
-    expect(holders(secrets.KIMI_PAYLOAD_KEYS).toSorted()).toEqual(['webhook.js', 'worker.js']);
-    expect(holders(secrets.AWS_SECRET_ACCESS_KEY).toSorted()).toEqual(['webhook.js', 'worker.js']);
+    expect(holders(secrets.WEBHOOK_SECRET)).toEqual(['relay.js', 'webhook.js']);
+    expect(holders(secrets.KIMI_PAYLOAD_KEYS)).toEqual(['relay.js', 'webhook.js', 'worker.js']);
+    expect(holders(secrets.AWS_SECRET_ACCESS_KEY)).toEqual(['relay.js', 'webhook.js', 'worker.js']);
     expect(holders(secrets.WEBHOOK_ADDITIONAL_SECRETS)).toEqual(['webhook.js']);
   });
 
@@ -335,6 +362,7 @@ describe('up', () => {
     const env = await cleanHome({
       TEMPORAL_ADDRESS: inject('engine'),
       KIMI_TASK_QUEUE: `cli-${crypto.randomUUID()}`,
+      KIMI_CALLBACKS: 'native',
       KIMI_API_URL: `${apiUrl}/v1`,
       KIMI_API_KEY: 'sk-stub',
       KIMI_CALLBACK_BASE_URL: 'http://callbacks.example:1234',
@@ -468,7 +496,7 @@ describe('bad input is one clear sentence and an exit code', () => {
   });
 
   it('a provider that never calls back is refused before anything is sent', async () => {
-    const env = await cleanHome({ KIMI_API_KEY: 'sk-never-sent', KIMI_TEMPORAL_PORT: '0' });
+    const env = await cleanHome({ KIMI_API_KEY: 'sk-never-sent', KIMI_CALLBACKS: 'native' });
     const ended = await cli(['run', 'x'], env);
     expect(ended).toMatchObject({ code: 3, stderr: expect.stringContaining('不會回呼') });
     expect(ended.stderr + ended.stdout).not.toContain('sk-never-sent');

@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { ConfigError, langOf, loadEnvFiles, readConfig } from '../src/config.ts';
+import { ConfigError, langOf, loadEnvFiles, readConfig, usesRelay } from '../src/config.ts';
 import { PACKAGE_ROOT } from '../src/paths.ts';
 import { temporaryFolder } from './support/world.ts';
 
@@ -32,11 +32,17 @@ describe('without any variable', () => {
       KIMI_MAX_CONCURRENT_TASKS: 5,
       KIMI_MAX_QUEUED_TASKS: 1000,
       KIMI_ACK: 'gateway',
+      KIMI_CALLBACKS: 'relay',
+      KIMI_ON_INTERRUPT: 'fail',
+      KIMI_STALL_TIMEOUT_MS: 120_000,
+      KIMI_RELAY_STREAMS: 100,
+      KIMI_RELAY_PORT: 9031,
     });
   });
 
-  it('nothing outside this machine can reach the webhook', () => {
+  it('nothing outside this machine can reach the webhook or the relay', () => {
     expect(readConfig({}).WEBHOOK_HOST).toBe('127.0.0.1');
+    expect(readConfig({}).KIMI_RELAY_HOST).toBe('127.0.0.1');
   });
 
   it.each(['KIMI_API_KEY', 'KIMI_MODEL', 'WEBHOOK_SECRET', 'OPENCLAW_WAKE_TOKEN', 'KIMI_CALLBACK_BASE_URL'] as const)(
@@ -46,6 +52,22 @@ describe('without any variable', () => {
       expect(readConfig({}).isSet(name)).toBe(false);
     },
   );
+});
+
+describe('the key', () => {
+  it('may have the name that Moonshot’s other tools know; ours wins', () => {
+    const config = readConfig({ MOONSHOT_API_KEY: 'sk-moonshot', KIMI_API_KEY: ' ' });
+    expect(config.KIMI_API_KEY).toBe('sk-moonshot');
+    expect(config.isSet('KIMI_API_KEY')).toBe(true);
+    expect(readConfig({ MOONSHOT_API_KEY: 'sk-moonshot', KIMI_API_KEY: 'sk-kimi' }).KIMI_API_KEY).toBe('sk-kimi');
+  });
+});
+
+it('the simulated Kimi calls back by itself, unless the relay is asked for', () => {
+  expect(usesRelay(readConfig({}), false)).toBe(true);
+  expect(usesRelay(readConfig({}), true)).toBe(false);
+  expect(usesRelay(readConfig({ KIMI_CALLBACKS: 'relay' }), true)).toBe(true);
+  expect(usesRelay(readConfig({ KIMI_CALLBACKS: 'native' }), false)).toBe(false);
 });
 
 describe('a variable', () => {

@@ -113,6 +113,41 @@ describe('the request', () => {
   });
 });
 
+/** A client of a relay in front of an API that never calls back. */
+function through(url: string, token = 'a-relay-token'): KimiClient {
+  const apiUrl = 'https://api.moonshot.cn/v1';
+  return new KimiClient({ apiUrl, apiKey: KEY, relay: { url, token }, callbackBaseUrl: 'http://x' });
+}
+
+describe('through a relay', () => {
+  const K3: Task = { ...TASK, model: 'kimi-k3' };
+  const refused = async (kimi: KimiClient): Promise<KimiError> =>
+    await failureOf(kimi.dispatch(K3, new AbortController().signal), KimiError);
+
+  it('an API that never calls back takes tasks, and the relay is shown its token, not the key', async () => {
+    const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
+    expect(await through(`${url}/v1`).dispatch(K3, new AbortController().signal)).toEqual({ api_id: 'cmpl-1' });
+    expect(received[0]).toMatchObject({
+      path: '/v1/chat/completions',
+      headers: { authorization: 'Bearer a-relay-token' },
+    });
+    expect(JSON.stringify(received)).not.toContain(KEY);
+  });
+
+  it('a request of which nobody knows whether it arrived is sent again: the relay takes it once', async () => {
+    for (const url of [await serveCut(), (await serveAnswer(502, HTML)).url, (await serveAnswer(202, {})).url]) {
+      expect(await refused(through(url))).toMatchObject({ kind: 'not_sent', type: 'relay_unreachable' });
+    }
+  });
+
+  it('nothing is sent without its token', async () => {
+    const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
+    const error = await refused(through(url, ''));
+    expect(error).toMatchObject({ kind: 'refused', type: 'no_relay_token' });
+    expect(received).toEqual([]);
+  });
+});
+
 describe('nothing is sent', () => {
   it.each([undefined, ''])('without a key (%j)', async (apiKey) => {
     const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
@@ -135,7 +170,7 @@ describe('nothing is sent', () => {
   ])('to %s, which never calls back', async (apiUrl) => {
     const error = await refusal(apiUrl, { ...TASK, model: 'kimi-k2.6' });
     expect(error).toMatchObject({ kind: 'refused', type: 'no_callback_provider' });
-    expect(error.message).toContain('Set KIMI_API_URL');
+    expect(error.message).toContain('Set KIMI_CALLBACKS=relay');
   });
 
   it('to Moonshot for a model that is retired there', async () => {

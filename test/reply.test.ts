@@ -151,10 +151,10 @@ describe('a reason', () => {
     const error = { type: 'no_api_key', message: 'KIMI_API_KEY is not set' };
     const failed: ResultFile = { ...NOTHING, status: 'failed', error };
     expect(replyText(failed, FILE, textFor('zh-TW'))).toContain(
-      '⚠️ 原因：\nworker 沒有 KIMI_API_KEY；設定後重新派發 (KIMI_API_KEY is not set)\n',
+      '⚠️ 原因：\n送出任務的地方沒有 KIMI_API_KEY；設定後重新派發 (KIMI_API_KEY is not set)\n',
     );
     expect(replyText(failed, FILE, textFor('en'))).toContain(
-      '⚠️ Reason:\nthe worker has no KIMI_API_KEY; set it and dispatch again (KIMI_API_KEY is not set)\n',
+      '⚠️ Reason:\nthere is no KIMI_API_KEY where the tasks are sent; set it and dispatch again (KIMI_API_KEY is not set)\n',
     );
   });
 

@@ -1,6 +1,7 @@
 /** Nothing a full run leaves behind holds a secret: files, histories, output, argument lists. */
 import { execFile } from 'node:child_process';
 import { readdir, readFile, stat } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
@@ -17,6 +18,7 @@ const SECRETS = {
   WEBHOOK_SECRET: 'distinctive-webhook-secret-2a9d41',
   WEBHOOK_ADDITIONAL_SECRETS: 'distinctive-next-secret-77b3e0',
   OPENCLAW_WAKE_TOKEN: 'hook-distinctive-token-c41d9a',
+  KIMI_RELAY_TOKEN: 'distinctive-relay-token-5e82f7',
 };
 /** In the query of the wake address, where some gateways want it. */
 const QUERY_SECRET = 'distinctive-query-secret-90ce5f';
@@ -90,6 +92,7 @@ async function serveCareless(): Promise<{ url: string; callbacks: number[]; wake
         wakes.push(body);
         answer(body.includes('unwoken') ? 401 : 200, refusal);
       } else if (body.includes(PROMPTS.refused)) answer(401, refusal);
+      else if (body.includes('"stream":true')) stream(response, quoted);
       else if (body.includes(PROMPTS.page)) response.writeHead(502).end(`<html>${quoted}</html>`);
       else if (incoming.method === 'GET') answer(200, { data: [{ id: quoted }] });
       else {
@@ -99,6 +102,13 @@ async function serveCareless(): Promise<{ url: string; callbacks: number[]; wake
     });
   });
   return { url, callbacks, wakes };
+}
+
+/** An answer that quotes what it was sent. */
+function stream(response: ServerResponse, quoted: string): void {
+  const choices = [{ index: 0, delta: { content: quoted }, finish_reason: 'stop' }];
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  response.end(`data: ${JSON.stringify({ id: 'x', choices })}\n\ndata: [DONE]\n\n`);
 }
 
 interface Dispatched {
@@ -133,6 +143,7 @@ it('no secret is in anything that a run leaves behind, whatever goes wrong', { t
   const { url, callbacks, wakes } = await serveCareless();
   const env = await cleanHome({
     ...SECRETS,
+    KIMI_CALLBACKS: 'native',
     KIMI_API_URL: `${url}/v1`,
     OPENCLAW_WAKE_URL: `${url}/hooks/wake?token=${QUERY_SECRET}`,
     KIMI_LOG_LEVEL: 'trace',
@@ -205,6 +216,27 @@ it('no secret is in anything that a run leaves behind, whatever goes wrong', { t
   expect(traces.holding('[KIMI_API_KEY]').join('\n')).toContain(`results/${ids[3]}.json`);
   traces.add('a leak', `x${Buffer.from(`xy${SECRETS.KIMI_API_KEY}`).toString('base64')}`);
   expect(traces.leaks()).toEqual([`${SECRETS.KIMI_API_KEY} in a leak`]);
+});
+
+it('nor with the relay in between', { timeout: 120_000 }, async () => {
+  const { url } = await serveCareless();
+  const env = await cleanHome({ ...SECRETS, KIMI_API_URL: `${url}/v1`, KIMI_LOG_LEVEL: 'trace' });
+  const traces = new Traces();
+  const stack = await up(env);
+  for (const prompt of [PROMPTS.answered, PROMPTS.refused]) {
+    const { stdout, stderr } = await cli(['run', prompt], env);
+    traces.add(`output of ${prompt}`, stdout + stderr);
+  }
+  traces.add('ps', (await promisify(execFile)('ps', ['-eo', 'args'], { maxBuffer: 1e8 })).stdout);
+  await traces.addFiles(env['HOME'] ?? '', 'running');
+  const { stdout, stderr } = await stack.stop();
+  traces.add('output of up', stdout + stderr);
+  await traces.addFiles(env['HOME'] ?? '', 'stopped');
+  expect(traces.leaks()).toEqual([]);
+  const quoting = traces.holding('[KIMI_API_KEY]').join('\n');
+  for (const place of ['output of marker-answered', 'output of marker-refused', 'latest.json']) {
+    expect(quoting).toContain(place);
+  }
 });
 
 it('the one file that holds a secret is the one `up` makes, for this user alone', { timeout: 120_000 }, async () => {

@@ -6,6 +6,8 @@ import { openWorld, SECRET } from './support/world.ts';
 it.each([
   ['webhook', {}, 3, 'WEBHOOK_SECRET is not set'],
   ['simulator', {}, 3, 'WEBHOOK_SECRET is not set'],
+  ['relay', {}, 3, 'WEBHOOK_SECRET is not set'],
+  ['relay', { WEBHOOK_SECRET: SECRET }, 3, 'KIMI_RELAY_TOKEN is not set'],
   ['worker', { TEMPORAL_ADDRESS: '127.0.0.1:1' }, 5, 'no Temporal server answers at 127.0.0.1:1'],
   ['worker', { KIMI_RESULTS_DIR: '/dev/null/results' }, 3, 'KIMI_RESULTS_DIR'],
 ])('%s with %j ends with %i and a sentence', async (service, env, code, sentence) => {
@@ -31,6 +33,7 @@ it('work together on a task, are ready, and drain on SIGTERM', async () => {
   const webhookUrl = `http://127.0.0.1:${(await webhook.says('ready')).port}`;
   const worker = await launch('worker', {
     ...engine,
+    KIMI_CALLBACKS: 'native',
     KIMI_API_URL: `${world.simulatorUrl}/v1`,
     KIMI_API_KEY: 'sk-test',
     KIMI_CALLBACK_BASE_URL: webhookUrl,

@@ -1,7 +1,8 @@
-import { ApplicationFailure, Context, heartbeat } from '@temporalio/activity';
+import { ApplicationFailure, Context } from '@temporalio/activity';
 import { FAILURE, type LimiterActivities, type TaskActivities } from '../contract.ts';
 import type { Gateway } from '../gateway.ts';
 import { GatewayError } from '../gateway.ts';
+import { beating } from '../heartbeat.ts';
 import type { KimiClient } from '../kimi/client.ts';
 import { KimiError, type KimiErrorKind } from '../kimi/errors.ts';
 import { endedTasks, startLimiter, tasksInFlight, type LimiterStart } from '../limiter.ts';
@@ -75,6 +76,7 @@ export function createActivities({ kimi, results, gateway, limiter }: ActivityDe
 const DISPATCH_FAILURE: Record<KimiErrorKind, string> = {
   refused: FAILURE.refused,
   outcome_unknown: FAILURE.outcomeUnknown,
+  interrupted: FAILURE.outcomeUnknown,
   turned_away: FAILURE.turnedAway,
   not_sent: FAILURE.notSent,
 };
@@ -102,14 +104,4 @@ function wakeFailure(error: GatewayError): ApplicationFailure {
     details: [error.type],
     ...(error.retryAfterMs !== undefined && { nextRetryDelay: error.retryAfterMs }),
   });
-}
-
-/** Heartbeats while work is under way, so that a killed worker is noticed within seconds (see the activity options). */
-async function beating<T>(work: () => Promise<T>): Promise<T> {
-  const timer = setInterval(() => heartbeat(), 1_000);
-  try {
-    return await work();
-  } finally {
-    clearInterval(timer);
-  }
 }

@@ -24,6 +24,8 @@ export interface Context {
   taskQueue: string;
   /** Workflow id of the limiter; `undefined` where nothing is limited. */
   limiter: string | undefined;
+  /** Whether tasks go through the relay. */
+  relay: boolean;
   /** Where the worker sends tasks; `undefined` where it runs elsewhere and nobody here says. */
   apiUrl: string | undefined;
   /** The environment that says where the engine is. */
@@ -57,6 +59,7 @@ export function contextFor(config: Config, stack: StackState | undefined): Conte
     results: new ResultStore(stack && !config.isSet('KIMI_RESULTS_DIR') ? stack.results_dir : config.KIMI_RESULTS_DIR),
     taskQueue,
     limiter: stack ? stack.limiter : isLimited(limitsOf(config)) ? limiterId(taskQueue) : undefined,
+    relay: stack ? stack.relay_url !== undefined : config.KIMI_CALLBACKS === 'relay',
     apiUrl:
       stack?.api_url ?? (config.TEMPORAL_ADDRESS && !config.isSet('KIMI_API_URL') ? undefined : config.KIMI_API_URL),
     engineEnv,

@@ -4,7 +4,7 @@ import pico from 'picocolors';
 import { request } from 'undici';
 import { z } from 'zod';
 import { publicAddress } from '../address.ts';
-import { journalFolder } from '../config.ts';
+import { journalFolder, relayUrl } from '../config.ts';
 import { SEARCH_ATTRIBUTES } from '../contract.ts';
 import { countDeadLetters, deadLettersFolder } from '../dead-letters.ts';
 import { availableBalance, listModels } from '../kimi/enquiries.ts';
@@ -68,15 +68,22 @@ async function results({ results: store, say }: Context): Promise<Finding> {
 }
 
 async function kimi(context: Context): Promise<Finding[]> {
-  const { config, stack, say } = context;
-  if (stack?.simulated) return [good(say.doctor.simulated)];
+  const { config, stack, relay, say } = context;
+  const relayed = relay ? [await relayOf(context)] : [];
+  if (stack?.simulated) return [good(say.doctor.simulated), ...relayed];
   if (!(stack?.has_key ?? config.KIMI_API_KEY)) return [bad(say.doctor.keyBad)];
   const host = publicAddress(config.KIMI_API_URL);
   return [
     good(config.KIMI_API_KEY ? say.doctor.key : say.doctor.keyElsewhere),
-    callsBack(config.KIMI_API_URL) ? good(say.doctor.callsBack(host)) : bad(say.doctor.callsBackBad(host)),
+    relay || callsBack(config.KIMI_API_URL) ? good(say.doctor.callsBack(host)) : bad(say.doctor.callsBackBad(host)),
+    ...relayed,
     ...(await account(context, host)),
   ];
+}
+
+async function relayOf({ config, stack, say }: Context): Promise<Finding> {
+  const url = stack?.relay_url ?? relayUrl(config);
+  return (await reach(`${url}/readyz`)) === 200 ? good(say.doctor.relay(url)) : bad(say.doctor.relayBad(url));
 }
 
 /** The model, and what the host says to the key that is here, or to none: the worker's is not seen. */

@@ -4,6 +4,7 @@ import { SEARCH_ATTRIBUTES, TASK_WORKFLOW, isoSeconds, type TaskState } from '..
 import { limiterView } from '../limiter.ts';
 import { openContext, withClient } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
+import { progressOf } from './look-up.ts';
 import { command, count, ending } from './options.ts';
 import { columns } from './table.ts';
 import type { CliText } from './text/index.ts';
@@ -25,14 +26,19 @@ export function listCommand(say: CliText): Command {
 
 async function list({ limit, json }: ListOptions): Promise<Exit> {
   const context = await openContext();
-  const { say, text, taskQueue, limiter } = context;
+  const { say, text, taskQueue, limiter, relay } = context;
   const tasks = await withClient(context, async (client) => {
     const query = `WorkflowType = "${TASK_WORKFLOW}" AND TaskQueue = ${JSON.stringify(taskQueue)}`;
     const found = await newest(client, query, limit);
     const isQueued = found.some(({ state }) => state === 'queued');
     const view = isQueued && limiter ? await limiterView(client, limiter) : undefined;
     const places = new Map(view?.queue.map((place) => [place.task_id, place]));
-    return found.map((task) => ({ ...task, queue: places.get(task.task_id) }));
+    return await Promise.all(
+      found.map(async (task) => {
+        const { progress } = relay && task.state === 'dispatched' ? await progressOf(client, task.task_id) : {};
+        return { ...task, queue: places.get(task.task_id), progress };
+      }),
+    );
   });
 
   if (json) console.log(JSON.stringify(tasks, null, 2));
@@ -41,7 +47,9 @@ async function list({ limit, json }: ListOptions): Promise<Exit> {
     const rows = tasks.map((task) => [
       task.task_id,
       task.task_name,
-      task.queue ? `${text.state[task.state]} ${text.place(task.queue)}` : text.state[task.state],
+      [text.state[task.state], task.queue && text.place(task.queue), task.progress && text.stream(task.progress)]
+        .filter((part) => part)
+        .join(' '),
       task.model,
       task.tokens?.toString() ?? '',
       task.created_at,

@@ -1,13 +1,18 @@
 import { isGrpcServiceError, WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client';
 import type { ProtoFailure } from '@temporalio/common';
-import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import {
+  decodeArrayFromPayloads,
+  decodeOptionalFailureToOptionalError,
+} from '@temporalio/common/lib/internal-non-workflow/index.js';
 import {
   isoSeconds,
+  relayId,
   SEARCH_ATTRIBUTES,
   STATUS_QUERY,
   TASK_ID,
   TASK_WORKFLOW,
   type ResultFile,
+  type StreamProgress,
   type TaskState,
   type TaskView,
 } from '../contract.ts';
@@ -27,6 +32,8 @@ export interface Found {
   ended?: string;
   /** An activity that is being tried again, and why it failed before. */
   retrying?: { attempt: number; why: string };
+  /** How far the answer is, while a relay takes it. */
+  progress?: StreamProgress;
 }
 
 /** @throws {CliError} where the argument is no task id. */
@@ -42,7 +49,6 @@ export async function lookUp(client: Client, task_id: string): Promise<Found | u
     const description = await handle.describe();
     if (description.type !== TASK_WORKFLOW) return undefined;
     const view = await ask(client, handle);
-    const pending = description.raw.pendingActivities?.find(({ lastFailure }) => lastFailure);
     const { typedSearchAttributes: attributes } = description;
     return {
       view: view ?? {
@@ -58,12 +64,38 @@ export async function lookUp(client: Client, task_id: string): Promise<Found | u
       ...(!['RUNNING', 'COMPLETED'].includes(description.status.name) && {
         ended: description.status.name.toLowerCase(),
       }),
-      ...(pending && { retrying: { attempt: pending.attempt ?? 1, why: await whyOf(client, pending.lastFailure) } }),
+      ...(await pendingIn(client, description)),
+      ...(view?.relay && view.step === 'waiting' && (await progressOf(client, task_id))),
     };
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;
   }
+}
+
+type Description = Awaited<ReturnType<WorkflowHandle['describe']>>;
+
+/** @returns what the relay is doing for a task; nothing where it has ended, or has not begun. */
+export async function progressOf(client: Client, task_id: string): Promise<Pick<Found, 'progress' | 'retrying'>> {
+  try {
+    return await pendingIn(client, await client.workflow.getHandle(relayId(task_id)).describe());
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return {};
+    throw error;
+  }
+}
+
+/** What the activities that are under way say of themselves. */
+async function pendingIn(client: Client, { raw }: Description): Promise<Pick<Found, 'progress' | 'retrying'>> {
+  const activities = raw.pendingActivities ?? [];
+  const failed = activities.find(({ lastFailure }) => lastFailure);
+  const beating = activities.find(({ heartbeatDetails }) => heartbeatDetails?.payloads?.length);
+  const { loadedDataConverter } = client.options;
+  const [progress] = (await decodeArrayFromPayloads(loadedDataConverter, beating?.heartbeatDetails?.payloads)) ?? [];
+  return {
+    ...(failed && { retrying: { attempt: failed.attempt ?? 1, why: await whyOf(client, failed.lastFailure) } }),
+    ...(progress !== undefined && progress !== null && { progress: progress as StreamProgress }),
+  };
 }
 
 /** What an activity failed with. The description holds it as it is stored: encrypted, where payloads are. */

@@ -32,15 +32,16 @@ export class Progress {
   }
 
   /** Shows a task. */
-  update({ view, live, retrying }: Found): void {
+  update({ view, live, retrying, progress }: Found): void {
     const parts = [
       () => pico.bold(view.task_name),
-      () => (live ? this.text.step[view.step] : this.say.noWorker),
+      () => (progress ? this.text.stream(progress) : live ? this.text.step[view.step] : this.say.noWorker),
       () => this.elapsed(view),
       () => (retrying ? pico.yellow(this.say.progress.attempt(retrying.attempt, retrying.why)) : ''),
+      () => (progress ? pico.dim(lastLine(progress.tail)) : ''),
       () => (view.wake_error ? pico.red(explain(view.wake_error, this.text)) : ''),
     ];
-    const key = JSON.stringify([view.step, live, retrying?.attempt]);
+    const key = JSON.stringify([view.step, progress?.phase, live, retrying?.attempt]);
     this.show(
       () =>
         parts
@@ -80,6 +81,16 @@ export class Progress {
     const now = clock(Date.now() - start);
     return step === 'waiting' && deadline ? this.say.progress.elapsed(now, clock(Date.parse(deadline) - start)) : now;
   }
+}
+
+/** @returns what is being said just now, on one line. */
+export function lastLine(tail: string): string {
+  return (
+    tail
+      .trim()
+      .split(/\s*\n\s*/)
+      .at(-1) ?? ''
+  );
 }
 
 /** @returns `m:ss`. */

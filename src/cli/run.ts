@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
+import { usesRelay } from '../config.ts';
 import { startStack, type Stack } from '../stack/stack.ts';
 import { publicAddress } from '../address.ts';
 import { callsBack } from '../kimi/models.ts';
@@ -49,7 +50,9 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
   if (argument !== undefined && options.prompt !== undefined) throw new CliError(EXIT.usage, say.usage.onePrompt);
   const simulate = options.simulate ?? false;
   const prompt = { ...options, prompt: options.prompt ?? argument };
-  const job = await readJob(simulate ? { ...context, apiUrl: SIMULATED_URL } : context, prompt, options);
+  const isRelayed = stack ? context.relay : usesRelay(config, simulate);
+  // Behind the relay the simulated Kimi is Moonshot's API, with its models.
+  const job = await readJob(simulate && !isRelayed ? { ...context, apiUrl: SIMULATED_URL } : context, prompt, options);
 
   const workersElsewhere = !stack && config.TEMPORAL_ADDRESS !== undefined && (await hasWorkers(context));
   // A simulated task must never reach a worker that pays.
@@ -57,7 +60,7 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
   if (stack || workersElsewhere) return await runOn(context, job, options);
 
   if (!simulate && !config.KIMI_API_KEY) throw new CliError(EXIT.config, say.noKey);
-  if (!simulate && !callsBack(config.KIMI_API_URL)) {
+  if (!simulate && !isRelayed && !callsBack(config.KIMI_API_URL)) {
     throw new CliError(EXIT.config, say.doctor.callsBackBad(publicAddress(config.KIMI_API_URL)));
   }
   const own = await startOwnStack(context, simulate);

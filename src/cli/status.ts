@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import pico from 'picocolors';
 import { EngineUnreachable } from '../temporal.ts';
 import { explain, stateOf } from '../text/index.ts';
 import { isTruncated, type Place } from '../contract.ts';
@@ -10,6 +11,7 @@ import { tildePath } from './follow.ts';
 import { checkTaskId, lookUp, viewOfResult, type Found } from './look-up.ts';
 import { money } from './money.ts';
 import { command, ending } from './options.ts';
+import { lastLine } from './progress.ts';
 import { columns } from './table.ts';
 import type { CliText } from './text/index.ts';
 
@@ -44,6 +46,7 @@ async function status(task: string, { json }: { json?: true }): Promise<Exit> {
           ...view,
           queue: place,
           retrying: found?.retrying,
+          progress: found?.progress,
           cost: saved?.cost,
           result_file: file,
           web_ui: web,
@@ -61,6 +64,8 @@ async function status(task: string, { json }: { json?: true }): Promise<Exit> {
     [label.state, stateOf(view, text)],
     [label.place, place && text.place(place)],
     [label.step, found?.ended ?? (view.step === 'closed' ? undefined : text.step[view.step])],
+    ['', found?.progress && text.stream(found.progress)],
+    ['', found?.progress?.tail && pico.dim(lastLine(found.progress.tail))],
     [label.model, view.model],
     [label.apiId, view.api_id],
     [label.created, view.created_at],

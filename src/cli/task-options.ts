@@ -39,7 +39,7 @@ export function addTaskOptions(command: Command, say: CliText): Command {
  */
 export async function start(
   client: Client,
-  { config, stack, taskQueue, limiter, say }: Context,
+  { config, stack, taskQueue, limiter, relay, say }: Context,
   { prompt, name, model, request: wanted }: Job,
   options: TaskOptions,
   waitMs: number,
@@ -57,6 +57,7 @@ export async function start(
     ...(options.priority && { priority: options.priority }),
     ...(options.resendUnknown && { resend_unknown: true }),
     ...(config.KIMI_ACK === 'agent' && { ack: 'agent' }),
+    ...(relay && { relay: true }),
     ...(wanted && { request: wanted }),
   };
   const started = await startTask(client, taskQueue, request, waitMs);

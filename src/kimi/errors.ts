@@ -1,9 +1,11 @@
-/** Why a dispatch call brought no API id. */
+/** Why a request brought no API id, or no whole answer. */
 export type KimiErrorKind =
   /** Kimi said no; nothing will come. */
   | 'refused'
   /** The request may have been accepted; sending it again could be paid for twice. */
   | 'outcome_unknown'
+  /** A part of the answer came, then no more. */
+  | 'interrupted'
   /** Kimi is too busy, or this account sends too much: it may be sent again later. */
   | 'turned_away'
   /** The request was certainly not accepted: it may be sent again. */

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { publicAddress } from '../address.ts';
-import { limitsOf, type Config } from '../config.ts';
+import { limitsOf, usesRelay, type Config } from '../config.ts';
 import { isoSeconds, limiterId, NAMESPACE, SEARCH_ATTRIBUTES } from '../contract.ts';
 import { isLimited } from '../limiter.ts';
 import { DIST } from '../paths.ts';
@@ -85,7 +85,9 @@ async function startChildren(options: StackOptions, children: Children): Promise
   await rememberPayloadKeys(config);
   // Each secret goes to the process that needs it, and to no other.
   const {
-    KIMI_API_KEY,
+    KIMI_API_KEY: _configuredKey,
+    MOONSHOT_API_KEY: _sameKey,
+    KIMI_RELAY_TOKEN: _configuredToken,
     OPENCLAW_WAKE_TOKEN,
     KIMI_CODEC_TOKEN,
     WEBHOOK_SECRET: _configured,
@@ -118,7 +120,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     return child;
   };
 
-  // The worker needs the addresses of the others; it starts while nothing can call it yet.
+  // The worker and the relay need the addresses of the others; they start while nothing can call them yet.
   const [webhook, simulator] = await Promise.all([
     service('webhook', 'WEBHOOK_PORT', { ...signing, WEBHOOK_ADDITIONAL_SECRETS, ...payloads }),
     simulate ? service('simulator', 'KIMI_SIMULATOR_PORT', signing) : undefined,
@@ -126,16 +128,28 @@ async function startChildren(options: StackOptions, children: Children): Promise
   const simulatorUrl = simulator && `http://${HOST}:${simulator.port}`;
   const wakeUrl =
     simulatorUrl && !config.isSet('OPENCLAW_WAKE_URL') ? `${simulatorUrl}/hooks/wake` : config.OPENCLAW_WAKE_URL;
+  const kimi = {
+    KIMI_CALLBACK_BASE_URL: config.KIMI_CALLBACK_BASE_URL ?? `http://localhost:${webhook.port}`,
+    ...(simulatorUrl && { KIMI_API_URL: `${simulatorUrl}/v1` }),
+  };
+  // The real key stays out of a simulation, and the simulation is never sent to the real Kimi.
+  const key = { KIMI_API_KEY: simulate ? SIMULATED_KEY : config.KIMI_API_KEY };
+  const isRelayed = usesRelay(config, simulate);
+  const token = isRelayed ? { KIMI_RELAY_TOKEN: await relayToken(config) } : {};
+  const relay = isRelayed
+    ? await service('relay', 'KIMI_RELAY_PORT', { ...payloads, ...signing, ...kimi, ...key, ...token })
+    : undefined;
+  const relayUrl = relay && `http://${config.KIMI_RELAY_HOST}:${relay.port}`;
   const worker = await service('worker', 'KIMI_WORKER_PORT', {
     ...payloads,
-    KIMI_API_KEY,
+    ...kimi,
+    ...(relayUrl
+      ? { ...token, KIMI_CALLBACKS: 'relay', KIMI_RELAY_URL: relayUrl }
+      : { ...key, KIMI_CALLBACKS: 'native' }),
     OPENCLAW_WAKE_TOKEN,
     KIMI_CODEC_TOKEN,
     ...(engine && { KIMI_UI_ORIGIN: config.KIMI_UI_ORIGIN ?? engine.uiUrl }),
     OPENCLAW_WAKE_URL: wakeUrl,
-    KIMI_CALLBACK_BASE_URL: config.KIMI_CALLBACK_BASE_URL ?? `http://localhost:${webhook.port}`,
-    // The real key stays out of a simulation, and the simulation is never sent to the real Kimi.
-    ...(simulatorUrl && { KIMI_API_URL: `${simulatorUrl}/v1`, KIMI_API_KEY: SIMULATED_KEY }),
   });
 
   const { connectionOptions, namespace } = engineOptions(env);
@@ -150,8 +164,12 @@ async function startChildren(options: StackOptions, children: Children): Promise
     ...(engine && { ui_url: engine.uiUrl }),
     webhook_url: `http://${config.WEBHOOK_HOST}:${webhook.port}`,
     worker_health_url: `http://${HOST}:${worker.port}`,
+    ...(relayUrl && { relay_url: relayUrl }),
     ...(simulatorUrl && { simulator_url: simulatorUrl }),
-    api_url: simulatorUrl ? `${simulatorUrl}/v1` : publicAddress(config.KIMI_API_URL),
+    // Behind the relay the simulated Kimi is Moonshot's API, with its models.
+    ...(!(simulatorUrl && relayUrl) && {
+      api_url: simulatorUrl ? `${simulatorUrl}/v1` : publicAddress(config.KIMI_API_URL),
+    }),
     wake_url: publicAddress(wakeUrl),
     payload_keys: [...config.KIMI_PAYLOAD_KEYS.keys()],
     ...(isLimited(limitsOf(config)) && { limiter: limiterId(config.KIMI_TASK_QUEUE) }),
@@ -241,7 +259,13 @@ export async function namespaceIsThere(address: string): Promise<boolean> {
   }
 }
 
-type PortVariable = 'WEBHOOK_PORT' | 'KIMI_WORKER_PORT' | 'KIMI_SIMULATOR_PORT' | 'KIMI_TEMPORAL_PORT' | 'KIMI_UI_PORT';
+type PortVariable =
+  | 'WEBHOOK_PORT'
+  | 'KIMI_WORKER_PORT'
+  | 'KIMI_RELAY_PORT'
+  | 'KIMI_SIMULATOR_PORT'
+  | 'KIMI_TEMPORAL_PORT'
+  | 'KIMI_UI_PORT';
 
 function portOf(variable: PortVariable, { config, anyPort }: StackOptions): number {
   // Nobody has to find the simulated Kimi by its port.
@@ -255,8 +279,15 @@ export function secretFile(home: string): string {
 
 /** The secret callbacks are signed with: the configured one, or one made once and kept for this user alone. */
 async function webhookSecret(config: Config): Promise<string> {
-  if (config.WEBHOOK_SECRET) return config.WEBHOOK_SECRET;
-  const file = secretFile(config.KIMI_HOME);
+  return config.WEBHOOK_SECRET ?? (await keptSecret(secretFile(config.KIMI_HOME)));
+}
+
+/** What the worker shows the relay: the configured one, or one made once and kept for this user alone. */
+async function relayToken(config: Config): Promise<string> {
+  return config.KIMI_RELAY_TOKEN ?? (await keptSecret(join(config.KIMI_HOME, 'relay-token')));
+}
+
+async function keptSecret(file: string): Promise<string> {
   try {
     const kept = (await readFile(file, 'utf8')).trim();
     if (kept !== '') return kept;

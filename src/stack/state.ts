@@ -18,6 +18,8 @@ const stackState = z.object({
   ui_url: z.string().optional(),
   webhook_url: z.string(),
   worker_health_url: z.string(),
+  /** Absent where the API calls back by itself. */
+  relay_url: z.string().optional(),
   simulator_url: z.string().optional(),
   /** Where the worker sends tasks. */
   api_url: z.string().optional(),

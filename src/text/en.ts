@@ -56,11 +56,24 @@ export const en: Text = {
     notAcknowledged:
       'the agent was woken several times and has not acknowledged; kimi-dispatch inbox lists what it has not seen',
   },
+  stream: ({ phase, tokens }) =>
+    ({
+      waiting: 'waiting for Kimi’s first word',
+      reasoning: `Kimi is thinking, about ${tokens} tokens so far`,
+      answering: `Kimi is answering, about ${tokens} tokens so far`,
+    })[phase],
   place: ({ place, expected_wait_ms }) =>
     `${ordinal(place)}${expected_wait_ms === undefined ? '' : `, in ${about(expected_wait_ms)}`}`,
   reasons: {
-    no_api_key: 'the worker has no KIMI_API_KEY; set it and dispatch again',
-    no_callback_provider: 'this API never calls back, so nothing was sent; point KIMI_API_URL to one that does',
+    no_api_key: 'there is no KIMI_API_KEY where the tasks are sent; set it and dispatch again',
+    no_relay_token: 'the worker has no KIMI_RELAY_TOKEN; give it the relay’s and dispatch again',
+    bad_relay_token: 'the relay does not know the worker; give both the same KIMI_RELAY_TOKEN',
+    foreign_callback_url:
+      'the relay calls back one webhook only; give relay and worker the same KIMI_CALLBACK_BASE_URL',
+    no_callback_provider:
+      'this API never calls back, so nothing was sent; set KIMI_CALLBACKS=relay, or point KIMI_API_URL to one that does',
+    interrupted: 'the answer broke off; what had come is in the result file, as partial_output',
+    empty_answer: 'Kimi answered without a word; dispatch it again, or word it differently',
     unreachable: 'out of reach; nothing was sent',
     outcome_unknown:
       'the connection broke after the request was sent, so it is not known whether Kimi has it; it was not sent again, since that could be paid for twice',

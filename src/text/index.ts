@@ -5,6 +5,7 @@ import {
   type Outcome,
   type Place,
   type ResultFile,
+  type StreamProgress,
   type Task,
   type TaskError,
   type TaskState,
@@ -33,6 +34,8 @@ export interface Text {
    */
   wake: Record<Outcome, (name: string, task_id: string) => string>;
   error: { timedOut(ms: number): string; cancelled: string; queueFull(limit: number): string; notAcknowledged: string };
+  /** How far an answer is that streams in. */
+  stream(progress: StreamProgress): string;
   /** `3rd, in about 2 min`. */
   place(place: Place): string;
   /** Sentences for error types, ours and Kimi's; what has none is shown in Kimi's words. */

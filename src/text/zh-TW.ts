@@ -49,11 +49,23 @@ export const zhTW: Text = {
       `已有 ${limit} 個任務在排隊，所以沒有收下這個任務，也沒有送出任何請求；稍後再派發，或用 kimi-dispatch limits --queue 調高上限`,
     notAcknowledged: '已多次喚醒代理，但它沒有確認；kimi-dispatch inbox 會列出它還沒看的結果',
   },
+  stream: ({ phase, tokens }) =>
+    ({
+      waiting: '等待 Kimi 開始回答',
+      reasoning: `Kimi 正在思考，目前約 ${tokens} 個 Token`,
+      answering: `Kimi 正在回答，目前約 ${tokens} 個 Token`,
+    })[phase],
   place: ({ place, expected_wait_ms }) =>
     `第 ${place} 位${expected_wait_ms === undefined ? '' : `，預計${about(expected_wait_ms)}後`}`,
   reasons: {
-    no_api_key: 'worker 沒有 KIMI_API_KEY；設定後重新派發',
-    no_callback_provider: '這個 API 不會回呼，所以沒有送出任何請求；把 KIMI_API_URL 指向會回呼的 API',
+    no_api_key: '送出任務的地方沒有 KIMI_API_KEY；設定後重新派發',
+    no_relay_token: 'worker 沒有 KIMI_RELAY_TOKEN；設成與中繼相同後重新派發',
+    bad_relay_token: '中繼不認得 worker；兩邊要設相同的 KIMI_RELAY_TOKEN',
+    foreign_callback_url: '中繼只回呼一個 webhook；中繼與 worker 要設相同的 KIMI_CALLBACK_BASE_URL',
+    no_callback_provider:
+      '這個 API 不會回呼，所以沒有送出任何請求；設定 KIMI_CALLBACKS=relay，或把 KIMI_API_URL 指向會回呼的 API',
+    interrupted: '答案中斷了；已收到的部分在結果檔案的 partial_output',
+    empty_answer: 'Kimi 沒有回答任何內容；重新派發，或換個說法',
     unreachable: '連不上；沒有送出任何請求',
     outcome_unknown: '請求送出後斷線，不知道 Kimi 是否收到；為免重複付費，沒有再送',
     unauthorized: '閘道拒絕了權杖；請更正 OPENCLAW_WAKE_TOKEN',

@@ -1,2 +1,3 @@
 export { kimiLimiter } from './limiter.ts';
+export { kimiRelay } from './relay.ts';
 export { kimiTask } from './task.ts';

@@ -8,6 +8,7 @@ import {
   defineQuery,
   defineSignal,
   defineUpdate,
+  getExternalWorkflowHandle,
   isCancellation,
   patched,
   proxyActivities,
@@ -24,6 +25,7 @@ import {
   CALLBACK_SIGNAL,
   isErrorCallback,
   isoSeconds,
+  relayId,
   SEARCH_ATTRIBUTES,
   STATUS_QUERY,
   type Acceptance,
@@ -125,6 +127,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     step: 'dispatching',
     created_at,
     acknowledged: false,
+    ...(task.relay && { relay: true }),
   };
   let callback: Callback | undefined;
   /** What the dispatch call brought back, though the task had been cancelled by then: it is paid for. */
@@ -194,11 +197,18 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       const sending = await CancellationScope.nonCancellable(async () => await dispatched);
       if ('api_id' in sending) answeredInPlace = sending.answer;
       const cancelled = { type: 'cancelled', message: text.error.cancelled };
-      return {
-        result: { ...base(), status: 'cancelled', error: cancelled },
-        answerMayFollow: 'api_id' in sending || sending.mayHaveArrived,
-      };
+      const answerMayFollow = 'api_id' in sending || sending.mayHaveArrived;
+      if (answerMayFollow && task.relay) await CancellationScope.nonCancellable(stopRelay);
+      return { result: { ...base(), status: 'cancelled', error: cancelled }, answerMayFollow };
     }
+  }
+
+  /** Closes the relay's connection to Kimi; it calls back with what there is by then. */
+  async function stopRelay(): Promise<void> {
+    // Where it has just ended, its answer is on its way.
+    await getExternalWorkflowHandle(relayId(task_id))
+      .cancel()
+      .catch(() => {});
   }
 
   async function answerOrDeadline(
@@ -294,7 +304,14 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
 
   function resultOf(received: Callback): TaskResult {
     if (isErrorCallback(received)) {
-      return { ...base(), model: received.model ?? model, status: 'failed', error: received.error };
+      const { error, partial } = received;
+      return {
+        ...base(),
+        model: received.model ?? model,
+        status: 'failed',
+        error,
+        ...(partial && { partial_output: partial }),
+      };
     }
     return { ...base(), status: 'done', ...answerOf(received) };
   }
@@ -395,6 +412,16 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
 
   /** An answer after the deadline is told; one after a cancellation is kept in silence. */
   async function keepLateAnswer(): Promise<void> {
+    // The relay's word that it has closed the connection before anything came.
+    if (
+      task.relay &&
+      callback &&
+      isErrorCallback(callback) &&
+      callback.error.type === 'cancelled' &&
+      !callback.partial
+    ) {
+      return;
+    }
     const late: TaskResult = { ...resultOf(callback as Callback), late: true };
     if (view.state === 'cancelled') {
       await save({ ...late, status: 'cancelled' });
@@ -423,7 +450,7 @@ function ignoreCancellation(error: unknown): void {
 }
 
 /** The part of a result that an answer gives. */
-function answerOf({ model, usage, choices }: AnswerCallback): Partial<TaskResult> & { model: string } {
+function answerOf({ model, usage, choices, interruptions }: AnswerCallback): Partial<TaskResult> & { model: string } {
   const [choice] = choices;
   return {
     model,
@@ -437,5 +464,6 @@ function answerOf({ model, usage, choices }: AnswerCallback): Partial<TaskResult
       reasoning: usage.completion_tokens_details?.reasoning_tokens,
     },
     finish_reason: choice?.finish_reason,
+    ...(interruptions && { interruptions }),
   };
 }

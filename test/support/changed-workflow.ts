@@ -1,7 +1,8 @@
 /** The workflows with one more step at their start: what a careless change looks like. */
 import { sleep } from '@temporalio/workflow';
-import type { Task, TaskSummary } from '../../src/contract.ts';
+import type { RelayRequest, RelaySummary, Task, TaskSummary } from '../../src/contract.ts';
 import { kimiLimiter as unchangedLimiter, type LimiterStart } from '../../src/workflows/limiter.ts';
+import { kimiRelay as unchangedRelay } from '../../src/workflows/relay.ts';
 import { kimiTask as unchangedTask } from '../../src/workflows/task.ts';
 
 export async function kimiTask(task: Task): Promise<TaskSummary> {
@@ -12,4 +13,9 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
 export async function kimiLimiter(start: LimiterStart): Promise<void> {
   await sleep('1s');
   await unchangedLimiter(start);
+}
+
+export async function kimiRelay(request: RelayRequest): Promise<RelaySummary> {
+  await sleep('1s');
+  return await unchangedRelay(request);
 }

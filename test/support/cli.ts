@@ -28,6 +28,7 @@ export async function cleanHome(changes: Record<string, string> = {}): Promise<R
     KIMI_UI_PORT: '0',
     WEBHOOK_PORT: '0',
     KIMI_WORKER_PORT: '0',
+    KIMI_RELAY_PORT: '0',
     ...changes,
   };
 }

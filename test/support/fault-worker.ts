@@ -5,7 +5,7 @@ import { Gateway } from '../../src/gateway.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
 import { runService } from '../../src/process.ts';
 import { ResultStore } from '../../src/results.ts';
-import { createTaskWorker } from '../../src/task-worker.ts';
+import { createWorker } from '../../src/temporal-worker.ts';
 
 const [when, step] = process.argv.slice(2);
 
@@ -29,6 +29,9 @@ await runService('fault-worker', async (config, log) => {
       return value;
     },
   ]);
-  const worker = await createTaskWorker(config, log, Object.fromEntries(dying) as Activities);
+  const worker = await createWorker(config, log, {
+    taskQueue: config.KIMI_TASK_QUEUE,
+    activities: Object.fromEntries(dying) as Activities,
+  });
   return { port: 0, stop: () => worker.shutdown(), stopped: worker.run() };
 });

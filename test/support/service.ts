@@ -15,7 +15,14 @@ interface LogLine {
 
 export async function launch(service: string, env: Record<string, string>) {
   const child = spawn(process.execPath, [join(DIST, `${service}.js`)], {
-    env: { PATH: process.env['PATH'], HOME: await temporaryFolder(), WEBHOOK_PORT: '0', KIMI_WORKER_PORT: '0', ...env },
+    env: {
+      PATH: process.env['PATH'],
+      HOME: await temporaryFolder(),
+      WEBHOOK_PORT: '0',
+      KIMI_WORKER_PORT: '0',
+      KIMI_RELAY_PORT: '0',
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
@@ -25,6 +32,7 @@ export async function launch(service: string, env: Record<string, string>) {
   const says = async (words: string): Promise<LogLine> => {
     for (let line = await lines.next(); !line.done; line = await lines.next()) {
       const said = JSON.parse(line.value) as LogLine;
+      if (process.env['DBG']) console.log(line.value);
       if (said.msg.includes(words)) return said;
     }
     throw new Error(`${service} never said ${words}`);

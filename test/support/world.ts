@@ -35,6 +35,8 @@ import { createWebhookServer } from '../../src/webhook-server.ts';
 export const SECRET = 'a-secret-of-at-least-16-characters';
 /** Accepted beside it, as while one secret takes the other's place. */
 export const NEXT_SECRET = 'the-secret-that-comes-after-it';
+/** What the worker shows the relay. */
+export const RELAY_TOKEN = 'a-token-of-at-least-16-characters';
 export const silent = pino({ level: 'silent' });
 
 /** Serves over real HTTP on a free port until the test has finished. @returns its address. */
@@ -82,6 +84,8 @@ export interface WorldOptions {
   limits?: Partial<Limits>;
   /** False where the test runs a worker of its own. */
   worker?: boolean;
+  /** Starts a relay in front of the simulated Kimi, which is then the real API. @returns the relay's address. */
+  relay?: (place: { taskQueue: string; simulatorUrl: string; webhookUrl: string }) => Promise<string>;
   /** `KIMI_PAYLOAD_KEYS`: what the engine stores is encrypted. */
   payloadKeys?: string;
 }
@@ -120,10 +124,12 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const taskQueue = `test-${crypto.randomUUID()}`;
   const limits = { ...UNLIMITED, ...options.limits };
 
+  const relayUrl = await options.relay?.({ taskQueue, simulatorUrl, webhookUrl });
   if (options.worker !== false) {
     const kimi = new KimiClient({
       apiUrl: options.apiUrl ?? `${simulatorUrl}/v1`,
       apiKey: 'apiKey' in options ? options.apiKey : 'sk-test',
+      relay: relayUrl === undefined ? undefined : { url: `${relayUrl}/v1`, token: RELAY_TOKEN },
       callbackBaseUrl: webhookUrl,
     });
     const gateway = new Gateway({ wakeUrl: options.wakeUrl ?? `${simulatorUrl}/hooks/wake`, token: options.token });
@@ -143,7 +149,13 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     webhookUrl,
     handle,
     start: async (prompt, changes = {}, waitMs = 20_000) => {
-      const request = { ...TASK, prompt, ...(options.limits && { limiter: limiterId(taskQueue) }), ...changes };
+      const request = {
+        ...TASK,
+        prompt,
+        ...(options.limits && { limiter: limiterId(taskQueue) }),
+        ...(relayUrl !== undefined && { relay: true as const, model: 'kimi-k2.6' }),
+        ...changes,
+      };
       return await startTask(engine, taskQueue, request, waitMs);
     },
     view: async (started) => await handle(started).query<TaskView>(STATUS_QUERY),

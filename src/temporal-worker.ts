@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import type { Activities } from './activities/index.ts';
 import type { Config } from './config.ts';
 import { DIST } from './paths.ts';
 import { ServiceError } from './errors.ts';
@@ -24,8 +23,24 @@ const STICKY_SCHEDULE_TO_START_MS = 2_000;
 /** How long activities may take to end after SIGTERM: the dispatch call's own limit, and a little more. */
 const SHUTDOWN_GRACE_MS = 25_000;
 
-/** Connects a worker for tasks and their limiter. The caller runs it. */
-export async function createTaskWorker(config: Config, log: Logger, activities: Activities): Promise<Worker> {
+/** What a worker does, and on which task queue. */
+type Work = Pick<
+  WorkerOptions,
+  'taskQueue' | 'maxConcurrentActivityTaskExecutions' | 'maxHeartbeatThrottleInterval'
+> & {
+  activities: object;
+  /** False where it runs activities alone. */
+  workflows?: false;
+};
+
+/** Connects a worker. The caller runs it. */
+export async function createWorker(config: Config, log: Logger, work: Work): Promise<Worker> {
+  const [worker] = await createWorkers(config, log, [work]);
+  return worker as Worker;
+}
+
+/** Connects the workers of a process, over one connection. The caller runs them. */
+export async function createWorkers(config: Config, log: Logger, works: Work[]): Promise<Worker[]> {
   const codePath = WORKFLOW_BUNDLE[config.KIMI_PAYLOAD_KEYS.size > 0 ? 'encrypted' : 'clear'];
   if (!existsSync(codePath)) throw new ServiceError(`${codePath} is missing: run npm run build`);
   Runtime.install({
@@ -45,16 +60,21 @@ export async function createTaskWorker(config: Config, log: Logger, activities: 
     throw new EngineUnreachable(connectionOptions.address ?? 'localhost:7233', { cause: error });
   }
   await ensureSearchAttributes(connection, namespace);
-  return await Worker.create({
-    connection,
-    namespace,
-    taskQueue: config.KIMI_TASK_QUEUE,
-    workflowBundle: { codePath },
-    dataConverter: openPayloads(config).dataConverter,
-    activities,
-    stickyQueueScheduleToStartTimeout: STICKY_SCHEDULE_TO_START_MS,
-    shutdownGraceTime: SHUTDOWN_GRACE_MS,
-    // A task waiting for its callback holds its workflow in memory; beyond this many, the oldest is replayed when needed.
-    maxCachedWorkflows: 500,
-  });
+  const { dataConverter } = openPayloads(config);
+  return await Promise.all(
+    works.map(
+      async ({ workflows = true, ...work }) =>
+        await Worker.create({
+          connection,
+          namespace,
+          ...(workflows && { workflowBundle: { codePath } }),
+          dataConverter,
+          stickyQueueScheduleToStartTimeout: STICKY_SCHEDULE_TO_START_MS,
+          shutdownGraceTime: SHUTDOWN_GRACE_MS,
+          // A task waiting for its callback holds its workflow in memory; beyond this many, the oldest is replayed when needed.
+          maxCachedWorkflows: 500,
+          ...work,
+        }),
+    ),
+  );
 }

@@ -1,0 +1,225 @@
+/**
+ * `npm run bench -- relay`: what the relay adds to an answer, alone and with 100 streams at once, on a real engine. The
+ * bench plays Kimi and the webhook.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { request } from 'undici';
+import { progressOf } from '../src/cli/look-up.ts';
+import { readConfig } from '../src/config.ts';
+import type { AnswerCallback } from '../src/contract.ts';
+import { DIST } from '../src/paths.ts';
+import { openPayloads } from '../src/payloads/converter.ts';
+import { engineArgs, namespaceIsThere } from '../src/stack/stack.ts';
+import { findTemporalCli } from '../src/stack/temporal-cli.ts';
+import { connectClient } from '../src/temporal.ts';
+import { Moments } from './moments.ts';
+import { summarise, table, type Figure } from './stats.ts';
+
+const TOKEN = 'the-token-of-the-bench';
+const ALONE = { rounds: 30, warmUps: 3, chunks: 100, everyMs: 10 };
+const TOGETHER = { streams: 100, chunks: 500, everyMs: 40 };
+
+/** How often progress is looked for, in milliseconds. */
+const LOOK_MS = 50;
+
+/** What the kernel counts CPU time in: `getconf CLK_TCK`. */
+const TICKS_PER_S = 100;
+
+/** A stream that is asked for: its prompt. */
+interface Wanted {
+  chunks: number;
+  everyMs: number;
+}
+
+export async function benchRelay(): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'kimi-bench-relay-'));
+  const children: ChildProcess[] = [];
+  const servers: Server[] = [];
+  try {
+    await measure(folder, children, servers);
+  } finally {
+    for (const child of children) child.kill('SIGKILL');
+    for (const server of servers) server.close().closeAllConnections();
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+async function measure(folder: string, children: ChildProcess[], servers: Server[]): Promise<void> {
+  const moments = new Moments();
+  let lost = 0;
+  const listen = async (answer: (body: string, response: ServerResponse) => unknown): Promise<string> => {
+    const server = createServer((incoming, response) => {
+      void textOf(incoming).then((body) => answer(body, response));
+    }).listen(0, '127.0.0.1');
+    servers.push(server);
+    await once(server, 'listening');
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  };
+
+  const kimi = await listen(async (body, response) => {
+    const { messages } = JSON.parse(body) as { messages: { content: string }[] };
+    const { task_id, chunks, everyMs } = JSON.parse(messages[0]?.content ?? '') as Wanted & { task_id: string };
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    const start = performance.now();
+    for (let n = 0; n < chunks; n += 1) {
+      const early = start + n * everyMs - performance.now();
+      if (early > 0) await pause(early);
+      const choices = [{ index: 0, delta: { content: word(n) }, finish_reason: null }];
+      response.write(`data: ${JSON.stringify({ id: 'chatcmpl-bench', model: 'kimi-k3', choices })}\n\n`);
+      if (n === 0) moments.note(`first byte of ${task_id}`);
+    }
+    const usage = { prompt_tokens: 1, completion_tokens: chunks, total_tokens: chunks + 1 };
+    const end = { choices: [{ index: 0, delta: {}, finish_reason: 'stop', usage }] };
+    response.end(`data: ${JSON.stringify(end)}\n\ndata: [DONE]\n\n`);
+    moments.note(`last byte of ${task_id}`);
+  });
+  const webhook = await listen((body, response) => {
+    const { metadata, usage, choices } = JSON.parse(body) as AnswerCallback;
+    moments.note(`callback of ${metadata.task_id}`);
+    const whole = Array.from({ length: usage.completion_tokens }, (_, n) => word(n)).join('');
+    if (choices[0]?.message.content !== whole) lost += 1;
+    response.end('{}');
+  });
+
+  const address = await startEngine(folder, children);
+  const { url, child } = await startRelay({ address, kimi, webhook, folder, children });
+  const { dataConverter } = openPayloads(readConfig({ KIMI_HOME: folder }));
+  const client = await connectClient(dataConverter, { TEMPORAL_ADDRESS: address });
+
+  let count = 0;
+  const dispatch = async (wanted: Wanted): Promise<{ task_id: string; accepted: number }> => {
+    count += 1;
+    const task_id = `kimi-${count}-1`;
+    const before = performance.now();
+    const { statusCode, body } = await request(`${url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+      body: JSON.stringify({
+        model: 'kimi-k3',
+        messages: [{ role: 'user', content: JSON.stringify({ task_id, ...wanted }) }],
+        metadata: { task_id },
+        callback_url: `${webhook}/kimi/webhook/${task_id}`,
+      }),
+    });
+    if (statusCode !== 202) throw new Error(`the relay answered ${statusCode}: ${await body.text()}`);
+    await body.dump();
+    return { task_id, accepted: performance.now() - before };
+  };
+  const after = async (task_id: string): Promise<number> =>
+    (await moments.of(`callback of ${task_id}`)) - (await moments.of(`last byte of ${task_id}`));
+
+  const alone = { accepted: [] as number[], visible: [] as number[], after: [] as number[] };
+  for (let round = 0; round < ALONE.warmUps + ALONE.rounds; round += 1) {
+    const { task_id, accepted } = await dispatch({ ...ALONE, chunks: 2 * ALONE.chunks });
+    const first = await moments.of(`first byte of ${task_id}`);
+    while ((await progressOf(client, task_id)).progress?.phase !== 'answering') await pause(LOOK_MS);
+    const visible = performance.now() - first;
+    const added = await after(task_id);
+    if (round < ALONE.warmUps) continue;
+    alone.accepted.push(accepted);
+    alone.visible.push(visible);
+    alone.after.push(added);
+  }
+
+  const idle = await usageOf(child);
+  const started = performance.now();
+  const streams = await Promise.all(Array.from({ length: TOGETHER.streams }, async () => await dispatch(TOGETHER)));
+  let memory = 0;
+  const watching = setInterval(() => {
+    void usageOf(child).then((now) => (memory = Math.max(memory, now.memory)));
+  }, 500);
+  const together = await Promise.all(streams.map(async ({ task_id }) => await after(task_id)));
+  clearInterval(watching);
+  const cpu = (await usageOf(child)).cpu - idle.cpu;
+  const seconds = (performance.now() - started) / 1000;
+  await client.connection.close();
+
+  const figures: Figure[] = [
+    { name: 'dispatch to the relay → API id', unit: 'ms', samples: alone.accepted, promise: 1000 },
+    { name: 'first token → visible progress', unit: 'ms', samples: alone.visible, promise: 1500 },
+    { name: 'last byte → callback received', unit: 'ms', samples: alone.after },
+    { name: `the same, ${TOGETHER.streams} streams at once`, unit: 'ms', samples: together },
+  ];
+  console.log(table(figures.map(summarise)));
+  const chunks = TOGETHER.streams * TOGETHER.chunks;
+  console.log(`
+${TOGETHER.streams} streams at once, a chunk each ${TOGETHER.everyMs} ms, ${chunks} chunks in ${seconds.toFixed(1)} s: ${((100 * cpu) / seconds / 1000).toFixed(0)} % of one core,
+${(cpu / chunks).toFixed(3)} ms of CPU a chunk, ${memory.toFixed(0)} MB at most (${idle.memory.toFixed(0)} MB before), ${lost} answers not whole.`);
+  if (lost > 0 || figures.map(summarise).some(({ kept }) => kept === false)) process.exitCode = 1;
+}
+
+/** Each is told from the others, so that none can be lost or change its place unnoticed. */
+function word(n: number): string {
+  return `第${n}個 word. `;
+}
+
+async function textOf(incoming: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of incoming as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+async function startEngine(folder: string, children: ChildProcess[]): Promise<string> {
+  const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = readConfig();
+  const command = await findTemporalCli({ path, cache, onStep: () => {} });
+  const [port, uiPort] = [await freePort(), await freePort()];
+  const args = engineArgs({ port, uiPort, database: join(folder, 'temporal.db') });
+  children.push(spawn(command, args, { stdio: 'ignore' }));
+  const address = `127.0.0.1:${port}`;
+  while (!(await namespaceIsThere(address))) await pause(50);
+  return address;
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}
+
+interface RelayPlace {
+  address: string;
+  kimi: string;
+  webhook: string;
+  folder: string;
+  children: ChildProcess[];
+}
+
+async function startRelay(place: RelayPlace): Promise<{ url: string; child: ChildProcess }> {
+  const child = spawn(process.execPath, [join(DIST, 'relay.js')], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    env: {
+      PATH: process.env['PATH'],
+      HOME: place.folder,
+      TEMPORAL_ADDRESS: place.address,
+      KIMI_HOME: place.folder,
+      KIMI_API_URL: `${place.kimi}/v1`,
+      KIMI_API_KEY: 'sk-bench',
+      KIMI_RELAY_TOKEN: TOKEN,
+      KIMI_RELAY_PORT: '0',
+      KIMI_CALLBACK_BASE_URL: place.webhook,
+      WEBHOOK_SECRET: 'the-secret-of-the-bench',
+    },
+  });
+  place.children.push(child);
+  const [said] = (await once(child, 'message')) as [{ port: number }];
+  return { url: `http://127.0.0.1:${said.port}`, child };
+}
+
+/** @returns CPU time so far in milliseconds, and resident memory in MB. */
+async function usageOf({ pid }: ChildProcess): Promise<{ cpu: number; memory: number }> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  const kb = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]);
+  return { cpu: ((Number(fields[11]) + Number(fields[12])) / TICKS_PER_S) * 1000, memory: kb / 1024 };
+}

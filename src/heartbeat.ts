@@ -1,0 +1,15 @@
+import { heartbeat } from '@temporalio/activity';
+
+/**
+ * Heartbeats while work is under way, so that a killed worker is noticed within seconds (see the activity options).
+ *
+ * @param details what each heartbeat carries, if anything
+ */
+export async function beating<T>(work: () => Promise<T>, details?: () => unknown): Promise<T> {
+  const timer = setInterval(() => heartbeat(details?.()), 1_000);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+  }
+}

@@ -1,0 +1,158 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { Agent, request, type Dispatcher } from 'undici';
+import { z } from 'zod';
+import { publicAddress } from '../address.ts';
+import { KimiError } from './errors.ts';
+
+/** How long a connection may take, in milliseconds. Nothing has been sent before it stands. */
+const CONNECT_TIMEOUT_MS = 5_000;
+
+/** An API that speaks Kimi's HTTP: where it is, and what opens it. */
+export interface Endpoint {
+  /** Base address, e.g. `https://api.moonshot.cn/v1`. */
+  url: string;
+  key: string;
+  /** How long it may take to answer, and to send the next bytes of its answer, in milliseconds. 0: for ever. */
+  timeoutMs: number;
+}
+
+/** What a request is sent with. */
+export interface Posting {
+  headers?: Record<string, string>;
+  body: unknown;
+  signal: AbortSignal;
+  /** Called when a connection stands and the request is about to be written to it. */
+  onSent?: () => void;
+}
+
+/** Requests of which it is known whether they were sent, and answers that do not quote the key. */
+export class KimiHttp {
+  private readonly agent: Agent;
+
+  constructor(private readonly endpoint: Endpoint) {
+    this.agent = new Agent({
+      // A fresh connection for each request: one kept alive may be closed by the far end just as we write to it, and then
+      // nobody can say whether the request arrived.
+      pipelining: 0,
+      connect: { timeout: CONNECT_TIMEOUT_MS },
+      headersTimeout: endpoint.timeoutMs,
+      bodyTimeout: endpoint.timeoutMs,
+    });
+  }
+
+  /**
+   * Posts JSON.
+   *
+   * @throws {KimiError} `not_sent`, or `outcome_unknown` where the request was written.
+   */
+  async post(path: string, { headers, body, signal, onSent }: Posting): Promise<Dispatcher.ResponseData> {
+    const { url, key } = this.endpoint;
+    let sent = false;
+    try {
+      return await request(`${url.replace(/\/+$/, '')}/${path}`, {
+        method: 'POST',
+        dispatcher: this.agent.compose((dispatch) => (options, handler) => {
+          const onRequestStart = handler.onRequestStart?.bind(handler);
+          handler.onRequestStart = (controller, context) => {
+            onRequestStart?.(controller, context);
+            if (controller.aborted) return;
+            sent = true;
+            onSent?.();
+          };
+          return dispatch(options, handler);
+        }),
+        signal,
+        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...headers },
+        body: JSON.stringify(body),
+      });
+    } catch (error) {
+      const why = describe(error);
+      if (why === 'UND_ERR_INVALID_ARG') {
+        throw new KimiError('refused', 'invalid_argument', 'the request cannot be made: the key fits no header', {
+          cause: error,
+        });
+      }
+      if (sent) throw this.brokenOff(error);
+      const message = `cannot reach ${publicAddress(url)}: ${why}`;
+      throw new KimiError('not_sent', 'unreachable', message, { cause: error });
+    }
+  }
+
+  /**
+   * Reads the JSON of an answer; `undefined` where it is none.
+   *
+   * @param limit in bytes
+   * @throws {KimiError} `outcome_unknown`
+   */
+  async readJson({ body }: Dispatcher.ResponseData, limit: number): Promise<unknown> {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    try {
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        size += chunk.length;
+        if (size > limit) throw new Error(`the answer is over ${limit} bytes`);
+        chunks.push(chunk);
+      }
+    } catch (error) {
+      throw this.brokenOff(error);
+    }
+    try {
+      return JSON.parse(this.withoutKey(Buffer.concat(chunks).toString('utf8')));
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** An answer that quotes the key must not carry it on. */
+  withoutKey(text: string): string {
+    return text.replaceAll(this.endpoint.key, '[KIMI_API_KEY]');
+  }
+
+  private brokenOff(error: unknown): KimiError {
+    const message = `the connection to ${publicAddress(this.endpoint.url)} broke after the request was sent: ${describe(error)}`;
+    return new KimiError('outcome_unknown', 'outcome_unknown', message, { cause: error });
+  }
+}
+
+/** Kimi's error body (kimi-api.md). */
+const errorBody = z.object({ error: z.object({ type: z.string(), message: z.string() }) });
+
+/** Reads an answer that is an error: what it means for the request, in Kimi's words where it said any. */
+export function readRefusal(statusCode: number, headers: IncomingHttpHeaders, json: unknown): KimiError {
+  const stated = errorBody.safeParse(json).data?.error;
+  const type = stated?.type ?? `http_${statusCode}`;
+  const message = `Kimi answered ${statusCode}${stated ? `: ${stated.message}` : ''}`;
+  // Quota does not come back by waiting (kimi-api.md: "never retry").
+  if ((statusCode === 429 && type !== 'exceeded_current_quota_error') || statusCode === 503) {
+    const retryAfterMs = retryAfter(headers['retry-after'], message);
+    return new KimiError('turned_away', type, message, retryAfterMs === undefined ? {} : { retryAfterMs });
+  }
+  // A gateway's page (502, 504) says nothing of what became of the request behind it.
+  if (statusCode >= 500 && !stated) return new KimiError('outcome_unknown', type, message);
+  return new KimiError('refused', type, message);
+}
+
+/** How long Kimi asks to be left alone at the most, in milliseconds: what is longer is not believed. */
+const LONGEST_RETRY_AFTER_MS = 3_600_000;
+
+/**
+ * Reads for how long Kimi asks to be left alone: from the header, in seconds or as a date, or from its own words,
+ * `please try again after 1 seconds`, since not every 429 has the header (kimi-api.md).
+ *
+ * @returns milliseconds, or `undefined` where it does not say.
+ */
+function retryAfter(header: string | string[] | undefined, message: string): number | undefined {
+  const value = String(header ?? '').trim();
+  const words = /try again after (?<seconds>\d+(?:\.\d+)?) seconds?/i.exec(message)?.groups?.['seconds'];
+  const stated = /^\d+(?:\.\d+)?$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  const ms = stated > 0 ? stated : Number(words) * 1000;
+  return ms > 0 ? Math.min(ms, LONGEST_RETRY_AFTER_MS) : undefined;
+}
+
+/** A connection error in few words: its code, since the message may be empty (happy eyeballs) or long. */
+export function describe(error: unknown): string {
+  const { code, message } = error as { code?: unknown; message?: string };
+  // What undici makes of an answer in chunks without the last one.
+  if (message?.includes('Invalid EOF state')) return 'it was cut before its end';
+  return (typeof code === 'string' ? code : message) ?? String(error);
+}

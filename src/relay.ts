@@ -1,0 +1,67 @@
+/** The relay process: makes an API that answers in place call back. `node dist/relay.js` */
+import { join } from 'node:path';
+import { callbackBaseUrl } from './config.ts';
+import { relayQueue, streamsQueue } from './contract.ts';
+import { ServiceError } from './errors.ts';
+import { openPayloads } from './payloads/converter.ts';
+import { healthServer, listen, runService } from './process.ts';
+import { createRelayApp } from './relay/app.ts';
+import { createDeliveryActivities } from './relay/delivery-activities.ts';
+import { ReceivedStore } from './relay/received.ts';
+import { createStreamActivities } from './relay/stream-activities.ts';
+import { StreamingClient } from './relay/stream.ts';
+import { createWorkers } from './temporal-worker.ts';
+import { lazyClient } from './temporal.ts';
+
+/** Heartbeats that come sooner after the one before wait for so long, in milliseconds: the first word is seen at once. */
+const PROGRESS_MS = 300;
+
+await runService('relay', async (config, log) => {
+  const { WEBHOOK_SECRET: secret, KIMI_RELAY_TOKEN: token, KIMI_API_URL: apiUrl, KIMI_API_KEY: apiKey } = config;
+  if (!secret) throw new ServiceError('WEBHOOK_SECRET is not set: the relay signs its callbacks with it');
+  if (!token) {
+    throw new ServiceError(
+      'KIMI_RELAY_TOKEN is not set, so anybody could spend the key; give relay and worker the same, e.g. KIMI_RELAY_TOKEN=$(openssl rand -hex 32)',
+    );
+  }
+  if (!apiKey) log.warn('KIMI_API_KEY is not set: new tasks will be refused');
+  const payloads = openPayloads(config);
+  await payloads.prepare();
+  const received = new ReceivedStore(join(config.KIMI_HOME, 'streams'));
+  await received.prepare();
+
+  const kimi = new StreamingClient({ apiUrl, apiKey, stallMs: config.KIMI_STALL_TIMEOUT_MS });
+  const taskQueue = relayQueue(config.KIMI_TASK_QUEUE);
+  const workers = await createWorkers(config, log, [
+    { taskQueue, activities: createDeliveryActivities({ received, secret, log }) },
+    {
+      taskQueue: streamsQueue(taskQueue),
+      activities: createStreamActivities({ kimi, received, onInterrupt: config.KIMI_ON_INTERRUPT, log }),
+      workflows: false,
+      maxConcurrentActivityTaskExecutions: config.KIMI_RELAY_STREAMS,
+      maxHeartbeatThrottleInterval: PROGRESS_MS,
+    },
+  ]);
+
+  const client = lazyClient(payloads.dataConverter);
+  const app = createRelayApp({
+    client,
+    taskQueue,
+    token,
+    callbackBaseUrl: callbackBaseUrl(config),
+    apiUrl,
+    apiKey,
+    log,
+  });
+  const server = healthServer(() => workers.every((worker) => worker.getState() === 'RUNNING'), app);
+  const port = await listen(server, { host: config.KIMI_RELAY_HOST, port: config.KIMI_RELAY_PORT }, 'KIMI_RELAY_PORT');
+  return {
+    port,
+    stop: () => {
+      for (const worker of workers) worker.shutdown();
+    },
+    stopped: Promise.all(workers.map(async (worker) => await worker.run()))
+      .finally(() => server.close())
+      .then(async () => await client.connection.close()),
+  };
+});

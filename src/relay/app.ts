@@ -1,0 +1,159 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
+import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import {
+  MAX_CALLBACK_BYTES,
+  MAX_PROMPT_BYTES,
+  RELAY_WORKFLOW,
+  relayApiId,
+  relayId,
+  TASK_ID,
+  type RelayRequest,
+} from '../contract.ts';
+import { callbackUrl } from '../kimi/client.ts';
+import { KimiHttp } from '../kimi/http.ts';
+
+export interface RelayAppOptions {
+  client: Client;
+  /** Task queue of the relay's workflows. */
+  taskQueue: string;
+  /** What dispatch calls carry in place of a key. */
+  token: string;
+  /** Where callbacks may go, e.g. `http://localhost:9001`. */
+  callbackBaseUrl: string;
+  /** The API behind the relay; without a key nothing is taken. */
+  apiUrl: string;
+  apiKey: string | undefined;
+  log: Logger;
+}
+
+/** Largest body of a dispatch call, in bytes: a prompt, and what JSON makes of its line ends and quotation marks. */
+const MAX_BODY_BYTES = 4 * MAX_PROMPT_BYTES;
+
+/** How long the engine may take to take a request, in milliseconds. */
+const ENGINE_MS = 5_000;
+
+/** How long Kimi may take to count tokens, in milliseconds: a task waits a second for it. */
+const ESTIMATE_MS = 3_000;
+
+/** An answer other than 202, in the form of Kimi's errors. */
+class HttpError extends Error {
+  constructor(
+    readonly status: number,
+    readonly type: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+const dispatch = z.looseObject({
+  model: z.string().min(1),
+  messages: z.array(z.looseObject({})).min(1),
+  metadata: z.object({ task_id: z.string().regex(TASK_ID, 'is no task id'), task_name: z.string().optional() }),
+  callback_url: z.string(),
+});
+
+/**
+ * The relay's face: takes dispatch calls (contract section 2) and returns an API id at once. Who calls has the token, and
+ * only our own webhook is called back: nobody else can spend the key, or be told of what.
+ */
+export function createRelayApp(options: RelayAppOptions): Express {
+  const { apiUrl, apiKey, callbackBaseUrl, log } = options;
+  const app = express().disable('x-powered-by').disable('etag');
+  app.use(requireToken(options.token));
+  app.use((_request, _response, next) => {
+    if (!apiKey) throw new HttpError(401, 'no_api_key', 'KIMI_API_KEY is not set in the relay’s environment');
+    next();
+  });
+  app.use(express.json({ limit: MAX_BODY_BYTES }));
+
+  app.post('/v1/chat/completions', async (incoming, response) => {
+    const request = readDispatch(incoming.body, callbackBaseUrl);
+    await take(options, request);
+    response.status(202).json({ id: relayApiId(request.task_id) });
+  });
+
+  const kimi = apiKey ? new KimiHttp({ url: apiUrl, key: apiKey, timeoutMs: ESTIMATE_MS }) : undefined;
+  app.post('/v1/tokenizers/estimate-token-count', async (incoming, response) => {
+    const signal = AbortSignal.timeout(ESTIMATE_MS);
+    const body: unknown = incoming.body;
+    const counted = await kimi?.post('tokenizers/estimate-token-count', { body, signal });
+    if (counted) response.status(counted.statusCode).json(await kimi?.readJson(counted, MAX_CALLBACK_BYTES));
+  });
+
+  app.use(() => {
+    throw new HttpError(404, 'not_found', 'there is nothing at this address');
+  });
+  app.use(answerError(log));
+  return app;
+}
+
+function requireToken(token: string): RequestHandler {
+  const expected = sha256(`Bearer ${token}`);
+  return (request, _response, next) => {
+    // Hashes have one length, whatever was sent.
+    if (!timingSafeEqual(expected, sha256(request.get('authorization') ?? ''))) {
+      throw new HttpError(401, 'bad_relay_token', 'the token is not the relay’s (KIMI_RELAY_TOKEN)');
+    }
+    next();
+  };
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+function readDispatch(json: unknown, callbackBaseUrl: string): RelayRequest {
+  const parsed = dispatch.safeParse(json);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new HttpError(400, 'invalid_request_error', `${issue?.path.join('.') || 'body'}: ${issue?.message}`);
+  }
+  const { metadata, callback_url, ...body } = parsed.data;
+  const { task_id, task_name } = metadata;
+  if (callback_url !== callbackUrl(callbackBaseUrl, task_id)) {
+    throw new HttpError(400, 'foreign_callback_url', 'callback_url is not this task’s at KIMI_CALLBACK_BASE_URL');
+  }
+  return { task_id, ...(task_name !== undefined && { task_name }), callback_url, body };
+}
+
+/** Starts the request, once: whoever dispatches a task again finds the one that runs, or has run. */
+async function take({ client, taskQueue, log }: RelayAppOptions, request: RelayRequest): Promise<void> {
+  const { task_id, task_name, body } = request;
+  try {
+    await client.connection.withDeadline(Date.now() + ENGINE_MS, async () => {
+      await client.workflow.start(RELAY_WORKFLOW, {
+        workflowId: relayId(task_id),
+        taskQueue,
+        args: [request],
+        workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+        workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+        // How long it waits for a worker that was killed while it worked on it (10 s by default).
+        workflowTaskTimeout: '3s',
+        staticSummary: `${task_name ?? task_id} · ${body.model}`,
+      });
+    });
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) return;
+    log.warn({ task_id }, `a task was not taken, since the engine did not take it: ${(error as Error).message}`);
+    throw new HttpError(503, 'relay_unavailable', 'the relay’s engine does not take tasks now; send it again later');
+  }
+  log.info({ task_id, model: body.model }, 'taken');
+}
+
+function answerError(log: Logger): ErrorRequestHandler {
+  return (error: Error & { status?: number; type?: string }, _request, response, _next) => {
+    // Of express.json: not JSON, or too large.
+    const isForeseen = error.status !== undefined && error.status < 500;
+    const answer = error instanceof HttpError || isForeseen ? error : undefined;
+    if (!answer) log.error({ err: error }, 'unexpected error');
+    const status = answer?.status ?? 503;
+    if (status === 503) response.set('Retry-After', '1');
+    const { type = 'relay_error', message } = answer ?? { message: 'an unexpected error; it is in the relay’s log' };
+    response.status(status).json({ error: { type, message } });
+  };
+}

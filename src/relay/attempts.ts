@@ -1,0 +1,160 @@
+import {
+  relayApiId,
+  type AnswerCallback,
+  type Callback,
+  type ErrorCallback,
+  type RelayRequest,
+  type TaskError,
+  type Usage,
+} from '../contract.ts';
+import { supportsPartialMode } from '../kimi/models.ts';
+import { tokensIn, type Answer } from './answer.ts';
+
+/** One request to Kimi, and what came of it. A request that breaks off is followed by another. */
+export interface Attempt {
+  /** Whether it went on from what came before; otherwise it began anew. */
+  continues: boolean;
+  /** Whether it was written to a connection. */
+  sent: boolean;
+  answer: Answer;
+}
+
+/** What to do about an answer that broke off and that cannot be gone on with (`KIMI_ON_INTERRUPT`). */
+export type OnInterrupt = 'fail' | 'retry';
+
+/** What to do now. */
+export type NextStep =
+  | { do: 'ask'; continues: boolean; body: RelayRequest['body'] }
+  /** The answer was whole before whoever took it was lost. */
+  | { do: 'finish' }
+  | { do: 'give up' };
+
+/** How often in a row an answer may break off before anything new came of it. */
+const MAX_BARREN = 5;
+
+/** How often an answer may be begun anew: each one is paid for. */
+const MAX_RESTARTS = 3;
+
+/**
+ * Decides what comes next, of what came of the attempts so far.
+ *
+ * Nothing is paid for twice unless the user has chosen that: a request that was certainly not sent is sent; where there is
+ * text, and the model can go on from it, only the rest is asked for.
+ *
+ * @param attempts by number; those not known here, `undefined`, ran on another machine
+ */
+export function nextStep(
+  body: RelayRequest['body'],
+  attempts: readonly (Attempt | undefined)[],
+  onInterrupt: OnInterrupt,
+): NextStep {
+  const anew = { do: 'ask', continues: false, body } as const;
+  if (attempts.length === 0) return anew;
+  const last = attempts.at(-1);
+  if (last?.answer.done) return { do: 'finish' };
+
+  const { content, reasoning } = textOf(attempts);
+  if (content !== '' && supportsPartialMode(body.model, body)) {
+    const barren = attempts.length - 1 - attempts.findLastIndex((attempt) => attempt?.answer.content);
+    if (barren >= MAX_BARREN) return { do: 'give up' };
+    return { do: 'ask', continues: true, body: goingOn(body, content, reasoning) };
+  }
+  if (last && !last.sent) return anew;
+  const restarts = attempts.filter((attempt) => !attempt?.continues).length;
+  return onInterrupt === 'retry' && restarts <= MAX_RESTARTS ? anew : { do: 'give up' };
+}
+
+/** Kimi's partial mode: the answer goes on where this message ends, and does not repeat it. */
+function goingOn(body: RelayRequest['body'], content: string, reasoning: string): RelayRequest['body'] {
+  // Without its reasoning a model would reason again (kimi-api.md: messages are replayed whole).
+  const said = { role: 'assistant', content, ...(reasoning && { reasoning_content: reasoning }), partial: true };
+  return { ...body, messages: [...body.messages, said] };
+}
+
+/** @returns the attempts since the answer was last begun anew. */
+function current(attempts: readonly (Attempt | undefined)[]): readonly (Attempt | undefined)[] {
+  return attempts.slice(
+    Math.max(
+      0,
+      attempts.findLastIndex((attempt) => attempt?.continues === false),
+    ),
+  );
+}
+
+/** @returns the answer's text so far. */
+export function textOf(attempts: readonly (Attempt | undefined)[]): { content: string; reasoning: string } {
+  const answers = current(attempts).flatMap((attempt) => attempt?.answer ?? []);
+  return {
+    content: answers.map(({ content }) => content).join(''),
+    reasoning: answers.map(({ reasoning }) => reasoning).join(''),
+  };
+}
+
+/** @returns what a task is told whose answer is whole. */
+export function answered(request: RelayRequest, attempts: readonly (Attempt | undefined)[]): Callback {
+  const answer = attempts.at(-1)?.answer;
+  const { content, reasoning } = textOf(attempts);
+  const finish_reason = answer?.finish_reason;
+  if (content === '' && finish_reason !== 'length') {
+    return failed(request, { type: 'empty_answer', message: `Kimi answered without a word (${finish_reason})` });
+  }
+  const callback: AnswerCallback = {
+    id: relayApiId(request.task_id),
+    model: answer?.model ?? request.body.model,
+    usage: usageOf(request, attempts),
+    choices: [
+      {
+        message: { content, ...(reasoning && { reasoning_content: reasoning }) },
+        ...(finish_reason !== undefined && { finish_reason }),
+      },
+    ],
+    metadata: metadataOf(request),
+  };
+  return attempts.length > 1 ? { ...callback, interruptions: attempts.length - 1 } : callback;
+}
+
+/** @returns what a task is told that gets no answer, with what there is of one. */
+export function failed(
+  request: RelayRequest,
+  error: TaskError,
+  attempts: readonly (Attempt | undefined)[] = [],
+): ErrorCallback {
+  const { content } = textOf(attempts);
+  return {
+    id: relayApiId(request.task_id),
+    model: request.body.model,
+    error,
+    metadata: metadataOf(request),
+    ...(content !== '' && { partial: content }),
+  };
+}
+
+function metadataOf({ task_id, task_name }: RelayRequest): Callback['metadata'] {
+  return { task_id, ...(task_name !== undefined && { task_name }) };
+}
+
+/**
+ * What all attempts took together. Kimi counts at the end of an answer only: what came before a break is estimated, as is
+ * all where a server does not count.
+ */
+function usageOf({ body }: RelayRequest, attempts: readonly (Attempt | undefined)[]): Usage {
+  const known = attempts.flatMap((attempt) => (attempt?.sent ? [attempt] : []));
+  const last = attempts.at(-1);
+  const counted = last?.answer.usage;
+  const given = known.map((attempt) => (attempt.continues ? tokensBefore(attempt, attempts) : 0));
+  const prompt = counted ? counted.prompt_tokens - (given.at(-1) ?? 0) : tokensIn(JSON.stringify(body.messages));
+  const sum = { prompt: 0, completion: 0 };
+  for (const [index, attempt] of known.entries()) {
+    const isCounted = attempt === last && counted !== undefined;
+    sum.prompt += isCounted ? counted.prompt_tokens : Math.max(0, prompt) + (given[index] ?? 0);
+    sum.completion += isCounted ? counted.completion_tokens : attempt.answer.tokens;
+  }
+  const [prompt_tokens, completion_tokens] = [Math.round(sum.prompt), Math.round(sum.completion)];
+  return { ...counted, prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
+}
+
+/** @returns tokens of the text that an attempt was given to go on from, estimated. */
+function tokensBefore(attempt: Attempt, attempts: readonly (Attempt | undefined)[]): number {
+  const { content, reasoning } = textOf(attempts.slice(0, attempts.indexOf(attempt)));
+  return tokensIn(content) + tokensIn(reasoning);
+}

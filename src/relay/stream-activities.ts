@@ -1,0 +1,121 @@
+import { ApplicationFailure, Context, heartbeat } from '@temporalio/activity';
+import type { Logger } from 'pino';
+import { FAILURE, type Callback, type RelayActivities, type RelayRequest, type StreamProgress } from '../contract.ts';
+import { beating } from '../heartbeat.ts';
+import { KimiError } from '../kimi/errors.ts';
+import { Answer } from './answer.ts';
+import { answered, failed, nextStep, type Attempt, type OnInterrupt } from './attempts.ts';
+import type { ReceivedStore, Recording } from './received.ts';
+import type { StreamingClient } from './stream.ts';
+
+/** What an answer is taken with. */
+export interface StreamDependencies {
+  kimi: Pick<StreamingClient, 'complete'>;
+  received: Pick<ReceivedStore, 'begin' | 'read'>;
+  onInterrupt: OnInterrupt;
+  log: Logger;
+}
+
+/** Longest answer, its reasoning included, in UTF-16 units: its callback fits the webhook (`MAX_CALLBACK_BYTES`). */
+const MAX_ANSWER_CHARS = 4 * 1024 * 1024;
+
+/** Takes answers as they stream in. */
+export function createStreamActivities({
+  kimi,
+  received,
+  onInterrupt,
+  log,
+}: StreamDependencies): Pick<RelayActivities, 'complete'> {
+  return {
+    async complete(request, interruptions, why) {
+      const before = await received.read(request.task_id, interruptions);
+      const step = nextStep(request.body, before, onInterrupt);
+      if (step.do === 'finish') return answered(request, before);
+      if (step.do === 'give up') return givenUp(request, before, why);
+
+      const attempt: Attempt = { continues: step.continues, sent: false, answer: new Answer() };
+      const attempts = [...before, attempt];
+      const tokensBefore = step.continues ? before.reduce((sum, past) => sum + (past?.answer.tokens ?? 0), 0) : 0;
+      const progress = (): StreamProgress => {
+        const now = attempt.answer.progress;
+        return { ...now, tokens: Math.round(tokensBefore) + now.tokens };
+      };
+      const recording = await received.begin(request.task_id, interruptions, step.continues);
+      try {
+        await beating(async () => await take(step.body, attempt, recording, progress), progress);
+        return answered(request, attempts);
+      } catch (error) {
+        return afterFailure(request, attempts, error);
+      } finally {
+        await recording.close();
+      }
+    },
+  };
+
+  /** Asks Kimi and takes what comes; what has come is on the disk before anything else is made of it. */
+  async function take(
+    body: RelayRequest['body'],
+    attempt: Attempt,
+    recording: Recording,
+    progress: () => StreamProgress,
+  ): Promise<void> {
+    const { answer } = attempt;
+    const onSent = (): void => {
+      recording.sent();
+      attempt.sent = true;
+    };
+    heartbeat(progress());
+    for await (const pieces of kimi.complete(body, Context.current().cancellationSignal, onSent)) {
+      const isFirst = answer.tokens === 0;
+      await recording.take(pieces);
+      for (const piece of pieces) answer.take(piece);
+      // Seen at once; the others come with the next beat.
+      if (isFirst && answer.tokens > 0) heartbeat(progress());
+      if (answer.length > MAX_ANSWER_CHARS) {
+        throw new KimiError('refused', 'answer_too_long', `the answer is over ${MAX_ANSWER_CHARS} characters`);
+      }
+    }
+  }
+
+  /** @returns what the task is told; throws where it is tried again, by the engine or by the workflow. */
+  function afterFailure(request: RelayRequest, attempts: Attempts, error: unknown): Callback {
+    const { cancellationSignal, cancellationDetails } = Context.current();
+    if (cancellationSignal.aborted && cancellationDetails?.workerShutdown) {
+      throw interruption('interrupted', 'the relay was stopped');
+    }
+    if (cancellationSignal.aborted) {
+      const message = 'the task was cancelled, and the connection to Kimi was closed';
+      return failed(request, { type: 'cancelled', message }, attempts);
+    }
+    // A full disk, say: by then it may be paid for.
+    if (!(error instanceof KimiError) && attempts.at(-1)?.sent) throw interruption('interrupted', String(error));
+    if (!(error instanceof KimiError)) throw error;
+    const { kind, type, message } = error;
+    const { task_id } = request;
+    if (kind === 'refused') {
+      log.warn({ task_id, type }, message);
+      return failed(request, { type, message }, attempts);
+    }
+    log.warn({ task_id, type, kind }, message);
+    if (kind === 'interrupted' || kind === 'outcome_unknown') throw interruption(type, message);
+    const { retryAfterMs } = error.options;
+    throw ApplicationFailure.create({
+      message,
+      type: kind === 'turned_away' ? FAILURE.turnedAway : FAILURE.notSent,
+      details: [type],
+      ...(retryAfterMs !== undefined && { nextRetryDelay: retryAfterMs }),
+    });
+  }
+}
+
+type Attempts = readonly (Attempt | undefined)[];
+
+/** The workflow decides; another attempt is another run of the activity. */
+function interruption(type: string, message: string): ApplicationFailure {
+  return ApplicationFailure.create({ message, type: FAILURE.interrupted, nonRetryable: true, details: [type] });
+}
+
+function givenUp(request: RelayRequest, attempts: Attempts, why = 'the relay was lost'): Callback {
+  const message = `${why}; it was not asked again, since it could be paid for twice (KIMI_ON_INTERRUPT)`;
+  return failed(request, { type: 'interrupted', message }, attempts);
+}
