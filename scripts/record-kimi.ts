@@ -11,12 +11,13 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Agent, request } from 'undici';
+import { Agent } from 'undici';
 import { publicAddress } from '../src/address.ts';
 import { ConfigError, loadEnvFiles, readConfig } from '../src/config.ts';
 import { isoSeconds } from '../src/contract.ts';
 import { ServiceError } from '../src/errors.ts';
 import { EXIT } from '../src/exit.ts';
+import { requestEveryByte } from '../src/kimi/response.ts';
 import { PACKAGE_ROOT } from '../src/paths.ts';
 import type { KimiFixture } from '../test/support/kimi-fixtures.ts';
 
@@ -89,7 +90,7 @@ async function ask(
   const agent = new Agent({ headersTimeout: SILENCE_MS, bodyTimeout: SILENCE_MS });
   const sent = performance.now();
   try {
-    const response = await request(`${apiUrl.replace(/\/+$/, '')}/chat/completions`, {
+    const response = await requestEveryByte(`${apiUrl.replace(/\/+$/, '')}/chat/completions`, {
       method: 'POST',
       dispatcher: agent,
       headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
@@ -104,7 +105,7 @@ async function ask(
     // A character that two pieces share goes with the second: no byte is lost.
     const decoder = new TextDecoder();
     try {
-      for await (const bytes of response.body as AsyncIterable<Buffer>) {
+      for await (const bytes of response.body) {
         body.push({ ms: Math.round(performance.now() - sent), text: decoder.decode(bytes, { stream: true }) });
       }
     } catch (error) {

@@ -13,6 +13,7 @@ import OpenAI, {
 } from 'openai';
 import { Client, type Dispatcher } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { requestEveryByte } from '../src/kimi/response.ts';
 import { createSimulator, type SimulatorOptions } from '../src/simulator/app.ts';
 import { pieces } from '../src/simulator/answers.ts';
 import type { Completion, Counts } from '../src/simulator/counts.ts';
@@ -30,6 +31,8 @@ interface Kimi {
   send(path: string, body?: object | string, headers?: Record<string, string>): Promise<Dispatcher.ResponseData>;
   /** Asks K3, or what `body` says, for a completion. */
   ask(prompt: string, body?: object): Promise<Dispatcher.ResponseData>;
+  /** Asks for it as a stream, and reads that to its end. */
+  stream(prompt: string, body?: object): Promise<Streamed>;
   /** The last of the completions counted, once it has ended. */
   last(): Promise<Completion>;
 }
@@ -52,25 +55,38 @@ async function openKimi(options: Partial<SimulatorOptions> = {}): Promise<Kimi> 
     counts: simulator.counts,
     openai: new OpenAI({ apiKey: KEY, baseURL: `${url}/v1`, maxRetries: 0 }),
     send,
-    ask: async (prompt, body = {}) =>
-      await send('/v1/chat/completions', {
-        model: 'kimi-k3',
-        messages: [{ role: 'user', content: prompt }],
-        ...body,
-      }),
+    ask: async (prompt, body = {}) => await send('/v1/chat/completions', question(prompt, body)),
+    stream: async (prompt, body = {}) =>
+      await received(
+        await requestEveryByte(`${url}/v1/chat/completions`, {
+          method: 'POST',
+          dispatcher: client,
+          headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+          body: JSON.stringify({ ...STREAM, ...question(prompt, body) }),
+        }),
+      ),
     last: async () =>
       await until(() => (simulator.counts.completions.at(-1)?.ended ? simulator.counts.completions.at(-1) : false)),
   };
 }
 
+function question(prompt: string, body: object): object {
+  return { model: 'kimi-k3', messages: [{ role: 'user', content: prompt }], ...body };
+}
+
 const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate: ${wishes}]]`;
 
-/** What came before the connection broke, if it did. */
-async function received(response: Dispatcher.ResponseData): Promise<{ text: string; error?: Error }> {
+interface Streamed {
+  text: string;
+  /** Where the connection broke after it. */
+  error?: Error;
+}
+
+async function received({ body }: { body: AsyncIterable<Buffer> }): Promise<Streamed> {
+  const decoder = new TextDecoder();
   let text = '';
-  response.body.setEncoding('utf8');
   try {
-    for await (const chunk of response.body) text += chunk;
+    for await (const bytes of body) text += decoder.decode(bytes, { stream: true });
     return { text };
   } catch (error) {
     return { text, error: error as Error };
@@ -442,7 +458,7 @@ describe('a stream', () => {
   it('says what an answer in one piece says', async () => {
     const kimi = await openKimi();
     const whole = await (await kimi.ask('寫😀一個')).body.json();
-    const { text } = await received(await kimi.ask('寫😀一個', STREAM));
+    const { text } = await kimi.stream('寫😀一個');
     expect(whole).toMatchObject({
       choices: [{ message: { content: contentIn(text), reasoning_content: contentIn(text, 'reasoning_content') } }],
     });
@@ -468,7 +484,7 @@ describe('a stream', () => {
 
   it('may carry comments', async () => {
     const kimi = await openKimi();
-    const { text } = await received(await kimi.ask(wish('comments=1 size=8 chunks=2 reasoning=0'), STREAM));
+    const { text } = await kimi.stream(wish('comments=1 size=8 chunks=2 reasoning=0'));
     expect(text.match(/^: simulated$/gm)).toHaveLength(6);
     expect(contentIn(text)).toHaveLength(8);
   });
@@ -479,7 +495,7 @@ describe('a stream that breaks', () => {
 
   it('cut: what was sent arrives, then the connection is gone', async () => {
     const kimi = await openKimi();
-    const { text, error } = await received(await kimi.ask(wish(`break=cut ${broken}`), STREAM));
+    const { text, error } = await kimi.stream(wish(`break=cut ${broken}`));
     expect(error).toBeDefined();
     expect(eventsIn(text)).toHaveLength(7);
     // Role, the reasoning's end, 5 pieces of 2 characters.
@@ -492,7 +508,7 @@ describe('a stream that breaks', () => {
 
   it('eof: ends well, without [DONE]', async () => {
     const kimi = await openKimi();
-    const { text, error } = await received(await kimi.ask(wish('break=eof'), STREAM));
+    const { text, error } = await kimi.stream(wish('break=eof'));
     expect(error).toBeUndefined();
     expect(text).toContain('"finish_reason":"stop"');
     expect(text).not.toContain('[DONE]');
@@ -501,14 +517,14 @@ describe('a stream that breaks', () => {
 
   it('error: says so inside, and ends; what was generated is billed', async () => {
     const kimi = await openKimi();
-    const { text, error } = await received(await kimi.ask(wish(`break=error ${broken}`), STREAM));
+    const { text, error } = await kimi.stream(wish(`break=error ${broken}`));
     expect(error).toBeUndefined();
     expect(eventsIn(text).at(-1)).toBe(
       'data: {"error":{"message":"The engine is currently overloaded, please try again later","type":"engine_overloaded_error"}}',
     );
     expect(eventsIn(text)).toHaveLength(8);
     expect(await kimi.last()).toMatchObject({ ended: 'error', billed: { completion_tokens: 5 } });
-    const filtered = await received(await kimi.ask(wish(`break=error error=content-filter ${broken}`), STREAM));
+    const filtered = await kimi.stream(wish(`break=error error=content-filter ${broken}`));
     expect(eventsIn(filtered.text).at(-1)).toContain('"type":"content_filter"');
   });
 
@@ -544,7 +560,7 @@ describe('a stream that breaks', () => {
     const prompt = wish('status=503 refusals=1 break=eof breaks=2');
     const ends: unknown[] = [];
     for (let n = 0; n < 4; n += 1) {
-      const { text } = await received(await kimi.ask(prompt, STREAM));
+      const { text } = await kimi.stream(prompt);
       ends.push(text.includes('[DONE]') ? 'whole' : text.includes('server_unavailable') ? 'refused' : 'broken');
     }
     expect(ends).toEqual(['refused', 'broken', 'broken', 'whole']);
@@ -561,10 +577,10 @@ describe('partial mode', () => {
     const kimi = await openKimi();
     const prompt = wish('size=100 reasoning=10');
     const user = { role: 'user', content: prompt };
-    const whole = contentIn((await received(await kimi.ask(prompt, STREAM))).text);
+    const whole = contentIn((await kimi.stream(prompt)).text);
     const prefix = whole.slice(0, 40);
     const messages = [user, { role: 'assistant', content: prefix, partial: true }];
-    const rest = await received(await kimi.ask('', { ...STREAM, messages }));
+    const rest = await kimi.stream('', { messages });
     expect(prefix + contentIn(rest.text)).toBe(whole);
     // It was given no reasoning back, so it reasons again.
     expect(contentIn(rest.text, 'reasoning_content')).toHaveLength(10);
@@ -578,7 +594,7 @@ describe('partial mode', () => {
     });
 
     const given = [user, { role: 'assistant', content: prefix, partial: true, reasoning_content: '0123456789' }];
-    const straight = await received(await kimi.ask('', { ...STREAM, messages: given }));
+    const straight = await kimi.stream('', { messages: given });
     expect(contentIn(straight.text, 'reasoning_content')).toBe('');
     expect(prefix + contentIn(straight.text)).toBe(whole);
     expect(await kimi.last()).toMatchObject({ prompt_tokens: alone + 20 + 5, billed: { completion_tokens: 30 } });
@@ -621,7 +637,7 @@ describe('a client that leaves in mid-stream', () => {
       { role: 'user', content: prompt },
       { role: 'assistant', content: prefix, partial: true },
     ];
-    const rest = contentIn((await received(await kimi.ask('', { ...STREAM, messages }))).text);
+    const rest = contentIn((await kimi.stream('', { messages })).text);
     expect(rest).toHaveLength(200 - prefix.length);
     const { generated, billed } = await kimi.last();
     expect(generated.content_tokens).toBe((200 - prefix.length) / 2);

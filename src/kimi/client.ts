@@ -1,4 +1,3 @@
-import type { Dispatcher } from 'undici';
 import { z } from 'zod';
 import { MAX_CALLBACK_BYTES, type Cost, type Dispatched, type Task, type TaskResult } from '../contract.ts';
 import { parseDirectAnswer } from '../callback.ts';
@@ -7,6 +6,7 @@ import { KimiError } from './errors.ts';
 import { KimiHttp, readRefusal } from './http.ts';
 import { callsBack, costOf, modelOf, MODELS } from './models.ts';
 import { mostTokens, requestFor, type ChatRequest } from './request.ts';
+import type { HttpResponse } from './response.ts';
 
 export interface KimiClientOptions {
   /** Base address, e.g. `https://api.moonshot.cn/v1`: whose models and prices count. */
@@ -102,7 +102,7 @@ export function callbackUrl(baseUrl: string, task_id: string): string {
   return `${baseUrl.replace(/\/+$/, '')}/kimi/webhook/${task_id}`;
 }
 
-function readAnswer({ statusCode, headers }: Dispatcher.ResponseData, json: unknown, task_id: string): Dispatched {
+function readAnswer({ statusCode, headers }: HttpResponse, json: unknown, task_id: string): Dispatched {
   if (statusCode < 200 || statusCode >= 300) throw readRefusal(statusCode, headers, json);
   const accepted = acceptedBody.safeParse(json);
   if (!accepted.success) {

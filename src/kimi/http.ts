@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { Agent, request, type Dispatcher } from 'undici';
+import { Agent } from 'undici';
 import { z } from 'zod';
 import { publicAddress } from '../address.ts';
 import { KimiError } from './errors.ts';
+import { requestEveryByte, type HttpResponse } from './response.ts';
 
 /** How long a connection may take, in milliseconds. Nothing has been sent before it stands. */
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -45,11 +46,11 @@ export class KimiHttp {
    *
    * @throws {KimiError} `not_sent`, or `outcome_unknown` where the request was written.
    */
-  async post(path: string, { headers, body, signal, onSent }: Posting): Promise<Dispatcher.ResponseData> {
+  async post(path: string, { headers, body, signal, onSent }: Posting): Promise<HttpResponse> {
     const { url, key } = this.endpoint;
     let sent = false;
     try {
-      return await request(`${url.replace(/\/+$/, '')}/${path}`, {
+      return await requestEveryByte(`${url.replace(/\/+$/, '')}/${path}`, {
         method: 'POST',
         dispatcher: this.agent.compose((dispatch) => (options, handler) => {
           const onRequestStart = handler.onRequestStart?.bind(handler);
@@ -84,11 +85,11 @@ export class KimiHttp {
    * @param limit in bytes
    * @throws {KimiError} `outcome_unknown`
    */
-  async readJson({ body }: Dispatcher.ResponseData, limit: number): Promise<unknown> {
+  async readJson({ body }: HttpResponse, limit: number): Promise<unknown> {
     const chunks: Buffer[] = [];
     let size = 0;
     try {
-      for await (const chunk of body as AsyncIterable<Buffer>) {
+      for await (const chunk of body) {
         size += chunk.length;
         if (size > limit) throw new Error(`the answer is over ${limit} bytes`);
         chunks.push(chunk);

@@ -1,10 +1,10 @@
 import { createParser } from 'eventsource-parser';
-import type { Dispatcher } from 'undici';
 import { z } from 'zod';
 import { readUsage } from '../callback.ts';
 import { MAX_CALLBACK_BYTES, type Usage } from '../contract.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { describe, KimiHttp, readRefusal } from '../kimi/http.ts';
+import type { HttpResponse } from '../kimi/response.ts';
 import type { Piece } from './answer.ts';
 
 export interface StreamOptions {
@@ -107,7 +107,7 @@ export class StreamingClient {
 
   private async *read(
     http: KimiHttp,
-    response: Dispatcher.ResponseData,
+    { body }: HttpResponse,
     watch: Watch,
     signal: AbortSignal,
   ): AsyncGenerator<Piece[]> {
@@ -129,7 +129,7 @@ export class StreamingClient {
     });
     const decoder = new TextDecoder();
     try {
-      for await (const bytes of response.body as AsyncIterable<Buffer>) {
+      for await (const bytes of body) {
         watch.expect(this.options.stallMs, 'the stream fell silent');
         parser.feed(decoder.decode(bytes, { stream: true }));
         const [came, isDone] = [pieces, pieces.some(({ done }) => done)];
@@ -142,8 +142,6 @@ export class StreamingClient {
       if (error instanceof KimiError || (signal.aborted && !watch.signal.aborted)) throw error;
       const reason = watch.signal.aborted ? String(watch.signal.reason) : describe(error);
       throw interrupted(`the stream broke off: ${reason}`, watch.signal.aborted ? 'stalled' : 'interrupted', error);
-    } finally {
-      response.body.destroy();
     }
     // An event that was not ended by an empty line is none.
     throw interrupted('the stream ended before it said that the answer is whole');
