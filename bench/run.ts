@@ -229,7 +229,6 @@ async function setStage(folder: string, limit: string): Promise<Stage> {
     TEMPORAL_ADDRESS: '',
     KIMI_RESULTS_DIR: results,
     KIMI_MODEL: MODEL,
-    KIMI_CALLBACKS: 'native',
     KIMI_API_URL: `${kimi}/v1`,
     KIMI_API_KEY: 'sk-bench',
     OPENCLAW_WAKE_URL: `${gateway}/hooks/wake`,

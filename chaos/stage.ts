@@ -110,7 +110,6 @@ export async function setStage(folder: string, limits: Limits, onShown: (wake: W
       logFile: join(logs, `${name}.log`),
     });
   const workerEnv = {
-    KIMI_CALLBACKS: 'native',
     KIMI_API_URL: `http://127.0.0.1:${kimiPort}/v1`,
     KIMI_API_KEY: 'sk-chaos',
     KIMI_CALLBACK_BASE_URL: webhookUrl,

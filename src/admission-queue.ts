@@ -1,4 +1,11 @@
-import { isoSeconds, type LeaseRequest, type Limits, type LimiterView, type Place } from './contract.ts';
+import {
+  isoSeconds,
+  type LeaseRequest,
+  type Limits,
+  type LimiterView,
+  type Place,
+  type TurnedAway,
+} from './contract.ts';
 
 /** The window of {@link Limits.per_minute}, in milliseconds. */
 const WINDOW_MS = 60_000;
@@ -78,7 +85,7 @@ export class AdmissionQueue {
     }
     const lease = this.lease(request.task_id);
     if (lease && lease.round >= request.round) return false;
-    if (request.turned_away) this.pause(now, request.turned_away.retry_after_ms);
+    if (request.turned_away) this.turnedAway(request.turned_away, now);
     if (lease) {
       this.noteSent(lease, now);
       lease.phase = 'waiting';
@@ -111,6 +118,14 @@ export class AdmissionQueue {
       state.leases = state.leases.filter((other) => other !== lease);
     }
     state.queue = state.queue.filter((waiting) => waiting.task_id !== task_id);
+  }
+
+  /** Kimi was too busy: everybody waits. */
+  turnedAway({ retry_after_ms }: TurnedAway, now: number): void {
+    const { state } = this;
+    const pause = retry_after_ms ?? Math.min(PAUSE_MS.first * 2 ** state.turned_away, PAUSE_MS.longest);
+    state.turned_away += 1;
+    state.paused_until = Math.max(state.paused_until, now + pause);
   }
 
   /** Tasks that Kimi works on already hold a place, whoever let them in. */
@@ -188,14 +203,6 @@ export class AdmissionQueue {
     if (lease.phase !== 'granted') return;
     lease.phase = 'sent';
     this.state.sent.push(now);
-  }
-
-  /** Kimi was too busy: everybody waits. */
-  private pause(now: number, retry_after_ms?: number): void {
-    const { state } = this;
-    const pause = retry_after_ms ?? Math.min(PAUSE_MS.first * 2 ** state.turned_away, PAUSE_MS.longest);
-    state.turned_away += 1;
-    state.paused_until = Math.max(state.paused_until, now + pause);
   }
 
   private place(index: number, now: number): Place {

@@ -7,6 +7,7 @@ import envPaths from 'env-paths';
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { TASK_QUEUE, type Lang, type Limits } from './contract.ts';
+import { callsBack } from './kimi/models.ts';
 import { PACKAGE_ROOT } from './paths.ts';
 
 const wholeNumber = z.coerce.number({ error: 'needs a whole number' }).int('needs a whole number');
@@ -53,7 +54,7 @@ const VARIABLES = {
   KIMI_API_KEY: [headerSecret.optional(), 'sk-…'],
   KIMI_API_URL: [httpUrl.default('https://api.moonshot.cn/v1'), 'https://api.moonshot.cn/v1'],
   KIMI_MODEL: [z.string().max(128).optional(), 'kimi-k2.6'],
-  KIMI_CALLBACKS: [z.enum(['relay', 'native']).default('relay'), 'native'],
+  KIMI_CALLBACKS: [z.enum(['relay', 'native']).optional(), 'relay'],
   KIMI_ON_INTERRUPT: [z.enum(['fail', 'retry']).default('fail'), 'retry'],
   KIMI_STALL_TIMEOUT_MS: [milliseconds.default(120_000), '120000'],
   KIMI_RELAY_STREAMS: [
@@ -166,9 +167,13 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   return { ...(values as Variables), isSet: (name) => set.has(name) };
 }
 
-/** Whether tasks go through the relay. The simulated Kimi calls back by itself, unless the relay is asked for. */
-export function usesRelay(config: Config, simulate: boolean): boolean {
-  return config.KIMI_CALLBACKS === 'relay' && (!simulate || config.isSet('KIMI_CALLBACKS'));
+/**
+ * Whether tasks go through the relay: those for Moonshot's hosts, which never call back, do, unless it is said otherwise.
+ *
+ * @param simulate whether the simulated Kimi, which calls back, takes their place
+ */
+export function usesRelay({ KIMI_CALLBACKS, KIMI_API_URL }: Config, simulate = false): boolean {
+  return KIMI_CALLBACKS ? KIMI_CALLBACKS === 'relay' : !simulate && !callsBack(KIMI_API_URL);
 }
 
 /** Where the relay is. */

@@ -45,6 +45,8 @@ export const LIMITER_SIGNALS = {
   sent: 'sent',
   /** Argument {@link ReleaseReport}: the task has its outcome, or is no longer wanted. */
   release: 'release',
+  /** Argument {@link TurnedAway}: Kimi was too busy for a request that had a lease, and that its relay sends again. */
+  turnedAway: 'turned-away',
 } as const;
 
 /** Query to the limiter → {@link LimiterView}. */

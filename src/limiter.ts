@@ -10,6 +10,7 @@ import {
   type Lang,
   type Limits,
   type LimiterView,
+  type TurnedAway,
 } from './contract.ts';
 import { textFor } from './text/index.ts';
 
@@ -61,6 +62,11 @@ export async function setLimits(client: Client, id: string, limits: Partial<Limi
   return await unlessUnknown(
     handle.executeUpdate<LimiterView, [Partial<Limits>]>(SET_LIMITS_UPDATE, { args: [limits] }),
   );
+}
+
+/** Tells the limiter, where there is one, that Kimi was too busy for a request: nobody else is sent for a while. */
+export async function reportTurnedAway(client: Client, id: string, turnedAway: TurnedAway): Promise<void> {
+  await unlessUnknown(client.workflow.getHandle(id).signal<[TurnedAway]>(LIMITER_SIGNALS.turnedAway, turnedAway));
 }
 
 /** @returns those of the tasks that are closed, in whatever way, or have their outcome. */

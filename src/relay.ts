@@ -1,7 +1,7 @@
 /** The relay process: makes an API that answers in place call back. `node dist/relay.js` */
 import { join } from 'node:path';
 import { callbackBaseUrl } from './config.ts';
-import { relayQueue, streamsQueue } from './contract.ts';
+import { limiterId, relayQueue, streamsQueue } from './contract.ts';
 import { ServiceError } from './errors.ts';
 import { openPayloads } from './payloads/converter.ts';
 import { healthServer, listen, runService } from './process.ts';
@@ -36,7 +36,13 @@ await runService('relay', async (config, log) => {
     { taskQueue, activities: createDeliveryActivities({ received, secret, log }) },
     {
       taskQueue: streamsQueue(taskQueue),
-      activities: createStreamActivities({ kimi, received, onInterrupt: config.KIMI_ON_INTERRUPT, log }),
+      activities: createStreamActivities({
+        kimi,
+        received,
+        limiter: limiterId(config.KIMI_TASK_QUEUE),
+        onInterrupt: config.KIMI_ON_INTERRUPT,
+        log,
+      }),
       workflows: false,
       maxConcurrentActivityTaskExecutions: config.KIMI_RELAY_STREAMS,
       maxHeartbeatThrottleInterval: PROGRESS_MS,

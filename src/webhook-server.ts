@@ -27,6 +27,9 @@ const LIMITS: ServerLimits = {
   maxHeaderSize: 16_384,
 };
 
+/** How long a sender may take to read that it could not be read, and to close the connection, in milliseconds. */
+const LINGER_MS = 1_000;
+
 /** The webhook's HTTP server: what it does before a request is one, and with senders that never finish theirs. */
 export function createWebhookServer(app: RequestListener, limits: Partial<ServerLimits> = {}): Server {
   const { timeout, ...options } = { ...LIMITS, ...limits };
@@ -40,8 +43,16 @@ export function createWebhookServer(app: RequestListener, limits: Partial<Server
   const latest = new WeakMap<Duplex, ServerResponse>();
   server.on('request', (request, response) => latest.set(request.socket, response));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (socket.writable && isFree(latest.get(socket))) socket.write(answerTo(error.code));
-    socket.destroy();
+    // Whatever comes after what could not be read cannot be read either.
+    if (socket.writableEnded) return;
+    if (!socket.writable || !isFree(latest.get(socket))) {
+      socket.destroy();
+      return;
+    }
+    // A connection that is closed while bytes arrive is reset, and with it goes an answer that was not read yet.
+    socket.end(answerTo(error.code));
+    const lingering = setTimeout(() => socket.destroy(), LINGER_MS);
+    socket.once('close', () => clearTimeout(lingering));
   });
   return server;
 }

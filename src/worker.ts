@@ -1,7 +1,7 @@
 /** The worker process: runs tasks. `node dist/worker.js` */
 import type { Logger } from 'pino';
 import { createActivities } from './activities/index.ts';
-import { callbackBaseUrl, limitsOf, relayUrl } from './config.ts';
+import { callbackBaseUrl, limitsOf, relayUrl, usesRelay } from './config.ts';
 import { Gateway } from './gateway.ts';
 import { KimiClient } from './kimi/client.ts';
 import { ServiceError } from './errors.ts';
@@ -40,7 +40,7 @@ await runService('worker', async (config, log) => {
   }
   const payloads = openPayloads(config);
   await payloads.prepare();
-  const isRelayed = config.KIMI_CALLBACKS === 'relay';
+  const isRelayed = usesRelay(config);
   const credential = isRelayed ? 'KIMI_RELAY_TOKEN' : 'KIMI_API_KEY';
   if (!config[credential]) log.warn(`${credential} is not set: new tasks will be refused`);
 

@@ -362,7 +362,6 @@ describe('up', () => {
     const env = await cleanHome({
       TEMPORAL_ADDRESS: inject('engine'),
       KIMI_TASK_QUEUE: `cli-${crypto.randomUUID()}`,
-      KIMI_CALLBACKS: 'native',
       KIMI_API_URL: `${apiUrl}/v1`,
       KIMI_API_KEY: 'sk-stub',
       KIMI_CALLBACK_BASE_URL: 'http://callbacks.example:1234',

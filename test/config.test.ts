@@ -63,11 +63,14 @@ describe('the key', () => {
   });
 });
 
-it('the simulated Kimi calls back by itself, unless the relay is asked for', () => {
-  expect(usesRelay(readConfig({}), false)).toBe(true);
+it('Moonshot’s hosts are relayed, others call back by themselves, unless it is said otherwise', () => {
+  expect(usesRelay(readConfig({}))).toBe(true);
+  expect(usesRelay(readConfig({ KIMI_API_URL: 'https://api.moonshot.ai/v1' }))).toBe(true);
+  expect(usesRelay(readConfig({ KIMI_API_URL: 'http://localhost:8000/v1' }))).toBe(false);
   expect(usesRelay(readConfig({}), true)).toBe(false);
+  expect(usesRelay(readConfig({ KIMI_CALLBACKS: 'relay', KIMI_API_URL: 'http://localhost:8000/v1' }))).toBe(true);
   expect(usesRelay(readConfig({ KIMI_CALLBACKS: 'relay' }), true)).toBe(true);
-  expect(usesRelay(readConfig({ KIMI_CALLBACKS: 'native' }), false)).toBe(false);
+  expect(usesRelay(readConfig({ KIMI_CALLBACKS: 'native' }))).toBe(false);
 });
 
 describe('a variable', () => {

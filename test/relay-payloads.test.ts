@@ -8,16 +8,18 @@ import { until } from './support/world.ts';
 
 const KIMI_PAYLOAD_KEYS = `k:${Buffer.alloc(32, 7).toString('base64')}`;
 
-it('a relayed task is encrypted as others are: prompt, progress and a large answer', async () => {
+it('a relayed task is encrypted as others are: prompt, progress and answer, and a large prompt lies outside the engine', async () => {
   const world = await openRelayedWorld({ KIMI_PAYLOAD_KEYS }, { payloadKeys: KIMI_PAYLOAD_KEYS });
-  const started = await world.start('秘密 [[simulate: delay=0 reasoning=0 size=300000 chunks=100 chunk-delay=30]]');
+  const started = await world.start(
+    `秘密 [[simulate: delay=0 reasoning=0 size=2000 chunks=100 chunk-delay=30]]\n${'x'.repeat(300_000)}`,
+  );
   const seen = await until(async () => {
     const { progress } = await progressOf(world.client, started.task_id);
     return progress?.phase === 'answering' ? progress : undefined;
   });
   expect(seen.tokens).toBeGreaterThan(0);
   expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
-  expect((await world.results.read(started.task_id))?.output).toHaveLength(300_000);
+  expect((await world.results.read(started.task_id))?.output).toHaveLength(2_000);
   const relay = world.handle({ task_id: relayId(started.task_id) });
   await relay.result();
   const history = historyToJSON(await relay.fetchHistory());

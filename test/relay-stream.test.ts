@@ -122,6 +122,21 @@ describe('a stream', () => {
     expect(error.kind).toBe(kind);
   });
 
+  it('that is cut while what came is being written down is read to the cut', async () => {
+    const url = await serveStream([...CAPTURED.slice(0, 5), undefined]);
+    const client = new StreamingClient({ apiUrl: `${url}/v1`, apiKey: KEY, stallMs: 5_000 });
+    let content = '';
+    const reading = async (): Promise<void> => {
+      for await (const pieces of client.complete({}, new AbortController().signal, () => {})) {
+        content += pieces.map((piece) => piece.content ?? '').join('');
+        // A disk that is slow: by then the connection has broken.
+        await pause(200);
+      }
+    };
+    expect(await failureOf(reading(), KimiError)).toMatchObject({ kind: 'interrupted' });
+    expect(content).toBe(WHOLE.content);
+  });
+
   it('that falls silent is noticed', async () => {
     const url = await serve((request, response) => {
       request.resume();

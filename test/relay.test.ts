@@ -2,10 +2,12 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { relayApiId, relayId, type Task } from '../src/contract.ts';
+import { limiterId, relayApiId, relayId, type Task } from '../src/contract.ts';
 import { KimiClient } from '../src/kimi/client.ts';
 import { KimiError } from '../src/kimi/errors.ts';
+import { limiterView } from '../src/limiter.ts';
 import { createRelayApp } from '../src/relay/app.ts';
+import { answerTo, reasoningOn } from '../src/simulator/answers.ts';
 import { lazyClient } from '../src/temporal.ts';
 import { failureOf } from './support/answering.ts';
 import { openRelayedWorld, type RelayedWorld } from './support/relay.ts';
@@ -87,6 +89,28 @@ describe('a task through the relay', () => {
     expect(await world.results.read(started.task_id)).not.toHaveProperty('interruptions');
   });
 
+  it('that Kimi is too busy for holds back those that come after it', async () => {
+    const seen: number[] = [];
+    const kimi = await serve((request, response) => {
+      request.resume().on('end', () => {
+        seen.push(Date.now());
+        response.setHeader('content-type', 'application/json');
+        const error = { type: 'rate_limit_reached_error', message: 'please try again after 3 seconds' };
+        if (seen.length === 1) response.writeHead(429).end(JSON.stringify({ error }));
+        else response.end(JSON.stringify({ choices: [{ message: { content: 'a' }, finish_reason: 'stop' }] }));
+      });
+    });
+    const world = await openRelayedWorld({ KIMI_API_URL: `${kimi}/v1` }, { limits: { concurrent: 5 } });
+    const first = await world.start('x');
+    await until(async () => (await limiterView(world.client, limiterId(world.taskQueue)))?.paused_until);
+    const second = await world.start('x', { task_name: 'second' });
+    expect(second).toMatchObject({ status: 'queued', queued: { place: 1 } });
+    for (const task of [first, second]) expect(await world.handle(task).result()).toMatchObject({ status: 'done' });
+    const [busy = 0, ...later] = seen;
+    expect(later).toHaveLength(2);
+    for (const at of later) expect(at - busy).toBeGreaterThanOrEqual(2_900);
+  });
+
   it('that times out is still answered late', async () => {
     const world = await openRelayedWorld();
     const started = await world.start(wish('delay=3000'), { timeout_ms: 1_000 });
@@ -121,6 +145,8 @@ describe('a task through the relay', () => {
 describe('an answer that breaks off', () => {
   /** Long enough to be broken in the middle; told apart piece by piece. */
   const LONG = 'delay=0 reasoning=40 size=4000 chunks=200 chunk-delay=20';
+  /** For breaks that come by themselves. */
+  const QUICK = LONG.replace('chunk-delay=20', 'chunk-delay=1');
 
   it('since the relay was killed with kill -9 is gone on with: nothing is generated twice', async () => {
     const world = await openRelayedWorld();
@@ -131,9 +157,8 @@ describe('an answer that breaks off', () => {
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     const result = await world.results.read(started.task_id);
     expect(result).toMatchObject({ status: 'done', interruptions: 1, finish_reason: 'stop' });
-    const whole = await wholeAnswer(world, started.task_id);
-    expect(result?.output).toBe(whole.output);
-    expect(result?.reasoning).toBe(whole.reasoning);
+    expect(result?.output).toBe(answerTo(wish(LONG), 4000));
+    expect(result?.reasoning).toBe(reasoningOn(wish(LONG), 40));
 
     const [first, second] = world.counts.completions;
     expect(first?.ended).toBe('left');
@@ -151,19 +176,19 @@ describe('an answer that breaks off', () => {
   it('since the relay was stopped is gone on with by the next one', async () => {
     const world = await openRelayedWorld();
     // Longer than a relay that stops waits for it.
-    const started = await world.start(wish('delay=0 reasoning=0 size=4000 chunk-delay=70'));
+    const started = await world.start(wish('delay=0 reasoning=0 size=2000 chunk-delay=70'));
     await until(() => (world.counts.completions[0]?.generated.content_tokens ?? 0) > 100);
     await world.relay.stop();
     await world.relay.start();
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     const result = await world.results.read(started.task_id);
     expect(result).toMatchObject({ status: 'done', interruptions: 1 });
-    expect(result?.output).toHaveLength(4000);
+    expect(result?.output).toHaveLength(2000);
   }, 120_000);
 
   it.each(['cut', 'eof', 'error'])('by %s is gone on with', async (kind) => {
     const world = await openRelayedWorld();
-    const started = await world.start(wish(`${LONG} break=${kind} after=90 breaks=2`));
+    const started = await world.start(wish(`${QUICK} break=${kind} after=90 breaks=2`));
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     const result = await world.results.read(started.task_id);
     expect(result).toMatchObject({ status: 'done', interruptions: 2 });
@@ -173,14 +198,14 @@ describe('an answer that breaks off', () => {
 
   it('by falling silent is noticed, and gone on with', async () => {
     const world = await openRelayedWorld({ KIMI_STALL_TIMEOUT_MS: '1000' });
-    const started = await world.start(wish(`${LONG} break=stall after=90 breaks=1`));
+    const started = await world.start(wish(`${QUICK} break=stall after=90 breaks=1`));
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     expect(await world.results.read(started.task_id)).toMatchObject({ interruptions: 1 });
   });
 
   it('of a model that cannot go on fails, and what had come is kept', async () => {
     const world = await openRelayedWorld();
-    const started = await world.start(wish(`${LONG} break=cut after=90`), { model: 'kimi-k3.1-pro' });
+    const started = await world.start(wish(`${QUICK} break=cut after=90`), { model: 'kimi-k3.1-pro' });
     expect(await world.handle(started).result()).toMatchObject({ status: 'failed' });
     const result = await world.results.read(started.task_id);
     expect(result).toMatchObject({ error: { type: 'interrupted' } });
@@ -190,7 +215,7 @@ describe('an answer that breaks off', () => {
 
   it('of a model that cannot go on is asked for again where the user has chosen that', async () => {
     const world = await openRelayedWorld({ KIMI_ON_INTERRUPT: 'retry' });
-    const started = await world.start(wish(`${LONG} break=cut after=90 breaks=1`), { model: 'kimi-k3.1-pro' });
+    const started = await world.start(wish(`${QUICK} break=cut after=90 breaks=1`), { model: 'kimi-k3.1-pro' });
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     const result = await world.results.read(started.task_id);
     expect(result?.output).toHaveLength(4000);
@@ -208,13 +233,6 @@ describe('an answer that breaks off', () => {
     expect(await world.results.read(started.task_id)).toMatchObject({ error: { type: 'interrupted' } });
     expect(world.counts.completions).toHaveLength(1);
   });
-
-  /** What the simulated Kimi answers the same prompt without a break. */
-  async function wholeAnswer(world: RelayedWorld, _task_id: string): Promise<{ output?: string; reasoning?: string }> {
-    const again = await world.start(wish(LONG));
-    await world.handle(again).result();
-    return (await world.results.read(again.task_id)) ?? {};
-  }
 });
 
 /** Our shape of an error. */

@@ -143,7 +143,6 @@ it('no secret is in anything that a run leaves behind, whatever goes wrong', { t
   const { url, callbacks, wakes } = await serveCareless();
   const env = await cleanHome({
     ...SECRETS,
-    KIMI_CALLBACKS: 'native',
     KIMI_API_URL: `${url}/v1`,
     OPENCLAW_WAKE_URL: `${url}/hooks/wake?token=${QUERY_SECRET}`,
     KIMI_LOG_LEVEL: 'trace',

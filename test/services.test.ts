@@ -33,7 +33,6 @@ it('work together on a task, are ready, and drain on SIGTERM', async () => {
   const webhookUrl = `http://127.0.0.1:${(await webhook.says('ready')).port}`;
   const worker = await launch('worker', {
     ...engine,
-    KIMI_CALLBACKS: 'native',
     KIMI_API_URL: `${world.simulatorUrl}/v1`,
     KIMI_API_KEY: 'sk-test',
     KIMI_CALLBACK_BASE_URL: webhookUrl,

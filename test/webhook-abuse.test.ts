@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { MAX_CALLBACK_BYTES } from '../src/contract.ts';
@@ -193,6 +194,24 @@ describe('HTTP that is none', () => {
     await closed;
     expect(signals()).toBe(1);
     expect(answers()[0]?.status ?? 200).toBe(200);
+  });
+
+  it('that goes on after it was refused still reads why, and is hung up on', async () => {
+    const { url, server } = await openEdge();
+    const { socket, answers, closed } = await dial(url);
+    const isRefused = once(server, 'clientError');
+    // Busy with sending; it reads later.
+    socket.pause();
+    socket.write(`POST /${'x'.repeat(40_000)}`);
+    await isRefused;
+    for (let n = 0; n < 10 && socket.writable; n += 1) {
+      socket.write('x'.repeat(1_000));
+      await pause(10);
+    }
+    socket.resume();
+    await until(() => answers().length > 0 || socket.destroyed);
+    expect(answers()).toMatchObject([{ status: 431 }]);
+    await closed;
   });
 
   it('CONNECT is hung up on', async () => {

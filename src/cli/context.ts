@@ -1,5 +1,5 @@
 import type { Client } from '@temporalio/client';
-import { limitsOf, loadEnvFiles, readConfig, type Config } from '../config.ts';
+import { limitsOf, loadEnvFiles, readConfig, usesRelay, type Config } from '../config.ts';
 import { limiterId } from '../contract.ts';
 import { isLimited } from '../limiter.ts';
 import { openPayloads } from '../payloads/converter.ts';
@@ -59,7 +59,7 @@ export function contextFor(config: Config, stack: StackState | undefined): Conte
     results: new ResultStore(stack && !config.isSet('KIMI_RESULTS_DIR') ? stack.results_dir : config.KIMI_RESULTS_DIR),
     taskQueue,
     limiter: stack ? stack.limiter : isLimited(limitsOf(config)) ? limiterId(taskQueue) : undefined,
-    relay: stack ? stack.relay_url !== undefined : config.KIMI_CALLBACKS === 'relay',
+    relay: stack ? stack.relay_url !== undefined : usesRelay(config),
     apiUrl:
       stack?.api_url ?? (config.TEMPORAL_ADDRESS && !config.isSet('KIMI_API_URL') ? undefined : config.KIMI_API_URL),
     engineEnv,

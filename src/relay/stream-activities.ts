@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { FAILURE, type Callback, type RelayActivities, type RelayRequest, type StreamProgress } from '../contract.ts';
 import { beating } from '../heartbeat.ts';
 import { KimiError } from '../kimi/errors.ts';
+import { reportTurnedAway } from '../limiter.ts';
 import { Answer } from './answer.ts';
 import { answered, failed, nextStep, type Attempt, type OnInterrupt } from './attempts.ts';
 import type { ReceivedStore, Recording } from './received.ts';
@@ -12,6 +13,8 @@ import type { StreamingClient } from './stream.ts';
 export interface StreamDependencies {
   kimi: Pick<StreamingClient, 'complete'>;
   received: Pick<ReceivedStore, 'begin' | 'read'>;
+  /** Workflow id of the limiter that is told when Kimi is too busy. */
+  limiter: string;
   onInterrupt: OnInterrupt;
   log: Logger;
 }
@@ -23,6 +26,7 @@ const MAX_ANSWER_CHARS = 4 * 1024 * 1024;
 export function createStreamActivities({
   kimi,
   received,
+  limiter,
   onInterrupt,
   log,
 }: StreamDependencies): Pick<RelayActivities, 'complete'> {
@@ -45,7 +49,7 @@ export function createStreamActivities({
         await beating(async () => await take(step.body, attempt, recording, progress), progress);
         return answered(request, attempts);
       } catch (error) {
-        return afterFailure(request, attempts, error);
+        return await afterFailure(request, attempts, error);
       } finally {
         await recording.close();
       }
@@ -78,8 +82,8 @@ export function createStreamActivities({
   }
 
   /** @returns what the task is told; throws where it is tried again, by the engine or by the workflow. */
-  function afterFailure(request: RelayRequest, attempts: Attempts, error: unknown): Callback {
-    const { cancellationSignal, cancellationDetails } = Context.current();
+  async function afterFailure(request: RelayRequest, attempts: Attempts, error: unknown): Promise<Callback> {
+    const { cancellationSignal, cancellationDetails, client } = Context.current();
     if (cancellationSignal.aborted && cancellationDetails?.workerShutdown) {
       throw interruption('interrupted', 'the relay was stopped');
     }
@@ -99,6 +103,13 @@ export function createStreamActivities({
     log.warn({ task_id, type, kind }, message);
     if (kind === 'interrupted' || kind === 'outcome_unknown') throw interruption(type, message);
     const { retryAfterMs } = error.options;
+    if (kind === 'turned_away') {
+      const turnedAway = retryAfterMs === undefined ? {} : { retry_after_ms: retryAfterMs };
+      // Who is not told sends a request or two more that are turned away.
+      await reportTurnedAway(client, limiter, turnedAway).catch((failure: Error) =>
+        log.warn({ task_id }, failure.message),
+      );
+    }
     throw ApplicationFailure.create({
       message,
       type: kind === 'turned_away' ? FAILURE.turnedAway : FAILURE.notSent,

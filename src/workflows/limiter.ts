@@ -25,6 +25,7 @@ import {
   type LimiterView,
   type ReleaseReport,
   type SentReport,
+  type TurnedAway,
 } from '../contract.ts';
 import { textFor } from '../text/index.ts';
 import { limiterDetails } from './details.ts';
@@ -33,6 +34,7 @@ const configureSignal = defineSignal<[Limits]>(LIMITER_SIGNALS.configure);
 const requestSignal = defineSignal<[LeaseRequest]>(LIMITER_SIGNALS.request);
 const sentSignal = defineSignal<[SentReport]>(LIMITER_SIGNALS.sent);
 const releaseSignal = defineSignal<[ReleaseReport]>(LIMITER_SIGNALS.release);
+const turnedAwaySignal = defineSignal<[TurnedAway]>(LIMITER_SIGNALS.turnedAway);
 const admissionSignal = defineSignal<[Admission]>(ADMISSION_SIGNAL);
 const limitsQuery = defineQuery<LimiterView>(LIMITER_QUERY);
 const setLimitsUpdate = defineUpdate<LimiterView, [Partial<Limits>]>(SET_LIMITS_UPDATE);
@@ -98,6 +100,10 @@ export async function kimiLimiter(start: LimiterStart): Promise<void> {
   setHandler(
     releaseSignal,
     handle(({ task_id, sent }) => admission.release(task_id, sent, Date.now())),
+  );
+  setHandler(
+    turnedAwaySignal,
+    handle((turnedAway) => admission.turnedAway(turnedAway, Date.now())),
   );
   setHandler(limitsQuery, () => admission.view(Date.now()));
   setHandler(setLimitsUpdate, (wanted) => {
