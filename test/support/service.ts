@@ -32,7 +32,6 @@ export async function launch(service: string, env: Record<string, string>) {
   const says = async (words: string): Promise<LogLine> => {
     for (let line = await lines.next(); !line.done; line = await lines.next()) {
       const said = JSON.parse(line.value) as LogLine;
-      if (process.env['DBG']) console.log(line.value);
       if (said.msg.includes(words)) return said;
     }
     throw new Error(`${service} never said ${words}`);
