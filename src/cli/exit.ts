@@ -5,6 +5,9 @@ import { EXIT, type Exit } from '../exit.ts';
 const EXIT_OF = new Map<string | undefined, Exit>([
   ['no_api_key', EXIT.config],
   ['no_callback_provider', EXIT.config],
+  ['no_relay_token', EXIT.config],
+  ['bad_relay_token', EXIT.config],
+  ['foreign_callback_url', EXIT.config],
   ['retired_model', EXIT.usage],
   ['bad_parameter', EXIT.usage],
   ['prompt_too_long', EXIT.usage],

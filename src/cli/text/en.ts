@@ -55,7 +55,7 @@ export const en: CliText = {
     detach: 'run in the background',
     limit: 'how many to list at most',
     follow: 'keep showing what is added',
-    logName: 'temporal, worker, webhook, simulator or up; all if omitted',
+    logName: 'temporal, worker, webhook, relay, simulator or up; all if omitted',
   },
   usage: {
     unknownOption: (name) => `There is no option ${name}. kimi-dispatch --help lists them.`,

@@ -57,7 +57,7 @@ export const zhTW = {
     detach: '在背景執行',
     limit: '最多列出幾個',
     follow: '持續顯示新的紀錄',
-    logName: 'temporal、worker、webhook、simulator 或 up；省略時全部',
+    logName: 'temporal、worker、webhook、relay、simulator 或 up；省略時全部',
   },
   usage: {
     unknownOption: (name: string) => `沒有選項 ${name}。執行 kimi-dispatch --help 看有哪些。`,
