@@ -6,7 +6,7 @@ export default defineConfig({
     globalSetup: 'test/support/engine.ts',
     // A worker holds a native runtime: one process a file.
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: 3,
     // A limit for what hangs, not a promise: every wait in a test is for an event.
     testTimeout: 60_000,
     hookTimeout: 60_000,

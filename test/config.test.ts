@@ -32,7 +32,6 @@ describe('without any variable', () => {
       KIMI_MAX_CONCURRENT_TASKS: 5,
       KIMI_MAX_QUEUED_TASKS: 1000,
       KIMI_ACK: 'gateway',
-      KIMI_CALLBACKS: 'relay',
       KIMI_ON_INTERRUPT: 'fail',
       KIMI_STALL_TIMEOUT_MS: 120_000,
       KIMI_RELAY_STREAMS: 100,

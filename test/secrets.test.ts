@@ -219,7 +219,12 @@ it('no secret is in anything that a run leaves behind, whatever goes wrong', { t
 
 it('nor with the relay in between', { timeout: 120_000 }, async () => {
   const { url } = await serveCareless();
-  const env = await cleanHome({ ...SECRETS, KIMI_API_URL: `${url}/v1`, KIMI_LOG_LEVEL: 'trace' });
+  const env = await cleanHome({
+    ...SECRETS,
+    KIMI_CALLBACKS: 'relay',
+    KIMI_API_URL: `${url}/v1`,
+    KIMI_LOG_LEVEL: 'trace',
+  });
   const traces = new Traces();
   const stack = await up(env);
   for (const prompt of [PROMPTS.answered, PROMPTS.refused]) {
