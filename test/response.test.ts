@@ -10,8 +10,9 @@ type Ask = (url: string, dispatcher: Agent) => Promise<{ body: AsyncIterable<Buf
 /** @returns what is read of an answer whose connection breaks after its head was seen and before the rest is looked at. */
 async function readAfterTheCut(ask: Ask): Promise<{ text: string; error: unknown }> {
   const url = await serve((_request, response) => {
-    for (let n = 0; n < 7; n += 1) response.write(`piece ${n}, `);
-    response.socket?.destroySoon();
+    for (let n = 0; n < 6; n += 1) response.write(`piece ${n}, `);
+    // Node 26 keeps what is written until the turn is over.
+    response.write('piece 6, ', () => response.socket?.destroySoon());
   });
   const agent = new Agent();
   onTestFinished(async () => await agent.destroy());

@@ -248,11 +248,16 @@ function restOf({ prompt, prefix, stop }: CompletionRequest, { size }: Wishes): 
   return rest.slice(0, Math.min(...ends, rest.length));
 }
 
-/** Writes, and waits for a client that reads more slowly. */
+/** Writes, and waits until it is on its way: what is written and not yet sent is lost where the connection is cut. */
 async function write(response: Response, text: string, gone: AbortSignal): Promise<void> {
   gone.throwIfAborted();
-  if (response.write(text)) return;
-  await once(response, 'drain', { signal: gone });
+  const error = await new Promise((resolve) => {
+    response.write(text, resolve);
+  });
+  if (!error) return;
+  // The client has left: its connection's close says so.
+  if (!gone.aborted) await once(gone, 'abort');
+  gone.throwIfAborted();
 }
 
 function newCompletion(request_id: string): Completion {
