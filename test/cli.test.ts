@@ -144,9 +144,13 @@ describe('up', () => {
     const first = await dispatch('first');
     expect(first.stdout).toContain('✅ Kimi 任務已派發：first');
     const second = await dispatch('second', '--priority', '5');
-    expect(second.stdout).toBe('🕒 Kimi 任務已排隊：second（第 1 位）\n完成後會自動通知你！\n');
+    // On a busy machine the limiter's word comes after dispatch has returned.
+    expect(second.stdout).toMatch(
+      /^(?:🕒 Kimi 任務已排隊：second（第 1 位）|✅ Kimi 任務已派發：second)\n完成後會自動通知你！\n$/,
+    );
+    await until(async () => (await cli(['list'], env)).stdout.match(/second\s+排隊中 第 1 位/));
     await dispatch('third', '--priority', '1');
-    expect((await cli(['status', second.task_id], env)).stdout).toMatch(/排隊位置\s+第 2 位/);
+    await until(async () => (await cli(['status', second.task_id], env)).stdout.match(/排隊位置\s+第 2 位/));
     expect((await cli(['list'], env)).stdout).toMatch(/second\s+排隊中 第 2 位/);
     expect((await cli(['limits'], env)).stdout).toMatch(/進行中的任務\s+1 \/ 1/);
 
