@@ -206,10 +206,14 @@ export interface LimiterView {
 }
 
 /** How a task may end. */
-export type Outcome = 'done' | 'failed' | 'timed_out' | 'cancelled';
+export const OUTCOMES = ['done', 'failed', 'timed_out', 'cancelled'] as const;
+
+export type Outcome = (typeof OUTCOMES)[number];
 
 /** Where a task stands; the value of the search attribute `KimiStatus`. */
-export type TaskState = 'queued' | 'dispatching' | 'dispatched' | Outcome;
+export const TASK_STATES = ['queued', 'dispatching', 'dispatched', ...OUTCOMES] as const;
+
+export type TaskState = (typeof TASK_STATES)[number];
 
 /** Kimi has taken the task, or it waits for its turn. */
 export type Acceptance =

@@ -5,11 +5,21 @@ import { limiterView } from '../limiter.ts';
 import { openContext, withClient } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { progressOf } from './look-up.ts';
-import { command, count, ending } from './options.ts';
+import { age, command, count, ending, model, states } from './options.ts';
 import { columns } from './table.ts';
 import type { CliText } from './text/index.ts';
 
-interface ListOptions {
+/** Which tasks: all of those that are named. */
+interface Filter {
+  status?: TaskState[];
+  /** How its name begins. */
+  name?: string;
+  model?: string;
+  /** How far back it was started at the most, in milliseconds. */
+  since?: number;
+}
+
+interface ListOptions extends Filter {
   limit: number;
   json?: true;
 }
@@ -17,19 +27,23 @@ interface ListOptions {
 export function listCommand(say: CliText): Command {
   return command('list', say, say.help.list, [
     'kimi-dispatch list',
+    'kimi-dispatch list --status failed,timed_out --since 1d',
     'kimi-dispatch list -l 100 --json | jq -r .[].task_id',
   ])
     .option('-l, --limit <N>', say.help.limit, count(say), 20)
+    .option('--status <STATES>', say.help.states, states(say))
+    .option('--since <TIME>', say.help.since, age(say))
+    .option('--name <NAME>', say.help.nameBegins)
+    .option('-m, --model <MODEL>', say.help.ofModel, model(say))
     .option('--json', say.help.json)
     .action(ending(list));
 }
 
-async function list({ limit, json }: ListOptions): Promise<Exit> {
+async function list({ limit, json, ...filter }: ListOptions): Promise<Exit> {
   const context = await openContext();
   const { say, text, taskQueue, limiter, relay } = context;
   const tasks = await withClient(context, async (client) => {
-    const query = `WorkflowType = "${TASK_WORKFLOW}" AND TaskQueue = ${JSON.stringify(taskQueue)}`;
-    const found = await newest(client, query, limit);
+    const found = await newest(client, queryFor(taskQueue, filter), limit, filter.since);
     const isQueued = found.some(({ state }) => state === 'queued');
     const view = isQueued && limiter ? await limiterView(client, limiter) : undefined;
     const places = new Map(view?.queue.map((place) => [place.task_id, place]));
@@ -42,7 +56,7 @@ async function list({ limit, json }: ListOptions): Promise<Exit> {
   });
 
   if (json) console.log(JSON.stringify(tasks, null, 2));
-  else if (tasks.length === 0) console.log(say.list.none);
+  else if (tasks.length === 0) console.log(Object.keys(filter).length > 0 ? say.list.noneSuch : say.list.none);
   else {
     const rows = tasks.map((task) => [
       task.task_id,
@@ -59,18 +73,36 @@ async function list({ limit, json }: ListOptions): Promise<Exit> {
   return EXIT.ok;
 }
 
-/** How far back it is looked for tasks, in milliseconds, until there are enough; then without end. */
+/** The engine's query for tasks. */
+function queryFor(taskQueue: string, { status, name, model: used }: Filter): string {
+  const { status: state, taskName, model: modelName } = SEARCH_ATTRIBUTES;
+  return [
+    `WorkflowType = "${TASK_WORKFLOW}"`,
+    `TaskQueue = ${quoted(taskQueue)}`,
+    status && `${state.name} IN (${status.map(quoted).join(', ')})`,
+    name && `${taskName.name} STARTS_WITH ${quoted(name)}`,
+    used && `${modelName.name} = ${quoted(used)}`,
+  ]
+    .filter((condition) => condition)
+    .join(' AND ');
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text);
+}
+
+/** How far back it is looked for tasks, in milliseconds, until there are enough; then as far as is asked for. */
 const WINDOWS_MS = [600_000, 3_600_000, 6 * 3_600_000, 24 * 3_600_000, 7 * 24 * 3_600_000];
 
 /**
  * The engine lists running tasks first, and closed ones by when they closed: the newest are among all of the smallest time
  * that holds enough.
  */
-async function newest(client: Client, query: string, limit: number) {
-  for (const window of [...WINDOWS_MS, undefined]) {
-    const since = window && ` AND StartTime > "${new Date(Date.now() - window).toISOString()}"`;
-    const within = query + (since ?? '');
-    if (since && (await client.workflow.count(within)).count < limit) continue;
+async function newest(client: Client, query: string, limit: number, since = Infinity) {
+  for (const window of [...WINDOWS_MS.filter((ms) => ms < since), since]) {
+    const from = window === Infinity ? undefined : new Date(Date.now() - window).toISOString();
+    const within = from ? `${query} AND StartTime > "${from}"` : query;
+    if (window !== since && (await client.workflow.count(within)).count < limit) continue;
     const found = [];
     for await (const { workflowId, startTime, typedSearchAttributes: attributes } of client.workflow.list({
       query: within,

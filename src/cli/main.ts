@@ -8,6 +8,7 @@ import { NoTemporalCli } from '../stack/temporal-cli.ts';
 import { EngineUnreachable } from '../temporal.ts';
 import { ackCommand } from './ack.ts';
 import { cancelCommand } from './cancel.ts';
+import { addCompletion } from './completion.ts';
 import { dispatchCommand } from './dispatch.ts';
 import { doctorCommand } from './doctor.ts';
 import { downCommand } from './down.ts';
@@ -73,6 +74,7 @@ function programFor(say: CliText): Command {
     .helpCommand('help [command]', say.help.command)
     .addHelpText('after', `\n${say.help.exits}`);
   for (const make of COMMANDS) program.addCommand(make(say));
+  addCompletion(program, say);
   for (const command of [program, ...program.commands]) {
     command
       .exitOverride()

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
 import ms, { type StringValue } from 'ms';
-import type { Priority } from '../contract.ts';
+import { TASK_STATES, type Priority, type TaskState } from '../contract.ts';
 import { GROUPINGS, type Grouping } from '../usage.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
@@ -97,6 +97,16 @@ export function age(say: CliText): (value: string) => number {
   };
 }
 
+/** Reads states of tasks, with commas between them. */
+export function states(say: CliText): (value: string) => TaskState[] {
+  return (value) =>
+    value.split(',').map((word) => {
+      const known = TASK_STATES.find((state) => state === word.trim());
+      if (!known) throw new InvalidArgumentError(say.usage.states(TASK_STATES.join(', ')));
+      return known;
+    });
+}
+
 /** Reads what to add up by. */
 export function grouping(say: CliText): (value: string) => Grouping {
   return (value) => {
@@ -118,6 +128,7 @@ export function count(say: CliText): (value: string) => number {
 /** Says in the user's language what commander found wrong. */
 export function usageError(error: { code: string; message: string }, say: CliText): CliError {
   const subject = /'([^']*)'/.exec(error.message)?.[1] ?? '';
+  const choices = /Allowed choices are (?<words>.*)\.$/.exec(error.message)?.groups?.['words'];
   const { usage } = say;
   const sentences: Record<string, string> = {
     'commander.unknownOption': usage.unknownOption(subject),
@@ -128,7 +139,7 @@ export function usageError(error: { code: string; message: string }, say: CliTex
     'commander.excessArguments': usage.tooMany,
     'commander.invalidArgument': usage.invalidValue(
       subject,
-      error.message.split('. ').slice(1).join('. ').trim() || error.message,
+      choices ? usage.choices(choices) : error.message.split('. ').slice(1).join('. ').trim() || error.message,
     ),
   };
   return new CliError(EXIT.usage, sentences[error.code] ?? error.message);

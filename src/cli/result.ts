@@ -1,3 +1,5 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { EngineUnreachable } from '../temporal.ts';
 import { isTruncated } from '../contract.ts';
@@ -6,20 +8,32 @@ import { openContext, withClient } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError, exitFor } from './exit.ts';
 import { checkTaskId, lookUp } from './look-up.ts';
+import { codeBlocks, renderMarkdown } from './markdown.ts';
 import { command, ending } from './options.ts';
 import type { CliText } from './text/index.ts';
+
+interface ResultOptions {
+  json?: true;
+  raw?: true;
+  code?: string;
+  output: string;
+}
 
 export function resultCommand(say: CliText): Command {
   return command('result', say, say.help.result, [
     'kimi-dispatch result',
     'kimi-dispatch result kimi-1707654321-12345 > answer.md',
+    'kimi-dispatch result kimi-1707654321-12345 --code python -o src',
   ])
     .argument('[TASK]', say.help.resultTask)
+    .option('--raw', say.help.raw)
+    .option('--code <LANG>', say.help.code)
+    .option('-o, --output <FOLDER>', say.help.codeFolder, '.')
     .option('--json', say.help.json)
     .action(ending(result));
 }
 
-async function result(task: string | undefined, { json }: { json?: true }): Promise<Exit> {
+async function result(task: string | undefined, { json, raw, code, output: folder }: ResultOptions): Promise<Exit> {
   const context = await openContext();
   const { say, text, results } = context;
   const saved = task === undefined ? await results.latest() : await results.read(checkTaskId(task, say));
@@ -35,9 +49,52 @@ async function result(task: string | undefined, { json }: { json?: true }): Prom
   }
   if (json) console.log(JSON.stringify(saved, null, 2));
   else if (saved.output !== undefined) {
-    process.stdout.write(saved.output.endsWith('\n') ? saved.output : `${saved.output}\n`);
+    if (code !== undefined) await extract(saved.task_name, saved.output, code, folder, say);
+    else if (raw) process.stdout.write(saved.output);
+    else console.log(process.stdout.isTTY ? renderMarkdown(saved.output) : saved.output.replace(/\n$/, ''));
     if (isTruncated(saved)) console.error(text.truncated.sentence);
   } else
     console.error(say.noOutput(saved.task_id, saved.error ? explain(saved.error, text) : text.state[saved.status]));
   return exitFor(saved);
+}
+
+/** Writes the blocks of code in a language to files of their own, and names them. Nothing is written over. */
+async function extract(name: string, answer: string, lang: string, folder: string, say: CliText): Promise<void> {
+  const blocks = codeBlocks(answer);
+  const wanted = blocks.filter((block) => extensionOf(block.lang) === extensionOf(lang.toLowerCase()));
+  if (wanted.length === 0) {
+    throw new CliError(EXIT.usage, say.noCode(lang, [...new Set(blocks.map((block) => block.lang || '-'))].join(', ')));
+  }
+  await mkdir(folder, { recursive: true });
+  for (const [index, { code }] of wanted.entries()) {
+    const number = wanted.length > 1 ? `-${index + 1}` : '';
+    const file = join(folder, `${name.replaceAll(' ', '-')}${number}.${extensionOf(lang.toLowerCase())}`);
+    try {
+      await writeFile(file, `${code}\n`, { flag: 'wx' });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      throw new CliError(EXIT.config, say.fileIsThere(file));
+    }
+    console.log(file);
+  }
+}
+
+/** What files of a language are called, where they are not called after it. */
+const EXTENSIONS: Record<string, string> = {
+  bash: 'sh',
+  csharp: 'cs',
+  javascript: 'js',
+  kotlin: 'kt',
+  markdown: 'md',
+  python: 'py',
+  ruby: 'rb',
+  rust: 'rs',
+  shell: 'sh',
+  typescript: 'ts',
+  yml: 'yaml',
+  zsh: 'sh',
+};
+
+function extensionOf(lang: string): string {
+  return EXTENSIONS[lang] ?? lang.replaceAll(/[^a-z0-9+]/g, '');
 }

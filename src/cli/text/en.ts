@@ -55,6 +55,13 @@ export const en: CliText = {
     detach: 'run in the background',
     limit: 'how many to list at most',
     follow: 'keep showing what is added',
+    states: 'states: queued, dispatching, dispatched, done, failed, timed_out, cancelled; with commas between them',
+    nameBegins: 'how their names begin',
+    ofModel: 'of this model',
+    raw: 'print the answer as it is, not a byte more',
+    code: 'write the code blocks in this language to files',
+    codeFolder: 'where to',
+    completion: 'print what makes a shell complete words: source <(kimi-dispatch completion bash)',
     logName: 'temporal, worker, webhook, relay, simulator or up; all if omitted',
   },
   usage: {
@@ -85,6 +92,8 @@ export const en: CliText = {
     priority: 'it is a number from 1 to 5',
     limit: 'it is a whole number from 0 to 100000; 0 is no limit',
     age: 'it needs a unit, e.g. 30d, 12h or 1y',
+    choices: (words) => `it is one of ${words}`,
+    states: (known) => `they are ${known}, with commas between them`,
     grouping: 'it is model, day or name',
     count: 'it is a whole number from 1 to 1000',
   },
@@ -112,6 +121,9 @@ export const en: CliText = {
     `Task ${id} was ended in the engine (${how}) and will have no result. Dispatch it again if you need it.`,
   resultElsewhere: (id, folder) =>
     `Task ${id} has ended, but its result is not in ${folder}. Point KIMI_RESULTS_DIR to the folder the worker uses.`,
+  noCode: (lang, there) =>
+    `The answer has no code block in ${lang}, so no file was written. ${there ? `It has some in: ${there}.` : 'It has none at all.'}`,
+  fileIsThere: (file) => `${file} is there already, and nothing was written over it. Choose another folder with -o.`,
   noOutput: (id, why) => `Task ${id} has no answer: ${why}`,
   notSimulated:
     'A stack is running, and it uses the real Kimi. Run kimi-dispatch down first, or name another folder with KIMI_HOME, to use --simulate.',
@@ -194,7 +206,11 @@ export const en: CliText = {
   },
   down: { stopped: 'Stopped.', none: 'Nothing is running.', stuck: (pid) => `Process ${pid} did not end in time.` },
   logs: { none: 'There are no logs.', unknown: (name, known) => `There is no log of ${name}; there are: ${known}` },
-  list: { none: 'There are no tasks yet.', columns: ['Task id', 'Name', 'State', 'Model', 'Tokens', 'Started'] },
+  list: {
+    none: 'There are no tasks yet.',
+    noneSuch: 'There are no such tasks.',
+    columns: ['Task id', 'Name', 'State', 'Model', 'Tokens', 'Started'],
+  },
   status: {
     task: 'Task',
     id: 'Id',

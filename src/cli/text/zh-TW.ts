@@ -57,6 +57,13 @@ export const zhTW = {
     detach: '在背景執行',
     limit: '最多列出幾個',
     follow: '持續顯示新的紀錄',
+    states: '狀態：queued、dispatching、dispatched、done、failed、timed_out、cancelled，以逗號分隔',
+    nameBegins: '名稱的開頭',
+    ofModel: '使用的模型',
+    raw: '原樣印出答案，一個位元組都不多',
+    code: '把這種語言的程式碼區塊寫成檔案',
+    codeFolder: '寫到哪裡',
+    completion: '印出讓 shell 補全的指令稿：source <(kimi-dispatch completion bash)',
     logName: 'temporal、worker、webhook、relay、simulator 或 up；省略時全部',
   },
   usage: {
@@ -84,6 +91,8 @@ export const zhTW = {
     priority: '要是 1 到 5',
     limit: '要是 0 到 100000 的整數；0 表示無上限',
     age: '要有單位，例如 30d、12h 或 1y',
+    choices: (words: string) => `要是 ${words} 其中之一`,
+    states: (known: string) => `要是 ${known}，以逗號分隔`,
     grouping: '要是 model、day 或 name',
     count: '要是 1 到 1000 的整數',
   },
@@ -110,6 +119,9 @@ export const zhTW = {
   ended: (id: string, how: string) => `任務 ${id} 在引擎裡被結束了（${how}），不會有結果。需要的話請重新派發。`,
   resultElsewhere: (id: string, folder: string) =>
     `任務 ${id} 已結束，但它的結果不在 ${folder}。請把 KIMI_RESULTS_DIR 指向 worker 使用的資料夾。`,
+  noCode: (lang: string, there: string) =>
+    `答案裡沒有 ${lang} 的程式碼區塊，所以沒有寫出任何檔案。${there ? `有的是：${there}。` : '連一個區塊都沒有。'}`,
+  fileIsThere: (file: string) => `${file} 已經存在，沒有覆寫。用 -o 選別的資料夾。`,
   noOutput: (id: string, why: string) => `任務 ${id} 沒有答案：${why}`,
   notSimulated:
     '已有服務在跑，而且用的是真正的 Kimi。請先執行 kimi-dispatch down，或用 KIMI_HOME 指定另一個資料夾，再用 --simulate。',
@@ -189,7 +201,11 @@ export const zhTW = {
   },
   down: { stopped: '已停止。', none: '沒有服務在執行。', stuck: (pid: number) => `程序 ${pid} 沒有在時限內結束。` },
   logs: { none: '沒有紀錄。', unknown: (name: string, known: string) => `沒有 ${name} 的紀錄；有的是：${known}` },
-  list: { none: '還沒有任務。', columns: ['任務編號', '名稱', '狀態', '模型', 'Token', '開始'] },
+  list: {
+    none: '還沒有任務。',
+    noneSuch: '沒有這樣的任務。',
+    columns: ['任務編號', '名稱', '狀態', '模型', 'Token', '開始'],
+  },
   status: {
     task: '任務',
     id: '編號',

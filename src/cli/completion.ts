@@ -1,0 +1,39 @@
+import { readdirSync } from 'node:fs';
+import tab from '@bomb.sh/tab/commander';
+import type { Command } from 'commander';
+import { readConfig } from '../config.ts';
+import { TASK_ID } from '../contract.ts';
+import type { CliText } from './text/index.ts';
+
+/** How many task ids are offered, the newest first. */
+const MOST_IDS = 20;
+
+/** Adds `completion SHELL`, which prints a script, and what that script asks: which words may come next. */
+export function addCompletion(program: Command, say: CliText): void {
+  const completions = tab(program, { completionCommandName: 'completion' });
+  for (const name of ['status', 'watch', 'result', 'cancel', 'ack']) {
+    completions.commands.get(name)?.argument('TASK', (complete) => {
+      for (const id of savedIds()) complete(id, '');
+    });
+  }
+  const [command, completion] = [
+    program.commands.find((each) => each.name() === 'completion'),
+    completions.commands.get('completion'),
+  ];
+  command?.description(say.help.completion);
+  if (completion) completion.description = say.help.completion;
+}
+
+/** Tasks of the results folder: the shell waits for the answer, so nobody else is asked. */
+function savedIds(): string[] {
+  try {
+    return readdirSync(readConfig().KIMI_RESULTS_DIR)
+      .map((name) => name.replace(/^pending-/, '').replace(/\.json$/, ''))
+      .filter((id) => TASK_ID.test(id))
+      .toSorted()
+      .toReversed()
+      .slice(0, MOST_IDS);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,127 @@
+/** Looking at tasks in a terminal: which ones are listed, what is printed of an answer, what a shell completes. */
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, inject, it } from 'vitest';
+import type { ResultFile } from '../src/contract.ts';
+import { cleanHome, cli, resultsOf } from './support/cli.ts';
+import { openWorld } from './support/world.ts';
+
+describe('list', () => {
+  it('shows those that are asked for', async () => {
+    const world = await openWorld();
+    const started = [
+      await world.start('x [[simulate: delay=0]]', { task_name: 'calculator' }),
+      await world.start('x [[simulate: delay=0 fail=1]]', { task_name: 'calendar' }),
+      await world.start('x [[simulate: delay=0]]', { task_name: 'poem', model: 'kimi-k3' }),
+    ];
+    for (const task of started) await world.handle(task).result();
+    await world.start('x [[simulate: drop=1]]', { task_name: 'poem 2' });
+    const env = await cleanHome({
+      TEMPORAL_ADDRESS: inject('engine'),
+      KIMI_TASK_QUEUE: world.taskQueue,
+      KIMI_RESULTS_DIR: world.results.folder,
+    });
+    const names = async (...options: string[]): Promise<string[]> => {
+      const { code, stdout, stderr } = await cli(['list', '--json', ...options], env);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      return (JSON.parse(stdout) as { task_name: string }[]).map(({ task_name }) => task_name).toSorted();
+    };
+    // Visibility follows a moment after the tasks.
+    await expect.poll(async () => await names()).toEqual(['calculator', 'calendar', 'poem', 'poem 2']);
+    await expect.poll(async () => await names('--status', 'done')).toEqual(['calculator', 'poem']);
+    expect(await names('--status', 'failed, dispatched')).toEqual(['calendar', 'poem 2']);
+    expect(await names('--name', 'cal')).toEqual(['calculator', 'calendar']);
+    expect(await names('--name', 'poem ')).toEqual(['poem 2']);
+    expect(await names('--model', 'kimi-k3')).toEqual(['poem']);
+    expect(await names('--since', '1h', '--status', 'done', '--name', 'cal')).toEqual(['calculator']);
+    expect(await names('--since', '1h', '-l', '1')).toHaveLength(1);
+    expect((await cli(['list', '--name', 'nobody'], env)).stdout).toBe('沒有這樣的任務。\n');
+    const wrong = await cli(['list', '--status', 'lost'], env);
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('queued, dispatching, dispatched, done') });
+  });
+});
+
+describe('result', () => {
+  const OUTPUT = '# Title\u001B[2J\n```python\nprint(1)\n```\n\n```py\nprint(2)\n```\n\n```bash\nls\n```';
+
+  async function withResult() {
+    const env = await cleanHome({ KIMI_LANG: 'en' });
+    const result: ResultFile = {
+      task_id: 'kimi-1-1',
+      task_name: 'my calculator',
+      status: 'done',
+      model: 'kimi-k3',
+      output: OUTPUT,
+      created_at: '2026-11-24T00:00:00Z',
+      completed_at: '2026-11-24T00:00:01Z',
+    };
+    await mkdir(resultsOf(env), { recursive: true });
+    await writeFile(join(resultsOf(env), 'kimi-1-1.json'), JSON.stringify(result));
+    const folder = join(env['HOME'] ?? '', 'code');
+    return { env, folder };
+  }
+
+  it('gives pipes the answer as it is, with a line end; raw, without one', async () => {
+    const { env } = await withResult();
+    expect((await cli(['result', 'kimi-1-1'], env)).stdout).toBe(`${OUTPUT}\n`);
+    expect((await cli(['result', 'kimi-1-1', '--raw'], env)).stdout).toBe(OUTPUT);
+  });
+
+  it('gives a terminal Markdown, and nothing that drives it', async () => {
+    const { env } = await withResult();
+    // A terminal is what `script` gives it.
+    const command = `${process.execPath} dist/kimi-dispatch.js result kimi-1-1`;
+    const { stdout } = await promisify(execFile)('script', ['-qec', command, '/dev/null'], { env });
+    expect(stdout).toContain('Title');
+    expect(stdout).not.toContain('# Title');
+    expect(stdout).not.toContain('\u001B[2J');
+    expect(stdout).not.toContain('```');
+  });
+
+  it('writes the code in a language to files, over none', async () => {
+    const { env, folder } = await withResult();
+    const python = ['result', 'kimi-1-1', '--code', 'Python', '-o', folder];
+    expect(await cli(python, env)).toMatchObject({
+      code: 0,
+      stdout: `${join(folder, 'my-calculator-1.py')}\n${join(folder, 'my-calculator-2.py')}\n`,
+    });
+    expect(await readFile(join(folder, 'my-calculator-2.py'), 'utf8')).toBe('print(2)\n');
+    expect((await cli(['result', 'kimi-1-1', '--code', 'sh', '-o', folder], env)).code).toBe(0);
+    expect(await readdir(folder)).toEqual(['my-calculator-1.py', 'my-calculator-2.py', 'my-calculator.sh']);
+    expect(await cli(python, env)).toMatchObject({ code: 3, stderr: expect.stringContaining('is there already') });
+    expect(await cli(['result', 'kimi-1-1', '--code', 'rust', '-o', folder], env)).toMatchObject({
+      code: 2,
+      stderr: 'The answer has no code block in rust, so no file was written. It has some in: python, py, bash.\n',
+    });
+  });
+});
+
+describe('completion', () => {
+  it.each(['bash', 'zsh', 'fish'])('prints a script for %s', async (shell) => {
+    const { code, stdout } = await cli(['completion', shell], await cleanHome());
+    expect(code).toBe(0);
+    expect(stdout).toContain('kimi-dispatch complete --');
+  });
+
+  it('offers commands, options and saved tasks', async () => {
+    const env = await cleanHome();
+    await mkdir(resultsOf(env), { recursive: true });
+    for (const name of ['kimi-1-1.json', 'pending-kimi-2-1.json', 'latest.json']) {
+      await writeFile(join(resultsOf(env), name), '{}');
+    }
+    const offers = async (...words: string[]): Promise<string[]> =>
+      (await cli(['complete', '--', ...words], env)).stdout.split('\n').map((line) => line.split('\t')[0] ?? '');
+    expect(await offers('dis')).toContain('dispatch');
+    expect(await offers('list', '--st')).toContain('--status');
+    expect(await offers('cancel', '')).toEqual(['kimi-2-1', 'kimi-1-1', ':4', '']);
+  });
+
+  it('knows its shells', async () => {
+    expect(await cli(['completion', 'tcsh'], await cleanHome({ KIMI_LANG: 'en' }))).toMatchObject({
+      code: 2,
+      stderr: 'The value of tcsh cannot be used; it is one of zsh, bash, fish, powershell.\n',
+    });
+  });
+});
