@@ -64,7 +64,10 @@ const errorCallback = z
     id: z.string().min(1).optional(),
     model: z.string().min(1).optional(),
     error: z.object({ type: z.string().min(1), message: z.string() }),
-    partial: z.string().optional(),
+    partial: welcome(z.string()),
+    partial_reasoning: welcome(z.string()),
+    usage: welcome(usage),
+    interruptions: welcome(z.int().positive()),
     choices: z.undefined().optional(),
     metadata,
   })

@@ -262,6 +262,11 @@ export interface ErrorCallback {
   metadata: CallbackMetadata;
   /** What there is of an answer that broke off. */
   partial?: string;
+  partial_reasoning?: string;
+  /** What that took, estimated where the provider did not count. */
+  usage?: Usage;
+  /** How often it had broken off before. */
+  interruptions?: number;
 }
 
 export type Callback = AnswerCallback | ErrorCallback;
@@ -408,8 +413,6 @@ export interface LimiterActivities {
 export interface RelayRequest {
   task_id: string;
   task_name?: string;
-  /** Where the callback goes. */
-  callback_url: string;
   /** What Kimi is sent: the body of the dispatch call, without what is ours, streamed. */
   body: {
     model: string;

@@ -33,7 +33,10 @@ await runService('relay', async (config, log) => {
   const kimi = new StreamingClient({ apiUrl, apiKey, stallMs: config.KIMI_STALL_TIMEOUT_MS });
   const taskQueue = relayQueue(config.KIMI_TASK_QUEUE);
   const workers = await createWorkers(config, log, [
-    { taskQueue, activities: createDeliveryActivities({ received, secret, log }) },
+    {
+      taskQueue,
+      activities: createDeliveryActivities({ received, callbackBaseUrl: callbackBaseUrl(config), secret, log }),
+    },
     {
       taskQueue: streamsQueue(taskQueue),
       activities: createStreamActivities({

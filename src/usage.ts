@@ -7,7 +7,7 @@ export type Grouping = (typeof GROUPINGS)[number];
 /** What a number of tasks took. */
 export interface Use {
   tasks: number;
-  /** Tasks that have an answer, and so tokens. */
+  /** Tasks that have an answer; what broke off has tokens too. */
   answered: number;
   tokens: { prompt: number; cached: number; completion: number; reasoning: number; total: number };
   /** One sum for each money. */
@@ -99,11 +99,11 @@ class Sum {
     unpriced: 0,
   };
 
-  add({ tokens, cost }: ResultFile): void {
+  add({ status, tokens, cost }: ResultFile): void {
     const { sums, amounts } = this;
     sums.tasks += 1;
+    if (status === 'done') sums.answered += 1;
     if (!tokens) return;
-    sums.answered += 1;
     sums.tokens.prompt += tokens.prompt;
     sums.tokens.cached += tokens.cached ?? 0;
     sums.tokens.completion += tokens.completion;

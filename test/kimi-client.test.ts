@@ -394,7 +394,10 @@ describe('Kimi’s answer', () => {
     [413, 'refused', ''],
   ])('%d without an error of Kimi’s is %s: %j', async (status, kind, body) => {
     const { url } = await serveAnswer(status, body, { 'content-type': 'text/html' });
-    expect(await refusal(url)).toMatchObject({ kind, type: `http_${status}`, message: `Kimi answered ${status}` });
+    // Where nothing of Kimi's is, the address may be wrong.
+    const hint = status === 404 ? '; is KIMI_API_URL right?' : '';
+    const message = `Kimi answered ${status}${hint}`;
+    expect(await refusal(url)).toMatchObject({ kind, type: `http_${status}`, message });
   });
 });
 

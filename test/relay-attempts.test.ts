@@ -2,11 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import type { AnswerCallback, RelayRequest } from '../src/contract.ts';
 import { Answer, tokensIn, type Piece } from '../src/relay/answer.ts';
-import { answered, failed, nextStep, textOf, type Attempt } from '../src/relay/attempts.ts';
+import { answered, failed, nextStep, requestsIn, textOf, type Attempt } from '../src/relay/attempts.ts';
 
 const PROMPT = { role: 'user', content: 'x' };
 const BODY: RelayRequest['body'] = { model: 'kimi-k3', messages: [PROMPT] };
-const REQUEST: RelayRequest = { task_id: 'kimi-1-2', callback_url: 'http://localhost/', body: BODY };
+const REQUEST: RelayRequest = { task_id: 'kimi-1-2', body: BODY };
 const K31: RelayRequest['body'] = { ...BODY, model: 'kimi-k3.1-pro' };
 
 function attempt(pieces: Piece[], changes: Partial<Attempt> = {}): Attempt {
@@ -20,6 +20,11 @@ const silent = attempt([]);
 const spoken = attempt([{ reasoning: 'hm' }, { content: '1, 2' }]);
 const going = attempt([{ content: ', 3' }], { continues: true });
 const barren = attempt([], { continues: true });
+
+/** Attempts that each brought something. */
+function asked(times: number): Attempt[] {
+  return [spoken, ...Array<Attempt>(times - 1).fill(going)];
+}
 
 describe('what comes next', () => {
   const anew = { do: 'ask', continues: false, body: BODY };
@@ -47,6 +52,13 @@ describe('what comes next', () => {
     ['the whole of a model that cannot go on', K31, [attempt([{ content: '1' }, { done: true }])], { do: 'finish' }],
   ])('after %s', (_, body, attempts, expected) => {
     expect(nextStep(body, attempts, 'fail')).toEqual(expected);
+  });
+
+  it('after twenty requests: no more, however much each of them brought', () => {
+    expect(nextStep(BODY, asked(19), 'retry')).toMatchObject({ do: 'ask' });
+    expect(nextStep(BODY, [...asked(19), { ...unsent, continues: true }], 'fail')).toMatchObject({ do: 'ask' });
+    expect(nextStep(BODY, asked(20), 'retry')).toEqual({ do: 'give up' });
+    expect(requestsIn([...asked(2), unsent, undefined])).toBe(3);
   });
 
   it('where the user has chosen to ask again, three times at most', () => {
@@ -96,9 +108,18 @@ describe('what a task is told', () => {
   });
 
   it('where nobody counted: an estimate', () => {
-    const callback = answered(REQUEST, [attempt([{ content: 'a'.repeat(80) }, { done: true }])]) as AnswerCallback;
-    expect(callback.usage.completion_tokens).toBe(20);
-    expect(callback.usage.prompt_tokens).toBeGreaterThan(0);
+    const request = { ...REQUEST, body: { ...BODY, messages: [{ role: 'user', content: 'x'.repeat(12) }] } };
+    const callback = answered(request, [attempt([{ content: 'a'.repeat(80) }, { done: true }])]) as AnswerCallback;
+    expect(callback.usage).toEqual({ prompt_tokens: 3, completion_tokens: 20, total_tokens: 23 });
+  });
+
+  it('of a picture: its words are estimated, the picture is not', () => {
+    const picture = { type: 'image_url', image_url: { url: `data:image/png;base64,${'A'.repeat(4_000)}` } };
+    const content = [picture, { type: 'text', text: 'x'.repeat(40) }];
+    const request = { ...REQUEST, body: { ...BODY, messages: [{ role: 'user', content }] } };
+    expect(answered(request, [attempt([{ content: 'a' }, { done: true }])])).toMatchObject({
+      usage: { prompt_tokens: 10 },
+    });
   });
 
   it('of an answer without a word: that; of one that ran out of tokens: the answer', () => {
@@ -111,8 +132,25 @@ describe('what a task is told', () => {
 
   it('of a failure: why, and what there is', () => {
     const error = { type: 'interrupted', message: 'm' };
-    expect(failed(REQUEST, error, [spoken, going])).toMatchObject({ error, partial: '1, 2, 3' });
-    expect(failed(REQUEST, error, [silent])).not.toHaveProperty('partial');
+    expect(failed(REQUEST, error, [spoken, going])).toEqual({
+      id: 'cmpl-1-2',
+      model: 'kimi-k3',
+      error,
+      metadata: { task_id: 'kimi-1-2' },
+      partial: '1, 2, 3',
+      partial_reasoning: 'hm',
+      interruptions: 1,
+      // The prompt twice, and once more what came before; two pieces of text and the reasoning.
+      usage: { prompt_tokens: 2, completion_tokens: 2, total_tokens: 4 },
+    });
+    // Nobody knows that anything was paid.
+    expect(failed(REQUEST, error, [silent])).toEqual({
+      id: 'cmpl-1-2',
+      model: 'kimi-k3',
+      error,
+      metadata: { task_id: 'kimi-1-2' },
+    });
+    expect(failed(REQUEST, error, [attempt(end)])).toMatchObject({ usage });
   });
 });
 

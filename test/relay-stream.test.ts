@@ -193,6 +193,16 @@ describe('a request', () => {
       'outcome_unknown',
       true,
     ],
+    [
+      'answered by a web page that never ends',
+      async () =>
+        await serve((asked, response) => {
+          asked.resume();
+          response.writeHead(200, { 'content-type': 'text/html' }).write('<html>');
+        }),
+      'outcome_unknown',
+      true,
+    ],
     ['that is turned away', async () => (await serveAnswer(429, '')).url, 'turned_away', true],
     ['that is refused', async () => (await serveAnswer(404, '')).url, 'refused', true],
   ])('%s is told apart', async (_, open, kind, isSent) => {

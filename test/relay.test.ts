@@ -1,17 +1,21 @@
 /** The relay on the real engine, in front of the simulated Kimi's real API. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { limiterId, relayApiId, relayId, type Task } from '../src/contract.ts';
 import { KimiClient } from '../src/kimi/client.ts';
 import { KimiError } from '../src/kimi/errors.ts';
 import { limiterView } from '../src/limiter.ts';
 import { createRelayApp } from '../src/relay/app.ts';
+import { createDeliveryActivities } from '../src/relay/delivery-activities.ts';
+import { sign } from '../src/signature.ts';
 import { answerTo, reasoningOn } from '../src/simulator/answers.ts';
 import { lazyClient } from '../src/temporal.ts';
-import { failureOf } from './support/answering.ts';
+import { failureOf, serveAnswer } from './support/answering.ts';
+import { cleanHome, cli } from './support/cli.ts';
 import { openRelayedWorld, type RelayedWorld } from './support/relay.ts';
-import { RELAY_TOKEN, serve, silent, TASK, until } from './support/world.ts';
+import { RELAY_TOKEN, SECRET, serve, silent, TASK, until } from './support/world.ts';
 
 const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate: ${wishes}]]`;
 
@@ -24,6 +28,16 @@ function dispatchCall(world: RelayedWorld, task_id: string, changes: object = {}
     callback_url: `${world.webhookUrl}/kimi/webhook/${task_id}`,
     ...changes,
   };
+}
+
+/** The environment of a command line that looks at this world. */
+async function commandLineOf({ taskQueue, results }: RelayedWorld): Promise<Record<string, string>> {
+  return await cleanHome({
+    TEMPORAL_ADDRESS: inject('engine'),
+    KIMI_TASK_QUEUE: taskQueue,
+    KIMI_RESULTS_DIR: results.folder,
+    KIMI_CALLBACKS: 'relay',
+  });
 }
 
 async function filesOf({ relay }: RelayedWorld): Promise<string[]> {
@@ -117,6 +131,25 @@ describe('a task through the relay', () => {
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     expect(await world.results.read(started.task_id)).toMatchObject({ status: 'done', late: true });
     expect(world.counts.completions).toHaveLength(1);
+  });
+
+  it('that timed out can be given up: the connection is closed, and what had come is kept in silence', async () => {
+    const world = await openRelayedWorld();
+    const started = await world.start(wish('delay=0 reasoning=0 size=4000 chunks=400 chunk-delay=50'), {
+      timeout_ms: 1_000,
+    });
+    await until(async () => (await world.view(started)).step === 'awaiting_late_answer');
+    const told = world.counts.wakes.length;
+    const { code, stdout } = await cli(['cancel', started.task_id], await commandLineOf(world));
+    expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('連線已關閉') });
+    expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });
+    expect(world.counts.completions).toMatchObject([{ ended: 'left' }]);
+    const result = await world.results.read(started.task_id);
+    expect(result).toMatchObject({ status: 'cancelled', acknowledged: true, late: true });
+    expect(result?.partial_output?.length).toBeGreaterThan(10);
+    expect(result?.tokens?.completion).toBeGreaterThan(1);
+    expect(world.counts.wakes).toHaveLength(told);
+    expect(await cli(['cancel', started.task_id], await commandLineOf(world))).toMatchObject({ code: 10 });
   });
 
   it('that is cancelled closes the connection, keeps what had come, and is over', async () => {
@@ -297,6 +330,27 @@ describe('the relay refuses', () => {
       json: { error: { type: 'no_api_key' } },
     });
   });
+});
+
+it('an answer goes to where the webhook is now, signed in both ways', async () => {
+  const { url, received } = await serveAnswer(200);
+  const removed: string[] = [];
+  const { deliver } = createDeliveryActivities({
+    received: { remove: async (task_id) => void removed.push(task_id) },
+    callbackBaseUrl: url,
+    secret: SECRET,
+    log: silent,
+  });
+  const request = { task_id: 'kimi-1-6', body: { model: 'kimi-k3', messages: [] } };
+  const callback = { error: { type: 't', message: 'm' }, metadata: { task_id: 'kimi-1-6' } };
+  await new MockActivityEnvironment().run(deliver, request, callback);
+  const [sent] = received;
+  expect(sent).toMatchObject({ path: '/kimi/webhook/kimi-1-6', body: JSON.stringify(callback) });
+  expect(sent?.headers).toMatchObject({
+    'x-kimi-signature': sign(sent?.body ?? '', SECRET),
+    'webhook-id': expect.any(String),
+  });
+  expect(removed).toEqual(['kimi-1-6']);
 });
 
 it('the relay lets the worker ask how many tokens a text has', async () => {

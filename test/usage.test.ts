@@ -55,6 +55,16 @@ const DOCTORED = { task_id: 'kimi-1-5', status: 'done', completed_at: '2026-11-0
 const keysOf = ({ groups }: Usage): string[] => groups.map(({ key }) => key);
 
 describe('results are added up', () => {
+  it('an answer that broke off has cost something, and is none', async () => {
+    const results = await folderOf([{ status: 'failed', cost: CNY(0.1) }]);
+    expect(addUp(results.savedSince(0), 'model').total).toMatchObject({
+      tasks: 1,
+      answered: 0,
+      tokens: { total: 1500 },
+      cost: [{ amount: 0.1, currency: 'CNY' }],
+    });
+  });
+
   it('by model, what took most tokens first', async () => {
     const usage = addUp((await folderOf(SOME)).savedSince(0), 'model');
     expect(usage.groups).toEqual([

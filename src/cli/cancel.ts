@@ -1,5 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
+import { relayId } from '../contract.ts';
 import { openContext, withClient } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
@@ -24,6 +26,10 @@ async function cancel(task: string): Promise<Exit> {
     const found = await lookUp(client, task_id);
     const saved = await results.read(task_id);
     if (!found && !saved) throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
+    if (found?.view.state === 'timed_out' && found.view.relay && (await stopStream(client, task_id))) {
+      console.log(say.streamStopped(task_id));
+      return EXIT.ok;
+    }
     const how = found?.ended ?? (saved && text.state[saved.status]);
     if (!found || how) throw new CliError(EXIT.finished, say.alreadyEnded(task_id, String(how)));
 
@@ -42,4 +48,15 @@ async function cancel(task: string): Promise<Exit> {
     }
     throw new CliError(EXIT.engine, say.noWorker);
   });
+}
+
+/** Closes the connection over which a late answer would come. @returns whether there was one. */
+async function stopStream(client: Client, task_id: string): Promise<boolean> {
+  const relay = client.workflow.getHandle(relayId(task_id));
+  const isThere = await relay.describe().then(
+    ({ status }) => status.name === 'RUNNING',
+    () => false,
+  );
+  if (isThere) await relay.cancel();
+  return isThere;
 }

@@ -68,16 +68,16 @@ async function results({ results: store, say }: Context): Promise<Finding> {
 }
 
 async function kimi(context: Context): Promise<Finding[]> {
-  const { config, stack, relay, say } = context;
+  const { config, stack, relay, say, apiUrl = config.KIMI_API_URL } = context;
   const relayed = relay ? [await relayOf(context)] : [];
   if (stack?.simulated) return [good(say.doctor.simulated), ...relayed];
   if (!(stack?.has_key ?? config.KIMI_API_KEY)) return [bad(say.doctor.keyBad)];
-  const host = publicAddress(config.KIMI_API_URL);
+  const host = publicAddress(apiUrl);
   return [
-    good(config.KIMI_API_KEY ? say.doctor.key : say.doctor.keyElsewhere),
-    relay || callsBack(config.KIMI_API_URL) ? good(say.doctor.callsBack(host)) : bad(say.doctor.callsBackBad(host)),
+    good(keyHere(context) ? say.doctor.key : say.doctor.keyElsewhere),
+    relay || callsBack(apiUrl) ? good(say.doctor.callsBack(host)) : bad(say.doctor.callsBackBad(host)),
     ...relayed,
-    ...(await account(context, host)),
+    ...(await account(context, apiUrl, host)),
   ];
 }
 
@@ -86,9 +86,16 @@ async function relayOf({ config, stack, say }: Context): Promise<Finding> {
   return (await reach(`${url}/readyz`)) === 200 ? good(say.doctor.relay(url)) : bad(say.doctor.relayBad(url));
 }
 
-/** The model, and what the host says to the key that is here, or to none: the worker's is not seen. */
-async function account({ config, say, text }: Context, host: string): Promise<Finding[]> {
-  const { KIMI_API_URL: apiUrl, KIMI_API_KEY: apiKey } = config;
+/** @returns the key of this environment, where it is one for the host that tasks go to. */
+function keyHere({ config, apiUrl }: Context): string | undefined {
+  const isSame = apiUrl === undefined || publicAddress(apiUrl) === publicAddress(config.KIMI_API_URL);
+  return isSame ? config.KIMI_API_KEY : undefined;
+}
+
+/** The model, and what the host says to the key that is here, or to none: that of the services is not seen. */
+async function account(context: Context, apiUrl: string, host: string): Promise<Finding[]> {
+  const { config, say, text } = context;
+  const apiKey = keyHere(context);
   const [models, balance] = await Promise.all([
     listModels({ apiUrl, apiKey }),
     apiKey ? availableBalance({ apiUrl, apiKey }) : undefined,

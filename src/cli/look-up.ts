@@ -65,7 +65,7 @@ export async function lookUp(client: Client, task_id: string): Promise<Found | u
         ended: description.status.name.toLowerCase(),
       }),
       ...(await pendingIn(client, description)),
-      ...(view?.relay && view.step === 'waiting' && (await progressOf(client, task_id))),
+      ...(view?.relay && view.step !== 'dispatching' && (await progressOf(client, task_id))),
     };
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return undefined;

@@ -64,7 +64,7 @@ async function upInBackground({ config, say, text }: Context, simulate: boolean)
   const running = await runningStack(config.KIMI_HOME);
   if (running) return already(running, simulate, say);
   const logs = join(config.KIMI_HOME, 'logs');
-  mkdirSync(logs, { recursive: true });
+  mkdirSync(logs, { recursive: true, mode: 0o700 });
   const logFile = join(logs, 'up.log');
   const log = openSync(logFile, 'a', 0o600);
   const [program = ''] = process.argv.slice(1);

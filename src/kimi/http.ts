@@ -122,7 +122,9 @@ const errorBody = z.object({ error: z.object({ type: z.string(), message: z.stri
 export function readRefusal(statusCode: number, headers: IncomingHttpHeaders, json: unknown): KimiError {
   const stated = errorBody.safeParse(json).data?.error;
   const type = stated?.type ?? `http_${statusCode}`;
-  const message = `Kimi answered ${statusCode}${stated ? `: ${stated.message}` : ''}`;
+  const isElsewhere = !stated && ((statusCode >= 300 && statusCode < 400) || statusCode === 404 || statusCode === 405);
+  const said = stated ? `: ${stated.message}` : isElsewhere ? '; is KIMI_API_URL right?' : '';
+  const message = `Kimi answered ${statusCode}${said}`;
   // Quota does not come back by waiting (kimi-api.md: "never retry").
   if ((statusCode === 429 && type !== 'exceeded_current_quota_error') || statusCode === 503) {
     const retryAfterMs = retryAfter(headers['retry-after'], message);

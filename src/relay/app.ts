@@ -118,7 +118,7 @@ function readDispatch(json: unknown, callbackBaseUrl: string): RelayRequest {
   if (callback_url !== callbackUrl(callbackBaseUrl, task_id)) {
     throw new HttpError(400, 'foreign_callback_url', 'callback_url is not this task’s at KIMI_CALLBACK_BASE_URL');
   }
-  return { task_id, ...(task_name !== undefined && { task_name }), callback_url, body };
+  return { task_id, ...(task_name !== undefined && { task_name }), body };
 }
 
 /** Starts the request, once: whoever dispatches a task again finds the one that runs, or has run. */

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import {
   relayApiId,
   type AnswerCallback,
@@ -35,6 +36,9 @@ const MAX_BARREN = 5;
 /** How often an answer may be begun anew: each one is paid for. */
 const MAX_RESTARTS = 3;
 
+/** How often Kimi is asked for one answer at the most: each time what came before is paid for once more, as prompt. */
+const MAX_REQUESTS = 20;
+
 /**
  * Decides what comes next, of what came of the attempts so far.
  *
@@ -52,6 +56,7 @@ export function nextStep(
   if (attempts.length === 0) return anew;
   const last = attempts.at(-1);
   if (last?.answer.done) return { do: 'finish' };
+  if (requestsIn(attempts) >= MAX_REQUESTS) return { do: 'give up' };
 
   const { content, reasoning } = textOf(attempts);
   if (content !== '' && supportsPartialMode(body.model, body)) {
@@ -62,6 +67,11 @@ export function nextStep(
   if (last && !last.sent) return anew;
   const restarts = attempts.filter((attempt) => !attempt?.continues).length;
   return onInterrupt === 'retry' && restarts <= MAX_RESTARTS ? anew : { do: 'give up' };
+}
+
+/** @returns how often Kimi was asked, or may have been. */
+export function requestsIn(attempts: readonly (Attempt | undefined)[]): number {
+  return attempts.filter((attempt) => attempt?.sent ?? true).length;
 }
 
 /** Kimi's partial mode: the answer goes on where this message ends, and does not repeat it. */
@@ -119,13 +129,18 @@ export function failed(
   error: TaskError,
   attempts: readonly (Attempt | undefined)[] = [],
 ): ErrorCallback {
-  const { content } = textOf(attempts);
+  const { content, reasoning } = textOf(attempts);
+  const hasCome = attempts.some((attempt) => attempt && (attempt.answer.tokens > 0 || attempt.answer.usage));
   return {
     id: relayApiId(request.task_id),
     model: request.body.model,
     error,
     metadata: metadataOf(request),
     ...(content !== '' && { partial: content }),
+    ...(reasoning !== '' && { partial_reasoning: reasoning }),
+    // Of a request that was refused, or got no word, nobody knows that anything was paid.
+    ...(hasCome && { usage: usageOf(request, attempts) }),
+    ...(attempts.length > 1 && { interruptions: attempts.length - 1 }),
   };
 }
 
@@ -142,7 +157,7 @@ function usageOf({ body }: RelayRequest, attempts: readonly (Attempt | undefined
   const last = attempts.at(-1);
   const counted = last?.answer.usage;
   const given = known.map((attempt) => (attempt.continues ? tokensBefore(attempt, attempts) : 0));
-  const prompt = counted ? counted.prompt_tokens - (given.at(-1) ?? 0) : tokensIn(JSON.stringify(body.messages));
+  const prompt = counted ? counted.prompt_tokens - (given.at(-1) ?? 0) : tokensIn(wordsOf(body.messages));
   const sum = { prompt: 0, completion: 0 };
   for (const [index, attempt] of known.entries()) {
     const isCounted = attempt === last && counted !== undefined;
@@ -151,6 +166,18 @@ function usageOf({ body }: RelayRequest, attempts: readonly (Attempt | undefined
   }
   const [prompt_tokens, completion_tokens] = [Math.round(sum.prompt), Math.round(sum.completion)];
   return { ...counted, prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
+}
+
+const spoken = z.array(
+  z.object({ content: z.union([z.string(), z.array(z.looseObject({ text: z.string().optional() }))]) }),
+);
+
+/** @returns the words of messages; pictures have none. */
+function wordsOf(messages: unknown[]): string {
+  const { data = [] } = spoken.safeParse(messages);
+  return data
+    .flatMap(({ content }) => (typeof content === 'string' ? content : content.map(({ text = '' }) => text)))
+    .join('');
 }
 
 /** @returns tokens of the text that an attempt was given to go on from, estimated. */

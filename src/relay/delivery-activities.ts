@@ -2,12 +2,15 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { Logger } from 'pino';
 import { FAILURE, type RelayActivities } from '../contract.ts';
 import { beating } from '../heartbeat.ts';
+import { callbackUrl } from '../kimi/client.ts';
 import { CallbackError, sendCallback } from './callback-sender.ts';
 import type { ReceivedStore } from './received.ts';
 
 /** What a callback is delivered with. */
 export interface DeliveryDependencies {
   received: Pick<ReceivedStore, 'remove'>;
+  /** Where the webhook is now, e.g. `http://localhost:9001`: it may have moved since a task was dispatched. */
+  callbackBaseUrl: string;
   /** What callbacks are signed with. */
   secret: string;
   log: Logger;
@@ -16,26 +19,28 @@ export interface DeliveryDependencies {
 /** Delivers answers to the webhook. */
 export function createDeliveryActivities({
   received,
+  callbackBaseUrl,
   secret,
   log,
 }: DeliveryDependencies): Pick<RelayActivities, 'deliver'> {
   return {
-    async deliver(request, callback) {
+    async deliver({ task_id }, callback) {
+      const url = callbackUrl(callbackBaseUrl, task_id);
       try {
         await beating(async () => {
-          await sendCallback(request.callback_url, callback, secret, Context.current().cancellationSignal);
+          await sendCallback(url, callback, secret, Context.current().cancellationSignal);
         });
       } catch (error) {
         if (!(error instanceof CallbackError)) throw error;
-        if (!error.retryable) log.error({ task_id: request.task_id }, error.message);
+        log[error.retryable ? 'warn' : 'error']({ task_id, url }, error.message);
         throw ApplicationFailure.create({
           message: error.message,
           type: error.retryable ? FAILURE.callbackFailed : FAILURE.callbackRefused,
           nonRetryable: !error.retryable,
         });
       }
-      log.info({ task_id: request.task_id }, 'callback delivered');
-      await received.remove(request.task_id);
+      log.info({ task_id }, 'callback delivered');
+      await received.remove(task_id);
     },
   };
 }

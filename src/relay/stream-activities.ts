@@ -5,7 +5,7 @@ import { beating } from '../heartbeat.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { reportTurnedAway } from '../limiter.ts';
 import { Answer } from './answer.ts';
-import { answered, failed, nextStep, type Attempt, type OnInterrupt } from './attempts.ts';
+import { answered, failed, nextStep, requestsIn, type Attempt, type OnInterrupt } from './attempts.ts';
 import type { ReceivedStore, Recording } from './received.ts';
 import type { StreamingClient } from './stream.ts';
 
@@ -127,6 +127,11 @@ function interruption(type: string, message: string): ApplicationFailure {
 }
 
 function givenUp(request: RelayRequest, attempts: Attempts, why = 'the relay was lost'): Callback {
-  const message = `${why}; it was not asked again, since it could be paid for twice (KIMI_ON_INTERRUPT)`;
+  const requests = requestsIn(attempts);
+  const end =
+    requests > 1
+      ? `Kimi was asked ${requests} times, and is not asked again`
+      : 'it was not asked again, since it could be paid for twice (KIMI_ON_INTERRUPT)';
+  const message = `${why}; ${end}`;
   return failed(request, { type: 'interrupted', message }, attempts);
 }

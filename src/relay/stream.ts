@@ -84,9 +84,10 @@ export class StreamingClient {
     const { http } = this;
     if (!http) throw new KimiError('refused', 'no_api_key', 'KIMI_API_KEY is not set in the relay’s environment');
     const watch = new Watch(FIRST_BYTE_MS, 'Kimi did not begin to answer');
+    const leaving = new AbortController();
     try {
       const response = await http.post('chat/completions', {
-        signal: AbortSignal.any([signal, watch.signal]),
+        signal: AbortSignal.any([signal, watch.signal, leaving.signal]),
         headers: { accept: 'text/event-stream' },
         body: { ...body, stream: true, stream_options: { include_usage: true } },
         onSent,
@@ -95,13 +96,22 @@ export class StreamingClient {
       if (statusCode < 200 || statusCode >= 300) {
         throw readRefusal(statusCode, headers, await http.readJson(response, MAX_CALLBACK_BYTES));
       }
-      if (/^application\/json\b/i.test(String(headers['content-type']))) {
+      const type = String(headers['content-type']);
+      if (/^text\/html\b/i.test(type)) {
+        throw new KimiError(
+          'outcome_unknown',
+          'no_answer',
+          'a web page came in place of an answer; is KIMI_API_URL right?',
+        );
+      }
+      if (/^application\/json\b/i.test(type)) {
         yield [readWhole(await http.readJson(response, MAX_CALLBACK_BYTES))];
         return;
       }
       yield* this.read(http, response, watch, signal);
     } finally {
       watch.stop();
+      leaving.abort();
     }
   }
 

@@ -72,7 +72,7 @@ export const en: Text = {
       'the relay calls back one webhook only; give relay and worker the same KIMI_CALLBACK_BASE_URL',
     no_callback_provider:
       'this API never calls back, so nothing was sent; set KIMI_CALLBACKS=relay, or point KIMI_API_URL to one that does',
-    interrupted: 'the answer broke off; what had come is in the result file, as partial_output',
+    interrupted: 'the answer broke off; what had come of it, if anything, is in the result file, as partial_output',
     empty_answer: 'Kimi answered without a word; dispatch it again, or word it differently',
     unreachable: 'out of reach; nothing was sent',
     outcome_unknown:

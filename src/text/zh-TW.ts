@@ -64,7 +64,7 @@ export const zhTW: Text = {
     foreign_callback_url: '中繼只回呼一個 webhook；中繼與 worker 要設相同的 KIMI_CALLBACK_BASE_URL',
     no_callback_provider:
       '這個 API 不會回呼，所以沒有送出任何請求；設定 KIMI_CALLBACKS=relay，或把 KIMI_API_URL 指向會回呼的 API',
-    interrupted: '答案中斷了；已收到的部分在結果檔案的 partial_output',
+    interrupted: '答案中斷了；如果已收到一部分，在結果檔案的 partial_output',
     empty_answer: 'Kimi 沒有回答任何內容；重新派發，或換個說法',
     unreachable: '連不上；沒有送出任何請求',
     outcome_unknown: '請求送出後斷線，不知道 Kimi 是否收到；為免重複付費，沒有再送',

@@ -41,7 +41,7 @@ export async function kimiRelay(request: RelayRequest): Promise<RelaySummary> {
   let interruptions = 0;
   const callback = await completed();
   await CancellationScope.nonCancellable(async () => {
-    await deliver.executeWithOptions({ summary: request.callback_url }, [request, callback]);
+    await deliver.executeWithOptions({ summary: request.task_id }, [request, callback]);
   });
   const outcome = isErrorCallback(callback) ? callback.error.type : 'answered';
   return { task_id: request.task_id, outcome, interruptions };

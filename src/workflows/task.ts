@@ -40,7 +40,9 @@ import {
   type TaskStep,
   type TaskSummary,
   type TaskView,
+  type Tokens,
   type TurnedAway,
+  type Usage,
 } from '../contract.ts';
 import { textFor } from '../text/index.ts';
 import { currentDetails } from './details.ts';
@@ -304,13 +306,16 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
 
   function resultOf(received: Callback): TaskResult {
     if (isErrorCallback(received)) {
-      const { error, partial } = received;
+      const { error, partial, partial_reasoning, usage, interruptions } = received;
       return {
         ...base(),
         model: received.model ?? model,
         status: 'failed',
         error,
         ...(partial && { partial_output: partial }),
+        ...(partial_reasoning && { reasoning: partial_reasoning }),
+        ...(usage && { tokens: tokensOf(usage) }),
+        ...(interruptions && { interruptions }),
       };
     }
     return { ...base(), status: 'done', ...answerOf(received) };
@@ -412,18 +417,12 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
 
   /** An answer after the deadline is told; one after a cancellation is kept in silence. */
   async function keepLateAnswer(): Promise<void> {
-    // The relay's word that it has closed the connection before anything came.
-    if (
-      task.relay &&
-      callback &&
-      isErrorCallback(callback) &&
-      callback.error.type === 'cancelled' &&
-      !callback.partial
-    ) {
-      return;
-    }
+    // The relay's word that it has closed the connection, as its user wanted.
+    const isStopped =
+      task.relay && callback && isErrorCallback(callback) && callback.error.type === 'cancelled' ? callback : undefined;
+    if (isStopped && !isStopped.partial && !isStopped.usage) return;
     const late: TaskResult = { ...resultOf(callback as Callback), late: true };
-    if (view.state === 'cancelled') {
+    if (view.state === 'cancelled' || isStopped) {
       await save({ ...late, status: 'cancelled' });
     } else {
       await save(late);
@@ -456,14 +455,18 @@ function answerOf({ model, usage, choices, interruptions }: AnswerCallback): Par
     model,
     output: choice?.message.content,
     reasoning: choice?.message.reasoning_content,
-    tokens: {
-      prompt: usage.prompt_tokens,
-      completion: usage.completion_tokens,
-      total: usage.total_tokens,
-      cached: usage.prompt_tokens_details?.cached_tokens,
-      reasoning: usage.completion_tokens_details?.reasoning_tokens,
-    },
+    tokens: tokensOf(usage),
     finish_reason: choice?.finish_reason,
     ...(interruptions && { interruptions }),
+  };
+}
+
+function tokensOf(usage: Usage): Tokens {
+  return {
+    prompt: usage.prompt_tokens,
+    completion: usage.completion_tokens,
+    total: usage.total_tokens,
+    cached: usage.prompt_tokens_details?.cached_tokens,
+    reasoning: usage.completion_tokens_details?.reasoning_tokens,
   };
 }

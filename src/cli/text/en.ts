@@ -136,6 +136,8 @@ export const en: CliText = {
   pending: 'Kimi has not confirmed yet; the task is saved and goes on by itself.',
   simulatedNotice: '(Simulation: the real Kimi is not called)',
   queued: (name, place) => `🕒 Kimi task queued: ${name} (${place})\nYou will be told when it is done!`,
+  streamStopped: (id) =>
+    `Task ${id} had timed out; the connection over which a late answer would have come is closed. What had come is kept in its result.`,
   cancelled: (id) => `Task ${id} is cancelled.`,
   alreadyEnded: (id, state) => `Task ${id} has ended already (${state}); there is nothing to cancel.`,
   acknowledged: (id) => `The result of task ${id} is acknowledged.`,
@@ -192,7 +194,7 @@ export const en: CliText = {
   },
   up: {
     ready: 'Kimi Dispatch is ready',
-    already: 'Kimi Dispatch is running already',
+    already: 'Kimi Dispatch is running already; to change what it is set to, run kimi-dispatch down first',
     detached: 'Running in the background; kimi-dispatch logs shows the logs, kimi-dispatch down stops it.',
     stop: 'Ctrl-C stops it; unfinished tasks are kept and go on at the next start.',
     stopped: 'Stopped. Unfinished tasks go on at the next start.',
@@ -263,7 +265,8 @@ export const en: CliText = {
     secretOpen: (file) =>
       `the webhook’s secret is readable by others: ${file}; run chmod 600 ${file}, or set a new WEBHOOK_SECRET`,
     key: 'KIMI_API_KEY is set',
-    keyElsewhere: 'the worker has a KIMI_API_KEY; there is none here, so balance and models were not asked for',
+    keyElsewhere:
+      'the running stack has a KIMI_API_KEY; there is none for its host here, so balance and models were not asked for',
     keyRefused: (host) =>
       `${host} does not accept this KIMI_API_KEY; correct it, and see that it belongs to this host: keys of api.moonshot.cn and api.moonshot.ai are not the same`,
     hostBad: (host) => `${host} does not answer; check the network and KIMI_API_URL`,

@@ -134,6 +134,7 @@ export const zhTW = {
   pending: 'Kimi 還沒有確認收到；任務已存好，會自動繼續。',
   simulatedNotice: '（模擬模式：沒有呼叫真正的 Kimi）',
   queued: (name: string, place: string) => `🕒 Kimi 任務已排隊：${name}（${place}）\n完成後會自動通知你！`,
+  streamStopped: (id: string) => `任務 ${id} 早已逾時；等待遲來答案的連線已關閉。已收到的部分保存在結果裡。`,
   cancelled: (id: string) => `已取消任務 ${id}。`,
   alreadyEnded: (id: string, state: string) => `任務 ${id} 已經結束（${state}），沒有可以取消的。`,
   acknowledged: (id: string) => `已確認任務 ${id} 的結果。`,
@@ -188,7 +189,7 @@ export const zhTW = {
   },
   up: {
     ready: 'Kimi Dispatch 就緒',
-    already: 'Kimi Dispatch 已在執行',
+    already: 'Kimi Dispatch 已在執行；要換設定時，先執行 kimi-dispatch down',
     detached: '在背景執行中；kimi-dispatch logs 看紀錄，kimi-dispatch down 停止。',
     stop: 'Ctrl-C 停止；未完成的任務會留著，下次啟動時接著做。',
     stopped: '已停止。未完成的任務會在下次啟動時接著做。',
@@ -257,7 +258,7 @@ export const zhTW = {
     secretOpen: (file: string) =>
       `webhook 的密鑰別人也讀得到：${file}；執行 chmod 600 ${file}，或設定新的 WEBHOOK_SECRET`,
     key: 'KIMI_API_KEY 已設定',
-    keyElsewhere: 'KIMI_API_KEY 在 worker 那裡；這裡沒有，所以沒有查詢餘額與模型',
+    keyElsewhere: '執行中的服務有 KIMI_API_KEY；這裡沒有那個主機的金鑰，所以沒有查詢餘額與模型',
     keyRefused: (host: string) =>
       `${host} 不接受這把 KIMI_API_KEY；請更正，並確認它屬於這個主機：api.moonshot.cn 與 api.moonshot.ai 的金鑰不通用`,
     hostBad: (host: string) => `連不上 ${host}；請檢查網路與 KIMI_API_URL`,
