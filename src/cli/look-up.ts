@@ -50,6 +50,10 @@ export async function lookUp(client: Client, task_id: string): Promise<Found | u
     if (description.type !== TASK_WORKFLOW) return undefined;
     const view = await ask(client, handle);
     const { typedSearchAttributes: attributes } = description;
+    // While no worker answers, a relay may still be taking the answer.
+    const mayStream = view
+      ? view.relay && view.step !== 'dispatching'
+      : attributes.get(SEARCH_ATTRIBUTES.status) === 'dispatched';
     return {
       view: view ?? {
         task_id,
@@ -65,7 +69,7 @@ export async function lookUp(client: Client, task_id: string): Promise<Found | u
         ended: description.status.name.toLowerCase(),
       }),
       ...(await pendingIn(client, description)),
-      ...(view?.relay && view.step !== 'dispatching' && (await progressOf(client, task_id))),
+      ...(mayStream && (await progressOf(client, task_id))),
     };
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return undefined;

@@ -34,7 +34,7 @@ export class Progress {
   /** Shows a task. */
   update({ view, live, retrying, progress }: Found): void {
     const parts = [
-      () => pico.bold(view.task_name),
+      () => pico.bold(this.cut(view.task_name)),
       () => (progress ? this.text.stream(progress) : live ? this.text.step[view.step] : this.say.noWorker),
       () => this.elapsed(view),
       () => (retrying ? pico.yellow(this.say.progress.attempt(retrying.attempt, retrying.why)) : ''),
@@ -73,6 +73,11 @@ export class Progress {
     this.frame = (this.frame + 1) % FRAMES.length;
     const line = `${pico.cyan(FRAMES[this.frame] ?? '')} ${this.line()}`;
     this.out.write(`\r\u001B[K${cliTruncate(line, (this.out.columns || 80) - 1)}`);
+  }
+
+  /** A long name leaves room for what happens. */
+  private cut(name: string): string {
+    return this.out.isTTY ? cliTruncate(name, Math.max(8, Math.floor((this.out.columns || 80) / 3))) : name;
   }
 
   /** Time since Kimi accepted, against its limit; before that, since the task was started. */
