@@ -158,8 +158,8 @@ function readForm(type: string, body: Buffer): { form: Map<string, string>; file
   for (const part of body.toString().split(`--${boundary}`)) {
     const [head = '', ...rest] = part.split('\r\n\r\n');
     const content = rest.join('\r\n\r\n').replace(/\r\n$/, '');
-    const name = /name="([^"]*)"/.exec(head)?.[1];
-    const filename = /filename="([^"]*)"/.exec(head)?.[1];
+    const name = /;name="([^"]*)"/.exec(head.replaceAll('; ', ';'))?.[1];
+    const filename = /filename="?([^";\r]*)/.exec(head)?.[1];
     if (filename !== undefined) file = { name: filename, content };
     else if (name !== undefined) form.set(name, content);
   }
