@@ -72,8 +72,8 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
           options: { sessionKey: string; contextKey?: string; deliveryContext?: Chat },
         ): boolean;
         requestHeartbeat(request: {
-          source: 'other';
-          intent: 'event';
+          source: 'hook';
+          intent: 'immediate';
           reason: string;
           sessionKey?: string;
           heartbeat?: { target?: string; to?: string; accountId?: string };

@@ -63,10 +63,11 @@ export class Teller {
     };
     const sessionKey = route?.session_key ?? 'agent:main:main';
     runtime.system.enqueueSystemEvent(text, { sessionKey, contextKey: key, ...(chat && { deliveryContext: chat }) });
+    // Where heartbeats are off, these words are what still wakes an agent: those of `/hooks/wake`.
     runtime.system.requestHeartbeat({
-      source: 'other',
-      intent: 'event',
-      reason: `kimi-dispatch:${key}`,
+      source: 'hook',
+      intent: 'immediate',
+      reason: `hook:kimi-dispatch:${key}`,
       sessionKey,
       ...(chat && {
         heartbeat: { target: chat.channel, to: chat.to, ...(chat.accountId && { accountId: chat.accountId }) },
