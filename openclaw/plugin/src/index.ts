@@ -1,4 +1,5 @@
 /** Kimi Dispatch inside OpenClaw's gateway. It keeps no tasks and starts no process of its own: it runs the command line. */
+import { sendDurableMessageBatch } from 'openclaw/plugin-sdk/channel-outbound';
 import { definePluginEntry } from 'openclaw/plugin-sdk/plugin-entry';
 import { PLUGIN_WAKE_PATH } from '../../../src/plugin-wake.ts';
 import { taskFromMessage } from '../../../src/trigger.ts';
@@ -21,7 +22,7 @@ export default definePluginEntry({
   register(api) {
     const run = commandLine(api);
     const notes = new Notes(api.runtime.state.resolveStateDir());
-    const teller = new Teller(api, notes);
+    const teller = new Teller(api, notes, sendDurableMessageBatch);
     if (api.registrationMode === 'full') void notes.prune();
 
     api.on(

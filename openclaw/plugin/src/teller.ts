@@ -1,4 +1,4 @@
-import { sendDurableMessageBatch } from 'openclaw/plugin-sdk/channel-outbound';
+import type { sendDurableMessageBatch } from 'openclaw/plugin-sdk/channel-outbound';
 import type { Config, PluginApi } from 'openclaw/plugin-sdk/plugin-entry';
 import type { Route } from '../../../src/contract.ts';
 import type { PluginWake } from '../../../src/plugin-wake.ts';
@@ -28,6 +28,7 @@ export class Teller {
   constructor(
     private readonly api: Pick<PluginApi, 'runtime'>,
     private readonly notes: Notes,
+    private readonly toChannel: typeof sendDurableMessageBatch,
   ) {}
 
   /** Shows news once, however often it is asked to. */
@@ -99,7 +100,7 @@ export class Teller {
   }
 
   private async send({ channel, to, account_id, thread_id }: Route, { text, file }: Part): Promise<Told> {
-    const { status, reason, error } = await sendDurableMessageBatch({
+    const { status, reason, error } = await this.toChannel({
       cfg: this.api.runtime.config.current(),
       channel,
       to,
