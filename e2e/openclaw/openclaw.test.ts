@@ -148,7 +148,7 @@ describe('/kimi', () => {
 
     // Commands are the owner's, by the gateway's own rules.
     stage.telegram.say(OWNER, '/kimi list', { id: GROUP });
-    expect((await stage.next(GROUP, /任務編號|還沒有任務/)).text).not.toContain('private-matter');
+    expect((await stage.next(GROUP, /任務編號|沒有這樣的任務/)).text).not.toContain('private-matter');
     for (const verb of ['status', 'cancel', 'result']) {
       stage.telegram.say(OWNER, `/kimi ${verb} ${id}`, { id: GROUP });
       expect((await stage.next(GROUP, /沒有任務/)).text).toContain(id);

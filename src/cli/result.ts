@@ -40,7 +40,10 @@ export function resultCommand(say: CliText): Command {
     .action(ending(result));
 }
 
-async function result(task: string | undefined, { route: chat, json, raw, code, output: folder }: ResultOptions): Promise<Exit> {
+async function result(
+  task: string | undefined,
+  { route: chat, json, raw, code, output: folder }: ResultOptions,
+): Promise<Exit> {
   const context = await openContext();
   const { say, text, results } = context;
   if (task !== undefined) await checkChat(context, checkTaskId(task, say), chat);
