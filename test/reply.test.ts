@@ -191,20 +191,20 @@ describe('the summary', () => {
   });
 });
 
-describe('in a chat', () => {
-  const shown = (output: string) => chatReplyText({ ...DONE, output }, FILE, textFor('zh-TW'));
+const inChat = (output: string) => chatReplyText({ ...DONE, output }, FILE, textFor('zh-TW'));
 
+describe('in a chat', () => {
   it('the reply is the same, to the letter', () => {
     const output = '一行\n\n```js\nx\n```\n';
-    expect(shown(output)).toBe(replyText({ ...DONE, output }, FILE, textFor('zh-TW')));
+    expect(inChat(output)).toBe(replyText({ ...DONE, output }, FILE, textFor('zh-TW')));
   });
 
   it.each(['```', '~~~', '````'])('a code block (%s) that the summary cuts in two is closed', (fence) => {
-    expect(shown(`${fence}python\n${'x'.repeat(400)}\n${fence}`)).toMatch(new RegExp(`x\\n${fence}\\n\\n💡`));
+    expect(inChat(`${fence}python\n${'x'.repeat(400)}\n${fence}`)).toMatch(new RegExp(`x\\n${fence}\\n\\n💡`));
   });
 
   it('what only looks like a fence closes none', () => {
-    expect(shown(`\`\`\`\n~~~\n\`\`\`x\n${'x'.repeat(400)}`)).toMatch(/x\n```\n\n💡/);
+    expect(inChat(`\`\`\`\n~~~\n\`\`\`x\n${'x'.repeat(400)}`)).toMatch(/x\n```\n\n💡/);
   });
 
   it('a result that cannot be read is told in a line', () => {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { readConfig } from '../../src/config.ts';
 import { PACKAGE_ROOT } from '../../src/paths.ts';
-import { until } from '../../test/support/world.ts';
+import { until } from './until.ts';
 
 const VERSION = '2026.9.6';
 const NODE = 'node@24';

@@ -43,8 +43,6 @@ export async function serveModel(): Promise<Model> {
                 },
               ],
             };
-      const chunk = (choice: object, more = {}) =>
-        `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'stub', choices: [choice], ...more })}\n\n`;
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       response.write(chunk({ index: 0, delta, finish_reason: null }));
       const finish_reason = typeof saying === 'string' ? 'stop' : 'tool_calls';
@@ -68,4 +66,9 @@ export async function serveModel(): Promise<Model> {
     },
   };
   return model;
+}
+
+function chunk(choice: object, more = {}): string {
+  const event = { id: 'c', object: 'chat.completion.chunk', created: 1, model: 'stub', choices: [choice], ...more };
+  return `data: ${JSON.stringify(event)}\n\n`;
 }

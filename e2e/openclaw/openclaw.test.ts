@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, i
 import type { AnswerCallback } from '../../src/contract.ts';
 import type { PluginWake } from '../../src/plugin-wake.ts';
 import { sign, SIGNATURE_HEADER } from '../../src/signature.ts';
-import { until } from '../../test/support/world.ts';
+import { until } from './until.ts';
 import { HOOKS_TOKEN } from './gateway.ts';
 import { FRIEND, GROUP, openStage, OWNER, STRANGER, WEBHOOK_SECRET, type Stage } from './stage.ts';
 import { TelegramRefusal } from './telegram.ts';
@@ -107,6 +107,13 @@ describe('a message that begins with Kimi', () => {
       expect(modelRequests()).toEqual([]);
     },
   );
+
+  it('in a topic of a group is answered in that topic', async () => {
+    stage.telegram.say(OWNER, 'Kimi：in a topic [[simulate: size=50]]', { id: GROUP, thread: 7 });
+    expect(await stage.next(GROUP, /已派發/)).toMatchObject({ thread: 7 });
+    expect(await stage.next(GROUP, /任務完成/)).toMatchObject({ thread: 7 });
+    expect(modelRequests()).toEqual([]);
+  });
 
   it('of somebody whom the gateway does not listen to does nothing', async () => {
     const before = await stage.tasks();
@@ -210,6 +217,10 @@ describe('the agent', () => {
   });
 });
 
+/** The names of the eight tasks whose replies were shown. */
+const replies = () =>
+  stage.telegram.shown.flatMap(({ text }) => /完成[^]*(?<name>eight-\d)/.exec(text)?.groups?.['name'] ?? []);
+
 it('eight tasks that finish within a second have eight replies', async () => {
   await Promise.all(
     Array.from(
@@ -227,8 +238,6 @@ it('eight tasks that finish within a second have eight replies', async () => {
         ),
     ),
   );
-  const replies = () =>
-    stage.telegram.shown.flatMap(({ text }) => /完成[^]*(?<name>eight-\d)/.exec(text)?.groups?.['name'] ?? []);
   await until(() => replies().length >= 8);
   await until(async () => (await stage.tasks()).filter(({ task_name }) => task_name.startsWith('eight-')).length === 8);
   expect(replies().toSorted()).toEqual(Array.from({ length: 8 }, (_, n) => `eight-${n}`));

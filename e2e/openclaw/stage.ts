@@ -10,7 +10,7 @@ import { DIST } from '../../src/paths.ts';
 import { ResultStore } from '../../src/results.ts';
 import type { StackState } from '../../src/stack/state.ts';
 import { freePort } from '../../test/support/engine.ts';
-import { until } from '../../test/support/world.ts';
+import { until } from './until.ts';
 import { HOOKS_TOKEN, installOpenClaw, OpenClaw } from './gateway.ts';
 import { serveModel, type Model } from './model.ts';
 import { serveTelegram, type Shown, type Telegram } from './telegram.ts';

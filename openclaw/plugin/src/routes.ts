@@ -27,7 +27,7 @@ export function routeOfMessage(event: BeforeDispatchEvent, context: BeforeDispat
   });
 }
 
-/** Where a `/kimi` came from: its answer goes back to `from` in a group, and to `to` otherwise. */
+/** Where a `/kimi` came from. */
 export function routeOfCommand({ channel, from, to, accountId, messageThreadId, sessionKey }: CommandContext) {
   return routeOf({ channel, to: to ?? from, accountId, threadId: messageThreadId, sessionKey });
 }
