@@ -3,7 +3,7 @@
  * processes over real HTTP. The bench plays Kimi and the agent's gateway, so what is measured is ours alone. One task at
  * a time; the floor of each figure is measured in the same rounds. Ends with 1 where a promise was missed.
  *
- * `npm run bench -- relay`: what the relay adds (relay.ts).
+ * `npm run bench -- relay`: what the relay adds (relay.ts). `npm run bench -- openclaw`: what a chat sees (openclaw.ts).
  */
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,6 +23,7 @@ import { sign, SIGNATURE_HEADER } from '../src/signature.ts';
 import type { StackState } from '../src/stack/state.ts';
 import { startFloor, type Floor, type FloorRound } from './floor.ts';
 import { Moments } from './moments.ts';
+import { benchOpenClaw } from './openclaw.ts';
 import { benchRelay } from './relay.ts';
 import { median, summarise, table, type Figure } from './stats.ts';
 
@@ -401,7 +402,8 @@ The result file is noticed with fs.watch, ${watchDelay.toFixed(2)} ms late (medi
 }
 
 try {
-  await (process.argv[2] === 'relay' ? benchRelay() : main());
+  const bench = { relay: benchRelay, openclaw: benchOpenClaw }[process.argv[2] ?? ''] ?? main;
+  await bench();
 } catch (error) {
   console.error(error);
   process.exitCode = 1;

@@ -1,4 +1,4 @@
-/** `npm run build`: the workflows, the services and the CLI, into dist/. */
+/** `npm run build`: the workflows, the services and the CLI, into dist/; the plugin into its own. */
 import { chmod, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
@@ -7,6 +7,7 @@ import { build, type BuildOptions } from 'esbuild';
 const from = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
 await rm(from('dist'), { recursive: true, force: true });
+await rm(from('openclaw/plugin/dist'), { recursive: true, force: true });
 
 const common: BuildOptions = {
   outdir: from('dist'),
@@ -53,6 +54,14 @@ const [clear, encrypted] = await Promise.all([
     minifySyntax: true,
     minifyWhitespace: true,
     banner: { js: COMMONJS_WORDS },
+  }),
+  // The gateway loads it; what it needs of the gateway is there.
+  build({
+    ...common,
+    outdir: from('openclaw/plugin/dist'),
+    target: 'node24',
+    entryPoints: { index: from('openclaw/plugin/src/index.ts') },
+    external: ['openclaw/*'],
   }),
 ]);
 await writeFile(from('dist/workflows.cjs'), clear.code);

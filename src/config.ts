@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { TASK_QUEUE, type Lang, type Limits } from './contract.ts';
 import { callsBack } from './kimi/models.ts';
 import { PACKAGE_ROOT } from './paths.ts';
+import { PLUGIN_WAKE_PATH, type PluginWake } from './plugin-wake.ts';
 
 const wholeNumber = z.coerce.number({ error: 'needs a whole number' }).int('needs a whole number');
 const milliseconds = wholeNumber.positive('needs a number above 0');
@@ -68,7 +69,8 @@ const VARIABLES = {
   KIMI_MAX_TASKS_PER_MINUTE: [limit.default(10), '10'],
   KIMI_MAX_CONCURRENT_TASKS: [limit.default(5), '5'],
   KIMI_MAX_QUEUED_TASKS: [limit.default(1000), '1000'],
-  KIMI_ACK: [z.enum(['gateway', 'agent']).default('gateway'), 'agent'],
+  KIMI_ACK: [z.enum(['gateway', 'agent']).optional(), 'agent'],
+  KIMI_REPLY: [z.enum(['hooks', 'deliver', 'agent']).optional(), 'deliver'],
   KIMI_GRACE_MS: [milliseconds.default(86_400_000), '86400000'],
   KIMI_RESULTS_DIR: [
     folder.default(join(homedir(), '.openclaw/workspace/kimi-dispatch/results')),
@@ -174,6 +176,25 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
  */
 export function usesRelay({ KIMI_CALLBACKS, KIMI_API_URL }: Config, simulate = false): boolean {
   return KIMI_CALLBACKS ? KIMI_CALLBACKS === 'relay' : !simulate && !callsBack(KIMI_API_URL);
+}
+
+/**
+ * Who says that the user has been told. Where the gateway takes a wake it has only queued it; where its plugin has delivered
+ * the reply, or nobody chose how the user is told, its yes is what there is.
+ */
+export function acknowledgedBy({ KIMI_ACK, KIMI_REPLY }: Config): 'gateway' | 'agent' {
+  return KIMI_ACK ?? (KIMI_REPLY === 'hooks' || KIMI_REPLY === 'agent' ? 'agent' : 'gateway');
+}
+
+/** How the plugin is to tell the user; `undefined` where the gateway itself is woken. */
+export function pluginReply({ KIMI_REPLY }: Config): PluginWake['reply'] | undefined {
+  return KIMI_REPLY === 'hooks' ? undefined : KIMI_REPLY;
+}
+
+/** Where the agent is woken: at the plugin's route of the same gateway, where the plugin is to tell the user. */
+export function wakeUrl(config: Config): string {
+  const url = config.OPENCLAW_WAKE_URL;
+  return pluginReply(config) ? new URL(PLUGIN_WAKE_PATH, url).href : url;
 }
 
 /** Where the relay is. */

@@ -115,8 +115,24 @@ export interface Task {
   ack?: 'agent';
   /** A relay takes it (`relayId`): where the task is cancelled, so is the relay's request. */
   relay?: true;
+  /** The chat that asked for it, where the reply goes; also in the workflow's memo, so that a chat sees its own tasks. */
+  route?: Route;
   /** What the user asked for besides prompt and model; absent where nothing. */
   request?: TaskRequest;
+}
+
+/** A chat, as the agent's gateway knows it. */
+export interface Route {
+  /** e.g. `telegram`. */
+  channel: string;
+  /** The chat itself, without the channel's name in front: `4242`, not `telegram:4242`. */
+  to: string;
+  /** Which of the gateway's accounts on the channel. */
+  account_id?: string;
+  /** A topic or thread within the chat. */
+  thread_id?: string;
+  /** The gateway's conversation, whose agent is woken with `KIMI_REPLY=agent`. */
+  session_key?: string;
 }
 
 /** What may be asked of a model besides the prompt. Which model takes what is for src/kimi/models.ts to say. */
@@ -393,8 +409,15 @@ export interface TaskActivities {
   /**
    * Wakes the agent's gateway, unless the result has been acknowledged by then. The key names the news: a gateway that has
    * had it need not show it again.
+   *
+   * @param told who is told, and in which language; absent in histories of 0.2.0.
    */
-  wake(task_id: string, text: string, key: string): Promise<'woken' | 'acknowledged'>;
+  wake(
+    task_id: string,
+    text: string,
+    key: string,
+    told?: Pick<Task, 'route' | 'lang'>,
+  ): Promise<'woken' | 'acknowledged'>;
   /** Marks the result as shown. */
   acknowledge(task_id: string): Promise<void>;
   /** Starts the limiter where it is not there. */
@@ -495,6 +518,9 @@ export const MAX_CALLBACK_BYTES = 16 * 1024 * 1024;
 
 /** Characters of the answer shown in the reply (contract section 5). */
 export const SUMMARY_CHARS = 300;
+
+/** The task's {@link Route} in its workflow's memo. */
+export const ROUTE_MEMO = 'route';
 
 /** Task ids are ours alone: this is checked before an id is used in a path or a workflow id. */
 export const TASK_ID = /^kimi-\d{1,12}-\d{1,9}$/;

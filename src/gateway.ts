@@ -1,5 +1,6 @@
 import { Agent, request } from 'undici';
 import { publicAddress } from './address.ts';
+import type { PluginWake } from './plugin-wake.ts';
 
 /** Why the agent could not be woken. Its message never holds the token. */
 export class GatewayError extends Error {
@@ -22,8 +23,17 @@ export interface GatewayOptions {
   token: string | undefined;
 }
 
-/** How long the gateway may take to answer, in milliseconds. */
-const TIMEOUT_MS = 8_000;
+/** How long the gateway may take to answer, in milliseconds. Its plugin answers once the channel has taken the reply. */
+const TIMEOUT_MS = 12_000;
+
+/** Longest reason of the plugin that is passed on, in characters. */
+const REASON_CHARS = 300;
+
+/** What every gateway takes (contract section 5). */
+export interface Wake {
+  text: string;
+  mode: 'now';
+}
 
 /** The agent's gateway (contract section 5, openclaw.md). */
 export class Gateway {
@@ -35,11 +45,13 @@ export class Gateway {
    * Wakes the agent.
    *
    * @param key names the news, as `Idempotency-Key`: a gateway that honours it drops a repeat.
+   * @param wake `{text, mode}`, and for the plugin's route what it tells the user.
    * @throws {GatewayError}
    */
-  async wake(text: string, key: string, signal?: AbortSignal): Promise<void> {
+  async wake(wake: Wake | PluginWake, key: string, signal?: AbortSignal): Promise<void> {
     const { wakeUrl, token } = this.options;
     let response;
+    let body;
     try {
       response = await request(wakeUrl, {
         method: 'POST',
@@ -50,9 +62,9 @@ export class Gateway {
           'idempotency-key': key,
           ...(token && { authorization: `Bearer ${token}` }),
         },
-        body: JSON.stringify({ text, mode: 'now' }),
+        body: JSON.stringify(wake),
       });
-      await response.body.dump();
+      body = await response.body.text();
     } catch (error) {
       const { code, message } = error as { code?: string; message?: string };
       throw new GatewayError('unreachable', `cannot reach ${publicAddress(wakeUrl)}: ${code ?? message}`, true);
@@ -61,6 +73,11 @@ export class Gateway {
     const { statusCode: status, headers } = response;
     if (status >= 200 && status < 300) return;
     const what = `${publicAddress(wakeUrl)} answered ${status}`;
+    const told = outcomeIn(body);
+    if (told) {
+      // The plugin's own word: what the channel said, and whether trying again may help.
+      throw new GatewayError(told.outcome, `${what}: ${told.error}`, status >= 500);
+    }
     if (status === 401 || status === 403) {
       throw new GatewayError('unauthorized', `${what}: set OPENCLAW_WAKE_TOKEN to the gateway’s hooks.token`, false);
     }
@@ -72,5 +89,16 @@ export class Gateway {
       throw new GatewayError(`http_${status}`, what, true, seconds > 0 ? seconds * 1000 : undefined);
     }
     throw new GatewayError(`http_${status}`, what, false);
+  }
+}
+
+/** @returns what the plugin says of a reply that was not shown; `undefined` where somebody else answers. */
+function outcomeIn(body: string): { outcome: string; error: string } | undefined {
+  try {
+    const { outcome, error = outcome } = JSON.parse(body) as Record<string, unknown>;
+    if (typeof outcome !== 'string' || typeof error !== 'string' || !/^[a-z_]{1,32}$/.test(outcome)) return undefined;
+    return { outcome, error: error.slice(0, REASON_CHARS) };
+  } catch {
+    return undefined;
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { lock } from 'proper-lockfile';
 import writeFileAtomic from 'write-file-atomic';
 import { ServiceError } from './errors.ts';
+import { tildePath } from './paths.ts';
 import { syncFolder } from './sync-folder.ts';
 import { isoSeconds, TASK_ID, type PendingFile, type ResultFile, type TaskResult } from './contract.ts';
 
@@ -25,6 +26,12 @@ export class ResultStore {
 
   get latestPath(): string {
     return join(this.folder, 'latest.json');
+  }
+
+  /** @returns where a user finds a result, as they would type it: `latest.json` for as long as it is the newest. */
+  async pathToShow(task_id: string): Promise<string> {
+    const isLatest = (await this.latest().catch(absentIfDamaged))?.task_id === task_id;
+    return tildePath(isLatest ? this.latestPath : this.resultPath(task_id));
   }
 
   /** Holds an empty file for each result that is not acknowledged: what is new is found without reading the rest. */

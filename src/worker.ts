@@ -1,7 +1,7 @@
 /** The worker process: runs tasks. `node dist/worker.js` */
 import type { Logger } from 'pino';
 import { createActivities } from './activities/index.ts';
-import { callbackBaseUrl, limitsOf, relayUrl, usesRelay } from './config.ts';
+import { callbackBaseUrl, limitsOf, pluginReply, relayUrl, usesRelay, wakeUrl } from './config.ts';
 import { Gateway } from './gateway.ts';
 import { KimiClient } from './kimi/client.ts';
 import { ServiceError } from './errors.ts';
@@ -50,9 +50,9 @@ await runService('worker', async (config, log) => {
     relay: isRelayed ? { url: `${relayUrl(config)}/v1`, token: config.KIMI_RELAY_TOKEN } : undefined,
     callbackBaseUrl: callbackBaseUrl(config),
   });
-  const gateway = new Gateway({ wakeUrl: config.OPENCLAW_WAKE_URL, token: config.OPENCLAW_WAKE_TOKEN });
+  const gateway = new Gateway({ wakeUrl: wakeUrl(config), token: config.OPENCLAW_WAKE_TOKEN });
   const limiter = { taskQueue: config.KIMI_TASK_QUEUE, limits: limitsOf(config), lang: config.KIMI_LANG };
-  const activities = createActivities({ kimi, results, gateway, limiter });
+  const activities = createActivities({ kimi, results, gateway, reply: pluginReply(config), limiter });
   const worker = await createWorker(config, log, { taskQueue: config.KIMI_TASK_QUEUE, activities });
 
   if (worker.client) await configureLimiter(worker.client, limiter);

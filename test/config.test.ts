@@ -4,7 +4,16 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { ConfigError, langOf, loadEnvFiles, readConfig, usesRelay } from '../src/config.ts';
+import {
+  acknowledgedBy,
+  ConfigError,
+  langOf,
+  loadEnvFiles,
+  pluginReply,
+  readConfig,
+  usesRelay,
+  wakeUrl,
+} from '../src/config.ts';
 import { PACKAGE_ROOT } from '../src/paths.ts';
 import { temporaryFolder } from './support/world.ts';
 
@@ -31,7 +40,6 @@ describe('without any variable', () => {
       KIMI_MAX_TASKS_PER_MINUTE: 10,
       KIMI_MAX_CONCURRENT_TASKS: 5,
       KIMI_MAX_QUEUED_TASKS: 1000,
-      KIMI_ACK: 'gateway',
       KIMI_ON_INTERRUPT: 'fail',
       KIMI_STALL_TIMEOUT_MS: 120_000,
       KIMI_RELAY_STREAMS: 100,
@@ -138,6 +146,7 @@ describe('a variable', () => {
     ['KIMI_MAX_CONCURRENT_TASKS', '-1'],
     ['KIMI_MAX_TASKS_PER_MINUTE', 'hunter2'],
     ['KIMI_ACK', 'hunter2'],
+    ['KIMI_REPLY', 'hunter2'],
     ['KIMI_RESULTS_KEEP', '90'],
     ['KIMI_RESULTS_KEEP', '0d'],
     ['KIMI_RESULTS_KEEP', 'hunter2'],
@@ -238,4 +247,28 @@ it('.env.example documents every variable, each with a value that is valid', () 
   const documented = Object.fromEntries([...lines].map(({ groups }) => [groups?.['name'], groups?.['value']]));
   const variables = Object.keys(readConfig(documented)).filter((name) => name !== 'isSet');
   expect(Object.keys(documented)).toEqual(expect.arrayContaining(variables));
+});
+
+describe('how the user is told', () => {
+  it.each([
+    [{}, 'gateway', undefined, '/hooks/wake'],
+    [{ KIMI_REPLY: 'hooks' }, 'agent', undefined, '/hooks/wake'],
+    [{ KIMI_REPLY: 'deliver' }, 'gateway', 'deliver', '/kimi-dispatch/wake'],
+    [{ KIMI_REPLY: 'agent' }, 'agent', 'agent', '/kimi-dispatch/wake'],
+    [{ KIMI_REPLY: 'hooks', KIMI_ACK: 'gateway' }, 'gateway', undefined, '/hooks/wake'],
+    [{ KIMI_REPLY: 'deliver', KIMI_ACK: 'agent' }, 'agent', 'deliver', '/kimi-dispatch/wake'],
+  ])('%j', (env, ack, reply, path) => {
+    const config = readConfig(env);
+    expect(acknowledgedBy(config)).toBe(ack);
+    expect(pluginReply(config)).toBe(reply);
+    expect(wakeUrl(config)).toBe(`http://127.0.0.1:18789${path}`);
+  });
+
+  it('keeps the gateway’s address, whatever its path', () => {
+    const OPENCLAW_WAKE_URL = 'https://gateway.example.com:8443/api/cron/wake';
+    expect(wakeUrl(readConfig({ OPENCLAW_WAKE_URL }))).toBe(OPENCLAW_WAKE_URL);
+    expect(wakeUrl(readConfig({ OPENCLAW_WAKE_URL, KIMI_REPLY: 'deliver' }))).toBe(
+      'https://gateway.example.com:8443/kimi-dispatch/wake',
+    );
+  });
 });

@@ -8,7 +8,7 @@ const TASK_ID = 'kimi-1707654321-12345';
 const TEXT = 'Kimi 任務完成：calculator';
 
 async function wake(wakeUrl: string, token: string | undefined = TOKEN, signal?: AbortSignal): Promise<void> {
-  await new Gateway({ wakeUrl, token }).wake(TEXT, TASK_ID, signal);
+  await new Gateway({ wakeUrl, token }).wake({ text: TEXT, mode: 'now' }, TASK_ID, signal);
 }
 
 describe('the wake', () => {
@@ -26,7 +26,7 @@ describe('the wake', () => {
 
   it.each([undefined, ''])('has no Authorization without a token (%j)', async (token) => {
     const { url, received } = await serveAnswer(200, { ok: true });
-    await new Gateway({ wakeUrl: `${url}/api/cron/wake`, token }).wake(TEXT, TASK_ID);
+    await new Gateway({ wakeUrl: `${url}/api/cron/wake`, token }).wake({ text: TEXT, mode: 'now' }, TASK_ID);
     expect(received).toHaveLength(1);
     expect(received[0]?.path).toBe('/api/cron/wake');
     expect(received[0]?.headers).not.toHaveProperty('authorization');

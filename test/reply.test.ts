@@ -1,7 +1,7 @@
 /** What the user reads when a task has ended (contract section 5). */
 import { describe, expect, it } from 'vitest';
 import type { ResultFile } from '../src/contract.ts';
-import { replyText } from '../src/reply.ts';
+import { chatReplyText, pluginWake, replyText } from '../src/reply.ts';
 import { textFor } from '../src/text/index.ts';
 
 const FILE = '~/.openclaw/workspace/kimi-dispatch/results/latest.json';
@@ -188,5 +188,34 @@ describe('the summary', () => {
 
   it('never ends in half an emoji, however many marks there are', () => {
     expect(summaryOf(`${'\u0301'.repeat(9_599)}${'😀'.repeat(300)}`)).not.toMatch(/\p{Cs}/u);
+  });
+});
+
+const inChat = (output: string) => chatReplyText({ ...DONE, output }, FILE, textFor('zh-TW'));
+
+describe('in a chat', () => {
+  it('the reply is the same, to the letter', () => {
+    const output = '一行\n\n```js\nx\n```\n';
+    expect(inChat(output)).toBe(replyText({ ...DONE, output }, FILE, textFor('zh-TW')));
+  });
+
+  it.each(['```', '~~~', '````'])('a code block (%s) that the summary cuts in two is closed', (fence) => {
+    expect(inChat(`${fence}python\n${'x'.repeat(400)}\n${fence}`)).toMatch(new RegExp(`x\\n${fence}\\n\\n💡`));
+  });
+
+  it('what only looks like a fence closes none', () => {
+    expect(inChat(`\`\`\`\n~~~\n\`\`\`x\n${'x'.repeat(400)}`)).toMatch(/x\n```\n\n💡/);
+  });
+
+  it('a result that cannot be read is told in a line', () => {
+    const wake = pluginWake('deliver', 'the news', DONE.task_id, { lang: 'en' }, undefined, FILE);
+    expect(wake).toMatchObject({ text: 'the news', message: 'the news', task: { status: 'unknown' } });
+    expect(wake).not.toHaveProperty('file');
+    expect(wake).not.toHaveProperty('route');
+  });
+
+  it('the file of an answer has a name without a space', () => {
+    const result = { ...DONE, task_name: 'my report' };
+    expect(pluginWake('deliver', '', DONE.task_id, { lang: 'en' }, result, FILE).file?.name).toBe('my-report.md');
   });
 });

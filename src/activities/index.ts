@@ -6,13 +6,17 @@ import { beating } from '../heartbeat.ts';
 import type { KimiClient } from '../kimi/client.ts';
 import { KimiError, type KimiErrorKind } from '../kimi/errors.ts';
 import { endedTasks, startLimiter, tasksInFlight, type LimiterStart } from '../limiter.ts';
+import type { PluginWake } from '../plugin-wake.ts';
+import { pluginWake } from '../reply.ts';
 import type { ResultStore } from '../results.ts';
 
 /** What the activities reach the world with. */
 export interface ActivityDependencies {
   kimi: Pick<KimiClient, 'dispatch' | 'costOf'>;
-  results: Pick<ResultStore, 'recordPending' | 'persist' | 'acknowledge' | 'read'>;
+  results: Pick<ResultStore, 'recordPending' | 'persist' | 'acknowledge' | 'read' | 'pathToShow'>;
   gateway: Pick<Gateway, 'wake'>;
+  /** How the gateway's plugin is to tell the user; absent where the gateway itself is woken. */
+  reply?: PluginWake['reply'] | undefined;
   /** How the limiter is started where a task does not find it. */
   limiter: LimiterStart;
 }
@@ -20,7 +24,7 @@ export interface ActivityDependencies {
 export type Activities = TaskActivities & LimiterActivities;
 
 /** Every input and output of a task, and of the limiter. A second run of any of them changes nothing. */
-export function createActivities({ kimi, results, gateway, limiter }: ActivityDependencies): Activities {
+export function createActivities({ kimi, results, gateway, reply, limiter }: ActivityDependencies): Activities {
   return {
     async dispatch(task) {
       return await beating(async () => {
@@ -42,12 +46,16 @@ export function createActivities({ kimi, results, gateway, limiter }: ActivityDe
       return await results.persist({ ...result, ...(cost && { cost }) });
     },
 
-    async wake(task_id, text, key) {
+    async wake(task_id, text, key, told = { lang: 'zh-TW' }) {
+      const result = await results.read(task_id).catch(() => undefined);
       // Noted in the file alone where the task could not be told: the engine or all workers were away.
-      if ((await results.read(task_id).catch(() => undefined))?.acknowledged) return 'acknowledged';
+      if (result?.acknowledged) return 'acknowledged';
+      const wake = reply
+        ? pluginWake(reply, text, task_id, told, result, await results.pathToShow(task_id))
+        : { text, mode: 'now' as const };
       return await beating(async () => {
         try {
-          await gateway.wake(text, key ?? task_id, Context.current().cancellationSignal);
+          await gateway.wake(wake, key ?? task_id, Context.current().cancellationSignal);
           return 'woken' as const;
         } catch (error) {
           throw error instanceof GatewayError ? wakeFailure(error) : error;

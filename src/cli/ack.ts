@@ -1,13 +1,13 @@
 import { isGrpcServiceError, WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Command } from 'commander';
-import { ACKNOWLEDGE_UPDATE, type TaskView } from '../contract.ts';
+import { ACKNOWLEDGE_UPDATE, type Route, type TaskView } from '../contract.ts';
 import { EngineUnreachable } from '../temporal.ts';
 import { openContext, withClient } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
-import { checkTaskId, lookUp } from './look-up.ts';
-import { command, ending } from './options.ts';
+import { checkChat, checkTaskId, lookUp } from './look-up.ts';
+import { command, ending, route } from './options.ts';
 import type { CliText } from './text/index.ts';
 
 /** How long a worker may take to note it, in milliseconds; then it is noted here, and the task finds it done. */
@@ -16,13 +16,15 @@ const UPDATE_TIMEOUT_MS = 5_000;
 export function ackCommand(say: CliText): Command {
   return command('ack', say, say.help.ack, ['kimi-dispatch ack kimi-1707654321-12345'])
     .argument('<TASK>', say.help.task)
+    .option('--route <JSON>', say.help.ofRoute, route(say))
     .action(ending(ack));
 }
 
-async function ack(task: string): Promise<Exit> {
+async function ack(task: string, { route: chat }: { route?: Route }): Promise<Exit> {
   const context = await openContext();
   const { say, results } = context;
   const task_id = checkTaskId(task, say);
+  await checkChat(context, task_id, chat);
   const isOpen = await withClient(context, async (client) => {
     const found = await lookUp(client, task_id);
     if (!found && !(await results.read(task_id))) throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));

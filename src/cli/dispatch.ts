@@ -4,7 +4,7 @@ import { explain } from '../text/index.ts';
 import { openContext, withClient } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError, exitForFailure } from './exit.ts';
-import { command, ending } from './options.ts';
+import { command, ending, route } from './options.ts';
 import { readJob } from './job.ts';
 import type { PromptOptions } from './prompt.ts';
 import { addTaskOptions, start, type TaskOptions } from './task-options.ts';
@@ -31,7 +31,8 @@ export function dispatchCommand(say: CliText): Command {
   const dispatch = command('dispatch', say, help.dispatch, examples)
     .option('-p, --prompt <PROMPT>', help.prompt)
     .option('-f, --file <FILE>', help.file)
-    .option('--message <MESSAGE>', help.message);
+    .option('--message <MESSAGE>', help.message)
+    .option('--route <JSON>', help.route, route(say));
   return addTaskOptions(dispatch, say).option('--json', help.json).action(ending(run));
 }
 

@@ -16,7 +16,7 @@ import { explain } from '../text/index.ts';
 import { openContext, withClient, type Context } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
-import { tildePath } from './follow.ts';
+import { tildePath } from '../paths.ts';
 import { workersOn } from './look-up.ts';
 import { money } from './money.ts';
 import { command, ending } from './options.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
-import { homedir } from 'node:os';
 import type { ResultFile } from '../contract.ts';
+import { tildePath } from '../paths.ts';
 import { replyText } from '../reply.ts';
 import type { Context } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
@@ -42,15 +42,7 @@ export async function follow(client: Client, context: Context, task_id: string):
 
 /** Prints the reply of contract section 5. @returns the exit status for the outcome. */
 export async function printReply({ results, text, stack, say }: Context, result: ResultFile): Promise<Exit> {
-  const isLatest = (await results.latest())?.task_id === result.task_id;
-  const file = isLatest ? results.latestPath : results.resultPath(result.task_id);
-  console.log(replyText(result, tildePath(file), text));
+  console.log(replyText(result, await results.pathToShow(result.task_id), text));
   if (stack?.simulated) console.log(`\n${say.simulatedNotice}`);
   return exitFor(result);
-}
-
-/** @returns a path as the user would type it. */
-export function tildePath(path: string): string {
-  const home = homedir();
-  return path === home || path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
 }

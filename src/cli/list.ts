@@ -1,11 +1,12 @@
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
-import { SEARCH_ATTRIBUTES, TASK_WORKFLOW, isoSeconds, type TaskState } from '../contract.ts';
+import { SEARCH_ATTRIBUTES, TASK_WORKFLOW, isoSeconds, type Route, type TaskState } from '../contract.ts';
 import { limiterView } from '../limiter.ts';
+import { isSameChat } from '../route.ts';
 import { openContext, withClient } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
-import { progressOf } from './look-up.ts';
-import { age, command, count, ending, model, states } from './options.ts';
+import { progressOf, routeIn } from './look-up.ts';
+import { age, command, count, ending, model, route, states } from './options.ts';
 import { columns } from './table.ts';
 import type { CliText } from './text/index.ts';
 
@@ -17,6 +18,8 @@ interface Filter {
   model?: string;
   /** How far back it was started at the most, in milliseconds. */
   since?: number;
+  /** The chat that asked for it. */
+  route?: Route;
 }
 
 interface ListOptions extends Filter {
@@ -35,6 +38,7 @@ export function listCommand(say: CliText): Command {
     .option('--since <TIME>', say.help.since, age(say))
     .option('--name <NAME>', say.help.nameBegins)
     .option('-m, --model <MODEL>', say.help.ofModel, model(say))
+    .option('--route <JSON>', say.help.ofRoute, route(say))
     .option('--json', say.help.json)
     .action(ending(list));
 }
@@ -43,7 +47,7 @@ async function list({ limit, json, ...filter }: ListOptions): Promise<Exit> {
   const context = await openContext();
   const { say, text, taskQueue, limiter, relay } = context;
   const tasks = await withClient(context, async (client) => {
-    const found = await newest(client, queryFor(taskQueue, filter), limit, filter.since);
+    const found = await newestTasks(client, taskQueue, filter, limit);
     const isQueued = found.some(({ state }) => state === 'queued');
     const view = isQueued && limiter ? await limiterView(client, limiter) : undefined;
     const places = new Map(view?.queue.map((place) => [place.task_id, place]));
@@ -98,15 +102,19 @@ const WINDOWS_MS = [600_000, 3_600_000, 6 * 3_600_000, 24 * 3_600_000, 7 * 24 * 
  * The engine lists running tasks first, and closed ones by when they closed: the newest are among all of the smallest time
  * that holds enough.
  */
-async function newest(client: Client, query: string, limit: number, since = Infinity) {
+export async function newestTasks(client: Client, taskQueue: string, filter: Filter, limit: number) {
+  const query = queryFor(taskQueue, filter);
+  const { since = Infinity, route: chat } = filter;
   for (const window of [...WINDOWS_MS.filter((ms) => ms < since), since]) {
     const from = window === Infinity ? undefined : new Date(Date.now() - window).toISOString();
     const within = from ? `${query} AND StartTime > "${from}"` : query;
     if (window !== since && (await client.workflow.count(within)).count < limit) continue;
     const found = [];
-    for await (const { workflowId, startTime, typedSearchAttributes: attributes } of client.workflow.list({
-      query: within,
-    })) {
+    for await (const execution of client.workflow.list({ query: within })) {
+      const { workflowId, startTime, typedSearchAttributes: attributes } = execution;
+      // The memo, where the chat stands, cannot be asked for.
+      const itsChat = chat && routeIn(execution);
+      if (chat && !(itsChat && isSameChat(itsChat, chat))) continue;
       found.push({
         task_id: workflowId,
         task_name: attributes.get(SEARCH_ATTRIBUTES.taskName) ?? '',
@@ -117,6 +125,7 @@ async function newest(client: Client, query: string, limit: number, since = Infi
         started: startTime.getTime(),
       });
     }
+    if (window !== since && found.length < limit) continue;
     return found
       .toSorted((a, b) => b.started - a.started)
       .slice(0, limit)

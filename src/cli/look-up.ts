@@ -7,16 +7,20 @@ import {
 import {
   isoSeconds,
   relayId,
+  ROUTE_MEMO,
   SEARCH_ATTRIBUTES,
   STATUS_QUERY,
   TASK_ID,
   TASK_WORKFLOW,
   type ResultFile,
+  type Route,
   type StreamProgress,
   type TaskState,
   type TaskView,
 } from '../contract.ts';
 import { EXIT } from '../exit.ts';
+import { isSameChat } from '../route.ts';
+import { withClient, type Context } from './context.ts';
 import { CliError } from './exit.ts';
 import type { CliText } from './text/index.ts';
 
@@ -25,6 +29,8 @@ const QUERY_TIMEOUT_MS = 2_000;
 
 /** What the engine knows of one task. */
 export interface Found {
+  /** The chat that asked for it. */
+  route?: Route;
   view: TaskView;
   /** False where no worker answered and the view holds only what the engine has recorded. */
   live: boolean;
@@ -42,12 +48,17 @@ export function checkTaskId(task_id: string, say: CliText): string {
   return task_id;
 }
 
-/** @returns what the engine knows of a task; `undefined` where it does not know it. */
-export async function lookUp(client: Client, task_id: string): Promise<Found | undefined> {
+/**
+ * @param chat where it is given, the tasks of other chats are unknown.
+ * @returns what the engine knows of a task; `undefined` where it does not know it.
+ */
+export async function lookUp(client: Client, task_id: string, chat?: Route): Promise<Found | undefined> {
   const handle = client.workflow.getHandle(task_id);
   try {
     const description = await handle.describe();
     if (description.type !== TASK_WORKFLOW) return undefined;
+    const route = routeIn(description);
+    if (chat && !(route && isSameChat(route, chat))) return undefined;
     const view = await ask(client, handle);
     const { typedSearchAttributes: attributes } = description;
     // While no worker answers, a relay may still be taking the answer.
@@ -55,6 +66,7 @@ export async function lookUp(client: Client, task_id: string): Promise<Found | u
       ? view.relay && view.step !== 'dispatching'
       : attributes.get(SEARCH_ATTRIBUTES.status) === 'dispatched';
     return {
+      ...(route && { route }),
       view: view ?? {
         task_id,
         task_name: attributes.get(SEARCH_ATTRIBUTES.taskName) ?? '',
@@ -75,6 +87,22 @@ export async function lookUp(client: Client, task_id: string): Promise<Found | u
     if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;
   }
+}
+
+/** @returns the chat that asked for a task. */
+export function routeIn({ memo }: { memo?: Record<string, unknown> }): Route | undefined {
+  return memo?.[ROUTE_MEMO] as Route | undefined;
+}
+
+/**
+ * A chat sees its own tasks.
+ *
+ * @throws {CliError} where the task is not of the chat, or nobody knows by now whose it was.
+ */
+export async function checkChat(context: Context, task_id: string, chat: Route | undefined): Promise<void> {
+  if (!chat) return;
+  const found = await withClient(context, async (client) => await lookUp(client, task_id, chat));
+  if (!found) throw new CliError(EXIT.unknown_task, context.say.unknownTask(task_id));
 }
 
 type Description = Awaited<ReturnType<WorkflowHandle['describe']>>;

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import ms, { type StringValue } from 'ms';
-import { TASK_STATES, type Priority, type TaskState } from '../contract.ts';
+import { TASK_STATES, type Priority, type Route, type TaskState } from '../contract.ts';
+import { readRoute } from '../route.ts';
 import { GROUPINGS, type Grouping } from '../usage.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
@@ -76,6 +77,15 @@ export function priority(say: CliText): (value: string) => Priority {
   return (value) => {
     if (!/^[1-5]$/.test(value)) throw new InvalidArgumentError(say.usage.priority);
     return Number(value) as Priority;
+  };
+}
+
+/** Reads a chat, as JSON. */
+export function route(say: CliText): (value: string) => Route {
+  return (value) => {
+    const known = readRoute(value);
+    if (!known) throw new InvalidArgumentError(say.usage.route);
+    return known;
   };
 }
 

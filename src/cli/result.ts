@@ -1,18 +1,24 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import { EngineUnreachable } from '../temporal.ts';
-import { isTruncated } from '../contract.ts';
+import { isTruncated, type ResultFile, type Route } from '../contract.ts';
 import { explain } from '../text/index.ts';
-import { openContext, withClient } from './context.ts';
+import { openContext, withClient, type Context } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError, exitFor } from './exit.ts';
-import { checkTaskId, lookUp } from './look-up.ts';
+import { newestTasks } from './list.ts';
+import { checkChat, checkTaskId, lookUp } from './look-up.ts';
 import { codeBlocks, renderMarkdown } from './markdown.ts';
-import { command, ending } from './options.ts';
+import { command, ending, route } from './options.ts';
 import type { CliText } from './text/index.ts';
 
+/** Among so many tasks of a chat its newest result is looked for. */
+const RECENT = 20;
+
 interface ResultOptions {
+  route?: Route;
   json?: true;
   raw?: true;
   code?: string;
@@ -29,14 +35,19 @@ export function resultCommand(say: CliText): Command {
     .option('--raw', say.help.raw)
     .option('--code <LANG>', say.help.code)
     .option('-o, --output <FOLDER>', say.help.codeFolder, '.')
+    .option('--route <JSON>', say.help.ofRoute, route(say))
     .option('--json', say.help.json)
     .action(ending(result));
 }
 
-async function result(task: string | undefined, { json, raw, code, output: folder }: ResultOptions): Promise<Exit> {
+async function result(
+  task: string | undefined,
+  { route: chat, json, raw, code, output: folder }: ResultOptions,
+): Promise<Exit> {
   const context = await openContext();
   const { say, text, results } = context;
-  const saved = task === undefined ? await results.latest() : await results.read(checkTaskId(task, say));
+  if (task !== undefined) await checkChat(context, checkTaskId(task, say), chat);
+  const saved = task === undefined ? await newestResult(context, chat) : await results.read(task);
   if (!saved) {
     if (task === undefined) throw new CliError(EXIT.unfinished, say.noResults);
     const known = await withClient(context, async (client) => await lookUp(client, task)).catch((error: unknown) => {
@@ -56,6 +67,18 @@ async function result(task: string | undefined, { json, raw, code, output: folde
   } else
     console.error(say.noOutput(saved.task_id, saved.error ? explain(saved.error, text) : text.state[saved.status]));
   return exitFor(saved);
+}
+
+/** The folder knows the newest of all; which is a chat's newest is for the engine to say. */
+async function newestResult(context: Context, chat: Route | undefined): Promise<ResultFile | undefined> {
+  const { results, taskQueue } = context;
+  if (!chat) return await results.latest();
+  const find = async (client: Client) => await newestTasks(client, taskQueue, { route: chat }, RECENT);
+  for (const { task_id } of await withClient(context, find)) {
+    const saved = await results.read(task_id);
+    if (saved) return saved;
+  }
+  return undefined;
 }
 
 /** Writes the blocks of code in a language to files of their own, and names them. Nothing is written over. */

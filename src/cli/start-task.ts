@@ -11,6 +11,7 @@ import {
 import { ApplicationFailure, TypedSearchAttributes } from '@temporalio/common';
 import {
   ACCEPTED_UPDATE,
+  ROUTE_MEMO,
   SEARCH_ATTRIBUTES,
   TASK_WORKFLOW,
   type Acceptance,
@@ -72,6 +73,7 @@ async function startOnce(client: Client, taskQueue: string, task: Task, waitMs: 
       { key: SEARCH_ATTRIBUTES.taskName, value: task.task_name },
       { key: SEARCH_ATTRIBUTES.model, value: task.model },
     ]),
+    ...(task.route && { memo: { [ROUTE_MEMO]: task.route } }),
     staticSummary: text.summary(task),
     staticDetails: staticDetails(task, text),
   });

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Client } from '@temporalio/client';
-import type { Priority, Task } from '../contract.ts';
+import { acknowledgedBy } from '../config.ts';
+import type { Priority, Route, Task } from '../contract.ts';
 import type { Context } from './context.ts';
 import { EXIT } from '../exit.ts';
 import { CliError } from './exit.ts';
@@ -14,6 +15,7 @@ export interface TaskOptions extends RequestOptions {
   timeout?: number;
   priority?: Priority;
   resendUnknown?: true;
+  route?: Route;
 }
 
 export function addTaskOptions(command: Command, say: CliText): Command {
@@ -56,7 +58,8 @@ export async function start(
     ...(limiter && { limiter }),
     ...(options.priority && { priority: options.priority }),
     ...(options.resendUnknown && { resend_unknown: true }),
-    ...(config.KIMI_ACK === 'agent' && { ack: 'agent' }),
+    ...(acknowledgedBy(config) === 'agent' && { ack: 'agent' }),
+    ...(options.route && { route: options.route }),
     ...(relay && { relay: true }),
     ...(wanted && { request: wanted }),
   };

@@ -13,7 +13,7 @@ import { explain, type Text } from '../text/index.ts';
 import { openContext, type Context } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
-import { tildePath } from './follow.ts';
+import { tildePath } from '../paths.ts';
 import { command, ending } from './options.ts';
 import { Progress } from './progress.ts';
 import { columns } from './table.ts';

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import type { Logger } from 'pino';
+import { PLUGIN_WAKE_PATH } from '../plugin-wake.ts';
 import { createCallbacks } from './callbacks.ts';
 import { noCounts, type Counts } from './counts.ts';
 import type { SimulatorEvent } from './events.ts';
@@ -22,7 +23,7 @@ export interface SimulatorOptions {
 /**
  * The simulated Kimi, with two faces. A request with a `callback_url` is for the one that calls back (contract sections 2
  * and 3, callbacks.ts); one without is for the real API's (real-api.ts). What both can be asked for stands in wishes.ts.
- * `POST /hooks/wake` stands in for the agent's gateway where there is none.
+ * `POST /hooks/wake` stands in for the agent's gateway where there is none, and so does its plugin's route.
  */
 export function createSimulator({ secret, delayMs, keys, log, onEvent = () => {} }: SimulatorOptions): {
   app: Express;
@@ -45,7 +46,7 @@ export function createSimulator({ secret, delayMs, keys, log, onEvent = () => {}
     response.json(counts);
   });
 
-  app.post('/hooks/wake', (request, response) => {
+  app.post(['/hooks/wake', PLUGIN_WAKE_PATH], (request, response) => {
     const text = (request.body as { text?: unknown } | undefined)?.text;
     if (typeof text !== 'string' || text.trim() === '') {
       response.status(400).json({ ok: false, error: 'text required' });

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { publicAddress } from '../address.ts';
-import { limitsOf, usesRelay, type Config } from '../config.ts';
+import { limitsOf, usesRelay, wakeUrl, type Config } from '../config.ts';
 import { isoSeconds, limiterId, NAMESPACE, SEARCH_ATTRIBUTES } from '../contract.ts';
 import { isLimited } from '../limiter.ts';
 import { DIST } from '../paths.ts';
@@ -126,7 +126,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     simulate ? service('simulator', 'KIMI_SIMULATOR_PORT', signing) : undefined,
   ]);
   const simulatorUrl = simulator && `http://${HOST}:${simulator.port}`;
-  const wakeUrl =
+  const gatewayUrl =
     simulatorUrl && !config.isSet('OPENCLAW_WAKE_URL') ? `${simulatorUrl}/hooks/wake` : config.OPENCLAW_WAKE_URL;
   const kimi = {
     KIMI_CALLBACK_BASE_URL: config.KIMI_CALLBACK_BASE_URL ?? `http://localhost:${webhook.port}`,
@@ -149,7 +149,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     OPENCLAW_WAKE_TOKEN,
     KIMI_CODEC_TOKEN,
     ...(engine && { KIMI_UI_ORIGIN: config.KIMI_UI_ORIGIN ?? engine.uiUrl }),
-    OPENCLAW_WAKE_URL: wakeUrl,
+    OPENCLAW_WAKE_URL: gatewayUrl,
   });
 
   const { connectionOptions, namespace } = engineOptions(env);
@@ -170,7 +170,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     ...(!(simulatorUrl && relayUrl) && {
       api_url: simulatorUrl ? `${simulatorUrl}/v1` : publicAddress(config.KIMI_API_URL),
     }),
-    wake_url: publicAddress(wakeUrl),
+    wake_url: publicAddress(wakeUrl({ ...config, OPENCLAW_WAKE_URL: gatewayUrl })),
     payload_keys: [...config.KIMI_PAYLOAD_KEYS.keys()],
     ...(isLimited(limitsOf(config)) && { limiter: limiterId(config.KIMI_TASK_QUEUE) }),
     results_dir: config.KIMI_RESULTS_DIR,

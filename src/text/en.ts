@@ -136,5 +136,6 @@ export const en: Text = {
     reason: '⚠️ Reason:',
     summary: '📝 Summary:',
     whole: (file) => `💡 Full result: ${file}`,
+    maybeRepeated: '(The gateway was stopped while it sent this: you may have seen it before.)',
   },
 };

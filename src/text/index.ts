@@ -83,6 +83,8 @@ export interface Text {
     reason: string;
     summary: string;
     whole(file: string): string;
+    /** Stands before a message that may have been shown already. */
+    maybeRepeated: string;
   };
 }
 

@@ -365,7 +365,9 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   async function wakeOnce(key: string): Promise<void> {
     enter('waking');
     const news = text.wake[view.state as Outcome](task_name, task_id);
-    const woken = async () => await wake.executeWithOptions({ summary: text.activity.wake }, [task_id, news, key]);
+    const told = { lang: task.lang, ...(task.route && { route: task.route }) };
+    const woken = async () =>
+      await wake.executeWithOptions({ summary: text.activity.wake }, [task_id, news, key, told]);
     if (!canInterrupt) {
       await woken();
       return;

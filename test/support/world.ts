@@ -26,6 +26,7 @@ import { Journal } from '../../src/journal.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
 import { DIST } from '../../src/paths.ts';
 import { openPayloads, type Payloads } from '../../src/payloads/converter.ts';
+import type { PluginWake } from '../../src/plugin-wake.ts';
 import { ResultStore } from '../../src/results.ts';
 import { createSimulator } from '../../src/simulator/app.ts';
 import type { Counts } from '../../src/simulator/counts.ts';
@@ -77,6 +78,8 @@ export interface WorldOptions {
   /** In place of the simulated Kimi and gateway. */
   apiUrl?: string;
   wakeUrl?: string;
+  /** How the gateway's plugin is to tell the user. */
+  reply?: PluginWake['reply'];
   token?: string;
   /** Changes what the worker does. */
   wrap?: (activities: Activities) => Activities;
@@ -134,7 +137,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     });
     const gateway = new Gateway({ wakeUrl: options.wakeUrl ?? `${simulatorUrl}/hooks/wake`, token: options.token });
     const limiter = { taskQueue, limits, lang: 'zh-TW' as const };
-    const activities = createActivities({ kimi, results, gateway, limiter });
+    const activities = createActivities({ kimi, results, gateway, reply: options.reply, limiter });
     await runWorker(taskQueue, options.wrap?.(activities) ?? activities, dataConverter);
   }
 

@@ -28,6 +28,9 @@ export const en: CliText = {
     runPrompt: 'what to hand to Kimi',
     message: 'a whole chat message that starts with Kimi:, Kimi： or "kimi "',
     file: 'read what to hand to Kimi from a file',
+    route:
+      'the chat the reply goes to, JSON: {"channel","to"}, and account_id, thread_id, session_key where there are any',
+    ofRoute: 'only the tasks of this chat (JSON, as --route of dispatch)',
     name: 'task name; made from the prompt if omitted',
     model: 'model; KIMI_MODEL if omitted. kimi-dispatch models lists them',
     system: 'read a system prompt from a file',
@@ -90,6 +93,7 @@ export const en: CliText = {
       `${file} is neither text in UTF-8 nor a PNG, JPEG, GIF, WebP or BMP picture, so it cannot be attached.`,
     notSchema: (file) => `${file} is no JSON Schema; it has to be a JSON object.`,
     priority: 'it is a number from 1 to 5',
+    route: 'it is JSON such as {"channel":"telegram","to":"4242"}',
     limit: 'it is a whole number from 0 to 100000; 0 is no limit',
     age: 'it needs a unit, e.g. 30d, 12h or 1y',
     choices: (words) => `it is one of ${words}`,

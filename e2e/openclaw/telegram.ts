@@ -1,0 +1,167 @@
+/** A stand-in for Telegram's Bot API: what users say is handed to the bot, what the bot shows is kept. */
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** What a bot has shown in a chat. */
+export interface Shown {
+  chat: number;
+  text: string;
+  /** A document's name and content. */
+  file?: { name: string; content: string };
+  thread?: number;
+  /** `performance.now()` of its arrival. */
+  at: number;
+}
+
+export interface Telegram {
+  url: string;
+  /** In the order it came. */
+  shown: Shown[];
+  /** @returns the id of the update. */
+  say(from: number, text: string, chat?: { id: number; thread?: number }): number;
+  /** Called with each message before it is answered; what it throws is the answer. */
+  onSend: (shown: Shown) => Promise<void> | void;
+  stop(): void;
+}
+
+/** An answer of the Bot API that is no yes. */
+export class TelegramRefusal extends Error {
+  constructor(
+    readonly code: number,
+    readonly description: string,
+  ) {
+    super(description);
+  }
+}
+
+const BOT = {
+  id: 99,
+  is_bot: true,
+  first_name: 'Javis',
+  username: 'javis_bot',
+  can_join_groups: true,
+  can_read_all_group_messages: true,
+};
+
+export async function serveTelegram(): Promise<Telegram> {
+  const updates: { update_id: number }[] = [];
+  const waiting = new Set<() => void>();
+  let ids = 1;
+
+  const poll = async (offset: number, seconds: number): Promise<unknown> => {
+    const pending = () => updates.filter(({ update_id }) => update_id >= offset);
+    if (pending().length > 0 || seconds === 0) return pending();
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        waiting.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, seconds * 1_000);
+      waiting.add(done);
+    });
+    return pending();
+  };
+
+  const take = async (form: Map<string, string>, file?: Shown['file']): Promise<unknown> => {
+    const shown: Shown = {
+      chat: Number(form.get('chat_id')),
+      text: form.get('text') ?? form.get('caption') ?? '',
+      at: performance.now(),
+      ...(file && { file }),
+      ...(form.has('message_thread_id') && { thread: Number(form.get('message_thread_id')) }),
+    };
+    telegram.shown.push(shown);
+    await telegram.onSend(shown);
+    return message(shown.chat, BOT, shown.text);
+  };
+
+  const message = (chat: number, from: object, text: string, thread?: number) => ({
+    message_id: ids++,
+    date: Math.floor(Date.now() / 1_000),
+    from,
+    chat:
+      chat < 0
+        ? { id: chat, type: 'supergroup', title: 'Team', ...(thread && { is_forum: true }) }
+        : { id: chat, type: 'private', first_name: 'U' },
+    ...(thread && { message_thread_id: thread, is_topic_message: true }),
+    text,
+  });
+
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const method = new URL(request.url ?? '/', 'http://x').pathname.split('/').at(-1) ?? '';
+      void answer(method, request.headers['content-type'] ?? '', Buffer.concat(chunks), response);
+    });
+  });
+
+  async function answer(method: string, type: string, body: Buffer, response: ServerResponse): Promise<void> {
+    const { form, file } = readForm(type, body);
+    try {
+      const result = await (method === 'getMe'
+        ? BOT
+        : method === 'getUpdates'
+          ? poll(Number(form.get('offset') ?? 0), Number(form.get('timeout') ?? 0))
+          : method === 'sendMessage' || method === 'sendDocument'
+            ? take(form, file)
+            : true);
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ ok: true, result }));
+    } catch (error) {
+      if (!(error instanceof TelegramRefusal)) {
+        response.destroy();
+        return;
+      }
+      const { code, description } = error;
+      response
+        .writeHead(code, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ ok: false, error_code: code, description }));
+    }
+  }
+
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const telegram: Telegram = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    shown: [],
+    say: (from, text, chat) => {
+      const update_id = ids++;
+      const sender = { id: from, is_bot: false, first_name: `user-${from}`, language_code: 'zh-hant' };
+      updates.push({ update_id, message: message(chat?.id ?? from, sender, text, chat?.thread) } as {
+        update_id: number;
+      });
+      for (const done of waiting) done();
+      return update_id;
+    },
+    onSend: () => {},
+    stop: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+  return telegram;
+}
+
+function readForm(type: string, body: Buffer): { form: Map<string, string>; file?: { name: string; content: string } } {
+  if (type.startsWith('application/json')) {
+    const json = JSON.parse(body.toString() || '{}') as Record<string, unknown>;
+    return {
+      form: new Map(
+        Object.entries(json).map(([key, value]) => [key, typeof value === 'string' ? value : JSON.stringify(value)]),
+      ),
+    };
+  }
+  const boundary = /boundary="?([^";]+)/.exec(type)?.[1];
+  if (boundary === undefined) return { form: new Map(new URLSearchParams(body.toString())) };
+  const form = new Map<string, string>();
+  let file: { name: string; content: string } | undefined;
+  for (const part of body.toString().split(`--${boundary}`)) {
+    const [head = '', ...rest] = part.split('\r\n\r\n');
+    const content = rest.join('\r\n\r\n').replace(/\r\n$/, '');
+    const name = /;name="([^"]*)"/.exec(head.replaceAll('; ', ';'))?.[1];
+    const filename = /filename="?([^";\r]*)/.exec(head)?.[1];
+    if (filename !== undefined) file = { name: filename, content };
+    else if (name !== undefined) form.set(name, content);
+  }
+  return { form, ...(file && { file }) };
+}

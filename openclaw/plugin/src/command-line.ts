@@ -1,0 +1,52 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import type { PluginApi } from 'openclaw/plugin-sdk/plugin-entry';
+
+/** What a run of the command line left. Its sentences are in the user's language. */
+export interface Ran {
+  /** Exit status; `null` where it was stopped. */
+  exit: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs `kimi-dispatch`. */
+export type Run = (args: string[], input?: string) => Promise<Ran>;
+
+/** How long a run may take: `cancel` waits 10 s for a worker, everything else is quicker. Milliseconds. */
+const TIMEOUT_MS = 25_000;
+
+/** The command line that came with the plugin, or the one the configuration names. */
+export function commandLine({ rootDir = '.', pluginConfig = {} }: Pick<PluginApi, 'rootDir' | 'pluginConfig'>): Run {
+  const [program, ...first] = (pluginConfig['command'] as string[] | undefined) ?? [
+    process.execPath,
+    join(rootDir, '../../dist/kimi-dispatch.js'),
+  ];
+  return async (args, input = '') => {
+    const child = spawn(program as string, [...first, ...args], { timeout: TIMEOUT_MS, killSignal: 'SIGKILL' });
+    try {
+      // It may have ended without reading: what it says of that is what counts.
+      child.stdin.on('error', () => {});
+      child.stdin.end(input);
+      const [stdout, stderr, [exit]] = await Promise.all([
+        text(child.stdout),
+        text(child.stderr),
+        once(child, 'close') as Promise<[number | null]>,
+      ]);
+      return { exit, stdout: stdout.trim(), stderr: stderr.trim() };
+    } catch (error) {
+      return { exit: null, stdout: '', stderr: notRun(program as string, error as Error) };
+    }
+  };
+}
+
+function notRun(program: string, { message }: Error): string {
+  return `kimi-dispatch could not be run with ${program} (${message}), so nothing was done; correct plugins.entries.kimi-dispatch.config.command in the gateway’s configuration`;
+}
+
+/** What a user is told of a run: what it printed, or why it failed. */
+export function saidBy({ exit, stdout, stderr }: Ran): string {
+  return exit === 0 || stderr === '' ? stdout : stderr;
+}

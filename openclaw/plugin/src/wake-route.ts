@@ -1,0 +1,83 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { PluginApi } from 'openclaw/plugin-sdk/plugin-entry';
+import { MAX_WAKE_BYTES, NEWS_KEY, type PluginWake } from '../../../src/plugin-wake.ts';
+import type { Teller, Told } from './teller.ts';
+
+/**
+ * Statuses that the worker reads: 2xx is told, 5xx is worth trying again, anything else is not. What was shown in part is not
+ * shown again as a whole, so it is not tried again either.
+ */
+const STATUS: Record<Told['outcome'], number> = {
+  sent: 200,
+  failed: 502,
+  suppressed: 422,
+  partial_failed: 422,
+  no_chat: 422,
+};
+
+/** `POST /kimi-dispatch/wake`, with the gateway's `hooks.token`. Answers what truly happened, as `{outcome, error?}`. */
+export function wakeRoute({ runtime, logger }: Pick<PluginApi, 'runtime' | 'logger'>, teller: Teller) {
+  return async (request: IncomingMessage, response: ServerResponse): Promise<true> => {
+    const { status, body } = await answer(request, runtime.config.current().hooks?.token);
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    return true;
+  };
+
+  async function answer(request: IncomingMessage, token: unknown): Promise<{ status: number; body: unknown }> {
+    if (request.method !== 'POST') return refusal(405, 'only POST is answered here');
+    if (!isAuthorized(request, token)) return refusal(401, 'the token is not the gateway’s hooks.token');
+    const key = String(request.headers['idempotency-key'] ?? '');
+    const wake = await readWake(request);
+    if (wake === 'too_long') return refusal(413, `the wake is longer than ${MAX_WAKE_BYTES} bytes`);
+    if (!wake || !NEWS_KEY.test(key) || !key.startsWith(wake.task.task_id)) return refusal(400, 'this is no wake');
+    try {
+      const told = wake.reply === 'agent' ? teller.wakeAgent(wake, key) : await teller.deliver(wake, key);
+      if (told.outcome !== 'sent') logger.warn(`kimi-dispatch: ${key} was not told (${told.outcome}): ${told.error}`);
+      return { status: STATUS[told.outcome], body: told };
+    } catch (error) {
+      return { status: 500, body: { outcome: 'failed', error: (error as Error).message } };
+    }
+  }
+}
+
+function refusal(status: number, error: string): { status: number; body: unknown } {
+  return { status, body: { error } };
+}
+
+function isAuthorized({ headers }: IncomingMessage, token: unknown): boolean {
+  const [, shown] = /^Bearer (.+)$/i.exec(headers.authorization ?? '') ?? [];
+  if (typeof token !== 'string' || token === '' || shown === undefined) return false;
+  return timingSafeEqual(digest(shown), digest(token));
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+/** Whoever has the token is our own worker: what it sends is checked for its shape, so that a stranger's mistake is told. */
+async function readWake(request: IncomingMessage): Promise<PluginWake | 'too_long' | undefined> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MAX_WAKE_BYTES) return 'too_long';
+    chunks.push(chunk);
+  }
+  try {
+    const wake = JSON.parse(Buffer.concat(chunks).toString()) as PluginWake;
+    const { message, maybe_repeated, reply, task, route, file } = wake;
+    const isWake =
+      areTexts(message, maybe_repeated, task.task_id) &&
+      ['deliver', 'agent'].includes(reply) &&
+      (!route || areTexts(route.channel, route.to)) &&
+      (!file || (areTexts(file.name, file.content) && /^[^/\\]+$/.test(file.name)));
+    return isWake ? wake : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function areTexts(...values: unknown[]): boolean {
+  return values.every((value) => typeof value === 'string' && value !== '');
+}

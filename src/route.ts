@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import type { Route } from './contract.ts';
+
+/** Goes into logs and histories: short, in one line, without a space. */
+const word = z.string().regex(/^[^\s\p{C}]{1,256}$/u);
+
+/** A {@link Route} as it comes from outside. */
+const routeSchema = z
+  .strictObject({
+    channel: z.string().regex(/^[a-z][\w-]{0,63}$/),
+    to: word,
+    account_id: word.optional(),
+    thread_id: word.optional(),
+    session_key: word.optional(),
+  })
+  .transform(({ to, ...route }) => ({ ...route, to: bareTarget(to, route.channel) }));
+
+/** Reads a route. @returns `undefined` where it is none. */
+export function readRoute(json: string): Route | undefined {
+  try {
+    return routeSchema.parse(JSON.parse(json));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Gateways name a chat with its channel in front, or without: `telegram:4242`, `telegram:group:-100`, `4242`. */
+function bareTarget(to: string, channel: string): string {
+  return to.startsWith(`${channel}:`) ? to.slice(channel.length + 1).replace(/^(?:group|direct|channel):/, '') : to;
+}
+
+/** @returns whether both are one chat. A thread of a group is a chat of its own. */
+export function isSameChat(one: Route, other: Route): boolean {
+  return chatOf(one) === chatOf(other);
+}
+
+function chatOf({ channel, account_id = 'default', to, thread_id }: Route): string {
+  return JSON.stringify([channel, account_id, to, thread_id]);
+}

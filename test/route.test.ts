@@ -1,0 +1,72 @@
+/** The chat that a task is for: as the command line takes it, stored with the task, and told with its result. */
+import { describe, expect, it } from 'vitest';
+import { newestTasks } from '../src/cli/list.ts';
+import { checkChat, lookUp } from '../src/cli/look-up.ts';
+import { PLUGIN_WAKE_PATH, type PluginWake } from '../src/plugin-wake.ts';
+import { isSameChat, readRoute } from '../src/route.ts';
+import { serveAnswer } from './support/answering.ts';
+import { openWorld } from './support/world.ts';
+
+const ROUTE = { channel: 'telegram', to: '4242', account_id: 'default', session_key: 'agent:main:main' };
+
+describe('a route', () => {
+  it.each(['4242', 'telegram:4242', 'telegram:direct:4242'])('to %s is to 4242', (to) => {
+    expect(readRoute(JSON.stringify({ ...ROUTE, to }))).toEqual(ROUTE);
+  });
+
+  it.each([
+    '',
+    'x',
+    '[]',
+    '{"channel":"telegram"}',
+    '{"channel":"telegram","to":""}',
+    '{"channel":"tele gram","to":"1"}',
+    '{"channel":"telegram","to":"1\\n2"}',
+    '{"channel":"telegram","to":"1\\u0007"}',
+    '{"channel":"telegram","to":4242}',
+    '{"channel":"telegram","to":"1","prompt":"x"}',
+    JSON.stringify({ channel: 'telegram', to: 'x'.repeat(257) }),
+  ])('%s is none', (json) => {
+    expect(readRoute(json)).toBeUndefined();
+  });
+
+  it('is the same chat in another session, and another in another topic or account', () => {
+    const { session_key: _session, account_id: _account, ...bare } = ROUTE;
+    expect(isSameChat(ROUTE, bare)).toBe(true);
+    expect(isSameChat(ROUTE, { ...ROUTE, thread_id: '7' })).toBe(false);
+    expect(isSameChat(ROUTE, { ...ROUTE, account_id: 'second' })).toBe(false);
+    expect(isSameChat(ROUTE, { ...ROUTE, to: '1' })).toBe(false);
+  });
+});
+
+describe('a task of a chat', () => {
+  it('is told there, in its language, with its whole answer; other chats do not know it', async () => {
+    const { url, received } = await serveAnswer(200, { outcome: 'sent' });
+    const world = await openWorld({ delayMs: 0, reply: 'deliver', wakeUrl: `${url}${PLUGIN_WAKE_PATH}` });
+    const started = await world.start('x', { route: ROUTE, lang: 'en' });
+    await world.start('x');
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
+    const { output } = (await world.results.read(started.task_id)) ?? {};
+    const wake = received
+      .map(({ body }) => JSON.parse(body) as PluginWake)
+      .find(({ task: { task_id } }) => task_id === started.task_id);
+    expect(wake).toMatchObject({
+      text: `Kimi task done: calculator (${started.task_id})`,
+      mode: 'now',
+      task: { task_name: 'calculator', status: 'done' },
+      reply: 'deliver',
+      route: ROUTE,
+      message: expect.stringMatching(/^✅ Kimi task done!\n\n📋 Task: calculator\n/),
+      file: { name: 'calculator.md', content: output },
+    });
+
+    const tasks = async (chat?: typeof ROUTE) =>
+      (await newestTasks(world.client, world.taskQueue, chat ? { route: chat } : {}, 10)).map(({ task_id }) => task_id);
+    await expect.poll(async () => (await tasks()).length).toBe(2);
+    expect(await tasks(ROUTE)).toEqual([started.task_id]);
+    expect(await tasks({ ...ROUTE, to: '1' })).toEqual([]);
+    expect(await lookUp(world.client, started.task_id, ROUTE)).toMatchObject({ route: ROUTE });
+    expect(await lookUp(world.client, started.task_id, { ...ROUTE, to: '1' })).toBeUndefined();
+    await expect(checkChat({} as never, started.task_id, undefined)).resolves.toBeUndefined();
+  });
+});
