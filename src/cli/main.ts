@@ -22,6 +22,7 @@ import { modelsCommand } from './models.ts';
 import { usageError } from './options.ts';
 import { resultCommand } from './result.ts';
 import { runCommand } from './run.ts';
+import { setupCommand } from './setup.ts';
 import { statusCommand } from './status.ts';
 import { cliText, type CliText } from './text/index.ts';
 import { upCommand } from './up.ts';
@@ -45,6 +46,7 @@ const COMMANDS = [
   downCommand,
   logsCommand,
   doctorCommand,
+  setupCommand,
 ];
 
 /** Runs `kimi-dispatch`. Every error ends as a sentence on standard error and an exit status. */

@@ -65,6 +65,11 @@ export const en: CliText = {
     code: 'write the code blocks in this language to files',
     codeFolder: 'where to',
     completion: 'print what makes a shell complete words: source <(kimi-dispatch completion bash)',
+    setup: 'set up OpenClaw: Kimi: … in a chat becomes a task, and its result comes back to that chat',
+    setupGateway: 'which gateway to set up',
+    reply: 'how results are told: deliver by the plugin itself, agent wakes the agent, hooks is /hooks/wake alone',
+    yes: 'do not ask, write',
+    undo: 'take the set-up back',
     logName: 'temporal, worker, webhook, relay, simulator or up; all if omitted',
   },
   usage: {
@@ -237,6 +242,33 @@ export const en: CliText = {
     web: 'Web UI',
     yes: 'yes',
     no: 'no',
+  },
+  setup: {
+    noGateway: (file) =>
+      `There is no OpenClaw configuration at ${file}, so no file was changed. Run openclaw onboard first, or say where it is with OPENCLAW_CONFIG_PATH.`,
+    notJson: (file, why) =>
+      `${file} cannot be read (${why}), so no file was changed. It has to be JSON, with comments if need be; correct it and run this again.`,
+    hiddenToken:
+      'OpenClaw’s hooks.token does not stand in its configuration itself, so it cannot be read, and no file was changed. Set OPENCLAW_WAKE_TOKEN to the same value and run this again.',
+    noBackup: (file) => `There is no ${file}, so there is no set-up to take back.`,
+    nobodyToAsk:
+      'There is nobody to ask here, so no file was changed. Look at the changes above, and run this again with --yes.',
+    question: 'Write this? [y/N]',
+    left: 'No file was changed.',
+    nothing: 'It is set up like this already; there is nothing to change.',
+    done: (backup) =>
+      [
+        `Written; the configuration as it was before is kept as ${backup}.`,
+        '',
+        'Next:',
+        '  openclaw gateway restart',
+        '  kimi-dispatch down; kimi-dispatch up --detach',
+        '  kimi-dispatch doctor',
+        'To take it back: kimi-dispatch setup openclaw --undo',
+      ].join('\n'),
+    undone: 'Taken back. Run openclaw gateway restart, then kimi-dispatch down; kimi-dispatch up --detach.',
+    heartbeat:
+      'By default OpenClaw lets the model look every 30 minutes whether there is something to do, and each time costs tokens. If you do not need that:\n  openclaw config set agents.defaults.heartbeat.every 0m\nWakes work all the same.',
   },
   doctor: {
     ok: 'All is well.',

@@ -66,6 +66,11 @@ export const zhTW = {
     code: '把這種語言的程式碼區塊寫成檔案',
     codeFolder: '寫到哪裡',
     completion: '印出讓 shell 補全的指令稿：source <(kimi-dispatch completion bash)',
+    setup: '設定 OpenClaw，讓聊天裡的 Kimi：… 變成任務、結果送回同一個聊天',
+    setupGateway: '要設定的閘道',
+    reply: '結果怎麼送：deliver 由外掛直接回覆，agent 喚醒代理，hooks 只用 /hooks/wake',
+    yes: '不詢問，直接寫入',
+    undo: '復原設定',
     logName: 'temporal、worker、webhook、relay、simulator 或 up；省略時全部',
   },
   usage: {
@@ -230,6 +235,32 @@ export const zhTW = {
     web: 'Web UI',
     yes: '是',
     no: '否',
+  },
+  setup: {
+    noGateway: (file: string) =>
+      `找不到 OpenClaw 的設定檔 ${file}，所以沒有改動任何檔案。先執行 openclaw onboard，或用 OPENCLAW_CONFIG_PATH 指出它的位置。`,
+    notJson: (file: string, why: string) =>
+      `讀不懂 ${file}（${why}），所以沒有改動任何檔案。它必須是 JSON（可以有註解）；更正後再執行一次。`,
+    hiddenToken:
+      'OpenClaw 的 hooks.token 不是直接寫在設定檔裡，所以讀不到，也沒有改動任何檔案。把同一個值設成 OPENCLAW_WAKE_TOKEN 後再執行一次。',
+    noBackup: (file: string) => `沒有 ${file}，所以沒有可以復原的設定。`,
+    nobodyToAsk: '這裡沒有人可以詢問，所以沒有改動任何檔案。看過上面的變更後，加上 --yes 再執行一次。',
+    question: '要寫入嗎？[y/N]',
+    left: '沒有改動任何檔案。',
+    nothing: '已經是這樣設定，沒有要改動的。',
+    done: (backup: string) =>
+      [
+        `已寫入；之前的設定保存在 ${backup}。`,
+        '',
+        '接下來：',
+        '  openclaw gateway restart',
+        '  kimi-dispatch down; kimi-dispatch up --detach',
+        '  kimi-dispatch doctor',
+        '要復原時：kimi-dispatch setup openclaw --undo',
+      ].join('\n'),
+    undone: '已復原。執行 openclaw gateway restart，再執行 kimi-dispatch down; kimi-dispatch up --detach。',
+    heartbeat:
+      'OpenClaw 預設每 30 分鐘讓模型看一次有沒有事做，每次都花 Token。不需要時執行：\n  openclaw config set agents.defaults.heartbeat.every 0m\n喚醒照常運作。',
   },
   doctor: {
     ok: '一切正常。',
