@@ -14,7 +14,8 @@ import manifest from '../openclaw/plugin/openclaw.plugin.json' with { type: 'jso
 import { Gateway, GatewayError } from '../src/gateway.ts';
 import type { PluginWake } from '../src/plugin-wake.ts';
 import { PLUGIN_WAKE_PATH } from '../src/plugin-wake.ts';
-import { failureOf } from './support/answering.ts';
+import { failureOf, serveAnswer } from './support/answering.ts';
+import { cleanHome, cli } from './support/cli.ts';
 import { serve, temporaryFolder, until } from './support/world.ts';
 
 const ID = 'kimi-1707654321-12345';
@@ -334,5 +335,48 @@ describe('the agent’s tools', () => {
       ['status', ID, '--json', '--route', JSON.stringify(ROUTE)],
       ['dispatch', '-p', '-', '--json', '--name=--help', '--route', JSON.stringify(ROUTE)],
     ]);
+  });
+});
+
+describe('doctor', () => {
+  const owned = { hooks: { token: TOKEN }, commands: { ownerAllowFrom: ['telegram:4242'] } };
+
+  it('finds the plugin, shows nobody anything, and sends the owner a test where it is asked to', async () => {
+    const { url, sent } = await openPlugin({ config: owned });
+    const env = await cleanHome({
+      TEMPORAL_ADDRESS: '127.0.0.1:1',
+      KIMI_LANG: 'en',
+      KIMI_REPLY: 'deliver',
+      OPENCLAW_WAKE_URL: `${url}/hooks/wake`,
+      OPENCLAW_WAKE_TOKEN: TOKEN,
+    });
+    expect((await cli(['doctor'], env)).stdout).toContain('✓ the gateway’s plugin is there, and takes our token');
+    expect(sent).toEqual([]);
+    const wrong = await cli(['doctor', '--send-test'], { ...env, OPENCLAW_WAKE_TOKEN: 'wrong' });
+    expect(wrong.stdout).toContain('✗ the gateway’s plugin does not take our token');
+    expect(sent).toEqual([]);
+    expect((await cli(['doctor', '--send-test'], env)).stdout).toContain('✓ a test message was sent');
+    expect(sent).toMatchObject([{ to: '4242', payloads: [{ text: 'Kimi Dispatch: this test reached you.' }] }]);
+  });
+
+  it('says what to do where there is no plugin, or no owner', async () => {
+    const { url } = await openPlugin();
+    const env = await cleanHome({
+      TEMPORAL_ADDRESS: '127.0.0.1:1',
+      KIMI_LANG: 'en',
+      KIMI_REPLY: 'deliver',
+      OPENCLAW_WAKE_URL: url,
+      OPENCLAW_WAKE_TOKEN: TOKEN,
+    });
+    expect((await cli(['doctor', '--send-test'], env)).stdout).toMatch(
+      /✗ the test message did not reach .*ownerAllowFrom/,
+    );
+    const { url: elsewhere } = await serveAnswer(404);
+    expect((await cli(['doctor'], { ...env, OPENCLAW_WAKE_URL: elsewhere })).stdout).toMatch(
+      /✗ the gateway’s plugin does not answer: .*setup openclaw/,
+    );
+    expect((await cli(['doctor', '--send-test'], { ...env, KIMI_REPLY: '' })).stdout).toContain(
+      '✗ there is no plugin to send a test through',
+    );
   });
 });

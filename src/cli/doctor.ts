@@ -4,12 +4,15 @@ import pico from 'picocolors';
 import { request } from 'undici';
 import { z } from 'zod';
 import { publicAddress } from '../address.ts';
-import { journalFolder, relayUrl } from '../config.ts';
+import { journalFolder, pluginReply, relayUrl, wakeUrl } from '../config.ts';
 import { SEARCH_ATTRIBUTES } from '../contract.ts';
 import { countDeadLetters, deadLettersFolder } from '../dead-letters.ts';
+import { Gateway, GatewayError, type Wake } from '../gateway.ts';
 import { availableBalance, listModels } from '../kimi/enquiries.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { callsBack, currencyOf, resolveModel } from '../kimi/models.ts';
+import { newTaskId } from '../naming.ts';
+import type { PluginWake } from '../plugin-wake.ts';
 import { secretFile } from '../stack/stack.ts';
 import { engineOptions } from '../temporal.ts';
 import { explain } from '../text/index.ts';
@@ -31,10 +34,12 @@ const REACH_MS = 3_000;
 const CLOCK_MS = 5_000;
 
 export function doctorCommand(say: CliText): Command {
-  return command('doctor', say, say.help.doctor, ['kimi-dispatch doctor']).action(ending(doctor));
+  return command('doctor', say, say.help.doctor, ['kimi-dispatch doctor', 'kimi-dispatch doctor --send-test'])
+    .option('--send-test', say.help.sendTest)
+    .action(ending(doctor));
 }
 
-async function doctor(): Promise<Exit> {
+async function doctor({ sendTest = false }: { sendTest?: boolean }): Promise<Exit> {
   const context = await openContext();
   const { say } = context;
   const findings = [
@@ -47,6 +52,7 @@ async function doctor(): Promise<Exit> {
     ...(await webhook(context)),
     ...(await deadLetters(context)),
     await gateway(context),
+    ...(await plugin(context, sendTest)),
   ];
   for (const { ok, what } of findings) console.log(`${ok ? pico.green('✓') : pico.red('✗')} ${what}`);
   const bad = findings.filter(({ ok }) => !ok).length;
@@ -189,6 +195,45 @@ async function deadLetters({ config, say }: Context): Promise<Finding[]> {
 async function gateway({ config, stack, say }: Context): Promise<Finding> {
   const url = stack?.wake_url ?? publicAddress(config.OPENCLAW_WAKE_URL);
   return (await reach(url)) === undefined ? bad(say.doctor.gatewayBad(url)) : good(say.doctor.gateway(url));
+}
+
+/**
+ * Whether the gateway's plugin is there and takes our token: what is no wake it refuses as such, and tells nobody.
+ *
+ * @param sendTest whether the gateway's owner is sent a message
+ */
+async function plugin({ config, say }: Context, sendTest: boolean): Promise<Finding[]> {
+  if (!pluginReply(config)) return sendTest ? [bad(say.doctor.noTest)] : [];
+  const url = wakeUrl(config);
+  const address = publicAddress(url);
+  const route = new Gateway({ wakeUrl: url, token: config.OPENCLAW_WAKE_TOKEN });
+  const failure = async (wake: Wake | PluginWake, key: string): Promise<GatewayError | undefined> => {
+    try {
+      await route.wake(wake, key);
+      return undefined;
+    } catch (error) {
+      if (error instanceof GatewayError) return error;
+      throw error;
+    }
+  };
+  const refused = await failure({ text: '', mode: 'now' }, '');
+  if (refused?.type === 'unauthorized') return [bad(say.doctor.pluginToken(address))];
+  if (refused?.type !== 'http_400') return [bad(say.doctor.pluginNone(address))];
+  const findings = [good(say.doctor.plugin(address))];
+  if (!sendTest) return findings;
+  const task_id = newTaskId();
+  const unsent = await failure(
+    {
+      text: say.doctor.testMessage,
+      mode: 'now',
+      task: { task_id, task_name: 'doctor', status: 'done' },
+      reply: 'deliver',
+      message: say.doctor.testMessage,
+      maybe_repeated: say.doctor.testMessage,
+    },
+    task_id,
+  );
+  return [...findings, unsent ? bad(say.doctor.testFailed(unsent.message)) : good(say.doctor.testSent)];
 }
 
 /** @returns the status of a GET, or `undefined` where nothing answers. */

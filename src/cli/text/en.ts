@@ -64,6 +64,7 @@ export const en: CliText = {
     raw: 'print the answer as it is, not a byte more',
     code: 'write the code blocks in this language to files',
     codeFolder: 'where to',
+    sendTest: 'send the gateway’s owner a message through its plugin',
     completion: 'print what makes a shell complete words: source <(kimi-dispatch completion bash)',
     setup: 'set up OpenClaw: Kimi: … in a chat becomes a task, and its result comes back to that chat',
     setupGateway: 'which gateway to set up',
@@ -322,6 +323,15 @@ export const en: CliText = {
     relay: (url) => `the relay is online: ${url}`,
     relayBad: (url) => `the relay does not answer: ${url}; run kimi-dispatch up --detach`,
     gateway: (url) => `the agent’s gateway answers: ${url}`,
+    plugin: (url) => `the gateway’s plugin is there, and takes our token: ${url}`,
+    pluginToken: (url) =>
+      `the gateway’s plugin does not take our token: ${url}; set OPENCLAW_WAKE_TOKEN to hooks.token`,
+    pluginNone: (url) =>
+      `the gateway’s plugin does not answer: ${url}; run kimi-dispatch setup openclaw, then openclaw gateway restart`,
+    noTest: 'there is no plugin to send a test through, since KIMI_REPLY is neither deliver nor agent',
+    testMessage: 'Kimi Dispatch: this test reached you.',
+    testSent: 'a test message was sent to the gateway’s owner',
+    testFailed: (why) => `the test message did not reach the gateway’s owner: ${why}`,
     gatewayBad: (url) => `the agent’s gateway does not answer: ${url}; start OpenClaw, or correct OPENCLAW_WAKE_URL`,
   },
 };

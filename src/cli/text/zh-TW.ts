@@ -65,6 +65,7 @@ export const zhTW = {
     raw: '原樣印出答案，一個位元組都不多',
     code: '把這種語言的程式碼區塊寫成檔案',
     codeFolder: '寫到哪裡',
+    sendTest: '透過外掛送一則訊息給閘道的擁有者',
     completion: '印出讓 shell 補全的指令稿：source <(kimi-dispatch completion bash)',
     setup: '設定 OpenClaw，讓聊天裡的 Kimi：… 變成任務、結果送回同一個聊天',
     setupGateway: '要設定的閘道',
@@ -312,6 +313,14 @@ export const zhTW = {
     relay: (url: string) => `中繼在線：${url}`,
     relayBad: (url: string) => `中繼沒有回應：${url}；請執行 kimi-dispatch up --detach`,
     gateway: (url: string) => `代理閘道有回應：${url}`,
+    plugin: (url: string) => `閘道的外掛在線，也接受我們的權杖：${url}`,
+    pluginToken: (url: string) => `閘道的外掛不接受我們的權杖：${url}；把 OPENCLAW_WAKE_TOKEN 設成 hooks.token`,
+    pluginNone: (url: string) =>
+      `閘道的外掛沒有回應：${url}；執行 kimi-dispatch setup openclaw，再執行 openclaw gateway restart`,
+    noTest: 'KIMI_REPLY 不是 deliver 或 agent，所以沒有外掛可以送測試訊息',
+    testMessage: 'Kimi Dispatch：測試訊息送到了。',
+    testSent: '測試訊息已送給閘道的擁有者',
+    testFailed: (why: string) => `測試訊息沒有送到閘道的擁有者：${why}`,
     gatewayBad: (url: string) => `代理閘道沒有回應：${url}；啟動 OpenClaw，或修正 OPENCLAW_WAKE_URL`,
   },
 };
