@@ -315,6 +315,11 @@ describe('the command line', () => {
   });
 });
 
+it('a plugin that was copied out of its package says that it has no command line', async () => {
+  const run = commandLine({ rootDir: '/nowhere/openclaw/plugin' });
+  expect(await run(['list'])).toMatchObject({ exit: null, stderr: expect.stringContaining('it is not there') });
+});
+
 describe('the agent’s tools', () => {
   it('are those the manifest names', () => {
     expect(manifest.contracts.tools).toEqual([...TOOL_NAMES]);
