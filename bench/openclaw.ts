@@ -34,7 +34,12 @@ export async function benchOpenClaw(): Promise<void> {
     if (name !== null && !saved.has(name)) saved.set(name, performance.now());
   });
   try {
-    const dispatched = { name: 'message → dispatched shown', unit: 'ms' as const, samples: [], floor: [] as number[] };
+    const dispatched = {
+      name: 'message → dispatched shown',
+      unit: 'ms' as const,
+      samples: [] as number[],
+      floor: [] as number[],
+    };
     const replied: Figure = { name: 'result saved → reply shown', unit: 'ms', samples: [] };
     for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round += 1) {
       const floor = await askGateway(stage);
