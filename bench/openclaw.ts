@@ -34,12 +34,20 @@ export async function benchOpenClaw(): Promise<void> {
     if (name !== null && !saved.has(name)) saved.set(name, performance.now());
   });
   try {
-    const dispatched: Figure = { name: 'message → dispatched shown', unit: 'ms', samples: [] };
+    const dispatched = {
+      name: 'message → dispatched shown',
+      unit: 'ms' as const,
+      samples: [] as number[],
+      floor: [] as number[],
+    };
     const replied: Figure = { name: 'result saved → reply shown', unit: 'ms', samples: [] };
     for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round += 1) {
+      const floor = await askGateway(stage);
+      await pause(SETTLE_MS);
       const { shown, reply } = await dispatchByPrefix(stage, saved, `round${round + WARM_UP_ROUNDS}`);
       if (round >= 0) {
         dispatched.samples.push(shown);
+        dispatched.floor.push(floor);
         replied.samples.push(reply);
       }
       await pause(SETTLE_MS);
@@ -56,6 +64,13 @@ export async function benchOpenClaw(): Promise<void> {
     watcher.close();
     await stage.close();
   }
+}
+
+/** The floor: a command that the gateway answers by itself. @returns milliseconds. */
+async function askGateway(stage: Stage): Promise<number> {
+  const said = performance.now();
+  stage.telegram.say(OWNER, '/whoami');
+  return (await stage.next(OWNER, /4242/)).at - said;
 }
 
 /** @returns milliseconds from the message to the two lines, and from the saved result to the reply. */

@@ -1,5 +1,6 @@
 import { firstCharacters } from './characters.ts';
 import { isTruncated, SUMMARY_CHARS, type ResultFile, type Task } from './contract.ts';
+import { excerptOf } from './excerpt.ts';
 import type { PluginWake } from './plugin-wake.ts';
 import { explain, textFor, type Text } from './text/index.ts';
 
@@ -31,18 +32,7 @@ function summaryOf(output: string): string {
 
 /** The same reply for a chat that renders Markdown: a code block that the summary cuts in two is closed. */
 export function chatReplyText(result: ResultFile, file: string, text: Text): string {
-  return replyText(result, file, text, (output) => closeCodeBlock(summaryOf(output)));
-}
-
-/** Closes a fenced code block (CommonMark) that is still open at the end. */
-function closeCodeBlock(markdown: string): string {
-  let open: string | undefined;
-  for (const line of markdown.split('\n')) {
-    const [, fence = '', rest = ''] = /^ {0,3}(`{3,}|~{3,})(.*)$/.exec(line) ?? [];
-    if (open === undefined) open = fence || undefined;
-    else if (fence.startsWith(open) && rest.trim() === '') open = undefined;
-  }
-  return open === undefined ? markdown : `${markdown}\n${open}`;
+  return replyText(result, file, text, (output) => excerptOf(output, SUMMARY_CHARS));
 }
 
 /**

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { chatTarget } from './chat-target.ts';
 import type { Route } from './contract.ts';
 
 /** Goes into logs and histories: short, in one line, without a space. */
@@ -13,7 +14,7 @@ const routeSchema = z
     thread_id: word.optional(),
     session_key: word.optional(),
   })
-  .transform(({ to, ...route }) => ({ ...route, to: bareTarget(to, route.channel) }));
+  .transform((route) => ({ ...route, ...chatTarget(route.channel, route.to) }));
 
 /** Reads a route. @returns `undefined` where it is none. */
 export function readRoute(json: string): Route | undefined {
@@ -22,11 +23,6 @@ export function readRoute(json: string): Route | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Gateways name a chat with its channel in front, or without: `telegram:4242`, `telegram:group:-100`, `4242`. */
-function bareTarget(to: string, channel: string): string {
-  return to.startsWith(`${channel}:`) ? to.slice(channel.length + 1).replace(/^(?:group|direct|channel):/, '') : to;
 }
 
 /** @returns whether both are one chat. A thread of a group is a chat of its own. */

@@ -128,13 +128,25 @@ describe('a wake', () => {
     ['partial_failed', false],
   ] as const)('that the channel answers with %s is told so', async (status, retryable) => {
     const { wake, sent } = await openPlugin({
-      channel: async () => ({ status, error: new Error('Forbidden: blocked') }),
+      channel: async () => ({ status, error: Object.assign(new Error('Forbidden: blocked'), { error_code: 403 }) }),
     });
     const error = await failureOf(wake(), GatewayError);
     expect(error).toMatchObject({ type: status, retryable, message: expect.stringContaining('Forbidden: blocked') });
     await failureOf(wake(), GatewayError);
     expect(sent).toHaveLength(2);
     expect(sent[1]?.payloads[0]?.text).toBe(WAKE.message);
+  });
+
+  it.each([
+    [{ code: 'ECONNREFUSED' }, WAKE.message],
+    [{ error: Object.assign(new Error('no'), { code: 'ENOTFOUND' }) }, WAKE.message],
+    [{ code: 'ECONNRESET' }, `(again?)\n\n${WAKE.message}`],
+  ])('that the channel failed at with %j is sent again as %j', async (details, text) => {
+    const answers: Outcome[] = [{ status: 'failed', error: Object.assign(new Error('x'), details) }];
+    const { wake, sent } = await openPlugin({ channel: async () => answers.shift() ?? { status: 'sent' } });
+    await failureOf(wake(), GatewayError);
+    await wake();
+    expect(sent[1]?.payloads[0]?.text).toBe(text);
   });
 
   it('that throws is worth trying again', async () => {
@@ -249,6 +261,10 @@ describe('a route', () => {
     expect(routeOfAgent({ deliveryContext: { ...telegram, to: 'telegram:4242' }, sessionKey })).toEqual(route);
   });
 
+  it('of another channel keeps what only that channel understands', () => {
+    expect(routeOfCommand({ channel: 'discord', to: 'channel:77' })).toEqual({ channel: 'discord', to: 'channel:77' });
+  });
+
   it('names a group and its topic', () => {
     const topic = { channel: 'telegram', to: '-1001', account_id: 'default', thread_id: '7' };
     expect(routeOfCommand({ ...telegram, to: 'telegram:group:-1001', messageThreadId: 7 })).toEqual(topic);
@@ -267,7 +283,7 @@ describe('/kimi', () => {
     const runs: { args: string[]; input: string | undefined }[] = [];
     const { notes } = await openPlugin();
     const shown: Batch[] = [];
-    const teller = new Teller({} as never, notes, async (batch) => {
+    const teller = new Teller({ runtime: { config: { current: () => ({}) } } } as never, notes, async (batch) => {
       shown.push(batch);
       return { status: 'sent' };
     });
@@ -294,6 +310,15 @@ describe('/kimi', () => {
     expect(text).toContain('said');
   });
 
+  it('result shows the beginning, and the whole as a file', async () => {
+    const stdout = `\`\`\`py\n${'x'.repeat(5_000)}\n\`\`\``;
+    const { shown, suppressReply } = await ask(`result ${ID}`, { stdout });
+    expect(suppressReply).toBe(true);
+    expect(shown).toHaveLength(2);
+    expect(shown[0]?.payloads[0]?.text).toMatch(/^```py\nx{1000,2000}\n```$/);
+    expect((await shown[1]?.mediaAccess?.readFile(''))?.toString()).toBe(stdout);
+  });
+
   it('says why it did not work, in the words of the command line', async () => {
     expect(await ask('cancel', { exit: 2, stdout: '', stderr: '缺少 TASK。' })).toMatchObject({ text: '缺少 TASK。' });
   });
@@ -314,6 +339,11 @@ describe('the command line', () => {
       stderr: expect.stringMatching(/^kimi-dispatch could not be run with .*config\.command/),
     });
   });
+});
+
+it('a plugin that was copied out of its package says that it has no command line', async () => {
+  const run = commandLine({ rootDir: '/nowhere/openclaw/plugin' });
+  expect(await run(['list'])).toMatchObject({ exit: null, stderr: expect.stringContaining('it is not there') });
 });
 
 describe('the agent’s tools', () => {

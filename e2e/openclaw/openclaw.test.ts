@@ -311,6 +311,19 @@ describe('the wake', () => {
   });
 });
 
+it('a channel that breaks off in the middle is tried again; what it may have shown already says so', async () => {
+  const id = 'kimi-1795000000-10005';
+  stage.telegram.onSend = ({ text }) => {
+    if (text.includes(id)) throw new Error('cut');
+  };
+  const told = await post(id, wakeFor(id));
+  stage.telegram.onSend = () => {};
+  const shown = () => stage.telegram.shown.filter(({ text }) => text.includes(id)).map(({ text }) => text);
+  expect(told, shown().join()).toMatchObject({ status: 502, body: expect.stringContaining('"outcome":"failed"') });
+  expect(await post(id, wakeFor(id))).toMatchObject({ status: 200 });
+  expect(shown().at(-1)).toBe(`(again?)\n\nnews of ${id}`);
+});
+
 describe('a gateway', () => {
   it('that was down when the task finished tells of it once it is back, once', async () => {
     stage.telegram.say(OWNER, 'Kimi: while away [[simulate: delay=3000 size=50]]');
@@ -342,7 +355,7 @@ describe('a gateway', () => {
     const id = await taskNamed('killed-simulate');
     await stage.acknowledged(id);
     const shown = () => stage.telegram.shown.filter(({ text }) => /完成！[^]*killed/.test(text));
-    expect(shown().map(({ text }) => text.startsWith('（閘道上次送到一半就中斷了'))).toEqual([false, true]);
+    expect(shown().map(({ text }) => text.startsWith('（上次送到一半就中斷了'))).toEqual([false, true]);
 
     // What it has noted it does not show again, whichever process noted it.
     expect(await post(id, wakeFor(id))).toEqual({ status: 200, body: '{"outcome":"sent"}' });

@@ -136,6 +136,6 @@ export const en: Text = {
     reason: '⚠️ Reason:',
     summary: '📝 Summary:',
     whole: (file) => `💡 Full result: ${file}`,
-    maybeRepeated: '(The gateway was stopped while it sent this: you may have seen it before.)',
+    maybeRepeated: '(Sending this was interrupted: you may have seen it before.)',
   },
 };

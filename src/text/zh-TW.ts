@@ -126,6 +126,6 @@ export const zhTW: Text = {
     reason: '⚠️ 原因：',
     summary: '📝 結果摘要：',
     whole: (file) => `💡 完整結果：${file}`,
-    maybeRepeated: '（閘道上次送到一半就中斷了，這則你可能已經看過）',
+    maybeRepeated: '（上次送到一半就中斷了，這則你可能已經看過）',
   },
 };

@@ -1,4 +1,5 @@
 import type { Route } from '../../../src/contract.ts';
+import { excerptOf } from '../../../src/excerpt.ts';
 import { saidBy, type Run } from './command-line.ts';
 import { dispatchFromChat } from './dispatch.ts';
 import { toRoute } from './routes.ts';
@@ -10,6 +11,9 @@ const COMMAND = /^(?<verb>status|list|cancel|result|usage)(?:\s+(?<id>kimi-\d{1,
 
 /** Tasks that a chat is shown: more would fill its screen. */
 const LISTED = '10';
+
+/** How much of an answer is shown in the chat itself, in characters; the whole follows as a file. */
+const EXCERPT_CHARS = 2_000;
 
 /** Answers `/kimi …`. A chat sees its own tasks; the gateway's own pages see all. */
 export async function answerCommand(
@@ -28,9 +32,10 @@ export async function answerCommand(
       return { text: await said(run, ['cancel', ...(id ? [id] : []), ...chat]) };
     case 'result': {
       const ran = await run(['result', ...(id ? [id] : []), ...chat]);
-      if (ran.exit !== 0 || !route) return { text: asData(saidBy(ran)) };
-      await teller.show(route, ran.stdout, { name: `${id ?? 'result'}.md`, content: ran.stdout });
-      return { suppressReply: true };
+      if (ran.exit !== 0 || !route) return { text: asData(excerptOf(saidBy(ran), EXCERPT_CHARS)) };
+      const file = { name: `${id ?? 'result'}.md`, content: ran.stdout };
+      const told = await teller.show(route, excerptOf(ran.stdout, EXCERPT_CHARS), file);
+      return told.outcome === 'sent' ? { suppressReply: true } : { text: told.error ?? told.outcome };
     }
     case 'status':
     case 'list':

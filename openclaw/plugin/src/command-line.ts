@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { PluginApi } from 'openclaw/plugin-sdk/plugin-entry';
@@ -20,10 +21,12 @@ const TIMEOUT_MS = 25_000;
 
 /** The command line that came with the plugin, or the one the configuration names. */
 export function commandLine({ rootDir = '.', pluginConfig = {} }: Pick<PluginApi, 'rootDir' | 'pluginConfig'>): Run {
-  const [program, ...first] = (pluginConfig['command'] as string[] | undefined) ?? [
-    process.execPath,
-    join(rootDir, '../../dist/kimi-dispatch.js'),
-  ];
+  const own = join(rootDir, '../../dist/kimi-dispatch.js');
+  const [program, ...first] = (pluginConfig['command'] as string[] | undefined) ?? [process.execPath, own];
+  if (!pluginConfig['command'] && !existsSync(own)) {
+    // The plugin was copied out of the package it came with.
+    return async () => ({ exit: null, stdout: '', stderr: notRun(own, 'it is not there') });
+  }
   return async (args, input = '') => {
     const child = spawn(program as string, [...first, ...args], { timeout: TIMEOUT_MS, killSignal: 'SIGKILL' });
     try {
@@ -37,13 +40,13 @@ export function commandLine({ rootDir = '.', pluginConfig = {} }: Pick<PluginApi
       ]);
       return { exit, stdout: stdout.trim(), stderr: stderr.trim() };
     } catch (error) {
-      return { exit: null, stdout: '', stderr: notRun(program as string, error as Error) };
+      return { exit: null, stdout: '', stderr: notRun(program as string, (error as Error).message) };
     }
   };
 }
 
-function notRun(program: string, { message }: Error): string {
-  return `kimi-dispatch could not be run with ${program} (${message}), so nothing was done; correct plugins.entries.kimi-dispatch.config.command in the gateway’s configuration`;
+function notRun(program: string, why: string): string {
+  return `kimi-dispatch could not be run with ${program} (${why}), so nothing was done; correct plugins.entries.kimi-dispatch.config.command in the gateway’s configuration`;
 }
 
 /** What a user is told of a run: what it printed, or why it failed. */

@@ -4,10 +4,11 @@ import type {
   CommandContext,
   ToolContext,
 } from 'openclaw/plugin-sdk/plugin-entry';
+import { chatTarget } from '../../../src/chat-target.ts';
 import type { Route } from '../../../src/contract.ts';
 
 /** The gateway's own pages, which nothing can be sent to: their tasks are told to the owner. */
-const NOT_A_CHAT = new Set(['webchat', 'internal', 'control-ui', 'heartbeat']);
+const NOT_A_CHAT = 'webchat';
 
 interface Place {
   channel: string | undefined;
@@ -40,14 +41,12 @@ export function routeOfAgent({ deliveryContext = {}, sessionKey }: ToolContext):
 
 /** The same chat has the same route, however the gateway names it. */
 function routeOf({ channel, to, accountId, threadId, sessionKey }: Place): Route | undefined {
-  if (!channel || !to || NOT_A_CHAT.has(channel)) return undefined;
-  const [, bare = to, topic] = /^(?:[a-z]+:)*(.+?)(?::topic:(\d+))?$/.exec(to) ?? [];
-  const thread = threadId ?? topic;
+  if (!channel || !to || channel === NOT_A_CHAT) return undefined;
   return {
     channel,
-    to: bare,
+    ...(threadId !== undefined && { thread_id: String(threadId) }),
+    ...chatTarget(channel, to),
     ...(accountId && { account_id: accountId }),
-    ...(thread !== undefined && { thread_id: String(thread) }),
     ...(sessionKey && { session_key: sessionKey }),
   };
 }

@@ -10,6 +10,8 @@ export interface Told {
   outcome: 'sent' | 'suppressed' | 'failed' | 'partial_failed' | 'no_chat';
   /** Why it was not sent. */
   error?: string;
+  /** Whether it may have been shown all the same: the channel broke off and did not say. */
+  isUncertain?: boolean;
 }
 
 interface Part {
@@ -55,7 +57,7 @@ export class Teller {
    */
   wakeAgent({ message, task, route }: PluginWake, key: string): Told {
     const { runtime } = this.api;
-    const text = `${toAgent(task.task_id)}\n\n${message}`;
+    const text = `${toAgent(task.task_id)}\n\n${asData(message)}`;
     const chat = route && {
       channel: route.channel,
       to: route.to,
@@ -93,7 +95,8 @@ export class Teller {
       const isAgain = index === shown.parts && shown.isUncertain;
       await this.notes.write(key, { parts: index, isUncertain: true });
       const told = await this.send(chat, isAgain ? marked(part, maybe_repeated) : part);
-      await this.notes.write(key, { parts: told.outcome === 'sent' ? index + 1 : index, isUncertain: false });
+      const taken = told.outcome === 'sent' ? index + 1 : index;
+      await this.notes.write(key, { parts: taken, isUncertain: told.isUncertain ?? false });
       if (told.outcome !== 'sent') return told;
     }
     return { outcome: 'sent' };
@@ -115,8 +118,26 @@ export class Teller {
       skipQueue: true,
     });
     if (status === 'sent') return { outcome: status };
-    return { outcome: status, error: reason ?? (error instanceof Error ? error.message : String(error)) };
+    return {
+      outcome: status,
+      error: reason ?? (error instanceof Error ? error.message : String(error)),
+      isUncertain: status === 'failed' && !isRefusal(error),
+    };
   }
+}
+
+/** Nothing was sent where nobody was there. */
+const NOBODY = new Set<unknown>(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
+
+/** @returns whether a failure is the channel's own no, or that of nobody: then nothing was shown. */
+function isRefusal(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error;) {
+    const { code, error_code } = cause as { code?: unknown; error_code?: unknown };
+    if (typeof error_code === 'number' || NOBODY.has(code)) return true;
+    // The client of Telegram's API has its own word for a cause.
+    cause = cause.cause ?? (cause as { error?: unknown }).error;
+  }
+  return false;
 }
 
 /** Where the text is not all of the answer, or not as it is, the answer follows as a file. */

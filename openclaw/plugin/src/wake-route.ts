@@ -34,7 +34,8 @@ export function wakeRoute({ runtime, logger }: Pick<PluginApi, 'runtime' | 'logg
     try {
       const told = wake.reply === 'agent' ? teller.wakeAgent(wake, key) : await teller.deliver(wake, key);
       if (told.outcome !== 'sent') logger.warn(`kimi-dispatch: ${key} was not told (${told.outcome}): ${told.error}`);
-      return { status: STATUS[told.outcome], body: told };
+      const { outcome, error } = told;
+      return { status: STATUS[outcome], body: { outcome, error } };
     } catch (error) {
       return { status: 500, body: { outcome: 'failed', error: (error as Error).message } };
     }
