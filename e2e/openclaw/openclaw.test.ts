@@ -140,9 +140,8 @@ describe('a message that begins with Kimi', () => {
 
   it('that cannot be dispatched is answered with the reason', async () => {
     stage.telegram.say(OWNER, 'Kimi: refuse me [[simulate: status=400 type=bad]]');
-    expect((await stage.next(OWNER, /沒有派發成功/)).text).toMatch(
-      /^❌ Kimi 任務沒有派發成功：refuse-me-simulate\nKimi answered 400/,
-    );
+    // At once where Kimi is quick to say no; where it is not, the task tells it.
+    await stage.next(OWNER, /❌[^]*refuse-me-simulate[^]*Kimi answered 400/);
     expect(modelRequests()).toEqual([]);
   });
 });
