@@ -72,9 +72,10 @@ export function createWebhook({ courier, secrets, log }: WebhookOptions): Reques
       const verify = verifierOf(request.headers);
       if (/^100-continue$/i.test(request.get('expect') ?? '')) response.writeContinue();
       const body = await bodies.read(request);
+      const received_at = Date.now();
       verify(body);
       const { taskId } = request.params;
-      const callback = read(body);
+      const callback = { ...read(body), received_at };
       if (callback.metadata.task_id !== taskId) {
         throw new HttpError(400, 'task_mismatch', 'metadata.task_id is not the task in the path');
       }
