@@ -6,6 +6,7 @@ import { parseEnv } from 'node:util';
 import envPaths from 'env-paths';
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
+import { isLoopback } from './address.ts';
 import { TASK_QUEUE, type Lang, type Limits } from './contract.ts';
 import { callsBack } from './kimi/models.ts';
 import { PACKAGE_ROOT } from './paths.ts';
@@ -89,6 +90,8 @@ const VARIABLES = {
       .pipe(z.array(signingSecret)),
     'the-secret-that-comes-next',
   ],
+  KIMI_DASHBOARD: [z.enum(['on', 'off']).optional(), 'off'],
+  KIMI_DASHBOARD_TOKEN: [headerSecret.min(16, 'needs at least 16 characters').optional(), '$(openssl rand -hex 32)'],
   OPENCLAW_WAKE_URL: [httpUrl.default('http://127.0.0.1:18789/hooks/wake'), 'http://127.0.0.1:18789/hooks/wake'],
   OPENCLAW_WAKE_TOKEN: [headerSecret.optional(), 'hook-…'],
   KIMI_PAYLOAD_KEYS: [payloadKeys.default(new Map<string, KeyObject>()), '2026-11:$(openssl rand -base64 32)'],
@@ -195,6 +198,12 @@ export function pluginReply({ KIMI_REPLY }: Config): PluginWake['reply'] | undef
 export function wakeUrl(config: Config): string {
   const url = config.OPENCLAW_WAKE_URL;
   return pluginReply(config) ? new URL(PLUGIN_WAKE_PATH, url).href : url;
+}
+
+/** Whether the webhook serves the dashboard: to this machine, where it can be reached from nowhere else, or for a token. */
+export function servesDashboard({ KIMI_DASHBOARD, KIMI_DASHBOARD_TOKEN, WEBHOOK_HOST }: Config): boolean {
+  if (KIMI_DASHBOARD) return KIMI_DASHBOARD === 'on';
+  return KIMI_DASHBOARD_TOKEN !== undefined || isLoopback(WEBHOOK_HOST);
 }
 
 /** Where the relay is. */

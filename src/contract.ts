@@ -285,7 +285,11 @@ export interface ErrorCallback {
   interruptions?: number;
 }
 
-export type Callback = AnswerCallback | ErrorCallback;
+/** What Kimi calls back with, and when that reached us. */
+export type Callback = (AnswerCallback | ErrorCallback) & {
+  /** When the webhook had received it, by the webhook's clock, in milliseconds since 1970; a sender's own word is dropped. */
+  received_at?: number;
+};
 
 /** `pending-<task_id>.json` (contract section 2). */
 export interface PendingFile {
@@ -314,6 +318,20 @@ export interface Cost {
   price_date: string;
 }
 
+/** How long each step of a task took, in milliseconds, as its workflow saw it. What is not known is absent. */
+export interface Timings {
+  /** From the start until it was its turn to be sent; the last time, where Kimi turned it away before. */
+  queued_ms?: number;
+  /** From there until Kimi's API id. */
+  dispatch_ms?: number;
+  /** From there until the webhook had the callback. */
+  kimi_ms?: number;
+  /** From there until the result was saved. */
+  save_ms?: number;
+  /** From there until the gateway had taken the wake. */
+  wake_ms?: number;
+}
+
 /** A finished task, before it is written. */
 export interface TaskResult {
   task_id: string;
@@ -334,6 +352,8 @@ export interface TaskResult {
   partial_output?: string;
   /** True when the answer came after the task had timed out or was cancelled. */
   late?: true;
+  /** `save_ms` and `wake_ms` are added when the result is acknowledged. */
+  timings?: Timings;
   /** When the task was started. ISO 8601, UTC, whole seconds. */
   created_at: string;
 }
@@ -418,8 +438,8 @@ export interface TaskActivities {
     key: string,
     told?: Pick<Task, 'route' | 'lang'>,
   ): Promise<'woken' | 'acknowledged'>;
-  /** Marks the result as shown. */
-  acknowledge(task_id: string): Promise<void>;
+  /** Marks the result as shown, and adds what is known by then of how long its steps took. */
+  acknowledge(task_id: string, timings?: Timings): Promise<void>;
   /** Starts the limiter where it is not there. */
   startLimiter(): Promise<void>;
 }
@@ -531,7 +551,7 @@ export function isTruncated({ finish_reason }: Pick<TaskResult, 'finish_reason'>
 }
 
 /** @returns whether the callback reports an error in place of an answer. */
-export function isErrorCallback(callback: Callback): callback is ErrorCallback {
+export function isErrorCallback(callback: Callback): callback is Callback & ErrorCallback {
   return 'error' in callback;
 }
 

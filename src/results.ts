@@ -6,7 +6,7 @@ import writeFileAtomic from 'write-file-atomic';
 import { ServiceError } from './errors.ts';
 import { tildePath } from './paths.ts';
 import { syncFolder } from './sync-folder.ts';
-import { isoSeconds, TASK_ID, type PendingFile, type ResultFile, type TaskResult } from './contract.ts';
+import { isoSeconds, TASK_ID, type PendingFile, type ResultFile, type TaskResult, type Timings } from './contract.ts';
 
 /** A finished task with what it cost, where that is known. */
 type PricedResult = TaskResult & Pick<ResultFile, 'cost'>;
@@ -79,14 +79,23 @@ export class ResultStore {
     });
   }
 
-  /** Marks a result as shown to the user. A second time changes nothing. */
-  async acknowledge(task_id: string): Promise<void> {
+  /**
+   * Marks a result as shown to the user. A second time changes nothing.
+   *
+   * @param timings what was not known yet when the result was saved.
+   */
+  async acknowledge(task_id: string, timings?: Timings): Promise<void> {
     await this.exclusively(async () => {
       const saved = await this.read(task_id);
       if (!saved) throw new Error(`${this.resultPath(task_id)} is not there: nothing to acknowledge`);
       const acknowledged: ResultFile = saved.acknowledged
         ? saved
-        : { ...saved, acknowledged: true, acknowledged_at: isoSeconds(Date.now()) };
+        : {
+            ...saved,
+            ...((saved.timings ?? timings) && { timings: { ...saved.timings, ...timings } }),
+            acknowledged: true,
+            acknowledged_at: isoSeconds(Date.now()),
+          };
       if (!saved.acknowledged) await this.write(this.resultPath(task_id), acknowledged);
       const latest = await this.latest().catch(absentIfDamaged);
       if (latest?.task_id === task_id && !latest.acknowledged) await this.write(this.latestPath, acknowledged);

@@ -4,6 +4,18 @@ import type { Cost, ResultFile } from './contract.ts';
 export const GROUPINGS = ['model', 'day', 'name'] as const;
 export type Grouping = (typeof GROUPINGS)[number];
 
+/** Spans of UTC, by how much of ISO 8601 names one. */
+const SPANS = { hour: 13, day: 10, month: 7 } as const;
+export type Span = keyof typeof SPANS;
+
+/** @returns the span that a time belongs to, e.g. `2026-11-24T12`, `2026-11-24` or `2026-11`. */
+export function spanOf(time: string, span: Span): string {
+  return time.slice(0, SPANS[span]);
+}
+
+/** What is added up of a result. */
+export type Addend = Pick<ResultFile, 'status' | 'model' | 'task_name' | 'completed_at' | 'tokens' | 'cost'>;
+
 /** What a number of tasks took. */
 export interface Use {
   tasks: number;
@@ -34,11 +46,11 @@ export interface Usage {
 }
 
 /**
- * Adds results up. Days come in their order, models and names by their tokens, the most first.
+ * Adds results up. Spans of time come in their order, models and names by their tokens, the most first.
  *
  * @param results `undefined` stands for a file that holds no result; one whose tokens are no numbers counts as damaged.
  */
-export function addUp(results: Iterable<ResultFile | undefined>, by: Grouping): Usage {
+export function addUp(results: Iterable<Addend | undefined>, by: Grouping | Span): Usage {
   const sums = new Map<string, Sum>();
   const total = new Sum();
   let damaged = 0;
@@ -54,12 +66,12 @@ export function addUp(results: Iterable<ResultFile | undefined>, by: Grouping): 
     total.add(result);
   }
   const groups = [...sums].map(([key, sum]) => ({ key, ...sum.use }));
-  groups.sort((a, b) => (by === 'day' ? 0 : b.tokens.total - a.tokens.total) || a.key.localeCompare(b.key));
+  groups.sort((a, b) => (isSpan(by) ? 0 : b.tokens.total - a.tokens.total) || a.key.localeCompare(b.key));
   return { groups, total: total.use, polling_estimate: pollingEstimate(total.use), damaged };
 }
 
 /** Somebody else may have written to the file: one bad number would spoil all sums. */
-function isCounted({ tokens, cost }: ResultFile): boolean {
+function isCounted({ tokens, cost }: Addend): boolean {
   const numbers = [
     ...(tokens ? [tokens.prompt, tokens.completion, tokens.total, tokens.cached ?? 0, tokens.reasoning ?? 0] : []),
     ...(cost ? [cost.amount] : []),
@@ -67,8 +79,13 @@ function isCounted({ tokens, cost }: ResultFile): boolean {
   return numbers.every(Number.isFinite);
 }
 
-function keyOf({ model, task_name, completed_at }: ResultFile, by: Grouping): string {
-  return by === 'model' ? model : by === 'name' ? task_name : completed_at.slice(0, 10);
+function isSpan(by: Grouping | Span): by is Span {
+  return by in SPANS;
+}
+
+function keyOf({ model, task_name, completed_at }: Addend, by: Grouping | Span): string {
+  if (isSpan(by)) return spanOf(completed_at, by);
+  return by === 'model' ? model : task_name;
 }
 
 /** Contract section 7: 50 tokens a poll, and 15 to 20 polls a task, so 1000 a task. */
@@ -99,7 +116,7 @@ class Sum {
     unpriced: 0,
   };
 
-  add({ status, tokens, cost }: ResultFile): void {
+  add({ status, tokens, cost }: Addend): void {
     const { sums, amounts } = this;
     sums.tasks += 1;
     if (status === 'done') sums.answered += 1;

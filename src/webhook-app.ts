@@ -5,6 +5,7 @@ import { MalformedCallback, parseCallback } from './callback.ts';
 import { MAX_CALLBACK_BYTES, TASK_ID, type Callback } from './contract.ts';
 import type { Courier } from './courier.ts';
 import { Undeliverable, unknownTask, type UndeliverableReason } from './delivery.ts';
+import { HttpError } from './http-error.ts';
 import { JournalUnavailable } from './journal.ts';
 import { createRefusalLog } from './refusal-log.ts';
 import { BodyReader, UnreadBody } from './request-body.ts';
@@ -14,6 +15,8 @@ export interface WebhookOptions {
   courier: Courier;
   /** What callbacks may be signed with; several while one takes another's place. */
   secrets: readonly string[];
+  /** Serves the report that renews itself, at `/`; absent where nobody may read it. */
+  dashboard?: RequestHandler | undefined;
   log: Logger;
 }
 
@@ -26,21 +29,8 @@ const UNDELIVERABLE: Record<UndeliverableReason, number> = { unknown_task: 404, 
 /** What all bodies that are arriving may take together, in bytes. */
 const BODIES_BYTES = 256 * 1024 * 1024;
 
-/** An answer other than 200 and 202: `{ error: { code, message } }`. */
-class HttpError extends Error {
-  constructor(
-    readonly status: number,
-    readonly code: string,
-    message: string,
-    /** What the log says besides; the provider is not told of folders. */
-    cause?: Error,
-  ) {
-    super(message, { cause });
-  }
-}
-
-/** The webhook endpoint (contract section 3) and its health checks. */
-export function createWebhook({ courier, secrets, log }: WebhookOptions): RequestListener {
+/** The webhook endpoint (contract section 3), its health checks and the dashboard. */
+export function createWebhook({ courier, secrets, dashboard, log }: WebhookOptions): RequestListener {
   const verifierOf = createVerifier(secrets);
   const bodies = new BodyReader({ maxBytes: MAX_CALLBACK_BYTES, budgetBytes: BODIES_BYTES });
   const app = express()
@@ -72,9 +62,10 @@ export function createWebhook({ courier, secrets, log }: WebhookOptions): Reques
       const verify = verifierOf(request.headers);
       if (/^100-continue$/i.test(request.get('expect') ?? '')) response.writeContinue();
       const body = await bodies.read(request);
+      const received_at = Date.now();
       verify(body);
       const { taskId } = request.params;
-      const callback = read(body);
+      const callback = { ...read(body), received_at };
       if (callback.metadata.task_id !== taskId) {
         throw new HttpError(400, 'task_mismatch', 'metadata.task_id is not the task in the path');
       }
@@ -86,6 +77,8 @@ export function createWebhook({ courier, secrets, log }: WebhookOptions): Reques
       response.status(status === 'queued' ? 202 : 200).json({ task_id: taskId, status });
     })
     .all(takesOnly('POST'));
+
+  if (dashboard) app.route('/').get(dashboard).all(takesOnly('GET'));
 
   const refuse = answerError(log);
   app.use(refuse);

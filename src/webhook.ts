@@ -1,11 +1,14 @@
 /** The webhook process: receives Kimi's callbacks. `node dist/webhook.js` */
-import { journalFolder } from './config.ts';
+import { isLoopback } from './address.ts';
+import { journalFolder, servesDashboard } from './config.ts';
 import { Courier } from './courier.ts';
+import { createDashboard } from './dashboard.ts';
 import { deadLettersFolder } from './dead-letters.ts';
 import { ServiceError } from './errors.ts';
 import { Journal } from './journal.ts';
 import { openPayloads } from './payloads/converter.ts';
 import { listen, runService } from './process.ts';
+import { LiveReport } from './report/live.ts';
 import { lazyClient } from './temporal.ts';
 import { createWebhook } from './webhook-app.ts';
 import { createWebhookServer } from './webhook-server.ts';
@@ -17,6 +20,13 @@ await runService('webhook', async (config, log) => {
   if (!config.WEBHOOK_SECRET) {
     throw new ServiceError(
       'WEBHOOK_SECRET is not set, so no callback could be trusted; e.g. WEBHOOK_SECRET=$(openssl rand -hex 32)',
+    );
+  }
+  const hasDashboard = servesDashboard(config);
+  const token = config.KIMI_DASHBOARD_TOKEN;
+  if (hasDashboard && token === undefined && !isLoopback(config.WEBHOOK_HOST)) {
+    throw new ServiceError(
+      `KIMI_DASHBOARD=on needs KIMI_DASHBOARD_TOKEN where others can reach it (WEBHOOK_HOST=${config.WEBHOOK_HOST}); e.g. KIMI_DASHBOARD_TOKEN=$(openssl rand -hex 32)`,
     );
   }
   // It starts without the engine: accepting callbacks is its work, and the journal keeps them.
@@ -32,7 +42,17 @@ await runService('webhook', async (config, log) => {
     log,
   });
   const secrets = [config.WEBHOOK_SECRET, ...config.WEBHOOK_ADDITIONAL_SECRETS];
-  const server = createWebhookServer(createWebhook({ courier, secrets, log }));
+  const ui = config.KIMI_UI_ORIGIN;
+  const report = new LiveReport({
+    client,
+    taskQueue: config.KIMI_TASK_QUEUE,
+    folder: config.KIMI_RESULTS_DIR,
+    lang: config.KIMI_LANG,
+    links: ui === undefined ? {} : { webUi: `${ui}/namespaces/${client.options.namespace}/workflows` },
+    log,
+  });
+  const dashboard = hasDashboard ? createDashboard({ report, token }) : undefined;
+  const server = createWebhookServer(createWebhook({ courier, secrets, dashboard, log }));
   const port = await listen(server, { host: config.WEBHOOK_HOST, port: config.WEBHOOK_PORT }, 'WEBHOOK_PORT');
   return {
     port,

@@ -326,6 +326,7 @@ describe('up', () => {
       OPENCLAW_WAKE_TOKEN: 'hook-for-the-worker',
       KIMI_PAYLOAD_KEYS: `k:${Buffer.alloc(32, 7).toString('base64')}`,
       KIMI_CODEC_TOKEN: 'codec-for-the-worker',
+      KIMI_DASHBOARD_TOKEN: 'dashboard-for-the-webhook',
       AWS_SECRET_ACCESS_KEY: 'aws-for-those-who-store',
     };
     const env = await cleanHome(secrets);
@@ -351,6 +352,7 @@ describe('up', () => {
     expect(holders(secrets.KIMI_PAYLOAD_KEYS)).toEqual(['relay.js', 'webhook.js', 'worker.js']);
     expect(holders(secrets.AWS_SECRET_ACCESS_KEY)).toEqual(['relay.js', 'webhook.js', 'worker.js']);
     expect(holders(secrets.WEBHOOK_ADDITIONAL_SECRETS)).toEqual(['webhook.js']);
+    expect(holders(secrets.KIMI_DASHBOARD_TOKEN)).toEqual(['webhook.js']);
   });
 
   it('uses a Temporal server named by TEMPORAL_ADDRESS, and anybody’s stub that speaks the contract', async () => {

@@ -19,6 +19,7 @@ const SECRETS = {
   WEBHOOK_ADDITIONAL_SECRETS: 'distinctive-next-secret-77b3e0',
   OPENCLAW_WAKE_TOKEN: 'hook-distinctive-token-c41d9a',
   KIMI_RELAY_TOKEN: 'distinctive-relay-token-5e82f7',
+  KIMI_DASHBOARD_TOKEN: 'distinctive-dashboard-token-31b6c8',
 };
 /** In the query of the wake address, where some gateways want it. */
 const QUERY_SECRET = 'distinctive-query-secret-90ce5f';

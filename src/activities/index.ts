@@ -63,8 +63,8 @@ export function createActivities({ kimi, results, gateway, reply, limiter }: Act
       });
     },
 
-    async acknowledge(task_id) {
-      await results.acknowledge(task_id);
+    async acknowledge(task_id, timings) {
+      await results.acknowledge(task_id, timings);
     },
 
     async startLimiter() {

@@ -20,6 +20,7 @@ import { listCommand } from './list.ts';
 import { logsCommand } from './logs.ts';
 import { modelsCommand } from './models.ts';
 import { usageError } from './options.ts';
+import { reportCommand } from './report.ts';
 import { resultCommand } from './result.ts';
 import { runCommand } from './run.ts';
 import { setupCommand } from './setup.ts';
@@ -42,6 +43,7 @@ const COMMANDS = [
   limitsCommand,
   modelsCommand,
   usageCommand,
+  reportCommand,
   upCommand,
   downCommand,
   logsCommand,

@@ -121,6 +121,7 @@ function screen(heading: string, state: StackState, model: string | undefined, s
     ['Temporal', state.temporal_address],
     ['Web UI', state.ui_url],
     ['Webhook', state.webhook_url],
+    [rows.dashboard, state.dashboard ? `${state.webhook_url}/` : undefined],
     [rows.relay, state.relay_url],
     [rows.kimi, state.has_key ? kimi : pico.yellow(say.up.noKey)],
     [rows.model, model],

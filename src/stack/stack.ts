@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { publicAddress } from '../address.ts';
-import { limitsOf, usesRelay, wakeUrl, type Config } from '../config.ts';
+import { limitsOf, servesDashboard, usesRelay, wakeUrl, type Config } from '../config.ts';
 import { isoSeconds, limiterId, NAMESPACE, SEARCH_ATTRIBUTES } from '../contract.ts';
 import { isLimited } from '../limiter.ts';
 import { DIST } from '../paths.ts';
@@ -90,6 +90,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     KIMI_RELAY_TOKEN: _configuredToken,
     OPENCLAW_WAKE_TOKEN,
     KIMI_CODEC_TOKEN,
+    KIMI_DASHBOARD_TOKEN,
     WEBHOOK_SECRET: _configured,
     KIMI_PAYLOAD_KEYS,
     AWS_SECRET_ACCESS_KEY,
@@ -120,9 +121,16 @@ async function startChildren(options: StackOptions, children: Children): Promise
     return child;
   };
 
+  const webUi = engine && { KIMI_UI_ORIGIN: config.KIMI_UI_ORIGIN ?? engine.uiUrl };
   // The worker and the relay need the addresses of the others; they start while nothing can call them yet.
   const [webhook, simulator] = await Promise.all([
-    service('webhook', 'WEBHOOK_PORT', { ...signing, WEBHOOK_ADDITIONAL_SECRETS, ...payloads }),
+    service('webhook', 'WEBHOOK_PORT', {
+      ...signing,
+      WEBHOOK_ADDITIONAL_SECRETS,
+      ...payloads,
+      KIMI_DASHBOARD_TOKEN,
+      ...webUi,
+    }),
     simulate ? service('simulator', 'KIMI_SIMULATOR_PORT', signing) : undefined,
   ]);
   const simulatorUrl = simulator && `http://${HOST}:${simulator.port}`;
@@ -148,7 +156,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
       : { ...key, KIMI_CALLBACKS: 'native' }),
     OPENCLAW_WAKE_TOKEN,
     KIMI_CODEC_TOKEN,
-    ...(engine && { KIMI_UI_ORIGIN: config.KIMI_UI_ORIGIN ?? engine.uiUrl }),
+    ...webUi,
     OPENCLAW_WAKE_URL: gatewayUrl,
   });
 
@@ -163,6 +171,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     task_queue: config.KIMI_TASK_QUEUE,
     ...(engine && { ui_url: engine.uiUrl }),
     webhook_url: `http://${config.WEBHOOK_HOST}:${webhook.port}`,
+    dashboard: servesDashboard(config),
     worker_health_url: `http://${HOST}:${worker.port}`,
     ...(relayUrl && { relay_url: relayUrl }),
     ...(simulatorUrl && { simulator_url: simulatorUrl }),

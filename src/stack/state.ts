@@ -17,6 +17,8 @@ const stackState = z.object({
   /** Absent where the Temporal server is not ours. */
   ui_url: z.string().optional(),
   webhook_url: z.string(),
+  /** Whether the webhook serves the dashboard, at `/`. */
+  dashboard: z.boolean().default(false),
   worker_health_url: z.string(),
   /** Absent where the API calls back by itself. */
   relay_url: z.string().optional(),

@@ -40,6 +40,7 @@ import {
   type TaskStep,
   type TaskSummary,
   type TaskView,
+  type Timings,
   type Tokens,
   type TurnedAway,
   type Usage,
@@ -136,11 +137,14 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   let answeredInPlace: AnswerCallback | undefined;
   /** Whether Kimi has, or may have, had a request of this task. */
   let wasSent = false;
+  /** When each step was over, in milliseconds since 1970. */
+  const over: { [K in 'queued' | 'dispatch' | 'kimi' | 'save' | 'wake']?: number } = {};
   /** Whether an acknowledgement or a late answer ends the attempts to wake the agent for what went before. */
   let canInterrupt = true;
 
   // Before the first await: a callback may come before the dispatch call has returned.
   setHandler(callbackSignal, (received) => {
+    if (!callback) over.kimi = received.received_at ?? Date.now();
     callback ??= received;
   });
   setHandler(statusQuery, () => view);
@@ -225,6 +229,11 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     }
     if ('api_id' in sending) {
       view.api_id = sending.api_id;
+      if (sending.answer && !callback) {
+        // The whole of the call was Kimi at work.
+        over.kimi = over.dispatch;
+        over.dispatch = undefined;
+      }
       callback ??= sending.answer;
     } else if (sending.mayHaveArrived) {
       view.error = sending.error;
@@ -280,6 +289,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
         const error = { type: 'queue_full', message: text.error.queueFull(refused.full) };
         return { error, mayHaveArrived: false, wasSent: false };
       }
+      over.queued = Date.now();
       if (view.queue) {
         view.queue = undefined;
         become('dispatching');
@@ -287,6 +297,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       }
       const dispatched = await dispatch.executeWithOptions({ summary: text.activity.dispatch(task) }, [task]);
       wasSent = true;
+      if (!callback) over.dispatch = Date.now();
       view.error = undefined;
       lease.sent(true);
       return dispatched;
@@ -328,7 +339,10 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   async function save(result: TaskResult): Promise<void> {
     enter('saving');
     const summary = text.activity.persist(text.state[result.status]);
-    view.completed_at = await persist.executeWithOptions({ summary }, [result]);
+    const timed = { ...result, timings: timingsOf('queued_ms', 'dispatch_ms', 'kimi_ms') };
+    view.completed_at = await persist.executeWithOptions({ summary }, [timed]);
+    over.save = Date.now();
+    over.wake = undefined;
     view.model = result.model;
     view.error = result.error;
     view.tokens = result.tokens?.total;
@@ -369,20 +383,36 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     const woken = async () =>
       await wake.executeWithOptions({ summary: text.activity.wake }, [task_id, news, key, told]);
     if (!canInterrupt) {
-      await woken();
+      if ((await woken()) === 'woken') over.wake ??= Date.now();
       return;
     }
     const waking = new CancellationScope();
     const said = await Promise.race([waking.run(woken), condition(() => view.acknowledged)]);
+    if (said === 'woken') over.wake ??= Date.now();
     if (view.acknowledged) waking.cancel();
     else if (said === 'acknowledged') await markAsTold();
   }
 
   async function markAsTold(): Promise<void> {
     if (view.step === 'waking') enter('acknowledging');
-    await acknowledge.executeWithOptions({ summary: text.activity.acknowledge }, [task_id]);
+    const timings = timingsOf('save_ms', 'wake_ms');
+    await acknowledge.executeWithOptions({ summary: text.activity.acknowledge }, [task_id, timings]);
     view.acknowledged = true;
     view.wake_error = undefined;
+  }
+
+  /** @returns how long these steps took; `undefined` where none of it is known. */
+  function timingsOf(...names: (keyof Timings)[]): Timings | undefined {
+    const { queued, dispatch, kimi, save, wake } = over;
+    const timings: Timings = {
+      queued_ms: elapsed(workflowInfo().startTime.getTime(), queued),
+      dispatch_ms: elapsed(queued, dispatch),
+      kimi_ms: elapsed(dispatch ?? queued, kimi),
+      save_ms: elapsed(kimi, save),
+      wake_ms: elapsed(save, wake),
+    };
+    const known = names.filter((name) => timings[name] !== undefined);
+    return known.length > 0 ? Object.fromEntries(known.map((name) => [name, timings[name]])) : undefined;
   }
 
   /** Takes an answer for as long as one may come, whether or not the agent has been told by then. */
@@ -444,6 +474,11 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     view.step = step;
     setCurrentDetails(currentDetails(view, text));
   }
+}
+
+/** Never below 0: the webhook's clock may be ahead of the workers'. */
+function elapsed(from: number | undefined, to: number | undefined): number | undefined {
+  return from === undefined || to === undefined ? undefined : Math.max(0, Math.round(to - from));
 }
 
 function ignoreCancellation(error: unknown): void {

@@ -1,0 +1,137 @@
+import { BarChart, BoxplotChart, ScatterChart } from 'echarts/charts';
+import { GridComponent } from 'echarts/components';
+import { init, use, type EChartsCoreOption } from 'echarts/core';
+import { SVGRenderer } from 'echarts/renderers';
+import { html, trusted, type Html } from './html.ts';
+
+use([BarChart, BoxplotChart, ScatterChart, GridComponent, SVGRenderer]);
+
+/** The page's own colours (style.ts), so that one drawing serves light, dark and paper. */
+const INK = 'var(--muted)';
+const LINE = 'var(--line)';
+const CARD = 'var(--card)';
+
+/** Each chart is drawn twice, and the page shows the one that fits. Pixels. */
+const SIZES = { wide: { width: 1040, height: 260 }, narrow: { width: 340, height: 240 } } as const;
+
+/** One colour of a stack. */
+export interface Series {
+  name: string;
+  /** A colour of the page's, e.g. `done`. */
+  color: string;
+  values: number[];
+}
+
+/**
+ * Bars over time, one stack for each span.
+ *
+ * @param labels of the spans. Drawn by us: nothing that came from elsewhere may stand here.
+ */
+export function stackedBars(labels: string[], series: Series[], format: (value: number) => string): Html {
+  return draw(({ width }) => ({
+    grid: { left: 58, right: 8, top: 12, bottom: 28 },
+    xAxis: {
+      type: 'category',
+      data: labels,
+      axisTick: { show: false },
+      axisLine: { lineStyle: { color: LINE } },
+      axisLabel: { color: INK, hideOverlap: true, interval: Math.ceil(labels.length / (width / 70)) - 1 },
+    },
+    yAxis: {
+      type: 'value',
+      minInterval: isWhole(series) ? 1 : undefined,
+      splitNumber: 4,
+      axisLabel: { color: INK, formatter: format },
+      splitLine: { lineStyle: { color: LINE } },
+    },
+    series: series.map(({ color, values }) => ({
+      type: 'bar',
+      stack: 'all',
+      // Nothing is not even a line.
+      data: values.map((value) => (value === 0 ? '-' : value)),
+      barMaxWidth: 36,
+      itemStyle: { color: `var(--${color})`, borderColor: CARD, borderWidth: labels.length > 60 ? 0 : 0.5 },
+    })),
+  }));
+}
+
+function isWhole(series: Series[]): boolean {
+  return series.every(({ values }) => values.every(Number.isInteger));
+}
+
+/** A row of a box plot. Milliseconds. */
+export interface Box {
+  label: string;
+  /** The 5th, 25th, 50th, 75th and 95th of a hundred. */
+  times?: readonly [number, number, number, number, number];
+  promised?: number;
+}
+
+/** How times are spread, on a scale where each line is ten times the one before, with what is promised as a mark. */
+export function boxes(rows: Box[]): Html {
+  // What takes no time at all has no place on such a scale.
+  const shown = rows.map((row) => ({ ...row, times: row.times?.map((time) => Math.max(1, time)) }));
+  const longest = Math.max(10_000, ...shown.flatMap(({ times }) => times ?? []));
+  return draw(({ width }) => ({
+    grid: { left: width > 500 ? 150 : 104, right: 22, top: 8, bottom: 28 },
+    xAxis: {
+      type: 'log',
+      min: 1,
+      max: 10 ** Math.ceil(Math.log10(longest)),
+      axisLabel: {
+        color: INK,
+        // In a narrow one there is room for every other.
+        formatter: (ms: number) =>
+          width < 500 && Math.log10(ms) % 2 === 1 ? '' : ms < 1_000 ? `${ms} ms` : `${ms / 1_000} s`,
+      },
+      splitLine: { lineStyle: { color: LINE } },
+    },
+    yAxis: {
+      type: 'category',
+      inverse: true,
+      data: shown.map(({ label }) => label),
+      axisTick: { show: false },
+      axisLine: { lineStyle: { color: LINE } },
+      axisLabel: { color: INK, width: width > 500 ? 136 : 92, overflow: 'break' },
+    },
+    series: [
+      {
+        type: 'boxplot',
+        data: shown.map(({ times }) => times ?? []),
+        boxWidth: [10, 18],
+        itemStyle: { color: 'var(--box)', borderColor: 'var(--done)', borderWidth: 1.5 },
+      },
+      {
+        type: 'scatter',
+        symbol: 'rect',
+        symbolSize: [3, 28],
+        data: shown.flatMap(({ promised }, index) => (promised === undefined ? [] : [[promised, index]])),
+        itemStyle: { color: 'var(--promise)' },
+      },
+    ],
+  }));
+}
+
+function draw(optionFor: (size: { width: number; height: number }) => EChartsCoreOption): Html {
+  return html`${Object.entries(SIZES).map(
+    ([name, size]) => html`<div class="${name}">${trusted(svgOf(optionFor(size), size))}</div>`,
+  )}`;
+}
+
+/** What ECharts leaves for its own script, and styles that the page's policy would refuse. */
+const NOT_NEEDED = / (?:style|class|pointer-events|ecmeta_\w+|xmlns:xlink|version|baseProfile)="[^"]*"/g;
+
+function svgOf(option: EChartsCoreOption, size: { width: number; height: number }): string {
+  const chart = init(null, null, { renderer: 'svg', ssr: true, ...size });
+  try {
+    chart.setOption({ animation: false, textStyle: { fontFamily: 'sans-serif', fontSize: 12 }, ...option });
+    return chart
+      .renderToSVGString()
+      .replace(/<style[^>]*>.*?<\/style>/s, '')
+      .replace(/<rect [^>]*fill="none"[^>]*><\/rect>/, '')
+      .replaceAll(NOT_NEEDED, '')
+      .replace('<svg ', '<svg aria-hidden="true" focusable="false" ');
+  } finally {
+    chart.dispose();
+  }
+}

@@ -1,0 +1,69 @@
+import type { Client } from '@temporalio/client';
+import { SEARCH_ATTRIBUTES, TASK_WORKFLOW, type Lang, type TaskState } from '../contract.ts';
+import { textFor } from '../text/index.ts';
+import { count, elapsed } from './format.ts';
+import { html } from './html.ts';
+import { nameOf, section, table, type Links, type Section } from './parts.ts';
+import { reportText } from './text/index.ts';
+
+/** Tasks that have no outcome yet. */
+export interface InFlight {
+  total: number;
+  /** The first of them, the oldest first. */
+  tasks: { task_id: string; task_name: string; model: string; state: TaskState; started: number }[];
+}
+
+/** How many tasks are named. */
+const LISTED = 100;
+
+const STATES: TaskState[] = ['queued', 'dispatching', 'dispatched'];
+
+/** Asks the engine's list: one page of it, and how many there are. */
+export async function tasksInFlight(client: Client, taskQueue: string, timeoutMs: number): Promise<InFlight> {
+  const { status, taskName, model } = SEARCH_ATTRIBUTES;
+  const states = STATES.map((state) => `"${state}"`).join(', ');
+  const query = `WorkflowType = "${TASK_WORKFLOW}" AND TaskQueue = ${JSON.stringify(taskQueue)} AND ExecutionStatus = "Running" AND ${status.name} IN (${states})`;
+  return await client.connection.withDeadline(Date.now() + timeoutMs, async () => {
+    const tasks: InFlight['tasks'] = [];
+    for await (const { workflowId, startTime, typedSearchAttributes: attributes } of client.workflow.list({
+      query,
+      pageSize: LISTED,
+    })) {
+      tasks.push({
+        task_id: workflowId,
+        task_name: attributes.get(taskName) ?? '',
+        model: attributes.get(model) ?? '',
+        state: (attributes.get(status) ?? 'dispatching') as TaskState,
+        started: startTime.getTime(),
+      });
+      if (tasks.length === LISTED) break;
+    }
+    const total = tasks.length < LISTED ? tasks.length : (await client.workflow.count(query)).count;
+    return { total, tasks: tasks.toSorted((a, b) => a.started - b.started) };
+  });
+}
+
+/** @param inFlight `undefined` where the engine is out of reach. */
+export function inFlightSection(inFlight: InFlight | undefined, lang: Lang, links: Links, now: number): Section {
+  const say = reportText(lang);
+  const text = textFor(lang);
+  const words = say.inFlight;
+  const rows = inFlight?.tasks.map((task) => [
+    nameOf(task, links),
+    text.state[task.state],
+    html`<bdi>${task.model}</bdi>`,
+    elapsed(Math.floor(Math.max(0, now - task.started) / 1000) * 1000),
+    task.task_id,
+  ]);
+  const more = inFlight ? inFlight.total - inFlight.tasks.length : 0;
+  return section(
+    'in-flight',
+    words.heading,
+    rows === undefined
+      ? html`<p class="warn">${words.away}</p>`
+      : rows.length === 0
+        ? html`<p>${words.none}</p>`
+        : html`${table({ label: words.heading, columns: words.columns, rows, texts: [0, 1, 2, 4] })}
+          ${more > 0 && html`<p class="quiet">${words.more(count(more, lang))}</p>`}`,
+  );
+}

@@ -1,0 +1,269 @@
+import { pathToFileURL } from 'node:url';
+import { join } from 'node:path';
+import type { Cost, Lang } from '../contract.ts';
+import { textFor, type Text } from '../text/index.ts';
+import type { Use } from '../usage.ts';
+import { boxes, stackedBars } from './charts.ts';
+import type { Entry } from './entries.ts';
+import { durationOf, OUTCOMES, type Failure, type Figures, type Latency } from './figures.ts';
+import { compact, count, elapsed, minute, price, share, spanLabel, spanName } from './format.ts';
+import { html, type Html, type Part } from './html.ts';
+import { legend, nameOf, section, table, type Links, type Section } from './parts.ts';
+import { reportText, type ReportText } from './text/index.ts';
+
+/** What the sections are told with. */
+interface Teller {
+  say: ReportText;
+  text: Text;
+  lang: Lang;
+  links: Links;
+  n: (value: number) => string;
+}
+
+/** Everything a report tells of results, as sections of a page. */
+export function sectionsOf(figures: Figures, lang: Lang, links: Links): Section[] {
+  const teller: Teller = { say: reportText(lang), text: textFor(lang), lang, links, n: (value) => count(value, lang) };
+  const sections = [overview, overTime, latency, usage, polling, slowest, dearest, failures];
+  return sections.map((tell) => tell(figures, teller));
+}
+
+/** One figure of the overview, with what is to be known of it. */
+function tile(label: string, value: Part, ...notes: (string | false)[]): Html {
+  return html`<div class="tile">
+    <dt>${label}</dt>
+    <dd>${value}${notes.filter((note) => note !== false).map((note) => html`<small>${note}</small>`)}</dd>
+  </div>`;
+}
+
+function overview({ tasks, outcomes, byModel, ...figures }: Figures, { say, lang, n }: Teller): Section {
+  const words = say.overview;
+  const { total, polling_estimate: polled, damaged } = byModel;
+  return section(
+    'overview',
+    words.heading,
+    html`${tasks === 0 && html`<p>${say.none}</p>`}
+      <dl class="tiles">
+        ${tile(words.tasks, n(tasks), figures.untold > 0 && words.untold(n(figures.untold)))}
+        ${tile(
+          words.done,
+          tasks === 0 ? '–' : share(outcomes.done / tasks, lang),
+          figures.truncated > 0 && words.truncated(n(figures.truncated)),
+          figures.late > 0 && words.late(n(figures.late)),
+        )}
+        ${tile(words.tokens, compact(total.tokens.total, lang))}
+        ${tile(
+          words.cost,
+          total.cost.length > 0 ? total.cost.map(price).join(' + ') : total.answered > 0 ? words.noPrice : '–',
+          total.cost.length > 0 && total.unpriced > 0 && words.unpriced(n(total.unpriced)),
+        )}
+        ${tile(words.saved, polled.tokens === 0 ? '–' : share(1 - total.tokens.total / polled.tokens, lang))}
+      </dl>
+      ${damaged > 0 && html`<p class="warn">${say.damaged(n(damaged))}</p>`}`,
+  );
+}
+
+const OUTCOME_COLORS = { done: 'done', failed: 'failed', timed_out: 'timed-out', cancelled: 'cancelled' } as const;
+
+function overTime({ overTime, span, tasks }: Figures, { say, text, n, lang }: Teller): Section {
+  const words = say.overTime;
+  const series = OUTCOMES.map((outcome) => ({
+    name: text.state[outcome],
+    color: OUTCOME_COLORS[outcome],
+    values: overTime.map(({ counts }) => counts[outcome]),
+  }));
+  const rows = overTime.map(({ key, counts }) => {
+    const all = OUTCOMES.map((outcome) => counts[outcome]);
+    return [spanName(key), ...[...all, all.reduce((a, b) => a + b, 0)].map(n)];
+  });
+  return section(
+    'over-time',
+    words.heading,
+    tasks === 0
+      ? html`<p>${say.none}</p>`
+      : html`<figure>
+          <figcaption>${legend(series)}</figcaption>
+          ${stackedBars(
+            overTime.map(({ key }) => spanLabel(key)),
+            series,
+            (value) => compact(value, lang),
+          )}
+          ${table({
+            fold: say.table,
+            label: words.heading,
+            columns: [words.columns[span], ...series.map(({ name }) => name), words.total],
+            rows,
+          })}
+        </figure>`,
+  );
+}
+
+function latency({ latencies, untimed, tasks }: Figures, { say, n, lang }: Teller): Section {
+  const words = say.latency;
+  const under = ({ promised }: Latency): string => (promised === undefined ? '' : words.under(elapsed(promised)));
+  const rows = latencies.map((step) => [
+    words.steps[step.step],
+    n(step.tasks),
+    ...(['p50', 'p95', 'p99', 'max'] as const).map((name) => (step.times ? elapsed(step.times[name]) : '')),
+    under(step),
+    step.kept === undefined ? '' : share(step.kept, lang),
+  ]);
+  const drawn = latencies.map(({ step, times, promised }) => ({
+    label: words.steps[step],
+    ...(times && { times: [times.p5, times.p25, times.p50, times.p75, times.p95] as const }),
+    ...(promised !== undefined && { promised }),
+  }));
+  return section(
+    'latency',
+    words.heading,
+    html`${
+      latencies.some((step) => step.tasks > 0)
+        ? html`<figure>
+            ${boxes(drawn)}
+            <figcaption class="quiet">${words.about}</figcaption>
+            ${table({ label: words.heading, columns: words.columns, rows })}
+          </figure>`
+        : tasks === 0 && html`<p>${say.none}</p>`
+    }
+    ${untimed > 0 && tasks > 0 && html`<p class="quiet">${words.untimed(n(untimed))}</p>`}`,
+  );
+}
+
+function usage({ byModel, byTime, span, overTime }: Figures, { say, n, lang }: Teller): Section {
+  const words = say.usage;
+  const row = (key: Part, { tasks, tokens, cost, unpriced }: Use): Part[] => [
+    key,
+    ...[tasks, tokens.prompt, tokens.cached, tokens.completion, tokens.reasoning, tokens.total].map(n),
+    html`${cost.map(price).join(' + ')} ${unpriced > 0 && html`<small>${words.unpriced(n(unpriced))}</small>`}`,
+  ];
+  const spans = new Map(byTime.groups.map((group) => [group.key, group]));
+  const labels = overTime.map(({ key }) => spanLabel(key));
+  const values = (of: (use: Use) => number): number[] =>
+    overTime.map(({ key }) => {
+      const use = spans.get(key);
+      return use ? of(use) : 0;
+    });
+  const tokens = [
+    { name: words.prompt, color: 'prompt', values: values((use) => use.tokens.prompt) },
+    { name: words.completion, color: 'completion', values: values((use) => use.tokens.completion) },
+  ];
+  const costIn = (currency: Cost['currency']): Html => {
+    const amounts = values(({ cost }) => cost.find((sum) => sum.currency === currency)?.amount ?? 0);
+    return html`<figure>
+      <h3>${words.costOverTime(currency)}</h3>
+      ${stackedBars(labels, [{ name: currency, color: 'cost', values: amounts }], (amount) =>
+        price({ amount, currency }).replace(/\.00$/, ''),
+      )}
+    </figure>`;
+  };
+  const { total } = byModel;
+  return section(
+    'usage',
+    words.heading,
+    total.tokens.total === 0
+      ? html`<p>${say.none}</p>`
+      : html`<figure>
+            <h3>${words.tokensOverTime}</h3>
+            <figcaption>${legend(tokens)}</figcaption>
+            ${stackedBars(labels, tokens, (value) => compact(value, lang))}
+          </figure>
+          ${total.cost.map(({ currency }) => costIn(currency))}
+          <h3>${words.byModel}</h3>
+          ${table({
+            label: words.byModel,
+            columns: [words.model, ...words.columns],
+            rows: [
+              ...byModel.groups.map(({ key, ...use }) => row(html`<bdi>${key}</bdi>`, use)),
+              row(words.total, total).map((cell) => html`<b>${cell}</b>`),
+            ],
+          })}
+          ${table({
+            fold: words.byTime[span],
+            label: words.byTime[span],
+            columns: [say.overTime.columns[span], ...words.columns],
+            rows: byTime.groups.map(({ key, ...use }) => row(spanName(key), use)),
+          })}`,
+  );
+}
+
+function polling({ byModel: { total, polling_estimate } }: Figures, { say, n, lang }: Teller): Section {
+  const { tokens, cost, own_cost } = polling_estimate;
+  const [polled, own] = [cost, own_cost].map((amount) => price({ amount, currency: 'CNY' })) as [string, string];
+  const saved = share(tokens === 0 ? 0 : 1 - total.tokens.total / tokens, lang);
+  return section(
+    'polling',
+    say.polling.heading,
+    tokens === 0 ? html`<p>${say.none}</p>` : html`<p>${say.polling.sentence(n(tokens), polled, own, saved)}</p>`,
+  );
+}
+
+function slowest({ slowest }: Figures, teller: Teller): Section {
+  return section('slowest', teller.say.ranked.slowest, ranked(slowest, teller.say.ranked.slowest, teller));
+}
+
+function dearest({ dearest }: Figures, teller: Teller): Section {
+  const words = teller.say.ranked;
+  const lists = dearest.map(
+    ({ by, entries }) =>
+      html`<h3>${words.by[by]}</h3>
+        ${ranked(entries, words.by[by], teller)}`,
+  );
+  return section('dearest', words.dearest, dearest.length > 0 ? html`${lists}` : html`<p>${words.none}</p>`);
+}
+
+function ranked(entries: Entry[], label: string, { say, text, n, links }: Teller): Html {
+  const words = say.ranked;
+  if (entries.length === 0) return html`<p>${words.none}</p>`;
+  const rows = entries.map((entry) => {
+    const took = durationOf(entry);
+    return [
+      nameOf(entry, links),
+      text.state[entry.status],
+      html`<bdi>${entry.model}</bdi>`,
+      took === undefined ? '' : took === 0 ? '< 1 s' : elapsed(took),
+      entry.tokens ? n(entry.tokens.total) : '',
+      entry.cost ? price(entry.cost) : '',
+      minute(entry.completed_at),
+      fileOf(entry, links, words.file),
+    ];
+  });
+  const columns = links.results === undefined ? words.columns.slice(0, -1) : words.columns;
+  return table({ label, columns, rows: rows.map((row) => row.slice(0, columns.length)), texts: [0, 1, 2] });
+}
+
+function fileOf({ task_id }: Entry, { results }: Links, words: string): Part {
+  return (
+    results !== undefined &&
+    html`<a href="${pathToFileURL(join(results, `${task_id}.json`)).href}" title="${task_id}">${words}</a>`
+  );
+}
+
+function failures({ failures }: Figures, teller: Teller): Section {
+  const { say, n, links } = teller;
+  const words = say.failures;
+  return section(
+    'failures',
+    words.heading,
+    failures.length === 0
+      ? html`<p>${words.none}</p>`
+      : table({
+          label: words.heading,
+          columns: words.columns,
+          rows: failures.map((failure) => [
+            reasonOf(failure, teller),
+            n(failure.tasks),
+            html`${nameOf(failure.last, links)} <small>${minute(failure.last.completed_at)}</small>`,
+          ]),
+          texts: [0, 2],
+        }),
+  );
+}
+
+/** In the user's words, and beneath them in those of whoever failed, unless strangers might read along. */
+function reasonOf({ type, message, last }: Failure, { text, links }: Teller): Html {
+  const sentence = Object.hasOwn(text.reasons, type) ? text.reasons[type] : undefined;
+  const known = sentence ?? (type === 'timed_out' ? text.state.timed_out : undefined);
+  const detail = links.results !== undefined && message !== '' && message;
+  return html`${known ?? (detail || `${text.state[last.status]}: ${type}`)}${
+    known !== undefined && detail && html`<br /><small>${detail}</small>`
+  }`;
+}
