@@ -6,6 +6,7 @@ import { MAX_CALLBACK_BYTES, TASK_ID, type Callback } from './contract.ts';
 import type { Courier } from './courier.ts';
 import { Undeliverable, unknownTask, type UndeliverableReason } from './delivery.ts';
 import { JournalUnavailable } from './journal.ts';
+import { countAnswer, noteAccepted } from './metrics/webhook.ts';
 import { createRefusalLog } from './refusal-log.ts';
 import { BodyReader, UnreadBody } from './request-body.ts';
 import { BadSignature, createVerifier } from './signature.ts';
@@ -67,6 +68,7 @@ export function createWebhook({ courier, secrets, log }: WebhookOptions): Reques
   app
     .route('/kimi/webhook/:taskId')
     .post(async (request, response) => {
+      const since = performance.now();
       requireJson(request);
       // Who cannot have signed anything is not listened to.
       const verify = verifierOf(request.headers);
@@ -82,6 +84,8 @@ export function createWebhook({ courier, secrets, log }: WebhookOptions): Reques
       const status = await courier.accept(callback).catch((error: unknown) => {
         throw refusal(error);
       });
+      countAnswer(status);
+      noteAccepted(performance.now() - since);
       log.info({ task_id: taskId, status }, 'callback');
       response.status(status === 'queued' ? 202 : 200).json({ task_id: taskId, status });
     })
@@ -163,6 +167,7 @@ function answerError(log: Logger): ErrorRequestHandler {
     if (!answer) log.error({ err: error, path }, 'unexpected error');
     const { status, code, message } =
       answer ?? new HttpError(500, 'internal_error', 'an unexpected error; it is in the webhook’s log');
+    countAnswer(code);
     // The provider is not told of folders; the log is.
     const why = (answer?.cause as Error | undefined)?.message;
     if (answer) noteRefusal({ path, status, code, ...(why !== undefined && { why }) });

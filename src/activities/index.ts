@@ -1,4 +1,5 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
+import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
 import { FAILURE, type LimiterActivities, type TaskActivities } from '../contract.ts';
 import type { Gateway } from '../gateway.ts';
 import { GatewayError } from '../gateway.ts';
@@ -6,6 +7,8 @@ import { beating } from '../heartbeat.ts';
 import type { KimiClient } from '../kimi/client.ts';
 import { KimiError, type KimiErrorKind } from '../kimi/errors.ts';
 import { endedTasks, startLimiter, tasksInFlight, type LimiterStart } from '../limiter.ts';
+import { labelOf } from '../kimi/models.ts';
+import { workerMetrics } from '../metrics/meter.ts';
 import type { PluginWake } from '../plugin-wake.ts';
 import { pluginWake } from '../reply.ts';
 import type { ResultStore } from '../results.ts';
@@ -19,12 +22,22 @@ export interface ActivityDependencies {
   reply?: PluginWake['reply'] | undefined;
   /** How the limiter is started where a task does not find it. */
   limiter: LimiterStart;
+  /** Where what is counted goes; nowhere if not given. */
+  meter?: MetricMeter;
 }
 
 export type Activities = TaskActivities & LimiterActivities;
 
 /** Every input and output of a task, and of the limiter. A second run of any of them changes nothing. */
-export function createActivities({ kimi, results, gateway, reply, limiter }: ActivityDependencies): Activities {
+export function createActivities({
+  kimi,
+  results,
+  gateway,
+  reply,
+  limiter,
+  meter = noopMetricMeter,
+}: ActivityDependencies): Activities {
+  const metrics = workerMetrics(meter);
   return {
     async dispatch(task) {
       return await beating(async () => {
@@ -43,22 +56,32 @@ export function createActivities({ kimi, results, gateway, reply, limiter }: Act
     async persist(result) {
       // With the price of today: a later table changes nothing of what was paid.
       const cost = kimi.costOf(result);
-      return await results.persist({ ...result, ...(cost && { cost }) });
+      const completed_at = await results.persist({ ...result, ...(cost && { cost }) });
+      if (result.tokens) metrics.answered(labelOf(result.model), result.tokens, cost);
+      return completed_at;
     },
 
     async wake(task_id, text, key, told = { lang: 'zh-TW' }) {
       const result = await results.read(task_id).catch(() => undefined);
       // Noted in the file alone where the task could not be told: the engine or all workers were away.
-      if (result?.acknowledged) return 'acknowledged';
+      if (result?.acknowledged) {
+        metrics.wake('acknowledged');
+        return 'acknowledged';
+      }
       const wake = reply
         ? pluginWake(reply, text, task_id, told, result, await results.pathToShow(task_id))
         : { text, mode: 'now' as const };
+      const { cancellationSignal } = Context.current();
       return await beating(async () => {
         try {
-          await gateway.wake(wake, key ?? task_id, Context.current().cancellationSignal);
+          await gateway.wake(wake, key ?? task_id, cancellationSignal);
+          metrics.wake('woken');
           return 'woken' as const;
         } catch (error) {
-          throw error instanceof GatewayError ? wakeFailure(error) : error;
+          if (!(error instanceof GatewayError)) throw error;
+          // What its own task has called off says nothing of the gateway.
+          if (!cancellationSignal.aborted) metrics.wake(error.retryable ? 'failed' : 'refused');
+          throw wakeFailure(error);
         }
       });
     },

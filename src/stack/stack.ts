@@ -108,7 +108,12 @@ async function startChildren(options: StackOptions, children: Children): Promise
       name,
       command: process.execPath,
       args: ['--enable-source-maps', join(DIST, `${name}.js`)],
-      env: { ...env, [portVariable]: String(portOf(portVariable, options)), ...extra },
+      env: {
+        ...env,
+        [portVariable]: String(portOf(portVariable, options)),
+        ...metricsPort(name, config),
+        ...extra,
+      },
       logFile: join(logs, `${name}.log`),
       kind: 'service',
       onRestart: options.onRestart,
@@ -270,6 +275,14 @@ type PortVariable =
 function portOf(variable: PortVariable, { config, anyPort }: StackOptions): number {
   // Nobody has to find the simulated Kimi by its port.
   return (anyPort || variable === 'KIMI_SIMULATOR_PORT') && !config.isSet(variable) ? 0 : config[variable];
+}
+
+/** How far each service's metrics are from `KIMI_METRICS_PORT`; nothing is measured in the others. */
+const METRICS_OFFSET: Record<string, number> = { webhook: 0, worker: 1, relay: 2 };
+
+function metricsPort(name: string, { KIMI_METRICS_PORT: first }: Config): NodeJS.ProcessEnv {
+  const offset = METRICS_OFFSET[name];
+  return first === undefined || offset === undefined ? {} : { KIMI_METRICS_PORT: String(first + offset) };
 }
 
 /** Where the secret lies that `up` made. */
