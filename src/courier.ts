@@ -84,7 +84,8 @@ export class Courier {
         return await deliver(client, callback, ENGINE_TIMEOUT_MS.direct);
       } catch (error) {
         if (error instanceof Undeliverable) throw error;
-        log.warn(`${(error as Error).message}; the callback of task ${callback.metadata.task_id} goes to the journal`);
+        const { task_id } = callback.metadata;
+        log.warn({ task_id }, `${(error as Error).message}; the callback of task ${task_id} goes to the journal`);
       } finally {
         this.underWay -= 1;
       }

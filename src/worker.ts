@@ -56,7 +56,8 @@ await runService('worker', async (config, log) => {
   });
   const gateway = new Gateway({ wakeUrl: wakeUrl(config), token: config.OPENCLAW_WAKE_TOKEN });
   const limiter = { taskQueue: config.KIMI_TASK_QUEUE, limits: limitsOf(config), lang: config.KIMI_LANG };
-  const activities = createActivities({ kimi, results, gateway, reply: pluginReply(config), limiter, meter });
+  const reply = pluginReply(config);
+  const activities = createActivities({ kimi, results, gateway, reply, limiter, meter, log });
   const worker = await createWorker(config, { taskQueue: config.KIMI_TASK_QUEUE, activities });
 
   if (worker.client) await configureLimiter(worker.client, limiter);

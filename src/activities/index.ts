@@ -1,5 +1,6 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
+import { pino, type Logger } from 'pino';
 import { FAILURE, type LimiterActivities, type TaskActivities } from '../contract.ts';
 import type { Gateway } from '../gateway.ts';
 import { GatewayError } from '../gateway.ts';
@@ -22,8 +23,9 @@ export interface ActivityDependencies {
   reply?: PluginWake['reply'] | undefined;
   /** How the limiter is started where a task does not find it. */
   limiter: LimiterStart;
-  /** Where what is counted goes; nowhere if not given. */
+  /** Where what is counted goes, and what happens is told; nowhere if not given. */
   meter?: MetricMeter;
+  log?: Logger;
 }
 
 export type Activities = TaskActivities & LimiterActivities;
@@ -36,15 +38,22 @@ export function createActivities({
   reply,
   limiter,
   meter = noopMetricMeter,
+  log = pino({ level: 'silent' }),
 }: ActivityDependencies): Activities {
   const metrics = workerMetrics(meter);
   return {
     async dispatch(task) {
+      const { task_id, model } = task;
       return await beating(async () => {
         try {
-          return await kimi.dispatch(task, Context.current().cancellationSignal);
+          const dispatched = await kimi.dispatch(task, Context.current().cancellationSignal);
+          log.info({ task_id, model, api_id: dispatched.api_id }, 'dispatched');
+          return dispatched;
         } catch (error) {
-          throw error instanceof KimiError ? dispatchFailure(error, task.limiter !== undefined) : error;
+          if (!(error instanceof KimiError)) throw error;
+          const { kind, type, message } = error;
+          log.warn({ task_id, model, kind, type }, message);
+          throw dispatchFailure(error, task.limiter !== undefined);
         }
       });
     },
@@ -57,6 +66,8 @@ export function createActivities({
       // With the price of today: a later table changes nothing of what was paid.
       const cost = kimi.costOf(result);
       const completed_at = await results.persist({ ...result, ...(cost && { cost }) });
+      const { task_id, status, late, error } = result;
+      log.info({ task_id, status, ...(late && { late }), ...(error && { type: error.type }) }, 'saved');
       if (result.tokens) metrics.answered(labelOf(result.model), result.tokens, cost);
       return completed_at;
     },
@@ -76,11 +87,13 @@ export function createActivities({
         try {
           await gateway.wake(wake, key ?? task_id, cancellationSignal);
           metrics.wake('woken');
+          log.info({ task_id }, 'agent woken');
           return 'woken' as const;
         } catch (error) {
           if (!(error instanceof GatewayError)) throw error;
           // What its own task has called off says nothing of the gateway.
           if (!cancellationSignal.aborted) metrics.wake(error.retryable ? 'failed' : 'refused');
+          log.warn({ task_id, type: error.type }, error.message);
           throw wakeFailure(error);
         }
       });
@@ -88,6 +101,7 @@ export function createActivities({
 
     async acknowledge(task_id) {
       await results.acknowledge(task_id);
+      log.info({ task_id }, 'acknowledged');
     },
 
     async startLimiter() {
