@@ -52,7 +52,7 @@ const [clear, encrypted] = await Promise.all([
     // Its other form loads its parts in a way that no bundler sees.
     alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
     entryPoints: { 'kimi-dispatch': from('src/cli.ts'), 'cli-main': from('src/cli/main.ts') },
-    external: ['@temporalio/testing', '@aws-sdk/client-s3', './cli-main.js'],
+    external: ['@temporalio/testing', '@aws-sdk/client-s3', '@opentelemetry/*', './cli-main.js'],
     minifySyntax: true,
     minifyWhitespace: true,
     banner: { js: COMMONJS_WORDS },

@@ -123,6 +123,7 @@ const VARIABLES = {
   KIMI_JOURNAL_MAX_BYTES: [wholeNumber.positive('needs a number above 0').default(1_073_741_824), '1073741824'],
   KIMI_METRICS_PORT: [metricsPort.optional(), '9464'],
   KIMI_METRICS_HOST: [z.union([z.ipv4(), z.ipv6()], 'needs an IP address').default('127.0.0.1'), '127.0.0.1'],
+  OTEL_EXPORTER_OTLP_ENDPOINT: [httpUrl.optional(), 'http://127.0.0.1:4318'],
   KIMI_LOG_LEVEL: [z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'), 'info'],
   TEMPORAL_ADDRESS: [z.string().optional(), '127.0.0.1:7233'],
   TEMPORAL_CLI_PATH: [folder.optional(), '/usr/local/bin/temporal'],

@@ -6,6 +6,7 @@ import { ServiceError } from './errors.ts';
 import { EXIT } from './exit.ts';
 import { createLog } from './log.ts';
 import { EngineUnreachable } from './temporal.ts';
+import { startTracing, stopTracing } from './tracing.ts';
 
 /** What a service says to the process that started it, once it is ready. */
 export interface Ready {
@@ -48,6 +49,7 @@ export async function runService(
     if (!process.send) loadEnvFiles();
     const config = readConfig();
     log = createLog(name, config.KIMI_LOG_LEVEL);
+    await startTracing(name, config.OTEL_EXPORTER_OTLP_ENDPOINT);
     const service = await start(config, log);
     process.removeListener('disconnect', abandon);
     let stopping = false;
@@ -68,6 +70,7 @@ export async function runService(
     log.fatal(expected ? error.message : { err: error }, expected ? undefined : 'stopped by an unexpected error');
     process.exitCode = error instanceof EngineUnreachable ? EXIT.engine : expected ? EXIT.config : EXIT.unexpected;
   }
+  await stopTracing();
   // Everything has been drained: a native handle or the IPC channel must not keep the process alive.
   process.exit();
 }

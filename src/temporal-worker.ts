@@ -1,13 +1,22 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MetricMeter, MetricTags } from '@temporalio/common';
-import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import {
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type WorkerInterceptors,
+  type WorkerOptions,
+} from '@temporalio/worker';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import { DIST } from './paths.ts';
 import { ServiceError } from './errors.ts';
 import { BUCKETS } from './metrics/meter.ts';
 import { openPayloads } from './payloads/converter.ts';
+import { taskIdIn } from './contract.ts';
+import { traced } from './tracing.ts';
 import { engineOptions, EngineUnreachable, ensureSearchAttributes } from './temporal.ts';
 
 /**
@@ -80,6 +89,18 @@ export function workflowLabels({ options: { namespace, taskQueue } }: Worker, wo
   return { namespace, taskQueue, workflowType };
 }
 
+/** Each activity of a task is a span of its trace. */
+const TRACING: WorkerInterceptors = {
+  activity: [
+    ({ info: { activityType, workflowExecution } }) => ({
+      inbound: {
+        execute: async (input, next) =>
+          await traced(taskIdIn(workflowExecution?.workflowId), activityType, async () => await next(input)),
+      },
+    }),
+  ],
+};
+
 /** Connects a worker. The caller runs it. */
 export async function createWorker(config: Config, work: Work): Promise<Worker> {
   const [worker] = await createWorkers(config, [work]);
@@ -107,6 +128,7 @@ export async function createWorkers(config: Config, works: Work[]): Promise<Work
           namespace,
           ...(workflows && { workflowBundle: { codePath } }),
           dataConverter,
+          interceptors: TRACING,
           stickyQueueScheduleToStartTimeout: STICKY_SCHEDULE_TO_START_MS,
           shutdownGraceTime: SHUTDOWN_GRACE_MS,
           // A task waiting for its callback holds its workflow in memory; beyond this many, the oldest is replayed when needed.

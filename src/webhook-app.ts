@@ -9,6 +9,7 @@ import { JournalUnavailable } from './journal.ts';
 import { countAnswer, noteAccepted } from './metrics/webhook.ts';
 import { createRefusalLog } from './refusal-log.ts';
 import { BodyReader, UnreadBody } from './request-body.ts';
+import { traced } from './tracing.ts';
 import { BadSignature, createVerifier } from './signature.ts';
 
 export interface WebhookOptions {
@@ -81,7 +82,8 @@ export function createWebhook({ courier, secrets, log }: WebhookOptions): Reques
         throw new HttpError(400, 'task_mismatch', 'metadata.task_id is not the task in the path');
       }
       if (!TASK_ID.test(taskId)) throw refusal(unknownTask(taskId));
-      const status = await courier.accept(callback).catch((error: unknown) => {
+      const accepted = traced(taskId, 'callback', async () => await courier.accept(callback));
+      const status = await accepted.catch((error: unknown) => {
         throw refusal(error);
       });
       countAnswer(status);

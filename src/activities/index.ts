@@ -12,6 +12,7 @@ import { labelOf } from '../kimi/models.ts';
 import { workerMetrics } from '../metrics/meter.ts';
 import type { PluginWake } from '../plugin-wake.ts';
 import { pluginWake } from '../reply.ts';
+import { traceTask } from '../tracing.ts';
 import type { ResultStore } from '../results.ts';
 
 /** What the activities reach the world with. */
@@ -68,6 +69,8 @@ export function createActivities({
       const completed_at = await results.persist({ ...result, ...(cost && { cost }) });
       const { task_id, status, late, error } = result;
       log.info({ task_id, status, ...(late && { late }), ...(error && { type: error.type }) }, 'saved');
+      // A late answer belongs to the same trace, whose span has been told.
+      if (!late) traceTask(result);
       if (result.tokens) metrics.answered(labelOf(result.model), result.tokens, cost);
       return completed_at;
     },

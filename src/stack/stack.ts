@@ -95,6 +95,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     AWS_SECRET_ACCESS_KEY,
     AWS_SESSION_TOKEN,
     WEBHOOK_ADDITIONAL_SECRETS,
+    OTEL_EXPORTER_OTLP_HEADERS,
     ...env
   } = process.env;
   const signing = { WEBHOOK_SECRET: await webhookSecret(config) };
@@ -112,6 +113,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
         ...env,
         [portVariable]: String(portOf(portVariable, options)),
         ...metricsPort(name, config),
+        OTEL_EXPORTER_OTLP_HEADERS,
         ...extra,
       },
       logFile: join(logs, `${name}.log`),
