@@ -95,8 +95,10 @@ export function createActivities({
         } catch (error) {
           if (!(error instanceof GatewayError)) throw error;
           // What its own task has called off says nothing of the gateway.
-          if (!cancellationSignal.aborted) metrics.wake(error.retryable ? 'failed' : 'refused');
-          log.warn({ task_id, type: error.type }, error.message);
+          if (!cancellationSignal.aborted) {
+            metrics.wake(error.retryable ? 'failed' : 'refused');
+            log.warn({ task_id, type: error.type }, error.message);
+          }
           throw wakeFailure(error);
         }
       });
