@@ -246,7 +246,7 @@ async function setStage(folder: string, limit: string): Promise<Stage> {
 }
 
 /** Where the Temporal server lies: the same for the bench as for any other stack on this machine. */
-const KEPT = new Set(['KIMI_CACHE', 'TEMPORAL_CLI_PATH']);
+const KEPT = new Set(['KIMI_CACHE', 'TEMPORAL_CLI_PATH', 'KIMI_METRICS_PORT']);
 
 /** The id the bench, as Kimi, gives a task. */
 const apiId = (task_id: string): string => `cmpl-${task_id}`;

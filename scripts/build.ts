@@ -56,7 +56,7 @@ const [clear, encrypted] = await Promise.all([
       'cli-main': from('src/cli/main.ts'),
       'report-thread': from('src/report/thread.ts'),
     },
-    external: ['@temporalio/testing', '@aws-sdk/client-s3', './cli-main.js'],
+    external: ['@temporalio/testing', '@aws-sdk/client-s3', '@opentelemetry/*', './cli-main.js'],
     minifySyntax: true,
     minifyWhitespace: true,
     banner: { js: COMMONJS_WORDS },

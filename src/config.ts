@@ -35,6 +35,8 @@ const signingSecret = z
   .refine((value) => !value.startsWith('whsec_') || isBase64(value.slice(6)), 'needs base64 of 16 bytes after whsec_');
 /** 0 asks for any free port. */
 const port = wholeNumber.min(0, 'needs a port from 0 to 65535').max(65535, 'needs a port from 0 to 65535');
+/** Of the first process; two more take the next two. */
+const metricsPort = wholeNumber.min(1, 'needs a port from 1 to 65533').max(65533, 'needs a port from 1 to 65533');
 const httpUrl = z.url({ protocol: /^https?$/ });
 const folder = z.string().transform((path) => resolve(path.replace(/^~(?=\/|$)/, homedir())));
 /** `id:base64` pairs, separated by spaces or commas. A key is held so that printing the configuration shows nothing of it. */
@@ -122,6 +124,9 @@ const VARIABLES = {
   KIMI_CACHE: [folder.default(paths.cache), '~/.cache/kimi-dispatch'],
   KIMI_JOURNAL_DIR: [folder.optional(), '~/.local/share/kimi-dispatch/journal'],
   KIMI_JOURNAL_MAX_BYTES: [wholeNumber.positive('needs a number above 0').default(1_073_741_824), '1073741824'],
+  KIMI_METRICS_PORT: [metricsPort.optional(), '9464'],
+  KIMI_METRICS_HOST: [z.union([z.ipv4(), z.ipv6()], 'needs an IP address').default('127.0.0.1'), '127.0.0.1'],
+  OTEL_EXPORTER_OTLP_ENDPOINT: [httpUrl.optional(), 'http://127.0.0.1:4318'],
   KIMI_LOG_LEVEL: [z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'), 'info'],
   TEMPORAL_ADDRESS: [z.string().optional(), '127.0.0.1:7233'],
   TEMPORAL_CLI_PATH: [folder.optional(), '/usr/local/bin/temporal'],

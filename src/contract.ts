@@ -545,6 +545,12 @@ export const ROUTE_MEMO = 'route';
 /** Task ids are ours alone: this is checked before an id is used in a path or a workflow id. */
 export const TASK_ID = /^kimi-\d{1,12}-\d{1,9}$/;
 
+/** @returns the task that a workflow is of: its own, or its relay's. */
+export function taskIdIn(workflowId = ''): string | undefined {
+  const task_id = workflowId.replace(/^relay-/, '');
+  return TASK_ID.test(task_id) ? task_id : undefined;
+}
+
 /** @returns whether an answer is cut off: it is paid for, and not complete. */
 export function isTruncated({ finish_reason }: Pick<TaskResult, 'finish_reason'>): boolean {
   return finish_reason === 'length';

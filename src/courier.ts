@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Callback } from './contract.ts';
 import { writeDeadLetter } from './dead-letters.ts';
 import { deliver, engineAnswers, EngineUnavailable, Undeliverable, type Delivered } from './delivery.ts';
+import { countDeadLetter } from './metrics/webhook.ts';
 import { JournalUnavailable, type Journal, type JournalEntry, type JournalKey } from './journal.ts';
 
 export interface CourierOptions {
@@ -83,7 +84,8 @@ export class Courier {
         return await deliver(client, callback, ENGINE_TIMEOUT_MS.direct);
       } catch (error) {
         if (error instanceof Undeliverable) throw error;
-        log.warn(`${(error as Error).message}; the callback of task ${callback.metadata.task_id} goes to the journal`);
+        const { task_id } = callback.metadata;
+        log.warn({ task_id }, `${(error as Error).message}; the callback of task ${task_id} goes to the journal`);
       } finally {
         this.underWay -= 1;
       }
@@ -212,6 +214,7 @@ export class Courier {
     if (!isHopeless && (error instanceof EngineUnavailable || age < GIVE_UP_MS)) throw error;
     const reason = isHopeless ? error.reason : 'refused';
     const [received, process, count] = key;
+    countDeadLetter(reason);
     const { message } = error;
     const { deadLetters, log } = this.options;
     await writeDeadLetter(deadLetters, `${received}-${process}-${count}`, { reason, message, ...entry });

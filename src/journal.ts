@@ -56,6 +56,12 @@ export class Journal {
     return { entries: entryCount + this.pending.entries, bytes: pages * pageSize + this.pending.bytes };
   }
 
+  /** When the oldest entry came, in milliseconds since 1970; `undefined` where there is none. */
+  get oldest(): number | undefined {
+    for (const [received] of this.opened().getKeys({ limit: 1 })) return received;
+    return undefined;
+  }
+
   /**
    * Keeps a callback. It is on the disk when this returns; what many ask for at once is synced together.
    *

@@ -1,10 +1,12 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo, ListenOptions } from 'node:net';
-import { pino, type Logger } from 'pino';
+import type { Logger } from 'pino';
 import { ConfigError, readConfig, loadEnvFiles, type Config } from './config.ts';
 import { ServiceError } from './errors.ts';
 import { EXIT } from './exit.ts';
+import { createLog } from './log.ts';
 import { EngineUnreachable } from './temporal.ts';
+import { startTracing, stopTracing } from './tracing.ts';
 
 /** What a service says to the process that started it, once it is ready. */
 export interface Ready {
@@ -39,14 +41,15 @@ export async function runService(
   name: string,
   start: (config: Config, log: Logger) => Promise<Service>,
 ): Promise<void> {
-  let log: Logger = pino({ name });
+  let log = createLog(name);
   // Whatever it is that takes long to start: it ends with the one who started it.
   process.once('disconnect', abandon);
   try {
     // `up` has read them, and gives each process what it needs and no other's secrets.
     if (!process.send) loadEnvFiles();
     const config = readConfig();
-    log = pino({ name, level: config.KIMI_LOG_LEVEL });
+    log = createLog(name, config.KIMI_LOG_LEVEL);
+    await startTracing(name, config.OTEL_EXPORTER_OTLP_ENDPOINT);
     const service = await start(config, log);
     process.removeListener('disconnect', abandon);
     let stopping = false;
@@ -67,6 +70,7 @@ export async function runService(
     log.fatal(expected ? error.message : { err: error }, expected ? undefined : 'stopped by an unexpected error');
     process.exitCode = error instanceof EngineUnreachable ? EXIT.engine : expected ? EXIT.config : EXIT.unexpected;
   }
+  await stopTracing();
   // Everything has been drained: a native handle or the IPC channel must not keep the process alive.
   process.exit();
 }

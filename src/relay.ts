@@ -1,8 +1,9 @@
 /** The relay process: makes an API that answers in place call back. `node dist/relay.js` */
 import { join } from 'node:path';
 import { callbackBaseUrl } from './config.ts';
-import { limiterId, relayQueue, streamsQueue } from './contract.ts';
+import { limiterId, RELAY_WORKFLOW, relayQueue, streamsQueue } from './contract.ts';
 import { ServiceError } from './errors.ts';
+import { interruptionMetrics } from './metrics/meter.ts';
 import { openPayloads } from './payloads/converter.ts';
 import { healthServer, listen, runService } from './process.ts';
 import { createRelayApp } from './relay/app.ts';
@@ -10,7 +11,7 @@ import { createDeliveryActivities } from './relay/delivery-activities.ts';
 import { ReceivedStore } from './relay/received.ts';
 import { createStreamActivities } from './relay/stream-activities.ts';
 import { StreamingClient } from './relay/stream.ts';
-import { createWorkers } from './temporal-worker.ts';
+import { createWorkers, startRuntime, workflowLabels } from './temporal-worker.ts';
 import { lazyClient } from './temporal.ts';
 
 /** Heartbeats that come sooner after the one before wait for so long, in milliseconds: the first word is seen at once. */
@@ -31,11 +32,12 @@ await runService('relay', async (config, log) => {
   await received.prepare();
 
   const kimi = new StreamingClient({ apiUrl, apiKey, stallMs: config.KIMI_STALL_TIMEOUT_MS });
+  const meter = startRuntime(config, log);
   const taskQueue = relayQueue(config.KIMI_TASK_QUEUE);
-  const workers = await createWorkers(config, log, [
+  const workers = await createWorkers(config, [
     {
       taskQueue,
-      activities: createDeliveryActivities({ received, callbackBaseUrl: callbackBaseUrl(config), secret, log }),
+      activities: createDeliveryActivities({ received, callbackBaseUrl: callbackBaseUrl(config), secret, log, meter }),
     },
     {
       taskQueue: streamsQueue(taskQueue),
@@ -45,12 +47,16 @@ await runService('relay', async (config, log) => {
         limiter: limiterId(config.KIMI_TASK_QUEUE),
         onInterrupt: config.KIMI_ON_INTERRUPT,
         log,
+        meter,
       }),
       workflows: false,
       maxConcurrentActivityTaskExecutions: config.KIMI_RELAY_STREAMS,
       maxHeartbeatThrottleInterval: PROGRESS_MS,
     },
   ]);
+
+  const [worker] = workers;
+  if (worker) interruptionMetrics(meter).atZero(workflowLabels(worker, RELAY_WORKFLOW));
 
   const client = lazyClient(payloads.dataConverter);
   const app = createRelayApp({

@@ -1,11 +1,22 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import type { MetricMeter, MetricTags } from '@temporalio/common';
+import {
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type WorkerInterceptors,
+  type WorkerOptions,
+} from '@temporalio/worker';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import { DIST } from './paths.ts';
 import { ServiceError } from './errors.ts';
+import { BUCKETS } from './metrics/meter.ts';
 import { openPayloads } from './payloads/converter.ts';
+import { taskIdIn } from './contract.ts';
+import { traced } from './tracing.ts';
 import { engineOptions, EngineUnreachable, ensureSearchAttributes } from './temporal.ts';
 
 /**
@@ -33,25 +44,73 @@ type Work = Pick<
   workflows?: false;
 };
 
+/**
+ * Starts the SDK's runtime, once for each process, before its workers. With `KIMI_METRICS_PORT` it serves `/metrics`.
+ *
+ * @returns where what is counted goes.
+ * @throws {ServiceError} where the port cannot be used.
+ */
+export function startRuntime({ KIMI_METRICS_HOST: host, KIMI_METRICS_PORT: port }: Config, log: Logger): MetricMeter {
+  const metrics = {
+    attachServiceName: false,
+    prometheus: {
+      bindAddress: `${host.includes(':') ? `[${host}]` : host}:${port}`,
+      // As Prometheus wants names and units to be.
+      countersTotalSuffix: true,
+      unitSuffix: true,
+      useSecondsForDurations: true,
+      histogramBucketOverrides: BUCKETS,
+    },
+  };
+  try {
+    Runtime.install({
+      // The service stops the worker, so that it can do so in its own order.
+      shutdownSignals: [],
+      logger: new DefaultLogger('INFO', ({ level, message, meta }) => {
+        log[level === 'WARN' ? 'warn' : level === 'ERROR' ? 'error' : 'debug'](meta ?? {}, message);
+      }),
+      telemetryOptions: {
+        logging: { forward: {}, filter: { core: 'WARN', other: 'ERROR' } },
+        ...(port !== undefined && { metrics }),
+      },
+    });
+  } catch (error) {
+    const [, reason] = /metrics exporter: (.+)$/.exec((error as Error).message) ?? [];
+    if (reason === undefined) throw error;
+    throw new ServiceError(
+      `port ${port} on ${host} cannot be used for metrics (${reason}); choose others with KIMI_METRICS_PORT and KIMI_METRICS_HOST`,
+    );
+  }
+  return Runtime.instance().metricMeter;
+}
+
+/** The labels that the SDK gives what a workflow counts. */
+export function workflowLabels({ options: { namespace, taskQueue } }: Worker, workflowType: string): MetricTags {
+  return { namespace, taskQueue, workflowType };
+}
+
+/** Each activity of a task is a span of its trace. */
+const TRACING: WorkerInterceptors = {
+  activity: [
+    ({ info: { activityType, workflowExecution } }) => ({
+      inbound: {
+        execute: async (input, next) =>
+          await traced(taskIdIn(workflowExecution?.workflowId), activityType, async () => await next(input)),
+      },
+    }),
+  ],
+};
+
 /** Connects a worker. The caller runs it. */
-export async function createWorker(config: Config, log: Logger, work: Work): Promise<Worker> {
-  const [worker] = await createWorkers(config, log, [work]);
+export async function createWorker(config: Config, work: Work): Promise<Worker> {
+  const [worker] = await createWorkers(config, [work]);
   return worker as Worker;
 }
 
 /** Connects the workers of a process, over one connection. The caller runs them. */
-export async function createWorkers(config: Config, log: Logger, works: Work[]): Promise<Worker[]> {
+export async function createWorkers(config: Config, works: Work[]): Promise<Worker[]> {
   const codePath = WORKFLOW_BUNDLE[config.KIMI_PAYLOAD_KEYS.size > 0 ? 'encrypted' : 'clear'];
   if (!existsSync(codePath)) throw new ServiceError(`${codePath} is missing: run npm run build`);
-  Runtime.install({
-    // The service stops the worker, so that it can do so in its own order.
-    shutdownSignals: [],
-    logger: new DefaultLogger('INFO', ({ level, message, meta }) => {
-      log[level === 'WARN' ? 'warn' : level === 'ERROR' ? 'error' : 'debug'](meta ?? {}, message);
-    }),
-    telemetryOptions: { logging: { forward: {}, filter: { core: 'WARN', other: 'ERROR' } } },
-  });
-
   const { connectionOptions, namespace } = engineOptions();
   let connection: NativeConnection;
   try {
@@ -69,6 +128,7 @@ export async function createWorkers(config: Config, log: Logger, works: Work[]):
           namespace,
           ...(workflows && { workflowBundle: { codePath } }),
           dataConverter,
+          interceptors: TRACING,
           stickyQueueScheduleToStartTimeout: STICKY_SCHEDULE_TO_START_MS,
           shutdownGraceTime: SHUTDOWN_GRACE_MS,
           // A task waiting for its callback holds its workflow in memory; beyond this many, the oldest is replayed when needed.

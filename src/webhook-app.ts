@@ -7,8 +7,10 @@ import type { Courier } from './courier.ts';
 import { Undeliverable, unknownTask, type UndeliverableReason } from './delivery.ts';
 import { HttpError } from './http-error.ts';
 import { JournalUnavailable } from './journal.ts';
+import { countAnswer, noteAccepted } from './metrics/webhook.ts';
 import { createRefusalLog } from './refusal-log.ts';
 import { BodyReader, UnreadBody } from './request-body.ts';
+import { traced } from './tracing.ts';
 import { BadSignature, createVerifier } from './signature.ts';
 
 export interface WebhookOptions {
@@ -57,6 +59,7 @@ export function createWebhook({ courier, secrets, dashboard, log }: WebhookOptio
   app
     .route('/kimi/webhook/:taskId')
     .post(async (request, response) => {
+      const since = performance.now();
       requireJson(request);
       // Who cannot have signed anything is not listened to.
       const verify = verifierOf(request.headers);
@@ -70,9 +73,12 @@ export function createWebhook({ courier, secrets, dashboard, log }: WebhookOptio
         throw new HttpError(400, 'task_mismatch', 'metadata.task_id is not the task in the path');
       }
       if (!TASK_ID.test(taskId)) throw refusal(unknownTask(taskId));
-      const status = await courier.accept(callback).catch((error: unknown) => {
+      const accepted = traced(taskId, 'callback', async () => await courier.accept(callback));
+      const status = await accepted.catch((error: unknown) => {
         throw refusal(error);
       });
+      countAnswer(status);
+      noteAccepted(performance.now() - since);
       log.info({ task_id: taskId, status }, 'callback');
       response.status(status === 'queued' ? 202 : 200).json({ task_id: taskId, status });
     })
@@ -156,6 +162,7 @@ function answerError(log: Logger): ErrorRequestHandler {
     if (!answer) log.error({ err: error, path }, 'unexpected error');
     const { status, code, message } =
       answer ?? new HttpError(500, 'internal_error', 'an unexpected error; it is in the webhook’s log');
+    countAnswer(code);
     // The provider is not told of folders; the log is.
     const why = (answer?.cause as Error | undefined)?.message;
     if (answer) noteRefusal({ path, status, code, ...(why !== undefined && { why }) });

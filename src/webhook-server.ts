@@ -1,5 +1,6 @@
 import { createServer, STATUS_CODES, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { countAnswer } from './metrics/webhook.ts';
 
 /** How much patience strangers are met with. Times in milliseconds, sizes in bytes. */
 export interface ServerLimits {
@@ -71,6 +72,7 @@ const ERRORS: Record<string, [status: number, code: string, message: string]> = 
 
 function answerTo(code = ''): string {
   const [status, name, message] = ERRORS[code] ?? [400, 'bad_request', 'the request cannot be read'];
+  countAnswer(name);
   const body = JSON.stringify({ error: { code: name, message } });
   return [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,

@@ -6,6 +6,7 @@ import { createDashboard } from './dashboard.ts';
 import { deadLettersFolder } from './dead-letters.ts';
 import { ServiceError } from './errors.ts';
 import { Journal } from './journal.ts';
+import { createMetricsServer } from './metrics/webhook.ts';
 import { openPayloads } from './payloads/converter.ts';
 import { listen, runService } from './process.ts';
 import { LiveReport } from './report/live.ts';
@@ -35,9 +36,10 @@ await runService('webhook', async (config, log) => {
     log.warn(`${error.message}; large callbacks wait in the journal until then`);
   });
   const client = lazyClient(payloads.dataConverter);
+  const journal = new Journal(journalFolder(config), config.KIMI_JOURNAL_MAX_BYTES);
   const courier = new Courier({
     client,
-    journal: new Journal(journalFolder(config), config.KIMI_JOURNAL_MAX_BYTES),
+    journal,
     deadLetters: deadLettersFolder(config.KIMI_HOME),
     log,
   });
@@ -54,6 +56,12 @@ await runService('webhook', async (config, log) => {
   const dashboard = hasDashboard ? createDashboard({ report, token }) : undefined;
   const server = createWebhookServer(createWebhook({ courier, secrets, dashboard, log }));
   const port = await listen(server, { host: config.WEBHOOK_HOST, port: config.WEBHOOK_PORT }, 'WEBHOOK_PORT');
+  const { KIMI_METRICS_HOST: metricsHost, KIMI_METRICS_PORT: metricsPort } = config;
+  if (metricsPort !== undefined) {
+    const metrics = createMetricsServer(journal);
+    await listen(metrics, { host: metricsHost, port: metricsPort }, 'KIMI_METRICS_PORT');
+    metrics.unref();
+  }
   return {
     port,
     stop: () => {

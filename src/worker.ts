@@ -4,14 +4,17 @@ import { createActivities } from './activities/index.ts';
 import { callbackBaseUrl, limitsOf, pluginReply, relayUrl, usesRelay, wakeUrl } from './config.ts';
 import { Gateway } from './gateway.ts';
 import { KimiClient } from './kimi/client.ts';
+import { limiterId, TASK_WORKFLOW } from './contract.ts';
 import { ServiceError } from './errors.ts';
 import { configureLimiter } from './limiter.ts';
+import { watchLimiter } from './metrics/limiter-watch.ts';
+import { taskMetrics } from './metrics/meter.ts';
 import { createCodecServer } from './payloads/codec-server.ts';
 import { openPayloads } from './payloads/converter.ts';
 import { sweepDaily } from './payloads/sweep.ts';
 import { healthServer, listen, runService } from './process.ts';
 import { ResultStore } from './results.ts';
-import { createWorker } from './temporal-worker.ts';
+import { createWorker, startRuntime, workflowLabels } from './temporal-worker.ts';
 
 /** How often old results are looked for, in milliseconds. */
 const PRUNE_MS = 3_600_000;
@@ -44,6 +47,7 @@ await runService('worker', async (config, log) => {
   const credential = isRelayed ? 'KIMI_RELAY_TOKEN' : 'KIMI_API_KEY';
   if (!config[credential]) log.warn(`${credential} is not set: new tasks will be refused`);
 
+  const meter = startRuntime(config, log);
   const kimi = new KimiClient({
     apiUrl: config.KIMI_API_URL,
     apiKey: config.KIMI_API_KEY,
@@ -52,10 +56,16 @@ await runService('worker', async (config, log) => {
   });
   const gateway = new Gateway({ wakeUrl: wakeUrl(config), token: config.OPENCLAW_WAKE_TOKEN });
   const limiter = { taskQueue: config.KIMI_TASK_QUEUE, limits: limitsOf(config), lang: config.KIMI_LANG };
-  const activities = createActivities({ kimi, results, gateway, reply: pluginReply(config), limiter });
-  const worker = await createWorker(config, log, { taskQueue: config.KIMI_TASK_QUEUE, activities });
+  const reply = pluginReply(config);
+  const activities = createActivities({ kimi, results, gateway, reply, limiter, meter, log });
+  const worker = await createWorker(config, { taskQueue: config.KIMI_TASK_QUEUE, activities });
 
   if (worker.client) await configureLimiter(worker.client, limiter);
+
+  taskMetrics(meter).atZero(workflowLabels(worker, TASK_WORKFLOW));
+  if (worker.client && config.KIMI_METRICS_PORT !== undefined) {
+    void watchLimiter(worker.client, limiterId(config.KIMI_TASK_QUEUE), meter, log);
+  }
 
   if (config.KIMI_RESULTS_KEEP !== undefined) pruneRegularly(results, config.KIMI_RESULTS_KEEP, log);
 

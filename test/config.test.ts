@@ -50,15 +50,20 @@ describe('without any variable', () => {
   it('nothing outside this machine can reach the webhook or the relay', () => {
     expect(readConfig({}).WEBHOOK_HOST).toBe('127.0.0.1');
     expect(readConfig({}).KIMI_RELAY_HOST).toBe('127.0.0.1');
+    expect(readConfig({}).KIMI_METRICS_HOST).toBe('127.0.0.1');
   });
 
-  it.each(['KIMI_API_KEY', 'KIMI_MODEL', 'WEBHOOK_SECRET', 'OPENCLAW_WAKE_TOKEN', 'KIMI_CALLBACK_BASE_URL'] as const)(
-    'there is no %s',
-    (name) => {
-      expect(readConfig({})[name]).toBeUndefined();
-      expect(readConfig({}).isSet(name)).toBe(false);
-    },
-  );
+  it.each([
+    'KIMI_API_KEY',
+    'KIMI_MODEL',
+    'WEBHOOK_SECRET',
+    'OPENCLAW_WAKE_TOKEN',
+    'KIMI_CALLBACK_BASE_URL',
+    'KIMI_METRICS_PORT',
+  ] as const)('there is no %s', (name) => {
+    expect(readConfig({})[name]).toBeUndefined();
+    expect(readConfig({}).isSet(name)).toBe(false);
+  });
 });
 
 describe('the key', () => {
@@ -101,6 +106,8 @@ describe('a variable', () => {
     ['KIMI_CACHE', '~/cache', join(homedir(), 'cache')],
     ['KIMI_JOURNAL_DIR', '~/journal', join(homedir(), 'journal')],
     ['TEMPORAL_CLI_PATH', '~/bin/temporal', join(homedir(), 'bin/temporal')],
+    ['KIMI_METRICS_PORT', '9464', 9464],
+    ['KIMI_METRICS_HOST', '::1', '::1'],
     ['WEBHOOK_PORT', '0', 0],
     ['WEBHOOK_PORT', '65535', 65_535],
     ['WEBHOOK_SECRET', '0123456789abcdef', '0123456789abcdef'],

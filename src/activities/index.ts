@@ -1,4 +1,6 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
+import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
+import { pino, type Logger } from 'pino';
 import { FAILURE, type LimiterActivities, type TaskActivities } from '../contract.ts';
 import type { Gateway } from '../gateway.ts';
 import { GatewayError } from '../gateway.ts';
@@ -6,8 +8,11 @@ import { beating } from '../heartbeat.ts';
 import type { KimiClient } from '../kimi/client.ts';
 import { KimiError, type KimiErrorKind } from '../kimi/errors.ts';
 import { endedTasks, startLimiter, tasksInFlight, type LimiterStart } from '../limiter.ts';
+import { labelOf } from '../kimi/models.ts';
+import { workerMetrics } from '../metrics/meter.ts';
 import type { PluginWake } from '../plugin-wake.ts';
 import { pluginWake } from '../reply.ts';
+import { traceTask } from '../tracing.ts';
 import type { ResultStore } from '../results.ts';
 
 /** What the activities reach the world with. */
@@ -19,19 +24,37 @@ export interface ActivityDependencies {
   reply?: PluginWake['reply'] | undefined;
   /** How the limiter is started where a task does not find it. */
   limiter: LimiterStart;
+  /** Where what is counted goes, and what happens is told; nowhere if not given. */
+  meter?: MetricMeter;
+  log?: Logger;
 }
 
 export type Activities = TaskActivities & LimiterActivities;
 
 /** Every input and output of a task, and of the limiter. A second run of any of them changes nothing. */
-export function createActivities({ kimi, results, gateway, reply, limiter }: ActivityDependencies): Activities {
+export function createActivities({
+  kimi,
+  results,
+  gateway,
+  reply,
+  limiter,
+  meter = noopMetricMeter,
+  log = pino({ level: 'silent' }),
+}: ActivityDependencies): Activities {
+  const metrics = workerMetrics(meter);
   return {
     async dispatch(task) {
+      const { task_id, model } = task;
       return await beating(async () => {
         try {
-          return await kimi.dispatch(task, Context.current().cancellationSignal);
+          const dispatched = await kimi.dispatch(task, Context.current().cancellationSignal);
+          log.info({ task_id, model, api_id: dispatched.api_id }, 'dispatched');
+          return dispatched;
         } catch (error) {
-          throw error instanceof KimiError ? dispatchFailure(error, task.limiter !== undefined) : error;
+          if (!(error instanceof KimiError)) throw error;
+          const { kind, type, message } = error;
+          log.warn({ task_id, model, kind, type }, message);
+          throw dispatchFailure(error, task.limiter !== undefined);
         }
       });
     },
@@ -43,28 +66,47 @@ export function createActivities({ kimi, results, gateway, reply, limiter }: Act
     async persist(result) {
       // With the price of today: a later table changes nothing of what was paid.
       const cost = kimi.costOf(result);
-      return await results.persist({ ...result, ...(cost && { cost }) });
+      const completed_at = await results.persist({ ...result, ...(cost && { cost }) });
+      const { task_id, status, late, error } = result;
+      log.info({ task_id, status, ...(late && { late }), ...(error && { type: error.type }) }, 'saved');
+      // A late answer belongs to the same trace, whose span has been told.
+      if (!late) traceTask(result);
+      if (result.tokens) metrics.answered(labelOf(result.model), result.tokens, cost);
+      return completed_at;
     },
 
     async wake(task_id, text, key, told = { lang: 'zh-TW' }) {
       const result = await results.read(task_id).catch(() => undefined);
       // Noted in the file alone where the task could not be told: the engine or all workers were away.
-      if (result?.acknowledged) return 'acknowledged';
+      if (result?.acknowledged) {
+        metrics.wake('acknowledged');
+        return 'acknowledged';
+      }
       const wake = reply
         ? pluginWake(reply, text, task_id, told, result, await results.pathToShow(task_id))
         : { text, mode: 'now' as const };
+      const { cancellationSignal } = Context.current();
       return await beating(async () => {
         try {
-          await gateway.wake(wake, key ?? task_id, Context.current().cancellationSignal);
+          await gateway.wake(wake, key ?? task_id, cancellationSignal);
+          metrics.wake('woken');
+          log.info({ task_id }, 'agent woken');
           return 'woken' as const;
         } catch (error) {
-          throw error instanceof GatewayError ? wakeFailure(error) : error;
+          if (!(error instanceof GatewayError)) throw error;
+          // What its own task has called off says nothing of the gateway.
+          if (!cancellationSignal.aborted) {
+            metrics.wake(error.retryable ? 'failed' : 'refused');
+            log.warn({ task_id, type: error.type }, error.message);
+          }
+          throw wakeFailure(error);
         }
       });
     },
 
     async acknowledge(task_id, timings) {
       await results.acknowledge(task_id, timings);
+      log.info({ task_id }, 'acknowledged');
     },
 
     async startLimiter() {

@@ -8,6 +8,7 @@ import { EXIT } from '../exit.ts';
 import { CliError } from './exit.ts';
 import { runningStack, type StackState } from '../stack/state.ts';
 import { connectClient } from '../temporal.ts';
+import { startTracing, stopTracing } from '../tracing.ts';
 import { textFor, type Text } from '../text/index.ts';
 import { cliText, type CliText } from './text/index.ts';
 
@@ -81,10 +82,13 @@ export async function withClient<T>(context: Context, work: (client: Client) => 
   if (stack && !fits([...config.KIMI_PAYLOAD_KEYS.keys()], stack.payload_keys)) {
     throw new CliError(EXIT.config, say.otherPayloadKeys(stack.payload_keys.join(', ')));
   }
-  const client = await connectClient(openPayloads(context.config).dataConverter, context.engineEnv);
+  const [client] = await Promise.all([
+    connectClient(openPayloads(config).dataConverter, context.engineEnv),
+    startTracing('cli', config.OTEL_EXPORTER_OTLP_ENDPOINT),
+  ]);
   try {
     return await work(client);
   } finally {
-    await client.connection.close();
+    await Promise.all([client.connection.close(), stopTracing()]);
   }
 }

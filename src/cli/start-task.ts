@@ -22,6 +22,7 @@ import {
 } from '../contract.ts';
 import { newTaskId } from '../naming.ts';
 import { textFor } from '../text/index.ts';
+import { traced } from '../tracing.ts';
 import { staticDetails } from '../workflows/details.ts';
 
 /** What became of a start: Kimi took the task, it waits for its turn, Kimi refused it, or has not said yet (the engine keeps it and goes on). */
@@ -50,7 +51,7 @@ export async function startTask(
   for (;;) {
     const task: Task = { task_id: newTaskId(), ...request };
     try {
-      return await startOnce(client, taskQueue, task, waitMs);
+      return await traced(task.task_id, 'start', async () => await startOnce(client, taskQueue, task, waitMs));
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     }

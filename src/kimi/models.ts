@@ -129,6 +129,11 @@ export function modelOf(id: string): Model | undefined {
   return MODELS.find((model) => model.id === id);
 }
 
+/** @returns the model's id where the table has it, retired ones too; else `other`: a label of metrics may not take any value. */
+export function labelOf(id: string): string {
+  return modelOf(id) || (RETIRED.models as readonly string[]).includes(id) ? id : 'other';
+}
+
 /** @returns whether Moonshot has retired a model: the whole series `moonshot-v1`, and `kimi-k2.5`. */
 function isRetired(id: string): boolean {
   return /^moonshot-v1(?:-|$)/.test(id) || (RETIRED.models as readonly string[]).includes(id);

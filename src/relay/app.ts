@@ -14,6 +14,7 @@ import {
   type RelayRequest,
 } from '../contract.ts';
 import { callbackUrl } from '../kimi/client.ts';
+import { traced } from '../tracing.ts';
 import { KimiHttp } from '../kimi/http.ts';
 
 export interface RelayAppOptions {
@@ -73,7 +74,7 @@ export function createRelayApp(options: RelayAppOptions): Express {
 
   app.post('/v1/chat/completions', async (incoming, response) => {
     const request = readDispatch(incoming.body, callbackBaseUrl);
-    await take(options, request);
+    await traced(request.task_id, 'relay', async () => await take(options, request));
     response.status(202).json({ id: relayApiId(request.task_id) });
   });
 

@@ -1,8 +1,10 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
+import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
 import type { Logger } from 'pino';
 import { FAILURE, type RelayActivities } from '../contract.ts';
 import { beating } from '../heartbeat.ts';
 import { callbackUrl } from '../kimi/client.ts';
+import { deliveryMetrics } from '../metrics/meter.ts';
 import { CallbackError, sendCallback } from './callback-sender.ts';
 import type { ReceivedStore } from './received.ts';
 
@@ -14,6 +16,8 @@ export interface DeliveryDependencies {
   /** What callbacks are signed with. */
   secret: string;
   log: Logger;
+  /** Where what is counted goes; nowhere if not given. */
+  meter?: MetricMeter;
 }
 
 /** Delivers answers to the webhook. */
@@ -22,7 +26,9 @@ export function createDeliveryActivities({
   callbackBaseUrl,
   secret,
   log,
+  meter = noopMetricMeter,
 }: DeliveryDependencies): Pick<RelayActivities, 'deliver'> {
+  const metrics = deliveryMetrics(meter);
   return {
     async deliver({ task_id }, callback) {
       const url = callbackUrl(callbackBaseUrl, task_id);
@@ -32,6 +38,7 @@ export function createDeliveryActivities({
         });
       } catch (error) {
         if (!(error instanceof CallbackError)) throw error;
+        metrics.delivery(error.retryable ? 'failed' : 'refused');
         log[error.retryable ? 'warn' : 'error']({ task_id, url }, error.message);
         throw ApplicationFailure.create({
           message: error.message,
@@ -39,6 +46,7 @@ export function createDeliveryActivities({
           nonRetryable: !error.retryable,
         });
       }
+      metrics.delivery('delivered');
       log.info({ task_id }, 'callback delivered');
       await received.remove(task_id);
     },

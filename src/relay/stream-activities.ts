@@ -1,9 +1,11 @@
 import { ApplicationFailure, Context, heartbeat } from '@temporalio/activity';
+import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
 import type { Logger } from 'pino';
 import { FAILURE, type Callback, type RelayActivities, type RelayRequest, type StreamProgress } from '../contract.ts';
 import { beating } from '../heartbeat.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { reportTurnedAway } from '../limiter.ts';
+import { streamMetrics, type RelayRequestOutcome } from '../metrics/meter.ts';
 import { Answer } from './answer.ts';
 import { answered, failed, nextStep, requestsIn, type Attempt, type OnInterrupt } from './attempts.ts';
 import type { ReceivedStore, Recording } from './received.ts';
@@ -17,6 +19,8 @@ export interface StreamDependencies {
   limiter: string;
   onInterrupt: OnInterrupt;
   log: Logger;
+  /** Where what is counted goes; nowhere if not given. */
+  meter?: MetricMeter;
 }
 
 /** Longest answer, its reasoning included, in UTF-16 units: its callback fits the webhook (`MAX_CALLBACK_BYTES`). */
@@ -29,7 +33,9 @@ export function createStreamActivities({
   limiter,
   onInterrupt,
   log,
+  meter = noopMetricMeter,
 }: StreamDependencies): Pick<RelayActivities, 'complete'> {
+  const metrics = streamMetrics(meter);
   return {
     async complete(request, interruptions, why) {
       const before = await received.read(request.task_id, interruptions);
@@ -45,12 +51,16 @@ export function createStreamActivities({
         return { ...now, tokens: Math.round(tokensBefore) + now.tokens };
       };
       const recording = await received.begin(request.task_id, interruptions, step.continues);
+      let outcome: RelayRequestOutcome = 'answered';
+      metrics.began();
       try {
         await beating(async () => await take(step.body, attempt, recording, progress), progress);
         return answered(request, attempts);
       } catch (error) {
+        outcome = outcomeOf(attempt, error);
         return await afterFailure(request, attempts, error);
       } finally {
+        metrics.ended(outcome, attempt.answer.tokens);
         await recording.close();
       }
     },
@@ -64,12 +74,17 @@ export function createStreamActivities({
     progress: () => StreamProgress,
   ): Promise<void> {
     const { answer } = attempt;
+    let sentAt = 0;
+    let hasBegun = false;
     const onSent = (): void => {
       recording.sent();
       attempt.sent = true;
+      sentAt = performance.now();
     };
     heartbeat(progress());
     for await (const pieces of kimi.complete(body, Context.current().cancellationSignal, onSent)) {
+      if (!hasBegun) metrics.firstByte(performance.now() - sentAt);
+      hasBegun = true;
       const isFirst = answer.tokens === 0;
       await recording.take(pieces);
       for (const piece of pieces) answer.take(piece);
@@ -117,6 +132,14 @@ export function createStreamActivities({
       ...(retryAfterMs !== undefined && { nextRetryDelay: retryAfterMs }),
     });
   }
+}
+
+/** How a request ended that was not answered. */
+function outcomeOf({ sent }: Attempt, error: unknown): RelayRequestOutcome {
+  const { cancellationSignal, cancellationDetails } = Context.current();
+  if (cancellationSignal.aborted) return cancellationDetails?.workerShutdown ? 'interrupted' : 'cancelled';
+  if (error instanceof KimiError) return error.kind;
+  return sent ? 'interrupted' : 'not_sent';
 }
 
 type Attempts = readonly (Attempt | undefined)[];

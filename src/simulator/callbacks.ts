@@ -134,7 +134,7 @@ export function createCallbacks({
     for (let attempt = 0; attempt < CALLBACK_RETRIES; attempt += 1) {
       const status = await postOnce(url, body, signed());
       counts.callbacks[status] = (counts.callbacks[status] ?? 0) + 1;
-      log.info({ status, url }, 'callback sent');
+      log.info({ task_id, status, url }, 'callback sent');
       onEvent({ task_id, what: 'called back', status });
       if (status !== 0 && status !== 408 && status < 500) return;
       await pause(CALLBACK_RETRY_MS, undefined, { signal: stopping });

@@ -96,6 +96,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     AWS_SECRET_ACCESS_KEY,
     AWS_SESSION_TOKEN,
     WEBHOOK_ADDITIONAL_SECRETS,
+    OTEL_EXPORTER_OTLP_HEADERS,
     ...env
   } = process.env;
   const signing = { WEBHOOK_SECRET: await webhookSecret(config) };
@@ -109,7 +110,13 @@ async function startChildren(options: StackOptions, children: Children): Promise
       name,
       command: process.execPath,
       args: ['--enable-source-maps', join(DIST, `${name}.js`)],
-      env: { ...env, [portVariable]: String(portOf(portVariable, options)), ...extra },
+      env: {
+        ...env,
+        [portVariable]: String(portOf(portVariable, options)),
+        ...metricsPort(name, config),
+        OTEL_EXPORTER_OTLP_HEADERS,
+        ...extra,
+      },
       logFile: join(logs, `${name}.log`),
       kind: 'service',
       onRestart: options.onRestart,
@@ -279,6 +286,14 @@ type PortVariable =
 function portOf(variable: PortVariable, { config, anyPort }: StackOptions): number {
   // Nobody has to find the simulated Kimi by its port.
   return (anyPort || variable === 'KIMI_SIMULATOR_PORT') && !config.isSet(variable) ? 0 : config[variable];
+}
+
+/** How far each service's metrics are from `KIMI_METRICS_PORT`; nothing is measured in the others. */
+const METRICS_OFFSET: Record<string, number> = { webhook: 0, worker: 1, relay: 2 };
+
+function metricsPort(name: string, { KIMI_METRICS_PORT: first }: Config): NodeJS.ProcessEnv {
+  const offset = METRICS_OFFSET[name];
+  return first === undefined || offset === undefined ? {} : { KIMI_METRICS_PORT: String(first + offset) };
 }
 
 /** Where the secret lies that `up` made. */

@@ -4,6 +4,7 @@ import {
   ApplicationFailure,
   CancellationScope,
   isCancellation,
+  metricMeter,
   proxyActivities,
   sleep,
   TimeoutFailure,
@@ -20,6 +21,7 @@ import {
   type RelaySummary,
   type TaskError,
 } from '../contract.ts';
+import { interruptionMetrics } from '../metrics/meter.ts';
 import { readFailure } from './failures.ts';
 
 /** How long a broken stream is left alone before it is gone on with, in milliseconds: doubled up to the longest. */
@@ -38,6 +40,7 @@ const { deliver } = proxyActivities<Pick<RelayActivities, 'deliver'>>({
  * in any case: of the answer, or why there is none.
  */
 export async function kimiRelay(request: RelayRequest): Promise<RelaySummary> {
+  const metrics = interruptionMetrics(metricMeter);
   let interruptions = 0;
   const callback = await completed();
   await CancellationScope.nonCancellable(async () => {
@@ -59,6 +62,7 @@ export async function kimiRelay(request: RelayRequest): Promise<RelaySummary> {
         why = interruptionOf(error);
         if (why === undefined) return failure(readFailure(error));
         interruptions += 1;
+        metrics.interrupted();
       }
     }
   }

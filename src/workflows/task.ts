@@ -10,6 +10,7 @@ import {
   defineUpdate,
   getExternalWorkflowHandle,
   isCancellation,
+  metricMeter,
   patched,
   proxyActivities,
   proxyLocalActivities,
@@ -45,6 +46,7 @@ import {
   type TurnedAway,
   type Usage,
 } from '../contract.ts';
+import { taskMetrics } from '../metrics/meter.ts';
 import { textFor } from '../text/index.ts';
 import { currentDetails } from './details.ts';
 import { readDispatchFailure, readFailure, type DispatchFailure } from './failures.ts';
@@ -121,7 +123,9 @@ interface Ending {
 export async function kimiTask(task: Task): Promise<TaskSummary> {
   const { task_id, task_name, model } = task;
   const text = textFor(task.lang);
-  const created_at = isoSeconds(workflowInfo().startTime);
+  const { startTime } = workflowInfo();
+  const created_at = isoSeconds(startTime);
+  const metrics = taskMetrics(metricMeter);
   const view: TaskView = {
     task_id,
     task_name,
@@ -133,6 +137,8 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     ...(task.relay && { relay: true }),
   };
   let callback: Callback | undefined;
+  /** When Kimi took the task, in milliseconds. */
+  let acceptedAt: number | undefined;
   /** What the dispatch call brought back, though the task had been cancelled by then: it is paid for. */
   let answeredInPlace: AnswerCallback | undefined;
   /** Whether Kimi has, or may have, had a request of this task. */
@@ -180,6 +186,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     lease.giveBack(wasSent);
     view.queue = undefined;
     await save(result);
+    metrics.ended(result.status);
     // Since 0.2.0. Asked only where a history of 0.1.0 would differ, so that the others are spared the event.
     canInterrupt = (result.status !== 'cancelled' && !answerMayFollow) || patched('telling can be interrupted');
     if (!answerMayFollow) await tell(task_id);
@@ -242,6 +249,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     }
 
     become('dispatched');
+    accepted();
     const deadline = Date.now() + task.timeout_ms;
     view.accepted_at = isoSeconds(Date.now());
     view.deadline = isoSeconds(deadline);
@@ -309,9 +317,18 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     }
   }
 
+  function accepted(): number {
+    if (acceptedAt === undefined) {
+      acceptedAt = Date.now();
+      metrics.took('queue', acceptedAt - startTime.getTime());
+    }
+    return acceptedAt;
+  }
+
   function answered(): Ending {
     view.api_id ??= callback?.id;
     wasSent = true;
+    metrics.took('kimi', Date.now() - accepted());
     return { result: resultOf(callback as Callback), answerMayFollow: false };
   }
 
@@ -338,10 +355,12 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
 
   async function save(result: TaskResult): Promise<void> {
     enter('saving');
+    const since = Date.now();
     const summary = text.activity.persist(text.state[result.status]);
     const timed = { ...result, timings: timingsOf('queued_ms', 'dispatch_ms', 'kimi_ms') };
     view.completed_at = await persist.executeWithOptions({ summary }, [timed]);
     over.save = Date.now();
+    metrics.took('save', over.save - since);
     over.wake = undefined;
     view.model = result.model;
     view.error = result.error;
@@ -357,8 +376,10 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
    */
   async function tell(key: string): Promise<void> {
     view.acknowledged = false;
+    const since = Date.now();
     try {
       await wakeOnce(key);
+      metrics.took('tell', Date.now() - since);
       if (task.ack !== 'agent') {
         if (!view.acknowledged) await markAsTold();
         return;
@@ -454,6 +475,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       task.relay && callback && isErrorCallback(callback) && callback.error.type === 'cancelled' ? callback : undefined;
     if (isStopped && !isStopped.partial && !isStopped.usage) return;
     const late: TaskResult = { ...resultOf(callback as Callback), late: true };
+    metrics.answeredLate();
     if (view.state === 'cancelled' || isStopped) {
       await save({ ...late, status: 'cancelled' });
     } else {

@@ -5,11 +5,12 @@ import { Gateway } from '../../src/gateway.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
 import { runService } from '../../src/process.ts';
 import { ResultStore } from '../../src/results.ts';
-import { createWorker } from '../../src/temporal-worker.ts';
+import { createWorker, startRuntime } from '../../src/temporal-worker.ts';
 
 const [when, step] = process.argv.slice(2);
 
 await runService('fault-worker', async (config, log) => {
+  startRuntime(config, log);
   const activities = createActivities({
     kimi: new KimiClient({
       apiUrl: config.KIMI_API_URL,
@@ -29,7 +30,7 @@ await runService('fault-worker', async (config, log) => {
       return value;
     },
   ]);
-  const worker = await createWorker(config, log, {
+  const worker = await createWorker(config, {
     taskQueue: config.KIMI_TASK_QUEUE,
     activities: Object.fromEntries(dying) as Activities,
   });

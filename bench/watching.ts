@@ -1,0 +1,124 @@
+/**
+ * `npx tsx bench/watching.ts [--tasks 200] [--rounds 3]` after `npm run build`: what metrics and traces cost, as CPU time of
+ * worker and webhook for each task. CPU time is nearly the same however busy the machine is, which milliseconds are not.
+ * Linux alone: it reads /proc.
+ */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Client, Connection } from '@temporalio/client';
+import { startTask } from '../src/cli/start-task.ts';
+import { TASK_QUEUE } from '../src/contract.ts';
+import { DIST } from '../src/paths.ts';
+import type { StackState } from '../src/stack/state.ts';
+import { median } from './stats.ts';
+
+/** Tasks under way at once. */
+const AT_ONCE = 5;
+
+/** How often Prometheus comes by, in milliseconds: three times as often as usual. */
+const SCRAPE_MS = 5_000;
+
+const METRICS_PORT = 39464;
+
+/** CPU seconds of a process so far. */
+async function cpuOf(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  // Behind the name, which may hold spaces: fields 14 and 15 of proc(5), in hundredths of a second.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+function childOf(parent: number, script: string): number {
+  const lines = execFileSync('ps', ['-A', '-ww', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' }).split('\n');
+  const found = lines.find((line) => line.includes(`${script}.js`) && Number(line.trim().split(/\s+/)[1]) === parent);
+  return Number(found?.trim().split(/\s+/)[0]);
+}
+
+/** @returns CPU milliseconds for each task, of worker and webhook together. */
+async function measure(tasks: number, watching: NodeJS.ProcessEnv): Promise<number> {
+  const home = await mkdtemp(join(tmpdir(), 'kimi-watching-'));
+  const ports = ['WEBHOOK', 'KIMI_WORKER', 'KIMI_TEMPORAL', 'KIMI_UI'].map((name) => [`${name}_PORT`, '0']);
+  const env = {
+    ...process.env,
+    ...Object.fromEntries(ports),
+    KIMI_HOME: home,
+    KIMI_RESULTS_DIR: join(home, 'results'),
+    KIMI_MAX_TASKS_PER_MINUTE: '0',
+    KIMI_MAX_CONCURRENT_TASKS: '0',
+    ...watching,
+  };
+  const up = spawn(process.execPath, [join(DIST, 'kimi-dispatch.js'), 'up', '--simulate'], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(up.stdout, 'data');
+  up.stdout.resume();
+  const state = JSON.parse(await readFile(join(home, 'stack.json'), 'utf8')) as StackState;
+  const client = new Client({ connection: await Connection.connect({ address: state.temporal_address }) });
+  const request = {
+    task_name: 'x',
+    prompt: 'x [[simulate: delay=0]]',
+    model: 'moonshot-v1-128k',
+    timeout_ms: 60_000,
+    grace_ms: 1_000,
+    lang: 'en' as const,
+  };
+  const run = async (count: number): Promise<void> => {
+    let left = count;
+    const one = async (): Promise<void> => {
+      while (left-- > 0) {
+        const { task_id } = await startTask(client, TASK_QUEUE, request, 20_000);
+        await client.workflow.getHandle(task_id).result();
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, one));
+  };
+  const scraping = setInterval(() => {
+    if (!watching['KIMI_METRICS_PORT']) return;
+    for (const port of [METRICS_PORT, METRICS_PORT + 1]) void fetch(`http://127.0.0.1:${port}/metrics`).catch(() => {});
+  }, SCRAPE_MS);
+  // A worker's first tasks are compiled while they run.
+  await run(Math.ceil(tasks / 4));
+  const processes = [childOf(up.pid as number, 'worker'), childOf(up.pid as number, 'webhook')];
+  const cpu = async (): Promise<number> =>
+    (await Promise.all(processes.map(cpuOf))).reduce((sum, seconds) => sum + seconds, 0);
+  const before = await cpu();
+  await run(tasks);
+  const used = (await cpu()) - before;
+  clearInterval(scraping);
+  await client.connection.close();
+  up.kill('SIGTERM');
+  await once(up, 'exit');
+  await rm(home, { recursive: true, force: true });
+  return (used * 1_000) / tasks;
+}
+
+const { values } = parseArgs({
+  options: { tasks: { type: 'string', default: '200' }, rounds: { type: 'string', default: '3' } },
+});
+const collector = createServer((request, response) => void request.resume().on('end', () => response.end('{}')));
+collector.listen(0, '127.0.0.1');
+await once(collector, 'listening');
+const kinds: [name: string, env: NodeJS.ProcessEnv, samples: number[]][] = [
+  ['off', {}, []],
+  ['metrics', { KIMI_METRICS_PORT: String(METRICS_PORT) }, []],
+  ['traces', { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(collector.address() as AddressInfo).port}` }, []],
+];
+console.log(`load ${loadavg()[0]?.toFixed(1)}; CPU ms a task of worker and webhook, ${values.tasks} tasks each time`);
+for (let round = 0; round < Number(values.rounds); round += 1) {
+  for (const [name, env, samples] of kinds) {
+    samples.push(await measure(Number(values.tasks), env));
+    console.error(`${name.padEnd(8)} ${samples.at(-1)?.toFixed(2)}`);
+  }
+}
+for (const [name, , samples] of kinds) {
+  const all = samples.map((sample) => sample.toFixed(1)).join(', ');
+  console.log(`${name.padEnd(8)} median ${median(samples).toFixed(1)} (${all})`);
+}
+collector.close();

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Checks the alert rules with Prometheus' own promtool: the one on PATH, or Debian's, unpacked aside.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if ! command -v promtool >/dev/null; then
+  aside=$(mktemp -d)
+  trap 'rm -rf "$aside"' EXIT
+  chmod 755 "$aside"
+  (cd "$aside" && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb .)
+  PATH=$aside/usr/bin:$PATH
+fi
+promtool check rules deploy/prometheus/alerts.yaml
+cd deploy/prometheus
+promtool test rules alerts.test.yaml
