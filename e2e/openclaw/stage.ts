@@ -74,7 +74,19 @@ export async function openStage(temporalCli: string): Promise<Stage> {
     OPENCLAW_WAKE_TOKEN: HOOKS_TOKEN,
   };
   const up = spawn(process.execPath, [CLI, 'up', '--simulate'], { env, cwd: home });
-  await Promise.all([gateway.start(), ready(up)]);
+  const close = async (): Promise<void> => {
+    up.kill('SIGTERM');
+    await Promise.all([gateway.stop(), up.exitCode === null && up.signalCode === null && once(up, 'exit')]);
+    telegram.stop();
+    model.stop();
+    await rm(home, { recursive: true, force: true, maxRetries: 3 });
+  };
+  try {
+    await Promise.all([gateway.start(), ready(up)]);
+  } catch (error) {
+    await close();
+    throw error;
+  }
   const stack = JSON.parse(await readFile(join(home, '.local/share/kimi-dispatch/stack.json'), 'utf8')) as StackState;
   const results = new ResultStore(stack.results_dir);
 
@@ -105,13 +117,7 @@ export async function openStage(temporalCli: string): Promise<Stage> {
         const result = await results.read(task_id);
         return result?.acknowledged && result;
       }),
-    close: async () => {
-      up.kill('SIGTERM');
-      await Promise.all([gateway.stop(), once(up, 'exit')]);
-      telegram.stop();
-      model.stop();
-      await rm(home, { recursive: true, force: true, maxRetries: 3 });
-    },
+    close,
   };
 }
 
