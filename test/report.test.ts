@@ -6,7 +6,7 @@ import { isoSeconds, type ResultFile } from '../src/contract.ts';
 import { DIST } from '../src/paths.ts';
 import { entriesOf } from '../src/report/entries.ts';
 import { figuresOf, type Figures } from '../src/report/figures.ts';
-import { compact, elapsed, price, share } from '../src/report/format.ts';
+import { compact, elapsed, inSeconds, price, share } from '../src/report/format.ts';
 import { escapeHtml, html, trusted } from '../src/report/html.ts';
 import { pageOf } from '../src/report/page.ts';
 import { sectionsOf } from '../src/report/sections.ts';
@@ -175,6 +175,8 @@ describe('numbers are read as they are said', () => {
     [elapsed(1_440), '1.4 s'],
     [elapsed(210_000), '3.5 min'],
     [elapsed(5 * HOUR), '5 h'],
+    [inSeconds(999), '< 1 s'],
+    [inSeconds(1_999), '1 s'],
     [share(0.9996, 'en'), '99.9%'],
     [share(1, 'en'), '100%'],
     [share(0.0001, 'en'), '0.1%'],

@@ -42,6 +42,11 @@ export function elapsed(ms: number): string {
   return `${unit === 'ms' || value >= 100 ? Math.round(value) : Number(value.toFixed(1))} ${unit}`;
 }
 
+/** @returns a time that is known in whole seconds. */
+export function inSeconds(ms: number): string {
+  return ms < 1_000 ? '< 1 s' : elapsed(Math.floor(ms / 1_000) * 1_000);
+}
+
 /** @returns a time of UTC as it is read, e.g. `2026-11-24 12:30`. */
 export function minute(time: number | string): string {
   return new Date(time).toISOString().slice(0, 16).replace('T', ' ');

@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { SEARCH_ATTRIBUTES, TASK_WORKFLOW, type Lang, type TaskState } from '../contract.ts';
 import { textFor } from '../text/index.ts';
-import { count, elapsed } from './format.ts';
+import { count, inSeconds } from './format.ts';
 import { html } from './html.ts';
 import { nameOf, section, table, type Links, type Section } from './parts.ts';
 import { reportText } from './text/index.ts';
@@ -52,7 +52,7 @@ export function inFlightSection(inFlight: InFlight | undefined, lang: Lang, link
     nameOf(task, links),
     text.state[task.state],
     html`<bdi>${task.model}</bdi>`,
-    elapsed(Math.floor(Math.max(0, now - task.started) / 1000) * 1000),
+    inSeconds(now - task.started),
     task.task_id,
   ]);
   const more = inFlight ? inFlight.total - inFlight.tasks.length : 0;

@@ -6,7 +6,7 @@ import type { Use } from '../usage.ts';
 import { boxes, stackedBars } from './charts.ts';
 import type { Entry } from './entries.ts';
 import { durationOf, OUTCOMES, type Failure, type Figures, type Latency } from './figures.ts';
-import { compact, count, elapsed, minute, price, share, spanLabel, spanName } from './format.ts';
+import { compact, count, elapsed, inSeconds, minute, price, share, spanLabel, spanName } from './format.ts';
 import { html, type Html, type Part } from './html.ts';
 import { legend, nameOf, section, table, type Links, type Section } from './parts.ts';
 import { reportText, type ReportText } from './text/index.ts';
@@ -219,7 +219,7 @@ function ranked(entries: Entry[], label: string, { say, text, n, links }: Teller
       nameOf(entry, links),
       text.state[entry.status],
       html`<bdi>${entry.model}</bdi>`,
-      took === undefined ? '' : took === 0 ? '< 1 s' : elapsed(took),
+      took === undefined ? '' : inSeconds(took),
       entry.tokens ? n(entry.tokens.total) : '',
       entry.cost ? price(entry.cost) : '',
       minute(entry.completed_at),

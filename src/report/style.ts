@@ -58,6 +58,7 @@ tbody tr:last-child > * { border-bottom: 0; }
 td { overflow-wrap: anywhere; min-width: 4.5em; }
 .number { text-align: right; white-space: nowrap; }
 .words { min-width: 7.5em; }
+td small { display: block; }
 .live::before { content: ""; display: inline-block; width: 8px; height: 8px; margin-right: 8px; border-radius: 50%; background: var(--cost); }
 .live.lost { color: var(--warn); } .live.lost::before { background: var(--warn); }
 @media (max-width: 640px) {
