@@ -266,10 +266,10 @@ describe('while the engine', () => {
       letters.push(JSON.parse(await readFile(join(folder, name), 'utf8')) as DeadLetter);
     }
     const common = { message: expect.stringMatching(/\S/), received_at: expect.stringMatching(/Z$/) };
-    const received = (id: string) => ({ ...callbackFor(id), received_at: expect.any(Number) });
+    const noted = { received_at: expect.any(Number) };
     expect(letters).toEqual([
-      { ...common, task_id: 'kimi-1-1', reason: 'unknown_task', callback: received('kimi-1-1') },
-      { ...common, task_id: terminated, reason: 'task_closed', callback: received(terminated) },
+      { ...common, task_id: 'kimi-1-1', reason: 'unknown_task', callback: { ...callbackFor('kimi-1-1'), ...noted } },
+      { ...common, task_id: terminated, reason: 'task_closed', callback: { ...callbackFor(terminated), ...noted } },
     ]);
   });
 
