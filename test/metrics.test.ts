@@ -182,7 +182,7 @@ it('the webhook says what it refused, what waits in its journal, and what nothin
 
 describe('the port', () => {
   it('of webhook, worker and relay follow one another where `up` starts them, on loopback alone', async () => {
-    const first = await freePorts(3);
+    const first = await freePort(3);
     const env = await cleanHome({ KIMI_METRICS_PORT: String(first), KIMI_CALLBACKS: 'relay' });
     await up(env, '--simulate');
     expect((await scrape(first)).sum('kimi_callbacks_total')).toBe(0);
@@ -209,21 +209,6 @@ describe('the port', () => {
     expect(await ended).toBe(3);
   });
 });
-
-/** @returns the first of so many ports in a row that were free a moment ago. */
-async function freePorts(count: number): Promise<number> {
-  return await until(async () => {
-    const first = await freePort();
-    for (let next = first + 1; next < first + count; next += 1) {
-      const isTaken = await request(`http://127.0.0.1:${next}`).then(
-        () => true,
-        () => false,
-      );
-      if (isTaken || next > 65_533) return false;
-    }
-    return first;
-  });
-}
 
 interface Panel {
   title: string;

@@ -1,7 +1,8 @@
 /** Starts one real Temporal server for the whole run, with time skipping (temporal.md). */
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { Connection } from '@temporalio/client';
 import type { TestProject } from 'vitest/node';
 import { readConfig } from '../../src/config.ts';
@@ -58,12 +59,27 @@ async function connectWhenReady(address: string): Promise<Connection> {
   }
 }
 
-/** @returns a port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
+/** Where the system gives out no ports by itself, so that no connection takes one meanwhile. */
+const QUIET_PORTS = { from: 20_000, count: 10_000 };
+
+/** @returns a port that was free a moment ago: the first of so many in a row. */
+export async function freePort(inARow = 1): Promise<number> {
+  for (;;) {
+    const first = QUIET_PORTS.from + randomInt(QUIET_PORTS.count);
+    const free = await Promise.all(Array.from({ length: inARow }, async (_, n) => await isFree(first + n)));
+    if (free.every(Boolean)) return first;
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const probe = createServer();
+  try {
+    probe.listen(port, '127.0.0.1');
+    await once(probe, 'listening');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    probe.close();
+  }
 }
