@@ -1,4 +1,4 @@
-/** An answer of the webhook other than 200 and 202: `{ error: { code, message } }`. */
+/** An answer that is an error: `{ error: { code, message } }`, or as whoever answers words it. */
 export class HttpError extends Error {
   constructor(
     readonly status: number,

@@ -1,9 +1,10 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Payload } from '@temporalio/common';
 import { decode, encode, ExternalStorageRunner } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import proto from '@temporalio/proto';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import { z } from 'zod';
+import { HttpError } from '../http-error.ts';
+import { secretCheck } from '../secret-check.ts';
 import type { Payloads } from './converter.ts';
 
 const message = proto.temporal.api.common.v1.Payloads;
@@ -24,17 +25,6 @@ export interface CodecServerOptions {
   token: string;
   /** Origin of the Web UI, e.g. `http://127.0.0.1:8233`. Pages of other origins are refused. */
   uiOrigin: string;
-}
-
-/** An answer other than 200: `{ error: { code, message } }`. */
-class HttpError extends Error {
-  constructor(
-    readonly status: number,
-    readonly code: string,
-    text: string,
-  ) {
-    super(text);
-  }
 }
 
 /**
@@ -104,16 +94,11 @@ function forOrigin(uiOrigin: string): RequestHandler {
   };
 }
 
-/** What is compared in constant time has to be of one length. */
-function hash(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
-}
-
 function requireToken(token: string): RequestHandler<{ token?: string }> {
-  const expected = hash(token);
+  const isOurs = secretCheck(token);
   return (request, _response, next) => {
     const given = request.params.token ?? /^Bearer (?<token>.+)$/i.exec(request.get('authorization') ?? '')?.[1] ?? '';
-    if (!timingSafeEqual(hash(given), expected)) {
+    if (!isOurs(given)) {
       throw new HttpError(401, 'bad_token', 'the token is missing or is not KIMI_CODEC_TOKEN');
     }
     next();

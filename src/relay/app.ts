@@ -1,4 +1,3 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
@@ -13,9 +12,11 @@ import {
   TASK_ID,
   type RelayRequest,
 } from '../contract.ts';
+import { HttpError } from '../http-error.ts';
 import { callbackUrl } from '../kimi/client.ts';
 import { traced } from '../tracing.ts';
 import { KimiHttp } from '../kimi/http.ts';
+import { secretCheck } from '../secret-check.ts';
 
 export interface RelayAppOptions {
   client: Client;
@@ -39,17 +40,6 @@ const ENGINE_MS = 5_000;
 
 /** How long Kimi may take to count tokens, in milliseconds: a task waits a second for it. */
 const ESTIMATE_MS = 3_000;
-
-/** An answer other than 202, in the form of Kimi's errors. */
-class HttpError extends Error {
-  constructor(
-    readonly status: number,
-    readonly type: string,
-    message: string,
-  ) {
-    super(message);
-  }
-}
 
 const dispatch = z.looseObject({
   model: z.string().min(1),
@@ -94,18 +84,13 @@ export function createRelayApp(options: RelayAppOptions): Express {
 }
 
 function requireToken(token: string): RequestHandler {
-  const expected = sha256(`Bearer ${token}`);
+  const isOurs = secretCheck(`Bearer ${token}`);
   return (request, _response, next) => {
-    // Hashes have one length, whatever was sent.
-    if (!timingSafeEqual(expected, sha256(request.get('authorization') ?? ''))) {
+    if (!isOurs(request.get('authorization') ?? '')) {
       throw new HttpError(401, 'bad_relay_token', 'the token is not the relay’s (KIMI_RELAY_TOKEN)');
     }
     next();
   };
-}
-
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }
 
 function readDispatch(json: unknown, callbackBaseUrl: string): RelayRequest {
@@ -146,6 +131,7 @@ async function take({ client, taskQueue, log }: RelayAppOptions, request: RelayR
   log.info({ task_id, model: body.model }, 'taken');
 }
 
+/** Answers in the form of Kimi's errors. */
 function answerError(log: Logger): ErrorRequestHandler {
   return (error: Error & { status?: number; type?: string }, _request, response, _next) => {
     // Of express.json: not JSON, or too large.
@@ -154,7 +140,8 @@ function answerError(log: Logger): ErrorRequestHandler {
     if (!answer) log.error({ err: error }, 'unexpected error');
     const status = answer?.status ?? 503;
     if (status === 503) response.set('Retry-After', '1');
-    const { type = 'relay_error', message } = answer ?? { message: 'an unexpected error; it is in the relay’s log' };
+    const type = (error instanceof HttpError ? error.code : answer?.type) ?? 'relay_error';
+    const message = answer?.message ?? 'an unexpected error; it is in the relay’s log';
     response.status(status).json({ error: { type, message } });
   };
 }

@@ -1,7 +1,7 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PluginApi } from 'openclaw/plugin-sdk/plugin-entry';
 import { MAX_WAKE_BYTES, NEWS_KEY, type PluginWake } from '../../../src/plugin-wake.ts';
+import { secretCheck } from '../../../src/secret-check.ts';
 import type { Teller, Told } from './teller.ts';
 
 /**
@@ -49,11 +49,7 @@ function refusal(status: number, error: string): { status: number; body: unknown
 function isAuthorized({ headers }: IncomingMessage, token: unknown): boolean {
   const [, shown] = /^Bearer (.+)$/i.exec(headers.authorization ?? '') ?? [];
   if (typeof token !== 'string' || token === '' || shown === undefined) return false;
-  return timingSafeEqual(digest(shown), digest(token));
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+  return secretCheck(token)(shown);
 }
 
 /** Whoever has the token is our own worker: what it sends is checked for its shape, so that a stranger's mistake is told. */
