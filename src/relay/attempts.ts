@@ -10,6 +10,7 @@ import {
 } from '../contract.ts';
 import { supportsPartialMode } from '../kimi/models.ts';
 import { tokensIn, type Answer } from './answer.ts';
+import { metadataOf, relayFailure } from './failure.ts';
 
 /** One request to Kimi, and what came of it. A request that breaks off is followed by another. */
 export interface Attempt {
@@ -132,20 +133,13 @@ export function failed(
   const { content, reasoning } = textOf(attempts);
   const hasCome = attempts.some((attempt) => attempt && (attempt.answer.tokens > 0 || attempt.answer.usage));
   return {
-    id: relayApiId(request.task_id),
-    model: request.body.model,
-    error,
-    metadata: metadataOf(request),
+    ...relayFailure(request, error),
     ...(content !== '' && { partial: content }),
     ...(reasoning !== '' && { partial_reasoning: reasoning }),
     // Of a request that was refused, or got no word, nobody knows that anything was paid.
     ...(hasCome && { usage: usageOf(request, attempts) }),
     ...(attempts.length > 1 && { interruptions: attempts.length - 1 }),
   };
-}
-
-function metadataOf({ task_id, task_name }: RelayRequest): Callback['metadata'] {
-  return { task_id, ...(task_name !== undefined && { task_name }) };
 }
 
 /**

@@ -1,5 +1,4 @@
 import {
-  ActivityCancellationType,
   ActivityFailure,
   ApplicationFailure,
   CancellationScope,
@@ -13,16 +12,16 @@ import {
 import {
   FAILURE,
   isErrorCallback,
-  relayApiId,
   streamsQueue,
   type Callback,
   type RelayActivities,
   type RelayRequest,
   type RelaySummary,
-  type TaskError,
 } from '../contract.ts';
 import { interruptionMetrics } from '../metrics/meter.ts';
+import { relayFailure } from '../relay/failure.ts';
 import { readFailure } from './failures.ts';
+import { SENDING } from './sending.ts';
 
 /** How long a broken stream is left alone before it is gone on with, in milliseconds: doubled up to the longest. */
 const GO_ON_MS = { first: 1_000, longest: 60_000 };
@@ -57,20 +56,15 @@ export async function kimiRelay(request: RelayRequest): Promise<RelaySummary> {
         if (why !== undefined) await sleep(pause);
         return await complete.executeWithOptions({ summary: request.body.model }, [request, interruptions, why]);
       } catch (error) {
-        if (isCancellation(error)) return failure({ type: 'cancelled', message: 'the task was cancelled' });
+        if (isCancellation(error))
+          return relayFailure(request, { type: 'cancelled', message: 'the task was cancelled' });
         if (!(error instanceof ActivityFailure)) throw error;
         why = interruptionOf(error);
-        if (why === undefined) return failure(readFailure(error));
+        if (why === undefined) return relayFailure(request, readFailure(error));
         interruptions += 1;
         metrics.interrupted();
       }
     }
-  }
-
-  function failure(error: TaskError): Callback {
-    const { task_id, task_name, body } = request;
-    const metadata = { task_id, ...(task_name !== undefined && { task_name }) };
-    return { id: relayApiId(task_id), model: body.model, error, metadata };
   }
 }
 
@@ -85,15 +79,7 @@ function streaming() {
     startToCloseTimeout: '3h',
     heartbeatTimeout: '10s',
     scheduleToCloseTimeout: '24h',
-    // What had come by then is kept.
-    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-    retry: {
-      initialInterval: '1s',
-      backoffCoefficient: 2,
-      maximumInterval: '1m',
-      // The server names timeouts so in this list.
-      nonRetryableErrorTypes: ['TemporalTimeout:StartToClose', 'TemporalTimeout:Heartbeat'],
-    },
+    ...SENDING,
   });
 }
 

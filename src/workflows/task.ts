@@ -2,7 +2,6 @@ import {
   ActivityFailure,
   allHandlersFinished,
   ApplicationFailure,
-  ActivityCancellationType,
   CancellationScope,
   condition,
   defineQuery,
@@ -51,6 +50,7 @@ import { textFor } from '../text/index.ts';
 import { currentDetails } from './details.ts';
 import { readDispatchFailure, readFailure, type DispatchFailure } from './failures.ts';
 import { leaseFor } from './lease.ts';
+import { SENDING } from './sending.ts';
 
 const callbackSignal = defineSignal<[Callback]>(CALLBACK_SIGNAL);
 const statusQuery = defineQuery<TaskView>(STATUS_QUERY);
@@ -73,23 +73,12 @@ const RESEND_MS = [1_000, 10_000, 60_000];
 /** How long an agent that acknowledges for itself has for it, before it is woken again. Milliseconds. */
 const WAKE_AGAIN_MS = [60_000, 300_000, 1_800_000];
 
-/**
- * Tried for a day while Kimi is out of reach. An attempt whose worker was lost is not repeated: the request may have
- * been sent, and sending it again could be paid for twice.
- */
+/** Tried for a day while Kimi is out of reach. */
 const { dispatch } = proxyActivities<Pick<TaskActivities, 'dispatch'>>({
   startToCloseTimeout: '40s',
   heartbeatTimeout: '5s',
   scheduleToCloseTimeout: SEND_WITHIN_MS,
-  // A cancelled dispatch tells whether anything was sent before the task decides what to expect.
-  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-  retry: {
-    initialInterval: '1s',
-    backoffCoefficient: 2,
-    maximumInterval: '1m',
-    // The server names timeouts so in this list.
-    nonRetryableErrorTypes: ['TemporalTimeout:StartToClose', 'TemporalTimeout:Heartbeat'],
-  },
+  ...SENDING,
 });
 
 /** A gateway may be down for days; the agent is woken when it is back. */
