@@ -19,6 +19,7 @@ import { openPayloads } from '../src/payloads/converter.ts';
 import { engineArgs, namespaceIsThere } from '../src/stack/stack.ts';
 import { findTemporalCli } from '../src/stack/temporal-cli.ts';
 import { connectClient } from '../src/temporal.ts';
+import { freePort } from '../test/support/engine.ts';
 import { Moments } from './moments.ts';
 import { summarise, table, type Figure } from './stats.ts';
 
@@ -175,15 +176,6 @@ async function startEngine(folder: string, children: ChildProcess[]): Promise<st
   const address = `127.0.0.1:${port}`;
   while (!(await namespaceIsThere(address))) await pause(50);
   return address;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }
 
 interface RelayPlace {

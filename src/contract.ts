@@ -226,8 +226,11 @@ export const OUTCOMES = ['done', 'failed', 'timed_out', 'cancelled'] as const;
 
 export type Outcome = (typeof OUTCOMES)[number];
 
+/** Where a task may stand before it has its outcome. */
+export const STATES_IN_FLIGHT = ['queued', 'dispatching', 'dispatched'] as const;
+
 /** Where a task stands; the value of the search attribute `KimiStatus`. */
-export const TASK_STATES = ['queued', 'dispatching', 'dispatched', ...OUTCOMES] as const;
+export const TASK_STATES = [...STATES_IN_FLIGHT, ...OUTCOMES] as const;
 
 export type TaskState = (typeof TASK_STATES)[number];
 

@@ -6,12 +6,13 @@ import {
   limiterId,
   SEARCH_ATTRIBUTES,
   SET_LIMITS_UPDATE,
-  TASK_WORKFLOW,
+  STATES_IN_FLIGHT,
   type Lang,
   type Limits,
   type LimiterView,
   type TurnedAway,
 } from './contract.ts';
+import { stateIn, tasksOn } from './task-list.ts';
 import { textFor } from './text/index.ts';
 
 /** What a limiter is started with. */
@@ -81,13 +82,11 @@ export async function endedTasks(client: Client, task_ids: string[]): Promise<st
   return looked.flat();
 }
 
-/** Values of `KimiStatus` before the outcome. */
-const IN_FLIGHT = new Set(['queued', 'dispatching', 'dispatched']);
+const IN_FLIGHT = new Set<string>(STATES_IN_FLIGHT);
 
 /** @returns the tasks of a queue that Kimi is working on. */
 export async function tasksInFlight(client: Client, taskQueue: string): Promise<string[]> {
-  const { status } = SEARCH_ATTRIBUTES;
-  const query = `WorkflowType = "${TASK_WORKFLOW}" AND TaskQueue = ${JSON.stringify(taskQueue)} AND ExecutionStatus = "Running" AND ${status.name} = "dispatched"`;
+  const query = `${tasksOn(taskQueue)} AND ExecutionStatus = "Running" AND ${stateIn(['dispatched'])}`;
   const found: string[] = [];
   for await (const { workflowId } of client.workflow.list({ query })) found.push(workflowId);
   return found;

@@ -1,7 +1,8 @@
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
-import { SEARCH_ATTRIBUTES, TASK_WORKFLOW, isoSeconds, type Route, type TaskState } from '../contract.ts';
+import { SEARCH_ATTRIBUTES, isoSeconds, type Route, type TaskState } from '../contract.ts';
 import { limiterView } from '../limiter.ts';
+import { listedTask, stateIn, tasksOn } from '../task-list.ts';
 import { isSameChat } from '../route.ts';
 import { openContext, withClient } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
@@ -79,11 +80,10 @@ async function list({ limit, json, ...filter }: ListOptions): Promise<Exit> {
 
 /** The engine's query for tasks. */
 function queryFor(taskQueue: string, { status, name, model: used }: Filter): string {
-  const { status: state, taskName, model: modelName } = SEARCH_ATTRIBUTES;
+  const { taskName, model: modelName } = SEARCH_ATTRIBUTES;
   return [
-    `WorkflowType = "${TASK_WORKFLOW}"`,
-    `TaskQueue = ${quoted(taskQueue)}`,
-    status && `${state.name} IN (${status.map(quoted).join(', ')})`,
+    tasksOn(taskQueue),
+    status && stateIn(status),
     name && `${taskName.name} STARTS_WITH ${quoted(name)}`,
     used && `${modelName.name} = ${quoted(used)}`,
   ]
@@ -111,25 +111,16 @@ export async function newestTasks(client: Client, taskQueue: string, filter: Fil
     if (window !== since && (await client.workflow.count(within)).count < limit) continue;
     const found = [];
     for await (const execution of client.workflow.list({ query: within })) {
-      const { workflowId, startTime, typedSearchAttributes: attributes } = execution;
       // The memo, where the chat stands, cannot be asked for.
       const itsChat = chat && routeIn(execution);
       if (chat && !(itsChat && isSameChat(itsChat, chat))) continue;
-      found.push({
-        task_id: workflowId,
-        task_name: attributes.get(SEARCH_ATTRIBUTES.taskName) ?? '',
-        state: (attributes.get(SEARCH_ATTRIBUTES.status) ?? 'dispatching') as TaskState,
-        model: attributes.get(SEARCH_ATTRIBUTES.model) ?? '',
-        tokens: attributes.get(SEARCH_ATTRIBUTES.tokens) ?? null,
-        created_at: isoSeconds(startTime),
-        started: startTime.getTime(),
-      });
+      found.push(listedTask(execution));
     }
     if (window !== since && found.length < limit) continue;
     return found
       .toSorted((a, b) => b.started - a.started)
       .slice(0, limit)
-      .map(({ started: _, ...task }) => task);
+      .map(({ started, ...task }) => ({ ...task, created_at: isoSeconds(started) }));
   }
   return [];
 }

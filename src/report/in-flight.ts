@@ -1,5 +1,6 @@
 import type { Client } from '@temporalio/client';
-import { SEARCH_ATTRIBUTES, TASK_WORKFLOW, type Lang, type TaskState } from '../contract.ts';
+import { STATES_IN_FLIGHT, type Lang, type TaskState } from '../contract.ts';
+import { listedTask, stateIn, tasksOn } from '../task-list.ts';
 import { textFor } from '../text/index.ts';
 import { count, inSeconds } from './format.ts';
 import { html } from './html.ts';
@@ -16,26 +17,13 @@ export interface InFlight {
 /** How many tasks are named. */
 const LISTED = 100;
 
-const STATES: TaskState[] = ['queued', 'dispatching', 'dispatched'];
-
 /** Asks the engine's list: one page of it, and how many there are. */
 export async function tasksInFlight(client: Client, taskQueue: string, timeoutMs: number): Promise<InFlight> {
-  const { status, taskName, model } = SEARCH_ATTRIBUTES;
-  const states = STATES.map((state) => `"${state}"`).join(', ');
-  const query = `WorkflowType = "${TASK_WORKFLOW}" AND TaskQueue = ${JSON.stringify(taskQueue)} AND ExecutionStatus = "Running" AND ${status.name} IN (${states})`;
+  const query = `${tasksOn(taskQueue)} AND ExecutionStatus = "Running" AND ${stateIn(STATES_IN_FLIGHT)}`;
   return await client.connection.withDeadline(Date.now() + timeoutMs, async () => {
     const tasks: InFlight['tasks'] = [];
-    for await (const { workflowId, startTime, typedSearchAttributes: attributes } of client.workflow.list({
-      query,
-      pageSize: LISTED,
-    })) {
-      tasks.push({
-        task_id: workflowId,
-        task_name: attributes.get(taskName) ?? '',
-        model: attributes.get(model) ?? '',
-        state: (attributes.get(status) ?? 'dispatching') as TaskState,
-        started: startTime.getTime(),
-      });
+    for await (const execution of client.workflow.list({ query, pageSize: LISTED })) {
+      tasks.push(listedTask(execution));
       if (tasks.length === LISTED) break;
     }
     const total = tasks.length < LISTED ? tasks.length : (await client.workflow.count(query)).count;
