@@ -22,7 +22,7 @@ export function readable(line: string): string {
   const [, word = '', colour = String] = LEVELS.find(([least]) => level >= least) ?? [];
   const clock = new Date(time).toISOString().slice(11, 23);
   const pairs = Object.entries(facts).map(([key, value]) => `${key}=${plain(value)}`);
-  const parts = [clock, colour(word.padEnd(5)), name, plain(msg), pico.dim(pairs.join(' '))];
+  const parts = [clock, colour(word.padEnd(5)), name, plain(msg), ...pairs.map(pico.dim)];
   const stack = err?.stack ?? err?.message;
   const trace = stack === undefined ? [] : stack.split('\n').map((row) => `    ${plain(row)}`);
   return [parts.filter((part) => part !== '').join(' '), ...trace, ''].join('\n');

@@ -1,6 +1,6 @@
 /** What the services write to their logs. */
 import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { promisify, stripVTControlCharacters } from 'node:util';
 import { expect, inject, it } from 'vitest';
 import { readable } from '../src/log.ts';
 import { DIST } from '../src/paths.ts';
@@ -31,7 +31,12 @@ it('each step of a task is one line with its id, and none holds its prompt or it
   expect(all).not.toMatch(/distinctive|fibonacci/);
 });
 
-it('people read it in a terminal', async () => {
+/** Without colours, which are there or not as the terminal has it. */
+function read(line: object): string {
+  return stripVTControlCharacters(readable(JSON.stringify(line)));
+}
+
+it('people read it in a terminal', () => {
   const line = {
     level: 40,
     time: 0,
@@ -42,7 +47,7 @@ it('people read it in a terminal', async () => {
     status: 401,
     msg: 'refused',
   };
-  expect(readable(JSON.stringify(line))).toBe('00:00:00.000 warn  webhook refused path=/x [2J status=401\n');
+  expect(read(line)).toBe('00:00:00.000 warn  webhook refused path=/x [2J status=401\n');
   const broken = {
     level: 50,
     time: 0,
@@ -50,7 +55,7 @@ it('people read it in a terminal', async () => {
     msg: 'lost',
     err: { message: 'no', stack: 'Error: no\n  at x' },
   };
-  expect(readable(JSON.stringify(broken))).toBe('00:00:00.000 error worker lost\n    Error: no\n      at x\n');
+  expect(read(broken)).toBe('00:00:00.000 error worker lost\n    Error: no\n      at x\n');
 });
 
 it('a service knows whether it writes to one', async () => {

@@ -42,8 +42,11 @@ const setLimitsUpdate = defineUpdate<LimiterView, [Partial<Limits>]>(SET_LIMITS_
 /** How often it is looked whether those who keep others waiting still need their place, in milliseconds. */
 const LOOK_MS = 10_000;
 
-/** Events after which a new run takes over, so that a history stays quick to replay. */
-const MAX_EVENTS = 2_000;
+/**
+ * Events after which a new run takes over, so that a history stays quick to replay: 2,000 took 0.7 s on an idle machine,
+ * which on a busy one is more than a workflow task has, and a limiter that never catches up holds everybody up.
+ */
+const MAX_EVENTS = 500;
 
 /** Bookkeeping that is tried again at the next look. */
 const { endedTasks, tasksInFlight } = proxyLocalActivities<LimiterActivities>({
