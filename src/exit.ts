@@ -18,6 +18,8 @@ export const EXIT = {
   unfinished: 9,
   /** The task has ended already: there is nothing to cancel. */
   finished: 10,
+  /** The chat has started all the tasks it may start in an hour. */
+  limited: 11,
   /** Ctrl-C: 128 + SIGINT. */
   interrupted: 130,
 } as const;

@@ -40,6 +40,7 @@ describe('without any variable', () => {
       KIMI_MAX_TASKS_PER_MINUTE: 10,
       KIMI_MAX_CONCURRENT_TASKS: 5,
       KIMI_MAX_QUEUED_TASKS: 1000,
+      KIMI_MAX_TASKS_PER_CHAT_HOUR: 0,
       KIMI_ON_INTERRUPT: 'fail',
       KIMI_STALL_TIMEOUT_MS: 120_000,
       KIMI_RELAY_STREAMS: 100,

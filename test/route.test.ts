@@ -1,10 +1,11 @@
 /** The chat that a task is for: as the command line takes it, stored with the task, and told with its result. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
 import { newestTasks } from '../src/cli/list.ts';
 import { checkChat, lookUp } from '../src/cli/look-up.ts';
 import { PLUGIN_WAKE_PATH, type PluginWake } from '../src/plugin-wake.ts';
 import { isSameChat, readRoute } from '../src/route.ts';
 import { serveAnswer } from './support/answering.ts';
+import { cleanHome, cli } from './support/cli.ts';
 import { openWorld } from './support/world.ts';
 
 const ROUTE = { channel: 'telegram', to: '4242', account_id: 'default', session_key: 'agent:main:main' };
@@ -68,5 +69,28 @@ describe('a task of a chat', () => {
     expect(await lookUp(world.client, started.task_id, ROUTE)).toMatchObject({ route: ROUTE });
     expect(await lookUp(world.client, started.task_id, { ...ROUTE, to: '1' })).toBeUndefined();
     await expect(checkChat({} as never, started.task_id, undefined)).resolves.toBeUndefined();
+  });
+});
+
+describe('a chat', () => {
+  it('that has had its tasks of this hour is told when it may start another; other chats go on', async () => {
+    const world = await openWorld();
+    const env = await cleanHome({
+      TEMPORAL_ADDRESS: inject('engine'),
+      KIMI_TASK_QUEUE: world.taskQueue,
+      KIMI_MAX_TASKS_PER_CHAT_HOUR: '2',
+    });
+    const dispatch = async (to: string) =>
+      await cli(['dispatch', '-p', 'x', '--route', JSON.stringify({ channel: 'telegram', to })], env);
+    for (let most = 0; most < 2; most += 1) expect(await dispatch('1')).toMatchObject({ code: 0 });
+    await expect
+      .poll(async () => await dispatch('1'))
+      .toMatchObject({
+        code: 11,
+        stdout: '',
+        stderr: expect.stringMatching(/一小時內的 2 個任務已用完.*請在 60 分鐘後再試/),
+      });
+    expect(await dispatch('2')).toMatchObject({ code: 0 });
+    expect(await cli(['dispatch', '-p', 'x'], env)).toMatchObject({ code: 0 });
   });
 });

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Client } from '@temporalio/client';
 import { acknowledgedBy } from '../config.ts';
 import type { Priority, Route, Task } from '../contract.ts';
+import { checkChatLimit } from './chat-limit.ts';
 import type { Context } from './context.ts';
 import { EXIT } from '../exit.ts';
 import { CliError } from './exit.ts';
@@ -37,17 +38,19 @@ export function addTaskOptions(command: Command, say: CliText): Command {
 /**
  * Starts a task as the options and the configuration have it.
  *
- * @throws {CliError} where there is no key to pay with, or the engine did not confirm.
+ * @throws {CliError} where there is no key to pay with, the chat has had its share, or the engine did not confirm.
  */
 export async function start(
   client: Client,
-  { config, stack, taskQueue, limiter, relay, say }: Context,
+  context: Context,
   { prompt, name, model, request: wanted }: Job,
   options: TaskOptions,
   waitMs: number,
 ): Promise<Exclude<Started, { status: 'unknown' }>> {
+  const { config, stack, taskQueue, limiter, relay, say } = context;
   // A stack elsewhere has its key elsewhere; its worker will say.
   if (stack && !stack.has_key) throw new CliError(EXIT.config, say.noKey);
+  if (options.route) await checkChatLimit(client, context, options.route);
   const request: Omit<Task, 'task_id'> = {
     task_name: name,
     prompt,

@@ -10,7 +10,8 @@ export const en: CliText = {
     examples: 'Examples:',
     exits: [
       'Exit codes: 0 done, 1 unexpected, 2 usage, 3 configuration, 4 unknown task, 5 engine out of reach,',
-      '            6 failed, 7 timed out, 8 cancelled, 9 not finished, 10 ended already, 130 interrupted',
+      '            6 failed, 7 timed out, 8 cancelled, 9 not finished, 10 ended already,',
+      '            11 the chat has had its share, 130 interrupted',
     ].join('\n'),
     dispatch: 'dispatch a task; returns once Kimi has taken it',
     run: 'dispatch a task and wait for the answer; starts what is needed and stops it again',
@@ -199,6 +200,8 @@ export const en: CliText = {
     noKey: 'From the built-in table. There is no KIMI_API_KEY here, so the host was not asked.',
     noAnswer: (host, status) => `From the built-in table. ${host} gave no list (${status ?? 'no answer'}).`,
   },
+  chatLimit: (most, minutes) =>
+    `This chat has had its ${most} tasks of this hour, so nothing was dispatched. Try again in ${minutes} min, or raise KIMI_MAX_TASKS_PER_CHAT_HOUR.`,
   refused: (name, why) => `❌ Kimi task was not dispatched: ${name}\n${why}`,
   noWorker: 'No worker answers; the task waits until one runs (kimi-dispatch up).',
   stillTelling: (url) => `The agent has not been woken yet (${url}); it is tried again while the services run.`,

@@ -12,7 +12,7 @@ export const zhTW = {
     examples: '範例：',
     exits: [
       '結束碼：0 完成　1 意外　2 用法　3 設定　4 查無任務　5 引擎連不上',
-      '　　　　6 失敗　7 逾時　8 已取消　9 尚未完成　10 已結束　130 中斷',
+      '　　　　6 失敗　7 逾時　8 已取消　9 尚未完成　10 已結束　11 對話的上限　130 中斷',
     ].join('\n'),
     dispatch: '派發任務，Kimi 收下後立即返回',
     run: '派發任務並等到答案；沒有服務在跑時會自行啟動，結束時關閉',
@@ -193,6 +193,8 @@ export const zhTW = {
     noAnswer: (host: string, status: number | undefined) =>
       `清單：內建的表。${host} 沒有給清單（${status ?? '沒有回應'}）。`,
   },
+  chatLimit: (most: number, minutes: number) =>
+    `這個對話一小時內的 ${most} 個任務已用完，沒有派發。請在 ${minutes} 分鐘後再試，或調高 KIMI_MAX_TASKS_PER_CHAT_HOUR。`,
   refused: (name: string, why: string) => `❌ Kimi 任務沒有派發成功：${name}\n${why}`,
   noWorker: '沒有 worker 回應；任務會等到它啟動（kimi-dispatch up）。',
   stillTelling: (url: string) => `代理還沒有被喚醒（${url}）；服務在跑的時候會繼續嘗試。`,
