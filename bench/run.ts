@@ -3,7 +3,8 @@
  * processes over real HTTP. The bench plays Kimi and the agent's gateway, so what is measured is ours alone. One task at
  * a time; the floor of each figure is measured in the same rounds. Ends with 1 where a promise was missed.
  *
- * `npm run bench -- relay`: what the relay adds (relay.ts). `npm run bench -- openclaw`: what a chat sees (openclaw.ts).
+ * `npm run bench -- relay`: what the relay adds (relay.ts). `npm run bench -- openclaw`: what a chat sees
+ * (openclaw.ts). `npm run bench -- ways`: how else people have a long job done (ways.ts).
  */
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -26,6 +27,7 @@ import { Moments } from './moments.ts';
 import { benchOpenClaw } from './openclaw.ts';
 import { benchRelay } from './relay.ts';
 import { median, summarise, table, type Figure } from './stats.ts';
+import { benchWays } from './ways.ts';
 
 const CLI = join(DIST, 'kimi-dispatch.js');
 const SECRET = 'the-secret-of-the-bench';
@@ -402,7 +404,7 @@ The result file is noticed with fs.watch, ${watchDelay.toFixed(2)} ms late (medi
 }
 
 try {
-  const bench = { relay: benchRelay, openclaw: benchOpenClaw }[process.argv[2] ?? ''] ?? main;
+  const bench = { relay: benchRelay, openclaw: benchOpenClaw, ways: benchWays }[process.argv[2] ?? ''] ?? main;
   await bench();
 } catch (error) {
   console.error(error);

@@ -133,6 +133,8 @@ export interface Route {
   thread_id?: string;
   /** The gateway's conversation, whose agent is woken with `KIMI_REPLY=agent`. */
   session_key?: string;
+  /** The message that asked for the task: a gateway that was killed may be given it again, and that is one task all the same. */
+  message?: { id: string; /** Milliseconds since 1970. */ at: number };
 }
 
 /** What may be asked of a model besides the prompt. Which model takes what is for src/kimi/models.ts to say. */

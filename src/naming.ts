@@ -1,4 +1,4 @@
-import { randomInt } from 'node:crypto';
+import { createHash, randomInt } from 'node:crypto';
 import { firstCharacters } from './characters.ts';
 
 /** Longest task name, in characters. */
@@ -51,4 +51,10 @@ export function isTaskName(name: string): boolean {
 /** Draws a task id, `kimi-<unix seconds>-<number>`. Whether it is free is for the engine to say. */
 export function newTaskId(now: Date = new Date()): string {
   return `kimi-${Math.floor(now.getTime() / 1000)}-${randomInt(10_000, 100_000)}`;
+}
+
+/** @returns the same task id for the same key and second, and none that is ever drawn: its number has nine digits. */
+export function taskIdOf(key: string, at: Date): string {
+  const number = 100_000_000 + (createHash('sha256').update(key).digest().readUIntBE(0, 6) % 900_000_000);
+  return `kimi-${Math.floor(at.getTime() / 1000)}-${number}`;
 }

@@ -1,7 +1,7 @@
 /** Task names and task ids. */
 import { describe, expect, it } from 'vitest';
 import { TASK_ID } from '../src/contract.ts';
-import { isTaskName, MAX_NAME_CHARS, nameFromPrompt, newTaskId } from '../src/naming.ts';
+import { isTaskName, MAX_NAME_CHARS, nameFromPrompt, newTaskId, taskIdOf } from '../src/naming.ts';
 
 const FAMILY = '👨‍👩‍👧‍👦';
 /** The presentation selector that makes `⚠` a colourful `⚠️`; a combining mark to Unicode. */
@@ -161,6 +161,14 @@ describe('a task id', () => {
   it('has a new number each time', () => {
     const now = new Date();
     expect(new Set(Array.from({ length: 100 }, () => newTaskId(now))).size).toBeGreaterThan(90);
+  });
+
+  it('made from a key is the same for the same key and second, and no drawn one', () => {
+    const at = new Date(1_707_654_321_999);
+    expect(taskIdOf('a', at)).toMatch(/^kimi-1707654321-[1-9]\d{8}$/);
+    expect(taskIdOf('a', at)).toMatch(TASK_ID);
+    expect(taskIdOf('a', new Date(1_707_654_321_000))).toBe(taskIdOf('a', at));
+    expect(taskIdOf('b', at)).not.toBe(taskIdOf('a', at));
   });
 });
 

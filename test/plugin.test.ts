@@ -261,6 +261,15 @@ describe('a route', () => {
     expect(routeOfAgent({ deliveryContext: { ...telegram, to: 'telegram:4242' }, sessionKey })).toEqual(route);
   });
 
+  it('of a message names it, where the gateway says which and when', () => {
+    const context = { conversationId: '4242' };
+    const said = { content: '', channel: 'telegram', messageId: '7', timestamp: 1_707_654_321_000 };
+    const route = { channel: 'telegram', to: '4242' };
+    expect(routeOfMessage(said, context)).toEqual({ ...route, message: { id: '7', at: 1_707_654_321_000 } });
+    const { timestamp: _, ...untimed } = said;
+    expect(routeOfMessage(untimed, context)).toEqual(route);
+  });
+
   it('of another channel keeps what only that channel understands', () => {
     expect(routeOfCommand({ channel: 'discord', to: 'channel:77' })).toEqual({ channel: 'discord', to: 'channel:77' });
   });

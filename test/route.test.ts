@@ -1,9 +1,10 @@
 /** The chat that a task is for: as the command line takes it, stored with the task, and told with its result. */
-import { describe, expect, inject, it } from 'vitest';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { newestTasks } from '../src/cli/list.ts';
 import { checkChat, lookUp } from '../src/cli/look-up.ts';
+import { taskIdOf } from '../src/naming.ts';
 import { PLUGIN_WAKE_PATH, type PluginWake } from '../src/plugin-wake.ts';
-import { isSameChat, readRoute } from '../src/route.ts';
+import { isSameChat, messageKey, readRoute } from '../src/route.ts';
 import { serveAnswer } from './support/answering.ts';
 import { cleanHome, cli } from './support/cli.ts';
 import { openWorld } from './support/world.ts';
@@ -69,6 +70,40 @@ describe('a task of a chat', () => {
     expect(await lookUp(world.client, started.task_id, ROUTE)).toMatchObject({ route: ROUTE });
     expect(await lookUp(world.client, started.task_id, { ...ROUTE, to: '1' })).toBeUndefined();
     await expect(checkChat({} as never, started.task_id, undefined)).resolves.toBeUndefined();
+  });
+});
+
+describe('a message', () => {
+  it('that the gateway hands over again, since it was killed, is one task, also when that has ended', async () => {
+    const world = await openWorld({ delayMs: 0 });
+    const route = { ...ROUTE, message: { id: '7', at: 1_707_654_321_000 } };
+    const started = await Promise.all([world.start('x', { route }), world.start('x', { route })]);
+    const [{ task_id }] = started;
+    expect(task_id).toMatch(/^kimi-1707654321-\d{9}$/);
+    expect(started).toMatchObject([{}, { task_id }]);
+    await world.handle({ task_id }).result();
+    expect(await world.start('x', { route: { ...route, session_key: 'agent:other' } })).toEqual({
+      status: 'pending',
+      task_id,
+    });
+    const others = [
+      { ...route, to: '1' },
+      { ...route, message: { id: '8', at: route.message.at } },
+      { ...route, message: { id: '7', at: route.message.at + 1 } },
+    ];
+    for (const other of others) {
+      expect((await world.start('x', { route: other })).task_id).not.toBe(task_id);
+    }
+    expect(world.counts).toMatchObject({ requests: 4, billed: 4 });
+  });
+
+  it('whose id another task has is a task of its own', async () => {
+    const world = await openWorld({ delayMs: 0 });
+    const route = { ...ROUTE, message: { id: '7', at: 1_707_654_322_000 } };
+    const workflowId = taskIdOf(messageKey(route) ?? '', new Date(route.message.at));
+    const other = await world.client.workflow.start('somebodyElse', { workflowId, taskQueue: world.taskQueue });
+    onTestFinished(async () => void (await other.terminate()));
+    expect((await world.start('x', { route })).task_id).toMatch(/^kimi-\d+-\d{5}$/);
   });
 });
 

@@ -15,8 +15,9 @@ export type Saying = string | { tool: string; arguments: Record<string, unknown>
 export interface Model {
   url: string;
   requests: ModelRequest[];
-  /** Taken one by one; then it says `ok`. */
+  /** Taken one by one; then it says what its brain has it say, or `ok`. */
   script: Saying[];
+  brain?: (request: ModelRequest) => Saying;
   stop(): void;
 }
 
@@ -27,8 +28,9 @@ export async function serveModel(): Promise<Model> {
     request.on('end', () => {
       const body = Buffer.concat(chunks);
       const { messages = [], tools } = JSON.parse(body.toString() || '{}') as Partial<ModelRequest>;
-      model.requests.push({ messages, ...(tools && { tools }), tokens: Math.ceil(body.length / 4) });
-      const saying = model.script.shift() ?? 'ok';
+      const asked = { messages, ...(tools && { tools }), tokens: Math.ceil(body.length / 4) };
+      model.requests.push(asked);
+      const saying = model.script.shift() ?? model.brain?.(asked) ?? 'ok';
       const delta =
         typeof saying === 'string'
           ? { role: 'assistant', content: saying }

@@ -363,4 +363,17 @@ describe('a gateway', () => {
     expect(stage.telegram.shown.filter(({ text }) => text.includes('10003'))).toHaveLength(2);
     expect(modelRequests()).toEqual([]);
   });
+
+  it('that is killed over a message dispatches it once, though it is given it again', async () => {
+    const requests = async () => (await stage.kimi()).requests;
+    const before = await requests();
+    stage.telegram.say(OWNER, 'Kimi: asked once [[simulate: delay=3000 size=50]]');
+    await until(async () => (await requests()) > before);
+    await stage.gateway.stop('SIGKILL');
+    await stage.gateway.start();
+    await stage.next(OWNER, /已派發：asked-once/);
+    await stage.acknowledged(await taskNamed('asked-once-simulate'));
+    expect((await stage.tasks()).filter(({ task_name }) => task_name === 'asked-once-simulate')).toHaveLength(1);
+    expect(await requests()).toBe(before + 1);
+  });
 });

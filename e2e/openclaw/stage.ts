@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import type { ResultFile, TaskView } from '../../src/contract.ts';
 import { DIST } from '../../src/paths.ts';
 import { ResultStore } from '../../src/results.ts';
+import type { Counts } from '../../src/simulator/counts.ts';
 import type { StackState } from '../../src/stack/state.ts';
 import { freePort } from '../../test/support/engine.ts';
 import { until } from './until.ts';
@@ -31,6 +32,8 @@ export interface Stage {
   gateway: OpenClaw;
   results: ResultStore;
   stack: StackState;
+  /** What the simulated Kimi has been asked so far. */
+  kimi(): Promise<Pick<Counts, 'requests'>>;
   /** Runs the command line. @returns what it printed as JSON. */
   cli<T>(...args: string[]): Promise<T>;
   tasks(): Promise<{ task_id: string; task_name: string; state: string }[]>;
@@ -102,6 +105,7 @@ export async function openStage(temporalCli: string): Promise<Stage> {
     results,
     stack,
     cli,
+    kimi: async () => (await (await fetch(`${stack.simulator_url}/simulator/counts`)).json()) as Counts,
     tasks: async () => await cli('list', '--json', '-l', '100'),
     view: async (task_id) => await cli('status', task_id, '--json'),
     next: async (chat, fits) => {

@@ -7,7 +7,6 @@ import {
 import {
   isoSeconds,
   relayId,
-  ROUTE_MEMO,
   SEARCH_ATTRIBUTES,
   STATUS_QUERY,
   TASK_ID,
@@ -19,7 +18,7 @@ import {
   type TaskView,
 } from '../contract.ts';
 import { EXIT } from '../exit.ts';
-import { isSameChat } from '../route.ts';
+import { isSameChat, routeIn } from '../route.ts';
 import { withClient, type Context } from './context.ts';
 import { CliError } from './exit.ts';
 import type { CliText } from './text/index.ts';
@@ -87,11 +86,6 @@ export async function lookUp(client: Client, task_id: string, chat?: Route): Pro
     if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;
   }
-}
-
-/** @returns the chat that asked for a task. */
-export function routeIn({ memo }: { memo?: Record<string, unknown> }): Route | undefined {
-  return memo?.[ROUTE_MEMO] as Route | undefined;
 }
 
 /**

@@ -20,7 +20,8 @@ import {
   type TaskError,
   type TaskSummary,
 } from '../contract.ts';
-import { newTaskId } from '../naming.ts';
+import { newTaskId, taskIdOf } from '../naming.ts';
+import { messageKey, routeIn } from '../route.ts';
 import { textFor } from '../text/index.ts';
 import { traced } from '../tracing.ts';
 import { staticDetails } from '../workflows/details.ts';
@@ -40,7 +41,8 @@ const CONFIRM_MS = 3_000;
 /**
  * Gives a task to the engine and waits, for at most `waitMs`, until Kimi has taken it.
  *
- * The task id is drawn here; where another task has it, a new one is drawn: a start never joins another task.
+ * The task id is drawn here; where another task has it, a new one is drawn: a start never joins another task. A message that
+ * a chat's gateway hands over twice, since it was killed in between, has one id, so that it is one task and is paid for once.
  */
 export async function startTask(
   client: Client,
@@ -48,14 +50,24 @@ export async function startTask(
   request: Omit<Task, 'task_id'>,
   waitMs: number,
 ): Promise<Started> {
-  for (;;) {
-    const task: Task = { task_id: newTaskId(), ...request };
+  const { route } = request;
+  const key = messageKey(route);
+  for (let own = key && route?.message && taskIdOf(key, new Date(route.message.at)); ; own = undefined) {
+    const task: Task = { task_id: own ?? newTaskId(), ...request };
+    const { task_id } = task;
     try {
-      return await traced(task.task_id, 'start', async () => await startOnce(client, taskQueue, task, waitMs));
+      return await traced(task_id, 'start', async () => await startOnce(client, taskQueue, task, waitMs));
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      if (own && (await isOfMessage(client, task_id, key))) return { status: 'pending', task_id };
     }
   }
+}
+
+/** @returns whether a task was started by this very message. */
+async function isOfMessage(client: Client, task_id: string, key: string | undefined): Promise<boolean> {
+  const route = routeIn(await client.workflow.getHandle(task_id).describe());
+  return messageKey(route) === key;
 }
 
 async function startOnce(client: Client, taskQueue: string, task: Task, waitMs: number): Promise<Started> {

@@ -18,6 +18,10 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
   }
 
   export interface BeforeDispatchEvent {
+    /** The same where the gateway handles a message again that it was killed over. */
+    messageId?: string;
+    /** When it was written, in milliseconds since 1970. */
+    timestamp?: number;
     content: string;
     channel?: string;
     sessionKey?: string;

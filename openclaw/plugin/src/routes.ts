@@ -20,12 +20,14 @@ interface Place {
 
 /** Where a message came from. */
 export function routeOfMessage(event: BeforeDispatchEvent, context: BeforeDispatchContext): Route | undefined {
-  return routeOf({
+  const route = routeOf({
     channel: event.channel ?? context.channelId,
     to: context.conversationId ?? context.senderId,
     accountId: context.accountId,
     sessionKey: event.sessionKey,
   });
+  const { messageId: id, timestamp: at } = event;
+  return route && { ...route, ...(id !== undefined && at !== undefined && { message: { id, at } }) };
 }
 
 /** Where a `/kimi` came from. */
