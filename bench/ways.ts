@@ -68,7 +68,7 @@ const WAYS: { name: string; asks?: (job: Job) => string; next: NextSaying }[] = 
     name: 'a sub-agent',
     next: ({ command }, tools, texts) => {
       if (tools > 0) return undefined;
-      const isChild = texts.some((text) => text.includes('session=agent:main:subagent:'));
+      const isChild = texts.some((text) => text.includes('| session=agent:main:subagent:'));
       if (isChild) return exec({ command, yieldMs: WITHOUT_END });
       return { tool: 'sessions_spawn', arguments: { task: `do ${command}` } };
     },
