@@ -125,6 +125,26 @@ describe('a task through the relay', () => {
     for (const at of later) expect(at - busy).toBeGreaterThanOrEqual(2_900);
   });
 
+  it('streams one after the other where the relay takes one at a time', async () => {
+    const open = new Set<unknown>();
+    let most = 0;
+    const kimi = await serve((request, response) => {
+      open.add(response);
+      most = Math.max(most, open.size);
+      request.resume().on('end', () => {
+        setTimeout(() => {
+          open.delete(response);
+          response.setHeader('content-type', 'application/json');
+          response.end(JSON.stringify({ choices: [{ message: { content: 'a' }, finish_reason: 'stop' }] }));
+        }, 300);
+      });
+    });
+    const world = await openRelayedWorld({ KIMI_API_URL: `${kimi}/v1`, KIMI_RELAY_STREAMS: '1' });
+    const started = await Promise.all([1, 2, 3].map(async () => await world.start('x')));
+    for (const task of started) expect(await world.handle(task).result()).toMatchObject({ status: 'done' });
+    expect(most).toBe(1);
+  });
+
   it('that times out is still answered late', async () => {
     const world = await openRelayedWorld();
     const started = await world.start(wish('delay=3000'), { timeout_ms: 1_000 });
