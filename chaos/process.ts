@@ -38,7 +38,7 @@ export class RestartedProcess {
    *
    * @returns whether it was there to be broken.
    */
-  async break(how: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP', for_ms: number): Promise<boolean> {
+  async break(how: 'SIGKILL' | 'SIGTERM' | 'SIGINT' | 'SIGSTOP', for_ms: number): Promise<boolean> {
     const { running } = this;
     if (!running || hasEnded(running)) return false;
     if (how === 'SIGSTOP') {
@@ -54,6 +54,16 @@ export class RestartedProcess {
     this.downUntil = Date.now() + for_ms;
     await pause(for_ms);
     return true;
+  }
+
+  /** Asks it to end for good, and waits for it. */
+  async stop(signal: NodeJS.Signals): Promise<void> {
+    this.stopping = true;
+    const { running } = this;
+    if (!running || hasEnded(running)) return;
+    const ended = once(running, 'exit');
+    running.kill(signal);
+    await ended;
   }
 
   /** Kills it for good. */
