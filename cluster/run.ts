@@ -5,24 +5,16 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RestartedProcess } from '../chaos/process.ts';
-import { loadEnvFiles, readConfig, withoutSecrets } from '../src/config.ts';
+import { loadEnvFiles, readConfig } from '../src/config.ts';
 import { ServiceError } from '../src/errors.ts';
 import { DIST } from '../src/paths.ts';
 import { Cluster, makeSecrets } from './cluster.ts';
 import { readCompose } from './compose.ts';
 import { findPrograms } from './programs.ts';
-import { nativeServices, type NativeService } from './topology.ts';
+import { cliEnvironment, nativeServices } from './topology.ts';
 
 /** One cluster of this kind for each machine. */
 const NETWORK = '127.77.0';
-
-/** What a command line needs to start tasks on the cluster. None of it is secret. */
-export function cliEnvironment({ env }: NativeService): Record<string, string> {
-  const names = Object.keys(withoutSecrets(env)).filter((name) => /^(?:KIMI|TEMPORAL|OPENCLAW)_/.test(name));
-  return Object.fromEntries(
-    names.filter((name) => !/METRICS|WORKER/.test(name) && env[name] !== '').map((name) => [name, env[name] ?? '']),
-  );
-}
 
 function say(step: string): void {
   console.error(step);

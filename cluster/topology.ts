@@ -3,6 +3,7 @@
  * machine's loopback network, so that every port stays what it is; volumes and secrets become folders. Pure.
  */
 import { join } from 'node:path';
+import { withoutSecrets } from '../src/config.ts';
 import { PACKAGE_ROOT } from '../src/paths.ts';
 import type { Compose, ComposeService } from './compose.ts';
 
@@ -131,4 +132,11 @@ function asProcess(
     stopSignal: definition.stop_signal ?? 'SIGTERM',
     folders: mounts.map(([, source]) => source).filter((source) => source.startsWith(join(place.folder, 'volumes'))),
   };
+}
+
+/** What a command line needs to start tasks where this worker takes them. None of it is secret. */
+export function cliEnvironment({ env }: NativeService): Record<string, string> {
+  const ours = Object.entries(withoutSecrets(env)).filter(([name]) => /^(?:KIMI|TEMPORAL|OPENCLAW)_/.test(name));
+  const needed = ours.filter(([name, value]) => value !== '' && !/^KIMI_(?:METRICS|WORKER)_/.test(name));
+  return Object.fromEntries(needed) as Record<string, string>;
 }
