@@ -23,6 +23,11 @@ export class RestartedProcess {
 
   constructor(private readonly options: ProcessOptions) {}
 
+  /** Absent while it is away. */
+  get pid(): number | undefined {
+    return this.running?.pid;
+  }
+
   start(): void {
     const { command, args, env, logFile } = this.options;
     const log = openSync(logFile, 'a');
