@@ -32,7 +32,8 @@ export class RestartedProcess {
     const { command, args, env, logFile } = this.options;
     const log = openSync(logFile, 'a');
     // Our services end when this channel closes: none is left behind, however the run ends.
-    const child = spawn(command, args, { env, stdio: ['ignore', log, log, 'ipc'] });
+    // A process group of its own: Ctrl-C in the terminal is for this process, which stops the others in order.
+    const child = spawn(command, args, { env, detached: true, stdio: ['ignore', log, log, 'ipc'] });
     closeSync(log);
     this.running = child;
     child.once('exit', () => void this.startAgain());
