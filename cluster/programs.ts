@@ -16,7 +16,7 @@ const PACKAGES = { haproxy: 'haproxy', wget: 'wget' };
 
 /**
  * Finds or gets everything: PostgreSQL and HAProxy as the system's packages, the Temporal server and its SQL tool built once,
- * in the version that docker-compose.yml names (5 to 6 minutes on two cores), and the command line of Temporal.
+ * in the version that docker-compose.yml names (6 to 10 minutes on two cores), and the command line of Temporal.
  *
  * @param onStep is told what takes long.
  * @returns a `PATH` that has all of them.
@@ -36,7 +36,7 @@ export async function findPrograms(
   const version = services['temporal-1']?.image.split(':').at(-1) ?? '';
   const temporal = join(cache, `temporal-server-${version}`);
   if (!existsSync(temporal)) {
-    onStep(`building the Temporal server ${version}, once; this takes about 6 minutes`);
+    onStep(`building the Temporal server ${version}, once; this takes 6 to 10 minutes`);
     await buildTemporal(version, temporal);
   }
   const cli = await findTemporalCli({
