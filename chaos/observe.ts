@@ -117,6 +117,8 @@ export async function filesOf({
 export class LatestWatch {
   readonly seen: Observed['latest'] = [];
   private readonly timer: NodeJS.Timeout;
+  /** One after the other: on a busy machine a look that began earlier could end later. */
+  private looking: Promise<void> = Promise.resolve();
 
   constructor(private readonly folder: string) {
     this.timer = setInterval(() => void this.look(), WATCH_MS);
@@ -128,6 +130,11 @@ export class LatestWatch {
   }
 
   private async look(): Promise<void> {
+    this.looking = this.looking.then(async () => await this.lookOnce());
+    await this.looking;
+  }
+
+  private async lookOnce(): Promise<void> {
     const path = join(this.folder, 'latest.json');
     const found = await readJson(path).catch((error: NodeJS.ErrnoException) => error);
     // Not there yet.
