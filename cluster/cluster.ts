@@ -53,7 +53,7 @@ export class Cluster {
           onStep(service.name);
           await cluster.bring(service);
         };
-        // Those before it stand before it in the list, or are other names of what is waited for later.
+        // All are known before the first runs: the file need not name a service after those that it needs.
         started.set(service.name, Promise.resolve().then(ready));
       }
       await Promise.all(started.values());
