@@ -19,15 +19,13 @@ export interface Wake {
 /** The agent's gateway: honours `Idempotency-Key`, and can be broken. */
 export class GatewayStub {
   readonly wakes: Wake[] = [];
+  /** Is told what the agent has not had before. */
+  onShown: (wake: Wake) => void = () => {};
   private mood: Mood = 'up';
   private server: Server | undefined;
   private port = 0;
 
-  /** @param onShown is told what the agent has not had before. */
-  constructor(
-    private readonly clock: () => number,
-    private readonly onShown: (wake: Wake) => void,
-  ) {}
+  constructor(private readonly clock: () => number) {}
 
   get url(): string {
     return `http://127.0.0.1:${this.port}/hooks/wake`;

@@ -3,17 +3,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { WorkflowNotFoundError } from '@temporalio/client';
-import {
-  SEARCH_ATTRIBUTES,
-  STATUS_QUERY,
-  TASK_ID,
-  TASK_WORKFLOW,
-  type ResultFile,
-  type TaskView,
-} from '../src/contract.ts';
+import { SEARCH_ATTRIBUTES, STATUS_QUERY, TASK_ID, type ResultFile, type TaskView } from '../src/contract.ts';
+import { tasksOn } from '../src/task-list.ts';
 import type { EngineTask, Observed } from './check.ts';
 import type { PlannedTask } from './plan.ts';
-import type { Stage } from './stage.ts';
+import type { Scene } from './stage.ts';
 
 /** How long a worker may take to answer a query, in milliseconds. */
 const QUERY_MS = 5_000;
@@ -29,52 +23,55 @@ const WATCH_MS = 100;
  *
  * @returns whether that was so within the time.
  */
-export async function settled(stage: Stage, within_ms: number): Promise<boolean> {
-  const giveUpAt = stage.clock() + within_ms;
-  while (stage.clock() < giveUpAt) {
-    if (kimiIsDone(stage) && (await nothingWaits(stage)) && (await tasksAreDone(stage).catch(() => false))) return true;
+export async function settled(scene: Scene, within_ms: number): Promise<boolean> {
+  const giveUpAt = scene.clock() + within_ms;
+  while (scene.clock() < giveUpAt) {
+    if (kimiIsDone(scene) && (await nothingWaits(scene)) && (await tasksAreDone(scene).catch(() => false))) return true;
     await pause(LOOK_MS);
   }
   return false;
 }
 
 /** Every request that Kimi took has had the last of its callbacks. */
-function kimiIsDone({ events }: Stage): boolean {
+function kimiIsDone({ events }: Scene): boolean {
   const taken = events.filter((event) => event.what === 'taken' && !event.repeated);
   return taken.length === events.filter(({ what }) => what === 'finished').length;
 }
 
-/** Every callback that the webhook accepted has left its journal. */
-async function nothingWaits({ webhookUrl }: Stage): Promise<boolean> {
-  try {
-    const { journal } = (await (await fetch(`${webhookUrl}/readyz`)).json()) as { journal?: { entries: number } };
-    return journal?.entries === 0;
-  } catch {
-    return false;
-  }
+/** Every callback that a webhook accepted has left its journal. */
+async function nothingWaits({ webhookUrls }: Scene): Promise<boolean> {
+  const waiting = await Promise.all(
+    webhookUrls.map(async (url) => {
+      const { journal } = (await (await fetch(`${url}/readyz`)).json()) as { journal?: { entries: number } };
+      return journal?.entries;
+    }),
+  ).catch(() => [undefined]);
+  return waiting.every((entries) => entries === 0);
 }
 
-async function tasksAreDone(stage: Stage): Promise<boolean> {
-  for await (const { workflowId } of stage.client.workflow.list({ query: `${OURS} AND ExecutionStatus = "Running"` })) {
-    const view = await viewOf(stage, workflowId);
+async function tasksAreDone(scene: Scene): Promise<boolean> {
+  for await (const { workflowId } of scene.client.workflow.list({
+    query: `${tasksOn(scene.taskQueue)} AND ExecutionStatus = "Running"`,
+  })) {
+    const view = await viewOf(scene, workflowId);
     if (view?.step !== 'awaiting_late_answer' || !view.acknowledged) return false;
   }
   return true;
 }
 
-const OURS = `WorkflowType = "${TASK_WORKFLOW}"`;
-
-/** @returns every task that the engine has, whoever was told of it. */
-export async function tasksOf(stage: Stage, planned: PlannedTask[]): Promise<EngineTask[]> {
+/** @returns every task of the queue that the engine has, whoever was told of it. */
+export async function tasksOf(scene: Scene, planned: PlannedTask[]): Promise<EngineTask[]> {
   const tasks: EngineTask[] = [];
-  for await (const { workflowId: task_id, typedSearchAttributes } of stage.client.workflow.list({ query: OURS })) {
+  for await (const { workflowId: task_id, typedSearchAttributes } of scene.client.workflow.list({
+    query: tasksOn(scene.taskQueue),
+  })) {
     const task_name = typedSearchAttributes.get(SEARCH_ATTRIBUTES.taskName) ?? '';
-    const { status, raw } = await stage.client.workflow.getHandle(task_id).describe();
+    const { status, raw } = await scene.client.workflow.getHandle(task_id).describe();
     const plan = planned.find(({ name }) => name === task_name.slice(0, name.length));
     tasks.push({
       task: { task_id, task_name, timeout_ms: 0, grace_ms: 0, ...plan?.request },
       status: status.name,
-      view: status.name === 'RUNNING' ? await viewOf(stage, task_id) : undefined,
+      view: status.name === 'RUNNING' ? await viewOf(scene, task_id) : undefined,
       pending: (raw.pendingActivities ?? []).map(
         ({ activityType, attempt, lastFailure }) =>
           `${activityType?.name} (attempt ${attempt}: ${lastFailure?.message ?? 'under way'})`,
@@ -84,7 +81,7 @@ export async function tasksOf(stage: Stage, planned: PlannedTask[]): Promise<Eng
   return tasks;
 }
 
-async function viewOf({ client }: Stage, task_id: string): Promise<TaskView | undefined> {
+async function viewOf({ client }: Scene, task_id: string): Promise<TaskView | undefined> {
   try {
     return await client.connection.withDeadline(
       Date.now() + QUERY_MS,
@@ -98,9 +95,9 @@ async function viewOf({ client }: Stage, task_id: string): Promise<TaskView | un
 
 /** @returns what the results folder holds, and whose callbacks became dead letters. */
 export async function filesOf({
-  disk: { folder },
+  results: folder,
   deadLetters,
-}: Stage): Promise<Pick<Observed, 'files' | 'inbox' | 'deadLetters'>> {
+}: Scene): Promise<Pick<Observed, 'files' | 'inbox' | 'deadLetters'>> {
   const files: Observed['files'] = [];
   for (const name of await readdir(folder)) {
     const [, pending, task_id = ''] = /^(?<pending>pending-)?(?<id>kimi-.*)\.json$/.exec(name) ?? [];
@@ -108,11 +105,11 @@ export async function filesOf({
     const result = await readJson(join(folder, name));
     files.push({ task_id, isPending: pending !== undefined, ...(!pending && result && { result }) });
   }
-  const letters = await readdir(deadLetters).catch(() => []);
+  const letters = await Promise.all(deadLetters.map(async (each) => await readdir(each).catch(() => [])));
   return {
     files,
     inbox: await readdir(join(folder, '.unacknowledged')).catch(() => []),
-    deadLetters: letters.map((name) => name.split('-', 3).join('-')),
+    deadLetters: letters.flat().map((name) => name.split('-', 3).join('-')),
   };
 }
 
@@ -120,6 +117,8 @@ export async function filesOf({
 export class LatestWatch {
   readonly seen: Observed['latest'] = [];
   private readonly timer: NodeJS.Timeout;
+  /** One after the other: on a busy machine a look that began earlier could end later. */
+  private looking: Promise<void> = Promise.resolve();
 
   constructor(private readonly folder: string) {
     this.timer = setInterval(() => void this.look(), WATCH_MS);
@@ -131,6 +130,11 @@ export class LatestWatch {
   }
 
   private async look(): Promise<void> {
+    this.looking = this.looking.then(async () => await this.lookOnce());
+    await this.looking;
+  }
+
+  private async lookOnce(): Promise<void> {
     const path = join(this.folder, 'latest.json');
     const found = await readJson(path).catch((error: NodeJS.ErrnoException) => error);
     // Not there yet.

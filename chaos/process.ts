@@ -23,11 +23,17 @@ export class RestartedProcess {
 
   constructor(private readonly options: ProcessOptions) {}
 
+  /** Absent while it is away. */
+  get pid(): number | undefined {
+    return this.running?.pid;
+  }
+
   start(): void {
     const { command, args, env, logFile } = this.options;
     const log = openSync(logFile, 'a');
     // Our services end when this channel closes: none is left behind, however the run ends.
-    const child = spawn(command, args, { env, stdio: ['ignore', log, log, 'ipc'] });
+    // A process group of its own: Ctrl-C in the terminal is for this process, which stops the others in order.
+    const child = spawn(command, args, { env, detached: true, stdio: ['ignore', log, log, 'ipc'] });
     closeSync(log);
     this.running = child;
     child.once('exit', () => void this.startAgain());
@@ -38,7 +44,7 @@ export class RestartedProcess {
    *
    * @returns whether it was there to be broken.
    */
-  async break(how: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP', for_ms: number): Promise<boolean> {
+  async break(how: 'SIGKILL' | 'SIGTERM' | 'SIGINT' | 'SIGSTOP', for_ms: number): Promise<boolean> {
     const { running } = this;
     if (!running || hasEnded(running)) return false;
     if (how === 'SIGSTOP') {
@@ -54,6 +60,16 @@ export class RestartedProcess {
     this.downUntil = Date.now() + for_ms;
     await pause(for_ms);
     return true;
+  }
+
+  /** Asks it to end for good, and waits for it. */
+  async stop(signal: NodeJS.Signals): Promise<void> {
+    this.stopping = true;
+    const { running } = this;
+    if (!running || hasEnded(running)) return;
+    const ended = once(running, 'exit');
+    running.kill(signal);
+    await ended;
   }
 
   /** Kills it for good. */

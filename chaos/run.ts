@@ -6,18 +6,13 @@ import { randomInt } from 'node:crypto';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { InvalidArgumentError, program } from 'commander';
 import { EXIT } from '../src/exit.ts';
-import { check, type Command, type Observed, type Start, type Verdict } from './check.ts';
+import { check, type Observed, type Verdict } from './check.ts';
 import type { DiskKind } from './disk.ts';
-import { filesOf, LatestWatch, settled, tasksOf } from './observe.ts';
-import { planFor, type Fault, type Plan, type PlannedTask } from './plan.ts';
+import { planFor, type Fault, type Plan } from './plan.ts';
+import { play } from './play.ts';
 import { setStage, type Stage } from './stage.ts';
-import { Agent, start, tell } from './users.ts';
-
-/** How long the rest may take once everything has been mended, in milliseconds: limits and retries wait for a minute. */
-const SETTLE_MS = 240_000;
 
 /** A fault of the plan, and whether it could be applied. */
 type Applied = Fault & { applied: boolean };
@@ -30,76 +25,25 @@ interface Outcome {
 }
 
 async function run(plan: Plan, folder: string): Promise<Outcome> {
-  const { tasks: planned, limits } = plan;
-  const starts: Start[] = [];
-  const commands: Command[] = [];
-  /** Who started what. */
-  const started = new Map<string, PlannedTask>();
-  let agent: Agent | undefined;
-  const stage = await setStage(folder, limits, ({ key }) => {
-    const isForAgent = [...started].some(([id, { request }]) => key.startsWith(id) && request.ack === 'agent');
-    if (isForAgent) void agent?.look();
-  });
+  const stage = await setStage(folder, plan.limits);
   try {
-    agent = new Agent(stage, (task_id) => started.get(task_id)?.request.ack === 'agent');
-    const latest = new LatestWatch(stage.disk.folder);
-    const from = stage.clock();
-    const at = async (time: number): Promise<void> => await pause(Math.max(from + time - stage.clock(), 0));
-
-    const users = planned.map(async (task) => {
-      await at(task.at);
-      const task_id = await start(stage, task, (attempt) => {
-        starts.push(attempt);
-        if (attempt.task_id) started.set(attempt.task_id, task);
+    const { observed, broken } = await play(stage, plan, async (at) => {
+      const breaking = plan.faults.map(async (fault): Promise<Applied> => {
+        await at(fault.at);
+        progress(stage, `${fault.target} ${fault.how}`);
+        return { ...fault, applied: await stage.break(fault) };
       });
-      if (task.cancel_after === undefined) return;
-      await pause(task.cancel_after);
-      commands.push(await tell(stage, 'cancel', task_id));
+      const faults = await Promise.all(breaking);
+      progress(stage, 'all mended');
+      return faults;
     });
-    const breaking = plan.faults.map(async (fault): Promise<Applied> => {
-      await at(fault.at);
-      progress(stage, `${fault.target} ${fault.how}`);
-      return { ...fault, applied: await stage.break(fault) };
-    });
-    const faults = await Promise.all(breaking);
-    progress(stage, 'all mended');
-    await withinTime(Promise.all(users), SETTLE_MS);
-    await settled(stage, SETTLE_MS);
-    agent.stop();
-    commands.push(...(await withinTime(Promise.all(agent.acknowledging), SETTLE_MS)));
-    await latest.stop();
     progress(stage, 'settled');
-
-    const observed: Observed = {
-      limits,
-      starts,
-      commands,
-      events: stage.events,
-      wakes: stage.gateway.wakes,
-      shown: agent.shown,
-      tasks: await tasksOf(stage, planned),
-      ...(await filesOf(stage)),
-      latest: latest.seen,
-    };
     const took_ms = stage.clock();
     // The disk goes with the stage; who looks into a failed run needs what was on it.
-    await cp(stage.disk.folder, join(folder, 'results-at-the-end'), { recursive: true });
-    return { observed, faults, disk: stage.disk.kind, took_ms };
+    await cp(stage.results, join(folder, 'results-at-the-end'), { recursive: true });
+    return { observed, faults: broken, disk: stage.disk.kind, took_ms };
   } finally {
-    agent?.stop();
     stage.close();
-  }
-}
-
-async function withinTime<T>(work: Promise<T>, ms: number): Promise<T> {
-  const given = new AbortController();
-  const late = pause(ms, undefined, { signal: given.signal }).then(() => {
-    throw new Error(`users did not get through within ${ms / 1000} s of the last fault`);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    given.abort();
   }
 }
 

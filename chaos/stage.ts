@@ -17,7 +17,7 @@ import { engineArgs, namespaceIsThere } from '../src/stack/stack.ts';
 import { findTemporalCli } from '../src/stack/temporal-cli.ts';
 import { connectClient } from '../src/temporal.ts';
 import { Disk } from './disk.ts';
-import { GatewayStub, type Wake } from './gateway.ts';
+import { GatewayStub } from './gateway.ts';
 import type { Fault, Target } from './plan.ts';
 import { RestartedProcess } from './process.ts';
 
@@ -29,23 +29,29 @@ const START_MS = 60_000;
 /** What happened at the simulated Kimi, and when, in milliseconds. */
 export type KimiEvent = SimulatorEvent & { at: number };
 
-export interface Stage {
+/** What users do their part on, and where one can see what came of it. */
+export interface Scene {
   client: Client;
   taskQueue: string;
   /** Workflow id of the limiter. */
   limiter: string;
-  /** The disk that the results folder is. */
-  disk: Disk;
+  /** The results folder. */
+  results: string;
   gateway: GatewayStub;
   /** All that happened at the simulated Kimi, in order. */
   events: KimiEvent[];
-  webhookUrl: string;
-  /** Callbacks that were accepted and that nothing would take any more. */
-  deadLetters: string;
+  webhookUrls: string[];
+  /** Folders of callbacks that were accepted and that nothing would take any more. */
+  deadLetters: string[];
   /** The environment of a command line of this product. */
   env: NodeJS.ProcessEnv;
   /** Milliseconds since the stage was set: the clock of everything that is observed. */
   clock(): number;
+}
+
+export interface Stage extends Scene {
+  /** The disk that the results folder is. */
+  disk: Disk;
   /**
    * Breaks something and mends it again.
    *
@@ -56,18 +62,15 @@ export interface Stage {
   close(): void;
 }
 
-/**
- * @param folder where everything lies: database, logs, results.
- * @param onShown is told what the agent is shown.
- */
-export async function setStage(folder: string, limits: Limits, onShown: (wake: Wake) => void): Promise<Stage> {
+/** @param folder where everything lies: database, logs, results. */
+export async function setStage(folder: string, limits: Limits): Promise<Stage> {
   const started = performance.now();
   const clock = (): number => Math.round(performance.now() - started);
   const [home, logs] = [join(folder, 'home'), join(folder, 'logs')];
   await Promise.all([mkdir(home), mkdir(logs)]);
   const disk = await Disk.mount(join(folder, 'results'));
   const journalDisk = await Disk.mount(join(folder, 'journal'));
-  const gateway = new GatewayStub(clock, onShown);
+  const gateway = new GatewayStub(clock);
   await gateway.start();
 
   const events: KimiEvent[] = [];
@@ -177,11 +180,12 @@ export async function setStage(folder: string, limits: Limits, onShown: (wake: W
     client,
     taskQueue: TASK_QUEUE,
     limiter: limiterId(TASK_QUEUE),
+    results: disk.folder,
     disk,
     gateway,
     events,
-    webhookUrl,
-    deadLetters: deadLettersFolder(home),
+    webhookUrls: [webhookUrl],
+    deadLetters: [deadLettersFolder(home)],
     env,
     clock,
     break: async (fault) => {

@@ -8,7 +8,7 @@ import { DIST } from '../src/paths.ts';
 import { ResultStore } from '../src/results.ts';
 import { newsOf, type Command, type Observed, type Start } from './check.ts';
 import type { PlannedTask } from './plan.ts';
-import type { Stage } from './stage.ts';
+import type { Scene } from './stage.ts';
 
 /** How long a start waits for Kimi, as `dispatch` does, in milliseconds. */
 const WAIT_MS = 900;
@@ -24,20 +24,20 @@ const HEARTBEAT_MS = 15_000;
  *
  * @param onStart is told what came of each start.
  */
-export async function start(stage: Stage, planned: PlannedTask, onStart: (start: Start) => void): Promise<string> {
+export async function start(scene: Scene, planned: PlannedTask, onStart: (start: Start) => void): Promise<string> {
   for (let attempt = 1; ; attempt += 1) {
     const task_name = attempt === 1 ? planned.name : `${planned.name}-${attempt}`;
     const request = {
       task_name,
       model: 'moonshot-v1-128k',
       lang: 'en' as const,
-      limiter: stage.limiter,
+      limiter: scene.limiter,
       ...planned.request,
     };
-    const at = stage.clock();
+    const at = scene.clock();
     try {
-      const { status, task_id } = await startTask(stage.client, stage.taskQueue, request, WAIT_MS);
-      onStart({ task_name, kind: planned.kind, said: status, task_id, took_ms: stage.clock() - at });
+      const { status, task_id } = await startTask(scene.client, scene.taskQueue, request, WAIT_MS);
+      onStart({ task_name, kind: planned.kind, said: status, task_id, took_ms: scene.clock() - at });
       if (status !== 'unknown') return task_id;
     } catch (error) {
       onStart({
@@ -45,7 +45,7 @@ export async function start(stage: Stage, planned: PlannedTask, onStart: (start:
         kind: planned.kind,
         said: 'failed',
         why: (error as Error).message,
-        took_ms: stage.clock() - at,
+        took_ms: scene.clock() - at,
       });
     }
     await pause(TRY_AGAIN_MS);
@@ -56,12 +56,12 @@ export async function start(stage: Stage, planned: PlannedTask, onStart: (start:
 const TRIED_AGAIN: number[] = [EXIT.unexpected, EXIT.config, EXIT.engine, EXIT.unfinished];
 
 /** Runs `kimi-dispatch cancel` or `ack`, as often as it takes. */
-export async function tell(stage: Stage, what: Command['what'], task_id: string): Promise<Command> {
-  const at = stage.clock();
+export async function tell(scene: Scene, what: Command['what'], task_id: string): Promise<Command> {
+  const at = scene.clock();
   const failures: Command['failures'] = [];
   for (;;) {
-    const { code, said } = await runCli(stage, [what, task_id]);
-    if (!TRIED_AGAIN.includes(code)) return { what, task_id, at, ended_at: stage.clock(), code, failures };
+    const { code, said } = await runCli(scene, [what, task_id]);
+    if (!TRIED_AGAIN.includes(code)) return { what, task_id, at, ended_at: scene.clock(), code, failures };
     failures.push({ code, said });
     await pause(TRY_AGAIN_MS);
   }
@@ -79,10 +79,10 @@ export class Agent {
 
   /** @param isMine says which tasks it looks after. */
   constructor(
-    private readonly stage: Stage,
+    private readonly scene: Scene,
     private readonly isMine: (task_id: string) => boolean,
   ) {
-    this.results = new ResultStore(stage.disk.folder);
+    this.results = new ResultStore(scene.results);
     this.heartbeat = setInterval(() => void this.look(), HEARTBEAT_MS);
   }
 
@@ -92,8 +92,8 @@ export class Agent {
     for (const result of news) {
       const key = newsOf(result);
       if (!this.isMine(result.task_id) || this.shown.some((known) => known.key === key)) continue;
-      this.shown.push({ at: this.stage.clock(), key });
-      this.acknowledging.push(tell(this.stage, 'ack', result.task_id));
+      this.shown.push({ at: this.scene.clock(), key });
+      this.acknowledging.push(tell(this.scene, 'ack', result.task_id));
     }
   }
 
@@ -102,9 +102,9 @@ export class Agent {
   }
 }
 
-async function runCli(stage: Stage, args: string[]): Promise<{ code: number; said: string }> {
+async function runCli(scene: Scene, args: string[]): Promise<{ code: number; said: string }> {
   return await new Promise((resolve) => {
-    execFile(process.execPath, [join(DIST, 'kimi-dispatch.js'), ...args], { env: stage.env }, (error, out, err) => {
+    execFile(process.execPath, [join(DIST, 'kimi-dispatch.js'), ...args], { env: scene.env }, (error, out, err) => {
       const code = typeof error?.code === 'number' ? error.code : error ? EXIT.unexpected : EXIT.ok;
       resolve({ code, said: (out + err).trim() });
     });

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks the alert rules with Prometheus' own promtool: the one on PATH, or Debian's, unpacked aside.
+# Checks the alert rules, and the cluster's configuration, with Prometheus' own promtool: the one on PATH, or Debian's, unpacked aside.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,5 +11,6 @@ if ! command -v promtool >/dev/null; then
   PATH=$aside/usr/bin:$PATH
 fi
 promtool check rules deploy/prometheus/alerts.yaml
+promtool check config deploy/prometheus/prometheus.yaml
 cd deploy/prometheus
 promtool test rules alerts.test.yaml

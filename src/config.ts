@@ -115,6 +115,7 @@ const VARIABLES = {
   ],
   KIMI_UI_ORIGIN: [httpUrl.transform((url) => new URL(url).origin).optional(), 'https://temporal.example.com'],
   KIMI_TASK_QUEUE: [z.string().max(200).default(TASK_QUEUE), TASK_QUEUE],
+  KIMI_WORKER_HOST: [z.string().default('127.0.0.1'), '127.0.0.1'],
   KIMI_WORKER_PORT: [port.default(9011), '9011'],
   KIMI_RELAY_HOST: [z.string().default('127.0.0.1'), '127.0.0.1'],
   KIMI_RELAY_PORT: [port.default(9031), '9031'],
@@ -132,6 +133,42 @@ const VARIABLES = {
   TEMPORAL_ADDRESS: [z.string().optional(), '127.0.0.1:7233'],
   TEMPORAL_CLI_PATH: [folder.optional(), '/usr/local/bin/temporal'],
 } as const satisfies Record<string, readonly [z.ZodType, string]>;
+
+/**
+ * Variables that hold secrets, and belong to the processes that need them alone. Each may lie in a file: `WEBHOOK_SECRET_FILE`
+ * names the one that holds `WEBHOOK_SECRET`.
+ */
+export const SECRETS = [
+  'KIMI_API_KEY',
+  'KIMI_RELAY_TOKEN',
+  'WEBHOOK_SECRET',
+  'WEBHOOK_ADDITIONAL_SECRETS',
+  'KIMI_DASHBOARD_TOKEN',
+  'OPENCLAW_WAKE_TOKEN',
+  'KIMI_PAYLOAD_KEYS',
+  'KIMI_CODEC_TOKEN',
+] as const satisfies (keyof typeof VARIABLES)[];
+
+/** What else is secret, in the names of those who read it: the AWS SDK, OpenTelemetry's exporters, Moonshot's tools. */
+const OTHERS_SECRETS = [
+  'MOONSHOT_API_KEY',
+  'AWS_SECRET_ACCESS_KEY',
+  'AWS_SESSION_TOKEN',
+  'OTEL_EXPORTER_OTLP_HEADERS',
+] as const;
+
+type Secret = (typeof SECRETS | typeof OTHERS_SECRETS)[number];
+
+/** @returns an environment without its secrets, for a process to which those it needs are given with {@link secretsIn}. */
+export function withoutSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const secrets = new Set<string>([...SECRETS.flatMap((name) => [name, `${name}_FILE`]), ...OTHERS_SECRETS]);
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !secrets.has(name)));
+}
+
+/** @returns some of the secrets of an environment, or the names of their files, as they stand there. */
+export function secretsIn(env: NodeJS.ProcessEnv, ...names: Secret[]): NodeJS.ProcessEnv {
+  return Object.fromEntries(names.flatMap((name) => [name, `${name}_FILE`]).map((name) => [name, env[name]]));
+}
 
 /** Other names of variables, which their users may know from elsewhere. */
 const ALIASES: Partial<Record<keyof typeof VARIABLES, string>> = { KIMI_API_KEY: 'MOONSHOT_API_KEY' };
@@ -165,6 +202,19 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const set = new Map(Object.entries(env).filter(([, value]) => value !== undefined && value.trim() !== ''));
   const problems: string[] = [];
   const values: Record<string, unknown> = {};
+  for (const name of SECRETS) {
+    const file = set.get(`${name}_FILE`);
+    if (file === undefined) continue;
+    if (set.has(name)) {
+      problems.push(`${name}: is set, and so is ${name}_FILE; keep one of the two`);
+      continue;
+    }
+    const value = readSecret(file.trim());
+    if (value instanceof Error) {
+      const example = `${name}_FILE=/run/secrets/${name.toLowerCase()}`;
+      problems.push(`${name}_FILE: its file cannot be read (${value.code}) (e.g. ${example})`);
+    } else if (value !== '') set.set(name, value);
+  }
   for (const [name, alias] of Object.entries(ALIASES)) {
     const value = set.get(alias);
     if (value !== undefined && !set.has(name)) set.set(name, value);
@@ -176,6 +226,15 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return { ...(values as Variables), isSet: (name) => set.has(name) };
+}
+
+/** @returns what a file holds, without the line end that editors leave. An empty one is a secret that is not set. */
+function readSecret(file: string): string | NodeJS.ErrnoException {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    return error as NodeJS.ErrnoException;
+  }
 }
 
 /**

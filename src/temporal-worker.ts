@@ -17,7 +17,7 @@ import { BUCKETS } from './metrics/meter.ts';
 import { openPayloads } from './payloads/converter.ts';
 import { taskIdIn } from './contract.ts';
 import { traced } from './tracing.ts';
-import { engineOptions, EngineUnreachable, ensureSearchAttributes } from './temporal.ts';
+import { engineOptions, ensureSearchAttributes, unreachable } from './temporal.ts';
 
 /**
  * The workflows as `npm run build` bundled them; bundling at every start would cost 1–2 s. Where payloads are encrypted,
@@ -116,7 +116,7 @@ export async function createWorkers(config: Config, works: Work[]): Promise<Work
   try {
     connection = await NativeConnection.connect(connectionOptions);
   } catch (error) {
-    throw new EngineUnreachable(connectionOptions.address ?? 'localhost:7233', { cause: error });
+    throw await unreachable(connectionOptions, error);
   }
   await ensureSearchAttributes(connection, namespace);
   const { dataConverter } = openPayloads(config);

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { Client, Connection } from '@temporalio/client';
 import { SearchAttributeType, type DataConverter } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { connectionProblem, type EngineConnection } from './connection-problem.ts';
 import { NAMESPACE, SEARCH_ATTRIBUTES } from './contract.ts';
 
 /** How long a server may take to take a connection, in milliseconds. */
@@ -33,7 +34,7 @@ export async function connectClient(
     const connection = await Connection.connect({ ...connectionOptions, connectTimeout: CONNECT_TIMEOUT_MS });
     return new Client({ connection, namespace, dataConverter });
   } catch (error) {
-    throw new EngineUnreachable(connectionOptions.address ?? 'localhost:7233', { cause: error });
+    throw await unreachable(connectionOptions, error);
   }
 }
 
@@ -65,16 +66,29 @@ async function failIfRefused(address = 'localhost:7233'): Promise<void> {
   }
 }
 
-/** No Temporal server at the configured address. */
+/** No Temporal server at the configured address, or one that does not let us in. */
 export class EngineUnreachable extends Error {
   override readonly name = 'EngineUnreachable';
 
+  /** @param why what is wrong with certificates or key, and which variables to look at; absent where nobody answers. */
   constructor(
     readonly address: string,
+    readonly why?: string,
     options?: ErrorOptions,
   ) {
-    super(`no Temporal server answers at ${address}`, options);
+    super(
+      why === undefined
+        ? `no Temporal server answers at ${address}`
+        : `the Temporal server at ${address} cannot be used: ${why}`,
+      options,
+    );
   }
+}
+
+/** What a connection that failed is told as. */
+export async function unreachable(connection: EngineConnection, cause: unknown): Promise<EngineUnreachable> {
+  const why = await connectionProblem(connection, cause);
+  return new EngineUnreachable(connection.address ?? 'localhost:7233', why, { cause });
 }
 
 /** The engine's numbers for the types of search attributes (temporal.api.enums.v1.IndexedValueType). */

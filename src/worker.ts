@@ -77,7 +77,11 @@ await runService('worker', async (config, log) => {
       uiOrigin: config.KIMI_UI_ORIGIN ?? `http://127.0.0.1:${config.KIMI_UI_PORT}`,
     });
   const health = healthServer(() => worker.getState() === 'RUNNING', codec || undefined);
-  const port = await listen(health, { host: '127.0.0.1', port: config.KIMI_WORKER_PORT }, 'KIMI_WORKER_PORT');
+  const port = await listen(
+    health,
+    { host: config.KIMI_WORKER_HOST, port: config.KIMI_WORKER_PORT },
+    'KIMI_WORKER_PORT',
+  );
   sweepDaily(payloads, log);
   return {
     port,

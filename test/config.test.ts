@@ -11,8 +11,11 @@ import {
   loadEnvFiles,
   pluginReply,
   readConfig,
+  SECRETS,
+  secretsIn,
   usesRelay,
   wakeUrl,
+  withoutSecrets,
 } from '../src/config.ts';
 import { PACKAGE_ROOT } from '../src/paths.ts';
 import { temporaryFolder } from './support/world.ts';
@@ -73,6 +76,46 @@ describe('the key', () => {
     expect(config.KIMI_API_KEY).toBe('sk-moonshot');
     expect(config.isSet('KIMI_API_KEY')).toBe(true);
     expect(readConfig({ MOONSHOT_API_KEY: 'sk-moonshot', KIMI_API_KEY: 'sk-kimi' }).KIMI_API_KEY).toBe('sk-kimi');
+  });
+});
+
+async function fileOf(content: string): Promise<string> {
+  const file = join(await temporaryFolder(), 'secret');
+  await writeFile(file, content);
+  return file;
+}
+
+describe('a secret in a file', () => {
+  it.each([...SECRETS])('%s_FILE names it', async (name) => {
+    const value = name === 'KIMI_PAYLOAD_KEYS' ? `a:${'A'.repeat(43)}=` : 'a-secret-of-a-file';
+    const inFile = readConfig({ [`${name}_FILE`]: await fileOf(`${value}\n`) });
+    expect(inFile[name]).toEqual(readConfig({ [name]: value })[name]);
+    expect(inFile.isSet(name)).toBe(true);
+  });
+
+  it('is not set where its file is empty, and the key’s other name then counts', async () => {
+    const env = { KIMI_API_KEY_FILE: await fileOf('\n'), MOONSHOT_API_KEY: 'sk-moonshot' };
+    expect(readConfig(env).KIMI_API_KEY).toBe('sk-moonshot');
+  });
+
+  it('is refused beside one that is set, and where it cannot be read, without a word of it', async () => {
+    const file = await fileOf('short');
+    expect(problemsOf({ WEBHOOK_SECRET: 'the-secret-that-is-set', WEBHOOK_SECRET_FILE: file })).toEqual([
+      'WEBHOOK_SECRET: is set, and so is WEBHOOK_SECRET_FILE; keep one of the two',
+    ]);
+    expect(problemsOf({ WEBHOOK_SECRET_FILE: `${file}-gone` })).toEqual([
+      'WEBHOOK_SECRET_FILE: its file cannot be read (ENOENT) (e.g. WEBHOOK_SECRET_FILE=/run/secrets/webhook_secret)',
+    ]);
+    expect(problemsOf({ WEBHOOK_SECRET_FILE: file })).toEqual([
+      'WEBHOOK_SECRET: needs at least 16 characters (e.g. WEBHOOK_SECRET=$(openssl rand -hex 32))',
+    ]);
+  });
+
+  it('goes to the process that needs it, and to no other', () => {
+    const env = { WEBHOOK_SECRET_FILE: '/run/a', KIMI_API_KEY: 'sk-1', MOONSHOT_API_KEY: 'sk-2', PATH: '/bin' };
+    expect(withoutSecrets(env)).toEqual({ PATH: '/bin' });
+    expect(secretsIn(env, 'WEBHOOK_SECRET')).toEqual({ WEBHOOK_SECRET_FILE: '/run/a' });
+    expect(secretsIn(env, 'KIMI_API_KEY')).toEqual({ KIMI_API_KEY: 'sk-1' });
   });
 });
 

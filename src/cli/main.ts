@@ -100,7 +100,10 @@ function sentenceFor(error: unknown, say: CliText): { exit: Exit; message: strin
     if (cause instanceof ServiceError) return { exit: EXIT.config, message: cause.message };
   }
   if (error instanceof NoTemporalCli) return { exit: EXIT.config, message: say.noTemporalCli(error.tried) };
-  if (error instanceof EngineUnreachable) return { exit: EXIT.engine, message: say.noEngine(error.address) };
+  if (error instanceof EngineUnreachable) {
+    const { address, why } = error;
+    return { exit: EXIT.engine, message: why === undefined ? say.noEngine(address) : say.engineRefuses(address, why) };
+  }
   const { code, path } = error as NodeJS.ErrnoException;
   if (code !== undefined && path !== undefined) return { exit: EXIT.config, message: say.notUsable(path, code) };
   if (process.env['KIMI_LOG_LEVEL'] === 'debug') console.error(error);

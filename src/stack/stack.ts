@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { publicAddress } from '../address.ts';
-import { limitsOf, servesDashboard, usesRelay, wakeUrl, type Config } from '../config.ts';
+import { limitsOf, secretsIn, servesDashboard, usesRelay, wakeUrl, withoutSecrets, type Config } from '../config.ts';
 import { isoSeconds, limiterId, NAMESPACE, SEARCH_ATTRIBUTES } from '../contract.ts';
 import { isLimited } from '../limiter.ts';
 import { DIST } from '../paths.ts';
@@ -84,23 +84,9 @@ async function startChildren(options: StackOptions, children: Children): Promise
   const logs = join(config.KIMI_HOME, 'logs');
   await rememberPayloadKeys(config);
   // Each secret goes to the process that needs it, and to no other.
-  const {
-    KIMI_API_KEY: _configuredKey,
-    MOONSHOT_API_KEY: _sameKey,
-    KIMI_RELAY_TOKEN: _configuredToken,
-    OPENCLAW_WAKE_TOKEN,
-    KIMI_CODEC_TOKEN,
-    KIMI_DASHBOARD_TOKEN,
-    WEBHOOK_SECRET: _configured,
-    KIMI_PAYLOAD_KEYS,
-    AWS_SECRET_ACCESS_KEY,
-    AWS_SESSION_TOKEN,
-    WEBHOOK_ADDITIONAL_SECRETS,
-    OTEL_EXPORTER_OTLP_HEADERS,
-    ...env
-  } = process.env;
+  const env = withoutSecrets(process.env);
   const signing = { WEBHOOK_SECRET: await webhookSecret(config) };
-  const payloads = { KIMI_PAYLOAD_KEYS, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN };
+  const payloads = secretsIn(process.env, 'KIMI_PAYLOAD_KEYS', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN');
   const engine = config.TEMPORAL_ADDRESS ? undefined : await startEngine(options, children, logs, env);
   if (engine) Object.assign(env, { TEMPORAL_ADDRESS: engine.address, TEMPORAL_NAMESPACE: NAMESPACE });
 
@@ -114,7 +100,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
         ...env,
         [portVariable]: String(portOf(portVariable, options)),
         ...metricsPort(name, config),
-        OTEL_EXPORTER_OTLP_HEADERS,
+        ...secretsIn(process.env, 'OTEL_EXPORTER_OTLP_HEADERS'),
         ...extra,
       },
       logFile: join(logs, `${name}.log`),
@@ -133,9 +119,8 @@ async function startChildren(options: StackOptions, children: Children): Promise
   const [webhook, simulator] = await Promise.all([
     service('webhook', 'WEBHOOK_PORT', {
       ...signing,
-      WEBHOOK_ADDITIONAL_SECRETS,
+      ...secretsIn(process.env, 'WEBHOOK_ADDITIONAL_SECRETS', 'KIMI_DASHBOARD_TOKEN'),
       ...payloads,
-      KIMI_DASHBOARD_TOKEN,
       ...webUi,
     }),
     simulate ? service('simulator', 'KIMI_SIMULATOR_PORT', signing) : undefined,
@@ -161,8 +146,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     ...(relayUrl
       ? { ...token, KIMI_CALLBACKS: 'relay', KIMI_RELAY_URL: relayUrl }
       : { ...key, KIMI_CALLBACKS: 'native' }),
-    OPENCLAW_WAKE_TOKEN,
-    KIMI_CODEC_TOKEN,
+    ...secretsIn(process.env, 'OPENCLAW_WAKE_TOKEN', 'KIMI_CODEC_TOKEN'),
     ...webUi,
     OPENCLAW_WAKE_URL: gatewayUrl,
   });
@@ -179,7 +163,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     ...(engine && { ui_url: engine.uiUrl }),
     webhook_url: `http://${config.WEBHOOK_HOST}:${webhook.port}`,
     dashboard: servesDashboard(config),
-    worker_health_url: `http://${HOST}:${worker.port}`,
+    worker_health_url: `http://${config.KIMI_WORKER_HOST}:${worker.port}`,
     ...(relayUrl && { relay_url: relayUrl }),
     ...(simulatorUrl && { simulator_url: simulatorUrl }),
     // Behind the relay the simulated Kimi is Moonshot's API, with its models.

@@ -119,6 +119,7 @@ export const en: CliText = {
     `KIMI_PAYLOAD_KEYS here does not fit the running stack, whose keys are: ${ids || 'none'}; so nothing was done. Set the same in the environment or in .env.`,
   noEngine: (address) =>
     `No Temporal server answers at ${address}, so nothing was done. Run kimi-dispatch up --detach first, or point TEMPORAL_ADDRESS to the right place.`,
+  engineRefuses: (address, why) => `The Temporal server at ${address} cannot be used, so nothing was done: ${why}.`,
   engineSilent: (id) =>
     `The engine did not confirm task ${id} in time, so it is not known whether it was taken. Look with kimi-dispatch status ${id} before you dispatch it again.`,
   noTemporalCli: (tried) =>

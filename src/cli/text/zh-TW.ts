@@ -116,6 +116,7 @@ export const zhTW = {
     `這裡的 KIMI_PAYLOAD_KEYS 與執行中的服務不合，服務的金鑰是：${ids || '沒有'}；所以什麼都沒做。請在環境或 .env 設定相同的金鑰。`,
   noEngine: (address: string) =>
     `連不上位於 ${address} 的 Temporal 伺服器，什麼都沒有做。請先執行 kimi-dispatch up --detach，或把 TEMPORAL_ADDRESS 指向正確的位址。`,
+  engineRefuses: (address: string, why: string) => `無法使用位於 ${address} 的 Temporal 伺服器，什麼都沒有做：${why}。`,
   engineSilent: (id: string) =>
     `引擎沒有及時確認任務 ${id}，不知道它是否已收下。請用 kimi-dispatch status ${id} 查看，先不要重新派發。`,
   noTemporalCli: (tried: string[]) =>

@@ -1,0 +1,81 @@
+/** Users do their part of a plan while things are broken; what is left is waited for, and looked at. */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Command, Observed, Start } from './check.ts';
+import { filesOf, LatestWatch, settled, tasksOf } from './observe.ts';
+import type { Plan, PlannedTask } from './plan.ts';
+import type { Scene } from './stage.ts';
+import { Agent, start, tell } from './users.ts';
+
+/** How long the rest may take once everything has been mended, in milliseconds: limits and retries wait for a minute. */
+const SETTLE_MS = 240_000;
+
+/**
+ * Plays a plan to its end.
+ *
+ * @param breaking breaks things meanwhile, and has mended them when it returns. It is given what waits until a time of the plan.
+ * @returns what was observed, and what `breaking` returned.
+ */
+export async function play<T>(
+  scene: Scene,
+  { tasks: planned, limits }: Pick<Plan, 'tasks' | 'limits'>,
+  breaking: (at: (time: number) => Promise<void>) => Promise<T>,
+): Promise<{ observed: Observed; broken: T }> {
+  const starts: Start[] = [];
+  const commands: Command[] = [];
+  /** Who started what. */
+  const started = new Map<string, PlannedTask>();
+  const agent = new Agent(scene, (task_id) => started.get(task_id)?.request.ack === 'agent');
+  scene.gateway.onShown = ({ key }) => {
+    const isForAgent = [...started].some(([id, { request }]) => key.startsWith(id) && request.ack === 'agent');
+    if (isForAgent) void agent.look();
+  };
+  try {
+    const latest = new LatestWatch(scene.results);
+    const from = scene.clock();
+    const at = async (time: number): Promise<void> => await pause(Math.max(from + time - scene.clock(), 0));
+
+    const users = planned.map(async (task) => {
+      await at(task.at);
+      const task_id = await start(scene, task, (attempt) => {
+        starts.push(attempt);
+        if (attempt.task_id) started.set(attempt.task_id, task);
+      });
+      if (task.cancel_after === undefined) return;
+      await pause(task.cancel_after);
+      commands.push(await tell(scene, 'cancel', task_id));
+    });
+    const broken = await breaking(at);
+    await withinTime(Promise.all(users), SETTLE_MS);
+    await settled(scene, SETTLE_MS);
+    agent.stop();
+    commands.push(...(await withinTime(Promise.all(agent.acknowledging), SETTLE_MS)));
+    await latest.stop();
+
+    const observed: Observed = {
+      limits,
+      starts,
+      commands,
+      events: scene.events,
+      wakes: scene.gateway.wakes,
+      shown: agent.shown,
+      tasks: await tasksOf(scene, planned),
+      ...(await filesOf(scene)),
+      latest: latest.seen,
+    };
+    return { observed, broken };
+  } finally {
+    agent.stop();
+  }
+}
+
+async function withinTime<T>(work: Promise<T>, ms: number): Promise<T> {
+  const given = new AbortController();
+  const late = pause(ms, undefined, { signal: given.signal }).then(() => {
+    throw new Error(`users did not get through within ${ms / 1000} s of the last fault`);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    given.abort();
+  }
+}

@@ -1,0 +1,8 @@
+#!/bin/sh
+# An S3 server on a volume, with one bucket. Its keys are those that the others read: the first two values of the file.
+set -eu
+# shellcheck disable=SC2046
+set -- $(sed -n 's/^aws_[a-z_]* *= *//p' "$AWS_SHARED_CREDENTIALS_FILE")
+export ROOT_ACCESS_KEY="$1" ROOT_SECRET_KEY="$2"
+mkdir -p "/data/$KIMI_PAYLOAD_S3_BUCKET"
+exec versitygw --port :7070 --health /health posix /data

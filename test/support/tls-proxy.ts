@@ -1,0 +1,82 @@
+/** What stands in front of a Temporal server elsewhere: it ends TLS, looks at certificates and keys, and passes everything on. */
+import { once } from 'node:events';
+import { connect, createSecureServer, type ServerHttp2Stream } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { generate } from 'selfsigned';
+import { onTestFinished } from 'vitest';
+import { temporaryFolder } from './world.ts';
+
+/** A certificate and its key, as text and as files. */
+export interface Certificate {
+  cert: string;
+  key: string;
+  certPath: string;
+  keyPath: string;
+}
+
+/** @param issuer who signs it; without one it is an authority of its own. */
+export async function certificate(name: string, issuer?: Certificate): Promise<Certificate> {
+  const made = await generate([{ name: 'commonName', value: name }], {
+    keyType: 'ec',
+    algorithm: 'sha256',
+    ...(issuer
+      ? { ca: issuer, extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] }] }
+      : {
+          extensions: [
+            { name: 'basicConstraints', cA: true, critical: true },
+            { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true },
+          ],
+        }),
+  });
+  const folder = await temporaryFolder();
+  const [certPath, keyPath] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+  await writeFile(certPath, made.cert);
+  await writeFile(keyPath, made.private);
+  return { cert: made.cert, key: made.private, certPath, keyPath };
+}
+
+/** gRPC's number for whoever is not let in. */
+const UNAUTHENTICATED = '16';
+
+/**
+ * @param own its certificate.
+ * @param asks whose certificates it wants of clients, or which key.
+ * @returns its address.
+ */
+export async function openTlsProxy(
+  engine: string,
+  own: Certificate,
+  asks: { clientsOf?: Certificate; key?: string },
+): Promise<string> {
+  const upstream = connect(`http://${engine}`);
+  const wanted = asks.clientsOf && { ca: asks.clientsOf.cert, requestCert: true, rejectUnauthorized: true };
+  const server = createSecureServer({ cert: own.cert, key: own.key, ...wanted });
+  server.on('stream', (stream: ServerHttp2Stream, headers) => {
+    if (asks.key !== undefined && headers.authorization !== `Bearer ${asks.key}`) {
+      const refusal = { 'content-type': 'application/grpc', 'grpc-status': UNAUTHENTICATED, 'grpc-message': 'no' };
+      stream.respond(refusal, { endStream: true });
+      return;
+    }
+    const passed = upstream.request(headers);
+    stream.on('error', () => passed.close()).pipe(passed);
+    passed.on('error', () => stream.close());
+    passed.on('response', (answer) => {
+      if (stream.destroyed) return;
+      stream.respond(answer, { waitForTrailers: true });
+      passed.pipe(stream);
+    });
+    let trailers = {};
+    passed.on('trailers', (last) => (trailers = last));
+    stream.on('wantTrailers', () => stream.sendTrailers(trailers));
+  });
+  server.on('sessionError', () => {});
+  server.listen(0, 'localhost');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close();
+    upstream.destroy();
+  });
+  return `localhost:${(server.address() as AddressInfo).port}`;
+}
