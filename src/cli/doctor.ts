@@ -21,7 +21,7 @@ import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
 import { tildePath } from '../paths.ts';
 import { workersOn } from './look-up.ts';
-import { money } from './money.ts';
+import { money } from '../money.ts';
 import { command, ending } from './options.ts';
 import type { CliText } from './text/index.ts';
 
