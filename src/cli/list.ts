@@ -96,7 +96,7 @@ function quoted(text: string): string {
 }
 
 /** How far back it is looked for tasks, in milliseconds, until there are enough; then as far as is asked for. */
-const WINDOWS_MS = [600_000, 3_600_000, 6 * 3_600_000, 24 * 3_600_000, 7 * 24 * 3_600_000];
+const WINDOWS_MS = [10_000, 60_000, 600_000, 3_600_000, 6 * 3_600_000, 24 * 3_600_000, 7 * 24 * 3_600_000];
 
 /**
  * The engine lists running tasks first, and closed ones by when they closed: the newest are among all of the smallest time

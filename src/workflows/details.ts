@@ -21,9 +21,9 @@ export function currentDetails(task: Task, view: TaskView, timings: Timings, tex
   const facts: [string, string | undefined][] = [
     [details.task, `${view.task_name} (\`${view.task_id}\`)`],
     [details.state, `**${stateOf(view, text)}**`],
-    [details.error, view.error && explain(view.error, text)],
-    [details.wakeError, view.wake_error && explain(view.wake_error, text)],
-    [details.advice, advice(view, text)],
+    [details.error, view.error && withOptions(explain(view.error, text))],
+    [details.wakeError, view.wake_error && withOptions(explain(view.wake_error, text))],
+    [details.advice, withOptions(advice(view, text) ?? '') || undefined],
     [details.model, view.model],
     [details.tokens, view.tokens?.toString()],
     [details.cost, view.cost && money(view.cost)],
@@ -71,6 +71,11 @@ function advice(view: TaskView, text: Text): string | undefined {
   if (state === 'timed_out') return step === 'closed' ? say.timedOut : say.mayFollow;
   if (state === 'failed' && error && !isExplained(error, text)) return say.failed;
   return undefined;
+}
+
+/** The Web UI would make a dash of the two before an option. */
+function withOptions(sentence: string): string {
+  return sentence.replaceAll(/--[a-z][a-z-]*/g, '`$&`');
 }
 
 /** @returns e.g. `0:42`. */

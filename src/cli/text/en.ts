@@ -227,6 +227,7 @@ export const en: CliText = {
     noKey: 'no KIMI_API_KEY: new tasks will be refused',
     rows: {
       dashboard: 'Dashboard',
+      metrics: (name) => `${name} metrics`,
       relay: 'Relay',
       kimi: 'Kimi',
       model: 'Model',
@@ -341,6 +342,8 @@ export const en: CliText = {
       `${host} answers in place and never calls back; set KIMI_CALLBACKS=relay, or point KIMI_API_URL to an API that does`,
     relay: (url) => `the relay is online: ${url}`,
     relayBad: (url) => `the relay does not answer: ${url}; run kimi-dispatch up --detach`,
+    metrics: (name, url) => `the ${name}’s metrics answer: ${url}`,
+    metricsBad: (name, url) => `the ${name}’s metrics do not answer: ${url}; kimi-dispatch logs ${name} says why`,
     gateway: (url) => `the agent’s gateway answers: ${url}`,
     plugin: (url) => `the gateway’s plugin is there, and takes our token: ${url}`,
     pluginToken: (url) =>
