@@ -32,7 +32,7 @@ const STATES: TaskState[] = [
   'cancelled',
 ];
 
-/** What is asked, with what is found at most of it. */
+/** What is asked. */
 const COMMANDS = [
   [],
   ['--status', 'failed,timed_out'],

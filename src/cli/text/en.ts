@@ -108,7 +108,7 @@ export const en: CliText = {
     choices: (words) => `it is one of ${words}`,
     states: (known) => `they are ${known}, with commas between them`,
     grouping: 'it is model, day or name',
-    count: 'it is a whole number from 1 to 1000',
+    count: 'it is a whole number from 1 to 10000',
   },
   config: (problems) =>
     `The configuration has ${problems.length} problem${problems.length === 1 ? '' : 's'}:\n${problems.map((line) => `  ${line}`).join('\n')}`,

@@ -106,7 +106,7 @@ export const zhTW = {
     choices: (words: string) => `要是 ${words} 其中之一`,
     states: (known: string) => `要是 ${known}，以逗號分隔`,
     grouping: '要是 model、day 或 name',
-    count: '要是 1 到 1000 的整數',
+    count: '要是 1 到 10000 的整數',
   },
   config: (problems: string[]) =>
     `設定有 ${problems.length} 處不對：\n${problems.map((line) => `  ${line}`).join('\n')}`,
