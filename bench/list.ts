@@ -41,6 +41,8 @@ const COMMANDS = [
   ['--json', '-l', '1000'],
 ];
 
+const one = <T>(of: readonly T[], n: number): T => of[n % of.length] as T;
+
 const { values } = parseArgs({
   options: { tasks: { type: 'string', default: '10000' }, rounds: { type: 'string', default: '5' } },
 });
@@ -58,7 +60,6 @@ try {
   while (!(await namespaceIsThere(address))) await pause(50);
   const client = new Client({ connection: await Connection.connect({ address }) });
   const { status, taskName, model, tokens } = SEARCH_ATTRIBUTES;
-  const one = <T>(of: readonly T[], n: number): T => of[n % of.length] as T;
   const started = performance.now();
   let next = 0;
   const start = async (): Promise<void> => {

@@ -112,8 +112,6 @@ describe('the Web UI', () => {
         KIMI_PAYLOAD_KEYS: `2026-11:${randomBytes(32).toString('base64')}`,
       });
       const { state: stack } = await up(env, '--simulate');
-      const isOver = ({ state, acknowledged }: Record<string, unknown>): boolean =>
-        state !== 'queued' && state !== 'dispatching' && state !== 'dispatched' && acknowledged === true;
       const done = await dispatch(env, 'calculator', '寫一個 Python 計算器，包含測試');
       const failed = await dispatch(env, 'fails', '失敗 [[simulate: fail=1 type=content_filter]]');
       const timedOut = await dispatch(env, 'too-slow', '逾時 [[simulate: drop=1]]', '--timeout', '1s');
@@ -121,7 +119,8 @@ describe('the Web UI', () => {
       await reaches(env, cancelled, ({ api_id }) => api_id !== undefined);
       await cli(['cancel', cancelled], env);
       const large = await dispatch(env, 'large-prompt', LARGE);
-      for (const task of [done, failed, timedOut, cancelled, large]) await reaches(env, task, isOver);
+      for (const task of [done, failed, timedOut, cancelled, large])
+        await reaches(env, task, ({ acknowledged }) => acknowledged === true);
       const waiting = await dispatch(env, '整理訪談逐字稿', '等 [[simulate: delay=600000]]', '--timeout', '15m');
       await dispatch(env, 'quarterly-report', '等 [[simulate: delay=600000]]', '--timeout', '15m');
       await reaches(env, waiting, ({ step }) => step === 'waiting');
