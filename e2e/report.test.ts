@@ -2,13 +2,12 @@
  * The report in a real browser: `npm run e2e:report`, with Chromium on PATH or at CHROMIUM_PATH. With SCREENSHOTS=folder it
  * leaves pictures there; docs/images has two of them.
  */
-import { execFileSync } from 'node:child_process';
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import axe from 'axe-core';
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import { type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
 import type { Lang } from '../src/contract.ts';
 import { sign, SIGNATURE_HEADER } from '../src/signature.ts';
@@ -16,22 +15,16 @@ import { callbackFor } from '../test/support/callback.ts';
 import { cleanHome, cli, resultsOf, up } from '../test/support/cli.ts';
 import { launch } from '../test/support/service.ts';
 import { openWorld, SECRET, temporaryFolder, until } from '../test/support/world.ts';
+import { openBrowser, SCREENSHOTS, shoot } from './browser.ts';
 import { fillBusyMonth, fillHostile } from './report-results.ts';
 
 const MANY = Number(process.env['TASKS'] || 50_000);
-const SCREENSHOTS = process.env['SCREENSHOTS'];
 const WIDTHS = [1280, 400];
 const SCHEMES = ['light', 'dark'] as const;
 
 let browser: Browser;
 beforeAll(async () => {
-  const executablePath =
-    process.env['CHROMIUM_PATH'] ?? execFileSync('which', ['chromium'], { encoding: 'utf8' }).trim();
-  browser = await chromium.launch({
-    executablePath,
-    chromiumSandbox: process.getuid?.() !== 0,
-    args: ['--disable-gpu'],
-  });
+  browser = await openBrowser();
 });
 afterAll(async () => await browser?.close());
 
@@ -61,14 +54,6 @@ async function flawsOf(page: Page): Promise<string[]> {
     returnByValue: true,
   });
   return result.value as string[];
-}
-
-async function shoot(page: Page, name: string, clip?: number): Promise<void> {
-  if (!SCREENSHOTS) return;
-  await mkdir(SCREENSHOTS, { recursive: true });
-  const width = page.viewportSize()?.width ?? 0;
-  const path = join(SCREENSHOTS, `${name}.png`);
-  await page.screenshot({ path, fullPage: true, ...(clip && { clip: { x: 0, y: 0, width, height: clip } }) });
 }
 
 /** Makes a report of a folder with the built command line. @returns its file, and how long that took, in milliseconds. */

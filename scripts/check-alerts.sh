@@ -7,6 +7,8 @@ if ! command -v promtool >/dev/null; then
   aside=$(mktemp -d)
   trap 'rm -rf "$aside"' EXIT
   chmod 755 "$aside"
+  # A fresh machine has no lists of packages yet.
+  apt-cache show prometheus >/dev/null 2>&1 || apt-get update -qq
   (cd "$aside" && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb .)
   PATH=$aside/usr/bin:$PATH
 fi

@@ -405,15 +405,27 @@ export interface TaskView {
   deadline?: string;
   completed_at?: string;
   tokens?: number;
+  /** Absent where no price is known. */
+  cost?: Cost;
+  /** Where the result lies, as its worker's user would type it. */
+  result_file?: string;
   /** `length` where the answer is cut off. */
   finish_reason?: string;
   error?: TaskError;
+  /** When the gateway had taken the wake. */
+  woken_at?: string;
   /** Whether the agent has been told. */
   acknowledged: boolean;
   /** Why the agent could not be woken, if it could not. */
   wake_error?: TaskError;
   /** Whether a relay has it: it tells how far the answer is ({@link StreamProgress}). */
   relay?: true;
+}
+
+/** What saving a result brought about. */
+export interface Saved extends Pick<ResultFile, 'completed_at' | 'cost'> {
+  /** {@link TaskView.result_file}. */
+  file: string;
 }
 
 /** Return value of the task workflow. */
@@ -429,8 +441,12 @@ export interface TaskActivities {
   dispatch(task: Task): Promise<Dispatched>;
   /** Writes `pending-<task_id>.json`. */
   recordPending(task_id: string, created_at: string): Promise<void>;
-  /** Writes the result and `latest.json`, removes the pending file. Returns `completed_at`. */
-  persist(result: TaskResult): Promise<string>;
+  /**
+   * Writes the result and `latest.json`, removes the pending file.
+   *
+   * @returns `completed_at` alone in histories before this was said.
+   */
+  persist(result: TaskResult): Promise<Saved | string>;
   /**
    * Wakes the agent's gateway, unless the result has been acknowledged by then. The key names the news: a gateway that has
    * had it need not show it again.

@@ -6,7 +6,7 @@ import { describe, expect, inject, it } from 'vitest';
 import { PACKAGE_ROOT } from '../src/paths.ts';
 import { sign, SIGNATURE_HEADER } from '../src/signature.ts';
 import { callbackFor } from './support/callback.ts';
-import { cleanHome, up } from './support/cli.ts';
+import { cleanHome, cli, up } from './support/cli.ts';
 import { freePort } from './support/engine.ts';
 import { scrape, type Exposition } from './support/exposition.ts';
 import { openProxy } from './support/proxy.ts';
@@ -184,7 +184,11 @@ describe('the port', () => {
   it('of webhook, worker and relay follow one another where `up` starts them, on loopback alone', async () => {
     const first = await freePort(3);
     const env = await cleanHome({ KIMI_METRICS_PORT: String(first), KIMI_CALLBACKS: 'relay' });
-    await up(env, '--simulate');
+    const { said } = await up(env, '--simulate');
+    const addresses = ['webhook', 'worker', 'relay'].map((name, n) => [name, `http://127.0.0.1:${first + n}/metrics`]);
+    for (const [name, url] of addresses) expect(said.stdout).toMatch(new RegExp(`${name} 指標 +${url}\n`));
+    const { stdout } = await cli(['doctor'], env);
+    for (const [name, url] of addresses) expect(stdout).toContain(`✓ ${name} 的指標有回應：${url}`);
     expect((await scrape(first)).sum('kimi_callbacks_total')).toBe(0);
     expect((await scrape(first + 1)).sum('kimi_tasks_total')).toBe(0);
     expect((await scrape(first + 2)).sum('kimi_relay_streams')).toBe(0);

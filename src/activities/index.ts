@@ -10,6 +10,7 @@ import { KimiError, type KimiErrorKind } from '../kimi/errors.ts';
 import { endedTasks, startLimiter, tasksInFlight, type LimiterStart } from '../limiter.ts';
 import { labelOf } from '../kimi/models.ts';
 import { workerMetrics } from '../metrics/meter.ts';
+import { tildePath } from '../paths.ts';
 import type { PluginWake } from '../plugin-wake.ts';
 import { pluginWake } from '../reply.ts';
 import { traceTask } from '../tracing.ts';
@@ -18,7 +19,7 @@ import type { ResultStore } from '../results.ts';
 /** What the activities reach the world with. */
 export interface ActivityDependencies {
   kimi: Pick<KimiClient, 'dispatch' | 'costOf'>;
-  results: Pick<ResultStore, 'recordPending' | 'persist' | 'acknowledge' | 'read' | 'pathToShow'>;
+  results: Pick<ResultStore, 'recordPending' | 'persist' | 'acknowledge' | 'read' | 'resultPath' | 'pathToShow'>;
   gateway: Pick<Gateway, 'wake'>;
   /** How the gateway's plugin is to tell the user; absent where the gateway itself is woken. */
   reply?: PluginWake['reply'] | undefined;
@@ -72,7 +73,7 @@ export function createActivities({
       // A late answer belongs to the same trace, whose span has been told.
       if (!late) traceTask(result);
       if (result.tokens) metrics.answered(labelOf(result.model), result.tokens, cost);
-      return completed_at;
+      return { completed_at, ...(cost && { cost }), file: tildePath(results.resultPath(task_id)) };
     },
 
     async wake(task_id, text, key, told = { lang: 'zh-TW' }) {

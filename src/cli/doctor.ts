@@ -21,7 +21,7 @@ import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
 import { tildePath } from '../paths.ts';
 import { workersOn } from './look-up.ts';
-import { money } from './money.ts';
+import { money } from '../money.ts';
 import { command, ending } from './options.ts';
 import type { CliText } from './text/index.ts';
 
@@ -50,6 +50,7 @@ async function doctor({ sendTest = false }: { sendTest?: boolean }): Promise<Exi
     ...(await engine(context)),
     await secret(context),
     ...(await webhook(context)),
+    ...(await metrics(context)),
     ...(await deadLetters(context)),
     await gateway(context),
     ...(await plugin(context, sendTest)),
@@ -183,6 +184,15 @@ async function webhook({ config, stack, say }: Context): Promise<Finding[]> {
           ? bad(say.doctor.journalWaiting(journal.entries, folder))
           : good(say.doctor.journal),
   ];
+}
+
+/** Of the services that `up` started; a process that runs alone is asked where it was set up. */
+async function metrics({ stack, say }: Context): Promise<Finding[]> {
+  return await Promise.all(
+    Object.entries(stack?.metrics_urls ?? {}).map(async ([name, url]) =>
+      (await reach(url)) === 200 ? good(say.doctor.metrics(name, url)) : bad(say.doctor.metricsBad(name, url)),
+    ),
+  );
 }
 
 async function deadLetters({ config, say }: Context): Promise<Finding[]> {

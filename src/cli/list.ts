@@ -96,7 +96,11 @@ function quoted(text: string): string {
 }
 
 /** How far back it is looked for tasks, in milliseconds, until there are enough; then as far as is asked for. */
-const WINDOWS_MS = [600_000, 3_600_000, 6 * 3_600_000, 24 * 3_600_000, 7 * 24 * 3_600_000];
+const WINDOWS_MS = [60_000, 600_000, 3_600_000, 6 * 3_600_000, 24 * 3_600_000, 7 * 24 * 3_600_000];
+
+/** How many tasks more than are wanted are read, where counting them tells; and how close it is looked, in milliseconds. */
+const READ_MORE = 5;
+const CLOSEST_MS = 100;
 
 /**
  * The engine lists running tasks first, and closed ones by when they closed: the newest are among all of the smallest time
@@ -104,23 +108,49 @@ const WINDOWS_MS = [600_000, 3_600_000, 6 * 3_600_000, 24 * 3_600_000, 7 * 24 * 
  */
 export async function newestTasks(client: Client, taskQueue: string, filter: Filter, limit: number) {
   const query = queryFor(taskQueue, filter);
+  const now = Date.now();
+  const within = (ms: number): string =>
+    ms === Infinity ? query : `${query} AND StartTime > "${new Date(now - ms).toISOString()}"`;
+  const countOf = async (ms: number): Promise<number> => (await client.workflow.count(within(ms))).count;
   const { since = Infinity, route: chat } = filter;
-  for (const window of [...WINDOWS_MS.filter((ms) => ms < since), since]) {
-    const from = window === Infinity ? undefined : new Date(Date.now() - window).toISOString();
-    const within = from ? `${query} AND StartTime > "${from}"` : query;
-    if (window !== since && (await client.workflow.count(within)).count < limit) continue;
+  let tooShort = 0;
+  for (let window of [...WINDOWS_MS.filter((ms) => ms < since), since]) {
+    const isLast = window === since;
+    if (!isLast && (await countOf(window)) < limit) {
+      tooShort = window;
+      continue;
+    }
+    // The memo, where the chat stands, cannot be asked for: all of the window is read.
+    if (!chat && window !== Infinity) window = await shortened(countOf, tooShort, window, limit);
     const found = [];
-    for await (const execution of client.workflow.list({ query: within })) {
-      // The memo, where the chat stands, cannot be asked for.
+    for await (const execution of client.workflow.list({ query: within(window) })) {
       const itsChat = chat && routeIn(execution);
       if (chat && !(itsChat && isSameChat(itsChat, chat))) continue;
       found.push(listedTask(execution));
     }
-    if (window !== since && found.length < limit) continue;
+    if (!isLast && found.length < limit) continue;
     return found
       .toSorted((a, b) => b.started - a.started)
       .slice(0, limit)
       .map(({ started, ...task }) => ({ ...task, created_at: isoSeconds(started) }));
   }
   return [];
+}
+
+/** @returns a shorter time that still holds enough tasks, where this one holds many more: counting is cheap, reading is not. */
+async function shortened(
+  countOf: (ms: number) => Promise<number>,
+  tooShort: number,
+  enough: number,
+  limit: number,
+): Promise<number> {
+  let [short, long] = [tooShort, enough];
+  let count = await countOf(long);
+  while (count > limit * READ_MORE && long - short > CLOSEST_MS) {
+    const middle = (short + long) / 2;
+    const inHalf = await countOf(middle);
+    if (inHalf < limit) short = middle;
+    else [long, count] = [middle, inHalf];
+  }
+  return long;
 }

@@ -126,11 +126,14 @@ export function grouping(say: CliText): (value: string) => Grouping {
   };
 }
 
-/** Reads a count from 1 to 1000. */
+/** The most tasks that are listed at once. */
+const MOST = 10_000;
+
+/** Reads a count from 1 to {@link MOST}. */
 export function count(say: CliText): (value: string) => number {
   return (value) => {
     const number = Number(value);
-    if (!Number.isInteger(number) || number < 1 || number > 1000) throw new InvalidArgumentError(say.usage.count);
+    if (!Number.isInteger(number) || number < 1 || number > MOST) throw new InvalidArgumentError(say.usage.count);
     return number;
   };
 }

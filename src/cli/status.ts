@@ -9,7 +9,7 @@ import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
 import { tildePath } from '../paths.ts';
 import { checkChat, checkTaskId, lookUp, viewOfResult, type Found } from './look-up.ts';
-import { money } from './money.ts';
+import { money } from '../money.ts';
 import { command, ending, route } from './options.ts';
 import { lastLine } from './progress.ts';
 import { columns } from './table.ts';

@@ -126,6 +126,7 @@ function screen(heading: string, state: StackState, model: string | undefined, s
     [rows.kimi, state.has_key ? kimi : pico.yellow(say.up.noKey)],
     [rows.model, model],
     [rows.gateway, state.wake_url],
+    ...Object.entries(state.metrics_urls).map(([name, url]): [string, string] => [rows.metrics(name), url]),
     [rows.results, tildePath(state.results_dir)],
     [rows.logs, tildePath(state.logs_dir)],
   ];

@@ -3,7 +3,7 @@ import { isoSeconds } from '../contract.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { addUp, type Grouping, type Use } from '../usage.ts';
 import { openContext } from './context.ts';
-import { money } from './money.ts';
+import { money } from '../money.ts';
 import { age, command, ending, grouping } from './options.ts';
 import { columns } from './table.ts';
 import type { CliText } from './text/index.ts';

@@ -14,7 +14,7 @@ export type Stage =
   | 'queue'
   /** Until Kimi's answer is there, where it came in time. */
   | 'kimi'
-  /** From the answer, or the end of the wait, to the result file. */
+  /** From the answer, as the webhook received it, or the end of the wait, to the result file. */
   | 'save'
   /** Until the gateway has taken the news. */
   | 'tell';
@@ -34,7 +34,10 @@ export function taskMetrics(meter: MetricMeter) {
   return {
     ended: (outcome: Outcome) => tasks.add(1, { outcome }),
     answeredLate: () => late.add(1),
-    took: (stage: Stage, ms: number) => stages.record(seconds(ms), { stage }),
+    /** What is not known is not counted. */
+    took: (stage: Stage, ms: number | undefined) => {
+      if (ms !== undefined) stages.record(ms / 1_000, { stage });
+    },
     /** A counter that was never there cannot be seen to rise. */
     atZero: (tags: MetricTags) => {
       for (const outcome of OUTCOMES) tasks.add(0, { ...tags, outcome });
@@ -106,7 +109,7 @@ export function streamMetrics(meter: MetricMeter) {
   tokens.add(0);
   return {
     began: () => streams.set((underWay += 1)),
-    firstByte: (ms: number) => firstByte.record(seconds(ms)),
+    firstByte: (ms: number) => firstByte.record(ms / 1_000),
     ended: (outcome: RelayRequestOutcome, tokensCame: number) => {
       streams.set((underWay -= 1));
       requests.add(1, { outcome });
@@ -129,9 +132,4 @@ export function interruptionMetrics(meter: MetricMeter) {
     interrupted: () => interruptions.add(1),
     atZero: (tags: MetricTags) => interruptions.add(0, tags),
   };
-}
-
-/** Clocks of several servers may differ, and a histogram takes nothing below 0. */
-function seconds(ms: number): number {
-  return Math.max(0, ms) / 1_000;
 }

@@ -91,7 +91,12 @@ async function startChildren(options: StackOptions, children: Children): Promise
   if (engine) Object.assign(env, { TEMPORAL_ADDRESS: engine.address, TEMPORAL_NAMESPACE: NAMESPACE });
 
   options.onStep('services');
-  const service = async (name: string, portVariable: PortVariable, extra: NodeJS.ProcessEnv): Promise<Child> => {
+  const service = async (
+    name: MeasuredService | 'simulator',
+    portVariable: PortVariable,
+    extra: NodeJS.ProcessEnv,
+  ): Promise<Child> => {
+    const port = name === 'simulator' ? undefined : metricsPort(name, config);
     const child = new Child({
       name,
       command: process.execPath,
@@ -99,7 +104,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
       env: {
         ...env,
         [portVariable]: String(portOf(portVariable, options)),
-        ...metricsPort(name, config),
+        ...(port !== undefined && { KIMI_METRICS_PORT: String(port) }),
         ...secretsIn(process.env, 'OTEL_EXPORTER_OTLP_HEADERS'),
         ...extra,
       },
@@ -164,6 +169,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     webhook_url: `http://${config.WEBHOOK_HOST}:${webhook.port}`,
     dashboard: servesDashboard(config),
     worker_health_url: `http://${config.KIMI_WORKER_HOST}:${worker.port}`,
+    metrics_urls: metricsUrls(['webhook', 'worker', ...(relayUrl ? ['relay' as const] : [])], config),
     ...(relayUrl && { relay_url: relayUrl }),
     ...(simulatorUrl && { simulator_url: simulatorUrl }),
     // Behind the relay the simulated Kimi is Moonshot's API, with its models.
@@ -273,11 +279,22 @@ function portOf(variable: PortVariable, { config, anyPort }: StackOptions): numb
 }
 
 /** How far each service's metrics are from `KIMI_METRICS_PORT`; nothing is measured in the others. */
-const METRICS_OFFSET: Record<string, number> = { webhook: 0, worker: 1, relay: 2 };
+const METRICS_OFFSET = { webhook: 0, worker: 1, relay: 2 };
 
-function metricsPort(name: string, { KIMI_METRICS_PORT: first }: Config): NodeJS.ProcessEnv {
-  const offset = METRICS_OFFSET[name];
-  return first === undefined || offset === undefined ? {} : { KIMI_METRICS_PORT: String(first + offset) };
+type MeasuredService = keyof typeof METRICS_OFFSET;
+
+/** Metrics are off where there is no port. */
+function metricsPort(name: MeasuredService, { KIMI_METRICS_PORT: first }: Config): number | undefined {
+  return first === undefined ? undefined : first + METRICS_OFFSET[name];
+}
+
+function metricsUrls(names: MeasuredService[], config: Config): Record<string, string> {
+  const { KIMI_METRICS_HOST: host } = config;
+  const authority = host.includes(':') ? `[${host}]` : host;
+  const ports = names.map((name) => [name, metricsPort(name, config)] as const);
+  return Object.fromEntries(
+    ports.filter(([, port]) => port !== undefined).map(([name, port]) => [name, `http://${authority}:${port}/metrics`]),
+  );
 }
 
 /** Where the secret lies that `up` made. */

@@ -20,6 +20,8 @@ const stackState = z.object({
   /** Whether the webhook serves the dashboard, at `/`. */
   dashboard: z.boolean().default(false),
   worker_health_url: z.string(),
+  /** Where each service serves its metrics; nowhere unless they are on. */
+  metrics_urls: z.record(z.string(), z.string()).default({}),
   /** Absent where the API calls back by itself. */
   relay_url: z.string().optional(),
   simulator_url: z.string().optional(),

@@ -43,23 +43,24 @@ export interface Text {
   /** One line for a task in the Web UI. */
   summary(task: Task): string;
   prompt: string;
-  /** Labels of the current details in the Web UI. */
+  /** The current details in the Web UI: labels, and what has passed. Times as `0:42`, moments in ISO 8601. */
   details: Record<
-    | 'heading'
-    | 'task'
-    | 'state'
-    | 'step'
-    | 'place'
-    | 'model'
-    | 'apiId'
-    | 'deadline'
-    | 'completedAt'
-    | 'tokens'
-    | 'error'
-    | 'wakeError'
-    | 'result',
+    'heading' | 'task' | 'state' | 'model' | 'tokens' | 'cost' | 'error' | 'wakeError' | 'advice' | 'result',
     string
-  >;
+  > & {
+    passed: {
+      admitted(wait: string): string;
+      accepted(apiId: string): string;
+      answered(took: string, of: string): string;
+      saved(at: string): string;
+      woken(at: string): string;
+      acknowledged: string;
+    };
+    /** Until when it is waited at most. */
+    until(limit: string, at: string): string;
+    /** What to do, where the reason does not say it. */
+    advise: Record<'failed' | 'mayFollow' | 'timedOut' | 'notWoken', string>;
+  };
   /** The limiter in the Web UI and on the command line. */
   limiter: {
     summary: string;
@@ -91,8 +92,13 @@ export interface Text {
 const TEXTS: Record<Lang, Text> = { 'zh-TW': zhTW, en };
 
 /** @returns a sentence a user understands, with the technical one behind it. */
-export function explain({ type, message }: TaskError, text: Text): string {
-  return Object.hasOwn(text.reasons, type) ? `${text.reasons[type]} (${message})` : message;
+export function explain(error: TaskError, text: Text): string {
+  return isExplained(error, text) ? `${text.reasons[error.type]} (${error.message})` : error.message;
+}
+
+/** @returns whether there is such a sentence, which also says what to do. */
+export function isExplained({ type }: TaskError, text: Text): boolean {
+  return Object.hasOwn(text.reasons, type);
 }
 
 /** @returns where a task stands, as its user is told: an answer that is cut off is never called done. */

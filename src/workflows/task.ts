@@ -47,6 +47,7 @@ import {
 } from '../contract.ts';
 import { taskMetrics } from '../metrics/meter.ts';
 import { textFor } from '../text/index.ts';
+import { Clock } from './clock.ts';
 import { currentDetails } from './details.ts';
 import { readDispatchFailure, readFailure, type DispatchFailure } from './failures.ts';
 import { leaseFor } from './lease.ts';
@@ -114,6 +115,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   const text = textFor(task.lang);
   const { startTime } = workflowInfo();
   const created_at = isoSeconds(startTime);
+  const clock = new Clock(startTime.getTime());
   const metrics = taskMetrics(metricMeter);
   const view: TaskView = {
     task_id,
@@ -126,20 +128,16 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     ...(task.relay && { relay: true }),
   };
   let callback: Callback | undefined;
-  /** When Kimi took the task, in milliseconds. */
-  let acceptedAt: number | undefined;
   /** What the dispatch call brought back, though the task had been cancelled by then: it is paid for. */
   let answeredInPlace: AnswerCallback | undefined;
   /** Whether Kimi has, or may have, had a request of this task. */
   let wasSent = false;
-  /** When each step was over, in milliseconds since 1970. */
-  const over: { [K in 'queued' | 'dispatch' | 'kimi' | 'save' | 'wake']?: number } = {};
   /** Whether an acknowledgement or a late answer ends the attempts to wake the agent for what went before. */
   let canInterrupt = true;
 
   // Before the first await: a callback may come before the dispatch call has returned.
   setHandler(callbackSignal, (received) => {
-    if (!callback) over.kimi = received.received_at ?? Date.now();
+    if (!callback) clock.mark('kimi', received.received_at);
     callback ??= received;
   });
   setHandler(statusQuery, () => view);
@@ -221,15 +219,12 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     if (!sending) {
       // Kimi has answered: whatever becomes of the call that brought the task there, it is not repeated.
       dispatching.cancel();
+      metrics.took('queue', clock.untilTaken());
       return answered();
     }
     if ('api_id' in sending) {
       view.api_id = sending.api_id;
-      if (sending.answer && !callback) {
-        // The whole of the call was Kimi at work.
-        over.kimi = over.dispatch;
-        over.dispatch = undefined;
-      }
+      if (sending.answer && !callback) clock.answeredInPlace();
       callback ??= sending.answer;
     } else if (sending.mayHaveArrived) {
       view.error = sending.error;
@@ -238,7 +233,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     }
 
     become('dispatched');
-    accepted();
+    metrics.took('queue', clock.untilTaken());
     const deadline = Date.now() + task.timeout_ms;
     view.accepted_at = isoSeconds(Date.now());
     view.deadline = isoSeconds(deadline);
@@ -275,6 +270,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       pause = !turnedAway && sending.mayHaveArrived ? (resendAfter.shift() ?? 0) : 0;
       if (pause === 0 && !(turnedAway && Date.now() < giveUpAt)) return { ...sending, mayHaveArrived };
       view.error = sending.error;
+      enter(view.step);
     }
   }
 
@@ -286,7 +282,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
         const error = { type: 'queue_full', message: text.error.queueFull(refused.full) };
         return { error, mayHaveArrived: false, wasSent: false };
       }
-      over.queued = Date.now();
+      clock.mark('queued');
       if (view.queue) {
         view.queue = undefined;
         become('dispatching');
@@ -294,7 +290,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       }
       const dispatched = await dispatch.executeWithOptions({ summary: text.activity.dispatch(task) }, [task]);
       wasSent = true;
-      if (!callback) over.dispatch = Date.now();
+      if (!callback) clock.mark('dispatch');
       view.error = undefined;
       lease.sent(true);
       return dispatched;
@@ -306,18 +302,10 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     }
   }
 
-  function accepted(): number {
-    if (acceptedAt === undefined) {
-      acceptedAt = Date.now();
-      metrics.took('queue', acceptedAt - startTime.getTime());
-    }
-    return acceptedAt;
-  }
-
   function answered(): Ending {
     view.api_id ??= callback?.id;
     wasSent = true;
-    metrics.took('kimi', Date.now() - accepted());
+    metrics.took('kimi', clock.timings().kimi_ms);
     return { result: resultOf(callback as Callback), answerMayFollow: false };
   }
 
@@ -347,10 +335,17 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     const since = Date.now();
     const summary = text.activity.persist(text.state[result.status]);
     const timed = { ...result, timings: timingsOf('queued_ms', 'dispatch_ms', 'kimi_ms') };
-    view.completed_at = await persist.executeWithOptions({ summary }, [timed]);
-    over.save = Date.now();
-    metrics.took('save', over.save - since);
-    over.wake = undefined;
+    const saved = await persist.executeWithOptions({ summary }, [timed]);
+    clock.mark('save');
+    clock.forget('wake');
+    metrics.took('save', clock.timings().save_ms ?? Date.now() - since);
+    view.woken_at = undefined;
+    if (typeof saved === 'string') view.completed_at = saved;
+    else {
+      view.completed_at = saved.completed_at;
+      view.cost = saved.cost;
+      view.result_file = saved.file;
+    }
     view.model = result.model;
     view.error = result.error;
     view.tokens = result.tokens?.total;
@@ -365,10 +360,9 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
    */
   async function tell(key: string): Promise<void> {
     view.acknowledged = false;
-    const since = Date.now();
     try {
       await wakeOnce(key);
-      metrics.took('tell', Date.now() - since);
+      metrics.took('tell', clock.timings().wake_ms);
       if (task.ack !== 'agent') {
         if (!view.acknowledged) await markAsTold();
         return;
@@ -393,14 +387,20 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     const woken = async () =>
       await wake.executeWithOptions({ summary: text.activity.wake }, [task_id, news, key, told]);
     if (!canInterrupt) {
-      if ((await woken()) === 'woken') over.wake ??= Date.now();
+      if ((await woken()) === 'woken') markAsWoken();
       return;
     }
     const waking = new CancellationScope();
     const said = await Promise.race([waking.run(woken), condition(() => view.acknowledged)]);
-    if (said === 'woken') over.wake ??= Date.now();
+    if (said === 'woken') markAsWoken();
     if (view.acknowledged) waking.cancel();
     else if (said === 'acknowledged') await markAsTold();
+  }
+
+  function markAsWoken(): void {
+    if (view.woken_at) return;
+    clock.mark('wake');
+    view.woken_at = isoSeconds(Date.now());
   }
 
   async function markAsTold(): Promise<void> {
@@ -409,18 +409,12 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     await acknowledge.executeWithOptions({ summary: text.activity.acknowledge }, [task_id, timings]);
     view.acknowledged = true;
     view.wake_error = undefined;
+    enter(view.step);
   }
 
   /** @returns how long these steps took; `undefined` where none of it is known. */
   function timingsOf(...names: (keyof Timings)[]): Timings | undefined {
-    const { queued, dispatch, kimi, save, wake } = over;
-    const timings: Timings = {
-      queued_ms: elapsed(workflowInfo().startTime.getTime(), queued),
-      dispatch_ms: elapsed(queued, dispatch),
-      kimi_ms: elapsed(dispatch ?? queued, kimi),
-      save_ms: elapsed(kimi, save),
-      wake_ms: elapsed(save, wake),
-    };
+    const timings = clock.timings();
     const known = names.filter((name) => timings[name] !== undefined);
     return known.length > 0 ? Object.fromEntries(known.map((name) => [name, timings[name]])) : undefined;
   }
@@ -483,13 +477,8 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
 
   function enter(step: TaskStep): void {
     view.step = step;
-    setCurrentDetails(currentDetails(view, text));
+    setCurrentDetails(currentDetails(task, view, clock.timings(), text));
   }
-}
-
-/** Never below 0: the webhook's clock may be ahead of the workers'. */
-function elapsed(from: number | undefined, to: number | undefined): number | undefined {
-  return from === undefined || to === undefined ? undefined : Math.max(0, Math.round(to - from));
 }
 
 function ignoreCancellation(error: unknown): void {

@@ -109,7 +109,7 @@ export const en: CliText = {
     choices: (words) => `it is one of ${words}`,
     states: (known) => `they are ${known}, with commas between them`,
     grouping: 'it is model, day or name',
-    count: 'it is a whole number from 1 to 1000',
+    count: 'it is a whole number from 1 to 10000',
   },
   config: (problems) =>
     `The configuration has ${problems.length} problem${problems.length === 1 ? '' : 's'}:\n${problems.map((line) => `  ${line}`).join('\n')}`,
@@ -231,6 +231,7 @@ export const en: CliText = {
     noKey: 'no KIMI_API_KEY: new tasks will be refused',
     rows: {
       dashboard: 'Dashboard',
+      metrics: (name) => `${name} metrics`,
       relay: 'Relay',
       kimi: 'Kimi',
       model: 'Model',
@@ -345,6 +346,8 @@ export const en: CliText = {
       `${host} answers in place and never calls back; set KIMI_CALLBACKS=relay, or point KIMI_API_URL to an API that does`,
     relay: (url) => `the relay is online: ${url}`,
     relayBad: (url) => `the relay does not answer: ${url}; run kimi-dispatch up --detach`,
+    metrics: (name, url) => `the ${name}’s metrics answer: ${url}`,
+    metricsBad: (name, url) => `the ${name}’s metrics do not answer: ${url}; kimi-dispatch logs ${name} says why`,
     gateway: (url) => `the agent’s gateway answers: ${url}`,
     plugin: (url) => `the gateway’s plugin is there, and takes our token: ${url}`,
     pluginToken: (url) =>

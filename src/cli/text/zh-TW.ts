@@ -106,7 +106,7 @@ export const zhTW = {
     choices: (words: string) => `要是 ${words} 其中之一`,
     states: (known: string) => `要是 ${known}，以逗號分隔`,
     grouping: '要是 model、day 或 name',
-    count: '要是 1 到 1000 的整數',
+    count: '要是 1 到 10000 的整數',
   },
   config: (problems: string[]) =>
     `設定有 ${problems.length} 處不對：\n${problems.map((line) => `  ${line}`).join('\n')}`,
@@ -223,6 +223,7 @@ export const zhTW = {
     noKey: '沒有 KIMI_API_KEY：新任務會被拒絕',
     rows: {
       dashboard: '儀表板',
+      metrics: (name: string) => `${name} 指標`,
       relay: '中繼',
       kimi: 'Kimi',
       model: '模型',
@@ -334,6 +335,8 @@ export const zhTW = {
       `${host} 只會當場回答，不會回呼；設定 KIMI_CALLBACKS=relay，或把 KIMI_API_URL 指向會回呼的 API`,
     relay: (url: string) => `中繼在線：${url}`,
     relayBad: (url: string) => `中繼沒有回應：${url}；請執行 kimi-dispatch up --detach`,
+    metrics: (name: string, url: string) => `${name} 的指標有回應：${url}`,
+    metricsBad: (name: string, url: string) => `${name} 的指標沒有回應：${url}；用 kimi-dispatch logs ${name} 看原因`,
     gateway: (url: string) => `代理閘道有回應：${url}`,
     plugin: (url: string) => `閘道的外掛在線，也接受我們的權杖：${url}`,
     pluginToken: (url: string) => `閘道的外掛不接受我們的權杖：${url}；把 OPENCLAW_WAKE_TOKEN 設成 hooks.token`,

@@ -1,4 +1,4 @@
-import type { Cost } from '../contract.ts';
+import type { Cost } from './contract.ts';
 
 /** @returns an amount as it is read, e.g. `¥0.0364`. A task costs less than a cent: six decimals, and two at the least. */
 export function money({ amount, currency }: Pick<Cost, 'amount' | 'currency'>): string {

@@ -1,0 +1,113 @@
+/**
+ * `npx tsx bench/list.ts [--tasks 10000] [--rounds 5]` after `npm run build`: how long `list` takes beside so many tasks, as
+ * whole commands on the real server, whose database is on disk as `up` has it. The tasks have no worker: what is listed
+ * is what the engine keeps of them. All of them are of the last minutes, which is the worst there is for finding the newest.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { Client, Connection } from '@temporalio/client';
+import { TypedSearchAttributes } from '@temporalio/common';
+import { readConfig } from '../src/config.ts';
+import { SEARCH_ATTRIBUTES, TASK_QUEUE, TASK_WORKFLOW, type TaskState } from '../src/contract.ts';
+import { DIST } from '../src/paths.ts';
+import { engineArgs, namespaceIsThere } from '../src/stack/stack.ts';
+import { findTemporalCli } from '../src/stack/temporal-cli.ts';
+import { freePort } from '../test/support/engine.ts';
+import { median } from './stats.ts';
+
+/** Starts under way at once. */
+const AT_ONCE = 20;
+
+const NAMES = ['calculator', '翻譯合約', 'python-費波那契函數', 'unit-tests', '整理會議紀錄'];
+const MODELS = ['kimi-k2.6', 'kimi-k2.6', 'kimi-k2.6', 'moonshot-v1-128k'];
+const STATES: TaskState[] = [
+  ...Array.from({ length: 47 }, (): TaskState => 'done'),
+  'failed',
+  'timed_out',
+  'cancelled',
+];
+
+/** What is asked. */
+const COMMANDS = [
+  [],
+  ['--status', 'failed,timed_out'],
+  ['--name', 'calc'],
+  ['-m', 'moonshot-v1-128k', '--since', '1d'],
+  ['--json', '-l', '1000'],
+];
+
+const one = <T>(of: readonly T[], n: number): T => of[n % of.length] as T;
+
+const { values } = parseArgs({
+  options: { tasks: { type: 'string', default: '10000' }, rounds: { type: 'string', default: '5' } },
+});
+const tasks = Number(values.tasks);
+const home = await mkdtemp(join(tmpdir(), 'kimi-list-'));
+const [port, uiPort] = [await freePort(), await freePort()];
+const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = readConfig();
+const temporalCli = await findTemporalCli({ path, cache, onStep: () => {} });
+const args = engineArgs({ port, uiPort, database: join(home, 'temporal.db') });
+// What is read is not changed by how safely it was written, which takes most of the time.
+const hasty = args.map((value) => value.replace('synchronous=FULL', 'synchronous=OFF'));
+const engine = spawn(temporalCli, hasty, { stdio: 'ignore' });
+const address = `127.0.0.1:${port}`;
+try {
+  while (!(await namespaceIsThere(address))) await pause(50);
+  const client = new Client({ connection: await Connection.connect({ address }) });
+  const { status, taskName, model, tokens } = SEARCH_ATTRIBUTES;
+  const started = performance.now();
+  let next = 0;
+  const start = async (): Promise<void> => {
+    while (next < tasks) {
+      const n = next++;
+      await client.workflow.start(TASK_WORKFLOW, {
+        workflowId: `kimi-1707654321-${n}`,
+        taskQueue: TASK_QUEUE,
+        args: [{}],
+        typedSearchAttributes: new TypedSearchAttributes([
+          { key: status, value: one(STATES, n) },
+          { key: taskName, value: one(NAMES, n) },
+          { key: model, value: one(MODELS, n) },
+          { key: tokens, value: 1_500 + n },
+        ]),
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, start));
+  while ((await client.workflow.count()).count < tasks) await pause(200);
+  console.error(`${tasks} tasks started in ${((performance.now() - started) / 1_000).toFixed(0)} s`);
+  await client.connection.close();
+
+  const env = {
+    ...process.env,
+    KIMI_HOME: home,
+    TEMPORAL_ADDRESS: address,
+    KIMI_CALLBACKS: 'native',
+    KIMI_MAX_TASKS_PER_MINUTE: '0',
+    KIMI_MAX_CONCURRENT_TASKS: '0',
+  };
+  console.log(`load ${loadavg()[0]?.toFixed(1)}; whole commands, milliseconds, median of ${values.rounds}`);
+  for (const options of [...COMMANDS, ['--json', '-l', String(tasks)], undefined]) {
+    const command = options ? ['list', ...options] : ['--version'];
+    const times = Array.from({ length: Number(values.rounds) }, () => {
+      const began = performance.now();
+      const { status: code, stderr } = spawnSync(process.execPath, [join(DIST, 'kimi-dispatch.js'), ...command], {
+        env,
+        encoding: 'utf8',
+        maxBuffer: 2 ** 28,
+      });
+      if (code !== 0) throw new Error(stderr);
+      return performance.now() - began;
+    });
+    console.log(`${command.join(' ').padEnd(40)} ${median(times).toFixed(0)}`);
+  }
+} finally {
+  engine.kill('SIGTERM');
+  await once(engine, 'exit');
+  await rm(home, { recursive: true, force: true });
+}
