@@ -1,5 +1,5 @@
 /** What has to hold, whatever was broken. Pure: from what was observed to what was violated. */
-import type { Limits, ResultFile, Task, TaskView } from '../src/contract.ts';
+import { newsOf, type Limits, type ResultFile, type Task, type TaskView } from '../src/contract.ts';
 import { EXIT } from '../src/exit.ts';
 import type { Wake } from './gateway.ts';
 import type { Kind } from './plan.ts';
@@ -40,6 +40,7 @@ export interface Start {
 /** A command that was run for a task until it worked. */
 export interface Command {
   what: 'cancel' | 'ack';
+  /** The task; for `ack` its news, by name. */
   task_id: string;
   at: number;
   ended_at: number;
@@ -180,7 +181,7 @@ function toldOnce({ wakes, commands }: Observed): Omit<Verdict, 'name'> {
     const acknowledged = commands.some(
       ({ what, task_id, code, ended_at }) =>
         what === 'ack' &&
-        key.startsWith(task_id) &&
+        key.replace(/-again-\d+$/, '') === task_id &&
         code === EXIT.ok &&
         ended_at > before.at &&
         ended_at + ON_ITS_WAY_MS < at,
@@ -299,11 +300,6 @@ function takenOf(events: KimiEvent[], task_id: string) {
   return events.find((event) => event.task_id === task_id && event.what === 'taken') as
     | Extract<KimiEvent, { what: 'taken' }>
     | undefined;
-}
-
-/** The `Idempotency-Key` under which a result is told. An answer that comes after a cancellation is no news. */
-export function newsOf({ task_id, status, late }: ResultFile): string {
-  return late && status !== 'cancelled' ? `${task_id}-late` : task_id;
 }
 
 function isResult<T extends Observed['files'][number]>(file: T): file is T & { result: ResultFile } {

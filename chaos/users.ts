@@ -6,7 +6,8 @@ import { startTask } from '../src/cli/start-task.ts';
 import { EXIT } from '../src/exit.ts';
 import { DIST } from '../src/paths.ts';
 import { ResultStore } from '../src/results.ts';
-import { newsOf, type Command, type Observed, type Start } from './check.ts';
+import { newsOf } from '../src/contract.ts';
+import { type Command, type Observed, type Start } from './check.ts';
 import type { PlannedTask } from './plan.ts';
 import type { Scene } from './stage.ts';
 
@@ -93,7 +94,7 @@ export class Agent {
       const key = newsOf(result);
       if (!this.isMine(result.task_id) || this.shown.some((known) => known.key === key)) continue;
       this.shown.push({ at: this.scene.clock(), key });
-      this.acknowledging.push(tell(this.scene, 'ack', result.task_id));
+      this.acknowledging.push(tell(this.scene, 'ack', key));
     }
   }
 

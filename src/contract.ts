@@ -459,8 +459,12 @@ export interface TaskActivities {
     key: string,
     told?: Pick<Task, 'route' | 'lang'>,
   ): Promise<'woken' | 'acknowledged'>;
-  /** Marks the result as shown, and adds what is known by then of how long its steps took. */
-  acknowledge(task_id: string, timings?: Timings): Promise<void>;
+  /**
+   * Marks the result as shown, and adds what is known by then of how long its steps took.
+   *
+   * @param news where the result holds other news than these by now, nothing is marked; absent in histories before this was said.
+   */
+  acknowledge(task_id: string, timings?: Timings, news?: string): Promise<void>;
   /** Starts the limiter where it is not there. */
   startLimiter(): Promise<void>;
 }
@@ -565,6 +569,14 @@ export const ROUTE_MEMO = 'route';
 
 /** Task ids are ours alone: this is checked before an id is used in a path or a workflow id. */
 export const TASK_ID = /^kimi-\d{1,12}-\d{1,9}$/;
+
+/** Names of news: a task's outcome has its id, an answer that came after it `…-late`. Agents acknowledge news by it. */
+export const NEWS = /^(?<task_id>kimi-\d{1,12}-\d{1,9})(?:-late)?$/;
+
+/** @returns the name of what is new. An answer that comes after a cancellation is kept in silence: it is no news. */
+export function newsOf({ task_id, status, late }: Pick<TaskResult, 'task_id' | 'status' | 'late'>): string {
+  return late && status !== 'cancelled' ? `${task_id}-late` : task_id;
+}
 
 /** @returns the task that a workflow is of: its own, or its relay's. */
 export function taskIdIn(workflowId = ''): string | undefined {

@@ -6,7 +6,15 @@ import writeFileAtomic from 'write-file-atomic';
 import { ServiceError } from './errors.ts';
 import { tildePath } from './paths.ts';
 import { syncFolder } from './sync-folder.ts';
-import { isoSeconds, TASK_ID, type PendingFile, type ResultFile, type TaskResult, type Timings } from './contract.ts';
+import {
+  isoSeconds,
+  newsOf,
+  TASK_ID,
+  type PendingFile,
+  type ResultFile,
+  type TaskResult,
+  type Timings,
+} from './contract.ts';
 
 /** A finished task with what it cost, where that is known. */
 type PricedResult = TaskResult & Pick<ResultFile, 'cost'>;
@@ -83,11 +91,14 @@ export class ResultStore {
    * Marks a result as shown to the user. A second time changes nothing.
    *
    * @param timings what was not known yet when the result was saved.
+   * @param news what was shown, by name. Where the result holds other news, nothing is marked.
+   * @returns whether it is marked.
    */
-  async acknowledge(task_id: string, timings?: Timings): Promise<void> {
-    await this.exclusively(async () => {
+  async acknowledge(task_id: string, timings?: Timings, news?: string): Promise<boolean> {
+    return await this.exclusively(async () => {
       const saved = await this.read(task_id);
       if (!saved) throw new Error(`${this.resultPath(task_id)} is not there: nothing to acknowledge`);
+      if (news !== undefined && news !== newsOf(saved)) return false;
       const acknowledged: ResultFile = saved.acknowledged
         ? saved
         : {
@@ -100,6 +111,7 @@ export class ResultStore {
       const latest = await this.latest().catch(absentIfDamaged);
       if (latest?.task_id === task_id && !latest.acknowledged) await this.write(this.latestPath, acknowledged);
       await rm(join(this.inboxPath, task_id), { force: true });
+      return true;
     });
   }
 

@@ -1,7 +1,8 @@
 /** Who says that the user has been told, and what happens until then. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
 import { ACKNOWLEDGE_UPDATE, CALLBACK_SIGNAL, type Callback, type TaskView } from '../src/contract.ts';
 import { callbackFor } from './support/callback.ts';
+import { cleanHome, cli } from './support/cli.ts';
 import { openWorld, serve, until, type World } from './support/world.ts';
 
 /** A gateway that takes wakes, or does not. */
@@ -14,8 +15,8 @@ async function gateway(isUp: () => boolean): Promise<{ wakeUrl: string; keys: st
   return { wakeUrl, keys };
 }
 
-async function acknowledge(world: World, started: { task_id: string }): Promise<TaskView> {
-  return await world.handle(started).executeUpdate<TaskView, []>(ACKNOWLEDGE_UPDATE);
+async function acknowledge(world: World, started: { task_id: string }, news = started.task_id): Promise<TaskView> {
+  return await world.handle(started).executeUpdate<TaskView, [string]>(ACKNOWLEDGE_UPDATE, { args: [news] });
 }
 
 describe('an agent that acknowledges for itself', () => {
@@ -100,6 +101,60 @@ describe('an answer that comes late', () => {
     isUp = true;
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
     expect(keys).toEqual([`${started.task_id}-late`]);
+  });
+
+  it('is told although what went before is acknowledged only then; each is acknowledged by its name', async () => {
+    let isUp = true;
+    const { wakeUrl, keys } = await gateway(() => isUp);
+    const world = await openWorld({ wakeUrl });
+    const started = await world.start('x [[simulate: drop=1]]', { timeout_ms: 300, ack: 'agent' });
+    const { task_id } = started;
+    const late = `${task_id}-late`;
+    await until(async () => (await world.view(started)).step === 'awaiting_acknowledgement');
+    isUp = false;
+    await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(task_id));
+    await until(async () => (await world.view(started)).state === 'done');
+    const env = await cleanHome({
+      TEMPORAL_ADDRESS: inject('engine'),
+      KIMI_TASK_QUEUE: world.taskQueue,
+      KIMI_RESULTS_DIR: world.results.folder,
+      KIMI_LANG: 'en',
+    });
+    expect(await cli(['ack', task_id], env)).toMatchObject({
+      code: 0,
+      stdout: `What ${task_id} came to before is acknowledged. Its answer has come since: show it, then kimi-dispatch ack ${late}.\n`,
+    });
+    expect(await world.view(started)).toMatchObject({ acknowledged: false });
+    expect(await world.results.unacknowledged()).toMatchObject([{ task_id, status: 'done' }]);
+    isUp = true;
+    await until(() => keys.includes(late));
+    const inbox = await cli(['inbox', '--json'], env);
+    expect(JSON.parse(inbox.stdout)).toMatchObject([{ news: late, task_id }]);
+    expect(await cli(['ack', late], env)).toMatchObject({
+      code: 0,
+      stdout: `The result of task ${late} is acknowledged.\n`,
+    });
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
+    expect(await world.results.unacknowledged()).toEqual([]);
+    expect(keys).toEqual([task_id, late]);
+  });
+
+  it('overtakes an acknowledgement that is being written, which then marks nothing', async () => {
+    const world = await openWorld({ wakeUrl: (await gateway(() => true)).wakeUrl });
+    const started = await world.start('x [[simulate: drop=1]]', { timeout_ms: 300, ack: 'agent' });
+    const { task_id } = started;
+    await until(async () => (await world.view(started)).step === 'awaiting_acknowledgement');
+    await Promise.all([
+      world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(task_id)),
+      acknowledge(world, started),
+    ]);
+    await until(async () => {
+      const { state, step } = await world.view(started);
+      return state === 'done' && step === 'awaiting_acknowledgement';
+    });
+    expect(await world.view(started)).toMatchObject({ acknowledged: false });
+    expect(await world.results.unacknowledged()).toMatchObject([{ task_id, late: true }]);
+    expect(await world.results.acknowledge(task_id, undefined, task_id)).toBe(false);
   });
 
   it('and after the grace window is kept too, while the task is still open since the gateway is down', async () => {

@@ -105,9 +105,8 @@ export function createActivities({
       });
     },
 
-    async acknowledge(task_id, timings) {
-      await results.acknowledge(task_id, timings);
-      log.info({ task_id }, 'acknowledged');
+    async acknowledge(task_id, timings, news) {
+      if (await results.acknowledge(task_id, timings, news)) log.info({ task_id }, 'acknowledged');
     },
 
     async startLimiter() {

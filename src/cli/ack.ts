@@ -1,7 +1,7 @@
 import { isGrpcServiceError, WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Command } from 'commander';
-import { ACKNOWLEDGE_UPDATE, type Route, type TaskView } from '../contract.ts';
+import { ACKNOWLEDGE_UPDATE, newsOf, type Route, type TaskView } from '../contract.ts';
 import { EngineUnreachable } from '../temporal.ts';
 import { openContext, withClient } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
@@ -15,39 +15,46 @@ const UPDATE_TIMEOUT_MS = 5_000;
 
 export function ackCommand(say: CliText): Command {
   return command('ack', say, say.help.ack, ['kimi-dispatch ack kimi-1707654321-12345'])
-    .argument('<TASK>', say.help.task)
+    .argument('<TASK>', say.help.news)
     .option('--route <JSON>', say.help.ofRoute, route(say))
     .action(ending(ack));
 }
 
-async function ack(task: string, { route: chat }: { route?: Route }): Promise<Exit> {
+/** @param news a task id, or with `-late` its answer that came late. */
+async function ack(news: string, { route: chat }: { route?: Route }): Promise<Exit> {
   const context = await openContext();
   const { say, results } = context;
-  const task_id = checkTaskId(task, say);
+  const task_id = checkTaskId(news, say);
   await checkChat(context, task_id, chat);
   const isOpen = await withClient(context, async (client) => {
     const found = await lookUp(client, task_id);
     if (!found && !(await results.read(task_id))) throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
-    return await tellTask(client, task_id);
+    return await tellTask(client, task_id, news);
   }).catch((error: unknown) => {
     // The result is here; a task that is still open is woken for it once more at the worst.
     if (error instanceof EngineUnreachable) return false;
     throw error;
   });
+  const result = await results.read(task_id);
   if (!isOpen) {
-    if (!(await results.read(task_id))) throw new CliError(EXIT.unfinished, say.unfinished(task_id));
-    await results.acknowledge(task_id);
+    if (!result) throw new CliError(EXIT.unfinished, say.unfinished(task_id));
+    await results.acknowledge(task_id, undefined, news);
   }
-  console.log(say.acknowledged(task_id));
+  const newest = result ? newsOf(result) : news;
+  if (news !== task_id && newest !== news) throw new CliError(EXIT.unfinished, say.notLate(task_id));
+  console.log(newest === news ? say.acknowledged(news) : say.acknowledgedBefore(news, newest));
   return EXIT.ok;
 }
 
 /** A task that is still open stops waking the agent. @returns whether it has noted it. */
-async function tellTask(client: Client, task_id: string): Promise<boolean> {
+async function tellTask(client: Client, task_id: string, news: string): Promise<boolean> {
   try {
     await client.connection.withDeadline(
       Date.now() + UPDATE_TIMEOUT_MS,
-      async () => await client.workflow.getHandle(task_id).executeUpdate<TaskView, []>(ACKNOWLEDGE_UPDATE),
+      async () =>
+        await client.workflow
+          .getHandle(task_id)
+          .executeUpdate<TaskView, [string]>(ACKNOWLEDGE_UPDATE, { args: [news] }),
     );
     return true;
   } catch (error) {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { newsOf } from '../contract.ts';
 import { openContext } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { stateOf } from '../text/index.ts';
@@ -20,11 +21,18 @@ export function inboxCommand(say: CliText): Command {
 async function inbox({ json }: { json?: true }): Promise<Exit> {
   const { say, text, results } = await openContext();
   const waiting = await results.unacknowledged();
-  if (json) console.log(JSON.stringify(waiting, null, 2));
+  if (json)
+    console.log(
+      JSON.stringify(
+        waiting.map((result) => ({ news: newsOf(result), ...result })),
+        null,
+        2,
+      ),
+    );
   else if (waiting.length === 0) console.log(say.inbox.none);
   else {
     const rows = waiting.map((result) => [
-      result.task_id,
+      newsOf(result),
       result.task_name,
       stateOf(viewOfResult(result), text),
       result.model,

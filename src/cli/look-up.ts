@@ -6,10 +6,10 @@ import {
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import {
   isoSeconds,
+  NEWS,
   relayId,
   SEARCH_ATTRIBUTES,
   STATUS_QUERY,
-  TASK_ID,
   TASK_WORKFLOW,
   type ResultFile,
   type Route,
@@ -41,9 +41,13 @@ export interface Found {
   progress?: StreamProgress;
 }
 
-/** @throws {CliError} where the argument is no task id. */
-export function checkTaskId(task_id: string, say: CliText): string {
-  if (!TASK_ID.test(task_id)) throw new CliError(EXIT.usage, say.usage.badTaskId(task_id));
+/**
+ * @returns the task that is meant by its id, or by the name of its news, as wakes and the inbox have it.
+ * @throws {CliError} where the argument is neither.
+ */
+export function checkTaskId(word: string, say: CliText): string {
+  const task_id = NEWS.exec(word)?.groups?.['task_id'];
+  if (task_id === undefined) throw new CliError(EXIT.usage, say.usage.badTaskId(word));
   return task_id;
 }
 

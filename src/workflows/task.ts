@@ -24,6 +24,7 @@ import {
   ACKNOWLEDGE_UPDATE,
   CALLBACK_SIGNAL,
   isErrorCallback,
+  newsOf,
   isoSeconds,
   relayId,
   SEARCH_ATTRIBUTES,
@@ -56,7 +57,7 @@ import { SENDING } from './sending.ts';
 const callbackSignal = defineSignal<[Callback]>(CALLBACK_SIGNAL);
 const statusQuery = defineQuery<TaskView>(STATUS_QUERY);
 const acceptedUpdate = defineUpdate<Acceptance>(ACCEPTED_UPDATE);
-const acknowledgeUpdate = defineUpdate<TaskView>(ACKNOWLEDGE_UPDATE);
+const acknowledgeUpdate = defineUpdate<TaskView, [news?: string]>(ACKNOWLEDGE_UPDATE);
 
 /** How long Kimi may be out of reach, or too busy, before a task gives up, in milliseconds. */
 const SEND_WITHIN_MS = 24 * 3_600_000;
@@ -132,6 +133,8 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   let answeredInPlace: AnswerCallback | undefined;
   /** Whether Kimi has, or may have, had a request of this task. */
   let wasSent = false;
+  /** What there is to tell of the task, by name: first its outcome. */
+  let news = task_id;
   /** Whether an acknowledgement or a late answer ends the attempts to wake the agent for what went before. */
   let canInterrupt = true;
 
@@ -148,9 +151,11 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     const { type, message } = view.error ?? { type: view.state, message: text.error.cancelled };
     throw ApplicationFailure.nonRetryable(message, type);
   });
-  setHandler(
+  setHandler<TaskView, [news?: string], typeof acknowledgeUpdate>(
     acknowledgeUpdate,
-    async () => {
+    async (acknowledged?: string) => {
+      // Who says that the deadline has been told does not say that of the answer which has come since.
+      if (acknowledged !== undefined && acknowledged !== news) return view;
       // A task that was cancelled has its result all the same.
       await CancellationScope.nonCancellable(markAsTold);
       return view;
@@ -176,7 +181,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     metrics.ended(result.status);
     // Since 0.2.0. Asked only where a history of 0.1.0 would differ, so that the others are spared the event.
     canInterrupt = (result.status !== 'cancelled' && !answerMayFollow) || patched('telling can be interrupted');
-    if (!answerMayFollow) await tell(task_id);
+    if (!answerMayFollow) await tell();
     else if (canInterrupt) {
       callback ??= answeredInPlace;
       await tellAndStayOpen();
@@ -336,6 +341,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     const summary = text.activity.persist(text.state[result.status]);
     const timed = { ...result, timings: timingsOf('queued_ms', 'dispatch_ms', 'kimi_ms') };
     const saved = await persist.executeWithOptions({ summary }, [timed]);
+    news = newsOf(result);
     clock.mark('save');
     clock.forget('wake');
     metrics.took('save', clock.timings().save_ms ?? Date.now() - since);
@@ -356,10 +362,11 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   /**
    * Wakes the agent until its user has been told: by the gateway's word, or by the agent's own where the task wants that.
    *
-   * @param key names the news.
+   * An `Idempotency-Key` is the news by name; a repeat has a number.
    */
-  async function tell(key: string): Promise<void> {
+  async function tell(): Promise<void> {
     view.acknowledged = false;
+    const key = news;
     try {
       await wakeOnce(key);
       metrics.took('tell', clock.timings().wake_ms);
@@ -382,10 +389,10 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   /** Hands the news to the gateway; an agent that has found the result by itself need not be woken for it. */
   async function wakeOnce(key: string): Promise<void> {
     enter('waking');
-    const news = text.wake[view.state as Outcome](task_name, task_id);
+    const line = text.wake[view.state as Outcome](task_name, news);
     const told = { lang: task.lang, ...(task.route && { route: task.route }) };
     const woken = async () =>
-      await wake.executeWithOptions({ summary: text.activity.wake }, [task_id, news, key, told]);
+      await wake.executeWithOptions({ summary: text.activity.wake }, [task_id, line, key, told]);
     if (!canInterrupt) {
       if ((await woken()) === 'woken') markAsWoken();
       return;
@@ -406,7 +413,10 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   async function markAsTold(): Promise<void> {
     if (view.step === 'waking') enter('acknowledging');
     const timings = timingsOf('save_ms', 'wake_ms');
-    await acknowledge.executeWithOptions({ summary: text.activity.acknowledge }, [task_id, timings]);
+    const told = news;
+    await acknowledge.executeWithOptions({ summary: text.activity.acknowledge }, [task_id, timings, told]);
+    // A late answer may have come meanwhile.
+    if (told !== news) return;
     view.acknowledged = true;
     view.wake_error = undefined;
     enter(view.step);
@@ -423,7 +433,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   async function tellAndStayOpen(): Promise<void> {
     const telling = new CancellationScope();
     const told = telling.run(async () => {
-      await tell(task_id);
+      await tell();
       enter('awaiting_late_answer');
     });
     const summary = text.timer.grace(task.grace_ms);
@@ -445,7 +455,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
 
   /** What tasks did that were started with 0.1.0. */
   async function tellThenStayOpen(): Promise<void> {
-    await tell(task_id);
+    await tell();
     enter('awaiting_late_answer');
     const summary = text.timer.grace(task.grace_ms);
     if (await condition(isAnswered, task.grace_ms, { summary })) await keepLateAnswer();
@@ -463,7 +473,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       await save({ ...late, status: 'cancelled' });
     } else {
       await save(late);
-      await tell(`${task_id}-late`);
+      await tell();
     }
   }
 

@@ -7,7 +7,17 @@ export const TOOL_NAMES = ['kimi_dispatch', 'kimi_status', 'kimi_result', 'kimi_
 /** Longest answer that goes into the agent's context, in characters (about 10,000 tokens of Chinese). The rest is in the file. */
 const MAX_RESULT_CHARS = 20_000;
 
-const task_id = { type: 'string', pattern: '^kimi-\\d{1,12}-\\d{1,9}$', description: 'e.g. kimi-1707654321-12345' };
+/** As wakes and the inbox name news. */
+const news = {
+  type: 'string',
+  pattern: '^kimi-\\d{1,12}-\\d{1,9}(?:-late)?$',
+  description: 'as you were told it, e.g. kimi-1707654321-12345 or kimi-1707654321-12345-late',
+};
+const task_id = {
+  type: 'string',
+  pattern: '^kimi-\\d{1,12}-\\d{1,9}(?:-late)?$',
+  description: 'e.g. kimi-1707654321-12345',
+};
 
 /** What the agent itself may do. In a chat it reaches the tasks of that chat. */
 export function toolsFor(run: Run, context: ToolContext): Record<(typeof TOOL_NAMES)[number], Tool> {
@@ -47,9 +57,9 @@ export function toolsFor(run: Run, context: ToolContext): Record<(typeof TOOL_NA
     }),
     kimi_ack: tool('kimi_ack', {
       description: 'Say that the user has been told of a Kimi task’s result. Call it once they know, and not before.',
-      properties: { task_id },
-      required: ['task_id'],
-      execute: async ({ task_id: id = '' }) => await run(['ack', id, ...chat]),
+      properties: { news },
+      required: ['news'],
+      execute: async ({ news: id = '' }) => await run(['ack', id, ...chat]),
     }),
   };
 }

@@ -24,6 +24,7 @@ export const en: CliText = {
     logs: 'show the logs',
     doctor: 'check configuration and parts, and say how to mend them',
     task: 'task id, e.g. kimi-1707654321-12345',
+    news: 'what has been shown, as wakes and inbox name it: a task id, or kimi-…-late for its answer that came late',
     resultTask: 'task id; the newest result if omitted',
     prompt: 'what to hand to Kimi; - reads standard input',
     runPrompt: 'what to hand to Kimi',
@@ -155,7 +156,11 @@ export const en: CliText = {
     `Task ${id} had timed out; the connection over which a late answer would have come is closed. What had come is kept in its result.`,
   cancelled: (id) => `Task ${id} is cancelled.`,
   alreadyEnded: (id, state) => `Task ${id} has ended already (${state}); there is nothing to cancel.`,
-  acknowledged: (id) => `The result of task ${id} is acknowledged.`,
+  acknowledged: (news) => `The result of task ${news} is acknowledged.`,
+  acknowledgedBefore: (news, late) =>
+    `What ${news} came to before is acknowledged. Its answer has come since: show it, then kimi-dispatch ack ${late}.`,
+  notLate: (id) =>
+    `Task ${id} has no answer that came late, so nothing is acknowledged. See kimi-dispatch status ${id}.`,
   limits: {
     off: 'Nothing is limited (KIMI_MAX_TASKS_PER_MINUTE and KIMI_MAX_CONCURRENT_TASKS are both 0). Set them in the environment or in .env and start the services again.',
     none: 'The limiter has not been started yet; run kimi-dispatch up.',

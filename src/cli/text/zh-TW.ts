@@ -25,6 +25,7 @@ export const zhTW = {
     logs: '顯示服務的紀錄',
     doctor: '檢查設定與每個元件，並說明如何修正',
     task: '任務編號，例如 kimi-1707654321-12345',
+    news: '已給使用者看過的消息，如喚醒文字與收件匣所寫：任務編號，或 kimi-…-late（遲到的答案）',
     resultTask: '任務編號；省略時為最新的結果',
     prompt: '要交給 Kimi 的內容；- 表示從標準輸入讀取',
     runPrompt: '要交給 Kimi 的內容',
@@ -150,7 +151,10 @@ export const zhTW = {
   streamStopped: (id: string) => `任務 ${id} 早已逾時；等待遲來答案的連線已關閉。已收到的部分保存在結果裡。`,
   cancelled: (id: string) => `已取消任務 ${id}。`,
   alreadyEnded: (id: string, state: string) => `任務 ${id} 已經結束（${state}），沒有可以取消的。`,
-  acknowledged: (id: string) => `已確認任務 ${id} 的結果。`,
+  acknowledged: (news: string) => `已確認任務 ${news} 的結果。`,
+  acknowledgedBefore: (news: string, late: string) =>
+    `已確認 ${news} 先前的結果。它的答案後來到了：給使用者看過之後，用 kimi-dispatch ack ${late} 確認。`,
+  notLate: (id: string) => `任務 ${id} 沒有遲到的答案，所以沒有確認任何結果。請看 kimi-dispatch status ${id}。`,
   limits: {
     off: '沒有設定上限（KIMI_MAX_TASKS_PER_MINUTE 與 KIMI_MAX_CONCURRENT_TASKS 都是 0）。請在環境或 .env 設定後重新啟動服務。',
     none: '限流器還沒有啟動；請執行 kimi-dispatch up。',
