@@ -137,7 +137,7 @@ describe('no callback in time', () => {
     expect(await world.results.read(started.task_id)).toMatchObject({ status: 'done', late: true, output: '答案' });
     expect(world.counts.wakes.map(({ text }) => text)).toEqual([
       `Kimi 任務逾時：calculator（${started.task_id}）`,
-      `Kimi 任務完成：calculator（${started.task_id}）`,
+      `Kimi 任務完成：calculator（${started.task_id}-late）`,
     ]);
   });
 
