@@ -2,39 +2,31 @@
  * `npm run bench [-- --rounds 50] [--limit 10000] [--json FILE]`: the figures of contract section 7, on the embedded stack, with real
  * processes over real HTTP. The bench plays Kimi and the agent's gateway, so what is measured is ours alone. One task at
  * a time; the floor of each figure is measured in the same rounds. Ends with 1 where a promise was missed.
- *
- * `npm run bench -- relay`: what the relay adds (relay.ts). `npm run bench -- openclaw`: what a chat sees
- * (openclaw.ts). `npm run bench -- ways`: how else people have a long job done (ways.ts).
  */
-import { execFile, execFileSync, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { watch } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { availableParallelism, cpus, loadavg, tmpdir, totalmem } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs, promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { Agent, request } from 'undici';
-import type { AnswerCallback, ResultFile, TaskSummary } from '../src/contract.ts';
+import type { ResultFile, TaskSummary } from '../src/contract.ts';
 import { DIST } from '../src/paths.ts';
-import { sign, SIGNATURE_HEADER } from '../src/signature.ts';
 import type { StackState } from '../src/stack/state.ts';
+import { ANSWER, apiId, MODEL, SECRET, signedCallback } from './callback.ts';
+import { atTheEnd } from './clean-ups.ts';
 import { startFloor, type Floor, type FloorRound } from './floor.ts';
+import { describeMachine, machineLines } from './machine.ts';
 import { Moments } from './moments.ts';
-import { benchOpenClaw } from './openclaw.ts';
-import { benchRelay } from './relay.ts';
+import { treeOf } from './processes.ts';
 import { median, summarise, table, type Figure } from './stats.ts';
-import { benchWays } from './ways.ts';
 
 const CLI = join(DIST, 'kimi-dispatch.js');
-const SECRET = 'the-secret-of-the-bench';
-const MODEL = 'moonshot-v1-128k';
-
-/** About the 1300 tokens of the contract's example. */
-const ANSWER = '費波那契 def fibonacci(n): …\n'.repeat(150);
 
 /** Rounds that are run first and thrown away: a worker's first tasks are compiled while they run. */
 const WARM_UP_ROUNDS = 3;
@@ -47,12 +39,6 @@ const IDLE_MS = 5_000;
 
 /** Rest before a signal or a callback is sent, so that what came before it is over. Milliseconds. */
 const SETTLE_MS = 250;
-
-/** A machine is called idle up to this share of its cores. */
-const IDLE_LOAD = 0.25;
-
-/** What has to be undone at the end, the last first. */
-const cleanUps: (() => unknown)[] = [];
 
 interface Round {
   /** `node -e 0`, from its start to its end. */
@@ -80,7 +66,7 @@ interface Stage {
 }
 
 async function bench(rounds: number, limit: string, folder: string) {
-  const machine = await describeMachine(folder);
+  const machine = await describeMachine();
   const stage = await setStage(folder, limit);
 
   const starts: number[] = [];
@@ -92,15 +78,15 @@ async function bench(rounds: number, limit: string, folder: string) {
   const up = await startUp(stage, join(folder, 'home'));
   starts.push(up.readyMs);
   await pause(IDLE_MS);
-  const memory = memoryOf(up.pid);
+  const memory = memoryByName(up.pid);
 
   const state = JSON.parse(await readFile(join(folder, 'home', 'stack.json'), 'utf8')) as StackState;
   const connection = await Connection.connect({ address: state.temporal_address });
-  cleanUps.push(async () => await connection.close());
+  atTheEnd(async () => await connection.close());
   const client = new Client({ connection, namespace: state.namespace });
   const { serverVersion } = await connection.workflowService.getSystemInfo({});
   const floor = await startFloor(client, state.temporal_address, state.namespace);
-  cleanUps.push(async () => await floor.stop());
+  atTheEnd(async () => await floor.stop());
 
   const watchDelay = await measureWatch(stage);
   const samples: Round[] = [];
@@ -176,19 +162,11 @@ async function runRound(
 
 /** Posts Kimi's answer, over a connection of its own as a provider does. */
 async function postCallback(webhook: string, task_id: string): Promise<{ sent: number; answered: number }> {
-  const callback: AnswerCallback = {
-    id: apiId(task_id),
-    model: MODEL,
-    usage: { prompt_tokens: 200, completion_tokens: 1300, total_tokens: 1500 },
-    choices: [{ message: { content: ANSWER } }],
-    metadata: { task_id, task_name: 'bench' },
-  };
-  const body = JSON.stringify(callback);
-  const headers = { 'content-type': 'application/json', [SIGNATURE_HEADER]: sign(body, SECRET) };
+  const { path, headers, body } = signedCallback(task_id);
   const agent = new Agent();
   try {
     const sent = performance.now();
-    const response = await request(`${webhook}/kimi/webhook/${task_id}`, {
+    const response = await request(`${webhook}${path}`, {
       method: 'POST',
       dispatcher: agent,
       headers,
@@ -220,7 +198,7 @@ async function setStage(folder: string, limit: string): Promise<Stage> {
   const results = join(folder, 'results');
   await mkdir(results);
   const watcher = watch(results, (_event, name) => moments.note(`file ${name}`));
-  cleanUps.push(() => watcher.close());
+  atTheEnd(() => watcher.close());
   const env: NodeJS.ProcessEnv = {
     // What this shell has set for a stack of its own is none of ours. Empty counts as not set, and stops .env files too.
     ...Object.fromEntries(
@@ -250,9 +228,6 @@ async function setStage(folder: string, limit: string): Promise<Stage> {
 /** Where the Temporal server lies: the same for the bench as for any other stack on this machine. */
 const KEPT = new Set(['KIMI_CACHE', 'TEMPORAL_CLI_PATH', 'KIMI_METRICS_PORT']);
 
-/** The id the bench, as Kimi, gives a task. */
-const apiId = (task_id: string): string => `cmpl-${task_id}`;
-
 /** Answers what is asked about a task, once it has been read, with a status and JSON. @returns its address. */
 async function serve(answer: (task_id: string) => [number, object]): Promise<string> {
   const server = createServer((incoming, response) => {
@@ -262,7 +237,7 @@ async function serve(answer: (task_id: string) => [number, object]): Promise<str
     });
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
-  cleanUps.push(() => {
+  atTheEnd(() => {
     server.close();
     server.closeAllConnections();
   });
@@ -279,7 +254,7 @@ async function startUp(stage: Stage, home: string) {
     up.kill('SIGTERM');
     await ended;
   };
-  cleanUps.push(stop);
+  atTheEnd(stop);
   let said = '';
   up.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
   const ready = await Promise.race([once(up.stdout, 'data').then(() => performance.now()), ended]);
@@ -298,23 +273,11 @@ const PROCESSES: [name: string, commandLine: RegExp][] = [
 ];
 
 /** @returns the resident memory of a process and all below it, in MB, by name. */
-function memoryOf(root: number): Map<string, number> {
-  const lines = execFileSync('ps', ['-A', '-ww', '-o', 'pid=,ppid=,rss=,args='], { encoding: 'utf8' }).split('\n');
-  const below = new Set([root]);
+function memoryByName(root: number): Map<string, number> {
   const memory = new Map<string, number>();
-  // A parent is listed before its children except where process ids have wrapped around: sorted by nothing, look again.
-  for (let size = 0; size !== below.size;) {
-    size = below.size;
-    for (const line of lines) {
-      const [pid, parent] = line.trim().split(/\s+/).map(Number);
-      if (pid && parent && below.has(parent)) below.add(pid);
-    }
-  }
-  for (const line of lines) {
-    const [, pid, kilobytes, args = ''] = /^\s*(\d+)\s+\d+\s+(\d+)\s+(.*)$/.exec(line) ?? [];
-    if (!pid || !below.has(Number(pid))) continue;
+  for (const { args, memory: mb } of treeOf(root)) {
     const name = PROCESSES.find(([, commandLine]) => commandLine.test(args))?.[0] ?? args;
-    memory.set(name, (memory.get(name) ?? 0) + Number(kilobytes) / 1024);
+    memory.set(name, (memory.get(name) ?? 0) + mb);
   }
   return memory;
 }
@@ -334,33 +297,13 @@ async function measureWatch({ results, moments }: Stage): Promise<number> {
   return median(delays);
 }
 
-/** Names of file systems by their magic number (statfs(2)): on one in memory, syncing a file costs nothing. */
-const FILE_SYSTEMS: Record<number, string> = {
-  0xef53: 'ext4',
-  0x58465342: 'xfs',
-  0x9123683e: 'btrfs',
-  0x794c7630: 'overlay',
-  0x01021994: 'tmpfs (in memory)',
-};
-
-async function describeMachine(folder: string) {
-  const { type } = await statfs(folder);
-  return {
-    cores: availableParallelism(),
-    cpu: cpus()[0]?.model.trim() ?? 'unknown',
-    memory_gb: Math.round(totalmem() / 1024 ** 3),
-    file_system: FILE_SYSTEMS[type] ?? `0x${type.toString(16)}`,
-    node: process.version,
-    load_average: loadavg().map((load) => Number(load.toFixed(2))),
-  };
-}
-
 function progress(line: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001B[K${line}`);
 }
 
-async function main(): Promise<void> {
+export async function benchPromises(args: string[]): Promise<void> {
   const { values } = parseArgs({
+    args,
     options: {
       rounds: { type: 'string', default: '50' },
       json: { type: 'string' },
@@ -368,21 +311,11 @@ async function main(): Promise<void> {
     },
   });
   const folder = await mkdtemp(join(tmpdir(), 'kimi-bench-'));
-  cleanUps.push(async () => await rm(folder, { recursive: true, force: true }));
-  const stopped = new Promise<never>((_resolve, reject) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.once(signal, () => reject(new Error(`stopped by ${signal}`)));
-    }
-  });
-  const { machine, watchDelay, unaccepted, figures } = await Promise.race([
-    bench(Number(values.rounds), values.limit, folder),
-    stopped,
-  ]);
+  atTheEnd(async () => await rm(folder, { recursive: true, force: true }));
+  const { machine, watchDelay, unaccepted, figures } = await bench(Number(values.rounds), values.limit, folder);
 
-  const { cores, cpu, memory_gb, file_system, node, temporal, load_average } = machine;
   const summaries = figures.map(summarise);
-  console.log(`${cores} cores, ${cpu}, ${memory_gb} GB, ${file_system}, Node ${node}, Temporal server ${temporal}`);
-  console.log(`load average at the start: ${load_average.join(' ')}\n`);
+  console.log(`${machineLines(machine)}\nTemporal server ${machine.temporal}\n`);
   console.log(table(summaries));
   console.log(`
 One task at a time; ${WARM_UP_ROUNDS} rounds to warm up are not counted. A promise is held against the 95th percentile.
@@ -390,9 +323,6 @@ Floor of dispatch: \`node -e 0\`. Floor of the others: the same step of an empty
 The result file is noticed with fs.watch, ${watchDelay.toFixed(2)} ms late (median); that much is in its figure.`);
   if (unaccepted > 0) {
     console.log(`${unaccepted} dispatches ended before Kimi had accepted; they count until it had.`);
-  }
-  if ((load_average[0] ?? 0) > cores * IDLE_LOAD) {
-    console.log('The machine was not idle at the start: these figures are too high.');
   }
   if (values.json) {
     const samples = figures.map(({ samples, floor }) => ({ samples, ...(floor && { floor_samples: floor }) }));
@@ -402,22 +332,3 @@ The result file is noticed with fs.watch, ${watchDelay.toFixed(2)} ms late (medi
   }
   if (summaries.some(({ kept }) => kept === false)) process.exitCode = 1;
 }
-
-try {
-  const bench = { relay: benchRelay, openclaw: benchOpenClaw, ways: benchWays }[process.argv[2] ?? ''] ?? main;
-  await bench();
-} catch (error) {
-  console.error(error);
-  process.exitCode = 1;
-} finally {
-  for (const cleanUp of cleanUps.toReversed()) {
-    try {
-      await cleanUp();
-    } catch (error) {
-      console.error(error);
-      process.exitCode = 1;
-    }
-  }
-}
-// Everything has been undone: a native handle must not keep the process alive.
-process.exit();
