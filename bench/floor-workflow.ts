@@ -1,30 +1,40 @@
-import { condition, defineSignal, proxyActivities, proxyLocalActivities, setHandler } from '@temporalio/workflow';
+import {
+  condition,
+  defineSignal,
+  proxyActivities,
+  proxyLocalActivities,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
 
-/** The steps of a task, with nothing in them. */
+/** The steps of a task, told whose they are. */
 export interface FloorActivities {
-  dispatch(): Promise<void>;
-  persist(): Promise<void>;
-  wake(): Promise<void>;
-  acknowledge(): Promise<void>;
+  dispatch(workflowId: string): Promise<unknown>;
+  persist(workflowId: string, received: unknown): Promise<void>;
+  wake(workflowId: string): Promise<void>;
+  acknowledge(workflowId: string): Promise<void>;
 }
 
 export const GO_SIGNAL = 'go';
-const goSignal = defineSignal(GO_SIGNAL);
+const goSignal = defineSignal<[received?: unknown]>(GO_SIGNAL);
 
 const { dispatch, wake } = proxyActivities<Pick<FloorActivities, 'dispatch' | 'wake'>>({ startToCloseTimeout: '10s' });
 const { persist, acknowledge } = proxyLocalActivities<Pick<FloorActivities, 'persist' | 'acknowledge'>>({
   startToCloseTimeout: '10s',
 });
 
-/** The least that a task's shape costs on the engine: no timer, no payload, no search attribute, no text. */
+/** The least that a task's shape costs on the engine: no timer, no search attribute, no text. */
 export async function floor(): Promise<void> {
+  const { workflowId } = workflowInfo();
   let gone = false;
-  setHandler(goSignal, () => {
+  let answer: unknown;
+  setHandler(goSignal, (received) => {
     gone = true;
+    answer = received;
   });
-  await dispatch();
+  await dispatch(workflowId);
   await condition(() => gone);
-  await persist();
-  await wake();
-  await acknowledge();
+  await persist(workflowId, answer);
+  await wake(workflowId);
+  await acknowledge(workflowId);
 }

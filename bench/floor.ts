@@ -1,7 +1,6 @@
 /** What the engine alone costs: the bare workflow of floor-workflow.ts, on a worker and a task queue of its own. */
 import { fileURLToPath } from 'node:url';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { GO_SIGNAL, type floor, type FloorActivities } from './floor-workflow.ts';
@@ -24,6 +23,12 @@ export interface Floor {
   stop(): Promise<void>;
 }
 
+/** Bundles the bare workflow. */
+export async function bundleFloor(): Promise<{ code: string }> {
+  const workflowsPath = fileURLToPath(new URL('floor-workflow.ts', import.meta.url));
+  return await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
+}
+
 /**
  * Starts a worker for the bare workflow in this process: nothing else runs here while a round does, and its activities
  * note the time on the clock of the one who sent the signal.
@@ -35,9 +40,8 @@ export async function startFloor(client: Client, address: string, namespace: str
     telemetryOptions: { logging: { forward: {}, filter: { core: 'WARN', other: 'ERROR' } } },
   });
   const moments = new Moments();
-  const noteAs = (step: keyof FloorActivities) => async (): Promise<void> => {
-    moments.note(`${step} of ${Context.current().info.workflowExecution?.workflowId}`);
-  };
+  const noteAs = (step: keyof FloorActivities) => async (workflowId: string) =>
+    moments.note(`${step} of ${workflowId}`);
   const activities: FloorActivities = {
     dispatch: noteAs('dispatch'),
     persist: noteAs('persist'),
@@ -49,10 +53,7 @@ export async function startFloor(client: Client, address: string, namespace: str
     connection,
     namespace,
     taskQueue: TASK_QUEUE,
-    workflowBundle: await bundleWorkflowCode({
-      workflowsPath: fileURLToPath(new URL('floor-workflow.ts', import.meta.url)),
-      logger: new DefaultLogger('WARN'),
-    }),
+    workflowBundle: await bundleFloor(),
     activities,
   });
   const running = worker.run();

@@ -21,6 +21,7 @@ import { findTemporalCli } from '../src/stack/temporal-cli.ts';
 import { connectClient } from '../src/temporal.ts';
 import { freePort } from '../test/support/engine.ts';
 import { Moments } from './moments.ts';
+import { cpuOfOne } from './processes.ts';
 import { summarise, table, type Figure } from './stats.ts';
 
 const TOKEN = 'the-token-of-the-bench';
@@ -29,9 +30,6 @@ const TOGETHER = { streams: 100, chunks: 500, everyMs: 40 };
 
 /** How often progress is looked for, in milliseconds. */
 const LOOK_MS = 50;
-
-/** What the kernel counts CPU time in: `getconf CLK_TCK`. */
-const TICKS_PER_S = 100;
 
 /** A stream that is asked for: its prompt. */
 interface Wanted {
@@ -209,9 +207,7 @@ async function startRelay(place: RelayPlace): Promise<{ url: string; child: Chil
 
 /** @returns CPU time so far in milliseconds, and resident memory in MB. */
 async function usageOf({ pid }: ChildProcess): Promise<{ cpu: number; memory: number }> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   const kb = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]);
-  return { cpu: ((Number(fields[11]) + Number(fields[12])) / TICKS_PER_S) * 1000, memory: kb / 1024 };
+  return { cpu: cpuOfOne(pid as number), memory: kb / 1024 };
 }

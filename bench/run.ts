@@ -1,423 +1,50 @@
 /**
- * `npm run bench [-- --rounds 50] [--limit 10000] [--json FILE]`: the figures of contract section 7, on the embedded stack, with real
- * processes over real HTTP. The bench plays Kimi and the agent's gateway, so what is measured is ours alone. One task at
- * a time; the floor of each figure is measured in the same rounds. Ends with 1 where a promise was missed.
+ * `npm run bench [-- SUITE] [options]`: what is claimed of performance is measured here.
  *
- * `npm run bench -- relay`: what the relay adds (relay.ts). `npm run bench -- openclaw`: what a chat sees
- * (openclaw.ts). `npm run bench -- ways`: how else people have a long job done (ways.ts).
+ * | suite | measures |
+ * | --- | --- |
+ * | none | what the contract promises, beside the engine's floor (promises.ts) |
+ * | peers | the same job done by others (peers.ts) |
+ * | waiting | ten thousand tasks that wait at once (waiting.ts) |
+ * | queue | a million tasks in the limiter's queue (queue.ts) |
+ * | relay | what the relay adds (relay.ts) |
+ * | openclaw | what a chat sees (openclaw.ts) |
+ * | ways | how else people have a long job done (ways.ts) |
+ * | chart | draws the peers' JSON (chart.ts) |
  */
-import { execFile, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { watch } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { availableParallelism, cpus, loadavg, tmpdir, totalmem } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import { parseArgs, promisify } from 'node:util';
-import { Client, Connection } from '@temporalio/client';
-import { Agent, request } from 'undici';
-import type { AnswerCallback, ResultFile, TaskSummary } from '../src/contract.ts';
-import { DIST } from '../src/paths.ts';
-import { sign, SIGNATURE_HEADER } from '../src/signature.ts';
-import type { StackState } from '../src/stack/state.ts';
-import { startFloor, type Floor, type FloorRound } from './floor.ts';
-import { Moments } from './moments.ts';
+import { chart } from './chart.ts';
+import { cleanUp } from './clean-ups.ts';
 import { benchOpenClaw } from './openclaw.ts';
+import { benchPeers } from './peers.ts';
+import { benchPromises } from './promises.ts';
+import { benchQueue } from './queue.ts';
 import { benchRelay } from './relay.ts';
-import { median, summarise, table, type Figure } from './stats.ts';
+import { benchWaiting } from './waiting.ts';
 import { benchWays } from './ways.ts';
 
-const CLI = join(DIST, 'kimi-dispatch.js');
-const SECRET = 'the-secret-of-the-bench';
-const MODEL = 'moonshot-v1-128k';
-
-/** About the 1300 tokens of the contract's example. */
-const ANSWER = '費波那契 def fibonacci(n): …\n'.repeat(150);
-
-/** Rounds that are run first and thrown away: a worker's first tasks are compiled while they run. */
-const WARM_UP_ROUNDS = 3;
-
-/** Times `up` is started, each in a new home. */
-const STARTS = 3;
-
-/** How long a stack rests before its memory is read, in milliseconds. */
-const IDLE_MS = 5_000;
-
-/** Rest before a signal or a callback is sent, so that what came before it is over. Milliseconds. */
-const SETTLE_MS = 250;
-
-/** A machine is called idle up to this share of its cores. */
-const IDLE_LOAD = 0.25;
-
-/** What has to be undone at the end, the last first. */
-const cleanUps: (() => unknown)[] = [];
-
-interface Round {
-  /** `node -e 0`, from its start to its end. */
-  node: number;
-  /** `kimi-dispatch dispatch`, from its start to its end; to the pending file where it ended before Kimi had accepted. */
-  dispatch: number;
-  accepted: boolean;
-  /** Callback sent → answered with 200. */
-  answered: number;
-  /** Callback sent → the result file is there. */
-  saved: number;
-  /** The result file is there → the gateway has been asked to wake the agent. */
-  woken: number;
-  /** Callback sent → the caller who waits for the task knows that it is closed, acknowledged. */
-  closed: number;
-  floor: FloorRound;
-}
-
-/** The bench's own side: Kimi's API, the agent's gateway, and the watched results folder. */
-interface Stage {
-  env: NodeJS.ProcessEnv;
-  results: string;
-  /** `wake of <task id>`, and `file <name>` for every file that came to be in the results folder. */
-  moments: Moments;
-}
-
-async function bench(rounds: number, limit: string, folder: string) {
-  const machine = await describeMachine(folder);
-  const stage = await setStage(folder, limit);
-
-  const starts: number[] = [];
-  for (let i = 1; i < STARTS; i += 1) {
-    const up = await startUp(stage, join(folder, `home-${i}`));
-    starts.push(up.readyMs);
-    await up.stop();
-  }
-  const up = await startUp(stage, join(folder, 'home'));
-  starts.push(up.readyMs);
-  await pause(IDLE_MS);
-  const memory = memoryOf(up.pid);
-
-  const state = JSON.parse(await readFile(join(folder, 'home', 'stack.json'), 'utf8')) as StackState;
-  const connection = await Connection.connect({ address: state.temporal_address });
-  cleanUps.push(async () => await connection.close());
-  const client = new Client({ connection, namespace: state.namespace });
-  const { serverVersion } = await connection.workflowService.getSystemInfo({});
-  const floor = await startFloor(client, state.temporal_address, state.namespace);
-  cleanUps.push(async () => await floor.stop());
-
-  const watchDelay = await measureWatch(stage);
-  const samples: Round[] = [];
-  for (let i = -WARM_UP_ROUNDS; i < rounds; i += 1) {
-    const sample = await runRound(stage, up.env, state, client, floor);
-    if (i >= 0) samples.push(sample);
-    progress(`round ${Math.max(i + 1, 0)} of ${rounds}`);
-  }
-  progress('');
-
-  const of = (key: Exclude<keyof Round, 'floor' | 'accepted'>): number[] => samples.map((sample) => sample[key]);
-  const floorOf = (key: keyof FloorRound): number[] => samples.map((sample) => sample.floor[key]);
-  const figures: Figure[] = [
-    { name: 'dispatch: process started → ended, accepted', ...ms(of('dispatch')), promise: 1000, floor: of('node') },
-    { name: 'callback sent → result file there', ...ms(of('saved')), promise: 100, floor: floorOf('persist') },
-    { name: 'result file there → wake received', ...ms(of('woken')), promise: 500, floor: floorOf('wake') },
-    { name: 'callback sent → task closed, acknowledged', ...ms(of('closed')), floor: floorOf('closed') },
-    { name: 'callback sent → answered 200', ...ms(of('answered')) },
-    { name: 'up: process started → ready', ...ms(starts) },
-    ...[...memory].map(([name, mb]): Figure => ({ name: `idle memory: ${name}`, unit: 'MB', samples: [mb] })),
-    { name: 'idle memory: sum', unit: 'MB', samples: [[...memory.values()].reduce((sum, mb) => sum + mb, 0)] },
-  ];
-  const unaccepted = samples.filter(({ accepted }) => !accepted).length;
-  return { machine: { ...machine, temporal: serverVersion }, watchDelay, unaccepted, figures };
-}
-
-function ms(samples: number[]): Pick<Figure, 'unit' | 'samples'> {
-  return { unit: 'ms', samples };
-}
-
-async function runRound(
-  { moments, results }: Stage,
-  env: NodeJS.ProcessEnv,
-  state: StackState,
-  client: Client,
-  floor: Floor,
-): Promise<Round> {
-  const node = await timeProcess(['-e', '0'], env);
-  // With --json it says whether Kimi has accepted: it ends in time where Kimi has not, too.
-  const started = performance.now();
-  const dispatch = await timeProcess([CLI, 'dispatch', '-p', 'x', '-n', 'bench', '--json'], env);
-  const { task_id = '', status = '' } = JSON.parse(dispatch.stdout) as Record<string, string>;
-  const pending = await moments.of(`file pending-${task_id}.json`);
-  const closing = client.workflow
-    .getHandle<() => Promise<TaskSummary>>(task_id)
-    .result()
-    .then((summary) => ({ ...summary, at: performance.now() }));
-  // Awaited below; what breaks before that must not skip the clean-up.
-  closing.catch(() => {});
-  await pause(SETTLE_MS);
-
-  const { sent, answered } = await postCallback(state.webhook_url, task_id);
-  const saved = await moments.of(`file ${task_id}.json`);
-  const woken = await moments.of(`wake of ${task_id}`);
-  const closed = await closing;
-  const result = JSON.parse(await readFile(join(results, `${task_id}.json`), 'utf8')) as ResultFile;
-  if (!closed.acknowledged || !result.acknowledged || result.output !== ANSWER) {
-    throw new Error(`the result of ${task_id} is not the answer, acknowledged`);
-  }
-
-  await pause(SETTLE_MS);
-  return {
-    node: node.time,
-    dispatch: status === 'accepted' ? dispatch.time : pending - started,
-    accepted: status === 'accepted',
-    answered: answered - sent,
-    saved: saved - sent,
-    woken: woken - saved,
-    closed: closed.at - sent,
-    floor: await floor.round(SETTLE_MS),
-  };
-}
-
-/** Posts Kimi's answer, over a connection of its own as a provider does. */
-async function postCallback(webhook: string, task_id: string): Promise<{ sent: number; answered: number }> {
-  const callback: AnswerCallback = {
-    id: apiId(task_id),
-    model: MODEL,
-    usage: { prompt_tokens: 200, completion_tokens: 1300, total_tokens: 1500 },
-    choices: [{ message: { content: ANSWER } }],
-    metadata: { task_id, task_name: 'bench' },
-  };
-  const body = JSON.stringify(callback);
-  const headers = { 'content-type': 'application/json', [SIGNATURE_HEADER]: sign(body, SECRET) };
-  const agent = new Agent();
-  try {
-    const sent = performance.now();
-    const response = await request(`${webhook}/kimi/webhook/${task_id}`, {
-      method: 'POST',
-      dispatcher: agent,
-      headers,
-      body,
-    });
-    const text = await response.body.text();
-    const answered = performance.now();
-    if (response.statusCode !== 200) throw new Error(`the callback was answered ${response.statusCode}: ${text}`);
-    return { sent, answered };
-  } finally {
-    await agent.close();
-  }
-}
-
-/** Runs a Node process to its end. */
-async function timeProcess(args: string[], env: NodeJS.ProcessEnv): Promise<{ time: number; stdout: string }> {
-  const started = performance.now();
-  const { stdout } = await promisify(execFile)(process.execPath, args, { env });
-  return { time: performance.now() - started, stdout };
-}
-
-async function setStage(folder: string, limit: string): Promise<Stage> {
-  const moments = new Moments();
-  const kimi = await serve((task_id) => [202, { id: apiId(task_id) }]);
-  const gateway = await serve((task_id) => {
-    moments.note(`wake of ${task_id}`);
-    return [200, { ok: true }];
-  });
-  const results = join(folder, 'results');
-  await mkdir(results);
-  const watcher = watch(results, (_event, name) => moments.note(`file ${name}`));
-  cleanUps.push(() => watcher.close());
-  const env: NodeJS.ProcessEnv = {
-    // What this shell has set for a stack of its own is none of ours. Empty counts as not set, and stops .env files too.
-    ...Object.fromEntries(
-      Object.entries(process.env).map(([name, value]) => [
-        name,
-        /^(?:KIMI|OPENCLAW|WEBHOOK|TEMPORAL)_/.test(name) && !KEPT.has(name) ? '' : value,
-      ]),
-    ),
-    TEMPORAL_ADDRESS: '',
-    KIMI_RESULTS_DIR: results,
-    KIMI_MODEL: MODEL,
-    KIMI_API_URL: `${kimi}/v1`,
-    KIMI_API_KEY: 'sk-bench',
-    OPENCLAW_WAKE_URL: `${gateway}/hooks/wake`,
-    WEBHOOK_SECRET: SECRET,
-    WEBHOOK_PORT: '0',
-    KIMI_WORKER_PORT: '0',
-    KIMI_TEMPORAL_PORT: '0',
-    KIMI_UI_PORT: '0',
-    // More than ten tasks a minute are measured; a limit that is never reached shows what the limiter costs.
-    KIMI_MAX_TASKS_PER_MINUTE: limit,
-    KIMI_MAX_CONCURRENT_TASKS: limit,
-  };
-  return { env, results, moments };
-}
-
-/** Where the Temporal server lies: the same for the bench as for any other stack on this machine. */
-const KEPT = new Set(['KIMI_CACHE', 'TEMPORAL_CLI_PATH', 'KIMI_METRICS_PORT']);
-
-/** The id the bench, as Kimi, gives a task. */
-const apiId = (task_id: string): string => `cmpl-${task_id}`;
-
-/** Answers what is asked about a task, once it has been read, with a status and JSON. @returns its address. */
-async function serve(answer: (task_id: string) => [number, object]): Promise<string> {
-  const server = createServer((incoming, response) => {
-    incoming.resume().on('end', () => {
-      const [status, json] = answer(String(incoming.headers['idempotency-key']));
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(json));
-    });
-  });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  cleanUps.push(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-/** Starts `up` and waits for its screen: the first it writes on standard output. */
-async function startUp(stage: Stage, home: string) {
-  const env = { ...stage.env, KIMI_HOME: home };
-  const started = performance.now();
-  const up = spawn(process.execPath, [CLI, 'up'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const ended = once(up, 'exit');
-  const stop = async (): Promise<void> => {
-    up.kill('SIGTERM');
-    await ended;
-  };
-  cleanUps.push(stop);
-  let said = '';
-  up.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  const ready = await Promise.race([once(up.stdout, 'data').then(() => performance.now()), ended]);
-  if (typeof ready !== 'number') throw new Error(`up ended before it was ready:\n${said}`);
-  up.stdout.resume();
-  return { env, pid: up.pid as number, readyMs: ready - started, stop };
-}
-
-/** Which process of the stack a command line is, in this order. */
-const PROCESSES: [name: string, commandLine: RegExp][] = [
-  ['guard of temporal', /^(?:sh |cat)/],
-  ['temporal', / server start-dev /],
-  ['worker', /worker\.js/],
-  ['webhook', /webhook\.js/],
-  ['up', /kimi-dispatch\.js up/],
-];
-
-/** @returns the resident memory of a process and all below it, in MB, by name. */
-function memoryOf(root: number): Map<string, number> {
-  const lines = execFileSync('ps', ['-A', '-ww', '-o', 'pid=,ppid=,rss=,args='], { encoding: 'utf8' }).split('\n');
-  const below = new Set([root]);
-  const memory = new Map<string, number>();
-  // A parent is listed before its children except where process ids have wrapped around: sorted by nothing, look again.
-  for (let size = 0; size !== below.size;) {
-    size = below.size;
-    for (const line of lines) {
-      const [pid, parent] = line.trim().split(/\s+/).map(Number);
-      if (pid && parent && below.has(parent)) below.add(pid);
-    }
-  }
-  for (const line of lines) {
-    const [, pid, kilobytes, args = ''] = /^\s*(\d+)\s+\d+\s+(\d+)\s+(.*)$/.exec(line) ?? [];
-    if (!pid || !below.has(Number(pid))) continue;
-    const name = PROCESSES.find(([, commandLine]) => commandLine.test(args))?.[0] ?? args;
-    memory.set(name, (memory.get(name) ?? 0) + Number(kilobytes) / 1024);
-  }
-  return memory;
-}
-
-/** @returns how late the watch on the results folder tells of a rename: milliseconds, the median of 20. */
-async function measureWatch({ results, moments }: Stage): Promise<number> {
-  const delays: number[] = [];
-  for (let i = 0; i < 20; i += 1) {
-    const [aside, name] = [join(results, `.watched-${i}.aside`), `.watched-${i}`];
-    await writeFile(aside, '');
-    const renamed = performance.now();
-    await rename(aside, join(results, name));
-    delays.push((await moments.of(`file ${name}`)) - renamed);
-    await rm(join(results, name));
-    await pause(10);
-  }
-  return median(delays);
-}
-
-/** Names of file systems by their magic number (statfs(2)): on one in memory, syncing a file costs nothing. */
-const FILE_SYSTEMS: Record<number, string> = {
-  0xef53: 'ext4',
-  0x58465342: 'xfs',
-  0x9123683e: 'btrfs',
-  0x794c7630: 'overlay',
-  0x01021994: 'tmpfs (in memory)',
+const SUITES = {
+  peers: benchPeers,
+  waiting: benchWaiting,
+  queue: benchQueue,
+  relay: benchRelay,
+  openclaw: benchOpenClaw,
+  ways: benchWays,
+  chart,
 };
 
-async function describeMachine(folder: string) {
-  const { type } = await statfs(folder);
-  return {
-    cores: availableParallelism(),
-    cpu: cpus()[0]?.model.trim() ?? 'unknown',
-    memory_gb: Math.round(totalmem() / 1024 ** 3),
-    file_system: FILE_SYSTEMS[type] ?? `0x${type.toString(16)}`,
-    node: process.version,
-    load_average: loadavg().map((load) => Number(load.toFixed(2))),
-  };
-}
-
-function progress(line: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001B[K${line}`);
-}
-
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      rounds: { type: 'string', default: '50' },
-      json: { type: 'string' },
-      limit: { type: 'string', default: '0' },
-    },
-  });
-  const folder = await mkdtemp(join(tmpdir(), 'kimi-bench-'));
-  cleanUps.push(async () => await rm(folder, { recursive: true, force: true }));
-  const stopped = new Promise<never>((_resolve, reject) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.once(signal, () => reject(new Error(`stopped by ${signal}`)));
-    }
-  });
-  const { machine, watchDelay, unaccepted, figures } = await Promise.race([
-    bench(Number(values.rounds), values.limit, folder),
-    stopped,
-  ]);
-
-  const { cores, cpu, memory_gb, file_system, node, temporal, load_average } = machine;
-  const summaries = figures.map(summarise);
-  console.log(`${cores} cores, ${cpu}, ${memory_gb} GB, ${file_system}, Node ${node}, Temporal server ${temporal}`);
-  console.log(`load average at the start: ${load_average.join(' ')}\n`);
-  console.log(table(summaries));
-  console.log(`
-One task at a time; ${WARM_UP_ROUNDS} rounds to warm up are not counted. A promise is held against the 95th percentile.
-Floor of dispatch: \`node -e 0\`. Floor of the others: the same step of an empty workflow of the same shape, same server.
-The result file is noticed with fs.watch, ${watchDelay.toFixed(2)} ms late (median); that much is in its figure.`);
-  if (unaccepted > 0) {
-    console.log(`${unaccepted} dispatches ended before Kimi had accepted; they count until it had.`);
+const [first = '', ...rest] = process.argv.slice(2);
+const isSuite = (name: string): name is keyof typeof SUITES => Object.hasOwn(SUITES, name);
+const stopped = new Promise<never>((_resolve, reject) => {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => reject(new Error(`stopped by ${signal}`)));
   }
-  if ((load_average[0] ?? 0) > cores * IDLE_LOAD) {
-    console.log('The machine was not idle at the start: these figures are too high.');
-  }
-  if (values.json) {
-    const samples = figures.map(({ samples, floor }) => ({ samples, ...(floor && { floor_samples: floor }) }));
-    const all = summaries.map((summary, i) => ({ ...summary, ...samples[i] }));
-    const report = { at: new Date().toISOString(), machine, watch_delay_ms: watchDelay, unaccepted, figures: all };
-    await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
-  }
-  if (summaries.some(({ kept }) => kept === false)) process.exitCode = 1;
-}
-
+});
 try {
-  const bench = { relay: benchRelay, openclaw: benchOpenClaw, ways: benchWays }[process.argv[2] ?? ''] ?? main;
-  await bench();
+  await Promise.race([isSuite(first) ? SUITES[first](rest) : benchPromises(process.argv.slice(2)), stopped]);
 } catch (error) {
   console.error(error);
   process.exitCode = 1;
-} finally {
-  for (const cleanUp of cleanUps.toReversed()) {
-    try {
-      await cleanUp();
-    } catch (error) {
-      console.error(error);
-      process.exitCode = 1;
-    }
-  }
 }
+if (!(await cleanUp())) process.exitCode = 1;
 // Everything has been undone: a native handle must not keep the process alive.
 process.exit();

@@ -1,9 +1,9 @@
 /** What is made of the samples: medians, percentiles, and the table that is printed. */
 
-/** One measured figure. */
+/** One measured figure. A count has no unit. */
 export interface Figure {
   name: string;
-  unit: 'ms' | 'MB';
+  unit: 'ms' | 's' | '/s' | 'MB' | '';
   samples: number[];
   /** What the contract (section 7) promises of the 95th percentile. */
   promise?: number;
@@ -72,8 +72,35 @@ export function table(figures: Summary[]): string {
     ratio === undefined ? '' : `${ratio.toFixed(1)}x`,
     kept === undefined ? '' : kept ? 'kept' : 'MISSED',
   ]);
-  const lines = [HEADINGS, ...rows];
-  const widths = HEADINGS.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  return aligned([HEADINGS, ...rows]);
+}
+
+/** One figure of several systems, by their names. */
+export interface Compared {
+  name: string;
+  unit: Figure['unit'];
+  systems: Record<string, Pick<Summary, 'n' | 'median' | 'p95' | 'max'>>;
+}
+
+/** @returns the figures as a table, a column for each system: the median, and the 95th percentile behind it. */
+export function comparison(systems: string[], figures: Compared[]): string {
+  const rows = figures.map(({ name, unit, systems: by }) => [
+    unit === '' ? name : `${name} (${unit})`,
+    ...systems.map((system) => {
+      const { median, p95 } = by[system] ?? {};
+      return median === undefined || p95 === undefined ? '' : `${inShort(median)} (${inShort(p95)})`;
+    }),
+  ]);
+  return aligned([['median (p95)', ...systems], ...rows]);
+}
+
+export function inShort(value: number): string {
+  return value.toFixed(value >= 100 || Number.isInteger(value) ? 0 : 1);
+}
+
+/** @returns lines of cells as a table for a terminal, the first line above a rule. */
+function aligned(lines: string[][]): string {
+  const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   const [heading = '', ...body] = lines.map((line) =>
     line
       .map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))

@@ -16,6 +16,7 @@ import { startTask } from '../src/cli/start-task.ts';
 import { TASK_QUEUE } from '../src/contract.ts';
 import { DIST } from '../src/paths.ts';
 import type { StackState } from '../src/stack/state.ts';
+import { cpuOfOne } from './processes.ts';
 import { median } from './stats.ts';
 
 /** Tasks under way at once. */
@@ -25,14 +26,6 @@ const AT_ONCE = 5;
 const SCRAPE_MS = 5_000;
 
 const METRICS_PORT = 39464;
-
-/** CPU seconds of a process so far. */
-async function cpuOf(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-  // Behind the name, which may hold spaces: fields 14 and 15 of proc(5), in hundredths of a second.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
 
 function childOf(parent: number, script: string): number {
   const lines = execFileSync('ps', ['-A', '-ww', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' }).split('\n');
@@ -86,17 +79,16 @@ async function measure(tasks: number, watching: NodeJS.ProcessEnv): Promise<numb
   // A worker's first tasks are compiled while they run.
   await run(Math.ceil(tasks / 4));
   const processes = [childOf(up.pid as number, 'worker'), childOf(up.pid as number, 'webhook')];
-  const cpu = async (): Promise<number> =>
-    (await Promise.all(processes.map(cpuOf))).reduce((sum, seconds) => sum + seconds, 0);
-  const before = await cpu();
+  const cpu = (): number => processes.map(cpuOfOne).reduce((sum, ms) => sum + ms, 0);
+  const before = cpu();
   await run(tasks);
-  const used = (await cpu()) - before;
+  const used = cpu() - before;
   clearInterval(scraping);
   await client.connection.close();
   up.kill('SIGTERM');
   await once(up, 'exit');
   await rm(home, { recursive: true, force: true });
-  return (used * 1_000) / tasks;
+  return used / tasks;
 }
 
 const { values } = parseArgs({

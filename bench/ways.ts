@@ -96,8 +96,7 @@ interface Row {
 }
 
 /** `npm run bench -- ways sub-agent` tries out the ways whose name holds the word. */
-export async function benchWays(): Promise<void> {
-  const only = process.argv[3] ?? '';
+export async function benchWays([only = '']: string[]): Promise<void> {
   const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = readConfig();
   const temporalCli = await findTemporalCli({ path, cache, onStep: (step) => console.error(step) });
   console.log(

@@ -56,7 +56,27 @@ export function emptyState(limits: Limits): AdmissionState {
  * Pure: it takes the time as an argument and decides nothing by itself.
  */
 export class AdmissionQueue {
-  constructor(private readonly state: AdmissionState) {}
+  /**
+   * Who waits, by rank: those who hold a place, then by priority; within a rank who came first. A queue may be long, so
+   * nothing goes through the whole of it for one task.
+   */
+  private readonly ranks: LeaseRequest[][] = [];
+  private readonly rankOf = new Map<string, number>();
+  private readonly state: Omit<AdmissionState, 'queue'>;
+
+  constructor({ queue, ...state }: AdmissionState) {
+    this.state = state;
+    let rank = 0;
+    for (const request of queue) {
+      rank = Math.max(rank, this.lease(request.task_id) ? 0 : request.priority);
+      this.insert(request, rank);
+    }
+  }
+
+  /** @returns all it knows. */
+  snapshot(): AdmissionState {
+    return { ...this.state, queue: this.queue() };
+  }
 
   /** What the environment says now: each limit wins over what was set by hand only when it is a new one. */
   configure(configured: Limits): void {
@@ -78,7 +98,7 @@ export class AdmissionQueue {
    * @returns whether it came to the queue's end: it is refused where there is no room (see {@link refuse}).
    */
   request(request: LeaseRequest, now: number): boolean {
-    const waiting = this.state.queue.find(({ task_id }) => task_id === request.task_id);
+    const waiting = this.waiting(request.task_id);
     if (waiting) {
       waiting.round = Math.max(waiting.round, request.round);
       return false;
@@ -90,7 +110,7 @@ export class AdmissionQueue {
       this.noteSent(lease, now);
       lease.phase = 'waiting';
     }
-    this.insert(request);
+    this.insert(request, lease ? 0 : request.priority);
     return !lease;
   }
 
@@ -117,7 +137,7 @@ export class AdmissionQueue {
       state.average_hold_ms = (state.average_hold_ms ?? held) * (1 - NEWEST_WEIGHT) + held * NEWEST_WEIGHT;
       state.leases = state.leases.filter((other) => other !== lease);
     }
-    state.queue = state.queue.filter((waiting) => waiting.task_id !== task_id);
+    this.remove(task_id);
   }
 
   /** Kimi was too busy: everybody waits. */
@@ -140,9 +160,9 @@ export class AdmissionQueue {
     const { state } = this;
     state.sent = state.sent.filter((at) => at > now - WINDOW_MS);
     const granted: LeaseRequest[] = [];
-    for (let next = state.queue[0]; next && this.mayGo(next, now); next = state.queue[0]) {
-      state.queue.shift();
+    for (let next = this.next(); next && this.mayGo(next, now); next = this.next()) {
       const { task_id, round } = next;
+      this.remove(task_id);
       const lease = this.lease(task_id);
       if (lease) Object.assign(lease, { round, phase: 'granted' });
       else state.leases.push({ task_id, round, granted_at: now, phase: 'granted' });
@@ -153,18 +173,20 @@ export class AdmissionQueue {
 
   /** Takes newcomers out of the queue for whom there is no room, the last first. @returns their requests. */
   refuse(newcomers: string[]): LeaseRequest[] {
-    const { queue, limits } = this.state;
-    const excess = limits.queued === 0 ? 0 : queue.length - limits.queued;
+    const { limits } = this.state;
+    const excess = limits.queued === 0 ? 0 : this.rankOf.size - limits.queued;
     if (excess <= 0) return [];
-    const refused = queue.filter(({ task_id }) => newcomers.includes(task_id)).slice(-excess);
-    this.state.queue = queue.filter((request) => !refused.includes(request));
+    const refused = this.queue()
+      .filter(({ task_id }) => newcomers.includes(task_id))
+      .slice(-excess);
+    for (const { task_id } of refused) this.remove(task_id);
     return refused;
   }
 
   /** @returns in how many milliseconds somebody may go without any further word; `undefined` where that takes a word. */
   nextChange(now: number): number | undefined {
     const { state } = this;
-    const [next] = state.queue;
+    const next = this.next();
     if (!next) return undefined;
     if (state.paused_until > now) return state.paused_until - now;
     if (!this.hasPlace(next)) return undefined;
@@ -174,7 +196,7 @@ export class AdmissionQueue {
 
   /** @returns tasks that have kept others waiting for a while: it is worth a look whether they still need their place. */
   suspects(now: number, after_ms: number): string[] {
-    const [next] = this.state.queue;
+    const next = this.next();
     if (!next) return [];
     const noPlace = !this.hasPlace(next);
     return this.state.leases
@@ -184,17 +206,24 @@ export class AdmissionQueue {
 
   /** @returns where a task stands in the queue, or `undefined`. */
   placeOf(task_id: string, now: number): Place | undefined {
-    const index = this.state.queue.findIndex((waiting) => waiting.task_id === task_id);
-    return index === -1 ? undefined : this.place(index, now);
+    const rank = this.rankOf.get(task_id);
+    if (rank === undefined) return undefined;
+    const before = this.ranks.slice(0, rank).reduce((sum, { length }) => sum + length, 0);
+    return this.place(before + this.indexIn(rank, task_id), now, this.used(now));
   }
 
   view(now: number): LimiterView {
-    const { limits, queue, leases, paused_until } = this.state;
+    const { limits, leases, paused_until } = this.state;
+    const used = this.used(now);
     return {
       limits,
-      used_per_minute: this.used(now),
+      used_per_minute: used,
       in_flight: leases.map(({ task_id }) => task_id),
-      queue: queue.map(({ task_id, priority }, index) => ({ task_id, priority, ...this.place(index, now) })),
+      queue: this.queue().map(({ task_id, priority }, index) => ({
+        task_id,
+        priority,
+        ...this.place(index, now, used),
+      })),
       ...(paused_until > now && { paused_until: isoSeconds(paused_until) }),
     };
   }
@@ -205,16 +234,16 @@ export class AdmissionQueue {
     this.state.sent.push(now);
   }
 
-  private place(index: number, now: number): Place {
-    const expected_wait_ms = this.expectedWait(index + 1, now);
+  private place(index: number, now: number, used: number): Place {
+    const expected_wait_ms = this.expectedWait(index + 1, now, used);
     return { place: index + 1, ...(expected_wait_ms !== undefined && { expected_wait_ms }) };
   }
 
   /** A guess from the limits and from how long tasks have taken so far. */
-  private expectedWait(place: number, now: number): number | undefined {
+  private expectedWait(place: number, now: number, used: number): number | undefined {
     const { limits, leases, sent, paused_until, average_hold_ms } = this.state;
     let wait = Math.max(paused_until - now, 0);
-    const spare = limits.per_minute - this.used(now);
+    const spare = limits.per_minute - used;
     if (limits.per_minute > 0 && place > spare) {
       const turn = place - Math.max(spare, 0);
       const freed = sent[turn - 1];
@@ -250,11 +279,35 @@ export class AdmissionQueue {
     return this.state.leases.find((lease) => lease.task_id === task_id);
   }
 
-  /** Those who hold a place come first, then priority, then who came first. */
-  private insert(request: LeaseRequest): void {
-    const { queue } = this.state;
-    const rank = (other: LeaseRequest): number => (this.lease(other.task_id) ? 0 : other.priority);
-    const behind = queue.findIndex((other) => rank(other) > rank(request));
-    queue.splice(behind === -1 ? queue.length : behind, 0, request);
+  private queue(): LeaseRequest[] {
+    return this.ranks.flat();
+  }
+
+  private next(): LeaseRequest | undefined {
+    return this.ranks.find(({ length }) => length > 0)?.[0];
+  }
+
+  private waiting(task_id: string): LeaseRequest | undefined {
+    const rank = this.rankOf.get(task_id);
+    return rank === undefined ? undefined : this.ranks[rank]?.[this.indexIn(rank, task_id)];
+  }
+
+  private insert(request: LeaseRequest, rank: number): void {
+    while (this.ranks.length <= rank) this.ranks.push([]);
+    this.ranks[rank]?.push(request);
+    this.rankOf.set(request.task_id, rank);
+  }
+
+  private remove(task_id: string): void {
+    const rank = this.rankOf.get(task_id);
+    if (rank === undefined) return;
+    this.ranks[rank]?.splice(this.indexIn(rank, task_id), 1);
+    this.rankOf.delete(task_id);
+  }
+
+  /** The first is looked at first, then the newest: it is the next who goes, and newcomers who ask for their place. */
+  private indexIn(rank: number, task_id: string): number {
+    const requests = this.ranks[rank] ?? [];
+    return requests[0]?.task_id === task_id ? 0 : requests.findLastIndex((request) => request.task_id === task_id);
   }
 }

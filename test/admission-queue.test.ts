@@ -77,6 +77,36 @@ describe('requests in any 60 s', () => {
   });
 });
 
+describe('a long queue', () => {
+  it('costs each task as little as a short one', () => {
+    const { queue, ask, granted } = open({ concurrent: 1_000 });
+    const priorities = [1, 2, 3, 4, 5] as const;
+    // Searched from its start for each, so many would take an hour.
+    for (let n = 0; n < 100_000; n += 1) {
+      ask(`t${n}`, priorities[n % 5]);
+      queue.placeOf(`t${n}`, 0);
+    }
+    expect(granted()).toHaveLength(1_000);
+    for (let n = 0; n < 5_000; n += 5) queue.release(`t${n}`, true, 1);
+    expect(granted(1)[0]).toBe('t5000');
+    expect(queue.placeOf('t99999', 1)?.place).toBe(98_000);
+  });
+
+  it('is carried over as it is', () => {
+    const { queue, ask, granted } = open({ concurrent: 1 });
+    ask('a', 3);
+    granted();
+    ask('b', 4);
+    ask('c', 2);
+    // Turned away, it is in the queue again, before all others.
+    queue.request({ task_id: 'a', priority: 3, round: 2 }, 1);
+    const known = queue.snapshot();
+    expect(known.queue.map(({ task_id }) => task_id)).toEqual(['a', 'c', 'b']);
+    expect(new AdmissionQueue(known).snapshot()).toEqual(known);
+    expect(queue.view(1).queue.map(({ task_id }) => task_id)).toEqual(['a', 'c', 'b']);
+  });
+});
+
 describe('order', () => {
   it('is first come first served within a priority', () => {
     const { queue, ask, granted } = open({ concurrent: 1 });

@@ -121,7 +121,8 @@ function draw(optionFor: (size: { width: number; height: number }) => EChartsCor
 /** What ECharts leaves for its own script, and styles that the page's policy would refuse. */
 const NOT_NEEDED = / (?:style|class|pointer-events|ecmeta_\w+|xmlns:xlink|version|baseProfile)="[^"]*"/g;
 
-function svgOf(option: EChartsCoreOption, size: { width: number; height: number }): string {
+/** @returns a drawing as SVG, with the library's own marks taken out. */
+export function svgOf(option: EChartsCoreOption, size: { width: number; height: number }): string {
   const chart = init(null, null, { renderer: 'svg', ssr: true, ...size });
   try {
     chart.setOption({ animation: false, textStyle: { fontFamily: 'sans-serif', fontSize: 12 }, ...option });

@@ -125,7 +125,8 @@ export async function kimiLimiter(start: LimiterStart): Promise<void> {
     setCurrentDetails(limiterDetails(admission.view(Date.now()), text));
     if (isLong()) {
       await condition(() => telling === 0 && allHandlersFinished());
-      await continueAsNew<typeof kimiLimiter>({ limits, lang, state, unanswered: [...asked.values()] });
+      const known = admission.snapshot();
+      await continueAsNew<typeof kimiLimiter>({ limits, lang, state: known, unanswered: [...asked.values()] });
     }
     const isBlocked = admission.suspects(Date.now(), 0).length > 0;
     const soonest = Math.min(admission.nextChange(Date.now()) ?? Infinity, isBlocked ? LOOK_MS : Infinity);

@@ -1,0 +1,26 @@
+/** Kimi's part: the callback that all are sent, signed. */
+import type { AnswerCallback } from '../src/contract.ts';
+import { sign, SIGNATURE_HEADER } from '../src/signature.ts';
+
+export const SECRET = 'the-secret-of-the-bench';
+export const MODEL = 'moonshot-v1-128k';
+
+/** About the 1300 tokens of the contract's example. */
+export const ANSWER = '費波那契 def fibonacci(n): …\n'.repeat(150);
+
+/** The id the bench, as Kimi, gives a task. */
+export const apiId = (task_id: string): string => `cmpl-${task_id}`;
+
+/** @returns what is posted to the webhook. */
+export function signedCallback(task_id: string): { path: string; headers: Record<string, string>; body: string } {
+  const callback: AnswerCallback = {
+    id: apiId(task_id),
+    model: MODEL,
+    usage: { prompt_tokens: 200, completion_tokens: 1300, total_tokens: 1500 },
+    choices: [{ message: { content: ANSWER } }],
+    metadata: { task_id, task_name: 'bench' },
+  };
+  const body = JSON.stringify(callback);
+  const headers = { 'content-type': 'application/json', [SIGNATURE_HEADER]: sign(body, SECRET) };
+  return { path: `/kimi/webhook/${task_id}`, headers, body };
+}

@@ -1,0 +1,123 @@
+/** What remembers tasks: each on its own disk, in a folder of its own, as durable as it can be set. */
+import { execFileSync, type ChildProcess } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { chown, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readConfig } from '../src/config.ts';
+import { engineArgs, namespaceIsThere } from '../src/stack/stack.ts';
+import { findTemporalCli } from '../src/stack/temporal-cli.ts';
+import { freePort } from '../test/support/engine.ts';
+import { atTheEnd } from './clean-ups.ts';
+import { start, until } from './processes.ts';
+
+export interface Engine {
+  url: string;
+  pid: number;
+  version: string;
+}
+
+/** The Temporal dev server, with the settings that `up` starts it with. */
+export async function startTemporal(folder: string): Promise<Engine> {
+  const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = readConfig();
+  const command = await findTemporalCli({ path, cache, onStep: (step) => console.error(step) });
+  const [port, uiPort] = [await freePort(), await freePort()];
+  const { pid } = start(command, engineArgs({ port, uiPort, database: join(folder, 'temporal.db') }), {
+    stdio: 'ignore',
+  });
+  const url = `127.0.0.1:${port}`;
+  await until(async () => await namespaceIsThere(url));
+  return { url, pid: pid as number, version: versionOf(command) };
+}
+
+/** PostgreSQL from the system's packages, as it comes: `fsync` and `synchronous_commit` are on. */
+export async function startPostgres(): Promise<Engine> {
+  const bin = postgresPrograms();
+  const folder = await mkdtemp(join(tmpdir(), 'kimi-bench-postgres-'));
+  atTheEnd(async () => await rm(folder, { recursive: true, force: true }));
+  // It refuses to run as root.
+  const user = process.getuid?.() === 0 ? NOBODY : undefined;
+  if (user) await chown(folder, user.uid, user.gid);
+  const data = join(folder, 'data');
+  execFileSync(join(bin, 'initdb'), ['-D', data, '-U', 'bench', '-A', 'trust'], {
+    ...user,
+    cwd: folder,
+    stdio: 'pipe',
+  });
+  const port = await freePort();
+  const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200'];
+  const args = ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])];
+  const { pid } = start(join(bin, 'postgres'), args, { ...user, cwd: folder, stdio: 'ignore' });
+  await until(async () => await listens(port));
+  const url = `postgresql://bench@127.0.0.1:${port}/bench`;
+  return { url, pid: pid as number, version: versionOf(join(bin, 'postgres')) };
+}
+
+const NOBODY = { uid: 65_534, gid: 65_534 };
+
+function postgresPrograms(): string {
+  const root = '/usr/lib/postgresql';
+  const versions = existsSync(root) ? readdirSync(root).map(Number) : [];
+  if (versions.length === 0) throw new Error('there is no PostgreSQL: install it (apt-get install postgresql)');
+  return join(root, String(Math.max(...versions)), 'bin');
+}
+
+/** Redis from the system's packages: every write is on the disk before it is answered (`appendfsync always`). */
+export async function startRedis(folder: string): Promise<Engine> {
+  const port = await freePort();
+  await mkdir(folder);
+  const durable = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', ''];
+  const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, ...durable];
+  const child = start('redis-server', args, { stdio: 'ignore' });
+  child.on('error', () => console.error('there is no redis-server: install it (apt-get install redis-server)'));
+  await until(async () => await listens(port));
+  return { url: `redis://127.0.0.1:${port}`, pid: pidOf(child), version: versionOf('redis-server') };
+}
+
+/** The Restate server from npm, as it comes: its log is synced (`rocksdb-disable-wal-fsync = false`). */
+export async function startRestate(folder: string, peers: string): Promise<Engine & { adminUrl: string }> {
+  const require = createRequire(join(peers, 'package.json'));
+  const command = require.resolve(`@restatedev/restate-server-${process.platform}-${process.arch}/bin/restate-server`);
+  const [port, admin, internal] = [await freePort(), await freePort(), await freePort()];
+  await mkdir(folder);
+  const args = ['--no-logo', '--base-dir', folder, '--node-name', 'bench', '--log-filter', 'error'];
+  const env = {
+    ...process.env,
+    RESTATE_DISABLE_TELEMETRY: 'true',
+    RESTATE_LISTEN_MODE: 'tcp',
+    RESTATE_BIND_IP: '127.0.0.1',
+    RESTATE_BIND_PORT: String(internal),
+    RESTATE_INGRESS__BIND_PORT: String(port),
+    RESTATE_ADMIN__BIND_PORT: String(admin),
+  };
+  const child = start(command, args, { env, cwd: folder, stdio: 'ignore' });
+  const [url, adminUrl] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${admin}`];
+  await until(async () => (await isHealthy(`${adminUrl}/health`)) && (await isHealthy(`${url}/restate/health`)));
+  return { url, adminUrl, pid: pidOf(child), version: versionOf(command) };
+}
+
+function pidOf({ pid }: ChildProcess): number {
+  return pid as number;
+}
+
+function versionOf(command: string): string {
+  return execFileSync(command, ['--version'], { encoding: 'utf8' }).split('\n')[0] ?? '';
+}
+
+async function listens(port: number): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+      .once('connect', () => resolve(true))
+      .once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}
+
+async function isHealthy(url: string): Promise<boolean> {
+  return await fetch(url).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+}

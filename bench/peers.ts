@@ -1,0 +1,253 @@
+/**
+ * `npm run bench -- peers [--rounds 40] [--tasks 300] [--callbacks 1000] [--repeats 3] [--only ours,dbos] [--json FILE]
+ * [--chart FILE]`: the same job done by Kimi Dispatch, by Temporal alone (the floor), by the original's design and by
+ * durable peers from their own packages, in the same run and in turns, all with real processes over real HTTP. The bench
+ * plays Kimi and the gateway for all of them.
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { drawComparison } from './chart.ts';
+import { atTheEnd } from './clean-ups.ts';
+import { describeMachine, machineLines } from './machine.ts';
+import { cpuOf } from './processes.ts';
+import { comparison, summarise, type Compared } from './stats.ts';
+import { installPeers, startSystems, type System } from './systems.ts';
+
+/** Rounds that are run first and thrown away: a process's first tasks are compiled while they run. */
+export const WARM_UP = { rounds: 5, tasks: 40 };
+
+/** Rest before a callback is sent, and between two systems, so that what came before is over. Milliseconds. */
+const SETTLE_MS = 250;
+
+/** Tasks under way at once. */
+const AT_ONCE = 20;
+
+/** Tasks started at once where only their callbacks are measured. */
+export const STARTED_AT_ONCE = 50;
+
+/** Callbacks sent at once. */
+const CONNECTIONS = 100;
+
+/** How long a sender waits before it sends again what was not accepted, in milliseconds. */
+const SEND_AGAIN_MS = 50;
+
+export async function benchPeers(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      rounds: { type: 'string', default: '40' },
+      tasks: { type: 'string', default: '300' },
+      callbacks: { type: 'string', default: '1000' },
+      repeats: { type: 'string', default: '3' },
+      only: { type: 'string', default: '' },
+      json: { type: 'string' },
+      chart: { type: 'string' },
+    },
+  });
+  const machine = await describeMachine();
+  await installPeers();
+  const folder = await mkdtemp(join(tmpdir(), 'kimi-bench-peers-'));
+  atTheEnd(async () => await rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+  const systems = await startSystems(folder, values.only.split(',').filter(Boolean));
+  const figures = new Figures();
+
+  await inTurns(systems, async (system) => await wholeTasks(system, WARM_UP.tasks));
+  for (let round = -WARM_UP.rounds; round < Number(values.rounds); round += 1) {
+    for (const system of systems) {
+      const { saved, woken } = await one(system);
+      if (round < 0) continue;
+      figures.add('callback sent → result on disk', 'ms', system, saved);
+      figures.add('result on disk → wake received', 'ms', system, woken);
+    }
+  }
+  for (let repeat = 0; repeat < Number(values.repeats); repeat += 1) {
+    await inTurns(systems, async (system) => {
+      const { rate, cpu, times } = await wholeTasks(system, Number(values.tasks));
+      figures.add(`${values.tasks} tasks, ${AT_ONCE} in flight: whole tasks`, '/s', system, rate);
+      figures.add('one of them: dispatched → woken', 'ms', system, ...times);
+      figures.add('CPU a task', 'ms', system, cpu);
+    });
+    await inTurns(systems, async (system) => {
+      const { rate, cpu, all, times, lost } = await flood(system, Number(values.callbacks));
+      figures.add(`${values.callbacks} callbacks, ${CONNECTIONS} connections: accepted`, '/s', system, rate);
+      figures.add('one of them: sent → accepted', 'ms', system, ...times);
+      figures.add('first sent → every result on disk', 's', system, all / 1_000);
+      figures.add('CPU from a callback to its wake', 'ms', system, cpu);
+      figures.add('accepted, but lost', '', system, lost);
+    });
+    await inTurns(systems, async (system) => {
+      const { all, lost, twice, never } = await floodAndKill(system, Number(values.callbacks));
+      figures.add('kill -9 midway: restart → every result on disk', 's', system, all / 1_000);
+      figures.add('kill -9 midway: accepted, but lost', '', system, lost);
+      figures.add('kill -9 midway: woken twice', '', system, twice);
+      figures.add('kill -9 midway: never woken', '', system, never);
+    });
+  }
+
+  const names = systems.map(({ name }) => name);
+  console.log(machineLines(machine));
+  console.log(`\n${comparison(names, figures.compared)}\n`);
+  for (const { name, promise, version } of systems) {
+    console.log(`${name}: a callback that was answered 200 is ${promise}${version ? `; ${version}` : ''}`);
+  }
+  const report = {
+    at: new Date().toISOString(),
+    machine,
+    systems: systems.map(({ name, promise, version }) => ({ name, promise, version })),
+    figures: figures.compared,
+  };
+  if (values.json) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
+  if (values.chart) await writeFile(values.chart, drawComparison(report));
+}
+
+/** Gathers what is measured, by figure and system. */
+class Figures {
+  private readonly samples = new Map<string, { unit: Compared['unit']; by: Map<string, number[]> }>();
+
+  add(figure: string, unit: Compared['unit'], { name }: System, ...samples: number[]): void {
+    const { by } = this.samples.get(figure) ?? { by: new Map<string, number[]>() };
+    this.samples.set(figure, { unit, by });
+    by.set(name, [...(by.get(name) ?? []), ...samples]);
+  }
+
+  get compared(): Compared[] {
+    return [...this.samples].map(([name, { unit, by }]) => ({
+      name,
+      unit,
+      systems: Object.fromEntries(
+        [...by].map(([system, samples]) => {
+          const { n, median, p95, max } = summarise({ name, unit, samples });
+          return [system, { n, median, p95, max }];
+        }),
+      ),
+    }));
+  }
+}
+
+async function inTurns(systems: System[], measure: (system: System) => Promise<void | object>): Promise<void> {
+  for (const system of systems) {
+    const started = performance.now();
+    await measure(system);
+    console.error(`${system.name}: ${((performance.now() - started) / 1_000).toFixed(1)} s`);
+    await pause(4 * SETTLE_MS);
+  }
+}
+
+/** One task, with nothing else to do. Milliseconds. */
+export async function one(system: System): Promise<{ saved: number; woken: number }> {
+  const task_id = await system.dispatch();
+  await system.moments.of(`dispatch of ${task_id}`);
+  return await callBackAndWait(system, task_id);
+}
+
+/** A callback for a task that waits, and what follows. Milliseconds. */
+export async function callBackAndWait(system: System, task_id: string): Promise<{ saved: number; woken: number }> {
+  await pause(SETTLE_MS);
+  const sent = performance.now();
+  if (!(await system.callBack(task_id))) throw new Error(`${system.name} did not accept a callback`);
+  const saved = await system.saved(task_id);
+  const woken = await system.woken(task_id);
+  return { saved: saved - sent, woken: woken - saved };
+}
+
+/** Tasks from their dispatch to the wake, so many at once; Kimi answers as soon as it has taken one. */
+export async function wholeTasks(
+  system: System,
+  tasks: number,
+): Promise<{ rate: number; cpu: number; times: number[] }> {
+  system.answersAtOnce = true;
+  const [started, cpu] = [performance.now(), cpuOf(system.pids)];
+  const times = await atOnce(AT_ONCE, tasks, async () => {
+    const asked = performance.now();
+    const task_id = await system.dispatch();
+    return (await system.woken(task_id)) - asked;
+  });
+  const seconds = (performance.now() - started) / 1_000;
+  // What follows the wake is a part of the task.
+  await pause(4 * SETTLE_MS);
+  system.answersAtOnce = false;
+  return { rate: tasks / seconds, cpu: (cpuOf(system.pids) - cpu) / tasks, times };
+}
+
+async function waitingTasks(system: System, count: number): Promise<string[]> {
+  const tasks = await atOnce(STARTED_AT_ONCE, count, async () => await system.dispatch());
+  for (const task_id of tasks) await system.moments.of(`dispatch of ${task_id}`);
+  await pause(4 * SETTLE_MS);
+  return tasks;
+}
+
+/** All callbacks of tasks that wait. */
+async function flood(system: System, count: number) {
+  const tasks = await waitingTasks(system, count);
+  const rest = tasks.values();
+  const [sent, cpu] = [performance.now(), cpuOf(system.pids)];
+  const times = await atOnce(CONNECTIONS, count, async () => {
+    const asked = performance.now();
+    await sendUntilAccepted(system, rest.next().value as string);
+    return performance.now() - asked;
+  });
+  const accepted = performance.now();
+  const { last, lost } = await results(system, tasks);
+  await settled(system, tasks);
+  const used = (cpuOf(system.pids) - cpu) / count;
+  return { rate: (count / (accepted - sent)) * 1_000, cpu: used, all: last - sent, times, lost };
+}
+
+/** The same, and once half of them are accepted, what has them in its hands is killed and started again. */
+async function floodAndKill(system: System, count: number) {
+  const tasks = await waitingTasks(system, count);
+  const rest = tasks.values();
+  let accepted = 0;
+  let restarting: Promise<number> | undefined;
+  await atOnce(CONNECTIONS, count, async () => {
+    await sendUntilAccepted(system, rest.next().value as string);
+    accepted += 1;
+    if (accepted >= count / 2) restarting ??= system.killAndRestart();
+  });
+  const restarted = (await restarting) ?? NaN;
+  const { last, lost } = await results(system, tasks);
+  const never = await settled(system, tasks);
+  const twice = tasks.filter((task_id) => (system.wakes.get(task_id) ?? 0) > 1).length;
+  return { all: last - restarted, lost, twice, never };
+}
+
+/** As a provider does: what is not accepted is sent again. */
+async function sendUntilAccepted(system: System, task_id: string): Promise<void> {
+  for (;;) {
+    const isAccepted = await system.callBack(task_id).catch(() => false);
+    if (isAccepted) return;
+    await pause(SEND_AGAIN_MS);
+  }
+}
+
+/** @returns when the last result was there, and how many never came. */
+async function results(system: System, tasks: string[]): Promise<{ last: number; lost: number }> {
+  const times = await Promise.all(tasks.map(async (task_id) => await system.saved(task_id).catch(() => NaN)));
+  const lost = tasks.filter((task_id) => !system.hasResult(task_id)).length;
+  return { last: Math.max(...times.filter((time) => !Number.isNaN(time))), lost };
+}
+
+/** Waits for the wakes. @returns how many never came. */
+async function settled(system: System, tasks: string[]): Promise<number> {
+  const woken = await Promise.all(tasks.map(async (task_id) => await system.woken(task_id).then(Boolean, () => false)));
+  // Whoever wakes twice does so by now.
+  await pause(4 * SETTLE_MS);
+  return woken.filter((isWoken) => !isWoken).length;
+}
+
+/** Does something so often, so many at a time. */
+export async function atOnce<T>(lanes: number, times: number, work: () => Promise<T>): Promise<T[]> {
+  const done: T[] = [];
+  let begun = 0;
+  const lane = async (): Promise<void> => {
+    while (begun < times) {
+      begun += 1;
+      done.push(await work());
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  return done;
+}

@@ -1,0 +1,64 @@
+/**
+ * `npm run bench -- queue [--tasks 1000000]`: so many tasks in the limiter's queue (src/admission-queue.ts), without an
+ * engine: what each step costs when ten times as many wait.
+ */
+import { parseArgs } from 'node:util';
+import { AdmissionQueue, emptyState } from '../src/admission-queue.ts';
+import type { Priority } from '../src/contract.ts';
+import { describeMachine, machineLines } from './machine.ts';
+import { summarise, table, type Figure } from './stats.ts';
+
+/** Kimi's top tier: 1000 at once, 10,000 a minute. */
+const LIMITS = { per_minute: 10_000, concurrent: 1_000, queued: 0 };
+
+/** Times each step is measured once the queue is full. */
+const ROUNDS = 200;
+
+export async function benchQueue(args: string[]): Promise<void> {
+  const { values } = parseArgs({ args, options: { tasks: { type: 'string', default: '1000000' } } });
+  const machine = await describeMachine();
+  const figures: Figure[] = [];
+  for (let tasks = 1_000; tasks <= Number(values.tasks); tasks *= 10) {
+    figures.push(...measure(tasks));
+  }
+  console.log(`${machineLines(machine)}\n\n${table(figures.map(summarise))}`);
+}
+
+function measure(tasks: number): Figure[] {
+  let now = 1_700_000_000_000;
+  const queue = new AdmissionQueue(emptyState(LIMITS));
+  const ask = (n: number): boolean =>
+    queue.request({ task_id: `kimi-1700000000-${n}`, priority: ((n % 5) + 1) as Priority, round: 1 }, now);
+  const filling = timed(() => {
+    for (let n = 0; n < tasks; n += 1) ask(n);
+  });
+  const running = queue.grant(now).map(({ task_id }) => task_id);
+  for (const task_id of running) queue.sent(task_id, 1, true, now);
+  const steps = { request: [] as number[], place: [] as number[], next: [] as number[] };
+  for (let round = 0; round < ROUNDS; round += 1) {
+    // Seven milliseconds: at 10,000 a minute one task comes and one goes.
+    now += 7;
+    steps.request.push(timed(() => ask(tasks + round)));
+    steps.place.push(timed(() => queue.placeOf(`kimi-1700000000-${tasks + round}`, now)));
+    steps.next.push(
+      timed(() => {
+        const task_id = running.shift() as string;
+        queue.release(task_id, true, now);
+        running.push(...queue.grant(now).map((next) => next.task_id));
+      }),
+    );
+  }
+  const of = (name: string, samples: number[]): Figure => ({ name: `${tasks} queued: ${name}`, unit: 'ms', samples });
+  return [
+    of('all of them came', [filling]),
+    of('one more comes', steps.request),
+    of('its place is asked', steps.place),
+    of('one ends, the next goes', steps.next),
+  ];
+}
+
+function timed(work: () => unknown): number {
+  const started = performance.now();
+  work();
+  return performance.now() - started;
+}

@@ -1,0 +1,67 @@
+/**
+ * `npm run bench -- waiting [--tasks 10000] [--rounds 40] [--json FILE]`: what it costs that many tasks wait at once. One
+ * task's callback is measured first with nobody else waiting, then with all of them, each round another that has waited.
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { atTheEnd } from './clean-ups.ts';
+import { describeMachine, machineLines } from './machine.ts';
+import { atOnce, callBackAndWait, one, STARTED_AT_ONCE, WARM_UP, wholeTasks } from './peers.ts';
+import { summarise, table, type Figure } from './stats.ts';
+import { startSystems } from './systems.ts';
+
+/** How long everything rests before its memory is read, in milliseconds. */
+const REST_MS = 10_000;
+
+export async function benchWaiting(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      tasks: { type: 'string', default: '10000' },
+      rounds: { type: 'string', default: '40' },
+      json: { type: 'string' },
+    },
+  });
+  const rounds = Number(values.rounds);
+  const machine = await describeMachine();
+  const folder = await mkdtemp(join(tmpdir(), 'kimi-bench-waiting-'));
+  atTheEnd(async () => await rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+  const [system] = await startSystems(folder, ['ours']);
+  if (!system) throw new Error('nothing was started');
+
+  await wholeTasks(system, WARM_UP.tasks);
+  const idle: number[] = [];
+  for (let round = 0; round < rounds; round += 1) idle.push((await one(system)).saved);
+  await pause(REST_MS);
+  const before = system.memory();
+
+  const started = performance.now();
+  const tasks = await atOnce(STARTED_AT_ONCE, Number(values.tasks), async () => await system.dispatch());
+  const rate = tasks.length / ((performance.now() - started) / 1_000);
+  await pause(REST_MS);
+  const after = system.memory();
+  // From the first that came to the last: those that wait longest are no longer in the worker's memory.
+  const waited: number[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const task_id = tasks[Math.floor((round / rounds) * tasks.length)] as string;
+    waited.push((await callBackAndWait(system, task_id)).saved);
+  }
+
+  const figures: Figure[] = [
+    { name: 'callback sent → result on disk, one task', unit: 'ms', samples: idle },
+    { name: `the same, ${tasks.length} tasks wait`, unit: 'ms', samples: waited, floor: idle },
+    { name: 'tasks started', unit: '/s', samples: [rate] },
+    ...Object.entries(after).map(([part, mb]): Figure => {
+      return { name: `memory: ${part}`, unit: 'MB', samples: [mb], floor: [before[part] ?? 0] };
+    }),
+  ];
+  const summaries = figures.map(summarise);
+  console.log(`${machineLines(machine)}\n\n${table(summaries)}`);
+  console.log('\nFloor: before they came.');
+  if (values.json) {
+    await writeFile(values.json, `${JSON.stringify({ at: new Date().toISOString(), machine, figures: summaries })}\n`);
+  }
+}
