@@ -101,7 +101,10 @@ describe('a message', () => {
     const world = await openWorld({ delayMs: 0 });
     const route = { ...ROUTE, message: { id: '7', at: 1_707_654_322_000 } };
     const workflowId = taskIdOf(messageKey(route) ?? '', new Date(route.message.at));
-    const other = await world.client.workflow.start('somebodyElse', { workflowId, taskQueue: `${world.taskQueue}-other` });
+    const other = await world.client.workflow.start('somebodyElse', {
+      workflowId,
+      taskQueue: `${world.taskQueue}-other`,
+    });
     onTestFinished(async () => void (await other.terminate()));
     expect((await world.start('x', { route })).task_id).toMatch(/^kimi-\d+-\d{5}$/);
   });
