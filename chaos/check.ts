@@ -31,7 +31,7 @@ export interface Start {
   task_name: string;
   kind: Kind;
   /** `failed`: it ended with an error that says why. */
-  said: 'accepted' | 'queued' | 'pending' | 'refused' | 'unknown' | 'failed';
+  said: 'accepted' | 'queued' | 'pending' | 'refused' | 'known' | 'unknown' | 'failed';
   task_id?: string;
   why?: string;
   took_ms: number;

@@ -302,7 +302,13 @@ function readConfigHome(env: NodeJS.ProcessEnv): string {
 
 function load(file: string, env: NodeJS.ProcessEnv): void {
   if (!existsSync(file)) return;
-  for (const [name, value] of Object.entries(parseEnv(readFileSync(file, 'utf8')))) {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new ConfigError([`${file} cannot be read: ${(error as Error).message}. Make it a file that you may read`]);
+  }
+  for (const [name, value] of Object.entries(parseEnv(text))) {
     if (!env[name]?.trim()) env[name] = value;
   }
 }

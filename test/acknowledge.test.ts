@@ -137,6 +137,7 @@ describe('an answer that comes late', () => {
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
     expect(await world.results.unacknowledged()).toEqual([]);
     expect(keys).toEqual([task_id, late]);
+    expect((await cli(['ack', task_id], env)).stdout).toBe(`The result of task ${task_id} is acknowledged.\n`);
   });
 
   it('overtakes an acknowledgement that is being written, which then marks nothing', async () => {

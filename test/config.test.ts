@@ -18,6 +18,7 @@ import {
   withoutSecrets,
 } from '../src/config.ts';
 import { PACKAGE_ROOT } from '../src/paths.ts';
+import { cleanHome, cli } from './support/cli.ts';
 import { temporaryFolder } from './support/world.ts';
 
 function problemsOf(env: NodeJS.ProcessEnv): string[] {
@@ -235,6 +236,17 @@ it('all problems are told together, one a line', () => {
 });
 
 describe('the .env file', () => {
+  it('that cannot be read is said in a sentence', async () => {
+    const home = await temporaryFolder();
+    await mkdir(join(home, '.env'));
+    expect(() => loadEnvFiles({ KIMI_HOME: home })).toThrow(/\.env cannot be read: EISDIR/);
+    const { code, stderr } = await cli(['list'], await cleanHome({ KIMI_HOME: home }));
+    expect({ code, stderr }).toEqual({
+      code: 3,
+      stderr: expect.stringMatching(/\.env cannot be read: EISDIR[^\n]*\n$/),
+    });
+  });
+
   it('in KIMI_HOME is read', async () => {
     const env = await homeWith('KIMI_TEST_A=a\n# no\nKIMI_TEST_B="b c"\n');
     loadEnvFiles(env);

@@ -83,8 +83,9 @@ describe('a message', () => {
     expect(started).toMatchObject([{}, { task_id }]);
     await world.handle({ task_id }).result();
     expect(await world.start('x', { route: { ...route, session_key: 'agent:other' } })).toEqual({
-      status: 'pending',
+      status: 'known',
       task_id,
+      task_name: 'calculator',
     });
     const others = [
       { ...route, to: '1' },
@@ -130,5 +131,12 @@ describe('a chat', () => {
       });
     expect(await dispatch('2')).toMatchObject({ code: 0 });
     expect(await cli(['dispatch', '-p', 'x'], env)).toMatchObject({ code: 0 });
+    // A message that is handed over again starts none.
+    const route = { channel: 'telegram', to: '3', message: { id: '1', at: Date.now() } };
+    const again = async () => await cli(['dispatch', '-p', 'x', '-n', 'own', '--route', JSON.stringify(route)], env);
+    expect(await again()).toMatchObject({ code: 0, stdout: expect.stringContaining('：own\n') });
+    expect(await dispatch('3')).toMatchObject({ code: 0 });
+    await expect.poll(async () => (await dispatch('3')).code).toBe(11);
+    expect(await again()).toMatchObject({ code: 0, stdout: expect.stringContaining('已派發：own\n') });
   });
 });

@@ -42,7 +42,7 @@ async function ack(news: string, { route: chat }: { route?: Route }): Promise<Ex
   }
   const newest = result ? newsOf(result) : news;
   if (news !== task_id && newest !== news) throw new CliError(EXIT.unfinished, say.notLate(task_id));
-  console.log(newest === news ? say.acknowledged(news) : say.acknowledgedBefore(news, newest));
+  console.log(newest === news || result?.acknowledged ? say.acknowledged(news) : say.acknowledgedBefore(news, newest));
   return EXIT.ok;
 }
 

@@ -40,7 +40,6 @@ async function run(options: DispatchOptions): Promise<Exit> {
   const context = await openContext();
   const { say, text, stack, config, results } = context;
   const job = await readJob(context, options, options);
-  const { name } = job;
 
   const started = await withClient(context, async (client) => {
     const waitMs = Math.max(RETURN_BY_MS - performance.now(), LEAST_WAIT_MS);
@@ -52,6 +51,7 @@ async function run(options: DispatchOptions): Promise<Exit> {
     throw nothingHere ? new CliError(EXIT.config, say.noKey) : error;
   });
 
+  const name = started.status === 'known' ? started.task_name : job.name;
   if (options.json) {
     const result_file = results.resultPath(started.task_id);
     console.log(JSON.stringify({ ...started, task_name: name, result_file }));

@@ -57,9 +57,10 @@ export async function main(argv: string[]): Promise<void> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) =>
     process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.unexpected),
   );
-  loadEnvFiles();
-  const say = cliText(langOf());
+  let say = cliText(langOf());
   try {
+    loadEnvFiles();
+    say = cliText(langOf());
     await programFor(say).parseAsync(argv);
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return;

@@ -16,6 +16,7 @@ import {
   TASK_WORKFLOW,
   type Acceptance,
   type Place,
+  type Route,
   type Task,
   type TaskError,
   type TaskSummary,
@@ -32,6 +33,8 @@ export type Started =
   | { status: 'queued'; task_id: string; queued: Place }
   | { status: 'pending'; task_id: string }
   | { status: 'refused'; task_id: string; error: TaskError }
+  /** The same message has started it before. */
+  | { status: 'known'; task_id: string; task_name: string }
   /** The engine did not even confirm that it has the task. */
   | { status: 'unknown'; task_id: string };
 
@@ -51,23 +54,40 @@ export async function startTask(
   waitMs: number,
 ): Promise<Started> {
   const { route } = request;
-  const key = messageKey(route);
-  for (let own = key && route?.message && taskIdOf(key, new Date(route.message.at)); ; own = undefined) {
+  for (let own = idOfMessage(route); ; own = undefined) {
     const task: Task = { task_id: own ?? newTaskId(), ...request };
     const { task_id } = task;
     try {
       return await traced(task_id, 'start', async () => await startOnce(client, taskQueue, task, waitMs));
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-      if (own && (await isOfMessage(client, task_id, key))) return { status: 'pending', task_id };
+      const known = own && (await taskOfMessage(client, route));
+      if (known) return known;
     }
   }
 }
 
-/** @returns whether a task was started by this very message. */
-async function isOfMessage(client: Client, task_id: string, key: string | undefined): Promise<boolean> {
-  const route = routeIn(await client.workflow.getHandle(task_id).describe());
-  return messageKey(route) === key;
+/** @returns the task that this very message has started already. */
+export async function taskOfMessage(
+  client: Client,
+  route: Route | undefined,
+): Promise<Extract<Started, { status: 'known' }> | undefined> {
+  const task_id = idOfMessage(route);
+  if (task_id === undefined) return undefined;
+  try {
+    const task = await client.workflow.getHandle(task_id).describe();
+    if (messageKey(routeIn(task)) !== messageKey(route)) return undefined;
+    const task_name = task.typedSearchAttributes.get(SEARCH_ATTRIBUTES.taskName) ?? '';
+    return { status: 'known', task_id, task_name };
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+function idOfMessage(route: Route | undefined): string | undefined {
+  const key = messageKey(route);
+  return key && route?.message && taskIdOf(key, new Date(route.message.at));
 }
 
 async function startOnce(client: Client, taskQueue: string, task: Task, waitMs: number): Promise<Started> {

@@ -8,7 +8,7 @@ import { EXIT } from '../exit.ts';
 import { CliError } from './exit.ts';
 import type { Job, RequestOptions } from './job.ts';
 import { duration, maxTokens, model, priority, repeated, temperature, thinking } from './options.ts';
-import { startTask, type Started } from './start-task.ts';
+import { startTask, taskOfMessage, type Started } from './start-task.ts';
 import type { CliText } from './text/index.ts';
 
 /** What `dispatch` and `run` both take. */
@@ -50,7 +50,11 @@ export async function start(
   const { config, stack, taskQueue, limiter, relay, say } = context;
   // A stack elsewhere has its key elsewhere; its worker will say.
   if (stack && !stack.has_key) throw new CliError(EXIT.config, say.noKey);
-  if (options.route) await checkChatLimit(client, context, options.route);
+  if (options.route) {
+    const known = await taskOfMessage(client, options.route);
+    if (known) return known;
+    await checkChatLimit(client, context, options.route);
+  }
   const request: Omit<Task, 'task_id'> = {
     task_name: name,
     prompt,
