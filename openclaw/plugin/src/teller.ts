@@ -1,7 +1,7 @@
 import type { sendDurableMessageBatch } from 'openclaw/plugin-sdk/channel-outbound';
 import type { Config, PluginApi } from 'openclaw/plugin-sdk/plugin-entry';
 import type { Route } from '../../../src/contract.ts';
-import type { PluginWake } from '../../../src/plugin-wake.ts';
+import { newsIn, type PluginWake } from '../../../src/plugin-wake.ts';
 import type { Notes } from './notes.ts';
 import { asData } from './safe-text.ts';
 
@@ -57,7 +57,7 @@ export class Teller {
    */
   wakeAgent({ message, route }: PluginWake, key: string): Told {
     const { runtime } = this.api;
-    const text = `${toAgent(key.replace(/-again-\d+$/, ''))}\n\n${asData(message)}`;
+    const text = `${toAgent(newsIn(key))}\n\n${asData(message)}`;
     const chat = route && {
       channel: route.channel,
       to: route.to,

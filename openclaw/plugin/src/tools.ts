@@ -7,16 +7,12 @@ export const TOOL_NAMES = ['kimi_dispatch', 'kimi_status', 'kimi_result', 'kimi_
 /** Longest answer that goes into the agent's context, in characters (about 10,000 tokens of Chinese). The rest is in the file. */
 const MAX_RESULT_CHARS = 20_000;
 
-/** As wakes and the inbox name news. */
+/** A task by its id, or by the name of its news, as the command line takes both. */
+const known = { type: 'string', pattern: '^kimi-\\d{1,12}-\\d{1,9}(?:-late)?$' };
+const task_id = { ...known, description: 'e.g. kimi-1707654321-12345' };
 const news = {
-  type: 'string',
-  pattern: '^kimi-\\d{1,12}-\\d{1,9}(?:-late)?$',
+  ...known,
   description: 'as you were told it, e.g. kimi-1707654321-12345 or kimi-1707654321-12345-late',
-};
-const task_id = {
-  type: 'string',
-  pattern: '^kimi-\\d{1,12}-\\d{1,9}(?:-late)?$',
-  description: 'e.g. kimi-1707654321-12345',
 };
 
 /** What the agent itself may do. In a chat it reaches the tasks of that chat. */
