@@ -73,6 +73,10 @@ export class AdmissionQueue {
     }
   }
 
+  get limits(): Limits {
+    return this.state.limits;
+  }
+
   /** @returns all it knows. */
   snapshot(): AdmissionState {
     return { ...this.state, queue: this.queue() };

@@ -144,7 +144,7 @@ export async function kimiLimiter(start: LimiterStart): Promise<void> {
     }
     for (const { task_id, round } of admission.refuse(newcomers.splice(0))) {
       asked.delete(task_id);
-      void tell(task_id, { round, state: 'refused', limit: admission.view(now).limits.queued });
+      void tell(task_id, { round, state: 'refused', limit: admission.limits.queued });
     }
     for (const request of asked.values()) {
       const { task_id, round } = request;
