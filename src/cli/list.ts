@@ -116,12 +116,14 @@ export async function newestTasks(client: Client, taskQueue: string, filter: Fil
   let tooShort = 0;
   for (let window of [...WINDOWS_MS.filter((ms) => ms < since), since]) {
     const isLast = window === since;
-    if (!isLast && (await countOf(window)) < limit) {
+    // The memo, where the chat stands, cannot be asked for: all of the window is read.
+    const isWhole = isLast && (chat !== undefined || window === Infinity);
+    const count = isWhole ? limit : await countOf(window);
+    if (!isLast && count < limit) {
       tooShort = window;
       continue;
     }
-    // The memo, where the chat stands, cannot be asked for: all of the window is read.
-    if (!chat && window !== Infinity) window = await shortened(countOf, tooShort, window, limit);
+    if (!chat) window = await shortened(countOf, tooShort, { window, count }, limit);
     const found = [];
     for await (const execution of client.workflow.list({ query: within(window) })) {
       const itsChat = chat && routeIn(execution);
@@ -141,11 +143,10 @@ export async function newestTasks(client: Client, taskQueue: string, filter: Fil
 async function shortened(
   countOf: (ms: number) => Promise<number>,
   tooShort: number,
-  enough: number,
+  enough: { window: number; count: number },
   limit: number,
 ): Promise<number> {
-  let [short, long] = [tooShort, enough];
-  let count = await countOf(long);
+  let [short, long, count] = [tooShort, enough.window, enough.count];
   while (count > limit * READ_MORE && long - short > CLOSEST_MS) {
     const middle = (short + long) / 2;
     const inHalf = await countOf(middle);
