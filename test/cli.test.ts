@@ -9,6 +9,7 @@ import type { ResultFile } from '../src/contract.ts';
 import { PACKAGE_ROOT } from '../src/paths.ts';
 import { runningStack } from '../src/stack/state.ts';
 import { cleanHome, cli, latest, launch, resultsOf, up } from './support/cli.ts';
+import { freePort } from './support/engine.ts';
 import { openWorld, serve, temporaryFolder, until } from './support/world.ts';
 
 /** What the children of a process were given, from /proc; `ps` shows the same. */
@@ -447,7 +448,8 @@ describe('bad input is one clear sentence and an exit code', () => {
     ['no key', ['dispatch', '-p', 'x'], 3, '沒有 KIMI_API_KEY'],
     ['no key for run', ['run', 'x'], 3, '沒有 KIMI_API_KEY'],
   ] as [string, string[], number, string, string?][])('%s', async (_name, args, code, sentence, input = huge) => {
-    const env = await cleanHome();
+    // Where nobody answers: a stack of this machine's user must not be given tasks.
+    const env = await cleanHome({ KIMI_TEMPORAL_PORT: String(await freePort()) });
     const ended = await cli(args, env, args.includes('-') ? input : '');
     expect(ended).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(sentence) });
     expect(ended.stderr).not.toMatch(/\n\s+at /);

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { request } from 'undici';
 import { describe, expect, inject, it } from 'vitest';
 import { PACKAGE_ROOT } from '../src/paths.ts';
+import { freePort } from './support/engine.ts';
 import { openWorld, temporaryFolder } from './support/world.ts';
 
 const run = promisify(execFile);
@@ -19,7 +20,8 @@ async function newcomer(): Promise<NodeJS.ProcessEnv> {
 describe('dispatch', () => {
   it('no API key: error', async () => {
     const dispatching = run(join(PACKAGE_ROOT, 'scripts/dispatch-kimi.sh'), ['-p', 'x', '-n', 'y'], {
-      env: await newcomer(),
+      // Where nobody answers: a stack of this machine's user must not be given tasks.
+      env: { ...(await newcomer()), KIMI_TEMPORAL_PORT: String(await freePort()) },
     });
     await expect(dispatching).rejects.toMatchObject({ code: 3, stderr: expect.stringContaining('KIMI_API_KEY') });
   });
