@@ -197,8 +197,22 @@ const SCENARIOS: Record<string, Scenario> = {
     relay: {},
     play: async (world) => await ended(world, `${LONG} break=cut after=90 breaks=1`),
   },
+  'woken-when-the-gateway-says': { play: async (world) => await ended(world, 'delay=0'), options: { wakeUrl: 'busy' } },
   'wake-refused': { play: async (world) => await ended(world, 'delay=0'), options: { wakeUrl: 'unauthorized' } },
 };
+
+/** What was recorded before revision 2 (contract.ts), and is done otherwise since: by its new name. */
+const SINCE_REVISION_2: Record<string, string> = {
+  'woken-at-once': 'answered-in-time',
+  'woken-at-the-second-try': 'wake-retried',
+  'wake-refused-at-once': 'wake-refused',
+  'deadline-told-at-once-then-answered-late': 'answered-late',
+  'late-answer-overtakes-the-second-try': 'late-answer-overtakes-the-news',
+  'cancelled-told-at-once-then-answered': 'cancelled-then-answered',
+  'acknowledged-by-the-agent-woken-at-once': 'acknowledged-by-the-agent',
+  'acknowledged-during-the-second-try': 'acknowledged-while-the-gateway-is-down',
+};
+for (const [name, before] of Object.entries(SINCE_REVISION_2)) SCENARIOS[name] = SCENARIOS[before] as Scenario;
 
 for (const [name, { options = {}, relay, play }] of Object.entries(SCENARIOS)) {
   it(name, async () => {
@@ -250,12 +264,13 @@ async function answer(world: World, started: { task_id: string }): Promise<void>
   await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(started.task_id));
 }
 
-/** A gateway that refuses: once (`flaky`), for now (`down`), or for good (`unauthorized`). */
+/** A gateway that refuses: once (`flaky`; `busy` says for how long), for now (`down`), or for good (`unauthorized`). */
 async function gateway(kind: string): Promise<string> {
   let calls = 0;
   return await serve((_request, response) => {
     calls += 1;
     const isDown = kind === 'down' || calls === 1;
+    if (kind === 'busy') response.setHeader('retry-after', '1');
     response.writeHead(kind === 'unauthorized' ? 401 : isDown ? 503 : 200).end('{}');
   });
 }

@@ -1,4 +1,4 @@
-import { constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { appendFileSync, constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { access, mkdir, open, opendir, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { lock } from 'proper-lockfile';
@@ -42,7 +42,10 @@ export class ResultStore {
     return tildePath(isLatest ? this.latestPath : this.resultPath(task_id));
   }
 
-  /** Holds an empty file for each result that is not acknowledged: what is new is found without reading the rest. */
+  /**
+   * Holds a file for each result that is not acknowledged: what is new is found without reading the rest. In it are the
+   * news that the gateway has taken.
+   */
   private get inboxPath(): string {
     return join(this.folder, '.unacknowledged');
   }
@@ -113,6 +116,20 @@ export class ResultStore {
       await rm(join(this.inboxPath, task_id), { force: true });
       return true;
     });
+  }
+
+  /**
+   * Notes that the gateway has taken news of a task, by name. At once, and without waiting for the disk: what is to be
+   * survived is the end of this process, a moment later.
+   */
+  noteWoken(task_id: string, news: string): void {
+    appendFileSync(join(this.inboxPath, checked(task_id)), `${news}\n`);
+  }
+
+  /** @returns whether the gateway has taken news that are not acknowledged yet. */
+  async wasWoken(task_id: string, news: string): Promise<boolean> {
+    const noted = await readFile(join(this.inboxPath, checked(task_id)), 'utf8').catch(() => '');
+    return noted.split('\n').includes(news);
   }
 
   /**
@@ -269,7 +286,7 @@ function asResult(content: string): ResultFile | undefined {
   }
 }
 
-/** Leaves an empty file, for good. */
+/** Leaves a file there, for good. */
 async function putInto(folder: string, name: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   await (await open(join(folder, name), 'a')).close();

@@ -332,6 +332,33 @@ describe('a cancelled task', () => {
 });
 
 describe('the wake', () => {
+  it('goes with the workflow task that saves the result: three in all', async () => {
+    const world = await openWorld();
+    const started = await world.start('x');
+    await world.handle(started).result();
+    const { historyEvents: events } = await historyOf(world, started);
+    expect(events.filter(({ workflowTaskCompletedEventAttributes: task }) => task)).toHaveLength(3);
+    const activities = events.flatMap(({ activityTaskScheduledEventAttributes: activity }) => activity ?? []);
+    expect(activities.map(({ activityType }) => activityType?.name)).toEqual(['dispatch']);
+    expect(events).toHaveLength(25);
+  });
+
+  it('is not asked for again sooner than the gateway says', async () => {
+    const keys: string[] = [];
+    const wakeUrl = await serve((incoming, response) => {
+      keys.push(String(incoming.headers['idempotency-key']));
+      if (keys.length > 1) response.end('{"ok":true}');
+      else response.writeHead(429, { 'retry-after': '2' }).end();
+    });
+    const world = await openWorld({ wakeUrl });
+    const started = await world.start('x');
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
+    expect(keys).toEqual([started.task_id, started.task_id]);
+    const { historyEvents } = await historyOf(world, started);
+    const timers = historyEvents.flatMap(({ timerStartedEventAttributes: timer }) => timer ?? []);
+    expect(timers.map(({ startToFireTimeout }) => Number(startToFireTimeout?.seconds))).toEqual([120, 2]);
+  });
+
   it('is tried again while the gateway is down, and the Web UI shows why', async () => {
     let up = false;
     const wakes: string[] = [];

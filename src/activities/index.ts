@@ -19,7 +19,10 @@ import type { ResultStore } from '../results.ts';
 /** What the activities reach the world with. */
 export interface ActivityDependencies {
   kimi: Pick<KimiClient, 'dispatch' | 'costOf'>;
-  results: Pick<ResultStore, 'recordPending' | 'persist' | 'acknowledge' | 'read' | 'resultPath' | 'pathToShow'>;
+  results: Pick<
+    ResultStore,
+    'recordPending' | 'persist' | 'acknowledge' | 'read' | 'noteWoken' | 'wasWoken' | 'resultPath' | 'pathToShow'
+  >;
   gateway: Pick<Gateway, 'wake'>;
   /** How the gateway's plugin is to tell the user; absent where the gateway itself is woken. */
   reply?: PluginWake['reply'] | undefined;
@@ -43,6 +46,16 @@ export function createActivities({
   log = pino({ level: 'silent' }),
 }: ActivityDependencies): Activities {
   const metrics = workerMetrics(meter);
+
+  /** A disk that is full does not make a wake fail that the gateway has taken. */
+  function noteWoken(task_id: string, news: string): void {
+    try {
+      results.noteWoken(task_id, news);
+    } catch (error) {
+      log.warn({ task_id, err: error }, 'that the agent was woken could not be noted');
+    }
+  }
+
   return {
     async dispatch(task) {
       const { task_id, model } = task;
@@ -83,13 +96,17 @@ export function createActivities({
         metrics.wake('acknowledged');
         return 'acknowledged';
       }
+      const news = key ?? task_id;
+      // Taken, and then the process ended before the engine knew.
+      if (await results.wasWoken(task_id, news)) return 'woken';
       const wake = reply
         ? pluginWake(reply, text, task_id, told, result, await results.pathToShow(task_id))
         : { text, mode: 'now' as const };
       const { cancellationSignal } = Context.current();
       return await beating(async () => {
         try {
-          await gateway.wake(wake, key ?? task_id, cancellationSignal);
+          await gateway.wake(wake, news, cancellationSignal);
+          noteWoken(task_id, news);
           metrics.wake('woken');
           log.info({ task_id }, 'agent woken');
           return 'woken' as const;
@@ -151,7 +168,7 @@ function wakeFailure(error: GatewayError): ApplicationFailure {
     message: error.message,
     type: error.retryable ? FAILURE.wakeFailed : FAILURE.wakeRefused,
     nonRetryable: !error.retryable,
-    details: [error.type],
+    details: error.retryAfterMs === undefined ? [error.type] : [error.type, error.retryAfterMs],
     ...(error.retryAfterMs !== undefined && { nextRetryDelay: error.retryAfterMs }),
   });
 }

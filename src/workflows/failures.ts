@@ -14,7 +14,7 @@ export interface DispatchFailure {
 
 /** Reads how a dispatch activity failed. */
 export function readDispatchFailure(failure: unknown): DispatchFailure {
-  const cause = failure instanceof ActivityFailure ? failure.cause : failure;
+  const cause = causeOf(failure);
   if (cause instanceof ApplicationFailure) {
     const [, retry_after_ms] = cause.details ?? [];
     return {
@@ -36,11 +36,25 @@ export function readDispatchFailure(failure: unknown): DispatchFailure {
   return { error: { type: 'outcome_unknown', message }, mayHaveArrived: true, wasSent: true };
 }
 
-/** Reads why an activity gave up. */
-export function readFailure(failure: ActivityFailure): TaskError {
-  const { cause } = failure;
+/** @returns why an activity gave up; `undefined` for what else may be thrown: a cancellation, or a fault of the workflow's own. */
+export function readFailure(failure: unknown): TaskError | undefined {
+  const cause = causeOf(failure);
   if (cause instanceof ApplicationFailure) return taskError(cause);
-  return { type: 'timed_out', message: cause?.message ?? failure.message };
+  return cause instanceof TimeoutFailure ? { type: 'timed_out', message: cause.message } : undefined;
+}
+
+/** @returns how long a gateway that was not woken wants to be left alone, in milliseconds; `undefined` where asking again is no use. */
+export function readWakeRetry(failure: unknown): number | undefined {
+  const cause = causeOf(failure);
+  if (cause instanceof TimeoutFailure) return 0;
+  if (!(cause instanceof ApplicationFailure) || cause.nonRetryable) return undefined;
+  const [, retry_after_ms] = cause.details ?? [];
+  return typeof retry_after_ms === 'number' ? retry_after_ms : 0;
+}
+
+/** A local activity's failure comes as it is, that of an activity inside of another. */
+function causeOf(failure: unknown): unknown {
+  return failure instanceof ActivityFailure ? failure.cause : failure;
 }
 
 /** Activities put the word for what happened into the first detail. */

@@ -58,9 +58,10 @@ export async function kimiRelay(request: RelayRequest): Promise<RelaySummary> {
       } catch (error) {
         if (isCancellation(error))
           return relayFailure(request, { type: 'cancelled', message: 'the task was cancelled' });
-        if (!(error instanceof ActivityFailure)) throw error;
+        const gaveUp = readFailure(error);
+        if (!(error instanceof ActivityFailure) || !gaveUp) throw error;
         why = interruptionOf(error);
-        if (why === undefined) return relayFailure(request, readFailure(error));
+        if (why === undefined) return relayFailure(request, gaveUp);
         interruptions += 1;
         metrics.interrupted();
       }

@@ -1,5 +1,4 @@
 import {
-  ActivityFailure,
   allHandlersFinished,
   ApplicationFailure,
   CancellationScope,
@@ -50,7 +49,7 @@ import { taskMetrics } from '../metrics/meter.ts';
 import { textFor } from '../text/index.ts';
 import { Clock } from './clock.ts';
 import { currentDetails } from './details.ts';
-import { readDispatchFailure, readFailure, type DispatchFailure } from './failures.ts';
+import { readDispatchFailure, readFailure, readWakeRetry, type DispatchFailure } from './failures.ts';
 import { leaseFor } from './lease.ts';
 import { SENDING } from './sending.ts';
 
@@ -83,9 +82,17 @@ const { dispatch } = proxyActivities<Pick<TaskActivities, 'dispatch'>>({
   ...SENDING,
 });
 
+const WAKE_TIMEOUT = '15s';
+
+/** Nearly always the gateway answers within milliseconds: an activity's round trip through the engine costs more. */
+const { wake: wakeAtOnce } = proxyLocalActivities<Pick<TaskActivities, 'wake'>>({
+  startToCloseTimeout: WAKE_TIMEOUT,
+  retry: { maximumAttempts: 1 },
+});
+
 /** A gateway may be down for days; the agent is woken when it is back. */
 const { wake } = proxyActivities<Pick<TaskActivities, 'wake'>>({
-  startToCloseTimeout: '15s',
+  startToCloseTimeout: WAKE_TIMEOUT,
   heartbeatTimeout: '3s',
   scheduleToCloseTimeout: '7d',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '5m' },
@@ -381,8 +388,9 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       }
       view.wake_error = { type: 'not_acknowledged', message: text.error.notAcknowledged };
     } catch (error) {
-      if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error;
-      view.wake_error = readFailure(error);
+      const gaveUp = readFailure(error);
+      if (!gaveUp) throw error;
+      view.wake_error = gaveUp;
     }
   }
 
@@ -391,8 +399,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     enter('waking');
     const line = text.wake[view.state as Outcome](task_name, news);
     const told = { lang: task.lang, ...(task.route && { route: task.route }) };
-    const woken = async () =>
-      await wake.executeWithOptions({ summary: text.activity.wake }, [task_id, line, key, told]);
+    const woken = async () => await askGateway(task_id, line, key, told);
     if (!canInterrupt) {
       if ((await woken()) === 'woken') markAsWoken();
       return;
@@ -402,6 +409,20 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     if (said === 'woken') markAsWoken();
     if (view.acknowledged) waking.cancel();
     else if (said === 'acknowledged') await markAsTold();
+  }
+
+  async function askGateway(...wakeOf: Parameters<TaskActivities['wake']>): ReturnType<TaskActivities['wake']> {
+    const summary = { summary: text.activity.wake };
+    if (task.revision !== undefined) {
+      try {
+        return await wakeAtOnce.executeWithOptions(summary, wakeOf);
+      } catch (error) {
+        const again = readWakeRetry(error);
+        if (again === undefined) throw error;
+        if (again > 0) await sleep(again);
+      }
+    }
+    return await wake.executeWithOptions(summary, wakeOf);
   }
 
   function markAsWoken(): void {
