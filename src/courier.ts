@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import type { Callback } from './contract.ts';
+import { STATUS_QUERY, type Callback } from './contract.ts';
 import { writeDeadLetter } from './dead-letters.ts';
 import { deliver, engineAnswers, EngineUnavailable, Undeliverable, type Delivered } from './delivery.ts';
 import { countDeadLetter } from './metrics/webhook.ts';
@@ -13,6 +13,8 @@ export interface CourierOptions {
   /** Folder for callbacks that nothing will take. */
   deadLetters: string;
   log: Logger;
+  /** How long a worker is waited for, in milliseconds; 1000 if not given. */
+  paceMs?: number | undefined;
 }
 
 /** What the webhook's `/readyz` says. */
@@ -30,6 +32,9 @@ const DIRECT_AT_ONCE = 16;
 
 /** How many tasks are served from the journal at once: few, since in a flood accepting comes first. */
 const CARRIED_AT_ONCE = 8;
+
+/** How long no worker is waited for where one did not answer in time, in milliseconds. */
+const UNPACED_MS = 10_000;
 
 /** How many entries are looked at together. */
 const GROUP = 256;
@@ -58,6 +63,8 @@ const GIVE_UP_MS = 86_400_000;
  */
 export class Courier {
   private underWay = 0;
+  /** Until when nobody waits for the worker. */
+  private unpacedUntil = 0;
   /** Entries whose trouble is in the log already. */
   private readonly told = new Set<string>();
   private readonly stopping = new AbortController();
@@ -205,6 +212,25 @@ export class Courier {
     }
     await journal.remove(key);
     this.told.delete(String(key));
+    if (entry) await this.untilTaken(entry.task_id);
+  }
+
+  /**
+   * Waits until the worker has taken a callback: a query is answered after what came before it. The engine takes callbacks
+   * several times as fast as a worker does, and one that lies there for over 2 s (temporal-worker.ts) costs the worker a
+   * replay. Where there is no worker, or it is too slow, the engine keeps what comes.
+   */
+  private async untilTaken(task_id: string): Promise<void> {
+    const { client, paceMs = 1_000 } = this.options;
+    if (Date.now() < this.unpacedUntil) return;
+    try {
+      await client.connection.withDeadline(
+        Date.now() + paceMs,
+        async () => await client.workflow.getHandle(task_id).query(STATUS_QUERY),
+      );
+    } catch {
+      this.unpacedUntil = Date.now() + UNPACED_MS;
+    }
   }
 
   /** Makes a dead letter of what nothing will take. @throws the error itself where there is still hope. */

@@ -356,6 +356,37 @@ describe('while the engine', () => {
   });
 });
 
+describe('callbacks in the journal', () => {
+  /** Twenty of them, for tasks that no worker has taken yet, and how many of them the engine has. */
+  async function twenty(paceMs?: number) {
+    const world = await openWorld({ worker: false });
+    const folder = await temporaryFolder();
+    const journal = await open(join(folder, 'journal'));
+    const tasks = await Promise.all(Array.from({ length: 20 }, async () => await world.start('x', {}, 0)));
+    for (const { task_id } of tasks) await journal.append(callbackFor(task_id));
+    await journal.close();
+    const courier = await openCourier(world.client, { folder, paceMs });
+    const delivered = async () => {
+      const signals = await Promise.all(tasks.map(async ({ task_id }) => await signalsOf(world, task_id)));
+      return signals.flat().length;
+    };
+    return { courier, delivered };
+  }
+
+  it('come to the engine as fast as a worker takes them, eight at once', async () => {
+    const { courier, delivered } = await twenty(10_000);
+    await until(async () => (await delivered()) === 8);
+    await until(async () => (await courier.status()).journal?.entries === 12);
+    expect(await delivered()).toBe(8);
+  });
+
+  it('come to the engine all the same where there is no worker', async () => {
+    const { courier, delivered } = await twenty(100);
+    await until(async () => (await courier.status()).journal?.entries === 0);
+    expect(await delivered()).toBe(20);
+  });
+});
+
 it('in quiet times the journal is not written to', async () => {
   const world = await openWorld();
   const { url, home } = await openWebhook();

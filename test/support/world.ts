@@ -175,17 +175,21 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
 
 export const UNLIMITED: Limits = { per_minute: 0, concurrent: 0, queued: 0 };
 /** A courier with a journal of its own; it stops when the test has finished. */
-export async function openCourier(engine: Client, { folder, maxBytes = 2 ** 30 }: JournalPlace = {}): Promise<Courier> {
+export async function openCourier(
+  engine: Client,
+  { folder, maxBytes = 2 ** 30, paceMs }: CourierPlace = {},
+): Promise<Courier> {
   const home = folder ?? (await temporaryFolder());
   const journal = new Journal(join(home, 'journal'), maxBytes);
-  const courier = new Courier({ client: engine, journal, deadLetters: deadLettersFolder(home), log: silent });
+  const courier = new Courier({ client: engine, journal, deadLetters: deadLettersFolder(home), log: silent, paceMs });
   onTestFinished(async () => await courier.stop());
   return courier;
 }
 
-interface JournalPlace {
+interface CourierPlace {
   folder?: string;
   maxBytes?: number;
+  paceMs?: number;
 }
 
 /** What tests ask for unless they say otherwise. */
