@@ -4,10 +4,11 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { basename, join } from 'node:path';
+import { check } from 'proper-lockfile';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import type { ResultFile } from '../src/contract.ts';
-import { PACKAGE_ROOT } from '../src/paths.ts';
-import { runningStack } from '../src/stack/state.ts';
+import { DIST, PACKAGE_ROOT } from '../src/paths.ts';
+import type { StackState } from '../src/stack/state.ts';
 import { cleanHome, cli, latest, launch, resultsOf, up } from './support/cli.ts';
 import { freePort } from './support/engine.ts';
 import { openWorld, serve, temporaryFolder, until } from './support/world.ts';
@@ -284,16 +285,40 @@ describe('up', () => {
     expect((await next.stop()).code).toBe(0);
   });
 
-  it('that was paused, as a machine that slept, is found again', async () => {
+  it('that was paused, as a machine that slept, is still there', async () => {
     const env = await cleanHome();
     const stack = await up(env, '--simulate');
     const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
     stack.child.kill('SIGSTOP');
-    await until(async () => (await runningStack(home)) === undefined);
-    stack.child.kill('SIGCONT');
-    await until(async () => (await runningStack(home)) !== undefined);
+    // Nobody has touched its lock for so long that another could take it.
+    await until(async () => !(await check(home, { lockfilePath: join(home, 'stack.lock'), stale: 3_000 })));
     const again = await cli(['up', '--simulate'], env);
     expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('已在執行') });
+    expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
+    stack.child.kill('SIGCONT');
+    expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n' });
+  });
+
+  it('that was killed is waited for by the next, though nobody buries it, and by down', async () => {
+    const env = await cleanHome({ KIMI_TEMPORAL_PORT: String(await freePort()), KIMI_UI_PORT: '0' });
+    const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+    // A shell that never looks after its child: killed, it stays in the list of processes.
+    const script = `"$1" "$2" up --simulate & exec sleep 600`;
+    const shell = launch(['-c', script, 'sh', process.execPath, join(DIST, 'kimi-dispatch.js')], env, 'sh');
+    await until(() => shell.said.stdout.includes('Ctrl-C'));
+    const { pid } = JSON.parse(await readFile(join(home, 'stack.json'), 'utf8')) as StackState;
+    process.kill(pid, 'SIGKILL');
+    const next = await up(env, '--simulate');
+    expect(next.said.stderr).toContain('等上次執行留下的程序結束');
+    expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
+
+    next.child.kill('SIGKILL');
+    await next.ended;
+    expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n' });
+    for (const url of [`http://${next.state.temporal_address}`, next.state.webhook_url]) {
+      await expect(fetch(url)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
+    }
+    expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '沒有服務在執行。\n' });
   });
 
   it('with the relay in front of the simulated Kimi shows how far an answer is', async () => {

