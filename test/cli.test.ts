@@ -285,6 +285,19 @@ describe('up', () => {
     expect((await next.stop()).code).toBe(0);
   });
 
+  it('whose engine broke starts it again, and meanwhile says to wait', async () => {
+    const env = await cleanHome();
+    const { state } = await up(env, '--simulate');
+    const [engine] = state.children;
+    // With its guard: the group has the guard's number.
+    process.kill(-(engine?.pid ?? 0), 'SIGKILL');
+    expect(await cli(['dispatch', '-p', 'x'], env)).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining('請稍後再試'),
+    });
+    await until(async () => (await cli(['dispatch', '-p', 'x'], env)).code === 0);
+  });
+
   it('that was paused, as a machine that slept, is still there', async () => {
     const env = await cleanHome();
     const stack = await up(env, '--simulate');
@@ -486,6 +499,28 @@ describe('bad input is one clear sentence and an exit code', () => {
     const noServer = await cleanHome({ TEMPORAL_CLI_PATH: '/nowhere/temporal' });
     const detached = await cli(['up', '--detach', '--simulate'], noServer);
     expect(detached).toMatchObject({ code: 3, stderr: expect.stringContaining('無法在背景啟動') });
+  });
+
+  it('no stack of one’s own: a stranger’s engine is not talked to unless it is named', async () => {
+    const env = await cleanHome({ KIMI_API_KEY: 'sk-for-nobody-else' });
+    const sentence = '沒有從 ~/.local/share/kimi-dispatch 啟動的服務';
+    for (const args of [['dispatch', '-p', 'x'], ['list'], ['status', 'kimi-1-1']]) {
+      expect(await cli(args, env)).toMatchObject({ code: 5, stdout: '', stderr: expect.stringContaining(sentence) });
+    }
+    const doctor = await cli(['doctor'], env);
+    expect(doctor).toMatchObject({ code: 3, stdout: expect.stringContaining(sentence) });
+    expect(doctor.stdout).not.toMatch(/webhook (?:在線|沒有回應)/);
+
+    const address = inject('engine');
+    const profile = join(await temporaryFolder(), 'temporal.toml');
+    await writeFile(profile, `[profile.default]\naddress = "${address}"\n`);
+    for (const named of [
+      { TEMPORAL_ADDRESS: address },
+      { TEMPORAL_CONFIG_FILE: profile },
+      { KIMI_TEMPORAL_PORT: new URL(`tcp://${address}`).port },
+    ] as Record<string, string>[]) {
+      expect(await cli(['status', 'kimi-1-1'], { ...env, ...named })).toMatchObject({ code: 4 });
+    }
   });
 
   it('no server', async () => {

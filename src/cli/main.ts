@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { ConfigError, langOf, loadEnvFiles } from '../config.ts';
 import { ServiceError } from '../errors.ts';
-import { PACKAGE_ROOT } from '../paths.ts';
+import { PACKAGE_ROOT, tildePath } from '../paths.ts';
 import { NoTemporalCli } from '../stack/temporal-cli.ts';
 import { EngineUnreachable } from '../temporal.ts';
 import { ackCommand } from './ack.ts';
 import { cancelCommand } from './cancel.ts';
 import { addCompletion } from './completion.ts';
+import { EngineAway, NothingRuns } from './context.ts';
 import { dispatchCommand } from './dispatch.ts';
 import { doctorCommand } from './doctor.ts';
 import { downCommand } from './down.ts';
@@ -101,12 +102,16 @@ function sentenceFor(error: unknown, say: CliText): { exit: Exit; message: strin
     if (cause instanceof ServiceError) return { exit: EXIT.config, message: cause.message };
   }
   if (error instanceof NoTemporalCli) return { exit: EXIT.config, message: say.noTemporalCli(error.tried) };
-  if (error instanceof EngineUnreachable) {
-    const { address, why } = error;
-    return { exit: EXIT.engine, message: why === undefined ? say.noEngine(address) : say.engineRefuses(address, why) };
-  }
+  if (error instanceof EngineUnreachable) return { exit: EXIT.engine, message: engineSentence(error, say) };
   const { code, path } = error as NodeJS.ErrnoException;
   if (code !== undefined && path !== undefined) return { exit: EXIT.config, message: say.notUsable(path, code) };
   if (process.env['KIMI_LOG_LEVEL'] === 'debug') console.error(error);
   return { exit: EXIT.unexpected, message: say.unexpected((error as Error).message) };
+}
+
+function engineSentence(error: EngineUnreachable, say: CliText): string {
+  const { address, why } = error;
+  if (error instanceof NothingRuns) return say.nothingRuns(tildePath(error.home));
+  if (error instanceof EngineAway) return say.engineAway(address);
+  return why === undefined ? say.noEngine(address) : say.engineRefuses(address, why);
 }

@@ -118,6 +118,10 @@ export const en: CliText = {
     'There is no KIMI_API_KEY, so nothing was dispatched. Set KIMI_API_KEY=sk-… in the environment or in .env, or try the simulated Kimi: kimi-dispatch run --simulate.',
   otherPayloadKeys: (ids) =>
     `KIMI_PAYLOAD_KEYS here does not fit the running stack, whose keys are: ${ids || 'none'}; so nothing was done. Set the same in the environment or in .env.`,
+  nothingRuns: (home) =>
+    `Nothing runs from ${home}, so nothing was done. Run kimi-dispatch up --detach first; if a Temporal server elsewhere is meant, set TEMPORAL_ADDRESS, e.g. TEMPORAL_ADDRESS=127.0.0.1:7233.`,
+  engineAway: (address) =>
+    `Kimi Dispatch is running, but its Temporal server does not answer at ${address} just now, so nothing was done. Try again in a moment; kimi-dispatch doctor says more.`,
   noEngine: (address) =>
     `No Temporal server answers at ${address}, so nothing was done. Run kimi-dispatch up --detach first, or point TEMPORAL_ADDRESS to the right place.`,
   engineRefuses: (address, why) => `The Temporal server at ${address} cannot be used, so nothing was done: ${why}.`,
@@ -314,6 +318,10 @@ export const en: CliText = {
     resultsBad: (folder, why) =>
       `cannot write to the results folder ${folder} (${why}); choose another with KIMI_RESULTS_DIR`,
     engine: (address, version) => `Temporal ${version}: ${address}`,
+    nothingRuns: (home) =>
+      `nothing runs from ${home}; run kimi-dispatch up --detach, or set TEMPORAL_ADDRESS where a Temporal server elsewhere is meant`,
+    engineAway: (address) =>
+      `the running stack’s Temporal server does not answer at ${address}; try again in a moment, and look at kimi-dispatch logs temporal if it stays so`,
     engineBad: (address) => `no Temporal server at ${address}; run kimi-dispatch up --detach`,
     attributes: 'the search attributes are registered',
     attributesBad: (names) => `the search attributes ${names} are missing; starting a worker registers them`,

@@ -115,6 +115,10 @@ export const zhTW = {
     '沒有 KIMI_API_KEY，無法派發。請在環境或 .env 設定 KIMI_API_KEY=sk-…，或用模擬的 Kimi 試試看：kimi-dispatch run --simulate。',
   otherPayloadKeys: (ids: string) =>
     `這裡的 KIMI_PAYLOAD_KEYS 與執行中的服務不合，服務的金鑰是：${ids || '沒有'}；所以什麼都沒做。請在環境或 .env 設定相同的金鑰。`,
+  nothingRuns: (home: string) =>
+    `沒有從 ${home} 啟動的服務，什麼都沒有做。請先執行 kimi-dispatch up --detach；要用別處的 Temporal 伺服器時，設定 TEMPORAL_ADDRESS，例如 TEMPORAL_ADDRESS=127.0.0.1:7233。`,
+  engineAway: (address: string) =>
+    `Kimi Dispatch 在執行，但它位於 ${address} 的 Temporal 伺服器此刻沒有回應，什麼都沒有做。請稍後再試；kimi-dispatch doctor 會說明更多。`,
   noEngine: (address: string) =>
     `連不上位於 ${address} 的 Temporal 伺服器，什麼都沒有做。請先執行 kimi-dispatch up --detach，或把 TEMPORAL_ADDRESS 指向正確的位址。`,
   engineRefuses: (address: string, why: string) => `無法使用位於 ${address} 的 Temporal 伺服器，什麼都沒有做：${why}。`,
@@ -303,6 +307,10 @@ export const zhTW = {
     results: (folder: string) => `結果資料夾可以寫入：${folder}`,
     resultsBad: (folder: string, why: string) => `結果資料夾 ${folder} 不能寫入（${why}）；用 KIMI_RESULTS_DIR 換一個`,
     engine: (address: string, version: string) => `Temporal ${version}：${address}`,
+    nothingRuns: (home: string) =>
+      `沒有從 ${home} 啟動的服務；執行 kimi-dispatch up --detach，要用別處的 Temporal 伺服器時設定 TEMPORAL_ADDRESS`,
+    engineAway: (address: string) =>
+      `執行中的服務的 Temporal 伺服器（${address}）沒有回應；稍後再試，一直如此時看 kimi-dispatch logs temporal`,
     engineBad: (address: string) => `連不上 Temporal（${address}）；執行 kimi-dispatch up --detach`,
     attributes: '搜尋屬性已登錄',
     attributesBad: (names: string) => `缺少搜尋屬性 ${names}；啟動 worker 會登錄它們`,
