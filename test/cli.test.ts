@@ -7,6 +7,7 @@ import { basename, join } from 'node:path';
 import { check } from 'proper-lockfile';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import type { ResultFile } from '../src/contract.ts';
+import { RETIRED } from '../src/kimi/models.ts';
 import { DIST, PACKAGE_ROOT } from '../src/paths.ts';
 import type { StackState } from '../src/stack/state.ts';
 import { cleanHome, cli, latest, launch, resultsOf, up } from './support/cli.ts';
@@ -523,6 +524,22 @@ describe('bad input is one clear sentence and an exit code', () => {
     }
   });
 
+  it('a standard output that takes nothing: a task that is started is told of by 0, so that nobody starts it again', async () => {
+    const env = await cleanHome({ TEMPORAL_ADDRESS: inject('engine'), KIMI_TASK_QUEUE: `cli-${crypto.randomUUID()}` });
+    const program = ['sh', process.execPath, join(DIST, 'kimi-dispatch.js')];
+    const full = async (...args: string[]) =>
+      await launch(['-c', '"$@" > /dev/full', ...program, ...args], env, 'sh').ended;
+    expect(await full('dispatch', '-p', 'x', '--json')).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('任務已經派發，但標準輸出寫不進去（ENOSPC）'),
+    });
+    expect(await full('list')).toMatchObject({ code: 1, stderr: expect.stringContaining('寫不進去（ENOSPC）') });
+
+    const closed = launch(['dispatch', '-p', 'x'], env);
+    closed.child.stdout.destroy();
+    expect(await closed.ended).toMatchObject({ code: 0, stderr: expect.stringMatching(/任務編號.*（EPIPE）/s) });
+  });
+
   it('no server', async () => {
     const env = await cleanHome({ TEMPORAL_ADDRESS: '127.0.0.1:1', KIMI_API_KEY: 'sk-x' });
     const ended = await cli(['dispatch', '-p', 'x'], env);
@@ -568,6 +585,12 @@ describe('bad input is one clear sentence and an exit code', () => {
     expect(ended).toMatchObject({ code: 3, stderr: expect.stringContaining('不會回呼') });
     expect(ended.stderr + ended.stdout).not.toContain('sk-never-sent');
   });
+});
+
+it('help names no model that is retired', async () => {
+  const { stdout } = await cli(['dispatch', '--help'], await cleanHome());
+  expect(stdout).toContain('--model kimi-');
+  for (const model of RETIRED.models) expect(stdout).not.toContain(`--model ${model}`);
 });
 
 describe('the shims', () => {

@@ -25,6 +25,7 @@ import { reportCommand } from './report.ts';
 import { resultCommand } from './result.ts';
 import { runCommand } from './run.ts';
 import { setupCommand } from './setup.ts';
+import { watchStandardOutput } from './standard-output.ts';
 import { statusCommand } from './status.ts';
 import { cliText, type CliText } from './text/index.ts';
 import { upCommand } from './up.ts';
@@ -54,11 +55,8 @@ const COMMANDS = [
 
 /** Runs `kimi-dispatch`. Every error ends as a sentence on standard error and an exit status. */
 export async function main(argv: string[]): Promise<void> {
-  // Who reads has read enough, as `head` does.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) =>
-    process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.unexpected),
-  );
   let say = cliText(langOf());
+  watchStandardOutput(() => say);
   try {
     loadEnvFiles();
     say = cliText(langOf());

@@ -150,6 +150,11 @@ export const en: CliText = {
   notUsable: (path, why) =>
     `${path} cannot be used (${why}). Check its permissions, or choose another place with KIMI_HOME, KIMI_CACHE or KIMI_RESULTS_DIR.`,
   unexpected: (message) => `An unexpected error: ${message}. KIMI_LOG_LEVEL=debug shows the details.`,
+  notPrinted: {
+    started: (why) => `The task is started, but standard output does not take what is said of it (${why}).`,
+    lost: (why) =>
+      `Standard output does not take what is printed (${why}), so some of it is missing. Print it elsewhere.`,
+  },
   interrupted: (id) => `Stopped waiting. Task ${id} is kept by the engine and goes on when the services run again.`,
   dispatched: (name) => `✅ Kimi task dispatched: ${name}\nYou will be told when it is done!`,
   taskId: (id) => `Task id: ${id}`,

@@ -146,6 +146,10 @@ export const zhTW = {
   notUsable: (path: string, why: string) =>
     `${path} 不能使用（${why}）。請檢查它的權限，或用 KIMI_HOME、KIMI_CACHE、KIMI_RESULTS_DIR 換一個位置。`,
   unexpected: (message: string) => `發生意外的錯誤：${message}。設定 KIMI_LOG_LEVEL=debug 再試一次可看到細節。`,
+  notPrinted: {
+    started: (why: string) => `任務已經派發，但標準輸出寫不進去（${why}），這裡說的沒有全部印出。`,
+    lost: (why: string) => `標準輸出寫不進去（${why}），印出的不完整。請換個地方輸出。`,
+  },
   interrupted: (id: string) => `已停止等待。任務 ${id} 仍在引擎裡，服務再啟動時會接著做。`,
   dispatched: (name: string) => `✅ Kimi 任務已派發：${name}\n完成後會自動通知你！`,
   taskId: (id: string) => `任務編號：${id}`,
