@@ -436,11 +436,14 @@ describe('bad input is one clear sentence and an exit code', () => {
     ['no prompt', ['dispatch'], 2, '沒有內容可以交給 Kimi'],
     ['an empty prompt', ['dispatch', '-p', '  '], 2, '沒有內容可以交給 Kimi'],
     ['a prompt too long', ['dispatch', '-p', '-'], 2, '上限是 1048576'],
+    ['a file without an end', ['dispatch', '-f', '/dev/zero'], 2, '/dev/zero 太長了，上限是 1048576'],
+    ['an attachment without an end', ['dispatch', '-p', 'x', '--attach', '/dev/zero'], 2, '/dev/zero 太長了'],
+    ['a schema without an end', ['dispatch', '-p', 'x', '--json-schema', '/dev/zero'], 2, '/dev/zero 太長了'],
     ['two prompts', ['dispatch', '-p', 'x', '--message', 'kimi: x'], 2, '只能選一個來源'],
     ['two prompts for run', ['run', 'x', '-p', 'y'], 2, '只能選一個來源'],
     ['a message without a trigger', ['dispatch', '--message', 'hello'], 2, '不是 Kimi 任務'],
     ['a file that is not there', ['dispatch', '-f', 'nowhere.md'], 2, '讀不到 nowhere.md'],
-    ['a file that is no text', ['dispatch', '-f', process.execPath], 2, '不是 UTF-8 的文字檔'],
+    ['a file that is no text', ['dispatch', '-f', '/bin/sh'], 2, '不是 UTF-8 的文字檔'],
     ['bytes that are no text on standard input', ['dispatch', '-p', '-'], 2, '不是 UTF-8 的文字檔', '\0'],
     ['an empty model', ['dispatch', '-p', 'x', '-m', ''], 2, '模型名稱不能是空的'],
     ['a temperature that is none', ['dispatch', '-p', 'x', '--temperature', 'warm'], 2, '0 到 2 的數字'],
@@ -449,14 +452,9 @@ describe('bad input is one clear sentence and an exit code', () => {
     ['half a token', ['run', 'x', '--max-tokens', '1.5'], 2, '1 到 9999999'],
     ['a way to think that is none', ['dispatch', '-p', 'x', '--thinking', 'A lot'], 2, '要是 on、off'],
     ['a system prompt that is not there', ['dispatch', '-p', 'x', '--system', 'nowhere.md'], 2, '讀不到 nowhere.md'],
-    [
-      'a system prompt that is no text',
-      ['dispatch', '-p', 'x', '--system', process.execPath],
-      2,
-      '不是 UTF-8 的文字檔',
-    ],
+    ['a system prompt that is no text', ['dispatch', '-p', 'x', '--system', '/bin/sh'], 2, '不是 UTF-8 的文字檔'],
     ['an attachment that is not there', ['dispatch', '-p', 'x', '--attach', 'nowhere.png'], 2, '讀不到 nowhere.png'],
-    ['an attachment Kimi cannot read', ['dispatch', '-p', 'x', '--attach', process.execPath], 2, '不能附上'],
+    ['an attachment Kimi cannot read', ['dispatch', '-p', 'x', '--attach', '/bin/sh'], 2, '不能附上'],
     ['a schema that is not there', ['dispatch', '-p', 'x', '--json-schema', 'nowhere.json'], 2, '讀不到 nowhere.json'],
     [
       'a schema that is none',
@@ -482,7 +480,8 @@ describe('bad input is one clear sentence and an exit code', () => {
     ['a name with a control character', ['dispatch', '-p', 'x', '-n', 'a\u0007b'], 2, '任務名稱只能有'],
     ['a bad timeout', ['dispatch', '-p', 'x', '--timeout', 'soon'], 2, '例如 120s'],
     ['a task id that is not ours', ['status', '../../etc/passwd'], 2, '不是任務編號'],
-    ['a result nobody has', ['result', 'kimi-1-1'], 4, '沒有任務 kimi-1-1'],
+    ['a result nobody can tell of', ['result', 'kimi-1-1'], 5, '連不上'],
+    ['news nobody can tell of', ['ack', 'kimi-1-1'], 5, '連不上'],
     ['no result at all', ['result'], 9, '還沒有任何結果'],
     ['no key', ['dispatch', '-p', 'x'], 3, '沒有 KIMI_API_KEY'],
     ['no key for run', ['run', 'x'], 3, '沒有 KIMI_API_KEY'],
@@ -492,6 +491,15 @@ describe('bad input is one clear sentence and an exit code', () => {
     const ended = await cli(args, env, args.includes('-') ? input : '');
     expect(ended).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(sentence) });
     expect(ended.stderr).not.toMatch(/\n\s+at /);
+  });
+
+  it('a standard input without an end', async () => {
+    const endless = launch(
+      ['-c', 'yes | "$0" "$@"', process.execPath, join(DIST, 'kimi-dispatch.js'), 'dispatch', '-p', '-'],
+      await cleanHome(),
+      'sh',
+    );
+    expect(await endless.ended).toMatchObject({ code: 2, stderr: expect.stringContaining('標準輸入 太長了') });
   });
 
   it('a home that is no folder, and why up --detach could not start', async () => {
@@ -521,6 +529,12 @@ describe('bad input is one clear sentence and an exit code', () => {
       { KIMI_TEMPORAL_PORT: new URL(`tcp://${address}`).port },
     ] as Record<string, string>[]) {
       expect(await cli(['status', 'kimi-1-1'], { ...env, ...named })).toMatchObject({ code: 4 });
+    }
+    for (const command of ['result', 'ack']) {
+      expect(await cli([command, 'kimi-1-1'], { ...env, TEMPORAL_ADDRESS: address })).toMatchObject({
+        code: 4,
+        stderr: expect.stringContaining('沒有任務 kimi-1-1'),
+      });
     }
   });
 

@@ -2,7 +2,6 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
-import { EngineUnreachable } from '../temporal.ts';
 import { isTruncated, type ResultFile, type Route } from '../contract.ts';
 import { explain } from '../text/index.ts';
 import { openContext, withClient, type Context } from './context.ts';
@@ -50,10 +49,7 @@ async function result(
   const saved = task === undefined ? await newestResult(context, chat) : await results.read(task);
   if (!saved) {
     if (task === undefined) throw new CliError(EXIT.unfinished, say.noResults);
-    const known = await withClient(context, async (client) => await lookUp(client, task)).catch((error: unknown) => {
-      if (error instanceof EngineUnreachable) return undefined;
-      throw error;
-    });
+    const known = await withClient(context, async (client) => await lookUp(client, task));
     throw known
       ? new CliError(EXIT.unfinished, say.unfinished(task))
       : new CliError(EXIT.unknown_task, say.unknownTask(task));

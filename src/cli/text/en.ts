@@ -87,6 +87,8 @@ export const en: CliText = {
     noPrompt: 'There is no prompt for Kimi. Use -p "PROMPT", -f FILE, or -p - to read standard input.',
     onePrompt: 'Give the prompt in one way only: as an argument, or with -p, -f or --message.',
     tooLong: (bytes, limit) => `The prompt has ${bytes} bytes; the limit is ${limit}. Shorten it.`,
+    inputTooLong: (name, limit) => `${name} has more than ${limit} bytes, which is the limit. Shorten it.`,
+    standardInput: 'Standard input',
     notText: (file) => `${file} is not a text file in UTF-8.`,
     noTrigger:
       'The message does not start with Kimi:, Kimi： or "kimi ", or nothing follows, so it is no task for Kimi.',

@@ -87,6 +87,8 @@ export const zhTW = {
     noPrompt: '沒有內容可以交給 Kimi。請用 -p "內容"、-f 檔案，或 -p - 從標準輸入讀取。',
     onePrompt: '要交給 Kimi 的內容只能選一個來源：引數、-p、-f 或 --message。',
     tooLong: (bytes: number, limit: number) => `內容有 ${bytes} 位元組，上限是 ${limit}。請縮短內容。`,
+    inputTooLong: (name: string, limit: number) => `${name} 太長了，上限是 ${limit} 位元組。請縮短內容。`,
+    standardInput: '標準輸入',
     notText: (file: string) => `${file} 不是 UTF-8 的文字檔。`,
     noTrigger: '訊息沒有以 Kimi:、Kimi： 或「kimi 」開頭，或後面沒有內容，所以不是 Kimi 任務。',
     unreadable: (file: string, why: string) => `讀不到 ${file}（${why}）。`,
