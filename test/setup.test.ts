@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { parse } from 'jsonc-parser';
 import { describe, expect, it } from 'vitest';
-import { withVariables } from '../src/setup/env-file.ts';
+import { withVariables } from '../src/env-file.ts';
 import {
   OpenClawConfigError,
   readGateway,

@@ -9,8 +9,8 @@ import { structuredPatch } from 'diff';
 import pico from 'picocolors';
 import writeFileAtomic from 'write-file-atomic';
 import { readConfig } from '../config.ts';
+import { withVariables } from '../env-file.ts';
 import { PACKAGE_ROOT, tildePath } from '../paths.ts';
-import { withVariables } from '../setup/env-file.ts';
 import {
   OpenClawConfigError,
   readGateway,

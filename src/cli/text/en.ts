@@ -1,3 +1,4 @@
+import { sayProblem } from '../../config.ts';
 import type { CliText } from './zh-TW.ts';
 
 export const en: CliText = {
@@ -115,7 +116,7 @@ export const en: CliText = {
     count: 'it is a whole number from 1 to 10000',
   },
   config: (problems) =>
-    `The configuration has ${problems.length} problem${problems.length === 1 ? '' : 's'}:\n${problems.map((line) => `  ${line}`).join('\n')}`,
+    `The configuration has ${problems.length} problem${problems.length === 1 ? '' : 's'}:\n${problems.map((problem) => `  ${sayProblem(problem)}`).join('\n')}`,
   noKey:
     'There is no KIMI_API_KEY, so nothing was dispatched. Set KIMI_API_KEY=sk-… in the environment or in .env, or try the simulated Kimi: kimi-dispatch run --simulate.',
   otherPayloadKeys: (ids) =>

@@ -1,3 +1,5 @@
+import type { ConfigProblem } from '../../config.ts';
+
 /** What the command line says, in Traditional Chinese. English (en.ts) has the same shape. */
 export const zhTW = {
   titles: { 'Usage:': '用法：', 'Arguments:': '引數：', 'Options:': '選項：', 'Commands:': '指令：' } as Record<
@@ -111,8 +113,8 @@ export const zhTW = {
     grouping: '要是 model、day 或 name',
     count: '要是 1 到 10000 的整數',
   },
-  config: (problems: string[]) =>
-    `設定有 ${problems.length} 處不對：\n${problems.map((line) => `  ${line}`).join('\n')}`,
+  config: (problems: ConfigProblem[]) =>
+    `設定有 ${problems.length} 處不對：\n${problems.map((problem) => `  ${sayProblem(problem)}`).join('\n')}`,
   noKey:
     '沒有 KIMI_API_KEY，無法派發。請在環境或 .env 設定 KIMI_API_KEY=sk-…，或用模擬的 Kimi 試試看：kimi-dispatch run --simulate。',
   otherPayloadKeys: (ids: string) =>
@@ -374,3 +376,33 @@ export const zhTW = {
 };
 
 export type CliText = typeof zhTW;
+
+function sayProblem({ subject, why, example }: ConfigProblem): string {
+  const [pattern, words] = PROBLEMS.find(([said]) => said.test(why)) ?? [/^/, ' '];
+  return `${subject}${why.replace(pattern, words)}${example === undefined ? '' : `（例如 ${subject}=${example}）`}`;
+}
+
+/** What config.ts says of a variable or a file. */
+const PROBLEMS: [RegExp, string][] = [
+  [/^needs a whole number$/, ' 要是整數'],
+  [/^needs a number above 0$/, ' 要大於 0'],
+  [/^needs a number above 0 and a unit: .+$/, ' 要是大於 0 的數字加單位：h、d、w 或 y'],
+  [/^needs 0 \(no limit\) or more$/, ' 要是 0（無上限）或更大的數字'],
+  [/^needs at most (\d+)$/, ' 最大是 $1'],
+  [/^needs at most (\d+) characters$/, ' 最多 $1 個字'],
+  [/^needs at least (\d+) characters$/, ' 至少要有 $1 個字'],
+  [/^needs at least (\d+) letters, .+$/, ' 要有至少 $1 個英文字母、數字或 - . _ ~'],
+  [/^needs one of (.+)$/, ' 要是其中之一：$1'],
+  [/^needs a port from (\d+) to (\d+)$/, ' 要是 $1 到 $2 的連接埠'],
+  [/^needs an http or https URL$/, ' 要是 http 或 https 的網址'],
+  [/^needs an IP address$/, ' 要是 IP 位址'],
+  [/^needs the name of a bucket$/, ' 要是儲存貯體的名稱'],
+  [/^needs id:base64 pairs, each of 32 bytes$/, ' 要是 id:base64，每一把 32 位元組'],
+  [/^names an id twice$/, ' 有重複的 id'],
+  [/^needs base64 of 16 bytes after whsec_$/, ' 在 whsec_ 之後要是 16 位元組以上的 base64'],
+  [/^holds a space, .+$/, ' 含有空白、換行或不是 ASCII 的字元'],
+  [/^is set, and so is (\w+); .+$/, ' 與 $1 都設定了；請只留一個'],
+  [/^its file cannot be read \((.+)\)$/, ' 指的檔案讀不到（$1）'],
+  [/^cannot be read \((.+)\); .+$/, ' 讀不到（$1）；它要是你讀得到的檔案'],
+  [/^has lines that are no NAME=value: (.+)$/, ' 有幾行不是「名稱=值」：第 $1 行'],
+];
