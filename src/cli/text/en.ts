@@ -293,8 +293,10 @@ export const en: CliText = {
   setup: {
     noGateway: (file) =>
       `There is no OpenClaw configuration at ${file}, so no file was changed. Run openclaw onboard first, or say where it is with OPENCLAW_CONFIG_PATH.`,
+    unreadable: (file, why) =>
+      `${file} cannot be read (${why}), so no file was changed. It has to be a file that you may read.`,
     notJson: (file, why) =>
-      `${file} cannot be read (${why}), so no file was changed. It has to be JSON, with comments if need be; correct it and run this again.`,
+      `${file} cannot be used (${why}), so no file was changed. It has to be JSON5 as OpenClaw reads it; correct it and run this again.`,
     hiddenToken:
       'OpenClaw’s hooks.token does not stand in its configuration itself, so it cannot be read, and no file was changed. Set OPENCLAW_WAKE_TOKEN to the same value and run this again.',
     noBackup: (file) => `There is no ${file}, so there is no set-up to take back.`,

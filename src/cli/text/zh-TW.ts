@@ -284,8 +284,9 @@ export const zhTW = {
   setup: {
     noGateway: (file: string) =>
       `找不到 OpenClaw 的設定檔 ${file}，所以沒有改動任何檔案。先執行 openclaw onboard，或用 OPENCLAW_CONFIG_PATH 指出它的位置。`,
+    unreadable: (file: string, why: string) => `讀不到 ${file}（${why}），所以沒有改動任何檔案。它要是你讀得到的檔案。`,
     notJson: (file: string, why: string) =>
-      `讀不懂 ${file}（${why}），所以沒有改動任何檔案。它必須是 JSON（可以有註解）；更正後再執行一次。`,
+      `不能使用 ${file}（${why}），所以沒有改動任何檔案。它必須是 OpenClaw 讀得懂的 JSON5；更正後再執行一次。`,
     hiddenToken:
       'OpenClaw 的 hooks.token 不是直接寫在設定檔裡，所以讀不到，也沒有改動任何檔案。把同一個值設成 OPENCLAW_WAKE_TOKEN 後再執行一次。',
     noBackup: (file: string) => `沒有 ${file}，所以沒有可以復原的設定。`,
