@@ -471,6 +471,7 @@ describe('bad input is one clear sentence and an exit code', () => {
       'low, high, max',
     ],
     ['a priority that is none', ['dispatch', '-p', 'x', '--priority', '6'], 2, '要是 1 到 5'],
+    ['a chat that is none', ['list', '--route', '{}'], 2, '含有 channel 與 to 的 JSON'],
     ['a limit that is none', ['limits', '--concurrent', '-1'], 2, '0 到 100000'],
     ['a timeout without a unit', ['dispatch', '-p', 'x', '--timeout', '5'], 2, '要有單位'],
     ['an unknown option', ['dispatch', '--nope'], 2, '沒有選項 --nope'],

@@ -107,7 +107,7 @@ export const en: CliText = {
       `${file} is neither text in UTF-8 nor a PNG, JPEG, GIF, WebP or BMP picture, so it cannot be attached.`,
     notSchema: (file) => `${file} is no JSON Schema; it has to be a JSON object.`,
     priority: 'it is a number from 1 to 5',
-    route: 'it is JSON such as {"channel":"telegram","to":"4242"}',
+    route: 'it is a chat, in JSON with a channel and to, such as {"channel":"telegram","to":"4242"}',
     limit: 'it is a whole number from 0 to 100000; 0 is no limit',
     age: 'it needs a unit, e.g. 30d, 12h or 1y',
     choices: (words) => `it is one of ${words}`,
@@ -147,6 +147,7 @@ export const en: CliText = {
   noCode: (lang, there) =>
     `The answer has no code block in ${lang}, so no file was written. ${there ? `It has some in: ${there}.` : 'It has none at all.'}`,
   fileIsThere: (file) => `${file} is there already, and nothing was written over it. Choose another folder with -o.`,
+  codeNotWritten: (path, why) => `Cannot write code to ${path} (${why}). Name a folder that can be written to with -o.`,
   noOutput: (id, why) => `Task ${id} has no answer: ${why}`,
   notSimulated:
     'A stack is running, and it uses the real Kimi. Run kimi-dispatch down first, or name another folder with KIMI_HOME, to use --simulate.',

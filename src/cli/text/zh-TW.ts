@@ -105,7 +105,7 @@ export const zhTW = {
     notAttachable: (file: string) => `${file} 不是 UTF-8 的文字，也不是 PNG、JPEG、GIF、WebP 或 BMP 圖片，不能附上。`,
     notSchema: (file: string) => `${file} 不是 JSON Schema；它應該是一個 JSON 物件。`,
     priority: '要是 1 到 5',
-    route: '要是 JSON，例如 {"channel":"telegram","to":"4242"}',
+    route: '要是一個聊天室，寫成含有 channel 與 to 的 JSON，例如 {"channel":"telegram","to":"4242"}',
     limit: '要是 0 到 100000 的整數；0 表示無上限',
     age: '要有單位，例如 30d、12h 或 1y',
     choices: (words: string) => `要是 ${words} 其中之一`,
@@ -144,6 +144,7 @@ export const zhTW = {
   noCode: (lang: string, there: string) =>
     `答案裡沒有 ${lang} 的程式碼區塊，所以沒有寫出任何檔案。${there ? `有的是：${there}。` : '連一個區塊都沒有。'}`,
   fileIsThere: (file: string) => `${file} 已經存在，沒有覆寫。用 -o 選別的資料夾。`,
+  codeNotWritten: (path: string, why: string) => `程式碼不能寫到 ${path}（${why}）。請用 -o 指定可以寫入的資料夾。`,
   noOutput: (id: string, why: string) => `任務 ${id} 沒有答案：${why}`,
   notSimulated:
     '已有服務在跑，而且用的是真正的 Kimi。請先執行 kimi-dispatch down，或用 KIMI_HOME 指定另一個資料夾，再用 --simulate。',
