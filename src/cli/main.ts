@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError, langOf, loadEnvFiles } from '../config.ts';
 import { ServiceError } from '../errors.ts';
 import { PACKAGE_ROOT, tildePath } from '../paths.ts';
+import type { FailedToStart } from '../process.ts';
 import { NoTemporalCli } from '../stack/temporal-cli.ts';
 import { EngineUnreachable } from '../temporal.ts';
 import { ackCommand } from './ack.ts';
@@ -65,6 +66,8 @@ export async function main(argv: string[]): Promise<void> {
     if (error instanceof CommanderError && error.exitCode === 0) return;
     const { exit, message } = sentenceFor(error, say);
     console.error(message);
+    // To `up --detach`, which waits for what runs in the background.
+    if (process.connected) process.send?.({ failed: message } satisfies FailedToStart);
     process.exitCode = exit;
   }
 }
