@@ -309,7 +309,6 @@ describe('up', () => {
     const again = await cli(['up', '--simulate'], env);
     expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('已在執行') });
     expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
-    stack.child.kill('SIGCONT');
     expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n' });
   });
 
@@ -515,7 +514,7 @@ describe('bad input is one clear sentence and an exit code', () => {
   });
 
   it('no stack of one’s own: a stranger’s engine is not talked to unless it is named', async () => {
-    const env = await cleanHome({ KIMI_API_KEY: 'sk-for-nobody-else' });
+    const env = await cleanHome({ KIMI_API_KEY: 'sk-for-nobody-else', TEMPORAL_ADDRESS: '' });
     const sentence = '沒有從 ~/.local/share/kimi-dispatch 啟動的服務';
     for (const args of [['dispatch', '-p', 'x'], ['list'], ['status', 'kimi-1-1']]) {
       expect(await cli(args, env)).toMatchObject({ code: 5, stdout: '', stderr: expect.stringContaining(sentence) });

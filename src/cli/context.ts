@@ -46,6 +46,8 @@ export function contextFor(config: Config, stack: StackState | undefined): Conte
   const taskQueue = stack?.task_queue ?? config.KIMI_TASK_QUEUE;
   const engineEnv = {
     ...process.env,
+    // Empty, it counts as not set.
+    TEMPORAL_ADDRESS: config.TEMPORAL_ADDRESS,
     // Where its user has `up` put it.
     ...(config.isSet('KIMI_TEMPORAL_PORT') &&
       !config.TEMPORAL_ADDRESS &&

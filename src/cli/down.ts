@@ -23,7 +23,11 @@ async function down(): Promise<Exit> {
     return EXIT.ok;
   }
   console.error(say.steps.stopping);
-  if (stack) process.kill(stack.pid, 'SIGTERM');
+  if (stack) {
+    process.kill(stack.pid, 'SIGTERM');
+    // One that is paused would not hear it.
+    process.kill(stack.pid, 'SIGCONT');
+  }
   const giveUpAt = Date.now() + STOP_MS;
   for (;;) {
     const running = await runningStack(home);
