@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { basename, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { check } from 'proper-lockfile';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import type { ResultFile } from '../src/contract.ts';
@@ -12,7 +13,8 @@ import { DIST, PACKAGE_ROOT } from '../src/paths.ts';
 import type { StackState } from '../src/stack/state.ts';
 import { cleanHome, cli, latest, launch, resultsOf, up } from './support/cli.ts';
 import { freePort } from './support/engine.ts';
-import { openWorld, serve, temporaryFolder, until } from './support/world.ts';
+import { openProxy } from './support/proxy.ts';
+import { engineClient, openWorld, serve, temporaryFolder, until } from './support/world.ts';
 
 /** What the children of a process were given, from /proc; `ps` shows the same. */
 async function environmentsOf(parent: number): Promise<{ name: string; environment: string }[]> {
@@ -297,7 +299,7 @@ describe('up', () => {
       stderr: expect.stringContaining('請稍後再試'),
     });
     // Until it is back there is no other answer.
-    for (let code: number | null = 5; code !== 0; ) {
+    for (let code: number | null = 5; code !== 0;) {
       const { code: next, stderr } = await cli(['dispatch', '-p', 'x'], env);
       expect([0, 5], stderr).toContain(next);
       code = next;
@@ -560,6 +562,29 @@ describe('bad input is one clear sentence and an exit code', () => {
     const closed = launch(['dispatch', '-p', 'x'], env);
     closed.child.stdout.destroy();
     expect(await closed.ended).toMatchObject({ code: 0, stderr: expect.stringMatching(/任務編號.*（EPIPE）/s) });
+  });
+
+  it('an engine that goes away once it has the task, and comes back: nothing is said but that, and no task is started twice', async () => {
+    const proxy = await openProxy(inject('engine'));
+    const env = await cleanHome({ TEMPORAL_ADDRESS: proxy.address, KIMI_TASK_QUEUE: `cli-${crypto.randomUUID()}` });
+    const dispatching = Array.from({ length: 4 }, () => launch(['dispatch', '-p', 'x', '--json'], env));
+    const client = await engineClient();
+    const isStarted = async () => {
+      const { count } = await client.workflow.count(`TaskQueue = "${env['KIMI_TASK_QUEUE']}"`);
+      return count >= dispatching.length;
+    };
+    await until(isStarted);
+    await proxy.cut();
+    // So long that calls are tried again at greater intervals than it takes to ask whether a task is there.
+    await pause(1_200);
+    await proxy.restore();
+    for (const { ended } of dispatching) {
+      const { code, stdout, stderr } = await ended;
+      expect([0, 5]).toContain(code);
+      expect(stdout).toMatch(code === 0 ? /"status":"pending"/ : /^$/);
+      expect(stderr).toMatch(code === 0 ? /^$/ : /^引擎沒有及時確認任務 kimi-\d+-\d+，[^\n]+\n$/);
+    }
+    expect((await client.workflow.count(`TaskQueue = "${env['KIMI_TASK_QUEUE']}"`)).count).toBe(dispatching.length);
   });
 
   it('no server', async () => {

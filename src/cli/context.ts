@@ -117,6 +117,7 @@ export async function withClient<T>(context: Context, work: (client: Client) => 
   try {
     return await work(client);
   } finally {
-    await Promise.all([client.connection.close(), stopTracing()]);
+    await stopTracing();
+    await client.connection.close();
   }
 }
