@@ -49,8 +49,6 @@ const [clear, encrypted] = await Promise.all([
   // The CLI starts for every dispatch: one file loads in a fraction of the time. What draws the report is a file of its own.
   build({
     ...common,
-    // Its other form loads its parts in a way that no bundler sees.
-    alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
     entryPoints: {
       'kimi-dispatch': from('src/cli.ts'),
       'cli-main': from('src/cli/main.ts'),

@@ -9,3 +9,6 @@ const MAIN: string = './cli-main.js';
 (nodeModule as { enableCompileCache?: () => void }).enableCompileCache?.();
 const { main } = (await import(MAIN)) as typeof Main;
 await main(process.argv);
+// Once all is printed, or it is known that it cannot be. The engine's client tries a call again that was given up, and breaks
+// on the connection that is closed.
+process.stdout.write('', () => setImmediate(() => process.exit()));

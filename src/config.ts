@@ -7,6 +7,7 @@ import envPaths from 'env-paths';
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { isLoopback } from './address.ts';
+import { malformedLines } from './env-file.ts';
 import { TASK_QUEUE, type Lang, type Limits } from './contract.ts';
 import { callsBack } from './kimi/models.ts';
 import { PACKAGE_ROOT } from './paths.ts';
@@ -37,7 +38,9 @@ const signingSecret = z
 const port = wholeNumber.min(0, 'needs a port from 0 to 65535').max(65535, 'needs a port from 0 to 65535');
 /** Of the first process; two more take the next two. */
 const metricsPort = wholeNumber.min(1, 'needs a port from 1 to 65533').max(65533, 'needs a port from 1 to 65533');
-const httpUrl = z.url({ protocol: /^https?$/ });
+const httpUrl = z.url({ protocol: /^https?$/, error: 'needs an http or https URL' });
+const oneOf = <Word extends string>(...words: Word[]) => z.enum(words, `needs one of ${words.join(', ')}`);
+const atMost = (length: number) => z.string().max(length, `needs at most ${length} characters`);
 const folder = z.string().transform((path) => resolve(path.replace(/^~(?=\/|$)/, homedir())));
 /** `id:base64` pairs, separated by spaces or commas. A key is held so that printing the configuration shows nothing of it. */
 const payloadKeys = z.string().transform((value, context) => {
@@ -46,7 +49,7 @@ const payloadKeys = z.string().transform((value, context) => {
     const [, id = '', base64 = ''] = /^([\w.-]{1,64}):([\w+/-]{43}=?)$/.exec(pair) ?? [];
     const bytes = Buffer.from(base64, 'base64');
     if (bytes.length !== 32) context.addIssue('needs id:base64 pairs, each of 32 bytes');
-    else if (keys.has(id)) context.addIssue(`names the id ${JSON.stringify(id)} twice`);
+    else if (keys.has(id)) context.addIssue('names an id twice');
     else keys.set(id, createSecretKey(bytes));
   }
   return keys;
@@ -57,9 +60,9 @@ const paths = envPaths('kimi-dispatch', { suffix: '' });
 const VARIABLES = {
   KIMI_API_KEY: [headerSecret.optional(), 'sk-…'],
   KIMI_API_URL: [httpUrl.default('https://api.moonshot.cn/v1'), 'https://api.moonshot.cn/v1'],
-  KIMI_MODEL: [z.string().max(128).optional(), 'kimi-k2.6'],
-  KIMI_CALLBACKS: [z.enum(['relay', 'native']).optional(), 'relay'],
-  KIMI_ON_INTERRUPT: [z.enum(['fail', 'retry']).default('fail'), 'retry'],
+  KIMI_MODEL: [atMost(128).optional(), 'kimi-k2.6'],
+  KIMI_CALLBACKS: [oneOf('relay', 'native').optional(), 'relay'],
+  KIMI_ON_INTERRUPT: [oneOf('fail', 'retry').default('fail'), 'retry'],
   KIMI_STALL_TIMEOUT_MS: [milliseconds.default(120_000), '120000'],
   KIMI_RELAY_STREAMS: [
     wholeNumber.positive('needs a number above 0').max(10_000, 'needs at most 10000').default(100),
@@ -67,14 +70,14 @@ const VARIABLES = {
   ],
   KIMI_RELAY_TOKEN: [headerSecret.min(16, 'needs at least 16 characters').optional(), '$(openssl rand -hex 32)'],
   KIMI_RELAY_URL: [httpUrl.optional(), 'http://127.0.0.1:9031'],
-  KIMI_LANG: [z.enum(['zh-TW', 'en']).default('zh-TW'), 'en'],
+  KIMI_LANG: [oneOf('zh-TW', 'en').default('zh-TW'), 'en'],
   KIMI_TASK_TIMEOUT_MS: [milliseconds.default(120_000), '120000'],
   KIMI_MAX_TASKS_PER_MINUTE: [limit.default(10), '10'],
   KIMI_MAX_CONCURRENT_TASKS: [limit.default(5), '5'],
   KIMI_MAX_QUEUED_TASKS: [limit.default(1000), '1000'],
   KIMI_MAX_TASKS_PER_CHAT_HOUR: [limit.default(0), '20'],
-  KIMI_ACK: [z.enum(['gateway', 'agent']).optional(), 'agent'],
-  KIMI_REPLY: [z.enum(['hooks', 'deliver', 'agent']).optional(), 'deliver'],
+  KIMI_ACK: [oneOf('gateway', 'agent').optional(), 'agent'],
+  KIMI_REPLY: [oneOf('hooks', 'deliver', 'agent').optional(), 'deliver'],
   KIMI_GRACE_MS: [milliseconds.default(86_400_000), '86400000'],
   KIMI_RESULTS_DIR: [
     folder.default(join(homedir(), '.openclaw/workspace/kimi-dispatch/results')),
@@ -93,7 +96,7 @@ const VARIABLES = {
       .pipe(z.array(signingSecret)),
     'the-secret-that-comes-next',
   ],
-  KIMI_DASHBOARD: [z.enum(['on', 'off']).optional(), 'off'],
+  KIMI_DASHBOARD: [oneOf('on', 'off').optional(), 'off'],
   KIMI_DASHBOARD_TOKEN: [headerSecret.min(16, 'needs at least 16 characters').optional(), '$(openssl rand -hex 32)'],
   OPENCLAW_WAKE_URL: [httpUrl.default('http://127.0.0.1:18789/hooks/wake'), 'http://127.0.0.1:18789/hooks/wake'],
   OPENCLAW_WAKE_TOKEN: [headerSecret.optional(), 'hook-…'],
@@ -114,7 +117,7 @@ const VARIABLES = {
     '$(openssl rand -hex 32)',
   ],
   KIMI_UI_ORIGIN: [httpUrl.transform((url) => new URL(url).origin).optional(), 'https://temporal.example.com'],
-  KIMI_TASK_QUEUE: [z.string().max(200).default(TASK_QUEUE), TASK_QUEUE],
+  KIMI_TASK_QUEUE: [atMost(200).default(TASK_QUEUE), TASK_QUEUE],
   KIMI_WORKER_HOST: [z.string().default('127.0.0.1'), '127.0.0.1'],
   KIMI_WORKER_PORT: [port.default(9011), '9011'],
   KIMI_RELAY_HOST: [z.string().default('127.0.0.1'), '127.0.0.1'],
@@ -129,7 +132,7 @@ const VARIABLES = {
   KIMI_METRICS_PORT: [metricsPort.optional(), '9464'],
   KIMI_METRICS_HOST: [z.union([z.ipv4(), z.ipv6()], 'needs an IP address').default('127.0.0.1'), '127.0.0.1'],
   OTEL_EXPORTER_OTLP_ENDPOINT: [httpUrl.optional(), 'http://127.0.0.1:4318'],
-  KIMI_LOG_LEVEL: [z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'), 'info'],
+  KIMI_LOG_LEVEL: [oneOf('trace', 'debug', 'info', 'warn', 'error').default('info'), 'info'],
   TEMPORAL_ADDRESS: [z.string().optional(), '127.0.0.1:7233'],
   TEMPORAL_CLI_PATH: [folder.optional(), '/usr/local/bin/temporal'],
 } as const satisfies Record<string, readonly [z.ZodType, string]>;
@@ -183,13 +186,27 @@ function isBase64(text: string): boolean {
   return /^[A-Za-z0-9+/]{22,}={0,2}$/.test(text);
 }
 
+/** What is wrong with a variable, or with a file of them. */
+export interface ConfigProblem {
+  /** Name of the variable, or the file. */
+  subject: string;
+  /** In English; the command line has its words in other languages by it. */
+  why: string;
+  /** A value that works. */
+  example?: string;
+}
+
 /** Configuration that cannot be used. Its message lists every problem, one a line. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 
-  constructor(readonly problems: string[]) {
-    super(problems.join('\n'));
+  constructor(readonly problems: ConfigProblem[]) {
+    super(problems.map(sayProblem).join('\n'));
   }
+}
+
+export function sayProblem({ subject, why, example }: ConfigProblem): string {
+  return `${subject}: ${why}${example === undefined ? '' : ` (e.g. ${subject}=${example})`}`;
 }
 
 /**
@@ -200,19 +217,19 @@ export class ConfigError extends Error {
  */
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const set = new Map(Object.entries(env).filter(([, value]) => value !== undefined && value.trim() !== ''));
-  const problems: string[] = [];
+  const problems: ConfigProblem[] = [];
   const values: Record<string, unknown> = {};
   for (const name of SECRETS) {
     const file = set.get(`${name}_FILE`);
     if (file === undefined) continue;
     if (set.has(name)) {
-      problems.push(`${name}: is set, and so is ${name}_FILE; keep one of the two`);
+      problems.push({ subject: name, why: `is set, and so is ${name}_FILE; keep one of the two` });
       continue;
     }
     const value = readSecret(file.trim());
     if (value instanceof Error) {
-      const example = `${name}_FILE=/run/secrets/${name.toLowerCase()}`;
-      problems.push(`${name}_FILE: its file cannot be read (${value.code}) (e.g. ${example})`);
+      const why = `its file cannot be read (${value.code})`;
+      problems.push({ subject: `${name}_FILE`, why, example: `/run/secrets/${name.toLowerCase()}` });
     } else if (value !== '') set.set(name, value);
   }
   for (const [name, alias] of Object.entries(ALIASES)) {
@@ -222,7 +239,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   for (const [name, [schema, example]] of Object.entries(VARIABLES)) {
     const parsed = schema.safeParse(set.get(name));
     if (parsed.success) values[name] = parsed.data;
-    else problems.push(`${name}: ${parsed.error.issues[0]?.message} (e.g. ${name}=${example})`);
+    else problems.push({ subject: name, why: parsed.error.issues[0]?.message ?? '', example });
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return { ...(values as Variables), isSet: (name) => set.has(name) };
@@ -290,6 +307,8 @@ export function journalFolder({ KIMI_JOURNAL_DIR, KIMI_HOME }: Config): string {
  * Adds the `.env` files to the environment; what is set already wins. They are looked for beside package.json and in
  * `KIMI_HOME`, never in the current folder: agents work in other people's repositories, and a stranger's `.env` must not
  * redirect the key.
+ *
+ * @throws {ConfigError} where one cannot be read, or has lines that say nothing: what was meant would be missing in silence.
  */
 export function loadEnvFiles(env: NodeJS.ProcessEnv = process.env): void {
   load(join(PACKAGE_ROOT, '.env'), env);
@@ -306,7 +325,13 @@ function load(file: string, env: NodeJS.ProcessEnv): void {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    throw new ConfigError([`${file} cannot be read: ${(error as Error).message}. Make it a file that you may read`]);
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ConfigError([{ subject: file, why: `cannot be read (${code}); make it a file that you may read` }]);
+  }
+  const malformed = malformedLines(text);
+  if (malformed.length > 0) {
+    // Not what they hold: it may be a secret.
+    throw new ConfigError([{ subject: file, why: `has lines that are no NAME=value: ${malformed.join(', ')}` }]);
   }
   for (const [name, value] of Object.entries(parseEnv(text))) {
     if (!env[name]?.trim()) env[name] = value;

@@ -8,7 +8,7 @@ export const EXIT = {
   /** Configuration or environment: no key, a port taken, a folder not writable. */
   config: 3,
   unknown_task: 4,
-  /** No Temporal server, or nothing that works on tasks. */
+  /** Nothing runs here, no Temporal server answers, or nothing works on tasks. */
   engine: 5,
   /** The task failed, or Kimi refused it. */
   failed: 6,

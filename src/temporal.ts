@@ -9,6 +9,9 @@ import { NAMESPACE, SEARCH_ATTRIBUTES } from './contract.ts';
 /** How long a server may take to take a connection, in milliseconds. */
 export const CONNECT_TIMEOUT_MS = 5_000;
 
+/** Left alone, gRPC waits up to two minutes before it looks whether a server is back. */
+const RECONNECT = { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 2_000 };
+
 /** Where the engine is: `TEMPORAL_*` variables and profiles, as every Temporal tool reads them. */
 export function engineOptions(env: NodeJS.ProcessEnv = process.env) {
   const overrideEnvVars = Object.fromEntries(
@@ -31,7 +34,11 @@ export async function connectClient(
   const { connectionOptions, namespace } = engineOptions(env);
   try {
     await failIfRefused(connectionOptions.address);
-    const connection = await Connection.connect({ ...connectionOptions, connectTimeout: CONNECT_TIMEOUT_MS });
+    const connection = await Connection.connect({
+      ...connectionOptions,
+      channelArgs: RECONNECT,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+    });
     return new Client({ connection, namespace, dataConverter });
   } catch (error) {
     throw await unreachable(connectionOptions, error);
@@ -44,9 +51,8 @@ export async function connectClient(
  */
 export function lazyClient(dataConverter: DataConverter, env: NodeJS.ProcessEnv = process.env): Client {
   const { connectionOptions, namespace } = engineOptions(env);
-  // Left alone, gRPC waits up to two minutes before it looks whether a server is back.
-  const channelArgs = { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 2_000 };
-  return new Client({ connection: Connection.lazy({ ...connectionOptions, channelArgs }), namespace, dataConverter });
+  const connection = Connection.lazy({ ...connectionOptions, channelArgs: RECONNECT });
+  return new Client({ connection, namespace, dataConverter });
 }
 
 /** A refused connection is known at once; the gRPC client would try again until its time is up. */

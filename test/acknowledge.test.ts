@@ -184,6 +184,8 @@ describe('an answer that comes late', () => {
     await until(async () => (await world.view(started)).step === 'waking');
     await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(started.task_id));
     await until(async () => (await world.results.read(started.task_id))?.late);
+    await until(async () => (await world.view(started)).tokens);
+    expect(await world.view(started)).toMatchObject({ state: 'cancelled', step: 'waking' });
     isUp = true;
     expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled', acknowledged: true });
     expect(keys).toEqual([started.task_id]);

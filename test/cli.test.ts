@@ -4,13 +4,17 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { basename, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { check } from 'proper-lockfile';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import type { ResultFile } from '../src/contract.ts';
-import { PACKAGE_ROOT } from '../src/paths.ts';
-import { runningStack } from '../src/stack/state.ts';
+import { RETIRED } from '../src/kimi/models.ts';
+import { DIST, PACKAGE_ROOT } from '../src/paths.ts';
+import type { StackState } from '../src/stack/state.ts';
 import { cleanHome, cli, latest, launch, resultsOf, up } from './support/cli.ts';
 import { freePort } from './support/engine.ts';
-import { openWorld, serve, temporaryFolder, until } from './support/world.ts';
+import { openProxy } from './support/proxy.ts';
+import { engineClient, openWorld, serve, temporaryFolder, until } from './support/world.ts';
 
 /** What the children of a process were given, from /proc; `ps` shows the same. */
 async function environmentsOf(parent: number): Promise<{ name: string; environment: string }[]> {
@@ -284,16 +288,57 @@ describe('up', () => {
     expect((await next.stop()).code).toBe(0);
   });
 
-  it('that was paused, as a machine that slept, is found again', async () => {
+  it('whose engine broke starts it again, and meanwhile says to wait', async () => {
+    const env = await cleanHome();
+    const { state } = await up(env, '--simulate');
+    const [engine] = state.children;
+    // With its guard: the group has the guard's number.
+    process.kill(-(engine?.pid ?? 0), 'SIGKILL');
+    expect(await cli(['dispatch', '-p', 'x'], env)).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining('請稍後再試'),
+    });
+    // Until it is back there is no other answer.
+    for (let code: number | null = 5; code !== 0;) {
+      const { code: next, stderr } = await cli(['dispatch', '-p', 'x'], env);
+      expect([0, 5], stderr).toContain(next);
+      code = next;
+    }
+  });
+
+  it('that was paused, as a machine that slept, is still there', async () => {
     const env = await cleanHome();
     const stack = await up(env, '--simulate');
     const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
     stack.child.kill('SIGSTOP');
-    await until(async () => (await runningStack(home)) === undefined);
-    stack.child.kill('SIGCONT');
-    await until(async () => (await runningStack(home)) !== undefined);
+    // Nobody has touched its lock for so long that another could take it.
+    await until(async () => !(await check(home, { lockfilePath: join(home, 'stack.lock'), stale: 3_000 })));
     const again = await cli(['up', '--simulate'], env);
     expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('已在執行') });
+    expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
+    expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n' });
+  });
+
+  it('that was killed is waited for by the next, though nobody buries it, and by down', async () => {
+    const env = await cleanHome({ KIMI_TEMPORAL_PORT: String(await freePort()), KIMI_UI_PORT: '0' });
+    const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+    // A shell that never looks after its child: killed, it stays in the list of processes.
+    const script = `"$1" "$2" up --simulate & exec sleep 600`;
+    const shell = launch(['-c', script, 'sh', process.execPath, join(DIST, 'kimi-dispatch.js')], env, 'sh');
+    await until(() => shell.said.stdout.includes('Ctrl-C'));
+    const { pid } = JSON.parse(await readFile(join(home, 'stack.json'), 'utf8')) as StackState;
+    process.kill(pid, 'SIGKILL');
+    const next = await up(env, '--simulate');
+    expect(next.said.stderr).toContain('等上次執行留下的程序結束');
+    expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
+
+    next.child.kill('SIGKILL');
+    await next.ended;
+    expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n' });
+    for (const url of [`http://${next.state.temporal_address}`, next.state.webhook_url]) {
+      await expect(fetch(url)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
+    }
+    expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '沒有服務在執行。\n' });
   });
 
   it('with the relay in front of the simulated Kimi shows how far an answer is', async () => {
@@ -397,11 +442,14 @@ describe('bad input is one clear sentence and an exit code', () => {
     ['no prompt', ['dispatch'], 2, '沒有內容可以交給 Kimi'],
     ['an empty prompt', ['dispatch', '-p', '  '], 2, '沒有內容可以交給 Kimi'],
     ['a prompt too long', ['dispatch', '-p', '-'], 2, '上限是 1048576'],
+    ['a file without an end', ['dispatch', '-f', '/dev/zero'], 2, '/dev/zero 太長了，上限是 1048576'],
+    ['an attachment without an end', ['dispatch', '-p', 'x', '--attach', '/dev/zero'], 2, '/dev/zero 太長了'],
+    ['a schema without an end', ['dispatch', '-p', 'x', '--json-schema', '/dev/zero'], 2, '/dev/zero 太長了'],
     ['two prompts', ['dispatch', '-p', 'x', '--message', 'kimi: x'], 2, '只能選一個來源'],
     ['two prompts for run', ['run', 'x', '-p', 'y'], 2, '只能選一個來源'],
     ['a message without a trigger', ['dispatch', '--message', 'hello'], 2, '不是 Kimi 任務'],
     ['a file that is not there', ['dispatch', '-f', 'nowhere.md'], 2, '讀不到 nowhere.md'],
-    ['a file that is no text', ['dispatch', '-f', process.execPath], 2, '不是 UTF-8 的文字檔'],
+    ['a file that is no text', ['dispatch', '-f', '/bin/sh'], 2, '不是 UTF-8 的文字檔'],
     ['bytes that are no text on standard input', ['dispatch', '-p', '-'], 2, '不是 UTF-8 的文字檔', '\0'],
     ['an empty model', ['dispatch', '-p', 'x', '-m', ''], 2, '模型名稱不能是空的'],
     ['a temperature that is none', ['dispatch', '-p', 'x', '--temperature', 'warm'], 2, '0 到 2 的數字'],
@@ -410,14 +458,9 @@ describe('bad input is one clear sentence and an exit code', () => {
     ['half a token', ['run', 'x', '--max-tokens', '1.5'], 2, '1 到 9999999'],
     ['a way to think that is none', ['dispatch', '-p', 'x', '--thinking', 'A lot'], 2, '要是 on、off'],
     ['a system prompt that is not there', ['dispatch', '-p', 'x', '--system', 'nowhere.md'], 2, '讀不到 nowhere.md'],
-    [
-      'a system prompt that is no text',
-      ['dispatch', '-p', 'x', '--system', process.execPath],
-      2,
-      '不是 UTF-8 的文字檔',
-    ],
+    ['a system prompt that is no text', ['dispatch', '-p', 'x', '--system', '/bin/sh'], 2, '不是 UTF-8 的文字檔'],
     ['an attachment that is not there', ['dispatch', '-p', 'x', '--attach', 'nowhere.png'], 2, '讀不到 nowhere.png'],
-    ['an attachment Kimi cannot read', ['dispatch', '-p', 'x', '--attach', process.execPath], 2, '不能附上'],
+    ['an attachment Kimi cannot read', ['dispatch', '-p', 'x', '--attach', '/bin/sh'], 2, '不能附上'],
     ['a schema that is not there', ['dispatch', '-p', 'x', '--json-schema', 'nowhere.json'], 2, '讀不到 nowhere.json'],
     [
       'a schema that is none',
@@ -434,6 +477,7 @@ describe('bad input is one clear sentence and an exit code', () => {
       'low, high, max',
     ],
     ['a priority that is none', ['dispatch', '-p', 'x', '--priority', '6'], 2, '要是 1 到 5'],
+    ['a chat that is none', ['list', '--route', '{}'], 2, '含有 channel 與 to 的 JSON'],
     ['a limit that is none', ['limits', '--concurrent', '-1'], 2, '0 到 100000'],
     ['a timeout without a unit', ['dispatch', '-p', 'x', '--timeout', '5'], 2, '要有單位'],
     ['an unknown option', ['dispatch', '--nope'], 2, '沒有選項 --nope'],
@@ -443,7 +487,8 @@ describe('bad input is one clear sentence and an exit code', () => {
     ['a name with a control character', ['dispatch', '-p', 'x', '-n', 'a\u0007b'], 2, '任務名稱只能有'],
     ['a bad timeout', ['dispatch', '-p', 'x', '--timeout', 'soon'], 2, '例如 120s'],
     ['a task id that is not ours', ['status', '../../etc/passwd'], 2, '不是任務編號'],
-    ['a result nobody has', ['result', 'kimi-1-1'], 4, '沒有任務 kimi-1-1'],
+    ['a result nobody can tell of', ['result', 'kimi-1-1'], 5, '連不上'],
+    ['news nobody can tell of', ['ack', 'kimi-1-1'], 5, '連不上'],
     ['no result at all', ['result'], 9, '還沒有任何結果'],
     ['no key', ['dispatch', '-p', 'x'], 3, '沒有 KIMI_API_KEY'],
     ['no key for run', ['run', 'x'], 3, '沒有 KIMI_API_KEY'],
@@ -455,12 +500,91 @@ describe('bad input is one clear sentence and an exit code', () => {
     expect(ended.stderr).not.toMatch(/\n\s+at /);
   });
 
+  it('a standard input without an end', async () => {
+    const endless = launch(
+      ['-c', 'yes | "$0" "$@"', process.execPath, join(DIST, 'kimi-dispatch.js'), 'dispatch', '-p', '-'],
+      await cleanHome(),
+      'sh',
+    );
+    expect(await endless.ended).toMatchObject({ code: 2, stderr: expect.stringContaining('標準輸入 太長了') });
+  });
+
   it('a home that is no folder, and why up --detach could not start', async () => {
     const home = await cli(['up', '--simulate'], await cleanHome({ KIMI_HOME: '/dev/null/x' }));
     expect(home).toMatchObject({ code: 3, stderr: expect.stringContaining('/dev/null/x 不能使用') });
     const noServer = await cleanHome({ TEMPORAL_CLI_PATH: '/nowhere/temporal' });
     const detached = await cli(['up', '--detach', '--simulate'], noServer);
-    expect(detached).toMatchObject({ code: 3, stderr: expect.stringContaining('無法在背景啟動') });
+    expect(detached).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(/^無法在背景啟動：找不到可用的.*\/nowhere/s),
+    });
+  });
+
+  it('no stack of one’s own: a stranger’s engine is not talked to unless it is named', async () => {
+    const env = await cleanHome({ KIMI_API_KEY: 'sk-for-nobody-else', TEMPORAL_ADDRESS: '' });
+    const sentence = '沒有從 ~/.local/share/kimi-dispatch 啟動的服務';
+    for (const args of [['dispatch', '-p', 'x'], ['list'], ['status', 'kimi-1-1']]) {
+      expect(await cli(args, env)).toMatchObject({ code: 5, stdout: '', stderr: expect.stringContaining(sentence) });
+    }
+    const doctor = await cli(['doctor'], env);
+    expect(doctor).toMatchObject({ code: 3, stdout: expect.stringContaining(sentence) });
+    expect(doctor.stdout).not.toMatch(/webhook (?:在線|沒有回應)/);
+
+    const address = inject('engine');
+    const profile = join(await temporaryFolder(), 'temporal.toml');
+    await writeFile(profile, `[profile.default]\naddress = "${address}"\n`);
+    for (const named of [
+      { TEMPORAL_ADDRESS: address },
+      { TEMPORAL_CONFIG_FILE: profile },
+      { KIMI_TEMPORAL_PORT: new URL(`tcp://${address}`).port },
+    ] as Record<string, string>[]) {
+      expect(await cli(['status', 'kimi-1-1'], { ...env, ...named })).toMatchObject({ code: 4 });
+    }
+    for (const command of ['result', 'ack']) {
+      expect(await cli([command, 'kimi-1-1'], { ...env, TEMPORAL_ADDRESS: address })).toMatchObject({
+        code: 4,
+        stderr: expect.stringContaining('沒有任務 kimi-1-1'),
+      });
+    }
+  });
+
+  it('a standard output that takes nothing: a task that is started is told of by 0, so that nobody starts it again', async () => {
+    const env = await cleanHome({ TEMPORAL_ADDRESS: inject('engine'), KIMI_TASK_QUEUE: `cli-${crypto.randomUUID()}` });
+    const program = ['sh', process.execPath, join(DIST, 'kimi-dispatch.js')];
+    const full = async (...args: string[]) =>
+      await launch(['-c', '"$@" > /dev/full', ...program, ...args], env, 'sh').ended;
+    expect(await full('dispatch', '-p', 'x', '--json')).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('任務已經派發，但標準輸出寫不進去（ENOSPC）'),
+    });
+    expect(await full('list')).toMatchObject({ code: 1, stderr: expect.stringContaining('寫不進去（ENOSPC）') });
+
+    const closed = launch(['dispatch', '-p', 'x'], env);
+    closed.child.stdout.destroy();
+    expect(await closed.ended).toMatchObject({ code: 0, stderr: expect.stringMatching(/任務編號.*（EPIPE）/s) });
+  });
+
+  it('an engine that goes away once it has the task, and comes back: nothing is said but that, and no task is started twice', async () => {
+    const proxy = await openProxy(inject('engine'));
+    const env = await cleanHome({ TEMPORAL_ADDRESS: proxy.address, KIMI_TASK_QUEUE: `cli-${crypto.randomUUID()}` });
+    const dispatching = Array.from({ length: 4 }, () => launch(['dispatch', '-p', 'x', '--json'], env));
+    const client = await engineClient();
+    const isStarted = async () => {
+      const { count } = await client.workflow.count(`TaskQueue = "${env['KIMI_TASK_QUEUE']}"`);
+      return count >= dispatching.length;
+    };
+    await until(isStarted);
+    await proxy.cut();
+    // So long that calls are tried again at greater intervals than it takes to ask whether a task is there.
+    await pause(1_200);
+    await proxy.restore();
+    for (const { ended } of dispatching) {
+      const { code, stdout, stderr } = await ended;
+      expect([0, 5]).toContain(code);
+      expect(stdout).toMatch(code === 0 ? /"status":"pending"/ : /^$/);
+      expect(stderr).toMatch(code === 0 ? /^$/ : /^引擎沒有及時確認任務 kimi-\d+-\d+，[^\n]+\n$/);
+    }
+    expect((await client.workflow.count(`TaskQueue = "${env['KIMI_TASK_QUEUE']}"`)).count).toBe(dispatching.length);
   });
 
   it('no server', async () => {
@@ -508,6 +632,12 @@ describe('bad input is one clear sentence and an exit code', () => {
     expect(ended).toMatchObject({ code: 3, stderr: expect.stringContaining('不會回呼') });
     expect(ended.stderr + ended.stdout).not.toContain('sk-never-sent');
   });
+});
+
+it('help names no model that is retired', async () => {
+  const { stdout } = await cli(['dispatch', '--help'], await cleanHome());
+  expect(stdout).toContain('--model kimi-');
+  for (const model of RETIRED.models) expect(stdout).not.toContain(`--model ${model}`);
 });
 
 describe('the shims', () => {

@@ -17,18 +17,23 @@ import {
   wakeUrl,
   withoutSecrets,
 } from '../src/config.ts';
+import { cliText } from '../src/cli/text/index.ts';
 import { PACKAGE_ROOT } from '../src/paths.ts';
 import { cleanHome, cli } from './support/cli.ts';
 import { temporaryFolder } from './support/world.ts';
 
 function problemsOf(env: NodeJS.ProcessEnv): string[] {
+  return catching(() => readConfig(env)).message.split('\n');
+}
+
+function catching(work: () => unknown): ConfigError {
   try {
-    readConfig(env);
+    work();
   } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
+    if (error instanceof ConfigError) return error;
     throw error;
   }
-  return [];
+  throw new Error('nothing was refused');
 }
 
 describe('without any variable', () => {
@@ -225,25 +230,77 @@ describe('a variable', () => {
     expect(problem).not.toContain('hunter2');
     expect(problem).not.toContain('0123456789');
   });
+
+  it.each([
+    ['KIMI_API_KEY', 'a b'],
+    ['KIMI_API_URL', 'x'],
+    ['KIMI_MODEL', 'x'.repeat(129)],
+    ['KIMI_REPLY', 'x'],
+    ['KIMI_RELAY_STREAMS', '10001'],
+    ['KIMI_RELAY_STREAMS', '0'],
+    ['KIMI_GRACE_MS', 'x'],
+    ['KIMI_MAX_QUEUED_TASKS', '-1'],
+    ['KIMI_MAX_QUEUED_TASKS', '100001'],
+    ['KIMI_RESULTS_KEEP', 'x'],
+    ['KIMI_PAYLOAD_KEYS', 'x'],
+    ['KIMI_PAYLOAD_KEYS', `a:${'A'.repeat(43)} a:${'A'.repeat(43)}`],
+    ['KIMI_PAYLOAD_S3_BUCKET', '-'],
+    ['KIMI_CODEC_TOKEN', 'x'],
+    ['WEBHOOK_PORT', '-1'],
+    ['KIMI_METRICS_PORT', '0'],
+    ['KIMI_METRICS_HOST', 'x'],
+    ['WEBHOOK_SECRET', 'x'],
+    ['WEBHOOK_SECRET', 'whsec_xxxxxxxxxxxx'],
+    ['WEBHOOK_SECRET_FILE', '/nowhere'],
+    ['KIMI_TASK_QUEUE', 'x'.repeat(201)],
+  ])('%s=%s that cannot be used is said in Chinese words', (name, value) => {
+    const error = catching(() => readConfig({ [name]: value }));
+    const said = cliText('zh-TW').config(error.problems);
+    expect(error.problems).toHaveLength(1);
+    expect(said).toMatch(/^設定有 1 處不對：\n {2}\w+ .*\p{sc=Han}.*（例如 \w+=.*）$/u);
+    expect(said).not.toMatch(/needs|holds|names|cannot|[Ii]nvalid/);
+  });
 });
 
 it('all problems are told together, one a line', () => {
   const env = { KIMI_API_URL: 'x', WEBHOOK_PORT: 'y', WEBHOOK_SECRET: 'z', KIMI_LANG: 'en', KIMI_API_KEY: 'sk-1' };
   const problems = problemsOf(env);
   expect(problems.map((problem) => problem.split(':')[0])).toEqual(['KIMI_API_URL', 'WEBHOOK_PORT', 'WEBHOOK_SECRET']);
-  expect(() => readConfig(env)).toThrow(new ConfigError(problems).message);
-  expect(new ConfigError(problems).message.split('\n')).toEqual(problems);
 });
 
 describe('the .env file', () => {
   it('that cannot be read is said in a sentence', async () => {
     const home = await temporaryFolder();
     await mkdir(join(home, '.env'));
-    expect(() => loadEnvFiles({ KIMI_HOME: home })).toThrow(/\.env cannot be read: EISDIR/);
+    expect(() => loadEnvFiles({ KIMI_HOME: home })).toThrow(/\.env: cannot be read \(EISDIR\)/);
     const { code, stderr } = await cli(['list'], await cleanHome({ KIMI_HOME: home }));
     expect({ code, stderr }).toEqual({
       code: 3,
-      stderr: expect.stringMatching(/\.env cannot be read: EISDIR[^\n]*\n$/),
+      stderr: expect.stringMatching(/\.env 讀不到（EISDIR）[^\n]*\n$/),
+    });
+  });
+
+  it('with lines that say nothing is refused with their numbers, and not a word of theirs', async () => {
+    const text = [
+      '# a comment = "with a quotation mark',
+      'KIMI_TEST_A=a # comment',
+      'KIMI_API_KEY sk-secret',
+      'export KIMI_TEST_B="two',
+      'lines" # comment',
+      "KIMI_TEST_C='sk-secret",
+      '',
+      'KIMI_TEST_D="x" sk-secret',
+      'sk-secret',
+      'KIMI_TEST_E=it\'s "fine"',
+      ' KIMI_TEST.F =\r',
+    ].join('\n');
+    const { KIMI_HOME = '' } = await homeWith(text);
+    const error = catching(() => loadEnvFiles({ KIMI_HOME }));
+    expect(error.message).toBe(`${KIMI_HOME}/.env: has lines that are no NAME=value: 3, 6, 8, 9`);
+    const { code, stderr } = await cli(['list'], await cleanHome({ KIMI_HOME }));
+    expect({ code, stderr }).toEqual({
+      code: 3,
+      stderr: `設定有 1 處不對：\n  ${KIMI_HOME}/.env 有幾行不是「名稱=值」：第 3, 6, 8, 9 行\n`,
     });
   });
 

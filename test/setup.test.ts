@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parseEnv } from 'node:util';
-import { parse } from 'jsonc-parser';
+import { JsonParser } from '@croct/json5-parser';
 import { describe, expect, it } from 'vitest';
-import { withVariables } from '../src/setup/env-file.ts';
+import { withVariables } from '../src/env-file.ts';
 import {
   OpenClawConfigError,
   readGateway,
@@ -13,6 +13,8 @@ import {
   withoutKimiDispatch,
 } from '../src/setup/openclaw-config.ts';
 import { cleanHome, cli } from './support/cli.ts';
+
+const parse = (text: string): unknown => JsonParser.parse(text).toJSON();
 
 const WANTED = { plugin: '/x/openclaw/plugin', hooksToken: 'hook-secret', hooks: false };
 
@@ -24,6 +26,19 @@ const COMMENTED = `{
     "load": { "paths": ["/other/plugin"] }, // and these
   },
 }
+`;
+
+/** As the gateway reads it: names without quotation marks, either of them, commas at the end. */
+const JSON5 = `// Javis
+{
+  gateway: { port: 18800, auth: { mode: 'token', token: 'gw-secret' } },
+  plugins: {
+    load: { paths: [ '/other/plugin', ], }, /* and these */
+  },
+  'agents': { defaults: { heartbeat: { every: '0m' } } },
+  timeout: .5, // s
+}
+// the end
 `;
 
 describe('the gateway’s configuration', () => {
@@ -42,7 +57,7 @@ describe('the gateway’s configuration', () => {
     });
   });
 
-  it.each(['{}', COMMENTED, '{"hooks":{"enabled":false,"token":"theirs","path":"/h"},"plugins":{}}'])(
+  it.each(['{}', COMMENTED, JSON5, '{"hooks":{"enabled":false,"token":"theirs","path":"/h"},"plugins":{}}'])(
     'is changed once, and is what it was after it was taken back: %s',
     (before) => {
       const settings = { ...WANTED, hooksToken: readGateway(before).hooksToken ?? 'hook-secret', hooks: true };
@@ -53,6 +68,34 @@ describe('the gateway’s configuration', () => {
       expect(withoutKimiDispatch(edited, before)).toBe(before);
     },
   );
+
+  it('may be JSON5, and is written as it is', () => {
+    const edited = withKimiDispatch(JSON5, WANTED);
+    expect(parse(edited)).toEqual({
+      ...(parse(JSON5) as object),
+      plugins: {
+        load: { paths: ['/other/plugin', '/x/openclaw/plugin'] },
+        entries: { 'kimi-dispatch': { enabled: true } },
+      },
+      hooks: { token: 'hook-secret' },
+    });
+    for (const line of JSON5.split('\n').filter((each) => !each.includes('paths'))) expect(edited).toContain(line);
+    expect(edited).toContain('/* and these */');
+    expect(readGateway(edited)).toEqual({
+      port: 18800,
+      hooksPath: '/hooks',
+      hooksToken: 'hook-secret',
+      heartbeat: '0m',
+    });
+  });
+
+  it.each([
+    ['{"plugins": 5}', 'plugins is no object'],
+    ['{"plugins": {"load": {"paths": "x"}}}', 'plugins.load.paths is no list'],
+    ['{"hooks": null}', 'hooks is no object'],
+  ])('that has something else where we add is left alone: %s', (text, why) => {
+    expect(() => withKimiDispatch(text, WANTED)).toThrow(new OpenClawConfigError(why));
+  });
 
   it('keeps what the user changed since when it is taken back', () => {
     const since = withKimiDispatch(COMMENTED, WANTED).replace('18800', '18900');
@@ -74,9 +117,9 @@ describe('the gateway’s configuration', () => {
   });
 
   it.each([
-    ['{\n  key: 1 }', 'line 2'],
+    ['{\n  key 1 }', 'at 2:7'],
     ['[]', 'no JSON object'],
-    ['', 'line 1'],
+    ['', 'at 1:1'],
     ['null', 'no JSON object'],
   ])('that is no JSON is left alone: %j', (text, why) => {
     expect(() => withKimiDispatch(text, WANTED)).toThrow(OpenClawConfigError);
@@ -159,7 +202,8 @@ describe('setup openclaw', () => {
 
   it.each([
     ['no configuration', undefined, 'Run openclaw onboard first'],
-    ['one that is no JSON', '{ key: 1 }', 'line 1'],
+    ['one that is no JSON', '{ key }', 'at 1:7'],
+    ['one that has another shape', '{"plugins": 5}', 'plugins is no object'],
     ['a token that stands elsewhere', '{"hooks":{"token":"${HOOKS_TOKEN}"}}', 'Set OPENCLAW_WAKE_TOKEN'],
     ['a token that is a reference', '{"hooks":{"token":{"source":"env","id":"T"}}}', 'Set OPENCLAW_WAKE_TOKEN'],
   ])('with %s says what to do', async (_, config, words) => {
@@ -169,6 +213,24 @@ describe('setup openclaw', () => {
     expect(stderr).toContain(words);
     expect(stderr).toMatch(/no file was changed/);
     expect(await text(file)).toBe(config);
+  });
+
+  it('with a folder in its place says so', async () => {
+    const { env, file } = await machine();
+    await mkdir(file);
+    const { code, stderr } = await cli(['setup', 'openclaw', '--yes'], env);
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/^[^\n]+openclaw\.json cannot be read \(EISDIR\)[^\n]+\n$/);
+  });
+
+  it('shows no secret of JSON5', async () => {
+    const config = `{ gateway: { auth: { token: 'gw-\\'secret' } }, botToken: "bot-secret", 'api key': 'key-secret' }`;
+    const { env, file } = await machine(config);
+    const { code, stdout } = await cli(['setup', 'openclaw', '--yes'], env);
+    expect(code).toBe(0);
+    expect(stdout).toContain('token: "…"');
+    expect(stdout).not.toMatch(/\w+-\W*secret/);
+    expect(await text(file)).toContain(config.slice(0, -2));
   });
 
   it('uses the token that the user names where it stands elsewhere, and leaves it there', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, inject, it } from 'vitest';
 import type { ResultFile } from '../src/contract.ts';
+import { table } from '../src/cli/table.ts';
 import { cleanHome, cli, resultsOf } from './support/cli.ts';
 import { openWorld } from './support/world.ts';
 
@@ -40,6 +41,43 @@ describe('list', () => {
     expect((await cli(['list', '--name', 'nobody'], env)).stdout).toBe('沒有這樣的任務。\n');
     const wrong = await cli(['list', '--status', 'lost'], env);
     expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('queued, dispatching, dispatched, done') });
+  });
+});
+
+describe('a table', () => {
+  const rows = [
+    ['kimi-1707654321-12345', '計算器', 'done', ''],
+    ['kimi-1707654321-12346', 'poem', 'failed', '1500'],
+  ];
+  const headings = ['Task id', 'Name', 'State', 'Tokens'];
+
+  it('stays one where a row takes two lines at most', () => {
+    const [first = '', ...others] = table(headings, rows, 23).split('\n');
+    expect(first).toBe('Task id                Name    State   Tokens');
+    expect(others).toHaveLength(2);
+  });
+
+  it('becomes a block for each row in a terminal that is narrower', () => {
+    expect(table(headings, rows, 22).split('\n')).toEqual([
+      'kimi-1707654321-12345',
+      '  Name   計算器',
+      '  State  done',
+      '',
+      'kimi-1707654321-12346',
+      '  Name    poem',
+      '  State   failed',
+      '  Tokens  1500',
+    ]);
+  });
+
+  it('is as wide as the terminal is', async () => {
+    const env = await cleanHome({ KIMI_LANG: 'en' });
+    const models = async (columns: number): Promise<string> => {
+      const command = `stty cols ${columns}; ${process.execPath} dist/kimi-dispatch.js models`;
+      return (await promisify(execFile)('script', ['-qec', command, '/dev/null'], { env })).stdout;
+    };
+    expect(await models(40)).toMatch(/^kimi-k2\.6\r\n {2}Context +262144\r\n/m);
+    expect(await models(160)).toMatch(/^kimi-k2\.6 +262144 /m);
   });
 });
 
@@ -91,6 +129,11 @@ describe('result', () => {
     expect((await cli(['result', 'kimi-1-1', '--code', 'sh', '-o', folder], env)).code).toBe(0);
     expect(await readdir(folder)).toEqual(['my-calculator-1.py', 'my-calculator-2.py', 'my-calculator.sh']);
     expect(await cli(python, env)).toMatchObject({ code: 3, stderr: expect.stringContaining('is there already') });
+    const file = join(folder, 'my-calculator.sh');
+    expect(await cli(['result', 'kimi-1-1', '--code', 'sh', '-o', file], env)).toMatchObject({
+      code: 3,
+      stderr: `Cannot write code to ${file} (EEXIST). Name a folder that can be written to with -o.\n`,
+    });
     expect(await cli(['result', 'kimi-1-1', '--code', 'rust', '-o', folder], env)).toMatchObject({
       code: 2,
       stderr: 'The answer has no code block in rust, so no file was written. It has some in: python, py, bash.\n',

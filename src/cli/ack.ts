@@ -30,9 +30,9 @@ async function ack(news: string, { route: chat }: { route?: Route }): Promise<Ex
     const found = await lookUp(client, task_id);
     if (!found && !(await results.read(task_id))) throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
     return await tellTask(client, task_id, news);
-  }).catch((error: unknown) => {
-    // The result is here; a task that is still open is woken for it once more at the worst.
-    if (error instanceof EngineUnreachable) return false;
+  }).catch(async (error: unknown) => {
+    // With the result here, a task that is still open is woken for it once more at the worst; without, nobody knows the task.
+    if (error instanceof EngineUnreachable && (await results.read(task_id))) return false;
     throw error;
   });
   const result = await results.read(task_id);

@@ -7,7 +7,7 @@ import { ResultStore } from '../results.ts';
 import { EXIT } from '../exit.ts';
 import { CliError } from './exit.ts';
 import { runningStack, type StackState } from '../stack/state.ts';
-import { connectClient } from '../temporal.ts';
+import { connectClient, engineOptions, EngineUnreachable } from '../temporal.ts';
 import { startTracing, stopTracing } from '../tracing.ts';
 import { textFor, type Text } from '../text/index.ts';
 import { cliText, type CliText } from './text/index.ts';
@@ -46,7 +46,9 @@ export function contextFor(config: Config, stack: StackState | undefined): Conte
   const taskQueue = stack?.task_queue ?? config.KIMI_TASK_QUEUE;
   const engineEnv = {
     ...process.env,
-    // Where `up` would have it, or has it while its state cannot be read.
+    // Empty, it counts as not set.
+    TEMPORAL_ADDRESS: config.TEMPORAL_ADDRESS,
+    // Where its user has `up` put it.
     ...(config.isSet('KIMI_TEMPORAL_PORT') &&
       !config.TEMPORAL_ADDRESS &&
       config.KIMI_TEMPORAL_PORT > 0 && { TEMPORAL_ADDRESS: `127.0.0.1:${config.KIMI_TEMPORAL_PORT}` }),
@@ -76,19 +78,46 @@ function fits([mine, ...myOthers]: string[], [theirs, ...theirOthers]: string[])
   return [theirs, ...theirOthers].includes(mine) && [mine, ...myOthers].includes(theirs);
 }
 
-/** Runs work with a connection to the engine, and closes it. */
+/**
+ * Nothing runs from this home, and nobody said where else an engine is. Whoever listens at Temporal's own port is a
+ * stranger: another home's stack, with another key, or a simulated one.
+ */
+export class NothingRuns extends EngineUnreachable {
+  constructor(readonly home: string) {
+    super('localhost:7233');
+  }
+}
+
+/** The stack of this home runs, and its engine does not answer: where it broke, `up` is starting it again. */
+export class EngineAway extends EngineUnreachable {}
+
+/** @returns the address of the engine; `undefined` where {@link NothingRuns}. */
+export function engineAddress({ engineEnv }: Context): string | undefined {
+  return engineOptions(engineEnv).connectionOptions.address;
+}
+
+/**
+ * Runs work with a connection to the engine, and closes it.
+ *
+ * @throws {EngineUnreachable}
+ */
 export async function withClient<T>(context: Context, work: (client: Client) => Promise<T>): Promise<T> {
   const { stack, config, say } = context;
+  if (engineAddress(context) === undefined) throw new NothingRuns(config.KIMI_HOME);
   if (stack && !fits([...config.KIMI_PAYLOAD_KEYS.keys()], stack.payload_keys)) {
     throw new CliError(EXIT.config, say.otherPayloadKeys(stack.payload_keys.join(', ')));
   }
   const [client] = await Promise.all([
-    connectClient(openPayloads(config).dataConverter, context.engineEnv),
+    connectClient(openPayloads(config).dataConverter, context.engineEnv).catch((error: unknown) => {
+      const isAway = stack && error instanceof EngineUnreachable && error.why === undefined;
+      throw isAway ? new EngineAway(error.address) : error;
+    }),
     startTracing('cli', config.OTEL_EXPORTER_OTLP_ENDPOINT),
   ]);
   try {
     return await work(client);
   } finally {
-    await Promise.all([client.connection.close(), stopTracing()]);
+    await stopTracing();
+    await client.connection.close();
   }
 }

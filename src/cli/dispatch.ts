@@ -24,7 +24,7 @@ export function dispatchCommand(say: CliText): Command {
   const { help } = say;
   const examples = [
     'kimi-dispatch dispatch -p "寫一個 Python 計算器，包含測試" -n calculator',
-    'kimi-dispatch dispatch -f prompt.md --model moonshot-v1-32k --timeout 5m',
+    'kimi-dispatch dispatch -f prompt.md --model kimi-k2.6 --timeout 5m',
     'git diff | kimi-dispatch dispatch -p - -n review',
     'kimi-dispatch dispatch --message "Kimi：寫一個 Python 計算器" --json',
   ];

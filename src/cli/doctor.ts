@@ -14,9 +14,8 @@ import { callsBack, currencyOf, resolveModel } from '../kimi/models.ts';
 import { newTaskId } from '../naming.ts';
 import type { PluginWake } from '../plugin-wake.ts';
 import { secretFile } from '../stack/stack.ts';
-import { engineOptions } from '../temporal.ts';
 import { explain } from '../text/index.ts';
-import { openContext, withClient, type Context } from './context.ts';
+import { EngineAway, engineAddress, openContext, withClient, type Context } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
 import { tildePath } from '../paths.ts';
@@ -47,10 +46,8 @@ async function doctor({ sendTest = false }: { sendTest?: boolean }): Promise<Exi
     good(say.doctor.config),
     await results(context),
     ...(await kimi(context)),
-    ...(await engine(context)),
+    ...(await services(context)),
     await secret(context),
-    ...(await webhook(context)),
-    ...(await metrics(context)),
     ...(await deadLetters(context)),
     await gateway(context),
     ...(await plugin(context, sendTest)),
@@ -76,7 +73,7 @@ async function results({ results: store, say }: Context): Promise<Finding> {
 
 async function kimi(context: Context): Promise<Finding[]> {
   const { config, stack, relay, say, apiUrl = config.KIMI_API_URL } = context;
-  const relayed = relay ? [await relayOf(context)] : [];
+  const relayed = relay && engineAddress(context) !== undefined ? [await relayOf(context)] : [];
   if (stack?.simulated) return [good(say.doctor.simulated), ...relayed];
   if (!(stack?.has_key ?? config.KIMI_API_KEY)) return [bad(say.doctor.keyBad)];
   const host = publicAddress(apiUrl);
@@ -130,12 +127,19 @@ async function account(context: Context, apiUrl: string, host: string): Promise<
   return findings.filter((finding) => finding !== undefined);
 }
 
-async function engine(context: Context): Promise<Finding[]> {
-  const { say, taskQueue, engineEnv } = context;
-  const { connectionOptions, namespace } = engineOptions(engineEnv);
-  const address = connectionOptions.address ?? 'localhost:7233';
+/** What works on tasks. Where nothing runs from here, who answers at the usual ports is somebody else. */
+async function services(context: Context): Promise<Finding[]> {
+  const { config, say } = context;
+  const address = engineAddress(context);
+  if (address === undefined) return [bad(say.doctor.nothingRuns(tildePath(config.KIMI_HOME)))];
+  return [...(await engine(context, address)), ...(await webhook(context)), ...(await metrics(context))];
+}
+
+async function engine(context: Context, address: string): Promise<Finding[]> {
+  const { say, taskQueue } = context;
   try {
     return await withClient(context, async (client) => {
+      const { namespace } = client.options;
       const { serverVersion } = await client.workflowService.getSystemInfo({});
       const { customAttributes } = await client.connection.operatorService.listSearchAttributes({ namespace });
       const missing = Object.values(SEARCH_ATTRIBUTES).filter(({ name }) => !(name in customAttributes));
@@ -149,7 +153,8 @@ async function engine(context: Context): Promise<Finding[]> {
       ];
     });
   } catch (error) {
-    return [bad(error instanceof CliError ? error.message : say.doctor.engineBad(address))];
+    if (error instanceof CliError) return [bad(error.message)];
+    return [bad(error instanceof EngineAway ? say.doctor.engineAway(address) : say.doctor.engineBad(address))];
   }
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { runningStack } from '../stack/state.ts';
+import { remainsOf, runningStack } from '../stack/state.ts';
 import { openContext } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
@@ -16,16 +16,24 @@ export function downCommand(say: CliText): Command {
 
 async function down(): Promise<Exit> {
   const { config, say } = await openContext();
-  const stack = await runningStack(config.KIMI_HOME);
-  if (!stack) {
+  const home = config.KIMI_HOME;
+  const stack = await runningStack(home);
+  if (!stack && (await remainsOf(home)).length === 0) {
     console.log(say.down.none);
     return EXIT.ok;
   }
   console.error(say.steps.stopping);
-  process.kill(stack.pid, 'SIGTERM');
+  if (stack) {
+    process.kill(stack.pid, 'SIGTERM');
+    // One that is paused would not hear it.
+    process.kill(stack.pid, 'SIGCONT');
+  }
   const giveUpAt = Date.now() + STOP_MS;
-  while (await runningStack(config.KIMI_HOME)) {
-    if (Date.now() > giveUpAt) throw new CliError(EXIT.unexpected, say.down.stuck(stack.pid));
+  for (;;) {
+    const running = await runningStack(home);
+    const left = running ? [running] : await remainsOf(home);
+    if (left.length === 0) break;
+    if (Date.now() > giveUpAt) throw new CliError(EXIT.unexpected, say.down.stuck(left.map(({ pid }) => pid)));
     await pause(50);
   }
   console.log(say.down.stopped);

@@ -5,7 +5,7 @@ import { EXIT, type Exit } from '../exit.ts';
 import { stateOf } from '../text/index.ts';
 import { viewOfResult } from './look-up.ts';
 import { command, ending } from './options.ts';
-import { columns } from './table.ts';
+import { table } from './table.ts';
 import type { CliText } from './text/index.ts';
 
 export function inboxCommand(say: CliText): Command {
@@ -39,7 +39,7 @@ async function inbox({ json }: { json?: true }): Promise<Exit> {
       result.tokens?.total.toString() ?? '',
       result.completed_at,
     ]);
-    console.log(columns([say.inbox.columns, ...rows]));
+    console.log(table(say.inbox.columns, rows));
   }
   return EXIT.ok;
 }

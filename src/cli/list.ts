@@ -8,7 +8,7 @@ import { openContext, withClient } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { progressOf } from './look-up.ts';
 import { age, command, count, ending, model, route, states } from './options.ts';
-import { columns } from './table.ts';
+import { table } from './table.ts';
 import type { CliText } from './text/index.ts';
 
 /** Which tasks: all of those that are named. */
@@ -73,7 +73,7 @@ async function list({ limit, json, ...filter }: ListOptions): Promise<Exit> {
       task.tokens?.toString() ?? '',
       task.created_at,
     ]);
-    console.log(columns([say.list.columns, ...rows]));
+    console.log(table(say.list.columns, rows));
   }
   return EXIT.ok;
 }

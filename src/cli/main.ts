@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { ConfigError, langOf, loadEnvFiles } from '../config.ts';
 import { ServiceError } from '../errors.ts';
-import { PACKAGE_ROOT } from '../paths.ts';
+import { PACKAGE_ROOT, tildePath } from '../paths.ts';
+import type { FailedToStart } from '../process.ts';
 import { NoTemporalCli } from '../stack/temporal-cli.ts';
 import { EngineUnreachable } from '../temporal.ts';
 import { ackCommand } from './ack.ts';
 import { cancelCommand } from './cancel.ts';
 import { addCompletion } from './completion.ts';
+import { EngineAway, NothingRuns } from './context.ts';
 import { dispatchCommand } from './dispatch.ts';
 import { doctorCommand } from './doctor.ts';
 import { downCommand } from './down.ts';
@@ -24,6 +26,7 @@ import { reportCommand } from './report.ts';
 import { resultCommand } from './result.ts';
 import { runCommand } from './run.ts';
 import { setupCommand } from './setup.ts';
+import { watchStandardOutput } from './standard-output.ts';
 import { statusCommand } from './status.ts';
 import { cliText, type CliText } from './text/index.ts';
 import { upCommand } from './up.ts';
@@ -53,11 +56,8 @@ const COMMANDS = [
 
 /** Runs `kimi-dispatch`. Every error ends as a sentence on standard error and an exit status. */
 export async function main(argv: string[]): Promise<void> {
-  // Who reads has read enough, as `head` does.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) =>
-    process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.unexpected),
-  );
   let say = cliText(langOf());
+  watchStandardOutput(() => say);
   try {
     loadEnvFiles();
     say = cliText(langOf());
@@ -66,6 +66,8 @@ export async function main(argv: string[]): Promise<void> {
     if (error instanceof CommanderError && error.exitCode === 0) return;
     const { exit, message } = sentenceFor(error, say);
     console.error(message);
+    // To `up --detach`, which waits for what runs in the background.
+    if (process.connected) process.send?.({ failed: message } satisfies FailedToStart);
     process.exitCode = exit;
   }
 }
@@ -101,12 +103,16 @@ function sentenceFor(error: unknown, say: CliText): { exit: Exit; message: strin
     if (cause instanceof ServiceError) return { exit: EXIT.config, message: cause.message };
   }
   if (error instanceof NoTemporalCli) return { exit: EXIT.config, message: say.noTemporalCli(error.tried) };
-  if (error instanceof EngineUnreachable) {
-    const { address, why } = error;
-    return { exit: EXIT.engine, message: why === undefined ? say.noEngine(address) : say.engineRefuses(address, why) };
-  }
+  if (error instanceof EngineUnreachable) return { exit: EXIT.engine, message: engineSentence(error, say) };
   const { code, path } = error as NodeJS.ErrnoException;
   if (code !== undefined && path !== undefined) return { exit: EXIT.config, message: say.notUsable(path, code) };
   if (process.env['KIMI_LOG_LEVEL'] === 'debug') console.error(error);
   return { exit: EXIT.unexpected, message: say.unexpected((error as Error).message) };
+}
+
+function engineSentence(error: EngineUnreachable, say: CliText): string {
+  const { address, why } = error;
+  if (error instanceof NothingRuns) return say.nothingRuns(tildePath(error.home));
+  if (error instanceof EngineAway) return say.engineAway(address);
+  return why === undefined ? say.noEngine(address) : say.engineRefuses(address, why);
 }

@@ -5,7 +5,7 @@ import { listModels } from '../kimi/enquiries.ts';
 import { modelOf, MODELS, RETIRED, resolveModel, type Model } from '../kimi/models.ts';
 import { openContext, type Context } from './context.ts';
 import { command, ending } from './options.ts';
-import { columns } from './table.ts';
+import { table } from './table.ts';
 import type { CliText } from './text/index.ts';
 
 export function modelsCommand(say: CliText): Command {
@@ -51,7 +51,7 @@ async function models({ json }: { json?: true }): Promise<Exit> {
     ...unknown.map((id) => row(id, nothing, words.unlisted)),
     ...RETIRED.models.map((id) => row(id, nothing, retired)),
   ];
-  console.log(`${columns([words.columns, ...rows])}\n`);
+  console.log(`${table(words.columns, rows)}\n`);
   console.log(words.prices(priceDates()));
   console.log('ids' in live ? words.live(publicAddress(config.KIMI_API_URL)) : live.why);
   if (config.KIMI_MODEL === undefined)

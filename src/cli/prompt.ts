@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
-import { readFile } from 'node:fs/promises';
-import { buffer } from 'node:stream/consumers';
+import { createReadStream } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { MAX_PROMPT_BYTES } from '../contract.ts';
 import { isTaskName, nameFromPrompt } from '../naming.ts';
 import { taskFromMessage } from '../trigger.ts';
 import { EXIT } from '../exit.ts';
@@ -23,7 +24,7 @@ export async function readPrompt({ prompt, file, message }: PromptOptions, say: 
     throw new CliError(EXIT.usage, say.usage.onePrompt);
   }
   let content = prompt;
-  if (prompt === '-') content = textOf(await buffer(process.stdin), '-', say);
+  if (prompt === '-') content = textOf(await bytesOf(process.stdin, say.usage.standardInput, say), '-', say);
   if (file !== undefined) content = await readTextFile(file, say);
   if (message !== undefined) {
     content = taskFromMessage(message);
@@ -45,11 +46,26 @@ export async function readTextFile(file: string, say: CliText): Promise<string> 
   return textOf(await readBytes(file, say), file, say);
 }
 
-/** @throws {CliError} where there is no such file. */
+/** @throws {CliError} where there is no such file, or more in it than may be handed over. */
 export async function readBytes(file: string, say: CliText): Promise<Buffer> {
-  return await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    throw new CliError(EXIT.usage, say.usage.unreadable(file, String(error.code)));
-  });
+  try {
+    return await bytesOf(createReadStream(file), file, say);
+  } catch (error) {
+    if (error instanceof CliError) throw error;
+    throw new CliError(EXIT.usage, say.usage.unreadable(file, String((error as NodeJS.ErrnoException).code)));
+  }
+}
+
+/** Some files, and what others write to standard input, have no end. */
+async function bytesOf(source: Readable, name: string, say: CliText): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of source as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > MAX_PROMPT_BYTES) throw new CliError(EXIT.usage, say.usage.inputTooLong(name, MAX_PROMPT_BYTES));
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }
 
 export function isText(bytes: Buffer): boolean {

@@ -2,7 +2,6 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
-import { EngineUnreachable } from '../temporal.ts';
 import { isTruncated, type ResultFile, type Route } from '../contract.ts';
 import { explain } from '../text/index.ts';
 import { openContext, withClient, type Context } from './context.ts';
@@ -50,10 +49,7 @@ async function result(
   const saved = task === undefined ? await newestResult(context, chat) : await results.read(task);
   if (!saved) {
     if (task === undefined) throw new CliError(EXIT.unfinished, say.noResults);
-    const known = await withClient(context, async (client) => await lookUp(client, task)).catch((error: unknown) => {
-      if (error instanceof EngineUnreachable) return undefined;
-      throw error;
-    });
+    const known = await withClient(context, async (client) => await lookUp(client, task));
     throw known
       ? new CliError(EXIT.unfinished, say.unfinished(task))
       : new CliError(EXIT.unknown_task, say.unknownTask(task));
@@ -88,15 +84,21 @@ async function extract(name: string, answer: string, lang: string, folder: strin
   if (wanted.length === 0) {
     throw new CliError(EXIT.usage, say.noCode(lang, [...new Set(blocks.map((block) => block.lang || '-'))].join(', ')));
   }
-  await mkdir(folder, { recursive: true });
+  const notWritten = (path: string, { code: why = '' }: NodeJS.ErrnoException): CliError =>
+    new CliError(EXIT.config, say.codeNotWritten(path, why));
+  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+    throw notWritten(folder, error as NodeJS.ErrnoException);
+  });
   for (const [index, { code }] of wanted.entries()) {
     const number = wanted.length > 1 ? `-${index + 1}` : '';
     const file = join(folder, `${name.replaceAll(' ', '-')}${number}.${extensionOf(lang.toLowerCase())}`);
     try {
       await writeFile(file, `${code}\n`, { flag: 'wx' });
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      throw new CliError(EXIT.config, say.fileIsThere(file));
+      const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST';
+      throw isThere
+        ? new CliError(EXIT.config, say.fileIsThere(file))
+        : notWritten(file, error as NodeJS.ErrnoException);
     }
     console.log(file);
   }

@@ -9,8 +9,8 @@ import { structuredPatch } from 'diff';
 import pico from 'picocolors';
 import writeFileAtomic from 'write-file-atomic';
 import { readConfig } from '../config.ts';
+import { withVariables } from '../env-file.ts';
 import { PACKAGE_ROOT, tildePath } from '../paths.ts';
-import { withVariables } from '../setup/env-file.ts';
 import {
   OpenClawConfigError,
   readGateway,
@@ -63,14 +63,20 @@ async function setup(_gateway: string, { reply, yes = false, undo = false }: Set
   const say = cliText(config.KIMI_LANG);
   const gatewayFile = process.env['OPENCLAW_CONFIG_PATH']?.trim() || join(homedir(), '.openclaw', 'openclaw.json');
   const envFile = join(config.KIMI_HOME, '.env');
-  const gatewayText = await read(gatewayFile);
+  const gatewayText = await read(gatewayFile, say);
   if (gatewayText === undefined) throw new CliError(EXIT.config, say.setup.noGateway(tildePath(gatewayFile)));
 
   try {
     const facts = readGateway(gatewayText);
     const changes = undo
       ? await undone({ file: gatewayFile, now: gatewayText }, envFile, say)
-      : wanted({ file: gatewayFile, now: gatewayText }, { file: envFile, now: await read(envFile) }, facts, reply, say);
+      : wanted(
+          { file: gatewayFile, now: gatewayText },
+          { file: envFile, now: await read(envFile, say) },
+          facts,
+          reply,
+          say,
+        );
     const real = changes.filter(({ now = '', next }) => now !== next);
     if (real.length === 0) {
       console.log(say.setup.nothing);
@@ -81,7 +87,7 @@ async function setup(_gateway: string, { reply, yes = false, undo = false }: Set
       console.log(say.setup.left);
       return EXIT.ok;
     }
-    const isFirst = (await read(gatewayFile + BACKUP)) === undefined;
+    const isFirst = (await read(gatewayFile + BACKUP, say)) === undefined;
     for (const change of real) {
       if (isFirst && change.now !== undefined) await writeOwn(change.file + BACKUP, change.now);
       await writeOwn(change.file, change.next);
@@ -128,9 +134,9 @@ function readable(token: unknown): string | undefined {
 }
 
 async function undone(gateway: FileNow & { now: string }, envFile: string, say: CliText): Promise<Change[]> {
-  const before = await read(gateway.file + BACKUP);
+  const before = await read(gateway.file + BACKUP, say);
   if (before === undefined) throw new CliError(EXIT.config, say.setup.noBackup(tildePath(gateway.file + BACKUP)));
-  const [envNow, envBefore] = [await read(envFile), await read(envFile + BACKUP)];
+  const [envNow, envBefore] = [await read(envFile, say), await read(envFile + BACKUP, say)];
   const given = parseEnv(envBefore ?? '');
   const values = Object.fromEntries(VARIABLES.map((name) => [name, given[name]]));
   return [
@@ -139,12 +145,13 @@ async function undone(gateway: FileNow & { now: string }, envFile: string, say: 
   ];
 }
 
-async function read(file: string): Promise<string | undefined> {
+async function read(file: string, say: CliText): Promise<string | undefined> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    throw new CliError(EXIT.config, say.setup.unreadable(tildePath(file), String(code)));
   }
 }
 
@@ -162,10 +169,14 @@ function show({ file, now = '', next }: Change): void {
   console.log('');
 }
 
-/** Hides the values of names that say they are secret, in JSON and in `.env`. */
+/** Names that say they are secret, as JSON5 may have them, and their strings. */
+const SECRET =
+  /((?:"[^"\n]*(?:token|secret|key|password)[^"\n]*"|'[^'\n]*(?:token|secret|key|password)[^'\n]*'|[\w$]*(?:token|secret|key|password)[\w$]*)\s*:\s*)(?:"(?:\\[^]|[^"\\])*"|'(?:\\[^]|[^'\\])*')/gi;
+
+/** Hides the values of names that say they are secret, in JSON5 and in `.env`. */
 function masked(text: string): string {
   return text
-    .replaceAll(/("[^"]*(?:token|secret|key|password)[^"]*"\s*:\s*")[^"]*"/gi, '$1…"')
+    .replaceAll(SECRET, '$1"…"')
     .replaceAll(/^(\s*(?:export\s+)?\w*(?:TOKEN|SECRET|KEY|PASSWORD)\w*\s*=).*$/gim, '$1…');
 }
 

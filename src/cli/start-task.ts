@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import {
+  isGrpcServiceError,
   WithStartWorkflowOperation,
   WorkflowExecutionAlreadyStartedError,
   WorkflowIdConflictPolicy,
@@ -41,6 +42,9 @@ export type Started =
 
 /** How long a slow engine may take to confirm that it has a task, once the wait for Kimi is over. Milliseconds. */
 const CONFIRM_MS = 3_000;
+
+/** How long it may take to say so, before it is asked again. Milliseconds. */
+const ANSWER_MS = 1_000;
 
 /**
  * Gives a task to the engine and waits, for at most `waitMs`, until Kimi has taken it.
@@ -150,12 +154,15 @@ function refusal(error: unknown): TaskError {
   throw error;
 }
 
+/** @returns whether the engine says that it has a task. One that is away does not; it may be back a moment later. */
 async function isKnown(client: Client, task_id: string): Promise<boolean> {
   try {
-    await client.workflow.getHandle(task_id).describe();
+    const handle = client.workflow.getHandle(task_id);
+    await client.connection.withDeadline(Date.now() + ANSWER_MS, async () => await handle.describe());
     return true;
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false;
+    const isSilent = isGrpcServiceError(error) || isGrpcServiceError((error as Error).cause);
+    if (error instanceof WorkflowNotFoundError || isSilent) return false;
     throw error;
   }
 }

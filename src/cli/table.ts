@@ -10,3 +10,20 @@ export function columns(rows: string[][], gap = 2): string {
     cell + ' '.repeat((widths[column] ?? 0) - stringWidth(cell) + gap);
   return rows.map((row) => row.map(pad).join('').trimEnd()).join('\n');
 }
+
+/**
+ * Lays out a table. Where a row would be broken into more than two lines, each row gets a block of its own, with the
+ * headings before what it holds.
+ *
+ * @param width columns of the terminal; unbounded where it is none
+ */
+export function table(headings: string[], rows: string[][], width = process.stdout.columns || Infinity): string {
+  const whole = columns([headings, ...rows]);
+  const widest = Math.max(...whole.split('\n').map((line) => stringWidth(line)));
+  if (widest <= 2 * width) return whole;
+  const block = ([first = '', ...rest]: string[]): string => {
+    const named = rest.map((cell, index) => ['', headings[index + 1] ?? '', cell]);
+    return [first, columns(named.filter(([, , cell]) => cell !== ''))].join('\n');
+  };
+  return rows.map(block).join('\n\n');
+}

@@ -8,6 +8,7 @@ import { EXIT } from '../exit.ts';
 import { CliError } from './exit.ts';
 import type { Job, RequestOptions } from './job.ts';
 import { duration, maxTokens, model, priority, repeated, temperature, thinking } from './options.ts';
+import { taskIsStarted } from './standard-output.ts';
 import { startTask, taskOfMessage, type Started } from './start-task.ts';
 import type { CliText } from './text/index.ts';
 
@@ -52,7 +53,10 @@ export async function start(
   if (stack && !stack.has_key) throw new CliError(EXIT.config, say.noKey);
   if (options.route) {
     const known = await taskOfMessage(client, options.route);
-    if (known) return known;
+    if (known) {
+      taskIsStarted();
+      return known;
+    }
     await checkChatLimit(client, context, options.route);
   }
   const request: Omit<Task, 'task_id'> = {
@@ -72,5 +76,6 @@ export async function start(
   };
   const started = await startTask(client, taskQueue, request, waitMs);
   if (started.status === 'unknown') throw new CliError(EXIT.engine, say.engineSilent(started.task_id));
+  if (started.status !== 'refused') taskIsStarted();
   return started;
 }

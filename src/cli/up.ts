@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
@@ -7,6 +7,7 @@ import pico from 'picocolors';
 import type { Config } from '../config.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { modelOf, resolveModel } from '../kimi/models.ts';
+import type { FailedToStart } from '../process.ts';
 import { startStack } from '../stack/stack.ts';
 import { runningStack, type StackState } from '../stack/state.ts';
 import { explain, type Text } from '../text/index.ts';
@@ -70,28 +71,32 @@ async function upInBackground({ config, say, text }: Context, simulate: boolean)
   const [program = ''] = process.argv.slice(1);
   const child = spawn(process.execPath, [program, 'up', ...(simulate ? ['--simulate'] : [])], {
     detached: true,
-    // What it says while it fetches a server is worth seeing here.
-    stdio: ['ignore', log, log],
+    // Over the channel it says why it could not start.
+    stdio: ['ignore', log, log, 'ipc'],
   });
   closeSync(log);
-  child.unref();
-  let ended = false;
-  child.once('exit', () => (ended = true));
+  let failure: string | undefined;
+  let ended: { code: number | null; signal: NodeJS.Signals | null } | undefined;
+  child.once('message', ({ failed }: FailedToStart) => (failure = failed));
+  // Not before the channel is read to its end.
+  child.once('close', (code, signal) => (ended = { code, signal }));
   for (;;) {
     const state = await runningStack(config.KIMI_HOME);
     if (state?.pid === child.pid && state) {
+      child.disconnect();
+      child.unref();
       console.log(screen(say.up.ready, state, modelRow(config, state, say, text), say));
       console.log(`\n${pico.dim(say.up.detached)}`);
       return EXIT.ok;
     }
-    if (ended) throw new CliError(EXIT.config, say.up.failed(lastWords(logFile), tildePath(logFile)));
+    if (ended) {
+      // Another one was quicker.
+      if (state) return already(state, simulate, say);
+      const why = failure ?? String(ended.signal ?? ended.code);
+      throw new CliError(EXIT.config, say.up.failed(why, tildePath(logFile)));
+    }
     await pause(50);
   }
-}
-
-/** What a process that ended said last. */
-function lastWords(logFile: string): string {
-  return readFileSync(logFile, 'utf8').trimEnd().split('\n').at(-1) ?? '';
 }
 
 function already(state: StackState, simulate: boolean, say: CliText): Exit {

@@ -5,7 +5,7 @@ import { addUp, type Grouping, type Use } from '../usage.ts';
 import { openContext } from './context.ts';
 import { money } from '../money.ts';
 import { age, command, ending, grouping } from './options.ts';
-import { columns } from './table.ts';
+import { table } from './table.ts';
 import type { CliText } from './text/index.ts';
 
 /** Thirty days, in milliseconds. */
@@ -49,7 +49,7 @@ async function usage({ since, by, json }: UsageOptions): Promise<Exit> {
         .join(' '),
     ];
     const rows = used.groups.map(({ key, ...use }) => row(key, use));
-    console.log(columns([[words.by[by], ...words.columns], ...rows, row(words.total, used.total)]));
+    console.log(table([words.by[by], ...words.columns], [...rows, row(words.total, used.total)]));
     const { tokens, cost, own_cost } = used.polling_estimate;
     const saved = tokens === 0 ? 0 : Math.round((1 - used.total.tokens.total / tokens) * 100);
     const [polled, own] = [cost, own_cost].map((amount) => money({ amount, currency: 'CNY' })) as [string, string];

@@ -1,6 +1,6 @@
-/** The gateway's configuration file: what Kimi Dispatch needs in it, as edits that leave all else as it is. */
+/** The gateway's configuration file, JSON5: what Kimi Dispatch needs in it, as edits that leave all else as it is. */
 import { isDeepStrictEqual } from 'node:util';
-import { applyEdits, modify, parse, printParseErrorCode, type JSONPath, type ParseError } from 'jsonc-parser';
+import { JsonArrayNode, JsonObjectNode, JsonParser, type JsonValueNode } from '@croct/json5-parser';
 
 export const PLUGIN_ID = 'kimi-dispatch';
 
@@ -48,13 +48,13 @@ export function readGateway(text: string): GatewayFacts {
 /** Adds what is wanted. What is there already is left as it is written. @throws {OpenClawConfigError} */
 export function withKimiDispatch(text: string, { plugin, hooksToken, hooks }: Wanted): string {
   const config = parsed(text);
-  const allowed = at(config, ['plugins', 'allow']);
-  let edited = withValue(text, ['hooks', 'token'], hooksToken);
-  if (hooks) edited = withValue(edited, ['hooks', 'enabled'], true);
-  edited = withElement(edited, ['plugins', 'load', 'paths'], plugin);
-  edited = withValue(edited, ['plugins', 'entries', PLUGIN_ID, 'enabled'], true);
+  set(config, ['hooks', 'token'], hooksToken);
+  if (hooks) set(config, ['hooks', 'enabled'], true);
+  add(config, ['plugins', 'load', 'paths'], plugin);
+  set(config, ['plugins', 'entries', PLUGIN_ID, 'enabled'], true);
   // Where there is a list, nothing else is loaded.
-  return Array.isArray(allowed) ? withElement(edited, ['plugins', 'allow'], PLUGIN_ID) : edited;
+  if (Array.isArray(at(config, ['plugins', 'allow']))) add(config, ['plugins', 'allow'], PLUGIN_ID);
+  return config.toString();
 }
 
 /**
@@ -64,27 +64,24 @@ export function withKimiDispatch(text: string, { plugin, hooksToken, hooks }: Wa
  * @throws {OpenClawConfigError}
  */
 export function withoutKimiDispatch(text: string, before: string): string {
-  const [now, then] = [parsed(text), parsed(before)];
-  const added = (path: JSONPath): unknown[] => {
-    const [elements, were] = [at(now, path), at(then, path)];
+  const [config, then] = [parsed(text), parsed(before)];
+  const added = (path: Path): unknown[] => {
+    const [elements, were] = [at(config, path), at(then, path)];
     const known = Array.isArray(were) ? were : [];
     return Array.isArray(elements) ? elements.filter((element) => !known.includes(element)) : [];
   };
-  let edited = text;
   for (const plugin of added(['plugins', 'load', 'paths'])) {
-    if (String(plugin).endsWith(PLUGIN_FOLDER)) edited = withoutElement(edited, ['plugins', 'load', 'paths'], plugin);
+    if (String(plugin).endsWith(PLUGIN_FOLDER)) remove(config, ['plugins', 'load', 'paths'], plugin);
   }
-  if (added(['plugins', 'allow']).includes(PLUGIN_ID)) {
-    edited = withoutElement(edited, ['plugins', 'allow'], PLUGIN_ID);
-  }
+  if (added(['plugins', 'allow']).includes(PLUGIN_ID)) remove(config, ['plugins', 'allow'], PLUGIN_ID);
   const token = ['hooks', 'token'];
   // One that was there before was left alone; another in its place is the user's.
-  if (at(then, token) === undefined) edited = withValue(edited, token, undefined);
+  if (at(then, token) === undefined) set(config, token, undefined);
   for (const path of [
     ['plugins', 'entries', PLUGIN_ID],
     ['hooks', 'enabled'],
   ]) {
-    edited = withValue(edited, path, at(then, path));
+    set(config, path, at(then, path));
   }
   for (const path of [
     ['plugins', 'load', 'paths'],
@@ -93,53 +90,73 @@ export function withoutKimiDispatch(text: string, before: string): string {
     ['plugins'],
     ['hooks'],
   ]) {
-    if (at(then, path) === undefined && isEmpty(at(parsed(edited), path))) edited = withValue(edited, path, undefined);
+    if (at(then, path) === undefined && isEmpty(at(config, path))) set(config, path, undefined);
   }
-  return isDeepStrictEqual(parsed(edited), then) ? before : edited;
+  return isDeepStrictEqual(config.toJSON(), then.toJSON()) ? before : config.toString();
 }
 
 /** How the folder of the plugin ends, wherever the package lies. */
 const PLUGIN_FOLDER = 'openclaw/plugin';
 
-function parsed(text: string): unknown {
-  const errors: ParseError[] = [];
-  const config: unknown = parse(text, errors, { allowTrailingComma: true });
-  const [error] = errors;
-  if (error) {
-    const line = text.slice(0, error.offset).split('\n').length;
-    throw new OpenClawConfigError(`line ${line}: ${printParseErrorCode(error.error)}`);
+/** The names that lead to a value. */
+type Path = string[];
+
+function parsed(text: string): JsonObjectNode {
+  let config: JsonValueNode;
+  try {
+    config = JsonParser.parse(text);
+  } catch (error) {
+    throw new OpenClawConfigError((error as Error).message.replace(/\.$/, ''));
   }
-  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
-    throw new OpenClawConfigError('it holds no JSON object');
-  }
-  return config;
+  if (config instanceof JsonObjectNode) return config;
+  throw new OpenClawConfigError('it holds no JSON object');
 }
 
-function at(config: unknown, path: JSONPath): unknown {
-  let value = config;
-  for (const name of path) value = (value as Record<string, unknown> | undefined)?.[name];
+function at(config: JsonObjectNode, path: Path): unknown {
+  let value: unknown = config.toJSON();
+  for (const name of path) value = (value as Record<string, unknown> | null | undefined)?.[name];
   return value;
 }
 
-function withValue(text: string, path: JSONPath, value: unknown): string {
-  if (isDeepStrictEqual(at(parsed(text), path), value)) return text;
-  return edit(text, path, value);
+/** @returns the object that a path leads to, made where it is not there. */
+function objectAt(config: JsonObjectNode, path: Path): JsonObjectNode {
+  let object = config;
+  for (const [index, name] of path.entries()) {
+    if (!object.has(name)) object.set(name, {});
+    const value = object.get(name);
+    if (!(value instanceof JsonObjectNode)) {
+      throw new OpenClawConfigError(`${path.slice(0, index + 1).join('.')} is no object`);
+    }
+    object = value;
+  }
+  return object;
 }
 
-function withElement(text: string, path: JSONPath, element: string): string {
-  const elements = at(parsed(text), path);
-  if (!Array.isArray(elements)) return edit(text, path, [element]);
-  return elements.includes(element) ? text : edit(text, [...path, elements.length], element, true);
+/** @param value `undefined` takes it out. */
+function set(config: JsonObjectNode, path: Path, value: unknown): void {
+  if (isDeepStrictEqual(at(config, path), value)) return;
+  const name = path.at(-1) ?? '';
+  const object = objectAt(config, path.slice(0, -1));
+  if (value === undefined) object.delete(name);
+  else object.set(name, value as JsonValueNode);
 }
 
-function withoutElement(text: string, path: JSONPath, element: unknown): string {
-  const elements = at(parsed(text), path) as unknown[];
-  return edit(text, [...path, elements.indexOf(element)], undefined);
+/** Adds an element to a list, which is made where it is not there. */
+function add(config: JsonObjectNode, path: Path, element: string): void {
+  if (at(config, path) === undefined) set(config, path, []);
+  const list = listAt(config, path);
+  if (!list.toJSON().includes(element)) list.push(element);
 }
 
-function edit(text: string, path: JSONPath, value: unknown, isArrayInsertion = false): string {
-  const formattingOptions = { insertSpaces: true, tabSize: 2 };
-  return applyEdits(text, modify(text, path, value, { formattingOptions, isArrayInsertion }));
+function remove(config: JsonObjectNode, path: Path, element: unknown): void {
+  const list = listAt(config, path);
+  list.delete(list.toJSON().indexOf(element as string));
+}
+
+function listAt(config: JsonObjectNode, path: Path): JsonArrayNode {
+  const list = objectAt(config, path.slice(0, -1)).get(path.at(-1) ?? '');
+  if (list instanceof JsonArrayNode) return list;
+  throw new OpenClawConfigError(`${path.join('.')} is no list`);
 }
 
 function isEmpty(value: unknown): boolean {

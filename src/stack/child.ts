@@ -3,12 +3,13 @@ import { closeSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ServiceError } from '../errors.ts';
 import type { FailedToStart, Ready } from '../process.ts';
+import { identify, type ProcessId } from './process-id.ts';
 
 /** Logs over this size are set aside when the process starts again. */
 const MAX_LOG_BYTES = 10 * 1024 * 1024;
 
 /** How long a process may drain before it is killed, in milliseconds: longer than a worker's own grace. */
-const DRAIN_MS = 35_000;
+export const DRAIN_MS = 35_000;
 
 /** How long a process may take to be ready, in milliseconds; they take 1–3 s. */
 const START_MS = 60_000;
@@ -40,6 +41,8 @@ export interface ChildOptions {
   isReady?: () => Promise<boolean>;
   /** For a service: the variable of its port. Started again, it takes the port it had before. */
   portVariable?: string;
+  /** It has been started, or started again: it has another `id`. */
+  onStart: () => void;
   onRestart: (name: string) => void;
 }
 
@@ -47,6 +50,8 @@ export interface ChildOptions {
 export class Child {
   /** Port a service reported. */
   port = 0;
+  /** Who it is just now. */
+  id: ProcessId | undefined;
   private process: ChildProcess | undefined;
   private stopping = false;
   private restartMs = RESTART_MS.first;
@@ -86,6 +91,8 @@ export class Child {
         : spawn('sh', ['-c', GUARD, 'sh', command, ...args], { env, detached: true, stdio: ['pipe', log, log] });
     closeSync(log);
     this.process = running;
+    this.id = identify(running.pid ?? 0);
+    this.options.onStart();
     const giveUp = setTimeout(() => running.kill('SIGKILL'), START_MS);
     try {
       await (kind === 'service' ? this.reported(running) : this.answered(running));

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { publicAddress } from '../address.ts';
 import { limitsOf, secretsIn, servesDashboard, usesRelay, wakeUrl, withoutSecrets, type Config } from '../config.ts';
@@ -11,8 +12,9 @@ import { isLimited } from '../limiter.ts';
 import { DIST } from '../paths.ts';
 import { ServiceError } from '../errors.ts';
 import { engineOptions } from '../temporal.ts';
-import { Child } from './child.ts';
-import { claimHome, runningStack, writeState, type StackState } from './state.ts';
+import { Child, DRAIN_MS } from './child.ts';
+import { identify } from './process-id.ts';
+import { claimHome, remainsOf, runningStack, writeState, type StackState } from './state.ts';
 import { findTemporalCli } from './temporal-cli.ts';
 
 const HOST = '127.0.0.1';
@@ -24,7 +26,7 @@ const SIMULATED_KEY = `sk-simulated-${randomBytes(8).toString('hex')}`;
 const RETENTION_S = 30 * 24 * 3600;
 
 /** What starting a stack is busy with. */
-export type StartStep = 'sdk' | 'wheel' | 'temporal' | 'services';
+export type StartStep = 'remains' | 'sdk' | 'wheel' | 'temporal' | 'services';
 
 export interface StackOptions {
   config: Config;
@@ -53,6 +55,7 @@ export async function startStack(options: StackOptions): Promise<Stack | StackSt
   const home = config.KIMI_HOME;
   const running = await runningStack(home);
   if (running) return running;
+  await untilNothingIsLeft(home, () => options.onStep('remains'));
   const giveBack = await claimHome(home);
   if (!giveBack) {
     const other = await runningStack(home);
@@ -60,7 +63,7 @@ export async function startStack(options: StackOptions): Promise<Stack | StackSt
     throw new ServiceError(`another kimi-dispatch is starting or stopping in ${home}; try again in a moment`);
   }
 
-  const children: Children = { services: [] };
+  const children: Children = { services: [], keepIds: () => {} };
   const stop = async (): Promise<void> => {
     await Promise.all(children.services.map((child) => child.stop()));
     await children.engine?.stop();
@@ -77,6 +80,23 @@ export async function startStack(options: StackOptions): Promise<Stack | StackSt
 interface Children {
   engine?: Child;
   services: Child[];
+  /** Called whenever one of them was started: once the stack has a state, it says who they are. */
+  keepIds: () => void;
+}
+
+/** Where a stack was killed, its processes hold ports and the database until they have ended. */
+async function untilNothingIsLeft(home: string, onWait: () => void): Promise<void> {
+  const giveUpAt = Date.now() + DRAIN_MS;
+  for (let waiting = false; ; waiting = true) {
+    const left = await remainsOf(home);
+    if (left.length === 0) return;
+    if (!waiting) onWait();
+    if (Date.now() > giveUpAt) {
+      const pids = left.map(({ pid }) => pid).join(', ');
+      throw new ServiceError(`processes of a stack that was killed do not end: ${pids}; end them and try again`);
+    }
+    await pause(50);
+  }
 }
 
 async function startChildren(options: StackOptions, children: Children): Promise<StackState> {
@@ -110,6 +130,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
       },
       logFile: join(logs, `${name}.log`),
       kind: 'service',
+      onStart: () => children.keepIds(),
       onRestart: options.onRestart,
       portVariable,
     });
@@ -157,8 +178,11 @@ async function startChildren(options: StackOptions, children: Children): Promise
   });
 
   const { connectionOptions, namespace } = engineOptions(env);
+  const idsOf = (): StackState['children'] =>
+    [children.engine, ...children.services].map((child) => child?.id).filter((id) => id !== undefined);
   const state: StackState = {
-    pid: process.pid,
+    ...(identify(process.pid) ?? { pid: process.pid }),
+    children: idsOf(),
     started_at: isoSeconds(Date.now()),
     simulated: simulate,
     has_key: simulate || config.KIMI_API_KEY !== undefined,
@@ -183,6 +207,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     logs_dir: logs,
   };
   await writeState(config.KIMI_HOME, state);
+  children.keepIds = () => void writeState(config.KIMI_HOME, { ...state, children: idsOf() }).catch(() => {});
   return state;
 }
 
@@ -211,6 +236,7 @@ async function startEngine(
     logFile: join(logs, 'temporal.log'),
     kind: 'program',
     isReady: async () => await namespaceIsThere(address),
+    onStart: () => children.keepIds(),
     onRestart: options.onRestart,
   });
   await children.engine.start();

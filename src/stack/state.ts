@@ -1,11 +1,16 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { check, lock } from 'proper-lockfile';
+import { lock } from 'proper-lockfile';
 import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
+import { isAlive, type ProcessId } from './process-id.ts';
+
+const processId = z.object({ pid: z.int(), start: z.string().optional() });
 
 const stackState = z.object({
-  pid: z.int(),
+  ...processId.shape,
+  /** What it started, and has started again since. */
+  children: z.array(processId).default([]),
   started_at: z.string(),
   /** Whether tasks go to the simulated Kimi. */
   simulated: z.boolean(),
@@ -45,12 +50,16 @@ const LOCK_STALE_MS = 3_000;
 const statePath = (home: string): string => join(home, 'stack.json');
 const lockfilePath = (home: string): string => join(home, 'stack.lock');
 
-/** @returns the stack that runs from this home, or `undefined`. */
+/** @returns the stack that runs from this home, paused or not, or `undefined`. */
 export async function runningStack(home: string): Promise<StackState | undefined> {
   const state = await readState(home);
-  if (!state || !isAlive(state.pid)) return undefined;
-  const held = await check(home, { lockfilePath: lockfilePath(home), stale: LOCK_STALE_MS });
-  return held ? state : undefined;
+  return state && isAlive(state) ? state : undefined;
+}
+
+/** @returns what is left of a stack that was killed: its processes end by themselves, and take seconds to. */
+export async function remainsOf(home: string): Promise<ProcessId[]> {
+  const state = await readState(home);
+  return state && !isAlive(state) ? state.children.filter(isAlive) : [];
 }
 
 /**
@@ -91,14 +100,5 @@ async function readState(home: string): Promise<StackState | undefined> {
     return stackState.safeParse(JSON.parse(await readFile(statePath(home), 'utf8'))).data;
   } catch {
     return undefined;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

@@ -491,7 +491,10 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     const late: TaskResult = { ...resultOf(callback as Callback), late: true };
     metrics.answeredLate();
     if (view.state === 'cancelled' || isStopped) {
+      const { step } = view;
       await save({ ...late, status: 'cancelled' });
+      // Its agent may still be told of the cancellation.
+      if (view.step === 'saving') enter(step);
     } else {
       await save(late);
       await tell();

