@@ -20,7 +20,7 @@ export function drawMemory(samples: Sample[]): string {
   const grid = names.map((_, i) => ({
     left: (i % SIZE.columns) * width + SIZE.gap,
     top: Math.floor(i / SIZE.columns) * SIZE.panel + SIZE.top,
-    width: width - SIZE.gap - 10,
+    width: width - SIZE.gap - 14,
     height: SIZE.panel - SIZE.top - SIZE.bottom,
   }));
   const svg = svgOf(
@@ -31,9 +31,9 @@ export function drawMemory(samples: Sample[]): string {
         gridIndex: i,
         type: 'value',
         max: Math.ceil(minutes(samples.at(-1)?.at ?? first.at)),
-        axisLabel: { color: INK, hideOverlap: true, formatter: '{value} min' },
+        axisLabel: { color: INK, hideOverlap: true },
         splitLine: { show: false },
-        name: `${name} (MB)`,
+        name: `${name}: MB over minutes`,
         nameLocation: 'middle',
         nameGap: -(SIZE.panel - SIZE.top - SIZE.bottom) - 14,
         nameTextStyle: { color: INK, fontWeight: 'bold' },
