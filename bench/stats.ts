@@ -99,7 +99,7 @@ export function inShort(value: number): string {
 }
 
 /** @returns lines of cells as a table for a terminal, the first line above a rule. */
-function aligned(lines: string[][]): string {
+export function aligned(lines: string[][]): string {
   const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   const [heading = '', ...body] = lines.map((line) =>
     line

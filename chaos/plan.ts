@@ -15,7 +15,7 @@ export interface PlannedTask {
   cancel_after?: number;
 }
 
-export type Target = 'worker-1' | 'worker-2' | 'webhook' | 'engine' | 'gateway' | 'disk' | 'journal disk';
+export type Target = 'worker-1' | 'worker-2' | 'webhook' | 'engine' | 'gateway' | 'disk' | 'journal disk' | 'relay';
 
 /** What is done to a target at a time, and for how long. Milliseconds. */
 export interface Fault {
@@ -47,7 +47,7 @@ export interface Plan {
 }
 
 /** Average time between two starts, in milliseconds: 400 tasks in less than five minutes. */
-const PACE_MS = 700;
+export const PACE_MS = 700;
 
 /** A day: those who wait for a late answer are still open when the run ends. */
 const GRACE_MS = 86_400_000;

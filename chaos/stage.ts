@@ -12,6 +12,7 @@ import { deadLettersFolder } from '../src/dead-letters.ts';
 import { DIST } from '../src/paths.ts';
 import { openPayloads } from '../src/payloads/converter.ts';
 import { createSimulator } from '../src/simulator/app.ts';
+import type { Counts } from '../src/simulator/counts.ts';
 import type { SimulatorEvent } from '../src/simulator/events.ts';
 import { engineArgs, namespaceIsThere } from '../src/stack/stack.ts';
 import { findTemporalCli } from '../src/stack/temporal-cli.ts';
@@ -19,9 +20,10 @@ import { connectClient } from '../src/temporal.ts';
 import { Disk } from './disk.ts';
 import { GatewayStub } from './gateway.ts';
 import type { Fault, Target } from './plan.ts';
-import { RestartedProcess } from './process.ts';
+import { RestartedProcess, type ProcessOptions } from './process.ts';
 
-const SECRET = 'the-secret-of-the-chaos';
+/** What callbacks are signed with. */
+export const SECRET = 'the-secret-of-the-chaos';
 
 /** How long everything may take to be ready at first, in milliseconds. */
 const START_MS = 60_000;
@@ -49,9 +51,27 @@ export interface Scene {
   clock(): number;
 }
 
+/** A fault of a plan, and whether it could be applied. */
+export type Applied = Fault & { applied: boolean };
+
 export interface Stage extends Scene {
+  /** The folder of the processes' logs. */
+  logs: string;
   /** The disk that the results folder is. */
   disk: Disk;
+  /** The environment of those who call the simulated Kimi: where it is, and where it calls back. */
+  kimi: NodeJS.ProcessEnv;
+  /** What the simulated Kimi has counted. */
+  counts: Counts;
+  /** Every process, by name. */
+  processes: ReadonlyMap<string, RestartedProcess>;
+  /**
+   * Starts one more of our services.
+   *
+   * @param script its file in dist/.
+   * @param more what its environment has beyond that of a command line.
+   */
+  serve(name: string, script: string, more: NodeJS.ProcessEnv): void;
   /**
    * Breaks something and mends it again.
    *
@@ -62,8 +82,11 @@ export interface Stage extends Scene {
   close(): void;
 }
 
-/** @param folder where everything lies: database, logs, results. */
-export async function setStage(folder: string, limits: Limits): Promise<Stage> {
+/**
+ * @param folder where everything lies: database, logs, results.
+ * @param engineSettings what the engine is told beyond what `up` tells it: `--dynamic-config-value` each.
+ */
+export async function setStage(folder: string, limits: Limits, engineSettings: string[] = []): Promise<Stage> {
   const started = performance.now();
   const clock = (): number => Math.round(performance.now() - started);
   const [home, logs] = [join(folder, 'home'), join(folder, 'logs')];
@@ -104,46 +127,48 @@ export async function setStage(folder: string, limits: Limits): Promise<Stage> {
     KIMI_MAX_CONCURRENT_TASKS: String(limits.concurrent),
     KIMI_MAX_QUEUED_TASKS: String(limits.queued),
   };
-  const service = (name: string, script: string, more: NodeJS.ProcessEnv): RestartedProcess =>
-    new RestartedProcess({
+  const processes = new Map<string, RestartedProcess>();
+  const launch = (options: Omit<ProcessOptions, 'logFile'>): void => {
+    const { name } = options;
+    const launched = new RestartedProcess({ ...options, logFile: join(logs, `${name}.log`) });
+    processes.set(name, launched);
+    launched.start();
+  };
+  const serve = (name: string, script: string, more: NodeJS.ProcessEnv): void =>
+    launch({
       name,
       command: process.execPath,
       args: ['--enable-source-maps', join(DIST, script)],
       env: { ...env, ...more },
-      logFile: join(logs, `${name}.log`),
     });
-  const workerEnv = {
+  const kimiEnv = {
     KIMI_API_URL: `http://127.0.0.1:${kimiPort}/v1`,
     KIMI_API_KEY: 'sk-chaos',
     KIMI_CALLBACK_BASE_URL: webhookUrl,
-    OPENCLAW_WAKE_URL: gateway.url,
-    KIMI_WORKER_PORT: '0',
   };
-  const processes: Record<Exclude<Target, 'gateway' | 'disk' | 'journal disk'>, RestartedProcess> = {
-    engine: new RestartedProcess({
-      name: 'engine',
-      command,
-      args: engineArgs({ port: enginePort, uiPort, database: join(home, 'temporal.db') }),
-      env,
-      logFile: join(logs, 'engine.log'),
-    }),
-    webhook: service('webhook', 'webhook.js', { WEBHOOK_SECRET: SECRET, WEBHOOK_PORT: String(webhookPort) }),
-    'worker-1': service('worker-1', 'worker.js', workerEnv),
-    'worker-2': service('worker-2', 'worker.js', workerEnv),
-  };
-  const { engine, ...services } = processes;
   const close = (): void => {
     process.removeListener('exit', close);
-    for (const each of Object.values(processes)) each.kill();
+    for (const each of processes.values()) each.kill();
     simulator.stop();
     disk.unmount();
     journalDisk.unmount();
   };
   process.once('exit', close);
 
-  engine.start();
+  launch({
+    name: 'engine',
+    command,
+    args: [
+      ...engineArgs({ port: enginePort, uiPort, database: join(home, 'temporal.db') }),
+      ...engineSettings.flatMap((setting) => ['--dynamic-config-value', setting]),
+    ],
+    env,
+  });
   await until(async () => await namespaceIsThere(address));
-  for (const each of Object.values(services)) each.start();
+  serve('webhook', 'webhook.js', { WEBHOOK_SECRET: SECRET, WEBHOOK_PORT: String(webhookPort) });
+  for (const name of ['worker-1', 'worker-2']) {
+    serve(name, 'worker.js', { ...kimiEnv, OPENCLAW_WAKE_URL: gateway.url, KIMI_WORKER_PORT: '0' });
+  }
   const client = await connectClient(openPayloads(readConfig(env)).dataConverter, env);
   const { workflowService } = client;
   await until(async () => {
@@ -172,7 +197,7 @@ export async function setStage(folder: string, limits: Limits): Promise<Stage> {
         return true;
       }
       default:
-        return await processes[target as keyof typeof processes].break(how, for_ms);
+        return (await processes.get(target)?.break(how, for_ms)) ?? false;
     }
   };
 
@@ -182,6 +207,11 @@ export async function setStage(folder: string, limits: Limits): Promise<Stage> {
     limiter: limiterId(TASK_QUEUE),
     results: disk.folder,
     disk,
+    logs,
+    kimi: kimiEnv,
+    counts: simulator.counts,
+    processes,
+    serve,
     gateway,
     events,
     webhookUrls: [webhookUrl],
@@ -198,7 +228,29 @@ export async function setStage(folder: string, limits: Limits): Promise<Stage> {
   };
 }
 
-async function until(isSo: () => Promise<boolean>): Promise<void> {
+/** Breaks each thing when its time of the plan has come. All is mended when it returns. */
+export async function breakInTurn(
+  stage: Stage,
+  faults: Fault[],
+  at: (time: number) => Promise<void>,
+): Promise<Applied[]> {
+  const breaking = faults.map(async (fault): Promise<Applied> => {
+    await at(fault.at);
+    progress(stage, `${fault.target} ${fault.how}`);
+    return { ...fault, applied: await stage.break(fault) };
+  });
+  const applied = await Promise.all(breaking);
+  progress(stage, 'all mended');
+  return applied;
+}
+
+/** Tells who watches what goes on. */
+export function progress(scene: Scene, line: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001B[K${Math.round(scene.clock() / 1000)} s  ${line}`);
+}
+
+/** Waits until it is so; what fails meanwhile is not so yet. */
+export async function until(isSo: () => Promise<boolean>): Promise<void> {
   const giveUpAt = Date.now() + START_MS;
   while (!(await isSo().catch(() => false))) {
     if (Date.now() > giveUpAt) throw new Error(`not ready after ${START_MS / 1000} s; the logs say why`);
@@ -214,7 +266,7 @@ async function listenAnywhere(server: Server): Promise<number> {
 }
 
 /** @returns ports that were free a moment ago, each another. */
-async function freePorts(count: number): Promise<[number, number, number]> {
+export async function freePorts(count: number): Promise<[number, number, number]> {
   const probes = Array.from({ length: count }, () => createServer());
   const ports = await Promise.all(probes.map(listenAnywhere));
   await Promise.all(probes.map(async (probe) => await new Promise((resolve) => probe.close(resolve))));

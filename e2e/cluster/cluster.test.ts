@@ -12,11 +12,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { check, type Observed, type Verdict } from '../../chaos/check.ts';
 import { planFor } from '../../chaos/plan.ts';
 import { play } from '../../chaos/play.ts';
-import { startTask } from '../../src/cli/start-task.ts';
-import type { ResultFile } from '../../src/contract.ts';
+import { isRight, keepAsking, type Asked } from '../../chaos/relayed.ts';
 import { DIST } from '../../src/paths.ts';
 import { ResultStore } from '../../src/results.ts';
-import { answerTo } from '../../src/simulator/answers.ts';
 import { tasksOn } from '../../src/task-list.ts';
 import { setClusterStage, type ClusterStage } from './stage.ts';
 
@@ -26,8 +24,8 @@ const run = promisify(execFile);
 const TASKS = 150;
 const SPAN_MS = 225_000;
 
-/** How often the second agent starts one, in milliseconds. */
-const OTHER_PACE_MS = 4_000;
+/** What the second agent asks. */
+const OTHER = { every_ms: 4_000, wishes: ['chunks=20 chunk-delay=100'] };
 
 /** How long a process that was killed stays away, and PostgreSQL once. Milliseconds. */
 const AWAY_MS = 1_500;
@@ -49,8 +47,8 @@ let stage: ClusterStage;
 let observed: Observed;
 let verdicts: Verdict[];
 let faults: Fault[];
-/** Task ids of the second agent, with what was asked. */
-const asked = new Map<string, string>();
+/** What the second agent has asked. */
+const asked: Asked = new Map();
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'kimi-cluster-'));
@@ -59,7 +57,7 @@ beforeAll(async () => {
   const tasks = plan.tasks.map((task) => ({ ...task, at: Math.round(task.at * stretch) }));
   stage = await setClusterStage(folder, plan.limits);
   const over = new AbortController();
-  const othersTasks = keepAsking(over.signal);
+  const othersTasks = keepAsking(stage.other, OTHER, asked, over.signal);
   const played = await play(stage.scene, { tasks, limits: plan.limits }, breakEverything);
   over.abort();
   await othersTasks;
@@ -103,9 +101,9 @@ describe('two agents on one cluster', () => {
   it('the other’s tasks, which go through its relay, are answered whole or not at all, and told once', async () => {
     const results = new ResultStore(stage.other.results);
     const found = await Promise.all(
-      [...asked].map(async ([task_id, name]) => ({ task_id, name, result: await results.read(task_id) })),
+      [...asked].map(async ([task_id, task]) => ({ task_id, task, result: await results.read(task_id) })),
     );
-    const wrong = found.filter(({ name, result }) => !isRight(name, result));
+    const wrong = found.filter(({ task, result }) => !isRight(stage.counts, task, result));
     expect(wrong).toEqual([]);
     const shown = stage.other.gateway.wakes.filter((wake) => wake.shown).map(({ text }) => text);
     expect(new Set(shown).size).toBe(shown.length);
@@ -146,38 +144,6 @@ async function breakEverything(at: (time: number) => Promise<void>): Promise<Fau
   for (const { name, stopSignal } of services) await hit(`${name} rolled`, name, stopSignal, 0);
   await hit('postgres away for 20 s', 'postgres', 'SIGKILL', OUTAGE_MS);
   return done;
-}
-
-/** The second agent starts a task from time to time, each until it is confirmed. */
-async function keepAsking(over: AbortSignal): Promise<void> {
-  for (let n = 1; !over.aborted; n += 1) {
-    const task_name = `other-${String(n).padStart(3, '0')}`;
-    const request = {
-      task_name,
-      prompt: promptOf(task_name),
-      model: 'kimi-k2.6',
-      lang: 'en' as const,
-      timeout_ms: 60_000,
-      grace_ms: 30_000,
-      relay: true as const,
-    };
-    const started = await startTask(stage.other.client, stage.other.taskQueue, request, 900).catch(() => undefined);
-    if (started && started.status !== 'unknown') asked.set(started.task_id, task_name);
-    await pause(OTHER_PACE_MS, undefined, { signal: over }).catch(() => {});
-  }
-}
-
-/** Whether it was answered whole; or never asked, where a worker was killed while it gave the task to the relay. */
-function isRight(task_name: string, result: ResultFile | undefined): boolean {
-  const completions = stage.counts.completions.filter(({ mark }) => mark === task_name);
-  const answered = completions.filter(({ ended }) => ended === 'answered').length;
-  if (!result?.acknowledged || answered > 1) return false;
-  if (result.status === 'timed_out' && !result.late) return completions.length === 0;
-  return result.output === answerTo(promptOf(task_name));
-}
-
-function promptOf(task_name: string): string {
-  return `${task_name}: write a calculator [[simulate: mark=${task_name} chunks=20 chunk-delay=100]]`;
 }
 
 async function nothingRuns({ other: { client, taskQueue } }: ClusterStage): Promise<void> {
