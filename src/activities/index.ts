@@ -109,16 +109,16 @@ export function createActivities({
       if (await results.acknowledge(task_id, timings, news)) log.info({ task_id }, 'acknowledged');
     },
 
-    async startLimiter() {
-      await startLimiter(Context.current().client, limiter);
+    async startLimiter(id = limiter.id) {
+      await startLimiter(Context.current().client, { ...limiter, id });
     },
 
     async endedTasks(task_ids) {
       return await endedTasks(Context.current().client, task_ids);
     },
 
-    async tasksInFlight() {
-      return await tasksInFlight(Context.current().client, limiter.taskQueue);
+    async tasksInFlight(taskQueue = limiter.taskQueue) {
+      return await tasksInFlight(Context.current().client, taskQueue);
     },
   };
 }

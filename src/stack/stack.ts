@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { publicAddress } from '../address.ts';
 import { limitsOf, secretsIn, servesDashboard, usesRelay, wakeUrl, withoutSecrets, type Config } from '../config.ts';
-import { isoSeconds, limiterId, NAMESPACE, SEARCH_ATTRIBUTES } from '../contract.ts';
-import { isLimited } from '../limiter.ts';
+import { isoSeconds, NAMESPACE, SEARCH_ATTRIBUTES } from '../contract.ts';
+import { isLimited, limiterIdOf } from '../limiter.ts';
 import { DIST } from '../paths.ts';
 import { ServiceError } from '../errors.ts';
 import { engineOptions } from '../temporal.ts';
@@ -178,7 +178,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     }),
     wake_url: publicAddress(wakeUrl({ ...config, OPENCLAW_WAKE_URL: gatewayUrl })),
     payload_keys: [...config.KIMI_PAYLOAD_KEYS.keys()],
-    ...(isLimited(limitsOf(config)) && { limiter: limiterId(config.KIMI_TASK_QUEUE) }),
+    ...(isLimited(limitsOf(config)) && { limiter: limiterIdOf(config) }),
     results_dir: config.KIMI_RESULTS_DIR,
     logs_dir: logs,
   };

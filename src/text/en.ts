@@ -129,6 +129,7 @@ export const en: Text = {
     queued: 'Tasks waiting',
     paused: 'Kimi is too busy; nothing is sent before',
     use: (used, limit) => (limit === 0 ? `${used} (no limit)` : `${used} / ${limit}`),
+    agent: (inFlight, queued) => `under way: ${inFlight}, waiting: ${queued}`,
   },
   truncated: {
     state: 'done, cut off',

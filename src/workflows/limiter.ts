@@ -30,7 +30,7 @@ import {
 import { textFor } from '../text/index.ts';
 import { limiterDetails } from './details.ts';
 
-const configureSignal = defineSignal<[Limits]>(LIMITER_SIGNALS.configure);
+const configureSignal = defineSignal<[Limits, agent?: string]>(LIMITER_SIGNALS.configure);
 const requestSignal = defineSignal<[LeaseRequest]>(LIMITER_SIGNALS.request);
 const sentSignal = defineSignal<[SentReport]>(LIMITER_SIGNALS.sent);
 const releaseSignal = defineSignal<[ReleaseReport]>(LIMITER_SIGNALS.release);
@@ -57,6 +57,8 @@ const { endedTasks, tasksInFlight } = proxyLocalActivities<LimiterActivities>({
 export interface LimiterStart {
   limits: Limits;
   lang: Lang;
+  /** Several agents share it. */
+  shared?: true;
   /** What the run before knew. */
   state?: AdmissionState;
   /** Whom the run before owes an answer. */
@@ -64,17 +66,20 @@ export interface LimiterStart {
 }
 
 /**
- * The limiter of one task queue: gives leases to tasks, over all workers and machines. Tasks ask, report and give back by
- * signal; it answers each with one. It runs for ever, continuing as new.
+ * The limiter of one task queue, or of several that share it: gives leases to tasks, over all workers and machines. Tasks ask,
+ * report and give back by signal; it answers each with one. It runs for ever, continuing as new.
  */
 export async function kimiLimiter(start: LimiterStart): Promise<void> {
-  const { limits, lang, state = emptyState(limits), unanswered = [] } = start;
+  const { limits, lang, shared, unanswered = [] } = start;
+  const state = start.state ?? { ...emptyState(limits), ...(shared && { agents: [] }) };
   const text = textFor(lang);
   const admission = new AdmissionQueue(state);
   /** Requests to be answered, by task: the last one counts. */
   const asked = new Map(unanswered.map((request) => [request.task_id, request]));
   /** Those among them that were not in the queue before. */
   const newcomers: string[] = [];
+  /** Agents that it hears of for the first time. */
+  const newAgents: string[] = [];
   let changed = true;
   let telling = 0;
   let lookedAt = Date.now();
@@ -85,13 +90,15 @@ export async function kimiLimiter(start: LimiterStart): Promise<void> {
     };
   };
 
-  setHandler(
-    configureSignal,
-    handle((configured) => admission.configure(configured)),
-  );
+  setHandler(configureSignal, (configured, agent) => {
+    admission.configure(configured);
+    meet(agent);
+    changed = true;
+  });
   setHandler(
     requestSignal,
     handle((request) => {
+      meet(request.agent);
       if (admission.request(request, Date.now())) newcomers.push(request.task_id);
       asked.set(request.task_id, request);
     }),
@@ -115,12 +122,16 @@ export async function kimiLimiter(start: LimiterStart): Promise<void> {
     return admission.view(Date.now());
   });
 
-  if (!start.state) {
+  if (!start.state && !shared) {
     const inFlight = await tasksInFlight().catch(() => []);
     admission.adopt(inFlight, Date.now());
   }
   for (;;) {
     changed = false;
+    for (const agent of newAgents.splice(0)) {
+      const inFlight = await tasksInFlight(agent).catch(() => []);
+      admission.adopt(inFlight, Date.now(), agent);
+    }
     admit();
     setCurrentDetails(limiterDetails(admission.view(Date.now()), text));
     if (isLong()) {
@@ -133,6 +144,10 @@ export async function kimiLimiter(start: LimiterStart): Promise<void> {
     if (soonest === Infinity) await condition(() => changed);
     else await condition(() => changed, soonest);
     if (isBlocked && Date.now() >= lookedAt + LOOK_MS) await look();
+  }
+
+  function meet(agent: string | undefined): void {
+    if (agent !== undefined && admission.meet(agent)) newAgents.push(agent);
   }
 
   /** Admits who may go, refuses whom there is no room for, and answers whoever asked. */
