@@ -1,6 +1,7 @@
 /** Worker and webhook as processes of their own, without `up`. */
 import { expect, inject, it } from 'vitest';
 import { sharedLimiterId } from '../src/contract.ts';
+import { cleanHome, cli } from './support/cli.ts';
 import { launch } from './support/service.ts';
 import { openWorld, SECRET } from './support/world.ts';
 
@@ -78,6 +79,14 @@ it('a limiter that agents share goes on while the worker of one of them is away'
   expect(holds).toMatchObject({ status: 'accepted' });
   const waits = await other.start('x', shared);
   expect(waits).toMatchObject({ status: 'queued' });
+  for (const { taskQueue } of worlds) {
+    const env = { TEMPORAL_ADDRESS: inject('engine'), KIMI_TASK_QUEUE: taskQueue, KIMI_LIMITER: limiter };
+    const { stdout } = await cli(['limits'], await cleanHome(env));
+    expect(stdout).toMatch(new RegExp(`${first.taskQueue}\\s+進行中 1，排隊中 0 / 1000\n`));
+    expect(stdout).toMatch(new RegExp(`${other.taskQueue}\\s+進行中 0，排隊中 1 / 1000\n`));
+    // Each is shown its own tasks.
+    expect(stdout.includes(waits.task_id)).toBe(taskQueue === other.taskQueue);
+  }
   launched[0]?.child.kill('SIGKILL');
   await launched[0]?.ended;
   // Nobody else could give the place on.
