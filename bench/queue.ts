@@ -55,7 +55,11 @@ function measure(tasks: number, agents: number): Figure[] {
       }),
     );
   }
-  const of = (name: string, samples: number[]): Figure => ({ name: `${tasks} queued${agents > 1 ? ` by ${agents} agents` : ''}: ${name}`, unit: 'ms', samples });
+  const of = (name: string, samples: number[]): Figure => ({
+    name: `${tasks} queued${agents > 1 ? ` by ${agents} agents` : ''}: ${name}`,
+    unit: 'ms',
+    samples,
+  });
   return [
     of('all of them came', [filling]),
     of('one more comes', steps.request),

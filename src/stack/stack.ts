@@ -240,6 +240,8 @@ export function engineArgs({ port, uiPort, database }: EnginePlace): string[] {
     ['--dynamic-config-value', 'history.transferProcessorMaxPollRPS=1000'],
     // Timers and retries under a second take a second at the default.
     ['--dynamic-config-value', 'history.timerProcessorMaxTimeShift="10ms"'],
+    // What an older release could not go on with goes on so long after a newer one is back, at the most (10 min by default).
+    ['--dynamic-config-value', 'history.workflowTaskRetryMaxInterval="1m"'],
     ...Object.values(SEARCH_ATTRIBUTES).map(({ name, type }): [string, string] => [
       '--search-attribute',
       `${name}=${type.charAt(0)}${type.slice(1).toLowerCase()}`,
