@@ -7,7 +7,7 @@ export default mergeConfig(
   defineConfig({
     test: {
       include: ['e2e/rolling/*.test.ts'],
-      testTimeout: 300_000,
+      testTimeout: 180_000,
       hookTimeout: 600_000,
       disableConsoleIntercept: true,
     },

@@ -12,14 +12,16 @@ const run = promisify(execFile);
 export interface Release {
   name: string;
   commit: string;
+  /** Whether it can go on with tasks of today's that a limiter admitted. */
+  knowsLimiter: boolean;
 }
 
 /** Each by the last commit of it. */
 export const RELEASES: Release[] = [
   // What CHANGELOG.md describes.
-  { name: '0.1.0', commit: 'b614f00786eae2614d7dafc5754dd1f821a899f0' },
+  { name: '0.1.0', commit: 'b614f00786eae2614d7dafc5754dd1f821a899f0', knowsLimiter: false },
   // The last that called itself so: it had the limiter and the agent's own acknowledgement already.
-  { name: '0.1.0 with limits', commit: 'bf5232422e194d56f49525c35d2f823788f262b0' },
+  { name: '0.1.0 with limits', commit: 'bf5232422e194d56f49525c35d2f823788f262b0', knowsLimiter: true },
 ];
 
 /**
@@ -27,7 +29,7 @@ export const RELEASES: Release[] = [
  *
  * @returns its `dist` folder.
  */
-export async function build({ name, commit }: Release): Promise<string> {
+export async function build({ name, commit }: Pick<Release, 'name' | 'commit'>): Promise<string> {
   const folder = join(readConfig().KIMI_CACHE, `release-${commit.slice(0, 12)}`);
   if (existsSync(folder)) return join(folder, 'dist');
   await run('git', ['cat-file', '-e', `${commit}^{commit}`], { cwd: PACKAGE_ROOT }).catch(() => {

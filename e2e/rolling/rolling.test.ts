@@ -166,6 +166,13 @@ function byName(fleet: Fleet, tasks: Tasks) {
   };
 }
 
+it('a release that is not in the history, as in a shallow clone, is said to be missing', async () => {
+  const commit = '0123456789abcdef0123456789abcdef01234567';
+  await expect(build({ name: '9.9.9', commit })).rejects.toThrow(
+    /commit 0123456789abcdef\w+ of 9\.9\.9 is not in this repository/,
+  );
+});
+
 describe.each(RELEASES)('$name', (release) => {
   it('is replaced by today’s, one process after the other, while tasks wait and callbacks come', async () => {
     const before = await build(release);
@@ -215,7 +222,8 @@ describe.each(RELEASES)('$name', (release) => {
       const handle = fleet.world.handle(taskOf(tasks, name));
       await until(async () => (await isSaved()) || (await standsStill(handle)));
     }
-    console.log(`${release.name} goes on with ${wentOn.join(', ') || 'none'} of ${answered.join(', ')}`);
+    await until(async () => await saved('meanwhile'));
+    expect(wentOn).toEqual(release.knowsLimiter ? answered : []);
 
     await replaceAll(DIST);
     await answer('waiting-2', 0);
