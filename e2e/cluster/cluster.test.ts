@@ -14,6 +14,7 @@ import { planFor } from '../../chaos/plan.ts';
 import { play } from '../../chaos/play.ts';
 import { startTask } from '../../src/cli/start-task.ts';
 import type { ResultFile } from '../../src/contract.ts';
+import { limiterView } from '../../src/limiter.ts';
 import { DIST } from '../../src/paths.ts';
 import { ResultStore } from '../../src/results.ts';
 import { answerTo } from '../../src/simulator/answers.ts';
@@ -111,6 +112,13 @@ describe('two agents on one cluster', () => {
     expect(new Set(shown).size).toBe(shown.length);
   });
 
+  it('they share the limits of one account', async () => {
+    const { client, limiter, taskQueue } = stage.scene;
+    const view = await limiterView(client, limiter);
+    const agents = [taskQueue, stage.other.taskQueue].map((agent) => ({ agent, in_flight: 0, queued: 0 }));
+    expect(view?.agents?.toSorted((a, b) => a.agent.localeCompare(b.agent))).toEqual(agents);
+  });
+
   it('neither sees a task of the other: not in its list, its folder, or its chat', async () => {
     const mine = observed.tasks.map(({ task }) => task.task_id);
     const both = [
@@ -160,6 +168,7 @@ async function keepAsking(over: AbortSignal): Promise<void> {
       timeout_ms: 60_000,
       grace_ms: 30_000,
       relay: true as const,
+      limiter: stage.scene.limiter,
     };
     const started = await startTask(stage.other.client, stage.other.taskQueue, request, 900).catch(() => undefined);
     if (started && started.status !== 'unknown') asked.set(started.task_id, task_name);
