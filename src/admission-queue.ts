@@ -14,6 +14,12 @@ const WINDOW_MS = 60_000;
 /** How long everybody waits when Kimi was too busy and did not say for how long: doubled each time in a row. */
 const PAUSE_MS = { first: 1_000, longest: 60_000 };
 
+/**
+ * How long no worker of an agent may be seen before the agent counts as away, in milliseconds: an engine that was restarted has
+ * forgotten who asked for work, and workers ask it anew within seconds.
+ */
+const AWAY_MS = 60_000;
+
 /** How much the newest task counts in the average time that tasks hold a place. */
 const NEWEST_WEIGHT = 0.2;
 
@@ -45,6 +51,8 @@ export interface AdmissionState {
   average_hold_ms?: number;
   /** Task queues of the agents that share it, as far as it has heard of them; absent where it is one agent's own. */
   agents?: string[];
+  /** Those among them of whom no worker was seen at the last look, and since when; after a while they are away. */
+  missing?: { agent: string; since: number; away: boolean }[];
 }
 
 export function emptyState(limits: Limits): AdmissionState {
@@ -154,12 +162,34 @@ export class AdmissionQueue {
     state.paused_until = Math.max(state.paused_until, now + pause);
   }
 
-  /** @returns whether it is heard of for the first time; false where the limiter is one agent's own. */
-  meet(agent: string): boolean {
-    const { agents } = this.state;
-    if (!agents || agents.includes(agent)) return false;
+  get agents(): string[] {
+    return this.state.agents ?? [];
+  }
+
+  /**
+   * Somebody of an agent has said something: it is there.
+   *
+   * @returns whether it is heard of for the first time; false where the limiter is one agent's own.
+   */
+  hear(agent: string): boolean {
+    const { agents, missing } = this.state;
+    if (!agents) return false;
+    if (missing) this.state.missing = missing.filter((other) => other.agent !== agent);
+    if (agents.includes(agent)) return false;
     this.state.agents = [...agents, agent];
     return true;
+  }
+
+  /**
+   * A look has seen no worker of these agents. Where that goes on, they are away: nothing of theirs can be sent, so nothing of theirs
+   * is admitted, and the places that they hold keep nobody else waiting until they are heard of again.
+   */
+  miss(agents: string[], now: number): void {
+    const before = new Map(this.state.missing?.map(({ agent, since }) => [agent, since]));
+    this.state.missing = agents.map((agent) => {
+      const since = before.get(agent) ?? now;
+      return { agent, since, away: now - since >= AWAY_MS };
+    });
   }
 
   /** Tasks that Kimi works on already hold a place, whoever let them in. */
@@ -178,7 +208,7 @@ export class AdmissionQueue {
     const granted: LeaseRequest[] = [];
     for (let next = this.next(); next && this.mayGo(next, now); next = this.next()) {
       const { task_id, agent, round } = next;
-      this.ranks.find(({ first }) => first === next)?.takeFirst();
+      this.ranks[this.waiting.get(task_id)?.rank ?? 0]?.take(next);
       this.waiting.delete(task_id);
       const lease = this.lease(task_id);
       if (lease) Object.assign(lease, { round, phase: 'granted' });
@@ -226,7 +256,7 @@ export class AdmissionQueue {
     const next = this.next();
     if (!next) return [];
     const noPlace = !this.hasPlace(next);
-    return this.state.leases
+    return this.leases
       .filter(({ granted_at, phase }) => granted_at <= now - after_ms && (noPlace || phase === 'granted'))
       .map(({ task_id }) => task_id);
   }
@@ -259,6 +289,7 @@ export class AdmissionQueue {
           agent,
           in_flight: leases.filter((lease) => lease.agent === agent).length,
           queued: this.countOf(agent),
+          ...(this.isAway(agent) && { away: true as const }),
         })),
       }),
     };
@@ -277,7 +308,7 @@ export class AdmissionQueue {
 
   /** A guess from the limits and from how long tasks have taken so far. */
   private expectedWait(place: number, now: number, used: number): number | undefined {
-    const { limits, leases, sent, paused_until, average_hold_ms } = this.state;
+    const { limits, sent, paused_until, average_hold_ms } = this.state;
     let wait = Math.max(paused_until - now, 0);
     const spare = limits.per_minute - used;
     if (limits.per_minute > 0 && place > spare) {
@@ -285,7 +316,7 @@ export class AdmissionQueue {
       const freed = sent[turn - 1];
       wait = Math.max(wait, freed ? freed + WINDOW_MS - now : Math.ceil(turn / limits.per_minute) * WINDOW_MS);
     }
-    const free = limits.concurrent - leases.length;
+    const free = limits.concurrent - this.leases.length;
     if (limits.concurrent > 0 && place > free) {
       if (average_hold_ms === undefined) return undefined;
       wait = Math.max(wait, Math.ceil((place - Math.max(free, 0)) / limits.concurrent) * average_hold_ms);
@@ -301,14 +332,25 @@ export class AdmissionQueue {
   }
 
   private hasPlace({ task_id }: LeaseRequest): boolean {
-    const { limits, leases } = this.state;
-    return limits.concurrent === 0 || leases.length < limits.concurrent || this.lease(task_id) !== undefined;
+    const { limits } = this.state;
+    return limits.concurrent === 0 || this.leases.length < limits.concurrent || this.lease(task_id) !== undefined;
   }
 
   /** Requests that count against the last 60 s: those sent, and those that may be on their way. */
   private used(now: number): number {
-    const { sent, leases } = this.state;
-    return sent.filter((at) => at > now - WINDOW_MS).length + leases.filter(({ phase }) => phase === 'granted').length;
+    const { sent } = this.state;
+    const onTheirWay = this.leases.filter(({ phase }) => phase === 'granted');
+    return sent.filter((at) => at > now - WINDOW_MS).length + onTheirWay.length;
+  }
+
+  /** Places that count: those of agents that are there. */
+  private get leases(): Lease[] {
+    const { leases, missing = [] } = this.state;
+    return missing.length === 0 ? leases : leases.filter(({ agent }) => !this.isAway(agent));
+  }
+
+  private isAway(agent: string | undefined): boolean {
+    return this.state.missing?.some((other) => other.agent === agent && other.away) ?? false;
   }
 
   private lease(task_id: string): Lease | undefined {
@@ -320,7 +362,11 @@ export class AdmissionQueue {
   }
 
   private next(): LeaseRequest | undefined {
-    return this.ranks.find(({ first }) => first)?.first;
+    for (const rank of this.ranks) {
+      const first = rank.first((agent) => !this.isAway(agent));
+      if (first) return first;
+    }
+    return undefined;
   }
 
   /** How many of an agent's tasks wait. */

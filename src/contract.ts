@@ -247,6 +247,8 @@ export interface AgentView {
   in_flight: number;
   /** Its tasks that wait. */
   queued: number;
+  /** No worker serves its task queue: its places are not counted, and nothing of it is admitted. */
+  away?: true;
 }
 
 /** How a task may end. */
@@ -509,6 +511,8 @@ export interface LimiterActivities {
    * @param taskQueue whose; of the worker's own where absent.
    */
   tasksInFlight(taskQueue?: string): Promise<string[]>;
+  /** Of these agents, by their task queues, those whose queue no worker has asked for work for a while. */
+  missingAgents(taskQueues: string[]): Promise<string[]>;
 }
 
 /** One request that the relay makes for a task: the input of its workflow. Nothing secret may ever stand here. */

@@ -10,8 +10,9 @@ export class FairQueue {
   /** In the order of their turns. None is empty: an agent that comes, or comes back, is the last of the round. */
   private readonly agents = new Map<string | undefined, LeaseRequest[]>();
 
-  get first(): LeaseRequest | undefined {
-    for (const [first] of this.agents.values()) return first;
+  /** @returns the next of those agents that can go; all can where nothing is said. */
+  first(canGo: (agent: string | undefined) => boolean = () => true): LeaseRequest | undefined {
+    for (const [agent, [first]] of this.agents) if (canGo(agent)) return first;
     return undefined;
   }
 
@@ -27,17 +28,14 @@ export class FairQueue {
     else this.agents.set(request.agent, [request]);
   }
 
-  /** Takes the first out; then it is the next agent's turn. */
-  takeFirst(): LeaseRequest | undefined {
-    const { first } = this;
-    if (!first) return undefined;
-    const own = this.of(first.agent);
-    this.remove(first);
+  /** Takes one out since it goes: its agent has had its turn. */
+  take(request: LeaseRequest): void {
+    const own = this.of(request.agent);
+    this.remove(request);
     if (own.length > 0) {
-      this.agents.delete(first.agent);
-      this.agents.set(first.agent, own);
+      this.agents.delete(request.agent);
+      this.agents.set(request.agent, own);
     }
-    return first;
   }
 
   remove(request: LeaseRequest): void {

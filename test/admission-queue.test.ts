@@ -211,7 +211,7 @@ describe('agents that share a limiter', () => {
   it('are carried over as they are, and told apart', () => {
     const { queue, ask, granted, next } = share({ concurrent: 1 });
     const shared = new AdmissionQueue({ ...queue.snapshot(), agents: [] });
-    expect([shared.meet('a'), shared.meet('a'), queue.meet('a')]).toEqual([true, false, false]);
+    expect([shared.hear('a'), shared.hear('a'), queue.hear('a')]).toEqual([true, false, false]);
     ask('a', 3);
     ask('b', 2);
     ask('c', 4);
@@ -229,6 +229,33 @@ describe('agents that share a limiter', () => {
     });
     again.adopt(['somebody'], 0, 'c');
     expect(again.view(0).agents?.[2]).toMatchObject({ in_flight: 1 });
+  });
+
+  it('one whose workers are away keeps nobody waiting, and goes on when it is heard of again', () => {
+    const { queue: before, ask } = share({ concurrent: 2, per_minute: 3 });
+    ask('a', 4);
+    ask('b', 3);
+    const queue = new AdmissionQueue({ ...before.snapshot(), agents: ['a', 'b'] });
+    const granted = (now = 0) => queue.grant(now).map(({ agent }) => agent);
+    expect(granted()).toEqual(['a', 'b']);
+    queue.miss(['a'], 0);
+    queue.miss([], 30_000);
+    queue.miss(['a'], 30_000);
+    queue.miss(['a'], 60_000);
+    expect(granted()).toEqual([]);
+    queue.miss(['a'], 90_000);
+    expect(queue.suspects(0, 0)).toHaveLength(1);
+    expect(granted()).toEqual(['b']);
+    expect(queue.view(0)).toMatchObject({ agents: [{ away: true, in_flight: 1, queued: 3 }, { in_flight: 2 }] });
+    expect(new AdmissionQueue(queue.snapshot()).snapshot()).toEqual(queue.snapshot());
+    expect(queue.hear('a')).toBe(false);
+    // Its place counts again: there are three, one more than allowed.
+    for (const task_id of queue.view(0).in_flight.slice(1)) {
+      expect(granted()).toEqual([]);
+      queue.release(task_id, false, 0);
+    }
+    expect(granted()).toEqual(['a']);
+    expect(queue.view(0).agents?.[0]).not.toHaveProperty('away');
   });
 
   it('whatever happens: places are the order in which tasks go, and between two turns of an agent nobody who waits goes twice', () => {

@@ -355,6 +355,30 @@ describe('agents that share a limiter', () => {
     ]);
   });
 
+  it('are not kept waiting by one whose worker is away', async () => {
+    const { worlds, id, seen } = await sharing(1);
+    const [world] = worlds;
+    const away = await openWorld({ worker: false });
+    const holder = await away.start('x', {}, 0);
+    const handle = world.client.workflow.getHandle(id);
+    const limits = { per_minute: 0, concurrent: 1, queued: 0 };
+    await configureLimiter(world.client, { id, taskQueue: world.taskQueue, limits, lang: 'zh-TW' });
+    await handle.signal(LIMITER_SIGNALS.request, {
+      task_id: holder.task_id,
+      agent: away.taskQueue,
+      priority: 3,
+      round: 1,
+    });
+    await until(async () => (await seen()).in_flight[0] === holder.task_id);
+    const second = await queued(world, 'second', { priority: 1 });
+    await world.skipTime({ task_id: id });
+    await until(async () => (await world.view(second)).state === 'dispatched');
+    expect((await seen()).agents).toContainEqual({ agent: away.taskQueue, in_flight: 1, queued: 0, away: true });
+    // Its worker comes back, and says so.
+    await configureLimiter(world.client, { id, taskQueue: away.taskQueue, limits, lang: 'zh-TW' });
+    await until(async () => !(await seen()).agents?.some((agent) => agent.away));
+  });
+
   it('without limits of its own, an agent does not take away those of the others', async () => {
     const { worlds, id, seen } = await sharing(1);
     const [world] = worlds;

@@ -7,7 +7,7 @@ import { GatewayError } from '../gateway.ts';
 import { beating } from '../heartbeat.ts';
 import type { KimiClient } from '../kimi/client.ts';
 import { KimiError, type KimiErrorKind } from '../kimi/errors.ts';
-import { endedTasks, startLimiter, tasksInFlight, type LimiterStart } from '../limiter.ts';
+import { endedTasks, missingAgents, startLimiter, tasksInFlight, type LimiterStart } from '../limiter.ts';
 import { labelOf } from '../kimi/models.ts';
 import { workerMetrics } from '../metrics/meter.ts';
 import { tildePath } from '../paths.ts';
@@ -115,6 +115,10 @@ export function createActivities({
 
     async endedTasks(task_ids) {
       return await endedTasks(Context.current().client, task_ids);
+    },
+
+    async missingAgents(taskQueues) {
+      return await missingAgents(Context.current().client, taskQueues);
     },
 
     async tasksInFlight(taskQueue = limiter.taskQueue) {

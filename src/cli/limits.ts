@@ -66,9 +66,9 @@ async function limits({ perMinute, concurrent, queue, json }: LimitsOptions): Pr
     ...(view.paused_until ? [[words.paused, view.paused_until]] : []),
   ];
   console.log(columns(rows));
-  const agents = (view.agents ?? []).map(({ agent, in_flight, queued }) => [
+  const agents = (view.agents ?? []).map(({ agent, in_flight, queued, away = false }) => [
     agent,
-    words.agent(in_flight, words.use(queued, view.limits.queued)),
+    words.agent(in_flight, words.use(queued, view.limits.queued), away),
   ]);
   if (agents.length > 0) console.log(`\n${columns(agents)}`);
   // Which tasks another agent has is its own affair.

@@ -97,7 +97,8 @@ export function limiterDetails(view: LimiterView, text: Text): string {
     `- ${limiter.queued}: ${agents ? queue.length : limiter.use(queue.length, limits.queued)}`,
     ...(paused_until ? [`- ${limiter.paused}: ${paused_until}`] : []),
     ...(agents ?? []).map(
-      ({ agent, ...has }) => `- \`${agent}\`: ${limiter.agent(has.in_flight, limiter.use(has.queued, limits.queued))}`,
+      ({ agent, in_flight: has, queued, away = false }) =>
+        `- \`${agent}\`: ${limiter.agent(has, limiter.use(queued, limits.queued), away)}`,
     ),
   ];
   const waiting = queue.slice(0, QUEUE_ROWS).map((place) => `1. \`${place.task_id}\` ${text.place(place)}`);

@@ -49,7 +49,7 @@ const LOOK_MS = 10_000;
 const MAX_EVENTS = 500;
 
 /** Bookkeeping that is tried again at the next look. */
-const { endedTasks, tasksInFlight } = proxyLocalActivities<LimiterActivities>({
+const { endedTasks, tasksInFlight, missingAgents } = proxyLocalActivities<LimiterActivities>({
   startToCloseTimeout: '10s',
   retry: { maximumAttempts: 2 },
 });
@@ -92,13 +92,13 @@ export async function kimiLimiter(start: LimiterStart): Promise<void> {
 
   setHandler(configureSignal, (configured, agent) => {
     admission.configure(configured);
-    meet(agent);
+    hear(agent);
     changed = true;
   });
   setHandler(
     requestSignal,
     handle((request) => {
-      meet(request.agent);
+      hear(request.agent);
       if (admission.request(request, Date.now())) newcomers.push(request.task_id);
       asked.set(request.task_id, request);
     }),
@@ -146,8 +146,8 @@ export async function kimiLimiter(start: LimiterStart): Promise<void> {
     if (isBlocked && Date.now() >= lookedAt + LOOK_MS) await look();
   }
 
-  function meet(agent: string | undefined): void {
-    if (agent !== undefined && admission.meet(agent)) newAgents.push(agent);
+  function hear(agent: string | undefined): void {
+    if (agent !== undefined && admission.hear(agent)) newAgents.push(agent);
   }
 
   /** Admits who may go, refuses whom there is no room for, and answers whoever asked. */
@@ -188,6 +188,9 @@ export async function kimiLimiter(start: LimiterStart): Promise<void> {
     const suspects = admission.suspects(lookedAt, LOOK_MS);
     const ended = suspects.length > 0 ? await endedTasks(suspects).catch(() => []) : [];
     for (const task_id of ended) admission.release(task_id, true, Date.now());
+    if (shared && ended.length < suspects.length) {
+      admission.miss(await missingAgents(admission.agents).catch(() => []), Date.now());
+    }
   }
 }
 
