@@ -34,6 +34,24 @@ async function queued(world: World, name: string, changes = {}) {
   return started as typeof started & { queued: { place: number } };
 }
 
+/** Fills a limiter's history until a new run takes over. */
+async function goOnAsNew({ client }: World, id: string): Promise<void> {
+  const handle = client.workflow.getHandle(id);
+  const { runId } = await handle.describe();
+  // A task that does not exist asks and gives back, until the history is long.
+  const task_id = 'kimi-1-1';
+  await until(async () => {
+    const knock = async (round: number): Promise<void> => {
+      await handle.signal(LIMITER_SIGNALS.request, { task_id, priority: 5, round });
+      await handle.signal(LIMITER_SIGNALS.release, { task_id, sent: false });
+    };
+    await Promise.all(Array.from({ length: 10 }, async (_, round) => await knock(round + 1)));
+    // No faster than it can: one that never catches up would be asked to replay more each time.
+    await limiterView(client, id);
+    return (await handle.describe()).runId !== runId;
+  });
+}
+
 describe('a task', () => {
   it('waits for its turn, says its place, and goes on when a place is given back', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
@@ -271,20 +289,7 @@ describe('a new limiter', () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
     const first = await world.start(wish('drop=1'));
     const second = await queued(world, 'second');
-    const handle = world.client.workflow.getHandle(limiterId(world.taskQueue));
-    const { runId } = await handle.describe();
-    // A task that does not exist asks and gives back, until the history is long.
-    const task_id = 'kimi-1-1';
-    await until(async () => {
-      const knock = async (round: number): Promise<void> => {
-        await handle.signal(LIMITER_SIGNALS.request, { task_id, priority: 5, round });
-        await handle.signal(LIMITER_SIGNALS.release, { task_id, sent: false });
-      };
-      await Promise.all(Array.from({ length: 10 }, async (_, round) => await knock(round + 1)));
-      // No faster than it can: one that never catches up would be asked to replay more each time.
-      await view(world);
-      return (await handle.describe()).runId !== runId;
-    });
+    await goOnAsNew(world, limiterId(world.taskQueue));
     expect(await view(world)).toMatchObject({ in_flight: [first.task_id], queue: [{ task_id: second.task_id }] });
     await world.handle(first).cancel();
     await until(async () => (await world.view(second)).state === 'dispatched');
@@ -355,7 +360,7 @@ describe('agents that share a limiter', () => {
     ]);
   });
 
-  it('are not kept waiting by one whose worker is away', async () => {
+  it('are not kept waiting by one whose worker is away, after the limiter has gone on as new too', async () => {
     const { worlds, id, seen } = await sharing(1);
     const [world] = worlds;
     const away = await openWorld({ worker: false });
@@ -371,6 +376,7 @@ describe('agents that share a limiter', () => {
     });
     await until(async () => (await seen()).in_flight[0] === holder.task_id);
     const second = await queued(world, 'second', { priority: 1 });
+    await goOnAsNew(world, id);
     await world.skipTime({ task_id: id });
     await until(async () => (await world.view(second)).state === 'dispatched');
     expect((await seen()).agents).toContainEqual({ agent: away.taskQueue, in_flight: 1, queued: 0, away: true });

@@ -63,6 +63,8 @@ export interface LimiterStart {
   state?: AdmissionState;
   /** Whom the run before owes an answer. */
   unanswered?: LeaseRequest[];
+  /** Agents of whom the run before had just heard. */
+  newAgents?: string[];
 }
 
 /**
@@ -78,8 +80,8 @@ export async function kimiLimiter(start: LimiterStart): Promise<void> {
   const asked = new Map(unanswered.map((request) => [request.task_id, request]));
   /** Those among them that were not in the queue before. */
   const newcomers: string[] = [];
-  /** Agents that it hears of for the first time. */
-  const newAgents: string[] = [];
+  /** Agents whose tasks in flight it has not looked for yet. */
+  const newAgents = [...(start.newAgents ?? [])];
   let changed = true;
   let telling = 0;
   let lookedAt = Date.now();
@@ -137,7 +139,13 @@ export async function kimiLimiter(start: LimiterStart): Promise<void> {
     if (isLong()) {
       await condition(() => telling === 0 && allHandlersFinished());
       const known = admission.snapshot();
-      await continueAsNew<typeof kimiLimiter>({ limits, lang, state: known, unanswered: [...asked.values()] });
+      await continueAsNew<typeof kimiLimiter>({
+        limits,
+        lang,
+        ...(shared && { shared, newAgents }),
+        state: known,
+        unanswered: [...asked.values()],
+      });
     }
     const isBlocked = admission.suspects(Date.now(), 0).length > 0;
     const soonest = Math.min(admission.nextChange(Date.now()) ?? Infinity, isBlocked ? LOOK_MS : Infinity);
