@@ -1,6 +1,6 @@
 /**
  * `npm run bench -- queue [--tasks 1000000]`: so many tasks in the limiter's queue (src/admission-queue.ts), without an
- * engine: what each step costs when ten times as many wait.
+ * engine: what each step costs when ten times as many wait, all of one agent, and of a hundred that share the limiter.
  */
 import { parseArgs } from 'node:util';
 import { AdmissionQueue, emptyState } from '../src/admission-queue.ts';
@@ -11,6 +11,9 @@ import { summarise, table, type Figure } from './stats.ts';
 /** Kimi's top tier: 1000 at once, 10,000 a minute. */
 const LIMITS = { per_minute: 10_000, concurrent: 1_000, queued: 0 };
 
+/** How many agents have them. Of a hundred, the first has nine in ten. */
+const AGENTS = [1, 100];
+
 /** Times each step is measured once the queue is full. */
 const ROUNDS = 200;
 
@@ -19,16 +22,20 @@ export async function benchQueue(args: string[]): Promise<void> {
   const machine = await describeMachine();
   const figures: Figure[] = [];
   for (let tasks = 1_000; tasks <= Number(values.tasks); tasks *= 10) {
-    figures.push(...measure(tasks));
+    for (const agents of AGENTS) figures.push(...measure(tasks, agents));
   }
   console.log(`${machineLines(machine)}\n\n${table(figures.map(summarise))}`);
 }
 
-function measure(tasks: number): Figure[] {
+function measure(tasks: number, agents: number): Figure[] {
   let now = 1_700_000_000_000;
   const queue = new AdmissionQueue(emptyState(LIMITS));
-  const ask = (n: number): boolean =>
-    queue.request({ task_id: `kimi-1700000000-${n}`, priority: ((n % 5) + 1) as Priority, round: 1 }, now);
+  const ask = (n: number): boolean => {
+    const task_id = `kimi-1700000000-${n}`;
+    const agent = n % 10 > 0 ? 'agent-0' : `agent-${(n / 10) % agents}`;
+    const priority = ((Math.floor(n / 10) % 5) + 1) as Priority;
+    return queue.request({ task_id, ...(agents > 1 && { agent }), priority, round: 1 }, now);
+  };
   const filling = timed(() => {
     for (let n = 0; n < tasks; n += 1) ask(n);
   });
@@ -48,7 +55,11 @@ function measure(tasks: number): Figure[] {
       }),
     );
   }
-  const of = (name: string, samples: number[]): Figure => ({ name: `${tasks} queued: ${name}`, unit: 'ms', samples });
+  const of = (name: string, samples: number[]): Figure => ({
+    name: `${tasks} queued${agents > 1 ? ` by ${agents} agents` : ''}: ${name}`,
+    unit: 'ms',
+    samples,
+  });
   return [
     of('all of them came', [filling]),
     of('one more comes', steps.request),

@@ -21,7 +21,7 @@ export interface Asking {
 
 /** Starts a task from time to time until it is over; each that was confirmed is in `asked`. */
 export async function keepAsking(
-  { client, taskQueue }: Pick<Scene, 'client' | 'taskQueue'>,
+  { client, taskQueue, limiter }: Pick<Scene, 'client' | 'taskQueue'> & { limiter?: string },
   { every_ms, wishes }: Asking,
   asked: Asked,
   over: AbortSignal,
@@ -37,6 +37,7 @@ export async function keepAsking(
       timeout_ms: 60_000,
       grace_ms: 30_000,
       relay: true as const,
+      ...(limiter && { limiter }),
     };
     const started = await startTask(client, taskQueue, request, WAIT_MS).catch(() => undefined);
     if (started && started.status !== 'unknown') asked.set(started.task_id, { task_name, prompt });

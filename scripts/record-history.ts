@@ -13,6 +13,7 @@ import {
   CALLBACK_SIGNAL,
   limiterId,
   relayId,
+  sharedLimiterId,
   type Callback,
   type TaskView,
 } from '../src/contract.ts';
@@ -153,6 +154,17 @@ const SCENARIOS: Record<string, Scenario> = {
       await closed(world, first);
       await closed(world, second);
       return { task_id: limiterId(world.taskQueue) };
+    },
+  },
+  'limiter-lets-agents-take-turns': {
+    options: { limits: ONE_AT_A_TIME, sharedLimiter: 'recorded' },
+    play: async (world) => {
+      const other = await openWorld({ limits: ONE_AT_A_TIME, sharedLimiter: 'recorded' });
+      const first = await world.start(wish('delay=1500'));
+      const second = await world.start(wish('delay=0'));
+      const third = await other.start(wish('delay=0'));
+      for (const started of [first, second, third]) await closed(world, started);
+      return { task_id: sharedLimiterId('recorded') };
     },
   },
   'limiter-frees-the-place-of-a-terminated-task': {

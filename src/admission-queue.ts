@@ -6,6 +6,7 @@ import {
   type Place,
   type TurnedAway,
 } from './contract.ts';
+import { FairQueue } from './fair-queue.ts';
 
 /** The window of {@link Limits.per_minute}, in milliseconds. */
 const WINDOW_MS = 60_000;
@@ -13,12 +14,20 @@ const WINDOW_MS = 60_000;
 /** How long everybody waits when Kimi was too busy and did not say for how long: doubled each time in a row. */
 const PAUSE_MS = { first: 1_000, longest: 60_000 };
 
+/**
+ * How long no worker of an agent may be seen before the agent counts as away, in milliseconds: an engine that was restarted has
+ * forgotten who asked for work, and workers ask it anew within seconds.
+ */
+const AWAY_MS = 60_000;
+
 /** How much the newest task counts in the average time that tasks hold a place. */
 const NEWEST_WEIGHT = 0.2;
 
 /** A place that a task holds from its admission to its outcome. */
 interface Lease {
   task_id: string;
+  /** {@link LeaseRequest.agent} */
+  agent?: string;
   granted_at: number;
   /** The round it was granted for. */
   round: number;
@@ -40,6 +49,10 @@ export interface AdmissionState {
   turned_away: number;
   /** Average time a task holds a place; absent before the first has given it back. */
   average_hold_ms?: number;
+  /** Task queues of the agents that share it, as far as it has heard of them; absent where it is one agent's own. */
+  agents?: string[];
+  /** Those among them of whom no worker was seen at the last look, and since when; after a while they are away. */
+  missing?: { agent: string; since: number; away: boolean }[];
 }
 
 export function emptyState(limits: Limits): AdmissionState {
@@ -48,7 +61,7 @@ export function emptyState(limits: Limits): AdmissionState {
 
 /**
  * Who may send to Kimi, and when: at most `per_minute` requests in any 60 s and `concurrent` tasks between dispatch and
- * outcome, first come first served within a priority.
+ * outcome. Within a priority agents that share it take turns; among one agent's tasks it is first come first served.
  *
  * A request counts from its admission until 60 s after it is known to have been sent. So the limit holds by Kimi's clock
  * too, however long a request was on its way: all requests that arrive within 60 s of each other count at once.
@@ -56,12 +69,9 @@ export function emptyState(limits: Limits): AdmissionState {
  * Pure: it takes the time as an argument and decides nothing by itself.
  */
 export class AdmissionQueue {
-  /**
-   * Who waits, by rank: those who hold a place, then by priority; within a rank who came first. A queue may be long, so
-   * nothing goes through the whole of it for one task.
-   */
-  private readonly ranks: LeaseRequest[][] = [];
-  private readonly rankOf = new Map<string, number>();
+  /** Who waits, by rank: those who hold a place, then by priority. */
+  private readonly ranks: FairQueue[] = [];
+  private readonly waiting = new Map<string, { request: LeaseRequest; rank: number }>();
   private readonly state: Omit<AdmissionState, 'queue'>;
 
   constructor({ queue, ...state }: AdmissionState) {
@@ -102,7 +112,7 @@ export class AdmissionQueue {
    * @returns whether it came to the queue's end: it is refused where there is no room (see {@link refuse}).
    */
   request(request: LeaseRequest, now: number): boolean {
-    const waiting = this.waiting(request.task_id);
+    const waiting = this.waiting.get(request.task_id)?.request;
     if (waiting) {
       waiting.round = Math.max(waiting.round, request.round);
       return false;
@@ -152,10 +162,42 @@ export class AdmissionQueue {
     state.paused_until = Math.max(state.paused_until, now + pause);
   }
 
+  get agents(): string[] {
+    return this.state.agents ?? [];
+  }
+
+  /**
+   * Somebody of an agent has said something: it is there.
+   *
+   * @returns whether it is heard of for the first time; false where the limiter is one agent's own.
+   */
+  hear(agent: string): boolean {
+    const { agents, missing } = this.state;
+    if (!agents) return false;
+    if (missing) this.state.missing = missing.filter((other) => other.agent !== agent);
+    if (agents.includes(agent)) return false;
+    this.state.agents = [...agents, agent];
+    return true;
+  }
+
+  /**
+   * A look has seen no worker of these agents. Where that goes on, they are away: nothing of theirs can be sent, so nothing of theirs
+   * is admitted, and the places that they hold keep nobody else waiting until they are heard of again.
+   */
+  miss(agents: string[], now: number): void {
+    const before = new Map(this.state.missing?.map(({ agent, since }) => [agent, since]));
+    this.state.missing = agents.map((agent) => {
+      const since = before.get(agent) ?? now;
+      return { agent, since, away: now - since >= AWAY_MS };
+    });
+  }
+
   /** Tasks that Kimi works on already hold a place, whoever let them in. */
-  adopt(task_ids: string[], now: number): void {
+  adopt(task_ids: string[], now: number, agent?: string): void {
     for (const task_id of task_ids) {
-      if (!this.lease(task_id)) this.state.leases.push({ task_id, granted_at: now, round: 0, phase: 'sent' });
+      if (!this.lease(task_id)) {
+        this.state.leases.push({ task_id, ...named(agent), granted_at: now, round: 0, phase: 'sent' });
+      }
     }
   }
 
@@ -165,26 +207,37 @@ export class AdmissionQueue {
     state.sent = state.sent.filter((at) => at > now - WINDOW_MS);
     const granted: LeaseRequest[] = [];
     for (let next = this.next(); next && this.mayGo(next, now); next = this.next()) {
-      const { task_id, round } = next;
-      this.remove(task_id);
+      const { task_id, agent, round } = next;
+      this.ranks[this.waiting.get(task_id)?.rank ?? 0]?.take(next);
+      this.waiting.delete(task_id);
       const lease = this.lease(task_id);
       if (lease) Object.assign(lease, { round, phase: 'granted' });
-      else state.leases.push({ task_id, round, granted_at: now, phase: 'granted' });
+      else state.leases.push({ task_id, ...named(agent), round, granted_at: now, phase: 'granted' });
       granted.push(next);
     }
     return granted;
   }
 
-  /** Takes newcomers out of the queue for whom there is no room, the last first. @returns their requests. */
+  /**
+   * Takes newcomers out of the queue for whom there is no room, the last first. Each agent has all of it: one that fills its own
+   * keeps nobody else out.
+   *
+   * @returns their requests.
+   */
   refuse(newcomers: string[]): LeaseRequest[] {
-    const { limits } = this.state;
-    const excess = limits.queued === 0 ? 0 : this.rankOf.size - limits.queued;
-    if (excess <= 0) return [];
-    const refused = this.queue()
-      .filter(({ task_id }) => newcomers.includes(task_id))
-      .slice(-excess);
-    for (const { task_id } of refused) this.remove(task_id);
-    return refused;
+    const { queued } = this.state.limits;
+    if (queued === 0) return [];
+    const agents = new Set(newcomers.map((task_id) => this.waiting.get(task_id)?.request.agent));
+    return [...agents].flatMap((agent) => {
+      const excess = this.countOf(agent) - queued;
+      if (excess <= 0) return [];
+      const refused = this.ranks
+        .flatMap((rank) => rank.of(agent))
+        .filter(({ task_id }) => newcomers.includes(task_id))
+        .slice(-excess);
+      for (const { task_id } of refused) this.remove(task_id);
+      return refused;
+    });
   }
 
   /** @returns in how many milliseconds somebody may go without any further word; `undefined` where that takes a word. */
@@ -203,32 +256,42 @@ export class AdmissionQueue {
     const next = this.next();
     if (!next) return [];
     const noPlace = !this.hasPlace(next);
-    return this.state.leases
+    return this.leases
       .filter(({ granted_at, phase }) => granted_at <= now - after_ms && (noPlace || phase === 'granted'))
       .map(({ task_id }) => task_id);
   }
 
   /** @returns where a task stands in the queue, or `undefined`. */
   placeOf(task_id: string, now: number): Place | undefined {
-    const rank = this.rankOf.get(task_id);
-    if (rank === undefined) return undefined;
+    const waiting = this.waiting.get(task_id);
+    if (!waiting) return undefined;
+    const { request, rank } = waiting;
     const before = this.ranks.slice(0, rank).reduce((sum, { length }) => sum + length, 0);
-    return this.place(before + this.indexIn(rank, task_id), now, this.used(now));
+    return this.place(before + (this.ranks[rank]?.before(request) ?? 0), now, this.used(now));
   }
 
   view(now: number): LimiterView {
-    const { limits, leases, paused_until } = this.state;
+    const { limits, leases, paused_until, agents } = this.state;
     const used = this.used(now);
     return {
       limits,
       used_per_minute: used,
       in_flight: leases.map(({ task_id }) => task_id),
-      queue: this.queue().map(({ task_id, priority }, index) => ({
+      queue: this.queue().map(({ task_id, agent, priority }, index) => ({
         task_id,
+        ...named(agent),
         priority,
         ...this.place(index, now, used),
       })),
       ...(paused_until > now && { paused_until: isoSeconds(paused_until) }),
+      ...(agents && {
+        agents: agents.map((agent) => ({
+          agent,
+          in_flight: leases.filter((lease) => lease.agent === agent).length,
+          queued: this.countOf(agent),
+          ...(this.isAway(agent) && { away: true as const }),
+        })),
+      }),
     };
   }
 
@@ -245,7 +308,7 @@ export class AdmissionQueue {
 
   /** A guess from the limits and from how long tasks have taken so far. */
   private expectedWait(place: number, now: number, used: number): number | undefined {
-    const { limits, leases, sent, paused_until, average_hold_ms } = this.state;
+    const { limits, sent, paused_until, average_hold_ms } = this.state;
     let wait = Math.max(paused_until - now, 0);
     const spare = limits.per_minute - used;
     if (limits.per_minute > 0 && place > spare) {
@@ -253,7 +316,7 @@ export class AdmissionQueue {
       const freed = sent[turn - 1];
       wait = Math.max(wait, freed ? freed + WINDOW_MS - now : Math.ceil(turn / limits.per_minute) * WINDOW_MS);
     }
-    const free = limits.concurrent - leases.length;
+    const free = limits.concurrent - this.leases.length;
     if (limits.concurrent > 0 && place > free) {
       if (average_hold_ms === undefined) return undefined;
       wait = Math.max(wait, Math.ceil((place - Math.max(free, 0)) / limits.concurrent) * average_hold_ms);
@@ -269,14 +332,25 @@ export class AdmissionQueue {
   }
 
   private hasPlace({ task_id }: LeaseRequest): boolean {
-    const { limits, leases } = this.state;
-    return limits.concurrent === 0 || leases.length < limits.concurrent || this.lease(task_id) !== undefined;
+    const { limits } = this.state;
+    return limits.concurrent === 0 || this.leases.length < limits.concurrent || this.lease(task_id) !== undefined;
   }
 
   /** Requests that count against the last 60 s: those sent, and those that may be on their way. */
   private used(now: number): number {
-    const { sent, leases } = this.state;
-    return sent.filter((at) => at > now - WINDOW_MS).length + leases.filter(({ phase }) => phase === 'granted').length;
+    const { sent } = this.state;
+    const onTheirWay = this.leases.filter(({ phase }) => phase === 'granted');
+    return sent.filter((at) => at > now - WINDOW_MS).length + onTheirWay.length;
+  }
+
+  /** Places that count: those of agents that are there. */
+  private get leases(): Lease[] {
+    const { leases, missing = [] } = this.state;
+    return missing.length === 0 ? leases : leases.filter(({ agent }) => !this.isAway(agent));
+  }
+
+  private isAway(agent: string | undefined): boolean {
+    return this.state.missing?.some((other) => other.agent === agent && other.away) ?? false;
   }
 
   private lease(task_id: string): Lease | undefined {
@@ -284,34 +358,37 @@ export class AdmissionQueue {
   }
 
   private queue(): LeaseRequest[] {
-    return this.ranks.flat();
+    return this.ranks.flatMap((rank) => rank.all());
   }
 
   private next(): LeaseRequest | undefined {
-    return this.ranks.find(({ length }) => length > 0)?.[0];
+    for (const rank of this.ranks) {
+      const first = rank.first((agent) => !this.isAway(agent));
+      if (first) return first;
+    }
+    return undefined;
   }
 
-  private waiting(task_id: string): LeaseRequest | undefined {
-    const rank = this.rankOf.get(task_id);
-    return rank === undefined ? undefined : this.ranks[rank]?.[this.indexIn(rank, task_id)];
+  /** How many of an agent's tasks wait. */
+  private countOf(agent: string | undefined): number {
+    return this.ranks.reduce((sum, rank) => sum + rank.of(agent).length, 0);
   }
 
   private insert(request: LeaseRequest, rank: number): void {
-    while (this.ranks.length <= rank) this.ranks.push([]);
-    this.ranks[rank]?.push(request);
-    this.rankOf.set(request.task_id, rank);
+    while (this.ranks.length <= rank) this.ranks.push(new FairQueue());
+    this.ranks[rank]?.add(request);
+    this.waiting.set(request.task_id, { request, rank });
   }
 
   private remove(task_id: string): void {
-    const rank = this.rankOf.get(task_id);
-    if (rank === undefined) return;
-    this.ranks[rank]?.splice(this.indexIn(rank, task_id), 1);
-    this.rankOf.delete(task_id);
+    const waiting = this.waiting.get(task_id);
+    if (!waiting) return;
+    this.ranks[waiting.rank]?.remove(waiting.request);
+    this.waiting.delete(task_id);
   }
+}
 
-  /** The first is looked at first, then the newest: it is the next who goes, and newcomers who ask for their place. */
-  private indexIn(rank: number, task_id: string): number {
-    const requests = this.ranks[rank] ?? [];
-    return requests[0]?.task_id === task_id ? 0 : requests.findLastIndex((request) => request.task_id === task_id);
-  }
+/** Nothing is said of an agent where there is one alone. */
+function named(agent: string | undefined): { agent?: string } {
+  return agent === undefined ? {} : { agent };
 }

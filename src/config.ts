@@ -75,6 +75,7 @@ const VARIABLES = {
   KIMI_MAX_TASKS_PER_MINUTE: [limit.default(10), '10'],
   KIMI_MAX_CONCURRENT_TASKS: [limit.default(5), '5'],
   KIMI_MAX_QUEUED_TASKS: [limit.default(1000), '1000'],
+  KIMI_LIMITER: [z.string().max(200).optional(), 'my-account'],
   KIMI_MAX_TASKS_PER_CHAT_HOUR: [limit.default(0), '20'],
   KIMI_ACK: [oneOf('gateway', 'agent').optional(), 'agent'],
   KIMI_REPLY: [oneOf('hooks', 'deliver', 'agent').optional(), 'deliver'],

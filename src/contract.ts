@@ -37,7 +37,7 @@ export const LIMITER_WORKFLOW = 'kimiLimiter';
 
 /** Signals to the limiter. All but `configure` come from tasks. */
 export const LIMITER_SIGNALS = {
-  /** Argument {@link Limits}: what a worker's environment says. */
+  /** Argument {@link Limits}: what a worker's environment says; where several agents share it, whose, by its task queue. */
   configure: 'configure',
   /** Argument {@link LeaseRequest}: asks for a lease, or where it stands in the queue. */
   request: 'request',
@@ -55,9 +55,21 @@ export const LIMITER_QUERY = 'limits';
 /** Update of the limiter, argument a part of {@link Limits} → {@link LimiterView}. */
 export const SET_LIMITS_UPDATE = 'setLimits';
 
-/** @returns the workflow id of the limiter of everything that runs on a task queue. */
+/** @returns the workflow id of the limiter of everything that runs on a task queue, where it runs too. */
 export function limiterId(taskQueue: string): string {
   return `kimi-limiter-${taskQueue}`;
+}
+
+const SHARED_LIMITER = 'kimi-shared-limiter-';
+
+/** @returns the workflow id of a limiter that several agents share. It is its task queue too, which the workers of all serve. */
+export function sharedLimiterId(name: string): string {
+  return `${SHARED_LIMITER}${name}`;
+}
+
+/** @returns whether several agents may share the limiter of a workflow id. */
+export function isSharedLimiter(id: string): boolean {
+  return id.startsWith(SHARED_LIMITER);
 }
 
 /** The workflow type of one request that the relay makes for a task. */
@@ -169,13 +181,15 @@ export interface Limits {
   per_minute: number;
   /** Tasks between dispatch and outcome. */
   concurrent: number;
-  /** Tasks that may wait; beyond it, dispatch is refused. */
+  /** Tasks that may wait, of each agent; beyond it, dispatch is refused. */
   queued: number;
 }
 
 /** A task's request for a lease. */
 export interface LeaseRequest {
   task_id: string;
+  /** Its task queue, where several agents share the limiter: they take turns. */
+  agent?: string;
   priority: Priority;
   /** Counts a task's requests for admission from 1, so that the answer to an earlier one is not taken for this one's. */
   round: number;
@@ -226,10 +240,24 @@ export interface LimiterView {
   used_per_minute: number;
   /** Tasks that hold a place. */
   in_flight: string[];
-  /** First come first served within a priority. */
-  queue: ({ task_id: string; priority: Priority } & Place)[];
+  /** In the order of their turns. `agent`: {@link LeaseRequest.agent}. */
+  queue: ({ task_id: string; agent?: string; priority: Priority } & Place)[];
+  /** Who shares it, by task queue; absent where it is one agent's own. */
+  agents?: AgentView[];
   /** Until when nothing is admitted, since Kimi was too busy. */
   paused_until?: string;
+}
+
+/** What one of the agents that share a limiter has of it. */
+export interface AgentView {
+  /** Its task queue. */
+  agent: string;
+  /** Its tasks that hold a place. */
+  in_flight: number;
+  /** Its tasks that wait. */
+  queued: number;
+  /** No worker serves its task queue: its places are not counted, and nothing of it is admitted. */
+  away?: true;
 }
 
 /** How a task may end. */
@@ -474,16 +502,26 @@ export interface TaskActivities {
    * @param news where the result holds other news than these by now, nothing is marked; absent in histories before this was said.
    */
   acknowledge(task_id: string, timings?: Timings, news?: string): Promise<void>;
-  /** Starts the limiter where it is not there. */
-  startLimiter(): Promise<void>;
+  /**
+   * Starts the limiter where it is not there.
+   *
+   * @param id its workflow id; the agent's own where absent, as in histories before agents could share one.
+   */
+  startLimiter(id?: string): Promise<void>;
 }
 
 /** Activities the limiter calls. */
 export interface LimiterActivities {
   /** Of these tasks, those that no longer need a place: closed in whatever way, or with an outcome. */
   endedTasks(task_ids: string[]): Promise<string[]>;
-  /** Tasks that Kimi is working on. */
-  tasksInFlight(): Promise<string[]>;
+  /**
+   * Tasks that Kimi is working on.
+   *
+   * @param taskQueue whose; of the worker's own where absent.
+   */
+  tasksInFlight(taskQueue?: string): Promise<string[]>;
+  /** Of these agents, by their task queues, those whose queue no worker has asked for work for a while. */
+  missingAgents(taskQueues: string[]): Promise<string[]>;
 }
 
 /** One request that the relay makes for a task: the input of its workflow. Nothing secret may ever stand here. */

@@ -1,11 +1,14 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { limitsOf, type Config } from './config.ts';
 import {
+  isSharedLimiter,
   LIMITER_QUERY,
   LIMITER_SIGNALS,
   LIMITER_WORKFLOW,
   limiterId,
   SEARCH_ATTRIBUTES,
   SET_LIMITS_UPDATE,
+  sharedLimiterId,
   STATES_IN_FLIGHT,
   type Lang,
   type Limits,
@@ -17,6 +20,9 @@ import { textFor } from './text/index.ts';
 
 /** What a limiter is started with. */
 export interface LimiterStart {
+  /** Its workflow id: the agent's own, or one that it shares. */
+  id: string;
+  /** The agent's. */
   taskQueue: string;
   /** What the environment says. */
   limits: Limits;
@@ -28,27 +34,44 @@ export function isLimited({ per_minute, concurrent }: Limits): boolean {
   return per_minute > 0 || concurrent > 0;
 }
 
-/** Starts the limiter of a task queue, or tells the one that runs what the environment says. */
-export async function startLimiter(client: Client, { taskQueue, limits, lang }: LimiterStart): Promise<void> {
+/** @returns the workflow id of the limiter that an agent has by its configuration: its own, unless it shares one. */
+export function limiterIdOf({ KIMI_LIMITER: shared, KIMI_TASK_QUEUE: taskQueue }: Config): string {
+  return shared === undefined ? limiterId(taskQueue) : sharedLimiterId(shared);
+}
+
+/** @returns the limiter that an agent has by its configuration. */
+export function limiterOf(config: Config): LimiterStart {
+  const { KIMI_TASK_QUEUE: taskQueue, KIMI_LANG: lang } = config;
+  return { id: limiterIdOf(config), taskQueue, limits: limitsOf(config), lang };
+}
+
+/** Starts a limiter, or tells the one that runs what the environment says. */
+export async function startLimiter(client: Client, { id, taskQueue, limits, lang }: LimiterStart): Promise<void> {
+  const isShared = isSharedLimiter(id);
+  const said: [Limits, agent?: string] = isShared ? [limits, taskQueue] : [limits];
   await client.workflow.signalWithStart(LIMITER_WORKFLOW, {
-    workflowId: limiterId(taskQueue),
-    taskQueue,
-    args: [{ limits, lang }],
+    workflowId: id,
+    taskQueue: isShared ? id : taskQueue,
+    args: [{ limits, lang, ...(isShared && { shared: true }) }],
     signal: LIMITER_SIGNALS.configure,
-    signalArgs: [limits],
+    signalArgs: said,
     // How long it waits for a worker that was killed while it worked on it (10 s by default).
     workflowTaskTimeout: '3s',
     staticSummary: textFor(lang).limiter.summary,
   });
 }
 
-/** Tells the limiter what the environment says now. Where nothing is limited, none is started. */
+/**
+ * Tells the limiter what the environment says now. Where nothing is limited, none is started; and an agent that has no limits
+ * does not take away those that others share.
+ */
 export async function configureLimiter(client: Client, start: LimiterStart): Promise<void> {
   if (isLimited(start.limits)) {
     await startLimiter(client, start);
     return;
   }
-  const running = client.workflow.getHandle(limiterId(start.taskQueue));
+  if (isSharedLimiter(start.id)) return;
+  const running = client.workflow.getHandle(start.id);
   await unlessUnknown(running.signal<[Limits]>(LIMITER_SIGNALS.configure, start.limits));
 }
 
@@ -90,6 +113,23 @@ export async function tasksInFlight(client: Client, taskQueue: string): Promise<
   const found: string[] = [];
   for await (const { workflowId } of client.workflow.list({ query })) found.push(workflowId);
   return found;
+}
+
+/** A worker asks for work at least once a minute, since the engine holds the question for no longer. Milliseconds. */
+const ASKED_WITHIN_MS = 120_000;
+
+/** @returns those task queues for which no worker has asked for a while. */
+export async function missingAgents(client: Client, taskQueues: string[]): Promise<string[]> {
+  const { namespace } = client.options;
+  const looked = await Promise.all(
+    taskQueues.map(async (name) => {
+      const taskQueue = { name };
+      const { pollers } = await client.workflowService.describeTaskQueue({ namespace, taskQueue, taskQueueType: 1 });
+      const asked = pollers.map(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1_000);
+      return Math.max(0, ...asked) < Date.now() - ASKED_WITHIN_MS ? [name] : [];
+    }),
+  );
+  return looked.flat();
 }
 
 async function unlessUnknown<T>(call: Promise<T>): Promise<T | undefined> {

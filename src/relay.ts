@@ -1,8 +1,9 @@
 /** The relay process: makes an API that answers in place call back. `node dist/relay.js` */
 import { join } from 'node:path';
 import { callbackBaseUrl } from './config.ts';
-import { limiterId, RELAY_WORKFLOW, relayQueue, streamsQueue } from './contract.ts';
+import { RELAY_WORKFLOW, relayQueue, streamsQueue } from './contract.ts';
 import { ServiceError } from './errors.ts';
+import { limiterIdOf } from './limiter.ts';
 import { interruptionMetrics } from './metrics/meter.ts';
 import { openPayloads } from './payloads/converter.ts';
 import { healthServer, listen, runService } from './process.ts';
@@ -44,7 +45,7 @@ await runService('relay', async (config, log) => {
       activities: createStreamActivities({
         kimi,
         received,
-        limiter: limiterId(config.KIMI_TASK_QUEUE),
+        limiter: limiterIdOf(config),
         onInterrupt: config.KIMI_ON_INTERRUPT,
         log,
         meter,

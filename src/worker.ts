@@ -1,12 +1,12 @@
 /** The worker process: runs tasks. `node dist/worker.js` */
 import type { Logger } from 'pino';
 import { createActivities } from './activities/index.ts';
-import { callbackBaseUrl, limitsOf, pluginReply, relayUrl, usesRelay, wakeUrl } from './config.ts';
+import { callbackBaseUrl, pluginReply, relayUrl, usesRelay, wakeUrl } from './config.ts';
 import { Gateway } from './gateway.ts';
 import { KimiClient } from './kimi/client.ts';
-import { limiterId, TASK_WORKFLOW } from './contract.ts';
+import { isSharedLimiter, TASK_WORKFLOW } from './contract.ts';
 import { ServiceError } from './errors.ts';
-import { configureLimiter } from './limiter.ts';
+import { configureLimiter, limiterOf } from './limiter.ts';
 import { watchLimiter } from './metrics/limiter-watch.ts';
 import { taskMetrics } from './metrics/meter.ts';
 import { createCodecServer } from './payloads/codec-server.ts';
@@ -14,7 +14,7 @@ import { openPayloads } from './payloads/converter.ts';
 import { sweepDaily } from './payloads/sweep.ts';
 import { healthServer, listen, runService } from './process.ts';
 import { ResultStore } from './results.ts';
-import { createWorker, startRuntime, workflowLabels } from './temporal-worker.ts';
+import { createWorkers, startRuntime, workflowLabels } from './temporal-worker.ts';
 
 /** How often old results are looked for, in milliseconds. */
 const PRUNE_MS = 3_600_000;
@@ -55,16 +55,20 @@ await runService('worker', async (config, log) => {
     callbackBaseUrl: callbackBaseUrl(config),
   });
   const gateway = new Gateway({ wakeUrl: wakeUrl(config), token: config.OPENCLAW_WAKE_TOKEN });
-  const limiter = { taskQueue: config.KIMI_TASK_QUEUE, limits: limitsOf(config), lang: config.KIMI_LANG };
+  const limiter = limiterOf(config);
   const reply = pluginReply(config);
   const activities = createActivities({ kimi, results, gateway, reply, limiter, meter, log });
-  const worker = await createWorker(config, { taskQueue: config.KIMI_TASK_QUEUE, activities });
+  const workers = await createWorkers(config, [
+    { taskQueue: config.KIMI_TASK_QUEUE, activities },
+    // Served by every agent's worker: a limiter that they share stands still only where all of them are away.
+    ...(isSharedLimiter(limiter.id) ? [{ taskQueue: limiter.id, activities }] : []),
+  ]);
+  const [worker] = workers;
 
-  if (worker.client) await configureLimiter(worker.client, limiter);
-
-  taskMetrics(meter).atZero(workflowLabels(worker, TASK_WORKFLOW));
-  if (worker.client && config.KIMI_METRICS_PORT !== undefined) {
-    void watchLimiter(worker.client, limiterId(config.KIMI_TASK_QUEUE), meter, log);
+  if (worker) taskMetrics(meter).atZero(workflowLabels(worker, TASK_WORKFLOW));
+  if (worker?.client) {
+    await configureLimiter(worker.client, limiter);
+    if (config.KIMI_METRICS_PORT !== undefined) void watchLimiter(worker.client, limiter.id, meter, log);
   }
 
   if (config.KIMI_RESULTS_KEEP !== undefined) pruneRegularly(results, config.KIMI_RESULTS_KEEP, log);
@@ -76,7 +80,7 @@ await runService('worker', async (config, log) => {
       token: config.KIMI_CODEC_TOKEN,
       uiOrigin: config.KIMI_UI_ORIGIN ?? `http://127.0.0.1:${config.KIMI_UI_PORT}`,
     });
-  const health = healthServer(() => worker.getState() === 'RUNNING', codec || undefined);
+  const health = healthServer(() => workers.every((one) => one.getState() === 'RUNNING'), codec || undefined);
   const port = await listen(
     health,
     { host: config.KIMI_WORKER_HOST, port: config.KIMI_WORKER_PORT },
@@ -85,9 +89,9 @@ await runService('worker', async (config, log) => {
   sweepDaily(payloads, log);
   return {
     port,
-    stop: () => worker.shutdown(),
-    stopped: worker.run().finally(() => {
-      health.close();
-    }),
+    stop: () => {
+      for (const one of workers) one.shutdown();
+    },
+    stopped: Promise.all(workers.map(async (one) => await one.run())).then(() => void health.close()),
   };
 });

@@ -134,6 +134,161 @@ describe('order', () => {
   });
 });
 
+function share(limits: Partial<Limits> = {}) {
+  const { queue, granted } = open(limits);
+  let count = 0;
+  const ask = (agent: string, times = 1, priority: Priority = 3) => {
+    const ids = Array.from({ length: times }, () => `${agent}${(count += 1)}`);
+    for (const task_id of ids) queue.request({ task_id, agent, priority, round: 1 }, 0);
+    return ids;
+  };
+  const order = () =>
+    queue
+      .view(0)
+      .queue.map(({ agent }) => agent)
+      .join('');
+  /** Gives the place of whoever has it to the next. */
+  const next = () => {
+    queue.release(queue.view(0).in_flight[0] as string, true, 0);
+    return granted()[0]?.[0];
+  };
+  return { queue, ask, granted, order, next };
+}
+
+describe('agents that share a limiter', () => {
+  it('take turns: one with 10,000 tasks does not keep the others waiting', () => {
+    const { ask, granted, order, next, queue } = share({ concurrent: 1 });
+    ask('a', 10_000);
+    granted();
+    const [b] = ask('b', 2);
+    ask('c');
+    expect(order().slice(0, 7)).toBe('abcabaa');
+    expect(queue.placeOf(b as string, 0)?.place).toBe(2);
+    expect(Array.from({ length: 7 }, next).join('')).toBe('abcabaa');
+  });
+
+  it('one that comes back is the last of the round', () => {
+    const { ask, granted, next } = share({ concurrent: 1 });
+    ask('a', 5);
+    ask('b', 5);
+    granted();
+    expect([next(), next()].join('')).toBe('ba');
+    ask('c');
+    expect([next(), next(), next()].join('')).toBe('bac');
+    ask('c');
+    expect([next(), next(), next()].join('')).toBe('bac');
+  });
+
+  it('an urgent task goes before all turns, and an agent’s own keep their order', () => {
+    const { ask, granted, queue } = share();
+    const [a1, a2] = ask('a', 2);
+    const [b1] = ask('b');
+    const [a3] = ask('a', 1, 1);
+    expect(queue.view(0).queue.map(({ task_id }) => task_id)).toEqual([a3, a1, b1, a2]);
+    expect(granted()).toEqual([a3, a1, b1, a2]);
+  });
+
+  it('a task that is called off does not cost its agent the turn', () => {
+    const { ask, granted, order, queue } = share({ concurrent: 1 });
+    ask('x');
+    granted();
+    const [a1] = ask('a', 2);
+    ask('b', 2);
+    queue.release(a1 as string, false, 0);
+    expect(order()).toBe('abb');
+  });
+
+  it('each has all of the queue to itself', () => {
+    const { ask, granted, queue } = share({ concurrent: 1, queued: 2 });
+    ask('x');
+    granted();
+    const many = ask('a', 4);
+    const few = ask('b', 2);
+    expect(queue.refuse([...many, ...few]).map(({ task_id }) => task_id)).toEqual(many.slice(2));
+    expect(queue.view(0).queue.map(({ agent }) => agent)).toEqual(['a', 'b', 'a', 'b']);
+  });
+
+  it('are carried over as they are, and told apart', () => {
+    const { queue, ask, granted, next } = share({ concurrent: 1 });
+    const shared = new AdmissionQueue({ ...queue.snapshot(), agents: [] });
+    expect([shared.hear('a'), shared.hear('a'), queue.hear('a')]).toEqual([true, false, false]);
+    ask('a', 3);
+    ask('b', 2);
+    ask('c', 4);
+    granted();
+    next();
+    const known = { ...queue.snapshot(), agents: ['a', 'b', 'c'] };
+    const again = new AdmissionQueue(known);
+    expect(again.snapshot()).toEqual(known);
+    expect(again.view(0)).toMatchObject({
+      agents: [
+        { agent: 'a', in_flight: 0, queued: 2 },
+        { agent: 'b', in_flight: 1, queued: 1 },
+        { agent: 'c', in_flight: 0, queued: 4 },
+      ],
+    });
+    again.adopt(['somebody'], 0, 'c');
+    expect(again.view(0).agents?.[2]).toMatchObject({ in_flight: 1 });
+  });
+
+  it('one whose workers are away keeps nobody waiting, and goes on when it is heard of again', () => {
+    const { queue: before, ask } = share({ concurrent: 2, per_minute: 3 });
+    ask('a', 4);
+    ask('b', 3);
+    const queue = new AdmissionQueue({ ...before.snapshot(), agents: ['a', 'b'] });
+    const granted = (now = 0) => queue.grant(now).map(({ agent }) => agent);
+    expect(granted()).toEqual(['a', 'b']);
+    queue.miss(['a'], 0);
+    queue.miss([], 30_000);
+    queue.miss(['a'], 30_000);
+    queue.miss(['a'], 60_000);
+    expect(granted()).toEqual([]);
+    queue.miss(['a'], 90_000);
+    expect(queue.suspects(0, 0)).toHaveLength(1);
+    expect(granted()).toEqual(['b']);
+    expect(queue.view(0)).toMatchObject({ agents: [{ away: true, in_flight: 1, queued: 3 }, { in_flight: 2 }] });
+    expect(new AdmissionQueue(queue.snapshot()).snapshot()).toEqual(queue.snapshot());
+    expect(queue.hear('a')).toBe(false);
+    // Its place counts again: there are three, one more than allowed.
+    for (const task_id of queue.view(0).in_flight.slice(1)) {
+      expect(granted()).toEqual([]);
+      queue.release(task_id, false, 0);
+    }
+    expect(granted()).toEqual(['a']);
+    expect(queue.view(0).agents?.[0]).not.toHaveProperty('away');
+  });
+
+  it('whatever happens: places are the order in which tasks go, and between two turns of an agent nobody who waits goes twice', () => {
+    const step = record({ agent: constantFrom('a', 'b', 'c'), what: constantFrom('ask', 'ask', 'call off', 'go') });
+    assert(
+      property(array(step, { maxLength: 60 }), (steps) => {
+        const { queue, ask, granted } = share({ concurrent: 1 });
+        let known = queue;
+        for (const { agent, what } of steps) {
+          if (what === 'ask') ask(agent);
+          const waiting = queue.view(0).queue;
+          if (what === 'call off') queue.release(waiting.find((one) => one.agent === agent)?.task_id ?? '', false, 0);
+          if (what === 'go') {
+            for (const task_id of queue.view(0).in_flight) queue.release(task_id, true, 0);
+            granted();
+          }
+          const { queue: places } = queue.view(0);
+          for (const { task_id, place } of places) expect(queue.placeOf(task_id, 0)?.place).toBe(place);
+          for (const [index, { agent: one }] of places.entries()) {
+            const after = places.slice(index + 1);
+            const again = after.findIndex((other) => other.agent === one);
+            const between = after.slice(0, Math.max(again, 0)).map((other) => other.agent);
+            expect(new Set(between).size).toBe(between.length);
+          }
+          known = new AdmissionQueue(queue.snapshot());
+          expect(known.snapshot()).toEqual(queue.snapshot());
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
 describe('a full queue', () => {
   it('refuses newcomers, the last first, and nobody who waits already', () => {
     const { queue, ask, granted } = open({ concurrent: 1, queued: 2 });

@@ -356,23 +356,23 @@ describe('while the engine', () => {
   });
 });
 
-describe('callbacks in the journal', () => {
-  /** Twenty of them, for tasks that no worker has taken yet, and how many of them the engine has. */
-  async function twenty(paceMs?: number) {
-    const world = await openWorld({ worker: false });
-    const folder = await temporaryFolder();
-    const journal = await open(join(folder, 'journal'));
-    const tasks = await Promise.all(Array.from({ length: 20 }, async () => await world.start('x', {}, 0)));
-    for (const { task_id } of tasks) await journal.append(callbackFor(task_id));
-    await journal.close();
-    const courier = await openCourier(world.client, { folder, paceMs });
-    const delivered = async () => {
-      const signals = await Promise.all(tasks.map(async ({ task_id }) => await signalsOf(world, task_id)));
-      return signals.flat().length;
-    };
-    return { courier, delivered };
-  }
+/** Twenty callbacks in a journal, for tasks that no worker has taken yet, and how many of them the engine has. */
+async function twenty(paceMs?: number) {
+  const world = await openWorld({ worker: false });
+  const folder = await temporaryFolder();
+  const journal = await open(join(folder, 'journal'));
+  const tasks = await Promise.all(Array.from({ length: 20 }, async () => await world.start('x', {}, 0)));
+  for (const { task_id } of tasks) await journal.append(callbackFor(task_id));
+  await journal.close();
+  const courier = await openCourier(world.client, { folder, paceMs });
+  const delivered = async () => {
+    const signals = await Promise.all(tasks.map(async ({ task_id }) => await signalsOf(world, task_id)));
+    return signals.flat().length;
+  };
+  return { courier, delivered };
+}
 
+describe('callbacks in the journal', () => {
   it('come to the engine as fast as a worker takes them, eight at once', async () => {
     const { courier, delivered } = await twenty(10_000);
     await until(async () => (await delivered()) === 8);

@@ -1,8 +1,8 @@
 /** The limiter on the real engine: one for all workers, fair, durable, and out of the way where nothing is limited. */
 import { describe, expect, it } from 'vitest';
-import { ADMISSION_SIGNAL, LIMITER_SIGNALS, limiterId, type LimiterView } from '../src/contract.ts';
+import { ADMISSION_SIGNAL, LIMITER_SIGNALS, limiterId, sharedLimiterId, type LimiterView } from '../src/contract.ts';
 import { configureLimiter, limiterView, setLimits } from '../src/limiter.ts';
-import { openWorld, serve, until, type World } from './support/world.ts';
+import { openWorld, serve, until, type World, type WorldOptions } from './support/world.ts';
 
 const ONE_AT_A_TIME = { concurrent: 1 };
 
@@ -32,6 +32,24 @@ async function queued(world: World, name: string, changes = {}) {
   const started = await world.start(wish('drop=1'), { task_name: name, ...changes });
   expect(started).toMatchObject({ status: 'queued' });
   return started as typeof started & { queued: { place: number } };
+}
+
+/** Fills a limiter's history until a new run takes over. */
+async function goOnAsNew({ client }: World, id: string): Promise<void> {
+  const handle = client.workflow.getHandle(id);
+  const { runId } = await handle.describe();
+  // A task that does not exist asks and gives back, until the history is long.
+  const task_id = 'kimi-1-1';
+  await until(async () => {
+    const knock = async (round: number): Promise<void> => {
+      await handle.signal(LIMITER_SIGNALS.request, { task_id, priority: 5, round });
+      await handle.signal(LIMITER_SIGNALS.release, { task_id, sent: false });
+    };
+    await Promise.all(Array.from({ length: 10 }, async (_, round) => await knock(round + 1)));
+    // No faster than it can: one that never catches up would be asked to replay more each time.
+    await limiterView(client, id);
+    return (await handle.describe()).runId !== runId;
+  });
 }
 
 describe('a task', () => {
@@ -219,7 +237,7 @@ describe('the limits', () => {
     expect(await setLimits(world.client, id, { concurrent: 2 })).toMatchObject({ limits: { concurrent: 2 } });
     await until(async () => (await world.view(second)).state === 'dispatched');
     const environment = { per_minute: 0, queued: 0, ...ONE_AT_A_TIME };
-    await configureLimiter(world.client, { taskQueue: world.taskQueue, limits: environment, lang: 'zh-TW' });
+    await configureLimiter(world.client, { id, taskQueue: world.taskQueue, limits: environment, lang: 'zh-TW' });
     expect(await view(world)).toMatchObject({ limits: { concurrent: 2 }, in_flight: [first.task_id, second.task_id] });
   });
 
@@ -228,7 +246,12 @@ describe('the limits', () => {
     await world.start(wish('drop=1'));
     const second = await queued(world, 'second');
     const limits = { per_minute: 0, concurrent: 0, queued: 0 };
-    await configureLimiter(world.client, { taskQueue: world.taskQueue, limits, lang: 'zh-TW' });
+    await configureLimiter(world.client, {
+      id: limiterId(world.taskQueue),
+      taskQueue: world.taskQueue,
+      limits,
+      lang: 'zh-TW',
+    });
     await until(async () => (await world.view(second)).state === 'dispatched');
     expect(await view(world)).toMatchObject({ limits, queue: [] });
   });
@@ -236,7 +259,12 @@ describe('the limits', () => {
   it('of nothing cost nothing: no limiter is started or asked', async () => {
     const world = await openWorld();
     const limits = { per_minute: 0, concurrent: 0, queued: 1000 };
-    await configureLimiter(world.client, { taskQueue: world.taskQueue, limits, lang: 'zh-TW' });
+    await configureLimiter(world.client, {
+      id: limiterId(world.taskQueue),
+      taskQueue: world.taskQueue,
+      limits,
+      lang: 'zh-TW',
+    });
     const started = await world.start(wish('delay=0'));
     await world.handle(started).result();
     const { events } = await world.handle(started).fetchHistory();
@@ -250,7 +278,7 @@ describe('a new limiter', () => {
     const world = await openWorld();
     const running = await world.start(wish('drop=1'));
     const limiter = limiterId(world.taskQueue);
-    const start = { taskQueue: world.taskQueue, limits: { per_minute: 0, concurrent: 1, queued: 0 } };
+    const start = { id: limiter, taskQueue: world.taskQueue, limits: { per_minute: 0, concurrent: 1, queued: 0 } };
     await configureLimiter(world.client, { ...start, lang: 'zh-TW' });
     await until(async () => (await view(world)).in_flight[0] === running.task_id);
     await queued(world, 'next', { limiter });
@@ -261,22 +289,118 @@ describe('a new limiter', () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
     const first = await world.start(wish('drop=1'));
     const second = await queued(world, 'second');
-    const handle = world.client.workflow.getHandle(limiterId(world.taskQueue));
-    const { runId } = await handle.describe();
-    // A task that does not exist asks and gives back, until the history is long.
-    const task_id = 'kimi-1-1';
-    await until(async () => {
-      const knock = async (round: number): Promise<void> => {
-        await handle.signal(LIMITER_SIGNALS.request, { task_id, priority: 5, round });
-        await handle.signal(LIMITER_SIGNALS.release, { task_id, sent: false });
-      };
-      await Promise.all(Array.from({ length: 10 }, async (_, round) => await knock(round + 1)));
-      // No faster than it can: one that never catches up would be asked to replay more each time.
-      await view(world);
-      return (await handle.describe()).runId !== runId;
-    });
+    await goOnAsNew(world, limiterId(world.taskQueue));
     expect(await view(world)).toMatchObject({ in_flight: [first.task_id], queue: [{ task_id: second.task_id }] });
     await world.handle(first).cancel();
     await until(async () => (await world.view(second)).state === 'dispatched');
+  });
+});
+
+async function sharing(count: number, options: WorldOptions = {}) {
+  const sharedLimiter = crypto.randomUUID();
+  const worlds = await Promise.all(
+    Array.from({ length: count }, async () => await openWorld({ limits: ONE_AT_A_TIME, sharedLimiter, ...options })),
+  );
+  const [{ client }] = worlds as [World];
+  const id = sharedLimiterId(sharedLimiter);
+  const seen = async () => (await limiterView(client, id)) as LimiterView;
+  return { worlds: worlds as [World, World, ...World[]], id, seen };
+}
+
+describe('agents that share a limiter', () => {
+  it('keep its limits together, and take turns', async () => {
+    const { apiUrl, arrived } = await countingKimi();
+    const { worlds, seen } = await sharing(2, { apiUrl });
+    const [busy, other] = worlds;
+    const first = await busy.start('x', { task_name: 'busy-1' });
+    expect(first).toMatchObject({ status: 'accepted' });
+    const more = [await queued(busy, 'busy-2'), await queued(busy, 'busy-3'), await queued(busy, 'busy-4')];
+    const others = [await queued(other, 'other-1'), await queued(other, 'other-2')];
+    expect(others[0]).toMatchObject({ queued: { place: 2 } });
+    expect((await seen()).agents).toEqual([
+      { agent: busy.taskQueue, in_flight: 1, queued: 3 },
+      { agent: other.taskQueue, in_flight: 0, queued: 2 },
+    ]);
+    const going = [first, more[0], others[0], more[1], others[1], more[2]] as { task_id: string }[];
+    for (const [index, started] of going.entries()) {
+      await until(() => arrived.length > index);
+      await (index === 2 || index === 4 ? other : busy).handle(started).cancel();
+    }
+    expect(arrived).toEqual(['busy-1', 'busy-2', 'other-1', 'busy-3', 'other-2', 'busy-4']);
+  });
+
+  it('fill their own queue only', async () => {
+    const { worlds } = await sharing(2, { limits: { concurrent: 1, queued: 1 } });
+    const [busy, other] = worlds;
+    await busy.start(wish('drop=1'));
+    await queued(busy, 'second');
+    expect(await busy.start(wish('drop=1'))).toMatchObject({ status: 'refused', error: { type: 'queue_full' } });
+    await queued(other, 'not affected');
+  });
+
+  it('find in it what each of them has with Kimi already, when it is new', async () => {
+    const { worlds, id, seen } = await sharing(2);
+    const [one, other] = worlds;
+    const running = [
+      await one.start(wish('drop=1'), { limiter: undefined }),
+      await other.start(wish('drop=1'), { limiter: undefined }),
+    ];
+    for (const [index, { client, taskQueue }] of worlds.entries()) {
+      await until(
+        async () => (await worlds[index]?.view(running[index] as { task_id: string }))?.state === 'dispatched',
+      );
+      const limits = { per_minute: 0, concurrent: 2, queued: 0 };
+      await configureLimiter(client, { id, taskQueue, limits, lang: 'zh-TW' });
+    }
+    await until(async () => (await seen()).in_flight.length === 2);
+    await queued(one, 'next');
+    expect((await seen()).agents).toEqual([
+      { agent: one.taskQueue, in_flight: 1, queued: 1 },
+      { agent: other.taskQueue, in_flight: 1, queued: 0 },
+    ]);
+  });
+
+  it('are not kept waiting by one whose worker is away, after the limiter has gone on as new too', async () => {
+    const { worlds, id, seen } = await sharing(1);
+    const [world] = worlds;
+    const away = await openWorld({ worker: false });
+    const holder = await away.start('x', {}, 0);
+    const handle = world.client.workflow.getHandle(id);
+    const limits = { per_minute: 0, concurrent: 1, queued: 0 };
+    await configureLimiter(world.client, { id, taskQueue: world.taskQueue, limits, lang: 'zh-TW' });
+    await handle.signal(LIMITER_SIGNALS.request, {
+      task_id: holder.task_id,
+      agent: away.taskQueue,
+      priority: 3,
+      round: 1,
+    });
+    await until(async () => (await seen()).in_flight[0] === holder.task_id);
+    const second = await queued(world, 'second', { priority: 1 });
+    await goOnAsNew(world, id);
+    await world.skipTime({ task_id: id });
+    await until(async () => (await world.view(second)).state === 'dispatched');
+    expect((await seen()).agents).toContainEqual({ agent: away.taskQueue, in_flight: 1, queued: 0, away: true });
+    // Its worker comes back, and says so.
+    await configureLimiter(world.client, { id, taskQueue: away.taskQueue, limits, lang: 'zh-TW' });
+    await until(async () => !(await seen()).agents?.some((agent) => agent.away));
+  });
+
+  it('without limits of its own, an agent does not take away those of the others', async () => {
+    const { worlds, id, seen } = await sharing(1);
+    const [world] = worlds;
+    const { client, taskQueue } = world;
+    await world.start(wish('drop=1'));
+    const none = { per_minute: 0, concurrent: 0, queued: 0 };
+    await configureLimiter(client, { id, taskQueue: `${taskQueue}-other`, limits: none, lang: 'zh-TW' });
+    expect((await seen()).limits).toMatchObject(ONE_AT_A_TIME);
+  });
+
+  it('a task whose limiter is gone starts the one that it was told of, not the one its worker has by now', async () => {
+    const { worlds, id } = await sharing(1);
+    const [world] = worlds;
+    const started = await world.start(wish('delay=0'), { limiter: limiterId(world.taskQueue) });
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    expect(await limiterView(world.client, id)).toBeUndefined();
+    expect((await view(world)).agents).toBeUndefined();
   });
 });

@@ -1,5 +1,7 @@
 /** Worker and webhook as processes of their own, without `up`. */
 import { expect, inject, it } from 'vitest';
+import { sharedLimiterId } from '../src/contract.ts';
+import { cleanHome, cli } from './support/cli.ts';
 import { launch } from './support/service.ts';
 import { openWorld, SECRET } from './support/world.ts';
 
@@ -50,4 +52,44 @@ it('work together on a task, are ready, and drain on SIGTERM', async () => {
     child.kill('SIGTERM');
     expect(await ended).toBe(0);
   }
+});
+
+it('a limiter that agents share goes on while the worker of one of them is away', async () => {
+  const worlds = [await openWorld({ worker: false }), await openWorld({ worker: false })] as const;
+  const limiter = crypto.randomUUID();
+  const launched = [];
+  for (const { taskQueue, simulatorUrl, webhookUrl, results } of worlds) {
+    const worker = await launch('worker', {
+      TEMPORAL_ADDRESS: inject('engine'),
+      KIMI_TASK_QUEUE: taskQueue,
+      KIMI_LIMITER: limiter,
+      KIMI_MAX_CONCURRENT_TASKS: '1',
+      KIMI_API_URL: `${simulatorUrl}/v1`,
+      KIMI_API_KEY: 'sk-test',
+      KIMI_CALLBACK_BASE_URL: webhookUrl,
+      OPENCLAW_WAKE_URL: `${simulatorUrl}/hooks/wake`,
+      KIMI_RESULTS_DIR: results.folder,
+    });
+    await worker.says('ready');
+    launched.push(worker);
+  }
+  const [first, other] = worlds;
+  const shared = { limiter: sharedLimiterId(limiter) };
+  const holds = await first.start('x [[simulate: drop=1]]', { ...shared, timeout_ms: 3_600_000 });
+  expect(holds).toMatchObject({ status: 'accepted' });
+  const waits = await other.start('x', shared);
+  expect(waits).toMatchObject({ status: 'queued' });
+  for (const { taskQueue } of worlds) {
+    const env = { TEMPORAL_ADDRESS: inject('engine'), KIMI_TASK_QUEUE: taskQueue, KIMI_LIMITER: limiter };
+    const { stdout } = await cli(['limits'], await cleanHome(env));
+    expect(stdout).toMatch(new RegExp(`${first.taskQueue}\\s+進行中 1，排隊中 0 / 1000\n`));
+    expect(stdout).toMatch(new RegExp(`${other.taskQueue}\\s+進行中 0，排隊中 1 / 1000\n`));
+    // Each is shown its own tasks.
+    expect(stdout.includes(waits.task_id)).toBe(taskQueue === other.taskQueue);
+  }
+  launched[0]?.child.kill('SIGKILL');
+  await launched[0]?.ended;
+  // Nobody else could give the place on.
+  await first.handle(holds).terminate();
+  expect(await other.handle(waits).result()).toMatchObject({ status: 'done' });
 });

@@ -13,6 +13,7 @@ import { check, type Observed, type Verdict } from '../../chaos/check.ts';
 import { planFor } from '../../chaos/plan.ts';
 import { play } from '../../chaos/play.ts';
 import { isRight, keepAsking, type Asked } from '../../chaos/relayed.ts';
+import { limiterView } from '../../src/limiter.ts';
 import { DIST } from '../../src/paths.ts';
 import { ResultStore } from '../../src/results.ts';
 import { tasksOn } from '../../src/task-list.ts';
@@ -57,7 +58,7 @@ beforeAll(async () => {
   const tasks = plan.tasks.map((task) => ({ ...task, at: Math.round(task.at * stretch) }));
   stage = await setClusterStage(folder, plan.limits);
   const over = new AbortController();
-  const othersTasks = keepAsking(stage.other, OTHER, asked, over.signal);
+  const othersTasks = keepAsking({ ...stage.other, limiter: stage.scene.limiter }, OTHER, asked, over.signal);
   const played = await play(stage.scene, { tasks, limits: plan.limits }, breakEverything);
   over.abort();
   await othersTasks;
@@ -107,6 +108,13 @@ describe('two agents on one cluster', () => {
     expect(wrong).toEqual([]);
     const shown = stage.other.gateway.wakes.filter((wake) => wake.shown).map(({ text }) => text);
     expect(new Set(shown).size).toBe(shown.length);
+  });
+
+  it('they share the limits of one account', async () => {
+    const { client, limiter, taskQueue } = stage.scene;
+    const view = await limiterView(client, limiter);
+    const agents = [taskQueue, stage.other.taskQueue].map((agent) => ({ agent, in_flight: 0, queued: 0 }));
+    expect(view?.agents?.toSorted((a, b) => a.agent.localeCompare(b.agent))).toEqual(agents);
   });
 
   it('neither sees a task of the other: not in its list, its folder, or its chat', async () => {

@@ -12,7 +12,7 @@ import { readCompose } from '../../cluster/compose.ts';
 import { findPrograms } from '../../cluster/programs.ts';
 import { cliEnvironment, nativeServices, type NativeService } from '../../cluster/topology.ts';
 import { readConfig } from '../../src/config.ts';
-import { limiterId, TASK_QUEUE, type Limits } from '../../src/contract.ts';
+import { sharedLimiterId, type Limits } from '../../src/contract.ts';
 import { deadLettersFolder } from '../../src/dead-letters.ts';
 import { openPayloads } from '../../src/payloads/converter.ts';
 import { createSimulator } from '../../src/simulator/app.ts';
@@ -20,6 +20,9 @@ import type { Counts } from '../../src/simulator/counts.ts';
 import { connectClient } from '../../src/temporal.ts';
 
 const KEY = 'sk-simulated';
+
+/** The limiter that both agents share: they have one account. */
+const LIMITER = 'account';
 
 /** What of the cluster one agent has and sees. */
 export type AgentScene = Pick<Scene, 'client' | 'taskQueue' | 'results' | 'gateway' | 'env'>;
@@ -53,14 +56,15 @@ export async function setClusterStage(folder: string, limits: Limits): Promise<C
   const kimi = createServer(simulator.app);
   const kimiPort = await listenAnywhere(kimi);
 
-  const shared = { KIMI_API_URL: `http://host.docker.internal:${kimiPort}/v1`, KIMI_LANG: 'en' };
-  const compose = readCompose({
-    ...shared,
-    OPENCLAW_WAKE_URL: hostUrl(gateways[0]),
+  const shared = {
+    KIMI_API_URL: `http://host.docker.internal:${kimiPort}/v1`,
+    KIMI_LANG: 'en',
+    KIMI_LIMITER: LIMITER,
     KIMI_MAX_TASKS_PER_MINUTE: String(limits.per_minute),
     KIMI_MAX_CONCURRENT_TASKS: String(limits.concurrent),
     KIMI_MAX_QUEUED_TASKS: String(limits.queued),
-  });
+  };
+  const compose = readCompose({ ...shared, OPENCLAW_WAKE_URL: hostUrl(gateways[0]) });
   const other = {
     name: 'other',
     services: ['relay', 'worker'],
@@ -69,8 +73,6 @@ export async function setClusterStage(folder: string, limits: Limits): Promise<C
       OPENCLAW_WAKE_URL: hostUrl(gateways[1]),
       KIMI_TASK_QUEUE: 'other',
       KIMI_ON_INTERRUPT: 'retry',
-      KIMI_MAX_TASKS_PER_MINUTE: '0',
-      KIMI_MAX_CONCURRENT_TASKS: '0',
       WORKERS: '1',
     }),
   };
@@ -97,7 +99,7 @@ export async function setClusterStage(folder: string, limits: Limits): Promise<C
     cluster,
     scene: {
       ...first,
-      limiter: limiterId(TASK_QUEUE),
+      limiter: sharedLimiterId(LIMITER),
       events,
       webhookUrls: webhooks.map(({ address, env }) => `http://${address}:${env['WEBHOOK_PORT']}`),
       deadLetters: webhooks.map(({ env }) => deadLettersFolder(env['KIMI_HOME'] ?? '')),

@@ -7,7 +7,7 @@ import { GatewayError } from '../gateway.ts';
 import { beating } from '../heartbeat.ts';
 import type { KimiClient } from '../kimi/client.ts';
 import { KimiError, type KimiErrorKind } from '../kimi/errors.ts';
-import { endedTasks, startLimiter, tasksInFlight, type LimiterStart } from '../limiter.ts';
+import { endedTasks, missingAgents, startLimiter, tasksInFlight, type LimiterStart } from '../limiter.ts';
 import { labelOf } from '../kimi/models.ts';
 import { workerMetrics } from '../metrics/meter.ts';
 import { tildePath } from '../paths.ts';
@@ -126,16 +126,20 @@ export function createActivities({
       if (await results.acknowledge(task_id, timings, news)) log.info({ task_id }, 'acknowledged');
     },
 
-    async startLimiter() {
-      await startLimiter(Context.current().client, limiter);
+    async startLimiter(id = limiter.id) {
+      await startLimiter(Context.current().client, { ...limiter, id });
     },
 
     async endedTasks(task_ids) {
       return await endedTasks(Context.current().client, task_ids);
     },
 
-    async tasksInFlight() {
-      return await tasksInFlight(Context.current().client, limiter.taskQueue);
+    async missingAgents(taskQueues) {
+      return await missingAgents(Context.current().client, taskQueues);
+    },
+
+    async tasksInFlight(taskQueue = limiter.taskQueue) {
+      return await tasksInFlight(Context.current().client, taskQueue);
     },
   };
 }

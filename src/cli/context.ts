@@ -1,7 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { limitsOf, loadEnvFiles, readConfig, usesRelay, type Config } from '../config.ts';
-import { limiterId } from '../contract.ts';
-import { isLimited } from '../limiter.ts';
+import { isLimited, limiterIdOf } from '../limiter.ts';
 import { openPayloads } from '../payloads/converter.ts';
 import { ResultStore } from '../results.ts';
 import { EXIT } from '../exit.ts';
@@ -61,7 +60,7 @@ export function contextFor(config: Config, stack: StackState | undefined): Conte
     stack,
     results: new ResultStore(stack && !config.isSet('KIMI_RESULTS_DIR') ? stack.results_dir : config.KIMI_RESULTS_DIR),
     taskQueue,
-    limiter: stack ? stack.limiter : isLimited(limitsOf(config)) ? limiterId(taskQueue) : undefined,
+    limiter: stack ? stack.limiter : isLimited(limitsOf(config)) ? limiterIdOf(config) : undefined,
     relay: stack ? stack.relay_url !== undefined : usesRelay(config),
     apiUrl:
       stack?.api_url ?? (config.TEMPORAL_ADDRESS && !config.isSet('KIMI_API_URL') ? undefined : config.KIMI_API_URL),

@@ -35,7 +35,7 @@ export function limitsCommand(say: CliText): Command {
 
 async function limits({ perMinute, concurrent, queue, json }: LimitsOptions): Promise<Exit> {
   const context = await openContext();
-  const { say, text, limiter } = context;
+  const { say, text, limiter, taskQueue } = context;
   if (!limiter) throw new CliError(EXIT.config, say.limits.off);
   const wanted: Partial<Limits> = {
     ...(perMinute !== undefined && { per_minute: perMinute }),
@@ -62,10 +62,17 @@ async function limits({ perMinute, concurrent, queue, json }: LimitsOptions): Pr
   const rows = [
     [words.perMinute, words.use(view.used_per_minute, view.limits.per_minute)],
     [words.concurrent, words.use(view.in_flight.length, view.limits.concurrent)],
-    [words.queued, words.use(view.queue.length, view.limits.queued)],
+    [words.queued, view.agents ? String(view.queue.length) : words.use(view.queue.length, view.limits.queued)],
     ...(view.paused_until ? [[words.paused, view.paused_until]] : []),
   ];
   console.log(columns(rows));
-  if (view.queue.length > 0) console.log(`\n${columns(view.queue.map((place) => [place.task_id, text.place(place)]))}`);
+  const agents = (view.agents ?? []).map(({ agent, in_flight, queued, away = false }) => [
+    agent,
+    words.agent(in_flight, words.use(queued, view.limits.queued), away),
+  ]);
+  if (agents.length > 0) console.log(`\n${columns(agents)}`);
+  // Which tasks another agent has is its own affair.
+  const waiting = view.queue.filter(({ agent = taskQueue }) => agent === taskQueue);
+  if (waiting.length > 0) console.log(`\n${columns(waiting.map((place) => [place.task_id, text.place(place)]))}`);
   return EXIT.ok;
 }

@@ -7,8 +7,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { publicAddress } from '../address.ts';
 import { limitsOf, secretsIn, servesDashboard, usesRelay, wakeUrl, withoutSecrets, type Config } from '../config.ts';
-import { isoSeconds, limiterId, NAMESPACE, SEARCH_ATTRIBUTES } from '../contract.ts';
-import { isLimited } from '../limiter.ts';
+import { isoSeconds, NAMESPACE, SEARCH_ATTRIBUTES } from '../contract.ts';
+import { isLimited, limiterIdOf } from '../limiter.ts';
 import { DIST } from '../paths.ts';
 import { ServiceError } from '../errors.ts';
 import { engineOptions } from '../temporal.ts';
@@ -202,7 +202,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     }),
     wake_url: publicAddress(wakeUrl({ ...config, OPENCLAW_WAKE_URL: gatewayUrl })),
     payload_keys: [...config.KIMI_PAYLOAD_KEYS.keys()],
-    ...(isLimited(limitsOf(config)) && { limiter: limiterId(config.KIMI_TASK_QUEUE) }),
+    ...(isLimited(limitsOf(config)) && { limiter: limiterIdOf(config) }),
     results_dir: config.KIMI_RESULTS_DIR,
     logs_dir: logs,
   };
@@ -269,6 +269,8 @@ export function engineArgs({ port, uiPort, database }: EnginePlace): string[] {
     // At the defaults 128,000 workflows, closed ones too, and 256 MB of their events stay in memory: 40 MB more for each 1000.
     ['--dynamic-config-value', 'history.hostLevelCacheMaxSize=1000'],
     ['--dynamic-config-value', 'history.eventsHostLevelCacheMaxSizeBytes=16777216'],
+    // What an older release could not go on with goes on so long after a newer one is back, at the most (10 min by default).
+    ['--dynamic-config-value', 'history.workflowTaskRetryMaxInterval="1m"'],
     ...Object.values(SEARCH_ATTRIBUTES).map(({ name, type }): [string, string] => [
       '--search-attribute',
       `${name}=${type.charAt(0)}${type.slice(1).toLowerCase()}`,

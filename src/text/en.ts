@@ -129,6 +129,8 @@ export const en: Text = {
     queued: 'Tasks waiting',
     paused: 'Kimi is too busy; nothing is sent before',
     use: (used, limit) => (limit === 0 ? `${used} (no limit)` : `${used} / ${limit}`),
+    agent: (inFlight, queued, away) =>
+      `under way: ${inFlight}, waiting: ${queued}${away ? '; its worker is away' : ''}`,
   },
   truncated: {
     state: 'done, cut off',

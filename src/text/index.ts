@@ -71,6 +71,8 @@ export interface Text {
     paused: string;
     /** `3 / 10`, or that there is no limit. */
     use(used: number, limit: number): string;
+    /** What one of the agents that share it has of it; `queued` as `use` has it. */
+    agent(inFlight: number, queued: string, away: boolean): string;
   };
   /** A task that is done, and whose answer is cut off: its state, and what that means. */
   truncated: { state: string; sentence: string };

@@ -119,6 +119,7 @@ export const zhTW: Text = {
     queued: '排隊中的任務',
     paused: 'Kimi 太忙，在此之前不送任何請求',
     use: (used, limit) => (limit === 0 ? `${used}（無上限）` : `${used} / ${limit}`),
+    agent: (inFlight, queued, away) => `進行中 ${inFlight}，排隊中 ${queued}${away ? '；它的 worker 不在' : ''}`,
   },
   truncated: {
     state: '完成，答案被截斷',

@@ -90,12 +90,16 @@ const QUEUE_ROWS = 50;
 /** Who is under way and who waits, in Markdown: the limiter's current details in the Web UI. */
 export function limiterDetails(view: LimiterView, text: Text): string {
   const { limiter } = text;
-  const { limits, queue, in_flight, used_per_minute, paused_until } = view;
+  const { limits, queue, in_flight, used_per_minute, paused_until, agents } = view;
   const facts = [
     `- ${limiter.perMinute}: ${limiter.use(used_per_minute, limits.per_minute)}`,
     `- ${limiter.concurrent}: ${limiter.use(in_flight.length, limits.concurrent)}`,
-    `- ${limiter.queued}: ${limiter.use(queue.length, limits.queued)}`,
+    `- ${limiter.queued}: ${agents ? queue.length : limiter.use(queue.length, limits.queued)}`,
     ...(paused_until ? [`- ${limiter.paused}: ${paused_until}`] : []),
+    ...(agents ?? []).map(
+      ({ agent, in_flight: has, queued, away = false }) =>
+        `- \`${agent}\`: ${limiter.agent(has, limiter.use(queued, limits.queued), away)}`,
+    ),
   ];
   const waiting = queue.slice(0, QUEUE_ROWS).map((place) => `1. \`${place.task_id}\` ${text.place(place)}`);
   return [`### ${limiter.heading}`, '', ...facts, '', ...waiting].join('\n').trimEnd();

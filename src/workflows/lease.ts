@@ -1,6 +1,14 @@
-import { condition, defineSignal, getExternalWorkflowHandle, isCancellation, setHandler } from '@temporalio/workflow';
+import {
+  condition,
+  defineSignal,
+  getExternalWorkflowHandle,
+  isCancellation,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
 import {
   ADMISSION_SIGNAL,
+  isSharedLimiter,
   LIMITER_SIGNALS,
   type Admission,
   type LeaseRequest,
@@ -40,13 +48,17 @@ const UNLIMITED: Lease = { obtain: async () => undefined, sent: () => {}, giveBa
 /**
  * A task's side of the limiter.
  *
- * @param startLimiter starts the limiter where it is not there.
+ * @param startLimiter starts the limiter of an id where it is not there.
  * @param onPlace is told the task's place whenever the limiter names it.
  */
-export function leaseFor(task: Task, startLimiter: () => Promise<void>, onPlace: (place: Place) => void): Lease {
-  const { task_id, limiter, priority = 3 } = task;
+export function leaseFor(
+  { task_id, limiter, priority = 3 }: Task,
+  startLimiter: (id: string) => Promise<void>,
+  onPlace: (place: Place) => void,
+): Lease {
   if (limiter === undefined) return UNLIMITED;
-  const handle = getExternalWorkflowHandle(limiter);
+  const id = limiter;
+  const handle = getExternalWorkflowHandle(id);
   let round = 0;
   /** What the limiter has decided on this round. */
   let decided: 'granted' | { full: number } | undefined;
@@ -88,12 +100,18 @@ export function leaseFor(task: Task, startLimiter: () => Promise<void>, onPlace:
   }
 
   async function ask(turned_away: TurnedAway | undefined): Promise<void> {
-    const request = { task_id, priority, round, ...(turned_away && { turned_away }) };
+    const request = {
+      task_id,
+      ...(isSharedLimiter(id) && { agent: workflowInfo().taskQueue }),
+      priority,
+      round,
+      ...(turned_away && { turned_away }),
+    };
     try {
       await handle.signal(requestSignal, request);
     } catch (error) {
       if (isCancellation(error)) throw error;
-      await startLimiter();
+      await startLimiter(id);
       await handle.signal(requestSignal, request).catch(limiterIsGone);
     }
   }

@@ -30,7 +30,7 @@ import {
 import { textFor } from '../text/index.ts';
 import { limiterDetails } from './details.ts';
 
-const configureSignal = defineSignal<[Limits]>(LIMITER_SIGNALS.configure);
+const configureSignal = defineSignal<[Limits, agent?: string]>(LIMITER_SIGNALS.configure);
 const requestSignal = defineSignal<[LeaseRequest]>(LIMITER_SIGNALS.request);
 const sentSignal = defineSignal<[SentReport]>(LIMITER_SIGNALS.sent);
 const releaseSignal = defineSignal<[ReleaseReport]>(LIMITER_SIGNALS.release);
@@ -49,7 +49,7 @@ const LOOK_MS = 10_000;
 const MAX_EVENTS = 500;
 
 /** Bookkeeping that is tried again at the next look. */
-const { endedTasks, tasksInFlight } = proxyLocalActivities<LimiterActivities>({
+const { endedTasks, tasksInFlight, missingAgents } = proxyLocalActivities<LimiterActivities>({
   startToCloseTimeout: '10s',
   retry: { maximumAttempts: 2 },
 });
@@ -57,24 +57,31 @@ const { endedTasks, tasksInFlight } = proxyLocalActivities<LimiterActivities>({
 export interface LimiterStart {
   limits: Limits;
   lang: Lang;
+  /** Several agents share it. */
+  shared?: true;
   /** What the run before knew. */
   state?: AdmissionState;
   /** Whom the run before owes an answer. */
   unanswered?: LeaseRequest[];
+  /** Agents of whom the run before had just heard. */
+  newAgents?: string[];
 }
 
 /**
- * The limiter of one task queue: gives leases to tasks, over all workers and machines. Tasks ask, report and give back by
- * signal; it answers each with one. It runs for ever, continuing as new.
+ * The limiter of one task queue, or of several that share it: gives leases to tasks, over all workers and machines. Tasks ask,
+ * report and give back by signal; it answers each with one. It runs for ever, continuing as new.
  */
 export async function kimiLimiter(start: LimiterStart): Promise<void> {
-  const { limits, lang, state = emptyState(limits), unanswered = [] } = start;
+  const { limits, lang, shared, unanswered = [] } = start;
+  const state = start.state ?? { ...emptyState(limits), ...(shared && { agents: [] }) };
   const text = textFor(lang);
   const admission = new AdmissionQueue(state);
   /** Requests to be answered, by task: the last one counts. */
   const asked = new Map(unanswered.map((request) => [request.task_id, request]));
   /** Those among them that were not in the queue before. */
   const newcomers: string[] = [];
+  /** Agents whose tasks in flight it has not looked for yet. */
+  const newAgents = [...(start.newAgents ?? [])];
   let changed = true;
   let telling = 0;
   let lookedAt = Date.now();
@@ -85,13 +92,15 @@ export async function kimiLimiter(start: LimiterStart): Promise<void> {
     };
   };
 
-  setHandler(
-    configureSignal,
-    handle((configured) => admission.configure(configured)),
-  );
+  setHandler(configureSignal, (configured, agent) => {
+    admission.configure(configured);
+    hear(agent);
+    changed = true;
+  });
   setHandler(
     requestSignal,
     handle((request) => {
+      hear(request.agent);
       if (admission.request(request, Date.now())) newcomers.push(request.task_id);
       asked.set(request.task_id, request);
     }),
@@ -115,24 +124,38 @@ export async function kimiLimiter(start: LimiterStart): Promise<void> {
     return admission.view(Date.now());
   });
 
-  if (!start.state) {
+  if (!start.state && !shared) {
     const inFlight = await tasksInFlight().catch(() => []);
     admission.adopt(inFlight, Date.now());
   }
   for (;;) {
     changed = false;
+    for (const agent of newAgents.splice(0)) {
+      const inFlight = await tasksInFlight(agent).catch(() => []);
+      admission.adopt(inFlight, Date.now(), agent);
+    }
     admit();
     setCurrentDetails(limiterDetails(admission.view(Date.now()), text));
     if (isLong()) {
       await condition(() => telling === 0 && allHandlersFinished());
       const known = admission.snapshot();
-      await continueAsNew<typeof kimiLimiter>({ limits, lang, state: known, unanswered: [...asked.values()] });
+      await continueAsNew<typeof kimiLimiter>({
+        limits,
+        lang,
+        ...(shared && { shared, newAgents }),
+        state: known,
+        unanswered: [...asked.values()],
+      });
     }
     const isBlocked = admission.suspects(Date.now(), 0).length > 0;
     const soonest = Math.min(admission.nextChange(Date.now()) ?? Infinity, isBlocked ? LOOK_MS : Infinity);
     if (soonest === Infinity) await condition(() => changed);
     else await condition(() => changed, soonest);
     if (isBlocked && Date.now() >= lookedAt + LOOK_MS) await look();
+  }
+
+  function hear(agent: string | undefined): void {
+    if (agent !== undefined && admission.hear(agent)) newAgents.push(agent);
   }
 
   /** Admits who may go, refuses whom there is no room for, and answers whoever asked. */
@@ -173,6 +196,9 @@ export async function kimiLimiter(start: LimiterStart): Promise<void> {
     const suspects = admission.suspects(lookedAt, LOOK_MS);
     const ended = suspects.length > 0 ? await endedTasks(suspects).catch(() => []) : [];
     for (const task_id of ended) admission.release(task_id, true, Date.now());
+    if (shared && ended.length < suspects.length) {
+      admission.miss(await missingAgents(admission.agents).catch(() => []), Date.now());
+    }
   }
 }
 

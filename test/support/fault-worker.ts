@@ -1,8 +1,8 @@
 /** A worker that dies by kill -9 before or after one named step: `node --import tsx fault-worker.ts <when> <activity>`. */
 import { createActivities, type Activities } from '../../src/activities/index.ts';
-import { limitsOf } from '../../src/config.ts';
 import { Gateway } from '../../src/gateway.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
+import { limiterOf } from '../../src/limiter.ts';
 import { runService } from '../../src/process.ts';
 import { ResultStore } from '../../src/results.ts';
 import { createWorker, startRuntime } from '../../src/temporal-worker.ts';
@@ -19,7 +19,7 @@ await runService('fault-worker', async (config, log) => {
     }),
     gateway: new Gateway({ wakeUrl: config.OPENCLAW_WAKE_URL, token: undefined }),
     results: new ResultStore(config.KIMI_RESULTS_DIR),
-    limiter: { taskQueue: config.KIMI_TASK_QUEUE, limits: limitsOf(config), lang: config.KIMI_LANG },
+    limiter: limiterOf(config),
   });
   const dying = Object.entries(activities).map(([name, run]: [string, (...args: never[]) => Promise<unknown>]) => [
     name,

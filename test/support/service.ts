@@ -13,8 +13,9 @@ interface LogLine {
   task_id?: string;
 }
 
-export async function launch(service: string, env: Record<string, string>) {
-  const child = spawn(process.execPath, [join(DIST, `${service}.js`)], {
+/** @param dist what was built of the release that it is of. */
+export async function launch(service: string, env: Record<string, string>, dist = DIST) {
+  const child = spawn(process.execPath, [join(dist, `${service}.js`)], {
     env: {
       PATH: process.env['PATH'],
       HOME: await temporaryFolder(),

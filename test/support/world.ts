@@ -12,7 +12,9 @@ import { createActivities, type Activities } from '../../src/activities/index.ts
 import { startTask, type Started } from '../../src/cli/start-task.ts';
 import { readConfig } from '../../src/config.ts';
 import {
+  isSharedLimiter,
   limiterId,
+  sharedLimiterId,
   STATUS_QUERY,
   type Limits,
   type Task,
@@ -85,6 +87,8 @@ export interface WorldOptions {
   wrap?: (activities: Activities) => Activities;
   /** What is limited; nothing unless it is said. */
   limits?: Partial<Limits>;
+  /** Name of the limiter that it shares with other worlds. */
+  sharedLimiter?: string;
   /** False where the test runs a worker of its own. */
   worker?: boolean;
   /** Starts a relay in front of the simulated Kimi, which is then the real API. @returns the relay's address. */
@@ -126,6 +130,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   );
   const taskQueue = `test-${crypto.randomUUID()}`;
   const limits = { ...UNLIMITED, ...options.limits };
+  const limiter = options.sharedLimiter === undefined ? limiterId(taskQueue) : sharedLimiterId(options.sharedLimiter);
 
   const relayUrl = await options.relay?.({ taskQueue, simulatorUrl, webhookUrl });
   if (options.worker !== false) {
@@ -136,9 +141,15 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       callbackBaseUrl: webhookUrl,
     });
     const gateway = new Gateway({ wakeUrl: options.wakeUrl ?? `${simulatorUrl}/hooks/wake`, token: options.token });
-    const limiter = { taskQueue, limits, lang: 'zh-TW' as const };
-    const activities = createActivities({ kimi, results, gateway, reply: options.reply, limiter });
+    const activities = createActivities({
+      kimi,
+      results,
+      gateway,
+      reply: options.reply,
+      limiter: { id: limiter, taskQueue, limits, lang: 'zh-TW' },
+    });
     await runWorker(taskQueue, options.wrap?.(activities) ?? activities, dataConverter);
+    if (isSharedLimiter(limiter)) await runWorker(limiter, activities, dataConverter);
   }
 
   const handle: World['handle'] = ({ task_id }) => engine.workflow.getHandle(task_id);
@@ -155,7 +166,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       const request = {
         ...TASK,
         prompt,
-        ...(options.limits && { limiter: limiterId(taskQueue) }),
+        ...(options.limits && { limiter }),
         ...(relayUrl !== undefined && { relay: true as const, model: 'kimi-k2.6' }),
         ...changes,
       };
