@@ -223,6 +223,8 @@ const SINCE_REVISION_2: Record<string, string> = {
   'cancelled-told-at-once-then-answered': 'cancelled-then-answered',
   'acknowledged-by-the-agent-woken-at-once': 'acknowledged-by-the-agent',
   'acknowledged-during-the-second-try': 'acknowledged-while-the-gateway-is-down',
+  'queued-then-admitted-and-its-place-given-back': 'queued-then-admitted',
+  'cancelled-while-it-waited-and-its-place-given-back': 'cancelled-while-it-waited',
 };
 for (const [name, before] of Object.entries(SINCE_REVISION_2)) SCENARIOS[name] = SCENARIOS[before] as Scenario;
 

@@ -138,7 +138,8 @@ export interface Task {
 /**
  * What a task of today is started with. A number in its input costs no event, where `patched` costs two for each task.
  *
- * 2, since 0.2.0: the agent is woken within the workflow task that saves the result; where that fails, by an activity.
+ * 2, since 0.2.0: the agent is woken within the workflow task that saves the result; where that fails, by an activity. The
+ * place at the limiter is given back there too: the engine drops a signal of a workflow that closes before it is delivered.
  */
 export const TASK_REVISION = 2;
 
@@ -508,6 +509,8 @@ export interface TaskActivities {
    * @param id its workflow id; the agent's own where absent, as in histories before agents could share one.
    */
   startLimiter(id?: string): Promise<void>;
+  /** Gives a task's place back to the limiter of an id; one that is gone has none to take back. */
+  release(id: string, report: ReleaseReport): Promise<void>;
 }
 
 /** Activities the limiter calls. */

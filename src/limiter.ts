@@ -13,6 +13,7 @@ import {
   type Lang,
   type Limits,
   type LimiterView,
+  type ReleaseReport,
   type TurnedAway,
 } from './contract.ts';
 import { stateIn, tasksOn } from './task-list.ts';
@@ -91,6 +92,11 @@ export async function setLimits(client: Client, id: string, limits: Partial<Limi
 /** Tells the limiter, where there is one, that Kimi was too busy for a request: nobody else is sent for a while. */
 export async function reportTurnedAway(client: Client, id: string, turnedAway: TurnedAway): Promise<void> {
   await unlessUnknown(client.workflow.getHandle(id).signal<[TurnedAway]>(LIMITER_SIGNALS.turnedAway, turnedAway));
+}
+
+/** Gives a task's place back to the limiter, where there is one. */
+export async function release(client: Client, id: string, report: ReleaseReport): Promise<void> {
+  await unlessUnknown(client.workflow.getHandle(id).signal<[ReleaseReport]>(LIMITER_SIGNALS.release, report));
 }
 
 /** @returns those of the tasks that are closed, in whatever way, or have their outcome. */

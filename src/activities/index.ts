@@ -7,7 +7,7 @@ import { GatewayError } from '../gateway.ts';
 import { beating } from '../heartbeat.ts';
 import type { KimiClient } from '../kimi/client.ts';
 import { KimiError, type KimiErrorKind } from '../kimi/errors.ts';
-import { endedTasks, missingAgents, startLimiter, tasksInFlight, type LimiterStart } from '../limiter.ts';
+import { endedTasks, missingAgents, release, startLimiter, tasksInFlight, type LimiterStart } from '../limiter.ts';
 import { labelOf } from '../kimi/models.ts';
 import { workerMetrics } from '../metrics/meter.ts';
 import { tildePath } from '../paths.ts';
@@ -128,6 +128,10 @@ export function createActivities({
 
     async startLimiter(id = limiter.id) {
       await startLimiter(Context.current().client, { ...limiter, id });
+    },
+
+    async release(id, report) {
+      await release(Context.current().client, id, report);
     },
 
     async endedTasks(task_ids) {

@@ -16,6 +16,7 @@ import {
   type ReleaseReport,
   type SentReport,
   type Task,
+  type TaskActivities,
   type TurnedAway,
 } from '../contract.ts';
 
@@ -38,22 +39,22 @@ export interface Lease {
   obtain(turnedAway?: TurnedAway): Promise<{ full: number } | undefined>;
   /** The request is no longer on its way. */
   sent(accepted: boolean): void;
-  /** The task needs its place no longer. */
-  giveBack(sent: boolean): void;
+  /** The task needs its place no longer. Before it closes, this has to be done. */
+  giveBack(sent: boolean): Promise<void>;
 }
 
 /** Where nothing is limited, nobody is asked. */
-const UNLIMITED: Lease = { obtain: async () => undefined, sent: () => {}, giveBack: () => {} };
+const UNLIMITED: Lease = { obtain: async () => undefined, sent: () => {}, giveBack: async () => {} };
 
 /**
  * A task's side of the limiter.
  *
- * @param startLimiter starts the limiter of an id where it is not there.
+ * @param activities those that speak to limiters by their ids.
  * @param onPlace is told the task's place whenever the limiter names it.
  */
 export function leaseFor(
-  { task_id, limiter, priority = 3 }: Task,
-  startLimiter: (id: string) => Promise<void>,
+  { task_id, limiter, priority = 3, revision }: Task,
+  { startLimiter, release }: Pick<TaskActivities, 'startLimiter' | 'release'>,
   onPlace: (place: Place) => void,
 ): Lease {
   if (limiter === undefined) return UNLIMITED;
@@ -86,8 +87,10 @@ export function leaseFor(
     sent(accepted) {
       void handle.signal(sentSignal, { task_id, round, accepted }).catch(limiterIsGone);
     },
-    giveBack(sent) {
-      void handle.signal(releaseSignal, { task_id, sent }).catch(limiterIsGone);
+    async giveBack(sent) {
+      const report = { task_id, sent };
+      if (revision === undefined) void handle.signal(releaseSignal, report).catch(limiterIsGone);
+      else await release(id, report);
     },
   };
 

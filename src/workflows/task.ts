@@ -99,8 +99,8 @@ const { wake } = proxyActivities<Pick<TaskActivities, 'wake'>>({
 });
 
 /** Short, idempotent work on the agent's disk, tried until the disk takes it: an answer may not be lost. */
-const { recordPending, persist, acknowledge, startLimiter } = proxyLocalActivities<
-  Pick<TaskActivities, 'recordPending' | 'persist' | 'acknowledge' | 'startLimiter'>
+const { recordPending, persist, acknowledge, startLimiter, release } = proxyLocalActivities<
+  Pick<TaskActivities, 'recordPending' | 'persist' | 'acknowledge' | 'startLimiter' | 'release'>
 >({
   startToCloseTimeout: '15s',
   retry: { initialInterval: '100ms', backoffCoefficient: 2, maximumInterval: '30s' },
@@ -173,7 +173,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       },
     },
   );
-  const lease = leaseFor(task, startLimiter, (place) => {
+  const lease = leaseFor(task, { startLimiter, release }, (place) => {
     view.queue = place;
     if (view.state !== 'queued') become('queued');
     enter('queued');
@@ -182,7 +182,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   enter('dispatching');
   const { result, answerMayFollow } = await untilCancelled();
   await CancellationScope.nonCancellable(async () => {
-    lease.giveBack(wasSent);
+    const givenBack = lease.giveBack(wasSent);
     view.queue = undefined;
     await save(result);
     metrics.ended(result.status);
@@ -193,6 +193,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       callback ??= answeredInPlace;
       await tellAndStayOpen();
     } else await tellThenStayOpen();
+    await givenBack;
     enter('closed');
     await condition(allHandlersFinished);
   });
