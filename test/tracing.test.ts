@@ -79,6 +79,7 @@ it('a task is one trace, from the command line to the agent and back through the
       'worker dispatch',
       'worker persist',
       'worker recordPending',
+      'worker release',
       'worker task',
       'worker wake',
     ]);
