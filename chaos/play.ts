@@ -45,10 +45,10 @@ export async function play<T>(
       commands.push(await tell(scene, 'cancel', task_id));
     });
     const broken = await breaking(at);
-    await withinTime(Promise.all(users), SETTLE_MS);
+    await withinTime(Promise.all(users), scene);
     await settled(scene, SETTLE_MS);
     agent.stop();
-    commands.push(...(await withinTime(Promise.all(agent.acknowledging), SETTLE_MS)));
+    commands.push(...(await withinTime(Promise.all(agent.acknowledging), scene)));
     await latest.stop();
 
     const observed: Observed = {
@@ -68,10 +68,11 @@ export async function play<T>(
   }
 }
 
-async function withinTime<T>(work: Promise<T>, ms: number): Promise<T> {
+async function withinTime<T>(work: Promise<T>, { trying }: Scene): Promise<T> {
   const given = new AbortController();
-  const late = pause(ms, undefined, { signal: given.signal }).then(() => {
-    throw new Error(`users did not get through within ${ms / 1000} s of the last fault`);
+  const late = pause(SETTLE_MS, undefined, { signal: given.signal }).then(() => {
+    const open = [...trying].map(([who, said]) => `\n  ${who}: ${said}`);
+    throw new Error(`users did not get through within ${SETTLE_MS / 1000} s of the last fault:${open.join('')}`);
   });
   try {
     return await Promise.race([work, late]);

@@ -47,6 +47,8 @@ export interface Scene {
   deadLetters: string[];
   /** The environment of a command line of this product. */
   env: NodeJS.ProcessEnv;
+  /** What users are trying, and what it said last: whom a run that does not end is waiting for. */
+  trying: Map<string, string>;
   /** Milliseconds since the stage was set: the clock of everything that is observed. */
   clock(): number;
 }
@@ -217,6 +219,7 @@ export async function setStage(folder: string, limits: Limits, engineSettings: s
     webhookUrls: [webhookUrl],
     deadLetters: [deadLettersFolder(home)],
     env,
+    trying: new Map(),
     clock,
     break: async (fault) => {
       // On a busy machine a fault takes longer than planned: the next one of its target waits for its end.

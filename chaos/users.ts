@@ -36,18 +36,19 @@ export async function start(scene: Scene, planned: PlannedTask, onStart: (start:
       ...planned.request,
     };
     const at = scene.clock();
+    scene.trying.set(planned.name, `start, since ${at} ms`);
     try {
       const { status, task_id } = await startTask(scene.client, scene.taskQueue, request, WAIT_MS);
       onStart({ task_name, kind: planned.kind, said: status, task_id, took_ms: scene.clock() - at });
-      if (status !== 'unknown') return task_id;
+      if (status !== 'unknown') {
+        scene.trying.delete(planned.name);
+        return task_id;
+      }
+      scene.trying.set(planned.name, `start: ${status}`);
     } catch (error) {
-      onStart({
-        task_name,
-        kind: planned.kind,
-        said: 'failed',
-        why: (error as Error).message,
-        took_ms: scene.clock() - at,
-      });
+      const why = (error as Error).message;
+      onStart({ task_name, kind: planned.kind, said: 'failed', why, took_ms: scene.clock() - at });
+      scene.trying.set(planned.name, `start: ${why}`);
     }
     await pause(TRY_AGAIN_MS);
   }
@@ -60,10 +61,16 @@ const TRIED_AGAIN: number[] = [EXIT.unexpected, EXIT.config, EXIT.engine, EXIT.u
 export async function tell(scene: Scene, what: Command['what'], task_id: string): Promise<Command> {
   const at = scene.clock();
   const failures: Command['failures'] = [];
+  const trying = `${what} ${task_id}`;
+  scene.trying.set(trying, `since ${at} ms`);
   for (;;) {
     const { code, said } = await runCli(scene, [what, task_id]);
-    if (!TRIED_AGAIN.includes(code)) return { what, task_id, at, ended_at: scene.clock(), code, failures };
+    if (!TRIED_AGAIN.includes(code)) {
+      scene.trying.delete(trying);
+      return { what, task_id, at, ended_at: scene.clock(), code, failures };
+    }
     failures.push({ code, said });
+    scene.trying.set(trying, `exit status ${code}, ${failures.length} times: ${said}`);
     await pause(TRY_AGAIN_MS);
   }
 }

@@ -1,4 +1,4 @@
-import { appendFileSync, constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { access, mkdir, open, opendir, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { lock } from 'proper-lockfile';
@@ -120,10 +120,21 @@ export class ResultStore {
 
   /**
    * Notes that the gateway has taken news of a task, by name. At once, and without waiting for the disk: what is to be
-   * survived is the end of this process, a moment later.
+   * survived is the end of this process, a moment later. Does nothing once the news are acknowledged: an agent may find them
+   * by itself while it is being woken.
    */
   noteWoken(task_id: string, news: string): void {
-    appendFileSync(join(this.inboxPath, checked(task_id)), `${news}\n`);
+    const { O_WRONLY, O_APPEND } = constants;
+    try {
+      const file = openSync(join(this.inboxPath, checked(task_id)), O_WRONLY | O_APPEND);
+      try {
+        writeSync(file, `${news}\n`);
+      } finally {
+        closeSync(file);
+      }
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
   }
 
   /** @returns whether the gateway has taken news that are not acknowledged yet. */

@@ -429,6 +429,17 @@ describe('the inbox', () => {
     expect(await ids(store)).toEqual([]);
   });
 
+  it('is not filled again by a gateway that takes news once they are acknowledged', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD));
+    store.noteWoken(OLD, OLD);
+    expect(await store.wasWoken(OLD, OLD)).toBe(true);
+    await store.acknowledge(OLD);
+    store.noteWoken(OLD, OLD);
+    expect(await readdir(join(store.folder, '.unacknowledged'))).toEqual([]);
+    expect(await store.wasWoken(OLD, OLD)).toBe(false);
+  });
+
   it('does not trip over what a killed process left, or what somebody else wrote', async () => {
     const store = await openStore();
     await store.persist(done(OLD));

@@ -103,6 +103,7 @@ export async function setClusterStage(folder: string, limits: Limits): Promise<C
       events,
       webhookUrls: webhooks.map(({ address, env }) => `http://${address}:${env['WEBHOOK_PORT']}`),
       deadLetters: webhooks.map(({ env }) => deadLettersFolder(env['KIMI_HOME'] ?? '')),
+      trying: new Map(),
       clock,
     },
     other: second,
