@@ -19,6 +19,7 @@ import {
 } from '../src/contract.ts';
 import { PACKAGE_ROOT } from '../src/paths.ts';
 import { callbackFor } from '../test/support/callback.ts';
+import { standInTheWay } from '../test/support/disk.ts';
 import { openRelayedWorld } from '../test/support/relay.ts';
 import { openWorld, serve, until, type World, type WorldOptions } from '../test/support/world.ts';
 
@@ -209,6 +210,15 @@ const SCENARIOS: Record<string, Scenario> = {
     relay: {},
     play: async (world) => await ended(world, `${LONG} break=cut after=90 breaks=1`),
   },
+  'saved-once-the-disk-takes-it': {
+    play: async (world) => {
+      const started = await world.start(wish('delay=300'));
+      const mend = await standInTheWay(world.results.resultPath(started.task_id));
+      await until(async () => (await world.handle(started).describe()).raw.pendingActivities?.[0]?.lastFailure);
+      await mend();
+      return await closed(world, started);
+    },
+  },
   'woken-when-the-gateway-says': { play: async (world) => await ended(world, 'delay=0'), options: { wakeUrl: 'busy' } },
   'wake-refused': { play: async (world) => await ended(world, 'delay=0'), options: { wakeUrl: 'unauthorized' } },
 };
@@ -225,6 +235,7 @@ const SINCE_REVISION_2: Record<string, string> = {
   'acknowledged-during-the-second-try': 'acknowledged-while-the-gateway-is-down',
   'queued-then-admitted-and-its-place-given-back': 'queued-then-admitted',
   'cancelled-while-it-waited-and-its-place-given-back': 'cancelled-while-it-waited',
+  'limiter-asks-by-activity': 'limiter-frees-the-place-of-a-terminated-task',
 };
 for (const [name, before] of Object.entries(SINCE_REVISION_2)) SCENARIOS[name] = SCENARIOS[before] as Scenario;
 

@@ -1,5 +1,5 @@
 /** A task's life on the real engine over real HTTP. */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
@@ -9,6 +9,7 @@ import { KimiClient } from '../src/kimi/client.ts';
 import { sign } from '../src/signature.ts';
 import { serveAnswer } from './support/answering.ts';
 import { callbackFor } from './support/callback.ts';
+import { standInTheWay } from './support/disk.ts';
 import { openWorld, resultFiles, SECRET, serve, until, type World } from './support/world.ts';
 
 const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate: ${wishes}]]`;
@@ -405,12 +406,27 @@ describe('persist', () => {
   it('is tried until the disk takes the answer', async () => {
     const world = await openWorld({ delayMs: 300 });
     const started = await world.start('x');
-    // A folder stands where the result has to go.
-    const inTheWay = world.results.resultPath(started.task_id);
-    await mkdir(inTheWay);
-    await writeFile(join(inTheWay, 'x'), '');
+    const mend = await standInTheWay(world.results.resultPath(started.task_id));
     await until(async () => (await world.view(started)).step === 'saving');
-    await rm(inTheWay, { recursive: true });
+    await mend();
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
+  });
+
+  it('holds nothing up and adds no event meanwhile: a disk may take nothing for days', async () => {
+    const world = await openWorld({ delayMs: 300 });
+    const started = await world.start('x');
+    const mend = await standInTheWay(world.results.resultPath(started.task_id));
+    const tried = async (times: number) => {
+      const { raw, historyLength } = await describeTask(world, started);
+      const [activity] = raw.pendingActivities ?? [];
+      if ((activity?.attempt ?? 0) < times) return undefined;
+      expect(activity?.lastFailure?.message).toContain('EISDIR');
+      expect(raw.pendingWorkflowTask).toBeNull();
+      return { historyLength };
+    };
+    const before = await until(async () => await tried(2));
+    expect(await until(async () => await tried(4))).toEqual(before);
+    await mend();
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
   });
 });

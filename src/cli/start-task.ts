@@ -47,6 +47,12 @@ const CONFIRM_MS = 3_000;
 const ANSWER_MS = 1_000;
 
 /**
+ * How long a task waits for a worker that was killed while it worked on it (10 s by default): also how long a busy worker may
+ * take for one step.
+ */
+const WORKFLOW_TASK_TIMEOUT = '5s';
+
+/**
  * Gives a task to the engine and waits, for at most `waitMs`, until Kimi has taken it.
  *
  * The task id is drawn here; where another task has it, a new one is drawn: a start never joins another task. A message that
@@ -104,8 +110,7 @@ async function startOnce(client: Client, taskQueue: string, task: Task, waitMs: 
     args: [task],
     workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
     workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
-    // How long a task waits for a worker that was killed while it worked on it (10 s by default).
-    workflowTaskTimeout: '3s',
+    workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
     typedSearchAttributes: new TypedSearchAttributes([
       { key: SEARCH_ATTRIBUTES.status, value: 'dispatching' },
       { key: SEARCH_ATTRIBUTES.taskName, value: task.task_name },

@@ -43,8 +43,8 @@ export function readFailure(failure: unknown): TaskError | undefined {
   return cause instanceof TimeoutFailure ? { type: 'timed_out', message: cause.message } : undefined;
 }
 
-/** @returns how long a gateway that was not woken wants to be left alone, in milliseconds; `undefined` where asking again is no use. */
-export function readWakeRetry(failure: unknown): number | undefined {
+/** @returns how long whoever was asked wants to be left alone, in milliseconds; `undefined` where asking again is no use. */
+export function readRetry(failure: unknown): number | undefined {
   const cause = causeOf(failure);
   if (cause instanceof TimeoutFailure) return 0;
   if (!(cause instanceof ApplicationFailure) || cause.nonRetryable) return undefined;

@@ -16,9 +16,9 @@ import {
   type ReleaseReport,
   type SentReport,
   type Task,
-  type TaskActivities,
   type TurnedAway,
 } from '../contract.ts';
+import type { AtOnce } from './at-once.ts';
 
 const admissionSignal = defineSignal<[Admission]>(ADMISSION_SIGNAL);
 const requestSignal = defineSignal<[LeaseRequest]>(LIMITER_SIGNALS.request);
@@ -49,12 +49,11 @@ const UNLIMITED: Lease = { obtain: async () => undefined, sent: () => {}, giveBa
 /**
  * A task's side of the limiter.
  *
- * @param activities those that speak to limiters by their ids.
  * @param onPlace is told the task's place whenever the limiter names it.
  */
 export function leaseFor(
   { task_id, limiter, priority = 3, revision }: Task,
-  { startLimiter, release }: Pick<TaskActivities, 'startLimiter' | 'release'>,
+  { startLimiter, release }: { startLimiter: AtOnce<'startLimiter'>; release: AtOnce<'release'> },
   onPlace: (place: Place) => void,
 ): Lease {
   if (limiter === undefined) return UNLIMITED;
@@ -90,7 +89,7 @@ export function leaseFor(
     async giveBack(sent) {
       const report = { task_id, sent };
       if (revision === undefined) void handle.signal(releaseSignal, report).catch(limiterIsGone);
-      else await release(id, report);
+      else await release([id, report]);
     },
   };
 
@@ -114,7 +113,7 @@ export function leaseFor(
       await handle.signal(requestSignal, request);
     } catch (error) {
       if (isCancellation(error)) throw error;
-      await startLimiter(id);
+      await startLimiter([id]);
       await handle.signal(requestSignal, request).catch(limiterIsGone);
     }
   }

@@ -11,12 +11,12 @@ import {
   metricMeter,
   patched,
   proxyActivities,
-  proxyLocalActivities,
   setCurrentDetails,
   setHandler,
   sleep,
   upsertSearchAttributes,
   workflowInfo,
+  type ActivityOptions,
 } from '@temporalio/workflow';
 import {
   ACCEPTED_UPDATE,
@@ -47,9 +47,10 @@ import {
 } from '../contract.ts';
 import { taskMetrics } from '../metrics/meter.ts';
 import { textFor } from '../text/index.ts';
+import { atOnce } from './at-once.ts';
 import { Clock } from './clock.ts';
 import { currentDetails } from './details.ts';
-import { readDispatchFailure, readFailure, readWakeRetry, type DispatchFailure } from './failures.ts';
+import { readDispatchFailure, readFailure, type DispatchFailure } from './failures.ts';
 import { leaseFor } from './lease.ts';
 import { SENDING } from './sending.ts';
 
@@ -82,29 +83,26 @@ const { dispatch } = proxyActivities<Pick<TaskActivities, 'dispatch'>>({
   ...SENDING,
 });
 
-const WAKE_TIMEOUT = '15s';
-
-/** Nearly always the gateway answers within milliseconds: an activity's round trip through the engine costs more. */
-const { wake: wakeAtOnce } = proxyLocalActivities<Pick<TaskActivities, 'wake'>>({
-  startToCloseTimeout: WAKE_TIMEOUT,
-  retry: { maximumAttempts: 1 },
-});
-
 /** A gateway may be down for days; the agent is woken when it is back. */
-const { wake } = proxyActivities<Pick<TaskActivities, 'wake'>>({
-  startToCloseTimeout: WAKE_TIMEOUT,
+const WAKE: ActivityOptions = {
+  startToCloseTimeout: '15s',
   heartbeatTimeout: '3s',
   scheduleToCloseTimeout: '7d',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '5m' },
-});
+};
+const { wake } = proxyActivities<Pick<TaskActivities, 'wake'>>(WAKE);
+const wakeAtOnce = atOnce('wake', WAKE);
 
-/** Short, idempotent work on the agent's disk, tried until the disk takes it: an answer may not be lost. */
-const { recordPending, persist, acknowledge, startLimiter, release } = proxyLocalActivities<
-  Pick<TaskActivities, 'recordPending' | 'persist' | 'acknowledge' | 'startLimiter' | 'release'>
->({
+/** Tried until the disk takes it: an answer may not be lost. */
+const UNTIL_DONE: ActivityOptions = {
   startToCloseTimeout: '15s',
   retry: { initialInterval: '100ms', backoffCoefficient: 2, maximumInterval: '30s' },
-});
+};
+const recordPending = atOnce('recordPending', UNTIL_DONE);
+const persist = atOnce('persist', UNTIL_DONE);
+const acknowledge = atOnce('acknowledge', UNTIL_DONE);
+const startLimiter = atOnce('startLimiter', UNTIL_DONE);
+const release = atOnce('release', UNTIL_DONE);
 
 /** How the wait for Kimi ended: with what is to be saved, and whether Kimi may still answer. */
 interface Ending {
@@ -254,7 +252,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     const summary = text.timer.deadline(task.timeout_ms);
     const [inTime] = await Promise.all([
       condition(isAnswered, task.timeout_ms, { summary }),
-      recordPending.executeWithOptions({ summary: text.activity.recordPending }, [task_id, created_at]),
+      recordPending([task_id, created_at], text.activity.recordPending),
     ]);
     const wasAway = !inTime && !callback && Date.now() > deadline + AWAY_MS;
     if (wasAway && patched('callbacks that wait are waited for')) {
@@ -348,7 +346,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     const since = Date.now();
     const summary = text.activity.persist(text.state[result.status]);
     const timed = { ...result, timings: timingsOf('queued_ms', 'dispatch_ms', 'kimi_ms') };
-    const saved = await persist.executeWithOptions({ summary }, [timed]);
+    const saved = await persist([timed], summary);
     news = newsOf(result);
     clock.mark('save');
     clock.forget('wake');
@@ -413,17 +411,9 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   }
 
   async function askGateway(...wakeOf: Parameters<TaskActivities['wake']>): ReturnType<TaskActivities['wake']> {
-    const summary = { summary: text.activity.wake };
-    if (task.revision !== undefined) {
-      try {
-        return await wakeAtOnce.executeWithOptions(summary, wakeOf);
-      } catch (error) {
-        const again = readWakeRetry(error);
-        if (again === undefined) throw error;
-        if (again > 0) await sleep(again);
-      }
-    }
-    return await wake.executeWithOptions(summary, wakeOf);
+    const summary = text.activity.wake;
+    if (task.revision !== undefined) return await wakeAtOnce(wakeOf, summary);
+    return await wake.executeWithOptions({ summary }, wakeOf);
   }
 
   function markAsWoken(): void {
@@ -436,7 +426,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     if (view.step === 'waking') enter('acknowledging');
     const timings = timingsOf('save_ms', 'wake_ms');
     const told = news;
-    await acknowledge.executeWithOptions({ summary: text.activity.acknowledge }, [task_id, timings, told]);
+    await acknowledge([task_id, timings, told], text.activity.acknowledge);
     // A late answer may have come meanwhile.
     if (told !== news) return;
     view.acknowledged = true;

@@ -1,0 +1,41 @@
+import { scheduleActivity, scheduleLocalActivity, sleep, type ActivityOptions } from '@temporalio/workflow';
+import type { TaskActivities } from '../contract.ts';
+import { readRetry } from './failures.ts';
+
+/** How long it may take: less than the 80 % of `WORKFLOW_TASK_TIMEOUT` after which the SDK prolongs a workflow task. */
+const AT_ONCE = '2s';
+
+export type AtOnce<Name extends keyof TaskActivities> = TaskActivities[Name] extends (
+  ...args: infer Args
+) => Promise<infer Result>
+  ? (args: Args, summary?: string) => Promise<Result>
+  : never;
+
+/**
+ * Short, idempotent work. It is tried once as a local activity, within the workflow task, which spares a round trip through the
+ * engine; where that fails, it is an activity that the engine repeats.
+ *
+ * It is not repeated as a local activity: that keeps the workflow task open, at three events every few seconds, keeps
+ * everything else waiting, and where such a workflow task times out while a signal comes, the history cannot be replayed
+ * (docs/decisions/0016-at-once.md).
+ *
+ * @param options of the activity.
+ */
+export function atOnce<Name extends keyof TaskActivities>(name: Name, options: ActivityOptions): AtOnce<Name> {
+  const work = async (args: unknown[], summary?: string): Promise<unknown> => {
+    const told = summary === undefined ? {} : { summary };
+    try {
+      return await scheduleLocalActivity(name, args, {
+        startToCloseTimeout: AT_ONCE,
+        retry: { maximumAttempts: 1 },
+        ...told,
+      });
+    } catch (error) {
+      const again = readRetry(error);
+      if (again === undefined) throw error;
+      if (again > 0) await sleep(again);
+      return await scheduleActivity(name, args, { ...options, ...told });
+    }
+  };
+  return work as AtOnce<Name>;
+}
