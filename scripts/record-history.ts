@@ -211,6 +211,7 @@ const SCENARIOS: Record<string, Scenario> = {
     play: async (world) => await ended(world, `${LONG} break=cut after=90 breaks=1`),
   },
   'saved-once-the-disk-takes-it': {
+    options: { limits: ONE_AT_A_TIME },
     play: async (world) => {
       const started = await world.start(wish('delay=300'));
       const mend = await standInTheWay(world.results.resultPath(started.task_id));

@@ -1,9 +1,10 @@
 /** A task's life on the real engine over real HTTP. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
-import { createActivities } from '../src/activities/index.ts';
+import { createActivities, type Activities } from '../src/activities/index.ts';
 import { CALLBACK_SIGNAL, SEARCH_ATTRIBUTES, type Callback } from '../src/contract.ts';
 import { KimiClient } from '../src/kimi/client.ts';
 import { sign } from '../src/signature.ts';
@@ -429,6 +430,45 @@ describe('persist', () => {
     await mend();
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
   });
+});
+
+it('does one thing at a time within its workflow task: two could not be replayed', async () => {
+  const done: string[] = [];
+  let underWay = 0;
+  const alone =
+    <Args extends unknown[], Result>(name: string, work: (...args: Args) => Promise<Result>) =>
+    async (...args: Args): Promise<Result> => {
+      underWay += 1;
+      const isAlone = underWay === 1;
+      await pause(200);
+      const result = await work(...args);
+      underWay -= 1;
+      done.push(isAlone ? name : `${name} beside another`);
+      return result;
+    };
+  const world = await openWorld({
+    limits: { concurrent: 1 },
+    delayMs: 0,
+    wrap: (activities) => ({
+      ...activities,
+      persist: alone(
+        'persist',
+        async (...args: Parameters<Activities['persist']>) => await activities.persist(...args),
+      ),
+      release: alone(
+        'release',
+        async (...args: Parameters<Activities['release']>) => await activities.release(...args),
+      ),
+      wake: alone('wake', async (...args: Parameters<Activities['wake']>) => await activities.wake(...args)),
+      acknowledge: alone(
+        'acknowledge',
+        async (...args: Parameters<Activities['acknowledge']>) => await activities.acknowledge(...args),
+      ),
+    }),
+  });
+  const started = await world.start('x');
+  await world.handle(started).result();
+  expect(done).toEqual(['persist', 'release', 'wake', 'acknowledge']);
 });
 
 it('three tasks that end together give three results and three wakes', async () => {

@@ -45,7 +45,8 @@ async function cancel(task: string, { route: chat }: { route?: Route }): Promise
         return EXIT.ok;
       }
       // It was quicker.
-      if (view?.completed_at) throw new CliError(EXIT.finished, say.alreadyEnded(task_id, text.state[view.state]));
+      if (view?.completed_at || view?.step === 'closed')
+        throw new CliError(EXIT.finished, say.alreadyEnded(task_id, text.state[view.state]));
       await pause(50);
     }
     throw new CliError(EXIT.engine, say.noWorker);

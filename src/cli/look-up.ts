@@ -1,4 +1,10 @@
-import { isGrpcServiceError, WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client';
+import {
+  isGrpcServiceError,
+  QueryNotRegisteredError,
+  WorkflowNotFoundError,
+  type Client,
+  type WorkflowHandle,
+} from '@temporalio/client';
 import type { ProtoFailure } from '@temporalio/common';
 import {
   decodeArrayFromPayloads,
@@ -142,7 +148,9 @@ async function ask(client: Client, handle: WorkflowHandle): Promise<TaskView | u
       async () => await handle.query<TaskView>(STATUS_QUERY),
     );
   } catch (error) {
-    if (isGrpcServiceError(error) || isGrpcServiceError((error as Error).cause)) return undefined;
+    // A worker that cannot replay the task's history says so in this way.
+    const isNoAnswer = error instanceof QueryNotRegisteredError;
+    if (isNoAnswer || isGrpcServiceError(error) || isGrpcServiceError((error as Error).cause)) return undefined;
     throw error;
   }
 }

@@ -5,6 +5,9 @@ import { readRetry } from './failures.ts';
 /** How long it may take: less than the 80 % of `WORKFLOW_TASK_TIMEOUT` after which the SDK prolongs a workflow task. */
 const AT_ONCE = '2s';
 
+/** Ends with the local activities so far: while there are two at a time, the history of a prolonged workflow task cannot be replayed. */
+let before: Promise<unknown> = Promise.resolve();
+
 export type AtOnce<Name extends keyof TaskActivities> = TaskActivities[Name] extends (
   ...args: infer Args
 ) => Promise<infer Result>
@@ -15,9 +18,8 @@ export type AtOnce<Name extends keyof TaskActivities> = TaskActivities[Name] ext
  * Short, idempotent work. It is tried once as a local activity, within the workflow task, which spares a round trip through the
  * engine; where that fails, it is an activity that the engine repeats.
  *
- * It is not repeated as a local activity: that keeps the workflow task open, at three events every few seconds, keeps
- * everything else waiting, and where such a workflow task times out while a signal comes, the history cannot be replayed
- * (docs/decisions/0016-at-once.md).
+ * It is not repeated as a local activity: that keeps the workflow task open, at three events every few seconds, and where
+ * such a workflow task times out while a signal comes, the history cannot be replayed (docs/decisions/0016-at-once.md).
  *
  * @param options of the activity.
  */
@@ -25,11 +27,14 @@ export function atOnce<Name extends keyof TaskActivities>(name: Name, options: A
   const work = async (args: unknown[], summary?: string): Promise<unknown> => {
     const told = summary === undefined ? {} : { summary };
     try {
-      return await scheduleLocalActivity(name, args, {
-        startToCloseTimeout: AT_ONCE,
-        retry: { maximumAttempts: 1 },
-        ...told,
-      });
+      return await inTurn(
+        async () =>
+          await scheduleLocalActivity(name, args, {
+            startToCloseTimeout: AT_ONCE,
+            retry: { maximumAttempts: 1 },
+            ...told,
+          }),
+      );
     } catch (error) {
       const again = readRetry(error);
       if (again === undefined) throw error;
@@ -38,4 +43,10 @@ export function atOnce<Name extends keyof TaskActivities>(name: Name, options: A
     }
   };
   return work as AtOnce<Name>;
+}
+
+async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  const turn = before.then(work);
+  before = turn.catch(() => {});
+  return await turn;
 }

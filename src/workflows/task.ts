@@ -180,9 +180,10 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   enter('dispatching');
   const { result, answerMayFollow } = await untilCancelled();
   await CancellationScope.nonCancellable(async () => {
+    const saved = save(result);
     const givenBack = lease.giveBack(wasSent);
     view.queue = undefined;
-    await save(result);
+    await saved;
     metrics.ended(result.status);
     // Since 0.2.0. Asked only where a history of 0.1.0 would differ, so that the others are spared the event.
     canInterrupt = (result.status !== 'cancelled' && !answerMayFollow) || patched('telling can be interrupted');
