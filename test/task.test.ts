@@ -448,7 +448,8 @@ it('does one thing at a time within its workflow task: two could not be replayed
     };
   const world = await openWorld({
     limits: { concurrent: 1 },
-    delayMs: 0,
+    // What the limiter says must not come while it ends: it would do all of it again.
+    delayMs: 1_000,
     wrap: (activities) => ({
       ...activities,
       persist: alone(
