@@ -19,12 +19,31 @@ import {
 /** A finished task with what it cost, where that is known. */
 type PricedResult = TaskResult & Pick<ResultFile, 'cost'>;
 
+/** How much is written together at most: whoever was first waits for the last. */
+const TOGETHER = 16;
+
+/** What work that is written together leaves to its end. */
+interface Group {
+  /** What `latest.json` is to hold. */
+  latest?: ResultFile;
+  /** Folders whose entries have changed. */
+  readonly changed: Set<string>;
+}
+
+interface Waiting {
+  /** Does the work. @returns what tells whoever waits of it, once all of it is on the disk. */
+  write: (group: Group) => Promise<() => void>;
+  fail: (error: unknown) => void;
+}
+
 /**
  * The results folder (contract sections 2 and 4). Every file is written aside, synced and renamed, so a reader never
  * sees half of one. Several processes may share a folder: what touches `latest.json` happens under a lock file.
  */
 export class ResultStore {
-  private queue: Promise<unknown> = Promise.resolve();
+  /** What is to be written, and who waits for it. */
+  private readonly waiting: Waiting[] = [];
+  private isWriting = false;
 
   constructor(readonly folder: string) {}
 
@@ -56,11 +75,11 @@ export class ResultStore {
 
   /** Marks a task as taken by Kimi. Does nothing once the task has a result. */
   async recordPending(task_id: string, created_at: string): Promise<void> {
-    await this.exclusively(async () => {
+    await this.exclusively(async (group) => {
       if (await this.read(task_id)) return;
       if (existsSync(this.pendingPath(task_id))) return;
       const pending: PendingFile = { task_id, status: 'dispatched', created_at };
-      await this.write(this.pendingPath(task_id), pending);
+      await this.write(this.pendingPath(task_id), pending, group);
     });
   }
 
@@ -70,7 +89,7 @@ export class ResultStore {
    * @returns `completed_at` of the saved result.
    */
   async persist(result: PricedResult): Promise<string> {
-    return await this.exclusively(async () => {
+    return await this.exclusively(async (group) => {
       let saved = await this.read(result.task_id).catch(absentIfDamaged);
       // A late answer is never given up for what was there before it.
       const isKnown = saved?.late === true || (saved?.status === result.status && !result.late);
@@ -78,13 +97,13 @@ export class ResultStore {
         // The user need not be told of an answer that comes after a cancellation: it is kept in silence.
         const told = result.late && result.status === 'cancelled' ? acknowledgementOf(saved) : {};
         saved = { ...result, completed_at: isoSeconds(Date.now()), ...told };
-        // Before the result: a result that stands without it would be missed.
-        if (!saved.acknowledged) await putInto(this.inboxPath, result.task_id);
-        await this.write(this.resultPath(result.task_id), saved);
       }
+      // Before the result: one that stands without it would be missed. A disk may have lost it and kept the result.
+      if (!saved.acknowledged) await this.putIntoInbox(result.task_id, group);
+      if (!isKnown) await this.write(this.resultPath(result.task_id), saved, group);
       // A result saved just now is the newest by being saved; one found here may have been overtaken since.
-      const latest = isKnown ? await this.latest().catch(absentIfDamaged) : undefined;
-      if (!latest || latest.completed_at < saved.completed_at) await this.write(this.latestPath, saved);
+      const latest = isKnown ? (group.latest ?? (await this.latest().catch(absentIfDamaged))) : undefined;
+      if (!latest || latest.completed_at < saved.completed_at) group.latest = saved;
       await rm(this.pendingPath(result.task_id), { force: true });
       return saved.completed_at;
     });
@@ -98,7 +117,7 @@ export class ResultStore {
    * @returns whether it is marked.
    */
   async acknowledge(task_id: string, timings?: Timings, news?: string): Promise<boolean> {
-    return await this.exclusively(async () => {
+    return await this.exclusively(async (group) => {
       const saved = await this.read(task_id);
       if (!saved) throw new Error(`${this.resultPath(task_id)} is not there: nothing to acknowledge`);
       if (news !== undefined && news !== newsOf(saved)) return false;
@@ -110,9 +129,9 @@ export class ResultStore {
             acknowledged: true,
             acknowledged_at: isoSeconds(Date.now()),
           };
-      if (!saved.acknowledged) await this.write(this.resultPath(task_id), acknowledged);
-      const latest = await this.latest().catch(absentIfDamaged);
-      if (latest?.task_id === task_id && !latest.acknowledged) await this.write(this.latestPath, acknowledged);
+      if (!saved.acknowledged) await this.write(this.resultPath(task_id), acknowledged, group);
+      const latest = group.latest ?? (await this.latest().catch(absentIfDamaged));
+      if (latest?.task_id === task_id && !latest.acknowledged) group.latest = acknowledged;
       await rm(join(this.inboxPath, task_id), { force: true });
       return true;
     });
@@ -237,36 +256,87 @@ export class ResultStore {
       const result = TASK_ID.test(task_id) ? await this.read(task_id).catch(absentIfDamaged) : undefined;
       if (result && !result.acknowledged) await putInto(aside, task_id);
     }
+    await syncFolder(aside);
     await rename(aside, this.inboxPath);
   }
 
-  private async write(path: string, content: PendingFile | ResultFile): Promise<void> {
+  private async write(path: string, content: PendingFile | ResultFile, { changed }: Group): Promise<void> {
     await writeFileAtomic(path, `${JSON.stringify(content, null, 2)}\n`);
-    await syncFolder(this.folder);
+    changed.add(this.folder);
   }
 
-  /** One writer at a time: a queue within this process, a lock file between processes. */
-  private async exclusively<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.queue.then(async () => {
-      await mkdir(this.folder, { recursive: true });
-      // Known at once; taking the lock would be tried again and again.
-      await access(this.folder, constants.W_OK);
-      const release = await lock(this.folder, {
-        lockfilePath: join(this.folder, '.lock'),
-        // A writer killed with kill -9 holds up the others for this long; a write takes milliseconds.
-        stale: 2_000,
-        retries: { retries: 200, minTimeout: 5, maxTimeout: 50 },
-        // Losing the lock by being paused for seconds must not end the process; the next write takes a new one.
-        onCompromised: () => {},
-      });
-      try {
-        return await work();
-      } finally {
-        await release().catch(() => {});
-      }
+  private async putIntoInbox(task_id: string, { changed }: Group): Promise<void> {
+    await mkdir(this.inboxPath, { recursive: true });
+    await putInto(this.inboxPath, task_id);
+    changed.add(this.inboxPath);
+  }
+
+  /**
+   * One writer at a time: a queue within this process, a lock file between processes. What has queued up is written under one
+   * lock, with one `latest.json`, and the folders are synced once.
+   */
+  private async exclusively<T>(work: (group: Group) => Promise<T>): Promise<T> {
+    return await new Promise<T>((resolve, fail) => {
+      const write = async (group: Group): Promise<() => void> => {
+        const result = await work(group);
+        return () => resolve(result);
+      };
+      this.waiting.push({ write, fail });
+      if (!this.isWriting) void this.writeWaiting();
     });
-    this.queue = turn.catch(() => {});
-    return await turn;
+  }
+
+  /** Fails for nobody but those who wait. */
+  private async writeWaiting(): Promise<void> {
+    this.isWriting = true;
+    while (this.waiting.length > 0) {
+      let together: Waiting[] = [];
+      try {
+        await this.locked(async () => {
+          together = this.waiting.splice(0, TOGETHER);
+          await this.writeTogether(together);
+        });
+      } catch (error) {
+        // Where the lock was not to be had, it is not for those either who have come since.
+        for (const { fail } of together.length > 0 ? together : this.waiting.splice(0)) fail(error);
+      }
+    }
+    this.isWriting = false;
+  }
+
+  private async writeTogether(together: Waiting[]): Promise<void> {
+    const group: Group = { changed: new Set() };
+    const tell: (() => void)[] = [];
+    for (const { write, fail } of together) {
+      try {
+        tell.push(await write(group));
+      } catch (error) {
+        // It keeps nobody else from writing.
+        fail(error);
+      }
+    }
+    if (group.latest) await this.write(this.latestPath, group.latest, group);
+    for (const folder of group.changed) await syncFolder(folder);
+    for (const done of tell) done();
+  }
+
+  private async locked(work: () => Promise<void>): Promise<void> {
+    await mkdir(this.folder, { recursive: true });
+    // Known at once; taking the lock would be tried again and again.
+    await access(this.folder, constants.W_OK);
+    const release = await lock(this.folder, {
+      lockfilePath: join(this.folder, '.lock'),
+      // A writer killed with kill -9 holds up the others for this long; a write takes milliseconds.
+      stale: 2_000,
+      retries: { retries: 200, minTimeout: 5, maxTimeout: 50 },
+      // Losing the lock by being paused for seconds must not end the process; the next write takes a new one.
+      onCompromised: () => {},
+    });
+    try {
+      await work();
+    } finally {
+      await release().catch(() => {});
+    }
   }
 }
 
@@ -297,11 +367,9 @@ function asResult(content: string): ResultFile | undefined {
   }
 }
 
-/** Leaves a file there, for good. */
+/** Leaves a file there; what is in it stays. */
 async function putInto(folder: string, name: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
   await (await open(join(folder, name), 'a')).close();
-  await syncFolder(folder);
 }
 
 function acknowledgementOf(result: ResultFile | undefined): Pick<ResultFile, 'acknowledged' | 'acknowledged_at'> {

