@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { STATUS_QUERY, type Callback } from './contract.ts';
+import type { Callback } from './contract.ts';
 import { writeDeadLetter } from './dead-letters.ts';
 import { deliver, engineAnswers, EngineUnavailable, Undeliverable, type Delivered } from './delivery.ts';
 import { countDeadLetter } from './metrics/webhook.ts';
@@ -31,10 +31,13 @@ export interface CourierStatus {
 const DIRECT_AT_ONCE = 16;
 
 /** How many tasks are served from the journal at once: few, since in a flood accepting comes first. */
-const CARRIED_AT_ONCE = 8;
+const CARRIED_AT_ONCE = 32;
 
 /** How long no worker is waited for where one did not answer in time, in milliseconds. */
 const UNPACED_MS = 10_000;
+
+/** How soon it is looked whether a worker has dealt with a callback, in milliseconds: then after twice as long, and so on. */
+const LOOK_MS = 20;
 
 /** How many entries are looked at together. */
 const GROUP = 256;
@@ -201,10 +204,12 @@ export class Courier {
   private async carry(key: JournalKey): Promise<void> {
     const { client, journal, log } = this.options;
     const entry = journal.read(key);
+    let isDelivered = false;
     if (entry) {
       const { task_id } = entry;
       try {
         const status = await deliver(client, entry.callback, ENGINE_TIMEOUT_MS.journal);
+        isDelivered = true;
         log.info({ task_id, status, waited_ms: Date.now() - Date.parse(entry.received_at) }, 'callback');
       } catch (error) {
         await this.giveUp(key, entry, error as Error);
@@ -212,25 +217,35 @@ export class Courier {
     }
     await journal.remove(key);
     this.told.delete(String(key));
-    if (entry) await this.untilTaken(entry.task_id);
+    if (isDelivered) await this.untilTaken(key[3]);
   }
 
   /**
-   * Waits until the worker has taken a callback: a query is answered after what came before it. The engine takes callbacks
-   * several times as fast as a worker does, and one that lies there for over 2 s (temporal-worker.ts) costs the worker a
-   * replay. Where there is no worker, or it is too slow, the engine keeps what comes.
+   * Waits until the worker has dealt with a callback: until the task has no workflow task to be done. The engine takes
+   * callbacks several times as fast as a worker does, and one that lies there for over 2 s (temporal-worker.ts) costs the
+   * worker a replay. Where there is no worker, or it is too slow, the engine keeps what comes.
+   *
+   * The task itself is not asked: it may have ended by then, and a query would have it replayed.
    */
   private async untilTaken(task_id: string): Promise<void> {
     const { client, paceMs = 1_000 } = this.options;
+    const { connection, workflowService, options } = client;
+    const giveUpAt = Date.now() + paceMs;
     if (Date.now() < this.unpacedUntil) return;
+    const request = { namespace: options.namespace, execution: { workflowId: task_id } };
     try {
-      await client.connection.withDeadline(
-        Date.now() + paceMs,
-        async () => await client.workflow.getHandle(task_id).query(STATUS_QUERY),
-      );
+      for (let wait = LOOK_MS; Date.now() + wait < giveUpAt; wait *= 2) {
+        await rest(wait, this.stopping.signal);
+        const task = await connection.withDeadline(
+          giveUpAt,
+          async () => await workflowService.describeWorkflowExecution(request),
+        );
+        if (!task.pendingWorkflowTask) return;
+      }
     } catch {
-      this.unpacedUntil = Date.now() + UNPACED_MS;
+      // Whatever keeps the engine from saying so: it is not waited for.
     }
+    this.unpacedUntil = Date.now() + UNPACED_MS;
   }
 
   /** Makes a dead letter of what nothing will take. @throws the error itself where there is still hope. */
