@@ -30,7 +30,7 @@ export interface CourierStatus {
 /** How many signals may be under way at once; what comes beyond goes to the journal. */
 const DIRECT_AT_ONCE = 16;
 
-/** How many tasks are served from the journal at once: few, since in a flood accepting comes first. */
+/** How many tasks are served from the journal at once: no more than a worker works on (40 workflow tasks, the SDK's default). */
 const CARRIED_AT_ONCE = 32;
 
 /** How long no worker is waited for where one did not answer in time, in milliseconds. */
@@ -41,9 +41,6 @@ const LOOK_MS = 20;
 
 /** How many entries are looked at together. */
 const GROUP = 256;
-
-/** So many callbacks at once are a burst, and what is in the journal waits for its end, for so many milliseconds at most. */
-const BURST = { callbacks: 16, ms: 2_000 };
 
 /**
  * How long the engine may take, in milliseconds: while the sender waits, while only the journal does, and to tell whether
@@ -68,9 +65,6 @@ const GIVE_UP_MS = 86_400_000;
  * accepted is delivered, also after a kill -9, or ends as a dead letter.
  */
 export class Courier {
-  /** How many callbacks are being accepted. */
-  private accepting = 0;
-  /** How many of them are on their way to the engine. */
   private underWay = 0;
   /** Until when nobody waits for the worker. */
   private unpacedUntil = 0;
@@ -93,15 +87,6 @@ export class Courier {
    * @throws {@link JournalUnavailable} when it was not accepted and should be sent again.
    */
   async accept(callback: Callback): Promise<Delivered | 'queued'> {
-    this.accepting += 1;
-    try {
-      return await this.take(callback);
-    } finally {
-      this.accepting -= 1;
-    }
-  }
-
-  private async take(callback: Callback): Promise<Delivered | 'queued'> {
     const { client, journal, log } = this.options;
     if (this.underWay < DIRECT_AT_ONCE && this.isJournalEmpty()) {
       this.underWay += 1;
@@ -222,7 +207,6 @@ export class Courier {
     let isDelivered = false;
     if (entry) {
       const { task_id } = entry;
-      await this.afterBurst(Date.parse(entry.received_at));
       try {
         const status = await deliver(client, entry.callback, ENGINE_TIMEOUT_MS.journal);
         isDelivered = true;
@@ -234,12 +218,6 @@ export class Courier {
     await journal.remove(key);
     this.told.delete(String(key));
     if (isDelivered) await this.untilTaken(key[3]);
-  }
-
-  /** Lets a burst of callbacks be accepted first: what becomes of them takes a hundred times the CPU. */
-  private async afterBurst(received: number): Promise<void> {
-    while (this.accepting > BURST.callbacks && Date.now() < received + BURST.ms)
-      await rest(LOOK_MS, this.stopping.signal);
   }
 
   /**

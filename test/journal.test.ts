@@ -356,12 +356,12 @@ describe('while the engine', () => {
   });
 });
 
-/** Twenty callbacks in a journal, for tasks that no worker has taken yet, and how many of them the engine has. */
-async function twenty(paceMs?: number) {
+/** Forty callbacks in a journal, for tasks that no worker has taken yet, and how many of them the engine has. */
+async function forty(paceMs?: number) {
   const world = await openWorld({ worker: false });
   const folder = await temporaryFolder();
   const journal = await open(join(folder, 'journal'));
-  const tasks = await Promise.all(Array.from({ length: 20 }, async () => await world.start('x', {}, 0)));
+  const tasks = await Promise.all(Array.from({ length: 40 }, async () => await world.start('x', {}, 0)));
   for (const { task_id } of tasks) await journal.append(callbackFor(task_id));
   await journal.close();
   const courier = await openCourier(world.client, { folder, paceMs });
@@ -373,17 +373,17 @@ async function twenty(paceMs?: number) {
 }
 
 describe('callbacks in the journal', () => {
-  it('come to the engine as fast as a worker takes them, eight at once', async () => {
-    const { courier, delivered } = await twenty(10_000);
-    await until(async () => (await delivered()) === 8);
-    await until(async () => (await courier.status()).journal?.entries === 12);
-    expect(await delivered()).toBe(8);
+  it('come to the engine as fast as a worker takes them, 32 at once', async () => {
+    const { courier, delivered } = await forty(10_000);
+    await until(async () => (await delivered()) === 32);
+    await until(async () => (await courier.status()).journal?.entries === 8);
+    expect(await delivered()).toBe(32);
   });
 
   it('come to the engine all the same where there is no worker', async () => {
-    const { courier, delivered } = await twenty(100);
+    const { courier, delivered } = await forty(100);
     await until(async () => (await courier.status()).journal?.entries === 0);
-    expect(await delivered()).toBe(20);
+    expect(await delivered()).toBe(40);
   });
 });
 
