@@ -1,12 +1,13 @@
-import { heartbeat } from '@temporalio/activity';
+import { activityInfo, heartbeat } from '@temporalio/activity';
 
 /**
- * Heartbeats while work is under way, so that a killed worker is noticed within seconds (see the activity options).
+ * Heartbeats while work is under way, so that a killed worker is noticed within seconds (see the activity options). A local
+ * activity has none: its workflow task is watched.
  *
  * @param details what each heartbeat carries, if anything
  */
 export async function beating<T>(work: () => Promise<T>, details?: () => unknown): Promise<T> {
-  const timer = setInterval(() => heartbeat(details?.()), 1_000);
+  const timer = activityInfo().isLocal ? undefined : setInterval(() => heartbeat(details?.()), 1_000);
   try {
     return await work();
   } finally {

@@ -292,10 +292,11 @@ export class ResultStore {
     while (this.waiting.length > 0) {
       let together: Waiting[] = [];
       try {
-        await this.locked(async () => {
+        const tell = await this.locked(async () => {
           together = this.waiting.splice(0, TOGETHER);
-          await this.writeTogether(together);
+          return await this.writeTogether(together);
         });
+        for (const done of tell) done();
       } catch (error) {
         // Where the lock was not to be had, it is not for those either who have come since.
         for (const { fail } of together.length > 0 ? together : this.waiting.splice(0)) fail(error);
@@ -304,7 +305,8 @@ export class ResultStore {
     this.isWriting = false;
   }
 
-  private async writeTogether(together: Waiting[]): Promise<void> {
+  /** @returns what tells those whose work is done. */
+  private async writeTogether(together: Waiting[]): Promise<(() => void)[]> {
     const group: Group = { changed: new Set() };
     const tell: (() => void)[] = [];
     for (const { write, fail } of together) {
@@ -317,10 +319,10 @@ export class ResultStore {
     }
     if (group.latest) await this.write(this.latestPath, group.latest, group);
     for (const folder of group.changed) await syncFolder(folder);
-    for (const done of tell) done();
+    return tell;
   }
 
-  private async locked(work: () => Promise<void>): Promise<void> {
+  private async locked<T>(work: () => Promise<T>): Promise<T> {
     await mkdir(this.folder, { recursive: true });
     // Known at once; taking the lock would be tried again and again.
     await access(this.folder, constants.W_OK);
@@ -333,7 +335,7 @@ export class ResultStore {
       onCompromised: () => {},
     });
     try {
-      await work();
+      return await work();
     } finally {
       await release().catch(() => {});
     }
@@ -351,8 +353,9 @@ async function readJson(path: string): Promise<ResultFile | undefined> {
     const result = asResult(await readFile(path, 'utf8'));
     if (result) return result;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    if (code !== 'EISDIR') throw error;
   }
   throw new ServiceError(`${path} is damaged: it holds no result. Remove it; the engine keeps the task's answer`);
 }

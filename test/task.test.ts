@@ -432,6 +432,18 @@ describe('persist', () => {
   });
 });
 
+it('does not ask a slow gateway twice', async () => {
+  const asked: string[] = [];
+  const wakeUrl = await serve((incoming, response) => {
+    asked.push(String(incoming.headers['idempotency-key']));
+    setTimeout(() => response.writeHead(200).end('{}'), 3_000);
+  });
+  const world = await openWorld({ wakeUrl });
+  const started = await world.start('x');
+  expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
+  expect(asked).toEqual([started.task_id]);
+});
+
 it('does one thing at a time within its workflow task: two could not be replayed', async () => {
   const done: string[] = [];
   let underWay = 0;

@@ -9,7 +9,7 @@ import { checkChat, checkTaskId, lookUp } from './look-up.ts';
 import { command, ending, route } from './options.ts';
 import type { CliText } from './text/index.ts';
 
-/** How long a worker may take to end the task before it is said that none answers, in milliseconds. */
+/** How long a worker may take to end the task before that is said, in milliseconds. */
 const CONFIRM_MS = 10_000;
 
 export function cancelCommand(say: CliText): Command {
@@ -38,8 +38,10 @@ async function cancel(task: string, { route: chat }: { route?: Route }): Promise
     const handle = client.workflow.getHandle(task_id);
     await handle.cancel();
     const giveUpAt = Date.now() + CONFIRM_MS;
+    let isLive = false;
     while (Date.now() < giveUpAt) {
-      const view = (await lookUp(client, task_id))?.view;
+      const { view, live = false } = (await lookUp(client, task_id)) ?? {};
+      isLive = live;
       if (view?.state === 'cancelled') {
         console.log(say.cancelled(task_id));
         return EXIT.ok;
@@ -49,6 +51,7 @@ async function cancel(task: string, { route: chat }: { route?: Route }): Promise
         throw new CliError(EXIT.finished, say.alreadyEnded(task_id, text.state[view.state]));
       await pause(50);
     }
+    if (isLive) throw new CliError(EXIT.unfinished, say.stillEnding(task_id));
     throw new CliError(EXIT.engine, say.noWorker);
   });
 }

@@ -1,8 +1,9 @@
+import type { Duration } from '@temporalio/common';
 import { scheduleActivity, scheduleLocalActivity, sleep, type ActivityOptions } from '@temporalio/workflow';
 import type { TaskActivities } from '../contract.ts';
 import { readRetry } from './failures.ts';
 
-/** How long it may take: less than the 80 % of `WORKFLOW_TASK_TIMEOUT` after which the SDK prolongs a workflow task. */
+/** How long work may take unless it is said: less than the 80 % of `WORKFLOW_TASK_TIMEOUT` after which the SDK prolongs a workflow task. */
 const AT_ONCE = '2s';
 
 /** Ends with the local activities so far: while there are two at a time, the history of a prolonged workflow task cannot be replayed. */
@@ -22,15 +23,20 @@ export type AtOnce<Name extends keyof TaskActivities> = TaskActivities[Name] ext
  * such a workflow task times out while a signal comes, the history cannot be replayed (docs/decisions/0016-at-once.md).
  *
  * @param options of the activity.
+ * @param within how long it may take at once, where what was begun should not be begun anew.
  */
-export function atOnce<Name extends keyof TaskActivities>(name: Name, options: ActivityOptions): AtOnce<Name> {
+export function atOnce<Name extends keyof TaskActivities>(
+  name: Name,
+  options: ActivityOptions,
+  within: Duration = AT_ONCE,
+): AtOnce<Name> {
   const work = async (args: unknown[], summary?: string): Promise<unknown> => {
     const told = summary === undefined ? {} : { summary };
     try {
       return await inTurn(
         async () =>
           await scheduleLocalActivity(name, args, {
-            startToCloseTimeout: AT_ONCE,
+            startToCloseTimeout: within,
             retry: { maximumAttempts: 1 },
             ...told,
           }),

@@ -83,15 +83,18 @@ const { dispatch } = proxyActivities<Pick<TaskActivities, 'dispatch'>>({
   ...SENDING,
 });
 
+/** More than a gateway is given to answer (gateway.ts): one that is slow is not asked twice. */
+const WAKE_TIMEOUT = '15s';
+
 /** A gateway may be down for days; the agent is woken when it is back. */
 const WAKE: ActivityOptions = {
-  startToCloseTimeout: '15s',
+  startToCloseTimeout: WAKE_TIMEOUT,
   heartbeatTimeout: '3s',
   scheduleToCloseTimeout: '7d',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '5m' },
 };
 const { wake } = proxyActivities<Pick<TaskActivities, 'wake'>>(WAKE);
-const wakeAtOnce = atOnce('wake', WAKE);
+const wakeAtOnce = atOnce('wake', WAKE, WAKE_TIMEOUT);
 
 /** Tried until the disk takes it: an answer may not be lost. */
 const UNTIL_DONE: ActivityOptions = {

@@ -222,6 +222,8 @@ export const en: CliText = {
   chatLimit: (most, minutes) =>
     `This chat has had its ${most} tasks of this hour, so nothing was dispatched. Try again in ${minutes} min, or raise KIMI_MAX_TASKS_PER_CHAT_HOUR.`,
   refused: (name, why) => `❌ Kimi task was not dispatched: ${name}\n${why}`,
+  stillEnding: (task_id: string) =>
+    `Task ${task_id} has been told, and still has to finish what it is doing; kimi-dispatch status ${task_id} shows it.`,
   noWorker: 'No worker answers; the task waits until one runs (kimi-dispatch up).',
   stillTelling: (url) => `The agent has not been woken yet (${url}); it is tried again while the services run.`,
   progress: {

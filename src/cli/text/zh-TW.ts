@@ -214,6 +214,8 @@ export const zhTW = {
   chatLimit: (most: number, minutes: number) =>
     `這個對話一小時內的 ${most} 個任務已用完，沒有派發。請在 ${minutes} 分鐘後再試，或調高 KIMI_MAX_TASKS_PER_CHAT_HOUR。`,
   refused: (name: string, why: string) => `❌ Kimi 任務沒有派發成功：${name}\n${why}`,
+  stillEnding: (task_id: string) =>
+    `已經通知任務 ${task_id}，它還得做完手上的事；用 kimi-dispatch status ${task_id} 查看。`,
   noWorker: '沒有 worker 回應；任務會等到它啟動（kimi-dispatch up）。',
   stillTelling: (url: string) => `代理還沒有被喚醒（${url}）；服務在跑的時候會繼續嘗試。`,
   progress: {
