@@ -475,6 +475,12 @@ describe('the inbox', () => {
     expect(await ids(store)).toEqual([OLD]);
   });
 
+  it('a folder in the place of a result is said in a sentence', async () => {
+    const store = await openStore();
+    await standInTheWay(store.resultPath(OLD));
+    await expect(store.read(OLD)).rejects.toThrow(`${OLD}.json is damaged: it holds no result`);
+  });
+
   it('is filled from the results of a version that had none', async () => {
     const store = await openStore();
     for (const id of [OLD, NEW, OTHER]) await store.persist(done(id));
