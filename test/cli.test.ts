@@ -290,14 +290,17 @@ describe('up', () => {
 
   it('whose engine broke starts it again, and meanwhile says to wait', async () => {
     const env = await cleanHome();
-    const { state } = await up(env, '--simulate');
+    const { child, state } = await up(env, '--simulate');
     const [engine] = state.children;
+    // Whoever would start it again waits: it might be quicker than a command is.
+    child.kill('SIGSTOP');
     // With its guard: the group has the guard's number.
     process.kill(-(engine?.pid ?? 0), 'SIGKILL');
     expect(await cli(['dispatch', '-p', 'x'], env)).toMatchObject({
       code: 5,
       stderr: expect.stringContaining('請稍後再試'),
     });
+    child.kill('SIGCONT');
     // Until it is back there is no other answer.
     for (let code: number | null = 5; code !== 0;) {
       const { code: next, stderr } = await cli(['dispatch', '-p', 'x'], env);
