@@ -224,8 +224,8 @@ const SCENARIOS: Record<string, Scenario> = {
   'wake-refused': { play: async (world) => await ended(world, 'delay=0'), options: { wakeUrl: 'unauthorized' } },
 };
 
-/** What was recorded before revision 2 (contract.ts), and is done otherwise since: by its new name. */
-const SINCE_REVISION_2: Record<string, string> = {
+/** What was recorded before a patch of 0.2.0, and is done otherwise since: by its new name. */
+const PATCHED: Record<string, string> = {
   'woken-at-once': 'answered-in-time',
   'woken-at-the-second-try': 'wake-retried',
   'wake-refused-at-once': 'wake-refused',
@@ -238,7 +238,7 @@ const SINCE_REVISION_2: Record<string, string> = {
   'cancelled-while-it-waited-and-its-place-given-back': 'cancelled-while-it-waited',
   'limiter-asks-by-activity': 'limiter-frees-the-place-of-a-terminated-task',
 };
-for (const [name, before] of Object.entries(SINCE_REVISION_2)) SCENARIOS[name] = SCENARIOS[before] as Scenario;
+for (const [name, before] of Object.entries(PATCHED)) SCENARIOS[name] = SCENARIOS[before] as Scenario;
 
 for (const [name, { options = {}, relay, play }] of Object.entries(SCENARIOS)) {
   it(name, async () => {

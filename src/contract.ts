@@ -131,17 +131,7 @@ export interface Task {
   route?: Route;
   /** What the user asked for besides prompt and model; absent where nothing. */
   request?: TaskRequest;
-  /** Which {@link TASK_REVISION} its workflow goes by to its end, whatever worker has it; absent where 1. */
-  revision?: 2;
 }
-
-/**
- * What a task of today is started with. A number in its input costs no event, where `patched` costs two for each task.
- *
- * 2, since 0.2.0: the agent is woken within the workflow task that saves the result; where that fails, by an activity. The
- * place at the limiter is given back there too: the engine drops a signal of a workflow that closes before it is delivered.
- */
-export const TASK_REVISION = 2;
 
 /** A chat, as the agent's gateway knows it. */
 export interface Route {

@@ -14,7 +14,6 @@ import {
   ACCEPTED_UPDATE,
   ROUTE_MEMO,
   SEARCH_ATTRIBUTES,
-  TASK_REVISION,
   TASK_WORKFLOW,
   type Acceptance,
   type Place,
@@ -66,7 +65,7 @@ export async function startTask(
 ): Promise<Started> {
   const { route } = request;
   for (let own = idOfMessage(route); ; own = undefined) {
-    const task: Task = { task_id: own ?? newTaskId(), revision: TASK_REVISION, ...request };
+    const task: Task = { task_id: own ?? newTaskId(), ...request };
     const { task_id } = task;
     try {
       return await traced(task_id, 'start', async () => await startOnce(client, taskQueue, task, waitMs));

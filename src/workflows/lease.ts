@@ -3,6 +3,7 @@ import {
   defineSignal,
   getExternalWorkflowHandle,
   isCancellation,
+  patched,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -52,7 +53,7 @@ const UNLIMITED: Lease = { obtain: async () => undefined, sent: () => {}, giveBa
  * @param onPlace is told the task's place whenever the limiter names it.
  */
 export function leaseFor(
-  { task_id, limiter, priority = 3, revision }: Task,
+  { task_id, limiter, priority = 3 }: Task,
   { startLimiter, release }: { startLimiter: AtOnce<'startLimiter'>; release: AtOnce<'release'> },
   onPlace: (place: Place) => void,
 ): Lease {
@@ -88,8 +89,9 @@ export function leaseFor(
     },
     async giveBack(sent) {
       const report = { task_id, sent };
-      if (revision === undefined) void handle.signal(releaseSignal, report).catch(limiterIsGone);
-      else await release([id, report]);
+      // Since 0.2.0: the engine drops a signal of a workflow that closes before it is delivered.
+      if (patched('gives its place back by activity')) await release([id, report]);
+      else void handle.signal(releaseSignal, report).catch(limiterIsGone);
     },
   };
 

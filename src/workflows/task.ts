@@ -416,7 +416,8 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
 
   async function askGateway(...wakeOf: Parameters<TaskActivities['wake']>): ReturnType<TaskActivities['wake']> {
     const summary = text.activity.wake;
-    if (task.revision !== undefined) return await wakeAtOnce(wakeOf, summary);
+    // Since 0.2.0.
+    if (patched('wakes at once')) return await wakeAtOnce(wakeOf, summary);
     return await wake.executeWithOptions({ summary }, wakeOf);
   }
 
