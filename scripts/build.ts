@@ -26,7 +26,9 @@ const COMMONJS_WORDS = [
   'const __filename = $fileURLToPath(import.meta.url);',
 ].join('');
 
-const workflows = { workflowsPath: from('src/workflows/index.ts'), logger: new DefaultLogger('WARN') };
+const workflowsPath = from('src/workflows/index.ts');
+// Loaded once for all workflows, and not once for each: no module of theirs holds state.
+const workflows = { workflowsPath, preloadModules: [workflowsPath], logger: new DefaultLogger('WARN') };
 const failureConverterPath = from('src/payloads/failure-converter.ts');
 
 const [clear, encrypted] = await Promise.all([

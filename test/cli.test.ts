@@ -329,16 +329,30 @@ describe('up', () => {
     const script = `"$1" "$2" up --simulate & exec sleep 600`;
     const shell = launch(['-c', script, 'sh', process.execPath, join(DIST, 'kimi-dispatch.js')], env, 'sh');
     await until(() => shell.said.stdout.includes('Ctrl-C'));
-    const { pid } = JSON.parse(await readFile(join(home, 'stack.json'), 'utf8')) as StackState;
-    process.kill(pid, 'SIGKILL');
-    const next = await up(env, '--simulate');
-    expect(next.said.stderr).toContain('等上次執行留下的程序結束');
+    const readStack = async () => JSON.parse(await readFile(join(home, 'stack.json'), 'utf8')) as StackState;
+    /** Kills it; one of what it leaves takes its time. @returns what lets that one end. */
+    const kill = async (): Promise<() => void> => {
+      const { pid, children } = await readStack();
+      const left = children.at(-1)?.pid ?? 0;
+      process.kill(left, 'SIGSTOP');
+      process.kill(pid, 'SIGKILL');
+      return () => process.kill(left, 'SIGCONT');
+    };
+    const letEnd = await kill();
+    const next = launch(['up', '--simulate'], env);
+    await until(() => next.said.stderr.includes('等上次執行留下的程序結束'));
+    letEnd();
+    await until(() => next.said.stdout.includes('Ctrl-C'));
     expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
 
-    next.child.kill('SIGKILL');
+    const state = await readStack();
+    const letEndToo = await kill();
     await next.ended;
-    expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n' });
-    for (const url of [`http://${next.state.temporal_address}`, next.state.webhook_url]) {
+    const down = launch(['down'], env);
+    await until(() => down.said.stderr.includes('停止'));
+    letEndToo();
+    expect(await down.ended).toMatchObject({ code: 0, stdout: '已停止。\n' });
+    for (const url of [`http://${state.temporal_address}`, state.webhook_url]) {
       await expect(fetch(url)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
     }
     expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '沒有服務在執行。\n' });

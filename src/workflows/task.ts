@@ -47,7 +47,7 @@ import {
 } from '../contract.ts';
 import { taskMetrics } from '../metrics/meter.ts';
 import { textFor } from '../text/index.ts';
-import { atOnce } from './at-once.ts';
+import { oneAtATime } from './at-once.ts';
 import { Clock } from './clock.ts';
 import { currentDetails } from './details.ts';
 import { readDispatchFailure, readFailure, type DispatchFailure } from './failures.ts';
@@ -94,18 +94,12 @@ const WAKE: ActivityOptions = {
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '5m' },
 };
 const { wake } = proxyActivities<Pick<TaskActivities, 'wake'>>(WAKE);
-const wakeAtOnce = atOnce('wake', WAKE, WAKE_TIMEOUT);
 
 /** Tried until the disk takes it: an answer may not be lost. */
 const UNTIL_DONE: ActivityOptions = {
   startToCloseTimeout: '15s',
   retry: { initialInterval: '100ms', backoffCoefficient: 2, maximumInterval: '30s' },
 };
-const recordPending = atOnce('recordPending', UNTIL_DONE);
-const persist = atOnce('persist', UNTIL_DONE);
-const acknowledge = atOnce('acknowledge', UNTIL_DONE);
-const startLimiter = atOnce('startLimiter', UNTIL_DONE);
-const release = atOnce('release', UNTIL_DONE);
 
 /** How the wait for Kimi ended: with what is to be saved, and whether Kimi may still answer. */
 interface Ending {
@@ -136,6 +130,11 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     acknowledged: false,
     ...(task.relay && { relay: true }),
   };
+  const atOnce = oneAtATime();
+  const recordPending = atOnce('recordPending', UNTIL_DONE);
+  const persist = atOnce('persist', UNTIL_DONE);
+  const acknowledge = atOnce('acknowledge', UNTIL_DONE);
+  const wakeAtOnce = atOnce('wake', WAKE, WAKE_TIMEOUT);
   let callback: Callback | undefined;
   /** What the dispatch call brought back, though the task had been cancelled by then: it is paid for. */
   let answeredInPlace: AnswerCallback | undefined;
@@ -174,7 +173,11 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       },
     },
   );
-  const lease = leaseFor(task, { startLimiter, release }, (place) => {
+  const limiter = {
+    startLimiter: atOnce('startLimiter', UNTIL_DONE),
+    release: atOnce('release', UNTIL_DONE),
+  };
+  const lease = leaseFor(task, limiter, (place) => {
     view.queue = place;
     if (view.state !== 'queued') become('queued');
     enter('queued');
