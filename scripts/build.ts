@@ -28,7 +28,8 @@ const COMMONJS_WORDS = [
 
 const workflowsPath = from('src/workflows/index.ts');
 // Loaded once for all workflows, and not once for each: no module of theirs holds state.
-const workflows = { workflowsPath, preloadModules: [workflowsPath], logger: new DefaultLogger('WARN') };
+const preloadModules = [from('src/workflows/stack-traces.ts'), workflowsPath];
+const workflows = { workflowsPath, preloadModules, logger: new DefaultLogger('WARN') };
 const failureConverterPath = from('src/payloads/failure-converter.ts');
 
 const [clear, encrypted] = await Promise.all([
