@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
@@ -27,8 +28,15 @@ export interface CourierStatus {
   journal?: { entries: number; bytes: number; full?: true };
 }
 
-/** How many signals may be under way at once; what comes beyond goes to the journal. */
+/** How many callbacks may be accepted at once with the engine's word; where there are more, all go to the journal. */
 const DIRECT_AT_ONCE = 16;
+
+/**
+ * More than so many callbacks within so many milliseconds are a burst, and it lasts until there were none of them for a
+ * while. Accepting comes first then: all go to the journal, and what is there waits, each for a second at most, since
+ * engine and worker would take the processor.
+ */
+const BURST = { callbacks: 4, withinMs: 20, lastsMs: 100, waitMs: 1_000 };
 
 /** How many tasks are served from the journal at once: no more than a worker works on (40 workflow tasks, the SDK's default). */
 const CARRIED_AT_ONCE = 32;
@@ -65,7 +73,11 @@ const GIVE_UP_MS = 86_400_000;
  * accepted is delivered, also after a kill -9, or ends as a dead letter.
  */
 export class Courier {
-  private underWay = 0;
+  /** How many callbacks are being accepted. */
+  private accepting = 0;
+  /** When the latest callbacks came, as many as make a burst. */
+  private readonly arrivals: number[] = [];
+  private burstUntil = 0;
   /** Until when nobody waits for the worker. */
   private unpacedUntil = 0;
   /** Entries whose trouble is in the log already. */
@@ -76,6 +88,7 @@ export class Courier {
   private readonly running: Promise<void>;
 
   constructor(private readonly options: CourierOptions) {
+    setMaxListeners(CARRIED_AT_ONCE, this.stopping.signal);
     this.running = this.drain();
   }
 
@@ -87,22 +100,52 @@ export class Courier {
    * @throws {@link JournalUnavailable} when it was not accepted and should be sent again.
    */
   async accept(callback: Callback): Promise<Delivered | 'queued'> {
-    const { client, journal, log } = this.options;
-    if (this.underWay < DIRECT_AT_ONCE && this.isJournalEmpty()) {
-      this.underWay += 1;
-      try {
-        return await deliver(client, callback, ENGINE_TIMEOUT_MS.direct);
-      } catch (error) {
-        if (error instanceof Undeliverable) throw error;
-        const { task_id } = callback.metadata;
-        log.warn({ task_id }, `${(error as Error).message}; the callback of task ${task_id} goes to the journal`);
-      } finally {
-        this.underWay -= 1;
-      }
+    this.noteArrival();
+    this.accepting += 1;
+    try {
+      return (await this.deliverNow(callback)) ?? (await this.keep(callback));
+    } finally {
+      this.accepting -= 1;
     }
-    await journal.append(callback);
+  }
+
+  /** @returns nothing where the callback should go to the journal. */
+  private async deliverNow(callback: Callback): Promise<Delivered | undefined> {
+    const { client, log } = this.options;
+    if (this.accepting > DIRECT_AT_ONCE || this.isBurst() || !this.isJournalEmpty()) return undefined;
+    try {
+      return await deliver(client, callback, ENGINE_TIMEOUT_MS.direct);
+    } catch (error) {
+      if (error instanceof Undeliverable) throw error;
+      const { task_id } = callback.metadata;
+      log.warn({ task_id }, `${(error as Error).message}; the callback of task ${task_id} goes to the journal`);
+      return undefined;
+    }
+  }
+
+  private async keep(callback: Callback): Promise<'queued'> {
+    await this.options.journal.append(callback);
     this.wake.abort();
     return 'queued';
+  }
+
+  private noteArrival(): void {
+    // One after the other is no burst, however fast.
+    if (this.accepting === 0) return;
+    const now = Date.now();
+    const before = this.arrivals.length < BURST.callbacks ? 0 : (this.arrivals.shift() ?? 0);
+    this.arrivals.push(now);
+    if (now - before < BURST.withinMs) this.burstUntil = now + BURST.lastsMs;
+  }
+
+  private isBurst(): boolean {
+    return Date.now() < this.burstUntil;
+  }
+
+  private async untilCalm(): Promise<void> {
+    const { signal } = this.stopping;
+    const giveUpAt = Date.now() + BURST.waitMs;
+    while (this.isBurst() && Date.now() < giveUpAt && !signal.aborted) await pause(LOOK_MS);
   }
 
   async status(): Promise<CourierStatus> {
@@ -203,6 +246,7 @@ export class Courier {
   /** Delivers one entry, or makes it a dead letter, then removes it. @throws when it has to wait. */
   private async carry(key: JournalKey): Promise<void> {
     const { client, journal, log } = this.options;
+    await this.untilCalm();
     const entry = journal.read(key);
     let isDelivered = false;
     if (entry) {

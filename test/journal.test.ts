@@ -385,6 +385,23 @@ describe('callbacks in the journal', () => {
     await until(async () => (await courier.status()).journal?.entries === 0);
     expect(await delivered()).toBe(40);
   });
+
+  it('of a burst come to the engine though it does not end', async () => {
+    const world = await openWorld({ worker: false });
+    const courier = await openCourier(world.client);
+    const tasks = await Promise.all(Array.from({ length: 10 }, async () => await world.start('x', {}, 0)));
+    const [repeated, ...others] = tasks.map(({ task_id }) => task_id) as [string, ...string[]];
+    const callbacks = [repeated, ...others].map((task_id) => callbackFor(task_id));
+    const answers = await Promise.all(callbacks.map(async (callback) => await courier.accept(callback)));
+    // Whether it is a burst is known with the sixth.
+    expect(answers).toEqual(callbacks.map((_, index) => (index < 5 ? 'signalled' : 'queued')));
+    const again = Array.from({ length: 8 }, () => callbackFor(repeated));
+    await until(async () => {
+      await Promise.all(again.map(async (callback) => await courier.accept(callback)));
+      const signals = await Promise.all(others.map(async (task_id) => await signalsOf(world, task_id)));
+      return signals.every((signalled) => signalled.length === 1);
+    });
+  });
 });
 
 it('in quiet times the journal is not written to', async () => {

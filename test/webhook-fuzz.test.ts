@@ -163,7 +163,8 @@ it(
     const latencies: number[] = [];
     while (open.size > 0) {
       const sent = performance.now();
-      expect(await send(url, callback)).toMatchObject({ status: 200 });
+      // Queued where the engine takes over two seconds.
+      expect([200, 202]).toContain((await send(url, callback))?.status);
       latencies.push(performance.now() - sent);
     }
     const after = await restingMemory();
