@@ -131,8 +131,9 @@ export async function createWorkers(config: Config, works: Work[]): Promise<Work
           interceptors: TRACING,
           stickyQueueScheduleToStartTimeout: STICKY_SCHEDULE_TO_START_MS,
           shutdownGraceTime: SHUTDOWN_GRACE_MS,
-          // A task waiting for its callback holds its workflow in memory; beyond this many, the oldest is replayed when needed.
-          maxCachedWorkflows: 500,
+          // A task waiting for its callback holds its workflow in memory, some 0.3 MB; beyond this many, the oldest is replayed
+          // when needed.
+          maxCachedWorkflows: 1_000,
           ...work,
         }),
     ),
