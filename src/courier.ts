@@ -38,7 +38,10 @@ const DIRECT_AT_ONCE = 16;
  */
 const BURST = { callbacks: 4, withinMs: 20, lastsMs: 100, waitMs: 1_000 };
 
-/** How many tasks are served from the journal at once: no more than a worker works on (40 workflow tasks, the SDK's default). */
+/**
+ * How many callbacks from the journal may be under way at once, a worker's work included: no more than it works on (40 workflow
+ * tasks, the SDK's default).
+ */
 const CARRIED_AT_ONCE = 32;
 
 /** How long no worker is waited for where one did not answer in time, in milliseconds. */
@@ -78,6 +81,8 @@ export class Courier {
   /** When the latest callbacks came, as many as make a burst. */
   private readonly arrivals: number[] = [];
   private burstUntil = 0;
+  /** How many callbacks from the journal are being delivered, or worked on. */
+  private underWay = 0;
   /** Until when nobody waits for the worker. */
   private unpacedUntil = 0;
   /** Entries whose trouble is in the log already. */
@@ -88,7 +93,8 @@ export class Courier {
   private readonly running: Promise<void>;
 
   constructor(private readonly options: CourierOptions) {
-    setMaxListeners(CARRIED_AT_ONCE, this.stopping.signal);
+    // Whatever waits listens to it.
+    setMaxListeners(0, this.stopping.signal);
     this.running = this.drain();
   }
 
@@ -112,7 +118,7 @@ export class Courier {
   /** @returns nothing where the callback should go to the journal. */
   private async deliverNow(callback: Callback): Promise<Delivered | undefined> {
     const { client, log } = this.options;
-    if (this.accepting > DIRECT_AT_ONCE || this.isBurst() || !this.isJournalEmpty()) return undefined;
+    if (this.accepting > DIRECT_AT_ONCE || Date.now() < this.burstUntil || !this.isJournalEmpty()) return undefined;
     try {
       return await deliver(client, callback, ENGINE_TIMEOUT_MS.direct);
     } catch (error) {
@@ -136,16 +142,6 @@ export class Courier {
     const before = this.arrivals.length < BURST.callbacks ? 0 : (this.arrivals.shift() ?? 0);
     this.arrivals.push(now);
     if (now - before < BURST.withinMs) this.burstUntil = now + BURST.lastsMs;
-  }
-
-  private isBurst(): boolean {
-    return Date.now() < this.burstUntil;
-  }
-
-  private async untilCalm(): Promise<void> {
-    const { signal } = this.stopping;
-    const giveUpAt = Date.now() + BURST.waitMs;
-    while (this.isBurst() && Date.now() < giveUpAt && !signal.aborted) await pause(LOOK_MS);
   }
 
   async status(): Promise<CourierStatus> {
@@ -243,10 +239,27 @@ export class Courier {
     return count;
   }
 
-  /** Delivers one entry, or makes it a dead letter, then removes it. @throws when it has to wait. */
+  /** Deals with one entry when there is room for it; what a worker has to do then is not waited for. @throws when it has to wait. */
   private async carry(key: JournalKey): Promise<void> {
+    await this.untilThereIsRoom();
+    this.underWay += 1;
+    let working: Promise<void> | undefined;
+    try {
+      if (await this.deliverEntry(key)) working = this.untilTaken(key[3]);
+    } finally {
+      void Promise.resolve(working).finally(() => (this.underWay -= 1));
+    }
+  }
+
+  private async untilThereIsRoom(): Promise<void> {
+    const giveUpAt = Date.now() + BURST.waitMs;
+    const mustWait = () => this.underWay >= CARRIED_AT_ONCE || (Date.now() < this.burstUntil && Date.now() < giveUpAt);
+    while (mustWait() && !this.stopping.signal.aborted) await pause(LOOK_MS);
+  }
+
+  /** Delivers one entry, or makes it a dead letter, then removes it. @returns whether the engine has it. @throws when it has to wait. */
+  private async deliverEntry(key: JournalKey): Promise<boolean> {
     const { client, journal, log } = this.options;
-    await this.untilCalm();
     const entry = journal.read(key);
     let isDelivered = false;
     if (entry) {
@@ -261,7 +274,7 @@ export class Courier {
     }
     await journal.remove(key);
     this.told.delete(String(key));
-    if (isDelivered) await this.untilTaken(key[3]);
+    return isDelivered;
   }
 
   /**
@@ -280,6 +293,7 @@ export class Courier {
     try {
       for (let wait = LOOK_MS; Date.now() + wait < giveUpAt; wait *= 2) {
         await rest(wait, this.stopping.signal);
+        if (this.stopping.signal.aborted) return;
         const task = await connection.withDeadline(
           giveUpAt,
           async () => await workflowService.describeWorkflowExecution(request),
