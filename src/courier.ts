@@ -33,10 +33,10 @@ const DIRECT_AT_ONCE = 16;
 
 /**
  * More than so many callbacks within so many milliseconds are a burst, and it lasts until there were none of them for a
- * while. Accepting comes first then: all go to the journal, and what is there waits, each for a second at most, since
- * engine and worker would take the processor.
+ * while. Accepting comes first then: all go to the journal, and what is there waits for at most so long, since engine and worker
+ * would take the processor.
  */
-const BURST = { callbacks: 4, withinMs: 20, lastsMs: 100, waitMs: 1_000 };
+const BURST = { callbacks: 4, withinMs: 20, lastsMs: 100, waitMs: 2_000 };
 
 /**
  * How many callbacks from the journal may be under way at once, a worker's work included: no more than it works on (40 workflow
@@ -80,7 +80,7 @@ export class Courier {
   private accepting = 0;
   /** When the latest callbacks came, as many as make a burst. */
   private readonly arrivals: number[] = [];
-  private burstUntil = 0;
+  private burst = { since: 0, until: 0 };
   /** How many callbacks from the journal are being delivered, or worked on. */
   private underWay = 0;
   /** Until when nobody waits for the worker. */
@@ -118,7 +118,7 @@ export class Courier {
   /** @returns nothing where the callback should go to the journal. */
   private async deliverNow(callback: Callback): Promise<Delivered | undefined> {
     const { client, log } = this.options;
-    if (this.accepting > DIRECT_AT_ONCE || Date.now() < this.burstUntil || !this.isJournalEmpty()) return undefined;
+    if (this.accepting > DIRECT_AT_ONCE || Date.now() < this.burst.until || !this.isJournalEmpty()) return undefined;
     try {
       return await deliver(client, callback, ENGINE_TIMEOUT_MS.direct);
     } catch (error) {
@@ -141,7 +141,8 @@ export class Courier {
     const now = Date.now();
     const before = this.arrivals.length < BURST.callbacks ? 0 : (this.arrivals.shift() ?? 0);
     this.arrivals.push(now);
-    if (now - before < BURST.withinMs) this.burstUntil = now + BURST.lastsMs;
+    if (now - before >= BURST.withinMs) return;
+    this.burst = { since: now < this.burst.until ? this.burst.since : now, until: now + BURST.lastsMs };
   }
 
   async status(): Promise<CourierStatus> {
@@ -162,6 +163,8 @@ export class Courier {
     this.stopping.abort();
     this.wake.abort();
     await this.running;
+    // A question to the engine that is still open must not outlive the connection.
+    while (this.underWay > 0) await pause(LOOK_MS);
     await this.options.journal.close();
   }
 
@@ -252,9 +255,12 @@ export class Courier {
   }
 
   private async untilThereIsRoom(): Promise<void> {
-    const giveUpAt = Date.now() + BURST.waitMs;
-    const mustWait = () => this.underWay >= CARRIED_AT_ONCE || (Date.now() < this.burstUntil && Date.now() < giveUpAt);
-    while (mustWait() && !this.stopping.signal.aborted) await pause(LOOK_MS);
+    while (this.mustWait() && !this.stopping.signal.aborted) await pause(LOOK_MS);
+  }
+
+  private mustWait(): boolean {
+    const { since, until } = this.burst;
+    return this.underWay >= CARRIED_AT_ONCE || Date.now() < Math.min(until, since + BURST.waitMs);
   }
 
   /** Delivers one entry, or makes it a dead letter, then removes it. @returns whether the engine has it. @throws when it has to wait. */
