@@ -86,18 +86,19 @@ export class ResultStore {
   /**
    * Saves a result. The same result saved again changes nothing, and `latest.json` never goes back to an older one.
    *
-   * @returns `completed_at` of the saved result.
+   * Another outcome than what is there was decided on anew, without knowing what had been saved and maybe told already: what
+   * is there stays, and an answer that comes to it is a late one.
+   *
+   * @returns what is saved now.
    */
-  async persist(result: PricedResult): Promise<string> {
+  async persist(result: PricedResult): Promise<ResultFile> {
     return await this.exclusively(async (group) => {
-      let saved = await this.read(result.task_id).catch(absentIfDamaged);
-      // A late answer is never given up for what was there before it.
-      const isKnown = saved?.late === true || (saved?.status === result.status && !result.late);
-      if (!saved || !isKnown) {
-        // The user need not be told of an answer that comes after a cancellation: it is kept in silence.
-        const told = result.late && result.status === 'cancelled' ? acknowledgementOf(saved) : {};
-        saved = { ...result, completed_at: isoSeconds(Date.now()), ...told };
-      }
+      const before = await this.read(result.task_id).catch(absentIfDamaged);
+      const isLate = result.late === true || (before !== undefined && !isAnswered(before) && isAnswered(result));
+      const isKnown = before !== undefined && (before.late === true || !isLate);
+      const saved = isKnown
+        ? before
+        : { ...(isLate ? lateAfter(before, result) : result), completed_at: isoSeconds(Date.now()) };
       // Before the result: one that stands without it would be missed. A disk may have lost it and kept the result.
       if (!saved.acknowledged) await this.putIntoInbox(result.task_id, group);
       if (!isKnown) await this.write(this.resultPath(result.task_id), saved, group);
@@ -105,7 +106,7 @@ export class ResultStore {
       const latest = isKnown ? (group.latest ?? (await this.latest().catch(absentIfDamaged))) : undefined;
       if (!latest || latest.completed_at < saved.completed_at) group.latest = saved;
       await rm(this.pendingPath(result.task_id), { force: true });
-      return saved.completed_at;
+      return saved;
     });
   }
 
@@ -373,6 +374,17 @@ function asResult(content: string): ResultFile | undefined {
 /** Leaves a file there; what is in it stays. */
 async function putInto(folder: string, name: string): Promise<void> {
   await (await open(join(folder, name), 'a')).close();
+}
+
+/** Whether Kimi, or its refusal, has decided how the task ended. */
+function isAnswered({ status }: TaskResult): boolean {
+  return status === 'done' || status === 'failed';
+}
+
+/** The user need not be told of an answer that comes after a cancellation: it is kept in silence. */
+function lateAfter(before: ResultFile | undefined, result: PricedResult): PricedResult & Partial<ResultFile> {
+  const { status } = before?.status === 'cancelled' ? before : result;
+  return { ...result, status, late: true, ...(status === 'cancelled' && acknowledgementOf(before)) };
 }
 
 function acknowledgementOf(result: ResultFile | undefined): Pick<ResultFile, 'acknowledged' | 'acknowledged_at'> {

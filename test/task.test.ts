@@ -281,6 +281,30 @@ describe('what the user asked for besides the prompt', () => {
   });
 });
 
+/** A worker that stood still for longer than its workflow task saved and told it; the engine gave the workflow task to another. */
+describe('an answer to what was saved and told without the engine knowing', () => {
+  it.each([
+    ['timed_out', 'done', (task_id: string) => [`${task_id}-late`]],
+    ['cancelled', 'cancelled', () => []],
+  ] as const)('as %s is a late one, %s', async (told, status, news) => {
+    const world = await openWorld();
+    const started = await world.start(wish('drop=1'));
+    const { task_id } = started;
+    const { task_name, model, created_at } = await world.view(started);
+    await world.results.persist({ task_id, task_name, model, created_at, status: told });
+    await world.results.acknowledge(task_id);
+    await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(task_id));
+    expect(await world.handle(started).result()).toEqual({ task_id, status, acknowledged: true });
+    expect(await world.results.read(task_id)).toMatchObject({
+      status,
+      late: true,
+      output: expect.any(String),
+      acknowledged: true,
+    });
+    expect(world.counts.wakes.map(({ key }) => key)).toEqual(news(task_id));
+  });
+});
+
 describe('a cancelled task', () => {
   it('is told as cancelled; an answer that comes late is kept in silence', async () => {
     const world = await openWorld();
@@ -342,7 +366,7 @@ describe('the wake', () => {
     expect(events.filter(({ workflowTaskCompletedEventAttributes: task }) => task)).toHaveLength(3);
     const activities = events.flatMap(({ activityTaskScheduledEventAttributes: activity }) => activity ?? []);
     expect(activities.map(({ activityType }) => activityType?.name)).toEqual(['dispatch']);
-    expect(events).toHaveLength(25);
+    expect(events).toHaveLength(27);
   });
 
   it('is not asked for again sooner than the gateway says', async () => {

@@ -80,13 +80,20 @@ export function createActivities({
     async persist(result) {
       // With the price of today: a later table changes nothing of what was paid.
       const cost = kimi.costOf(result);
-      const completed_at = await results.persist({ ...result, ...(cost && { cost }) });
-      const { task_id, status, late, error } = result;
+      const { completed_at, ...saved } = await results.persist({ ...result, ...(cost && { cost }) });
+      const { task_id, error } = result;
+      const { status, late } = saved;
       log.info({ task_id, status, ...(late && { late }), ...(error && { type: error.type }) }, 'saved');
       // A late answer belongs to the same trace, whose span has been told.
       if (!late) traceTask(result);
       if (result.tokens) metrics.answered(labelOf(result.model), result.tokens, cost);
-      return { completed_at, ...(cost && { cost }), file: tildePath(results.resultPath(task_id)) };
+      const isOther = status !== result.status || late !== result.late;
+      return {
+        completed_at,
+        ...(cost && { cost }),
+        file: tildePath(results.resultPath(task_id)),
+        ...(isOther && { instead: { status, ...(late && { late }) } }),
+      };
     },
 
     async wake(task_id, text, key, told = { lang: 'zh-TW' }) {

@@ -190,7 +190,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     const givenBack = lease.giveBack(wasSent);
     view.queue = undefined;
     await saved;
-    metrics.ended(result.status);
+    metrics.ended(view.state as Outcome);
     // Since 0.2.0. Asked only where a history of 0.1.0 would differ, so that the others are spared the event.
     canInterrupt = (result.status !== 'cancelled' && !answerMayFollow) || patched('telling can be interrupted');
     if (!answerMayFollow) await tell();
@@ -354,7 +354,8 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     const summary = text.activity.persist(text.state[result.status]);
     const timed = { ...result, timings: timingsOf('queued_ms', 'dispatch_ms', 'kimi_ms') };
     const saved = await persist([timed], summary);
-    news = newsOf(result);
+    const { status, late } = (typeof saved === 'object' && saved.instead) || result;
+    news = newsOf({ task_id, status, late });
     clock.mark('save');
     clock.forget('wake');
     metrics.took('save', clock.timings().save_ms ?? Date.now() - since);
@@ -369,7 +370,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     view.error = result.error;
     view.tokens = result.tokens?.total;
     view.finish_reason = result.finish_reason;
-    become(result.status);
+    become(status);
   }
 
   /**
