@@ -80,9 +80,8 @@ export function createActivities({
     async persist(result) {
       // With the price of today: a later table changes nothing of what was paid.
       const cost = kimi.costOf(result);
-      const { completed_at, ...saved } = await results.persist({ ...result, ...(cost && { cost }) });
+      const { completed_at, status, late } = await results.persist({ ...result, ...(cost && { cost }) });
       const { task_id, error } = result;
-      const { status, late } = saved;
       log.info({ task_id, status, ...(late && { late }), ...(error && { type: error.type }) }, 'saved');
       // A late answer belongs to the same trace, whose span has been told.
       if (!late) traceTask(result);
