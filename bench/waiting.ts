@@ -1,6 +1,7 @@
 /**
- * `npm run bench -- waiting [--tasks 10000] [--rounds 40] [--json FILE]`: what it costs that many tasks wait at once. One
- * task's callback is measured first with nobody else waiting, then with all of them, each round another that has waited.
+ * `npm run bench -- waiting [--tasks 10000] [--rounds 40] [--only ours] [--json FILE]`: what it costs that many tasks wait at
+ * once, beside what it costs the floor. One task's callback is measured first with nobody else waiting, then with all of them,
+ * each round another that has waited.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,7 +12,7 @@ import { atTheEnd } from './clean-ups.ts';
 import { describeMachine, machineLines } from './machine.ts';
 import { atOnce, callBackAndWait, one, STARTED_AT_ONCE, WARM_UP, wholeTasks } from './peers.ts';
 import { summarise, table, type Figure } from './stats.ts';
-import { startSystems } from './systems.ts';
+import { startSystems, type System } from './systems.ts';
 
 /** How long everything rests before its memory is read, in milliseconds. */
 const REST_MS = 10_000;
@@ -22,16 +23,28 @@ export async function benchWaiting(args: string[]): Promise<void> {
     options: {
       tasks: { type: 'string', default: '10000' },
       rounds: { type: 'string', default: '40' },
+      only: { type: 'string', default: 'ours,floor' },
       json: { type: 'string' },
     },
   });
-  const rounds = Number(values.rounds);
   const machine = await describeMachine();
   const folder = await mkdtemp(join(tmpdir(), 'kimi-bench-waiting-'));
   atTheEnd(async () => await rm(folder, { recursive: true, force: true, maxRetries: 5 }));
-  const [system] = await startSystems(folder, ['ours']);
-  if (!system) throw new Error('nothing was started');
+  const systems = await startSystems(folder, values.only.split(','));
 
+  const summaries = [];
+  for (const system of systems) {
+    const figures = await whileTheyWait(system, Number(values.tasks), Number(values.rounds));
+    summaries.push(...figures.map(summarise));
+  }
+  console.log(`${machineLines(machine)}\n\n${table(summaries)}`);
+  console.log('\nFloor: the same system before they came.');
+  if (values.json) {
+    await writeFile(values.json, `${JSON.stringify({ at: new Date().toISOString(), machine, figures: summaries })}\n`);
+  }
+}
+
+async function whileTheyWait(system: System, count: number, rounds: number): Promise<Figure[]> {
   await wholeTasks(system, WARM_UP.tasks);
   const idle: number[] = [];
   for (let round = 0; round < rounds; round += 1) idle.push((await one(system)).saved);
@@ -39,7 +52,7 @@ export async function benchWaiting(args: string[]): Promise<void> {
   const before = system.memory();
 
   const started = performance.now();
-  const tasks = await atOnce(STARTED_AT_ONCE, Number(values.tasks), async () => await system.dispatch());
+  const tasks = await atOnce(STARTED_AT_ONCE, count, async () => await system.dispatch());
   const rate = tasks.length / ((performance.now() - started) / 1_000);
   await pause(REST_MS);
   const after = system.memory();
@@ -50,18 +63,13 @@ export async function benchWaiting(args: string[]): Promise<void> {
     waited.push((await callBackAndWait(system, task_id)).saved);
   }
 
-  const figures: Figure[] = [
-    { name: 'callback sent → result on disk, one task', unit: 'ms', samples: idle },
-    { name: `the same, ${tasks.length} tasks wait`, unit: 'ms', samples: waited, floor: idle },
-    { name: 'tasks started', unit: '/s', samples: [rate] },
+  const { name } = system;
+  return [
+    { name: `${name}: callback sent → result on disk, one task`, unit: 'ms', samples: idle },
+    { name: `${name}: the same, ${tasks.length} tasks wait`, unit: 'ms', samples: waited, floor: idle },
+    { name: `${name}: tasks started`, unit: '/s', samples: [rate] },
     ...Object.entries(after).map(([part, mb]): Figure => {
-      return { name: `memory: ${part}`, unit: 'MB', samples: [mb], floor: [before[part] ?? 0] };
+      return { name: `${name}: memory of ${part}`, unit: 'MB', samples: [mb], floor: [before[part] ?? 0] };
     }),
   ];
-  const summaries = figures.map(summarise);
-  console.log(`${machineLines(machine)}\n\n${table(summaries)}`);
-  console.log('\nFloor: before they came.');
-  if (values.json) {
-    await writeFile(values.json, `${JSON.stringify({ at: new Date().toISOString(), machine, figures: summaries })}\n`);
-  }
 }

@@ -455,7 +455,7 @@ export interface Saved extends Pick<ResultFile, 'completed_at' | 'cost'> {
   /** {@link TaskView.result_file}. */
   file: string;
   /** What is there, where it is not what was to be saved: it was saved by a workflow task that the engine does not know of. */
-  instead?: Pick<TaskResult, 'status' | 'late'>;
+  instead?: Pick<TaskResult, 'status' | 'late' | 'model' | 'error' | 'tokens' | 'finish_reason'>;
 }
 
 /** Return value of the task workflow. */

@@ -86,19 +86,19 @@ export class ResultStore {
   /**
    * Saves a result. The same result saved again changes nothing, and `latest.json` never goes back to an older one.
    *
-   * Another outcome than what is there was decided on anew, without knowing what had been saved and maybe told already: what
-   * is there stays, and an answer that comes to it is a late one.
+   * Another outcome than what is there was decided on anew, without knowing what had been saved and maybe told already: an
+   * answer that is there stays, and one that comes to something else is a late one.
    *
-   * @returns what is saved now.
+   * @returns what is saved now, and whether it was not before.
    */
-  async persist(result: PricedResult): Promise<ResultFile> {
+  async persist(result: PricedResult): Promise<{ saved: ResultFile; isNew: boolean }> {
     return await this.exclusively(async (group) => {
       const before = await this.read(result.task_id).catch(absentIfDamaged);
-      const isLate = result.late === true || (before !== undefined && !isAnswered(before) && isAnswered(result));
-      const isKnown = before !== undefined && (before.late === true || !isLate);
+      const isAnswer = result.late === true || isAnswered(result);
+      const isKnown = before !== undefined && (before.late === true || isAnswered(before) || !isAnswer);
       const saved = isKnown
         ? before
-        : { ...(isLate ? lateAfter(before, result) : result), completed_at: isoSeconds(Date.now()) };
+        : { ...(before ? lateAfter(before, result) : result), completed_at: isoSeconds(Date.now()) };
       // Before the result: one that stands without it would be missed. A disk may have lost it and kept the result.
       if (!saved.acknowledged) await this.putIntoInbox(result.task_id, group);
       if (!isKnown) await this.write(this.resultPath(result.task_id), saved, group);
@@ -106,7 +106,7 @@ export class ResultStore {
       const latest = isKnown ? (group.latest ?? (await this.latest().catch(absentIfDamaged))) : undefined;
       if (!latest || latest.completed_at < saved.completed_at) group.latest = saved;
       await rm(this.pendingPath(result.task_id), { force: true });
-      return saved;
+      return { saved, isNew: !isKnown };
     });
   }
 
@@ -382,14 +382,13 @@ function isAnswered({ status }: TaskResult): boolean {
 }
 
 /** The user need not be told of an answer that comes after a cancellation: it is kept in silence. */
-function lateAfter(before: ResultFile | undefined, result: PricedResult): PricedResult & Partial<ResultFile> {
-  const { status } = before?.status === 'cancelled' ? before : result;
+function lateAfter(before: ResultFile, result: PricedResult): PricedResult & Partial<ResultFile> {
+  const { status } = before.status === 'cancelled' ? before : result;
   return { ...result, status, late: true, ...(status === 'cancelled' && acknowledgementOf(before)) };
 }
 
-function acknowledgementOf(result: ResultFile | undefined): Pick<ResultFile, 'acknowledged' | 'acknowledged_at'> {
-  if (!result?.acknowledged) return {};
-  return { acknowledged: true, ...(result.acknowledged_at && { acknowledged_at: result.acknowledged_at }) };
+function acknowledgementOf({ acknowledged, acknowledged_at }: ResultFile): Partial<ResultFile> {
+  return { ...(acknowledged && { acknowledged }), ...(acknowledged_at && { acknowledged_at }) };
 }
 
 function emptyIfAbsent(error: NodeJS.ErrnoException): string[] {

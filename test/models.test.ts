@@ -1,5 +1,6 @@
 /** The model table: names, parameters, prices. Costs are computed by hand from kimi-api.md. */
 import { describe, expect, it } from 'vitest';
+import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
 import { createActivities } from '../src/activities/index.ts';
 import type { TaskRequest, Tokens } from '../src/contract.ts';
 import { KimiClient } from '../src/kimi/client.ts';
@@ -261,5 +262,26 @@ describe('the cost', () => {
     });
     await activities.persist({ ...result, task_id: 'kimi-1-2', status: 'failed', error: { type: 'x', message: 'y' } });
     expect(await results.read('kimi-1-2')).not.toHaveProperty('cost');
+  });
+
+  it('is counted once, however often the answer is saved', async () => {
+    const prices: number[] = [];
+    const meter = Object.create(noopMetricMeter, {
+      createHistogram: { value: () => ({ record: (price: number) => prices.push(price) }) },
+    }) as MetricMeter;
+    const kimi = new KimiClient({ apiUrl: AI, apiKey: undefined, callbackBaseUrl: 'http://x' });
+    const activities = createActivities({ kimi, results: new ResultStore(await temporaryFolder()), meter } as never);
+    const answer = {
+      task_id: 'kimi-1-1',
+      task_name: 'calculator',
+      model: 'kimi-k3',
+      status: 'done',
+      tokens: CACHED,
+      created_at: '2026-02-17T15:30:00Z',
+    } as const;
+    await activities.persist(answer);
+    await activities.persist(answer);
+    await activities.persist({ ...answer, late: true });
+    expect(prices).toEqual([0.0008379]);
   });
 });

@@ -66,7 +66,7 @@ describe('persist', () => {
   it('writes the result and latest.json, and removes the pending file', async () => {
     const store = await openStore();
     await store.recordPending(OLD, CREATED);
-    const { completed_at } = await store.persist(done(OLD));
+    const { completed_at } = (await store.persist(done(OLD))).saved;
     expect(completed_at).toMatch(ISO);
     expect((await filesOf(store)).toSorted()).toEqual([`${OLD}.json`, 'latest.json']);
     expect(await json(store, `${OLD}.json`)).toEqual({ ...done(OLD), completed_at });
@@ -77,16 +77,18 @@ describe('persist', () => {
   it('gives the time of the saving', async () => {
     const store = await openStore();
     const before = Math.floor(Date.now() / 1_000) * 1_000;
-    const saved = Date.parse((await store.persist(done(OLD))).completed_at);
+    const saved = Date.parse((await store.persist(done(OLD))).saved.completed_at);
     expect(saved).toBeGreaterThanOrEqual(before);
     expect(saved).toBeLessThanOrEqual(Date.now());
   });
 
   it('a second time changes nothing', async () => {
     const store = await openStore();
-    const { completed_at } = await store.persist(done(OLD));
+    const { completed_at } = (await store.persist(done(OLD))).saved;
     expect(
-      await touched(store, async () => expect(await store.persist(done(OLD))).toMatchObject({ completed_at })),
+      await touched(store, async () =>
+        expect(await store.persist(done(OLD))).toMatchObject({ saved: { completed_at }, isNew: false }),
+      ),
     ).toEqual([]);
   });
 
@@ -108,7 +110,8 @@ describe('persist', () => {
   it('many times at once is one result', async () => {
     const store = await openStore();
     const saved = await Promise.all(Array.from({ length: 20 }, async () => await store.persist(done(OLD))));
-    expect(new Set(saved.map(({ completed_at }) => completed_at)).size).toBe(1);
+    expect(new Set(saved.map(({ saved: { completed_at } }) => completed_at)).size).toBe(1);
+    expect(saved.filter(({ isNew }) => isNew)).toHaveLength(1);
     expect((await filesOf(store)).toSorted()).toEqual([`${OLD}.json`, 'latest.json']);
   });
 
@@ -135,7 +138,7 @@ describe('persist', () => {
     const saved = { ...done(OLD), completed_at: '2026-02-17T15:30:30Z' };
     await write(store, `${OLD}.json`, saved);
     if (latest) await write(store, 'latest.json', latest);
-    expect(await store.persist(done(OLD))).toEqual(saved);
+    expect(await store.persist(done(OLD))).toEqual({ saved, isNew: false });
     expect(await store.latest()).toEqual(saved);
   });
 
@@ -146,7 +149,7 @@ describe('persist', () => {
     await store.acknowledge(OLD);
     expect(await store.latest()).toMatchObject({ status: 'timed_out', acknowledged: true });
     const late = done(OLD, { late: true });
-    const { completed_at } = await store.persist(late);
+    const { completed_at } = (await store.persist(late)).saved;
     expect(await store.read(OLD)).toEqual({ ...late, completed_at });
     expect(await store.latest()).toEqual({ ...late, completed_at });
     expect(await touched(store, async () => await store.persist(late))).toEqual([]);
@@ -161,12 +164,14 @@ describe('persist', () => {
       await store.acknowledge(OLD);
       const isSilent = status === 'cancelled';
       const expected = { ...done(OLD), late: true, status: isSilent ? 'cancelled' : 'done' };
-      expect(await store.persist(done(OLD))).toMatchObject(expected);
+      expect(await store.persist(done(OLD))).toMatchObject({ saved: expected, isNew: true });
       expect(await store.read(OLD)).toMatchObject({ ...expected, ...(isSilent && { acknowledged: true }) });
       expect(await store.unacknowledged()).toHaveLength(isSilent ? 0 : 1);
-      expect(await touched(store, async () => expect(await store.persist(done(OLD))).toMatchObject(expected))).toEqual(
-        [],
-      );
+      expect(
+        await touched(store, async () =>
+          expect(await store.persist(done(OLD))).toMatchObject({ saved: expected, isNew: false }),
+        ),
+      ).toEqual([]);
     },
   );
 
@@ -177,11 +182,24 @@ describe('persist', () => {
     ['timed_out', 'cancelled'],
   ] as const)('of what is decided otherwise keeps %s, and does not become %s', async (first, second) => {
     const store = await openStore();
-    const saved = await store.persist(done(OLD, { status: first }));
+    const { saved } = await store.persist(done(OLD, { status: first }));
     expect(
-      await touched(store, async () => expect(await store.persist(done(OLD, { status: second }))).toEqual(saved)),
+      await touched(store, async () =>
+        expect(await store.persist(done(OLD, { status: second }))).toEqual({ saved, isNew: false }),
+      ),
     ).toEqual([]);
   });
+
+  it.each(['done', 'failed'] as const)(
+    'of an answer as a late one, where it is there as %s in time, changes nothing',
+    async (status) => {
+      const store = await openStore();
+      await store.persist(done(OLD, { status }));
+      await store.acknowledge(OLD);
+      expect(await touched(store, async () => await store.persist(done(OLD, { late: true })))).toEqual([]);
+      expect(await store.read(OLD)).toMatchObject({ status, acknowledged: true });
+    },
+  );
 
   it('of a late answer to a cancelled task keeps the answer', async () => {
     const store = await openStore();

@@ -305,6 +305,28 @@ describe('an answer to what was saved and told without the engine knowing', () =
   });
 });
 
+it('an answer that was saved and told without the engine knowing is not told again, though the task is cancelled then', async () => {
+  const world = await openWorld();
+  const started = await world.start(wish('drop=1'));
+  const { task_id } = started;
+  const { task_name, model, created_at } = await world.view(started);
+  const tokens = { prompt: 7, completion: 3, total: 10 };
+  await world.results.persist({ task_id, task_name, model, created_at, status: 'done', output: '答案', tokens });
+  await world.results.acknowledge(task_id);
+  await world.handle(started).cancel();
+  await until(async () => (await world.view(started)).step === 'awaiting_late_answer');
+  const view = await world.view(started);
+  expect(view).toMatchObject({ state: 'done', tokens: 10, acknowledged: true });
+  expect(view).not.toHaveProperty('error');
+  // The callback is in the history that another workflow task had been given.
+  await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(task_id));
+  expect(await world.handle(started).result()).toEqual({ task_id, status: 'done', acknowledged: true });
+  const result = await world.results.read(task_id);
+  expect(result).toMatchObject({ status: 'done', output: '答案', acknowledged: true });
+  expect(result).not.toHaveProperty('late');
+  expect(world.counts.wakes).toEqual([]);
+});
+
 describe('a cancelled task', () => {
   it('is told as cancelled; an answer that comes late is kept in silence', async () => {
     const world = await openWorld();

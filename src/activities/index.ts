@@ -80,18 +80,20 @@ export function createActivities({
     async persist(result) {
       // With the price of today: a later table changes nothing of what was paid.
       const cost = kimi.costOf(result);
-      const { completed_at, status, late } = await results.persist({ ...result, ...(cost && { cost }) });
-      const { task_id, error } = result;
+      const { saved, isNew } = await results.persist({ ...result, ...(cost && { cost }) });
+      const { task_id, status, late, model, error, tokens, finish_reason } = saved;
       log.info({ task_id, status, ...(late && { late }), ...(error && { type: error.type }) }, 'saved');
-      // A late answer belongs to the same trace, whose span has been told.
-      if (!late) traceTask(result);
-      if (result.tokens) metrics.answered(labelOf(result.model), result.tokens, cost);
+      if (isNew) {
+        // A late answer belongs to the same trace, whose span has been told.
+        if (!late) traceTask(saved);
+        if (tokens) metrics.answered(labelOf(model), tokens, cost);
+      }
       const isOther = status !== result.status || late !== result.late;
       return {
-        completed_at,
-        ...(cost && { cost }),
+        completed_at: saved.completed_at,
+        ...(saved.cost && { cost: saved.cost }),
         file: tildePath(results.resultPath(task_id)),
-        ...(isOther && { instead: { status, ...(late && { late }) } }),
+        ...(isOther && { instead: { status, late, model, error, tokens, finish_reason } }),
       };
     },
 

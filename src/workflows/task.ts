@@ -354,7 +354,8 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     const summary = text.activity.persist(text.state[result.status]);
     const timed = { ...result, timings: timingsOf('queued_ms', 'dispatch_ms', 'kimi_ms') };
     const saved = await persist([timed], summary);
-    const { status, late } = (typeof saved === 'object' && saved.instead) || result;
+    const told = (typeof saved === 'object' && saved.instead) || result;
+    const { status, late } = told;
     news = newsOf({ task_id, status, late });
     clock.mark('save');
     clock.forget('wake');
@@ -366,10 +367,10 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       view.cost = saved.cost;
       view.result_file = saved.file;
     }
-    view.model = result.model;
-    view.error = result.error;
-    view.tokens = result.tokens?.total;
-    view.finish_reason = result.finish_reason;
+    view.model = told.model;
+    view.error = told.error;
+    view.tokens = told.tokens?.total;
+    view.finish_reason = told.finish_reason;
     become(status);
   }
 
