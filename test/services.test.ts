@@ -1,9 +1,11 @@
 /** Worker and webhook as processes of their own, without `up`. */
 import { expect, inject, it } from 'vitest';
 import { sharedLimiterId } from '../src/contract.ts';
+import { sign, SIGNATURE_HEADER } from '../src/signature.ts';
+import { callbackFor } from './support/callback.ts';
 import { cleanHome, cli } from './support/cli.ts';
 import { launch } from './support/service.ts';
-import { openWorld, SECRET } from './support/world.ts';
+import { engineClient, openWorld, SECRET, until } from './support/world.ts';
 
 it.each([
   ['webhook', {}, 3, 'WEBHOOK_SECRET is not set'],
@@ -92,4 +94,57 @@ it('a limiter that agents share goes on while the worker of one of them is away'
   // Nobody else could give the place on.
   await first.handle(holds).terminate();
   expect(await other.handle(waits).result()).toMatchObject({ status: 'done' });
+});
+
+it('agents with a namespace each cannot see or answer each other’s tasks, even on queues of one name', async () => {
+  const { workflowService } = await engineClient();
+  const namespaces = [crypto.randomUUID(), crypto.randomUUID()];
+  const agents = await Promise.all(
+    namespaces.map(async (namespace) => {
+      const workflowExecutionRetentionPeriod = { seconds: 86_400 as never };
+      await workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod });
+      // The engine tells its parts of a new namespace after a while.
+      const taskQueue = { name: 'agent' };
+      await until(async () => await workflowService.describeTaskQueue({ namespace, taskQueue }));
+      const { simulatorUrl, results } = await openWorld({ worker: false });
+      const engine = {
+        TEMPORAL_ADDRESS: inject('engine'),
+        TEMPORAL_NAMESPACE: namespace,
+        KIMI_TASK_QUEUE: taskQueue.name,
+        KIMI_RESULTS_DIR: results.folder,
+      };
+      const webhook = await launch('webhook', { ...engine, WEBHOOK_SECRET: SECRET });
+      const webhookUrl = `http://127.0.0.1:${(await webhook.says('ready')).port}`;
+      const worker = await launch('worker', {
+        ...engine,
+        KIMI_API_URL: `${simulatorUrl}/v1`,
+        KIMI_API_KEY: 'sk-test',
+        KIMI_CALLBACK_BASE_URL: webhookUrl,
+        OPENCLAW_WAKE_URL: `${simulatorUrl}/hooks/wake`,
+      });
+      await worker.says('ready');
+      const env = await cleanHome(engine);
+      const { stdout } = await cli(['dispatch', '-p', 'x [[simulate: drop=1]]', '--timeout', '1h', '--json'], env);
+      const { task_id } = JSON.parse(stdout) as { task_id: string };
+      return { env, webhookUrl, results, task_id };
+    }),
+  );
+  const [mine, other] = agents as [(typeof agents)[0], (typeof agents)[0]];
+  for (const { env, task_id } of agents) {
+    // The engine lists a task a moment after it has started.
+    const listed = await until(async () => {
+      const found = JSON.parse((await cli(['list', '--json'], env)).stdout) as { task_id: string }[];
+      return found.length > 0 && found;
+    });
+    expect(listed.map((task) => task.task_id)).toEqual([task_id]);
+  }
+  expect(await cli(['status', other.task_id], mine.env)).toMatchObject({ code: 4, stdout: '' });
+  const body = JSON.stringify(callbackFor(other.task_id));
+  const headers = { 'content-type': 'application/json', [SIGNATURE_HEADER]: sign(body, SECRET) };
+  const answer = async (url: string) =>
+    (await fetch(`${url}/kimi/webhook/${other.task_id}`, { method: 'POST', headers, body })).status;
+  expect(await answer(mine.webhookUrl)).toBe(404);
+  expect(await answer(other.webhookUrl)).toBe(200);
+  await until(async () => await other.results.read(other.task_id));
+  expect(await mine.results.read(other.task_id)).toBeUndefined();
 });
