@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AnswerCallback, Callback, ErrorCallback, Usage } from './contract.ts';
 
 const tokens = z.int().nonnegative();

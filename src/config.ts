@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import envPaths from 'env-paths';
 import ms, { type StringValue } from 'ms';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isLoopback } from './address.ts';
 import { malformedLines } from './env-file.ts';
 import { TASK_QUEUE, type Lang, type Limits } from './contract.ts';

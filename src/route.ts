@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { chatTarget } from './chat-target.ts';
 import { ROUTE_MEMO, type Route } from './contract.ts';
 

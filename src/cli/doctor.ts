@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import pico from 'picocolors';
 import { request } from 'undici';
-import { z } from 'zod';
+import * as z from 'zod';
 import { publicAddress } from '../address.ts';
 import { journalFolder, pluginReply, relayUrl, wakeUrl } from '../config.ts';
 import { SEARCH_ATTRIBUTES } from '../contract.ts';

@@ -7,52 +7,34 @@ import { PACKAGE_ROOT, tildePath } from '../paths.ts';
 import type { FailedToStart } from '../process.ts';
 import { NoTemporalCli } from '../stack/temporal-cli.ts';
 import { EngineUnreachable } from '../temporal.ts';
-import { ackCommand } from './ack.ts';
-import { cancelCommand } from './cancel.ts';
-import { addCompletion } from './completion.ts';
 import { EngineAway, NothingRuns } from './context.ts';
-import { dispatchCommand } from './dispatch.ts';
-import { doctorCommand } from './doctor.ts';
-import { downCommand } from './down.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
-import { inboxCommand } from './inbox.ts';
-import { limitsCommand } from './limits.ts';
-import { listCommand } from './list.ts';
-import { logsCommand } from './logs.ts';
-import { modelsCommand } from './models.ts';
 import { usageError } from './options.ts';
-import { reportCommand } from './report.ts';
-import { resultCommand } from './result.ts';
-import { runCommand } from './run.ts';
-import { setupCommand } from './setup.ts';
 import { watchStandardOutput } from './standard-output.ts';
-import { statusCommand } from './status.ts';
 import { cliText, type CliText } from './text/index.ts';
-import { upCommand } from './up.ts';
-import { usageCommand } from './usage.ts';
-import { watchCommand } from './watch.ts';
 
-const COMMANDS = [
-  dispatchCommand,
-  runCommand,
-  statusCommand,
-  listCommand,
-  resultCommand,
-  watchCommand,
-  cancelCommand,
-  inboxCommand,
-  ackCommand,
-  limitsCommand,
-  modelsCommand,
-  usageCommand,
-  reportCommand,
-  upCommand,
-  downCommand,
-  logsCommand,
-  doctorCommand,
-  setupCommand,
-];
+/** Each is loaded when it is asked for: a dispatch does not wait for what the others need. */
+const COMMANDS: Record<string, () => Promise<(say: CliText) => Command>> = {
+  dispatch: async () => (await import('./dispatch.ts')).dispatchCommand,
+  run: async () => (await import('./run.ts')).runCommand,
+  status: async () => (await import('./status.ts')).statusCommand,
+  list: async () => (await import('./list.ts')).listCommand,
+  result: async () => (await import('./result.ts')).resultCommand,
+  watch: async () => (await import('./watch.ts')).watchCommand,
+  cancel: async () => (await import('./cancel.ts')).cancelCommand,
+  inbox: async () => (await import('./inbox.ts')).inboxCommand,
+  ack: async () => (await import('./ack.ts')).ackCommand,
+  limits: async () => (await import('./limits.ts')).limitsCommand,
+  models: async () => (await import('./models.ts')).modelsCommand,
+  usage: async () => (await import('./usage.ts')).usageCommand,
+  report: async () => (await import('./report.ts')).reportCommand,
+  up: async () => (await import('./up.ts')).upCommand,
+  down: async () => (await import('./down.ts')).downCommand,
+  logs: async () => (await import('./logs.ts')).logsCommand,
+  doctor: async () => (await import('./doctor.ts')).doctorCommand,
+  setup: async () => (await import('./setup.ts')).setupCommand,
+};
 
 /** Runs `kimi-dispatch`. Every error ends as a sentence on standard error and an exit status. */
 export async function main(argv: string[]): Promise<void> {
@@ -61,7 +43,8 @@ export async function main(argv: string[]): Promise<void> {
   try {
     loadEnvFiles();
     say = cliText(langOf());
-    await programFor(say).parseAsync(argv);
+    const program = await programFor(say, argv[2]);
+    await program.parseAsync(argv);
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return;
     const { exit, message } = sentenceFor(error, say);
@@ -72,7 +55,8 @@ export async function main(argv: string[]): Promise<void> {
   }
 }
 
-function programFor(say: CliText): Command {
+/** @param name of the command that is asked for; where it is none, all are there, for help and suggestions. */
+async function programFor(say: CliText, name = ''): Promise<Command> {
   const { version } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as { version: string };
   const program = new Command('kimi-dispatch')
     .description(say.help.program)
@@ -80,8 +64,12 @@ function programFor(say: CliText): Command {
     .helpOption('-h, --help', say.help.option)
     .helpCommand('help [command]', say.help.command)
     .addHelpText('after', `\n${say.help.exits}`);
-  for (const make of COMMANDS) program.addCommand(make(say));
-  addCompletion(program, say);
+  const isKnown = Object.hasOwn(COMMANDS, name);
+  for (const [command, load] of Object.entries(COMMANDS)) {
+    if (isKnown && command !== name) continue;
+    program.addCommand((await load())(say));
+  }
+  if (!isKnown) (await import('./completion.ts')).addCompletion(program, say);
   for (const command of [program, ...program.commands]) {
     command
       .exitOverride()

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { MAX_CALLBACK_BYTES, type Cost, type Dispatched, type Task, type TaskResult } from '../contract.ts';
 import { parseDirectAnswer } from '../callback.ts';
 import { countTokens, type Enquirer } from './enquiries.ts';

@@ -1,6 +1,6 @@
 /** What Kimi tells for nothing: its models, the account's balance, how many tokens a request has. */
 import { request } from 'undici';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ChatRequest } from './request.ts';
 
 /** Where to ask, and with whose key. */

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Agent } from 'undici';
-import { z } from 'zod';
+import * as z from 'zod';
 import { publicAddress } from '../address.ts';
 import { KimiError } from './errors.ts';
 import { requestEveryByte, type HttpResponse } from './response.ts';

@@ -2,7 +2,7 @@ import type { Payload } from '@temporalio/common';
 import { decode, encode, ExternalStorageRunner } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import proto from '@temporalio/proto';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
-import { z } from 'zod';
+import * as z from 'zod';
 import { HttpError } from '../http-error.ts';
 import { secretCheck } from '../secret-check.ts';
 import type { Payloads } from './converter.ts';

@@ -1,5 +1,5 @@
 import { createParser } from 'eventsource-parser';
-import { z } from 'zod';
+import * as z from 'zod';
 import { readUsage } from '../callback.ts';
 import { MAX_CALLBACK_BYTES, type Usage } from '../contract.ts';
 import { KimiError } from '../kimi/errors.ts';

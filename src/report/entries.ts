@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { firstCharacters } from '../characters.ts';
 
 /** Somebody else may have written to a file: whatever is shown is a number, a time, or a short text. */

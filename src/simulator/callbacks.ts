@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Request, Response } from 'express';
 import type { Logger } from 'pino';
 import { Agent, request } from 'undici';
-import { z } from 'zod';
+import * as z from 'zod';
 import { SIGNATURE_HEADER, sign, standardHeaders } from '../signature.ts';
 import { answerTo, tokensIn } from './answers.ts';
 import type { Counts } from './counts.ts';

@@ -2,7 +2,7 @@
  * What the real API takes, model by model (kimi-api.md). It stands apart from what src/kimi believes of the same models:
  * a mistake there must be refused here, as Kimi would refuse it.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { tokensIn } from './answers.ts';
 import { invalid, Refusal } from './refusals.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { REFUSALS } from './refusals.ts';
 
 const count = z.coerce.number().int().nonnegative();

@@ -2,7 +2,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { lock } from 'proper-lockfile';
 import writeFileAtomic from 'write-file-atomic';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isAlive, type ProcessId } from './process-id.ts';
 
 const processId = z.object({ pid: z.int(), start: z.string().optional() });
