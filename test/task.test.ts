@@ -2,16 +2,18 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { Client, type WorkflowClientInterceptor } from '@temporalio/client';
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { createActivities, type Activities } from '../src/activities/index.ts';
+import { startTask, type Started } from '../src/cli/start-task.ts';
 import { CALLBACK_SIGNAL, SEARCH_ATTRIBUTES, type Callback } from '../src/contract.ts';
 import { KimiClient } from '../src/kimi/client.ts';
 import { sign } from '../src/signature.ts';
 import { serveAnswer } from './support/answering.ts';
 import { callbackFor } from './support/callback.ts';
 import { standInTheWay } from './support/disk.ts';
-import { openWorld, resultFiles, SECRET, serve, until, type World } from './support/world.ts';
+import { engineClient, openWorld, resultFiles, SECRET, serve, TASK, until, type World } from './support/world.ts';
 
 const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate: ${wishes}]]`;
 
@@ -528,6 +530,35 @@ it('does one thing at a time within its workflow task: two could not be replayed
   const started = await world.start('x');
   await world.handle(started).result();
   expect(done).toEqual(['persist', 'release', 'wake', 'acknowledge']);
+});
+
+/** Starts a task on an engine whose answer is an error. */
+async function startBreakingOff({ taskQueue }: World, isTaken: boolean): Promise<Started> {
+  const { connection } = await engineClient();
+  const breakOff: WorkflowClientInterceptor = {
+    startUpdateWithStart: async (input, next) => {
+      if (isTaken) await next(input);
+      throw new Error('Workflow was not started: StartDeduped');
+    },
+  };
+  const client = new Client({ connection, interceptors: { workflow: [breakOff] } });
+  return await startTask(client, taskQueue, TASK, 20_000);
+}
+
+describe('an engine that breaks off while a task is given to it', () => {
+  it('is asked for it: where it has it, nobody is told of a failure and pays for another', async () => {
+    const world = await openWorld();
+    const started = await startBreakingOff(world, true);
+    expect(started).toEqual({ status: 'pending', task_id: expect.stringMatching(/^kimi-/) });
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    expect(world.counts.billed).toBe(1);
+  });
+
+  it('has not got it: that is said', async () => {
+    const world = await openWorld();
+    await expect(startBreakingOff(world, false)).rejects.toThrow('Workflow was not started');
+    expect(world.counts.requests).toBe(0);
+  });
 });
 
 it('three tasks that end together give three results and three wakes', async () => {

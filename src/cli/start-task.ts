@@ -132,7 +132,15 @@ async function startOnce(client: Client, taskQueue: string, task: Task, waitMs: 
     .then(
       (acceptance): Started =>
         'api_id' in acceptance ? { status: 'accepted', ...acceptance } : { status: 'queued', ...acceptance },
-      (error: unknown): Started => ({ status: 'refused', task_id, error: refusal(error) }),
+      async (error: unknown): Promise<Started> => {
+        const refused = refusal(error);
+        if (refused) return { status: 'refused', task_id, error: refused };
+        const isOthers = error instanceof WorkflowExecutionAlreadyStartedError;
+        // An engine that broke off may have taken it all the same: who is told of a failure would pay for another.
+        if (!isOthers && !leaving.signal.aborted && (await isKnown(client, task_id)))
+          return { status: 'pending', task_id };
+        throw error;
+      },
     );
   try {
     const first = await Promise.race([accepted, pause(waitMs, undefined, { ref: false })]);
@@ -151,11 +159,9 @@ async function startOnce(client: Client, taskQueue: string, task: Task, waitMs: 
 }
 
 /** The update fails with what the task failed with; anything else is not about the task. */
-function refusal(error: unknown): TaskError {
-  if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
-    return { type: error.cause.type ?? 'error', message: error.cause.message };
-  }
-  throw error;
+function refusal(error: unknown): TaskError | undefined {
+  if (!(error instanceof WorkflowUpdateFailedError) || !(error.cause instanceof ApplicationFailure)) return undefined;
+  return { type: error.cause.type ?? 'error', message: error.cause.message };
 }
 
 /** @returns whether the engine says that it has a task. One that is away does not; it may be back a moment later. */
