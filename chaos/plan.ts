@@ -130,9 +130,9 @@ const FAULTS: Record<string, (dice: Dice) => Omit<Fault, 'at'>[]> = {
   'one worker stopped': (dice) => [
     { target: dice.pick(['worker-1', 'worker-2']), how: 'SIGTERM', for_ms: dice.between(0, 2_000) },
   ],
-  // Shorter than the 5 s after which a dispatch whose worker is silent has an unknown outcome.
+  // Also longer than the 5 s after which its workflow tasks go to another and its dispatches have an unknown outcome.
   'one worker frozen': (dice) => [
-    { target: dice.pick(['worker-1', 'worker-2']), how: 'SIGSTOP', for_ms: dice.between(1_000, 3_500) },
+    { target: dice.pick(['worker-1', 'worker-2']), how: 'SIGSTOP', for_ms: dice.between(1_000, 8_000) },
   ],
   'both workers killed': (dice) => [
     { target: 'worker-1', how: 'SIGKILL', for_ms: dice.between(0, 3_000) },
