@@ -1,10 +1,13 @@
-const segmenter = new Intl.Segmenter();
+/** Made when it is needed: it reads tables of some milliseconds. */
+let segmenter: Intl.Segmenter | undefined;
 
 /**
  * @returns the first characters of a text as its reader counts them: an emoji or an accented letter is one, and none is
  * cut in half. Only so much of the text is read.
  */
 export function firstCharacters(text: string, count: number): string {
+  if (text.length <= count) return text;
+  segmenter ??= new Intl.Segmenter();
   let end = 0;
   let seen = 0;
   for (const { segment } of segmenter.segment(text)) {

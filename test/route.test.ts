@@ -1,6 +1,6 @@
 /** The chat that a task is for: as the command line takes it, stored with the task, and told with its result. */
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
-import { newestTasks } from '../src/cli/list.ts';
+import { newestTasks } from '../src/cli/newest-tasks.ts';
 import { checkChat, lookUp } from '../src/cli/look-up.ts';
 import { taskIdOf } from '../src/naming.ts';
 import { PLUGIN_WAKE_PATH, type PluginWake } from '../src/plugin-wake.ts';

@@ -3,7 +3,7 @@ import type { Route } from '../contract.ts';
 import { EXIT } from '../exit.ts';
 import type { Context } from './context.ts';
 import { CliError } from './exit.ts';
-import { newestTasks } from './list.ts';
+import { newestTasks } from './newest-tasks.ts';
 
 const HOUR_MS = 3_600_000;
 

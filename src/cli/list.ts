@@ -1,27 +1,12 @@
-import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
-import { SEARCH_ATTRIBUTES, isoSeconds, type Route, type TaskState } from '../contract.ts';
 import { limiterView } from '../limiter.ts';
-import { listedTask, stateIn, tasksOn } from '../task-list.ts';
-import { isSameChat, routeIn } from '../route.ts';
 import { openContext, withClient } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { progressOf } from './look-up.ts';
+import { newestTasks, type Filter } from './newest-tasks.ts';
 import { age, command, count, ending, model, route, states } from './options.ts';
 import { table } from './table.ts';
 import type { CliText } from './text/index.ts';
-
-/** Which tasks: all of those that are named. */
-interface Filter {
-  status?: TaskState[];
-  /** How its name begins. */
-  name?: string;
-  model?: string;
-  /** How far back it was started at the most, in milliseconds. */
-  since?: number;
-  /** The chat that asked for it. */
-  route?: Route;
-}
 
 interface ListOptions extends Filter {
   limit: number;
@@ -76,82 +61,4 @@ async function list({ limit, json, ...filter }: ListOptions): Promise<Exit> {
     console.log(table(say.list.columns, rows));
   }
   return EXIT.ok;
-}
-
-/** The engine's query for tasks. */
-function queryFor(taskQueue: string, { status, name, model: used }: Filter): string {
-  const { taskName, model: modelName } = SEARCH_ATTRIBUTES;
-  return [
-    tasksOn(taskQueue),
-    status && stateIn(status),
-    name && `${taskName.name} STARTS_WITH ${quoted(name)}`,
-    used && `${modelName.name} = ${quoted(used)}`,
-  ]
-    .filter((condition) => condition)
-    .join(' AND ');
-}
-
-function quoted(text: string): string {
-  return JSON.stringify(text);
-}
-
-/** How far back it is looked for tasks, in milliseconds, until there are enough; then as far as is asked for. */
-const WINDOWS_MS = [60_000, 600_000, 3_600_000, 6 * 3_600_000, 24 * 3_600_000, 7 * 24 * 3_600_000];
-
-/** How many tasks more than are wanted are read, where counting them tells; and how close it is looked, in milliseconds. */
-const READ_MORE = 5;
-const CLOSEST_MS = 100;
-
-/**
- * The engine lists running tasks first, and closed ones by when they closed: the newest are among all of the smallest time
- * that holds enough.
- */
-export async function newestTasks(client: Client, taskQueue: string, filter: Filter, limit: number) {
-  const query = queryFor(taskQueue, filter);
-  const now = Date.now();
-  const within = (ms: number): string =>
-    ms === Infinity ? query : `${query} AND StartTime > "${new Date(now - ms).toISOString()}"`;
-  const countOf = async (ms: number): Promise<number> => (await client.workflow.count(within(ms))).count;
-  const { since = Infinity, route: chat } = filter;
-  let tooShort = 0;
-  for (let window of [...WINDOWS_MS.filter((ms) => ms < since), since]) {
-    const isLast = window === since;
-    // The memo, where the chat stands, cannot be asked for: all of the window is read.
-    const isWhole = isLast && (chat !== undefined || window === Infinity);
-    const count = isWhole ? limit : await countOf(window);
-    if (!isLast && count < limit) {
-      tooShort = window;
-      continue;
-    }
-    if (!chat) window = await shortened(countOf, tooShort, { window, count }, limit);
-    const found = [];
-    for await (const execution of client.workflow.list({ query: within(window) })) {
-      const itsChat = chat && routeIn(execution);
-      if (chat && !(itsChat && isSameChat(itsChat, chat))) continue;
-      found.push(listedTask(execution));
-    }
-    if (!isLast && found.length < limit) continue;
-    return found
-      .toSorted((a, b) => b.started - a.started)
-      .slice(0, limit)
-      .map(({ started, ...task }) => ({ ...task, created_at: isoSeconds(started) }));
-  }
-  return [];
-}
-
-/** @returns a shorter time that still holds enough tasks, where this one holds many more: counting is cheap, reading is not. */
-async function shortened(
-  countOf: (ms: number) => Promise<number>,
-  tooShort: number,
-  enough: { window: number; count: number },
-  limit: number,
-): Promise<number> {
-  let [short, long, count] = [tooShort, enough.window, enough.count];
-  while (count > limit * READ_MORE && long - short > CLOSEST_MS) {
-    const middle = (short + long) / 2;
-    const inHalf = await countOf(middle);
-    if (inHalf < limit) short = middle;
-    else [long, count] = [middle, inHalf];
-  }
-  return long;
 }

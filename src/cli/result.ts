@@ -7,7 +7,7 @@ import { explain } from '../text/index.ts';
 import { openContext, withClient, type Context } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError, exitFor } from './exit.ts';
-import { newestTasks } from './list.ts';
+import { newestTasks } from './newest-tasks.ts';
 import { checkChat, checkTaskId, lookUp } from './look-up.ts';
 import { codeBlocks, renderMarkdown } from './markdown.ts';
 import { command, ending, route } from './options.ts';
