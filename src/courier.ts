@@ -53,6 +53,9 @@ const LOOK_MS = 20;
 /** How many entries are looked at together. */
 const GROUP = 256;
 
+/** How many callbacks of one task are delivered before it is the others' turn: a sender may repeat one a thousand times. */
+const A_TURN = 8;
+
 /**
  * How long the engine may take, in milliseconds: while the sender waits, while only the journal does, and to tell whether
  * it is there at all. Who asks `/readyz` often waits for a second only.
@@ -203,21 +206,24 @@ export class Courier {
   }
 
   /**
-   * Tries every entry once, the oldest first. The callbacks of one task take turns: where one has to wait, the later ones
-   * wait with it, and nobody else does.
+   * Tries every entry once, the oldest first. The callbacks of one task take turns: where one has to wait, or there were many,
+   * the later ones wait with it, and nobody else does.
    */
   private async round(): Promise<{ done: number; left: number }> {
     const { client, journal } = this.options;
     const count = { done: 0, left: 0 };
     const waiting = new Set<string>();
+    const turns = new Map<string, number>();
     let isEngineGone = false;
 
     const carry = async (key: JournalKey): Promise<void> => {
       const task_id = key[3];
-      if (waiting.has(task_id) || isEngineGone || this.stopping.signal.aborted) {
+      const turn = turns.get(task_id) ?? 0;
+      if (waiting.has(task_id) || turn === A_TURN || isEngineGone || this.stopping.signal.aborted) {
         count.left += 1;
         return;
       }
+      turns.set(task_id, turn + 1);
       try {
         await this.carry(key);
         count.done += 1;

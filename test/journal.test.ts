@@ -191,6 +191,14 @@ async function signalsOf(world: World, task_id: string): Promise<string[]> {
   });
 }
 
+/** @returns when the engine took each, in milliseconds. */
+async function signalTimes(world: World, task_id: string): Promise<number[]> {
+  const { events } = await world.handle({ task_id }).fetchHistory();
+  return (events ?? []).flatMap(({ workflowExecutionSignaledEventAttributes: signal, eventTime }) =>
+    signal ? [Number(eventTime?.seconds) * 1e3 + Number(eventTime?.nanos) / 1e6] : [],
+  );
+}
+
 /** Fails on the answer `no`, as a store for payloads might. */
 const refusing: PayloadCodec = {
   encode: async (payloads) => {
@@ -384,6 +392,22 @@ describe('callbacks in the journal', () => {
     const { courier, delivered } = await forty(100);
     await until(async () => (await courier.status()).journal?.entries === 0);
     expect(await delivered()).toBe(40);
+  });
+
+  it('of one task, however many, hold up no other’s', async () => {
+    const world = await openWorld({ worker: false });
+    const folder = await temporaryFolder();
+    const journal = await open(join(folder, 'journal'));
+    const [repeated, other] = [await world.start('x', {}, 0), await world.start('x', {}, 0)];
+    await Promise.all(Array.from({ length: 300 }, async () => await journal.append(callbackFor(repeated.task_id))));
+    await journal.append(callbackFor(other.task_id));
+    await journal.close();
+    const courier = await openCourier(world.client, { folder, paceMs: 100 });
+    await until(async () => (await courier.status()).journal?.entries === 0);
+    const [signalled = Infinity] = await signalTimes(world, other.task_id);
+    const times = await signalTimes(world, repeated.task_id);
+    expect(times).toHaveLength(300);
+    expect(times.filter((time) => time < signalled).length).toBeLessThanOrEqual(8);
   });
 
   it('of a burst come to the engine though it does not end', async () => {
