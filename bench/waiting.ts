@@ -53,6 +53,8 @@ async function whileTheyWait(system: System, count: number, rounds: number): Pro
 
   const started = performance.now();
   const tasks = await atOnce(STARTED_AT_ONCE, count, async () => await system.dispatch());
+  // The floor says that a task has started before it is at Kimi.
+  for (const task_id of tasks) await system.moments.of(`dispatch of ${task_id}`);
   const rate = tasks.length / ((performance.now() - started) / 1_000);
   await pause(REST_MS);
   const after = system.memory();
@@ -67,7 +69,7 @@ async function whileTheyWait(system: System, count: number, rounds: number): Pro
   return [
     { name: `${name}: callback sent → result on disk, one task`, unit: 'ms', samples: idle },
     { name: `${name}: the same, ${tasks.length} tasks wait`, unit: 'ms', samples: waited, floor: idle },
-    { name: `${name}: tasks started`, unit: '/s', samples: [rate] },
+    { name: `${name}: tasks started, and taken by Kimi`, unit: '/s', samples: [rate] },
     ...Object.entries(after).map(([part, mb]): Figure => {
       return { name: `${name}: memory of ${part}`, unit: 'MB', samples: [mb], floor: [before[part] ?? 0] };
     }),
