@@ -6,8 +6,10 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { it } from 'vitest';
+import type { Activities } from '../src/activities/index.ts';
 import {
   ACKNOWLEDGE_UPDATE,
   CALLBACK_SIGNAL,
@@ -65,6 +67,7 @@ const SCENARIOS: Record<string, Scenario> = {
       return await answeredLate(world, started);
     },
   },
+  'cancelled-and-answered-at-once': cancelledAndAnswered(),
   'cancelled-before-sent': {
     options: { apiUrl: 'http://127.0.0.1:1/v1' },
     play: async (world) => {
@@ -273,6 +276,27 @@ async function cancelledAmidAnswer(world: World): Promise<{ task_id: string }> {
   await until(() => (world.counts.completions[0]?.generated.content_tokens ?? 0) > 50);
   await world.handle(started).cancel();
   return await closed(world, started);
+}
+
+/** What comes while a workflow task lasts is learned of at once, in the next. */
+function cancelledAndAnswered(): Scenario {
+  let isRecording = false;
+  const wrap = (activities: Activities): Activities => ({
+    ...activities,
+    recordPending: async (...args) => {
+      isRecording = true;
+      await pause(1_000);
+      await activities.recordPending(...args);
+    },
+  });
+  const play = async (world: World) => {
+    const started = await world.start(wish('drop=1'), {}, 0);
+    await until(() => isRecording);
+    await world.handle(started).cancel();
+    await answer(world, started);
+    return await closed(world, started);
+  };
+  return { options: { wrap }, play };
 }
 
 async function closed(world: World, started: { task_id: string }): Promise<{ task_id: string }> {

@@ -17,3 +17,8 @@ export function firstCharacters(text: string, count: number): string {
   }
   return text.slice(0, end);
 }
+
+/** @returns the text without what drives a terminal or begins a new line: for what a stranger may have written. */
+export function withoutControls(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, ' ');
+}

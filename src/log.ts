@@ -1,5 +1,6 @@
 import pico from 'picocolors';
 import { pino, type Logger } from 'pino';
+import { withoutControls } from './characters.ts';
 
 /** A service's log: one line of JSON for each event on standard output; where that is a terminal, a line for people. */
 export function createLog(name: string, level = 'info'): Logger {
@@ -41,6 +42,5 @@ interface LogLine {
 
 /** Strangers choose some of what is logged, and it must not drive a terminal. */
 function plain(value: unknown): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return text.replaceAll(/\p{Cc}/gu, ' ');
+  return withoutControls(typeof value === 'string' ? value : JSON.stringify(value));
 }

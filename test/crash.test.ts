@@ -102,6 +102,46 @@ it('a deadline that passed while everything was away gives callbacks that wait a
   expect(await world.results.read(started.task_id)).not.toHaveProperty('late');
 });
 
+/** A task that waits for Kimi, and is cancelled when its worker is gone. */
+async function cancelledUnseen(timeout_ms: number) {
+  const world = await openWorld({ worker: false });
+  const first = startWorker(world);
+  const started = await world.start('x [[simulate: drop=1]]', { timeout_ms }, 20_000);
+  first.kill('SIGKILL');
+  await once(first, 'exit');
+  const handle = world.handle(started);
+  await handle.cancel();
+  return { world, started, handle };
+}
+
+describe('a task that was cancelled while no worker was there', () => {
+  it('is cancelled, though its answer came before the next worker: it is kept in silence', async () => {
+    const { world, started, handle } = await cancelledUnseen(60_000);
+    await handle.signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(started.task_id));
+    startWorker(world);
+    expect(await handle.result()).toMatchObject({ status: 'cancelled', acknowledged: true });
+    expect(await world.results.read(started.task_id)).toMatchObject({
+      status: 'cancelled',
+      late: true,
+      output: '答案',
+    });
+    expect(world.counts.wakes.map(({ text }) => text)).toEqual([`Kimi 任務已取消：calculator（${started.task_id}）`]);
+  });
+
+  it('is cancelled, though its deadline passed before the next worker', async () => {
+    const { world, started, handle } = await cancelledUnseen(1_000);
+    await until(async () => {
+      const { events } = await handle.fetchHistory();
+      return events?.some(({ timerFiredEventAttributes }) => timerFiredEventAttributes);
+    });
+    startWorker(world);
+    await until(async () => (await world.results.read(started.task_id))?.acknowledged);
+    await handle.signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(started.task_id));
+    expect(await handle.result()).toMatchObject({ status: 'cancelled' });
+    expect(world.counts.wakes.map(({ text }) => text)).toEqual([`Kimi 任務已取消：calculator（${started.task_id}）`]);
+  });
+});
+
 it('tasks that waited go on within seconds of a kill -9', async () => {
   const world = await openWorld({ worker: false, delayMs: 60_000 });
   const first = startWorker(world);

@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, inject, it } from 'vitest';
-import type { ResultFile } from '../src/contract.ts';
+import { CALLBACK_SIGNAL, type Callback, type ResultFile } from '../src/contract.ts';
 import { table } from '../src/cli/table.ts';
 import { cleanHome, cli, resultsOf } from './support/cli.ts';
 import { openWorld } from './support/world.ts';
@@ -167,4 +167,26 @@ describe('completion', () => {
       stderr: 'The value of tcsh cannot be used; it is one of zsh, bash, fish, powershell.\n',
     });
   });
+});
+
+it('what Kimi says of an error drives no terminal', async () => {
+  const world = await openWorld();
+  const started = await world.start('x [[simulate: drop=1]]');
+  const { task_id } = started;
+  const error = { type: 'x', message: 'red\u001B[31m\u0007 line\r\noverwritten\u0000' };
+  const metadata = { task_id, task_name: 'calculator' };
+  await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, { id: 'cmpl-1', error, metadata });
+  await world.handle(started).result();
+  const env = await cleanHome({
+    TEMPORAL_ADDRESS: inject('engine'),
+    KIMI_TASK_QUEUE: world.taskQueue,
+    KIMI_RESULTS_DIR: world.results.folder,
+  });
+  const said = await Promise.all(
+    ['status', 'result', 'watch'].map(async (command) => await cli([command, task_id], env)),
+  );
+  for (const { stdout, stderr } of said) {
+    expect(stdout + stderr).toContain('red [31m  line  overwritten');
+    expect(stdout + stderr).not.toMatch(/(?!\n)\p{Cc}/u);
+  }
 });

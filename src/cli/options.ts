@@ -142,10 +142,12 @@ export function count(say: CliText): (value: string) => number {
 export function usageError(error: { code: string; message: string }, say: CliText): CliError {
   const subject = /'([^']*)'/.exec(error.message)?.[1] ?? '';
   const choices = /Allowed choices are (?<words>.*)\.$/.exec(error.message)?.groups?.['words'];
+  const similar = /\(Did you mean (?:one of )?(?<names>.*)\?\)/.exec(error.message)?.groups?.['names'];
   const { usage } = say;
+  const lookUp = similar === undefined ? usage.listed : usage.didYouMean(similar);
   const sentences: Record<string, string> = {
-    'commander.unknownOption': usage.unknownOption(subject),
-    'commander.unknownCommand': usage.unknownCommand(subject),
+    'commander.unknownOption': usage.unknownOption(subject, lookUp),
+    'commander.unknownCommand': usage.unknownCommand(subject, lookUp),
     'commander.missingArgument': usage.missingArgument(subject),
     'commander.missingMandatoryOptionValue': usage.missingArgument(subject),
     'commander.optionMissingArgument': usage.missingArgument(subject),

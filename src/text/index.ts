@@ -12,6 +12,7 @@ import {
   type TaskStep,
   type TaskView,
 } from '../contract.ts';
+import { withoutControls } from '../characters.ts';
 import { en } from './en.ts';
 import { zhTW } from './zh-TW.ts';
 
@@ -93,9 +94,10 @@ export interface Text {
 
 const TEXTS: Record<Lang, Text> = { 'zh-TW': zhTW, en };
 
-/** @returns a sentence a user understands, with the technical one behind it. */
+/** @returns a sentence a user understands, with the technical one behind it, which may be a stranger's. */
 export function explain(error: TaskError, text: Text): string {
-  return isExplained(error, text) ? `${text.reasons[error.type]} (${error.message})` : error.message;
+  const message = withoutControls(error.message);
+  return isExplained(error, text) ? `${text.reasons[error.type]} (${message})` : message;
 }
 
 /** @returns whether there is such a sentence, which also says what to do. */

@@ -2,6 +2,7 @@ import {
   allHandlersFinished,
   ApplicationFailure,
   CancellationScope,
+  CancelledFailure,
   condition,
   defineQuery,
   defineSignal,
@@ -209,13 +210,18 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     const dispatching = new CancellationScope();
     const dispatched = dispatching.run(send);
     try {
-      return await answerOrDeadline(dispatched, dispatching);
+      const ending = await answerOrDeadline(dispatched, dispatching);
+      // In one workflow task, the SDK lets an answer or the deadline overtake a cancellation that came before it.
+      const isCancelled = CancellationScope.current().consideredCancelled;
+      if (isCancelled && patched('a cancellation comes first')) throw new CancelledFailure(text.error.cancelled);
+      return ending;
     } catch (error) {
       if (!isCancellation(error)) throw error;
       const sending = await CancellationScope.nonCancellable(async () => await dispatched);
       if ('api_id' in sending) answeredInPlace = sending.answer;
       const cancelled = { type: 'cancelled', message: text.error.cancelled };
-      const answerMayFollow = 'api_id' in sending || sending.mayHaveArrived;
+      const hasArrived = 'api_id' in sending || sending.mayHaveArrived;
+      const answerMayFollow = hasArrived || (isAnswered() && patched('a cancellation comes first'));
       if (answerMayFollow && task.relay) await CancellationScope.nonCancellable(stopRelay);
       return { result: { ...base(), status: 'cancelled', error: cancelled }, answerMayFollow };
     }

@@ -80,8 +80,10 @@ export const en: CliText = {
     logName: 'temporal, worker, webhook, relay, simulator or up; all if omitted',
   },
   usage: {
-    unknownOption: (name) => `There is no option ${name}. kimi-dispatch --help lists them.`,
-    unknownCommand: (name) => `There is no command ${name}. kimi-dispatch --help lists them.`,
+    unknownOption: (name, lookUp) => `There is no option ${name}. ${lookUp}`,
+    unknownCommand: (name, lookUp) => `There is no command ${name}. ${lookUp}`,
+    didYouMean: (names) => `Did you mean ${names}?`,
+    listed: '--help lists them.',
     missingArgument: (name) => `${name} is missing.`,
     invalidValue: (name, wanted) => `The value of ${name} cannot be used; ${wanted}.`,
     tooMany: 'Too many arguments; put quotes around text with spaces.',

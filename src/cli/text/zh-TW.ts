@@ -81,8 +81,10 @@ export const zhTW = {
     logName: 'temporal、worker、webhook、relay、simulator 或 up；省略時全部',
   },
   usage: {
-    unknownOption: (name: string) => `沒有選項 ${name}。執行 kimi-dispatch --help 看有哪些。`,
-    unknownCommand: (name: string) => `沒有指令 ${name}。執行 kimi-dispatch --help 看有哪些。`,
+    unknownOption: (name: string, lookUp: string) => `沒有選項 ${name}。${lookUp}`,
+    unknownCommand: (name: string, lookUp: string) => `沒有指令 ${name}。${lookUp}`,
+    didYouMean: (names: string) => `是不是 ${names}？`,
+    listed: '加上 --help 看有哪些。',
     missingArgument: (name: string) => `缺少 ${name}。`,
     invalidValue: (name: string, wanted: string) => `${name} 的值不對；${wanted}。`,
     tooMany: '引數太多了；含有空白的文字請加上引號。',
