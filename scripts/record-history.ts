@@ -229,6 +229,7 @@ const SCENARIOS: Record<string, Scenario> = {
 
 /** What was recorded before a patch of 0.2.0, and is done otherwise since: by its new name. */
 const PATCHED: Record<string, string> = {
+  'overtaken-dispatch-call-ends-first': 'answered-before-dispatch-returned',
   'woken-at-once': 'answered-in-time',
   'woken-at-the-second-try': 'wake-retried',
   'wake-refused-at-once': 'wake-refused',

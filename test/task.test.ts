@@ -393,6 +393,15 @@ describe('the wake', () => {
     expect(events).toHaveLength(27);
   });
 
+  it('is not done again where the answer overtook the dispatch call, which ends meanwhile', async () => {
+    const world = await openWorld();
+    const started = await world.start(wish('early=1 accept-delay=30'));
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
+    const { events } = await world.handle(started).fetchHistory();
+    const failed = events?.filter(({ workflowTaskFailedEventAttributes: attributes }) => attributes);
+    expect(failed).toEqual([]);
+  });
+
   it('is not asked for again sooner than the gateway says', async () => {
     const keys: string[] = [];
     const wakeUrl = await serve((incoming, response) => {

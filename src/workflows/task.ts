@@ -139,6 +139,8 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   let callback: Callback | undefined;
   /** What the dispatch call brought back, though the task had been cancelled by then: it is paid for. */
   let answeredInPlace: AnswerCallback | undefined;
+  /** A dispatch call that Kimi's answer overtook. */
+  let overtaken: Promise<unknown> | undefined;
   /** Whether Kimi has, or may have, had a request of this task. */
   let wasSent = false;
   /** What there is to tell of the task, by name: first its outcome. */
@@ -200,6 +202,8 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       await tellAndStayOpen();
     } else await tellThenStayOpen();
     await givenBack;
+    // The engine takes no end of a task while news of an activity come: all that was done in that workflow task would be done again.
+    if (overtaken && patched('an overtaken dispatch call ends first')) await overtaken;
     enter('closed');
     await condition(allHandlersFinished);
   });
@@ -243,6 +247,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     if (!sending) {
       // Kimi has answered: whatever becomes of the call that brought the task there, it is not repeated.
       dispatching.cancel();
+      overtaken = dispatched;
       metrics.took('queue', clock.untilTaken());
       return answered();
     }
@@ -314,8 +319,10 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       }
       const dispatched = await dispatch.executeWithOptions({ summary: text.activity.dispatch(task) }, [task]);
       wasSent = true;
-      if (!callback) clock.mark('dispatch');
-      view.error = undefined;
+      if (!callback) {
+        clock.mark('dispatch');
+        view.error = undefined;
+      }
       lease.sent(true);
       return dispatched;
     } catch (error) {
