@@ -1,7 +1,6 @@
 /** What has to hold, whatever was broken. Pure: from what was observed to what was violated. */
-import { newsOf, type Limits, type ResultFile, type Task, type TaskView } from '../src/contract.ts';
+import { newsOf, parseTaskName, type Limits, type ResultFile, type Task, type TaskView } from '../src/contract.ts';
 import { EXIT } from '../src/exit.ts';
-import { newsIn } from '../src/plugin-wake.ts';
 import type { Wake } from './gateway.ts';
 import type { Kind } from './plan.ts';
 import type { KimiEvent } from './stage.ts';
@@ -178,11 +177,12 @@ function toldOnce({ wakes, commands }: Observed): Omit<Verdict, 'name'> {
     const before = shown.find((other) => other.text === text && other.at < at);
     if (!before) return false;
     // An agent that acknowledges for itself is woken again until it does.
-    if (newsIn(key) === key) return `${key}: the news was shown twice, as ${before.key} too`;
+    const notification = parseTaskName(key)?.notification;
+    if (notification === key) return `${key}: the news was shown twice, as ${before.key} too`;
     const acknowledged = commands.some(
       ({ what, task_id, code, ended_at }) =>
         what === 'ack' &&
-        newsIn(key) === task_id &&
+        notification === task_id &&
         code === EXIT.ok &&
         ended_at > before.at &&
         ended_at + ON_ITS_WAY_MS < at,

@@ -609,22 +609,7 @@ export const SUMMARY_CHARS = 300;
 /** The task's {@link Route} in its workflow's memo. */
 export const ROUTE_MEMO = 'route';
 
-/** Task ids are ours alone: this is checked before an id is used in a path or a workflow id. */
-export const TASK_ID = /^kimi-\d{1,12}-\d{1,9}$/;
-
-/** Names of news: a task's outcome has its id, an answer that came after it `…-late`. Agents acknowledge news by it. */
-export const NEWS = /^(?<task_id>kimi-\d{1,12}-\d{1,9})(?:-late)?$/;
-
-/** @returns the name of what is new. An answer that comes after a cancellation is kept in silence: it is no news. */
-export function newsOf({ task_id, status, late }: Pick<TaskResult, 'task_id' | 'status' | 'late'>): string {
-  return late && status !== 'cancelled' ? `${task_id}-late` : task_id;
-}
-
-/** @returns the task that a workflow is of: its own, or its relay's. */
-export function taskIdIn(workflowId = ''): string | undefined {
-  const task_id = workflowId.replace(/^relay-/, '');
-  return TASK_ID.test(task_id) ? task_id : undefined;
-}
+export { newsOf, NOTIFICATION, parseTaskName, repeatOf, taskIdIn, TASK_ID, type Named } from './names.ts';
 
 /** @returns whether an answer is cut off: it is paid for, and not complete. */
 export function isTruncated({ finish_reason }: Pick<TaskResult, 'finish_reason'>): boolean {

@@ -7,14 +7,6 @@ export const PLUGIN_WAKE_PATH = '/kimi-dispatch/wake';
 /** Longest wake, in bytes: an answer is as long as its callback may be (16 MiB), and the reply comes on top. */
 export const MAX_WAKE_BYTES = 17 * 1024 * 1024;
 
-/** The names of news, the `Idempotency-Key` of a wake: a task id, and what is new of it. */
-export const NEWS_KEY = /^kimi-\d{1,12}-\d{1,9}(?:-late)?(?:-again-\d{1,2})?$/;
-
-/** @returns the news that a wake is of, whether it is the first of them or a repeat. */
-export function newsIn(key: string): string {
-  return key.replace(/-again-\d+$/, '');
-}
-
 /** The body of a wake, with what the plugin needs to tell the user by itself. */
 export interface PluginWake {
   /** The news in one line, as every wake has it. */

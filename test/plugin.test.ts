@@ -312,6 +312,10 @@ describe('/kimi', () => {
     ['Status', ['list', '-l', '10', ...chat], undefined],
     [`status ${ID}`, ['status', ID, ...chat], undefined],
     [`cancel ${ID}`, ['cancel', ID, ...chat], undefined],
+    [`cancel ${ID}-late`, ['cancel', `${ID}-late`, ...chat], undefined],
+    [`status ${ID}-again-1`, ['status', `${ID}-again-1`, ...chat], undefined],
+    // The command line says that it is no task id: it must not be paid for as a prompt.
+    ['cancel kimi-1707', ['cancel', 'kimi-1707', ...chat], undefined],
     ['usage', ['usage'], undefined],
   ])('%s', async (args, words, input) => {
     const { runs, text } = await ask(args);
@@ -374,6 +378,19 @@ describe('the agent’s tools', () => {
       ['status', ID, '--json', '--route', JSON.stringify(ROUTE)],
       ['dispatch', '-p', '-', '--json', '--name=--help', '--route', JSON.stringify(ROUTE)],
     ]);
+  });
+
+  it.each([
+    ['kimi_status', 'task_id'],
+    ['kimi_result', 'task_id'],
+    ['kimi_cancel', 'task_id'],
+    ['kimi_ack', 'news'],
+  ] as const)('%s takes the name of a notification, a repeated one too', (name, parameter) => {
+    const tools = toolsFor(async () => ({ exit: 0, stdout: '', stderr: '' }), {});
+    const { properties } = tools[name].parameters as { properties: Record<string, { pattern: string }> };
+    const pattern = new RegExp(properties[parameter]?.pattern ?? '');
+    const words = [ID, `${ID}-late`, `${ID}-again-1`, `${ID}-late-again-2`, `${ID}-later`, `${ID}/../x`];
+    expect(words.map((word) => pattern.test(word))).toEqual([true, true, true, true, false, false]);
   });
 });
 

@@ -141,6 +141,34 @@ describe('result', () => {
   });
 });
 
+describe('the name of a notification', () => {
+  const noLateAnswer = { code: 9, stderr: expect.stringContaining('no answer that came late') };
+  const done = { code: 0, stdout: expect.stringMatching(/kimi-\d+-\d+ is acknowledged/) };
+
+  it.each([
+    ['-late', noLateAnswer],
+    ['-again-1', done],
+    ['-late-again-2', noLateAnswer],
+  ])('…%s names its task, to every command that takes one', async (end, acknowledged) => {
+    const world = await openWorld();
+    const { task_id } = await world.start('x [[simulate: delay=0]]');
+    await world.handle({ task_id }).result();
+    const env = await cleanHome({
+      TEMPORAL_ADDRESS: inject('engine'),
+      KIMI_LANG: 'en',
+      KIMI_TASK_QUEUE: world.taskQueue,
+      KIMI_RESULTS_DIR: world.results.folder,
+    });
+    const { output = '' } = (await world.results.read(task_id)) ?? {};
+    const run = async (name: string) => await cli([name, `${task_id}${end}`], env);
+    expect(await run('result')).toEqual({ code: 0, stdout: `${output.trimEnd()}\n`, stderr: '' });
+    expect(await run('status')).toMatchObject({ code: 0, stdout: expect.stringContaining(task_id) });
+    expect(await run('watch')).toMatchObject({ code: 0, stdout: expect.stringContaining('calculator') });
+    expect(await run('cancel')).toMatchObject({ code: 10, stderr: expect.stringContaining(`${task_id} has ended`) });
+    expect(await run('ack')).toMatchObject(acknowledged);
+  });
+});
+
 describe('completion', () => {
   it.each(['bash', 'zsh', 'fish'])('prints a script for %s', async (shell) => {
     const { code, stdout } = await cli(['completion', shell], await cleanHome());

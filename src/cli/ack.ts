@@ -1,13 +1,13 @@
 import { isGrpcServiceError, WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Command } from 'commander';
-import { ACKNOWLEDGE_UPDATE, newsOf, type Route, type TaskView } from '../contract.ts';
+import { ACKNOWLEDGE_UPDATE, newsOf, type Named, type Route, type TaskView } from '../contract.ts';
 import { EngineUnreachable } from '../temporal.ts';
 import { openContext, withClient } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
-import { checkChat, checkTaskId, lookUp } from './look-up.ts';
-import { command, ending, route } from './options.ts';
+import { checkChat, lookUp } from './look-up.ts';
+import { command, ending, route, task } from './options.ts';
 import type { CliText } from './text/index.ts';
 
 /** How long a worker may take to note it, in milliseconds; then it is noted here, and the task finds it done. */
@@ -15,16 +15,14 @@ const UPDATE_TIMEOUT_MS = 5_000;
 
 export function ackCommand(say: CliText): Command {
   return command('ack', say, say.help.ack, ['kimi-dispatch ack kimi-1707654321-12345'])
-    .argument('<TASK>', say.help.news)
+    .argument('<TASK>', say.help.news, task(say))
     .option('--route <JSON>', say.help.ofRoute, route(say))
     .action(ending(ack));
 }
 
-/** @param news a task id, or with `-late` its answer that came late. */
-async function ack(news: string, { route: chat }: { route?: Route }): Promise<Exit> {
+async function ack({ task_id, notification: news }: Named, { route: chat }: { route?: Route }): Promise<Exit> {
   const context = await openContext();
   const { say, results } = context;
-  const task_id = checkTaskId(news, say);
   await checkChat(context, task_id, chat);
   const isOpen = await withClient(context, async (client) => {
     const found = await lookUp(client, task_id);

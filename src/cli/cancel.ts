@@ -1,12 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
-import { relayId, type Route } from '../contract.ts';
+import { relayId, type Named, type Route } from '../contract.ts';
 import { openContext, withClient } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
-import { checkChat, checkTaskId, lookUp } from './look-up.ts';
-import { command, ending, route } from './options.ts';
+import { checkChat, lookUp } from './look-up.ts';
+import { command, ending, route, task } from './options.ts';
 import type { CliText } from './text/index.ts';
 
 /** How long a worker may take to end the task before that is said, in milliseconds. */
@@ -14,15 +14,14 @@ const CONFIRM_MS = 10_000;
 
 export function cancelCommand(say: CliText): Command {
   return command('cancel', say, say.help.cancel, ['kimi-dispatch cancel kimi-1707654321-12345'])
-    .argument('<TASK>', say.help.task)
+    .argument('<TASK>', say.help.task, task(say))
     .option('--route <JSON>', say.help.ofRoute, route(say))
     .action(ending(cancel));
 }
 
-async function cancel(task: string, { route: chat }: { route?: Route }): Promise<Exit> {
+async function cancel({ task_id }: Named, { route: chat }: { route?: Route }): Promise<Exit> {
   const context = await openContext();
   const { say, text, results } = context;
-  const task_id = checkTaskId(task, say);
   await checkChat(context, task_id, chat);
   return await withClient(context, async (client) => {
     const found = await lookUp(client, task_id);

@@ -12,7 +12,6 @@ import {
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import {
   isoSeconds,
-  NEWS,
   relayId,
   SEARCH_ATTRIBUTES,
   STATUS_QUERY,
@@ -27,7 +26,6 @@ import { EXIT } from '../exit.ts';
 import { isSameChat, routeIn } from '../route.ts';
 import { withClient, type Context } from './context.ts';
 import { CliError } from './exit.ts';
-import type { CliText } from './text/index.ts';
 
 /** How long a worker may take to answer a query, in milliseconds. */
 const QUERY_TIMEOUT_MS = 2_000;
@@ -45,16 +43,6 @@ export interface Found {
   retrying?: { attempt: number; why: string };
   /** How far the answer is, while a relay takes it. */
   progress?: StreamProgress;
-}
-
-/**
- * @returns the task that is meant by its id, or by the name of its news, as wakes and the inbox have it.
- * @throws {CliError} where the argument is neither.
- */
-export function checkTaskId(word: string, say: CliText): string {
-  const task_id = NEWS.exec(word)?.groups?.['task_id'];
-  if (task_id === undefined) throw new CliError(EXIT.usage, say.usage.badTaskId(word));
-  return task_id;
 }
 
 /**

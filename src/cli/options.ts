@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
 import ms, { type StringValue } from 'ms';
-import { TASK_STATES, type Priority, type Route, type TaskState } from '../contract.ts';
+import { parseTaskName, TASK_STATES, type Named, type Priority, type Route, type TaskState } from '../contract.ts';
 import { readRoute } from '../route.ts';
 import { GROUPINGS, type Grouping } from '../usage.ts';
 import { EXIT, type Exit } from '../exit.ts';
@@ -22,6 +22,15 @@ export function command(name: string, say: CliText, description: string, example
 export function ending<Args extends unknown[]>(action: (...args: Args) => Promise<Exit>) {
   return async (...args: Args): Promise<void> => {
     process.exitCode = await action(...args);
+  };
+}
+
+/** Reads a task: its id, or the name of a notification, as wakes and the inbox print it. */
+export function task(say: CliText): (word: string) => Named {
+  return (word) => {
+    const named = parseTaskName(word);
+    if (!named) throw new CliError(EXIT.usage, say.usage.badTaskId(word));
+    return named;
   };
 }
 

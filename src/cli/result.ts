@@ -2,15 +2,15 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
-import { isTruncated, type ResultFile, type Route } from '../contract.ts';
+import { isTruncated, type Named, type ResultFile, type Route } from '../contract.ts';
 import { explain } from '../text/index.ts';
 import { openContext, withClient, type Context } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError, exitFor } from './exit.ts';
 import { newestTasks } from './newest-tasks.ts';
-import { checkChat, checkTaskId, lookUp } from './look-up.ts';
+import { checkChat, lookUp } from './look-up.ts';
 import { codeBlocks, renderMarkdown } from './markdown.ts';
-import { command, ending, route } from './options.ts';
+import { command, ending, route, task } from './options.ts';
 import type { CliText } from './text/index.ts';
 
 /** Among so many tasks of a chat its newest result is looked for. */
@@ -30,7 +30,7 @@ export function resultCommand(say: CliText): Command {
     'kimi-dispatch result kimi-1707654321-12345 > answer.md',
     'kimi-dispatch result kimi-1707654321-12345 --code python -o src',
   ])
-    .argument('[TASK]', say.help.resultTask)
+    .argument('[TASK]', say.help.resultTask, task(say))
     .option('--raw', say.help.raw)
     .option('--code <LANG>', say.help.code)
     .option('-o, --output <FOLDER>', say.help.codeFolder, '.')
@@ -40,19 +40,20 @@ export function resultCommand(say: CliText): Command {
 }
 
 async function result(
-  task: string | undefined,
+  named: Named | undefined,
   { route: chat, json, raw, code, output: folder }: ResultOptions,
 ): Promise<Exit> {
   const context = await openContext();
   const { say, text, results } = context;
-  if (task !== undefined) await checkChat(context, checkTaskId(task, say), chat);
-  const saved = task === undefined ? await newestResult(context, chat) : await results.read(task);
+  const task_id = named?.task_id;
+  if (task_id !== undefined) await checkChat(context, task_id, chat);
+  const saved = task_id === undefined ? await newestResult(context, chat) : await results.read(task_id);
   if (!saved) {
-    if (task === undefined) throw new CliError(EXIT.unfinished, say.noResults);
-    const known = await withClient(context, async (client) => await lookUp(client, task));
+    if (task_id === undefined) throw new CliError(EXIT.unfinished, say.noResults);
+    const known = await withClient(context, async (client) => await lookUp(client, task_id));
     throw known
-      ? new CliError(EXIT.unfinished, say.unfinished(task))
-      : new CliError(EXIT.unknown_task, say.unknownTask(task));
+      ? new CliError(EXIT.unfinished, say.unfinished(task_id))
+      : new CliError(EXIT.unknown_task, say.unknownTask(task_id));
   }
   if (json) console.log(JSON.stringify(saved, null, 2));
   else if (saved.output !== undefined) {

@@ -2,31 +2,30 @@ import type { Command } from 'commander';
 import pico from 'picocolors';
 import { EngineUnreachable } from '../temporal.ts';
 import { explain, stateOf } from '../text/index.ts';
-import { isTruncated, type Place, type Route } from '../contract.ts';
+import { isTruncated, type Named, type Place, type Route } from '../contract.ts';
 import { limiterView } from '../limiter.ts';
 import { openContext, withClient, type Context } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
 import { tildePath } from '../paths.ts';
-import { checkChat, checkTaskId, lookUp, viewOfResult, type Found } from './look-up.ts';
+import { checkChat, lookUp, viewOfResult, type Found } from './look-up.ts';
 import { money } from '../money.ts';
-import { command, ending, route } from './options.ts';
+import { command, ending, route, task } from './options.ts';
 import { lastLine } from './progress.ts';
 import { columns } from './table.ts';
 import type { CliText } from './text/index.ts';
 
 export function statusCommand(say: CliText): Command {
   return command('status', say, say.help.status, ['kimi-dispatch status kimi-1707654321-12345 --json | jq .state'])
-    .argument('<TASK>', say.help.task)
+    .argument('<TASK>', say.help.task, task(say))
     .option('--route <JSON>', say.help.ofRoute, route(say))
     .option('--json', say.help.json)
     .action(ending(status));
 }
 
-async function status(task: string, { json, route: chat }: { json?: true; route?: Route }): Promise<Exit> {
+async function status({ task_id }: Named, { json, route: chat }: { json?: true; route?: Route }): Promise<Exit> {
   const context = await openContext();
   const { say, text, results, stack } = context;
-  const task_id = checkTaskId(task, say);
   await checkChat(context, task_id, chat);
   const saved = await results.read(task_id);
   let found: Found | undefined;

@@ -25,6 +25,7 @@ import {
   CALLBACK_SIGNAL,
   isErrorCallback,
   newsOf,
+  repeatOf,
   isoSeconds,
   relayId,
   SEARCH_ATTRIBUTES,
@@ -405,7 +406,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       for (const [index, ms] of [...WAKE_AGAIN_MS, WAKE_AGAIN_MS.at(-1) ?? 0].entries()) {
         enter('awaiting_acknowledgement');
         if (view.acknowledged || (await condition(() => view.acknowledged, ms))) return;
-        if (index < WAKE_AGAIN_MS.length) await wakeOnce(`${key}-again-${index + 1}`);
+        if (index < WAKE_AGAIN_MS.length) await wakeOnce(repeatOf(key, index + 1));
       }
       view.wake_error = { type: 'not_acknowledged', message: text.error.notAcknowledged };
     } catch (error) {

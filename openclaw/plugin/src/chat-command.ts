@@ -6,8 +6,8 @@ import { toRoute } from './routes.ts';
 import { asData } from './safe-text.ts';
 import type { Teller } from './teller.ts';
 
-/** The words that are no prompt, each alone or with a task id. */
-const COMMAND = /^(?<verb>status|list|cancel|result|usage)(?:\s+(?<id>kimi-\d{1,12}-\d{1,9}))?$/i;
+/** The words that are no prompt, each alone or with a task. The command line says what is wrong with an id: it must not become a prompt. */
+const COMMAND = /^(?<verb>status|list|cancel|result|usage)(?:\s+(?<id>kimi-\S*))?$/i;
 
 /** Tasks that a chat is shown: more would fill its screen. */
 const LISTED = '10';

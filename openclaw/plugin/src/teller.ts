@@ -1,7 +1,8 @@
 import type { sendDurableMessageBatch } from 'openclaw/plugin-sdk/channel-outbound';
 import type { Config, PluginApi } from 'openclaw/plugin-sdk/plugin-entry';
 import type { Route } from '../../../src/contract.ts';
-import { newsIn, type PluginWake } from '../../../src/plugin-wake.ts';
+import { parseTaskName } from '../../../src/names.ts';
+import type { PluginWake } from '../../../src/plugin-wake.ts';
 import type { Notes } from './notes.ts';
 import { asData } from './safe-text.ts';
 
@@ -57,7 +58,7 @@ export class Teller {
    */
   wakeAgent({ message, route }: PluginWake, key: string): Told {
     const { runtime } = this.api;
-    const text = `${toAgent(newsIn(key))}\n\n${asData(message)}`;
+    const text = `${toAgent(parseTaskName(key)?.notification ?? key)}\n\n${asData(message)}`;
     const chat = route && {
       channel: route.channel,
       to: route.to,

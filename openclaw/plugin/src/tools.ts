@@ -1,4 +1,5 @@
 import type { Tool, ToolContext } from 'openclaw/plugin-sdk/plugin-entry';
+import { NOTIFICATION } from '../../../src/names.ts';
 import type { Run } from './command-line.ts';
 import { routeOfAgent, toRoute } from './routes.ts';
 
@@ -7,8 +8,8 @@ export const TOOL_NAMES = ['kimi_dispatch', 'kimi_status', 'kimi_result', 'kimi_
 /** Longest answer that goes into the agent's context, in characters (about 10,000 tokens of Chinese). The rest is in the file. */
 const MAX_RESULT_CHARS = 20_000;
 
-/** A task by its id, or by the name of its news, as the command line takes both. */
-const known = { type: 'string', pattern: '^kimi-\\d{1,12}-\\d{1,9}(?:-late)?$' };
+/** A task by its id or by the name of a notification: the command line takes both. */
+const known = { type: 'string', pattern: NOTIFICATION.source };
 const task_id = { ...known, description: 'e.g. kimi-1707654321-12345' };
 const news = {
   ...known,

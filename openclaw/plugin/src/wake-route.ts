@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PluginApi } from 'openclaw/plugin-sdk/plugin-entry';
-import { MAX_WAKE_BYTES, NEWS_KEY, type PluginWake } from '../../../src/plugin-wake.ts';
+import { parseTaskName } from '../../../src/names.ts';
+import { MAX_WAKE_BYTES, type PluginWake } from '../../../src/plugin-wake.ts';
 import { secretCheck } from '../../../src/secret-check.ts';
 import type { Teller, Told } from './teller.ts';
 
@@ -30,7 +31,7 @@ export function wakeRoute({ runtime, logger }: Pick<PluginApi, 'runtime' | 'logg
     const key = String(request.headers['idempotency-key'] ?? '');
     const wake = await readWake(request);
     if (wake === 'too_long') return refusal(413, `the wake is longer than ${MAX_WAKE_BYTES} bytes`);
-    if (!wake || !NEWS_KEY.test(key) || !key.startsWith(wake.task.task_id)) return refusal(400, 'this is no wake');
+    if (!wake || parseTaskName(key)?.task_id !== wake.task.task_id) return refusal(400, 'this is no wake');
     try {
       const told = wake.reply === 'agent' ? teller.wakeAgent(wake, key) : await teller.deliver(wake, key);
       if (told.outcome !== 'sent') logger.warn(`kimi-dispatch: ${key} was not told (${told.outcome}): ${told.error}`);

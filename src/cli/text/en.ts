@@ -24,9 +24,9 @@ export const en: CliText = {
     down: 'stop what runs in the background',
     logs: 'show the logs',
     doctor: 'check configuration and parts, and say how to mend them',
-    task: 'task id, e.g. kimi-1707654321-12345',
-    news: 'what has been shown, as wakes and inbox name it: a task id, or kimi-…-late for its answer that came late',
-    resultTask: 'task id; the newest result if omitted',
+    task: 'task id, e.g. kimi-1707654321-12345, or the name of a notification (kimi-…-late)',
+    news: 'the notification the user has seen, as wakes and inbox name it: a task id, or kimi-…-late for a late answer',
+    resultTask: 'task id, or the name of a notification (kimi-…-late); the newest result if omitted',
     prompt: 'what to hand to Kimi; - reads standard input',
     runPrompt: 'what to hand to Kimi',
     message: 'a whole chat message that starts with Kimi:, Kimi： or "kimi "',
@@ -98,7 +98,8 @@ export const en: CliText = {
     unreadable: (file, why) => `Cannot read ${file} (${why}).`,
     badName:
       'A task name has letters, digits, spaces and . _ - only, starts and ends with a letter or digit, and is at most 64 characters long.',
-    badTaskId: (id) => `${id} is not a task id; one looks like kimi-1707654321-12345.`,
+    badTaskId: (id) =>
+      `${id} is neither a task id nor the name of a notification; they look like kimi-1707654321-12345 and kimi-1707654321-12345-late.`,
     duration: 'it needs a unit, e.g. 120s, 5m or 1h, and is at most 24 hours',
     model: 'a model name is not empty and has no spaces',
     temperature: 'it is a number from 0 to 2',
