@@ -39,7 +39,7 @@ const [clear, encrypted] = await Promise.all([
   build({
     ...common,
     packages: 'external',
-    entryPoints: ['worker', 'webhook', 'relay', 'simulator'].map((name) => from(`src/${name}.ts`)),
+    entryPoints: ['worker', 'webhook', 'journal-check', 'relay', 'simulator'].map((name) => from(`src/${name}.ts`)),
   }),
   // The SDK loads this one by its path, with `require`.
   build({

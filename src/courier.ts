@@ -2,11 +2,11 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import type { Callback } from './contract.ts';
-import { writeDeadLetter } from './dead-letters.ts';
+import { TASK_ID, type Callback } from './contract.ts';
+import { writeDeadLetter, type DeadLetter } from './dead-letters.ts';
 import { deliver, engineAnswers, EngineUnavailable, Undeliverable, type Delivered } from './delivery.ts';
 import { countDeadLetter } from './metrics/webhook.ts';
-import { JournalUnavailable, type Journal, type JournalEntry, type JournalKey } from './journal.ts';
+import { DamagedEntry, JournalUnavailable, type Journal, type JournalEntry, type JournalKey } from './journal.ts';
 
 export interface CourierOptions {
   client: Client;
@@ -24,8 +24,8 @@ export interface CourierStatus {
   ready: boolean;
   /** Whether the engine answers. */
   engine: boolean;
-  /** What waits in the journal; absent where the journal cannot be read. */
-  journal?: { entries: number; bytes: number; full?: true };
+  /** What waits in the journal; absent where the journal cannot be read. `set_aside`: damaged ones that lie beside it. */
+  journal?: { entries: number; bytes: number; full?: true; set_aside?: number };
 }
 
 /** How many callbacks may be accepted at once with the engine's word; where there are more, all go to the journal. */
@@ -154,7 +154,8 @@ export class Courier {
     try {
       // Proving that the disk takes it costs a write: only where the journal is what is left.
       if (!engine) await journal.check();
-      return { ready: true, engine, journal: journal.size };
+      const { size, setAside } = journal;
+      return { ready: true, engine, journal: { ...size, ...(setAside > 0 && { set_aside: setAside }) } };
     } catch (error) {
       const isFull = error instanceof JournalUnavailable && error.isFull;
       return { ready: engine, engine, ...(isFull && { journal: { ...journal.size, full: true as const } }) };
@@ -272,7 +273,7 @@ export class Courier {
   /** Delivers one entry, or makes it a dead letter, then removes it. @returns whether the engine has it. @throws when it has to wait. */
   private async deliverEntry(key: JournalKey): Promise<boolean> {
     const { client, journal, log } = this.options;
-    const entry = journal.read(key);
+    const entry = await this.read(key);
     let isDelivered = false;
     if (entry) {
       const { task_id } = entry;
@@ -287,6 +288,24 @@ export class Courier {
     await journal.remove(key);
     this.told.delete(String(key));
     return isDelivered;
+  }
+
+  /** @returns the entry; nothing where there is none any more, or where it was damaged and is a dead letter now. */
+  private async read(key: JournalKey): Promise<JournalEntry | undefined> {
+    try {
+      return this.options.journal.read(key);
+    } catch (error) {
+      if (!(error instanceof DamagedEntry)) throw error;
+      const [received, , , task_id] = key;
+      await this.bury(key, {
+        task_id: TASK_ID.test(task_id) ? task_id : 'unknown',
+        reason: 'damaged',
+        message: error.message,
+        received_at: new Date(received).toISOString(),
+        damaged: error.bytes.toString(),
+      });
+      return undefined;
+    }
   }
 
   /**
@@ -324,15 +343,15 @@ export class Courier {
     const age = Date.now() - Date.parse(entry.received_at);
     if (!isHopeless && (error instanceof EngineUnavailable || age < GIVE_UP_MS)) throw error;
     const reason = isHopeless ? error.reason : 'refused';
-    const [received, process, count] = key;
-    countDeadLetter(reason);
-    const { message } = error;
+    await this.bury(key, { reason, message: error.message, ...entry });
+  }
+
+  private async bury([received, process, count]: JournalKey, letter: DeadLetter): Promise<void> {
     const { deadLetters, log } = this.options;
-    await writeDeadLetter(deadLetters, `${received}-${process}-${count}`, { reason, message, ...entry });
-    log.error(
-      { task_id: entry.task_id, reason },
-      `a callback cannot be delivered and lies in ${deadLetters}: ${message}`,
-    );
+    const { task_id, reason, message } = letter;
+    countDeadLetter(reason);
+    await writeDeadLetter(deadLetters, `${received}-${process}-${count}`, letter);
+    log.error({ task_id, reason }, `a callback cannot be delivered and lies in ${deadLetters}: ${message}`);
   }
 
   /** Says once what is wrong with an entry that is tried again and again. */
@@ -355,7 +374,7 @@ async function rest(ms: number, signal: AbortSignal): Promise<void> {
 function byTask(keys: JournalKey[]): Map<string, JournalKey[]> {
   const tasks = new Map<string, JournalKey[]>();
   for (const key of keys) {
-    const [, , , task_id] = key;
+    const task_id = key[3];
     const others = tasks.get(task_id);
     if (others) others.push(key);
     else tasks.set(task_id, [key]);

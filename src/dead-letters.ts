@@ -8,13 +8,15 @@ import { syncFolder } from './sync-folder.ts';
 /** A callback that was accepted and that nothing will ever take: one JSON file. */
 export interface DeadLetter {
   task_id: string;
-  /** `refused`: it failed for a day although the engine answered. */
-  reason: UndeliverableReason | 'refused';
+  /** `refused`: it failed for a day although the engine answered. `damaged`: the disk did not keep it as it was. */
+  reason: UndeliverableReason | 'refused' | 'damaged';
   /** The reason as a sentence. */
   message: string;
   /** When the webhook accepted it. ISO 8601, UTC. */
   received_at: string;
-  callback: Callback;
+  callback?: Callback;
+  /** What is there in place of the callback, where it is damaged. */
+  damaged?: string;
 }
 
 /** Where callbacks end that nothing will take. */

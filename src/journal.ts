@@ -3,7 +3,9 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { open, type RootDatabase } from 'lmdb';
-import type { Callback } from './contract.ts';
+import { pino, type Logger } from 'pino';
+import { TASK_ID, type Callback } from './contract.ts';
+import { countSetAside, repairJournal } from './journal-repair.ts';
 import { syncFolderSync } from './sync-folder.ts';
 
 /** A callback that waits for the engine. */
@@ -29,6 +31,15 @@ export class JournalUnavailable extends Error {
   }
 }
 
+/** An entry that holds no callback: its bytes are not those that were written. */
+export class DamagedEntry extends Error {
+  override readonly name = 'DamagedEntry';
+
+  constructor(readonly bytes: Buffer) {
+    super('the journal’s entry is damaged: it holds no callback');
+  }
+}
+
 /**
  * Callbacks that were accepted and not delivered yet, on the webhook's own disk: an LMDB store in a folder of its own.
  * Several processes may share a folder; each sees the entries of all.
@@ -42,10 +53,14 @@ export class Journal {
   /** What is being written: neither in the store nor refused yet. */
   private readonly pending = { entries: 0, bytes: 0 };
 
+  /** A damaged store is found when it is opened for the first time. */
+  private isChecked = false;
+
   /** @param maxBytes how much the entries may take together; the file keeps the size it once had. */
   constructor(
     readonly folder: string,
     readonly maxBytes: number,
+    private readonly log: Logger = pino({ level: 'silent' }),
   ) {}
 
   /** How many entries there are, and the bytes they take. */
@@ -54,6 +69,11 @@ export class Journal {
       this.opened().getStats() as StoreStats;
     const pages = treeBranchPageCount + treeLeafPageCount + overflowPages;
     return { entries: entryCount + this.pending.entries, bytes: pages * pageSize + this.pending.bytes };
+  }
+
+  /** How many damaged journals were set aside and not removed since. */
+  get setAside(): number {
+    return countSetAside(this.folder);
   }
 
   /** When the oldest entry came, in milliseconds since 1970; `undefined` where there is none. */
@@ -104,10 +124,16 @@ export class Journal {
     }
   }
 
-  /** @returns an entry, or `undefined` where another process has delivered it. */
+  /**
+   * @returns an entry, or `undefined` where another process has delivered it.
+   * @throws {DamagedEntry}
+   */
   read(key: JournalKey): JournalEntry | undefined {
     const value = this.opened().get(key);
-    return value && (JSON.parse(value.toString()) as JournalEntry);
+    if (!value) return undefined;
+    const entry = asEntry(value);
+    if (!entry) throw new DamagedEntry(value);
+    return entry;
   }
 
   /** Removes an entry. It is gone from the disk when this returns. */
@@ -152,8 +178,11 @@ export class Journal {
     if (this.store) return this.store;
     try {
       mkdirSync(this.folder, { recursive: true, mode: 0o700 });
+      if (!this.isChecked) this.repair();
       const store = open<Buffer, JournalKey>(this.folder, {
         encoding: 'binary',
+        // Otherwise a folder with a dot in its name is taken for a file.
+        noSubdir: false,
         // A write is done when it is on the disk; otherwise it would be done before, and a sync that fails goes unnoticed.
         overlappingSync: false,
         // Otherwise a write that fails leaves a rejected promise behind that nobody can catch.
@@ -168,12 +197,32 @@ export class Journal {
     }
   }
 
+  private repair(): void {
+    for (const { folder, copied } of repairJournal(this.folder)) {
+      this.log.error(
+        { folder, copied },
+        `the journal was damaged and lies in ${folder} now; ${copied} of its callbacks could be read and are delivered, others may be lost: ask the provider to send them again, then remove the folder`,
+      );
+    }
+    this.isChecked = true;
+  }
+
   private unavailable(cause: unknown): JournalUnavailable {
     if (cause instanceof JournalUnavailable) return cause;
     return new JournalUnavailable(
       `the journal ${this.folder} cannot be written to (${(cause as Error).message}); free its disk, or choose another folder with KIMI_JOURNAL_DIR`,
       { cause },
     );
+  }
+}
+
+function asEntry(value: Buffer): JournalEntry | undefined {
+  try {
+    const entry = JSON.parse(value.toString()) as JournalEntry | null;
+    const isEntry = entry && TASK_ID.test(entry.task_id) && entry.callback.metadata.task_id === entry.task_id;
+    return isEntry && Date.parse(entry.received_at) > 0 ? entry : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -9,6 +9,7 @@ import { syncFolder } from './sync-folder.ts';
 import {
   isoSeconds,
   newsOf,
+  OUTCOMES,
   TASK_ID,
   type PendingFile,
   type ResultFile,
@@ -168,7 +169,7 @@ export class ResultStore {
    * @throws {ServiceError} where the file is no result: somebody else wrote to it.
    */
   async read(task_id: string): Promise<ResultFile | undefined> {
-    return await readJson(this.resultPath(task_id));
+    return await readJson(this.resultPath(task_id), task_id);
   }
 
   /** @returns the newest result, or `undefined`. */
@@ -349,10 +350,11 @@ function checked(task_id: string): string {
   return task_id;
 }
 
-async function readJson(path: string): Promise<ResultFile | undefined> {
+async function readJson(path: string, task_id?: string): Promise<ResultFile | undefined> {
   try {
     const result = asResult(await readFile(path, 'utf8'));
-    if (result) return result;
+    // A file that was copied must not give one task the answer of another.
+    if (result && (task_id === undefined || result.task_id === task_id)) return result;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return undefined;
@@ -361,14 +363,30 @@ async function readJson(path: string): Promise<ResultFile | undefined> {
   throw new ServiceError(`${path} is damaged: it holds no result. Remove it; the engine keeps the task's answer`);
 }
 
+/** Members that are text where they are there. */
+const TEXTS = ['task_name', 'model', 'output', 'reasoning', 'partial_output', 'finish_reason', 'created_at'] as const;
+
 /** @returns the result that a file holds, or `undefined` where it holds none. */
 function asResult(content: string): ResultFile | undefined {
   try {
     const json = JSON.parse(content) as ResultFile | null;
-    return json && TASK_ID.test(json.task_id) && json.status && json.completed_at ? json : undefined;
+    return json && isResult(json) ? json : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isResult({ task_id, status, completed_at, error, ...rest }: ResultFile): boolean {
+  return (
+    TASK_ID.test(task_id) &&
+    OUTCOMES.includes(status) &&
+    Number.isFinite(Date.parse(completed_at)) &&
+    [error?.type, error?.message, ...TEXTS.map((name) => rest[name])].every(isTextOrAbsent)
+  );
+}
+
+function isTextOrAbsent(value: unknown): boolean {
+  return value === undefined || typeof value === 'string';
 }
 
 /** Leaves a file there; what is in it stays. */

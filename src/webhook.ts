@@ -36,7 +36,7 @@ await runService('webhook', async (config, log) => {
     log.warn(`${error.message}; large callbacks wait in the journal until then`);
   });
   const client = lazyClient(payloads.dataConverter);
-  const journal = new Journal(journalFolder(config), config.KIMI_JOURNAL_MAX_BYTES);
+  const journal = new Journal(journalFolder(config), config.KIMI_JOURNAL_MAX_BYTES, log);
   const courier = new Courier({
     client,
     journal,

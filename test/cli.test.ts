@@ -186,6 +186,17 @@ describe('up', () => {
     expect(await cli(['ack', 'kimi-1-1'], env)).toMatchObject({ code: 4 });
   });
 
+  it('says which file is damaged where a secret of its own is', async () => {
+    const env = await cleanHome();
+    const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+    await mkdir(home, { recursive: true });
+    await writeFile(join(home, 'webhook-secret'), Buffer.from([0x61, 0, 0xff, 0x62]));
+    const refused = await cli(['up', '--simulate'], env);
+    expect(refused).toMatchObject({ code: 3 });
+    expect(refused.stderr).toContain('webhook-secret');
+    expect(refused.stderr).not.toMatch(/\n\s+at /);
+  });
+
   it('keeps its secret for this user alone and out of what it writes', async () => {
     const env = await cleanHome();
     const stack = await up(env, '--simulate');

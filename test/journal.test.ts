@@ -1,6 +1,6 @@
 /** Accepting a callback means that it cannot be lost: the journal, and the webhook while the engine is away. */
 import type { IncomingHttpHeaders } from 'node:http';
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open as openFile, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from '@temporalio/client';
 import type { PayloadCodec } from '@temporalio/common';
@@ -126,6 +126,112 @@ describe('the journal', () => {
   });
 });
 
+/** What befalls the file of a journal: on a disk that was full or broken, after a power cut, by somebody's hand. */
+const DAMAGES: [name: string, damage: (file: string) => Promise<void>][] = [
+  ['was cut short', async (file) => await truncate(file, 100_000)],
+  ['was cut short within its first page', async (file) => await truncate(file, 300)],
+  ['holds something else', async (file) => await writeFile(file, 'hello\n'.repeat(50_000))],
+  ['has lost both its meta pages', async (file) => await overwrite(file, 0, Buffer.alloc(2 * PAGE))],
+  ['has lost a page of its middle', async (file) => await spoil(file, '"kimi-1-150"', spoilPage)],
+];
+
+const PAGE = 4096;
+
+/** Spoils every copy of an entry that the file holds: LMDB writes a page anew in another place. */
+async function spoil(file: string, text: string, damage: (bytes: Buffer, at: number) => void): Promise<void> {
+  const bytes = await readFile(file);
+  for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) damage(bytes, at);
+  await writeFile(file, bytes);
+}
+
+const spoilPage = (bytes: Buffer, at: number): void => void bytes.fill(0x5a, at - (at % PAGE), at - (at % PAGE) + PAGE);
+
+async function overwrite(file: string, at: number, bytes: Buffer): Promise<void> {
+  const handle = await openFile(file, 'r+');
+  await handle.write(bytes, 0, bytes.length, at);
+  await handle.close();
+}
+
+describe('a journal', () => {
+  it.each(DAMAGES)('that %s is set aside, and the webhook goes on with a new one', async (_name, damage) => {
+    const home = await temporaryFolder();
+    const folder = join(home, 'journal');
+    const journal = await open(folder);
+    const ids = Array.from({ length: 300 }, (_, n) => `kimi-1-${n}`);
+    await Promise.all(ids.map(async (id) => await journal.append(callbackFor(id, 'x'.repeat(200)))));
+    await journal.close();
+    await damage(join(folder, 'data.mdb'));
+
+    const webhook = await launchWebhook(home);
+    const { body } = await readiness(webhook.url);
+    expect(body.journal).toMatchObject({ set_aside: 1 });
+    const aside = (await readdir(folder)).filter((name) => name.startsWith('damaged-'));
+    expect(aside).toEqual([expect.stringMatching(/^damaged-\d{8}T\d{6}Z$/)]);
+    expect(await post(webhook.url, 'kimi-2-1')).toMatchObject(queued('kimi-2-1'));
+
+    // It is damaged no more.
+    webhook.child.kill('SIGKILL');
+    await webhook.ended;
+    const again = await readiness((await launchWebhook(home)).url);
+    expect(again.body.journal).toMatchObject({ entries: (body.journal?.entries ?? NaN) + 1, set_aside: 1 });
+  });
+
+  it('that is damaged at one place gives back what can be read before and behind it', async () => {
+    const home = await temporaryFolder();
+    const folder = join(home, 'journal');
+    const journal = await open(folder);
+    const ids = Array.from({ length: 300 }, (_, n) => `kimi-1-${n}`);
+    await Promise.all(ids.map(async (id) => await journal.append(callbackFor(id, 'x'.repeat(200)))));
+    await journal.close();
+    const file = join(folder, 'data.mdb');
+    await spoil(file, '"kimi-1-150"', spoilPage);
+
+    const webhook = await launchWebhook(home);
+    const { entries = 0 } = (await readiness(webhook.url)).body.journal ?? {};
+    expect(entries).toBeGreaterThan(250);
+    expect(entries).toBeLessThan(300);
+    webhook.child.kill('SIGKILL');
+    await webhook.ended;
+    const tasks = tasksOf(await open(folder));
+    expect(tasks).toContain('kimi-1-0');
+    expect(tasks).toContain('kimi-1-299');
+  });
+});
+
+/** The webhook as a process of its own, without an engine. */
+async function launchWebhook(home: string) {
+  const webhook = await launch('webhook', {
+    KIMI_HOME: home,
+    KIMI_RESULTS_DIR: join(home, 'results'),
+    WEBHOOK_SECRET: SECRET,
+    TEMPORAL_ADDRESS: '127.0.0.1:1',
+  });
+  const { port } = await webhook.says('ready');
+  return { ...webhook, url: `http://127.0.0.1:${port}` };
+}
+
+describe('an entry of the journal', () => {
+  it('that is damaged becomes a dead letter that holds what is there, and the others are delivered', async () => {
+    const world = await openWorld();
+    const task_id = await waitingTask(world);
+    const home = await temporaryFolder();
+    const journal = await open(join(home, 'journal'));
+    await journal.append(callbackFor('kimi-1-50', 'an answer that somebody has paid for'));
+    await journal.append(callbackFor(task_id));
+    await journal.close();
+    const file = join(home, 'journal', 'data.mdb');
+    await spoil(file, '"choices":[{"message":{"content":"an answer', (bytes, at) => void bytes.fill(0, at, at + 4));
+
+    const { url } = await openWebhook({ folder: home });
+    expect(await world.handle({ task_id }).result()).toMatchObject({ status: 'done' });
+    await drained(url);
+    const [name = ''] = await readdir(join(home, 'dead-letters'));
+    const letter = JSON.parse(await readFile(join(home, 'dead-letters', name), 'utf8')) as DeadLetter;
+    expect(letter).toMatchObject({ task_id: 'kimi-1-50', reason: 'damaged' });
+    expect(letter.damaged).toContain('an answer that somebody has paid for');
+  });
+});
+
 interface Place {
   folder?: string;
   maxBytes?: number;
@@ -164,7 +270,7 @@ const queued = (task_id: string) => ({ status: 202, body: { task_id, status: 'qu
 
 async function readiness(url: string) {
   const { statusCode, body } = await request(`${url}/readyz`);
-  return { status: statusCode, body: (await body.json()) as { journal?: { entries: number } } };
+  return { status: statusCode, body: (await body.json()) as { journal?: { entries: number; set_aside?: number } } };
 }
 
 /** Waits until nothing waits in the journal. */

@@ -581,13 +581,21 @@ describe('prune', () => {
 it('the folder says so where somebody else spoilt a file, and writes it anew', async () => {
   const store = await openStore();
   await store.persist(done(OLD));
-  for (const spoilt of ['{', '{"task_id":5}', 'null']) {
+  const mistyped = JSON.stringify({ ...(await store.read(OLD)), output: 5 });
+  for (const spoilt of ['{', '{"task_id":5}', 'null', mistyped]) {
     await writeFile(store.latestPath, spoilt);
     await writeFile(store.resultPath(OLD), spoilt);
     await expect(store.latest()).rejects.toThrow('latest.json is damaged');
     await store.persist(done(OLD));
     expect(await store.latest()).toEqual(await store.read(OLD));
   }
+});
+
+it('a copy of another task’s file is not taken for a task’s result', async () => {
+  const store = await openStore();
+  await store.persist(done(OLD));
+  await writeFile(store.resultPath(NEW), await readFile(store.resultPath(OLD)));
+  await expect(store.read(NEW)).rejects.toThrow(`${NEW}.json is damaged: it holds no result`);
 });
 
 /** Starts a process that saves results once its input ends. */

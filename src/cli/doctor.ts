@@ -170,7 +170,7 @@ async function secret({ config, say }: Context): Promise<Finding> {
 
 /** What of the webhook's `/readyz` is looked at. Whether the journal waits is its to say: its store is not opened twice. */
 const readiness = z.object({
-  journal: z.object({ entries: z.int(), full: z.boolean().optional() }).optional(),
+  journal: z.object({ entries: z.int(), full: z.boolean().optional(), set_aside: z.int().optional() }).optional(),
 });
 
 async function webhook({ config, stack, say }: Context): Promise<Finding[]> {
@@ -188,6 +188,7 @@ async function webhook({ config, stack, say }: Context): Promise<Finding[]> {
         : journal.entries > 0
           ? bad(say.doctor.journalWaiting(journal.entries, folder))
           : good(say.doctor.journal),
+    ...(journal?.set_aside ? [bad(say.doctor.journalSetAside(journal.set_aside, folder))] : []),
   ];
 }
 

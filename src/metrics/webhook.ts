@@ -27,7 +27,7 @@ const deadLetters = new Counter({
   help: 'Callbacks that were accepted and that nothing takes, by the reason',
   labelNames: ['reason'],
 });
-for (const reason of ['unknown_task', 'task_closed', 'refused']) deadLetters.inc({ reason }, 0);
+for (const reason of ['unknown_task', 'task_closed', 'refused', 'damaged']) deadLetters.inc({ reason }, 0);
 
 /** Counts an answer: `signalled`, `bad_signature`, … */
 export function countAnswer(outcome: string): void {

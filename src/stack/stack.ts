@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
+import writeFileAtomic from 'write-file-atomic';
 import { publicAddress } from '../address.ts';
 import { limitsOf, secretsIn, servesDashboard, usesRelay, wakeUrl, withoutSecrets, type Config } from '../config.ts';
 import { isoSeconds, NAMESPACE, SEARCH_ATTRIBUTES } from '../contract.ts';
@@ -346,13 +347,17 @@ async function relayToken(config: Config): Promise<string> {
 async function keptSecret(file: string): Promise<string> {
   try {
     const kept = (await readFile(file, 'utf8')).trim();
-    if (kept !== '') return kept;
+    if (/^[\x21-\x7E]{16,}$/.test(kept)) return kept;
+    if (kept !== '') {
+      throw new ServiceError(
+        `${file} is damaged: it does not hold the secret that was written to it; restore it, or remove it and a new one is made`,
+      );
+    }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
   const made = randomBytes(32).toString('hex');
-  await writeFile(file, `${made}\n`, { mode: 0o600 });
-  await chmod(file, 0o600);
+  await writeFileAtomic(file, `${made}\n`, { mode: 0o600 });
   return made;
 }
 
@@ -370,7 +375,7 @@ async function rememberPayloadKeys({ KIMI_HOME, KIMI_PAYLOAD_KEYS }: Config): Pr
     );
   }
   const ids = new Set([...used, ...KIMI_PAYLOAD_KEYS.keys()]);
-  if (ids.size > used.length) await writeFile(file, [...ids, ''].join('\n'), { mode: 0o600 });
+  if (ids.size > used.length) await writeFileAtomic(file, [...ids, ''].join('\n'), { mode: 0o600 });
 }
 
 /** @returns the port itself where it is free, any free one for 0. */

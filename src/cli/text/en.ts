@@ -352,6 +352,8 @@ export const en: CliText = {
       `the callback journal ${folder} is full (${n} wait for the engine), so no more are taken while it is down; bring the engine back, or raise KIMI_JOURNAL_MAX_BYTES`,
     journalBad: (folder) =>
       `cannot write to the callback journal ${folder}, so no callback is taken while the engine is down; free its disk, or choose another folder with KIMI_JOURNAL_DIR`,
+    journalSetAside: (n, folder) =>
+      `damaged callback journals that were set aside: ${n} (damaged-… in ${folder}); what could be read of them is delivered, other callbacks may be lost: ask the provider to send them again, then remove the folder`,
     deadLetters: (n, folder) =>
       `callbacks that were accepted and that no task takes: ${n} (${folder}); the files say why and hold the answers, remove them once read`,
     secret: 'WEBHOOK_SECRET is set',

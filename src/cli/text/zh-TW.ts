@@ -340,6 +340,8 @@ export const zhTW = {
       `回呼暫存區已滿（${folder}，${n} 個在等引擎），引擎停擺時無法再收；讓引擎恢復，或調高 KIMI_JOURNAL_MAX_BYTES`,
     journalBad: (folder: string) =>
       `回呼暫存資料夾 ${folder} 不能寫入，引擎停擺時無法收下回呼；清出磁碟空間，或用 KIMI_JOURNAL_DIR 換一個`,
+    journalSetAside: (n: number, folder: string) =>
+      `回呼暫存檔曾經損壞，已移到 ${folder} 裡的 damaged-…（${n} 個）；讀得到的回呼已送出，其餘可能遺失：請供應商重送，再刪除該資料夾`,
     deadLetters: (n: number, folder: string) =>
       `${n} 個已收下的回呼沒有任務能收（${folder}）；檔案裡有原因與答案，看過之後刪除檔案`,
     secret: 'WEBHOOK_SECRET 已設定',

@@ -1,0 +1,77 @@
+/**
+ * Reads a journal in a process of its own: LMDB maps its file into memory, and a file that is damaged kills the process that
+ * reads it. `node dist/journal-check.js FOLDER [INTO [backward]]`
+ *
+ * Without INTO it reads everything and writes once, which reads the list of free pages too. With INTO it copies each entry
+ * there, from the last on with `backward`, and prints how many were not there yet.
+ */
+import { open, type RootDatabase } from 'lmdb';
+import { CHECK } from './journal-repair.ts';
+
+const OPTIONS = { encoding: 'binary', noSubdir: false, overlappingSync: false, eventTurnBatching: false } as const;
+
+/** How many entries are copied in one transaction. */
+const TOGETHER = 16;
+
+const [folder = '', into, direction] = process.argv.slice(2);
+try {
+  if (into === undefined) await check(open<Buffer>(folder, OPTIONS));
+  else await copy(open<Buffer>(folder, { ...OPTIONS, readOnly: true }), open<Buffer>(into, OPTIONS));
+} catch (error) {
+  const reason = await reasonOf(error);
+  console.error(String(reason));
+  process.exitCode = isOfTheSystem(reason) ? CHECK.unknown : CHECK.damaged;
+}
+// The native part must not keep the process alive.
+process.exit();
+
+async function check(store: RootDatabase<Buffer>): Promise<void> {
+  const { entryCount } = store.getStats() as { entryCount: number };
+  let count = 0;
+  for (const { value } of store.getRange()) {
+    count += 1;
+    // Pages that lead back to themselves would never end.
+    if (value === undefined || count > entryCount) break;
+  }
+  if (count !== entryCount) throw new Error(`${count} of ${entryCount} entries can be read`);
+  const probe = [0, 'check', process.pid];
+  await store.put(probe, Buffer.alloc(0));
+  await store.remove(probe);
+}
+
+async function copy(from: RootDatabase<Buffer>, to: RootDatabase<Buffer>): Promise<void> {
+  let writes: Promise<boolean>[] = [];
+  let copied = 0;
+  let seen = 0;
+  const flush = async (): Promise<void> => {
+    await Promise.all(writes);
+    copied += writes.length;
+    process.stdout.write(`${copied}\n`);
+    writes = [];
+  };
+  const { entryCount } = from.getStats() as { entryCount: number };
+  for (const { key, value } of from.getRange({ reverse: direction === 'backward' })) {
+    seen += 1;
+    if (seen > entryCount) break;
+    if (to.doesExist(key)) continue;
+    writes.push(to.put(key, value));
+    if (writes.length === TOGETHER) await flush();
+  }
+  await flush();
+}
+
+/** A write that fails has its reason in a second promise. */
+async function reasonOf(error: unknown): Promise<unknown> {
+  const { commitError } = error as { commitError?: Promise<never> };
+  try {
+    return (await commitError) ?? error;
+  } catch (reason) {
+    return reason;
+  }
+}
+
+/** LMDB's errors for a damaged file are -30797 to -30793; a positive number is the system's, e.g. that the disk is full. */
+function isOfTheSystem(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'number' && !(code >= -30_797 && code <= -30_793);
+}
