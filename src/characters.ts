@@ -18,7 +18,14 @@ export function firstCharacters(text: string, count: number): string {
   return text.slice(0, end);
 }
 
-/** @returns the text without what drives a terminal or begins a new line: for what a stranger may have written. */
-export function withoutControls(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, ' ');
+/**
+ * What a single-line value must not contain: control characters (ESC, C1), line separators, bidirectional controls, and
+ * characters without width that make two names look the same. The joiners that scripts and emoji need are not among them.
+ */
+const UNSAFE_IN_FIELD =
+  /[\p{Cc}\u00AD\u061C\u180E\u200B\u200E\u200F\u2028-\u202E\u2060-\u206F\uFEFF\u{E0000}-\u{E007F}]/gu;
+
+/** @returns a short text from outside (a model, an id, an error's message) as one line that is safe to print. */
+export function field(text: string): string {
+  return text.replaceAll(UNSAFE_IN_FIELD, ' ');
 }

@@ -1,6 +1,6 @@
 import pico from 'picocolors';
 import { pino, type Logger } from 'pino';
-import { withoutControls } from './characters.ts';
+import { field } from './characters.ts';
 
 /** A service's log: one line of JSON for each event on standard output; where that is a terminal, a line for people. */
 export function createLog(name: string, level = 'info'): Logger {
@@ -42,5 +42,5 @@ interface LogLine {
 
 /** Strangers choose some of what is logged, and it must not drive a terminal. */
 function plain(value: unknown): string {
-  return withoutControls(typeof value === 'string' ? value : JSON.stringify(value));
+  return field(typeof value === 'string' ? value : JSON.stringify(value));
 }

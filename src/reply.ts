@@ -1,4 +1,4 @@
-import { firstCharacters } from './characters.ts';
+import { field, firstCharacters } from './characters.ts';
 import { isTruncated, SUMMARY_CHARS, type ResultFile, type Task } from './contract.ts';
 import { excerptOf } from './excerpt.ts';
 import type { PluginWake } from './plugin-wake.ts';
@@ -12,7 +12,7 @@ import { explain, textFor, type Text } from './text/index.ts';
  */
 export function replyText(result: ResultFile, file: string, text: Text, excerpt = summaryOf): string {
   const { reply } = text;
-  const facts = [reply.task(result.task_name), reply.model(result.model)];
+  const facts = [reply.task(field(result.task_name)), reply.model(field(result.model))];
   if (result.tokens) facts.push(reply.tokens(result.tokens));
   facts.push(reply.completedAt(result.completed_at));
   const isCut = isTruncated(result);

@@ -22,6 +22,7 @@ import { tildePath } from '../paths.ts';
 import { workersOn } from './look-up.ts';
 import { money } from '../money.ts';
 import { command, ending } from './options.ts';
+import { fields } from './terminal.ts';
 import type { CliText } from './text/index.ts';
 
 /** One finding: a part that works, or what to do about it. */
@@ -52,7 +53,7 @@ async function doctor({ sendTest = false }: { sendTest?: boolean }): Promise<Exi
     await gateway(context),
     ...(await plugin(context, sendTest)),
   ];
-  for (const { ok, what } of findings) console.log(`${ok ? pico.green('✓') : pico.red('✗')} ${what}`);
+  for (const { ok, what } of fields(findings)) console.log(`${ok ? pico.green('✓') : pico.red('✗')} ${what}`);
   const bad = findings.filter(({ ok }) => !ok).length;
   console.log(`\n${bad === 0 ? say.doctor.ok : say.doctor.bad(bad)}`);
   return bad === 0 ? EXIT.ok : EXIT.config;

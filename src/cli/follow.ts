@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
-import type { ResultFile } from '../contract.ts';
+import { firstCharacters } from '../characters.ts';
+import { SUMMARY_CHARS, type ResultFile } from '../contract.ts';
 import { tildePath } from '../paths.ts';
 import { replyText } from '../reply.ts';
 import type { Context } from './context.ts';
@@ -8,6 +9,7 @@ import { EXIT, type Exit } from '../exit.ts';
 import { CliError, exitFor } from './exit.ts';
 import { lookUp } from './look-up.ts';
 import { Progress } from './progress.ts';
+import { withoutControls } from './terminal.ts';
 
 /** How often a task is looked at, in milliseconds. */
 const LOOK_MS = 200;
@@ -42,7 +44,8 @@ export async function follow(client: Client, context: Context, task_id: string):
 
 /** Prints the reply of contract section 5. @returns the exit status for the outcome. */
 export async function printReply({ results, text, stack, say }: Context, result: ResultFile): Promise<Exit> {
-  console.log(replyText(result, await results.pathToShow(result.task_id), text));
+  const file = await results.pathToShow(result.task_id);
+  console.log(replyText(result, file, text, (answer) => withoutControls(firstCharacters(answer, SUMMARY_CHARS))));
   if (stack?.simulated) console.log(`\n${say.simulatedNotice}`);
   return exitFor(result);
 }

@@ -7,6 +7,7 @@ import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
 import { command, ending, limit } from './options.ts';
 import { columns } from './table.ts';
+import { fields } from './terminal.ts';
 import type { CliText } from './text/index.ts';
 
 /** How long a worker may take to answer, in milliseconds. */
@@ -66,7 +67,7 @@ async function limits({ perMinute, concurrent, queue, json }: LimitsOptions): Pr
     ...(view.paused_until ? [[words.paused, view.paused_until]] : []),
   ];
   console.log(columns(rows));
-  const agents = (view.agents ?? []).map(({ agent, in_flight, queued, away = false }) => [
+  const agents = fields(view.agents ?? []).map(({ agent, in_flight, queued, away = false }) => [
     agent,
     words.agent(in_flight, words.use(queued, view.limits.queued), away),
   ]);

@@ -12,6 +12,7 @@ import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
 import { usageError } from './options.ts';
 import { watchStandardOutput } from './standard-output.ts';
+import { guard, withoutControls } from './terminal.ts';
 import { cliText, type CliText } from './text/index.ts';
 
 /** Each is loaded when it is asked for: a dispatch does not wait for what the others need. */
@@ -40,6 +41,8 @@ const COMMANDS: Record<string, () => Promise<(say: CliText) => Command>> = {
 export async function main(argv: string[]): Promise<void> {
   let say = cliText(langOf());
   watchStandardOutput(() => say);
+  guard(process.stdout);
+  guard(process.stderr);
   try {
     loadEnvFiles();
     say = cliText(langOf());
@@ -48,7 +51,7 @@ export async function main(argv: string[]): Promise<void> {
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return;
     const { exit, message } = sentenceFor(error, say);
-    console.error(message);
+    console.error(withoutControls(message));
     // To `up --detach`, which waits for what runs in the background.
     if (process.connected) process.send?.({ failed: message } satisfies FailedToStart);
     process.exitCode = exit;

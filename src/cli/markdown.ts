@@ -1,8 +1,8 @@
 /** Markdown, as models write it, for a terminal; and the code in it. */
-import { stripVTControlCharacters } from 'node:util';
 import { lexer, type Token, type Tokens } from 'marked';
 import pico from 'picocolors';
 import { columns } from './table.ts';
+import { withoutControls } from './terminal.ts';
 
 /** A fenced block of code. */
 export interface CodeBlock {
@@ -25,11 +25,6 @@ export function codeBlocks(text: string): CodeBlock[] {
   };
   look(lexer(text));
   return blocks;
-}
-
-/** What a text may not do to a terminal: move the cursor, set a title, ring. Line ends and tabs stay. */
-export function withoutControls(text: string): string {
-  return stripVTControlCharacters(text).replaceAll(/(?![\n\t])\p{Cc}/gu, '');
 }
 
 /**

@@ -1,13 +1,18 @@
 import cliTruncate from 'cli-truncate';
 import pico from 'picocolors';
+import { field } from '../characters.ts';
 import type { TaskView } from '../contract.ts';
 import type { StartStep } from '../stack/stack.ts';
 import { explain, type Text } from '../text/index.ts';
 import type { Found } from './look-up.ts';
+import { fields } from './terminal.ts';
 import type { CliText } from './text/index.ts';
 
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 const FRAME_MS = 80;
+
+/** As bytes: the guard of the stream lets no text do this. */
+const ERASE_LINE = Buffer.from('\r\u001B[K');
 
 /** Shows where a task stands on standard error: one moving line on a terminal, a line per step elsewhere. */
 export class Progress {
@@ -32,13 +37,15 @@ export class Progress {
   }
 
   /** Shows a task. */
-  update({ view, live, retrying, progress }: Found): void {
+  update(found: Found): void {
+    const tail = found.progress && field(lastLine(found.progress.tail));
+    const { view, live, retrying, progress } = fields(found);
     const parts = [
       () => pico.bold(this.cut(view.task_name)),
       () => (progress ? this.text.stream(progress) : live ? this.text.step[view.step] : this.say.noWorker),
       () => this.elapsed(view),
       () => (retrying ? pico.yellow(this.say.progress.attempt(retrying.attempt, retrying.why)) : ''),
-      () => (progress ? pico.dim(lastLine(progress.tail)) : ''),
+      () => (tail ? pico.dim(tail) : ''),
       () => (view.wake_error ? pico.red(explain(view.wake_error, this.text)) : ''),
     ];
     const key = JSON.stringify([view.step, progress?.phase, live, retrying?.attempt]);
@@ -56,7 +63,7 @@ export class Progress {
   end(): void {
     clearInterval(this.timer);
     this.timer = undefined;
-    if (this.out.isTTY) this.out.write('\r\u001B[K');
+    if (this.out.isTTY) this.out.write(ERASE_LINE);
   }
 
   private show(line: () => string, key = line()): void {
@@ -72,7 +79,8 @@ export class Progress {
   private draw(): void {
     this.frame = (this.frame + 1) % FRAMES.length;
     const line = `${pico.cyan(FRAMES[this.frame] ?? '')} ${this.line()}`;
-    this.out.write(`\r\u001B[K${cliTruncate(line, (this.out.columns || 80) - 1)}`);
+    this.out.write(ERASE_LINE);
+    this.out.write(cliTruncate(line, (this.out.columns || 80) - 1));
   }
 
   /** A long name leaves room for what happens. */

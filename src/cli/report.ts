@@ -58,7 +58,7 @@ async function report({ since: sinceMs, output, open }: ReportOptions): Promise<
   const page = pageOf({ lang, since, until, sections, live: false });
   if (made.damaged > 0) console.error(say.usageTable.damaged(made.damaged));
   if (output === '-') {
-    process.stdout.write(page);
+    process.stdout.write(process.stdout.isTTY ? page : Buffer.from(page));
     return EXIT.ok;
   }
   const file = resolve(output);

@@ -11,6 +11,7 @@ import { newestTasks } from './newest-tasks.ts';
 import { checkChat, lookUp } from './look-up.ts';
 import { codeBlocks, renderMarkdown } from './markdown.ts';
 import { command, ending, route, task } from './options.ts';
+import { withoutControls } from './terminal.ts';
 import type { CliText } from './text/index.ts';
 
 /** Among so many tasks of a chat its newest result is looked for. */
@@ -58,8 +59,7 @@ async function result(
   if (json) console.log(JSON.stringify(saved, null, 2));
   else if (saved.output !== undefined) {
     if (code !== undefined) await extract(saved.task_name, saved.output, code, folder, say);
-    else if (raw) process.stdout.write(saved.output);
-    else console.log(process.stdout.isTTY ? renderMarkdown(saved.output) : saved.output.replace(/\n$/, ''));
+    else printAnswer(saved.output, raw);
     if (isTruncated(saved)) console.error(text.truncated.sentence);
   } else
     console.error(say.noOutput(saved.task_id, saved.error ? explain(saved.error, text) : text.state[saved.status]));
@@ -76,6 +76,13 @@ async function newestResult(context: Context, chat: Route | undefined): Promise<
     if (saved) return saved;
   }
   return undefined;
+}
+
+/** A pipe or a file gets the answer as it is, byte by byte; a terminal gets nothing that drives it. */
+function printAnswer(answer: string, raw = false): void {
+  const { stdout } = process;
+  if (stdout.isTTY) stdout.write(raw ? withoutControls(answer) : `${renderMarkdown(answer)}\n`);
+  else stdout.write(Buffer.from(raw ? answer : `${answer.replace(/\n$/, '')}\n`));
 }
 
 /** Writes the blocks of code in a language to files of their own, and names them. Nothing is written over. */

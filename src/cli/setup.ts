@@ -182,7 +182,8 @@ function masked(text: string): string {
 
 async function agreed(say: CliText): Promise<boolean> {
   if (!process.stdin.isTTY) throw new CliError(EXIT.usage, say.setup.nobodyToAsk);
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  // Without its own line editing, which writes control characters: the terminal has that of the system.
+  const terminal = createInterface({ input: process.stdin, output: process.stdout, terminal: false });
   try {
     return /^(?:y|yes|是|好)$/i.test((await terminal.question(`${say.setup.question} `)).trim());
   } finally {

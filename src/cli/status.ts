@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import pico from 'picocolors';
 import { EngineUnreachable } from '../temporal.ts';
 import { explain, stateOf } from '../text/index.ts';
 import { isTruncated, type Named, type Place, type Route } from '../contract.ts';
@@ -13,6 +12,7 @@ import { money } from '../money.ts';
 import { command, ending, route, task } from './options.ts';
 import { lastLine } from './progress.ts';
 import { columns } from './table.ts';
+import { fields } from './terminal.ts';
 import type { CliText } from './text/index.ts';
 
 export function statusCommand(say: CliText): Command {
@@ -66,7 +66,7 @@ async function status({ task_id }: Named, { json, route: chat }: { json?: true; 
     [label.place, place && text.place(place)],
     [label.step, found?.ended ?? (view.step === 'closed' ? undefined : text.step[view.step])],
     ['', found?.progress && text.stream(found.progress)],
-    ['', found?.progress?.tail && pico.dim(lastLine(found.progress.tail))],
+    ['', found?.progress?.tail && lastLine(found.progress.tail)],
     [label.model, view.model],
     [label.apiId, view.api_id],
     [label.created, view.created_at],
@@ -82,7 +82,7 @@ async function status({ task_id }: Named, { json, route: chat }: { json?: true; 
     [label.result, file && tildePath(file)],
     [label.web, web],
   ];
-  console.log(columns(rows.filter((row): row is [string, string] => row[1] !== undefined)));
+  console.log(columns(fields(rows.filter((row): row is [string, string] => row[1] !== undefined))));
   if (found && !found.live && !saved) console.log(`\n${say.noWorker}`);
   return EXIT.ok;
 }

@@ -1,4 +1,5 @@
 import stringWidth from 'string-width';
+import { fields } from './terminal.ts';
 
 /** Lays out rows in columns; a Chinese character is as wide as two others. */
 export function columns(rows: string[][], gap = 2): string {
@@ -13,17 +14,18 @@ export function columns(rows: string[][], gap = 2): string {
 
 /**
  * Lays out a table. Where a row would be broken into more than two lines, each row gets a block of its own, with the
- * headings before what it holds.
+ * headings before what it holds. Cells are plain text, and may come from outside.
  *
  * @param width columns of the terminal; unbounded where it is none
  */
 export function table(headings: string[], rows: string[][], width = process.stdout.columns || Infinity): string {
-  const whole = columns([headings, ...rows]);
+  const cells = fields(rows);
+  const whole = columns([headings, ...cells]);
   const widest = Math.max(...whole.split('\n').map((line) => stringWidth(line)));
   if (widest <= 2 * width) return whole;
   const block = ([first = '', ...rest]: string[]): string => {
     const named = rest.map((cell, index) => ['', headings[index + 1] ?? '', cell]);
     return [first, columns(named.filter(([, , cell]) => cell !== ''))].join('\n');
   };
-  return rows.map(block).join('\n\n');
+  return cells.map(block).join('\n\n');
 }

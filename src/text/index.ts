@@ -12,7 +12,7 @@ import {
   type TaskStep,
   type TaskView,
 } from '../contract.ts';
-import { withoutControls } from '../characters.ts';
+import { field } from '../characters.ts';
 import { en } from './en.ts';
 import { zhTW } from './zh-TW.ts';
 
@@ -96,7 +96,7 @@ const TEXTS: Record<Lang, Text> = { 'zh-TW': zhTW, en };
 
 /** @returns a sentence a user understands, with the technical one behind it, which may be a stranger's. */
 export function explain(error: TaskError, text: Text): string {
-  const message = withoutControls(error.message);
+  const message = field(error.message);
   return isExplained(error, text) ? `${text.reasons[error.type]} (${message})` : message;
 }
 
