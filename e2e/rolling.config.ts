@@ -1,7 +1,7 @@
 import { defineConfig, mergeConfig } from 'vitest/config';
 import config from '../vitest.config.ts';
 
-/** `npm run e2e:rolling` uses the tests' engine and world. The first time it builds the releases that it rolls from. */
+/** `npm run e2e:rolling` uses the tests' engine and world. */
 export default mergeConfig(
   { ...config, test: { ...config.test, include: [] } },
   defineConfig({

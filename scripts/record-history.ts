@@ -1,9 +1,8 @@
 /**
- * `npm run record-history`: runs each scenario on the real engine and keeps its history in
- * `test/histories/<version>/`. A recorded history is never replaced: one that is there is left as it is.
+ * `npm run record-history`: runs each scenario on the real engine and writes its history to `test/histories`, over the one
+ * that is there. `npm run record-history -- -t NAME` records one of them.
  */
-import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -227,34 +226,15 @@ const SCENARIOS: Record<string, Scenario> = {
   'wake-refused': { play: async (world) => await ended(world, 'delay=0'), options: { wakeUrl: 'unauthorized' } },
 };
 
-/** What was recorded before a patch of 0.2.0, and is done otherwise since: by its new name. */
-const PATCHED: Record<string, string> = {
-  'overtaken-dispatch-call-ends-first': 'answered-before-dispatch-returned',
-  'woken-at-once': 'answered-in-time',
-  'woken-at-the-second-try': 'wake-retried',
-  'wake-refused-at-once': 'wake-refused',
-  'deadline-told-at-once-then-answered-late': 'answered-late',
-  'late-answer-overtakes-the-second-try': 'late-answer-overtakes-the-news',
-  'cancelled-told-at-once-then-answered': 'cancelled-then-answered',
-  'acknowledged-by-the-agent-woken-at-once': 'acknowledged-by-the-agent',
-  'acknowledged-during-the-second-try': 'acknowledged-while-the-gateway-is-down',
-  'queued-then-admitted-and-its-place-given-back': 'queued-then-admitted',
-  'cancelled-while-it-waited-and-its-place-given-back': 'cancelled-while-it-waited',
-  'limiter-asks-by-activity': 'limiter-frees-the-place-of-a-terminated-task',
-};
-for (const [name, before] of Object.entries(PATCHED)) SCENARIOS[name] = SCENARIOS[before] as Scenario;
-
 for (const [name, { options = {}, relay, play }] of Object.entries(SCENARIOS)) {
   it(name, async () => {
-    const { version } = JSON.parse(await readFile(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as { version: string };
-    const folder = join(PACKAGE_ROOT, 'test', 'histories', version);
-    const file = join(folder, `${name}.json`);
-    if (existsSync(file)) return;
     const settings = { ...options, ...(options.wakeUrl && { wakeUrl: await gateway(options.wakeUrl) }) };
     const world = relay ? await openRelayedWorld(relay, settings) : await openWorld(settings);
     const history = await world.handle(await play(world)).fetchHistory();
-    await mkdir(folder, { recursive: true });
-    await writeFile(file, `${withoutMachine(historyToJSON(history))}\n`);
+    await writeFile(
+      join(PACKAGE_ROOT, 'test', 'histories', `${name}.json`),
+      `${withoutMachine(historyToJSON(history))}\n`,
+    );
   });
 }
 

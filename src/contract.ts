@@ -471,36 +471,28 @@ export interface TaskActivities {
   dispatch(task: Task): Promise<Dispatched>;
   /** Writes `pending-<task_id>.json`. */
   recordPending(task_id: string, created_at: string): Promise<void>;
-  /**
-   * Writes the result and `latest.json`, removes the pending file.
-   *
-   * @returns `completed_at` alone in histories before this was said.
-   */
-  persist(result: TaskResult): Promise<Saved | string>;
+  /** Writes the result and `latest.json`, removes the pending file. */
+  persist(result: TaskResult): Promise<Saved>;
   /**
    * Wakes the agent's gateway, unless the result has been acknowledged by then. The key names the news: a gateway that has
    * had it need not show it again.
    *
-   * @param told who is told, and in which language; absent in histories of 0.2.0.
+   * @param told who is told, and in which language.
    */
   wake(
     task_id: string,
     text: string,
     key: string,
-    told?: Pick<Task, 'route' | 'lang'>,
+    told: Pick<Task, 'route' | 'lang'>,
   ): Promise<'woken' | 'acknowledged'>;
   /**
    * Marks the result as shown, and adds what is known by then of how long its steps took.
    *
-   * @param news where the result holds other news than these by now, nothing is marked; absent in histories before this was said.
+   * @param news where the result holds other news than these by now, nothing is marked.
    */
-  acknowledge(task_id: string, timings?: Timings, news?: string): Promise<void>;
-  /**
-   * Starts the limiter where it is not there.
-   *
-   * @param id its workflow id; the agent's own where absent, as in histories before agents could share one.
-   */
-  startLimiter(id?: string): Promise<void>;
+  acknowledge(task_id: string, timings: Timings | undefined, news: string): Promise<void>;
+  /** Starts the limiter of a workflow id where it is not there. */
+  startLimiter(id: string): Promise<void>;
   /** Gives a task's place back to the limiter of an id; one that is gone has none to take back. */
   release(id: string, report: ReleaseReport): Promise<void>;
 }

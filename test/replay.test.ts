@@ -1,4 +1,4 @@
-/** Every recorded history replays on today's workflow, for ever. */
+/** Every recorded history replays on today's workflows: a worker that takes over a task continues it. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { DIST, PACKAGE_ROOT } from '../src/paths.ts';
 
 const HISTORIES = join(PACKAGE_ROOT, 'test', 'histories');
-const files = readdirSync(HISTORIES, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.json'));
+const files = readdirSync(HISTORIES).filter((file) => file.endsWith('.json'));
 
 beforeAll(() => {
   // A replay that fails says so at length; here it has to.
@@ -27,8 +27,10 @@ async function replayError(workflowBundle: WorkflowBundleOption, file: string): 
 }
 
 describe('today’s workflow replays', () => {
-  it('at least the scenarios of the first release', () => {
-    expect(files.length).toBeGreaterThanOrEqual(13);
+  it('a history of each workflow', () => {
+    for (const name of ['answered-in-time', 'relay-answered', 'limiter-grants-queues-refuses-and-pauses']) {
+      expect(files).toContain(`${name}.json`);
+    }
   });
 
   it.each(files)('%s', async (file) => {

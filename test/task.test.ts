@@ -390,7 +390,7 @@ describe('the wake', () => {
     expect(events.filter(({ workflowTaskCompletedEventAttributes: task }) => task)).toHaveLength(3);
     const activities = events.flatMap(({ activityTaskScheduledEventAttributes: activity }) => activity ?? []);
     expect(activities.map(({ activityType }) => activityType?.name)).toEqual(['dispatch']);
-    expect(events).toHaveLength(27);
+    expect(events).toHaveLength(25);
   });
 
   it('is not done again where the answer overtook the dispatch call, which ends meanwhile', async () => {

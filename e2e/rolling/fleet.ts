@@ -1,4 +1,4 @@
-/** Two workers and two webhooks as processes, each of which may be of another release, between the engine and the simulated Kimi. */
+/** Two workers and two webhooks as processes, each of which may be of another build, between the engine and the simulated Kimi. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -47,7 +47,7 @@ export class Fleet {
     private readonly env: Record<string, string>,
   ) {}
 
-  /** @param dist what is built of the release that all four are of. */
+  /** @param dist the `dist` folder of the build that all four are of. */
   static async start(dist: string): Promise<Fleet> {
     const world = await openWorld({ worker: false });
     const gateway = new GatewayStub(() => Date.now());
@@ -76,7 +76,7 @@ export class Fleet {
     return fleet;
   }
 
-  /** Ends a process with SIGTERM, as a deploy does, and starts one of another release in its place. */
+  /** Ends a process with SIGTERM, as a deploy does, and starts one of another build in its place. */
   async replace(service: 'worker' | 'webhook', index: number, dist: string): Promise<void> {
     const those = service === 'worker' ? this.workers : this.webhooks;
     const before = those[index];
@@ -89,7 +89,7 @@ export class Fleet {
     those[index] = started;
   }
 
-  /** Starts a task with a release's command line. */
+  /** Starts a task with the command line of a build. */
   async dispatch(dist: string, { name, wishes, timeout = '10m', env }: Wish): Promise<Asked> {
     const prompt = promptOf(name, wishes);
     const args = ['dispatch', '--json', '-n', name, '-p', prompt, '--timeout', timeout];

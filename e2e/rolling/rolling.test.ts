@@ -1,15 +1,14 @@
 /**
- * `npm run e2e:rolling`: a deploy and a rollback with tasks in every state that they may meet. The processes of an earlier release,
- * built from this repository's history, are replaced one by one by today's while tasks wait and callbacks come, and back.
+ * `npm run e2e:rolling`: a deploy with tasks in every state that it may meet. The processes of another build are replaced one by
+ * one by this build's while tasks wait and callbacks come.
  */
 import { join } from 'node:path';
-import type { WorkflowHandle } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { DIST } from '../../src/paths.ts';
 import { until } from '../../test/support/world.ts';
 import { answerTo, Fleet, promptOf, type Asked, type Wish } from './fleet.ts';
-import { build, RELEASES } from './releases.ts';
+import { otherBuild } from './other-build.ts';
 
 /** What becomes of a task in the end. */
 interface Outcome {
@@ -66,8 +65,6 @@ const STATES: Record<string, State> = {
   // Where there is a limiter, the four before it have all places.
   'queued-1': { wishes: 'delay=0', outcome: DONE },
   'queued-2': { wishes: 'delay=2000', outcome: DONE },
-  // Started once a release has come back.
-  meanwhile: { wishes: 'delay=0', outcome: DONE },
 };
 
 type Tasks = Record<string, Asked>;
@@ -136,12 +133,6 @@ function expected(tasks: Tasks): Record<string, Outcome> {
   return Object.fromEntries(Object.keys(tasks).map((name) => [name, stateOf(name).outcome]));
 }
 
-/** Whether a worker could not go on with it. The engine gives it to one again and again. */
-async function standsStill(handle: WorkflowHandle): Promise<boolean> {
-  const { events } = await handle.fetchHistory();
-  return events?.some((event) => event.workflowTaskFailedEventAttributes) ?? false;
-}
-
 /** @returns what today's workflows have to say against the histories of tasks and limiter. */
 async function replayErrors(fleet: Fleet, tasks: Tasks): Promise<string[]> {
   const handles = [fleet.limiter, ...Object.values(tasks).map((task) => fleet.world.handle(task))];
@@ -166,75 +157,29 @@ function byName(fleet: Fleet, tasks: Tasks) {
   };
 }
 
-it('a release that is not in the history, as in a shallow clone, is said to be missing', async () => {
-  const commit = '0123456789abcdef0123456789abcdef01234567';
-  await expect(build({ name: '9.9.9', commit })).rejects.toThrow(
-    /commit 0123456789abcdef\w+ of 9\.9\.9 is not in this repository/,
-  );
-});
+it('another build is replaced by this one, one process after the other, while tasks wait and callbacks come', async () => {
+  const before = await otherBuild();
+  const fleet = await Fleet.start(before);
+  const tasks = await reachEveryState(fleet, before);
+  const { answer, saved } = byName(fleet, tasks);
 
-describe.each(RELEASES)('$name', (release) => {
-  it('is replaced by today’s, one process after the other, while tasks wait and callbacks come', async () => {
-    const before = await build(release);
-    const fleet = await Fleet.start(before);
-    const tasks = await reachEveryState(fleet, before);
-    const { answer, saved } = byName(fleet, tasks);
+  await fleet.replace('worker', 0, DIST);
+  // For now either of them may get it.
+  await answer('waiting-1', 0);
+  await answer('timed-out-unheard', 1);
+  await until(async () => await saved('waiting-1'));
+  await fleet.replace('worker', 1, DIST);
+  await answer('waiting-2', 1);
+  await fleet.replace('webhook', 0, DIST);
+  await answer('timed-out', 0);
+  await answer('cancelled', 1);
+  await fleet.replace('webhook', 1, DIST);
+  await answer('waiting-3', 1);
+  await answer('waiting-1', 0);
+  await fleet.gateway.behave('up');
+  await fleet.cli(DIST, ['ack', taskOf(tasks, 'awaits-acknowledgement').task_id]);
 
-    await fleet.replace('worker', 0, DIST);
-    // For now either of them may get it.
-    await answer('waiting-1', 0);
-    await answer('timed-out-unheard', 1);
-    await until(async () => await saved('waiting-1'));
-    await fleet.replace('worker', 1, DIST);
-    await answer('waiting-2', 1);
-    await fleet.replace('webhook', 0, DIST);
-    await answer('timed-out', 0);
-    await answer('cancelled', 1);
-    await fleet.replace('webhook', 1, DIST);
-    await answer('waiting-3', 1);
-    await answer('waiting-1', 0);
-    await fleet.gateway.behave('up');
-    await fleet.cli(DIST, ['ack', taskOf(tasks, 'awaits-acknowledgement').task_id]);
-
-    expect(await outcomes(fleet, tasks)).toEqual(expected(tasks));
-    expect(fleet.world.counts.billed).toBe(Object.keys(tasks).length);
-    expect(await replayErrors(fleet, tasks)).toEqual([]);
-  });
-
-  it('comes back, and all that waits outlives it: what it cannot go on with stands still until today’s is there again', async () => {
-    const before = await build(release);
-    const fleet = await Fleet.start(DIST);
-    const tasks = await reachEveryState(fleet, DIST);
-    const { answer, saved } = byName(fleet, tasks);
-    const replaceAll = async (dist: string): Promise<void> => {
-      for (const service of ['worker', 'webhook'] as const) {
-        for (const index of [0, 1]) await fleet.replace(service, index, dist);
-      }
-    };
-
-    await replaceAll(before);
-    // It stands still: what it does was changed since. Who asks it for a place next starts another.
-    if (release.knowsLimiter) await fleet.limiter.terminate('rolled back');
-    tasks['meanwhile'] = await fleet.dispatch(before, { name: 'meanwhile', ...stateOf('meanwhile') });
-    const answered = ['waiting-1', 'timed-out', 'timed-out-unheard', 'cancelled'];
-    for (const [index, name] of answered.entries()) await answer(name, index % 2 === 0 ? 0 : 1);
-    const wentOn: string[] = [];
-    for (const name of answered) {
-      const isSaved = async () => (await saved(name))?.output !== undefined && wentOn.push(name);
-      const handle = fleet.world.handle(taskOf(tasks, name));
-      await until(async () => (await isSaved()) || (await standsStill(handle)));
-    }
-    await until(async () => await saved('meanwhile'));
-    // Of the others, each has been told, or tried to be, in a way that is newer than the release.
-    expect(wentOn).toEqual(release.knowsLimiter ? ['waiting-1'] : []);
-
-    await replaceAll(DIST);
-    await answer('waiting-2', 0);
-    await answer('waiting-3', 1);
-    await fleet.gateway.behave('up');
-    await fleet.cli(DIST, ['ack', taskOf(tasks, 'awaits-acknowledgement').task_id]);
-    expect(await outcomes(fleet, tasks)).toEqual(expected(tasks));
-    expect(fleet.world.counts.billed).toBe(Object.keys(tasks).length);
-    expect(await replayErrors(fleet, tasks)).toEqual([]);
-  });
+  expect(await outcomes(fleet, tasks)).toEqual(expected(tasks));
+  expect(fleet.world.counts.billed).toBe(Object.keys(tasks).length);
+  expect(await replayErrors(fleet, tasks)).toEqual([]);
 });

@@ -97,14 +97,13 @@ export function createActivities({
       };
     },
 
-    async wake(task_id, text, key, told = { lang: 'zh-TW' }) {
+    async wake(task_id, text, news, told) {
       const result = await results.read(task_id).catch(() => undefined);
       // Noted in the file alone where the task could not be told: the engine or all workers were away.
       if (result?.acknowledged) {
         metrics.wake('acknowledged');
         return 'acknowledged';
       }
-      const news = key ?? task_id;
       // Taken, and then the process ended before the engine knew.
       if (await results.wasWoken(task_id, news)) return 'woken';
       const wake = reply
@@ -134,7 +133,7 @@ export function createActivities({
       if (await results.acknowledge(task_id, timings, news)) log.info({ task_id }, 'acknowledged');
     },
 
-    async startLimiter(id = limiter.id) {
+    async startLimiter(id) {
       await startLimiter(Context.current().client, { ...limiter, id });
     },
 

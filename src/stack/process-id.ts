@@ -5,8 +5,8 @@ import { platform } from 'node:process';
 /** A process, told from those that had its number before it and will have it after it. */
 export interface ProcessId {
   pid: number;
-  /** When the system started it, in the system's own words; absent where a version wrote it that did not look. */
-  start?: string | undefined;
+  /** When the system started it, in the system's own words. */
+  start: string;
 }
 
 /** @returns who has this number now; `undefined` where nobody does, or one who has ended and was not yet buried. */
@@ -22,7 +22,7 @@ export function identify(pid: number): ProcessId | undefined {
 /** @returns whether it is this very process that lives, be it paused. */
 export function isAlive({ pid, start }: ProcessId): boolean {
   const now = identify(pid);
-  return now !== undefined && (start === undefined || now.start === start);
+  return now?.start === start;
 }
 
 /** State and start, in ticks since the system's own (proc(5), fields 3 and 22). A program's name may hold anything. */

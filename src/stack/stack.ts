@@ -182,7 +182,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
   const idsOf = (): StackState['children'] =>
     [children.engine, ...children.services].map((child) => child?.id).filter((id) => id !== undefined);
   const state: StackState = {
-    ...(identify(process.pid) ?? { pid: process.pid }),
+    ...(identify(process.pid) ?? { pid: process.pid, start: '' }),
     children: idsOf(),
     started_at: isoSeconds(Date.now()),
     simulated: simulate,

@@ -5,7 +5,7 @@ import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod';
 import { isAlive, type ProcessId } from './process-id.ts';
 
-const processId = z.object({ pid: z.int(), start: z.string().optional() });
+const processId = z.object({ pid: z.int(), start: z.string() });
 
 const stackState = z.object({
   ...processId.shape,

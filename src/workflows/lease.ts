@@ -3,7 +3,6 @@ import {
   defineSignal,
   getExternalWorkflowHandle,
   isCancellation,
-  patched,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -14,7 +13,6 @@ import {
   type Admission,
   type LeaseRequest,
   type Place,
-  type ReleaseReport,
   type SentReport,
   type Task,
   type TurnedAway,
@@ -24,7 +22,6 @@ import type { AtOnce } from './at-once.ts';
 const admissionSignal = defineSignal<[Admission]>(ADMISSION_SIGNAL);
 const requestSignal = defineSignal<[LeaseRequest]>(LIMITER_SIGNALS.request);
 const sentSignal = defineSignal<[SentReport]>(LIMITER_SIGNALS.sent);
-const releaseSignal = defineSignal<[ReleaseReport]>(LIMITER_SIGNALS.release);
 
 /** How long a task waits for the limiter's word before it asks again, in milliseconds: doubled up to the longest. */
 const ASK_AGAIN_MS = { first: 30_000, longest: 600_000 };
@@ -88,10 +85,8 @@ export function leaseFor(
       void handle.signal(sentSignal, { task_id, round, accepted }).catch(limiterIsGone);
     },
     async giveBack(sent) {
-      const report = { task_id, sent };
-      // Since 0.2.0: the engine drops a signal of a workflow that closes before it is delivered.
-      if (patched('gives its place back by activity')) await release([id, report]);
-      else void handle.signal(releaseSignal, report).catch(limiterIsGone);
+      // No signal: the engine drops one of a workflow that closes before it is delivered.
+      await release([id, { task_id, sent }]);
     },
   };
 

@@ -6,9 +6,7 @@ import {
   defineSignal,
   defineUpdate,
   getExternalWorkflowHandle,
-  patched,
   proxyActivities,
-  proxyLocalActivities,
   setCurrentDetails,
   setHandler,
   workflowInfo,
@@ -50,10 +48,14 @@ const LOOK_MS = 10_000;
  */
 const MAX_EVENTS = 500;
 
-/** Bookkeeping that is tried again at the next look. */
-const LOOKING = { startToCloseTimeout: '3s', retry: { maximumAttempts: 2 } } as const;
-const looking = proxyActivities<LimiterActivities>(LOOKING);
-const lookingAtOnce = proxyLocalActivities<LimiterActivities>(LOOKING);
+/**
+ * Bookkeeping that is tried again at the next look. No local activities: where their workflow task times out while signals
+ * come, the history cannot be replayed (docs/decisions/0016-at-once.md).
+ */
+const { endedTasks, missingAgents, tasksInFlight } = proxyActivities<LimiterActivities>({
+  startToCloseTimeout: '3s',
+  retry: { maximumAttempts: 2 },
+});
 
 export interface LimiterStart {
   limits: Limits;
@@ -126,17 +128,13 @@ export async function kimiLimiter(start: LimiterStart): Promise<void> {
   });
 
   if (!start.state && !shared) {
-    const inFlight = await ask()
-      .tasksInFlight()
-      .catch(() => []);
+    const inFlight = await tasksInFlight().catch(() => []);
     admission.adopt(inFlight, Date.now());
   }
   for (;;) {
     changed = false;
     for (const agent of newAgents.splice(0)) {
-      const inFlight = await ask()
-        .tasksInFlight(agent)
-        .catch(() => []);
+      const inFlight = await tasksInFlight(agent).catch(() => []);
       admission.adopt(inFlight, Date.now(), agent);
     }
     admit();
@@ -199,27 +197,12 @@ export async function kimiLimiter(start: LimiterStart): Promise<void> {
   async function look(): Promise<void> {
     lookedAt = Date.now();
     const suspects = admission.suspects(lookedAt, LOOK_MS);
-    const ended =
-      suspects.length > 0
-        ? await ask()
-            .endedTasks(suspects)
-            .catch(() => [])
-        : [];
+    const ended = suspects.length > 0 ? await endedTasks(suspects).catch(() => []) : [];
     for (const task_id of ended) admission.release(task_id, true, Date.now());
     if (shared && ended.length < suspects.length) {
-      admission.miss(
-        await ask()
-          .missingAgents(admission.agents)
-          .catch(() => []),
-        Date.now(),
-      );
+      admission.miss(await missingAgents(admission.agents).catch(() => []), Date.now());
     }
   }
-}
-
-/** Since 0.2.0 no local activity: where its workflow task times out while signals come, the history cannot be replayed (docs/decisions/0016-at-once.md). */
-function ask(): typeof looking {
-  return patched('asks by activity') ? looking : lookingAtOnce;
 }
 
 function isLong(): boolean {

@@ -10,7 +10,6 @@ import {
   getExternalWorkflowHandle,
   isCancellation,
   metricMeter,
-  patched,
   proxyActivities,
   setCurrentDetails,
   setHandler,
@@ -95,7 +94,6 @@ const WAKE: ActivityOptions = {
   scheduleToCloseTimeout: '7d',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '5m' },
 };
-const { wake } = proxyActivities<Pick<TaskActivities, 'wake'>>(WAKE);
 
 /** Tried until the disk takes it: an answer may not be lost. */
 const UNTIL_DONE: ActivityOptions = {
@@ -136,7 +134,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   const recordPending = atOnce('recordPending', UNTIL_DONE);
   const persist = atOnce('persist', UNTIL_DONE);
   const acknowledge = atOnce('acknowledge', UNTIL_DONE);
-  const wakeAtOnce = atOnce('wake', WAKE, WAKE_TIMEOUT);
+  const wake = atOnce('wake', WAKE, WAKE_TIMEOUT);
   let callback: Callback | undefined;
   /** What the dispatch call brought back, though the task had been cancelled by then: it is paid for. */
   let answeredInPlace: AnswerCallback | undefined;
@@ -146,8 +144,6 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   let wasSent = false;
   /** What there is to tell of the task, by name: first its outcome. */
   let news = task_id;
-  /** Whether an acknowledgement or a late answer ends the attempts to wake the agent for what went before. */
-  let canInterrupt = true;
 
   // Before the first await: a callback may come before the dispatch call has returned.
   setHandler(callbackSignal, (received) => {
@@ -195,16 +191,13 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     view.queue = undefined;
     await saved;
     metrics.ended(view.state as Outcome);
-    // Since 0.2.0. Asked only where a history of 0.1.0 would differ, so that the others are spared the event.
-    canInterrupt = (result.status !== 'cancelled' && !answerMayFollow) || patched('telling can be interrupted');
-    if (!answerMayFollow) await tell();
-    else if (canInterrupt) {
+    if (answerMayFollow) {
       callback ??= answeredInPlace;
       await tellAndStayOpen();
-    } else await tellThenStayOpen();
+    } else await tell();
     await givenBack;
     // The engine takes no end of a task while news of an activity come: all that was done in that workflow task would be done again.
-    if (overtaken && patched('an overtaken dispatch call ends first')) await overtaken;
+    await overtaken;
     enter('closed');
     await condition(allHandlersFinished);
   });
@@ -217,8 +210,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     try {
       const ending = await answerOrDeadline(dispatched, dispatching);
       // In one workflow task, the SDK lets an answer or the deadline overtake a cancellation that came before it.
-      const isCancelled = CancellationScope.current().consideredCancelled;
-      if (isCancelled && patched('a cancellation comes first')) throw new CancelledFailure(text.error.cancelled);
+      if (CancellationScope.current().consideredCancelled) throw new CancelledFailure(text.error.cancelled);
       return ending;
     } catch (error) {
       if (!isCancellation(error)) throw error;
@@ -226,7 +218,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       if ('api_id' in sending) answeredInPlace = sending.answer;
       const cancelled = { type: 'cancelled', message: text.error.cancelled };
       const hasArrived = 'api_id' in sending || sending.mayHaveArrived;
-      const answerMayFollow = hasArrived || (isAnswered() && patched('a cancellation comes first'));
+      const answerMayFollow = hasArrived || isAnswered();
       if (answerMayFollow && task.relay) await CancellationScope.nonCancellable(stopRelay);
       return { result: { ...base(), status: 'cancelled', error: cancelled }, answerMayFollow };
     }
@@ -274,9 +266,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       recordPending([task_id, created_at], text.activity.recordPending),
     ]);
     const wasAway = !inTime && !callback && Date.now() > deadline + AWAY_MS;
-    if (wasAway && patched('callbacks that wait are waited for')) {
-      await condition(isAnswered, DELIVERY_MS);
-    }
+    if (wasAway) await condition(isAnswered, DELIVERY_MS);
     if (inTime || callback) return answered();
     const timedOut = { type: 'timed_out', message: text.error.timedOut(task.timeout_ms) };
     return { result: { ...base(), status: 'timed_out', error: view.error ?? timedOut }, answerMayFollow: true };
@@ -368,19 +358,16 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     const summary = text.activity.persist(text.state[result.status]);
     const timed = { ...result, timings: timingsOf('queued_ms', 'dispatch_ms', 'kimi_ms') };
     const saved = await persist([timed], summary);
-    const told = (typeof saved === 'object' && saved.instead) || result;
+    const told = saved.instead ?? result;
     const { status, late } = told;
     news = newsOf({ task_id, status, late });
     clock.mark('save');
     clock.forget('wake');
     metrics.took('save', clock.timings().save_ms ?? Date.now() - since);
     view.woken_at = undefined;
-    if (typeof saved === 'string') view.completed_at = saved;
-    else {
-      view.completed_at = saved.completed_at;
-      view.cost = saved.cost;
-      view.result_file = saved.file;
-    }
+    view.completed_at = saved.completed_at;
+    view.cost = saved.cost;
+    view.result_file = saved.file;
     view.model = told.model;
     view.error = told.error;
     view.tokens = told.tokens?.total;
@@ -421,23 +408,12 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     enter('waking');
     const line = text.wake[view.state as Outcome](task_name, news);
     const told = { lang: task.lang, ...(task.route && { route: task.route }) };
-    const woken = async () => await askGateway(task_id, line, key, told);
-    if (!canInterrupt) {
-      if ((await woken()) === 'woken') markAsWoken();
-      return;
-    }
+    const woken = async () => await wake([task_id, line, key, told], text.activity.wake);
     const waking = new CancellationScope();
     const said = await Promise.race([waking.run(woken), condition(() => view.acknowledged)]);
     if (said === 'woken') markAsWoken();
     if (view.acknowledged) waking.cancel();
     else if (said === 'acknowledged') await markAsTold();
-  }
-
-  async function askGateway(...wakeOf: Parameters<TaskActivities['wake']>): ReturnType<TaskActivities['wake']> {
-    const summary = text.activity.wake;
-    // Since 0.2.0.
-    if (patched('wakes at once')) return await wakeAtOnce(wakeOf, summary);
-    return await wake.executeWithOptions({ summary }, wakeOf);
   }
 
   function markAsWoken(): void {
@@ -487,14 +463,6 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
 
   function isAnswered(): boolean {
     return callback !== undefined;
-  }
-
-  /** What tasks did that were started with 0.1.0. */
-  async function tellThenStayOpen(): Promise<void> {
-    await tell();
-    enter('awaiting_late_answer');
-    const summary = text.timer.grace(task.grace_ms);
-    if (await condition(isAnswered, task.grace_ms, { summary })) await keepLateAnswer();
   }
 
   /** An answer after the deadline is told; one after a cancellation is kept in silence. */
