@@ -45,6 +45,8 @@ export interface AdmissionState {
   /** When requests were sent, as far as they still count. */
   sent: number[];
   paused_until: number;
+  /** When that was decided; absent where it never was. */
+  paused_at?: number;
   /** How often in a row Kimi turned requests away. */
   turned_away: number;
   /** Average time a task holds a place; absent before the first has given it back. */
@@ -73,9 +75,14 @@ export class AdmissionQueue {
   private readonly ranks: FairQueue[] = [];
   private readonly waiting = new Map<string, { request: LeaseRequest; rank: number }>();
   private readonly state: Omit<AdmissionState, 'queue'>;
+  /** The time it was given last; nothing it has noted is later. */
+  private latest: number;
 
   constructor({ queue, ...state }: AdmissionState) {
     this.state = state;
+    const { sent, leases, missing = [], paused_at = 0 } = state;
+    const noted = [...leases.map(({ granted_at }) => granted_at), ...missing.map(({ since }) => since)];
+    this.latest = sent.concat(noted).reduce((latest, at) => Math.max(latest, at), paused_at);
     let rank = 0;
     for (const request of queue) {
       rank = Math.max(rank, this.lease(request.task_id) ? 0 : request.priority);
@@ -112,6 +119,7 @@ export class AdmissionQueue {
    * @returns whether it came to the queue's end: it is refused where there is no room (see {@link refuse}).
    */
   request(request: LeaseRequest, now: number): boolean {
+    this.clampTo(now);
     const waiting = this.waiting.get(request.task_id)?.request;
     if (waiting) {
       waiting.round = Math.max(waiting.round, request.round);
@@ -136,6 +144,7 @@ export class AdmissionQueue {
 
   /** The request that a round was granted for is no longer on its way: Kimi took it, or nobody knows. */
   sent(task_id: string, round: number, accepted: boolean, now: number): void {
+    this.clampTo(now);
     if (accepted) this.state.turned_away = 0;
     const lease = this.lease(task_id);
     if (lease?.round === round) this.noteSent(lease, now);
@@ -143,11 +152,12 @@ export class AdmissionQueue {
 
   /** A task no longer needs its place, in the queue or beyond it. */
   release(task_id: string, sent: boolean, now: number): void {
+    this.clampTo(now);
     const { state } = this;
     const lease = this.lease(task_id);
     if (lease) {
       if (lease.phase === 'granted' && sent) state.sent.push(now);
-      const held = now - lease.granted_at;
+      const held = Math.max(0, now - lease.granted_at);
       state.average_hold_ms = (state.average_hold_ms ?? held) * (1 - NEWEST_WEIGHT) + held * NEWEST_WEIGHT;
       state.leases = state.leases.filter((other) => other !== lease);
     }
@@ -159,7 +169,25 @@ export class AdmissionQueue {
     const { state } = this;
     const pause = retry_after_ms ?? Math.min(PAUSE_MS.first * 2 ** state.turned_away, PAUSE_MS.longest);
     state.turned_away += 1;
-    state.paused_until = Math.max(state.paused_until, now + pause);
+    this.clampTo(now);
+    if (now + pause <= state.paused_until) return;
+    state.paused_until = now + pause;
+    state.paused_at = now;
+  }
+
+  /** What lies in the future was noted before the clock was set back: it happened now at the latest, and lasts no longer for it. */
+  private clampTo(now: number): void {
+    const isSetBack = now < this.latest;
+    this.latest = now;
+    if (!isSetBack) return;
+    const { state } = this;
+    state.sent = state.sent.map((at) => Math.min(at, now));
+    for (const lease of state.leases) lease.granted_at = Math.min(lease.granted_at, now);
+    for (const missing of state.missing ?? []) missing.since = Math.min(missing.since, now);
+    if (state.paused_at !== undefined && state.paused_at > now) {
+      state.paused_until -= state.paused_at - now;
+      state.paused_at = now;
+    }
   }
 
   get agents(): string[] {
@@ -185,6 +213,7 @@ export class AdmissionQueue {
    * is admitted, and the places that they hold keep nobody else waiting until they are heard of again.
    */
   miss(agents: string[], now: number): void {
+    this.clampTo(now);
     const before = new Map(this.state.missing?.map(({ agent, since }) => [agent, since]));
     this.state.missing = agents.map((agent) => {
       const since = before.get(agent) ?? now;
@@ -194,6 +223,7 @@ export class AdmissionQueue {
 
   /** Tasks that Kimi works on already hold a place, whoever let them in. */
   adopt(task_ids: string[], now: number, agent?: string): void {
+    this.clampTo(now);
     for (const task_id of task_ids) {
       if (!this.lease(task_id)) {
         this.state.leases.push({ task_id, ...named(agent), granted_at: now, round: 0, phase: 'sent' });
@@ -204,6 +234,7 @@ export class AdmissionQueue {
   /** Admits all who may go now. @returns their requests, in order. */
   grant(now: number): LeaseRequest[] {
     const { state } = this;
+    this.clampTo(now);
     state.sent = state.sent.filter((at) => at > now - WINDOW_MS);
     const granted: LeaseRequest[] = [];
     for (let next = this.next(); next && this.mayGo(next, now); next = this.next()) {

@@ -81,7 +81,7 @@ const GIVE_UP_MS = 86_400_000;
 export class Courier {
   /** How many callbacks are being accepted. */
   private accepting = 0;
-  /** When the latest callbacks came, as many as make a burst. */
+  /** When the latest callbacks came, as many as make a burst. Times here are those of `performance.now()`. */
   private readonly arrivals: number[] = [];
   private burst = { since: 0, until: 0 };
   /** How many callbacks from the journal are being delivered, or worked on. */
@@ -121,7 +121,8 @@ export class Courier {
   /** @returns nothing where the callback should go to the journal. */
   private async deliverNow(callback: Callback): Promise<Delivered | undefined> {
     const { client, log } = this.options;
-    if (this.accepting > DIRECT_AT_ONCE || Date.now() < this.burst.until || !this.isJournalEmpty()) return undefined;
+    if (this.accepting > DIRECT_AT_ONCE || performance.now() < this.burst.until || !this.isJournalEmpty())
+      return undefined;
     try {
       return await deliver(client, callback, ENGINE_TIMEOUT_MS.direct);
     } catch (error) {
@@ -141,7 +142,7 @@ export class Courier {
   private noteArrival(): void {
     // One after the other is no burst, however fast.
     if (this.accepting === 0) return;
-    const now = Date.now();
+    const now = performance.now();
     const before = this.arrivals.length < BURST.callbacks ? 0 : (this.arrivals.shift() ?? 0);
     this.arrivals.push(now);
     if (now - before >= BURST.withinMs) return;
@@ -267,7 +268,7 @@ export class Courier {
 
   private mustWait(): boolean {
     const { since, until } = this.burst;
-    return this.underWay >= CARRIED_AT_ONCE || Date.now() < Math.min(until, since + BURST.waitMs);
+    return this.underWay >= CARRIED_AT_ONCE || performance.now() < Math.min(until, since + BURST.waitMs);
   }
 
   /** Delivers one entry, or makes it a dead letter, then removes it. @returns whether the engine has it. @throws when it has to wait. */
@@ -280,7 +281,7 @@ export class Courier {
       try {
         const status = await deliver(client, entry.callback, ENGINE_TIMEOUT_MS.journal);
         isDelivered = true;
-        log.info({ task_id, status, waited_ms: Date.now() - Date.parse(entry.received_at) }, 'callback');
+        log.info({ task_id, status, waited_ms: ageOf(entry) }, 'callback');
       } catch (error) {
         await this.giveUp(key, entry, error as Error);
       }
@@ -318,15 +319,15 @@ export class Courier {
   private async untilTaken(task_id: string): Promise<void> {
     const { client, paceMs = 1_000 } = this.options;
     const { connection, workflowService, options } = client;
-    const giveUpAt = Date.now() + paceMs;
-    if (Date.now() < this.unpacedUntil) return;
+    const giveUpAt = performance.now() + paceMs;
+    if (performance.now() < this.unpacedUntil) return;
     const request = { namespace: options.namespace, execution: { workflowId: task_id } };
     try {
-      for (let wait = LOOK_MS; Date.now() + wait < giveUpAt; wait *= 2) {
+      for (let wait = LOOK_MS; performance.now() + wait < giveUpAt; wait *= 2) {
         await rest(wait, this.stopping.signal);
         if (this.stopping.signal.aborted) return;
         const task = await connection.withDeadline(
-          giveUpAt,
+          Date.now() + giveUpAt - performance.now(),
           async () => await workflowService.describeWorkflowExecution(request),
         );
         if (!task.pendingWorkflowTask) return;
@@ -334,14 +335,13 @@ export class Courier {
     } catch {
       // Whatever keeps the engine from saying so: it is not waited for.
     }
-    this.unpacedUntil = Date.now() + UNPACED_MS;
+    this.unpacedUntil = performance.now() + UNPACED_MS;
   }
 
   /** Makes a dead letter of what nothing will take. @throws the error itself where there is still hope. */
   private async giveUp(key: JournalKey, entry: JournalEntry, error: Error): Promise<void> {
     const isHopeless = error instanceof Undeliverable;
-    const age = Date.now() - Date.parse(entry.received_at);
-    if (!isHopeless && (error instanceof EngineUnavailable || age < GIVE_UP_MS)) throw error;
+    if (!isHopeless && (error instanceof EngineUnavailable || ageOf(entry) < GIVE_UP_MS)) throw error;
     const reason = isHopeless ? error.reason : 'refused';
     await this.bury(key, { reason, message: error.message, ...entry });
   }
@@ -369,6 +369,11 @@ export class Courier {
 /** Rests for so many milliseconds, or until the signal. */
 async function rest(ms: number, signal: AbortSignal): Promise<void> {
   await pause(ms, undefined, { signal, ref: false }).catch(() => {});
+}
+
+/** How long ago an entry came, in milliseconds; never below 0, since the clock may have been set back. */
+function ageOf({ received_at }: JournalEntry): number {
+  return Math.max(0, Date.now() - Date.parse(received_at));
 }
 
 function byTask(keys: JournalKey[]): Map<string, JournalKey[]> {

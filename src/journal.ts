@@ -48,7 +48,7 @@ export class Journal {
   private store: RootDatabase<Buffer, JournalKey> | undefined;
   private readonly process = randomBytes(6).toString('hex');
   private count = 0;
-  /** The newest time given to an entry: a clock that is set back must not change the order. */
+  /** The newest time given to an entry, or the next one after what was found: a clock that is set back must not change the order. */
   private newest = 0;
   /** What is being written: neither in the store nor refused yet. */
   private readonly pending = { entries: 0, bytes: 0 };
@@ -189,7 +189,7 @@ export class Journal {
         eventTurnBatching: false,
       });
       for (const folder of [this.folder, dirname(this.folder)]) syncFolderSync(folder);
-      for (const [received] of store.getKeys({ reverse: true, limit: 1 })) this.newest = received;
+      for (const [received] of store.getKeys({ reverse: true, limit: 1 })) this.newest = received + 1;
       this.store = store;
       return store;
     } catch (error) {

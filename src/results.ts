@@ -1,9 +1,9 @@
 import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { access, mkdir, open, opendir, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { lock } from 'proper-lockfile';
 import writeFileAtomic from 'write-file-atomic';
 import { ServiceError } from './errors.ts';
+import { takeLock } from './lock.ts';
 import { tildePath } from './paths.ts';
 import { syncFolder } from './sync-folder.ts';
 import {
@@ -328,7 +328,7 @@ export class ResultStore {
     await mkdir(this.folder, { recursive: true });
     // Known at once; taking the lock would be tried again and again.
     await access(this.folder, constants.W_OK);
-    const release = await lock(this.folder, {
+    const release = await takeLock(this.folder, {
       lockfilePath: join(this.folder, '.lock'),
       // A writer killed with kill -9 holds up the others for this long; a write takes milliseconds.
       stale: 2_000,

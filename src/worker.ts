@@ -19,6 +19,19 @@ import { createWorkers, startRuntime, workflowLabels } from './temporal-worker.t
 /** How often old results are looked for, in milliseconds. */
 const PRUNE_MS = 3_600_000;
 
+/** How often it is looked whether the clock was set back, in milliseconds. */
+const CLOCK_MS = 30_000;
+
+/** For as long as the clock is behind where it once was, the engine may hold timers back: what must not wait is done from time to time. */
+function whileClockIsBehind(work: () => Promise<void>, log: Logger): void {
+  let latest = Date.now();
+  setInterval(() => {
+    if (Date.now() >= latest) latest = Date.now();
+    else
+      void work().catch((error: unknown) => log.warn({ err: error }, 'the limiter was not reached; it is tried again'));
+  }, CLOCK_MS).unref();
+}
+
 /** Removes results that are old and acknowledged, now and from time to time. */
 function pruneRegularly(results: ResultStore, keepMs: number, log: Logger): void {
   const prune = async (): Promise<void> => {
@@ -67,7 +80,9 @@ await runService('worker', async (config, log) => {
 
   if (worker) taskMetrics(meter).atZero(workflowLabels(worker, TASK_WORKFLOW));
   if (worker?.client) {
-    await configureLimiter(worker.client, limiter);
+    const { client } = worker;
+    await configureLimiter(client, limiter);
+    whileClockIsBehind(async () => await configureLimiter(client, limiter), log);
     if (config.KIMI_METRICS_PORT !== undefined) void watchLimiter(worker.client, limiter.id, meter, log);
   }
 

@@ -446,3 +446,38 @@ it('whatever happens, no limit is exceeded by Kimi’s clock', () => {
     { numRuns: 500 },
   );
 });
+
+describe('where the clock is set back by three hours', () => {
+  const NOW = 4 * 3_600_000;
+  const BACK = NOW - 3 * 3_600_000;
+
+  it('what was sent counts for a minute at the most', () => {
+    const { ask, queue, granted } = open({ per_minute: 1 });
+    ask('a', 3, NOW);
+    granted(NOW);
+    queue.sent('a', 1, true, NOW);
+    ask('b', 3, BACK);
+    expect(granted(BACK)).toEqual([]);
+    expect(queue.nextChange(BACK)).toBe(MINUTE);
+    expect(granted(BACK + MINUTE)).toEqual(['b']);
+  });
+
+  it('a pause lasts as long as it would have', () => {
+    const { ask, queue, granted } = open({ per_minute: 10 });
+    queue.turnedAway({ retry_after_ms: 20_000 }, NOW);
+    ask('a', 3, BACK);
+    expect(granted(BACK)).toEqual([]);
+    expect(queue.nextChange(BACK)).toBe(20_000);
+    expect(granted(BACK + 20_000)).toEqual(['a']);
+  });
+
+  it('a task that holds a place and has ended is suspected all the same, also by the run that continues as new', () => {
+    const { ask, queue, granted } = open({ concurrent: 1 });
+    ask('a', 3, NOW);
+    ask('b', 3, NOW);
+    expect(granted(NOW)).toEqual(['a']);
+    const next = new AdmissionQueue(queue.snapshot());
+    expect(next.grant(BACK)).toEqual([]);
+    expect(next.suspects(BACK + 10_000, 10_000)).toEqual(['a']);
+  });
+});

@@ -402,6 +402,20 @@ describe('while the engine', () => {
     expect(await readdir(join(home, 'dead-letters'))).toHaveLength(1);
   });
 
+  it('is back after the clock was set back by an hour, what waits is delivered at once', async () => {
+    const world = await openWorld();
+    const { url, proxy } = await openWebhook();
+    const ids = await Promise.all(Array.from({ length: 8 }, async () => await waitingTask(world)));
+    await proxy.cut();
+    // Many at once: a burst, which the journal lets pass first.
+    await Promise.all(ids.map(async (id) => await post(url, id)));
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 3_600_000 });
+    onTestFinished(() => void vi.useRealTimers());
+    await proxy.restore();
+    for (const task_id of ids) expect(await world.handle({ task_id }).result()).toMatchObject({ status: 'done' });
+    await drained(url);
+  });
+
   it('answers and a callback fails all the same, it is tried for a day, then a dead letter, and holds nobody up', async () => {
     const world = await openWorld();
     const home = await temporaryFolder();

@@ -36,9 +36,9 @@ async function cancel({ task_id }: Named, { route: chat }: { route?: Route }): P
 
     const handle = client.workflow.getHandle(task_id);
     await handle.cancel();
-    const giveUpAt = Date.now() + CONFIRM_MS;
+    const giveUpAt = performance.now() + CONFIRM_MS;
     let isLive = false;
-    while (Date.now() < giveUpAt) {
+    while (performance.now() < giveUpAt) {
       const { view, live = false } = (await lookUp(client, task_id)) ?? {};
       isLive = live;
       if (view?.state === 'cancelled') {

@@ -28,12 +28,12 @@ async function down(): Promise<Exit> {
     // One that is paused would not hear it.
     process.kill(stack.pid, 'SIGCONT');
   }
-  const giveUpAt = Date.now() + STOP_MS;
+  const giveUpAt = performance.now() + STOP_MS;
   for (;;) {
     const running = await runningStack(home);
     const left = running ? [running] : await remainsOf(home);
     if (left.length === 0) break;
-    if (Date.now() > giveUpAt) throw new CliError(EXIT.unexpected, say.down.stuck(left.map(({ pid }) => pid)));
+    if (performance.now() > giveUpAt) throw new CliError(EXIT.unexpected, say.down.stuck(left.map(({ pid }) => pid)));
     await pause(50);
   }
   console.log(say.down.stopped);

@@ -102,8 +102,8 @@ async function runOn(
 
 /** The stack is about to be stopped: gives the agent a moment to be woken, and says so where it was not. */
 async function untilTold(client: Client, { say, stack }: Context, task_id: string): Promise<void> {
-  const giveUpAt = Date.now() + TELL_MS;
-  while (Date.now() < giveUpAt) {
+  const giveUpAt = performance.now() + TELL_MS;
+  while (performance.now() < giveUpAt) {
     const found = await lookUp(client, task_id);
     if (found?.view.acknowledged) return;
     if (found?.view.wake_error || found?.retrying) break;

@@ -145,11 +145,11 @@ async function startOnce(client: Client, taskQueue: string, task: Task, waitMs: 
   try {
     const first = await Promise.race([accepted, pause(waitMs, undefined, { ref: false })]);
     if (first) return first;
-    const giveUpAt = Date.now() + CONFIRM_MS;
+    const giveUpAt = performance.now() + CONFIRM_MS;
     do {
       if (await isKnown(client, task_id)) return { status: 'pending', task_id };
       await pause(50);
-    } while (Date.now() < giveUpAt);
+    } while (performance.now() < giveUpAt);
     return { status: 'unknown', task_id };
   } finally {
     // A call left open would be tried again on a connection that is closed by then.

@@ -169,11 +169,11 @@ export function createRealApi({ delayMs, keys, counts, stopping }: RealApiOption
     await pause(wish.delay ?? 0, undefined, { signal: gone });
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' }).flushHeaders();
     const sent = { reasoning: '', content: '' };
-    const start = Date.now();
+    const start = performance.now();
     for (const [n, { json, reasoning = '', content = '' }] of chunks
       .slice(0, breaks ? wish.after : undefined)
       .entries()) {
-      const early = start + n * chunkMs - Date.now();
+      const early = start + n * chunkMs - performance.now();
       if (early > 0) await pause(early, undefined, { signal: gone });
       if (wish.comments) await write(response, ': simulated\n\n', gone);
       await write(response, `data: ${JSON.stringify(json)}\n\n`, gone);

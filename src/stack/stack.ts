@@ -87,12 +87,12 @@ interface Children {
 
 /** Where a stack was killed, its processes hold ports and the database until they have ended. */
 async function untilNothingIsLeft(home: string, onWait: () => void): Promise<void> {
-  const giveUpAt = Date.now() + DRAIN_MS;
+  const giveUpAt = performance.now() + DRAIN_MS;
   for (let waiting = false; ; waiting = true) {
     const left = await remainsOf(home);
     if (left.length === 0) return;
     if (!waiting) onWait();
-    if (Date.now() > giveUpAt) {
+    if (performance.now() > giveUpAt) {
       const pids = left.map(({ pid }) => pid).join(', ');
       throw new ServiceError(`processes of a stack that was killed do not end: ${pids}; end them and try again`);
     }

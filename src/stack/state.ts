@@ -1,8 +1,8 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { lock } from 'proper-lockfile';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod';
+import { takeLock } from '../lock.ts';
 import { isAlive, type ProcessId } from './process-id.ts';
 
 const processId = z.object({ pid: z.int(), start: z.string() });
@@ -71,7 +71,7 @@ export async function claimHome(home: string): Promise<(() => Promise<void>) | u
   await mkdir(home, { recursive: true, mode: 0o700 });
   let release: (() => Promise<void>) | undefined;
   const take = async (): Promise<void> => {
-    release = await lock(home, {
+    release = await takeLock(home, {
       lockfilePath: lockfilePath(home),
       stale: LOCK_STALE_MS,
       retries: { retries: 5, factor: 1, minTimeout: LOCK_STALE_MS / 4, maxTimeout: LOCK_STALE_MS / 4 },

@@ -154,6 +154,7 @@ export async function kimiLimiter(start: LimiterStart): Promise<void> {
     const soonest = Math.min(admission.nextChange(Date.now()) ?? Infinity, isBlocked ? LOOK_MS : Infinity);
     if (soonest === Infinity) await condition(() => changed);
     else await condition(() => changed, soonest);
+    lookedAt = Math.min(lookedAt, Date.now());
     if (isBlocked && Date.now() >= lookedAt + LOOK_MS) await look();
   }
 
