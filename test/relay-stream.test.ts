@@ -99,21 +99,24 @@ describe('a stream', () => {
   });
 
   it('of which nothing is counted is read without a count', async () => {
-    const url = await serveStream([delta({ delta: { content: 'a' } }), 'data: [DONE]\n\n']);
-    expect(await take(url)).toEqual({ content: 'a', done: true });
+    const url = await serveStream([delta({ delta: { content: 'a' }, finish_reason: 'stop' }), 'data: [DONE]\n\n']);
+    expect(await take(url)).toEqual({ content: 'a', finish_reason: 'stop', done: true });
   });
 
   it.each([
-    ['that ends without [DONE], whatever finish_reason says', CAPTURED.slice(0, -1), 'interrupted'],
-    ['whose [DONE] is not ended', [...CAPTURED.slice(0, -1), 'data: [DONE]'], 'interrupted'],
     ['that is cut', [...CAPTURED.slice(0, 4), undefined], 'interrupted'],
     ['with what is no JSON', ['data: {"choices":\n\n'], 'interrupted'],
-    ['with what is no answer', ['data: [1]\n\n'], 'interrupted'],
-    ['without an end of an event', ['data: ', 'x'.repeat(1_200_000)], 'interrupted'],
+    ['with what is no answer', ['data: [1]\n\n'], 'refused'],
+    ['without an end of an event', ['data: ', 'x'.repeat(34_000_000)], 'refused'],
     [
       'that says it is overloaded',
-      ['data: {"error":{"type":"engine_overloaded_error","message":"m"}}\n\n'],
+      [...CAPTURED.slice(0, 5), 'data: {"error":{"type":"engine_overloaded_error","message":"m"}}\n\n'],
       'interrupted',
+    ],
+    [
+      'that says it is overloaded before anything came',
+      ['data: {"error":{"type":"engine_overloaded_error","message":"m"}}\n\n'],
+      'turned_away',
     ],
     ['with an error without a name', ['data: {"error":{"message":"m","type":null}}\n\n'], 'interrupted'],
     ['that says no', ['data: {"error":{"type":"content_filter","message":"m"}}\n\n'], 'refused'],
@@ -162,7 +165,7 @@ describe('a stream', () => {
   });
 
   it('that quotes the key does not carry it on', async () => {
-    const answer = await take(await serveStream([delta({ delta: { content: `a ${KEY}` } }), 'data: [DONE]\n\n']));
+    const answer = await take(await serveStream([delta({ delta: { content: `a ${KEY}` }, finish_reason: 'stop' })]));
     expect(answer.content).toBe('a [KIMI_API_KEY]');
     const refusal = { error: { type: 't', message: `not ${KEY}` } };
     const { url } = await serveAnswer(400, refusal, { 'content-type': 'application/json' });

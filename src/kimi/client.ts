@@ -3,8 +3,9 @@ import { MAX_CALLBACK_BYTES, type Cost, type Dispatched, type Task, type TaskRes
 import { parseDirectAnswer } from '../callback.ts';
 import { countTokens, type Enquirer } from './enquiries.ts';
 import { KimiError } from './errors.ts';
-import { KimiHttp, readRefusal } from './http.ts';
+import { KimiHttp } from './http.ts';
 import { callsBack, costOf, modelOf, MODELS } from './models.ts';
+import { readRefusal } from './refusal.ts';
 import { mostTokens, requestFor, type ChatRequest } from './request.ts';
 import type { HttpResponse } from './response.ts';
 

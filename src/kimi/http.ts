@@ -1,8 +1,7 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { Agent } from 'undici';
-import * as z from 'zod';
 import { publicAddress } from '../address.ts';
 import { KimiError } from './errors.ts';
+import { parseJson } from './refusal.ts';
 import { requestEveryByte, type HttpResponse } from './response.ts';
 
 /** How long a connection may take, in milliseconds. Nothing has been sent before it stands. */
@@ -80,7 +79,7 @@ export class KimiHttp {
   }
 
   /**
-   * Reads the JSON of an answer; `undefined` where it is none.
+   * Reads the JSON of an answer; its text where it is none.
    *
    * @param limit in bytes
    * @throws {KimiError} `outcome_unknown`
@@ -97,11 +96,8 @@ export class KimiHttp {
     } catch (error) {
       throw this.brokenOff(error);
     }
-    try {
-      return JSON.parse(this.withoutKey(Buffer.concat(chunks).toString('utf8')));
-    } catch {
-      return undefined;
-    }
+    const text = this.withoutKey(Buffer.concat(chunks).toString('utf8'));
+    return parseJson(text) ?? text;
   }
 
   /** An answer that quotes the key must not carry it on. */
@@ -113,43 +109,6 @@ export class KimiHttp {
     const message = `the connection to ${publicAddress(this.endpoint.url)} broke after the request was sent: ${describe(error)}`;
     return new KimiError('outcome_unknown', 'outcome_unknown', message, { cause: error });
   }
-}
-
-/** Kimi's error body (kimi-api.md). */
-const errorBody = z.object({ error: z.object({ type: z.string(), message: z.string() }) });
-
-/** Reads an answer that is an error: what it means for the request, in Kimi's words where it said any. */
-export function readRefusal(statusCode: number, headers: IncomingHttpHeaders, json: unknown): KimiError {
-  const stated = errorBody.safeParse(json).data?.error;
-  const type = stated?.type ?? `http_${statusCode}`;
-  const isElsewhere = !stated && ((statusCode >= 300 && statusCode < 400) || statusCode === 404 || statusCode === 405);
-  const said = stated ? `: ${stated.message}` : isElsewhere ? '; is KIMI_API_URL right?' : '';
-  const message = `Kimi answered ${statusCode}${said}`;
-  // Quota does not come back by waiting (kimi-api.md: "never retry").
-  if ((statusCode === 429 && type !== 'exceeded_current_quota_error') || statusCode === 503) {
-    const retryAfterMs = retryAfter(headers['retry-after'], message);
-    return new KimiError('turned_away', type, message, retryAfterMs === undefined ? {} : { retryAfterMs });
-  }
-  // A gateway's page (502, 504) says nothing of what became of the request behind it.
-  if (statusCode >= 500 && !stated) return new KimiError('outcome_unknown', type, message);
-  return new KimiError('refused', type, message);
-}
-
-/** How long Kimi asks to be left alone at the most, in milliseconds: what is longer is not believed. */
-const LONGEST_RETRY_AFTER_MS = 3_600_000;
-
-/**
- * Reads for how long Kimi asks to be left alone: from the header, in seconds or as a date, or from its own words,
- * `please try again after 1 seconds`, since not every 429 has the header (kimi-api.md).
- *
- * @returns milliseconds, or `undefined` where it does not say.
- */
-function retryAfter(header: string | string[] | undefined, message: string): number | undefined {
-  const value = String(header ?? '').trim();
-  const words = /try again after (?<seconds>\d+(?:\.\d+)?) seconds?/i.exec(message)?.groups?.['seconds'];
-  const stated = /^\d+(?:\.\d+)?$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
-  const ms = stated > 0 ? stated : Number(words) * 1000;
-  return ms > 0 ? Math.min(ms, LONGEST_RETRY_AFTER_MS) : undefined;
 }
 
 /** A connection error in few words: its code, since the message may be empty (happy eyeballs) or long. */

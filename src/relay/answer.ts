@@ -13,6 +13,30 @@ export interface Piece {
   done?: true;
 }
 
+/** Other servers' words for the two ends that an answer may have. */
+const ENDS: Record<string, string> = {
+  end_turn: 'stop',
+  eos: 'stop',
+  eos_token: 'stop',
+  stop_sequence: 'stop',
+  complete: 'stop',
+  completed: 'stop',
+  max_tokens: 'length',
+  model_length: 'length',
+  max_output_tokens: 'length',
+};
+
+/** @returns why an answer ended, in Kimi's words where there are any: `stop`, or `length` where it is cut off. */
+export function endOf(finish_reason: string): string {
+  const word = finish_reason.toLowerCase();
+  return ENDS[word] ?? word;
+}
+
+/** @returns whether the model came to an end by itself: asking it to go on would be paid for and bring something else. */
+export function isEnd(finish_reason: string | undefined): boolean {
+  return finish_reason === 'stop' || finish_reason === 'length';
+}
+
 /**
  * An answer as far as it has come: what its pieces add up to. Texts are kept in pieces, since they are many and the whole is
  * asked for once.

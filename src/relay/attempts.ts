@@ -9,7 +9,7 @@ import {
   type Usage,
 } from '../contract.ts';
 import { supportsPartialMode } from '../kimi/models.ts';
-import { tokensIn, type Answer } from './answer.ts';
+import { isEnd, tokensIn, type Answer } from './answer.ts';
 import { metadataOf, relayFailure } from './failure.ts';
 
 /** One request to Kimi, and what came of it. A request that breaks off is followed by another. */
@@ -56,7 +56,8 @@ export function nextStep(
   const anew = { do: 'ask', continues: false, body } as const;
   if (attempts.length === 0) return anew;
   const last = attempts.at(-1);
-  if (last?.answer.done) return { do: 'finish' };
+  // The end that the model named counts, though the `[DONE]` behind it was lost with the relay.
+  if (last?.answer.done || isEnd(last?.answer.finish_reason)) return { do: 'finish' };
   if (requestsIn(attempts) >= MAX_REQUESTS) return { do: 'give up' };
 
   const { content, reasoning } = textOf(attempts);
@@ -96,22 +97,73 @@ function current(attempts: readonly (Attempt | undefined)[]): readonly (Attempt 
 export function textOf(attempts: readonly (Attempt | undefined)[]): { content: string; reasoning: string } {
   const answers = current(attempts).flatMap((attempt) => attempt?.answer ?? []);
   return {
-    content: answers.map(({ content }) => content).join(''),
+    content: answers.reduce((before, { content, finish_reason }) => joined(before, content, isEnd(finish_reason)), ''),
     reasoning: answers.map(({ reasoning }) => reasoning).join(''),
   };
 }
 
-/** @returns what a task is told whose answer is whole. */
+/** Text that both sides of a break have in common is a repetition, and no chance, from so many UTF-16 units on. */
+const MIN_OVERLAP = 24;
+
+/** Longest repetition that is looked for, in UTF-16 units. */
+const MAX_OVERLAP = 4_000;
+
+/**
+ * Joins the text before a break with what came for it. In partial mode that is the rest; but servers are known to echo the
+ * prefix, to repeat its last words, or to ignore the mode and begin the answer again.
+ *
+ * @param isEnded whether what came is at its end: an answer that was begun again is whole then.
+ */
+export function joined(before: string, after: string, isEnded: boolean): string {
+  if (after.startsWith(before)) return after;
+  if (before === '' || after === '') return before;
+  if (commonStart(before, after) >= Math.min(2 * MIN_OVERLAP, before.length)) {
+    return isEnded || after.length > before.length ? after : before;
+  }
+  const most = Math.min(before.length, after.length, MAX_OVERLAP);
+  for (let length = most; length >= MIN_OVERLAP; length -= 1) {
+    const overlap = after.slice(0, length);
+    if (before.endsWith(overlap) && new Set(overlap).size > MIN_OVERLAP / 3) return before + after.slice(length);
+  }
+  return before + after;
+}
+
+function commonStart(one: string, other: string): number {
+  const most = Math.min(one.length, other.length, 2 * MIN_OVERLAP);
+  let length = 0;
+  while (length < most && one[length] === other[length]) length += 1;
+  return length;
+}
+
+/** Why an answer that has ended is not whole: Kimi's word for it, and a sentence. */
+const CUT: Record<string, [type: string, message: string]> = {
+  content_filter: ['content_filter', 'Kimi stopped its answer, since it was considered high risk (content_filter)'],
+  tool_calls: ['tool_calls', 'Kimi called a tool in place of answering, and none was offered to it (tool_calls)'],
+};
+
+/** @returns what a task is told whose answer has ended: the answer where it is whole, or why it is not, with what there is. */
 export function answered(request: RelayRequest, attempts: readonly (Attempt | undefined)[]): Callback {
-  const answer = attempts.at(-1)?.answer;
+  const last = attempts.at(-1);
   const { content, reasoning } = textOf(attempts);
-  const finish_reason = answer?.finish_reason;
+  const finish_reason = last?.answer.finish_reason;
+  if (finish_reason !== undefined && !isEnd(finish_reason)) {
+    const [type, message] = CUT[finish_reason] ?? ['unfinished_answer', `Kimi stopped its answer: ${finish_reason}`];
+    return failed(request, { type, message }, attempts);
+  }
   if (content === '' && finish_reason !== 'length') {
-    return failed(request, { type: 'empty_answer', message: `Kimi answered without a word (${finish_reason})` });
+    return failed(
+      request,
+      { type: 'empty_answer', message: `Kimi answered without a word (${finish_reason})` },
+      attempts,
+    );
+  }
+  if (last?.continues && last.answer.content === '' && finish_reason === 'stop') {
+    const message = 'the answer was interrupted, and Kimi added nothing when it was asked for the rest';
+    return failed(request, { type: 'interrupted', message }, attempts);
   }
   const callback: AnswerCallback = {
     id: relayApiId(request.task_id),
-    model: answer?.model ?? request.body.model,
+    model: last?.answer.model ?? request.body.model,
     usage: usageOf(request, attempts),
     choices: [
       {

@@ -1,10 +1,9 @@
-import { createParser } from 'eventsource-parser';
-import * as z from 'zod';
-import { readUsage } from '../callback.ts';
-import { MAX_CALLBACK_BYTES, type Usage } from '../contract.ts';
+import { MAX_CALLBACK_BYTES } from '../contract.ts';
 import { KimiError } from '../kimi/errors.ts';
-import { describe, KimiHttp, readRefusal } from '../kimi/http.ts';
+import { describe, KimiHttp } from '../kimi/http.ts';
+import { readRefusal } from '../kimi/refusal.ts';
 import type { HttpResponse } from '../kimi/response.ts';
+import { AnswerReader } from './answer-reader.ts';
 import type { Piece } from './answer.ts';
 
 export interface StreamOptions {
@@ -21,47 +20,14 @@ export interface StreamOptions {
  */
 const FIRST_BYTE_MS = 960_000;
 
-/** Longest event of a stream, in characters. Those of Kimi take some hundreds. */
-const MAX_EVENT_CHARS = 1024 * 1024;
+/**
+ * How long a stream may bring keep-alives alone, in milliseconds: servers send them while a model thinks or waits for its
+ * turn, and so do gateways in front of a server that has died.
+ */
+const KEEP_ALIVE_MS = FIRST_BYTE_MS;
 
-/** What may follow the text of an error that came inside a stream: sending it again would end the same way. */
-const FINAL_ERRORS = new Set([
-  'content_filter',
-  'invalid_request_error',
-  'invalid_authentication_error',
-  'incorrect_api_key_error',
-  'permission_denied_error',
-  'resource_not_found_error',
-  'exceeded_current_quota_error',
-]);
-
-/** Members are read as far as they make sense: what one server leaves out another sends as null. */
-const text = z.string().nullish().catch(undefined);
-const chunk = z.object({
-  id: text,
-  model: text,
-  choices: z
-    .array(
-      z.object({
-        delta: z.object({ content: text, reasoning_content: text }).nullish(),
-        finish_reason: text,
-        usage: z.unknown().optional(),
-      }),
-    )
-    .nullish(),
-  usage: z.unknown().optional(),
-  error: z.object({ type: text, message: text }).nullish(),
-});
-
-/** An answer in one piece, of a server that does not stream. */
-const whole = z.object({
-  id: text,
-  model: text,
-  choices: z
-    .array(z.object({ message: z.object({ content: text, reasoning_content: text }), finish_reason: text }))
-    .min(1),
-  usage: z.unknown().optional(),
-});
+/** How long a finished answer is waited for its usage and its `[DONE]`, in milliseconds. */
+const TRAILER_MS = 10_000;
 
 /** Asks an API that answers in place, and takes its answer as it streams in. */
 export class StreamingClient {
@@ -88,25 +54,13 @@ export class StreamingClient {
     try {
       const response = await http.post('chat/completions', {
         signal: AbortSignal.any([signal, watch.signal, leaving.signal]),
-        headers: { accept: 'text/event-stream' },
+        headers: { accept: 'text/event-stream', 'accept-encoding': 'identity' },
         body: { ...body, stream: true, stream_options: { include_usage: true } },
         onSent,
       });
       const { statusCode, headers } = response;
       if (statusCode < 200 || statusCode >= 300) {
         throw readRefusal(statusCode, headers, await http.readJson(response, MAX_CALLBACK_BYTES));
-      }
-      const type = String(headers['content-type']);
-      if (/^text\/html\b/i.test(type)) {
-        throw new KimiError(
-          'outcome_unknown',
-          'no_answer',
-          'a web page came in place of an answer; is KIMI_API_URL right?',
-        );
-      }
-      if (/^application\/json\b/i.test(type)) {
-        yield [readWhole(await http.readJson(response, MAX_CALLBACK_BYTES))];
-        return;
       }
       yield* this.read(http, response, watch, signal);
     } finally {
@@ -121,95 +75,36 @@ export class StreamingClient {
     watch: Watch,
     signal: AbortSignal,
   ): AsyncGenerator<Piece[]> {
-    let pieces: Piece[] = [];
-    let failure: KimiError | undefined;
-    const parser = createParser({
-      maxBufferSize: MAX_EVENT_CHARS,
-      onEvent: ({ data }) => {
-        if (failure) return;
-        try {
-          pieces.push(readEvent(http.withoutKey(data)));
-        } catch (error) {
-          failure = error as KimiError;
-        }
-      },
-      onError: ({ type }) => {
-        if (type === 'max-buffer-size-exceeded') failure ??= interrupted('the stream sent an event without an end');
-      },
-    });
+    const { stallMs } = this.options;
+    const reader = new AnswerReader((text) => http.withoutKey(text));
     const decoder = new TextDecoder();
+    let broke: KimiError | undefined;
     try {
       for await (const bytes of body) {
-        watch.expect(this.options.stallMs, 'the stream fell silent');
-        parser.feed(decoder.decode(bytes, { stream: true }));
-        const [came, isDone] = [pieces, pieces.some(({ done }) => done)];
-        pieces = [];
-        if (came.length > 0) yield came;
-        if (failure) throw failure;
-        if (isDone) return;
+        const pieces = reader.feed(decoder.decode(bytes, { stream: true }));
+        watch.expect(reader.isFinished ? Math.min(stallMs, TRAILER_MS) : stallMs, 'the stream fell silent');
+        if (pieces.length > 0) yield pieces;
+        if (reader.failure) throw reader.failure;
+        if (reader.isDone) return;
+        if (performance.now() - reader.heardAt > Math.max(stallMs, KEEP_ALIVE_MS)) {
+          throw interrupted(`the stream sent keep-alives alone for ${KEEP_ALIVE_MS / 1000} s`, 'stalled');
+        }
       }
     } catch (error) {
       if (error instanceof KimiError || (signal.aborted && !watch.signal.aborted)) throw error;
       const reason = watch.signal.aborted ? String(watch.signal.reason) : describe(error);
-      throw interrupted(`the stream broke off: ${reason}`, watch.signal.aborted ? 'stalled' : 'interrupted', error);
+      broke = interrupted(`the stream broke off: ${reason}`, watch.signal.aborted ? 'stalled' : 'interrupted', error);
     }
-    // An event that was not ended by an empty line is none.
-    throw interrupted('the stream ended before it said that the answer is whole');
+    // What was said of its end counts, however the connection ended.
+    const pieces = reader.end();
+    if (pieces.length > 0) yield pieces;
+    if (!reader.isDone)
+      throw reader.failure?.kind === 'interrupted' ? (broke ?? reader.failure) : (reader.failure ?? broke);
   }
 }
 
 function interrupted(message: string, type = 'interrupted', cause?: unknown): KimiError {
   return new KimiError('interrupted', type, message, { cause });
-}
-
-/** @throws {KimiError} */
-function readEvent(data: string): Piece {
-  if (data.trim() === '[DONE]') return { done: true };
-  let json: unknown;
-  try {
-    json = JSON.parse(data);
-  } catch {
-    throw interrupted('the stream sent what is no JSON');
-  }
-  const parsed = chunk.safeParse(json);
-  if (!parsed.success) throw interrupted('the stream sent what is no part of an answer');
-  const { id, model, choices, error } = parsed.data;
-  if (error) {
-    const type = error.type || 'stream_error';
-    const message = `Kimi reported an error in its answer${error.message ? `: ${error.message}` : ''}`;
-    throw new KimiError(FINAL_ERRORS.has(type) ? 'refused' : 'interrupted', type, message);
-  }
-  const [choice] = choices ?? [];
-  return pieceOf({ id, model }, choice?.delta ?? {}, choice?.finish_reason, parsed.data.usage ?? choice?.usage);
-}
-
-/** @throws {KimiError} where the answer, which is paid for, cannot be read. */
-function readWhole(json: unknown): Piece {
-  const parsed = whole.safeParse(json);
-  const [choice] = parsed.data?.choices ?? [];
-  if (!parsed.data || !choice) {
-    throw new KimiError('outcome_unknown', 'no_answer', 'Kimi answered with what is neither a stream nor an answer');
-  }
-  return { ...pieceOf(parsed.data, choice.message, choice.finish_reason, parsed.data.usage), done: true };
-}
-
-type Text = string | null | undefined;
-
-function pieceOf(
-  { id, model }: { id?: Text; model?: Text },
-  { content, reasoning_content }: { content?: Text; reasoning_content?: Text },
-  finish_reason: Text,
-  usage: unknown,
-): Piece {
-  const counted: Usage | undefined = readUsage(usage);
-  return {
-    ...(id && { id }),
-    ...(model && { model }),
-    ...(content && { content }),
-    ...(reasoning_content && { reasoning: reasoning_content }),
-    ...(finish_reason && { finish_reason }),
-    ...(counted && { usage: counted }),
-  };
 }
 
 /** Ends what takes too long, by a signal. */

@@ -1,0 +1,242 @@
+import { createParser } from 'eventsource-parser';
+import * as z from 'zod';
+import { readUsage } from '../callback.ts';
+import { KimiError } from '../kimi/errors.ts';
+import { parseJson, readStated, statedError } from '../kimi/refusal.ts';
+import { endOf, type Piece } from './answer.ts';
+
+/** Longest body in one piece, and longest event of a stream, in UTF-16 units: an answer of 4 Mi of them, written as `\uXXXX`. */
+const MAX_PIECE_CHARS = 32 * 1024 * 1024;
+
+/** Members that say nothing of the answer are dropped where they are wrong. */
+const label = z.string().nullish().catch(undefined);
+
+/** Text, or a list of parts of text and thinking (Mistral, some gateways). Any other shape would leave a gap. */
+const text = z
+  .union([
+    z.string(),
+    z.array(z.looseObject({ type: z.string(), text: z.string().optional(), thinking: z.unknown().optional() })),
+  ])
+  .nullish();
+
+const message = z.looseObject({
+  content: text,
+  reasoning_content: text,
+  reasoning: text,
+  refusal: z.string().nullish().catch(undefined),
+});
+
+const choice = z.looseObject({
+  index: z.int().nullish().catch(undefined),
+  delta: message.nullish(),
+  message: message.nullish(),
+  finish_reason: label,
+  usage: z.unknown().optional(),
+});
+
+const chunk = z.looseObject({
+  id: label,
+  model: label,
+  choices: z.array(choice).nullish(),
+  usage: z.unknown().optional(),
+});
+
+type Message = z.infer<typeof message>;
+
+/**
+ * Reads the body of an answer, by what it is and not by its label: a stream of events, or one JSON document.
+ *
+ * The pieces of text given to `feed` may be cut anywhere.
+ */
+export class AnswerReader {
+  /** Set where the body says that there will be no answer, or no more of it. */
+  failure: KimiError | undefined;
+  /** Nothing more is to be expected. */
+  isDone = false;
+  /** When an event with something in it came last, by `performance.now()`; keep-alives are none. */
+  heardAt = performance.now();
+  private format: 'unknown' | 'events' | 'json' = 'unknown';
+  private pieces: Piece[] = [];
+  private readonly json: string[] = [];
+  private jsonChars = 0;
+  private hasText = false;
+  private finish_reason: string | undefined;
+  private readonly events = createParser({
+    maxBufferSize: MAX_PIECE_CHARS,
+    onEvent: ({ data, event }) => this.guard(() => this.readEvent(data, event)),
+    onError: ({ type, field, value }) => {
+      if (type === 'max-buffer-size-exceeded') this.failure ??= unreadable('an event without an end');
+      // `error: {…}`, which is no field of a stream.
+      if (type === 'unknown-field' && field === 'error' && value) this.guard(() => this.readEvent(value, 'error'));
+    },
+  });
+
+  /** @param clean takes secrets out of what was sent. */
+  constructor(private readonly clean: (text: string) => string) {}
+
+  /** @returns the pieces of the answer that this text completes. */
+  feed(piece: string): Piece[] {
+    if (this.format === 'unknown') this.guard(() => (this.format = formatOf(piece)));
+    if (this.format === 'events' && !this.failure) this.events.feed(piece);
+    else if (this.format === 'json') {
+      this.heardAt = performance.now();
+      this.jsonChars += piece.length;
+      if (this.jsonChars > MAX_PIECE_CHARS) this.failure ??= unreadable('a document without an end');
+      else this.json.push(piece);
+    }
+    return this.pieces.splice(0);
+  }
+
+  /**
+   * The body has ended, or the connection has. What has not been closed by an empty line is read all the same.
+   *
+   * @returns the last pieces; `isDone` or `failure` is set.
+   */
+  end(): Piece[] {
+    if (this.format === 'events' && !this.failure) this.events.feed('\n\n');
+    if (this.format === 'json') this.guard(() => this.readDocument(this.json.join('')));
+    if (!this.isDone && !this.failure)
+      this.guard(() => this.conclude('the stream ended before it said that the answer is whole'));
+    return this.pieces.splice(0);
+  }
+
+  /** Whether the model has said that it is at its end: nothing that follows is part of the answer. */
+  get isFinished(): boolean {
+    return this.finish_reason !== undefined;
+  }
+
+  /** The first failure counts, and nothing behind it. */
+  private guard(read: () => void): void {
+    if (this.failure || this.isDone) return;
+    try {
+      read();
+    } catch (error) {
+      this.failure = error as KimiError;
+    }
+  }
+
+  private readEvent(data: string, event?: string): void {
+    const trimmed = data.trim();
+    // Keep-alives: an empty event, or a comment inside one.
+    if (trimmed === '' || trimmed.startsWith(':') || /^(?:ping|keep-?alive|heartbeat)$/i.test(`${trimmed}`)) return;
+    if (trimmed === '[DONE]') return this.conclude('the stream said that it was done, and the model did not');
+    const json = parseJson(this.clean(trimmed));
+    if (typeof json !== 'object' || json === null) {
+      const stated = event === 'error' ? statedError(this.clean(trimmed)) : undefined;
+      throw stated ? readStated(stated, this.hasText) : interrupted('the stream sent what is no JSON');
+    }
+    this.heardAt = performance.now();
+    this.readChunk(json, event);
+  }
+
+  private readDocument(document: string): void {
+    const json = parseJson(this.clean(document));
+    if (typeof json !== 'object' || json === null) throw interrupted('the answer was cut before its end');
+    this.readChunk(json);
+    // It is whole, or it would be no JSON: where it gives no reason, it has come to its end.
+    this.finish_reason ??= 'stop';
+    if (!this.failure) this.conclude('');
+  }
+
+  private readChunk(json: object, event?: string): void {
+    const error = errorIn(json, event);
+    if (error) throw readStated(error, this.hasText);
+    const parsed = chunk.safeParse(json);
+    if (!parsed.success) {
+      const [issue] = parsed.error.issues;
+      throw unreadable(`${issue?.path.join('.') || 'an event'} in a form that is not known`);
+    }
+    const { id, model, choices, usage } = parsed.data;
+    if (!choices && !('usage' in json) && this.format === 'json') throw noAnswer();
+    // Other choices, where a server sends several, are other answers.
+    const ours = choices?.find(({ index }) => (index ?? 0) === 0);
+    const said = ours?.delta ?? ours?.message;
+    const counted = readUsage(usage) ?? readUsage(ours?.usage);
+    const content = said && contentOf(said);
+    const reasoning = said && reasoningOf(said);
+    if (ours?.finish_reason) this.finish_reason = endOf(ours.finish_reason);
+    this.hasText ||= Boolean(content || reasoning);
+    this.pieces.push({
+      ...(id && { id }),
+      ...(model && { model }),
+      ...(content && { content }),
+      ...(reasoning && { reasoning }),
+      ...(ours?.finish_reason && { finish_reason: endOf(ours.finish_reason) }),
+      ...(counted && { usage: counted }),
+    });
+  }
+
+  /** @throws {KimiError} where the model has not come to its end. */
+  private conclude(otherwise: string): void {
+    if (this.finish_reason === undefined) throw interrupted(otherwise);
+    if (/^(?:error|abort|aborted|unknown)$/.test(this.finish_reason)) {
+      throw interrupted(`the model stopped with finish_reason "${this.finish_reason}"`);
+    }
+    this.isDone = true;
+    this.pieces.push({ done: true });
+  }
+}
+
+function formatOf(piece: string): 'unknown' | 'events' | 'json' {
+  const [first] = piece.replace(/^\uFEFF/, '').trimStart();
+  if (first === undefined) return 'unknown';
+  if (first === '<') {
+    throw new KimiError(
+      'outcome_unknown',
+      'no_answer',
+      'a web page came in place of an answer; is KIMI_API_URL right?',
+    );
+  }
+  return first === '{' || first === '[' || first === '"' ? 'json' : 'events';
+}
+
+function errorIn(json: object, event: string | undefined) {
+  const { error, choices, object } = json as Record<string, unknown>;
+  const inChoice = (choices as { error?: unknown }[] | undefined)?.[0]?.error;
+  const isError = event === 'error' || object === 'error' || Boolean(error ?? inChoice);
+  // Without choices it is no part of an answer: `{code, message}`, `{detail}`.
+  if (!isError && Array.isArray(choices)) return undefined;
+  const stated = statedError(inChoice === undefined ? json : { error: inChoice });
+  return stated ?? (isError ? { message: 'without a word' } : undefined);
+}
+
+function contentOf({ content, refusal }: Message): string | undefined {
+  const words = Array.isArray(content)
+    ? content.map((part) => (isThinking(part) ? '' : textOf(part))).join('')
+    : content;
+  return words || refusal || undefined;
+}
+
+/** Some servers send both names with the same text. */
+function reasoningOf({ content, reasoning_content, reasoning }: Message): string | undefined {
+  const named = [reasoning_content, reasoning].map((text) => (Array.isArray(text) ? text.map(textOf).join('') : text));
+  const inParts = Array.isArray(content) ? content.filter(isThinking).map(textOf).join('') : '';
+  return named.find(Boolean) ?? (inParts || undefined);
+}
+
+type Part = { type: string; text?: string | undefined; thinking?: unknown };
+
+function isThinking({ type }: Part): boolean {
+  return /think|reason/.test(type);
+}
+
+/** @throws {KimiError} where the part is neither text nor thinking: it would be a gap. */
+function textOf({ type, text, thinking }: Part): string {
+  if (text !== undefined) return text;
+  if (typeof thinking === 'string') return thinking;
+  if (Array.isArray(thinking)) return thinking.map((part) => textOf(part as Part)).join('');
+  throw unreadable(`a part of the answer of the type ${JSON.stringify(type)}, which is not known`);
+}
+
+function interrupted(message: string): KimiError {
+  return new KimiError('interrupted', 'interrupted', message);
+}
+
+function noAnswer(): KimiError {
+  return new KimiError('outcome_unknown', 'no_answer', 'Kimi answered with what is neither a stream nor an answer');
+}
+
+/** What is asked again comes in the same form. */
+function unreadable(what: string): KimiError {
+  return new KimiError('refused', 'unreadable_answer', `Kimi’s answer cannot be read: it sent ${what}`);
+}
