@@ -158,7 +158,7 @@ const UNIT_MS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_0
  * @returns milliseconds, or `undefined` where it does not say.
  */
 export function retryAfter(headers: IncomingHttpHeaders, words: string): number | undefined {
-  const value = String(headers['retry-after'] ?? '').trim();
+  const value = (headers['retry-after'] ?? '').trim();
   const stated = [
     Number(headers['retry-after-ms'] ?? Number.NaN),
     /^\d+(?:\.\d+)?$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now(),

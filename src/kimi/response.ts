@@ -38,7 +38,11 @@ export async function requestEveryByte(
   return await new Promise((resolve, reject) => {
     const sending = { ...options, signal: AbortSignal.any([leaving.signal, ...(signal ? [signal] : [])]) };
     stream(url, sending, ({ statusCode, headers }) => {
-      resolve({ statusCode, headers, body: decompressed(reading(pieces, leaving), headers['content-encoding']) });
+      resolve({
+        statusCode,
+        headers,
+        body: decompressed(reading(pieces, leaving), String(headers['content-encoding'] ?? '')),
+      });
       return new Writable({
         write: (bytes: Buffer, _encoding, done) => {
           came.emit('bytes', bytes);
@@ -67,13 +71,13 @@ const FLUSH = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLU
 const BROTLI_FLUSH = { flush: constants.BROTLI_OPERATION_FLUSH, finishFlush: constants.BROTLI_OPERATION_FLUSH };
 
 /** Every piece is decompressed as far as it goes, so that what came before a break is there. */
-async function* decompressed(body: AsyncIterable<Buffer>, encoding: unknown): AsyncGenerator<Buffer> {
+async function* decompressed(body: AsyncIterable<Buffer>, encoding: string): AsyncGenerator<Buffer> {
   let decoder: ReturnType<typeof decoderFor>;
   let isFirst = true;
   const came: Buffer[] = [];
   for await (const bytes of body) {
     if (bytes.length === 0) continue;
-    if (isFirst) decoder = decoderFor(String(encoding ?? ''), bytes)?.on('data', (piece: Buffer) => came.push(piece));
+    if (isFirst) decoder = decoderFor(encoding, bytes)?.on('data', (piece: Buffer) => came.push(piece));
     isFirst = false;
     if (!decoder) {
       yield bytes;

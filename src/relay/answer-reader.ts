@@ -118,7 +118,7 @@ export class AnswerReader {
   private readEvent(data: string, event?: string): void {
     const trimmed = data.trim();
     // Keep-alives: an empty event, or a comment inside one.
-    if (trimmed === '' || trimmed.startsWith(':') || /^(?:ping|keep-?alive|heartbeat)$/i.test(`${trimmed}`)) return;
+    if (trimmed === '' || trimmed.startsWith(':') || /^(?:ping|keep-?alive|heartbeat)$/i.test(trimmed)) return;
     if (trimmed === '[DONE]') return this.conclude('the stream said that it was done, and the model did not');
     const json = parseJson(this.clean(trimmed));
     if (typeof json !== 'object' || json === null) {
