@@ -1,6 +1,6 @@
 /** Reads what a server says in place of an answer: its words, in whichever form, and what they mean for the request. */
 import type { IncomingHttpHeaders } from 'node:http';
-import { firstCharacters, withoutControls } from '../characters.ts';
+import { field, firstCharacters } from '../characters.ts';
 import { KimiError } from './errors.ts';
 
 /** What a server says went wrong. */
@@ -50,7 +50,7 @@ function wordsInText(text: string, depth: number): string | undefined {
   const json = /^\s*[[{]/.test(text) ? parseJson(text) : undefined;
   if (json !== undefined) return wordsIn(json, depth + 1);
   if (/^\s*</.test(text)) return undefined;
-  const line = withoutControls(firstCharacters(text.slice(0, 8 * WORDS_CHARS), WORDS_CHARS)).trim();
+  const line = field(firstCharacters(text.slice(0, 8 * WORDS_CHARS), WORDS_CHARS)).trim();
   return line === '' ? undefined : line;
 }
 
