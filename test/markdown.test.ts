@@ -2,6 +2,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { codeBlocks, renderMarkdown } from '../src/cli/markdown.ts';
+import { withoutControls } from '../src/cli/terminal.ts';
 
 const ANSWER = `# 計算器
 
@@ -86,6 +87,27 @@ describe('an answer in a terminal', () => {
 
   it('keeps HTML as text', () => {
     expect(renderMarkdown('<script>alert(1)</script>')).toBe('<script>alert(1)</script>');
+  });
+});
+
+describe('an answer of a shape that costs its parser too much', () => {
+  const BYTES = 2 * 1024 * 1024;
+  const nestedLists = Array.from({ length: 1400 }, (_, depth) => `${' '.repeat(2 * depth)}- x`).join('\n');
+  const repeated = ['>', '> ', '1. ', '> - ', '- [ ] a\n', '[', '![', '[a](', '*', '*_', '`', '|', '<', '<!--', 'a@'];
+  const shapes = [nestedLists, ...repeated.map((piece) => piece.repeat(BYTES / piece.length))];
+
+  it.each(shapes.map((shape) => [shape.slice(0, 8), shape]))('is shown as it is: %j', (_, text) => {
+    expect(renderMarkdown(text, 1)).toBe(text);
+    expect(codeBlocks(text, 1)).toBeUndefined();
+  });
+
+  it('is shown as it is where it nests too deep', () => {
+    const text = `${'>'.repeat(20_000)} x`;
+    expect(renderMarkdown(text)).toBe(text);
+  });
+
+  it.each(['\u001B]', '\u009D', '\u009B', '\u001B[', '\u001BP', '\u001B'])('is cleaned in linear time: %j', (piece) => {
+    expect(withoutControls(piece.repeat(BYTES))).not.toMatch(/\p{Cc}/u);
   });
 });
 

@@ -1,4 +1,5 @@
 /** Markdown, as models write it, for a terminal; and the code in it. */
+import { runInNewContext } from 'node:vm';
 import { lexer, type Token, type Tokens } from 'marked';
 import pico from 'picocolors';
 import { columns } from './table.ts';
@@ -11,8 +12,38 @@ export interface CodeBlock {
   code: string;
 }
 
-/** @returns the blocks of code of a text, in their order, those in lists and quotations too. */
-export function codeBlocks(text: string): CodeBlock[] {
+/**
+ * How long a text may take, in milliseconds. 100 kB of ordinary Markdown take about 50; nested lists and quotations take
+ * time by the square of their depth.
+ */
+const LIMIT_MS = 2_000;
+
+/**
+ * Bounds what a text can make of its parser: the time it takes, regular expressions included, and how deep it nests.
+ *
+ * @returns `undefined` where a bound was reached.
+ */
+function bounded<T>(work: () => T, timeout: number): T | undefined {
+  try {
+    // Called from a script, since scripts are what has a timeout.
+    return runInNewContext('work()', { work }, { timeout }) as T;
+  } catch (error) {
+    const isTooLong = (error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
+    // What overflows the stack.
+    if (isTooLong || error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * @returns the blocks of code of a text, in their order, those in lists and quotations too; `undefined` where it takes too
+ *   long or nests too deep to be read.
+ */
+export function codeBlocks(text: string, limitMs = LIMIT_MS): CodeBlock[] | undefined {
+  return bounded(() => codeBlocksIn(text), limitMs);
+}
+
+function codeBlocksIn(text: string): CodeBlock[] {
   const blocks: CodeBlock[] = [];
   const look = (tokens: readonly Token[]): void => {
     for (const token of tokens) {
@@ -29,10 +60,12 @@ export function codeBlocks(text: string): CodeBlock[] {
 
 /**
  * @param text from a stranger: what would drive the terminal is left out
- * @returns lines for a terminal, in colours where it has them. Nothing is wrapped: the terminal does that.
+ * @returns lines for a terminal, in colours where it has them; the text as it is where it takes too long or nests too deep.
+ *   Nothing is wrapped: the terminal does that.
  */
-export function renderMarkdown(text: string): string {
-  return blocks(lexer(withoutControls(text))).trimEnd();
+export function renderMarkdown(text: string, limitMs = LIMIT_MS): string {
+  const clean = withoutControls(text);
+  return bounded(() => blocks(lexer(clean)), limitMs)?.trimEnd() ?? clean;
 }
 
 function blocks(tokens: readonly Token[]): string {

@@ -88,6 +88,7 @@ function printAnswer(answer: string, raw = false): void {
 /** Writes the blocks of code in a language to files of their own, and names them. Nothing is written over. */
 async function extract(name: string, answer: string, lang: string, folder: string, say: CliText): Promise<void> {
   const blocks = codeBlocks(answer);
+  if (!blocks) throw new CliError(EXIT.usage, say.codeNotRead);
   const wanted = blocks.filter((block) => extensionOf(block.lang) === extensionOf(lang.toLowerCase()));
   if (wanted.length === 0) {
     throw new CliError(EXIT.usage, say.noCode(lang, [...new Set(blocks.map((block) => block.lang || '-'))].join(', ')));

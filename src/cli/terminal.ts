@@ -35,7 +35,7 @@ export function fields<T>(data: T): T {
 /** CSI sequences; strings (OSC, DCS and others) with their terminator; then single controls. Each is found in linear time. */
 const SEQUENCE =
   // oxlint-disable-next-line no-control-regex
-  /(?:\u001B\[|\u009B)[0-?]*[ -/]*[@-~]|(?:\u001B[\]PX^_]|[\u0090\u0098\u009D-\u009F])[^\u0007\u001B\u009C]*(?:\u0007|\u001B\\|\u009C)|(?![\n\t])\p{Cc}/gu;
+  /(?:\u001B\[|\u009B)[0-?]*[ -/]*[@-~]|(?:\u001B[\]PX^_]|[\u0090\u0098\u009D-\u009F])[^\u0007\u001B\u0080-\u009F]*(?:\u0007|\u001B\\|\u009C)|(?![\n\t])\p{Cc}/gu;
 
 /** @returns a text of several lines without what drives a terminal. Line ends and tabs stay. */
 export function withoutControls(text: string): string {

@@ -147,6 +147,8 @@ export const en: CliText = {
     `Task ${id} was ended in the engine (${how}) and will have no result. Dispatch it again if you need it.`,
   resultElsewhere: (id, folder) =>
     `Task ${id} has ended, but its result is not in ${folder}. Point KIMI_RESULTS_DIR to the folder the worker uses.`,
+  codeNotRead:
+    'The Markdown of this answer is too large or nested too deep to find code in it, so no file was written. Print the answer with --raw.',
   noCode: (lang, there) =>
     `The answer has no code block in ${lang}, so no file was written. ${there ? `It has some in: ${there}.` : 'It has none at all.'}`,
   fileIsThere: (file) => `${file} is there already, and nothing was written over it. Choose another folder with -o.`,

@@ -144,6 +144,7 @@ export const zhTW = {
   ended: (id: string, how: string) => `任務 ${id} 在引擎裡被結束了（${how}），不會有結果。需要的話請重新派發。`,
   resultElsewhere: (id: string, folder: string) =>
     `任務 ${id} 已結束，但它的結果不在 ${folder}。請把 KIMI_RESULTS_DIR 指向 worker 使用的資料夾。`,
+  codeNotRead: '這個答案的 Markdown 太大或巢狀太深，無法找出程式碼，所以沒有寫出任何檔案。請用 --raw 印出答案。',
   noCode: (lang: string, there: string) =>
     `答案裡沒有 ${lang} 的程式碼區塊，所以沒有寫出任何檔案。${there ? `有的是：${there}。` : '連一個區塊都沒有。'}`,
   fileIsThere: (file: string) => `${file} 已經存在，沒有覆寫。用 -o 選別的資料夾。`,
