@@ -23,8 +23,8 @@ export interface Engine {
 export async function startTemporal(folder: string): Promise<Engine> {
   const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = readConfig();
   const command = await findTemporalCli({ path, cache, onStep: (step) => console.error(step) });
-  const [port, uiPort] = [await freePort(), await freePort()];
-  const { pid } = start(command, engineArgs({ port, uiPort, database: join(folder, 'temporal.db') }), {
+  const [port, uiPort, metricsPort] = [await freePort(), await freePort(), await freePort()];
+  const { pid } = start(command, engineArgs({ port, uiPort, metricsPort, database: join(folder, 'temporal.db') }), {
     stdio: 'ignore',
   });
   const url = `127.0.0.1:${port}`;

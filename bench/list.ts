@@ -48,10 +48,10 @@ const { values } = parseArgs({
 });
 const tasks = Number(values.tasks);
 const home = await mkdtemp(join(tmpdir(), 'kimi-list-'));
-const [port, uiPort] = [await freePort(), await freePort()];
+const [port, uiPort, metricsPort] = [await freePort(), await freePort(), await freePort()];
 const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = readConfig();
 const temporalCli = await findTemporalCli({ path, cache, onStep: () => {} });
-const args = engineArgs({ port, uiPort, database: join(home, 'temporal.db') });
+const args = engineArgs({ port, uiPort, metricsPort, database: join(home, 'temporal.db') });
 // What is read is not changed by how safely it was written, which takes most of the time.
 const hasty = args.map((value) => value.replace('synchronous=FULL', 'synchronous=OFF'));
 const engine = spawn(temporalCli, hasty, { stdio: 'ignore' });

@@ -168,8 +168,8 @@ async function textOf(incoming: IncomingMessage): Promise<string> {
 async function startEngine(folder: string, children: ChildProcess[]): Promise<string> {
   const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = readConfig();
   const command = await findTemporalCli({ path, cache, onStep: () => {} });
-  const [port, uiPort] = [await freePort(), await freePort()];
-  const args = engineArgs({ port, uiPort, database: join(folder, 'temporal.db') });
+  const [port, uiPort, metricsPort] = [await freePort(), await freePort(), await freePort()];
+  const args = engineArgs({ port, uiPort, metricsPort, database: join(folder, 'temporal.db') });
   children.push(spawn(command, args, { stdio: 'ignore' }));
   const address = `127.0.0.1:${port}`;
   while (!(await namespaceIsThere(address))) await pause(50);

@@ -108,7 +108,7 @@ export async function setStage(folder: string, limits: Limits, engineSettings: s
   const kimi = createServer(simulator.app);
   const kimiPort = await listenAnywhere(kimi);
 
-  const [enginePort, uiPort, webhookPort] = await freePorts(3);
+  const [enginePort, uiPort, metricsPort, webhookPort] = await freePorts(4);
   const address = `127.0.0.1:${enginePort}`;
   const webhookUrl = `http://127.0.0.1:${webhookPort}`;
   const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = readConfig();
@@ -161,7 +161,7 @@ export async function setStage(folder: string, limits: Limits, engineSettings: s
     name: 'engine',
     command,
     args: [
-      ...engineArgs({ port: enginePort, uiPort, database: join(home, 'temporal.db') }),
+      ...engineArgs({ port: enginePort, uiPort, metricsPort, database: join(home, 'temporal.db') }),
       ...engineSettings.flatMap((setting) => ['--dynamic-config-value', setting]),
     ],
     env,
@@ -269,9 +269,9 @@ async function listenAnywhere(server: Server): Promise<number> {
 }
 
 /** @returns ports that were free a moment ago, each another. */
-export async function freePorts(count: number): Promise<[number, number, number]> {
+export async function freePorts(count: number): Promise<[number, number, number, number]> {
   const probes = Array.from({ length: count }, () => createServer());
   const ports = await Promise.all(probes.map(listenAnywhere));
   await Promise.all(probes.map(async (probe) => await new Promise((resolve) => probe.close(resolve))));
-  return ports as [number, number, number];
+  return ports as [number, number, number, number];
 }

@@ -7,13 +7,14 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 /** Where pictures are left; none are taken where it is not set. */
 export const SCREENSHOTS = process.env['SCREENSHOTS'];
 
-export async function openBrowser(): Promise<Browser> {
+/** @param args more of Chromium's own */
+export async function openBrowser(...args: string[]): Promise<Browser> {
   const executablePath =
     process.env['CHROMIUM_PATH'] ?? execFileSync('which', ['chromium'], { encoding: 'utf8' }).trim();
   return await chromium.launch({
     executablePath,
     chromiumSandbox: process.getuid?.() !== 0,
-    args: ['--disable-gpu'],
+    args: ['--disable-gpu', ...args],
   });
 }
 

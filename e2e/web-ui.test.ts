@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { PACKAGE_ROOT } from '../src/paths.ts';
 import type { StackState } from '../src/stack/state.ts';
 import { cleanHome, cli, up } from '../test/support/cli.ts';
+import { listeningPorts } from '../test/support/listening.ts';
 import { until } from '../test/support/world.ts';
 import { openBrowser, shoot } from './browser.ts';
 
@@ -227,5 +228,31 @@ describe('the Web UI', () => {
     await showsSomewhere(page, 'ECONNREFUSED');
     expect(await page.getByText('WakeFailed').count()).toBeGreaterThan(0);
     await shoot(page, 'web-ui-pending-wake', 660);
+  });
+
+  it('shows nothing to a page whose name was made to point here (DNS rebinding)', { timeout: 120_000 }, async () => {
+    const { state: stack } = await up(await cleanHome(), '--simulate');
+    const rebound = await openBrowser('--host-resolver-rules=MAP evil.test 127.0.0.1');
+    onTestFinished(async () => await rebound.close());
+    const shown = async (url: string): Promise<string> => {
+      // An error's page would still be under way when the next one is opened.
+      const page = await rebound.newPage();
+      try {
+        const response = await page.goto(url);
+        return response?.ok() ? `${url}: ${await response.text()}` : 'refused';
+      } catch (error) {
+        // Ports that browsers do not connect to, and servers that speak no HTTP/1.
+        return /ERR_UNSAFE_PORT|ERR_INVALID_HTTP_RESPONSE|ERR_EMPTY_RESPONSE/.exec(String(error))?.[0] ?? String(error);
+      } finally {
+        await page.close();
+      }
+    };
+    const answers = new Set<string>();
+    for (const port of listeningPorts(stack)) {
+      for (const path of ['/', '/api/v1/namespaces']) answers.add(await shown(`http://evil.test:${port}${path}`));
+    }
+    expect([...answers].toSorted()).toEqual(['ERR_INVALID_HTTP_RESPONSE', 'ERR_UNSAFE_PORT', 'refused']);
+    // The same browser shows it by this machine's own name.
+    expect(await shown(`${stack.ui_url}/api/v1/namespaces`)).toContain('"default"');
   });
 });

@@ -1,5 +1,5 @@
 import type { Request, RequestHandler } from 'express';
-import { isLoopback } from './address.ts';
+import { isForeign } from './host-check.ts';
 import { HttpError } from './http-error.ts';
 import type { LiveReport } from './report/live.ts';
 import { contentPolicy } from './report/page.ts';
@@ -42,8 +42,10 @@ const FORWARDED = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x
  * in everybody it serves.
  */
 function requireThisMachine(request: Request): void {
-  const host = (request.headers.host ?? '').replace(/:\d{1,5}$/, '');
-  if (!isLoopback(host) || FORWARDED.some((name) => request.headers[name] !== undefined)) {
+  if (
+    isForeign({ ...request.headers, host: request.headers.host ?? '' }) ||
+    FORWARDED.some((name) => request.headers[name] !== undefined)
+  ) {
     throw new HttpError(
       403,
       'not_this_machine',

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { ConfigError, readConfig, loadEnvFiles, type Config } from './config.ts';
 import { ServiceError } from './errors.ts';
 import { EXIT } from './exit.ts';
+import { hostCheck } from './host-check.ts';
 import { createLog } from './log.ts';
 import { EngineUnreachable } from './temporal.ts';
 import { startTracing, stopTracing } from './tracing.ts';
@@ -96,16 +97,17 @@ export async function listen(server: Server, options: ListenOptions, variable: s
 /**
  * Serves `/healthz` (the process lives) and `/readyz` (it can do its work).
  *
- * @param others what else the process serves, if anything
+ * @param listensOn the address that it will listen on
+ * @param others what else the process serves, if anything, to those who have a token
  */
-export function healthServer(isReady: () => boolean, others?: RequestListener): Server {
-  return createServer((request, response) => {
-    if (others && request.url !== '/healthz' && request.url !== '/readyz') {
-      others(request, response);
-      return;
-    }
+export function healthServer(isReady: () => boolean, listensOn: string, others?: RequestListener): Server {
+  const health = hostCheck(listensOn, (request, response) => {
     const status = request.url === '/healthz' ? 200 : request.url === '/readyz' ? (isReady() ? 200 : 503) : 404;
     response.writeHead(status, { 'content-type': 'application/json' });
     response.end(JSON.stringify({ status: status === 200 ? 'ok' : status === 503 ? 'not ready' : 'not found' }));
+  });
+  return createServer((request, response) => {
+    const isHealth = request.url === '/healthz' || request.url === '/readyz';
+    (others && !isHealth ? others : health)(request, response);
   });
 }

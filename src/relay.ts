@@ -33,7 +33,7 @@ await runService('relay', async (config, log) => {
   await received.prepare();
 
   const kimi = new StreamingClient({ apiUrl, apiKey, stallMs: config.KIMI_STALL_TIMEOUT_MS });
-  const meter = startRuntime(config, log);
+  const meter = await startRuntime(config, log);
   const taskQueue = relayQueue(config.KIMI_TASK_QUEUE);
   const workers = await createWorkers(config, [
     {
@@ -69,7 +69,11 @@ await runService('relay', async (config, log) => {
     apiKey,
     log,
   });
-  const server = healthServer(() => workers.every((worker) => worker.getState() === 'RUNNING'), app);
+  const server = healthServer(
+    () => workers.every((worker) => worker.getState() === 'RUNNING'),
+    config.KIMI_RELAY_HOST,
+    app,
+  );
   const port = await listen(server, { host: config.KIMI_RELAY_HOST, port: config.KIMI_RELAY_PORT }, 'KIMI_RELAY_PORT');
   return {
     port,

@@ -1,15 +1,18 @@
 /** The simulated Kimi as a process: `node dist/simulator.js`. It is never the real one, and every answer says so. */
 import { createServer } from 'node:http';
 import { ServiceError } from './errors.ts';
+import { hostCheck } from './host-check.ts';
 import { listen, runService } from './process.ts';
 import { createSimulator } from './simulator/app.ts';
+
+const HOST = '127.0.0.1';
 
 await runService('simulator', async (config, log) => {
   if (!config.WEBHOOK_SECRET)
     throw new ServiceError('WEBHOOK_SECRET is not set: the simulated Kimi signs its callbacks with it');
   const simulator = createSimulator({ secret: config.WEBHOOK_SECRET, delayMs: 3_000, log });
-  const server = createServer(simulator.app);
-  const port = await listen(server, { host: '127.0.0.1', port: config.KIMI_SIMULATOR_PORT }, 'KIMI_SIMULATOR_PORT');
+  const server = createServer(hostCheck(HOST, simulator.app));
+  const port = await listen(server, { host: HOST, port: config.KIMI_SIMULATOR_PORT }, 'KIMI_SIMULATOR_PORT');
   return {
     port,
     stop: () => {

@@ -10,11 +10,14 @@ import {
   type WorkerOptions,
 } from '@temporalio/worker';
 import type { Logger } from 'pino';
+import { isLoopback } from './address.ts';
 import type { Config } from './config.ts';
 import { DIST } from './paths.ts';
 import { ServiceError } from './errors.ts';
+import { createFront, portsWithoutPages } from './front.ts';
 import { BUCKETS } from './metrics/meter.ts';
 import { openPayloads } from './payloads/converter.ts';
+import { listen } from './process.ts';
 import { taskIdIn } from './contract.ts';
 import { traced } from './tracing.ts';
 import { engineOptions, ensureSearchAttributes, unreachable } from './temporal.ts';
@@ -50,11 +53,17 @@ type Work = Pick<
  * @returns where what is counted goes.
  * @throws {ServiceError} where the port cannot be used.
  */
-export function startRuntime({ KIMI_METRICS_HOST: host, KIMI_METRICS_PORT: port }: Config, log: Logger): MetricMeter {
+export async function startRuntime(
+  { KIMI_METRICS_HOST: host, KIMI_METRICS_PORT: port }: Config,
+  log: Logger,
+): Promise<MetricMeter> {
+  // The SDK's server answers any web page.
+  const [behindFront] = port !== undefined && isLoopback(host) ? await portsWithoutPages(1) : [];
   const metrics = {
     attachServiceName: false,
     prometheus: {
-      bindAddress: `${host.includes(':') ? `[${host}]` : host}:${port}`,
+      bindAddress:
+        behindFront === undefined ? `${host.includes(':') ? `[${host}]` : host}:${port}` : `127.0.0.1:${behindFront}`,
       // As Prometheus wants names and units to be.
       countersTotalSuffix: true,
       unitSuffix: true,
@@ -80,6 +89,11 @@ export function startRuntime({ KIMI_METRICS_HOST: host, KIMI_METRICS_PORT: port 
     throw new ServiceError(
       `port ${port} on ${host} cannot be used for metrics (${reason}); choose others with KIMI_METRICS_PORT and KIMI_METRICS_HOST`,
     );
+  }
+  if (behindFront !== undefined) {
+    const front = createFront(behindFront, host);
+    await listen(front, { host, port }, 'KIMI_METRICS_PORT');
+    front.unref();
   }
   return Runtime.instance().metricMeter;
 }

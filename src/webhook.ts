@@ -1,10 +1,11 @@
 /** The webhook process: receives Kimi's callbacks. `node dist/webhook.js` */
 import { isLoopback } from './address.ts';
-import { journalFolder, servesDashboard } from './config.ts';
+import { callbackBaseUrl, journalFolder, servesDashboard } from './config.ts';
 import { Courier } from './courier.ts';
 import { createDashboard } from './dashboard.ts';
 import { deadLettersFolder } from './dead-letters.ts';
 import { ServiceError } from './errors.ts';
+import { hostCheck } from './host-check.ts';
 import { Journal } from './journal.ts';
 import { createMetricsServer } from './metrics/webhook.ts';
 import { openPayloads } from './payloads/converter.ts';
@@ -54,11 +55,16 @@ await runService('webhook', async (config, log) => {
     log,
   });
   const dashboard = hasDashboard ? createDashboard({ report, token }) : undefined;
-  const server = createWebhookServer(createWebhook({ courier, secrets, dashboard, log }));
+  const app = hostCheck(config.WEBHOOK_HOST, createWebhook({ courier, secrets, dashboard, log }), {
+    origins: [callbackBaseUrl(config)],
+    // Callbacks come under any name, through any proxy: their signature decides. The dashboard has a check of its own.
+    except: ({ url = '' }) => url.startsWith('/kimi/webhook/') || url === '/',
+  });
+  const server = createWebhookServer(app);
   const port = await listen(server, { host: config.WEBHOOK_HOST, port: config.WEBHOOK_PORT }, 'WEBHOOK_PORT');
   const { KIMI_METRICS_HOST: metricsHost, KIMI_METRICS_PORT: metricsPort } = config;
   if (metricsPort !== undefined) {
-    const metrics = createMetricsServer(journal);
+    const metrics = createMetricsServer(journal, metricsHost);
     await listen(metrics, { host: metricsHost, port: metricsPort }, 'KIMI_METRICS_PORT');
     metrics.unref();
   }

@@ -60,7 +60,7 @@ await runService('worker', async (config, log) => {
   const credential = isRelayed ? 'KIMI_RELAY_TOKEN' : 'KIMI_API_KEY';
   if (!config[credential]) log.warn(`${credential} is not set: new tasks will be refused`);
 
-  const meter = startRuntime(config, log);
+  const meter = await startRuntime(config, log);
   const kimi = new KimiClient({
     apiUrl: config.KIMI_API_URL,
     apiKey: config.KIMI_API_KEY,
@@ -95,7 +95,11 @@ await runService('worker', async (config, log) => {
       token: config.KIMI_CODEC_TOKEN,
       uiOrigin: config.KIMI_UI_ORIGIN ?? `http://127.0.0.1:${config.KIMI_UI_PORT}`,
     });
-  const health = healthServer(() => workers.every((one) => one.getState() === 'RUNNING'), codec || undefined);
+  const health = healthServer(
+    () => workers.every((one) => one.getState() === 'RUNNING'),
+    config.KIMI_WORKER_HOST,
+    codec || undefined,
+  );
   const port = await listen(
     health,
     { host: config.KIMI_WORKER_HOST, port: config.KIMI_WORKER_PORT },

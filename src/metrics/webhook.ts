@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, register } from 'prom-client';
+import { hostCheck } from '../host-check.ts';
 import type { Journal } from '../journal.ts';
 
 /** What callbacks were answered, by the words of the answers (README, "HTTP API"): those that can be seen to rise from 0. */
@@ -46,9 +47,10 @@ export function countDeadLetter(reason: string): void {
 /**
  * Serves `/metrics`: ours, what waits in the journal, and what prom-client says of every Node process.
  *
+ * @param listensOn the address that it will listen on
  * @returns the server. The caller listens.
  */
-export function createMetricsServer(journal: Journal): Server {
+export function createMetricsServer(journal: Journal, listensOn: string): Server {
   collectDefaultMetrics();
   const ofJournal: [name: string, help: string, value: () => number][] = [
     ['kimi_journal_entries', 'Callbacks that wait for the engine', () => journal.size.entries],
@@ -62,7 +64,7 @@ export function createMetricsServer(journal: Journal): Server {
     };
     register.registerMetric(new Gauge({ name, help, collect, registers: [] }));
   }
-  return createServer((request, response) => void answer(request, response));
+  return createServer(hostCheck(listensOn, (request, response) => void answer(request, response)));
 }
 
 async function answer({ url }: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import type { Server } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -9,9 +10,11 @@ import writeFileAtomic from 'write-file-atomic';
 import { publicAddress } from '../address.ts';
 import { limitsOf, secretsIn, servesDashboard, usesRelay, wakeUrl, withoutSecrets, type Config } from '../config.ts';
 import { isoSeconds, NAMESPACE, SEARCH_ATTRIBUTES } from '../contract.ts';
+import { createFront, portsWithoutPages } from '../front.ts';
 import { isLimited, limiterIdOf } from '../limiter.ts';
 import { DIST } from '../paths.ts';
 import { ServiceError } from '../errors.ts';
+import { listen } from '../process.ts';
 import { engineOptions } from '../temporal.ts';
 import { Child, DRAIN_MS } from './child.ts';
 import { identify } from './process-id.ts';
@@ -68,6 +71,8 @@ export async function startStack(options: StackOptions): Promise<Stack | StackSt
   const stop = async (): Promise<void> => {
     await Promise.all(children.services.map((child) => child.stop()));
     await children.engine?.stop();
+    children.webUi?.close();
+    children.webUi?.closeAllConnections();
     await giveBack();
   };
   try {
@@ -80,6 +85,8 @@ export async function startStack(options: StackOptions): Promise<Stack | StackSt
 
 interface Children {
   engine?: Child;
+  /** What stands in front of the engine's Web UI. */
+  webUi?: Server;
   services: Child[];
   /** Called whenever one of them was started: once the stack has a state, it says who they are. */
   keepIds: () => void;
@@ -227,12 +234,19 @@ async function startEngine(
   });
   options.onStep('temporal');
   const port = await freePort(portOf('KIMI_TEMPORAL_PORT', options), 'KIMI_TEMPORAL_PORT');
-  const uiPort = await freePort(portOf('KIMI_UI_PORT', options), 'KIMI_UI_PORT');
+  const [uiPort, metricsPort] = (await portsWithoutPages(2)) as [number, number];
   const address = `${HOST}:${port}`;
+  const origins = config.KIMI_UI_ORIGIN === undefined ? [] : [config.KIMI_UI_ORIGIN];
+  children.webUi = createFront(uiPort, HOST, origins);
+  const publicPort = await listen(
+    children.webUi,
+    { host: HOST, port: portOf('KIMI_UI_PORT', options) },
+    'KIMI_UI_PORT',
+  );
   children.engine = new Child({
     name: 'temporal',
     command,
-    args: engineArgs({ port, uiPort, database: join(config.KIMI_HOME, 'temporal.db') }),
+    args: engineArgs({ port, uiPort, metricsPort, database: join(config.KIMI_HOME, 'temporal.db') }),
     env,
     logFile: join(logs, 'temporal.log'),
     kind: 'program',
@@ -241,23 +255,28 @@ async function startEngine(
     onRestart: options.onRestart,
   });
   await children.engine.start();
-  return { address, uiUrl: `http://${HOST}:${uiPort}` };
+  return { address, uiUrl: `http://${HOST}:${publicPort}` };
 }
 
 /** Where an engine listens, and keeps what it knows. */
 interface EnginePlace {
   port: number;
+  /** Web UI and metrics answer any web page: these are ports that pages cannot reach. */
   uiPort: number;
+  metricsPort: number;
   database: string;
 }
 
 /** @returns how the Temporal dev server is started. The settings' measurements are in docs/decisions. */
-export function engineArgs({ port, uiPort, database }: EnginePlace): string[] {
+export function engineArgs({ port, uiPort, metricsPort, database }: EnginePlace): string[] {
   const flags: [string, string][] = [
     ['--ip', HOST],
     ['--port', String(port)],
     ['--ui-ip', HOST],
     ['--ui-port', String(uiPort)],
+    ['--metrics-port', String(metricsPort)],
+    // The HTTP API, which needs no login, cannot be switched off. It answers for this host alone, and nobody knows its name.
+    ['--dynamic-config-value', `frontend.httpAllowedHosts=["${randomBytes(16).toString('hex')}.invalid"]`],
     ['--log-level', 'warn'],
     ['--db-filename', database],
     // FULL survives a power cut: what was accepted is on the disk.

@@ -10,7 +10,7 @@ import { createWorker, startRuntime } from '../../src/temporal-worker.ts';
 const [when, step] = process.argv.slice(2);
 
 await runService('fault-worker', async (config, log) => {
-  startRuntime(config, log);
+  await startRuntime(config, log);
   const activities = createActivities({
     kimi: new KimiClient({
       apiUrl: config.KIMI_API_URL,
