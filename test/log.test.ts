@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { promisify, stripVTControlCharacters } from 'node:util';
 import { expect, inject, it } from 'vitest';
-import { readable } from '../src/log.ts';
+import { parseLogLine, readable } from '../src/log-line.ts';
 import { DIST } from '../src/paths.ts';
 import { launch } from './support/service.ts';
 import { openWorld } from './support/world.ts';
@@ -33,7 +33,7 @@ it('each step of a task is one line with its id, and none holds its prompt or it
 
 /** Without colours, which are there or not as the terminal has it. */
 function read(line: object): string {
-  return stripVTControlCharacters(readable(JSON.stringify(line)));
+  return stripVTControlCharacters(readable(parseLogLine(JSON.stringify(line), '')));
 }
 
 it('people read it in a terminal', () => {

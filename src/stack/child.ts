@@ -1,12 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ServiceError } from '../errors.ts';
 import type { FailedToStart, Ready } from '../process.ts';
 import { identify, type ProcessId } from './process-id.ts';
-
-/** Logs over this size are set aside when the process starts again. */
-const MAX_LOG_BYTES = 10 * 1024 * 1024;
 
 /** How long a process may drain before it is killed, in milliseconds: longer than a worker's own grace. */
 export const DRAIN_MS = 35_000;
@@ -152,6 +149,5 @@ export class Child {
 
 function openLog(file: string): number {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > MAX_LOG_BYTES) renameSync(file, `${file}.1`);
   return openSync(file, 'a', 0o600);
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { createServer } from 'node:net';
@@ -18,6 +18,7 @@ import { listen } from '../process.ts';
 import { engineOptions } from '../temporal.ts';
 import { Child, DRAIN_MS } from './child.ts';
 import { identify } from './process-id.ts';
+import { rotateLogs } from './rotate-logs.ts';
 import { claimHome, remainsOf, runningStack, writeState, type StackState } from './state.ts';
 import { findTemporalCli } from './temporal-cli.ts';
 
@@ -28,6 +29,9 @@ const SIMULATED_KEY = `sk-simulated-${randomBytes(8).toString('hex')}`;
 
 /** How long the engine keeps a closed task for `list` and the Web UI: 30 days, in seconds. Results stay in their folder. */
 const RETENTION_S = 30 * 24 * 3600;
+
+/** How often it is looked whether a log has become too large, in milliseconds. */
+const ROTATION_MS = 2_000;
 
 /** What starting a stack is busy with. */
 export type StartStep = 'remains' | 'sdk' | 'wheel' | 'temporal' | 'services';
@@ -68,7 +72,11 @@ export async function startStack(options: StackOptions): Promise<Stack | StackSt
   }
 
   const children: Children = { services: [], keepIds: () => {} };
+  const logs = join(home, 'logs');
+  mkdirSync(logs, { recursive: true, mode: 0o700 });
+  const rotation = setInterval(() => rotateLogs(logs), ROTATION_MS).unref();
   const stop = async (): Promise<void> => {
+    clearInterval(rotation);
     await Promise.all(children.services.map((child) => child.stop()));
     await children.engine?.stop();
     children.webUi?.close();
