@@ -135,6 +135,7 @@ const VARIABLES = {
   OTEL_EXPORTER_OTLP_ENDPOINT: [httpUrl.optional(), 'http://127.0.0.1:4318'],
   KIMI_LOG_LEVEL: [oneOf('trace', 'debug', 'info', 'warn', 'error').default('info'), 'info'],
   TEMPORAL_ADDRESS: [z.string().optional(), '127.0.0.1:7233'],
+  KIMI_TEMPORAL_PROFILE: [atMost(200).optional(), 'my-profile'],
   TEMPORAL_CLI_PATH: [folder.optional(), '/usr/local/bin/temporal'],
 } as const satisfies Record<string, readonly [z.ZodType, string]>;
 
@@ -172,6 +173,13 @@ export function withoutSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 /** @returns some of the secrets of an environment, or the names of their files, as they stand there. */
 export function secretsIn(env: NodeJS.ProcessEnv, ...names: Secret[]): NodeJS.ProcessEnv {
   return Object.fromEntries(names.flatMap((name) => [name, `${name}_FILE`]).map((name) => [name, env[name]]));
+}
+
+/** @returns an environment without what says where a Temporal server is, for those who use the embedded one. */
+export function withoutEngine(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => !/^(?:KIMI_TEMPORAL_PROFILE$|TEMPORAL_)/.test(name)),
+  );
 }
 
 /** Other names of variables, which their users may know from elsewhere. */

@@ -1,5 +1,6 @@
-import { Agent, request } from 'undici';
+import { request, type Dispatcher } from 'undici';
 import { publicAddress } from './address.ts';
+import { outboundAgent } from './outbound.ts';
 import type { PluginWake } from './plugin-wake.ts';
 
 /** Why the agent could not be woken. Its message never holds the token. */
@@ -37,9 +38,11 @@ export interface Wake {
 
 /** The agent's gateway (contract section 5, openclaw.md). */
 export class Gateway {
-  private readonly agent = new Agent({ headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS });
+  private readonly agent: Dispatcher;
 
-  constructor(private readonly options: GatewayOptions) {}
+  constructor(private readonly options: GatewayOptions) {
+    this.agent = outboundAgent(options.wakeUrl, { headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS });
+  }
 
   /**
    * Wakes the agent.

@@ -3,8 +3,19 @@ import { connect } from 'node:net';
 import { Client, Connection } from '@temporalio/client';
 import { SearchAttributeType, type DataConverter } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { isLoopback } from './address.ts';
+import { ConfigError } from './config.ts';
 import { connectionProblem, type EngineConnection } from './connection-problem.ts';
 import { NAMESPACE, SEARCH_ATTRIBUTES } from './contract.ts';
+
+/** Where a Temporal server listens unless it is told otherwise. */
+const DEFAULT_ADDRESS = 'localhost:7233';
+
+/** How an engine is reached. */
+export interface EngineOptions {
+  connectionOptions: ReturnType<typeof loadClientConnectConfig>['connectionOptions'];
+  namespace: string;
+}
 
 /** How long a server may take to take a connection, in milliseconds. */
 export const CONNECT_TIMEOUT_MS = 5_000;
@@ -12,13 +23,42 @@ export const CONNECT_TIMEOUT_MS = 5_000;
 /** Left alone, gRPC waits up to two minutes before it looks whether a server is back. */
 const RECONNECT = { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 2_000 };
 
-/** Where the engine is: `TEMPORAL_*` variables and profiles, as every Temporal tool reads them. */
-export function engineOptions(env: NodeJS.ProcessEnv = process.env) {
+/**
+ * Where the engine is. A server elsewhere counts where `TEMPORAL_ADDRESS` names it, with the other `TEMPORAL_*` variables, or
+ * where `KIMI_TEMPORAL_PROFILE` names a profile of `temporal.toml`. What else is set for other tools on Temporal is not looked
+ * at: their `TEMPORAL_API_KEY` or default profile says nothing about our engine.
+ *
+ * @returns options without an address where neither names one.
+ * @throws {ConfigError} where the profile cannot be read.
+ */
+export function engineOptions(env: NodeJS.ProcessEnv = process.env): EngineOptions {
+  const named = (name: string): string | undefined => env[name]?.trim() || undefined;
+  const profile = named('KIMI_TEMPORAL_PROFILE');
+  if (profile === undefined && named('TEMPORAL_ADDRESS') === undefined) {
+    return { connectionOptions: {}, namespace: NAMESPACE };
+  }
   const overrideEnvVars = Object.fromEntries(
-    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  );
-  const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars });
-  return { connectionOptions, namespace: namespace ?? NAMESPACE };
+    Object.entries(env).filter(([name, value]) => value !== undefined && value !== '' && name !== 'TEMPORAL_PROFILE'),
+  ) as Record<string, string>;
+  try {
+    const options = profile === undefined ? { disableFile: true } : { profile };
+    const { connectionOptions, namespace = NAMESPACE } = loadClientConnectConfig({ overrideEnvVars, ...options });
+    return { connectionOptions, namespace };
+  } catch (error) {
+    if (profile === undefined) throw error;
+    const why = `names a profile that cannot be read: ${(error as Error).message}`;
+    throw new ConfigError([{ subject: 'KIMI_TEMPORAL_PROFILE', why }]);
+  }
+}
+
+/** What belongs to an engine of this machine alone: no proxy is between us. */
+export function channelArgs(address = DEFAULT_ADDRESS): Record<string, number> {
+  return { ...RECONNECT, ...(isLoopback(hostAndPort(address).host) && { 'grpc.enable_http_proxy': 0 }) };
+}
+
+function hostAndPort(address: string): { host: string; port: number } {
+  const { hostname, port } = new URL(`tcp://${address}`);
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 7233) };
 }
 
 /**
@@ -36,7 +76,7 @@ export async function connectClient(
     await failIfRefused(connectionOptions.address);
     const connection = await Connection.connect({
       ...connectionOptions,
-      channelArgs: RECONNECT,
+      channelArgs: channelArgs(connectionOptions.address),
       connectTimeout: CONNECT_TIMEOUT_MS,
     });
     return new Client({ connection, namespace, dataConverter });
@@ -51,18 +91,13 @@ export async function connectClient(
  */
 export function lazyClient(dataConverter: DataConverter, env: NodeJS.ProcessEnv = process.env): Client {
   const { connectionOptions, namespace } = engineOptions(env);
-  const connection = Connection.lazy({ ...connectionOptions, channelArgs: RECONNECT });
+  const connection = Connection.lazy({ ...connectionOptions, channelArgs: channelArgs(connectionOptions.address) });
   return new Client({ connection, namespace, dataConverter });
 }
 
 /** A refused connection is known at once; the gRPC client would try again until its time is up. */
-async function failIfRefused(address = 'localhost:7233'): Promise<void> {
-  const { hostname: host, port } = new URL(`tcp://${address}`);
-  const socket = connect({
-    host: host.replace(/^\[|\]$/g, ''),
-    port: Number(port || 7233),
-    timeout: CONNECT_TIMEOUT_MS,
-  });
+async function failIfRefused(address = DEFAULT_ADDRESS): Promise<void> {
+  const socket = connect({ ...hostAndPort(address), timeout: CONNECT_TIMEOUT_MS });
   try {
     await once(socket, 'connect');
   } catch (error) {
@@ -94,7 +129,7 @@ export class EngineUnreachable extends Error {
 /** What a connection that failed is told as. */
 export async function unreachable(connection: EngineConnection, cause: unknown): Promise<EngineUnreachable> {
   const why = await connectionProblem(connection, cause);
-  return new EngineUnreachable(connection.address ?? 'localhost:7233', why, { cause });
+  return new EngineUnreachable(connection.address ?? DEFAULT_ADDRESS, why, { cause });
 }
 
 /** The engine's numbers for the types of search attributes (temporal.api.enums.v1.IndexedValueType). */

@@ -563,9 +563,12 @@ describe('bad input is one clear sentence and an exit code', () => {
     const address = inject('engine');
     const profile = join(await temporaryFolder(), 'temporal.toml');
     await writeFile(profile, `[profile.default]\naddress = "${address}"\n`);
+    // A profile that other tools use by default names nothing for us.
+    const others = { TEMPORAL_CONFIG_FILE: profile, TEMPORAL_PROFILE: 'default' };
+    expect(await cli(['status', 'kimi-1-1'], { ...env, ...others })).toMatchObject({ code: 5 });
     for (const named of [
       { TEMPORAL_ADDRESS: address },
-      { TEMPORAL_CONFIG_FILE: profile },
+      { TEMPORAL_CONFIG_FILE: profile, KIMI_TEMPORAL_PROFILE: 'default' },
       { KIMI_TEMPORAL_PORT: new URL(`tcp://${address}`).port },
     ] as Record<string, string>[]) {
       expect(await cli(['status', 'kimi-1-1'], { ...env, ...named })).toMatchObject({ code: 4 });

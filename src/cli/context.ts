@@ -30,6 +30,8 @@ export interface Context {
   apiUrl: string | undefined;
   /** The environment that says where the engine is. */
   engineEnv: NodeJS.ProcessEnv;
+  /** Whether the environment names a Temporal server that is not the embedded one. */
+  elsewhere: boolean;
 }
 
 /** Reads the configuration and finds the running stack. What is set in the environment wins over what the stack says. */
@@ -37,22 +39,22 @@ export async function openContext(): Promise<Context> {
   loadEnvFiles();
   const config = readConfig();
   const stack = await runningStack(config.KIMI_HOME);
-  const isMeant = config.TEMPORAL_ADDRESS === undefined || config.TEMPORAL_ADDRESS === stack?.temporal_address;
+  const { address } = engineOptions().connectionOptions;
+  const isMeant = address === undefined || address === stack?.temporal_address;
   return contextFor(config, isMeant ? stack : undefined);
 }
 
 export function contextFor(config: Config, stack: StackState | undefined): Context {
   const taskQueue = stack?.task_queue ?? config.KIMI_TASK_QUEUE;
-  const engineEnv = {
-    ...process.env,
-    // Empty, it counts as not set.
-    TEMPORAL_ADDRESS: config.TEMPORAL_ADDRESS,
-    // Where its user has `up` put it.
-    ...(config.isSet('KIMI_TEMPORAL_PORT') &&
-      !config.TEMPORAL_ADDRESS &&
-      config.KIMI_TEMPORAL_PORT > 0 && { TEMPORAL_ADDRESS: `127.0.0.1:${config.KIMI_TEMPORAL_PORT}` }),
-    ...(stack && { TEMPORAL_ADDRESS: stack.temporal_address, TEMPORAL_NAMESPACE: stack.namespace }),
-  };
+  const named = engineOptions().connectionOptions.address;
+  const engine = stack
+    ? { TEMPORAL_ADDRESS: stack.temporal_address, TEMPORAL_NAMESPACE: stack.namespace }
+    : // Where its user has `up` put it.
+      named === undefined && config.isSet('KIMI_TEMPORAL_PORT') && config.KIMI_TEMPORAL_PORT > 0
+      ? { TEMPORAL_ADDRESS: `127.0.0.1:${config.KIMI_TEMPORAL_PORT}` }
+      : undefined;
+  // The embedded engine is reached by its address alone: keys and certificates in the environment are for other servers.
+  const isEmbedded = engine !== undefined && (stack?.embedded ?? true);
   return {
     config,
     say: cliText(config.KIMI_LANG),
@@ -62,9 +64,9 @@ export function contextFor(config: Config, stack: StackState | undefined): Conte
     taskQueue,
     limiter: stack ? stack.limiter : isLimited(limitsOf(config)) ? limiterIdOf(config) : undefined,
     relay: stack ? stack.relay_url !== undefined : usesRelay(config),
-    apiUrl:
-      stack?.api_url ?? (config.TEMPORAL_ADDRESS && !config.isSet('KIMI_API_URL') ? undefined : config.KIMI_API_URL),
-    engineEnv,
+    apiUrl: stack?.api_url ?? (named && !config.isSet('KIMI_API_URL') ? undefined : config.KIMI_API_URL),
+    engineEnv: isEmbedded ? engine : { ...process.env, ...engine },
+    elsewhere: named !== undefined,
   };
 }
 

@@ -46,8 +46,7 @@ async function run(options: DispatchOptions): Promise<Exit> {
     return await start(client, context, job, options, waitMs);
   }).catch((error: unknown) => {
     // Nothing runs here and there is no key either: the key is what a newcomer has to get first.
-    const nothingHere =
-      error instanceof EngineUnreachable && !stack && !config.TEMPORAL_ADDRESS && !config.KIMI_API_KEY;
+    const nothingHere = error instanceof EngineUnreachable && !stack && !context.elsewhere && !config.KIMI_API_KEY;
     throw nothingHere ? new CliError(EXIT.config, say.noKey) : error;
   });
 

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import pico from 'picocolors';
-import { request } from 'undici';
+import { request, type Dispatcher } from 'undici';
 import * as z from 'zod';
 import { publicAddress } from '../address.ts';
 import { journalFolder, pluginReply, relayUrl, wakeUrl } from '../config.ts';
@@ -11,6 +11,7 @@ import { Gateway, GatewayError, type Wake } from '../gateway.ts';
 import { availableBalance, listModels } from '../kimi/enquiries.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { callsBack, currencyOf, resolveModel } from '../kimi/models.ts';
+import { outboundAgent } from '../outbound.ts';
 import { newTaskId } from '../naming.ts';
 import type { PluginWake } from '../plugin-wake.ts';
 import { secretFile } from '../stack/stack.ts';
@@ -211,7 +212,9 @@ async function deadLetters({ config, say }: Context): Promise<Finding[]> {
 /** Any answer will do: a GET wakes nobody. */
 async function gateway({ config, stack, say }: Context): Promise<Finding> {
   const url = stack?.wake_url ?? publicAddress(config.OPENCLAW_WAKE_URL);
-  return (await reach(url)) === undefined ? bad(say.doctor.gatewayBad(url)) : good(say.doctor.gateway(url));
+  return (await reach(url, outboundAgent(url))) === undefined
+    ? bad(say.doctor.gatewayBad(url))
+    : good(say.doctor.gateway(url));
 }
 
 /**
@@ -254,9 +257,10 @@ async function plugin({ config, say }: Context, sendTest: boolean): Promise<Find
 }
 
 /** @returns the status of a GET, or `undefined` where nothing answers. */
-async function reach(url: string): Promise<number | undefined> {
+async function reach(url: string, dispatcher?: Dispatcher): Promise<number | undefined> {
   try {
     const { statusCode, body } = await request(url, {
+      dispatcher,
       headersTimeout: REACH_MS,
       signal: AbortSignal.timeout(REACH_MS),
     });

@@ -54,7 +54,7 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
   // Behind the relay the simulated Kimi is Moonshot's API, with its models.
   const job = await readJob(simulate && !isRelayed ? { ...context, apiUrl: SIMULATED_URL } : context, prompt, options);
 
-  const workersElsewhere = !stack && config.TEMPORAL_ADDRESS !== undefined && (await hasWorkers(context));
+  const workersElsewhere = !stack && context.elsewhere && (await hasWorkers(context));
   // A simulated task must never reach a worker that pays.
   if (simulate && (workersElsewhere || stack?.simulated === false)) throw new CliError(EXIT.config, say.notSimulated);
   if (stack || workersElsewhere) return await runOn(context, job, options);

@@ -33,8 +33,8 @@ export class KimiClient {
   constructor(private readonly options: KimiClientOptions) {
     const { apiUrl, apiKey, relay } = options;
     const [url, key] = relay ? [relay.url, relay.token] : [apiUrl, apiKey];
-    this.enquirer = { apiUrl: url, apiKey: key };
-    if (key) this.http = new KimiHttp({ url, key, timeoutMs: ACCEPT_TIMEOUT_MS });
+    this.enquirer = { apiUrl: url, apiKey: key, isOurs: relay !== undefined };
+    if (key) this.http = new KimiHttp({ url, key, timeoutMs: ACCEPT_TIMEOUT_MS, isOurs: relay !== undefined });
   }
 
   /**

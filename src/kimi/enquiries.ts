@@ -1,6 +1,7 @@
 /** What Kimi tells for nothing: its models, the account's balance, how many tokens a request has. */
-import { request } from 'undici';
+import { Agent, request, type Dispatcher } from 'undici';
 import * as z from 'zod';
+import { outboundAgent } from '../outbound.ts';
 import type { ChatRequest } from './request.ts';
 
 /** Where to ask, and with whose key. */
@@ -8,6 +9,8 @@ export interface Enquirer {
   /** Base address, e.g. `https://api.moonshot.cn/v1`. */
   apiUrl: string;
   apiKey: string | undefined;
+  /** Whether it is a service of this installation: reached without a proxy. */
+  isOurs?: boolean;
 }
 
 /** What came of a question. */
@@ -54,17 +57,20 @@ export async function countTokens(
 }
 
 async function ask<T extends z.ZodType>(
-  { apiUrl, apiKey }: Enquirer,
+  { apiUrl, apiKey, isOurs }: Enquirer,
   path: string,
   shape: T,
   signal: AbortSignal,
   body?: object,
 ): Promise<Told<z.infer<T>> | undefined> {
   const asked = Date.now();
+  let dispatcher: Dispatcher | undefined;
   try {
+    dispatcher = isOurs ? new Agent() : outboundAgent(apiUrl);
     const response = await request(`${apiUrl.replace(/\/+$/, '')}/${path}`, {
       method: body ? 'POST' : 'GET',
       signal,
+      dispatcher,
       headers: {
         ...(apiKey && { authorization: `Bearer ${apiKey}` }),
         ...(body && { 'content-type': 'application/json' }),
@@ -80,6 +86,8 @@ async function ask<T extends z.ZodType>(
     return { status: response.statusCode, value: shape.safeParse(json).data, ...(!Number.isNaN(ahead) && { ahead }) };
   } catch {
     return undefined;
+  } finally {
+    void dispatcher?.close();
   }
 }
 

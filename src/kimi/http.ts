@@ -1,5 +1,6 @@
-import { Agent } from 'undici';
+import { Agent, type Dispatcher } from 'undici';
 import { publicAddress } from '../address.ts';
+import { outboundAgent } from '../outbound.ts';
 import { KimiError } from './errors.ts';
 import { parseJson } from './refusal.ts';
 import { requestEveryByte, type HttpResponse } from './response.ts';
@@ -14,6 +15,8 @@ export interface Endpoint {
   key: string;
   /** How long it may take to answer, and to send the next bytes of its answer, in milliseconds. 0: for ever. */
   timeoutMs: number;
+  /** Whether it is a service of this installation: reached without a proxy. */
+  isOurs?: boolean;
 }
 
 /** What a request is sent with. */
@@ -27,17 +30,18 @@ export interface Posting {
 
 /** Requests of which it is known whether they were sent, and answers that do not quote the key. */
 export class KimiHttp {
-  private readonly agent: Agent;
+  private readonly agent: Dispatcher;
 
   constructor(private readonly endpoint: Endpoint) {
-    this.agent = new Agent({
+    const options: Agent.Options = {
       // A fresh connection for each request: one kept alive may be closed by the far end just as we write to it, and then
       // nobody can say whether the request arrived.
       pipelining: 0,
       connect: { timeout: CONNECT_TIMEOUT_MS },
       headersTimeout: endpoint.timeoutMs,
       bodyTimeout: endpoint.timeoutMs,
-    });
+    };
+    this.agent = endpoint.isOurs ? new Agent(options) : outboundAgent(endpoint.url, options);
   }
 
   /**

@@ -8,14 +8,23 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import writeFileAtomic from 'write-file-atomic';
 import { publicAddress } from '../address.ts';
-import { limitsOf, secretsIn, servesDashboard, usesRelay, wakeUrl, withoutSecrets, type Config } from '../config.ts';
+import {
+  limitsOf,
+  secretsIn,
+  servesDashboard,
+  usesRelay,
+  wakeUrl,
+  withoutEngine,
+  withoutSecrets,
+  type Config,
+} from '../config.ts';
 import { isoSeconds, NAMESPACE, SEARCH_ATTRIBUTES } from '../contract.ts';
 import { createFront, portsWithoutPages } from '../front.ts';
 import { isLimited, limiterIdOf } from '../limiter.ts';
 import { DIST } from '../paths.ts';
 import { ServiceError } from '../errors.ts';
 import { listen } from '../process.ts';
-import { engineOptions } from '../temporal.ts';
+import { channelArgs, engineOptions } from '../temporal.ts';
 import { Child, DRAIN_MS } from './child.ts';
 import { identify } from './process-id.ts';
 import { rotateLogs } from './rotate-logs.ts';
@@ -120,10 +129,11 @@ async function startChildren(options: StackOptions, children: Children): Promise
   const logs = join(config.KIMI_HOME, 'logs');
   await rememberPayloadKeys(config);
   // Each secret goes to the process that needs it, and to no other.
-  const env = withoutSecrets(process.env);
+  const isElsewhere = engineOptions().connectionOptions.address !== undefined;
+  const env = isElsewhere ? withoutSecrets(process.env) : withoutEngine(withoutSecrets(process.env));
   const signing = { WEBHOOK_SECRET: await webhookSecret(config) };
   const payloads = secretsIn(process.env, 'KIMI_PAYLOAD_KEYS', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN');
-  const engine = config.TEMPORAL_ADDRESS ? undefined : await startEngine(options, children, logs, env);
+  const engine = isElsewhere ? undefined : await startEngine(options, children, logs, env);
   if (engine) Object.assign(env, { TEMPORAL_ADDRESS: engine.address, TEMPORAL_NAMESPACE: NAMESPACE });
 
   options.onStep('services');
@@ -205,6 +215,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     temporal_address: connectionOptions.address ?? 'localhost:7233',
     namespace,
     task_queue: config.KIMI_TASK_QUEUE,
+    embedded: engine !== undefined,
     ...(engine && { ui_url: engine.uiUrl }),
     webhook_url: `http://${config.WEBHOOK_HOST}:${webhook.port}`,
     dashboard: servesDashboard(config),
@@ -311,7 +322,7 @@ export function engineArgs({ port, uiPort, metricsPort, database }: EnginePlace)
 export async function namespaceIsThere(address: string): Promise<boolean> {
   let connection: Connection | undefined;
   try {
-    connection = await Connection.connect({ address, connectTimeout: 1_000 });
+    connection = await Connection.connect({ address, channelArgs: channelArgs(address), connectTimeout: 1_000 });
     await connection.workflowService.updateNamespace({
       namespace: NAMESPACE,
       config: { workflowExecutionRetentionTtl: { seconds: RETENTION_S as never } },

@@ -19,7 +19,8 @@ const stackState = z.object({
   temporal_address: z.string(),
   namespace: z.string(),
   task_queue: z.string(),
-  /** Absent where the Temporal server is not ours. */
+  /** Whether the Temporal server is the embedded one. */
+  embedded: z.boolean(),
   ui_url: z.string().optional(),
   webhook_url: z.string(),
   /** Whether the webhook serves the dashboard, at `/`. */

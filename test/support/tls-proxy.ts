@@ -16,13 +16,16 @@ export interface Certificate {
   keyPath: string;
 }
 
-/** @param issuer who signs it; without one it is an authority of its own. */
-export async function certificate(name: string, issuer?: Certificate): Promise<Certificate> {
+/**
+ * @param issuer who signs it; without one it is an authority of its own.
+ * @param host whose certificate it is
+ */
+export async function certificate(name: string, issuer?: Certificate, host = 'localhost'): Promise<Certificate> {
   const made = await generate([{ name: 'commonName', value: name }], {
     keyType: 'ec',
     algorithm: 'sha256',
     ...(issuer
-      ? { ca: issuer, extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] }] }
+      ? { ca: issuer, extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: host }] }] }
       : {
           extensions: [
             { name: 'basicConstraints', cA: true, critical: true },

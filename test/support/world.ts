@@ -1,5 +1,5 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { createServer, Server, type RequestListener } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,7 +44,7 @@ export const silent = pino({ level: 'silent' });
 
 /** Serves over real HTTP on a free port until the test has finished. @returns its address. */
 export async function serve(listener: RequestListener | Server): Promise<string> {
-  const server = listener instanceof Server ? listener : createServer(listener);
+  const server = typeof listener === 'function' ? createServer(listener) : listener;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(async () => {
     server.closeAllConnections();

@@ -408,6 +408,7 @@ const PROBLEMS: [RegExp, string][] = [
   [/^needs an IP address$/, ' 要是 IP 位址'],
   [/^needs the name of a bucket$/, ' 要是儲存貯體的名稱'],
   [/^needs id:base64 pairs, each of 32 bytes$/, ' 要是 id:base64，每一把 32 位元組'],
+  [/^names a profile that cannot be read: (.+)$/, ' 指定的 profile 讀不到（$1）'],
   [/^names an id twice$/, ' 有重複的 id'],
   [/^needs base64 of 16 bytes after whsec_$/, ' 在 whsec_ 之後要是 16 位元組以上的 base64'],
   [/^holds a space, .+$/, ' 含有空白、換行或不是 ASCII 的字元'],
