@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { TASK_ID, type Callback } from './contract.ts';
+import { TASK_ID, type Callback, MAX_CALLBACK_BYTES } from './contract.ts';
 import { writeDeadLetter, type DeadLetter } from './dead-letters.ts';
 import { deliver, engineAnswers, EngineUnavailable, Undeliverable, type Delivered } from './delivery.ts';
 import { countDeadLetter } from './metrics/webhook.ts';
@@ -20,12 +20,13 @@ export interface CourierOptions {
 
 /** What the webhook's `/readyz` says. */
 export interface CourierStatus {
-  /** Whether a callback would be accepted. */
+  /** Whether a callback would be accepted, in a burst too. */
   ready: boolean;
   /** Whether the engine answers. */
   engine: boolean;
-  /** What waits in the journal; absent where the journal cannot be read. `set_aside`: damaged ones that lie beside it. */
-  journal?: { entries: number; bytes: number; full?: true; set_aside?: number };
+  /** What waits in the journal; absent where the journal cannot be read. `disk_full`: its disk has
+   *  no room for a callback. `set_aside`: damaged ones that lie beside it. */
+  journal?: { entries: number; bytes: number; full?: true; disk_full?: true; set_aside?: number };
 }
 
 /** How many callbacks may be accepted at once with the engine's word; where there are more, all go to the journal. */
@@ -156,7 +157,10 @@ export class Courier {
       // Proving that the disk takes it costs a write: only where the journal is what is left.
       if (!engine) await journal.check();
       const { size, setAside } = journal;
-      return { ready: true, engine, journal: { ...size, ...(setAside > 0 && { set_aside: setAside }) } };
+      // Asked of the system at every probe, since it costs no write. An embedded engine has the same disk.
+      const isDiskFull = (await journal.room()) < MAX_CALLBACK_BYTES;
+      const marks = { ...(isDiskFull && { disk_full: true as const }), ...(setAside > 0 && { set_aside: setAside }) };
+      return { ready: !isDiskFull, engine, journal: { ...size, ...marks } };
     } catch (error) {
       const isFull = error instanceof JournalUnavailable && error.isFull;
       return { ready: engine, engine, ...(isFull && { journal: { ...journal.size, full: true as const } }) };

@@ -1,12 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { open, type RootDatabase } from 'lmdb';
 import { pino, type Logger } from 'pino';
 import { TASK_ID, type Callback } from './contract.ts';
 import { countSetAside, repairJournal } from './journal-repair.ts';
+import { freeBytes } from './disk.ts';
 import { syncFolderSync } from './sync-folder.ts';
+
+/** What `stat` counts a file's blocks in, whatever its disk has. */
+const BLOCK_BYTES = 512;
 
 /** A callback that waits for the engine. */
 export interface JournalEntry {
@@ -69,6 +74,12 @@ export class Journal {
       this.opened().getStats() as StoreStats;
     const pages = treeBranchPageCount + treeLeafPageCount + overflowPages;
     return { entries: entryCount + this.pending.entries, bytes: pages * pageSize + this.pending.bytes };
+  }
+
+  /** How much it can still grow: what is free on its disk, and free pages of its file. Bytes. */
+  async room(): Promise<number> {
+    const [free, { blocks }] = await Promise.all([freeBytes(this.folder), stat(join(this.folder, 'data.mdb'))]);
+    return free + Math.max(0, blocks * BLOCK_BYTES - this.size.bytes);
   }
 
   /** How many damaged journals were set aside and not removed since. */

@@ -7,6 +7,7 @@ import { publicAddress } from '../address.ts';
 import { journalFolder, pluginReply, relayUrl, wakeUrl } from '../config.ts';
 import { SEARCH_ATTRIBUTES } from '../contract.ts';
 import { countDeadLetters, deadLettersFolder } from '../dead-letters.ts';
+import { probeFolder } from '../disk.ts';
 import { Gateway, GatewayError, type Wake } from '../gateway.ts';
 import { availableBalance, listModels } from '../kimi/enquiries.ts';
 import { KimiError } from '../kimi/errors.ts';
@@ -16,6 +17,7 @@ import { newTaskId } from '../naming.ts';
 import type { PluginWake } from '../plugin-wake.ts';
 import { secretFile } from '../stack/stack.ts';
 import { explain } from '../text/index.ts';
+import { checkDisks, NEEDED_BYTES } from './disks.ts';
 import { EngineAway, engineAddress, openContext, withClient, type Context } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
@@ -47,6 +49,7 @@ async function doctor({ sendTest = false }: { sendTest?: boolean }): Promise<Exi
     good(say.doctor.node(process.version)),
     good(say.doctor.config),
     await results(context),
+    ...(await disks(context)),
     ...(await kimi(context)),
     ...(await services(context)),
     await secret(context),
@@ -67,10 +70,27 @@ async function results({ results: store, say }: Context): Promise<Finding> {
   const folder = tildePath(store.folder);
   try {
     await store.prepare();
+    await probeFolder(store.folder);
     return good(say.doctor.results(folder));
   } catch (error) {
     return bad(say.doctor.resultsBad(folder, (error as NodeJS.ErrnoException).code ?? (error as Error).message));
   }
+}
+
+async function disks({ config, results: store, say }: Context): Promise<Finding[]> {
+  const { free, problems } = await checkDisks(config, store.folder);
+  if (problems.length === 0) return [good(say.doctor.disks(size(free)))];
+  return problems.map(({ folders, variables, code, free: left }) => {
+    const where = folders.map(tildePath).join(say.doctor.between);
+    const others = variables.join(say.doctor.between);
+    if (code === undefined) return bad(say.doctor.diskLow(where, size(left), size(NEEDED_BYTES), others));
+    return bad(say.doctor.diskBad(where, say.doctor.diskWhy[code] ?? code, others));
+  });
+}
+
+/** @returns `12.3 GB`, `96 MB`. */
+function size(bytes: number): string {
+  return bytes < 1e9 ? `${Math.floor(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 }
 
 async function kimi(context: Context): Promise<Finding[]> {
@@ -172,8 +192,23 @@ async function secret({ config, say }: Context): Promise<Finding> {
 
 /** What of the webhook's `/readyz` is looked at. Whether the journal waits is its to say: its store is not opened twice. */
 const readiness = z.object({
-  journal: z.object({ entries: z.int(), full: z.boolean().optional(), set_aside: z.int().optional() }).optional(),
+  journal: z
+    .object({
+      entries: z.int(),
+      full: z.boolean().optional(),
+      disk_full: z.boolean().optional(),
+      set_aside: z.int().optional(),
+    })
+    .optional(),
 });
+
+function journalFinding(journal: z.infer<typeof readiness>['journal'], folder: string, say: CliText): Finding {
+  const { doctor } = say;
+  if (!journal) return bad(doctor.journalBad(folder));
+  if (journal.disk_full) return bad(doctor.journalDiskFull(folder));
+  if (journal.full) return bad(doctor.journalFull(journal.entries, folder));
+  return journal.entries > 0 ? bad(doctor.journalWaiting(journal.entries, folder)) : good(doctor.journal);
+}
 
 async function webhook({ config, stack, say }: Context): Promise<Finding[]> {
   const url = stack?.webhook_url ?? `http://${config.WEBHOOK_HOST}:${config.WEBHOOK_PORT}`;
@@ -183,13 +218,7 @@ async function webhook({ config, stack, say }: Context): Promise<Finding[]> {
   const { journal } = answer.data;
   return [
     good(say.doctor.webhook(url)),
-    !journal
-      ? bad(say.doctor.journalBad(folder))
-      : journal.full
-        ? bad(say.doctor.journalFull(journal.entries, folder))
-        : journal.entries > 0
-          ? bad(say.doctor.journalWaiting(journal.entries, folder))
-          : good(say.doctor.journal),
+    journalFinding(journal, folder, say),
     ...(journal?.set_aside ? [bad(say.doctor.journalSetAside(journal.set_aside, folder))] : []),
   ];
 }

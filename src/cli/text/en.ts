@@ -335,6 +335,18 @@ export const en: CliText = {
     results: (folder) => `the results folder can be written to: ${folder}`,
     resultsBad: (folder, why) =>
       `cannot write to the results folder ${folder} (${why}); choose another with KIMI_RESULTS_DIR`,
+    between: ', ',
+    disks: (free) => `the disks take what is written: ${free} free at the least`,
+    diskBad: (folders, why, variables) =>
+      `cannot write to ${folders}: ${why}; mend it, or choose another place with ${variables}`,
+    diskWhy: {
+      ENOSPC: 'the disk is full, so tasks fail; free some space on it',
+      EDQUOT: 'your quota on the disk is used up, so tasks fail; free some space in it',
+      EROFS: 'the disk is mounted read-only',
+      EACCES: 'you may not write there',
+    },
+    diskLow: (folders, free, needed, variables) =>
+      `the disk of ${folders} has ${free} left, and a large answer can take ${needed} on its way; free some space, or choose another place with ${variables}`,
     engine: (address, version) => `Temporal ${version}: ${address}`,
     nothingRuns: (home) =>
       `nothing runs from ${home}; run kimi-dispatch up --detach, or set TEMPORAL_ADDRESS where a Temporal server elsewhere is meant`,
@@ -352,6 +364,8 @@ export const en: CliText = {
       `callbacks that wait for the engine: ${n} (${folder}); they are delivered once it is back, and kimi-dispatch up --detach starts it`,
     journalFull: (n, folder) =>
       `the callback journal ${folder} is full (${n} wait for the engine), so no more are taken while it is down; bring the engine back, or raise KIMI_JOURNAL_MAX_BYTES`,
+    journalDiskFull: (folder) =>
+      `the disk of the callback journal ${folder} has no room for a callback, so callbacks may be refused; free some space, or choose another folder with KIMI_JOURNAL_DIR`,
     journalBad: (folder) =>
       `cannot write to the callback journal ${folder}, so no callback is taken while the engine is down; free its disk, or choose another folder with KIMI_JOURNAL_DIR`,
     journalSetAside: (n, folder) =>

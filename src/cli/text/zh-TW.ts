@@ -322,6 +322,18 @@ export const zhTW = {
     config: '設定讀得懂',
     results: (folder: string) => `結果資料夾可以寫入：${folder}`,
     resultsBad: (folder: string, why: string) => `結果資料夾 ${folder} 不能寫入（${why}）；用 KIMI_RESULTS_DIR 換一個`,
+    between: '、',
+    disks: (free: string) => `磁碟都可以寫入，最少的還剩 ${free}`,
+    diskBad: (folders: string, why: string, variables: string) =>
+      `不能寫入 ${folders}：${why}；請排除，或用 ${variables} 換到別處`,
+    diskWhy: {
+      ENOSPC: '磁碟已滿，任務會失敗，請清出空間',
+      EDQUOT: '磁碟配額已用完，任務會失敗，請清出空間',
+      EROFS: '磁碟掛載為唯讀',
+      EACCES: '沒有寫入權限',
+    } as Record<string, string>,
+    diskLow: (folders: string, free: string, needed: string, variables: string) =>
+      `${folders} 所在的磁碟只剩 ${free}，而一個大的答案在過程中最多會用到 ${needed}；請清出空間，或用 ${variables} 換到別處`,
     engine: (address: string, version: string) => `Temporal ${version}：${address}`,
     nothingRuns: (home: string) =>
       `沒有從 ${home} 啟動的服務；執行 kimi-dispatch up --detach，要用別處的 Temporal 伺服器時設定 TEMPORAL_ADDRESS`,
@@ -339,6 +351,8 @@ export const zhTW = {
       `${n} 個回呼在等引擎（${folder}）；引擎恢復後會自動送出，還沒恢復就執行 kimi-dispatch up --detach`,
     journalFull: (n: number, folder: string) =>
       `回呼暫存區已滿（${folder}，${n} 個在等引擎），引擎停擺時無法再收；讓引擎恢復，或調高 KIMI_JOURNAL_MAX_BYTES`,
+    journalDiskFull: (folder: string) =>
+      `回呼暫存資料夾 ${folder} 所在的磁碟放不下一個回呼，回呼可能無法收下；清出空間，或用 KIMI_JOURNAL_DIR 換一個`,
     journalBad: (folder: string) =>
       `回呼暫存資料夾 ${folder} 不能寫入，引擎停擺時無法收下回呼；清出磁碟空間，或用 KIMI_JOURNAL_DIR 換一個`,
     journalSetAside: (n: number, folder: string) =>
