@@ -169,7 +169,12 @@ export async function setStage(folder: string, limits: Limits, engineSettings: s
   await until(async () => await namespaceIsThere(address));
   serve('webhook', 'webhook.js', { WEBHOOK_SECRET: SECRET, WEBHOOK_PORT: String(webhookPort) });
   for (const name of ['worker-1', 'worker-2']) {
-    serve(name, 'worker.js', { ...kimiEnv, OPENCLAW_WAKE_URL: gateway.url, KIMI_WORKER_PORT: '0' });
+    serve(name, 'worker.js', {
+      ...kimiEnv,
+      WEBHOOK_SECRET: SECRET,
+      OPENCLAW_WAKE_URL: gateway.url,
+      KIMI_WORKER_PORT: '0',
+    });
   }
   const client = await connectClient(openPayloads(readConfig(env)).dataConverter, env);
   const { workflowService } = client;

@@ -9,17 +9,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { it } from 'vitest';
 import type { Activities } from '../src/activities/index.ts';
-import {
-  ACKNOWLEDGE_UPDATE,
-  CALLBACK_SIGNAL,
-  limiterId,
-  relayId,
-  sharedLimiterId,
-  type Callback,
-  type TaskView,
-} from '../src/contract.ts';
+import { ACKNOWLEDGE_UPDATE, limiterId, relayId, sharedLimiterId, type TaskView } from '../src/contract.ts';
 import { PACKAGE_ROOT } from '../src/paths.ts';
-import { callbackFor } from '../test/support/callback.ts';
+import { callbackFor, passOn } from '../test/support/callback.ts';
 import { standInTheWay } from '../test/support/disk.ts';
 import { openRelayedWorld } from '../test/support/relay.ts';
 import { openWorld, serve, until, type World, type WorldOptions } from '../test/support/world.ts';
@@ -292,7 +284,7 @@ async function answeredLate(world: World, started: { task_id: string }): Promise
 }
 
 async function answer(world: World, started: { task_id: string }): Promise<void> {
-  await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(started.task_id));
+  await passOn(world.handle(started), callbackFor(started.task_id));
 }
 
 /** A gateway that refuses: once (`flaky`; `busy` says for how long), for now (`down`), or for good (`unauthorized`). */

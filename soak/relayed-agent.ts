@@ -62,6 +62,7 @@ export async function addRelayedAgent(stage: Stage, folder: string): Promise<Rel
   stage.serve('relayed-worker', 'worker.js', {
     ...own,
     ...calling,
+    WEBHOOK_SECRET: SECRET,
     KIMI_API_KEY: '',
     KIMI_CALLBACKS: 'relay',
     KIMI_RELAY_URL: relayUrl,

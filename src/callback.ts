@@ -6,6 +6,10 @@ const tokens = z.int().nonnegative();
 /** What is worth knowing and not worth an answer that is paid for: dropped where it is wrong. */
 const welcome = <T extends z.ZodType>(shape: T) => shape.optional().catch(undefined);
 
+/** Text as it is written in UTF-8: half of a surrogate pair, which JSON can hold and UTF-8 cannot, becomes U+FFFD. */
+const text = z.string().transform((value) => value.toWellFormed());
+const word = text.pipe(z.string().min(1));
+
 const usage = z
   .object({
     prompt_tokens: tokens,
@@ -30,8 +34,8 @@ const usage = z
 
 const choice = z
   .object({
-    message: z.object({ content: z.string(), reasoning_content: welcome(z.string().min(1)) }),
-    finish_reason: z.string().optional(),
+    message: z.object({ content: text, reasoning_content: welcome(word) }),
+    finish_reason: text.optional(),
   })
   // A model may spend all its tokens on reasoning: nothing is said, and all is paid for.
   .refine(({ message, finish_reason }) => message.content !== '' || finish_reason === 'length', {
@@ -43,29 +47,25 @@ const choice = z
     ...rest,
   }));
 
-/** What an answer holds, whoever carries it (contract section 3). Unknown members are dropped. */
-const answer = z.object({
-  id: z.string().min(1),
-  model: z.string().min(1),
-  usage,
-  choices: z.array(choice).min(1),
-  // Not used, but a clock that makes no sense betrays a body that makes none. Seconds, or milliseconds as some send them.
-  created: z.int().nonnegative().max(8.64e15).optional(),
-});
+/**
+ * What an answer holds, whoever carries it (contract section 3). Members that are not used are dropped, whatever they hold: they do
+ * not refuse an answer that is paid for.
+ */
+const answer = z.object({ id: word, model: word, usage, choices: z.array(choice).min(1) });
 
-const metadata = z.object({ task_id: z.string(), task_name: z.string().optional() });
+const metadata = z.object({ task_id: z.string(), task_name: text.optional() });
 
 const answerCallback = answer
-  .extend({ metadata, error: z.null().optional(), interruptions: z.int().positive().optional() })
-  .transform(({ created: _created, error: _error, ...callback }): AnswerCallback => callback);
+  .extend({ metadata, error: z.null().optional(), interruptions: welcome(z.int().positive()) })
+  .transform(({ error: _error, ...callback }): AnswerCallback => callback);
 
 const errorCallback = z
   .object({
-    id: z.string().min(1).optional(),
-    model: z.string().min(1).optional(),
-    error: z.object({ type: z.string().min(1), message: z.string() }),
-    partial: welcome(z.string()),
-    partial_reasoning: welcome(z.string()),
+    id: word.optional(),
+    model: word.optional(),
+    error: z.object({ type: word, message: text }),
+    partial: welcome(text),
+    partial_reasoning: welcome(text),
     usage: welcome(usage),
     interruptions: welcome(z.int().positive()),
     choices: z.undefined().optional(),
@@ -98,8 +98,7 @@ export function parseCallback(json: unknown): Callback {
 export function parseDirectAnswer(json: unknown, task_id: string): AnswerCallback | undefined {
   const parsed = answer.safeParse(json);
   if (!parsed.success) return undefined;
-  const { created: _created, ...rest } = parsed.data;
-  return { ...rest, metadata: { task_id } };
+  return { ...parsed.data, metadata: { task_id } };
 }
 
 /** @returns the token counts of an answer, or `undefined` where they are none. */

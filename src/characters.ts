@@ -27,5 +27,5 @@ const UNSAFE_IN_FIELD =
 
 /** @returns a short text from outside (a model, an id, an error's message) as one line that is safe to print. */
 export function field(text: string): string {
-  return text.replaceAll(UNSAFE_IN_FIELD, ' ');
+  return text.toWellFormed().replaceAll(UNSAFE_IN_FIELD, ' ');
 }

@@ -322,6 +322,8 @@ export interface ErrorCallback {
 export type Callback = (AnswerCallback | ErrorCallback) & {
   /** When the webhook had received it, by the webhook's clock, in milliseconds since 1970; a sender's own word is dropped. */
   received_at?: number;
+  /** Made by the webhook once it has checked the signature (callback-proof.ts); a sender's own is dropped. */
+  proof?: string;
 };
 
 /** `pending-<task_id>.json` (contract section 2). */
@@ -469,6 +471,8 @@ export interface TaskSummary {
 export interface TaskActivities {
   /** Sends the task to Kimi. Never sends twice: what is retried was not sent. */
   dispatch(task: Task): Promise<Dispatched>;
+  /** @returns whether a callback of this task was passed on by the webhook, and not made up by somebody who reaches the engine. */
+  verifyCallback(task_id: string, callback: Callback): Promise<boolean>;
   /** Writes `pending-<task_id>.json`. */
   recordPending(task_id: string, created_at: string): Promise<void>;
   /** Writes the result and `latest.json`, removes the pending file. */

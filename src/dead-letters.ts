@@ -8,8 +8,8 @@ import { syncFolder } from './sync-folder.ts';
 /** A callback that was accepted and that nothing will ever take: one JSON file. */
 export interface DeadLetter {
   task_id: string;
-  /** `refused`: it failed for a day although the engine answered. `damaged`: the disk did not keep it as it was. */
-  reason: UndeliverableReason | 'refused' | 'damaged';
+  /** `refused`: it failed for a day although the engine answered. `damaged`: the disk did not keep it as it was. `unproven`: not from the webhook. */
+  reason: UndeliverableReason | 'refused' | 'damaged' | 'unproven';
   /** The reason as a sentence. */
   message: string;
   /** When the webhook accepted it. ISO 8601, UTC. */

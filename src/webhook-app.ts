@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http';
 import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response } from 'express';
 import type { Logger } from 'pino';
+import { withProof } from './callback-proof.ts';
 import { MalformedCallback, parseCallback } from './callback.ts';
 import { MAX_CALLBACK_BYTES, TASK_ID, type Callback } from './contract.ts';
 import type { Courier } from './courier.ts';
@@ -15,7 +16,7 @@ import { BadSignature, createVerifier } from './signature.ts';
 
 export interface WebhookOptions {
   courier: Courier;
-  /** What callbacks may be signed with; several while one takes another's place. */
+  /** What callbacks may be signed with; several while one takes another's place. The first one makes proofs. */
   secrets: readonly string[];
   /** Serves the report that renews itself, at `/`; absent where nobody may read it. */
   dashboard?: RequestHandler | undefined;
@@ -68,7 +69,7 @@ export function createWebhook({ courier, secrets, dashboard, log }: WebhookOptio
       const received_at = Date.now();
       verify(body);
       const { taskId } = request.params;
-      const callback = { ...read(body), received_at };
+      const callback = withProof({ ...read(body), received_at }, secrets[0] ?? '');
       if (callback.metadata.task_id !== taskId) {
         throw new HttpError(400, 'task_mismatch', 'metadata.task_id is not the task in the path');
       }

@@ -5,6 +5,7 @@ import { callbackBaseUrl, pluginReply, relayUrl, usesRelay, wakeUrl } from './co
 import { Gateway } from './gateway.ts';
 import { KimiClient } from './kimi/client.ts';
 import { isSharedLimiter, TASK_WORKFLOW } from './contract.ts';
+import { deadLettersFolder } from './dead-letters.ts';
 import { ServiceError } from './errors.ts';
 import { configureLimiter, limiterOf } from './limiter.ts';
 import { watchLimiter } from './metrics/limiter-watch.ts';
@@ -47,6 +48,12 @@ function pruneRegularly(results: ResultStore, keepMs: number, log: Logger): void
 }
 
 await runService('worker', async (config, log) => {
+  if (!config.WEBHOOK_SECRET) {
+    throw new ServiceError(
+      'WEBHOOK_SECRET is not set, so no answer that the webhook passes on could be trusted; give the worker the same one as the webhook',
+    );
+  }
+  const secrets = [config.WEBHOOK_SECRET, ...config.WEBHOOK_ADDITIONAL_SECRETS];
   const results = new ResultStore(config.KIMI_RESULTS_DIR);
   try {
     await results.prepare();
@@ -70,7 +77,8 @@ await runService('worker', async (config, log) => {
   const gateway = new Gateway({ wakeUrl: wakeUrl(config), token: config.OPENCLAW_WAKE_TOKEN });
   const limiter = limiterOf(config);
   const reply = pluginReply(config);
-  const activities = createActivities({ kimi, results, gateway, reply, limiter, meter, log });
+  const callbacks = { secrets, deadLetters: deadLettersFolder(config.KIMI_HOME) };
+  const activities = createActivities({ kimi, results, gateway, reply, callbacks, limiter, meter, log });
   const workers = await createWorkers(config, [
     { taskQueue: config.KIMI_TASK_QUEUE, activities },
     // Served by every agent's worker: a limiter that they share stands still only where all of them are away.

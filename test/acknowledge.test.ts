@@ -1,7 +1,7 @@
 /** Who says that the user has been told, and what happens until then. */
 import { describe, expect, inject, it } from 'vitest';
-import { ACKNOWLEDGE_UPDATE, CALLBACK_SIGNAL, type Callback, type TaskView } from '../src/contract.ts';
-import { callbackFor } from './support/callback.ts';
+import { ACKNOWLEDGE_UPDATE, type TaskView } from '../src/contract.ts';
+import { callbackFor, passOn } from './support/callback.ts';
 import { cleanHome, cli } from './support/cli.ts';
 import { openWorld, serve, until, type World } from './support/world.ts';
 
@@ -96,7 +96,7 @@ describe('an answer that comes late', () => {
     const started = await world.start('x [[simulate: drop=1]]', { timeout_ms: 300 });
     await until(async () => (await world.view(started)).step === 'waking');
     expect(await world.results.read(started.task_id)).toMatchObject({ status: 'timed_out' });
-    await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(started.task_id));
+    await passOn(world.handle(started), callbackFor(started.task_id));
     await until(async () => (await world.results.read(started.task_id))?.status === 'done');
     isUp = true;
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
@@ -112,7 +112,7 @@ describe('an answer that comes late', () => {
     const late = `${task_id}-late`;
     await until(async () => (await world.view(started)).step === 'awaiting_acknowledgement');
     isUp = false;
-    await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(task_id));
+    await passOn(world.handle(started), callbackFor(task_id));
     await until(async () => (await world.view(started)).state === 'done');
     const env = await cleanHome({
       TEMPORAL_ADDRESS: inject('engine'),
@@ -145,10 +145,7 @@ describe('an answer that comes late', () => {
     const started = await world.start('x [[simulate: drop=1]]', { timeout_ms: 300, ack: 'agent' });
     const { task_id } = started;
     await until(async () => (await world.view(started)).step === 'awaiting_acknowledgement');
-    await Promise.all([
-      world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(task_id)),
-      acknowledge(world, started),
-    ]);
+    await Promise.all([passOn(world.handle(started), callbackFor(task_id)), acknowledge(world, started)]);
     await until(async () => {
       const { state, step } = await world.view(started);
       return state === 'done' && step === 'awaiting_acknowledgement';
@@ -168,7 +165,7 @@ describe('an answer that comes late', () => {
       const { events } = await handle.fetchHistory();
       return events?.filter(({ timerFiredEventAttributes }) => timerFiredEventAttributes).length === 2;
     });
-    await handle.signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(started.task_id));
+    await passOn(handle, callbackFor(started.task_id));
     await until(async () => (await world.results.read(started.task_id))?.status === 'done');
     isUp = true;
     expect(await handle.result()).toMatchObject({ status: 'done', acknowledged: true });
@@ -182,7 +179,7 @@ describe('an answer that comes late', () => {
     const started = await world.start('x [[simulate: drop=1]]');
     await world.handle(started).cancel();
     await until(async () => (await world.view(started)).step === 'waking');
-    await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(started.task_id));
+    await passOn(world.handle(started), callbackFor(started.task_id));
     await until(async () => (await world.results.read(started.task_id))?.late);
     await until(async () => (await world.view(started)).tokens);
     expect(await world.view(started)).toMatchObject({ state: 'cancelled', step: 'waking' });

@@ -422,10 +422,10 @@ describe('up', () => {
     expect(holders(secrets.KIMI_RELAY_TOKEN)).toEqual(['relay.js', 'worker.js']);
     expect(holders(secrets.OPENCLAW_WAKE_TOKEN)).toEqual(['worker.js']);
     expect(holders(secrets.KIMI_CODEC_TOKEN)).toEqual(['worker.js']);
-    expect(holders(secrets.WEBHOOK_SECRET)).toEqual(['relay.js', 'webhook.js']);
+    expect(holders(secrets.WEBHOOK_SECRET)).toEqual(['relay.js', 'webhook.js', 'worker.js']);
     expect(holders(secrets.KIMI_PAYLOAD_KEYS)).toEqual(['relay.js', 'webhook.js', 'worker.js']);
     expect(holders(secrets.AWS_SECRET_ACCESS_KEY)).toEqual(['relay.js', 'webhook.js', 'worker.js']);
-    expect(holders(secrets.WEBHOOK_ADDITIONAL_SECRETS)).toEqual(['webhook.js']);
+    expect(holders(secrets.WEBHOOK_ADDITIONAL_SECRETS)).toEqual(['webhook.js', 'worker.js']);
     expect(holders(secrets.KIMI_DASHBOARD_TOKEN)).toEqual(['webhook.js']);
   });
 

@@ -110,7 +110,7 @@ describe('each service', () => {
 describe('a secret', () => {
   it.each([
     ['kimi_api_key', ['relay']],
-    ['webhook_secret', ['webhook-1', 'webhook-2', 'relay']],
+    ['webhook_secret', ['webhook-1', 'webhook-2', 'relay', 'worker']],
     ['relay_token', ['relay', 'worker']],
     ['wake_token', ['worker']],
     ['payload_keys', ['webhook-1', 'webhook-2', 'relay', 'worker']],

@@ -4,9 +4,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { lookUp } from '../src/cli/look-up.ts';
-import { CALLBACK_SIGNAL, type Callback } from '../src/contract.ts';
-import { callbackFor } from './support/callback.ts';
-import { openWorld, resultFiles, until, type World } from './support/world.ts';
+import { callbackFor, passOn } from './support/callback.ts';
+import { openWorld, resultFiles, SECRET, until, type World } from './support/world.ts';
 
 const FAULT_WORKER = fileURLToPath(new URL('support/fault-worker.ts', import.meta.url));
 
@@ -20,6 +19,7 @@ function startWorker(world: World, when = 'never', step = 'none'): ChildProcess 
       KIMI_RESULTS_DIR: world.results.folder,
       KIMI_API_URL: `${world.simulatorUrl}/v1`,
       KIMI_API_KEY: 'sk-test',
+      WEBHOOK_SECRET: SECRET,
       KIMI_CALLBACK_BASE_URL: world.webhookUrl,
       OPENCLAW_WAKE_URL: `${world.simulatorUrl}/hooks/wake`,
     },
@@ -96,7 +96,7 @@ it('a deadline that passed while everything was away gives callbacks that wait a
     const { events } = await handle.fetchHistory();
     return events?.filter(({ timerStartedEventAttributes }) => timerStartedEventAttributes).length === 2;
   });
-  await handle.signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(started.task_id));
+  await passOn(handle, callbackFor(started.task_id));
   expect(await handle.result()).toMatchObject({ status: 'done' });
   expect(world.counts.wakes).toHaveLength(1);
   expect(await world.results.read(started.task_id)).not.toHaveProperty('late');
@@ -117,7 +117,7 @@ async function cancelledUnseen(timeout_ms: number) {
 describe('a task that was cancelled while no worker was there', () => {
   it('is cancelled, though its answer came before the next worker: it is kept in silence', async () => {
     const { world, started, handle } = await cancelledUnseen(60_000);
-    await handle.signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(started.task_id));
+    await passOn(handle, callbackFor(started.task_id));
     startWorker(world);
     expect(await handle.result()).toMatchObject({ status: 'cancelled', acknowledged: true });
     expect(await world.results.read(started.task_id)).toMatchObject({
@@ -136,7 +136,7 @@ describe('a task that was cancelled while no worker was there', () => {
     });
     startWorker(world);
     await until(async () => (await world.results.read(started.task_id))?.acknowledged);
-    await handle.signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(started.task_id));
+    await passOn(handle, callbackFor(started.task_id));
     expect(await handle.result()).toMatchObject({ status: 'cancelled' });
     expect(world.counts.wakes.map(({ text }) => text)).toEqual([`Kimi 任務已取消：calculator（${started.task_id}）`]);
   });

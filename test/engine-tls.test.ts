@@ -4,6 +4,7 @@ import { EXIT } from '../src/exit.ts';
 import { cleanHome, cli } from './support/cli.ts';
 import { launch } from './support/service.ts';
 import { certificate, openTlsProxy, type Certificate } from './support/tls-proxy.ts';
+import { SECRET } from './support/world.ts';
 
 const KEY = 'key-of-the-engine';
 
@@ -22,6 +23,7 @@ async function both(engine: Record<string, string>) {
     KIMI_TASK_QUEUE: 'tls',
     KIMI_CALLBACKS: 'native',
     KIMI_API_KEY: 'sk-1',
+    WEBHOOK_SECRET: SECRET,
   });
   return { code, said: stdout + stderr, worker };
 }

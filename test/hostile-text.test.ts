@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import * as fc from 'fast-check';
 import { describe, expect, inject, it } from 'vitest';
 import { fields, harmless, withoutControls } from '../src/cli/terminal.ts';
-import { CALLBACK_SIGNAL, type Callback } from '../src/contract.ts';
+import type { Callback } from '../src/contract.ts';
+import { passOn } from './support/callback.ts';
 import { cleanHome, cli, resultsOf } from './support/cli.ts';
 import { openWorld } from './support/world.ts';
 
@@ -63,7 +64,7 @@ describe('in every command', () => {
       error: { type: HOSTILE, message: HOSTILE },
       metadata: { task_id, task_name: 'calculator' },
     };
-    await world.handle({ task_id }).signal<[Callback]>(CALLBACK_SIGNAL, callback);
+    await passOn(world.handle({ task_id }), callback);
     await expect.poll(async () => await world.results.read(task_id)).toBeDefined();
     const env = await cleanHome({
       TEMPORAL_ADDRESS: inject('engine'),

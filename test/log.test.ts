@@ -5,7 +5,7 @@ import { expect, inject, it } from 'vitest';
 import { parseLogLine, readable } from '../src/log-line.ts';
 import { DIST } from '../src/paths.ts';
 import { launch } from './support/service.ts';
-import { openWorld } from './support/world.ts';
+import { openWorld, SECRET } from './support/world.ts';
 
 it('each step of a task is one line with its id, and none holds its prompt or its answer', async () => {
   const world = await openWorld({ worker: false });
@@ -14,6 +14,7 @@ it('each step of a task is one line with its id, and none holds its prompt or it
     KIMI_TASK_QUEUE: world.taskQueue,
     KIMI_API_URL: `${world.simulatorUrl}/v1`,
     KIMI_API_KEY: 'sk-test',
+    WEBHOOK_SECRET: SECRET,
     KIMI_CALLBACK_BASE_URL: world.webhookUrl,
     OPENCLAW_WAKE_URL: `${world.simulatorUrl}/hooks/wake`,
     KIMI_RESULTS_DIR: world.results.folder,

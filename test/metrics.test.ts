@@ -44,6 +44,7 @@ async function openMeasured(): Promise<{ world: RelayedWorld; ports: Ports }> {
     KIMI_TASK_QUEUE: world.taskQueue,
     KIMI_RELAY_URL: world.relay.url,
     KIMI_RELAY_TOKEN: RELAY_TOKEN,
+    WEBHOOK_SECRET: SECRET,
     KIMI_MAX_TASKS_PER_MINUTE: String(limits.per_minute),
     KIMI_MAX_CONCURRENT_TASKS: String(limits.concurrent),
     KIMI_MAX_QUEUED_TASKS: String(limits.queued),
@@ -122,6 +123,7 @@ describe('after tasks have run', () => {
       KIMI_TASK_QUEUE: world.taskQueue,
       KIMI_API_URL: `${world.simulatorUrl}/v1`,
       KIMI_API_KEY: 'sk-test',
+      WEBHOOK_SECRET: SECRET,
       KIMI_CALLBACK_BASE_URL: world.webhookUrl,
       // Nothing is limited: there is no limiter to ask.
       KIMI_MAX_TASKS_PER_MINUTE: '0',

@@ -9,13 +9,14 @@ import proto from '@temporalio/proto';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { lookUp } from '../src/cli/look-up.ts';
 import { ConfigError, readConfig } from '../src/config.ts';
-import { CALLBACK_SIGNAL, MAX_CALLBACK_BYTES, type Callback } from '../src/contract.ts';
+import { MAX_CALLBACK_BYTES } from '../src/contract.ts';
 import { ServiceError } from '../src/errors.ts';
 import { createCodecServer } from '../src/payloads/codec-server.ts';
 import { openPayloads, STORED_FROM_BYTES, type Payloads } from '../src/payloads/converter.ts';
 import { PayloadFolder } from '../src/payloads/folder.ts';
 import { dayOf, PayloadDriver } from '../src/payloads/storage.ts';
 import { sweepPayloads } from '../src/payloads/sweep.ts';
+import { passOn } from './support/callback.ts';
 import { failureOf } from './support/answering.ts';
 import { freePort } from './support/engine.ts';
 import { openWorld, serve, temporaryFolder, until, type World } from './support/world.ts';
@@ -288,7 +289,7 @@ describe('a task whose payloads are encrypted', () => {
       const world = await openWorld({ payloadKeys: after });
       const started = await world.start(wish('drop=1'));
       const elder = await openWorld({ worker: false, payloadKeys: before });
-      await elder.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, {
+      await passOn(elder.handle(started), {
         id: 'cmpl-1',
         model: 'moonshot-v1-128k',
         usage: { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 },

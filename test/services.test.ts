@@ -12,8 +12,14 @@ it.each([
   ['simulator', {}, 3, 'WEBHOOK_SECRET is not set'],
   ['relay', {}, 3, 'WEBHOOK_SECRET is not set'],
   ['relay', { WEBHOOK_SECRET: SECRET }, 3, 'KIMI_RELAY_TOKEN is not set'],
-  ['worker', { TEMPORAL_ADDRESS: '127.0.0.1:1' }, 5, 'no Temporal server answers at 127.0.0.1:1'],
-  ['worker', { KIMI_RESULTS_DIR: '/dev/null/results' }, 3, 'KIMI_RESULTS_DIR'],
+  ['worker', {}, 3, 'WEBHOOK_SECRET is not set'],
+  [
+    'worker',
+    { WEBHOOK_SECRET: SECRET, TEMPORAL_ADDRESS: '127.0.0.1:1' },
+    5,
+    'no Temporal server answers at 127.0.0.1:1',
+  ],
+  ['worker', { WEBHOOK_SECRET: SECRET, KIMI_RESULTS_DIR: '/dev/null/results' }, 3, 'KIMI_RESULTS_DIR'],
 ])('%s with %j ends with %i and a sentence', async (service, env, code, sentence) => {
   const { ended, says } = await launch(service, env);
   await says(sentence);
@@ -39,6 +45,7 @@ it('work together on a task, are ready, and drain on SIGTERM', async () => {
     ...engine,
     KIMI_API_URL: `${world.simulatorUrl}/v1`,
     KIMI_API_KEY: 'sk-test',
+    WEBHOOK_SECRET: SECRET,
     KIMI_CALLBACK_BASE_URL: webhookUrl,
     OPENCLAW_WAKE_URL: `${world.simulatorUrl}/hooks/wake`,
     KIMI_RESULTS_DIR: world.results.folder,
@@ -68,6 +75,7 @@ it('a limiter that agents share goes on while the worker of one of them is away'
       KIMI_MAX_CONCURRENT_TASKS: '1',
       KIMI_API_URL: `${simulatorUrl}/v1`,
       KIMI_API_KEY: 'sk-test',
+      WEBHOOK_SECRET: SECRET,
       KIMI_CALLBACK_BASE_URL: webhookUrl,
       OPENCLAW_WAKE_URL: `${simulatorUrl}/hooks/wake`,
       KIMI_RESULTS_DIR: results.folder,
@@ -119,6 +127,7 @@ it('agents with a namespace each cannot see or answer each other’s tasks, even
         ...engine,
         KIMI_API_URL: `${simulatorUrl}/v1`,
         KIMI_API_KEY: 'sk-test',
+        WEBHOOK_SECRET: SECRET,
         KIMI_CALLBACK_BASE_URL: webhookUrl,
         OPENCLAW_WAKE_URL: `${simulatorUrl}/hooks/wake`,
       });

@@ -7,11 +7,11 @@ import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { createActivities, type Activities } from '../src/activities/index.ts';
 import { startTask, type Started } from '../src/cli/start-task.ts';
-import { CALLBACK_SIGNAL, SEARCH_ATTRIBUTES, type Callback } from '../src/contract.ts';
+import { SEARCH_ATTRIBUTES } from '../src/contract.ts';
 import { KimiClient } from '../src/kimi/client.ts';
 import { sign } from '../src/signature.ts';
 import { serveAnswer } from './support/answering.ts';
-import { callbackFor } from './support/callback.ts';
+import { callbackFor, passOn } from './support/callback.ts';
 import { standInTheWay } from './support/disk.ts';
 import { engineClient, openWorld, resultFiles, SECRET, serve, TASK, until, type World } from './support/world.ts';
 
@@ -136,7 +136,7 @@ describe('no callback in time', () => {
     const world = await openWorld();
     const started = await world.start(wish('drop=1'), { timeout_ms: 300 });
     await until(async () => (await world.view(started)).step === 'awaiting_late_answer');
-    await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(started.task_id));
+    await passOn(world.handle(started), callbackFor(started.task_id));
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
     expect(await world.results.read(started.task_id)).toMatchObject({ status: 'done', late: true, output: '答案' });
     expect(world.counts.wakes.map(({ text }) => text)).toEqual([
@@ -295,7 +295,7 @@ describe('an answer to what was saved and told without the engine knowing', () =
     const { task_name, model, created_at } = await world.view(started);
     await world.results.persist({ task_id, task_name, model, created_at, status: told });
     await world.results.acknowledge(task_id);
-    await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(task_id));
+    await passOn(world.handle(started), callbackFor(task_id));
     expect(await world.handle(started).result()).toEqual({ task_id, status, acknowledged: true });
     expect(await world.results.read(task_id)).toMatchObject({
       status,
@@ -321,7 +321,7 @@ it('an answer that was saved and told without the engine knowing is not told aga
   expect(view).toMatchObject({ state: 'done', tokens: 10, acknowledged: true });
   expect(view).not.toHaveProperty('error');
   // The callback is in the history that another workflow task had been given.
-  await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(task_id));
+  await passOn(world.handle(started), callbackFor(task_id));
   expect(await world.handle(started).result()).toEqual({ task_id, status: 'done', acknowledged: true });
   const result = await world.results.read(task_id);
   expect(result).toMatchObject({ status: 'done', output: '答案', acknowledged: true });
@@ -336,7 +336,7 @@ describe('a cancelled task', () => {
     await world.handle(started).cancel();
     await until(async () => (await world.view(started)).step === 'awaiting_late_answer');
     expect(await world.results.read(started.task_id)).toMatchObject({ status: 'cancelled', acknowledged: true });
-    await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(started.task_id));
+    await passOn(world.handle(started), callbackFor(started.task_id));
     expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });
     expect(await world.results.read(started.task_id)).toMatchObject({
       status: 'cancelled',
@@ -390,7 +390,7 @@ describe('the wake', () => {
     expect(events.filter(({ workflowTaskCompletedEventAttributes: task }) => task)).toHaveLength(3);
     const activities = events.flatMap(({ activityTaskScheduledEventAttributes: activity }) => activity ?? []);
     expect(activities.map(({ activityType }) => activityType?.name)).toEqual(['dispatch']);
-    expect(events).toHaveLength(25);
+    expect(events).toHaveLength(26);
   });
 
   it('is not done again where the answer overtook the dispatch call, which ends meanwhile', async () => {

@@ -4,8 +4,9 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, inject, it } from 'vitest';
-import { CALLBACK_SIGNAL, type Callback, type ResultFile } from '../src/contract.ts';
+import { type ResultFile } from '../src/contract.ts';
 import { table } from '../src/cli/table.ts';
+import { passOn } from './support/callback.ts';
 import { cleanHome, cli, resultsOf } from './support/cli.ts';
 import { openWorld } from './support/world.ts';
 
@@ -203,7 +204,7 @@ it('what Kimi says of an error drives no terminal', async () => {
   const { task_id } = started;
   const error = { type: 'x', message: 'red\u001B[31m\u0007 line\r\noverwritten\u0000' };
   const metadata = { task_id, task_name: 'calculator' };
-  await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, { id: 'cmpl-1', error, metadata });
+  await passOn(world.handle(started), { id: 'cmpl-1', error, metadata });
   await world.handle(started).result();
   const env = await cleanHome({
     TEMPORAL_ADDRESS: inject('engine'),

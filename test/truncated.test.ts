@@ -1,10 +1,9 @@
 /** What Kimi thinks, and an answer that is cut off: kept apart, kept whole, and never told as complete. */
 import { describe, expect, it } from 'vitest';
 import { request } from 'undici';
-import { CALLBACK_SIGNAL, type Callback } from '../src/contract.ts';
 import { ResultStore } from '../src/results.ts';
 import { sign } from '../src/signature.ts';
-import { callbackFor } from './support/callback.ts';
+import { callbackFor, passOn } from './support/callback.ts';
 import { cleanHome, cli, resultsOf } from './support/cli.ts';
 import { openWorld, SECRET } from './support/world.ts';
 
@@ -45,7 +44,7 @@ it('an answer of nothing but reasoning is kept: it is paid for', async () => {
   const world = await openWorld();
   const started = await world.start('x [[simulate: drop=1]]');
   const choices = [{ message: { content: '', reasoning_content: '想了又想' }, finish_reason: 'length' }];
-  await world.handle(started).signal<[Callback]>(CALLBACK_SIGNAL, { ...callbackFor(started.task_id), choices });
+  await passOn(world.handle(started), { ...callbackFor(started.task_id), choices });
   expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
   const result = await world.results.read(started.task_id);
   expect(result).toMatchObject({ output: '', reasoning: '想了又想', finish_reason: 'length' });

@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto';
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
 import { pino, type Logger } from 'pino';
-import { FAILURE, type LimiterActivities, type TaskActivities } from '../contract.ts';
+import { isProven } from '../callback-proof.ts';
+import { FAILURE, isoSeconds, type Callback, type LimiterActivities, type TaskActivities } from '../contract.ts';
+import { writeDeadLetter } from '../dead-letters.ts';
 import type { Gateway } from '../gateway.ts';
 import { GatewayError } from '../gateway.ts';
 import { beating } from '../heartbeat.ts';
@@ -26,6 +29,8 @@ export interface ActivityDependencies {
   gateway: Pick<Gateway, 'wake'>;
   /** How the gateway's plugin is to tell the user; absent where the gateway itself is woken. */
   reply?: PluginWake['reply'] | undefined;
+  /** What proofs of callbacks are made with, and where those without a valid one are kept. */
+  callbacks: { secrets: readonly string[]; deadLetters: string };
   /** How the limiter is started where a task does not find it. */
   limiter: LimiterStart;
   /** Where what is counted goes, and what happens is told; nowhere if not given. */
@@ -41,6 +46,7 @@ export function createActivities({
   results,
   gateway,
   reply,
+  callbacks,
   limiter,
   meter = noopMetricMeter,
   log = pino({ level: 'silent' }),
@@ -56,7 +62,29 @@ export function createActivities({
     }
   }
 
+  /** Whatever it is: were it an answer after all, since webhook and worker have different secrets, it would be paid for. */
+  async function keepUnproven(task_id: string, callback: Callback): Promise<void> {
+    const { deadLetters } = callbacks;
+    const message = `a callback of task ${task_id} was dropped, since its proof is missing or wrong: either somebody who reaches the engine made it up, or webhook and worker have different WEBHOOK_SECRETs`;
+    metrics.forged();
+    log.error({ task_id }, `${message}; it lies in ${deadLetters}`);
+    const name = createHash('sha256')
+      .update(JSON.stringify(callback ?? null))
+      .digest('hex')
+      .slice(0, 16);
+    const letter = { task_id, reason: 'unproven' as const, message, received_at: isoSeconds(Date.now()), callback };
+    await writeDeadLetter(deadLetters, name, letter).catch((error: unknown) => {
+      log.error({ task_id, err: error }, 'a callback without valid proof could not be kept');
+    });
+  }
+
   return {
+    async verifyCallback(task_id, callback) {
+      if (isProven(task_id, callback, callbacks.secrets)) return true;
+      await keepUnproven(task_id, callback);
+      return false;
+    },
+
     async dispatch(task) {
       const { task_id, model } = task;
       return await beating(async () => {

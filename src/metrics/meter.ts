@@ -54,7 +54,9 @@ export function workerMetrics(meter: MetricMeter) {
   const tokens = meter.createCounter('kimi_tokens', '', 'Tokens of answers, as Kimi counts them');
   const cost = meter.createHistogram('kimi_cost', 'float', '', 'What each answer cost, by the price table');
   const wakes = meter.createCounter('kimi_wakes', '', 'Attempts to wake the agent, by what became of them');
+  const forged = meter.createCounter('kimi_forged_callbacks', '', 'Callbacks without valid proof, which were dropped');
   for (const outcome of WAKES) wakes.add(0, { outcome });
+  forged.add(0);
   return {
     answered: (model: string, used: { prompt: number; completion: number }, price: Cost | undefined) => {
       tokens.add(used.prompt, { model, kind: 'prompt' });
@@ -62,6 +64,7 @@ export function workerMetrics(meter: MetricMeter) {
       if (price) cost.record(price.amount, { model, currency: price.currency });
     },
     wake: (outcome: (typeof WAKES)[number]) => wakes.add(1, { outcome }),
+    forged: () => forged.add(1),
   };
 }
 

@@ -132,6 +132,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
   const isElsewhere = engineOptions().connectionOptions.address !== undefined;
   const env = isElsewhere ? withoutSecrets(process.env) : withoutEngine(withoutSecrets(process.env));
   const signing = { WEBHOOK_SECRET: await webhookSecret(config) };
+  const verifying = { ...signing, ...secretsIn(process.env, 'WEBHOOK_ADDITIONAL_SECRETS') };
   const payloads = secretsIn(process.env, 'KIMI_PAYLOAD_KEYS', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN');
   const engine = isElsewhere ? undefined : await startEngine(options, children, logs, env);
   if (engine) Object.assign(env, { TEMPORAL_ADDRESS: engine.address, TEMPORAL_NAMESPACE: NAMESPACE });
@@ -170,8 +171,8 @@ async function startChildren(options: StackOptions, children: Children): Promise
   // The worker and the relay need the addresses of the others; they start while nothing can call them yet.
   const [webhook, simulator] = await Promise.all([
     service('webhook', 'WEBHOOK_PORT', {
-      ...signing,
-      ...secretsIn(process.env, 'WEBHOOK_ADDITIONAL_SECRETS', 'KIMI_DASHBOARD_TOKEN'),
+      ...verifying,
+      ...secretsIn(process.env, 'KIMI_DASHBOARD_TOKEN'),
       ...payloads,
       ...webUi,
     }),
@@ -193,6 +194,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
     : undefined;
   const relayUrl = relay && `http://${config.KIMI_RELAY_HOST}:${relay.port}`;
   const worker = await service('worker', 'KIMI_WORKER_PORT', {
+    ...verifying,
     ...payloads,
     ...kimi,
     ...(relayUrl

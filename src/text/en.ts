@@ -37,6 +37,7 @@ export const en: Text = {
     persist: (status) => `Save the result: ${status}`,
     wake: 'Wake the agent',
     acknowledge: 'Mark as told',
+    verifyCallback: 'Verify that the webhook passed the callback on',
   },
   timer: {
     deadline: (ms) => `Wait for the callback, at most ${ms / 1000} s`,

@@ -26,6 +26,7 @@ export interface Text {
     persist(status: string): string;
     wake: string;
     acknowledge: string;
+    verifyCallback: string;
   };
   /** Summaries of the timers in the Web UI. Milliseconds. */
   timer: { deadline(ms: number): string; grace(ms: number): string };

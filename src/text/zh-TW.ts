@@ -31,6 +31,7 @@ export const zhTW: Text = {
     persist: (status) => `儲存結果：${status}`,
     wake: '喚醒代理',
     acknowledge: '標記為已通知',
+    verifyCallback: '確認回呼經由 webhook 送達',
   },
   timer: {
     deadline: (ms) => `等待回呼，最長 ${ms / 1000} 秒`,

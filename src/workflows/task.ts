@@ -135,9 +135,13 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   const persist = atOnce('persist', UNTIL_DONE);
   const acknowledge = atOnce('acknowledge', UNTIL_DONE);
   const wake = atOnce('wake', WAKE, WAKE_TIMEOUT);
+  const verifyCallback = atOnce('verifyCallback', UNTIL_DONE);
   let callback: Callback | undefined;
+  /** Settles once every callback so far is verified. */
+  let verified: Promise<void> = Promise.resolve();
   /** What the dispatch call brought back, though the task had been cancelled by then: it is paid for. */
   let answeredInPlace: AnswerCallback | undefined;
+  let isLateAnswerKept = false;
   /** A dispatch call that Kimi's answer overtook. */
   let overtaken: Promise<unknown> | undefined;
   /** Whether Kimi has, or may have, had a request of this task. */
@@ -146,9 +150,10 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   let news = task_id;
 
   // Before the first await: a callback may come before the dispatch call has returned.
-  setHandler(callbackSignal, (received) => {
-    if (!callback) clock.mark('kimi', received.received_at);
-    callback ??= received;
+  setHandler(callbackSignal, async (received) => {
+    // A task that was cancelled takes its answer all the same.
+    verified = verified.then(async () => await CancellationScope.nonCancellable(async () => await take(received)));
+    await verified;
   });
   setHandler(statusQuery, () => view);
   setHandler(acceptedUpdate, async () => {
@@ -198,10 +203,28 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     await givenBack;
     // The engine takes no end of a task while news of an activity come: all that was done in that workflow task would be done again.
     await overtaken;
+    await condition(allHandlersFinished);
+    // What came at the last moment is verified by now.
+    if (answerMayFollow && isAnswered() && !isLateAnswerKept) await keepLateAnswer();
     enter('closed');
     await condition(allHandlersFinished);
   });
   return { task_id, status: view.state as Outcome, acknowledged: view.acknowledged };
+
+  /** The first callback that the webhook has passed on is the answer; whoever reaches the engine can raise the signal. */
+  async function take(received: Callback): Promise<void> {
+    if (callback || !(await verifyCallback([task_id, received], text.activity.verifyCallback))) return;
+    // The dispatch call may have brought it meanwhile.
+    if (callback) return;
+    clock.mark('kimi', received.received_at);
+    callback = received;
+  }
+
+  /** Waits for an answer. One that came in time counts, though it is verified a moment later. */
+  async function answeredWithin(ms: number, summary?: string): Promise<void> {
+    await condition(isAnswered, ms, summary === undefined ? {} : { summary });
+    await verified;
+  }
 
   /** Hands the task to Kimi and waits for its answer, the deadline or a cancellation. */
   async function untilCancelled(): Promise<Ending> {
@@ -218,6 +241,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       if ('api_id' in sending) answeredInPlace = sending.answer;
       const cancelled = { type: 'cancelled', message: text.error.cancelled };
       const hasArrived = 'api_id' in sending || sending.mayHaveArrived;
+      await CancellationScope.nonCancellable(async () => await verified);
       const answerMayFollow = hasArrived || isAnswered();
       if (answerMayFollow && task.relay) await CancellationScope.nonCancellable(stopRelay);
       return { result: { ...base(), status: 'cancelled', error: cancelled }, answerMayFollow };
@@ -251,6 +275,8 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     } else if (sending.mayHaveArrived) {
       view.error = sending.error;
     } else {
+      await verified;
+      if (isAnswered()) return answered();
       return { result: { ...base(), status: 'failed', error: sending.error }, answerMayFollow: false };
     }
 
@@ -261,13 +287,14 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     view.deadline = isoSeconds(deadline);
     enter('waiting');
     const summary = text.timer.deadline(task.timeout_ms);
-    const [inTime] = await Promise.all([
-      condition(isAnswered, task.timeout_ms, { summary }),
+    await Promise.all([
+      answeredWithin(task.timeout_ms, summary),
       recordPending([task_id, created_at], text.activity.recordPending),
     ]);
-    const wasAway = !inTime && !callback && Date.now() > deadline + AWAY_MS;
-    if (wasAway) await condition(isAnswered, DELIVERY_MS);
-    if (inTime || callback) return answered();
+    await verified;
+    const wasAway = Date.now() > deadline + AWAY_MS;
+    if (!isAnswered() && wasAway) await answeredWithin(DELIVERY_MS);
+    if (isAnswered()) return answered();
     const timedOut = { type: 'timed_out', message: text.error.timedOut(task.timeout_ms) };
     return { result: { ...base(), status: 'timed_out', error: view.error ?? timedOut }, answerMayFollow: true };
   }
@@ -449,9 +476,10 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       enter('awaiting_late_answer');
     });
     const summary = text.timer.grace(task.grace_ms);
-    await condition(isAnswered, task.grace_ms, { summary });
+    await answeredWithin(task.grace_ms, summary);
     // For as long as it is open it takes an answer: the webhook has accepted it.
     await Promise.race([told, condition(isAnswered)]);
+    await verified;
     if (isAnswered() && view.state !== 'cancelled') {
       // The answer is the news now.
       telling.cancel();
@@ -467,6 +495,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
 
   /** An answer after the deadline is told; one after a cancellation is kept in silence. */
   async function keepLateAnswer(): Promise<void> {
+    isLateAnswerKept = true;
     // The relay's word that it has closed the connection, as its user wanted.
     const isStopped =
       task.relay && callback && isErrorCallback(callback) && callback.error.type === 'cancelled' ? callback : undefined;

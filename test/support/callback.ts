@@ -1,4 +1,6 @@
-import type { AnswerCallback } from '../../src/contract.ts';
+import { withProof } from '../../src/callback-proof.ts';
+import { CALLBACK_SIGNAL, type AnswerCallback, type Callback } from '../../src/contract.ts';
+import { SECRET } from './world.ts';
 
 /** The contract's example of an answer, for a task. */
 export function callbackFor(task_id: string): AnswerCallback {
@@ -9,4 +11,12 @@ export function callbackFor(task_id: string): AnswerCallback {
     choices: [{ message: { content: '答案' } }],
     metadata: { task_id, task_name: 'calculator' },
   };
+}
+
+/** Raises the signal as the webhook does: with its proof that it has checked the signature. */
+export async function passOn(
+  handle: { signal(name: string, callback: Callback): Promise<void> },
+  callback: Callback,
+): Promise<void> {
+  await handle.signal(CALLBACK_SIGNAL, withProof(callback, SECRET));
 }

@@ -1,5 +1,6 @@
 /** A worker that dies by kill -9 before or after one named step: `node --import tsx fault-worker.ts <when> <activity>`. */
 import { createActivities, type Activities } from '../../src/activities/index.ts';
+import { deadLettersFolder } from '../../src/dead-letters.ts';
 import { Gateway } from '../../src/gateway.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
 import { limiterOf } from '../../src/limiter.ts';
@@ -19,6 +20,7 @@ await runService('fault-worker', async (config, log) => {
     }),
     gateway: new Gateway({ wakeUrl: config.OPENCLAW_WAKE_URL, token: undefined }),
     results: new ResultStore(config.KIMI_RESULTS_DIR),
+    callbacks: { secrets: [String(config.WEBHOOK_SECRET)], deadLetters: deadLettersFolder(config.KIMI_HOME) },
     limiter: limiterOf(config),
   });
   const dying = Object.entries(activities).map(([name, run]: [string, (...args: never[]) => Promise<unknown>]) => [

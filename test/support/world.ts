@@ -146,6 +146,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       results,
       gateway,
       reply: options.reply,
+      callbacks: { secrets: [SECRET, NEXT_SECRET], deadLetters: deadLettersFolder(home) },
       limiter: { id: limiter, taskQueue, limits, lang: 'zh-TW' },
     });
     await runWorker(taskQueue, options.wrap?.(activities) ?? activities, dataConverter);
