@@ -1,14 +1,15 @@
 /** Looking at tasks in a terminal: which ones are listed, what is printed of an answer, what a shell completes. */
 import { execFile } from 'node:child_process';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, inject, it } from 'vitest';
 import { type ResultFile } from '../src/contract.ts';
 import { table } from '../src/cli/table.ts';
+import { DIST } from '../src/paths.ts';
 import { passOn } from './support/callback.ts';
 import { cleanHome, cli, resultsOf } from './support/cli.ts';
-import { openWorld } from './support/world.ts';
+import { openWorld, temporaryFolder } from './support/world.ts';
 
 describe('list', () => {
   it('shows those that are asked for', async () => {
@@ -188,6 +189,24 @@ describe('completion', () => {
     expect(await offers('dis')).toContain('dispatch');
     expect(await offers('list', '--st')).toContain('--status');
     expect(await offers('cancel', '')).toEqual(['kimi-2-1', 'kimi-1-1', ':4', '']);
+  });
+
+  it('in a bash that has loaded nothing else prints no error, runs no word, and offers task ids', async () => {
+    const env = await cleanHome();
+    const bin = await temporaryFolder();
+    await symlink(join(DIST, 'kimi-dispatch.js'), join(bin, 'kimi-dispatch'));
+    await mkdir(resultsOf(env), { recursive: true });
+    await writeFile(join(resultsOf(env), 'kimi-1-1.json'), '{}');
+    // What bash does at a Tab, first behind a word that must not be run.
+    const tabs = [
+      'eval "$(kimi-dispatch completion bash)"',
+      String.raw`COMP_WORDS=(kimi-dispatch dispatch -p "\"\$(touch ran)" ""); COMP_CWORD=4; __kimi_dispatch`,
+      'COMP_WORDS=(kimi-dispatch status ""); COMP_CWORD=2; __kimi_dispatch; echo "${COMPREPLY[@]}"',
+    ];
+    const bash = ['--norc', '--noprofile', '-c', tabs.join('\n')];
+    const ran = await promisify(execFile)('bash', bash, { env: { ...env, PATH: `${bin}:${env['PATH']}` }, cwd: bin });
+    expect(ran).toEqual({ stdout: 'kimi-1-1\n', stderr: '' });
+    expect(await readdir(bin)).toEqual(['kimi-dispatch']);
   });
 
   it('knows its shells', async () => {

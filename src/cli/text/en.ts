@@ -71,7 +71,7 @@ export const en: CliText = {
     code: 'write the code blocks in this language to files',
     codeFolder: 'where to',
     sendTest: 'send the gateway’s owner a message through its plugin',
-    completion: 'print what makes a shell complete words: source <(kimi-dispatch completion bash)',
+    completion: 'print what makes a shell complete words: eval "$(kimi-dispatch completion bash)"',
     setup: 'set up OpenClaw: Kimi: … in a chat becomes a task, and its result comes back to that chat',
     setupGateway: 'which gateway to set up',
     reply: 'how results are told: deliver by the plugin itself, agent wakes the agent, hooks is /hooks/wake alone',

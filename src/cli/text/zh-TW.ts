@@ -72,7 +72,7 @@ export const zhTW = {
     code: '把這種語言的程式碼區塊寫成檔案',
     codeFolder: '寫到哪裡',
     sendTest: '透過外掛送一則訊息給閘道的擁有者',
-    completion: '印出讓 shell 補全的指令稿：source <(kimi-dispatch completion bash)',
+    completion: '印出讓 shell 補全的指令稿：eval "$(kimi-dispatch completion bash)"',
     setup: '設定 OpenClaw，讓聊天裡的 Kimi：… 變成任務、結果送回同一個聊天',
     setupGateway: '要設定的閘道',
     reply: '結果怎麼送：deliver 由外掛直接回覆，agent 喚醒代理，hooks 只用 /hooks/wake',
