@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { SearchAttributeType, type DataConverter } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { isLoopback } from './address.ts';
@@ -124,6 +124,20 @@ export class EngineUnreachable extends Error {
       options,
     );
   }
+}
+
+/** gRPC's number for a server that cannot be reached. */
+const UNAVAILABLE = 14;
+
+/** @returns the gRPC error that a call failed with: the client wraps some of them. */
+export function grpcErrorIn(error: unknown): { code: number } | undefined {
+  for (let each = error; each instanceof Error; each = each.cause) if (isGrpcServiceError(each)) return each;
+  return undefined;
+}
+
+/** @returns whether the engine went away during a call. */
+export function isEngineGone(error: unknown): boolean {
+  return grpcErrorIn(error)?.code === UNAVAILABLE;
 }
 
 /** What a connection that failed is told as. */

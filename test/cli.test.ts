@@ -597,6 +597,45 @@ describe('bad input is one clear sentence and an exit code', () => {
     expect(await closed.ended).toMatchObject({ code: 0, stderr: expect.stringMatching(/任務編號.*（EPIPE）/s) });
   });
 
+  it.each([
+    ['dispatch', ['dispatch', '-p', 'x'], 0],
+    ['run, of a task that fails', ['run', 'x [[simulate: fail=1]]'], 6],
+    ['watch', ['watch', 'TASK'], 0],
+  ])('broken standard output and standard error: the exit code of %s is that of the task', async (_, args, code) => {
+    const world = await openWorld();
+    const { task_id } = await world.start('x [[simulate: delay=0]]');
+    await world.handle({ task_id }).result();
+    const env = await cleanHome({
+      TEMPORAL_ADDRESS: inject('engine'),
+      KIMI_TASK_QUEUE: world.taskQueue,
+      KIMI_RESULTS_DIR: world.results.folder,
+    });
+    const program = [process.execPath, join(DIST, 'kimi-dispatch.js'), ...args].map((arg) =>
+      arg.replace('TASK', task_id),
+    );
+    for (const broken of ['"$@" > /dev/full 2>&1', '"$@" 2> /dev/full', '"$@" 2>&1 | true; exit ${PIPESTATUS[0]}']) {
+      const said = await launch(['-c', broken, 'bash', ...program], env, 'bash').ended;
+      expect(said.code, broken).toBe(code);
+    }
+  });
+
+  it('an engine that goes away while run waits: the task is named, and the exit code is the engine’s', async () => {
+    const world = await openWorld();
+    const proxy = await openProxy(inject('engine'));
+    const env = await cleanHome({
+      TEMPORAL_ADDRESS: proxy.address,
+      KIMI_LANG: 'en',
+      KIMI_TASK_QUEUE: world.taskQueue,
+      KIMI_RESULTS_DIR: world.results.folder,
+    });
+    const running = launch(['run', 'x [[simulate: drop=1]]'], env);
+    const task_id = await until(() => /kimi-\d+-\d+/.exec(running.said.stderr)?.[0]);
+    await until(async () => (await world.view({ task_id })).step === 'waiting');
+    await proxy.cut();
+    const { code, stderr } = await running.ended;
+    expect({ code, stderr }).toEqual({ code: 5, stderr: expect.stringContaining(`kimi-dispatch watch ${task_id}`) });
+  });
+
   it('an engine that goes away once it has the task, and comes back: nothing is said but that, and no task is started twice', async () => {
     const proxy = await openProxy(inject('engine'));
     const env = await cleanHome({ TEMPORAL_ADDRESS: proxy.address, KIMI_TASK_QUEUE: `cli-${crypto.randomUUID()}` });

@@ -1,8 +1,8 @@
-import { isGrpcServiceError, WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
+import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Command } from 'commander';
 import { ACKNOWLEDGE_UPDATE, newsOf, type Named, type Route, type TaskView } from '../contract.ts';
-import { EngineUnreachable } from '../temporal.ts';
+import { EngineUnreachable, grpcErrorIn } from '../temporal.ts';
 import { openContext, withClient } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
@@ -61,13 +61,7 @@ async function tellTask(client: Client, task_id: string, news: string): Promise<
       error instanceof WorkflowUpdateFailedError &&
       error.cause instanceof ApplicationFailure &&
       error.cause.type === 'unfinished';
-    if (
-      error instanceof WorkflowNotFoundError ||
-      isUnfinished ||
-      isGrpcServiceError(error) ||
-      isGrpcServiceError((error as Error).cause)
-    )
-      return false;
+    if (error instanceof WorkflowNotFoundError || isUnfinished || grpcErrorIn(error)) return false;
     throw error;
   }
 }

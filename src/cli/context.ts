@@ -6,7 +6,7 @@ import { ResultStore } from '../results.ts';
 import { EXIT } from '../exit.ts';
 import { CliError } from './exit.ts';
 import { runningStack, type StackState } from '../stack/state.ts';
-import { connectClient, engineOptions, EngineUnreachable } from '../temporal.ts';
+import { connectClient, engineOptions, EngineUnreachable, isEngineGone } from '../temporal.ts';
 import { startTracing, stopTracing } from '../tracing.ts';
 import { textFor, type Text } from '../text/index.ts';
 import { cliText, type CliText } from './text/index.ts';
@@ -92,6 +92,9 @@ export class NothingRuns extends EngineUnreachable {
 /** The stack of this home runs, and its engine does not answer: where it broke, `up` is starting it again. */
 export class EngineAway extends EngineUnreachable {}
 
+/** The engine went away during a call: it may have done what it was asked. */
+export class EngineLost extends EngineUnreachable {}
+
 /** @returns the address of the engine; `undefined` where {@link NothingRuns}. */
 export function engineAddress({ engineEnv }: Context): string | undefined {
   return engineOptions(engineEnv).connectionOptions.address;
@@ -117,6 +120,8 @@ export async function withClient<T>(context: Context, work: (client: Client) => 
   ]);
   try {
     return await work(client);
+  } catch (error) {
+    throw isEngineGone(error) ? new EngineLost(engineAddress(context) ?? '') : error;
   } finally {
     await stopTracing();
     await client.connection.close();

@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client';
 import { firstCharacters } from '../characters.ts';
 import { SUMMARY_CHARS, type ResultFile } from '../contract.ts';
 import { tildePath } from '../paths.ts';
+import { isEngineGone } from '../temporal.ts';
 import { replyText } from '../reply.ts';
 import type { Context } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
@@ -34,6 +35,7 @@ export async function follow(client: Client, context: Context, task_id: string):
       await pause(LOOK_MS, undefined, { signal: stop.signal });
     }
   } catch (error) {
+    if (isEngineGone(error)) throw new CliError(EXIT.engine, context.say.engineLost(task_id));
     if (stop.signal.aborted) throw new CliError(EXIT.interrupted, context.say.interrupted(task_id));
     throw error;
   } finally {

@@ -4,7 +4,7 @@ import { openContext } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { stateOf } from '../text/index.ts';
 import { viewOfResult } from './look-up.ts';
-import { command, ending } from './options.ts';
+import { command, printing } from './options.ts';
 import { table } from './table.ts';
 import type { CliText } from './text/index.ts';
 
@@ -14,7 +14,7 @@ export function inboxCommand(say: CliText): Command {
     'kimi-dispatch inbox --json | jq -r .[].task_id',
   ])
     .option('--json', say.help.json)
-    .action(ending(inbox));
+    .action(printing(inbox));
 }
 
 /** Reads the results folder alone: it works while nothing else does. */

@@ -1,11 +1,11 @@
-import { isGrpcServiceError } from '@temporalio/client';
 import type { Command } from 'commander';
 import type { Limits } from '../contract.ts';
 import { limiterView, setLimits } from '../limiter.ts';
+import { grpcErrorIn } from '../temporal.ts';
 import { openContext, withClient } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
-import { command, ending, limit } from './options.ts';
+import { command, limit, printing } from './options.ts';
 import { columns } from './table.ts';
 import { fields } from './terminal.ts';
 import type { CliText } from './text/index.ts';
@@ -31,7 +31,7 @@ export function limitsCommand(say: CliText): Command {
     .option('--concurrent <N>', help.concurrent, limit(say))
     .option('--queue <N>', help.queued, limit(say))
     .option('--json', help.json)
-    .action(ending(limits));
+    .action(printing(limits));
 }
 
 async function limits({ perMinute, concurrent, queue, json }: LimitsOptions): Promise<Exit> {
@@ -50,7 +50,7 @@ async function limits({ perMinute, concurrent, queue, json }: LimitsOptions): Pr
       async () => await (isChange ? setLimits(client, limiter, wanted) : limiterView(client, limiter)),
     );
   }).catch((error: unknown) => {
-    if (!isGrpcServiceError(error) && !isGrpcServiceError((error as Error).cause)) throw error;
+    if (!grpcErrorIn(error)) throw error;
     throw new CliError(EXIT.engine, say.limits.silent);
   });
   if (!view) throw new CliError(EXIT.engine, say.limits.none);

@@ -4,7 +4,7 @@ import { openContext, withClient } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { progressOf } from './look-up.ts';
 import { newestTasks, type Filter } from './newest-tasks.ts';
-import { age, command, count, ending, model, route, states } from './options.ts';
+import { age, command, count, model, printing, route, states } from './options.ts';
 import { table } from './table.ts';
 import type { CliText } from './text/index.ts';
 
@@ -26,7 +26,7 @@ export function listCommand(say: CliText): Command {
     .option('-m, --model <MODEL>', say.help.ofModel, model(say))
     .option('--route <JSON>', say.help.ofRoute, route(say))
     .option('--json', say.help.json)
-    .action(ending(list));
+    .action(printing(list));
 }
 
 async function list({ limit, json, ...filter }: ListOptions): Promise<Exit> {

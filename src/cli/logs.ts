@@ -6,7 +6,7 @@ import { openContext } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
 import { LogFile, logNames } from './log-files.ts';
-import { command, ending } from './options.ts';
+import { command, printing } from './options.ts';
 import type { CliText } from './text/index.ts';
 
 /** How much of each log is shown. */
@@ -25,7 +25,7 @@ export function logsCommand(say: CliText): Command {
     .argument('[NAME]', say.help.logName)
     .option('-f, --follow', say.help.follow)
     .option('--json', say.help.json)
-    .action(ending(logs));
+    .action(printing(logs));
 }
 
 /** For people in a terminal; JSON, a line each, elsewhere. */

@@ -1,10 +1,4 @@
-import {
-  isGrpcServiceError,
-  QueryNotRegisteredError,
-  WorkflowNotFoundError,
-  type Client,
-  type WorkflowHandle,
-} from '@temporalio/client';
+import { QueryNotRegisteredError, WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client';
 import type { ProtoFailure } from '@temporalio/common';
 import {
   decodeArrayFromPayloads,
@@ -24,6 +18,7 @@ import {
 } from '../contract.ts';
 import { EXIT } from '../exit.ts';
 import { isSameChat, routeIn } from '../route.ts';
+import { grpcErrorIn } from '../temporal.ts';
 import { withClient, type Context } from './context.ts';
 import { CliError } from './exit.ts';
 
@@ -138,7 +133,7 @@ async function ask(client: Client, handle: WorkflowHandle): Promise<TaskView | u
   } catch (error) {
     // A worker that cannot replay the task's history says so in this way.
     const isNoAnswer = error instanceof QueryNotRegisteredError;
-    if (isNoAnswer || isGrpcServiceError(error) || isGrpcServiceError((error as Error).cause)) return undefined;
+    if (isNoAnswer || grpcErrorIn(error)) return undefined;
     throw error;
   }
 }

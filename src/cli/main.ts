@@ -7,11 +7,11 @@ import { PACKAGE_ROOT, tildePath } from '../paths.ts';
 import type { FailedToStart } from '../process.ts';
 import { NoTemporalCli } from '../stack/temporal-cli.ts';
 import { EngineUnreachable } from '../temporal.ts';
-import { EngineAway, NothingRuns } from './context.ts';
+import { EngineAway, EngineLost, NothingRuns } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
 import { usageError } from './options.ts';
-import { watchStandardOutput } from './standard-output.ts';
+import { watchStandardStreams } from './standard-output.ts';
 import { guard, withoutControls } from './terminal.ts';
 import { cliText, type CliText } from './text/index.ts';
 
@@ -40,7 +40,7 @@ const COMMANDS: Record<string, () => Promise<(say: CliText) => Command>> = {
 /** Runs `kimi-dispatch`. Every error ends as a sentence on standard error and an exit status. */
 export async function main(argv: string[]): Promise<void> {
   let say = cliText(langOf());
-  watchStandardOutput(() => say);
+  watchStandardStreams(() => say);
   guard(process.stdout);
   guard(process.stderr);
   try {
@@ -104,6 +104,7 @@ function sentenceFor(error: unknown, say: CliText): { exit: Exit; message: strin
 function engineSentence(error: EngineUnreachable, say: CliText): string {
   const { address, why } = error;
   if (error instanceof NothingRuns) return say.nothingRuns(tildePath(error.home));
+  if (error instanceof EngineLost) return say.engineGone(address);
   if (error instanceof EngineAway) return say.engineAway(address);
   return why === undefined ? say.noEngine(address) : say.engineRefuses(address, why);
 }

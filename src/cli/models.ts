@@ -4,7 +4,7 @@ import { EXIT, type Exit } from '../exit.ts';
 import { listModels } from '../kimi/enquiries.ts';
 import { modelOf, MODELS, RETIRED, resolveModel, type Model } from '../kimi/models.ts';
 import { openContext, type Context } from './context.ts';
-import { command, ending } from './options.ts';
+import { command, printing } from './options.ts';
 import { table } from './table.ts';
 import type { CliText } from './text/index.ts';
 
@@ -14,7 +14,7 @@ export function modelsCommand(say: CliText): Command {
     'kimi-dispatch models --json | jq -r .models[].id',
   ])
     .option('--json', say.help.json)
-    .action(ending(models));
+    .action(printing(models));
 }
 
 const CURRENCIES = ['CNY', 'USD'] as const;

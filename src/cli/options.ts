@@ -5,6 +5,7 @@ import { readRoute } from '../route.ts';
 import { GROUPINGS, type Grouping } from '../usage.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
+import { exitStatusStands } from './standard-output.ts';
 import type { CliText } from './text/index.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -18,8 +19,17 @@ export function command(name: string, say: CliText, description: string, example
     .addHelpText('after', `\n${say.help.examples}\n${examples.map((line) => `  ${line}`).join('\n')}`);
 }
 
-/** Ends a command's action with its exit status. */
+/** Ends an action with the exit status of what it did: a task's outcome, for example. */
 export function ending<Args extends unknown[]>(action: (...args: Args) => Promise<Exit>) {
+  const print = printing(action);
+  return async (...args: Args): Promise<void> => {
+    exitStatusStands();
+    await print(...args);
+  };
+}
+
+/** Ends an action whose output is what was asked for: lost output is a failure. */
+export function printing<Args extends unknown[]>(action: (...args: Args) => Promise<Exit>) {
   return async (...args: Args): Promise<void> => {
     process.exitCode = await action(...args);
   };

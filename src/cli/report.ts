@@ -10,7 +10,7 @@ import { makeReport, type Made } from '../report/make.ts';
 import { pageOf } from '../report/page.ts';
 import { openContext, withClient, type Context } from './context.ts';
 import { CliError } from './exit.ts';
-import { age, command, ending } from './options.ts';
+import { age, command, printing } from './options.ts';
 import type { CliText } from './text/index.ts';
 
 /** Thirty days, in milliseconds. */
@@ -33,7 +33,7 @@ export function reportCommand(say: CliText): Command {
     .option('--since <TIME>', say.help.since, age(say), SINCE_MS)
     .option('-o, --output <FILE>', say.help.output, 'report.html')
     .option('--open', say.help.open)
-    .action(ending(report));
+    .action(printing(report));
 }
 
 /** Of the results folder, and of the engine where it answers. */

@@ -10,7 +10,7 @@ import { CliError, exitFor } from './exit.ts';
 import { newestTasks } from './newest-tasks.ts';
 import { checkChat, lookUp } from './look-up.ts';
 import { codeBlocks, renderMarkdown } from './markdown.ts';
-import { command, ending, route, task } from './options.ts';
+import { command, printing, route, task } from './options.ts';
 import { withoutControls } from './terminal.ts';
 import type { CliText } from './text/index.ts';
 
@@ -37,7 +37,7 @@ export function resultCommand(say: CliText): Command {
     .option('-o, --output <FOLDER>', say.help.codeFolder, '.')
     .option('--route <JSON>', say.help.ofRoute, route(say))
     .option('--json', say.help.json)
-    .action(ending(result));
+    .action(printing(result));
 }
 
 async function result(

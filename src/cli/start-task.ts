@@ -1,6 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import {
-  isGrpcServiceError,
   WithStartWorkflowOperation,
   WorkflowExecutionAlreadyStartedError,
   WorkflowIdConflictPolicy,
@@ -24,6 +23,7 @@ import {
 } from '../contract.ts';
 import { newTaskId, taskIdOf } from '../naming.ts';
 import { messageKey, routeIn } from '../route.ts';
+import { grpcErrorIn } from '../temporal.ts';
 import { textFor } from '../text/index.ts';
 import { traced } from '../tracing.ts';
 import { staticDetails } from '../workflows/details.ts';
@@ -171,8 +171,7 @@ async function isKnown(client: Client, task_id: string): Promise<boolean> {
     await client.connection.withDeadline(Date.now() + ANSWER_MS, async () => await handle.describe());
     return true;
   } catch (error) {
-    const isSilent = isGrpcServiceError(error) || isGrpcServiceError((error as Error).cause);
-    if (error instanceof WorkflowNotFoundError || isSilent) return false;
+    if (error instanceof WorkflowNotFoundError || grpcErrorIn(error)) return false;
     throw error;
   }
 }

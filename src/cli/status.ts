@@ -9,7 +9,7 @@ import { CliError } from './exit.ts';
 import { tildePath } from '../paths.ts';
 import { checkChat, lookUp, viewOfResult, type Found } from './look-up.ts';
 import { money } from '../money.ts';
-import { command, ending, route, task } from './options.ts';
+import { command, printing, route, task } from './options.ts';
 import { lastLine } from './progress.ts';
 import { columns } from './table.ts';
 import { fields } from './terminal.ts';
@@ -20,7 +20,7 @@ export function statusCommand(say: CliText): Command {
     .argument('<TASK>', say.help.task, task(say))
     .option('--route <JSON>', say.help.ofRoute, route(say))
     .option('--json', say.help.json)
-    .action(ending(status));
+    .action(printing(status));
 }
 
 async function status({ task_id }: Named, { json, route: chat }: { json?: true; route?: Route }): Promise<Exit> {

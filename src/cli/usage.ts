@@ -4,7 +4,7 @@ import { EXIT, type Exit } from '../exit.ts';
 import { addUp, type Grouping, type Use } from '../usage.ts';
 import { openContext } from './context.ts';
 import { money } from '../money.ts';
-import { age, command, ending, grouping } from './options.ts';
+import { age, command, grouping, printing } from './options.ts';
 import { table } from './table.ts';
 import type { CliText } from './text/index.ts';
 
@@ -26,7 +26,7 @@ export function usageCommand(say: CliText): Command {
     .option('--since <TIME>', say.help.since, age(say), SINCE_MS)
     .option('--by <WHAT>', say.help.by, grouping(say), 'model' satisfies Grouping)
     .option('--json', say.help.json)
-    .action(ending(usage));
+    .action(printing(usage));
 }
 
 /** Reads the results folder alone: it works while nothing else does. */

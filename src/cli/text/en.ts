@@ -128,6 +128,8 @@ export const en: CliText = {
     `Nothing runs from ${home}, so nothing was done. Run kimi-dispatch up --detach first; if a Temporal server elsewhere is meant, set TEMPORAL_ADDRESS, e.g. TEMPORAL_ADDRESS=127.0.0.1:7233.`,
   engineAway: (address) =>
     `Kimi Dispatch is running, but its Temporal server does not answer at ${address} just now, so nothing was done. Try again in a moment; kimi-dispatch doctor says more.`,
+  engineGone: (address) =>
+    `The Temporal server at ${address} went away before it answered, so it is not known whether this was done. Look with kimi-dispatch list before you run it again; kimi-dispatch doctor says more.`,
   noEngine: (address) =>
     `No Temporal server answers at ${address}, so nothing was done. Run kimi-dispatch up --detach first, or point TEMPORAL_ADDRESS to the right place.`,
   engineRefuses: (address, why) => `The Temporal server at ${address} cannot be used, so nothing was done: ${why}.`,
@@ -164,6 +166,8 @@ export const en: CliText = {
     lost: (why) =>
       `Standard output does not take what is printed (${why}), so some of it is missing. Print it elsewhere.`,
   },
+  engineLost: (id) =>
+    `The Temporal server went away, so this stopped waiting for task ${id}. The engine keeps the task, and continues it once the services run again (kimi-dispatch up --detach); then wait with kimi-dispatch watch ${id}. Do not dispatch it again.`,
   interrupted: (id) => `Stopped waiting. Task ${id} is kept by the engine and goes on when the services run again.`,
   dispatched: (name) => `✅ Kimi task dispatched: ${name}\nYou will be told when it is done!`,
   taskId: (id) => `Task id: ${id}`,

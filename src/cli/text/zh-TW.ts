@@ -126,6 +126,8 @@ export const zhTW = {
     `沒有從 ${home} 啟動的服務，什麼都沒有做。請先執行 kimi-dispatch up --detach；要用別處的 Temporal 伺服器時，設定 TEMPORAL_ADDRESS，例如 TEMPORAL_ADDRESS=127.0.0.1:7233。`,
   engineAway: (address: string) =>
     `Kimi Dispatch 在執行，但它位於 ${address} 的 Temporal 伺服器此刻沒有回應，什麼都沒有做。請稍後再試；kimi-dispatch doctor 會說明更多。`,
+  engineGone: (address: string) =>
+    `位於 ${address} 的 Temporal 伺服器在回應之前離線，不知道是否已經完成。再執行一次之前，請先用 kimi-dispatch list 查看；kimi-dispatch doctor 會說明更多。`,
   noEngine: (address: string) =>
     `連不上位於 ${address} 的 Temporal 伺服器，什麼都沒有做。請先執行 kimi-dispatch up --detach，或把 TEMPORAL_ADDRESS 指向正確的位址。`,
   engineRefuses: (address: string, why: string) => `無法使用位於 ${address} 的 Temporal 伺服器，什麼都沒有做：${why}。`,
@@ -159,6 +161,8 @@ export const zhTW = {
     started: (why: string) => `任務已經派發，但標準輸出寫不進去（${why}），這裡說的沒有全部印出。`,
     lost: (why: string) => `標準輸出寫不進去（${why}），印出的不完整。請換個地方輸出。`,
   },
+  engineLost: (id: string) =>
+    `Temporal 伺服器中途離線，所以不再等待任務 ${id}。引擎保存著這個任務，服務再啟動後會繼續（kimi-dispatch up --detach）；屆時用 kimi-dispatch watch ${id} 等它，不要重新派發。`,
   interrupted: (id: string) => `已停止等待。任務 ${id} 仍在引擎裡，服務再啟動時會接著做。`,
   dispatched: (name: string) => `✅ Kimi 任務已派發：${name}\n完成後會自動通知你！`,
   taskId: (id: string) => `任務編號：${id}`,
