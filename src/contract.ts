@@ -493,8 +493,9 @@ export interface TaskActivities {
    * Marks the result as shown, and adds what is known by then of how long its steps took.
    *
    * @param news where the result holds other news than these by now, nothing is marked.
+   * @returns `no_result` where the file was removed or damaged since it was saved.
    */
-  acknowledge(task_id: string, timings: Timings | undefined, news: string): Promise<void>;
+  acknowledge(task_id: string, timings: Timings | undefined, news: string): Promise<'no_result' | undefined>;
   /** Starts the limiter of a workflow id where it is not there. */
   startLimiter(id: string): Promise<void>;
   /** Gives a task's place back to the limiter of an id; one that is gone has none to take back. */

@@ -31,6 +31,9 @@ interface Group {
   readonly changed: Set<string>;
 }
 
+/** A result that was saved, and removed or damaged since. */
+export class NoResult extends ServiceError {}
+
 interface Waiting {
   /** Does the work. @returns what tells whoever waits of it, once all of it is on the disk. */
   write: (group: Group) => Promise<() => void>;
@@ -117,11 +120,12 @@ export class ResultStore {
    * @param timings what was not known yet when the result was saved.
    * @param news what was shown, by name. Where the result holds other news, nothing is marked.
    * @returns whether it is marked.
+   * @throws {NoResult}
    */
   async acknowledge(task_id: string, timings?: Timings, news?: string): Promise<boolean> {
     return await this.exclusively(async (group) => {
-      const saved = await this.read(task_id);
-      if (!saved) throw new Error(`${this.resultPath(task_id)} is not there: nothing to acknowledge`);
+      const saved = await this.read(task_id).catch(absentIfDamaged);
+      if (!saved) throw new NoResult(`${this.resultPath(task_id)} is not there, or damaged: nothing to acknowledge`);
       if (news !== undefined && news !== newsOf(saved)) return false;
       const acknowledged: ResultFile = saved.acknowledged
         ? saved
@@ -170,6 +174,11 @@ export class ResultStore {
    */
   async read(task_id: string): Promise<ResultFile | undefined> {
     return await readJson(this.resultPath(task_id), task_id);
+  }
+
+  /** @returns the saved result of a task; `undefined` also where it is damaged. */
+  async readIfSound(task_id: string): Promise<ResultFile | undefined> {
+    return await this.read(task_id).catch(absentIfDamaged);
   }
 
   /** @returns the newest result, or `undefined`. */

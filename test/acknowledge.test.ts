@@ -1,4 +1,6 @@
 /** Who says that the user has been told, and what happens until then. */
+import { rm, writeFile } from 'node:fs/promises';
+import { ApplicationFailure } from '@temporalio/common';
 import { describe, expect, inject, it } from 'vitest';
 import { ACKNOWLEDGE_UPDATE, type TaskView } from '../src/contract.ts';
 import { callbackFor, passOn } from './support/callback.ts';
@@ -67,6 +69,43 @@ describe('an agent that acknowledges for itself', () => {
     await world.skipTime(started);
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
     expect(world.counts.wakes).toHaveLength(1);
+  });
+
+  it.each([
+    ['removed', async (file: string) => await rm(file)],
+    ['damaged', async (file: string) => await writeFile(file, '{')],
+  ])('of a result that was %s by then restores it and ends the task', async (_what, spoil) => {
+    const world = await openWorld({ delayMs: 0 });
+    const started = await world.start('x', { ack: 'agent' });
+    await until(async () => (await world.view(started)).step === 'awaiting_acknowledgement');
+    const before = await world.results.read(started.task_id);
+    await spoil(world.results.resultPath(started.task_id));
+    await acknowledge(world, started);
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
+    const { output, tokens } = before ?? {};
+    expect(await world.results.read(started.task_id)).toMatchObject({ output, tokens, acknowledged: true });
+  });
+
+  it('of a result that cannot be restored ends the task, which says so', async () => {
+    let isFirst = true;
+    const world = await openWorld({
+      delayMs: 0,
+      wrap: (activities) => ({
+        ...activities,
+        persist: async (result) => {
+          if (!isFirst) throw ApplicationFailure.nonRetryable('the disk is gone');
+          isFirst = false;
+          return await activities.persist(result);
+        },
+      }),
+    });
+    const started = await world.start('x', { ack: 'agent' });
+    await until(async () => (await world.view(started)).step === 'awaiting_acknowledgement');
+    await rm(world.results.resultPath(started.task_id));
+    await acknowledge(world, started);
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
+    const { error } = await world.view(started);
+    expect(error).toMatchObject({ type: 'result_lost', message: expect.stringContaining('the disk is gone') });
   });
 
   it('is heard too where the task was cancelled', async () => {

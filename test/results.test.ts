@@ -8,7 +8,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { lock } from 'proper-lockfile';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ResultFile, TaskResult } from '../src/contract.ts';
-import { ResultStore } from '../src/results.ts';
+import { NoResult, ResultStore } from '../src/results.ts';
 import { standInTheWay } from './support/disk.ts';
 import { temporaryFolder, until } from './support/world.ts';
 
@@ -267,6 +267,7 @@ describe('acknowledge', () => {
 
   it('of a task without result says so', async () => {
     const store = await openStore();
+    await expect(store.acknowledge(OLD)).rejects.toThrow(NoResult);
     await expect(store.acknowledge(OLD)).rejects.toThrow(`${OLD}.json is not there`);
     expect(await filesOf(store)).toEqual([]);
   });

@@ -17,7 +17,7 @@ import { tildePath } from '../paths.ts';
 import type { PluginWake } from '../plugin-wake.ts';
 import { pluginWake } from '../reply.ts';
 import { traceTask } from '../tracing.ts';
-import type { ResultStore } from '../results.ts';
+import { NoResult, type ResultStore } from '../results.ts';
 
 /** What the activities reach the world with. */
 export interface ActivityDependencies {
@@ -158,7 +158,14 @@ export function createActivities({
     },
 
     async acknowledge(task_id, timings, news) {
-      if (await results.acknowledge(task_id, timings, news)) log.info({ task_id }, 'acknowledged');
+      try {
+        if (await results.acknowledge(task_id, timings, news)) log.info({ task_id }, 'acknowledged');
+        return undefined;
+      } catch (error) {
+        if (!(error instanceof NoResult)) throw error;
+        log.warn({ task_id }, error.message);
+        return 'no_result';
+      }
     },
 
     async startLimiter(id) {

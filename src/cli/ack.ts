@@ -6,7 +6,7 @@ import { EngineUnreachable, grpcErrorIn } from '../temporal.ts';
 import { openContext, withClient } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
-import { checkChat, lookUp } from './look-up.ts';
+import { checkChat, lookUp, noResult, type Found } from './look-up.ts';
 import { command, ending, route, task } from './options.ts';
 import type { CliText } from './text/index.ts';
 
@@ -24,8 +24,9 @@ async function ack({ task_id, notification: news }: Named, { route: chat }: { ro
   const context = await openContext();
   const { say, results } = context;
   await checkChat(context, task_id, chat);
+  let found: Found | undefined;
   const isOpen = await withClient(context, async (client) => {
-    const found = await lookUp(client, task_id);
+    found = await lookUp(client, task_id);
     if (!found && !(await results.read(task_id))) throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
     return await tellTask(client, task_id, news);
   }).catch(async (error: unknown) => {
@@ -33,9 +34,10 @@ async function ack({ task_id, notification: news }: Named, { route: chat }: { ro
     if (error instanceof EngineUnreachable && (await results.read(task_id))) return false;
     throw error;
   });
-  const result = await results.read(task_id);
+  const result = await results.readIfSound(task_id);
   if (!isOpen) {
-    if (!result) throw new CliError(EXIT.unfinished, say.unfinished(task_id));
+    if (!result)
+      throw found ? noResult(context, task_id, found) : new CliError(EXIT.unfinished, say.unfinished(task_id));
     await results.acknowledge(task_id, undefined, news);
   }
   const newest = result ? newsOf(result) : news;

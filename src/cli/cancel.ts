@@ -25,7 +25,7 @@ async function cancel({ task_id }: Named, { route: chat }: { route?: Route }): P
   await checkChat(context, task_id, chat);
   return await withClient(context, async (client) => {
     const found = await lookUp(client, task_id);
-    const saved = await results.read(task_id);
+    const saved = await results.readIfSound(task_id);
     if (!found && !saved) throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
     if (found?.view.state === 'timed_out' && found.view.relay && (await stopStream(client, task_id))) {
       console.log(say.streamStopped(task_id));

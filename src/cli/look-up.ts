@@ -17,6 +17,7 @@ import {
   type TaskView,
 } from '../contract.ts';
 import { EXIT } from '../exit.ts';
+import { tildePath } from '../paths.ts';
 import { isSameChat, routeIn } from '../route.ts';
 import { grpcErrorIn } from '../temporal.ts';
 import { withClient, type Context } from './context.ts';
@@ -79,6 +80,15 @@ export async function lookUp(client: Client, task_id: string, chat?: Route): Pro
     if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;
   }
+}
+
+/** @returns what is said of a task whose result cannot be read: that it has none yet, or none any more. */
+export function noResult({ say, results }: Context, task_id: string, { view, ended }: Found): CliError {
+  if (ended) return new CliError(EXIT.cancelled, say.ended(task_id, ended));
+  const hasEnded = view.completed_at !== undefined || view.step === 'closed';
+  return hasEnded
+    ? new CliError(EXIT.config, say.resultGone(task_id, tildePath(results.resultPath(task_id))))
+    : new CliError(EXIT.unfinished, say.unfinished(task_id));
 }
 
 /**

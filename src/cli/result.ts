@@ -8,7 +8,7 @@ import { openContext, withClient, type Context } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError, exitFor } from './exit.ts';
 import { newestTasks } from './newest-tasks.ts';
-import { checkChat, lookUp } from './look-up.ts';
+import { checkChat, lookUp, noResult } from './look-up.ts';
 import { codeBlocks, renderMarkdown } from './markdown.ts';
 import { command, printing, route, task } from './options.ts';
 import { withoutControls } from './terminal.ts';
@@ -48,13 +48,16 @@ async function result(
   const { say, text, results } = context;
   const task_id = named?.task_id;
   if (task_id !== undefined) await checkChat(context, task_id, chat);
-  const saved = task_id === undefined ? await newestResult(context, chat) : await results.read(task_id);
+  const saved = task_id === undefined ? await newestResult(context, chat) : await results.readIfSound(task_id);
   if (!saved) {
     if (task_id === undefined) throw new CliError(EXIT.unfinished, say.noResults);
     const known = await withClient(context, async (client) => await lookUp(client, task_id));
-    throw known
-      ? new CliError(EXIT.unfinished, say.unfinished(task_id))
-      : new CliError(EXIT.unknown_task, say.unknownTask(task_id));
+    if (!known) {
+      // A damaged file is named.
+      await results.read(task_id);
+      throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
+    }
+    throw noResult(context, task_id, known);
   }
   if (json) console.log(JSON.stringify(saved, null, 2));
   else if (saved.output !== undefined) {

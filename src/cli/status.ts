@@ -27,7 +27,7 @@ async function status({ task_id }: Named, { json, route: chat }: { json?: true; 
   const context = await openContext();
   const { say, text, results, stack } = context;
   await checkChat(context, task_id, chat);
-  const saved = await results.read(task_id);
+  const saved = await results.readIfSound(task_id);
   let found: Found | undefined;
   try {
     found = await withClient(context, async (client) => await lookUp(client, task_id));
@@ -36,7 +36,12 @@ async function status({ task_id }: Named, { json, route: chat }: { json?: true; 
     if (!(error instanceof EngineUnreachable) || !saved) throw error;
   }
   const view = found?.live ? found.view : saved ? viewOfResult(saved) : found?.view;
-  if (!view) throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
+  if (!view) {
+    // A damaged file is named.
+    await results.read(task_id);
+    throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
+  }
+  const isGone = !saved && found && !found.ended && (view.completed_at !== undefined || view.step === 'closed');
   const file = saved && results.resultPath(task_id);
   const place = view.state === 'queued' ? ((await currentPlace(context, task_id)) ?? view.queue) : undefined;
   const web = found && stack?.ui_url && `${stack.ui_url}/namespaces/${stack.namespace}/workflows/${task_id}`;
@@ -79,7 +84,10 @@ async function status({ task_id }: Named, { json, route: chat }: { json?: true; 
     [label.wakeError, view.wake_error && explain(view.wake_error, text)],
     ['', found?.retrying && say.progress.attempt(found.retrying.attempt, found.retrying.why)],
     [label.acknowledged, view.acknowledged ? label.yes : label.no],
-    [label.result, file && tildePath(file)],
+    [
+      label.result,
+      file ? tildePath(file) : isGone ? say.resultGone(task_id, tildePath(results.resultPath(task_id))) : undefined,
+    ],
     [label.web, web],
   ];
   console.log(columns(fields(rows.filter((row): row is [string, string] => row[1] !== undefined))));

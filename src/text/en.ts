@@ -54,6 +54,8 @@ export const en: Text = {
     cancelled: 'the task was cancelled',
     queueFull: (limit) =>
       `${limit} tasks are waiting already, so this one was not taken and nothing was sent; dispatch it again later, or raise the limit with kimi-dispatch limits --queue`,
+    resultLost:
+      'the result file was removed or damaged before it was acknowledged, and could not be written again; the agent had been woken for it',
     notAcknowledged:
       'the agent was woken several times and has not acknowledged; kimi-dispatch inbox lists what it has not seen',
   },

@@ -35,7 +35,13 @@ export interface Text {
    * one.
    */
   wake: Record<Outcome, (name: string, task_id: string) => string>;
-  error: { timedOut(ms: number): string; cancelled: string; queueFull(limit: number): string; notAcknowledged: string };
+  error: {
+    timedOut(ms: number): string;
+    cancelled: string;
+    queueFull(limit: number): string;
+    notAcknowledged: string;
+    resultLost: string;
+  };
   /** How far an answer is that streams in. */
   stream(progress: StreamProgress): string;
   /** `3rd, in about 2 min`. */

@@ -48,6 +48,7 @@ export const zhTW: Text = {
     cancelled: '任務已被取消',
     queueFull: (limit) =>
       `已有 ${limit} 個任務在排隊，所以沒有收下這個任務，也沒有送出任何請求；稍後再派發，或用 kimi-dispatch limits --queue 調高上限`,
+    resultLost: '結果檔在確認之前被刪除或損壞，無法重新寫入；代理先前已被喚醒',
     notAcknowledged: '已多次喚醒代理，但它沒有確認；kimi-dispatch inbox 會列出它還沒看的結果',
   },
   stream: ({ phase, tokens }) =>

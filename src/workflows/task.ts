@@ -36,6 +36,7 @@ import {
   type Outcome,
   type Task,
   type TaskActivities,
+  type TaskError,
   type TaskResult,
   type TaskState,
   type TaskStep,
@@ -101,6 +102,9 @@ const UNTIL_DONE: ActivityOptions = {
   retry: { initialInterval: '100ms', backoffCoefficient: 2, maximumInterval: '30s' },
 };
 
+/** A result that somebody has removed is saved again for as long as that may take. */
+const RESTORING: ActivityOptions = { ...UNTIL_DONE, scheduleToCloseTimeout: '1m' };
+
 /** How the wait for Kimi ended: with what is to be saved, and whether Kimi may still answer. */
 interface Ending {
   result: TaskResult;
@@ -134,11 +138,15 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   const recordPending = atOnce('recordPending', UNTIL_DONE);
   const persist = atOnce('persist', UNTIL_DONE);
   const acknowledge = atOnce('acknowledge', UNTIL_DONE);
+  const persistAgain = atOnce('persist', RESTORING);
+  const acknowledgeAgain = atOnce('acknowledge', RESTORING);
   const wake = atOnce('wake', WAKE, WAKE_TIMEOUT);
   const verifyCallback = atOnce('verifyCallback', UNTIL_DONE);
   let callback: Callback | undefined;
   /** Settles once every callback so far is verified. */
   let verified: Promise<void> = Promise.resolve();
+  /** The result, as it was saved last. */
+  let saved: TaskResult | undefined;
   /** What the dispatch call brought back, though the task had been cancelled by then: it is paid for. */
   let answeredInPlace: AnswerCallback | undefined;
   let isLateAnswerKept = false;
@@ -191,10 +199,10 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   enter('dispatching');
   const { result, answerMayFollow } = await untilCancelled();
   await CancellationScope.nonCancellable(async () => {
-    const saved = save(result);
+    const saving = save(result);
     const givenBack = lease.giveBack(wasSent);
     view.queue = undefined;
-    await saved;
+    await saving;
     metrics.ended(view.state as Outcome);
     if (answerMayFollow) {
       callback ??= answeredInPlace;
@@ -384,17 +392,18 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     const since = Date.now();
     const summary = text.activity.persist(text.state[result.status]);
     const timed = { ...result, timings: timingsOf('queued_ms', 'dispatch_ms', 'kimi_ms') };
-    const saved = await persist([timed], summary);
-    const told = saved.instead ?? result;
+    const outcome = await persist([timed], summary);
+    saved = timed;
+    const told = outcome.instead ?? result;
     const { status, late } = told;
     news = newsOf({ task_id, status, late });
     clock.mark('save');
     clock.forget('wake');
     metrics.took('save', clock.timings().save_ms ?? Date.now() - since);
     view.woken_at = undefined;
-    view.completed_at = saved.completed_at;
-    view.cost = saved.cost;
-    view.result_file = saved.file;
+    view.completed_at = outcome.completed_at;
+    view.cost = outcome.cost;
+    view.result_file = outcome.file;
     view.model = told.model;
     view.error = told.error;
     view.tokens = told.tokens?.total;
@@ -453,12 +462,32 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     if (view.step === 'waking') enter('acknowledging');
     const timings = timingsOf('save_ms', 'wake_ms');
     const told = news;
-    await acknowledge([task_id, timings, told], text.activity.acknowledge);
+    const noted = await acknowledge([task_id, timings, told], text.activity.acknowledge);
+    const lost = noted === 'no_result' ? await restore(timings) : undefined;
     // A late answer may have come meanwhile.
     if (told !== news) return;
     view.acknowledged = true;
     view.wake_error = undefined;
+    if (lost) view.error = lost;
     enter(view.step);
+  }
+
+  /**
+   * Saves the result again, which was removed or damaged before it was acknowledged. The user has been notified already, so the task
+   * does not stay open where that cannot be done.
+   *
+   * @returns why the result is lost.
+   */
+  async function restore(timings: Timings | undefined): Promise<TaskError | undefined> {
+    try {
+      if (saved) await persistAgain([saved], text.activity.persist(text.state[saved.status]));
+      const noted = await acknowledgeAgain([task_id, timings, news], text.activity.acknowledge);
+      return noted === 'no_result' ? { type: 'result_lost', message: text.error.resultLost } : undefined;
+    } catch (error) {
+      const failure = readFailure(error);
+      if (!failure) throw error;
+      return { type: 'result_lost', message: `${text.error.resultLost} (${failure.message})` };
+    }
   }
 
   /** @returns how long these steps took; `undefined` where none of it is known. */

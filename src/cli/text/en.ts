@@ -144,6 +144,8 @@ export const en: CliText = {
     ].join('\n'),
   unknownTask: (id) => `There is no task ${id}. kimi-dispatch list shows what there is.`,
   noResults: 'There is no result yet.',
+  resultGone: (id, file) =>
+    `Task ${id} has ended, but its result file ${file} was removed or is damaged. Restore it, or read the answer in the Temporal Web UI (kimi-dispatch status ${id}).`,
   unfinished: (id) => `Task ${id} has no result yet. Wait for it with kimi-dispatch watch ${id}.`,
   ended: (id, how) =>
     `Task ${id} was ended in the engine (${how}) and will have no result. Dispatch it again if you need it.`,

@@ -142,6 +142,8 @@ export const zhTW = {
     ].join('\n'),
   unknownTask: (id: string) => `沒有任務 ${id}。執行 kimi-dispatch list 看有哪些。`,
   noResults: '還沒有任何結果。',
+  resultGone: (id: string, file: string) =>
+    `任務 ${id} 已經結束，但結果檔 ${file} 已被刪除或損壞。請還原檔案，或到 Temporal Web UI 讀取答案（kimi-dispatch status ${id}）。`,
   unfinished: (id: string) => `任務 ${id} 還沒有結果。用 kimi-dispatch watch ${id} 等它。`,
   ended: (id: string, how: string) => `任務 ${id} 在引擎裡被結束了（${how}），不會有結果。需要的話請重新派發。`,
   resultElsewhere: (id: string, folder: string) =>
