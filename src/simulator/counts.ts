@@ -24,9 +24,9 @@ export interface Completion {
   status?: number;
   /**
    * How it ended; absent while it is under way. `answered` in full; `refused`; `left`: the client closed the connection;
-   * or the name of the break that was wished for.
+   * `formed`: in the form that was wished for; or the name of the break that was wished for.
    */
-  ended?: 'answered' | 'refused' | 'left' | 'cut' | 'eof' | 'error' | 'stall';
+  ended?: 'answered' | 'refused' | 'left' | 'cut' | 'eof' | 'error' | 'stall' | 'formed';
   /** The prompt, a partial answer included; `cached` is the part of it that was known. */
   prompt_tokens: number;
   cached_tokens: number;

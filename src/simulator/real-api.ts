@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Router, type Request, type Response } from 'express';
 import { answerTo, firstTokens, pieces, reasoningOn, tokensIn } from './answers.ts';
 import type { Completion, Counts } from './counts.ts';
+import { FORMS, FREE_FORMS, type Formed } from './forms.ts';
 import { invalid, refusal, refusalWith, type Refusal } from './refusals.ts';
 import { estimateTokens, MODELS, readRequest, type CompletionRequest } from './rules.ts';
 import { wishesIn, type Wishes } from './wishes.ts';
@@ -31,6 +32,8 @@ interface Run {
   counted: Completion;
   /** How it breaks, where it does. */
   breaks: Wishes['break'];
+  /** The form that it comes in, where one was wished for. */
+  formed: Formed | undefined;
 }
 
 /**
@@ -83,7 +86,8 @@ export function createRealApi({ delayMs, keys, counts, stopping }: RealApiOption
     const gone = AbortSignal.any([stopping, left.signal]);
     try {
       const run = begin(incoming, response, counted);
-      await (run.request.stream ? stream(run, response, gone) : answer(run, response, gone));
+      if (run.formed) sendFormed(run.formed, response, counted);
+      else await (run.request.stream ? stream(run, response, gone) : answer(run, response, gone));
     } catch (error) {
       counted.ended ??= gone.aborted ? 'left' : 'refused';
       if (!gone.aborted) throw error;
@@ -112,28 +116,47 @@ export function createRealApi({ delayMs, keys, counts, stopping }: RealApiOption
     const isCut = reasoning !== whole.reasoning || content !== whole.content;
     const completion_tokens = tokensIn(reasoning) + tokensIn(content);
     counted.cached_tokens = knownTokens(request, hash);
-    counted.billed = { prompt_tokens, completion_tokens };
-    counts.billed += 1;
+    const isFormed = wish.form !== undefined && again(`${counted.mark} formed`) <= wish.breaks;
+    if (!isFormed || !FREE_FORMS.has(wish.form ?? '')) {
+      counted.billed = { prompt_tokens, completion_tokens };
+      counts.billed += 1;
+    }
     if (counted.cached_tokens > 0) response.set('Msh-Context-Cache-Token-Saved', String(counted.cached_tokens));
+    const id = `chatcmpl-${randomBytes(12).toString('hex')}`;
+    const created = Math.floor(Date.now() / 1000);
+    const usage = {
+      prompt_tokens,
+      completion_tokens,
+      total_tokens: prompt_tokens + completion_tokens,
+      ...(counted.cached_tokens > 0 && { cached_tokens: counted.cached_tokens }),
+      ...(request.thinks && { completion_tokens_details: { reasoning_tokens: tokensIn(reasoning) } }),
+      ...(counted.cached_tokens > 0 && { prompt_tokens_details: { cached_tokens: counted.cached_tokens } }),
+    };
     return {
-      id: `chatcmpl-${randomBytes(12).toString('hex')}`,
-      created: Math.floor(Date.now() / 1000),
+      id,
+      created,
       request,
       wish,
       reasoning,
       content,
       finish_reason: isCut ? 'length' : 'stop',
-      usage: {
-        prompt_tokens,
-        completion_tokens,
-        total_tokens: prompt_tokens + completion_tokens,
-        ...(counted.cached_tokens > 0 && { cached_tokens: counted.cached_tokens }),
-        ...(request.thinks && { completion_tokens_details: { reasoning_tokens: tokensIn(reasoning) } }),
-        ...(counted.cached_tokens > 0 && { prompt_tokens_details: { cached_tokens: counted.cached_tokens } }),
-      },
+      usage,
       counted,
       breaks: wish.break && again(`${counted.mark} broken`) <= wish.breaks ? wish.break : undefined,
+      formed: isFormed
+        ? FORMS[wish.form ?? '']?.({ id, created, model, text: content, prefix: request.prefix, usage })
+        : undefined,
     };
+  }
+
+  function sendFormed({ status = 200, headers, body }: Formed, response: Response, counted: Completion): void {
+    counted.ended = 'formed';
+    response.writeHead(status, headers);
+    for (const piece of body) {
+      if (piece === undefined) response.socket?.destroySoon();
+      else response.write(piece);
+    }
+    if (!body.includes(undefined)) response.end();
   }
 
   /** Nothing is sent before the answer is whole, headers neither. */

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { FORMS } from './forms.ts';
 import { REFUSALS } from './refusals.ts';
 
 const count = z.coerce.number().int().nonnegative();
@@ -44,6 +45,7 @@ const yes = z.literal('1').optional();
  * | `break` | `cut`, `eof`, `error`, `stall` | the stream breaks: the connection is cut; it ends without `[DONE]`; it reports an error (named by `error`); nothing more comes |
  * | `after` | n | after this many chunks, the one with the role counted; after all of them if not said |
  * | `breaks` | n | only the first n times |
+ * | `form` | name | the answer comes in this form of {@link FORMS}, e.g. `no-done`, `breaks` times at most; no other wish of how it is streamed counts |
  * | `mark` | word | the name that requests are counted under: by it, and not by their prompt, they are the same |
  */
 const wishes = z.object({
@@ -72,6 +74,7 @@ const wishes = z.object({
   break: z.enum(['cut', 'eof', 'error', 'stall']).optional(),
   after: count.default(Infinity),
   breaks: z.coerce.number().int().positive().default(Infinity),
+  form: z.enum(Object.keys(FORMS) as [string]).optional(),
   mark: z.string().optional(),
 });
 
