@@ -63,6 +63,7 @@ const VARIABLES = {
   KIMI_MODEL: [atMost(128).optional(), 'kimi-k2.6'],
   KIMI_CALLBACKS: [oneOf('relay', 'native').optional(), 'relay'],
   KIMI_ON_INTERRUPT: [oneOf('fail', 'retry').default('fail'), 'retry'],
+  KIMI_ON_REPEAT: [oneOf('continue', 'stop').default('continue'), 'stop'],
   KIMI_STALL_TIMEOUT_MS: [milliseconds.default(120_000), '120000'],
   KIMI_RELAY_STREAMS: [
     wholeNumber.positive('needs a number above 0').max(10_000, 'needs at most 10000').default(100),

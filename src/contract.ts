@@ -537,6 +537,8 @@ export interface StreamProgress {
   tokens: number;
   /** The last words, at most {@link TAIL_CHARS} characters. */
   tail: string;
+  /** The model writes the same text over and over. */
+  repeats?: true;
 }
 
 /** Length of {@link StreamProgress.tail}: heartbeats are kept small. */

@@ -47,6 +47,7 @@ await runService('relay', async (config, log) => {
         received,
         limiter: limiterIdOf(config),
         onInterrupt: config.KIMI_ON_INTERRUPT,
+        onRepeat: config.KIMI_ON_REPEAT,
         log,
         meter,
       }),

@@ -51,6 +51,7 @@ describe('without any variable', () => {
       KIMI_MAX_QUEUED_TASKS: 1000,
       KIMI_MAX_TASKS_PER_CHAT_HOUR: 0,
       KIMI_ON_INTERRUPT: 'fail',
+      KIMI_ON_REPEAT: 'continue',
       KIMI_STALL_TIMEOUT_MS: 120_000,
       KIMI_RELAY_STREAMS: 100,
       KIMI_RELAY_PORT: 9031,

@@ -185,3 +185,27 @@ describe('progress', () => {
     expect(answer.tokens).toBeCloseTo(tokensIn(text));
   });
 });
+
+describe('repetition', () => {
+  const took = (text: string): Answer => {
+    const answer = new Answer();
+    for (let at = 0; at < text.length; at += 7) answer.take({ content: text.slice(at, at + 7) });
+    return answer;
+  };
+
+  it.each([
+    ['one character', '-'.repeat(6_000)],
+    ['a sentence', `A true beginning. ${'I will now do it. '.repeat(400)}`],
+    ['paragraphs', `${'x'.repeat(700)}y`.repeat(10)],
+  ])('of %s is noticed', (_, text) => {
+    expect(took(text).progress).toMatchObject({ repeats: true });
+  });
+
+  it.each([
+    ['numbered lines', Array.from({ length: 2_000 }, (_, n) => `- item ${n}\n`).join('')],
+    ['a rule', `text ${'-'.repeat(2_000)}`],
+    ['what came to an end', `${'again '.repeat(900)}${Array.from({ length: 900 }, (_, n) => n).join(' ')}`],
+  ])('is not seen in %s', (_, text) => {
+    expect(took(text).progress).not.toHaveProperty('repeats');
+  });
+});

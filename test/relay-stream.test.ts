@@ -1,7 +1,7 @@
 /** The streaming client against servers that send what Kimi sends, and what it should not. */
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { KimiError } from '../src/kimi/errors.ts';
 import type { Piece } from '../src/relay/answer.ts';
 import { StreamingClient } from '../src/relay/stream.ts';
@@ -148,6 +148,24 @@ describe('a stream', () => {
     const error = await failureOf(take(url, { stallMs: 200 }), KimiError);
     expect(error).toMatchObject({ kind: 'interrupted', type: 'stalled' });
     expect(error.message).toContain('silent for 0.2 s');
+  });
+
+  it('that brings keep-alives alone is given up after 16 minutes, however short the silences are', async () => {
+    let passed = 0;
+    const now = performance.now.bind(performance);
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + passed);
+    onTestFinished(() => void vi.restoreAllMocks());
+    const url = await serve((request, response) => {
+      request.resume();
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write(CAPTURED[3]);
+      const timer = setInterval(() => {
+        passed += 100_000;
+        response.write(': keep-alive\n\n');
+      }, 20);
+      response.once('close', () => clearInterval(timer));
+    });
+    expect(await failureOf(take(url), KimiError)).toMatchObject({ kind: 'interrupted', type: 'stalled' });
+    expect(passed).toBeGreaterThanOrEqual(960_000);
   });
 
   it('that is not wanted any more is closed', async () => {

@@ -95,6 +95,16 @@ describe('a task through the relay', () => {
     expect(world.counts.completions).toHaveLength(1);
   });
 
+  it('whose model repeats itself is stopped where its user chose that, and what came is kept', async () => {
+    const world = await openRelayedWorld({ KIMI_ON_REPEAT: 'stop' });
+    const started = await world.start(wish('delay=0 repeat=2000 chunk-delay=2'));
+    expect(await world.handle(started).result()).toMatchObject({ status: 'failed' });
+    const result = await world.results.read(started.task_id);
+    expect(result).toMatchObject({ error: { type: 'repetition' } });
+    expect(result?.partial_output?.length).toBeLessThan(15_000);
+    expect(world.counts.completions[0]?.ended).toBe('left');
+  });
+
   it('that Kimi is too busy for is sent again when Kimi says so', async () => {
     const world = await openRelayedWorld();
     const started = await world.start(wish('delay=0 error=rate-limit refusals=1'));

@@ -1,4 +1,5 @@
 import { TAIL_CHARS, type StreamProgress, type Usage } from '../contract.ts';
+import { REPETITION_CHARS, repeats } from './repetition.ts';
 
 /** A piece of an answer: what one chunk of a stream brings. */
 export interface Piece {
@@ -37,6 +38,9 @@ export function isEnd(finish_reason: string | undefined): boolean {
   return finish_reason === 'stop' || finish_reason === 'length';
 }
 
+/** How often an answer is looked at for repetition, in UTF-16 units. */
+const LOOK_CHARS = 1_000;
+
 /**
  * An answer as far as it has come: what its pieces add up to. Texts are kept in pieces, since they are many and the whole is
  * asked for once.
@@ -53,6 +57,9 @@ export class Answer {
   tokens = 0;
   /** UTF-16 units of content and reasoning. */
   length = 0;
+  /** Whether it ends in the same text over and over: a model that goes round in circles does so until its tokens are spent. */
+  isRepeating = false;
+  private nextLook = LOOK_CHARS;
   private readonly texts = { content: [] as string[], reasoning: [] as string[] };
 
   take(piece: Piece): void {
@@ -67,6 +74,10 @@ export class Answer {
       this.texts[kind].push(text);
       this.tokens += tokensIn(text);
       this.length += text.length;
+      if (this.length >= this.nextLook) {
+        this.nextLook = this.length + LOOK_CHARS;
+        this.isRepeating = repeats(endOfTexts(this.texts[kind], REPETITION_CHARS));
+      }
     }
   }
 
@@ -86,15 +97,19 @@ export class Answer {
         : reasoning.length > 0
           ? (['reasoning', reasoning] as const)
           : (['waiting', []] as const);
-    return { phase, tokens: Math.round(this.tokens), tail: tailOf(texts) };
+    return { phase, tokens: Math.round(this.tokens), tail: tailOf(texts), ...(this.isRepeating && { repeats: true }) };
   }
 }
 
 function tailOf(texts: readonly string[]): string {
-  let tail = '';
-  for (let at = texts.length - 1; at >= 0 && tail.length < TAIL_CHARS; at -= 1) tail = `${texts[at]}${tail}`;
   // Half of a character would be no text.
-  return tail.slice(-TAIL_CHARS).replace(/^[\uDC00-\uDFFF]/, '');
+  return endOfTexts(texts, TAIL_CHARS).replace(/^[\uDC00-\uDFFF]/, '');
+}
+
+function endOfTexts(texts: readonly string[], length: number): string {
+  let end = '';
+  for (let at = texts.length - 1; at >= 0 && end.length < length; at -= 1) end = `${texts[at]}${end}`;
+  return end.slice(-length);
 }
 
 /**

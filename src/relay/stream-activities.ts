@@ -18,6 +18,8 @@ export interface StreamDependencies {
   /** Workflow id of the limiter that is told when Kimi is too busy. */
   limiter: string;
   onInterrupt: OnInterrupt;
+  /** Whether an answer that repeats itself is taken to its end, or stopped (`KIMI_ON_REPEAT`). */
+  onRepeat: 'continue' | 'stop';
   log: Logger;
   /** Where what is counted goes; nowhere if not given. */
   meter?: MetricMeter;
@@ -32,6 +34,7 @@ export function createStreamActivities({
   received,
   limiter,
   onInterrupt,
+  onRepeat,
   log,
   meter = noopMetricMeter,
 }: StreamDependencies): Pick<RelayActivities, 'complete'> {
@@ -90,6 +93,13 @@ export function createStreamActivities({
       for (const piece of pieces) answer.take(piece);
       // Seen at once; the others come with the next beat.
       if (isFirst && answer.tokens > 0) heartbeat(progress());
+      if (answer.isRepeating && onRepeat === 'stop') {
+        throw new KimiError(
+          'refused',
+          'repetition',
+          'Kimi wrote the same text over and over and was stopped (KIMI_ON_REPEAT)',
+        );
+      }
       if (answer.length > MAX_ANSWER_CHARS) {
         throw new KimiError('refused', 'answer_too_long', `the answer is over ${MAX_ANSWER_CHARS} characters`);
       }

@@ -264,8 +264,8 @@ function broken({ error }: Wishes): Refusal {
 }
 
 /** What is left to say after the prefix; all of it where the answer does not begin with that. */
-function restOf({ prompt, prefix, stop }: CompletionRequest, { size }: Wishes): string {
-  const whole = answerTo(prompt, size);
+function restOf({ prompt, prefix, stop }: CompletionRequest, { size, repeat }: Wishes): string {
+  const whole = answerTo(prompt, size) + '模擬的模型一再說同一句話。\n'.repeat(repeat);
   const rest = whole.startsWith(prefix) ? whole.slice(prefix.length) : whole;
   const ends = stop.map((word) => rest.indexOf(word)).filter((at) => at >= 0);
   return rest.slice(0, Math.min(...ends, rest.length));

@@ -41,6 +41,7 @@ const yes = z.literal('1').optional();
  * | `reasoning` | n | the model reasons for n characters; 0 for not at all |
  * | `chunks` | n | pieces the answer is streamed in |
  * | `chunk-delay` | ms | between two of them |
+ * | `repeat` | n | the answer ends with one line, n times |
  * | `comments` | `1` | a comment line comes before each |
  * | `break` | `cut`, `eof`, `error`, `stall` | the stream breaks: the connection is cut; it ends without `[DONE]`; it reports an error (named by `error`); nothing more comes |
  * | `after` | n | after this many chunks, the one with the role counted; after all of them if not said |
@@ -70,6 +71,7 @@ const wishes = z.object({
   reasoning: count.optional(),
   chunks: z.coerce.number().int().positive().optional(),
   'chunk-delay': count.optional(),
+  repeat: count.default(0),
   comments: yes,
   break: z.enum(['cut', 'eof', 'error', 'stall']).optional(),
   after: count.default(Infinity),

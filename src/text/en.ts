@@ -59,12 +59,12 @@ export const en: Text = {
     notAcknowledged:
       'the agent was woken several times and has not acknowledged; kimi-dispatch inbox lists what it has not seen',
   },
-  stream: ({ phase, tokens }) =>
+  stream: ({ phase, tokens, repeats }) =>
     ({
       waiting: 'waiting for Kimi’s first word',
       reasoning: `Kimi is thinking, about ${tokens} tokens so far`,
       answering: `Kimi is answering, about ${tokens} tokens so far`,
-    })[phase],
+    })[phase] + (repeats ? '; it repeats the same text over and over' : ''),
   place: ({ place, expected_wait_ms }) =>
     `${ordinal(place)}${expected_wait_ms === undefined ? '' : `, in ${about(expected_wait_ms)}`}`,
   reasons: {
@@ -76,6 +76,13 @@ export const en: Text = {
     no_callback_provider:
       'this API never calls back, so nothing was sent; set KIMI_CALLBACKS=relay, or point KIMI_API_URL to one that does',
     interrupted: 'the answer broke off; what had come of it, if anything, is in the result file, as partial_output',
+    unreadable_answer:
+      'Kimi’s answer came in a form that is not known here, so it is not whole; what could be read is kept. Report it, or use another host',
+    unfinished_answer:
+      'Kimi stopped before its answer was whole; what came is kept. Dispatch it again, or word it differently',
+    tool_calls:
+      'Kimi called a tool in place of answering; what came is kept. Dispatch it again, or word it differently',
+    repetition: 'Kimi repeated itself and was stopped; what came is kept. Word it differently, or use another model',
     empty_answer: 'Kimi answered without a word; dispatch it again, or word it differently',
     unreachable: 'out of reach; nothing was sent',
     outcome_unknown:

@@ -51,12 +51,12 @@ export const zhTW: Text = {
     resultLost: '結果檔在確認之前被刪除或損壞，無法重新寫入；代理先前已被喚醒',
     notAcknowledged: '已多次喚醒代理，但它沒有確認；kimi-dispatch inbox 會列出它還沒看的結果',
   },
-  stream: ({ phase, tokens }) =>
+  stream: ({ phase, tokens, repeats }) =>
     ({
       waiting: '等待 Kimi 開始回答',
       reasoning: `Kimi 正在思考，目前約 ${tokens} 個 Token`,
       answering: `Kimi 正在回答，目前約 ${tokens} 個 Token`,
-    })[phase],
+    })[phase] + (repeats ? '，但一再重複同一段文字' : ''),
   place: ({ place, expected_wait_ms }) =>
     `第 ${place} 位${expected_wait_ms === undefined ? '' : `，預計${about(expected_wait_ms)}後`}`,
   reasons: {
@@ -67,6 +67,10 @@ export const zhTW: Text = {
     no_callback_provider:
       '這個 API 不會回呼，所以沒有送出任何請求；設定 KIMI_CALLBACKS=relay，或把 KIMI_API_URL 指向會回呼的 API',
     interrupted: '答案中斷了；如果已收到一部分，在結果檔案的 partial_output',
+    unreadable_answer: 'Kimi 的答案有無法辨識的格式，所以不完整；讀得到的部分已保留。請回報，或換一個主機',
+    unfinished_answer: 'Kimi 還沒答完就停了，已收到的部分已保留；重新派發，或換個說法',
+    tool_calls: 'Kimi 沒有作答而是呼叫了工具，已收到的部分已保留；重新派發，或換個說法',
+    repetition: 'Kimi 一再重複同一段文字，已停止；已收到的部分已保留。換個說法，或換一個模型',
     empty_answer: 'Kimi 沒有回答任何內容；重新派發，或換個說法',
     unreachable: '連不上；沒有送出任何請求',
     outcome_unknown: '請求送出後斷線，不知道 Kimi 是否收到；為免重複付費，沒有再送',
