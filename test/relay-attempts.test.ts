@@ -186,13 +186,13 @@ describe('progress', () => {
   });
 });
 
-describe('repetition', () => {
-  const took = (text: string): Answer => {
-    const answer = new Answer();
-    for (let at = 0; at < text.length; at += 7) answer.take({ content: text.slice(at, at + 7) });
-    return answer;
-  };
+function took(text: string): Answer {
+  const answer = new Answer();
+  for (let at = 0; at < text.length; at += 7) answer.take({ content: text.slice(at, at + 7) });
+  return answer;
+}
 
+describe('repetition', () => {
   it.each([
     ['one character', '-'.repeat(6_000)],
     ['a sentence', `A true beginning. ${'I will now do it. '.repeat(400)}`],

@@ -149,16 +149,6 @@ export function createRealApi({ delayMs, keys, counts, stopping }: RealApiOption
     };
   }
 
-  function sendFormed({ status = 200, headers, body }: Formed, response: Response, counted: Completion): void {
-    counted.ended = 'formed';
-    response.writeHead(status, headers);
-    for (const piece of body) {
-      if (piece === undefined) response.socket?.destroySoon();
-      else response.write(piece);
-    }
-    if (!body.includes(undefined)) response.end();
-  }
-
   /** Nothing is sent before the answer is whole, headers neither. */
   async function answer(run: Run, response: Response, gone: AbortSignal): Promise<void> {
     const { id, created, request, wish, reasoning, content, finish_reason, usage, counted, breaks } = run;
@@ -230,6 +220,16 @@ export function createRealApi({ delayMs, keys, counts, stopping }: RealApiOption
   }
 
   return api;
+}
+
+function sendFormed({ status = 200, headers, body }: Formed, response: Response, counted: Completion): void {
+  counted.ended = 'formed';
+  response.writeHead(status, headers);
+  for (const piece of body) {
+    if (piece === undefined) response.socket?.destroySoon();
+    else response.write(piece);
+  }
+  if (!body.includes(undefined)) response.end();
 }
 
 interface Chunk {
