@@ -5,6 +5,7 @@ import { ConfigError, langOf, loadEnvFiles } from '../config.ts';
 import { ServiceError } from '../errors.ts';
 import { PACKAGE_ROOT, tildePath } from '../paths.ts';
 import type { FailedToStart } from '../process.ts';
+import { DATABASE, DatabaseUnusable } from '../stack/engine-database.ts';
 import { NoTemporalCli } from '../stack/temporal-cli.ts';
 import { EngineUnreachable } from '../temporal.ts';
 import { EngineAway, EngineLost, NothingRuns } from './context.ts';
@@ -94,11 +95,24 @@ function sentenceFor(error: unknown, say: CliText): { exit: Exit; message: strin
     if (cause instanceof ServiceError) return { exit: EXIT.config, message: cause.message };
   }
   if (error instanceof NoTemporalCli) return { exit: EXIT.config, message: say.noTemporalCli(error.tried) };
+  if (error instanceof DatabaseUnusable) return { exit: EXIT.config, message: databaseSentence(error, say) };
   if (error instanceof EngineUnreachable) return { exit: EXIT.engine, message: engineSentence(error, say) };
   const { code, path } = error as NodeJS.ErrnoException;
   if (code !== undefined && path !== undefined) return { exit: EXIT.config, message: say.notUsable(path, code) };
   if (process.env['KIMI_LOG_LEVEL'] === 'debug') console.error(error);
   return { exit: EXIT.unexpected, message: say.unexpected((error as Error).message) };
+}
+
+function databaseSentence({ home, problem }: DatabaseUnusable, say: CliText): string {
+  if (problem === 'disk_full') return say.diskFull(tildePath(home));
+  const aside = join(home, `damaged-${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '')}`);
+  const setAside = `mkdir ${quoted(aside)} && mv ${quoted(join(home, DATABASE))}* ${quoted(aside)}`;
+  return say.database(tildePath(join(home, DATABASE)), problem, setAside);
+}
+
+/** For a shell. */
+function quoted(path: string): string {
+  return `'${path.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 function engineSentence(error: EngineUnreachable, say: CliText): string {

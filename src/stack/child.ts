@@ -31,6 +31,8 @@ export interface ChildOptions {
   command: string;
   args: string[];
   env: NodeJS.ProcessEnv;
+  /** The folder it runs in; this process's unless it is said. */
+  cwd?: string;
   logFile: string;
   /** Our own services report over IPC; others run behind the guard and are asked with `isReady`. */
   kind: 'service' | 'program';
@@ -78,14 +80,14 @@ export class Child {
   }
 
   private async launch(again: boolean): Promise<void> {
-    const { command, args, kind, logFile, portVariable } = this.options;
+    const { command, args, kind, cwd, logFile, portVariable } = this.options;
     const env = { ...this.options.env, ...(portVariable && this.port > 0 && { [portVariable]: String(this.port) }) };
     const log = openLog(logFile);
     // A process group of its own: Ctrl-C in the terminal is for `up`, which stops the others in order.
     const running =
       kind === 'service'
-        ? spawn(command, args, { env, detached: true, stdio: ['ignore', log, log, 'ipc'] })
-        : spawn('sh', ['-c', GUARD, 'sh', command, ...args], { env, detached: true, stdio: ['pipe', log, log] });
+        ? spawn(command, args, { env, cwd, detached: true, stdio: ['ignore', log, log, 'ipc'] })
+        : spawn('sh', ['-c', GUARD, 'sh', command, ...args], { env, cwd, detached: true, stdio: ['pipe', log, log] });
     closeSync(log);
     this.process = running;
     this.id = identify(running.pid ?? 0);

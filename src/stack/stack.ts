@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import writeFileAtomic from 'write-file-atomic';
@@ -26,6 +26,7 @@ import { ServiceError } from '../errors.ts';
 import { listen } from '../process.ts';
 import { channelArgs, engineOptions } from '../temporal.ts';
 import { Child, DRAIN_MS } from './child.ts';
+import { DATABASE, databaseIsComplete, databaseProblem, DatabaseUnusable, prepareDatabase } from './engine-database.ts';
 import { identify } from './process-id.ts';
 import { rotateLogs } from './rotate-logs.ts';
 import { claimHome, remainsOf, runningStack, writeState, type StackState } from './state.ts';
@@ -248,15 +249,43 @@ async function startEngine(
   env: NodeJS.ProcessEnv,
 ): Promise<{ address: string; uiUrl: string }> {
   const { config } = options;
-  const command = await findTemporalCli({
-    path: config.TEMPORAL_CLI_PATH,
-    cache: config.KIMI_CACHE,
-    onStep: options.onStep,
-  });
+  const home = config.KIMI_HOME;
+  const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = config;
+  const command = resolve(await findTemporalCli({ path, cache, onStep: options.onStep }));
   options.onStep('temporal');
+  prepareDatabase(home);
+  const logFile = join(logs, 'temporal.log');
+  for (let attempt = 1; ; attempt++) {
+    const logged = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
+    try {
+      const addresses = await launchEngine(command, logFile, options, children, env);
+      databaseIsComplete(home);
+      return addresses;
+    } catch (error) {
+      const said = existsSync(logFile) ? readFileSync(logFile).subarray(logged).toString() : '';
+      // It looks for free ports by itself too; another stack may be quicker.
+      if (attempt < ENGINE_ATTEMPTS && /address already in use/.test(said)) continue;
+      const problem = databaseProblem(home, said);
+      throw problem ? new DatabaseUnusable(home, problem) : error;
+    }
+  }
+}
+
+/** How often an engine is started whose ports others take meanwhile. */
+const ENGINE_ATTEMPTS = 3;
+
+async function launchEngine(
+  command: string,
+  logFile: string,
+  options: StackOptions,
+  children: Children,
+  env: NodeJS.ProcessEnv,
+): Promise<{ address: string; uiUrl: string }> {
+  const { config } = options;
   const port = await freePort(portOf('KIMI_TEMPORAL_PORT', options), 'KIMI_TEMPORAL_PORT');
   const [uiPort, metricsPort] = (await portsWithoutPages(2)) as [number, number];
   const address = `${HOST}:${port}`;
+  children.webUi?.close();
   const origins = config.KIMI_UI_ORIGIN === undefined ? [] : [config.KIMI_UI_ORIGIN];
   children.webUi = createFront(uiPort, HOST, origins);
   const publicPort = await listen(
@@ -267,9 +296,11 @@ async function startEngine(
   children.engine = new Child({
     name: 'temporal',
     command,
-    args: engineArgs({ port, uiPort, metricsPort, database: join(config.KIMI_HOME, 'temporal.db') }),
+    // By its name alone: in a path, SQLite reads #, ? and %41 as parts of a URI.
+    args: engineArgs({ port, uiPort, metricsPort, database: DATABASE }),
+    cwd: config.KIMI_HOME,
     env,
-    logFile: join(logs, 'temporal.log'),
+    logFile,
     kind: 'program',
     isReady: async () => await namespaceIsThere(address),
     onStart: () => children.keepIds(),

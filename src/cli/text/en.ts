@@ -135,6 +135,12 @@ export const en: CliText = {
   engineRefuses: (address, why) => `The Temporal server at ${address} cannot be used, so nothing was done: ${why}.`,
   engineSilent: (id) =>
     `The engine did not confirm task ${id} in time, so it is not known whether it was taken. Look with kimi-dispatch status ${id} before you dispatch it again.`,
+  diskFull: (home) =>
+    `The disk of ${home} is full, so the engine cannot start; nothing is lost. Make room, then run kimi-dispatch up.`,
+  database: (file, problem, setAside) => {
+    const what = { not_a_database: 'is not a database', cut_off: 'is incomplete', damaged: 'is damaged' }[problem];
+    return `The engine’s database ${file} ${what}: the tasks in it cannot be read, so nothing was started. Saved results can be read with kimi-dispatch result <task id>. Restore the file from a copy, or move it out of the way and start with a new one:\n  ${setAside}`;
+  },
   noTemporalCli: (tried) =>
     [
       'No usable Temporal server was found. Tried:',

@@ -133,6 +133,12 @@ export const zhTW = {
   engineRefuses: (address: string, why: string) => `無法使用位於 ${address} 的 Temporal 伺服器，什麼都沒有做：${why}。`,
   engineSilent: (id: string) =>
     `引擎沒有及時確認任務 ${id}，不知道它是否已收下。請用 kimi-dispatch status ${id} 查看，先不要重新派發。`,
+  diskFull: (home: string) =>
+    `${home} 所在的磁碟已滿，引擎無法啟動；沒有遺失任何東西。請先清出空間，再執行 kimi-dispatch up。`,
+  database: (file: string, problem: 'not_a_database' | 'cut_off' | 'damaged', setAside: string) => {
+    const what = { not_a_database: '不是資料庫', cut_off: '不完整', damaged: '已損壞' }[problem];
+    return `引擎的資料庫 ${file} ${what}，無法讀取裡面的任務，因此什麼都沒有啟動。已儲存的結果仍可用 kimi-dispatch result <任務編號> 查看。請從備份還原這個檔案，或先把它移開、改用新的資料庫：\n  ${setAside}`;
+  },
   noTemporalCli: (tried: string[]) =>
     [
       '找不到可用的 Temporal 伺服器。試過：',
