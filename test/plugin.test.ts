@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { answerCommand } from '../openclaw/plugin/src/chat-command.ts';
 import { commandLine, type Ran } from '../openclaw/plugin/src/command-line.ts';
 import { Notes } from '../openclaw/plugin/src/notes.ts';
-import { routeOfAgent, routeOfCommand, routeOfMessage } from '../openclaw/plugin/src/routes.ts';
+import { messageHook } from '../openclaw/plugin/src/messages.ts';
+import { chatOfAgent, chatOfCommand, chatOfMessage, UNKNOWN_CHAT, type Chat } from '../openclaw/plugin/src/routes.ts';
 import { asData } from '../openclaw/plugin/src/safe-text.ts';
 import { Teller } from '../openclaw/plugin/src/teller.ts';
 import { toolsFor, TOOL_NAMES } from '../openclaw/plugin/src/tools.ts';
@@ -245,45 +246,302 @@ describe('what an answer says', () => {
   });
 });
 
-describe('a route', () => {
-  const telegram = { channel: 'telegram', accountId: 'default' };
+/**
+ * Each chat as the channels of openclaw@2026.9.6 name it, for every way in.
+ */
+const CHATS = [
+  {
+    // extensions/telegram: `telegram:${chatId}`; `from` of a message is the same.
+    what: 'a private chat in Telegram',
+    message: { OriginatingChannel: 'telegram', OriginatingTo: 'telegram:4242', ChatType: 'direct' },
+    agent: { channel: 'telegram', to: 'telegram:4242' },
+    chat: { channel: 'telegram', to: '4242' },
+  },
+  {
+    what: 'a group in Telegram',
+    message: { OriginatingChannel: 'telegram', OriginatingTo: 'telegram:-1001', ChatType: 'group' },
+    agent: { channel: 'telegram', to: 'telegram:group:-1001' },
+    chat: { channel: 'telegram', to: '-1001' },
+  },
+  {
+    // buildTelegramInboundOriginTarget: `telegram:${chatId}:topic:${id}` in a forum, with MessageThreadId beside it.
+    what: 'a topic in Telegram',
+    message: {
+      OriginatingChannel: 'telegram',
+      OriginatingTo: 'telegram:-1001:topic:7',
+      MessageThreadId: 7,
+      ChatType: 'group',
+    },
+    agent: { channel: 'telegram', to: 'telegram:-1001:topic:7', threadId: 7 },
+    chat: { channel: 'telegram', to: '-1001', thread_id: '7' },
+  },
+  {
+    // extensions/whatsapp: `To: msg.platform.recipientJid` is the bot; `OriginatingTo: conversationId`.
+    what: 'a private chat in WhatsApp',
+    message: {
+      OriginatingChannel: 'whatsapp',
+      OriginatingTo: '+886912345678',
+      To: '886900000000@s.whatsapp.net',
+      ChatType: 'direct',
+    },
+    agent: { channel: 'whatsapp', to: '+886912345678' },
+    chat: { channel: 'whatsapp', to: '+886912345678' },
+  },
+  {
+    what: 'a group in WhatsApp',
+    message: {
+      OriginatingChannel: 'whatsapp',
+      OriginatingTo: '120363041234567890@g.us',
+      To: '886900000000@s.whatsapp.net',
+      ChatType: 'group',
+    },
+    agent: { channel: 'whatsapp', to: '120363041234567890@g.us' },
+    chat: { channel: 'whatsapp', to: '120363041234567890@g.us' },
+  },
+  {
+    // extensions/discord: resolveDiscordConversationIdentity; a slash command has `to: slash:${user.id}`.
+    what: 'a private chat in Discord',
+    message: { OriginatingChannel: 'discord', OriginatingTo: 'user:77', ChatType: 'direct' },
+    command: { channel: 'discord', from: 'discord:77', to: 'slash:77' },
+    agent: { channel: 'discord', to: 'user:77' },
+    chat: { channel: 'discord', to: 'user:77' },
+  },
+  {
+    what: 'a channel in Discord',
+    message: { OriginatingChannel: 'discord', OriginatingTo: 'channel:1234', ChatType: 'channel' },
+    command: { channel: 'discord', from: 'discord:channel:1234', to: 'slash:77' },
+    agent: { channel: 'discord', to: 'channel:1234' },
+    chat: { channel: 'discord', to: 'channel:1234' },
+  },
+  {
+    what: 'a thread in Discord',
+    message: {
+      OriginatingChannel: 'discord',
+      OriginatingTo: 'channel:555',
+      MessageThreadId: '555',
+      ChatType: 'channel',
+    },
+    command: { channel: 'discord', from: 'discord:channel:555', to: 'slash:77', messageThreadId: '555' },
+    agent: { channel: 'discord', to: 'channel:555', threadId: '555' },
+    chat: { channel: 'discord', to: 'channel:555', thread_id: '555' },
+  },
+  {
+    what: 'a group chat in Discord',
+    message: { OriginatingChannel: 'discord', OriginatingTo: 'channel:99', ChatType: 'group' },
+    command: { channel: 'discord', from: 'discord:group:99', to: 'slash:77' },
+    agent: { channel: 'discord', to: 'channel:99' },
+    chat: { channel: 'discord', to: 'channel:99' },
+  },
+  {
+    // extensions/slack: formatSlackTarget; a slash command comes as a message too, `To: slash:U1`, `OriginatingTo: user:U1`.
+    what: 'a private chat in Slack, and a slash command that only its user sees',
+    message: {
+      OriginatingChannel: 'slack',
+      OriginatingTo: 'user:U0AB',
+      To: 'slash:U0AB',
+      SessionKey: 'agent:main:slack:slash:u0ab',
+      CommandTargetSessionKey: 'agent:main:main',
+      ChatType: 'direct',
+    },
+    agent: { channel: 'slack', to: 'user:U0AB' },
+    chat: { channel: 'slack', to: 'user:U0AB' },
+  },
+  {
+    what: 'a thread of a channel in Slack',
+    message: {
+      OriginatingChannel: 'slack',
+      OriginatingTo: 'channel:C0AB',
+      MessageThreadId: '1707654321.000100',
+      ChatType: 'channel',
+    },
+    agent: { channel: 'slack', to: 'channel:C0AB', threadId: '1707654321.000100' },
+    chat: { channel: 'slack', to: 'channel:C0AB', thread_id: '1707654321.000100' },
+  },
+  {
+    // extensions/line: `line:${userId}`, `line:group:${groupId}`, `line:room:${roomId}`, the same for From, To and OriginatingTo.
+    what: 'a private chat in LINE',
+    message: { OriginatingChannel: 'line', OriginatingTo: 'line:U4af49', ChatType: 'direct' },
+    agent: { channel: 'line', to: 'line:U4af49' },
+    chat: { channel: 'line', to: 'U4af49' },
+  },
+  {
+    what: 'a group in LINE',
+    message: { OriginatingChannel: 'line', OriginatingTo: 'line:group:Ca56f', ChatType: 'group' },
+    agent: { channel: 'line', to: 'line:group:Ca56f' },
+    chat: { channel: 'line', to: 'group:Ca56f' },
+  },
+  {
+    // extensions/signal: normalizeSignalMessagingTarget.
+    what: 'a private chat in Signal',
+    message: { OriginatingChannel: 'signal', OriginatingTo: '+886912345678', ChatType: 'direct' },
+    agent: { channel: 'signal', to: 'signal:+886912345678' },
+    chat: { channel: 'signal', to: '+886912345678' },
+  },
+  {
+    what: 'a group in Signal',
+    message: { OriginatingChannel: 'signal', OriginatingTo: 'group:aGVsbG8=', ChatType: 'group' },
+    agent: { channel: 'signal', to: 'group:aGVsbG8=' },
+    chat: { channel: 'signal', to: 'group:aGVsbG8=' },
+  },
+  {
+    // extensions/imessage: replyTarget, `chat_id:` where the chat is known and `imessage:` or `sms:` where it is not.
+    what: 'a chat in iMessage',
+    message: { OriginatingChannel: 'imessage', OriginatingTo: 'chat_id:12', ChatType: 'direct' },
+    agent: { channel: 'imessage', to: 'chat_id:12' },
+    chat: { channel: 'imessage', to: 'chat_id:12' },
+  },
+  {
+    what: 'a number in iMessage',
+    message: { OriginatingChannel: 'imessage', OriginatingTo: 'imessage:+886912345678', ChatType: 'direct' },
+    agent: { channel: 'imessage', to: 'imessage:+886912345678' },
+    chat: { channel: 'imessage', to: '+886912345678' },
+  },
+];
 
-  it('is the same however the gateway names the chat', () => {
-    const route = { channel: 'telegram', to: '4242', account_id: 'default', session_key: 'agent:main:main' };
-    const sessionKey = 'agent:main:main';
-    expect(
-      routeOfMessage(
-        { content: '', channel: 'telegram', sessionKey },
-        { accountId: 'default', conversationId: '4242' },
-      ),
-    ).toEqual(route);
-    expect(routeOfCommand({ ...telegram, to: 'telegram:4242', sessionKey })).toEqual(route);
-    expect(routeOfAgent({ deliveryContext: { ...telegram, to: 'telegram:4242' }, sessionKey })).toEqual(route);
+describe('a chat', () => {
+  it.each(CHATS)('$what is one, whichever way in', ({ message, command, agent, chat }) => {
+    const known = (found: Chat) => {
+      const { session_key: _, ...place } = found as Exclude<Chat, string>;
+      return place;
+    };
+    expect(known(chatOfMessage({ ctx: message }))).toEqual(chat);
+    expect(known(chatOfAgent({ deliveryContext: agent }))).toEqual(chat);
+    if (command) expect(known(chatOfCommand(command))).toEqual(chat);
   });
 
-  it('of a message names it, where the gateway says which and when', () => {
-    const context = { conversationId: '4242' };
-    const said = { content: '', channel: 'telegram', messageId: '7', timestamp: 1_707_654_321_000 };
-    const route = { channel: 'telegram', to: '4242' };
-    expect(routeOfMessage(said, context)).toEqual({ ...route, message: { id: '7', at: 1_707_654_321_000 } });
-    const { timestamp: _, ...untimed } = said;
-    expect(routeOfMessage(untimed, context)).toEqual(route);
+  it('names the message, its account and the session that is woken', () => {
+    const ctx = {
+      OriginatingChannel: 'slack',
+      OriginatingTo: 'user:U1',
+      AccountId: 'work',
+      SessionKey: 'agent:main:slack:slash:u1',
+      CommandTargetSessionKey: 'agent:main:main',
+      MessageSid: '7',
+    };
+    const chat = { channel: 'slack', to: 'user:U1', account_id: 'work', session_key: 'agent:main:main' };
+    expect(chatOfMessage({ ctx: { ...ctx, Timestamp: 1_707_654_321_000 } })).toEqual({
+      ...chat,
+      message: { id: '7', at: 1_707_654_321_000 },
+    });
+    expect(chatOfMessage({ ctx })).toEqual({ ...chat, message: { id: '7', at: 0 } });
   });
 
-  it('of another channel keeps what only that channel understands', () => {
-    expect(routeOfCommand({ channel: 'discord', to: 'channel:77' })).toEqual({ channel: 'discord', to: 'channel:77' });
+  it('is everyone’s on the gateway’s own pages, and for its owner outside of any chat', () => {
+    expect(chatOfMessage({ ctx: { OriginatingChannel: 'webchat', OriginatingTo: 'agent:main:main' } })).toBe(
+      'everyone',
+    );
+    expect(chatOfAgent({ deliveryContext: { channel: 'webchat' } })).toBe('everyone');
+    expect(chatOfAgent({ senderIsOwner: true })).toBe('everyone');
+    expect(chatOfAgent({ senderIsOwner: true, deliveryContext: { channel: 'line', to: 'line:U1' } })).toMatchObject({
+      to: 'U1',
+    });
   });
 
-  it('names a group and its topic', () => {
-    const topic = { channel: 'telegram', to: '-1001', account_id: 'default', thread_id: '7' };
-    expect(routeOfCommand({ ...telegram, to: 'telegram:group:-1001', messageThreadId: 7 })).toEqual(topic);
-    expect(
-      routeOfMessage({ content: '', channel: 'telegram' }, { accountId: 'default', conversationId: '-1001:topic:7' }),
-    ).toEqual(topic);
+  it.each([
+    chatOfMessage({ ctx: {} }),
+    chatOfMessage({ ctx: { OriginatingChannel: 'whatsapp' } }),
+    chatOfMessage({ ctx: { OriginatingChannel: 'slack', OriginatingTo: 'slash:U1' } }),
+    // Past the message hook: they may come again, and `to` is the bot.
+    chatOfCommand({ channel: 'telegram', from: 'telegram:4242', to: 'telegram:4242' }),
+    chatOfCommand({ channel: 'whatsapp', from: '+886912345678', to: '886900000000@s.whatsapp.net' }),
+    chatOfCommand({ channel: 'discord', from: 'discord:channel:1', to: 'channel:1' }),
+    chatOfCommand({ channel: 'discord', to: 'slash:77' }),
+    chatOfAgent({}),
+    chatOfAgent({ senderIsOwner: false }),
+    chatOfAgent({ senderIsOwner: true, deliveryContext: { channel: 'whatsapp' } }),
+  ])('that cannot be known is none (%#)', (chat) => {
+    expect(chat).toBe('unknown');
+  });
+});
+
+describe('a message', () => {
+  type Change = Partial<Parameters<ReturnType<typeof messageHook>>[0]>;
+  const ctx = {
+    OriginatingChannel: 'telegram',
+    OriginatingTo: 'telegram:4242',
+    MessageSid: '7',
+    Timestamp: 1_707_654_321_000,
+    ChatType: 'direct',
+  };
+
+  async function say(words: string, change: Change = {}, isAuthorized = true) {
+    const runs: string[][] = [];
+    const replies: string[] = [];
+    const shown: string[] = [];
+    const hook = messageHook({
+      run: async (args, input = '') => {
+        runs.push([...args, input]);
+        return { exit: 0, stdout: 'said @all', stderr: '' };
+      },
+      teller: {
+        show: async (_route, text) => {
+          shown.push(text);
+          return { outcome: 'sent' };
+        },
+      },
+      isAuthorized: () => isAuthorized,
+    });
+    const dispatcher = {
+      sendFinalReply: ({ text }: { text: string }) => replies.push(text) > 0,
+      getQueuedCounts: () => ({ final: replies.length }),
+    };
+    const event = {
+      shouldRouteToOriginating: false,
+      ...change,
+      ctx: { ...ctx, BodyForCommands: words, ...change.ctx },
+    };
+    return { handled: await hook(event, { cfg: {}, dispatcher }), runs, replies, shown };
+  }
+  const route = JSON.stringify({ ...ROUTE, message: { id: '7', at: 1_707_654_321_000 } });
+
+  it.each(['Kimi：x y', 'kimi x y', '/kimi x y', '/kimi@javis_bot x y', '/KIMI\nx y'])(
+    '%j starts a task that has its id from the message',
+    async (words) => {
+      const { handled, runs, replies } = await say(words, {}, false);
+      expect(runs).toEqual([['dispatch', '-p', '-', '--route', route, 'x y']]);
+      expect(replies).toEqual(['said @\u200Ball']);
+      expect(handled).toEqual({ handled: true, queuedFinal: true, counts: { final: 1 } });
+    },
+  );
+
+  it.each(['@javis_bot Kimi: x', '<@U0BOT> Kimi: x', '<@!99> /kimi x'])('%j in a group does', async (words) => {
+    const { runs } = await say(words, { ctx: { ChatType: 'group' } });
+    expect(runs).toMatchObject([{ 0: 'dispatch', 5: 'x' }]);
   });
 
-  it.each(['webchat', undefined])('of %s is none: nothing can be sent there', (channel) => {
-    expect(routeOfMessage({ content: '', ...(channel && { channel }) }, { conversationId: 'x' })).toBeUndefined();
+  it.each(['hello', 'Kimi:', '/kimis x', '/other kimi x'])('%j is for others', async (words) => {
+    expect(await say(words)).toEqual({ handled: undefined, runs: [], replies: [], shown: [] });
+  });
+
+  it.each(['/kimi', '/kimi list', '/kimi@javis_bot Status'])('%j lists the tasks of this chat', async (words) => {
+    expect((await say(words)).runs).toEqual([['list', '-l', '10', '--route', route, '']]);
+  });
+
+  it.each(['list', 'usage', `cancel ${ID}`])(
+    '/kimi %s of somebody who may use no commands does nothing',
+    async (verb) => {
+      const { runs, replies } = await say(`/kimi ${verb}`, {}, false);
+      expect(runs).toEqual([]);
+      expect(replies).toEqual([expect.stringContaining('commands.allowFrom')]);
+    },
+  );
+
+  it.each(['Kimi: x', '/kimi x', '/kimi list', '/kimi usage', `/kimi result ${ID}`])(
+    '%j of a chat that is not known does nothing, and says so',
+    async (words) => {
+      const { runs, replies } = await say(words, { ctx: { OriginatingChannel: 'slack', OriginatingTo: 'slash:U1' } });
+      expect(runs).toEqual([]);
+      expect(replies).toEqual([UNKNOWN_CHAT]);
+    },
+  );
+
+  it('that was written elsewhere for a chat is answered in that chat; one that is not to be answered, nowhere', async () => {
+    const routed = await say('Kimi: x', { shouldRouteToOriginating: true });
+    expect(routed).toMatchObject({ replies: [], shown: ['said @all'] });
+    const silent = await say('Kimi: x', { suppressUserDelivery: true });
+    expect(silent).toMatchObject({ handled: { handled: true, queuedFinal: false }, replies: [], shown: [] });
+    expect(silent.runs).toHaveLength(1);
+    expect((await say('Kimi: x', { isTailDispatch: true })).handled).toBeUndefined();
   });
 });
 
@@ -300,7 +558,8 @@ describe('/kimi', () => {
       runs.push({ args: words, input });
       return { exit: 0, stdout: 'said', stderr: '', ...ran };
     };
-    return { ...(await answerCommand(run, teller, args, ROUTE)), runs, shown };
+    const text = await answerCommand(run, teller, args, { chat: ROUTE, isAuthorized: true });
+    return { text, runs, shown };
   }
   const chat = ['--route', JSON.stringify(ROUTE)];
 
@@ -325,15 +584,15 @@ describe('/kimi', () => {
 
   it('result shows the beginning, and the whole as a file', async () => {
     const stdout = `\`\`\`py\n${'x'.repeat(5_000)}\n\`\`\``;
-    const { shown, suppressReply } = await ask(`result ${ID}`, { stdout });
-    expect(suppressReply).toBe(true);
+    const { shown, text } = await ask(`result ${ID}`, { stdout });
+    expect(text).toBeUndefined();
     expect(shown).toHaveLength(2);
     expect(shown[0]?.payloads[0]?.text).toMatch(/^```py\nx{1000,2000}\n```$/);
     expect((await shown[1]?.mediaAccess?.readFile(''))?.toString()).toBe(stdout);
   });
 
   it('says why it did not work, in the words of the command line', async () => {
-    expect(await ask('cancel', { exit: 2, stdout: '', stderr: '缺少 TASK。' })).toMatchObject({ text: '缺少 TASK。' });
+    expect((await ask('cancel', { exit: 2, stdout: '', stderr: '缺少 TASK。' })).text).toBe('缺少 TASK。');
   });
 });
 
@@ -378,6 +637,22 @@ describe('the agent’s tools', () => {
       ['status', ID, '--json', '--route', JSON.stringify(ROUTE)],
       ['dispatch', '-p', '-', '--json', '--name=--help', '--route', JSON.stringify(ROUTE)],
     ]);
+  });
+
+  it('reach no task outside of any chat; what they start there is told to the owner', async () => {
+    const runs: string[][] = [];
+    const run = async (args: string[]) => {
+      runs.push(args);
+      return { exit: 0, stdout: 'said', stderr: '' };
+    };
+    const tools = toolsFor(run, {});
+    for (const name of ['kimi_status', 'kimi_result', 'kimi_cancel', 'kimi_ack'] as const) {
+      const { content } = await tools[name].execute('1', { task_id: ID, news: ID });
+      expect(content).toEqual([{ type: 'text', text: UNKNOWN_CHAT }]);
+    }
+    expect(runs).toEqual([]);
+    await tools.kimi_dispatch.execute('2', { prompt: 'x' });
+    expect(runs).toEqual([['dispatch', '-p', '-', '--json']]);
   });
 
   it.each([

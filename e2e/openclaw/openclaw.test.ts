@@ -364,10 +364,42 @@ describe('a gateway', () => {
     expect(modelRequests()).toEqual([]);
   });
 
-  it('that is killed over a message dispatches it once, though it is given it again', async () => {
+  it('whose two lines are refused, three times if need be, dispatches once, also after a restart', async () => {
+    const { requests } = await stage.kimi();
+    const refusals = new Map<string, TelegramRefusal>([
+      ['refused-400', new TelegramRefusal(400, 'Bad Request: not enough rights to send text messages to the chat')],
+      ['refused-500', new TelegramRefusal(500, 'Internal Server Error')],
+    ]);
+    const refused: string[] = [];
+    stage.telegram.onSend = ({ text }) => {
+      const name = /已派發：(refused-\d+)/.exec(text)?.[1] ?? '';
+      const refusal = refusals.get(name);
+      if (!refusal || refused.filter((one) => one === name).length === 3) return;
+      refused.push(name);
+      throw refusal;
+    };
+    for (const name of refusals.keys()) {
+      stage.telegram.say(OWNER, `/kimi ${name}, [[simulate: size=50]]`);
+      await stage.next(OWNER, new RegExp(`完成！[^]*${name}`));
+    }
+    // Once it is back, the gateway first replays what it has not finished, then takes what was said since.
+    await stage.gateway.stop('SIGTERM');
+    await stage.gateway.start();
+    stage.telegram.say(OWNER, 'Kimi: after the refusals');
+    await stage.next(OWNER, /完成！[^]*after-the-refusals/);
+    const names = (await stage.tasks()).map(({ task_name }) => task_name);
+    for (const name of refusals.keys()) {
+      expect(refused).toContain(name);
+      expect(names.filter((one) => one === name)).toHaveLength(1);
+    }
+    expect((await stage.kimi()).requests).toBe(requests + 3);
+    expect(modelRequests()).toEqual([]);
+  });
+
+  it('that is killed over /kimi PROMPT dispatches it once, though it is given it again', async () => {
     const requests = async () => (await stage.kimi()).requests;
     const before = await requests();
-    stage.telegram.say(OWNER, 'Kimi: asked once [[simulate: delay=3000 size=50]]');
+    stage.telegram.say(OWNER, '/kimi asked once [[simulate: delay=3000 size=50]]');
     await until(async () => (await requests()) > before);
     await stage.gateway.stop('SIGKILL');
     await stage.gateway.start();

@@ -1,13 +1,10 @@
-import type { Route } from '../../../src/contract.ts';
 import { excerptOf } from '../../../src/excerpt.ts';
 import { saidBy, type Run } from './command-line.ts';
-import { dispatchFromChat } from './dispatch.ts';
-import { toRoute } from './routes.ts';
-import { asData } from './safe-text.ts';
+import { forChat, UNKNOWN_CHAT, type Chat } from './routes.ts';
 import type { Teller } from './teller.ts';
 
 /** The words that are no prompt, each alone or with a task. The command line says what is wrong with an id: it must not become a prompt. */
-const COMMAND = /^(?<verb>status|list|cancel|result|usage)(?:\s+(?<id>kimi-\S*))?$/i;
+const COMMAND = /^(?:(?<verb>status|list|cancel|result|usage)(?:\s+(?<id>kimi-\S*))?)?$/i;
 
 /** Tasks that a chat is shown: more would fill its screen. */
 const LISTED = '10';
@@ -15,39 +12,60 @@ const LISTED = '10';
 /** How much of an answer is shown in the chat itself, in characters; the whole follows as a file. */
 const EXCERPT_CHARS = 2_000;
 
-/** Answers `/kimi …`. A chat sees its own tasks; the gateway's own pages see all. */
-export async function answerCommand(
-  run: Run,
-  teller: Teller,
-  args: string,
-  route: Route | undefined,
-): Promise<{ text?: string; suppressReply?: boolean }> {
-  const asked = args.trim();
-  const { verb = '', id } = COMMAND.exec(asked)?.groups ?? {};
-  const chat = toRoute(route);
-  switch (verb.toLowerCase()) {
-    case 'usage':
-      return { text: block(await said(run, ['usage'])) };
-    case 'cancel':
-      return { text: await said(run, ['cancel', ...(id ? [id] : []), ...chat]) };
-    case 'result': {
-      const ran = await run(['result', ...(id ? [id] : []), ...chat]);
-      if (ran.exit !== 0 || !route) return { text: asData(excerptOf(saidBy(ran), EXCERPT_CHARS)) };
-      const file = { name: `${id ?? 'result'}.md`, content: ran.stdout };
-      const told = await teller.show(route, excerptOf(ran.stdout, EXCERPT_CHARS), file);
-      return told.outcome === 'sent' ? { suppressReply: true } : { text: told.error ?? told.outcome };
-    }
-    case 'status':
-    case 'list':
-      if (id) return { text: await said(run, ['status', id, ...chat]) };
-      return { text: block(await said(run, ['list', '-l', LISTED, ...chat])) };
-    default:
-      return { text: await dispatchFromChat(run, asked, route) };
-  }
+const NOT_AUTHORIZED =
+  '只有閘道授權的人可以使用這個指令（commands.allowFrom）。\nThis command is for those whom the gateway authorizes (commands.allowFrom).';
+
+/** Who asks, and for which chat. */
+export interface Asker {
+  chat: Chat;
+  /** Whether the gateway lets the sender use commands. A prompt needs no more than that the gateway listens to the sender. */
+  isAuthorized: boolean;
 }
 
-async function said(run: Run, args: string[]): Promise<string> {
-  return saidBy(await run(args));
+/**
+ * Starts a task for a chat.
+ *
+ * @returns what the chat is told: the two lines, the position in the queue, or the reason.
+ */
+export async function dispatchFromChat(run: Run, prompt: string, chat: Chat): Promise<string> {
+  return saidBy(await forChat(run, chat)(['dispatch', '-p', '-'], prompt));
+}
+
+/**
+ * Answers `/kimi …`. A chat sees its own tasks; the gateway's own pages see all.
+ *
+ * @returns what is left to say; `undefined` where the answer has been sent.
+ */
+export async function answerCommand(
+  run: Run,
+  teller: Pick<Teller, 'show'>,
+  args: string,
+  { chat, isAuthorized }: Asker,
+): Promise<string | undefined> {
+  const asked = args.trim();
+  const command = COMMAND.exec(asked)?.groups;
+  if (!command) return await dispatchFromChat(run, asked, chat);
+  if (chat === 'unknown') return UNKNOWN_CHAT;
+  if (!isAuthorized) return NOT_AUTHORIZED;
+  const { verb = 'list', id } = command;
+  const tasks = forChat(run, chat);
+  const ofTask = id ? [id] : [];
+  switch (verb.toLowerCase()) {
+    case 'usage':
+      return block(saidBy(await run(['usage'])));
+    case 'cancel':
+      return saidBy(await tasks(['cancel', ...ofTask]));
+    case 'result': {
+      const ran = await tasks(['result', ...ofTask]);
+      if (ran.exit !== 0 || chat === 'everyone') return excerptOf(saidBy(ran), EXCERPT_CHARS);
+      const file = { name: `${id ?? 'result'}.md`, content: ran.stdout };
+      const told = await teller.show(chat, excerptOf(ran.stdout, EXCERPT_CHARS), file);
+      return told.outcome === 'sent' ? undefined : (told.error ?? told.outcome);
+    }
+    default:
+      if (id) return saidBy(await tasks(['status', id]));
+      return block(saidBy(await tasks(['list', '-l', LISTED])));
+  }
 }
 
 /** Keeps the columns of a table. */

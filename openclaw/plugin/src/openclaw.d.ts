@@ -17,22 +17,49 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
     threadId?: string | number;
   }
 
-  export interface BeforeDispatchEvent {
-    /** The same where the gateway handles a message again that it was killed over. */
-    messageId?: string;
+  /** A message as its channel hands it in; of some sixty members those that are used. */
+  export interface InboundContext {
+    OriginatingChannel?: string;
+    /** Where the reply goes, as the channel's own target. */
+    OriginatingTo?: string;
+    AccountId?: string;
+    MessageThreadId?: string | number;
+    SessionKey?: string;
+    /** The session of the chat, where a slash command has one of its own. */
+    CommandTargetSessionKey?: string;
+    /** The same where the gateway handles a message again. */
+    MessageSid?: string;
+    MessageSidFull?: string;
     /** When it was written, in milliseconds since 1970. */
-    timestamp?: number;
-    content: string;
-    channel?: string;
-    sessionKey?: string;
-    isGroup?: boolean;
+    Timestamp?: number;
+    ChatType?: string;
+    BodyForCommands?: string;
+    RawBody?: string;
+    Body?: string;
+    CommandAuthorized?: boolean;
   }
 
-  export interface BeforeDispatchContext {
-    channelId?: string;
-    accountId?: string;
-    conversationId?: string;
-    senderId?: string;
+  export interface ReplyDispatchEvent {
+    ctx: InboundContext;
+    suppressUserDelivery?: boolean;
+    /** Whether the reply goes to `OriginatingTo` past the dispatcher. */
+    shouldRouteToOriginating: boolean;
+    isTailDispatch?: boolean;
+  }
+
+  export interface ReplyDispatchContext {
+    cfg: Config;
+    dispatcher: {
+      /** @returns whether it was queued. */
+      sendFinalReply(payload: { text: string }): boolean;
+      getQueuedCounts(): Record<string, number>;
+    };
+  }
+
+  export interface ReplyDispatchResult {
+    handled: boolean;
+    queuedFinal: boolean;
+    counts: Record<string, number>;
   }
 
   export interface CommandContext {
@@ -48,6 +75,8 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
   export interface ToolContext {
     deliveryContext?: Chat;
     sessionKey?: string;
+    /** Whether whoever caused this run owns the gateway. */
+    senderIsOwner?: boolean;
   }
 
   export interface Tool {
@@ -85,17 +114,16 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
       };
     };
     on(
-      hook: 'before_dispatch',
-      handler: (
-        event: BeforeDispatchEvent,
-        context: BeforeDispatchContext,
-      ) => Promise<{ handled: boolean; text?: string } | undefined>,
+      hook: 'reply_dispatch',
+      handler: (event: ReplyDispatchEvent, context: ReplyDispatchContext) => Promise<ReplyDispatchResult | undefined>,
       options?: { timeoutMs?: number },
     ): void;
     registerCommand(command: {
       name: string;
       description: string;
       acceptsArgs: boolean;
+      /** The channels that have it. */
+      channels?: string[];
       handler(context: CommandContext): Promise<{ text?: string; suppressReply?: boolean }>;
     }): void;
     registerTool(factory: (context: ToolContext) => Tool, options: { name: string }): void;
@@ -112,6 +140,17 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
     description: string;
     register(api: PluginApi): void;
   }): unknown;
+}
+
+declare module 'openclaw/plugin-sdk/command-auth' {
+  import type { Config, InboundContext } from 'openclaw/plugin-sdk/plugin-entry';
+
+  /** The gateway's own rules of who may use commands. */
+  export function resolveCommandAuthorization(question: {
+    ctx: InboundContext;
+    cfg: Config;
+    commandAuthorized: boolean;
+  }): { isAuthorizedSender: boolean };
 }
 
 declare module 'openclaw/plugin-sdk/channel-outbound' {
