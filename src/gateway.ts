@@ -45,7 +45,7 @@ export class Gateway {
   }
 
   /**
-   * Wakes the agent.
+   * Wakes the agent. A gateway confirms with any 2xx; the plugin says what became of the reply, and nothing else counts.
    *
    * @param key names the news, as `Idempotency-Key`: a gateway that honours it drops a repeat.
    * @param wake `{text, mode}`, and for the plugin's route what it tells the user.
@@ -74,12 +74,19 @@ export class Gateway {
     }
 
     const { statusCode: status, headers } = response;
-    if (status >= 200 && status < 300) return;
-    const what = `${publicAddress(wakeUrl)} answered ${status}`;
+    const isTaken = status >= 200 && status < 300;
     const told = outcomeIn(body);
+    const isForPlugin = 'reply' in wake;
+    if (isTaken && (!isForPlugin || told?.outcome === 'sent')) return;
+    const what = `${publicAddress(wakeUrl)} answered ${status}`;
+    if (isForPlugin && !told && (isTaken || status === 404)) {
+      // A page of whoever listens there. It is tried again: a gateway that restarts has no plugin for a moment.
+      const advice = 'load the plugin in the gateway (kimi-dispatch setup openclaw) or correct OPENCLAW_WAKE_URL';
+      throw new GatewayError('no_plugin', `${what}, and it was not the plugin kimi-dispatch: ${advice}`, true);
+    }
     if (told) {
       // The plugin's own word: what the channel said, and whether trying again may help.
-      throw new GatewayError(told.outcome, `${what}: ${told.error}`, status >= 500);
+      throw new GatewayError(told.outcome, `${what}: ${told.error}`, isTaken || status >= 500);
     }
     if (status === 401 || status === 403) {
       throw new GatewayError('unauthorized', `${what}: set OPENCLAW_WAKE_TOKEN to the gateway’s hooks.token`, false);

@@ -1,6 +1,7 @@
 /** Waking the agent (contract section 5, openclaw.md) over real HTTP. */
 import { describe, expect, it } from 'vitest';
 import { Gateway, GatewayError } from '../src/gateway.ts';
+import type { PluginWake } from '../src/plugin-wake.ts';
 import { failureOf, NOBODY, serveAnswer, serveCut } from './support/answering.ts';
 
 const TOKEN = 'hook-very-secret';
@@ -9,6 +10,12 @@ const TEXT = 'Kimi 任務完成：calculator';
 
 async function wake(wakeUrl: string, token: string | undefined = TOKEN, signal?: AbortSignal): Promise<void> {
   await new Gateway({ wakeUrl, token }).wake({ text: TEXT, mode: 'now' }, TASK_ID, signal);
+}
+
+async function wakePlugin(wakeUrl: string, reply: PluginWake['reply']): Promise<void> {
+  const task = { task_id: TASK_ID, task_name: 'calculator', status: 'done' };
+  const wake = { text: TEXT, mode: 'now', task, reply, message: TEXT, maybe_repeated: '(again?)' } as const;
+  await new Gateway({ wakeUrl, token: TOKEN }).wake(wake, TASK_ID);
 }
 
 describe('the wake', () => {
@@ -73,6 +80,25 @@ describe('the gateway’s answer', () => {
     expect(error).toMatchObject({ type: `http_${status}`, retryable: true });
     expect(error.retryAfterMs).toBe(retryAfterMs);
     expect(received).toHaveLength(1);
+  });
+
+  it.each([
+    [200, '<!doctype html><title>OpenClaw</title>', 'no_plugin'],
+    [200, { ok: true, mode: 'now', eventOutcome: 'queued' }, 'no_plugin'],
+    [204, '', 'no_plugin'],
+    [404, 'Not Found', 'no_plugin'],
+    [200, { outcome: 'failed', error: 'Forbidden' }, 'failed'],
+  ])('%d %j is no delivery by the plugin, and tried again', async (status, body, type) => {
+    for (const reply of ['deliver', 'agent'] as const) {
+      const { url } = await serveAnswer(status, body);
+      const error = await failureOf(wakePlugin(url, reply), GatewayError);
+      expect(error).toMatchObject({ type, retryable: true, message: expect.stringContaining(`answered ${status}`) });
+    }
+  });
+
+  it('of the plugin is a yes where it says that the reply was sent', async () => {
+    const { url } = await serveAnswer(200, { outcome: 'sent' });
+    await expect(wakePlugin(url, 'deliver')).resolves.toBeUndefined();
   });
 
   it('that sends elsewhere is not followed: the token stays here', async () => {

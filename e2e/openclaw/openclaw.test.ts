@@ -2,7 +2,9 @@
  * Issue 6 on the real gateway with its real Telegram channel: who writes `Kimi: …` is answered at once, and told in the same
  * chat when it is done, and no model is asked for either.
  */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, onTestFinished } from 'vitest';
 import type { AnswerCallback } from '../../src/contract.ts';
 import type { PluginWake } from '../../src/plugin-wake.ts';
 import { sign, SIGNATURE_HEADER } from '../../src/signature.ts';
@@ -272,6 +274,41 @@ describe('a hostile answer', () => {
     expect(await stage.tasks()).toHaveLength(before.length);
     expect(modelRequests()).toEqual([]);
   });
+
+  it('is told once, whole, and nothing in it is loaded or taken out', async () => {
+    const loaded: string[] = [];
+    const images = createServer(({ url = '' }, response) => {
+      loaded.push(url);
+      response.writeHead(200, { 'content-type': 'image/png' }).end();
+    });
+    await new Promise<void>((resolve) => images.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void images.close());
+    const { port } = images.address() as AddressInfo;
+    const answers = [
+      '![x](https://example.invalid/a.png)',
+      `![x](http://127.0.0.1:${port}/a.png) <img src="http://127.0.0.1:${port}/b.png">`,
+      'before <think>x</think> after',
+      '<final>the answer</final>',
+      `MEDIA:http://127.0.0.1:${port}/c.png`,
+      'ha\n\nha',
+    ];
+    for (const [index, said] of answers.entries()) {
+      stage.telegram.say(OWNER, `Kimi: data ${index} [[simulate: drop=1]]`);
+      await stage.next(OWNER, new RegExp(`已派發：data-${index}`));
+      const task_id = await taskNamed(`data-${index}-simulate`);
+      await answer(task_id, said);
+      const reply = await stage.next(OWNER, new RegExp(`完成！[^]*data-${index}`));
+      const document = await stage.next(OWNER, /^$/);
+      expect(document.file).toMatchObject({ content: said });
+      await stage.acknowledged(task_id);
+      const all = stage.telegram.shown.filter(({ at }) => at >= reply.at);
+      expect(all).toHaveLength(2);
+    }
+    expect(loaded).toEqual([]);
+    const [, , thought] = stage.telegram.shown.filter(({ text }) => /完成！[^]*data-\d/.test(text));
+    expect(thought?.text.replaceAll('\u200B', '')).toContain('before &lt;think&gt;x&lt;/think&gt; after');
+    expect(modelRequests()).toEqual([]);
+  });
 });
 
 describe('the wake', () => {
@@ -364,7 +401,7 @@ describe('a gateway', () => {
     expect(modelRequests()).toEqual([]);
   });
 
-  it('whose two lines are refused, three times if need be, dispatches once, also after a restart', async () => {
+  it('whose two lines are refused dispatches once, also after a restart', async () => {
     const { requests } = await stage.kimi();
     const refusals = new Map<string, TelegramRefusal>([
       ['refused-400', new TelegramRefusal(400, 'Bad Request: not enough rights to send text messages to the chat')],

@@ -86,6 +86,7 @@ export async function serveTelegram(): Promise<Telegram> {
         : { id: chat, type: 'private', first_name: 'U' },
     ...(thread && { message_thread_id: thread, is_topic_message: true }),
     text,
+    ...entitiesOf(text),
   });
 
   const server = createServer((request, response) => {
@@ -140,6 +141,12 @@ export async function serveTelegram(): Promise<Telegram> {
     },
   };
   return telegram;
+}
+
+/** Telegram marks a command; what is not marked, the gateway takes for words. */
+function entitiesOf(text: string): object {
+  const [command] = /^\/[\w@]+/.exec(text) ?? [];
+  return command ? { entities: [{ type: 'bot_command', offset: 0, length: command.length }] } : {};
 }
 
 function readForm(type: string, body: Buffer): { form: Map<string, string>; file?: { name: string; content: string } } {

@@ -99,6 +99,8 @@ export const en: Text = {
     resource_not_found_error:
       'there is no such model, or the key may not use it; kimi-dispatch models lists what there is',
     exceeded_current_quota_error: 'the account has no quota left; top it up and dispatch again',
+    no_plugin:
+      'what answers there is not the plugin; load it in the gateway (kimi-dispatch setup openclaw) or correct OPENCLAW_WAKE_URL',
     not_found: 'the gateway has nothing at this address; enable hooks in it or correct OPENCLAW_WAKE_URL',
   },
   summary: (task) => `${task.task_name} · ${task.model}`,

@@ -85,6 +85,7 @@ export const zhTW: Text = {
     permission_denied_error: '這把金鑰沒有權限；請查看帳戶能用什麼，或換一把金鑰',
     resource_not_found_error: '沒有這個模型，或這把金鑰不能用它；kimi-dispatch models 會列出有哪些',
     exceeded_current_quota_error: '帳戶額度已用完；儲值後重新派發',
+    no_plugin: '那個位址回應的不是外掛；請在閘道載入外掛（kimi-dispatch setup openclaw），或更正 OPENCLAW_WAKE_URL',
     not_found: '閘道沒有這個位址；請在閘道啟用 hooks，或更正 OPENCLAW_WAKE_URL',
   },
   summary: (task) => `${task.task_name} · ${task.model}`,

@@ -17,7 +17,7 @@ const COMMAND = /^\s*\/kimi(?:@\S+)?(?:\s+(?<args>.*))?$/isu;
 export interface MessageHook {
   run: Run;
   teller: Pick<Teller, 'show'>;
-  isAuthorized(ctx: InboundContext, cfg: Config): boolean;
+  isAuthorized: (ctx: InboundContext, cfg: Config) => boolean;
 }
 
 /**

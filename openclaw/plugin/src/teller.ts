@@ -4,7 +4,7 @@ import type { Route } from '../../../src/contract.ts';
 import { parseTaskName } from '../../../src/names.ts';
 import type { PluginWake } from '../../../src/plugin-wake.ts';
 import type { Notes } from './notes.ts';
-import { asData } from './safe-text.ts';
+import { asData, isShownAsItIs } from './safe-text.ts';
 
 /** What became of a piece of news, as the channel says. */
 export interface Told {
@@ -141,10 +141,12 @@ function isRefusal(error: unknown): boolean {
   return false;
 }
 
-/** Where the text is not all of the answer, or not as it is, the answer follows as a file. */
+/** Where the text that is shown does not hold all of the answer as it is, the answer follows as a file. */
 function partsOf(text: string, file: PluginWake['file']): Part[] {
   const shown = asData(text);
-  return !file || shown.includes(file.content.trimEnd()) ? [{ text: shown }] : [{ text: shown }, { text: '', file }];
+  const answer = file?.content.trimEnd();
+  const isWhole = answer === undefined || (shown.includes(answer) && isShownAsItIs(answer));
+  return isWhole ? [{ text: shown }] : [{ text: shown }, { text: '', file }];
 }
 
 function marked({ text, ...part }: Part, mark: string): Part {
