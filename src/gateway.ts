@@ -2,6 +2,7 @@ import { request, type Dispatcher } from 'undici';
 import { publicAddress } from './address.ts';
 import { outboundAgent } from './outbound.ts';
 import type { PluginWake } from './plugin-wake.ts';
+import { retryAfter } from './retry-after.ts';
 
 /** Why the agent could not be woken. Its message never holds the token. */
 export class GatewayError extends Error {
@@ -95,8 +96,7 @@ export class Gateway {
       throw new GatewayError('not_found', `${what}: enable hooks in the gateway or correct OPENCLAW_WAKE_URL`, false);
     }
     if (status >= 500 || status === 429 || status === 408) {
-      const seconds = Number(headers['retry-after']);
-      throw new GatewayError(`http_${status}`, what, true, seconds > 0 ? seconds * 1000 : undefined);
+      throw new GatewayError(`http_${status}`, what, true, retryAfter(headers));
     }
     throw new GatewayError(`http_${status}`, what, false);
   }

@@ -101,6 +101,18 @@ describe('the gateway’s answer', () => {
     await expect(wakePlugin(url, 'deliver')).resolves.toBeUndefined();
   });
 
+  it('that names a moment to come is asked again then, within the hour', async () => {
+    for (const [inMs, least] of [
+      [600_000, 500_000],
+      [86_400_000, 3_600_000],
+    ] as const) {
+      const { url } = await serveAnswer(503, '', { 'retry-after': new Date(Date.now() + inMs).toUTCString() });
+      const { retryAfterMs = 0 } = await failureOf(wake(url), GatewayError);
+      expect(retryAfterMs).toBeGreaterThanOrEqual(least);
+      expect(retryAfterMs).toBeLessThanOrEqual(Math.min(inMs, 3_600_000));
+    }
+  });
+
   it('that sends elsewhere is not followed: the token stays here', async () => {
     const stranger = await serveAnswer(200, { ok: true });
     const { url } = await serveAnswer(307, '', { location: `${stranger.url}/hooks/wake` });
