@@ -6,7 +6,7 @@ import { parseEnv } from 'node:util';
 import envPaths from 'env-paths';
 import ms, { type StringValue } from 'ms';
 import * as z from 'zod';
-import { isLoopback } from './address.ts';
+import { httpAddress, isLoopback } from './address.ts';
 import { malformedLines } from './env-file.ts';
 import { TASK_QUEUE, type Lang, type Limits } from './contract.ts';
 import { callsBack } from './kimi/models.ts';
@@ -299,8 +299,8 @@ export function servesDashboard({ KIMI_DASHBOARD, KIMI_DASHBOARD_TOKEN, WEBHOOK_
 }
 
 /** Where the relay is. */
-export function relayUrl({ KIMI_RELAY_URL, KIMI_RELAY_PORT }: Config): string {
-  return KIMI_RELAY_URL?.replace(/\/+$/, '') ?? `http://127.0.0.1:${KIMI_RELAY_PORT}`;
+export function relayUrl({ KIMI_RELAY_URL, KIMI_RELAY_HOST, KIMI_RELAY_PORT }: Config): string {
+  return KIMI_RELAY_URL?.replace(/\/+$/, '') ?? httpAddress(KIMI_RELAY_HOST, KIMI_RELAY_PORT);
 }
 
 /** How the webhook is reached by whoever calls back. */

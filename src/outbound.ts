@@ -1,10 +1,38 @@
 /** How other machines are reached: through the proxy that the environment names, as other tools do. */
+import dns from 'node:dns';
+import type { LookupFunction } from 'node:net';
 import { Agent, EnvHttpProxyAgent, Pool, type Dispatcher } from 'undici';
 import { isLoopback, publicAddress } from './address.ts';
 import { ConfigError } from './config.ts';
 
 /** How long a proxy may take to open a tunnel, in milliseconds, unless its agent says otherwise. */
 const TUNNEL_MS = 10_000;
+
+/**
+ * `localhost` is this machine whatever a resolver says (RFC 6761): machines know it as one of two addresses, or not at all, and
+ * what is asked for listens on one of them.
+ */
+const lookup: LookupFunction = (hostname, options, callback) => {
+  if (!/^(?:.+\.)?localhost\.?$/i.test(hostname)) {
+    dns.lookup(hostname, options, callback);
+    return;
+  }
+  const addresses = [
+    { address: '127.0.0.1', family: 4 },
+    { address: '::1', family: 6 },
+  ];
+  if (options.all) callback(null, addresses);
+  else callback(null, '127.0.0.1', 4);
+};
+
+/** The agent for requests that go to their address directly, whatever proxies there are. */
+export function directAgent(options: Agent.Options = {}): Agent {
+  const { connect } = options;
+  return new Agent({
+    ...options,
+    connect: typeof connect === 'function' ? connect : { autoSelectFamily: true, ...connect, lookup },
+  });
+}
 
 /**
  * The agent for requests to an address: through the proxy of `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` names the
@@ -17,7 +45,7 @@ export function outboundAgent(
   options: Agent.Options = {},
   env: NodeJS.ProcessEnv = process.env,
 ): Dispatcher {
-  if (isLoopback(new URL(url).hostname)) return new Agent(options);
+  if (isLoopback(new URL(url).hostname)) return directAgent(options);
   const { connect } = options;
   const tls = typeof connect === 'object' ? connect : {};
   return new EnvHttpProxyAgent({

@@ -10,7 +10,7 @@ import {
   type WorkerOptions,
 } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { isLoopback } from './address.ts';
+import { authority, isLoopback } from './address.ts';
 import type { Config } from './config.ts';
 import { DIST } from './paths.ts';
 import { ServiceError } from './errors.ts';
@@ -62,8 +62,7 @@ export async function startRuntime(
   const metrics = {
     attachServiceName: false,
     prometheus: {
-      bindAddress:
-        behindFront === undefined ? `${host.includes(':') ? `[${host}]` : host}:${port}` : `127.0.0.1:${behindFront}`,
+      bindAddress: behindFront === undefined ? authority(host, Number(port)) : `127.0.0.1:${behindFront}`,
       // As Prometheus wants names and units to be.
       countersTotalSuffix: true,
       unitSuffix: true,

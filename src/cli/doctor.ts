@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import pico from 'picocolors';
-import { request, type Dispatcher } from 'undici';
+import { Agent, request, type Dispatcher } from 'undici';
 import * as z from 'zod';
-import { publicAddress } from '../address.ts';
-import { journalFolder, pluginReply, relayUrl, wakeUrl } from '../config.ts';
+import { httpAddress, publicAddress } from '../address.ts';
+import { callbackBaseUrl, journalFolder, pluginReply, relayUrl, wakeUrl } from '../config.ts';
 import { SEARCH_ATTRIBUTES } from '../contract.ts';
 import { countDeadLetters, deadLettersFolder } from '../dead-letters.ts';
 import { probeFolder } from '../disk.ts';
@@ -12,7 +12,7 @@ import { Gateway, GatewayError, type Wake } from '../gateway.ts';
 import { availableBalance, listModels } from '../kimi/enquiries.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { callsBack, currencyOf, resolveModel } from '../kimi/models.ts';
-import { outboundAgent } from '../outbound.ts';
+import { directAgent, outboundAgent } from '../outbound.ts';
 import { newTaskId } from '../naming.ts';
 import type { PluginWake } from '../plugin-wake.ts';
 import { secretFile } from '../stack/stack.ts';
@@ -210,17 +210,27 @@ function journalFinding(journal: z.infer<typeof readiness>['journal'], folder: s
   return journal.entries > 0 ? bad(doctor.journalWaiting(journal.entries, folder)) : good(doctor.journal);
 }
 
-async function webhook({ config, stack, say }: Context): Promise<Finding[]> {
-  const url = stack?.webhook_url ?? `http://${config.WEBHOOK_HOST}:${config.WEBHOOK_PORT}`;
+async function webhook(context: Context): Promise<Finding[]> {
+  const { config, stack, say } = context;
+  const url = stack?.webhook_url ?? httpAddress(config.WEBHOOK_HOST, config.WEBHOOK_PORT);
   const answer = readiness.safeParse(await fetchJson(`${url}/readyz`));
   if (!answer.success) return [bad(say.doctor.webhookBad(url))];
   const folder = tildePath(journalFolder(config));
   const { journal } = answer.data;
   return [
     good(say.doctor.webhook(url)),
+    await callbacks(context),
     journalFinding(journal, folder, say),
     ...(journal?.set_aside ? [bad(say.doctor.journalSetAside(journal.set_aside, folder))] : []),
   ];
+}
+
+/** Any answer will do. The relay and the simulated Kimi find `localhost` themselves; others ask their resolver. */
+async function callbacks({ config, stack, relay, say }: Context): Promise<Finding> {
+  const url = stack?.callback_base_url ?? publicAddress(callbackBaseUrl(config));
+  const isOurs = relay || stack?.simulated === true;
+  const status = await reach(url, isOurs ? undefined : new Agent());
+  return status === undefined ? bad(say.doctor.callbacksBad(url)) : good(say.doctor.callbacks(url));
 }
 
 /** Of the services that `up` started; a process that runs alone is asked where it was set up. */
@@ -286,7 +296,7 @@ async function plugin({ config, say }: Context, sendTest: boolean): Promise<Find
 }
 
 /** @returns the status of a GET, or `undefined` where nothing answers. */
-async function reach(url: string, dispatcher?: Dispatcher): Promise<number | undefined> {
+async function reach(url: string, dispatcher: Dispatcher = directAgent()): Promise<number | undefined> {
   try {
     const { statusCode, body } = await request(url, {
       dispatcher,
@@ -303,7 +313,11 @@ async function reach(url: string, dispatcher?: Dispatcher): Promise<number | und
 /** @returns the JSON a GET is answered with, or `undefined` where nothing answers in JSON. */
 async function fetchJson(url: string): Promise<unknown> {
   try {
-    const { body } = await request(url, { headersTimeout: REACH_MS, signal: AbortSignal.timeout(REACH_MS) });
+    const { body } = await request(url, {
+      dispatcher: directAgent(),
+      headersTimeout: REACH_MS,
+      signal: AbortSignal.timeout(REACH_MS),
+    });
     return await body.json();
   } catch {
     return undefined;

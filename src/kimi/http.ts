@@ -1,6 +1,6 @@
-import { Agent, type Dispatcher } from 'undici';
+import type { Agent, Dispatcher } from 'undici';
 import { publicAddress } from '../address.ts';
-import { outboundAgent } from '../outbound.ts';
+import { directAgent, outboundAgent } from '../outbound.ts';
 import { KimiError } from './errors.ts';
 import { parseJson } from './refusal.ts';
 import { requestEveryByte, type HttpResponse } from './response.ts';
@@ -41,7 +41,7 @@ export class KimiHttp {
       headersTimeout: endpoint.timeoutMs,
       bodyTimeout: endpoint.timeoutMs,
     };
-    this.agent = endpoint.isOurs ? new Agent(options) : outboundAgent(endpoint.url, options);
+    this.agent = endpoint.isOurs ? directAgent(options) : outboundAgent(endpoint.url, options);
   }
 
   /**

@@ -1,7 +1,10 @@
 import { request } from 'undici';
 import type { Callback } from '../contract.ts';
 import { describe } from '../kimi/http.ts';
+import { directAgent } from '../outbound.ts';
 import { SIGNATURE_HEADER, sign, standardHeaders } from '../signature.ts';
+
+const agent = directAgent();
 
 /** How long the webhook may take, in milliseconds: it answers within seconds, whatever the engine does. */
 const TIMEOUT_MS = 30_000;
@@ -39,6 +42,7 @@ export async function sendCallback(
   let status: number;
   try {
     const response = await request(url, {
+      dispatcher: agent,
       method: 'POST',
       signal,
       headersTimeout: TIMEOUT_MS,

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Request, Response } from 'express';
 import type { Logger } from 'pino';
-import { Agent, request } from 'undici';
+import { request } from 'undici';
+import { directAgent } from '../outbound.ts';
 import * as z from 'zod';
 import { SIGNATURE_HEADER, sign, standardHeaders } from '../signature.ts';
 import { answerTo, tokensIn } from './answers.ts';
@@ -49,7 +50,7 @@ export function createCallbacks({
 }: CallbacksOptions): (request: Request, response: Response) => Promise<void> {
   const known = new Map<string, string>();
   const refused = new Map<string, number>();
-  const agent = new Agent();
+  const agent = directAgent();
   stopping.addEventListener('abort', () => void agent.destroy(), { once: true });
 
   async function dispatch(incoming: Request, response: Response): Promise<void> {

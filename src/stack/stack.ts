@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import writeFileAtomic from 'write-file-atomic';
-import { publicAddress } from '../address.ts';
+import { httpAddress, publicAddress } from '../address.ts';
 import {
   limitsOf,
   secretsIn,
@@ -193,7 +193,7 @@ async function startChildren(options: StackOptions, children: Children): Promise
   const relay = isRelayed
     ? await service('relay', 'KIMI_RELAY_PORT', { ...payloads, ...signing, ...kimi, ...key, ...token })
     : undefined;
-  const relayUrl = relay && `http://${config.KIMI_RELAY_HOST}:${relay.port}`;
+  const relayUrl = relay && httpAddress(config.KIMI_RELAY_HOST, relay.port);
   const worker = await service('worker', 'KIMI_WORKER_PORT', {
     ...verifying,
     ...payloads,
@@ -220,9 +220,10 @@ async function startChildren(options: StackOptions, children: Children): Promise
     task_queue: config.KIMI_TASK_QUEUE,
     embedded: engine !== undefined,
     ...(engine && { ui_url: engine.uiUrl }),
-    webhook_url: `http://${config.WEBHOOK_HOST}:${webhook.port}`,
+    callback_base_url: publicAddress(kimi.KIMI_CALLBACK_BASE_URL),
+    webhook_url: httpAddress(config.WEBHOOK_HOST, webhook.port),
     dashboard: servesDashboard(config),
-    worker_health_url: `http://${config.KIMI_WORKER_HOST}:${worker.port}`,
+    worker_health_url: httpAddress(config.KIMI_WORKER_HOST, worker.port),
     metrics_urls: metricsUrls(['webhook', 'worker', ...(relayUrl ? ['relay' as const] : [])], config),
     ...(relayUrl && { relay_url: relayUrl }),
     ...(simulatorUrl && { simulator_url: simulatorUrl }),
@@ -393,10 +394,9 @@ function metricsPort(name: MeasuredService, { KIMI_METRICS_PORT: first }: Config
 
 function metricsUrls(names: MeasuredService[], config: Config): Record<string, string> {
   const { KIMI_METRICS_HOST: host } = config;
-  const authority = host.includes(':') ? `[${host}]` : host;
   const ports = names.map((name) => [name, metricsPort(name, config)] as const);
   return Object.fromEntries(
-    ports.filter(([, port]) => port !== undefined).map(([name, port]) => [name, `http://${authority}:${port}/metrics`]),
+    ports.flatMap(([name, port]) => (port === undefined ? [] : [[name, `${httpAddress(host, port)}/metrics`]])),
   );
 }
 

@@ -22,6 +22,8 @@ const stackState = z.object({
   /** Whether the Temporal server is the embedded one. */
   embedded: z.boolean(),
   ui_url: z.string().optional(),
+  /** Where callbacks are sent to. */
+  callback_base_url: z.string().optional(),
   webhook_url: z.string(),
   /** Whether the webhook serves the dashboard, at `/`. */
   dashboard: z.boolean().default(false),

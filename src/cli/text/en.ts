@@ -371,6 +371,9 @@ export const en: CliText = {
     workerBad: 'no worker is online; run kimi-dispatch up --detach',
     webhook: (url) => `the webhook is online: ${url}`,
     webhookBad: (url) => `the webhook does not answer: ${url}; run kimi-dispatch up --detach`,
+    callbacks: (url) => `callbacks arrive at ${url}`,
+    callbacksBad: (url) =>
+      `callbacks do not arrive: nothing answers at ${url}; set KIMI_CALLBACK_BASE_URL to where the webhook is reached, e.g. http://127.0.0.1:9001`,
     journal: 'no callback waits for the engine',
     journalWaiting: (n, folder) =>
       `callbacks that wait for the engine: ${n} (${folder}); they are delivered once it is back, and kimi-dispatch up --detach starts it`,

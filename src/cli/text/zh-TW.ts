@@ -358,6 +358,9 @@ export const zhTW = {
     workerBad: '沒有 worker 在線；執行 kimi-dispatch up --detach',
     webhook: (url: string) => `webhook 在線：${url}`,
     webhookBad: (url: string) => `webhook 沒有回應：${url}；執行 kimi-dispatch up --detach`,
+    callbacks: (url: string) => `回呼送得到：${url}`,
+    callbacksBad: (url: string) =>
+      `回呼送不到：${url} 沒有回應；把 KIMI_CALLBACK_BASE_URL 設為 webhook 的位址，例如 http://127.0.0.1:9001`,
     journal: '沒有等待送進引擎的回呼',
     journalWaiting: (n: number, folder: string) =>
       `${n} 個回呼在等引擎（${folder}）；引擎恢復後會自動送出，還沒恢復就執行 kimi-dispatch up --detach`,
