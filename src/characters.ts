@@ -2,20 +2,33 @@
 let segmenter: Intl.Segmenter | undefined;
 
 /**
+ * Room for one character on average, in UTF-16 units. Emoji of several people take about 20; without a bound, one letter with a
+ * million accents would be one character.
+ */
+const UNITS_OF_CHARACTER = 32;
+
+/**
  * @returns the first characters of a text as its reader counts them: an emoji or an accented letter is one, and none is
- * cut in half. Only so much of the text is read.
+ * cut in half. The segmenter goes through all that it is given, so it is given no more than these characters can take.
  */
 export function firstCharacters(text: string, count: number): string {
   if (text.length <= count) return text;
   segmenter ??= new Intl.Segmenter();
+  // Not within a pair of surrogates.
+  const beginning = text.slice(0, count * UNITS_OF_CHARACTER).replace(/[\uD800-\uDBFF]$/, '');
+  const isAll = beginning.length === text.length;
   let end = 0;
   let seen = 0;
-  for (const { segment } of segmenter.segment(text)) {
-    if (seen === count) break;
+  for (const { segment, index } of segmenter.segment(beginning)) {
+    // The last one may go on behind the cut.
+    if (seen === count || (!isAll && seen > 0 && index + segment.length === beginning.length)) break;
     end += segment.length;
     seen += 1;
   }
-  return text.slice(0, end);
+  return beginning
+    .slice(0, end)
+    .toWellFormed()
+    .replace(/\uFFFD$/, (last) => (text[end - 1] === last ? last : ''));
 }
 
 /**

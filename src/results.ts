@@ -61,8 +61,24 @@ export class ResultStore {
 
   /** @returns where a user finds a result, as they would type it: `latest.json` for as long as it is the newest. */
   async pathToShow(task_id: string): Promise<string> {
-    const isLatest = (await this.latest().catch(absentIfDamaged))?.task_id === task_id;
-    return tildePath(isLatest ? this.latestPath : this.resultPath(task_id));
+    return tildePath((await this.isLatest(task_id)) ? this.latestPath : this.resultPath(task_id));
+  }
+
+  /** By the beginning of `latest.json` alone: the answer in it, of any other task, may be 16 MiB long. */
+  private async isLatest(task_id: string): Promise<boolean> {
+    const file = await open(this.latestPath).catch(() => undefined);
+    if (!file) return false;
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(128), 0, 128, 0);
+      return new RegExp(`"task_id":\\s*"${checked(task_id)}"`).test(buffer.toString('utf8', 0, bytesRead));
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** @returns how long the file of a result is, in bytes; 0 where there is none. */
+  async sizeOf(task_id: string): Promise<number> {
+    return (await stat(this.resultPath(task_id)).catch(() => undefined))?.size ?? 0;
   }
 
   /**
@@ -136,7 +152,8 @@ export class ResultStore {
             acknowledged_at: isoSeconds(Date.now()),
           };
       if (!saved.acknowledged) await this.write(this.resultPath(task_id), acknowledged, group);
-      const latest = group.latest ?? (await this.latest().catch(absentIfDamaged));
+      const isLatest = group.latest ? group.latest.task_id === task_id : await this.isLatest(task_id);
+      const latest = isLatest ? (group.latest ?? (await this.latest().catch(absentIfDamaged))) : undefined;
       if (latest?.task_id === task_id && !latest.acknowledged) group.latest = acknowledged;
       await rm(join(this.inboxPath, task_id), { force: true });
       return true;

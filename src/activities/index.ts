@@ -24,7 +24,15 @@ export interface ActivityDependencies {
   kimi: Pick<KimiClient, 'dispatch' | 'costOf'>;
   results: Pick<
     ResultStore,
-    'recordPending' | 'persist' | 'acknowledge' | 'read' | 'noteWoken' | 'wasWoken' | 'resultPath' | 'pathToShow'
+    | 'recordPending'
+    | 'persist'
+    | 'acknowledge'
+    | 'read'
+    | 'sizeOf'
+    | 'noteWoken'
+    | 'wasWoken'
+    | 'resultPath'
+    | 'pathToShow'
   >;
   gateway: Pick<Gateway, 'wake'>;
   /** How the gateway's plugin is to tell the user; absent where the gateway itself is woken. */
@@ -37,6 +45,9 @@ export interface ActivityDependencies {
   meter?: MetricMeter;
   log?: Logger;
 }
+
+/** Results from this size on are large, in bytes. */
+const LARGE_RESULT_BYTES = 1024 * 1024;
 
 export type Activities = TaskActivities & LimiterActivities;
 
@@ -77,6 +88,47 @@ export function createActivities({
       log.error({ task_id, err: error }, 'a callback without valid proof could not be kept');
     });
   }
+
+  /** The wake with a large answer that is under way, and those behind it. */
+  let lastLarge: Promise<unknown> = Promise.resolve();
+
+  /** A wake takes several times its answer in memory, here and in the gateway: large ones go one after the other. */
+  async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = lastLarge.then(work);
+    lastLarge = turn.catch(() => {});
+    return await turn;
+  }
+
+  const wakeOnce: Activities['wake'] = async (task_id, text, news, told) => {
+    const { cancellationSignal } = Context.current();
+    cancellationSignal.throwIfAborted();
+    const result = await results.read(task_id).catch(() => undefined);
+    // Noted in the file alone where the task could not be told: the engine or all workers were away.
+    if (result?.acknowledged) {
+      metrics.wake('acknowledged');
+      return 'acknowledged';
+    }
+    // Taken, and then the process ended before the engine knew.
+    if (await results.wasWoken(task_id, news)) return 'woken';
+    const wake = reply
+      ? pluginWake(reply, text, task_id, told, result, await results.pathToShow(task_id))
+      : { text, mode: 'now' as const };
+    try {
+      await gateway.wake(wake, news, cancellationSignal);
+      noteWoken(task_id, news);
+      metrics.wake('woken');
+      log.info({ task_id }, 'agent woken');
+      return 'woken' as const;
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      // What its own task has called off says nothing of the gateway.
+      if (!cancellationSignal.aborted) {
+        metrics.wake(error.retryable ? 'failed' : 'refused');
+        log.warn({ task_id, type: error.type }, error.message);
+      }
+      throw wakeFailure(error);
+    }
+  };
 
   return {
     async verifyCallback(task_id, callback) {
@@ -126,34 +178,10 @@ export function createActivities({
     },
 
     async wake(task_id, text, news, told) {
-      const result = await results.read(task_id).catch(() => undefined);
-      // Noted in the file alone where the task could not be told: the engine or all workers were away.
-      if (result?.acknowledged) {
-        metrics.wake('acknowledged');
-        return 'acknowledged';
-      }
-      // Taken, and then the process ended before the engine knew.
-      if (await results.wasWoken(task_id, news)) return 'woken';
-      const wake = reply
-        ? pluginWake(reply, text, task_id, told, result, await results.pathToShow(task_id))
-        : { text, mode: 'now' as const };
-      const { cancellationSignal } = Context.current();
       return await beating(async () => {
-        try {
-          await gateway.wake(wake, news, cancellationSignal);
-          noteWoken(task_id, news);
-          metrics.wake('woken');
-          log.info({ task_id }, 'agent woken');
-          return 'woken' as const;
-        } catch (error) {
-          if (!(error instanceof GatewayError)) throw error;
-          // What its own task has called off says nothing of the gateway.
-          if (!cancellationSignal.aborted) {
-            metrics.wake(error.retryable ? 'failed' : 'refused');
-            log.warn({ task_id, type: error.type }, error.message);
-          }
-          throw wakeFailure(error);
-        }
+        const isLarge = (await results.sizeOf(task_id)) > LARGE_RESULT_BYTES;
+        const work = async () => await wakeOnce(task_id, text, news, told);
+        return isLarge ? await inTurn(work) : await work();
       });
     },
 
