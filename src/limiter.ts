@@ -17,6 +17,7 @@ import {
   type TurnedAway,
 } from './contract.ts';
 import { stateIn, tasksOn } from './task-list.ts';
+import { workersOn } from './temporal.ts';
 import { textFor } from './text/index.ts';
 
 /** What a limiter is started with. */
@@ -121,20 +122,9 @@ export async function tasksInFlight(client: Client, taskQueue: string): Promise<
   return found;
 }
 
-/** A worker asks for work at least once a minute, since the engine holds the question for no longer. Milliseconds. */
-const ASKED_WITHIN_MS = 120_000;
-
 /** @returns those task queues for which no worker has asked for a while. */
 export async function missingAgents(client: Client, taskQueues: string[]): Promise<string[]> {
-  const { namespace } = client.options;
-  const looked = await Promise.all(
-    taskQueues.map(async (name) => {
-      const taskQueue = { name };
-      const { pollers } = await client.workflowService.describeTaskQueue({ namespace, taskQueue, taskQueueType: 1 });
-      const asked = pollers.map(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1_000);
-      return Math.max(0, ...asked) < Date.now() - ASKED_WITHIN_MS ? [name] : [];
-    }),
-  );
+  const looked = await Promise.all(taskQueues.map(async (name) => ((await workersOn(client, name)) === 0 ? [name] : [])));
   return looked.flat();
 }
 

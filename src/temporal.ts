@@ -140,6 +140,26 @@ export function isEngineGone(error: unknown): boolean {
   return grpcErrorIn(error)?.code === UNAVAILABLE;
 }
 
+/**
+ * How long ago a worker that is online may have polled, in milliseconds: each poll lasts up to a minute. The engine lists pollers
+ * for five minutes, those that were killed too.
+ */
+const POLLED_WITHIN_MS = 120_000;
+
+/** gRPC's number for the kind of task queue that holds workflow tasks. */
+const WORKFLOW_TASKS = 1;
+
+/** @returns how many workers of a task queue are online. */
+export async function workersOn(client: Client, taskQueue: string): Promise<number> {
+  const { pollers } = await client.workflowService.describeTaskQueue({
+    namespace: client.options.namespace,
+    taskQueue: { name: taskQueue },
+    taskQueueType: WORKFLOW_TASKS,
+  });
+  const since = Date.now() - POLLED_WITHIN_MS;
+  return pollers.filter(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1_000 >= since).length;
+}
+
 /** What a connection that failed is told as. */
 export async function unreachable(connection: EngineConnection, cause: unknown): Promise<EngineUnreachable> {
   const why = await connectionProblem(connection, cause);

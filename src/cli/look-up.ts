@@ -164,12 +164,3 @@ export function viewOfResult(result: ResultFile): TaskView {
     acknowledged: result.acknowledged ?? false,
   };
 }
-
-/** @returns how many workers poll for tasks. */
-export async function workersOn(client: Client, taskQueue: string): Promise<number> {
-  const { pollers } = await client.workflowService.describeTaskQueue({
-    namespace: client.options.namespace,
-    taskQueue: { name: taskQueue },
-  });
-  return pollers?.length ?? 0;
-}

@@ -1,0 +1,36 @@
+/** Which known word a mistyped one is likely to mean. */
+
+/** @returns how many letters have to be inserted, removed, replaced or swapped with their neighbour. */
+function distance(a: string, b: string): number {
+  let older: number[] = [];
+  let old: number[] = [];
+  let row = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let i = 1; i <= a.length; i += 1) {
+    [older, old, row] = [old, row, [i]];
+    for (let j = 1; j <= b.length; j += 1) {
+      const isSame = a[i - 1] === b[j - 1];
+      const isSwapped = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      row[j] = Math.min(
+        at(old, j) + 1,
+        at(row, j - 1) + 1,
+        at(old, j - 1) + (isSame ? 0 : 1),
+        isSwapped ? at(older, j - 2) + 1 : Infinity,
+      );
+    }
+  }
+  return at(row, b.length);
+}
+
+function at(row: number[], index: number): number {
+  return row[index] ?? Infinity;
+}
+
+/** @returns the known word that is closest: at most two mistakes, or one where the word is short. */
+export function closest(word: string, known: readonly string[]): string | undefined {
+  const most = word.length < 6 ? 1 : 2;
+  const [best] = known
+    .map((name) => ({ name, mistakes: distance(word, name) }))
+    .filter(({ mistakes }) => mistakes <= most)
+    .toSorted((one, other) => one.mistakes - other.mistakes);
+  return best?.name;
+}
