@@ -206,6 +206,9 @@ export interface ConfigProblem {
   example?: string;
 }
 
+/** As `docker --env-file` and `export NAME='"value"'` leave it. */
+const QUOTED = /^["'`\u2018\u2019\u201C\u201D]|["'`\u2018\u2019\u201C\u201D]$/;
+
 /** Configuration that cannot be used. Its message lists every problem, one a line. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -226,7 +229,12 @@ export function sayProblem({ subject, why, example }: ConfigProblem): string {
  * be secrets.
  */
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
-  const set = new Map(Object.entries(env).filter(([, value]) => value !== undefined && value.trim() !== ''));
+  const set = new Map(
+    Object.entries(env)
+      // Trimmed of line ends and byte order marks, too: `KEY=$(cat file)` and editors on Windows leave them.
+      .map(([name, value]): [string, string] => [name, value?.trim() ?? ''])
+      .filter(([, value]) => value !== ''),
+  );
   const problems: ConfigProblem[] = [];
   const values: Record<string, unknown> = {};
   for (const name of SECRETS) {
@@ -247,6 +255,11 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     if (value !== undefined && !set.has(name)) set.set(name, value);
   }
   for (const [name, [schema, example]] of Object.entries(VARIABLES)) {
+    if (QUOTED.test(set.get(name) ?? '')) {
+      const why = 'begins or ends with a quotation mark, which would be part of the value; remove it';
+      problems.push({ subject: name, why, example });
+      continue;
+    }
     const parsed = schema.safeParse(set.get(name));
     if (parsed.success) values[name] = parsed.data;
     else problems.push({ subject: name, why: parsed.error.issues[0]?.message ?? '', example });
@@ -333,7 +346,7 @@ function load(file: string, env: NodeJS.ProcessEnv): void {
   if (!existsSync(file)) return;
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readFileSync(file, 'utf8').replace(/^\uFEFF/, '');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new ConfigError([{ subject: file, why: `cannot be read (${code}); make it a file that you may read` }]);

@@ -124,7 +124,9 @@ export async function tasksInFlight(client: Client, taskQueue: string): Promise<
 
 /** @returns those task queues for which no worker has asked for a while. */
 export async function missingAgents(client: Client, taskQueues: string[]): Promise<string[]> {
-  const looked = await Promise.all(taskQueues.map(async (name) => ((await workersOn(client, name)) === 0 ? [name] : [])));
+  const looked = await Promise.all(
+    taskQueues.map(async (name) => ((await workersOn(client, name)) === 0 ? [name] : [])),
+  );
   return looked.flat();
 }
 

@@ -393,3 +393,21 @@ describe('how the user is told', () => {
     );
   });
 });
+
+describe('what editors and shells leave around a value', () => {
+  it('line ends and byte order marks are no part of it', () => {
+    expect(readConfig({ KIMI_API_KEY: '\uFEFFsk-x\r\n', KIMI_MODEL: 'kimi-k3\n' })).toMatchObject({
+      KIMI_API_KEY: 'sk-x',
+      KIMI_MODEL: 'kimi-k3',
+    });
+  });
+
+  it.each(['KIMI_API_KEY', 'WEBHOOK_SECRET', 'KIMI_RESULTS_DIR'])(
+    'quotation marks around %s are named, the value is not',
+    (name) => {
+      expect(() => readConfig({ [name]: '"a-value-of-16-characters"' })).toThrow(
+        new RegExp(`^${name}: begins or ends with a quotation mark(?!.*a-value)`),
+      );
+    },
+  );
+});

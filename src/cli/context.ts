@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { limitsOf, loadEnvFiles, readConfig, usesRelay, type Config } from '../config.ts';
 import { isLimited, limiterIdOf } from '../limiter.ts';
 import { openPayloads } from '../payloads/converter.ts';
+import { PACKAGE_ROOT, tildePath } from '../paths.ts';
 import { ResultStore } from '../results.ts';
 import { EXIT } from '../exit.ts';
 import { CliError } from './exit.ts';
@@ -94,6 +97,25 @@ export class EngineAway extends EngineUnreachable {}
 
 /** The engine went away during a call: it may have done what it was asked. */
 export class EngineLost extends EngineUnreachable {}
+
+/** What to say where there is no key: which file is read, and one in the current folder that names the key and is not. */
+export function noKey({ config, say, stack }: Pick<Context, 'config' | 'say' | 'stack'>): string {
+  const home = tildePath(config.KIMI_HOME);
+  const what = stack ? say.noKey.stack : say.noKey.nothing(home);
+  return what + say.noKey.set(join(home, '.env')) + unreadKey(config, say);
+}
+
+/** An `.env` of the current folder is somebody else's, and is looked at for the name of the key alone. */
+export function unreadKey(config: Config, say: CliText): string {
+  const file = resolve('.env');
+  if ([config.KIMI_HOME, PACKAGE_ROOT].includes(dirname(file))) return '';
+  try {
+    const isNamed = /^\uFEFF?\s*(?:export\s+)?(?:KIMI|MOONSHOT)_API_KEY\s*=/m.test(readFileSync(file, 'utf8'));
+    return isNamed ? say.noKey.unread(tildePath(file)) : '';
+  } catch {
+    return '';
+  }
+}
 
 /** @returns the address of the engine; `undefined` where {@link NothingRuns}. */
 export function engineAddress({ engineEnv }: Context): string | undefined {

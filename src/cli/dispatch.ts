@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { EngineUnreachable } from '../temporal.ts';
 import { explain } from '../text/index.ts';
-import { openContext, withClient } from './context.ts';
+import { noKey, openContext, withClient } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError, exitForFailure } from './exit.ts';
 import { command, ending, route } from './options.ts';
@@ -23,12 +23,13 @@ interface DispatchOptions extends PromptOptions, TaskOptions {
 export function dispatchCommand(say: CliText): Command {
   const { help } = say;
   const examples = [
-    'kimi-dispatch dispatch -p "寫一個 Python 計算器，包含測試" -n calculator',
+    `kimi-dispatch dispatch "${help.examplePrompt}" -n calculator`,
     'kimi-dispatch dispatch -f prompt.md --model kimi-k2.6 --timeout 5m',
     'git diff | kimi-dispatch dispatch -p - -n review',
-    'kimi-dispatch dispatch --message "Kimi：寫一個 Python 計算器" --json',
+    `kimi-dispatch dispatch --message "Kimi: ${help.examplePrompt}" --json`,
   ];
   const dispatch = command('dispatch', say, help.dispatch, examples)
+    .argument('[PROMPT]', help.runPrompt)
     .option('-p, --prompt <PROMPT>', help.prompt)
     .option('-f, --file <FILE>', help.file)
     .option('--message <MESSAGE>', help.message)
@@ -36,10 +37,10 @@ export function dispatchCommand(say: CliText): Command {
   return addTaskOptions(dispatch, say).option('--json', help.json).action(ending(run));
 }
 
-async function run(options: DispatchOptions): Promise<Exit> {
+async function run(argument: string | undefined, options: DispatchOptions): Promise<Exit> {
   const context = await openContext();
   const { say, text, stack, config, results } = context;
-  const job = await readJob(context, options, options);
+  const job = await readJob(context, { ...options, argument }, options);
 
   const started = await withClient(context, async (client) => {
     const waitMs = Math.max(RETURN_BY_MS - performance.now(), LEAST_WAIT_MS);
@@ -47,7 +48,7 @@ async function run(options: DispatchOptions): Promise<Exit> {
   }).catch((error: unknown) => {
     // Nothing runs here and there is no key either: the key is what a newcomer has to get first.
     const nothingHere = error instanceof EngineUnreachable && !stack && !context.elsewhere && !config.KIMI_API_KEY;
-    throw nothingHere ? new CliError(EXIT.config, say.noKey) : error;
+    throw nothingHere ? new CliError(EXIT.config, noKey(context)) : error;
   });
 
   const name = started.status === 'known' ? started.task_name : job.name;

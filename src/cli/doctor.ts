@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import pico from 'picocolors';
 import { Agent, request, type Dispatcher } from 'undici';
@@ -19,7 +20,7 @@ import { secretFile } from '../stack/stack.ts';
 import { workersOn } from '../temporal.ts';
 import { explain } from '../text/index.ts';
 import { checkDisks, NEEDED_BYTES } from './disks.ts';
-import { EngineAway, engineAddress, openContext, withClient, type Context } from './context.ts';
+import { EngineAway, engineAddress, openContext, unreadKey, withClient, type Context } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
 import { tildePath } from '../paths.ts';
@@ -97,7 +98,8 @@ async function kimi(context: Context): Promise<Finding[]> {
   const { config, stack, relay, say, apiUrl = config.KIMI_API_URL } = context;
   const relayed = relay && engineAddress(context) !== undefined ? [await relayOf(context)] : [];
   if (stack?.simulated) return [good(say.doctor.simulated), ...relayed];
-  if (!(stack?.has_key ?? config.KIMI_API_KEY)) return [bad(say.doctor.keyBad)];
+  if (!(stack?.has_key ?? config.KIMI_API_KEY))
+    return [bad(say.doctor.keyBad(join(tildePath(config.KIMI_HOME), '.env')) + unreadKey(config, say))];
   const host = publicAddress(apiUrl);
   return [
     good(keyHere(context) ? say.doctor.key : say.doctor.keyElsewhere),

@@ -40,7 +40,7 @@ async function list({ limit, json, ...filter }: ListOptions): Promise<Exit> {
     return await Promise.all(
       found.map(async (task) => {
         const { progress } = relay && task.state === 'dispatched' ? await progressOf(client, task.task_id) : {};
-        return { ...task, queue: places.get(task.task_id), progress };
+        return { ...task, status: task.state, queue: places.get(task.task_id), progress };
       }),
     );
   });

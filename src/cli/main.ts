@@ -11,7 +11,7 @@ import { EngineUnreachable } from '../temporal.ts';
 import { EngineAway, EngineLost, NothingRuns } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
-import { usageError } from './options.ts';
+import { refuseRepeats, usageError } from './options.ts';
 import { watchStandardStreams } from './standard-output.ts';
 import { guard, withoutControls } from './terminal.ts';
 import { cliText, type CliText } from './text/index.ts';
@@ -75,6 +75,7 @@ async function programFor(say: CliText, name = ''): Promise<Command> {
   }
   if (!isKnown) (await import('./completion.ts')).addCompletion(program, say);
   for (const command of [program, ...program.commands]) {
+    refuseRepeats(command, say);
     command
       .exitOverride()
       .configureOutput({ outputError: () => {} })

@@ -1,4 +1,5 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { closest } from '../closest.ts';
 import ms, { type StringValue } from 'ms';
 import { parseTaskName, TASK_STATES, type Named, type Priority, type Route, type TaskState } from '../contract.ts';
 import { readRoute } from '../route.ts';
@@ -9,6 +10,9 @@ import { exitStatusStands } from './standard-output.ts';
 import type { CliText } from './text/index.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
+
+/** How far back it may be looked, in milliseconds: the engine knows no time before 1677. */
+const OLDEST_MS = ms('100y');
 
 /** A command that speaks the user's language, shows examples, and ends with an exit status. */
 export function command(name: string, say: CliText, description: string, examples: string[]): Command {
@@ -121,9 +125,25 @@ export function limit(say: CliText): (value: string) => number {
 export function age(say: CliText): (value: string) => number {
   return (value) => {
     const time = /^\d+(?:\.\d+)?[smhdwy]$/.test(value) ? ms(value as StringValue) : 0;
-    if (!(time > 0)) throw new InvalidArgumentError(say.usage.age);
+    if (!(time > 0 && time <= OLDEST_MS)) throw new InvalidArgumentError(say.usage.age);
     return time;
   };
+}
+
+/** How far back to look, thirty days unless it is said. */
+export function since(say: CliText): Option {
+  return new Option('--since <TIME>', say.help.since).argParser(age(say)).default(30 * DAY_MS, '30d');
+}
+
+/** An option that takes one value is refused where it is given again: the first value would be lost. */
+export function refuseRepeats(command: Command, say: CliText): void {
+  for (const option of command.options.filter((each) => each.required && each.parseArg !== repeated)) {
+    let times = 0;
+    command.on(`option:${option.name()}`, () => {
+      times += 1;
+      if (times > 1) throw new CliError(EXIT.usage, say.usage.repeated(option.long ?? option.name()));
+    });
+  }
 }
 
 /** Reads states of tasks, with commas between them. */
@@ -161,7 +181,8 @@ export function count(say: CliText): (value: string) => number {
 export function usageError(error: { code: string; message: string }, say: CliText): CliError {
   const subject = /'([^']*)'/.exec(error.message)?.[1] ?? '';
   const choices = /Allowed choices are (?<words>.*)\.$/.exec(error.message)?.groups?.['words'];
-  const similar = /\(Did you mean (?:one of )?(?<names>.*)\?\)/.exec(error.message)?.groups?.['names'];
+  const offered = /\(Did you mean (?:one of )?(?<names>.*)\?\)/.exec(error.message)?.groups?.['names'];
+  const similar = closest(subject, offered?.split(', ') ?? []);
   const { usage } = say;
   const lookUp = similar === undefined ? usage.listed : usage.didYouMean(similar);
   const sentences: Record<string, string> = {

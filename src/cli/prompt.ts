@@ -9,6 +9,8 @@ import { CliError } from './exit.ts';
 import type { CliText } from './text/index.ts';
 
 export interface PromptOptions {
+  /** The positional one. */
+  argument?: string | undefined;
   prompt?: string | undefined;
   file?: string | undefined;
   message?: string | undefined;
@@ -19,8 +21,12 @@ export interface PromptOptions {
  *
  * @throws {CliError} where there is none, or more than one.
  */
-export async function readPrompt({ prompt, file, message }: PromptOptions, say: CliText): Promise<string> {
-  if ([prompt, file, message].filter((option) => option !== undefined).length > 1) {
+export async function readPrompt(
+  { argument, file, message, ...options }: PromptOptions,
+  say: CliText,
+): Promise<string> {
+  const prompt = options.prompt ?? argument;
+  if ([argument, options.prompt, file, message].filter((option) => option !== undefined).length > 1) {
     throw new CliError(EXIT.usage, say.usage.onePrompt);
   }
   let content = prompt;

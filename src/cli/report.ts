@@ -10,11 +10,8 @@ import { makeReport, type Made } from '../report/make.ts';
 import { pageOf } from '../report/page.ts';
 import { openContext, withClient, type Context } from './context.ts';
 import { CliError } from './exit.ts';
-import { age, command, printing } from './options.ts';
+import { command, printing, since as sinceOption } from './options.ts';
 import type { CliText } from './text/index.ts';
-
-/** Thirty days, in milliseconds. */
-const SINCE_MS = 30 * 24 * 3600 * 1000;
 
 /** How long the engine may take to list what is in flight, in milliseconds. */
 const LIST_TIMEOUT_MS = 5_000;
@@ -30,7 +27,7 @@ export function reportCommand(say: CliText): Command {
     'kimi-dispatch report --open',
     'kimi-dispatch report --since 1y -o year.html',
   ])
-    .option('--since <TIME>', say.help.since, age(say), SINCE_MS)
+    .addOption(sinceOption(say))
     .option('-o, --output <FILE>', say.help.output, 'report.html')
     .option('--open', say.help.open)
     .action(printing(report));

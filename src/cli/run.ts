@@ -7,7 +7,7 @@ import { publicAddress } from '../address.ts';
 import { callsBack } from '../kimi/models.ts';
 import { workersOn } from '../temporal.ts';
 import { explain } from '../text/index.ts';
-import { contextFor, openContext, withClient, type Context } from './context.ts';
+import { contextFor, noKey, openContext, withClient, type Context } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError, exitForFailure } from './exit.ts';
 import { follow, printReply } from './follow.ts';
@@ -35,7 +35,7 @@ interface RunOptions extends PromptOptions, TaskOptions {
 export function runCommand(say: CliText): Command {
   const { help } = say;
   const examples = [
-    'kimi-dispatch run --simulate "寫一個 Python 費波那契函數"',
+    `kimi-dispatch run --simulate "${help.examplePrompt}"`,
     'kimi-dispatch run -f prompt.md --timeout 10m',
   ];
   const run = command('run', say, help.run, examples)
@@ -48,9 +48,8 @@ export function runCommand(say: CliText): Command {
 async function runTask(argument: string | undefined, options: RunOptions): Promise<Exit> {
   const context = await openContext();
   const { config, say, stack } = context;
-  if (argument !== undefined && options.prompt !== undefined) throw new CliError(EXIT.usage, say.usage.onePrompt);
   const simulate = options.simulate ?? false;
-  const prompt = { ...options, prompt: options.prompt ?? argument };
+  const prompt = { ...options, argument };
   const isRelayed = stack ? context.relay : usesRelay(config, simulate);
   // Behind the relay the simulated Kimi is Moonshot's API, with its models.
   const job = await readJob(simulate && !isRelayed ? { ...context, apiUrl: SIMULATED_URL } : context, prompt, options);
@@ -60,7 +59,7 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
   if (simulate && (workersElsewhere || stack?.simulated === false)) throw new CliError(EXIT.config, say.notSimulated);
   if (stack || workersElsewhere) return await runOn(context, job, options);
 
-  if (!simulate && !config.KIMI_API_KEY) throw new CliError(EXIT.config, say.noKey);
+  if (!simulate && !config.KIMI_API_KEY) throw new CliError(EXIT.config, noKey(context));
   if (!simulate && !isRelayed && !callsBack(config.KIMI_API_URL)) {
     throw new CliError(EXIT.config, say.doctor.callsBackBad(publicAddress(config.KIMI_API_URL)));
   }

@@ -50,6 +50,7 @@ async function status({ task_id }: Named, { json, route: chat }: { json?: true; 
       JSON.stringify(
         {
           ...view,
+          status: view.state,
           queue: place,
           retrying: found?.retrying,
           progress: found?.progress,

@@ -3,7 +3,7 @@ import type { Client } from '@temporalio/client';
 import { acknowledgedBy } from '../config.ts';
 import type { Priority, Route, Task } from '../contract.ts';
 import { checkChatLimit } from './chat-limit.ts';
-import type { Context } from './context.ts';
+import { noKey, type Context } from './context.ts';
 import { EXIT } from '../exit.ts';
 import { CliError } from './exit.ts';
 import type { Job, RequestOptions } from './job.ts';
@@ -50,7 +50,7 @@ export async function start(
 ): Promise<Exclude<Started, { status: 'unknown' }>> {
   const { config, stack, taskQueue, limiter, relay, say } = context;
   // A stack elsewhere has its key elsewhere; its worker will say.
-  if (stack && !stack.has_key) throw new CliError(EXIT.config, say.noKey);
+  if (stack && !stack.has_key) throw new CliError(EXIT.config, noKey(context));
   if (options.route) {
     const known = await taskOfMessage(client, options.route);
     if (known) {

@@ -4,12 +4,9 @@ import { EXIT, type Exit } from '../exit.ts';
 import { addUp, type Grouping, type Use } from '../usage.ts';
 import { openContext } from './context.ts';
 import { money } from '../money.ts';
-import { age, command, grouping, printing } from './options.ts';
+import { command, grouping, printing, since as sinceOption } from './options.ts';
 import { table } from './table.ts';
 import type { CliText } from './text/index.ts';
-
-/** Thirty days, in milliseconds. */
-const SINCE_MS = 30 * 24 * 3600 * 1000;
 
 interface UsageOptions {
   since: number;
@@ -23,7 +20,7 @@ export function usageCommand(say: CliText): Command {
     'kimi-dispatch usage --since 7d --by day',
     'kimi-dispatch usage --since 1y --json | jq .total.cost',
   ])
-    .option('--since <TIME>', say.help.since, age(say), SINCE_MS)
+    .addOption(sinceOption(say))
     .option('--by <WHAT>', say.help.by, grouping(say), 'model' satisfies Grouping)
     .option('--json', say.help.json)
     .action(printing(usage));

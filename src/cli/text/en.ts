@@ -27,6 +27,7 @@ export const en: CliText = {
     task: 'task id, e.g. kimi-1707654321-12345, or the name of a notification (kimi-…-late)',
     news: 'the notification the user has seen, as wakes and inbox name it: a task id, or kimi-…-late for a late answer',
     resultTask: 'task id, or the name of a notification (kimi-…-late); the newest result if omitted',
+    examplePrompt: 'Write a calculator in Python, with tests',
     prompt: 'what to hand to Kimi; - reads standard input',
     runPrompt: 'what to hand to Kimi',
     message: 'a whole chat message that starts with Kimi:, Kimi： or "kimi "',
@@ -86,6 +87,7 @@ export const en: CliText = {
     listed: '--help lists them.',
     missingArgument: (name) => `${name} is missing.`,
     invalidValue: (name, wanted) => `The value of ${name} cannot be used; ${wanted}.`,
+    repeated: (name) => `${name} is given more than once; give it one value.`,
     tooMany: 'Too many arguments; put quotes around text with spaces.',
     noPrompt: 'There is no prompt for Kimi. Use -p "PROMPT", -f FILE, or -p - to read standard input.',
     onePrompt: 'Give the prompt in one way only: as an argument, or with -p, -f or --message.',
@@ -112,7 +114,7 @@ export const en: CliText = {
     priority: 'it is a number from 1 to 5',
     route: 'it is a chat, in JSON with a channel and to, such as {"channel":"telegram","to":"4242"}',
     limit: 'it is a whole number from 0 to 100000; 0 is no limit',
-    age: 'it needs a unit, e.g. 30d, 12h or 1y',
+    age: 'it needs a unit, e.g. 30d, 12h or 1y, and is at most 100y',
     choices: (words) => `it is one of ${words}`,
     states: (known) => `they are ${known}, with commas between them`,
     grouping: 'it is model, day or name',
@@ -120,8 +122,14 @@ export const en: CliText = {
   },
   config: (problems) =>
     `The configuration has ${problems.length} problem${problems.length === 1 ? '' : 's'}:\n${problems.map((problem) => `  ${sayProblem(problem)}`).join('\n')}`,
-  noKey:
-    'There is no KIMI_API_KEY, so nothing was dispatched. Set KIMI_API_KEY=sk-… in the environment or in .env, or try the simulated Kimi: kimi-dispatch run --simulate.',
+  noKey: {
+    nothing: (home) => `Nothing runs from ${home}, and there is no KIMI_API_KEY either, so nothing was dispatched.`,
+    stack: 'The services that run have no KIMI_API_KEY, so nothing was dispatched.',
+    set: (file) =>
+      ` Set KIMI_API_KEY=sk-… in ${file} or in the environment, then run kimi-dispatch down and kimi-dispatch up --detach; or try the simulated Kimi: kimi-dispatch run --simulate.`,
+    unread: (file) =>
+      ` (${file} names the key, but is not read: an .env of the current folder may be somebody else’s.)`,
+  },
   otherPayloadKeys: (ids) =>
     `KIMI_PAYLOAD_KEYS here does not fit the running stack, whose keys are: ${ids || 'none'}; so nothing was done. Set the same in the environment or in .env.`,
   nothingRuns: (home) =>
@@ -406,7 +414,7 @@ export const en: CliText = {
     clock: 'the clock is right',
     clockBad: (seconds, host) =>
       `this machine’s clock is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} ${host}; set it, or deadlines and signatures go wrong`,
-    keyBad: 'there is no KIMI_API_KEY; set it in the environment or in .env, or use --simulate',
+    keyBad: (file) => `there is no KIMI_API_KEY; set it in ${file} or in the environment, or use --simulate`,
     simulated: 'the simulated Kimi is used',
     callsBack: (host) => `Kimi API: ${host}`,
     callsBackBad: (host) =>

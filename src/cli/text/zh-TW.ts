@@ -29,6 +29,7 @@ export const zhTW = {
     task: '任務編號，例如 kimi-1707654321-12345，或通知的名稱（kimi-…-late）',
     news: '使用者已看過的通知，名稱如喚醒文字與收件匣所寫：任務編號，或 kimi-…-late（遲到的答案）',
     resultTask: '任務編號，或通知的名稱（kimi-…-late）；省略時為最新的結果',
+    examplePrompt: '寫一個 Python 計算器，包含測試',
     prompt: '要交給 Kimi 的內容；- 表示從標準輸入讀取',
     runPrompt: '要交給 Kimi 的內容',
     message: '整則聊天訊息，須以 Kimi:、Kimi： 或「kimi 」開頭',
@@ -87,6 +88,7 @@ export const zhTW = {
     listed: '加上 --help 看有哪些。',
     missingArgument: (name: string) => `缺少 ${name}。`,
     invalidValue: (name: string, wanted: string) => `${name} 的值不對；${wanted}。`,
+    repeated: (name: string) => `${name} 給了不只一次；請只給一個值。`,
     tooMany: '引數太多了；含有空白的文字請加上引號。',
     noPrompt: '沒有內容可以交給 Kimi。請用 -p "內容"、-f 檔案，或 -p - 從標準輸入讀取。',
     onePrompt: '要交給 Kimi 的內容只能選一個來源：引數、-p、-f 或 --message。',
@@ -110,7 +112,7 @@ export const zhTW = {
     priority: '要是 1 到 5',
     route: '要是一個聊天室，寫成含有 channel 與 to 的 JSON，例如 {"channel":"telegram","to":"4242"}',
     limit: '要是 0 到 100000 的整數；0 表示無上限',
-    age: '要有單位，例如 30d、12h 或 1y',
+    age: '必須有單位，例如 30d、12h 或 1y，最長 100y',
     choices: (words: string) => `要是 ${words} 其中之一`,
     states: (known: string) => `要是 ${known}，以逗號分隔`,
     grouping: '要是 model、day 或 name',
@@ -118,8 +120,13 @@ export const zhTW = {
   },
   config: (problems: ConfigProblem[]) =>
     `設定有 ${problems.length} 處不對：\n${problems.map((problem) => `  ${sayProblem(problem)}`).join('\n')}`,
-  noKey:
-    '沒有 KIMI_API_KEY，無法派發。請在環境或 .env 設定 KIMI_API_KEY=sk-…，或用模擬的 Kimi 試試看：kimi-dispatch run --simulate。',
+  noKey: {
+    nothing: (home: string) => `沒有從 ${home} 啟動的服務，也沒有 KIMI_API_KEY，所以沒有派發。`,
+    stack: '執行中的服務沒有 KIMI_API_KEY，所以沒有派發。',
+    set: (file: string) =>
+      `請在 ${file} 或環境設定 KIMI_API_KEY=sk-…，再執行 kimi-dispatch down 與 kimi-dispatch up --detach；或用模擬的 Kimi 試試看：kimi-dispatch run --simulate。`,
+    unread: (file: string) => `（${file} 裡有這把金鑰，但不會讀取：目前資料夾的 .env 可能是別人的。）`,
+  },
   otherPayloadKeys: (ids: string) =>
     `這裡的 KIMI_PAYLOAD_KEYS 與執行中的服務不合，服務的金鑰是：${ids || '沒有'}；所以什麼都沒做。請在環境或 .env 設定相同的金鑰。`,
   nothingRuns: (home: string) =>
@@ -392,7 +399,7 @@ export const zhTW = {
     clock: '時鐘準確',
     clockBad: (seconds: number, host: string) =>
       `這台機器的時鐘比 ${host} ${seconds > 0 ? '快' : '慢'} ${Math.abs(seconds)} 秒；請校時，否則期限與簽章會出錯`,
-    keyBad: '沒有 KIMI_API_KEY；在環境或 .env 設定它，或用 --simulate',
+    keyBad: (file: string) => `沒有 KIMI_API_KEY；請在 ${file} 或環境設定它，或用 --simulate`,
     simulated: '使用模擬的 Kimi',
     callsBack: (host: string) => `Kimi API：${host}`,
     callsBackBad: (host: string) =>
@@ -438,6 +445,7 @@ const PROBLEMS: [RegExp, string][] = [
   [/^needs the name of a bucket$/, ' 要是儲存貯體的名稱'],
   [/^needs id:base64 pairs, each of 32 bytes$/, ' 要是 id:base64，每一把 32 位元組'],
   [/^names a profile that cannot be read: (.+)$/, ' 指定的 profile 讀不到（$1）'],
+  [/^begins or ends with a quotation mark.+$/, ' 的開頭或結尾有引號，會被當成值的一部分；請去掉'],
   [/^names an id twice$/, ' 有重複的 id'],
   [/^needs base64 of 16 bytes after whsec_$/, ' 在 whsec_ 之後要是 16 位元組以上的 base64'],
   [/^holds a space, .+$/, ' 含有空白、換行或不是 ASCII 的字元'],
