@@ -1,5 +1,5 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
@@ -340,6 +340,17 @@ export function loadEnvFiles(env: NodeJS.ProcessEnv = process.env): void {
 
 function readConfigHome(env: NodeJS.ProcessEnv): string {
   return VARIABLES.KIMI_HOME[0].parse(env['KIMI_HOME']?.trim() || undefined);
+}
+
+/** @returns those `.env` files that hold a secret and that other users can read. */
+export function openEnvFiles(env: NodeJS.ProcessEnv = process.env): string[] {
+  const secrets = new Set<string>([...SECRETS, ...OTHERS_SECRETS]);
+  return [join(PACKAGE_ROOT, '.env'), join(readConfigHome(env), '.env')].filter((file) => {
+    const found = statSync(file, { throwIfNoEntry: false });
+    if (!found?.isFile() || (found.mode & 0o077) === 0) return false;
+    const variables = Object.entries(parseEnv(readFileSync(file, 'utf8')));
+    return variables.some(([name, value]) => secrets.has(name) && value?.trim());
+  });
 }
 
 function load(file: string, env: NodeJS.ProcessEnv): void {

@@ -45,6 +45,8 @@ export async function runService(
   let log = createLog(name);
   // Whatever it is that takes long to start: it ends with the one who started it.
   process.once('disconnect', abandon);
+  // Whatever it writes holds prompts and answers: it is for this user alone.
+  process.umask(0o077);
   try {
     // `up` has read them, and gives each process what it needs and no other's secrets.
     if (!process.send) loadEnvFiles();

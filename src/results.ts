@@ -20,6 +20,10 @@ import {
 /** A finished task with what it cost, where that is known. */
 type PricedResult = TaskResult & Pick<ResultFile, 'cost'>;
 
+/** Answers are their user's: the agent runs as the same one. A folder that is there already keeps the mode it was given. */
+const PRIVATE_FILE = { mode: 0o600 };
+const PRIVATE_FOLDER = { recursive: true, mode: 0o700 };
+
 /** How much is written together at most: whoever was first waits for the last. */
 const TOGETHER = 16;
 
@@ -270,7 +274,7 @@ export class ResultStore {
       }
       if (!existsSync(this.inboxPath)) await this.fillInbox();
       const probe = join(this.folder, `.probe-${process.pid}`);
-      await writeFileAtomic(probe, '');
+      await writeFileAtomic(probe, '', PRIVATE_FILE);
       await rm(probe);
     });
   }
@@ -278,7 +282,7 @@ export class ResultStore {
   /** In a folder that no version with an inbox has written to, every result is read, once. */
   private async fillInbox(): Promise<void> {
     const aside = `${this.inboxPath}.new`;
-    await mkdir(aside, { recursive: true });
+    await mkdir(aside, PRIVATE_FOLDER);
     for (const name of await readdir(this.folder)) {
       const task_id = name.replace(/\.json$/, '');
       const result = TASK_ID.test(task_id) ? await this.read(task_id).catch(absentIfDamaged) : undefined;
@@ -289,12 +293,12 @@ export class ResultStore {
   }
 
   private async write(path: string, content: PendingFile | ResultFile, { changed }: Group): Promise<void> {
-    await writeFileAtomic(path, `${JSON.stringify(content, null, 2)}\n`);
+    await writeFileAtomic(path, `${JSON.stringify(content, null, 2)}\n`, PRIVATE_FILE);
     changed.add(this.folder);
   }
 
   private async putIntoInbox(task_id: string, { changed }: Group): Promise<void> {
-    await mkdir(this.inboxPath, { recursive: true });
+    await mkdir(this.inboxPath, PRIVATE_FOLDER);
     await putInto(this.inboxPath, task_id);
     changed.add(this.inboxPath);
   }
@@ -351,7 +355,7 @@ export class ResultStore {
   }
 
   private async locked<T>(work: () => Promise<T>): Promise<T> {
-    await mkdir(this.folder, { recursive: true });
+    await mkdir(this.folder, PRIVATE_FOLDER);
     // Known at once; taking the lock would be tried again and again.
     await access(this.folder, constants.W_OK);
     const release = await takeLock(this.folder, {
@@ -417,7 +421,7 @@ function isTextOrAbsent(value: unknown): boolean {
 
 /** Leaves a file there; what is in it stays. */
 async function putInto(folder: string, name: string): Promise<void> {
-  await (await open(join(folder, name), 'a')).close();
+  await (await open(join(folder, name), 'a', PRIVATE_FILE.mode)).close();
 }
 
 /** Whether Kimi, or its refusal, has decided how the task ended. */

@@ -186,6 +186,26 @@ describe('up', () => {
     expect(await cli(['ack', 'kimi-1-1'], env)).toMatchObject({ code: 4 });
   });
 
+  it('closes a home that was made by hand to other users, and gives no foreign program a secret', async () => {
+    const env = await cleanHome({ KIMI_API_KEY: 'sk-distinctive-key', WEBHOOK_SECRET: 'a-distinctive-webhook-secret' });
+    const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+    await mkdir(home, { recursive: true, mode: 0o755 });
+    const program = join(env['HOME'] ?? '', 'temporal');
+    const seen = join(env['HOME'] ?? '', 'seen');
+    await writeFile(program, `#!/bin/sh\nenv >> '${seen}'\nexec '${env['TEMPORAL_CLI_PATH']}' "$@"\n`, { mode: 0o755 });
+    await writeFile(join(home, '.env'), 'KIMI_API_KEY=sk-distinctive-key\n', { mode: 0o644 });
+    await up({ ...env, TEMPORAL_CLI_PATH: program }, '--simulate');
+    await cli(['run', 'x'], env);
+    expect((await stat(home)).mode & 0o777).toBe(0o700);
+    for (const name of (await readdir(home)).filter((file) => file.startsWith('temporal.db'))) {
+      expect((await stat(join(home, name))).mode & 0o777, name).toBe(0o600);
+    }
+    expect(await readFile(seen, 'utf8')).toContain('HOME=');
+    expect(await readFile(seen, 'utf8')).not.toContain('distinctive');
+    const { stdout } = await cli(['doctor'], { ...env, KIMI_LANG: 'en' });
+    expect(stdout).toMatch(/✗ ~.*\.env holds a secret and is readable by others; run chmod 600/);
+  });
+
   it('says which file is damaged where a secret of its own is', async () => {
     const env = await cleanHome();
     const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');

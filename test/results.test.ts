@@ -1,7 +1,7 @@
 /** The results folder (contract sections 2 and 4) on a real disk. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
@@ -601,6 +601,21 @@ it('a lock that was left behind before the clock was set back holds nobody up', 
   await utimes(lockFolder, ahead, ahead);
   await store.persist(done(OLD));
   expect(await store.latest()).toMatchObject({ task_id: OLD });
+});
+
+it('results are for their user alone; a folder that is there already keeps its mode', async () => {
+  const store = new ResultStore(join(await temporaryFolder(), 'results'));
+  await store.persist(done(OLD));
+  await store.recordPending(NEW, CREATED);
+  expect((await stat(store.folder)).mode & 0o777).toBe(0o700);
+  for (const name of await filesOf(store)) {
+    expect((await stat(join(store.folder, name))).mode & 0o777, name).toBe(0o600);
+  }
+  await chmod(store.folder, 0o750);
+  await chmod(store.latestPath, 0o644);
+  await store.acknowledge(OLD);
+  expect((await stat(store.folder)).mode & 0o777).toBe(0o750);
+  expect((await stat(store.latestPath)).mode & 0o777).toBe(0o600);
 });
 
 it('a copy of another task’s file is not taken for a task’s result', async () => {

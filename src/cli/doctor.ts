@@ -5,7 +5,7 @@ import pico from 'picocolors';
 import { Agent, request, type Dispatcher } from 'undici';
 import * as z from 'zod';
 import { httpAddress, publicAddress } from '../address.ts';
-import { callbackBaseUrl, journalFolder, pluginReply, relayUrl, wakeUrl } from '../config.ts';
+import { callbackBaseUrl, openEnvFiles, journalFolder, pluginReply, relayUrl, wakeUrl } from '../config.ts';
 import { SEARCH_ATTRIBUTES } from '../contract.ts';
 import { countDeadLetters, deadLettersFolder } from '../dead-letters.ts';
 import { probeFolder } from '../disk.ts';
@@ -54,6 +54,7 @@ async function doctor({ sendTest = false }: { sendTest?: boolean }): Promise<Exi
     ...(await kimi(context)),
     ...(await services(context)),
     await secret(context),
+    ...envFiles(context),
     ...(await deadLetters(context)),
     await gateway(context),
     ...(await plugin(context, sendTest)),
@@ -180,6 +181,11 @@ async function engine(context: Context, address: string): Promise<Finding[]> {
     if (error instanceof CliError) return [bad(error.message)];
     return [bad(error instanceof EngineAway ? say.doctor.engineAway(address) : say.doctor.engineBad(address))];
   }
+}
+
+/** Secrets in `.env` files that other users can read. */
+function envFiles({ say }: Context): Finding[] {
+  return openEnvFiles().map((file) => bad(say.doctor.envOpen(tildePath(file))));
 }
 
 /** That it is there, and that nobody else can read it: who has it can answer in Kimi's name. */

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import writeFileAtomic from 'write-file-atomic';
 import { EXIT, type Exit } from '../exit.ts';
+import { foreignEnvironment } from '../foreign-program.ts';
 import { tildePath } from '../paths.ts';
 import { inFlightSection, tasksInFlight, type InFlight } from '../report/in-flight.ts';
 import { makeReport, type Made } from '../report/make.ts';
@@ -80,7 +81,7 @@ async function inFlightOf(context: Context): Promise<InFlight | undefined> {
 /** As the system opens a file for its user. A browser goes on when we have ended. */
 async function openInBrowser(file: string, say: CliText): Promise<void> {
   const opener = process.platform === 'darwin' ? 'open' : 'xdg-open';
-  const child = spawn(opener, [file], { detached: true, stdio: 'ignore' });
+  const child = spawn(opener, [file], { detached: true, stdio: 'ignore', env: foreignEnvironment() });
   try {
     await once(child, 'spawn');
     child.unref();

@@ -33,7 +33,7 @@ function fromProc(pid: number): (string | undefined)[] {
 }
 
 function fromPs(pid: number): string[] {
-  const options = { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' } } as const;
+  const options = { encoding: 'utf8', env: { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' } } as const;
   const [state = '', ...start] = execFileSync('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], options)
     .trim()
     .split(/\s+/);

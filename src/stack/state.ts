@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod';
@@ -72,6 +72,7 @@ export async function remainsOf(home: string): Promise<ProcessId[]> {
  */
 export async function claimHome(home: string): Promise<(() => Promise<void>) | undefined> {
   await mkdir(home, { recursive: true, mode: 0o700 });
+  await keepPrivate(home);
   let release: (() => Promise<void>) | undefined;
   const take = async (): Promise<void> => {
     release = await takeLock(home, {
@@ -92,6 +93,16 @@ export async function claimHome(home: string): Promise<(() => Promise<void>) | u
     await rm(statePath(home), { force: true });
     await release?.().catch(() => {});
   };
+}
+
+/** A home that was made by hand is closed to other users, and so is all that is written from now on. */
+async function keepPrivate(home: string): Promise<void> {
+  process.umask(0o077);
+  const { mode } = await stat(home);
+  if ((mode & 0o077) !== 0) await chmod(home, 0o700);
+  for (const name of await readdir(home)) {
+    if (name.startsWith('temporal.db')) await chmod(join(home, name), 0o600);
+  }
 }
 
 export async function writeState(home: string, state: StackState): Promise<void> {

@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { access, chmod, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { foreignEnvironment } from '../foreign-program.ts';
 
 const run = promisify(execFile);
 
@@ -93,7 +94,7 @@ export async function findTemporalCli({ path, cache, onStep }: FindOptions): Pro
 async function problemOf(path: string): Promise<string | undefined> {
   let version: string;
   try {
-    ({ stdout: version } = await run(path, ['--version'], { timeout: 10_000 }));
+    ({ stdout: version } = await run(path, ['--version'], { timeout: 10_000, env: foreignEnvironment() }));
   } catch (error) {
     return `${path} does not run: ${lastLine(error)}`;
   }
@@ -156,7 +157,7 @@ async function downloadWheel(folder: string): Promise<string> {
 /** Runs Python with its output, a progress bar included, on standard error. */
 async function python(args: string[]): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    const child = spawn('python3', args, { stdio: ['ignore', process.stderr, 'pipe'] });
+    const child = spawn('python3', args, { stdio: ['ignore', process.stderr, 'pipe'], env: foreignEnvironment() });
     let complaint = '';
     child.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()));
     child.on('error', (error) => reject(new Error(`python3 does not run: ${error.message}`)));

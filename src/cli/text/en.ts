@@ -397,6 +397,7 @@ export const en: CliText = {
       `callbacks that were accepted and that no task takes: ${n} (${folder}); the files say why and hold the answers, remove them once read`,
     secret: 'WEBHOOK_SECRET is set',
     secretNone: 'there is no WEBHOOK_SECRET; kimi-dispatch up makes and keeps one when it first starts',
+    envOpen: (file) => `${file} holds a secret and is readable by others; run chmod 600 ${file}`,
     secretKept: (file) => `the webhook’s secret is readable by you alone: ${file}`,
     secretOpen: (file) =>
       `the webhook’s secret is readable by others: ${file}; run chmod 600 ${file}, or set a new WEBHOOK_SECRET`,

@@ -383,6 +383,7 @@ export const zhTW = {
       `${n} 個已收下的回呼沒有任務能收（${folder}）；檔案裡有原因與答案，看過之後刪除檔案`,
     secret: 'WEBHOOK_SECRET 已設定',
     secretNone: '沒有 WEBHOOK_SECRET；kimi-dispatch up 第一次啟動時會產生並保存',
+    envOpen: (file: string) => `${file} 裡有密鑰，別人也讀得到；執行 chmod 600 ${file}`,
     secretKept: (file: string) => `webhook 的密鑰只有你讀得到：${file}`,
     secretOpen: (file: string) =>
       `webhook 的密鑰別人也讀得到：${file}；執行 chmod 600 ${file}，或設定新的 WEBHOOK_SECRET`,
