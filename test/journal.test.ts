@@ -10,6 +10,7 @@ import { readConfig } from '../src/config.ts';
 import type { AnswerCallback } from '../src/contract.ts';
 import type { DeadLetter } from '../src/dead-letters.ts';
 import { Journal, JournalUnavailable, type JournalKey } from '../src/journal.ts';
+import { withProof } from '../src/callback-proof.ts';
 import { openPayloads } from '../src/payloads/converter.ts';
 import { sign } from '../src/signature.ts';
 import { lazyClient } from '../src/temporal.ts';
@@ -217,7 +218,7 @@ describe('an entry of the journal', () => {
     const home = await temporaryFolder();
     const journal = await open(join(home, 'journal'));
     await journal.append(callbackFor('kimi-1-50', 'an answer that somebody has paid for'));
-    await journal.append(callbackFor(task_id));
+    await journal.append(withProof(callbackFor(task_id), SECRET));
     await journal.close();
     const file = join(home, 'journal', 'data.mdb');
     await spoil(file, '"choices":[{"message":{"content":"an answer', (bytes, at) => void bytes.fill(0, at, at + 4));
@@ -380,7 +381,7 @@ describe('while the engine', () => {
       letters.push(JSON.parse(await readFile(join(folder, name), 'utf8')) as DeadLetter);
     }
     const common = { message: expect.stringMatching(/\S/), received_at: expect.stringMatching(/Z$/) };
-    const noted = { received_at: expect.any(Number) };
+    const noted = { received_at: expect.any(Number), proof: expect.stringMatching(/^[0-9a-f]{64}$/) };
     expect(letters).toEqual([
       { ...common, task_id: 'kimi-1-1', reason: 'unknown_task', callback: { ...callbackFor('kimi-1-1'), ...noted } },
       { ...common, task_id: terminated, reason: 'task_closed', callback: { ...callbackFor(terminated), ...noted } },
@@ -425,7 +426,7 @@ describe('while the engine', () => {
     await journal.append(callbackFor(old, 'no'));
     vi.useRealTimers();
     await journal.append(callbackFor(young, 'no'));
-    await journal.append(callbackFor(waiting, 'yes'));
+    await journal.append(withProof(callbackFor(waiting, 'yes'), SECRET));
     await journal.close();
 
     const { connection } = await engineClient();
