@@ -1,11 +1,11 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo, ListenOptions } from 'node:net';
 import type { Logger } from 'pino';
 import { ConfigError, readConfig, loadEnvFiles, type Config } from './config.ts';
 import { ServiceError } from './errors.ts';
 import { EXIT } from './exit.ts';
 import { hostCheck } from './host-check.ts';
 import { createLog } from './log.ts';
+import { PortsUnusable, type UnusablePort } from './ports.ts';
 import { EngineUnreachable } from './temporal.ts';
 import { startTracing, stopTracing } from './tracing.ts';
 
@@ -19,6 +19,8 @@ export interface Ready {
 /** What a service says to the process that started it, when it cannot start. */
 export interface FailedToStart {
   failed: string;
+  /** The ports it could not listen on, if that is the reason. */
+  ports?: UnusablePort[];
 }
 
 /** A running service. */
@@ -69,31 +71,14 @@ export async function runService(
   } catch (error) {
     const expected =
       error instanceof ServiceError || error instanceof ConfigError || error instanceof EngineUnreachable;
-    process.send?.({ failed: (error as Error).message } satisfies FailedToStart);
+    const ports = error instanceof PortsUnusable ? error.ports : undefined;
+    process.send?.({ failed: (error as Error).message, ports } satisfies FailedToStart);
     log.fatal(expected ? error.message : { err: error }, expected ? undefined : 'stopped by an unexpected error');
     process.exitCode = error instanceof EngineUnreachable ? EXIT.engine : expected ? EXIT.config : EXIT.unexpected;
   }
   await stopTracing();
   // Everything has been drained: a native handle or the IPC channel must not keep the process alive.
   process.exit();
-}
-
-/**
- * Listens, and says in one sentence why it cannot.
- *
- * @returns the port it listens on.
- */
-export async function listen(server: Server, options: ListenOptions, variable: string): Promise<number> {
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject).listen(options, () => resolve());
-    });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const reason = code === 'EADDRINUSE' ? 'is taken' : `cannot be used (${code})`;
-    throw new ServiceError(`port ${options.port} on ${options.host} ${reason}; choose another with ${variable}`);
-  }
-  return (server.address() as AddressInfo).port;
 }
 
 /**

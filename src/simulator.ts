@@ -2,7 +2,8 @@
 import { createServer } from 'node:http';
 import { ServiceError } from './errors.ts';
 import { hostCheck } from './host-check.ts';
-import { listen, runService } from './process.ts';
+import { listen } from './ports.ts';
+import { runService } from './process.ts';
 import { createSimulator } from './simulator/app.ts';
 
 const HOST = '127.0.0.1';

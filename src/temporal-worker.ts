@@ -17,7 +17,7 @@ import { ServiceError } from './errors.ts';
 import { createFront, portsWithoutPages } from './front.ts';
 import { BUCKETS } from './metrics/meter.ts';
 import { openPayloads } from './payloads/converter.ts';
-import { listen } from './process.ts';
+import { listen } from './ports.ts';
 import { taskIdIn } from './contract.ts';
 import { traced } from './tracing.ts';
 import { engineOptions, ensureSearchAttributes, unreachable } from './temporal.ts';
@@ -89,7 +89,7 @@ export async function startRuntime(
       `port ${port} on ${host} cannot be used for metrics (${reason}); choose others with KIMI_METRICS_PORT and KIMI_METRICS_HOST`,
     );
   }
-  if (behindFront !== undefined) {
+  if (port !== undefined && behindFront !== undefined) {
     const front = createFront(behindFront, host);
     await listen(front, { host, port }, 'KIMI_METRICS_PORT');
     front.unref();

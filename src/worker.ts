@@ -13,7 +13,8 @@ import { taskMetrics } from './metrics/meter.ts';
 import { createCodecServer } from './payloads/codec-server.ts';
 import { openPayloads } from './payloads/converter.ts';
 import { sweepDaily } from './payloads/sweep.ts';
-import { healthServer, listen, runService } from './process.ts';
+import { listen } from './ports.ts';
+import { healthServer, runService } from './process.ts';
 import { ResultStore } from './results.ts';
 import { createWorkers, startRuntime, workflowLabels } from './temporal-worker.ts';
 

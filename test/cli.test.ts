@@ -33,6 +33,14 @@ async function environmentsOf(parent: number): Promise<{ name: string; environme
   return found;
 }
 
+/** @returns a port that something listens on until the test has finished. */
+async function takenPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
 describe('run --simulate in a clean HOME', () => {
   it('goes the whole way, twice at a time, and leaves nothing running', async () => {
     const homes = await Promise.all([cleanHome(), cleanHome()]);
@@ -698,19 +706,53 @@ describe('bad input is one clear sentence and an exit code', () => {
     expect(stderr).toContain('KIMI_API_URL=https://');
   });
 
-  it('a results folder that cannot be written, a port that is taken', async () => {
+  it('a results folder that cannot be written', async () => {
     const file = join(await temporaryFolder(), 'file');
     await writeFile(file, '');
     const notWritable = await cli(['up', '--simulate'], await cleanHome({ KIMI_RESULTS_DIR: join(file, 'results') }));
     expect(notWritable).toMatchObject({ code: 3, stderr: expect.stringContaining('KIMI_RESULTS_DIR') });
+  });
 
-    const taken = createServer().listen(0, '127.0.0.1');
-    onTestFinished(() => void taken.close());
-    await once(taken, 'listening');
-    const port = String((taken.address() as AddressInfo).port);
-    for (const variable of ['WEBHOOK_PORT', 'KIMI_TEMPORAL_PORT']) {
-      const ended = await cli(['up', '--simulate'], await cleanHome({ [variable]: port }));
-      expect(ended).toMatchObject({ code: 3, stderr: expect.stringMatching(new RegExp(`${port}.*${variable}`, 's')) });
+  it.each([
+    ['zh-TW', 'WEBHOOK_PORT', /已被占用.*WEBHOOK_PORT 換一個$/],
+    ['en', 'WEBHOOK_PORT', /is taken.*choose another with WEBHOOK_PORT$/],
+    ['zh-TW', 'KIMI_WORKER_PORT', /已被占用/],
+    ['zh-TW', 'KIMI_RELAY_PORT', /已被占用/],
+    ['zh-TW', 'KIMI_SIMULATOR_PORT', /已被占用/],
+    ['zh-TW', 'KIMI_TEMPORAL_PORT', /已被占用.*TEMPORAL_ADDRESS/],
+    ['en', 'KIMI_TEMPORAL_PORT', /is taken.*TEMPORAL_ADDRESS/],
+    ['zh-TW', 'KIMI_UI_PORT', /已被占用/],
+    ['zh-TW', 'KIMI_METRICS_PORT', /已被占用/],
+  ])('in %s %s, where it is taken, before the engine is looked for', async (lang, variable, sentence) => {
+    const port = await takenPort();
+    const env = await cleanHome({
+      KIMI_LANG: lang,
+      KIMI_CALLBACKS: 'relay',
+      // The engine: whoever looks for it first says something else.
+      TEMPORAL_CLI_PATH: '/nowhere/temporal',
+      [variable]: String(port),
+    });
+    const { code, stdout, stderr } = await cli(['up', '--simulate'], env);
+    expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
+    const [, line = '', ...others] = stderr.trim().split('\n');
+    expect(line).toContain(String(port));
+    expect(line).toMatch(sentence);
+    expect(line).toContain(`${lang === 'en' ? ' (' : '（'}${variable}`);
+    expect(others).toEqual([]);
+  });
+
+  it('every port that is taken, those of two services included, and the same from up --detach', async () => {
+    const port = String(await takenPort());
+    const free = String(await freePort());
+    const ports = { WEBHOOK_PORT: port, KIMI_UI_PORT: port, KIMI_WORKER_PORT: free, KIMI_SIMULATOR_PORT: free };
+    for (const args of [[], ['--detach']]) {
+      const { code, stderr } = await cli(['up', '--simulate', ...args], await cleanHome(ports));
+      expect(code).toBe(3);
+      expect([...stderr.matchAll(/（(\w+_PORT)）/g)].map(([, variable]) => variable)).toEqual([
+        'KIMI_UI_PORT',
+        'WEBHOOK_PORT',
+        'KIMI_SIMULATOR_PORT',
+      ]);
     }
   });
 

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError, langOf, loadEnvFiles } from '../config.ts';
 import { ServiceError } from '../errors.ts';
 import { PACKAGE_ROOT, tildePath } from '../paths.ts';
+import { PortsUnusable } from '../ports.ts';
 import type { FailedToStart } from '../process.ts';
 import { DATABASE, DatabaseUnusable } from '../stack/engine-database.ts';
 import { NoTemporalCli } from '../stack/temporal-cli.ts';
@@ -93,6 +94,7 @@ function sentenceFor(error: unknown, say: CliText): { exit: Exit; message: strin
   if (error instanceof ConfigError) return { exit: EXIT.config, message: say.config(error.problems) };
   // The engine's client wraps what stopped a payload on its way.
   for (let cause: unknown = error; cause instanceof Error; { cause } = cause) {
+    if (cause instanceof PortsUnusable) return { exit: EXIT.config, message: say.ports(cause.ports) };
     if (cause instanceof ServiceError) return { exit: EXIT.config, message: cause.message };
   }
   if (error instanceof NoTemporalCli) return { exit: EXIT.config, message: say.noTemporalCli(error.tried) };

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ServiceError } from '../errors.ts';
+import { PortsUnusable } from '../ports.ts';
 import type { FailedToStart, Ready } from '../process.ts';
 import { identify, type ProcessId } from './process-id.ts';
 
@@ -123,8 +124,10 @@ export class Child {
   private async reported(running: ChildProcess): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       running.on('message', (message: Ready | FailedToStart) => {
-        if ('failed' in message) reject(new ServiceError(`${this.options.name}: ${message.failed}`));
-        else {
+        if ('failed' in message) {
+          const { failed, ports } = message;
+          reject(ports ? new PortsUnusable(ports) : new ServiceError(`${this.options.name}: ${failed}`));
+        } else {
           this.port = message.port;
           resolve();
         }

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
@@ -23,7 +22,7 @@ import { createFront, portsWithoutPages } from '../front.ts';
 import { isLimited, limiterIdOf } from '../limiter.ts';
 import { DIST } from '../paths.ts';
 import { ServiceError } from '../errors.ts';
-import { listen } from '../process.ts';
+import { checkPorts, listen, type ListenAddress } from '../ports.ts';
 import { channelArgs, engineOptions } from '../temporal.ts';
 import { Child, DRAIN_MS } from './child.ts';
 import { DATABASE, databaseIsComplete, databaseProblem, DatabaseUnusable, prepareDatabase } from './engine-database.ts';
@@ -129,8 +128,10 @@ async function startChildren(options: StackOptions, children: Children): Promise
   const { config, simulate } = options;
   const logs = join(config.KIMI_HOME, 'logs');
   await rememberPayloadKeys(config);
-  // Each secret goes to the process that needs it, and to no other.
   const isElsewhere = engineOptions().connectionOptions.address !== undefined;
+  // Before the engine is fetched and started, which takes much longer.
+  await checkPorts(portsOf(options, !isElsewhere));
+  // Each secret goes to the process that needs it, and to no other.
   const env = isElsewhere ? withoutSecrets(process.env) : withoutEngine(withoutSecrets(process.env));
   const signing = { WEBHOOK_SECRET: await webhookSecret(config) };
   const verifying = { ...signing, ...secretsIn(process.env, 'WEBHOOK_ADDITIONAL_SECRETS') };
@@ -283,7 +284,8 @@ async function launchEngine(
   env: NodeJS.ProcessEnv,
 ): Promise<{ address: string; uiUrl: string }> {
   const { config } = options;
-  const port = await freePort(portOf('KIMI_TEMPORAL_PORT', options), 'KIMI_TEMPORAL_PORT');
+  const wanted = { host: HOST, port: portOf('KIMI_TEMPORAL_PORT', options), variable: 'KIMI_TEMPORAL_PORT' };
+  const [port = 0] = await checkPorts([wanted]);
   const [uiPort, metricsPort] = (await portsWithoutPages(2)) as [number, number];
   const address = `${HOST}:${port}`;
   children.webUi?.close();
@@ -382,6 +384,29 @@ function portOf(variable: PortVariable, { config, anyPort }: StackOptions): numb
   return (anyPort || variable === 'KIMI_SIMULATOR_PORT') && !config.isSet(variable) ? 0 : config[variable];
 }
 
+/** @returns every address that the stack will listen on and that its user can choose. */
+function portsOf(options: StackOptions, hasEngine: boolean): ListenAddress[] {
+  const { config, simulate } = options;
+  const isRelayed = usesRelay(config, simulate);
+  const of = (variable: PortVariable, host = HOST): ListenAddress => ({
+    host,
+    port: portOf(variable, options),
+    variable,
+  });
+  const measured: MeasuredService[] = ['webhook', 'worker', ...(isRelayed ? ['relay' as const] : [])];
+  return [
+    ...(hasEngine ? [of('KIMI_TEMPORAL_PORT'), of('KIMI_UI_PORT')] : []),
+    of('WEBHOOK_PORT', config.WEBHOOK_HOST),
+    of('KIMI_WORKER_PORT', config.KIMI_WORKER_HOST),
+    ...(isRelayed ? [of('KIMI_RELAY_PORT', config.KIMI_RELAY_HOST)] : []),
+    ...(simulate ? [of('KIMI_SIMULATOR_PORT')] : []),
+    ...measured.flatMap((name) => {
+      const port = metricsPort(name, config);
+      return port === undefined ? [] : [{ host: config.KIMI_METRICS_HOST, port, variable: 'KIMI_METRICS_PORT' }];
+    }),
+  ];
+}
+
 /** How far each service's metrics are from `KIMI_METRICS_PORT`; nothing is measured in the others. */
 const METRICS_OFFSET = { webhook: 0, worker: 1, relay: 2 };
 
@@ -447,21 +472,4 @@ async function rememberPayloadKeys({ KIMI_HOME, KIMI_PAYLOAD_KEYS }: Config): Pr
   }
   const ids = new Set([...used, ...KIMI_PAYLOAD_KEYS.keys()]);
   if (ids.size > used.length) await writeFileAtomic(file, [...ids, ''].join('\n'), { mode: 0o600 });
-}
-
-/** @returns the port itself where it is free, any free one for 0. */
-async function freePort(port: number, variable: string): Promise<number> {
-  const probe = createServer();
-  try {
-    await new Promise<void>((resolve, reject) => {
-      probe.once('error', reject).listen({ host: HOST, port }, resolve);
-    });
-    return (probe.address() as { port: number }).port;
-  } catch {
-    throw new ServiceError(
-      `port ${port} is taken; choose another with ${variable}, or set TEMPORAL_ADDRESS to use the Temporal server that runs there`,
-    );
-  } finally {
-    probe.close();
-  }
 }

@@ -1,4 +1,5 @@
 import { sayProblem } from '../../config.ts';
+import type { UnusablePort } from '../../ports.ts';
 import type { CliText } from './zh-TW.ts';
 
 export const en: CliText = {
@@ -149,6 +150,10 @@ export const en: CliText = {
     const what = { not_a_database: 'is not a database', cut_off: 'is incomplete', damaged: 'is damaged' }[problem];
     return `The engine’s database ${file} ${what}: the tasks in it cannot be read, so nothing was started. Saved results can be read with kimi-dispatch result <task id>. Restore the file from a copy, or move it out of the way and start with a new one:\n  ${setAside}`;
   },
+  ports: (ports) =>
+    ['Cannot start: a port cannot be used. No service was started.', ...ports.map((port) => `  ${sayPort(port)}`)].join(
+      '\n',
+    ),
   noTemporalCli: (tried) =>
     [
       'No usable Temporal server was found. Tried:',
@@ -437,3 +442,13 @@ export const en: CliText = {
     gatewayBad: (url) => `the agent’s gateway does not answer: ${url}; start OpenClaw, or correct OPENCLAW_WAKE_URL`,
   },
 };
+
+function sayPort({ host, port, variable, code }: UnusablePort): string {
+  const isTaken = code === 'EADDRINUSE';
+  const why = isTaken
+    ? 'is taken; stop the program that uses it'
+    : `cannot be used (${code}); check address and rights`;
+  const engine =
+    variable === 'KIMI_TEMPORAL_PORT' ? '; if it is your Temporal server, you can set TEMPORAL_ADDRESS to it' : '';
+  return `port ${port} of ${host} (${variable}) ${why}, or choose another with ${variable}${engine}`;
+}

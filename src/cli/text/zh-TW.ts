@@ -1,4 +1,5 @@
 import type { ConfigProblem } from '../../config.ts';
+import type { UnusablePort } from '../../ports.ts';
 
 /** What the command line says, in Traditional Chinese. English (en.ts) has the same shape. */
 export const zhTW = {
@@ -146,6 +147,8 @@ export const zhTW = {
     const what = { not_a_database: '不是資料庫', cut_off: '不完整', damaged: '已損壞' }[problem];
     return `引擎的資料庫 ${file} ${what}，無法讀取裡面的任務，因此什麼都沒有啟動。已儲存的結果仍可用 kimi-dispatch result <任務編號> 查看。請從備份還原這個檔案，或先把它移開、改用新的資料庫：\n  ${setAside}`;
   },
+  ports: (ports: UnusablePort[]) =>
+    ['無法啟動，因為有連接埠不能使用；沒有啟動任何服務。', ...ports.map((port) => `  ${sayPort(port)}`)].join('\n'),
   noTemporalCli: (tried: string[]) =>
     [
       '找不到可用的 Temporal 伺服器。試過：',
@@ -423,6 +426,13 @@ export const zhTW = {
 };
 
 export type CliText = typeof zhTW;
+
+function sayPort({ host, port, variable, code }: UnusablePort): string {
+  const why = code === 'EADDRINUSE' ? '已被占用；請停止占用它的程式' : `不能使用（${code}）；請檢查位址與權限`;
+  const engine =
+    variable === 'KIMI_TEMPORAL_PORT' ? '；那裡若是你的 Temporal 伺服器，也可以用 TEMPORAL_ADDRESS 指向它' : '';
+  return `${host} 的連接埠 ${port}（${variable}）${why}，或用 ${variable} 換一個${engine}`;
+}
 
 function sayProblem({ subject, why, example }: ConfigProblem): string {
   const [pattern, words] = PROBLEMS.find(([said]) => said.test(why)) ?? [/^/, ' '];
