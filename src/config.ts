@@ -7,6 +7,7 @@ import envPaths from 'env-paths';
 import ms, { type StringValue } from 'ms';
 import * as z from 'zod';
 import { httpAddress, isLoopback } from './address.ts';
+import { closest } from './closest.ts';
 import { malformedLines } from './env-file.ts';
 import { TASK_QUEUE, type Lang, type Limits } from './contract.ts';
 import { callsBack } from './kimi/models.ts';
@@ -334,8 +335,14 @@ export function journalFolder({ KIMI_JOURNAL_DIR, KIMI_HOME }: Config): string {
  * @throws {ConfigError} where one cannot be read, or has lines that say nothing: what was meant would be missing in silence.
  */
 export function loadEnvFiles(env: NodeJS.ProcessEnv = process.env): void {
+  // One after the other: the first may set KIMI_HOME.
   load(join(PACKAGE_ROOT, '.env'), env);
   load(join(readConfigHome(env), '.env'), env);
+}
+
+/** @returns the `.env` files that are read, if they exist. */
+function envFiles(env: NodeJS.ProcessEnv): string[] {
+  return [join(PACKAGE_ROOT, '.env'), join(readConfigHome(env), '.env')];
 }
 
 function readConfigHome(env: NodeJS.ProcessEnv): string {
@@ -345,19 +352,61 @@ function readConfigHome(env: NodeJS.ProcessEnv): string {
 /** @returns those `.env` files that hold a secret and that other users can read. */
 export function openEnvFiles(env: NodeJS.ProcessEnv = process.env): string[] {
   const secrets = new Set<string>([...SECRETS, ...OTHERS_SECRETS]);
-  return [join(PACKAGE_ROOT, '.env'), join(readConfigHome(env), '.env')].filter((file) => {
+  return envFiles(env).filter((file) => {
     const found = statSync(file, { throwIfNoEntry: false });
     if (!found?.isFile() || (found.mode & 0o077) === 0) return false;
-    const variables = Object.entries(parseEnv(readFileSync(file, 'utf8')));
+    const variables = Object.entries(parseEnv(readEnvFile(file)));
     return variables.some(([name, value]) => secrets.has(name) && value?.trim());
   });
+}
+
+/** A variable that has no effect, and the one that its user is likely to mean. */
+export interface MisspeltVariable {
+  name: string;
+  likely: string;
+  /** The `.env` file that sets it; `undefined` for the environment. */
+  file: string | undefined;
+}
+
+const PREFIXES = ['KIMI_', 'WEBHOOK_', 'OPENCLAW_'];
+
+/**
+ * Finds misspelt names in an environment that the `.env` files were added to. Other tools have variables with the same
+ * prefixes: only near misses count.
+ */
+export function misspeltVariables(env: NodeJS.ProcessEnv = process.env): MisspeltVariable[] {
+  const known = [...Object.keys(VARIABLES), ...SECRETS.map((name) => `${name}_FILE`)];
+  const files = envFiles(env)
+    .filter((path) => existsSync(path))
+    .map((path) => ({ path, names: Object.keys(parseEnv(readEnvFile(path))) }));
+  return Object.keys(env).flatMap((name) => {
+    const likely = known.includes(name) ? undefined : likelyVariable(name.toUpperCase(), known);
+    if (likely === undefined) return [];
+    return [{ name, likely, file: files.find(({ names }) => names.includes(name))?.path }];
+  });
+}
+
+/** The prefix says little: `KIMI_HOST` and `KIMI_HOME` are as different as `HOST` and `HOME`. */
+function likelyVariable(name: string, known: string[]): string | undefined {
+  const prefix = PREFIXES.find((start) => name.startsWith(start));
+  const of = (start: string): string[] => known.filter((one) => one.startsWith(start));
+  if (prefix === undefined) return closest(name, PREFIXES.flatMap(of));
+  const rest = closest(
+    name.slice(prefix.length),
+    of(prefix).map((one) => one.slice(prefix.length)),
+  );
+  return rest && prefix + rest;
+}
+
+function readEnvFile(file: string): string {
+  return readFileSync(file, 'utf8').replace(/^\uFEFF/, '');
 }
 
 function load(file: string, env: NodeJS.ProcessEnv): void {
   if (!existsSync(file)) return;
   let text: string;
   try {
-    text = readFileSync(file, 'utf8').replace(/^\uFEFF/, '');
+    text = readEnvFile(file);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new ConfigError([{ subject: file, why: `cannot be read (${code}); make it a file that you may read` }]);

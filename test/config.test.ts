@@ -9,6 +9,7 @@ import {
   ConfigError,
   langOf,
   loadEnvFiles,
+  misspeltVariables,
   pluginReply,
   readConfig,
   SECRETS,
@@ -338,9 +339,71 @@ describe('the .env file', () => {
     expect(env).not.toHaveProperty('KIMI_TEST_A');
   });
 
+  it('may begin with a byte order mark', async () => {
+    const env = await homeWith('\uFEFFKIMI_TEST_A=a\r\nKIMI_TEST_B=b\r\n');
+    loadEnvFiles(env);
+    expect(env).toMatchObject({ KIMI_TEST_A: 'a', KIMI_TEST_B: 'b' });
+  });
+
   it('need not be there', async () => {
     const env = { KIMI_HOME: join(await temporaryFolder(), 'nowhere') };
     expect(() => loadEnvFiles(env)).not.toThrow();
+  });
+});
+
+describe('a misspelt variable', () => {
+  it.each([
+    ['KIMI_MODLE', 'KIMI_MODEL'],
+    ['KIMI_API_KEYS', 'KIMI_API_KEY'],
+    ['KIMI_MAX_TASK_PER_MINUTE', 'KIMI_MAX_TASKS_PER_MINUTE'],
+    ['KIM_API_KEY', 'KIMI_API_KEY'],
+    ['kimi_lang', 'KIMI_LANG'],
+    ['WEBHOOK_PRT', 'WEBHOOK_PORT'],
+    ['WEBHOOK_SECRET_FLIE', 'WEBHOOK_SECRET_FILE'],
+    ['OPENCLAW_WAKE_TOKN', 'OPENCLAW_WAKE_TOKEN'],
+  ])('%s is likely to be %s', (name, likely) => {
+    expect(misspeltVariables({ [name]: 'x' })).toEqual([{ name, likely, file: undefined }]);
+  });
+
+  it('is none of ours, and none of other tools', () => {
+    const others = ['KIMI_BASE_URL', 'KIMI_MODEL_NAME', 'KIMI_HOST', 'KIMI_CLI_PATH', 'KIMI_SHARE_DIR', 'OPENCLAW_HOME']
+      .concat(['OPENCLAW_GATEWAY_TOKEN', 'OPENCLAW_GATEWAY_PORT', 'OPENCLAW_STATE_DIR', 'OPENCLAW_CONFIG_PATH'])
+      .concat(['WEBHOOK_URL', 'MOONSHOT_API_KEY', 'PATH', 'HOME', 'LANG']);
+    const example = readFileSync(join(PACKAGE_ROOT, '.env.example'), 'utf8');
+    const ours = [...example.matchAll(/^#?([A-Z0-9_]+)=/gm)].map(([, name = '']) => name);
+    expect(ours).toContain('KIMI_API_KEY');
+    expect(
+      misspeltVariables(
+        Object.fromEntries([...ours.filter((name) => name !== 'KIMI_HOME'), ...others].map((name) => [name, 'x'])),
+      ),
+    ).toEqual([]);
+  });
+
+  it.each([
+    [
+      'zh-TW',
+      (file: string) => `${file} 裡的 KIMI_MODLE 沒有作用；是不是 KIMI_MODEL？`,
+      '環境裡的 WEBHOOK_PRT 沒有作用；是不是 WEBHOOK_PORT？',
+    ],
+    [
+      'en',
+      (file: string) => `KIMI_MODLE in ${file} has no effect; did you mean KIMI_MODEL?`,
+      'WEBHOOK_PRT in the environment has no effect; did you mean WEBHOOK_PORT?',
+    ],
+  ])('is named in %s by doctor and up, with its file, without its value', async (KIMI_LANG, inFile, inEnvironment) => {
+    const { KIMI_HOME = '' } = await homeWith('\uFEFFKIMI_MODLE=secret-value\n');
+    const env = await cleanHome({
+      KIMI_HOME,
+      KIMI_LANG,
+      WEBHOOK_PRT: 'secret-value',
+      TEMPORAL_CLI_PATH: '/nowhere/temporal',
+    });
+    const said = [(await cli(['doctor'], env)).stdout, (await cli(['up'], env)).stderr];
+    for (const text of said) {
+      expect(text).toContain(inFile(join(KIMI_HOME, '.env')));
+      expect(text).toContain(inEnvironment);
+      expect(text).not.toContain('secret-value');
+    }
   });
 });
 

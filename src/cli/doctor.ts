@@ -5,7 +5,15 @@ import pico from 'picocolors';
 import { Agent, request, type Dispatcher } from 'undici';
 import * as z from 'zod';
 import { httpAddress, publicAddress } from '../address.ts';
-import { callbackBaseUrl, openEnvFiles, journalFolder, pluginReply, relayUrl, wakeUrl } from '../config.ts';
+import {
+  callbackBaseUrl,
+  openEnvFiles,
+  journalFolder,
+  misspeltVariables,
+  pluginReply,
+  relayUrl,
+  wakeUrl,
+} from '../config.ts';
 import { SEARCH_ATTRIBUTES } from '../contract.ts';
 import { countDeadLetters, deadLettersFolder } from '../dead-letters.ts';
 import { probeFolder } from '../disk.ts';
@@ -55,6 +63,7 @@ async function doctor({ sendTest = false }: { sendTest?: boolean }): Promise<Exi
     ...(await services(context)),
     await secret(context),
     ...envFiles(context),
+    ...misspelt(context),
     ...(await deadLetters(context)),
     await gateway(context),
     ...(await plugin(context, sendTest)),
@@ -186,6 +195,11 @@ async function engine(context: Context, address: string): Promise<Finding[]> {
 /** Secrets in `.env` files that other users can read. */
 function envFiles({ say }: Context): Finding[] {
   return openEnvFiles().map((file) => bad(say.doctor.envOpen(tildePath(file))));
+}
+
+/** Variables that have no effect. */
+function misspelt({ say }: Context): Finding[] {
+  return misspeltVariables().map((variable) => bad(say.misspelt(variable)));
 }
 
 /** That it is there, and that nobody else can read it: who has it can answer in Kimi's name. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import pico from 'picocolors';
-import type { Config } from '../config.ts';
+import { misspeltVariables, type Config } from '../config.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { modelOf, resolveModel } from '../kimi/models.ts';
 import type { FailedToStart } from '../process.ts';
@@ -35,6 +35,7 @@ export function upCommand(say: CliText): Command {
 
 async function up({ simulate = false, detach = false }: UpOptions): Promise<Exit> {
   const context = await openContext();
+  for (const variable of misspeltVariables()) console.error(pico.yellow(context.say.misspelt(variable)));
   return detach ? await upInBackground(context, simulate) : await upInForeground(context, simulate);
 }
 

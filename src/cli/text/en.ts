@@ -1,4 +1,5 @@
 import { sayProblem } from '../../config.ts';
+import { tildePath } from '../../paths.ts';
 import type { UnusablePort } from '../../ports.ts';
 import type { CliText } from './zh-TW.ts';
 
@@ -123,6 +124,8 @@ export const en: CliText = {
   },
   config: (problems) =>
     `The configuration has ${problems.length} problem${problems.length === 1 ? '' : 's'}:\n${problems.map((problem) => `  ${sayProblem(problem)}`).join('\n')}`,
+  misspelt: ({ name, likely, file }) =>
+    `${name} in ${file === undefined ? 'the environment' : tildePath(file)} has no effect; did you mean ${likely}?`,
   noKey: {
     nothing: (home) => `Nothing runs from ${home}, and there is no KIMI_API_KEY either, so nothing was dispatched.`,
     stack: 'The services that run have no KIMI_API_KEY, so nothing was dispatched.',

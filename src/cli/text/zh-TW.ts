@@ -1,4 +1,5 @@
-import type { ConfigProblem } from '../../config.ts';
+import type { ConfigProblem, MisspeltVariable } from '../../config.ts';
+import { tildePath } from '../../paths.ts';
 import type { UnusablePort } from '../../ports.ts';
 
 /** What the command line says, in Traditional Chinese. English (en.ts) has the same shape. */
@@ -121,6 +122,8 @@ export const zhTW = {
   },
   config: (problems: ConfigProblem[]) =>
     `設定有 ${problems.length} 處不對：\n${problems.map((problem) => `  ${sayProblem(problem)}`).join('\n')}`,
+  misspelt: ({ name, likely, file }: MisspeltVariable) =>
+    `${file === undefined ? '環境' : ` ${tildePath(file)} `}裡的 ${name} 沒有作用；是不是 ${likely}？`.trim(),
   noKey: {
     nothing: (home: string) => `沒有從 ${home} 啟動的服務，也沒有 KIMI_API_KEY，所以沒有派發。`,
     stack: '執行中的服務沒有 KIMI_API_KEY，所以沒有派發。',
