@@ -177,7 +177,7 @@ function toldOnce({ wakes, commands }: Observed): Omit<Verdict, 'name'> {
     const before = shown.find((other) => other.text === text && other.at < at);
     if (!before) return false;
     // An agent that acknowledges for itself is woken again until it does.
-    const notification = parseTaskName(key)?.notification;
+    const notification = parseTaskName(key)?.notification ?? key;
     if (notification === key) return `${key}: the news was shown twice, as ${before.key} too`;
     const acknowledged = commands.some(
       ({ what, task_id, code, ended_at }) =>

@@ -32,7 +32,12 @@ export function hostCheck(
       return;
     }
     const error = { code: 'foreign_host', message: 'this address is for programs of this machine only' };
-    response.writeHead(403, { 'content-type': 'application/json; charset=utf-8', connection: 'close' });
-    response.end(JSON.stringify({ error }));
+    const body = JSON.stringify({ error });
+    response.writeHead(403, {
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': Buffer.byteLength(body),
+      connection: 'close',
+    });
+    response.end(body);
   };
 }

@@ -410,7 +410,8 @@ describe('the wake', () => {
       else response.writeHead(429, { 'retry-after': '2' }).end();
     });
     const world = await openWorld({ wakeUrl });
-    const started = await world.start('x');
+    // Answered well after the dispatch call, so that the deadline's timer is there, too.
+    const started = await world.start('x [[simulate: delay=1500]]');
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
     expect(keys).toEqual([started.task_id, started.task_id]);
     const { historyEvents } = await historyOf(world, started);

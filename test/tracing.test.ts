@@ -81,6 +81,7 @@ it('a task is one trace, from the command line to the agent and back through the
       'worker recordPending',
       'worker release',
       'worker task',
+      'worker verifyCallback',
       'worker wake',
     ]);
     const { spanId } = idsOf(task_id);
