@@ -15,12 +15,17 @@ import { PACKAGE_ROOT } from './paths.ts';
 import { PLUGIN_WAKE_PATH, type PluginWake } from './plugin-wake.ts';
 
 const wholeNumber = z.coerce.number({ error: 'needs a whole number' }).int('needs a whole number');
-const milliseconds = wholeNumber.positive('needs a number above 0');
+/** Longest duration, in milliseconds: 20 days, which fits the 32 bits of a timer. */
+const LONGEST_MS = 1_728_000_000;
+const milliseconds = wholeNumber.positive('needs a number above 0').max(LONGEST_MS, `needs at most ${LONGEST_MS}`);
+/** Longest age, in years: what is older than that has no date in ISO 8601. */
+const OLDEST_YEARS = 100;
 /** Milliseconds, from a number with a unit. */
 const age = z.string().transform((value, context) => {
   const time = /^\s*\d+(?:\.\d+)?\s*[smhdwy]\s*$/.test(value) ? ms(value.trim() as StringValue) : 0;
-  if (time > 0) return time;
-  context.addIssue('needs a number above 0 and a unit: h, d, w or y');
+  if (time > ms(`${OLDEST_YEARS}y`)) context.addIssue(`needs at most ${OLDEST_YEARS}y`);
+  else if (time > 0) return time;
+  else context.addIssue('needs a number above 0 and a unit: h, d, w or y');
   return z.NEVER;
 });
 /** 0 is unlimited. */
@@ -73,7 +78,7 @@ const VARIABLES = {
   KIMI_RELAY_TOKEN: [headerSecret.min(16, 'needs at least 16 characters').optional(), '$(openssl rand -hex 32)'],
   KIMI_RELAY_URL: [httpUrl.optional(), 'http://127.0.0.1:9031'],
   KIMI_LANG: [oneOf('zh-TW', 'en').default('zh-TW'), 'en'],
-  KIMI_TASK_TIMEOUT_MS: [milliseconds.default(120_000), '120000'],
+  KIMI_TASK_TIMEOUT_MS: [milliseconds.optional(), '1800000'],
   KIMI_MAX_TASKS_PER_MINUTE: [limit.default(10), '10'],
   KIMI_MAX_CONCURRENT_TASKS: [limit.default(5), '5'],
   KIMI_MAX_QUEUED_TASKS: [limit.default(1000), '1000'],
@@ -285,6 +290,14 @@ function readSecret(file: string): string | NodeJS.ErrnoException {
  */
 export function usesRelay({ KIMI_CALLBACKS, KIMI_API_URL }: Config, simulate = false): boolean {
   return KIMI_CALLBACKS ? KIMI_CALLBACKS === 'relay' : !simulate && !callsBack(KIMI_API_URL);
+}
+
+/** Deadlines of tasks, in milliseconds: of a provider that calls back, and behind the relay, whose models take minutes. */
+const TASK_TIMEOUT_MS = { native: 120_000, relay: 1_800_000 };
+
+/** How long Kimi may take, once it has the request, in milliseconds. */
+export function taskTimeoutMs({ KIMI_TASK_TIMEOUT_MS }: Config, isRelayed: boolean): number {
+  return KIMI_TASK_TIMEOUT_MS ?? TASK_TIMEOUT_MS[isRelayed ? 'relay' : 'native'];
 }
 
 /**

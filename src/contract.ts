@@ -29,6 +29,9 @@ export const ACCEPTED_UPDATE = 'accepted';
 /** Update → {@link TaskView}: the agent has shown the result to its user. Refused while there is none. */
 export const ACKNOWLEDGE_UPDATE = 'acknowledge';
 
+/** Signal to a task, argument {@link RelayReport}: what its relay has seen of the request to Kimi. */
+export const RELAY_SIGNAL = 'relay';
+
 /** Signal to a task, argument {@link Admission}: what the limiter decided. */
 export const ADMISSION_SIGNAL = 'admission';
 
@@ -111,7 +114,7 @@ export interface Task {
   task_name: string;
   prompt: string;
   model: string;
-  /** How long Kimi may take to call back, counted from its acceptance. Milliseconds. */
+  /** How long Kimi may take to call back, counted from when Kimi itself has the request. Milliseconds. */
   timeout_ms: number;
   /** How long a timed-out or cancelled task stays open for an answer that comes late. Milliseconds. */
   grace_ms: number;
@@ -359,7 +362,7 @@ export interface Timings {
   queued_ms?: number;
   /** From there until Kimi's API id. */
   dispatch_ms?: number;
-  /** From there until the webhook had the callback. */
+  /** From there, or from Kimi's first byte behind a relay, until the webhook had the callback. */
   kimi_ms?: number;
   /** From there until the result was saved. */
   save_ms?: number;
@@ -429,7 +432,7 @@ export interface TaskView {
   /** Where it stood in the queue when the limiter last said. */
   queue?: Place;
   created_at: string;
-  /** When Kimi accepted the task: its deadline counts from here. */
+  /** When Kimi itself had the request: the deadline counts from here. Behind a relay, absent until Kimi begins to answer. */
   accepted_at?: string;
   /** Until when Kimi's answer is in time. */
   deadline?: string;
@@ -469,8 +472,12 @@ export interface TaskSummary {
 
 /** Activities the task workflow calls. */
 export interface TaskActivities {
-  /** Sends the task to Kimi. Never sends twice: what is retried was not sent. */
-  dispatch(task: Task): Promise<Dispatched>;
+  /**
+   * Sends the task to Kimi. Never sends twice: what is retried was not sent.
+   *
+   * @param lost the attempt before, whose heartbeats ran out.
+   */
+  dispatch(task: Task, lost?: LostAttempt): Promise<Dispatched>;
   /** @returns whether a callback of this task was passed on by the webhook, and not made up by somebody who reaches the engine. */
   verifyCallback(task_id: string, callback: Callback): Promise<boolean>;
   /** Writes `pending-<task_id>.json`. */
@@ -541,8 +548,35 @@ export interface StreamProgress {
   repeats?: true;
 }
 
+/** What a relay tells the task of its request to Kimi. */
+export interface RelayReport {
+  /** Kimi has begun to answer: the deadline starts. */
+  begun?: true;
+  /** Why Kimi does not have the request yet; it is tried again. */
+  problem?: TaskError;
+  /** How long the relay's machine slept while the answer was on its way, in milliseconds: it does not count against the deadline. */
+  slept_ms?: number;
+}
+
+/** A process that does the work of an activity. */
+export interface Holder {
+  /** Tells machines apart, and containers. */
+  machine: string;
+  pid: number;
+  start: string;
+}
+
+/** An attempt whose heartbeats ran out. Its process may still do the work: a machine that sleeps sends no heartbeats. */
+export interface LostAttempt {
+  /** Absent where no heartbeat came. */
+  holder?: Holder;
+}
+
 /** Length of {@link StreamProgress.tail}: heartbeats are kept small. */
 export const TAIL_CHARS = 200;
+
+/** How long the relay asks Kimi while Kimi does not take the request, in milliseconds. */
+export const RELAY_TRIES_MS = 24 * 3_600_000;
 
 /** Activities the relay's workflow calls. */
 export interface RelayActivities {
@@ -550,9 +584,10 @@ export interface RelayActivities {
    * Asks Kimi and takes the answer as it streams in. Fails as {@link FAILURE.interrupted} where it breaks off.
    *
    * @param interruptions how often that has happened to this request, and why it did last.
+   * @param lost the attempt before, whose heartbeats ran out.
    * @returns what the task is to be told: the answer, or why there is none.
    */
-  complete(request: RelayRequest, interruptions: number, why?: string): Promise<Callback>;
+  complete(request: RelayRequest, interruptions: number, why?: string, lost?: LostAttempt): Promise<Callback>;
   /** Posts the signed callback until it is taken. */
   deliver(request: RelayRequest, callback: Callback): Promise<void>;
 }
@@ -584,6 +619,8 @@ export const FAILURE = {
   notSent: 'NotSent',
   /** Kimi was too busy to take it. Retried, but by the limiter where there is one. */
   turnedAway: 'TurnedAway',
+  /** Another process of this machine has the work. Retried until it has ended. */
+  held: 'Held',
   /** An answer broke off. The relay's workflow decides what to do. */
   interrupted: 'Interrupted',
   /** Nothing will ever take a callback. Not retried. */

@@ -7,7 +7,10 @@ import { activityInfo, heartbeat } from '@temporalio/activity';
  * @param details what each heartbeat carries, if anything
  */
 export async function beating<T>(work: () => Promise<T>, details?: () => unknown): Promise<T> {
-  const timer = activityInfo().isLocal ? undefined : setInterval(() => heartbeat(details?.()), 1_000);
+  const isLocal = activityInfo().isLocal;
+  const beat = (): void => heartbeat(details?.());
+  if (!isLocal) beat();
+  const timer = isLocal ? undefined : setInterval(beat, 1_000);
   try {
     return await work();
   } finally {

@@ -42,7 +42,7 @@ describe('without any variable', () => {
     expect(readConfig({})).toMatchObject({
       KIMI_API_URL: 'https://api.moonshot.cn/v1',
       KIMI_LANG: 'zh-TW',
-      KIMI_TASK_TIMEOUT_MS: 120_000,
+      KIMI_TASK_TIMEOUT_MS: undefined,
       KIMI_RESULTS_DIR: join(homedir(), '.openclaw/workspace/kimi-dispatch/results'),
       WEBHOOK_PORT: 9001,
       OPENCLAW_WAKE_URL: 'http://127.0.0.1:18789/hooks/wake',

@@ -5,11 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { lookUp } from '../src/cli/look-up.ts';
 import { callbackFor, passOn } from './support/callback.ts';
-import { openWorld, resultFiles, SECRET, until, type World } from './support/world.ts';
+import { openRelayedWorld } from './support/relay.ts';
+import { openWorld, RELAY_TOKEN, resultFiles, SECRET, until, type World } from './support/world.ts';
 
 const FAULT_WORKER = fileURLToPath(new URL('support/fault-worker.ts', import.meta.url));
 
-function startWorker(world: World, when = 'never', step = 'none'): ChildProcess {
+function startWorker(world: World, when = 'never', step = 'none', changes: Record<string, string> = {}): ChildProcess {
   const worker = spawn(process.execPath, ['--import', 'tsx', FAULT_WORKER, when, step], {
     stdio: 'ignore',
     env: {
@@ -22,6 +23,7 @@ function startWorker(world: World, when = 'never', step = 'none'): ChildProcess 
       WEBHOOK_SECRET: SECRET,
       KIMI_CALLBACK_BASE_URL: world.webhookUrl,
       OPENCLAW_WAKE_URL: `${world.simulatorUrl}/hooks/wake`,
+      ...changes,
     },
   });
   onTestFinished(() => void worker.kill('SIGKILL'));
@@ -55,6 +57,17 @@ describe('a worker killed', () => {
     expect(await world.results.read(started.task_id)).toMatchObject({ status: 'done', acknowledged: true });
     expect(await resultFiles(world.results)).toEqual([`${started.task_id}.json`, 'latest.json']);
     expect(world.counts.wakes.map(({ key }) => key)).toEqual([started.task_id]);
+  });
+
+  it('in the dispatch call to the relay: it is sent again, since the relay takes each task once', async () => {
+    const world = await openRelayedWorld({}, { worker: false });
+    const relayed = { KIMI_CALLBACKS: 'relay', KIMI_RELAY_URL: world.relay.url, KIMI_RELAY_TOKEN: RELAY_TOKEN };
+    const dying = startWorker(world, 'before', 'dispatch', relayed);
+    const started = await world.start('x [[simulate: delay=0]]', {}, 0);
+    await killed(dying);
+    startWorker(world, 'never', 'none', relayed);
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    expect(world.counts.completions).toHaveLength(1);
   });
 
   it('before it takes the task: the next one does', async () => {

@@ -1,10 +1,13 @@
 /** The relay on the real engine, in front of the simulated Kimi's real API. */
-import { readdir } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { limiterId, relayApiId, relayId, type Task } from '../src/contract.ts';
 import { KimiClient } from '../src/kimi/client.ts';
+import type { Found } from '../src/cli/look-up.ts';
 import { KimiError } from '../src/kimi/errors.ts';
 import { limiterView } from '../src/limiter.ts';
 import { createRelayApp } from '../src/relay/app.ts';
@@ -14,6 +17,7 @@ import { answerTo, reasoningOn } from '../src/simulator/answers.ts';
 import { lazyClient } from '../src/temporal.ts';
 import { failureOf, serveAnswer } from './support/answering.ts';
 import { cleanHome, cli } from './support/cli.ts';
+import { freePort } from './support/engine.ts';
 import { openRelayedWorld, type RelayedWorld } from './support/relay.ts';
 import { RELAY_TOKEN, SECRET, serve, silent, TASK, until } from './support/world.ts';
 
@@ -155,9 +159,40 @@ describe('a task through the relay', () => {
     expect(most).toBe(1);
   });
 
+  it('has its whole time once Kimi has it: an outage of Kimi uses up none of it, and is named', async () => {
+    const port = await freePort();
+    const world = await openRelayedWorld({ KIMI_API_URL: `http://127.0.0.1:${port}/v1` });
+    const started = await world.start('x', { timeout_ms: 1_000 });
+    const env = await commandLineOf(world);
+    // Two attempts take longer than the deadline.
+    const { retrying } = await until(async () => {
+      const status = JSON.parse((await cli(['status', started.task_id, '--json'], env)).stdout) as Found;
+      return (status.retrying?.attempt ?? 0) > 2 && status;
+    });
+    expect(retrying?.why).toContain('ECONNREFUSED');
+    expect((await cli(['status', started.task_id], env)).stdout).toMatch(/目前狀況 .*ECONNREFUSED；第 \d+ 次嘗試/);
+    expect((await cli(['list'], env)).stdout).toMatch(/ECONNREFUSED；第 \d+/);
+    const waiting = await world.view(started);
+    expect(waiting).toMatchObject({ state: 'dispatched', step: 'waiting', error: { type: 'unreachable' } });
+    expect(waiting).not.toHaveProperty('deadline');
+
+    const asked: string[] = [];
+    await serve((request, response) => {
+      asked.push(String(request.url));
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ choices: [{ message: { content: 'a' }, finish_reason: 'stop' }] }));
+    }, port);
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    expect(await world.results.read(started.task_id)).toMatchObject({ output: 'a' });
+    expect(await world.view(started)).not.toHaveProperty('error');
+    expect(asked).toEqual(['/v1/chat/completions']);
+  });
+
   it('that times out is still answered late', async () => {
     const world = await openRelayedWorld();
-    const started = await world.start(wish('delay=3000'), { timeout_ms: 1_000 });
+    const started = await world.start(wish('delay=0 reasoning=0 size=300 chunks=30 chunk-delay=100'), {
+      timeout_ms: 1_000,
+    });
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     expect(await world.results.read(started.task_id)).toMatchObject({ status: 'done', late: true });
     expect(world.counts.completions).toHaveLength(1);
@@ -171,7 +206,7 @@ describe('a task through the relay', () => {
     await until(async () => (await world.view(started)).step === 'awaiting_late_answer');
     const told = world.counts.wakes.length;
     const { code, stdout } = await cli(['cancel', started.task_id], await commandLineOf(world));
-    expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('連線已關閉') });
+    expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('連線已關閉。已收到的部分') });
     expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });
     expect(world.counts.completions).toMatchObject([{ ended: 'left' }]);
     const result = await world.results.read(started.task_id);
@@ -202,6 +237,28 @@ describe('a task through the relay', () => {
     expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });
     expect(world.counts.completions).toMatchObject([{ ended: 'left' }]);
     expect(await world.results.read(started.task_id)).not.toHaveProperty('late');
+  });
+});
+
+describe('a task that was given up after its time was up', () => {
+  it('before anything came says so, and its acknowledgement is seen', async () => {
+    // The head of the answer comes, so that the deadline runs, and nothing more.
+    const kimi = await serve((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
+    });
+    const world = await openRelayedWorld({ KIMI_API_URL: `${kimi}/v1` });
+    const started = await world.start('x', { timeout_ms: 500, ack: 'agent' });
+    const env = await commandLineOf(world);
+    await until(async () => (await world.view(started)).step === 'awaiting_acknowledgement');
+    const { code, stdout } = await cli(['cancel', started.task_id], env);
+    expect({ code, stdout }).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('連線已關閉。還沒有收到任何內容。'),
+    });
+    await world.handle({ task_id: relayId(started.task_id) }).result();
+    expect(await cli(['ack', started.task_id], env)).toMatchObject({ code: 0 });
+    expect(await world.handle(started).result()).toMatchObject({ acknowledged: true });
+    expect((await cli(['status', started.task_id], env)).stdout).toMatch(/已通知代理\s+是/);
   });
 });
 
@@ -284,6 +341,31 @@ describe('an answer that breaks off', () => {
     expect(result?.output).toHaveLength(4000);
     expect(result).toMatchObject({ interruptions: 1 });
     expect(result?.tokens?.completion).toBeGreaterThan(2000);
+  });
+
+  it('since the relay was killed before anything was sent is asked for', async () => {
+    const world = await openRelayedWorld({}, { limits: { concurrent: 1 } });
+    const first = await world.start(wish('delay=0 reasoning=0 size=400 chunks=40 chunk-delay=50'));
+    const started = await world.start(wish('delay=0'));
+    expect(started).toMatchObject({ status: 'queued' });
+    // A disk that does not come back: the recording cannot be begun, and nothing is sent.
+    const recording = join(world.relay.home, 'streams', `${started.task_id}.0.jsonl`);
+    await promisify(execFile)('mkfifo', [recording]);
+    expect(await world.handle(first).result()).toMatchObject({ status: 'done' });
+    await until(async () => {
+      const relay = await world
+        .handle({ task_id: relayId(started.task_id) })
+        .describe()
+        .catch(() => undefined);
+      return relay?.raw.pendingActivities?.some(({ lastHeartbeatTime }) => lastHeartbeatTime);
+    });
+    await world.relay.kill();
+    await rm(recording);
+    await writeFile(recording, '');
+    await world.relay.start();
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    expect(world.counts.completions).toHaveLength(2);
+    expect(await world.results.read(started.task_id)).not.toHaveProperty('interruptions');
   });
 
   it('before its first word is not asked for again: it may be paid for', async () => {

@@ -3,11 +3,20 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
 import { pino, type Logger } from 'pino';
 import { isProven } from '../callback-proof.ts';
-import { FAILURE, isoSeconds, type Callback, type LimiterActivities, type TaskActivities } from '../contract.ts';
+import {
+  FAILURE,
+  isoSeconds,
+  type Callback,
+  type Dispatched,
+  type LimiterActivities,
+  type Task,
+  type TaskActivities,
+} from '../contract.ts';
 import { writeDeadLetter } from '../dead-letters.ts';
 import type { Gateway } from '../gateway.ts';
 import { GatewayError } from '../gateway.ts';
 import { beating } from '../heartbeat.ts';
+import { HeldWork } from '../held-work.ts';
 import type { KimiClient } from '../kimi/client.ts';
 import { KimiError, type KimiErrorKind } from '../kimi/errors.ts';
 import { endedTasks, missingAgents, release, startLimiter, tasksInFlight, type LimiterStart } from '../limiter.ts';
@@ -21,7 +30,7 @@ import { NoResult, type ResultStore } from '../results.ts';
 
 /** What the activities reach the world with. */
 export interface ActivityDependencies {
-  kimi: Pick<KimiClient, 'dispatch' | 'costOf'>;
+  kimi: Pick<KimiClient, 'dispatch' | 'costOf' | 'isRelayed'>;
   results: Pick<
     ResultStore,
     | 'recordPending'
@@ -130,6 +139,22 @@ export function createActivities({
     }
   };
 
+  const sending = new HeldWork<Dispatched>();
+
+  async function send(task: Task, signal: AbortSignal): Promise<Dispatched> {
+    const { task_id, model } = task;
+    try {
+      const dispatched = await kimi.dispatch(task, signal);
+      log.info({ task_id, model, api_id: dispatched.api_id }, 'dispatched');
+      return dispatched;
+    } catch (error) {
+      if (!(error instanceof KimiError)) throw error;
+      const { kind, type, message } = error;
+      log.warn({ task_id, model, kind, type }, message);
+      throw dispatchFailure(error, task.limiter !== undefined);
+    }
+  }
+
   return {
     async verifyCallback(task_id, callback) {
       if (isProven(task_id, callback, callbacks.secrets)) return true;
@@ -137,20 +162,16 @@ export function createActivities({
       return false;
     },
 
-    async dispatch(task) {
-      const { task_id, model } = task;
-      return await beating(async () => {
-        try {
-          const dispatched = await kimi.dispatch(task, Context.current().cancellationSignal);
-          log.info({ task_id, model, api_id: dispatched.api_id }, 'dispatched');
-          return dispatched;
-        } catch (error) {
-          if (!(error instanceof KimiError)) throw error;
-          const { kind, type, message } = error;
-          log.warn({ task_id, model, kind, type }, message);
-          throw dispatchFailure(error, task.limiter !== undefined);
-        }
-      });
+    async dispatch(task, lost) {
+      const { task_id } = task;
+      const joined = lost && sending.join(task_id, lost);
+      if (joined) return await joined;
+      // The relay takes a task once, however often it is sent.
+      if (lost && !kimi.isRelayed) {
+        const message = 'the worker that was sending the request was lost; it is not known whether Kimi received it';
+        throw dispatchFailure(new KimiError('outcome_unknown', 'outcome_unknown', message), false);
+      }
+      return await sending.begin(task_id, async (signal) => await send(task, signal));
     },
 
     async recordPending(task_id, created_at) {

@@ -28,7 +28,7 @@ async function cancel({ task_id }: Named, { route: chat }: { route?: Route }): P
     const saved = await results.readIfSound(task_id);
     if (!found && !saved) throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
     if (found?.view.state === 'timed_out' && found.view.relay && (await stopStream(client, task_id))) {
-      console.log(say.streamStopped(task_id));
+      console.log(say.streamStopped(task_id, (found.progress?.tokens ?? 0) > 0));
       return EXIT.ok;
     }
     const how = found?.ended ?? (saved && text.state[saved.status]);

@@ -5,6 +5,7 @@ import { EXIT, type Exit } from '../exit.ts';
 import { progressOf } from './look-up.ts';
 import { newestTasks, type Filter } from './newest-tasks.ts';
 import { age, command, count, model, printing, route, states } from './options.ts';
+import { sayRetrying } from './progress.ts';
 import { table } from './table.ts';
 import type { CliText } from './text/index.ts';
 
@@ -39,8 +40,9 @@ async function list({ limit, json, ...filter }: ListOptions): Promise<Exit> {
     const places = new Map(view?.queue.map((place) => [place.task_id, place]));
     return await Promise.all(
       found.map(async (task) => {
-        const { progress } = relay && task.state === 'dispatched' ? await progressOf(client, task.task_id) : {};
-        return { ...task, status: task.state, queue: places.get(task.task_id), progress };
+        const { progress, retrying } =
+          relay && task.state === 'dispatched' ? await progressOf(client, task.task_id) : {};
+        return { ...task, status: task.state, queue: places.get(task.task_id), progress, retrying };
       }),
     );
   });
@@ -51,7 +53,11 @@ async function list({ limit, json, ...filter }: ListOptions): Promise<Exit> {
     const rows = tasks.map((task) => [
       task.task_id,
       task.task_name,
-      [text.state[task.state], task.queue && text.place(task.queue), task.progress && text.stream(task.progress)]
+      [
+        text.state[task.state],
+        task.queue && text.place(task.queue),
+        task.retrying ? sayRetrying(task.retrying, say) : task.progress && text.stream(task.progress),
+      ]
         .filter((part) => part)
         .join(' '),
       task.model,

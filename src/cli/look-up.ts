@@ -1,5 +1,6 @@
 import { QueryNotRegisteredError, WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client';
 import type { ProtoFailure } from '@temporalio/common';
+import { optionalTsToMs } from '@temporalio/common/lib/time.js';
 import {
   decodeArrayFromPayloads,
   decodeOptionalFailureToOptionalError,
@@ -26,6 +27,13 @@ import { CliError } from './exit.ts';
 /** How long a worker may take to answer a query, in milliseconds. */
 const QUERY_TIMEOUT_MS = 2_000;
 
+export interface Retrying {
+  attempt: number;
+  why: string;
+  /** When the attempt begins, ISO 8601; absent while it is under way. */
+  next_attempt_at?: string;
+}
+
 /** What the engine knows of one task. */
 export interface Found {
   /** The chat that asked for it. */
@@ -36,7 +44,7 @@ export interface Found {
   /** How somebody ended the task in the engine, past the workflow: nothing will come of it. */
   ended?: string;
   /** An activity that is being tried again, and why it failed before. */
-  retrying?: { attempt: number; why: string };
+  retrying?: Retrying;
   /** How far the answer is, while a relay takes it. */
   progress?: StreamProgress;
 }
@@ -120,11 +128,23 @@ async function pendingIn(client: Client, { raw }: Description): Promise<Pick<Fou
   const failed = activities.find(({ lastFailure }) => lastFailure);
   const beating = activities.find(({ heartbeatDetails }) => heartbeatDetails?.payloads?.length);
   const { loadedDataConverter } = client.options;
-  const [progress] = (await decodeArrayFromPayloads(loadedDataConverter, beating?.heartbeatDetails?.payloads)) ?? [];
+  const next = optionalTsToMs(failed?.nextAttemptScheduleTime);
+  const [beat] = (await decodeArrayFromPayloads(loadedDataConverter, beating?.heartbeatDetails?.payloads)) ?? [];
   return {
-    ...(failed && { retrying: { attempt: failed.attempt ?? 1, why: await whyOf(client, failed.lastFailure) } }),
-    ...(progress !== undefined && progress !== null && { progress: progress as StreamProgress }),
+    ...(failed && {
+      retrying: {
+        attempt: failed.attempt ?? 1,
+        why: await whyOf(client, failed.lastFailure),
+        ...(next !== undefined && { next_attempt_at: isoSeconds(next) }),
+      },
+    }),
+    ...(isProgress(beat) && { progress: { phase: beat.phase, tokens: beat.tokens, tail: beat.tail } }),
   };
+}
+
+/** Activities that take no answer say other things with their heartbeats. */
+function isProgress(beat: unknown): beat is StreamProgress {
+  return typeof beat === 'object' && beat !== null && 'phase' in beat;
 }
 
 /** What an activity failed with. The description holds it as it is stored: encrypted, where payloads are. */

@@ -4,7 +4,7 @@ import { field } from '../characters.ts';
 import type { TaskView } from '../contract.ts';
 import type { StartStep } from '../stack/stack.ts';
 import { explain, type Text } from '../text/index.ts';
-import type { Found } from './look-up.ts';
+import type { Found, Retrying } from './look-up.ts';
 import { fields } from './terminal.ts';
 import type { CliText } from './text/index.ts';
 
@@ -44,7 +44,7 @@ export class Progress {
       () => pico.bold(this.cut(view.task_name)),
       () => (progress ? this.text.stream(progress) : live ? this.text.step[view.step] : this.say.noWorker),
       () => this.elapsed(view),
-      () => (retrying ? pico.yellow(this.say.progress.attempt(retrying.attempt, retrying.why)) : ''),
+      () => (retrying ? pico.yellow(sayRetrying(retrying, this.say)) : ''),
       () => (tail ? pico.dim(tail) : ''),
       () => (view.wake_error ? pico.red(explain(view.wake_error, this.text)) : ''),
     ];
@@ -94,6 +94,12 @@ export class Progress {
     const now = clock(Date.now() - start);
     return step === 'waiting' && deadline ? this.say.progress.elapsed(now, clock(Date.parse(deadline) - start)) : now;
   }
+}
+
+/** @returns what is wrong, and when it is tried again. */
+export function sayRetrying({ attempt, why, next_attempt_at }: Retrying, say: CliText): string {
+  const seconds = next_attempt_at && Math.max(0, Math.ceil((Date.parse(next_attempt_at) - Date.now()) / 1_000));
+  return say.progress.attempt(why, attempt, seconds || undefined);
 }
 
 /** @returns what is being said just now, on one line. */

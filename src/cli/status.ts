@@ -10,7 +10,7 @@ import { tildePath } from '../paths.ts';
 import { checkChat, lookUp, viewOfResult, type Found } from './look-up.ts';
 import { money } from '../money.ts';
 import { command, printing, route, task } from './options.ts';
-import { lastLine } from './progress.ts';
+import { lastLine, sayRetrying } from './progress.ts';
 import { columns } from './table.ts';
 import { fields } from './terminal.ts';
 import type { CliText } from './text/index.ts';
@@ -35,7 +35,9 @@ async function status({ task_id }: Named, { json, route: chat }: { json?: true; 
     // A saved result tells enough while the engine is down.
     if (!(error instanceof EngineUnreachable) || !saved) throw error;
   }
-  const view = found?.live ? found.view : saved ? viewOfResult(saved) : found?.view;
+  const known = found?.live ? found.view : saved ? viewOfResult(saved) : found?.view;
+  // A task that has closed does not learn of an acknowledgement that came after.
+  const view = known && { ...known, acknowledged: known.acknowledged || (saved?.acknowledged ?? false) };
   if (!view) {
     // A damaged file is named.
     await results.read(task_id);
@@ -83,7 +85,7 @@ async function status({ task_id }: Named, { json, route: chat }: { json?: true; 
     ['', isTruncated(view) ? text.truncated.sentence : undefined],
     [label.error, view.error && explain(view.error, text)],
     [label.wakeError, view.wake_error && explain(view.wake_error, text)],
-    ['', found?.retrying && say.progress.attempt(found.retrying.attempt, found.retrying.why)],
+    [label.retrying, found?.retrying && sayRetrying(found.retrying, say)],
     [label.acknowledged, view.acknowledged ? label.yes : label.no],
     [
       label.result,

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Client } from '@temporalio/client';
-import { acknowledgedBy } from '../config.ts';
+import { acknowledgedBy, taskTimeoutMs } from '../config.ts';
 import type { Priority, Route, Task } from '../contract.ts';
 import { checkChatLimit } from './chat-limit.ts';
 import { noKey, type Context } from './context.ts';
@@ -63,7 +63,7 @@ export async function start(
     task_name: name,
     prompt,
     model,
-    timeout_ms: options.timeout ?? config.KIMI_TASK_TIMEOUT_MS,
+    timeout_ms: options.timeout ?? taskTimeoutMs(config, relay),
     grace_ms: config.KIMI_GRACE_MS,
     lang: config.KIMI_LANG,
     ...(limiter && { limiter }),

@@ -37,6 +37,11 @@ export class KimiClient {
     if (key) this.http = new KimiHttp({ url, key, timeoutMs: ACCEPT_TIMEOUT_MS, isOurs: relay !== undefined });
   }
 
+  /** Whether tasks go through the relay, which takes each once however often it is sent. */
+  get isRelayed(): boolean {
+    return this.options.relay !== undefined;
+  }
+
   /**
    * Sends one task and returns its API id. What Kimi would refuse, or could not answer, is not sent.
    *

@@ -1,6 +1,7 @@
 import { fdatasyncSync, writeSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import * as z from 'zod';
 import { ServiceError } from '../errors.ts';
 import { syncFolder } from '../sync-folder.ts';
 import { Answer, type Piece } from './answer.ts';
@@ -75,11 +76,41 @@ export class ReceivedStore {
     }
     // What has no line end was being written when the process died.
     const [first, second, ...pieces] = content.split('\n').slice(0, -1);
-    if (first === undefined) return undefined;
     const answer = new Answer();
-    for (const line of pieces) answer.take(JSON.parse(line) as Piece);
-    const { continues } = JSON.parse(first) as { continues: boolean };
-    return { continues, sent: second !== undefined, answer };
+    // `begin` had not returned: nothing was sent.
+    if (first === undefined) return { continues: true, sent: false, answer };
+    const begun = readLine(first, beginning);
+    // What was damaged is worth as much as what is not known here.
+    if (!begun) return undefined;
+    for (const line of pieces) {
+      const piece = readLine(line, recorded);
+      // What comes after a damaged line has a gap before it. The answer is continued from here.
+      if (!piece) break;
+      answer.take(piece as Piece);
+    }
+    return { continues: begun.continues, sent: second !== undefined, answer };
+  }
+}
+
+const beginning = z.object({ continues: z.boolean() });
+
+const recordedText = z.string().optional();
+const recorded = z.looseObject({
+  id: recordedText,
+  model: recordedText,
+  content: recordedText,
+  reasoning: recordedText,
+  finish_reason: recordedText,
+  usage: z.looseObject({ prompt_tokens: z.number(), completion_tokens: z.number() }).optional(),
+  done: z.literal(true).optional(),
+});
+
+/** @returns `undefined` where a disk or a crash has damaged it. */
+function readLine<T>(line: string, schema: z.ZodType<T>): T | undefined {
+  try {
+    return schema.safeParse(JSON.parse(line)).data;
+  } catch {
+    return undefined;
   }
 }
 
@@ -95,6 +126,11 @@ export class Recording {
 
   async take(pieces: readonly Piece[]): Promise<void> {
     await this.file.appendFile(pieces.map((piece) => `${JSON.stringify(piece)}\n`).join(''));
+  }
+
+  /** Forgets an attempt that Kimi did not take. */
+  async discard(): Promise<void> {
+    await this.file.truncate(0);
   }
 
   async close(): Promise<void> {

@@ -1,3 +1,4 @@
+import { afterAwake } from '../awake.ts';
 import { MAX_CALLBACK_BYTES } from '../contract.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { describe, KimiHttp } from '../kimi/http.ts';
@@ -43,10 +44,16 @@ export class StreamingClient {
    * Asks for a completion, streamed.
    *
    * @param onSent called when the request is about to be written.
+   * @param onBegun called when Kimi has taken it: at the head of its answer.
    * @returns the pieces, those of one read of the network together. The last one says that it is done.
    * @throws {KimiError} `interrupted` where the answer broke off after its headers; else as the request went.
    */
-  async *complete(body: object, signal: AbortSignal, onSent: () => void): AsyncGenerator<Piece[], void> {
+  async *complete(
+    body: object,
+    signal: AbortSignal,
+    onSent: () => void,
+    onBegun: () => void = () => {},
+  ): AsyncGenerator<Piece[], void> {
     const { http } = this;
     if (!http) throw new KimiError('refused', 'no_api_key', 'KIMI_API_KEY is not set in the relay’s environment');
     const watch = new Watch(FIRST_BYTE_MS, 'Kimi did not begin to answer');
@@ -62,6 +69,7 @@ export class StreamingClient {
       if (statusCode < 200 || statusCode >= 300) {
         throw readRefusal(statusCode, headers, await http.readJson(response, MAX_CALLBACK_BYTES));
       }
+      onBegun();
       yield* this.read(http, response, watch, signal);
     } finally {
       watch.stop();
@@ -107,10 +115,10 @@ function interrupted(message: string, type = 'interrupted', cause?: unknown): Ki
   return new KimiError('interrupted', type, message, { cause });
 }
 
-/** Ends what takes too long, by a signal. */
+/** Ends what takes too long while this process is awake, by a signal. */
 class Watch {
   private readonly controller = new AbortController();
-  private timer: NodeJS.Timeout | undefined;
+  private callOff = (): void => {};
 
   /** @param ms how long the next thing may take. */
   constructor(ms: number, words: string) {
@@ -123,11 +131,11 @@ class Watch {
 
   /** What was expected has come; the next thing may take this long. */
   expect(ms: number, words: string): void {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.controller.abort(`${words} for ${ms / 1000} s`), ms);
+    this.callOff();
+    this.callOff = afterAwake(ms, () => this.controller.abort(`${words} for ${ms / 1000} s`));
   }
 
   stop(): void {
-    clearTimeout(this.timer);
+    this.callOff();
   }
 }

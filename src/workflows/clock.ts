@@ -1,7 +1,7 @@
 import type { Timings } from '../contract.ts';
 
 /** What follows one another in a task's life. */
-export type Step = 'queued' | 'dispatch' | 'kimi' | 'save' | 'wake';
+export type Step = 'queued' | 'dispatch' | 'begun' | 'kimi' | 'save' | 'wake';
 
 /**
  * A task's one clock: when each step was over. Its result file, its metrics and its details in the Web UI tell time by it.
@@ -31,11 +31,11 @@ export class Clock {
   /** @returns how long each step took; what is not known is absent. */
   timings(): Timings {
     const { startedAt, over } = this;
-    const { queued, dispatch, kimi, save, wake } = over;
+    const { queued, dispatch, begun, kimi, save, wake } = over;
     return present({
       queued_ms: elapsed(startedAt, queued),
       dispatch_ms: elapsed(queued, dispatch),
-      kimi_ms: elapsed(dispatch ?? queued, kimi),
+      kimi_ms: elapsed(begun ?? dispatch ?? queued, kimi),
       save_ms: elapsed(kimi, save),
       wake_ms: elapsed(save, wake),
     });

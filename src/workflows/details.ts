@@ -55,6 +55,8 @@ function passed({ timeout_ms }: Task, view: TaskView, { queued_ms = 0, kimi_ms }
 }
 
 function underWay({ timeout_ms }: Task, { step, queue, deadline }: TaskView, text: Text): string {
+  // Behind a relay: Kimi itself does not have the request yet.
+  if (step === 'waiting' && !deadline) return text.stream({ phase: 'waiting', tokens: 0, tail: '' });
   const more =
     step === 'queued' && queue
       ? text.place(queue)

@@ -1,5 +1,5 @@
 import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
-import { FAILURE, type TaskError, type TurnedAway } from '../contract.ts';
+import { FAILURE, type Holder, type LostAttempt, type TaskError, type TurnedAway } from '../contract.ts';
 
 /** What became of a request whose dispatch activity failed. */
 export interface DispatchFailure {
@@ -52,9 +52,32 @@ export function readRetry(failure: unknown): number | undefined {
   return typeof retry_after_ms === 'number' ? retry_after_ms : 0;
 }
 
-/** A local activity's failure comes as it is, that of an activity inside of another. */
+/**
+ * Runs an activity whose attempts are not repeated by the engine. After an attempt whose heartbeats ran out, another one asks
+ * its process for the work.
+ *
+ * @param attempt schedules the activity, with the attempt before it where that was lost.
+ */
+export async function unlessLost<T>(attempt: (lost?: LostAttempt) => Promise<T>): Promise<T> {
+  for (let lost: LostAttempt | undefined; ;) {
+    try {
+      return await attempt(lost);
+    } catch (error) {
+      const failure = error instanceof ActivityFailure ? error.cause : undefined;
+      if (!(failure instanceof TimeoutFailure) || failure.timeoutType === 'SCHEDULE_TO_CLOSE') throw error;
+      const { holder } = (failure.lastHeartbeatDetails ?? lost ?? {}) as { holder?: Holder };
+      lost = holder ? { holder } : {};
+    }
+  }
+}
+
+/**
+ * A local activity's failure comes as it is, that of an activity inside of another. One that was repeated until its time was
+ * up has the failure of its last attempt inside.
+ */
 function causeOf(failure: unknown): unknown {
-  return failure instanceof ActivityFailure ? failure.cause : failure;
+  const cause = failure instanceof ActivityFailure ? failure.cause : failure;
+  return cause instanceof TimeoutFailure && cause.cause instanceof ApplicationFailure ? cause.cause : cause;
 }
 
 /** Activities put the word for what happened into the first detail. */

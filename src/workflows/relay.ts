@@ -6,11 +6,11 @@ import {
   metricMeter,
   proxyActivities,
   sleep,
-  TimeoutFailure,
   workflowInfo,
 } from '@temporalio/workflow';
 import {
   FAILURE,
+  RELAY_TRIES_MS,
   isErrorCallback,
   streamsQueue,
   type Callback,
@@ -20,7 +20,7 @@ import {
 } from '../contract.ts';
 import { interruptionMetrics } from '../metrics/meter.ts';
 import { relayFailure } from '../relay/failure.ts';
-import { readFailure } from './failures.ts';
+import { readFailure, unlessLost } from './failures.ts';
 import { SENDING } from './sending.ts';
 
 /** How long a broken stream is left alone before it is gone on with, in milliseconds: doubled up to the longest. */
@@ -54,14 +54,18 @@ export async function kimiRelay(request: RelayRequest): Promise<RelaySummary> {
     for (let pause = GO_ON_MS.first; ; pause = Math.min(pause * 2, GO_ON_MS.longest)) {
       try {
         if (why !== undefined) await sleep(pause);
-        return await complete.executeWithOptions({ summary: request.body.model }, [request, interruptions, why]);
+        const options = { summary: request.body.model };
+        return await unlessLost(
+          async (lost) => await complete.executeWithOptions(options, [request, interruptions, why, lost]),
+        );
       } catch (error) {
         if (isCancellation(error))
           return relayFailure(request, { type: 'cancelled', message: 'the task was cancelled' });
         const gaveUp = readFailure(error);
         if (!(error instanceof ActivityFailure) || !gaveUp) throw error;
         why = interruptionOf(error);
-        if (why === undefined) return relayFailure(request, gaveUp);
+        if (why === undefined)
+          return relayFailure(request, { ...gaveUp, message: withPatience(error, gaveUp.message) });
         interruptions += 1;
         metrics.interrupted();
       }
@@ -79,14 +83,18 @@ function streaming() {
     // Kimi's own limit is 2 h (kimi-api.md).
     startToCloseTimeout: '3h',
     heartbeatTimeout: '10s',
-    scheduleToCloseTimeout: '24h',
+    scheduleToCloseTimeout: RELAY_TRIES_MS,
     ...SENDING,
   });
 }
 
 /** @returns why an answer broke off; `undefined` where nothing was on its way. */
 function interruptionOf({ cause }: ActivityFailure): string | undefined {
-  if (cause instanceof ApplicationFailure && cause.type === FAILURE.interrupted) return cause.message;
-  const isLost = cause instanceof TimeoutFailure && cause.timeoutType !== 'SCHEDULE_TO_CLOSE';
-  return isLost ? 'the relay that was taking the answer was lost' : undefined;
+  return cause instanceof ApplicationFailure && cause.type === FAILURE.interrupted ? cause.message : undefined;
+}
+
+/** What was repeated for as long as it may be says so. */
+function withPatience({ retryState }: ActivityFailure, message: string): string {
+  if (retryState !== 'TIMEOUT') return message;
+  return `${message}; the relay tried for ${RELAY_TRIES_MS / 3_600_000} h, and gave up`;
 }

@@ -1,8 +1,8 @@
 import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
 
 /**
- * For activities that send what is paid for. Tried again while nothing was sent; an attempt whose worker was lost is not
- * repeated: the request may have been sent.
+ * For activities that send what is paid for. Tried again while nothing was sent; an attempt whose heartbeats ran out is not
+ * repeated by the engine, since the request may have been sent: see `unlessLost`.
  */
 export const SENDING = {
   // A cancelled one tells what was sent, or has come, before anything is made of it.

@@ -26,6 +26,8 @@ import {
   newsOf,
   repeatOf,
   isoSeconds,
+  RELAY_SIGNAL,
+  RELAY_TRIES_MS,
   relayId,
   SEARCH_ATTRIBUTES,
   STATUS_QUERY,
@@ -33,7 +35,9 @@ import {
   type AnswerCallback,
   type Callback,
   type Dispatched,
+  type ErrorCallback,
   type Outcome,
+  type RelayReport,
   type Task,
   type TaskActivities,
   type TaskError,
@@ -52,11 +56,12 @@ import { textFor } from '../text/index.ts';
 import { oneAtATime } from './at-once.ts';
 import { Clock } from './clock.ts';
 import { currentDetails } from './details.ts';
-import { readDispatchFailure, readFailure, type DispatchFailure } from './failures.ts';
+import { readDispatchFailure, readFailure, unlessLost, type DispatchFailure } from './failures.ts';
 import { leaseFor } from './lease.ts';
 import { SENDING } from './sending.ts';
 
 const callbackSignal = defineSignal<[Callback]>(CALLBACK_SIGNAL);
+const relaySignal = defineSignal<[RelayReport]>(RELAY_SIGNAL);
 const statusQuery = defineQuery<TaskView>(STATUS_QUERY);
 const acceptedUpdate = defineUpdate<Acceptance>(ACCEPTED_UPDATE);
 const acknowledgeUpdate = defineUpdate<TaskView, [news?: string]>(ACKNOWLEDGE_UPDATE);
@@ -65,11 +70,15 @@ const acknowledgeUpdate = defineUpdate<TaskView, [news?: string]>(ACKNOWLEDGE_UP
 const SEND_WITHIN_MS = 24 * 3_600_000;
 
 /**
- * A deadline noticed so late says that the engine or all workers were away. Callbacks that came meanwhile are on their way
- * from the webhook's journal, which looks every 2 s at the latest whether the engine is back. Milliseconds.
+ * A deadline noticed so late says that the engine or all workers were away, or that the machine slept. Callbacks that came
+ * meanwhile are on their way from the webhook's journal, which looks every 2 s at the latest whether the engine is back; what
+ * Kimi streamed meanwhile is in the relay's socket. Milliseconds.
  */
 const AWAY_MS = 2_000;
 const DELIVERY_MS = 5_000;
+
+/** How long a task waits for its relay, which reports in any case, before it takes it for lost: its attempts and the callback. */
+const RELAY_REPORTS_MS = 2 * RELAY_TRIES_MS;
 
 /** How often a request of unknown outcome is sent again, where the user has chosen that, and after how long. */
 const RESEND_MS = [1_000, 10_000, 60_000];
@@ -154,6 +163,10 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   let overtaken: Promise<unknown> | undefined;
   /** Whether Kimi has, or may have, had a request of this task. */
   let wasSent = false;
+  /** Whether Kimi itself has the request, and not only the relay. */
+  let hasBegun = !task.relay;
+  /** When Kimi's time is up, in milliseconds since 1970. */
+  let deadline: number | undefined;
   /** What there is to tell of the task, by name: first its outcome. */
   let news = task_id;
 
@@ -162,6 +175,16 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     // A task that was cancelled takes its answer all the same.
     verified = verified.then(async () => await CancellationScope.nonCancellable(async () => await take(received)));
     await verified;
+  });
+  setHandler(relaySignal, ({ begun, problem, slept_ms = 0 }) => {
+    if (begun && !hasBegun) {
+      hasBegun = true;
+      clock.mark('begun');
+      view.error = undefined;
+    }
+    if (problem && !hasBegun) view.error = problem;
+    if (deadline !== undefined) setDeadline(deadline + slept_ms);
+    enter(view.step);
   });
   setHandler(statusQuery, () => view);
   setHandler(acceptedUpdate, async () => {
@@ -290,21 +313,34 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
 
     become('dispatched');
     metrics.took('queue', clock.untilTaken());
-    const deadline = Date.now() + task.timeout_ms;
-    view.accepted_at = isoSeconds(Date.now());
-    view.deadline = isoSeconds(deadline);
     enter('waiting');
-    const summary = text.timer.deadline(task.timeout_ms);
-    await Promise.all([
-      answeredWithin(task.timeout_ms, summary),
-      recordPending([task_id, created_at], text.activity.recordPending),
-    ]);
-    await verified;
-    const wasAway = Date.now() > deadline + AWAY_MS;
-    if (!isAnswered() && wasAway) await answeredWithin(DELIVERY_MS);
+    await Promise.all([untilDeadline(), recordPending([task_id, created_at], text.activity.recordPending)]);
     if (isAnswered()) return answered();
     const timedOut = { type: 'timed_out', message: text.error.timedOut(task.timeout_ms) };
     return { result: { ...base(), status: 'timed_out', error: view.error ?? timedOut }, answerMayFollow: true };
+  }
+
+  /** Waits for Kimi's answer until its time is up, which begins when Kimi itself has the request. */
+  async function untilDeadline(): Promise<void> {
+    if (!hasBegun && !(await condition(() => hasBegun || isAnswered(), RELAY_REPORTS_MS))) return;
+    if (isAnswered()) return;
+    view.accepted_at = isoSeconds(Date.now());
+    setDeadline(Date.now() + task.timeout_ms);
+    enter('waiting');
+    const summary = text.timer.deadline(task.timeout_ms);
+    for (let end = deadline; end !== undefined && Date.now() < end; end = deadline) {
+      const until = end;
+      await condition(() => isAnswered() || deadline !== until, until - Date.now(), { summary });
+      await verified;
+      if (isAnswered()) return;
+    }
+    const late = Date.now() - (deadline ?? 0);
+    if (late > AWAY_MS) await answeredWithin(Math.min(late, task.timeout_ms) + DELIVERY_MS);
+  }
+
+  function setDeadline(at: number): void {
+    deadline = at;
+    view.deadline = isoSeconds(at);
   }
 
   /**
@@ -343,7 +379,10 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
         become('dispatching');
         enter('dispatching');
       }
-      const dispatched = await dispatch.executeWithOptions({ summary: text.activity.dispatch(task) }, [task]);
+      const options = { summary: text.activity.dispatch(task) };
+      const dispatched = await unlessLost(
+        async (lost) => await dispatch.executeWithOptions(options, lost ? [task, lost] : [task]),
+      );
       wasSent = true;
       if (!callback) {
         clock.mark('dispatch');
@@ -509,7 +548,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     // For as long as it is open it takes an answer: the webhook has accepted it.
     await Promise.race([told, condition(isAnswered)]);
     await verified;
-    if (isAnswered() && view.state !== 'cancelled') {
+    if (isAnswered() && view.state !== 'cancelled' && !stopped()) {
       // The answer is the news now.
       telling.cancel();
       await told.catch(ignoreCancellation);
@@ -522,16 +561,20 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     return callback !== undefined;
   }
 
+  /** @returns the relay's callback that it has closed the connection, as its user wanted. */
+  function stopped(): ErrorCallback | undefined {
+    if (!task.relay || !callback || !isErrorCallback(callback)) return undefined;
+    return callback.error.type === 'cancelled' ? callback : undefined;
+  }
+
   /** An answer after the deadline is told; one after a cancellation is kept in silence. */
   async function keepLateAnswer(): Promise<void> {
     isLateAnswerKept = true;
-    // The relay's word that it has closed the connection, as its user wanted.
-    const isStopped =
-      task.relay && callback && isErrorCallback(callback) && callback.error.type === 'cancelled' ? callback : undefined;
-    if (isStopped && !isStopped.partial && !isStopped.usage) return;
+    const closed = stopped();
+    if (closed && !closed.partial && !closed.usage) return;
     const late: TaskResult = { ...resultOf(callback as Callback), late: true };
     metrics.answeredLate();
-    if (view.state === 'cancelled' || isStopped) {
+    if (view.state === 'cancelled' || closed) {
       const { step } = view;
       await save({ ...late, status: 'cancelled' });
       // Its agent may still be told of the cancellation.

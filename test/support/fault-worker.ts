@@ -1,4 +1,5 @@
 /** A worker that dies by kill -9 before or after one named step: `node --import tsx fault-worker.ts <when> <activity>`. */
+import { relayUrl, usesRelay } from '../../src/config.ts';
 import { createActivities, type Activities } from '../../src/activities/index.ts';
 import { deadLettersFolder } from '../../src/dead-letters.ts';
 import { Gateway } from '../../src/gateway.ts';
@@ -16,6 +17,7 @@ await runService('fault-worker', async (config, log) => {
     kimi: new KimiClient({
       apiUrl: config.KIMI_API_URL,
       apiKey: config.KIMI_API_KEY,
+      relay: usesRelay(config) ? { url: `${relayUrl(config)}/v1`, token: config.KIMI_RELAY_TOKEN } : undefined,
       callbackBaseUrl: String(config.KIMI_CALLBACK_BASE_URL),
     }),
     gateway: new Gateway({ wakeUrl: config.OPENCLAW_WAKE_URL, token: undefined }),

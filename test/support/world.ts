@@ -42,10 +42,10 @@ export const NEXT_SECRET = 'the-secret-that-comes-after-it';
 export const RELAY_TOKEN = 'a-token-of-at-least-16-characters';
 export const silent = pino({ level: 'silent' });
 
-/** Serves over real HTTP on a free port until the test has finished. @returns its address. */
-export async function serve(listener: RequestListener | Server): Promise<string> {
+/** Serves over real HTTP until the test has finished, on a free port unless one is given. @returns its address. */
+export async function serve(listener: RequestListener | Server, port = 0): Promise<string> {
   const server = typeof listener === 'function' ? createServer(listener) : listener;
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   onTestFinished(async () => {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));

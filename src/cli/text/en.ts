@@ -198,8 +198,8 @@ export const en: CliText = {
   pending: 'Kimi has not confirmed yet; the task is saved and goes on by itself.',
   simulatedNotice: '(Simulation: the real Kimi is not called)',
   queued: (name, place) => `🕒 Kimi task queued: ${name} (${place})\nYou will be told when it is done!`,
-  streamStopped: (id) =>
-    `Task ${id} had timed out; the connection over which a late answer would have come is closed. What had come is kept in its result.`,
+  streamStopped: (id, hasCome) =>
+    `Task ${id} had timed out; the connection over which a late answer would have come is closed. ${hasCome ? 'What had come is kept in its result.' : 'Nothing had come of it.'}`,
   cancelled: (id) => `Task ${id} is cancelled.`,
   alreadyEnded: (id, state) => `Task ${id} has ended already (${state}); there is nothing to cancel.`,
   acknowledged: (news) => `The result of task ${news} is acknowledged.`,
@@ -261,7 +261,7 @@ export const en: CliText = {
   stillTelling: (url) => `The agent has not been woken yet (${url}); it is tried again while the services run.`,
   progress: {
     elapsed: (now, limit) => `${now} / ${limit}`,
-    attempt: (n, why) => `attempt ${n}, before: ${why}`,
+    attempt: (why, n, seconds) => `${why}; attempt ${n}${seconds === undefined ? '' : ` in ${seconds} s`}`,
   },
   steps: {
     remains: 'Waiting until what was left of the last run has ended…',
@@ -320,6 +320,7 @@ export const en: CliText = {
     cost: 'Cost',
     error: 'Reason',
     wakeError: 'Not woken',
+    retrying: 'Problem',
     acknowledged: 'Agent told',
     result: 'Result',
     web: 'Web UI',

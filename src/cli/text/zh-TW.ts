@@ -190,7 +190,8 @@ export const zhTW = {
   pending: 'Kimi 還沒有確認收到；任務已存好，會自動繼續。',
   simulatedNotice: '（模擬模式：沒有呼叫真正的 Kimi）',
   queued: (name: string, place: string) => `🕒 Kimi 任務已排隊：${name}（${place}）\n完成後會自動通知你！`,
-  streamStopped: (id: string) => `任務 ${id} 早已逾時；等待遲來答案的連線已關閉。已收到的部分保存在結果裡。`,
+  streamStopped: (id: string, hasCome: boolean) =>
+    `任務 ${id} 早已逾時；等待遲來答案的連線已關閉。${hasCome ? '已收到的部分保存在結果裡。' : '還沒有收到任何內容。'}`,
   cancelled: (id: string) => `已取消任務 ${id}。`,
   alreadyEnded: (id: string, state: string) => `任務 ${id} 已經結束（${state}），沒有可以取消的。`,
   acknowledged: (news: string) => `已確認任務 ${news} 的結果。`,
@@ -249,7 +250,8 @@ export const zhTW = {
   stillTelling: (url: string) => `代理還沒有被喚醒（${url}）；服務在跑的時候會繼續嘗試。`,
   progress: {
     elapsed: (now: string, limit: string) => `${now} / ${limit}`,
-    attempt: (n: number, why: string) => `第 ${n} 次嘗試，上次：${why}`,
+    attempt: (why: string, n: number, seconds?: number) =>
+      `${why}；第 ${n} 次嘗試${seconds === undefined ? '' : `在 ${seconds} 秒後`}`,
   },
   steps: {
     remains: '等上次執行留下的程序結束…',
@@ -307,6 +309,7 @@ export const zhTW = {
     cost: '費用',
     error: '原因',
     wakeError: '喚醒失敗',
+    retrying: '目前狀況',
     acknowledged: '已通知代理',
     result: '結果',
     web: 'Web UI',
@@ -448,7 +451,7 @@ const PROBLEMS: [RegExp, string][] = [
   [/^needs a number above 0$/, ' 要大於 0'],
   [/^needs a number above 0 and a unit: .+$/, ' 要是大於 0 的數字加單位：h、d、w 或 y'],
   [/^needs 0 \(no limit\) or more$/, ' 要是 0（無上限）或更大的數字'],
-  [/^needs at most (\d+)$/, ' 最大是 $1'],
+  [/^needs at most (\d+y?)$/, ' 最大是 $1'],
   [/^needs at most (\d+) characters$/, ' 最多 $1 個字'],
   [/^needs at least (\d+) characters$/, ' 至少要有 $1 個字'],
   [/^needs at least (\d+) letters, .+$/, ' 要有至少 $1 個英文字母、數字或 - . _ ~'],
