@@ -474,3 +474,16 @@ describe('what editors and shells leave around a value', () => {
     },
   );
 });
+
+describe('a duration', () => {
+  it.each(['KIMI_STALL_TIMEOUT_MS', 'KIMI_TASK_TIMEOUT_MS', 'KIMI_GRACE_MS'] as const)('%s has a limit', (name) => {
+    expect(readConfig({ [name]: '1728000000' })[name]).toBe(1_728_000_000);
+    for (const value of ['1728000001', '2592000000', '8640000000000000']) {
+      expect(() => readConfig({ [name]: value })).toThrow(`${name}: needs at most 1728000000`);
+    }
+  });
+
+  it('in years has one, too', () => {
+    expect(() => readConfig({ KIMI_RESULTS_KEEP: '101y' })).toThrow('KIMI_RESULTS_KEEP: needs at most 100y');
+  });
+});

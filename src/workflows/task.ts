@@ -77,6 +77,9 @@ const SEND_WITHIN_MS = 24 * 3_600_000;
 const AWAY_MS = 2_000;
 const DELIVERY_MS = 5_000;
 
+/** How much a report of a sleep moves a deadline at most, in milliseconds: signals come from whoever reaches the engine. */
+const LONGEST_SLEEP_MS = 7 * 24 * 3_600_000;
+
 /** How long a task waits for its relay, which reports in any case, before it takes it for lost: its attempts and the callback. */
 const RELAY_REPORTS_MS = 2 * RELAY_TRIES_MS;
 
@@ -183,7 +186,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       view.error = undefined;
     }
     if (problem && !hasBegun) view.error = problem;
-    if (deadline !== undefined) setDeadline(deadline + slept_ms);
+    if (deadline !== undefined) setDeadline(deadline + Math.min(Math.max(0, slept_ms), LONGEST_SLEEP_MS));
     enter(view.step);
   });
   setHandler(statusQuery, () => view);
