@@ -105,7 +105,7 @@ describe('up', () => {
     expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('Kimi Dispatch 已在執行') });
 
     const dispatched = await cli(
-      ['dispatch', '-p', '寫一個 Python 計算器，包含測試 [[simulate: delay=6000]]', '-n', 'calculator'],
+      ['dispatch', '-p', '寫一個 Python 計算器，包含測試 [[simulate: delay=15000]]', '-n', 'calculator'],
       env,
     );
     expect(dispatched).toMatchObject({ code: 0, stdout: '✅ Kimi 任務已派發：calculator\n完成後會自動通知你！\n' });
@@ -143,7 +143,10 @@ describe('up', () => {
     expect(await stack.stop()).toMatchObject({ code: 0, stderr: expect.stringContaining('已停止') });
     await expect(fetch(`${webhook_url}/healthz`)).rejects.toThrow('fetch failed');
     // The engine is gone; the saved result still tells.
-    expect(JSON.parse((await cli(['status', task_id, '--json'], env)).stdout)).toMatchObject({ state: 'done' });
+    expect(JSON.parse((await cli(['status', task_id, '--json'], env)).stdout)).toMatchObject({
+      state: 'done',
+      status: 'done',
+    });
   });
 
   it('cancels, acknowledges, lists what is not acknowledged, and limits', async () => {
@@ -155,6 +158,9 @@ describe('up', () => {
       return { stdout, task_id: tasks.find(({ task_name }) => task_name === name)?.['task_id'] ?? '' };
     };
     const first = await dispatch('first');
+    const [listed] = JSON.parse((await cli(['list', '--json'], env)).stdout) as Record<string, string>[];
+    expect(listed?.['state']).toMatch(/^dispatch(?:ing|ed)$/);
+    expect(listed?.['status']).toBe(listed?.['state']);
     expect(first.stdout).toContain('✅ Kimi 任務已派發：first');
     const second = await dispatch('second', '--priority', '5');
     // On a busy machine the limiter's word comes after dispatch has returned.
@@ -165,7 +171,7 @@ describe('up', () => {
     await dispatch('third', '--priority', '1');
     await until(async () => (await cli(['status', second.task_id], env)).stdout.match(/排隊位置\s+第 2 位/));
     expect((await cli(['list'], env)).stdout).toMatch(/second\s+排隊中 第 2 位/);
-    expect((await cli(['limits'], env)).stdout).toMatch(/進行中的任務\s+1 \/ 1/);
+    expect((await cli(['limits'], env)).stdout).toMatch(/進行中的任務\s+1（上限 1）/);
 
     const changed = await cli(['limits', '--concurrent', '2', '--json'], env);
     expect(JSON.parse(changed.stdout)).toMatchObject({ limits: { concurrent: 2, per_minute: 10, queued: 1000 } });
@@ -290,7 +296,7 @@ describe('up', () => {
     expect(await cli(['limits', '--concurrent', '7'], env)).toMatchObject({ code: 0 });
     expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n' });
     expect(await cli(['up', '--detach', '--simulate'], env)).toMatchObject({ code: 0 });
-    expect((await cli(['limits'], env)).stdout).toMatch(/\/ 7\n/);
+    expect((await cli(['limits'], env)).stdout).toMatch(/（上限 7）\n/);
     expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n' });
     expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '沒有服務在執行。\n' });
   });
@@ -553,6 +559,7 @@ describe('bad input is one clear sentence and an exit code', () => {
     ['news nobody can tell of', ['ack', 'kimi-1-1'], 5, '連不上'],
     ['no result at all', ['result'], 9, '還沒有任何結果'],
     ['no key', ['dispatch', '-p', 'x'], 3, '沒有 KIMI_API_KEY'],
+    ['no key for a prompt without -p', ['dispatch', 'x y'], 3, '沒有 KIMI_API_KEY'],
     ['no key for run', ['run', 'x'], 3, '沒有 KIMI_API_KEY'],
   ] as [string, string[], number, string, string?][])('%s', async (_name, args, code, sentence, input = huge) => {
     // Where nobody answers: a stack of this machine's user must not be given tasks.
@@ -690,6 +697,32 @@ describe('bad input is one clear sentence and an exit code', () => {
     }
     expect((await client.workflow.count(`TaskQueue = "${env['KIMI_TASK_QUEUE']}"`)).count).toBe(dispatching.length);
   });
+
+  it.each([
+    [
+      'zh-TW',
+      /沒有從 (\S+) 啟動的服務，也沒有 KIMI_API_KEY/,
+      /請在 \S*home\/\.env 或環境設定/,
+      /（~\/\.env 裡有這把金鑰，但不會讀取/,
+    ],
+    ['en', /Nothing runs from (\S+)/, /in \S*home\/\.env/, /~\/\.env/],
+  ])(
+    'no key, in %s: where none is, which file is read, and which one is not',
+    async (KIMI_LANG, nothing, file, unread) => {
+      const env = await cleanHome({ KIMI_LANG, KIMI_TEMPORAL_PORT: '' });
+      env['KIMI_HOME'] = join(env['HOME'] ?? '', 'home');
+      await mkdir(env['KIMI_HOME']);
+      const without = await cli(['dispatch', 'x'], env);
+      expect(without).toMatchObject({ code: 3, stdout: '', stderr: expect.stringMatching(nothing) });
+      expect(without.stderr).toMatch(file);
+      expect(without.stderr).not.toMatch(unread);
+      // The current folder is HOME.
+      await writeFile(join(env['HOME'] ?? '', '.env'), 'export KIMI_API_KEY=sk-unread\n');
+      const { stderr } = await cli(['dispatch', 'x'], env);
+      expect(stderr).toMatch(unread);
+      expect(stderr).not.toContain('sk-unread');
+    },
+  );
 
   it('no server', async () => {
     const env = await cleanHome({ TEMPORAL_ADDRESS: '127.0.0.1:1', KIMI_API_KEY: 'sk-x' });

@@ -1,9 +1,11 @@
 /** Worker and webhook as processes of their own, without `up`. */
 import { expect, inject, it } from 'vitest';
+import type { Client } from '@temporalio/client';
 import { sharedLimiterId } from '../src/contract.ts';
 import { sign, SIGNATURE_HEADER } from '../src/signature.ts';
 import { callbackFor } from './support/callback.ts';
 import { cleanHome, cli } from './support/cli.ts';
+import { workersOn } from '../src/temporal.ts';
 import { launch } from './support/service.ts';
 import { engineClient, openWorld, SECRET, until } from './support/world.ts';
 
@@ -34,6 +36,16 @@ it('the webhook starts without the engine, is ready to accept, and stops on SIGT
   expect(await ready.json()).toMatchObject({ status: 'ok', engine: false, journal: { entries: 0 } });
   child.kill('SIGTERM');
   expect(await ended).toBe(0);
+});
+
+it('a worker is online if it polled within two minutes', async () => {
+  const now = Math.floor(Date.now() / 1_000);
+  const pollers = [now - 1, now - 100, now - 140, 0].map((seconds) => ({ lastAccessTime: { seconds } }));
+  const client = {
+    options: { namespace: 'default' },
+    workflowService: { describeTaskQueue: async () => await Promise.resolve({ pollers }) },
+  } as unknown as Client;
+  expect(await workersOn(client, 'queue')).toBe(2);
 });
 
 it('work together on a task, are ready, and drain on SIGTERM', async () => {
@@ -92,8 +104,8 @@ it('a limiter that agents share goes on while the worker of one of them is away'
   for (const { taskQueue } of worlds) {
     const env = { TEMPORAL_ADDRESS: inject('engine'), KIMI_TASK_QUEUE: taskQueue, KIMI_LIMITER: limiter };
     const { stdout } = await cli(['limits'], await cleanHome(env));
-    expect(stdout).toMatch(new RegExp(`${first.taskQueue}\\s+進行中 1，排隊中 0 / 1000\n`));
-    expect(stdout).toMatch(new RegExp(`${other.taskQueue}\\s+進行中 0，排隊中 1 / 1000\n`));
+    expect(stdout).toMatch(new RegExp(`${first.taskQueue}\\s+進行中 1，排隊中 0（上限 1000）\n`));
+    expect(stdout).toMatch(new RegExp(`${other.taskQueue}\\s+進行中 0，排隊中 1（上限 1000）\n`));
     // Each is shown its own tasks.
     expect(stdout.includes(waits.task_id)).toBe(taskQueue === other.taskQueue);
   }

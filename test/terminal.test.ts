@@ -3,9 +3,10 @@ import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import stringWidth from 'string-width';
 import { describe, expect, inject, it } from 'vitest';
 import { type ResultFile } from '../src/contract.ts';
-import { table } from '../src/cli/table.ts';
+import { columns, table } from '../src/cli/table.ts';
 import { DIST } from '../src/paths.ts';
 import { passOn } from './support/callback.ts';
 import { cleanHome, cli, resultsOf } from './support/cli.ts';
@@ -46,6 +47,29 @@ describe('list', () => {
   });
 });
 
+describe('help', () => {
+  it.each([
+    ['zh-TW', '用法： kimi-dispatch usage [選項]', /--since <TIME> .*30d、12h（預設：30d）\n/],
+    ['en', 'Usage: kimi-dispatch usage [options]', /--since <TIME> .*\(default: 30d\)\n/],
+  ])('in %s says options and defaults in its words', async (KIMI_LANG, usage, since) => {
+    const { stdout } = await cli(['usage', '--help'], await cleanHome({ KIMI_LANG }));
+    expect(stdout).toContain(usage);
+    expect(stdout).toMatch(since);
+    expect(/\[options\]|default/.test(stdout)).toBe(KIMI_LANG === 'en');
+  });
+
+  it('in zh-TW lists the commands, described from one column on', async () => {
+    const { stdout } = await cli(['--help'], await cleanHome());
+    expect(stdout).not.toMatch(/\[options\]|\[command\]/);
+    const columnOf = (name: string, description: string): number => {
+      const line = stdout.split('\n').find((one) => one.startsWith(`  ${name}`)) ?? '';
+      expect(line).toContain(description);
+      return stringWidth(line.slice(0, line.indexOf(description)));
+    };
+    expect(columnOf('dispatch [選項] [PROMPT]', '派發任務')).toBe(columnOf('down', '停止'));
+  });
+});
+
 describe('a table', () => {
   const rows = [
     ['kimi-1707654321-12345', '計算器', 'done', ''],
@@ -53,10 +77,35 @@ describe('a table', () => {
   ];
   const headings = ['Task id', 'Name', 'State', 'Tokens'];
 
-  it('stays one where a row takes two lines at most', () => {
-    const [first = '', ...others] = table(headings, rows, 23).split('\n');
-    expect(first).toBe('Task id                Name    State   Tokens');
-    expect(others).toHaveLength(2);
+  it('that is too wide continues its texts below themselves, and breaks no word', () => {
+    const waiting = [
+      ['kimi-1707654321-12345', '寫一個（計算器），附測試', 'waiting for its turn', '1500'],
+      ['kimi-1707654321-12346', 'poem', 'failed', ''],
+    ];
+    expect(table(headings, waiting, 60).split('\n')).toEqual([
+      'Task id                Name           State           Tokens',
+      'kimi-1707654321-12345  寫一個（計算   waiting for     1500',
+      '                       器），附測試   its turn',
+      'kimi-1707654321-12346  poem           failed',
+    ]);
+    for (const width of [30, 40, 50, 60, 80, 120]) {
+      const shown = table(headings, waiting, width);
+      for (const line of shown.split('\n')) expect(stringWidth(line)).toBeLessThanOrEqual(width);
+      for (const word of ['kimi-1707654321-12345', 'waiting', 'turn', '1500', 'poem']) expect(shown).toContain(word);
+    }
+  });
+
+  it('of names and values keeps a long value in its column, and an address whole', () => {
+    const rows = [
+      ['Reason', 'it is too late; use http://127.0.0.1/x again'],
+      ['Result', '/a/very/long/path/to/kimi-1707654321-12345.json'],
+    ];
+    expect(columns(rows, 30).split('\n')).toEqual([
+      'Reason  it is too late; use',
+      '        http://127.0.0.1/x',
+      '        again',
+      'Result  /a/very/long/path/to/kimi-1707654321-12345.json',
+    ]);
   });
 
   it('becomes a block for each row in a terminal that is narrower', () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
+import stringWidth from 'string-width';
 import { ConfigError, langOf, loadEnvFiles } from '../config.ts';
 import { ServiceError } from '../errors.ts';
 import { PACKAGE_ROOT, tildePath } from '../paths.ts';
@@ -80,7 +81,13 @@ async function programFor(say: CliText, name = ''): Promise<Command> {
     command
       .exitOverride()
       .configureOutput({ outputError: () => {} })
-      .configureHelp({ styleTitle: (title) => say.titles[title] ?? title });
+      .configureHelp({
+        displayWidth: stringWidth,
+        styleTitle: (title) => say.titles[title] ?? title,
+        styleUsage: say.helpWords,
+        styleSubcommandTerm: say.helpWords,
+        styleOptionDescription: say.helpWords,
+      });
   }
   return program;
 }

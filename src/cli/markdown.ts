@@ -117,7 +117,7 @@ function list({ items, ordered, start, loose }: Tokens.List): string {
 }
 
 function table({ header, rows }: Tokens.Table): string {
-  return columns([cells(header).map((cell) => pico.bold(cell)), ...rows.map(cells)]);
+  return columns([cells(header).map((cell) => pico.bold(cell)), ...rows.map(cells)], Infinity);
 }
 
 function cells(row: Tokens.TableCell[]): string[] {

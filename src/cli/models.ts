@@ -5,7 +5,7 @@ import { listModels } from '../kimi/enquiries.ts';
 import { modelOf, MODELS, RETIRED, resolveModel, type Model } from '../kimi/models.ts';
 import { openContext, type Context } from './context.ts';
 import { command, printing } from './options.ts';
-import { table } from './table.ts';
+import { paragraph, table } from './table.ts';
 import type { CliText } from './text/index.ts';
 
 export function modelsCommand(say: CliText): Command {
@@ -52,10 +52,10 @@ async function models({ json }: { json?: true }): Promise<Exit> {
     ...RETIRED.models.map((id) => row(id, nothing, retired)),
   ];
   console.log(`${table(words.columns, rows)}\n`);
-  console.log(words.prices(priceDates()));
-  console.log('ids' in live ? words.live(publicAddress(config.KIMI_API_URL)) : live.why);
+  console.log(paragraph(words.prices(priceDates())));
+  console.log(paragraph('ids' in live ? words.live(publicAddress(config.KIMI_API_URL)) : live.why));
   if (config.KIMI_MODEL === undefined)
-    console.log(say.defaultModel[modelOf(chosen) ? 'moonshot' : 'elsewhere'](chosen));
+    console.log(paragraph(say.defaultModel[modelOf(chosen) ? 'moonshot' : 'elsewhere'](chosen)));
   return EXIT.ok;
 }
 

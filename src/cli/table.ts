@@ -1,31 +1,120 @@
 import stringWidth from 'string-width';
 import { fields } from './terminal.ts';
 
-/** Lays out rows in columns; a Chinese character is as wide as two others. */
-export function columns(rows: string[][], gap = 2): string {
+/** Between two columns. */
+const GAP = 2;
+
+/** How narrow a column of text may become, and how many lines a row may take. */
+const NARROWEST = 8;
+const MOST_LINES = 3;
+
+/** @returns columns of the terminal; unbounded where there is none. */
+function terminalWidth(): number {
+  return process.stdout.columns || Infinity;
+}
+
+/**
+ * Lays out rows in columns; a Chinese character is as wide as two others. The last column continues below itself where
+ * the terminal is too narrow.
+ */
+export function columns(rows: string[][], width = terminalWidth()): string {
+  const widths = naturalWidths(rows);
+  const last = widths.pop() ?? 0;
+  const room = width - totalWidth([...widths, 0]);
+  return layout(rows, [...widths, Math.min(last, Math.max(room, NARROWEST))]);
+}
+
+/**
+ * Lays out a table. Where it is wider than the terminal, its texts continue below themselves; where that is not enough,
+ * each row gets a block of its own, with the headings before what it holds. Words are never broken: ids, paths and URLs
+ * can be copied. Cells are plain text, and may come from outside.
+ */
+export function table(headings: string[], rows: string[][], width = terminalWidth()): string {
+  const cells = fields(rows);
+  const widths = fittingWidths([headings, ...cells], width);
+  if (widths) return layout([headings, ...cells], widths);
+  const block = ([first = '', ...rest]: string[]): string => {
+    const named = rest.map((cell, index) => ['', headings[index + 1] ?? '', cell]);
+    return [
+      first,
+      columns(
+        named.filter(([, , cell]) => cell !== ''),
+        width,
+      ),
+    ].join('\n');
+  };
+  return cells.map(block).join('\n\n');
+}
+
+/** @returns widths that fit; `undefined` where a word would have to be broken, or a row would become too high. */
+function fittingWidths(rows: string[][], width: number): number[] | undefined {
+  const widths = naturalWidths(rows);
+  const words = naturalWidths(rows.map((row) => row.map((cell) => widest(wordsOf(cell)))));
+  while (totalWidth(widths) > width) {
+    // The widest of those that can still become narrower.
+    const [column] = [...widths.keys()]
+      .filter((index) => (widths[index] ?? 0) > Math.max(words[index] ?? 0, NARROWEST))
+      .toSorted((one, other) => (widths[other] ?? 0) - (widths[one] ?? 0));
+    if (column === undefined) return undefined;
+    widths[column] = (widths[column] ?? 0) - 1;
+  }
+  const isLow = rows.every((row) => row.every((cell, column) => wrap(cell, widths[column] ?? 0).length <= MOST_LINES));
+  return isLow ? widths : undefined;
+}
+
+/** Continues a sentence on the next line where the terminal is too narrow. */
+export function paragraph(text: string, width = terminalWidth()): string {
+  return wrap(text, width).join('\n');
+}
+
+function naturalWidths(rows: string[][]): number[] {
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, stringWidth(cell))));
   }
-  const pad = (cell: string, column: number): string =>
-    cell + ' '.repeat((widths[column] ?? 0) - stringWidth(cell) + gap);
-  return rows.map((row) => row.map(pad).join('').trimEnd()).join('\n');
+  return widths;
 }
 
-/**
- * Lays out a table. Where a row would be broken into more than two lines, each row gets a block of its own, with the
- * headings before what it holds. Cells are plain text, and may come from outside.
- *
- * @param width columns of the terminal; unbounded where it is none
- */
-export function table(headings: string[], rows: string[][], width = process.stdout.columns || Infinity): string {
-  const cells = fields(rows);
-  const whole = columns([headings, ...cells]);
-  const widest = Math.max(...whole.split('\n').map((line) => stringWidth(line)));
-  if (widest <= 2 * width) return whole;
-  const block = ([first = '', ...rest]: string[]): string => {
-    const named = rest.map((cell, index) => ['', headings[index + 1] ?? '', cell]);
-    return [first, columns(named.filter(([, , cell]) => cell !== ''))].join('\n');
-  };
-  return cells.map(block).join('\n\n');
+function totalWidth(widths: number[]): number {
+  return widths.reduce((sum, width) => sum + width, GAP * (widths.length - 1));
+}
+
+function layout(rows: string[][], widths: number[]): string {
+  const pad = (cell: string, column: number): string =>
+    cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - stringWidth(cell)) + GAP);
+  return rows
+    .flatMap((row) => {
+      const wrapped = row.map((cell, column) => wrap(cell, widths[column] ?? 0));
+      const height = Math.max(...wrapped.map((lines) => lines.length));
+      return Array.from({ length: height }, (_, line) => wrapped.map((lines) => lines[line] ?? ''));
+    })
+    .map((line) => line.map(pad).join('').trimEnd())
+    .join('\n');
+}
+
+/** A word with the white space before it. Chinese is broken between characters, but not before or after some punctuation. */
+const WORD = /\s*(?:[（「『]*(?:\p{Script=Han}|[^\s\p{Script=Han}（「『]+)|[（「『]+)[、，。；：！？）」』]*/gu;
+
+function wordsOf(text: string): string[] {
+  return text.match(WORD) ?? [];
+}
+
+function widest(words: string[]): string {
+  return words
+    .map((word) => word.trim())
+    .reduce((one, other) => (stringWidth(other) > stringWidth(one) ? other : one), '');
+}
+
+/** @returns lines no wider than that, unless a single word is. */
+function wrap(text: string, width: number): string[] {
+  if (stringWidth(text) <= width) return [text];
+  const lines: string[] = [];
+  let line = '';
+  for (const word of wordsOf(text)) {
+    if (line !== '' && stringWidth(line + word) > width) {
+      lines.push(line);
+      line = word.trimStart();
+    } else line += word;
+  }
+  return [...lines, line];
 }

@@ -5,7 +5,7 @@ import { addUp, type Grouping, type Use } from '../usage.ts';
 import { openContext } from './context.ts';
 import { money } from '../money.ts';
 import { command, grouping, printing, since as sinceOption } from './options.ts';
-import { table } from './table.ts';
+import { paragraph, table } from './table.ts';
 import type { CliText } from './text/index.ts';
 
 interface UsageOptions {
@@ -50,7 +50,7 @@ async function usage({ since, by, json }: UsageOptions): Promise<Exit> {
     const { tokens, cost, own_cost } = used.polling_estimate;
     const saved = tokens === 0 ? 0 : Math.round((1 - used.total.tokens.total / tokens) * 100);
     const [polled, own] = [cost, own_cost].map((amount) => money({ amount, currency: 'CNY' })) as [string, string];
-    console.log(`\n${words.polling(String(tokens), polled, own, saved)}`);
+    console.log(`\n${paragraph(words.polling(String(tokens), polled, own, saved))}`);
   }
   if (used.damaged > 0) console.error(words.damaged(used.damaged));
   return EXIT.ok;

@@ -140,7 +140,7 @@ export const en: Text = {
     concurrent: 'Tasks under way',
     queued: 'Tasks waiting',
     paused: 'Kimi is too busy; nothing is sent before',
-    use: (used, limit) => (limit === 0 ? `${used} (no limit)` : `${used} / ${limit}`),
+    use: (used, limit) => (limit === 0 ? `${used} (no limit)` : `${used} (limit ${limit})`),
     agent: (inFlight, queued, away) =>
       `under way: ${inFlight}, waiting: ${queued}${away ? '; its worker is away' : ''}`,
   },

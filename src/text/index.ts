@@ -77,7 +77,7 @@ export interface Text {
     concurrent: string;
     queued: string;
     paused: string;
-    /** `3 / 10`, or that there is no limit. */
+    /** How many, and the limit. Not a fraction: a limit that was lowered is less than what is under way. */
     use(used: number, limit: number): string;
     /** What one of the agents that share it has of it; `queued` as `use` has it. */
     agent(inFlight: number, queued: string, away: boolean): string;

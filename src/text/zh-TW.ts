@@ -125,7 +125,7 @@ export const zhTW: Text = {
     concurrent: '進行中的任務',
     queued: '排隊中的任務',
     paused: 'Kimi 太忙，在此之前不送任何請求',
-    use: (used, limit) => (limit === 0 ? `${used}（無上限）` : `${used} / ${limit}`),
+    use: (used, limit) => (limit === 0 ? `${used}（無上限）` : `${used}（上限 ${limit}）`),
     agent: (inFlight, queued, away) => `進行中 ${inFlight}，排隊中 ${queued}${away ? '；它的 worker 不在' : ''}`,
   },
   truncated: {

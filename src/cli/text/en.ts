@@ -5,6 +5,7 @@ import type { CliText } from './zh-TW.ts';
 
 export const en: CliText = {
   titles: {},
+  helpWords: (text) => text,
   help: {
     program: 'Hand a long job to Kimi, go back to the chat at once; the agent is woken when the answer is saved.',
     option: 'show help',

@@ -8,6 +8,12 @@ export const zhTW = {
     string,
     string
   >,
+  /** What commander writes into the help by itself. */
+  helpWords: (text: string): string =>
+    text
+      .replaceAll('[options]', '[選項]')
+      .replaceAll('[command]', '[指令]')
+      .replace(/ \(default: "?(.*?)"?\)$/, '（預設：$1）'),
   help: {
     program: '把長任務交給 Kimi，馬上回到對話；答案存好後自動喚醒代理。',
     option: '顯示說明',
