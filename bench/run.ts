@@ -7,6 +7,7 @@
  * | peers | the same job done by others (peers.ts) |
  * | waiting | ten thousand tasks that wait at once (waiting.ts) |
  * | queue | a million tasks in the limiter's queue (queue.ts) |
+ * | large | answers of 16 MB at the same moment (large.ts) |
  * | relay | what the relay adds (relay.ts) |
  * | openclaw | what a chat sees (openclaw.ts) |
  * | ways | how else people have a long job done (ways.ts) |
@@ -14,6 +15,7 @@
  */
 import { chart } from './chart.ts';
 import { cleanUp } from './clean-ups.ts';
+import { benchLarge } from './large.ts';
 import { benchOpenClaw } from './openclaw.ts';
 import { benchPeers } from './peers.ts';
 import { benchPromises } from './promises.ts';
@@ -26,6 +28,7 @@ const SUITES = {
   peers: benchPeers,
   waiting: benchWaiting,
   queue: benchQueue,
+  large: benchLarge,
   relay: benchRelay,
   openclaw: benchOpenClaw,
   ways: benchWays,

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { TASK_ID, type Callback, MAX_CALLBACK_BYTES } from './contract.ts';
+import { isErrorCallback, TASK_ID, type Callback, MAX_CALLBACK_BYTES } from './contract.ts';
 import { writeDeadLetter, type DeadLetter } from './dead-letters.ts';
 import { deliver, engineAnswers, EngineUnavailable, Undeliverable, type Delivered } from './delivery.ts';
 import { countDeadLetter } from './metrics/webhook.ts';
@@ -45,11 +45,21 @@ const BURST = { callbacks: 4, withinMs: 20, lastsMs: 100, waitMs: 2_000 };
  */
 const CARRIED_AT_ONCE = 32;
 
+/**
+ * A worker takes some 150 MB and two seconds for an answer of 16 MiB. Callbacks from this size on, in UTF-16 units of their texts, are
+ * delivered one after the other: each waits until the worker has dealt with the one before, or for so long. Where more than so many
+ * wait for that, the next ones go to the journal. Other callbacks do not wait for them.
+ */
+const LARGE = { length: 1024 * 1024, waitMs: 30_000, waiting: 16 };
+
 /** How long no worker is waited for where one did not answer in time, in milliseconds. */
 const UNPACED_MS = 10_000;
 
 /** How soon it is looked whether a worker has dealt with a callback, in milliseconds: then after twice as long, and so on. */
 const LOOK_MS = 20;
+
+/** Activities that have the whole answer in hand; a wake may take days. */
+const SAVING = new Set(['verifyCallback', 'persist']);
 
 /** How many entries are looked at together. */
 const GROUP = 256;
@@ -75,6 +85,11 @@ const IDLE_MS = 5_000;
 /** How long an entry is tried that fails although the engine answers, in milliseconds: a day, as for a late answer. */
 const GIVE_UP_MS = 86_400_000;
 
+/** A large callback in the journal, while another one is under way. */
+class NotItsTurn extends Error {
+  override readonly name = 'NotItsTurn';
+}
+
 /**
  * Takes verified callbacks to the engine: straight away while that is quick, else by way of the journal. What it has
  * accepted is delivered, also after a kill -9, or ends as a dead letter.
@@ -95,6 +110,12 @@ export class Courier {
   /** Ends the rest of an empty journal. */
   private wake = new AbortController();
   private readonly running: Promise<void>;
+  /** Settles when the worker has dealt with the large callbacks so far. */
+  private large: Promise<unknown> = Promise.resolve();
+  /** How many large callbacks wait for their turn, or for the worker. */
+  private largeWaiting = 0;
+  /** Entries of the journal that hold a large callback. */
+  private readonly knownLarge = new Set<string>();
 
   constructor(private readonly options: CourierOptions) {
     // Whatever waits listens to it.
@@ -110,6 +131,7 @@ export class Courier {
    * @throws {@link JournalUnavailable} when it was not accepted and should be sent again.
    */
   async accept(callback: Callback): Promise<Delivered | 'queued'> {
+    if (isLarge(callback)) return await this.acceptLarge(callback);
     this.noteArrival();
     this.accepting += 1;
     try {
@@ -117,6 +139,37 @@ export class Courier {
     } finally {
       this.accepting -= 1;
     }
+  }
+
+  private async acceptLarge(callback: Callback): Promise<Delivered | 'queued'> {
+    if (this.largeWaiting >= LARGE.waiting) return await this.keep(callback);
+    return await this.inTurn(
+      callback,
+      async () => (await this.deliverNow(callback)) ?? (await this.keep(callback)),
+      (status) => status === 'signalled',
+    );
+  }
+
+  /**
+   * @param isDelivered whether the worker has something to do now.
+   * @returns what the work returns, before the worker has done its part.
+   */
+  private async inTurn<T>(
+    { metadata: { task_id } }: Callback,
+    work: () => Promise<T>,
+    isDelivered: (result: T) => boolean,
+  ): Promise<T> {
+    this.largeWaiting += 1;
+    const turn = this.large.then(work);
+    this.large = turn
+      .then(async (result) => isDelivered(result) && (await this.untilTaken(task_id, LARGE.waitMs)))
+      .catch(() => {})
+      .finally(() => {
+        this.largeWaiting -= 1;
+        // Those in the journal have their turn.
+        this.wake.abort();
+      });
+    return await turn;
   }
 
   /** @returns nothing where the callback should go to the journal. */
@@ -234,8 +287,10 @@ export class Courier {
         await this.carry(key);
         count.done += 1;
       } catch (error) {
-        count.left += 1;
         waiting.add(task_id);
+        // The drain is woken when it is its turn.
+        if (error instanceof NotItsTurn) return;
+        count.left += 1;
         // Is it the engine, or this callback?
         if (!(error instanceof EngineUnavailable)) this.tell(key, error as Error);
         else if (!(await engineAnswers(client, ENGINE_TIMEOUT_MS.sign))) isEngineGone = true;
@@ -278,12 +333,21 @@ export class Courier {
   /** Delivers one entry, or makes it a dead letter, then removes it. @returns whether the engine has it. @throws when it has to wait. */
   private async deliverEntry(key: JournalKey): Promise<boolean> {
     const { client, journal, log } = this.options;
+    // Not read again and again: it may be 16 MiB.
+    if (this.largeWaiting > 0 && this.knownLarge.has(String(key))) throw new NotItsTurn();
     const entry = await this.read(key);
+    if (entry && isLarge(entry.callback)) {
+      this.knownLarge.add(String(key));
+      if (this.largeWaiting > 0) throw new NotItsTurn();
+    }
     let isDelivered = false;
     if (entry) {
       const { task_id } = entry;
       try {
-        const status = await deliver(client, entry.callback, ENGINE_TIMEOUT_MS.journal);
+        const work = async (): Promise<Delivered> => await deliver(client, entry.callback, ENGINE_TIMEOUT_MS.journal);
+        const status = await (isLarge(entry.callback)
+          ? this.inTurn(entry.callback, work, (result) => result === 'signalled')
+          : work());
         isDelivered = true;
         log.info({ task_id, status, waited_ms: ageOf(entry) }, 'callback');
       } catch (error) {
@@ -292,6 +356,7 @@ export class Courier {
     }
     await journal.remove(key);
     this.told.delete(String(key));
+    this.knownLarge.delete(String(key));
     return isDelivered;
   }
 
@@ -320,11 +385,10 @@ export class Courier {
    *
    * The task itself is not asked: it may have ended by then, and a query would have it replayed.
    */
-  private async untilTaken(task_id: string): Promise<void> {
-    const { client, paceMs = 1_000 } = this.options;
-    const { connection, workflowService, options } = client;
-    const giveUpAt = performance.now() + paceMs;
-    if (performance.now() < this.unpacedUntil) return;
+  private async untilTaken(task_id: string, waitMs = this.options.paceMs ?? 1_000): Promise<void> {
+    const { connection, workflowService, options } = this.options.client;
+    const giveUpAt = performance.now() + waitMs;
+    if (waitMs < LARGE.waitMs && performance.now() < this.unpacedUntil) return;
     const request = { namespace: options.namespace, execution: { workflowId: task_id } };
     try {
       for (let wait = LOOK_MS; performance.now() + wait < giveUpAt; wait *= 2) {
@@ -334,7 +398,8 @@ export class Courier {
           Date.now() + giveUpAt - performance.now(),
           async () => await workflowService.describeWorkflowExecution(request),
         );
-        if (!task.pendingWorkflowTask) return;
+        const isSaving = task.pendingActivities?.some(({ activityType }) => SAVING.has(activityType?.name ?? ''));
+        if (!task.pendingWorkflowTask && !isSaving) return;
       }
     } catch {
       // Whatever keeps the engine from saying so: it is not waited for.
@@ -389,4 +454,11 @@ function byTask(keys: JournalKey[]): Map<string, JournalKey[]> {
     else tasks.set(task_id, [key]);
   }
   return tasks;
+}
+
+function isLarge(callback: Callback): boolean {
+  const texts = isErrorCallback(callback)
+    ? [callback.partial, callback.partial_reasoning]
+    : callback.choices.flatMap(({ message }) => [message.content, message.reasoning_content]);
+  return texts.reduce((sum, text) => sum + (text?.length ?? 0), 0) >= LARGE.length;
 }

@@ -31,6 +31,8 @@ const TOGETHER = 16;
 interface Group {
   /** What `latest.json` is to hold. */
   latest?: ResultFile;
+  /** What was written last, as JSON: `latest.json` is the same, and may be 16 MiB. */
+  written?: { content: object; json: string };
   /** Folders whose entries have changed. */
   readonly changed: Set<string>;
 }
@@ -292,9 +294,12 @@ export class ResultStore {
     await rename(aside, this.inboxPath);
   }
 
-  private async write(path: string, content: PendingFile | ResultFile, { changed }: Group): Promise<void> {
-    await writeFileAtomic(path, `${JSON.stringify(content, null, 2)}\n`, PRIVATE_FILE);
-    changed.add(this.folder);
+  private async write(path: string, content: PendingFile | ResultFile, group: Group): Promise<void> {
+    if (group.written?.content !== content) {
+      group.written = { content, json: `${JSON.stringify(content, null, 2)}\n` };
+    }
+    await writeFileAtomic(path, group.written.json, PRIVATE_FILE);
+    group.changed.add(this.folder);
   }
 
   private async putIntoInbox(task_id: string, { changed }: Group): Promise<void> {

@@ -8,7 +8,7 @@ import { excerptOf } from '../src/excerpt.ts';
 import { Gateway } from '../src/gateway.ts';
 import { PLUGIN_WAKE_PATH } from '../src/plugin-wake.ts';
 import { ResultStore } from '../src/results.ts';
-import { serve, temporaryFolder } from './support/world.ts';
+import { openWorld, serve, temporaryFolder, until } from './support/world.ts';
 
 const MB = 1024 * 1024;
 
@@ -89,4 +89,54 @@ describe('twelve answers of 16 MB at once', () => {
     // Twelve at once would take 12 times 16 MB as a string, as JSON and as bytes beside each other.
     expect(most / MB).toBeLessThan(1_200);
   });
+});
+
+/** As long as the bench has them (bench/large.ts) they would take a test minutes; from 1 MiB on they are large. */
+describe('twelve large answers that are called back at the same moment', () => {
+  it(
+    'are saved one after the other and reported once, and small ones do not wait for them',
+    { timeout: 180_000 },
+    async () => {
+      const delivered: string[] = [];
+      const wakeUrl = await serve((request, response) => {
+        request.resume().on('end', () => {
+          delivered.push(String(request.headers['idempotency-key']));
+          response.writeHead(200, { 'content-type': 'application/json' }).end('{"outcome":"sent"}');
+        });
+      });
+      const saving = new Set<string>();
+      let most = 0;
+      const gate: { open?: () => void } = {};
+      const released = new Promise<void>((resolve) => (gate.open = resolve));
+      const world = await openWorld({
+        wakeUrl: `${wakeUrl}${PLUGIN_WAKE_PATH}`,
+        reply: 'deliver',
+        wrap: (activities) => ({
+          ...activities,
+          persist: async (result) => {
+            if ((result.output?.length ?? 0) <= MB) return await activities.persist(result);
+            most = Math.max(most, saving.add(result.task_id).size);
+            await released;
+            const saved = await activities.persist(result);
+            saving.delete(result.task_id);
+            return saved;
+          },
+        }),
+      });
+      const many = async (count: number, wish: string) =>
+        await Promise.all(Array.from({ length: count }, async () => await world.start(`[[simulate: ${wish}]]`)));
+      const large = await many(12, `delay=0 size=${MB + 1_000}`);
+      await until(() => saving.size > 0);
+      const small = await many(3, 'delay=0');
+      await until(() => delivered.length === small.length);
+      gate.open?.();
+      const tasks = [...large, ...small];
+      const ended = await Promise.all(tasks.map(async (task) => await world.handle(task).result()));
+      expect(ended.map(({ status, acknowledged }) => [status, acknowledged])).toEqual(tasks.map(() => ['done', true]));
+      const ids = tasks.map(({ task_id }) => task_id);
+      expect(delivered.toSorted()).toEqual(ids.toSorted());
+      expect(most).toBe(1);
+      for (const { task_id } of large) expect((await world.results.read(task_id))?.output?.length).toBeGreaterThan(MB);
+    },
+  );
 });

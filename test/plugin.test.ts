@@ -446,7 +446,14 @@ describe('a chat', () => {
       ...chat,
       message: { id: '7', at: 1_707_654_321_000 },
     });
-    expect(chatOfMessage({ ctx })).toEqual({ ...chat, message: { id: '7', at: 0 } });
+  });
+
+  it('without a time is the same one where its text is the same too', () => {
+    const ctx = { OriginatingChannel: 'line', OriginatingTo: 'line:U1', MessageSid: '7', RawBody: 'Kimi：x' };
+    const { message } = chatOfMessage({ ctx }) as Route;
+    expect(message).toEqual({ id: expect.stringMatching(/^[0-9a-f]{32}$/) as string, at: 0 });
+    expect(chatOfMessage({ ctx: { ...ctx } })).toMatchObject({ message });
+    expect((chatOfMessage({ ctx: { ...ctx, RawBody: 'Kimi：y' } }) as Route).message).not.toEqual(message);
   });
 
   it('is everyone’s on the gateway’s own pages, and for its owner outside of any chat', () => {

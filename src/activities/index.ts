@@ -175,13 +175,14 @@ export function createActivities({
     },
 
     async recordPending(task_id, created_at) {
-      await results.recordPending(task_id, created_at);
+      await beating(async () => await results.recordPending(task_id, created_at));
     },
 
     async persist(result) {
       // With the price of today: a later table changes nothing of what was paid.
       const cost = kimi.costOf(result);
-      const { saved, isNew } = await results.persist({ ...result, ...(cost && { cost }) });
+      const priced = { ...result, ...(cost && { cost }) };
+      const { saved, isNew } = await beating(async () => await results.persist(priced));
       const { task_id, status, late, model, error, tokens, finish_reason } = saved;
       log.info({ task_id, status, ...(late && { late }), ...(error && { type: error.type }) }, 'saved');
       if (isNew) {
@@ -208,7 +209,8 @@ export function createActivities({
 
     async acknowledge(task_id, timings, news) {
       try {
-        if (await results.acknowledge(task_id, timings, news)) log.info({ task_id }, 'acknowledged');
+        const isMarked = await beating(async () => await results.acknowledge(task_id, timings, news));
+        if (isMarked) log.info({ task_id }, 'acknowledged');
         return undefined;
       } catch (error) {
         if (!(error instanceof NoResult)) throw error;

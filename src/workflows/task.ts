@@ -110,7 +110,9 @@ const WAKE: ActivityOptions = {
 
 /** Tried until the disk takes it: an answer may not be lost. */
 const UNTIL_DONE: ActivityOptions = {
-  startToCloseTimeout: '15s',
+  startToCloseTimeout: '5m',
+  // Large answers are saved one after the other: an attempt that waits is not repeated, it would wait behind itself.
+  heartbeatTimeout: '15s',
   retry: { initialInterval: '100ms', backoffCoefficient: 2, maximumInterval: '30s' },
 };
 

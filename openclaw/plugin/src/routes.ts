@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { CommandContext, ReplyDispatchEvent, ToolContext } from 'openclaw/plugin-sdk/plugin-entry';
 import { chatTarget } from '../../../src/chat-target.ts';
 import type { Route } from '../../../src/contract.ts';
@@ -39,7 +40,11 @@ export function chatOfMessage({ ctx }: Pick<ReplyDispatchEvent, 'ctx'>): Chat {
   });
   const id = ctx.MessageSidFull ?? ctx.MessageSid;
   if (typeof chat === 'string' || !id) return chat;
-  return { ...chat, message: { id, at: ctx.Timestamp ?? 0 } };
+  if (ctx.Timestamp !== undefined) return { ...chat, message: { id, at: ctx.Timestamp } };
+  // `chat.send` and some channels give no time. A client may use an id twice: without the text, the second message would be
+  // answered with the first one's task.
+  const said = JSON.stringify([id, ctx.BodyForCommands, ctx.RawBody, ctx.Body]);
+  return { ...chat, message: { id: createHash('sha256').update(said).digest('hex').slice(0, 32), at: 0 } };
 }
 
 /**

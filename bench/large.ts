@@ -1,0 +1,122 @@
+/**
+ * `npm run bench -- large [--answers 12] [--relay]`: so many answers of 16 MB at the same moment, and small tasks beside them, on the
+ * stack that `up --simulate` starts, with a gateway that takes each reply. What is measured is the memory of each process.
+ */
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { parseArgs, promisify } from 'node:util';
+import { readConfig } from '../src/config.ts';
+import { DIST } from '../src/paths.ts';
+import { atTheEnd } from './clean-ups.ts';
+import { describeMachine, machineLines } from './machine.ts';
+import { start, treeOf, until } from './processes.ts';
+import { aligned } from './stats.ts';
+
+const run = promisify(execFile);
+
+/** Of three bytes each: just below what a callback may take. */
+const CHARACTERS = 5_500_000;
+
+/** Until all tasks are dispatched, in milliseconds: the large answers come together then. */
+const DISPATCHING_MS = 20_000;
+
+/** How long it may take until the last one is delivered, in milliseconds. */
+const PATIENCE_MS = 600_000;
+
+const SMALL = 10;
+
+export async function benchLarge(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: { answers: { type: 'string', default: '12' }, relay: { type: 'boolean', default: false } },
+  });
+  const machine = await describeMachine();
+  const home = await mkdtemp(join(tmpdir(), 'kimi-bench-'));
+  atTheEnd(async () => await rm(home, { recursive: true, force: true }));
+  const delivered = new Map<string, number[]>();
+  const env = {
+    PATH: process.env['PATH'],
+    HOME: home,
+    KIMI_HOME: home,
+    KIMI_CACHE: readConfig().KIMI_CACHE,
+    KIMI_LANG: 'en',
+    KIMI_REPLY: 'deliver',
+
+    OPENCLAW_WAKE_URL: await serveGateway((name) => delivered.set(name, [...(delivered.get(name) ?? []), Date.now()])),
+    KIMI_MAX_CONCURRENT_TASKS: '0',
+    KIMI_MAX_TASKS_PER_MINUTE: '0',
+    ...(values.relay && { KIMI_CALLBACKS: 'relay' }),
+  };
+  const cli = async (...words: string[]): Promise<string> =>
+    (await run(process.execPath, [join(DIST, 'kimi-dispatch.js'), ...words], { env })).stdout;
+  const stack = start(process.execPath, [join(DIST, 'kimi-dispatch.js'), 'up', '--simulate'], { env });
+  await until(
+    async () =>
+      await cli('list').then(
+        () => true,
+        () => false,
+      ),
+  );
+
+  const answerAt = Date.now() + DISPATCHING_MS;
+  const dispatch = async (name: string, wish: () => string): Promise<number> => {
+    await cli('dispatch', '-n', name, '-p', `[[simulate: ${wish()}]]`);
+    return Date.now();
+  };
+  const large = Array.from({ length: Number(values.answers) }, (_, n) => `large-${n}`);
+  for (const name of large) {
+    await dispatch(name, () => `size=${CHARACTERS} delay=${Math.max(0, answerAt - Date.now())}`);
+  }
+  const idle = peaks(stack.pid as number);
+  const small = new Map<string, number>();
+  while (Date.now() < answerAt) await new Promise((resolve) => setTimeout(resolve, 100));
+  for (let n = 0; n < SMALL; n += 1) small.set(`small-${n}`, await dispatch(`small-${n}`, () => 'delay=0'));
+
+  const giveUpAt = Date.now() + PATIENCE_MS;
+  while (delivered.size < large.length + SMALL) {
+    if (Date.now() > giveUpAt) throw new Error(`delivered in 10 minutes: ${[...delivered.keys()].join(' ')}`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  const since = (names: Iterable<string>, from: (name: string) => number): string =>
+    [...names].map((name) => (((delivered.get(name)?.[0] ?? NaN) - from(name)) / 1_000).toFixed(1)).join(' ');
+  console.log(machineLines(machine));
+  console.log(`large, s after all were due: ${since(large, () => answerAt)}`);
+  console.log(`small, s after dispatch: ${since(small.keys(), (name) => small.get(name) as number)}`);
+  console.log(`delivered more than once: ${[...delivered].filter(([, times]) => times.length > 1).length}`);
+  const most = peaks(stack.pid as number);
+  const rows = [...most].map(([name, mb]) => [name, (idle.get(name) ?? NaN).toFixed(0), mb.toFixed(0)]);
+  console.log(aligned([['peak resident memory (MB)', 'before', 'after'], ...rows]));
+}
+
+/** @returns the most memory that each process of the stack has had so far, in MB, as the kernel says (`VmHWM`). */
+function peaks(root: number): Map<string, number> {
+  const most = new Map<string, number>();
+  for (const { pid, args } of treeOf(root)) {
+    const [, kilobytes = 0] = /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    const [, script] = /(\S+)\.js\b/.exec(args) ?? [];
+    const name = script ? basename(script) : 'temporal';
+    most.set(name, Math.max(most.get(name) ?? 0, Number(kilobytes) / 1_024));
+  }
+  return most;
+}
+
+/** A gateway whose plugin takes every reply. */
+async function serveGateway(onDelivered: (name: string) => void): Promise<string> {
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const { task } = JSON.parse(Buffer.concat(chunks).toString()) as { task: { task_name: string } };
+      onDelivered(task.task_name);
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{"outcome":"sent"}');
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  atTheEnd(() => void server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/hooks/wake`;
+}
