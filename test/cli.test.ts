@@ -1,7 +1,7 @@
 /** The built command line, as a user runs it. */
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -10,6 +10,7 @@ import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import type { ResultFile } from '../src/contract.ts';
 import { RETIRED } from '../src/kimi/models.ts';
 import { DIST, PACKAGE_ROOT } from '../src/paths.ts';
+import { isAlive } from '../src/stack/process-id.ts';
 import type { StackState } from '../src/stack/state.ts';
 import { cleanHome, cli, latest, launch, resultsOf, up } from './support/cli.ts';
 import { freePort } from './support/engine.ts';
@@ -824,4 +825,15 @@ describe('the shims', () => {
     const { ended } = launch([], env, join(PACKAGE_ROOT, 'run-kimi.sh'));
     expect(await ended).toMatchObject({ code: 2, stderr: expect.stringContaining('沒有內容可以交給 Kimi') });
   });
+});
+
+it('a stack whose home is removed ends with all its processes, and down says so', async () => {
+  const env = await cleanHome({ KIMI_LANG: 'zh-TW' });
+  const { state, ended } = await up(env, '--simulate');
+  await rm(join(env['HOME'] ?? '', '.local/share/kimi-dispatch'), { recursive: true });
+  const down = await cli(['down'], { ...env, KIMI_LANG: 'en' });
+  expect(down).toMatchObject({ code: 0, stdout: expect.stringContaining('that stack stops by itself') });
+  expect(await ended).toMatchObject({ code: 0, stderr: expect.stringContaining('已被刪除') });
+  expect(state.children.length).toBeGreaterThan(3);
+  expect(state.children.filter(isAlive)).toEqual([]);
 });

@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { remainsOf, runningStack } from '../stack/state.ts';
 import { openContext } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
+import { tildePath } from '../paths.ts';
 import { command, ending } from './options.ts';
 import type { CliText } from './text/index.ts';
 
@@ -19,7 +21,7 @@ async function down(): Promise<Exit> {
   const home = config.KIMI_HOME;
   const stack = await runningStack(home);
   if (!stack && (await remainsOf(home)).length === 0) {
-    console.log(say.down.none);
+    console.log(existsSync(home) ? say.down.none : say.down.noHome(tildePath(home)));
     return EXIT.ok;
   }
   console.error(say.steps.stopping);

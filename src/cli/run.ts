@@ -112,7 +112,10 @@ async function untilTold(client: Client, { say, stack }: Context, task_id: strin
   console.error(`\n${say.stillTelling(stack?.wake_url ?? '')}`);
 }
 
-async function startOwnStack({ config, say, text }: Context, simulate: boolean): Promise<Stack> {
+async function startOwnStack(
+  { config, say, text }: Context,
+  simulate: boolean,
+): Promise<Pick<Stack, 'state' | 'stop'>> {
   const progress = new Progress(say, text);
   try {
     const stack = await startStack({

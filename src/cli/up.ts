@@ -52,9 +52,11 @@ async function upInForeground({ config, say, text }: Context, simulate: boolean)
 
   console.log(screen(say.up.ready, stack.state, modelRow(config, stack.state, say, text), say));
   console.log(`\n${pico.dim(say.up.stop)}`);
-  await new Promise<void>((resolve) => {
+  const signalled = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
   });
+  const lost = stack.lost.then(() => console.error(`\n${say.up.homeGone(tildePath(config.KIMI_HOME))}`));
+  await Promise.race([signalled, lost]);
   console.error(`\n${say.steps.stopping}`);
   await stack.stop();
   console.error(say.up.stopped);

@@ -28,7 +28,7 @@ import { Child, DRAIN_MS } from './child.ts';
 import { DATABASE, databaseIsComplete, databaseProblem, DatabaseUnusable, prepareDatabase } from './engine-database.ts';
 import { identify } from './process-id.ts';
 import { rotateLogs } from './rotate-logs.ts';
-import { claimHome, remainsOf, runningStack, writeState, type StackState } from './state.ts';
+import { claimHome, remainsOf, runningStack, type ClaimedHome, type StackState } from './state.ts';
 import { findTemporalCli } from './temporal-cli.ts';
 
 const HOST = '127.0.0.1';
@@ -58,6 +58,8 @@ export interface StackOptions {
 /** The embedded stack: Temporal dev server, worker, webhook and, where asked for, the simulated Kimi. */
 export interface Stack {
   state: StackState;
+  /** Resolves when the home was removed, or another stack uses it: then it must be stopped. */
+  lost: Promise<void>;
   /** Stops everything that was started, the engine last. Nothing durable is lost. */
   stop(): Promise<void>;
 }
@@ -73,8 +75,8 @@ export async function startStack(options: StackOptions): Promise<Stack | StackSt
   const running = await runningStack(home);
   if (running) return running;
   await untilNothingIsLeft(home, () => options.onStep('remains'));
-  const giveBack = await claimHome(home);
-  if (!giveBack) {
+  const claimed = await claimHome(home);
+  if (!claimed) {
     const other = await runningStack(home);
     if (other) return other;
     throw new ServiceError(`another kimi-dispatch is starting or stopping in ${home}; try again in a moment`);
@@ -90,10 +92,10 @@ export async function startStack(options: StackOptions): Promise<Stack | StackSt
     await children.engine?.stop();
     children.webUi?.close();
     children.webUi?.closeAllConnections();
-    await giveBack();
+    await claimed.giveBack();
   };
   try {
-    return { state: await startChildren(options, children), stop };
+    return { state: await startChildren(options, children, claimed), lost: claimed.lost, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -124,7 +126,7 @@ async function untilNothingIsLeft(home: string, onWait: () => void): Promise<voi
   }
 }
 
-async function startChildren(options: StackOptions, children: Children): Promise<StackState> {
+async function startChildren(options: StackOptions, children: Children, claimed: ClaimedHome): Promise<StackState> {
   const { config, simulate } = options;
   const logs = join(config.KIMI_HOME, 'logs');
   await rememberPayloadKeys(config);
@@ -238,8 +240,8 @@ async function startChildren(options: StackOptions, children: Children): Promise
     results_dir: config.KIMI_RESULTS_DIR,
     logs_dir: logs,
   };
-  await writeState(config.KIMI_HOME, state);
-  children.keepIds = () => void writeState(config.KIMI_HOME, { ...state, children: idsOf() }).catch(() => {});
+  await claimed.writeState(state);
+  children.keepIds = () => void claimed.writeState({ ...state, children: idsOf() }).catch(() => {});
   return state;
 }
 

@@ -65,22 +65,39 @@ export async function remainsOf(home: string): Promise<ProcessId[]> {
   return state && !isAlive(state) ? state.children.filter(isAlive) : [];
 }
 
+/** A home that one stack holds. */
+export interface ClaimedHome {
+  /** Resolves when the home was removed, or another stack uses it. */
+  lost: Promise<void>;
+  writeState(state: StackState): Promise<void>;
+  giveBack(): Promise<void>;
+}
+
 /**
  * Takes a home for one stack.
  *
- * @returns what gives it back, or `undefined` where another stack has it.
+ * @returns `undefined` where another stack has it.
  */
-export async function claimHome(home: string): Promise<(() => Promise<void>) | undefined> {
+export async function claimHome(home: string): Promise<ClaimedHome | undefined> {
   await mkdir(home, { recursive: true, mode: 0o700 });
   await keepPrivate(home);
   let release: (() => Promise<void>) | undefined;
+  let isWritten = false;
+  let reportLost: (() => void) | undefined;
+  const lost = new Promise<void>((resolve) => (reportLost = resolve));
+  const isOurs = async (): Promise<boolean> => (await readState(home))?.pid === process.pid;
+  // A machine that slept, or a process that was paused, takes its lock again. One whose state was removed must end: a second
+  // stack may start here.
+  const takeAgain = async (): Promise<void> => {
+    if (isWritten && !(await isOurs())) reportLost?.();
+    else await take().catch(() => reportLost?.());
+  };
   const take = async (): Promise<void> => {
     release = await takeLock(home, {
       lockfilePath: lockfilePath(home),
       stale: LOCK_STALE_MS,
       retries: { retries: 5, factor: 1, minTimeout: LOCK_STALE_MS / 4, maxTimeout: LOCK_STALE_MS / 4 },
-      // A machine that slept, or a process that was paused, is still there: it takes its lock again.
-      onCompromised: () => void take().catch(() => {}),
+      onCompromised: () => void takeAgain(),
     });
   };
   try {
@@ -89,9 +106,16 @@ export async function claimHome(home: string): Promise<(() => Promise<void>) | u
     if ((error as NodeJS.ErrnoException).code === 'ELOCKED') return undefined;
     throw error;
   }
-  return async () => {
-    await rm(statePath(home), { force: true });
-    await release?.().catch(() => {});
+  return {
+    lost,
+    async writeState(state) {
+      await writeFileAtomic(statePath(home), `${JSON.stringify(state, null, 2)}\n`);
+      isWritten = true;
+    },
+    async giveBack() {
+      if (await isOurs()) await rm(statePath(home), { force: true });
+      await release?.().catch(() => {});
+    },
   };
 }
 
@@ -103,10 +127,6 @@ async function keepPrivate(home: string): Promise<void> {
   for (const name of await readdir(home)) {
     if (name.startsWith('temporal.db')) await chmod(join(home, name), 0o600);
   }
-}
-
-export async function writeState(home: string, state: StackState): Promise<void> {
-  await writeFileAtomic(statePath(home), `${JSON.stringify(state, null, 2)}\n`);
 }
 
 async function readState(home: string): Promise<StackState | undefined> {

@@ -279,6 +279,7 @@ export const en: CliText = {
     stop: 'Ctrl-C stops it; unfinished tasks are kept and go on at the next start.',
     stopped: 'Stopped. Unfinished tasks go on at the next start.',
     restarted: (name) => `${name} ended unexpectedly and is started again; its log says more.`,
+    homeGone: (home) => `${home} was removed or is used by another stack; this stack stops.`,
     failed: (why, log) => `Could not start in the background: ${why} (its log is ${log})`,
     isSimulated:
       'A stack is running, but with the simulated Kimi. Run kimi-dispatch down first, then start the real one.',
@@ -298,6 +299,8 @@ export const en: CliText = {
   down: {
     stopped: 'Stopped.',
     none: 'Nothing is running.',
+    noHome: (home) =>
+      `Nothing is running: ${home} does not exist. If it was removed while a stack ran, that stack stops by itself within seconds.`,
     stuck: (pids) => `Did not end in time: process ${pids.join(', ')}.`,
   },
   logs: { none: 'There are no logs.', unknown: (name, known) => `There is no log of ${name}; there are: ${known}` },

@@ -274,6 +274,7 @@ export const zhTW = {
     stop: 'Ctrl-C 停止；未完成的任務會留著，下次啟動時接著做。',
     stopped: '已停止。未完成的任務會在下次啟動時接著做。',
     restarted: (name: string) => `${name} 意外結束，正在重新啟動；細節在它的紀錄裡。`,
+    homeGone: (home: string) => `${home} 已被刪除，或已由另一組服務使用；這組服務即將停止。`,
     failed: (why: string, log: string) => `無法在背景啟動：${why}（紀錄在 ${log}）`,
     isSimulated: '已有服務在跑，但用的是模擬的 Kimi。請先執行 kimi-dispatch down，再啟動真正的。',
     simulated: '模擬（不會呼叫真正的 Kimi）',
@@ -292,6 +293,8 @@ export const zhTW = {
   down: {
     stopped: '已停止。',
     none: '沒有服務在執行。',
+    noHome: (home: string) =>
+      `沒有服務在執行：${home} 不存在。如果它是在服務執行期間被刪除的，那組服務會在幾秒內自行停止。`,
     stuck: (pids: number[]) => `程序 ${pids.join('、')} 沒有在時限內結束。`,
   },
   logs: { none: '沒有紀錄。', unknown: (name: string, known: string) => `沒有 ${name} 的紀錄；有的是：${known}` },
