@@ -47,7 +47,11 @@ const metricsPort = wholeNumber.min(1, 'needs a port from 1 to 65533').max(65533
 const httpUrl = z.url({ protocol: /^https?$/, error: 'needs an http or https URL' });
 const oneOf = <Word extends string>(...words: Word[]) => z.enum(words, `needs one of ${words.join(', ')}`);
 const atMost = (length: number) => z.string().max(length, `needs at most ${length} characters`);
-const folder = z.string().transform((path) => resolve(path.replace(/^~(?=\/|$)/, homedir())));
+const folder = z
+  .string()
+  .transform((path) => resolve(path.replace(/^~(?=\/|$)/, homedir())))
+  // Node's recursive mkdir does not return there.
+  .refine((path) => !/^\/(?:proc|sys)(?:\/|$)/.test(path), 'needs a folder that can be made, not in /proc or /sys');
 /** `id:base64` pairs, separated by spaces or commas. A key is held so that printing the configuration shows nothing of it. */
 const payloadKeys = z.string().transform((value, context) => {
   const keys = new Map<string, KeyObject>();

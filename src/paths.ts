@@ -15,6 +15,12 @@ export function tildePath(path: string): string {
   return path === home || path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
 }
 
+/** @returns a path as one word of a shell, for a command that the user may paste. */
+export function shellPath(path: string): string {
+  const typed = tildePath(path);
+  return /^[\w/.~+-]+$/.test(typed) ? typed : `'${path.replaceAll("'", String.raw`'\''`)}'`;
+}
+
 function findRoot(folder: string): string {
   return existsSync(join(folder, 'package.json')) ? folder : findRoot(dirname(folder));
 }

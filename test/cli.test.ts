@@ -218,7 +218,7 @@ describe('up', () => {
     expect(await readFile(seen, 'utf8')).toContain('HOME=');
     expect(await readFile(seen, 'utf8')).not.toContain('distinctive');
     const { stdout } = await cli(['doctor'], { ...env, KIMI_LANG: 'en' });
-    expect(stdout).toMatch(/✗ ~.*\.env holds a secret and is readable by others; run chmod 600/);
+    expect(stdout).toMatch(/✗ a file with a secret is readable by others; run chmod 600 ~\S*\.env\n/);
   });
 
   it('says which file is damaged where a secret of its own is', async () => {

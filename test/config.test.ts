@@ -19,7 +19,7 @@ import {
   withoutSecrets,
 } from '../src/config.ts';
 import { cliText } from '../src/cli/text/index.ts';
-import { PACKAGE_ROOT } from '../src/paths.ts';
+import { PACKAGE_ROOT, shellPath } from '../src/paths.ts';
 import { cleanHome, cli } from './support/cli.ts';
 import { temporaryFolder } from './support/world.ts';
 
@@ -486,4 +486,15 @@ describe('a duration', () => {
   it('in years has one, too', () => {
     expect(() => readConfig({ KIMI_RESULTS_KEEP: '101y' })).toThrow('KIMI_RESULTS_KEEP: needs at most 100y');
   });
+});
+
+it('a folder in /proc, where none can be made, is refused', () => {
+  expect(() => readConfig({ KIMI_RESULTS_DIR: '/proc/x' })).toThrow(
+    'KIMI_RESULTS_DIR: needs a folder that can be made',
+  );
+});
+
+it('a path in a command that may be pasted is one word of a shell', () => {
+  expect(shellPath(join(homedir(), 'a.env'))).toBe('~/a.env');
+  expect(shellPath("/x/k two #1/o'k")).toBe(String.raw`'/x/k two #1/o'\''k'`);
 });

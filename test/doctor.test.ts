@@ -69,13 +69,13 @@ it.each([
     'zh-TW',
     /✓ 沒有 WEBHOOK_SECRET；.*up/,
     /✓ webhook 的密鑰只有你讀得到：~/,
-    /✗ webhook 的密鑰別人也讀得到：~.*chmod 600 ~/,
+    /✗ webhook 的密鑰別人也讀得到；執行 chmod 600 ~/,
   ],
   [
     'en',
     /✓ there is no WEBHOOK_SECRET;.*up/,
     /✓ .* readable by you alone: ~/,
-    /✗ .* readable by others: ~.*chmod 600 ~/,
+    /✗ .* readable by others; run chmod 600 ~/,
   ],
 ])('doctor in %s tells who can read the secret', async (lang, none, kept, open) => {
   const ready = { status: 'ok', engine: true, journal: { entries: 0, bytes: 0 } };

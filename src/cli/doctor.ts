@@ -31,7 +31,7 @@ import { checkDisks, NEEDED_BYTES } from './disks.ts';
 import { EngineAway, engineAddress, openContext, unreadKey, withClient, type Context } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
-import { tildePath } from '../paths.ts';
+import { shellPath, tildePath } from '../paths.ts';
 import { money } from '../money.ts';
 import { command, ending } from './options.ts';
 import { fields } from './terminal.ts';
@@ -194,7 +194,7 @@ async function engine(context: Context, address: string): Promise<Finding[]> {
 
 /** Secrets in `.env` files that other users can read. */
 function envFiles({ say }: Context): Finding[] {
-  return openEnvFiles().map((file) => bad(say.doctor.envOpen(tildePath(file))));
+  return openEnvFiles().map((file) => bad(say.doctor.envOpen(shellPath(file))));
 }
 
 /** Variables that have no effect. */
@@ -209,7 +209,7 @@ async function secret({ config, say }: Context): Promise<Finding> {
   const file = await stat(path).catch(() => undefined);
   if (!file) return good(say.doctor.secretNone);
   const isOpen = (file.mode & 0o077) !== 0;
-  return isOpen ? bad(say.doctor.secretOpen(tildePath(path))) : good(say.doctor.secretKept(tildePath(path)));
+  return isOpen ? bad(say.doctor.secretOpen(shellPath(path))) : good(say.doctor.secretKept(tildePath(path)));
 }
 
 /** What of the webhook's `/readyz` is looked at. Whether the journal waits is its to say: its store is not opened twice. */

@@ -4,7 +4,7 @@ import { Command, CommanderError } from 'commander';
 import stringWidth from 'string-width';
 import { ConfigError, langOf, loadEnvFiles } from '../config.ts';
 import { ServiceError } from '../errors.ts';
-import { PACKAGE_ROOT, tildePath } from '../paths.ts';
+import { PACKAGE_ROOT, shellPath, tildePath } from '../paths.ts';
 import { PortsUnusable } from '../ports.ts';
 import type { FailedToStart } from '../process.ts';
 import { DATABASE, DatabaseUnusable } from '../stack/engine-database.ts';
@@ -108,6 +108,7 @@ function sentenceFor(error: unknown, say: CliText): { exit: Exit; message: strin
   if (error instanceof DatabaseUnusable) return { exit: EXIT.config, message: databaseSentence(error, say) };
   if (error instanceof EngineUnreachable) return { exit: EXIT.engine, message: engineSentence(error, say) };
   const { code, path } = error as NodeJS.ErrnoException;
+  if (code === 'ENOSPC' || code === 'EDQUOT') return { exit: EXIT.config, message: say.noSpace };
   if (code !== undefined && path !== undefined) return { exit: EXIT.config, message: say.notUsable(path, code) };
   if (process.env['KIMI_LOG_LEVEL'] === 'debug') console.error(error);
   return { exit: EXIT.unexpected, message: say.unexpected((error as Error).message) };
@@ -116,13 +117,8 @@ function sentenceFor(error: unknown, say: CliText): { exit: Exit; message: strin
 function databaseSentence({ home, problem }: DatabaseUnusable, say: CliText): string {
   if (problem === 'disk_full') return say.diskFull(tildePath(home));
   const aside = join(home, `damaged-${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '')}`);
-  const setAside = `mkdir ${quoted(aside)} && mv ${quoted(join(home, DATABASE))}* ${quoted(aside)}`;
+  const setAside = `mkdir ${shellPath(aside)} && mv ${shellPath(join(home, DATABASE))}* ${shellPath(aside)}`;
   return say.database(tildePath(join(home, DATABASE)), problem, setAside);
-}
-
-/** For a shell. */
-function quoted(path: string): string {
-  return `'${path.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 function engineSentence(error: EngineUnreachable, say: CliText): string {

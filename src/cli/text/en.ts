@@ -185,6 +185,8 @@ export const en: CliText = {
     'A stack is running, and it uses the real Kimi. Run kimi-dispatch down first, or name another folder with KIMI_HOME, to use --simulate.',
   notUsable: (path, why) =>
     `${path} cannot be used (${why}). Check its permissions, or choose another place with KIMI_HOME, KIMI_CACHE or KIMI_RESULTS_DIR.`,
+  noSpace:
+    'A disk is full, so this was not done. Free some space and run it again; kimi-dispatch doctor names the disk.',
   unexpected: (message) => `An unexpected error: ${message}. KIMI_LOG_LEVEL=debug shows the details.`,
   notPrinted: {
     started: (why) => `The task is started, but standard output does not take what is said of it (${why}).`,
@@ -410,10 +412,10 @@ export const en: CliText = {
       `callbacks that were accepted and that no task takes: ${n} (${folder}); the files say why and hold the answers, remove them once read`,
     secret: 'WEBHOOK_SECRET is set',
     secretNone: 'there is no WEBHOOK_SECRET; kimi-dispatch up makes and keeps one when it first starts',
-    envOpen: (file) => `${file} holds a secret and is readable by others; run chmod 600 ${file}`,
+    envOpen: (file) => `a file with a secret is readable by others; run chmod 600 ${file}`,
     secretKept: (file) => `the webhook’s secret is readable by you alone: ${file}`,
     secretOpen: (file) =>
-      `the webhook’s secret is readable by others: ${file}; run chmod 600 ${file}, or set a new WEBHOOK_SECRET`,
+      `the webhook’s secret is readable by others; run chmod 600 ${file}, or set a new WEBHOOK_SECRET`,
     key: 'KIMI_API_KEY is set',
     keyElsewhere:
       'the running stack has a KIMI_API_KEY; there is none for its host here, so balance and models were not asked for',

@@ -183,6 +183,7 @@ export const zhTW = {
     '已有服務在跑，而且用的是真正的 Kimi。請先執行 kimi-dispatch down，或用 KIMI_HOME 指定另一個資料夾，再用 --simulate。',
   notUsable: (path: string, why: string) =>
     `${path} 不能使用（${why}）。請檢查它的權限，或用 KIMI_HOME、KIMI_CACHE、KIMI_RESULTS_DIR 換一個位置。`,
+  noSpace: '磁碟已滿，所以沒有完成。清出空間後再執行一次；kimi-dispatch doctor 會指出是哪個磁碟。',
   unexpected: (message: string) => `發生意外的錯誤：${message}。設定 KIMI_LOG_LEVEL=debug 再試一次可看到細節。`,
   notPrinted: {
     started: (why: string) => `任務已經派發，但標準輸出寫不進去（${why}），這裡說的沒有全部印出。`,
@@ -401,10 +402,9 @@ export const zhTW = {
       `${n} 個已收下的回呼沒有任務能收（${folder}）；檔案裡有原因與答案，看過之後刪除檔案`,
     secret: 'WEBHOOK_SECRET 已設定',
     secretNone: '沒有 WEBHOOK_SECRET；kimi-dispatch up 第一次啟動時會產生並保存',
-    envOpen: (file: string) => `${file} 裡有密鑰，別人也讀得到；執行 chmod 600 ${file}`,
+    envOpen: (file: string) => `有個檔案裡有密鑰，別人也讀得到；執行 chmod 600 ${file}`,
     secretKept: (file: string) => `webhook 的密鑰只有你讀得到：${file}`,
-    secretOpen: (file: string) =>
-      `webhook 的密鑰別人也讀得到：${file}；執行 chmod 600 ${file}，或設定新的 WEBHOOK_SECRET`,
+    secretOpen: (file: string) => `webhook 的密鑰別人也讀得到；執行 chmod 600 ${file}，或設定新的 WEBHOOK_SECRET`,
     key: 'KIMI_API_KEY 已設定',
     keyElsewhere: '執行中的服務有 KIMI_API_KEY；這裡沒有那個主機的金鑰，所以沒有查詢餘額與模型',
     keyRefused: (host: string) =>
@@ -467,6 +467,7 @@ const PROBLEMS: [RegExp, string][] = [
   [/^needs one of (.+)$/, ' 要是其中之一：$1'],
   [/^needs a port from (\d+) to (\d+)$/, ' 要是 $1 到 $2 的連接埠'],
   [/^needs an http or https URL$/, ' 要是 http 或 https 的網址'],
+  [/^needs a folder that can be made, not in \/proc or \/sys$/, ' 必須是可以建立的資料夾，不能在 /proc 或 /sys 裡'],
   [/^needs an IP address$/, ' 要是 IP 位址'],
   [/^needs the name of a bucket$/, ' 要是儲存貯體的名稱'],
   [/^needs id:base64 pairs, each of 32 bytes$/, ' 要是 id:base64，每一把 32 位元組'],
