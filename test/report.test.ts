@@ -322,7 +322,7 @@ describe('the command', () => {
   });
 
   it.each([
-    [['--since', '30'], 2, '要有單位'],
+    [['--since', '30'], 2, '必須有單位'],
     [['-o', 'nowhere/report.html'], 3, '報告不能寫到 ~/nowhere/report.html（ENOENT）'],
     [['-o', '.'], 3, '報告不能寫到'],
     [['-o', '-', '--open'], 2, '--open'],

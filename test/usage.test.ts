@@ -193,9 +193,9 @@ describe('the command', () => {
   });
 
   it.each([
-    ['--since', '30', '要有單位'],
-    ['--since', '0d', '要有單位'],
-    ['--since', 'soon', '要有單位'],
+    ['--since', '30', '必須有單位'],
+    ['--since', '0d', '必須有單位'],
+    ['--since', 'soon', '必須有單位'],
     ['--by', 'year', '要是 model、day 或 name'],
   ])('refuses %s %s', async (option, value, sentence) => {
     const refused = await cli(['usage', option, value], await cleanHome());
