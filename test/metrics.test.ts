@@ -71,7 +71,7 @@ describe('after tasks have run', () => {
     const broken = await world.start(wish('delay=0 reasoning=0 chunks=20 size=400 break=cut after=10 breaks=1'));
     const failed = await world.start(wish('error=content-filter'));
     // Long enough for the news of the timeout to be told before it.
-    const late = await world.start(wish('delay=4000'), { timeout_ms: 1 });
+    const late = await world.start(wish('delay=0 reasoning=0 size=400 chunks=40 chunk-delay=100'), { timeout_ms: 1 });
     const ends = [done, broken, failed, late].map(async (task) => (await world.handle(task).result()).status);
     expect(await Promise.all(ends)).toEqual(['done', 'done', 'failed', 'done']);
 

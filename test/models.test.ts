@@ -1,7 +1,8 @@
 /** The model table: names, parameters, prices. Costs are computed by hand from kimi-api.md. */
 import { describe, expect, it } from 'vitest';
 import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
-import { createActivities } from '../src/activities/index.ts';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { createActivities, type Activities } from '../src/activities/index.ts';
 import type { TaskRequest, Tokens } from '../src/contract.ts';
 import { KimiClient } from '../src/kimi/client.ts';
 import { KimiError } from '../src/kimi/errors.ts';
@@ -18,6 +19,11 @@ import {
 import { mostTokens, requestFor } from '../src/kimi/request.ts';
 import { ResultStore } from '../src/results.ts';
 import { temporaryFolder } from './support/world.ts';
+
+/** Runs an activity as a worker does: it heartbeats. */
+async function run(activity: Activities['persist'], result: Parameters<Activities['persist']>[0]): Promise<void> {
+  await new MockActivityEnvironment().run(activity, result);
+}
 
 const CN = 'https://api.moonshot.cn/v1';
 const AI = 'https://api.moonshot.ai/v1';
@@ -255,12 +261,17 @@ describe('the cost', () => {
     const results = new ResultStore(await temporaryFolder());
     const activities = createActivities({ kimi, results } as never);
     const result = { task_name: 'calculator', model: 'kimi-k3', created_at: '2026-02-17T15:30:00Z' };
-    await activities.persist({ ...result, task_id: 'kimi-1-1', status: 'done', output: 'x', tokens: CACHED });
+    await run(activities.persist, { ...result, task_id: 'kimi-1-1', status: 'done', output: 'x', tokens: CACHED });
     expect(await results.read('kimi-1-1')).toMatchObject({
       tokens: CACHED,
       cost: { amount: 0.0008379, currency: 'USD', price_date: '2026-09-29' },
     });
-    await activities.persist({ ...result, task_id: 'kimi-1-2', status: 'failed', error: { type: 'x', message: 'y' } });
+    await run(activities.persist, {
+      ...result,
+      task_id: 'kimi-1-2',
+      status: 'failed',
+      error: { type: 'x', message: 'y' },
+    });
     expect(await results.read('kimi-1-2')).not.toHaveProperty('cost');
   });
 
@@ -279,9 +290,9 @@ describe('the cost', () => {
       tokens: CACHED,
       created_at: '2026-02-17T15:30:00Z',
     } as const;
-    await activities.persist(answer);
-    await activities.persist(answer);
-    await activities.persist({ ...answer, late: true });
+    await run(activities.persist, answer);
+    await run(activities.persist, answer);
+    await run(activities.persist, { ...answer, late: true });
     expect(prices).toEqual([0.0008379]);
   });
 });

@@ -58,6 +58,8 @@ export function leaseFor(
   const id = limiter;
   const handle = getExternalWorkflowHandle(id);
   let round = 0;
+  /** Settles once the limiter has the latest report of a request. */
+  let reported: Promise<void> = Promise.resolve();
   /** What the limiter has decided on this round. */
   let decided: 'granted' | { full: number } | undefined;
 
@@ -82,9 +84,11 @@ export function leaseFor(
       return answer();
     },
     sent(accepted) {
-      void handle.signal(sentSignal, { task_id, round, accepted }).catch(limiterIsGone);
+      reported = handle.signal(sentSignal, { task_id, round, accepted }).catch(limiterIsGone);
     },
     async giveBack(sent) {
+      // The engine takes no end of a task while the outcome of a signal comes: that workflow task would be done again.
+      await reported;
       // No signal: the engine drops one of a workflow that closes before it is delivered.
       await release([id, { task_id, sent }]);
     },
