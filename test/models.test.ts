@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createActivities, type Activities } from '../src/activities/index.ts';
-import type { TaskRequest, Tokens } from '../src/contract.ts';
+import type { TaskRequest, TaskResult, Tokens } from '../src/contract.ts';
 import { KimiClient } from '../src/kimi/client.ts';
 import { KimiError } from '../src/kimi/errors.ts';
 import {
@@ -20,9 +20,9 @@ import { mostTokens, requestFor } from '../src/kimi/request.ts';
 import { ResultStore } from '../src/results.ts';
 import { temporaryFolder } from './support/world.ts';
 
-/** Runs an activity as a worker does: it heartbeats. */
-async function run(activity: Activities['persist'], result: Parameters<Activities['persist']>[0]): Promise<void> {
-  await new MockActivityEnvironment().run(activity, result);
+/** Runs the activity as a worker does: it heartbeats. */
+async function persist(activities: Activities, result: TaskResult): Promise<void> {
+  await new MockActivityEnvironment().run(async () => await activities.persist(result));
 }
 
 const CN = 'https://api.moonshot.cn/v1';
@@ -261,12 +261,12 @@ describe('the cost', () => {
     const results = new ResultStore(await temporaryFolder());
     const activities = createActivities({ kimi, results } as never);
     const result = { task_name: 'calculator', model: 'kimi-k3', created_at: '2026-02-17T15:30:00Z' };
-    await run(activities.persist, { ...result, task_id: 'kimi-1-1', status: 'done', output: 'x', tokens: CACHED });
+    await persist(activities, { ...result, task_id: 'kimi-1-1', status: 'done', output: 'x', tokens: CACHED });
     expect(await results.read('kimi-1-1')).toMatchObject({
       tokens: CACHED,
       cost: { amount: 0.0008379, currency: 'USD', price_date: '2026-09-29' },
     });
-    await run(activities.persist, {
+    await persist(activities, {
       ...result,
       task_id: 'kimi-1-2',
       status: 'failed',
@@ -290,9 +290,9 @@ describe('the cost', () => {
       tokens: CACHED,
       created_at: '2026-02-17T15:30:00Z',
     } as const;
-    await run(activities.persist, answer);
-    await run(activities.persist, answer);
-    await run(activities.persist, { ...answer, late: true });
+    await persist(activities, answer);
+    await persist(activities, answer);
+    await persist(activities, { ...answer, late: true });
     expect(prices).toEqual([0.0008379]);
   });
 });
