@@ -165,6 +165,9 @@ export const SECRETS = [
   'KIMI_CODEC_TOKEN',
 ] as const satisfies (keyof typeof VARIABLES)[];
 
+/** The environment as this process was given it, without what `.env` files add. */
+export const GIVEN_ENV: NodeJS.ProcessEnv = { ...process.env };
+
 /** What else is secret, in the names of those who read it: the AWS SDK, OpenTelemetry's exporters, Moonshot's tools. */
 const OTHERS_SECRETS = [
   'MOONSHOT_API_KEY',

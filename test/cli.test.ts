@@ -89,10 +89,20 @@ describe('run --simulate in a clean HOME', () => {
     run.child.kill('SIGINT');
     const { code, stderr } = await run.ended;
     expect(code, stderr).toBe(130);
+    expect(stderr).toContain('服務再啟動時');
     const task_id = /kimi-\d+-\d+/.exec(stderr)?.[0] ?? '';
     const stack = await up(env, '--simulate');
     const status = await cli(['status', task_id, '--json'], env);
     expect(JSON.parse(status.stdout)).toMatchObject({ task_id, task_name: 'kept' });
+
+    const watch = launch(['watch', task_id], env);
+    await until(() => watch.said.stderr !== '');
+    watch.child.kill('SIGINT');
+    const watched = await watch.ended;
+    expect(watched, watched.stderr).toMatchObject({
+      code: 130,
+      stderr: expect.stringContaining(`服務會繼續處理任務 ${task_id}`),
+    });
     expect((await stack.stop()).code).toBe(0);
   });
 });
@@ -289,10 +299,18 @@ describe('up', () => {
 
   it('--detach stays in the background until down', async () => {
     const env = await cleanHome();
+    const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+    await mkdir(home, { recursive: true });
+    await writeFile(join(home, '.env'), 'KIMI_API_KEY=sk-of-the-file\n');
     const started = await cli(['up', '--detach', '--simulate'], env);
     expect(started).toMatchObject({ code: 0, stdout: expect.stringContaining('Kimi Dispatch 就緒') });
     onTestFinished(async () => void (await cli(['down'], env)));
+    const { pid } = JSON.parse(await readFile(join(home, 'stack.json'), 'utf8')) as StackState;
+    const environment = await readFile(`/proc/${pid}/environ`, 'utf8');
+    expect(environment).toContain(`HOME=${env['HOME']}`);
+    expect(environment).not.toContain('sk-of-the-file');
     expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
+    expect((await cli(['usage'], env)).stderr).toContain('不收費');
     expect((await cli(['logs', 'worker'], env)).stdout).toContain('"msg":"ready"');
     expect(await cli(['limits', '--concurrent', '7'], env)).toMatchObject({ code: 0 });
     expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n' });
@@ -514,7 +532,8 @@ describe('bad input is one clear sentence and an exit code', () => {
     ['a file that is not there', ['dispatch', '-f', 'nowhere.md'], 2, '讀不到 nowhere.md'],
     ['a file that is no text', ['dispatch', '-f', '/bin/sh'], 2, '不是 UTF-8 的文字檔'],
     ['bytes that are no text on standard input', ['dispatch', '-p', '-'], 2, '不是 UTF-8 的文字檔', '\0'],
-    ['an empty model', ['dispatch', '-p', 'x', '-m', ''], 2, '模型名稱不能是空的'],
+    ['an empty model', ['dispatch', '-p', 'x', '-m', ''], 2, '必須是 1 到 128 個字元'],
+    ['a model too long', ['dispatch', '-p', 'x', '-m', 'x'.repeat(129)], 2, '必須是 1 到 128 個字元'],
     ['a temperature that is none', ['dispatch', '-p', 'x', '--temperature', 'warm'], 2, '0 到 2 的數字'],
     ['a temperature too high', ['dispatch', '-p', 'x', '--temperature', '2.1'], 2, '0 到 2 的數字'],
     ['no tokens at all', ['dispatch', '-p', 'x', '--max-tokens', '0'], 2, '1 到 9999999'],
@@ -831,9 +850,61 @@ it('a stack whose home is removed ends with all its processes, and down says so'
   const env = await cleanHome({ KIMI_LANG: 'zh-TW' });
   const { state, ended } = await up(env, '--simulate');
   await rm(join(env['HOME'] ?? '', '.local/share/kimi-dispatch'), { recursive: true });
-  const down = await cli(['down'], { ...env, KIMI_LANG: 'en' });
-  expect(down).toMatchObject({ code: 0, stdout: expect.stringContaining('that stack stops by itself') });
+  const said = expect.stringContaining('that stack stops by itself');
+  const english = { ...env, KIMI_LANG: 'en' };
+  expect(await cli(['list'], english)).toMatchObject({ code: 5, stderr: said });
+  expect(await cli(['status', 'kimi-1707654321-1'], english)).toMatchObject({ code: 5, stderr: said });
+  expect(await cli(['down'], english)).toMatchObject({ code: 0, stdout: said });
+  expect(await cli(['doctor'], english)).toMatchObject({ code: 3, stdout: said });
   expect(await ended).toMatchObject({ code: 0, stderr: expect.stringContaining('已被刪除') });
   expect(state.children.length).toBeGreaterThan(3);
   expect(state.children.filter(isAlive)).toEqual([]);
+});
+
+it('run, whose home is removed, says so and stops what it started', async () => {
+  const env = await cleanHome({ KIMI_LANG: 'en', KIMI_MODLE: 'x' });
+  const run = launch(['run', '--simulate', 'x [[simulate: delay=600000]]', '--timeout', '10m'], env);
+  await until(() => run.said.stderr.includes('Task id'));
+  await rm(join(env['HOME'] ?? '', '.local/share/kimi-dispatch'), { recursive: true });
+  const { code, stderr } = await run.ended;
+  expect(code, stderr).toBe(3);
+  expect(stderr).toContain('~/.local/share/kimi-dispatch was removed');
+  expect(stderr).toContain('KIMI_MODLE in the environment has no effect');
+});
+
+describe('where no service runs', () => {
+  it('list shows the saved results, and says that it knows no more', async () => {
+    const env = await cleanHome({ KIMI_LANG: 'en' });
+    const folder = resultsOf(env);
+    await mkdir(folder, { recursive: true });
+    for (const n of [1, 2, 3]) {
+      const result: ResultFile = {
+        task_id: `kimi-1707654321-${n}`,
+        task_name: `saved-${n}`,
+        status: n === 3 ? 'failed' : 'done',
+        model: 'kimi-k2.6',
+        output: '42',
+        created_at: `2026-11-0${n}T00:00:00Z`,
+        completed_at: `2026-11-0${n}T00:00:01Z`,
+      };
+      await writeFile(join(folder, `${result.task_id}.json`), JSON.stringify(result));
+    }
+    const list = await cli(['list', '--limit', '1', '--status', 'done', '--json'], env);
+    expect(JSON.parse(list.stdout)).toEqual([
+      expect.objectContaining({ task_id: 'kimi-1707654321-2', status: 'done', created_at: '2026-11-02T00:00:00Z' }),
+    ]);
+    const said = expect.stringMatching(/the saved results alone; .*\n.*kimi-dispatch up --detach/);
+    expect(list).toMatchObject({ code: 5, stderr: said });
+    expect((await cli(['list'], env)).stdout).toMatch(/saved-3[^]*saved-2[^]*saved-1/);
+    // Which chat a result belongs to does not stand in it.
+    const chat = JSON.stringify({ channel: 'telegram', to: '1' });
+    expect(await cli(['list', '--route', chat], env)).toMatchObject({ code: 5, stdout: '' });
+  });
+
+  it('dispatch without a key names both ways to try the simulated Kimi', async () => {
+    const { code, stderr } = await cli(['dispatch', '-p', 'x'], await cleanHome());
+    expect(code).toBe(3);
+    expect(stderr).toContain('kimi-dispatch run --simulate');
+    expect(stderr).toContain('kimi-dispatch up --detach --simulate');
+  });
 });

@@ -101,6 +101,8 @@ describe('a job is refused', () => {
     ['null', 'null'],
     ['a word', 'schema'],
     ['nothing', ''],
+    ['an object that describes no value', '{"title": "a form"}'],
+    ['a package.json', '{"name": "x", "type": "module", "dependencies": {}}'],
   ])('whose schema is %s', async (_what, content) => {
     const error = await refusal({ jsonSchema: await file('schema.json', content) });
     expect(error).toMatchObject({ exit: 2, message: expect.stringContaining('no JSON Schema') });

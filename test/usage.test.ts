@@ -163,10 +163,10 @@ describe('the command', () => {
     const chinese = await cli(['usage'], env);
     expect(chinese).toMatchObject({ code: 0, stderr: '' });
     expect(chinese.stdout).toMatch(/^模型 .*\nkimi-k2\.6 +30 +6000 +0 +39000 +0 +45000 +¥1\.092\n總計 /);
-    expect(chinese.stdout).toMatch(/\n估計：.*75000；.*¥45\.00，現在是 ¥27\.00，省 40%/);
+    expect(chinese.stdout).toMatch(/\n估計（不是帳單）：.*75000；.*¥45\.00，現在是 ¥27\.00，省 40%/);
     const english = await cli(['usage', '--by', 'name', '--since', '1h'], { ...env, KIMI_LANG: 'en' });
     expect(english.stdout).toMatch(/^Name .*\ncalculator +30 /);
-    expect(english.stdout).toMatch(/\nEstimate: .*¥45\.00 against ¥27\.00, 40% saved/);
+    expect(english.stdout).toMatch(/\nEstimate, not a bill: .*¥45\.00 against ¥27\.00, 40% saved/);
   });
 
   it('prints JSON', async () => {

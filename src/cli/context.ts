@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Client } from '@temporalio/client';
-import { limitsOf, loadEnvFiles, readConfig, usesRelay, type Config } from '../config.ts';
+import pico from 'picocolors';
+import { limitsOf, loadEnvFiles, misspeltVariables, readConfig, usesRelay, type Config } from '../config.ts';
 import { isLimited, limiterIdOf } from '../limiter.ts';
 import { openPayloads } from '../payloads/converter.ts';
 import { PACKAGE_ROOT, tildePath } from '../paths.ts';
@@ -90,6 +91,11 @@ export class NothingRuns extends EngineUnreachable {
   constructor(readonly home: string) {
     super('localhost:7233');
   }
+}
+
+/** Names variables that have no effect. */
+export function warnOfMisspelt(say: CliText): void {
+  for (const variable of misspeltVariables()) console.error(pico.yellow(say.misspelt(variable)));
 }
 
 /** The stack of this home runs, and its engine does not answer: where it broke, `up` is starting it again. */

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -54,13 +55,15 @@ export function doctorCommand(say: CliText): Command {
 async function doctor({ sendTest = false }: { sendTest?: boolean }): Promise<Exit> {
   const context = await openContext();
   const { say } = context;
+  // Before anything is written to: that may make the folder again.
+  const hasHome = existsSync(context.config.KIMI_HOME);
   const findings = [
     good(say.doctor.node(process.version)),
     good(say.doctor.config),
     await results(context),
     ...(await disks(context)),
     ...(await kimi(context)),
-    ...(await services(context)),
+    ...(await services(context, hasHome)),
     await secret(context),
     ...envFiles(context),
     ...misspelt(context),
@@ -162,10 +165,13 @@ async function account(context: Context, apiUrl: string, host: string): Promise<
 }
 
 /** What works on tasks. Where nothing runs from here, who answers at the usual ports is somebody else. */
-async function services(context: Context): Promise<Finding[]> {
+async function services(context: Context, hasHome: boolean): Promise<Finding[]> {
   const { config, say } = context;
   const address = engineAddress(context);
-  if (address === undefined) return [bad(say.doctor.nothingRuns(tildePath(config.KIMI_HOME)))];
+  if (address === undefined) {
+    const home = tildePath(config.KIMI_HOME);
+    return [bad(say.doctor.nothingRuns(home) + (hasHome ? '' : say.noHome(home)))];
+  }
   return [...(await engine(context, address)), ...(await webhook(context)), ...(await metrics(context))];
 }
 

@@ -21,7 +21,7 @@ async function down(): Promise<Exit> {
   const home = config.KIMI_HOME;
   const stack = await runningStack(home);
   if (!stack && (await remainsOf(home)).length === 0) {
-    console.log(existsSync(home) ? say.down.none : say.down.noHome(tildePath(home)));
+    console.log(say.down.none + (existsSync(home) ? '' : say.noHome(tildePath(home))));
     return EXIT.ok;
   }
   console.error(say.steps.stopping);

@@ -15,8 +15,17 @@ import { withoutControls } from './terminal.ts';
 /** How often a task is looked at, in milliseconds. */
 const LOOK_MS = 200;
 
-/** Shows a task until it has a result. */
-export async function follow(client: Client, context: Context, task_id: string): Promise<ResultFile> {
+/**
+ * Shows a task until it has a result.
+ *
+ * @param stopped what to say where its user stops waiting.
+ */
+export async function follow(
+  client: Client,
+  context: Context,
+  task_id: string,
+  stopped = context.say.stoppedWaiting(task_id),
+): Promise<ResultFile> {
   const progress = new Progress(context.say, context.text);
   const stop = new AbortController();
   const interrupt = (): void => stop.abort();
@@ -36,7 +45,7 @@ export async function follow(client: Client, context: Context, task_id: string):
     }
   } catch (error) {
     if (isEngineGone(error)) throw new CliError(EXIT.engine, context.say.engineLost(task_id));
-    if (stop.signal.aborted) throw new CliError(EXIT.interrupted, context.say.interrupted(task_id));
+    if (stop.signal.aborted) throw new CliError(EXIT.interrupted, stopped);
     throw error;
   } finally {
     process.removeListener('SIGINT', interrupt);

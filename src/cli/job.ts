@@ -93,12 +93,25 @@ async function readAttachment(file: string, say: CliText): Promise<{ text: strin
   return { image: `data:${type};base64,${bytes.toString('base64')}` };
 }
 
+/** Keywords of JSON Schema (draft 2020-12 and before) that say something of a value; `title` and the like do not. */
+const SCHEMA_KEYWORD =
+  /^(?:\$ref|allOf|anyOf|oneOf|not|if|enum|const|properties|patternProperties|additionalProperties|required|items|prefixItems)$/;
+
+const SCHEMA_TYPES = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null'];
+
+/** Any JSON object is valid as a schema, and most say nothing: another file was meant. `type` stands in a package.json too. */
+function isSchema(json: unknown): json is Record<string, unknown> {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) return false;
+  const types = [(json as { type?: unknown }).type].flat();
+  const isTyped = types.every((type) => SCHEMA_TYPES.includes(type as string));
+  return isTyped || Object.keys(json).some((keyword) => SCHEMA_KEYWORD.test(keyword));
+}
+
 async function readSchema(file: string, say: CliText): Promise<Record<string, unknown>> {
   const content = await readTextFile(file, say);
   try {
     const schema: unknown = JSON.parse(content);
-    if (typeof schema === 'object' && schema !== null && !Array.isArray(schema))
-      return schema as Record<string, unknown>;
+    if (isSchema(schema)) return schema;
   } catch {
     // Said below.
   }

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import { limiterView } from '../limiter.ts';
-import { openContext, withClient } from './context.ts';
+import type { Place, TaskState } from '../contract.ts';
+import { EngineUnreachable } from '../temporal.ts';
+import { openContext, withClient, type Context } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
-import { progressOf } from './look-up.ts';
-import { newestTasks, type Filter } from './newest-tasks.ts';
+import { progressOf, type Found } from './look-up.ts';
+import { newestTasks, savedTasks, type Filter, type ListedTask } from './newest-tasks.ts';
 import { age, command, count, model, printing, route, states } from './options.ts';
 import { sayRetrying } from './progress.ts';
 import { table } from './table.ts';
@@ -32,20 +34,15 @@ export function listCommand(say: CliText): Command {
 
 async function list({ limit, json, ...filter }: ListOptions): Promise<Exit> {
   const context = await openContext();
-  const { say, text, taskQueue, limiter, relay } = context;
-  const tasks = await withClient(context, async (client) => {
-    const found = await newestTasks(client, taskQueue, filter, limit);
-    const isQueued = found.some(({ state }) => state === 'queued');
-    const view = isQueued && limiter ? await limiterView(client, limiter) : undefined;
-    const places = new Map(view?.queue.map((place) => [place.task_id, place]));
-    return await Promise.all(
-      found.map(async (task) => {
-        const { progress, retrying } =
-          relay && task.state === 'dispatched' ? await progressOf(client, task.task_id) : {};
-        return { ...task, status: task.state, queue: places.get(task.task_id), progress, retrying };
-      }),
-    );
+  const { say, text, results } = context;
+  let unreachable: EngineUnreachable | undefined;
+  const tasks = await liveTasks(context, filter, limit).catch((error: unknown): LiveTask[] => {
+    // Which chat a task is of, the engine alone knows.
+    if (!(error instanceof EngineUnreachable) || filter.route) throw error;
+    unreachable = error;
+    return savedTasks(results, filter, limit).map((task) => ({ ...task, status: task.state }));
   });
+  if (unreachable && tasks.length === 0) throw unreachable;
 
   if (json) console.log(JSON.stringify(tasks, null, 2));
   else if (tasks.length === 0) console.log(Object.keys(filter).length > 0 ? say.list.noneSuch : say.list.none);
@@ -66,5 +63,29 @@ async function list({ limit, json, ...filter }: ListOptions): Promise<Exit> {
     ]);
     console.log(table(say.list.columns, rows));
   }
+  if (unreachable) {
+    console.error(`\n${say.list.fromDisk}`);
+    throw unreachable;
+  }
   return EXIT.ok;
+}
+
+/** A task, and what is to be said of it just now. */
+type LiveTask = ListedTask & Pick<Found, 'progress' | 'retrying'> & { status: TaskState; queue?: Place | undefined };
+
+async function liveTasks(context: Context, filter: Filter, limit: number): Promise<LiveTask[]> {
+  const { taskQueue, limiter, relay } = context;
+  return await withClient(context, async (client) => {
+    const found = await newestTasks(client, taskQueue, filter, limit);
+    const isQueued = found.some(({ state }) => state === 'queued');
+    const view = isQueued && limiter ? await limiterView(client, limiter) : undefined;
+    const places = new Map(view?.queue.map((place) => [place.task_id, place]));
+    return await Promise.all(
+      found.map(async (task) => {
+        const { progress, retrying } =
+          relay && task.state === 'dispatched' ? await progressOf(client, task.task_id) : {};
+        return { ...task, status: task.state, queue: places.get(task.task_id), progress, retrying };
+      }),
+    );
+  });
 }

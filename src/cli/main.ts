@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import stringWidth from 'string-width';
@@ -123,7 +123,10 @@ function databaseSentence({ home, problem }: DatabaseUnusable, say: CliText): st
 
 function engineSentence(error: EngineUnreachable, say: CliText): string {
   const { address, why } = error;
-  if (error instanceof NothingRuns) return say.nothingRuns(tildePath(error.home));
+  if (error instanceof NothingRuns) {
+    const home = tildePath(error.home);
+    return say.nothingRuns(home) + (existsSync(error.home) ? '' : say.noHome(home));
+  }
   if (error instanceof EngineLost) return say.engineGone(address);
   if (error instanceof EngineAway) return say.engineAway(address);
   return why === undefined ? say.noEngine(address) : say.engineRefuses(address, why);

@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { SEARCH_ATTRIBUTES, isoSeconds, type Route, type TaskState } from '../contract.ts';
 import { isSameChat, routeIn } from '../route.ts';
+import type { ResultStore } from '../results.ts';
 import { listedTask, stateIn, tasksOn } from '../task-list.ts';
 
 /** Which tasks: all of those that are named. */
@@ -14,6 +15,9 @@ export interface Filter {
   /** The chat that asked for it. */
   route?: Route;
 }
+
+/** A task as `list` names it. */
+export type ListedTask = Omit<ReturnType<typeof listedTask>, 'started'> & { created_at: string };
 
 /** The engine's query for tasks. */
 function queryFor(taskQueue: string, { status, name, model: used }: Filter): string {
@@ -43,7 +47,12 @@ const CLOSEST_MS = 100;
  * The engine lists running tasks first, and closed ones by when they closed: the newest are among all of the smallest time
  * that holds enough.
  */
-export async function newestTasks(client: Client, taskQueue: string, filter: Filter, limit: number) {
+export async function newestTasks(
+  client: Client,
+  taskQueue: string,
+  filter: Filter,
+  limit: number,
+): Promise<ListedTask[]> {
   const query = queryFor(taskQueue, filter);
   const now = Date.now();
   const within = (ms: number): string =>
@@ -91,4 +100,21 @@ async function shortened(
     else [long, count] = [middle, inHalf];
   }
   return long;
+}
+
+/** What the results folder knows without the engine: the newest tasks that have a result. */
+export function savedTasks(
+  results: ResultStore,
+  { status, name = '', model: used, since = Infinity }: Omit<Filter, 'route'>,
+  limit: number,
+): ListedTask[] {
+  const from = Date.now() - since;
+  const found: ListedTask[] = [];
+  for (const result of results.savedSince(from)) {
+    if (!result || (status && !status.includes(result.status)) || Date.parse(result.created_at) < from) continue;
+    const { task_id, task_name, status: state, model, tokens, created_at } = result;
+    if (!task_name.startsWith(name) || (used !== undefined && model !== used)) continue;
+    found.push({ task_id, task_name, state, model, tokens: tokens?.total ?? null, created_at });
+  }
+  return found.toSorted((a, b) => b.created_at.localeCompare(a.created_at)).slice(0, limit);
 }

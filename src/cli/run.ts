@@ -7,11 +7,12 @@ import { publicAddress } from '../address.ts';
 import { callsBack } from '../kimi/models.ts';
 import { workersOn } from '../temporal.ts';
 import { explain } from '../text/index.ts';
-import { contextFor, noKey, openContext, withClient, type Context } from './context.ts';
+import { contextFor, noKey, openContext, warnOfMisspelt, withClient, type Context } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError, exitForFailure } from './exit.ts';
 import { follow, printReply } from './follow.ts';
 import { lookUp } from './look-up.ts';
+import { tildePath } from '../paths.ts';
 import { command, ending } from './options.ts';
 import { Progress } from './progress.ts';
 import { readJob, type Job } from './job.ts';
@@ -47,6 +48,7 @@ export function runCommand(say: CliText): Command {
 
 async function runTask(argument: string | undefined, options: RunOptions): Promise<Exit> {
   const context = await openContext();
+  warnOfMisspelt(context.say);
   const { config, say, stack } = context;
   const simulate = options.simulate ?? false;
   const prompt = { ...options, argument };
@@ -66,12 +68,12 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
   const own = await startOwnStack(context, simulate);
   const ownContext = contextFor(config, own.state);
   try {
-    return await runOn(
-      ownContext,
-      job,
-      options,
-      async (client, task_id) => await untilTold(client, ownContext, task_id),
-    );
+    const afterwards = async (client: Client, task_id: string): Promise<void> =>
+      await untilTold(client, ownContext, task_id);
+    const lost = own.lost.then((): Exit => {
+      throw new CliError(EXIT.config, say.runLostHome(tildePath(config.KIMI_HOME)));
+    });
+    return await Promise.race([runOn(ownContext, job, options, afterwards), lost]);
   } finally {
     await own.stop();
   }
@@ -93,7 +95,8 @@ async function runOn(
     const place = started.status === 'queued' && text.place(started.queued);
     console.log(`${place ? say.queued(job.name, place) : say.dispatched(job.name)}\n`);
     console.error(say.taskId(started.task_id));
-    const result = await follow(client, context, started.task_id);
+    const stopped = (afterwards ? say.interrupted : say.stoppedWaiting)(started.task_id);
+    const result = await follow(client, context, started.task_id, stopped);
     const exit = await printReply(context, result);
     await afterwards?.(client, started.task_id);
     return exit;
@@ -112,10 +115,7 @@ async function untilTold(client: Client, { say, stack }: Context, task_id: strin
   console.error(`\n${say.stillTelling(stack?.wake_url ?? '')}`);
 }
 
-async function startOwnStack(
-  { config, say, text }: Context,
-  simulate: boolean,
-): Promise<Pick<Stack, 'state' | 'stop'>> {
+async function startOwnStack({ config, say, text }: Context, simulate: boolean): Promise<Stack> {
   const progress = new Progress(say, text);
   try {
     const stack = await startStack({
@@ -126,7 +126,7 @@ async function startOwnStack(
       onRestart: (name) => console.error(say.up.restarted(name)),
     });
     // Another one was started in the meantime: it is as good, but not ours to stop.
-    return 'stop' in stack ? stack : { state: stack, stop: async () => {} };
+    return 'stop' in stack ? stack : { state: stack, lost: new Promise(() => {}), stop: async () => {} };
   } finally {
     progress.end();
   }

@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import pico from 'picocolors';
-import { misspeltVariables, type Config } from '../config.ts';
+import { GIVEN_ENV, type Config } from '../config.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { modelOf, resolveModel } from '../kimi/models.ts';
 import type { FailedToStart } from '../process.ts';
 import { startStack } from '../stack/stack.ts';
 import { runningStack, type StackState } from '../stack/state.ts';
 import { explain, type Text } from '../text/index.ts';
-import { openContext, type Context } from './context.ts';
+import { openContext, warnOfMisspelt, type Context } from './context.ts';
 import { EXIT, type Exit } from '../exit.ts';
 import { CliError } from './exit.ts';
 import { tildePath } from '../paths.ts';
@@ -35,7 +35,7 @@ export function upCommand(say: CliText): Command {
 
 async function up({ simulate = false, detach = false }: UpOptions): Promise<Exit> {
   const context = await openContext();
-  for (const variable of misspeltVariables()) console.error(pico.yellow(context.say.misspelt(variable)));
+  warnOfMisspelt(context.say);
   return detach ? await upInBackground(context, simulate) : await upInForeground(context, simulate);
 }
 
@@ -74,6 +74,8 @@ async function upInBackground({ config, say, text }: Context, simulate: boolean)
   const [program = ''] = process.argv.slice(1);
   const child = spawn(process.execPath, [program, 'up', ...(simulate ? ['--simulate'] : [])], {
     detached: true,
+    // It reads the .env files itself: their secrets stay out of what the system shows of a process.
+    env: GIVEN_ENV,
     // Over the channel it says why it could not start.
     stdio: ['ignore', log, log, 'ipc'],
   });

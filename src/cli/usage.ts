@@ -28,7 +28,7 @@ export function usageCommand(say: CliText): Command {
 
 /** Reads the results folder alone: it works while nothing else does. */
 async function usage({ since, by, json }: UsageOptions): Promise<Exit> {
-  const { say, results } = await openContext();
+  const { say, results, stack } = await openContext();
   const from = Date.now() - since;
   const used = addUp(results.savedSince(from), by);
   if (json) {
@@ -52,6 +52,7 @@ async function usage({ since, by, json }: UsageOptions): Promise<Exit> {
     const [polled, own] = [cost, own_cost].map((amount) => money({ amount, currency: 'CNY' })) as [string, string];
     console.log(`\n${paragraph(words.polling(String(tokens), polled, own, saved))}`);
   }
+  if (stack?.simulated) console.error(words.simulated);
   if (used.damaged > 0) console.error(words.damaged(used.damaged));
   return EXIT.ok;
 }

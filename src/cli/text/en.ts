@@ -106,14 +106,15 @@ export const en: CliText = {
     badTaskId: (id) =>
       `${id} is neither a task id nor the name of a notification; they look like kimi-1707654321-12345 and kimi-1707654321-12345-late.`,
     duration: 'it needs a unit, e.g. 120s, 5m or 1h, and is at most 24 hours',
-    model: 'a model name is not empty and has no spaces',
+    model: 'it has 1 to 128 characters, none of them a space',
     temperature: 'it is a number from 0 to 2',
     maxTokens: 'it is a whole number from 1 to 9999999',
     thinking: 'it is on, off, or an effort that the model knows, e.g. low',
     emptyFile: (file) => `${file} is empty.`,
     notAttachable: (file) =>
       `${file} is neither text in UTF-8 nor a PNG, JPEG, GIF, WebP or BMP picture, so it cannot be attached.`,
-    notSchema: (file) => `${file} is no JSON Schema; it has to be a JSON object.`,
+    notSchema: (file) =>
+      `${file} is no JSON Schema; it has to be a JSON object with keywords such as type, properties or $ref, e.g. {"type":"object","properties":{}}.`,
     priority: 'it is a number from 1 to 5',
     route: 'it is a chat, in JSON with a channel and to, such as {"channel":"telegram","to":"4242"}',
     limit: 'it is a whole number from 0 to 100000; 0 is no limit',
@@ -131,7 +132,7 @@ export const en: CliText = {
     nothing: (home) => `Nothing runs from ${home}, and there is no KIMI_API_KEY either, so nothing was dispatched.`,
     stack: 'The services that run have no KIMI_API_KEY, so nothing was dispatched.',
     set: (file) =>
-      ` Set KIMI_API_KEY=sk-… in ${file} or in the environment, then run kimi-dispatch down and kimi-dispatch up --detach; or try the simulated Kimi: kimi-dispatch run --simulate.`,
+      ` Set KIMI_API_KEY=sk-… in ${file} or in the environment, then run kimi-dispatch down and kimi-dispatch up --detach; or try the simulated Kimi: kimi-dispatch run --simulate, or kimi-dispatch up --detach --simulate and then dispatch again.`,
     unread: (file) =>
       ` (${file} names the key, but is not read: an .env of the current folder may be somebody else’s.)`,
   },
@@ -139,6 +140,8 @@ export const en: CliText = {
     `KIMI_PAYLOAD_KEYS here does not fit the running stack, whose keys are: ${ids || 'none'}; so nothing was done. Set the same in the environment or in .env.`,
   nothingRuns: (home) =>
     `Nothing runs from ${home}, so nothing was done. Run kimi-dispatch up --detach first; if a Temporal server elsewhere is meant, set TEMPORAL_ADDRESS, e.g. TEMPORAL_ADDRESS=127.0.0.1:7233.`,
+  noHome: (home) =>
+    ` (${home} does not exist; if it was removed while a stack ran, that stack stops by itself within seconds.)`,
   engineAway: (address) =>
     `Kimi Dispatch is running, but its Temporal server does not answer at ${address} just now, so nothing was done. Try again in a moment; kimi-dispatch doctor says more.`,
   engineGone: (address) =>
@@ -195,7 +198,12 @@ export const en: CliText = {
   },
   engineLost: (id) =>
     `The Temporal server went away, so this stopped waiting for task ${id}. The engine keeps the task, and continues it once the services run again (kimi-dispatch up --detach); then wait with kimi-dispatch watch ${id}. Do not dispatch it again.`,
-  interrupted: (id) => `Stopped waiting. Task ${id} is kept by the engine and goes on when the services run again.`,
+  interrupted: (id) =>
+    `Stopped waiting, and stopped the services that run had started. The engine keeps task ${id}, which continues when the services run again (kimi-dispatch up --detach).`,
+  stoppedWaiting: (id) =>
+    `Stopped waiting. The services continue task ${id}; wait for it with kimi-dispatch watch ${id}, or cancel it with kimi-dispatch cancel ${id}.`,
+  runLostHome: (home) =>
+    `${home} was removed, or another stack uses it, so the services that run had started were stopped and the task’s progress is lost; Kimi may have charged for it. Before you dispatch it again, see with kimi-dispatch result whether the answer was saved.`,
   dispatched: (name) => `✅ Kimi task dispatched: ${name}\nYou will be told when it is done!`,
   taskId: (id) => `Task id: ${id}`,
   pending: 'Kimi has not confirmed yet; the task is saved and goes on by itself.',
@@ -227,8 +235,9 @@ export const en: CliText = {
     total: 'Total',
     unpriced: (n) => `(${n} without a price)`,
     polling: (tokens, polled, own, percent) =>
-      `Estimate: polling would have taken 1000 tokens more for each answer, ${tokens} in all; at the original design’s ¥0.6 for 1000 tokens that is ${polled} against ${own}, ${percent}% saved.`,
+      `Estimate, not a bill: polling would have taken 1000 tokens more for each answer, ${tokens} in all; at the original design’s ¥0.6 for 1000 tokens that is ${polled} against ${own}, ${percent}% saved.`,
     damaged: (n) => `${n} ${n === 1 ? 'file is' : 'files are'} damaged and not counted.`,
+    simulated: 'The running services use the simulated Kimi: its tasks cost nothing, and their tokens are made up.',
   },
   report: {
     written: (file, tasks) => `The report is written: ${file} (${tasks} ${tasks === 1 ? 'task' : 'tasks'})`,
@@ -301,14 +310,13 @@ export const en: CliText = {
   down: {
     stopped: 'Stopped.',
     none: 'Nothing is running.',
-    noHome: (home) =>
-      `Nothing is running: ${home} does not exist. If it was removed while a stack ran, that stack stops by itself within seconds.`,
     stuck: (pids) => `Did not end in time: process ${pids.join(', ')}.`,
   },
   logs: { none: 'There are no logs.', unknown: (name, known) => `There is no log of ${name}; there are: ${known}` },
   list: {
     none: 'There are no tasks yet.',
     noneSuch: 'There are no such tasks.',
+    fromDisk: 'These are the saved results alone; tasks under way can be listed when the services run.',
     columns: ['Task id', 'Name', 'State', 'Model', 'Tokens', 'Started'],
   },
   status: {

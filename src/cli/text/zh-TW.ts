@@ -110,13 +110,14 @@ export const zhTW = {
     badTaskId: (id: string) =>
       `${id} 不是任務編號，也不是通知的名稱；它應該像 kimi-1707654321-12345 或 kimi-1707654321-12345-late。`,
     duration: '要有單位，例如 120s、5m 或 1h，最長 24 小時',
-    model: '模型名稱不能是空的，也不能有空白',
+    model: '必須是 1 到 128 個字元，不含空白',
     temperature: '要是 0 到 2 的數字',
     maxTokens: '要是 1 到 9999999 的整數',
     thinking: '要是 on、off，或模型認得的程度，例如 low',
     emptyFile: (file: string) => `${file} 是空的。`,
     notAttachable: (file: string) => `${file} 不是 UTF-8 的文字，也不是 PNG、JPEG、GIF、WebP 或 BMP 圖片，不能附上。`,
-    notSchema: (file: string) => `${file} 不是 JSON Schema；它應該是一個 JSON 物件。`,
+    notSchema: (file: string) =>
+      `${file} 不是 JSON Schema；它必須是一個 JSON 物件，並有 type、properties、$ref 等關鍵字，例如 {"type":"object","properties":{}}。`,
     priority: '要是 1 到 5',
     route: '要是一個聊天室，寫成含有 channel 與 to 的 JSON，例如 {"channel":"telegram","to":"4242"}',
     limit: '要是 0 到 100000 的整數；0 表示無上限',
@@ -134,13 +135,14 @@ export const zhTW = {
     nothing: (home: string) => `沒有從 ${home} 啟動的服務，也沒有 KIMI_API_KEY，所以沒有派發。`,
     stack: '執行中的服務沒有 KIMI_API_KEY，所以沒有派發。',
     set: (file: string) =>
-      `請在 ${file} 或環境設定 KIMI_API_KEY=sk-…，再執行 kimi-dispatch down 與 kimi-dispatch up --detach；或用模擬的 Kimi 試試看：kimi-dispatch run --simulate。`,
+      `請在 ${file} 或環境設定 KIMI_API_KEY=sk-…，再執行 kimi-dispatch down 與 kimi-dispatch up --detach；或用模擬的 Kimi 試試看：kimi-dispatch run --simulate，或 kimi-dispatch up --detach --simulate 之後再派發。`,
     unread: (file: string) => `（${file} 裡有這把金鑰，但不會讀取：目前資料夾的 .env 可能是別人的。）`,
   },
   otherPayloadKeys: (ids: string) =>
     `這裡的 KIMI_PAYLOAD_KEYS 與執行中的服務不合，服務的金鑰是：${ids || '沒有'}；所以什麼都沒做。請在環境或 .env 設定相同的金鑰。`,
   nothingRuns: (home: string) =>
     `沒有從 ${home} 啟動的服務，什麼都沒有做。請先執行 kimi-dispatch up --detach；要用別處的 Temporal 伺服器時，設定 TEMPORAL_ADDRESS，例如 TEMPORAL_ADDRESS=127.0.0.1:7233。`,
+  noHome: (home: string) => `（${home} 不存在；如果它是在服務執行期間被刪除的，那組服務會在幾秒內自行停止。）`,
   engineAway: (address: string) =>
     `Kimi Dispatch 在執行，但它位於 ${address} 的 Temporal 伺服器此刻沒有回應，什麼都沒有做。請稍後再試；kimi-dispatch doctor 會說明更多。`,
   engineGone: (address: string) =>
@@ -191,7 +193,12 @@ export const zhTW = {
   },
   engineLost: (id: string) =>
     `Temporal 伺服器中途離線，所以不再等待任務 ${id}。引擎保存著這個任務，服務再啟動後會繼續（kimi-dispatch up --detach）；屆時用 kimi-dispatch watch ${id} 等它，不要重新派發。`,
-  interrupted: (id: string) => `已停止等待。任務 ${id} 仍在引擎裡，服務再啟動時會接著做。`,
+  interrupted: (id: string) =>
+    `已停止等待，run 啟動的服務也一併停止。任務 ${id} 仍在引擎裡，服務再啟動時（kimi-dispatch up --detach）會接著做。`,
+  stoppedWaiting: (id: string) =>
+    `已停止等待。服務會繼續處理任務 ${id}；用 kimi-dispatch watch ${id} 繼續等，或用 kimi-dispatch cancel ${id} 取消。`,
+  runLostHome: (home: string) =>
+    `${home} 已被刪除，或已由另一組服務使用，所以 run 啟動的服務已停止，任務的進度已遺失；Kimi 可能已經收費。再派發一次之前，請先用 kimi-dispatch result 查看答案是否已儲存。`,
   dispatched: (name: string) => `✅ Kimi 任務已派發：${name}\n完成後會自動通知你！`,
   taskId: (id: string) => `任務編號：${id}`,
   pending: 'Kimi 還沒有確認收到；任務已存好，會自動繼續。',
@@ -219,8 +226,9 @@ export const zhTW = {
     total: '總計',
     unpriced: (n: number) => `（${n} 個沒有價格）`,
     polling: (tokens: string, polled: string, own: string, percent: number) =>
-      `估計：若用輪詢，每個答案多 1000 個 token，共 ${tokens}；以原設計每 1000 個 token ¥0.6 的算法，是 ${polled}，現在是 ${own}，省 ${percent}%。`,
+      `估計（不是帳單）：若用輪詢，每個答案多 1000 個 token，共 ${tokens}；以原設計每 1000 個 token ¥0.6 的算法，是 ${polled}，現在是 ${own}，省 ${percent}%。`,
     damaged: (n: number) => `有 ${n} 個檔案損壞，沒有算進去。`,
+    simulated: '執行中的服務使用模擬的 Kimi：它的任務不收費，token 數也是模擬的。',
   },
   report: {
     written: (file: string, tasks: number) => `報告寫好了：${file}（${tasks} 個任務）`,
@@ -294,14 +302,13 @@ export const zhTW = {
   down: {
     stopped: '已停止。',
     none: '沒有服務在執行。',
-    noHome: (home: string) =>
-      `沒有服務在執行：${home} 不存在。如果它是在服務執行期間被刪除的，那組服務會在幾秒內自行停止。`,
     stuck: (pids: number[]) => `程序 ${pids.join('、')} 沒有在時限內結束。`,
   },
   logs: { none: '沒有紀錄。', unknown: (name: string, known: string) => `沒有 ${name} 的紀錄；有的是：${known}` },
   list: {
     none: '還沒有任務。',
     noneSuch: '沒有這樣的任務。',
+    fromDisk: '以上只有已儲存的結果；進行中的任務要等服務執行時才能列出。',
     columns: ['任務編號', '名稱', '狀態', '模型', 'Token', '開始'],
   },
   status: {
