@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    include: ['test/!(e2e)/**/*.test.ts'],
     globalSetup: 'test/support/engine.ts',
     // A worker holds a native runtime: one process a file.
     pool: 'forks',

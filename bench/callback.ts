@@ -1,6 +1,6 @@
 /** Kimi's part: the callback that all are sent, signed. */
-import type { AnswerCallback } from '../src/contract.ts';
-import { sign, SIGNATURE_HEADER } from '../src/signature.ts';
+import type { AnswerCallback } from '../src/shared/contract.ts';
+import { sign, SIGNATURE_HEADER } from '../src/webhook/signature.ts';
 
 export const SECRET = 'the-secret-of-the-bench';
 export const MODEL = 'moonshot-v1-128k';

@@ -9,11 +9,11 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { InvalidArgumentError, program } from 'commander';
-import { AdmissionQueue, emptyState } from '../src/admission-queue.ts';
-import { startTask } from '../src/cli/start-task.ts';
-import { tasksOn } from '../src/task-list.ts';
+import { AdmissionQueue, emptyState } from '../src/limiter/admission.ts';
+import { startTask } from '../src/cli/start.ts';
+import { tasksOn } from '../src/temporal/task-list.ts';
 import { median } from './stats.ts';
-import { setClusterStage, type ClusterStage } from '../e2e/cluster/stage.ts';
+import { setClusterStage, type ClusterStage } from '../test/e2e/cluster/stage.ts';
 
 const run = promisify(execFile);
 

@@ -1,10 +1,10 @@
 /** Starts tasks over HTTP, as the peers do: `POST /tasks`. What the command line does in a process for each task, in one. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { startTask } from '../src/cli/start-task.ts';
-import { readConfig } from '../src/config.ts';
-import { openPayloads } from '../src/payloads/converter.ts';
-import { connectClient } from '../src/temporal.ts';
+import { startTask } from '../src/cli/start.ts';
+import { readConfig } from '../src/config/index.ts';
+import { openPayloads } from '../src/temporal/payloads/converter.ts';
+import { connectClient } from '../src/temporal/client.ts';
 
 const config = readConfig();
 const client = await connectClient(openPayloads(config).dataConverter);

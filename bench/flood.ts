@@ -11,9 +11,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Client, Connection } from '@temporalio/client';
 import { Pool } from 'undici';
-import { CALLBACK_SIGNAL, TASK_WORKFLOW, type AnswerCallback } from '../src/contract.ts';
-import { DIST } from '../src/paths.ts';
-import { SIGNATURE_HEADER, sign } from '../src/signature.ts';
+import { CALLBACK_SIGNAL, TASK_WORKFLOW, type AnswerCallback } from '../src/shared/contract.ts';
+import { DIST } from '../src/service/paths.ts';
+import { SIGNATURE_HEADER, sign } from '../src/webhook/signature.ts';
 import type { StackState } from '../src/stack/state.ts';
 import { percentile } from './stats.ts';
 

@@ -1,10 +1,10 @@
 /**
- * `npm run bench -- queue [--tasks 1000000]`: so many tasks in the limiter's queue (src/admission-queue.ts), without an
+ * `npm run bench -- queue [--tasks 1000000]`: so many tasks in the limiter's queue (src/limiter/admission.ts), without an
  * engine: what each step costs when ten times as many wait, all of one agent, and of a hundred that share the limiter.
  */
 import { parseArgs } from 'node:util';
-import { AdmissionQueue, emptyState } from '../src/admission-queue.ts';
-import type { Priority } from '../src/contract.ts';
+import { AdmissionQueue, emptyState } from '../src/limiter/admission.ts';
+import type { Priority } from '../src/shared/contract.ts';
 import { describeMachine, machineLines } from './machine.ts';
 import { summarise, table, type Figure } from './stats.ts';
 

@@ -6,9 +6,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { ResultFile, TaskResult } from '../src/contract.ts';
-import { ResultStore } from '../src/results.ts';
-import { addUp } from '../src/usage.ts';
+import type { ResultFile, TaskResult } from '../src/shared/contract.ts';
+import { ResultStore } from '../src/results/store.ts';
+import { addUp } from '../src/results/usage.ts';
 import { summarise, table, type Figure } from './stats.ts';
 
 /** Results that wait for the agent meanwhile. */

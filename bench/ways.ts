@@ -5,11 +5,11 @@
  * more, so the tokens are the least there can be. About a quarter of an hour.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { HOOKS_TOKEN } from '../e2e/openclaw/gateway.ts';
-import type { ModelRequest, Saying } from '../e2e/openclaw/model.ts';
-import { openStage, OWNER, type Stage } from '../e2e/openclaw/stage.ts';
-import { until } from '../e2e/openclaw/until.ts';
-import { readConfig } from '../src/config.ts';
+import { HOOKS_TOKEN } from '../test/e2e/openclaw/gateway.ts';
+import type { ModelRequest, Saying } from '../test/e2e/openclaw/model.ts';
+import { openStage, OWNER, type Stage } from '../test/e2e/openclaw/stage.ts';
+import { until } from '../test/e2e/openclaw/until.ts';
+import { readConfig } from '../src/config/index.ts';
 import { findTemporalCli } from '../src/stack/temporal-cli.ts';
 
 /** How long Kimi takes. Milliseconds. */

@@ -30,7 +30,7 @@ const workflowsPath = from('src/workflows/index.ts');
 // Loaded once for all workflows, and not once for each: no module of theirs holds state.
 const preloadModules = [from('src/workflows/stack-traces.ts'), workflowsPath];
 const workflows = { workflowsPath, preloadModules, logger: new DefaultLogger('WARN') };
-const failureConverterPath = from('src/payloads/failure-converter.ts');
+const failureConverterPath = from('src/temporal/payloads/failure-converter.ts');
 
 const [clear, encrypted] = await Promise.all([
   bundleWorkflowCode(workflows),
@@ -39,7 +39,10 @@ const [clear, encrypted] = await Promise.all([
   build({
     ...common,
     packages: 'external',
-    entryPoints: ['worker', 'webhook', 'journal-check', 'relay', 'simulator'].map((name) => from(`src/${name}.ts`)),
+    entryPoints: {
+      ...Object.fromEntries(['worker', 'webhook', 'relay', 'simulator'].map((name) => [name, from(`src/${name}.ts`)])),
+      'journal-check': from('src/webhook/journal-check.ts'),
+    },
   }),
   // The SDK loads this one by its path, with `require`.
   build({

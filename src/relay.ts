@@ -1,20 +1,20 @@
 /** The relay process: makes an API that answers in place call back. `node dist/relay.js` */
 import { join } from 'node:path';
-import { callbackBaseUrl } from './config.ts';
-import { RELAY_WORKFLOW, relayQueue, streamsQueue } from './contract.ts';
-import { ServiceError } from './errors.ts';
-import { limiterIdOf } from './limiter.ts';
-import { interruptionMetrics } from './metrics/meter.ts';
-import { openPayloads } from './payloads/converter.ts';
-import { listen } from './ports.ts';
-import { healthServer, runService } from './process.ts';
+import { callbackBaseUrl } from './config/index.ts';
+import { RELAY_WORKFLOW, relayQueue, streamsQueue } from './shared/contract.ts';
+import { ServiceError } from './service/errors.ts';
+import { limiterIdOf } from './limiter/client.ts';
+import { interruptionMetrics } from './shared/metrics.ts';
+import { openPayloads } from './temporal/payloads/converter.ts';
+import { listen } from './service/ports.ts';
+import { healthServer, runService } from './service/run.ts';
 import { createRelayApp } from './relay/app.ts';
 import { createDeliveryActivities } from './relay/delivery-activities.ts';
-import { ReceivedStore } from './relay/received.ts';
-import { createStreamActivities } from './relay/stream-activities.ts';
+import { ReceivedStore } from './relay/recordings.ts';
+import { createStreamActivities } from './relay/activities.ts';
 import { StreamingClient } from './relay/stream.ts';
-import { createWorkers, startRuntime, workflowLabels } from './temporal-worker.ts';
-import { lazyClient } from './temporal.ts';
+import { createWorkers, startRuntime, workflowLabels } from './temporal/worker.ts';
+import { lazyClient } from './temporal/client.ts';
 
 /** Heartbeats that come sooner after the one before wait for so long, in milliseconds: the first word is seen at once. */
 const PROGRESS_MS = 300;

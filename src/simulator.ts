@@ -1,9 +1,9 @@
 /** The simulated Kimi as a process: `node dist/simulator.js`. It is never the real one, and every answer says so. */
 import { createServer } from 'node:http';
-import { ServiceError } from './errors.ts';
-import { hostCheck } from './host-check.ts';
-import { listen } from './ports.ts';
-import { runService } from './process.ts';
+import { ServiceError } from './service/errors.ts';
+import { hostCheck } from './service/host-check.ts';
+import { listen } from './service/ports.ts';
+import { runService } from './service/run.ts';
 import { createSimulator } from './simulator/app.ts';
 
 const HOST = '127.0.0.1';

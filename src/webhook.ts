@@ -1,20 +1,20 @@
 /** The webhook process: receives Kimi's callbacks. `node dist/webhook.js` */
-import { isLoopback } from './address.ts';
-import { callbackBaseUrl, journalFolder, servesDashboard } from './config.ts';
-import { Courier } from './courier.ts';
-import { createDashboard } from './dashboard.ts';
-import { deadLettersFolder } from './dead-letters.ts';
-import { ServiceError } from './errors.ts';
-import { hostCheck } from './host-check.ts';
-import { Journal } from './journal.ts';
-import { createMetricsServer } from './metrics/webhook.ts';
-import { openPayloads } from './payloads/converter.ts';
-import { listen } from './ports.ts';
-import { runService } from './process.ts';
+import { isLoopback } from './service/address.ts';
+import { callbackBaseUrl, journalFolder, servesDashboard } from './config/index.ts';
+import { Courier } from './webhook/ingest.ts';
+import { createDashboard } from './webhook/dashboard.ts';
+import { deadLettersFolder } from './webhook/dead-letters.ts';
+import { ServiceError } from './service/errors.ts';
+import { hostCheck } from './service/host-check.ts';
+import { Journal } from './webhook/journal.ts';
+import { createMetricsServer } from './webhook/metrics.ts';
+import { openPayloads } from './temporal/payloads/converter.ts';
+import { listen } from './service/ports.ts';
+import { runService } from './service/run.ts';
 import { LiveReport } from './report/live.ts';
-import { lazyClient } from './temporal.ts';
-import { createWebhook } from './webhook-app.ts';
-import { createWebhookServer } from './webhook-server.ts';
+import { lazyClient } from './temporal/client.ts';
+import { createWebhook } from './webhook/app.ts';
+import { createWebhookServer } from './webhook/server.ts';
 
 /** How long open requests may take to end after SIGTERM, in milliseconds. */
 const DRAIN_MS = 5_000;

@@ -1,22 +1,22 @@
 /** The worker process: runs tasks. `node dist/worker.js` */
 import type { Logger } from 'pino';
 import { createActivities } from './activities/index.ts';
-import { callbackBaseUrl, pluginReply, relayUrl, usesRelay, wakeUrl } from './config.ts';
-import { Gateway } from './gateway.ts';
+import { callbackBaseUrl, pluginReply, relayUrl, usesRelay, wakeUrl } from './config/index.ts';
+import { Gateway } from './notify/gateway.ts';
 import { KimiClient } from './kimi/client.ts';
-import { isSharedLimiter, TASK_WORKFLOW } from './contract.ts';
-import { deadLettersFolder } from './dead-letters.ts';
-import { ServiceError } from './errors.ts';
-import { configureLimiter, limiterOf } from './limiter.ts';
-import { watchLimiter } from './metrics/limiter-watch.ts';
-import { taskMetrics } from './metrics/meter.ts';
-import { createCodecServer } from './payloads/codec-server.ts';
-import { openPayloads } from './payloads/converter.ts';
-import { sweepDaily } from './payloads/sweep.ts';
-import { listen } from './ports.ts';
-import { healthServer, runService } from './process.ts';
-import { ResultStore } from './results.ts';
-import { createWorkers, startRuntime, workflowLabels } from './temporal-worker.ts';
+import { isSharedLimiter, TASK_WORKFLOW } from './shared/contract.ts';
+import { deadLettersFolder } from './webhook/dead-letters.ts';
+import { ServiceError } from './service/errors.ts';
+import { configureLimiter, limiterOf } from './limiter/client.ts';
+import { watchLimiter } from './limiter/watch.ts';
+import { taskMetrics } from './shared/metrics.ts';
+import { createCodecServer } from './temporal/payloads/codec-server.ts';
+import { openPayloads } from './temporal/payloads/converter.ts';
+import { sweepDaily } from './temporal/payloads/sweep.ts';
+import { listen } from './service/ports.ts';
+import { healthServer, runService } from './service/run.ts';
+import { ResultStore } from './results/store.ts';
+import { createWorkers, startRuntime, workflowLabels } from './temporal/worker.ts';
 
 /** How often old results are looked for, in milliseconds. */
 const PRUNE_MS = 3_600_000;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
 import { pino, type Logger } from 'pino';
-import { isProven } from '../callback-proof.ts';
+import { isProven } from '../webhook/proof.ts';
 import {
   FAILURE,
   isoSeconds,
@@ -11,22 +11,29 @@ import {
   type LimiterActivities,
   type Task,
   type TaskActivities,
-} from '../contract.ts';
-import { writeDeadLetter } from '../dead-letters.ts';
-import type { Gateway } from '../gateway.ts';
-import { GatewayError } from '../gateway.ts';
-import { beating } from '../heartbeat.ts';
-import { HeldWork } from '../held-work.ts';
+} from '../shared/contract.ts';
+import { writeDeadLetter } from '../webhook/dead-letters.ts';
+import type { Gateway } from '../notify/gateway.ts';
+import { GatewayError } from '../notify/gateway.ts';
+import { beating } from './heartbeat.ts';
+import { HeldWork } from './held-work.ts';
 import type { KimiClient } from '../kimi/client.ts';
 import { KimiError, type KimiErrorKind } from '../kimi/errors.ts';
-import { endedTasks, missingAgents, release, startLimiter, tasksInFlight, type LimiterStart } from '../limiter.ts';
+import {
+  endedTasks,
+  missingAgents,
+  release,
+  startLimiter,
+  tasksInFlight,
+  type LimiterStart,
+} from '../limiter/client.ts';
 import { labelOf } from '../kimi/models.ts';
-import { workerMetrics } from '../metrics/meter.ts';
-import { tildePath } from '../paths.ts';
-import type { PluginWake } from '../plugin-wake.ts';
-import { pluginWake } from '../reply.ts';
-import { traceTask } from '../tracing.ts';
-import { NoResult, type ResultStore } from '../results.ts';
+import { workerMetrics } from '../shared/metrics.ts';
+import { tildePath } from '../service/paths.ts';
+import type { PluginWake } from '../notify/protocol.ts';
+import { pluginWake } from '../notify/message.ts';
+import { traceTask } from '../service/tracing.ts';
+import { NoResult, type ResultStore } from '../results/store.ts';
 
 /** What the activities reach the world with. */
 export interface ActivityDependencies {

@@ -1,9 +1,9 @@
 import type { Client } from '@temporalio/client';
-import type { Route } from '../contract.ts';
-import { EXIT } from '../exit.ts';
+import type { Route } from '../shared/contract.ts';
+import { EXIT } from '../service/exit.ts';
 import type { Context } from './context.ts';
 import { CliError } from './exit.ts';
-import { newestTasks } from './newest-tasks.ts';
+import { newestTasks } from '../temporal/newest-tasks.ts';
 
 const HOUR_MS = 3_600_000;
 

@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { journalFolder, type Config } from '../config.ts';
-import { MAX_CALLBACK_BYTES } from '../contract.ts';
-import { freeBytes, probeFolder } from '../disk.ts';
+import { journalFolder, type Config } from '../config/index.ts';
+import { MAX_CALLBACK_BYTES } from '../shared/contract.ts';
+import { freeBytes, probeFolder } from '../service/disk.ts';
 
 /**
  * A disk with less has no room for one answer of the largest size: it lies in the relay's recording, the engine's payloads,

@@ -1,5 +1,5 @@
-import type { ResultFile } from '../contract.ts';
-import { EXIT, type Exit } from '../exit.ts';
+import type { ResultFile } from '../shared/contract.ts';
+import { EXIT, type Exit } from '../service/exit.ts';
 
 /** What a task may be refused with before anything is sent, since the configuration or the command is wrong. */
 const EXIT_OF = new Map<string | undefined, Exit>([

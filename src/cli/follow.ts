@@ -1,16 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
-import { firstCharacters } from '../characters.ts';
-import { SUMMARY_CHARS, type ResultFile } from '../contract.ts';
-import { tildePath } from '../paths.ts';
-import { isEngineGone } from '../temporal.ts';
-import { replyText } from '../reply.ts';
+import { firstCharacters } from '../shared/characters.ts';
+import { SUMMARY_CHARS, type ResultFile } from '../shared/contract.ts';
+import { tildePath } from '../service/paths.ts';
+import { isEngineGone } from '../temporal/client.ts';
+import { replyText } from '../notify/message.ts';
 import type { Context } from './context.ts';
-import { EXIT, type Exit } from '../exit.ts';
+import { EXIT, type Exit } from '../service/exit.ts';
 import { CliError, exitFor } from './exit.ts';
 import { lookUp } from './look-up.ts';
-import { Progress } from './progress.ts';
-import { withoutControls } from './terminal.ts';
+import { Progress } from './output/progress.ts';
+import { withoutControls } from './output/terminal.ts';
 
 /** How often a task is looked at, in milliseconds. */
 const LOOK_MS = 200;

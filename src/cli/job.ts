@@ -1,11 +1,11 @@
 import { basename } from 'node:path';
-import { MAX_PROMPT_BYTES, type TaskRequest } from '../contract.ts';
+import { MAX_PROMPT_BYTES, type TaskRequest } from '../shared/contract.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { resolveModel } from '../kimi/models.ts';
 import { requestFor } from '../kimi/request.ts';
 import { explain } from '../text/index.ts';
 import type { Context } from './context.ts';
-import { EXIT } from '../exit.ts';
+import { EXIT } from '../service/exit.ts';
 import { CliError, exitForFailure } from './exit.ts';
 import { chooseName, isText, readBytes, readPrompt, readTextFile, type PromptOptions } from './prompt.ts';
 import type { CliText } from './text/index.ts';

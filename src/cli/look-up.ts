@@ -16,11 +16,11 @@ import {
   type StreamProgress,
   type TaskState,
   type TaskView,
-} from '../contract.ts';
-import { EXIT } from '../exit.ts';
-import { tildePath } from '../paths.ts';
-import { isSameChat, routeIn } from '../route.ts';
-import { grpcErrorIn } from '../temporal.ts';
+} from '../shared/contract.ts';
+import { EXIT } from '../service/exit.ts';
+import { tildePath } from '../service/paths.ts';
+import { isSameChat, routeIn } from '../shared/route.ts';
+import { grpcErrorIn } from '../temporal/client.ts';
 import { withClient, type Context } from './context.ts';
 import { CliError } from './exit.ts';
 

@@ -2,42 +2,42 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import stringWidth from 'string-width';
-import { ConfigError, langOf, loadEnvFiles } from '../config.ts';
-import { ServiceError } from '../errors.ts';
-import { PACKAGE_ROOT, shellPath, tildePath } from '../paths.ts';
-import { PortsUnusable } from '../ports.ts';
-import type { FailedToStart } from '../process.ts';
+import { ConfigError, langOf, loadEnvFiles } from '../config/index.ts';
+import { ServiceError } from '../service/errors.ts';
+import { PACKAGE_ROOT, shellPath, tildePath } from '../service/paths.ts';
+import { PortsUnusable } from '../service/ports.ts';
+import type { FailedToStart } from '../service/run.ts';
 import { DATABASE, DatabaseUnusable } from '../stack/engine-database.ts';
 import { NoTemporalCli } from '../stack/temporal-cli.ts';
-import { EngineUnreachable } from '../temporal.ts';
+import { EngineUnreachable } from '../temporal/client.ts';
 import { EngineAway, EngineLost, NothingRuns } from './context.ts';
-import { EXIT, type Exit } from '../exit.ts';
+import { EXIT, type Exit } from '../service/exit.ts';
 import { CliError } from './exit.ts';
 import { refuseRepeats, usageError } from './options.ts';
-import { watchStandardStreams } from './standard-output.ts';
-import { guard, withoutControls } from './terminal.ts';
+import { watchStandardStreams } from './output/standard-output.ts';
+import { guard, withoutControls } from './output/terminal.ts';
 import { cliText, type CliText } from './text/index.ts';
 
 /** Each is loaded when it is asked for: a dispatch does not wait for what the others need. */
 const COMMANDS: Record<string, () => Promise<(say: CliText) => Command>> = {
-  dispatch: async () => (await import('./dispatch.ts')).dispatchCommand,
-  run: async () => (await import('./run.ts')).runCommand,
-  status: async () => (await import('./status.ts')).statusCommand,
-  list: async () => (await import('./list.ts')).listCommand,
-  result: async () => (await import('./result.ts')).resultCommand,
-  watch: async () => (await import('./watch.ts')).watchCommand,
-  cancel: async () => (await import('./cancel.ts')).cancelCommand,
-  inbox: async () => (await import('./inbox.ts')).inboxCommand,
-  ack: async () => (await import('./ack.ts')).ackCommand,
-  limits: async () => (await import('./limits.ts')).limitsCommand,
-  models: async () => (await import('./models.ts')).modelsCommand,
-  usage: async () => (await import('./usage.ts')).usageCommand,
-  report: async () => (await import('./report.ts')).reportCommand,
-  up: async () => (await import('./up.ts')).upCommand,
-  down: async () => (await import('./down.ts')).downCommand,
-  logs: async () => (await import('./logs.ts')).logsCommand,
-  doctor: async () => (await import('./doctor.ts')).doctorCommand,
-  setup: async () => (await import('./setup.ts')).setupCommand,
+  dispatch: async () => (await import('./commands/dispatch.ts')).dispatchCommand,
+  run: async () => (await import('./commands/run.ts')).runCommand,
+  status: async () => (await import('./commands/status.ts')).statusCommand,
+  list: async () => (await import('./commands/list.ts')).listCommand,
+  result: async () => (await import('./commands/result.ts')).resultCommand,
+  watch: async () => (await import('./commands/watch.ts')).watchCommand,
+  cancel: async () => (await import('./commands/cancel.ts')).cancelCommand,
+  inbox: async () => (await import('./commands/inbox.ts')).inboxCommand,
+  ack: async () => (await import('./commands/ack.ts')).ackCommand,
+  limits: async () => (await import('./commands/limits.ts')).limitsCommand,
+  models: async () => (await import('./commands/models.ts')).modelsCommand,
+  usage: async () => (await import('./commands/usage.ts')).usageCommand,
+  report: async () => (await import('./commands/report.ts')).reportCommand,
+  up: async () => (await import('./commands/up.ts')).upCommand,
+  down: async () => (await import('./commands/down.ts')).downCommand,
+  logs: async () => (await import('./commands/logs.ts')).logsCommand,
+  doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
+  setup: async () => (await import('./commands/setup.ts')).setupCommand,
 };
 
 /** Runs `kimi-dispatch`. Every error ends as a sentence on standard error and an exit status. */
@@ -75,7 +75,7 @@ async function programFor(say: CliText, name = ''): Promise<Command> {
     if (isKnown && command !== name) continue;
     program.addCommand((await load())(say));
   }
-  if (!isKnown) (await import('./completion.ts')).addCompletion(program, say);
+  if (!isKnown) (await import('./commands/completion.ts')).addCompletion(program, say);
   for (const command of [program, ...program.commands]) {
     refuseRepeats(command, say);
     command

@@ -1,12 +1,19 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { closest } from '../closest.ts';
+import { closest } from '../shared/closest.ts';
 import ms, { type StringValue } from 'ms';
-import { parseTaskName, TASK_STATES, type Named, type Priority, type Route, type TaskState } from '../contract.ts';
-import { readRoute } from '../route.ts';
-import { GROUPINGS, type Grouping } from '../usage.ts';
-import { EXIT, type Exit } from '../exit.ts';
+import {
+  parseTaskName,
+  TASK_STATES,
+  type Named,
+  type Priority,
+  type Route,
+  type TaskState,
+} from '../shared/contract.ts';
+import { readRoute } from '../shared/route.ts';
+import { GROUPINGS, type Grouping } from '../results/usage.ts';
+import { EXIT, type Exit } from '../service/exit.ts';
 import { CliError } from './exit.ts';
-import { exitStatusStands } from './standard-output.ts';
+import { exitStatusStands } from './output/standard-output.ts';
 import type { CliText } from './text/index.ts';
 
 const DAY_MS = 24 * 3600 * 1000;

@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { MAX_PROMPT_BYTES } from '../contract.ts';
-import { isTaskName, nameFromPrompt } from '../naming.ts';
-import { taskFromMessage } from '../trigger.ts';
-import { EXIT } from '../exit.ts';
+import { MAX_PROMPT_BYTES } from '../shared/contract.ts';
+import { isTaskName, nameFromPrompt } from './task-name.ts';
+import { taskFromMessage } from '../shared/trigger.ts';
+import { EXIT } from '../service/exit.ts';
 import { CliError } from './exit.ts';
 import type { CliText } from './text/index.ts';
 

@@ -1,15 +1,15 @@
 import type { Command } from 'commander';
 import type { Client } from '@temporalio/client';
-import { acknowledgedBy, taskTimeoutMs } from '../config.ts';
-import type { Priority, Route, Task } from '../contract.ts';
+import { acknowledgedBy, taskTimeoutMs } from '../config/index.ts';
+import type { Priority, Route, Task } from '../shared/contract.ts';
 import { checkChatLimit } from './chat-limit.ts';
 import { noKey, type Context } from './context.ts';
-import { EXIT } from '../exit.ts';
+import { EXIT } from '../service/exit.ts';
 import { CliError } from './exit.ts';
 import type { Job, RequestOptions } from './job.ts';
 import { duration, maxTokens, model, priority, repeated, temperature, thinking } from './options.ts';
-import { taskIsStarted } from './standard-output.ts';
-import { startTask, taskOfMessage, type Started } from './start-task.ts';
+import { taskIsStarted } from './output/standard-output.ts';
+import { startTask, taskOfMessage, type Started } from './start.ts';
 import type { CliText } from './text/index.ts';
 
 /** What `dispatch` and `run` both take. */

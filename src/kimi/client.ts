@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { MAX_CALLBACK_BYTES, type Cost, type Dispatched, type Task, type TaskResult } from '../contract.ts';
-import { parseDirectAnswer } from '../callback.ts';
-import { countTokens, type Enquirer } from './enquiries.ts';
+import { MAX_CALLBACK_BYTES, type Cost, type Dispatched, type Task, type TaskResult } from '../shared/contract.ts';
+import { parseDirectAnswer } from './answer.ts';
+import { countTokens, type Enquirer } from './account.ts';
 import { KimiError } from './errors.ts';
 import { KimiHttp } from './http.ts';
 import { callsBack, costOf, modelOf, MODELS } from './models.ts';

@@ -1,6 +1,6 @@
 import type { Agent, Dispatcher } from 'undici';
-import { publicAddress } from '../address.ts';
-import { directAgent, outboundAgent } from '../outbound.ts';
+import { publicAddress } from '../service/address.ts';
+import { directAgent, outboundAgent } from '../service/outbound.ts';
 import { KimiError } from './errors.ts';
 import { parseJson } from './refusal.ts';
 import { requestEveryByte, type HttpResponse } from './response.ts';

@@ -1,4 +1,4 @@
-import type { Cost, TaskRequest, Tokens } from '../contract.ts';
+import type { Cost, TaskRequest, Tokens } from '../shared/contract.ts';
 import { KimiError } from './errors.ts';
 
 /** For a million tokens: of the prompt, found in Kimi's cache or not, and of the answer, its reasoning included. */

@@ -1,6 +1,6 @@
 import { createParser } from 'eventsource-parser';
 import * as z from 'zod';
-import { readUsage } from '../callback.ts';
+import { readUsage } from '../kimi/answer.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { parseJson, readStated, statedError } from '../kimi/refusal.ts';
 import { endOf, type Piece } from './answer.ts';

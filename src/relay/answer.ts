@@ -1,4 +1,4 @@
-import { TAIL_CHARS, type StreamProgress, type Usage } from '../contract.ts';
+import { TAIL_CHARS, type StreamProgress, type Usage } from '../shared/contract.ts';
 import { REPETITION_CHARS, repeats } from './repetition.ts';
 
 /** A piece of an answer: what one chunk of a stream brings. */

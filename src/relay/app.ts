@@ -11,12 +11,12 @@ import {
   relayId,
   TASK_ID,
   type RelayRequest,
-} from '../contract.ts';
-import { HttpError } from '../http-error.ts';
+} from '../shared/contract.ts';
+import { HttpError } from '../service/http-error.ts';
 import { callbackUrl } from '../kimi/client.ts';
-import { traced } from '../tracing.ts';
+import { traced } from '../service/tracing.ts';
 import { KimiHttp } from '../kimi/http.ts';
-import { secretCheck } from '../secret-check.ts';
+import { secretCheck } from '../service/secret-check.ts';
 
 export interface RelayAppOptions {
   client: Client;

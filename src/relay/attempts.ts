@@ -7,7 +7,7 @@ import {
   type RelayRequest,
   type TaskError,
   type Usage,
-} from '../contract.ts';
+} from '../shared/contract.ts';
 import { supportsPartialMode } from '../kimi/models.ts';
 import { isEnd, tokensIn, type Answer } from './answer.ts';
 import { metadataOf, relayFailure } from './failure.ts';

@@ -1,8 +1,8 @@
 import { request } from 'undici';
-import type { Callback } from '../contract.ts';
+import type { Callback } from '../shared/contract.ts';
 import { describe } from '../kimi/http.ts';
-import { directAgent } from '../outbound.ts';
-import { SIGNATURE_HEADER, sign, standardHeaders } from '../signature.ts';
+import { directAgent } from '../service/outbound.ts';
+import { SIGNATURE_HEADER, sign, standardHeaders } from '../webhook/signature.ts';
 
 const agent = directAgent();
 

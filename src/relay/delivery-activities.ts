@@ -1,12 +1,12 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
 import type { Logger } from 'pino';
-import { FAILURE, type RelayActivities } from '../contract.ts';
-import { beating } from '../heartbeat.ts';
+import { FAILURE, type RelayActivities } from '../shared/contract.ts';
+import { beating } from '../activities/heartbeat.ts';
 import { callbackUrl } from '../kimi/client.ts';
-import { deliveryMetrics } from '../metrics/meter.ts';
+import { deliveryMetrics } from '../shared/metrics.ts';
 import { CallbackError, sendCallback } from './callback-sender.ts';
-import type { ReceivedStore } from './received.ts';
+import type { ReceivedStore } from './recordings.ts';
 
 /** What a callback is delivered with. */
 export interface DeliveryDependencies {

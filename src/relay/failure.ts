@@ -1,5 +1,11 @@
 /** Loaded by workflows too: it imports nothing from Node. */
-import { relayApiId, type Callback, type ErrorCallback, type RelayRequest, type TaskError } from '../contract.ts';
+import {
+  relayApiId,
+  type Callback,
+  type ErrorCallback,
+  type RelayRequest,
+  type TaskError,
+} from '../shared/contract.ts';
 
 /** @returns what a task is told that gets no answer. */
 export function relayFailure(request: RelayRequest, error: TaskError): ErrorCallback {

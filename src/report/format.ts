@@ -1,4 +1,4 @@
-import type { Cost, Lang } from '../contract.ts';
+import type { Cost, Lang } from '../shared/contract.ts';
 
 /** @returns a number as it is read, e.g. `45,000`. */
 export function count(value: number, lang: Lang): string {

@@ -1,10 +1,10 @@
 import type { Client } from '@temporalio/client';
-import { STATES_IN_FLIGHT, type Lang, type TaskState } from '../contract.ts';
-import { listedTask, stateIn, tasksOn } from '../task-list.ts';
+import { STATES_IN_FLIGHT, type Lang, type TaskState } from '../shared/contract.ts';
+import { listedTask, stateIn, tasksOn } from '../temporal/task-list.ts';
 import { textFor } from '../text/index.ts';
 import { count, inSeconds } from './format.ts';
 import { html } from './html.ts';
-import { nameOf, section, table, type Links, type Section } from './parts.ts';
+import { nameOf, section, table, type Links, type Section } from './html-parts.ts';
 import { reportText } from './text/index.ts';
 
 /** Tasks that have no outcome yet. */

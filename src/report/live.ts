@@ -1,12 +1,12 @@
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import type { Lang } from '../contract.ts';
+import type { Lang } from '../shared/contract.ts';
 import { html } from './html.ts';
 import { inFlightSection, tasksInFlight } from './in-flight.ts';
 import { Kept } from './kept.ts';
 import { makeReport, type Made } from './make.ts';
 import { pageOf } from './page.ts';
-import { section, type Links, type Section } from './parts.ts';
+import { section, type Links, type Section } from './html-parts.ts';
 import { reportText } from './text/index.ts';
 
 export interface LiveReportOptions {

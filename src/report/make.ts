@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { Lang } from '../contract.ts';
-import { DIST } from '../paths.ts';
-import type { Links, Section } from './parts.ts';
+import type { Lang } from '../shared/contract.ts';
+import { DIST } from '../service/paths.ts';
+import type { Links, Section } from './html-parts.ts';
 
 /** What a report is to be of. */
 export interface Order {

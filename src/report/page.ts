@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import type { Lang } from '../contract.ts';
+import type { Lang } from '../shared/contract.ts';
 import { minute } from './format.ts';
 import { html, trusted } from './html.ts';
 import { LIVE_SCRIPT } from './live-script.ts';
-import type { Section } from './parts.ts';
+import type { Section } from './html-parts.ts';
 import { STYLE } from './style.ts';
 import { reportText } from './text/index.ts';
 

@@ -1,14 +1,14 @@
 import { pathToFileURL } from 'node:url';
 import { join } from 'node:path';
-import type { Cost, Lang } from '../contract.ts';
+import type { Cost, Lang } from '../shared/contract.ts';
 import { textFor, type Text } from '../text/index.ts';
-import type { Use } from '../usage.ts';
+import type { Use } from '../results/usage.ts';
 import { boxes, stackedBars } from './charts.ts';
 import type { Entry } from './entries.ts';
-import { durationOf, OUTCOMES, type Failure, type Figures, type Latency } from './figures.ts';
+import { durationOf, OUTCOMES, type Failure, type Figures, type Latency } from './data.ts';
 import { compact, count, elapsed, inSeconds, minute, price, share, spanLabel, spanName } from './format.ts';
 import { html, type Html, type Part } from './html.ts';
-import { legend, nameOf, section, table, type Links, type Section } from './parts.ts';
+import { legend, nameOf, section, table, type Links, type Section } from './html-parts.ts';
 import { reportText, type ReportText } from './text/index.ts';
 
 /** What the sections are told with. */

@@ -1,12 +1,12 @@
 import { setMaxListeners } from 'node:events';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import type { Logger } from 'pino';
-import { PLUGIN_WAKE_PATH } from '../plugin-wake.ts';
-import { createCallbacks } from './callbacks.ts';
+import { PLUGIN_WAKE_PATH } from '../notify/protocol.ts';
+import { createCallbacks } from './callback-api.ts';
 import { noCounts, type Counts } from './counts.ts';
 import type { SimulatorEvent } from './events.ts';
-import { createRealApi } from './real-api.ts';
-import { invalid, Refusal } from './refusals.ts';
+import { createRealApi } from './moonshot-api.ts';
+import { invalid, Refusal } from './errors.ts';
 
 export interface SimulatorOptions {
   /** What callbacks are signed with. */

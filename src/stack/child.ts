@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { ServiceError } from '../errors.ts';
-import { PortsUnusable } from '../ports.ts';
-import type { FailedToStart, Ready } from '../process.ts';
+import { ServiceError } from '../service/errors.ts';
+import { PortsUnusable } from '../service/ports.ts';
+import type { FailedToStart, Ready } from '../service/run.ts';
 import { identify, type ProcessId } from './process-id.ts';
 
 /** How long a process may drain before it is killed, in milliseconds: longer than a worker's own grace. */

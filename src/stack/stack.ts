@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import writeFileAtomic from 'write-file-atomic';
-import { httpAddress, publicAddress } from '../address.ts';
+import { httpAddress, publicAddress } from '../service/address.ts';
 import {
   limitsOf,
   secretsIn,
@@ -16,14 +16,14 @@ import {
   withoutEngine,
   withoutSecrets,
   type Config,
-} from '../config.ts';
-import { isoSeconds, NAMESPACE, SEARCH_ATTRIBUTES } from '../contract.ts';
-import { createFront, portsWithoutPages } from '../front.ts';
-import { isLimited, limiterIdOf } from '../limiter.ts';
-import { DIST } from '../paths.ts';
-import { ServiceError } from '../errors.ts';
-import { checkPorts, listen, type ListenAddress } from '../ports.ts';
-import { channelArgs, engineOptions } from '../temporal.ts';
+} from '../config/index.ts';
+import { isoSeconds, NAMESPACE, SEARCH_ATTRIBUTES } from '../shared/contract.ts';
+import { createFront, portsWithoutPages } from './front.ts';
+import { isLimited, limiterIdOf } from '../limiter/client.ts';
+import { DIST } from '../service/paths.ts';
+import { ServiceError } from '../service/errors.ts';
+import { checkPorts, listen, type ListenAddress } from '../service/ports.ts';
+import { channelArgs, engineOptions } from '../temporal/client.ts';
 import { Child, DRAIN_MS } from './child.ts';
 import { DATABASE, databaseIsComplete, databaseProblem, DatabaseUnusable, prepareDatabase } from './engine-database.ts';
 import { identify } from './process-id.ts';

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { access, chmod, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import { foreignEnvironment } from '../foreign-program.ts';
+import { foreignEnvironment } from '../service/foreign-program.ts';
 
 const run = promisify(execFile);
 

@@ -11,8 +11,8 @@ import {
   type TaskState,
   type TaskStep,
   type TaskView,
-} from '../contract.ts';
-import { field } from '../characters.ts';
+} from '../shared/contract.ts';
+import { field } from '../shared/characters.ts';
 import { en } from './en.ts';
 import { zhTW } from './zh-TW.ts';
 

@@ -1,6 +1,6 @@
-import { firstCharacters } from '../characters.ts';
-import { isTruncated, type LimiterView, type Task, type TaskView, type Timings } from '../contract.ts';
-import { money } from '../money.ts';
+import { firstCharacters } from '../shared/characters.ts';
+import { isTruncated, type LimiterView, type Task, type TaskView, type Timings } from '../shared/contract.ts';
+import { money } from '../shared/money.ts';
 import { explain, isExplained, stateOf, type Text } from '../text/index.ts';
 
 /** How much of the prompt the Web UI shows, in characters. */

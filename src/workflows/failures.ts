@@ -1,5 +1,5 @@
 import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
-import { FAILURE, type Holder, type LostAttempt, type TaskError, type TurnedAway } from '../contract.ts';
+import { FAILURE, type Holder, type LostAttempt, type TaskError, type TurnedAway } from '../shared/contract.ts';
 
 /** What became of a request whose dispatch activity failed. */
 export interface DispatchFailure {

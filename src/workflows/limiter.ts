@@ -11,7 +11,7 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import { AdmissionQueue, emptyState, type AdmissionState } from '../admission-queue.ts';
+import { AdmissionQueue, emptyState, type AdmissionState } from '../limiter/admission.ts';
 import {
   ADMISSION_SIGNAL,
   LIMITER_QUERY,
@@ -26,7 +26,7 @@ import {
   type ReleaseReport,
   type SentReport,
   type TurnedAway,
-} from '../contract.ts';
+} from '../shared/contract.ts';
 import { textFor } from '../text/index.ts';
 import { limiterDetails } from './details.ts';
 

@@ -17,8 +17,8 @@ import {
   type RelayActivities,
   type RelayRequest,
   type RelaySummary,
-} from '../contract.ts';
-import { interruptionMetrics } from '../metrics/meter.ts';
+} from '../shared/contract.ts';
+import { interruptionMetrics } from '../shared/metrics.ts';
 import { relayFailure } from '../relay/failure.ts';
 import { readFailure, unlessLost } from './failures.ts';
 import { SENDING } from './sending.ts';

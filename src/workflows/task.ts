@@ -50,14 +50,14 @@ import {
   type Tokens,
   type TurnedAway,
   type Usage,
-} from '../contract.ts';
-import { taskMetrics } from '../metrics/meter.ts';
+} from '../shared/contract.ts';
+import { taskMetrics } from '../shared/metrics.ts';
 import { textFor } from '../text/index.ts';
-import { oneAtATime } from './at-once.ts';
-import { Clock } from './clock.ts';
+import { oneAtATime } from './local-first.ts';
+import { Clock } from './task/stage-times.ts';
 import { currentDetails } from './details.ts';
 import { readDispatchFailure, readFailure, unlessLost, type DispatchFailure } from './failures.ts';
-import { leaseFor } from './lease.ts';
+import { leaseFor } from './task/lease.ts';
 import { SENDING } from './sending.ts';
 
 const callbackSignal = defineSignal<[Callback]>(CALLBACK_SIGNAL);

@@ -1,5 +1,5 @@
-import { withProof } from '../../src/callback-proof.ts';
-import { CALLBACK_SIGNAL, type AnswerCallback, type Callback } from '../../src/contract.ts';
+import { withProof } from '../../src/webhook/proof.ts';
+import { CALLBACK_SIGNAL, type AnswerCallback, type Callback } from '../../src/shared/contract.ts';
 import { SECRET } from './world.ts';
 
 /** The contract's example of an answer, for a task. */

@@ -1,9 +1,9 @@
 /** The webhook's edge alone: the real server, in front of an engine that only counts. */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { expect } from 'vitest';
-import { sign, SIGNATURE_HEADER } from '../../src/signature.ts';
-import { createWebhook } from '../../src/webhook-app.ts';
-import { createWebhookServer, type ServerLimits } from '../../src/webhook-server.ts';
+import { sign, SIGNATURE_HEADER } from '../../src/webhook/signature.ts';
+import { createWebhook } from '../../src/webhook/app.ts';
+import { createWebhookServer, type ServerLimits } from '../../src/webhook/server.ts';
 import { callbackFor } from './callback.ts';
 import { openCourier, SECRET, serve, silent } from './world.ts';
 

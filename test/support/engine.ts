@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { Connection } from '@temporalio/client';
 import type { TestProject } from 'vitest/node';
-import { readConfig } from '../../src/config.ts';
-import { ensureSearchAttributes } from '../../src/temporal.ts';
+import { readConfig } from '../../src/config/index.ts';
+import { ensureSearchAttributes } from '../../src/temporal/client.ts';
 import { findTemporalCli } from '../../src/stack/temporal-cli.ts';
 
 declare module 'vitest' {

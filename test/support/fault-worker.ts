@@ -1,13 +1,13 @@
 /** A worker that dies by kill -9 before or after one named step: `node --import tsx fault-worker.ts <when> <activity>`. */
-import { relayUrl, usesRelay } from '../../src/config.ts';
+import { relayUrl, usesRelay } from '../../src/config/index.ts';
 import { createActivities, type Activities } from '../../src/activities/index.ts';
-import { deadLettersFolder } from '../../src/dead-letters.ts';
-import { Gateway } from '../../src/gateway.ts';
+import { deadLettersFolder } from '../../src/webhook/dead-letters.ts';
+import { Gateway } from '../../src/notify/gateway.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
-import { limiterOf } from '../../src/limiter.ts';
-import { runService } from '../../src/process.ts';
-import { ResultStore } from '../../src/results.ts';
-import { createWorker, startRuntime } from '../../src/temporal-worker.ts';
+import { limiterOf } from '../../src/limiter/client.ts';
+import { runService } from '../../src/service/run.ts';
+import { ResultStore } from '../../src/results/store.ts';
+import { createWorker, startRuntime } from '../../src/temporal/worker.ts';
 
 const [when, step] = process.argv.slice(2);
 

@@ -16,8 +16,8 @@ import {
   tuple,
   uint8Array,
 } from 'fast-check';
-import { MAX_CALLBACK_BYTES } from '../../src/contract.ts';
-import { SIGNATURE_HEADER, standardHeaders } from '../../src/signature.ts';
+import { MAX_CALLBACK_BYTES } from '../../src/shared/contract.ts';
+import { SIGNATURE_HEADER, standardHeaders } from '../../src/webhook/signature.ts';
 import { PATH, PLAUSIBLE, RIGHT } from './edge.ts';
 import { requestBytes } from './wire.ts';
 import { SECRET } from './world.ts';

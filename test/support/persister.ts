@@ -1,6 +1,6 @@
 /** A process that saves results once its standard input ends: `persister.ts FOLDER FIRST_SECOND COUNT`. */
 import { text } from 'node:stream/consumers';
-import { ResultStore } from '../../src/results.ts';
+import { ResultStore } from '../../src/results/store.ts';
 
 const [folder = '', first, count] = process.argv.slice(2);
 const store = new ResultStore(folder);

@@ -9,8 +9,8 @@ import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/wo
 import { pino } from 'pino';
 import { inject, onTestFinished } from 'vitest';
 import { createActivities, type Activities } from '../../src/activities/index.ts';
-import { startTask, type Started } from '../../src/cli/start-task.ts';
-import { readConfig } from '../../src/config.ts';
+import { startTask, type Started } from '../../src/cli/start.ts';
+import { readConfig } from '../../src/config/index.ts';
 import {
   isSharedLimiter,
   limiterId,
@@ -20,20 +20,20 @@ import {
   type Task,
   type TaskSummary,
   type TaskView,
-} from '../../src/contract.ts';
-import { Courier } from '../../src/courier.ts';
-import { deadLettersFolder } from '../../src/dead-letters.ts';
-import { Gateway } from '../../src/gateway.ts';
-import { Journal } from '../../src/journal.ts';
+} from '../../src/shared/contract.ts';
+import { Courier } from '../../src/webhook/ingest.ts';
+import { deadLettersFolder } from '../../src/webhook/dead-letters.ts';
+import { Gateway } from '../../src/notify/gateway.ts';
+import { Journal } from '../../src/webhook/journal.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
-import { DIST } from '../../src/paths.ts';
-import { openPayloads, type Payloads } from '../../src/payloads/converter.ts';
-import type { PluginWake } from '../../src/plugin-wake.ts';
-import { ResultStore } from '../../src/results.ts';
+import { DIST } from '../../src/service/paths.ts';
+import { openPayloads, type Payloads } from '../../src/temporal/payloads/converter.ts';
+import type { PluginWake } from '../../src/notify/protocol.ts';
+import { ResultStore } from '../../src/results/store.ts';
 import { createSimulator } from '../../src/simulator/app.ts';
 import type { Counts } from '../../src/simulator/counts.ts';
-import { createWebhook } from '../../src/webhook-app.ts';
-import { createWebhookServer } from '../../src/webhook-server.ts';
+import { createWebhook } from '../../src/webhook/app.ts';
+import { createWebhookServer } from '../../src/webhook/server.ts';
 
 export const SECRET = 'a-secret-of-at-least-16-characters';
 /** Accepted beside it, as while one secret takes the other's place. */

@@ -2,7 +2,7 @@
 import { sendDurableMessageBatch } from 'openclaw/plugin-sdk/channel-outbound';
 import { resolveCommandAuthorization } from 'openclaw/plugin-sdk/command-auth';
 import { definePluginEntry, type Config, type InboundContext } from 'openclaw/plugin-sdk/plugin-entry';
-import { PLUGIN_WAKE_PATH } from '../../../src/plugin-wake.ts';
+import { PLUGIN_WAKE_PATH } from '../../../src/notify/protocol.ts';
 import { answerCommand } from './chat-command.ts';
 import { commandLine } from './command-line.ts';
 import { messageHook } from './messages.ts';

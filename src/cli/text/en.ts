@@ -1,6 +1,6 @@
-import { sayProblem } from '../../config.ts';
-import { tildePath } from '../../paths.ts';
-import type { UnusablePort } from '../../ports.ts';
+import { sayProblem } from '../../config/index.ts';
+import { tildePath } from '../../service/paths.ts';
+import type { UnusablePort } from '../../service/ports.ts';
 import type { CliText } from './zh-TW.ts';
 
 export const en: CliText = {

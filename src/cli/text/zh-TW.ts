@@ -1,6 +1,6 @@
-import type { ConfigProblem, MisspeltVariable } from '../../config.ts';
-import { tildePath } from '../../paths.ts';
-import type { UnusablePort } from '../../ports.ts';
+import type { ConfigProblem, MisspeltVariable } from '../../config/index.ts';
+import { tildePath } from '../../service/paths.ts';
+import type { UnusablePort } from '../../service/ports.ts';
 
 /** What the command line says, in Traditional Chinese. English (en.ts) has the same shape. */
 export const zhTW = {

@@ -1,8 +1,0 @@
-import { defineConfig, mergeConfig } from 'vitest/config';
-import config from '../vitest.config.ts';
-
-/** `npm run e2e:litellm` uses the tests' engine and world. */
-export default mergeConfig(
-  { ...config, test: { ...config.test, include: [] } },
-  defineConfig({ test: { include: ['e2e/litellm.test.ts'] } }),
-);

@@ -1,8 +1,0 @@
-import { defineConfig, mergeConfig } from 'vitest/config';
-import config from '../vitest.config.ts';
-
-/** `npm run e2e:openclaw` uses the tests' engine setup, for the path of its binary. One gateway after the other. */
-export default mergeConfig(
-  { ...config, test: { ...config.test, include: [] } },
-  defineConfig({ test: { include: ['e2e/openclaw/*.test.ts'], testTimeout: 120_000, hookTimeout: 900_000 } }),
-);

@@ -1,8 +1,0 @@
-import { defineConfig, mergeConfig } from 'vitest/config';
-import config from '../vitest.config.ts';
-
-/** `npm run e2e:report` uses the tests' engine and command line. */
-export default mergeConfig(
-  { ...config, test: { ...config.test, include: [] } },
-  defineConfig({ test: { include: ['e2e/report.test.ts'], disableConsoleIntercept: true } }),
-);

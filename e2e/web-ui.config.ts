@@ -1,8 +1,0 @@
-import { defineConfig, mergeConfig } from 'vitest/config';
-import config from '../vitest.config.ts';
-
-/** `npm run e2e:web-ui` uses the tests' engine and command line. */
-export default mergeConfig(
-  { ...config, test: { ...config.test, include: [] } },
-  defineConfig({ test: { include: ['e2e/web-ui.test.ts'], disableConsoleIntercept: true } }),
-);

@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { ApplicationFailure, CancelledFailure, Context, heartbeat } from '@temporalio/activity';
+import { afterAwake } from '../service/awake.ts';
+import { FAILURE, type Holder, type LostAttempt } from '../shared/contract.ts';
+import { beating } from './heartbeat.ts';
+import { identify, isAlive } from '../stack/process-id.ts';
+
+/** How long work is held for the next attempt once none attends it, in milliseconds of being awake. */
+const HOLD_MS = 60_000;
+
+/** How soon a process asks again whether another one still has the work, in milliseconds. */
+const ASK_AGAIN_MS = 1_000;
+
+/** Why work was ended: the reason of its signal. */
+export type Ended = 'cancelled' | 'shutdown' | 'abandoned';
+
+interface Held {
+  outcome: Promise<unknown>;
+  controller: AbortController;
+  details: () => object;
+  attempts: number;
+  isSettled: boolean;
+}
+
+/**
+ * Work that outlives the attempt which began it. The heartbeats of a machine that sleeps run out though its processes and
+ * connections live: the next attempt joins the work in place of beginning it again.
+ */
+export class HeldWork<T> {
+  private readonly held = new Map<string, Held>();
+
+  /**
+   * Begins work, or joins it where it is under way.
+   *
+   * @param work is given what sends a heartbeat now.
+   * @param details what heartbeats carry besides.
+   */
+  async begin(
+    key: string,
+    work: (signal: AbortSignal, beat: () => void) => Promise<T>,
+    details: () => object = () => ({}),
+  ): Promise<T> {
+    const known = this.held.get(key);
+    if (known && !known.isSettled) return await this.attend(key, known);
+    const controller = new AbortController();
+    const detailsHere = (): object => ({ ...details(), holder: here });
+    const outcome = work(controller.signal, () => heartbeat(detailsHere()));
+    const held: Held = { outcome, controller, details: detailsHere, attempts: 0, isSettled: false };
+    const settle = (): void => {
+      held.isSettled = true;
+    };
+    held.outcome.then(settle, settle);
+    this.held.set(key, held);
+    return await this.attend(key, held);
+  }
+
+  /**
+   * Joins the work of an attempt whose heartbeats ran out.
+   *
+   * @returns `undefined` where the work was lost, as far as can be known here.
+   * @throws to be tried again, while another process of this machine has it.
+   */
+  join(key: string, { holder }: LostAttempt): Promise<T> | undefined {
+    const known = this.held.get(key);
+    if (known) return this.attend(key, known);
+    if (holder && holder.machine === here.machine && holder.pid !== here.pid && isAlive(holder)) {
+      throw ApplicationFailure.create({
+        message: `process ${holder.pid} of this machine has the work, and lives`,
+        type: FAILURE.held,
+        nextRetryDelay: ASK_AGAIN_MS,
+      });
+    }
+    return undefined;
+  }
+
+  private async attend(key: string, held: Held): Promise<T> {
+    const context = Context.current();
+    const { cancellationSignal } = context;
+    held.attempts += 1;
+    let leave = nothing;
+    const left = new Promise<never>((_, reject) => {
+      leave = () => {
+        const { notFound, timedOut, workerShutdown } = context.cancellationDetails ?? {};
+        // The engine has given up the attempt, and not the work.
+        if (notFound || timedOut) reject(new CancelledFailure('the engine has given up this attempt'));
+        else held.controller.abort((workerShutdown ? 'shutdown' : 'cancelled') satisfies Ended);
+      };
+    });
+    left.catch(() => {});
+    if (cancellationSignal.aborted) leave();
+    else cancellationSignal.addEventListener('abort', leave, { once: true });
+    try {
+      const outcome = async () => await Promise.race([held.outcome, left]);
+      return (await beating(outcome, held.details)) as T;
+    } finally {
+      cancellationSignal.removeEventListener('abort', leave);
+      held.attempts -= 1;
+      if (held.attempts === 0) this.letGoLater(key, held);
+    }
+  }
+
+  private letGoLater(key: string, held: Held): void {
+    afterAwake(HOLD_MS, () => {
+      if (held.attempts > 0) return;
+      if (this.held.get(key) === held) this.held.delete(key);
+      held.controller.abort('abandoned' satisfies Ended);
+    });
+  }
+}
+
+const here: Holder = { machine: machineName(), ...(identify(process.pid) ?? { pid: process.pid, start: '' }) };
+
+/** Containers of one machine see process ids of their own: they have names of their own too. */
+function machineName(): string {
+  try {
+    return `${hostname()} ${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}`;
+  } catch {
+    return hostname();
+  }
+}
+
+function nothing(): void {}

@@ -1,0 +1,69 @@
+import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Command } from 'commander';
+import { ACKNOWLEDGE_UPDATE, newsOf, type Named, type Route, type TaskView } from '../../shared/contract.ts';
+import { EngineUnreachable, grpcErrorIn } from '../../temporal/client.ts';
+import { openContext, withClient } from '../context.ts';
+import { EXIT, type Exit } from '../../service/exit.ts';
+import { CliError } from '../exit.ts';
+import { checkChat, lookUp, noResult, type Found } from '../look-up.ts';
+import { command, ending, route, task } from '../options.ts';
+import type { CliText } from '../text/index.ts';
+
+/** How long a worker may take to note it, in milliseconds; then it is noted here, and the task finds it done. */
+const UPDATE_TIMEOUT_MS = 5_000;
+
+export function ackCommand(say: CliText): Command {
+  return command('ack', say, say.help.ack, ['kimi-dispatch ack kimi-1707654321-12345'])
+    .argument('<TASK>', say.help.news, task(say))
+    .option('--route <JSON>', say.help.ofRoute, route(say))
+    .action(ending(ack));
+}
+
+async function ack({ task_id, notification: news }: Named, { route: chat }: { route?: Route }): Promise<Exit> {
+  const context = await openContext();
+  const { say, results } = context;
+  await checkChat(context, task_id, chat);
+  let found: Found | undefined;
+  const isOpen = await withClient(context, async (client) => {
+    found = await lookUp(client, task_id);
+    if (!found && !(await results.read(task_id))) throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
+    return await tellTask(client, task_id, news);
+  }).catch(async (error: unknown) => {
+    // With the result here, a task that is still open is woken for it once more at the worst; without, nobody knows the task.
+    if (error instanceof EngineUnreachable && (await results.read(task_id))) return false;
+    throw error;
+  });
+  const result = await results.readIfSound(task_id);
+  if (!isOpen) {
+    if (!result)
+      throw found ? noResult(context, task_id, found) : new CliError(EXIT.unfinished, say.unfinished(task_id));
+    await results.acknowledge(task_id, undefined, news);
+  }
+  const newest = result ? newsOf(result) : news;
+  if (news !== task_id && newest !== news) throw new CliError(EXIT.unfinished, say.notLate(task_id));
+  console.log(newest === news || result?.acknowledged ? say.acknowledged(news) : say.acknowledgedBefore(news, newest));
+  return EXIT.ok;
+}
+
+/** A task that is still open stops waking the agent. @returns whether it has noted it. */
+async function tellTask(client: Client, task_id: string, news: string): Promise<boolean> {
+  try {
+    await client.connection.withDeadline(
+      Date.now() + UPDATE_TIMEOUT_MS,
+      async () =>
+        await client.workflow
+          .getHandle(task_id)
+          .executeUpdate<TaskView, [string]>(ACKNOWLEDGE_UPDATE, { args: [news] }),
+    );
+    return true;
+  } catch (error) {
+    // Closed, not finished, or nobody works on it: the result file tells which.
+    const isUnfinished =
+      error instanceof WorkflowUpdateFailedError &&
+      error.cause instanceof ApplicationFailure &&
+      error.cause.type === 'unfinished';
+    if (error instanceof WorkflowNotFoundError || isUnfinished || grpcErrorIn(error)) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,67 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import type { Command } from 'commander';
+import { relayId, type Named, type Route } from '../../shared/contract.ts';
+import { openContext, withClient } from '../context.ts';
+import { EXIT, type Exit } from '../../service/exit.ts';
+import { CliError } from '../exit.ts';
+import { checkChat, lookUp } from '../look-up.ts';
+import { command, ending, route, task } from '../options.ts';
+import type { CliText } from '../text/index.ts';
+
+/** How long a worker may take to end the task before that is said, in milliseconds. */
+const CONFIRM_MS = 10_000;
+
+export function cancelCommand(say: CliText): Command {
+  return command('cancel', say, say.help.cancel, ['kimi-dispatch cancel kimi-1707654321-12345'])
+    .argument('<TASK>', say.help.task, task(say))
+    .option('--route <JSON>', say.help.ofRoute, route(say))
+    .action(ending(cancel));
+}
+
+async function cancel({ task_id }: Named, { route: chat }: { route?: Route }): Promise<Exit> {
+  const context = await openContext();
+  const { say, text, results } = context;
+  await checkChat(context, task_id, chat);
+  return await withClient(context, async (client) => {
+    const found = await lookUp(client, task_id);
+    const saved = await results.readIfSound(task_id);
+    if (!found && !saved) throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
+    if (found?.view.state === 'timed_out' && found.view.relay && (await stopStream(client, task_id))) {
+      console.log(say.streamStopped(task_id, (found.progress?.tokens ?? 0) > 0));
+      return EXIT.ok;
+    }
+    const how = found?.ended ?? (saved && text.state[saved.status]);
+    if (!found || how) throw new CliError(EXIT.finished, say.alreadyEnded(task_id, String(how)));
+
+    const handle = client.workflow.getHandle(task_id);
+    await handle.cancel();
+    const giveUpAt = performance.now() + CONFIRM_MS;
+    let isLive = false;
+    while (performance.now() < giveUpAt) {
+      const { view, live = false } = (await lookUp(client, task_id)) ?? {};
+      isLive = live;
+      if (view?.state === 'cancelled') {
+        console.log(say.cancelled(task_id));
+        return EXIT.ok;
+      }
+      // It was quicker.
+      if (view?.completed_at || view?.step === 'closed')
+        throw new CliError(EXIT.finished, say.alreadyEnded(task_id, text.state[view.state]));
+      await pause(50);
+    }
+    if (isLive) throw new CliError(EXIT.unfinished, say.stillEnding(task_id));
+    throw new CliError(EXIT.engine, say.noWorker);
+  });
+}
+
+/** Closes the connection over which a late answer would come. @returns whether there was one. */
+async function stopStream(client: Client, task_id: string): Promise<boolean> {
+  const relay = client.workflow.getHandle(relayId(task_id));
+  const isThere = await relay.describe().then(
+    ({ status }) => status.name === 'RUNNING',
+    () => false,
+  );
+  if (isThere) await relay.cancel();
+  return isThere;
+}

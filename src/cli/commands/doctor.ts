@@ -1,0 +1,353 @@
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import pico from 'picocolors';
+import { Agent, request, type Dispatcher } from 'undici';
+import * as z from 'zod';
+import { httpAddress, publicAddress } from '../../service/address.ts';
+import {
+  callbackBaseUrl,
+  openEnvFiles,
+  journalFolder,
+  misspeltVariables,
+  pluginReply,
+  relayUrl,
+  wakeUrl,
+} from '../../config/index.ts';
+import { SEARCH_ATTRIBUTES } from '../../shared/contract.ts';
+import { countDeadLetters, deadLettersFolder } from '../../webhook/dead-letters.ts';
+import { probeFolder } from '../../service/disk.ts';
+import { Gateway, GatewayError, type Wake } from '../../notify/gateway.ts';
+import { availableBalance, listModels } from '../../kimi/account.ts';
+import { KimiError } from '../../kimi/errors.ts';
+import { callsBack, currencyOf, resolveModel } from '../../kimi/models.ts';
+import { directAgent, outboundAgent } from '../../service/outbound.ts';
+import { newTaskId } from '../task-name.ts';
+import type { PluginWake } from '../../notify/protocol.ts';
+import { secretFile } from '../../stack/stack.ts';
+import { workersOn } from '../../temporal/client.ts';
+import { explain } from '../../text/index.ts';
+import { checkDisks, NEEDED_BYTES } from '../disks.ts';
+import { EngineAway, engineAddress, openContext, unreadKey, withClient, type Context } from '../context.ts';
+import { EXIT, type Exit } from '../../service/exit.ts';
+import { CliError } from '../exit.ts';
+import { shellPath, tildePath } from '../../service/paths.ts';
+import { money } from '../../shared/money.ts';
+import { command, ending } from '../options.ts';
+import { fields } from '../output/terminal.ts';
+import type { CliText } from '../text/index.ts';
+
+/** One finding: a part that works, or what to do about it. */
+type Finding = { ok: true; what: string } | { ok: false; what: string };
+
+const REACH_MS = 3_000;
+
+/** How wrong this machine's clock may be, in milliseconds, before deadlines and signatures suffer. */
+const CLOCK_MS = 5_000;
+
+export function doctorCommand(say: CliText): Command {
+  return command('doctor', say, say.help.doctor, ['kimi-dispatch doctor', 'kimi-dispatch doctor --send-test'])
+    .option('--send-test', say.help.sendTest)
+    .action(ending(doctor));
+}
+
+async function doctor({ sendTest = false }: { sendTest?: boolean }): Promise<Exit> {
+  const context = await openContext();
+  const { say } = context;
+  // Before anything is written to: that may make the folder again.
+  const hasHome = existsSync(context.config.KIMI_HOME);
+  const findings = [
+    good(say.doctor.node(process.version)),
+    good(say.doctor.config),
+    await results(context),
+    ...(await disks(context)),
+    ...(await kimi(context)),
+    ...(await services(context, hasHome)),
+    await secret(context),
+    ...envFiles(context),
+    ...misspelt(context),
+    ...(await deadLetters(context)),
+    await gateway(context),
+    ...(await plugin(context, sendTest)),
+  ];
+  for (const { ok, what } of fields(findings)) console.log(`${ok ? pico.green('✓') : pico.red('✗')} ${what}`);
+  const bad = findings.filter(({ ok }) => !ok).length;
+  console.log(`\n${bad === 0 ? say.doctor.ok : say.doctor.bad(bad)}`);
+  return bad === 0 ? EXIT.ok : EXIT.config;
+}
+
+const good = (what: string): Finding => ({ ok: true, what });
+const bad = (what: string): Finding => ({ ok: false, what });
+
+async function results({ results: store, say }: Context): Promise<Finding> {
+  const folder = tildePath(store.folder);
+  try {
+    await store.prepare();
+    await probeFolder(store.folder);
+    return good(say.doctor.results(folder));
+  } catch (error) {
+    return bad(say.doctor.resultsBad(folder, (error as NodeJS.ErrnoException).code ?? (error as Error).message));
+  }
+}
+
+async function disks({ config, results: store, say }: Context): Promise<Finding[]> {
+  const { free, problems } = await checkDisks(config, store.folder);
+  if (problems.length === 0) return [good(say.doctor.disks(size(free)))];
+  return problems.map(({ folders, variables, code, free: left }) => {
+    const where = folders.map(tildePath).join(say.doctor.between);
+    const others = variables.join(say.doctor.between);
+    if (code === undefined) return bad(say.doctor.diskLow(where, size(left), size(NEEDED_BYTES), others));
+    return bad(say.doctor.diskBad(where, say.doctor.diskWhy[code] ?? code, others));
+  });
+}
+
+/** @returns `12.3 GB`, `96 MB`. */
+function size(bytes: number): string {
+  return bytes < 1e9 ? `${Math.floor(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
+}
+
+async function kimi(context: Context): Promise<Finding[]> {
+  const { config, stack, relay, say, apiUrl = config.KIMI_API_URL } = context;
+  const relayed = relay && engineAddress(context) !== undefined ? [await relayOf(context)] : [];
+  if (stack?.simulated) return [good(say.doctor.simulated), ...relayed];
+  if (!(stack?.has_key ?? config.KIMI_API_KEY))
+    return [bad(say.doctor.keyBad(join(tildePath(config.KIMI_HOME), '.env')) + unreadKey(config, say))];
+  const host = publicAddress(apiUrl);
+  return [
+    good(keyHere(context) ? say.doctor.key : say.doctor.keyElsewhere),
+    relay || callsBack(apiUrl) ? good(say.doctor.callsBack(host)) : bad(say.doctor.callsBackBad(host)),
+    ...relayed,
+    ...(await account(context, apiUrl, host)),
+  ];
+}
+
+async function relayOf({ config, stack, say }: Context): Promise<Finding> {
+  const url = stack?.relay_url ?? relayUrl(config);
+  return (await reach(`${url}/readyz`)) === 200 ? good(say.doctor.relay(url)) : bad(say.doctor.relayBad(url));
+}
+
+/** @returns the key of this environment, where it is one for the host that tasks go to. */
+function keyHere({ config, apiUrl }: Context): string | undefined {
+  const isSame = apiUrl === undefined || publicAddress(apiUrl) === publicAddress(config.KIMI_API_URL);
+  return isSame ? config.KIMI_API_KEY : undefined;
+}
+
+/** The model, and what the host says to the key that is here, or to none: that of the services is not seen. */
+async function account(context: Context, apiUrl: string, host: string): Promise<Finding[]> {
+  const { config, say, text } = context;
+  const apiKey = keyHere(context);
+  const [models, balance] = await Promise.all([
+    listModels({ apiUrl, apiKey }),
+    apiKey ? availableBalance({ apiUrl, apiKey }) : undefined,
+  ]);
+  const findings = [models ? undefined : bad(say.doctor.hostBad(host))];
+  if (apiKey && models?.status === 401) findings.push(bad(say.doctor.keyRefused(host)));
+  try {
+    const model = resolveModel(config.KIMI_MODEL, apiUrl);
+    const isServed = models?.value?.includes(model) ?? true;
+    findings.push(isServed ? good(say.doctor.model(model)) : bad(say.doctor.modelBad(model, host)));
+  } catch (error) {
+    if (!(error instanceof KimiError)) throw error;
+    findings.push(bad(explain(error, text)));
+  }
+  if (balance?.value !== undefined) {
+    const currency = currencyOf(apiUrl);
+    const left = currency ? money({ amount: balance.value, currency }) : String(balance.value);
+    // At 0 Kimi refuses everything (kimi-api.md).
+    findings.push(balance.value > 0 ? good(say.doctor.balance(left)) : bad(say.doctor.balanceBad(left)));
+  }
+  if (models?.ahead !== undefined) {
+    const isRight = Math.abs(models.ahead) <= CLOCK_MS;
+    findings.push(isRight ? good(say.doctor.clock) : bad(say.doctor.clockBad(Math.round(models.ahead / 1000), host)));
+  }
+  return findings.filter((finding) => finding !== undefined);
+}
+
+/** What works on tasks. Where nothing runs from here, who answers at the usual ports is somebody else. */
+async function services(context: Context, hasHome: boolean): Promise<Finding[]> {
+  const { config, say } = context;
+  const address = engineAddress(context);
+  if (address === undefined) {
+    const home = tildePath(config.KIMI_HOME);
+    return [bad(say.doctor.nothingRuns(home) + (hasHome ? '' : say.noHome(home)))];
+  }
+  return [...(await engine(context, address)), ...(await webhook(context)), ...(await metrics(context))];
+}
+
+async function engine(context: Context, address: string): Promise<Finding[]> {
+  const { say, taskQueue } = context;
+  try {
+    return await withClient(context, async (client) => {
+      const { namespace } = client.options;
+      const { serverVersion } = await client.workflowService.getSystemInfo({});
+      const { customAttributes } = await client.connection.operatorService.listSearchAttributes({ namespace });
+      const missing = Object.values(SEARCH_ATTRIBUTES).filter(({ name }) => !(name in customAttributes));
+      const workers = await workersOn(client, taskQueue);
+      return [
+        good(say.doctor.engine(address, serverVersion)),
+        missing.length === 0
+          ? good(say.doctor.attributes)
+          : bad(say.doctor.attributesBad(missing.map(({ name }) => name).join(', '))),
+        workers > 0 ? good(say.doctor.worker(workers)) : bad(say.doctor.workerBad),
+      ];
+    });
+  } catch (error) {
+    if (error instanceof CliError) return [bad(error.message)];
+    return [bad(error instanceof EngineAway ? say.doctor.engineAway(address) : say.doctor.engineBad(address))];
+  }
+}
+
+/** Secrets in `.env` files that other users can read. */
+function envFiles({ say }: Context): Finding[] {
+  return openEnvFiles().map((file) => bad(say.doctor.envOpen(shellPath(file))));
+}
+
+/** Variables that have no effect. */
+function misspelt({ say }: Context): Finding[] {
+  return misspeltVariables().map((variable) => bad(say.misspelt(variable)));
+}
+
+/** That it is there, and that nobody else can read it: who has it can answer in Kimi's name. */
+async function secret({ config, say }: Context): Promise<Finding> {
+  if (config.WEBHOOK_SECRET) return good(say.doctor.secret);
+  const path = secretFile(config.KIMI_HOME);
+  const file = await stat(path).catch(() => undefined);
+  if (!file) return good(say.doctor.secretNone);
+  const isOpen = (file.mode & 0o077) !== 0;
+  return isOpen ? bad(say.doctor.secretOpen(shellPath(path))) : good(say.doctor.secretKept(tildePath(path)));
+}
+
+/** What of the webhook's `/readyz` is looked at. Whether the journal waits is its to say: its store is not opened twice. */
+const readiness = z.object({
+  journal: z
+    .object({
+      entries: z.int(),
+      full: z.boolean().optional(),
+      disk_full: z.boolean().optional(),
+      set_aside: z.int().optional(),
+    })
+    .optional(),
+});
+
+function journalFinding(journal: z.infer<typeof readiness>['journal'], folder: string, say: CliText): Finding {
+  const { doctor } = say;
+  if (!journal) return bad(doctor.journalBad(folder));
+  if (journal.disk_full) return bad(doctor.journalDiskFull(folder));
+  if (journal.full) return bad(doctor.journalFull(journal.entries, folder));
+  return journal.entries > 0 ? bad(doctor.journalWaiting(journal.entries, folder)) : good(doctor.journal);
+}
+
+async function webhook(context: Context): Promise<Finding[]> {
+  const { config, stack, say } = context;
+  const url = stack?.webhook_url ?? httpAddress(config.WEBHOOK_HOST, config.WEBHOOK_PORT);
+  const answer = readiness.safeParse(await fetchJson(`${url}/readyz`));
+  if (!answer.success) return [bad(say.doctor.webhookBad(url))];
+  const folder = tildePath(journalFolder(config));
+  const { journal } = answer.data;
+  return [
+    good(say.doctor.webhook(url)),
+    await callbacks(context),
+    journalFinding(journal, folder, say),
+    ...(journal?.set_aside ? [bad(say.doctor.journalSetAside(journal.set_aside, folder))] : []),
+  ];
+}
+
+/** Any answer will do. The relay and the simulated Kimi find `localhost` themselves; others ask their resolver. */
+async function callbacks({ config, stack, relay, say }: Context): Promise<Finding> {
+  const url = stack?.callback_base_url ?? publicAddress(callbackBaseUrl(config));
+  const isOurs = relay || stack?.simulated === true;
+  const status = await reach(url, isOurs ? undefined : new Agent());
+  return status === undefined ? bad(say.doctor.callbacksBad(url)) : good(say.doctor.callbacks(url));
+}
+
+/** Of the services that `up` started; a process that runs alone is asked where it was set up. */
+async function metrics({ stack, say }: Context): Promise<Finding[]> {
+  return await Promise.all(
+    Object.entries(stack?.metrics_urls ?? {}).map(async ([name, url]) =>
+      (await reach(url)) === 200 ? good(say.doctor.metrics(name, url)) : bad(say.doctor.metricsBad(name, url)),
+    ),
+  );
+}
+
+async function deadLetters({ config, say }: Context): Promise<Finding[]> {
+  const folder = deadLettersFolder(config.KIMI_HOME);
+  const letters = await countDeadLetters(folder);
+  return letters > 0 ? [bad(say.doctor.deadLetters(letters, tildePath(folder)))] : [];
+}
+
+/** Any answer will do: a GET wakes nobody. */
+async function gateway({ config, stack, say }: Context): Promise<Finding> {
+  const url = stack?.wake_url ?? publicAddress(config.OPENCLAW_WAKE_URL);
+  return (await reach(url, outboundAgent(url))) === undefined
+    ? bad(say.doctor.gatewayBad(url))
+    : good(say.doctor.gateway(url));
+}
+
+/**
+ * Whether the gateway's plugin is there and takes our token: what is no wake it refuses as such, and tells nobody.
+ *
+ * @param sendTest whether the gateway's owner is sent a message
+ */
+async function plugin({ config, say }: Context, sendTest: boolean): Promise<Finding[]> {
+  if (!pluginReply(config)) return sendTest ? [bad(say.doctor.noTest)] : [];
+  const url = wakeUrl(config);
+  const address = publicAddress(url);
+  const route = new Gateway({ wakeUrl: url, token: config.OPENCLAW_WAKE_TOKEN });
+  const failure = async (wake: Wake | PluginWake, key: string): Promise<GatewayError | undefined> => {
+    try {
+      await route.wake(wake, key);
+      return undefined;
+    } catch (error) {
+      if (error instanceof GatewayError) return error;
+      throw error;
+    }
+  };
+  const refused = await failure({ text: '', mode: 'now' }, '');
+  if (refused?.type === 'unauthorized') return [bad(say.doctor.pluginToken(address))];
+  if (refused?.type !== 'http_400') return [bad(say.doctor.pluginNone(address))];
+  const findings = [good(say.doctor.plugin(address))];
+  if (!sendTest) return findings;
+  const task_id = newTaskId();
+  const unsent = await failure(
+    {
+      text: say.doctor.testMessage,
+      mode: 'now',
+      task: { task_id, task_name: 'doctor', status: 'done' },
+      reply: 'deliver',
+      message: say.doctor.testMessage,
+      maybe_repeated: say.doctor.testMessage,
+    },
+    task_id,
+  );
+  return [...findings, unsent ? bad(say.doctor.testFailed(unsent.message)) : good(say.doctor.testSent)];
+}
+
+/** @returns the status of a GET, or `undefined` where nothing answers. */
+async function reach(url: string, dispatcher: Dispatcher = directAgent()): Promise<number | undefined> {
+  try {
+    const { statusCode, body } = await request(url, {
+      dispatcher,
+      headersTimeout: REACH_MS,
+      signal: AbortSignal.timeout(REACH_MS),
+    });
+    await body.dump();
+    return statusCode;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns the JSON a GET is answered with, or `undefined` where nothing answers in JSON. */
+async function fetchJson(url: string): Promise<unknown> {
+  try {
+    const { body } = await request(url, {
+      dispatcher: directAgent(),
+      headersTimeout: REACH_MS,
+      signal: AbortSignal.timeout(REACH_MS),
+    });
+    return await body.json();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,137 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Client } from '@temporalio/client';
+import type { Command } from 'commander';
+import { isTruncated, type Named, type ResultFile, type Route } from '../../shared/contract.ts';
+import { explain } from '../../text/index.ts';
+import { openContext, withClient, type Context } from '../context.ts';
+import { EXIT, type Exit } from '../../service/exit.ts';
+import { CliError, exitFor } from '../exit.ts';
+import { newestTasks } from '../../temporal/newest-tasks.ts';
+import { checkChat, lookUp, noResult } from '../look-up.ts';
+import { codeBlocks, renderMarkdown } from '../output/markdown.ts';
+import { command, printing, route, task } from '../options.ts';
+import { withoutControls } from '../output/terminal.ts';
+import type { CliText } from '../text/index.ts';
+
+/** Among so many tasks of a chat its newest result is looked for. */
+const RECENT = 20;
+
+interface ResultOptions {
+  route?: Route;
+  json?: true;
+  raw?: true;
+  code?: string;
+  output: string;
+}
+
+export function resultCommand(say: CliText): Command {
+  return command('result', say, say.help.result, [
+    'kimi-dispatch result',
+    'kimi-dispatch result kimi-1707654321-12345 > answer.md',
+    'kimi-dispatch result kimi-1707654321-12345 --code python -o src',
+  ])
+    .argument('[TASK]', say.help.resultTask, task(say))
+    .option('--raw', say.help.raw)
+    .option('--code <LANG>', say.help.code)
+    .option('-o, --output <FOLDER>', say.help.codeFolder, '.')
+    .option('--route <JSON>', say.help.ofRoute, route(say))
+    .option('--json', say.help.json)
+    .action(printing(result));
+}
+
+async function result(
+  named: Named | undefined,
+  { route: chat, json, raw, code, output: folder }: ResultOptions,
+): Promise<Exit> {
+  const context = await openContext();
+  const { say, text, results } = context;
+  const task_id = named?.task_id;
+  if (task_id !== undefined) await checkChat(context, task_id, chat);
+  const saved = task_id === undefined ? await newestResult(context, chat) : await results.readIfSound(task_id);
+  if (!saved) {
+    if (task_id === undefined) throw new CliError(EXIT.unfinished, say.noResults);
+    const known = await withClient(context, async (client) => await lookUp(client, task_id));
+    if (!known) {
+      // A damaged file is named.
+      await results.read(task_id);
+      throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
+    }
+    throw noResult(context, task_id, known);
+  }
+  if (json) console.log(JSON.stringify(saved, null, 2));
+  else if (saved.output !== undefined) {
+    if (code !== undefined) await extract(saved.task_name, saved.output, code, folder, say);
+    else printAnswer(saved.output, raw);
+    if (isTruncated(saved)) console.error(text.truncated.sentence);
+  } else
+    console.error(say.noOutput(saved.task_id, saved.error ? explain(saved.error, text) : text.state[saved.status]));
+  return exitFor(saved);
+}
+
+/** The folder knows the newest of all; which is a chat's newest is for the engine to say. */
+async function newestResult(context: Context, chat: Route | undefined): Promise<ResultFile | undefined> {
+  const { results, taskQueue } = context;
+  if (!chat) return await results.latest();
+  const find = async (client: Client) => await newestTasks(client, taskQueue, { route: chat }, RECENT);
+  for (const { task_id } of await withClient(context, find)) {
+    const saved = await results.read(task_id);
+    if (saved) return saved;
+  }
+  return undefined;
+}
+
+/** A pipe or a file gets the answer as it is, byte by byte; a terminal gets nothing that drives it. */
+function printAnswer(answer: string, raw = false): void {
+  const { stdout } = process;
+  if (stdout.isTTY) stdout.write(raw ? withoutControls(answer) : `${renderMarkdown(answer)}\n`);
+  else stdout.write(Buffer.from(raw ? answer : `${answer.replace(/\n$/, '')}\n`));
+}
+
+/** Writes the blocks of code in a language to files of their own, and names them. Nothing is written over. */
+async function extract(name: string, answer: string, lang: string, folder: string, say: CliText): Promise<void> {
+  const blocks = codeBlocks(answer);
+  if (!blocks) throw new CliError(EXIT.usage, say.codeNotRead);
+  const wanted = blocks.filter((block) => extensionOf(block.lang) === extensionOf(lang.toLowerCase()));
+  if (wanted.length === 0) {
+    throw new CliError(EXIT.usage, say.noCode(lang, [...new Set(blocks.map((block) => block.lang || '-'))].join(', ')));
+  }
+  const notWritten = (path: string, { code: why = '' }: NodeJS.ErrnoException): CliError =>
+    new CliError(EXIT.config, say.codeNotWritten(path, why));
+  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+    throw notWritten(folder, error as NodeJS.ErrnoException);
+  });
+  for (const [index, { code }] of wanted.entries()) {
+    const number = wanted.length > 1 ? `-${index + 1}` : '';
+    const file = join(folder, `${name.replaceAll(' ', '-')}${number}.${extensionOf(lang.toLowerCase())}`);
+    try {
+      await writeFile(file, `${code}\n`, { flag: 'wx' });
+    } catch (error) {
+      const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST';
+      throw isThere
+        ? new CliError(EXIT.config, say.fileIsThere(file))
+        : notWritten(file, error as NodeJS.ErrnoException);
+    }
+    console.log(file);
+  }
+}
+
+/** What files of a language are called, where they are not called after it. */
+const EXTENSIONS: Record<string, string> = {
+  bash: 'sh',
+  csharp: 'cs',
+  javascript: 'js',
+  kotlin: 'kt',
+  markdown: 'md',
+  python: 'py',
+  ruby: 'rb',
+  rust: 'rs',
+  shell: 'sh',
+  typescript: 'ts',
+  yml: 'yaml',
+  zsh: 'sh',
+};
+
+function extensionOf(lang: string): string {
+  return EXTENSIONS[lang] ?? lang.replaceAll(/[^a-z0-9+]/g, '');
+}

@@ -1,0 +1,137 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import type { Command } from 'commander';
+import { usesRelay } from '../../config/index.ts';
+import { startStack, type Stack } from '../../stack/stack.ts';
+import { publicAddress } from '../../service/address.ts';
+import { callsBack } from '../../kimi/models.ts';
+import { workersOn } from '../../temporal/client.ts';
+import { explain } from '../../text/index.ts';
+import { contextFor, noKey, openContext, warnOfMisspelt, withClient, type Context } from '../context.ts';
+import { EXIT, type Exit } from '../../service/exit.ts';
+import { CliError, exitForFailure } from '../exit.ts';
+import { follow, printReply } from '../follow.ts';
+import { lookUp } from '../look-up.ts';
+import { tildePath } from '../../service/paths.ts';
+import { command, ending } from '../options.ts';
+import { Progress } from '../output/progress.ts';
+import { readJob, type Job } from '../job.ts';
+import type { PromptOptions } from '../prompt.ts';
+import { addTaskOptions, start, type TaskOptions } from '../task-options.ts';
+import type { CliText } from '../text/index.ts';
+
+/** How long a stack that `run` started is kept for the agent to be woken, once the answer is there. Milliseconds. */
+const TELL_MS = 10_000;
+
+/** `run` watches the task anyway: it need not wait for Kimi's word first. */
+const ACCEPT_WAIT_MS = 100;
+
+/** Any address of this machine: where the simulated Kimi will be is not known before it runs. */
+const SIMULATED_URL = 'http://127.0.0.1';
+
+interface RunOptions extends PromptOptions, TaskOptions {
+  simulate?: boolean;
+}
+
+export function runCommand(say: CliText): Command {
+  const { help } = say;
+  const examples = [
+    `kimi-dispatch run --simulate "${help.examplePrompt}"`,
+    'kimi-dispatch run -f prompt.md --timeout 10m',
+  ];
+  const run = command('run', say, help.run, examples)
+    .argument('[PROMPT]', help.runPrompt)
+    .option('-p, --prompt <PROMPT>', help.prompt)
+    .option('-f, --file <FILE>', help.file);
+  return addTaskOptions(run, say).option('--simulate', help.simulate).action(ending(runTask));
+}
+
+async function runTask(argument: string | undefined, options: RunOptions): Promise<Exit> {
+  const context = await openContext();
+  warnOfMisspelt(context.say);
+  const { config, say, stack } = context;
+  const simulate = options.simulate ?? false;
+  const prompt = { ...options, argument };
+  const isRelayed = stack ? context.relay : usesRelay(config, simulate);
+  // Behind the relay the simulated Kimi is Moonshot's API, with its models.
+  const job = await readJob(simulate && !isRelayed ? { ...context, apiUrl: SIMULATED_URL } : context, prompt, options);
+
+  const workersElsewhere = !stack && context.elsewhere && (await hasWorkers(context));
+  // A simulated task must never reach a worker that pays.
+  if (simulate && (workersElsewhere || stack?.simulated === false)) throw new CliError(EXIT.config, say.notSimulated);
+  if (stack || workersElsewhere) return await runOn(context, job, options);
+
+  if (!simulate && !config.KIMI_API_KEY) throw new CliError(EXIT.config, noKey(context));
+  if (!simulate && !isRelayed && !callsBack(config.KIMI_API_URL)) {
+    throw new CliError(EXIT.config, say.doctor.callsBackBad(publicAddress(config.KIMI_API_URL)));
+  }
+  const own = await startOwnStack(context, simulate);
+  const ownContext = contextFor(config, own.state);
+  try {
+    const afterwards = async (client: Client, task_id: string): Promise<void> =>
+      await untilTold(client, ownContext, task_id);
+    const lost = own.lost.then((): Exit => {
+      throw new CliError(EXIT.config, say.runLostHome(tildePath(config.KIMI_HOME)));
+    });
+    return await Promise.race([runOn(ownContext, job, options, afterwards), lost]);
+  } finally {
+    await own.stop();
+  }
+}
+
+async function runOn(
+  context: Context,
+  job: Job,
+  options: TaskOptions,
+  afterwards?: (client: Client, task_id: string) => Promise<void>,
+): Promise<Exit> {
+  const { say, text } = context;
+  return await withClient(context, async (client) => {
+    const started = await start(client, context, job, options, ACCEPT_WAIT_MS);
+    if (started.status === 'refused') {
+      console.error(say.refused(job.name, explain(started.error, text)));
+      return exitForFailure(started.error.type);
+    }
+    const place = started.status === 'queued' && text.place(started.queued);
+    console.log(`${place ? say.queued(job.name, place) : say.dispatched(job.name)}\n`);
+    console.error(say.taskId(started.task_id));
+    const stopped = (afterwards ? say.interrupted : say.stoppedWaiting)(started.task_id);
+    const result = await follow(client, context, started.task_id, stopped);
+    const exit = await printReply(context, result);
+    await afterwards?.(client, started.task_id);
+    return exit;
+  });
+}
+
+/** The stack is about to be stopped: gives the agent a moment to be woken, and says so where it was not. */
+async function untilTold(client: Client, { say, stack }: Context, task_id: string): Promise<void> {
+  const giveUpAt = performance.now() + TELL_MS;
+  while (performance.now() < giveUpAt) {
+    const found = await lookUp(client, task_id);
+    if (found?.view.acknowledged) return;
+    if (found?.view.wake_error || found?.retrying) break;
+    await pause(100);
+  }
+  console.error(`\n${say.stillTelling(stack?.wake_url ?? '')}`);
+}
+
+async function startOwnStack({ config, say, text }: Context, simulate: boolean): Promise<Stack> {
+  const progress = new Progress(say, text);
+  try {
+    const stack = await startStack({
+      config,
+      simulate,
+      anyPort: true,
+      onStep: (step) => progress.step(step),
+      onRestart: (name) => console.error(say.up.restarted(name)),
+    });
+    // Another one was started in the meantime: it is as good, but not ours to stop.
+    return 'stop' in stack ? stack : { state: stack, lost: new Promise(() => {}), stop: async () => {} };
+  } finally {
+    progress.end();
+  }
+}
+
+async function hasWorkers(context: Context): Promise<boolean> {
+  return await withClient(context, async (client) => (await workersOn(client, context.taskQueue)) > 0);
+}

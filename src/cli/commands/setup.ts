@@ -1,0 +1,199 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import { parseEnv } from 'node:util';
+import { Argument, Option, type Command } from 'commander';
+import { structuredPatch } from 'diff';
+import pico from 'picocolors';
+import writeFileAtomic from 'write-file-atomic';
+import { readConfig } from '../../config/index.ts';
+import { withVariables } from '../../config/env-file.ts';
+import { PACKAGE_ROOT, tildePath } from '../../service/paths.ts';
+import {
+  OpenClawConfigError,
+  readGateway,
+  withKimiDispatch,
+  withoutKimiDispatch,
+  type GatewayFacts,
+} from '../openclaw-config.ts';
+import { EXIT, type Exit } from '../../service/exit.ts';
+import { CliError } from '../exit.ts';
+import { command, ending } from '../options.ts';
+import { cliText, type CliText } from '../text/index.ts';
+
+const REPLIES = ['deliver', 'agent', 'hooks'] as const;
+
+interface SetupOptions {
+  reply: (typeof REPLIES)[number];
+  yes?: boolean;
+  undo?: boolean;
+}
+
+/** A file as it is, as it was before the first set-up, and as it is to be. */
+interface Change {
+  file: string;
+  /** `undefined` where it is not there. */
+  now: string | undefined;
+  next: string;
+}
+
+/** What a file was before the first set-up is kept beside it; what is not there was not there. */
+const BACKUP = '.before-kimi-dispatch';
+
+/** Variables that the set-up writes. */
+const VARIABLES = ['OPENCLAW_WAKE_URL', 'OPENCLAW_WAKE_TOKEN', 'KIMI_REPLY'];
+
+export function setupCommand(say: CliText): Command {
+  return command('setup', say, say.help.setup, [
+    'kimi-dispatch setup openclaw',
+    'kimi-dispatch setup openclaw --reply agent --yes',
+    'kimi-dispatch setup openclaw --undo',
+  ])
+    .addArgument(new Argument('<GATEWAY>', say.help.setupGateway).choices(['openclaw']))
+    .addOption(new Option('--reply <HOW>', say.help.reply).choices(REPLIES).default('deliver'))
+    .option('-y, --yes', say.help.yes)
+    .option('--undo', say.help.undo)
+    .action(ending(setup));
+}
+
+async function setup(_gateway: string, { reply, yes = false, undo = false }: SetupOptions): Promise<Exit> {
+  const config = readConfig();
+  const say = cliText(config.KIMI_LANG);
+  const gatewayFile = process.env['OPENCLAW_CONFIG_PATH']?.trim() || join(homedir(), '.openclaw', 'openclaw.json');
+  const envFile = join(config.KIMI_HOME, '.env');
+  const gatewayText = await read(gatewayFile, say);
+  if (gatewayText === undefined) throw new CliError(EXIT.config, say.setup.noGateway(tildePath(gatewayFile)));
+
+  try {
+    const facts = readGateway(gatewayText);
+    const changes = undo
+      ? await undone({ file: gatewayFile, now: gatewayText }, envFile, say)
+      : wanted(
+          { file: gatewayFile, now: gatewayText },
+          { file: envFile, now: await read(envFile, say) },
+          facts,
+          reply,
+          say,
+        );
+    const real = changes.filter(({ now = '', next }) => now !== next);
+    if (real.length === 0) {
+      console.log(say.setup.nothing);
+      return EXIT.ok;
+    }
+    for (const change of real) show(change);
+    if (!yes && !(await agreed(say))) {
+      console.log(say.setup.left);
+      return EXIT.ok;
+    }
+    const isFirst = (await read(gatewayFile + BACKUP, say)) === undefined;
+    for (const change of real) {
+      if (isFirst && change.now !== undefined) await writeOwn(change.file + BACKUP, change.now);
+      await writeOwn(change.file, change.next);
+    }
+    if (undo) for (const { file } of changes) await rm(file + BACKUP, { force: true });
+    console.log(undo ? say.setup.undone : say.setup.done(tildePath(gatewayFile + BACKUP)));
+    if (!undo && facts.heartbeat !== '0m') console.log(`\n${say.setup.heartbeat}`);
+    return EXIT.ok;
+  } catch (error) {
+    if (!(error instanceof OpenClawConfigError)) throw error;
+    throw new CliError(EXIT.config, say.setup.notJson(tildePath(gatewayFile), error.message));
+  }
+}
+
+type FileNow = Omit<Change, 'next'>;
+
+function wanted(
+  gateway: FileNow & { now: string },
+  env: FileNow,
+  facts: GatewayFacts,
+  reply: SetupOptions['reply'],
+  say: CliText,
+): Change[] {
+  const hooks = reply === 'hooks';
+  const hooksToken = facts.hooksToken ?? randomBytes(32).toString('hex');
+  const given = parseEnv(env.now ?? '');
+  const token = readable(hooksToken) ?? given['OPENCLAW_WAKE_TOKEN'] ?? process.env['OPENCLAW_WAKE_TOKEN'];
+  if (token === undefined) throw new CliError(EXIT.config, say.setup.hiddenToken);
+  const values = {
+    OPENCLAW_WAKE_URL: `http://127.0.0.1:${facts.port}${facts.hooksPath}/wake`,
+    OPENCLAW_WAKE_TOKEN: token,
+    KIMI_REPLY: reply,
+  };
+  const plugin = join(PACKAGE_ROOT, 'openclaw', 'plugin');
+  return [
+    { ...gateway, next: withKimiDispatch(gateway.now, { plugin, hooksToken, hooks }) },
+    { ...env, next: withVariables(env.now ?? '', values) },
+  ];
+}
+
+/** @returns a token as it is sent; `undefined` where the configuration names a place that holds it. */
+function readable(token: unknown): string | undefined {
+  return typeof token === 'string' && !token.includes('${') ? token : undefined;
+}
+
+async function undone(gateway: FileNow & { now: string }, envFile: string, say: CliText): Promise<Change[]> {
+  const before = await read(gateway.file + BACKUP, say);
+  if (before === undefined) throw new CliError(EXIT.config, say.setup.noBackup(tildePath(gateway.file + BACKUP)));
+  const [envNow, envBefore] = [await read(envFile, say), await read(envFile + BACKUP, say)];
+  const given = parseEnv(envBefore ?? '');
+  const values = Object.fromEntries(VARIABLES.map((name) => [name, given[name]]));
+  return [
+    { ...gateway, next: withoutKimiDispatch(gateway.now, before) },
+    { file: envFile, now: envNow, next: withVariables(envNow ?? '', values) },
+  ];
+}
+
+async function read(file: string, say: CliText): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    throw new CliError(EXIT.config, say.setup.unreadable(tildePath(file), String(code)));
+  }
+}
+
+/** Shows what changes, without any secret that stands in the same lines. */
+function show({ file, now = '', next }: Change): void {
+  console.log(pico.bold(tildePath(file)));
+  const { hunks } = structuredPatch(file, file, masked(now), masked(next), undefined, undefined, { context: 1 });
+  for (const { lines } of hunks) {
+    for (const line of lines) {
+      console.log(line.startsWith('+') ? pico.green(line) : line.startsWith('-') ? pico.red(line) : pico.dim(line));
+    }
+  }
+  // A token that takes the place of another looks the same.
+  if (hunks.length === 0) console.log(pico.green('+ …'));
+  console.log('');
+}
+
+/** Names that say they are secret, as JSON5 may have them, and their strings. */
+const SECRET =
+  /((?:"[^"\n]*(?:token|secret|key|password)[^"\n]*"|'[^'\n]*(?:token|secret|key|password)[^'\n]*'|[\w$]*(?:token|secret|key|password)[\w$]*)\s*:\s*)(?:"(?:\\[^]|[^"\\])*"|'(?:\\[^]|[^'\\])*')/gi;
+
+/** Hides the values of names that say they are secret, in JSON5 and in `.env`. */
+function masked(text: string): string {
+  return text
+    .replaceAll(SECRET, '$1"…"')
+    .replaceAll(/^(\s*(?:export\s+)?\w*(?:TOKEN|SECRET|KEY|PASSWORD)\w*\s*=).*$/gim, '$1…');
+}
+
+async function agreed(say: CliText): Promise<boolean> {
+  if (!process.stdin.isTTY) throw new CliError(EXIT.usage, say.setup.nobodyToAsk);
+  // Without its own line editing, which writes control characters: the terminal has that of the system.
+  const terminal = createInterface({ input: process.stdin, output: process.stdout, terminal: false });
+  try {
+    return /^(?:y|yes|是|好)$/i.test((await terminal.question(`${say.setup.question} `)).trim());
+  } finally {
+    terminal.close();
+  }
+}
+
+/** Writes a file for its owner alone: it holds a token. One without a word is removed. */
+async function writeOwn(file: string, text: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  if (text === '') await rm(file, { force: true });
+  else await writeFileAtomic(file, text, { mode: 0o600 });
+}

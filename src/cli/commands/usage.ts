@@ -1,0 +1,58 @@
+import type { Command } from 'commander';
+import { isoSeconds } from '../../shared/contract.ts';
+import { EXIT, type Exit } from '../../service/exit.ts';
+import { addUp, type Grouping, type Use } from '../../results/usage.ts';
+import { openContext } from '../context.ts';
+import { money } from '../../shared/money.ts';
+import { command, grouping, printing, since as sinceOption } from '../options.ts';
+import { paragraph, table } from '../output/table.ts';
+import type { CliText } from '../text/index.ts';
+
+interface UsageOptions {
+  since: number;
+  by: Grouping;
+  json?: true;
+}
+
+export function usageCommand(say: CliText): Command {
+  return command('usage', say, say.help.usage, [
+    'kimi-dispatch usage',
+    'kimi-dispatch usage --since 7d --by day',
+    'kimi-dispatch usage --since 1y --json | jq .total.cost',
+  ])
+    .addOption(sinceOption(say))
+    .option('--by <WHAT>', say.help.by, grouping(say), 'model' satisfies Grouping)
+    .option('--json', say.help.json)
+    .action(printing(usage));
+}
+
+/** Reads the results folder alone: it works while nothing else does. */
+async function usage({ since, by, json }: UsageOptions): Promise<Exit> {
+  const { say, results, stack } = await openContext();
+  const from = Date.now() - since;
+  const used = addUp(results.savedSince(from), by);
+  if (json) {
+    console.log(JSON.stringify({ since: isoSeconds(from), by, ...used }, null, 2));
+    return EXIT.ok;
+  }
+  const words = say.usageTable;
+  if (used.total.tasks === 0) console.log(words.none);
+  else {
+    const row = (key: string, { tasks, tokens, cost, unpriced }: Use): string[] => [
+      key,
+      ...[tasks, tokens.prompt, tokens.cached, tokens.completion, tokens.reasoning, tokens.total].map(String),
+      [cost.map(money).join(' + '), unpriced > 0 ? words.unpriced(unpriced) : '']
+        .filter((part) => part !== '')
+        .join(' '),
+    ];
+    const rows = used.groups.map(({ key, ...use }) => row(key, use));
+    console.log(table([words.by[by], ...words.columns], [...rows, row(words.total, used.total)]));
+    const { tokens, cost, own_cost } = used.polling_estimate;
+    const saved = tokens === 0 ? 0 : Math.round((1 - used.total.tokens.total / tokens) * 100);
+    const [polled, own] = [cost, own_cost].map((amount) => money({ amount, currency: 'CNY' })) as [string, string];
+    console.log(`\n${paragraph(words.polling(String(tokens), polled, own, saved))}`);
+  }
+  if (stack?.simulated) console.error(words.simulated);
+  if (used.damaged > 0) console.error(words.damaged(used.damaged));
+  return EXIT.ok;
+}

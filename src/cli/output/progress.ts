@@ -1,0 +1,119 @@
+import cliTruncate from 'cli-truncate';
+import pico from 'picocolors';
+import { field } from '../../shared/characters.ts';
+import type { TaskView } from '../../shared/contract.ts';
+import type { StartStep } from '../../stack/stack.ts';
+import { explain, type Text } from '../../text/index.ts';
+import type { Found, Retrying } from '../look-up.ts';
+import { fields } from './terminal.ts';
+import type { CliText } from '../text/index.ts';
+
+const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
+const FRAME_MS = 80;
+
+/** As bytes: the guard of the stream lets no text do this. */
+const ERASE_LINE = Buffer.from('\r\u001B[K');
+
+/** Shows where a task stands on standard error: one moving line on a terminal, a line per step elsewhere. */
+export class Progress {
+  private frame = 0;
+  private shown = '';
+  private line: () => string = () => '';
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly say: CliText,
+    private readonly text: Text,
+    private readonly out: NodeJS.WriteStream = process.stderr,
+  ) {}
+
+  /** Shows a step of starting the stack. A download draws its own bar below: it gets a line that does not move. */
+  step(step: StartStep): void {
+    const sentence = this.say.steps[step];
+    if (step === 'sdk' || step === 'wheel') {
+      this.end();
+      this.out.write(`${sentence}\n`);
+    } else this.show(() => sentence);
+  }
+
+  /** Shows a task. */
+  update(found: Found): void {
+    const tail = found.progress && field(lastLine(found.progress.tail));
+    const { view, live, retrying, progress } = fields(found);
+    const parts = [
+      () => pico.bold(this.cut(view.task_name)),
+      () => (progress ? this.text.stream(progress) : live ? this.text.step[view.step] : this.say.noWorker),
+      () => this.elapsed(view),
+      () => (retrying ? pico.yellow(sayRetrying(retrying, this.say)) : ''),
+      () => (tail ? pico.dim(tail) : ''),
+      () => (view.wake_error ? pico.red(explain(view.wake_error, this.text)) : ''),
+    ];
+    const key = JSON.stringify([view.step, progress?.phase, live, retrying?.attempt]);
+    this.show(
+      () =>
+        parts
+          .map((part) => part())
+          .filter((part) => part !== '')
+          .join('  '),
+      key,
+    );
+  }
+
+  /** Takes the moving line away. */
+  end(): void {
+    clearInterval(this.timer);
+    this.timer = undefined;
+    if (this.out.isTTY) this.out.write(ERASE_LINE);
+  }
+
+  private show(line: () => string, key = line()): void {
+    this.line = line;
+    if (this.out.isTTY) {
+      this.timer ??= setInterval(() => this.draw(), FRAME_MS);
+    } else if (key !== this.shown) {
+      this.out.write(`${line()}\n`);
+    }
+    this.shown = key;
+  }
+
+  private draw(): void {
+    this.frame = (this.frame + 1) % FRAMES.length;
+    const line = `${pico.cyan(FRAMES[this.frame] ?? '')} ${this.line()}`;
+    this.out.write(ERASE_LINE);
+    this.out.write(cliTruncate(line, (this.out.columns || 80) - 1));
+  }
+
+  /** A long name leaves room for what happens. */
+  private cut(name: string): string {
+    return this.out.isTTY ? cliTruncate(name, Math.max(8, Math.floor((this.out.columns || 80) / 3))) : name;
+  }
+
+  /** Time since Kimi accepted, against its limit; before that, since the task was started. */
+  private elapsed({ step, created_at, accepted_at, deadline }: TaskView): string {
+    const start = Date.parse(accepted_at ?? created_at);
+    const now = clock(Date.now() - start);
+    return step === 'waiting' && deadline ? this.say.progress.elapsed(now, clock(Date.parse(deadline) - start)) : now;
+  }
+}
+
+/** @returns what is wrong, and when it is tried again. */
+export function sayRetrying({ attempt, why, next_attempt_at }: Retrying, say: CliText): string {
+  const seconds = next_attempt_at && Math.max(0, Math.ceil((Date.parse(next_attempt_at) - Date.now()) / 1_000));
+  return say.progress.attempt(why, attempt, seconds || undefined);
+}
+
+/** @returns what is being said just now, on one line. */
+export function lastLine(tail: string): string {
+  return (
+    tail
+      .trim()
+      .split(/\s*\n\s*/)
+      .at(-1) ?? ''
+  );
+}
+
+/** @returns `m:ss`. */
+function clock(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+}

@@ -1,0 +1,113 @@
+import * as z from 'zod';
+import type { AnswerCallback, Callback, ErrorCallback, Usage } from '../shared/contract.ts';
+
+const tokens = z.int().nonnegative();
+
+/** What is worth knowing and not worth an answer that is paid for: dropped where it is wrong. */
+const welcome = <T extends z.ZodType>(shape: T) => shape.optional().catch(undefined);
+
+/** Text as it is written in UTF-8: half of a surrogate pair, which JSON can hold and UTF-8 cannot, becomes U+FFFD. */
+const text = z.string().transform((value) => value.toWellFormed());
+const word = text.pipe(z.string().min(1));
+
+const usage = z
+  .object({
+    prompt_tokens: tokens,
+    completion_tokens: tokens,
+    total_tokens: tokens.optional(),
+    // Kimi says it twice (kimi-api.md).
+    cached_tokens: welcome(tokens),
+    prompt_tokens_details: welcome(z.object({ cached_tokens: tokens })),
+    completion_tokens_details: welcome(z.object({ reasoning_tokens: tokens })),
+  })
+  .transform((usage): Usage => {
+    const { prompt_tokens, completion_tokens, completion_tokens_details } = usage;
+    const cached_tokens = usage.prompt_tokens_details?.cached_tokens ?? usage.cached_tokens;
+    return {
+      prompt_tokens,
+      completion_tokens,
+      total_tokens: usage.total_tokens ?? prompt_tokens + completion_tokens,
+      ...(cached_tokens !== undefined && { prompt_tokens_details: { cached_tokens } }),
+      ...(completion_tokens_details && { completion_tokens_details }),
+    };
+  });
+
+const choice = z
+  .object({
+    message: z.object({ content: text, reasoning_content: welcome(word) }),
+    finish_reason: text.optional(),
+  })
+  // A model may spend all its tokens on reasoning: nothing is said, and all is paid for.
+  .refine(({ message, finish_reason }) => message.content !== '' || finish_reason === 'length', {
+    path: ['message', 'content'],
+    message: 'is empty, and finish_reason is not length',
+  })
+  .transform(({ message: { content, reasoning_content }, ...rest }) => ({
+    message: { content, ...(reasoning_content !== undefined && { reasoning_content }) },
+    ...rest,
+  }));
+
+/**
+ * What an answer holds, whoever carries it (contract section 3). Members that are not used are dropped, whatever they hold: they do
+ * not refuse an answer that is paid for.
+ */
+const answer = z.object({ id: word, model: word, usage, choices: z.array(choice).min(1) });
+
+const metadata = z.object({ task_id: z.string(), task_name: text.optional() });
+
+const answerCallback = answer
+  .extend({ metadata, error: z.null().optional(), interruptions: welcome(z.int().positive()) })
+  .transform(({ error: _error, ...callback }): AnswerCallback => callback);
+
+const errorCallback = z
+  .object({
+    id: word.optional(),
+    model: word.optional(),
+    error: z.object({ type: word, message: text }),
+    partial: welcome(text),
+    partial_reasoning: welcome(text),
+    usage: welcome(usage),
+    interruptions: welcome(z.int().positive()),
+    choices: z.undefined().optional(),
+    metadata,
+  })
+  .transform(({ choices: _choices, ...callback }): ErrorCallback => callback);
+
+/** A body that is no callback; the message names every member that is wrong. */
+export class MalformedCallback extends Error {
+  override readonly name = 'MalformedCallback';
+}
+
+/**
+ * Reads a callback from parsed JSON.
+ *
+ * @throws {MalformedCallback} with one sentence.
+ */
+export function parseCallback(json: unknown): Callback {
+  const reportsError = typeof json === 'object' && json !== null && 'error' in json && json.error !== null;
+  const parsed = (reportsError ? errorCallback : answerCallback).safeParse(json);
+  if (!parsed.success) throw new MalformedCallback(explain(parsed.error));
+  return parsed.data;
+}
+
+/**
+ * Reads an answer that a provider returned straight from the dispatch call.
+ *
+ * @returns `undefined` where the body is no complete answer.
+ */
+export function parseDirectAnswer(json: unknown, task_id: string): AnswerCallback | undefined {
+  const parsed = answer.safeParse(json);
+  if (!parsed.success) return undefined;
+  return { ...parsed.data, metadata: { task_id } };
+}
+
+/** @returns the token counts of an answer, or `undefined` where they are none. */
+export function readUsage(json: unknown): Usage | undefined {
+  return usage.safeParse(json).data;
+}
+
+function explain(error: z.ZodError): string {
+  return error.issues
+    .map((issue) => `${issue.path.length > 0 ? issue.path.join('.') : 'body'}: ${issue.message}`)
+    .join('; ');
+}

@@ -1,0 +1,114 @@
+import { request, type Dispatcher } from 'undici';
+import { publicAddress } from '../service/address.ts';
+import { outboundAgent } from '../service/outbound.ts';
+import type { PluginWake } from './protocol.ts';
+import { retryAfter } from '../service/retry-after.ts';
+
+/** Why the agent could not be woken. Its message never holds the token. */
+export class GatewayError extends Error {
+  override readonly name = 'GatewayError';
+
+  constructor(
+    readonly type: string,
+    message: string,
+    readonly retryable: boolean,
+    readonly retryAfterMs?: number,
+  ) {
+    super(message);
+  }
+}
+
+export interface GatewayOptions {
+  /** Address of the wake hook, e.g. `http://127.0.0.1:18789/hooks/wake`. */
+  wakeUrl: string;
+  /** The gateway's `hooks.token`; none for the original's `/api/cron/wake`. */
+  token: string | undefined;
+}
+
+/** How long the gateway may take to answer, in milliseconds. Its plugin answers once the channel has taken the reply. */
+const TIMEOUT_MS = 12_000;
+
+/** Longest reason of the plugin that is passed on, in characters. */
+const REASON_CHARS = 300;
+
+/** What every gateway takes (contract section 5). */
+export interface Wake {
+  text: string;
+  mode: 'now';
+}
+
+/** The agent's gateway (contract section 5, openclaw.md). */
+export class Gateway {
+  private readonly agent: Dispatcher;
+
+  constructor(private readonly options: GatewayOptions) {
+    this.agent = outboundAgent(options.wakeUrl, { headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS });
+  }
+
+  /**
+   * Wakes the agent. A gateway confirms with any 2xx; the plugin says what became of the reply, and nothing else counts.
+   *
+   * @param key names the news, as `Idempotency-Key`: a gateway that honours it drops a repeat.
+   * @param wake `{text, mode}`, and for the plugin's route what it tells the user.
+   * @throws {GatewayError}
+   */
+  async wake(wake: Wake | PluginWake, key: string, signal?: AbortSignal): Promise<void> {
+    const { wakeUrl, token } = this.options;
+    let response;
+    let body;
+    try {
+      response = await request(wakeUrl, {
+        method: 'POST',
+        dispatcher: this.agent,
+        signal,
+        headers: {
+          'content-type': 'application/json',
+          'idempotency-key': key,
+          ...(token && { authorization: `Bearer ${token}` }),
+        },
+        body: JSON.stringify(wake),
+      });
+      body = await response.body.text();
+    } catch (error) {
+      const { code, message } = error as { code?: string; message?: string };
+      throw new GatewayError('unreachable', `cannot reach ${publicAddress(wakeUrl)}: ${code ?? message}`, true);
+    }
+
+    const { statusCode: status, headers } = response;
+    const isTaken = status >= 200 && status < 300;
+    const told = outcomeIn(body);
+    const isForPlugin = 'reply' in wake;
+    if (isTaken && (!isForPlugin || told?.outcome === 'sent')) return;
+    const what = `${publicAddress(wakeUrl)} answered ${status}`;
+    if (isForPlugin && !told && (isTaken || status === 404)) {
+      // A page of whoever listens there. It is tried again: a gateway that restarts has no plugin for a moment.
+      const advice = 'load the plugin in the gateway (kimi-dispatch setup openclaw) or correct OPENCLAW_WAKE_URL';
+      throw new GatewayError('no_plugin', `${what}, and it was not the plugin kimi-dispatch: ${advice}`, true);
+    }
+    if (told) {
+      // The plugin's own word: what the channel said, and whether trying again may help.
+      throw new GatewayError(told.outcome, `${what}: ${told.error}`, isTaken || status >= 500);
+    }
+    if (status === 401 || status === 403) {
+      throw new GatewayError('unauthorized', `${what}: set OPENCLAW_WAKE_TOKEN to the gateway’s hooks.token`, false);
+    }
+    if (status === 404) {
+      throw new GatewayError('not_found', `${what}: enable hooks in the gateway or correct OPENCLAW_WAKE_URL`, false);
+    }
+    if (status >= 500 || status === 429 || status === 408) {
+      throw new GatewayError(`http_${status}`, what, true, retryAfter(headers));
+    }
+    throw new GatewayError(`http_${status}`, what, false);
+  }
+}
+
+/** @returns what the plugin says of a reply that was not shown; `undefined` where somebody else answers. */
+function outcomeIn(body: string): { outcome: string; error: string } | undefined {
+  try {
+    const { outcome, error = outcome } = JSON.parse(body) as Record<string, unknown>;
+    if (typeof outcome !== 'string' || typeof error !== 'string' || !/^[a-z_]{1,32}$/.test(outcome)) return undefined;
+    return { outcome, error: error.slice(0, REASON_CHARS) };
+  } catch {
+    return undefined;
+  }
+}

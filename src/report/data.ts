@@ -1,0 +1,185 @@
+import { isTruncated, type Cost, type Outcome, type Timings } from '../shared/contract.ts';
+import { addUp, spanOf, type Span, type Usage } from '../results/usage.ts';
+import type { Entry } from './entries.ts';
+
+export const OUTCOMES = ['done', 'failed', 'timed_out', 'cancelled'] as const satisfies Outcome[];
+export type Counts = Record<Outcome, number>;
+
+/** The steps of a task, in their order, and what contract section 7 promises of them, in milliseconds. */
+export const STEPS = [
+  { name: 'queued_ms' },
+  { name: 'dispatch_ms', promised: 1_000 },
+  { name: 'kimi_ms' },
+  { name: 'save_ms', promised: 100 },
+  { name: 'wake_ms', promised: 500 },
+] as const satisfies { name: keyof Timings; promised?: number }[];
+
+/** How long one step took. Milliseconds. */
+export interface Latency {
+  step: keyof Timings;
+  /** How many tasks it is known of; without any, there are no times. */
+  tasks: number;
+  times?: Record<'p5' | 'p25' | 'p50' | 'p75' | 'p95' | 'p99' | 'max', number>;
+  promised?: number;
+  /** Share of the tasks that kept the promise, from 0 to 1. */
+  kept?: number;
+}
+
+/** Tasks that failed or timed out for one reason. */
+export interface Failure {
+  type: string;
+  /** What was said the last time. */
+  message: string;
+  tasks: number;
+  /** The last of them. */
+  last: Entry;
+}
+
+export interface Figures {
+  /** Milliseconds since 1970. */
+  since: number;
+  until: number;
+  /** Results of the period. */
+  tasks: number;
+  outcomes: Counts;
+  /** Done, and the answer is cut off. */
+  truncated: number;
+  /** Answers that came after the deadline. */
+  late: number;
+  /** Results that nobody has been told of yet. */
+  untold: number;
+  /** How finely time is cut. */
+  span: Span;
+  /** Every span of the period, also where nothing happened. */
+  overTime: { key: string; counts: Counts }[];
+  latencies: Latency[];
+  /** Results that do not say how long their steps took. */
+  untimed: number;
+  byModel: Usage;
+  byTime: Usage;
+  /** From start to result, the slowest first. */
+  slowest: Entry[];
+  /** One list for each money, since none is worth another for ever; by tokens where no price is known. */
+  dearest: { by: Cost['currency'] | 'tokens'; entries: Entry[] }[];
+  /** The most frequent first. */
+  failures: Failure[];
+}
+
+/** How many tasks a list names. */
+const LISTED = 10;
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+/**
+ * What results tell together.
+ *
+ * @param entries `undefined` stands for a file that holds no result.
+ * @param since, until milliseconds since 1970
+ */
+export function figuresOf(entries: readonly (Entry | undefined)[], since: number, until: number): Figures {
+  const known = entries.filter((entry) => entry !== undefined);
+  const span: Span = until - since <= 2 * DAY_MS ? 'hour' : until - since <= 92 * DAY_MS ? 'day' : 'month';
+  return {
+    since,
+    until,
+    tasks: known.length,
+    outcomes: countsOf(known),
+    truncated: known.filter((entry) => entry.status === 'done' && isTruncated(entry)).length,
+    late: known.filter(({ late }) => late).length,
+    untold: known.filter(({ acknowledged }) => !acknowledged).length,
+    span,
+    overTime: overTime(known, span, since, until),
+    latencies: STEPS.map((step) => latencyOf(known, step)),
+    untimed: known.filter(({ timings }) => !timings).length,
+    byModel: addUp(entries, 'model'),
+    byTime: addUp(entries, span),
+    slowest: most(known, durationOf),
+    dearest: dearestOf(known),
+    failures: failuresOf(known),
+  };
+}
+
+/** From start to result, in milliseconds; both are told in whole seconds. */
+export function durationOf({ created_at, completed_at }: Entry): number | undefined {
+  return created_at === undefined ? undefined : Math.max(0, Date.parse(completed_at) - Date.parse(created_at));
+}
+
+function countsOf(entries: readonly Entry[]): Counts {
+  const counts = noCounts();
+  for (const { status } of entries) counts[status] += 1;
+  return counts;
+}
+
+function noCounts(): Counts {
+  return { done: 0, failed: 0, timed_out: 0, cancelled: 0 };
+}
+
+function overTime(entries: readonly Entry[], span: Span, since: number, until: number): Figures['overTime'] {
+  const groups = new Map<string, Counts>();
+  const countsAt = (time: string): Counts => {
+    const key = spanOf(time, span);
+    const counts = groups.get(key) ?? noCounts();
+    groups.set(key, counts);
+    return counts;
+  };
+  // An hour is a part of every span.
+  for (let time = since; time < until; time += HOUR_MS) countsAt(new Date(time).toISOString());
+  countsAt(new Date(until).toISOString());
+  for (const { status, completed_at } of entries) countsAt(completed_at)[status] += 1;
+  // A clock ahead of ours may have written of a span to come.
+  return [...groups].map(([key, counts]) => ({ key, counts })).toSorted((a, b) => a.key.localeCompare(b.key));
+}
+
+function latencyOf(entries: readonly Entry[], { name, promised }: { name: keyof Timings; promised?: number }): Latency {
+  const sorted = Float64Array.from(entries.flatMap(({ timings }) => timings?.[name] ?? [])).toSorted();
+  const tasks = sorted.length;
+  if (tasks === 0) return { step: name, tasks, ...(promised !== undefined && { promised }) };
+  const at = (share: number): number => sorted[Math.ceil(share * tasks) - 1] ?? 0;
+  return {
+    step: name,
+    tasks,
+    times: { p5: at(0.05), p25: at(0.25), p50: at(0.5), p75: at(0.75), p95: at(0.95), p99: at(0.99), max: at(1) },
+    ...(promised !== undefined && { promised, kept: sorted.filter((time) => time < promised).length / tasks }),
+  };
+}
+
+/** @returns the first ten by a measure, the highest first; those without one are left out. */
+function most(entries: readonly Entry[], measure: (entry: Entry) => number | undefined): Entry[] {
+  return entries
+    .flatMap((entry) => {
+      const value = measure(entry);
+      return value === undefined ? [] : [{ entry, value }];
+    })
+    .toSorted((a, b) => b.value - a.value)
+    .slice(0, LISTED)
+    .map(({ entry }) => entry);
+}
+
+function dearestOf(entries: readonly Entry[]): Figures['dearest'] {
+  const currencies = [...new Set(entries.flatMap(({ cost }) => cost?.currency ?? []))].toSorted();
+  if (currencies.length === 0) {
+    const list = most(entries, ({ tokens }) => tokens?.total);
+    return list.length > 0 ? [{ by: 'tokens', entries: list }] : [];
+  }
+  return currencies.map((by) => ({
+    by,
+    entries: most(entries, ({ cost }) => (cost?.currency === by ? cost.amount : undefined)),
+  }));
+}
+
+function failuresOf(entries: readonly Entry[]): Failure[] {
+  const failures = new Map<string, Failure>();
+  for (const entry of entries) {
+    if (entry.status !== 'failed' && entry.status !== 'timed_out') continue;
+    const { type, message } = entry.error ?? { type: entry.status, message: '' };
+    const known = failures.get(type);
+    const isLast = !known || known.last.completed_at <= entry.completed_at;
+    failures.set(type, {
+      type,
+      tasks: (known?.tasks ?? 0) + 1,
+      ...(isLast ? { message, last: entry } : { message: known.message, last: known.last }),
+    });
+  }
+  return [...failures.values()].toSorted((a, b) => b.tasks - a.tasks || a.type.localeCompare(b.type));
+}

@@ -1,0 +1,142 @@
+import type { Cost, ResultFile } from '../shared/contract.ts';
+
+/** What results are added up by; a day is one of UTC. */
+export const GROUPINGS = ['model', 'day', 'name'] as const;
+export type Grouping = (typeof GROUPINGS)[number];
+
+/** Spans of UTC, by how much of ISO 8601 names one. */
+const SPANS = { hour: 13, day: 10, month: 7 } as const;
+export type Span = keyof typeof SPANS;
+
+/** @returns the span that a time belongs to, e.g. `2026-11-24T12`, `2026-11-24` or `2026-11`. */
+export function spanOf(time: string, span: Span): string {
+  return time.slice(0, SPANS[span]);
+}
+
+/** What is added up of a result. */
+export type Addend = Pick<ResultFile, 'status' | 'model' | 'task_name' | 'completed_at' | 'tokens' | 'cost'>;
+
+/** What a number of tasks took. */
+export interface Use {
+  tasks: number;
+  /** Tasks that have an answer; what broke off has tokens too. */
+  answered: number;
+  tokens: { prompt: number; cached: number; completion: number; reasoning: number; total: number };
+  /** One sum for each money. */
+  cost: Pick<Cost, 'amount' | 'currency'>[];
+  /** Answers whose price is not known. */
+  unpriced: number;
+}
+
+/** What polling would have taken for the same answers. An estimate: see {@link pollingEstimate}. */
+export interface PollingEstimate {
+  tokens: number;
+  /** In CNY. */
+  cost: number;
+  /** What our tokens come to at the same rate, in CNY. */
+  own_cost: number;
+}
+
+export interface Usage {
+  groups: ({ key: string } & Use)[];
+  total: Use;
+  polling_estimate: PollingEstimate;
+  /** Files that hold no result, and are not counted. */
+  damaged: number;
+}
+
+/**
+ * Adds results up. Spans of time come in their order, models and names by their tokens, the most first.
+ *
+ * @param results `undefined` stands for a file that holds no result; one whose tokens are no numbers counts as damaged.
+ */
+export function addUp(results: Iterable<Addend | undefined>, by: Grouping | Span): Usage {
+  const sums = new Map<string, Sum>();
+  const total = new Sum();
+  let damaged = 0;
+  for (const result of results) {
+    if (!result || !isCounted(result)) {
+      damaged += 1;
+      continue;
+    }
+    const key = keyOf(result, by);
+    const sum = sums.get(key) ?? new Sum();
+    sums.set(key, sum);
+    sum.add(result);
+    total.add(result);
+  }
+  const groups = [...sums].map(([key, sum]) => ({ key, ...sum.use }));
+  groups.sort((a, b) => (isSpan(by) ? 0 : b.tokens.total - a.tokens.total) || a.key.localeCompare(b.key));
+  return { groups, total: total.use, polling_estimate: pollingEstimate(total.use), damaged };
+}
+
+/** Somebody else may have written to the file: one bad number would spoil all sums. */
+function isCounted({ tokens, cost }: Addend): boolean {
+  const numbers = [
+    ...(tokens ? [tokens.prompt, tokens.completion, tokens.total, tokens.cached ?? 0, tokens.reasoning ?? 0] : []),
+    ...(cost ? [cost.amount] : []),
+  ];
+  return numbers.every(Number.isFinite);
+}
+
+function isSpan(by: Grouping | Span): by is Span {
+  return by in SPANS;
+}
+
+function keyOf({ model, task_name, completed_at }: Addend, by: Grouping | Span): string {
+  if (isSpan(by)) return spanOf(completed_at, by);
+  return by === 'model' ? model : task_name;
+}
+
+/** Contract section 7: 50 tokens a poll, and 15 to 20 polls a task, so 1000 a task. */
+const POLLING_TOKENS = 1_000;
+
+/** Contract section 7: ¥27 for 45,000 tokens. No model's price, but the one that its ¥45 for polling was computed with. */
+const CNY_PER_1000_TOKENS = 0.6;
+
+/**
+ * What polling would have cost, by the formula that the contract's 40 % come from: 1000 tokens more for each answer, all at
+ * one rate. No agent was watched for this.
+ */
+export function pollingEstimate({ answered, tokens: { total } }: Pick<Use, 'answered' | 'tokens'>): PollingEstimate {
+  const tokens = total + POLLING_TOKENS * answered;
+  return { tokens, cost: atRate(tokens), own_cost: atRate(total) };
+}
+
+function atRate(tokens: number): number {
+  return rounded((tokens * CNY_PER_1000_TOKENS) / 1_000);
+}
+
+class Sum {
+  private readonly amounts = new Map<Cost['currency'], number>();
+  private readonly sums: Omit<Use, 'cost'> = {
+    tasks: 0,
+    answered: 0,
+    tokens: { prompt: 0, cached: 0, completion: 0, reasoning: 0, total: 0 },
+    unpriced: 0,
+  };
+
+  add({ status, tokens, cost }: Addend): void {
+    const { sums, amounts } = this;
+    sums.tasks += 1;
+    if (status === 'done') sums.answered += 1;
+    if (!tokens) return;
+    sums.tokens.prompt += tokens.prompt;
+    sums.tokens.cached += tokens.cached ?? 0;
+    sums.tokens.completion += tokens.completion;
+    sums.tokens.reasoning += tokens.reasoning ?? 0;
+    sums.tokens.total += tokens.total;
+    if (cost) amounts.set(cost.currency, (amounts.get(cost.currency) ?? 0) + cost.amount);
+    else sums.unpriced += 1;
+  }
+
+  get use(): Use {
+    const cost = [...this.amounts].map(([currency, amount]) => ({ amount: rounded(amount), currency }));
+    return { ...this.sums, cost };
+  }
+}
+
+/** To 8 decimals: a token's price in hundredths of a million has no more, and sums of fractions have dust behind them. */
+function rounded(amount: number): number {
+  return Math.round(amount * 1e8) / 1e8;
+}

@@ -1,0 +1,100 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { Logger } from 'pino';
+import { ConfigError, readConfig, loadEnvFiles, type Config } from '../config/index.ts';
+import { ServiceError } from './errors.ts';
+import { EXIT } from './exit.ts';
+import { hostCheck } from './host-check.ts';
+import { createLog } from './log.ts';
+import { PortsUnusable, type UnusablePort } from './ports.ts';
+import { EngineUnreachable } from '../temporal/client.ts';
+import { startTracing, stopTracing } from './tracing.ts';
+
+/** What a service says to the process that started it, once it is ready. */
+export interface Ready {
+  ready: true;
+  /** Port it listens on. */
+  port: number;
+}
+
+/** What a service says to the process that started it, when it cannot start. */
+export interface FailedToStart {
+  failed: string;
+  /** The ports it could not listen on, if that is the reason. */
+  ports?: UnusablePort[];
+}
+
+/** A running service. */
+export interface Service {
+  port: number;
+  /** Settles when the service has stopped, rejects when it broke. */
+  stopped: Promise<void>;
+  /** Drains and stops. */
+  stop(): void;
+}
+
+function abandon(): never {
+  process.exit(EXIT.unexpected);
+}
+
+/**
+ * Runs one service as a process of its own: configuration, one-sentence errors, SIGTERM and SIGINT drain and stop.
+ * Started by `up`, it stops with it: the IPC channel closes however `up` ends, kill -9 included.
+ */
+export async function runService(
+  name: string,
+  start: (config: Config, log: Logger) => Promise<Service>,
+): Promise<void> {
+  let log = createLog(name);
+  // Whatever it is that takes long to start: it ends with the one who started it.
+  process.once('disconnect', abandon);
+  // Whatever it writes holds prompts and answers: it is for this user alone.
+  process.umask(0o077);
+  try {
+    // `up` has read them, and gives each process what it needs and no other's secrets.
+    if (!process.send) loadEnvFiles();
+    const config = readConfig();
+    log = createLog(name, config.KIMI_LOG_LEVEL);
+    await startTracing(name, config.OTEL_EXPORTER_OTLP_ENDPOINT);
+    const service = await start(config, log);
+    process.removeListener('disconnect', abandon);
+    let stopping = false;
+    const stop = (): void => {
+      if (!stopping) service.stop();
+      stopping = true;
+    };
+    for (const signal of ['SIGTERM', 'SIGINT', 'disconnect']) process.on(signal, stop);
+    log.info({ port: service.port }, 'ready');
+    process.send?.({ ready: true, port: service.port } satisfies Ready);
+    await service.stopped.finally(() => (stopping = true));
+    log.info('stopped');
+    process.exitCode = EXIT.ok;
+  } catch (error) {
+    const expected =
+      error instanceof ServiceError || error instanceof ConfigError || error instanceof EngineUnreachable;
+    const ports = error instanceof PortsUnusable ? error.ports : undefined;
+    process.send?.({ failed: (error as Error).message, ports } satisfies FailedToStart);
+    log.fatal(expected ? error.message : { err: error }, expected ? undefined : 'stopped by an unexpected error');
+    process.exitCode = error instanceof EngineUnreachable ? EXIT.engine : expected ? EXIT.config : EXIT.unexpected;
+  }
+  await stopTracing();
+  // Everything has been drained: a native handle or the IPC channel must not keep the process alive.
+  process.exit();
+}
+
+/**
+ * Serves `/healthz` (the process lives) and `/readyz` (it can do its work).
+ *
+ * @param listensOn the address that it will listen on
+ * @param others what else the process serves, if anything, to those who have a token
+ */
+export function healthServer(isReady: () => boolean, listensOn: string, others?: RequestListener): Server {
+  const health = hostCheck(listensOn, (request, response) => {
+    const status = request.url === '/healthz' ? 200 : request.url === '/readyz' ? (isReady() ? 200 : 503) : 404;
+    response.writeHead(status, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ status: status === 200 ? 'ok' : status === 503 ? 'not ready' : 'not found' }));
+  });
+  return createServer((request, response) => {
+    const isHealth = request.url === '/healthz' || request.url === '/readyz';
+    (others && !isHealth ? others : health)(request, response);
+  });
+}

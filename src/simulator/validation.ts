@@ -1,0 +1,219 @@
+/**
+ * What the real API takes, model by model (kimi-api.md). It stands apart from what src/kimi believes of the same models:
+ * a mistake there must be refused here, as Kimi would refuse it.
+ */
+import * as z from 'zod';
+import { tokensIn } from './answers.ts';
+import { invalid, Refusal } from './errors.ts';
+
+interface ModelRules {
+  /** Tokens of prompt and answer together. */
+  context: number;
+  /** Most tokens of an answer, its reasoning included, where a request does not say. */
+  defaultCap: number;
+  /** What `GET /models` says besides what it says of all. */
+  listed: object;
+  /** K2 models refuse `tool_choice: required` while they think; K3 takes it. */
+  family: 'k2' | 'k3';
+  /** Whether `thinking: {type: disabled}` is taken; K3 honours it against its documents. */
+  mayNotThink: boolean;
+}
+
+const EFFORTS = { support: true, valid_efforts: ['low', 'high', 'max'], default_effort: 'max' };
+
+const K3: ModelRules = {
+  context: 1_048_576,
+  defaultCap: 131_072,
+  listed: { supports_dynamic_tools: true, think_efforts: EFFORTS, supports_thinking_type: 'only' },
+  family: 'k3',
+  mayNotThink: true,
+};
+const K26: ModelRules = { context: 262_144, defaultCap: 32_768, listed: {}, family: 'k2', mayNotThink: true };
+/** Its default cap is not known: K2.6's is taken. */
+const K27: ModelRules = { ...K26, mayNotThink: false };
+
+/** The models there are. Retired ones (moonshot-v1, kimi-k2.5) are not known any more. Nobody measured K3.1: it is taken for a K3. */
+export const MODELS: Record<string, ModelRules> = {
+  'kimi-k3.1-pro': K3,
+  'kimi-k3.1-pro-highspeed': K3,
+  'kimi-k3': K3,
+  'kimi-k2.7-code': K27,
+  'kimi-k2.7-code-highspeed': K27,
+  'kimi-k2.6': K26,
+};
+
+const part = z.union([
+  z.looseObject({ type: z.literal('text'), text: z.string() }),
+  z.looseObject({ type: z.literal('image_url') }),
+  z.looseObject({ type: z.literal('video_url') }),
+]);
+const message = z.looseObject({
+  role: z.enum(['system', 'user', 'assistant', 'tool']),
+  content: z.union([z.string(), z.array(part)]).nullish(),
+  name: z.string().optional(),
+  partial: z.boolean().optional(),
+  reasoning_content: z.string().nullish(),
+  tool_calls: z.array(z.unknown()).optional(),
+  tools: z.array(z.unknown()).optional(),
+});
+type Message = z.infer<typeof message>;
+
+const messages = z.array(message).min(1);
+const tokens = z.int().positive();
+
+/** Members that change nothing here are let through, as are unknown ones (kimi-api.md). */
+const completionBody = z.looseObject({
+  model: z.string(),
+  messages,
+  stream: z.boolean().nullish(),
+  stream_options: z.object({ include_usage: z.boolean().optional() }).nullish(),
+  max_tokens: tokens.nullish(),
+  max_completion_tokens: tokens.nullish(),
+  temperature: z.number().nullish(),
+  top_p: z.number().nullish(),
+  n: z.number().nullish(),
+  presence_penalty: z.number().nullish(),
+  frequency_penalty: z.number().nullish(),
+  thinking: z.looseObject({ type: z.enum(['enabled', 'disabled']) }).nullish(),
+  stop: z.union([z.string(), z.array(z.string()).max(5)]).nullish(),
+  response_format: z.looseObject({ type: z.enum(['text', 'json_object', 'json_schema']) }).nullish(),
+  tools: z.array(z.unknown()).max(128).nullish(),
+  tool_choice: z.union([z.enum(['auto', 'none', 'required']), z.looseObject({})]).nullish(),
+});
+type Body = z.infer<typeof completionBody>;
+
+/** A request that Kimi would take. */
+export interface CompletionRequest {
+  model: string;
+  stream: boolean;
+  includeUsage: boolean;
+  /** The prompt's text, without a partial answer. */
+  prompt: string;
+  /** The text an answer is to go on from; the answer does not repeat it. */
+  prefix: string;
+  prompt_tokens: number;
+  thinks: boolean;
+  /** Most tokens of the answer, its reasoning included. */
+  cap: number;
+  stop: string[];
+}
+
+/**
+ * Reads a body as Kimi would.
+ *
+ * @throws {Refusal}
+ */
+export function readRequest(json: unknown): CompletionRequest {
+  const body = read(completionBody, json);
+  const rules = rulesOf(body.model);
+  const thinks = checkThinking(body, rules);
+  checkFixed(body, thinks);
+  checkMessages(body.messages);
+  const { prompt, partial, prompt_tokens } = readPrompt(body.messages);
+  if (partial && body.response_format?.type === 'json_object') {
+    // That it is refused is documented, the sentence is not.
+    throw invalid('Invalid request: partial mode is incompatible with response_format json_object');
+  }
+  const stated = body.max_completion_tokens ?? body.max_tokens;
+  const requested = prompt_tokens + (stated ?? 0);
+  if (prompt_tokens > rules.context) throw invalid('Input token length too long');
+  // Whether the default counts as well is not known: only what was said does.
+  if (requested > rules.context) {
+    throw invalid(
+      `Invalid request: Your request exceeded model token limit: ${rules.context} (requested: ${requested})`,
+    );
+  }
+  const prefix = partial ? textOf(partial) : '';
+  return {
+    model: body.model,
+    stream: body.stream ?? false,
+    includeUsage: body.stream_options?.include_usage ?? false,
+    prompt,
+    prefix,
+    prompt_tokens,
+    // With the reasoning given back it goes on to answer. Without it, and after an empty prefix, it starts from scratch
+    // (Moonshot's guide to partial mode).
+    thinks: thinks && !(prefix && partial?.reasoning_content),
+    cap: stated ?? rules.defaultCap,
+    stop: [body.stop ?? []].flat(),
+  };
+}
+
+/**
+ * Reads the body of a token estimate.
+ *
+ * @throws {Refusal}
+ */
+export function estimateTokens(json: unknown): number {
+  const body = read(z.looseObject({ model: z.string(), messages }), json);
+  rulesOf(body.model);
+  return readPrompt(body.messages).prompt_tokens;
+}
+
+function read<T extends z.ZodType>(shape: T, json: unknown): z.infer<T> {
+  const parsed = shape.safeParse(json);
+  if (parsed.success) return parsed.data;
+  // The words behind the colon are ours: Kimi's are known for few mistakes.
+  const reasons = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`);
+  throw invalid(`Invalid request: ${reasons.join('; ')}`);
+}
+
+function rulesOf(model: string): ModelRules {
+  const rules = Object.hasOwn(MODELS, model) ? MODELS[model] : undefined;
+  if (rules) return rules;
+  throw new Refusal(404, 'resource_not_found_error', `Not found the model ${model} or Permission denied`);
+}
+
+/** @returns whether the model thinks. */
+function checkThinking({ thinking, tool_choice: choice }: Body, { family, mayNotThink }: ModelRules): boolean {
+  const thinks = thinking?.type !== 'disabled';
+  if (!thinks && !mayNotThink) {
+    throw invalid('invalid thinking: only type=enabled is allowed for this model');
+  }
+  const forced = typeof choice === 'object' && choice !== null ? 'specified' : choice;
+  if (thinks && (forced === 'specified' || (forced === 'required' && family === 'k2'))) {
+    throw invalid(`tool_choice '${forced}' is incompatible with thinking enabled`);
+  }
+  return thinks;
+}
+
+/** A fixed parameter may be sent with its one value. */
+function checkFixed(body: Body, thinks: boolean): void {
+  const fixed = {
+    temperature: body.model === 'kimi-k2.6' && !thinks ? 0.6 : 1,
+    top_p: 0.95,
+    n: 1,
+    presence_penalty: 0,
+    frequency_penalty: 0,
+  };
+  for (const [name, only] of Object.entries(fixed)) {
+    const sent = body[name];
+    if (sent !== undefined && sent !== null && sent !== only) {
+      throw invalid(`invalid ${name}: only ${only} is allowed for this model`);
+    }
+  }
+}
+
+function checkMessages(messages: Message[]): void {
+  messages.forEach((message, position) => {
+    const { role, content, partial, tool_calls: calls, tools } = message;
+    const isEmpty = typeof content === 'string' ? content.trim() === '' : (content ?? []).length === 0;
+    if (isEmpty && !partial && !calls && !tools) {
+      throw invalid(`Invalid request: the message at position ${position} with role '${role}' must not be empty`);
+    }
+  });
+}
+
+/** An answer to go on from counts as prompt, and so does the reasoning given back with it. Pictures count as nothing here. */
+function readPrompt(messages: Message[]): { prompt: string; partial: Message | undefined; prompt_tokens: number } {
+  const last = messages.at(-1);
+  const partial = last?.role === 'assistant' && last.partial ? last : undefined;
+  const prompt = (partial ? messages.slice(0, -1) : messages).map(textOf).join('\n');
+  const prefix_tokens = partial ? tokensIn(textOf(partial)) + tokensIn(partial.reasoning_content ?? '') : 0;
+  return { prompt, partial, prompt_tokens: tokensIn(prompt) + prefix_tokens };
+}
+
+function textOf({ content }: Message): string {
+  if (typeof content === 'string') return content;
+  return (content ?? []).map((part) => ('text' in part ? String(part.text) : '')).join('\n');
+}

@@ -1,0 +1,65 @@
+import { Agent, createServer, request, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTcpServer } from 'node:net';
+import { pipeline } from 'node:stream';
+import { ServiceError } from '../service/errors.ts';
+import { hostCheck } from '../service/host-check.ts';
+
+const HOST = '127.0.0.1';
+
+/** Ports that no browser connects to (Fetch standard, "port blocking") and that need no rights. */
+export const BLOCKED_PORTS = [
+  1719, 1720, 1723, 3659, 4045, 4190, 5060, 5061, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+];
+
+/** @returns free ports for servers that answer any web page, where no page can ask them. */
+export async function portsWithoutPages(count: number): Promise<number[]> {
+  const free: number[] = [];
+  // Stacks that start at the same time rarely try the same one.
+  for (const port of BLOCKED_PORTS.toSorted(() => Math.random() - 0.5)) {
+    if (await isFree(port)) free.push(port);
+    if (free.length === count) return free;
+  }
+  throw new ServiceError(
+    `none of the ports that web pages cannot reach is free (${BLOCKED_PORTS.join(', ')}); stop what uses them, e.g. another stack`,
+  );
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const probe = createTcpServer();
+  return await new Promise((resolve) => {
+    probe.once('error', () => resolve(false));
+    probe.listen({ host: HOST, port }, () => probe.close(() => resolve(true)));
+  });
+}
+
+/**
+ * Stands in front of a server that answers everybody: passes on what does not come from a web page of another site.
+ *
+ * @param port where that server listens
+ * @param listensOn where the front will listen
+ */
+export function createFront(port: number, listensOn: string, origins: string[] = []): Server {
+  return createServer(hostCheck(listensOn, passOnTo(port), { origins }));
+}
+
+function passOnTo(port: number): RequestListener {
+  const agent = new Agent({ keepAlive: true });
+  return (incoming, outgoing) => {
+    const { method, url: path, headers } = incoming;
+    const passed = request({ host: HOST, port, agent, method, path, headers });
+    passed.on('response', (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+      pipeline(answer, outgoing, () => {});
+    });
+    passed.on('error', () => refuse(outgoing));
+    // Whoever asked has left.
+    outgoing.on('close', () => passed.destroy());
+    incoming.pipe(passed);
+  };
+}
+
+function refuse(outgoing: ServerResponse): void {
+  if (outgoing.headersSent) outgoing.destroy();
+  else
+    outgoing.writeHead(502, { 'content-type': 'text/plain' }).end('it is not running just now; try again in a moment');
+}

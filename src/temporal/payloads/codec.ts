@@ -1,0 +1,71 @@
+import { createCipheriv, createDecipheriv, randomBytes, type KeyObject } from 'node:crypto';
+import type { Payload, PayloadCodec, SerializationContext } from '@temporalio/common';
+import { ServiceError } from '../../service/errors.ts';
+import { fromBytes, toBytes } from './bytes.ts';
+
+/** How an encrypted payload says what it is: the names Temporal's own samples use. */
+const ENCODING = 'binary/encrypted';
+const KEY_ID = 'encryption-key-id';
+
+const CIPHER = 'aes-256-gcm';
+
+/** Lengths of AES-GCM's random initialization vector (96 bits) and of its tag, in bytes (NIST SP 800-38D). */
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
+
+const text = new TextDecoder();
+
+/**
+ * Encrypts what the engine stores: the first key encrypts, every key decrypts, and the key's id travels with the payload.
+ * Without keys nothing is encrypted. What is not encrypted is read as it is, so keys may be introduced while tasks are
+ * open.
+ *
+ * An encrypted payload's data is IV, ciphertext and tag, one after the other; the plaintext is the whole payload.
+ */
+export class EncryptionCodec implements PayloadCodec {
+  constructor(private readonly keys: ReadonlyMap<string, KeyObject>) {}
+
+  async encode(payloads: Payload[]): Promise<Payload[]> {
+    const [first] = this.keys;
+    return first ? payloads.map((payload) => encrypt(payload, ...first)) : payloads;
+  }
+
+  /**
+   * @throws {ServiceError} where the key is not known or does not fit; it names the key's id, and the task where the SDK
+   * says which it is.
+   */
+  async decode(payloads: Payload[], context?: SerializationContext): Promise<Payload[]> {
+    return payloads.map((payload) => {
+      if (text.decode(payload.metadata?.['encoding']) !== ENCODING) return payload;
+      const id = text.decode(payload.metadata?.[KEY_ID]);
+      const key = this.keys.get(id);
+      const whose = context?.workflowId === undefined ? 'a payload' : `a payload of task ${context.workflowId}`;
+      if (!key) {
+        throw new ServiceError(
+          `${whose} is encrypted with the key ${JSON.stringify(id)}, which KIMI_PAYLOAD_KEYS does not hold; add it there, after the first`,
+        );
+      }
+      try {
+        return decrypt(payload, key);
+      } catch {
+        throw new ServiceError(
+          `${whose} does not open with the key ${JSON.stringify(id)}: it is damaged, or KIMI_PAYLOAD_KEYS holds another key under this id`,
+        );
+      }
+    });
+  }
+}
+
+function encrypt(payload: Payload, id: string, key: KeyObject): Payload {
+  const iv = randomBytes(IV_BYTES);
+  const cipher = createCipheriv(CIPHER, key, iv);
+  const data = Buffer.concat([iv, cipher.update(toBytes(payload)), cipher.final(), cipher.getAuthTag()]);
+  return { metadata: { encoding: Buffer.from(ENCODING), [KEY_ID]: Buffer.from(id) }, data };
+}
+
+function decrypt({ data }: Payload, key: KeyObject): Payload {
+  const sealed = data ?? new Uint8Array();
+  const decipher = createDecipheriv(CIPHER, key, sealed.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES });
+  decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
+  return fromBytes(Buffer.concat([decipher.update(sealed.subarray(IV_BYTES, -TAG_BYTES)), decipher.final()]));
+}

@@ -1,0 +1,49 @@
+import { join } from 'node:path';
+import type { DataConverter, PayloadCodec } from '@temporalio/common';
+import { ExternalStorage } from '@temporalio/common/lib/converter/extstore.js';
+import type { Config } from '../../config/index.ts';
+import { DIST } from '../../service/paths.ts';
+import { PayloadBucket } from './bucket.ts';
+import { EncryptionCodec } from './codec.ts';
+import { PayloadFolder } from './folder.ts';
+import { PayloadDriver } from './storage.ts';
+
+export type PayloadConfig = Pick<
+  Config,
+  'KIMI_HOME' | 'KIMI_PAYLOAD_DIR' | 'KIMI_PAYLOAD_KEYS' | 'KIMI_PAYLOAD_S3_BUCKET'
+>;
+
+/** From this size on a payload is stored outside the engine, in bytes. The engine itself refuses 2 MiB. */
+export const STORED_FROM_BYTES = 256 * 1024;
+
+/** How a process gives payloads to the engine and takes them back. */
+export interface Payloads {
+  /** For every client and worker. First the codec, then the storage: what lies outside the engine is encrypted too. */
+  dataConverter: DataConverter & { payloadCodecs: PayloadCodec[]; externalStorage: ExternalStorage };
+  folder: PayloadFolder;
+  /** Proves that large payloads can be stored. @throws {ServiceError} */
+  prepare(): Promise<void>;
+}
+
+/** Reads nothing and opens nothing yet: a command that stores no large payload pays nothing for it. */
+export function openPayloads(config: PayloadConfig): Payloads {
+  const folder = new PayloadFolder(config.KIMI_PAYLOAD_DIR ?? join(config.KIMI_HOME, 'payloads'));
+  const bucket = config.KIMI_PAYLOAD_S3_BUCKET && new PayloadBucket(config.KIMI_PAYLOAD_S3_BUCKET);
+  const chosen = bucket ? new PayloadDriver('s3', bucket) : new PayloadDriver('folder', folder);
+  // The folder stays readable: open tasks may have payloads there from before there was a bucket.
+  const drivers = bucket ? [chosen, new PayloadDriver('folder', folder)] : [chosen];
+  const keys = config.KIMI_PAYLOAD_KEYS;
+  return {
+    dataConverter: {
+      payloadCodecs: [new EncryptionCodec(keys)],
+      externalStorage: new ExternalStorage({
+        drivers,
+        driverSelector: () => chosen,
+        payloadSizeThreshold: STORED_FROM_BYTES,
+      }),
+      ...(keys.size > 0 && { failureConverterPath: join(DIST, 'failure-converter.cjs') }),
+    },
+    folder,
+    prepare: async () => await chosen.place.prepare(),
+  };
+}

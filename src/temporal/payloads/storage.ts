@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto';
+import type { Payload } from '@temporalio/common';
+import { StorageDriverClaim, type StorageDriver } from '@temporalio/common/lib/converter/extstore.js';
+import { ServiceError } from '../../service/errors.ts';
+import { fromBytes, toBytes } from './bytes.ts';
+
+/** Where large payloads lie, by name: a folder or a bucket. */
+export interface PayloadPlace {
+  /** How a message calls it, e.g. `folder ~/…/payloads`. */
+  readonly label: string;
+  /** Proves that it can be used. @throws {ServiceError} */
+  prepare(): Promise<void>;
+  /** Keeps bytes; when it returns, they survive a power cut. The same name always has the same bytes. */
+  put(name: string, bytes: Uint8Array): Promise<void>;
+  /** @returns the bytes, or `undefined` where there are none of this name. */
+  get(name: string): Promise<Uint8Array | undefined>;
+}
+
+/** `<day stored>/<sha256 of the bytes>`: nothing else is ever asked of a place, so no claim leads out of it. */
+const NAME = /^\d{4}-\d\d-\d\d\/(?<sha256>[0-9a-f]{64})$/;
+
+/**
+ * Keeps payloads that are too large for the engine outside it. The engine gets a claim, `{ name }`. Payloads come here
+ * after the codec: what it encrypted is encrypted here too.
+ *
+ * Content is stored once a day: what is older goes by whole days (see sweep.ts), and never while it is being stored anew.
+ */
+export class PayloadDriver implements StorageDriver {
+  readonly type: string;
+
+  constructor(
+    readonly name: string,
+    readonly place: PayloadPlace,
+  ) {
+    this.type = `kimi-dispatch.${name}`;
+  }
+
+  async store(_context: unknown, payloads: Payload[]): Promise<StorageDriverClaim[]> {
+    return await Promise.all(
+      payloads.map(async (payload) => {
+        const bytes = toBytes(payload);
+        const name = `${dayOf(Date.now())}/${sha256(bytes)}`;
+        try {
+          await this.place.put(name, bytes);
+        } catch (error) {
+          throw new ServiceError(`cannot store a payload in ${this.place.label}: ${(error as Error).message}`, {
+            cause: error,
+          });
+        }
+        return new StorageDriverClaim({ name });
+      }),
+    );
+  }
+
+  async retrieve(_context: unknown, claims: StorageDriverClaim[]): Promise<Payload[]> {
+    return await Promise.all(claims.map(async ({ claimData: { name = '' } }) => await this.retrieveOne(name)));
+  }
+
+  private async retrieveOne(name: string): Promise<Payload> {
+    const expected = NAME.exec(name)?.groups?.['sha256'];
+    if (!expected) throw new ServiceError(`${JSON.stringify(name.slice(0, 100))} is no payload’s name`);
+    const { label } = this.place;
+    const bytes = await this.place.get(name).catch((error: unknown) => {
+      throw new ServiceError(`cannot read payload ${name} in ${label}: ${(error as Error).message}`, { cause: error });
+    });
+    if (!bytes) throw new ServiceError(`payload ${name} is not in ${label}; bring it back, or terminate its task`);
+    if (sha256(bytes) !== expected) {
+      throw new ServiceError(`payload ${name} in ${label} is damaged; restore it, or terminate its task`);
+    }
+    return fromBytes(bytes);
+  }
+}
+
+/** @returns the day of a time, in UTC, e.g. `2026-11-24`. */
+export function dayOf(time: number): string {
+  return new Date(time).toISOString().slice(0, 10);
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}

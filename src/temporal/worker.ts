@@ -1,0 +1,154 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { MetricMeter, MetricTags } from '@temporalio/common';
+import {
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type WorkerInterceptors,
+  type WorkerOptions,
+} from '@temporalio/worker';
+import type { Logger } from 'pino';
+import { authority, isLoopback } from '../service/address.ts';
+import type { Config } from '../config/index.ts';
+import { DIST } from '../service/paths.ts';
+import { ServiceError } from '../service/errors.ts';
+import { createFront, portsWithoutPages } from '../stack/front.ts';
+import { BUCKETS } from '../shared/metrics.ts';
+import { openPayloads } from './payloads/converter.ts';
+import { listen } from '../service/ports.ts';
+import { taskIdIn } from '../shared/contract.ts';
+import { traced } from '../service/tracing.ts';
+import { engineOptions, ensureSearchAttributes, unreachable } from './client.ts';
+
+/**
+ * The workflows as `npm run build` bundled them; bundling at every start would cost 1–2 s. Where payloads are encrypted,
+ * workflows put error messages into payloads too, which only another bundle can tell them.
+ */
+const WORKFLOW_BUNDLE = { clear: join(DIST, 'workflows.cjs'), encrypted: join(DIST, 'workflows-encrypted.cjs') };
+
+/**
+ * How long a workflow task may lie on the queue of the worker that has the workflow in memory. A worker killed with
+ * kill -9 holds its tasks up for this long (10 s by default).
+ */
+const STICKY_SCHEDULE_TO_START_MS = 2_000;
+
+/** How long activities may take to end after SIGTERM: the dispatch call's own limit, and a little more. */
+const SHUTDOWN_GRACE_MS = 25_000;
+
+/** What a worker does, and on which task queue. */
+type Work = Pick<
+  WorkerOptions,
+  'taskQueue' | 'maxConcurrentActivityTaskExecutions' | 'maxHeartbeatThrottleInterval'
+> & {
+  activities: object;
+  /** False where it runs activities alone. */
+  workflows?: false;
+};
+
+/**
+ * Starts the SDK's runtime, once for each process, before its workers. With `KIMI_METRICS_PORT` it serves `/metrics`.
+ *
+ * @returns where what is counted goes.
+ * @throws {ServiceError} where the port cannot be used.
+ */
+export async function startRuntime(
+  { KIMI_METRICS_HOST: host, KIMI_METRICS_PORT: port }: Config,
+  log: Logger,
+): Promise<MetricMeter> {
+  // The SDK's server answers any web page.
+  const [behindFront] = port !== undefined && isLoopback(host) ? await portsWithoutPages(1) : [];
+  const metrics = {
+    attachServiceName: false,
+    prometheus: {
+      bindAddress: behindFront === undefined ? authority(host, Number(port)) : `127.0.0.1:${behindFront}`,
+      // As Prometheus wants names and units to be.
+      countersTotalSuffix: true,
+      unitSuffix: true,
+      useSecondsForDurations: true,
+      histogramBucketOverrides: BUCKETS,
+    },
+  };
+  try {
+    Runtime.install({
+      // The service stops the worker, so that it can do so in its own order.
+      shutdownSignals: [],
+      logger: new DefaultLogger('INFO', ({ level, message, meta }) => {
+        log[level === 'WARN' ? 'warn' : level === 'ERROR' ? 'error' : 'debug'](meta ?? {}, message);
+      }),
+      telemetryOptions: {
+        logging: { forward: {}, filter: { core: 'WARN', other: 'ERROR' } },
+        ...(port !== undefined && { metrics }),
+      },
+    });
+  } catch (error) {
+    const [, reason] = /metrics exporter: (.+)$/.exec((error as Error).message) ?? [];
+    if (reason === undefined) throw error;
+    throw new ServiceError(
+      `port ${port} on ${host} cannot be used for metrics (${reason}); choose others with KIMI_METRICS_PORT and KIMI_METRICS_HOST`,
+    );
+  }
+  if (port !== undefined && behindFront !== undefined) {
+    const front = createFront(behindFront, host);
+    await listen(front, { host, port }, 'KIMI_METRICS_PORT');
+    front.unref();
+  }
+  return Runtime.instance().metricMeter;
+}
+
+/** The labels that the SDK gives what a workflow counts. */
+export function workflowLabels({ options: { namespace, taskQueue } }: Worker, workflowType: string): MetricTags {
+  return { namespace, taskQueue, workflowType };
+}
+
+/** Each activity of a task is a span of its trace. */
+const TRACING: WorkerInterceptors = {
+  activity: [
+    ({ info: { activityType, workflowExecution } }) => ({
+      inbound: {
+        execute: async (input, next) =>
+          await traced(taskIdIn(workflowExecution?.workflowId), activityType, async () => await next(input)),
+      },
+    }),
+  ],
+};
+
+/** Connects a worker. The caller runs it. */
+export async function createWorker(config: Config, work: Work): Promise<Worker> {
+  const [worker] = await createWorkers(config, [work]);
+  return worker as Worker;
+}
+
+/** Connects the workers of a process, over one connection. The caller runs them. */
+export async function createWorkers(config: Config, works: Work[]): Promise<Worker[]> {
+  const codePath = WORKFLOW_BUNDLE[config.KIMI_PAYLOAD_KEYS.size > 0 ? 'encrypted' : 'clear'];
+  if (!existsSync(codePath)) throw new ServiceError(`${codePath} is missing: run npm run build`);
+  const { connectionOptions, namespace } = engineOptions();
+  let connection: NativeConnection;
+  try {
+    connection = await NativeConnection.connect(connectionOptions);
+  } catch (error) {
+    throw await unreachable(connectionOptions, error);
+  }
+  await ensureSearchAttributes(connection, namespace);
+  const { dataConverter } = openPayloads(config);
+  return await Promise.all(
+    works.map(
+      async ({ workflows = true, ...work }) =>
+        await Worker.create({
+          connection,
+          namespace,
+          ...(workflows && { workflowBundle: { codePath } }),
+          dataConverter,
+          interceptors: TRACING,
+          stickyQueueScheduleToStartTimeout: STICKY_SCHEDULE_TO_START_MS,
+          shutdownGraceTime: SHUTDOWN_GRACE_MS,
+          // A task waiting for its callback holds its workflow in memory, some 0.3 MB; beyond this many, the oldest is replayed
+          // when needed.
+          maxCachedWorkflows: 1_000,
+          ...work,
+        }),
+    ),
+  );
+}

@@ -1,0 +1,47 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import type { Callback } from '../shared/contract.ts';
+import type { UndeliverableReason } from './signal.ts';
+import { syncFolder } from '../service/sync-folder.ts';
+
+/** A callback that was accepted and that nothing will ever take: one JSON file. */
+export interface DeadLetter {
+  task_id: string;
+  /** `refused`: it failed for a day although the engine answered. `damaged`: the disk did not keep it as it was. `unproven`: not from the webhook. */
+  reason: UndeliverableReason | 'refused' | 'damaged' | 'unproven';
+  /** The reason as a sentence. */
+  message: string;
+  /** When the webhook accepted it. ISO 8601, UTC. */
+  received_at: string;
+  callback?: Callback;
+  /** What is there in place of the callback, where it is damaged. */
+  damaged?: string;
+}
+
+/** Where callbacks end that nothing will take. */
+export function deadLettersFolder(home: string): string {
+  return join(home, 'dead-letters');
+}
+
+/**
+ * Writes a dead letter, readable by this user alone; it is on the disk when this returns.
+ *
+ * @param name tells callbacks of one task apart. The same name written again replaces the file.
+ */
+export async function writeDeadLetter(folder: string, name: string, letter: DeadLetter): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const path = join(folder, `${letter.task_id}-${name}.json`);
+  await writeFileAtomic(path, `${JSON.stringify(letter, null, 2)}\n`, { mode: 0o600 });
+  await syncFolder(folder);
+}
+
+/** @returns how many dead letters there are. */
+export async function countDeadLetters(folder: string): Promise<number> {
+  try {
+    return (await readdir(folder)).filter((name) => name.endsWith('.json')).length;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
+    throw error;
+  }
+}

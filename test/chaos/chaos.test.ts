@@ -1,0 +1,201 @@
+/** The pure parts of the chaos run: what a seed stands for, and that each invariant notices when it is broken. */
+import { describe, expect, it } from 'vitest';
+import { check, type Observed } from './check.ts';
+import { planFor } from './plan.ts';
+import type { KimiEvent } from './stage.ts';
+import type { ResultFile } from '../../src/shared/contract.ts';
+
+describe('a plan', () => {
+  it('is the same for the same seed and number of tasks, and another for another', () => {
+    expect(planFor(7, 60)).toEqual(planFor(7, 60));
+    expect(planFor(7, 60)).not.toEqual(planFor(8, 60));
+  });
+
+  it('has every kind of task and every fault in a run of a hundred', () => {
+    const { tasks, faults, limits } = planFor(1, 100);
+    expect(tasks).toHaveLength(100);
+    expect(new Set(tasks.map(({ name }) => name)).size).toBe(100);
+    expect(new Set(tasks.map(({ kind }) => kind)).size).toBeGreaterThanOrEqual(19);
+    expect(new Set(faults.map(({ target }) => target)).size).toBe(7);
+    expect(new Set(faults.map(({ how }) => how)).size).toBe(8);
+    expect(limits.per_minute).toBeLessThan(100);
+  });
+
+  it('never breaks again what is broken still', () => {
+    for (let seed = 0; seed < 50; seed += 1) {
+      const until = new Map<string, number>();
+      for (const { target, at, for_ms } of planFor(seed, 60).faults) {
+        expect(at).toBeGreaterThan(until.get(target) ?? -1);
+        until.set(target, at + for_ms);
+      }
+    }
+  });
+});
+
+const ID = 'kimi-1707654321-11111';
+const OTHER = 'kimi-1707654321-22222';
+
+function resultOf(task_id: string, changes: Partial<ResultFile> = {}): ResultFile {
+  return {
+    task_id,
+    task_name: `name-${task_id}`,
+    status: 'done',
+    model: 'moonshot-v1-128k',
+    output: `answer to ${task_id}`,
+    created_at: '2026-02-17T15:30:00Z',
+    completed_at: '2026-02-17T15:30:30Z',
+    acknowledged: true,
+    ...changes,
+  };
+}
+
+/** A request, taken, and its callback a second later. */
+const events = (task_id: string, from: number): KimiEvent[] => [
+  { task_id, at: from, what: 'arrived' },
+  {
+    task_id,
+    at: from,
+    what: 'taken',
+    repeated: false,
+    inPlace: false,
+    answer: { content: `answer to ${task_id}` },
+  },
+  { task_id, at: from + 1_000, what: 'called back', status: 200 },
+  { task_id, at: from + 1_000, what: 'finished' },
+];
+
+/** Two tasks that went well, one after the other. */
+function healthy(): Observed {
+  const tasks = [ID, OTHER].map((task_id) => ({
+    task: { task_id, task_name: `name-${task_id}`, timeout_ms: 3_000, grace_ms: 86_400_000 },
+    status: 'COMPLETED',
+    pending: [],
+  }));
+  return {
+    limits: { per_minute: 2, concurrent: 1, queued: 0 },
+    starts: tasks.map(({ task: { task_id, task_name } }) => {
+      return { task_name, kind: 'plain', said: 'accepted', task_id, took_ms: 100 };
+    }),
+    commands: [],
+    events: [...events(ID, 1_000), ...events(OTHER, 3_000)],
+    wakes: [ID, OTHER].map((key, index) => ({ at: 5_000 + index, key, text: `done: ${key}`, shown: true })),
+    shown: [],
+    tasks,
+    files: [ID, OTHER].map((task_id) => ({ task_id, isPending: false, result: resultOf(task_id) })),
+    latest: [resultOf(ID), resultOf(OTHER)],
+    inbox: [],
+    deadLetters: [],
+  };
+}
+
+/** @returns the names of the invariants that are violated. */
+function violatedBy(change: (observed: Observed) => void): string[] {
+  const observed = healthy();
+  change(observed);
+  return check(observed).flatMap(({ name, violations }) => (violations.length > 0 ? [name] : []));
+}
+
+/** An answer of the first task that is not in its result and lies among the dead letters; its callbacks were answered so. */
+const waited = (grace_ms: number, statuses: number[]) => (o: Observed) => {
+  o.events = [
+    ...o.events.filter(({ what, task_id }) => what !== 'called back' || task_id !== ID),
+    ...statuses.map((status): KimiEvent => ({ task_id: ID, at: 2_000, what: 'called back', status })),
+  ];
+  o.files[0]!.result = { ...resultOf(ID, { status: 'timed_out' }), output: undefined as never };
+  o.tasks[0]!.task.grace_ms = grace_ms;
+  o.deadLetters = [ID];
+};
+
+describe('the check', () => {
+  it('finds nothing wrong where all went well, and says how much it looked at', () => {
+    const verdicts = check(healthy());
+    expect(verdicts.flatMap(({ violations }) => violations)).toEqual([]);
+    for (const { checked } of verdicts) expect(checked).toBeGreaterThan(0);
+  });
+
+  const callback: KimiEvent = { task_id: ID, at: 2_500, what: 'called back', status: 202 };
+  it.each<[string, string, (observed: Observed) => void]>([
+    ['each start that was confirmed gave one task', 'a task is gone', (o) => void o.tasks.pop()],
+    [
+      'each start that was confirmed gave one task',
+      'a start gave two',
+      (o) => void o.tasks.push({ ...o.tasks[0]!, task: { ...o.tasks[0]!.task, task_id: 'kimi-1-1' } }),
+    ],
+    ['each accepted callback is in the one result of its task', 'an answer is lost', (o) => void o.files.shift()],
+    [
+      'each accepted callback is in the one result of its task',
+      'an answer that the journal took is not in the result',
+      (o) => {
+        o.events = [...o.events.filter(({ what, task_id }) => what !== 'called back' || task_id !== ID), callback];
+        o.files[0]!.result = resultOf(ID, { status: 'timed_out', output: undefined as never });
+      },
+    ],
+    [
+      'no result says what did not happen',
+      'an answer is another task’s',
+      (o) => void (o.files[0]!.result = resultOf(ID, { output: `answer to ${OTHER}` })),
+    ],
+    [
+      'each task was paid for once at most, each answer once',
+      'a request was accepted twice',
+      (o) => void o.events.push({ ...o.events[1]!, at: 2_500 }),
+    ],
+    ['the agent was told of each result', 'one was never told', (o) => void o.wakes.pop()],
+    [
+      'no news was told twice',
+      'one was shown twice',
+      (o) => void o.wakes.push({ ...o.wakes[0]!, at: 9_000, key: `${ID}-other` }),
+    ],
+    ['no task is stuck', 'one runs on', (o) => void (o.tasks[0]!.status = 'RUNNING')],
+    ['no task is stuck', 'one was ended by somebody', (o) => void (o.tasks[0]!.status = 'FAILED')],
+    [
+      'what was told is marked, and the inbox is empty',
+      'one is not acknowledged',
+      (o) => void delete o.files[0]!.result!.acknowledged,
+    ],
+    ['what was told is marked, and the inbox is empty', 'one is in the inbox still', (o) => void o.inbox.push(ID)],
+    ['files are whole, and latest.json never went back', 'half a file', (o) => void delete o.files[1]!.result],
+    [
+      'files are whole, and latest.json never went back',
+      'latest.json went back',
+      (o) => void o.latest.unshift(resultOf(OTHER, { completed_at: '2026-02-17T15:30:31Z' })),
+    ],
+    [
+      'files are whole, and latest.json never went back',
+      'a pending file is left',
+      (o) => void o.files.push({ task_id: ID, isPending: true }),
+    ],
+    [
+      'no more requests in any 60 s than the limit',
+      'one too many',
+      (o) => void o.events.push({ task_id: OTHER, at: 60_900, what: 'arrived' }),
+    ],
+    [
+      'no more tasks at Kimi at once than the limit',
+      'two at once',
+      (o) =>
+        void (o.events = o.events.map((event) =>
+          event.task_id === OTHER ? { ...event, at: event.at - 1_500 } : event,
+        )),
+    ],
+  ])('sees to it that %s: %s', (name, _how, change) => {
+    expect(violatedBy(change)).toContain(name);
+  });
+
+  it('a callback that waited in the journal until the grace was over may end as a dead letter; no other may', () => {
+    const lost = 'each accepted callback is in the one result of its task';
+    expect(violatedBy(waited(1_000, [202]))).toEqual([]);
+    expect(violatedBy(waited(86_400_000, [202]))).toContain(lost);
+    expect(violatedBy(waited(1_000, [202, 200]))).toContain(lost);
+  });
+
+  it('a request that arrived a minute later is none too many, and an answer in place gives its place back', () => {
+    expect(violatedBy((o) => void o.events.push({ task_id: OTHER, at: 63_000, what: 'arrived' }))).toEqual([]);
+    const inPlace = violatedBy((o) => {
+      o.events = o.events
+        .filter(({ what, task_id }) => what !== 'called back' || task_id !== ID)
+        .map((event) => (event.what === 'taken' && event.task_id === ID ? { ...event, inPlace: true } : event));
+    });
+    expect(inPlace).toEqual([]);
+  });
+});

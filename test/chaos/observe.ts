@@ -1,0 +1,156 @@
+/** Waits until nothing more is to come, and looks at what there is: in the engine, and in the results folder. */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import { SEARCH_ATTRIBUTES, STATUS_QUERY, TASK_ID, type ResultFile, type TaskView } from '../../src/shared/contract.ts';
+import { tasksOn } from '../../src/temporal/task-list.ts';
+import type { EngineTask, Observed } from './check.ts';
+import type { PlannedTask } from './plan.ts';
+import type { Scene } from './stage.ts';
+
+/** How long a worker may take to answer a query, in milliseconds. */
+const QUERY_MS = 5_000;
+
+/** How often it is looked whether anything is still to come, in milliseconds. */
+const LOOK_MS = 1_000;
+
+/** How often `latest.json` is read while the run goes on, in milliseconds. */
+const WATCH_MS = 100;
+
+/**
+ * Waits until every task is closed, or has told its outcome and waits for an answer that is not to come.
+ *
+ * @returns whether that was so within the time.
+ */
+export async function settled(scene: Scene, within_ms: number): Promise<boolean> {
+  const giveUpAt = scene.clock() + within_ms;
+  while (scene.clock() < giveUpAt) {
+    if (kimiIsDone(scene) && (await nothingWaits(scene)) && (await tasksAreDone(scene).catch(() => false))) return true;
+    await pause(LOOK_MS);
+  }
+  return false;
+}
+
+/** Every request that Kimi took has had the last of its callbacks. */
+function kimiIsDone({ events }: Scene): boolean {
+  const taken = events.filter((event) => event.what === 'taken' && !event.repeated);
+  return taken.length === events.filter(({ what }) => what === 'finished').length;
+}
+
+/** Every callback that a webhook accepted has left its journal. */
+async function nothingWaits({ webhookUrls }: Scene): Promise<boolean> {
+  const waiting = await Promise.all(
+    webhookUrls.map(async (url) => {
+      const { journal } = (await (await fetch(`${url}/readyz`)).json()) as { journal?: { entries: number } };
+      return journal?.entries;
+    }),
+  ).catch(() => [undefined]);
+  return waiting.every((entries) => entries === 0);
+}
+
+async function tasksAreDone(scene: Scene): Promise<boolean> {
+  for await (const { workflowId } of scene.client.workflow.list({
+    query: `${tasksOn(scene.taskQueue)} AND ExecutionStatus = "Running"`,
+  })) {
+    const view = await viewOf(scene, workflowId);
+    if (view?.step !== 'awaiting_late_answer' || !view.acknowledged) return false;
+  }
+  return true;
+}
+
+/** @returns every task of the queue that the engine has, whoever was told of it. */
+export async function tasksOf(scene: Scene, planned: PlannedTask[]): Promise<EngineTask[]> {
+  const tasks: EngineTask[] = [];
+  for await (const { workflowId: task_id, typedSearchAttributes } of scene.client.workflow.list({
+    query: tasksOn(scene.taskQueue),
+  })) {
+    const task_name = typedSearchAttributes.get(SEARCH_ATTRIBUTES.taskName) ?? '';
+    const { status, raw } = await scene.client.workflow.getHandle(task_id).describe();
+    const plan = planned.find(({ name }) => name === task_name.slice(0, name.length));
+    tasks.push({
+      task: { task_id, task_name, timeout_ms: 0, grace_ms: 0, ...plan?.request },
+      status: status.name,
+      view: status.name === 'RUNNING' ? await viewOf(scene, task_id) : undefined,
+      pending: (raw.pendingActivities ?? []).map(
+        ({ activityType, attempt, lastFailure }) =>
+          `${activityType?.name} (attempt ${attempt}: ${lastFailure?.message ?? 'under way'})`,
+      ),
+    });
+  }
+  return tasks;
+}
+
+async function viewOf({ client }: Scene, task_id: string): Promise<TaskView | undefined> {
+  try {
+    return await client.connection.withDeadline(
+      Date.now() + QUERY_MS,
+      async () => await client.workflow.getHandle(task_id).query<TaskView>(STATUS_QUERY),
+    );
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) throw error;
+    return undefined;
+  }
+}
+
+/** @returns what the results folder holds, and whose callbacks became dead letters. */
+export async function filesOf({
+  results: folder,
+  deadLetters,
+}: Scene): Promise<Pick<Observed, 'files' | 'inbox' | 'deadLetters'>> {
+  const files: Observed['files'] = [];
+  for (const name of await readdir(folder)) {
+    const [, pending, task_id = ''] = /^(?<pending>pending-)?(?<id>kimi-.*)\.json$/.exec(name) ?? [];
+    if (!TASK_ID.test(task_id)) continue;
+    const result = await readJson(join(folder, name));
+    files.push({ task_id, isPending: pending !== undefined, ...(!pending && result && { result }) });
+  }
+  const letters = await Promise.all(deadLetters.map(async (each) => await readdir(each).catch(() => [])));
+  return {
+    files,
+    inbox: await readdir(join(folder, '.unacknowledged')).catch(() => []),
+    deadLetters: letters.flat().map((name) => name.split('-', 3).join('-')),
+  };
+}
+
+/** Reads `latest.json` again and again, as any reader might. */
+export class LatestWatch {
+  readonly seen: Observed['latest'] = [];
+  private readonly timer: NodeJS.Timeout;
+  /** One after the other: on a busy machine a look that began earlier could end later. */
+  private looking: Promise<void> = Promise.resolve();
+
+  constructor(private readonly folder: string) {
+    this.timer = setInterval(() => void this.look(), WATCH_MS);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.timer);
+    await this.look();
+  }
+
+  private async look(): Promise<void> {
+    this.looking = this.looking.then(async () => await this.lookOnce());
+    await this.looking;
+  }
+
+  private async lookOnce(): Promise<void> {
+    const path = join(this.folder, 'latest.json');
+    const found = await readJson(path).catch((error: NodeJS.ErrnoException) => error);
+    // Not there yet.
+    if (found instanceof Error) return;
+    const last = this.seen.at(-1);
+    if (found && last?.task_id === found.task_id && last.completed_at === found.completed_at) return;
+    this.seen.push(found && { task_id: found.task_id, completed_at: found.completed_at });
+  }
+}
+
+/** @returns `undefined` where it is no JSON. */
+async function readJson(path: string): Promise<ResultFile | undefined> {
+  const text = await readFile(path, 'utf8');
+  try {
+    return JSON.parse(text) as ResultFile;
+  } catch {
+    return undefined;
+  }
+}

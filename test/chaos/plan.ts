@@ -1,0 +1,249 @@
+/** What a seed stands for: which tasks are started, and what is broken, when. Pure: the same seed, the same plan. */
+import { uniformInt } from 'pure-rand/distribution/uniformInt';
+import { mersenne } from 'pure-rand/generator/mersenne';
+import type { Limits, Priority, Task } from '../../src/shared/contract.ts';
+
+/** One task to start, and what its user does with it. */
+export interface PlannedTask {
+  /** Its task name: what the engine lists and the agent is told is told apart by it. */
+  name: string;
+  kind: Kind;
+  /** When it is started, in milliseconds. */
+  at: number;
+  request: Pick<Task, 'prompt' | 'timeout_ms' | 'grace_ms' | 'priority' | 'resend_unknown' | 'ack'>;
+  /** When its user takes it back: milliseconds after its start has been answered. */
+  cancel_after?: number;
+}
+
+export type Target = 'worker-1' | 'worker-2' | 'webhook' | 'engine' | 'gateway' | 'disk' | 'journal disk' | 'relay';
+
+/** What is done to a target at a time, and for how long. Milliseconds. */
+export interface Fault {
+  at: number;
+  for_ms: number;
+  target: Target;
+  how: How;
+}
+
+export type How =
+  /** A process ends and stays away. */
+  | 'SIGKILL'
+  | 'SIGTERM'
+  /** A process stands still. */
+  | 'SIGSTOP'
+  /** The gateway answers 503, takes wakes without an answer, or takes no connection. */
+  | '503'
+  | 'hanging'
+  | 'refusing'
+  /** A disk takes nothing: that of the results, or that of the webhook's journal. */
+  | 'full'
+  | 'read-only';
+
+export interface Plan {
+  seed: number;
+  limits: Limits;
+  tasks: PlannedTask[];
+  faults: Fault[];
+}
+
+/** Average time between two starts, in milliseconds: 400 tasks in less than five minutes. */
+export const PACE_MS = 700;
+
+/** A day: those who wait for a late answer are still open when the run ends. */
+const GRACE_MS = 86_400_000;
+
+/** The share of the requests of the first minute that is admitted, in percent: low enough to make some wait. */
+const ADMITTED = { from: 65, to: 80 };
+
+/** About this many requests are sent for each task, those that Kimi turns away included. */
+const REQUESTS_A_TASK = 1.15;
+
+/** What a task of a kind asks of the simulated Kimi, and what else is special to it. */
+interface Wish {
+  /** How many of them there are in a deck. */
+  cards: number;
+  deal(dice: Dice, timeout_ms: number): Partial<PlannedTask['request']> & { wishes: string; cancel_after?: number };
+}
+
+const KINDS = {
+  plain: { cards: 9, deal: (dice) => ({ wishes: `delay=${dice.between(100, 2_500)}` }) },
+  duplicates: {
+    cards: 3,
+    deal: (dice) => ({ wishes: `delay=${dice.between(100, 2_000)} duplicates=${dice.between(1, 3)}` }),
+  },
+  failing: { cards: 2, deal: (dice) => ({ wishes: `delay=${dice.between(100, 1_000)} fail=1` }) },
+  'never answered': { cards: 2, deal: () => ({ wishes: 'drop=1' }) },
+  late: { cards: 3, deal: (dice, timeout_ms) => ({ wishes: `delay=${timeout_ms + dice.between(500, 4_000)}` }) },
+  'after the grace': {
+    cards: 2,
+    deal: (dice, timeout_ms) => ({ wishes: `delay=${timeout_ms + 1_500 + dice.between(500, 2_500)}`, grace_ms: 1_500 }),
+  },
+  'turned away': {
+    cards: 3,
+    deal: (dice) => ({
+      wishes: `delay=${dice.between(100, 1_500)} status=429 type=rate_limit_reached_error refusals=${dice.between(1, 2)}`,
+    }),
+  },
+  'out of quota': { cards: 1, deal: () => ({ wishes: 'status=429 type=exceeded_current_quota_error' }) },
+  'hung up': { cards: 2, deal: (dice) => ({ wishes: `delay=${dice.between(500, 2_500)} hang-up=1` }) },
+  'hung up, sent again': {
+    cards: 1,
+    deal: (dice) => ({ wishes: `delay=${dice.between(2_000, 6_000)} hang-up=1`, resend_unknown: true }),
+  },
+  'answered in place': { cards: 2, deal: (dice) => ({ wishes: `direct=1 accept-delay=${dice.between(0, 1_000)}` }) },
+  early: { cards: 3, deal: (dice) => ({ wishes: `early=1 accept-delay=${dice.between(0, 500)}` }) },
+  'slow to accept': {
+    cards: 3,
+    deal: (dice) => ({ wishes: `delay=${dice.between(100, 1_000)} accept-delay=${dice.between(1_000, 3_000)}` }),
+  },
+  large: { cards: 2, deal: (dice) => ({ wishes: `delay=500 size=${dice.between(20_000, 400_000)}` }) },
+  'badly signed': { cards: 1, deal: () => ({ wishes: 'delay=500 signature=wrong' }) },
+  'cancelled at once': {
+    cards: 2,
+    deal: (dice) => ({ wishes: `delay=${dice.between(500, 3_000)}`, cancel_after: dice.between(0, 300) }),
+  },
+  cancelled: { cards: 2, deal: (dice) => ({ wishes: 'delay=4000', cancel_after: dice.between(300, 2_500) }) },
+  'cancelled, after the grace': {
+    cards: 1,
+    deal: (dice) => ({
+      wishes: `delay=${dice.between(7_000, 10_000)}`,
+      cancel_after: dice.between(300, 1_000),
+      grace_ms: 1_500,
+    }),
+  },
+  'cancelled, never answered': {
+    cards: 1,
+    deal: (dice) => ({ wishes: 'drop=1', cancel_after: dice.between(300, 2_500) }),
+  },
+} as const satisfies Record<string, Wish>;
+
+export type Kind = keyof typeof KINDS;
+
+/** How long each fault lasts, in milliseconds. */
+const FAULTS: Record<string, (dice: Dice) => Omit<Fault, 'at'>[]> = {
+  'one worker killed': (dice) => [
+    { target: dice.pick(['worker-1', 'worker-2']), how: 'SIGKILL', for_ms: dice.between(0, 4_000) },
+  ],
+  'the other worker killed': (dice) => [
+    { target: dice.pick(['worker-1', 'worker-2']), how: 'SIGKILL', for_ms: dice.between(0, 4_000) },
+  ],
+  'one worker stopped': (dice) => [
+    { target: dice.pick(['worker-1', 'worker-2']), how: 'SIGTERM', for_ms: dice.between(0, 2_000) },
+  ],
+  // Also longer than the 5 s after which its workflow tasks go to another and its dispatches have an unknown outcome.
+  'one worker frozen': (dice) => [
+    { target: dice.pick(['worker-1', 'worker-2']), how: 'SIGSTOP', for_ms: dice.between(1_000, 8_000) },
+  ],
+  'both workers killed': (dice) => [
+    { target: 'worker-1', how: 'SIGKILL', for_ms: dice.between(0, 3_000) },
+    { target: 'worker-2', how: 'SIGKILL', for_ms: dice.between(0, 3_000) },
+  ],
+  'the webhook killed': (dice) => [{ target: 'webhook', how: 'SIGKILL', for_ms: dice.between(0, 5_000) }],
+  'the webhook stopped': (dice) => [{ target: 'webhook', how: 'SIGTERM', for_ms: dice.between(0, 3_000) }],
+  'the engine killed': (dice) => [{ target: 'engine', how: 'SIGKILL', for_ms: dice.between(0, 5_000) }],
+  'the engine stopped': (dice) => [{ target: 'engine', how: 'SIGTERM', for_ms: dice.between(0, 3_000) }],
+  'the engine killed, and the journal’s disk full': (dice) => [
+    { target: 'engine', how: 'SIGKILL', for_ms: dice.between(1_000, 5_000) },
+    { target: 'journal disk', how: 'full', for_ms: dice.between(1_000, 5_000) },
+  ],
+  'the gateway busy': (dice) => [{ target: 'gateway', how: '503', for_ms: dice.between(1_000, 6_000) }],
+  'the gateway hanging': (dice) => [{ target: 'gateway', how: 'hanging', for_ms: dice.between(1_000, 6_000) }],
+  'the gateway down': (dice) => [{ target: 'gateway', how: 'refusing', for_ms: dice.between(1_000, 6_000) }],
+  'the disk full': (dice) => [{ target: 'disk', how: 'full', for_ms: dice.between(1_000, 5_000) }],
+  'the disk read-only': (dice) => [{ target: 'disk', how: 'read-only', for_ms: dice.between(1_000, 5_000) }],
+};
+
+/** When the first fault comes, and the time between two of them; faults last longer than that at times. Milliseconds. */
+const FAULT_GAP = { first: 2_000, from: 1_200, to: 4_500 };
+
+/** How long a target is left alone after it was broken, in milliseconds. */
+const REST_MS = 2_000;
+
+/**
+ * @param seed a whole number.
+ * @param count how many tasks there are.
+ */
+export function planFor(seed: number, count: number): Plan {
+  const dice = new Dice(seed);
+  const span = count * PACE_MS;
+  const firstMinute = Math.min(count, 60_000 / PACE_MS) * REQUESTS_A_TASK;
+  const limits: Limits = {
+    per_minute: Math.max(Math.round((firstMinute * dice.between(ADMITTED.from, ADMITTED.to)) / 100), 1),
+    concurrent: dice.between(5, 12),
+    queued: 0,
+  };
+  const kinds = dice.deal(
+    Object.keys(KINDS).flatMap((kind) => Array<Kind>(KINDS[kind as Kind].cards).fill(kind as Kind)),
+  );
+  const tasks: PlannedTask[] = [];
+  for (let n = 1; n <= count; n += 1) {
+    const name = `chaos-${String(n).padStart(3, '0')}`;
+    tasks.push(planTask(dice, name, kinds.next().value, dice.between(0, span)));
+  }
+  return { seed, limits, tasks: tasks.toSorted((a, b) => a.at - b.at), faults: planFaults(dice, span) };
+}
+
+function planTask(dice: Dice, name: string, kind: Kind, at: number): PlannedTask {
+  const timeout_ms = dice.between(3_000, 5_000);
+  const { wishes, cancel_after, ...special } = (KINDS[kind] as Wish).deal(dice, timeout_ms);
+  return {
+    name,
+    kind,
+    at,
+    request: {
+      prompt: `${name}: write a calculator [[simulate: ${wishes}]]`,
+      timeout_ms,
+      grace_ms: GRACE_MS,
+      ...(dice.percent(50) && { priority: dice.between(1, 5) as Priority }),
+      ...(dice.percent(5) && { resend_unknown: true as const }),
+      ...(dice.percent(12) && { ack: 'agent' as const }),
+      ...special,
+    },
+    ...(cancel_after !== undefined && { cancel_after }),
+  };
+}
+
+function planFaults(dice: Dice, span: number): Fault[] {
+  const deck = dice.deal(Object.values(FAULTS));
+  const healthyFrom = new Map<Target, number>();
+  const faults: Fault[] = [];
+  for (let at = FAULT_GAP.first; at < span; at += dice.between(FAULT_GAP.from, FAULT_GAP.to)) {
+    for (const fault of deck.next().value(dice)) {
+      const earliest = healthyFrom.get(fault.target) ?? 0;
+      const from = Math.max(at, earliest);
+      healthyFrom.set(fault.target, from + fault.for_ms + REST_MS);
+      faults.push({ at: from, ...fault });
+    }
+  }
+  return faults.toSorted((a, b) => a.at - b.at);
+}
+
+/** Chance, seeded. */
+class Dice {
+  private readonly generator;
+
+  constructor(seed: number) {
+    this.generator = mersenne(seed);
+  }
+
+  /** @returns a whole number, both ends included. */
+  between(from: number, to: number): number {
+    return uniformInt(this.generator, from, to);
+  }
+
+  percent(share: number): boolean {
+    return this.between(1, 100) <= share;
+  }
+
+  pick<T>(choices: readonly T[]): T {
+    return choices[this.between(0, choices.length - 1)] as T;
+  }
+
+  /** Deals a shuffled deck to its end, and another one, for ever: everything has its turn. */
+  *deal<T>(cards: readonly T[]): Generator<T, never> {
+    for (;;) {
+      const deck = [...cards];
+      while (deck.length > 0) yield deck.splice(this.between(0, deck.length - 1), 1)[0] as T;
+    }
+  }
+}

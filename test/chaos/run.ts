@@ -1,0 +1,81 @@
+/**
+ * `npm run chaos [-- --seed S] [--tasks N]`: many tasks on real processes against the simulated Kimi, while worker,
+ * webhook, Temporal server, gateway and disk are killed or broken in turn. Ends with 0 only if every invariant held.
+ */
+import { randomInt } from 'node:crypto';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { InvalidArgumentError, program } from 'commander';
+import { EXIT } from '../../src/service/exit.ts';
+import { check } from './check.ts';
+import { planFor, type Plan } from './plan.ts';
+import { play } from './play.ts';
+import { report, type Outcome } from './report.ts';
+import { breakInTurn, progress, setStage } from './stage.ts';
+
+async function run(plan: Plan, folder: string): Promise<Outcome> {
+  const stage = await setStage(folder, plan.limits);
+  try {
+    const { observed, broken } = await play(stage, plan, async (at) => await breakInTurn(stage, plan.faults, at));
+    progress(stage, 'settled');
+    const took_ms = stage.clock();
+    // The disk goes with the stage; who looks into a failed run needs what was on it.
+    await cp(stage.results, join(folder, 'results-at-the-end'), { recursive: true });
+    return { observed, faults: broken, disk: stage.disk.kind, took_ms };
+  } finally {
+    stage.close();
+  }
+}
+
+function wholeNumber(value: string): number {
+  if (!/^\d{1,9}$/.test(value)) throw new InvalidArgumentError('It needs a whole number.');
+  return Number(value);
+}
+
+async function main(): Promise<void> {
+  const { seed, tasks } = program
+    .name('npm run chaos --')
+    .description(
+      'Many tasks, while everything they run on is broken in turn. Ends with 0 only if every invariant held.',
+    )
+    .option('--seed <S>', 'what the tasks and the faults are drawn from; any unless given', wholeNumber)
+    .option('--tasks <N>', 'how many tasks are started', wholeNumber, 60)
+    .addHelpText(
+      'after',
+      '\nThe same seed and number of tasks give the same plan. Real processes take their own time: what a plan meets with\nmay differ from run to run.',
+    )
+    .parse()
+    .opts<{ seed?: number; tasks: number }>();
+  const plan = planFor(seed ?? randomInt(1_000_000), tasks);
+  const folder = await mkdtemp(join(tmpdir(), 'kimi-chaos-'));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.once(signal, () => {
+      console.error(`stopped by ${signal}; what there was is in ${folder}`);
+      process.exit(EXIT.interrupted);
+    });
+  }
+  console.log(`seed ${plan.seed}, ${tasks} tasks, ${plan.faults.length} faults\n`);
+  const outcome = await run(plan, folder);
+  const verdicts = check(outcome.observed);
+  if (process.stderr.isTTY) process.stderr.write('\r\u001B[K');
+  console.log(report(plan, outcome, verdicts));
+  const hasHeld = verdicts.every(({ violations }) => violations.length === 0);
+  if (hasHeld) {
+    await rm(folder, { recursive: true, force: true });
+    return;
+  }
+  await writeFile(join(folder, 'observed.json'), JSON.stringify({ plan, ...outcome }, null, 1));
+  console.log(`\nWhat was observed, the logs, the database and the results are in ${folder}`);
+  console.log(`The same plan again: npm run chaos -- --seed ${plan.seed} --tasks ${tasks}`);
+  process.exitCode = 1;
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error);
+  process.exitCode = 1;
+}
+// Everything has been undone: a native handle must not keep the process alive.
+process.exit();

@@ -1,0 +1,282 @@
+/** The whole product as real processes, on real disks, with the simulated Kimi and gateway in this one. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import { pino } from 'pino';
+import { readConfig } from '../../src/config/index.ts';
+import { limiterId, NAMESPACE, TASK_QUEUE, type Limits } from '../../src/shared/contract.ts';
+import { deadLettersFolder } from '../../src/webhook/dead-letters.ts';
+import { DIST } from '../../src/service/paths.ts';
+import { openPayloads } from '../../src/temporal/payloads/converter.ts';
+import { createSimulator } from '../../src/simulator/app.ts';
+import type { Counts } from '../../src/simulator/counts.ts';
+import type { SimulatorEvent } from '../../src/simulator/events.ts';
+import { engineArgs, namespaceIsThere } from '../../src/stack/stack.ts';
+import { findTemporalCli } from '../../src/stack/temporal-cli.ts';
+import { connectClient } from '../../src/temporal/client.ts';
+import { Disk } from './disk.ts';
+import { GatewayStub } from './gateway.ts';
+import type { Fault, Target } from './plan.ts';
+import { RestartedProcess, type ProcessOptions } from './process.ts';
+
+/** What callbacks are signed with. */
+export const SECRET = 'the-secret-of-the-chaos';
+
+/** How long everything may take to be ready at first, in milliseconds. */
+const START_MS = 60_000;
+
+/** What happened at the simulated Kimi, and when, in milliseconds. */
+export type KimiEvent = SimulatorEvent & { at: number };
+
+/** What users do their part on, and where one can see what came of it. */
+export interface Scene {
+  client: Client;
+  taskQueue: string;
+  /** Workflow id of the limiter. */
+  limiter: string;
+  /** The results folder. */
+  results: string;
+  gateway: GatewayStub;
+  /** All that happened at the simulated Kimi, in order. */
+  events: KimiEvent[];
+  webhookUrls: string[];
+  /** Folders of callbacks that were accepted and that nothing would take any more. */
+  deadLetters: string[];
+  /** The environment of a command line of this product. */
+  env: NodeJS.ProcessEnv;
+  /** What users are trying, and what it said last: whom a run that does not end is waiting for. */
+  trying: Map<string, string>;
+  /** Milliseconds since the stage was set: the clock of everything that is observed. */
+  clock(): number;
+}
+
+/** A fault of a plan, and whether it could be applied. */
+export type Applied = Fault & { applied: boolean };
+
+export interface Stage extends Scene {
+  /** The folder of the processes' logs. */
+  logs: string;
+  /** The disk that the results folder is. */
+  disk: Disk;
+  /** The environment of those who call the simulated Kimi: where it is, and where it calls back. */
+  kimi: NodeJS.ProcessEnv;
+  /** What the simulated Kimi has counted. */
+  counts: Counts;
+  /** Every process, by name. */
+  processes: ReadonlyMap<string, RestartedProcess>;
+  /**
+   * Starts one more of our services.
+   *
+   * @param script its file in dist/.
+   * @param more what its environment has beyond that of a command line.
+   */
+  serve(name: string, script: string, more: NodeJS.ProcessEnv): void;
+  /**
+   * Breaks something and mends it again.
+   *
+   * @returns whether it could be broken.
+   */
+  break(fault: Fault): Promise<boolean>;
+  /** Ends every process and gives the disk back. The end of this process does it too, whatever it is that ends it. */
+  close(): void;
+}
+
+/**
+ * @param folder where everything lies: database, logs, results.
+ * @param engineSettings what the engine is told beyond what `up` tells it: `--dynamic-config-value` each.
+ */
+export async function setStage(folder: string, limits: Limits, engineSettings: string[] = []): Promise<Stage> {
+  const started = performance.now();
+  const clock = (): number => Math.round(performance.now() - started);
+  const [home, logs] = [join(folder, 'home'), join(folder, 'logs')];
+  await Promise.all([mkdir(home), mkdir(logs)]);
+  const disk = await Disk.mount(join(folder, 'results'));
+  const journalDisk = await Disk.mount(join(folder, 'journal'));
+  const gateway = new GatewayStub(clock);
+  await gateway.start();
+
+  const events: KimiEvent[] = [];
+  const simulator = createSimulator({
+    secret: SECRET,
+    delayMs: 1_000,
+    log: pino(pino.destination(join(logs, 'simulator.log'))),
+    onEvent: (event) => events.push({ ...event, at: clock() }),
+  });
+  const kimi = createServer(simulator.app);
+  const kimiPort = await listenAnywhere(kimi);
+
+  const [enginePort, uiPort, metricsPort, webhookPort] = await freePorts(4);
+  const address = `127.0.0.1:${enginePort}`;
+  const webhookUrl = `http://127.0.0.1:${webhookPort}`;
+  const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = readConfig();
+  const command = await findTemporalCli({ path, cache, onStep: () => {} });
+  const env: NodeJS.ProcessEnv = {
+    // What this shell has set for a stack of its own is none of ours.
+    ...Object.fromEntries(
+      Object.entries(process.env).filter(([name]) => !/^(?:KIMI|OPENCLAW|WEBHOOK|TEMPORAL)_/.test(name)),
+    ),
+    TEMPORAL_ADDRESS: address,
+    TEMPORAL_NAMESPACE: NAMESPACE,
+    KIMI_TASK_QUEUE: TASK_QUEUE,
+    KIMI_HOME: home,
+    KIMI_LANG: 'en',
+    KIMI_RESULTS_DIR: disk.folder,
+    KIMI_JOURNAL_DIR: join(journalDisk.folder, 'journal'),
+    KIMI_MAX_TASKS_PER_MINUTE: String(limits.per_minute),
+    KIMI_MAX_CONCURRENT_TASKS: String(limits.concurrent),
+    KIMI_MAX_QUEUED_TASKS: String(limits.queued),
+  };
+  const processes = new Map<string, RestartedProcess>();
+  const launch = (options: Omit<ProcessOptions, 'logFile'>): void => {
+    const { name } = options;
+    const launched = new RestartedProcess({ ...options, logFile: join(logs, `${name}.log`) });
+    processes.set(name, launched);
+    launched.start();
+  };
+  const serve = (name: string, script: string, more: NodeJS.ProcessEnv): void =>
+    launch({
+      name,
+      command: process.execPath,
+      args: ['--enable-source-maps', join(DIST, script)],
+      env: { ...env, ...more },
+    });
+  const kimiEnv = {
+    KIMI_API_URL: `http://127.0.0.1:${kimiPort}/v1`,
+    KIMI_API_KEY: 'sk-chaos',
+    KIMI_CALLBACK_BASE_URL: webhookUrl,
+  };
+  const close = (): void => {
+    process.removeListener('exit', close);
+    for (const each of processes.values()) each.kill();
+    simulator.stop();
+    disk.unmount();
+    journalDisk.unmount();
+  };
+  process.once('exit', close);
+
+  launch({
+    name: 'engine',
+    command,
+    args: [
+      ...engineArgs({ port: enginePort, uiPort, metricsPort, database: join(home, 'temporal.db') }),
+      ...engineSettings.flatMap((setting) => ['--dynamic-config-value', setting]),
+    ],
+    env,
+  });
+  await until(async () => await namespaceIsThere(address));
+  serve('webhook', 'webhook.js', { WEBHOOK_SECRET: SECRET, WEBHOOK_PORT: String(webhookPort) });
+  for (const name of ['worker-1', 'worker-2']) {
+    serve(name, 'worker.js', {
+      ...kimiEnv,
+      WEBHOOK_SECRET: SECRET,
+      OPENCLAW_WAKE_URL: gateway.url,
+      KIMI_WORKER_PORT: '0',
+    });
+  }
+  const client = await connectClient(openPayloads(readConfig(env)).dataConverter, env);
+  const { workflowService } = client;
+  await until(async () => {
+    const taskQueue = { name: TASK_QUEUE };
+    const { pollers } = await workflowService.describeTaskQueue({ namespace: NAMESPACE, taskQueue });
+    return (pollers?.length ?? 0) >= 2;
+  });
+  await until(async () => (await fetch(`${webhookUrl}/readyz`)).ok);
+
+  const turns = new Map<Target, Promise<unknown>>();
+  const breakNow = async ({ target, how, for_ms }: Fault): Promise<boolean> => {
+    switch (how) {
+      case '503':
+      case 'hanging':
+      case 'refusing':
+        await gateway.behave(how);
+        await pause(for_ms);
+        await gateway.behave('up');
+        return true;
+      case 'full':
+      case 'read-only': {
+        const broken = target === 'disk' ? disk : journalDisk;
+        if (!(await broken.break(how))) return false;
+        await pause(for_ms);
+        await broken.heal();
+        return true;
+      }
+      default:
+        return (await processes.get(target)?.break(how, for_ms)) ?? false;
+    }
+  };
+
+  return {
+    client,
+    taskQueue: TASK_QUEUE,
+    limiter: limiterId(TASK_QUEUE),
+    results: disk.folder,
+    disk,
+    logs,
+    kimi: kimiEnv,
+    counts: simulator.counts,
+    processes,
+    serve,
+    gateway,
+    events,
+    webhookUrls: [webhookUrl],
+    deadLetters: [deadLettersFolder(home)],
+    env,
+    trying: new Map(),
+    clock,
+    break: async (fault) => {
+      // On a busy machine a fault takes longer than planned: the next one of its target waits for its end.
+      const turn = (turns.get(fault.target) ?? Promise.resolve()).then(async () => await breakNow(fault));
+      turns.set(fault.target, turn);
+      return await turn;
+    },
+    close,
+  };
+}
+
+/** Breaks each thing when its time of the plan has come. All is mended when it returns. */
+export async function breakInTurn(
+  stage: Stage,
+  faults: Fault[],
+  at: (time: number) => Promise<void>,
+): Promise<Applied[]> {
+  const breaking = faults.map(async (fault): Promise<Applied> => {
+    await at(fault.at);
+    progress(stage, `${fault.target} ${fault.how}`);
+    return { ...fault, applied: await stage.break(fault) };
+  });
+  const applied = await Promise.all(breaking);
+  progress(stage, 'all mended');
+  return applied;
+}
+
+/** Tells who watches what goes on. */
+export function progress(scene: Scene, line: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001B[K${Math.round(scene.clock() / 1000)} s  ${line}`);
+}
+
+/** Waits until it is so; what fails meanwhile is not so yet. */
+export async function until(isSo: () => Promise<boolean>): Promise<void> {
+  const giveUpAt = Date.now() + START_MS;
+  while (!(await isSo().catch(() => false))) {
+    if (Date.now() > giveUpAt) throw new Error(`not ready after ${START_MS / 1000} s; the logs say why`);
+    await pause(50);
+  }
+}
+
+async function listenAnywhere(server: Server): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(0, '127.0.0.1', resolve);
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+/** @returns ports that were free a moment ago, each another. */
+export async function freePorts(count: number): Promise<[number, number, number, number]> {
+  const probes = Array.from({ length: count }, () => createServer());
+  const ports = await Promise.all(probes.map(listenAnywhere));
+  await Promise.all(probes.map(async (probe) => await new Promise((resolve) => probe.close(resolve))));
+  return ports as [number, number, number, number];
+}

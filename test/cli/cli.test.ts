@@ -1,0 +1,910 @@
+/** The built command line, as a user runs it. */
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { basename, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { check } from 'proper-lockfile';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import type { ResultFile } from '../../src/shared/contract.ts';
+import { RETIRED } from '../../src/kimi/models.ts';
+import { DIST, PACKAGE_ROOT } from '../../src/service/paths.ts';
+import { isAlive } from '../../src/stack/process-id.ts';
+import type { StackState } from '../../src/stack/state.ts';
+import { cleanHome, cli, latest, launch, resultsOf, up } from '../support/cli.ts';
+import { freePort } from '../support/engine.ts';
+import { openProxy } from '../support/proxy.ts';
+import { engineClient, openWorld, serve, temporaryFolder, until } from '../support/world.ts';
+
+/** What the children of a process were given, from /proc; `ps` shows the same. */
+async function environmentsOf(parent: number): Promise<{ name: string; environment: string }[]> {
+  const found = [];
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const read = async (file: string): Promise<string> =>
+      await readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '');
+    if (!(await read('status')).includes(`\nPPid:\t${parent}\n`)) continue;
+    const args = (await read('cmdline')).split('\0');
+    const program = args[0] === 'sh' ? args[4] : args.at(-2);
+    found.push({
+      name: basename(program ?? '').replace(/^temporal.*/, 'temporal'),
+      environment: await read('environ'),
+    });
+  }
+  return found;
+}
+
+/** @returns a port that something listens on until the test has finished. */
+async function takenPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+describe('run --simulate in a clean HOME', () => {
+  it('goes the whole way, twice at a time, and leaves nothing running', async () => {
+    const homes = await Promise.all([cleanHome(), cleanHome()]);
+    const runs = await Promise.all(
+      homes.map(async (env) => await cli(['run', '--simulate', '寫一個 Python 費波那契函數'], env)),
+    );
+    for (const [index, { code, stdout, stderr }] of runs.entries()) {
+      const env = homes[index] as Record<string, string>;
+      expect(code, stderr).toBe(0);
+      const result = await latest(env);
+      expect(result).toMatchObject({ status: 'done', acknowledged: true, task_name: 'python-費波那契函數' });
+      expect(stdout).toContain(
+        [
+          '✅ Kimi 任務完成！',
+          '',
+          '📋 任務：python-費波那契函數',
+          '🤖 模型：moonshot-v1-128k',
+          `💾 Token：${result.tokens?.prompt} (提示) + ${result.tokens?.completion} (生成) = ${result.tokens?.total}`,
+          `⏱️ 完成時間：${result.completed_at}`,
+          '',
+          '📝 結果摘要：',
+        ].join('\n'),
+      );
+      expect(stdout).toContain('💡 完整結果：~/.openclaw/workspace/kimi-dispatch/results/latest.json');
+      expect(stdout).toContain('沒有呼叫真正的 Kimi');
+      expect(stderr).toContain('等待 Kimi 回呼');
+      expect(existsSync(join(env['HOME'] ?? '', '.local/share/kimi-dispatch/stack.json'))).toBe(false);
+    }
+  });
+
+  it.each([
+    ['failed', 'delay=100 fail=1', 6, '❌ Kimi 任務失敗'],
+    ['timed_out', 'drop=1', 7, '⏰ Kimi 任務逾時'],
+  ])('that ends %s says so by its exit code', async (status, wishes, code, heading) => {
+    const env = await cleanHome({ KIMI_TASK_TIMEOUT_MS: '1000' });
+    const run = await cli(['run', '--simulate', `x [[simulate: ${wishes}]]`], env);
+    expect(run).toMatchObject({ code, stdout: expect.stringContaining(heading) });
+    expect(await latest(env)).toMatchObject({ status });
+  });
+
+  it('interrupted keeps the task, and the next stack goes on with it', async () => {
+    const env = await cleanHome();
+    const run = launch(['run', '--simulate', 'x [[simulate: delay=600000]]', '-n', 'kept', '--timeout', '10m'], env);
+    await until(() => run.said.stderr.includes('任務編號'));
+    run.child.kill('SIGINT');
+    const { code, stderr } = await run.ended;
+    expect(code, stderr).toBe(130);
+    expect(stderr).toContain('服務再啟動時');
+    const task_id = /kimi-\d+-\d+/.exec(stderr)?.[0] ?? '';
+    const stack = await up(env, '--simulate');
+    const status = await cli(['status', task_id, '--json'], env);
+    expect(JSON.parse(status.stdout)).toMatchObject({ task_id, task_name: 'kept' });
+
+    const watch = launch(['watch', task_id], env);
+    await until(() => watch.said.stderr !== '');
+    watch.child.kill('SIGINT');
+    const watched = await watch.ended;
+    expect(watched, watched.stderr).toMatchObject({
+      code: 130,
+      stderr: expect.stringContaining(`服務會繼續處理任務 ${task_id}`),
+    });
+    expect((await stack.stop()).code).toBe(0);
+  });
+});
+
+describe('up', () => {
+  it('serves dispatch, status, list, watch and result, is found by a second up, and stops cleanly', async () => {
+    const env = await cleanHome();
+    const stack = await up(env, '--simulate');
+    expect(await cli(['up'], env)).toMatchObject({ code: 3, stderr: expect.stringContaining('模擬的 Kimi') });
+    const again = await cli(['up', '--simulate'], env);
+    expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('Kimi Dispatch 已在執行') });
+
+    const dispatched = await cli(
+      ['dispatch', '-p', '寫一個 Python 計算器，包含測試 [[simulate: delay=15000]]', '-n', 'calculator'],
+      env,
+    );
+    expect(dispatched).toMatchObject({ code: 0, stdout: '✅ Kimi 任務已派發：calculator\n完成後會自動通知你！\n' });
+    const task_id = /kimi-\d+-\d+/.exec(dispatched.stderr)?.[0] ?? '';
+    // On a loaded machine dispatch is back before Kimi's word is.
+    await until(() => existsSync(join(resultsOf(env), `pending-${task_id}.json`)));
+    expect(JSON.parse((await cli(['status', task_id, '--json'], env)).stdout)).toMatchObject({
+      task_id,
+      state: 'dispatched',
+      step: 'waiting',
+      api_id: expect.stringMatching(/^cmpl-sim-/),
+    });
+    expect(await cli(['result', task_id], env)).toMatchObject({ code: 9, stdout: '' });
+
+    expect(await cli(['watch', task_id], env)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('calculator'),
+    });
+    const result = await cli(['result', task_id], env);
+    expect(result).toMatchObject({ code: 0, stdout: expect.stringContaining('def fibonacci') });
+    expect((await cli(['result'], env)).stdout).toBe(result.stdout);
+    await until(async () => (await latest(env)).acknowledged);
+    const listed = await until(async () => {
+      const tasks = JSON.parse((await cli(['list', '--json'], env)).stdout) as { task_id: string; state: string }[];
+      return tasks.find((task) => task.task_id === task_id && task.state === 'done');
+    });
+    expect(listed).toMatchObject({ task_name: 'calculator', model: 'moonshot-v1-128k', tokens: expect.any(Number) });
+
+    const { webhook_url, worker_health_url } = stack.state;
+    for (const url of [webhook_url, worker_health_url]) {
+      for (const path of ['/healthz', '/readyz']) expect((await fetch(url + path)).status).toBe(200);
+    }
+    expect(await cli(['doctor'], env)).toMatchObject({ code: 0, stdout: expect.stringContaining('一切正常') });
+
+    expect(await stack.stop()).toMatchObject({ code: 0, stderr: expect.stringContaining('已停止') });
+    await expect(fetch(`${webhook_url}/healthz`)).rejects.toThrow('fetch failed');
+    // The engine is gone; the saved result still tells.
+    expect(JSON.parse((await cli(['status', task_id, '--json'], env)).stdout)).toMatchObject({
+      state: 'done',
+      status: 'done',
+    });
+  });
+
+  it('cancels, acknowledges, lists what is not acknowledged, and limits', async () => {
+    const env = await cleanHome({ KIMI_MAX_CONCURRENT_TASKS: '1', KIMI_ACK: 'agent' });
+    await up(env, '--simulate');
+    const dispatch = async (name: string, ...more: string[]) => {
+      const { stdout } = await cli(['dispatch', '-p', 'x [[simulate: delay=600000]]', '-n', name, ...more], env);
+      const tasks = JSON.parse((await cli(['list', '--json'], env)).stdout) as Record<string, string>[];
+      return { stdout, task_id: tasks.find(({ task_name }) => task_name === name)?.['task_id'] ?? '' };
+    };
+    const first = await dispatch('first');
+    const [listed] = JSON.parse((await cli(['list', '--json'], env)).stdout) as Record<string, string>[];
+    expect(listed?.['state']).toMatch(/^dispatch(?:ing|ed)$/);
+    expect(listed?.['status']).toBe(listed?.['state']);
+    expect(first.stdout).toContain('✅ Kimi 任務已派發：first');
+    const second = await dispatch('second', '--priority', '5');
+    // On a busy machine the limiter's word comes after dispatch has returned.
+    expect(second.stdout).toMatch(
+      /^(?:🕒 Kimi 任務已排隊：second（第 1 位）|✅ Kimi 任務已派發：second)\n完成後會自動通知你！\n$/,
+    );
+    await until(async () => (await cli(['list'], env)).stdout.match(/second\s+排隊中 第 1 位/));
+    await dispatch('third', '--priority', '1');
+    await until(async () => (await cli(['status', second.task_id], env)).stdout.match(/排隊位置\s+第 2 位/));
+    expect((await cli(['list'], env)).stdout).toMatch(/second\s+排隊中 第 2 位/);
+    expect((await cli(['limits'], env)).stdout).toMatch(/進行中的任務\s+1（上限 1）/);
+
+    const changed = await cli(['limits', '--concurrent', '2', '--json'], env);
+    expect(JSON.parse(changed.stdout)).toMatchObject({ limits: { concurrent: 2, per_minute: 10, queued: 1000 } });
+    await until(async () => (await cli(['list'], env)).stdout.match(/third\s+等待回覆/));
+
+    expect(await cli(['cancel', second.task_id], env)).toMatchObject({
+      code: 0,
+      stdout: `已取消任務 ${second.task_id}。\n`,
+    });
+    expect(await cli(['cancel', second.task_id], env)).toMatchObject({
+      code: 10,
+      stderr: expect.stringContaining('已經結束'),
+    });
+    expect(await cli(['cancel', 'kimi-1-1'], env)).toMatchObject({ code: 4 });
+    expect(await cli(['ack', first.task_id], env)).toMatchObject({
+      code: 9,
+      stderr: expect.stringContaining('還沒有結果'),
+    });
+    expect(await cli(['cancel', first.task_id], env)).toMatchObject({ code: 0 });
+
+    const inbox = JSON.parse((await cli(['inbox', '--json'], env)).stdout) as ResultFile[];
+    expect(inbox.map(({ task_id }) => task_id)).toEqual([second.task_id, first.task_id]);
+    expect((await cli(['inbox'], env)).stdout).toMatch(/second\s+已取消/);
+    expect(await cli(['ack', second.task_id], env)).toMatchObject({ code: 0 });
+    expect((await cli(['inbox'], env)).stdout).not.toContain('second');
+    expect(await cli(['ack', 'kimi-1-1'], env)).toMatchObject({ code: 4 });
+  });
+
+  it('closes a home that was made by hand to other users, and gives no foreign program a secret', async () => {
+    const env = await cleanHome({ KIMI_API_KEY: 'sk-distinctive-key', WEBHOOK_SECRET: 'a-distinctive-webhook-secret' });
+    const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+    await mkdir(home, { recursive: true, mode: 0o755 });
+    const program = join(env['HOME'] ?? '', 'temporal');
+    const seen = join(env['HOME'] ?? '', 'seen');
+    await writeFile(program, `#!/bin/sh\nenv >> '${seen}'\nexec '${env['TEMPORAL_CLI_PATH']}' "$@"\n`, { mode: 0o755 });
+    await writeFile(join(home, '.env'), 'KIMI_API_KEY=sk-distinctive-key\n', { mode: 0o644 });
+    await up({ ...env, TEMPORAL_CLI_PATH: program }, '--simulate');
+    await cli(['run', 'x'], env);
+    expect((await stat(home)).mode & 0o777).toBe(0o700);
+    for (const name of (await readdir(home)).filter((file) => file.startsWith('temporal.db'))) {
+      expect((await stat(join(home, name))).mode & 0o777, name).toBe(0o600);
+    }
+    expect(await readFile(seen, 'utf8')).toContain('HOME=');
+    expect(await readFile(seen, 'utf8')).not.toContain('distinctive');
+    const { stdout } = await cli(['doctor'], { ...env, KIMI_LANG: 'en' });
+    expect(stdout).toMatch(/✗ a file with a secret is readable by others; run chmod 600 ~\S*\.env\n/);
+  });
+
+  it('says which file is damaged where a secret of its own is', async () => {
+    const env = await cleanHome();
+    const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+    await mkdir(home, { recursive: true });
+    await writeFile(join(home, 'webhook-secret'), Buffer.from([0x61, 0, 0xff, 0x62]));
+    const refused = await cli(['up', '--simulate'], env);
+    expect(refused).toMatchObject({ code: 3 });
+    expect(refused.stderr).toContain('webhook-secret');
+    expect(refused.stderr).not.toMatch(/\n\s+at /);
+  });
+
+  it('keeps its secret for this user alone and out of what it writes', async () => {
+    const env = await cleanHome();
+    const stack = await up(env, '--simulate');
+    await cli(['run', 'x'], env);
+    await stack.stop();
+    const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+    expect((await stat(join(home, 'webhook-secret'))).mode & 0o777).toBe(0o600);
+    const secret = (await readFile(join(home, 'webhook-secret'), 'utf8')).trim();
+    expect(secret).toMatch(/^[0-9a-f]{64}$/);
+    for (const name of ['worker', 'webhook', 'simulator', 'temporal']) {
+      expect(await readFile(join(home, 'logs', `${name}.log`), 'utf8')).not.toContain(secret);
+    }
+    expect((await readFile(join(home, 'temporal.db'))).includes(secret)).toBe(false);
+  });
+
+  it('with KIMI_PAYLOAD_KEYS writes no word of a task to the database or beside it', async () => {
+    const KIMI_PAYLOAD_KEYS = `k:${Buffer.alloc(32, 7).toString('base64')}`;
+    const words = ['秘密的計畫', 'the simulation was asked to fail', '模擬模擬', '提示'];
+    const readIn = async (env: Record<string, string>): Promise<string[]> => {
+      const stack = await up(env, '--simulate');
+      for (const wishes of ['delay=0 size=1000', 'delay=0 size=200000', 'fail=1 delay=0']) {
+        await cli(['run', `秘密的計畫 [[simulate: ${wishes}]]`, '-n', 'calculator'], env);
+      }
+      await stack.stop();
+      const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+      const files = await readdir(home, { recursive: true, withFileTypes: true });
+      expect(files.map(({ name }) => name)).toEqual(expect.arrayContaining(['temporal.db', 'payloads']));
+      const contents = files
+        .filter((file) => file.isFile())
+        .map(async (file) => await readFile(join(file.parentPath, file.name)));
+      const whole = Buffer.concat(await Promise.all(contents));
+      expect(whole.includes(KIMI_PAYLOAD_KEYS.slice(2))).toBe(false);
+      return words.filter((word) => whole.includes(word));
+    };
+    expect(await readIn(await cleanHome({ KIMI_PAYLOAD_KEYS }))).toEqual([]);
+    expect(await readIn(await cleanHome())).toEqual(words);
+  });
+
+  it('is talked to with its own payload keys only, and never started without those it needs', async () => {
+    const env = await cleanHome({ KIMI_PAYLOAD_KEYS: `k:${Buffer.alloc(32, 7).toString('base64')}` });
+    const stack = await up(env, '--simulate');
+    const { stderr } = await cli(['dispatch', '-p', 'x [[simulate: drop=1]]'], env);
+    const task_id = /kimi-\d+-\d+/.exec(stderr)?.[0] ?? '';
+    await until(async () => (await cli(['status', task_id, '--json'], env)).stdout.includes('api_id'));
+    for (const keys of ['', `other:${Buffer.alloc(32, 8).toString('base64')}`]) {
+      const status = await cli(['status', task_id], { ...env, KIMI_PAYLOAD_KEYS: keys });
+      expect(status).toMatchObject({ code: 3, stderr: expect.stringContaining('服務的金鑰是：k；') });
+      const dispatched = await cli(['dispatch', '-p', 'x'], { ...env, KIMI_PAYLOAD_KEYS: keys });
+      expect(dispatched).toMatchObject({ code: 3, stdout: '' });
+    }
+    await stack.stop();
+    const without = await cli(['up', '--simulate'], { ...env, KIMI_PAYLOAD_KEYS: '' });
+    expect(without).toMatchObject({ code: 3, stderr: expect.stringContaining('encrypted with the key "k"') });
+  });
+
+  it('--detach stays in the background until down', async () => {
+    const env = await cleanHome();
+    const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+    await mkdir(home, { recursive: true });
+    await writeFile(join(home, '.env'), 'KIMI_API_KEY=sk-of-the-file\n');
+    const started = await cli(['up', '--detach', '--simulate'], env);
+    expect(started).toMatchObject({ code: 0, stdout: expect.stringContaining('Kimi Dispatch 就緒') });
+    onTestFinished(async () => void (await cli(['down'], env)));
+    const { pid } = JSON.parse(await readFile(join(home, 'stack.json'), 'utf8')) as StackState;
+    const environment = await readFile(`/proc/${pid}/environ`, 'utf8');
+    expect(environment).toContain(`HOME=${env['HOME']}`);
+    expect(environment).not.toContain('sk-of-the-file');
+    expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
+    expect((await cli(['usage'], env)).stderr).toContain('不收費');
+    expect((await cli(['logs', 'worker'], env)).stdout).toContain('"msg":"ready"');
+    expect(await cli(['limits', '--concurrent', '7'], env)).toMatchObject({ code: 0 });
+    expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n' });
+    expect(await cli(['up', '--detach', '--simulate'], env)).toMatchObject({ code: 0 });
+    expect((await cli(['limits'], env)).stdout).toMatch(/（上限 7）\n/);
+    expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n' });
+    expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '沒有服務在執行。\n' });
+  });
+
+  it('brings a killed worker back, and ends its children when it is killed itself', async () => {
+    const env = await cleanHome();
+    const stack = await up(env, '--simulate');
+    const pid = Number(
+      /"pid":(\d+)/.exec(
+        await readFile(join(env['HOME'] ?? '', '.local/share/kimi-dispatch/logs/worker.log'), 'utf8'),
+      )?.[1],
+    );
+    process.kill(pid, 'SIGKILL');
+    await until(() => stack.said.stderr.includes('worker 意外結束'));
+    expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
+
+    const { webhook_url, temporal_address } = stack.state;
+    stack.child.kill('SIGKILL');
+    await until(
+      async () =>
+        await fetch(`${webhook_url}/healthz`).then(
+          () => false,
+          () => true,
+        ),
+    );
+    await until(
+      async () =>
+        await fetch(`http://${temporal_address}`).then(
+          () => false,
+          (error: Error) => String(error.cause).includes('ECONNREFUSED'),
+        ),
+    );
+    const next = await up(env, '--simulate');
+    expect((await next.stop()).code).toBe(0);
+  });
+
+  it('whose engine broke starts it again, and meanwhile says to wait', async () => {
+    const env = await cleanHome();
+    const { child, state } = await up(env, '--simulate');
+    const [engine] = state.children;
+    // Whoever would start it again waits: it might be quicker than a command is.
+    child.kill('SIGSTOP');
+    // With its guard: the group has the guard's number.
+    process.kill(-(engine?.pid ?? 0), 'SIGKILL');
+    expect(await cli(['dispatch', '-p', 'x'], env)).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining('請稍後再試'),
+    });
+    child.kill('SIGCONT');
+    // Until it is back there is no other answer.
+    for (let code: number | null = 5; code !== 0;) {
+      const { code: next, stderr } = await cli(['dispatch', '-p', 'x'], env);
+      expect([0, 5], stderr).toContain(next);
+      code = next;
+    }
+  });
+
+  it('that was paused, as a machine that slept, is still there', async () => {
+    const env = await cleanHome();
+    const stack = await up(env, '--simulate');
+    const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+    stack.child.kill('SIGSTOP');
+    // Nobody has touched its lock for so long that another could take it.
+    await until(async () => !(await check(home, { lockfilePath: join(home, 'stack.lock'), stale: 3_000 })));
+    const again = await cli(['up', '--simulate'], env);
+    expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('已在執行') });
+    expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
+    expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n' });
+  });
+
+  it('that was killed is waited for by the next, though nobody buries it, and by down', async () => {
+    const env = await cleanHome({ KIMI_TEMPORAL_PORT: String(await freePort()), KIMI_UI_PORT: '0' });
+    const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+    // A shell that never looks after its child: killed, it stays in the list of processes.
+    const script = `"$1" "$2" up --simulate & exec sleep 600`;
+    const shell = launch(['-c', script, 'sh', process.execPath, join(DIST, 'kimi-dispatch.js')], env, 'sh');
+    await until(() => shell.said.stdout.includes('Ctrl-C'));
+    const readStack = async () => JSON.parse(await readFile(join(home, 'stack.json'), 'utf8')) as StackState;
+    /** Kills it; one of what it leaves takes its time. @returns what lets that one end. */
+    const kill = async (): Promise<() => void> => {
+      const { pid, children } = await readStack();
+      const left = children.at(-1)?.pid ?? 0;
+      process.kill(left, 'SIGSTOP');
+      process.kill(pid, 'SIGKILL');
+      return () => process.kill(left, 'SIGCONT');
+    };
+    const letEnd = await kill();
+    const next = launch(['up', '--simulate'], env);
+    await until(() => next.said.stderr.includes('等上次執行留下的程序結束'));
+    letEnd();
+    await until(() => next.said.stdout.includes('Ctrl-C'));
+    expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
+
+    const state = await readStack();
+    const letEndToo = await kill();
+    await next.ended;
+    const down = launch(['down'], env);
+    await until(() => down.said.stderr.includes('停止'));
+    letEndToo();
+    expect(await down.ended).toMatchObject({ code: 0, stdout: '已停止。\n' });
+    for (const url of [`http://${state.temporal_address}`, state.webhook_url]) {
+      await expect(fetch(url)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
+    }
+    expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '沒有服務在執行。\n' });
+  });
+
+  it('with the relay in front of the simulated Kimi shows how far an answer is', async () => {
+    const env = await cleanHome({ KIMI_CALLBACKS: 'relay' });
+    const { state } = await up(env, '--simulate');
+    const prompt = '寫一個 Python 計算器 [[simulate: delay=0 reasoning=0 size=2000 chunks=200 chunk-delay=100]]';
+    const { stderr } = await cli(['dispatch', '-p', prompt, '-n', 'calculator'], env);
+    const task_id = /kimi-\d+-\d+/.exec(stderr)?.[0] ?? '';
+    const watching = launch(['watch', task_id], env);
+    await until(async () => (await cli(['list'], env)).stdout.includes('Kimi 正在回答，目前約'));
+    const status = await cli(['status', task_id], env);
+    expect(status.stdout).toMatch(/Kimi 正在回答，目前約 \d+ 個 Token\n/);
+    const { progress } = JSON.parse((await cli(['status', task_id, '--json'], env)).stdout) as {
+      progress?: { tokens: number; tail: string };
+    };
+    expect(progress?.tokens).toBeGreaterThan(0);
+    expect(progress?.tail).not.toBe('');
+    expect(await watching.ended).toMatchObject({ code: 0, stdout: expect.stringContaining('✅ Kimi 任務完成！') });
+    expect(watching.said.stderr).toContain('Kimi 正在回答');
+    expect(await latest(env)).toMatchObject({ task_id, status: 'done', model: 'kimi-k2.6' });
+    expect((await fetch(`${state.relay_url}/readyz`)).status).toBe(200);
+    expect((await cli(['doctor'], env)).stdout).toContain('中繼在線');
+  });
+
+  it('gives each secret to the process that needs it alone', async () => {
+    const secrets = {
+      KIMI_API_KEY: 'sk-for-the-relay',
+      KIMI_RELAY_TOKEN: 'token-for-relay-and-worker',
+      WEBHOOK_SECRET: 'secret-for-webhook-and-relay',
+      WEBHOOK_ADDITIONAL_SECRETS: 'next-secret-for-the-webhook',
+      OPENCLAW_WAKE_TOKEN: 'hook-for-the-worker',
+      KIMI_PAYLOAD_KEYS: `k:${Buffer.alloc(32, 7).toString('base64')}`,
+      KIMI_CODEC_TOKEN: 'codec-for-the-worker',
+      KIMI_DASHBOARD_TOKEN: 'dashboard-for-the-webhook',
+      AWS_SECRET_ACCESS_KEY: 'aws-for-those-who-store',
+    };
+    const env = await cleanHome(secrets);
+    const { state, said } = await up(env);
+    // No model was chosen: the screen says which one it is, and why.
+    expect(said.stdout).toMatch(/模型 +kimi-k2\.6（預設：Moonshot 各項價格最低的模型）\n/);
+    expect(await cli(['dispatch', '-p', 'x', '-m', 'moonshot-v1-8k'], env)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('use kimi-k2.6'),
+    });
+    const children = await environmentsOf(state.pid);
+    const holders = (secret: string): string[] =>
+      children
+        .filter(({ environment }) => environment.includes(secret))
+        .map(({ name }) => name)
+        .toSorted();
+    expect(children.map(({ name }) => name).toSorted()).toEqual(['relay.js', 'temporal', 'webhook.js', 'worker.js']);
+    expect(holders(secrets.KIMI_API_KEY)).toEqual(['relay.js']);
+    expect(holders(secrets.KIMI_RELAY_TOKEN)).toEqual(['relay.js', 'worker.js']);
+    expect(holders(secrets.OPENCLAW_WAKE_TOKEN)).toEqual(['worker.js']);
+    expect(holders(secrets.KIMI_CODEC_TOKEN)).toEqual(['worker.js']);
+    expect(holders(secrets.WEBHOOK_SECRET)).toEqual(['relay.js', 'webhook.js', 'worker.js']);
+    expect(holders(secrets.KIMI_PAYLOAD_KEYS)).toEqual(['relay.js', 'webhook.js', 'worker.js']);
+    expect(holders(secrets.AWS_SECRET_ACCESS_KEY)).toEqual(['relay.js', 'webhook.js', 'worker.js']);
+    expect(holders(secrets.WEBHOOK_ADDITIONAL_SECRETS)).toEqual(['webhook.js', 'worker.js']);
+    expect(holders(secrets.KIMI_DASHBOARD_TOKEN)).toEqual(['webhook.js']);
+  });
+
+  it('uses a Temporal server named by TEMPORAL_ADDRESS, and anybody’s stub that speaks the contract', async () => {
+    const calls: { headers: Record<string, unknown>; body: string }[] = [];
+    const apiUrl = await serve((request, response) => {
+      let body = '';
+      request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+      request.on('end', () => {
+        calls.push({ headers: request.headers, body });
+        response.writeHead(200, { 'content-type': 'application/json' }).end('{"id":"cmpl-stub"}');
+      });
+    });
+    const env = await cleanHome({
+      TEMPORAL_ADDRESS: inject('engine'),
+      KIMI_TASK_QUEUE: `cli-${crypto.randomUUID()}`,
+      KIMI_API_URL: `${apiUrl}/v1`,
+      KIMI_API_KEY: 'sk-stub',
+      KIMI_CALLBACK_BASE_URL: 'http://callbacks.example:1234',
+    });
+    const stack = await up(env);
+    expect(stack.state).not.toHaveProperty('ui_url');
+    const { stdout } = await cli(['dispatch', '-p', '-', '-n', 'stub', '--json'], env, '從標準輸入');
+    const { task_id = '', status } = JSON.parse(stdout) as Record<string, string>;
+    expect(['accepted', 'pending']).toContain(status);
+    await until(async () => (await cli(['status', task_id, '--json'], env)).stdout.includes('"api_id": "cmpl-stub"'));
+    expect(calls[0]?.headers).toMatchObject({ authorization: 'Bearer sk-stub', 'idempotency-key': task_id });
+    expect(JSON.parse(calls[0]?.body ?? '')).toEqual({
+      model: 'moonshot-v1-128k',
+      messages: [{ role: 'user', content: '從標準輸入' }],
+      temperature: 0.3,
+      max_tokens: 8000,
+      metadata: { task_id, task_name: 'stub' },
+      callback_url: `http://callbacks.example:1234/kimi/webhook/${task_id}`,
+    });
+  });
+});
+
+describe('bad input is one clear sentence and an exit code', () => {
+  const huge = 'x'.repeat(1024 * 1024 + 1);
+  it.each([
+    ['no prompt', ['dispatch'], 2, '沒有內容可以交給 Kimi'],
+    ['an empty prompt', ['dispatch', '-p', '  '], 2, '沒有內容可以交給 Kimi'],
+    ['a prompt too long', ['dispatch', '-p', '-'], 2, '上限是 1048576'],
+    ['a file without an end', ['dispatch', '-f', '/dev/zero'], 2, '/dev/zero 太長了，上限是 1048576'],
+    ['an attachment without an end', ['dispatch', '-p', 'x', '--attach', '/dev/zero'], 2, '/dev/zero 太長了'],
+    ['a schema without an end', ['dispatch', '-p', 'x', '--json-schema', '/dev/zero'], 2, '/dev/zero 太長了'],
+    ['two prompts', ['dispatch', '-p', 'x', '--message', 'kimi: x'], 2, '只能選一個來源'],
+    ['two prompts for run', ['run', 'x', '-p', 'y'], 2, '只能選一個來源'],
+    ['a message without a trigger', ['dispatch', '--message', 'hello'], 2, '不是 Kimi 任務'],
+    ['a file that is not there', ['dispatch', '-f', 'nowhere.md'], 2, '讀不到 nowhere.md'],
+    ['a file that is no text', ['dispatch', '-f', '/bin/sh'], 2, '不是 UTF-8 的文字檔'],
+    ['bytes that are no text on standard input', ['dispatch', '-p', '-'], 2, '不是 UTF-8 的文字檔', '\0'],
+    ['an empty model', ['dispatch', '-p', 'x', '-m', ''], 2, '必須是 1 到 128 個字元'],
+    ['a model too long', ['dispatch', '-p', 'x', '-m', 'x'.repeat(129)], 2, '必須是 1 到 128 個字元'],
+    ['a temperature that is none', ['dispatch', '-p', 'x', '--temperature', 'warm'], 2, '0 到 2 的數字'],
+    ['a temperature too high', ['dispatch', '-p', 'x', '--temperature', '2.1'], 2, '0 到 2 的數字'],
+    ['no tokens at all', ['dispatch', '-p', 'x', '--max-tokens', '0'], 2, '1 到 9999999'],
+    ['half a token', ['run', 'x', '--max-tokens', '1.5'], 2, '1 到 9999999'],
+    ['a way to think that is none', ['dispatch', '-p', 'x', '--thinking', 'A lot'], 2, '要是 on、off'],
+    ['a system prompt that is not there', ['dispatch', '-p', 'x', '--system', 'nowhere.md'], 2, '讀不到 nowhere.md'],
+    ['a system prompt that is no text', ['dispatch', '-p', 'x', '--system', '/bin/sh'], 2, '不是 UTF-8 的文字檔'],
+    ['an attachment that is not there', ['dispatch', '-p', 'x', '--attach', 'nowhere.png'], 2, '讀不到 nowhere.png'],
+    ['an attachment Kimi cannot read', ['dispatch', '-p', 'x', '--attach', '/bin/sh'], 2, '不能附上'],
+    ['a schema that is not there', ['dispatch', '-p', 'x', '--json-schema', 'nowhere.json'], 2, '讀不到 nowhere.json'],
+    [
+      'a schema that is none',
+      ['dispatch', '-p', 'x', '--json-schema', join(PACKAGE_ROOT, 'README.md')],
+      2,
+      '不是 JSON Schema',
+    ],
+    ['a retired model', ['dispatch', '-p', 'x', '-m', 'moonshot-v1-8k'], 2, '已經停用'],
+    ['a temperature that the model refuses', ['run', 'x', '--temperature', '0.3'], 2, 'no temperature but 1'],
+    [
+      'an effort that the model does not know',
+      ['run', 'x', '-m', 'kimi-k3', '--thinking', 'medium'],
+      2,
+      'low, high, max',
+    ],
+    ['a priority that is none', ['dispatch', '-p', 'x', '--priority', '6'], 2, '要是 1 到 5'],
+    ['a chat that is none', ['list', '--route', '{}'], 2, '含有 channel 與 to 的 JSON'],
+    ['a limit that is none', ['limits', '--concurrent', '-1'], 2, '0 到 100000'],
+    ['a timeout without a unit', ['dispatch', '-p', 'x', '--timeout', '5'], 2, '要有單位'],
+    ['an unknown option', ['dispatch', '--zzz'], 2, '沒有選項 --zzz。加上 --help 看有哪些。'],
+    ['an unknown command', ['nope'], 2, '沒有指令 nope。加上 --help 看有哪些。'],
+    ['a misspelt option', ['list', '--statuss', 'done'], 2, '沒有選項 --statuss。是不是 --status？'],
+    ['a misspelt command', ['dispach'], 2, '沒有指令 dispach。是不是 dispatch？'],
+    ['an option without its value', ['dispatch', '-p'], 2, '缺少'],
+    ['a name with a slash', ['dispatch', '-p', 'x', '-n', 'a/b'], 2, '任務名稱只能有'],
+    ['a name with a control character', ['dispatch', '-p', 'x', '-n', 'a\u0007b'], 2, '任務名稱只能有'],
+    ['a bad timeout', ['dispatch', '-p', 'x', '--timeout', 'soon'], 2, '例如 120s'],
+    ['a task id that is not ours', ['status', '../../etc/passwd'], 2, '不是任務編號'],
+    ['an option that takes one value, given twice', ['dispatch', '-p', 'A', '-p', 'B'], 2, '--prompt 給了不只一次'],
+    ['two prompts', ['dispatch', 'A', '-p', 'B'], 2, '只能選一個來源'],
+    ['a time before all times', ['report', '--since', '300000y'], 2, '最長 100y'],
+    ['a command that is like no other', ['retry'], 2, '沒有指令 retry。加上 --help'],
+    ['a result nobody can tell of', ['result', 'kimi-1-1'], 5, '連不上'],
+    ['news nobody can tell of', ['ack', 'kimi-1-1'], 5, '連不上'],
+    ['no result at all', ['result'], 9, '還沒有任何結果'],
+    ['no key', ['dispatch', '-p', 'x'], 3, '沒有 KIMI_API_KEY'],
+    ['no key for a prompt without -p', ['dispatch', 'x y'], 3, '沒有 KIMI_API_KEY'],
+    ['no key for run', ['run', 'x'], 3, '沒有 KIMI_API_KEY'],
+  ] as [string, string[], number, string, string?][])('%s', async (_name, args, code, sentence, input = huge) => {
+    // Where nobody answers: a stack of this machine's user must not be given tasks.
+    const env = await cleanHome({ KIMI_TEMPORAL_PORT: String(await freePort()) });
+    const ended = await cli(args, env, args.includes('-') ? input : '');
+    expect(ended).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(sentence) });
+    expect(ended.stderr).not.toMatch(/\n\s+at /);
+  });
+
+  it('a standard input without an end', async () => {
+    const endless = launch(
+      ['-c', 'yes | "$0" "$@"', process.execPath, join(DIST, 'kimi-dispatch.js'), 'dispatch', '-p', '-'],
+      await cleanHome(),
+      'sh',
+    );
+    expect(await endless.ended).toMatchObject({ code: 2, stderr: expect.stringContaining('標準輸入 太長了') });
+  });
+
+  it('a home that is no folder, and why up --detach could not start', async () => {
+    const home = await cli(['up', '--simulate'], await cleanHome({ KIMI_HOME: '/dev/null/x' }));
+    expect(home).toMatchObject({ code: 3, stderr: expect.stringContaining('/dev/null/x 不能使用') });
+    const noServer = await cleanHome({ TEMPORAL_CLI_PATH: '/nowhere/temporal' });
+    const detached = await cli(['up', '--detach', '--simulate'], noServer);
+    expect(detached).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(/^無法在背景啟動：找不到可用的.*\/nowhere/s),
+    });
+  });
+
+  it('no stack of one’s own: a stranger’s engine is not talked to unless it is named', async () => {
+    const env = await cleanHome({ KIMI_API_KEY: 'sk-for-nobody-else', TEMPORAL_ADDRESS: '' });
+    const sentence = '沒有從 ~/.local/share/kimi-dispatch 啟動的服務';
+    for (const args of [['dispatch', '-p', 'x'], ['list'], ['status', 'kimi-1-1']]) {
+      expect(await cli(args, env)).toMatchObject({ code: 5, stdout: '', stderr: expect.stringContaining(sentence) });
+    }
+    const doctor = await cli(['doctor'], env);
+    expect(doctor).toMatchObject({ code: 3, stdout: expect.stringContaining(sentence) });
+    expect(doctor.stdout).not.toMatch(/webhook (?:在線|沒有回應)/);
+
+    const address = inject('engine');
+    const profile = join(await temporaryFolder(), 'temporal.toml');
+    await writeFile(profile, `[profile.default]\naddress = "${address}"\n`);
+    // A profile that other tools use by default names nothing for us.
+    const others = { TEMPORAL_CONFIG_FILE: profile, TEMPORAL_PROFILE: 'default' };
+    expect(await cli(['status', 'kimi-1-1'], { ...env, ...others })).toMatchObject({ code: 5 });
+    for (const named of [
+      { TEMPORAL_ADDRESS: address },
+      { TEMPORAL_CONFIG_FILE: profile, KIMI_TEMPORAL_PROFILE: 'default' },
+      { KIMI_TEMPORAL_PORT: new URL(`tcp://${address}`).port },
+    ] as Record<string, string>[]) {
+      expect(await cli(['status', 'kimi-1-1'], { ...env, ...named })).toMatchObject({ code: 4 });
+    }
+    for (const command of ['result', 'ack']) {
+      expect(await cli([command, 'kimi-1-1'], { ...env, TEMPORAL_ADDRESS: address })).toMatchObject({
+        code: 4,
+        stderr: expect.stringContaining('沒有任務 kimi-1-1'),
+      });
+    }
+  });
+
+  it('a standard output that takes nothing: a task that is started is told of by 0, so that nobody starts it again', async () => {
+    const env = await cleanHome({ TEMPORAL_ADDRESS: inject('engine'), KIMI_TASK_QUEUE: `cli-${crypto.randomUUID()}` });
+    const program = ['sh', process.execPath, join(DIST, 'kimi-dispatch.js')];
+    const full = async (...args: string[]) =>
+      await launch(['-c', '"$@" > /dev/full', ...program, ...args], env, 'sh').ended;
+    expect(await full('dispatch', '-p', 'x', '--json')).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('任務已經派發，但標準輸出寫不進去（ENOSPC）'),
+    });
+    expect(await full('list')).toMatchObject({ code: 1, stderr: expect.stringContaining('寫不進去（ENOSPC）') });
+
+    const closed = launch(['dispatch', '-p', 'x'], env);
+    closed.child.stdout.destroy();
+    expect(await closed.ended).toMatchObject({ code: 0, stderr: expect.stringMatching(/任務編號.*（EPIPE）/s) });
+  });
+
+  it.each([
+    ['dispatch', ['dispatch', '-p', 'x'], 0],
+    ['run, of a task that fails', ['run', 'x [[simulate: fail=1]]'], 6],
+    ['watch', ['watch', 'TASK'], 0],
+  ])('broken standard output and standard error: the exit code of %s is that of the task', async (_, args, code) => {
+    const world = await openWorld();
+    const { task_id } = await world.start('x [[simulate: delay=0]]');
+    await world.handle({ task_id }).result();
+    const env = await cleanHome({
+      TEMPORAL_ADDRESS: inject('engine'),
+      KIMI_TASK_QUEUE: world.taskQueue,
+      KIMI_RESULTS_DIR: world.results.folder,
+    });
+    const program = [process.execPath, join(DIST, 'kimi-dispatch.js'), ...args].map((arg) =>
+      arg.replace('TASK', task_id),
+    );
+    for (const broken of ['"$@" > /dev/full 2>&1', '"$@" 2> /dev/full', '"$@" 2>&1 | true; exit ${PIPESTATUS[0]}']) {
+      const said = await launch(['-c', broken, 'bash', ...program], env, 'bash').ended;
+      expect(said.code, broken).toBe(code);
+    }
+  });
+
+  it('an engine that goes away while run waits: the task is named, and the exit code is the engine’s', async () => {
+    const world = await openWorld();
+    const proxy = await openProxy(inject('engine'));
+    const env = await cleanHome({
+      TEMPORAL_ADDRESS: proxy.address,
+      KIMI_LANG: 'en',
+      KIMI_TASK_QUEUE: world.taskQueue,
+      KIMI_RESULTS_DIR: world.results.folder,
+    });
+    const running = launch(['run', 'x [[simulate: drop=1]]'], env);
+    const task_id = await until(() => /kimi-\d+-\d+/.exec(running.said.stderr)?.[0]);
+    await until(async () => (await world.view({ task_id })).step === 'waiting');
+    await proxy.cut();
+    const { code, stderr } = await running.ended;
+    expect({ code, stderr }).toEqual({ code: 5, stderr: expect.stringContaining(`kimi-dispatch watch ${task_id}`) });
+  });
+
+  it('an engine that goes away once it has the task, and comes back: nothing is said but that, and no task is started twice', async () => {
+    const proxy = await openProxy(inject('engine'));
+    const env = await cleanHome({ TEMPORAL_ADDRESS: proxy.address, KIMI_TASK_QUEUE: `cli-${crypto.randomUUID()}` });
+    const dispatching = Array.from({ length: 4 }, () => launch(['dispatch', '-p', 'x', '--json'], env));
+    const client = await engineClient();
+    const isStarted = async () => {
+      const { count } = await client.workflow.count(`TaskQueue = "${env['KIMI_TASK_QUEUE']}"`);
+      return count >= dispatching.length;
+    };
+    await until(isStarted);
+    await proxy.cut();
+    // So long that calls are tried again at greater intervals than it takes to ask whether a task is there.
+    await pause(1_200);
+    await proxy.restore();
+    for (const { ended } of dispatching) {
+      const { code, stdout, stderr } = await ended;
+      expect([0, 5]).toContain(code);
+      expect(stdout).toMatch(code === 0 ? /"status":"pending"/ : /^$/);
+      expect(stderr).toMatch(code === 0 ? /^$/ : /^引擎沒有及時確認任務 kimi-\d+-\d+，[^\n]+\n$/);
+    }
+    expect((await client.workflow.count(`TaskQueue = "${env['KIMI_TASK_QUEUE']}"`)).count).toBe(dispatching.length);
+  });
+
+  it.each([
+    [
+      'zh-TW',
+      /沒有從 (\S+) 啟動的服務，也沒有 KIMI_API_KEY/,
+      /請在 \S*home\/\.env 或環境設定/,
+      /（~\/\.env 裡有這把金鑰，但不會讀取/,
+    ],
+    ['en', /Nothing runs from (\S+)/, /in \S*home\/\.env/, /~\/\.env/],
+  ])(
+    'no key, in %s: where none is, which file is read, and which one is not',
+    async (KIMI_LANG, nothing, file, unread) => {
+      const env = await cleanHome({ KIMI_LANG, KIMI_TEMPORAL_PORT: '' });
+      env['KIMI_HOME'] = join(env['HOME'] ?? '', 'home');
+      await mkdir(env['KIMI_HOME']);
+      const without = await cli(['dispatch', 'x'], env);
+      expect(without).toMatchObject({ code: 3, stdout: '', stderr: expect.stringMatching(nothing) });
+      expect(without.stderr).toMatch(file);
+      expect(without.stderr).not.toMatch(unread);
+      // The current folder is HOME.
+      await writeFile(join(env['HOME'] ?? '', '.env'), 'export KIMI_API_KEY=sk-unread\n');
+      const { stderr } = await cli(['dispatch', 'x'], env);
+      expect(stderr).toMatch(unread);
+      expect(stderr).not.toContain('sk-unread');
+    },
+  );
+
+  it('no server', async () => {
+    const env = await cleanHome({ TEMPORAL_ADDRESS: '127.0.0.1:1', KIMI_API_KEY: 'sk-x' });
+    const ended = await cli(['dispatch', '-p', 'x'], env);
+    expect(ended).toMatchObject({ code: 5, stderr: expect.stringContaining('連不上位於 127.0.0.1:1') });
+  });
+
+  it('everything wrong in the configuration, together, and in English on request', async () => {
+    const env = await cleanHome({ WEBHOOK_PORT: 'x', KIMI_API_URL: 'ftp://x', KIMI_LANG: 'en' });
+    const { code, stderr } = await cli(['list'], env);
+    expect(code).toBe(3);
+    expect(stderr).toContain('2 problems');
+    expect(stderr).toContain('WEBHOOK_PORT=9001');
+    expect(stderr).toContain('KIMI_API_URL=https://');
+  });
+
+  it('a results folder that cannot be written', async () => {
+    const file = join(await temporaryFolder(), 'file');
+    await writeFile(file, '');
+    const notWritable = await cli(['up', '--simulate'], await cleanHome({ KIMI_RESULTS_DIR: join(file, 'results') }));
+    expect(notWritable).toMatchObject({ code: 3, stderr: expect.stringContaining('KIMI_RESULTS_DIR') });
+  });
+
+  it.each([
+    ['zh-TW', 'WEBHOOK_PORT', /已被占用.*WEBHOOK_PORT 換一個$/],
+    ['en', 'WEBHOOK_PORT', /is taken.*choose another with WEBHOOK_PORT$/],
+    ['zh-TW', 'KIMI_WORKER_PORT', /已被占用/],
+    ['zh-TW', 'KIMI_RELAY_PORT', /已被占用/],
+    ['zh-TW', 'KIMI_SIMULATOR_PORT', /已被占用/],
+    ['zh-TW', 'KIMI_TEMPORAL_PORT', /已被占用.*TEMPORAL_ADDRESS/],
+    ['en', 'KIMI_TEMPORAL_PORT', /is taken.*TEMPORAL_ADDRESS/],
+    ['zh-TW', 'KIMI_UI_PORT', /已被占用/],
+    ['zh-TW', 'KIMI_METRICS_PORT', /已被占用/],
+  ])('in %s %s, where it is taken, before the engine is looked for', async (lang, variable, sentence) => {
+    const port = await takenPort();
+    const env = await cleanHome({
+      KIMI_LANG: lang,
+      KIMI_CALLBACKS: 'relay',
+      // The engine: whoever looks for it first says something else.
+      TEMPORAL_CLI_PATH: '/nowhere/temporal',
+      [variable]: String(port),
+    });
+    const { code, stdout, stderr } = await cli(['up', '--simulate'], env);
+    expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
+    const [, line = '', ...others] = stderr.trim().split('\n');
+    expect(line).toContain(String(port));
+    expect(line).toMatch(sentence);
+    expect(line).toContain(`${lang === 'en' ? ' (' : '（'}${variable}`);
+    expect(others).toEqual([]);
+  });
+
+  it('every port that is taken, those of two services included, and the same from up --detach', async () => {
+    const port = String(await takenPort());
+    const free = String(await freePort());
+    const ports = { WEBHOOK_PORT: port, KIMI_UI_PORT: port, KIMI_WORKER_PORT: free, KIMI_SIMULATOR_PORT: free };
+    for (const args of [[], ['--detach']]) {
+      const { code, stderr } = await cli(['up', '--simulate', ...args], await cleanHome(ports));
+      expect(code).toBe(3);
+      expect([...stderr.matchAll(/（(\w+_PORT)）/g)].map(([, variable]) => variable)).toEqual([
+        'KIMI_UI_PORT',
+        'WEBHOOK_PORT',
+        'KIMI_SIMULATOR_PORT',
+      ]);
+    }
+  });
+
+  it('a real stack is never used for a simulation', async () => {
+    const world = await openWorld();
+    const env = await cleanHome({ TEMPORAL_ADDRESS: inject('engine'), KIMI_TASK_QUEUE: world.taskQueue });
+    const ended = await cli(['run', '--simulate', 'x'], env);
+    expect(ended).toMatchObject({ code: 3, stderr: expect.stringContaining('真正的 Kimi') });
+    expect(world.counts.requests).toBe(0);
+  });
+
+  it('a provider that never calls back is refused before anything is sent', async () => {
+    const env = await cleanHome({ KIMI_API_KEY: 'sk-never-sent', KIMI_CALLBACKS: 'native' });
+    const ended = await cli(['run', 'x'], env);
+    expect(ended).toMatchObject({ code: 3, stderr: expect.stringContaining('不會回呼') });
+    expect(ended.stderr + ended.stdout).not.toContain('sk-never-sent');
+  });
+});
+
+it('help names no model that is retired', async () => {
+  const { stdout } = await cli(['dispatch', '--help'], await cleanHome());
+  expect(stdout).toContain('--model kimi-');
+  for (const model of RETIRED.models) expect(stdout).not.toContain(`--model ${model}`);
+});
+
+describe('the shims', () => {
+  it('dispatch-kimi.sh hands its arguments on', async () => {
+    const env = await cleanHome();
+    const { ended } = launch(['-n', 'calculator'], env, join(PACKAGE_ROOT, 'scripts/dispatch-kimi.sh'));
+    expect(await ended).toMatchObject({ code: 2, stderr: expect.stringContaining('沒有內容可以交給 Kimi') });
+  });
+
+  it('run-kimi.sh hands its arguments on', async () => {
+    const env = await cleanHome();
+    await mkdir(join(env['HOME'] ?? '', 'elsewhere'));
+    const { ended } = launch([], env, join(PACKAGE_ROOT, 'run-kimi.sh'));
+    expect(await ended).toMatchObject({ code: 2, stderr: expect.stringContaining('沒有內容可以交給 Kimi') });
+  });
+});
+
+it('a stack whose home is removed ends with all its processes, and down says so', async () => {
+  const env = await cleanHome({ KIMI_LANG: 'zh-TW' });
+  const { state, ended } = await up(env, '--simulate');
+  await rm(join(env['HOME'] ?? '', '.local/share/kimi-dispatch'), { recursive: true });
+  const said = expect.stringContaining('that stack stops by itself');
+  const english = { ...env, KIMI_LANG: 'en' };
+  expect(await cli(['list'], english)).toMatchObject({ code: 5, stderr: said });
+  expect(await cli(['status', 'kimi-1707654321-1'], english)).toMatchObject({ code: 5, stderr: said });
+  expect(await cli(['down'], english)).toMatchObject({ code: 0, stdout: said });
+  expect(await cli(['doctor'], english)).toMatchObject({ code: 3, stdout: said });
+  expect(await ended).toMatchObject({ code: 0, stderr: expect.stringContaining('已被刪除') });
+  expect(state.children.length).toBeGreaterThan(3);
+  expect(state.children.filter(isAlive)).toEqual([]);
+});
+
+it('run, whose home is removed, says so and stops what it started', async () => {
+  const env = await cleanHome({ KIMI_LANG: 'en', KIMI_MODLE: 'x' });
+  const run = launch(['run', '--simulate', 'x [[simulate: delay=600000]]', '--timeout', '10m'], env);
+  await until(() => run.said.stderr.includes('Task id'));
+  await rm(join(env['HOME'] ?? '', '.local/share/kimi-dispatch'), { recursive: true });
+  const { code, stderr } = await run.ended;
+  expect(code, stderr).toBe(3);
+  expect(stderr).toContain('~/.local/share/kimi-dispatch was removed');
+  expect(stderr).toContain('KIMI_MODLE in the environment has no effect');
+});
+
+describe('where no service runs', () => {
+  it('list shows the saved results, and says that it knows no more', async () => {
+    const env = await cleanHome({ KIMI_LANG: 'en' });
+    const folder = resultsOf(env);
+    await mkdir(folder, { recursive: true });
+    for (const n of [1, 2, 3]) {
+      const result: ResultFile = {
+        task_id: `kimi-1707654321-${n}`,
+        task_name: `saved-${n}`,
+        status: n === 3 ? 'failed' : 'done',
+        model: 'kimi-k2.6',
+        output: '42',
+        created_at: `2026-11-0${n}T00:00:00Z`,
+        completed_at: `2026-11-0${n}T00:00:01Z`,
+      };
+      await writeFile(join(folder, `${result.task_id}.json`), JSON.stringify(result));
+    }
+    const list = await cli(['list', '--limit', '1', '--status', 'done', '--json'], env);
+    expect(JSON.parse(list.stdout)).toEqual([
+      expect.objectContaining({ task_id: 'kimi-1707654321-2', status: 'done', created_at: '2026-11-02T00:00:00Z' }),
+    ]);
+    const said = expect.stringMatching(/the saved results alone; .*\n.*kimi-dispatch up --detach/);
+    expect(list).toMatchObject({ code: 5, stderr: said });
+    expect((await cli(['list'], env)).stdout).toMatch(/saved-3[^]*saved-2[^]*saved-1/);
+    // Which chat a result belongs to does not stand in it.
+    const chat = JSON.stringify({ channel: 'telegram', to: '1' });
+    expect(await cli(['list', '--route', chat], env)).toMatchObject({ code: 5, stdout: '' });
+  });
+
+  it('dispatch without a key names both ways to try the simulated Kimi', async () => {
+    const { code, stderr } = await cli(['dispatch', '-p', 'x'], await cleanHome());
+    expect(code).toBe(3);
+    expect(stderr).toContain('kimi-dispatch run --simulate');
+    expect(stderr).toContain('kimi-dispatch up --detach --simulate');
+  });
+});

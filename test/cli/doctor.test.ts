@@ -1,0 +1,85 @@
+/** What `doctor` says of callbacks that wait, of those that nothing takes, and of the secret they are signed with. */
+import { execFile } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { DIST } from '../../src/service/paths.ts';
+import { serveAnswer } from '../support/answering.ts';
+import { temporaryFolder } from '../support/world.ts';
+
+/** Runs `doctor` in a clean HOME, beside a webhook whose `/readyz` answers this. */
+async function doctor(
+  status: number,
+  readiness: object,
+  lang: string,
+  deadLetters: string[] = [],
+  secretMode?: number,
+): Promise<string> {
+  const { url } = await serveAnswer(status, readiness, { 'content-type': 'application/json' });
+  const home = await temporaryFolder();
+  const folder = join(home, '.local/share/kimi-dispatch/dead-letters');
+  await mkdir(folder, { recursive: true });
+  for (const name of deadLetters) await writeFile(join(folder, name), '{}');
+  const secret = join(folder, '../webhook-secret');
+  if (secretMode !== undefined) await writeFile(secret, 'x'.repeat(16), { mode: secretMode });
+  const env = {
+    PATH: process.env['PATH'],
+    HOME: home,
+    KIMI_LANG: lang,
+    TEMPORAL_ADDRESS: '127.0.0.1:1',
+    WEBHOOK_PORT: new URL(url).port,
+  };
+  return await new Promise((resolve) => {
+    execFile(process.execPath, [join(DIST, 'kimi-dispatch.js'), 'doctor'], { env }, (_error, stdout) =>
+      resolve(stdout),
+    );
+  });
+}
+
+it.each([
+  [
+    'zh-TW',
+    /✓ 沒有等待送進引擎的回呼/,
+    /✗ 2 個回呼在等引擎（~.*\/journal）；.*up --detach/,
+    /✗ .*\/journal 不能寫入.*KIMI_JOURNAL_DIR/,
+  ],
+  [
+    'en',
+    /✓ no callback waits/,
+    /✗ callbacks that wait.*: 2 \(~.*\/journal\);.*up --detach/,
+    /✗ cannot write to.*\/journal.*KIMI_JOURNAL_DIR/,
+  ],
+])('doctor in %s tells whether callbacks wait, where, and what to do', async (lang, none, waiting, broken) => {
+  expect(await doctor(200, { status: 'ok', engine: true, journal: { entries: 0, bytes: 0 } }, lang)).toMatch(none);
+  expect(await doctor(200, { status: 'ok', engine: false, journal: { entries: 2, bytes: 1 } }, lang)).toMatch(waiting);
+  expect(await doctor(503, { status: 'not ready', engine: false }, lang)).toMatch(broken);
+});
+
+it.each([
+  ['zh-TW', /✗ 2 個已收下的回呼沒有任務能收（~.*\/dead-letters）/],
+  ['en', /✗ callbacks that were accepted and that no task takes: 2 \(~.*\/dead-letters\)/],
+])('doctor in %s names the dead letters and their folder', async (lang, sentence) => {
+  const ready = { status: 'ok', engine: true, journal: { entries: 0, bytes: 0 } };
+  expect(await doctor(200, ready, lang, ['kimi-1-1-a.json', 'kimi-1-1-b.json'])).toMatch(sentence);
+  expect(await doctor(200, ready, lang)).not.toContain('dead-letters');
+});
+
+it.each([
+  [
+    'zh-TW',
+    /✓ 沒有 WEBHOOK_SECRET；.*up/,
+    /✓ webhook 的密鑰只有你讀得到：~/,
+    /✗ webhook 的密鑰別人也讀得到；執行 chmod 600 ~/,
+  ],
+  [
+    'en',
+    /✓ there is no WEBHOOK_SECRET;.*up/,
+    /✓ .* readable by you alone: ~/,
+    /✗ .* readable by others; run chmod 600 ~/,
+  ],
+])('doctor in %s tells who can read the secret', async (lang, none, kept, open) => {
+  const ready = { status: 'ok', engine: true, journal: { entries: 0, bytes: 0 } };
+  expect(await doctor(200, ready, lang)).toMatch(none);
+  expect(await doctor(200, ready, lang, [], 0o600)).toMatch(kept);
+  expect(await doctor(200, ready, lang, [], 0o644)).toMatch(open);
+});

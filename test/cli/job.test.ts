@@ -1,0 +1,145 @@
+/** What Kimi is to do, as the command line reads it. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { CliError } from '../../src/cli/exit.ts';
+import { readJob, type Job, type RequestOptions } from '../../src/cli/job.ts';
+import { cliText } from '../../src/cli/text/index.ts';
+import { readConfig } from '../../src/config/index.ts';
+import { MAX_PROMPT_BYTES } from '../../src/shared/contract.ts';
+import { textFor } from '../../src/text/index.ts';
+import { failureOf } from '../support/answering.ts';
+import { temporaryFolder } from '../support/world.ts';
+
+const PNG = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNiAAAABgADNjd8qAAAAABJRU5ErkJggg==',
+  'base64',
+);
+const ELSEWHERE = 'https://kimi.example.com/v1';
+const MOONSHOT = 'https://api.moonshot.ai/v1';
+
+async function read(options: RequestOptions = {}, apiUrl: string | undefined = MOONSHOT, env = {}): Promise<Job> {
+  const context = { config: readConfig(env), say: cliText('en'), text: textFor('en'), apiUrl };
+  return await readJob(context, { prompt: '寫一個計算器' }, options);
+}
+
+async function refusal(...args: Parameters<typeof read>): Promise<CliError> {
+  return await failureOf(read(...args), CliError);
+}
+
+async function file(name: string, content: string | Buffer): Promise<string> {
+  const path = join(await temporaryFolder(), name);
+  await writeFile(path, content);
+  return path;
+}
+
+describe('a job', () => {
+  it('without options is the prompt, for the default model of the host, and nothing more', async () => {
+    expect(await read()).toStrictEqual({ prompt: '寫一個計算器', name: '計算器', model: 'kimi-k2.6' });
+    expect(await read({}, ELSEWHERE)).toMatchObject({ model: 'moonshot-v1-128k' });
+  });
+
+  it('is for the model of the option, else of KIMI_MODEL', async () => {
+    expect(await read({ model: 'kimi-k3' }, MOONSHOT, { KIMI_MODEL: 'x' })).toMatchObject({ model: 'kimi-k3' });
+    expect(await read({}, MOONSHOT, { KIMI_MODEL: 'kimi-k2.7-code' })).toMatchObject({ model: 'kimi-k2.7-code' });
+  });
+
+  it('carries what was asked for', async () => {
+    const job = await read({
+      model: 'kimi-k3',
+      system: await file('system.md', '你是譯者'),
+      temperature: 1,
+      maxTokens: 5000,
+      thinking: 'high',
+      jsonSchema: await file('schema.json', '{"type":"object"}'),
+    });
+    expect(job.request).toStrictEqual({
+      system: '你是譯者',
+      temperature: 1,
+      max_tokens: 5000,
+      thinking: 'high',
+      json_schema: { type: 'object' },
+    });
+  });
+
+  it('has texts in its prompt and pictures beside it; its name is of the prompt alone', async () => {
+    const job = await read({
+      attach: [
+        await file('筆記.md', '# 筆記'),
+        await file('a.png', PNG),
+        await file('a"b.csv', 'x,y'),
+        await file('logo.svg', '<svg/>'),
+      ],
+    });
+    expect(job).toStrictEqual({
+      prompt: [
+        '寫一個計算器',
+        '<attachment name="筆記.md">\n# 筆記\n</attachment>',
+        '<attachment name="a\\"b.csv">\nx,y\n</attachment>',
+        '<attachment name="logo.svg">\n<svg/>\n</attachment>',
+      ].join('\n\n'),
+      name: '計算器',
+      model: 'kimi-k2.6',
+      request: { images: [`data:image/png;base64,${PNG.toString('base64')}`] },
+    });
+  });
+
+  it.each([
+    ['jpeg', 'ffd8ffe000104a464946'],
+    ['gif', '474946383961ff'],
+    ['webp', '52494646ffffffff574542505650'],
+    ['bmp', '424dff00000000'],
+  ])('may carry a picture in %s', async (type, hex) => {
+    const job = await read({ attach: [await file('picture', Buffer.from(hex, 'hex'))] });
+    expect(job.request?.images).toEqual([expect.stringMatching(new RegExp(`^data:image/${type};base64,`))]);
+  });
+});
+
+describe('a job is refused', () => {
+  it.each([
+    ['a list', '[]'],
+    ['null', 'null'],
+    ['a word', 'schema'],
+    ['nothing', ''],
+    ['an object that describes no value', '{"title": "a form"}'],
+    ['a package.json', '{"name": "x", "type": "module", "dependencies": {}}'],
+  ])('whose schema is %s', async (_what, content) => {
+    const error = await refusal({ jsonSchema: await file('schema.json', content) });
+    expect(error).toMatchObject({ exit: 2, message: expect.stringContaining('no JSON Schema') });
+  });
+
+  it('whose system prompt says nothing', async () => {
+    const error = await refusal({ system: await file('system.md', ' \n') });
+    expect(error).toMatchObject({ exit: 2, message: expect.stringMatching(/system\.md is empty\.$/) });
+  });
+
+  it('that has a picture for a model that reads text', async () => {
+    const error = await refusal({ attach: [await file('a.png', PNG)] }, ELSEWHERE);
+    expect(error).toMatchObject({ exit: 2, message: expect.stringContaining('takes no pictures') });
+  });
+
+  it('that is too long with all that goes with it', async () => {
+    const half = 'x'.repeat(MAX_PROMPT_BYTES / 2);
+    const attach = [await file('a.txt', half)];
+    await read({ attach });
+    const both = { attach, system: await file('system.md', half) };
+    expect(await refusal(both)).toMatchObject({ exit: 2, message: expect.stringContaining(`limit is 1048576`) });
+    const picture = Buffer.concat([PNG, Buffer.alloc((MAX_PROMPT_BYTES * 3) / 4)]);
+    expect(await refusal({ attach: [await file('a.png', picture)] })).toMatchObject({ exit: 2 });
+  });
+
+  it('whose model is retired at the host; elsewhere it is taken', async () => {
+    const retired = { model: 'moonshot-v1-8k' };
+    expect((await refusal(retired)).message).toBe(
+      'this model is no longer there, so nothing was sent; use its successor (moonshot-v1-8k was retired at Moonshot on 2026-08-31; use kimi-k2.6)',
+    );
+    expect(await refusal({}, MOONSHOT, { KIMI_MODEL: 'kimi-k2.5' })).toMatchObject({ exit: 2 });
+    expect(await read(retired, ELSEWHERE)).toMatchObject(retired);
+  });
+
+  it('whose parameters the model would refuse, as the worker would refuse them', async () => {
+    expect((await refusal({ temperature: 0.3 })).message).toBe(
+      'the model does not take what was asked, so nothing was sent (kimi-k2.6 takes no temperature but 1; leave --temperature out)',
+    );
+  });
+});

@@ -1,0 +1,30 @@
+/** What is known of a task, on the real engine. */
+import { fileURLToPath } from 'node:url';
+import { TypedSearchAttributes } from '@temporalio/common';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { expect, inject, it, onTestFinished } from 'vitest';
+import { lookUp } from '../../src/cli/look-up.ts';
+import { SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../../src/shared/contract.ts';
+import { newTaskId } from '../../src/cli/task-name.ts';
+import { openWorld } from '../support/world.ts';
+
+it('a task whose worker cannot say where it stands is told as the engine knows it', async () => {
+  const { client, taskQueue } = await openWorld({ worker: false });
+  const connection = await NativeConnection.connect({ address: inject('engine') });
+  const worker = await Worker.create({
+    connection,
+    taskQueue,
+    workflowsPath: fileURLToPath(new URL('../support/mute-workflow.ts', import.meta.url)),
+  });
+  const running = worker.run();
+  onTestFinished(async () => {
+    worker.shutdown();
+    await running;
+    await connection.close();
+  });
+  const workflowId = newTaskId();
+  const typedSearchAttributes = new TypedSearchAttributes([{ key: SEARCH_ATTRIBUTES.status, value: 'done' }]);
+  await client.workflow.execute(TASK_WORKFLOW, { workflowId, taskQueue, typedSearchAttributes });
+
+  expect(await lookUp(client, workflowId)).toMatchObject({ live: false, view: { state: 'done', step: 'closed' } });
+});

@@ -1,0 +1,126 @@
+/** Markdown as models write it, in a terminal; what it may not do there; the code in it. */
+import { stripVTControlCharacters } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { codeBlocks, renderMarkdown } from '../../src/cli/output/markdown.ts';
+import { withoutControls } from '../../src/cli/output/terminal.ts';
+
+const ANSWER = `# 計算器
+
+說明 **粗體**、*斜體*、\`code\` 與 [文件](https://example.com/a)。
+
+1. 第一
+2. 第二
+   - 內層 <https://example.com>
+
+| 名稱 | 值 |
+| --- | --- |
+| 加 | \`+\` |
+| subtract | - |
+
+> 引用
+> 第二行
+
+\`\`\`python title="a.py"
+def f(a):
+    return a  # *不是斜體*
+\`\`\`
+
+- [x] 完成
+- [ ] 未完成
+
+---
+
+最後一行`;
+
+describe('an answer in a terminal', () => {
+  const plain = stripVTControlCharacters(renderMarkdown(ANSWER));
+
+  it('reads as it is meant', () => {
+    expect(plain).toBe(
+      [
+        '計算器',
+        '',
+        '說明 粗體、斜體、code 與 文件 (https://example.com/a)。',
+        '',
+        '1. 第一',
+        '2. 第二',
+        '   • 內層 https://example.com',
+        '',
+        '名稱      值',
+        '加        +',
+        'subtract  -',
+        '',
+        '│ 引用',
+        '│ 第二行',
+        '',
+        '  def f(a):',
+        '      return a  # *不是斜體*',
+        '',
+        '☑ 完成',
+        '☐ 未完成',
+        '',
+        '────────────────────',
+        '',
+        '最後一行',
+      ].join('\n'),
+    );
+  });
+
+  it.each([
+    ['moves the cursor', 'a\u001B[2Jb\u001B[1;1H', 'ab'],
+    ['sets a title', 'a\u001B]0;title\u0007b', 'ab'],
+    ['rings, or goes back', 'a\u0007\b\rb', 'ab'],
+    ['sends what a terminal answers', 'a\u009B6nb', 'ab'],
+    ['hides in code', '`a\u001B[8mb`', 'ab'],
+  ])('%s no more', (_, text, shown) => {
+    expect(stripVTControlCharacters(renderMarkdown(text))).toBe(shown);
+    // Colours are ours.
+    expect(renderMarkdown(text)).not.toMatch(/\p{Cc}(?!\[\d+m)/u);
+  });
+
+  it.each(['', '\n', '```', '```python\nx', '| a |\n| --- |', '<b>x</b>', '****', '![](x)', '[a]: b'])(
+    'of any kind is no error: %j',
+    (text) => {
+      expect(typeof renderMarkdown(text)).toBe('string');
+    },
+  );
+
+  it('keeps HTML as text', () => {
+    expect(renderMarkdown('<script>alert(1)</script>')).toBe('<script>alert(1)</script>');
+  });
+});
+
+describe('an answer of a shape that costs its parser too much', () => {
+  const BYTES = 2 * 1024 * 1024;
+  const nestedLists = Array.from({ length: 1400 }, (_, depth) => `${' '.repeat(2 * depth)}- x`).join('\n');
+  const repeated = ['>', '> ', '1. ', '> - ', '- [ ] a\n', '[', '![', '[a](', '*', '*_', '`', '|', '<', '<!--', 'a@'];
+  const shapes = [nestedLists, ...repeated.map((piece) => piece.repeat(BYTES / piece.length))];
+
+  it.each(shapes.map((shape) => [shape.slice(0, 8), shape]))('is shown as it is: %j', (_, text) => {
+    expect(renderMarkdown(text, 1)).toBe(text);
+    expect(codeBlocks(text, 1)).toBeUndefined();
+  });
+
+  it('is shown as it is where it nests too deep', () => {
+    const text = `${'>'.repeat(20_000)} x`;
+    expect(renderMarkdown(text)).toBe(text);
+  });
+
+  it.each(['\u001B]', '\u009D', '\u009B', '\u001B[', '\u001BP', '\u001B'])('is cleaned in linear time: %j', (piece) => {
+    expect(withoutControls(piece.repeat(BYTES))).not.toMatch(/\p{Cc}/u);
+  });
+});
+
+describe('the code in an answer', () => {
+  it('is found with its language, in lists and quotations too, to the letter', () => {
+    const text = '```Python\na\n\n  b\n```\n\n> ```sh\n> c\n> ```\n\n- x\n\n  ```\n  d\n  ```\n\n~~~js\n```\n~~~\n';
+    expect(codeBlocks(text)).toEqual([
+      { lang: 'python', code: 'a\n\n  b' },
+      { lang: 'sh', code: 'c' },
+      { lang: '', code: 'd' },
+      { lang: 'js', code: '```' },
+    ]);
+    expect(codeBlocks(ANSWER)).toHaveLength(1);
+    expect(codeBlocks('none')).toEqual([]);
+  });
+});

@@ -1,0 +1,248 @@
+/** `setup openclaw`: what it writes into the gateway's configuration and ours, what it shows, and how it is taken back. */
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { parseEnv } from 'node:util';
+import { JsonParser } from '@croct/json5-parser';
+import { describe, expect, it } from 'vitest';
+import { withVariables } from '../../src/config/env-file.ts';
+import {
+  OpenClawConfigError,
+  readGateway,
+  withKimiDispatch,
+  withoutKimiDispatch,
+} from '../../src/cli/openclaw-config.ts';
+import { cleanHome, cli } from '../support/cli.ts';
+
+const parse = (text: string): unknown => JsonParser.parse(text).toJSON();
+
+const WANTED = { plugin: '/x/openclaw/plugin', hooksToken: 'hook-secret', hooks: false };
+
+const COMMENTED = `{
+  // The owner's own notes stay.
+  "gateway": { "port": 18800, "auth": { "mode": "token", "token": "gw-secret" } },
+  "plugins": {
+    "allow": ["telegram"],
+    "load": { "paths": ["/other/plugin"] }, // and these
+  },
+}
+`;
+
+/** As the gateway reads it: names without quotation marks, either of them, commas at the end. */
+const JSON5 = `// Javis
+{
+  gateway: { port: 18800, auth: { mode: 'token', token: 'gw-secret' } },
+  plugins: {
+    load: { paths: [ '/other/plugin', ], }, /* and these */
+  },
+  'agents': { defaults: { heartbeat: { every: '0m' } } },
+  timeout: .5, // s
+}
+// the end
+`;
+
+describe('the gateway’s configuration', () => {
+  it('gets what is needed, and keeps comments and everything else', () => {
+    const edited = withKimiDispatch(COMMENTED, WANTED);
+    expect(edited).toContain("// The owner's own notes stay.");
+    expect(edited).toContain('// and these');
+    expect(parse(edited)).toEqual({
+      gateway: { port: 18800, auth: { mode: 'token', token: 'gw-secret' } },
+      plugins: {
+        allow: ['telegram', 'kimi-dispatch'],
+        load: { paths: ['/other/plugin', '/x/openclaw/plugin'] },
+        entries: { 'kimi-dispatch': { enabled: true } },
+      },
+      hooks: { token: 'hook-secret' },
+    });
+  });
+
+  it.each(['{}', COMMENTED, JSON5, '{"hooks":{"enabled":false,"token":"theirs","path":"/h"},"plugins":{}}'])(
+    'is changed once, and is what it was after it was taken back: %s',
+    (before) => {
+      const settings = { ...WANTED, hooksToken: readGateway(before).hooksToken ?? 'hook-secret', hooks: true };
+      const edited = withKimiDispatch(before, settings);
+      expect(edited).not.toBe(before);
+      expect(parse(edited)).toMatchObject({ hooks: { enabled: true } });
+      expect(withKimiDispatch(edited, settings)).toBe(edited);
+      expect(withoutKimiDispatch(edited, before)).toBe(before);
+    },
+  );
+
+  it('may be JSON5, and is written as it is', () => {
+    const edited = withKimiDispatch(JSON5, WANTED);
+    expect(parse(edited)).toEqual({
+      ...(parse(JSON5) as object),
+      plugins: {
+        load: { paths: ['/other/plugin', '/x/openclaw/plugin'] },
+        entries: { 'kimi-dispatch': { enabled: true } },
+      },
+      hooks: { token: 'hook-secret' },
+    });
+    for (const line of JSON5.split('\n').filter((each) => !each.includes('paths'))) expect(edited).toContain(line);
+    expect(edited).toContain('/* and these */');
+    expect(readGateway(edited)).toEqual({
+      port: 18800,
+      hooksPath: '/hooks',
+      hooksToken: 'hook-secret',
+      heartbeat: '0m',
+    });
+  });
+
+  it.each([
+    ['{"plugins": 5}', 'plugins is no object'],
+    ['{"plugins": {"load": {"paths": "x"}}}', 'plugins.load.paths is no list'],
+    ['{"hooks": null}', 'hooks is no object'],
+  ])('that has something else where we add is left alone: %s', (text, why) => {
+    expect(() => withKimiDispatch(text, WANTED)).toThrow(new OpenClawConfigError(why));
+  });
+
+  it('keeps what the user changed since when it is taken back', () => {
+    const since = withKimiDispatch(COMMENTED, WANTED).replace('18800', '18900');
+    const undone = withoutKimiDispatch(since, COMMENTED);
+    expect(parse(undone)).toEqual(parse(COMMENTED.replace('18800', '18900')));
+    expect(undone).toContain('// and these');
+  });
+
+  it('tells where the gateway listens', () => {
+    expect(readGateway('{}')).toEqual({
+      port: 18789,
+      hooksPath: '/hooks',
+      hooksToken: undefined,
+      heartbeat: undefined,
+    });
+    const text =
+      '{"gateway":{"port":1},"hooks":{"path":"/h/","token":"t"},"agents":{"defaults":{"heartbeat":{"every":"0m"}}}}';
+    expect(readGateway(text)).toEqual({ port: 1, hooksPath: '/h', hooksToken: 't', heartbeat: '0m' });
+  });
+
+  it.each([
+    ['{\n  key 1 }', 'at 2:7'],
+    ['[]', 'no JSON object'],
+    ['', 'at 1:1'],
+    ['null', 'no JSON object'],
+  ])('that is no JSON is left alone: %j', (text, why) => {
+    expect(() => withKimiDispatch(text, WANTED)).toThrow(OpenClawConfigError);
+    expect(() => readGateway(text)).toThrow(why);
+  });
+});
+
+it('a .env file keeps its lines; ours are written once', () => {
+  const text = '# mine\nexport KIMI_REPLY=hooks\nA=1\nKIMI_REPLY=agent\n';
+  const edited = withVariables(text, { KIMI_REPLY: 'deliver', OPENCLAW_WAKE_TOKEN: 't' });
+  expect(edited).toBe('# mine\nKIMI_REPLY=deliver\nA=1\nOPENCLAW_WAKE_TOKEN=t\n');
+  expect(withVariables(edited, { KIMI_REPLY: undefined, OPENCLAW_WAKE_TOKEN: undefined })).toBe('# mine\nA=1\n');
+  expect(withVariables('', { A: undefined })).toBe('');
+});
+
+async function text(path: string): Promise<string | undefined> {
+  return existsSync(path) ? await readFile(path, 'utf8') : undefined;
+}
+
+async function machine(config?: string, changes: Record<string, string> = {}) {
+  const env = await cleanHome({ KIMI_LANG: 'en', ...changes });
+  const home = env['HOME'] ?? '';
+  const file = join(home, '.openclaw/openclaw.json');
+  const envFile = join(home, '.local/share/kimi-dispatch/.env');
+  await mkdir(dirname(file), { recursive: true });
+  if (config !== undefined) await writeFile(file, config);
+  return { env, file, envFile };
+}
+
+describe('setup openclaw', () => {
+  it('shows the change without secrets, writes it with a backup, and takes it back', async () => {
+    const { env, file, envFile } = await machine(COMMENTED);
+    const { code, stdout } = await cli(['setup', 'openclaw', '--yes'], env);
+    expect(code).toBe(0);
+    expect(stdout).toContain('~/.openclaw/openclaw.json');
+    expect(stdout).toMatch(/^\+.*"kimi-dispatch"/m);
+    expect(stdout).toContain('+KIMI_REPLY=deliver');
+    expect(stdout).toContain('+OPENCLAW_WAKE_TOKEN=…');
+    expect(stdout).toContain('openclaw gateway restart');
+    expect(stdout).toContain('heartbeat.every 0m');
+
+    const { token } = (parse((await text(file)) ?? '') as { hooks: { token: string } }).hooks;
+    expect(token).toMatch(/^[0-9a-f]{64}$/);
+    for (const secret of [token, 'gw-secret']) expect(stdout).not.toContain(secret);
+    expect(parseEnv((await text(envFile)) ?? '')).toEqual({
+      OPENCLAW_WAKE_URL: 'http://127.0.0.1:18800/hooks/wake',
+      OPENCLAW_WAKE_TOKEN: token,
+      KIMI_REPLY: 'deliver',
+    });
+    for (const path of [file, envFile]) expect((await stat(path)).mode & 0o777).toBe(0o600);
+
+    expect(await cli(['setup', 'openclaw', '--yes'], env)).toMatchObject({
+      code: 0,
+      stdout: 'It is set up like this already; there is nothing to change.\n',
+    });
+    // Another way to reply: the backup is still of what was there first.
+    expect((await cli(['setup', 'openclaw', '--reply', 'hooks', '--yes'], env)).code).toBe(0);
+    expect(parseEnv((await text(envFile)) ?? '')).toMatchObject({
+      OPENCLAW_WAKE_URL: 'http://127.0.0.1:18800/hooks/wake',
+      OPENCLAW_WAKE_TOKEN: token,
+    });
+    expect(await cli(['setup', 'openclaw', '--undo', '--yes'], env)).toMatchObject({ code: 0 });
+    expect(await text(file)).toBe(COMMENTED);
+    expect(existsSync(envFile)).toBe(false);
+    expect(existsSync(`${file}.before-kimi-dispatch`)).toBe(false);
+    expect(await cli(['setup', 'openclaw', '--undo', '--yes'], env)).toMatchObject({ code: 3 });
+  });
+
+  it('asks, and changes nothing where nobody can answer', async () => {
+    const { env, file, envFile } = await machine('{}');
+    const { code, stdout, stderr } = await cli(['setup', 'openclaw'], env);
+    expect(code).toBe(2);
+    expect(stdout).toContain('+KIMI_REPLY=deliver');
+    expect(stderr).toBe(
+      'There is nobody to ask here, so no file was changed. Look at the changes above, and run this again with --yes.\n',
+    );
+    expect(await text(file)).toBe('{}');
+    expect(existsSync(envFile)).toBe(false);
+  });
+
+  it.each([
+    ['no configuration', undefined, 'Run openclaw onboard first'],
+    ['one that is no JSON', '{ key }', 'at 1:7'],
+    ['one that has another shape', '{"plugins": 5}', 'plugins is no object'],
+    ['a token that stands elsewhere', '{"hooks":{"token":"${HOOKS_TOKEN}"}}', 'Set OPENCLAW_WAKE_TOKEN'],
+    ['a token that is a reference', '{"hooks":{"token":{"source":"env","id":"T"}}}', 'Set OPENCLAW_WAKE_TOKEN'],
+  ])('with %s says what to do', async (_, config, words) => {
+    const { env, file } = await machine(config);
+    const { code, stdout, stderr } = await cli(['setup', 'openclaw', '--yes'], env);
+    expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
+    expect(stderr).toContain(words);
+    expect(stderr).toMatch(/no file was changed/);
+    expect(await text(file)).toBe(config);
+  });
+
+  it('with a folder in its place says so', async () => {
+    const { env, file } = await machine();
+    await mkdir(file);
+    const { code, stderr } = await cli(['setup', 'openclaw', '--yes'], env);
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/^[^\n]+openclaw\.json cannot be read \(EISDIR\)[^\n]+\n$/);
+  });
+
+  it('shows no secret of JSON5', async () => {
+    const config = `{ gateway: { auth: { token: 'gw-\\'secret' } }, botToken: "bot-secret", 'api key': 'key-secret' }`;
+    const { env, file } = await machine(config);
+    const { code, stdout } = await cli(['setup', 'openclaw', '--yes'], env);
+    expect(code).toBe(0);
+    expect(stdout).toContain('token: "…"');
+    expect(stdout).not.toMatch(/\w+-\W*secret/);
+    expect(await text(file)).toContain(config.slice(0, -2));
+  });
+
+  it('uses the token that the user names where it stands elsewhere, and leaves it there', async () => {
+    const { env, envFile, file } = await machine('{"hooks":{"token":"${HOOKS_TOKEN}"}}', {
+      OPENCLAW_WAKE_TOKEN: 'theirs',
+    });
+    expect((await cli(['setup', 'openclaw', '--yes'], env)).code).toBe(0);
+    expect(parseEnv((await text(envFile)) ?? '')['OPENCLAW_WAKE_TOKEN']).toBe('theirs');
+    expect(parse((await text(file)) ?? '')).toMatchObject({ hooks: { token: '${HOOKS_TOKEN}' } });
+  });
+
+  it('knows one gateway', async () => {
+    expect((await cli(['setup', 'x'], (await machine()).env)).code).toBe(2);
+  });
+});

@@ -1,0 +1,289 @@
+/** Looking at tasks in a terminal: which ones are listed, what is printed of an answer, what a shell completes. */
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import stringWidth from 'string-width';
+import { describe, expect, inject, it } from 'vitest';
+import { type ResultFile } from '../../src/shared/contract.ts';
+import { columns, table } from '../../src/cli/output/table.ts';
+import { DIST } from '../../src/service/paths.ts';
+import { passOn } from '../support/callback.ts';
+import { cleanHome, cli, resultsOf } from '../support/cli.ts';
+import { openWorld, temporaryFolder } from '../support/world.ts';
+
+describe('list', () => {
+  it('shows those that are asked for', async () => {
+    const world = await openWorld();
+    const started = [
+      await world.start('x [[simulate: delay=0]]', { task_name: 'calculator' }),
+      await world.start('x [[simulate: delay=0 fail=1]]', { task_name: 'calendar' }),
+      await world.start('x [[simulate: delay=0]]', { task_name: 'poem', model: 'kimi-k3' }),
+    ];
+    for (const task of started) await world.handle(task).result();
+    await world.start('x [[simulate: drop=1]]', { task_name: 'poem 2' });
+    const env = await cleanHome({
+      TEMPORAL_ADDRESS: inject('engine'),
+      KIMI_TASK_QUEUE: world.taskQueue,
+      KIMI_RESULTS_DIR: world.results.folder,
+    });
+    const names = async (...options: string[]): Promise<string[]> => {
+      const { code, stdout, stderr } = await cli(['list', '--json', ...options], env);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      return (JSON.parse(stdout) as { task_name: string }[]).map(({ task_name }) => task_name).toSorted();
+    };
+    // Visibility follows a moment after the tasks.
+    await expect.poll(async () => await names()).toEqual(['calculator', 'calendar', 'poem', 'poem 2']);
+    await expect.poll(async () => await names('--status', 'done')).toEqual(['calculator', 'poem']);
+    expect(await names('--status', 'failed, dispatched')).toEqual(['calendar', 'poem 2']);
+    expect(await names('--name', 'cal')).toEqual(['calculator', 'calendar']);
+    expect(await names('--name', 'poem ')).toEqual(['poem 2']);
+    expect(await names('--model', 'kimi-k3')).toEqual(['poem']);
+    expect(await names('--since', '1h', '--status', 'done', '--name', 'cal')).toEqual(['calculator']);
+    expect(await names('--since', '1h', '-l', '1')).toHaveLength(1);
+    expect((await cli(['list', '--name', 'nobody'], env)).stdout).toBe('沒有這樣的任務。\n');
+    const wrong = await cli(['list', '--status', 'lost'], env);
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('queued, dispatching, dispatched, done') });
+  });
+});
+
+describe('help', () => {
+  it.each([
+    ['zh-TW', '用法： kimi-dispatch usage [選項]', /--since <TIME> .*30d、12h（預設：30d）\n/],
+    ['en', 'Usage: kimi-dispatch usage [options]', /--since <TIME> .*\(default: 30d\)\n/],
+  ])('in %s says options and defaults in its words', async (KIMI_LANG, usage, since) => {
+    const { stdout } = await cli(['usage', '--help'], await cleanHome({ KIMI_LANG }));
+    expect(stdout).toContain(usage);
+    expect(stdout).toMatch(since);
+    expect(/\[options\]|default/.test(stdout)).toBe(KIMI_LANG === 'en');
+  });
+
+  it('in zh-TW lists the commands, described from one column on', async () => {
+    const { stdout } = await cli(['--help'], await cleanHome());
+    expect(stdout).not.toMatch(/\[options\]|\[command\]/);
+    const columnOf = (name: string, description: string): number => {
+      const line = stdout.split('\n').find((one) => one.startsWith(`  ${name}`)) ?? '';
+      expect(line).toContain(description);
+      return stringWidth(line.slice(0, line.indexOf(description)));
+    };
+    expect(columnOf('dispatch [選項] [PROMPT]', '派發任務')).toBe(columnOf('down', '停止'));
+  });
+});
+
+describe('a table', () => {
+  const rows = [
+    ['kimi-1707654321-12345', '計算器', 'done', ''],
+    ['kimi-1707654321-12346', 'poem', 'failed', '1500'],
+  ];
+  const headings = ['Task id', 'Name', 'State', 'Tokens'];
+
+  it('that is too wide continues its texts below themselves, and breaks no word', () => {
+    const waiting = [
+      ['kimi-1707654321-12345', '寫一個（計算器），附測試', 'waiting for its turn', '1500'],
+      ['kimi-1707654321-12346', 'poem', 'failed', ''],
+    ];
+    expect(table(headings, waiting, 60).split('\n')).toEqual([
+      'Task id                Name           State           Tokens',
+      'kimi-1707654321-12345  寫一個（計算   waiting for     1500',
+      '                       器），附測試   its turn',
+      'kimi-1707654321-12346  poem           failed',
+    ]);
+    for (const width of [30, 40, 50, 60, 80, 120]) {
+      const shown = table(headings, waiting, width);
+      for (const line of shown.split('\n')) expect(stringWidth(line)).toBeLessThanOrEqual(width);
+      for (const word of ['kimi-1707654321-12345', 'waiting', 'turn', '1500', 'poem']) expect(shown).toContain(word);
+    }
+  });
+
+  it('of names and values keeps a long value in its column, and an address whole', () => {
+    const rows = [
+      ['Reason', 'it is too late; use http://127.0.0.1/x again'],
+      ['Result', '/a/very/long/path/to/kimi-1707654321-12345.json'],
+    ];
+    expect(columns(rows, 30).split('\n')).toEqual([
+      'Reason  it is too late; use',
+      '        http://127.0.0.1/x',
+      '        again',
+      'Result  /a/very/long/path/to/kimi-1707654321-12345.json',
+    ]);
+  });
+
+  it('becomes a block for each row in a terminal that is narrower', () => {
+    expect(table(headings, rows, 22).split('\n')).toEqual([
+      'kimi-1707654321-12345',
+      '  Name   計算器',
+      '  State  done',
+      '',
+      'kimi-1707654321-12346',
+      '  Name    poem',
+      '  State   failed',
+      '  Tokens  1500',
+    ]);
+  });
+
+  it('is as wide as the terminal is', async () => {
+    const env = await cleanHome({ KIMI_LANG: 'en' });
+    const models = async (columns: number): Promise<string> => {
+      const command = `stty cols ${columns}; ${process.execPath} dist/kimi-dispatch.js models`;
+      return (await promisify(execFile)('script', ['-qec', command, '/dev/null'], { env })).stdout;
+    };
+    expect(await models(40)).toMatch(/^kimi-k2\.6\r\n {2}Context +262144\r\n/m);
+    expect(await models(160)).toMatch(/^kimi-k2\.6 +262144 /m);
+  });
+});
+
+describe('result', () => {
+  const OUTPUT = '# Title\u001B[2J\n```python\nprint(1)\n```\n\n```py\nprint(2)\n```\n\n```bash\nls\n```';
+
+  async function withResult() {
+    const env = await cleanHome({ KIMI_LANG: 'en' });
+    const result: ResultFile = {
+      task_id: 'kimi-1-1',
+      task_name: 'my calculator',
+      status: 'done',
+      model: 'kimi-k3',
+      output: OUTPUT,
+      created_at: '2026-11-24T00:00:00Z',
+      completed_at: '2026-11-24T00:00:01Z',
+    };
+    await mkdir(resultsOf(env), { recursive: true });
+    await writeFile(join(resultsOf(env), 'kimi-1-1.json'), JSON.stringify(result));
+    const folder = join(env['HOME'] ?? '', 'code');
+    return { env, folder };
+  }
+
+  it('gives pipes the answer as it is, with a line end; raw, without one', async () => {
+    const { env } = await withResult();
+    expect((await cli(['result', 'kimi-1-1'], env)).stdout).toBe(`${OUTPUT}\n`);
+    expect((await cli(['result', 'kimi-1-1', '--raw'], env)).stdout).toBe(OUTPUT);
+  });
+
+  it('gives a terminal Markdown, and nothing that drives it', async () => {
+    const { env } = await withResult();
+    // A terminal is what `script` gives it.
+    const command = `${process.execPath} dist/kimi-dispatch.js result kimi-1-1`;
+    const { stdout } = await promisify(execFile)('script', ['-qec', command, '/dev/null'], { env });
+    expect(stdout).toContain('Title');
+    expect(stdout).not.toContain('# Title');
+    expect(stdout).not.toContain('\u001B[2J');
+    expect(stdout).not.toContain('```');
+  });
+
+  it('writes the code in a language to files, over none', async () => {
+    const { env, folder } = await withResult();
+    const python = ['result', 'kimi-1-1', '--code', 'Python', '-o', folder];
+    expect(await cli(python, env)).toMatchObject({
+      code: 0,
+      stdout: `${join(folder, 'my-calculator-1.py')}\n${join(folder, 'my-calculator-2.py')}\n`,
+    });
+    expect(await readFile(join(folder, 'my-calculator-2.py'), 'utf8')).toBe('print(2)\n');
+    expect((await cli(['result', 'kimi-1-1', '--code', 'sh', '-o', folder], env)).code).toBe(0);
+    expect(await readdir(folder)).toEqual(['my-calculator-1.py', 'my-calculator-2.py', 'my-calculator.sh']);
+    expect(await cli(python, env)).toMatchObject({ code: 3, stderr: expect.stringContaining('is there already') });
+    const file = join(folder, 'my-calculator.sh');
+    expect(await cli(['result', 'kimi-1-1', '--code', 'sh', '-o', file], env)).toMatchObject({
+      code: 3,
+      stderr: `Cannot write code to ${file} (EEXIST). Name a folder that can be written to with -o.\n`,
+    });
+    expect(await cli(['result', 'kimi-1-1', '--code', 'rust', '-o', folder], env)).toMatchObject({
+      code: 2,
+      stderr: 'The answer has no code block in rust, so no file was written. It has some in: python, py, bash.\n',
+    });
+  });
+});
+
+describe('the name of a notification', () => {
+  const noLateAnswer = { code: 9, stderr: expect.stringContaining('no answer that came late') };
+  const done = { code: 0, stdout: expect.stringMatching(/kimi-\d+-\d+ is acknowledged/) };
+
+  it.each([
+    ['-late', noLateAnswer],
+    ['-again-1', done],
+    ['-late-again-2', noLateAnswer],
+  ])('…%s names its task, to every command that takes one', async (end, acknowledged) => {
+    const world = await openWorld();
+    const { task_id } = await world.start('x [[simulate: delay=0]]');
+    await world.handle({ task_id }).result();
+    const env = await cleanHome({
+      TEMPORAL_ADDRESS: inject('engine'),
+      KIMI_LANG: 'en',
+      KIMI_TASK_QUEUE: world.taskQueue,
+      KIMI_RESULTS_DIR: world.results.folder,
+    });
+    const { output = '' } = (await world.results.read(task_id)) ?? {};
+    const run = async (name: string) => await cli([name, `${task_id}${end}`], env);
+    expect(await run('result')).toEqual({ code: 0, stdout: `${output.trimEnd()}\n`, stderr: '' });
+    expect(await run('status')).toMatchObject({ code: 0, stdout: expect.stringContaining(task_id) });
+    expect(await run('watch')).toMatchObject({ code: 0, stdout: expect.stringContaining('calculator') });
+    expect(await run('cancel')).toMatchObject({ code: 10, stderr: expect.stringContaining(`${task_id} has ended`) });
+    expect(await run('ack')).toMatchObject(acknowledged);
+  });
+});
+
+describe('completion', () => {
+  it.each(['bash', 'zsh', 'fish'])('prints a script for %s', async (shell) => {
+    const { code, stdout } = await cli(['completion', shell], await cleanHome());
+    expect(code).toBe(0);
+    expect(stdout).toContain('kimi-dispatch complete --');
+  });
+
+  it('offers commands, options and saved tasks', async () => {
+    const env = await cleanHome();
+    await mkdir(resultsOf(env), { recursive: true });
+    for (const name of ['kimi-1-1.json', 'pending-kimi-2-1.json', 'latest.json']) {
+      await writeFile(join(resultsOf(env), name), '{}');
+    }
+    const offers = async (...words: string[]): Promise<string[]> =>
+      (await cli(['complete', '--', ...words], env)).stdout.split('\n').map((line) => line.split('\t')[0] ?? '');
+    expect(await offers('dis')).toContain('dispatch');
+    expect(await offers('list', '--st')).toContain('--status');
+    expect(await offers('cancel', '')).toEqual(['kimi-2-1', 'kimi-1-1', ':4', '']);
+  });
+
+  it('in a bash that has loaded nothing else prints no error, runs no word, and offers task ids', async () => {
+    const env = await cleanHome();
+    const bin = await temporaryFolder();
+    await symlink(join(DIST, 'kimi-dispatch.js'), join(bin, 'kimi-dispatch'));
+    await mkdir(resultsOf(env), { recursive: true });
+    await writeFile(join(resultsOf(env), 'kimi-1-1.json'), '{}');
+    // What bash does at a Tab, first behind a word that must not be run.
+    const tabs = [
+      'eval "$(kimi-dispatch completion bash)"',
+      String.raw`COMP_WORDS=(kimi-dispatch dispatch -p "\"\$(touch ran)" ""); COMP_CWORD=4; __kimi_dispatch`,
+      'COMP_WORDS=(kimi-dispatch status ""); COMP_CWORD=2; __kimi_dispatch; echo "${COMPREPLY[@]}"',
+    ];
+    const bash = ['--norc', '--noprofile', '-c', tabs.join('\n')];
+    const ran = await promisify(execFile)('bash', bash, { env: { ...env, PATH: `${bin}:${env['PATH']}` }, cwd: bin });
+    expect(ran).toEqual({ stdout: 'kimi-1-1\n', stderr: '' });
+    expect(await readdir(bin)).toEqual(['kimi-dispatch']);
+  });
+
+  it('knows its shells', async () => {
+    expect(await cli(['completion', 'tcsh'], await cleanHome({ KIMI_LANG: 'en' }))).toMatchObject({
+      code: 2,
+      stderr: 'The value of tcsh cannot be used; it is one of zsh, bash, fish, powershell.\n',
+    });
+  });
+});
+
+it('what Kimi says of an error drives no terminal', async () => {
+  const world = await openWorld();
+  const started = await world.start('x [[simulate: drop=1]]');
+  const { task_id } = started;
+  const error = { type: 'x', message: 'red\u001B[31m\u0007 line\r\noverwritten\u0000' };
+  const metadata = { task_id, task_name: 'calculator' };
+  await passOn(world.handle(started), { id: 'cmpl-1', error, metadata });
+  await world.handle(started).result();
+  const env = await cleanHome({
+    TEMPORAL_ADDRESS: inject('engine'),
+    KIMI_TASK_QUEUE: world.taskQueue,
+    KIMI_RESULTS_DIR: world.results.folder,
+  });
+  const said = await Promise.all(
+    ['status', 'result', 'watch'].map(async (command) => await cli([command, task_id], env)),
+  );
+  for (const { stdout, stderr } of said) {
+    expect(stdout + stderr).toContain('red [31m  line  overwritten');
+    expect(stdout + stderr).not.toMatch(/(?!\n)\p{Cc}/u);
+  }
+});

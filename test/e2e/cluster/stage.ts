@@ -1,0 +1,137 @@
+/** The cluster of docker-compose.yml as processes, with two agents on it, and the simulated Kimi and gateways in this process. */
+import { randomInt } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { GatewayStub } from '../../chaos/gateway.ts';
+import type { KimiEvent, Scene } from '../../chaos/stage.ts';
+import { Cluster, makeSecrets } from '../../../deploy/native/cluster.ts';
+import { readCompose } from '../../../deploy/native/compose.ts';
+import { findPrograms } from '../../../deploy/native/programs.ts';
+import { cliEnvironment, nativeServices, type NativeService } from '../../../deploy/native/topology.ts';
+import { readConfig } from '../../../src/config/index.ts';
+import { sharedLimiterId, type Limits } from '../../../src/shared/contract.ts';
+import { deadLettersFolder } from '../../../src/webhook/dead-letters.ts';
+import { openPayloads } from '../../../src/temporal/payloads/converter.ts';
+import { createSimulator } from '../../../src/simulator/app.ts';
+import type { Counts } from '../../../src/simulator/counts.ts';
+import { connectClient } from '../../../src/temporal/client.ts';
+
+const KEY = 'sk-simulated';
+
+/** The limiter that both agents share: they have one account. */
+const LIMITER = 'account';
+
+/** What of the cluster one agent has and sees. */
+export type AgentScene = Pick<Scene, 'client' | 'taskQueue' | 'results' | 'gateway' | 'env'>;
+
+export interface ClusterStage {
+  cluster: Cluster;
+  /** The first agent, whose Kimi calls back by itself: all that happens there is seen. */
+  scene: Scene;
+  /** The second agent, whose Kimi answers in place: its tasks go through a relay. */
+  other: AgentScene;
+  /** What the simulated Kimi has counted, of both. */
+  counts: Counts;
+  close(): Promise<void>;
+}
+
+export async function setClusterStage(folder: string, limits: Limits): Promise<ClusterStage> {
+  const started = performance.now();
+  const clock = (): number => Math.round(performance.now() - started);
+  const gateways = [new GatewayStub(clock), new GatewayStub(clock)] as const;
+  for (const gateway of gateways) await gateway.start();
+  await mkdir(join(folder, 'logs'));
+  await makeSecrets(folder);
+  await writeFile(join(folder, 'secrets', 'kimi_api_key'), KEY);
+  const events: KimiEvent[] = [];
+  const simulator = createSimulator({
+    secret: await readFile(join(folder, 'secrets', 'webhook_secret'), 'utf8'),
+    delayMs: 1_000,
+    log: pino(pino.destination(join(folder, 'logs', 'simulator.log'))),
+    onEvent: (event) => events.push({ ...event, at: clock() }),
+  });
+  const kimi = createServer(simulator.app);
+  const kimiPort = await listenAnywhere(kimi);
+
+  const shared = {
+    KIMI_API_URL: `http://host.docker.internal:${kimiPort}/v1`,
+    KIMI_LANG: 'en',
+    KIMI_LIMITER: LIMITER,
+    KIMI_MAX_TASKS_PER_MINUTE: String(limits.per_minute),
+    KIMI_MAX_CONCURRENT_TASKS: String(limits.concurrent),
+    KIMI_MAX_QUEUED_TASKS: String(limits.queued),
+  };
+  const compose = readCompose({ ...shared, OPENCLAW_WAKE_URL: hostUrl(gateways[0]) });
+  const other = {
+    name: 'other',
+    services: ['relay', 'worker'],
+    compose: readCompose({
+      ...shared,
+      OPENCLAW_WAKE_URL: hostUrl(gateways[1]),
+      KIMI_TASK_QUEUE: 'other',
+      KIMI_ON_INTERRUPT: 'retry',
+      WORKERS: '1',
+    }),
+  };
+  const path = await findPrograms(compose, readConfig(), (step) => console.error(step));
+  const network = `127.77.${randomInt(1, 255)}`;
+  const services = nativeServices(compose, { folder, network, path }, [other]).map(callsBack);
+  const cluster = await Cluster.start(services, folder, () => {});
+
+  const sceneOf = async (worker: string, gateway: GatewayStub): Promise<AgentScene> => {
+    const service = cluster.service(worker);
+    const env = { PATH: path, HOME: folder, ...cliEnvironment(service) };
+    const config = readConfig(env);
+    return {
+      client: await connectClient(openPayloads(config).dataConverter, env),
+      taskQueue: config.KIMI_TASK_QUEUE,
+      results: config.KIMI_RESULTS_DIR,
+      gateway,
+      env,
+    };
+  };
+  const [first, second] = [await sceneOf('worker-1', gateways[0]), await sceneOf('other-worker-1', gateways[1])];
+  const webhooks = ['webhook-1', 'webhook-2'].map((name) => cluster.service(name));
+  return {
+    cluster,
+    scene: {
+      ...first,
+      limiter: sharedLimiterId(LIMITER),
+      events,
+      webhookUrls: webhooks.map(({ address, env }) => `http://${address}:${env['WEBHOOK_PORT']}`),
+      deadLetters: webhooks.map(({ env }) => deadLettersFolder(env['KIMI_HOME'] ?? '')),
+      trying: new Map(),
+      clock,
+    },
+    other: second,
+    counts: simulator.counts,
+    close: async () => {
+      await Promise.all([first, second].map(async ({ client }) => await client.connection.close()));
+      await cluster.stop();
+      simulator.stop();
+      kimi.close();
+      for (const gateway of gateways) await gateway.stop();
+    },
+  };
+}
+
+/** The first agent's workers, for a Kimi that calls back by itself: they have the key in place of the relay. */
+function callsBack(service: NativeService): NativeService {
+  if (!service.name.startsWith('worker-')) return service;
+  return { ...service, env: { ...service.env, KIMI_CALLBACKS: 'native', KIMI_API_KEY: KEY } };
+}
+
+/** How a container reaches this process. */
+function hostUrl({ url }: GatewayStub): string {
+  return url.replace('127.0.0.1', 'host.docker.internal');
+}
+
+async function listenAnywhere(server: Server): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(0, '127.0.0.1', resolve);
+  });
+  return (server.address() as AddressInfo).port;
+}

@@ -1,0 +1,104 @@
+/**
+ * The relay in front of a server that nobody here wrote: LiteLLM's proxy, from PyPI, with answers it makes up itself.
+ * `npm run e2e:litellm` installs it into the cache folder.
+ */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { beforeAll, expect, it, onTestFinished } from 'vitest';
+import { progressOf } from '../../src/cli/look-up.ts';
+import { readConfig } from '../../src/config/index.ts';
+import { freePort } from '../support/engine.ts';
+import { openRelayedWorld } from '../support/relay.ts';
+import { temporaryFolder, until } from '../support/world.ts';
+
+const VERSION = '1.106.2';
+const MASTER_KEY = 'sk-litellm-master';
+const run = promisify(execFile);
+
+/** Long enough for many chunks; with what a parser may trip over. */
+const ANSWER = Array.from({ length: 200 }, (_, n) => `第 ${n} 行 😀 data: "quoted" \\n\n`).join('');
+
+const MODELS = {
+  'says-it': ANSWER,
+  'is-busy': 'litellm.RateLimitError',
+  'is-broken': 'litellm.InternalServerError',
+};
+
+const venv = join(readConfig().KIMI_CACHE, `litellm-${VERSION}`);
+
+beforeAll(async () => {
+  const litellm = join(venv, 'bin', 'litellm');
+  if (existsSync(litellm)) return;
+  await mkdir(venv, { recursive: true });
+  await run('python3', ['-m', 'venv', venv]);
+  await run(join(venv, 'bin', 'pip'), ['install', '--quiet', `litellm[proxy]==${VERSION}`]);
+}, 600_000);
+
+async function startProxy(): Promise<string> {
+  const folder = await temporaryFolder();
+  const config = {
+    model_list: Object.entries(MODELS).map(([model_name, mock_response]) => ({
+      model_name,
+      litellm_params: { model: `openai/${model_name}`, api_key: 'sk-none', mock_response },
+    })),
+    general_settings: { master_key: MASTER_KEY },
+    router_settings: { num_retries: 0 },
+  };
+  // JSON is YAML.
+  await writeFile(join(folder, 'config.yaml'), JSON.stringify(config));
+  const port = await freePort();
+  const args = ['--config', join(folder, 'config.yaml'), '--host', '127.0.0.1', '--port', String(port)];
+  const proxy = spawn(join(venv, 'bin', 'litellm'), args, {
+    env: { PATH: process.env['PATH'], HOME: folder, LITELLM_LOCAL_MODEL_COST_MAP: 'True' },
+    stdio: 'ignore',
+  });
+  onTestFinished(async () => {
+    proxy.kill('SIGKILL');
+    if (proxy.exitCode === null && proxy.signalCode === null) await once(proxy, 'exit');
+  });
+  const url = `http://127.0.0.1:${port}`;
+  await until(async () => {
+    try {
+      return (await fetch(`${url}/health/liveliness`)).ok;
+    } catch {
+      return false;
+    }
+  });
+  return url;
+}
+
+it('streams of LiteLLM’s proxy are read whole, and its refusals are understood', { timeout: 180_000 }, async () => {
+  const proxy = await startProxy();
+  const world = await openRelayedWorld({ KIMI_API_URL: `${proxy}/v1`, KIMI_API_KEY: MASTER_KEY });
+  const outcome = async (model: string) => {
+    const started = await world.start('x', { model });
+    await world.handle(started).result();
+    return await world.results.read(started.task_id);
+  };
+
+  const answer = await outcome('says-it');
+  expect(answer).toMatchObject({ status: 'done', finish_reason: 'stop' });
+  expect(answer?.output).toBe(ANSWER);
+  expect(answer?.tokens?.total).toBeGreaterThan(0);
+  expect(answer).not.toHaveProperty('interruptions');
+
+  expect(await outcome('is-broken')).toMatchObject({ status: 'failed', error: { message: expect.any(String) } });
+  expect(await outcome('is-not-there')).toMatchObject({
+    status: 'failed',
+    error: { message: expect.stringContaining('is-not-there') },
+  });
+
+  // Turned away: it is tried again until it is no longer wanted.
+  const busy = await world.start('x', { model: 'is-busy' });
+  const { retrying } = await until(async () => {
+    const seen = await progressOf(world.client, busy.task_id);
+    return seen.retrying && seen;
+  });
+  expect(retrying?.why).toMatch(/^Kimi answered 429: /);
+  await world.handle(busy).cancel();
+  expect(await world.handle(busy).result()).toMatchObject({ status: 'cancelled' });
+});

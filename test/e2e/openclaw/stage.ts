@@ -1,0 +1,135 @@
+/** Everything a chat with Kimi needs, real but for Telegram, the agent's model and Kimi itself. */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { ResultFile, TaskView } from '../../../src/shared/contract.ts';
+import { DIST } from '../../../src/service/paths.ts';
+import { ResultStore } from '../../../src/results/store.ts';
+import type { Counts } from '../../../src/simulator/counts.ts';
+import type { StackState } from '../../../src/stack/state.ts';
+import { freePort } from '../../support/engine.ts';
+import { until } from './until.ts';
+import { HOOKS_TOKEN, installOpenClaw, OpenClaw } from './gateway.ts';
+import { serveModel, type Model } from './model.ts';
+import { serveTelegram, type Shown, type Telegram } from './telegram.ts';
+
+/** Users of Telegram, and a group. */
+export const OWNER = 4242;
+export const FRIEND = 4343;
+export const STRANGER = 6666;
+export const GROUP = -1001;
+
+export const WEBHOOK_SECRET = 'the-secret-of-the-end-to-end-test';
+const CLI = join(DIST, 'kimi-dispatch.js');
+const run = promisify(execFile);
+
+export interface Stage {
+  telegram: Telegram;
+  model: Model;
+  gateway: OpenClaw;
+  results: ResultStore;
+  stack: StackState;
+  /** What the simulated Kimi has been asked so far. */
+  kimi(): Promise<Pick<Counts, 'requests'>>;
+  /** Runs the command line. @returns what it printed as JSON. */
+  cli<T>(...args: string[]): Promise<T>;
+  tasks(): Promise<{ task_id: string; task_name: string; state: string }[]>;
+  view(task_id: string): Promise<TaskView>;
+  /** The next message that a chat is shown and that fits, from here on. */
+  next(chat: number, fits: RegExp): Promise<Shown>;
+  /** Waits until a task's user has been told. */
+  acknowledged(task_id: string): Promise<ResultFile>;
+  close(): Promise<void>;
+}
+
+export async function openStage(temporalCli: string): Promise<Stage> {
+  const install = await installOpenClaw();
+  const home = await mkdtemp(join(tmpdir(), 'kimi-e2e-'));
+  const [telegram, model, port] = await Promise.all([serveTelegram(), serveModel(), freePort()]);
+  const allowed = [OWNER, FRIEND];
+  const gateway = new OpenClaw({
+    install,
+    home,
+    port,
+    telegramUrl: telegram.url,
+    modelUrl: model.url,
+    allowed,
+    owner: OWNER,
+    group: GROUP,
+  });
+  await gateway.configure();
+  const env = {
+    PATH: process.env['PATH'] ?? '',
+    HOME: home,
+    TEMPORAL_CLI_PATH: temporalCli,
+    KIMI_TEMPORAL_PORT: '0',
+    KIMI_UI_PORT: '0',
+    WEBHOOK_PORT: '0',
+    KIMI_WORKER_PORT: '0',
+    KIMI_MAX_TASKS_PER_MINUTE: '0',
+    KIMI_MAX_CONCURRENT_TASKS: '0',
+    WEBHOOK_SECRET,
+    KIMI_REPLY: 'deliver',
+    OPENCLAW_WAKE_URL: `${gateway.url}/hooks/wake`,
+    OPENCLAW_WAKE_TOKEN: HOOKS_TOKEN,
+  };
+  const up = spawn(process.execPath, [CLI, 'up', '--simulate'], { env, cwd: home });
+  const close = async (): Promise<void> => {
+    up.kill('SIGTERM');
+    await Promise.all([gateway.stop(), up.exitCode === null && up.signalCode === null && once(up, 'exit')]);
+    telegram.stop();
+    model.stop();
+    await rm(home, { recursive: true, force: true, maxRetries: 3 });
+  };
+  try {
+    await Promise.all([gateway.start(), ready(up)]);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const stack = JSON.parse(await readFile(join(home, '.local/share/kimi-dispatch/stack.json'), 'utf8')) as StackState;
+  const results = new ResultStore(stack.results_dir);
+
+  const cli = async <T>(...args: string[]): Promise<T> => {
+    const { stdout } = await run(process.execPath, [CLI, ...args], { env, cwd: home });
+    return JSON.parse(stdout) as T;
+  };
+  let seen = 0;
+  return {
+    telegram,
+    model,
+    gateway,
+    results,
+    stack,
+    cli,
+    kimi: async () => (await (await fetch(`${stack.simulator_url}/simulator/counts`)).json()) as Counts,
+    tasks: async () => await cli('list', '--json', '-l', '100'),
+    view: async (task_id) => await cli('status', task_id, '--json'),
+    next: async (chat, fits) => {
+      const found = await until(() => {
+        const index = telegram.shown.findIndex((shown, i) => i >= seen && shown.chat === chat && fits.test(shown.text));
+        return index < 0 ? undefined : index;
+      });
+      seen = found + 1;
+      return telegram.shown[found] as Shown;
+    },
+    acknowledged: async (task_id) =>
+      await until(async () => {
+        const result = await results.read(task_id);
+        return result?.acknowledged && result;
+      }),
+    close,
+  };
+}
+
+async function ready(up: ChildProcess): Promise<void> {
+  let said = '';
+  for (const stream of [up.stdout, up.stderr]) stream?.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  await until(() => {
+    if (up.exitCode !== null) throw new Error(`the stack ended: ${said}`);
+    return said.includes('Ctrl-C');
+  });
+}

@@ -1,0 +1,185 @@
+/**
+ * `npm run e2e:rolling`: a deploy with tasks in every state that it may meet. The processes of another build are replaced one by
+ * one by this build's while tasks wait and callbacks come.
+ */
+import { join } from 'node:path';
+import { Worker } from '@temporalio/worker';
+import { expect, it } from 'vitest';
+import { DIST } from '../../../src/service/paths.ts';
+import { until } from '../../support/world.ts';
+import { answerTo, Fleet, promptOf, type Asked, type Wish } from './fleet.ts';
+import { otherBuild } from './other-build.ts';
+
+/** What becomes of a task in the end. */
+interface Outcome {
+  status: string | undefined;
+  late?: true | undefined;
+  /** By whom it was answered, or with what; nobody where absent. */
+  answer?: string | undefined;
+  acknowledged?: true | undefined;
+  /** What its agent was told, in the order of the alphabet. */
+  news: string[];
+}
+
+interface State extends Omit<Wish, 'name'> {
+  outcome: Outcome;
+  /** What may be told once besides: it is no longer true by the time the gateway is back. */
+  perhaps?: string;
+}
+
+/** Answered by the test, or by the simulated Kimi. */
+const DONE_BY_US: Outcome = { status: 'done', answer: 'test', acknowledged: true, news: ['done'] };
+const DONE: Outcome = { ...DONE_BY_US, answer: 'simulator' };
+
+/** Tasks by the state in which the deploy meets them. */
+const STATES: Record<string, State> = {
+  'grace-ends': {
+    wishes: 'drop=1',
+    timeout: '1s',
+    env: { KIMI_GRACE_MS: '8000' },
+    outcome: { status: 'timed_out', acknowledged: true, news: ['timed out'] },
+  },
+  'timed-out': {
+    wishes: 'drop=1',
+    timeout: '1s',
+    outcome: { ...DONE_BY_US, late: true, news: ['done', 'timed out'] },
+  },
+  // Its answer is kept in silence.
+  cancelled: {
+    wishes: 'drop=1',
+    outcome: { ...DONE_BY_US, status: 'cancelled', late: true, news: ['cancelled'] },
+  },
+  'awaits-acknowledgement': { wishes: 'delay=0', env: { KIMI_ACK: 'agent' }, outcome: DONE },
+  unheard: { wishes: 'delay=0', outcome: DONE },
+  'timed-out-unheard': {
+    wishes: 'drop=1',
+    timeout: '1s',
+    outcome: { ...DONE_BY_US, late: true },
+    perhaps: 'timed out',
+  },
+  'waiting-1': { wishes: 'drop=1', outcome: DONE_BY_US },
+  'waiting-2': { wishes: 'drop=1', outcome: DONE_BY_US },
+  'waiting-3': { wishes: 'drop=1', outcome: DONE_BY_US },
+  // Kimi is too busy for it, again and again.
+  'being-sent': { wishes: 'status=429 type=rate_limit_reached_error refusals=12 delay=0', outcome: DONE },
+  // Where there is a limiter, the four before it have all places.
+  'queued-1': { wishes: 'delay=0', outcome: DONE },
+  'queued-2': { wishes: 'delay=2000', outcome: DONE },
+};
+
+type Tasks = Record<string, Asked>;
+
+/** Brings tasks into every state with a release's processes and command line; the gateway is down afterwards. */
+async function reachEveryState(fleet: Fleet, dist: string): Promise<Tasks> {
+  const tasks: Tasks = {};
+  const dispatch = async (...names: string[]): Promise<void> => {
+    const asked = await Promise.all(names.map(async (name) => await fleet.dispatch(dist, { name, ...stateOf(name) })));
+    for (const task of asked) tasks[task.name] = task;
+  };
+  const reads = async (name: string) => await fleet.world.results.read(taskOf(tasks, name).task_id);
+
+  await dispatch('grace-ends', 'timed-out', 'cancelled', 'awaits-acknowledgement');
+  await until(async () => (await fleet.world.view(taskOf(tasks, 'cancelled'))).state === 'dispatched');
+  await fleet.world.handle(taskOf(tasks, 'cancelled')).cancel();
+  for (const name of Object.keys(tasks)) await until(() => fleet.news(name).length > 0);
+  await fleet.gateway.behave('503');
+  await dispatch('unheard', 'timed-out-unheard');
+  for (const name of ['unheard', 'timed-out-unheard']) await until(async () => await reads(name));
+  await dispatch('waiting-1', 'waiting-2', 'waiting-3');
+  for (const name of ['waiting-1', 'waiting-2', 'waiting-3']) {
+    await until(async () => (await fleet.world.view(taskOf(tasks, name))).state === 'dispatched');
+  }
+  await dispatch('being-sent');
+  await dispatch('queued-1', 'queued-2');
+  return tasks;
+}
+
+function taskOf(tasks: Tasks, name: string): Asked {
+  const task = tasks[name];
+  if (!task) throw new Error(`${name} has not been started`);
+  return task;
+}
+
+function stateOf(name: string): State {
+  const state = STATES[name];
+  if (!state) throw new Error(`there is no ${name}`);
+  return state;
+}
+
+/** @returns what became of each, by name, once all have ended. */
+async function outcomes(fleet: Fleet, tasks: Tasks): Promise<Record<string, Outcome>> {
+  const each = Object.values(tasks).map(async ({ name, task_id }): Promise<[string, Outcome]> => {
+    const { wishes, perhaps } = stateOf(name);
+    await fleet.world.handle({ task_id }).result();
+    const { status, late, output, acknowledged } = (await fleet.world.results.read(task_id)) ?? {};
+    const asked = promptOf(name, wishes);
+    const news = fleet.news(name).toSorted();
+    if (perhaps !== undefined && news.includes(perhaps)) news.splice(news.indexOf(perhaps), 1);
+    return [
+      name,
+      {
+        status,
+        late,
+        answer: output === answerTo(name) ? 'test' : output?.includes(asked) ? 'simulator' : output,
+        acknowledged,
+        news,
+      },
+    ];
+  });
+  return Object.fromEntries(await Promise.all(each));
+}
+
+function expected(tasks: Tasks): Record<string, Outcome> {
+  return Object.fromEntries(Object.keys(tasks).map((name) => [name, stateOf(name).outcome]));
+}
+
+/** @returns what today's workflows have to say against the histories of tasks and limiter. */
+async function replayErrors(fleet: Fleet, tasks: Tasks): Promise<string[]> {
+  const handles = [fleet.limiter, ...Object.values(tasks).map((task) => fleet.world.handle(task))];
+  const histories = handles.map(async (handle) => ({
+    workflowId: handle.workflowId,
+    history: await handle.fetchHistory(),
+  }));
+  const workflowBundle = { codePath: join(DIST, 'workflows.cjs') };
+  const replayed = [];
+  // The iterator does not throw: each result carries its error.
+  for await (const result of Worker.runReplayHistories({ workflowBundle }, await Promise.all(histories))) {
+    replayed.push(result);
+  }
+  if (replayed.length < handles.length) throw new Error(`${replayed.length} of ${handles.length} were replayed`);
+  return replayed.flatMap(({ workflowId, error }) => (error ? [`${workflowId}: ${error.message}`] : []));
+}
+
+function byName(fleet: Fleet, tasks: Tasks) {
+  return {
+    answer: async (name: string, webhook: 0 | 1) => await fleet.answer(taskOf(tasks, name), webhook),
+    saved: async (name: string) => await fleet.world.results.read(taskOf(tasks, name).task_id),
+  };
+}
+
+it('another build is replaced by this one, one process after the other, while tasks wait and callbacks come', async () => {
+  const before = await otherBuild();
+  const fleet = await Fleet.start(before);
+  const tasks = await reachEveryState(fleet, before);
+  const { answer, saved } = byName(fleet, tasks);
+
+  await fleet.replace('worker', 0, DIST);
+  // For now either of them may get it.
+  await answer('waiting-1', 0);
+  await answer('timed-out-unheard', 1);
+  await until(async () => await saved('waiting-1'));
+  await fleet.replace('worker', 1, DIST);
+  await answer('waiting-2', 1);
+  await fleet.replace('webhook', 0, DIST);
+  await answer('timed-out', 0);
+  await answer('cancelled', 1);
+  await fleet.replace('webhook', 1, DIST);
+  await answer('waiting-3', 1);
+  await answer('waiting-1', 0);
+  await fleet.gateway.behave('up');
+  await fleet.cli(DIST, ['ack', taskOf(tasks, 'awaits-acknowledgement').task_id]);
+
+  expect(await outcomes(fleet, tasks)).toEqual(expected(tasks));
+  expect(fleet.world.counts.billed).toBe(Object.keys(tasks).length);
+  expect(await replayErrors(fleet, tasks)).toEqual([]);
+});

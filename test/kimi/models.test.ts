@@ -1,0 +1,298 @@
+/** The model table: names, parameters, prices. Costs are computed by hand from kimi-api.md. */
+import { describe, expect, it } from 'vitest';
+import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { createActivities, type Activities } from '../../src/activities/index.ts';
+import type { TaskRequest, TaskResult, Tokens } from '../../src/shared/contract.ts';
+import { KimiClient } from '../../src/kimi/client.ts';
+import { KimiError } from '../../src/kimi/errors.ts';
+import {
+  costOf,
+  currencyOf,
+  modelOf,
+  MODELS,
+  parametersFor,
+  resolveModel,
+  RETIRED,
+  supportsPartialMode,
+} from '../../src/kimi/models.ts';
+import { mostTokens, requestFor } from '../../src/kimi/request.ts';
+import { ResultStore } from '../../src/results/store.ts';
+import { temporaryFolder } from '../support/world.ts';
+
+/** Runs the activity as a worker does: it heartbeats. */
+async function persist(activities: Activities, result: TaskResult): Promise<void> {
+  await new MockActivityEnvironment().run(async () => await activities.persist(result));
+}
+
+const CN = 'https://api.moonshot.cn/v1';
+const AI = 'https://api.moonshot.ai/v1';
+const OTHER = 'https://kimi.example.com/v1';
+
+function refusalOf(work: () => unknown): Pick<KimiError, 'kind' | 'type' | 'message'> {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof KimiError) return { kind: error.kind, type: error.type, message: error.message };
+    throw error;
+  }
+  throw new Error('nothing was refused');
+}
+
+describe('the table', () => {
+  it.each(MODELS.map((model) => [model.id, model] as const))('of %s is whole', (_id, { context, prices }) => {
+    expect([262_144, 1_048_576]).toContain(context);
+    expect(Object.keys(prices)).toContain('USD');
+    for (const { hit, miss, output, date } of Object.values(prices)) {
+      expect(hit).toBeLessThan(miss);
+      expect(miss).toBeLessThan(output);
+      expect(date).toMatch(/^2026-\d\d-\d\d$/);
+    }
+  });
+
+  it('names the default by price: no other model is cheaper, in any money, for any kind of token', () => {
+    const cheapest = modelOf(resolveModel(undefined, CN));
+    for (const { prices } of MODELS) {
+      for (const currency of ['CNY', 'USD'] as const) {
+        const [mine, other] = [cheapest?.prices[currency], prices[currency]];
+        if (!mine) throw new Error('the default has no price');
+        if (!other) continue;
+        expect(mine.hit).toBeLessThanOrEqual(other.hit);
+        expect(mine.miss).toBeLessThanOrEqual(other.miss);
+        expect(mine.output).toBeLessThanOrEqual(other.output);
+      }
+    }
+  });
+
+  it('names a successor that is there', () => {
+    expect(modelOf(RETIRED.successor)).toBeDefined();
+    for (const id of RETIRED.models) expect(modelOf(id)).toBeUndefined();
+  });
+});
+
+describe('the model of a task', () => {
+  it.each([
+    ['at api.moonshot.cn', CN, 'kimi-k2.6'],
+    ['at api.moonshot.ai', AI, 'kimi-k2.6'],
+    ['elsewhere', OTHER, 'moonshot-v1-128k'],
+    ['at a host that only sounds so', 'https://api.moonshot.cn.example.com/v1', 'moonshot-v1-128k'],
+    ['where the worker alone knows', undefined, 'kimi-k2.6'],
+  ])('that nobody chose, %s', (_where, apiUrl, model) => {
+    expect(resolveModel(undefined, apiUrl)).toBe(model);
+  });
+
+  it.each([...RETIRED.models, 'moonshot-v1-auto', 'moonshot-v1-8k-vision-preview'])(
+    '%s is refused at Moonshot, naming its successor, and taken elsewhere',
+    (model) => {
+      for (const apiUrl of [CN, AI, 'https://API.MOONSHOT.CN./v1']) {
+        expect(refusalOf(() => resolveModel(model, apiUrl))).toEqual({
+          kind: 'refused',
+          type: 'retired_model',
+          message: `${model} was retired at Moonshot on 2026-08-31; use kimi-k2.6`,
+        });
+      }
+      expect(resolveModel(model, OTHER)).toBe(model);
+      expect(resolveModel(model, undefined)).toBe(model);
+    },
+  );
+
+  it.each(['kimi-k3', 'a-model-of-tomorrow', 'moonshot-v2'])('%s is taken everywhere', (model) => {
+    for (const apiUrl of [CN, AI, OTHER]) expect(resolveModel(model, apiUrl)).toBe(model);
+  });
+});
+
+describe('what a model is sent', () => {
+  it.each([
+    // Nothing of our invention, but the contract's to the contract's.
+    ['moonshot-v1-8k', {}, { temperature: 0.3, max_tokens: 8000 }],
+    ['moonshot-v1-128k', { temperature: 0.7 }, { temperature: 0.7, max_tokens: 8000 }],
+    ['moonshot-v1-128k', { max_tokens: 100 }, { temperature: 0.3, max_tokens: 100 }],
+    ['kimi-k2.5', {}, {}],
+    ...MODELS.map(({ id }) => [id, {}, {}] as const),
+    // Temperature: the one that is allowed.
+    ...MODELS.map(({ id }) => [id, { temperature: 1 }, { temperature: 1 }] as const),
+    ['kimi-k2.6', { temperature: 0.6, thinking: 'off' }, { temperature: 0.6, thinking: { type: 'disabled' } }],
+    // Thinking.
+    ['kimi-k2.6', { thinking: 'on' }, { thinking: { type: 'enabled' } }],
+    ['kimi-k2.6', { thinking: 'off' }, { thinking: { type: 'disabled' } }],
+    ['kimi-k2.7-code', { thinking: 'on' }, {}],
+    ['kimi-k2.7-code-highspeed', { thinking: 'on' }, {}],
+    ['kimi-k3', { thinking: 'on' }, {}],
+    ['kimi-k3', { thinking: 'low' }, { reasoning_effort: 'low' }],
+    ['kimi-k3', { thinking: 'max' }, { reasoning_effort: 'max' }],
+    ['kimi-k3.1-pro', { thinking: 'high' }, { reasoning_effort: 'high' }],
+    // Length.
+    ['kimi-k2.6', { max_tokens: 262_144 }, { max_completion_tokens: 262_144 }],
+    ['kimi-k3', { max_tokens: 1_048_576 }, { max_completion_tokens: 1_048_576 }],
+    // Models nobody knows: what was asked, under the names that most know.
+    ['a-model-of-tomorrow', { temperature: 0.2, max_tokens: 9 }, { temperature: 0.2, max_tokens: 9 }],
+    ['a-model-of-tomorrow', { thinking: 'medium' }, { reasoning_effort: 'medium' }],
+    ['a-model-of-tomorrow', { thinking: 'off' }, { thinking: { type: 'disabled' } }],
+  ] as [string, TaskRequest, object][])('%s, asked for %j: %j', (model, wanted, parameters) => {
+    expect(parametersFor(model, wanted)).toStrictEqual(parameters);
+  });
+
+  it.each([
+    ['kimi-k3', { temperature: 0.3 }, 'kimi-k3 takes no temperature but 1; leave --temperature out'],
+    ['kimi-k3.1-pro', { temperature: 0 }, 'kimi-k3.1-pro takes no temperature but 1; leave --temperature out'],
+    ['kimi-k2.7-code', { temperature: 0.6 }, 'kimi-k2.7-code takes no temperature but 1; leave --temperature out'],
+    ['kimi-k2.6', { temperature: 0.6 }, 'kimi-k2.6 takes no temperature but 1; leave --temperature out'],
+    [
+      'kimi-k2.6',
+      { temperature: 1, thinking: 'off' },
+      'kimi-k2.6 takes no temperature but 0.6; leave --temperature out',
+    ],
+    ['kimi-k2.6', { thinking: 'low' }, 'kimi-k2.6 knows no thinking effort; use --thinking on or off'],
+    ['kimi-k2.7-code', { thinking: 'off' }, 'kimi-k2.7-code always thinks; leave --thinking out'],
+    ['kimi-k2.7-code', { thinking: 'max' }, 'kimi-k2.7-code knows no thinking effort; leave --thinking out'],
+    ['kimi-k3', { thinking: 'off' }, 'kimi-k3 always thinks; use --thinking low'],
+    ['kimi-k3', { thinking: 'medium' }, 'kimi-k3 knows no thinking effort medium; use low, high, max'],
+    ['kimi-k2.6', { max_tokens: 262_145 }, 'kimi-k2.6 has room for 262144 tokens; lower --max-tokens'],
+    ['kimi-k3', { max_tokens: 1_048_577 }, 'kimi-k3 has room for 1048576 tokens; lower --max-tokens'],
+    [
+      'moonshot-v1-128k',
+      { images: ['data:image/png;base64,AA=='] },
+      'moonshot-v1-128k takes no pictures; use a model that does, e.g. kimi-k2.6',
+    ],
+  ] as [string, TaskRequest, string][])(
+    '%s, asked for %j, is refused before it is sent: %s',
+    (model, wanted, message) => {
+      expect(refusalOf(() => parametersFor(model, wanted))).toEqual({
+        kind: 'refused',
+        type: 'bad_parameter',
+        message,
+      });
+    },
+  );
+
+  it('is the same request for the command line and for the worker', () => {
+    const task = { model: 'kimi-k3', prompt: '寫', request: { system: '簡答', thinking: 'low' } };
+    expect(requestFor(task, AI)).toStrictEqual({
+      model: 'kimi-k3',
+      messages: [
+        { role: 'system', content: '簡答' },
+        { role: 'user', content: '寫' },
+      ],
+      reasoning_effort: 'low',
+    });
+    expect(requestFor(task, undefined)).toStrictEqual(requestFor(task, AI));
+  });
+
+  it('has no more tokens than bytes, pictures not counted', () => {
+    const request = { images: ['data:image/png;base64,AAAA'], system: 'x' };
+    const plain = mostTokens(requestFor({ model: 'kimi-k3', prompt: '寫一', request: { system: 'x' } }, AI));
+    expect(plain).toBeGreaterThanOrEqual(7);
+    expect(mostTokens(requestFor({ model: 'kimi-k3', prompt: '寫一', request }, AI))).toBeLessThan(plain + 50);
+  });
+});
+
+describe('an answer that broke off', () => {
+  it.each([
+    ['kimi-k2.6', {}, true],
+    ['kimi-k2.7-code-highspeed', {}, true],
+    ['kimi-k3', {}, true],
+    ['kimi-k3', { response_format: { type: 'json_schema' } }, false],
+    ['kimi-k3', { tools: [] }, false],
+    ['kimi-k3.1-pro', {}, false],
+    ['a-model-of-tomorrow', {}, false],
+    ['moonshot-v1-128k', {}, false],
+  ])('of %s with %j can be gone on with: %s', (model, body, can) => {
+    expect(supportsPartialMode(model, body)).toBe(can);
+  });
+});
+
+const cost = (amount: number, currency: string, price_date: string): object => ({ amount, currency, price_date });
+
+describe('the cost', () => {
+  /** The contract's example. */
+  const PLAIN: Tokens = { prompt: 200, completion: 1300, total: 1500 };
+  /** The answer in kimi-api.md. */
+  const CACHED: Tokens = { prompt: 93, completion: 54, total: 147, cached: 93, reasoning: 38 };
+
+  it.each([
+    // 200 × 6.50 + 1300 × 27 = 36,400 for a million.
+    ['kimi-k2.6', CN, PLAIN, cost(0.0364, 'CNY', '2026-09-01')],
+    // 200 × 0.95 + 1300 × 4 = 5,390.
+    ['kimi-k2.6', AI, PLAIN, cost(0.00539, 'USD', '2026-09-29')],
+    // 93 × 2 + 54 × 100 = 5,586: all of the prompt was cached, and reasoning is part of the answer.
+    ['kimi-k3', CN, CACHED, cost(0.005586, 'CNY', '2026-09-01')],
+    // 93 × 0.30 + 54 × 15 = 837.9.
+    ['kimi-k3', AI, CACHED, cost(0.0008379, 'USD', '2026-09-29')],
+    // 400,000 × 0.19 + 600,000 × 0.95 + 100,000 × 4 = 1,046,000.
+    [
+      'kimi-k2.7-code',
+      AI,
+      { prompt: 1e6, completion: 1e5, total: 11e5, cached: 4e5 },
+      cost(1.046, 'USD', '2026-09-29'),
+    ],
+    // 1000 × 13 + 1000 × 54 = 67,000.
+    ['kimi-k2.7-code-highspeed', CN, { prompt: 1e3, completion: 1e3, total: 2e3 }, cost(0.067, 'CNY', '2026-09-01')],
+    // 1000 × 2 + 1000 × 10 = 12,000, and twice that at the higher speed.
+    ['kimi-k3.1-pro', AI, { prompt: 1e3, completion: 1e3, total: 2e3 }, cost(0.012, 'USD', '2026-10-25')],
+    ['kimi-k3.1-pro-highspeed', AI, { prompt: 1e3, completion: 1e3, total: 2e3 }, cost(0.024, 'USD', '2026-10-25')],
+    // No more can have been cached than there was.
+    ['kimi-k3', AI, { prompt: 10, completion: 0, total: 10, cached: 99 }, cost(0.000003, 'USD', '2026-09-29')],
+    ['kimi-k3', AI, { prompt: 0, completion: 0, total: 0 }, cost(0, 'USD', '2026-09-29')],
+  ])('of %s at %s for %j', (model, apiUrl, tokens, expected) => {
+    expect(costOf(tokens, model, apiUrl)).toEqual(expected);
+  });
+
+  it.each([
+    ['another host', 'kimi-k3', OTHER],
+    ['a model nobody knows', 'a-model-of-tomorrow', CN],
+    ['a retired model', 'moonshot-v1-128k', CN],
+    ['a price nobody has', 'kimi-k3.1-pro', CN],
+  ])('is not known of %s', (_what, model, apiUrl) => {
+    expect(costOf(PLAIN, model, apiUrl)).toBeUndefined();
+  });
+
+  it.each([
+    [CN, 'CNY'],
+    ['https://API.Moonshot.AI:8443/v1', 'USD'],
+    [OTHER, undefined],
+    ['http://127.0.0.1:9021/v1', undefined],
+    ['http://constructor/v1', undefined],
+  ])('at %s is in %s', (apiUrl, currency) => {
+    expect(currencyOf(apiUrl)).toBe(currency);
+  });
+
+  it('is saved with the result, by the model that answered', async () => {
+    const kimi = new KimiClient({ apiUrl: AI, apiKey: undefined, callbackBaseUrl: 'http://x' });
+    const results = new ResultStore(await temporaryFolder());
+    const activities = createActivities({ kimi, results } as never);
+    const result = { task_name: 'calculator', model: 'kimi-k3', created_at: '2026-02-17T15:30:00Z' };
+    await persist(activities, { ...result, task_id: 'kimi-1-1', status: 'done', output: 'x', tokens: CACHED });
+    expect(await results.read('kimi-1-1')).toMatchObject({
+      tokens: CACHED,
+      cost: { amount: 0.0008379, currency: 'USD', price_date: '2026-09-29' },
+    });
+    await persist(activities, {
+      ...result,
+      task_id: 'kimi-1-2',
+      status: 'failed',
+      error: { type: 'x', message: 'y' },
+    });
+    expect(await results.read('kimi-1-2')).not.toHaveProperty('cost');
+  });
+
+  it('is counted once, however often the answer is saved', async () => {
+    const prices: number[] = [];
+    const meter = Object.create(noopMetricMeter, {
+      createHistogram: { value: () => ({ record: (price: number) => prices.push(price) }) },
+    }) as MetricMeter;
+    const kimi = new KimiClient({ apiUrl: AI, apiKey: undefined, callbackBaseUrl: 'http://x' });
+    const activities = createActivities({ kimi, results: new ResultStore(await temporaryFolder()), meter } as never);
+    const answer = {
+      task_id: 'kimi-1-1',
+      task_name: 'calculator',
+      model: 'kimi-k3',
+      status: 'done',
+      tokens: CACHED,
+      created_at: '2026-02-17T15:30:00Z',
+    } as const;
+    await persist(activities, answer);
+    await persist(activities, answer);
+    await persist(activities, { ...answer, late: true });
+    expect(prices).toEqual([0.0008379]);
+  });
+});

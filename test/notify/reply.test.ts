@@ -1,0 +1,221 @@
+/** What the user reads when a task has ended (contract section 5). */
+import { describe, expect, it } from 'vitest';
+import type { ResultFile } from '../../src/shared/contract.ts';
+import { chatReplyText, pluginWake, replyText } from '../../src/notify/message.ts';
+import { textFor } from '../../src/text/index.ts';
+
+const FILE = '~/.openclaw/workspace/kimi-dispatch/results/latest.json';
+const DONE: ResultFile = {
+  task_id: 'kimi-1707654321-12345',
+  task_name: 'calculator',
+  status: 'done',
+  model: 'moonshot-v1-128k',
+  output: '答案',
+  tokens: { prompt: 200, completion: 1300, total: 1500 },
+  created_at: '2026-02-17T15:30:00Z',
+  completed_at: '2026-02-17T15:30:30Z',
+};
+const { output: _output, tokens: _tokens, ...NOTHING } = DONE;
+
+const summaryOf = (output: string): string =>
+  /📝 結果摘要：\n(?<summary>.*)\n\n💡/su.exec(replyText({ ...DONE, output }, FILE, textFor('zh-TW')))?.groups?.[
+    'summary'
+  ] ?? '';
+
+it('a done task is told as the contract writes it', () => {
+  expect(replyText(DONE, FILE, textFor('zh-TW'))).toBe(`✅ Kimi 任務完成！
+
+📋 任務：calculator
+🤖 模型：moonshot-v1-128k
+💾 Token：200 (提示) + 1300 (生成) = 1500
+⏱️ 完成時間：2026-02-17T15:30:30Z
+
+📝 結果摘要：
+答案
+
+💡 完整結果：~/.openclaw/workspace/kimi-dispatch/results/latest.json`);
+});
+
+it('a done task is told in English', () => {
+  expect(replyText(DONE, FILE, textFor('en'))).toBe(`✅ Kimi task done!
+
+📋 Task: calculator
+🤖 Model: moonshot-v1-128k
+💾 Tokens: 200 (prompt) + 1300 (completion) = 1500
+⏱️ Completed: 2026-02-17T15:30:30Z
+
+📝 Summary:
+答案
+
+💡 Full result: ~/.openclaw/workspace/kimi-dispatch/results/latest.json`);
+});
+
+it('a failed task is told with the reason, in the words of Kimi', () => {
+  const error = { type: 'server_error', message: 'invalid state transition' };
+  expect(replyText({ ...NOTHING, status: 'failed', error }, FILE, textFor('zh-TW'))).toBe(`❌ Kimi 任務失敗
+
+📋 任務：calculator
+🤖 模型：moonshot-v1-128k
+⏱️ 完成時間：2026-02-17T15:30:30Z
+
+⚠️ 原因：
+invalid state transition
+
+💡 完整結果：~/.openclaw/workspace/kimi-dispatch/results/latest.json`);
+});
+
+it('a task that timed out is told with the reason', () => {
+  const error = { type: 'timed_out', message: 'Kimi did not call back within 120 s' };
+  expect(replyText({ ...NOTHING, status: 'timed_out', error }, FILE, textFor('en'))).toBe(`⏰ Kimi task timed out
+
+📋 Task: calculator
+🤖 Model: moonshot-v1-128k
+⏱️ Completed: 2026-02-17T15:30:30Z
+
+⚠️ Reason:
+Kimi did not call back within 120 s
+
+💡 Full result: ~/.openclaw/workspace/kimi-dispatch/results/latest.json`);
+});
+
+it('a cancelled task with a late answer is told with both', () => {
+  const error = { type: 'cancelled', message: '任務已被取消' };
+  const reply = replyText({ ...DONE, status: 'cancelled', late: true, error }, FILE, textFor('zh-TW'));
+  expect(reply).toMatch(/^🚫 Kimi 任務已取消\n\n.*💾.*⚠️ 原因：\n任務已被取消\n\n📝 結果摘要：\n答案\n\n💡/su);
+});
+
+describe('an answer that is cut off', () => {
+  const cut: ResultFile = { ...DONE, finish_reason: 'length' };
+
+  it('is never told as done, and says so in a line more', () => {
+    expect(replyText(cut, FILE, textFor('zh-TW'))).toBe(`✂️ Kimi 的答案被截斷
+
+📋 任務：calculator
+🤖 模型：moonshot-v1-128k
+💾 Token：200 (提示) + 1300 (生成) = 1500
+⏱️ 完成時間：2026-02-17T15:30:30Z
+✂️ 答案被截斷：到了長度上限，並不完整。可用 --max-tokens 要求更長。
+
+📝 結果摘要：
+答案
+
+💡 完整結果：~/.openclaw/workspace/kimi-dispatch/results/latest.json`);
+    expect(replyText(cut, FILE, textFor('en'))).toMatch(/^✂️ Kimi’s answer is cut off\n.*\n✂️ The answer is cut off:/s);
+  });
+
+  it('may say nothing at all', () => {
+    expect(replyText({ ...cut, output: '' }, FILE, textFor('zh-TW'))).toContain('📝 結果摘要：\n\n\n💡');
+  });
+
+  it('of a cancelled task is told as cancelled', () => {
+    const reply = replyText({ ...cut, status: 'cancelled', late: true }, FILE, textFor('zh-TW'));
+    expect(reply).toMatch(/^🚫 Kimi 任務已取消\n.*✂️ 答案被截斷/s);
+  });
+
+  it.each(['stop', undefined])('is not one that ended with %s', (finish_reason) => {
+    expect(replyText({ ...DONE, ...(finish_reason && { finish_reason }) }, FILE, textFor('zh-TW'))).toBe(
+      replyText(DONE, FILE, textFor('zh-TW')),
+    );
+  });
+});
+
+it('cost, reasoning, cached and reasoned tokens change nothing of the contract’s reply', () => {
+  const rich: ResultFile = {
+    ...DONE,
+    reasoning: '想了想',
+    tokens: { prompt: 200, completion: 1300, total: 1500, cached: 93, reasoning: 38 },
+    cost: { amount: 0.0364, currency: 'CNY', price_date: '2026-09-01' },
+  };
+  expect(replyText(rich, FILE, textFor('zh-TW'))).toBe(replyText(DONE, FILE, textFor('zh-TW')));
+});
+
+describe('a reason', () => {
+  it.each([
+    ['retired_model', /已經停用/, /no longer there/],
+    ['bad_parameter', /不接受這個要求/, /does not take what was asked/],
+    ['prompt_too_long', /超出模型能容納/, /does not fit the model/],
+    ['content_filter', /內容審查/, /content filter/],
+    ['exceeded_current_quota_error', /額度已用完/, /no quota left/],
+    ['invalid_authentication_error', /不接受這把金鑰/, /does not accept the key/],
+    ['incorrect_api_key_error', /不認得這把金鑰/, /does not know the key/],
+    ['permission_denied_error', /沒有權限/, /may not do this/],
+    ['resource_not_found_error', /沒有這個模型/, /no such model/],
+  ])('of the type %s is a sentence of its own in both languages', (type, chinese, english) => {
+    const failed: ResultFile = { ...NOTHING, status: 'failed', error: { type, message: 'as Kimi says' } };
+    expect(replyText(failed, FILE, textFor('zh-TW'))).toMatch(chinese);
+    expect(replyText(failed, FILE, textFor('en'))).toMatch(english);
+    expect(replyText(failed, FILE, textFor('en'))).toContain('(as Kimi says)\n');
+  });
+
+  it('of ours is a sentence in the language of the user, the technical one behind it', () => {
+    const error = { type: 'no_api_key', message: 'KIMI_API_KEY is not set' };
+    const failed: ResultFile = { ...NOTHING, status: 'failed', error };
+    expect(replyText(failed, FILE, textFor('zh-TW'))).toContain(
+      '⚠️ 原因：\n送出任務的地方沒有 KIMI_API_KEY；設定後重新派發 (KIMI_API_KEY is not set)\n',
+    );
+    expect(replyText(failed, FILE, textFor('en'))).toContain(
+      '⚠️ Reason:\nthere is no KIMI_API_KEY where the tasks are sent; set it and dispatch again (KIMI_API_KEY is not set)\n',
+    );
+  });
+
+  it.each(['constructor', 'toString', '__proto__'])('of the type %s is told in the words of Kimi', (type) => {
+    const reply = replyText({ ...NOTHING, status: 'failed', error: { type, message: 'no' } }, FILE, textFor('en'));
+    expect(reply).toContain('⚠️ Reason:\nno\n');
+  });
+});
+
+describe('the summary', () => {
+  it.each([
+    ['letters', 'x'],
+    ['Chinese', '字'],
+    ['emoji of two code units', '😀'],
+    ['families', '👨‍👩‍👧‍👦'],
+    ['skin tones', '👍🏽'],
+    ['flags', '🇹🇼'],
+    ['accents', 'e\u0301'],
+  ])('is the first 300 characters of many %s, never half of one', (_what, character) => {
+    expect(summaryOf(character.repeat(1_000))).toBe(character.repeat(300));
+  });
+
+  it('cuts between an emoji and the letters around it', () => {
+    expect(summaryOf(`${'x'.repeat(299)}👨‍👩‍👧‍👦yz`)).toBe(`${'x'.repeat(299)}👨‍👩‍👧‍👦`);
+    expect(summaryOf(`${'x'.repeat(300)}👨‍👩‍👧‍👦yz`)).toBe('x'.repeat(300));
+  });
+
+  it.each(['x'.repeat(300), '一行\n\n兩行 `code`', ''])('of a short answer is all of it', (output) => {
+    expect(summaryOf(output)).toBe(output);
+  });
+
+  it('never ends in half an emoji, however many marks there are', () => {
+    expect(summaryOf(`${'\u0301'.repeat(9_599)}${'😀'.repeat(300)}`)).not.toMatch(/\p{Cs}/u);
+  });
+});
+
+const inChat = (output: string) => chatReplyText({ ...DONE, output }, FILE, textFor('zh-TW'));
+
+describe('in a chat', () => {
+  it('the reply is the same, to the letter', () => {
+    const output = '一行\n\n```js\nx\n```\n';
+    expect(inChat(output)).toBe(replyText({ ...DONE, output }, FILE, textFor('zh-TW')));
+  });
+
+  it.each(['```', '~~~', '````'])('a code block (%s) that the summary cuts in two is closed', (fence) => {
+    expect(inChat(`${fence}python\n${'x'.repeat(400)}\n${fence}`)).toMatch(new RegExp(`x\\n${fence}\\n\\n💡`));
+  });
+
+  it('what only looks like a fence closes none', () => {
+    expect(inChat(`\`\`\`\n~~~\n\`\`\`x\n${'x'.repeat(400)}`)).toMatch(/x\n```\n\n💡/);
+  });
+
+  it('a result that cannot be read is told in a line', () => {
+    const wake = pluginWake('deliver', 'the news', DONE.task_id, { lang: 'en' }, undefined, FILE);
+    expect(wake).toMatchObject({ text: 'the news', message: 'the news', task: { status: 'unknown' } });
+    expect(wake).not.toHaveProperty('file');
+    expect(wake).not.toHaveProperty('route');
+  });
+
+  it('the file of an answer has a name without a space', () => {
+    const result = { ...DONE, task_name: 'my report' };
+    expect(pluginWake('deliver', '', DONE.task_id, { lang: 'en' }, result, FILE).file?.name).toBe('my-report.md');
+  });
+});

@@ -1,0 +1,99 @@
+/**
+ * Every form in which servers have been seen to answer (src/simulator/forms.ts), each played to the relay: an answer that was
+ * paid for arrives whole, or is not called done; nothing is paid twice; a failure has the server's own words.
+ */
+import { expect, it } from 'vitest';
+import type { ResultFile } from '../../src/shared/contract.ts';
+import { answerTo } from '../../src/simulator/answers.ts';
+import { FORM_WORDS, FORMS, WHOLE_FORMS } from '../../src/simulator/forms.ts';
+import { openRelayedWorld } from '../support/relay.ts';
+
+interface Expected {
+  result: (text: string) => object;
+  /** Requests that the server saw; 1 if not said. */
+  requests?: number;
+  /** In the error's message; the server's where there is an error, if not said. */
+  words?: string;
+  /** One that has partial mode, if not said. */
+  model?: string;
+}
+
+/** It has no partial mode. */
+const CANNOT_RESUME = 'kimi-k3.1-pro';
+
+const halfOf = (text: string): string => text.slice(0, Math.floor(text.length / 2));
+const done =
+  (extra: object = {}) =>
+  (output: string) =>
+    ({ status: 'done', output, ...extra }) satisfies Partial<ResultFile>;
+const failed = (type?: string) => () => ({ status: 'failed', error: type ? { type } : {} });
+const cut = (type: string) => (text: string) => ({ status: 'failed', error: { type }, partial_output: halfOf(text) });
+const each = (names: string[], expected: Expected): Record<string, Expected> =>
+  Object.fromEntries(names.map((name) => [name, expected]));
+const startingWith = (prefix: string): string[] => Object.keys(FORMS).filter((name) => name.startsWith(prefix));
+
+const EXPECTED: Record<string, Expected> = {
+  ...each(WHOLE_FORMS, { result: done(), words: '' }),
+  reasoning: { result: done({ reasoning: 'hm' }), words: '' },
+  'reasoning-twice': { result: done({ reasoning: 'hm' }), words: '' },
+  'parts-of-thinking': { result: done({ reasoning: 'hm' }), words: '' },
+  'reasoning-alone': {
+    result: () => ({ status: 'failed', error: { type: 'empty_answer' }, reasoning: 'hm', tokens: {} }),
+    words: '',
+  },
+  'finish-length': {
+    result: (text) => ({ status: 'done', output: halfOf(text), finish_reason: 'length' }),
+    words: '',
+  },
+  'done-without-finish': { result: cut('interrupted'), words: 'the model did not', model: CANNOT_RESUME },
+  'finish-filter': { result: cut('content_filter'), words: 'content_filter' },
+  'finish-tools': { result: cut('tool_calls'), words: 'tool_calls' },
+  'finish-odd': { result: cut('unfinished_answer'), words: 'odd_reason' },
+  ...each(startingWith('content-'), { result: cut('unreadable_answer'), words: 'cannot be read' }),
+  ...each(startingWith('error-'), { result: cut('interrupted'), model: CANNOT_RESUME }),
+  ...each(['resume-rest', 'resume-echo', 'resume-overlap'], {
+    result: done({ interruptions: 1 }),
+    requests: 2,
+    words: '',
+  }),
+  'resume-anew': {
+    result: (text) => ({ status: 'done', output: `${halfOf(text).slice(0, -5)}… and so on.` }),
+    requests: 2,
+    words: '',
+  },
+  'resume-nothing': { result: cut('interrupted'), requests: 2, words: 'added nothing' },
+  'resume-reasoning': { result: cut('interrupted'), requests: 2, words: 'added nothing' },
+  'resume-refused': { result: cut('invalid_request_error'), requests: 2 },
+  ...each(startingWith('refused-'), { result: failed() }),
+  'no-money': { result: failed(), words: 'Insufficient balance' },
+  ...each(startingWith('broken-'), { result: failed('interrupted') }),
+  ...each(startingWith('busy-'), { result: done(), requests: 2, words: '' }),
+};
+
+it('every form arrives whole, or is said to be cut, and is paid once', { timeout: 120_000 }, async () => {
+  expect(Object.keys(EXPECTED).toSorted()).toEqual(Object.keys(FORMS).toSorted());
+  const world = await openRelayedWorld();
+  // All together: each waits for the engine, not for the processor.
+  const played = Object.entries(EXPECTED).map(async ([name, expected]) => {
+    const { result, requests = 1, words = FORM_WORDS, model = 'kimi-k2.6' } = expected;
+    const times = name.startsWith('busy-') ? ' breaks=1' : '';
+    const prompt = `Write a calculator. [[simulate: form=${name} delay=0 reasoning=0 mark=${name}${times}]]`;
+    const started = await world.start(prompt, { model });
+    await world.handle(started).result();
+    const saved = await world.results.read(started.task_id);
+    expect.soft(saved, name).toMatchObject(result(answerTo(prompt)));
+    expect
+      .soft(world.counts.completions.filter(({ mark }) => mark === name).length, `requests for ${name}`)
+      .toBe(requests);
+    expect.soft(saved?.error?.message ?? '', `words of ${name}`).toContain(words);
+  });
+  await Promise.all(played);
+});
+
+it('an interrupted answer whose model did not say that it had ended is resumed', async () => {
+  const world = await openRelayedWorld();
+  const prompt = 'Write a calculator. [[simulate: form=done-without-finish breaks=1 delay=0 reasoning=0]]';
+  const started = await world.start(prompt);
+  await world.handle(started).result();
+  expect(await world.results.read(started.task_id)).toMatchObject({ ...done({ interruptions: 1 })(answerTo(prompt)) });
+});

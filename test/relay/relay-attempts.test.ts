@@ -1,0 +1,211 @@
+/** What comes next when an answer broke off, and what all of it took together. */
+import { describe, expect, it } from 'vitest';
+import type { AnswerCallback, RelayRequest } from '../../src/shared/contract.ts';
+import { Answer, tokensIn, type Piece } from '../../src/relay/answer.ts';
+import { answered, failed, nextStep, requestsIn, textOf, type Attempt } from '../../src/relay/attempts.ts';
+
+const PROMPT = { role: 'user', content: 'x' };
+const BODY: RelayRequest['body'] = { model: 'kimi-k3', messages: [PROMPT] };
+const REQUEST: RelayRequest = { task_id: 'kimi-1-2', body: BODY };
+const K31: RelayRequest['body'] = { ...BODY, model: 'kimi-k3.1-pro' };
+
+function attempt(pieces: Piece[], changes: Partial<Attempt> = {}): Attempt {
+  const answer = new Answer();
+  for (const piece of pieces) answer.take(piece);
+  return { continues: false, sent: true, answer, ...changes };
+}
+
+const unsent = attempt([], { sent: false });
+const silent = attempt([]);
+const spoken = attempt([{ reasoning: 'hm' }, { content: '1, 2' }]);
+const going = attempt([{ content: ', 3' }], { continues: true });
+const barren = attempt([], { continues: true });
+
+/** Attempts that each brought something. */
+function asked(times: number): Attempt[] {
+  return [spoken, ...Array<Attempt>(times - 1).fill(going)];
+}
+
+describe('what comes next', () => {
+  const anew = { do: 'ask', continues: false, body: BODY };
+  const goingOn = (content: string, reasoning_content: string) => ({
+    do: 'ask',
+    continues: true,
+    body: { ...BODY, messages: [PROMPT, { role: 'assistant', content, reasoning_content, partial: true }] },
+  });
+
+  it.each([
+    ['nothing yet', BODY, [], anew],
+    ['what was not sent', BODY, [unsent], anew],
+    ['what was sent and got no word', BODY, [silent], { do: 'give up' }],
+    ['what ran on another machine', BODY, [undefined], { do: 'give up' }],
+    ['reasoning alone: it would begin anew', BODY, [attempt([{ reasoning: 'hm' }])], { do: 'give up' }],
+    ['text', BODY, [spoken], goingOn('1, 2', 'hm')],
+    ['text twice', BODY, [spoken, going], goingOn('1, 2, 3', 'hm')],
+    ['text, and another machine', BODY, [spoken, undefined], goingOn('1, 2', 'hm')],
+    ['text, and what was not sent', BODY, [spoken, { ...unsent, continues: true }], goingOn('1, 2', 'hm')],
+    ['text, and breaks without a new word', BODY, [spoken, ...Array<Attempt>(4).fill(barren)], goingOn('1, 2', 'hm')],
+    ['too many of them', BODY, [spoken, ...Array<Attempt>(5).fill(barren)], { do: 'give up' }],
+    ['text of a model that cannot go on', K31, [spoken], { do: 'give up' }],
+    ['text that is JSON', { ...BODY, response_format: {} }, [spoken], { do: 'give up' }],
+    ['the whole', BODY, [spoken, attempt([{ done: true }], { continues: true })], { do: 'finish' }],
+    ['the whole of a model that cannot go on', K31, [attempt([{ content: '1' }, { done: true }])], { do: 'finish' }],
+  ])('after %s', (_, body, attempts, expected) => {
+    expect(nextStep(body, attempts, 'fail')).toEqual(expected);
+  });
+
+  it('after twenty requests: no more, however much each of them brought', () => {
+    expect(nextStep(BODY, asked(19), 'retry')).toMatchObject({ do: 'ask' });
+    expect(nextStep(BODY, [...asked(19), { ...unsent, continues: true }], 'fail')).toMatchObject({ do: 'ask' });
+    expect(nextStep(BODY, asked(20), 'retry')).toEqual({ do: 'give up' });
+    expect(requestsIn([...asked(2), unsent, undefined])).toBe(3);
+  });
+
+  it('where the user has chosen to ask again, three times at most', () => {
+    const again = { do: 'ask', continues: false, body: K31 };
+    expect(nextStep(K31, [silent], 'retry')).toEqual(again);
+    expect(nextStep(K31, [spoken, undefined, silent], 'retry')).toEqual(again);
+    expect(nextStep(K31, [spoken, silent, silent, silent], 'retry')).toEqual({ do: 'give up' });
+    // What can be gone on with is, all the same.
+    expect(nextStep(BODY, [spoken], 'retry')).toMatchObject({ continues: true });
+  });
+});
+
+describe('what a task is told', () => {
+  const usage = { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110 };
+  const end: Piece[] = [{ finish_reason: 'stop', usage }, { done: true }];
+
+  it('of an answer in one piece: Kimi’s own counts', () => {
+    const attempts = [attempt([{ id: 'chatcmpl-1', model: 'kimi-k3' }, { reasoning: 'hm' }, { content: 'a' }, ...end])];
+    expect(answered({ ...REQUEST, task_name: 'n' }, attempts)).toEqual({
+      id: 'cmpl-1-2',
+      model: 'kimi-k3',
+      usage,
+      choices: [{ message: { content: 'a', reasoning_content: 'hm' }, finish_reason: 'stop' }],
+      metadata: { task_id: 'kimi-1-2', task_name: 'n' },
+    });
+  });
+
+  it('of one that was gone on with: the whole text, and what all requests took', () => {
+    const first = attempt([{ reasoning: 'r'.repeat(40) }, { content: 'a'.repeat(80) }]);
+    const second = attempt([{ content: 'b'.repeat(40) }], { continues: true });
+    const last = attempt([{ content: 'c' }, ...end], { continues: true });
+    const callback = answered(REQUEST, [first, second, last]) as AnswerCallback;
+    expect(callback.choices[0]?.message).toEqual({
+      content: `${'a'.repeat(80)}${'b'.repeat(40)}c`,
+      reasoning_content: 'r'.repeat(40),
+    });
+    expect(callback.interruptions).toBe(2);
+    // The last prompt holds 40 tokens of text: the prompt itself has 60. Then 60 + (60 + 30) + 100, and 30 + 10 + 10.
+    expect(callback.usage).toEqual({ prompt_tokens: 250, completion_tokens: 50, total_tokens: 300 });
+  });
+
+  it('of one that was begun anew: the last text, and what all requests took', () => {
+    const last = attempt([{ content: 'c' }, ...end]);
+    const callback = answered(REQUEST, [attempt([{ content: 'a'.repeat(80) }]), unsent, last]) as AnswerCallback;
+    expect(callback.choices[0]?.message.content).toBe('c');
+    expect(callback.usage).toEqual({ prompt_tokens: 200, completion_tokens: 30, total_tokens: 230 });
+  });
+
+  it('where nobody counted: an estimate', () => {
+    const request = { ...REQUEST, body: { ...BODY, messages: [{ role: 'user', content: 'x'.repeat(12) }] } };
+    const callback = answered(request, [attempt([{ content: 'a'.repeat(80) }, { done: true }])]) as AnswerCallback;
+    expect(callback.usage).toEqual({ prompt_tokens: 3, completion_tokens: 20, total_tokens: 23 });
+  });
+
+  it('of a picture: its words are estimated, the picture is not', () => {
+    const picture = { type: 'image_url', image_url: { url: `data:image/png;base64,${'A'.repeat(4_000)}` } };
+    const content = [picture, { type: 'text', text: 'x'.repeat(40) }];
+    const request = { ...REQUEST, body: { ...BODY, messages: [{ role: 'user', content }] } };
+    expect(answered(request, [attempt([{ content: 'a' }, { done: true }])])).toMatchObject({
+      usage: { prompt_tokens: 10 },
+    });
+  });
+
+  it('of an answer without a word: that; of one that ran out of tokens: the answer', () => {
+    expect(answered(REQUEST, [attempt(end)])).toMatchObject({ error: { type: 'empty_answer' } });
+    const cut = attempt([{ reasoning: 'hm' }, { finish_reason: 'length', usage }, { done: true }]);
+    expect(answered(REQUEST, [cut])).toMatchObject({
+      choices: [{ message: { content: '' }, finish_reason: 'length' }],
+    });
+  });
+
+  it('of a failure: why, and what there is', () => {
+    const error = { type: 'interrupted', message: 'm' };
+    expect(failed(REQUEST, error, [spoken, going])).toEqual({
+      id: 'cmpl-1-2',
+      model: 'kimi-k3',
+      error,
+      metadata: { task_id: 'kimi-1-2' },
+      partial: '1, 2, 3',
+      partial_reasoning: 'hm',
+      interruptions: 1,
+      // The prompt twice, and once more what came before; two pieces of text and the reasoning.
+      usage: { prompt_tokens: 2, completion_tokens: 2, total_tokens: 4 },
+    });
+    // Nobody knows that anything was paid.
+    expect(failed(REQUEST, error, [silent])).toEqual({
+      id: 'cmpl-1-2',
+      model: 'kimi-k3',
+      error,
+      metadata: { task_id: 'kimi-1-2' },
+    });
+    expect(failed(REQUEST, error, [attempt(end)])).toMatchObject({ usage });
+  });
+});
+
+it('text is what came since the answer was last begun anew', () => {
+  expect(textOf([spoken, going, spoken, undefined])).toEqual({ content: '1, 2', reasoning: 'hm' });
+  expect(textOf([undefined])).toEqual({ content: '', reasoning: '' });
+});
+
+describe('progress', () => {
+  it('tells the phase, the tokens so far and the last words', () => {
+    const answer = new Answer();
+    expect(answer.progress).toEqual({ phase: 'waiting', tokens: 0, tail: '' });
+    answer.take({ reasoning: 'hmmm' });
+    expect(answer.progress).toEqual({ phase: 'reasoning', tokens: 1, tail: 'hmmm' });
+    for (let n = 0; n < 300; n += 1) answer.take({ content: `${n} ` });
+    const { phase, tail } = answer.progress;
+    expect(phase).toBe('answering');
+    expect(tail).toHaveLength(200);
+    expect(tail.endsWith('298 299 ')).toBe(true);
+  });
+
+  it('never shows half of a character', () => {
+    const answer = new Answer();
+    answer.take({ content: `${'😀'.repeat(150)}!` });
+    expect(answer.progress.tail).toBe(`${'😀'.repeat(99)}!`);
+  });
+
+  it('adds up to the estimate of the whole, however it is cut', () => {
+    const text = 'def f(): 寫一個 Python 計算器 😀';
+    const answer = new Answer();
+    for (const character of text) answer.take({ content: character });
+    expect(answer.tokens).toBeCloseTo(tokensIn(text));
+  });
+});
+
+function took(text: string): Answer {
+  const answer = new Answer();
+  for (let at = 0; at < text.length; at += 7) answer.take({ content: text.slice(at, at + 7) });
+  return answer;
+}
+
+describe('repetition', () => {
+  it.each([
+    ['one character', '-'.repeat(6_000)],
+    ['a sentence', `A true beginning. ${'I will now do it. '.repeat(400)}`],
+    ['paragraphs', `${'x'.repeat(700)}y`.repeat(10)],
+  ])('of %s is noticed', (_, text) => {
+    expect(took(text).progress).toMatchObject({ repeats: true });
+  });
+
+  it.each([
+    ['numbered lines', Array.from({ length: 2_000 }, (_, n) => `- item ${n}\n`).join('')],
+    ['a rule', `text ${'-'.repeat(2_000)}`],
+    ['what came to an end', `${'again '.repeat(900)}${Array.from({ length: 900 }, (_, n) => n).join(' ')}`],
+  ])('is not seen in %s', (_, text) => {
+    expect(took(text).progress).not.toHaveProperty('repeats');
+  });
+});

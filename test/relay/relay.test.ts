@@ -1,0 +1,475 @@
+/** The relay on the real engine, in front of the simulated Kimi's real API. */
+import { execFile } from 'node:child_process';
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { limiterId, relayApiId, relayId, type Task } from '../../src/shared/contract.ts';
+import { KimiClient } from '../../src/kimi/client.ts';
+import type { Found } from '../../src/cli/look-up.ts';
+import { KimiError } from '../../src/kimi/errors.ts';
+import { limiterView } from '../../src/limiter/client.ts';
+import { createRelayApp } from '../../src/relay/app.ts';
+import { createDeliveryActivities } from '../../src/relay/delivery-activities.ts';
+import { sign } from '../../src/webhook/signature.ts';
+import { answerTo, reasoningOn } from '../../src/simulator/answers.ts';
+import { lazyClient } from '../../src/temporal/client.ts';
+import { failureOf, serveAnswer } from '../support/answering.ts';
+import { cleanHome, cli } from '../support/cli.ts';
+import { freePort } from '../support/engine.ts';
+import { openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
+import { RELAY_TOKEN, SECRET, serve, silent, TASK, until } from '../support/world.ts';
+
+const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate: ${wishes}]]`;
+
+/** A dispatch call of the contract. */
+function dispatchCall(world: RelayedWorld, task_id: string, changes: object = {}): Record<string, unknown> {
+  return {
+    model: 'kimi-k2.6',
+    messages: [{ role: 'user', content: wish('delay=0') }],
+    metadata: { task_id, task_name: 'calculator' },
+    callback_url: `${world.webhookUrl}/kimi/webhook/${task_id}`,
+    ...changes,
+  };
+}
+
+/** The environment of a command line that looks at this world. */
+async function commandLineOf({ taskQueue, results }: RelayedWorld): Promise<Record<string, string>> {
+  return await cleanHome({
+    TEMPORAL_ADDRESS: inject('engine'),
+    KIMI_TASK_QUEUE: taskQueue,
+    KIMI_RESULTS_DIR: results.folder,
+    KIMI_CALLBACKS: 'relay',
+  });
+}
+
+async function filesOf({ relay }: RelayedWorld): Promise<string[]> {
+  return await readdir(join(relay.home, 'streams'));
+}
+
+describe('a task through the relay', () => {
+  it('is accepted at once, answered by callback, and leaves nothing behind', async () => {
+    const world = await openRelayedWorld();
+    const started = await world.start(wish('delay=300 reasoning=200 size=3000'));
+    expect(started).toMatchObject({ status: 'accepted', api_id: relayApiId(started.task_id) });
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
+    const result = await world.results.read(started.task_id);
+    const [completion] = world.counts.completions;
+    expect(completion).toMatchObject({ stream: true, ended: 'answered', model: 'kimi-k2.6' });
+    expect(result).toMatchObject({
+      status: 'done',
+      model: 'kimi-k2.6',
+      finish_reason: 'stop',
+      tokens: {
+        prompt: completion?.billed.prompt_tokens,
+        completion: completion?.billed.completion_tokens,
+        reasoning: completion?.generated.reasoning_tokens,
+      },
+    });
+    expect(result?.output).toHaveLength(3000);
+    expect(result?.reasoning).toHaveLength(200);
+    expect(result).not.toHaveProperty('interruptions');
+    await world.handle({ task_id: relayId(started.task_id) }).result();
+    expect(await filesOf(world)).toEqual([]);
+  });
+
+  it('dispatched twice is one request with one id', async () => {
+    const world = await openRelayedWorld({}, { worker: false });
+    const call = dispatchCall(world, 'kimi-1-1');
+    const answers = await Promise.all([1, 2, 3].map(async () => await world.relay.post('/v1/chat/completions', call)));
+    for (const answer of answers) expect(answer).toEqual({ status: 202, json: { id: 'cmpl-1-1' } });
+    // The webhook knows no such task: the answer ends there, and asking again starts nothing.
+    await expect(world.handle({ task_id: 'relay-kimi-1-1' }).result()).rejects.toThrow('Workflow execution failed');
+    expect(await world.relay.post('/v1/chat/completions', call)).toEqual(answers[0]);
+    expect(world.counts.completions).toHaveLength(1);
+  });
+
+  it.each([
+    ['that Kimi refuses', 'error=content-filter', 'content_filter'],
+    ['that Kimi refuses in the middle', 'break=error error=content-filter after=9', 'content_filter'],
+    ['with a model that is not there', 'error=no-model', 'resource_not_found_error'],
+    ['without quota', 'error=quota', 'exceeded_current_quota_error'],
+    ['of which a gateway says nothing', 'error=gateway-timeout', 'interrupted'],
+  ])('%s fails, and says why', async (_, wishes, type) => {
+    const world = await openRelayedWorld();
+    const started = await world.start(wish(wishes));
+    expect(await world.handle(started).result()).toMatchObject({ status: 'failed' });
+    expect(await world.results.read(started.task_id)).toMatchObject({ status: 'failed', error: { type } });
+    expect(world.counts.completions).toHaveLength(1);
+  });
+
+  it('whose model repeats itself is stopped where its user chose that, and what came is kept', async () => {
+    const world = await openRelayedWorld({ KIMI_ON_REPEAT: 'stop' });
+    const started = await world.start(wish('delay=0 repeat=2000 chunk-delay=2'));
+    expect(await world.handle(started).result()).toMatchObject({ status: 'failed' });
+    const result = await world.results.read(started.task_id);
+    expect(result).toMatchObject({ error: { type: 'repetition' } });
+    expect(result?.partial_output?.length).toBeLessThan(15_000);
+    expect(world.counts.completions[0]?.ended).toBe('left');
+  });
+
+  it('that Kimi is too busy for is sent again when Kimi says so', async () => {
+    const world = await openRelayedWorld();
+    const started = await world.start(wish('delay=0 error=rate-limit refusals=1'));
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    expect(world.counts.completions.map(({ ended }) => ended)).toEqual(['refused', 'answered']);
+    expect(await world.results.read(started.task_id)).not.toHaveProperty('interruptions');
+  });
+
+  it('that Kimi is too busy for holds back those that come after it', async () => {
+    const seen: number[] = [];
+    const kimi = await serve((request, response) => {
+      request.resume().on('end', () => {
+        seen.push(Date.now());
+        response.setHeader('content-type', 'application/json');
+        const error = { type: 'rate_limit_reached_error', message: 'please try again after 3 seconds' };
+        if (seen.length === 1) response.writeHead(429).end(JSON.stringify({ error }));
+        else response.end(JSON.stringify({ choices: [{ message: { content: 'a' }, finish_reason: 'stop' }] }));
+      });
+    });
+    const world = await openRelayedWorld({ KIMI_API_URL: `${kimi}/v1` }, { limits: { concurrent: 5 } });
+    const first = await world.start('x');
+    await until(async () => (await limiterView(world.client, limiterId(world.taskQueue)))?.paused_until);
+    const second = await world.start('x', { task_name: 'second' });
+    expect(second).toMatchObject({ status: 'queued', queued: { place: 1 } });
+    for (const task of [first, second]) expect(await world.handle(task).result()).toMatchObject({ status: 'done' });
+    const [busy = 0, ...later] = seen;
+    expect(later).toHaveLength(2);
+    for (const at of later) expect(at - busy).toBeGreaterThanOrEqual(2_900);
+  });
+
+  it('streams one after the other where the relay takes one at a time', async () => {
+    const open = new Set<unknown>();
+    let most = 0;
+    const kimi = await serve((request, response) => {
+      open.add(response);
+      most = Math.max(most, open.size);
+      request.resume().on('end', () => {
+        setTimeout(() => {
+          open.delete(response);
+          response.setHeader('content-type', 'application/json');
+          response.end(JSON.stringify({ choices: [{ message: { content: 'a' }, finish_reason: 'stop' }] }));
+        }, 300);
+      });
+    });
+    const world = await openRelayedWorld({ KIMI_API_URL: `${kimi}/v1`, KIMI_RELAY_STREAMS: '1' });
+    const started = await Promise.all([1, 2, 3].map(async () => await world.start('x')));
+    for (const task of started) expect(await world.handle(task).result()).toMatchObject({ status: 'done' });
+    expect(most).toBe(1);
+  });
+
+  it('has its whole time once Kimi has it: an outage of Kimi uses up none of it, and is named', async () => {
+    const port = await freePort();
+    const world = await openRelayedWorld({ KIMI_API_URL: `http://127.0.0.1:${port}/v1` });
+    const started = await world.start('x', { timeout_ms: 1_000 });
+    const env = await commandLineOf(world);
+    // Two attempts take longer than the deadline.
+    const { retrying } = await until(async () => {
+      const status = JSON.parse((await cli(['status', started.task_id, '--json'], env)).stdout) as Found;
+      return (status.retrying?.attempt ?? 0) > 2 && status;
+    });
+    expect(retrying?.why).toContain('ECONNREFUSED');
+    expect((await cli(['status', started.task_id], env)).stdout).toMatch(/目前狀況 .*ECONNREFUSED；第 \d+ 次嘗試/);
+    expect((await cli(['list'], env)).stdout).toMatch(/ECONNREFUSED；第 \d+/);
+    const waiting = await world.view(started);
+    expect(waiting).toMatchObject({ state: 'dispatched', step: 'waiting', error: { type: 'unreachable' } });
+    expect(waiting).not.toHaveProperty('deadline');
+
+    const asked: string[] = [];
+    await serve((request, response) => {
+      asked.push(String(request.url));
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ choices: [{ message: { content: 'a' }, finish_reason: 'stop' }] }));
+    }, port);
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    expect(await world.results.read(started.task_id)).toMatchObject({ output: 'a' });
+    expect(await world.view(started)).not.toHaveProperty('error');
+    expect(asked).toEqual(['/v1/chat/completions']);
+  });
+
+  it('that times out is still answered late', async () => {
+    const world = await openRelayedWorld();
+    const started = await world.start(wish('delay=0 reasoning=0 size=300 chunks=30 chunk-delay=100'), {
+      timeout_ms: 1_000,
+    });
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    expect(await world.results.read(started.task_id)).toMatchObject({ status: 'done', late: true });
+    expect(world.counts.completions).toHaveLength(1);
+  });
+
+  it('that timed out can be given up: the connection is closed, and what had come is kept in silence', async () => {
+    const world = await openRelayedWorld();
+    const started = await world.start(wish('delay=0 reasoning=0 size=4000 chunks=400 chunk-delay=50'), {
+      timeout_ms: 1_000,
+    });
+    await until(async () => (await world.view(started)).step === 'awaiting_late_answer');
+    const told = world.counts.wakes.length;
+    const { code, stdout } = await cli(['cancel', started.task_id], await commandLineOf(world));
+    expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('連線已關閉。已收到的部分') });
+    expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });
+    expect(world.counts.completions).toMatchObject([{ ended: 'left' }]);
+    const result = await world.results.read(started.task_id);
+    expect(result).toMatchObject({ status: 'cancelled', acknowledged: true, late: true });
+    expect(result?.partial_output?.length).toBeGreaterThan(10);
+    expect(result?.tokens?.completion).toBeGreaterThan(1);
+    expect(world.counts.wakes).toHaveLength(told);
+    expect(await cli(['cancel', started.task_id], await commandLineOf(world))).toMatchObject({ code: 10 });
+  });
+
+  it('that is cancelled closes the connection, keeps what had come, and is over', async () => {
+    const world = await openRelayedWorld();
+    const started = await world.start(wish('delay=0 reasoning=0 size=4000 chunks=400 chunk-delay=50'));
+    await until(() => (world.counts.completions[0]?.generated.content_tokens ?? 0) > 50);
+    await world.handle(started).cancel();
+    expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });
+    expect(world.counts.completions).toMatchObject([{ ended: 'left' }]);
+    const result = await world.results.read(started.task_id);
+    expect(result).toMatchObject({ status: 'cancelled', error: { type: 'cancelled' } });
+    expect(result?.partial_output?.length).toBeGreaterThan(90);
+  });
+
+  it('that is cancelled before anything came is over, and no news', async () => {
+    const world = await openRelayedWorld();
+    const started = await world.start(wish('delay=60000'));
+    await until(() => world.counts.completions.length === 1);
+    await world.handle(started).cancel();
+    expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });
+    expect(world.counts.completions).toMatchObject([{ ended: 'left' }]);
+    expect(await world.results.read(started.task_id)).not.toHaveProperty('late');
+  });
+});
+
+describe('a task that was given up after its time was up', () => {
+  it('before anything came says so, and its acknowledgement is seen', async () => {
+    // The head of the answer comes, so that the deadline runs, and nothing more.
+    const kimi = await serve((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
+    });
+    const world = await openRelayedWorld({ KIMI_API_URL: `${kimi}/v1` });
+    const started = await world.start('x', { timeout_ms: 500, ack: 'agent' });
+    const env = await commandLineOf(world);
+    await until(async () => (await world.view(started)).step === 'awaiting_acknowledgement');
+    const { code, stdout } = await cli(['cancel', started.task_id], env);
+    expect({ code, stdout }).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('連線已關閉。還沒有收到任何內容。'),
+    });
+    await world.handle({ task_id: relayId(started.task_id) }).result();
+    expect(await cli(['ack', started.task_id], env)).toMatchObject({ code: 0 });
+    expect(await world.handle(started).result()).toMatchObject({ acknowledged: true });
+    expect((await cli(['status', started.task_id], env)).stdout).toMatch(/已通知代理\s+是/);
+  });
+});
+
+describe('an answer that breaks off', () => {
+  /** Long enough to be broken in the middle; told apart piece by piece. */
+  const LONG = 'delay=0 reasoning=40 size=4000 chunks=200 chunk-delay=20';
+  /** For breaks that come by themselves. */
+  const QUICK = LONG.replace('chunk-delay=20', 'chunk-delay=1');
+
+  it('since the relay was killed with kill -9 is gone on with: nothing is generated twice', async () => {
+    const world = await openRelayedWorld();
+    const started = await world.start(wish(LONG));
+    await until(() => (world.counts.completions[0]?.generated.content_tokens ?? 0) > 500);
+    await world.relay.kill();
+    await world.relay.start();
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    const result = await world.results.read(started.task_id);
+    expect(result).toMatchObject({ status: 'done', interruptions: 1, finish_reason: 'stop' });
+    expect(result?.output).toBe(answerTo(wish(LONG), 4000));
+    expect(result?.reasoning).toBe(reasoningOn(wish(LONG), 40));
+
+    const [first, second] = world.counts.completions;
+    expect(first?.ended).toBe('left');
+    const generated = (first?.generated.content_tokens ?? 0) + (second?.generated.content_tokens ?? 0);
+    // What was on its way when it was killed, at the most: some pieces.
+    expect(generated - 2000).toBeLessThan(100);
+    expect(second?.generated.reasoning_tokens).toBe(0);
+    // Only what came before is paid for again, as prompt.
+    expect(second?.prompt_tokens).toBeLessThanOrEqual(
+      (first?.prompt_tokens ?? 0) + (first?.generated.content_tokens ?? 0) + (first?.generated.reasoning_tokens ?? 0),
+    );
+    expect(result?.tokens?.completion).toBeGreaterThan(second?.generated.content_tokens ?? 0);
+  });
+
+  it('since the relay was stopped is gone on with by the next one', async () => {
+    const world = await openRelayedWorld();
+    // Longer than a relay that stops waits for it.
+    const started = await world.start(wish('delay=0 reasoning=0 size=2000 chunk-delay=70'));
+    await until(() => (world.counts.completions[0]?.generated.content_tokens ?? 0) > 100);
+    await world.relay.stop();
+    await world.relay.start();
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    const result = await world.results.read(started.task_id);
+    expect(result).toMatchObject({ status: 'done', interruptions: 1 });
+    expect(result?.output).toHaveLength(2000);
+  }, 120_000);
+
+  it.each(['cut', 'eof', 'error'])('by %s is gone on with', async (kind) => {
+    const world = await openRelayedWorld();
+    const started = await world.start(wish(`${QUICK} break=${kind} after=90 breaks=2`));
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    const result = await world.results.read(started.task_id);
+    expect(result).toMatchObject({ status: 'done', interruptions: 2 });
+    expect(result?.output).toHaveLength(4000);
+    expect(world.counts.completions.map(({ ended }) => ended)).toEqual([kind, kind, 'answered']);
+  });
+
+  it('by falling silent is noticed, and gone on with', async () => {
+    const world = await openRelayedWorld({ KIMI_STALL_TIMEOUT_MS: '1000' });
+    const started = await world.start(wish(`${QUICK} break=stall after=90 breaks=1`));
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    expect(await world.results.read(started.task_id)).toMatchObject({ interruptions: 1 });
+  });
+
+  it('of a model that cannot go on fails, and what had come is kept', async () => {
+    const world = await openRelayedWorld();
+    const started = await world.start(wish(`${QUICK} break=cut after=90`), { model: 'kimi-k3.1-pro' });
+    expect(await world.handle(started).result()).toMatchObject({ status: 'failed' });
+    const result = await world.results.read(started.task_id);
+    expect(result).toMatchObject({ error: { type: 'interrupted' } });
+    expect(result?.partial_output?.length).toBeGreaterThan(500);
+    expect(world.counts.completions).toHaveLength(1);
+  });
+
+  it('of a model that cannot go on is asked for again where the user has chosen that', async () => {
+    const world = await openRelayedWorld({ KIMI_ON_INTERRUPT: 'retry' });
+    const started = await world.start(wish(`${QUICK} break=cut after=90 breaks=1`), { model: 'kimi-k3.1-pro' });
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    const result = await world.results.read(started.task_id);
+    expect(result?.output).toHaveLength(4000);
+    expect(result).toMatchObject({ interruptions: 1 });
+    expect(result?.tokens?.completion).toBeGreaterThan(2000);
+  });
+
+  it('since the relay was killed before anything was sent is asked for', async () => {
+    const world = await openRelayedWorld({}, { limits: { concurrent: 1 } });
+    const first = await world.start(wish('delay=0 reasoning=0 size=400 chunks=40 chunk-delay=50'));
+    const started = await world.start(wish('delay=0'));
+    expect(started).toMatchObject({ status: 'queued' });
+    // A disk that does not come back: the recording cannot be begun, and nothing is sent.
+    const recording = join(world.relay.home, 'streams', `${started.task_id}.0.jsonl`);
+    await promisify(execFile)('mkfifo', [recording]);
+    expect(await world.handle(first).result()).toMatchObject({ status: 'done' });
+    await until(async () => {
+      const relay = await world
+        .handle({ task_id: relayId(started.task_id) })
+        .describe()
+        .catch(() => undefined);
+      return relay?.raw.pendingActivities?.some(({ lastHeartbeatTime }) => lastHeartbeatTime);
+    });
+    await world.relay.kill();
+    await rm(recording);
+    await writeFile(recording, '');
+    await world.relay.start();
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    expect(world.counts.completions).toHaveLength(2);
+    expect(await world.results.read(started.task_id)).not.toHaveProperty('interruptions');
+  });
+
+  it('before its first word is not asked for again: it may be paid for', async () => {
+    const world = await openRelayedWorld();
+    const started = await world.start(wish('delay=60000'));
+    await until(() => world.counts.completions.length === 1);
+    await world.relay.kill();
+    await world.relay.start();
+    expect(await world.handle(started).result()).toMatchObject({ status: 'failed' });
+    expect(await world.results.read(started.task_id)).toMatchObject({ error: { type: 'interrupted' } });
+    expect(world.counts.completions).toHaveLength(1);
+  });
+});
+
+/** Our shape of an error. */
+const refused = (status: number, type: string) => ({ status, json: { error: { type, message: expect.any(String) } } });
+
+describe('the relay refuses', () => {
+  it('who has no token, foreign callback addresses, and what is no dispatch call', async () => {
+    const world = await openRelayedWorld({}, { worker: false });
+    const { relay } = world;
+    const call = dispatchCall(world, 'kimi-1-2');
+    const path = '/v1/chat/completions';
+    expect(await relay.post(path, call, 'wrong')).toMatchObject(refused(401, 'bad_relay_token'));
+    for (const callback_url of [
+      'http://127.0.0.1:1/kimi/webhook/kimi-1-2',
+      `${world.webhookUrl}/kimi/webhook/kimi-1-3`,
+      `${world.webhookUrl}.example.com/kimi/webhook/kimi-1-2`,
+    ]) {
+      expect(await relay.post(path, { ...call, callback_url })).toMatchObject(refused(400, 'foreign_callback_url'));
+    }
+    expect(await relay.post(path, { ...call, metadata: { task_id: '../x' } })).toMatchObject(
+      refused(400, 'invalid_request_error'),
+    );
+    expect(await relay.post(path, '{')).toMatchObject({ status: 400 });
+    expect(await relay.post(path, JSON.stringify('x'.repeat(5_000_000)))).toMatchObject({ status: 413 });
+    expect(await relay.post('/v1/files', {})).toMatchObject(refused(404, 'not_found'));
+    expect(world.counts.requests).toBe(0);
+  });
+
+  it('tasks while the engine is away: they are sent again', async () => {
+    const callbackBaseUrl = 'http://127.0.0.1:1';
+    const client = lazyClient({}, { TEMPORAL_ADDRESS: '127.0.0.1:1' });
+    onTestFinished(async () => await client.connection.close());
+    const relay = await serve(
+      createRelayApp({
+        client,
+        taskQueue: 'x',
+        token: RELAY_TOKEN,
+        callbackBaseUrl,
+        apiUrl: callbackBaseUrl,
+        apiKey: 'sk-test',
+        log: silent,
+      }),
+    );
+    const task: Task = { ...TASK, task_id: 'kimi-1-5' };
+    const kimi = new KimiClient({
+      apiUrl: 'https://api.moonshot.cn/v1',
+      apiKey: undefined,
+      relay: { url: `${relay}/v1`, token: RELAY_TOKEN },
+      callbackBaseUrl,
+    });
+    const dispatching = kimi.dispatch({ ...task, model: 'kimi-k3' }, new AbortController().signal);
+    expect(await failureOf(dispatching, KimiError)).toMatchObject({ kind: 'turned_away', type: 'relay_unavailable' });
+  });
+
+  it('tasks while it has no key', async () => {
+    const world = await openRelayedWorld({}, { worker: false });
+    const call = dispatchCall(world, 'kimi-1-4');
+    await world.relay.stop();
+    await world.relay.start({ KIMI_API_KEY: '' });
+    expect(await world.relay.post('/v1/chat/completions', call)).toMatchObject({
+      status: 401,
+      json: { error: { type: 'no_api_key' } },
+    });
+  });
+});
+
+it('an answer goes to where the webhook is now, signed in both ways', async () => {
+  const { url, received } = await serveAnswer(200);
+  const removed: string[] = [];
+  const { deliver } = createDeliveryActivities({
+    received: { remove: async (task_id) => void removed.push(task_id) },
+    callbackBaseUrl: url,
+    secret: SECRET,
+    log: silent,
+  });
+  const request = { task_id: 'kimi-1-6', body: { model: 'kimi-k3', messages: [] } };
+  const callback = { error: { type: 't', message: 'm' }, metadata: { task_id: 'kimi-1-6' } };
+  await new MockActivityEnvironment().run(deliver, request, callback);
+  const [sent] = received;
+  expect(sent).toMatchObject({ path: '/kimi/webhook/kimi-1-6', body: JSON.stringify(callback) });
+  expect(sent?.headers).toMatchObject({
+    'x-kimi-signature': sign(sent?.body ?? '', SECRET),
+    'webhook-id': expect.any(String),
+  });
+  expect(removed).toEqual(['kimi-1-6']);
+});
+
+it('the relay lets the worker ask how many tokens a text has', async () => {
+  const world = await openRelayedWorld({}, { worker: false });
+  const asked = { model: 'kimi-k2.6', messages: [{ role: 'user', content: '1234' }] };
+  expect(await world.relay.post('/v1/tokenizers/estimate-token-count', asked)).toEqual({
+    status: 200,
+    json: { data: { total_tokens: 2 } },
+  });
+});

@@ -1,0 +1,637 @@
+/** The results folder (contract sections 2 and 4) on a real disk. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
+import { lock } from 'proper-lockfile';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { ResultFile, TaskResult } from '../../src/shared/contract.ts';
+import { NoResult, ResultStore } from '../../src/results/store.ts';
+import { standInTheWay } from '../support/disk.ts';
+import { temporaryFolder, until } from '../support/world.ts';
+
+const OLD = 'kimi-1707654321-11111';
+const NEW = 'kimi-1707654321-22222';
+const OTHER = 'kimi-1707654321-33333';
+const CREATED = '2026-02-17T15:30:00Z';
+const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
+
+const done = (task_id: string, changes: Partial<TaskResult> = {}): TaskResult => ({
+  task_id,
+  task_name: 'calculator',
+  status: 'done',
+  model: 'moonshot-v1-128k',
+  output: '答案',
+  tokens: { prompt: 200, completion: 1300, total: 1500 },
+  created_at: CREATED,
+  ...changes,
+});
+
+describe('recordPending', () => {
+  it('leaves a pending file', async () => {
+    const store = await openStore();
+    await store.recordPending(OLD, CREATED);
+    expect(await filesOf(store)).toEqual([`pending-${OLD}.json`]);
+    expect(await json(store, `pending-${OLD}.json`)).toEqual({
+      task_id: OLD,
+      status: 'dispatched',
+      created_at: CREATED,
+    });
+  });
+
+  it('a second time leaves the same bytes', async () => {
+    const store = await openStore();
+    await store.recordPending(OLD, CREATED);
+    const before = await readFile(join(store.folder, `pending-${OLD}.json`));
+    await store.recordPending(OLD, CREATED);
+    expect(await readFile(join(store.folder, `pending-${OLD}.json`))).toEqual(before);
+  });
+
+  it('a second time does not touch the file', async () => {
+    const store = await openStore();
+    await store.recordPending(OLD, CREATED);
+    expect(await touched(store, async () => await store.recordPending(OLD, CREATED))).toEqual([]);
+  });
+
+  it('after the result changes nothing', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD));
+    expect(await touched(store, async () => await store.recordPending(OLD, CREATED))).toEqual([]);
+  });
+});
+
+describe('persist', () => {
+  it('writes the result and latest.json, and removes the pending file', async () => {
+    const store = await openStore();
+    await store.recordPending(OLD, CREATED);
+    const { completed_at } = (await store.persist(done(OLD))).saved;
+    expect(completed_at).toMatch(ISO);
+    expect((await filesOf(store)).toSorted()).toEqual([`${OLD}.json`, 'latest.json']);
+    expect(await json(store, `${OLD}.json`)).toEqual({ ...done(OLD), completed_at });
+    expect(await readFile(store.latestPath)).toEqual(await readFile(store.resultPath(OLD)));
+    expect(await store.read(OLD)).toEqual({ ...done(OLD), completed_at });
+  });
+
+  it('gives the time of the saving', async () => {
+    const store = await openStore();
+    const before = Math.floor(Date.now() / 1_000) * 1_000;
+    const saved = Date.parse((await store.persist(done(OLD))).saved.completed_at);
+    expect(saved).toBeGreaterThanOrEqual(before);
+    expect(saved).toBeLessThanOrEqual(Date.now());
+  });
+
+  it('a second time changes nothing', async () => {
+    const store = await openStore();
+    const { completed_at } = (await store.persist(done(OLD))).saved;
+    expect(
+      await touched(store, async () =>
+        expect(await store.persist(done(OLD))).toMatchObject({ saved: { completed_at }, isNew: false }),
+      ),
+    ).toEqual([]);
+  });
+
+  it('a second time after the user was told changes nothing', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD));
+    await store.acknowledge(OLD);
+    expect(await touched(store, async () => await store.persist(done(OLD)))).toEqual([]);
+  });
+
+  it('a second time removes a pending file that was left', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD));
+    await writeFile(join(store.folder, `pending-${OLD}.json`), '{}');
+    await store.persist(done(OLD));
+    expect((await filesOf(store)).toSorted()).toEqual([`${OLD}.json`, 'latest.json']);
+  });
+
+  it('many times at once is one result', async () => {
+    const store = await openStore();
+    const saved = await Promise.all(Array.from({ length: 20 }, async () => await store.persist(done(OLD))));
+    expect(new Set(saved.map(({ saved: { completed_at } }) => completed_at)).size).toBe(1);
+    expect(saved.filter(({ isNew }) => isNew)).toHaveLength(1);
+    expect((await filesOf(store)).toSorted()).toEqual([`${OLD}.json`, 'latest.json']);
+  });
+
+  it('of an older result again does not bring latest.json back to it', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD));
+    await store.persist(done(NEW));
+    expect(await touched(store, async () => await store.persist(done(OLD)))).toEqual([]);
+    expect(await store.latest()).toMatchObject({ task_id: NEW });
+  });
+
+  it('of a new result is the latest even if the clock was set back', async () => {
+    const store = await openStore();
+    await write(store, 'latest.json', { ...done(OLD), completed_at: '2999-01-01T00:00:00Z' });
+    await store.persist(done(NEW));
+    expect(await store.latest()).toMatchObject({ task_id: NEW });
+  });
+
+  it.each([
+    ['missing', undefined],
+    ['older', { ...done(NEW), completed_at: '2026-01-01T00:00:00Z' }],
+  ])('again writes the latest.json that a crash left %s', async (_how, latest) => {
+    const store = await openStore();
+    const saved = { ...done(OLD), completed_at: '2026-02-17T15:30:30Z' };
+    await write(store, `${OLD}.json`, saved);
+    if (latest) await write(store, 'latest.json', latest);
+    expect(await store.persist(done(OLD))).toEqual({ saved, isNew: false });
+    expect(await store.latest()).toEqual(saved);
+  });
+
+  it('of a late answer takes the place of the time-out, and the user is to be told again', async () => {
+    const store = await openStore();
+    const { output: _output, tokens: _tokens, ...nothing } = done(OLD);
+    await store.persist({ ...nothing, status: 'timed_out', error: { type: 'timed_out', message: 'late' } });
+    await store.acknowledge(OLD);
+    expect(await store.latest()).toMatchObject({ status: 'timed_out', acknowledged: true });
+    const late = done(OLD, { late: true });
+    const { completed_at } = (await store.persist(late)).saved;
+    expect(await store.read(OLD)).toEqual({ ...late, completed_at });
+    expect(await store.latest()).toEqual({ ...late, completed_at });
+    expect(await touched(store, async () => await store.persist(late))).toEqual([]);
+  });
+
+  it.each(['timed_out', 'cancelled'] as const)(
+    'of an answer where there is %s, saved by whom nobody knows, is of a late one',
+    async (status) => {
+      const store = await openStore();
+      const { output: _output, tokens: _tokens, ...nothing } = done(OLD, { status });
+      await store.persist(nothing);
+      await store.acknowledge(OLD);
+      const isSilent = status === 'cancelled';
+      const expected = { ...done(OLD), late: true, status: isSilent ? 'cancelled' : 'done' };
+      expect(await store.persist(done(OLD))).toMatchObject({ saved: expected, isNew: true });
+      expect(await store.read(OLD)).toMatchObject({ ...expected, ...(isSilent && { acknowledged: true }) });
+      expect(await store.unacknowledged()).toHaveLength(isSilent ? 0 : 1);
+      expect(
+        await touched(store, async () =>
+          expect(await store.persist(done(OLD))).toMatchObject({ saved: expected, isNew: false }),
+        ),
+      ).toEqual([]);
+    },
+  );
+
+  it.each([
+    ['done', 'cancelled'],
+    ['done', 'timed_out'],
+    ['cancelled', 'timed_out'],
+    ['timed_out', 'cancelled'],
+  ] as const)('of what is decided otherwise keeps %s, and does not become %s', async (first, second) => {
+    const store = await openStore();
+    const { saved } = await store.persist(done(OLD, { status: first }));
+    expect(
+      await touched(store, async () =>
+        expect(await store.persist(done(OLD, { status: second }))).toEqual({ saved, isNew: false }),
+      ),
+    ).toEqual([]);
+  });
+
+  it.each(['done', 'failed'] as const)(
+    'of an answer as a late one, where it is there as %s in time, changes nothing',
+    async (status) => {
+      const store = await openStore();
+      await store.persist(done(OLD, { status }));
+      await store.acknowledge(OLD);
+      expect(await touched(store, async () => await store.persist(done(OLD, { late: true })))).toEqual([]);
+      expect(await store.read(OLD)).toMatchObject({ status, acknowledged: true });
+    },
+  );
+
+  it('of a late answer to a cancelled task keeps the answer', async () => {
+    const store = await openStore();
+    const { output: _output, tokens: _tokens, ...nothing } = done(OLD, { status: 'cancelled' });
+    await store.persist(nothing);
+    const late = done(OLD, { status: 'cancelled', late: true });
+    await store.persist(late);
+    expect(await store.read(OLD)).toMatchObject(late);
+    expect(await touched(store, async () => await store.persist(late))).toEqual([]);
+  });
+
+  it('of a late answer to an older task makes it the latest', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD, { status: 'timed_out' }));
+    await store.persist(done(NEW));
+    await store.persist(done(OLD, { late: true }));
+    expect(await store.latest()).toMatchObject({ task_id: OLD, late: true });
+  });
+
+  it('of a time-out again, by a worker that was thought dead, does not take the late answer away', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD, { status: 'timed_out' }));
+    await store.persist(done(OLD, { late: true }));
+    await store.persist(done(OLD, { status: 'timed_out' }));
+    expect(await store.read(OLD)).toMatchObject({ status: 'done', late: true });
+  });
+});
+
+describe('acknowledge', () => {
+  it('marks the result and latest.json, and keeps the rest', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD));
+    const saved = await store.read(OLD);
+    await store.acknowledge(OLD);
+    const acknowledged = { ...saved, acknowledged: true, acknowledged_at: expect.stringMatching(ISO) };
+    expect(await store.read(OLD)).toEqual(acknowledged);
+    expect(await readFile(store.latestPath)).toEqual(await readFile(store.resultPath(OLD)));
+  });
+
+  it('a second time changes nothing', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD));
+    await store.acknowledge(OLD);
+    expect(await touched(store, async () => await store.acknowledge(OLD))).toEqual([]);
+  });
+
+  it('of an older task leaves latest.json alone', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD));
+    await store.persist(done(NEW));
+    expect(await touched(store, async () => await store.acknowledge(OLD))).toEqual([`${OLD}.json`]);
+    expect(await store.read(OLD)).toMatchObject({ acknowledged: true });
+    expect(await store.latest()).not.toHaveProperty('acknowledged');
+  });
+
+  it('again marks the latest.json that a crash left unmarked', async () => {
+    const store = await openStore();
+    const unmarked = { ...done(OLD), completed_at: '2026-02-17T15:30:30Z' };
+    const marked = { ...unmarked, acknowledged: true, acknowledged_at: '2026-02-17T15:30:31Z' } as const;
+    await write(store, `${OLD}.json`, marked);
+    await write(store, 'latest.json', unmarked);
+    expect(await touched(store, async () => await store.acknowledge(OLD))).toEqual(['latest.json']);
+    expect(await store.latest()).toEqual(marked);
+  });
+
+  it('of a task without result says so', async () => {
+    const store = await openStore();
+    await expect(store.acknowledge(OLD)).rejects.toThrow(NoResult);
+    await expect(store.acknowledge(OLD)).rejects.toThrow(`${OLD}.json is not there`);
+    expect(await filesOf(store)).toEqual([]);
+  });
+});
+
+it('what is not there is undefined', async () => {
+  const store = new ResultStore(join(await temporaryFolder(), 'nowhere'));
+  expect(await store.read(OLD)).toBeUndefined();
+  expect(await store.latest()).toBeUndefined();
+});
+
+describe('many writers', () => {
+  it('in one process never show a reader half a file', async () => {
+    const store = await openStore();
+    const output = '答案'.repeat(20_000);
+    // Written together by the dozen: a reader has to see many a `latest.json`.
+    const ids = Array.from({ length: 400 }, (_, n) => `kimi-1707654321-${n}`);
+    const written = new AbortController();
+    const reading = (async () => {
+      const seen = new Set<string>();
+      while (!written.signal.aborted) {
+        const latest = await store.latest();
+        if (!latest) continue;
+        expect(latest.output).toBe(output);
+        seen.add(latest.task_id);
+      }
+      return seen;
+    })();
+    await Promise.all(ids.map(async (id) => await store.persist(done(id, { output })))).finally(() => written.abort());
+    expect((await reading).size).toBeGreaterThan(10);
+    expect((await filesOf(store)).toSorted()).toEqual([...ids.map((id) => `${id}.json`), 'latest.json'].toSorted());
+    expect(await store.latest()).toEqual(await store.read(ids.at(-1) ?? ''));
+  });
+
+  it('do not fail with one that cannot write', async () => {
+    const store = await openStore();
+    const mend = await standInTheWay(store.resultPath(OLD));
+    const [old, saved] = await Promise.allSettled([store.persist(done(OLD)), store.persist(done(NEW))]);
+    expect(old).toMatchObject({ status: 'rejected', reason: { code: 'EISDIR' } });
+    expect(saved.status).toBe('fulfilled');
+    expect(await store.latest()).toMatchObject({ task_id: NEW });
+    await mend();
+    await store.persist(done(OLD));
+    expect((await ids(store)).toSorted()).toEqual([OLD, NEW]);
+  });
+
+  it('all hear of it where latest.json cannot be written, and can try again', async () => {
+    const store = await openStore();
+    const mend = await standInTheWay(store.latestPath);
+    const both = async () => await Promise.allSettled([store.persist(done(OLD)), store.persist(done(NEW))]);
+    expect((await both()).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    await mend();
+    expect((await both()).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
+    expect((await ids(store)).toSorted()).toEqual([OLD, NEW].toSorted());
+    expect([OLD, NEW]).toContain((await store.latest())?.task_id);
+  });
+
+  it('in two processes lose nothing', async () => {
+    const store = await openStore();
+    const writers = [await persister(store, 1_000, 50), await persister(store, 2_000, 50)];
+    const exits = await Promise.all(
+      writers.map(async (writer) => {
+        writer.stdin?.end();
+        return await once(writer, 'exit');
+      }),
+    );
+    expect(exits).toEqual([
+      [0, null],
+      [0, null],
+    ]);
+    const ids = [1_000, 2_000].flatMap((first) => Array.from({ length: 50 }, (_, n) => `kimi-${first + n}-1`));
+    expect((await filesOf(store)).toSorted()).toEqual([...ids.map((id) => `${id}.json`), 'latest.json'].toSorted());
+    const results = await Promise.all(ids.map(async (id) => await store.read(id)));
+    for (const [n, result] of results.entries()) expect(result).toMatchObject({ task_id: ids[n], status: 'done' });
+    expect(results).toContainEqual(await store.latest());
+    // Nobody overtakes both: the last one saved is the last of its process.
+    expect(['kimi-1049-1', 'kimi-2049-1']).toContain((await store.latest())?.task_id);
+  });
+
+  it('wait for whoever holds the lock', async () => {
+    const store = await openStore();
+    const release = await lock(store.folder, { lockfilePath: join(store.folder, '.lock') });
+    const saving = store.persist(done(OLD));
+    const elsewhere = await openStore();
+    for (let n = 1; n <= 10; n += 1) await elsewhere.persist(done(`kimi-${n}-1`));
+    expect(await filesOf(store)).toEqual(['.lock']);
+    await release();
+    await saving;
+    expect((await filesOf(store)).toSorted()).toEqual([`${OLD}.json`, 'latest.json']);
+  });
+
+  it('go on when one of them is killed, and find every file whole', async () => {
+    const store = await openStore();
+    const writer = await persister(store, 1_000, 1_000_000);
+    writer.stdin?.end();
+    await until(async () => (await filesOf(store)).filter((name) => /^kimi-.*\.json$/.test(name)).length > 10);
+    writer.kill('SIGKILL');
+    await once(writer, 'exit');
+    await store.persist(done(NEW));
+    await store.prepare();
+    const names = await filesOf(store);
+    expect(names.filter((name) => !/^(?:kimi-\d+-\d+|latest)\.json$/.test(name))).toEqual([]);
+    for (const name of names) expect(await json(store, name)).toMatchObject({ status: 'done' });
+    expect(await store.latest()).toMatchObject({ task_id: NEW });
+  });
+});
+
+describe('prepare', () => {
+  it('makes the folder and leaves it empty', async () => {
+    const store = new ResultStore(join(await temporaryFolder(), 'a/b/results'));
+    await store.prepare();
+    expect(await filesOf(store)).toEqual([]);
+  });
+
+  it('removes what was left half-written, and nothing else', async () => {
+    const store = await openStore();
+    const leftovers = ['kimi-1-1.json.12345', 'pending-kimi-1-1.json.67890', 'latest.json.1'];
+    const others = [
+      'kimi-1-1.json',
+      'latest.json',
+      'pending-kimi-2-2.json',
+      'notes.json.12345',
+      'kimi-1-1.json.bak',
+      '.keep',
+    ];
+    for (const name of [...leftovers, ...others]) await writeFile(join(store.folder, name), '{"task_id":');
+    await store.prepare();
+    expect((await filesOf(store)).toSorted()).toEqual(others.toSorted());
+  });
+
+  it.each(['a-file', 'a-file/results', '\0'])('refuses a folder that cannot be one: %j', async (path) => {
+    const parent = await temporaryFolder();
+    await writeFile(join(parent, 'a-file'), 'mine');
+    await expect(new ResultStore(`${parent}/${path}`).prepare()).rejects.toThrow(/EEXIST|ENOTDIR|null bytes/);
+    expect(await readFile(join(parent, 'a-file'), 'utf8')).toBe('mine');
+  });
+
+  it('refuses a folder nobody may write to, at once', async () => {
+    const start = performance.now();
+    // On no system may anybody, root included, make a file here.
+    const nobodys = process.platform === 'linux' ? '/proc/self' : '/dev/fd';
+    await expect(new ResultStore(nobodys).prepare()).rejects.toThrow(/^E[A-Z]+/);
+    expect(performance.now() - start).toBeLessThan(5_000);
+  });
+});
+
+it.each([
+  [
+    'a path',
+    ['../latest', '/etc/passwd', '../kimi-1-1', 'kimi-1-1/../../x', 'kimi-1-1/..', './kimi-1-1', 'kimi-1-1\\..'],
+  ],
+  ['a name of another file', ['', '.', '..', 'latest', 'pending-kimi-1-1', 'kimi-1-1.json', '.lock']],
+  ['more than an id', ['kimi-1-1\n', '\nkimi-1-1', 'kimi-1-1\0', ' kimi-1-1', 'kimi-1-1%2F..', 'kimi-1-1-1']],
+  ['less than an id', ['kimi-1-', 'kimi--1', 'kimi-1', 'kimi-a-b', 'KIMI-1-1', 'kimi-１-１']],
+  ['too long', [`kimi-${'1'.repeat(13)}-1`, `kimi-1-${'1'.repeat(10)}`]],
+])('a task id that is %s touches no file', async (_what, ids) => {
+  const store = await openStore();
+  for (const id of ids) {
+    await expect(store.recordPending(id, CREATED)).rejects.toThrow('is not a task id');
+    await expect(store.persist(done(id))).rejects.toThrow('is not a task id');
+    await expect(store.acknowledge(id)).rejects.toThrow('is not a task id');
+    await expect(store.read(id)).rejects.toThrow('is not a task id');
+    expect(() => store.resultPath(id)).toThrow('is not a task id');
+  }
+  expect(await readdir(dirname(store.folder))).toEqual(['results']);
+  expect(await filesOf(store)).toEqual([]);
+});
+
+async function openStore(): Promise<ResultStore> {
+  const store = new ResultStore(join(await temporaryFolder(), 'results'));
+  await mkdir(store.folder);
+  return store;
+}
+
+async function json(store: ResultStore, name: string): Promise<unknown> {
+  return JSON.parse(await readFile(join(store.folder, name), 'utf8'));
+}
+
+async function write(store: ResultStore, name: string, result: ResultFile): Promise<void> {
+  await writeFile(join(store.folder, name), JSON.stringify(result));
+}
+
+/** Every file with its bytes, its time and its inode: whoever writes changes one of them. */
+async function snapshot(store: ResultStore): Promise<Record<string, unknown>> {
+  const files = (await filesOf(store)).map(async (name) => {
+    const { mtimeNs, ino } = await stat(join(store.folder, name), { bigint: true });
+    return [name, { mtimeNs, ino, bytes: await readFile(join(store.folder, name), 'utf8') }] as const;
+  });
+  return Object.fromEntries(await Promise.all(files));
+}
+
+/** @returns the names of the files that some work made, wrote or removed. */
+async function ids(store: ResultStore): Promise<string[]> {
+  return (await store.unacknowledged()).map(({ task_id }) => task_id);
+}
+
+/** What lies in the results folder, besides the inbox. */
+async function filesOf(store: ResultStore): Promise<string[]> {
+  return (await readdir(store.folder)).filter((name) => name !== '.unacknowledged');
+}
+
+async function touched(store: ResultStore, work: () => Promise<unknown>): Promise<string[]> {
+  const before = await snapshot(store);
+  await work();
+  const after = await snapshot(store);
+  const names = Object.keys({ ...before, ...after });
+  return names.filter((name) => !isDeepStrictEqual(before[name], after[name])).toSorted();
+}
+
+describe('the inbox', () => {
+  it('holds every result that is not acknowledged, oldest first', async () => {
+    const store = await openStore();
+    expect(await store.unacknowledged()).toEqual([]);
+    await store.persist(done(NEW));
+    await store.persist(done(OLD, { status: 'failed' }));
+    await store.acknowledge(NEW);
+    expect(await ids(store)).toEqual([OLD]);
+    await store.persist(done(OTHER));
+    expect(await ids(store)).toEqual([OLD, OTHER]);
+  });
+
+  it('holds a task again whose answer came late', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD, { status: 'timed_out' }));
+    await store.acknowledge(OLD);
+    await store.persist(done(OLD, { late: true }));
+    expect(await ids(store)).toEqual([OLD]);
+  });
+
+  it('but not one whose answer came after it was cancelled and told so', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD, { status: 'cancelled' }));
+    await store.acknowledge(OLD);
+    await store.persist(done(OLD, { status: 'cancelled', late: true }));
+    expect(await store.read(OLD)).toMatchObject({ late: true, output: '答案', acknowledged: true });
+    expect(await ids(store)).toEqual([]);
+  });
+
+  it('is not filled again by a gateway that takes news once they are acknowledged', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD));
+    store.noteWoken(OLD, OLD);
+    expect(await store.wasWoken(OLD, OLD)).toBe(true);
+    await store.acknowledge(OLD);
+    store.noteWoken(OLD, OLD);
+    expect(await readdir(join(store.folder, '.unacknowledged'))).toEqual([]);
+    expect(await store.wasWoken(OLD, OLD)).toBe(false);
+  });
+
+  it('does not trip over what a killed process left, or what somebody else wrote', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD));
+    const inbox = join(store.folder, '.unacknowledged');
+    await writeFile(join(inbox, NEW), '');
+    await writeFile(join(inbox, 'latest.json'), '');
+    await writeFile(join(inbox, OTHER), '');
+    await writeFile(store.resultPath(OTHER), '{');
+    expect(await ids(store)).toEqual([OLD]);
+  });
+
+  it('a folder in the place of a result is said in a sentence', async () => {
+    const store = await openStore();
+    await standInTheWay(store.resultPath(OLD));
+    await expect(store.read(OLD)).rejects.toThrow(`${OLD}.json is damaged: it holds no result`);
+  });
+
+  it('is filled from the results of a version that had none', async () => {
+    const store = await openStore();
+    for (const id of [OLD, NEW, OTHER]) await store.persist(done(id));
+    await store.acknowledge(NEW);
+    await rm(join(store.folder, '.unacknowledged'), { recursive: true });
+    // And of one that was killed while it filled it.
+    await mkdir(join(store.folder, '.unacknowledged.new'));
+    await store.prepare();
+    expect((await ids(store)).toSorted()).toEqual([OLD, OTHER].toSorted());
+    expect(await readdir(store.folder)).not.toContain('.unacknowledged.new');
+  });
+});
+
+describe('prune', () => {
+  const DAY_MS = 86_400_000;
+
+  async function grow(store: ResultStore, id: string, days: number): Promise<void> {
+    const then = new Date(Date.now() - days * DAY_MS);
+    await utimes(store.resultPath(id), then, then);
+  }
+
+  it('removes what is old and acknowledged, and nothing else', async () => {
+    const store = await openStore();
+    for (const id of [OLD, NEW, OTHER]) await store.persist(done(id));
+    for (const id of [OLD, NEW]) await store.acknowledge(id);
+    await grow(store, OLD, 91);
+    await grow(store, NEW, 89);
+    await grow(store, OTHER, 91);
+    await store.recordPending('kimi-1-1', CREATED);
+    expect(await store.prune(90 * DAY_MS)).toBe(1);
+    expect(await filesOf(store)).toEqual(expect.arrayContaining([`${NEW}.json`, `${OTHER}.json`, 'latest.json']));
+    expect(await store.read(OLD)).toBeUndefined();
+    expect(await filesOf(store)).toContain('pending-kimi-1-1.json');
+  });
+
+  it('leaves what is damaged to whoever damaged it', async () => {
+    const store = await openStore();
+    await store.persist(done(OLD));
+    await writeFile(store.resultPath(OLD), '{');
+    await grow(store, OLD, 91);
+    expect(await store.prune(90 * DAY_MS)).toBe(0);
+    expect(await filesOf(store)).toContain(`${OLD}.json`);
+  });
+});
+
+it('the folder says so where somebody else spoilt a file, and writes it anew', async () => {
+  const store = await openStore();
+  await store.persist(done(OLD));
+  const mistyped = JSON.stringify({ ...(await store.read(OLD)), output: 5 });
+  for (const spoilt of ['{', '{"task_id":5}', 'null', mistyped]) {
+    await writeFile(store.latestPath, spoilt);
+    await writeFile(store.resultPath(OLD), spoilt);
+    await expect(store.latest()).rejects.toThrow('latest.json is damaged');
+    await store.persist(done(OLD));
+    expect(await store.latest()).toEqual(await store.read(OLD));
+  }
+});
+
+it('a lock that was left behind before the clock was set back holds nobody up', async () => {
+  const store = await openStore();
+  await store.prepare();
+  const lockFolder = join(store.folder, '.lock');
+  await mkdir(lockFolder);
+  const ahead = Date.now() / 1_000 + 3_600;
+  await utimes(lockFolder, ahead, ahead);
+  await store.persist(done(OLD));
+  expect(await store.latest()).toMatchObject({ task_id: OLD });
+});
+
+it('results are for their user alone; a folder that is there already keeps its mode', async () => {
+  const store = new ResultStore(join(await temporaryFolder(), 'results'));
+  await store.persist(done(OLD));
+  await store.recordPending(NEW, CREATED);
+  expect((await stat(store.folder)).mode & 0o777).toBe(0o700);
+  for (const name of await filesOf(store)) {
+    expect((await stat(join(store.folder, name))).mode & 0o777, name).toBe(0o600);
+  }
+  await chmod(store.folder, 0o750);
+  await chmod(store.latestPath, 0o644);
+  await store.acknowledge(OLD);
+  expect((await stat(store.folder)).mode & 0o777).toBe(0o750);
+  expect((await stat(store.latestPath)).mode & 0o777).toBe(0o600);
+});
+
+it('a copy of another task’s file is not taken for a task’s result', async () => {
+  const store = await openStore();
+  await store.persist(done(OLD));
+  await writeFile(store.resultPath(NEW), await readFile(store.resultPath(OLD)));
+  await expect(store.read(NEW)).rejects.toThrow(`${NEW}.json is damaged: it holds no result`);
+});
+
+/** Starts a process that saves results once its input ends. */
+async function persister(store: ResultStore, first: number, count: number): Promise<ChildProcess> {
+  const script = fileURLToPath(new URL('../support/persister.ts', import.meta.url));
+  const child = spawn(process.execPath, ['--import', 'tsx', script, store.folder, String(first), String(count)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  return child;
+}

@@ -1,0 +1,204 @@
+/** `usage`: what results add up to. */
+import { utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { isoSeconds, type Cost, type ResultFile } from '../../src/shared/contract.ts';
+import { ResultStore } from '../../src/results/store.ts';
+import { addUp, pollingEstimate, type Usage } from '../../src/results/usage.ts';
+import { cleanHome, cli } from '../support/cli.ts';
+import { temporaryFolder } from '../support/world.ts';
+
+const DAY = 24 * 3600 * 1000;
+const NOW = Date.now();
+const CNY = (amount: number): Cost => ({ amount, currency: 'CNY', price_date: '2026-09-01' });
+const USD = (amount: number): Cost => ({ amount, currency: 'USD', price_date: '2026-09-29' });
+
+/** Leaves results in a folder, each as old as it says. */
+async function folderOf(results: (Partial<ResultFile> & { ageMs?: number })[]): Promise<ResultStore> {
+  const store = new ResultStore(await temporaryFolder());
+  for (const [n, { ageMs = 0, ...changes }] of results.entries()) {
+    const task_id = `kimi-1707654321-${n}`;
+    const time = new Date(NOW - ageMs);
+    const result: ResultFile = {
+      task_id,
+      task_name: 'calculator',
+      status: 'done',
+      model: 'kimi-k2.6',
+      tokens: { prompt: 200, completion: 1300, total: 1500 },
+      created_at: isoSeconds(time),
+      completed_at: isoSeconds(time),
+      ...changes,
+    };
+    await writeFile(store.resultPath(task_id), JSON.stringify(result));
+    await utimes(store.resultPath(task_id), time, time);
+  }
+  return store;
+}
+
+const SOME: (Partial<ResultFile> & { ageMs?: number })[] = [
+  { cost: CNY(0.1), completed_at: '2026-11-02T23:59:59Z' },
+  { cost: CNY(0.2), completed_at: '2026-11-03T00:00:00Z', task_name: 'review' },
+  {
+    model: 'kimi-k3',
+    tokens: { prompt: 93, completion: 54, total: 147, cached: 90, reasoning: 38 },
+    cost: USD(0.0008379),
+    completed_at: '2026-11-02T12:00:00Z',
+  },
+  // No price is known of it.
+  { model: 'moonshot-v1-128k', completed_at: '2026-11-02T12:00:00Z' },
+  { model: 'kimi-k3', status: 'failed', tokens: undefined, completed_at: '2026-11-03T12:00:00Z' } as never,
+];
+
+/** A result that somebody else wrote to. */
+const DOCTORED = { task_id: 'kimi-1-5', status: 'done', completed_at: '2026-11-03T00:00:00Z' };
+
+const keysOf = ({ groups }: Usage): string[] => groups.map(({ key }) => key);
+
+describe('results are added up', () => {
+  it('an answer that broke off has cost something, and is none', async () => {
+    const results = await folderOf([{ status: 'failed', cost: CNY(0.1) }]);
+    expect(addUp(results.savedSince(0), 'model').total).toMatchObject({
+      tasks: 1,
+      answered: 0,
+      tokens: { total: 1500 },
+      cost: [{ amount: 0.1, currency: 'CNY' }],
+    });
+  });
+
+  it('by model, what took most tokens first', async () => {
+    const usage = addUp((await folderOf(SOME)).savedSince(0), 'model');
+    expect(usage.groups).toEqual([
+      {
+        key: 'kimi-k2.6',
+        tasks: 2,
+        answered: 2,
+        tokens: { prompt: 400, cached: 0, completion: 2600, reasoning: 0, total: 3000 },
+        // Not 0.30000000000000004.
+        cost: [{ amount: 0.3, currency: 'CNY' }],
+        unpriced: 0,
+      },
+      {
+        key: 'moonshot-v1-128k',
+        tasks: 1,
+        answered: 1,
+        tokens: { prompt: 200, cached: 0, completion: 1300, reasoning: 0, total: 1500 },
+        cost: [],
+        unpriced: 1,
+      },
+      {
+        key: 'kimi-k3',
+        tasks: 2,
+        answered: 1,
+        tokens: { prompt: 93, cached: 90, completion: 54, reasoning: 38, total: 147 },
+        cost: [{ amount: 0.0008379, currency: 'USD' }],
+        unpriced: 0,
+      },
+    ]);
+    expect(usage.total).toMatchObject({ tasks: 5, answered: 4, tokens: { total: 4647 }, unpriced: 1 });
+    expect(usage.total.cost).toHaveLength(2);
+    expect(usage.total.cost).toContainEqual({ amount: 0.3, currency: 'CNY' });
+  });
+
+  it('by day of UTC, in their order', async () => {
+    const usage = addUp((await folderOf(SOME)).savedSince(0), 'day');
+    expect(usage.groups.map(({ key, tasks }) => [key, tasks])).toEqual([
+      ['2026-11-02', 3],
+      ['2026-11-03', 2],
+    ]);
+  });
+
+  it('by name', async () => {
+    expect(keysOf(addUp((await folderOf(SOME)).savedSince(0), 'name'))).toEqual(['calculator', 'review']);
+  });
+
+  it('since then: neither files that are older, nor younger files of older results', async () => {
+    const old = isoSeconds(NOW - 40 * DAY);
+    const store = await folderOf([{ ageMs: 29 * DAY }, { ageMs: 31 * DAY }, { completed_at: old }]);
+    expect(addUp(store.savedSince(NOW - 30 * DAY), 'model').total.tasks).toBe(1);
+    expect(addUp(store.savedSince(NOW - 32 * DAY), 'model').total.tasks).toBe(2);
+  });
+
+  it('of a folder that is empty, or not there, to nothing', async () => {
+    const nothing = { groups: [], total: { tasks: 0, cost: [] }, polling_estimate: { tokens: 0, cost: 0 }, damaged: 0 };
+    expect(addUp((await folderOf([])).savedSince(0), 'model')).toMatchObject(nothing);
+    expect(addUp(new ResultStore('/nowhere').savedSince(0), 'model')).toMatchObject(nothing);
+  });
+
+  it('without files that are damaged, which are counted apart; others are none of ours', async () => {
+    const store = await folderOf(SOME);
+    for (const [name, content] of [
+      ['kimi-1-1.json', ''],
+      ['kimi-1-2.json', '{"task_id":"kimi-1-2"'],
+      ['kimi-1-3.json', 'null'],
+      ['kimi-1-4.json', '{"status":"done"}'],
+      ['kimi-1-5.json', JSON.stringify({ ...DOCTORED, tokens: { prompt: 'many' } })],
+      ['kimi-1-6.json', JSON.stringify({ ...DOCTORED, cost: { amount: null } })],
+      ['pending-kimi-1-5.json', '{}'],
+      ['latest.json', 'x'],
+      ['notes.txt', 'x'],
+    ] as const) {
+      await writeFile(join(store.folder, name), content);
+    }
+    expect(addUp(store.savedSince(0), 'model')).toMatchObject({ damaged: 6, total: { tasks: 5 } });
+  });
+});
+
+it('polling is estimated as the contract does: 30 tasks of 1500 tokens', () => {
+  // Contract section 7: 45,000 tokens against 75,000, ¥27 against ¥45, 40 % less.
+  const estimate = pollingEstimate({
+    answered: 30,
+    tokens: { prompt: 6_000, cached: 0, completion: 39_000, reasoning: 0, total: 45_000 },
+  });
+  expect(estimate).toEqual({ tokens: 75_000, cost: 45, own_cost: 27 });
+});
+
+/** The contract's example of a month. */
+async function month(): Promise<ResultStore> {
+  return await folderOf(Array.from({ length: 30 }, () => ({ cost: CNY(0.0364) })));
+}
+
+describe('the command', () => {
+  it('shows a table, and calls the estimate one, in both languages', async () => {
+    const env = await cleanHome({ KIMI_RESULTS_DIR: (await month()).folder });
+    const chinese = await cli(['usage'], env);
+    expect(chinese).toMatchObject({ code: 0, stderr: '' });
+    expect(chinese.stdout).toMatch(/^模型 .*\nkimi-k2\.6 +30 +6000 +0 +39000 +0 +45000 +¥1\.092\n總計 /);
+    expect(chinese.stdout).toMatch(/\n估計（不是帳單）：.*75000；.*¥45\.00，現在是 ¥27\.00，省 40%/);
+    const english = await cli(['usage', '--by', 'name', '--since', '1h'], { ...env, KIMI_LANG: 'en' });
+    expect(english.stdout).toMatch(/^Name .*\ncalculator +30 /);
+    expect(english.stdout).toMatch(/\nEstimate, not a bill: .*¥45\.00 against ¥27\.00, 40% saved/);
+  });
+
+  it('prints JSON', async () => {
+    const env = await cleanHome({ KIMI_RESULTS_DIR: (await month()).folder });
+    const { stdout } = await cli(['usage', '--by', 'day', '--json'], env);
+    expect(JSON.parse(stdout)).toMatchObject({
+      by: 'day',
+      since: expect.stringMatching(/Z$/),
+      groups: [{ key: isoSeconds(NOW).slice(0, 10), tasks: 30 }],
+      total: { cost: [{ amount: 1.092, currency: 'CNY' }] },
+      polling_estimate: { tokens: 75_000, cost: 45, own_cost: 27 },
+      damaged: 0,
+    });
+  });
+
+  it('says that there is nothing, what is damaged, and what has no price', async () => {
+    const env = await cleanHome();
+    expect(await cli(['usage'], env)).toMatchObject({ code: 0, stdout: '這段時間沒有結果。\n' });
+    const store = await folderOf([{}]);
+    await writeFile(join(store.folder, 'kimi-1-1.json'), '');
+    const damaged = await cli(['usage'], { ...env, KIMI_RESULTS_DIR: store.folder });
+    expect(damaged).toMatchObject({ code: 0, stderr: '有 1 個檔案損壞，沒有算進去。\n' });
+    expect(damaged.stdout).toContain('（1 個沒有價格）');
+  });
+
+  it.each([
+    ['--since', '30', '必須有單位'],
+    ['--since', '0d', '必須有單位'],
+    ['--since', 'soon', '必須有單位'],
+    ['--by', 'year', '要是 model、day 或 name'],
+  ])('refuses %s %s', async (option, value, sentence) => {
+    const refused = await cli(['usage', option, value], await cleanHome());
+    expect(refused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(sentence) });
+  });
+});

@@ -1,0 +1,80 @@
+/**
+ * A second agent on the stage, whose Kimi answers in place, as the real one does: it has a webhook, a relay and a worker of its
+ * own, and a namespace in which the engine forgets soon.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { GatewayStub } from '../chaos/gateway.ts';
+import { freePorts, SECRET, until, type Stage } from '../chaos/stage.ts';
+import { readConfig } from '../../src/config/index.ts';
+import { openPayloads } from '../../src/temporal/payloads/converter.ts';
+import { connectClient } from '../../src/temporal/client.ts';
+
+/** What of the stage it has for itself. */
+export type RelayedAgent = Pick<Stage, 'client' | 'taskQueue' | 'results' | 'webhookUrls' | 'env'>;
+
+/** Its namespace and its task queue. */
+const NAME = 'relayed';
+
+/** How long the engine keeps its closed workflows, in seconds: short, so that one sees them go. */
+const RETENTION_S = 120;
+
+/** What lets the engine take so short a retention, and keep to it. */
+export const SHORT_RETENTION = ['system.namespaceMinRetentionLocal="1s"', 'history.retentionTimerJitterDuration="1s"'];
+
+const TOKEN = 'the-token-of-the-soak';
+
+export async function addRelayedAgent(stage: Stage, folder: string): Promise<RelayedAgent> {
+  const { workflowService } = stage.client;
+  await workflowService.registerNamespace({
+    namespace: NAME,
+    workflowExecutionRetentionPeriod: { seconds: RETENTION_S as never },
+  });
+  const gateway = new GatewayStub(() => stage.clock());
+  await gateway.start();
+  const [home, results] = [join(folder, 'relayed-home'), join(folder, 'relayed-results')];
+  await Promise.all([mkdir(home), mkdir(results)]);
+  const [webhookPort, relayPort] = await freePorts(2);
+  const webhookUrl = `http://127.0.0.1:${webhookPort}`;
+  const relayUrl = `http://127.0.0.1:${relayPort}`;
+  const own = {
+    TEMPORAL_NAMESPACE: NAME,
+    KIMI_TASK_QUEUE: NAME,
+    KIMI_HOME: home,
+    KIMI_RESULTS_DIR: results,
+    KIMI_JOURNAL_DIR: '',
+    KIMI_MAX_TASKS_PER_MINUTE: '0',
+    KIMI_MAX_CONCURRENT_TASKS: '0',
+  };
+  const calling = { ...stage.kimi, KIMI_CALLBACK_BASE_URL: webhookUrl, KIMI_RELAY_TOKEN: TOKEN };
+  // The engine tells its parts of a new namespace after a while.
+  await until(
+    async () => (await workflowService.describeTaskQueue({ namespace: NAME, taskQueue: { name: NAME } })) && true,
+  );
+  stage.serve('relayed-webhook', 'webhook.js', { ...own, WEBHOOK_SECRET: SECRET, WEBHOOK_PORT: String(webhookPort) });
+  stage.serve('relay', 'relay.js', {
+    ...own,
+    ...calling,
+    WEBHOOK_SECRET: SECRET,
+    KIMI_RELAY_PORT: String(relayPort),
+    KIMI_ON_INTERRUPT: 'retry',
+  });
+  stage.serve('relayed-worker', 'worker.js', {
+    ...own,
+    ...calling,
+    WEBHOOK_SECRET: SECRET,
+    KIMI_API_KEY: '',
+    KIMI_CALLBACKS: 'relay',
+    KIMI_RELAY_URL: relayUrl,
+    OPENCLAW_WAKE_URL: gateway.url,
+    KIMI_WORKER_PORT: '0',
+  });
+  await until(async () => (await fetch(`${webhookUrl}/readyz`)).ok && (await fetch(`${relayUrl}/readyz`)).ok);
+  const env = { ...stage.env, ...own };
+  const client = await connectClient(openPayloads(readConfig(env)).dataConverter, env);
+  await until(async () => {
+    const { pollers } = await workflowService.describeTaskQueue({ namespace: NAME, taskQueue: { name: NAME } });
+    return (pollers?.length ?? 0) > 0;
+  });
+  return { client, taskQueue: NAME, results, webhookUrls: [webhookUrl], env };
+}

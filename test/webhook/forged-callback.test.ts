@@ -1,0 +1,85 @@
+/** Whoever reaches the engine can raise the signal `callback`: only what the webhook has passed on is an answer. */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { isProven, withProof } from '../../src/webhook/proof.ts';
+import { CALLBACK_SIGNAL, type Callback } from '../../src/shared/contract.ts';
+import type { DeadLetter } from '../../src/webhook/dead-letters.ts';
+import { callbackFor, passOn } from '../support/callback.ts';
+import { NEXT_SECRET, openWorld, SECRET, until, type World } from '../support/world.ts';
+
+const TASK = 'kimi-1-1';
+
+/** Answers that the webhook never had, for a task. */
+const forgeries = (task_id: string): unknown[] => [
+  callbackFor(task_id),
+  { ...callbackFor(task_id), proof: '0'.repeat(64) },
+  withProof(callbackFor(task_id), 'a-secret-that-somebody-guessed'),
+  // What was passed on to another task, as it is and with this one's name.
+  withProof(callbackFor('kimi-1-2'), SECRET),
+  { ...withProof(callbackFor('kimi-1-2'), SECRET), metadata: { task_id } },
+  { ...withProof(callbackFor(task_id), SECRET), model: 'another' },
+  null,
+  'done',
+  [],
+  undefined,
+];
+
+describe('a proof', () => {
+  it.each([SECRET, NEXT_SECRET])('made with any of the secrets holds, also after the way through JSON', (secret) => {
+    const callback = { ...callbackFor(TASK), received_at: 1_700_000_000_000, interruptions: 2 };
+    const choices = [{ message: { content: '“答案” 👍 \ud800 \u2028 \\ 0.1' }, finish_reason: 'stop' }];
+    const proven = JSON.parse(JSON.stringify(withProof({ ...callback, choices }, secret))) as Callback;
+    expect(isProven(TASK, proven, [SECRET, NEXT_SECRET])).toBe(true);
+    expect(isProven(TASK, { ...proven, received_at: 1 }, [SECRET, NEXT_SECRET])).toBe(false);
+  });
+
+  it('holds for nothing that was made up', () => {
+    for (const forged of forgeries(TASK)) expect(isProven(TASK, forged, [SECRET, NEXT_SECRET])).toBe(false);
+  });
+});
+
+async function waiting(world: World, timeout_ms = 120_000) {
+  const started = await world.start('x [[simulate: drop=1]]', { timeout_ms });
+  const handle = world.handle(started);
+  for (const forged of forgeries(started.task_id)) {
+    if (forged === undefined) await handle.signal(CALLBACK_SIGNAL);
+    else await handle.signal<[unknown]>(CALLBACK_SIGNAL, forged);
+  }
+  return { ...started, handle };
+}
+
+async function lettersOf(world: World): Promise<DeadLetter[]> {
+  const folder = join(world.results.folder, '../dead-letters');
+  const files = await readdir(folder);
+  return await Promise.all(
+    files.map(async (name) => JSON.parse(await readFile(join(folder, name), 'utf8')) as DeadLetter),
+  );
+}
+
+describe('callbacks that the webhook did not pass on', () => {
+  it('are dropped, named and kept, and the true one is taken after them', async () => {
+    const world = await openWorld();
+    const { task_id, handle } = await waiting(world);
+    const answer = { ...callbackFor(task_id), choices: [{ message: { content: 'the true answer' } }] };
+    await passOn(handle, answer);
+    expect(await handle.result()).toMatchObject({ status: 'done' });
+    expect(await world.results.read(task_id)).toMatchObject({ output: 'the true answer' });
+    expect(await world.results.read(task_id)).not.toHaveProperty('proof');
+    expect(world.counts.wakes).toHaveLength(1);
+    const letters = await lettersOf(world);
+    // Nothing at all and null are one letter.
+    expect(letters).toHaveLength(forgeries(task_id).length - 1);
+    for (const letter of letters) expect(letter).toMatchObject({ task_id, reason: 'unproven' });
+  });
+
+  it('do not end the wait: the task times out, and a late true answer is kept', async () => {
+    const world = await openWorld();
+    const { task_id, handle } = await waiting(world, 1_000);
+    await until(async () => (await world.results.read(task_id))?.status === 'timed_out');
+    await handle.signal<[Callback]>(CALLBACK_SIGNAL, callbackFor(task_id));
+    await passOn(handle, callbackFor(task_id));
+    expect(await handle.result()).toMatchObject({ status: 'done' });
+    expect(await world.results.read(task_id)).toMatchObject({ status: 'done', late: true });
+  });
+});

@@ -1,0 +1,635 @@
+/** Accepting a callback means that it cannot be lost: the journal, and the webhook while the engine is away. */
+import type { IncomingHttpHeaders } from 'node:http';
+import { mkdir, open as openFile, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Client } from '@temporalio/client';
+import type { PayloadCodec } from '@temporalio/common';
+import { request, Pool } from 'undici';
+import { describe, expect, inject, it, onTestFinished, vi } from 'vitest';
+import { readConfig } from '../../src/config/index.ts';
+import type { AnswerCallback } from '../../src/shared/contract.ts';
+import type { DeadLetter } from '../../src/webhook/dead-letters.ts';
+import { Journal, JournalUnavailable, type JournalKey } from '../../src/webhook/journal.ts';
+import { withProof } from '../../src/webhook/proof.ts';
+import { openPayloads } from '../../src/temporal/payloads/converter.ts';
+import { sign } from '../../src/webhook/signature.ts';
+import { lazyClient } from '../../src/temporal/client.ts';
+import { createWebhook } from '../../src/webhook/app.ts';
+import { failureOf } from '../support/answering.ts';
+import { openProxy, type Proxy } from '../support/proxy.ts';
+import { launch } from '../support/service.ts';
+import {
+  engineClient,
+  openCourier,
+  openWorld,
+  SECRET,
+  serve,
+  silent,
+  temporaryFolder,
+  until,
+  type World,
+} from '../support/world.ts';
+
+const GIB = 2 ** 30;
+
+function callbackFor(task_id: string, content = '答案'): AnswerCallback {
+  return {
+    id: 'cmpl-1707654360-abc123',
+    model: 'moonshot-v1-128k',
+    usage: { prompt_tokens: 200, completion_tokens: 1300, total_tokens: 1500 },
+    choices: [{ message: { content } }],
+    metadata: { task_id, task_name: 'calculator' },
+  };
+}
+
+async function open(folder: string, maxBytes = GIB): Promise<Journal> {
+  const journal = new Journal(folder, maxBytes);
+  onTestFinished(async () => await journal.close());
+  return journal;
+}
+
+function keysOf(journal: Journal): JournalKey[] {
+  return [...journal.keys(2)].flat();
+}
+
+function tasksOf(journal: Journal): (string | undefined)[] {
+  return keysOf(journal).map((key) => journal.read(key)?.callback.metadata.task_id);
+}
+
+/** A callback of about 100 kB. */
+function big(n: number): AnswerCallback {
+  return callbackFor(`kimi-1-${n}`, 'x'.repeat(100_000));
+}
+
+describe('the journal', () => {
+  it('keeps what was appended, in its order, through closing and opening', async () => {
+    const folder = join(await temporaryFolder(), 'home', 'journal');
+    const ids = ['kimi-1-3', 'kimi-1-1', 'kimi-1-2', 'kimi-1-1', 'kimi-1-9'];
+    const first = await open(folder);
+    for (const id of ids) await first.append(callbackFor(id));
+    expect((await stat(folder)).mode & 0o777).toBe(0o700);
+    await first.close();
+
+    const second = await open(folder);
+    expect(tasksOf(second)).toEqual(ids);
+    expect(second.size.entries).toBe(ids.length);
+    const [key] = keysOf(second);
+    expect(second.read(key as JournalKey)).toEqual({
+      task_id: 'kimi-1-3',
+      received_at: expect.stringMatching(/^\d{4}-.*Z$/),
+      callback: callbackFor('kimi-1-3'),
+    });
+    await second.remove(key as JournalKey);
+    await second.append(callbackFor('kimi-1-4'));
+    expect(tasksOf(second)).toEqual([...ids.slice(1), 'kimi-1-4']);
+  });
+
+  it('takes many at once, and an answer of 16 MB, whatever its characters', async () => {
+    const journal = await open(join(await temporaryFolder(), 'journal'));
+    const ids = Array.from({ length: 1_000 }, (_, i) => `kimi-1-${i}`);
+    await Promise.all(ids.map(async (id) => await journal.append(callbackFor(id))));
+    expect(tasksOf(journal)).toEqual(ids);
+    const content = `\ud800${'x'.repeat(16 * 1024 * 1024)}`;
+    await journal.append(callbackFor('kimi-2-1', content));
+    expect(journal.read(keysOf(journal).at(-1) as JournalKey)?.callback).toEqual(callbackFor('kimi-2-1', content));
+  });
+
+  it('is bounded by bytes, refuses what is too much, keeps the rest, and has room again later', async () => {
+    const folder = join(await temporaryFolder(), 'journal');
+    const first = await open(folder, 1_000_000);
+    const outcomes = await Promise.allSettled(Array.from({ length: 20 }, async (_, n) => await first.append(big(n))));
+    const taken = outcomes.filter(({ status }) => status === 'fulfilled').length;
+    expect(taken).toBeGreaterThan(5);
+    expect(taken).toBeLessThan(10);
+    expect(first.size.entries).toBe(taken);
+    await first.close();
+
+    const second = await open(folder, 1_000_000);
+    expect(second.size.bytes).toBeGreaterThan(taken * 100_000);
+    const refused = await failureOf(second.append(big(99)), JournalUnavailable);
+    expect(refused.message).toMatch(/full.*KIMI_JOURNAL_MAX_BYTES=1000000.*kimi-1-99/);
+    for (const key of keysOf(second)) await second.remove(key);
+    expect(second.size).toEqual({ entries: 0, bytes: 0 });
+    await second.append(big(99));
+  });
+
+  it('that cannot be opened says why, and works once it can', async () => {
+    const folder = join(await temporaryFolder(), 'journal');
+    await writeFile(folder, '');
+    const journal = await open(folder);
+    const refused = await failureOf(journal.append(callbackFor('kimi-1-1')), JournalUnavailable);
+    expect(refused.message).toMatch(/cannot be written to \(.+\).*KIMI_JOURNAL_DIR/);
+    await expect(journal.check()).rejects.toThrow(JournalUnavailable);
+    await rm(folder);
+    await journal.append(callbackFor('kimi-1-1'));
+    await journal.check();
+    expect(tasksOf(journal)).toEqual(['kimi-1-1']);
+  });
+});
+
+/** What befalls the file of a journal: on a disk that was full or broken, after a power cut, by somebody's hand. */
+const DAMAGES: [name: string, damage: (file: string) => Promise<void>][] = [
+  ['was cut short', async (file) => await truncate(file, 100_000)],
+  ['was cut short within its first page', async (file) => await truncate(file, 300)],
+  ['holds something else', async (file) => await writeFile(file, 'hello\n'.repeat(50_000))],
+  ['has lost both its meta pages', async (file) => await overwrite(file, 0, Buffer.alloc(2 * PAGE))],
+  ['has lost a page of its middle', async (file) => await spoil(file, '"kimi-1-150"', spoilPage)],
+];
+
+const PAGE = 4096;
+
+/** Spoils every copy of an entry that the file holds: LMDB writes a page anew in another place. */
+async function spoil(file: string, text: string, damage: (bytes: Buffer, at: number) => void): Promise<void> {
+  const bytes = await readFile(file);
+  for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) damage(bytes, at);
+  await writeFile(file, bytes);
+}
+
+const spoilPage = (bytes: Buffer, at: number): void => void bytes.fill(0x5a, at - (at % PAGE), at - (at % PAGE) + PAGE);
+
+async function overwrite(file: string, at: number, bytes: Buffer): Promise<void> {
+  const handle = await openFile(file, 'r+');
+  await handle.write(bytes, 0, bytes.length, at);
+  await handle.close();
+}
+
+describe('a journal', () => {
+  it.each(DAMAGES)('that %s is set aside, and the webhook goes on with a new one', async (_name, damage) => {
+    const home = await temporaryFolder();
+    const folder = join(home, 'journal');
+    const journal = await open(folder);
+    const ids = Array.from({ length: 300 }, (_, n) => `kimi-1-${n}`);
+    await Promise.all(ids.map(async (id) => await journal.append(callbackFor(id, 'x'.repeat(200)))));
+    await journal.close();
+    await damage(join(folder, 'data.mdb'));
+
+    const webhook = await launchWebhook(home);
+    const { body } = await readiness(webhook.url);
+    expect(body.journal).toMatchObject({ set_aside: 1 });
+    const aside = (await readdir(folder)).filter((name) => name.startsWith('damaged-'));
+    expect(aside).toEqual([expect.stringMatching(/^damaged-\d{8}T\d{6}Z$/)]);
+    expect(await post(webhook.url, 'kimi-2-1')).toMatchObject(queued('kimi-2-1'));
+
+    // It is damaged no more.
+    webhook.child.kill('SIGKILL');
+    await webhook.ended;
+    const again = await readiness((await launchWebhook(home)).url);
+    expect(again.body.journal).toMatchObject({ entries: (body.journal?.entries ?? NaN) + 1, set_aside: 1 });
+  });
+
+  it('that is damaged at one place gives back what can be read before and behind it', async () => {
+    const home = await temporaryFolder();
+    const folder = join(home, 'journal');
+    const journal = await open(folder);
+    const ids = Array.from({ length: 300 }, (_, n) => `kimi-1-${n}`);
+    await Promise.all(ids.map(async (id) => await journal.append(callbackFor(id, 'x'.repeat(200)))));
+    await journal.close();
+    const file = join(folder, 'data.mdb');
+    await spoil(file, '"kimi-1-150"', spoilPage);
+
+    const webhook = await launchWebhook(home);
+    const { entries = 0 } = (await readiness(webhook.url)).body.journal ?? {};
+    expect(entries).toBeGreaterThan(250);
+    expect(entries).toBeLessThan(300);
+    webhook.child.kill('SIGKILL');
+    await webhook.ended;
+    const tasks = tasksOf(await open(folder));
+    expect(tasks).toContain('kimi-1-0');
+    expect(tasks).toContain('kimi-1-299');
+  });
+});
+
+/** The webhook as a process of its own, without an engine. */
+async function launchWebhook(home: string) {
+  const webhook = await launch('webhook', {
+    KIMI_HOME: home,
+    KIMI_RESULTS_DIR: join(home, 'results'),
+    WEBHOOK_SECRET: SECRET,
+    TEMPORAL_ADDRESS: '127.0.0.1:1',
+  });
+  const { port } = await webhook.says('ready');
+  return { ...webhook, url: `http://127.0.0.1:${port}` };
+}
+
+describe('an entry of the journal', () => {
+  it('that is damaged becomes a dead letter that holds what is there, and the others are delivered', async () => {
+    const world = await openWorld();
+    const task_id = await waitingTask(world);
+    const home = await temporaryFolder();
+    const journal = await open(join(home, 'journal'));
+    await journal.append(callbackFor('kimi-1-50', 'an answer that somebody has paid for'));
+    await journal.append(withProof(callbackFor(task_id), SECRET));
+    await journal.close();
+    const file = join(home, 'journal', 'data.mdb');
+    await spoil(file, '"choices":[{"message":{"content":"an answer', (bytes, at) => void bytes.fill(0, at, at + 4));
+
+    const { url } = await openWebhook({ folder: home });
+    expect(await world.handle({ task_id }).result()).toMatchObject({ status: 'done' });
+    await drained(url);
+    const [name = ''] = await readdir(join(home, 'dead-letters'));
+    const letter = JSON.parse(await readFile(join(home, 'dead-letters', name), 'utf8')) as DeadLetter;
+    expect(letter).toMatchObject({ task_id: 'kimi-1-50', reason: 'damaged' });
+    expect(letter.damaged).toContain('an answer that somebody has paid for');
+  });
+});
+
+interface Place {
+  folder?: string;
+  maxBytes?: number;
+}
+
+/** A webhook that reaches the engine through a proxy. */
+async function openWebhook(place: Place = {}): Promise<{ url: string; proxy: Proxy; home: string }> {
+  const proxy = await openProxy(inject('engine'));
+  const home = place.folder ?? (await temporaryFolder());
+  const { dataConverter } = openPayloads(readConfig({ KIMI_HOME: home }));
+  const client = lazyClient(dataConverter, { TEMPORAL_ADDRESS: proxy.address });
+  onTestFinished(async () => await client.connection.close());
+  const courier = await openCourier(client, { ...place, folder: home });
+  const url = await serve(createWebhook({ courier, secrets: [SECRET], log: silent }));
+  return { url, proxy, home };
+}
+
+interface Answer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  body: unknown;
+}
+
+async function post(url: string, task_id: string, content?: string, dispatcher?: Pool): Promise<Answer> {
+  const body = JSON.stringify(callbackFor(task_id, content));
+  const answer = await request(`${url}/kimi/webhook/${task_id}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-kimi-signature': sign(body, SECRET) },
+    body,
+    ...(dispatcher && { dispatcher }),
+  });
+  return { status: answer.statusCode, headers: answer.headers, body: await answer.body.json() };
+}
+
+const queued = (task_id: string) => ({ status: 202, body: { task_id, status: 'queued' } });
+
+async function readiness(url: string) {
+  const { statusCode, body } = await request(`${url}/readyz`);
+  return { status: statusCode, body: (await body.json()) as { journal?: { entries: number; set_aside?: number } } };
+}
+
+/** Waits until nothing waits in the journal. */
+async function drained(url: string): Promise<void> {
+  await until(async () => (await readiness(url)).body.journal?.entries === 0);
+}
+
+/** A task that waits for its callback, since the simulated Kimi never sends it. */
+async function waitingTask(world: World): Promise<string> {
+  return (await world.start('x [[simulate: drop=1]]')).task_id;
+}
+
+/** @returns the tasks the gateway was woken for, as often as it was. */
+function wokenFor(world: World): string[] {
+  return world.counts.wakes.map(({ key }) => String(key)).toSorted();
+}
+
+/** @returns the answers the engine was signalled with, in its order. */
+async function signalsOf(world: World, task_id: string): Promise<string[]> {
+  const { events } = await world.handle({ task_id }).fetchHistory();
+  return (events ?? []).flatMap(({ workflowExecutionSignaledEventAttributes: signal }) => {
+    const data = signal?.input?.payloads?.[0]?.data;
+    return data ? [(JSON.parse(Buffer.from(data).toString()) as AnswerCallback).choices[0]?.message.content ?? ''] : [];
+  });
+}
+
+/** @returns when the engine took each, in milliseconds. */
+async function signalTimes(world: World, task_id: string): Promise<number[]> {
+  const { events } = await world.handle({ task_id }).fetchHistory();
+  return (events ?? []).flatMap(({ workflowExecutionSignaledEventAttributes: signal, eventTime }) =>
+    signal ? [Number(eventTime?.seconds) * 1e3 + Number(eventTime?.nanos) / 1e6] : [],
+  );
+}
+
+/** Fails on the answer `no`, as a store for payloads might. */
+const refusing: PayloadCodec = {
+  encode: async (payloads) => {
+    if (Buffer.from(payloads[0]?.data ?? []).includes('"no"')) throw new Error('its payload cannot be stored');
+    return payloads;
+  },
+  decode: async (payloads) => payloads,
+};
+
+describe('while the engine', () => {
+  it('is down, a callback is queued, and its task is done once the engine is back', async () => {
+    const world = await openWorld();
+    const { url, proxy } = await openWebhook();
+    const task_id = await waitingTask(world);
+    await proxy.cut();
+    expect(await post(url, task_id)).toMatchObject(queued(task_id));
+    expect(await readiness(url)).toMatchObject({
+      status: 200,
+      body: { status: 'ok', engine: false, journal: { entries: 1 } },
+    });
+    expect(await world.view({ task_id })).toMatchObject({ step: 'waiting' });
+    await proxy.restore();
+    expect(await world.handle({ task_id }).result()).toMatchObject({ status: 'done', acknowledged: true });
+    await drained(url);
+    expect(await post(url, task_id)).toMatchObject({ status: 200, body: { status: 'duplicate' } });
+  });
+
+  it('takes the connection and does not answer, it is the same', async () => {
+    const world = await openWorld();
+    const { url, proxy } = await openWebhook();
+    const [first, second] = [await waitingTask(world), await waitingTask(world)];
+    expect(await post(url, first)).toMatchObject({ status: 200, body: { status: 'signalled' } });
+    proxy.stall();
+    expect(await post(url, second)).toMatchObject(queued(second));
+    await proxy.restore();
+    expect(await world.handle({ task_id: second }).result()).toMatchObject({ status: 'done' });
+  });
+
+  it('is down, the callbacks of one task keep their order, before it is back and after', async () => {
+    const world = await openWorld();
+    const { url, proxy } = await openWebhook();
+    const ids = [await waitingTask(world), await waitingTask(world), await waitingTask(world)];
+    await proxy.cut();
+    for (const content of ['first', 'second', 'third']) {
+      for (const id of ids) expect(await post(url, id, content)).toMatchObject(queued(id));
+    }
+    await proxy.restore();
+    // The engine is back, and what waits goes first.
+    for (const id of ids) await post(url, id, 'fourth');
+    for (const task_id of ids) {
+      await world.handle({ task_id }).result();
+      expect(await world.results.read(task_id)).toMatchObject({ status: 'done', output: 'first' });
+      expect((await signalsOf(world, task_id))[0]).toBe('first');
+    }
+    await drained(url);
+  });
+
+  it('was down, what nothing will take is a dead letter that says why, and holds nobody up', async () => {
+    const world = await openWorld();
+    const { url, proxy, home } = await openWebhook();
+    const [terminated, waiting] = [await waitingTask(world), await waitingTask(world)];
+    await proxy.cut();
+    for (const id of ['kimi-1-1', terminated, waiting]) expect(await post(url, id)).toMatchObject(queued(id));
+    await world.handle({ task_id: terminated }).terminate();
+    await proxy.restore();
+    expect(await world.handle({ task_id: waiting }).result()).toMatchObject({ status: 'done' });
+    await drained(url);
+
+    const folder = join(home, 'dead-letters');
+    const letters: DeadLetter[] = [];
+    for (const name of (await readdir(folder)).toSorted()) {
+      expect((await stat(join(folder, name))).mode & 0o777).toBe(0o600);
+      letters.push(JSON.parse(await readFile(join(folder, name), 'utf8')) as DeadLetter);
+    }
+    const common = { message: expect.stringMatching(/\S/), received_at: expect.stringMatching(/Z$/) };
+    const noted = { received_at: expect.any(Number), proof: expect.stringMatching(/^[0-9a-f]{64}$/) };
+    expect(letters).toEqual([
+      { ...common, task_id: 'kimi-1-1', reason: 'unknown_task', callback: { ...callbackFor('kimi-1-1'), ...noted } },
+      { ...common, task_id: terminated, reason: 'task_closed', callback: { ...callbackFor(terminated), ...noted } },
+    ]);
+  });
+
+  it('is down and a dead letter cannot be written, its callback stays and holds nobody up', async () => {
+    const world = await openWorld();
+    const { url, proxy, home } = await openWebhook();
+    const waiting = await waitingTask(world);
+    await writeFile(join(home, 'dead-letters'), '');
+    await proxy.cut();
+    for (const id of ['kimi-1-1', waiting]) expect(await post(url, id)).toMatchObject(queued(id));
+    await proxy.restore();
+    expect(await world.handle({ task_id: waiting }).result()).toMatchObject({ status: 'done' });
+    await until(async () => (await readiness(url)).body.journal?.entries === 1);
+    await rm(join(home, 'dead-letters'));
+    await drained(url);
+    expect(await readdir(join(home, 'dead-letters'))).toHaveLength(1);
+  });
+
+  it('is back after the clock was set back by an hour, what waits is delivered at once', async () => {
+    const world = await openWorld();
+    const { url, proxy } = await openWebhook();
+    const ids = await Promise.all(Array.from({ length: 8 }, async () => await waitingTask(world)));
+    await proxy.cut();
+    // Many at once: a burst, which the journal lets pass first.
+    await Promise.all(ids.map(async (id) => await post(url, id)));
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 3_600_000 });
+    onTestFinished(() => void vi.useRealTimers());
+    await proxy.restore();
+    for (const task_id of ids) expect(await world.handle({ task_id }).result()).toMatchObject({ status: 'done' });
+    await drained(url);
+  });
+
+  it('answers and a callback fails all the same, it is tried for a day, then a dead letter, and holds nobody up', async () => {
+    const world = await openWorld();
+    const home = await temporaryFolder();
+    const [young, old, waiting] = [await waitingTask(world), await waitingTask(world), await waitingTask(world)];
+    const journal = new Journal(join(home, 'journal'), GIB);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 25 * 3_600_000 });
+    await journal.append(callbackFor(old, 'no'));
+    vi.useRealTimers();
+    await journal.append(callbackFor(young, 'no'));
+    await journal.append(withProof(callbackFor(waiting, 'yes'), SECRET));
+    await journal.close();
+
+    const { connection } = await engineClient();
+    const courier = await openCourier(new Client({ connection, dataConverter: { payloadCodecs: [refusing] } }), {
+      folder: home,
+    });
+    expect(await world.handle({ task_id: waiting }).result()).toMatchObject({ status: 'done' });
+    await until(async () => (await courier.status()).journal?.entries === 1);
+    const [name = ''] = await readdir(join(home, 'dead-letters'));
+    const letter = JSON.parse(await readFile(join(home, 'dead-letters', name), 'utf8')) as DeadLetter;
+    expect(letter).toMatchObject({ task_id: old, reason: 'refused', message: 'its payload cannot be stored' });
+  });
+
+  it('is down and the journal is full, the answer is 503, and nothing that was accepted is lost', async () => {
+    const world = await openWorld();
+    const { url, proxy } = await openWebhook({ maxBytes: 200_000 });
+    const ids = await Promise.all(Array.from({ length: 6 }, async () => await waitingTask(world)));
+    await proxy.cut();
+    const answers: Answer[] = [];
+    for (const id of ids) answers.push(await post(url, id, 'x'.repeat(50_000)));
+    const full = answers.filter(({ status }) => status === 503);
+    expect(full.length).toBeGreaterThan(0);
+    for (const { headers, body } of full) {
+      expect(body).toMatchObject({ error: { code: 'journal_unavailable' } });
+      expect(Number(headers['retry-after'])).toBeGreaterThan(0);
+    }
+    await proxy.restore();
+    const accepted = ids.filter((_, i) => answers[i]?.status === 202);
+    expect(accepted.length).toBeGreaterThan(1);
+    for (const task_id of accepted) {
+      expect(await world.handle({ task_id }).result()).toMatchObject({ status: 'done' });
+    }
+    await drained(url);
+    // The provider comes again, and there is room.
+    for (const task_id of ids) expect((await post(url, task_id)).status).toBe(200);
+  });
+
+  it('is down and the journal cannot be written to, the answer is 503, and ready says so; with the engine it works', async () => {
+    const world = await openWorld();
+    const home = await temporaryFolder();
+    await writeFile(join(home, 'journal'), '');
+    const { url, proxy } = await openWebhook({ folder: home });
+    const [first, second] = [await waitingTask(world), await waitingTask(world)];
+    expect(await post(url, first)).toMatchObject({ status: 200, body: { status: 'signalled' } });
+    await proxy.cut();
+    const refused = await post(url, second);
+    expect(refused).toMatchObject({ status: 503, body: { error: { code: 'journal_unavailable' } } });
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+    expect(await readiness(url)).toEqual({ status: 503, body: { status: 'not ready', engine: false } });
+    await rm(join(home, 'journal'));
+    await mkdir(join(home, 'journal'));
+    expect(await readiness(url)).toMatchObject({ status: 200, body: { engine: false, journal: { entries: 0 } } });
+    expect(await post(url, second)).toMatchObject(queued(second));
+    await proxy.restore();
+    expect(await world.handle({ task_id: second }).result()).toMatchObject({ status: 'done' });
+  });
+});
+
+/** Forty callbacks in a journal, for tasks that no worker has taken yet, and how many of them the engine has. */
+async function forty(paceMs?: number) {
+  const world = await openWorld({ worker: false });
+  const folder = await temporaryFolder();
+  const journal = await open(join(folder, 'journal'));
+  const tasks = await Promise.all(Array.from({ length: 40 }, async () => await world.start('x', {}, 0)));
+  for (const { task_id } of tasks) await journal.append(callbackFor(task_id));
+  await journal.close();
+  const courier = await openCourier(world.client, { folder, paceMs });
+  const delivered = async () => {
+    const signals = await Promise.all(tasks.map(async ({ task_id }) => await signalsOf(world, task_id)));
+    return signals.flat().length;
+  };
+  return { courier, delivered };
+}
+
+describe('callbacks in the journal', () => {
+  it('come to the engine as fast as a worker takes them, 32 at once', async () => {
+    const { courier, delivered } = await forty(10_000);
+    await until(async () => (await delivered()) === 32);
+    await until(async () => (await courier.status()).journal?.entries === 8);
+    expect(await delivered()).toBe(32);
+  });
+
+  it('come to the engine all the same where there is no worker', async () => {
+    const { courier, delivered } = await forty(100);
+    await until(async () => (await courier.status()).journal?.entries === 0);
+    expect(await delivered()).toBe(40);
+  });
+
+  it('of one task, however many, hold up no other’s', async () => {
+    const world = await openWorld({ worker: false });
+    const folder = await temporaryFolder();
+    const journal = await open(join(folder, 'journal'));
+    const [repeated, other] = [await world.start('x', {}, 0), await world.start('x', {}, 0)];
+    await Promise.all(Array.from({ length: 300 }, async () => await journal.append(callbackFor(repeated.task_id))));
+    await journal.append(callbackFor(other.task_id));
+    await journal.close();
+    const courier = await openCourier(world.client, { folder, paceMs: 100 });
+    await until(async () => (await courier.status()).journal?.entries === 0);
+    const [signalled = Infinity] = await signalTimes(world, other.task_id);
+    const times = await signalTimes(world, repeated.task_id);
+    expect(times).toHaveLength(300);
+    expect(times.filter((time) => time < signalled).length).toBeLessThanOrEqual(8);
+  });
+
+  it('of a burst come to the engine though it does not end', async () => {
+    const world = await openWorld({ worker: false });
+    const courier = await openCourier(world.client);
+    const tasks = await Promise.all(Array.from({ length: 10 }, async () => await world.start('x', {}, 0)));
+    const [repeated, ...others] = tasks.map(({ task_id }) => task_id) as [string, ...string[]];
+    const callbacks = [repeated, ...others].map((task_id) => callbackFor(task_id));
+    const answers = await Promise.all(callbacks.map(async (callback) => await courier.accept(callback)));
+    // Whether it is a burst is known with the sixth.
+    expect(answers).toEqual(callbacks.map((_, index) => (index < 5 ? 'signalled' : 'queued')));
+    const again = Array.from({ length: 8 }, () => callbackFor(repeated));
+    await until(async () => {
+      await Promise.all(again.map(async (callback) => await courier.accept(callback)));
+      const signals = await Promise.all(others.map(async (task_id) => await signalsOf(world, task_id)));
+      return signals.every((signalled) => signalled.length === 1);
+    });
+  });
+});
+
+it('in quiet times the journal is not written to', async () => {
+  const world = await openWorld();
+  const { url, home } = await openWebhook();
+  const file = join(home, 'journal', 'data.mdb');
+  await until(async () => (await readiness(url)).status === 200);
+  const { mtimeNs: before } = await stat(file, { bigint: true });
+  for (let n = 0; n < 5; n += 1) {
+    const task_id = await waitingTask(world);
+    expect(await post(url, task_id)).toMatchObject({ status: 200, body: { status: 'signalled' } });
+  }
+  expect((await stat(file, { bigint: true })).mtimeNs).toBe(before);
+});
+
+it('a flood is accepted whole, and each task is done once', { timeout: 180_000 }, async () => {
+  const world = await openWorld();
+  const { url } = await openWebhook();
+  const ids = await Promise.all(Array.from({ length: 100 }, async () => await waitingTask(world)));
+  const connections = new Pool(url, { connections: 100, pipelining: 1 });
+  onTestFinished(async () => await connections.close());
+  // Each callback three times over, as a provider in trouble may do.
+  const answers = await Promise.all([...ids, ...ids, ...ids].map(async (id) => await post(url, id, id, connections)));
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 202]));
+  for (const task_id of ids) {
+    expect(await world.handle({ task_id }).result()).toMatchObject({ status: 'done', acknowledged: true });
+    expect(await world.results.read(task_id)).toMatchObject({ output: task_id });
+  }
+  await drained(url);
+  expect(wokenFor(world)).toEqual(ids.toSorted());
+});
+
+describe('a webhook process killed with kill -9', () => {
+  it('has lost nothing that it had accepted: the next one delivers it, whenever that one is killed too', async () => {
+    const world = await openWorld();
+    const proxy = await openProxy(inject('engine'));
+    const home = await temporaryFolder();
+    const env = { TEMPORAL_ADDRESS: proxy.address, WEBHOOK_SECRET: SECRET, KIMI_HOME: home };
+    const ids = await Promise.all(Array.from({ length: 30 }, async () => await waitingTask(world)));
+    await proxy.cut();
+    const first = await launch('webhook', env);
+    const url = `http://127.0.0.1:${(await first.says('ready')).port}`;
+    for (const content of ['first', 'second']) {
+      const answers = await Promise.all(ids.map(async (id) => await post(url, id, content)));
+      for (const [i, answer] of answers.entries()) expect(answer).toMatchObject(queued(ids[i] as string));
+    }
+    first.child.kill('SIGKILL');
+    await first.ended;
+
+    await proxy.restore();
+    const second = await launch('webhook', env);
+    // In the middle of the work.
+    await second.says('callback');
+    second.child.kill('SIGKILL');
+    await second.ended;
+
+    const third = await launch('webhook', env);
+    const thirdUrl = `http://127.0.0.1:${(await third.says('ready')).port}`;
+    for (const task_id of ids) {
+      expect(await world.handle({ task_id }).result()).toMatchObject({ status: 'done', acknowledged: true });
+      expect(await world.results.read(task_id)).toMatchObject({ output: 'first' });
+    }
+    await drained(thirdUrl);
+    expect(wokenFor(world)).toEqual(ids.toSorted());
+    expect(await readdir(home)).not.toContain('dead-letters');
+    third.child.kill('SIGTERM');
+    expect(await third.ended).toBe(0);
+  });
+
+  it('leaves its entries to the others that share its journal', async () => {
+    const world = await openWorld();
+    const proxy = await openProxy(inject('engine'));
+    const env = { TEMPORAL_ADDRESS: proxy.address, WEBHOOK_SECRET: SECRET, KIMI_HOME: await temporaryFolder() };
+    const ids = [await waitingTask(world), await waitingTask(world)];
+    await proxy.cut();
+    const webhooks = [await launch('webhook', env), await launch('webhook', env)];
+    for (const [i, webhook] of webhooks.entries()) {
+      const id = ids[i] as string;
+      expect(await post(`http://127.0.0.1:${(await webhook.says('ready')).port}`, id)).toMatchObject(queued(id));
+    }
+    webhooks[0]?.child.kill('SIGKILL');
+    await webhooks[0]?.ended;
+    await proxy.restore();
+    for (const task_id of ids) expect(await world.handle({ task_id }).result()).toMatchObject({ status: 'done' });
+  });
+});

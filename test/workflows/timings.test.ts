@@ -1,0 +1,68 @@
+/** What a result file says of how long each step took, on the real engine over real HTTP. */
+import { request } from 'undici';
+import { expect, it } from 'vitest';
+import { ACKNOWLEDGE_UPDATE } from '../../src/shared/contract.ts';
+import { sign, SIGNATURE_HEADER } from '../../src/webhook/signature.ts';
+import { callbackFor } from '../support/callback.ts';
+import { openWorld, SECRET, until } from '../support/world.ts';
+
+const MS = expect.toSatisfy((value: unknown) => Number.isInteger(value) && (value as number) >= 0);
+
+it('each step is timed, the last two once the user has been told', async () => {
+  const world = await openWorld({ delayMs: 300 });
+  const started = await world.start('x');
+  await world.handle(started).result();
+  const timings = (await world.results.read(started.task_id))?.timings;
+  expect(timings).toEqual({ queued_ms: MS, dispatch_ms: MS, kimi_ms: MS, save_ms: MS, wake_ms: MS });
+  // The simulated Kimi waits so long before it calls back; on a busy machine it may already do while its API id is on its way.
+  expect((timings?.dispatch_ms ?? 0) + (timings?.kimi_ms ?? 0)).toBeGreaterThanOrEqual(295);
+  expect((await world.results.latest())?.timings).toEqual(timings);
+});
+
+it('an answer given in place is Kimi’s whole time', async () => {
+  const world = await openWorld();
+  const started = await world.start('x [[simulate: direct=1]]');
+  await world.handle(started).result();
+  const { timings } = (await world.results.read(started.task_id)) ?? {};
+  expect(timings).toEqual({ queued_ms: MS, kimi_ms: MS, save_ms: MS, wake_ms: MS });
+});
+
+it('a deadline is no answer of Kimi’s; one that comes late is timed anew', async () => {
+  const world = await openWorld();
+  const started = await world.start('x [[simulate: drop=1]]', { timeout_ms: 1_000 });
+  const { task_id } = started;
+  await until(async () => (await world.results.read(task_id))?.acknowledged);
+  const timedOut = await world.results.read(task_id);
+  expect(timedOut?.timings).toEqual({ queued_ms: MS, dispatch_ms: MS, wake_ms: MS });
+
+  // Its sender's own idea of when it came counts for nothing.
+  const body = JSON.stringify({ ...callbackFor(task_id), received_at: 1 });
+  const headers = { 'content-type': 'application/json', [SIGNATURE_HEADER]: sign(body, SECRET) };
+  await request(`${world.webhookUrl}/kimi/webhook/${task_id}`, { method: 'POST', body, headers });
+  await world.handle(started).result();
+  const late = await world.results.read(task_id);
+  expect(late).toMatchObject({ status: 'done', late: true, acknowledged: true });
+  expect(late?.timings).toEqual({ queued_ms: MS, dispatch_ms: MS, kimi_ms: MS, save_ms: MS, wake_ms: MS });
+  expect(late?.timings?.kimi_ms).toBeGreaterThanOrEqual(1_000);
+});
+
+it('where the agent acknowledges, the wake is timed, not the agent', async () => {
+  const world = await openWorld();
+  const started = await world.start('x', { ack: 'agent' });
+  const { task_id } = started;
+  await until(() => world.counts.wakes.length === 1);
+  expect((await world.results.read(task_id))?.timings).toEqual({ queued_ms: MS, dispatch_ms: MS, kimi_ms: MS });
+  await until(async () => (await world.view(started)).step === 'awaiting_acknowledgement');
+  await world.handle(started).executeUpdate(ACKNOWLEDGE_UPDATE);
+  await world.handle(started).result();
+  expect((await world.results.read(task_id))?.timings).toHaveProperty('wake_ms');
+});
+
+it('what was never sent waited for its turn, and nothing else is said', async () => {
+  const world = await openWorld({ apiKey: undefined });
+  const started = await world.start('x');
+  await world.handle(started).result();
+  const refused = await world.results.read(started.task_id);
+  expect(refused).toMatchObject({ status: 'failed', error: { type: 'no_api_key' } });
+  expect(refused?.timings).toEqual({ queued_ms: MS, wake_ms: MS });
+});
