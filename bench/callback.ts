@@ -1,5 +1,5 @@
 /** Kimi's part: the callback that all are sent, signed. */
-import type { AnswerCallback } from '../src/shared/contract.ts';
+import type { AnswerCallback } from '../src/shared/callback.ts';
 import { sign, SIGNATURE_HEADER } from '../src/webhook/signature.ts';
 
 export const SECRET = 'the-secret-of-the-bench';

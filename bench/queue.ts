@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { AdmissionQueue, emptyState } from '../src/limiter/admission.ts';
-import type { Priority } from '../src/shared/contract.ts';
+import type { Priority } from '../src/shared/task.ts';
 import { describeMachine, machineLines } from './machine.ts';
 import { summarise, table, type Figure } from './stats.ts';
 

@@ -13,7 +13,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { request } from 'undici';
 import { progressOf } from '../src/cli/look-up.ts';
 import { readConfig } from '../src/config/index.ts';
-import type { AnswerCallback } from '../src/shared/contract.ts';
+import type { AnswerCallback } from '../src/shared/callback.ts';
 import { DIST } from '../src/service/paths.ts';
 import { openPayloads } from '../src/temporal/payloads/converter.ts';
 import { engineArgs, namespaceIsThere } from '../src/stack/stack.ts';

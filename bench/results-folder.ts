@@ -6,7 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { ResultFile, TaskResult } from '../src/shared/contract.ts';
+import type { ResultFile, TaskResult } from '../src/shared/result.ts';
 import { ResultStore } from '../src/results/store.ts';
 import { addUp } from '../src/results/usage.ts';
 import { summarise, table, type Figure } from './stats.ts';

@@ -14,7 +14,7 @@ import { parseArgs } from 'node:util';
 import { Agent } from 'undici';
 import { publicAddress } from '../src/service/address.ts';
 import { ConfigError, loadEnvFiles, readConfig } from '../src/config/index.ts';
-import { isoSeconds } from '../src/shared/contract.ts';
+import { isoSeconds } from '../src/shared/format.ts';
 import { ServiceError } from '../src/service/errors.ts';
 import { EXIT } from '../src/service/exit.ts';
 import { requestEveryByte } from '../src/kimi/response.ts';

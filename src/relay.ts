@@ -1,7 +1,7 @@
 /** The relay process: makes an API that answers in place call back. `node dist/relay.js` */
 import { join } from 'node:path';
 import { callbackBaseUrl } from './config/index.ts';
-import { RELAY_WORKFLOW, relayQueue, streamsQueue } from './shared/contract.ts';
+import { RELAY_WORKFLOW, relayQueue, streamsQueue } from './shared/names.ts';
 import { ServiceError } from './service/errors.ts';
 import { limiterIdOf } from './limiter/client.ts';
 import { interruptionMetrics } from './shared/metrics.ts';

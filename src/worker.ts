@@ -4,7 +4,7 @@ import { createActivities } from './activities/index.ts';
 import { callbackBaseUrl, pluginReply, relayUrl, usesRelay, wakeUrl } from './config/index.ts';
 import { Gateway } from './notify/gateway.ts';
 import { KimiClient } from './kimi/client.ts';
-import { isSharedLimiter, TASK_WORKFLOW } from './shared/contract.ts';
+import { TASK_WORKFLOW, isSharedLimiter } from './shared/names.ts';
 import { deadLettersFolder } from './webhook/dead-letters.ts';
 import { ServiceError } from './service/errors.ts';
 import { configureLimiter, limiterOf } from './limiter/client.ts';

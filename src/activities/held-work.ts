@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { ApplicationFailure, CancelledFailure, Context, heartbeat } from '@temporalio/activity';
 import { afterAwake } from '../service/awake.ts';
-import { FAILURE, type Holder, type LostAttempt } from '../shared/contract.ts';
+import { FAILURE } from '../shared/names.ts';
+import type { Holder, LostAttempt } from '../shared/task.ts';
 import { beating } from './heartbeat.ts';
 import { identify, isAlive } from '../stack/process-id.ts';
 

@@ -3,15 +3,12 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
 import { pino, type Logger } from 'pino';
 import { isProven } from '../webhook/proof.ts';
-import {
-  FAILURE,
-  isoSeconds,
-  type Callback,
-  type Dispatched,
-  type LimiterActivities,
-  type Task,
-  type TaskActivities,
-} from '../shared/contract.ts';
+import type { Callback, Dispatched } from '../shared/callback.ts';
+import { isoSeconds } from '../shared/format.ts';
+import { FAILURE } from '../shared/names.ts';
+import type { ReleaseReport } from '../shared/limits.ts';
+import type { Saved, TaskResult, Timings } from '../shared/result.ts';
+import type { LostAttempt, Task } from '../shared/task.ts';
 import { writeDeadLetter } from '../webhook/dead-letters.ts';
 import type { Gateway } from '../notify/gateway.ts';
 import { GatewayError } from '../notify/gateway.ts';
@@ -34,6 +31,9 @@ import type { PluginWake } from '../notify/protocol.ts';
 import { pluginWake } from '../notify/message.ts';
 import { traceTask } from '../service/tracing.ts';
 import { NoResult, type ResultStore } from '../results/store.ts';
+
+/** Whom a wake is for. */
+type Chat = Pick<Task, 'route' | 'lang'>;
 
 /** What the activities reach the world with. */
 export interface ActivityDependencies {
@@ -65,9 +65,7 @@ export interface ActivityDependencies {
 /** Results from this size on are large, in bytes. */
 const LARGE_RESULT_BYTES = 1024 * 1024;
 
-export type Activities = TaskActivities & LimiterActivities;
-
-/** Every input and output of a task, and of the limiter. A second run of any of them changes nothing. */
+/** Activities of the task workflow and of the limiter. Each is idempotent. */
 export function createActivities({
   kimi,
   results,
@@ -77,7 +75,7 @@ export function createActivities({
   limiter,
   meter = noopMetricMeter,
   log = pino({ level: 'silent' }),
-}: ActivityDependencies): Activities {
+}: ActivityDependencies) {
   const metrics = workerMetrics(meter);
 
   /** A disk that is full does not make a wake fail that the gateway has taken. */
@@ -115,7 +113,12 @@ export function createActivities({
     return await turn;
   }
 
-  const wakeOnce: Activities['wake'] = async (task_id, text, news, told) => {
+  const wakeOnce = async (
+    task_id: string,
+    text: string,
+    news: string,
+    told: Chat,
+  ): Promise<'woken' | 'acknowledged'> => {
     const { cancellationSignal } = Context.current();
     cancellationSignal.throwIfAborted();
     const result = await results.read(task_id).catch(() => undefined);
@@ -163,13 +166,19 @@ export function createActivities({
   }
 
   return {
-    async verifyCallback(task_id, callback) {
+    /** @returns whether the webhook passed this callback on: its proof is valid for this task. One without is a dead letter. */
+    async verifyCallback(task_id: string, callback: Callback): Promise<boolean> {
       if (isProven(task_id, callback, callbacks.secrets)) return true;
       await keepUnproven(task_id, callback);
       return false;
     },
 
-    async dispatch(task, lost) {
+    /**
+     * Sends the task to Kimi. Never sends twice: what is retried was not sent.
+     *
+     * @param lost the previous attempt, whose heartbeats timed out
+     */
+    async dispatch(task: Task, lost?: LostAttempt): Promise<Dispatched> {
       const { task_id } = task;
       const joined = lost && sending.join(task_id, lost);
       if (joined) return await joined;
@@ -181,11 +190,13 @@ export function createActivities({
       return await sending.begin(task_id, async (signal) => await send(task, signal));
     },
 
-    async recordPending(task_id, created_at) {
+    /** Writes `pending-<task_id>.json`. */
+    async recordPending(task_id: string, created_at: string): Promise<void> {
       await beating(async () => await results.recordPending(task_id, created_at));
     },
 
-    async persist(result) {
+    /** Writes the result and `latest.json`, removes the pending file. */
+    async persist(result: TaskResult): Promise<Saved> {
       // With the price of today: a later table changes nothing of what was paid.
       const cost = kimi.costOf(result);
       const priced = { ...result, ...(cost && { cost }) };
@@ -206,7 +217,13 @@ export function createActivities({
       };
     },
 
-    async wake(task_id, text, news, told) {
+    /**
+     * Wakes the agent's gateway, unless the result is acknowledged by then.
+     *
+     * @param news id of the notification, sent as `Idempotency-Key`: a gateway that has seen it need not show it again
+     * @param told the chat that is notified, and its language
+     */
+    async wake(task_id: string, text: string, news: string, told: Chat): Promise<'woken' | 'acknowledged'> {
       return await beating(async () => {
         const isLarge = (await results.sizeOf(task_id)) > LARGE_RESULT_BYTES;
         const work = async () => await wakeOnce(task_id, text, news, told);
@@ -214,7 +231,13 @@ export function createActivities({
       });
     },
 
-    async acknowledge(task_id, timings, news) {
+    /**
+     * Marks the result as shown, and adds how long its steps took, as far as it is known by then.
+     *
+     * @param news id of the notification; a result that has another one by now is not marked
+     * @returns `no_result` if the file was removed or damaged since it was saved
+     */
+    async acknowledge(task_id: string, timings: Timings | undefined, news: string): Promise<'no_result' | undefined> {
       try {
         const isMarked = await beating(async () => await results.acknowledge(task_id, timings, news));
         if (isMarked) log.info({ task_id }, 'acknowledged');
@@ -226,27 +249,35 @@ export function createActivities({
       }
     },
 
-    async startLimiter(id) {
+    /** Starts the limiter with a workflow id if it does not run. */
+    async startLimiter(id: string): Promise<void> {
       await startLimiter(Context.current().client, { ...limiter, id });
     },
 
-    async release(id, report) {
+    /** Releases a task's slot. A limiter that is gone has none to release. */
+    async release(id: string, report: ReleaseReport): Promise<void> {
       await release(Context.current().client, id, report);
     },
 
-    async endedTasks(task_ids) {
+    /** @returns those of the tasks that need no slot any more: closed in any way, or with an outcome. */
+    async endedTasks(task_ids: string[]): Promise<string[]> {
       return await endedTasks(Context.current().client, task_ids);
     },
 
-    async missingAgents(taskQueues) {
+    /** @returns those of the agents' task queues that no worker has polled for a while. */
+    async missingAgents(taskQueues: string[]): Promise<string[]> {
       return await missingAgents(Context.current().client, taskQueues);
     },
 
-    async tasksInFlight(taskQueue = limiter.taskQueue) {
+    /** @returns the tasks of a task queue that Kimi works on; of the worker's own queue by default. */
+    async tasksInFlight(taskQueue = limiter.taskQueue): Promise<string[]> {
       return await tasksInFlight(Context.current().client, taskQueue);
     },
   };
 }
+
+/** What workflows call. */
+export type Activities = ReturnType<typeof createActivities>;
 
 const DISPATCH_FAILURE: Record<KimiErrorKind, string> = {
   refused: FAILURE.refused,

@@ -1,5 +1,5 @@
 import type { Client } from '@temporalio/client';
-import type { Route } from '../shared/contract.ts';
+import type { Route } from '../shared/chat.ts';
 import { EXIT } from '../service/exit.ts';
 import type { Context } from './context.ts';
 import { CliError } from './exit.ts';

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { journalFolder, type Config } from '../config/index.ts';
-import { MAX_CALLBACK_BYTES } from '../shared/contract.ts';
+import { MAX_CALLBACK_BYTES } from '../shared/callback.ts';
 import { freeBytes, probeFolder } from '../service/disk.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { ResultFile } from '../shared/contract.ts';
+import type { ResultFile } from '../shared/result.ts';
 import { EXIT, type Exit } from '../service/exit.ts';
 
 /** What a task may be refused with before anything is sent, since the configuration or the command is wrong. */

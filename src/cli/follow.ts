@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
-import { firstCharacters } from '../shared/characters.ts';
-import { SUMMARY_CHARS, type ResultFile } from '../shared/contract.ts';
+import { firstCharacters } from '../shared/format.ts';
+import { SUMMARY_CHARS, type ResultFile } from '../shared/result.ts';
 import { tildePath } from '../service/paths.ts';
 import { isEngineGone } from '../temporal/client.ts';
 import { replyText } from '../notify/message.ts';

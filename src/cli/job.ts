@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { MAX_PROMPT_BYTES, type TaskRequest } from '../shared/contract.ts';
+import { MAX_PROMPT_BYTES, type TaskRequest } from '../shared/task.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { resolveModel } from '../kimi/models.ts';
 import { requestFor } from '../kimi/request.ts';

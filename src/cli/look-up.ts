@@ -5,21 +5,14 @@ import {
   decodeArrayFromPayloads,
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
-import {
-  isoSeconds,
-  relayId,
-  SEARCH_ATTRIBUTES,
-  STATUS_QUERY,
-  TASK_WORKFLOW,
-  type ResultFile,
-  type Route,
-  type StreamProgress,
-  type TaskState,
-  type TaskView,
-} from '../shared/contract.ts';
+import { isSameChat, routeIn, type Route } from '../shared/chat.ts';
+import { isoSeconds } from '../shared/format.ts';
+import { SEARCH_ATTRIBUTES, STATUS_QUERY, TASK_WORKFLOW, relayId } from '../shared/names.ts';
+import type { StreamProgress } from '../shared/relay.ts';
+import type { ResultFile } from '../shared/result.ts';
+import type { TaskState, TaskView } from '../shared/task.ts';
 import { EXIT } from '../service/exit.ts';
 import { tildePath } from '../service/paths.ts';
-import { isSameChat, routeIn } from '../shared/route.ts';
 import { grpcErrorIn } from '../temporal/client.ts';
 import { withClient, type Context } from './context.ts';
 import { CliError } from './exit.ts';

@@ -1,15 +1,10 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { closest } from '../shared/closest.ts';
 import ms, { type StringValue } from 'ms';
-import {
-  parseTaskName,
-  TASK_STATES,
-  type Named,
-  type Priority,
-  type Route,
-  type TaskState,
-} from '../shared/contract.ts';
-import { readRoute } from '../shared/route.ts';
+import { readRoute } from './route.ts';
+import type { Route } from '../shared/chat.ts';
+import { parseTaskName, type Named } from '../shared/task-id.ts';
+import { TASK_STATES, type Priority, type TaskState } from '../shared/task.ts';
 import { GROUPINGS, type Grouping } from '../results/usage.ts';
 import { EXIT, type Exit } from '../service/exit.ts';
 import { CliError } from './exit.ts';

@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { MAX_PROMPT_BYTES } from '../shared/contract.ts';
+import { taskFromMessage } from '../shared/chat.ts';
+import { MAX_PROMPT_BYTES } from '../shared/task.ts';
 import { isTaskName, nameFromPrompt } from './task-name.ts';
-import { taskFromMessage } from '../shared/trigger.ts';
 import { EXIT } from '../service/exit.ts';
 import { CliError } from './exit.ts';
 import type { CliText } from './text/index.ts';

@@ -9,20 +9,11 @@ import {
   type Client,
 } from '@temporalio/client';
 import { ApplicationFailure, TypedSearchAttributes } from '@temporalio/common';
-import {
-  ACCEPTED_UPDATE,
-  ROUTE_MEMO,
-  SEARCH_ATTRIBUTES,
-  TASK_WORKFLOW,
-  type Acceptance,
-  type Place,
-  type Route,
-  type Task,
-  type TaskError,
-  type TaskSummary,
-} from '../shared/contract.ts';
+import { messageKey, routeIn, type Route } from '../shared/chat.ts';
+import type { Place } from '../shared/limits.ts';
+import { ACCEPTED_UPDATE, SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../shared/names.ts';
+import type { Acceptance, Task, TaskError, TaskSummary } from '../shared/task.ts';
 import { newTaskId, taskIdOf } from './task-name.ts';
-import { messageKey, routeIn } from '../shared/route.ts';
 import { grpcErrorIn } from '../temporal/client.ts';
 import { textFor } from '../text/index.ts';
 import { traced } from '../service/tracing.ts';

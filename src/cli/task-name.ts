@@ -1,5 +1,5 @@
 import { createHash, randomInt } from 'node:crypto';
-import { firstCharacters } from '../shared/characters.ts';
+import { firstCharacters } from '../shared/format.ts';
 
 /** Longest task name, in characters. */
 export const MAX_NAME_CHARS = 64;

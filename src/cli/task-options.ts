@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { Client } from '@temporalio/client';
 import { acknowledgedBy, taskTimeoutMs } from '../config/index.ts';
-import type { Priority, Route, Task } from '../shared/contract.ts';
+import type { Route } from '../shared/chat.ts';
+import type { Priority, Task } from '../shared/task.ts';
 import { checkChatLimit } from './chat-limit.ts';
 import { noKey, type Context } from './context.ts';
 import { EXIT } from '../service/exit.ts';

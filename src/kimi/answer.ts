@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { AnswerCallback, Callback, ErrorCallback, Usage } from '../shared/contract.ts';
+import type { AnswerCallback, Callback, ErrorCallback, Usage } from '../shared/callback.ts';
 
 const tokens = z.int().nonnegative();
 

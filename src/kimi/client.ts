@@ -1,5 +1,7 @@
 import * as z from 'zod';
-import { MAX_CALLBACK_BYTES, type Cost, type Dispatched, type Task, type TaskResult } from '../shared/contract.ts';
+import { MAX_CALLBACK_BYTES, type Dispatched } from '../shared/callback.ts';
+import type { Cost, TaskResult } from '../shared/result.ts';
+import type { Task } from '../shared/task.ts';
 import { parseDirectAnswer } from './answer.ts';
 import { countTokens, type Enquirer } from './account.ts';
 import { KimiError } from './errors.ts';

@@ -1,4 +1,5 @@
-import type { Cost, TaskRequest, Tokens } from '../shared/contract.ts';
+import type { Cost, Tokens } from '../shared/result.ts';
+import type { TaskRequest } from '../shared/task.ts';
 import { KimiError } from './errors.ts';
 
 /** For a million tokens: of the prompt, found in Kimi's cache or not, and of the answer, its reasoning included. */

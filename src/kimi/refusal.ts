@@ -1,6 +1,6 @@
 /** Reads what a server says in place of an answer: its words, in whichever form, and what they mean for the request. */
 import type { IncomingHttpHeaders } from 'node:http';
-import { field, firstCharacters } from '../shared/characters.ts';
+import { field, firstCharacters } from '../shared/format.ts';
 import { retryAfter } from '../service/retry-after.ts';
 import { KimiError } from './errors.ts';
 

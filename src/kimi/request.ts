@@ -1,4 +1,4 @@
-import type { Task } from '../shared/contract.ts';
+import type { Task } from '../shared/task.ts';
 import { parametersFor, resolveModel, type ModelParameters } from './models.ts';
 
 type Part = { type: 'text'; text: string } | { type: 'image_url'; image_url: { url: string } };

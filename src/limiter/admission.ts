@@ -1,11 +1,5 @@
-import {
-  isoSeconds,
-  type LeaseRequest,
-  type Limits,
-  type LimiterView,
-  type Place,
-  type TurnedAway,
-} from '../shared/contract.ts';
+import { isoSeconds } from '../shared/format.ts';
+import type { LeaseRequest, LimiterView, Limits, Place, TurnedAway } from '../shared/limits.ts';
 import { FairQueue } from './fair-queue.ts';
 
 /** The window of {@link Limits.per_minute}, in milliseconds. */

@@ -1,21 +1,17 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { limitsOf, type Config } from '../config/index.ts';
+import type { LimiterView, Limits, ReleaseReport, TurnedAway } from '../shared/limits.ts';
 import {
-  isSharedLimiter,
   LIMITER_QUERY,
   LIMITER_SIGNALS,
   LIMITER_WORKFLOW,
-  limiterId,
   SEARCH_ATTRIBUTES,
   SET_LIMITS_UPDATE,
+  isSharedLimiter,
+  limiterId,
   sharedLimiterId,
-  STATES_IN_FLIGHT,
-  type Lang,
-  type Limits,
-  type LimiterView,
-  type ReleaseReport,
-  type TurnedAway,
-} from '../shared/contract.ts';
+} from '../shared/names.ts';
+import { STATES_IN_FLIGHT, type Lang } from '../shared/task.ts';
 import { stateIn, tasksOn } from '../temporal/task-list.ts';
 import { workersOn } from '../temporal/client.ts';
 import { textFor } from '../text/index.ts';

@@ -1,4 +1,4 @@
-import type { LeaseRequest } from '../shared/contract.ts';
+import type { LeaseRequest } from '../shared/limits.ts';
 
 /**
  * Requests of one rank: agents take turns, and each agent's own go first come first served. So one with 10,000 waiting lets the

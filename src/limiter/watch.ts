@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { MetricMeter } from '@temporalio/common';
 import type { Logger } from 'pino';
-import type { Limits } from '../shared/contract.ts';
+import type { Limits } from '../shared/limits.ts';
 import { limiterView } from './client.ts';
 import { limiterMetrics } from '../shared/metrics.ts';
 

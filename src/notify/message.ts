@@ -1,6 +1,6 @@
-import { field, firstCharacters } from '../shared/characters.ts';
-import { isTruncated, SUMMARY_CHARS, type ResultFile, type Task } from '../shared/contract.ts';
-import { excerptOf } from '../shared/excerpt.ts';
+import { excerptOf, field, firstCharacters } from '../shared/format.ts';
+import { SUMMARY_CHARS, isTruncated, type ResultFile } from '../shared/result.ts';
+import type { Task } from '../shared/task.ts';
 import type { PluginWake } from './protocol.ts';
 import { explain, textFor, type Text } from '../text/index.ts';
 

@@ -1,5 +1,5 @@
 /** What the worker and the gateway's plugin (openclaw/plugin) agree on. The plugin is bundled with it: no packages here. */
-import type { Route } from '../shared/contract.ts';
+import type { Route } from '../shared/chat.ts';
 
 /** Where the plugin is woken, at the gateway's address. */
 export const PLUGIN_WAKE_PATH = '/kimi-dispatch/wake';

@@ -4,15 +4,10 @@ import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
 import type { Logger } from 'pino';
 import { onWaking } from '../service/awake.ts';
-import {
-  FAILURE,
-  RELAY_SIGNAL,
-  type Callback,
-  type RelayActivities,
-  type RelayReport,
-  type RelayRequest,
-  type StreamProgress,
-} from '../shared/contract.ts';
+import type { Callback } from '../shared/callback.ts';
+import { FAILURE, RELAY_SIGNAL } from '../shared/names.ts';
+import type { RelayReport, RelayRequest, StreamProgress } from '../shared/relay.ts';
+import type { LostAttempt } from '../shared/task.ts';
 import { HeldWork, type Ended } from '../activities/held-work.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { reportTurnedAway } from '../limiter/client.ts';
@@ -62,14 +57,22 @@ export function createStreamActivities({
   onRepeat,
   log,
   meter = noopMetricMeter,
-}: StreamDependencies): Pick<RelayActivities, 'complete'> {
+}: StreamDependencies) {
   const metrics = streamMetrics(meter);
   const streams = new HeldWork<Callback>();
   /** Problems that tasks know of, by task. */
   const reported = new Map<string, string>();
 
   return {
-    async complete(request, interruptions, why, lost) {
+    /**
+     * Asks Kimi and takes the answer as it streams in. Fails as {@link FAILURE.interrupted} if the stream is interrupted.
+     *
+     * @param interruptions how often that has happened to this request
+     * @param why the cause of the last interruption
+     * @param lost the previous attempt, whose heartbeats timed out
+     * @returns the callback: the answer, or the reason why there is none
+     */
+    async complete(request: RelayRequest, interruptions: number, why?: string, lost?: LostAttempt): Promise<Callback> {
       const { task_id } = request;
       const key = `${task_id}.${interruptions}`;
       if (lost) {
@@ -227,6 +230,8 @@ export function createStreamActivities({
     });
   }
 }
+
+export type StreamActivities = ReturnType<typeof createStreamActivities>;
 
 /** How a request ended that was not answered. */
 function outcomeOf({ sent }: Attempt, error: unknown, signal: AbortSignal): RelayRequestOutcome {

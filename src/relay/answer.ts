@@ -1,4 +1,5 @@
-import { TAIL_CHARS, type StreamProgress, type Usage } from '../shared/contract.ts';
+import type { Usage } from '../shared/callback.ts';
+import { TAIL_CHARS, type StreamProgress } from '../shared/relay.ts';
 import { REPETITION_CHARS, repeats } from './repetition.ts';
 
 /** A piece of an answer: what one chunk of a stream brings. */

@@ -3,15 +3,11 @@ import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/com
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import type { Logger } from 'pino';
 import * as z from 'zod';
-import {
-  MAX_CALLBACK_BYTES,
-  MAX_PROMPT_BYTES,
-  RELAY_WORKFLOW,
-  relayApiId,
-  relayId,
-  TASK_ID,
-  type RelayRequest,
-} from '../shared/contract.ts';
+import { MAX_CALLBACK_BYTES } from '../shared/callback.ts';
+import { RELAY_WORKFLOW, relayApiId, relayId } from '../shared/names.ts';
+import type { RelayRequest } from '../shared/relay.ts';
+import { TASK_ID } from '../shared/task-id.ts';
+import { MAX_PROMPT_BYTES } from '../shared/task.ts';
 import { HttpError } from '../service/http-error.ts';
 import { callbackUrl } from '../kimi/client.ts';
 import { traced } from '../service/tracing.ts';

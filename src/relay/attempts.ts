@@ -1,13 +1,8 @@
 import * as z from 'zod';
-import {
-  relayApiId,
-  type AnswerCallback,
-  type Callback,
-  type ErrorCallback,
-  type RelayRequest,
-  type TaskError,
-  type Usage,
-} from '../shared/contract.ts';
+import type { AnswerCallback, Callback, ErrorCallback, Usage } from '../shared/callback.ts';
+import { relayApiId } from '../shared/names.ts';
+import type { RelayRequest } from '../shared/relay.ts';
+import type { TaskError } from '../shared/task.ts';
 import { supportsPartialMode } from '../kimi/models.ts';
 import { isEnd, tokensIn, type Answer } from './answer.ts';
 import { metadataOf, relayFailure } from './failure.ts';

@@ -1,5 +1,5 @@
 import { request } from 'undici';
-import type { Callback } from '../shared/contract.ts';
+import type { Callback } from '../shared/callback.ts';
 import { describe } from '../kimi/http.ts';
 import { directAgent } from '../service/outbound.ts';
 import { SIGNATURE_HEADER, sign, standardHeaders } from '../webhook/signature.ts';

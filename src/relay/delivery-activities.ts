@@ -1,7 +1,9 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
 import type { Logger } from 'pino';
-import { FAILURE, type RelayActivities } from '../shared/contract.ts';
+import type { Callback } from '../shared/callback.ts';
+import type { RelayRequest } from '../shared/relay.ts';
+import { FAILURE } from '../shared/names.ts';
 import { beating } from '../activities/heartbeat.ts';
 import { callbackUrl } from '../kimi/client.ts';
 import { deliveryMetrics } from '../shared/metrics.ts';
@@ -27,10 +29,11 @@ export function createDeliveryActivities({
   secret,
   log,
   meter = noopMetricMeter,
-}: DeliveryDependencies): Pick<RelayActivities, 'deliver'> {
+}: DeliveryDependencies) {
   const metrics = deliveryMetrics(meter);
   return {
-    async deliver({ task_id }, callback) {
+    /** Posts the signed callback until it is accepted. */
+    async deliver({ task_id }: RelayRequest, callback: Callback): Promise<void> {
       const url = callbackUrl(callbackBaseUrl, task_id);
       try {
         await beating(async () => {
@@ -52,3 +55,5 @@ export function createDeliveryActivities({
     },
   };
 }
+
+export type DeliveryActivities = ReturnType<typeof createDeliveryActivities>;

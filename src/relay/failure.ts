@@ -1,11 +1,8 @@
 /** Loaded by workflows too: it imports nothing from Node. */
-import {
-  relayApiId,
-  type Callback,
-  type ErrorCallback,
-  type RelayRequest,
-  type TaskError,
-} from '../shared/contract.ts';
+import type { Callback, ErrorCallback } from '../shared/callback.ts';
+import { relayApiId } from '../shared/names.ts';
+import type { RelayRequest } from '../shared/relay.ts';
+import type { TaskError } from '../shared/task.ts';
 
 /** @returns what a task is told that gets no answer. */
 export function relayFailure(request: RelayRequest, error: TaskError): ErrorCallback {

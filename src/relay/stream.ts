@@ -1,5 +1,5 @@
 import { afterAwake } from '../service/awake.ts';
-import { MAX_CALLBACK_BYTES } from '../shared/contract.ts';
+import { MAX_CALLBACK_BYTES } from '../shared/callback.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { describe, KimiHttp } from '../kimi/http.ts';
 import { readRefusal } from '../kimi/refusal.ts';

@@ -1,4 +1,5 @@
-import { isTruncated, type Cost, type Outcome, type Timings } from '../shared/contract.ts';
+import { isTruncated, type Cost, type Timings } from '../shared/result.ts';
+import type { Outcome } from '../shared/task.ts';
 import { addUp, spanOf, type Span, type Usage } from '../results/usage.ts';
 import type { Entry } from './entries.ts';
 

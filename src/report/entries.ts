@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { firstCharacters } from '../shared/characters.ts';
+import { firstCharacters } from '../shared/format.ts';
 
 /** Somebody else may have written to a file: whatever is shown is a number, a time, or a short text. */
 const amount = z.number().nonnegative();

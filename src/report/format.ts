@@ -1,4 +1,5 @@
-import type { Cost, Lang } from '../shared/contract.ts';
+import type { Cost } from '../shared/result.ts';
+import type { Lang } from '../shared/task.ts';
 
 /** @returns a number as it is read, e.g. `45,000`. */
 export function count(value: number, lang: Lang): string {

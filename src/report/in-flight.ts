@@ -1,5 +1,5 @@
 import type { Client } from '@temporalio/client';
-import { STATES_IN_FLIGHT, type Lang, type TaskState } from '../shared/contract.ts';
+import { STATES_IN_FLIGHT, type Lang, type TaskState } from '../shared/task.ts';
 import { listedTask, stateIn, tasksOn } from '../temporal/task-list.ts';
 import { textFor } from '../text/index.ts';
 import { count, inSeconds } from './format.ts';

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import type { Lang } from '../shared/contract.ts';
+import type { Lang } from '../shared/task.ts';
 import { html } from './html.ts';
 import { inFlightSection, tasksInFlight } from './in-flight.ts';
 import { Kept } from './kept.ts';

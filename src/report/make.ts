@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { Lang } from '../shared/contract.ts';
+import type { Lang } from '../shared/task.ts';
 import { DIST } from '../service/paths.ts';
 import type { Links, Section } from './html-parts.ts';
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Lang } from '../shared/contract.ts';
+import type { Lang } from '../shared/task.ts';
 import { minute } from './format.ts';
 import { html, trusted } from './html.ts';
 import { LIVE_SCRIPT } from './live-script.ts';

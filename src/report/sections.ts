@@ -1,6 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import { join } from 'node:path';
-import type { Cost, Lang } from '../shared/contract.ts';
+import type { Cost } from '../shared/result.ts';
+import type { Lang } from '../shared/task.ts';
 import { textFor, type Text } from '../text/index.ts';
 import type { Use } from '../results/usage.ts';
 import { boxes, stackedBars } from './charts.ts';

@@ -6,16 +6,10 @@ import { ServiceError } from '../service/errors.ts';
 import { takeLock } from '../service/lock.ts';
 import { tildePath } from '../service/paths.ts';
 import { syncFolder } from '../service/sync-folder.ts';
-import {
-  isoSeconds,
-  newsOf,
-  OUTCOMES,
-  TASK_ID,
-  type PendingFile,
-  type ResultFile,
-  type TaskResult,
-  type Timings,
-} from '../shared/contract.ts';
+import { isoSeconds } from '../shared/format.ts';
+import type { PendingFile, ResultFile, TaskResult, Timings } from '../shared/result.ts';
+import { TASK_ID, newsOf } from '../shared/task-id.ts';
+import { OUTCOMES } from '../shared/task.ts';
 
 /** A finished task with what it cost, where that is known. */
 type PricedResult = TaskResult & Pick<ResultFile, 'cost'>;

@@ -1,4 +1,4 @@
-import type { Cost, ResultFile } from '../shared/contract.ts';
+import type { Cost, ResultFile } from '../shared/result.ts';
 
 /** What results are added up by; a day is one of UTC. */
 export const GROUPINGS = ['model', 'day', 'name'] as const;

@@ -1,6 +1,6 @@
 /** Lines of a log: those of our services (pino's JSON), of the Temporal server (logfmt), and plain text. */
 import pico from 'picocolors';
-import { field } from '../shared/characters.ts';
+import { field } from '../shared/format.ts';
 
 export interface LogLine {
   time?: number;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Context, Span } from '@opentelemetry/api';
-import type { ResultFile } from '../shared/contract.ts';
+import type { ResultFile } from '../shared/result.ts';
 
 /**
  * Traces, one for each task: its trace id is made of its task id, so that every process knows it, and nothing has to travel

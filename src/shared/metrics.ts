@@ -6,7 +6,8 @@
  * `_total` to counters. They count whole numbers, so what a task cost is a histogram, whose sum is not whole.
  */
 import type { MetricMeter, MetricTags } from '@temporalio/common';
-import { OUTCOMES, type Cost, type Outcome } from './contract.ts';
+import type { Cost } from './result.ts';
+import { OUTCOMES, type Outcome } from './task.ts';
 
 /** What follows one another in a task's life. */
 export type Stage =

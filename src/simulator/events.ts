@@ -1,4 +1,4 @@
-import type { TaskError } from '../shared/contract.ts';
+import type { TaskError } from '../shared/task.ts';
 
 /** What happens to a task at the face that calls back. */
 export type SimulatorEvent = { task_id: string } &

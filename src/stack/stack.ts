@@ -17,7 +17,8 @@ import {
   withoutSecrets,
   type Config,
 } from '../config/index.ts';
-import { isoSeconds, NAMESPACE, SEARCH_ATTRIBUTES } from '../shared/contract.ts';
+import { isoSeconds } from '../shared/format.ts';
+import { NAMESPACE, SEARCH_ATTRIBUTES } from '../shared/names.ts';
 import { createFront, portsWithoutPages } from './front.ts';
 import { isLimited, limiterIdOf } from '../limiter/client.ts';
 import { DIST } from '../service/paths.ts';

@@ -6,7 +6,7 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { isLoopback } from '../service/address.ts';
 import { ConfigError } from '../config/index.ts';
 import { connectionProblem, type EngineConnection } from './connection-problem.ts';
-import { NAMESPACE, SEARCH_ATTRIBUTES } from '../shared/contract.ts';
+import { NAMESPACE, SEARCH_ATTRIBUTES } from '../shared/names.ts';
 
 /** Where a Temporal server listens unless it is told otherwise. */
 const DEFAULT_ADDRESS = 'localhost:7233';

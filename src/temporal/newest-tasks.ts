@@ -1,6 +1,8 @@
 import type { Client } from '@temporalio/client';
-import { SEARCH_ATTRIBUTES, isoSeconds, type Route, type TaskState } from '../shared/contract.ts';
-import { isSameChat, routeIn } from '../shared/route.ts';
+import { isSameChat, routeIn, type Route } from '../shared/chat.ts';
+import { isoSeconds } from '../shared/format.ts';
+import { SEARCH_ATTRIBUTES } from '../shared/names.ts';
+import type { TaskState } from '../shared/task.ts';
 import type { ResultStore } from '../results/store.ts';
 import { listedTask, stateIn, tasksOn } from './task-list.ts';
 

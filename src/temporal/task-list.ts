@@ -1,6 +1,7 @@
 /** Tasks as the engine lists them. */
 import type { WorkflowExecutionInfo } from '@temporalio/client';
-import { SEARCH_ATTRIBUTES, TASK_WORKFLOW, type TaskState } from '../shared/contract.ts';
+import { SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../shared/names.ts';
+import type { TaskState } from '../shared/task.ts';
 
 /** @returns the engine's query for the tasks of a queue. */
 export function tasksOn(taskQueue: string): string {

@@ -18,7 +18,7 @@ import { createFront, portsWithoutPages } from '../stack/front.ts';
 import { BUCKETS } from '../shared/metrics.ts';
 import { openPayloads } from './payloads/converter.ts';
 import { listen } from '../service/ports.ts';
-import { taskIdIn } from '../shared/contract.ts';
+import { taskIdIn } from '../shared/task-id.ts';
 import { traced } from '../service/tracing.ts';
 import { engineOptions, ensureSearchAttributes, unreachable } from './client.ts';
 

@@ -1,18 +1,9 @@
 /** What a task says to its user, in both languages. Loaded by workflows: plain strings and functions only. */
-import {
-  isTruncated,
-  type Lang,
-  type Outcome,
-  type Place,
-  type ResultFile,
-  type StreamProgress,
-  type Task,
-  type TaskError,
-  type TaskState,
-  type TaskStep,
-  type TaskView,
-} from '../shared/contract.ts';
-import { field } from '../shared/characters.ts';
+import { field } from '../shared/format.ts';
+import type { Place } from '../shared/limits.ts';
+import type { StreamProgress } from '../shared/relay.ts';
+import { isTruncated, type ResultFile } from '../shared/result.ts';
+import type { Lang, Outcome, Task, TaskError, TaskState, TaskStep, TaskView } from '../shared/task.ts';
 import { en } from './en.ts';
 import { zhTW } from './zh-TW.ts';
 

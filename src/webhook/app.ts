@@ -3,7 +3,8 @@ import express, { type ErrorRequestHandler, type Request, type RequestHandler, t
 import type { Logger } from 'pino';
 import { withProof } from './proof.ts';
 import { MalformedCallback, parseCallback } from '../kimi/answer.ts';
-import { MAX_CALLBACK_BYTES, TASK_ID, type Callback } from '../shared/contract.ts';
+import { MAX_CALLBACK_BYTES, type Callback } from '../shared/callback.ts';
+import { TASK_ID } from '../shared/task-id.ts';
 import type { Courier } from './ingest.ts';
 import { Undeliverable, unknownTask, type UndeliverableReason } from './signal.ts';
 import { HttpError } from '../service/http-error.ts';

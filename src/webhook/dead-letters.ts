@@ -1,7 +1,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import type { Callback } from '../shared/contract.ts';
+import type { Callback } from '../shared/callback.ts';
 import type { UndeliverableReason } from './signal.ts';
 import { syncFolder } from '../service/sync-folder.ts';
 

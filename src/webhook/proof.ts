@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { Callback } from '../shared/contract.ts';
+import type { Callback } from '../shared/callback.ts';
 
 /** Keeps the key apart from the one that signs bodies: neither can stand for the other. */
 const DOMAIN = 'kimi-dispatch/callback-proof/v1';

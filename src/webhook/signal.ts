@@ -1,5 +1,6 @@
 import { isGrpcServiceError, WorkflowNotFoundError, type Client } from '@temporalio/client';
-import { CALLBACK_SIGNAL, SEARCH_ATTRIBUTES, TASK_WORKFLOW, type Callback } from '../shared/contract.ts';
+import type { Callback } from '../shared/callback.ts';
+import { CALLBACK_SIGNAL, SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../shared/names.ts';
 
 /** What became of a callback that was delivered: taken, or a repeat of one taken before. */
 export type Delivered = 'signalled' | 'duplicate';

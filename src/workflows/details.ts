@@ -1,6 +1,7 @@
-import { firstCharacters } from '../shared/characters.ts';
-import { isTruncated, type LimiterView, type Task, type TaskView, type Timings } from '../shared/contract.ts';
-import { money } from '../shared/money.ts';
+import { firstCharacters, money } from '../shared/format.ts';
+import type { LimiterView } from '../shared/limits.ts';
+import { isTruncated, type Timings } from '../shared/result.ts';
+import type { Task, TaskView } from '../shared/task.ts';
 import { explain, isExplained, stateOf, type Text } from '../text/index.ts';
 
 /** How much of the prompt the Web UI shows, in characters. */

@@ -1,5 +1,7 @@
 import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
-import { FAILURE, type Holder, type LostAttempt, type TaskError, type TurnedAway } from '../shared/contract.ts';
+import type { TurnedAway } from '../shared/limits.ts';
+import { FAILURE } from '../shared/names.ts';
+import type { Holder, LostAttempt, TaskError } from '../shared/task.ts';
 
 /** What became of a request whose dispatch activity failed. */
 export interface DispatchFailure {

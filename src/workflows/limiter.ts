@@ -12,21 +12,18 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { AdmissionQueue, emptyState, type AdmissionState } from '../limiter/admission.ts';
-import {
-  ADMISSION_SIGNAL,
-  LIMITER_QUERY,
-  LIMITER_SIGNALS,
-  SET_LIMITS_UPDATE,
-  type Admission,
-  type Lang,
-  type LeaseRequest,
-  type LimiterActivities,
-  type Limits,
-  type LimiterView,
-  type ReleaseReport,
-  type SentReport,
-  type TurnedAway,
-} from '../shared/contract.ts';
+import type { Activities } from '../activities/index.ts';
+import type {
+  Admission,
+  LeaseRequest,
+  LimiterView,
+  Limits,
+  ReleaseReport,
+  SentReport,
+  TurnedAway,
+} from '../shared/limits.ts';
+import { ADMISSION_SIGNAL, LIMITER_QUERY, LIMITER_SIGNALS, SET_LIMITS_UPDATE } from '../shared/names.ts';
+import type { Lang } from '../shared/task.ts';
 import { textFor } from '../text/index.ts';
 import { limiterDetails } from './details.ts';
 
@@ -52,7 +49,7 @@ const MAX_EVENTS = 500;
  * Bookkeeping that is tried again at the next look. No local activities: where their workflow task times out while signals
  * come, the history cannot be replayed (docs/decisions/0016-at-once.md).
  */
-const { endedTasks, missingAgents, tasksInFlight } = proxyActivities<LimiterActivities>({
+const { endedTasks, missingAgents, tasksInFlight } = proxyActivities<Activities>({
   startToCloseTimeout: '3s',
   retry: { maximumAttempts: 2 },
 });

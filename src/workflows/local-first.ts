@@ -1,12 +1,12 @@
 import type { Duration } from '@temporalio/common';
 import { scheduleActivity, scheduleLocalActivity, sleep, type ActivityOptions } from '@temporalio/workflow';
-import type { TaskActivities } from '../shared/contract.ts';
+import type { Activities } from '../activities/index.ts';
 import { readRetry } from './failures.ts';
 
 /** How long work may take unless it is said: less than the 80 % of `WORKFLOW_TASK_TIMEOUT` after which the SDK prolongs a workflow task. */
 const AT_ONCE = '2s';
 
-export type AtOnce<Name extends keyof TaskActivities> = TaskActivities[Name] extends (
+export type AtOnce<Name extends keyof Activities> = Activities[Name] extends (
   ...args: infer Args
 ) => Promise<infer Result>
   ? (args: Args, summary?: string) => Promise<Result>
@@ -16,7 +16,7 @@ export type AtOnce<Name extends keyof TaskActivities> = TaskActivities[Name] ext
  * @param options of the activity.
  * @param within how long it may take at once, where what was begun should not be begun anew.
  */
-type ProxyAtOnce = <Name extends keyof TaskActivities>(
+type ProxyAtOnce = <Name extends keyof Activities>(
   name: Name,
   options: ActivityOptions,
   within?: Duration,
@@ -33,7 +33,7 @@ export function oneAtATime(): ProxyAtOnce {
   /** Ends with the local activities so far: while there are two at a time, the history of a prolonged workflow task cannot be replayed. */
   let before: Promise<unknown> = Promise.resolve();
 
-  return <Name extends keyof TaskActivities>(name: Name, options: ActivityOptions, within: Duration = AT_ONCE) => {
+  return <Name extends keyof Activities>(name: Name, options: ActivityOptions, within: Duration = AT_ONCE) => {
     const work = async (args: unknown[], summary?: string): Promise<unknown> => {
       const told = summary === undefined ? {} : { summary };
       const local = { startToCloseTimeout: within, retry: { maximumAttempts: 1 }, ...told };

@@ -8,16 +8,11 @@ import {
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
-import {
-  FAILURE,
-  RELAY_TRIES_MS,
-  isErrorCallback,
-  streamsQueue,
-  type Callback,
-  type RelayActivities,
-  type RelayRequest,
-  type RelaySummary,
-} from '../shared/contract.ts';
+import type { StreamActivities } from '../relay/activities.ts';
+import type { DeliveryActivities } from '../relay/delivery-activities.ts';
+import { isErrorCallback, type Callback } from '../shared/callback.ts';
+import { FAILURE, streamsQueue } from '../shared/names.ts';
+import { RELAY_TRIES_MS, type RelayRequest, type RelaySummary } from '../shared/relay.ts';
 import { interruptionMetrics } from '../shared/metrics.ts';
 import { relayFailure } from '../relay/failure.ts';
 import { readFailure, unlessLost } from './failures.ts';
@@ -27,7 +22,7 @@ import { SENDING } from './sending.ts';
 const GO_ON_MS = { first: 1_000, longest: 60_000 };
 
 /** Tried for a day: the answer is paid for. */
-const { deliver } = proxyActivities<Pick<RelayActivities, 'deliver'>>({
+const { deliver } = proxyActivities<DeliveryActivities>({
   startToCloseTimeout: '40s',
   heartbeatTimeout: '5s',
   scheduleToCloseTimeout: '24h',
@@ -78,7 +73,7 @@ export async function kimiRelay(request: RelayRequest): Promise<RelaySummary> {
  * followed by another one that knows of it.
  */
 function streaming() {
-  return proxyActivities<Pick<RelayActivities, 'complete'>>({
+  return proxyActivities<StreamActivities>({
     taskQueue: streamsQueue(workflowInfo().taskQueue),
     // Kimi's own limit is 2 h (kimi-api.md).
     startToCloseTimeout: '3h',

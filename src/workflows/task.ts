@@ -18,39 +18,39 @@ import {
   workflowInfo,
   type ActivityOptions,
 } from '@temporalio/workflow';
+import type { Activities } from '../activities/index.ts';
 import {
-  ACCEPTED_UPDATE,
-  ACKNOWLEDGE_UPDATE,
-  CALLBACK_SIGNAL,
   isErrorCallback,
-  newsOf,
-  repeatOf,
-  isoSeconds,
-  RELAY_SIGNAL,
-  RELAY_TRIES_MS,
-  relayId,
-  SEARCH_ATTRIBUTES,
-  STATUS_QUERY,
-  type Acceptance,
   type AnswerCallback,
   type Callback,
   type Dispatched,
   type ErrorCallback,
-  type Outcome,
-  type RelayReport,
-  type Task,
-  type TaskActivities,
-  type TaskError,
-  type TaskResult,
-  type TaskState,
-  type TaskStep,
-  type TaskSummary,
-  type TaskView,
-  type Timings,
-  type Tokens,
-  type TurnedAway,
   type Usage,
-} from '../shared/contract.ts';
+} from '../shared/callback.ts';
+import { isoSeconds } from '../shared/format.ts';
+import type { TurnedAway } from '../shared/limits.ts';
+import {
+  ACCEPTED_UPDATE,
+  ACKNOWLEDGE_UPDATE,
+  CALLBACK_SIGNAL,
+  RELAY_SIGNAL,
+  SEARCH_ATTRIBUTES,
+  STATUS_QUERY,
+  relayId,
+} from '../shared/names.ts';
+import { RELAY_TRIES_MS, type RelayReport } from '../shared/relay.ts';
+import type { TaskResult, Timings, Tokens } from '../shared/result.ts';
+import { newsOf, repeatOf } from '../shared/task-id.ts';
+import type {
+  Acceptance,
+  Outcome,
+  Task,
+  TaskError,
+  TaskState,
+  TaskStep,
+  TaskSummary,
+  TaskView,
+} from '../shared/task.ts';
 import { taskMetrics } from '../shared/metrics.ts';
 import { textFor } from '../text/index.ts';
 import { oneAtATime } from './local-first.ts';
@@ -90,7 +90,7 @@ const RESEND_MS = [1_000, 10_000, 60_000];
 const WAKE_AGAIN_MS = [60_000, 300_000, 1_800_000];
 
 /** Tried for a day while Kimi is out of reach. */
-const { dispatch } = proxyActivities<Pick<TaskActivities, 'dispatch'>>({
+const { dispatch } = proxyActivities<Pick<Activities, 'dispatch'>>({
   startToCloseTimeout: '40s',
   heartbeatTimeout: '5s',
   scheduleToCloseTimeout: SEND_WITHIN_MS,

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { check, type Observed } from './check.ts';
 import { planFor } from './plan.ts';
 import type { KimiEvent } from './stage.ts';
-import type { ResultFile } from '../../src/shared/contract.ts';
+import type { ResultFile } from '../../src/shared/result.ts';
 
 describe('a plan', () => {
   it('is the same for the same seed and number of tasks, and another for another', () => {

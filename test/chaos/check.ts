@@ -1,12 +1,8 @@
 /** What has to hold, whatever was broken. Pure: from what was observed to what was violated. */
-import {
-  newsOf,
-  parseTaskName,
-  type Limits,
-  type ResultFile,
-  type Task,
-  type TaskView,
-} from '../../src/shared/contract.ts';
+import type { Limits } from '../../src/shared/limits.ts';
+import type { ResultFile } from '../../src/shared/result.ts';
+import { newsOf, parseTaskName } from '../../src/shared/task-id.ts';
+import type { Task, TaskView } from '../../src/shared/task.ts';
 import { EXIT } from '../../src/service/exit.ts';
 import type { Wake } from './gateway.ts';
 import type { Kind } from './plan.ts';

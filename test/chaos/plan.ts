@@ -1,7 +1,8 @@
 /** What a seed stands for: which tasks are started, and what is broken, when. Pure: the same seed, the same plan. */
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { mersenne } from 'pure-rand/generator/mersenne';
-import type { Limits, Priority, Task } from '../../src/shared/contract.ts';
+import type { Limits } from '../../src/shared/limits.ts';
+import type { Priority, Task } from '../../src/shared/task.ts';
 
 /** One task to start, and what its user does with it. */
 export interface PlannedTask {

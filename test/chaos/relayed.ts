@@ -1,7 +1,7 @@
 /** A user whose Kimi answers in place, so that each task goes through a relay: what is asked, and whether the answer is right. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { startTask } from '../../src/cli/start.ts';
-import type { ResultFile } from '../../src/shared/contract.ts';
+import type { ResultFile } from '../../src/shared/result.ts';
 import { answerTo } from '../../src/simulator/answers.ts';
 import type { Counts } from '../../src/simulator/counts.ts';
 import type { Scene } from './stage.ts';

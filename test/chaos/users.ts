@@ -6,7 +6,7 @@ import { startTask } from '../../src/cli/start.ts';
 import { EXIT } from '../../src/service/exit.ts';
 import { DIST } from '../../src/service/paths.ts';
 import { ResultStore } from '../../src/results/store.ts';
-import { newsOf } from '../../src/shared/contract.ts';
+import { newsOf } from '../../src/shared/task-id.ts';
 import { type Command, type Observed, type Start } from './check.ts';
 import type { PlannedTask } from './plan.ts';
 import type { Scene } from './stage.ts';

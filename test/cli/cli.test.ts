@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { check } from 'proper-lockfile';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
-import type { ResultFile } from '../../src/shared/contract.ts';
+import type { ResultFile } from '../../src/shared/result.ts';
 import { RETIRED } from '../../src/kimi/models.ts';
 import { DIST, PACKAGE_ROOT } from '../../src/service/paths.ts';
 import { isAlive } from '../../src/stack/process-id.ts';

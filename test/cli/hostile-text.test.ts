@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import * as fc from 'fast-check';
 import { describe, expect, inject, it } from 'vitest';
 import { fields, harmless, withoutControls } from '../../src/cli/output/terminal.ts';
-import type { Callback } from '../../src/shared/contract.ts';
+import type { Callback } from '../../src/shared/callback.ts';
 import { passOn } from '../support/callback.ts';
 import { cleanHome, cli, resultsOf } from '../support/cli.ts';
 import { openWorld } from '../support/world.ts';

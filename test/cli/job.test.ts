@@ -6,7 +6,7 @@ import { CliError } from '../../src/cli/exit.ts';
 import { readJob, type Job, type RequestOptions } from '../../src/cli/job.ts';
 import { cliText } from '../../src/cli/text/index.ts';
 import { readConfig } from '../../src/config/index.ts';
-import { MAX_PROMPT_BYTES } from '../../src/shared/contract.ts';
+import { MAX_PROMPT_BYTES } from '../../src/shared/task.ts';
 import { textFor } from '../../src/text/index.ts';
 import { failureOf } from '../support/answering.ts';
 import { temporaryFolder } from '../support/world.ts';

@@ -4,7 +4,7 @@ import { TypedSearchAttributes } from '@temporalio/common';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { expect, inject, it, onTestFinished } from 'vitest';
 import { lookUp } from '../../src/cli/look-up.ts';
-import { SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../../src/shared/contract.ts';
+import { SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../../src/shared/names.ts';
 import { newTaskId } from '../../src/cli/task-name.ts';
 import { openWorld } from '../support/world.ts';
 

@@ -1,6 +1,6 @@
 /** Task names and task ids. */
 import { describe, expect, it } from 'vitest';
-import { TASK_ID } from '../../src/shared/contract.ts';
+import { TASK_ID } from '../../src/shared/task-id.ts';
 import { isTaskName, MAX_NAME_CHARS, nameFromPrompt, newTaskId, taskIdOf } from '../../src/cli/task-name.ts';
 
 const FAMILY = '👨‍👩‍👧‍👦';

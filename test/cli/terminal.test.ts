@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import stringWidth from 'string-width';
 import { describe, expect, inject, it } from 'vitest';
-import { type ResultFile } from '../../src/shared/contract.ts';
+import type { ResultFile } from '../../src/shared/result.ts';
 import { columns, table } from '../../src/cli/output/table.ts';
 import { DIST } from '../../src/service/paths.ts';
 import { passOn } from '../support/callback.ts';

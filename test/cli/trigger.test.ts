@@ -1,6 +1,6 @@
 /** How a chat message becomes a task. */
 import { expect, it } from 'vitest';
-import { taskFromMessage } from '../../src/shared/trigger.ts';
+import { taskFromMessage } from '../../src/shared/chat.ts';
 
 it.each([
   ['Kimi: write a poem', 'write a poem'],

@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { COMPOSE_FILE, readCompose } from '../../deploy/native/compose.ts';
 import { readConfig, SECRETS } from '../../src/config/index.ts';
-import { SEARCH_ATTRIBUTES } from '../../src/shared/contract.ts';
+import { SEARCH_ATTRIBUTES } from '../../src/shared/names.ts';
 import { PACKAGE_ROOT } from '../../src/service/paths.ts';
 import { temporaryFolder } from '../support/world.ts';
 

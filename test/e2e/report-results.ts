@@ -2,7 +2,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mersenne } from 'pure-rand/generator/mersenne';
-import { isoSeconds, type Outcome, type ResultFile, type Tokens } from '../../src/shared/contract.ts';
+import { isoSeconds } from '../../src/shared/format.ts';
+import type { ResultFile, Tokens } from '../../src/shared/result.ts';
+import type { Outcome } from '../../src/shared/task.ts';
 import { costOf } from '../../src/kimi/models.ts';
 
 const HOUR_MS = 3_600_000;

@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 import axe from 'axe-core';
 import { type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
-import type { Lang } from '../../src/shared/contract.ts';
+import type { Lang } from '../../src/shared/task.ts';
 import { sign, SIGNATURE_HEADER } from '../../src/webhook/signature.ts';
 import { callbackFor } from '../support/callback.ts';
 import { cleanHome, cli, resultsOf, up } from '../support/cli.ts';

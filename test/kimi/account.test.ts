@@ -1,7 +1,7 @@
 /** What Kimi tells for nothing: `models` and `doctor`, over real HTTP. */
 import type { RequestListener } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import type { TaskRequest } from '../../src/shared/contract.ts';
+import type { TaskRequest } from '../../src/shared/task.ts';
 import { availableBalance, countTokens, listModels } from '../../src/kimi/account.ts';
 import { KimiError } from '../../src/kimi/errors.ts';
 import { MODELS } from '../../src/kimi/models.ts';

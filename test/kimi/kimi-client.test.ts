@@ -2,7 +2,8 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { MAX_CALLBACK_BYTES, type Dispatched, type Task, type TaskRequest } from '../../src/shared/contract.ts';
+import { MAX_CALLBACK_BYTES, type Dispatched } from '../../src/shared/callback.ts';
+import type { Task, TaskRequest } from '../../src/shared/task.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
 import { KimiError } from '../../src/kimi/errors.ts';
 import { failureOf, NOBODY, serveAnswer, serveCut } from '../support/answering.ts';

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createActivities, type Activities } from '../../src/activities/index.ts';
-import type { TaskRequest, TaskResult, Tokens } from '../../src/shared/contract.ts';
+import type { TaskResult, Tokens } from '../../src/shared/result.ts';
+import type { TaskRequest } from '../../src/shared/task.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
 import { KimiError } from '../../src/kimi/errors.ts';
 import {

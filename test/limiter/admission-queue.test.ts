@@ -2,7 +2,8 @@
 import { array, assert, constantFrom, integer, property, record } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AdmissionQueue, emptyState } from '../../src/limiter/admission.ts';
-import type { Limits, Priority } from '../../src/shared/contract.ts';
+import type { Limits } from '../../src/shared/limits.ts';
+import type { Priority } from '../../src/shared/task.ts';
 
 const MINUTE = 60_000;
 

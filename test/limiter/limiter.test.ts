@@ -1,12 +1,7 @@
 /** The limiter on the real engine: one for all workers, fair, durable, and out of the way where nothing is limited. */
 import { describe, expect, it } from 'vitest';
-import {
-  ADMISSION_SIGNAL,
-  LIMITER_SIGNALS,
-  limiterId,
-  sharedLimiterId,
-  type LimiterView,
-} from '../../src/shared/contract.ts';
+import type { LimiterView } from '../../src/shared/limits.ts';
+import { ADMISSION_SIGNAL, LIMITER_SIGNALS, limiterId, sharedLimiterId } from '../../src/shared/names.ts';
 import { configureLimiter, limiterView, setLimits } from '../../src/limiter/client.ts';
 import { openWorld, serve, until, type World, type WorldOptions } from '../support/world.ts';
 

@@ -12,7 +12,7 @@ import { Teller } from '../../openclaw/plugin/src/teller.ts';
 import { toolsFor, TOOL_NAMES } from '../../openclaw/plugin/src/tools.ts';
 import { wakeRoute } from '../../openclaw/plugin/src/wake-route.ts';
 import manifest from '../../openclaw/plugin/openclaw.plugin.json' with { type: 'json' };
-import type { Route } from '../../src/shared/contract.ts';
+import type { Route } from '../../src/shared/chat.ts';
 import { Gateway, GatewayError } from '../../src/notify/gateway.ts';
 import type { PluginWake } from '../../src/notify/protocol.ts';
 import { PLUGIN_WAKE_PATH } from '../../src/notify/protocol.ts';

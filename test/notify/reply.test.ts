@@ -1,6 +1,6 @@
 /** What the user reads when a task has ended (contract section 5). */
 import { describe, expect, it } from 'vitest';
-import type { ResultFile } from '../../src/shared/contract.ts';
+import type { ResultFile } from '../../src/shared/result.ts';
 import { chatReplyText, pluginWake, replyText } from '../../src/notify/message.ts';
 import { textFor } from '../../src/text/index.ts';
 

@@ -3,7 +3,7 @@
  * paid for arrives whole, or is not called done; nothing is paid twice; a failure has the server's own words.
  */
 import { expect, it } from 'vitest';
-import type { ResultFile } from '../../src/shared/contract.ts';
+import type { ResultFile } from '../../src/shared/result.ts';
 import { answerTo } from '../../src/simulator/answers.ts';
 import { FORM_WORDS, FORMS, WHOLE_FORMS } from '../../src/simulator/forms.ts';
 import { openRelayedWorld } from '../support/relay.ts';

@@ -1,6 +1,7 @@
 /** What comes next when an answer broke off, and what all of it took together. */
 import { describe, expect, it } from 'vitest';
-import type { AnswerCallback, RelayRequest } from '../../src/shared/contract.ts';
+import type { AnswerCallback } from '../../src/shared/callback.ts';
+import type { RelayRequest } from '../../src/shared/relay.ts';
 import { Answer, tokensIn, type Piece } from '../../src/relay/answer.ts';
 import { answered, failed, nextStep, requestsIn, textOf, type Attempt } from '../../src/relay/attempts.ts';
 

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { progressOf } from '../../src/cli/look-up.ts';
-import { relayId } from '../../src/shared/contract.ts';
+import { relayId } from '../../src/shared/names.ts';
 import { openRelayedWorld } from '../support/relay.ts';
 import { until } from '../support/world.ts';
 

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
-import { limiterId, relayApiId, relayId, type Task } from '../../src/shared/contract.ts';
+import { limiterId, relayApiId, relayId } from '../../src/shared/names.ts';
+import type { Task } from '../../src/shared/task.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
 import type { Found } from '../../src/cli/look-up.ts';
 import { KimiError } from '../../src/kimi/errors.ts';
@@ -447,7 +448,7 @@ describe('the relay refuses', () => {
 it('an answer goes to where the webhook is now, signed in both ways', async () => {
   const { url, received } = await serveAnswer(200);
   const removed: string[] = [];
-  const { deliver } = createDeliveryActivities({
+  const activities = createDeliveryActivities({
     received: { remove: async (task_id) => void removed.push(task_id) },
     callbackBaseUrl: url,
     secret: SECRET,
@@ -455,7 +456,7 @@ it('an answer goes to where the webhook is now, signed in both ways', async () =
   });
   const request = { task_id: 'kimi-1-6', body: { model: 'kimi-k3', messages: [] } };
   const callback = { error: { type: 't', message: 'm' }, metadata: { task_id: 'kimi-1-6' } };
-  await new MockActivityEnvironment().run(deliver, request, callback);
+  await new MockActivityEnvironment().run(async () => await activities.deliver(request, callback));
   const [sent] = received;
   expect(sent).toMatchObject({ path: '/kimi/webhook/kimi-1-6', body: JSON.stringify(callback) });
   expect(sent?.headers).toMatchObject({

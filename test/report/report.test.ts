@@ -2,7 +2,8 @@
 import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { isoSeconds, type ResultFile } from '../../src/shared/contract.ts';
+import { isoSeconds } from '../../src/shared/format.ts';
+import type { ResultFile } from '../../src/shared/result.ts';
 import { DIST } from '../../src/service/paths.ts';
 import { entriesOf } from '../../src/report/entries.ts';
 import { figuresOf, type Figures } from '../../src/report/data.ts';

@@ -2,9 +2,8 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createActivities, type ActivityDependencies } from '../../src/activities/index.ts';
-import { firstCharacters } from '../../src/shared/characters.ts';
-import type { TaskResult } from '../../src/shared/contract.ts';
-import { excerptOf } from '../../src/shared/excerpt.ts';
+import { excerptOf, firstCharacters } from '../../src/shared/format.ts';
+import type { TaskResult } from '../../src/shared/result.ts';
 import { Gateway } from '../../src/notify/gateway.ts';
 import { PLUGIN_WAKE_PATH } from '../../src/notify/protocol.ts';
 import { ResultStore } from '../../src/results/store.ts';

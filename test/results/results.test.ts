@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { lock } from 'proper-lockfile';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { ResultFile, TaskResult } from '../../src/shared/contract.ts';
+import type { ResultFile, TaskResult } from '../../src/shared/result.ts';
 import { NoResult, ResultStore } from '../../src/results/store.ts';
 import { standInTheWay } from '../support/disk.ts';
 import { temporaryFolder, until } from '../support/world.ts';

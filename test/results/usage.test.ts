@@ -2,7 +2,8 @@
 import { utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { isoSeconds, type Cost, type ResultFile } from '../../src/shared/contract.ts';
+import { isoSeconds } from '../../src/shared/format.ts';
+import type { Cost, ResultFile } from '../../src/shared/result.ts';
 import { ResultStore } from '../../src/results/store.ts';
 import { addUp, pollingEstimate, type Usage } from '../../src/results/usage.ts';
 import { cleanHome, cli } from '../support/cli.ts';

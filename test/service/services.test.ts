@@ -1,7 +1,7 @@
 /** Worker and webhook as processes of their own, without `up`. */
 import { expect, inject, it } from 'vitest';
 import type { Client } from '@temporalio/client';
-import { sharedLimiterId } from '../../src/shared/contract.ts';
+import { sharedLimiterId } from '../../src/shared/names.ts';
 import { sign, SIGNATURE_HEADER } from '../../src/webhook/signature.ts';
 import { callbackFor } from '../support/callback.ts';
 import { cleanHome, cli } from '../support/cli.ts';

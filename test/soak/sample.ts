@@ -4,7 +4,7 @@ import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import type { Scene, Stage } from '../chaos/stage.ts';
 import { journalFolder, readConfig } from '../../src/config/index.ts';
-import { TASK_ID } from '../../src/shared/contract.ts';
+import { TASK_ID } from '../../src/shared/task-id.ts';
 import { countDeadLetters, deadLettersFolder } from '../../src/webhook/dead-letters.ts';
 import { limiterView } from '../../src/limiter/client.ts';
 

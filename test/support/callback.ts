@@ -1,5 +1,6 @@
 import { withProof } from '../../src/webhook/proof.ts';
-import { CALLBACK_SIGNAL, type AnswerCallback, type Callback } from '../../src/shared/contract.ts';
+import type { AnswerCallback, Callback } from '../../src/shared/callback.ts';
+import { CALLBACK_SIGNAL } from '../../src/shared/names.ts';
 import { SECRET } from './world.ts';
 
 /** The contract's example of an answer, for a task. */

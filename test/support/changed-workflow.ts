@@ -1,6 +1,7 @@
 /** The workflows with one more step at their start: what a careless change looks like. */
 import { sleep } from '@temporalio/workflow';
-import type { RelayRequest, RelaySummary, Task, TaskSummary } from '../../src/shared/contract.ts';
+import type { RelayRequest, RelaySummary } from '../../src/shared/relay.ts';
+import type { Task, TaskSummary } from '../../src/shared/task.ts';
 import { kimiLimiter as unchangedLimiter, type LimiterStart } from '../../src/workflows/limiter.ts';
 import { kimiRelay as unchangedRelay } from '../../src/workflows/relay.ts';
 import { kimiTask as unchangedTask } from '../../src/workflows/task.ts';

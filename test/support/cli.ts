@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, inject, onTestFinished } from 'vitest';
-import type { ResultFile } from '../../src/shared/contract.ts';
+import type { ResultFile } from '../../src/shared/result.ts';
 import { DIST } from '../../src/service/paths.ts';
 import type { StackState } from '../../src/stack/state.ts';
 import { temporaryFolder, until } from './world.ts';

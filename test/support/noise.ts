@@ -16,7 +16,7 @@ import {
   tuple,
   uint8Array,
 } from 'fast-check';
-import { MAX_CALLBACK_BYTES } from '../../src/shared/contract.ts';
+import { MAX_CALLBACK_BYTES } from '../../src/shared/callback.ts';
 import { SIGNATURE_HEADER, standardHeaders } from '../../src/webhook/signature.ts';
 import { PATH, PLAUSIBLE, RIGHT } from './edge.ts';
 import { requestBytes } from './wire.ts';

@@ -11,16 +11,9 @@ import { inject, onTestFinished } from 'vitest';
 import { createActivities, type Activities } from '../../src/activities/index.ts';
 import { startTask, type Started } from '../../src/cli/start.ts';
 import { readConfig } from '../../src/config/index.ts';
-import {
-  isSharedLimiter,
-  limiterId,
-  sharedLimiterId,
-  STATUS_QUERY,
-  type Limits,
-  type Task,
-  type TaskSummary,
-  type TaskView,
-} from '../../src/shared/contract.ts';
+import type { Limits } from '../../src/shared/limits.ts';
+import { STATUS_QUERY, isSharedLimiter, limiterId, sharedLimiterId } from '../../src/shared/names.ts';
+import type { Task, TaskSummary, TaskView } from '../../src/shared/task.ts';
 import { Courier } from '../../src/webhook/ingest.ts';
 import { deadLettersFolder } from '../../src/webhook/dead-letters.ts';
 import { Gateway } from '../../src/notify/gateway.ts';

@@ -9,7 +9,7 @@ import proto from '@temporalio/proto';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { lookUp } from '../../src/cli/look-up.ts';
 import { ConfigError, readConfig } from '../../src/config/index.ts';
-import { MAX_CALLBACK_BYTES } from '../../src/shared/contract.ts';
+import { MAX_CALLBACK_BYTES } from '../../src/shared/callback.ts';
 import { ServiceError } from '../../src/service/errors.ts';
 import { createCodecServer } from '../../src/temporal/payloads/codec-server.ts';
 import { openPayloads, STORED_FROM_BYTES, type Payloads } from '../../src/temporal/payloads/converter.ts';

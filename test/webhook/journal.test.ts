@@ -7,7 +7,7 @@ import type { PayloadCodec } from '@temporalio/common';
 import { request, Pool } from 'undici';
 import { describe, expect, inject, it, onTestFinished, vi } from 'vitest';
 import { readConfig } from '../../src/config/index.ts';
-import type { AnswerCallback } from '../../src/shared/contract.ts';
+import type { AnswerCallback } from '../../src/shared/callback.ts';
 import type { DeadLetter } from '../../src/webhook/dead-letters.ts';
 import { Journal, JournalUnavailable, type JournalKey } from '../../src/webhook/journal.ts';
 import { withProof } from '../../src/webhook/proof.ts';

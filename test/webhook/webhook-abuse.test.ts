@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { MAX_CALLBACK_BYTES } from '../../src/shared/contract.ts';
+import { MAX_CALLBACK_BYTES } from '../../src/shared/callback.ts';
 import { BodyReader } from '../../src/webhook/body.ts';
 import { SIGNATURE_HEADER } from '../../src/webhook/signature.ts';
 import { callbackFor } from '../support/callback.ts';

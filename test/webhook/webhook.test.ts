@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { gzipSync } from 'node:zlib';
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
-import { MAX_CALLBACK_BYTES } from '../../src/shared/contract.ts';
+import { MAX_CALLBACK_BYTES } from '../../src/shared/callback.ts';
 import { sign, SIGNATURE_HEADER, standardHeaders } from '../../src/webhook/signature.ts';
 import { callbackFor } from '../support/callback.ts';
 import { NEXT_SECRET, openWorld, SECRET, until, type World } from '../support/world.ts';

@@ -2,7 +2,8 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { ApplicationFailure } from '@temporalio/common';
 import { describe, expect, inject, it } from 'vitest';
-import { ACKNOWLEDGE_UPDATE, type TaskView } from '../../src/shared/contract.ts';
+import { ACKNOWLEDGE_UPDATE } from '../../src/shared/names.ts';
+import type { TaskView } from '../../src/shared/task.ts';
 import { callbackFor, passOn } from '../support/callback.ts';
 import { cleanHome, cli } from '../support/cli.ts';
 import { openWorld, serve, until, type World } from '../support/world.ts';

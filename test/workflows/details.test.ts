@@ -1,6 +1,7 @@
 /** What a task says of itself in the Web UI, step by step. That the Web UI shows it so is test/e2e/web-ui.test.ts's to prove. */
 import { expect, it } from 'vitest';
-import type { Task, TaskView, Timings } from '../../src/shared/contract.ts';
+import type { Timings } from '../../src/shared/result.ts';
+import type { Task, TaskView } from '../../src/shared/task.ts';
 import { textFor } from '../../src/text/index.ts';
 import { Clock } from '../../src/workflows/task/stage-times.ts';
 import { currentDetails } from '../../src/workflows/details.ts';

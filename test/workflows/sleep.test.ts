@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import type { ResultFile } from '../../src/shared/contract.ts';
+import type { ResultFile } from '../../src/shared/result.ts';
 import { SIGNATURE_HEADER, sign } from '../../src/webhook/signature.ts';
 import type { StackState } from '../../src/stack/state.ts';
 import { callbackFor } from '../support/callback.ts';

@@ -1,7 +1,7 @@
 /** What a result file says of how long each step took, on the real engine over real HTTP. */
 import { request } from 'undici';
 import { expect, it } from 'vitest';
-import { ACKNOWLEDGE_UPDATE } from '../../src/shared/contract.ts';
+import { ACKNOWLEDGE_UPDATE } from '../../src/shared/names.ts';
 import { sign, SIGNATURE_HEADER } from '../../src/webhook/signature.ts';
 import { callbackFor } from '../support/callback.ts';
 import { openWorld, SECRET, until } from '../support/world.ts';

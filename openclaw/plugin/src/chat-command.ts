@@ -1,4 +1,4 @@
-import { excerptOf } from '../../../src/shared/excerpt.ts';
+import { excerptOf } from '../../../src/shared/format.ts';
 import { saidBy, type Run } from './command-line.ts';
 import { forChat, UNKNOWN_CHAT, type Chat } from './routes.ts';
 import type { Teller } from './teller.ts';

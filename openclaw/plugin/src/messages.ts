@@ -5,7 +5,7 @@ import type {
   ReplyDispatchEvent,
   ReplyDispatchResult,
 } from 'openclaw/plugin-sdk/plugin-entry';
-import { taskFromMessage } from '../../../src/shared/trigger.ts';
+import { taskFromMessage } from '../../../src/shared/chat.ts';
 import { answerCommand, dispatchFromChat } from './chat-command.ts';
 import type { Run } from './command-line.ts';
 import { chatOfMessage } from './routes.ts';

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { CommandContext, ReplyDispatchEvent, ToolContext } from 'openclaw/plugin-sdk/plugin-entry';
-import { chatTarget } from '../../../src/shared/chat-target.ts';
-import type { Route } from '../../../src/shared/contract.ts';
+import { chatTarget, type Route } from '../../../src/shared/chat.ts';
 import type { Run } from './command-line.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type { sendDurableMessageBatch } from 'openclaw/plugin-sdk/channel-outbound';
 import type { Config, PluginApi } from 'openclaw/plugin-sdk/plugin-entry';
-import type { Route } from '../../../src/shared/contract.ts';
-import { parseTaskName } from '../../../src/shared/names.ts';
+import type { Route } from '../../../src/shared/chat.ts';
+import { parseTaskName } from '../../../src/shared/task-id.ts';
 import type { PluginWake } from '../../../src/notify/protocol.ts';
 import type { Notes } from './notes.ts';
 import { asData, isShownAsItIs } from './safe-text.ts';

@@ -1,5 +1,5 @@
 import type { Tool, ToolContext } from 'openclaw/plugin-sdk/plugin-entry';
-import { NOTIFICATION } from '../../../src/shared/names.ts';
+import { NOTIFICATION } from '../../../src/shared/task-id.ts';
 import type { Run } from './command-line.ts';
 import { chatOfAgent, forChat } from './routes.ts';
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PluginApi } from 'openclaw/plugin-sdk/plugin-entry';
-import { parseTaskName } from '../../../src/shared/names.ts';
+import { parseTaskName } from '../../../src/shared/task-id.ts';
 import { MAX_WAKE_BYTES, type PluginWake } from '../../../src/notify/protocol.ts';
 import { secretCheck } from '../../../src/service/secret-check.ts';
 import type { Teller, Told } from './teller.ts';

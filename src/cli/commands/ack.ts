@@ -1,7 +1,10 @@
 import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Command } from 'commander';
-import { ACKNOWLEDGE_UPDATE, newsOf, type Named, type Route, type TaskView } from '../../shared/contract.ts';
+import type { Route } from '../../shared/chat.ts';
+import { ACKNOWLEDGE_UPDATE } from '../../shared/names.ts';
+import { newsOf, type Named } from '../../shared/task-id.ts';
+import type { TaskView } from '../../shared/task.ts';
 import { EngineUnreachable, grpcErrorIn } from '../../temporal/client.ts';
 import { openContext, withClient } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';

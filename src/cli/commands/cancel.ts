@@ -1,7 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
-import { relayId, type Named, type Route } from '../../shared/contract.ts';
+import type { Route } from '../../shared/chat.ts';
+import { relayId } from '../../shared/names.ts';
+import type { Named } from '../../shared/task-id.ts';
 import { openContext, withClient } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { CliError } from '../exit.ts';

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import tab from '@bomb.sh/tab/commander';
 import type { Command } from 'commander';
 import { readConfig } from '../../config/index.ts';
-import { TASK_ID } from '../../shared/contract.ts';
+import { TASK_ID } from '../../shared/task-id.ts';
 import type { CliText } from '../text/index.ts';
 
 /** How many task ids are offered, the newest first. */

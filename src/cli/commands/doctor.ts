@@ -15,7 +15,8 @@ import {
   relayUrl,
   wakeUrl,
 } from '../../config/index.ts';
-import { SEARCH_ATTRIBUTES } from '../../shared/contract.ts';
+import { money } from '../../shared/format.ts';
+import { SEARCH_ATTRIBUTES } from '../../shared/names.ts';
 import { countDeadLetters, deadLettersFolder } from '../../webhook/dead-letters.ts';
 import { probeFolder } from '../../service/disk.ts';
 import { Gateway, GatewayError, type Wake } from '../../notify/gateway.ts';
@@ -33,7 +34,6 @@ import { EngineAway, engineAddress, openContext, unreadKey, withClient, type Con
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { CliError } from '../exit.ts';
 import { shellPath, tildePath } from '../../service/paths.ts';
-import { money } from '../../shared/money.ts';
 import { command, ending } from '../options.ts';
 import { fields } from '../output/terminal.ts';
 import type { CliText } from '../text/index.ts';

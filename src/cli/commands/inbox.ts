@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { newsOf } from '../../shared/contract.ts';
+import { newsOf } from '../../shared/task-id.ts';
 import { openContext } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { stateOf } from '../../text/index.ts';

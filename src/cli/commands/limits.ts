@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Limits } from '../../shared/contract.ts';
+import type { Limits } from '../../shared/limits.ts';
 import { limiterView, setLimits } from '../../limiter/client.ts';
 import { grpcErrorIn } from '../../temporal/client.ts';
 import { openContext, withClient } from '../context.ts';

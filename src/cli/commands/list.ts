@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { limiterView } from '../../limiter/client.ts';
-import type { Place, TaskState } from '../../shared/contract.ts';
+import type { Place } from '../../shared/limits.ts';
+import type { TaskState } from '../../shared/task.ts';
 import { EngineUnreachable } from '../../temporal/client.ts';
 import { openContext, withClient, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';

@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
-import { isoSeconds } from '../../shared/contract.ts';
+import { isoSeconds, money } from '../../shared/format.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { addUp, type Grouping, type Use } from '../../results/usage.ts';
 import { openContext } from '../context.ts';
-import { money } from '../../shared/money.ts';
 import { command, grouping, printing, since as sinceOption } from '../options.ts';
 import { paragraph, table } from '../output/table.ts';
 import type { CliText } from '../text/index.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { openContext, withClient } from '../context.ts';
-import type { Named } from '../../shared/contract.ts';
+import type { Named } from '../../shared/task-id.ts';
 import type { Exit } from '../../service/exit.ts';
 import { follow, printReply } from '../follow.ts';
 import { command, ending, task } from '../options.ts';

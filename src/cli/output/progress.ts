@@ -1,7 +1,7 @@
 import cliTruncate from 'cli-truncate';
 import pico from 'picocolors';
-import { field } from '../../shared/characters.ts';
-import type { TaskView } from '../../shared/contract.ts';
+import { field } from '../../shared/format.ts';
+import type { TaskView } from '../../shared/task.ts';
 import type { StartStep } from '../../stack/stack.ts';
 import { explain, type Text } from '../../text/index.ts';
 import type { Found, Retrying } from '../look-up.ts';

@@ -1,6 +1,6 @@
 /** What may reach a terminal. Models, gateways, files and callers choose much of what is printed. */
 import pico from 'picocolors';
-import { field } from '../../shared/characters.ts';
+import { field } from '../../shared/format.ts';
 
 /** The styles that picocolors writes for us: weight, underline, strikethrough, foreground. Not: conceal, blink, reverse. */
 const STYLE = String.raw`\u001B\[(?:[01234]|9|2[2-49]|3[0-79]|9[0-7])m`;

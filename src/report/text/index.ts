@@ -1,4 +1,4 @@
-import type { Lang } from '../../shared/contract.ts';
+import type { Lang } from '../../shared/task.ts';
 import { en } from './en.ts';
 import { zhTW, type ReportText } from './zh-TW.ts';
 

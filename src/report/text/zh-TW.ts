@@ -1,4 +1,4 @@
-import type { Timings } from '../../shared/contract.ts';
+import type { Timings } from '../../shared/result.ts';
 
 /** What a report says, in Traditional Chinese. English (en.ts) has the same shape. */
 export const zhTW = {

@@ -6,17 +6,9 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import {
-  ADMISSION_SIGNAL,
-  isSharedLimiter,
-  LIMITER_SIGNALS,
-  type Admission,
-  type LeaseRequest,
-  type Place,
-  type SentReport,
-  type Task,
-  type TurnedAway,
-} from '../../shared/contract.ts';
+import type { Admission, LeaseRequest, Place, SentReport, TurnedAway } from '../../shared/limits.ts';
+import { ADMISSION_SIGNAL, LIMITER_SIGNALS, isSharedLimiter } from '../../shared/names.ts';
+import type { Task } from '../../shared/task.ts';
 import type { AtOnce } from '../local-first.ts';
 
 const admissionSignal = defineSignal<[Admission]>(ADMISSION_SIGNAL);

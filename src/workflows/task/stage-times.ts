@@ -1,4 +1,4 @@
-import type { Timings } from '../../shared/contract.ts';
+import type { Timings } from '../../shared/result.ts';
 
 /** What follows one another in a task's life. */
 export type Step = 'queued' | 'dispatch' | 'begun' | 'kimi' | 'save' | 'wake';

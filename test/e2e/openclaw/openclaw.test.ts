@@ -5,7 +5,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, onTestFinished } from 'vitest';
-import type { AnswerCallback } from '../../../src/shared/contract.ts';
+import type { AnswerCallback } from '../../../src/shared/callback.ts';
 import type { PluginWake } from '../../../src/notify/protocol.ts';
 import { sign, SIGNATURE_HEADER } from '../../../src/webhook/signature.ts';
 import { until } from './until.ts';

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import type { WorkflowHandle } from '@temporalio/client';
 import { inject, onTestFinished } from 'vitest';
 import { GatewayStub } from '../../chaos/gateway.ts';
-import { limiterId } from '../../../src/shared/contract.ts';
+import { limiterId } from '../../../src/shared/names.ts';
 import { SIGNATURE_HEADER, sign } from '../../../src/webhook/signature.ts';
 import { callbackFor } from '../../support/callback.ts';
 import { freePort } from '../../support/engine.ts';

@@ -1,3 +1,11 @@
+/** How times, amounts and excerpts are written. */
+import type { Cost } from './result.ts';
+
+/** @returns ISO 8601 in UTC with whole seconds, the form of contract section 4 (and the one `jq` can parse). */
+export function isoSeconds(time: Date | number): string {
+  return new Date(time).toISOString().replace(/\.\d{3}Z$/, 'Z');
+}
+
 /** Made when it is needed: it reads tables of some milliseconds. */
 let segmenter: Intl.Segmenter | undefined;
 
@@ -41,4 +49,31 @@ const UNSAFE_IN_FIELD =
 /** @returns a short text from outside (a model, an id, an error's message) as one line that is safe to print. */
 export function field(text: string): string {
   return text.toWellFormed().replaceAll(UNSAFE_IN_FIELD, ' ');
+}
+
+/** @returns the first characters of a Markdown text. A code block that this cuts in two is closed. */
+export function excerptOf(markdown: string, count: number): string {
+  return closeCodeBlock(firstCharacters(markdown, count));
+}
+
+/** Closes a fenced code block (CommonMark) that is still open at the end. */
+function closeCodeBlock(markdown: string): string {
+  let open: string | undefined;
+  for (const line of markdown.split('\n')) {
+    const [, fence = '', rest = ''] = /^ {0,3}(`{3,}|~{3,})(.*)$/.exec(line) ?? [];
+    if (open === undefined) open = fence || undefined;
+    else if (fence.startsWith(open) && rest.trim() === '') open = undefined;
+  }
+  return open === undefined ? markdown : `${markdown}\n${open}`;
+}
+
+/** @returns an amount as it is read, e.g. `¥0.0364`. A task costs less than a cent: six decimals, and two at the least. */
+export function money({ amount, currency }: Pick<Cost, 'amount' | 'currency'>): string {
+  return new Intl.NumberFormat('en', {
+    style: 'currency',
+    currency,
+    currencyDisplay: 'narrowSymbol',
+    minimumFractionDigits: 2,
+    maximumFractionDigits: 6,
+  }).format(amount);
 }

@@ -1,0 +1,51 @@
+/** Messages between a task and its relay. */
+import type { TaskError } from './task.ts';
+
+/** One request that the relay makes for a task: the input of its workflow. Nothing secret may ever stand here. */
+export interface RelayRequest {
+  task_id: string;
+  task_name?: string;
+  /** What Kimi is sent: the body of the dispatch call, without what is ours, streamed. */
+  body: {
+    model: string;
+    messages: unknown[];
+    response_format?: unknown;
+    tools?: unknown;
+    [member: string]: unknown;
+  };
+}
+
+/** How far an answer is, while it streams in: what the streaming activity heartbeats. */
+export interface StreamProgress {
+  phase: 'waiting' | 'reasoning' | 'answering';
+  /** Of answer and reasoning so far, estimated: Kimi counts them at the end only. */
+  tokens: number;
+  /** The last words, at most {@link TAIL_CHARS} characters. */
+  tail: string;
+  /** The model writes the same text over and over. */
+  repeats?: true;
+}
+
+/** What a relay tells the task of its request to Kimi. */
+export interface RelayReport {
+  /** Kimi has begun to answer: the deadline starts. */
+  begun?: true;
+  /** Why Kimi does not have the request yet; it is tried again. */
+  problem?: TaskError;
+  /** How long the relay's machine slept while the answer was on its way, in milliseconds: it does not count against the deadline. */
+  slept_ms?: number;
+}
+
+/** Length of {@link StreamProgress.tail}: heartbeats are kept small. */
+export const TAIL_CHARS = 200;
+
+/** How long the relay asks Kimi while Kimi does not take the request, in milliseconds. */
+export const RELAY_TRIES_MS = 24 * 3_600_000;
+
+/** Return value of the relay's workflow. */
+export interface RelaySummary {
+  task_id: string;
+  /** `answered`, or the type of the error that was delivered. */
+  outcome: string;
+  interruptions: number;
+}

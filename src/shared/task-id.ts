@@ -1,0 +1,43 @@
+/** Task ids, and the names of a task's notifications. Workflows and the plugin load it: no packages here. */
+import type { TaskResult } from './result.ts';
+
+const ID = String.raw`kimi-\d{1,12}-\d{1,9}`;
+
+/** A task id. It is checked before an id is used in a path or a workflow id. */
+export const TASK_ID = new RegExp(`^${ID}$`);
+
+/**
+ * The name of a notification: the task id for the outcome, `<id>-late` for an answer that came after it. The `Idempotency-Key`
+ * of a repeated wake ends in `-again-<n>`.
+ */
+export const NOTIFICATION = new RegExp(`^${ID}(?:-late)?(?:-again-\\d{1,2})?$`);
+
+/** What a user, an agent or a gateway named. */
+export interface Named {
+  task_id: string;
+  /** Without `-again-<n>`: a repeat is the same notification. */
+  notification: string;
+}
+
+/** @returns the task that a task id or the name of a notification means; `undefined` where the word is neither. */
+export function parseTaskName(word: string): Named | undefined {
+  if (!NOTIFICATION.test(word)) return undefined;
+  const notification = word.replace(/-again-\d+$/, '');
+  return { task_id: notification.replace(/-late$/, ''), notification };
+}
+
+/** @returns the name of the notification of a result. An answer that comes after a cancellation is saved without one. */
+export function newsOf({ task_id, status, late }: Pick<TaskResult, 'task_id' | 'status' | 'late'>): string {
+  return late && status !== 'cancelled' ? `${task_id}-late` : task_id;
+}
+
+/** @returns the `Idempotency-Key` of the nth repeat of a notification. */
+export function repeatOf(notification: string, n: number): string {
+  return `${notification}-again-${n}`;
+}
+
+/** @returns the task that a workflow belongs to: the workflow id of its relay is `relay-<task id>`. */
+export function taskIdIn(workflowId = ''): string | undefined {
+  const task_id = workflowId.replace(/^relay-/, '');
+  return TASK_ID.test(task_id) ? task_id : undefined;
+}
