@@ -13,7 +13,7 @@ import { Client, Connection } from '@temporalio/client';
 import { Pool } from 'undici';
 import type { AnswerCallback } from '../src/shared/callback.ts';
 import { CALLBACK_SIGNAL, TASK_WORKFLOW } from '../src/shared/names.ts';
-import { DIST } from '../src/service/paths.ts';
+import { DIST } from '../src/service/files.ts';
 import { SIGNATURE_HEADER, sign } from '../src/webhook/signature.ts';
 import type { StackState } from '../src/stack/state.ts';
 import { percentile } from './stats.ts';

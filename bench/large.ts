@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { readConfig } from '../src/config/index.ts';
-import { DIST } from '../src/service/paths.ts';
+import { DIST } from '../src/service/files.ts';
 import { atTheEnd } from './clean-ups.ts';
 import { describeMachine, machineLines } from './machine.ts';
 import { start, treeOf, until } from './processes.ts';

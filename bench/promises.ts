@@ -17,7 +17,7 @@ import { Client, Connection } from '@temporalio/client';
 import { Agent, request } from 'undici';
 import type { ResultFile } from '../src/shared/result.ts';
 import type { TaskSummary } from '../src/shared/task.ts';
-import { DIST } from '../src/service/paths.ts';
+import { DIST } from '../src/service/files.ts';
 import type { StackState } from '../src/stack/state.ts';
 import { ANSWER, apiId, MODEL, SECRET, signedCallback } from './callback.ts';
 import { atTheEnd } from './clean-ups.ts';

@@ -14,7 +14,7 @@ import { request } from 'undici';
 import { progressOf } from '../src/cli/look-up.ts';
 import { readConfig } from '../src/config/index.ts';
 import type { AnswerCallback } from '../src/shared/callback.ts';
-import { DIST } from '../src/service/paths.ts';
+import { DIST } from '../src/service/files.ts';
 import { openPayloads } from '../src/temporal/payloads/converter.ts';
 import { engineArgs, namespaceIsThere } from '../src/stack/stack.ts';
 import { findTemporalCli } from '../src/stack/temporal-cli.ts';

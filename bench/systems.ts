@@ -9,7 +9,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Pool } from 'undici';
-import { DIST } from '../src/service/paths.ts';
+import { DIST } from '../src/service/files.ts';
 import { freePort } from '../test/support/engine.ts';
 import { apiId, MODEL, SECRET, signedCallback } from './callback.ts';
 import { atTheEnd } from './clean-ups.ts';

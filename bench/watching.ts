@@ -14,7 +14,7 @@ import { parseArgs } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { startTask } from '../src/cli/start.ts';
 import { TASK_QUEUE } from '../src/shared/names.ts';
-import { DIST } from '../src/service/paths.ts';
+import { DIST } from '../src/service/files.ts';
 import type { StackState } from '../src/stack/state.ts';
 import { cpuOfOne } from './processes.ts';
 import { median } from './stats.ts';

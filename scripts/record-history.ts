@@ -11,7 +11,7 @@ import { it } from 'vitest';
 import type { Activities } from '../src/activities/index.ts';
 import { ACKNOWLEDGE_UPDATE, limiterId, relayId, sharedLimiterId } from '../src/shared/names.ts';
 import type { TaskView } from '../src/shared/task.ts';
-import { PACKAGE_ROOT } from '../src/service/paths.ts';
+import { PACKAGE_ROOT } from '../src/service/files.ts';
 import { callbackFor, passOn } from '../test/support/callback.ts';
 import { standInTheWay } from '../test/support/disk.ts';
 import { openRelayedWorld } from '../test/support/relay.ts';

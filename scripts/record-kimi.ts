@@ -12,13 +12,12 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Agent } from 'undici';
-import { publicAddress } from '../src/service/address.ts';
+import { publicAddress } from '../src/service/http.ts';
 import { ConfigError, loadEnvFiles, readConfig } from '../src/config/index.ts';
 import { isoSeconds } from '../src/shared/format.ts';
-import { ServiceError } from '../src/service/errors.ts';
-import { EXIT } from '../src/service/exit.ts';
-import { requestEveryByte } from '../src/kimi/response.ts';
-import { PACKAGE_ROOT } from '../src/service/paths.ts';
+import { EXIT, ServiceError } from '../src/service/exit.ts';
+import { requestEveryByte } from '../src/kimi/http.ts';
+import { PACKAGE_ROOT } from '../src/service/files.ts';
 import type { KimiFixture } from '../test/support/kimi-fixtures.ts';
 
 const FIXTURES = join(PACKAGE_ROOT, 'test', 'fixtures', 'kimi');

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { callbackBaseUrl } from './config/index.ts';
 import { RELAY_WORKFLOW, relayQueue, streamsQueue } from './shared/names.ts';
-import { ServiceError } from './service/errors.ts';
+import { ServiceError } from './service/exit.ts';
 import { limiterIdOf } from './limiter/client.ts';
 import { interruptionMetrics } from './shared/metrics.ts';
 import { openPayloads } from './temporal/payloads/converter.ts';

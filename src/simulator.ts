@@ -1,7 +1,7 @@
 /** The simulated Kimi as a process: `node dist/simulator.js`. It is never the real one, and every answer says so. */
 import { createServer } from 'node:http';
-import { ServiceError } from './service/errors.ts';
-import { hostCheck } from './service/host-check.ts';
+import { ServiceError } from './service/exit.ts';
+import { hostCheck } from './service/http.ts';
 import { listen } from './service/ports.ts';
 import { runService } from './service/run.ts';
 import { createSimulator } from './simulator/app.ts';

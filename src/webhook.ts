@@ -1,11 +1,10 @@
 /** The webhook process: receives Kimi's callbacks. `node dist/webhook.js` */
-import { isLoopback } from './service/address.ts';
+import { hostCheck, isLoopback } from './service/http.ts';
 import { callbackBaseUrl, journalFolder, servesDashboard } from './config/index.ts';
 import { Courier } from './webhook/ingest.ts';
 import { createDashboard } from './webhook/dashboard.ts';
 import { deadLettersFolder } from './webhook/dead-letters.ts';
-import { ServiceError } from './service/errors.ts';
-import { hostCheck } from './service/host-check.ts';
+import { ServiceError } from './service/exit.ts';
 import { Journal } from './webhook/journal.ts';
 import { createMetricsServer } from './webhook/metrics.ts';
 import { openPayloads } from './temporal/payloads/converter.ts';

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { RestartedProcess } from '../../test/chaos/process.ts';
-import { ServiceError } from '../../src/service/errors.ts';
-import { PACKAGE_ROOT } from '../../src/service/paths.ts';
+import { ServiceError } from '../../src/service/exit.ts';
+import { PACKAGE_ROOT } from '../../src/service/files.ts';
 import type { NativeService } from './topology.ts';
 
 const run = promisify(execFile);

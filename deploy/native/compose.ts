@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { PACKAGE_ROOT } from '../../src/service/paths.ts';
+import { PACKAGE_ROOT } from '../../src/service/files.ts';
 
 /** What of a service matters where there are no containers. */
 export interface ComposeService {

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm, symlink } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import type { Config } from '../../src/config/index.ts';
-import { ServiceError } from '../../src/service/errors.ts';
+import { ServiceError } from '../../src/service/exit.ts';
 import { findTemporalCli } from '../../src/stack/temporal-cli.ts';
 import type { Compose } from './compose.ts';
 

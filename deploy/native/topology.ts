@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { withoutSecrets } from '../../src/config/index.ts';
-import { PACKAGE_ROOT } from '../../src/service/paths.ts';
+import { PACKAGE_ROOT } from '../../src/service/files.ts';
 import type { Compose, ComposeService } from './compose.ts';
 
 /** Nothing else depends on them, and there is nothing of ours in them. */

@@ -26,7 +26,7 @@ import {
 } from '../limiter/client.ts';
 import { labelOf } from '../kimi/models.ts';
 import { workerMetrics } from '../shared/metrics.ts';
-import { tildePath } from '../service/paths.ts';
+import { tildePath } from '../service/files.ts';
 import type { PluginWake } from '../notify/protocol.ts';
 import { pluginWake } from '../notify/message.ts';
 import { traceTask } from '../service/tracing.ts';

@@ -5,7 +5,7 @@ import pico from 'picocolors';
 import { limitsOf, loadEnvFiles, misspeltVariables, readConfig, usesRelay, type Config } from '../config/index.ts';
 import { isLimited, limiterIdOf } from '../limiter/client.ts';
 import { openPayloads } from '../temporal/payloads/converter.ts';
-import { PACKAGE_ROOT, tildePath } from '../service/paths.ts';
+import { PACKAGE_ROOT, tildePath } from '../service/files.ts';
 import { ResultStore } from '../results/store.ts';
 import { EXIT } from '../service/exit.ts';
 import { CliError } from './exit.ts';

@@ -3,7 +3,7 @@ import { access, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { journalFolder, type Config } from '../config/index.ts';
 import { MAX_CALLBACK_BYTES } from '../shared/callback.ts';
-import { freeBytes, probeFolder } from '../service/disk.ts';
+import { freeBytes, probeFolder } from '../service/files.ts';
 
 /**
  * A disk with less has no room for one answer of the largest size: it lies in the relay's recording, the engine's payloads,

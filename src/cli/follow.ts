@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { firstCharacters } from '../shared/format.ts';
 import { SUMMARY_CHARS, type ResultFile } from '../shared/result.ts';
-import { tildePath } from '../service/paths.ts';
+import { tildePath } from '../service/files.ts';
 import { isEngineGone } from '../temporal/client.ts';
 import { replyText } from '../notify/message.ts';
 import type { Context } from './context.ts';

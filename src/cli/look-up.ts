@@ -12,7 +12,7 @@ import type { StreamProgress } from '../shared/relay.ts';
 import type { ResultFile } from '../shared/result.ts';
 import type { TaskState, TaskView } from '../shared/task.ts';
 import { EXIT } from '../service/exit.ts';
-import { tildePath } from '../service/paths.ts';
+import { tildePath } from '../service/files.ts';
 import { grpcErrorIn } from '../temporal/client.ts';
 import { withClient, type Context } from './context.ts';
 import { CliError } from './exit.ts';

@@ -1,15 +1,15 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { closest } from '../shared/closest.ts';
-import ms, { type StringValue } from 'ms';
-import { readRoute } from './route.ts';
-import type { Route } from '../shared/chat.ts';
+import ms from 'ms';
+import type { StringValue } from 'ms';
+import { chatTarget, type Route } from '../shared/chat.ts';
 import { parseTaskName, type Named } from '../shared/task-id.ts';
 import { TASK_STATES, type Priority, type TaskState } from '../shared/task.ts';
 import { GROUPINGS, type Grouping } from '../results/usage.ts';
 import { EXIT, type Exit } from '../service/exit.ts';
-import { CliError } from './exit.ts';
-import { exitStatusStands } from './output/standard-output.ts';
+import { CliError, exitStatusStands } from './exit.ts';
 import type { CliText } from './text/index.ts';
+import * as z from 'zod';
 
 const DAY_MS = 24 * 3600 * 1000;
 
@@ -200,4 +200,28 @@ export function usageError(error: { code: string; message: string }, say: CliTex
     ),
   };
   return new CliError(EXIT.usage, sentences[error.code] ?? error.message);
+}
+
+/** Goes into logs and histories: short, in one line, without a space. */
+const word = z.string().regex(/^[^\s\p{C}]{1,256}$/u);
+
+/** A {@link Route} as it comes from outside. */
+const routeSchema = z
+  .strictObject({
+    channel: z.string().regex(/^[a-z][\w-]{0,63}$/),
+    to: word,
+    account_id: word.optional(),
+    thread_id: word.optional(),
+    session_key: word.optional(),
+    message: z.strictObject({ id: word, at: z.int().min(0).max(9_999_999_999_999) }).optional(),
+  })
+  .transform((route) => ({ ...route, ...chatTarget(route.channel, route.to) }));
+
+/** Reads a route. @returns `undefined` where it is none. */
+export function readRoute(json: string): Route | undefined {
+  try {
+    return routeSchema.parse(JSON.parse(json));
+  } catch {
+    return undefined;
+  }
 }

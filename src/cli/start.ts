@@ -9,7 +9,7 @@ import {
   type Client,
 } from '@temporalio/client';
 import { ApplicationFailure, TypedSearchAttributes } from '@temporalio/common';
-import { messageKey, routeIn, type Route } from '../shared/chat.ts';
+import { messageKey, ROUTE_MEMO, routeIn, type Route } from '../shared/chat.ts';
 import type { Place } from '../shared/limits.ts';
 import { ACCEPTED_UPDATE, SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../shared/names.ts';
 import type { Acceptance, Task, TaskError, TaskSummary } from '../shared/task.ts';
@@ -18,6 +18,10 @@ import { grpcErrorIn } from '../temporal/client.ts';
 import { textFor } from '../text/index.ts';
 import { traced } from '../service/tracing.ts';
 import { staticDetails } from '../workflows/details.ts';
+import { EXIT } from '../service/exit.ts';
+import type { Context } from './context.ts';
+import { CliError } from './exit.ts';
+import { newestTasks } from '../temporal/task-list.ts';
 
 /** What became of a start: Kimi took the task, it waits for its turn, Kimi refused it, or has not said yet (the engine keeps it and goes on). */
 export type Started =
@@ -165,4 +169,22 @@ async function isKnown(client: Client, task_id: string): Promise<boolean> {
     if (error instanceof WorkflowNotFoundError || grpcErrorIn(error)) return false;
     throw error;
   }
+}
+
+const HOUR_MS = 3_600_000;
+
+/**
+ * Lets a chat start so many tasks in any hour (`KIMI_MAX_TASKS_PER_CHAT_HOUR`). The engine counts, so a restart forgets none;
+ * two that start at the very same moment may both get the last place.
+ *
+ * @throws {CliError} where the chat has had its share, saying when it may start another.
+ */
+export async function checkChatLimit(client: Client, { config, taskQueue, say }: Context, route: Route): Promise<void> {
+  const most = config.KIMI_MAX_TASKS_PER_CHAT_HOUR;
+  if (most === 0) return;
+  const started = await newestTasks(client, taskQueue, { since: HOUR_MS, route }, most);
+  const first = started[most - 1];
+  if (!first) return;
+  const minutes = Math.max(Math.ceil((Date.parse(first.created_at) + HOUR_MS - Date.now()) / 60_000), 1);
+  throw new CliError(EXIT.limited, say.chatLimit(most, minutes));
 }

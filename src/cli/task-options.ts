@@ -3,14 +3,12 @@ import type { Client } from '@temporalio/client';
 import { acknowledgedBy, taskTimeoutMs } from '../config/index.ts';
 import type { Route } from '../shared/chat.ts';
 import type { Priority, Task } from '../shared/task.ts';
-import { checkChatLimit } from './chat-limit.ts';
+import { checkChatLimit, startTask, taskOfMessage, type Started } from './start.ts';
 import { noKey, type Context } from './context.ts';
 import { EXIT } from '../service/exit.ts';
-import { CliError } from './exit.ts';
+import { CliError, taskIsStarted } from './exit.ts';
 import type { Job, RequestOptions } from './job.ts';
 import { duration, maxTokens, model, priority, repeated, temperature, thinking } from './options.ts';
-import { taskIsStarted } from './output/standard-output.ts';
-import { startTask, taskOfMessage, type Started } from './start.ts';
 import type { CliText } from './text/index.ts';
 
 /** What `dispatch` and `run` both take. */

@@ -6,14 +6,14 @@ import { parseEnv } from 'node:util';
 import envPaths from 'env-paths';
 import ms, { type StringValue } from 'ms';
 import * as z from 'zod';
-import { httpAddress, isLoopback } from '../service/address.ts';
+import { httpAddress, isLoopback } from '../service/http.ts';
 import { closest } from '../shared/closest.ts';
 import { malformedLines } from './env-file.ts';
 import type { Limits } from '../shared/limits.ts';
 import { TASK_QUEUE } from '../shared/names.ts';
 import type { Lang } from '../shared/task.ts';
 import { callsBack } from '../kimi/models.ts';
-import { PACKAGE_ROOT } from '../service/paths.ts';
+import { PACKAGE_ROOT } from '../service/files.ts';
 import { PLUGIN_WAKE_PATH, type PluginWake } from '../notify/protocol.ts';
 
 const wholeNumber = z.coerce.number({ error: 'needs a whole number' }).int('needs a whole number');

@@ -2,7 +2,7 @@
 import { Agent, request, type Dispatcher } from 'undici';
 import * as z from 'zod';
 import { outboundAgent } from '../service/outbound.ts';
-import type { ChatRequest } from './request.ts';
+import type { ChatRequest } from './models.ts';
 
 /** Where to ask, and with whose key. */
 export interface Enquirer {

@@ -5,11 +5,9 @@ import type { Task } from '../shared/task.ts';
 import { parseDirectAnswer } from './answer.ts';
 import { countTokens, type Enquirer } from './account.ts';
 import { KimiError } from './errors.ts';
-import { KimiHttp } from './http.ts';
-import { callsBack, costOf, modelOf, MODELS } from './models.ts';
+import { KimiHttp, type HttpResponse } from './http.ts';
+import { MODELS, callsBack, costOf, modelOf, mostTokens, requestFor, type ChatRequest } from './models.ts';
 import { readRefusal } from './refusal.ts';
-import { mostTokens, requestFor, type ChatRequest } from './request.ts';
-import type { HttpResponse } from './response.ts';
 
 export interface KimiClientOptions {
   /** Base address, e.g. `https://api.moonshot.cn/v1`: whose models and prices count. */

@@ -1,7 +1,7 @@
 /** Reads what a server says in place of an answer: its words, in whichever form, and what they mean for the request. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { field, firstCharacters } from '../shared/format.ts';
-import { retryAfter } from '../service/retry-after.ts';
+import { retryAfter } from '../service/http.ts';
 import { KimiError } from './errors.ts';
 
 /** What a server says went wrong. */

@@ -1,8 +1,7 @@
 import { request, type Dispatcher } from 'undici';
-import { publicAddress } from '../service/address.ts';
+import { publicAddress, retryAfter } from '../service/http.ts';
 import { outboundAgent } from '../service/outbound.ts';
 import type { PluginWake } from './protocol.ts';
-import { retryAfter } from '../service/retry-after.ts';
 
 /** Why the agent could not be woken. Its message never holds the token. */
 export class GatewayError extends Error {

@@ -12,8 +12,7 @@ import { HeldWork, type Ended } from '../activities/held-work.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { reportTurnedAway } from '../limiter/client.ts';
 import { streamMetrics, type RelayRequestOutcome } from '../shared/metrics.ts';
-import { Answer } from './answer.ts';
-import { answered, failed, nextStep, requestsIn, type Attempt, type OnInterrupt } from './attempts.ts';
+import { Answer, answered, failed, nextStep, requestsIn, type Attempt, type OnInterrupt } from './attempts.ts';
 import type { ReceivedStore, Recording } from './recordings.ts';
 import type { StreamingClient } from './stream.ts';
 

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { readUsage } from '../kimi/answer.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { parseJson, readStated, statedError } from '../kimi/refusal.ts';
-import { endOf, type Piece } from './answer.ts';
+import { endOf, type Piece } from './attempts.ts';
 
 /** Longest body in one piece, and longest event of a stream, in UTF-16 units: an answer of 4 Mi of them, written as `\uXXXX`. */
 const MAX_PIECE_CHARS = 32 * 1024 * 1024;

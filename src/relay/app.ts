@@ -8,11 +8,10 @@ import { RELAY_WORKFLOW, relayApiId, relayId } from '../shared/names.ts';
 import type { RelayRequest } from '../shared/relay.ts';
 import { TASK_ID } from '../shared/task-id.ts';
 import { MAX_PROMPT_BYTES } from '../shared/task.ts';
-import { HttpError } from '../service/http-error.ts';
+import { HttpError, secretCheck } from '../service/http.ts';
 import { callbackUrl } from '../kimi/client.ts';
 import { traced } from '../service/tracing.ts';
 import { KimiHttp } from '../kimi/http.ts';
-import { secretCheck } from '../service/secret-check.ts';
 
 export interface RelayAppOptions {
   client: Client;

@@ -2,10 +2,9 @@ import { fdatasyncSync, writeSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { ServiceError } from '../service/errors.ts';
-import { syncFolder } from '../service/sync-folder.ts';
-import { Answer, type Piece } from './answer.ts';
-import type { Attempt } from './attempts.ts';
+import { ServiceError } from '../service/exit.ts';
+import { syncFolder } from '../service/files.ts';
+import { Answer, type Attempt, type Piece } from './attempts.ts';
 
 /** How long a file may lie untouched, in milliseconds: longer than any request is tried. */
 const KEEP_MS = 3 * 24 * 3_600_000;

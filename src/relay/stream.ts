@@ -1,11 +1,10 @@
 import { afterAwake } from '../service/awake.ts';
 import { MAX_CALLBACK_BYTES } from '../shared/callback.ts';
 import { KimiError } from '../kimi/errors.ts';
-import { describe, KimiHttp } from '../kimi/http.ts';
+import { KimiHttp, describe, type HttpResponse } from '../kimi/http.ts';
 import { readRefusal } from '../kimi/refusal.ts';
-import type { HttpResponse } from '../kimi/response.ts';
 import { AnswerReader } from './answer-reader.ts';
-import type { Piece } from './answer.ts';
+import type { Piece } from './attempts.ts';
 
 export interface StreamOptions {
   /** Base address, e.g. `https://api.moonshot.cn/v1`. */

@@ -3,8 +3,7 @@ import { STATES_IN_FLIGHT, type Lang, type TaskState } from '../shared/task.ts';
 import { listedTask, stateIn, tasksOn } from '../temporal/task-list.ts';
 import { textFor } from '../text/index.ts';
 import { count, inSeconds } from './format.ts';
-import { html } from './html.ts';
-import { nameOf, section, table, type Links, type Section } from './html-parts.ts';
+import { html, nameOf, section, table, type Links, type Section } from './html.ts';
 import { reportText } from './text/index.ts';
 
 /** Tasks that have no outcome yet. */

@@ -1,12 +1,10 @@
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { Lang } from '../shared/task.ts';
-import { html } from './html.ts';
+import { html, section, type Links, type Section } from './html.ts';
 import { inFlightSection, tasksInFlight } from './in-flight.ts';
-import { Kept } from './kept.ts';
 import { makeReport, type Made } from './make.ts';
 import { pageOf } from './page.ts';
-import { section, type Links, type Section } from './html-parts.ts';
 import { reportText } from './text/index.ts';
 
 export interface LiveReportOptions {
@@ -74,4 +72,43 @@ export class LiveReport {
 function unreadable(lang: Lang): Section {
   const say = reportText(lang);
   return section('overview', say.overview.heading, html`<p class="warn">${say.unreadable}</p>`);
+}
+
+/** Milliseconds. */
+export interface Keeping {
+  /** How long to rest after work that took so long. */
+  rest(tookMs: number): number;
+  /** Up to what age a value is given out while the next is made. */
+  stale: number;
+}
+
+/** A value that takes work: made when somebody wants it, once for all who want it, and never without rest. */
+export class Kept<T> {
+  private kept: { value: T; since: number; until: number } | undefined;
+  private making: Promise<T> | undefined;
+
+  constructor(
+    private readonly make: () => Promise<T>,
+    private readonly keeping: Keeping,
+  ) {}
+
+  /** @throws what making it threw; the next one to ask tries again. */
+  async get(): Promise<T> {
+    const now = performance.now();
+    const { kept } = this;
+    if (kept && now < kept.until) return kept.value;
+    this.making ??= this.renew(now).finally(() => (this.making = undefined));
+    if (kept && now - kept.since < this.keeping.stale) {
+      this.making.catch(() => {});
+      return kept.value;
+    }
+    return await this.making;
+  }
+
+  private async renew(started: number): Promise<T> {
+    const value = await this.make();
+    const ended = performance.now();
+    this.kept = { value, since: started, until: ended + this.keeping.rest(ended - started) };
+    return value;
+  }
 }

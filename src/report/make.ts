@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Lang } from '../shared/task.ts';
-import { DIST } from '../service/paths.ts';
-import type { Links, Section } from './html-parts.ts';
+import { DIST } from '../service/files.ts';
+import type { Links, Section } from './html.ts';
 
 /** What a report is to be of. */
 export interface Order {

@@ -1,10 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Lang } from '../shared/task.ts';
 import { minute } from './format.ts';
-import { html, trusted } from './html.ts';
-import { LIVE_SCRIPT } from './live-script.ts';
-import type { Section } from './html-parts.ts';
-import { STYLE } from './style.ts';
+import { html, trusted, type Section } from './html.ts';
 import { reportText } from './text/index.ts';
 
 export interface Page {
@@ -62,3 +59,132 @@ export function pageOf({ lang, since, until, sections, live }: Page): string {
       </body>
     </html> `.source;
 }
+
+/** The page's looks: light and dark as the reader's system has it, and on paper. Colours have at least 3:1 (drawings) or 4.5:1 (text). */
+export const STYLE = `
+:root {
+  color-scheme: light dark;
+  --page: #f6f8fa; --card: #fff; --text: #1f2328; --muted: #59636e; --line: #d1d9e0; --link: #0550ae; --warn: #9a3412;
+  --done: #0969da; --failed: #a8201a; --timed-out: #c77700; --cancelled: #7d8590;
+  --prompt: #8250df; --completion: #0969da; --cost: #1a7f37; --box: #b6d4fb; --promise: #d9480f;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --page: #0d1117; --card: #161b22; --text: #e6edf3; --muted: #9da7b1; --line: #30363d; --link: #79b8ff; --warn: #ffa657;
+    --done: #58a6ff; --failed: #ff6a5e; --timed-out: #f2c14e; --cancelled: #8b949e;
+    --prompt: #bc8cff; --completion: #58a6ff; --cost: #3fb950; --box: #1f3f66; --promise: #ff9b50;
+  }
+}
+* { box-sizing: border-box; }
+body {
+  margin: 0; background: var(--page); color: var(--text);
+  font: 16px/1.6 system-ui, -apple-system, "Segoe UI", "PingFang TC", "Microsoft JhengHei", "Noto Sans CJK TC", "Noto Sans TC", sans-serif;
+}
+header, main, nav { max-width: 1104px; margin: 0 auto; padding: 0 16px; }
+header { padding-top: 28px; }
+h1 { margin: 0; font-size: 28px; line-height: 1.25; }
+h2 { margin: 0 0 12px; font-size: 19px; }
+h3 { margin: 20px 0 4px; font-size: 15px; }
+p { margin: 8px 0; }
+section > p:last-child { margin-bottom: 0; }
+a { color: var(--link); }
+a:focus-visible, summary:focus-visible, .scroll:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; border-radius: 4px; }
+.skip { position: absolute; left: -9999px; }
+.skip:focus { left: 16px; top: 8px; background: var(--card); padding: 4px 12px; }
+.quiet, header p, small { color: var(--muted); }
+.quiet, small { font-size: 13px; }
+.warn { color: var(--warn); }
+nav ul { display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 12px 0 0; padding: 0; list-style: none; font-size: 14px; }
+section { margin: 16px 0; padding: 20px; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
+figure { margin: 0; }
+svg { display: block; width: 100%; height: auto; }
+svg text { font: 12px sans-serif; font-family: inherit; }
+.narrow { display: none; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 12px; margin: 0; }
+.tile { padding: 12px 14px; border: 1px solid var(--line); border-radius: 8px; }
+.tile dt { color: var(--muted); font-size: 13px; }
+.tile dd { margin: 0; font-size: 24px; font-weight: 600; line-height: 1.3; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
+.tile small { display: block; font-weight: 400; line-height: 1.5; }
+.legend { display: flex; flex-wrap: wrap; gap: 2px 16px; margin: 0 0 4px; padding: 0; list-style: none; font-size: 13px; }
+.legend i { display: inline-block; width: 12px; height: 12px; margin-right: 6px; border-radius: 2px; vertical-align: -1px; print-color-adjust: exact; }
+i.done { background: var(--done); } i.failed { background: var(--failed); } i.timed-out { background: var(--timed-out); }
+i.cancelled { background: var(--cancelled); } i.prompt { background: var(--prompt); } i.completion { background: var(--completion); }
+details { margin-top: 10px; }
+summary { cursor: pointer; color: var(--link); font-size: 14px; width: fit-content; }
+.scroll { overflow-x: auto; margin-top: 8px; }
+table { width: 100%; border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
+th, td { padding: 6px 10px; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
+thead th { color: var(--muted); font-weight: 500; font-size: 13px; white-space: nowrap; }
+tbody th { font-weight: 500; min-width: 8em; overflow-wrap: anywhere; }
+tbody tr:last-child > * { border-bottom: 0; }
+td { overflow-wrap: anywhere; min-width: 4.5em; }
+.number { text-align: right; white-space: nowrap; }
+.words { min-width: 7.5em; }
+td small { display: block; }
+.live::before { content: ""; display: inline-block; width: 8px; height: 8px; margin-right: 8px; border-radius: 50%; background: var(--cost); }
+.live.lost { color: var(--warn); } .live.lost::before { background: var(--warn); }
+@media (max-width: 640px) {
+  .wide { display: none; } .narrow { display: block; }
+  section { padding: 14px 12px; } h1 { font-size: 23px; } .tile dd { font-size: 20px; }
+  .tiles { grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); } .words { min-width: 5em; } tbody th { min-width: 6.5em; }
+}
+@media print {
+  :root {
+    color-scheme: light;
+    --page: #fff; --card: #fff; --text: #000; --muted: #444; --line: #bbb; --link: #000; --warn: #000;
+    --done: #0969da; --failed: #a8201a; --timed-out: #c77700; --cancelled: #7d8590;
+    --prompt: #8250df; --completion: #0969da; --cost: #1a7f37; --box: #b6d4fb; --promise: #d9480f;
+  }
+  body { font-size: 10px; } h1 { font-size: 20px; } h2 { font-size: 14px; } h3 { font-size: 11px; } .tile dd { font-size: 15px; }
+  .quiet, small, thead th, .legend, .tile dt { font-size: 9px; } .tile { padding: 6px 8px; } nav, summary, .skip { display: none; }
+  .wide { display: block; } .narrow { display: none; }
+  section { border: 0; padding: 0; } figure, tr, .tile { break-inside: avoid; } h2, h3 { break-after: avoid; }
+  table { font-size: 9px; } th, td { padding: 2px 5px; } .scroll { overflow: visible; }
+}
+`;
+
+/**
+ * Asks for the page again and again, and puts in place what has changed; what is folded open stays so, and so does the
+ * keyboard's place. Nothing is asked for while nobody looks. Runs in the browser, as it stands here.
+ */
+export const LIVE_SCRIPT = `
+const shown = new Map([...document.querySelectorAll('main > section')].map((section) => [section.id, section.outerHTML]));
+const state = document.getElementById('state');
+const places = 'a, summary, [tabindex]';
+function say(words, lost) {
+  // Read aloud when it is lost, and not every two seconds.
+  if (lost) state.setAttribute('role', 'alert'); else state.removeAttribute('role');
+  state.classList.toggle('lost', lost);
+  if (state.textContent !== words) state.textContent = words;
+}
+function replace(old, fresh) {
+  const open = [...old.querySelectorAll('details')].map((details) => details.open);
+  fresh.querySelectorAll('details').forEach((details, index) => { details.open = open[index] ?? false; });
+  const place = [...old.querySelectorAll(places)].indexOf(document.activeElement);
+  const scrolled = [...old.querySelectorAll('.scroll')].map((region) => region.scrollLeft);
+  old.replaceWith(fresh);
+  fresh.querySelectorAll('.scroll').forEach((region, index) => { region.scrollLeft = scrolled[index] ?? 0; });
+  if (place >= 0) fresh.querySelectorAll(places)[place]?.focus({ preventScroll: true });
+}
+async function renew() {
+  const answer = await fetch(location.origin + location.pathname, { cache: 'no-store', signal: AbortSignal.timeout(30000) });
+  if (!answer.ok) throw new Error(String(answer.status));
+  const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+  const sections = [...page.querySelectorAll('main > section')];
+  if (sections.map(({ id }) => id).join() !== [...shown.keys()].join()) { location.reload(); return; }
+  for (const fresh of sections) {
+    const { id, outerHTML } = fresh;
+    if (shown.get(id) !== outerHTML) replace(document.getElementById(id), document.adoptNode(fresh));
+    shown.set(id, outerHTML);
+  }
+  say(page.getElementById('state').textContent, false);
+}
+async function watch() {
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    if (document.hidden) continue;
+    await renew().catch(() => say(state.dataset.lost, true));
+  }
+}
+void watch();
+`;

@@ -5,11 +5,9 @@ import type { Lang } from '../shared/task.ts';
 import { textFor, type Text } from '../text/index.ts';
 import type { Use } from '../results/usage.ts';
 import { boxes, stackedBars } from './charts.ts';
-import type { Entry } from './entries.ts';
-import { durationOf, OUTCOMES, type Failure, type Figures, type Latency } from './data.ts';
+import { OUTCOMES, durationOf, type Entry, type Failure, type Figures, type Latency } from './data.ts';
 import { compact, count, elapsed, inSeconds, minute, price, share, spanLabel, spanName } from './format.ts';
-import { html, type Html, type Part } from './html.ts';
-import { legend, nameOf, section, table, type Links, type Section } from './html-parts.ts';
+import { html, legend, nameOf, section, table, type Html, type Links, type Part, type Section } from './html.ts';
 import { reportText, type ReportText } from './text/index.ts';
 
 /** What the sections are told with. */

@@ -1,8 +1,7 @@
 /** The thread that reads the results and draws: `new Worker('dist/report-thread.js')`. Nothing else loads what it needs. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { ResultStore } from '../results/store.ts';
-import { entriesOf } from './entries.ts';
-import { figuresOf } from './data.ts';
+import { entriesOf, figuresOf } from './data.ts';
 import type { Made, Order } from './make.ts';
 import { sectionsOf } from './sections.ts';
 

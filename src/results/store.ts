@@ -2,10 +2,8 @@ import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, 
 import { access, mkdir, open, opendir, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import { ServiceError } from '../service/errors.ts';
-import { takeLock } from '../service/lock.ts';
-import { tildePath } from '../service/paths.ts';
-import { syncFolder } from '../service/sync-folder.ts';
+import { ServiceError } from '../service/exit.ts';
+import { syncFolder, takeLock, tildePath } from '../service/files.ts';
 import { isoSeconds } from '../shared/format.ts';
 import type { PendingFile, ResultFile, TaskResult, Timings } from '../shared/result.ts';
 import { TASK_ID, newsOf } from '../shared/task-id.ts';

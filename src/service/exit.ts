@@ -25,3 +25,8 @@ export const EXIT = {
 } as const;
 
 export type Exit = (typeof EXIT)[keyof typeof EXIT];
+
+/** A problem a person can mend; its message is one sentence and all that is shown. */
+export class ServiceError extends Error {
+  override readonly name = 'ServiceError';
+}

@@ -2,7 +2,7 @@
 import dns from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { Agent, EnvHttpProxyAgent, Pool, type Dispatcher } from 'undici';
-import { isLoopback, publicAddress } from './address.ts';
+import { isLoopback, publicAddress } from './http.ts';
 import { ConfigError } from '../config/index.ts';
 
 /** How long a proxy may take to open a tunnel, in milliseconds, unless its agent says otherwise. */

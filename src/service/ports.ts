@@ -1,6 +1,6 @@
 /** Listening on ports, and what can be said where that fails. */
 import { createServer, type AddressInfo, type Server } from 'node:net';
-import { ServiceError } from './errors.ts';
+import { ServiceError } from './exit.ts';
 
 /** Where a server is to listen. */
 export interface ListenAddress {

@@ -1,9 +1,8 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { Logger } from 'pino';
 import { ConfigError, readConfig, loadEnvFiles, type Config } from '../config/index.ts';
-import { ServiceError } from './errors.ts';
-import { EXIT } from './exit.ts';
-import { hostCheck } from './host-check.ts';
+import { EXIT, ServiceError } from './exit.ts';
+import { hostCheck } from './http.ts';
 import { createLog } from './log.ts';
 import { PortsUnusable, type UnusablePort } from './ports.ts';
 import { EngineUnreachable } from '../temporal/client.ts';

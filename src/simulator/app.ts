@@ -3,8 +3,7 @@ import express, { type ErrorRequestHandler, type Express } from 'express';
 import type { Logger } from 'pino';
 import { PLUGIN_WAKE_PATH } from '../notify/protocol.ts';
 import { createCallbacks } from './callback-api.ts';
-import { noCounts, type Counts } from './counts.ts';
-import type { SimulatorEvent } from './events.ts';
+import { noCounts, type Counts, type SimulatorEvent } from './events.ts';
 import { createRealApi } from './moonshot-api.ts';
 import { invalid, Refusal } from './errors.ts';
 

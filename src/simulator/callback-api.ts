@@ -7,8 +7,7 @@ import { directAgent } from '../service/outbound.ts';
 import * as z from 'zod';
 import { SIGNATURE_HEADER, sign, standardHeaders } from '../webhook/signature.ts';
 import { answerTo, tokensIn } from './answers.ts';
-import type { Counts } from './counts.ts';
-import type { SimulatorEvent } from './events.ts';
+import type { Counts, SimulatorEvent } from './events.ts';
 import { wishesIn, type Wishes } from './directives.ts';
 
 export interface CallbacksOptions {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Router, type Request, type Response } from 'express';
 import { answerTo, firstTokens, pieces, reasoningOn, tokensIn } from './answers.ts';
-import type { Completion, Counts } from './counts.ts';
+import type { Completion, Counts } from './events.ts';
 import { FORMS, FREE_FORMS, type Formed } from './forms.ts';
 import { invalid, refusal, refusalWith, type Refusal } from './errors.ts';
 import { estimateTokens, MODELS, readRequest, type CompletionRequest } from './validation.ts';

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { ServiceError } from '../service/errors.ts';
+import { ServiceError } from '../service/exit.ts';
 import { PortsUnusable } from '../service/ports.ts';
 import type { FailedToStart, Ready } from '../service/run.ts';
 import { identify, type ProcessId } from './process-id.ts';

@@ -1,8 +1,8 @@
 import { Agent, createServer, request, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { pipeline } from 'node:stream';
-import { ServiceError } from '../service/errors.ts';
-import { hostCheck } from '../service/host-check.ts';
+import { ServiceError } from '../service/exit.ts';
+import { hostCheck } from '../service/http.ts';
 
 const HOST = '127.0.0.1';
 

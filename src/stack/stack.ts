@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import writeFileAtomic from 'write-file-atomic';
-import { httpAddress, publicAddress } from '../service/address.ts';
+import { httpAddress, publicAddress } from '../service/http.ts';
 import {
   limitsOf,
   secretsIn,
@@ -21,8 +21,8 @@ import { isoSeconds } from '../shared/format.ts';
 import { NAMESPACE, SEARCH_ATTRIBUTES } from '../shared/names.ts';
 import { createFront, portsWithoutPages } from './front.ts';
 import { isLimited, limiterIdOf } from '../limiter/client.ts';
-import { DIST } from '../service/paths.ts';
-import { ServiceError } from '../service/errors.ts';
+import { DIST } from '../service/files.ts';
+import { ServiceError } from '../service/exit.ts';
 import { checkPorts, listen, type ListenAddress } from '../service/ports.ts';
 import { channelArgs, engineOptions } from '../temporal/client.ts';
 import { Child, DRAIN_MS } from './child.ts';

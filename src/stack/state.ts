@@ -2,7 +2,7 @@ import { chmod, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod';
-import { takeLock } from '../service/lock.ts';
+import { takeLock } from '../service/files.ts';
 import { isAlive, type ProcessId } from './process-id.ts';
 
 const processId = z.object({ pid: z.int(), start: z.string() });

@@ -10,10 +10,10 @@ import {
   type WorkerOptions,
 } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { authority, isLoopback } from '../service/address.ts';
+import { authority, isLoopback } from '../service/http.ts';
 import type { Config } from '../config/index.ts';
-import { DIST } from '../service/paths.ts';
-import { ServiceError } from '../service/errors.ts';
+import { DIST } from '../service/files.ts';
+import { ServiceError } from '../service/exit.ts';
 import { createFront, portsWithoutPages } from '../stack/front.ts';
 import { BUCKETS } from '../shared/metrics.ts';
 import { openPayloads } from './payloads/converter.ts';

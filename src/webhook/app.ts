@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http';
-import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response } from 'express';
+import express from 'express';
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
 import { withProof } from './proof.ts';
 import { MalformedCallback, parseCallback } from '../kimi/answer.ts';
@@ -7,10 +8,9 @@ import { MAX_CALLBACK_BYTES, type Callback } from '../shared/callback.ts';
 import { TASK_ID } from '../shared/task-id.ts';
 import type { Courier } from './ingest.ts';
 import { Undeliverable, unknownTask, type UndeliverableReason } from './signal.ts';
-import { HttpError } from '../service/http-error.ts';
+import { HttpError } from '../service/http.ts';
 import { JournalUnavailable } from './journal.ts';
 import { countAnswer, noteAccepted } from './metrics.ts';
-import { createRefusalLog } from './refusal-log.ts';
 import { BodyReader, UnreadBody } from './body.ts';
 import { traced } from '../service/tracing.ts';
 import { BadSignature, createVerifier } from './signature.ts';
@@ -173,5 +173,36 @@ function answerError(log: Logger): ErrorRequestHandler {
     // sender sees the answer; the server's limits end that.
     if (status === 408) response.set('Connection', 'close');
     response.status(status).json({ error: { code, message } });
+  };
+}
+
+/** Refusals told one by one in a minute: enough to see what is wrong, too few to fill a disk (8 MB a day). */
+const PER_MINUTE = 20;
+const MINUTE_MS = 60_000;
+
+/** How much of a path is told; strangers choose how long it is. Characters. */
+const MAX_PATH = 200;
+
+interface Refusal {
+  path: string;
+  status: number;
+  code: string;
+  /** What the sender was not told. */
+  why?: string;
+}
+
+/** Notes what was refused: the first of each minute one by one, the others as a number. */
+export function createRefusalLog(log: Logger): (refusal: Refusal) => void {
+  let minute = 0;
+  let count = 0;
+  return ({ path, ...rest }) => {
+    const now = Math.floor(Date.now() / MINUTE_MS);
+    if (now !== minute) {
+      if (count > PER_MINUTE) log.warn({ count: count - PER_MINUTE }, 'more were refused in that minute');
+      minute = now;
+      count = 0;
+    }
+    count += 1;
+    if (count <= PER_MINUTE) log.warn({ path: path.slice(0, MAX_PATH), ...rest }, 'refused');
   };
 }

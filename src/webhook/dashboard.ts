@@ -1,9 +1,7 @@
 import type { Request, RequestHandler } from 'express';
-import { isForeign } from '../service/host-check.ts';
-import { HttpError } from '../service/http-error.ts';
+import { HttpError, isForeign, secretCheck } from '../service/http.ts';
 import type { LiveReport } from '../report/live.ts';
 import { contentPolicy } from '../report/page.ts';
-import { secretCheck } from '../service/secret-check.ts';
 
 export interface DashboardOptions {
   report: Pick<LiveReport, 'page'>;

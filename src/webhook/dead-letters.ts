@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import type { Callback } from '../shared/callback.ts';
 import type { UndeliverableReason } from './signal.ts';
-import { syncFolder } from '../service/sync-folder.ts';
+import { syncFolder } from '../service/files.ts';
 
 /** A callback that was accepted and that nothing will ever take: one JSON file. */
 export interface DeadLetter {

@@ -1,8 +1,7 @@
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { DIST } from '../service/paths.ts';
-import { syncFolderSync } from '../service/sync-folder.ts';
+import { DIST, syncFolderSync } from '../service/files.ts';
 
 /** Exit statuses of journal-check.ts that it chooses itself; any other one, e.g. where it cannot be started, proves nothing. */
 export const CHECK = { damaged: 4, unknown: 3 } as const;

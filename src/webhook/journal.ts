@@ -8,8 +8,7 @@ import { pino, type Logger } from 'pino';
 import type { Callback } from '../shared/callback.ts';
 import { TASK_ID } from '../shared/task-id.ts';
 import { countSetAside, repairJournal } from './journal-repair.ts';
-import { freeBytes } from '../service/disk.ts';
-import { syncFolderSync } from '../service/sync-folder.ts';
+import { freeBytes, syncFolderSync } from '../service/files.ts';
 
 /** What `stat` counts a file's blocks in, whatever its disk has. */
 const BLOCK_BYTES = 512;

@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, register } from 'prom-client';
-import { hostCheck } from '../service/host-check.ts';
+import { hostCheck } from '../service/http.ts';
 import type { Journal } from './journal.ts';
 
 /** What callbacks were answered, by the words of the answers (README, "HTTP API"): those that can be seen to rise from 0. */

@@ -1,4 +1,11 @@
-import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
+import {
+  ActivityCancellationType,
+  ActivityFailure,
+  ApplicationFailure,
+  TimeoutFailure,
+  isCancellation,
+  type ActivityOptions,
+} from '@temporalio/workflow';
 import type { TurnedAway } from '../shared/limits.ts';
 import { FAILURE } from '../shared/names.ts';
 import type { Holder, LostAttempt, TaskError } from '../shared/task.ts';
@@ -87,3 +94,19 @@ function taskError({ details, type, message }: ApplicationFailure): TaskError {
   const [word] = details ?? [];
   return { type: typeof word === 'string' ? word : (type ?? 'error'), message };
 }
+
+/**
+ * For activities that send what is paid for. Tried again while nothing was sent; an attempt whose heartbeats ran out is not
+ * repeated by the engine, since the request may have been sent: see `unlessLost`.
+ */
+export const SENDING = {
+  // A cancelled one tells what was sent, or has come, before anything is made of it.
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: {
+    initialInterval: '1s',
+    backoffCoefficient: 2,
+    maximumInterval: '1m',
+    // The server names timeouts so in this list.
+    nonRetryableErrorTypes: ['TemporalTimeout:StartToClose', 'TemporalTimeout:Heartbeat'],
+  },
+} satisfies ActivityOptions;

@@ -15,8 +15,7 @@ import { FAILURE, streamsQueue } from '../shared/names.ts';
 import { RELAY_TRIES_MS, type RelayRequest, type RelaySummary } from '../shared/relay.ts';
 import { interruptionMetrics } from '../shared/metrics.ts';
 import { relayFailure } from '../relay/failure.ts';
-import { readFailure, unlessLost } from './failures.ts';
-import { SENDING } from './sending.ts';
+import { SENDING, readFailure, unlessLost } from './failures.ts';
 
 /** How long a broken stream is left alone before it is gone on with, in milliseconds: doubled up to the longest. */
 const GO_ON_MS = { first: 1_000, longest: 60_000 };

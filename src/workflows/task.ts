@@ -56,9 +56,8 @@ import { textFor } from '../text/index.ts';
 import { oneAtATime } from './local-first.ts';
 import { Clock } from './task/stage-times.ts';
 import { currentDetails } from './details.ts';
-import { readDispatchFailure, readFailure, unlessLost, type DispatchFailure } from './failures.ts';
+import { SENDING, readDispatchFailure, readFailure, unlessLost, type DispatchFailure } from './failures.ts';
 import { leaseFor } from './task/lease.ts';
-import { SENDING } from './sending.ts';
 
 const callbackSignal = defineSignal<[Callback]>(CALLBACK_SIGNAL);
 const relaySignal = defineSignal<[RelayReport]>(RELAY_SIGNAL);

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { startTask } from '../../src/cli/start.ts';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { answerTo } from '../../src/simulator/answers.ts';
-import type { Counts } from '../../src/simulator/counts.ts';
+import type { Counts } from '../../src/simulator/events.ts';
 import type { Scene } from './stage.ts';
 
 /** How long a start waits for the relay, as `dispatch` does for Kimi, in milliseconds. */

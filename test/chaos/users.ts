@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startTask } from '../../src/cli/start.ts';
 import { EXIT } from '../../src/service/exit.ts';
-import { DIST } from '../../src/service/paths.ts';
+import { DIST } from '../../src/service/files.ts';
 import { ResultStore } from '../../src/results/store.ts';
 import { newsOf } from '../../src/shared/task-id.ts';
 import { type Command, type Observed, type Start } from './check.ts';

@@ -9,7 +9,7 @@ import { check } from 'proper-lockfile';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { RETIRED } from '../../src/kimi/models.ts';
-import { DIST, PACKAGE_ROOT } from '../../src/service/paths.ts';
+import { DIST, PACKAGE_ROOT } from '../../src/service/files.ts';
 import { isAlive } from '../../src/stack/process-id.ts';
 import type { StackState } from '../../src/stack/state.ts';
 import { cleanHome, cli, latest, launch, resultsOf, up } from '../support/cli.ts';

@@ -1,10 +1,10 @@
 /** The chat that a task is for: as the command line takes it, stored with the task, and told with its result. */
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
-import { newestTasks } from '../../src/temporal/newest-tasks.ts';
+import { newestTasks } from '../../src/temporal/task-list.ts';
 import { checkChat, lookUp } from '../../src/cli/look-up.ts';
 import { taskIdOf } from '../../src/cli/task-name.ts';
 import { PLUGIN_WAKE_PATH, type PluginWake } from '../../src/notify/protocol.ts';
-import { readRoute } from '../../src/cli/route.ts';
+import { readRoute } from '../../src/cli/options.ts';
 import { isSameChat, messageKey } from '../../src/shared/chat.ts';
 import { serveAnswer } from '../support/answering.ts';
 import { cleanHome, cli } from '../support/cli.ts';

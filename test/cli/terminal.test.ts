@@ -7,7 +7,7 @@ import stringWidth from 'string-width';
 import { describe, expect, inject, it } from 'vitest';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { columns, table } from '../../src/cli/output/table.ts';
-import { DIST } from '../../src/service/paths.ts';
+import { DIST } from '../../src/service/files.ts';
 import { passOn } from '../support/callback.ts';
 import { cleanHome, cli, resultsOf } from '../support/cli.ts';
 import { openWorld, temporaryFolder } from '../support/world.ts';

@@ -5,7 +5,7 @@ import { makeSecrets } from '../../deploy/native/cluster.ts';
 import { readCompose, type ComposeService } from '../../deploy/native/compose.ts';
 import { nativeServices, type NativeService, type OtherAgent } from '../../deploy/native/topology.ts';
 import { readConfig } from '../../src/config/index.ts';
-import { PACKAGE_ROOT } from '../../src/service/paths.ts';
+import { PACKAGE_ROOT } from '../../src/service/files.ts';
 import { temporaryFolder } from '../support/world.ts';
 
 const compose = readCompose({ WORKERS: '3' });

@@ -9,7 +9,7 @@ import { parse } from 'yaml';
 import { COMPOSE_FILE, readCompose } from '../../deploy/native/compose.ts';
 import { readConfig, SECRETS } from '../../src/config/index.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/shared/names.ts';
-import { PACKAGE_ROOT } from '../../src/service/paths.ts';
+import { PACKAGE_ROOT } from '../../src/service/files.ts';
 import { temporaryFolder } from '../support/world.ts';
 
 interface Service {

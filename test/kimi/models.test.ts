@@ -8,16 +8,17 @@ import type { TaskRequest } from '../../src/shared/task.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
 import { KimiError } from '../../src/kimi/errors.ts';
 import {
+  MODELS,
+  RETIRED,
   costOf,
   currencyOf,
   modelOf,
-  MODELS,
+  mostTokens,
   parametersFor,
+  requestFor,
   resolveModel,
-  RETIRED,
   supportsPartialMode,
 } from '../../src/kimi/models.ts';
-import { mostTokens, requestFor } from '../../src/kimi/request.ts';
 import { ResultStore } from '../../src/results/store.ts';
 import { temporaryFolder } from '../support/world.ts';
 

@@ -5,7 +5,7 @@ import OpenAI, { APIError } from 'openai';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { KimiClient } from '../../src/kimi/client.ts';
 import { KimiError } from '../../src/kimi/errors.ts';
-import { PACKAGE_ROOT } from '../../src/service/paths.ts';
+import { PACKAGE_ROOT } from '../../src/service/files.ts';
 import { createSimulator } from '../../src/simulator/app.ts';
 import { failureOf, NOBODY, serveAnswer } from '../support/answering.ts';
 import { cleanHome, launch, type Ended } from '../support/cli.ts';

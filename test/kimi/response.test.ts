@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { Agent, request } from 'undici';
 import { expect, it, onTestFinished } from 'vitest';
-import { requestEveryByte } from '../../src/kimi/response.ts';
+import { requestEveryByte } from '../../src/kimi/http.ts';
 import { serve } from '../support/world.ts';
 
 type Ask = (url: string, dispatcher: Agent) => Promise<{ body: AsyncIterable<Buffer> }>;

@@ -2,8 +2,17 @@
 import { describe, expect, it } from 'vitest';
 import type { AnswerCallback } from '../../src/shared/callback.ts';
 import type { RelayRequest } from '../../src/shared/relay.ts';
-import { Answer, tokensIn, type Piece } from '../../src/relay/answer.ts';
-import { answered, failed, nextStep, requestsIn, textOf, type Attempt } from '../../src/relay/attempts.ts';
+import {
+  Answer,
+  answered,
+  failed,
+  nextStep,
+  requestsIn,
+  textOf,
+  tokensIn,
+  type Attempt,
+  type Piece,
+} from '../../src/relay/attempts.ts';
 
 const PROMPT = { role: 'user', content: 'x' };
 const BODY: RelayRequest['body'] = { model: 'kimi-k3', messages: [PROMPT] };

@@ -3,7 +3,7 @@ import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { KimiError } from '../../src/kimi/errors.ts';
-import type { Piece } from '../../src/relay/answer.ts';
+import type { Piece } from '../../src/relay/attempts.ts';
 import { StreamingClient } from '../../src/relay/stream.ts';
 import { failureOf, NOBODY, serveAnswer, serveCut } from '../support/answering.ts';
 import { serve, until } from '../support/world.ts';

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { httpAddress } from '../../src/service/address.ts';
+import { httpAddress } from '../../src/service/http.ts';
 import { sendCallback } from '../../src/relay/callback-sender.ts';
 import { callbackFor } from '../support/callback.ts';
 import { cleanHome, cli, up } from '../support/cli.ts';

@@ -19,7 +19,7 @@ import {
   withoutSecrets,
 } from '../../src/config/index.ts';
 import { cliText } from '../../src/cli/text/index.ts';
-import { PACKAGE_ROOT, shellPath } from '../../src/service/paths.ts';
+import { PACKAGE_ROOT, shellPath } from '../../src/service/files.ts';
 import { cleanHome, cli } from '../support/cli.ts';
 import { temporaryFolder } from '../support/world.ts';
 

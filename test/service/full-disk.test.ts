@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, inject, it } from 'vitest';
-import { DIST } from '../../src/service/paths.ts';
+import { DIST } from '../../src/service/files.ts';
 import { cleanHome, launch } from '../support/cli.ts';
 import { canMount, withDisk } from '../support/disk.ts';
 import { SECRET, until } from '../support/world.ts';

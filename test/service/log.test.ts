@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { promisify, stripVTControlCharacters } from 'node:util';
 import { expect, inject, it } from 'vitest';
 import { parseLogLine, readable } from '../../src/service/log-line.ts';
-import { DIST } from '../../src/service/paths.ts';
+import { DIST } from '../../src/service/files.ts';
 import { launch } from '../support/service.ts';
 import { openWorld, SECRET } from '../support/world.ts';
 

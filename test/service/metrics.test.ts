@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { describe, expect, inject, it } from 'vitest';
-import { PACKAGE_ROOT } from '../../src/service/paths.ts';
+import { PACKAGE_ROOT } from '../../src/service/files.ts';
 import { sign, SIGNATURE_HEADER } from '../../src/webhook/signature.ts';
 import { callbackFor } from '../support/callback.ts';
 import { cleanHome, cli, up } from '../support/cli.ts';

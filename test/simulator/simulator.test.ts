@@ -13,10 +13,10 @@ import OpenAI, {
 } from 'openai';
 import { Client, type Dispatcher } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { requestEveryByte } from '../../src/kimi/response.ts';
+import { requestEveryByte } from '../../src/kimi/http.ts';
 import { createSimulator, type SimulatorOptions } from '../../src/simulator/app.ts';
 import { pieces } from '../../src/simulator/answers.ts';
-import type { Completion, Counts } from '../../src/simulator/counts.ts';
+import type { Completion, Counts } from '../../src/simulator/events.ts';
 import type { REFUSALS } from '../../src/simulator/errors.ts';
 import { failureOf } from '../support/answering.ts';
 import { SECRET, serve, silent, until } from '../support/world.ts';

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, inject, onTestFinished } from 'vitest';
 import type { ResultFile } from '../../src/shared/result.ts';
-import { DIST } from '../../src/service/paths.ts';
+import { DIST } from '../../src/service/files.ts';
 import type { StackState } from '../../src/stack/state.ts';
 import { temporaryFolder, until } from './world.ts';
 

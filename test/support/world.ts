@@ -19,12 +19,12 @@ import { deadLettersFolder } from '../../src/webhook/dead-letters.ts';
 import { Gateway } from '../../src/notify/gateway.ts';
 import { Journal } from '../../src/webhook/journal.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
-import { DIST } from '../../src/service/paths.ts';
+import { DIST } from '../../src/service/files.ts';
 import { openPayloads, type Payloads } from '../../src/temporal/payloads/converter.ts';
 import type { PluginWake } from '../../src/notify/protocol.ts';
 import { ResultStore } from '../../src/results/store.ts';
 import { createSimulator } from '../../src/simulator/app.ts';
-import type { Counts } from '../../src/simulator/counts.ts';
+import type { Counts } from '../../src/simulator/events.ts';
 import { createWebhook } from '../../src/webhook/app.ts';
 import { createWebhookServer } from '../../src/webhook/server.ts';
 

@@ -1,7 +1,7 @@
 /** What the log says of refusals: enough to see what is wrong, too little to fill a disk. */
 import { pino } from 'pino';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { createRefusalLog } from '../../src/webhook/refusal-log.ts';
+import { createRefusalLog } from '../../src/webhook/app.ts';
 
 it('the first twenty of a minute are told one by one, the others as a number, and no path is told whole', () => {
   vi.useFakeTimers({ toFake: ['Date'], now: 0 });

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { array, asyncProperty, check, type IAsyncProperty } from 'fast-check';
 import { expect, inject, it, onTestFinished } from 'vitest';
-import { DIST } from '../../src/service/paths.ts';
+import { DIST } from '../../src/service/files.ts';
 import { callbackFor } from '../support/callback.ts';
 import { openEdge, PATH, PLAUSIBLE, RIGHT, signedHeaders } from '../support/edge.ts';
 import { bodies, noise, type Noise } from '../support/noise.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { request } from 'undici';
 import { describe, expect, inject, it } from 'vitest';
-import { PACKAGE_ROOT } from '../../src/service/paths.ts';
+import { PACKAGE_ROOT } from '../../src/service/files.ts';
 import { freePort } from '../support/engine.ts';
 import { openWorld, temporaryFolder } from '../support/world.ts';
 

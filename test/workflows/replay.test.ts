@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { bundleWorkflowCode, DefaultLogger, Runtime, Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { DIST, PACKAGE_ROOT } from '../../src/service/paths.ts';
+import { DIST, PACKAGE_ROOT } from '../../src/service/files.ts';
 
 const HISTORIES = join(PACKAGE_ROOT, 'test', 'histories');
 const files = readdirSync(HISTORIES).filter((file) => file.endsWith('.json'));

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PluginApi } from 'openclaw/plugin-sdk/plugin-entry';
 import { parseTaskName } from '../../../src/shared/task-id.ts';
 import { MAX_WAKE_BYTES, type PluginWake } from '../../../src/notify/protocol.ts';
-import { secretCheck } from '../../../src/service/secret-check.ts';
+import { secretCheck } from '../../../src/service/http.ts';
 import type { Teller, Told } from './teller.ts';
 
 /**

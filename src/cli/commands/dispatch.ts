@@ -5,8 +5,7 @@ import { noKey, openContext, withClient } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { CliError, exitForFailure } from '../exit.ts';
 import { command, ending, route } from '../options.ts';
-import { readJob } from '../job.ts';
-import type { PromptOptions } from '../prompt.ts';
+import { readJob, type PromptOptions } from '../job.ts';
 import { addTaskOptions, start, type TaskOptions } from '../task-options.ts';
 import type { CliText } from '../text/index.ts';
 

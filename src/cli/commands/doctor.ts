@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import pico from 'picocolors';
 import { Agent, request, type Dispatcher } from 'undici';
 import * as z from 'zod';
-import { httpAddress, publicAddress } from '../../service/address.ts';
+import { httpAddress, publicAddress } from '../../service/http.ts';
 import {
   callbackBaseUrl,
   openEnvFiles,
@@ -18,7 +18,7 @@ import {
 import { money } from '../../shared/format.ts';
 import { SEARCH_ATTRIBUTES } from '../../shared/names.ts';
 import { countDeadLetters, deadLettersFolder } from '../../webhook/dead-letters.ts';
-import { probeFolder } from '../../service/disk.ts';
+import { probeFolder, shellPath, tildePath } from '../../service/files.ts';
 import { Gateway, GatewayError, type Wake } from '../../notify/gateway.ts';
 import { availableBalance, listModels } from '../../kimi/account.ts';
 import { KimiError } from '../../kimi/errors.ts';
@@ -33,7 +33,6 @@ import { checkDisks, NEEDED_BYTES } from '../disks.ts';
 import { EngineAway, engineAddress, openContext, unreadKey, withClient, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { CliError } from '../exit.ts';
-import { shellPath, tildePath } from '../../service/paths.ts';
 import { command, ending } from '../options.ts';
 import { fields } from '../output/terminal.ts';
 import type { CliText } from '../text/index.ts';

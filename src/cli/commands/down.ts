@@ -5,7 +5,7 @@ import { remainsOf, runningStack } from '../../stack/state.ts';
 import { openContext } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { CliError } from '../exit.ts';
-import { tildePath } from '../../service/paths.ts';
+import { tildePath } from '../../service/files.ts';
 import { command, ending } from '../options.ts';
 import type { CliText } from '../text/index.ts';
 

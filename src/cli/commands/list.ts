@@ -6,7 +6,7 @@ import { EngineUnreachable } from '../../temporal/client.ts';
 import { openContext, withClient, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { progressOf, type Found } from '../look-up.ts';
-import { newestTasks, savedTasks, type Filter, type ListedTask } from '../../temporal/newest-tasks.ts';
+import { newestTasks, savedTasks, type Filter, type ListedTask } from '../../temporal/task-list.ts';
 import { age, command, count, model, printing, route, states } from '../options.ts';
 import { sayRetrying } from '../output/progress.ts';
 import { table } from '../output/table.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { publicAddress } from '../../service/address.ts';
+import { publicAddress } from '../../service/http.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { listModels } from '../../kimi/account.ts';
 import { modelOf, MODELS, RETIRED, resolveModel, type Model } from '../../kimi/models.ts';

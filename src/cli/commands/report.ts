@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import writeFileAtomic from 'write-file-atomic';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { foreignEnvironment } from '../../service/foreign-program.ts';
-import { tildePath } from '../../service/paths.ts';
+import { tildePath } from '../../service/files.ts';
 import { inFlightSection, tasksInFlight, type InFlight } from '../../report/in-flight.ts';
 import { makeReport, type Made } from '../../report/make.ts';
 import { pageOf } from '../../report/page.ts';

@@ -9,7 +9,7 @@ import { explain } from '../../text/index.ts';
 import { openContext, withClient, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { CliError, exitFor } from '../exit.ts';
-import { newestTasks } from '../../temporal/newest-tasks.ts';
+import { newestTasks } from '../../temporal/task-list.ts';
 import { checkChat, lookUp, noResult } from '../look-up.ts';
 import { codeBlocks, renderMarkdown } from '../output/markdown.ts';
 import { command, printing, route, task } from '../options.ts';

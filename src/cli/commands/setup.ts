@@ -10,7 +10,7 @@ import pico from 'picocolors';
 import writeFileAtomic from 'write-file-atomic';
 import { readConfig } from '../../config/index.ts';
 import { withVariables } from '../../config/env-file.ts';
-import { PACKAGE_ROOT, tildePath } from '../../service/paths.ts';
+import { PACKAGE_ROOT, tildePath } from '../../service/files.ts';
 import {
   OpenClawConfigError,
   readGateway,

@@ -10,7 +10,7 @@ import { limiterView } from '../../limiter/client.ts';
 import { openContext, withClient, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { CliError } from '../exit.ts';
-import { tildePath } from '../../service/paths.ts';
+import { tildePath } from '../../service/files.ts';
 import { checkChat, lookUp, viewOfResult, type Found } from '../look-up.ts';
 import { command, printing, route, task } from '../options.ts';
 import { lastLine, sayRetrying } from '../output/progress.ts';

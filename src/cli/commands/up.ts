@@ -14,7 +14,7 @@ import { explain, type Text } from '../../text/index.ts';
 import { openContext, warnOfMisspelt, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { CliError } from '../exit.ts';
-import { tildePath } from '../../service/paths.ts';
+import { tildePath } from '../../service/files.ts';
 import { command, ending } from '../options.ts';
 import { Progress } from '../output/progress.ts';
 import { columns } from '../output/table.ts';

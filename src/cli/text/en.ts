@@ -1,5 +1,5 @@
 import { sayProblem } from '../../config/index.ts';
-import { tildePath } from '../../service/paths.ts';
+import { tildePath } from '../../service/files.ts';
 import type { UnusablePort } from '../../service/ports.ts';
 import type { CliText } from './zh-TW.ts';
 

@@ -1,5 +1,5 @@
 import type { ConfigProblem, MisspeltVariable } from '../../config/index.ts';
-import { tildePath } from '../../service/paths.ts';
+import { tildePath } from '../../service/files.ts';
 import type { UnusablePort } from '../../service/ports.ts';
 
 /** What the command line says, in Traditional Chinese. English (en.ts) has the same shape. */

@@ -3,8 +3,7 @@ import { decode, encode, ExternalStorageRunner } from '@temporalio/common/lib/in
 import proto from '@temporalio/proto';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import * as z from 'zod';
-import { HttpError } from '../../service/http-error.ts';
-import { secretCheck } from '../../service/secret-check.ts';
+import { HttpError, secretCheck } from '../../service/http.ts';
 import type { Payloads } from './converter.ts';
 
 const message = proto.temporal.api.common.v1.Payloads;

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes, type KeyObject } from 'node:crypto';
 import type { Payload, PayloadCodec, SerializationContext } from '@temporalio/common';
-import { ServiceError } from '../../service/errors.ts';
-import { fromBytes, toBytes } from './bytes.ts';
+import { ServiceError } from '../../service/exit.ts';
+import proto from '@temporalio/proto';
 
 /** How an encrypted payload says what it is: the names Temporal's own samples use. */
 const ENCODING = 'binary/encrypted';
@@ -68,4 +68,16 @@ function decrypt({ data }: Payload, key: KeyObject): Payload {
   const decipher = createDecipheriv(CIPHER, key, sealed.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES });
   decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
   return fromBytes(Buffer.concat([decipher.update(sealed.subarray(IV_BYTES, -TAG_BYTES)), decipher.final()]));
+}
+
+const message = proto.temporal.api.common.v1.Payload;
+
+/** A whole payload, metadata included, as the bytes that are encrypted or stored. */
+export function toBytes(payload: Payload): Uint8Array {
+  return message.encode(payload).finish();
+}
+
+/** Reads {@link toBytes}' bytes. */
+export function fromBytes(bytes: Uint8Array): Payload {
+  return message.decode(bytes);
 }

@@ -2,10 +2,9 @@ import { join } from 'node:path';
 import type { DataConverter, PayloadCodec } from '@temporalio/common';
 import { ExternalStorage } from '@temporalio/common/lib/converter/extstore.js';
 import type { Config } from '../../config/index.ts';
-import { DIST } from '../../service/paths.ts';
-import { PayloadBucket } from './bucket.ts';
+import { DIST } from '../../service/files.ts';
+import { PayloadBucket, PayloadFolder } from './stores.ts';
 import { EncryptionCodec } from './codec.ts';
-import { PayloadFolder } from './folder.ts';
 import { PayloadDriver } from './storage.ts';
 
 export type PayloadConfig = Pick<

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Payload } from '@temporalio/common';
 import { StorageDriverClaim, type StorageDriver } from '@temporalio/common/lib/converter/extstore.js';
-import { ServiceError } from '../../service/errors.ts';
-import { fromBytes, toBytes } from './bytes.ts';
+import { ServiceError } from '../../service/exit.ts';
+import { fromBytes, toBytes } from './codec.ts';
 
 /** Where large payloads lie, by name: a folder or a bucket. */
 export interface PayloadPlace {

@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { connectClient } from '../client.ts';
 import type { Payloads } from './converter.ts';
-import type { PayloadFolder } from './folder.ts';
+import type { PayloadFolder } from './stores.ts';
 import { dayOf } from './storage.ts';
 
 const DAY_MS = 24 * 3600 * 1000;

@@ -14,7 +14,7 @@ import { planFor } from '../../chaos/plan.ts';
 import { play } from '../../chaos/play.ts';
 import { isRight, keepAsking, type Asked } from '../../chaos/relayed.ts';
 import { limiterView } from '../../../src/limiter/client.ts';
-import { DIST } from '../../../src/service/paths.ts';
+import { DIST } from '../../../src/service/files.ts';
 import { ResultStore } from '../../../src/results/store.ts';
 import { tasksOn } from '../../../src/temporal/task-list.ts';
 import { setClusterStage, type ClusterStage } from './stage.ts';

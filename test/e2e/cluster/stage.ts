@@ -17,7 +17,7 @@ import { sharedLimiterId } from '../../../src/shared/names.ts';
 import { deadLettersFolder } from '../../../src/webhook/dead-letters.ts';
 import { openPayloads } from '../../../src/temporal/payloads/converter.ts';
 import { createSimulator } from '../../../src/simulator/app.ts';
-import type { Counts } from '../../../src/simulator/counts.ts';
+import type { Counts } from '../../../src/simulator/events.ts';
 import { connectClient } from '../../../src/temporal/client.ts';
 
 const KEY = 'sk-simulated';

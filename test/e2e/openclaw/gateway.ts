@@ -6,7 +6,7 @@ import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { readConfig } from '../../../src/config/index.ts';
-import { PACKAGE_ROOT } from '../../../src/service/paths.ts';
+import { PACKAGE_ROOT } from '../../../src/service/files.ts';
 import { until } from './until.ts';
 
 const VERSION = '2026.9.6';

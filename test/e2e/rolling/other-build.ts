@@ -1,7 +1,7 @@
 /** A build to roll from: this one with other texts. Once there is a release, take the last one instead. */
 import { cp, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DIST, PACKAGE_ROOT } from '../../../src/service/paths.ts';
+import { DIST, PACKAGE_ROOT } from '../../../src/service/files.ts';
 import { temporaryFolder } from '../../support/world.ts';
 
 /** What the workflows of this build say, and those of the other. */

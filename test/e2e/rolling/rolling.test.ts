@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { Worker } from '@temporalio/worker';
 import { expect, it } from 'vitest';
-import { DIST } from '../../../src/service/paths.ts';
+import { DIST } from '../../../src/service/files.ts';
 import { until } from '../../support/world.ts';
 import { answerTo, Fleet, promptOf, type Asked, type Wish } from './fleet.ts';
 import { otherBuild } from './other-build.ts';
