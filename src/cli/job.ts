@@ -134,10 +134,7 @@ export interface PromptOptions {
  *
  * @throws {CliError} where there is none, or more than one.
  */
-export async function readPrompt(
-  { argument, file, message, ...options }: PromptOptions,
-  say: CliText,
-): Promise<string> {
+async function readPrompt({ argument, file, message, ...options }: PromptOptions, say: CliText): Promise<string> {
   const prompt = options.prompt ?? argument;
   if ([argument, options.prompt, file, message].filter((option) => option !== undefined).length > 1) {
     throw new CliError(EXIT.usage, say.usage.onePrompt);
@@ -154,19 +151,19 @@ export async function readPrompt(
 }
 
 /** @returns the given name, checked, or one made from the prompt. */
-export function chooseName(name: string | undefined, prompt: string, say: CliText): string {
+function chooseName(name: string | undefined, prompt: string, say: CliText): string {
   if (name === undefined) return nameFromPrompt(prompt);
   if (!isTaskName(name)) throw new CliError(EXIT.usage, say.usage.badName);
   return name;
 }
 
 /** @throws {CliError} where there is no such file, or no text in it. */
-export async function readTextFile(file: string, say: CliText): Promise<string> {
+async function readTextFile(file: string, say: CliText): Promise<string> {
   return textOf(await readBytes(file, say), file, say);
 }
 
 /** @throws {CliError} where there is no such file, or more in it than may be handed over. */
-export async function readBytes(file: string, say: CliText): Promise<Buffer> {
+async function readBytes(file: string, say: CliText): Promise<Buffer> {
   try {
     return await bytesOf(createReadStream(file), file, say);
   } catch (error) {
@@ -187,7 +184,7 @@ async function bytesOf(source: Readable, name: string, say: CliText): Promise<Bu
   return Buffer.concat(chunks);
 }
 
-export function isText(bytes: Buffer): boolean {
+function isText(bytes: Buffer): boolean {
   return isUtf8(bytes) && !bytes.includes(0);
 }
 

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { JsonArrayNode, JsonObjectNode, JsonParser, type JsonValueNode } from '@croct/json5-parser';
 
-export const PLUGIN_ID = 'kimi-dispatch';
+const PLUGIN_ID = 'kimi-dispatch';
 
 /** The port the gateway listens on unless its configuration says another (openclaw.md). */
 const DEFAULT_PORT = 18_789;

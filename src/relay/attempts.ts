@@ -109,7 +109,7 @@ const MAX_OVERLAP = 4_000;
  *
  * @param isEnded whether what came is at its end: an answer that was begun again is whole then.
  */
-export function joined(before: string, after: string, isEnded: boolean): string {
+function joined(before: string, after: string, isEnded: boolean): string {
   if (after.startsWith(before)) return after;
   if (before === '' || after === '') return before;
   if (commonStart(before, after) >= Math.min(2 * MIN_OVERLAP, before.length)) {
@@ -260,7 +260,7 @@ export function endOf(finish_reason: string): string {
 }
 
 /** @returns whether the model came to an end by itself: asking it to go on would be paid for and bring something else. */
-export function isEnd(finish_reason: string | undefined): boolean {
+function isEnd(finish_reason: string | undefined): boolean {
   return finish_reason === 'stop' || finish_reason === 'length';
 }
 

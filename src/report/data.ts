@@ -5,10 +5,10 @@ import * as z from 'zod';
 import { firstCharacters } from '../shared/format.ts';
 
 export const OUTCOMES = ['done', 'failed', 'timed_out', 'cancelled'] as const satisfies Outcome[];
-export type Counts = Record<Outcome, number>;
+type Counts = Record<Outcome, number>;
 
 /** The steps of a task, in their order, and what contract section 7 promises of them, in milliseconds. */
-export const STEPS = [
+const STEPS = [
   { name: 'queued_ms' },
   { name: 'dispatch_ms', promised: 1_000 },
   { name: 'kimi_ms' },

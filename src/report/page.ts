@@ -61,7 +61,7 @@ export function pageOf({ lang, since, until, sections, live }: Page): string {
 }
 
 /** The page's looks: light and dark as the reader's system has it, and on paper. Colours have at least 3:1 (drawings) or 4.5:1 (text). */
-export const STYLE = `
+const STYLE = `
 :root {
   color-scheme: light dark;
   --page: #f6f8fa; --card: #fff; --text: #1f2328; --muted: #59636e; --line: #d1d9e0; --link: #0550ae; --warn: #9a3412;
@@ -147,7 +147,7 @@ td small { display: block; }
  * Asks for the page again and again, and puts in place what has changed; what is folded open stays so, and so does the
  * keyboard's place. Nothing is asked for while nobody looks. Runs in the browser, as it stands here.
  */
-export const LIVE_SCRIPT = `
+const LIVE_SCRIPT = `
 const shown = new Map([...document.querySelectorAll('main > section')].map((section) => [section.id, section.outerHTML]));
 const state = document.getElementById('state');
 const places = 'a, summary, [tabindex]';

@@ -75,7 +75,7 @@ export interface LimiterView {
 }
 
 /** What one of the agents that share a limiter has of it. */
-export interface AgentView {
+interface AgentView {
   /** Its task queue. */
   agent: string;
   /** Its tasks that hold a place. */

@@ -6,7 +6,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 
 /** An answer to be given in some form. */
-export interface FormedAnswer {
+interface FormedAnswer {
   id: string;
   created: number;
   model: string;

@@ -18,7 +18,7 @@ export interface EngineOptions {
 }
 
 /** How long a server may take to take a connection, in milliseconds. */
-export const CONNECT_TIMEOUT_MS = 5_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 
 /** Left alone, gRPC waits up to two minutes before it looks whether a server is back. */
 const RECONNECT = { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 2_000 };
@@ -194,7 +194,7 @@ const REFUSED = { permissionDenied: 7, unauthenticated: 16 };
 const REFUSED_WORDS = /does not have (?:valid authentication credentials|permission)/;
 
 /** @returns what is wrong with certificates or key, and which variables to look at; nothing where that is not it. */
-export async function connectionProblem(connection: EngineConnection, cause: unknown): Promise<string | undefined> {
+async function connectionProblem(connection: EngineConnection, cause: unknown): Promise<string | undefined> {
   return isRefused(cause)
     ? 'it refuses our key or certificate; look at TEMPORAL_API_KEY and TEMPORAL_NAMESPACE'
     : await tlsProblem(connection);

@@ -6,7 +6,7 @@ import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 export const SIGNATURE_HEADER = 'x-kimi-signature';
 
 /** The headers of Standard Webhooks (standardwebhooks.com). */
-export const STANDARD_HEADERS = ['webhook-id', 'webhook-timestamp', 'webhook-signature'] as const;
+const STANDARD_HEADERS = ['webhook-id', 'webhook-timestamp', 'webhook-signature'] as const;
 type StandardHeaders = Record<(typeof STANDARD_HEADERS)[number], string>;
 
 /** @returns lower-case hex HMAC-SHA256 of the bytes under the secret (contract section 3). */

@@ -26,7 +26,7 @@ export interface Fault {
   how: How;
 }
 
-export type How =
+type How =
   /** A process ends and stays away. */
   | 'SIGKILL'
   | 'SIGTERM'

@@ -81,7 +81,7 @@ export async function fillBusyMonth(folder: string, tasks: number, until = Date.
   await writeResults(folder, files);
 }
 
-export async function writeResults(folder: string, files: Iterable<{ task_id: string }>): Promise<void> {
+async function writeResults(folder: string, files: Iterable<{ task_id: string }>): Promise<void> {
   await mkdir(folder, { recursive: true });
   for (const file of files) await writeFile(join(folder, `${file.task_id}.json`), `${JSON.stringify(file, null, 2)}\n`);
 }

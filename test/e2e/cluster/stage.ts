@@ -26,7 +26,7 @@ const KEY = 'sk-simulated';
 const LIMITER = 'account';
 
 /** What of the cluster one agent has and sees. */
-export type AgentScene = Pick<Scene, 'client' | 'taskQueue' | 'results' | 'gateway' | 'env'>;
+type AgentScene = Pick<Scene, 'client' | 'taskQueue' | 'results' | 'gateway' | 'env'>;
 
 export interface ClusterStage {
   cluster: Cluster;

@@ -13,7 +13,7 @@ const VERSION = '2026.9.6';
 const NODE = 'node@24';
 
 export const HOOKS_TOKEN = 'hook-of-the-end-to-end-test';
-export const GATEWAY_TOKEN = 'gw-of-the-end-to-end-test';
+const GATEWAY_TOKEN = 'gw-of-the-end-to-end-test';
 
 const run = promisify(execFile);
 
