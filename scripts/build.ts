@@ -1,5 +1,6 @@
 /** `npm run build`: the workflows, the services and the CLI, into dist/; the plugin into its own. */
-import { chmod, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { build, type BuildOptions } from 'esbuild';
@@ -78,3 +79,8 @@ const [clear, encrypted] = await Promise.all([
 await writeFile(from('dist/workflows.cjs'), clear.code);
 await writeFile(from('dist/workflows-encrypted.cjs'), encrypted.code);
 await chmod(from('dist/kimi-dispatch.js'), 0o755);
+
+// Tells a command whether the services that run are those that are installed.
+const hash = createHash('sha256');
+for (const name of (await readdir(from('dist'))).toSorted()) hash.update(await readFile(from(`dist/${name}`)));
+await writeFile(from('dist/build-id'), hash.digest('hex'));

@@ -15,6 +15,7 @@ import { createStreamActivities } from './relay/activities.ts';
 import { StreamingClient } from './relay/stream.ts';
 import { createWorkers, startRuntime, workflowLabels } from './temporal/worker.ts';
 import { lazyClient } from './temporal/client.ts';
+import { warmUpHttp } from './service/warm-up.ts';
 
 /** Heartbeats that come sooner after the one before wait for so long, in milliseconds: the first word is seen at once. */
 const PROGRESS_MS = 300;
@@ -30,6 +31,7 @@ await runService('relay', async (config, log) => {
   if (!apiKey) log.warn('KIMI_API_KEY is not set: new tasks will be refused');
   const payloads = openPayloads(config);
   await payloads.prepare();
+  await warmUpHttp();
   const received = new ReceivedStore(join(config.KIMI_HOME, 'streams'));
   await received.prepare();
 

@@ -5,12 +5,14 @@ import { hostCheck } from './service/http.ts';
 import { listen } from './service/ports.ts';
 import { runService } from './service/run.ts';
 import { createSimulator } from './simulator/app.ts';
+import { warmUpHttp } from './service/warm-up.ts';
 
 const HOST = '127.0.0.1';
 
 await runService('simulator', async (config, log) => {
   if (!config.WEBHOOK_SECRET)
     throw new ServiceError('WEBHOOK_SECRET is not set: the simulated Kimi signs its callbacks with it');
+  await warmUpHttp();
   const simulator = createSimulator({ secret: config.WEBHOOK_SECRET, delayMs: 3_000, log });
   const server = createServer(hostCheck(HOST, simulator.app));
   const port = await listen(server, { host: HOST, port: config.KIMI_SIMULATOR_PORT }, 'KIMI_SIMULATOR_PORT');

@@ -16,6 +16,7 @@ import { listen } from './service/ports.ts';
 import { healthServer, runService } from './service/run.ts';
 import { ResultStore } from './results/store.ts';
 import { createWorkers, startRuntime, workflowLabels } from './temporal/worker.ts';
+import { warmUpHttp } from './service/warm-up.ts';
 
 /** How often old results are looked for, in milliseconds. */
 const PRUNE_MS = 3_600_000;
@@ -63,6 +64,7 @@ await runService('worker', async (config, log) => {
   }
   const payloads = openPayloads(config);
   await payloads.prepare();
+  await warmUpHttp();
   const isRelayed = usesRelay(config);
   const credential = isRelayed ? 'KIMI_RELAY_TOKEN' : 'KIMI_API_KEY';
   if (!config[credential]) log.warn(`${credential} is not set: new tasks will be refused`);

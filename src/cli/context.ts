@@ -9,6 +9,7 @@ import { PACKAGE_ROOT, tildePath } from '../service/files.ts';
 import { ResultStore } from '../results/store.ts';
 import { EXIT } from '../service/exit.ts';
 import { CliError } from './exit.ts';
+import { isInstalled } from '../stack/build.ts';
 import { runningStack, type StackState } from '../stack/state.ts';
 import { connectClient, engineOptions, EngineUnreachable, isEngineGone } from '../temporal/client.ts';
 import { startTracing, stopTracing } from '../service/tracing.ts';
@@ -38,8 +39,22 @@ export interface Context {
   elsewhere: boolean;
 }
 
-/** Reads the configuration and finds the running stack. What is set in the environment wins over what the stack says. */
+/** Reads the context, and warns on standard error where the running services are not the installed ones. */
 export async function openContext(): Promise<Context> {
+  const context = await readContext();
+  const problem = otherBuild(context);
+  if (problem !== undefined) console.error(pico.yellow(problem));
+  return context;
+}
+
+/** @returns what to do where the running services are of another build than this command, or have lost their files. */
+export function otherBuild({ stack, say }: Context): string | undefined {
+  if (!stack || isInstalled(stack)) return undefined;
+  return say.otherBuild(`kimi-dispatch up --detach${stack.simulated ? ' --simulate' : ''}`);
+}
+
+/** Reads the configuration and finds the running stack. What is set in the environment wins over what the stack says. */
+export async function readContext(): Promise<Context> {
   loadEnvFiles();
   const config = readConfig();
   const stack = await runningStack(config.KIMI_HOME);

@@ -1,7 +1,9 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Lang } from '../shared/task.ts';
+import { ServiceError } from '../service/exit.ts';
 import { DIST } from '../service/files.ts';
 import type { Links, Section } from './html.ts';
 
@@ -28,6 +30,8 @@ export interface Made {
 /** A thread that wants more ends with an error, and nothing else does. 50,000 results take a tenth of it. Megabytes. */
 const MEMORY_MB = 1_024;
 
+const THREAD = join(DIST, 'report-thread.js');
+
 /**
  * Reads the results and draws, on a thread of its own: reading blocks, and what draws is loaded there alone and is gone
  * with it.
@@ -35,7 +39,12 @@ const MEMORY_MB = 1_024;
  * @throws what went wrong there: a folder that cannot be read, or too many results for {@link MEMORY_MB}.
  */
 export async function makeReport(order: Order): Promise<Made> {
-  const thread = new Worker(join(DIST, 'report-thread.js'), {
+  if (!existsSync(THREAD)) {
+    throw new ServiceError(
+      `${THREAD} is missing, because the package was updated or removed; run kimi-dispatch down, then kimi-dispatch up --detach`,
+    );
+  }
+  const thread = new Worker(THREAD, {
     workerData: order,
     resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB },
   });

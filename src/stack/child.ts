@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { dirname, isAbsolute } from 'node:path';
 import { ServiceError } from '../service/exit.ts';
 import { PortsUnusable } from '../service/ports.ts';
 import type { FailedToStart, Ready } from '../service/run.ts';
@@ -43,7 +43,8 @@ export interface ChildOptions {
   portVariable?: string;
   /** It has been started, or started again: it has another `id`. */
   onStart: () => void;
-  onRestart: (name: string) => void;
+  /** It ended, and is about to be started again. `missing` is the file of its program that is gone, if one is. */
+  onRestart: (name: string, missing?: string) => void;
 }
 
 /** A process of the stack: started, watched, started again when it breaks, stopped. */
@@ -112,7 +113,11 @@ export class Child {
 
   private ended(): void {
     if (this.stopping) return;
-    this.options.onRestart(this.options.name);
+    const { name, command, args } = this.options;
+    this.options.onRestart(
+      name,
+      [command, ...args].find((word) => isAbsolute(word) && !existsSync(word)),
+    );
     const wait = this.restartMs;
     this.restartMs = Math.min(wait * 2, RESTART_MS.longest);
     setTimeout(() => {

@@ -25,7 +25,8 @@ import { DIST } from '../service/files.ts';
 import { ServiceError } from '../service/exit.ts';
 import { checkPorts, listen, type ListenAddress } from '../service/ports.ts';
 import { channelArgs, engineOptions } from '../temporal/client.ts';
-import { Child, DRAIN_MS } from './child.ts';
+import { buildIn } from './build.ts';
+import { Child, DRAIN_MS, type ChildOptions } from './child.ts';
 import { DATABASE, databaseIsComplete, databaseProblem, DatabaseUnusable, prepareDatabase } from './engine-database.ts';
 import { identify } from './process-id.ts';
 import { rotateLogs } from './rotate-logs.ts';
@@ -53,7 +54,7 @@ export interface StackOptions {
   /** Takes any free port where none is configured, so that a passing stack disturbs nobody. */
   anyPort: boolean;
   onStep: (step: StartStep) => void;
-  onRestart: (name: string) => void;
+  onRestart: ChildOptions['onRestart'];
 }
 
 /** The embedded stack: Temporal dev server, worker, webhook and, where asked for, the simulated Kimi. */
@@ -130,6 +131,7 @@ async function untilNothingIsLeft(home: string, onWait: () => void): Promise<voi
 async function startChildren(options: StackOptions, children: Children, claimed: ClaimedHome): Promise<StackState> {
   const { config, simulate } = options;
   const logs = join(config.KIMI_HOME, 'logs');
+  const build = buildIn(DIST) ?? '';
   await rememberPayloadKeys(config);
   const isElsewhere = engineOptions().connectionOptions.address !== undefined;
   // Before the engine is fetched and started, which takes much longer.
@@ -217,6 +219,8 @@ async function startChildren(options: StackOptions, children: Children, claimed:
     ...(identify(process.pid) ?? { pid: process.pid, start: '' }),
     children: idsOf(),
     started_at: isoSeconds(Date.now()),
+    build,
+    dist: DIST,
     simulated: simulate,
     has_key: simulate || config.KIMI_API_KEY !== undefined,
     temporal_address: connectionOptions.address ?? 'localhost:7233',

@@ -12,6 +12,10 @@ const stackState = z.object({
   /** What it started, and has started again since. */
   children: z.array(processId).default([]),
   started_at: z.string(),
+  /** Id of the build that its services run. */
+  build: z.string().default(''),
+  /** The folder that they were started from. */
+  dist: z.string().default(''),
   /** Whether tasks go to the simulated Kimi. */
   simulated: z.boolean(),
   /** Whether there is a key to pay with, real or simulated. */

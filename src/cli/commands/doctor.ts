@@ -30,7 +30,7 @@ import { secretFile } from '../../stack/stack.ts';
 import { workersOn } from '../../temporal/client.ts';
 import { explain } from '../../text/index.ts';
 import { checkDisks, NEEDED_BYTES } from '../disks.ts';
-import { EngineAway, engineAddress, openContext, unreadKey, withClient, type Context } from '../context.ts';
+import { EngineAway, engineAddress, otherBuild, readContext, unreadKey, withClient, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { CliError } from '../exit.ts';
 import { command, ending } from '../options.ts';
@@ -52,7 +52,7 @@ export function doctorCommand(say: CliText): Command {
 }
 
 async function doctor({ sendTest = false }: { sendTest?: boolean }): Promise<Exit> {
-  const context = await openContext();
+  const context = await readContext();
   const { say } = context;
   // Before anything is written to: that may make the folder again.
   const hasHome = existsSync(context.config.KIMI_HOME);
@@ -171,7 +171,13 @@ async function services(context: Context, hasHome: boolean): Promise<Finding[]> 
     const home = tildePath(config.KIMI_HOME);
     return [bad(say.doctor.nothingRuns(home) + (hasHome ? '' : say.noHome(home)))];
   }
-  return [...(await engine(context, address)), ...(await webhook(context)), ...(await metrics(context))];
+  const problem = otherBuild(context);
+  return [
+    ...(problem === undefined ? [] : [bad(problem)]),
+    ...(await engine(context, address)),
+    ...(await webhook(context)),
+    ...(await metrics(context)),
+  ];
 }
 
 async function engine(context: Context, address: string): Promise<Finding[]> {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { remainsOf, runningStack } from '../../stack/state.ts';
-import { openContext } from '../context.ts';
+import { readContext } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { CliError } from '../exit.ts';
 import { tildePath } from '../../service/files.ts';
@@ -17,7 +17,7 @@ export function downCommand(say: CliText): Command {
 }
 
 async function down(): Promise<Exit> {
-  const { config, say } = await openContext();
+  const { config, say } = await readContext();
   const home = config.KIMI_HOME;
   const stack = await runningStack(home);
   if (!stack && (await remainsOf(home)).length === 0) {

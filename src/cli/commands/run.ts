@@ -122,7 +122,7 @@ async function startOwnStack({ config, say, text }: Context, simulate: boolean):
       simulate,
       anyPort: true,
       onStep: (step) => progress.step(step),
-      onRestart: (name) => console.error(say.up.restarted(name)),
+      onRestart: (name, missing) => console.error(say.up.restarted(name, missing && tildePath(missing))),
     });
     // Another one was started in the meantime: it is as good, but not ours to stop.
     return 'stop' in stack ? stack : { state: stack, lost: new Promise(() => {}), stop: async () => {} };

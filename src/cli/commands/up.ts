@@ -46,7 +46,7 @@ async function upInForeground({ config, say, text }: Context, simulate: boolean)
     simulate,
     anyPort: false,
     onStep: (step) => progress.step(step),
-    onRestart: (name) => console.error(say.up.restarted(name)),
+    onRestart: (name, missing) => console.error(say.up.restarted(name, missing && tildePath(missing))),
   }).finally(() => progress.end());
   if (!('stop' in stack)) return already(stack, simulate, say);
 

@@ -138,6 +138,8 @@ export const en: CliText = {
   },
   otherPayloadKeys: (ids) =>
     `KIMI_PAYLOAD_KEYS here does not fit the running stack, whose keys are: ${ids || 'none'}; so nothing was done. Set the same in the environment or in .env.`,
+  otherBuild: (up) =>
+    `The running services are of another build of Kimi Dispatch, or their files were removed: run kimi-dispatch down, then ${up}.`,
   nothingRuns: (home) =>
     `Nothing runs from ${home}, so nothing was done. Run kimi-dispatch up --detach first; if a Temporal server elsewhere is meant, set TEMPORAL_ADDRESS, e.g. TEMPORAL_ADDRESS=127.0.0.1:7233.`,
   noHome: (home) =>
@@ -289,7 +291,10 @@ export const en: CliText = {
     detached: 'Running in the background; kimi-dispatch logs shows the logs, kimi-dispatch down stops it.',
     stop: 'Ctrl-C stops it; unfinished tasks are kept and go on at the next start.',
     stopped: 'Stopped. Unfinished tasks go on at the next start.',
-    restarted: (name) => `${name} ended unexpectedly and is started again; its log says more.`,
+    restarted: (name, missing) =>
+      missing === undefined
+        ? `${name} ended unexpectedly and is started again; its log says more.`
+        : `${name} ended and cannot be started again: ${missing} is missing, because its package was updated or removed. Install it again, then run kimi-dispatch down and kimi-dispatch up --detach.`,
     homeGone: (home) => `${home} was removed or is used by another stack; this stack stops.`,
     failed: (why, log) => `Could not start in the background: ${why} (its log is ${log})`,
     isSimulated:

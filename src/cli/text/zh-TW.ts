@@ -140,6 +140,8 @@ export const zhTW = {
   },
   otherPayloadKeys: (ids: string) =>
     `這裡的 KIMI_PAYLOAD_KEYS 與執行中的服務不合，服務的金鑰是：${ids || '沒有'}；所以什麼都沒做。請在環境或 .env 設定相同的金鑰。`,
+  otherBuild: (up: string) =>
+    `執行中的服務與這裡安裝的 Kimi Dispatch 版本不同，或服務的檔案已被移除：請執行 kimi-dispatch down，再執行 ${up}。`,
   nothingRuns: (home: string) =>
     `沒有從 ${home} 啟動的服務，什麼都沒有做。請先執行 kimi-dispatch up --detach；要用別處的 Temporal 伺服器時，設定 TEMPORAL_ADDRESS，例如 TEMPORAL_ADDRESS=127.0.0.1:7233。`,
   noHome: (home: string) => `（${home} 不存在；如果它是在服務執行期間被刪除的，那組服務會在幾秒內自行停止。）`,
@@ -282,7 +284,10 @@ export const zhTW = {
     detached: '在背景執行中；kimi-dispatch logs 看紀錄，kimi-dispatch down 停止。',
     stop: 'Ctrl-C 停止；未完成的任務會留著，下次啟動時接著做。',
     stopped: '已停止。未完成的任務會在下次啟動時接著做。',
-    restarted: (name: string) => `${name} 意外結束，正在重新啟動；細節在它的紀錄裡。`,
+    restarted: (name: string, missing?: string) =>
+      missing === undefined
+        ? `${name} 意外結束，正在重新啟動；細節在它的紀錄裡。`
+        : `${name} 已結束，無法重新啟動：找不到 ${missing}，因為它的套件已更新或移除。請重新安裝，再執行 kimi-dispatch down 與 kimi-dispatch up --detach。`,
     homeGone: (home: string) => `${home} 已被刪除，或已由另一組服務使用；這組服務即將停止。`,
     failed: (why: string, log: string) => `無法在背景啟動：${why}（紀錄在 ${log}）`,
     isSimulated: '已有服務在跑，但用的是模擬的 Kimi。請先執行 kimi-dispatch down，再啟動真正的。',
