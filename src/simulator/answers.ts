@@ -1,14 +1,14 @@
-/** @returns tokens of a text: a character in two, about the ratio of real tokenizers. Nothing is charged by it. */
+/** @returns the tokens of a text: one for two characters, about the ratio of real tokenizers. */
 export function tokensIn(text: string): number {
   return Math.ceil(text.length / 2);
 }
 
-/** @returns the first characters of a text that make no more than this many tokens. */
+/** @returns the longest prefix of a text with at most this many tokens. */
 export function firstTokens(text: string, tokens: number): string {
   return text.slice(0, tokens * 2);
 }
 
-/** @returns the answer to a prompt: always the same one to the same prompt. `size` is in characters. */
+/** @returns the answer to a prompt: the same prompt always gets the same answer. `size` is in characters. */
 export function answerTo(prompt: string, size?: number): string {
   const answer = [
     '（這是模擬的 Kimi 所產生的答案，沒有呼叫真正的 Kimi。 This answer is simulated; the real Kimi was not called.）',
@@ -30,20 +30,20 @@ export function answerTo(prompt: string, size?: number): string {
   return sized(answer, size);
 }
 
-/** @returns what a model thinks before it answers. */
+/** @returns the reasoning of a model. */
 export function reasoningOn(prompt: string, size?: number): string {
   return sized(`（模擬的推理 simulated reasoning）The user asks: ${prompt.split('\n', 1)[0]?.slice(0, 80)}`, size);
 }
 
-/** Characters of a chunk unless a number of chunks is asked for: about two tokens. */
+/** Characters of a chunk by default: two tokens. */
 const CHUNK_CHARS = 4;
 /** Characters of a line of filler; each is of three bytes, as most of a Chinese text. */
 const FILLER_CHARS = 14;
 
-/** Longer answers come in larger pieces. */
+/** Longer answers have larger chunks. */
 const MOST_CHUNKS = 500;
 
-/** @returns the text in this many pieces, or fewer where it is short. A character is never torn apart. */
+/** @returns the text in this many pieces, or fewer if it is short. Surrogate pairs stay together. */
 export function pieces(text: string, count?: number): string[] {
   const characters = Array.from(text);
   const wanted = count ?? Math.min(MOST_CHUNKS, Math.ceil(characters.length / CHUNK_CHARS));
@@ -53,7 +53,7 @@ export function pieces(text: string, count?: number): string[] {
   );
 }
 
-/** Cuts a text, or fills it up with lines that are counted: no piece of them can be lost or repeated unnoticed. */
+/** Cuts a text, or fills it up with numbered lines, so that a lost or repeated piece is noticed. */
 function sized(text: string, size = text.length): string {
   const lines = Array.from({ length: Math.ceil(Math.max(0, size - text.length) / FILLER_CHARS) }, (_, n) => {
     const number = String(n + 1).padStart(7, '0');

@@ -2,27 +2,27 @@ import { setMaxListeners } from 'node:events';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import type { Logger } from 'pino';
 import { PLUGIN_WAKE_PATH } from '../notify/protocol.ts';
-import { createCallbacks } from './callback-api.ts';
+import { CallbackApi } from './callback-api.ts';
 import { noCounts, type Counts, type SimulatorEvent } from './events.ts';
-import { createRealApi } from './moonshot-api.ts';
+import { createMoonshotApi } from './moonshot-api.ts';
 import { invalid, Refusal } from './errors.ts';
 
 export interface SimulatorOptions {
   /** What callbacks are signed with. */
   secret: string;
-  /** How long an answer takes unless a task asks for something else, in milliseconds. */
+  /** How long an answer takes by default, in milliseconds. */
   delayMs: number;
-  /** Keys that the real API's face accepts; any unless they are said. */
+  /** Keys that Moonshot's API accepts; any key by default. */
   keys?: string[];
   log: Logger;
-  /** Told what happens, as it happens: for those who check what became of a task. */
+  /** Called with each event as it happens. */
   onEvent?: (event: SimulatorEvent) => void;
 }
 
 /**
- * The simulated Kimi, with two faces. A request with a `callback_url` is for the one that calls back (contract sections 2
- * and 3, callbacks.ts); one without is for the real API's (real-api.ts). What both can be asked for stands in wishes.ts.
- * `POST /hooks/wake` stands in for the agent's gateway where there is none, and so does its plugin's route.
+ * The simulated Kimi, with two APIs. A request with a `callback_url` is for the one that calls back (contract sections 2 and 3,
+ * callback-api.ts); one without is for Moonshot's (moonshot-api.ts). Both take the directives of directives.ts.
+ * `POST /hooks/wake` and the plugin's route stand in for the agent's gateway.
  */
 export function createSimulator({ secret, delayMs, keys, log, onEvent = () => {} }: SimulatorOptions): {
   app: Express;
@@ -31,11 +31,11 @@ export function createSimulator({ secret, delayMs, keys, log, onEvent = () => {}
 } {
   const counts = noCounts();
   const stopping = new AbortController();
-  // As many wait for it as answers are on their way.
+  // Each answer in progress listens to it.
   setMaxListeners(0, stopping.signal);
-  const callBack = createCallbacks({ secret, delayMs, log, counts, onEvent, stopping: stopping.signal });
+  const callbackApi = new CallbackApi({ secret, delayMs, log, counts, onEvent, stopping: stopping.signal });
   const app = express().disable('x-powered-by').disable('etag');
-  // What Kimi takes at the most.
+  // Kimi's own limit.
   app.use(express.json({ limit: '100mb' }));
 
   app.get('/healthz', (_request, response) => {
@@ -57,10 +57,10 @@ export function createSimulator({ secret, delayMs, keys, log, onEvent = () => {}
 
   app.post('/v1/chat/completions', async (request, response, next) => {
     counts.requests += 1;
-    if (Object.hasOwn(Object(request.body) as object, 'callback_url')) await callBack(request, response);
+    if (Object.hasOwn(Object(request.body) as object, 'callback_url')) await callbackApi.dispatch(request, response);
     else next();
   });
-  app.use('/v1', createRealApi({ delayMs, keys, counts, stopping: stopping.signal }));
+  app.use('/v1', createMoonshotApi({ delayMs, keys, counts, stopping: stopping.signal }));
   app.use(refuse);
 
   return { app, counts, stop: () => stopping.abort() };

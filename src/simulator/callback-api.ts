@@ -8,18 +8,18 @@ import * as z from 'zod';
 import { SIGNATURE_HEADER, sign, standardHeaders } from '../webhook/signature.ts';
 import { answerTo, tokensIn } from './answers.ts';
 import type { Counts, SimulatorEvent } from './events.ts';
-import { wishesIn, type Wishes } from './directives.ts';
+import { directivesIn, type Directives } from './directives.ts';
 
 export interface CallbacksOptions {
   /** What callbacks are signed with. */
   secret: string;
-  /** How long an answer takes unless a task asks for something else, in milliseconds. */
+  /** How long an answer takes by default, in milliseconds. */
   delayMs: number;
   log: Logger;
   counts: Counts;
-  /** Told what happens, as it happens. */
+  /** Called with each event as it happens. */
   onEvent: (event: SimulatorEvent) => void;
-  /** Ends what is under way. */
+  /** Aborts all requests in progress. */
   stopping: AbortSignal;
 }
 
@@ -31,108 +31,124 @@ const dispatchBody = z.object({
 });
 type DispatchBody = z.infer<typeof dispatchBody>;
 
-/** How often a callback is tried again when it is not taken, and how long between two tries, in milliseconds. */
+/** Attempts to deliver a callback, and the pause between two of them, in milliseconds. */
 const CALLBACK_RETRIES = 60;
 const CALLBACK_RETRY_MS = 1_000;
 
 /**
- * The face that calls back: takes dispatch calls, returns an API id at once, later posts the signed callback. It honours
- * `Idempotency-Key` and counts what it would have billed.
+ * The API that calls back: takes dispatch calls, returns an API id at once, posts the signed callback later. It honours
+ * `Idempotency-Key` and counts what would have been billed.
  */
-export function createCallbacks({
-  secret,
-  delayMs,
-  log,
-  counts,
-  onEvent,
-  stopping,
-}: CallbacksOptions): (request: Request, response: Response) => Promise<void> {
-  const known = new Map<string, string>();
-  const refused = new Map<string, number>();
-  const agent = directAgent();
-  stopping.addEventListener('abort', () => void agent.destroy(), { once: true });
+export class CallbackApi {
+  /** API ids by `Idempotency-Key`. */
+  private readonly ids = new Map<string, string>();
+  /** Refusals sent, by task id. */
+  private readonly refused = new Map<string, number>();
+  private readonly agent = directAgent();
 
-  async function dispatch(incoming: Request, response: Response): Promise<void> {
+  constructor(private readonly options: CallbacksOptions) {
+    options.stopping.addEventListener('abort', () => void this.agent.destroy(), { once: true });
+  }
+
+  /** Handles a dispatch call. */
+  async dispatch(incoming: Request, response: Response): Promise<void> {
+    const { onEvent, stopping } = this.options;
     if (!/^Bearer \S/.test(incoming.get('authorization') ?? '')) {
       refuse(response, 401, 'incorrect_api_key_error', 'Incorrect API key provided');
       return;
     }
     const parsed = dispatchBody.safeParse(incoming.body);
-    const wished = wishesIn(parsed.success ? promptOf(parsed.data) : '');
-    if (!parsed.success || !wished.success) {
-      const reason = z.prettifyError((parsed.error ?? wished.error) as z.ZodError);
+    const directives = directivesIn(parsed.success ? promptOf(parsed.data) : '');
+    if (!parsed.success || !directives.success) {
+      const reason = z.prettifyError((parsed.error ?? directives.error) as z.ZodError);
       refuse(response, 400, 'invalid_request_error', `Invalid request: ${reason}`);
       return;
     }
-    const task = parsed.data;
-    const wish = wished.data;
-    const { task_id } = task.metadata;
+    const { task_id } = parsed.data.metadata;
     onEvent({ task_id, what: 'arrived' });
-    await pause(wish['accept-delay'], undefined, { signal: stopping });
-    const refusals = (refused.get(task_id) ?? 0) + 1;
-    if (wish.status && refusals <= (wish.refusals ?? Infinity)) {
-      refused.set(task_id, refusals);
-      onEvent({ task_id, what: 'refused', status: wish.status });
-      if (wish.status === 429) response.set('Retry-After', '1');
-      refuse(response, wish.status, wish.type ?? 'server_error', 'as the simulation was asked');
-      return;
-    }
+    await pause(directives.data['accept-delay'], undefined, { signal: stopping });
+    if (this.isRefused(task_id, directives.data, response)) return;
+    await this.accept(parsed.data, directives.data, incoming, response);
+  }
 
+  /** Sends the refusal that the directives ask for. */
+  private isRefused(task_id: string, { status, refusals, type }: Directives, response: Response): boolean {
+    const attempt = (this.refused.get(task_id) ?? 0) + 1;
+    if (!status || attempt > (refusals ?? Infinity)) return false;
+    this.refused.set(task_id, attempt);
+    this.options.onEvent({ task_id, what: 'refused', status });
+    if (status === 429) response.set('Retry-After', '1');
+    refuse(response, status, type ?? 'server_error', 'as the simulation was asked');
+    return true;
+  }
+
+  private async accept(
+    task: DispatchBody,
+    directives: Directives,
+    incoming: Request,
+    response: Response,
+  ): Promise<void> {
+    const { counts, onEvent } = this.options;
+    const { task_id } = task.metadata;
     const key = incoming.get('idempotency-key');
-    const repeated = key === undefined ? undefined : known.get(key);
+    const repeated = key === undefined ? undefined : this.ids.get(key);
     const id = repeated ?? `cmpl-sim-${randomBytes(8).toString('hex')}`;
-    if (key !== undefined) known.set(key, id);
+    if (key !== undefined) this.ids.set(key, id);
     if (!repeated) counts.billed += 1;
-    const content = answerTo(promptOf(task), wish.size);
+    const content = answerTo(promptOf(task), directives.size);
     const answer = completionOf(task, id, content);
-    const failure = { type: wish.type ?? 'server_error', message: 'the simulation was asked to fail' };
+    const failure = { type: directives.type ?? 'server_error', message: 'the simulation was asked to fail' };
     onEvent({
       task_id,
       what: 'taken',
       repeated: repeated !== undefined,
-      inPlace: wish.direct !== undefined,
-      answer: wish.fail ? { error: failure } : { content },
+      inPlace: directives.direct !== undefined,
+      answer: directives.fail ? { error: failure } : { content },
     });
-    if (wish.direct) {
+    if (directives.direct) {
       onEvent({ task_id, what: 'finished' });
       response.json(answer);
       return;
     }
-    const callback = wish.fail ? { error: failure, metadata: task.metadata } : answer;
-    const delivered = repeated ? Promise.resolve() : deliver(task, callback, wish);
+    const callback = directives.fail ? { error: failure, metadata: task.metadata } : answer;
+    const delivered = repeated ? Promise.resolve() : this.deliver(task, callback, directives);
     delivered.catch((error: unknown) => {
-      if (!stopping.aborted) log.error({ err: error, task_id }, 'callback failed');
+      if (!this.options.stopping.aborted) this.options.log.error({ err: error, task_id }, 'callback failed');
     });
-    if (wish.early) await delivered;
-    if (wish['hang-up']) incoming.socket.destroy();
+    if (directives.early) await delivered;
+    if (directives['hang-up']) incoming.socket.destroy();
     else response.status(202).json({ id, simulated: true });
   }
 
-  async function deliver(task: DispatchBody, callback: object, wish: Wishes): Promise<void> {
-    if (!wish.early) await pause(wish.delay ?? delayMs, undefined, { signal: stopping });
+  private async deliver(task: DispatchBody, callback: object, directives: Directives): Promise<void> {
+    const { delayMs, onEvent, stopping } = this.options;
+    if (!directives.early) await pause(directives.delay ?? delayMs, undefined, { signal: stopping });
     const body = JSON.stringify(callback);
     const { task_id } = task.metadata;
-    const times = wish.drop ? 0 : wish.duplicates + 1;
+    const times = directives.drop ? 0 : directives.duplicates + 1;
     for (let sent = 0; sent < times; sent += 1) {
-      await post(task_id, task.callback_url, body, () => signatureHeaders(body, task_id, wish));
+      await this.post(task_id, task.callback_url, body, () => this.signatureHeaders(body, task_id, directives));
     }
     onEvent({ task_id, what: 'finished' });
   }
 
-  /** A repeat is the same message; each attempt to deliver it is signed with the time it is made. */
-  function signatureHeaders(body: string, id: string, wish: Wishes): Record<string, string> {
-    if (wish.signature === 'none') return {};
-    const signed = wish.signature === 'right' ? body : `${body} `;
+  /** A duplicate is the same message; each attempt is signed with the time at which it is made. */
+  private signatureHeaders(body: string, id: string, directives: Directives): Record<string, string> {
+    const { secret } = this.options;
+    const { signature, scheme, age } = directives;
+    if (signature === 'none') return {};
+    const signed = signature === 'right' ? body : `${body} `;
     return {
-      ...(wish.scheme !== 'standard' && { [SIGNATURE_HEADER]: sign(signed, secret) }),
-      ...(wish.scheme !== 'contract' && standardHeaders(signed, secret, id, new Date(Date.now() - wish.age * 1000))),
+      ...(scheme !== 'standard' && { [SIGNATURE_HEADER]: sign(signed, secret) }),
+      ...(scheme !== 'contract' && standardHeaders(signed, secret, id, new Date(Date.now() - age * 1000))),
     };
   }
 
-  /** Posts until it is taken or refused for good. */
-  async function post(task_id: string, url: string, body: string, signed: () => Record<string, string>): Promise<void> {
+  /** Posts until the callback is accepted or refused with a 4xx. */
+  private async post(task_id: string, url: string, body: string, signed: () => Record<string, string>): Promise<void> {
+    const { counts, log, onEvent, stopping } = this.options;
     for (let attempt = 0; attempt < CALLBACK_RETRIES; attempt += 1) {
-      const status = await postOnce(url, body, signed());
+      const status = await this.postOnce(url, body, signed());
       counts.callbacks[status] = (counts.callbacks[status] ?? 0) + 1;
       log.info({ task_id, status, url }, 'callback sent');
       onEvent({ task_id, what: 'called back', status });
@@ -141,12 +157,13 @@ export function createCallbacks({
     }
   }
 
-  async function postOnce(url: string, body: string, signature: Record<string, string>): Promise<number> {
+  /** @returns the HTTP status; 0 without a response. */
+  private async postOnce(url: string, body: string, signature: Record<string, string>): Promise<number> {
     try {
       const { statusCode, body: answer } = await request(url, {
         method: 'POST',
-        dispatcher: agent,
-        signal: stopping,
+        dispatcher: this.agent,
+        signal: this.options.stopping,
         headers: { 'content-type': 'application/json', ...signature },
         body,
       });
@@ -156,8 +173,6 @@ export function createCallbacks({
       return 0;
     }
   }
-
-  return dispatch;
 }
 
 /** Kimi's error body (kimi-api.md). */

@@ -6,50 +6,50 @@ const count = z.coerce.number().int().nonnegative();
 const yes = z.literal('1').optional();
 
 /**
- * What can be asked of the simulator, by a line `[[simulate: key=value key=value]]` in the prompt.
+ * Directives for the simulator: a line `[[simulate: key=value key=value]]` in the prompt.
  *
- * Of both faces:
+ * For both APIs:
  *
  * | key | value | effect |
  * | --- | --- | --- |
- * | `delay` | ms | how long the answer takes; of the real API, when streamed: how long until its first byte |
+ * | `delay` | ms | how long the answer takes; if it is streamed, until its first byte |
  * | `status` | 400–599 | the request is refused with this status |
  * | `type` | word | error type of that refusal, or of the failure |
- * | `refusals` | n | only the first n times |
+ * | `refusals` | n | only the first n requests are refused |
  * | `size` | n | the answer is n characters long |
  *
- * Of the one that calls back:
+ * For the API that calls back:
  *
  * | key | value | effect |
  * | --- | --- | --- |
  * | `accept-delay` | ms | how long the API id takes |
- * | `hang-up` | `1` | the request is taken, then the connection is cut without an answer |
+ * | `hang-up` | `1` | the request is accepted, then the connection is closed without a response |
  * | `fail` | `1` | the callback reports an error |
  * | `drop` | `1` | the callback is never sent |
  * | `duplicates` | n | the callback is sent n times more |
  * | `signature` | `wrong`, `none` | the callback is badly signed, or not at all |
- * | `scheme` | `contract`, `standard` | the callback is signed in one way in place of both |
+ * | `scheme` | `contract`, `standard` | the callback is signed by one scheme only |
  * | `age` | s | how old the callback's `webhook-timestamp` is |
  * | `early` | `1` | the callback is sent before the API id is returned |
  * | `direct` | `1` | the dispatch call returns the answer itself, and no callback follows |
  *
- * Of the real API:
+ * For Moonshot's API:
  *
  * | key | value | effect |
  * | --- | --- | --- |
  * | `error` | name | the request is refused with this row of {@link REFUSALS}, e.g. `tpm` |
  * | `reasoning` | n | the model reasons for n characters; 0 for not at all |
  * | `chunks` | n | pieces the answer is streamed in |
- * | `chunk-delay` | ms | between two of them |
- * | `repeat` | n | the answer ends with one line, n times |
- * | `comments` | `1` | a comment line comes before each |
- * | `break` | `cut`, `eof`, `error`, `stall` | the stream breaks: the connection is cut; it ends without `[DONE]`; it reports an error (named by `error`); nothing more comes |
- * | `after` | n | after this many chunks, the one with the role counted; after all of them if not said |
- * | `breaks` | n | only the first n times |
- * | `form` | name | the answer comes in this form of {@link FORMS}, e.g. `no-done`, `breaks` times at most; no other wish of how it is streamed counts |
- * | `mark` | word | the name that requests are counted under: by it, and not by their prompt, they are the same |
+ * | `chunk-delay` | ms | pause between two of them |
+ * | `repeat` | n | the last line of the answer is repeated n times |
+ * | `comments` | `1` | a comment line precedes each |
+ * | `break` | `cut`, `eof`, `error`, `stall` | the stream is interrupted: the connection is closed; it ends without `[DONE]`; it reports an error (named by `error`); no more data is sent |
+ * | `after` | n | after this many chunks, the one with the role included; after all of them by default |
+ * | `breaks` | n | only the first n requests are interrupted |
+ * | `form` | name | the answer has this form of {@link FORMS}, e.g. `no-done`, at most `breaks` times; other directives on streaming are ignored |
+ * | `mark` | word | requests with the same mark are counted as one request, whatever their prompts |
  */
-const wishes = z.object({
+const directives = z.object({
   delay: count.optional(),
   status: z.coerce.number().int().min(400).max(599).optional(),
   type: z.string().optional(),
@@ -80,14 +80,14 @@ const wishes = z.object({
   mark: z.string().optional(),
 });
 
-export type Wishes = z.infer<typeof wishes>;
+export type Directives = z.infer<typeof directives>;
 
-/** Reads what a prompt asks of the simulator. */
-export function wishesIn(prompt: string): z.ZodSafeParseResult<Wishes> {
-  const line = /\[\[simulate:(?<wishes>[^\]]*)\]\]/.exec(prompt)?.groups?.['wishes'] ?? '';
+/** Parses the directives of a prompt. */
+export function directivesIn(prompt: string): z.ZodSafeParseResult<Directives> {
+  const line = /\[\[simulate:(?<pairs>[^\]]*)\]\]/.exec(prompt)?.groups?.['pairs'] ?? '';
   const pairs = line
     .trim()
     .split(/\s+/)
-    .map((wish) => wish.split('=', 2) as [string, string]);
-  return wishes.safeParse(Object.fromEntries(pairs));
+    .map((pair) => pair.split('=', 2) as [string, string]);
+  return directives.safeParse(Object.fromEntries(pairs));
 }

@@ -1,12 +1,12 @@
 import type { Response } from 'express';
 
-/** The error body of Kimi, or a gateway's page. Live bodies have no `code` (kimi-api.md). */
+/** An error response of Kimi, or a gateway's page. Live bodies have no `code` (kimi-api.md). */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
 
   constructor(
     readonly status: number,
-    /** `undefined` where it is no word of Kimi's own: a page of the gateway before it. */
+    /** `undefined` for a page of the gateway in front of Kimi. */
     readonly type: string | undefined,
     message: string,
     readonly headers: Record<string, string> = {},
@@ -29,14 +29,13 @@ export class Refusal extends Error {
 type Row = readonly [status: number, type: string | undefined, message: string, headers?: Record<string, string>];
 
 const ACCOUNT = 'org-simulated0000000000000000<ak-simulated00000000000>';
-/** Both headers were seen live on one 429, and neither on another. */
+/** A live 429 had both headers, another had neither. */
 const AFTER_1_S = { 'retry-after': '1', 'x-retry-after': '1' };
 
 /**
- * The errors table of kimi-api.md, by names of our own. What it leaves open, here and in the checks of a request, is
- * said beside it.
+ * The errors table of kimi-api.md, under names of our own.
  *
- * The first row of a status is what `[[simulate: status=…]]` gives.
+ * `[[simulate: status=…]]` gives the first row with that status.
  */
 export const REFUSALS = {
   'invalid-request': [400, 'invalid_request_error', 'Invalid request: as the simulation was asked'],
@@ -94,7 +93,7 @@ export const REFUSALS = {
   'client-closed': [499, 'client_closed_request', 'The client closed the request before it was answered'],
   'server-error': [500, 'server_error', 'invalid state transition'],
   'unexpected-output': [500, 'unexpected_output', 'invalid state transition'],
-  // Nobody has recorded this body.
+  // No recording shows this body.
   unavailable: [503, 'server_unavailable', 'The service is temporarily unavailable, please try again later'],
   'gateway-timeout': [
     504,
@@ -103,18 +102,18 @@ export const REFUSALS = {
   ],
 } as const satisfies Record<string, Row>;
 
-/** @returns a row of the table. */
+/** @returns a row of the table as an error. */
 export function refusal(name: keyof typeof REFUSALS): Refusal {
   return fromRow(REFUSALS[name]);
 }
 
-/** @returns the first row with this status, and this type where one is asked for; one of our own where there is none. */
+/** @returns the first row with this status (and type, if given); an error of our own if there is none. */
 export function refusalWith(status: number, type?: string): Refusal {
   const row = Object.values<Row>(REFUSALS).find((row) => row[0] === status && (type === undefined || row[1] === type));
   return row ? fromRow(row) : new Refusal(status, type ?? 'server_error', 'as the simulation was asked');
 }
 
-/** @returns 400 for a request that is wrong. */
+/** @returns 400 for an invalid request. */
 export function invalid(message: string): Refusal {
   return new Refusal(400, 'invalid_request_error', message);
 }

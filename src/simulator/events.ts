@@ -1,65 +1,65 @@
 import type { TaskError } from '../shared/task.ts';
 
-/** What happens to a task at the face that calls back. */
+/** What happens to a task at the API that calls back. */
 export type SimulatorEvent = { task_id: string } &
-  /** A dispatch call is here. */
+  /** A dispatch call has arrived. */
   (
     | { what: 'arrived' }
     | { what: 'refused'; status: number }
     /**
-     * A dispatch call was taken; it has this answer. `repeated`: as one before it was, under the same `Idempotency-Key`.
-     * `inPlace`: the call itself is answered with it.
+     * A dispatch call was accepted and will be answered with `answer`. `repeated`: its `Idempotency-Key` is known.
+     * `inPlace`: the answer is the response to the call itself.
      */
     | { what: 'taken'; repeated: boolean; inPlace: boolean; answer: { content: string } | { error: TaskError } }
-    /** A callback was answered with this status; 0 for no answer. */
+    /** A callback got a response with this status; 0 for none. */
     | { what: 'called back'; status: number }
-    /** No callback follows: it was taken or refused, or is not meant to come. */
+    /** No further callback is sent: it was accepted or refused, or a directive drops it. */
     | { what: 'finished' }
   );
 
-/** What the simulator has counted; `GET /simulator/counts`. */
+/** Counters, served at `GET /simulator/counts`. */
 export interface Counts {
-  /** Requests for a completion received, whichever face they were for. */
+  /** Requests for a completion, at both APIs. */
   requests: number;
-  /** Completions that would have been paid for. */
+  /** Completions that would have been billed. */
   billed: number;
-  /** Callbacks sent, by the status they were answered with; `0` for none. */
+  /** Callbacks sent, by the status of their response; `0` for none. */
   callbacks: Record<string, number>;
-  /** Wakes taken by the simulated gateway, with the `Idempotency-Key` that names the news. */
+  /** Wakes accepted by the simulated gateway; `key` is their `Idempotency-Key`. */
   wakes: { key: string | undefined; text: string }[];
-  /** Requests for a completion to the real API's face that had a key, in the order they came. */
+  /** Requests for a completion at Moonshot's API that had a key, in order of arrival. */
   completions: Completion[];
 }
 
-/** One request to the real API's face. Tokens are counted as {@link tokensIn} does. */
+/** One request at Moonshot's API. Tokens are counted by {@link tokensIn}. */
 export interface Completion {
   /** The answer's `Msh-Request-Id`. */
   request_id: string;
-  /** The wish `mark`, or 16 hex digits of the SHA-256 of model and prompt, a partial answer left out. */
+  /** The directive `mark`, or 16 hex digits of the SHA-256 of model and prompt without a partial answer. */
   mark: string;
   model: string;
   stream: boolean;
-  /** HTTP status it was answered with; absent while it was not. */
+  /** HTTP status of the response; absent before it is sent. */
   status?: number;
   /**
-   * How it ended; absent while it is under way. `answered` in full; `refused`; `left`: the client closed the connection;
-   * `formed`: in the form that was wished for; or the name of the break that was wished for.
+   * How it ended; absent while it is in progress. `answered` in full; `refused`; `left`: the client closed the connection;
+   * `formed`: in the form of the directive `form`; or the value of the directive `break`.
    */
   ended?: 'answered' | 'refused' | 'left' | 'cut' | 'eof' | 'error' | 'stall' | 'formed';
-  /** The prompt, a partial answer included; `cached` is the part of it that was known. */
+  /** The prompt, a partial answer included; `cached_tokens` is the part of it that was cached. */
   prompt_tokens: number;
   cached_tokens: number;
-  /** What was generated until it ended. */
+  /** Tokens generated until it ended. */
   generated: { reasoning_tokens: number; content_tokens: number };
   /**
-   * What would be paid for. Kimi's documents conflict on a client that leaves: this is the dearer reading, the whole
-   * answer, as soon as it is begun. Of an answer that ends in an error inside the stream: what was generated, though the
-   * documents say nothing would be charged, since a user reports otherwise (kimi-api.md, "Timeouts, disconnects").
+   * What would be billed. Kimi's documents conflict on a client that disconnects: this is the dearer reading, the whole
+   * answer from its first token. For an answer that ends with an error in the stream: the generated tokens, since a user
+   * reports a charge against the documents (kimi-api.md, "Timeouts, disconnects").
    */
   billed: { prompt_tokens: number; completion_tokens: number };
 }
 
-/** @returns counts of nothing yet. */
+/** @returns counters at zero. */
 export function noCounts(): Counts {
   return { requests: 0, billed: 0, callbacks: {}, wakes: [], completions: [] };
 }

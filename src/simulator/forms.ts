@@ -1,27 +1,27 @@
 /**
- * The forms in which OpenAI-compatible servers and gateways have been seen to answer, from public bug reports of their clients.
- * Each is played by `[[simulate: form=NAME]]` (wishes.ts).
+ * Forms of answers by OpenAI-compatible servers and gateways, from public bug reports of their clients. The directive
+ * `[[simulate: form=NAME]]` selects one.
  */
 import type { OutgoingHttpHeaders } from 'node:http';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 
-/** An answer to be given in some form. */
+/** The answer that a form renders. */
 interface FormedAnswer {
   id: string;
   created: number;
   model: string;
-  /** The whole text, where nothing was asked to be continued; else the rest of it. */
+  /** The text of the answer; with a prefix, the part after it. */
   text: string;
-  /** What the request asks to be continued (partial mode); empty where nothing. */
+  /** The text to continue (partial mode); empty by default. */
   prefix: string;
   usage: object;
 }
 
-/** What goes over the wire. */
+/** A response. */
 export interface Formed {
   status?: number;
   headers?: OutgoingHttpHeaders;
-  /** Written one after the other. `undefined` cuts the connection. */
+  /** Written in order. `undefined` closes the connection. */
   body: (string | Buffer | undefined)[];
 }
 
@@ -81,7 +81,7 @@ const sent =
 const json = (body: unknown, status: number, headers: OutgoingHttpHeaders = {}): Form =>
   sent(() => [JSON.stringify(body)], { 'content-type': 'application/json', ...headers }, status);
 
-/** Half the answer and a cut; what follows where it is asked to be continued. */
+/** Half the answer, then the connection is closed; `rest` answers the request to continue. */
 const resumed =
   (rest: Form): Form =>
   (answer) =>
@@ -90,10 +90,10 @@ const resumed =
 const named = <Value>(prefix: string, values: Record<string, Value>, form: (value: Value) => Form) =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [`${prefix}-${name}`, form(value)]));
 
-/** The words of every error here. */
+/** The message of every error here. */
 export const FORM_WORDS = 'the words of the server';
 
-/** The whole answer: paid for, and to be taken as it is. */
+/** The whole answer in odd forms: a client has to accept each. */
 const WHOLE: Record<string, Form> = {
   plain: sent((w) => w.whole),
   'no-done': sent((w) => w.whole.slice(0, -1)),
@@ -152,7 +152,7 @@ const WHOLE: Record<string, Form> = {
   'not-gzip': sent((w) => w.whole, { 'content-encoding': 'gzip' }),
 };
 
-/** Half of the answer, which ends in some way. */
+/** Half of the answer: a client must not call it done. */
 const HALF: Record<string, Form> = {
   'done-without-finish': sent((w) => [w.said(w.half), END]),
   'finish-length': sent((w) => [w.said(w.half), w.finish('MAX_TOKENS'), w.usage, END]),
@@ -197,7 +197,7 @@ const HALF: Record<string, Form> = {
 
 const said = { message: FORM_WORDS };
 
-/** No answer: an error in some form. Nothing is charged. */
+/** Errors, not billed. */
 const REFUSED: Record<string, Form> = {
   ...named(
     'refused',
@@ -238,8 +238,8 @@ const REFUSED: Record<string, Form> = {
 /** Every form by its name. */
 export const FORMS = { ...WHOLE, ...HALF, ...REFUSED };
 
-/** The forms of which nothing is charged. */
+/** Forms that are not billed. */
 export const FREE_FORMS: ReadonlySet<string> = new Set(Object.keys(REFUSED));
 
-/** The forms that bring a whole answer. */
+/** Forms with a whole answer. */
 export const WHOLE_FORMS = Object.keys(WHOLE);

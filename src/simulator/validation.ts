@@ -1,6 +1,6 @@
 /**
- * What the real API takes, model by model (kimi-api.md). It stands apart from what src/kimi believes of the same models:
- * a mistake there must be refused here, as Kimi would refuse it.
+ * Validation of requests, model by model (kimi-api.md). It shares no code with src/kimi: a mistake there must be refused
+ * here, as Kimi would refuse it.
  */
 import * as z from 'zod';
 import { tokensIn } from './answers.ts';
@@ -9,13 +9,13 @@ import { invalid, Refusal } from './errors.ts';
 interface ModelRules {
   /** Tokens of prompt and answer together. */
   context: number;
-  /** Most tokens of an answer, its reasoning included, where a request does not say. */
+  /** Default limit of an answer's tokens, its reasoning included. */
   defaultCap: number;
-  /** What `GET /models` says besides what it says of all. */
+  /** Members of `GET /models` that differ between models. */
   listed: object;
-  /** K2 models refuse `tool_choice: required` while they think; K3 takes it. */
+  /** K2 models refuse `tool_choice: required` with thinking enabled; K3 accepts it. */
   family: 'k2' | 'k3';
-  /** Whether `thinking: {type: disabled}` is taken; K3 honours it against its documents. */
+  /** Whether `thinking: {type: disabled}` is accepted; K3 accepts it, against its documents. */
   mayNotThink: boolean;
 }
 
@@ -29,10 +29,10 @@ const K3: ModelRules = {
   mayNotThink: true,
 };
 const K26: ModelRules = { context: 262_144, defaultCap: 32_768, listed: {}, family: 'k2', mayNotThink: true };
-/** Its default cap is not known: K2.6's is taken. */
+/** Its default limit is not known: K2.6's is assumed. */
 const K27: ModelRules = { ...K26, mayNotThink: false };
 
-/** The models there are. Retired ones (moonshot-v1, kimi-k2.5) are not known any more. Nobody measured K3.1: it is taken for a K3. */
+/** Retired models (moonshot-v1, kimi-k2.5) are unknown. K3.1 was never measured: K3's rules are assumed. */
 export const MODELS: Record<string, ModelRules> = {
   'kimi-k3.1-pro': K3,
   'kimi-k3.1-pro-highspeed': K3,
@@ -61,7 +61,7 @@ type Message = z.infer<typeof message>;
 const messages = z.array(message).min(1);
 const tokens = z.int().positive();
 
-/** Members that change nothing here are let through, as are unknown ones (kimi-api.md). */
+/** Members without effect here pass, as do unknown ones (kimi-api.md). */
 const completionBody = z.looseObject({
   model: z.string(),
   messages,
@@ -153,7 +153,7 @@ export function estimateTokens(json: unknown): number {
 function read<T extends z.ZodType>(shape: T, json: unknown): z.infer<T> {
   const parsed = shape.safeParse(json);
   if (parsed.success) return parsed.data;
-  // The words behind the colon are ours: Kimi's are known for few mistakes.
+  // The text after the colon is ours: Kimi's is known for few mistakes only.
   const reasons = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`);
   throw invalid(`Invalid request: ${reasons.join('; ')}`);
 }
@@ -164,7 +164,7 @@ function rulesOf(model: string): ModelRules {
   throw new Refusal(404, 'resource_not_found_error', `Not found the model ${model} or Permission denied`);
 }
 
-/** @returns whether the model thinks. */
+/** @returns whether thinking is enabled. */
 function checkThinking({ thinking, tool_choice: choice }: Body, { family, mayNotThink }: ModelRules): boolean {
   const thinks = thinking?.type !== 'disabled';
   if (!thinks && !mayNotThink) {
@@ -177,7 +177,7 @@ function checkThinking({ thinking, tool_choice: choice }: Body, { family, mayNot
   return thinks;
 }
 
-/** A fixed parameter may be sent with its one value. */
+/** A fixed parameter may only have its one value. */
 function checkFixed(body: Body, thinks: boolean): void {
   const fixed = {
     temperature: body.model === 'kimi-k2.6' && !thinks ? 0.6 : 1,
@@ -204,7 +204,7 @@ function checkMessages(messages: Message[]): void {
   });
 }
 
-/** An answer to go on from counts as prompt, and so does the reasoning given back with it. Pictures count as nothing here. */
+/** A partial answer and its reasoning count as prompt. Pictures count no tokens here. */
 function readPrompt(messages: Message[]): { prompt: string; partial: Message | undefined; prompt_tokens: number } {
   const last = messages.at(-1);
   const partial = last?.role === 'assistant' && last.partial ? last : undefined;
