@@ -5,7 +5,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RestartedProcess } from '../../test/chaos/process.ts';
-import { loadEnvFiles, readConfig } from '../../src/config/index.ts';
+import { loadEnvFiles } from '../../src/config/env-file.ts';
+import { readConfig } from '../../src/config/index.ts';
 import { ServiceError } from '../../src/service/exit.ts';
 import { DIST } from '../../src/service/files.ts';
 import { Cluster, makeSecrets } from './cluster.ts';

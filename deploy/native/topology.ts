@@ -3,7 +3,7 @@
  * machine's loopback network, so that every port stays what it is; volumes and secrets become folders. Pure.
  */
 import { join } from 'node:path';
-import { withoutSecrets } from '../../src/config/index.ts';
+import { withoutSecrets } from '../../src/config/secrets.ts';
 import { PACKAGE_ROOT } from '../../src/service/files.ts';
 import type { Compose, ComposeService } from './compose.ts';
 

@@ -1,4 +1,4 @@
-import { withoutSecrets } from '../config/index.ts';
+import { withoutSecrets } from '../config/secrets.ts';
 
 /** The engine's own names of what is secret. */
 const ENGINE_SECRETS = ['TEMPORAL_API_KEY', 'TEMPORAL_TLS_CLIENT_KEY_DATA', 'TEMPORAL_CODEC_AUTH'];

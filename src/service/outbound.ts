@@ -3,7 +3,7 @@ import dns from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { Agent, EnvHttpProxyAgent, Pool, type Dispatcher } from 'undici';
 import { isLoopback, publicAddress } from './http.ts';
-import { ConfigError } from '../config/index.ts';
+import { ConfigError } from '../config/problems.ts';
 
 /** How long a proxy may take to open a tunnel, in milliseconds, unless its agent says otherwise. */
 const TUNNEL_MS = 10_000;

@@ -1,6 +1,8 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { Logger } from 'pino';
-import { ConfigError, readConfig, loadEnvFiles, type Config } from '../config/index.ts';
+import { loadEnvFiles } from '../config/env-file.ts';
+import { readConfig, type Config } from '../config/index.ts';
+import { ConfigError } from '../config/problems.ts';
 import { EXIT, ServiceError } from './exit.ts';
 import { hostCheck } from './http.ts';
 import { createLog } from './log.ts';

@@ -7,16 +7,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import writeFileAtomic from 'write-file-atomic';
 import { httpAddress, publicAddress } from '../service/http.ts';
-import {
-  limitsOf,
-  secretsIn,
-  servesDashboard,
-  usesRelay,
-  wakeUrl,
-  withoutEngine,
-  withoutSecrets,
-  type Config,
-} from '../config/index.ts';
+import { limitsOf, servesDashboard, usesRelay, wakeUrl, withoutEngine, type Config } from '../config/index.ts';
+import { secretsIn, withoutSecrets } from '../config/secrets.ts';
 import { isoSeconds } from '../shared/format.ts';
 import { NAMESPACE, SEARCH_ATTRIBUTES } from '../shared/names.ts';
 import { createFront, portsWithoutPages } from './front.ts';

@@ -4,7 +4,7 @@ import { Client, Connection, isGrpcServiceError, type ConnectionOptions } from '
 import { SearchAttributeType, type DataConverter } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { isLoopback } from '../service/http.ts';
-import { ConfigError } from '../config/index.ts';
+import { ConfigError } from '../config/problems.ts';
 import { NAMESPACE, SEARCH_ATTRIBUTES } from '../shared/names.ts';
 import { connect as connectTls } from 'node:tls';
 

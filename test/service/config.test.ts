@@ -4,20 +4,12 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import {
-  acknowledgedBy,
-  ConfigError,
-  langOf,
-  loadEnvFiles,
-  misspeltVariables,
-  pluginReply,
-  readConfig,
-  SECRETS,
-  secretsIn,
-  usesRelay,
-  wakeUrl,
-  withoutSecrets,
-} from '../../src/config/index.ts';
+import { loadEnvFiles } from '../../src/config/env-file.ts';
+import { acknowledgedBy, langOf, pluginReply, readConfig, usesRelay, wakeUrl } from '../../src/config/index.ts';
+import { misspeltVariables } from '../../src/config/misspelt.ts';
+import { ConfigError } from '../../src/config/problems.ts';
+import { secretsIn, withoutSecrets } from '../../src/config/secrets.ts';
+import { SECRETS } from '../../src/config/variables.ts';
 import { cliText } from '../../src/cli/text/index.ts';
 import { PACKAGE_ROOT, shellPath } from '../../src/service/files.ts';
 import { cleanHome, cli } from '../support/cli.ts';

@@ -5,7 +5,7 @@ import { createServer } from 'node:https';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { ConfigError } from '../../src/config/index.ts';
+import { ConfigError } from '../../src/config/problems.ts';
 import { KimiError } from '../../src/kimi/errors.ts';
 import { KimiHttp } from '../../src/kimi/http.ts';
 import { outboundAgent } from '../../src/service/outbound.ts';

@@ -8,7 +8,8 @@ import { StorageDriverClaim } from '@temporalio/common/lib/converter/extstore.js
 import proto from '@temporalio/proto';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { lookUp } from '../../src/cli/look-up.ts';
-import { ConfigError, readConfig } from '../../src/config/index.ts';
+import { readConfig } from '../../src/config/index.ts';
+import { ConfigError } from '../../src/config/problems.ts';
 import { MAX_CALLBACK_BYTES } from '../../src/shared/callback.ts';
 import { ServiceError } from '../../src/service/exit.ts';
 import { createCodecServer } from '../../src/temporal/payloads/codec-server.ts';

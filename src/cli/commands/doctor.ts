@@ -6,15 +6,9 @@ import pico from 'picocolors';
 import { Agent, request, type Dispatcher } from 'undici';
 import * as z from 'zod';
 import { httpAddress, publicAddress } from '../../service/http.ts';
-import {
-  callbackBaseUrl,
-  openEnvFiles,
-  journalFolder,
-  misspeltVariables,
-  pluginReply,
-  relayUrl,
-  wakeUrl,
-} from '../../config/index.ts';
+import { openEnvFiles } from '../../config/env-file.ts';
+import { callbackBaseUrl, journalFolder, pluginReply, relayUrl, wakeUrl } from '../../config/index.ts';
+import { misspeltVariables } from '../../config/misspelt.ts';
 import { money } from '../../shared/format.ts';
 import { SEARCH_ATTRIBUTES } from '../../shared/names.ts';
 import { countDeadLetters, deadLettersFolder } from '../../webhook/dead-letters.ts';

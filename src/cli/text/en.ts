@@ -1,4 +1,4 @@
-import { sayProblem } from '../../config/index.ts';
+import { sayProblem } from '../../config/problems.ts';
 import { tildePath } from '../../service/files.ts';
 import type { UnusablePort } from '../../service/ports.ts';
 import type { CliText } from './zh-TW.ts';

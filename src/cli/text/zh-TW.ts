@@ -1,4 +1,5 @@
-import type { ConfigProblem, MisspeltVariable } from '../../config/index.ts';
+import type { MisspeltVariable } from '../../config/misspelt.ts';
+import type { ConfigProblem } from '../../config/problems.ts';
 import { tildePath } from '../../service/files.ts';
 import type { UnusablePort } from '../../service/ports.ts';
 

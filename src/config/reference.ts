@@ -1,0 +1,374 @@
+/**
+ * What docs/configuration.md and .env.example say of each variable: `scripts/configuration-docs.ts` writes them. Loaded by no
+ * process.
+ */
+import { isAbsolute } from 'node:path';
+import type { Lang } from '../shared/task.ts';
+import { VARIABLE_ENTRIES, VARIABLES, type VariableName } from './variables.ts';
+
+type Words = Record<Lang, string>;
+
+/** Titles of the groups, in the order of the documentation. */
+const GROUPS = {
+  kimi: { en: 'Kimi', 'zh-TW': 'Kimi' },
+  limits: { en: 'Limits', 'zh-TW': '上限' },
+  relay: { en: 'Relay', 'zh-TW': '中繼' },
+  results: { en: 'Language and results', 'zh-TW': '語言與結果' },
+  webhook: { en: 'Webhook', 'zh-TW': 'Webhook' },
+  notification: { en: 'Notification', 'zh-TW': '通知' },
+  temporal: { en: 'Temporal', 'zh-TW': 'Temporal' },
+  payloads: { en: 'Payloads', 'zh-TW': '任務內容的加密與存放' },
+  processes: { en: 'Folders and processes', 'zh-TW': '資料夾與程序' },
+  observability: { en: 'Logs, metrics and traces', 'zh-TW': '紀錄、指標與追蹤' },
+} as const satisfies Record<string, Words>;
+
+interface Entry extends Words {
+  group: keyof typeof GROUPS;
+  /** Its default, if the table of variables does not say it. */
+  default?: Words;
+}
+
+const ENTRIES: Record<VariableName, Entry> = {
+  KIMI_API_KEY: {
+    group: 'kimi',
+    default: { en: '`MOONSHOT_API_KEY`', 'zh-TW': '`MOONSHOT_API_KEY`' },
+    en: 'Your API key. Only the relay reads it; with `KIMI_CALLBACKS=native`, only the worker.',
+    'zh-TW': '你的 API 金鑰。只有中繼會讀取；`KIMI_CALLBACKS=native` 時只有 worker 會讀取。',
+  },
+  KIMI_API_URL: {
+    group: 'kimi',
+    en: 'Base URL of the API. Keys of `api.moonshot.cn` and `api.moonshot.ai` are not interchangeable.',
+    'zh-TW': 'API 的基底網址。`api.moonshot.cn` 與 `api.moonshot.ai` 的金鑰不通用。',
+  },
+  KIMI_CALLBACKS: {
+    group: 'kimi',
+    default: {
+      en: "`relay` at Moonshot's hosts, `native` elsewhere",
+      'zh-TW': 'Moonshot 的主機：`relay`；其他：`native`',
+    },
+    en: 'Who calls back: `relay`, if the API answers in the response, or `native`, if the API takes a `callback_url`.',
+    'zh-TW': '由誰回呼：API 直接在回應裡作答時用 `relay`；API 接受 `callback_url` 時用 `native`。',
+  },
+  KIMI_MODEL: {
+    group: 'kimi',
+    default: {
+      en: "`kimi-k2.6` at Moonshot's hosts, `moonshot-v1-128k` elsewhere",
+      'zh-TW': 'Moonshot 的主機：`kimi-k2.6`；其他：`moonshot-v1-128k`',
+    },
+    en: 'Model of tasks that name none. `kimi-dispatch models` lists the models.',
+    'zh-TW': '任務沒有指定模型時使用的模型。`kimi-dispatch models` 會列出所有模型。',
+  },
+  KIMI_TASK_TIMEOUT_MS: {
+    group: 'kimi',
+    default: { en: '`1800000` with the relay, `120000` without', 'zh-TW': '經由中繼：`1800000`；其他：`120000`' },
+    en: 'How long Kimi may take from receiving the request to its callback. Milliseconds; as for every `_MS`, at most 1728000000 (20 days).',
+    'zh-TW': '從 Kimi 收到請求到回呼的時限，以毫秒計；所有 `_MS` 最多 1728000000（20 天）。',
+  },
+  KIMI_GRACE_MS: {
+    group: 'kimi',
+    en: 'How long a task that timed out or was cancelled still accepts a late answer. Milliseconds.',
+    'zh-TW': '任務逾時或取消之後，多久之內仍接受遲到的答案，以毫秒計。',
+  },
+  KIMI_MAX_TASKS_PER_MINUTE: {
+    group: 'limits',
+    en: 'Requests to Kimi in any 60 seconds, over all workers; 0: no limit. `kimi-dispatch limits` changes it at run time.',
+    'zh-TW': '任何 60 秒內送給 Kimi 的請求數，所有 worker 合計；0：無上限。執行中可用 `kimi-dispatch limits` 變更。',
+  },
+  KIMI_MAX_CONCURRENT_TASKS: {
+    group: 'limits',
+    en: 'Tasks between dispatch and outcome; 0: no limit.',
+    'zh-TW': '已派發但還沒有結果的任務數；0：無上限。',
+  },
+  KIMI_MAX_QUEUED_TASKS: {
+    group: 'limits',
+    en: 'Queued tasks; a dispatch beyond it is refused. 0: no limit.',
+    'zh-TW': '排隊中的任務數，超過時拒絕派發；0：無上限。',
+  },
+  KIMI_MAX_TASKS_PER_CHAT_HOUR: {
+    group: 'limits',
+    en: 'Tasks that one chat may start in any hour; 0: no limit. Read where a task is dispatched.',
+    'zh-TW': '一個聊天室在任何一小時內可派發的任務數；0：無上限。在派發任務的地方讀取。',
+  },
+  KIMI_LIMITER: {
+    group: 'limits',
+    default: { en: 'one for each task queue', 'zh-TW': '每個 task queue 各自一個' },
+    en: 'Agents that share an account set the same name: they share its limits and take turns (docs/cluster.md). Read by worker, relay and where a task is dispatched.',
+    'zh-TW':
+      '共用一個帳號的代理設定相同的名稱，就會共用上限、輪流派發（docs/cluster.md）。worker、中繼與派發任務的地方都會讀取。',
+  },
+  KIMI_ON_INTERRUPT: {
+    group: 'relay',
+    en: 'What happens to an interrupted answer that cannot be resumed: `fail` keeps what was received, `retry` sends the request again, which may be charged twice.',
+    'zh-TW': '答案中斷而無法接續時：`fail` 保留已收到的部分，`retry` 重新請求，可能重複付費。',
+  },
+  KIMI_ON_REPEAT: {
+    group: 'relay',
+    en: 'What happens to an answer that repeats the same text over 4,000 characters: `continue`, or `stop` and keep what was received as `partial_output`.',
+    'zh-TW':
+      '答案連續 4,000 個字元都在重複同一段文字時：`continue` 繼續接收，`stop` 停止，已收到的部分放在 `partial_output`。',
+  },
+  KIMI_STALL_TIMEOUT_MS: {
+    group: 'relay',
+    en: 'How long a stream may send nothing before it counts as interrupted. Milliseconds.',
+    'zh-TW': '串流多久沒有內容就視為中斷，以毫秒計。',
+  },
+  KIMI_RELAY_STREAMS: {
+    group: 'relay',
+    en: 'Concurrent streams of each relay process.',
+    'zh-TW': '每個中繼程序同時接收的串流數。',
+  },
+  KIMI_RELAY_TOKEN: {
+    group: 'relay',
+    en: 'Authenticates the worker to the relay; at least 16 characters. `up` makes one and keeps it in `KIMI_HOME`.',
+    'zh-TW': 'worker 向中繼證明身分的權杖，至少 16 個字元。`up` 會產生一個並保存在 `KIMI_HOME`。',
+  },
+  KIMI_RELAY_URL: {
+    group: 'relay',
+    default: { en: '`http://127.0.0.1:$KIMI_RELAY_PORT`', 'zh-TW': '`http://127.0.0.1:$KIMI_RELAY_PORT`' },
+    en: 'Where the worker reaches the relay.',
+    'zh-TW': 'worker 連到中繼的網址。',
+  },
+  KIMI_RELAY_HOST: { group: 'relay', en: 'Address the relay listens on.', 'zh-TW': '中繼監聽的位址。' },
+  KIMI_RELAY_PORT: {
+    group: 'relay',
+    en: 'Port the relay listens on; 0: any free port.',
+    'zh-TW': '中繼監聽的連接埠；0：任何空閒的連接埠。',
+  },
+  KIMI_LANG: {
+    group: 'results',
+    en: 'Language of messages and reports: `zh-TW` or `en`.',
+    'zh-TW': '訊息與報告的語言：`zh-TW` 或 `en`。',
+  },
+  KIMI_RESULTS_DIR: { group: 'results', en: 'Folder of the results.', 'zh-TW': '存放結果的資料夾。' },
+  KIMI_RESULTS_KEEP: {
+    group: 'results',
+    default: { en: 'for ever', 'zh-TW': '永久保留' },
+    en: 'How long acknowledged results are kept, e.g. `90d`. Others are never removed.',
+    'zh-TW': '已確認的結果保留多久，例如 `90d`；其他結果不會移除。',
+  },
+  WEBHOOK_SECRET: {
+    group: 'webhook',
+    en: 'Signs callbacks; at least 16 characters, or `whsec_<base64>`. The same for webhook, relay and worker; `up` makes one and keeps it in `KIMI_HOME`.',
+    'zh-TW':
+      '簽署回呼的密鑰，至少 16 個字元，或 `whsec_<base64>`。webhook、中繼與 worker 用同一個；`up` 會產生一個並保存在 `KIMI_HOME`。',
+  },
+  WEBHOOK_ADDITIONAL_SECRETS: {
+    group: 'webhook',
+    en: 'Further secrets that are accepted during a rotation, separated by spaces.',
+    'zh-TW': '更換密鑰期間同時接受的其他密鑰，以空白分隔。',
+  },
+  WEBHOOK_HOST: {
+    group: 'webhook',
+    en: 'Address the webhook listens on. For callbacks from other machines, put a reverse proxy in front of it.',
+    'zh-TW': 'webhook 監聽的位址。要接收其他機器的回呼，請在它前面放反向代理。',
+  },
+  WEBHOOK_PORT: {
+    group: 'webhook',
+    en: 'Port the webhook listens on; 0: any free port.',
+    'zh-TW': 'webhook 監聽的連接埠；0：任何空閒的連接埠。',
+  },
+  KIMI_CALLBACK_BASE_URL: {
+    group: 'webhook',
+    default: { en: '`http://localhost:$WEBHOOK_PORT`', 'zh-TW': '`http://localhost:$WEBHOOK_PORT`' },
+    en: 'Where Kimi, or the relay, reaches the webhook.',
+    'zh-TW': 'Kimi 或中繼連到 webhook 的網址。',
+  },
+  KIMI_JOURNAL_DIR: {
+    group: 'webhook',
+    default: { en: '`$KIMI_HOME/journal`', 'zh-TW': '`$KIMI_HOME/journal`' },
+    en: 'Folder of callbacks that wait for Temporal. On a local disk, not a network share; several webhooks may share it.',
+    'zh-TW': '等待 Temporal 的回呼所在的資料夾。必須在本機磁碟上，不能是網路磁碟；幾個 webhook 可以共用。',
+  },
+  KIMI_JOURNAL_MAX_BYTES: {
+    group: 'webhook',
+    en: 'How many bytes the waiting callbacks may take; beyond it, the webhook answers 503.',
+    'zh-TW': '等待中的回呼總共可占用的位元組數；超過時 webhook 回應 503。',
+  },
+  KIMI_DASHBOARD: {
+    group: 'webhook',
+    default: {
+      en: '`on` if `WEBHOOK_HOST` is loopback or there is a token',
+      'zh-TW': '`WEBHOOK_HOST` 是本機位址或有權杖時為 `on`',
+    },
+    en: "Live report at the webhook's `/`, `on` or `off`. Set a token if a proxy on this machine forwards more than `/kimi/webhook/`.",
+    'zh-TW':
+      'webhook 在 `/` 提供的即時報告，`on` 或 `off`。本機的代理伺服器轉送 `/kimi/webhook/` 以外的路徑時，請設定權杖。',
+  },
+  KIMI_DASHBOARD_TOKEN: {
+    group: 'webhook',
+    en: 'Opens the live report from other machines; at least 16 characters. Browsers ask for it as a password; the user name does not matter.',
+    'zh-TW': '從其他機器開啟即時報告的權杖，至少 16 個字元。瀏覽器會當成密碼詢問，使用者名稱可隨意填寫。',
+  },
+  KIMI_REPLY: {
+    group: 'notification',
+    default: { en: 'wake at `OPENCLAW_WAKE_URL`', 'zh-TW': '喚醒 `OPENCLAW_WAKE_URL`' },
+    en: 'How the user is notified: `hooks` wakes the agent, which acknowledges; with the OpenClaw plugin, `deliver` posts the reply to the chat and `agent` wakes the agent of that chat. Read by the worker and where a task is dispatched.',
+    'zh-TW':
+      '如何通知使用者：`hooks` 喚醒代理，由代理確認；使用 OpenClaw 外掛時，`deliver` 把回覆直接送到聊天室，`agent` 喚醒該聊天室的代理。worker 與派發任務的地方都會讀取。',
+  },
+  KIMI_ACK: {
+    group: 'notification',
+    default: {
+      en: '`agent` if `KIMI_REPLY` is `hooks` or `agent`, else `gateway`',
+      'zh-TW': '`KIMI_REPLY` 是 `hooks` 或 `agent` 時為 `agent`，否則 `gateway`',
+    },
+    en: 'What acknowledges a notification: `gateway`, its 2xx, or `agent`, `kimi-dispatch ack TASK`; the wake is repeated after 1, 5 and 30 minutes until then. Read where a task is dispatched.',
+    'zh-TW':
+      '通知怎樣才算已確認：`gateway` 是閘道回應 2xx，`agent` 是代理執行 `kimi-dispatch ack TASK`；在那之前會於 1、5、30 分鐘後再次喚醒。在派發任務的地方讀取。',
+  },
+  OPENCLAW_WAKE_URL: {
+    group: 'notification',
+    en: "Wake URL of the agent's gateway.",
+    'zh-TW': '代理所在閘道的喚醒網址。',
+  },
+  OPENCLAW_WAKE_TOKEN: {
+    group: 'notification',
+    en: "The gateway's `hooks.token`.",
+    'zh-TW': '閘道的 `hooks.token`。',
+  },
+  TEMPORAL_ADDRESS: {
+    group: 'temporal',
+    default: { en: 'the embedded server', 'zh-TW': '內建的伺服器' },
+    en: 'Address of your own Temporal server (docs/cluster.md). The other `TEMPORAL_*` variables count only with it.',
+    'zh-TW': '你自己的 Temporal 伺服器的位址（docs/cluster.md）。其他 `TEMPORAL_*` 變數只在設定它時有作用。',
+  },
+  KIMI_TEMPORAL_PROFILE: {
+    group: 'temporal',
+    en: 'Profile of `temporal.toml` that names your own Temporal server. `TEMPORAL_PROFILE` and the default profile are not read.',
+    'zh-TW':
+      '改用 `temporal.toml` 裡的一個 profile 指定 Temporal 伺服器。`TEMPORAL_PROFILE` 與預設的 profile 不會讀取。',
+  },
+  KIMI_TASK_QUEUE: { group: 'temporal', en: 'Name of the task queue.', 'zh-TW': 'task queue 的名稱。' },
+  TEMPORAL_CLI_PATH: {
+    group: 'temporal',
+    default: { en: 'found on the `PATH`, or fetched', 'zh-TW': '在 `PATH` 裡尋找，或自動下載' },
+    en: 'The `temporal` binary of the embedded server.',
+    'zh-TW': '內建伺服器所用的 `temporal` 執行檔。',
+  },
+  KIMI_TEMPORAL_PORT: {
+    group: 'temporal',
+    en: 'Port of the embedded server; 0: any free port.',
+    'zh-TW': '內建伺服器的連接埠；0：任何空閒的連接埠。',
+  },
+  KIMI_UI_PORT: {
+    group: 'temporal',
+    en: 'Port of its Web UI; 0: any free port.',
+    'zh-TW': '內建 Web UI 的連接埠；0：任何空閒的連接埠。',
+  },
+  KIMI_PAYLOAD_KEYS: {
+    group: 'payloads',
+    en: 'Encrypts every payload with AES-256-GCM: `id:base64` of 32 bytes, separated by spaces or commas. The first key encrypts, all decrypt. The same for worker, webhook and command line.',
+    'zh-TW':
+      '以 AES-256-GCM 加密所有內容：`id:base64`（32 位元組），以空白或逗號分隔。第一把用來加密，全部都能解密。worker、webhook 與命令列用相同的金鑰。',
+  },
+  KIMI_PAYLOAD_DIR: {
+    group: 'payloads',
+    default: { en: '`$KIMI_HOME/payloads`', 'zh-TW': '`$KIMI_HOME/payloads`' },
+    en: 'Folder of payloads of 256 KiB or more.',
+    'zh-TW': '存放 256 KiB 以上內容的資料夾。',
+  },
+  KIMI_PAYLOAD_S3_BUCKET: {
+    group: 'payloads',
+    en: 'A bucket in place of the folder; `AWS_*` as the AWS SDK reads them. Set a lifecycle rule for `kimi-dispatch/` that is longer than tasks are open and kept.',
+    'zh-TW':
+      '以儲存貯體取代資料夾；`AWS_*` 照 AWS SDK 的方式讀取。請為 `kimi-dispatch/` 設定生命週期規則，期限要比任務執行與保留的時間長。',
+  },
+  KIMI_CODEC_TOKEN: {
+    group: 'payloads',
+    en: "Serves decrypted payloads to the Web UI on the worker's port; at least 16 characters. Off without it.",
+    'zh-TW': '在 worker 的連接埠為 Web UI 提供解密後的內容，至少 16 個字元；未設定時關閉。',
+  },
+  KIMI_UI_ORIGIN: {
+    group: 'payloads',
+    default: { en: 'the embedded Web UI', 'zh-TW': '內建的 Web UI' },
+    en: 'The one origin that may ask for decrypted payloads, e.g. a reverse proxy in front of the Web UI.',
+    'zh-TW': '唯一可以索取解密內容的來源，例如 Web UI 前面的反向代理。',
+  },
+  KIMI_HOME: {
+    group: 'processes',
+    en: 'Database, secrets, logs, journal and dead letters; one stack for each.',
+    'zh-TW': '資料庫、密鑰、紀錄、等待的回呼與無法投遞的回呼；每個資料夾一組服務。',
+  },
+  KIMI_CACHE: { group: 'processes', en: 'The fetched Temporal binary.', 'zh-TW': '下載的 Temporal 執行檔。' },
+  KIMI_WORKER_HOST: {
+    group: 'processes',
+    en: "Address of the worker's `/healthz` and `/readyz`.",
+    'zh-TW': 'worker 的 `/healthz` 與 `/readyz` 監聽的位址。',
+  },
+  KIMI_WORKER_PORT: {
+    group: 'processes',
+    en: 'Their port; 0: any free port.',
+    'zh-TW': '它們的連接埠；0：任何空閒的連接埠。',
+  },
+  KIMI_SIMULATOR_PORT: {
+    group: 'processes',
+    en: 'Port of the simulated Kimi; with `up` any free port, unless it is set.',
+    'zh-TW': '模擬的 Kimi 的連接埠；由 `up` 啟動而未設定時，使用任何空閒的連接埠。',
+  },
+  KIMI_METRICS_PORT: {
+    group: 'observability',
+    en: 'Serves `/metrics`: alone, a process uses this port; with `up`, the webhook uses it, the worker the next and the relay the one after.',
+    'zh-TW':
+      '提供 `/metrics` 的連接埠：單獨執行的程序使用這個埠；由 `up` 啟動時，webhook 用這個埠，worker 用下一個，中繼再下一個。',
+  },
+  KIMI_METRICS_HOST: {
+    group: 'observability',
+    en: 'IP address that `/metrics` listens on. It shows how much is done and what it costs.',
+    'zh-TW': '`/metrics` 監聽的 IP 位址。那裡看得到任務量與費用。',
+  },
+  OTEL_EXPORTER_OTLP_ENDPOINT: {
+    group: 'observability',
+    en: 'OpenTelemetry collector that receives a trace of each task (OTLP over HTTP). The other `OTEL_EXPORTER_OTLP_*` and `OTEL_BSP_*` variables are read too.',
+    'zh-TW':
+      '接收每個任務的追蹤（OTLP over HTTP）的 OpenTelemetry collector。其他 `OTEL_EXPORTER_OTLP_*` 與 `OTEL_BSP_*` 變數也會讀取。',
+  },
+  KIMI_LOG_LEVEL: {
+    group: 'observability',
+    en: '`trace`, `debug`, `info`, `warn` or `error`.',
+    'zh-TW': '`trace`、`debug`、`info`、`warn` 或 `error`。',
+  },
+};
+
+export interface DocumentedVariable {
+  name: string;
+  /** Markdown; empty if there is none. */
+  default: string;
+  /** The default as it is set; absent if it depends on something. */
+  value?: string;
+  example: string;
+  description: string;
+  isSecret: boolean;
+}
+
+/** @returns the groups of variables in a language, in the order of the documentation. */
+export function documentedVariables(lang: Lang): { title: string; variables: DocumentedVariable[] }[] {
+  return Object.entries(GROUPS).map(([group, title]) => ({
+    title: title[lang],
+    variables: VARIABLE_ENTRIES.map(([name]) => name as VariableName)
+      .filter((name) => ENTRIES[name].group === group)
+      .map((name) => documented(name, lang)),
+  }));
+}
+
+function documented(name: VariableName, lang: Lang): DocumentedVariable {
+  const { example, secret }: (typeof VARIABLE_ENTRIES)[number][1] = VARIABLES[name];
+  const entry = ENTRIES[name];
+  const value = entry.default ? undefined : defaultOf(name);
+  return {
+    name,
+    default: entry.default?.[lang] ?? (value === undefined ? '' : `\`${value}\``),
+    ...(value !== undefined && { value }),
+    example,
+    description: entry[lang],
+    isSecret: secret === true,
+  };
+}
+
+/** @returns the default in the table of variables; of a folder, as its example writes it: the absolute path differs by machine. */
+function defaultOf(name: VariableName): string | undefined {
+  const { schema, example } = VARIABLES[name];
+  const value: unknown = schema.safeParse(undefined).data;
+  if (typeof value === 'number') return String(value);
+  if (typeof value === 'string') return isAbsolute(value) ? example : value;
+  return undefined;
+}

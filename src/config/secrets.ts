@@ -1,0 +1,29 @@
+/** Which processes see which secrets. */
+import { SECRETS, type SecretName } from './variables.ts';
+
+/** Secrets that other software reads: the AWS SDK, OpenTelemetry's exporters, Moonshot's tools. */
+const FOREIGN_SECRETS = [
+  'MOONSHOT_API_KEY',
+  'AWS_SECRET_ACCESS_KEY',
+  'AWS_SESSION_TOKEN',
+  'OTEL_EXPORTER_OTLP_HEADERS',
+] as const;
+
+export const ALL_SECRETS: readonly string[] = [...SECRETS, ...FOREIGN_SECRETS];
+
+/** Each variable that names a file with a secret: `WEBHOOK_SECRET_FILE` for `WEBHOOK_SECRET`. */
+export const SECRET_FILES: readonly string[] = SECRETS.map((name) => `${name}_FILE`);
+
+/** @returns an environment without secrets. {@link secretsIn} returns those that a process needs. */
+export function withoutSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const secrets = new Set([...ALL_SECRETS, ...SECRET_FILES]);
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !secrets.has(name)));
+}
+
+/** @returns some secrets of an environment, or the variables that name their files. */
+export function secretsIn(
+  env: NodeJS.ProcessEnv,
+  ...names: (SecretName | (typeof FOREIGN_SECRETS)[number])[]
+): NodeJS.ProcessEnv {
+  return Object.fromEntries(names.flatMap((name) => [name, `${name}_FILE`]).map((name) => [name, env[name]]));
+}
