@@ -31,7 +31,7 @@ interface Entry extends Words {
 const ENTRIES: Record<VariableName, Entry> = {
   KIMI_API_KEY: {
     group: 'kimi',
-    default: { en: '`MOONSHOT_API_KEY`', 'zh-TW': '`MOONSHOT_API_KEY`' },
+    default: { en: 'the value of `MOONSHOT_API_KEY`', 'zh-TW': '`MOONSHOT_API_KEY` 的值' },
     en: 'Your API key. Only the relay reads it; with `KIMI_CALLBACKS=native`, only the worker.',
     'zh-TW': '你的 API 金鑰。只有中繼會讀取；`KIMI_CALLBACKS=native` 時只有 worker 會讀取。',
   },
@@ -252,7 +252,7 @@ const ENTRIES: Record<VariableName, Entry> = {
   },
   KIMI_UI_PORT: {
     group: 'temporal',
-    en: 'Port of its Web UI; 0: any free port.',
+    en: 'Port of the embedded Web UI; 0: any free port.',
     'zh-TW': '內建 Web UI 的連接埠；0：任何空閒的連接埠。',
   },
   KIMI_PAYLOAD_KEYS: {
@@ -292,13 +292,13 @@ const ENTRIES: Record<VariableName, Entry> = {
   KIMI_CACHE: { group: 'processes', en: 'The fetched Temporal binary.', 'zh-TW': '下載的 Temporal 執行檔。' },
   KIMI_WORKER_HOST: {
     group: 'processes',
-    en: "Address of the worker's `/healthz` and `/readyz`.",
+    en: "Address that the worker's `/healthz` and `/readyz` listen on.",
     'zh-TW': 'worker 的 `/healthz` 與 `/readyz` 監聽的位址。',
   },
   KIMI_WORKER_PORT: {
     group: 'processes',
-    en: 'Their port; 0: any free port.',
-    'zh-TW': '它們的連接埠；0：任何空閒的連接埠。',
+    en: "Port of the worker's `/healthz` and `/readyz`; 0: any free port.",
+    'zh-TW': 'worker 的 `/healthz` 與 `/readyz` 的連接埠；0：任何空閒的連接埠。',
   },
   KIMI_SIMULATOR_PORT: {
     group: 'processes',

@@ -71,14 +71,14 @@ export const VARIABLES = {
   },
   KIMI_RESULTS_KEEP: { schema: age.optional(), example: '90d' },
 
+  WEBHOOK_HOST: { schema: z.string().default('127.0.0.1'), example: '127.0.0.1' },
+  WEBHOOK_PORT: { schema: port.default(9001), example: '9001' },
   WEBHOOK_SECRET: { schema: signingSecret.optional(), example: RANDOM_SECRET, secret: true },
   WEBHOOK_ADDITIONAL_SECRETS: {
     schema: signingSecrets.prefault(''),
     example: 'the-secret-that-comes-next',
     secret: true,
   },
-  WEBHOOK_HOST: { schema: z.string().default('127.0.0.1'), example: '127.0.0.1' },
-  WEBHOOK_PORT: { schema: port.default(9001), example: '9001' },
   KIMI_CALLBACK_BASE_URL: { schema: httpUrl.optional(), example: 'http://localhost:9001' },
   KIMI_JOURNAL_DIR: { schema: folder.optional(), example: '~/.local/share/kimi-dispatch/journal' },
   KIMI_JOURNAL_MAX_BYTES: { schema: positiveNumber.default(1_073_741_824), example: '1073741824' },

@@ -256,7 +256,7 @@ describe('a variable', () => {
   });
 });
 
-it('all problems are told together, one a line', () => {
+it('all problems are reported together, one a line', () => {
   const env = { KIMI_API_URL: 'x', WEBHOOK_PORT: 'y', WEBHOOK_SECRET: 'z', KIMI_LANG: 'en', KIMI_API_KEY: 'sk-1' };
   const problems = problemsOf(env);
   expect(problems.map((problem) => problem.split(':')[0])).toEqual(['KIMI_API_URL', 'WEBHOOK_PORT', 'WEBHOOK_SECRET']);
