@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import ms, { type StringValue } from 'ms';
 import * as z from 'zod';
 
-export const wholeNumber = z.coerce.number({ error: 'needs a whole number' }).int('needs a whole number');
+const wholeNumber = z.coerce.number({ error: 'needs a whole number' }).int('needs a whole number');
 
 export const positiveNumber = wholeNumber.positive('needs a number above 0');
 
