@@ -4,7 +4,8 @@ import { explain, stateOf } from '../../text/index.ts';
 import type { Route } from '../../shared/chat.ts';
 import { money } from '../../shared/format.ts';
 import type { Place } from '../../shared/limits.ts';
-import { isTruncated } from '../../shared/result.ts';
+import { isTruncated, type ResultFile } from '../../shared/result.ts';
+import type { TaskView } from '../../shared/task.ts';
 import type { Named } from '../../shared/task-id.ts';
 import { limiterView } from '../../limiter/client.ts';
 import { openContext, withClient, type Context } from '../context.ts';
@@ -28,48 +29,73 @@ export function statusCommand(say: CliText): Command {
 
 async function status({ task_id }: Named, { json, route: chat }: { json?: true; route?: Route }): Promise<Exit> {
   const context = await openContext();
-  const { say, text, results, stack } = context;
   await checkChat(context, task_id, chat);
+  const standing = await standingOf(context, task_id);
+  if (json) console.log(JSON.stringify(asJson(standing), null, 2));
+  else printRows(context, task_id, standing);
+  return EXIT.ok;
+}
+
+/** All that is known of a task. */
+interface Standing {
+  view: TaskView;
+  found: Found | undefined;
+  saved: ResultFile | undefined;
+  /** Path of the result file; absent before there is one. */
+  file: string | undefined;
+  /** Position in the queue; absent if the task is not queued. */
+  place: Place | undefined;
+  /** Address of the task in the Web UI. */
+  web: string | undefined;
+}
+
+/** @throws {CliError} `unknown_task` */
+async function standingOf(context: Context, task_id: string): Promise<Standing> {
+  const { say, results, stack } = context;
   const saved = await results.readIfSound(task_id);
   let found: Found | undefined;
   try {
     found = await withClient(context, async (client) => await lookUp(client, task_id));
   } catch (error) {
-    // A saved result tells enough while the engine is down.
+    // A saved result is enough while the engine is down.
     if (!(error instanceof EngineUnreachable) || !saved) throw error;
   }
   const known = found?.live ? found.view : saved ? viewOfResult(saved) : found?.view;
-  // A task that has closed does not learn of an acknowledgement that came after.
-  const view = known && { ...known, acknowledged: known.acknowledged || (saved?.acknowledged ?? false) };
-  if (!view) {
-    // A damaged file is named.
+  if (!known) {
+    // Reports a damaged file.
     await results.read(task_id);
     throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
   }
-  const isGone = !saved && found && !found.ended && (view.completed_at !== undefined || view.step === 'closed');
-  const file = saved && results.resultPath(task_id);
-  const place = view.state === 'queued' ? ((await currentPlace(context, task_id)) ?? view.queue) : undefined;
-  const web = found && stack?.ui_url && `${stack.ui_url}/namespaces/${stack.namespace}/workflows/${task_id}`;
-  if (json) {
-    console.log(
-      JSON.stringify(
-        {
-          ...view,
-          status: view.state,
-          queue: place,
-          retrying: found?.retrying,
-          progress: found?.progress,
-          cost: saved?.cost,
-          result_file: file,
-          web_ui: web,
-        },
-        null,
-        2,
-      ),
-    );
-    return EXIT.ok;
-  }
+  // A closed workflow does not see a later acknowledgement.
+  const view = { ...known, acknowledged: known.acknowledged || (saved?.acknowledged ?? false) };
+  return {
+    view,
+    found,
+    saved,
+    file: saved && results.resultPath(task_id),
+    place: view.state === 'queued' ? ((await currentPlace(context, task_id)) ?? view.queue) : undefined,
+    web: found && stack?.ui_url && `${stack.ui_url}/namespaces/${stack.namespace}/workflows/${task_id}`,
+  };
+}
+
+function asJson({ view, found, saved, file, place, web }: Standing): object {
+  return {
+    ...view,
+    status: view.state,
+    queue: place,
+    retrying: found?.retrying,
+    progress: found?.progress,
+    cost: saved?.cost,
+    result_file: file,
+    web_ui: web,
+  };
+}
+
+function printRows({ say, text, results }: Context, task_id: string, standing: Standing): void {
+  const { view, found, saved, file, place, web } = standing;
   const { status: label } = say;
+  const isGone = !saved && found && !found.ended && (view.completed_at !== undefined || view.step === 'closed');
+  const gone = isGone ? say.resultGone(task_id, tildePath(results.resultPath(task_id))) : undefined;
   const rows: [string, string | undefined][] = [
     [label.task, view.task_name],
     [label.id, task_id],
@@ -90,18 +116,14 @@ async function status({ task_id }: Named, { json, route: chat }: { json?: true; 
     [label.wakeError, view.wake_error && explain(view.wake_error, text)],
     [label.retrying, found?.retrying && sayRetrying(found.retrying, say)],
     [label.acknowledged, view.acknowledged ? label.yes : label.no],
-    [
-      label.result,
-      file ? tildePath(file) : isGone ? say.resultGone(task_id, tildePath(results.resultPath(task_id))) : undefined,
-    ],
+    [label.result, file ? tildePath(file) : gone],
     [label.web, web],
   ];
   console.log(columns(fields(rows.filter((row): row is [string, string] => row[1] !== undefined))));
   if (found && !found.live && !saved) console.log(`\n${say.noWorker}`);
-  return EXIT.ok;
 }
 
-/** The limiter knows it by now; the task knows what it was told last. */
+/** Asks the limiter: the task only knows its last report. */
 async function currentPlace(context: Context, task_id: string): Promise<Place | undefined> {
   const { limiter } = context;
   if (!limiter) return undefined;
