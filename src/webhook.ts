@@ -1,7 +1,7 @@
 /** The webhook process: receives Kimi's callbacks. `node dist/webhook.js` */
 import { hostCheck, isLoopback } from './service/http.ts';
 import { callbackBaseUrl, journalFolder, servesDashboard } from './config/index.ts';
-import { Courier } from './webhook/ingest.ts';
+import { Ingest } from './webhook/ingest.ts';
 import { createDashboard } from './webhook/dashboard.ts';
 import { deadLettersFolder } from './webhook/dead-letters.ts';
 import { ServiceError } from './service/exit.ts';
@@ -38,7 +38,7 @@ await runService('webhook', async (config, log) => {
   });
   const client = lazyClient(payloads.dataConverter);
   const journal = new Journal(journalFolder(config), config.KIMI_JOURNAL_MAX_BYTES, log);
-  const courier = new Courier({
+  const ingest = new Ingest({
     client,
     journal,
     deadLetters: deadLettersFolder(config.KIMI_HOME),
@@ -55,7 +55,7 @@ await runService('webhook', async (config, log) => {
     log,
   });
   const dashboard = hasDashboard ? createDashboard({ report, token }) : undefined;
-  const app = hostCheck(config.WEBHOOK_HOST, createWebhook({ courier, secrets, dashboard, log }), {
+  const app = hostCheck(config.WEBHOOK_HOST, createWebhook({ ingest, secrets, dashboard, log }), {
     origins: [callbackBaseUrl(config)],
     // Callbacks come under any name, through any proxy: their signature decides. The dashboard has a check of its own.
     except: ({ url = '' }) => url.startsWith('/kimi/webhook/') || url === '/',
@@ -75,7 +75,7 @@ await runService('webhook', async (config, log) => {
       setTimeout(() => server.closeAllConnections(), DRAIN_MS).unref();
     },
     stopped: new Promise((resolve) => server.once('close', resolve))
-      .then(() => courier.stop())
+      .then(() => ingest.stop())
       .then(() => client.connection.close()),
   };
 });

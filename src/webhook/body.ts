@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 export class UnreadBody extends Error {
   override readonly name = 'UnreadBody';
 
-  constructor(readonly reason: 'too_large' | 'too_slow' | 'broken_off') {
+  constructor(readonly reason: 'too_large' | 'too_slow' | 'disconnected') {
     super(reason);
   }
 }
@@ -12,27 +12,27 @@ export class UnreadBody extends Error {
 export interface BodyLimits {
   /** The largest body, in bytes. */
   maxBytes: number;
-  /** What all bodies that are arriving may hold together, in bytes: at least twice the largest. */
+  /** Memory for all bodies that are arriving, in bytes: at least twice the largest. */
   budgetBytes: number;
 }
 
-/** What a body's first bytes are given room for; most callbacks need no more. Bytes. */
+/** Initial buffer of a body, in bytes; most callbacks need no more. */
 const FIRST_BYTES = 4096;
 
 /** A body that is arriving. */
 interface Arriving {
-  /** What has come, and room for more. */
+  /** The bytes received, and room for more. */
   bytes: Buffer;
   size: number;
   cutOff: () => void;
 }
 
 /**
- * Reads bodies from strangers into a bounded amount of memory. Where they hold more together than they may, the one that
- * has been arriving longest is cut off: a real callback arrives within milliseconds, so it is never that one.
+ * Reads the bodies of unauthenticated requests into a bounded amount of memory. If all together exceed it, the body that has been
+ * arriving longest is cut off: a real callback arrives within milliseconds, so it is never that one.
  *
- * What counts is the memory taken, not the bytes that came: each body is one buffer that grows. A list of chunks would
- * let a sender of single bytes take hundreds of times what it sends.
+ * The limit applies to allocated memory, not to bytes received: each body is one buffer that grows. A list of chunks would
+ * let a sender of single bytes allocate hundreds of times what it sends.
  */
 export class BodyReader {
   /** The oldest first. */
@@ -42,7 +42,7 @@ export class BodyReader {
   constructor(private readonly limits: BodyLimits) {}
 
   /**
-   * Reads a request's body. Where it throws, the rest of the body is read and thrown away.
+   * Reads a request's body. If it throws, the rest of the body is read and discarded.
    *
    * @throws {UnreadBody}
    */
@@ -73,12 +73,12 @@ export class BodyReader {
       request
         .on('data', take)
         .once('end', () => end(() => resolve(body.bytes.subarray(0, body.size))))
-        .once('error', () => fail('broken_off'))
-        .once('close', () => fail('broken_off'));
+        .once('error', () => fail('disconnected'))
+        .once('close', () => fail('disconnected'));
     });
   }
 
-  /** @returns whether there is room now; false where this very body had to be cut off. */
+  /** @returns whether there is room now; false if this body itself was cut off. */
   private grow(body: Arriving, capacity: number): boolean {
     for (const oldest of this.arriving) {
       if (this.heldBytes + capacity - body.bytes.length <= this.limits.budgetBytes) break;

@@ -5,7 +5,7 @@ import { sign, SIGNATURE_HEADER } from '../../src/webhook/signature.ts';
 import { createWebhook } from '../../src/webhook/app.ts';
 import { createWebhookServer, type ServerLimits } from '../../src/webhook/server.ts';
 import { callbackFor } from './callback.ts';
-import { openCourier, SECRET, serve, silent } from './world.ts';
+import { openIngest, SECRET, serve, silent } from './world.ts';
 
 /** The one task that the counting engine knows. */
 export const TASK_ID = 'kimi-1-1';
@@ -38,7 +38,7 @@ export async function openEdge(limits: Partial<ServerLimits> = {}) {
     },
   } as unknown as Client;
   const server = createWebhookServer(
-    createWebhook({ courier: await openCourier(client), secrets: [SECRET], log: silent }),
+    createWebhook({ ingest: await openIngest(client), secrets: [SECRET], log: silent }),
     limits,
   );
   return { url: await serve(server), server, counts, signals: () => counts.signals };

@@ -14,7 +14,7 @@ import { readConfig } from '../../src/config/index.ts';
 import type { Limits } from '../../src/shared/limits.ts';
 import { STATUS_QUERY, isSharedLimiter, limiterId, sharedLimiterId } from '../../src/shared/names.ts';
 import type { Task, TaskSummary, TaskView } from '../../src/shared/task.ts';
-import { Courier } from '../../src/webhook/ingest.ts';
+import { Ingest } from '../../src/webhook/ingest.ts';
 import { deadLettersFolder } from '../../src/webhook/dead-letters.ts';
 import { Gateway } from '../../src/notify/gateway.ts';
 import { Journal } from '../../src/webhook/journal.ts';
@@ -117,9 +117,9 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const simulator = createSimulator({ secret: SECRET, delayMs: options.delayMs ?? 50, log: silent });
   onTestFinished(() => simulator.stop());
   const simulatorUrl = await serve(simulator.app);
-  const courier = await openCourier(engine);
+  const ingest = await openIngest(engine);
   const webhookUrl = await serve(
-    createWebhookServer(createWebhook({ courier, secrets: [SECRET, NEXT_SECRET], log: silent })),
+    createWebhookServer(createWebhook({ ingest, secrets: [SECRET, NEXT_SECRET], log: silent })),
   );
   const taskQueue = `test-${crypto.randomUUID()}`;
   const limits = { ...UNLIMITED, ...options.limits };
@@ -179,19 +179,19 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
 }
 
 export const UNLIMITED: Limits = { per_minute: 0, concurrent: 0, queued: 0 };
-/** A courier with a journal of its own; it stops when the test has finished. */
-export async function openCourier(
+/** A ingest with a journal of its own; it stops when the test has finished. */
+export async function openIngest(
   engine: Client,
-  { folder, maxBytes = 2 ** 30, paceMs }: CourierPlace = {},
-): Promise<Courier> {
+  { folder, maxBytes = 2 ** 30, paceMs }: IngestPlace = {},
+): Promise<Ingest> {
   const home = folder ?? (await temporaryFolder());
   const journal = new Journal(join(home, 'journal'), maxBytes);
-  const courier = new Courier({ client: engine, journal, deadLetters: deadLettersFolder(home), log: silent, paceMs });
-  onTestFinished(async () => await courier.stop());
-  return courier;
+  const ingest = new Ingest({ client: engine, journal, deadLetters: deadLettersFolder(home), log: silent, paceMs });
+  onTestFinished(async () => await ingest.stop());
+  return ingest;
 }
 
-interface CourierPlace {
+interface IngestPlace {
   folder?: string;
   maxBytes?: number;
   paceMs?: number;

@@ -13,7 +13,7 @@ import { launch } from '../support/service.ts';
 import { requestBytes, send, type Answer } from '../support/wire.ts';
 import {
   engineClient,
-  openCourier,
+  openIngest,
   openWorld,
   SECRET,
   serve,
@@ -30,8 +30,8 @@ async function openDashboard(token?: string): Promise<string> {
 }
 
 async function serveWith(dashboard: ReturnType<typeof createDashboard> | undefined, engine?: Client): Promise<string> {
-  const courier = await openCourier(engine ?? (await engineClient()));
-  const app: RequestListener = createWebhook({ courier, secrets: [SECRET], dashboard, log: silent });
+  const ingest = await openIngest(engine ?? (await engineClient()));
+  const app: RequestListener = createWebhook({ ingest, secrets: [SECRET], dashboard, log: silent });
   return await serve(createWebhookServer(app));
 }
 

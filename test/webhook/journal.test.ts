@@ -20,7 +20,7 @@ import { openProxy, type Proxy } from '../support/proxy.ts';
 import { launch } from '../support/service.ts';
 import {
   engineClient,
-  openCourier,
+  openIngest,
   openWorld,
   SECRET,
   serve,
@@ -245,8 +245,8 @@ async function openWebhook(place: Place = {}): Promise<{ url: string; proxy: Pro
   const { dataConverter } = openPayloads(readConfig({ KIMI_HOME: home }));
   const client = lazyClient(dataConverter, { TEMPORAL_ADDRESS: proxy.address });
   onTestFinished(async () => await client.connection.close());
-  const courier = await openCourier(client, { ...place, folder: home });
-  const url = await serve(createWebhook({ courier, secrets: [SECRET], log: silent }));
+  const ingest = await openIngest(client, { ...place, folder: home });
+  const url = await serve(createWebhook({ ingest, secrets: [SECRET], log: silent }));
   return { url, proxy, home };
 }
 
@@ -430,11 +430,11 @@ describe('while the engine', () => {
     await journal.close();
 
     const { connection } = await engineClient();
-    const courier = await openCourier(new Client({ connection, dataConverter: { payloadCodecs: [refusing] } }), {
+    const ingest = await openIngest(new Client({ connection, dataConverter: { payloadCodecs: [refusing] } }), {
       folder: home,
     });
     expect(await world.handle({ task_id: waiting }).result()).toMatchObject({ status: 'done' });
-    await until(async () => (await courier.status()).journal?.entries === 1);
+    await until(async () => (await ingest.status()).journal?.entries === 1);
     const [name = ''] = await readdir(join(home, 'dead-letters'));
     const letter = JSON.parse(await readFile(join(home, 'dead-letters', name), 'utf8')) as DeadLetter;
     expect(letter).toMatchObject({ task_id: old, reason: 'refused', message: 'its payload cannot be stored' });
@@ -493,25 +493,25 @@ async function forty(paceMs?: number) {
   const tasks = await Promise.all(Array.from({ length: 40 }, async () => await world.start('x', {}, 0)));
   for (const { task_id } of tasks) await journal.append(callbackFor(task_id));
   await journal.close();
-  const courier = await openCourier(world.client, { folder, paceMs });
+  const ingest = await openIngest(world.client, { folder, paceMs });
   const delivered = async () => {
     const signals = await Promise.all(tasks.map(async ({ task_id }) => await signalsOf(world, task_id)));
     return signals.flat().length;
   };
-  return { courier, delivered };
+  return { ingest, delivered };
 }
 
 describe('callbacks in the journal', () => {
   it('come to the engine as fast as a worker takes them, 32 at once', async () => {
-    const { courier, delivered } = await forty(10_000);
+    const { ingest, delivered } = await forty(10_000);
     await until(async () => (await delivered()) === 32);
-    await until(async () => (await courier.status()).journal?.entries === 8);
+    await until(async () => (await ingest.status()).journal?.entries === 8);
     expect(await delivered()).toBe(32);
   });
 
   it('come to the engine all the same where there is no worker', async () => {
-    const { courier, delivered } = await forty(100);
-    await until(async () => (await courier.status()).journal?.entries === 0);
+    const { ingest, delivered } = await forty(100);
+    await until(async () => (await ingest.status()).journal?.entries === 0);
     expect(await delivered()).toBe(40);
   });
 
@@ -523,8 +523,8 @@ describe('callbacks in the journal', () => {
     await Promise.all(Array.from({ length: 300 }, async () => await journal.append(callbackFor(repeated.task_id))));
     await journal.append(callbackFor(other.task_id));
     await journal.close();
-    const courier = await openCourier(world.client, { folder, paceMs: 100 });
-    await until(async () => (await courier.status()).journal?.entries === 0);
+    const ingest = await openIngest(world.client, { folder, paceMs: 100 });
+    await until(async () => (await ingest.status()).journal?.entries === 0);
     const [signalled = Infinity] = await signalTimes(world, other.task_id);
     const times = await signalTimes(world, repeated.task_id);
     expect(times).toHaveLength(300);
@@ -533,16 +533,16 @@ describe('callbacks in the journal', () => {
 
   it('of a burst come to the engine though it does not end', async () => {
     const world = await openWorld({ worker: false });
-    const courier = await openCourier(world.client);
+    const ingest = await openIngest(world.client);
     const tasks = await Promise.all(Array.from({ length: 10 }, async () => await world.start('x', {}, 0)));
     const [repeated, ...others] = tasks.map(({ task_id }) => task_id) as [string, ...string[]];
     const callbacks = [repeated, ...others].map((task_id) => callbackFor(task_id));
-    const answers = await Promise.all(callbacks.map(async (callback) => await courier.accept(callback)));
+    const answers = await Promise.all(callbacks.map(async (callback) => await ingest.accept(callback)));
     // Whether it is a burst is known with the sixth.
     expect(answers).toEqual(callbacks.map((_, index) => (index < 5 ? 'signalled' : 'queued')));
     const again = Array.from({ length: 8 }, () => callbackFor(repeated));
     await until(async () => {
-      await Promise.all(again.map(async (callback) => await courier.accept(callback)));
+      await Promise.all(again.map(async (callback) => await ingest.accept(callback)));
       const signals = await Promise.all(others.map(async (task_id) => await signalsOf(world, task_id)));
       return signals.every((signalled) => signalled.length === 1);
     });

@@ -1,8 +1,9 @@
 import type { Payload } from '@temporalio/common';
 import { decode, encode, ExternalStorageRunner } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import proto from '@temporalio/proto';
-import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import express, { type Express, type RequestHandler } from 'express';
 import * as z from 'zod';
+import { createApp, errorHandler, isBodyError, refuseOthers } from '../../service/express.ts';
 import { HttpError, secretCheck } from '../../service/http.ts';
 import type { Payloads } from './converter.ts';
 
@@ -52,7 +53,7 @@ export function createCodecServer({ dataConverter, token, uiOrigin }: CodecServe
       ),
   };
 
-  const app = express().disable('x-powered-by').disable('etag');
+  const app = createApp();
   app.use(forOrigin(uiOrigin));
   for (const [name, transform] of Object.entries(transforms)) {
     app
@@ -65,9 +66,7 @@ export function createCodecServer({ dataConverter, token, uiOrigin }: CodecServe
         throw new HttpError(405, 'method_not_allowed', 'payloads are sent with POST');
       });
   }
-  app.use(() => {
-    throw new HttpError(404, 'not_found', 'there is nothing at this address');
-  });
+  app.use(refuseOthers);
   app.use(answerError);
   return app;
 }
@@ -117,18 +116,17 @@ function saying(text: string): Payload {
   return { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from(JSON.stringify(`⚠ ${text}`)) };
 }
 
-/** The errors of express and its body parser, by status, in our words. */
-const EXPRESS_ERRORS: Record<number, [code: string, text: string]> = {
+/** Answers to the errors of express's body parser, by status. */
+const BODY_ERRORS: Record<number, [code: string, text: string]> = {
   400: ['invalid_json', 'the body is not JSON'],
   413: ['too_large', `the body is over ${MAX_BODY_BYTES} bytes`],
   415: ['unsupported_encoding', 'send the body in UTF-8 and uncompressed'],
 };
 
-const answerError: ErrorRequestHandler = (error: unknown, _request, response, _next) => {
-  const { status = 500 } = error as { status?: number };
-  const [code, text] =
-    error instanceof HttpError
-      ? [error.code, error.message]
-      : (EXPRESS_ERRORS[status] ?? ['internal_error', 'an unexpected error']);
-  response.status(status).json({ error: { code, message: text } });
-};
+const answerError = errorHandler({
+  known: (error) => {
+    const answer = isBodyError(error) && BODY_ERRORS[error.status];
+    return answer ? new HttpError(error.status, ...answer) : undefined;
+  },
+  unexpected: new HttpError(500, 'internal_error', 'an unexpected error'),
+});

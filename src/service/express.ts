@@ -1,0 +1,78 @@
+/** What the express apps of all services have in common. */
+import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express';
+import type { Logger } from 'pino';
+import { HttpError } from './http.ts';
+
+/** @returns an app without express's own headers. */
+export function createApp(): Express {
+  return express().disable('x-powered-by').disable('etag');
+}
+
+/** Answers 405 to every other method; express would answer OPTIONS itself, in plain text. */
+export function allow(method: string): RequestHandler {
+  return (_request, response) => {
+    response.set('Allow', method);
+    throw new HttpError(405, 'method_not_allowed', `send ${method} here`);
+  };
+}
+
+export function notFound(): HttpError {
+  return new HttpError(404, 'not_found', 'there is nothing at this address');
+}
+
+/** The last route of an app: express would answer 404 itself, in HTML. */
+export const refuseOthers: RequestHandler = () => {
+  throw notFound();
+};
+
+/** An error of express's body parser, e.g. a body that is not JSON or too large. */
+export interface BodyError extends Error {
+  status: number;
+  /** e.g. `entity.too.large`. */
+  type?: string;
+}
+
+/** @returns whether express's body parser refused the request. */
+export function isBodyError(error: unknown): error is BodyError {
+  const { status } = error as { status?: unknown };
+  return error instanceof Error && typeof status === 'number' && status < 500;
+}
+
+export interface ErrorAnswers {
+  /** @returns the answer to an error that is not an {@link HttpError}; `undefined` if it is unexpected. */
+  known?: (error: unknown) => HttpError | undefined;
+  /** The answer to an unexpected error, which is logged. */
+  unexpected: HttpError;
+  /** `Retry-After` of every 503, in seconds. */
+  retryAfterS?: number;
+  /** Sends an answer; as `{"error": {"code", "message"}}` by default. */
+  send?: (answer: HttpError, response: Response) => void;
+  log?: Logger;
+}
+
+/** The one error handler of the express apps. */
+export function errorHandler({
+  known = () => undefined,
+  unexpected,
+  retryAfterS,
+  send = sendError,
+  log,
+}: ErrorAnswers): ErrorRequestHandler {
+  return (error: unknown, request, response, _next) => {
+    const expected = error instanceof HttpError ? error : known(error);
+    if (!expected) log?.error({ err: error, path: pathOf(request) }, 'unexpected error');
+    const answer = expected ?? unexpected;
+    if (answer.status === 503 && retryAfterS !== undefined) response.set('Retry-After', String(retryAfterS));
+    send(answer, response);
+  };
+}
+
+/** Sends an error as `{"error": {"code", "message"}}`. */
+export function sendError({ status, code, message }: HttpError, response: Response): void {
+  response.status(status).json({ error: { code, message } });
+}
+
+/** @returns the path of a request without its query, where people put secrets. */
+export function pathOf({ url }: { url: string }): string {
+  return url.split('?', 1)[0] ?? '';
+}

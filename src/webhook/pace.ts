@@ -1,0 +1,146 @@
+/** How fast callbacks are signalled: not during a burst, large ones one at a time, and no faster than a worker processes them. */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import { isErrorCallback, type Callback } from '../shared/callback.ts';
+
+/**
+ * More than `callbacks` within `withinMs` milliseconds are a burst; it ends when none has arrived for `lastsMs`. During a burst
+ * every callback is journaled, and the journal waits for at most `waitMs`: engine and worker would compete for the processor.
+ */
+const BURST = { callbacks: 4, withinMs: 20, lastsMs: 100, waitMs: 2_000 };
+
+/**
+ * A worker needs some 150 MB and two seconds for an answer of 16 MiB. Callbacks whose texts have at least `length` UTF-16 units are
+ * signalled one at a time: each waits until the worker has processed the one before, or for `waitMs`. At most `waiting` wait;
+ * the rest are journaled. Other callbacks do not wait for them.
+ */
+const LARGE = { length: 1024 * 1024, waitMs: 30_000, waiting: 16 };
+
+/** How long callbacks are signalled without waiting after a worker took too long, in milliseconds. */
+const UNPACED_MS = 10_000;
+
+/** First interval between two checks whether a worker has processed a callback, in milliseconds; it doubles. */
+export const POLL_MS = 20;
+
+/** Activities that hold the whole answer in memory. A wake is not one of them: it may take days. */
+const SAVING = new Set(['verifyCallback', 'persist']);
+
+/** Detects bursts of callbacks. Times are those of `performance.now()`. */
+export class BurstDetector {
+  /** When the latest callbacks arrived, as many as make a burst. */
+  private readonly arrivals: number[] = [];
+  private since = 0;
+  private until = 0;
+
+  noteArrival(): void {
+    const now = performance.now();
+    const before = this.arrivals.length < BURST.callbacks ? 0 : (this.arrivals.shift() ?? 0);
+    this.arrivals.push(now);
+    if (now - before >= BURST.withinMs) return;
+    if (!this.isBurst) this.since = now;
+    this.until = now + BURST.lastsMs;
+  }
+
+  get isBurst(): boolean {
+    return performance.now() < this.until;
+  }
+
+  /** Whether the journal waits for the burst to end. */
+  get holdsJournal(): boolean {
+    return performance.now() < Math.min(this.until, this.since + BURST.waitMs);
+  }
+}
+
+/** Waits for the worker, so that callbacks queue up in the journal and not in the engine. */
+export class WorkerPace {
+  private unpacedUntil = 0;
+
+  /** @param waitMs how long one callback waits for the worker, in milliseconds. */
+  constructor(
+    private readonly client: Client,
+    private readonly stopping: AbortSignal,
+    private readonly waitMs = 1_000,
+  ) {}
+
+  /**
+   * Waits until the worker has processed a callback, that is until the task has no pending workflow task. The engine accepts
+   * signals several times as fast as a worker processes them, and a workflow task that is pending for over 2 s
+   * (temporal/worker.ts) costs the worker a replay. Without a worker, or with a slow one, the callbacks wait in the engine.
+   *
+   * The task is not queried: it may have ended by then, and a query would replay it.
+   */
+  async untilProcessed(task_id: string, waitMs = this.waitMs): Promise<void> {
+    const { connection, workflowService, options } = this.client;
+    const giveUpAt = performance.now() + waitMs;
+    if (waitMs < LARGE.waitMs && performance.now() < this.unpacedUntil) return;
+    const request = { namespace: options.namespace, execution: { workflowId: task_id } };
+    try {
+      for (let wait = POLL_MS; performance.now() + wait < giveUpAt; wait *= 2) {
+        await rest(wait, this.stopping);
+        if (this.stopping.aborted) return;
+        const task = await connection.withDeadline(
+          Date.now() + giveUpAt - performance.now(),
+          async () => await workflowService.describeWorkflowExecution(request),
+        );
+        const isSaving = task.pendingActivities?.some(({ activityType }) => SAVING.has(activityType?.name ?? ''));
+        if (!task.pendingWorkflowTask && !isSaving) return;
+      }
+    } catch {
+      // An engine that cannot be asked is treated as a worker that took too long.
+    }
+    this.unpacedUntil = performance.now() + UNPACED_MS;
+  }
+}
+
+/** Signals large callbacks one at a time. */
+export class LargeCallbacks {
+  /** Settles when the worker has processed the large callbacks so far. */
+  private last: Promise<unknown> = Promise.resolve();
+  private waiting = 0;
+
+  /** @param onProcessed called when one of them has been processed, or could not be signalled. */
+  constructor(
+    private readonly pace: WorkerPace,
+    private readonly onProcessed: () => void,
+  ) {}
+
+  get isIdle(): boolean {
+    return this.waiting === 0;
+  }
+
+  get isFull(): boolean {
+    return this.waiting >= LARGE.waiting;
+  }
+
+  /**
+   * Runs `signal` when the previous large callback has been processed.
+   *
+   * @returns what `signal` returns; it does not wait for the worker.
+   */
+  async inTurn<T extends string>(task_id: string, signal: () => Promise<T>): Promise<T> {
+    this.waiting += 1;
+    const turn = this.last.then(signal);
+    this.last = turn
+      .then(async (status) => {
+        if (status === 'signalled') await this.pace.untilProcessed(task_id, LARGE.waitMs);
+      })
+      .catch(() => {})
+      .finally(() => {
+        this.waiting -= 1;
+        this.onProcessed();
+      });
+    return await turn;
+  }
+}
+
+export function isLarge(callback: Callback): boolean {
+  const texts = isErrorCallback(callback)
+    ? [callback.partial, callback.partial_reasoning]
+    : callback.choices.flatMap(({ message }) => [message.content, message.reasoning_content]);
+  return texts.reduce((sum, text) => sum + (text?.length ?? 0), 0) >= LARGE.length;
+}
+
+/** Waits for so many milliseconds, or until the signal. */
+export async function rest(ms: number, signal: AbortSignal): Promise<void> {
+  await pause(ms, undefined, { signal, ref: false }).catch(() => {});
+}
