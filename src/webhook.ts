@@ -21,17 +21,17 @@ const DRAIN_MS = 5_000;
 await runService('webhook', async (config, log) => {
   if (!config.WEBHOOK_SECRET) {
     throw new ServiceError(
-      'WEBHOOK_SECRET is not set, so no callback could be trusted; e.g. WEBHOOK_SECRET=$(openssl rand -hex 32)',
+      'WEBHOOK_SECRET is not set, so no callback can be verified; e.g. WEBHOOK_SECRET=$(openssl rand -hex 32)',
     );
   }
   const hasDashboard = servesDashboard(config);
   const token = config.KIMI_DASHBOARD_TOKEN;
   if (hasDashboard && token === undefined && !isLoopback(config.WEBHOOK_HOST)) {
     throw new ServiceError(
-      `KIMI_DASHBOARD=on needs KIMI_DASHBOARD_TOKEN where others can reach it (WEBHOOK_HOST=${config.WEBHOOK_HOST}); e.g. KIMI_DASHBOARD_TOKEN=$(openssl rand -hex 32)`,
+      `KIMI_DASHBOARD=on needs KIMI_DASHBOARD_TOKEN if other machines can reach it (WEBHOOK_HOST=${config.WEBHOOK_HOST}); e.g. KIMI_DASHBOARD_TOKEN=$(openssl rand -hex 32)`,
     );
   }
-  // It starts without the engine: accepting callbacks is its work, and the journal keeps them.
+  // It starts without the engine: the journal stores callbacks until the engine is there.
   const payloads = openPayloads(config);
   await payloads.prepare().catch((error: Error) => {
     log.warn(`${error.message}; large callbacks wait in the journal until then`);
@@ -57,7 +57,7 @@ await runService('webhook', async (config, log) => {
   const dashboard = hasDashboard ? createDashboard({ report, token }) : undefined;
   const app = hostCheck(config.WEBHOOK_HOST, createWebhook({ ingest, secrets, dashboard, log }), {
     origins: [callbackBaseUrl(config)],
-    // Callbacks come under any name, through any proxy: their signature decides. The dashboard has a check of its own.
+    // Callbacks may use any host name and proxy, since they are signed. The dashboard has its own check.
     except: ({ url = '' }) => url.startsWith('/kimi/webhook/') || url === '/',
   });
   const server = createWebhookServer(app);

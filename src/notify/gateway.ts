@@ -24,13 +24,13 @@ export interface GatewayOptions {
   token: string | undefined;
 }
 
-/** How long the gateway may take to answer, in milliseconds. Its plugin answers once the channel has taken the reply. */
+/** How long the gateway may take to answer, in milliseconds. The plugin answers once the channel has accepted the message. */
 const TIMEOUT_MS = 12_000;
 
-/** Longest reason of the plugin that is passed on, in characters. */
+/** Length of the plugin's reason in an error message, in characters. */
 const REASON_CHARS = 300;
 
-/** What every gateway takes (contract section 5). */
+/** Body of a wake for every gateway (contract section 5). */
 export interface Wake {
   text: string;
   mode: 'now';
@@ -45,10 +45,10 @@ export class Gateway {
   }
 
   /**
-   * Wakes the agent. A gateway confirms with any 2xx; the plugin says what became of the reply, and nothing else counts.
+   * Wakes the agent. A gateway confirms with any 2xx, the plugin with the outcome `sent`.
    *
-   * @param key names the news, as `Idempotency-Key`: a gateway that honours it drops a repeat.
-   * @param wake `{text, mode}`, and for the plugin's route what it tells the user.
+   * @param key id of the notification, sent as `Idempotency-Key`: a gateway that supports it drops a repeat.
+   * @param wake `{text, mode}`, and for the plugin's route the message for the user.
    * @throws {GatewayError}
    */
   async wake(wake: Wake | PluginWake, key: string, signal?: AbortSignal): Promise<void> {
@@ -75,18 +75,18 @@ export class Gateway {
 
     const { statusCode: status, headers } = response;
     const isTaken = status >= 200 && status < 300;
-    const told = outcomeIn(body);
+    const answer = outcomeIn(body);
     const isForPlugin = 'reply' in wake;
-    if (isTaken && (!isForPlugin || told?.outcome === 'sent')) return;
+    if (isTaken && (!isForPlugin || answer?.outcome === 'sent')) return;
     const what = `${publicAddress(wakeUrl)} answered ${status}`;
-    if (isForPlugin && !told && (isTaken || status === 404)) {
-      // A page of whoever listens there. It is tried again: a gateway that restarts has no plugin for a moment.
+    if (isForPlugin && !answer && (isTaken || status === 404)) {
+      // Another program's answer. It is retried: a restarting gateway has no plugin for a moment.
       const advice = 'load the plugin in the gateway (kimi-dispatch setup openclaw) or correct OPENCLAW_WAKE_URL';
       throw new GatewayError('no_plugin', `${what}, and it was not the plugin kimi-dispatch: ${advice}`, true);
     }
-    if (told) {
-      // The plugin's own word: what the channel said, and whether trying again may help.
-      throw new GatewayError(told.outcome, `${what}: ${told.error}`, isTaken || status >= 500);
+    if (answer) {
+      // The plugin's status tells whether a retry may help.
+      throw new GatewayError(answer.outcome, `${what}: ${answer.error}`, isTaken || status >= 500);
     }
     if (status === 401 || status === 403) {
       throw new GatewayError('unauthorized', `${what}: set OPENCLAW_WAKE_TOKEN to the gateway’s hooks.token`, false);
@@ -101,7 +101,7 @@ export class Gateway {
   }
 }
 
-/** @returns what the plugin says of a reply that was not shown; `undefined` where somebody else answers. */
+/** @returns the plugin's answer; `undefined` if another program answered. */
 function outcomeIn(body: string): { outcome: string; error: string } | undefined {
   try {
     const { outcome, error = outcome } = JSON.parse(body) as Record<string, unknown>;

@@ -5,10 +5,10 @@ import type { PluginWake } from './protocol.ts';
 import { explain, textFor, type Text } from '../text/index.ts';
 
 /**
- * The reply the user sees when a task has ended (contract section 5). One whose answer is cut off says so.
+ * The reply that the user sees when a task has ended (contract section 5). It says so if the answer is truncated.
  *
- * @param file where the whole result lies, as the user would type it.
- * @param excerpt what is shown of the answer.
+ * @param file path of the whole result, as the user would type it.
+ * @param excerpt makes the excerpt of the answer.
  */
 export function replyText(result: ResultFile, file: string, text: Text, excerpt = summaryOf): string {
   const { reply } = text;
@@ -30,42 +30,45 @@ function summaryOf(output: string): string {
   return firstCharacters(output, SUMMARY_CHARS);
 }
 
-/** The same reply for a chat that renders Markdown: a code block that the summary cuts in two is closed. */
+/** The reply for a chat that renders Markdown: a code block that the excerpt cuts is closed. */
 export function chatReplyText(result: ResultFile, file: string, text: Text): string {
   return replyText(result, file, text, (output) => excerptOf(output, SUMMARY_CHARS));
 }
 
+/** The chat that is notified, and its language. */
+export type Recipient = Pick<Task, 'route' | 'lang'>;
+
 /**
- * What the gateway's plugin is woken with.
+ * The wake of the gateway's plugin.
  *
- * @param news the one line that every wake has.
- * @param told who is told, and in which language.
- * @param result absent where it cannot be read: then the news is all that is told.
- * @param file where it lies, as the user would type it.
+ * @param line the one line that every wake has.
+ * @param recipient of the notification.
+ * @param result absent if it cannot be read: then the message is the line.
+ * @param file path of the result, as the user would type it.
  */
 export function pluginWake(
   reply: PluginWake['reply'],
-  news: string,
+  line: string,
   task_id: string,
-  { lang, route }: Pick<Task, 'lang' | 'route'>,
+  { lang, route }: Recipient,
   result: ResultFile | undefined,
   file: string,
 ): PluginWake {
   const { task_name = task_id, status = 'unknown', output } = result ?? {};
   const text = textFor(lang);
   return {
-    text: news,
+    text: line,
     mode: 'now',
     task: { task_id, task_name, status },
     reply,
     ...(route && { route }),
-    message: result ? chatReplyText(result, file, text) : news,
+    message: result ? chatReplyText(result, file, text) : line,
     maybe_repeated: text.reply.maybeRepeated,
     ...(output && { file: { name: `${fileName(task_name)}.md`, content: output } }),
   };
 }
 
-/** Task names are safe as file names but for their spaces, which some channels cut at. */
+/** Task names are safe as file names except for spaces: some channels cut a name there. */
 function fileName(task_name: string): string {
   return task_name.replaceAll(' ', '-');
 }

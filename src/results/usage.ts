@@ -1,10 +1,10 @@
 import type { Cost, ResultFile } from '../shared/result.ts';
 
-/** What results are added up by; a day is one of UTC. */
+/** What results are grouped by; days are UTC. */
 export const GROUPINGS = ['model', 'day', 'name'] as const;
 export type Grouping = (typeof GROUPINGS)[number];
 
-/** Spans of UTC, by how much of ISO 8601 names one. */
+/** Spans of UTC, by the length of the ISO 8601 prefix that names one. */
 const SPANS = { hour: 13, day: 10, month: 7 } as const;
 export type Span = keyof typeof SPANS;
 
@@ -13,27 +13,27 @@ export function spanOf(time: string, span: Span): string {
   return time.slice(0, SPANS[span]);
 }
 
-/** What is added up of a result. */
+/** The members of a result that are summed. */
 export type Addend = Pick<ResultFile, 'status' | 'model' | 'task_name' | 'completed_at' | 'tokens' | 'cost'>;
 
-/** What a number of tasks took. */
+/** Usage of a number of tasks. */
 export interface Use {
   tasks: number;
-  /** Tasks that have an answer; what broke off has tokens too. */
+  /** Tasks with an answer; interrupted ones have tokens too. */
   answered: number;
   tokens: { prompt: number; cached: number; completion: number; reasoning: number; total: number };
-  /** One sum for each money. */
+  /** One sum per currency. */
   cost: Pick<Cost, 'amount' | 'currency'>[];
-  /** Answers whose price is not known. */
+  /** Answers whose price is unknown. */
   unpriced: number;
 }
 
-/** What polling would have taken for the same answers. An estimate: see {@link pollingEstimate}. */
+/** What the same answers would have used with polling. An estimate: see {@link pollingEstimate}. */
 export interface PollingEstimate {
   tokens: number;
   /** In CNY. */
   cost: number;
-  /** What our tokens come to at the same rate, in CNY. */
+  /** Cost of the tokens without polling, at the same rate, in CNY. */
   own_cost: number;
 }
 
@@ -41,14 +41,14 @@ export interface Usage {
   groups: ({ key: string } & Use)[];
   total: Use;
   polling_estimate: PollingEstimate;
-  /** Files that hold no result, and are not counted. */
+  /** Number of files that hold no result; they are not counted otherwise. */
   damaged: number;
 }
 
 /**
- * Adds results up. Spans of time come in their order, models and names by their tokens, the most first.
+ * Sums results. Spans are sorted by time, models and names by tokens, descending.
  *
- * @param results `undefined` stands for a file that holds no result; one whose tokens are no numbers counts as damaged.
+ * @param results `undefined` stands for a file that holds no result; a result with tokens that are not numbers counts as damaged.
  */
 export function addUp(results: Iterable<Addend | undefined>, by: Grouping | Span): Usage {
   const sums = new Map<string, Sum>();
@@ -70,7 +70,7 @@ export function addUp(results: Iterable<Addend | undefined>, by: Grouping | Span
   return { groups, total: total.use, polling_estimate: pollingEstimate(total.use), damaged };
 }
 
-/** Somebody else may have written to the file: one bad number would spoil all sums. */
+/** The file may have been edited: one invalid number would make every sum invalid. */
 function isCounted({ tokens, cost }: Addend): boolean {
   const numbers = [
     ...(tokens ? [tokens.prompt, tokens.completion, tokens.total, tokens.cached ?? 0, tokens.reasoning ?? 0] : []),
@@ -91,12 +91,12 @@ function keyOf({ model, task_name, completed_at }: Addend, by: Grouping | Span):
 /** Contract section 7: 50 tokens a poll, and 15 to 20 polls a task, so 1000 a task. */
 const POLLING_TOKENS = 1_000;
 
-/** Contract section 7: ¥27 for 45,000 tokens. No model's price, but the one that its ¥45 for polling was computed with. */
+/** Contract section 7: ¥27 for 45,000 tokens. Not a model's price; the contract's ¥45 for polling is computed with it. */
 const CNY_PER_1000_TOKENS = 0.6;
 
 /**
- * What polling would have cost, by the formula that the contract's 40 % come from: 1000 tokens more for each answer, all at
- * one rate. No agent was watched for this.
+ * Cost of polling, by the formula behind the contract's 40 %: 1000 tokens more per answer, all at one rate. It was not measured with
+ * an agent.
  */
 export function pollingEstimate({ answered, tokens: { total } }: Pick<Use, 'answered' | 'tokens'>): PollingEstimate {
   const tokens = total + POLLING_TOKENS * answered;
@@ -136,7 +136,7 @@ class Sum {
   }
 }
 
-/** To 8 decimals: a token's price in hundredths of a million has no more, and sums of fractions have dust behind them. */
+/** Rounds to 8 decimals, as many as a token's price has, to remove floating-point errors. */
 function rounded(amount: number): number {
   return Math.round(amount * 1e8) / 1e8;
 }

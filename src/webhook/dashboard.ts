@@ -5,11 +5,11 @@ import { contentPolicy } from '../report/page.ts';
 
 export interface DashboardOptions {
   report: Pick<LiveReport, 'page'>;
-  /** Who has it may read, wherever they are. Without it, this machine may. */
+  /** Password of the page. Without it, only this machine may read the page. */
   token?: string | undefined;
 }
 
-/** What the browser is to keep from everybody else, and from itself. */
+/** Keep the page out of frames, caches, referrers and other origins. */
 const HEADERS = {
   'Content-Type': 'text/html; charset=utf-8',
   'Content-Security-Policy': `${contentPolicy(true)}; frame-ancestors 'none'`,
@@ -20,11 +20,11 @@ const HEADERS = {
   'X-Content-Type-Options': 'nosniff',
 };
 
-/** Serves the report that renews itself, to whoever may read it. */
+/** Serves the live report to authorized readers. */
 export function createDashboard({ report, token }: DashboardOptions): RequestHandler {
   const check = token === undefined ? requireThisMachine : requireToken(token);
   return async (request, response) => {
-    // A browser asks for a login by this header; it is left out where the answer is the page.
+    // Makes a browser ask for the password; removed again if the answer is the page.
     if (token !== undefined) response.set('WWW-Authenticate', 'Basic realm="Kimi Dispatch", charset="UTF-8"');
     check(request);
     response.removeHeader('WWW-Authenticate');
@@ -32,12 +32,12 @@ export function createDashboard({ report, token }: DashboardOptions): RequestHan
   };
 }
 
-/** What proxies say of those they speak for. */
+/** Headers that proxies add. */
 const FORWARDED = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'];
 
 /**
- * A stranger's page that had its own name point to this machine (DNS rebinding) sends that name. A proxy in front would let
- * in everybody it serves.
+ * A web page whose name was made to point to this machine (DNS rebinding) sends that name as `Host`. A request through a proxy
+ * may come from any of the proxy's clients.
  */
 function requireThisMachine(request: Request): void {
   if (
@@ -52,14 +52,14 @@ function requireThisMachine(request: Request): void {
   }
 }
 
-/** Basic authentication is what browsers ask for by themselves, and remember for this origin. Any user name will do. */
+/** Basic authentication: browsers ask for the password and remember it for this origin. The user name is ignored. */
 function requireToken(token: string): (request: Request) => void {
   const isOurs = secretCheck(token);
   return (request) => {
     const [, base64 = ''] = /^Basic +([\w+/=]+)$/i.exec(request.get('authorization') ?? '') ?? [];
     const [, given = ''] = /^[^:]*:(.*)$/s.exec(Buffer.from(base64, 'base64').toString()) ?? [];
     if (!isOurs(given)) {
-      throw new HttpError(401, 'bad_dashboard_token', 'the password is KIMI_DASHBOARD_TOKEN; any user name will do');
+      throw new HttpError(401, 'bad_dashboard_token', 'the password is KIMI_DASHBOARD_TOKEN, with any user name');
     }
   };
 }

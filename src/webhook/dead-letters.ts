@@ -5,29 +5,28 @@ import type { Callback } from '../shared/callback.ts';
 import type { UndeliverableReason } from './signal.ts';
 import { syncFolder } from '../service/files.ts';
 
-/** A callback that was accepted and that nothing will ever take: one JSON file. */
+/** An accepted callback that no task will ever accept: one JSON file. */
 export interface DeadLetter {
   task_id: string;
-  /** `refused`: it failed for a day although the engine answered. `damaged`: the disk did not keep it as it was. `unproven`: not from the webhook. */
+  /** `refused`: it failed for a day although the engine answered. `damaged`: the journal's file was corrupted. `unproven`: not from the webhook. */
   reason: UndeliverableReason | 'refused' | 'damaged' | 'unproven';
   /** The reason as a sentence. */
   message: string;
   /** When the webhook accepted it. ISO 8601, UTC. */
   received_at: string;
   callback?: Callback;
-  /** What is there in place of the callback, where it is damaged. */
+  /** The bytes of a damaged journal entry, in place of `callback`. */
   damaged?: string;
 }
 
-/** Where callbacks end that nothing will take. */
 export function deadLettersFolder(home: string): string {
   return join(home, 'dead-letters');
 }
 
 /**
- * Writes a dead letter, readable by this user alone; it is on the disk when this returns.
+ * Writes a dead letter, readable by its owner only; it is on the disk when this returns.
  *
- * @param name tells callbacks of one task apart. The same name written again replaces the file.
+ * @param name distinguishes callbacks of one task. The same name written again replaces the file.
  */
 export async function writeDeadLetter(folder: string, name: string, letter: DeadLetter): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -36,7 +35,7 @@ export async function writeDeadLetter(folder: string, name: string, letter: Dead
   await syncFolder(folder);
 }
 
-/** @returns how many dead letters there are. */
+/** @returns the number of dead letters. */
 export async function countDeadLetters(folder: string): Promise<number> {
   try {
     return (await readdir(folder)).filter((name) => name.endsWith('.json')).length;

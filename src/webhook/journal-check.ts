@@ -1,9 +1,8 @@
 /**
- * Reads a journal in a process of its own: LMDB maps its file into memory, and a file that is damaged kills the process that
- * reads it. `node dist/journal-check.js FOLDER [INTO [backward]]`
+ * Reads a journal in a separate process: LMDB maps its file into memory, and a damaged file crashes the process that reads it. `node dist/journal-check.js FOLDER [INTO [backward]]`
  *
- * Without INTO it reads everything and writes once, which reads the list of free pages too. With INTO it copies each entry
- * there, from the last on with `backward`, and prints how many were not there yet.
+ * Without INTO it reads everything and writes once, which also reads the list of free pages. With INTO it copies each entry
+ * there, from the last one with `backward`, and prints how many were new.
  */
 import { open, type RootDatabase } from 'lmdb';
 import { CHECK } from './journal-repair.ts';
@@ -20,7 +19,7 @@ try {
 } catch (error) {
   const reason = await reasonOf(error);
   console.error(String(reason));
-  process.exitCode = isOfTheSystem(reason) ? CHECK.unknown : CHECK.damaged;
+  process.exitCode = isSystemError(reason) ? CHECK.unknown : CHECK.damaged;
 }
 // The native part must not keep the process alive.
 process.exit();
@@ -30,7 +29,7 @@ async function check(store: RootDatabase<Buffer>): Promise<void> {
   let count = 0;
   for (const { value } of store.getRange()) {
     count += 1;
-    // Pages that lead back to themselves would never end.
+    // Damaged pages can form a cycle.
     if (value === undefined || count > entryCount) break;
   }
   if (count !== entryCount) throw new Error(`${count} of ${entryCount} entries can be read`);
@@ -60,7 +59,7 @@ async function copy(from: RootDatabase<Buffer>, to: RootDatabase<Buffer>): Promi
   await flush();
 }
 
-/** A write that fails has its reason in a second promise. */
+/** LMDB reports the reason of a failed write in a second promise. */
 async function reasonOf(error: unknown): Promise<unknown> {
   const { commitError } = error as { commitError?: Promise<never> };
   try {
@@ -70,8 +69,8 @@ async function reasonOf(error: unknown): Promise<unknown> {
   }
 }
 
-/** LMDB's errors for a damaged file are -30797 to -30793; a positive number is the system's, e.g. that the disk is full. */
-function isOfTheSystem(error: unknown): boolean {
+/** LMDB's errors for a damaged file are -30797 to -30793; positive numbers are the system's, e.g. for a full disk. */
+function isSystemError(error: unknown): boolean {
   const { code } = error as { code?: unknown };
   return typeof code === 'number' && !(code >= -30_797 && code <= -30_793);
 }

@@ -3,34 +3,33 @@ import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:f
 import { join } from 'node:path';
 import { DIST, syncFolderSync } from '../service/files.ts';
 
-/** Exit statuses of journal-check.ts that it chooses itself; any other one, e.g. where it cannot be started, proves nothing. */
+/** Exit statuses that journal-check.ts sets itself; any other one, e.g. if it cannot be started, proves nothing. */
 export const CHECK = { damaged: 4, unknown: 3 } as const;
 
-/** How long the check may take, in milliseconds: a journal of 1 GiB takes 2 s. */
+/** Time limit of the check, in milliseconds: a journal of 1 GiB takes 2 s. */
 const CHECK_MS = 30_000;
 
-/** Signals by which a process dies of what it has read. */
+/** Signals that end a process which reads damaged pages. */
 const CRASHES = new Set<NodeJS.Signals>(['SIGSEGV', 'SIGBUS', 'SIGABRT', 'SIGFPE', 'SIGILL']);
 
 /** The files of an LMDB store. */
 const FILES = ['data.mdb', 'lock.mdb'];
 
-/** Folders, in the journal's own, that hold damaged journals. `-unread`: its entries have not been copied yet. */
+/** Folders of damaged journals, inside the journal's folder. `-unread`: the entries have not been copied yet. */
 const ASIDE = /^damaged-\d{8}T\d{6}Z(?:-unread)?$/;
 
 /** A damaged journal that was set aside. */
 export interface SetAside {
-  /** Where it lies now. */
   folder: string;
-  /** How many of its callbacks could be read; they are in the new journal. */
+  /** How many of its callbacks could be read and copied into the new journal. */
   copied: number;
 }
 
 /**
- * Checks a journal before it is opened. A damaged one is moved into a folder beside it, and what can be read of it is copied
- * into a new one.
+ * Checks a journal before it is opened. A damaged one is moved into a subfolder, and its readable entries are copied into a new
+ * one.
  *
- * @returns what was set aside.
+ * @returns the journals that were set aside.
  */
 export function repairJournal(folder: string): SetAside[] {
   const data = join(folder, 'data.mdb');
@@ -47,7 +46,7 @@ export function repairJournal(folder: string): SetAside[] {
     });
 }
 
-/** @returns how many damaged journals lie in a journal's folder. */
+/** @returns the number of damaged journals in a journal's folder. */
 export function countSetAside(folder: string): number {
   return asideIn(folder).length;
 }
@@ -71,7 +70,7 @@ function setAside(folder: string): void {
   for (const changed of [aside, folder]) syncFolderSync(changed);
 }
 
-/** Reads from both ends: a damaged page hides what lies behind it. @returns how many entries it has copied. */
+/** Reads from both ends: a damaged page hides the entries behind it. @returns the number of copied entries. */
 function copyReadable(from: string, into: string): number {
   const counts = [runCheck(from, into), runCheck(from, into, 'backward')].map(({ stdout }) =>
     Number(stdout.trim().split('\n').at(-1)),

@@ -10,10 +10,10 @@ import { TASK_ID } from '../shared/task-id.ts';
 import { countSetAside, repairJournal } from './journal-repair.ts';
 import { freeBytes, syncFolderSync } from '../service/files.ts';
 
-/** What `stat` counts a file's blocks in, whatever its disk has. */
+/** Unit of `stat`'s `blocks`, on every disk. */
 const BLOCK_BYTES = 512;
 
-/** A callback that waits for the engine. */
+/** A callback that is waiting for the engine. */
 export interface JournalEntry {
   task_id: string;
   /** When the webhook accepted it. ISO 8601, UTC. */
@@ -21,13 +21,13 @@ export interface JournalEntry {
   callback: Callback;
 }
 
-/** Where an entry stands: when it came in milliseconds, which process took it, that process's count, its task. */
+/** Key of an entry: time of arrival in milliseconds, process that accepted it, number within that process, task. */
 export type JournalKey = [received: number, process: string, count: number, task_id: string];
 
-/** The journal is full, or its disk does not take what is written. */
+/** The journal is full, or its disk cannot be written to. */
 export class JournalUnavailable extends Error {
   override readonly name = 'JournalUnavailable';
-  /** Whether it is the journal's own bound that was reached, and not the disk. */
+  /** Whether the journal's own limit was reached, not the disk's. */
   readonly isFull: boolean;
 
   constructor(message: string, { isFull = false, ...options }: ErrorOptions & { isFull?: boolean } = {}) {
@@ -36,7 +36,7 @@ export class JournalUnavailable extends Error {
   }
 }
 
-/** An entry that holds no callback: its bytes are not those that were written. */
+/** An entry that holds no callback: its bytes were corrupted. */
 export class DamagedEntry extends Error {
   override readonly name = 'DamagedEntry';
 
@@ -46,29 +46,29 @@ export class DamagedEntry extends Error {
 }
 
 /**
- * Callbacks that were accepted and not delivered yet, on the webhook's own disk: an LMDB store in a folder of its own.
- * Several processes may share a folder; each sees the entries of all.
+ * Callbacks that were accepted and not delivered yet, on the webhook's disk: an LMDB store in its own folder.
+ * Several processes may share a folder; each sees all entries.
  */
 export class Journal {
   private store: RootDatabase<Buffer, JournalKey> | undefined;
   private readonly process = randomBytes(6).toString('hex');
   private count = 0;
-  /** The newest time given to an entry, or the next one after what was found: a clock that is set back must not change the order. */
+  /** Latest time used in a key: a clock that is set back must not change the order. */
   private newest = 0;
-  /** What is being written: neither in the store nor refused yet. */
+  /** Entries that are being written. */
   private readonly pending = { entries: 0, bytes: 0 };
 
-  /** A damaged store is found when it is opened for the first time. */
+  /** A store is checked for damage when it is opened for the first time. */
   private isChecked = false;
 
-  /** @param maxBytes how much the entries may take together; the file keeps the size it once had. */
+  /** @param maxBytes limit of all entries together; the file does not shrink. */
   constructor(
     readonly folder: string,
     readonly maxBytes: number,
     private readonly log: Logger = pino({ level: 'silent' }),
   ) {}
 
-  /** How many entries there are, and the bytes they take. */
+  /** Number of entries, and their bytes. */
   get size(): { entries: number; bytes: number } {
     const { entryCount, pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages } =
       this.opened().getStats() as StoreStats;
@@ -76,25 +76,25 @@ export class Journal {
     return { entries: entryCount + this.pending.entries, bytes: pages * pageSize + this.pending.bytes };
   }
 
-  /** How much it can still grow: what is free on its disk, and free pages of its file. Bytes. */
+  /** Room for more entries, in bytes: what is free on the disk, and free pages of the file. */
   async room(): Promise<number> {
     const [free, { blocks }] = await Promise.all([freeBytes(this.folder), stat(join(this.folder, 'data.mdb'))]);
     return free + Math.max(0, blocks * BLOCK_BYTES - this.size.bytes);
   }
 
-  /** How many damaged journals were set aside and not removed since. */
+  /** Number of damaged journals that were set aside and not removed since. */
   get setAside(): number {
     return countSetAside(this.folder);
   }
 
-  /** When the oldest entry came, in milliseconds since 1970; `undefined` where there is none. */
+  /** Arrival of the oldest entry, in milliseconds since 1970; `undefined` if the journal is empty. */
   get oldest(): number | undefined {
     for (const [received] of this.opened().getKeys({ limit: 1 })) return received;
     return undefined;
   }
 
   /**
-   * Keeps a callback. It is on the disk when this returns; what many ask for at once is synced together.
+   * Stores a callback. It is on the disk when this returns; concurrent writes are synced together.
    *
    * @throws {JournalUnavailable}
    */
@@ -105,7 +105,7 @@ export class Journal {
     const store = this.opened();
     if (this.size.bytes + value.length > this.maxBytes) {
       throw new JournalUnavailable(
-        `the journal ${this.folder} is full (KIMI_JOURNAL_MAX_BYTES=${this.maxBytes}): the callback of task ${task_id} was not kept`,
+        `the journal ${this.folder} is full (KIMI_JOURNAL_MAX_BYTES=${this.maxBytes}): the callback of task ${task_id} was not stored`,
       );
     }
     this.newest = Math.max(this.newest, Date.now());
@@ -122,7 +122,7 @@ export class Journal {
     }
   }
 
-  /** Where the entries stand, oldest first, in groups of at most `count`; those that come meanwhile are included. */
+  /** Keys of all entries, oldest first, in groups of at most `count`; entries added meanwhile are included. */
   *keys(count: number): Generator<JournalKey[]> {
     let last: JournalKey | undefined;
     for (;;) {
@@ -136,7 +136,7 @@ export class Journal {
   }
 
   /**
-   * @returns an entry, or `undefined` where another process has delivered it.
+   * @returns an entry, or `undefined` if another process has removed it.
    * @throws {DamagedEntry}
    */
   read(key: JournalKey): JournalEntry | undefined {
@@ -147,7 +147,7 @@ export class Journal {
     return entry;
   }
 
-  /** Removes an entry. It is gone from the disk when this returns. */
+  /** Removes an entry from the disk. */
   async remove(key: JournalKey): Promise<void> {
     try {
       await written(this.opened().remove(key));
@@ -157,7 +157,7 @@ export class Journal {
   }
 
   /**
-   * Proves that there is room and that the disk takes what is written.
+   * Checks that there is room and that the disk can be written to.
    *
    * @throws {JournalUnavailable}
    */
@@ -167,7 +167,7 @@ export class Journal {
       throw new JournalUnavailable(`the journal ${this.folder} is full`, { isFull: true });
     const probe: JournalKey = [0, this.process, 0, 'probe'];
     try {
-      // Written and removed in one transaction: nobody sees it, and nothing of it is left.
+      // Written and removed in one transaction: no other process sees it.
       await written(
         store.batch(() => {
           void store.put(probe, Buffer.alloc(0));
@@ -184,7 +184,7 @@ export class Journal {
     this.store = undefined;
   }
 
-  /** Opened when it is needed: a disk that is full or not there yet may be so no more. */
+  /** Opened on first use, and retried: a disk may have been full or not mounted yet. */
   private opened(): RootDatabase<Buffer, JournalKey> {
     if (this.store) return this.store;
     try {
@@ -192,11 +192,11 @@ export class Journal {
       if (!this.isChecked) this.repair();
       const store = open<Buffer, JournalKey>(this.folder, {
         encoding: 'binary',
-        // Otherwise a folder with a dot in its name is taken for a file.
+        // By default a folder with a dot in its name is treated as a file.
         noSubdir: false,
-        // A write is done when it is on the disk; otherwise it would be done before, and a sync that fails goes unnoticed.
+        // A write resolves when it is on the disk; by default it resolves before, and a failed sync goes unnoticed.
         overlappingSync: false,
-        // Otherwise a write that fails leaves a rejected promise behind that nobody can catch.
+        // By default a failed write leaves a rejected promise that cannot be caught.
         eventTurnBatching: false,
       });
       for (const folder of [this.folder, dirname(this.folder)]) syncFolderSync(folder);
@@ -212,7 +212,7 @@ export class Journal {
     for (const { folder, copied } of repairJournal(this.folder)) {
       this.log.error(
         { folder, copied },
-        `the journal was damaged and lies in ${folder} now; ${copied} of its callbacks could be read and are delivered, others may be lost: ask the provider to send them again, then remove the folder`,
+        `the journal was damaged and has been moved to ${folder}; ${copied} of its callbacks could be read and are delivered, others may be lost: ask the provider to send them again, then remove the folder`,
       );
     }
     this.isChecked = true;
@@ -245,10 +245,10 @@ interface StoreStats {
   overflowPages: number;
 }
 
-/** How long the reason of a failed write may take to follow, in milliseconds: it comes at once. */
+/** How long to wait for the reason of a failed write, in milliseconds; it follows immediately. */
 const REASON_MS = 100;
 
-/** A failed write rejects a second promise that hangs on its error, with the reason. */
+/** LMDB reports the reason of a failed write in a second promise, a property of the error. */
 async function written(write: Promise<boolean>): Promise<void> {
   try {
     await write;

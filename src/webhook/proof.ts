@@ -1,12 +1,12 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Callback } from '../shared/callback.ts';
 
-/** Keeps the key apart from the one that signs bodies: neither can stand for the other. */
+/** Domain separation: a proof is not a body's signature, nor the reverse. */
 const DOMAIN = 'kimi-dispatch/callback-proof/v1';
 
 /**
- * Adds the proof that the webhook has checked a callback's signature. Whoever reaches the engine can raise the signal; only who
- * has the secret can make a proof.
+ * Adds the proof that the webhook has verified a callback's signature. Every client of the engine can send the signal; only an owner
+ * of the secret can make a proof.
  */
 export function withProof(callback: Callback, secret: string): Callback {
   const { proof: _proof, ...proven } = callback;
@@ -14,8 +14,8 @@ export function withProof(callback: Callback, secret: string): Callback {
 }
 
 /**
- * @param callback whatever the signal brought
- * @returns whether it is a callback of this task whose proof was made with one of the secrets.
+ * @param callback the signal's argument, of any shape
+ * @returns whether it is a callback of this task with a proof made with one of the secrets.
  */
 export function isProven(task_id: string, callback: unknown, secrets: readonly string[]): boolean {
   const { proof, ...rest } = (callback ?? {}) as Partial<Callback>;
@@ -24,7 +24,7 @@ export function isProven(task_id: string, callback: unknown, secrets: readonly s
   return matches.includes(true);
 }
 
-/** What was read from JSON keeps the order of its members wherever it is JSON again. */
+/** Members that were read from JSON keep their order when they are written as JSON again. */
 function proofOf(callback: object, secret: string): string {
   const key = createHmac('sha256', secret).update(DOMAIN).digest();
   return createHmac('sha256', key).update(JSON.stringify(callback)).digest('hex');

@@ -2,11 +2,11 @@ import { createServer, STATUS_CODES, type RequestListener, type Server, type Ser
 import type { Duplex } from 'node:stream';
 import { countAnswer } from './metrics.ts';
 
-/** How much patience strangers are met with. Times in milliseconds, sizes in bytes. */
+/** Limits for unauthenticated clients. Times in milliseconds, sizes in bytes. */
 export interface ServerLimits {
   headersTimeout: number;
   requestTimeout: number;
-  /** How long a connection may be silent while one side waits for the other. */
+  /** How long a connection may be idle while one side waits for the other. */
   timeout: number;
   keepAliveTimeout: number;
   connectionsCheckingInterval: number;
@@ -14,29 +14,29 @@ export interface ServerLimits {
 }
 
 const LIMITS: ServerLimits = {
-  // From the connection's start too: one that says nothing is gone after ten seconds. A sender needs one round trip.
+  // Also counted from the connection's start: a silent one is closed after ten seconds. A sender needs one round trip.
   headersTimeout: 10_000,
   // The largest body in 30 s is 4 Mbit/s.
   requestTimeout: 30_000,
-  // Sees what the two above do not: a sender that never reads what it is answered. The engine is given 10 s at most.
+  // Also covers a sender that never reads its answer. The engine has at most 10 s.
   timeout: 30_000,
-  // Load balancers keep idle connections for 60 s. Were we the first to close, a callback could be under way.
+  // Load balancers keep idle connections for 60 s. If the server closed first, a callback could be on its way.
   keepAliveTimeout: 65_000,
-  // How late the timeouts may be noticed; at the default of 30 s an idle connection would live four times as long.
+  // Precision of the timeouts; at the default of 30 s an idle connection would live four times as long.
   connectionsCheckingInterval: 1_000,
-  // A callback's headers take less than 1 KiB, and proxies add theirs.
+  // A callback's headers have less than 1 KiB, and proxies add theirs.
   maxHeaderSize: 16_384,
 };
 
-/** How long a sender may take to read that it could not be read, and to close the connection, in milliseconds. */
+/** How long a client may take to read an error answer and close the connection, in milliseconds. */
 const LINGER_MS = 1_000;
 
-/** The webhook's HTTP server: what it does before a request is one, and with senders that never finish theirs. */
+/** The webhook's HTTP server: limits, and answers to requests that Node cannot parse or that never end. */
 export function createWebhookServer(app: RequestListener, limits: Partial<ServerLimits> = {}): Server {
   const { timeout, ...options } = { ...LIMITS, ...limits };
-  // Who is addressed makes no difference here; Node would refuse a request that does not say, with an answer of its own.
+  // The `Host` header is not used here; Node would refuse a request without it, in plain text.
   const server = createServer({ ...options, requireHostHeader: false }, app).setTimeout(timeout);
-  // Node would invite the body before anybody has looked at the headers, and refuse other expectations itself.
+  // Node would answer `100 Continue` before the app has seen the headers, and refuse other expectations itself.
   for (const event of ['checkContinue', 'checkExpectation']) {
     server.on(event, (request, response) => server.emit('request', request, response));
   }
@@ -44,13 +44,13 @@ export function createWebhookServer(app: RequestListener, limits: Partial<Server
   const latest = new WeakMap<Duplex, ServerResponse>();
   server.on('request', (request, response) => latest.set(request.socket, response));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    // Whatever comes after what could not be read cannot be read either.
+    // An error was answered already: the rest of the connection cannot be parsed.
     if (socket.writableEnded) return;
     if (!socket.writable || !isFree(latest.get(socket))) {
       socket.destroy();
       return;
     }
-    // A connection that is closed while bytes arrive is reset, and with it goes an answer that was not read yet.
+    // Closing a connection while bytes arrive resets it, and the client loses an answer that it has not read yet.
     socket.end(answerTo(error.code));
     const lingering = setTimeout(() => socket.destroy(), LINGER_MS);
     socket.once('close', () => clearTimeout(lingering));
@@ -58,13 +58,13 @@ export function createWebhookServer(app: RequestListener, limits: Partial<Server
   return server;
 }
 
-/** Whether an answer now could not be taken for the answer to something else. */
+/** Whether an error answer cannot be mistaken for the answer to the latest request. */
 function isFree(latest: ServerResponse | undefined): boolean {
   if (latest === undefined) return true;
   return latest.req.complete ? latest.writableFinished : !latest.headersSent;
 }
 
-/** What Node finds wrong before there is a request, in our words. */
+/** Answers to errors that Node finds before there is a request. */
 const ERRORS: Record<string, [status: number, code: string, message: string]> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'request_timeout', 'the request took too long to arrive; send it again'],
   HPE_HEADER_OVERFLOW: [431, 'headers_too_large', 'the headers are too large'],

@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 
-/** The header that carries the contract's signature. */
+/** The header with the contract's signature. */
 export const SIGNATURE_HEADER = 'x-kimi-signature';
 
 /** The headers of Standard Webhooks (standardwebhooks.com). */
@@ -15,10 +15,10 @@ export function sign(body: Uint8Array | string, secret: string): string {
 }
 
 /**
- * Signs as Standard Webhooks does.
+ * Signs by the rules of Standard Webhooks.
  *
- * @param secret `whsec_<base64>` stands for the bytes it encodes, anything else for its own.
- * @param id names the message: the same for each attempt to deliver it.
+ * @param secret `whsec_<base64>` for encoded bytes; anything else is used as it is.
+ * @param id of the message: the same for each attempt to deliver it.
  */
 export function standardHeaders(body: Buffer | string, secret: string, id: string, at = new Date()): StandardHeaders {
   return {
@@ -28,7 +28,7 @@ export function standardHeaders(body: Buffer | string, secret: string, id: strin
   };
 }
 
-/** Headers that carry no signature, or one that does not fit the body. Its message says which, in one sentence. */
+/** Headers without a signature, or with one that does not match the body. The message says which, in one sentence. */
 export class BadSignature extends Error {
   override readonly name = 'BadSignature';
 }
@@ -37,12 +37,12 @@ export class BadSignature extends Error {
 export type CheckBody = (body: Buffer) => void;
 
 /**
- * Makes what verifies callbacks. A body signed under any one of the secrets is right; each is compared, in constant time.
+ * Verifies callbacks. A body signed with any one of the secrets is valid; each is compared, in constant time.
  *
- * What it returns reads the headers before the body has come, and gives the check of the bytes as received. Where any
- * header of Standard Webhooks is there, that scheme decides: nobody can fall back to the one without a clock.
+ * The returned function reads the headers, before the body has arrived, and returns the check of the bytes as received. If any
+ * header of Standard Webhooks is present, only that scheme counts: an attacker cannot fall back to the one without a timestamp.
  *
- * @throws {BadSignature} (what it returns) where the headers cannot be a signature at all.
+ * @throws {BadSignature} (the returned function) if the headers cannot be a signature.
  */
 export function createVerifier(secrets: readonly string[]): (headers: IncomingHttpHeaders) => CheckBody {
   const webhooks = secrets.map((secret) => new StandardWebhook(secret));
@@ -61,7 +61,7 @@ function contractCheck(signature: string | string[] | undefined, secrets: readon
   };
 }
 
-/** What the header of each must look like; `webhook-signature` may hold several, and versions we do not know. */
+/** Valid forms of the headers; `webhook-signature` may hold several signatures, also of unknown versions. */
 const STANDARD_FORMS: Record<keyof StandardHeaders, RegExp> = {
   'webhook-id': /^[\x21-\x7E]+$/,
   'webhook-timestamp': /^\d{1,15}$/,
@@ -77,9 +77,9 @@ function readStandardHeaders(headers: IncomingHttpHeaders): StandardHeaders {
   return Object.fromEntries(entries) as StandardHeaders;
 }
 
-const CLOCKS = 'sign every attempt anew, and compare the clocks of both machines';
+const CLOCKS = 'sign every attempt with the current time, and compare the clocks of both machines';
 
-/** The package's reasons that are not the signature's, in our words. */
+/** Messages for the package's errors that are not about the signature. */
 const STANDARD_ERRORS: Record<string, string> = {
   'Message timestamp too old': `webhook-timestamp is more than 5 minutes ago; ${CLOCKS}`,
   'Message timestamp too new': `webhook-timestamp is more than 5 minutes ahead; ${CLOCKS}`,
@@ -94,8 +94,8 @@ function standardCheck(headers: StandardHeaders, webhooks: readonly StandardWebh
 }
 
 /**
- * The package's {@link Webhook} with a hash of the bytes. Its own takes them for text, to which bytes that are none all
- * look alike, and is written in JavaScript: 16 MB keep every other sender waiting for 145 ms, here for 9.
+ * The package's {@link Webhook} with Node's HMAC over the bytes. The package decodes them as text, in which all invalid bytes are
+ * equal, and hashes in JavaScript: 16 MB block all other requests for 145 ms, here for 9.
  */
 class StandardWebhook extends Webhook {
   private readonly bytes: Uint8Array;
@@ -111,7 +111,7 @@ class StandardWebhook extends Webhook {
     return `v1,${createHmac('sha256', this.bytes).update(`${id}.${seconds}.`).update(body).digest('base64')}`;
   }
 
-  /** @returns why it does not hold, in the package's words; `undefined` where it does. */
+  /** @returns the package's error message; `undefined` if the signature is valid. */
   failureOf(body: Buffer, headers: StandardHeaders): string | undefined {
     try {
       this.verify(body, headers, { jsonParse: false });

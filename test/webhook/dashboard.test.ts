@@ -251,7 +251,7 @@ describe('the process', () => {
 
   it('does not show it to everybody, even where somebody asks for that', async () => {
     const { ended, says } = await launch('webhook', { ...base, WEBHOOK_HOST: '0.0.0.0', KIMI_DASHBOARD: 'on' });
-    await says('KIMI_DASHBOARD=on needs KIMI_DASHBOARD_TOKEN where others can reach it (WEBHOOK_HOST=0.0.0.0)');
+    await says('KIMI_DASHBOARD=on needs KIMI_DASHBOARD_TOKEN if other machines can reach it (WEBHOOK_HOST=0.0.0.0)');
     expect(await ended).toBe(3);
   });
 });

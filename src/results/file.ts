@@ -1,0 +1,82 @@
+/** Result files: how they are written and read. */
+import { open, readFile } from 'node:fs/promises';
+import { ServiceError } from '../service/exit.ts';
+import type { ResultFile } from '../shared/result.ts';
+import { TASK_ID } from '../shared/task-id.ts';
+import { OUTCOMES } from '../shared/task.ts';
+
+/** Answers are readable by their owner only; the agent runs as the same user. An existing folder keeps its mode. */
+export const PRIVATE_FILE = { mode: 0o600 };
+export const PRIVATE_FOLDER = { recursive: true, mode: 0o700 };
+
+/** @returns the task id, which becomes a file name: everything else is refused. */
+export function checkedId(task_id: string): string {
+  if (!TASK_ID.test(task_id)) throw new Error(`${JSON.stringify(task_id)} is not a task id`);
+  return task_id;
+}
+
+/** @returns the task id in the name of a result file; `undefined` for other names. */
+export function taskIdOf(fileName: string): string | undefined {
+  const task_id = fileName.replace(/\.json$/, '');
+  return TASK_ID.test(task_id) ? task_id : undefined;
+}
+
+/**
+ * @param task_id the task that the result has to be of: a copied file must not give one task the answer of another.
+ * @returns `undefined` if there is no such file.
+ * @throws {ServiceError} if the file holds no result.
+ */
+export async function readResult(path: string, task_id?: string): Promise<ResultFile | undefined> {
+  try {
+    const result = parseResult(await readFile(path, 'utf8'));
+    if (result && (task_id === undefined || result.task_id === task_id)) return result;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    if (code !== 'EISDIR') throw error;
+  }
+  throw new ServiceError(`${path} is damaged: it holds no result. Remove it; the engine keeps the task's answer`);
+}
+
+/** Reads only the beginning of a result file: the answer in it may have 16 MiB. */
+export async function isResultOf(path: string, task_id: string): Promise<boolean> {
+  const file = await open(path).catch(() => undefined);
+  if (!file) return false;
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(128), 0, 128, 0);
+    return new RegExp(`"task_id":\\s*"${checkedId(task_id)}"`).test(buffer.toString('utf8', 0, bytesRead));
+  } finally {
+    await file.close();
+  }
+}
+
+/** Members that are text if present. */
+const TEXTS = ['task_name', 'model', 'output', 'reasoning', 'partial_output', 'finish_reason', 'created_at'] as const;
+
+/** @returns the result in a file's content; `undefined` if it holds none. */
+export function parseResult(content: string): ResultFile | undefined {
+  try {
+    const json = JSON.parse(content) as ResultFile | null;
+    return json && isResult(json) ? json : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isResult({ task_id, status, completed_at, error, ...rest }: ResultFile): boolean {
+  return (
+    TASK_ID.test(task_id) &&
+    OUTCOMES.includes(status) &&
+    Number.isFinite(Date.parse(completed_at)) &&
+    [error?.type, error?.message, ...TEXTS.map((name) => rest[name])].every(isTextOrAbsent)
+  );
+}
+
+function isTextOrAbsent(value: unknown): boolean {
+  return value === undefined || typeof value === 'string';
+}
+
+/** A damaged result is treated as absent, and overwritten. */
+export function absentIfDamaged(error: unknown): undefined {
+  if (!(error instanceof ServiceError)) throw error;
+}
