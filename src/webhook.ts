@@ -1,6 +1,9 @@
 /** The webhook process: receives Kimi's callbacks. `node dist/webhook.js` */
+import type { Client } from '@temporalio/client';
+import type { RequestHandler } from 'express';
+import type { Logger } from 'pino';
 import { hostCheck, isLoopback } from './service/http.ts';
-import { callbackBaseUrl, journalFolder, servesDashboard } from './config/index.ts';
+import { callbackBaseUrl, journalFolder, servesDashboard, type Config } from './config/index.ts';
 import { Ingest } from './webhook/ingest.ts';
 import { createDashboard } from './webhook/dashboard.ts';
 import { deadLettersFolder } from './webhook/dead-letters.ts';
@@ -18,33 +21,15 @@ import { createWebhookServer } from './webhook/server.ts';
 /** How long open requests may take to end after SIGTERM, in milliseconds. */
 const DRAIN_MS = 5_000;
 
-await runService('webhook', async (config, log) => {
-  if (!config.WEBHOOK_SECRET) {
-    throw new ServiceError(
-      'WEBHOOK_SECRET is not set, so no callback can be verified; e.g. WEBHOOK_SECRET=$(openssl rand -hex 32)',
-    );
-  }
-  const hasDashboard = servesDashboard(config);
+/** @returns the dashboard, or `undefined` if it is off. @throws {ServiceError} if it would be open to other machines. */
+function openDashboard(config: Config, client: Client, log: Logger): RequestHandler | undefined {
+  if (!servesDashboard(config)) return undefined;
   const token = config.KIMI_DASHBOARD_TOKEN;
-  if (hasDashboard && token === undefined && !isLoopback(config.WEBHOOK_HOST)) {
+  if (token === undefined && !isLoopback(config.WEBHOOK_HOST)) {
     throw new ServiceError(
       `KIMI_DASHBOARD=on needs KIMI_DASHBOARD_TOKEN if other machines can reach it (WEBHOOK_HOST=${config.WEBHOOK_HOST}); e.g. KIMI_DASHBOARD_TOKEN=$(openssl rand -hex 32)`,
     );
   }
-  // It starts without the engine: the journal stores callbacks until the engine is there.
-  const payloads = openPayloads(config);
-  await payloads.prepare().catch((error: Error) => {
-    log.warn(`${error.message}; large callbacks wait in the journal until then`);
-  });
-  const client = lazyClient(payloads.dataConverter);
-  const journal = new Journal(journalFolder(config), config.KIMI_JOURNAL_MAX_BYTES, log);
-  const ingest = new Ingest({
-    client,
-    journal,
-    deadLetters: deadLettersFolder(config.KIMI_HOME),
-    log,
-  });
-  const secrets = [config.WEBHOOK_SECRET, ...config.WEBHOOK_ADDITIONAL_SECRETS];
   const ui = config.KIMI_UI_ORIGIN;
   const report = new LiveReport({
     client,
@@ -54,7 +39,30 @@ await runService('webhook', async (config, log) => {
     links: ui === undefined ? {} : { webUi: `${ui}/namespaces/${client.options.namespace}/workflows` },
     log,
   });
-  const dashboard = hasDashboard ? createDashboard({ report, token }) : undefined;
+  return createDashboard({ report, token });
+}
+
+await runService('webhook', async (config, log) => {
+  if (!config.WEBHOOK_SECRET) {
+    throw new ServiceError(
+      'WEBHOOK_SECRET is not set, so no callback can be verified; e.g. WEBHOOK_SECRET=$(openssl rand -hex 32)',
+    );
+  }
+  // It starts without the engine: the journal stores callbacks until the engine is there.
+  const payloads = openPayloads(config);
+  await payloads.prepare().catch((error: Error) => {
+    log.warn(`${error.message}; large callbacks wait in the journal until then`);
+  });
+  const client = lazyClient(payloads.dataConverter);
+  const dashboard = openDashboard(config, client, log);
+  const journal = new Journal(journalFolder(config), config.KIMI_JOURNAL_MAX_BYTES, log);
+  const ingest = new Ingest({
+    client,
+    journal,
+    deadLetters: deadLettersFolder(config.KIMI_HOME),
+    log,
+  });
+  const secrets = [config.WEBHOOK_SECRET, ...config.WEBHOOK_ADDITIONAL_SECRETS];
   const app = hostCheck(config.WEBHOOK_HOST, createWebhook({ ingest, secrets, dashboard, log }), {
     origins: [callbackBaseUrl(config)],
     // Callbacks may use any host name and proxy, since they are signed. The dashboard has its own check.

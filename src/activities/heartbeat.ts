@@ -1,10 +1,10 @@
 import { activityInfo, heartbeat } from '@temporalio/activity';
 
 /**
- * Heartbeats while work is under way, so that a killed worker is noticed within seconds (see the activity options). A local
- * activity has none: its workflow task is watched.
+ * Sends heartbeats while work is in progress, so that a killed worker is detected within seconds (see the activity options). A local
+ * activity sends none: its workflow task has a timeout.
  *
- * @param details what each heartbeat carries, if anything
+ * @param details of each heartbeat, if any
  */
 export async function beating<T>(work: () => Promise<T>, details?: () => unknown): Promise<T> {
   const isLocal = activityInfo().isLocal;

@@ -7,13 +7,13 @@ import type { Holder, LostAttempt } from '../shared/task.ts';
 import { beating } from './heartbeat.ts';
 import { identify, isAlive } from '../stack/process-id.ts';
 
-/** How long work is held for the next attempt once none attends it, in milliseconds of being awake. */
+/** How long work without an attempt is kept for the next one, in milliseconds during which the machine is awake. */
 const HOLD_MS = 60_000;
 
-/** How soon a process asks again whether another one still has the work, in milliseconds. */
+/** Retry delay while another process has the work, in milliseconds. */
 const ASK_AGAIN_MS = 1_000;
 
-/** Why work was ended: the reason of its signal. */
+/** Why work was aborted: the reason of its signal. */
 export type Ended = 'cancelled' | 'shutdown' | 'abandoned';
 
 interface Held {
@@ -25,17 +25,17 @@ interface Held {
 }
 
 /**
- * Work that outlives the attempt which began it. The heartbeats of a machine that sleeps run out though its processes and
- * connections live: the next attempt joins the work in place of beginning it again.
+ * Work that outlives the attempt which began it. While a machine sleeps its heartbeats time out, but its processes and
+ * connections live: the next attempt joins the work instead of repeating it.
  */
 export class HeldWork<T> {
   private readonly held = new Map<string, Held>();
 
   /**
-   * Begins work, or joins it where it is under way.
+   * Begins work, or joins it if it is in progress.
    *
-   * @param work is given what sends a heartbeat now.
-   * @param details what heartbeats carry besides.
+   * @param work its `beat` sends a heartbeat immediately.
+   * @param details of the heartbeats, besides the holder.
    */
   async begin(
     key: string,
@@ -57,17 +57,17 @@ export class HeldWork<T> {
   }
 
   /**
-   * Joins the work of an attempt whose heartbeats ran out.
+   * Joins the work of an attempt whose heartbeats timed out.
    *
-   * @returns `undefined` where the work was lost, as far as can be known here.
-   * @throws to be tried again, while another process of this machine has it.
+   * @returns `undefined` if the work seems to be lost.
+   * @throws {ApplicationFailure} retryable, while another process of this machine has the work.
    */
   join(key: string, { holder }: LostAttempt): Promise<T> | undefined {
     const known = this.held.get(key);
     if (known) return this.attend(key, known);
     if (holder && holder.machine === here.machine && holder.pid !== here.pid && isAlive(holder)) {
       throw ApplicationFailure.create({
-        message: `process ${holder.pid} of this machine has the work, and lives`,
+        message: `process ${holder.pid} of this machine is still doing the work`,
         type: FAILURE.held,
         nextRetryDelay: ASK_AGAIN_MS,
       });
@@ -83,7 +83,7 @@ export class HeldWork<T> {
     const left = new Promise<never>((_, reject) => {
       leave = () => {
         const { notFound, timedOut, workerShutdown } = context.cancellationDetails ?? {};
-        // The engine has given up the attempt, and not the work.
+        // The engine has given up this attempt, but not the work.
         if (notFound || timedOut) reject(new CancelledFailure('the engine has given up this attempt'));
         else held.controller.abort((workerShutdown ? 'shutdown' : 'cancelled') satisfies Ended);
       };
@@ -97,11 +97,11 @@ export class HeldWork<T> {
     } finally {
       cancellationSignal.removeEventListener('abort', leave);
       held.attempts -= 1;
-      if (held.attempts === 0) this.letGoLater(key, held);
+      if (held.attempts === 0) this.dropLater(key, held);
     }
   }
 
-  private letGoLater(key: string, held: Held): void {
+  private dropLater(key: string, held: Held): void {
     afterAwake(HOLD_MS, () => {
       if (held.attempts > 0) return;
       if (this.held.get(key) === held) this.held.delete(key);
@@ -112,7 +112,7 @@ export class HeldWork<T> {
 
 const here: Holder = { machine: machineName(), ...(identify(process.pid) ?? { pid: process.pid, start: '' }) };
 
-/** Containers of one machine see process ids of their own: they have names of their own too. */
+/** Containers of one machine have their own process ids, and their own host names. */
 function machineName(): string {
   try {
     return `${hostname()} ${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}`;

@@ -1,12 +1,11 @@
 import * as z from 'zod';
 import { MAX_CALLBACK_BYTES, type Dispatched } from '../shared/callback.ts';
-import type { Cost, TaskResult } from '../shared/result.ts';
 import type { Task } from '../shared/task.ts';
 import { parseDirectAnswer } from './answer.ts';
 import { countTokens, type Enquirer } from './account.ts';
 import { KimiError } from './errors.ts';
 import { KimiHttp, type HttpResponse } from './http.ts';
-import { MODELS, callsBack, costOf, modelOf, mostTokens, requestFor, type ChatRequest } from './models.ts';
+import { MODELS, callsBack, modelOf, mostTokens, requestFor, type ChatRequest } from './models.ts';
 import { readRefusal } from './refusal.ts';
 
 export interface KimiClientOptions {
@@ -77,11 +76,6 @@ export class KimiClient {
       }
       throw error;
     }
-  }
-
-  /** @returns what a result cost, or `undefined` where no price is known. */
-  costOf({ tokens, model }: TaskResult): Cost | undefined {
-    return tokens && costOf(tokens, model, this.options.apiUrl);
   }
 
   /**

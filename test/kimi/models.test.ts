@@ -5,7 +5,6 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { createActivities, type Activities } from '../../src/activities/index.ts';
 import type { TaskResult, Tokens } from '../../src/shared/result.ts';
 import type { TaskRequest } from '../../src/shared/task.ts';
-import { KimiClient } from '../../src/kimi/client.ts';
 import { KimiError } from '../../src/kimi/errors.ts';
 import {
   MODELS,
@@ -259,9 +258,8 @@ describe('the cost', () => {
   });
 
   it('is saved with the result, by the model that answered', async () => {
-    const kimi = new KimiClient({ apiUrl: AI, apiKey: undefined, callbackBaseUrl: 'http://x' });
     const results = new ResultStore(await temporaryFolder());
-    const activities = createActivities({ kimi, results } as never);
+    const activities = createActivities({ apiUrl: AI, results } as never);
     const result = { task_name: 'calculator', model: 'kimi-k3', created_at: '2026-02-17T15:30:00Z' };
     await persist(activities, { ...result, task_id: 'kimi-1-1', status: 'done', output: 'x', tokens: CACHED });
     expect(await results.read('kimi-1-1')).toMatchObject({
@@ -282,8 +280,11 @@ describe('the cost', () => {
     const meter = Object.create(noopMetricMeter, {
       createHistogram: { value: () => ({ record: (price: number) => prices.push(price) }) },
     }) as MetricMeter;
-    const kimi = new KimiClient({ apiUrl: AI, apiKey: undefined, callbackBaseUrl: 'http://x' });
-    const activities = createActivities({ kimi, results: new ResultStore(await temporaryFolder()), meter } as never);
+    const activities = createActivities({
+      apiUrl: AI,
+      results: new ResultStore(await temporaryFolder()),
+      meter,
+    } as never);
     const answer = {
       task_id: 'kimi-1-1',
       task_name: 'calculator',

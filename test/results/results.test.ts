@@ -268,7 +268,7 @@ describe('acknowledge', () => {
   it('of a task without result says so', async () => {
     const store = await openStore();
     await expect(store.acknowledge(OLD)).rejects.toThrow(NoResult);
-    await expect(store.acknowledge(OLD)).rejects.toThrow(`${OLD}.json is not there`);
+    await expect(store.acknowledge(OLD)).rejects.toThrow(`${OLD}.json is missing or damaged`);
     expect(await filesOf(store)).toEqual([]);
   });
 });

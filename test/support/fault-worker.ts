@@ -20,6 +20,7 @@ await runService('fault-worker', async (config, log) => {
       relay: usesRelay(config) ? { url: `${relayUrl(config)}/v1`, token: config.KIMI_RELAY_TOKEN } : undefined,
       callbackBaseUrl: String(config.KIMI_CALLBACK_BASE_URL),
     }),
+    apiUrl: config.KIMI_API_URL,
     gateway: new Gateway({ wakeUrl: config.OPENCLAW_WAKE_URL, token: undefined }),
     results: new ResultStore(config.KIMI_RESULTS_DIR),
     callbacks: { secrets: [String(config.WEBHOOK_SECRET)], deadLetters: deadLettersFolder(config.KIMI_HOME) },

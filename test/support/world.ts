@@ -127,8 +127,9 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
 
   const relayUrl = await options.relay?.({ taskQueue, simulatorUrl, webhookUrl });
   if (options.worker !== false) {
+    const apiUrl = options.apiUrl ?? `${simulatorUrl}/v1`;
     const kimi = new KimiClient({
-      apiUrl: options.apiUrl ?? `${simulatorUrl}/v1`,
+      apiUrl,
       apiKey: 'apiKey' in options ? options.apiKey : 'sk-test',
       relay: relayUrl === undefined ? undefined : { url: `${relayUrl}/v1`, token: RELAY_TOKEN },
       callbackBaseUrl: webhookUrl,
@@ -136,6 +137,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     const gateway = new Gateway({ wakeUrl: options.wakeUrl ?? `${simulatorUrl}/hooks/wake`, token: options.token });
     const activities = createActivities({
       kimi,
+      apiUrl,
       results,
       gateway,
       reply: options.reply,

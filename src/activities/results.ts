@@ -1,0 +1,69 @@
+import type { Logger } from 'pino';
+import { costOf, labelOf } from '../kimi/models.ts';
+import { NoResult, type ResultStore } from '../results/store.ts';
+import { tildePath } from '../service/files.ts';
+import { traceTask } from '../service/tracing.ts';
+import type { workerMetrics } from '../shared/metrics.ts';
+import type { Saved, TaskResult, Timings } from '../shared/result.ts';
+import { beating } from './heartbeat.ts';
+
+export interface ResultDependencies {
+  results: Pick<ResultStore, 'recordPending' | 'persist' | 'acknowledge' | 'resultPath'>;
+  /** Base address of Kimi's API, whose prices apply. */
+  apiUrl: string;
+  metrics: ReturnType<typeof workerMetrics>;
+  log: Logger;
+}
+
+export function resultActivities({ results, apiUrl, metrics, log }: ResultDependencies) {
+  return {
+    /** Writes `pending-<task_id>.json`. */
+    async recordPending(task_id: string, created_at: string): Promise<void> {
+      await beating(async () => await results.recordPending(task_id, created_at));
+    },
+
+    /** Writes the result and `latest.json`, removes the pending file. */
+    async persist(result: TaskResult): Promise<Saved> {
+      // The price is saved with the result: a later price table does not change it.
+      const cost = result.tokens && costOf(result.tokens, result.model, apiUrl);
+      const priced = { ...result, ...(cost && { cost }) };
+      const { saved, isNew } = await beating(async () => await results.persist(priced));
+      const { task_id, status, late, model, error, tokens, finish_reason } = saved;
+      log.info({ task_id, status, ...(late && { late }), ...(error && { type: error.type }) }, 'saved');
+      if (isNew) {
+        // A late answer belongs to the same trace, whose span is exported already.
+        if (!late) traceTask(saved);
+        if (tokens) metrics.answered(labelOf(model), tokens, cost);
+      }
+      const isOther = status !== result.status || late !== result.late;
+      return {
+        completed_at: saved.completed_at,
+        ...(saved.cost && { cost: saved.cost }),
+        file: tildePath(results.resultPath(task_id)),
+        ...(isOther && { instead: { status, late, model, error, tokens, finish_reason } }),
+      };
+    },
+
+    /**
+     * Marks the result as shown to the user, and adds the timings that are known by then.
+     *
+     * @param notification id of the notification; a result that has another one by now is not marked
+     * @returns `no_result` if the file was removed or damaged since it was saved
+     */
+    async acknowledge(
+      task_id: string,
+      timings: Timings | undefined,
+      notification: string,
+    ): Promise<'no_result' | undefined> {
+      try {
+        const isMarked = await beating(async () => await results.acknowledge(task_id, timings, notification));
+        if (isMarked) log.info({ task_id }, 'acknowledged');
+        return undefined;
+      } catch (error) {
+        if (!(error instanceof NoResult)) throw error;
+        log.warn({ task_id }, error.message);
+        return 'no_result';
+      }
+    },
+  };
+}
