@@ -121,9 +121,7 @@ export class LargeCallbacks {
     this.waiting += 1;
     const turn = this.last.then(signal);
     this.last = turn
-      .then(async (status) => {
-        if (status === 'signalled') await this.pace.untilProcessed(task_id, LARGE.waitMs);
-      })
+      .then(async (status) => status === 'signalled' && (await this.pace.untilProcessed(task_id, LARGE.waitMs)))
       .catch(() => {})
       .finally(() => {
         this.waiting -= 1;
