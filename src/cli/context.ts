@@ -18,30 +18,30 @@ import { startTracing, stopTracing } from '../service/tracing.ts';
 import { textFor, type Text } from '../text/index.ts';
 import { cliText, type CliText } from './text/index.ts';
 
-/** What every command works with. */
+/** What a command works with: configuration, texts, stores, and the running stack. */
 export interface Context {
   config: Config;
-  /** What the command line says. */
+  /** Texts of the command line. */
   say: CliText;
-  /** What a task says. */
+  /** Texts of tasks. */
   text: Text;
-  /** The embedded stack that runs from `KIMI_HOME`, if one does. */
+  /** The embedded stack of `KIMI_HOME`; absent if none runs. */
   stack: StackState | undefined;
   results: ResultStore;
   taskQueue: string;
-  /** Workflow id of the limiter; `undefined` where nothing is limited. */
+  /** Workflow id of the limiter; `undefined` without limits. */
   limiter: string | undefined;
   /** Whether tasks go through the relay. */
   relay: boolean;
-  /** Where the worker sends tasks; `undefined` where it runs elsewhere and nobody here says. */
+  /** Address that the worker sends tasks to; `undefined` if the worker runs elsewhere. */
   apiUrl: string | undefined;
-  /** The environment that says where the engine is. */
+  /** The environment that names the engine. */
   engineEnv: NodeJS.ProcessEnv;
-  /** Whether the environment names a Temporal server that is not the embedded one. */
+  /** Whether the environment names a Temporal server other than the embedded one. */
   elsewhere: boolean;
 }
 
-/** Reads the context, and warns on standard error where the running services are not the installed ones. */
+/** Reads the context. Warns on standard error if the running services are of another build. */
 export async function openContext(): Promise<Context> {
   const context = await readContext();
   const problem = otherBuild(context);
@@ -49,13 +49,13 @@ export async function openContext(): Promise<Context> {
   return context;
 }
 
-/** @returns what to do where the running services are of another build than this command, or have lost their files. */
+/** @returns a warning if the running services are of another build than this command, or if their files are gone. */
 export function otherBuild({ stack, say }: Context): string | undefined {
   if (!stack || isInstalled(stack)) return undefined;
   return say.otherBuild(`kimi-dispatch up --detach${stack.simulated ? ' --simulate' : ''}`);
 }
 
-/** Reads the configuration and finds the running stack. What is set in the environment wins over what the stack says. */
+/** Reads the configuration and finds the running stack. The environment takes precedence over the stack's settings. */
 export async function readContext(): Promise<Context> {
   loadEnvFiles();
   const config = readConfig();
@@ -70,11 +70,11 @@ export function contextFor(config: Config, stack: StackState | undefined): Conte
   const named = engineOptions().connectionOptions.address;
   const engine = stack
     ? { TEMPORAL_ADDRESS: stack.temporal_address, TEMPORAL_NAMESPACE: stack.namespace }
-    : // Where its user has `up` put it.
+    : // The folder that the stack uses.
       named === undefined && config.isSet('KIMI_TEMPORAL_PORT') && config.KIMI_TEMPORAL_PORT > 0
       ? { TEMPORAL_ADDRESS: `127.0.0.1:${config.KIMI_TEMPORAL_PORT}` }
       : undefined;
-  // The embedded engine is reached by its address alone: keys and certificates in the environment are for other servers.
+  // Keys and certificates in the environment are for other servers, not for the embedded engine.
   const isEmbedded = engine !== undefined && (stack?.embedded ?? true);
   return {
     config,
@@ -92,8 +92,8 @@ export function contextFor(config: Config, stack: StackState | undefined): Conte
 }
 
 /**
- * Whether each side can read what the other writes. Without the keys a prompt would lie in the engine in clear; with others
- * its task would stand still.
+ * Checks that command and stack have the same payload keys. Without them a prompt would be stored in clear; with others its
+ * task could not be read.
  */
 function fits([mine, ...myOthers]: string[], [theirs, ...theirOthers]: string[]): boolean {
   if (mine === undefined || theirs === undefined) return mine === theirs;
@@ -101,8 +101,8 @@ function fits([mine, ...myOthers]: string[], [theirs, ...theirOthers]: string[])
 }
 
 /**
- * Nothing runs from this home, and nobody said where else an engine is. Whoever listens at Temporal's own port is a
- * stranger: another home's stack, with another key, or a simulated one.
+ * No stack runs from this home, and no Temporal server is configured. A server at Temporal's default port may be the stack of
+ * another home, with another key, or a simulated one, so it is not used.
  */
 export class NothingRuns extends EngineUnreachable {
   constructor(readonly home: string) {
@@ -110,25 +110,25 @@ export class NothingRuns extends EngineUnreachable {
   }
 }
 
-/** Names variables that have no effect. */
+/** Warns of misspelt variables. */
 export function warnOfMisspelt(say: CliText): void {
   for (const variable of misspeltVariables()) console.error(pico.yellow(say.misspelt(variable)));
 }
 
-/** The stack of this home runs, and its engine does not answer: where it broke, `up` is starting it again. */
+/** The stack of this home runs, but its engine does not answer; `up` restarts a crashed engine. */
 export class EngineAway extends EngineUnreachable {}
 
-/** The engine went away during a call: it may have done what it was asked. */
+/** The connection to the engine was lost during a call, whose outcome is unknown. */
 export class EngineLost extends EngineUnreachable {}
 
-/** What to say where there is no key: which file is read, and one in the current folder that names the key and is not. */
+/** The message for a missing key: which file is read, and which file in the current folder is not. */
 export function noKey({ config, say, stack }: Pick<Context, 'config' | 'say' | 'stack'>): string {
   const home = tildePath(config.KIMI_HOME);
   const what = stack ? say.noKey.stack : say.noKey.nothing(home);
   return what + say.noKey.set(join(home, '.env')) + unreadKey(config, say);
 }
 
-/** An `.env` of the current folder is somebody else's, and is looked at for the name of the key alone. */
+/** The `.env` of the current folder may belong to another project: only the name of the key is looked up in it. */
 export function unreadKey(config: Config, say: CliText): string {
   const file = resolve('.env');
   if ([config.KIMI_HOME, PACKAGE_ROOT].includes(dirname(file))) return '';
@@ -140,13 +140,13 @@ export function unreadKey(config: Config, say: CliText): string {
   }
 }
 
-/** @returns the address of the engine; `undefined` where {@link NothingRuns}. */
+/** @returns the address of the engine; `undefined` if {@link NothingRuns}. */
 export function engineAddress({ engineEnv }: Context): string | undefined {
   return engineOptions(engineEnv).connectionOptions.address;
 }
 
 /**
- * Runs work with a connection to the engine, and closes it.
+ * Runs `work` with a connection to the engine, then closes the connection.
  *
  * @throws {EngineUnreachable}
  */

@@ -6,22 +6,22 @@ import { MAX_CALLBACK_BYTES } from '../shared/callback.ts';
 import { freeBytes, probeFolder } from '../service/files.ts';
 
 /**
- * A disk with less has no room for one answer of the largest size: it lies in the relay's recording, the engine's payloads,
- * the journal and the result, which is written aside first, and the engine's database grows meanwhile. Bytes.
+ * Space that one answer of the largest size can take, in bytes: the relay's recording, the engine's payloads, the journal, the
+ * result and its temporary file, and the growth of the engine's database.
  */
 export const NEEDED_BYTES = 6 * MAX_CALLBACK_BYTES;
 
-/** Folders of one disk that share a problem. */
+/** A problem of one disk, and its folders. */
 export interface DiskProblem {
   folders: string[];
-  /** What names other folders. */
+  /** Variables that choose other folders. */
   variables: string[];
-  /** The system's code; absent where it is too little room alone. */
+  /** The system's error code; absent if the disk is writable but low on space. */
   code?: string | undefined;
   free: number;
 }
 
-/** Looks at every folder that is written to. @returns the least room there is, and what is wrong. */
+/** Checks every folder that services write to. @returns the least free space, and the problems. */
 export async function checkDisks(config: Config, results: string): Promise<{ free: number; problems: DiskProblem[] }> {
   const { KIMI_HOME: home, KIMI_PAYLOAD_DIR: payloads, KIMI_PAYLOAD_S3_BUCKET: bucket } = config;
   const used: [folder: string, variable: string][] = [
@@ -47,7 +47,7 @@ export async function checkDisks(config: Config, results: string): Promise<{ fre
   return { free: least, problems: [...problems.values()] };
 }
 
-/** A folder that is not there yet will be on the disk of the one above it. */
+/** A missing folder will be on the disk of its nearest existing parent. */
 async function look(folder: string): Promise<{ disk: number; free: number; code?: string | undefined }> {
   let there = folder;
   const isThere = async (): Promise<boolean> =>

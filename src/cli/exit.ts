@@ -2,7 +2,7 @@ import type { ResultFile } from '../shared/result.ts';
 import { EXIT, type Exit } from '../service/exit.ts';
 import type { CliText } from './text/index.ts';
 
-/** What a task may be refused with before anything is sent, since the configuration or the command is wrong. */
+/** Refusals before anything is sent: the configuration or the command is wrong. */
 const EXIT_OF = new Map<string | undefined, Exit>([
   ['no_api_key', EXIT.config],
   ['no_callback_provider', EXIT.config],
@@ -25,7 +25,7 @@ export function exitFor({ status, error }: ResultFile): Exit {
   return status === 'failed' ? exitForFailure(error?.type) : EXIT[status];
 }
 
-/** An error with one sentence for the user and the exit status that goes with it. */
+/** An error with a sentence for the user and an exit status. */
 export class CliError extends Error {
   override readonly name = 'CliError';
 
@@ -40,23 +40,23 @@ export class CliError extends Error {
 let isTaskStarted = false;
 let isOutputWanted = true;
 
-/** From now on lost output is reported as that of a task that is started: a caller who tries again pays twice. */
+/** Marks the task as started: lost output is then reported as such, since a caller that retries would pay twice. */
 export function taskIsStarted(): void {
   isTaskStarted = true;
 }
 
-/** From now on the exit status says what was done, even if nothing could be printed of it. Otherwise lost output is a failure. */
+/** Makes the exit status that of the action even if its output is lost. By default lost output is a failure. */
 export function exitStatusStands(): void {
   isOutputWanted = false;
 }
 
 /**
- * Keeps a broken standard output or standard error from ending the process: without a listener the error would be thrown, and the
- * exit status would be 1 whatever became of the task.
+ * Handles errors of standard output and standard error: without a listener they would be thrown, and the exit status would be 1
+ * whatever the outcome of the task.
  *
- * Lost output is reported on standard error. A reader that closes its pipe has read enough, as `head` does.
+ * Lost output is reported on standard error. A reader such as `head` may close its pipe.
  *
- * @param say the words, by then in the user's language
+ * @param say the texts, in the user's language by then
  */
 export function watchStandardStreams(say: () => CliText): void {
   process.stderr.on('error', () => {});

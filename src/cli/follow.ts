@@ -12,13 +12,13 @@ import { lookUp } from './look-up.ts';
 import { Progress } from './output/progress.ts';
 import { withoutControls } from './output/terminal.ts';
 
-/** How often a task is looked at, in milliseconds. */
+/** Polling interval, in milliseconds. */
 const LOOK_MS = 200;
 
 /**
- * Shows a task until it has a result.
+ * Shows the progress of a task until it has a result.
  *
- * @param stopped what to say where its user stops waiting.
+ * @param stopped the message when the user interrupts the wait
  */
 export async function follow(
   client: Client,

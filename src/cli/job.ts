@@ -13,7 +13,7 @@ import type { Readable } from 'node:stream';
 import { taskFromMessage } from '../shared/chat.ts';
 import { isTaskName, nameFromPrompt } from './task-name.ts';
 
-/** What may be asked of Kimi besides the prompt. */
+/** Options of a request besides the prompt. */
 export interface RequestOptions {
   name?: string;
   model?: string;
@@ -25,7 +25,7 @@ export interface RequestOptions {
   jsonSchema?: string;
 }
 
-/** What Kimi is to do, and the name chosen for it. */
+/** A prompt with its options, and the name chosen for it. */
 export interface Job {
   prompt: string;
   name: string;
@@ -34,9 +34,9 @@ export interface Job {
 }
 
 /**
- * Reads what Kimi is to do from where the options say it is.
+ * Reads the job from the sources that the options name.
  *
- * @throws {CliError} where something is missing, cannot be read, is too long, or is nothing that Kimi would take.
+ * @throws {CliError} if something is missing, cannot be read, is too long, or would be refused by Kimi.
  */
 export async function readJob(
   { config, say, text, apiUrl }: Pick<Context, 'config' | 'say' | 'text' | 'apiUrl'>,
@@ -69,14 +69,14 @@ export async function readJob(
   }
 }
 
-/** Kimi refuses a message that says nothing. */
+/** Kimi refuses an empty message. */
 async function readSystem(file: string, say: CliText): Promise<string> {
   const content = await readTextFile(file, say);
   if (content.trim() === '') throw new CliError(EXIT.usage, say.usage.emptyFile(file));
   return content;
 }
 
-/** Pictures that Kimi takes (Moonshot's guide to vision), by how their files begin. SVG is text. */
+/** Picture types that Kimi accepts (Moonshot's guide to vision), by their first bytes. SVG is text. */
 const IMAGE_TYPES: [type: string, begins: RegExp][] = [
   ['image/png', /^\x89PNG/],
   ['image/jpeg', /^\xFF\xD8\xFF/],
@@ -85,7 +85,7 @@ const IMAGE_TYPES: [type: string, begins: RegExp][] = [
   ['image/bmp', /^BM/],
 ];
 
-/** Text goes into the prompt, a picture beside it. */
+/** Text becomes part of the prompt, a picture an image of the request. */
 async function readAttachment(file: string, say: CliText): Promise<{ text: string } | { image: string }> {
   const bytes = await readBytes(file, say);
   if (isText(bytes))
@@ -96,13 +96,13 @@ async function readAttachment(file: string, say: CliText): Promise<{ text: strin
   return { image: `data:${type};base64,${bytes.toString('base64')}` };
 }
 
-/** Keywords of JSON Schema (draft 2020-12 and before) that say something of a value; `title` and the like do not. */
+/** Keywords of JSON Schema (up to draft 2020-12) that constrain a value, unlike `title`. */
 const SCHEMA_KEYWORD =
   /^(?:\$ref|allOf|anyOf|oneOf|not|if|enum|const|properties|patternProperties|additionalProperties|required|items|prefixItems)$/;
 
 const SCHEMA_TYPES = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null'];
 
-/** Any JSON object is valid as a schema, and most say nothing: another file was meant. `type` stands in a package.json too. */
+/** Every JSON object is a valid schema. One without a constraint is likely the wrong file; a package.json has a `type` too. */
 function isSchema(json: unknown): json is Record<string, unknown> {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return false;
   const types = [(json as { type?: unknown }).type].flat();
@@ -116,13 +116,13 @@ async function readSchema(file: string, say: CliText): Promise<Record<string, un
     const schema: unknown = JSON.parse(content);
     if (isSchema(schema)) return schema;
   } catch {
-    // Said below.
+    // Reported below.
   }
   throw new CliError(EXIT.usage, say.usage.notSchema(file));
 }
 
 export interface PromptOptions {
-  /** The positional one. */
+  /** The positional argument. */
   argument?: string | undefined;
   prompt?: string | undefined;
   file?: string | undefined;
@@ -130,9 +130,9 @@ export interface PromptOptions {
 }
 
 /**
- * Reads the prompt from where the options say it is.
+ * Reads the prompt from the source that the options name.
  *
- * @throws {CliError} where there is none, or more than one.
+ * @throws {CliError} if there is no source, or more than one.
  */
 async function readPrompt({ argument, file, message, ...options }: PromptOptions, say: CliText): Promise<string> {
   const prompt = options.prompt ?? argument;
@@ -150,19 +150,19 @@ async function readPrompt({ argument, file, message, ...options }: PromptOptions
   return content;
 }
 
-/** @returns the given name, checked, or one made from the prompt. */
+/** @returns the given name, checked, or one derived from the prompt. */
 function chooseName(name: string | undefined, prompt: string, say: CliText): string {
   if (name === undefined) return nameFromPrompt(prompt);
   if (!isTaskName(name)) throw new CliError(EXIT.usage, say.usage.badName);
   return name;
 }
 
-/** @throws {CliError} where there is no such file, or no text in it. */
+/** @throws {CliError} if the file is missing or holds no text. */
 async function readTextFile(file: string, say: CliText): Promise<string> {
   return textOf(await readBytes(file, say), file, say);
 }
 
-/** @throws {CliError} where there is no such file, or more in it than may be handed over. */
+/** @throws {CliError} if the file is missing or too large. */
 async function readBytes(file: string, say: CliText): Promise<Buffer> {
   try {
     return await bytesOf(createReadStream(file), file, say);
@@ -172,7 +172,7 @@ async function readBytes(file: string, say: CliText): Promise<Buffer> {
   }
 }
 
-/** Some files, and what others write to standard input, have no end. */
+/** Reads up to the limit: some files, and standard input, have no end. */
 async function bytesOf(source: Readable, name: string, say: CliText): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;

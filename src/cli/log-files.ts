@@ -4,22 +4,22 @@ import { StringDecoder } from 'node:string_decoder';
 
 const SUFFIX = '.log';
 
-/** How much of the end of a log is read for its last lines, in bytes. */
+/** Bytes read from the end of a log to find its last lines. */
 const LAST_BYTES = 256 * 1024;
 
-/** @returns the names of the services that have a log. */
+/** @returns the services that have a log file. */
 export function logNames(folder: string): string[] {
   const files = existsSync(folder) ? readdirSync(folder) : [];
   return files.filter((file) => file.endsWith(SUFFIX)).map((file) => file.slice(0, -SUFFIX.length));
 }
 
-/** Reads a log from near its end, and then what is added: through a rotation too, which copies it to `.1` and empties it. */
+/** Tails a log, through rotations too, which copy it to `.1` and truncate it. */
 export class LogFile {
   private readonly file: string;
   private position: number;
   private decoder = new StringDecoder('utf8');
   private rest = '';
-  /** Whether it is read from within a line. */
+  /** Whether reading starts within a line. */
   private isMidLine: boolean;
 
   constructor(
@@ -31,7 +31,7 @@ export class LogFile {
     this.isMidLine = this.position > 0;
   }
 
-  /** @returns the lines that were completed since the last call. */
+  /** @returns the lines completed since the last call. */
   lines(): string[] {
     if (this.size() < this.position) {
       this.readFrom(`${this.file}.1`);

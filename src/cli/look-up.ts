@@ -17,34 +17,34 @@ import { grpcErrorIn } from '../temporal/client.ts';
 import { withClient, type Context } from './context.ts';
 import { CliError } from './exit.ts';
 
-/** How long a worker may take to answer a query, in milliseconds. */
+/** Timeout of a query, in milliseconds. */
 const QUERY_TIMEOUT_MS = 2_000;
 
 export interface Retrying {
   attempt: number;
   why: string;
-  /** When the attempt begins, ISO 8601; absent while it is under way. */
+  /** Start of the attempt, ISO 8601; absent while it is running. */
   next_attempt_at?: string;
 }
 
-/** What the engine knows of one task. */
+/** A task, as the engine knows it. */
 export interface Found {
   /** The chat that asked for it. */
   route?: Route;
   view: TaskView;
-  /** False where no worker answered and the view holds only what the engine has recorded. */
+  /** False if no worker answered: the view holds only what the engine has recorded. */
   live: boolean;
-  /** How somebody ended the task in the engine, past the workflow: nothing will come of it. */
+  /** How the workflow was ended in the engine (terminated, reset, …): it will have no result. */
   ended?: string;
-  /** An activity that is being tried again, and why it failed before. */
+  /** An activity that is being retried, and its last failure. */
   retrying?: Retrying;
-  /** How far the answer is, while a relay takes it. */
+  /** Progress of the answer that a relay receives. */
   progress?: StreamProgress;
 }
 
 /**
- * @param chat where it is given, the tasks of other chats are unknown.
- * @returns what the engine knows of a task; `undefined` where it does not know it.
+ * @param chat hides the tasks of other chats
+ * @returns the task; `undefined` if the engine does not know it
  */
 export async function lookUp(client: Client, task_id: string, chat?: Route): Promise<Found | undefined> {
   const handle = client.workflow.getHandle(task_id);
@@ -55,7 +55,7 @@ export async function lookUp(client: Client, task_id: string, chat?: Route): Pro
     if (chat && !(route && isSameChat(route, chat))) return undefined;
     const view = await ask(client, handle);
     const { typedSearchAttributes: attributes } = description;
-    // While no worker answers, a relay may still be taking the answer.
+    // A relay may receive the answer while no worker runs.
     const mayStream = view
       ? view.relay && view.step !== 'dispatching'
       : attributes.get(SEARCH_ATTRIBUTES.status) === 'dispatched';
@@ -83,7 +83,7 @@ export async function lookUp(client: Client, task_id: string, chat?: Route): Pro
   }
 }
 
-/** @returns what is said of a task whose result cannot be read: that it has none yet, or none any more. */
+/** @returns the message for a task whose result cannot be read: it has none yet, or the file is gone. */
 export function noResult({ say, results }: Context, task_id: string, { view, ended }: Found): CliError {
   if (ended) return new CliError(EXIT.cancelled, say.ended(task_id, ended));
   const hasEnded = view.completed_at !== undefined || view.step === 'closed';
@@ -93,9 +93,9 @@ export function noResult({ say, results }: Context, task_id: string, { view, end
 }
 
 /**
- * A chat sees its own tasks.
+ * Checks that a task belongs to a chat.
  *
- * @throws {CliError} where the task is not of the chat, or nobody knows by now whose it was.
+ * @throws {CliError} if it belongs to another chat, or if its chat is no longer known
  */
 export async function checkChat(context: Context, task_id: string, chat: Route | undefined): Promise<void> {
   if (!chat) return;
@@ -105,7 +105,7 @@ export async function checkChat(context: Context, task_id: string, chat: Route |
 
 type Description = Awaited<ReturnType<WorkflowHandle['describe']>>;
 
-/** @returns what the relay is doing for a task; nothing where it has ended, or has not begun. */
+/** @returns the relay's activities for a task; empty if they have ended or not begun. */
 export async function progressOf(client: Client, task_id: string): Promise<Pick<Found, 'progress' | 'retrying'>> {
   try {
     return await pendingIn(client, await client.workflow.getHandle(relayId(task_id)).describe());
@@ -115,7 +115,7 @@ export async function progressOf(client: Client, task_id: string): Promise<Pick<
   }
 }
 
-/** What the activities that are under way say of themselves. */
+/** Reads progress and retries of the running activities. */
 async function pendingIn(client: Client, { raw }: Description): Promise<Pick<Found, 'progress' | 'retrying'>> {
   const activities = raw.pendingActivities ?? [];
   const failed = activities.find(({ lastFailure }) => lastFailure);
@@ -135,18 +135,18 @@ async function pendingIn(client: Client, { raw }: Description): Promise<Pick<Fou
   };
 }
 
-/** Activities that take no answer say other things with their heartbeats. */
+/** Heartbeats of other activities have other details. */
 function isProgress(beat: unknown): beat is StreamProgress {
   return typeof beat === 'object' && beat !== null && 'phase' in beat;
 }
 
-/** What an activity failed with. The description holds it as it is stored: encrypted, where payloads are. */
+/** The failure of an activity. The description holds it as stored: encrypted if payloads are. */
 async function whyOf(client: Client, failure: ProtoFailure | null | undefined): Promise<string> {
   const error = await decodeOptionalFailureToOptionalError(client.options.loadedDataConverter, failure);
   return error?.message ?? '';
 }
 
-/** @returns the workflow's own view, or `undefined` where no worker answers. */
+/** @returns the workflow's own view; `undefined` if no worker answers. */
 async function ask(client: Client, handle: WorkflowHandle): Promise<TaskView | undefined> {
   try {
     return await client.connection.withDeadline(
@@ -154,14 +154,14 @@ async function ask(client: Client, handle: WorkflowHandle): Promise<TaskView | u
       async () => await handle.query<TaskView>(STATUS_QUERY),
     );
   } catch (error) {
-    // A worker that cannot replay the task's history says so in this way.
+    // The error of a worker that cannot replay the history.
     const isNoAnswer = error instanceof QueryNotRegisteredError;
     if (isNoAnswer || grpcErrorIn(error)) return undefined;
     throw error;
   }
 }
 
-/** A task the engine has forgotten (retention) is still known by its result. */
+/** The view of a task from its result, for tasks past the engine's retention. */
 export function viewOfResult(result: ResultFile): TaskView {
   return {
     task_id: result.task_id,

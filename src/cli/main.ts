@@ -18,7 +18,7 @@ import { refuseRepeats, usageError } from './options.ts';
 import { guard, withoutControls } from './output/terminal.ts';
 import { cliText, type CliText } from './text/index.ts';
 
-/** Each is loaded when it is asked for: a dispatch does not wait for what the others need. */
+/** Each command is loaded on demand: `dispatch` starts without the dependencies of the others. */
 const COMMANDS: Record<string, () => Promise<(say: CliText) => Command>> = {
   dispatch: async () => (await import('./commands/dispatch.ts')).dispatchCommand,
   run: async () => (await import('./commands/run.ts')).runCommand,
@@ -55,13 +55,13 @@ export async function main(argv: string[]): Promise<void> {
     if (error instanceof CommanderError && error.exitCode === 0) return;
     const { exit, message } = sentenceFor(error, say);
     console.error(withoutControls(message));
-    // To `up --detach`, which waits for what runs in the background.
+    // For `up --detach`, which waits for the process in the background.
     if (process.connected) process.send?.({ failed: message } satisfies FailedToStart);
     process.exitCode = exit;
   }
 }
 
-/** @param name of the command that is asked for; where it is none, all are there, for help and suggestions. */
+/** @param name of the command to load; all are loaded for help and suggestions if it is unknown. */
 async function programFor(say: CliText, name = ''): Promise<Command> {
   const { version } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as { version: string };
   const program = new Command('kimi-dispatch')
@@ -99,7 +99,7 @@ function sentenceFor(error: unknown, say: CliText): { exit: Exit; message: strin
   }
   if (error instanceof CliError) return error;
   if (error instanceof ConfigError) return { exit: EXIT.config, message: say.config(error.problems) };
-  // The engine's client wraps what stopped a payload on its way.
+  // The engine's client wraps errors of the payload codec.
   for (let cause: unknown = error; cause instanceof Error; { cause } = cause) {
     if (cause instanceof PortsUnusable) return { exit: EXIT.config, message: say.ports(cause.ports) };
     if (cause instanceof ServiceError) return { exit: EXIT.config, message: cause.message };

@@ -1,10 +1,10 @@
-/** The gateway's configuration file, JSON5: what Kimi Dispatch needs in it, as edits that leave all else as it is. */
+/** Edits the gateway's configuration file (JSON5) and leaves everything else in it unchanged. */
 import { isDeepStrictEqual } from 'node:util';
 import { JsonArrayNode, JsonObjectNode, JsonParser, type JsonValueNode } from '@croct/json5-parser';
 
 const PLUGIN_ID = 'kimi-dispatch';
 
-/** The port the gateway listens on unless its configuration says another (openclaw.md). */
+/** The gateway's default port (openclaw.md). */
 const DEFAULT_PORT = 18_789;
 
 /** A configuration that cannot be read or edited. Its message is one sentence without the file's name. */
@@ -12,23 +12,23 @@ export class OpenClawConfigError extends Error {
   override readonly name = 'OpenClawConfigError';
 }
 
-/** What of the configuration matters here. */
+/** The settings that matter here. */
 export interface GatewayFacts {
   port: number;
-  /** Where the gateway's own hooks are, e.g. `/hooks`. */
+  /** Path of the gateway's own hooks, e.g. `/hooks`. */
   hooksPath: string;
-  /** `hooks.token` as it is written: it may be no string, or name a variable. */
+  /** `hooks.token` as written: it may name a variable, or be no string. */
   hooksToken: unknown;
-  /** How often the gateway lets the model look around though nobody asked; `undefined` where it is the default, 30 min. */
+  /** The interval of the agent's heartbeat; `undefined` for the default, 30 min. */
   heartbeat: unknown;
 }
 
-/** What is to stand in the configuration. */
+/** The settings to write. */
 export interface Wanted {
   /** The folder of the plugin. */
   plugin: string;
   hooksToken: unknown;
-  /** Whether the gateway's own `/hooks/wake` is used. */
+  /** Whether `/hooks/wake` is used. */
   hooks: boolean;
 }
 
@@ -45,22 +45,22 @@ export function readGateway(text: string): GatewayFacts {
   };
 }
 
-/** Adds what is wanted. What is there already is left as it is written. @throws {OpenClawConfigError} */
+/** Adds the settings. Existing ones keep their form. @throws {OpenClawConfigError} */
 export function withKimiDispatch(text: string, { plugin, hooksToken, hooks }: Wanted): string {
   const config = parsed(text);
   set(config, ['hooks', 'token'], hooksToken);
   if (hooks) set(config, ['hooks', 'enabled'], true);
   add(config, ['plugins', 'load', 'paths'], plugin);
   set(config, ['plugins', 'entries', PLUGIN_ID, 'enabled'], true);
-  // Where there is a list, nothing else is loaded.
+  // If the list exists, the gateway loads nothing else.
   if (Array.isArray(at(config, ['plugins', 'allow']))) add(config, ['plugins', 'allow'], PLUGIN_ID);
   return config.toString();
 }
 
 /**
- * Takes back what `withKimiDispatch` added, and nothing that was changed since.
+ * Reverts the changes of `withKimiDispatch`, except settings changed since.
  *
- * @param before the configuration as it was before
+ * @param before the configuration before these changes
  * @throws {OpenClawConfigError}
  */
 export function withoutKimiDispatch(text: string, before: string): string {
@@ -75,7 +75,7 @@ export function withoutKimiDispatch(text: string, before: string): string {
   }
   if (added(['plugins', 'allow']).includes(PLUGIN_ID)) remove(config, ['plugins', 'allow'], PLUGIN_ID);
   const token = ['hooks', 'token'];
-  // One that was there before was left alone; another in its place is the user's.
+  // A value from before was left alone; a different one is the user's.
   if (at(then, token) === undefined) set(config, token, undefined);
   for (const path of [
     ['plugins', 'entries', PLUGIN_ID],
@@ -95,10 +95,10 @@ export function withoutKimiDispatch(text: string, before: string): string {
   return isDeepStrictEqual(config.toJSON(), then.toJSON()) ? before : config.toString();
 }
 
-/** How the folder of the plugin ends, wherever the package lies. */
+/** Suffix of the plugin's folder, wherever the package is installed. */
 const PLUGIN_FOLDER = 'openclaw/plugin';
 
-/** The names that lead to a value. */
+/** The path of a value. */
 type Path = string[];
 
 function parsed(text: string): JsonObjectNode {
@@ -118,7 +118,7 @@ function at(config: JsonObjectNode, path: Path): unknown {
   return value;
 }
 
-/** @returns the object that a path leads to, made where it is not there. */
+/** @returns the object at a path; creates it if it is missing. */
 function objectAt(config: JsonObjectNode, path: Path): JsonObjectNode {
   let object = config;
   for (const [index, name] of path.entries()) {
@@ -132,7 +132,7 @@ function objectAt(config: JsonObjectNode, path: Path): JsonObjectNode {
   return object;
 }
 
-/** @param value `undefined` takes it out. */
+/** @param value `undefined` removes it. */
 function set(config: JsonObjectNode, path: Path, value: unknown): void {
   if (isDeepStrictEqual(at(config, path), value)) return;
   const name = path.at(-1) ?? '';
@@ -141,7 +141,7 @@ function set(config: JsonObjectNode, path: Path, value: unknown): void {
   else object.set(name, value as JsonValueNode);
 }
 
-/** Adds an element to a list, which is made where it is not there. */
+/** Adds an element to a list; creates the list if it is missing. */
 function add(config: JsonObjectNode, path: Path, element: string): void {
   if (at(config, path) === undefined) set(config, path, []);
   const list = listAt(config, path);

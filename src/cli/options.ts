@@ -13,10 +13,10 @@ import * as z from 'zod';
 
 const DAY_MS = 24 * 3600 * 1000;
 
-/** How far back it may be looked, in milliseconds: the engine knows no time before 1677. */
+/** Longest age, in milliseconds: the engine has no times before 1677. */
 const OLDEST_MS = ms('100y');
 
-/** A command that speaks the user's language, shows examples, and ends with an exit status. */
+/** A command with help in the user's language and examples. */
 export function command(name: string, say: CliText, description: string, examples: string[]): Command {
   return new Command(name)
     .description(description)
@@ -25,7 +25,7 @@ export function command(name: string, say: CliText, description: string, example
     .addHelpText('after', `\n${say.help.examples}\n${examples.map((line) => `  ${line}`).join('\n')}`);
 }
 
-/** Ends an action with the exit status of what it did: a task's outcome, for example. */
+/** Sets the exit status that an action returns. */
 export function ending<Args extends unknown[]>(action: (...args: Args) => Promise<Exit>) {
   const print = printing(action);
   return async (...args: Args): Promise<void> => {
@@ -34,14 +34,14 @@ export function ending<Args extends unknown[]>(action: (...args: Args) => Promis
   };
 }
 
-/** Ends an action whose output is what was asked for: lost output is a failure. */
+/** Like {@link ending}, for an action whose purpose is its output: lost output is a failure. */
 export function printing<Args extends unknown[]>(action: (...args: Args) => Promise<Exit>) {
   return async (...args: Args): Promise<void> => {
     process.exitCode = await action(...args);
   };
 }
 
-/** Reads a task: its id, or the name of a notification, as wakes and the inbox print it. */
+/** Parses a task id or the id of a notification, as wakes and the inbox print them. */
 export function task(say: CliText): (word: string) => Named {
   return (word) => {
     const named = parseTaskName(word);
@@ -50,7 +50,7 @@ export function task(say: CliText): (word: string) => Named {
   };
 }
 
-/** Reads a duration such as `120s` or `5m`, or a number of milliseconds. */
+/** Parses a duration such as `120s` or `5m`, or a number of milliseconds. */
 export function duration(say: CliText): (value: string) => number {
   return (value) => {
     const time = /^\d+(?:\.\d+)?(?:ms|s|m|h)$/.test(value) ? ms(value as StringValue) : Number.NaN;
@@ -59,7 +59,7 @@ export function duration(say: CliText): (value: string) => number {
   };
 }
 
-/** Reads a model's name. */
+/** Parses the name of a model. */
 export function model(say: CliText): (value: string) => string {
   return (value) => {
     if (!/^\S{1,128}$/.test(value)) throw new InvalidArgumentError(say.usage.model);
@@ -67,7 +67,7 @@ export function model(say: CliText): (value: string) => string {
   };
 }
 
-/** Reads a temperature. Which of them a model takes is for the model table to say. */
+/** Parses a temperature. The table of models says which values a model accepts. */
 export function temperature(say: CliText): (value: string) => number {
   return (value) => {
     const number = Number(value);
@@ -76,7 +76,7 @@ export function temperature(say: CliText): (value: string) => number {
   };
 }
 
-/** Reads a number of tokens. */
+/** Parses a number of tokens. */
 export function maxTokens(say: CliText): (value: string) => number {
   return (value) => {
     if (!/^[1-9]\d{0,6}$/.test(value)) throw new InvalidArgumentError(say.usage.maxTokens);
@@ -84,7 +84,7 @@ export function maxTokens(say: CliText): (value: string) => number {
   };
 }
 
-/** Reads whether, or with what effort, a model is to think. */
+/** Parses `on`, `off`, or an effort. */
 export function thinking(say: CliText): (value: string) => string {
   return (value) => {
     if (!/^[a-z]{1,16}$/.test(value)) throw new InvalidArgumentError(say.usage.thinking);
@@ -92,12 +92,12 @@ export function thinking(say: CliText): (value: string) => string {
   };
 }
 
-/** Collects the values of an option that may be given again. */
+/** Collects the values of a repeatable option. */
 export function repeated(value: string, before: string[] = []): string[] {
   return [...before, value];
 }
 
-/** Reads a priority from 1 (first) to 5 (last). */
+/** Parses a priority from 1 (first) to 5 (last). */
 export function priority(say: CliText): (value: string) => Priority {
   return (value) => {
     if (!/^[1-5]$/.test(value)) throw new InvalidArgumentError(say.usage.priority);
@@ -105,7 +105,7 @@ export function priority(say: CliText): (value: string) => Priority {
   };
 }
 
-/** Reads a chat, as JSON. */
+/** Parses a chat, given as JSON. */
 export function route(say: CliText): (value: string) => Route {
   return (value) => {
     const known = readRoute(value);
@@ -114,7 +114,7 @@ export function route(say: CliText): (value: string) => Route {
   };
 }
 
-/** Reads a limit; 0 is none. */
+/** Parses a limit; 0 is none. */
 export function limit(say: CliText): (value: string) => number {
   return (value) => {
     const number = Number(value);
@@ -123,7 +123,7 @@ export function limit(say: CliText): (value: string) => number {
   };
 }
 
-/** Reads how far back to look: a number and a unit. @returns milliseconds. */
+/** Parses an age: a number and a unit. @returns milliseconds. */
 export function age(say: CliText): (value: string) => number {
   return (value) => {
     const time = /^\d+(?:\.\d+)?[smhdwy]$/.test(value) ? ms(value as StringValue) : 0;
@@ -132,12 +132,12 @@ export function age(say: CliText): (value: string) => number {
   };
 }
 
-/** How far back to look, thirty days unless it is said. */
+/** The option `--since`; thirty days by default. */
 export function since(say: CliText): Option {
   return new Option('--since <TIME>', say.help.since).argParser(age(say)).default(30 * DAY_MS, '30d');
 }
 
-/** An option that takes one value is refused where it is given again: the first value would be lost. */
+/** Refuses the repetition of an option with one value: the first value would be lost. */
 export function refuseRepeats(command: Command, say: CliText): void {
   for (const option of command.options.filter((each) => each.required && each.parseArg !== repeated)) {
     let times = 0;
@@ -148,7 +148,7 @@ export function refuseRepeats(command: Command, say: CliText): void {
   }
 }
 
-/** Reads states of tasks, with commas between them. */
+/** Parses states of tasks, separated by commas. */
 export function states(say: CliText): (value: string) => TaskState[] {
   return (value) =>
     value.split(',').map((word) => {
@@ -158,7 +158,7 @@ export function states(say: CliText): (value: string) => TaskState[] {
     });
 }
 
-/** Reads what to add up by. */
+/** Parses what to group by. */
 export function grouping(say: CliText): (value: string) => Grouping {
   return (value) => {
     const known = GROUPINGS.find((name) => name === value);
@@ -167,10 +167,10 @@ export function grouping(say: CliText): (value: string) => Grouping {
   };
 }
 
-/** The most tasks that are listed at once. */
+/** Most tasks in one list. */
 const MOST = 10_000;
 
-/** Reads a count from 1 to {@link MOST}. */
+/** Parses a count from 1 to {@link MOST}. */
 export function count(say: CliText): (value: string) => number {
   return (value) => {
     const number = Number(value);
@@ -179,7 +179,7 @@ export function count(say: CliText): (value: string) => number {
   };
 }
 
-/** Says in the user's language what commander found wrong. */
+/** Translates an error of commander. */
 export function usageError(error: { code: string; message: string }, say: CliText): CliError {
   const subject = /'([^']*)'/.exec(error.message)?.[1] ?? '';
   const choices = /Allowed choices are (?<words>.*)\.$/.exec(error.message)?.groups?.['words'];
@@ -202,10 +202,10 @@ export function usageError(error: { code: string; message: string }, say: CliTex
   return new CliError(EXIT.usage, sentences[error.code] ?? error.message);
 }
 
-/** Goes into logs and histories: short, in one line, without a space. */
+/** Appears in logs and histories: short, on one line, without a space. */
 const word = z.string().regex(/^[^\s\p{C}]{1,256}$/u);
 
-/** A {@link Route} as it comes from outside. */
+/** A {@link Route} given from outside. */
 const routeSchema = z
   .strictObject({
     channel: z.string().regex(/^[a-z][\w-]{0,63}$/),
@@ -217,7 +217,7 @@ const routeSchema = z
   })
   .transform((route) => ({ ...route, ...chatTarget(route.channel, route.to) }));
 
-/** Reads a route. @returns `undefined` where it is none. */
+/** Parses a route. @returns `undefined` if it is invalid. */
 export function readRoute(json: string): Route | undefined {
   try {
     return routeSchema.parse(JSON.parse(json));

@@ -23,34 +23,34 @@ import type { Context } from './context.ts';
 import { CliError } from './exit.ts';
 import { newestTasks } from '../temporal/task-list.ts';
 
-/** What became of a start: Kimi took the task, it waits for its turn, Kimi refused it, or has not said yet (the engine keeps it and goes on). */
+/** The outcome of a start. `pending`: the engine has the task, and Kimi has not accepted it yet. */
 export type Started =
   | { status: 'accepted'; task_id: string; api_id: string }
   | { status: 'queued'; task_id: string; queued: Place }
   | { status: 'pending'; task_id: string }
   | { status: 'refused'; task_id: string; error: TaskError }
-  /** The same message has started it before. */
+  /** The same message started it before. */
   | { status: 'known'; task_id: string; task_name: string }
-  /** The engine did not even confirm that it has the task. */
+  /** The engine did not confirm that it has the task. */
   | { status: 'unknown'; task_id: string };
 
-/** How long a slow engine may take to confirm that it has a task, once the wait for Kimi is over. Milliseconds. */
+/** How long to wait for the engine's confirmation of a task, after the wait for Kimi. Milliseconds. */
 const CONFIRM_MS = 3_000;
 
-/** How long it may take to say so, before it is asked again. Milliseconds. */
+/** Timeout of one such request. Milliseconds. */
 const ANSWER_MS = 1_000;
 
 /**
- * How long a task waits for a worker that was killed while it worked on it (10 s by default): also how long a busy worker may
- * take for one step.
+ * Delay before another worker continues the workflow task of a killed worker (10 s by default); also the limit for one workflow
+ * task of a busy worker.
  */
 const WORKFLOW_TASK_TIMEOUT = '5s';
 
 /**
- * Gives a task to the engine and waits, for at most `waitMs`, until Kimi has taken it.
+ * Starts a task and waits, for at most `waitMs`, until Kimi has accepted it.
  *
- * The task id is drawn here; where another task has it, a new one is drawn: a start never joins another task. A message that
- * a chat's gateway hands over twice, since it was killed in between, has one id, so that it is one task and is paid for once.
+ * The task id is random, and drawn again if it is taken: a start never joins another task. A message that a chat's gateway
+ * redelivers after a crash always has the same id, so that it is one task and is paid for once.
  */
 export async function startTask(
   client: Client,
@@ -72,7 +72,7 @@ export async function startTask(
   }
 }
 
-/** @returns the task that this very message has started already. */
+/** @returns the task that the same message started before. */
 export async function taskOfMessage(
   client: Client,
   route: Route | undefined,
@@ -131,7 +131,7 @@ async function startOnce(client: Client, taskQueue: string, task: Task, waitMs: 
         const refused = refusal(error);
         if (refused) return { status: 'refused', task_id, error: refused };
         const isOthers = error instanceof WorkflowExecutionAlreadyStartedError;
-        // An engine that broke off may have taken it all the same: who is told of a failure would pay for another.
+        // An engine that disconnected may have the task: reporting a failure would invite a second, paid one.
         if (!isOthers && !leaving.signal.aborted && (await isKnown(client, task_id)))
           return { status: 'pending', task_id };
         throw error;
@@ -147,19 +147,19 @@ async function startOnce(client: Client, taskQueue: string, task: Task, waitMs: 
     } while (performance.now() < giveUpAt);
     return { status: 'unknown', task_id };
   } finally {
-    // A call left open would be tried again on a connection that is closed by then.
+    // An open call would be retried on a connection that is closed by then.
     leaving.abort();
     accepted.catch(() => {});
   }
 }
 
-/** The update fails with what the task failed with; anything else is not about the task. */
+/** The failure of the task, which the update rethrows; other errors are not about the task. */
 function refusal(error: unknown): TaskError | undefined {
   if (!(error instanceof WorkflowUpdateFailedError) || !(error.cause instanceof ApplicationFailure)) return undefined;
   return { type: error.cause.type ?? 'error', message: error.cause.message };
 }
 
-/** @returns whether the engine says that it has a task. One that is away does not; it may be back a moment later. */
+/** @returns whether the engine confirms a task. `false` if it does not answer. */
 async function isKnown(client: Client, task_id: string): Promise<boolean> {
   try {
     const handle = client.workflow.getHandle(task_id);
@@ -174,10 +174,10 @@ async function isKnown(client: Client, task_id: string): Promise<boolean> {
 const HOUR_MS = 3_600_000;
 
 /**
- * Lets a chat start so many tasks in any hour (`KIMI_MAX_TASKS_PER_CHAT_HOUR`). The engine counts, so a restart forgets none;
- * two that start at the very same moment may both get the last place.
+ * Limits the tasks of a chat in any hour (`KIMI_MAX_TASKS_PER_CHAT_HOUR`). The engine counts, so the limit holds across
+ * restarts; two simultaneous starts may exceed it by one.
  *
- * @throws {CliError} where the chat has had its share, saying when it may start another.
+ * @throws {CliError} with the time of the next possible start, if the limit is reached
  */
 export async function checkChatLimit(client: Client, { config, taskQueue, say }: Context, route: Route): Promise<void> {
   const most = config.KIMI_MAX_TASKS_PER_CHAT_HOUR;

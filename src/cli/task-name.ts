@@ -4,22 +4,22 @@ import { firstCharacters } from '../shared/format.ts';
 /** Longest task name, in characters. */
 export const MAX_NAME_CHARS = 64;
 
-/** Where a name derived from a prompt is cut, in characters: it is read in lists and chat messages. */
+/** Longest name derived from a prompt, in characters: it appears in lists and chat messages. */
 const DERIVED_NAME_CHARS = 24;
 
-/** How much of a prompt is read for its name: a prompt may be a megabyte long. */
+/** Characters of a prompt that its name is derived from: a prompt may be a megabyte long. */
 const NAMING_CHARS = 1_000;
 
-/** Opening words that say "make me a …" and not what is made. */
+/** Opening words such as "make me a …", which say nothing about the task. */
 const PREAMBLE =
   /^(?:please|kindly|can you|could you|help me(?: to)?|i (?:want|need)|write|create|make|build|generate|implement|give me|me|an?|the|some|(?:請你?|麻煩你?|可以|幫我|幫忙|替我|給我|我(?:想要?|需要)|寫(?:出|好)?|撰寫|建立|製作|產生|生成|做|設計|實作|请你?|麻烦你?|帮我|帮忙|给我|写(?:出|好)?|撰写|创建|制作|产生|设计|实现)(?:一?[個份篇段支隻套个]|一[些下])?)(?=[\s\p{Script=Han}]|$)\s*/iu;
 
-/** Letters and digits of any script, each with the few marks that writing needs. */
+/** Letters and digits of any script, with their combining marks. */
 const WORD = /(?:[\p{L}\p{N}]\p{M}{0,3})+/gu;
 const NAME = /^(?:[\p{L}\p{N}]\p{M}{0,3})(?:(?:[ ._-]|[\p{L}\p{N}]\p{M}{0,3})*[\p{L}\p{N}]\p{M}{0,3})?$/u;
 
 /**
- * Makes a short task name from a prompt: its first clause, without "please write me a", as lower-case words joined by
+ * Derives a short task name from a prompt: its first clause, without "please write me a", as lower-case words joined by
  * hyphens. The same prompt always gives the same name. Letters and digits of any script survive, so Chinese prompts get
  * Chinese names; the result is safe as a file name and as a search attribute. A prompt with no letter gives `task`.
  */
@@ -48,12 +48,12 @@ export function isTaskName(name: string): boolean {
   return name.length <= MAX_NAME_CHARS * 4 && firstCharacters(name, MAX_NAME_CHARS) === name && NAME.test(name);
 }
 
-/** Draws a task id, `kimi-<unix seconds>-<number>`. Whether it is free is for the engine to say. */
+/** @returns a random task id, `kimi-<unix seconds>-<number>`. The engine rejects one that is taken. */
 export function newTaskId(now: Date = new Date()): string {
   return `kimi-${Math.floor(now.getTime() / 1000)}-${randomInt(10_000, 100_000)}`;
 }
 
-/** @returns the same task id for the same key and second, and none that is ever drawn: its number has nine digits. */
+/** @returns the same task id for the same key and second. Its number has nine digits, so it is never drawn at random. */
 export function taskIdOf(key: string, at: Date): string {
   const number = 100_000_000 + (createHash('sha256').update(key).digest().readUIntBE(0, 6) % 900_000_000);
   return `kimi-${Math.floor(at.getTime() / 1000)}-${number}`;

@@ -11,7 +11,7 @@ import type { Job, RequestOptions } from './job.ts';
 import { duration, maxTokens, model, priority, repeated, temperature, thinking } from './options.ts';
 import type { CliText } from './text/index.ts';
 
-/** What `dispatch` and `run` both take. */
+/** Options of both `dispatch` and `run`. */
 export interface TaskOptions extends RequestOptions {
   timeout?: number;
   priority?: Priority;
@@ -36,9 +36,9 @@ export function addTaskOptions(command: Command, say: CliText): Command {
 }
 
 /**
- * Starts a task as the options and the configuration have it.
+ * Starts a task from options and configuration.
  *
- * @throws {CliError} where there is no key to pay with, the chat has had its share, or the engine did not confirm.
+ * @throws {CliError} if there is no key, the limit of the chat is reached, or the engine did not confirm
  */
 export async function start(
   client: Client,
@@ -48,7 +48,7 @@ export async function start(
   waitMs: number,
 ): Promise<Exclude<Started, { status: 'unknown' }>> {
   const { config, stack, taskQueue, limiter, relay, say } = context;
-  // A stack elsewhere has its key elsewhere; its worker will say.
+  // A stack elsewhere has its own key; its worker reports a missing one.
   if (stack && !stack.has_key) throw new CliError(EXIT.config, noKey(context));
   if (options.route) {
     const known = await taskOfMessage(client, options.route);

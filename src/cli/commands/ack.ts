@@ -13,7 +13,7 @@ import { checkChat, lookUp, noResult, type Found } from '../look-up.ts';
 import { command, ending, route, task } from '../options.ts';
 import type { CliText } from '../text/index.ts';
 
-/** How long a worker may take to note it, in milliseconds; then it is noted here, and the task finds it done. */
+/** How long to wait for a worker, in milliseconds; then the result file is marked here, which the task finds later. */
 const UPDATE_TIMEOUT_MS = 5_000;
 
 export function ackCommand(say: CliText): Command {
@@ -33,7 +33,7 @@ async function ack({ task_id, notification: news }: Named, { route: chat }: { ro
     if (!found && !(await results.read(task_id))) throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
     return await tellTask(client, task_id, news);
   }).catch(async (error: unknown) => {
-    // With the result here, a task that is still open is woken for it once more at the worst; without, nobody knows the task.
+    // With a result, an open task wakes the agent once more at worst; without one, the task is unknown.
     if (error instanceof EngineUnreachable && (await results.read(task_id))) return false;
     throw error;
   });
@@ -49,7 +49,7 @@ async function ack({ task_id, notification: news }: Named, { route: chat }: { ro
   return EXIT.ok;
 }
 
-/** A task that is still open stops waking the agent. @returns whether it has noted it. */
+/** Sends the acknowledgement to an open task, which then stops waking the agent. @returns whether it was accepted. */
 async function tellTask(client: Client, task_id: string, news: string): Promise<boolean> {
   try {
     await client.connection.withDeadline(
@@ -61,7 +61,7 @@ async function tellTask(client: Client, task_id: string, news: string): Promise<
     );
     return true;
   } catch (error) {
-    // Closed, not finished, or nobody works on it: the result file tells which.
+    // Closed, unfinished, or without a worker: the result file shows which.
     const isUnfinished =
       error instanceof WorkflowUpdateFailedError &&
       error.cause instanceof ApplicationFailure &&

@@ -11,7 +11,7 @@ import { checkChat, lookUp } from '../look-up.ts';
 import { command, ending, route, task } from '../options.ts';
 import type { CliText } from '../text/index.ts';
 
-/** How long a worker may take to end the task before that is said, in milliseconds. */
+/** How long to wait for the end of the task before a notice is printed, in milliseconds. */
 const CONFIRM_MS = 10_000;
 
 export function cancelCommand(say: CliText): Command {
@@ -47,7 +47,7 @@ async function cancel({ task_id }: Named, { route: chat }: { route?: Route }): P
         console.log(say.cancelled(task_id));
         return EXIT.ok;
       }
-      // It was quicker.
+      // The task has ended in the meantime.
       if (view?.completed_at || view?.step === 'closed')
         throw new CliError(EXIT.finished, say.alreadyEnded(task_id, text.state[view.state]));
       await pause(50);
@@ -57,7 +57,7 @@ async function cancel({ task_id }: Named, { route: chat }: { route?: Route }): P
   });
 }
 
-/** Closes the connection over which a late answer would come. @returns whether there was one. */
+/** Closes the connection that waits for a late answer. @returns whether there was one. */
 async function stopStream(client: Client, task_id: string): Promise<boolean> {
   const relay = client.workflow.getHandle(relayId(task_id));
   const isThere = await relay.describe().then(

@@ -5,12 +5,12 @@ import { readConfig } from '../../config/index.ts';
 import { TASK_ID } from '../../shared/task-id.ts';
 import type { CliText } from '../text/index.ts';
 
-/** How many task ids are offered, the newest first. */
+/** Most task ids that are offered, the newest first. */
 const MOST_IDS = 20;
 
 /**
- * The library's own script for bash calls functions of bash-completion, which many machines do not load, and evaluates the words
- * that are typed: `-p "$(command)"` would run the command at each Tab. This one needs bash alone (3.2 too, as on macOS).
+ * The library's script for bash needs bash-completion, which many machines do not load, and evaluates the typed words:
+ * `-p "$(command)"` would run the command at each Tab. This script needs only bash (3.2, as on macOS, or newer).
  */
 const BASH = [
   '# bash completion for kimi-dispatch',
@@ -27,7 +27,7 @@ const BASH = [
 /** The library's script for zsh needs `compinit`, which a plain zsh has not run. */
 const ZSH = '(( $+functions[compdef] )) || { autoload -Uz compinit && compinit; }';
 
-/** Adds `completion SHELL`, which prints a script, and what that script asks: which words may come next. */
+/** Adds `completion SHELL`, which prints the script, and the command that the script calls for the next words. */
 export function addCompletion(program: Command, say: CliText): void {
   const completions = tab(program, { completionCommandName: 'completion' });
   for (const name of ['status', 'watch', 'result', 'cancel', 'ack']) {
@@ -47,7 +47,7 @@ export function addCompletion(program: Command, say: CliText): void {
   if (completion) completion.description = say.help.completion;
 }
 
-/** Tasks of the results folder: the shell waits for the answer, so nobody else is asked. */
+/** Task ids from the results folder only, since the shell waits for them. */
 function savedIds(): string[] {
   try {
     return readdirSync(readConfig().KIMI_RESULTS_DIR)

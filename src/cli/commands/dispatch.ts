@@ -9,10 +9,10 @@ import { readJob, type PromptOptions } from '../job.ts';
 import { addTaskOptions, start, type TaskOptions } from '../task-options.ts';
 import type { CliText } from '../text/index.ts';
 
-/** When `dispatch` returns at the latest, counted from the start of its process: under a second (contract section 1). */
+/** Latest return of `dispatch`, from the start of its process: under a second (contract section 1). */
 const RETURN_BY_MS = 900;
 
-/** The least it waits for Kimi's word, on a machine so slow that the time is up before it began. Milliseconds. */
+/** Shortest wait for the acceptance, on a machine so slow that the time is up before the wait begins. Milliseconds. */
 const LEAST_WAIT_MS = 200;
 
 interface DispatchOptions extends PromptOptions, TaskOptions {
@@ -45,7 +45,7 @@ async function run(argument: string | undefined, options: DispatchOptions): Prom
     const waitMs = Math.max(RETURN_BY_MS - performance.now(), LEAST_WAIT_MS);
     return await start(client, context, job, options, waitMs);
   }).catch((error: unknown) => {
-    // Nothing runs here and there is no key either: the key is what a newcomer has to get first.
+    // Without services and without a key, the key is what a newcomer needs first.
     const nothingHere = error instanceof EngineUnreachable && !stack && !context.elsewhere && !config.KIMI_API_KEY;
     throw nothingHere ? new CliError(EXIT.config, noKey(context)) : error;
   });

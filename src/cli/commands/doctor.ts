@@ -31,12 +31,12 @@ import { command, ending } from '../options.ts';
 import { fields } from '../output/terminal.ts';
 import type { CliText } from '../text/index.ts';
 
-/** One finding: a part that works, or what to do about it. */
+/** One finding: a part that works, or a problem with its remedy. */
 type Finding = { ok: true; what: string } | { ok: false; what: string };
 
 const REACH_MS = 3_000;
 
-/** How wrong this machine's clock may be, in milliseconds, before deadlines and signatures suffer. */
+/** Tolerated error of this machine's clock, in milliseconds: deadlines and signatures depend on it. */
 const CLOCK_MS = 5_000;
 
 export function doctorCommand(say: CliText): Command {
@@ -48,7 +48,7 @@ export function doctorCommand(say: CliText): Command {
 async function doctor({ sendTest = false }: { sendTest?: boolean }): Promise<Exit> {
   const context = await readContext();
   const { say } = context;
-  // Before anything is written to: that may make the folder again.
+  // Before any probe writes, which may create the folder again.
   const hasHome = existsSync(context.config.KIMI_HOME);
   const findings = [
     good(say.doctor.node(process.version)),
@@ -120,13 +120,13 @@ async function relayOf({ config, stack, say }: Context): Promise<Finding> {
   return (await reach(`${url}/readyz`)) === 200 ? good(say.doctor.relay(url)) : bad(say.doctor.relayBad(url));
 }
 
-/** @returns the key of this environment, where it is one for the host that tasks go to. */
+/** @returns the key of this environment, if it is for the host that tasks are sent to. */
 function keyHere({ config, apiUrl }: Context): string | undefined {
   const isSame = apiUrl === undefined || publicAddress(apiUrl) === publicAddress(config.KIMI_API_URL);
   return isSame ? config.KIMI_API_KEY : undefined;
 }
 
-/** The model, and what the host says to the key that is here, or to none: that of the services is not seen. */
+/** Checks model, key and balance with the key of this environment; that of the services is not visible. */
 async function account(context: Context, apiUrl: string, host: string): Promise<Finding[]> {
   const { config, say, text } = context;
   const apiKey = keyHere(context);
@@ -147,7 +147,7 @@ async function account(context: Context, apiUrl: string, host: string): Promise<
   if (balance?.value !== undefined) {
     const currency = currencyOf(apiUrl);
     const left = currency ? money({ amount: balance.value, currency }) : String(balance.value);
-    // At 0 Kimi refuses everything (kimi-api.md).
+    // At 0 Kimi refuses every request (kimi-api.md).
     findings.push(balance.value > 0 ? good(say.doctor.balance(left)) : bad(say.doctor.balanceBad(left)));
   }
   if (models?.ahead !== undefined) {
@@ -157,7 +157,7 @@ async function account(context: Context, apiUrl: string, host: string): Promise<
   return findings.filter((finding) => finding !== undefined);
 }
 
-/** What works on tasks. Where nothing runs from here, who answers at the usual ports is somebody else. */
+/** Checks the services. If no stack runs from this home, a service at the default ports belongs to another one. */
 async function services(context: Context, hasHome: boolean): Promise<Finding[]> {
   const { config, say } = context;
   const address = engineAddress(context);
@@ -202,12 +202,12 @@ function envFiles({ say }: Context): Finding[] {
   return openEnvFiles().map((file) => bad(say.doctor.envOpen(shellPath(file))));
 }
 
-/** Variables that have no effect. */
+/** Misspelt variables. */
 function misspelt({ say }: Context): Finding[] {
   return misspeltVariables().map((variable) => bad(say.misspelt(variable)));
 }
 
-/** That it is there, and that nobody else can read it: who has it can answer in Kimi's name. */
+/** Checks that the secret exists and that no other user can read it: with it, callbacks can be forged. */
 async function secret({ config, say }: Context): Promise<Finding> {
   if (config.WEBHOOK_SECRET) return good(say.doctor.secret);
   const path = secretFile(config.KIMI_HOME);
@@ -217,7 +217,7 @@ async function secret({ config, say }: Context): Promise<Finding> {
   return isOpen ? bad(say.doctor.secretOpen(shellPath(path))) : good(say.doctor.secretKept(tildePath(path)));
 }
 
-/** What of the webhook's `/readyz` is looked at. Whether the journal waits is its to say: its store is not opened twice. */
+/** The relevant members of the webhook's `/readyz`. The journal itself is open in the webhook. */
 const readiness = z.object({
   journal: z
     .object({
@@ -252,7 +252,7 @@ async function webhook(context: Context): Promise<Finding[]> {
   ];
 }
 
-/** Any answer will do. The relay and the simulated Kimi find `localhost` themselves; others ask their resolver. */
+/** Any response proves the address. Relay and simulated Kimi resolve `localhost` themselves; others use the resolver. */
 async function callbacks({ config, stack, relay, say }: Context): Promise<Finding> {
   const url = stack?.callback_base_url ?? publicAddress(callbackBaseUrl(config));
   const isOurs = relay || stack?.simulated === true;
@@ -260,7 +260,7 @@ async function callbacks({ config, stack, relay, say }: Context): Promise<Findin
   return status === undefined ? bad(say.doctor.callbacksBad(url)) : good(say.doctor.callbacks(url));
 }
 
-/** Of the services that `up` started; a process that runs alone is asked where it was set up. */
+/** Checks the metrics of services that `up` started. */
 async function metrics({ stack, say }: Context): Promise<Finding[]> {
   return await Promise.all(
     Object.entries(stack?.metrics_urls ?? {}).map(async ([name, url]) =>
@@ -275,7 +275,7 @@ async function deadLetters({ config, say }: Context): Promise<Finding[]> {
   return letters > 0 ? [bad(say.doctor.deadLetters(letters, tildePath(folder)))] : [];
 }
 
-/** Any answer will do: a GET wakes nobody. */
+/** Any response proves the address; a GET wakes no agent. */
 async function gateway({ config, stack, say }: Context): Promise<Finding> {
   const url = stack?.wake_url ?? publicAddress(config.OPENCLAW_WAKE_URL);
   return (await reach(url, outboundAgent(url))) === undefined
@@ -284,9 +284,9 @@ async function gateway({ config, stack, say }: Context): Promise<Finding> {
 }
 
 /**
- * Whether the gateway's plugin is there and takes our token: what is no wake it refuses as such, and tells nobody.
+ * Checks the gateway's plugin and the token with an invalid wake, which the plugin refuses without a message.
  *
- * @param sendTest whether the gateway's owner is sent a message
+ * @param sendTest sends a test message to the gateway's owner
  */
 async function plugin({ config, say }: Context, sendTest: boolean): Promise<Finding[]> {
   if (!pluginReply(config)) return sendTest ? [bad(say.doctor.noTest)] : [];
@@ -322,7 +322,7 @@ async function plugin({ config, say }: Context, sendTest: boolean): Promise<Find
   return [...findings, unsent ? bad(say.doctor.testFailed(unsent.message)) : good(say.doctor.testSent)];
 }
 
-/** @returns the status of a GET, or `undefined` where nothing answers. */
+/** @returns the status of a GET; `undefined` without a response. */
 async function reach(url: string, dispatcher: Dispatcher = directAgent()): Promise<number | undefined> {
   try {
     const { statusCode, body } = await request(url, {
@@ -337,7 +337,7 @@ async function reach(url: string, dispatcher: Dispatcher = directAgent()): Promi
   }
 }
 
-/** @returns the JSON a GET is answered with, or `undefined` where nothing answers in JSON. */
+/** @returns the JSON body of a GET; `undefined` without one. */
 async function fetchJson(url: string): Promise<unknown> {
   try {
     const { body } = await request(url, {

@@ -9,7 +9,7 @@ import { tildePath } from '../../service/files.ts';
 import { command, ending } from '../options.ts';
 import type { CliText } from '../text/index.ts';
 
-/** Longer than a worker's grace for activities under way. */
+/** Longer than a worker's grace period for running activities. */
 const STOP_MS = 40_000;
 
 export function downCommand(say: CliText): Command {
@@ -27,7 +27,7 @@ async function down(): Promise<Exit> {
   console.error(say.steps.stopping);
   if (stack) {
     process.kill(stack.pid, 'SIGTERM');
-    // One that is paused would not hear it.
+    // A stopped process (SIGSTOP) does not handle signals.
     process.kill(stack.pid, 'SIGCONT');
   }
   const giveUpAt = performance.now() + STOP_MS;

@@ -17,7 +17,7 @@ export function inboxCommand(say: CliText): Command {
     .action(printing(inbox));
 }
 
-/** Reads the results folder alone: it works while nothing else does. */
+/** Reads the results folder only, so it works while no service runs. */
 async function inbox({ json }: { json?: true }): Promise<Exit> {
   const { say, text, results } = await openContext();
   const waiting = await results.unacknowledged();

@@ -72,7 +72,7 @@ async function limits({ perMinute, concurrent, queue, json }: LimitsOptions): Pr
     words.agent(in_flight, words.use(queued, view.limits.queued), away),
   ]);
   if (agents.length > 0) console.log(`\n${columns(agents)}`);
-  // Which tasks another agent has is its own affair.
+  // The tasks of other agents are not shown.
   const waiting = view.queue.filter(({ agent = taskQueue }) => agent === taskQueue);
   if (waiting.length > 0) console.log(`\n${columns(waiting.map((place) => [place.task_id, text.place(place)]))}`);
   return EXIT.ok;

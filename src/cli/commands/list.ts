@@ -38,7 +38,7 @@ async function list({ limit, json, ...filter }: ListOptions): Promise<Exit> {
   const { say, text, results } = context;
   let unreachable: EngineUnreachable | undefined;
   const tasks = await liveTasks(context, filter, limit).catch((error: unknown): LiveTask[] => {
-    // Which chat a task is of, the engine alone knows.
+    // Only the engine knows the chat of a task.
     if (!(error instanceof EngineUnreachable) || filter.route) throw error;
     unreachable = error;
     return savedTasks(results, filter, limit).map((task) => ({ ...task, status: task.state }));
@@ -71,7 +71,7 @@ async function list({ limit, json, ...filter }: ListOptions): Promise<Exit> {
   return EXIT.ok;
 }
 
-/** A task, and what is to be said of it just now. */
+/** A task and its current state. */
 type LiveTask = ListedTask & Pick<Found, 'progress' | 'retrying'> & { status: TaskState; queue?: Place | undefined };
 
 async function liveTasks(context: Context, filter: Filter, limit: number): Promise<LiveTask[]> {

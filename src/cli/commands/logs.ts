@@ -9,10 +9,10 @@ import { LogFile, logNames } from '../log-files.ts';
 import { command, printing } from '../options.ts';
 import type { CliText } from '../text/index.ts';
 
-/** How much of each log is shown. */
+/** Lines of each log that are shown. */
 const LINES = 50;
 
-/** How often it is looked for more, in milliseconds. */
+/** Polling interval, in milliseconds. */
 const LOOK_MS = 250;
 
 interface LogsOptions {
@@ -28,7 +28,7 @@ export function logsCommand(say: CliText): Command {
     .action(printing(logs));
 }
 
-/** For people in a terminal; JSON, a line each, elsewhere. */
+/** Readable lines in a terminal, JSON lines elsewhere. */
 async function logs(name: string | undefined, { follow = false, json = false }: LogsOptions): Promise<Exit> {
   const { config, say } = await openContext();
   const folder = join(config.KIMI_HOME, 'logs');
@@ -61,7 +61,7 @@ async function logs(name: string | undefined, { follow = false, json = false }: 
 
 interface Entry {
   line: LogLine;
-  /** Where it stands among the others: a line that does not say when it was written stands behind the one before it. */
+  /** Sort key: a line without a time follows the line before it. */
   time: number;
 }
 
@@ -74,7 +74,7 @@ function entries(file: LogFile): Entry[] {
   });
 }
 
-/** Logs go back for days: the date stands before the time. */
+/** Adds the date, since logs span days. */
 function forPeople(line: LogLine): string {
   const date = line.time === undefined ? ' '.repeat(5) : new Date(line.time).toISOString().slice(5, 10);
   return `${date} ${readable(line)}`;

@@ -19,7 +19,7 @@ export function modelsCommand(say: CliText): Command {
 
 const CURRENCIES = ['CNY', 'USD'] as const;
 
-/** What the host says of its models just now, or why it was not asked or did not say. */
+/** The models that the host lists now, or why its list is missing. */
 type Live = { ids: string[] } | { why: string };
 
 async function models({ json }: { json?: true }): Promise<Exit> {
@@ -27,7 +27,7 @@ async function models({ json }: { json?: true }): Promise<Exit> {
   const { say, apiUrl, config } = context;
   const live = await askHost(context);
   const ids = 'ids' in live ? live.ids : [];
-  // Without a choice of the user's there is always one.
+  // Without a choice there is always a default.
   const chosen = config.KIMI_MODEL ?? resolveModel(undefined, apiUrl);
   const unknown = [...new Set([...ids, chosen])].filter((id) => !modelOf(id) && !isNamedRetired(id));
 
@@ -63,7 +63,7 @@ function isNamedRetired(id: string): boolean {
   return (RETIRED.models as readonly string[]).includes(id);
 }
 
-/** @returns when the prices in each money were read, e.g. `CNY 2026-09-01`. */
+/** @returns the date of the prices in each currency, e.g. `CNY 2026-09-01`. */
 function priceDates(): string {
   return CURRENCIES.map((currency) => {
     const dates = new Set(MODELS.map(({ prices }) => prices[currency]?.date).filter((date) => date !== undefined));
@@ -77,11 +77,11 @@ function priceCells({ prices }: Model): string[] {
   );
 }
 
-/** The key and the address of this environment belong together: the worker's may be others, and are not seen here. */
+/** Asks with the key and address of this environment; the worker may have others. */
 async function askHost({ config, say }: Context): Promise<Live> {
   const { KIMI_API_KEY: apiKey, KIMI_API_URL: apiUrl } = config;
   if (!apiKey) return { why: say.modelsTable.noKey };
-  const told = await listModels({ apiUrl, apiKey });
-  if (told?.value) return { ids: told.value };
-  return { why: say.modelsTable.noAnswer(publicAddress(apiUrl), told?.status) };
+  const listed = await listModels({ apiUrl, apiKey });
+  if (listed?.value) return { ids: listed.value };
+  return { why: say.modelsTable.noAnswer(publicAddress(apiUrl), listed?.status) };
 }

@@ -14,7 +14,7 @@ import { CliError } from '../exit.ts';
 import { command, printing, since as sinceOption } from '../options.ts';
 import type { CliText } from '../text/index.ts';
 
-/** How long the engine may take to list what is in flight, in milliseconds. */
+/** Timeout for the list of tasks in flight, in milliseconds. */
 const LIST_TIMEOUT_MS = 5_000;
 
 interface ReportOptions {
@@ -34,7 +34,7 @@ export function reportCommand(say: CliText): Command {
     .action(printing(report));
 }
 
-/** Of the results folder, and of the engine where it answers. */
+/** Reads the results folder, and the engine if it answers. */
 async function report({ since: sinceMs, output, open }: ReportOptions): Promise<Exit> {
   const context = await openContext();
   const { config, say, stack, results } = context;
@@ -68,17 +68,17 @@ async function report({ since: sinceMs, output, open }: ReportOptions): Promise<
   return EXIT.ok;
 }
 
-/** @returns `undefined` where the engine does not say. */
+/** @returns `undefined` if the engine does not answer. */
 async function inFlightOf(context: Context): Promise<InFlight | undefined> {
   try {
     return await withClient(context, async (client) => await tasksInFlight(client, context.taskQueue, LIST_TIMEOUT_MS));
   } catch {
-    // The results tell enough: the engine may be down, hold another's payloads, or not know of our attributes yet.
+    // The results are enough: the engine may be down, have other payload keys, or lack the search attributes.
     return undefined;
   }
 }
 
-/** As the system opens a file for its user. A browser goes on when we have ended. */
+/** Opens the file with the system's default program, which outlives this process. */
 async function openInBrowser(file: string, say: CliText): Promise<void> {
   const opener = process.platform === 'darwin' ? 'open' : 'xdg-open';
   const child = spawn(opener, [file], { detached: true, stdio: 'ignore', env: foreignEnvironment() });

@@ -16,7 +16,7 @@ import { command, printing, route, task } from '../options.ts';
 import { withoutControls } from '../output/terminal.ts';
 import type { CliText } from '../text/index.ts';
 
-/** Among so many tasks of a chat its newest result is looked for. */
+/** Most tasks of a chat that are searched for its newest result. */
 const RECENT = 20;
 
 interface ResultOptions {
@@ -55,7 +55,7 @@ async function result(
     if (task_id === undefined) throw new CliError(EXIT.unfinished, say.noResults);
     const known = await withClient(context, async (client) => await lookUp(client, task_id));
     if (!known) {
-      // A damaged file is named.
+      // Reports a damaged file.
       await results.read(task_id);
       throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
     }
@@ -71,7 +71,7 @@ async function result(
   return exitFor(saved);
 }
 
-/** The folder knows the newest of all; which is a chat's newest is for the engine to say. */
+/** The results folder knows the newest result; only the engine knows the newest of a chat. */
 async function newestResult(context: Context, chat: Route | undefined): Promise<ResultFile | undefined> {
   const { results, taskQueue } = context;
   if (!chat) return await results.latest();
@@ -83,14 +83,14 @@ async function newestResult(context: Context, chat: Route | undefined): Promise<
   return undefined;
 }
 
-/** A pipe or a file gets the answer as it is, byte by byte; a terminal gets nothing that drives it. */
+/** A pipe or a file gets the exact bytes of the answer; a terminal gets it without control sequences. */
 function printAnswer(answer: string, raw = false): void {
   const { stdout } = process;
   if (stdout.isTTY) stdout.write(raw ? withoutControls(answer) : `${renderMarkdown(answer)}\n`);
   else stdout.write(Buffer.from(raw ? answer : `${answer.replace(/\n$/, '')}\n`));
 }
 
-/** Writes the blocks of code in a language to files of their own, and names them. Nothing is written over. */
+/** Writes each code block of a language to a new file and prints the names. Existing files are not overwritten. */
 async function extract(name: string, answer: string, lang: string, folder: string, say: CliText): Promise<void> {
   const blocks = codeBlocks(answer);
   if (!blocks) throw new CliError(EXIT.usage, say.codeNotRead);
@@ -118,7 +118,7 @@ async function extract(name: string, answer: string, lang: string, folder: strin
   }
 }
 
-/** What files of a language are called, where they are not called after it. */
+/** File extensions that differ from the name of the language. */
 const EXTENSIONS: Record<string, string> = {
   bash: 'sh',
   csharp: 'cs',

@@ -19,13 +19,13 @@ import { readJob, type Job, type PromptOptions } from '../job.ts';
 import { addTaskOptions, start, type TaskOptions } from '../task-options.ts';
 import type { CliText } from '../text/index.ts';
 
-/** How long a stack that `run` started is kept for the agent to be woken, once the answer is there. Milliseconds. */
+/** How long a stack that `run` started stays up for the wake, once the answer has arrived. Milliseconds. */
 const TELL_MS = 10_000;
 
-/** `run` watches the task anyway: it need not wait for Kimi's word first. */
+/** `run` watches the task anyway, so it does not wait for the acceptance. */
 const ACCEPT_WAIT_MS = 100;
 
-/** Any address of this machine: where the simulated Kimi will be is not known before it runs. */
+/** Any loopback address: the port of the simulated Kimi is not known before it runs. */
 const SIMULATED_URL = 'http://127.0.0.1';
 
 interface RunOptions extends PromptOptions, TaskOptions {
@@ -52,11 +52,11 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
   const simulate = options.simulate ?? false;
   const prompt = { ...options, argument };
   const isRelayed = stack ? context.relay : usesRelay(config, simulate);
-  // Behind the relay the simulated Kimi is Moonshot's API, with its models.
+  // Behind the relay, the simulated Kimi is Moonshot's API with its models.
   const job = await readJob(simulate && !isRelayed ? { ...context, apiUrl: SIMULATED_URL } : context, prompt, options);
 
   const workersElsewhere = !stack && context.elsewhere && (await hasWorkers(context));
-  // A simulated task must never reach a worker that pays.
+  // A simulated task must never reach a worker with a real key.
   if (simulate && (workersElsewhere || stack?.simulated === false)) throw new CliError(EXIT.config, say.notSimulated);
   if (stack || workersElsewhere) return await runOn(context, job, options);
 
@@ -102,7 +102,7 @@ async function runOn(
   });
 }
 
-/** The stack is about to be stopped: gives the agent a moment to be woken, and says so where it was not. */
+/** Waits for the wake before the stack is stopped; reports if it did not succeed. */
 async function untilTold(client: Client, { say, stack }: Context, task_id: string): Promise<void> {
   const giveUpAt = performance.now() + TELL_MS;
   while (performance.now() < giveUpAt) {
@@ -124,7 +124,7 @@ async function startOwnStack({ config, say, text }: Context, simulate: boolean):
       onStep: (step) => progress.step(step),
       onRestart: (name, missing) => console.error(say.up.restarted(name, missing && tildePath(missing))),
     });
-    // Another one was started in the meantime: it is as good, but not ours to stop.
+    // Another stack was started in the meantime: it is used, but not stopped.
     return 'stop' in stack ? stack : { state: stack, lost: new Promise(() => {}), stop: async () => {} };
   } finally {
     progress.end();

@@ -31,18 +31,18 @@ interface SetupOptions {
   undo?: boolean;
 }
 
-/** A file as it is, as it was before the first set-up, and as it is to be. */
+/** A file with its current text, its text before the first set-up, and its new text. */
 interface Change {
   file: string;
-  /** `undefined` where it is not there. */
+  /** `undefined` if the file is missing. */
   now: string | undefined;
   next: string;
 }
 
-/** What a file was before the first set-up is kept beside it; what is not there was not there. */
+/** The backup beside a file, from before the first set-up. */
 const BACKUP = '.before-kimi-dispatch';
 
-/** Variables that the set-up writes. */
+/** The variables that the set-up writes. */
 const VARIABLES = ['OPENCLAW_WAKE_URL', 'OPENCLAW_WAKE_TOKEN', 'KIMI_REPLY'];
 
 export function setupCommand(say: CliText): Command {
@@ -128,7 +128,7 @@ function wanted(
   ];
 }
 
-/** @returns a token as it is sent; `undefined` where the configuration names a place that holds it. */
+/** @returns the token; `undefined` if the configuration only refers to it. */
 function readable(token: unknown): string | undefined {
   return typeof token === 'string' && !token.includes('${') ? token : undefined;
 }
@@ -155,7 +155,7 @@ async function read(file: string, say: CliText): Promise<string | undefined> {
   }
 }
 
-/** Shows what changes, without any secret that stands in the same lines. */
+/** Prints the changes, with secrets masked. */
 function show({ file, now = '', next }: Change): void {
   console.log(pico.bold(tildePath(file)));
   const { hunks } = structuredPatch(file, file, masked(now), masked(next), undefined, undefined, { context: 1 });
@@ -164,16 +164,16 @@ function show({ file, now = '', next }: Change): void {
       console.log(line.startsWith('+') ? pico.green(line) : line.startsWith('-') ? pico.red(line) : pico.dim(line));
     }
   }
-  // A token that takes the place of another looks the same.
+  // Masked, an old and a new token look the same.
   if (hunks.length === 0) console.log(pico.green('+ …'));
   console.log('');
 }
 
-/** Names that say they are secret, as JSON5 may have them, and their strings. */
+/** Names of secrets, as JSON5 may write them, with their strings. */
 const SECRET =
   /((?:"[^"\n]*(?:token|secret|key|password)[^"\n]*"|'[^'\n]*(?:token|secret|key|password)[^'\n]*'|[\w$]*(?:token|secret|key|password)[\w$]*)\s*:\s*)(?:"(?:\\[^]|[^"\\])*"|'(?:\\[^]|[^'\\])*')/gi;
 
-/** Hides the values of names that say they are secret, in JSON5 and in `.env`. */
+/** Masks the values of secrets, in JSON5 and in `.env`. */
 function masked(text: string): string {
   return text
     .replaceAll(SECRET, '$1"…"')
@@ -182,7 +182,7 @@ function masked(text: string): string {
 
 async function agreed(say: CliText): Promise<boolean> {
   if (!process.stdin.isTTY) throw new CliError(EXIT.usage, say.setup.nobodyToAsk);
-  // Without its own line editing, which writes control characters: the terminal has that of the system.
+  // Without readline's line editing, which writes control characters; the terminal has its own.
   const terminal = createInterface({ input: process.stdin, output: process.stdout, terminal: false });
   try {
     return /^(?:y|yes|是|好)$/i.test((await terminal.question(`${say.setup.question} `)).trim());
@@ -191,7 +191,7 @@ async function agreed(say: CliText): Promise<boolean> {
   }
 }
 
-/** Writes a file for its owner alone: it holds a token. One without a word is removed. */
+/** Writes a file with mode 0600, since it holds a token. An empty one is removed. */
 async function writeOwn(file: string, text: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   if (text === '') await rm(file, { force: true });

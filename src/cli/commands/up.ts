@@ -64,7 +64,7 @@ async function upInForeground({ config, say, text }: Context, simulate: boolean)
   return EXIT.ok;
 }
 
-/** Runs `up` again, as a process that outlives this one, and waits until it is ready. */
+/** Runs `up` in a process that outlives this one, and waits until it is ready. */
 async function upInBackground({ config, say, text }: Context, simulate: boolean): Promise<Exit> {
   const running = await runningStack(config.KIMI_HOME);
   if (running) return already(running, simulate, say);
@@ -75,16 +75,16 @@ async function upInBackground({ config, say, text }: Context, simulate: boolean)
   const [program = ''] = process.argv.slice(1);
   const child = spawn(process.execPath, [program, 'up', ...(simulate ? ['--simulate'] : [])], {
     detached: true,
-    // It reads the .env files itself: their secrets stay out of what the system shows of a process.
+    // It reads the .env files itself, so their secrets are not in the environment of the process.
     env: GIVEN_ENV,
-    // Over the channel it says why it could not start.
+    // The channel carries the reason of a failed start.
     stdio: ['ignore', log, log, 'ipc'],
   });
   closeSync(log);
   let failure: string | undefined;
   let ended: { code: number | null; signal: NodeJS.Signals | null } | undefined;
   child.once('message', ({ failed }: FailedToStart) => (failure = failed));
-  // Not before the channel is read to its end.
+  // After the last message of the channel.
   child.once('close', (code, signal) => (ended = { code, signal }));
   for (;;) {
     const state = await runningStack(config.KIMI_HOME);
@@ -96,7 +96,7 @@ async function upInBackground({ config, say, text }: Context, simulate: boolean)
       return EXIT.ok;
     }
     if (ended) {
-      // Another one was quicker.
+      // Another `up` won the race.
       if (state) return already(state, simulate, say);
       const why = failure ?? String(ended.signal ?? ended.code);
       throw new CliError(EXIT.config, say.up.failed(why, tildePath(logFile)));
@@ -113,7 +113,7 @@ function already(state: StackState, simulate: boolean, say: CliText): Exit {
   return EXIT.ok;
 }
 
-/** The model that tasks are for unless they say otherwise, and why; or why there is none. */
+/** The default model and the reason for it, or why there is none. */
 function modelRow({ KIMI_MODEL }: Config, { api_url }: StackState, say: CliText, text: Text): string {
   try {
     const model = resolveModel(KIMI_MODEL, api_url);
@@ -124,7 +124,7 @@ function modelRow({ KIMI_MODEL }: Config, { api_url }: StackState, say: CliText,
   }
 }
 
-/** The one calm screen. */
+/** Prints the addresses of the services. */
 function screen(heading: string, state: StackState, model: string | undefined, say: CliText): string {
   const { rows } = say.up;
   const kimi = state.simulated ? `${pico.yellow(say.up.simulated)} ${state.simulator_url}` : state.api_url;

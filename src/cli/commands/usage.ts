@@ -25,7 +25,7 @@ export function usageCommand(say: CliText): Command {
     .action(printing(usage));
 }
 
-/** Reads the results folder alone: it works while nothing else does. */
+/** Reads the results folder only, so it works while no service runs. */
 async function usage({ since, by, json }: UsageOptions): Promise<Exit> {
   const { say, results, stack } = await openContext();
   const from = Date.now() - since;

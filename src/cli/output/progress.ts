@@ -11,10 +11,10 @@ import type { CliText } from '../text/index.ts';
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 const FRAME_MS = 80;
 
-/** As bytes: the guard of the stream lets no text do this. */
+/** As bytes: the guard of the stream removes it from text. */
 const ERASE_LINE = Buffer.from('\r\u001B[K');
 
-/** Shows where a task stands on standard error: one moving line on a terminal, a line per step elsewhere. */
+/** Shows the progress of a task on standard error: one updated line on a terminal, a line for each step elsewhere. */
 export class Progress {
   private frame = 0;
   private shown = '';
@@ -27,7 +27,7 @@ export class Progress {
     private readonly out: NodeJS.WriteStream = process.stderr,
   ) {}
 
-  /** Shows a step of starting the stack. A download draws its own bar below: it gets a line that does not move. */
+  /** Shows a step of starting the stack. A download draws its own bar, so its line stays. */
   step(step: StartStep): void {
     const sentence = this.say.steps[step];
     if (step === 'sdk' || step === 'wheel') {
@@ -59,7 +59,7 @@ export class Progress {
     );
   }
 
-  /** Takes the moving line away. */
+  /** Clears the updated line. */
   end(): void {
     clearInterval(this.timer);
     this.timer = undefined;
@@ -83,12 +83,12 @@ export class Progress {
     this.out.write(cliTruncate(line, (this.out.columns || 80) - 1));
   }
 
-  /** A long name leaves room for what happens. */
+  /** Shortens a long name to leave room for the state. */
   private cut(name: string): string {
     return this.out.isTTY ? cliTruncate(name, Math.max(8, Math.floor((this.out.columns || 80) / 3))) : name;
   }
 
-  /** Time since Kimi accepted, against its limit; before that, since the task was started. */
+  /** Time since Kimi accepted the task, and its limit; before that, since the start of the task. */
   private elapsed({ step, created_at, accepted_at, deadline }: TaskView): string {
     const start = Date.parse(accepted_at ?? created_at);
     const now = clock(Date.now() - start);
@@ -96,13 +96,13 @@ export class Progress {
   }
 }
 
-/** @returns what is wrong, and when it is tried again. */
+/** @returns the last failure and the time of the next attempt. */
 export function sayRetrying({ attempt, why, next_attempt_at }: Retrying, say: CliText): string {
   const seconds = next_attempt_at && Math.max(0, Math.ceil((Date.parse(next_attempt_at) - Date.now()) / 1_000));
   return say.progress.attempt(why, attempt, seconds || undefined);
 }
 
-/** @returns what is being said just now, on one line. */
+/** @returns the last words of the answer, on one line. */
 export function lastLine(tail: string): string {
   return (
     tail

@@ -4,18 +4,17 @@ import { fields } from './terminal.ts';
 /** Between two columns. */
 const GAP = 2;
 
-/** How narrow a column of text may become, and how many lines a row may take. */
+/** Narrowest column of text, and most lines of a row. */
 const NARROWEST = 8;
 const MOST_LINES = 3;
 
-/** @returns columns of the terminal; unbounded where there is none. */
+/** @returns the width of the terminal; `Infinity` without one. */
 function terminalWidth(): number {
   return process.stdout.columns || Infinity;
 }
 
 /**
- * Lays out rows in columns; a Chinese character is as wide as two others. The last column continues below itself where
- * the terminal is too narrow.
+ * Lays out rows in columns; a Chinese character is two columns wide. The last column wraps if the terminal is too narrow.
  */
 export function columns(rows: string[][], width = terminalWidth()): string {
   const widths = naturalWidths(rows);
@@ -25,9 +24,9 @@ export function columns(rows: string[][], width = terminalWidth()): string {
 }
 
 /**
- * Lays out a table. Where it is wider than the terminal, its texts continue below themselves; where that is not enough,
- * each row gets a block of its own, with the headings before what it holds. Words are never broken: ids, paths and URLs
- * can be copied. Cells are plain text, and may come from outside.
+ * Lays out a table. If it is wider than the terminal, texts wrap within their columns; if that is not enough, each row
+ * becomes a block of `heading value` lines. Words are never broken, so that ids, paths and URLs can be copied. Cells are
+ * plain text and may come from outside.
  */
 export function table(headings: string[], rows: string[][], width = terminalWidth()): string {
   const cells = fields(rows);
@@ -46,12 +45,12 @@ export function table(headings: string[], rows: string[][], width = terminalWidt
   return cells.map(block).join('\n\n');
 }
 
-/** @returns widths that fit; `undefined` where a word would have to be broken, or a row would become too high. */
+/** @returns widths that fit; `undefined` if a word would be broken or a row would become too high. */
 function fittingWidths(rows: string[][], width: number): number[] | undefined {
   const widths = naturalWidths(rows);
   const words = naturalWidths(rows.map((row) => row.map((cell) => widest(wordsOf(cell)))));
   while (totalWidth(widths) > width) {
-    // The widest of those that can still become narrower.
+    // The widest column that can still shrink.
     const [column] = [...widths.keys()]
       .filter((index) => (widths[index] ?? 0) > Math.max(words[index] ?? 0, NARROWEST))
       .toSorted((one, other) => (widths[other] ?? 0) - (widths[one] ?? 0));
@@ -62,7 +61,7 @@ function fittingWidths(rows: string[][], width: number): number[] | undefined {
   return isLow ? widths : undefined;
 }
 
-/** Continues a sentence on the next line where the terminal is too narrow. */
+/** Wraps a sentence at the width of the terminal. */
 export function paragraph(text: string, width = terminalWidth()): string {
   return wrap(text, width).join('\n');
 }
@@ -92,7 +91,7 @@ function layout(rows: string[][], widths: number[]): string {
     .join('\n');
 }
 
-/** A word with the white space before it. Chinese is broken between characters, but not before or after some punctuation. */
+/** A word with the white space before it. Chinese wraps between characters, but not before or after some punctuation. */
 const WORD = /\s*(?:[（「『]*(?:\p{Script=Han}|[^\s\p{Script=Han}（「『]+)|[（「『]+)[、，。；：！？）」』]*/gu;
 
 function wordsOf(text: string): string[] {
@@ -105,7 +104,7 @@ function widest(words: string[]): string {
     .reduce((one, other) => (stringWidth(other) > stringWidth(one) ? other : one), '');
 }
 
-/** @returns lines no wider than that, unless a single word is. */
+/** @returns lines of at most this width, unless a single word is wider. */
 function wrap(text: string, width: number): string[] {
   if (stringWidth(text) <= width) return [text];
   const lines: string[] = [];
