@@ -46,7 +46,7 @@ function measure(tasks: number, agents: number): Figure[] {
     // Seven milliseconds: at 10,000 a minute one task comes and one goes.
     now += 7;
     steps.request.push(timed(() => ask(tasks + round)));
-    steps.place.push(timed(() => queue.placeOf(`kimi-1700000000-${tasks + round}`, now)));
+    steps.place.push(timed(() => queue.positionOf(`kimi-1700000000-${tasks + round}`, now)));
     steps.next.push(
       timed(() => {
         const task_id = running.shift() as string;

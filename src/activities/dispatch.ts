@@ -53,7 +53,7 @@ const FAILURE_TYPE: Record<KimiErrorKind, string> = {
   refused: FAILURE.refused,
   outcome_unknown: FAILURE.outcomeUnknown,
   interrupted: FAILURE.outcomeUnknown,
-  turned_away: FAILURE.turnedAway,
+  turned_away: FAILURE.throttled,
   not_sent: FAILURE.notSent,
 };
 

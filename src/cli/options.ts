@@ -3,7 +3,7 @@ import { closest } from '../shared/closest.ts';
 import ms from 'ms';
 import type { StringValue } from 'ms';
 import { chatTarget, type Route } from '../shared/chat.ts';
-import { parseTaskName, type Named } from '../shared/task-id.ts';
+import { parseTaskId, type TaskReference } from '../shared/task-id.ts';
 import { TASK_STATES, type Priority, type TaskState } from '../shared/task.ts';
 import { GROUPINGS, type Grouping } from '../results/usage.ts';
 import { EXIT, type Exit } from '../service/exit.ts';
@@ -42,9 +42,9 @@ export function printing<Args extends unknown[]>(action: (...args: Args) => Prom
 }
 
 /** Parses a task id or the id of a notification, as wakes and the inbox print them. */
-export function task(say: CliText): (word: string) => Named {
+export function task(say: CliText): (word: string) => TaskReference {
   return (word) => {
-    const named = parseTaskName(word);
+    const named = parseTaskId(word);
     if (!named) throw new CliError(EXIT.usage, say.usage.badTaskId(word));
     return named;
   };

@@ -10,7 +10,7 @@ import {
 } from '@temporalio/client';
 import { ApplicationFailure, TypedSearchAttributes } from '@temporalio/common';
 import { messageKey, ROUTE_MEMO, routeIn, type Route } from '../shared/chat.ts';
-import type { Place } from '../shared/limits.ts';
+import type { QueuePosition } from '../shared/limits.ts';
 import { ACCEPTED_UPDATE, SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../shared/names.ts';
 import type { Acceptance, Task, TaskError, TaskSummary } from '../shared/task.ts';
 import { newTaskId, taskIdOf } from './task-name.ts';
@@ -26,7 +26,7 @@ import { newestTasks } from '../temporal/task-list.ts';
 /** The outcome of a start. `pending`: the engine has the task, and Kimi has not accepted it yet. */
 export type Started =
   | { status: 'accepted'; task_id: string; api_id: string }
-  | { status: 'queued'; task_id: string; queued: Place }
+  | { status: 'queued'; task_id: string; queued: QueuePosition }
   | { status: 'pending'; task_id: string }
   | { status: 'refused'; task_id: string; error: TaskError }
   /** The same message started it before. */

@@ -1,5 +1,5 @@
 import { isoSeconds } from '../shared/format.ts';
-import type { LeaseRequest, LimiterView, Limits, Place, TurnedAway } from '../shared/limits.ts';
+import type { LeaseRequest, LimiterView, Limits, QueuePosition, Throttled } from '../shared/limits.ts';
 import { FairQueue } from './fair-queue.ts';
 
 /** The window of {@link Limits.per_minute}, in milliseconds. */
@@ -121,7 +121,7 @@ export class AdmissionQueue {
     }
     const lease = this.lease(request.task_id);
     if (lease && lease.round >= request.round) return false;
-    if (request.turned_away) this.turnedAway(request.turned_away, now);
+    if (request.turned_away) this.throttled(request.turned_away, now);
     if (lease) {
       this.noteSent(lease, now);
       lease.phase = 'waiting';
@@ -159,7 +159,7 @@ export class AdmissionQueue {
   }
 
   /** Kimi was too busy: everybody waits. */
-  turnedAway({ retry_after_ms }: TurnedAway, now: number): void {
+  throttled({ retry_after_ms }: Throttled, now: number): void {
     const { state } = this;
     const pause = retry_after_ms ?? Math.min(PAUSE_MS.first * 2 ** state.turned_away, PAUSE_MS.longest);
     state.turned_away += 1;
@@ -287,7 +287,7 @@ export class AdmissionQueue {
   }
 
   /** @returns where a task stands in the queue, or `undefined`. */
-  placeOf(task_id: string, now: number): Place | undefined {
+  positionOf(task_id: string, now: number): QueuePosition | undefined {
     const waiting = this.waiting.get(task_id);
     if (!waiting) return undefined;
     const { request, rank } = waiting;
@@ -326,7 +326,7 @@ export class AdmissionQueue {
     this.state.sent.push(now);
   }
 
-  private place(index: number, now: number, used: number): Place {
+  private place(index: number, now: number, used: number): QueuePosition {
     const expected_wait_ms = this.expectedWait(index + 1, now, used);
     return { place: index + 1, ...(expected_wait_ms !== undefined && { expected_wait_ms }) };
   }

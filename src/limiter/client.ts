@@ -1,6 +1,6 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { limitsOf, type Config } from '../config/index.ts';
-import type { LimiterView, Limits, ReleaseReport, TurnedAway } from '../shared/limits.ts';
+import type { LimiterView, Limits, ReleaseReport, Throttled } from '../shared/limits.ts';
 import {
   LIMITER_QUERY,
   LIMITER_SIGNALS,
@@ -91,8 +91,8 @@ export async function setLimits(client: Client, id: string, limits: Partial<Limi
 }
 
 /** Tells the limiter, where there is one, that Kimi was too busy for a request: nobody else is sent for a while. */
-export async function reportTurnedAway(client: Client, id: string, turnedAway: TurnedAway): Promise<void> {
-  await unlessUnknown(client.workflow.getHandle(id).signal<[TurnedAway]>(LIMITER_SIGNALS.turnedAway, turnedAway));
+export async function reportThrottled(client: Client, id: string, throttled: Throttled): Promise<void> {
+  await unlessUnknown(client.workflow.getHandle(id).signal<[Throttled]>(LIMITER_SIGNALS.throttled, throttled));
 }
 
 /** Gives a task's place back to the limiter, where there is one. */

@@ -10,7 +10,7 @@ import type { RelayReport, RelayRequest, StreamProgress } from '../shared/relay.
 import type { LostAttempt } from '../shared/task.ts';
 import { HeldWork, type Ended } from '../activities/held-work.ts';
 import { KimiError } from '../kimi/errors.ts';
-import { reportTurnedAway } from '../limiter/client.ts';
+import { reportThrottled } from '../limiter/client.ts';
 import { streamMetrics, type RelayRequestOutcome } from '../shared/metrics.ts';
 import { Answer, answered, failed, nextStep, requestsIn, type Attempt, type OnInterrupt } from './attempts.ts';
 import type { ReceivedStore, Recording } from './recordings.ts';
@@ -215,15 +215,15 @@ export function createStreamActivities({
     }
     const { retryAfterMs } = error.options;
     if (kind === 'turned_away') {
-      const turnedAway = retryAfterMs === undefined ? {} : { retry_after_ms: retryAfterMs };
+      const throttled = retryAfterMs === undefined ? {} : { retry_after_ms: retryAfterMs };
       // Who is not told sends a request or two more that are turned away.
-      await reportTurnedAway(client, limiter, turnedAway).catch((failure: Error) =>
+      await reportThrottled(client, limiter, throttled).catch((failure: Error) =>
         log.warn({ task_id }, failure.message),
       );
     }
     throw ApplicationFailure.create({
       message,
-      type: kind === 'turned_away' ? FAILURE.turnedAway : FAILURE.notSent,
+      type: kind === 'turned_away' ? FAILURE.throttled : FAILURE.notSent,
       details: [type],
       ...(retryAfterMs !== undefined && { nextRetryDelay: retryAfterMs }),
     });

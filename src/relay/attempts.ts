@@ -1,10 +1,9 @@
 import * as z from 'zod';
 import type { AnswerCallback, Callback, ErrorCallback, Usage } from '../shared/callback.ts';
 import { relayApiId } from '../shared/names.ts';
-import { TAIL_CHARS, type RelayRequest, type StreamProgress } from '../shared/relay.ts';
+import { TAIL_CHARS, callbackMetadata, relayFailure, type RelayRequest, type StreamProgress } from '../shared/relay.ts';
 import type { TaskError } from '../shared/task.ts';
 import { supportsPartialMode } from '../kimi/models.ts';
-import { metadataOf, relayFailure } from './failure.ts';
 import { REPETITION_CHARS, repeats } from './repetition.ts';
 
 /** One request to Kimi, and what came of it. A request that breaks off is followed by another. */
@@ -166,7 +165,7 @@ export function answered(request: RelayRequest, attempts: readonly (Attempt | un
         ...(finish_reason !== undefined && { finish_reason }),
       },
     ],
-    metadata: metadataOf(request),
+    metadata: callbackMetadata(request),
   };
   return attempts.length > 1 ? { ...callback, interruptions: attempts.length - 1 } : callback;
 }

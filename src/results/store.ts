@@ -6,7 +6,7 @@ import { ServiceError } from '../service/exit.ts';
 import { tildePath } from '../service/files.ts';
 import { isoSeconds } from '../shared/format.ts';
 import type { PendingFile, ResultFile, TaskResult, Timings } from '../shared/result.ts';
-import { newsOf } from '../shared/task-id.ts';
+import { notificationId } from '../shared/task-id.ts';
 import { BatchWriter } from './batch.ts';
 import { PRIVATE_FILE, absentIfDamaged, checkedId, isResultOf, parseResult, readResult, taskIdOf } from './file.ts';
 import { Inbox } from './inbox.ts';
@@ -101,7 +101,7 @@ export class ResultStore {
     return await this.writer.exclusively(async (batch) => {
       const saved = await this.readIfSound(task_id);
       if (!saved) throw new NoResult(`${this.resultPath(task_id)} is missing or damaged: nothing to acknowledge`);
-      if (notification !== undefined && notification !== newsOf(saved)) return false;
+      if (notification !== undefined && notification !== notificationId(saved)) return false;
       const acknowledged: ResultFile = saved.acknowledged
         ? saved
         : {

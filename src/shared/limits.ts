@@ -20,10 +20,10 @@ export interface LeaseRequest {
   /** Counts a task's requests for admission from 1, so that the answer to an earlier one is not taken for this one's. */
   round: number;
   /** Set where Kimi was too busy for the round before. Signals may overtake each other: so it is said with the request. */
-  turned_away?: TurnedAway;
+  turned_away?: Throttled;
 }
 
-export interface TurnedAway {
+export interface Throttled {
   /** How long Kimi asked to be left alone, in milliseconds; absent where it did not say. */
   retry_after_ms?: number;
 }
@@ -44,7 +44,7 @@ export interface ReleaseReport {
 }
 
 /** A place in the queue. */
-export interface Place {
+export interface QueuePosition {
   /** From 1. */
   place: number;
   /** Milliseconds; absent where there is nothing yet to tell it by. */
@@ -54,7 +54,7 @@ export interface Place {
 /** The limiter's word to a task, for one of its rounds. */
 export type Admission = { round: number } & (
   | { state: 'granted' }
-  | ({ state: 'queued' } & Place)
+  | ({ state: 'queued' } & QueuePosition)
   /** The queue is full: its limit. */
   | { state: 'refused'; limit: number }
 );
@@ -67,7 +67,7 @@ export interface LimiterView {
   /** Tasks that hold a place. */
   in_flight: string[];
   /** In the order of their turns. `agent`: {@link LeaseRequest.agent}. */
-  queue: ({ task_id: string; agent?: string; priority: Priority } & Place)[];
+  queue: ({ task_id: string; agent?: string; priority: Priority } & QueuePosition)[];
   /** Who shares it, by task queue; absent where it is one agent's own. */
   agents?: AgentView[];
   /** Until when nothing is admitted, since Kimi was too busy. */

@@ -41,8 +41,8 @@ export const LIMITER_SIGNALS = {
   sent: 'sent',
   /** Argument {@link ReleaseReport}: the task has its outcome, or is no longer wanted. */
   release: 'release',
-  /** Argument {@link TurnedAway}: Kimi was too busy for a request that had a lease, and that its relay sends again. */
-  turnedAway: 'turned-away',
+  /** Argument {@link Throttled}: Kimi was too busy for a request that had a lease, and that its relay sends again. */
+  throttled: 'turned-away',
 } as const;
 
 /** Query to the limiter → {@link LimiterView}. */
@@ -110,7 +110,7 @@ export const FAILURE = {
   /** The request was certainly not accepted. Retried. */
   notSent: 'NotSent',
   /** Kimi was too busy to take it. Retried, but by the limiter where there is one. */
-  turnedAway: 'TurnedAway',
+  throttled: 'TurnedAway',
   /** Another process of this machine has the work. Retried until it has ended. */
   held: 'Held',
   /** An answer broke off. The relay's workflow decides what to do. */

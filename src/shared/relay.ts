@@ -1,4 +1,6 @@
 /** Messages between a task and its relay. */
+import type { Callback, ErrorCallback } from './callback.ts';
+import { relayApiId } from './names.ts';
 import type { TaskError } from './task.ts';
 
 /** One request that the relay makes for a task: the input of its workflow. Nothing secret may ever stand here. */
@@ -48,4 +50,13 @@ export interface RelaySummary {
   /** `answered`, or the type of the error that was delivered. */
   outcome: string;
   interruptions: number;
+}
+
+/** @returns the callback for a request that ended without an answer. */
+export function relayFailure(request: RelayRequest, error: TaskError): ErrorCallback {
+  return { id: relayApiId(request.task_id), model: request.body.model, error, metadata: callbackMetadata(request) };
+}
+
+export function callbackMetadata({ task_id, task_name }: RelayRequest): Callback['metadata'] {
+  return { task_id, ...(task_name !== undefined && { task_name }) };
 }

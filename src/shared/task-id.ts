@@ -13,26 +13,26 @@ export const TASK_ID = new RegExp(`^${ID}$`);
 export const NOTIFICATION = new RegExp(`^${ID}(?:-late)?(?:-again-\\d{1,2})?$`);
 
 /** What a user, an agent or a gateway named. */
-export interface Named {
+export interface TaskReference {
   task_id: string;
   /** Without `-again-<n>`: a repeat is the same notification. */
   notification: string;
 }
 
 /** @returns the task that a task id or the name of a notification means; `undefined` where the word is neither. */
-export function parseTaskName(word: string): Named | undefined {
+export function parseTaskId(word: string): TaskReference | undefined {
   if (!NOTIFICATION.test(word)) return undefined;
   const notification = word.replace(/-again-\d+$/, '');
   return { task_id: notification.replace(/-late$/, ''), notification };
 }
 
 /** @returns the name of the notification of a result. An answer that comes after a cancellation is saved without one. */
-export function newsOf({ task_id, status, late }: Pick<TaskResult, 'task_id' | 'status' | 'late'>): string {
+export function notificationId({ task_id, status, late }: Pick<TaskResult, 'task_id' | 'status' | 'late'>): string {
   return late && status !== 'cancelled' ? `${task_id}-late` : task_id;
 }
 
 /** @returns the `Idempotency-Key` of the nth repeat of a notification. */
-export function repeatOf(notification: string, n: number): string {
+export function repeatKey(notification: string, n: number): string {
   return `${notification}-again-${n}`;
 }
 

@@ -1,6 +1,6 @@
 /** A task: what it asks for, and where it stands. */
 import type { Route } from './chat.ts';
-import type { Place } from './limits.ts';
+import type { QueuePosition } from './limits.ts';
 import type { Cost } from './result.ts';
 
 /** The languages a user may read. Chosen with `KIMI_LANG`; Traditional Chinese unless told otherwise. */
@@ -69,7 +69,7 @@ export type TaskState = (typeof TASK_STATES)[number];
 /** Kimi has taken the task, or it waits for its turn. */
 export type Acceptance =
   /** The provider's id of the request, e.g. `cmpl-1707654360-abc123`. */
-  { task_id: string; api_id: string } | { task_id: string; queued: Place };
+  { task_id: string; api_id: string } | { task_id: string; queued: QueuePosition };
 
 /** What went wrong, as the provider or we name it. Never carries a secret. */
 export interface TaskError {
@@ -100,7 +100,7 @@ export interface TaskView {
   step: TaskStep;
   api_id?: string;
   /** Where it stood in the queue when the limiter last said. */
-  queue?: Place;
+  queue?: QueuePosition;
   created_at: string;
   /** When Kimi itself had the request: the deadline counts from here. Behind a relay, absent until Kimi begins to answer. */
   accepted_at?: string;

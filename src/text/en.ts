@@ -65,7 +65,7 @@ export const en: Text = {
       reasoning: `Kimi is thinking, about ${tokens} tokens so far`,
       answering: `Kimi is answering, about ${tokens} tokens so far`,
     })[phase] + (repeats ? '; it repeats the same text over and over' : ''),
-  place: ({ place, expected_wait_ms }) =>
+  queuePosition: ({ place, expected_wait_ms }) =>
     `${ordinal(place)}${expected_wait_ms === undefined ? '' : `, in ${about(expected_wait_ms)}`}`,
   reasons: {
     no_api_key: 'there is no KIMI_API_KEY where the tasks are sent; set it and dispatch again',

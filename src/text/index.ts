@@ -1,6 +1,6 @@
 /** What a task says to its user, in both languages. Loaded by workflows: plain strings and functions only. */
 import { field } from '../shared/format.ts';
-import type { Place } from '../shared/limits.ts';
+import type { QueuePosition } from '../shared/limits.ts';
 import type { StreamProgress } from '../shared/relay.ts';
 import { isTruncated, type ResultFile } from '../shared/result.ts';
 import type { Lang, Outcome, Task, TaskError, TaskState, TaskStep, TaskView } from '../shared/task.ts';
@@ -36,7 +36,7 @@ export interface Text {
   /** How far an answer is that streams in. */
   stream(progress: StreamProgress): string;
   /** `3rd, in about 2 min`. */
-  place(place: Place): string;
+  queuePosition(position: QueuePosition): string;
   /** Sentences for error types, ours and Kimi's; what has none is shown in Kimi's words. */
   reasons: Record<string, string>;
   /** One line for a task in the Web UI. */

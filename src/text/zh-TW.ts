@@ -57,7 +57,7 @@ export const zhTW: Text = {
       reasoning: `Kimi 正在思考，目前約 ${tokens} 個 Token`,
       answering: `Kimi 正在回答，目前約 ${tokens} 個 Token`,
     })[phase] + (repeats ? '，但一再重複同一段文字' : ''),
-  place: ({ place, expected_wait_ms }) =>
+  queuePosition: ({ place, expected_wait_ms }) =>
     `第 ${place} 位${expected_wait_ms === undefined ? '' : `，預計${about(expected_wait_ms)}後`}`,
   reasons: {
     no_api_key: '送出任務的地方沒有 KIMI_API_KEY；設定後重新派發',

@@ -60,7 +60,7 @@ function underWay({ timeout_ms }: Task, { step, queue, deadline }: TaskView, tex
   if (step === 'waiting' && !deadline) return text.stream({ phase: 'waiting', tokens: 0, tail: '' });
   const more =
     step === 'queued' && queue
-      ? text.place(queue)
+      ? text.queuePosition(queue)
       : step === 'waiting' && deadline && text.details.until(minutes(timeout_ms), deadline);
   return more ? `${text.step[step]} · ${more}` : text.step[step];
 }
@@ -104,6 +104,6 @@ export function limiterDetails(view: LimiterView, text: Text): string {
         `- \`${agent}\`: ${limiter.agent(has, limiter.use(queued, limits.queued), away)}`,
     ),
   ];
-  const waiting = queue.slice(0, QUEUE_ROWS).map((place) => `1. \`${place.task_id}\` ${text.place(place)}`);
+  const waiting = queue.slice(0, QUEUE_ROWS).map((place) => `1. \`${place.task_id}\` ${text.queuePosition(place)}`);
   return [`### ${limiter.heading}`, '', ...facts, '', ...waiting].join('\n').trimEnd();
 }

@@ -6,7 +6,7 @@ import {
   isCancellation,
   type ActivityOptions,
 } from '@temporalio/workflow';
-import type { TurnedAway } from '../shared/limits.ts';
+import type { Throttled } from '../shared/limits.ts';
 import { FAILURE } from '../shared/names.ts';
 import type { Holder, LostAttempt, TaskError } from '../shared/task.ts';
 
@@ -18,7 +18,7 @@ export interface DispatchFailure {
   /** Whether a request was, or may have been, on its way, whatever Kimi said to it: it counts against the limits. */
   wasSent: boolean;
   /** Set where Kimi was too busy to take it and the limiter says when to try again. */
-  turnedAway?: TurnedAway;
+  throttled?: Throttled;
 }
 
 /** Reads how a dispatch activity failed. */
@@ -30,8 +30,8 @@ export function readDispatchFailure(failure: unknown): DispatchFailure {
       error: taskError(cause),
       mayHaveArrived: cause.type === FAILURE.outcomeUnknown,
       wasSent: cause.type !== FAILURE.notSent,
-      ...(cause.type === FAILURE.turnedAway && {
-        turnedAway: typeof retry_after_ms === 'number' ? { retry_after_ms } : {},
+      ...(cause.type === FAILURE.throttled && {
+        throttled: typeof retry_after_ms === 'number' ? { retry_after_ms } : {},
       }),
     };
   }

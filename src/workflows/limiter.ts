@@ -20,7 +20,7 @@ import type {
   Limits,
   ReleaseReport,
   SentReport,
-  TurnedAway,
+  Throttled,
 } from '../shared/limits.ts';
 import { ADMISSION_SIGNAL, LIMITER_QUERY, LIMITER_SIGNALS, SET_LIMITS_UPDATE } from '../shared/names.ts';
 import type { Lang } from '../shared/task.ts';
@@ -31,7 +31,7 @@ const configureSignal = defineSignal<[Limits, agent?: string]>(LIMITER_SIGNALS.c
 const requestSignal = defineSignal<[LeaseRequest]>(LIMITER_SIGNALS.request);
 const sentSignal = defineSignal<[SentReport]>(LIMITER_SIGNALS.sent);
 const releaseSignal = defineSignal<[ReleaseReport]>(LIMITER_SIGNALS.release);
-const turnedAwaySignal = defineSignal<[TurnedAway]>(LIMITER_SIGNALS.turnedAway);
+const throttledSignal = defineSignal<[Throttled]>(LIMITER_SIGNALS.throttled);
 const admissionSignal = defineSignal<[Admission]>(ADMISSION_SIGNAL);
 const limitsQuery = defineQuery<LimiterView>(LIMITER_QUERY);
 const setLimitsUpdate = defineUpdate<LimiterView, [Partial<Limits>]>(SET_LIMITS_UPDATE);
@@ -114,8 +114,8 @@ export async function kimiLimiter(start: LimiterStart): Promise<void> {
     handle(({ task_id, sent }) => admission.release(task_id, sent, Date.now())),
   );
   setHandler(
-    turnedAwaySignal,
-    handle((turnedAway) => admission.turnedAway(turnedAway, Date.now())),
+    throttledSignal,
+    handle((throttled) => admission.throttled(throttled, Date.now())),
   );
   setHandler(limitsQuery, () => admission.view(Date.now()));
   setHandler(setLimitsUpdate, (wanted) => {
@@ -172,7 +172,7 @@ export async function kimiLimiter(start: LimiterStart): Promise<void> {
     }
     for (const request of asked.values()) {
       const { task_id, round } = request;
-      const place = admission.placeOf(task_id, now);
+      const place = admission.positionOf(task_id, now);
       if (place) void tell(task_id, { round, state: 'queued', ...place });
       else if (admission.isGranted(request)) void tell(task_id, { round, state: 'granted' });
     }

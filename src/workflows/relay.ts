@@ -12,9 +12,8 @@ import type { StreamActivities } from '../relay/activities.ts';
 import type { DeliveryActivities } from '../relay/delivery-activities.ts';
 import { isErrorCallback, type Callback } from '../shared/callback.ts';
 import { FAILURE, streamsQueue } from '../shared/names.ts';
-import { RELAY_TRIES_MS, type RelayRequest, type RelaySummary } from '../shared/relay.ts';
+import { RELAY_TRIES_MS, relayFailure, type RelayRequest, type RelaySummary } from '../shared/relay.ts';
 import { interruptionMetrics } from '../shared/metrics.ts';
-import { relayFailure } from '../relay/failure.ts';
 import { SENDING, readFailure, unlessLost } from './failures.ts';
 
 /** How long a broken stream is left alone before it is gone on with, in milliseconds: doubled up to the longest. */

@@ -28,7 +28,7 @@ import {
   type Usage,
 } from '../shared/callback.ts';
 import { isoSeconds } from '../shared/format.ts';
-import type { TurnedAway } from '../shared/limits.ts';
+import type { Throttled } from '../shared/limits.ts';
 import {
   ACCEPTED_UPDATE,
   ACKNOWLEDGE_UPDATE,
@@ -40,7 +40,7 @@ import {
 } from '../shared/names.ts';
 import { RELAY_TRIES_MS, type RelayReport } from '../shared/relay.ts';
 import type { TaskResult, Timings, Tokens } from '../shared/result.ts';
-import { newsOf, repeatOf } from '../shared/task-id.ts';
+import { notificationId, repeatKey } from '../shared/task-id.ts';
 import type {
   Acceptance,
   Outcome,
@@ -356,23 +356,23 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     const resendAfter = task.resend_unknown ? [...RESEND_MS] : [];
     let mayHaveArrived = false;
     let pause = 0;
-    let turnedAway: TurnedAway | undefined;
+    let throttled: Throttled | undefined;
     for (;;) {
-      const sending = await sendOnce(pause, turnedAway);
+      const sending = await sendOnce(pause, throttled);
       if ('api_id' in sending) return sending;
       mayHaveArrived ||= sending.mayHaveArrived;
-      ({ turnedAway } = sending);
-      pause = !turnedAway && sending.mayHaveArrived ? (resendAfter.shift() ?? 0) : 0;
-      if (pause === 0 && !(turnedAway && Date.now() < giveUpAt)) return { ...sending, mayHaveArrived };
+      ({ throttled } = sending);
+      pause = !throttled && sending.mayHaveArrived ? (resendAfter.shift() ?? 0) : 0;
+      if (pause === 0 && !(throttled && Date.now() < giveUpAt)) return { ...sending, mayHaveArrived };
       view.error = sending.error;
       enter(view.step);
     }
   }
 
-  async function sendOnce(pause: number, turnedAway: TurnedAway | undefined): Promise<Dispatched | DispatchFailure> {
+  async function sendOnce(pause: number, throttled: Throttled | undefined): Promise<Dispatched | DispatchFailure> {
     try {
       if (pause > 0) await sleep(pause);
-      const refused = await lease.obtain(turnedAway);
+      const refused = await lease.obtain(throttled);
       if (refused) {
         const error = { type: 'queue_full', message: text.error.queueFull(refused.full) };
         return { error, mayHaveArrived: false, wasSent: false };
@@ -397,7 +397,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     } catch (error) {
       const failure = readDispatchFailure(error);
       wasSent ||= failure.wasSent;
-      if (failure.wasSent && !failure.turnedAway) lease.sent(false);
+      if (failure.wasSent && !failure.throttled) lease.sent(false);
       return failure;
     }
   }
@@ -439,7 +439,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     saved = timed;
     const told = outcome.instead ?? result;
     const { status, late } = told;
-    news = newsOf({ task_id, status, late });
+    news = notificationId({ task_id, status, late });
     clock.mark('save');
     clock.forget('wake');
     metrics.took('save', clock.timings().save_ms ?? Date.now() - since);
@@ -472,7 +472,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
       for (const [index, ms] of [...WAKE_AGAIN_MS, WAKE_AGAIN_MS.at(-1) ?? 0].entries()) {
         enter('awaiting_acknowledgement');
         if (view.acknowledged || (await condition(() => view.acknowledged, ms))) return;
-        if (index < WAKE_AGAIN_MS.length) await wakeOnce(repeatOf(key, index + 1));
+        if (index < WAKE_AGAIN_MS.length) await wakeOnce(repeatKey(key, index + 1));
       }
       view.wake_error = { type: 'not_acknowledged', message: text.error.notAcknowledged };
     } catch (error) {

@@ -1,7 +1,7 @@
 /** What has to hold, whatever was broken. Pure: from what was observed to what was violated. */
 import type { Limits } from '../../src/shared/limits.ts';
 import type { ResultFile } from '../../src/shared/result.ts';
-import { newsOf, parseTaskName } from '../../src/shared/task-id.ts';
+import { notificationId, parseTaskId } from '../../src/shared/task-id.ts';
 import type { Task, TaskView } from '../../src/shared/task.ts';
 import { EXIT } from '../../src/service/exit.ts';
 import type { Wake } from './gateway.ts';
@@ -166,7 +166,7 @@ function paidOnce({ tasks, events, files }: Observed): Omit<Verdict, 'name'> {
 
 function agentsWereTold({ tasks, files, wakes, shown }: Observed): Omit<Verdict, 'name'> {
   return verdict(files.filter(isResult), ({ task_id, result }) => {
-    const key = newsOf(result);
+    const key = notificationId(result);
     // Who acknowledges for himself may find it before he is woken; showing it is up to him.
     const isAgents = tasks.some(({ task }) => task.task_id === task_id && task.ack === 'agent');
     const isTold = (isAgents ? shown : wakes).some((news) => news.key === key);
@@ -180,7 +180,7 @@ function toldOnce({ wakes, commands }: Observed): Omit<Verdict, 'name'> {
     const before = shown.find((other) => other.text === text && other.at < at);
     if (!before) return false;
     // An agent that acknowledges for itself is woken again until it does.
-    const notification = parseTaskName(key)?.notification ?? key;
+    const notification = parseTaskId(key)?.notification ?? key;
     if (notification === key) return `${key}: the news was shown twice, as ${before.key} too`;
     const acknowledged = commands.some(
       ({ what, task_id, code, ended_at }) =>

@@ -6,7 +6,7 @@ import { startTask } from '../../src/cli/start.ts';
 import { EXIT } from '../../src/service/exit.ts';
 import { DIST } from '../../src/service/files.ts';
 import { ResultStore } from '../../src/results/store.ts';
-import { newsOf } from '../../src/shared/task-id.ts';
+import { notificationId } from '../../src/shared/task-id.ts';
 import { type Command, type Observed, type Start } from './check.ts';
 import type { PlannedTask } from './plan.ts';
 import type { Scene } from './stage.ts';
@@ -98,7 +98,7 @@ export class Agent {
     // A disk that cannot be read now can be at the next heartbeat.
     const news = await this.results.unacknowledged().catch(() => []);
     for (const result of news) {
-      const key = newsOf(result);
+      const key = notificationId(result);
       if (!this.isMine(result.task_id) || this.shown.some((known) => known.key === key)) continue;
       this.shown.push({ at: this.scene.clock(), key });
       this.acknowledging.push(tell(this.scene, 'ack', key));

@@ -85,12 +85,12 @@ describe('a long queue', () => {
     // Searched from its start for each, so many would take an hour.
     for (let n = 0; n < 100_000; n += 1) {
       ask(`t${n}`, priorities[n % 5]);
-      queue.placeOf(`t${n}`, 0);
+      queue.positionOf(`t${n}`, 0);
     }
     expect(granted()).toHaveLength(1_000);
     for (let n = 0; n < 5_000; n += 5) queue.release(`t${n}`, true, 1);
     expect(granted(1)[0]).toBe('t5000');
-    expect(queue.placeOf('t99999', 1)?.place).toBe(98_000);
+    expect(queue.positionOf('t99999', 1)?.place).toBe(98_000);
   });
 
   it('is carried over as it is', () => {
@@ -119,7 +119,7 @@ describe('order', () => {
     ask('d', 3);
     ask('b', 1);
     expect(queue.view(0).queue.map(({ task_id }) => task_id)).toEqual(['a', 'b', 'c', 'd', 'e']);
-    expect(queue.placeOf('d', 0)).toMatchObject({ place: 4 });
+    expect(queue.positionOf('d', 0)).toMatchObject({ place: 4 });
   });
 
   it('asking again changes nothing', () => {
@@ -164,7 +164,7 @@ describe('agents that share a limiter', () => {
     const [b] = ask('b', 2);
     ask('c');
     expect(order().slice(0, 7)).toBe('abcabaa');
-    expect(queue.placeOf(b as string, 0)?.place).toBe(2);
+    expect(queue.positionOf(b as string, 0)?.place).toBe(2);
     expect(Array.from({ length: 7 }, next).join('')).toBe('abcabaa');
   });
 
@@ -274,7 +274,7 @@ describe('agents that share a limiter', () => {
             granted();
           }
           const { queue: places } = queue.view(0);
-          for (const { task_id, place } of places) expect(queue.placeOf(task_id, 0)?.place).toBe(place);
+          for (const { task_id, place } of places) expect(queue.positionOf(task_id, 0)?.place).toBe(place);
           for (const [index, { agent: one }] of places.entries()) {
             const after = places.slice(index + 1);
             const again = after.findIndex((other) => other.agent === one);
@@ -360,16 +360,16 @@ describe('the expected wait', () => {
     granted();
     queue.sent('a', 1, true, 1_000);
     queue.sent('b', 1, true, 5_000);
-    expect(queue.placeOf('c', 11_000)).toEqual({ place: 1, expected_wait_ms: 50_000 });
-    expect(queue.placeOf('d', 11_000)).toEqual({ place: 2, expected_wait_ms: 54_000 });
+    expect(queue.positionOf('c', 11_000)).toEqual({ place: 1, expected_wait_ms: 50_000 });
+    expect(queue.positionOf('d', 11_000)).toEqual({ place: 2, expected_wait_ms: 54_000 });
 
     const slow = open({ concurrent: 1 });
     for (const id of ['a', 'b', 'c']) slow.ask(id);
     slow.granted();
-    expect(slow.queue.placeOf('b', 0)).toEqual({ place: 1 });
+    expect(slow.queue.positionOf('b', 0)).toEqual({ place: 1 });
     slow.queue.release('a', true, 30_000);
     slow.granted(30_000);
-    expect(slow.queue.placeOf('c', 30_000)).toEqual({ place: 1, expected_wait_ms: 30_000 });
+    expect(slow.queue.positionOf('c', 30_000)).toEqual({ place: 1, expected_wait_ms: 30_000 });
   });
 });
 
@@ -465,7 +465,7 @@ describe('where the clock is set back by three hours', () => {
 
   it('a pause lasts as long as it would have', () => {
     const { ask, queue, granted } = open({ per_minute: 10 });
-    queue.turnedAway({ retry_after_ms: 20_000 }, NOW);
+    queue.throttled({ retry_after_ms: 20_000 }, NOW);
     ask('a', 3, BACK);
     expect(granted(BACK)).toEqual([]);
     expect(queue.nextChange(BACK)).toBe(20_000);

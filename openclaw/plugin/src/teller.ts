@@ -1,7 +1,7 @@
 import type { sendDurableMessageBatch } from 'openclaw/plugin-sdk/channel-outbound';
 import type { Config, PluginApi } from 'openclaw/plugin-sdk/plugin-entry';
 import type { Route } from '../../../src/shared/chat.ts';
-import { parseTaskName } from '../../../src/shared/task-id.ts';
+import { parseTaskId } from '../../../src/shared/task-id.ts';
 import type { PluginWake } from '../../../src/notify/protocol.ts';
 import type { Notes } from './notes.ts';
 import { asData, isShownAsItIs } from './safe-text.ts';
@@ -58,7 +58,7 @@ export class Teller {
    */
   wakeAgent({ message, route }: PluginWake, key: string): Told {
     const { runtime } = this.api;
-    const text = `${toAgent(parseTaskName(key)?.notification ?? key)}\n\n${asData(message)}`;
+    const text = `${toAgent(parseTaskId(key)?.notification ?? key)}\n\n${asData(message)}`;
     const chat = route && {
       channel: route.channel,
       to: route.to,

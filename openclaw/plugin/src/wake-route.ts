@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PluginApi } from 'openclaw/plugin-sdk/plugin-entry';
-import { parseTaskName } from '../../../src/shared/task-id.ts';
+import { parseTaskId } from '../../../src/shared/task-id.ts';
 import { MAX_WAKE_BYTES, type PluginWake } from '../../../src/notify/protocol.ts';
 import { secretCheck } from '../../../src/service/http.ts';
 import type { Teller, Told } from './teller.ts';
@@ -31,7 +31,7 @@ export function wakeRoute({ runtime, logger }: Pick<PluginApi, 'runtime' | 'logg
     const key = String(request.headers['idempotency-key'] ?? '');
     const wake = await readWake(request);
     if (wake === 'too_long') return refusal(413, `the wake is longer than ${MAX_WAKE_BYTES} bytes`);
-    if (!wake || parseTaskName(key)?.task_id !== wake.task.task_id) return refusal(400, 'this is no wake');
+    if (!wake || parseTaskId(key)?.task_id !== wake.task.task_id) return refusal(400, 'this is no wake');
     try {
       const told = wake.reply === 'agent' ? teller.wakeAgent(wake, key) : await teller.deliver(wake, key);
       if (told.outcome !== 'sent') logger.warn(`kimi-dispatch: ${key} was not told (${told.outcome}): ${told.error}`);

@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Command } from 'commander';
 import type { Route } from '../../shared/chat.ts';
 import { ACKNOWLEDGE_UPDATE } from '../../shared/names.ts';
-import { newsOf, type Named } from '../../shared/task-id.ts';
+import { notificationId, type TaskReference } from '../../shared/task-id.ts';
 import type { TaskView } from '../../shared/task.ts';
 import { EngineUnreachable, grpcErrorIn } from '../../temporal/client.ts';
 import { openContext, withClient } from '../context.ts';
@@ -23,7 +23,7 @@ export function ackCommand(say: CliText): Command {
     .action(ending(ack));
 }
 
-async function ack({ task_id, notification: news }: Named, { route: chat }: { route?: Route }): Promise<Exit> {
+async function ack({ task_id, notification: news }: TaskReference, { route: chat }: { route?: Route }): Promise<Exit> {
   const context = await openContext();
   const { say, results } = context;
   await checkChat(context, task_id, chat);
@@ -43,7 +43,7 @@ async function ack({ task_id, notification: news }: Named, { route: chat }: { ro
       throw found ? noResult(context, task_id, found) : new CliError(EXIT.unfinished, say.unfinished(task_id));
     await results.acknowledge(task_id, undefined, news);
   }
-  const newest = result ? newsOf(result) : news;
+  const newest = result ? notificationId(result) : news;
   if (news !== task_id && newest !== news) throw new CliError(EXIT.unfinished, say.notLate(task_id));
   console.log(newest === news || result?.acknowledged ? say.acknowledged(news) : say.acknowledgedBefore(news, newest));
   return EXIT.ok;

@@ -3,7 +3,7 @@ import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import type { Route } from '../../shared/chat.ts';
 import { relayId } from '../../shared/names.ts';
-import type { Named } from '../../shared/task-id.ts';
+import type { TaskReference } from '../../shared/task-id.ts';
 import { openContext, withClient } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { CliError } from '../exit.ts';
@@ -21,7 +21,7 @@ export function cancelCommand(say: CliText): Command {
     .action(ending(cancel));
 }
 
-async function cancel({ task_id }: Named, { route: chat }: { route?: Route }): Promise<Exit> {
+async function cancel({ task_id }: TaskReference, { route: chat }: { route?: Route }): Promise<Exit> {
   const context = await openContext();
   const { say, text, results } = context;
   await checkChat(context, task_id, chat);

@@ -55,7 +55,9 @@ async function run(argument: string | undefined, options: DispatchOptions): Prom
     const result_file = results.resultPath(started.task_id);
     console.log(JSON.stringify({ ...started, task_name: name, result_file }));
   } else if (started.status !== 'refused') {
-    console.log(started.status === 'queued' ? say.queued(name, text.place(started.queued)) : say.dispatched(name));
+    console.log(
+      started.status === 'queued' ? say.queued(name, text.queuePosition(started.queued)) : say.dispatched(name),
+    );
     console.error(say.taskId(started.task_id));
     if (started.status === 'pending') console.error(say.pending);
     if (stack?.simulated) console.error(say.simulatedNotice);

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { newsOf } from '../../shared/task-id.ts';
+import { notificationId } from '../../shared/task-id.ts';
 import { openContext } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { stateOf } from '../../text/index.ts';
@@ -24,7 +24,7 @@ async function inbox({ json }: { json?: true }): Promise<Exit> {
   if (json)
     console.log(
       JSON.stringify(
-        waiting.map((result) => ({ news: newsOf(result), ...result })),
+        waiting.map((result) => ({ news: notificationId(result), ...result })),
         null,
         2,
       ),
@@ -32,7 +32,7 @@ async function inbox({ json }: { json?: true }): Promise<Exit> {
   else if (waiting.length === 0) console.log(say.inbox.none);
   else {
     const rows = waiting.map((result) => [
-      newsOf(result),
+      notificationId(result),
       result.task_name,
       stateOf(viewOfResult(result), text),
       result.model,

@@ -74,6 +74,7 @@ async function limits({ perMinute, concurrent, queue, json }: LimitsOptions): Pr
   if (agents.length > 0) console.log(`\n${columns(agents)}`);
   // The tasks of other agents are not shown.
   const waiting = view.queue.filter(({ agent = taskQueue }) => agent === taskQueue);
-  if (waiting.length > 0) console.log(`\n${columns(waiting.map((place) => [place.task_id, text.place(place)]))}`);
+  if (waiting.length > 0)
+    console.log(`\n${columns(waiting.map((place) => [place.task_id, text.queuePosition(place)]))}`);
   return EXIT.ok;
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { limiterView } from '../../limiter/client.ts';
-import type { Place } from '../../shared/limits.ts';
+import type { QueuePosition } from '../../shared/limits.ts';
 import type { TaskState } from '../../shared/task.ts';
 import { EngineUnreachable } from '../../temporal/client.ts';
 import { openContext, withClient, type Context } from '../context.ts';
@@ -53,7 +53,7 @@ async function list({ limit, json, ...filter }: ListOptions): Promise<Exit> {
       task.task_name,
       [
         text.state[task.state],
-        task.queue && text.place(task.queue),
+        task.queue && text.queuePosition(task.queue),
         task.retrying ? sayRetrying(task.retrying, say) : task.progress && text.stream(task.progress),
       ]
         .filter((part) => part)
@@ -72,7 +72,8 @@ async function list({ limit, json, ...filter }: ListOptions): Promise<Exit> {
 }
 
 /** A task and its current state. */
-type LiveTask = ListedTask & Pick<Found, 'progress' | 'retrying'> & { status: TaskState; queue?: Place | undefined };
+type LiveTask = ListedTask &
+  Pick<Found, 'progress' | 'retrying'> & { status: TaskState; queue?: QueuePosition | undefined };
 
 async function liveTasks(context: Context, filter: Filter, limit: number): Promise<LiveTask[]> {
   const { taskQueue, limiter, relay } = context;

@@ -4,7 +4,7 @@ import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import type { Route } from '../../shared/chat.ts';
 import { isTruncated, type ResultFile } from '../../shared/result.ts';
-import type { Named } from '../../shared/task-id.ts';
+import type { TaskReference } from '../../shared/task-id.ts';
 import { explain } from '../../text/index.ts';
 import { openContext, withClient, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
@@ -43,7 +43,7 @@ export function resultCommand(say: CliText): Command {
 }
 
 async function result(
-  named: Named | undefined,
+  named: TaskReference | undefined,
   { route: chat, json, raw, code, output: folder }: ResultOptions,
 ): Promise<Exit> {
   const context = await openContext();

@@ -91,7 +91,7 @@ async function runOn(
       console.error(say.refused(job.name, explain(started.error, text)));
       return exitForFailure(started.error.type);
     }
-    const place = started.status === 'queued' && text.place(started.queued);
+    const place = started.status === 'queued' && text.queuePosition(started.queued);
     console.log(`${place ? say.queued(job.name, place) : say.dispatched(job.name)}\n`);
     console.error(say.taskId(started.task_id));
     const stopped = (afterwards ? say.interrupted : say.stoppedWaiting)(started.task_id);

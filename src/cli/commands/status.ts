@@ -3,10 +3,10 @@ import { EngineUnreachable } from '../../temporal/client.ts';
 import { explain, stateOf } from '../../text/index.ts';
 import type { Route } from '../../shared/chat.ts';
 import { money } from '../../shared/format.ts';
-import type { Place } from '../../shared/limits.ts';
+import type { QueuePosition } from '../../shared/limits.ts';
 import { isTruncated, type ResultFile } from '../../shared/result.ts';
 import type { TaskView } from '../../shared/task.ts';
-import type { Named } from '../../shared/task-id.ts';
+import type { TaskReference } from '../../shared/task-id.ts';
 import { limiterView } from '../../limiter/client.ts';
 import { openContext, withClient, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
@@ -27,7 +27,10 @@ export function statusCommand(say: CliText): Command {
     .action(printing(status));
 }
 
-async function status({ task_id }: Named, { json, route: chat }: { json?: true; route?: Route }): Promise<Exit> {
+async function status(
+  { task_id }: TaskReference,
+  { json, route: chat }: { json?: true; route?: Route },
+): Promise<Exit> {
   const context = await openContext();
   await checkChat(context, task_id, chat);
   const standing = await standingOf(context, task_id);
@@ -44,7 +47,7 @@ interface Standing {
   /** Path of the result file; absent before there is one. */
   file: string | undefined;
   /** Position in the queue; absent if the task is not queued. */
-  place: Place | undefined;
+  place: QueuePosition | undefined;
   /** Address of the task in the Web UI. */
   web: string | undefined;
 }
@@ -100,7 +103,7 @@ function printRows({ say, text, results }: Context, task_id: string, standing: S
     [label.task, view.task_name],
     [label.id, task_id],
     [label.state, stateOf(view, text)],
-    [label.place, place && text.place(place)],
+    [label.place, place && text.queuePosition(place)],
     [label.step, found?.ended ?? (view.step === 'closed' ? undefined : text.step[view.step])],
     ['', found?.progress && text.stream(found.progress)],
     ['', found?.progress?.tail && lastLine(found.progress.tail)],
@@ -124,7 +127,7 @@ function printRows({ say, text, results }: Context, task_id: string, standing: S
 }
 
 /** Asks the limiter: the task only knows its last report. */
-async function currentPlace(context: Context, task_id: string): Promise<Place | undefined> {
+async function currentPlace(context: Context, task_id: string): Promise<QueuePosition | undefined> {
   const { limiter } = context;
   if (!limiter) return undefined;
   const view = await withClient(context, async (client) => await limiterView(client, limiter));

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { openContext, withClient } from '../context.ts';
-import type { Named } from '../../shared/task-id.ts';
+import type { TaskReference } from '../../shared/task-id.ts';
 import type { Exit } from '../../service/exit.ts';
 import { follow, printReply } from '../follow.ts';
 import { command, ending, task } from '../options.ts';
@@ -12,7 +12,7 @@ export function watchCommand(say: CliText): Command {
     .action(ending(watch));
 }
 
-async function watch({ task_id }: Named): Promise<Exit> {
+async function watch({ task_id }: TaskReference): Promise<Exit> {
   const context = await openContext();
   const saved = await context.results.read(task_id);
   const result = saved ?? (await withClient(context, async (client) => await follow(client, context, task_id)));

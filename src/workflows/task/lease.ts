@@ -6,7 +6,7 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { Admission, LeaseRequest, Place, SentReport, TurnedAway } from '../../shared/limits.ts';
+import type { Admission, LeaseRequest, QueuePosition, SentReport, Throttled } from '../../shared/limits.ts';
 import { ADMISSION_SIGNAL, LIMITER_SIGNALS, isSharedLimiter } from '../../shared/names.ts';
 import type { Task } from '../../shared/task.ts';
 import type { AtOnce } from '../local-first.ts';
@@ -23,10 +23,10 @@ export interface Lease {
   /**
    * Waits for leave to send.
    *
-   * @param turnedAway where Kimi was too busy for the request before.
+   * @param throttled where Kimi was too busy for the request before.
    * @returns the queue's limit where it is full.
    */
-  obtain(turnedAway?: TurnedAway): Promise<{ full: number } | undefined>;
+  obtain(throttled?: Throttled): Promise<{ full: number } | undefined>;
   /** The request is no longer on its way. */
   sent(accepted: boolean): void;
   /** The task needs its place no longer. Before it closes, this has to be done. */
@@ -44,7 +44,7 @@ const UNLIMITED: Lease = { obtain: async () => undefined, sent: () => {}, giveBa
 export function leaseFor(
   { task_id, limiter, priority = 3 }: Task,
   { startLimiter, release }: { startLimiter: AtOnce<'startLimiter'>; release: AtOnce<'release'> },
-  onPlace: (place: Place) => void,
+  onPlace: (place: QueuePosition) => void,
 ): Lease {
   if (limiter === undefined) return UNLIMITED;
   const id = limiter;
@@ -94,7 +94,7 @@ export function leaseFor(
     return decided === 'granted' ? undefined : decided;
   }
 
-  async function ask(turned_away: TurnedAway | undefined): Promise<void> {
+  async function ask(turned_away: Throttled | undefined): Promise<void> {
     const request = {
       task_id,
       ...(isSharedLimiter(id) && { agent: workflowInfo().taskQueue }),
