@@ -1,5 +1,5 @@
 import { QueryNotRegisteredError, WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client';
-import type { ProtoFailure } from '@temporalio/common';
+import { ApplicationFailure, type ProtoFailure } from '@temporalio/common';
 import { optionalTsToMs } from '@temporalio/common/lib/time.js';
 import {
   decodeArrayFromPayloads,
@@ -23,6 +23,8 @@ const QUERY_TIMEOUT_MS = 2_000;
 export interface Retrying {
   attempt: number;
   why: string;
+  /** Error type of the failure, e.g. `unreachable`; `explain` has a sentence for it. */
+  type?: string;
   /** Start of the attempt, ISO 8601; absent while it is running. */
   next_attempt_at?: string;
 }
@@ -127,7 +129,7 @@ async function pendingIn(client: Client, { raw }: Description): Promise<Pick<Fou
     ...(failed && {
       retrying: {
         attempt: failed.attempt ?? 1,
-        why: await whyOf(client, failed.lastFailure),
+        ...(await whyOf(client, failed.lastFailure)),
         ...(next !== undefined && { next_attempt_at: isoSeconds(next) }),
       },
     }),
@@ -141,9 +143,13 @@ function isProgress(beat: unknown): beat is StreamProgress {
 }
 
 /** The failure of an activity. The description holds it as stored: encrypted if payloads are. */
-async function whyOf(client: Client, failure: ProtoFailure | null | undefined): Promise<string> {
+async function whyOf(
+  client: Client,
+  failure: ProtoFailure | null | undefined,
+): Promise<Pick<Retrying, 'why' | 'type'>> {
   const error = await decodeOptionalFailureToOptionalError(client.options.loadedDataConverter, failure);
-  return error?.message ?? '';
+  const [word] = (error instanceof ApplicationFailure && error.details) || [];
+  return { why: error?.message ?? '', ...(typeof word === 'string' && { type: word }) };
 }
 
 /** @returns the workflow's own view; `undefined` if no worker answers. */

@@ -1,7 +1,8 @@
 /** What Kimi tells for nothing: its models, the account's balance, how many tokens a request has. */
 import { Agent, request, type Dispatcher } from 'undici';
 import * as z from 'zod';
-import { outboundAgent } from '../service/outbound.ts';
+import { outboundAgent, reachProblem, type ReachProblem } from '../service/outbound.ts';
+import { describe } from './http.ts';
 import type { ChatRequest } from './models.ts';
 
 /** Where to ask, and with whose key. */
@@ -17,8 +18,10 @@ export interface Enquirer {
 export interface Told<T> {
   /** Absent where the answer is none that is understood. */
   value?: T | undefined;
-  /** HTTP status. */
-  status: number;
+  /** HTTP status; absent where no answer came. */
+  status?: number;
+  /** Why no answer came. */
+  problem?: { type: ReachProblem; message: string };
   /** How far our clock is ahead of theirs, in milliseconds, within a second or so; absent where they do not say. */
   ahead?: number;
 }
@@ -33,16 +36,16 @@ const models = z.object({ data: z.array(z.object({ id: z.string() })) });
 const balance = z.object({ data: z.object({ available_balance: z.number() }) });
 const estimate = z.object({ data: z.object({ total_tokens: z.int().nonnegative() }) });
 
-/** @returns the models that a key may use, or `undefined` where nobody answers. */
-export async function listModels(from: Enquirer): Promise<Told<string[]> | undefined> {
+/** @returns the models that a key may use. */
+export async function listModels(from: Enquirer): Promise<Told<string[]>> {
   const told = await ask(from, 'models', models, AbortSignal.timeout(ANSWER_MS));
-  return told && { ...told, value: told.value?.data.map(({ id }) => id) };
+  return { ...told, value: told.value?.data.map(({ id }) => id) };
 }
 
-/** @returns what can be spent yet, in the money of the host, or `undefined` where nobody answers. */
-export async function availableBalance(from: Enquirer): Promise<Told<number> | undefined> {
+/** @returns what can be spent yet, in the money of the host. */
+export async function availableBalance(from: Enquirer): Promise<Told<number>> {
   const told = await ask(from, 'users/me/balance', balance, AbortSignal.timeout(ANSWER_MS));
-  return told && { ...told, value: told.value?.data.available_balance };
+  return { ...told, value: told.value?.data.available_balance };
 }
 
 /** @returns how many tokens a request has, or `undefined` where nobody says in time. */
@@ -53,7 +56,7 @@ export async function countTokens(
 ): Promise<number | undefined> {
   const soon = AbortSignal.any([signal, AbortSignal.timeout(ESTIMATE_MS)]);
   const told = await ask(from, 'tokenizers/estimate-token-count', estimate, soon, { model, messages });
-  return told?.value?.data.total_tokens;
+  return told.value?.data.total_tokens;
 }
 
 async function ask<T extends z.ZodType>(
@@ -62,7 +65,7 @@ async function ask<T extends z.ZodType>(
   shape: T,
   signal: AbortSignal,
   body?: object,
-): Promise<Told<z.infer<T>> | undefined> {
+): Promise<Told<z.infer<T>>> {
   const asked = Date.now();
   let dispatcher: Dispatcher | undefined;
   try {
@@ -84,8 +87,8 @@ async function ask<T extends z.ZodType>(
     // An answer that quotes the key must not carry it on.
     const json = parseJson(apiKey ? text.replaceAll(apiKey, '[KIMI_API_KEY]') : text);
     return { status: response.statusCode, value: shape.safeParse(json).data, ...(!Number.isNaN(ahead) && { ahead }) };
-  } catch {
-    return undefined;
+  } catch (error) {
+    return { problem: { type: reachProblem(error), message: describe(error) } };
   } finally {
     void dispatcher?.close();
   }

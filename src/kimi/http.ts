@@ -1,6 +1,6 @@
 import { stream, type Agent, type Dispatcher } from 'undici';
 import { publicAddress } from '../service/http.ts';
-import { directAgent, outboundAgent } from '../service/outbound.ts';
+import { directAgent, outboundAgent, reachProblem } from '../service/outbound.ts';
 import { KimiError } from './errors.ts';
 import { parseJson } from './refusal.ts';
 import { EventEmitter, on } from 'node:events';
@@ -81,7 +81,7 @@ export class KimiHttp {
       }
       if (sent) throw this.brokenOff(error);
       const message = `cannot reach ${publicAddress(url)}: ${why}`;
-      throw new KimiError('not_sent', 'unreachable', message, { cause: error });
+      throw new KimiError('not_sent', reachProblem(error), message, { cause: error });
     }
   }
 

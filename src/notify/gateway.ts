@@ -1,6 +1,6 @@
 import { request, type Dispatcher } from 'undici';
 import { publicAddress, retryAfter } from '../service/http.ts';
-import { outboundAgent } from '../service/outbound.ts';
+import { outboundAgent, reachProblem } from '../service/outbound.ts';
 import type { PluginWake } from './protocol.ts';
 
 /** Why the agent could not be woken. Its message never holds the token. */
@@ -70,7 +70,8 @@ export class Gateway {
       body = await response.body.text();
     } catch (error) {
       const { code, message } = error as { code?: string; message?: string };
-      throw new GatewayError('unreachable', `cannot reach ${publicAddress(wakeUrl)}: ${code ?? message}`, true);
+      const words = `cannot reach ${publicAddress(wakeUrl)}: ${code ?? message}`;
+      throw new GatewayError(reachProblem(error), words, true);
     }
 
     const { statusCode: status, headers } = response;

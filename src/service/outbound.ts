@@ -1,8 +1,11 @@
 /** How other machines are reached: through the proxy that the environment names, as other tools do. */
 import dns from 'node:dns';
+import { readFileSync } from 'node:fs';
 import type { LookupFunction } from 'node:net';
+import { rootCertificates } from 'node:tls';
 import { Agent, EnvHttpProxyAgent, Pool, type Dispatcher } from 'undici';
 import { isLoopback, publicAddress } from './http.ts';
+import { GIVEN_ENV } from '../config/env-file.ts';
 import { ConfigError } from '../config/problems.ts';
 
 /** How long a proxy may take to open a tunnel, in milliseconds, unless its agent says otherwise. */
@@ -45,11 +48,12 @@ export function outboundAgent(
   options: Agent.Options = {},
   env: NodeJS.ProcessEnv = process.env,
 ): Dispatcher {
-  if (isLoopback(new URL(url).hostname)) return directAgent(options);
   const { connect } = options;
-  const tls = typeof connect === 'object' ? connect : {};
+  const tls = { ...(typeof connect === 'object' ? connect : {}), ...lateAuthorities(env) };
+  if (isLoopback(new URL(url).hostname)) return directAgent({ ...options, connect: tls });
   return new EnvHttpProxyAgent({
     ...options,
+    connect: tls,
     httpProxy: proxyIn(env, 'HTTP_PROXY'),
     httpsProxy: proxyIn(env, 'HTTPS_PROXY'),
     noProxy: env['no_proxy'] || env['NO_PROXY'] || '',
@@ -57,6 +61,17 @@ export function outboundAgent(
     requestTls: tls,
     clientFactory: (proxy, own) => new Tunnels(proxy, { ...own, headersTimeout: tls.timeout ?? TUNNEL_MS }),
   });
+}
+
+/** @returns the certificates that a `.env` file adds with `NODE_EXTRA_CA_CERTS`, as Node would have added them. */
+function lateAuthorities({ NODE_EXTRA_CA_CERTS: file }: NodeJS.ProcessEnv): { ca?: string[] } {
+  if (!file || file === GIVEN_ENV['NODE_EXTRA_CA_CERTS']) return {};
+  try {
+    return { ca: [...rootCertificates, readFileSync(file, 'utf8')] };
+  } catch {
+    // As with Node, what cannot be read adds nothing; `doctor` names it.
+    return {};
+  }
 }
 
 /** A proxy's address may come without its scheme, as for curl. */
@@ -96,4 +111,32 @@ class Tunnels extends Pool {
 /** The proxy did not open a tunnel: the host behind it has received nothing. */
 class ProxyError extends Error {
   override readonly name = 'ProxyError';
+}
+
+/** Why a host could not be reached, as an error type that has a sentence in every language. Nothing was sent. */
+export type ReachProblem =
+  | 'certificate_untrusted'
+  | 'certificate_expired'
+  | 'certificate_of_another_host'
+  | 'proxy_failed'
+  | 'unreachable';
+
+/** What Node and OpenSSL call these problems. */
+const CERTIFICATE_PROBLEMS: [RegExp, ReachProblem][] = [
+  [
+    /^(?:DEPTH_ZERO_)?SELF_SIGNED_CERT|^UNABLE_TO_(?:GET_ISSUER|VERIFY_LEAF)|^CERT_(?:UNTRUSTED|REJECTED|SIGNATURE_FAILURE)$|^INVALID_CA$/,
+    'certificate_untrusted',
+  ],
+  [/^CERT_(?:HAS_EXPIRED|NOT_YET_VALID)$/, 'certificate_expired'],
+  [/^ERR_TLS_CERT_ALTNAME_INVALID$|^HOSTNAME_MISMATCH$/, 'certificate_of_another_host'],
+];
+
+/** @returns what kept a request from being sent: a certificate, a proxy, or that nothing answered. */
+export function reachProblem(error: unknown): ReachProblem {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    const { code } = each as NodeJS.ErrnoException;
+    const problem = CERTIFICATE_PROBLEMS.find(([codes]) => codes.test(code ?? ''));
+    if (problem) return problem[1];
+  }
+  return error instanceof ProxyError ? 'proxy_failed' : 'unreachable';
 }

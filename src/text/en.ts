@@ -85,6 +85,14 @@ export const en: Text = {
     repetition: 'Kimi repeated itself and was stopped; what came is kept. Word it differently, or use another model',
     empty_answer: 'Kimi answered without a word; dispatch it again, or word it differently',
     unreachable: 'out of reach; nothing was sent',
+    certificate_untrusted:
+      'this machine does not trust the host’s certificate, so nothing was sent; set NODE_EXTRA_CA_CERTS to the file of the authority that signed it (in an office often that of the proxy), then restart with kimi-dispatch down and up',
+    certificate_expired:
+      'the host’s certificate is not valid today, so nothing was sent; check this machine’s clock, and if it is right, ask the host’s operator to renew it',
+    certificate_of_another_host:
+      'the certificate belongs to another host, so nothing was sent; correct the host’s address, or ask who runs the proxy in between',
+    proxy_failed:
+      'the proxy did not open a connection to the host, so nothing was sent; correct HTTPS_PROXY (with user name and password where the proxy wants them), or name the host in NO_PROXY',
     outcome_unknown:
       'the connection broke after the request was sent, so it is not known whether Kimi has it; it was not sent again, since that could be paid for twice',
     unauthorized: 'the gateway refused the token; correct OPENCLAW_WAKE_TOKEN',

@@ -73,6 +73,14 @@ export const zhTW: Text = {
     repetition: 'Kimi 一再重複同一段文字，已停止；已收到的部分已保留。換個說法，或換一個模型',
     empty_answer: 'Kimi 沒有回答任何內容；重新派發，或換個說法',
     unreachable: '連不上；沒有送出任何請求',
+    certificate_untrusted:
+      '這台機器不信任主機的憑證，所以沒有送出任何請求；請把 NODE_EXTRA_CA_CERTS 設為簽發它的憑證機構的檔案（公司網路通常是代理伺服器的），再執行 kimi-dispatch down 與 up',
+    certificate_expired:
+      '主機的憑證今天無效，所以沒有送出任何請求；請檢查這台機器的時鐘，時鐘沒錯的話，請主機的管理者更新憑證',
+    certificate_of_another_host:
+      '憑證屬於另一個主機，所以沒有送出任何請求；請更正主機的位址，或詢問中間那台代理伺服器的管理者',
+    proxy_failed:
+      '代理伺服器沒有連到主機，所以沒有送出任何請求；請更正 HTTPS_PROXY（代理伺服器要求時附上帳號密碼），或把主機列入 NO_PROXY',
     outcome_unknown: '請求送出後斷線，不知道 Kimi 是否收到；為免重複付費，沒有再送',
     unauthorized: '閘道拒絕了權杖；請更正 OPENCLAW_WAKE_TOKEN',
     retired_model: '這個模型已經停用，所以沒有送出任何請求；請改用後繼的模型',

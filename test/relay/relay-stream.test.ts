@@ -1,14 +1,12 @@
 /** The streaming client against servers that send what Kimi sends, and what it should not. */
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { KimiError } from '../../src/kimi/errors.ts';
-import type { Piece } from '../../src/relay/attempts.ts';
 import { StreamingClient } from '../../src/relay/stream.ts';
 import { failureOf, NOBODY, serveAnswer, serveCut } from '../support/answering.ts';
+import { cutInto, KEY, serveStream, take } from '../support/streams.ts';
 import { serve, until } from '../support/world.ts';
 
-const KEY = 'sk-distinctive';
 const USAGE = { prompt_tokens: 9, completion_tokens: 5, total_tokens: 14 };
 const head = { id: 'chatcmpl-1', model: 'kimi-k3', object: 'chat.completion.chunk' };
 const delta = (choice: object, rest: object = {}): string =>
@@ -27,43 +25,6 @@ const CAPTURED = [
 ];
 const WHOLE = { content: '答案 😀\n2', reasoning: '想', finish_reason: 'stop', usage: USAGE, done: true };
 
-/** Serves a stream, in these pieces, until the test has finished. `undefined` is a cut. */
-async function serveStream(
-  pieces: (string | Buffer | undefined)[],
-  headers: OutgoingHttpHeaders = { 'content-type': 'text/event-stream' },
-): Promise<string> {
-  return await serve((request, response) => {
-    request.resume();
-    response.writeHead(200, headers).flushHeaders();
-    void send(pieces, response);
-  });
-}
-
-async function send(pieces: (string | Buffer | undefined)[], response: ServerResponse): Promise<void> {
-  for (const piece of pieces) {
-    if (piece === undefined) response.destroy();
-    else response.write(piece);
-    await pause(0);
-  }
-  response.end();
-}
-
-async function take(
-  url: string,
-  { stallMs = 5_000, signal = new AbortController().signal, onSent = (): void => {} } = {},
-): Promise<Piece> {
-  const client = new StreamingClient({ apiUrl: `${url}/v1`, apiKey: KEY, stallMs });
-  const whole: Piece = {};
-  for await (const pieces of client.complete({ model: 'kimi-k3', messages: [] }, signal, onSent)) {
-    for (const { content, reasoning, id: _id, model: _model, ...piece } of pieces) {
-      Object.assign(whole, piece);
-      if (content) whole.content = (whole.content ?? '') + content;
-      if (reasoning) whole.reasoning = (whole.reasoning ?? '') + reasoning;
-    }
-  }
-  return whole;
-}
-
 describe('a stream', () => {
   const bytes = Buffer.from(CAPTURED.join(''));
 
@@ -80,10 +41,7 @@ describe('a stream', () => {
   });
 
   it.each([1, 2, 3, 7, 64])('cut into pieces of %i bytes is the same', async (size) => {
-    const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, n) =>
-      bytes.subarray(n * size, (n + 1) * size),
-    );
-    expect(await take(await serveStream(pieces))).toEqual(WHOLE);
+    expect(await take(await serveStream(cutInto(bytes, size)))).toEqual(WHOLE);
   });
 
   it.each([

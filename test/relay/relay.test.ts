@@ -171,8 +171,10 @@ describe('a task through the relay', () => {
       return (status.retrying?.attempt ?? 0) > 2 && status;
     });
     expect(retrying?.why).toContain('ECONNREFUSED');
-    expect((await cli(['status', started.task_id], env)).stdout).toMatch(/目前狀況 .*ECONNREFUSED；第 \d+ 次嘗試/);
-    expect((await cli(['list'], env)).stdout).toMatch(/ECONNREFUSED；第 \d+/);
+    expect((await cli(['status', started.task_id], env)).stdout).toMatch(
+      /目前狀況 .*連不上；沒有送出任何請求 \(cannot reach .*ECONNREFUSED\)；第 \d+ 次嘗試/,
+    );
+    expect((await cli(['list'], env)).stdout).toMatch(/ECONNREFUSED\)；第 \d+/);
     const waiting = await world.view(started);
     expect(waiting).toMatchObject({ state: 'dispatched', step: 'waiting', error: { type: 'unreachable' } });
     expect(waiting).not.toHaveProperty('deadline');

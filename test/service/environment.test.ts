@@ -113,9 +113,32 @@ describe('a forward proxy', () => {
     if (refuseWith !== undefined) proxy.refuseWith = refuseWith;
     const url = refuseWith === undefined ? NOBODY : proxy.url;
     const { error, onSent } = await post(kimiThrough({ HTTPS_PROXY: url.replace('http://', 'user:secret@') }));
-    expect(error).toMatchObject({ kind: 'not_sent' });
+    expect(error).toMatchObject({ kind: 'not_sent', type: 'proxy_failed' });
     expect(error.message).toBe(`cannot reach https://kimi.test/v1: the proxy ${url}/ ${words}`);
     expect(onSent).not.toHaveBeenCalled();
+  });
+
+  it('that refuses is named by `doctor` and `models`, in both languages', async () => {
+    const proxy = await openForwardProxy({});
+    proxy.refuseWith = 407;
+    const env = await cleanHome({
+      KIMI_API_URL: 'https://kimi.test/v1',
+      KIMI_API_KEY: 'sk-1',
+      HTTPS_PROXY: proxy.url.replace('http://', 'http://user:secret@'),
+    });
+    const said = `(the proxy ${proxy.url}/ answered 407; look at HTTPS_PROXY and NO_PROXY)`;
+    for (const [KIMI_LANG, words] of [
+      ['en', 'the proxy did not open a connection to the host, so nothing was sent; correct HTTPS_PROXY'],
+      ['zh-TW', '代理伺服器沒有連到主機，所以沒有送出任何請求；請更正 HTTPS_PROXY'],
+    ] as const) {
+      for (const command of ['doctor', 'models']) {
+        const { stdout } = await cli([command], { ...env, KIMI_LANG });
+        const text = stdout.replaceAll(/\s*\n\s*/g, ' ');
+        expect(text).toContain(words);
+        expect(text).toContain(said);
+        expect(text).not.toContain('secret@');
+      }
+    }
   });
 
   it('that breaks a tunnel through which a request was sent: the outcome is unknown', async () => {

@@ -19,9 +19,18 @@ export interface Certificate {
 /**
  * @param issuer who signs it; without one it is an authority of its own.
  * @param host whose certificate it is
+ * @param valid from when to when, in milliseconds from now
  */
-export async function certificate(name: string, issuer?: Certificate, host = 'localhost'): Promise<Certificate> {
+export async function certificate(
+  name: string,
+  issuer?: Certificate,
+  host = 'localhost',
+  valid: [from: number, to: number] = [-60_000, 86_400_000],
+): Promise<Certificate> {
+  const [notBeforeDate, notAfterDate] = valid.map((ms) => new Date(Date.now() + ms)) as [Date, Date];
   const made = await generate([{ name: 'commonName', value: name }], {
+    notBeforeDate,
+    notAfterDate,
     keyType: 'ec',
     algorithm: 'sha256',
     ...(issuer

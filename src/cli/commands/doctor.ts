@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -16,8 +16,9 @@ import { probeFolder, shellPath, tildePath } from '../../service/files.ts';
 import { Gateway, GatewayError, type Wake } from '../../notify/gateway.ts';
 import { availableBalance, listModels } from '../../kimi/account.ts';
 import { KimiError } from '../../kimi/errors.ts';
+import { describe } from '../../kimi/http.ts';
 import { callsBack, currencyOf, resolveModel } from '../../kimi/models.ts';
-import { directAgent, outboundAgent } from '../../service/outbound.ts';
+import { directAgent, outboundAgent, reachProblem, type ReachProblem } from '../../service/outbound.ts';
 import { newTaskId } from '../task-name.ts';
 import type { PluginWake } from '../../notify/protocol.ts';
 import { secretFile } from '../../stack/stack.ts';
@@ -60,6 +61,7 @@ async function doctor({ sendTest = false }: { sendTest?: boolean }): Promise<Exi
     await secret(context),
     ...envFiles(context),
     ...misspelt(context),
+    ...authorities(context),
     ...(await deadLetters(context)),
     await gateway(context),
     ...(await plugin(context, sendTest)),
@@ -68,6 +70,12 @@ async function doctor({ sendTest = false }: { sendTest?: boolean }): Promise<Exi
   const bad = findings.filter(({ ok }) => !ok).length;
   console.log(`\n${bad === 0 ? say.doctor.ok : say.doctor.bad(bad)}`);
   return bad === 0 ? EXIT.ok : EXIT.config;
+}
+
+/** Why a host did not answer. */
+interface Unreached {
+  type: ReachProblem;
+  message: string;
 }
 
 const good = (what: string): Finding => ({ ok: true, what });
@@ -134,11 +142,11 @@ async function account(context: Context, apiUrl: string, host: string): Promise<
     listModels({ apiUrl, apiKey }),
     apiKey ? availableBalance({ apiUrl, apiKey }) : undefined,
   ]);
-  const findings = [models ? undefined : bad(say.doctor.hostBad(host))];
-  if (apiKey && models?.status === 401) findings.push(bad(say.doctor.keyRefused(host)));
+  const findings = [models.problem && unreached(models.problem, host, context, say.doctor.hostBad)];
+  if (apiKey && models.status === 401) findings.push(bad(say.doctor.keyRefused(host)));
   try {
     const model = resolveModel(config.KIMI_MODEL, apiUrl);
-    const isServed = models?.value?.includes(model) ?? true;
+    const isServed = models.value?.includes(model) ?? true;
     findings.push(isServed ? good(say.doctor.model(model)) : bad(say.doctor.modelBad(model, host)));
   } catch (error) {
     if (!(error instanceof KimiError)) throw error;
@@ -150,11 +158,21 @@ async function account(context: Context, apiUrl: string, host: string): Promise<
     // At 0 Kimi refuses every request (kimi-api.md).
     findings.push(balance.value > 0 ? good(say.doctor.balance(left)) : bad(say.doctor.balanceBad(left)));
   }
-  if (models?.ahead !== undefined) {
+  if (models.ahead !== undefined) {
     const isRight = Math.abs(models.ahead) <= CLOCK_MS;
     findings.push(isRight ? good(say.doctor.clock) : bad(say.doctor.clockBad(Math.round(models.ahead / 1000), host)));
   }
   return findings.filter((finding) => finding !== undefined);
+}
+
+/** @returns the cause, where it is a certificate or the proxy; else that nothing answers. */
+function unreached(
+  problem: Unreached,
+  url: string,
+  { text }: Pick<Context, 'text'>,
+  noAnswer: (url: string) => string,
+): Finding {
+  return bad(problem.type === 'unreachable' ? noAnswer(url) : `${url}: ${explain(problem, text)}`);
 }
 
 /** Checks the services. If no stack runs from this home, a service at the default ports belongs to another one. */
@@ -207,6 +225,18 @@ function misspelt({ say }: Context): Finding[] {
   return misspeltVariables().map((variable) => bad(say.misspelt(variable)));
 }
 
+/** A file of authorities that cannot be read: Node goes on without them. */
+function authorities({ say }: Context): Finding[] {
+  const file = process.env['NODE_EXTRA_CA_CERTS'];
+  if (!file) return [];
+  try {
+    accessSync(file, constants.R_OK);
+    return [];
+  } catch (error) {
+    return [bad(say.doctor.authoritiesBad(tildePath(file), (error as NodeJS.ErrnoException).code ?? ''))];
+  }
+}
+
 /** Checks that the secret exists and that no other user can read it: with it, callbacks can be forged. */
 async function secret({ config, say }: Context): Promise<Finding> {
   if (config.WEBHOOK_SECRET) return good(say.doctor.secret);
@@ -253,11 +283,14 @@ async function webhook(context: Context): Promise<Finding[]> {
 }
 
 /** Any response proves the address. Relay and simulated Kimi resolve `localhost` themselves; others use the resolver. */
-async function callbacks({ config, stack, relay, say }: Context): Promise<Finding> {
+async function callbacks(context: Context): Promise<Finding> {
+  const { config, stack, relay, say } = context;
   const url = stack?.callback_base_url ?? publicAddress(callbackBaseUrl(config));
   const isOurs = relay || stack?.simulated === true;
-  const status = await reach(url, isOurs ? undefined : new Agent());
-  return status === undefined ? bad(say.doctor.callbacksBad(url)) : good(say.doctor.callbacks(url));
+  const reached = await reach(url, isOurs ? undefined : new Agent());
+  return typeof reached === 'number'
+    ? good(say.doctor.callbacks(url))
+    : unreached(reached, url, context, say.doctor.callbacksBad);
 }
 
 /** Checks the metrics of services that `up` started. */
@@ -276,11 +309,13 @@ async function deadLetters({ config, say }: Context): Promise<Finding[]> {
 }
 
 /** Any response proves the address; a GET wakes no agent. */
-async function gateway({ config, stack, say }: Context): Promise<Finding> {
+async function gateway(context: Context): Promise<Finding> {
+  const { config, stack, say } = context;
   const url = stack?.wake_url ?? publicAddress(config.OPENCLAW_WAKE_URL);
-  return (await reach(url, outboundAgent(url))) === undefined
-    ? bad(say.doctor.gatewayBad(url))
-    : good(say.doctor.gateway(url));
+  const reached = await reach(url, outboundAgent(url));
+  return typeof reached === 'number'
+    ? good(say.doctor.gateway(url))
+    : unreached(reached, url, context, say.doctor.gatewayBad);
 }
 
 /**
@@ -322,8 +357,8 @@ async function plugin({ config, say }: Context, sendTest: boolean): Promise<Find
   return [...findings, unsent ? bad(say.doctor.testFailed(unsent.message)) : good(say.doctor.testSent)];
 }
 
-/** @returns the status of a GET; `undefined` without a response. */
-async function reach(url: string, dispatcher: Dispatcher = directAgent()): Promise<number | undefined> {
+/** @returns the status of a GET, or why there is none. */
+async function reach(url: string, dispatcher: Dispatcher = directAgent()): Promise<number | Unreached> {
   try {
     const { statusCode, body } = await request(url, {
       dispatcher,
@@ -332,8 +367,8 @@ async function reach(url: string, dispatcher: Dispatcher = directAgent()): Promi
     });
     await body.dump();
     return statusCode;
-  } catch {
-    return undefined;
+  } catch (error) {
+    return { type: reachProblem(error), message: describe(error) };
   }
 }
 

@@ -54,7 +54,7 @@ async function list({ limit, json, ...filter }: ListOptions): Promise<Exit> {
       [
         text.state[task.state],
         task.queue && text.queuePosition(task.queue),
-        task.retrying ? sayRetrying(task.retrying, say) : task.progress && text.stream(task.progress),
+        task.retrying ? sayRetrying(task.retrying, say, text) : task.progress && text.stream(task.progress),
       ]
         .filter((part) => part)
         .join(' '),

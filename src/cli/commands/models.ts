@@ -3,6 +3,7 @@ import { publicAddress } from '../../service/http.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { listModels } from '../../kimi/account.ts';
 import { modelOf, MODELS, RETIRED, resolveModel, type Model } from '../../kimi/models.ts';
+import { explain } from '../../text/index.ts';
 import { openContext, type Context } from '../context.ts';
 import { command, printing } from '../options.ts';
 import { paragraph, table } from '../output/table.ts';
@@ -78,10 +79,12 @@ function priceCells({ prices }: Model): string[] {
 }
 
 /** Asks with the key and address of this environment; the worker may have others. */
-async function askHost({ config, say }: Context): Promise<Live> {
+async function askHost({ config, say, text }: Context): Promise<Live> {
   const { KIMI_API_KEY: apiKey, KIMI_API_URL: apiUrl } = config;
   if (!apiKey) return { why: say.modelsTable.noKey };
   const listed = await listModels({ apiUrl, apiKey });
-  if (listed?.value) return { ids: listed.value };
-  return { why: say.modelsTable.noAnswer(publicAddress(apiUrl), listed?.status) };
+  if (listed.value) return { ids: listed.value };
+  const isSilent = listed.problem?.type === 'unreachable';
+  const why = listed.problem && !isSilent ? explain(listed.problem, text) : listed.status;
+  return { why: say.modelsTable.noAnswer(publicAddress(apiUrl), why) };
 }

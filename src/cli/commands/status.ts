@@ -117,7 +117,7 @@ function printRows({ say, text, results }: Context, task_id: string, standing: S
     ['', isTruncated(view) ? text.truncated.sentence : undefined],
     [label.error, view.error && explain(view.error, text)],
     [label.wakeError, view.wake_error && explain(view.wake_error, text)],
-    [label.retrying, found?.retrying && sayRetrying(found.retrying, say)],
+    [label.retrying, found?.retrying && sayRetrying(found.retrying, say, text)],
     [label.acknowledged, view.acknowledged ? label.yes : label.no],
     [label.result, file ? tildePath(file) : gone],
     [label.web, web],

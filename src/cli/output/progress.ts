@@ -44,7 +44,7 @@ export class Progress {
       () => pico.bold(this.cut(view.task_name)),
       () => (progress ? this.text.stream(progress) : live ? this.text.step[view.step] : this.say.noWorker),
       () => this.elapsed(view),
-      () => (retrying ? pico.yellow(sayRetrying(retrying, this.say)) : ''),
+      () => (retrying ? pico.yellow(sayRetrying(retrying, this.say, this.text)) : ''),
       () => (tail ? pico.dim(tail) : ''),
       () => (view.wake_error ? pico.red(explain(view.wake_error, this.text)) : ''),
     ];
@@ -97,9 +97,9 @@ export class Progress {
 }
 
 /** @returns the last failure and the time of the next attempt. */
-export function sayRetrying({ attempt, why, next_attempt_at }: Retrying, say: CliText): string {
+export function sayRetrying({ attempt, why, type = '', next_attempt_at }: Retrying, say: CliText, text: Text): string {
   const seconds = next_attempt_at && Math.max(0, Math.ceil((Date.parse(next_attempt_at) - Date.now()) / 1_000));
-  return say.progress.attempt(why, attempt, seconds || undefined);
+  return say.progress.attempt(explain({ type, message: why }, text), attempt, seconds || undefined);
 }
 
 /** @returns the last words of the answer, on one line. */

@@ -264,7 +264,7 @@ export const en: CliText = {
     prices: (dates) => `Prices: for a million tokens, cache hit / miss / output (${dates}).`,
     live: (host) => `From the built-in table, compared with what ${host} lists now.`,
     noKey: 'From the built-in table. There is no KIMI_API_KEY here, so the host was not asked.',
-    noAnswer: (host, status) => `From the built-in table. ${host} gave no list (${status ?? 'no answer'}).`,
+    noAnswer: (host, why) => `From the built-in table. ${host} gave no list (${why ?? 'no answer'}).`,
   },
   chatLimit: (most, minutes) =>
     `This chat has had its ${most} tasks of this hour, so nothing was dispatched. Try again in ${minutes} min, or raise KIMI_MAX_TASKS_PER_CHAT_HOUR.`,
@@ -434,6 +434,8 @@ export const en: CliText = {
       'the running stack has a KIMI_API_KEY; there is none for its host here, so balance and models were not asked for',
     keyRefused: (host) =>
       `${host} does not accept this KIMI_API_KEY; correct it, and see that it belongs to this host: keys of api.moonshot.cn and api.moonshot.ai are not the same`,
+    authoritiesBad: (file, code) =>
+      `NODE_EXTRA_CA_CERTS: cannot read ${file} (${code}), so its authorities are not trusted; correct the path`,
     hostBad: (host) => `${host} does not answer; check the network and KIMI_API_URL`,
     model: (model) => `model: ${model}`,
     modelBad: (model, host) =>

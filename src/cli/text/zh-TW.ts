@@ -256,8 +256,8 @@ export const zhTW = {
     prices: (dates: string) => `價格：每百萬 token，快取命中 / 未命中 / 生成（${dates}）。`,
     live: (host: string) => `清單：內建的表，並與 ${host} 現在的清單比對。`,
     noKey: '清單：內建的表。這裡沒有 KIMI_API_KEY，所以沒有向主機查詢。',
-    noAnswer: (host: string, status: number | undefined) =>
-      `清單：內建的表。${host} 沒有給清單（${status ?? '沒有回應'}）。`,
+    noAnswer: (host: string, why: number | string | undefined) =>
+      `清單：內建的表。${host} 沒有給清單（${why ?? '沒有回應'}）。`,
   },
   chatLimit: (most: number, minutes: number) =>
     `這個對話一小時內的 ${most} 個任務已用完，沒有派發。請在 ${minutes} 分鐘後再試，或調高 KIMI_MAX_TASKS_PER_CHAT_HOUR。`,
@@ -422,6 +422,8 @@ export const zhTW = {
     keyElsewhere: '執行中的服務有 KIMI_API_KEY；這裡沒有那個主機的金鑰，所以沒有查詢餘額與模型',
     keyRefused: (host: string) =>
       `${host} 不接受這把 KIMI_API_KEY；請更正，並確認它屬於這個主機：api.moonshot.cn 與 api.moonshot.ai 的金鑰不通用`,
+    authoritiesBad: (file: string, code: string) =>
+      `NODE_EXTRA_CA_CERTS：讀不到 ${file}（${code}），所以不信任其中的憑證機構；請更正路徑`,
     hostBad: (host: string) => `連不上 ${host}；請檢查網路與 KIMI_API_URL`,
     model: (model: string) => `模型：${model}`,
     modelBad: (model: string, host: string) =>

@@ -2,22 +2,17 @@
  * The relay in front of a server that nobody here wrote: LiteLLM's proxy, from PyPI, with answers it makes up itself.
  * `npm run e2e:litellm` installs it into the cache folder.
  */
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { beforeAll, expect, it, onTestFinished } from 'vitest';
-import { progressOf } from '../../src/cli/look-up.ts';
-import { readConfig } from '../../src/config/index.ts';
-import { freePort } from '../support/engine.ts';
-import { openRelayedWorld } from '../support/relay.ts';
-import { temporaryFolder, until } from '../support/world.ts';
+import { beforeAll, expect, it } from 'vitest';
+import { progressOf } from '../../../src/cli/look-up.ts';
+import { freePort } from '../../support/engine.ts';
+import { openRelayedWorld } from '../../support/relay.ts';
+import { temporaryFolder, until } from '../../support/world.ts';
+import { install, startServer } from './python-server.ts';
 
 const VERSION = '1.106.2';
 const MASTER_KEY = 'sk-litellm-master';
-const run = promisify(execFile);
 
 /** Long enough for many chunks; with what a parser may trip over. */
 const ANSWER = Array.from({ length: 200 }, (_, n) => `第 ${n} 行 😀 data: "quoted" \\n\n`).join('');
@@ -28,14 +23,9 @@ const MODELS = {
   'is-broken': 'litellm.InternalServerError',
 };
 
-const venv = join(readConfig().KIMI_CACHE, `litellm-${VERSION}`);
-
+let bin: string;
 beforeAll(async () => {
-  const litellm = join(venv, 'bin', 'litellm');
-  if (existsSync(litellm)) return;
-  await mkdir(venv, { recursive: true });
-  await run('python3', ['-m', 'venv', venv]);
-  await run(join(venv, 'bin', 'pip'), ['install', '--quiet', `litellm[proxy]==${VERSION}`]);
+  bin = await install(`litellm-${VERSION}`, [`litellm[proxy]==${VERSION}`]);
 }, 600_000);
 
 async function startProxy(): Promise<string> {
@@ -52,21 +42,10 @@ async function startProxy(): Promise<string> {
   await writeFile(join(folder, 'config.yaml'), JSON.stringify(config));
   const port = await freePort();
   const args = ['--config', join(folder, 'config.yaml'), '--host', '127.0.0.1', '--port', String(port)];
-  const proxy = spawn(join(venv, 'bin', 'litellm'), args, {
-    env: { PATH: process.env['PATH'], HOME: folder, LITELLM_LOCAL_MODEL_COST_MAP: 'True' },
-    stdio: 'ignore',
-  });
-  onTestFinished(async () => {
-    proxy.kill('SIGKILL');
-    if (proxy.exitCode === null && proxy.signalCode === null) await once(proxy, 'exit');
-  });
   const url = `http://127.0.0.1:${port}`;
-  await until(async () => {
-    try {
-      return (await fetch(`${url}/health/liveliness`)).ok;
-    } catch {
-      return false;
-    }
+  await startServer(join(bin, 'litellm'), args, {
+    env: { HOME: folder, LITELLM_LOCAL_MODEL_COST_MAP: 'True' },
+    url: `${url}/health/liveliness`,
   });
   return url;
 }

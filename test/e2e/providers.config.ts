@@ -1,8 +1,8 @@
 import { defineConfig, mergeConfig } from 'vitest/config';
 import config from '../../vitest.config.ts';
 
-/** `npm run e2e:litellm` uses the tests' engine and world. */
+/** `npm run e2e:litellm` and `npm run e2e:llama` use the tests' engine and world. */
 export default mergeConfig(
   { ...config, test: { ...config.test, include: [] } },
-  defineConfig({ test: { include: ['test/e2e/litellm.test.ts'] } }),
+  defineConfig({ test: { include: ['test/e2e/providers/*.test.ts'] } }),
 );
