@@ -6,11 +6,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import OpenAI from 'openai';
 import { describe, expect, it } from 'vitest';
-import { KimiError } from '../src/kimi/errors.ts';
-import { failureOf } from './support/answering.ts';
-import { cutInto, serveStream, take } from './support/streams.ts';
+import { KimiError } from '../../src/kimi/errors.ts';
+import { failureOf } from '../support/answering.ts';
+import { cutInto, serveStream, take } from '../support/streams.ts';
 
-const FIXTURES = join(import.meta.dirname, 'fixtures/openai');
+const FIXTURES = join(import.meta.dirname, '../fixtures/openai');
 const RECORDED = (await readdir(FIXTURES)).filter((name) => name.endsWith('.sse'));
 
 /** What the package reads. */

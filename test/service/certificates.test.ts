@@ -4,17 +4,17 @@ import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
 import { expect, inject, it, onTestFinished, vi } from 'vitest';
-import type { TaskError } from '../src/shared/contract.ts';
-import { Gateway, GatewayError } from '../src/notify/gateway.ts';
-import { KimiError } from '../src/kimi/errors.ts';
-import { KimiHttp } from '../src/kimi/http.ts';
-import { createSimulator } from '../src/simulator/app.ts';
-import { explain, textFor } from '../src/text/index.ts';
-import { failureOf, serveAnswer } from './support/answering.ts';
-import { cleanHome, cli } from './support/cli.ts';
-import { openRelayedWorld } from './support/relay.ts';
-import { certificate, type Certificate } from './support/tls-proxy.ts';
-import { SECRET, serve, silent, until } from './support/world.ts';
+import type { TaskError } from '../../src/shared/task.ts';
+import { Gateway, GatewayError } from '../../src/notify/gateway.ts';
+import { KimiError } from '../../src/kimi/errors.ts';
+import { KimiHttp } from '../../src/kimi/http.ts';
+import { createSimulator } from '../../src/simulator/app.ts';
+import { explain, textFor } from '../../src/text/index.ts';
+import { failureOf, serveAnswer } from '../support/answering.ts';
+import { cleanHome, cli } from '../support/cli.ts';
+import { openRelayedWorld } from '../support/relay.ts';
+import { certificate, type Certificate } from '../support/tls-proxy.ts';
+import { SECRET, serve, silent, until } from '../support/world.ts';
 
 const DAY_MS = 86_400_000;
 const ADVICE = {

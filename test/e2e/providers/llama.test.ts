@@ -6,7 +6,7 @@ import { connect, createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
-import type { Task } from '../../../src/shared/contract.ts';
+import type { Task } from '../../../src/shared/task.ts';
 import { replyText } from '../../../src/notify/message.ts';
 import { textFor } from '../../../src/text/index.ts';
 import { freePort } from '../../support/engine.ts';
