@@ -6,10 +6,11 @@ import { loadEnvFiles } from '../config/env-file.ts';
 import { langOf } from '../config/index.ts';
 import { ConfigError } from '../config/problems.ts';
 import { EXIT, ServiceError, type Exit } from '../service/exit.ts';
-import { PACKAGE_ROOT, shellPath, tildePath } from '../service/files.ts';
+import { PACKAGE_ROOT, tildePath } from '../service/files.ts';
 import { PortsUnusable } from '../service/ports.ts';
 import type { FailedToStart } from '../service/run.ts';
 import { DATABASE, DatabaseUnusable } from '../stack/engine-database.ts';
+import { setAside } from './damage.ts';
 import { NoTemporalCli } from '../stack/temporal-cli.ts';
 import { EngineUnreachable } from '../temporal/client.ts';
 import { EngineAway, EngineLost, NothingRuns } from './context.ts';
@@ -116,9 +117,7 @@ function sentenceFor(error: unknown, say: CliText): { exit: Exit; message: strin
 
 function databaseSentence({ home, problem }: DatabaseUnusable, say: CliText): string {
   if (problem === 'disk_full') return say.diskFull(tildePath(home));
-  const aside = join(home, `damaged-${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '')}`);
-  const setAside = `mkdir ${shellPath(aside)} && mv ${shellPath(join(home, DATABASE))}* ${shellPath(aside)}`;
-  return say.database(tildePath(join(home, DATABASE)), problem, setAside);
+  return say.database(tildePath(join(home, DATABASE)), problem, setAside(home));
 }
 
 function engineSentence(error: EngineUnreachable, say: CliText): string {

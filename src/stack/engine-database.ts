@@ -47,12 +47,40 @@ export function prepareDatabase(home: string): void {
   if (!existsSync(file)) writeFileSync(marker, '', { mode: 0o600 });
 }
 
+/** How an engine's log begins each time it starts. */
+const BANNER = 'Temporal Server:';
+
+/** So much of the log's end is looked at, in bytes. */
+const LOG_BYTES = 256 * 1024;
+
+/**
+ * Looks at the database of an engine that runs, or of none: at the file, and at what the engine has logged since it last started. Pages
+ * that no engine has read yet may be damaged all the same.
+ */
+export function damageOf(home: string): Exclude<DatabaseProblem, 'disk_full'> | undefined {
+  if (existsSync(join(home, UNFINISHED))) return undefined;
+  const said = endOf(join(home, 'logs', 'temporal.log'));
+  return problemOf(join(home, DATABASE)) ?? damageIn(said.slice(Math.max(0, said.lastIndexOf(BANNER))));
+}
+
+function endOf(file: string): string {
+  const size = sizeOf(file);
+  if (size === 0) return '';
+  const end = Buffer.alloc(Math.min(size, LOG_BYTES));
+  const fd = openSync(file, 'r');
+  try {
+    return end.toString('utf8', 0, readSync(fd, end, 0, end.length, size - end.length));
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** The engine is ready: from now on tasks may be in the database. */
 export function databaseIsComplete(home: string): void {
   rmSync(join(home, UNFINISHED), { force: true });
 }
 
-function problemOf(file: string): DatabaseProblem | undefined {
+function problemOf(file: string): 'not_a_database' | 'cut_off' | undefined {
   const hasWal = sizeOf(`${file}-wal`) > 0;
   // Without its database a write-ahead log cannot be read.
   if (!existsSync(file)) return hasWal ? 'cut_off' : undefined;
@@ -83,6 +111,10 @@ function sizeOf(file: string): number {
  */
 export function databaseProblem(home: string, said: string): DatabaseProblem | undefined {
   if (/database or disk is full|no space left/i.test(said) || freeBytes(home) < LEAST_FREE_BYTES) return 'disk_full';
+  return damageIn(said);
+}
+
+function damageIn(said: string): 'not_a_database' | 'damaged' | undefined {
   if (/file is not a database/.test(said)) return 'not_a_database';
   return /malformed|no such table|no such column|has no column|disk I\/O error/.test(said) ? 'damaged' : undefined;
 }

@@ -1,9 +1,9 @@
 /** A first start that was interrupted, a damaged database, and a KIMI_HOME with characters that URIs have a use for. */
 import { execFileSync } from 'node:child_process';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, inject, it } from 'vitest';
-import { databaseProblem, DatabaseUnusable, prepareDatabase } from '../../src/stack/engine-database.ts';
+import { damageOf, databaseProblem, DatabaseUnusable, prepareDatabase } from '../../src/stack/engine-database.ts';
 import { cleanHome, cli, launch, up } from '../support/cli.ts';
 import { temporaryFolder, until } from '../support/world.ts';
 
@@ -101,3 +101,52 @@ it.each([
 ])('an engine that ends with “%s”: %s', async (said, problem) => {
   expect(databaseProblem(await temporaryFolder(), said)).toBe(problem);
 });
+
+it.each([
+  ['nothing is wrong', `Temporal Server: x\nwarn`, undefined],
+  ['the engine has met damage', 'Temporal Server: x\nerror: database disk image is malformed (11)', 'damaged'],
+  ['it ended before it was ready', 'database disk image is malformed', 'damaged'],
+  ['it has started well since', 'malformed\nTemporal Server: x\nwarn', undefined],
+])('the log of an engine where %s', async (_what, said, damage) => {
+  const home = await temporaryFolder();
+  await mkdir(join(home, 'logs'));
+  await writeFile(join(home, 'logs', 'temporal.log'), said);
+  expect(damageOf(home)).toBe(damage);
+});
+
+it('doctor names a damaged database, whether the stack runs or not', async () => {
+  const env = await cleanHome({ KIMI_LANG: 'zh-TW' });
+  const stack = await up(env, '--simulate');
+  const file = join(env['HOME'] ?? '', '.local/share/kimi-dispatch/temporal.db');
+  expect((await cli(['doctor'], { ...env, KIMI_LANG: 'en' })).stdout).not.toContain('database');
+  await writeFile(file, 'x'.repeat(8192));
+  const said = expect.stringMatching(/✗ the engine’s database ~.*temporal\.db is not a database; run .* down.*mv ~/);
+  expect(await cli(['doctor'], { ...env, KIMI_LANG: 'en' })).toMatchObject({ code: 3, stdout: said });
+  await stack.stop();
+  // On its way out the engine may have written the header again.
+  await writeFile(file, 'x'.repeat(8192));
+  expect(await cli(['doctor'], { ...env, KIMI_LANG: 'en' })).toMatchObject({ code: 3, stdout: said });
+});
+
+it('up names the database where the engine ends because of it', async () => {
+  const env = await cleanHome({ KIMI_LANG: 'zh-TW' });
+  const stack = await up(env, '--simulate');
+  const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+  const [engine] = await enginesIn(home);
+  await writeFile(join(home, 'temporal.db'), 'x'.repeat(8192));
+  process.kill(engine as number, 'SIGKILL');
+  await until(() => stack.said.stderr.includes('引擎的資料庫'));
+  expect(stack.said.stderr).toMatch(/temporal 意外結束[^]*引擎的資料庫 ~.*temporal\.db 不是資料庫；/);
+});
+
+/** @returns the engines that run in a folder. */
+async function enginesIn(home: string): Promise<number[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const found = [];
+  for (const pid of pids) {
+    const args = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    const folder = await readlink(`/proc/${pid}/cwd`).catch(() => '');
+    if (folder === home && args.includes('start-dev') && !args.startsWith('sh')) found.push(Number(pid));
+  }
+  return found;
+}

@@ -24,6 +24,7 @@ import type { PluginWake } from '../../notify/protocol.ts';
 import { secretFile } from '../../stack/stack.ts';
 import { workersOn } from '../../temporal/client.ts';
 import { explain } from '../../text/index.ts';
+import { damageSentence } from '../damage.ts';
 import { checkDisks, NEEDED_BYTES } from '../disks.ts';
 import { EngineAway, engineAddress, otherBuild, readContext, unreadKey, withClient, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
@@ -58,6 +59,7 @@ async function doctor({ sendTest = false }: { sendTest?: boolean }): Promise<Exi
     ...(await disks(context)),
     ...(await kimi(context)),
     ...(await services(context, hasHome)),
+    ...database(context),
     await secret(context),
     ...envFiles(context),
     ...misspelt(context),
@@ -213,6 +215,13 @@ async function engine(context: Context, address: string): Promise<Finding[]> {
     if (error instanceof CliError) return [bad(error.message)];
     return [bad(error instanceof EngineAway ? say.doctor.engineAway(address) : say.doctor.engineBad(address))];
   }
+}
+
+/** Of the embedded engine, whether it runs or not. */
+function database({ config, stack, elsewhere, say }: Context): Finding[] {
+  const isEmbedded = stack?.embedded ?? !elsewhere;
+  const damage = isEmbedded ? damageSentence(config.KIMI_HOME, say) : undefined;
+  return damage === undefined ? [] : [bad(damage)];
 }
 
 /** Secrets in `.env` files that other users can read. */

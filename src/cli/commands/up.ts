@@ -14,6 +14,7 @@ import { runningStack, type StackState } from '../../stack/state.ts';
 import { explain, type Text } from '../../text/index.ts';
 import { openContext, warnOfMisspelt, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
+import { damageSentence } from '../damage.ts';
 import { CliError } from '../exit.ts';
 import { tildePath } from '../../service/files.ts';
 import { command, ending } from '../options.ts';
@@ -47,7 +48,11 @@ async function upInForeground({ config, say, text }: Context, simulate: boolean)
     simulate,
     anyPort: false,
     onStep: (step) => progress.step(step),
-    onRestart: (name, missing) => console.error(say.up.restarted(name, missing && tildePath(missing))),
+    onRestart: (name, missing) => {
+      console.error(say.up.restarted(name, missing && tildePath(missing)));
+      const damage = name === 'temporal' && damageSentence(config.KIMI_HOME, say);
+      if (damage) console.error(damage);
+    },
   }).finally(() => progress.end());
   if (!('stop' in stack)) return already(stack, simulate, say);
 

@@ -159,6 +159,10 @@ export const en: CliText = {
     const what = { not_a_database: 'is not a database', cut_off: 'is incomplete', damaged: 'is damaged' }[problem];
     return `The engine’s database ${file} ${what}: the tasks in it cannot be read, so nothing was started. Saved results can be read with kimi-dispatch result <task id>. Restore the file from a copy, or move it out of the way and start with a new one:\n  ${setAside}`;
   },
+  damage: (file, problem, setAside) => {
+    const what = { not_a_database: 'is not a database', cut_off: 'is incomplete', damaged: 'is damaged' }[problem];
+    return `the engine’s database ${file} ${what}; run kimi-dispatch down, restore the file from a copy or move it out of the way (${setAside}), then run kimi-dispatch up --detach. Saved results can be read with kimi-dispatch result <task id>`;
+  },
   ports: (ports) =>
     ['Cannot start: a port cannot be used. No service was started.', ...ports.map((port) => `  ${sayPort(port)}`)].join(
       '\n',

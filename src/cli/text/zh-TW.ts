@@ -161,6 +161,10 @@ export const zhTW = {
     const what = { not_a_database: '不是資料庫', cut_off: '不完整', damaged: '已損壞' }[problem];
     return `引擎的資料庫 ${file} ${what}，無法讀取裡面的任務，因此什麼都沒有啟動。已儲存的結果仍可用 kimi-dispatch result <任務編號> 查看。請從備份還原這個檔案，或先把它移開、改用新的資料庫：\n  ${setAside}`;
   },
+  damage: (file: string, problem: 'not_a_database' | 'cut_off' | 'damaged', setAside: string) => {
+    const what = { not_a_database: '不是資料庫', cut_off: '不完整', damaged: '已損壞' }[problem];
+    return `引擎的資料庫 ${file} ${what}；執行 kimi-dispatch down，從備份還原這個檔案，或把它移開（${setAside}），再執行 kimi-dispatch up --detach。已儲存的結果仍可用 kimi-dispatch result <任務編號> 查看`;
+  },
   ports: (ports: UnusablePort[]) =>
     ['無法啟動，因為有連接埠不能使用；沒有啟動任何服務。', ...ports.map((port) => `  ${sayPort(port)}`)].join('\n'),
   noTemporalCli: (tried: string[]) =>
