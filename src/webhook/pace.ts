@@ -19,8 +19,11 @@ const LARGE = { length: 1024 * 1024, waitMs: 30_000, waiting: 16 };
 /** How long callbacks are signalled without waiting after a worker took too long, in milliseconds. */
 const UNPACED_MS = 10_000;
 
-/** First interval between two checks whether a worker has processed a callback, in milliseconds; it doubles. */
+/** First interval between two checks whether a worker has processed a callback, in milliseconds; it doubles up to the longest. */
 export const POLL_MS = 20;
+
+/** A longer interval would end the wait for a large callback after two thirds of its time, and notice its end seconds late. */
+const LONGEST_POLL_MS = 500;
 
 /** Activities that hold the whole answer in memory. A wake is not one of them: it may take days. */
 const SAVING = new Set(['verifyCallback', 'persist']);
@@ -75,7 +78,7 @@ export class WorkerPace {
     if (waitMs < LARGE.waitMs && performance.now() < this.unpacedUntil) return;
     const request = { namespace: options.namespace, execution: { workflowId: task_id } };
     try {
-      for (let wait = POLL_MS; performance.now() + wait < giveUpAt; wait *= 2) {
+      for (let wait = POLL_MS; performance.now() + wait < giveUpAt; wait = Math.min(2 * wait, LONGEST_POLL_MS)) {
         await rest(wait, this.stopping);
         if (this.stopping.aborted) return;
         const task = await connection.withDeadline(
