@@ -1,0 +1,64 @@
+/** Every link of every page leads somewhere: files, anchors, and the pages that code refers to. */
+import { existsSync, statSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { expect, it } from 'vitest';
+import { PACKAGE_ROOT } from '../../src/service/files.ts';
+import { filesOf, textOf, tokensOf } from './pages.ts';
+
+const PAGES = filesOf('*.md');
+
+/** @returns the anchors of a page's headings, as GitHub makes them. */
+function anchorsOf(file: string): string[] {
+  const seen = new Map<string, number>();
+  return tokensOf(file).flatMap((token) => {
+    if (token.type !== 'heading') return [];
+    const plain = (token.text as string)
+      .replaceAll(/\[(?<label>[^\]]*)\]\([^)]*\)/g, '$<label>')
+      .replaceAll(/[`*]/g, '');
+    const slug = plain
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{M}\p{N}\p{Pc} -]/gu, '')
+      .replaceAll(' ', '-');
+    const count = seen.get(slug) ?? 0;
+    seen.set(slug, count + 1);
+    return [count === 0 ? slug : `${slug}-${count}`];
+  });
+}
+
+/** @returns what is wrong with a link from a page, or nothing. */
+function problemWith(href: string, from: string): string | undefined {
+  const [path = '', anchor] = decodeURI(href).split('#');
+  const target = path === '' ? from : normalize(join(dirname(from), path));
+  if (!existsSync(join(PACKAGE_ROOT, target))) return `${href}: no such file`;
+  if (anchor === undefined || statSync(join(PACKAGE_ROOT, target)).isDirectory()) return undefined;
+  return anchorsOf(target).includes(anchor) ? undefined : `${href}: no such heading`;
+}
+
+it.each(PAGES)('the links of %s', (page) => {
+  const links = tokensOf(page).flatMap((token) =>
+    token.type === 'link' || token.type === 'image' ? [token.href as string] : [],
+  );
+  const local = links.filter((href) => !/^[a-z]+:/.test(href));
+  expect(local.flatMap((href) => problemWith(href, page) ?? [])).toEqual([]);
+});
+
+it('pages that code, rules and scripts refer to exist', () => {
+  const files = filesOf('src', 'openclaw', 'test', 'bench', 'deploy', 'scripts', '*.yml', '.ci').filter(
+    (file) => !/\.(?:png|svg|json|md)$/.test(file),
+  );
+  const references = files.flatMap((file) =>
+    [...textOf(file).matchAll(/(?<![\w/])docs\/[\w/.-]+\.md(?:#[\w-]+)?/g)].map(([link]) => ({ file, link })),
+  );
+  expect(references.length).toBeGreaterThan(20);
+  const wrong = references.flatMap(({ file, link }) => {
+    const problem = problemWith(link, 'README.md');
+    return problem === undefined ? [] : [`${file}: ${problem}`];
+  });
+  expect(wrong).toEqual([]);
+});
+
+it.each(['README.md', 'README.zh-TW.md'])('%s is short: 130 lines and 8 KB at most', (page) => {
+  const text = textOf(page);
+  expect(text.split('\n').length - 1).toBeLessThanOrEqual(130);
+  expect(Buffer.byteLength(text)).toBeLessThanOrEqual(8192);
+});
