@@ -1,6 +1,6 @@
 /**
  * `npm run bench:cluster [-- --tasks N]`: what a task costs on the cluster of docker-compose.yml, run natively: CPU of each
- * process, connections, disk of the database. The figures of docs/scaling.md. And what a long queue costs the limiter.
+ * process, connections, disk of the database. The figures of docs/benchmarks.md. And what a long queue costs the limiter.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
