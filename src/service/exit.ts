@@ -1,4 +1,4 @@
-/** Exit statuses of the command line and the services. Documented in the README; scripts rely on them. */
+/** Exit statuses of the command line and the services. Documented in docs/cli.md; scripts rely on them. */
 export const EXIT = {
   ok: 0,
   /** Something nobody foresaw. */

@@ -4,7 +4,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, register } from 'prom
 import { hostCheck } from '../service/http.ts';
 import type { Journal } from './journal.ts';
 
-/** Answers to callbacks, by their code (README, "HTTP API"), that are exposed as 0 from the start. */
+/** Answers to callbacks, by their code (docs/http-api.md), that are exposed as 0 from the start. */
 const ANSWERS = ['signalled', 'duplicate', 'queued', 'bad_signature', 'unknown_task', 'journal_unavailable'];
 
 const callbacks = new Counter({

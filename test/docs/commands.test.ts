@@ -69,7 +69,12 @@ it.each(['README.md', 'docs/quickstart.md'])('%s', async (page) => {
   });
   const { port } = await simulator.says('ready');
   const api = `http://127.0.0.1:${port}`;
-  const key = ['KIMI_MODEL=kimi-k2.6', `KIMI_API_URL=${api}/v1`, 'KIMI_CALLBACKS=relay', `OPENCLAW_WAKE_URL=${api}/hooks/wake`];
+  const key = [
+    'KIMI_MODEL=kimi-k2.6',
+    `KIMI_API_URL=${api}/v1`,
+    'KIMI_CALLBACKS=relay',
+    `OPENCLAW_WAKE_URL=${api}/hooks/wake`,
+  ];
   const script = blocks.flatMap(({ commands }, n) => [
     ...(commands.includes('KIMI_API_KEY=') ? [`export ${key.join(' ')}`] : []),
     ...commands.split('\n').filter((line) => !ELSEWHERE.has(line)),
