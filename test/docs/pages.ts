@@ -18,6 +18,6 @@ export function textOf(file: string): string {
 /** @returns every token of a page, nested ones too, in order. */
 export function tokensOf(file: string): Token[] {
   const tokens: Token[] = [];
-  walkTokens(lexer(textOf(file)), (token) => void tokens.push(token));
+  void walkTokens(lexer(textOf(file)), (token) => void tokens.push(token));
   return tokens;
 }
