@@ -2,12 +2,14 @@
  * The commands of README and quickstart, run as written, each page in one shell: every block of bash, and under it, as text, what
  * the page shows of its output. Kimi is the simulated one: with a key, as Moonshot's API behind the relay.
  */
+import { execFile } from 'node:child_process';
 import { copyFile, cp, mkdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { Tokens } from 'marked';
 import { expect, it, onTestFinished } from 'vitest';
 import { DIST, PACKAGE_ROOT } from '../../src/service/files.ts';
-import { cleanHome, cli, launch } from '../support/cli.ts';
+import { cleanHome, launch } from '../support/cli.ts';
 import { launch as launchService } from '../support/service.ts';
 import { temporaryFolder } from '../support/world.ts';
 import { tokensOf } from './pages.ts';
@@ -60,7 +62,7 @@ async function clone(): Promise<{ root: string; env: Record<string, string> }> {
 /** Digits differ from run to run: ids, times, ports, counts. */
 const withoutDigits = (line: string): string => line.replaceAll(/\d+/g, '0').trimEnd();
 
-it.concurrent.each(['README.md', 'docs/quickstart.md'])('%s', async (page) => {
+it.each(['README.md', 'docs/quickstart.md'])('%s', { timeout: 180_000 }, async (page) => {
   const { root, env } = await clone();
   const blocks = blocksOf(page);
   const simulator = await launchService('simulator', {
@@ -80,7 +82,9 @@ it.concurrent.each(['README.md', 'docs/quickstart.md'])('%s', async (page) => {
     ...commands.split('\n').filter((line) => !ELSEWHERE.has(line)),
     `echo "end of block ${n}"`,
   ]);
-  onTestFinished(async () => void (await cli(['down'], env)));
+  onTestFinished(
+    async () => void (await promisify(execFile)(process.execPath, [join(DIST, 'kimi-dispatch.js'), 'down'], { env })),
+  );
   const shell = launch(['-e', '-o', 'pipefail', '-c', `cd '${root}'\n${script.join('\n')}`], env, 'bash');
   const { code, stdout, stderr } = await shell.ended;
   expect(code, `${stdout}\n${stderr}`).toBe(0);
