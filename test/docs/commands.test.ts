@@ -17,6 +17,7 @@ import { tokensOf } from './pages.ts';
 /** Commands that are not run here, and what runs them. */
 const ELSEWHERE = new Map([
   ['npm cit', 'runs this test; .ci/run runs it'],
+  ['npm ci && npm run build', 'was done before any test; .ci/run does both'],
   ['kimi-dispatch setup openclaw', 'asks, and needs OpenClaw: test/cli/setup.test.ts'],
   ['openclaw gateway restart', 'needs OpenClaw: npm run e2e:openclaw'],
   ['kimi-dispatch doctor --send-test', 'needs OpenClaw: npm run e2e:openclaw'],

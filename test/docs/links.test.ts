@@ -57,6 +57,16 @@ it('pages that code, rules and scripts refer to exist', () => {
   expect(wrong).toEqual([]);
 });
 
+it('files that pages name exist', () => {
+  const named = PAGES.filter((page) => page !== 'CHANGELOG.md').flatMap((page) =>
+    [...textOf(page).matchAll(/`(?<path>(?:src|test|bench|deploy|scripts|openclaw|docs)\/[\w/.-]+\.\w+)`/g)].map(
+      ({ groups }) => ({ page, path: groups?.['path'] ?? '' }),
+    ),
+  );
+  expect(named.length).toBeGreaterThan(30);
+  expect(named.filter(({ path }) => !existsSync(join(PACKAGE_ROOT, path)))).toEqual([]);
+});
+
 it.each(['README.md', 'README.zh-TW.md'])('%s is short: 130 lines and 8 KB at most', (page) => {
   const text = textOf(page);
   expect(text.split('\n').length - 1).toBeLessThanOrEqual(130);
