@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Records the README's animated pictures, docs/images/demo.svg and demo.zh-TW.svg, from a real run against the simulated Kimi:
-# dispatch, kill -9 of the worker, the answer. Needs Python with pip, which fetches termtosvg unless it is there.
+# dispatch, kill -9 of the worker, the answer. Pauses over 2 s are cut. Needs Python with pip, which fetches termtosvg unless it is there.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd -P)
 
@@ -24,7 +24,6 @@ if [ "${1:-}" = play ]; then # inside the recorded terminal
   sleep 1
   type_out "kimi-dispatch watch $task"
   kimi-dispatch watch "$task" 2>&1
-  sleep 6
   exit
 fi
 
@@ -45,7 +44,7 @@ for lang in en zh-TW; do
   export STACK_PID
   name=demo
   [ "$lang" = en ] || name=demo.$lang
-  python3 -m termtosvg "$root/docs/images/$name.svg" -c "bash '$root/scripts/record-demo.sh' play" -g 84x27 -t window_frame -m 60 -D 500
+  python3 -m termtosvg "$root/docs/images/$name.svg" -c "bash '$root/scripts/record-demo.sh' play" -g 84x27 -t window_frame -m 60 -M 2000 -D 5000
   kimi-dispatch down > "$work/down" 2>&1
 done
 ls -l "$root"/docs/images/demo*.svg
