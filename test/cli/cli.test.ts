@@ -228,7 +228,7 @@ describe('up', () => {
     expect(await readFile(seen, 'utf8')).toContain('HOME=');
     expect(await readFile(seen, 'utf8')).not.toContain('distinctive');
     const { stdout } = await cli(['doctor'], { ...env, KIMI_LANG: 'en' });
-    expect(stdout).toMatch(/✗ a file with a secret is readable by others; run chmod 600 ~\S*\.env\n/);
+    expect(stdout).toMatch(/✗ a file with a secret is readable by other users; run chmod 600 ~\S*\.env\n/);
   });
 
   it('says which file is damaged where a secret of its own is', async () => {
@@ -558,12 +558,12 @@ describe('bad input is one clear sentence and an exit code', () => {
       2,
       'low, high, max',
     ],
-    ['a priority that is none', ['dispatch', '-p', 'x', '--priority', '6'], 2, '要是 1 到 5'],
+    ['a priority that is none', ['dispatch', '-p', 'x', '--priority', '6'], 2, '必須是 1 到 5'],
     ['a chat that is none', ['list', '--route', '{}'], 2, '含有 channel 與 to 的 JSON'],
     ['a limit that is none', ['limits', '--concurrent', '-1'], 2, '0 到 100000'],
     ['a timeout without a unit', ['dispatch', '-p', 'x', '--timeout', '5'], 2, '要有單位'],
-    ['an unknown option', ['dispatch', '--zzz'], 2, '沒有選項 --zzz。加上 --help 看有哪些。'],
-    ['an unknown command', ['nope'], 2, '沒有指令 nope。加上 --help 看有哪些。'],
+    ['an unknown option', ['dispatch', '--zzz'], 2, '沒有 --zzz 這個選項。加上 --help 可查看有哪些。'],
+    ['an unknown command', ['nope'], 2, '沒有 nope 這個指令。加上 --help 可查看有哪些。'],
     ['a misspelt option', ['list', '--statuss', 'done'], 2, '沒有選項 --statuss。是不是 --status？'],
     ['a misspelt command', ['dispach'], 2, '沒有指令 dispach。是不是 dispatch？'],
     ['an option without its value', ['dispatch', '-p'], 2, '缺少'],
@@ -647,7 +647,7 @@ describe('bad input is one clear sentence and an exit code', () => {
       await launch(['-c', '"$@" > /dev/full', ...program, ...args], env, 'sh').ended;
     expect(await full('dispatch', '-p', 'x', '--json')).toMatchObject({
       code: 0,
-      stderr: expect.stringContaining('任務已經派發，但標準輸出寫不進去（ENOSPC）'),
+      stderr: expect.stringContaining('任務已經派發，但無法寫入標準輸出（ENOSPC）'),
     });
     expect(await full('list')).toMatchObject({ code: 1, stderr: expect.stringContaining('寫不進去（ENOSPC）') });
 
@@ -725,7 +725,7 @@ describe('bad input is one clear sentence and an exit code', () => {
       /請在 \S*home\/\.env 或環境設定/,
       /（~\/\.env 裡有這把金鑰，但不會讀取/,
     ],
-    ['en', /Nothing runs from (\S+)/, /in \S*home\/\.env/, /~\/\.env/],
+    ['en', /No services run from (\S+)/, /in \S*home\/\.env/, /~\/\.env/],
   ])(
     'no key, in %s: where none is, which file is read, and which one is not',
     async (KIMI_LANG, nothing, file, unread) => {

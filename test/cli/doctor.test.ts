@@ -40,7 +40,7 @@ it.each([
   [
     'zh-TW',
     /✓ 沒有等待送進引擎的回呼/,
-    /✗ 2 個回呼在等引擎（~.*\/journal）；.*up --detach/,
+    /✗ 2 個回呼正在等待引擎（~.*\/journal）；.*up --detach/,
     /✗ .*\/journal 不能寫入.*KIMI_JOURNAL_DIR/,
   ],
   [
@@ -56,8 +56,8 @@ it.each([
 });
 
 it.each([
-  ['zh-TW', /✗ 2 個已收下的回呼沒有任務能收（~.*\/dead-letters）/],
-  ['en', /✗ callbacks that were accepted and that no task takes: 2 \(~.*\/dead-letters\)/],
+  ['zh-TW', /✗ 2 個已收下的回呼沒有對應的任務（~.*\/dead-letters）/],
+  ['en', /✗ accepted callbacks without a task: 2 \(~.*\/dead-letters\)/],
 ])('doctor in %s names the dead letters and their folder', async (lang, sentence) => {
   const ready = { status: 'ok', engine: true, journal: { entries: 0, bytes: 0 } };
   expect(await doctor(200, ready, lang, ['kimi-1-1-a.json', 'kimi-1-1-b.json'])).toMatch(sentence);
@@ -69,13 +69,13 @@ it.each([
     'zh-TW',
     /✓ 沒有 WEBHOOK_SECRET；.*up/,
     /✓ webhook 的密鑰只有你讀得到：~/,
-    /✗ webhook 的密鑰別人也讀得到；執行 chmod 600 ~/,
+    /✗ webhook 的密鑰其他使用者也讀得到；請執行 chmod 600 ~/,
   ],
   [
     'en',
     /✓ there is no WEBHOOK_SECRET;.*up/,
     /✓ .* readable by you alone: ~/,
-    /✗ .* readable by others; run chmod 600 ~/,
+    /✗ .* readable by other users; run chmod 600 ~/,
   ],
 ])('doctor in %s tells who can read the secret', async (lang, none, kept, open) => {
   const ready = { status: 'ok', engine: true, journal: { entries: 0, bytes: 0 } };

@@ -173,7 +173,7 @@ describe('setup openclaw', () => {
 
     expect(await cli(['setup', 'openclaw', '--yes'], env)).toMatchObject({
       code: 0,
-      stdout: 'It is set up like this already; there is nothing to change.\n',
+      stdout: 'It is already set up; there is nothing to change.\n',
     });
     // Another way to reply: the backup is still of what was there first.
     expect((await cli(['setup', 'openclaw', '--reply', 'hooks', '--yes'], env)).code).toBe(0);
@@ -194,7 +194,7 @@ describe('setup openclaw', () => {
     expect(code).toBe(2);
     expect(stdout).toContain('+KIMI_REPLY=deliver');
     expect(stderr).toBe(
-      'There is nobody to ask here, so no file was changed. Look at the changes above, and run this again with --yes.\n',
+      'This is not an interactive terminal, so no file was changed. Check the changes above, then run this again with --yes.\n',
     );
     expect(await text(file)).toBe('{}');
     expect(existsSync(envFile)).toBe(false);

@@ -183,7 +183,7 @@ describe('result', () => {
     const file = join(folder, 'my-calculator.sh');
     expect(await cli(['result', 'kimi-1-1', '--code', 'sh', '-o', file], env)).toMatchObject({
       code: 3,
-      stderr: `Cannot write code to ${file} (EEXIST). Name a folder that can be written to with -o.\n`,
+      stderr: `Cannot write code to ${file} (EEXIST). Choose a writable folder with -o.\n`,
     });
     expect(await cli(['result', 'kimi-1-1', '--code', 'rust', '-o', folder], env)).toMatchObject({
       code: 2,
@@ -261,7 +261,7 @@ describe('completion', () => {
   it('knows its shells', async () => {
     expect(await cli(['completion', 'tcsh'], await cleanHome({ KIMI_LANG: 'en' }))).toMatchObject({
       code: 2,
-      stderr: 'The value of tcsh cannot be used; it is one of zsh, bash, fish, powershell.\n',
+      stderr: 'The value of tcsh is invalid; it must be one of zsh, bash, fish, powershell.\n',
     });
   });
 });

@@ -711,13 +711,13 @@ describe('doctor', () => {
       OPENCLAW_WAKE_URL: `${url}/hooks/wake`,
       OPENCLAW_WAKE_TOKEN: TOKEN,
     });
-    expect((await cli(['doctor'], env)).stdout).toContain('✓ the gateway’s plugin is there, and takes our token');
+    expect((await cli(['doctor'], env)).stdout).toContain('✓ the gateway’s plugin answers and accepts our token');
     expect(sent).toEqual([]);
     const wrong = await cli(['doctor', '--send-test'], { ...env, OPENCLAW_WAKE_TOKEN: 'wrong' });
     expect(wrong.stdout).toContain('✗ the gateway’s plugin does not take our token');
     expect(sent).toEqual([]);
     expect((await cli(['doctor', '--send-test'], env)).stdout).toContain('✓ a test message was sent');
-    expect(sent).toMatchObject([{ to: '4242', payloads: [{ text: 'Kimi Dispatch: this test reached you.' }] }]);
+    expect(sent).toMatchObject([{ to: '4242', payloads: [{ text: 'Kimi Dispatch: the test message has arrived.' }] }]);
   });
 
   it('says what to do where there is no plugin, or no owner', async () => {
@@ -737,7 +737,7 @@ describe('doctor', () => {
       /✗ the gateway’s plugin does not answer: .*setup openclaw/,
     );
     expect((await cli(['doctor', '--send-test'], { ...env, KIMI_REPLY: '' })).stdout).toContain(
-      '✗ there is no plugin to send a test through',
+      '✗ no test message was sent, since it needs the plugin',
     );
   });
 });

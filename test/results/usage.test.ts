@@ -197,7 +197,7 @@ describe('the command', () => {
     ['--since', '30', '必須有單位'],
     ['--since', '0d', '必須有單位'],
     ['--since', 'soon', '必須有單位'],
-    ['--by', 'year', '要是 model、day 或 name'],
+    ['--by', 'year', '必須是 model、day 或 name'],
   ])('refuses %s %s', async (option, value, sentence) => {
     const refused = await cli(['usage', option, value], await cleanHome());
     expect(refused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(sentence) });

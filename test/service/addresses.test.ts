@@ -55,13 +55,13 @@ it('every service may listen on ::1: a task is done, and doctor asks where callb
   }
   expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
   const { stdout } = await cli(['doctor'], { ...env, KIMI_LANG: 'en' });
-  expect(stdout).toContain(`✓ callbacks arrive at ${state.callback_base_url}`);
-  expect(stdout).toMatch(/✓ callbacks arrive at http:\/\/localhost:\d+/);
+  expect(stdout).toContain(`✓ callbacks reach ${state.callback_base_url}`);
+  expect(stdout).toMatch(/✓ callbacks reach http:\/\/localhost:\d+/);
 });
 
 it('doctor says where callbacks do not arrive', async () => {
   const env = await cleanHome({ KIMI_CALLBACK_BASE_URL: 'http://127.0.0.1:1' });
   await up(env, '--simulate');
   const { stdout } = await cli(['doctor'], { ...env, KIMI_LANG: 'en' });
-  expect(stdout).toContain('✗ callbacks do not arrive: nothing answers at http://127.0.0.1:1/');
+  expect(stdout).toContain('✗ callbacks cannot reach http://127.0.0.1:1/, which does not answer');
 });

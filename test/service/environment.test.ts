@@ -54,7 +54,7 @@ describe('settings that are meant for other tools', () => {
     const address = `127.0.0.1:${(stranger.address() as AddressInfo).port}`;
     const env = { ...clean, ...(await othersSettings(clean['HOME'] ?? '', address)) };
     const dispatch = await cli(['dispatch', '-p', 'a private prompt'], env);
-    expect(dispatch).toMatchObject({ code: 5, stderr: expect.stringContaining('Nothing runs from') });
+    expect(dispatch).toMatchObject({ code: 5, stderr: expect.stringContaining('No services run from') });
     expect(connections).toBe(0);
   });
 });

@@ -162,7 +162,7 @@ describe('an answer that comes late', () => {
     });
     expect(await cli(['ack', task_id], env)).toMatchObject({
       code: 0,
-      stdout: `What ${task_id} came to before is acknowledged. Its answer has come since: show it, then kimi-dispatch ack ${late}.\n`,
+      stdout: `The earlier result of ${task_id} is acknowledged. Its answer has arrived since: show it, then run kimi-dispatch ack ${late}.\n`,
     });
     expect(await world.view(started)).toMatchObject({ acknowledged: false });
     expect(await world.results.unacknowledged()).toMatchObject([{ task_id, status: 'done' }]);

