@@ -86,7 +86,7 @@ describe('models', () => {
   it('is the table where the host gives no list', async () => {
     const refusing = await serveHost({ models: UNAUTHORIZED, status: 401 });
     const { stdout } = await run(['models'], { KIMI_API_URL: refusing.url, KIMI_API_KEY: KEY });
-    expect(stdout).toContain(`${refusing.url} 沒有給清單（401）`);
+    expect(stdout).toContain(`${refusing.url} 沒有提供清單（401）`);
     expect(stdout).toMatch(/moonshot-v1-128k +預設；2026-08-31/);
     const silent = await run(['models', '--json'], { KIMI_API_URL: `${NOBODY}/v1`, KIMI_API_KEY: KEY });
     expect(JSON.parse(silent.stdout)).toMatchObject({ default: 'moonshot-v1-128k', unlisted: [] });
