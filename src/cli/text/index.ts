@@ -1,6 +1,6 @@
 import type { Lang } from '../../shared/task.ts';
-import { en } from './en.ts';
-import { zhTW, type CliText } from './zh-TW.ts';
+import { en } from './en/index.ts';
+import { zhTW, type CliText } from './zh-TW/index.ts';
 
 export type { CliText };
 

@@ -1,7 +1,10 @@
-import type { MisspeltVariable } from '../../config/misspelt.ts';
-import type { ConfigProblem } from '../../config/problems.ts';
-import { tildePath } from '../../service/files.ts';
-import type { UnusablePort } from '../../service/ports.ts';
+import type { MisspeltVariable } from '../../../config/misspelt.ts';
+import type { ConfigProblem } from '../../../config/problems.ts';
+import { tildePath } from '../../../service/files.ts';
+import type { UnusablePort } from '../../../service/ports.ts';
+import { doctor } from './doctor.ts';
+import { help } from './help.ts';
+import { usage } from './usage.ts';
 
 /** What the command line says, in Traditional Chinese. English (en.ts) has the same shape. */
 export const zhTW = {
@@ -15,119 +18,8 @@ export const zhTW = {
       .replaceAll('[options]', '[選項]')
       .replaceAll('[command]', '[指令]')
       .replace(/ \(default: "?(.*?)"?\)$/, '（預設：$1）'),
-  help: {
-    program: '把長任務交給 Kimi，馬上回到聊天；答案存好後自動喚醒 Agent。',
-    option: '顯示說明',
-    version: '顯示版本',
-    command: '顯示指令的說明',
-    examples: '範例：',
-    exits: [
-      '結束碼：0 完成　1 意外　2 用法　3 設定　4 查無任務　5 引擎連不上',
-      '　　　　6 失敗　7 逾時　8 已取消　9 尚未完成　10 已結束　11 聊天室的上限　130 中斷',
-    ].join('\n'),
-    dispatch: '派發任務，Kimi 收下後立即返回',
-    run: '派發任務並等待答案；沒有服務在執行時會自動啟動，結束時關閉',
-    status: '顯示一個任務的進度',
-    list: '列出最近的任務',
-    result: '印出任務的答案',
-    watch: '持續顯示進度，直到有結果',
-    up: '啟動服務：Temporal、worker、webhook',
-    down: '停止在背景執行的服務',
-    logs: '顯示服務的紀錄',
-    doctor: '檢查設定與每個元件，並說明如何修正',
-    task: '任務編號，例如 kimi-1707654321-12345，或通知的名稱（kimi-…-late）',
-    news: '使用者已看過的通知，名稱見喚醒文字與收件匣：任務編號，或 kimi-…-late（遲到的答案）',
-    resultTask: '任務編號，或通知的名稱（kimi-…-late）；省略時為最新的結果',
-    examplePrompt: '寫一個 Python 計算器，包含測試',
-    prompt: '要交給 Kimi 的內容；- 表示從標準輸入讀取',
-    runPrompt: '要交給 Kimi 的內容',
-    message: '整則聊天訊息，須以 Kimi:、Kimi： 或「kimi 」開頭',
-    file: '從檔案讀取要交給 Kimi 的內容',
-    route: '回覆送到哪個聊天室，JSON：{"channel","to"}，可加 account_id、thread_id、session_key',
-    ofRoute: '只看這個聊天室的任務（JSON，同 dispatch 的 --route）',
-    name: '任務名稱；省略時由內容產生',
-    model: '模型；省略時用 KIMI_MODEL。kimi-dispatch models 列出有哪些',
-    system: '從檔案讀取系統提示',
-    attach: '附上檔案：文字放進內容，圖片隨附；可重複',
-    thinking: '是否思考：on、off，或 low、high、max',
-    temperature: '溫度；多數模型只接受一個值',
-    maxTokens: '答案最多幾個 token，含思考',
-    jsonSchema: '答案須符合這個檔案裡的 JSON Schema',
-    timeout: '等待 Kimi 回呼的時間，例如 120s、5m',
-    priority: '先後：1 最先，5 最後；省略時為 3',
-    resendUnknown: '不知道 Kimi 是否收到時再送一次；可能付費兩次',
-    cancel: '取消任務；還沒送出的不會送出',
-    ack: '確認：使用者已看到結果',
-    inbox: '列出所有已結束、尚未確認的結果，最舊的在前',
-    limits: '顯示或更改上限；0 表示無上限',
-    perMinute: '任何 60 秒內最多派發幾個任務',
-    concurrent: '同時最多進行幾個任務',
-    queued: '最多幾個任務排隊',
-    models: '列出模型：上下文長度、價格、思考方式，以及已停用的模型',
-    usage: '加總用掉的任務、token 與費用',
-    report: '把任務、時間、Token 與費用做成一頁 HTML',
-    since: '往回看多久，例如 30d、12h',
-    output: '寫到哪個檔案；- 表示標準輸出',
-    open: '完成後用瀏覽器開啟',
-    by: '依 model、day 或 name 加總',
-    json: '輸出 JSON',
-    simulate: '使用模擬的 Kimi，不會呼叫真正的 Kimi',
-    detach: '在背景執行',
-    limit: '最多列出幾個',
-    follow: '持續顯示新的紀錄',
-    states: '狀態：queued、dispatching、dispatched、done、failed、timed_out、cancelled，以逗號分隔',
-    nameBegins: '名稱的開頭',
-    ofModel: '使用的模型',
-    raw: '原樣印出答案，逐位元組相同',
-    code: '把這種語言的程式碼區塊寫成檔案',
-    codeFolder: '寫到哪裡',
-    sendTest: '透過外掛送一則訊息給閘道的擁有者',
-    completion: '印出 shell 自動補全的指令稿：eval "$(kimi-dispatch completion bash)"',
-    setup: '設定 OpenClaw，讓聊天裡的 Kimi：… 變成任務、結果送回同一個聊天',
-    setupGateway: '要設定的閘道',
-    reply: '結果怎麼送：deliver 由外掛直接回覆，agent 喚醒 Agent，hooks 只用 /hooks/wake',
-    yes: '不詢問，直接寫入',
-    undo: '復原設定',
-    logName: 'temporal、worker、webhook、relay、simulator 或 up；省略時全部',
-  },
-  usage: {
-    unknownOption: (name: string, lookUp: string) => `沒有 ${name} 這個選項。${lookUp}`,
-    unknownCommand: (name: string, lookUp: string) => `沒有 ${name} 這個指令。${lookUp}`,
-    didYouMean: (names: string) => `是不是 ${names}？`,
-    listed: '加上 --help 可查看有哪些。',
-    missingArgument: (name: string) => `缺少 ${name}。`,
-    invalidValue: (name: string, wanted: string) => `${name} 的值不對；${wanted}。`,
-    repeated: (name: string) => `${name} 重複出現；請只給一個值。`,
-    tooMany: '引數太多了；含有空白的文字請加上引號。',
-    noPrompt: '沒有內容可以交給 Kimi。請用 -p "內容"、-f 檔案，或 -p - 從標準輸入讀取。',
-    onePrompt: '要交給 Kimi 的內容只能選一個來源：引數、-p、-f 或 --message。',
-    tooLong: (bytes: number, limit: number) => `內容有 ${bytes} 位元組，上限是 ${limit}。請縮短內容。`,
-    inputTooLong: (name: string, limit: number) => `${name} 太長了，上限是 ${limit} 位元組。請縮短內容。`,
-    standardInput: '標準輸入',
-    notText: (file: string) => `${file} 不是 UTF-8 的文字檔。`,
-    noTrigger: '訊息沒有以 Kimi:、Kimi： 或「kimi 」開頭，或後面沒有內容，所以不是 Kimi 任務。',
-    unreadable: (file: string, why: string) => `讀不到 ${file}（${why}）。`,
-    badName: '任務名稱只能有文字、數字、空白與 . _ -，頭尾須是文字或數字，最多 64 個字。',
-    badTaskId: (id: string) =>
-      `${id} 不是任務編號，也不是通知的名稱；它應該像 kimi-1707654321-12345 或 kimi-1707654321-12345-late。`,
-    duration: '必須有單位，例如 120s、5m 或 1h，最長 24 小時',
-    model: '必須是 1 到 128 個字元，不含空白',
-    temperature: '必須是 0 到 2 的數字',
-    maxTokens: '必須是 1 到 9999999 的整數',
-    thinking: '必須是 on、off，或模型支援的強度，例如 low',
-    emptyFile: (file: string) => `${file} 是空的。`,
-    notAttachable: (file: string) => `${file} 不是 UTF-8 的文字，也不是 PNG、JPEG、GIF、WebP 或 BMP 圖片，不能附上。`,
-    notSchema: (file: string) =>
-      `${file} 不是 JSON Schema；它必須是一個 JSON 物件，並有 type、properties、$ref 等關鍵字，例如 {"type":"object","properties":{}}。`,
-    priority: '必須是 1 到 5',
-    route: '必須是一個聊天室，寫成含有 channel 與 to 的 JSON，例如 {"channel":"telegram","to":"4242"}',
-    limit: '必須是 0 到 100000 的整數；0 表示無上限',
-    age: '必須有單位，例如 30d、12h 或 1y，最長 100y',
-    choices: (words: string) => `必須是 ${words} 其中之一`,
-    states: (known: string) => `必須是 ${known}，以逗號分隔`,
-    grouping: '必須是 model、day 或 name',
-    count: '必須是 1 到 10000 的整數',
-  },
+  help,
+  usage,
   config: (problems: ConfigProblem[]) =>
     `設定有 ${problems.length} 處不對：\n${problems.map((problem) => `  ${sayProblem(problem)}`).join('\n')}`,
   misspelt: ({ name, likely, file }: MisspeltVariable) =>
@@ -371,94 +263,7 @@ export const zhTW = {
     heartbeat:
       'OpenClaw 預設每 30 分鐘讓模型看一次有沒有事做，每次都花 Token。不需要時執行：\n  openclaw config set agents.defaults.heartbeat.every 0m\n喚醒照常運作。',
   },
-  doctor: {
-    ok: '一切正常。',
-    bad: (n: number) => `有 ${n} 項需要處理。`,
-    node: (version: string) => `Node ${version}`,
-    config: '設定正確',
-    results: (folder: string) => `結果資料夾可以寫入：${folder}`,
-    resultsBad: (folder: string, why: string) => `結果資料夾 ${folder} 不能寫入（${why}）；用 KIMI_RESULTS_DIR 換一個`,
-    between: '、',
-    disks: (free: string) => `磁碟都可以寫入，最少的還剩 ${free}`,
-    diskBad: (folders: string, why: string, variables: string) =>
-      `不能寫入 ${folders}：${why}；請排除，或用 ${variables} 換到別處`,
-    diskWhy: {
-      ENOSPC: '磁碟已滿，任務會失敗，請清出空間',
-      EDQUOT: '磁碟配額已用完，任務會失敗，請清出空間',
-      EROFS: '磁碟掛載為唯讀',
-      EACCES: '沒有寫入權限',
-    } as Record<string, string>,
-    diskLow: (folders: string, free: string, needed: string, variables: string) =>
-      `${folders} 所在的磁碟只剩 ${free}，而一個大的答案在過程中最多會用到 ${needed}；請清出空間，或用 ${variables} 換到別處`,
-    engine: (address: string, version: string) => `Temporal ${version}：${address}`,
-    nothingRuns: (home: string) =>
-      `沒有從 ${home} 啟動的服務；請執行 kimi-dispatch up --detach，要使用別處的 Temporal 伺服器，請設定 TEMPORAL_ADDRESS`,
-    engineAway: (address: string) =>
-      `執行中的服務的 Temporal 伺服器（${address}）沒有回應；稍後再試，一直如此時看 kimi-dispatch logs temporal`,
-    engineBad: (address: string) => `連不上 Temporal（${address}）；請執行 kimi-dispatch up --detach`,
-    attributes: '搜尋屬性已登錄',
-    attributesBad: (names: string) => `缺少搜尋屬性 ${names}；啟動 worker 會登錄它們`,
-    worker: (n: number) => `worker 在線：${n}`,
-    workerBad: '沒有 worker 在線；請執行 kimi-dispatch up --detach',
-    webhook: (url: string) => `webhook 在線：${url}`,
-    webhookBad: (url: string) => `webhook 沒有回應：${url}；請執行 kimi-dispatch up --detach`,
-    callbacks: (url: string) => `回呼送得到：${url}`,
-    callbacksBad: (url: string) =>
-      `回呼送不到：${url} 沒有回應；把 KIMI_CALLBACK_BASE_URL 設為 webhook 的位址，例如 http://127.0.0.1:9001`,
-    journal: '沒有等待送進引擎的回呼',
-    journalWaiting: (n: number, folder: string) =>
-      `${n} 個回呼正在等待引擎（${folder}）；引擎恢復後會自動送出；若尚未恢復，請執行 kimi-dispatch up --detach`,
-    journalFull: (n: number, folder: string) =>
-      `回呼暫存區已滿（${folder}，${n} 個正在等待引擎），引擎停擺時無法再收；請讓引擎恢復，或調高 KIMI_JOURNAL_MAX_BYTES`,
-    journalDiskFull: (folder: string) =>
-      `回呼暫存資料夾 ${folder} 所在的磁碟放不下一個回呼，回呼可能無法收下；清出空間，或用 KIMI_JOURNAL_DIR 換一個`,
-    journalBad: (folder: string) =>
-      `回呼暫存資料夾 ${folder} 不能寫入，引擎停擺時無法收下回呼；清出磁碟空間，或用 KIMI_JOURNAL_DIR 換一個`,
-    journalSetAside: (n: number, folder: string) =>
-      `回呼暫存檔曾經損壞，已移到 ${folder} 裡的 damaged-…（${n} 個）；讀得到的回呼已送出，其餘可能遺失：請供應商重送，再刪除該資料夾`,
-    deadLetters: (n: number, folder: string) =>
-      `${n} 個已收下的回呼沒有對應的任務（${folder}）；檔案裡有原因與答案，看過之後請刪除`,
-    secret: 'WEBHOOK_SECRET 已設定',
-    secretNone: '沒有 WEBHOOK_SECRET；kimi-dispatch up 第一次啟動時會產生並保存',
-    envOpen: (file: string) => `有個含有密鑰的檔案，其他使用者也讀得到；請執行 chmod 600 ${file}`,
-    secretKept: (file: string) => `webhook 的密鑰只有你讀得到：${file}`,
-    secretOpen: (file: string) =>
-      `webhook 的密鑰其他使用者也讀得到；請執行 chmod 600 ${file}，或設定新的 WEBHOOK_SECRET`,
-    key: 'KIMI_API_KEY 已設定',
-    keyElsewhere: '執行中的服務有 KIMI_API_KEY；這裡沒有那個主機的金鑰，所以沒有查詢餘額與模型',
-    keyRefused: (host: string) =>
-      `${host} 不接受這把 KIMI_API_KEY；請更正，並確認它屬於這個主機：api.moonshot.cn 與 api.moonshot.ai 的金鑰不通用`,
-    authoritiesBad: (file: string, code: string) =>
-      `NODE_EXTRA_CA_CERTS：讀不到 ${file}（${code}），所以不信任其中的憑證機構；請更正路徑`,
-    hostBad: (host: string) => `連不上 ${host}；請檢查網路與 KIMI_API_URL`,
-    model: (model: string) => `模型：${model}`,
-    modelBad: (model: string, host: string) =>
-      `${host} 現在沒有模型 ${model}；執行 kimi-dispatch models 看有哪些，再設定 KIMI_MODEL`,
-    balance: (left: string) => `餘額：${left}`,
-    balanceBad: (left: string) => `餘額已用完（${left}），Kimi 不會接受任務；請儲值`,
-    clock: '時鐘準確',
-    clockBad: (seconds: number, host: string) =>
-      `這台機器的時鐘比 ${host} ${seconds > 0 ? '快' : '慢'} ${Math.abs(seconds)} 秒；請校正時間，否則期限與簽章會出錯`,
-    keyBad: (file: string) => `沒有 KIMI_API_KEY；請在 ${file} 或環境設定它，或用 --simulate`,
-    simulated: '使用模擬的 Kimi',
-    callsBack: (host: string) => `Kimi API：${host}`,
-    callsBackBad: (host: string) =>
-      `${host} 只會當場回答，不會回呼；設定 KIMI_CALLBACKS=relay，或把 KIMI_API_URL 指向會回呼的 API`,
-    relay: (url: string) => `中繼在線：${url}`,
-    relayBad: (url: string) => `中繼沒有回應：${url}；請執行 kimi-dispatch up --detach`,
-    metrics: (name: string, url: string) => `${name} 的指標有回應：${url}`,
-    metricsBad: (name: string, url: string) => `${name} 的指標沒有回應：${url}；用 kimi-dispatch logs ${name} 看原因`,
-    gateway: (url: string) => `OpenClaw 閘道有回應：${url}`,
-    plugin: (url: string) => `閘道的外掛在線，也接受我們的權杖：${url}`,
-    pluginToken: (url: string) => `閘道的外掛不接受我們的權杖：${url}；把 OPENCLAW_WAKE_TOKEN 設成 hooks.token`,
-    pluginNone: (url: string) =>
-      `閘道的外掛沒有回應：${url}；執行 kimi-dispatch setup openclaw，再執行 openclaw gateway restart`,
-    noTest: 'KIMI_REPLY 不是 deliver 或 agent，所以沒有外掛可以送測試訊息',
-    testMessage: 'Kimi Dispatch：測試訊息送到了。',
-    testSent: '測試訊息已送給閘道的擁有者',
-    testFailed: (why: string) => `測試訊息沒有送到閘道的擁有者：${why}`,
-    gatewayBad: (url: string) => `OpenClaw 閘道沒有回應：${url}；啟動 OpenClaw，或修正 OPENCLAW_WAKE_URL`,
-  },
+  doctor,
 };
 
 export type CliText = typeof zhTW;

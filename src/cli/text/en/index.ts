@@ -1,129 +1,16 @@
-import { sayProblem } from '../../config/problems.ts';
-import { tildePath } from '../../service/files.ts';
-import type { UnusablePort } from '../../service/ports.ts';
-import type { CliText } from './zh-TW.ts';
+import { sayProblem } from '../../../config/problems.ts';
+import { tildePath } from '../../../service/files.ts';
+import type { UnusablePort } from '../../../service/ports.ts';
+import type { CliText } from '../zh-TW/index.ts';
+import { doctor } from './doctor.ts';
+import { help } from './help.ts';
+import { usage } from './usage.ts';
 
 export const en: CliText = {
   titles: {},
   helpWords: (text) => text,
-  help: {
-    program: 'Hand a long job to Kimi and return to the chat immediately; the agent is woken when the answer is saved.',
-    option: 'show help',
-    version: 'show the version',
-    command: 'show help for a command',
-    examples: 'Examples:',
-    exits: [
-      'Exit codes: 0 done, 1 unexpected, 2 usage, 3 configuration, 4 unknown task, 5 engine out of reach,',
-      '            6 failed, 7 timed out, 8 cancelled, 9 not finished, 10 ended already,',
-      '            11 limit of the chat, 130 interrupted',
-    ].join('\n'),
-    dispatch: 'dispatch a task; returns when Kimi has accepted it',
-    run: 'dispatch a task and wait for the answer; starts services if none run, and stops them again',
-    status: 'show the progress of a task',
-    list: 'list recent tasks',
-    result: 'print the answer of a task',
-    watch: 'show the progress of a task until it has a result',
-    up: 'start Temporal, worker and webhook',
-    down: 'stop the services in the background',
-    logs: 'show the logs',
-    doctor: 'check the configuration and every part, and say how to fix problems',
-    task: 'task id, e.g. kimi-1707654321-12345, or the name of a notification (kimi-…-late)',
-    news: 'the notification that the user has seen, as named in wakes and inbox: a task id, or kimi-…-late for a late answer',
-    resultTask: 'task id, or the name of a notification (kimi-…-late); the newest result if omitted',
-    examplePrompt: 'Write a calculator in Python, with tests',
-    prompt: 'the prompt; - reads standard input',
-    runPrompt: 'the prompt',
-    message: 'a whole chat message that starts with Kimi:, Kimi： or "kimi "',
-    file: 'read the prompt from a file',
-    route: 'the chat that receives the reply, as JSON: {"channel","to"}, optionally account_id, thread_id, session_key',
-    ofRoute: 'only tasks of this chat (JSON, like --route of dispatch)',
-    name: 'task name; derived from the prompt if omitted',
-    model: 'model; KIMI_MODEL if omitted. kimi-dispatch models lists them',
-    system: 'read a system prompt from a file',
-    attach: 'attach a file: text becomes part of the prompt, a picture is sent with it; repeatable',
-    thinking: 'whether to think: on, off, or low, high, max',
-    temperature: 'temperature; most models accept one value only',
-    maxTokens: 'maximum tokens of the answer, its thinking included',
-    jsonSchema: 'the JSON Schema file that the answer must match',
-    timeout: 'how long to wait for the callback, e.g. 120s, 5m',
-    priority: '1 goes first, 5 last; 3 if omitted',
-    resendUnknown: 'send again if it is unknown whether Kimi received the request; it may be paid for twice',
-    cancel: 'cancel a task; it is not sent if it was not sent yet',
-    ack: 'acknowledge: the user has seen the result',
-    inbox: 'list all finished results that are not acknowledged, oldest first',
-    limits: 'show or change the limits; 0 is none',
-    perMinute: 'most tasks dispatched in any 60 s',
-    concurrent: 'most tasks in progress at the same time',
-    queued: 'most tasks in the queue',
-    models: 'list the models: context, prices, thinking, retired ones',
-    usage: 'sum up tasks, tokens and cost',
-    report: 'write an HTML page with tasks, times, tokens and cost',
-    since: 'how far back to look, e.g. 30d, 12h',
-    output: 'the file to write; - is standard output',
-    open: 'open it in the browser',
-    by: 'group by model, day or name',
-    json: 'print JSON',
-    simulate: 'use the simulated Kimi; the real one is not called',
-    detach: 'run in the background',
-    limit: 'most tasks to list',
-    follow: 'keep showing new lines',
-    states: 'states: queued, dispatching, dispatched, done, failed, timed_out, cancelled; separated by commas',
-    nameBegins: 'prefix of the name',
-    ofModel: 'the model',
-    raw: 'print the exact bytes of the answer',
-    code: 'write the code blocks in this language to files',
-    codeFolder: 'the folder to write to',
-    sendTest: 'send a message to the gateway’s owner through the plugin',
-    completion: 'print the script for shell completion: eval "$(kimi-dispatch completion bash)"',
-    setup: 'set up OpenClaw: "Kimi: …" in a chat becomes a task, and its result is sent to that chat',
-    setupGateway: 'the gateway to set up',
-    reply:
-      'how results are delivered: deliver sends them by the plugin, agent wakes the agent, hooks uses /hooks/wake only',
-    yes: 'write without asking',
-    undo: 'revert the set-up',
-    logName: 'temporal, worker, webhook, relay, simulator or up; all if omitted',
-  },
-  usage: {
-    unknownOption: (name, lookUp) => `There is no option ${name}. ${lookUp}`,
-    unknownCommand: (name, lookUp) => `There is no command ${name}. ${lookUp}`,
-    didYouMean: (names) => `Did you mean ${names}?`,
-    listed: '--help lists them.',
-    missingArgument: (name) => `${name} is missing.`,
-    invalidValue: (name, wanted) => `The value of ${name} is invalid; ${wanted}.`,
-    repeated: (name) => `${name} is given more than once; give one value only.`,
-    tooMany: 'Too many arguments; put quotes around text with spaces.',
-    noPrompt: 'There is no prompt. Use -p "PROMPT", -f FILE, or -p - to read standard input.',
-    onePrompt: 'Give the prompt from one source only: an argument, -p, -f or --message.',
-    tooLong: (bytes, limit) => `The prompt has ${bytes} bytes; the limit is ${limit}. Shorten it.`,
-    inputTooLong: (name, limit) => `${name} has more than ${limit} bytes, the limit. Shorten it.`,
-    standardInput: 'Standard input',
-    notText: (file) => `${file} is not a UTF-8 text file.`,
-    noTrigger:
-      'The message does not start with Kimi:, Kimi： or "kimi ", or nothing follows, so it is not a task for Kimi.',
-    unreadable: (file, why) => `Cannot read ${file} (${why}).`,
-    badName:
-      'A task name has letters, digits, spaces and . _ - only, starts and ends with a letter or digit, and is at most 64 characters long.',
-    badTaskId: (id) =>
-      `${id} is neither a task id nor the name of a notification; they look like kimi-1707654321-12345 and kimi-1707654321-12345-late.`,
-    duration: 'it needs a unit, e.g. 120s, 5m or 1h, and is at most 24 hours',
-    model: 'it must have 1 to 128 characters without spaces',
-    temperature: 'it must be a number from 0 to 2',
-    maxTokens: 'it must be an integer from 1 to 9999999',
-    thinking: 'it must be on, off, or an effort that the model supports, e.g. low',
-    emptyFile: (file) => `${file} is empty.`,
-    notAttachable: (file) =>
-      `${file} is neither text in UTF-8 nor a PNG, JPEG, GIF, WebP or BMP picture, so it cannot be attached.`,
-    notSchema: (file) =>
-      `${file} is no JSON Schema; it has to be a JSON object with keywords such as type, properties or $ref, e.g. {"type":"object","properties":{}}.`,
-    priority: 'it must be a number from 1 to 5',
-    route: 'it must be a chat as JSON with channel and to, e.g. {"channel":"telegram","to":"4242"}',
-    limit: 'it must be an integer from 0 to 100000; 0 is no limit',
-    age: 'it needs a unit, e.g. 30d, 12h or 1y, and is at most 100y',
-    choices: (words) => `it must be one of ${words}`,
-    states: (known) => `they must be ${known}, separated by commas`,
-    grouping: 'it must be model, day or name',
-    count: 'it must be an integer from 1 to 10000',
-  },
+  help,
+  usage,
   config: (problems) =>
     `The configuration has ${problems.length} problem${problems.length === 1 ? '' : 's'}:\n${problems.map((problem) => `  ${sayProblem(problem)}`).join('\n')}`,
   misspelt: ({ name, likely, file }) =>
@@ -379,97 +266,7 @@ export const en: CliText = {
     heartbeat:
       'By default OpenClaw runs the model every 30 minutes to check for work, which costs tokens each time. If you do not need that:\n  openclaw config set agents.defaults.heartbeat.every 0m\nWakes keep working.',
   },
-  doctor: {
-    ok: 'Everything works.',
-    bad: (n) => `${n} ${n === 1 ? 'thing needs' : 'things need'} attention.`,
-    node: (version) => `Node ${version}`,
-    config: 'the configuration is valid',
-    results: (folder) => `the results folder is writable: ${folder}`,
-    resultsBad: (folder, why) =>
-      `cannot write to the results folder ${folder} (${why}); choose another with KIMI_RESULTS_DIR`,
-    between: ', ',
-    disks: (free) => `the disks are writable: at least ${free} free`,
-    diskBad: (folders, why, variables) =>
-      `cannot write to ${folders}: ${why}; fix it, or choose another folder with ${variables}`,
-    diskWhy: {
-      ENOSPC: 'the disk is full, so tasks fail; free some space on it',
-      EDQUOT: 'your quota on the disk is used up, so tasks fail; free some space in it',
-      EROFS: 'the disk is mounted read-only',
-      EACCES: 'no permission to write',
-    },
-    diskLow: (folders, free, needed, variables) =>
-      `the disk of ${folders} has ${free} left, and a large answer can take ${needed} while it is processed; free some space, or choose another folder with ${variables}`,
-    engine: (address, version) => `Temporal ${version}: ${address}`,
-    nothingRuns: (home) =>
-      `no services run from ${home}; run kimi-dispatch up --detach, or set TEMPORAL_ADDRESS to use another Temporal server`,
-    engineAway: (address) =>
-      `the Temporal server of the running services at ${address} does not answer; try again soon, and see kimi-dispatch logs temporal if that does not help`,
-    engineBad: (address) => `no Temporal server at ${address}; run kimi-dispatch up --detach`,
-    attributes: 'the search attributes are registered',
-    attributesBad: (names) => `the search attributes ${names} are missing; starting a worker registers them`,
-    worker: (n) => `workers online: ${n}`,
-    workerBad: 'no worker is online; run kimi-dispatch up --detach',
-    webhook: (url) => `the webhook is online: ${url}`,
-    webhookBad: (url) => `the webhook does not answer: ${url}; run kimi-dispatch up --detach`,
-    callbacks: (url) => `callbacks reach ${url}`,
-    callbacksBad: (url) =>
-      `callbacks cannot reach ${url}, which does not answer; set KIMI_CALLBACK_BASE_URL to the address of the webhook, e.g. http://127.0.0.1:9001`,
-    journal: 'no callback waits for the engine',
-    journalWaiting: (n, folder) =>
-      `callbacks that wait for the engine: ${n} (${folder}); they are delivered when it is back; kimi-dispatch up --detach starts it`,
-    journalFull: (n, folder) =>
-      `the callback journal ${folder} is full (${n} wait for the engine), so no more are accepted while it is down; start the engine, or raise KIMI_JOURNAL_MAX_BYTES`,
-    journalDiskFull: (folder) =>
-      `the disk of the callback journal ${folder} has no room for a callback, so callbacks may be refused; free some space, or choose another folder with KIMI_JOURNAL_DIR`,
-    journalBad: (folder) =>
-      `cannot write to the callback journal ${folder}, so no callback is accepted while the engine is down; free space on its disk, or choose another folder with KIMI_JOURNAL_DIR`,
-    journalSetAside: (n, folder) =>
-      `damaged callback journals that were set aside: ${n} (damaged-… in ${folder}); the readable callbacks were delivered, others may be lost: ask the provider to send them again, then remove the folder`,
-    deadLetters: (n, folder) =>
-      `accepted callbacks without a task: ${n} (${folder}); the files contain the reasons and the answers; remove them after reading`,
-    secret: 'WEBHOOK_SECRET is set',
-    secretNone: 'there is no WEBHOOK_SECRET; kimi-dispatch up creates one at its first start',
-    envOpen: (file) => `a file with a secret is readable by other users; run chmod 600 ${file}`,
-    secretKept: (file) => `only you can read the webhook’s secret: ${file}`,
-    secretOpen: (file) =>
-      `the webhook’s secret is readable by other users; run chmod 600 ${file}, or set a new WEBHOOK_SECRET`,
-    key: 'KIMI_API_KEY is set',
-    keyElsewhere:
-      'the running services have a KIMI_API_KEY; there is none for their host here, so balance and models were not checked',
-    keyRefused: (host) =>
-      `${host} does not accept this KIMI_API_KEY; correct it, and check that it belongs to this host: keys of api.moonshot.cn and api.moonshot.ai differ`,
-    authoritiesBad: (file, code) =>
-      `NODE_EXTRA_CA_CERTS: cannot read ${file} (${code}), so its authorities are not trusted; correct the path`,
-    hostBad: (host) => `${host} does not answer; check the network and KIMI_API_URL`,
-    model: (model) => `model: ${model}`,
-    modelBad: (model, host) =>
-      `${host} has no model ${model} now; see kimi-dispatch models, and set KIMI_MODEL to one of them`,
-    balance: (left) => `balance: ${left}`,
-    balanceBad: (left) => `the balance is used up (${left}), so Kimi accepts no task; top it up`,
-    clock: 'the clock is right',
-    clockBad: (seconds, host) =>
-      `this machine’s clock is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} ${host}; set it, or deadlines and signatures go wrong`,
-    keyBad: (file) => `there is no KIMI_API_KEY; set it in ${file} or in the environment, or use --simulate`,
-    simulated: 'the simulated Kimi is used',
-    callsBack: (host) => `Kimi API: ${host}`,
-    callsBackBad: (host) =>
-      `${host} never calls back; set KIMI_CALLBACKS=relay, or point KIMI_API_URL to an API that calls back`,
-    relay: (url) => `the relay is online: ${url}`,
-    relayBad: (url) => `the relay does not answer: ${url}; run kimi-dispatch up --detach`,
-    metrics: (name, url) => `metrics of ${name}: ${url}`,
-    metricsBad: (name, url) => `the metrics of ${name} do not answer: ${url}; see kimi-dispatch logs ${name}`,
-    gateway: (url) => `the OpenClaw gateway answers: ${url}`,
-    plugin: (url) => `the gateway’s plugin answers and accepts our token: ${url}`,
-    pluginToken: (url) =>
-      `the gateway’s plugin does not accept our token: ${url}; set OPENCLAW_WAKE_TOKEN to hooks.token`,
-    pluginNone: (url) =>
-      `the gateway’s plugin does not answer: ${url}; run kimi-dispatch setup openclaw, then openclaw gateway restart`,
-    noTest: 'no test message was sent, since it needs the plugin and KIMI_REPLY is neither deliver nor agent',
-    testMessage: 'Kimi Dispatch: the test message has arrived.',
-    testSent: 'a test message was sent to the gateway’s owner',
-    testFailed: (why) => `the test message did not reach the gateway’s owner: ${why}`,
-    gatewayBad: (url) => `the OpenClaw gateway does not answer: ${url}; start OpenClaw, or correct OPENCLAW_WAKE_URL`,
-  },
+  doctor,
 };
 
 function sayPort({ host, port, variable, code }: UnusablePort): string {

@@ -1,0 +1,44 @@
+import type { CliText } from '../zh-TW/index.ts';
+
+/** Errors in how a command was called. */
+export const usage: CliText['usage'] = {
+  unknownOption: (name, lookUp) => `There is no option ${name}. ${lookUp}`,
+  unknownCommand: (name, lookUp) => `There is no command ${name}. ${lookUp}`,
+  didYouMean: (names) => `Did you mean ${names}?`,
+  listed: '--help lists them.',
+  missingArgument: (name) => `${name} is missing.`,
+  invalidValue: (name, wanted) => `The value of ${name} is invalid; ${wanted}.`,
+  repeated: (name) => `${name} is given more than once; give one value only.`,
+  tooMany: 'Too many arguments; put quotes around text with spaces.',
+  noPrompt: 'There is no prompt. Use -p "PROMPT", -f FILE, or -p - to read standard input.',
+  onePrompt: 'Give the prompt from one source only: an argument, -p, -f or --message.',
+  tooLong: (bytes, limit) => `The prompt has ${bytes} bytes; the limit is ${limit}. Shorten it.`,
+  inputTooLong: (name, limit) => `${name} has more than ${limit} bytes, the limit. Shorten it.`,
+  standardInput: 'Standard input',
+  notText: (file) => `${file} is not a UTF-8 text file.`,
+  noTrigger:
+    'The message does not start with Kimi:, Kimi： or "kimi ", or nothing follows, so it is not a task for Kimi.',
+  unreadable: (file, why) => `Cannot read ${file} (${why}).`,
+  badName:
+    'A task name has letters, digits, spaces and . _ - only, starts and ends with a letter or digit, and is at most 64 characters long.',
+  badTaskId: (id) =>
+    `${id} is neither a task id nor the name of a notification; they look like kimi-1707654321-12345 and kimi-1707654321-12345-late.`,
+  duration: 'it needs a unit, e.g. 120s, 5m or 1h, and is at most 24 hours',
+  model: 'it must have 1 to 128 characters without spaces',
+  temperature: 'it must be a number from 0 to 2',
+  maxTokens: 'it must be an integer from 1 to 9999999',
+  thinking: 'it must be on, off, or an effort that the model supports, e.g. low',
+  emptyFile: (file) => `${file} is empty.`,
+  notAttachable: (file) =>
+    `${file} is neither text in UTF-8 nor a PNG, JPEG, GIF, WebP or BMP picture, so it cannot be attached.`,
+  notSchema: (file) =>
+    `${file} is no JSON Schema; it has to be a JSON object with keywords such as type, properties or $ref, e.g. {"type":"object","properties":{}}.`,
+  priority: 'it must be a number from 1 to 5',
+  route: 'it must be a chat as JSON with channel and to, e.g. {"channel":"telegram","to":"4242"}',
+  limit: 'it must be an integer from 0 to 100000; 0 is no limit',
+  age: 'it needs a unit, e.g. 30d, 12h or 1y, and is at most 100y',
+  choices: (words) => `it must be one of ${words}`,
+  states: (known) => `they must be ${known}, separated by commas`,
+  grouping: 'it must be model, day or name',
+  count: 'it must be an integer from 1 to 10000',
+};
