@@ -7,6 +7,7 @@ import type { ResultStore } from '../results/store.ts';
 import type { workerMetrics } from '../shared/metrics.ts';
 import { FAILURE } from '../shared/names.ts';
 import { beating } from './heartbeat.ts';
+import { sequence } from './sequence.ts';
 
 export interface WakeDependencies {
   gateway: Pick<Gateway, 'wake'>;
@@ -22,15 +23,8 @@ const LARGE_RESULT_BYTES = 1024 * 1024;
 
 export function wakeActivities(dependencies: WakeDependencies) {
   const { results } = dependencies;
-  /** The latest large wake, which waits for those before it. */
-  let lastLarge: Promise<unknown> = Promise.resolve();
-
   /** A wake needs several times its answer in memory, here and in the gateway: large ones are sent one at a time. */
-  async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = lastLarge.then(work);
-    lastLarge = turn.catch(() => {});
-    return await turn;
-  }
+  const inTurn = sequence();
 
   return {
     /**

@@ -35,10 +35,24 @@ export async function writeDeadLetter(folder: string, name: string, letter: Dead
   await syncFolder(folder);
 }
 
-/** @returns the number of dead letters. */
-export async function countDeadLetters(folder: string): Promise<number> {
+/** Callbacks without a valid proof that are kept of one task: an answer is delivered a few times, forged callbacks have no limit. */
+export const MAX_UNPROVEN = 10;
+
+/**
+ * Writes a dead letter, unless {@link MAX_UNPROVEN} of its task are there. The first ones stay. Calls must not overlap.
+ *
+ * @returns whether it is there.
+ */
+export async function writeUnproven(folder: string, name: string, letter: DeadLetter): Promise<boolean> {
+  if ((await countDeadLetters(folder, `${letter.task_id}-unproven-`)) >= MAX_UNPROVEN) return false;
+  await writeDeadLetter(folder, `unproven-${name}`, letter);
+  return true;
+}
+
+/** @returns the number of dead letters whose file name begins with the prefix. */
+export async function countDeadLetters(folder: string, prefix = ''): Promise<number> {
   try {
-    return (await readdir(folder)).filter((name) => name.endsWith('.json')).length;
+    return (await readdir(folder)).filter((name) => name.startsWith(prefix) && name.endsWith('.json')).length;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
     throw error;

@@ -62,11 +62,12 @@ async function openPlugin({
     sent.push(batch);
     return await channel(batch);
   });
-  const handler = wakeRoute({ runtime, logger: { info: () => {}, warn: () => {} } }, teller);
+  const warned: string[] = [];
+  const handler = wakeRoute({ runtime, logger: { info: () => {}, warn: (line) => warned.push(line) } }, teller);
   const url = await serve((request, response) => void handler(request, response));
   const wake = async (changes: Partial<PluginWake> = {}, key = ID, token = TOKEN) =>
     await new Gateway({ wakeUrl: `${url}${PLUGIN_WAKE_PATH}`, token }).wake({ ...WAKE, ...changes }, key);
-  return { sent, events, heartbeats, notes, url, wake };
+  return { sent, events, heartbeats, notes, url, wake, warned };
 }
 
 describe('a wake', () => {
@@ -149,6 +150,14 @@ describe('a wake', () => {
     await failureOf(wake(), GatewayError);
     await wake();
     expect(sent[1]?.payloads[0]?.text).toBe(text);
+  });
+
+  it('that fails is one line in the gateway’s log, whatever the channel said', async () => {
+    const { wake, warned } = await openPlugin({
+      channel: async () => ({ status: 'suppressed', reason: 'no\u001B[2J\r\n2026-11-29 forged\u202E' }),
+    });
+    await failureOf(wake(), GatewayError);
+    expect(warned).toEqual([`kimi-dispatch: ${ID} was not told (suppressed): no [2J  2026-11-29 forged `]);
   });
 
   it('that throws is worth trying again', async () => {
@@ -493,6 +502,8 @@ describe('a message', () => {
     Timestamp: 1_707_654_321_000,
     ChatType: 'direct',
   };
+  const warned: string[] = [];
+  const logger = { info: () => {}, warn: (line: string) => warned.push(line) };
 
   async function say(words: string, change: Change = {}, isAuthorized = true) {
     const runs: string[][] = [];
@@ -510,6 +521,7 @@ describe('a message', () => {
         },
       },
       isAuthorized: () => isAuthorized,
+      logger,
     });
     const dispatcher = {
       sendFinalReply: ({ text }: { text: string }) => replies.push(text) > 0,
@@ -573,6 +585,33 @@ describe('a message', () => {
     expect(silent.runs).toHaveLength(1);
     expect((await say('Kimi: x', { isTailDispatch: true })).handled).toBeUndefined();
   });
+
+  it('that a command overtakes gives way at once; it is carried out, and answered past the dispatcher', async () => {
+    const overtaken = new AbortController();
+    const shown: string[] = [];
+    let finish: ((ran: Ran) => void) | undefined;
+    const hook = messageHook({
+      run: async () => await new Promise((resolve) => (finish = resolve)),
+      teller: {
+        show: async (_route, text) => {
+          shown.push(text);
+          return { outcome: 'failed', error: 'not\u001B[2J\nnow' };
+        },
+      },
+      isAuthorized: () => true,
+      logger,
+    });
+    const dispatcher = { sendFinalReply: () => false, getQueuedCounts: () => ({}) };
+    const event = { shouldRouteToOriginating: false, ctx: { ...ctx, BodyForCommands: 'Kimi: x' } };
+    const handled = hook(event, { cfg: {}, dispatcher, abortSignal: overtaken.signal });
+    overtaken.abort();
+    expect(await handled).toEqual({ handled: true, queuedFinal: false, counts: {} });
+    expect(shown).toEqual([]);
+    finish?.({ exit: 0, stdout: 'dispatched', stderr: '' });
+    await until(() => warned.length > 0);
+    expect(shown).toEqual(['dispatched']);
+    expect(warned).toEqual(['kimi-dispatch: a message was not answered: Error: not [2J now']);
+  });
 });
 
 describe('/kimi', () => {
@@ -610,6 +649,11 @@ describe('/kimi', () => {
     const { runs, text } = await ask(args);
     expect(runs).toEqual([{ args: words, input }]);
     expect(text).toContain('said');
+  });
+
+  it.each([`status ${ID}`, 'list', 'usage'])('%s keeps its columns', async (args) => {
+    const stdout = '任務  calculator\n狀態  完成';
+    expect((await ask(args, { stdout })).text).toBe(`\`\`\`\n${stdout}\n\`\`\``);
   });
 
   it('result shows the beginning, and the whole as a file', async () => {

@@ -2,12 +2,13 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { createActivities } from '../../src/activities/index.ts';
 import { isProven, withProof } from '../../src/webhook/proof.ts';
 import type { Callback } from '../../src/shared/callback.ts';
 import { CALLBACK_SIGNAL } from '../../src/shared/names.ts';
-import type { DeadLetter } from '../../src/webhook/dead-letters.ts';
+import { MAX_UNPROVEN, type DeadLetter } from '../../src/webhook/dead-letters.ts';
 import { callbackFor, passOn } from '../support/callback.ts';
-import { NEXT_SECRET, openWorld, SECRET, until, type World } from '../support/world.ts';
+import { NEXT_SECRET, openWorld, SECRET, temporaryFolder, until, type World } from '../support/world.ts';
 
 const TASK = 'kimi-1-1';
 
@@ -72,6 +73,19 @@ describe('callbacks that the webhook did not pass on', () => {
     // Nothing at all and null are one letter.
     expect(letters).toHaveLength(forgeries(task_id).length - 1);
     for (const letter of letters) expect(letter).toMatchObject({ task_id, reason: 'unproven' });
+  });
+
+  it('are kept up to a number, also where all come at once', async () => {
+    const deadLetters = join(await temporaryFolder(), 'dead-letters');
+    const callbacks = { secrets: [SECRET], deadLetters };
+    const activities = createActivities({ callbacks } as never);
+    const made_up = Array.from({ length: 30 }, (_, n) => ({ ...callbackFor(TASK), id: `cmpl-${n}` }));
+    const verified = await Promise.all(made_up.map(async (forged) => await activities.verifyCallback(TASK, forged)));
+    expect(new Set(verified)).toEqual(new Set([false]));
+    expect(await readdir(deadLetters)).toHaveLength(MAX_UNPROVEN);
+    // Those of another task are kept, whose id begins the same.
+    await activities.verifyCallback(`${TASK}1`, callbackFor(`${TASK}1`));
+    expect(await readdir(deadLetters)).toHaveLength(MAX_UNPROVEN + 1);
   });
 
   it('do not end the wait: the task times out, and a late true answer is kept', async () => {

@@ -63,8 +63,7 @@ export async function answerCommand(
       return told.outcome === 'sent' ? undefined : (told.error ?? told.outcome);
     }
     default:
-      if (id) return saidBy(await tasks(['status', id]));
-      return block(saidBy(await tasks(['list', '-l', LISTED])));
+      return block(saidBy(await tasks(id ? ['status', id] : ['list', '-l', LISTED])));
   }
 }
 

@@ -32,7 +32,9 @@ export default definePluginEntry({
     const teller = new Teller(api, notes, sendDurableMessageBatch);
     if (api.registrationMode === 'full') void notes.prune();
 
-    api.on('reply_dispatch', messageHook({ run, teller, isAuthorized }), { timeoutMs: HOOK_TIMEOUT_MS });
+    api.on('reply_dispatch', messageHook({ run, teller, isAuthorized, logger: api.logger }), {
+      timeoutMs: HOOK_TIMEOUT_MS,
+    });
     api.registerCommand({
       name: 'kimi',
       description: 'Kimi: PROMPT | status | list | cancel | result | usage',

@@ -54,6 +54,8 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
       sendFinalReply(payload: { text: string }): boolean;
       getQueuedCounts(): Record<string, number>;
     };
+    /** Aborts where the gateway gives this message up, e.g. since a command followed in the same chat. */
+    abortSignal?: AbortSignal;
   }
 
   export interface ReplyDispatchResult {

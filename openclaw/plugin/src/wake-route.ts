@@ -3,6 +3,7 @@ import type { PluginApi } from 'openclaw/plugin-sdk/plugin-entry';
 import { parseTaskId } from '../../../src/shared/task-id.ts';
 import { MAX_WAKE_BYTES, type PluginWake } from '../../../src/notify/protocol.ts';
 import { secretCheck } from '../../../src/service/http.ts';
+import { field } from '../../../src/shared/format.ts';
 import type { Teller, Told } from './teller.ts';
 
 /**
@@ -34,7 +35,8 @@ export function wakeRoute({ runtime, logger }: Pick<PluginApi, 'runtime' | 'logg
     if (!wake || parseTaskId(key)?.task_id !== wake.task.task_id) return refusal(400, 'this is no wake');
     try {
       const told = wake.reply === 'agent' ? teller.wakeAgent(wake, key) : await teller.deliver(wake, key);
-      if (told.outcome !== 'sent') logger.warn(`kimi-dispatch: ${key} was not told (${told.outcome}): ${told.error}`);
+      if (told.outcome !== 'sent')
+        logger.warn(`kimi-dispatch: ${key} was not told (${told.outcome}): ${field(told.error ?? '')}`);
       const { outcome, error } = told;
       return { status: STATUS[outcome], body: { outcome, error } };
     } catch (error) {

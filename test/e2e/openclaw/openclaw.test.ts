@@ -176,6 +176,19 @@ describe('/kimi', () => {
     await stage.next(OWNER, /總計/);
     expect(modelRequests()).toEqual([]);
   });
+
+  it('that another command overtakes is answered, and so is the other', async () => {
+    const requests = async () => (await stage.kimi()).requests;
+    const [before, seen] = [await requests(), stage.telegram.shown.length];
+    stage.telegram.say(OWNER, '/kimi overtaken [[simulate: delay=3000 size=50]]');
+    await until(async () => (await requests()) > before);
+    stage.telegram.say(OWNER, '/kimi usage');
+    const shown = (fits: RegExp) => stage.telegram.shown.slice(seen).filter(({ text }) => fits.test(text));
+    await until(() => shown(/總計/).length > 0 && shown(/已派發：overtaken/).length > 0);
+    await stage.next(OWNER, /完成！[^]*overtaken/);
+    expect(shown(/已派發：overtaken/)).toHaveLength(1);
+    expect(await requests()).toBe(before + 1);
+  });
 });
 
 describe('the agent', () => {
