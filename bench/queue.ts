@@ -3,7 +3,8 @@
  * engine: what each step costs when ten times as many wait, all of one agent, and of a hundred that share the limiter.
  */
 import { parseArgs } from 'node:util';
-import { AdmissionQueue, emptyState } from '../src/limiter/admission.ts';
+import { AdmissionQueue } from '../src/limiter/admission.ts';
+import { emptyState } from '../src/limiter/state.ts';
 import type { Priority } from '../src/shared/task.ts';
 import { describeMachine, machineLines } from './machine.ts';
 import { summarise, table, type Figure } from './stats.ts';

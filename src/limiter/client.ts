@@ -20,52 +20,51 @@ import type { MetricMeter } from '@temporalio/common';
 import type { Logger } from 'pino';
 import { limiterMetrics } from '../shared/metrics.ts';
 
-/** What a limiter is started with. */
+/** How a limiter is started. */
 export interface LimiterStart {
-  /** Its workflow id: the agent's own, or one that it shares. */
+  /** Workflow id. */
   id: string;
-  /** The agent's. */
+  /** Task queue of the agent. */
   taskQueue: string;
-  /** What the environment says. */
+  /** From the environment. */
   limits: Limits;
   lang: Lang;
 }
 
-/** @returns whether anything is limited: where nothing is, no task asks. */
+/** @returns whether tasks need a limiter. */
 export function isLimited({ per_minute, concurrent }: Limits): boolean {
   return per_minute > 0 || concurrent > 0;
 }
 
-/** @returns the workflow id of the limiter that an agent has by its configuration: its own, unless it shares one. */
+/** @returns the workflow id of an agent's limiter: its own, or a shared one (`KIMI_LIMITER`). */
 export function limiterIdOf({ KIMI_LIMITER: shared, KIMI_TASK_QUEUE: taskQueue }: Config): string {
   return shared === undefined ? limiterId(taskQueue) : sharedLimiterId(shared);
 }
 
-/** @returns the limiter that an agent has by its configuration. */
 export function limiterOf(config: Config): LimiterStart {
   const { KIMI_TASK_QUEUE: taskQueue, KIMI_LANG: lang } = config;
   return { id: limiterIdOf(config), taskQueue, limits: limitsOf(config), lang };
 }
 
-/** Starts a limiter, or tells the one that runs what the environment says. */
+/** Starts a limiter, or configures the running one. */
 export async function startLimiter(client: Client, { id, taskQueue, limits, lang }: LimiterStart): Promise<void> {
   const isShared = isSharedLimiter(id);
-  const said: [Limits, agent?: string] = isShared ? [limits, taskQueue] : [limits];
+  const signalArgs: [Limits, agent?: string] = isShared ? [limits, taskQueue] : [limits];
   await client.workflow.signalWithStart(LIMITER_WORKFLOW, {
     workflowId: id,
     taskQueue: isShared ? id : taskQueue,
     args: [{ limits, lang, ...(isShared && { shared: true }) }],
     signal: LIMITER_SIGNALS.configure,
-    signalArgs: said,
-    // How long it waits for a worker that was killed while it worked on it (10 s by default).
+    signalArgs,
+    // The delay after a worker is killed amid a workflow task (10 s by default).
     workflowTaskTimeout: '3s',
     staticSummary: textFor(lang).limiter.summary,
   });
 }
 
 /**
- * Tells the limiter what the environment says now. Where nothing is limited, none is started; and an agent that has no limits
- * does not take away those that others share.
+ * Applies the environment's limits. Without limits no limiter is started, and a shared one keeps the limits of the other
+ * agents.
  */
 export async function configureLimiter(client: Client, start: LimiterStart): Promise<void> {
   if (isLimited(start.limits)) {
@@ -77,12 +76,12 @@ export async function configureLimiter(client: Client, start: LimiterStart): Pro
   await unlessUnknown(running.signal<[Limits]>(LIMITER_SIGNALS.configure, start.limits));
 }
 
-/** @returns what the limiter says, or `undefined` where there is none. */
+/** @returns `undefined` if no limiter runs. */
 export async function limiterView(client: Client, id: string): Promise<LimiterView | undefined> {
   return await unlessUnknown(client.workflow.getHandle(id).query<LimiterView>(LIMITER_QUERY));
 }
 
-/** Changes limits while it runs. @returns what the limiter says then, or `undefined` where there is none. */
+/** Changes limits of a running limiter. @returns `undefined` if none runs. */
 export async function setLimits(client: Client, id: string, limits: Partial<Limits>): Promise<LimiterView | undefined> {
   const handle = client.workflow.getHandle(id);
   return await unlessUnknown(
@@ -90,17 +89,17 @@ export async function setLimits(client: Client, id: string, limits: Partial<Limi
   );
 }
 
-/** Tells the limiter, where there is one, that Kimi was too busy for a request: nobody else is sent for a while. */
+/** Reports a 429 to the limiter, if one runs: it admits nothing for a while. */
 export async function reportThrottled(client: Client, id: string, throttled: Throttled): Promise<void> {
   await unlessUnknown(client.workflow.getHandle(id).signal<[Throttled]>(LIMITER_SIGNALS.throttled, throttled));
 }
 
-/** Gives a task's place back to the limiter, where there is one. */
+/** Releases a task's slot, if a limiter runs. */
 export async function release(client: Client, id: string, report: ReleaseReport): Promise<void> {
   await unlessUnknown(client.workflow.getHandle(id).signal<[ReleaseReport]>(LIMITER_SIGNALS.release, report));
 }
 
-/** @returns those of the tasks that are closed, in whatever way, or have their outcome. */
+/** @returns those of the tasks that are closed or have their outcome. */
 export async function endedTasks(client: Client, task_ids: string[]): Promise<string[]> {
   const looked = await Promise.all(
     task_ids.map(async (task_id) => {
@@ -114,7 +113,7 @@ export async function endedTasks(client: Client, task_ids: string[]): Promise<st
 
 const IN_FLIGHT = new Set<string>(STATES_IN_FLIGHT);
 
-/** @returns the tasks of a queue that Kimi is working on. */
+/** @returns the tasks of a task queue that Kimi works on. */
 export async function tasksInFlight(client: Client, taskQueue: string): Promise<string[]> {
   const query = `${tasksOn(taskQueue)} AND ExecutionStatus = "Running" AND ${stateIn(['dispatched'])}`;
   const found: string[] = [];
@@ -122,7 +121,7 @@ export async function tasksInFlight(client: Client, taskQueue: string): Promise<
   return found;
 }
 
-/** @returns those task queues for which no worker has asked for a while. */
+/** @returns those task queues that no worker polls. */
 export async function missingAgents(client: Client, taskQueues: string[]): Promise<string[]> {
   const looked = await Promise.all(
     taskQueues.map(async (name) => ((await workersOn(client, name)) === 0 ? [name] : [])),
@@ -139,12 +138,12 @@ async function unlessUnknown<T>(call: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** How often the limiter is asked, in milliseconds: as often as Prometheus comes by where nothing else is said. */
-const ASK_MS = 15_000;
+/** Query interval in milliseconds: the default scrape interval of the compose file's Prometheus. */
+const QUERY_MS = 15_000;
 
 /**
- * Asks the limiter, for as long as the process lives, how many tasks wait and what is used. Where there is no limiter nothing
- * is said of one. Every worker says the same: dashboards take the greatest.
+ * Queries the limiter for its gauges, for as long as the process lives. Without a limiter there are no gauges. Every worker
+ * reports the same values: dashboards take the maximum.
  *
  * @param id workflow id of the limiter
  */
@@ -165,8 +164,8 @@ export async function watchLimiter(client: Client, id: string, meter: MetricMete
         }
       }
     } catch (error) {
-      log.debug({ err: error }, 'the limiter could not be asked how it stands');
+      log.debug({ err: error }, 'the limiter could not be queried for its metrics');
     }
-    await pause(ASK_MS, undefined, { ref: false });
+    await pause(QUERY_MS, undefined, { ref: false });
   }
 }

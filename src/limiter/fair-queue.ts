@@ -1,18 +1,19 @@
 import type { LeaseRequest } from '../shared/limits.ts';
 
 /**
- * Requests of one rank: agents take turns, and each agent's own go first come first served. So one with 10,000 waiting lets the
- * others in between. An agent is what Temporal calls a fairness key; where none is named, all are one agent's.
+ * Requests of one rank: agents take turns, and the requests of one agent are first come, first served. So an agent with 10,000
+ * waiting tasks does not hold up the others. An agent is what Temporal calls a fairness key; requests without one belong to
+ * one agent.
  *
- * A queue may be long, and agents are few: nothing goes through the requests of all for one of them.
+ * A queue may be long and agents are few: no operation on one agent scans the requests of all.
  */
 export class FairQueue {
-  /** In the order of their turns. None is empty: an agent that comes, or comes back, is the last of the round. */
+  /** In the order of their turns, none empty: an agent that is added, or added again, has the last turn of the round. */
   private readonly agents = new Map<string | undefined, LeaseRequest[]>();
 
-  /** @returns the next of those agents that can go; all can where nothing is said. */
-  first(canGo: (agent: string | undefined) => boolean = () => true): LeaseRequest | undefined {
-    for (const [agent, [first]] of this.agents) if (canGo(agent)) return first;
+  /** @returns the first request of an agent that is eligible; by default all are. */
+  first(isEligible: (agent: string | undefined) => boolean = () => true): LeaseRequest | undefined {
+    for (const [agent, [first]] of this.agents) if (isEligible(agent)) return first;
     return undefined;
   }
 
@@ -28,7 +29,7 @@ export class FairQueue {
     else this.agents.set(request.agent, [request]);
   }
 
-  /** Takes one out since it goes: its agent has had its turn. */
+  /** Removes a request that is granted: its agent has had its turn. */
   take(request: LeaseRequest): void {
     const own = this.of(request.agent);
     this.remove(request);
@@ -44,11 +45,11 @@ export class FairQueue {
     if (own.length === 0) this.agents.delete(request.agent);
   }
 
-  /** @returns how many go before one that is there. */
+  /** @returns how many requests are ahead of a queued one. */
   before(request: LeaseRequest): number {
     const index = indexIn(this.of(request.agent), request);
     let sum = index;
-    /** How many of each other agent: those whose turn comes earlier in the round are one ahead. */
+    /** How many requests of each other agent: one more for agents with an earlier turn in the round. */
     let ahead = index + 1;
     for (const [agent, { length }] of this.agents) {
       if (agent === request.agent) ahead = index;
@@ -57,12 +58,12 @@ export class FairQueue {
     return sum;
   }
 
-  /** @returns an agent's own, in their order. */
+  /** @returns an agent's requests, in order. */
   of(agent: string | undefined): LeaseRequest[] {
     return this.agents.get(agent) ?? [];
   }
 
-  /** @returns all, in the order in which they would go. Added anew in this order, they would go in it again. */
+  /** @returns all requests in the order of their turns. Adding them to an empty queue in this order restores the queue. */
   all(): LeaseRequest[] {
     const lists = [...this.agents.values()];
     const { length } = this;
@@ -77,7 +78,7 @@ export class FairQueue {
   }
 }
 
-/** The first is looked at first, then the newest: it is the next who goes, and newcomers who ask for their place. */
+/** Checks the first, then from the last: the first is granted next, and new requests ask for their position. */
 function indexIn(requests: LeaseRequest[], request: LeaseRequest): number {
   return requests[0] === request ? 0 : requests.lastIndexOf(request);
 }

@@ -2,7 +2,7 @@ import { pathToFileURL } from 'node:url';
 import { join } from 'node:path';
 import type { Cost } from '../shared/result.ts';
 import type { Lang } from '../shared/task.ts';
-import { textFor, type Text } from '../text/index.ts';
+import { sentenceFor, textFor, type Text } from '../text/index.ts';
 import type { Use } from '../results/usage.ts';
 import { boxes, stackedBars } from './charts.ts';
 import { OUTCOMES, durationOf, type Entry, type Failure, type Figures, type Latency } from './data.ts';
@@ -259,7 +259,7 @@ function failures({ failures }: Figures, teller: Teller): Section {
 
 /** In the user's words, and beneath them in those of whoever failed, unless strangers might read along. */
 function reasonOf({ type, message, last }: Failure, { text, links }: Teller): Html {
-  const sentence = Object.hasOwn(text.reasons, type) ? text.reasons[type] : undefined;
+  const sentence = sentenceFor(type, text);
   const known = sentence ?? (type === 'timed_out' ? text.state.timed_out : undefined);
   const detail = links.results !== undefined && message !== '' && message;
   return html`${known ?? (detail || `${text.state[last.status]}: ${type}`)}${

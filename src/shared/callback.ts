@@ -3,9 +3,9 @@ import type { TaskError } from './task.ts';
 
 /** Token counts as the provider reports them. */
 export interface Usage {
-  /** Those found in its cache included. */
+  /** Including cached tokens. */
   prompt_tokens: number;
-  /** Those of its reasoning included. */
+  /** Including reasoning tokens. */
   completion_tokens: number;
   total_tokens: number;
   prompt_tokens_details?: { cached_tokens: number };
@@ -17,49 +17,49 @@ interface CallbackMetadata {
   task_name?: string;
 }
 
-/** A callback that carries Kimi's answer (contract section 3). */
+/** A callback with Kimi's answer. */
 export interface AnswerCallback {
   id: string;
   model: string;
   usage: Usage;
-  /** `content` may be empty where `finish_reason` is `length`: the tokens ran out while the model reasoned. */
+  /** `content` may be empty if `finish_reason` is `length`: the tokens ran out while the model reasoned. */
   choices: { message: { content: string; reasoning_content?: string }; finish_reason?: string }[];
   metadata: CallbackMetadata;
-  /** How often the answer broke off and was gone on with; absent where it did not. Tokens before a break are estimated. */
+  /** How often the stream was interrupted and resumed; absent if never. Tokens before an interruption are estimated. */
   interruptions?: number;
 }
 
-/** A callback of a provider that failed. */
+/** A callback with the provider's error. */
 export interface ErrorCallback {
   id?: string;
   model?: string;
   error: TaskError;
   metadata: CallbackMetadata;
-  /** What there is of an answer that broke off. */
+  /** The part of an interrupted answer that was received. */
   partial?: string;
   partial_reasoning?: string;
-  /** What that took, estimated where the provider did not count. */
+  /** Tokens of that part; estimated if the provider did not report them. */
   usage?: Usage;
-  /** How often it had broken off before. */
+  /** How often the stream was interrupted and resumed before. */
   interruptions?: number;
 }
 
-/** What Kimi calls back with, and when that reached us. */
+/** The body of a callback, with what the webhook adds. */
 export type Callback = (AnswerCallback | ErrorCallback) & {
-  /** When the webhook had received it, by the webhook's clock, in milliseconds since 1970; a sender's own word is dropped. */
+  /** When the webhook received it, by its clock, in milliseconds since 1970; a value from the sender is dropped. */
   received_at?: number;
-  /** Made by the webhook once it has checked the signature (callback-proof.ts); a sender's own is dropped. */
+  /** Made by the webhook after it has checked the signature (webhook/proof.ts); a value from the sender is dropped. */
   proof?: string;
 };
 
-/** What the dispatch call brought back. */
+/** Result of the dispatch call. */
 export interface Dispatched {
   api_id: string;
-  /** Set when the provider answered at once instead of calling back: paid for, so it is kept. */
+  /** Set if the provider returned the answer instead of calling back. */
   answer?: AnswerCallback;
 }
 
-/** Largest callback body, and answer given in place: 16 MiB, in bytes. What is large is stored outside the engine. */
+/** Largest callback body, and answer of a dispatch call: 16 MiB, in bytes. Large payloads are stored outside Temporal. */
 export const MAX_CALLBACK_BYTES = 16 * 1024 * 1024;
 
 /** @returns whether the callback reports an error in place of an answer. */

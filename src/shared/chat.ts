@@ -1,18 +1,18 @@
 /** The chat that asked for a task. */
 
-/** A chat, as the agent's gateway knows it. */
+/** A chat, by the identifiers of the agent's gateway. */
 export interface Route {
   /** e.g. `telegram`. */
   channel: string;
-  /** The chat itself, without the channel's name in front: `4242`, not `telegram:4242`. */
+  /** Without the channel's name in front: `4242`, not `telegram:4242`. */
   to: string;
-  /** Which of the gateway's accounts on the channel. */
+  /** The gateway's account on the channel. */
   account_id?: string;
   /** A topic or thread within the chat. */
   thread_id?: string;
   /** The gateway's conversation, whose agent is woken with `KIMI_REPLY=agent`. */
   session_key?: string;
-  /** The message that asked for the task: a gateway that was killed may be given it again, and that is one task all the same. */
+  /** The message that started the task: a gateway that was killed may receive it again, which must not start a second task. */
   message?: { id: string; /** Milliseconds since 1970. */ at: number };
 }
 
@@ -20,8 +20,8 @@ export interface Route {
 export const ROUTE_MEMO = 'route';
 
 /**
- * The same chat under one name, however the gateway has it: `4242`, `telegram:4242`, `telegram:group:-100`, or with its topic,
- * `-100:topic:7`. Of other channels nothing but their own name in front is known to be spare: `channel:1` and `user:1` differ.
+ * Normalises the forms in which the gateway names a chat: `4242`, `telegram:4242`, `telegram:group:-100`, or with a topic,
+ * `-100:topic:7`. On other channels only the channel's name in front is removed: `channel:1` and `user:1` differ.
  */
 export function chatTarget(channel: string, to: string): { to: string; thread_id?: string } {
   const bare = to.startsWith(`${channel}:`) ? to.slice(channel.length + 1) : to;
@@ -30,17 +30,17 @@ export function chatTarget(channel: string, to: string): { to: string; thread_id
   return { to: chat, ...(thread_id !== undefined && { thread_id }) };
 }
 
-/** @returns the chat that asked for a task. */
+/** @returns the chat that asked for a task, from the workflow's memo. */
 export function routeIn({ memo }: { memo?: Record<string, unknown> }): Route | undefined {
   return memo?.[ROUTE_MEMO] as Route | undefined;
 }
 
-/** @returns whether both are one chat. A thread of a group is a chat of its own. */
+/** @returns whether both are the same chat. A thread of a group is a separate chat. */
 export function isSameChat(one: Route, other: Route): boolean {
   return chatOf(one) === chatOf(other);
 }
 
-/** @returns what is the same for one message alone, wherever it comes from; `undefined` where the message is not known. */
+/** @returns a key that is unique to a message; `undefined` if the message is not known. */
 export function messageKey(route: Route | undefined): string | undefined {
   return route?.message && JSON.stringify([chatOf(route), route.message.id, route.message.at]);
 }
@@ -53,7 +53,7 @@ function chatOf({ channel, account_id = 'default', to, thread_id }: Route): stri
  * Finds the contract's triggers at the start of a chat message, in any case:
  * `Kimi:`, `Kimi：` (full-width colon), or the word `kimi` followed by a space.
  *
- * @returns the task that follows the trigger, trimmed; `undefined` where there is no trigger or nothing follows it.
+ * @returns the task that follows the trigger, trimmed; `undefined` if there is no trigger or no text after it.
  */
 export function taskFromMessage(message: string): string | undefined {
   const task = /^\s*kimi(?:[:：]|\s)(?<task>.*)$/isu.exec(message)?.groups?.['task']?.trim();

@@ -1,6 +1,6 @@
-/** Which known word a mistyped one is likely to mean. */
+/** Suggestions for mistyped words. */
 
-/** @returns how many letters have to be inserted, removed, replaced or swapped with their neighbour. */
+/** @returns the edit distance: letters inserted, removed, replaced, or swapped with their neighbour (Damerau–Levenshtein). */
 function distance(a: string, b: string): number {
   let older: number[] = [];
   let old: number[] = [];
@@ -25,7 +25,7 @@ function at(row: number[], index: number): number {
   return row[index] ?? Infinity;
 }
 
-/** @returns the known word that is closest: at most two mistakes, or one where the word is short. */
+/** @returns the closest known word: at distance 2 at most, or 1 for words below six letters. */
 export function closest(word: string, known: readonly string[]): string | undefined {
   const most = word.length < 6 ? 1 : 2;
   const [best] = known

@@ -1,4 +1,4 @@
-/** How times, amounts and excerpts are written. */
+/** Formats of times, amounts and excerpts. */
 import type { Cost } from './result.ts';
 
 /** @returns ISO 8601 in UTC with whole seconds, the form of contract section 4 (and the one `jq` can parse). */
@@ -6,18 +6,18 @@ export function isoSeconds(time: Date | number): string {
   return new Date(time).toISOString().replace(/\.\d{3}Z$/, 'Z');
 }
 
-/** Made when it is needed: it reads tables of some milliseconds. */
+/** Created on first use, which takes some milliseconds. */
 let segmenter: Intl.Segmenter | undefined;
 
 /**
- * Room for one character on average, in UTF-16 units. Emoji of several people take about 20; without a bound, one letter with a
- * million accents would be one character.
+ * Upper bound of a character's average length, in UTF-16 units. Emoji of several people take about 20; without a bound, one
+ * letter with a million accents would be one character.
  */
 const UNITS_OF_CHARACTER = 32;
 
 /**
- * @returns the first characters of a text as its reader counts them: an emoji or an accented letter is one, and none is
- * cut in half. The segmenter goes through all that it is given, so it is given no more than these characters can take.
+ * @returns the first characters (grapheme clusters) of a text: an emoji or an accented letter counts as one, and is not cut.
+ * The segmenter reads all of its input, so the input is bounded.
  */
 export function firstCharacters(text: string, count: number): string {
   if (text.length <= count) return text;
@@ -28,7 +28,7 @@ export function firstCharacters(text: string, count: number): string {
   let end = 0;
   let seen = 0;
   for (const { segment, index } of segmenter.segment(beginning)) {
-    // The last one may go on behind the cut.
+    // The last cluster may continue after the bound.
     if (seen === count || (!isAll && seen > 0 && index + segment.length === beginning.length)) break;
     end += segment.length;
     seen += 1;
@@ -40,18 +40,18 @@ export function firstCharacters(text: string, count: number): string {
 }
 
 /**
- * What a single-line value must not contain: control characters (ESC, C1), line separators, bidirectional controls, and
- * characters without width that make two names look the same. The joiners that scripts and emoji need are not among them.
+ * Characters that a single-line value must not contain: control characters (ESC, C1), line separators, bidirectional controls,
+ * and zero-width characters that make two names look the same. Joiners are allowed: scripts and emoji need them.
  */
 const UNSAFE_IN_FIELD =
   /[\p{Cc}\u00AD\u061C\u180E\u200B\u200E\u200F\u2028-\u202E\u2060-\u206F\uFEFF\u{E0000}-\u{E007F}]/gu;
 
-/** @returns a short text from outside (a model, an id, an error's message) as one line that is safe to print. */
+/** @returns an external short text (a model, an id, an error's message) as one line that is safe to print. */
 export function field(text: string): string {
   return text.toWellFormed().replaceAll(UNSAFE_IN_FIELD, ' ');
 }
 
-/** @returns the first characters of a Markdown text. A code block that this cuts in two is closed. */
+/** @returns the first characters of a Markdown text. A code block that is cut is closed. */
 export function excerptOf(markdown: string, count: number): string {
   return closeCodeBlock(firstCharacters(markdown, count));
 }
@@ -67,7 +67,7 @@ function closeCodeBlock(markdown: string): string {
   return open === undefined ? markdown : `${markdown}\n${open}`;
 }
 
-/** @returns an amount as it is read, e.g. `¥0.0364`. A task costs less than a cent: six decimals, and two at the least. */
+/** @returns an amount, e.g. `¥0.0364`, with two to six decimals: a task costs less than a cent. */
 export function money({ amount, currency }: Pick<Cost, 'amount' | 'currency'>): string {
   return new Intl.NumberFormat('en', {
     style: 'currency',

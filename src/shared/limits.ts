@@ -1,30 +1,31 @@
 /** Messages between tasks and the limiter. */
 import type { Priority } from './task.ts';
 
-/** What is admitted. 0 is unlimited. */
+/** Limits of admission; 0 is unlimited. */
 export interface Limits {
   /** Requests to Kimi in any 60 s. */
   per_minute: number;
   /** Tasks between dispatch and outcome. */
   concurrent: number;
-  /** Tasks that may wait, of each agent; beyond it, dispatch is refused. */
+  /** Waiting tasks of each agent; further ones are refused. */
   queued: number;
 }
 
 /** A task's request for a lease. */
 export interface LeaseRequest {
   task_id: string;
-  /** Its task queue, where several agents share the limiter: they take turns. */
+  /** The agent's task queue; absent if the limiter is not shared. */
   agent?: string;
   priority: Priority;
-  /** Counts a task's requests for admission from 1, so that the answer to an earlier one is not taken for this one's. */
+  /** Number of the task's request for admission, from 1: identifies the answer to it. */
   round: number;
-  /** Set where Kimi was too busy for the round before. Signals may overtake each other: so it is said with the request. */
+  /** Set if Kimi answered 429 in the previous round. Part of the request, since the order of two signals is not certain. */
   turned_away?: Throttled;
 }
 
+/** Kimi answered 429. */
 export interface Throttled {
-  /** How long Kimi asked to be left alone, in milliseconds; absent where it did not say. */
+  /** Kimi's `Retry-After`, in milliseconds; absent if there was none. */
   retry_after_ms?: number;
 }
 
@@ -32,30 +33,30 @@ export interface Throttled {
 export interface SentReport {
   task_id: string;
   round: number;
-  /** Whether Kimi took it; otherwise nobody knows. */
+  /** Whether Kimi accepted it; otherwise the outcome is unknown. */
   accepted: boolean;
 }
 
-/** A task gives its place back. */
+/** A task releases its slot. */
 export interface ReleaseReport {
   task_id: string;
-  /** Whether Kimi has, or may have, had a request of it. */
+  /** Whether Kimi has, or may have, received a request of this task. */
   sent: boolean;
 }
 
-/** A place in the queue. */
+/** Position in the limiter's queue. */
 export interface QueuePosition {
   /** From 1. */
   place: number;
-  /** Milliseconds; absent where there is nothing yet to tell it by. */
+  /** Milliseconds; absent until a task has released its slot. */
   expected_wait_ms?: number;
 }
 
-/** The limiter's word to a task, for one of its rounds. */
+/** The limiter's answer to a task's request. */
 export type Admission = { round: number } & (
   | { state: 'granted' }
   | ({ state: 'queued' } & QueuePosition)
-  /** The queue is full: its limit. */
+  /** The queue is full; `limit` is its limit. */
   | { state: 'refused'; limit: number }
 );
 
@@ -64,24 +65,24 @@ export interface LimiterView {
   limits: Limits;
   /** Requests to Kimi that count against the last 60 s. */
   used_per_minute: number;
-  /** Tasks that hold a place. */
+  /** Tasks that hold a slot. */
   in_flight: string[];
   /** In the order of their turns. `agent`: {@link LeaseRequest.agent}. */
   queue: ({ task_id: string; agent?: string; priority: Priority } & QueuePosition)[];
-  /** Who shares it, by task queue; absent where it is one agent's own. */
+  /** Absent if the limiter is not shared. */
   agents?: AgentView[];
-  /** Until when nothing is admitted, since Kimi was too busy. */
+  /** End of a pause after a 429. */
   paused_until?: string;
 }
 
-/** What one of the agents that share a limiter has of it. */
+/** An agent's share of a limiter. */
 interface AgentView {
   /** Its task queue. */
   agent: string;
-  /** Its tasks that hold a place. */
+  /** Its tasks that hold a slot. */
   in_flight: number;
   /** Its tasks that wait. */
   queued: number;
-  /** No worker serves its task queue: its places are not counted, and nothing of it is admitted. */
+  /** No worker polls its task queue: its slots do not count, and none of its tasks is admitted. */
   away?: true;
 }

@@ -1,33 +1,31 @@
 /**
- * What goes through the SDK's meter: of the workflows, the worker and the relay. Loaded by workflows too: it imports nothing
- * from Node.
+ * Metrics of the workflows, the worker and the relay, recorded through the SDK's meter.
  *
- * A label has a few values that are known beforehand: never a task, a name, or a word of somebody else's. The exporter adds
- * `_total` to counters. They count whole numbers, so what a task cost is a histogram, whose sum is not whole.
+ * Labels have few values, all known beforehand: never a task, a name, or an external text. The exporter adds `_total` to
+ * counters. Counters hold integers, so cost is a histogram.
  */
 import type { MetricMeter, MetricTags } from '@temporalio/common';
 import type { Cost } from './result.ts';
 import { OUTCOMES, type Outcome } from './task.ts';
 
-/** What follows one another in a task's life. */
+/** Stages of a task. */
 export type Stage =
-  /** From its start until Kimi has taken it. */
+  /** From the start until Kimi has accepted the task. */
   | 'queue'
-  /** Until Kimi's answer is there, where it came in time. */
+  /** Until Kimi's answer, if it came in time. */
   | 'kimi'
-  /** From the answer, as the webhook received it, or the end of the wait, to the result file. */
+  /** From the answer's arrival at the webhook, or the end of the wait, to the result file. */
   | 'save'
-  /** Until the gateway has taken the news. */
+  /** Until the gateway has accepted the notification. */
   | 'tell';
 
-/** Upper bounds of histograms, in seconds and in money. 0.1 and 0.5 are what the contract promises (section 7). */
+/** Upper bounds of histograms, in seconds or in money. 0.1 and 0.5 are the contract's promises (section 7). */
 export const BUCKETS = {
   kimi_stage_seconds: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600],
   kimi_relay_first_byte_seconds: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 960],
   kimi_cost: [0.0001, 0.001, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 50],
 };
 
-/** What a workflow says of its task. */
 export function taskMetrics(meter: MetricMeter) {
   const tasks = meter.createCounter('kimi_tasks', '', 'Tasks that ended, by their first outcome');
   const late = meter.createCounter('kimi_late_answers', '', 'Answers that came after the deadline or the cancellation');
@@ -35,11 +33,10 @@ export function taskMetrics(meter: MetricMeter) {
   return {
     ended: (outcome: Outcome) => tasks.add(1, { outcome }),
     answeredLate: () => late.add(1),
-    /** What is not known is not counted. */
     took: (stage: Stage, ms: number | undefined) => {
       if (ms !== undefined) stages.record(ms / 1_000, { stage });
     },
-    /** A counter that was never there cannot be seen to rise. */
+    /** An increase is visible only of a counter that exists. */
     atZero: (tags: MetricTags) => {
       for (const outcome of OUTCOMES) tasks.add(0, { ...tags, outcome });
       late.add(0, tags);
@@ -47,14 +44,12 @@ export function taskMetrics(meter: MetricMeter) {
   };
 }
 
-/** How an attempt to wake the agent may end. */
 const WAKES = ['woken', 'acknowledged', 'failed', 'refused'] as const;
 
-/** What the worker's activities say. */
 export function workerMetrics(meter: MetricMeter) {
   const tokens = meter.createCounter('kimi_tokens', '', 'Tokens of answers, as Kimi counts them');
   const cost = meter.createHistogram('kimi_cost', 'float', '', 'What each answer cost, by the price table');
-  const wakes = meter.createCounter('kimi_wakes', '', 'Attempts to wake the agent, by what became of them');
+  const wakes = meter.createCounter('kimi_wakes', '', 'Attempts to wake the agent, by outcome');
   const forged = meter.createCounter('kimi_forged_callbacks', '', 'Callbacks without valid proof, which were dropped');
   for (const outcome of WAKES) wakes.add(0, { outcome });
   forged.add(0);
@@ -69,10 +64,9 @@ export function workerMetrics(meter: MetricMeter) {
   };
 }
 
-/** What the limiter's query says. */
 export function limiterMetrics(meter: MetricMeter) {
   return {
-    queued: meter.createGauge('kimi_limiter_queued', 'int', '', 'Tasks that wait for their turn'),
+    queued: meter.createGauge('kimi_limiter_queued', 'int', '', 'Tasks waiting in the queue'),
     inFlight: meter.createGauge('kimi_limiter_in_flight', 'int', '', 'Tasks between dispatch and outcome'),
     used: meter.createGauge('kimi_limiter_used_per_minute', 'int', '', 'Requests that count against the last 60 s'),
     limit: meter.createGauge('kimi_limiter_limit', 'int', '', 'Limits by what they limit; 0 is none'),
@@ -80,7 +74,6 @@ export function limiterMetrics(meter: MetricMeter) {
   };
 }
 
-/** How a request of the relay may end. */
 const REQUESTS = [
   'answered',
   'cancelled',
@@ -93,10 +86,8 @@ const REQUESTS = [
 
 export type RelayRequestOutcome = (typeof REQUESTS)[number];
 
-/** What became of an attempt to deliver a callback. */
 const DELIVERIES = ['delivered', 'failed', 'refused'] as const;
 
-/** What the relay's activities say of streams. */
 export function streamMetrics(meter: MetricMeter) {
   const streams = meter.createGauge('kimi_relay_streams', 'int', '', 'Streams under way');
   const requests = meter.createCounter('kimi_relay_requests', '', 'Requests to Kimi, by how they ended');
@@ -122,16 +113,15 @@ export function streamMetrics(meter: MetricMeter) {
   };
 }
 
-/** What the relay's activities say of callbacks. */
 export function deliveryMetrics(meter: MetricMeter) {
-  const deliveries = meter.createCounter('kimi_relay_deliveries', '', 'Callbacks of the relay, by what became of them');
+  const deliveries = meter.createCounter('kimi_relay_deliveries', '', 'Callbacks of the relay, by outcome');
   for (const outcome of DELIVERIES) deliveries.add(0, { outcome });
   return { delivery: (outcome: (typeof DELIVERIES)[number]) => deliveries.add(1, { outcome }) };
 }
 
-/** What the relay's workflow says: it also knows of streams whose relay was lost. */
+/** Recorded by the relay's workflow: it also knows of streams whose relay was lost. */
 export function interruptionMetrics(meter: MetricMeter) {
-  const interruptions = meter.createCounter('kimi_relay_interruptions', '', 'Answers that broke off');
+  const interruptions = meter.createCounter('kimi_relay_interruptions', '', 'Interruptions of streamed answers');
   return {
     interrupted: () => interruptions.add(1),
     atZero: (tags: MetricTags) => interruptions.add(0, tags),

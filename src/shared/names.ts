@@ -1,31 +1,31 @@
 /** Names of the protocol: workflow types, signals, queries, updates, task queues, workflow ids, search attributes, failure types. */
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 
-/** Default namespace of the engine (`TEMPORAL_NAMESPACE` chooses another). */
+/** Default Temporal namespace (`TEMPORAL_NAMESPACE`). */
 export const NAMESPACE = 'default';
 
-/** Default task queue. Another one (`KIMI_TASK_QUEUE`) keeps two stacks apart on one Temporal namespace. */
+/** Default task queue (`KIMI_TASK_QUEUE`): stacks that share a Temporal namespace have different ones. */
 export const TASK_QUEUE = 'kimi-dispatch';
 
 /** The workflow type of a task. Its workflow id is the task id. */
 export const TASK_WORKFLOW = 'kimiTask';
 
-/** Signal, argument {@link Callback}: Kimi's answer. Raised by the webhook endpoint. */
+/** Signal to a task, argument {@link Callback}: Kimi's answer. Sent by the webhook. */
 export const CALLBACK_SIGNAL = 'callback';
 
-/** Query → {@link TaskView}: where the task stands. */
+/** Query to a task → {@link TaskView}. */
 export const STATUS_QUERY = 'status';
 
-/** Update → {@link Acceptance}: answers once Kimi has taken the task, throws what made it refuse. */
+/** Update of a task → {@link Acceptance}: returns once Kimi has accepted the task or the limiter has queued it; throws the task's error. */
 export const ACCEPTED_UPDATE = 'accepted';
 
-/** Update → {@link TaskView}: the agent has shown the result to its user. Refused while there is none. */
+/** Update of a task → {@link TaskView}: the agent has shown the result to its user. Rejected while there is no result. */
 export const ACKNOWLEDGE_UPDATE = 'acknowledge';
 
-/** Signal to a task, argument {@link RelayReport}: what its relay has seen of the request to Kimi. */
+/** Signal to a task, argument {@link RelayReport}: progress of its relay's request to Kimi. */
 export const RELAY_SIGNAL = 'relay';
 
-/** Signal to a task, argument {@link Admission}: what the limiter decided. */
+/** Signal to a task, argument {@link Admission}: the limiter's answer to a request. */
 export const ADMISSION_SIGNAL = 'admission';
 
 /** The workflow type of the limiter. */
@@ -33,15 +33,15 @@ export const LIMITER_WORKFLOW = 'kimiLimiter';
 
 /** Signals to the limiter. All but `configure` come from tasks. */
 export const LIMITER_SIGNALS = {
-  /** Argument {@link Limits}: what a worker's environment says; where several agents share it, whose, by its task queue. */
+  /** Arguments {@link Limits} of a worker's environment, and the agent's task queue if the limiter is shared. */
   configure: 'configure',
-  /** Argument {@link LeaseRequest}: asks for a lease, or where it stands in the queue. */
+  /** Argument {@link LeaseRequest}: requests a lease, or the position in the queue. */
   request: 'request',
   /** Argument {@link SentReport}: a request is no longer on its way. */
   sent: 'sent',
-  /** Argument {@link ReleaseReport}: the task has its outcome, or is no longer wanted. */
+  /** Argument {@link ReleaseReport}: the task has its outcome, or was cancelled. */
   release: 'release',
-  /** Argument {@link Throttled}: Kimi was too busy for a request that had a lease, and that its relay sends again. */
+  /** Argument {@link Throttled}: Kimi answered 429 to a relay's request, which the relay sends again under the same lease. */
   throttled: 'turned-away',
 } as const;
 
@@ -51,19 +51,19 @@ export const LIMITER_QUERY = 'limits';
 /** Update of the limiter, argument a part of {@link Limits} → {@link LimiterView}. */
 export const SET_LIMITS_UPDATE = 'setLimits';
 
-/** @returns the workflow id of the limiter of everything that runs on a task queue, where it runs too. */
+/** @returns the workflow id of the limiter of one task queue; it runs on that queue. */
 export function limiterId(taskQueue: string): string {
   return `kimi-limiter-${taskQueue}`;
 }
 
 const SHARED_LIMITER = 'kimi-shared-limiter-';
 
-/** @returns the workflow id of a limiter that several agents share. It is its task queue too, which the workers of all serve. */
+/** @returns the workflow id of a limiter that several agents share. It is also its task queue, which the workers of all agents poll. */
 export function sharedLimiterId(name: string): string {
   return `${SHARED_LIMITER}${name}`;
 }
 
-/** @returns whether several agents may share the limiter of a workflow id. */
+/** @returns whether a workflow id is that of a shared limiter. */
 export function isSharedLimiter(id: string): boolean {
   return id.startsWith(SHARED_LIMITER);
 }
@@ -71,22 +71,22 @@ export function isSharedLimiter(id: string): boolean {
 /** The workflow type of one request that the relay makes for a task. */
 export const RELAY_WORKFLOW = 'kimiRelay';
 
-/** @returns the workflow id of the relay's request for a task: one request a task, however often it is dispatched. */
+/** @returns the workflow id of the relay's request for a task: one request, however often the task is dispatched. */
 export function relayId(task_id: string): string {
   return `relay-${task_id}`;
 }
 
-/** @returns the API id that the relay gives a task: always the same one. */
+/** @returns the API id that the relay returns for a task: always the same. */
 export function relayApiId(task_id: string): string {
   return task_id.replace(/^kimi-/, 'cmpl-');
 }
 
-/** @returns the task queue of the relay's workflows and deliveries, beside the one of the tasks. */
+/** @returns the task queue of the relay's workflows and callbacks. */
 export function relayQueue(taskQueue: string): string {
   return `${taskQueue}-relay`;
 }
 
-/** @returns the task queue of the streams of a relay: how many run at once is limited for each worker. */
+/** @returns the task queue of a relay's streams: each worker limits how many it runs concurrently. */
 export function streamsQueue(relayQueue: string): string {
   return `${relayQueue}-streams`;
 }
@@ -99,28 +99,26 @@ export const SEARCH_ATTRIBUTES = {
   tokens: defineSearchAttributeKey('KimiTokens', SearchAttributeType.INT),
 } as const;
 
-/**
- * Types of the application failures that activities raise. `retried` says what Temporal does with them.
- */
+/** Types of the application failures that activities throw, and whether Temporal retries them. */
 export const FAILURE = {
-  /** Kimi said no; nothing will come. Not retried. */
+  /** Kimi rejected the request; no answer will come. Not retried. */
   refused: 'Refused',
-  /** The request may or may not have reached Kimi. Not retried: it could be paid for twice. */
+  /** Kimi may or may not have the request. Not retried: it could be paid for twice. */
   outcomeUnknown: 'OutcomeUnknown',
-  /** The request was certainly not accepted. Retried. */
+  /** Kimi does not have the request. Retried. */
   notSent: 'NotSent',
-  /** Kimi was too busy to take it. Retried, but by the limiter where there is one. */
+  /** Kimi answered 429. Retried: by the limiter if there is one, otherwise by Temporal. */
   throttled: 'TurnedAway',
-  /** Another process of this machine has the work. Retried until it has ended. */
+  /** Another process of this machine still does the work. Retried until it ends. */
   held: 'Held',
-  /** An answer broke off. The relay's workflow decides what to do. */
+  /** A streamed answer was interrupted. The relay's workflow resumes it. */
   interrupted: 'Interrupted',
-  /** Nothing will ever take a callback. Not retried. */
+  /** The webhook rejected a callback for good. Not retried. */
   callbackRefused: 'CallbackRefused',
-  /** A callback was not taken. Retried. */
+  /** A callback was not accepted. Retried. */
   callbackFailed: 'CallbackFailed',
-  /** The gateway said no (wrong token, wrong address). Not retried. */
+  /** The gateway rejected the wake (wrong token, wrong address). Not retried. */
   wakeRefused: 'WakeRefused',
-  /** The gateway is out of reach or busy. Retried. */
+  /** The gateway is unreachable or busy. Retried. */
   wakeFailed: 'WakeFailed',
 } as const;

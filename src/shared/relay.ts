@@ -3,11 +3,11 @@ import type { Callback, ErrorCallback } from './callback.ts';
 import { relayApiId } from './names.ts';
 import type { TaskError } from './task.ts';
 
-/** One request that the relay makes for a task: the input of its workflow. Nothing secret may ever stand here. */
+/** One request of the relay for a task: the input of its workflow. Must not contain a secret. */
 export interface RelayRequest {
   task_id: string;
   task_name?: string;
-  /** What Kimi is sent: the body of the dispatch call, without what is ours, streamed. */
+  /** Body of the request to Kimi: that of the dispatch call without our own members, with `stream`. */
   body: {
     model: string;
     messages: unknown[];
@@ -17,22 +17,22 @@ export interface RelayRequest {
   };
 }
 
-/** How far an answer is, while it streams in: what the streaming activity heartbeats. */
+/** Progress of an answer that streams in: heartbeat details of the streaming activity. */
 export interface StreamProgress {
   phase: 'waiting' | 'reasoning' | 'answering';
-  /** Of answer and reasoning so far, estimated: Kimi counts them at the end only. */
+  /** Of answer and reasoning so far, estimated: Kimi reports them at the end. */
   tokens: number;
-  /** The last words, at most {@link TAIL_CHARS} characters. */
+  /** The last {@link TAIL_CHARS} characters. */
   tail: string;
-  /** The model writes the same text over and over. */
+  /** The model repeats the same text. */
   repeats?: true;
 }
 
-/** What a relay tells the task of its request to Kimi. */
+/** A relay's report to the task about its request to Kimi. */
 export interface RelayReport {
   /** Kimi has begun to answer: the deadline starts. */
   begun?: true;
-  /** Why Kimi does not have the request yet; it is tried again. */
+  /** Why Kimi does not have the request yet; it is retried. */
   problem?: TaskError;
   /** How long the relay's machine slept while the answer was on its way, in milliseconds: it does not count against the deadline. */
   slept_ms?: number;
@@ -41,7 +41,7 @@ export interface RelayReport {
 /** Length of {@link StreamProgress.tail}: heartbeats are kept small. */
 export const TAIL_CHARS = 200;
 
-/** How long the relay asks Kimi while Kimi does not take the request, in milliseconds. */
+/** How long the relay retries a request that Kimi does not accept, in milliseconds. */
 export const RELAY_TRIES_MS = 24 * 3_600_000;
 
 /** Return value of the relay's workflow. */

@@ -9,18 +9,18 @@ export interface PendingFile {
   created_at: string;
 }
 
-/** What an answer took. */
+/** Tokens of an answer. */
 export interface Tokens {
   prompt: number;
   completion: number;
   total: number;
-  /** The part of `prompt` that Kimi's cache knew. */
+  /** The part of `prompt` that was in Kimi's cache. */
   cached?: number;
   /** The part of `completion` that was reasoning. */
   reasoning?: number;
 }
 
-/** What an answer cost by the price table (src/kimi/models.ts). */
+/** Cost of an answer by the price table (src/kimi/models.ts). */
 export interface Cost {
   amount: number;
   currency: 'CNY' | 'USD';
@@ -28,9 +28,9 @@ export interface Cost {
   price_date: string;
 }
 
-/** How long each step of a task took, in milliseconds, as its workflow saw it. What is not known is absent. */
+/** How long each stage of a task took, in milliseconds, measured by its workflow. Unknown times are absent. */
 export interface Timings {
-  /** From the start until it was its turn to be sent; the last time, where Kimi turned it away before. */
+  /** From the start until it was admitted; for the last time, if Kimi answered 429 before. */
   queued_ms?: number;
   /** From there until Kimi's API id. */
   dispatch_ms?: number;
@@ -38,29 +38,29 @@ export interface Timings {
   kimi_ms?: number;
   /** From there until the result was saved. */
   save_ms?: number;
-  /** From there until the gateway had taken the wake. */
+  /** From there until the gateway accepted the wake. */
   wake_ms?: number;
 }
 
-/** A finished task, before it is written. */
+/** Result of a task, before it is saved. */
 export interface TaskResult {
   task_id: string;
   task_name: string;
   status: Outcome;
   model: string;
-  /** Kimi's answer; absent when there is none. */
+  /** Kimi's answer; absent if there is none. */
   output?: string;
-  /** What the model thought on its way to the answer; absent where it does not say. */
+  /** The model's reasoning; absent if it reports none. */
   reasoning?: string;
   tokens?: Tokens;
-  /** `length` where the answer is cut off. */
+  /** `length` if the answer is cut off. */
   finish_reason?: string;
-  /** How often the answer broke off and was gone on with. Tokens before a break are estimated. */
+  /** How often the stream was interrupted and resumed. Tokens before an interruption are estimated. */
   interruptions?: number;
   error?: TaskError;
-  /** What there is of an answer that broke off and was not gone on with. */
+  /** The received part of an answer that was interrupted and not resumed. */
   partial_output?: string;
-  /** True when the answer came after the task had timed out or was cancelled. */
+  /** Set if the answer came after the task had timed out or was cancelled. */
   late?: true;
   /** `save_ms` and `wake_ms` are added when the result is acknowledged. */
   timings?: Timings;
@@ -70,27 +70,27 @@ export interface TaskResult {
 
 /** `<task_id>.json` and `latest.json` (contract section 4). */
 export interface ResultFile extends TaskResult {
-  /** Absent where no price is known. */
+  /** Absent if no price is known. */
   cost?: Cost;
   /** When the result was saved. ISO 8601, UTC, whole seconds. */
   completed_at: string;
-  /** True once the agent has been told. */
+  /** True once the notification is acknowledged. */
   acknowledged?: true;
   acknowledged_at?: string;
 }
 
-/** What saving a result brought about. */
+/** Outcome of saving a result. */
 export interface Saved extends Pick<ResultFile, 'completed_at' | 'cost'> {
   /** {@link TaskView.result_file}. */
   file: string;
-  /** What is there, where it is not what was to be saved: it was saved by a workflow task that the engine does not know of. */
+  /** Set when a different result was already stored by a workflow task that Temporal discarded. */
   instead?: Pick<TaskResult, 'status' | 'late' | 'model' | 'error' | 'tokens' | 'finish_reason'>;
 }
 
-/** Characters of the answer shown in the reply (contract section 5). */
+/** Characters of the answer in the notification (contract section 5). */
 export const SUMMARY_CHARS = 300;
 
-/** @returns whether an answer is cut off: it is paid for, and not complete. */
+/** @returns whether an answer is cut off at its token limit. */
 export function isTruncated({ finish_reason }: Pick<TaskResult, 'finish_reason'>): boolean {
   return finish_reason === 'length';
 }

@@ -1,32 +1,32 @@
-/** Task ids, and the names of a task's notifications. Workflows and the plugin load it: no packages here. */
+/** Ids of tasks and their notifications. Loaded by workflows and the plugin: no packages here. */
 import type { TaskResult } from './result.ts';
 
 const ID = String.raw`kimi-\d{1,12}-\d{1,9}`;
 
-/** A task id. It is checked before an id is used in a path or a workflow id. */
+/** A task id. Checked before an id is used in a path or a workflow id. */
 export const TASK_ID = new RegExp(`^${ID}$`);
 
 /**
- * The name of a notification: the task id for the outcome, `<id>-late` for an answer that came after it. The `Idempotency-Key`
- * of a repeated wake ends in `-again-<n>`.
+ * Id of a notification: the task id for the outcome, `<id>-late` for an answer that came after it. The `Idempotency-Key` of a
+ * repeated wake ends in `-again-<n>`.
  */
 export const NOTIFICATION = new RegExp(`^${ID}(?:-late)?(?:-again-\\d{1,2})?$`);
 
-/** What a user, an agent or a gateway named. */
+/** A task named by a user, an agent or a gateway. */
 export interface TaskReference {
   task_id: string;
-  /** Without `-again-<n>`: a repeat is the same notification. */
+  /** Id of the notification, without `-again-<n>`. */
   notification: string;
 }
 
-/** @returns the task that a task id or the name of a notification means; `undefined` where the word is neither. */
+/** Parses a task id or the id of a notification. @returns `undefined` if the word is neither. */
 export function parseTaskId(word: string): TaskReference | undefined {
   if (!NOTIFICATION.test(word)) return undefined;
   const notification = word.replace(/-again-\d+$/, '');
   return { task_id: notification.replace(/-late$/, ''), notification };
 }
 
-/** @returns the name of the notification of a result. An answer that comes after a cancellation is saved without one. */
+/** @returns the id of a result's notification. An answer after a cancellation has no notification of its own. */
 export function notificationId({ task_id, status, late }: Pick<TaskResult, 'task_id' | 'status' | 'late'>): string {
   return late && status !== 'cancelled' ? `${task_id}-late` : task_id;
 }

@@ -1,4 +1,4 @@
-import type { Text } from './index.ts';
+import type { Text } from './zh-TW.ts';
 
 const SUFFIX: Partial<Record<Intl.LDMLPluralRule, string>> = { one: 'st', two: 'nd', few: 'rd' };
 
@@ -21,23 +21,23 @@ export const en: Text = {
     cancelled: 'cancelled',
   },
   step: {
-    queued: 'waiting for its turn',
-    dispatching: 'handing it to Kimi',
+    queued: 'waiting in the queue',
+    dispatching: 'sending it to Kimi',
     waiting: 'waiting for Kimi to call back',
     saving: 'saving the result',
     waking: 'waking the agent',
-    acknowledging: 'marking it as told',
+    acknowledging: 'marking it as acknowledged',
     awaiting_acknowledgement: 'waiting for the agent to acknowledge',
-    awaiting_late_answer: 'a late answer would still be kept',
+    awaiting_late_answer: 'a late answer is still accepted',
     closed: 'closed',
   },
   activity: {
-    dispatch: (task) => `Hand to Kimi (${task.model})`,
-    recordPending: 'Note the pending task',
+    dispatch: (task) => `Send to Kimi (${task.model})`,
+    recordPending: 'Record the pending task',
     persist: (status) => `Save the result: ${status}`,
     wake: 'Wake the agent',
-    acknowledge: 'Mark as told',
-    verifyCallback: 'Verify that the webhook passed the callback on',
+    acknowledge: 'Mark as acknowledged',
+    verifyCallback: 'Verify the callback’s proof',
   },
   timer: {
     deadline: (ms) => `Wait for the callback, at most ${ms / 1000} s`,
@@ -53,7 +53,7 @@ export const en: Text = {
     timedOut: (ms) => `Kimi did not call back within ${ms / 1000} s`,
     cancelled: 'the task was cancelled',
     queueFull: (limit) =>
-      `${limit} tasks are waiting already, so this one was not taken and nothing was sent; dispatch it again later, or raise the limit with kimi-dispatch limits --queue`,
+      `${limit} tasks are waiting already, so this one was refused and nothing was sent; dispatch it again later, or raise the limit with kimi-dispatch limits --queue`,
     resultLost:
       'the result file was removed or damaged before it was acknowledged, and could not be written again; the agent had been woken for it',
     notAcknowledged:
@@ -61,30 +61,32 @@ export const en: Text = {
   },
   stream: ({ phase, tokens, repeats }) =>
     ({
-      waiting: 'waiting for Kimi’s first word',
+      waiting: 'waiting for Kimi to begin',
       reasoning: `Kimi is thinking, about ${tokens} tokens so far`,
       answering: `Kimi is answering, about ${tokens} tokens so far`,
-    })[phase] + (repeats ? '; it repeats the same text over and over' : ''),
+    })[phase] + (repeats ? '; it keeps repeating the same text' : ''),
   queuePosition: ({ place, expected_wait_ms }) =>
     `${ordinal(place)}${expected_wait_ms === undefined ? '' : `, in ${about(expected_wait_ms)}`}`,
   reasons: {
-    no_api_key: 'there is no KIMI_API_KEY where the tasks are sent; set it and dispatch again',
-    no_relay_token: 'the worker has no KIMI_RELAY_TOKEN; give it the relay’s and dispatch again',
-    bad_relay_token: 'the relay does not know the worker; give both the same KIMI_RELAY_TOKEN',
+    no_api_key: 'KIMI_API_KEY is missing where the tasks are sent; set it and dispatch again',
+    no_relay_token: 'the worker has no KIMI_RELAY_TOKEN; set it to the relay’s and dispatch again',
+    bad_relay_token: 'the relay rejected the worker’s token; set the same KIMI_RELAY_TOKEN for both',
     foreign_callback_url:
-      'the relay calls back one webhook only; give relay and worker the same KIMI_CALLBACK_BASE_URL',
+      'the relay calls back one webhook only; set the same KIMI_CALLBACK_BASE_URL for relay and worker',
     no_callback_provider:
       'this API never calls back, so nothing was sent; set KIMI_CALLBACKS=relay, or point KIMI_API_URL to one that does',
-    interrupted: 'the answer broke off; what had come of it, if anything, is in the result file, as partial_output',
+    interrupted:
+      'the answer was interrupted; the part that was received, if any, is in the result file as partial_output',
     unreadable_answer:
-      'Kimi’s answer came in a form that is not known here, so it is not whole; what could be read is kept. Report it, or use another host',
+      'Kimi’s answer has an unknown format, so it is incomplete; the readable part is kept. Report it, or use another host',
     unfinished_answer:
-      'Kimi stopped before its answer was whole; what came is kept. Dispatch it again, or word it differently',
+      'Kimi stopped before its answer was complete; the part that was received is kept. Dispatch it again, or rephrase it',
     tool_calls:
-      'Kimi called a tool in place of answering; what came is kept. Dispatch it again, or word it differently',
-    repetition: 'Kimi repeated itself and was stopped; what came is kept. Word it differently, or use another model',
-    empty_answer: 'Kimi answered without a word; dispatch it again, or word it differently',
-    unreachable: 'out of reach; nothing was sent',
+      'Kimi called a tool instead of answering; the part that was received is kept. Dispatch it again, or rephrase it',
+    repetition:
+      'Kimi repeated itself and was stopped; the part that was received is kept. Rephrase it, or use another model',
+    empty_answer: 'Kimi’s answer is empty; dispatch it again, or rephrase it',
+    unreachable: 'unreachable; nothing was sent',
     certificate_untrusted:
       'this machine does not trust the host’s certificate, so nothing was sent; set NODE_EXTRA_CA_CERTS to the file of the authority that signed it (in an office often that of the proxy), then restart with kimi-dispatch down and up',
     certificate_expired:
@@ -94,21 +96,21 @@ export const en: Text = {
     proxy_failed:
       'the proxy did not open a connection to the host, so nothing was sent; correct HTTPS_PROXY (with user name and password where the proxy wants them), or name the host in NO_PROXY',
     outcome_unknown:
-      'the connection broke after the request was sent, so it is not known whether Kimi has it; it was not sent again, since that could be paid for twice',
+      'the connection broke after the request was sent, so it is unknown whether Kimi received it; it was not sent again, to avoid paying twice',
     unauthorized: 'the gateway refused the token; correct OPENCLAW_WAKE_TOKEN',
-    retired_model: 'this model is no longer there, so nothing was sent; use its successor',
-    bad_parameter: 'the model does not take what was asked, so nothing was sent',
-    prompt_too_long: 'the prompt does not fit the model, so nothing was sent',
-    content_filter: 'Kimi’s content filter rejected the prompt or the answer; word it differently and dispatch again',
+    retired_model: 'this model is retired, so nothing was sent; use its successor',
+    bad_parameter: 'the model does not support this option, so nothing was sent',
+    prompt_too_long: 'the prompt is too long for the model, so nothing was sent',
+    content_filter: 'Kimi’s content filter rejected the prompt or the answer; rephrase it and dispatch again',
     invalid_authentication_error:
       'Kimi does not accept the key; check KIMI_API_KEY, and that it belongs to this host: keys of api.moonshot.cn and api.moonshot.ai are not the same',
-    incorrect_api_key_error: 'Kimi does not know the key; correct KIMI_API_KEY and dispatch again',
-    permission_denied_error: 'the key may not do this; see what the account may use, or take another key',
+    incorrect_api_key_error: 'Kimi does not recognize the key; correct KIMI_API_KEY and dispatch again',
+    permission_denied_error: 'the key lacks this permission; check the account’s permissions, or use another key',
     resource_not_found_error:
-      'there is no such model, or the key may not use it; kimi-dispatch models lists what there is',
+      'the model does not exist, or the key has no access to it; kimi-dispatch models lists the available ones',
     exceeded_current_quota_error: 'the account has no quota left; top it up and dispatch again',
     no_plugin:
-      'what answers there is not the plugin; load it in the gateway (kimi-dispatch setup openclaw) or correct OPENCLAW_WAKE_URL',
+      'the plugin does not answer at this address; load it in the gateway (kimi-dispatch setup openclaw) or correct OPENCLAW_WAKE_URL',
     not_found: 'the gateway has nothing at this address; enable hooks in it or correct OPENCLAW_WAKE_URL',
   },
   summary: (task) => `${task.task_name} · ${task.model}`,
@@ -125,36 +127,36 @@ export const en: Text = {
     advice: 'What to do',
     result: 'Result file',
     passed: {
-      admitted: (wait) => `its turn came after ${wait}`,
-      accepted: (apiId) => `Kimi has taken it: \`${apiId}\``,
+      admitted: (wait) => `admitted after ${wait}`,
+      accepted: (apiId) => `accepted by Kimi: \`${apiId}\``,
       answered: (took, of) => `Kimi called back after ${took} of ${of}`,
       saved: (at) => `saved at ${at}`,
       woken: (at) => `agent woken at ${at}`,
-      acknowledged: 'acknowledged: the user knows',
+      acknowledged: 'acknowledged',
     },
     until: (limit, at) => `at most ${limit}, until ${at}`,
     advise: {
-      failed: 'correct what the reason names and dispatch again; kimi-dispatch doctor checks every part',
+      failed: 'correct the cause and dispatch again; kimi-dispatch doctor checks every part',
       mayFollow:
-        'a late answer is still kept and told. Where such a job takes longer, raise --timeout or KIMI_TASK_TIMEOUT_MS',
+        'a late answer is still saved, and its user notified. If such a job takes longer, raise --timeout or KIMI_TASK_TIMEOUT_MS',
       timedOut: 'no answer came. Dispatch it again, with a longer --timeout or KIMI_TASK_TIMEOUT_MS',
-      notWoken: 'the result is not lost: kimi-dispatch inbox lists it. kimi-dispatch doctor says what is wrong',
+      notWoken: 'the result is saved: kimi-dispatch inbox lists it. kimi-dispatch doctor checks the gateway',
     },
   },
   limiter: {
-    summary: 'Limiter: who may be sent to Kimi, and when',
+    summary: 'Limiter: admission of tasks to Kimi',
     heading: 'Limits',
     perMinute: 'Requests in the last 60 s',
-    concurrent: 'Tasks under way',
+    concurrent: 'Tasks in flight',
     queued: 'Tasks waiting',
     paused: 'Kimi is too busy; nothing is sent before',
     use: (used, limit) => (limit === 0 ? `${used} (no limit)` : `${used} (limit ${limit})`),
     agent: (inFlight, queued, away) =>
-      `under way: ${inFlight}, waiting: ${queued}${away ? '; its worker is away' : ''}`,
+      `in flight: ${inFlight}, waiting: ${queued}${away ? '; its worker is away' : ''}`,
   },
   truncated: {
     state: 'done, cut off',
-    sentence: 'The answer is cut off: it reached the limit of its length. Ask for more with --max-tokens.',
+    sentence: 'The answer is cut off at its token limit. Raise it with --max-tokens.',
   },
   reply: {
     heading: {
@@ -171,6 +173,6 @@ export const en: Text = {
     reason: '⚠️ Reason:',
     summary: '📝 Summary:',
     whole: (file) => `💡 Full result: ${file}`,
-    maybeRepeated: '(Sending this was interrupted: you may have seen it before.)',
+    maybeRepeated: '(Sending was interrupted: you may have seen this message before.)',
   },
 };

@@ -1,10 +1,14 @@
-import type { Text } from './index.ts';
+import type { QueuePosition } from '../shared/limits.ts';
+import type { StreamProgress } from '../shared/relay.ts';
+import type { Tokens } from '../shared/result.ts';
+import type { Outcome, Task, TaskState, TaskStep } from '../shared/task.ts';
 
 function about(ms: number): string {
   return ms < 60_000 ? `約 ${Math.ceil(ms / 1000)} 秒` : `約 ${Math.ceil(ms / 60_000)} 分鐘`;
 }
 
-export const zhTW: Text = {
+/** What a task says to its user, in Traditional Chinese. English (en.ts) has the same shape. */
+export const zhTW = {
   state: {
     queued: '排隊中',
     dispatching: '派發中',
@@ -13,7 +17,7 @@ export const zhTW: Text = {
     failed: '失敗',
     timed_out: '逾時',
     cancelled: '已取消',
-  },
+  } satisfies Record<TaskState, string>,
   step: {
     queued: '排隊等候派發',
     dispatching: '正在交給 Kimi',
@@ -24,49 +28,54 @@ export const zhTW: Text = {
     awaiting_acknowledgement: '等待代理確認',
     awaiting_late_answer: '仍接受遲到的答案',
     closed: '結束',
-  },
+  } satisfies Record<TaskStep, string>,
+  /** Summaries of the activities in the Web UI. */
   activity: {
-    dispatch: (task) => `交給 Kimi（${task.model}）`,
+    dispatch: (task: Task) => `交給 Kimi（${task.model}）`,
     recordPending: '記下等待中的任務',
-    persist: (status) => `儲存結果：${status}`,
+    persist: (status: string) => `儲存結果：${status}`,
     wake: '喚醒代理',
     acknowledge: '標記為已通知',
-    verifyCallback: '確認回呼經由 webhook 送達',
+    verifyCallback: '驗證回呼的憑證',
   },
+  /** Summaries of the timers in the Web UI. Milliseconds. */
   timer: {
-    deadline: (ms) => `等待回呼，最長 ${ms / 1000} 秒`,
-    grace: (ms) => `等待遲到的答案，最長 ${ms / 3_600_000} 小時`,
+    deadline: (ms: number) => `等待回呼，最長 ${ms / 1000} 秒`,
+    grace: (ms: number) => `等待遲到的答案，最長 ${ms / 3_600_000} 小時`,
   },
+  /** Text of the wake (contract section 5). With the task id: gateways treat two events with one text as one. */
   wake: {
-    done: (name, id) => `Kimi 任務完成：${name}（${id}）`,
-    failed: (name, id) => `Kimi 任務失敗：${name}（${id}）`,
-    timed_out: (name, id) => `Kimi 任務逾時：${name}（${id}）`,
-    cancelled: (name, id) => `Kimi 任務已取消：${name}（${id}）`,
-  },
+    done: (name: string, id: string) => `Kimi 任務完成：${name}（${id}）`,
+    failed: (name: string, id: string) => `Kimi 任務失敗：${name}（${id}）`,
+    timed_out: (name: string, id: string) => `Kimi 任務逾時：${name}（${id}）`,
+    cancelled: (name: string, id: string) => `Kimi 任務已取消：${name}（${id}）`,
+  } satisfies Record<Outcome, unknown>,
   error: {
-    timedOut: (ms) => `Kimi 沒有在 ${ms / 1000} 秒內回呼`,
+    timedOut: (ms: number) => `Kimi 沒有在 ${ms / 1000} 秒內回呼`,
     cancelled: '任務已被取消',
-    queueFull: (limit) =>
+    queueFull: (limit: number) =>
       `已有 ${limit} 個任務在排隊，所以沒有收下這個任務，也沒有送出任何請求；稍後再派發，或用 kimi-dispatch limits --queue 調高上限`,
     resultLost: '結果檔在確認之前被刪除或損壞，無法重新寫入；代理先前已被喚醒',
     notAcknowledged: '已多次喚醒代理，但它沒有確認；kimi-dispatch inbox 會列出它還沒看的結果',
   },
-  stream: ({ phase, tokens, repeats }) =>
+  /** Progress of an answer that streams in. */
+  stream: ({ phase, tokens, repeats }: StreamProgress) =>
     ({
       waiting: '等待 Kimi 開始回答',
       reasoning: `Kimi 正在思考，目前約 ${tokens} 個 Token`,
       answering: `Kimi 正在回答，目前約 ${tokens} 個 Token`,
     })[phase] + (repeats ? '，但一再重複同一段文字' : ''),
-  queuePosition: ({ place, expected_wait_ms }) =>
+  queuePosition: ({ place, expected_wait_ms }: QueuePosition) =>
     `第 ${place} 位${expected_wait_ms === undefined ? '' : `，預計${about(expected_wait_ms)}後`}`,
+  /** Sentences for error types, ours and Kimi's. An error without one is shown in Kimi's words. */
   reasons: {
-    no_api_key: '送出任務的地方沒有 KIMI_API_KEY；設定後重新派發',
+    no_api_key: '送出任務的環境沒有 KIMI_API_KEY；設定後重新派發',
     no_relay_token: 'worker 沒有 KIMI_RELAY_TOKEN；設成與中繼相同後重新派發',
     bad_relay_token: '中繼不認得 worker；兩邊要設相同的 KIMI_RELAY_TOKEN',
     foreign_callback_url: '中繼只回呼一個 webhook；中繼與 worker 要設相同的 KIMI_CALLBACK_BASE_URL',
     no_callback_provider:
       '這個 API 不會回呼，所以沒有送出任何請求；設定 KIMI_CALLBACKS=relay，或把 KIMI_API_URL 指向會回呼的 API',
-    interrupted: '答案中斷了；如果已收到一部分，在結果檔案的 partial_output',
+    interrupted: '答案中斷了；如果已收到一部分，會在結果檔案的 partial_output',
     unreadable_answer: 'Kimi 的答案有無法辨識的格式，所以不完整；讀得到的部分已保留。請回報，或換一個主機',
     unfinished_answer: 'Kimi 還沒答完就停了，已收到的部分已保留；重新派發，或換個說法',
     tool_calls: 'Kimi 沒有作答而是呼叫了工具，已收到的部分已保留；重新派發，或換個說法',
@@ -93,11 +102,13 @@ export const zhTW: Text = {
     permission_denied_error: '這把金鑰沒有權限；請查看帳戶能用什麼，或換一把金鑰',
     resource_not_found_error: '沒有這個模型，或這把金鑰不能用它；kimi-dispatch models 會列出有哪些',
     exceeded_current_quota_error: '帳戶額度已用完；儲值後重新派發',
-    no_plugin: '那個位址回應的不是外掛；請在閘道載入外掛（kimi-dispatch setup openclaw），或更正 OPENCLAW_WAKE_URL',
+    no_plugin: '這個位址沒有外掛回應；請在閘道載入外掛（kimi-dispatch setup openclaw），或更正 OPENCLAW_WAKE_URL',
     not_found: '閘道沒有這個位址；請在閘道啟用 hooks，或更正 OPENCLAW_WAKE_URL',
   },
-  summary: (task) => `${task.task_name} · ${task.model}`,
+  /** One line for a task in the Web UI. */
+  summary: (task: Task) => `${task.task_name} · ${task.model}`,
   prompt: '提示',
+  /** The current details in the Web UI. Durations as `0:42`, times in ISO 8601. */
   details: {
     heading: '目前進度',
     task: '任務',
@@ -110,36 +121,42 @@ export const zhTW: Text = {
     advice: '該怎麼做',
     result: '結果檔案',
     passed: {
-      admitted: (wait) => `輪到了，排隊 ${wait}`,
-      accepted: (apiId) => `Kimi 已收下：\`${apiId}\``,
-      answered: (took, of) => `Kimi 已回呼，用了 ${took}（最長 ${of}）`,
-      saved: (at) => `已儲存，${at}`,
-      woken: (at) => `已喚醒代理，${at}`,
-      acknowledged: '已確認：使用者知道了',
+      admitted: (wait: string) => `已放行，排隊 ${wait}`,
+      accepted: (apiId: string) => `Kimi 已收下：\`${apiId}\``,
+      answered: (took: string, of: string) => `Kimi 已回呼，用了 ${took}（最長 ${of}）`,
+      saved: (at: string) => `已儲存，${at}`,
+      woken: (at: string) => `已喚醒代理，${at}`,
+      acknowledged: '已確認',
     },
-    until: (limit, at) => `最長 ${limit}，到 ${at} 為止`,
+    until: (limit: string, at: string) => `最長 ${limit}，到 ${at} 為止`,
+    /** What to do, if the reason does not say it. */
     advise: {
-      failed: '照原因改正後重新派發；kimi-dispatch doctor 會檢查每個部分',
-      mayFollow:
-        '等一等也好：遲到的答案仍會保存並告知。這類工作常要更久，就用 --timeout 或 KIMI_TASK_TIMEOUT_MS 放寬期限',
+      failed: '依原因修正後重新派發；kimi-dispatch doctor 會檢查每個部分',
+      mayFollow: '遲到的答案仍會儲存並通知。如果這類工作常需要更久，請用 --timeout 或 KIMI_TASK_TIMEOUT_MS 放寬期限',
       timedOut: '沒有等到答案。重新派發，並用 --timeout 或 KIMI_TASK_TIMEOUT_MS 放寬期限',
-      notWoken: '結果沒有遺失，列在 kimi-dispatch inbox；閘道哪裡不對，kimi-dispatch doctor 會說',
+      notWoken: '結果已儲存，列在 kimi-dispatch inbox；用 kimi-dispatch doctor 檢查閘道',
     },
   },
+  /** The limiter in the Web UI and on the command line. */
   limiter: {
-    summary: '限流器：誰可以送給 Kimi、何時送',
+    summary: '限流器：管制送往 Kimi 的任務',
     heading: '上限',
     perMinute: '最近 60 秒的請求',
     concurrent: '進行中的任務',
     queued: '排隊中的任務',
     paused: 'Kimi 太忙，在此之前不送任何請求',
-    use: (used, limit) => (limit === 0 ? `${used}（無上限）` : `${used}（上限 ${limit}）`),
-    agent: (inFlight, queued, away) => `進行中 ${inFlight}，排隊中 ${queued}${away ? '；它的 worker 不在' : ''}`,
+    /** Not as a fraction: a limit that was lowered may be less than its use. */
+    use: (used: number, limit: number) => (limit === 0 ? `${used}（無上限）` : `${used}（上限 ${limit}）`),
+    /** An agent's share; `queued` as `use` returns it. */
+    agent: (inFlight: number, queued: string, away: boolean) =>
+      `進行中 ${inFlight}，排隊中 ${queued}${away ? '；它的 worker 不在' : ''}`,
   },
+  /** A task that is done with an answer that is cut off: its state, and what that means. */
   truncated: {
     state: '完成，答案被截斷',
-    sentence: '答案被截斷：到了長度上限，並不完整。可用 --max-tokens 要求更長。',
+    sentence: '答案達到 Token 上限而被截斷，並不完整。可用 --max-tokens 調高上限。',
   },
+  /** Parts of the notification (contract section 5). */
   reply: {
     heading: {
       done: '✅ Kimi 任務完成！',
@@ -147,14 +164,17 @@ export const zhTW: Text = {
       failed: '❌ Kimi 任務失敗',
       timed_out: '⏰ Kimi 任務逾時',
       cancelled: '🚫 Kimi 任務已取消',
-    },
-    task: (name) => `📋 任務：${name}`,
-    model: (model) => `🤖 模型：${model}`,
-    tokens: ({ prompt, completion, total }) => `💾 Token：${prompt} (提示) + ${completion} (生成) = ${total}`,
-    completedAt: (time) => `⏱️ 完成時間：${time}`,
+    } satisfies Record<Outcome | 'truncated', string>,
+    task: (name: string) => `📋 任務：${name}`,
+    model: (model: string) => `🤖 模型：${model}`,
+    tokens: ({ prompt, completion, total }: Tokens) => `💾 Token：${prompt} (提示) + ${completion} (生成) = ${total}`,
+    completedAt: (time: string) => `⏱️ 完成時間：${time}`,
     reason: '⚠️ 原因：',
     summary: '📝 結果摘要：',
-    whole: (file) => `💡 完整結果：${file}`,
-    maybeRepeated: '（上次送到一半就中斷了，這則你可能已經看過）',
+    whole: (file: string) => `💡 完整結果：${file}`,
+    /** In front of a message that may have been shown before. */
+    maybeRepeated: '（上次傳送中斷，你可能已經看過這則訊息）',
   },
 };
+
+export type Text = typeof zhTW;

@@ -2,20 +2,20 @@ import { firstCharacters, money } from '../shared/format.ts';
 import type { LimiterView } from '../shared/limits.ts';
 import { isTruncated, type Timings } from '../shared/result.ts';
 import type { Task, TaskView } from '../shared/task.ts';
-import { explain, isExplained, stateOf, type Text } from '../text/index.ts';
+import { explain, sentenceFor, stateOf, type Text } from '../text/index.ts';
 
 /** How much of the prompt the Web UI shows, in characters. */
 const EXCERPT_CHARS = 500;
 
-/** What a task is about, in Markdown: its static details in the Web UI. */
+/** @returns the static details of a task in the Web UI, in Markdown: its prompt. */
 export function staticDetails(task: Task, text: Text): string {
   const excerpt = firstCharacters(task.prompt, EXCERPT_CHARS);
   return `**${text.prompt}**\n\n${excerpt.replaceAll(/^/gm, '> ')}${excerpt.length < task.prompt.length ? '…' : ''}`;
 }
 
 /**
- * Where a task stands, in Markdown: its current details in the Web UI. What has passed, with the times of it, then what is
- * under way, then the facts. They change with the task's steps, so the time that is left is said as the moment it ends.
+ * @returns the current details of a task in the Web UI, in Markdown: the completed steps with their times, the current step, then
+ *   the facts. They are updated with the steps, so a deadline is shown as a point in time.
  */
 export function currentDetails(task: Task, view: TaskView, timings: Timings, text: Text): string {
   const { details } = text;
@@ -33,17 +33,22 @@ export function currentDetails(task: Task, view: TaskView, timings: Timings, tex
   return [
     `### ${details.heading}`,
     '',
-    ...passed(task, view, timings, text).map((step) => `1. ✓ ${step}`),
-    ...(view.step === 'closed' ? [] : [`1. **${underWay(task, view, text)}**`]),
+    ...completedSteps(task, view, timings, text).map((step) => `1. ✓ ${step}`),
+    ...(view.step === 'closed' ? [] : [`1. **${currentStep(task, view, text)}**`]),
     '',
     ...facts.filter(([, value]) => value !== undefined).map(([label, value]) => `- ${label}: ${value}`),
   ].join('\n');
 }
 
-/** A wait that is not worth a word, in milliseconds. */
+/** A shorter wait in the queue is not shown, in milliseconds. */
 const NO_WAIT_MS = 1_000;
 
-function passed({ timeout_ms }: Task, view: TaskView, { queued_ms = 0, kimi_ms }: Timings, text: Text): string[] {
+function completedSteps(
+  { timeout_ms }: Task,
+  view: TaskView,
+  { queued_ms = 0, kimi_ms }: Timings,
+  text: Text,
+): string[] {
   const { passed: say } = text.details;
   return [
     !view.queue && queued_ms >= NO_WAIT_MS && say.admitted(minutes(queued_ms)),
@@ -55,8 +60,8 @@ function passed({ timeout_ms }: Task, view: TaskView, { queued_ms = 0, kimi_ms }
   ].filter((step) => typeof step === 'string');
 }
 
-function underWay({ timeout_ms }: Task, { step, queue, deadline }: TaskView, text: Text): string {
-  // Behind a relay: Kimi itself does not have the request yet.
+function currentStep({ timeout_ms }: Task, { step, queue, deadline }: TaskView, text: Text): string {
+  // Behind a relay: Kimi has not begun to answer.
   if (step === 'waiting' && !deadline) return text.stream({ phase: 'waiting', tokens: 0, tail: '' });
   const more =
     step === 'queued' && queue
@@ -65,18 +70,18 @@ function underWay({ timeout_ms }: Task, { step, queue, deadline }: TaskView, tex
   return more ? `${text.step[step]} · ${more}` : text.step[step];
 }
 
-/** What to do, where the reason does not say it. */
+/** @returns what to do, if the reason does not say it. */
 function advice(view: TaskView, text: Text): string | undefined {
   const { error, wake_error, state, step } = view;
   const say = text.details.advise;
   if (wake_error) return say.notWoken;
   if (state === 'done' && isTruncated(view)) return text.truncated.sentence;
   if (state === 'timed_out') return step === 'closed' ? say.timedOut : say.mayFollow;
-  if (state === 'failed' && error && !isExplained(error, text)) return say.failed;
+  if (state === 'failed' && error && !sentenceFor(error.type, text)) return say.failed;
   return undefined;
 }
 
-/** The Web UI would make a dash of the two before an option. */
+/** The Web UI renders the two hyphens of an option as a dash. */
 function withOptions(sentence: string): string {
   return sentence.replaceAll(/--[a-z][a-z-]*/g, '`$&`');
 }
@@ -87,10 +92,10 @@ function minutes(ms: number): string {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 }
 
-/** How many waiting tasks the limiter's details name. */
+/** Waiting tasks in the limiter's details. */
 const QUEUE_ROWS = 50;
 
-/** Who is under way and who waits, in Markdown: the limiter's current details in the Web UI. */
+/** @returns the current details of the limiter in the Web UI, in Markdown: use of the limits, and the queue. */
 export function limiterDetails(view: LimiterView, text: Text): string {
   const { limiter } = text;
   const { limits, queue, in_flight, used_per_minute, paused_until, agents } = view;
@@ -104,6 +109,6 @@ export function limiterDetails(view: LimiterView, text: Text): string {
         `- \`${agent}\`: ${limiter.agent(has, limiter.use(queued, limits.queued), away)}`,
     ),
   ];
-  const waiting = queue.slice(0, QUEUE_ROWS).map((place) => `1. \`${place.task_id}\` ${text.queuePosition(place)}`);
+  const waiting = queue.slice(0, QUEUE_ROWS).map((task) => `1. \`${task.task_id}\` ${text.queuePosition(task)}`);
   return [`### ${limiter.heading}`, '', ...facts, '', ...waiting].join('\n').trimEnd();
 }

@@ -10,18 +10,17 @@ import type { Throttled } from '../shared/limits.ts';
 import { FAILURE } from '../shared/names.ts';
 import type { Holder, LostAttempt, TaskError } from '../shared/task.ts';
 
-/** What became of a request whose dispatch activity failed. */
+/** How a dispatch activity failed. */
 export interface DispatchFailure {
   error: TaskError;
-  /** Whether Kimi may have the request all the same, and may answer it. */
+  /** Whether Kimi may have received the request, and may answer it. */
   mayHaveArrived: boolean;
-  /** Whether a request was, or may have been, on its way, whatever Kimi said to it: it counts against the limits. */
+  /** Whether a request was, or may have been, sent, even if Kimi rejected it: it counts against the limits. */
   wasSent: boolean;
-  /** Set where Kimi was too busy to take it and the limiter says when to try again. */
+  /** Set if Kimi answered 429: the limiter decides when to send again. */
   throttled?: Throttled;
 }
 
-/** Reads how a dispatch activity failed. */
 export function readDispatchFailure(failure: unknown): DispatchFailure {
   const cause = causeOf(failure);
   if (cause instanceof ApplicationFailure) {
@@ -45,14 +44,14 @@ export function readDispatchFailure(failure: unknown): DispatchFailure {
   return { error: { type: 'outcome_unknown', message }, mayHaveArrived: true, wasSent: true };
 }
 
-/** @returns why an activity gave up; `undefined` for what else may be thrown: a cancellation, or a fault of the workflow's own. */
+/** @returns why an activity failed; `undefined` for other errors: a cancellation, or a bug in the workflow. */
 export function readFailure(failure: unknown): TaskError | undefined {
   const cause = causeOf(failure);
   if (cause instanceof ApplicationFailure) return taskError(cause);
   return cause instanceof TimeoutFailure ? { type: 'timed_out', message: cause.message } : undefined;
 }
 
-/** @returns how long whoever was asked wants to be left alone, in milliseconds; `undefined` where asking again is no use. */
+/** @returns the delay before a retry, in milliseconds; `undefined` if the failure is not retryable. */
 export function readRetry(failure: unknown): number | undefined {
   const cause = causeOf(failure);
   if (cause instanceof TimeoutFailure) return 0;
@@ -62,10 +61,10 @@ export function readRetry(failure: unknown): number | undefined {
 }
 
 /**
- * Runs an activity whose attempts are not repeated by the engine. After an attempt whose heartbeats ran out, another one asks
- * its process for the work.
+ * Runs an activity that Temporal does not retry after a timeout (`SENDING`). After an attempt whose heartbeat timed out, the next
+ * one joins the work in its process, if that still runs.
  *
- * @param attempt schedules the activity, with the attempt before it where that was lost.
+ * @param attempt schedules the activity, with the previous attempt if that was lost
  */
 export async function unlessLost<T>(attempt: (lost?: LostAttempt) => Promise<T>): Promise<T> {
   for (let lost: LostAttempt | undefined; ;) {
@@ -81,32 +80,32 @@ export async function unlessLost<T>(attempt: (lost?: LostAttempt) => Promise<T>)
 }
 
 /**
- * A local activity's failure comes as it is, that of an activity inside of another. One that was repeated until its time was
- * up has the failure of its last attempt inside.
+ * A local activity throws its failure as it is, a regular one inside an ActivityFailure. After a schedule-to-close timeout the
+ * failure of the last attempt is the timeout's cause.
  */
 function causeOf(failure: unknown): unknown {
   const cause = failure instanceof ActivityFailure ? failure.cause : failure;
   return cause instanceof TimeoutFailure && cause.cause instanceof ApplicationFailure ? cause.cause : cause;
 }
 
-/** Activities put the word for what happened into the first detail. */
+/** Activities put the error's type into the first detail. */
 function taskError({ details, type, message }: ApplicationFailure): TaskError {
-  const [word] = details ?? [];
-  return { type: typeof word === 'string' ? word : (type ?? 'error'), message };
+  const [detail] = details ?? [];
+  return { type: typeof detail === 'string' ? detail : (type ?? 'error'), message };
 }
 
 /**
- * For activities that send what is paid for. Tried again while nothing was sent; an attempt whose heartbeats ran out is not
- * repeated by the engine, since the request may have been sent: see `unlessLost`.
+ * Options of activities that send a paid request. Retried while nothing was sent; not after a timeout, since the request may
+ * have been sent: see `unlessLost`.
  */
 export const SENDING = {
-  // A cancelled one tells what was sent, or has come, before anything is made of it.
+  // A cancelled activity reports what was sent or received before the workflow continues.
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: {
     initialInterval: '1s',
     backoffCoefficient: 2,
     maximumInterval: '1m',
-    // The server names timeouts so in this list.
+    // The server's names of these timeouts.
     nonRetryableErrorTypes: ['TemporalTimeout:StartToClose', 'TemporalTimeout:Heartbeat'],
   },
 } satisfies ActivityOptions;

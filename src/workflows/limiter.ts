@@ -11,8 +11,9 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import { AdmissionQueue, emptyState, type AdmissionState } from '../limiter/admission.ts';
 import type { Activities } from '../activities/index.ts';
+import { AdmissionQueue } from '../limiter/admission.ts';
+import { emptyState, type AdmissionState } from '../limiter/state.ts';
 import type {
   Admission,
   LeaseRequest,
@@ -36,18 +37,18 @@ const admissionSignal = defineSignal<[Admission]>(ADMISSION_SIGNAL);
 const limitsQuery = defineQuery<LimiterView>(LIMITER_QUERY);
 const setLimitsUpdate = defineUpdate<LimiterView, [Partial<Limits>]>(SET_LIMITS_UPDATE);
 
-/** How often it is looked whether those who keep others waiting still need their place, in milliseconds. */
-const LOOK_MS = 10_000;
+/** Interval of the checks whether tasks that keep others waiting have ended, in milliseconds. */
+const CHECK_MS = 10_000;
 
 /**
- * Events after which a new run takes over, so that a history stays quick to replay: 2,000 took 0.7 s on an idle machine,
- * which on a busy one is more than a workflow task has, and a limiter that never catches up holds everybody up.
+ * Events after which a new run takes over, so that a history stays quick to replay: 2,000 took 0.7 s on an idle machine. On a
+ * busy one that exceeds the timeout of a workflow task, and a limiter that cannot replay admits no task.
  */
 const MAX_EVENTS = 500;
 
 /**
- * Bookkeeping that is tried again at the next look. No local activities: where their workflow task times out while signals
- * come, the history cannot be replayed (docs/decisions/0016-at-once.md).
+ * Bookkeeping that is repeated at the next check. No local activities: if their workflow task times out while signals
+ * arrive, the history cannot be replayed (docs/decisions/0016-at-once.md).
  */
 const { endedTasks, missingAgents, tasksInFlight } = proxyActivities<Activities>({
   startToCloseTimeout: '3s',
@@ -59,51 +60,53 @@ export interface LimiterStart {
   lang: Lang;
   /** Several agents share it. */
   shared?: true;
-  /** What the run before knew. */
+  /** State of the previous run. */
   state?: AdmissionState;
-  /** Whom the run before owes an answer. */
+  /** Requests that the previous run has not answered. */
   unanswered?: LeaseRequest[];
-  /** Agents of whom the run before had just heard. */
+  /** Agents whose tasks in flight the previous run has not looked up. */
   newAgents?: string[];
 }
 
 /**
- * The limiter of one task queue, or of several that share it: gives leases to tasks, over all workers and machines. Tasks ask,
- * report and give back by signal; it answers each with one. It runs for ever, continuing as new.
+ * The limiter of one task queue, or of several that share it: gives leases to tasks, over all workers and machines. Tasks
+ * request, report and release by signal; it answers each request with a signal. It never ends: it continues as new.
  */
 export async function kimiLimiter(start: LimiterStart): Promise<void> {
-  const { limits, lang, shared, unanswered = [] } = start;
-  const state = start.state ?? { ...emptyState(limits), ...(shared && { agents: [] }) };
-  const text = textFor(lang);
-  const admission = new AdmissionQueue(state);
-  /** Requests to be answered, by task: the last one counts. */
-  const asked = new Map(unanswered.map((request) => [request.task_id, request]));
-  /** Those among them that were not in the queue before. */
-  const newcomers: string[] = [];
-  /** Agents whose tasks in flight it has not looked for yet. */
-  const newAgents = [...(start.newAgents ?? [])];
-  let changed = true;
-  let telling = 0;
-  let lookedAt = Date.now();
+  const limiter = new Limiter(start);
+  handleMessages(limiter);
+  if (!start.state && !start.shared) await limiter.adoptTasksInFlight();
+  for (;;) {
+    limiter.hasChanged = false;
+    await limiter.adoptTasksOfNewAgents();
+    limiter.answerRequests();
+    limiter.updateDetails();
+    if (isLong()) {
+      await condition(() => limiter.pendingAnswers === 0 && allHandlersFinished());
+      await continueAsNew<typeof kimiLimiter>(limiter.nextStart());
+    }
+    const isBlocked = limiter.admission.blockers(Date.now(), 0).length > 0;
+    await limiter.untilChange(isBlocked);
+    if (limiter.isCheckDue() && isBlocked) await limiter.releaseEndedTasks();
+  }
+}
+
+function handleMessages(limiter: Limiter): void {
+  const { admission } = limiter;
   const handle = <T>(work: (argument: T) => void) => {
     return (argument: T): void => {
       work(argument);
-      changed = true;
+      limiter.hasChanged = true;
     };
   };
-
-  setHandler(configureSignal, (configured, agent) => {
-    admission.configure(configured);
-    hear(agent);
-    changed = true;
+  setHandler(configureSignal, (limits, agent) => {
+    admission.configure(limits);
+    limiter.seen(agent);
+    limiter.hasChanged = true;
   });
   setHandler(
     requestSignal,
-    handle((request) => {
-      hear(request.agent);
-      if (admission.request(request, Date.now())) newcomers.push(request.task_id);
-      asked.set(request.task_id, request);
-    }),
+    handle((request) => limiter.request(request)),
   );
   setHandler(
     sentSignal,
@@ -118,87 +121,125 @@ export async function kimiLimiter(start: LimiterStart): Promise<void> {
     handle((throttled) => admission.throttled(throttled, Date.now())),
   );
   setHandler(limitsQuery, () => admission.view(Date.now()));
-  setHandler(setLimitsUpdate, (wanted) => {
-    admission.setLimits(wanted);
-    changed = true;
+  setHandler(setLimitsUpdate, (limits) => {
+    admission.setLimits(limits);
+    limiter.hasChanged = true;
     return admission.view(Date.now());
   });
+}
 
-  if (!start.state && !shared) {
-    const inFlight = await tasksInFlight().catch(() => []);
-    admission.adopt(inFlight, Date.now());
-  }
-  for (;;) {
-    changed = false;
-    for (const agent of newAgents.splice(0)) {
-      const inFlight = await tasksInFlight(agent).catch(() => []);
-      admission.adopt(inFlight, Date.now(), agent);
-    }
-    admit();
-    setCurrentDetails(limiterDetails(admission.view(Date.now()), text));
-    if (isLong()) {
-      await condition(() => telling === 0 && allHandlersFinished());
-      const known = admission.snapshot();
-      await continueAsNew<typeof kimiLimiter>({
-        limits,
-        lang,
-        ...(shared && { shared, newAgents }),
-        state: known,
-        unanswered: [...asked.values()],
-      });
-    }
-    const isBlocked = admission.suspects(Date.now(), 0).length > 0;
-    const soonest = Math.min(admission.nextChange(Date.now()) ?? Infinity, isBlocked ? LOOK_MS : Infinity);
-    if (soonest === Infinity) await condition(() => changed);
-    else await condition(() => changed, soonest);
-    lookedAt = Math.min(lookedAt, Date.now());
-    if (isBlocked && Date.now() >= lookedAt + LOOK_MS) await look();
+class Limiter {
+  readonly admission: AdmissionQueue;
+  /** A signal or an update has arrived, or a slot was released. */
+  hasChanged = true;
+  /** Answers that Temporal has not confirmed yet. */
+  pendingAnswers = 0;
+  /** Requests without an answer, by task id: the last one counts. */
+  private readonly unanswered: Map<string, LeaseRequest>;
+  /** Ids of those tasks among them that are new in the queue. */
+  private readonly newTasks: string[] = [];
+  /** Agents whose tasks in flight have not been looked up. */
+  private readonly newAgents: string[];
+  private checkedAt = Date.now();
+
+  constructor(private readonly start: LimiterStart) {
+    const { limits, shared, state, unanswered = [], newAgents = [] } = start;
+    this.admission = new AdmissionQueue(state ?? { ...emptyState(limits), ...(shared && { agents: [] }) });
+    this.unanswered = new Map(unanswered.map((request) => [request.task_id, request]));
+    this.newAgents = [...newAgents];
   }
 
-  function hear(agent: string | undefined): void {
-    if (agent !== undefined && admission.hear(agent)) newAgents.push(agent);
+  seen(agent: string | undefined): void {
+    if (agent !== undefined && this.admission.agents.seen(agent)) this.newAgents.push(agent);
   }
 
-  /** Admits who may go, refuses whom there is no room for, and answers whoever asked. */
-  function admit(): void {
+  request(request: LeaseRequest): void {
+    this.seen(request.agent);
+    if (this.admission.request(request, Date.now())) this.newTasks.push(request.task_id);
+    this.unanswered.set(request.task_id, request);
+  }
+
+  async adoptTasksInFlight(agent?: string): Promise<void> {
+    const inFlight = await (agent === undefined ? tasksInFlight() : tasksInFlight(agent)).catch(() => []);
+    this.admission.adopt(inFlight, Date.now(), agent);
+  }
+
+  async adoptTasksOfNewAgents(): Promise<void> {
+    for (const agent of this.newAgents.splice(0)) await this.adoptTasksInFlight(agent);
+  }
+
+  /** Grants what the limits admit, refuses what exceeds the queue, and answers every other request with its position. */
+  answerRequests(): void {
+    const { admission, unanswered } = this;
     const now = Date.now();
     for (const { task_id, round } of admission.grant(now)) {
-      asked.delete(task_id);
-      void tell(task_id, { round, state: 'granted' });
+      unanswered.delete(task_id);
+      void this.answer(task_id, { round, state: 'granted' });
     }
-    for (const { task_id, round } of admission.refuse(newcomers.splice(0))) {
-      asked.delete(task_id);
-      void tell(task_id, { round, state: 'refused', limit: admission.limits.queued });
+    for (const { task_id, round } of admission.refuse(this.newTasks.splice(0))) {
+      unanswered.delete(task_id);
+      void this.answer(task_id, { round, state: 'refused', limit: admission.limits.queued });
     }
-    for (const request of asked.values()) {
+    for (const request of unanswered.values()) {
       const { task_id, round } = request;
-      const place = admission.positionOf(task_id, now);
-      if (place) void tell(task_id, { round, state: 'queued', ...place });
-      else if (admission.isGranted(request)) void tell(task_id, { round, state: 'granted' });
+      const position = admission.positionOf(task_id, now);
+      if (position) void this.answer(task_id, { round, state: 'queued', ...position });
+      else if (admission.isGranted(request)) void this.answer(task_id, { round, state: 'granted' });
     }
-    asked.clear();
+    unanswered.clear();
   }
 
-  /** A task that is no longer there gives its place to the next. */
-  async function tell(task_id: string, word: Admission): Promise<void> {
-    telling += 1;
-    try {
-      await getExternalWorkflowHandle(task_id).signal(admissionSignal, word);
-    } catch {
-      admission.release(task_id, false, Date.now());
-      changed = true;
-    } finally {
-      telling -= 1;
-    }
+  updateDetails(): void {
+    setCurrentDetails(limiterDetails(this.admission.view(Date.now()), textFor(this.start.lang)));
   }
 
-  async function look(): Promise<void> {
-    lookedAt = Date.now();
-    const suspects = admission.suspects(lookedAt, LOOK_MS);
-    const ended = suspects.length > 0 ? await endedTasks(suspects).catch(() => []) : [];
+  /** Waits for a signal or an update, or until time alone admits a task. */
+  async untilChange(isBlocked: boolean): Promise<void> {
+    const soonest = Math.min(this.admission.nextChange(Date.now()) ?? Infinity, isBlocked ? CHECK_MS : Infinity);
+    const hasChanged = (): boolean => this.hasChanged;
+    if (soonest === Infinity) await condition(hasChanged);
+    else await condition(hasChanged, soonest);
+  }
+
+  isCheckDue(): boolean {
+    // The clock may have been set back.
+    this.checkedAt = Math.min(this.checkedAt, Date.now());
+    return Date.now() >= this.checkedAt + CHECK_MS;
+  }
+
+  async releaseEndedTasks(): Promise<void> {
+    const { admission } = this;
+    this.checkedAt = Date.now();
+    const blockers = admission.blockers(this.checkedAt, CHECK_MS);
+    const ended = blockers.length > 0 ? await endedTasks(blockers).catch(() => []) : [];
     for (const task_id of ended) admission.release(task_id, true, Date.now());
-    if (shared && ended.length < suspects.length) {
-      admission.miss(await missingAgents(admission.agents).catch(() => []), Date.now());
+    if (this.start.shared && ended.length < blockers.length) {
+      admission.agentsMissing(await missingAgents(admission.agents.all).catch(() => []), Date.now());
+    }
+  }
+
+  /** Arguments of the next run. */
+  nextStart(): LimiterStart {
+    const { limits, lang, shared } = this.start;
+    return {
+      limits,
+      lang,
+      ...(shared && { shared, newAgents: this.newAgents }),
+      state: this.admission.snapshot(),
+      unanswered: [...this.unanswered.values()],
+    };
+  }
+
+  /** Sends the limiter's answer; a task that no longer exists releases its slot. */
+  private async answer(task_id: string, admission: Admission): Promise<void> {
+    this.pendingAnswers += 1;
+    try {
+      await getExternalWorkflowHandle(task_id).signal(admissionSignal, admission);
+    } catch {
+      this.admission.release(task_id, false, Date.now());
+      this.hasChanged = true;
+    } finally {
+      this.pendingAnswers -= 1;
     }
   }
 }

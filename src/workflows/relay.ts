@@ -16,10 +16,10 @@ import { RELAY_TRIES_MS, relayFailure, type RelayRequest, type RelaySummary } fr
 import { interruptionMetrics } from '../shared/metrics.ts';
 import { SENDING, readFailure, unlessLost } from './failures.ts';
 
-/** How long a broken stream is left alone before it is gone on with, in milliseconds: doubled up to the longest. */
-const GO_ON_MS = { first: 1_000, longest: 60_000 };
+/** Backoff before an interrupted stream is resumed, in milliseconds: doubled up to the longest. */
+const RESUME_MS = { first: 1_000, longest: 60_000 };
 
-/** Tried for a day: the answer is paid for. */
+/** Retried for a day: the answer is paid for. */
 const { deliver } = proxyActivities<DeliveryActivities>({
   startToCloseTimeout: '40s',
   heartbeatTimeout: '5s',
@@ -28,8 +28,7 @@ const { deliver } = proxyActivities<DeliveryActivities>({
 });
 
 /**
- * One request that the relay makes for a task: ask Kimi and take the answer as it streams in → call back. The task is told
- * in any case: of the answer, or why there is none.
+ * One request of the relay for a task: stream Kimi's answer → call back, in any case: with the answer, or with the error.
  */
 export async function kimiRelay(request: RelayRequest): Promise<RelaySummary> {
   const metrics = interruptionMetrics(metricMeter);
@@ -44,7 +43,7 @@ export async function kimiRelay(request: RelayRequest): Promise<RelaySummary> {
   async function completed(): Promise<Callback> {
     const { complete } = streaming();
     let why: string | undefined;
-    for (let pause = GO_ON_MS.first; ; pause = Math.min(pause * 2, GO_ON_MS.longest)) {
+    for (let pause = RESUME_MS.first; ; pause = Math.min(pause * 2, RESUME_MS.longest)) {
       try {
         if (why !== undefined) await sleep(pause);
         const options = { summary: request.body.model };
@@ -54,11 +53,11 @@ export async function kimiRelay(request: RelayRequest): Promise<RelaySummary> {
       } catch (error) {
         if (isCancellation(error))
           return relayFailure(request, { type: 'cancelled', message: 'the task was cancelled' });
-        const gaveUp = readFailure(error);
-        if (!(error instanceof ActivityFailure) || !gaveUp) throw error;
+        const failure = readFailure(error);
+        if (!(error instanceof ActivityFailure) || !failure) throw error;
         why = interruptionOf(error);
         if (why === undefined)
-          return relayFailure(request, { ...gaveUp, message: withPatience(error, gaveUp.message) });
+          return relayFailure(request, { ...failure, message: withDuration(error, failure.message) });
         interruptions += 1;
         metrics.interrupted();
       }
@@ -67,8 +66,8 @@ export async function kimiRelay(request: RelayRequest): Promise<RelaySummary> {
 }
 
 /**
- * Tried for a day while nothing was sent, or while Kimi is too busy. An attempt that broke off, or whose worker was lost, is
- * followed by another one that knows of it.
+ * Retried for a day while nothing was sent, or while Kimi answers 429. After an interruption, or the loss of its worker, the
+ * workflow schedules another attempt that resumes the answer.
  */
 function streaming() {
   return proxyActivities<StreamActivities>({
@@ -81,13 +80,13 @@ function streaming() {
   });
 }
 
-/** @returns why an answer broke off; `undefined` where nothing was on its way. */
+/** @returns why an answer was interrupted; `undefined` if no answer had begun. */
 function interruptionOf({ cause }: ActivityFailure): string | undefined {
   return cause instanceof ApplicationFailure && cause.type === FAILURE.interrupted ? cause.message : undefined;
 }
 
-/** What was repeated for as long as it may be says so. */
-function withPatience({ retryState }: ActivityFailure, message: string): string {
+/** Adds to the message of a request that was retried until its timeout for how long. */
+function withDuration({ retryState }: ActivityFailure, message: string): string {
   if (retryState !== 'TIMEOUT') return message;
   return `${message}; the relay tried for ${RELAY_TRIES_MS / 3_600_000} h, and gave up`;
 }

@@ -131,7 +131,7 @@ describe('a job is refused', () => {
   it('whose model is retired at the host; elsewhere it is taken', async () => {
     const retired = { model: 'moonshot-v1-8k' };
     expect((await refusal(retired)).message).toBe(
-      'this model is no longer there, so nothing was sent; use its successor (moonshot-v1-8k was retired at Moonshot on 2026-08-31; use kimi-k2.6)',
+      'this model is retired, so nothing was sent; use its successor (moonshot-v1-8k was retired at Moonshot on 2026-08-31; use kimi-k2.6)',
     );
     expect(await refusal({}, MOONSHOT, { KIMI_MODEL: 'kimi-k2.5' })).toMatchObject({ exit: 2 });
     expect(await read(retired, ELSEWHERE)).toMatchObject(retired);
@@ -139,7 +139,7 @@ describe('a job is refused', () => {
 
   it('whose parameters the model would refuse, as the worker would refuse them', async () => {
     expect((await refusal({ temperature: 0.3 })).message).toBe(
-      'the model does not take what was asked, so nothing was sent (kimi-k2.6 takes no temperature but 1; leave --temperature out)',
+      'the model does not support this option, so nothing was sent (kimi-k2.6 takes no temperature but 1; leave --temperature out)',
     );
   });
 });

@@ -1,7 +1,8 @@
 /** Who may send to Kimi, and when (contract section 6): the rules, without an engine. */
 import { array, assert, constantFrom, integer, property, record } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AdmissionQueue, emptyState } from '../../src/limiter/admission.ts';
+import { AdmissionQueue } from '../../src/limiter/admission.ts';
+import { emptyState } from '../../src/limiter/state.ts';
 import type { Limits } from '../../src/shared/limits.ts';
 import type { Priority } from '../../src/shared/task.ts';
 
@@ -212,7 +213,7 @@ describe('agents that share a limiter', () => {
   it('are carried over as they are, and told apart', () => {
     const { queue, ask, granted, next } = share({ concurrent: 1 });
     const shared = new AdmissionQueue({ ...queue.snapshot(), agents: [] });
-    expect([shared.hear('a'), shared.hear('a'), queue.hear('a')]).toEqual([true, false, false]);
+    expect([shared.agents.seen('a'), shared.agents.seen('a'), queue.agents.seen('a')]).toEqual([true, false, false]);
     ask('a', 3);
     ask('b', 2);
     ask('c', 4);
@@ -239,17 +240,17 @@ describe('agents that share a limiter', () => {
     const queue = new AdmissionQueue({ ...before.snapshot(), agents: ['a', 'b'] });
     const granted = (now = 0) => queue.grant(now).map(({ agent }) => agent);
     expect(granted()).toEqual(['a', 'b']);
-    queue.miss(['a'], 0);
-    queue.miss([], 30_000);
-    queue.miss(['a'], 30_000);
-    queue.miss(['a'], 60_000);
+    queue.agentsMissing(['a'], 0);
+    queue.agentsMissing([], 30_000);
+    queue.agentsMissing(['a'], 30_000);
+    queue.agentsMissing(['a'], 60_000);
     expect(granted()).toEqual([]);
-    queue.miss(['a'], 90_000);
-    expect(queue.suspects(0, 0)).toHaveLength(1);
+    queue.agentsMissing(['a'], 90_000);
+    expect(queue.blockers(0, 0)).toHaveLength(1);
     expect(granted()).toEqual(['b']);
     expect(queue.view(0)).toMatchObject({ agents: [{ away: true, in_flight: 1, queued: 3 }, { in_flight: 2 }] });
     expect(new AdmissionQueue(queue.snapshot()).snapshot()).toEqual(queue.snapshot());
-    expect(queue.hear('a')).toBe(false);
+    expect(queue.agents.seen('a')).toBe(false);
     // Its place counts again: there are three, one more than allowed.
     for (const task_id of queue.view(0).in_flight.slice(1)) {
       expect(granted()).toEqual([]);
@@ -378,10 +379,10 @@ describe('those who keep others waiting', () => {
     const { queue, ask, granted } = open({ concurrent: 1 });
     ask('a');
     granted();
-    expect(queue.suspects(10_000, 10_000)).toEqual([]);
+    expect(queue.blockers(10_000, 10_000)).toEqual([]);
     ask('b', 3, 10_000);
-    expect(queue.suspects(10_000, 10_000)).toEqual(['a']);
-    expect(queue.suspects(9_999, 10_000)).toEqual([]);
+    expect(queue.blockers(10_000, 10_000)).toEqual(['a']);
+    expect(queue.blockers(9_999, 10_000)).toEqual([]);
   });
 
   it('are found too where a request that was admitted never came to anything', () => {
@@ -389,7 +390,7 @@ describe('those who keep others waiting', () => {
     ask('a');
     granted();
     ask('b');
-    expect(queue.suspects(10_000, 10_000)).toEqual(['a']);
+    expect(queue.blockers(10_000, 10_000)).toEqual(['a']);
   });
 });
 
@@ -479,6 +480,6 @@ describe('where the clock is set back by three hours', () => {
     expect(granted(NOW)).toEqual(['a']);
     const next = new AdmissionQueue(queue.snapshot());
     expect(next.grant(BACK)).toEqual([]);
-    expect(next.suspects(BACK + 10_000, 10_000)).toEqual(['a']);
+    expect(next.blockers(BACK + 10_000, 10_000)).toEqual(['a']);
   });
 });

@@ -94,7 +94,7 @@ describe('an answer that is cut off', () => {
 🤖 模型：moonshot-v1-128k
 💾 Token：200 (提示) + 1300 (生成) = 1500
 ⏱️ 完成時間：2026-02-17T15:30:30Z
-✂️ 答案被截斷：到了長度上限，並不完整。可用 --max-tokens 要求更長。
+✂️ 答案達到 Token 上限而被截斷，並不完整。可用 --max-tokens 調高上限。
 
 📝 結果摘要：
 答案
@@ -151,10 +151,10 @@ describe('a reason', () => {
     const error = { type: 'no_api_key', message: 'KIMI_API_KEY is not set' };
     const failed: ResultFile = { ...NOTHING, status: 'failed', error };
     expect(replyText(failed, FILE, textFor('zh-TW'))).toContain(
-      '⚠️ 原因：\n送出任務的地方沒有 KIMI_API_KEY；設定後重新派發 (KIMI_API_KEY is not set)\n',
+      '⚠️ 原因：\n送出任務的環境沒有 KIMI_API_KEY；設定後重新派發 (KIMI_API_KEY is not set)\n',
     );
     expect(replyText(failed, FILE, textFor('en'))).toContain(
-      '⚠️ Reason:\nthere is no KIMI_API_KEY where the tasks are sent; set it and dispatch again (KIMI_API_KEY is not set)\n',
+      '⚠️ Reason:\nKIMI_API_KEY is missing where the tasks are sent; set it and dispatch again (KIMI_API_KEY is not set)\n',
     );
   });
 

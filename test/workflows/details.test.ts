@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { Timings } from '../../src/shared/result.ts';
 import type { Task, TaskView } from '../../src/shared/task.ts';
 import { textFor } from '../../src/text/index.ts';
-import { Clock } from '../../src/workflows/task/stage-times.ts';
+import { StageTimes } from '../../src/workflows/task/stage-times.ts';
 import { currentDetails } from '../../src/workflows/details.ts';
 import { openRelayedWorld } from '../support/relay.ts';
 import { TASK } from '../support/world.ts';
@@ -27,8 +27,8 @@ const saved = { api_id: 'cmpl-1', completed_at: '2026-02-17T15:30:43Z', result_f
 
 it('the place in the queue, then how long it waited', () => {
   expect(details({ state: 'queued', step: 'queued', queue: { place: 3 } })).toContain('1. **排隊等候派發 · 第 3 位**');
-  expect(details({}, { queued_ms: 65_000 })).toContain('1. ✓ 輪到了，排隊 1:05\n1. **正在交給 Kimi**');
-  expect(details({}, { queued_ms: 12 })).not.toContain('輪到了');
+  expect(details({}, { queued_ms: 65_000 })).toContain('1. ✓ 已放行，排隊 1:05\n1. **正在交給 Kimi**');
+  expect(details({}, { queued_ms: 12 })).not.toContain('已放行');
 });
 
 it('until when it is waited, then how long it took', () => {
@@ -44,7 +44,7 @@ it('what it cost, where it lies, and that its user knows', () => {
   const cost = { amount: 0.0358978, currency: 'CNY', price_date: '2026-09-01' } as const;
   const woken_at = '2026-02-17T15:30:44Z';
   const closed = details({ ...saved, state: 'done', step: 'closed', tokens: 1500, cost, woken_at, acknowledged: true });
-  expect(closed).toContain(`1. ✓ 已喚醒代理，${woken_at}\n1. ✓ 已確認：使用者知道了\n\n`);
+  expect(closed).toContain(`1. ✓ 已喚醒代理，${woken_at}\n1. ✓ 已確認\n\n`);
   for (const fact of ['Token: 1500', '費用: ¥0.035898', '結果檔案: `~/results/x.json`']) {
     expect(closed).toContain(`- ${fact}`);
   }
@@ -58,7 +58,7 @@ it('what went wrong and what to do, once', () => {
   // Its reason says it.
   expect(failed('content_filter')).not.toContain('What to do');
   const timedOut = { ...saved, state: 'timed_out', error: { type: 'timed_out', message: 'no' } } as const;
-  expect(details({ ...timedOut, step: 'awaiting_late_answer' })).toContain('遲到的答案仍會保存並告知');
+  expect(details({ ...timedOut, step: 'awaiting_late_answer' })).toContain('遲到的答案仍會儲存並通知');
   // The Web UI would make a dash of it.
   expect(details({ ...timedOut, step: 'closed' })).toContain('沒有等到答案。重新派發，並用 `--timeout` 或');
   const unwoken = {
@@ -82,17 +82,17 @@ it('cost and file come from where the result was saved', async () => {
   expect(view.woken_at).toMatch(/^\d{4}-.*Z$/);
 });
 
-it('one clock: an answer before the API id counts from when it was sent, and no clock goes back', () => {
-  const clock = new Clock(1_000);
-  expect(clock.timings()).toEqual({});
-  clock.mark('queued', 1_500);
-  clock.mark('kimi', 4_000);
-  expect(clock.timings()).toEqual({ queued_ms: 500, kimi_ms: 2_500 });
-  expect(clock.untilTaken()).toBe(500);
-  clock.mark('dispatch', 4_200);
+it('stage times: an answer before the API id counts from when it was sent, and no clock goes back', () => {
+  const times = new StageTimes(1_000);
+  expect(times.timings()).toEqual({});
+  times.mark('queued', 1_500);
+  times.mark('kimi', 4_000);
+  expect(times.timings()).toEqual({ queued_ms: 500, kimi_ms: 2_500 });
+  expect(times.untilDispatched()).toBe(500);
+  times.mark('dispatch', 4_200);
   // The webhook's clock is behind.
-  expect(clock.timings()).toEqual({ queued_ms: 500, dispatch_ms: 2_700, kimi_ms: 0 });
-  expect(clock.untilTaken()).toBe(3_200);
-  clock.answeredInPlace();
-  expect(clock.timings()).toEqual({ queued_ms: 500, kimi_ms: 2_700 });
+  expect(times.timings()).toEqual({ queued_ms: 500, dispatch_ms: 2_700, kimi_ms: 0 });
+  expect(times.untilDispatched()).toBe(3_200);
+  times.countDispatchAsKimi();
+  expect(times.timings()).toEqual({ queued_ms: 500, kimi_ms: 2_700 });
 });

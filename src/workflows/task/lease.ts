@@ -6,111 +6,109 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { Admission, LeaseRequest, QueuePosition, SentReport, Throttled } from '../../shared/limits.ts';
+import type { Admission, LeaseRequest, SentReport, Throttled } from '../../shared/limits.ts';
 import { ADMISSION_SIGNAL, LIMITER_SIGNALS, isSharedLimiter } from '../../shared/names.ts';
-import type { Task } from '../../shared/task.ts';
-import type { AtOnce } from '../local-first.ts';
+import type { TaskRun } from './state.ts';
 
 const admissionSignal = defineSignal<[Admission]>(ADMISSION_SIGNAL);
 const requestSignal = defineSignal<[LeaseRequest]>(LIMITER_SIGNALS.request);
 const sentSignal = defineSignal<[SentReport]>(LIMITER_SIGNALS.sent);
 
-/** How long a task waits for the limiter's word before it asks again, in milliseconds: doubled up to the longest. */
+/** How long a task waits for the limiter's answer before it asks again: doubled up to the longest. Milliseconds. */
 const ASK_AGAIN_MS = { first: 30_000, longest: 600_000 };
 
-/** A task's leave to send one request to Kimi at a time, and its place among the tasks under way. */
+/** Permission of the limiter to send one request to Kimi at a time, and a slot among the tasks in flight. */
 export interface Lease {
   /**
-   * Waits for leave to send.
+   * Waits for permission to send.
    *
-   * @param throttled where Kimi was too busy for the request before.
-   * @returns the queue's limit where it is full.
+   * @param throttled set if Kimi answered the previous request with 429
+   * @returns the queue's limit if the queue is full
    */
   obtain(throttled?: Throttled): Promise<{ full: number } | undefined>;
-  /** The request is no longer on its way. */
+  /** Reports that the request is no longer on its way. */
   sent(accepted: boolean): void;
-  /** The task needs its place no longer. Before it closes, this has to be done. */
-  giveBack(sent: boolean): Promise<void>;
+  /** Releases the slot. To be awaited before the workflow closes. */
+  release(sent: boolean): Promise<void>;
 }
 
-/** Where nothing is limited, nobody is asked. */
-const UNLIMITED: Lease = { obtain: async () => undefined, sent: () => {}, giveBack: async () => {} };
+/** Of a task without a limiter. */
+const UNLIMITED: Lease = { obtain: async () => undefined, sent: () => {}, release: async () => {} };
 
-/**
- * A task's side of the limiter.
- *
- * @param onPlace is told the task's place whenever the limiter names it.
- */
-export function leaseFor(
-  { task_id, limiter, priority = 3 }: Task,
-  { startLimiter, release }: { startLimiter: AtOnce<'startLimiter'>; release: AtOnce<'release'> },
-  onPlace: (place: QueuePosition) => void,
-): Lease {
-  if (limiter === undefined) return UNLIMITED;
-  const id = limiter;
-  const handle = getExternalWorkflowHandle(id);
-  let round = 0;
-  /** Settles once the limiter has the latest report of a request. */
-  let reported: Promise<void> = Promise.resolve();
-  /** What the limiter has decided on this round. */
-  let decided: 'granted' | { full: number } | undefined;
+export function leaseFor(run: TaskRun): Lease {
+  const { limiter } = run.task;
+  return limiter === undefined ? UNLIMITED : new LimiterLease(run, limiter);
+}
 
-  setHandler(admissionSignal, (received) => {
-    // What was said of an earlier round comes too late.
-    if (received.round !== round || decided) return;
-    if (received.state === 'granted') decided = 'granted';
-    else if (received.state === 'refused') decided = { full: received.limit };
-    else {
-      const { place, expected_wait_ms } = received;
-      onPlace({ place, ...(expected_wait_ms !== undefined && { expected_wait_ms }) });
+class LimiterLease implements Lease {
+  private readonly limiter: ReturnType<typeof getExternalWorkflowHandle>;
+  private round = 0;
+  /** The limiter's decision on this round. */
+  private decision: 'granted' | { full: number } | undefined;
+  /** Settles once the limiter has received the last report of a request. */
+  private reported: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly run: TaskRun,
+    private readonly limiterId: string,
+  ) {
+    this.limiter = getExternalWorkflowHandle(limiterId);
+    setHandler(admissionSignal, (admission) => this.receive(admission));
+  }
+
+  async obtain(throttled?: Throttled): Promise<{ full: number } | undefined> {
+    this.round += 1;
+    this.decision = undefined;
+    const isDecided = (): boolean => this.decision !== undefined;
+    for (let wait = ASK_AGAIN_MS.first; !isDecided(); wait = Math.min(wait * 2, ASK_AGAIN_MS.longest)) {
+      await Promise.all([this.request(throttled), condition(isDecided, wait)]);
     }
-  });
-
-  return {
-    async obtain(turned_away) {
-      round += 1;
-      decided = undefined;
-      for (let wait = ASK_AGAIN_MS.first; !isDecided(); wait = Math.min(wait * 2, ASK_AGAIN_MS.longest)) {
-        await Promise.all([ask(turned_away), condition(isDecided, wait)]);
-      }
-      return answer();
-    },
-    sent(accepted) {
-      reported = handle.signal(sentSignal, { task_id, round, accepted }).catch(limiterIsGone);
-    },
-    async giveBack(sent) {
-      // The engine takes no end of a task while the outcome of a signal comes: that workflow task would be done again.
-      await reported;
-      // No signal: the engine drops one of a workflow that closes before it is delivered.
-      await release([id, { task_id, sent }]);
-    },
-  };
-
-  function isDecided(): boolean {
-    return decided !== undefined;
+    return this.decision === 'granted' ? undefined : this.decision;
   }
 
-  function answer(): { full: number } | undefined {
-    return decided === 'granted' ? undefined : decided;
+  sent(accepted: boolean): void {
+    const { task_id } = this.run.task;
+    this.reported = this.limiter
+      .signal(sentSignal, { task_id, round: this.round, accepted })
+      .catch(ignoreMissingLimiter);
   }
 
-  async function ask(turned_away: Throttled | undefined): Promise<void> {
+  async release(sent: boolean): Promise<void> {
+    // Temporal rejects the completion of a workflow while the outcome of a signal is pending, and repeats that workflow task.
+    await this.reported;
+    // An activity and not a signal: Temporal drops the signal of a workflow that closes before it is delivered.
+    await this.run.activities.release([this.limiterId, { task_id: this.run.task.task_id, sent }]);
+  }
+
+  private receive(admission: Admission): void {
+    // An answer to an earlier round is outdated.
+    if (admission.round !== this.round || this.decision) return;
+    if (admission.state === 'granted') this.decision = 'granted';
+    else if (admission.state === 'refused') this.decision = { full: admission.limit };
+    else {
+      const { place, expected_wait_ms } = admission;
+      this.run.setQueuePosition({ place, ...(expected_wait_ms !== undefined && { expected_wait_ms }) });
+    }
+  }
+
+  private async request(throttled: Throttled | undefined): Promise<void> {
+    const { task_id, priority = 3 } = this.run.task;
     const request = {
       task_id,
-      ...(isSharedLimiter(id) && { agent: workflowInfo().taskQueue }),
+      ...(isSharedLimiter(this.limiterId) && { agent: workflowInfo().taskQueue }),
       priority,
-      round,
-      ...(turned_away && { turned_away }),
+      round: this.round,
+      ...(throttled && { turned_away: throttled }),
     };
     try {
-      await handle.signal(requestSignal, request);
+      await this.limiter.signal(requestSignal, request);
     } catch (error) {
       if (isCancellation(error)) throw error;
-      await startLimiter([id]);
-      await handle.signal(requestSignal, request).catch(limiterIsGone);
+      await this.run.activities.startLimiter([this.limiterId]);
+      await this.limiter.signal(requestSignal, request).catch(ignoreMissingLimiter);
     }
   }
 }
 
-/** Whatever place it gave is gone with it; where it is needed, it is started when it is asked next. */
-function limiterIsGone(): void {}
+/** A limiter that is gone holds no slot; the next request starts it again. */
+function ignoreMissingLimiter(): void {}

@@ -1,37 +1,34 @@
 import type { Timings } from '../../shared/result.ts';
 
-/** What follows one another in a task's life. */
-export type Step = 'queued' | 'dispatch' | 'begun' | 'kimi' | 'save' | 'wake';
+/** `begun`: Kimi's first byte behind a relay. */
+type Stage = 'queued' | 'dispatch' | 'begun' | 'kimi' | 'save' | 'wake';
 
-/**
- * A task's one clock: when each step was over. Its result file, its metrics and its details in the Web UI tell time by it.
- */
-export class Clock {
-  private readonly over: { [K in Step]?: number } = {};
+/** When each stage of a task ended. Source of the times in its result file, metrics and details in the Web UI. */
+export class StageTimes {
+  private readonly ends: { [K in Stage]?: number } = {};
 
-  /** @param startedAt in milliseconds since 1970, as everything here that is no duration. */
+  /** @param startedAt milliseconds since 1970, as every point in time here */
   constructor(private readonly startedAt: number) {}
 
-  /** A step is over. */
-  mark(step: Step, at = Date.now()): void {
-    this.over[step] = at;
+  /** Records the end of a stage. */
+  mark(stage: Stage, at = Date.now()): void {
+    this.ends[stage] = at;
   }
 
-  /** A step is to come again, or never was one. */
-  forget(step: Step): void {
-    this.over[step] = undefined;
+  clear(stage: Stage): void {
+    this.ends[stage] = undefined;
   }
 
-  /** The whole of the call that took the task to Kimi was Kimi at work. */
-  answeredInPlace(): void {
-    this.over.kimi = this.over.dispatch;
-    this.forget('dispatch');
+  /** The dispatch call returned the answer: all its time was Kimi's. */
+  countDispatchAsKimi(): void {
+    this.ends.kimi = this.ends.dispatch;
+    this.clear('dispatch');
   }
 
-  /** @returns how long each step took; what is not known is absent. */
+  /** @returns how long each stage took; what is not known is absent. */
   timings(): Timings {
-    const { startedAt, over } = this;
-    const { queued, dispatch, begun, kimi, save, wake } = over;
+    const { startedAt, ends } = this;
+    const { queued, dispatch, begun, kimi, save, wake } = ends;
     return present({
       queued_ms: elapsed(startedAt, queued),
       dispatch_ms: elapsed(queued, dispatch),
@@ -41,9 +38,16 @@ export class Clock {
     });
   }
 
-  /** @returns how long it took until Kimi had the task, in milliseconds; `undefined` where it never went there. */
-  untilTaken(): number | undefined {
-    return elapsed(this.startedAt, this.over.dispatch ?? this.over.queued);
+  /** @returns these timings; `undefined` if none is known. */
+  pick(...names: (keyof Timings)[]): Timings | undefined {
+    const timings = this.timings();
+    const known = names.filter((name) => timings[name] !== undefined);
+    return known.length > 0 ? Object.fromEntries(known.map((name) => [name, timings[name]])) : undefined;
+  }
+
+  /** @returns milliseconds from the start until Kimi had the task; `undefined` if it was never sent. */
+  untilDispatched(): number | undefined {
+    return elapsed(this.startedAt, this.ends.dispatch ?? this.ends.queued);
   }
 }
 

@@ -1,0 +1,40 @@
+import type { ActivityOptions } from '@temporalio/workflow';
+import { localFirstActivities } from '../local-first.ts';
+
+/** Retried until the disk accepts it: an answer must not be lost. */
+const UNTIL_DONE: ActivityOptions = {
+  startToCloseTimeout: '5m',
+  // Large answers are saved one after the other: an attempt that waits for its turn heartbeats and is not retried.
+  heartbeatTimeout: '15s',
+  retry: { initialInterval: '100ms', backoffCoefficient: 2, maximumInterval: '30s' },
+};
+
+/** Saving a result again whose file was removed is given up after this time. */
+const RESTORE: ActivityOptions = { ...UNTIL_DONE, scheduleToCloseTimeout: '1m' };
+
+/** More than the gateway's own timeout (notify/gateway.ts): a slow gateway is not called twice. */
+const WAKE_TIMEOUT = '15s';
+
+/** A gateway may be down for days; the agent is woken when it is back. */
+const WAKE: ActivityOptions = {
+  startToCloseTimeout: WAKE_TIMEOUT,
+  heartbeatTimeout: '3s',
+  scheduleToCloseTimeout: '7d',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '5m' },
+};
+
+/** Activities of one task that run as local activities first. */
+export function taskActivities() {
+  const localFirst = localFirstActivities();
+  return {
+    startLimiter: localFirst('startLimiter', UNTIL_DONE),
+    release: localFirst('release', UNTIL_DONE),
+    verifyCallback: localFirst('verifyCallback', UNTIL_DONE),
+    recordPending: localFirst('recordPending', UNTIL_DONE),
+    persist: localFirst('persist', UNTIL_DONE),
+    wake: localFirst('wake', WAKE, WAKE_TIMEOUT),
+    acknowledge: localFirst('acknowledge', UNTIL_DONE),
+    persistAgain: localFirst('persist', RESTORE),
+    acknowledgeAgain: localFirst('acknowledge', RESTORE),
+  };
+}

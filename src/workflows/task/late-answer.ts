@@ -1,0 +1,50 @@
+import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import type { Callback } from '../../shared/callback.ts';
+import type { TaskResult } from '../../shared/result.ts';
+import { notify } from './notify.ts';
+import { answeredWithin } from './outcome.ts';
+import { resultOf, save } from './result.ts';
+import type { TaskRun } from './state.ts';
+
+/** Notifies of the outcome, and accepts an answer for `grace_ms`, whether or not the notification is acknowledged by then. */
+export async function notifyAndAwaitLateAnswer(run: TaskRun): Promise<void> {
+  const { task, text, view } = run;
+  const notifying = new CancellationScope();
+  const notified = notifying.run(async () => {
+    await notify(run);
+    run.enterStep('awaiting_late_answer');
+  });
+  await answeredWithin(run, task.grace_ms, text.timer.grace(task.grace_ms));
+  // An open task accepts an answer: the webhook has accepted it.
+  await Promise.race([notified, condition(() => run.isAnswered())]);
+  await run.verified;
+  if (run.isAnswered() && view.state !== 'cancelled' && !run.closedByRelay()) {
+    // The late answer's notification replaces that of the outcome.
+    notifying.cancel();
+    await notified.catch(ignoreCancellation);
+  }
+  if (run.isAnswered()) await saveLateAnswer(run);
+  await notified.catch(ignoreCancellation);
+}
+
+/** Saves an answer that came after the outcome. After a deadline the agent is notified of it; after a cancellation it is not. */
+export async function saveLateAnswer(run: TaskRun): Promise<void> {
+  run.hasSavedLateAnswer = true;
+  const closed = run.closedByRelay();
+  if (closed && !closed.partial && !closed.usage) return;
+  const late: TaskResult = { ...resultOf(run, run.callback as Callback), late: true };
+  run.metrics.answeredLate();
+  if (run.view.state === 'cancelled' || closed) {
+    const { step } = run.view;
+    await save(run, { ...late, status: 'cancelled' });
+    // The notification of the cancellation may still be pending.
+    if (run.view.step === 'saving') run.enterStep(step);
+  } else {
+    await save(run, late);
+    await notify(run);
+  }
+}
+
+function ignoreCancellation(error: unknown): void {
+  if (!isCancellation(error)) throw error;
+}

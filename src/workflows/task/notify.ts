@@ -1,0 +1,96 @@
+import { CancellationScope, condition } from '@temporalio/workflow';
+import { isoSeconds } from '../../shared/format.ts';
+import type { Timings } from '../../shared/result.ts';
+import { repeatKey } from '../../shared/task-id.ts';
+import type { Outcome, TaskError } from '../../shared/task.ts';
+import { readFailure } from '../failures.ts';
+import type { TaskRun } from './state.ts';
+
+/** How long an agent that acknowledges by itself (`ack: 'agent'`) has for it before it is woken again. Milliseconds. */
+const WAKE_AGAIN_MS = [60_000, 300_000, 1_800_000];
+
+/**
+ * Wakes the agent until the notification is acknowledged: by the gateway's 2xx, or by the agent (`ack: 'agent'`).
+ *
+ * The `Idempotency-Key` is the notification's id; a repeated wake adds a number.
+ */
+export async function notify(run: TaskRun): Promise<void> {
+  const { task, view } = run;
+  view.acknowledged = false;
+  const key = run.notification;
+  try {
+    await wakeOnce(run, key);
+    run.metrics.took('tell', run.times.timings().wake_ms);
+    if (task.ack !== 'agent') {
+      if (!view.acknowledged) await acknowledge(run);
+      return;
+    }
+    for (const [index, ms] of [...WAKE_AGAIN_MS, WAKE_AGAIN_MS.at(-1) ?? 0].entries()) {
+      run.enterStep('awaiting_acknowledgement');
+      if (view.acknowledged || (await condition(() => view.acknowledged, ms))) return;
+      if (index < WAKE_AGAIN_MS.length) await wakeOnce(run, repeatKey(key, index + 1));
+    }
+    view.wake_error = { type: 'not_acknowledged', message: run.text.error.notAcknowledged };
+  } catch (error) {
+    const failure = readFailure(error);
+    if (!failure) throw error;
+    view.wake_error = failure;
+  }
+}
+
+/** Calls the gateway, unless the agent has found and acknowledged the result by itself. */
+async function wakeOnce(run: TaskRun, key: string): Promise<void> {
+  const { task, text, view } = run;
+  run.enterStep('waking');
+  const line = text.wake[view.state as Outcome](task.task_name, run.notification);
+  const chat = { lang: task.lang, ...(task.route && { route: task.route }) };
+  const wake = async () => await run.activities.wake([task.task_id, line, key, chat], text.activity.wake);
+  const waking = new CancellationScope();
+  const outcome = await Promise.race([waking.run(wake), condition(() => view.acknowledged)]);
+  if (outcome === 'woken') markAsWoken(run);
+  if (view.acknowledged) waking.cancel();
+  else if (outcome === 'acknowledged') await acknowledge(run);
+}
+
+function markAsWoken({ view, times }: TaskRun): void {
+  if (view.woken_at) return;
+  times.mark('wake');
+  view.woken_at = isoSeconds(Date.now());
+}
+
+/** Marks the pending notification as acknowledged, in the result file and in the view. */
+export async function acknowledge(run: TaskRun): Promise<void> {
+  const { view } = run;
+  if (view.step === 'waking') run.enterStep('acknowledging');
+  const timings = run.times.pick('save_ms', 'wake_ms');
+  const { notification } = run;
+  const args: [string, Timings | undefined, string] = [view.task_id, timings, notification];
+  const marked = await run.activities.acknowledge(args, run.text.activity.acknowledge);
+  const lost = marked === 'no_result' ? await restore(run, timings) : undefined;
+  // A late answer may have been saved meanwhile: its notification is pending.
+  if (notification !== run.notification) return;
+  view.acknowledged = true;
+  view.wake_error = undefined;
+  if (lost) view.error = lost;
+  run.updateDetails();
+}
+
+/**
+ * Saves a result again whose file was removed or damaged before it was acknowledged. The user has been notified already, so the
+ * task does not stay open if that fails.
+ *
+ * @returns why the result is lost
+ */
+async function restore(run: TaskRun, timings: Timings | undefined): Promise<TaskError | undefined> {
+  const { activities, saved, text } = run;
+  try {
+    if (saved) await activities.persistAgain([saved], text.activity.persist(text.state[saved.status]));
+    const args: [string, Timings | undefined, string] = [run.view.task_id, timings, run.notification];
+    const marked = await activities.acknowledgeAgain(args, text.activity.acknowledge);
+    return marked === 'no_result' ? { type: 'result_lost', message: text.error.resultLost } : undefined;
+  } catch (error) {
+    const failure = readFailure(error);
+    if (!failure) throw error;
+    return { type: 'result_lost', message: `${text.error.resultLost} (${failure.message})` };
+  }
+}

@@ -1,0 +1,79 @@
+import { isErrorCallback, type AnswerCallback, type Callback, type Usage } from '../../shared/callback.ts';
+import type { TaskResult, Tokens } from '../../shared/result.ts';
+import { notificationId } from '../../shared/task-id.ts';
+import type { Outcome, TaskError } from '../../shared/task.ts';
+import type { TaskRun } from './state.ts';
+
+/** @returns the result that a callback gives. */
+export function resultOf(run: TaskRun, callback: Callback): TaskResult {
+  if (!isErrorCallback(callback)) return { ...commonPart(run), status: 'done', ...answerOf(callback) };
+  const { model, error, partial, partial_reasoning, usage, interruptions } = callback;
+  return {
+    ...commonPart(run),
+    model: model ?? run.task.model,
+    status: 'failed',
+    error,
+    ...(partial && { partial_output: partial }),
+    ...(partial_reasoning && { reasoning: partial_reasoning }),
+    ...(usage && { tokens: tokensOf(usage) }),
+    ...(interruptions && { interruptions }),
+  };
+}
+
+export function resultWithoutAnswer(run: TaskRun, status: Outcome, error: TaskError): TaskResult {
+  return { ...commonPart(run), status, error };
+}
+
+/** Saves a result and makes it the task's state; its notification becomes the pending one. */
+export async function save(run: TaskRun, result: TaskResult): Promise<void> {
+  const { text, times, view } = run;
+  run.enterStep('saving');
+  const since = Date.now();
+  const timed = { ...result, timings: times.pick('queued_ms', 'dispatch_ms', 'kimi_ms') };
+  const { completed_at, cost, file, instead } = await run.activities.persist(
+    [timed],
+    text.activity.persist(text.state[result.status]),
+  );
+  run.saved = timed;
+  const { status, late, model, error, tokens, finish_reason } = instead ?? result;
+  run.notification = notificationId({ task_id: result.task_id, status, late });
+  times.mark('save');
+  times.clear('wake');
+  run.metrics.took('save', times.timings().save_ms ?? Date.now() - since);
+  view.woken_at = undefined;
+  view.completed_at = completed_at;
+  view.cost = cost;
+  view.result_file = file;
+  view.model = model;
+  view.error = error;
+  view.tokens = tokens?.total;
+  view.finish_reason = finish_reason;
+  run.setState(status);
+}
+
+function commonPart({ task, view }: TaskRun): Pick<TaskResult, 'task_id' | 'task_name' | 'model' | 'created_at'> {
+  const { task_id, task_name, model } = task;
+  return { task_id, task_name, model, created_at: view.created_at };
+}
+
+function answerOf({ model, usage, choices, interruptions }: AnswerCallback): Partial<TaskResult> & { model: string } {
+  const [choice] = choices;
+  return {
+    model,
+    output: choice?.message.content,
+    reasoning: choice?.message.reasoning_content,
+    tokens: tokensOf(usage),
+    finish_reason: choice?.finish_reason,
+    ...(interruptions && { interruptions }),
+  };
+}
+
+function tokensOf(usage: Usage): Tokens {
+  return {
+    prompt: usage.prompt_tokens,
+    completion: usage.completion_tokens,
+    total: usage.total_tokens,
+    cached: usage.prompt_tokens_details?.cached_tokens,
+    reasoning: usage.completion_tokens_details?.reasoning_tokens,
+  };
+}
