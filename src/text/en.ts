@@ -156,7 +156,7 @@ export const en: Text = {
   },
   truncated: {
     state: 'done, cut off',
-    sentence: 'The answer is cut off at its token limit. Raise it with --max-tokens.',
+    sentence: 'The answer is cut off: it reached its token limit. Raise it with --max-tokens.',
   },
   reply: {
     heading: {

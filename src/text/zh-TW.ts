@@ -154,7 +154,7 @@ export const zhTW = {
   /** A task that is done with an answer that is cut off: its state, and what that means. */
   truncated: {
     state: '完成，答案被截斷',
-    sentence: '答案達到 Token 上限而被截斷，並不完整。可用 --max-tokens 調高上限。',
+    sentence: '答案被截斷：達到 Token 上限，並不完整。可用 --max-tokens 調高上限。',
   },
   /** Parts of the notification (contract section 5). */
   reply: {

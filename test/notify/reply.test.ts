@@ -94,7 +94,7 @@ describe('an answer that is cut off', () => {
 🤖 模型：moonshot-v1-128k
 💾 Token：200 (提示) + 1300 (生成) = 1500
 ⏱️ 完成時間：2026-02-17T15:30:30Z
-✂️ 答案達到 Token 上限而被截斷，並不完整。可用 --max-tokens 調高上限。
+✂️ 答案被截斷：達到 Token 上限，並不完整。可用 --max-tokens 調高上限。
 
 📝 結果摘要：
 答案
@@ -131,15 +131,15 @@ it('cost, reasoning, cached and reasoned tokens change nothing of the contract�
 
 describe('a reason', () => {
   it.each([
-    ['retired_model', /已經停用/, /no longer there/],
-    ['bad_parameter', /不接受這個要求/, /does not take what was asked/],
-    ['prompt_too_long', /超出模型能容納/, /does not fit the model/],
+    ['retired_model', /已經停用/, /is retired/],
+    ['bad_parameter', /不接受這個要求/, /does not support this option/],
+    ['prompt_too_long', /超出模型能容納/, /too long for the model/],
     ['content_filter', /內容審查/, /content filter/],
     ['exceeded_current_quota_error', /額度已用完/, /no quota left/],
     ['invalid_authentication_error', /不接受這把金鑰/, /does not accept the key/],
-    ['incorrect_api_key_error', /不認得這把金鑰/, /does not know the key/],
-    ['permission_denied_error', /沒有權限/, /may not do this/],
-    ['resource_not_found_error', /沒有這個模型/, /no such model/],
+    ['incorrect_api_key_error', /不認得這把金鑰/, /does not recognize the key/],
+    ['permission_denied_error', /沒有權限/, /lacks this permission/],
+    ['resource_not_found_error', /沒有這個模型/, /does not exist/],
   ])('of the type %s is a sentence of its own in both languages', (type, chinese, english) => {
     const failed: ResultFile = { ...NOTHING, status: 'failed', error: { type, message: 'as Kimi says' } };
     expect(replyText(failed, FILE, textFor('zh-TW'))).toMatch(chinese);

@@ -54,7 +54,7 @@ it('what it cost, where it lies, and that its user knows', () => {
 it('what went wrong and what to do, once', () => {
   const failed = (type: string): string =>
     details({ ...saved, state: 'failed', step: 'waking', error: { type, message: 'no' } }, {}, 'en');
-  expect(failed('server_error')).toContain('- Reason: no\n- What to do: correct what the reason names');
+  expect(failed('server_error')).toContain('- Reason: no\n- What to do: correct the cause');
   // Its reason says it.
   expect(failed('content_filter')).not.toContain('What to do');
   const timedOut = { ...saved, state: 'timed_out', error: { type: 'timed_out', message: 'no' } } as const;
@@ -68,7 +68,7 @@ it('what went wrong and what to do, once', () => {
     wake_error: { type: 'unauthorized', message: '401' },
   } as const;
   expect(details(unwoken)).toContain('- 代理沒有被喚醒: 閘道拒絕了權杖');
-  expect(details(unwoken)).toContain('- 該怎麼做: 結果沒有遺失，列在 kimi-dispatch inbox');
+  expect(details(unwoken)).toContain('- 該怎麼做: 結果已儲存，列在 kimi-dispatch inbox');
 });
 
 it('cost and file come from where the result was saved', async () => {

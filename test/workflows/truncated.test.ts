@@ -65,7 +65,7 @@ it('an answer without details leaves none in the result', async () => {
 
 describe('an answer that is cut off is said to be', () => {
   it.each([
-    ['zh-TW', '完成，答案被截斷', '答案被截斷：到了長度上限', '費用'],
+    ['zh-TW', '完成，答案被截斷', '答案被截斷：達到 Token 上限', '費用'],
     ['en', 'done, cut off', 'The answer is cut off', 'Cost'],
   ])('by status, inbox and result, in %s', async (KIMI_LANG, state, sentence, cost) => {
     const env = await cleanHome({ KIMI_LANG, TEMPORAL_ADDRESS: '127.0.0.1:1' });

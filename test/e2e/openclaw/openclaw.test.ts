@@ -404,7 +404,7 @@ describe('a gateway', () => {
     const id = await taskNamed('killed-simulate');
     await stage.acknowledged(id);
     const shown = () => stage.telegram.shown.filter(({ text }) => /完成！[^]*killed/.test(text));
-    expect(shown().map(({ text }) => text.startsWith('（上次送到一半就中斷了'))).toEqual([false, true]);
+    expect(shown().map(({ text }) => text.startsWith('（上次傳送中斷'))).toEqual([false, true]);
 
     // What it has noted it does not show again, whichever process noted it.
     expect(await post(id, wakeFor(id))).toEqual({ status: 200, body: '{"outcome":"sent"}' });
