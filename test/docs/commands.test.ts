@@ -3,7 +3,7 @@
  * the page shows of its output. Kimi is the simulated one: with a key, as Moonshot's API behind the relay.
  */
 import { execFile } from 'node:child_process';
-import { copyFile, cp, mkdir, symlink, utimes, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, readdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Tokens } from 'marked';
@@ -12,7 +12,7 @@ import { DIST, PACKAGE_ROOT } from '../../src/service/files.ts';
 import { cleanHome, launch } from '../support/cli.ts';
 import { launch as launchService } from '../support/service.ts';
 import { temporaryFolder } from '../support/world.ts';
-import { tokensOf } from './pages.ts';
+import { textOf, tokensOf } from './pages.ts';
 
 /** Commands that are not run here, and what runs them. */
 const ELSEWHERE = new Map([
@@ -109,4 +109,12 @@ it('each command that is not run here is on a page', () => {
     blocksOf(page).flatMap((block) => block.commands.split('\n')),
   );
   expect(commands).toEqual(expect.arrayContaining([...ELSEWHERE.keys()]));
+});
+
+it('docs/cli.md has every command', async () => {
+  const files = await readdir(join(PACKAGE_ROOT, 'src/cli/commands'));
+  const commands = files.map((file) => file.replace('.ts', ''));
+  expect(commands).toContain('dispatch');
+  const page = textOf('docs/cli.md');
+  expect(commands.filter((command) => !new RegExp(`^\\|.*\`${command}\\b`, 'm').test(page))).toEqual([]);
 });
