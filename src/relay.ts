@@ -1,4 +1,4 @@
-/** The relay process: makes an API that answers in place call back. `node dist/relay.js` */
+/** The relay process: sends callbacks for an API that does not. `node dist/relay.js` */
 import { join } from 'node:path';
 import { callbackBaseUrl } from './config/index.ts';
 import { RELAY_WORKFLOW, relayQueue, streamsQueue } from './shared/names.ts';
@@ -9,7 +9,7 @@ import { openPayloads } from './temporal/payloads/converter.ts';
 import { listen } from './service/ports.ts';
 import { healthServer, runService } from './service/run.ts';
 import { createRelayApp } from './relay/app.ts';
-import { createDeliveryActivities } from './relay/delivery-activities.ts';
+import { createDeliveryActivities } from './relay/delivery.ts';
 import { ReceivedStore } from './relay/recordings.ts';
 import { createStreamActivities } from './relay/activities.ts';
 import { StreamingClient } from './relay/stream.ts';
@@ -17,15 +17,16 @@ import { createWorkers, startRuntime, workflowLabels } from './temporal/worker.t
 import { lazyClient } from './temporal/client.ts';
 import { warmUpHttp } from './service/warm-up.ts';
 
-/** Heartbeats that come sooner after the one before wait for so long, in milliseconds: the first word is seen at once. */
+/** Minimum interval between heartbeats, in milliseconds: short, so that the first words are shown immediately. */
 const PROGRESS_MS = 300;
 
 await runService('relay', async (config, log) => {
   const { WEBHOOK_SECRET: secret, KIMI_RELAY_TOKEN: token, KIMI_API_URL: apiUrl, KIMI_API_KEY: apiKey } = config;
+  const { KIMI_RELAY_HOST: host, KIMI_RELAY_PORT } = config;
   if (!secret) throw new ServiceError('WEBHOOK_SECRET is not set: the relay signs its callbacks with it');
   if (!token) {
     throw new ServiceError(
-      'KIMI_RELAY_TOKEN is not set, so anybody could spend the key; give relay and worker the same, e.g. KIMI_RELAY_TOKEN=$(openssl rand -hex 32)',
+      'KIMI_RELAY_TOKEN is not set, so any client could spend the key; give relay and worker the same token, e.g. KIMI_RELAY_TOKEN=$(openssl rand -hex 32)',
     );
   }
   if (!apiKey) log.warn('KIMI_API_KEY is not set: new tasks will be refused');
@@ -38,22 +39,22 @@ await runService('relay', async (config, log) => {
   const kimi = new StreamingClient({ apiUrl, apiKey, stallMs: config.KIMI_STALL_TIMEOUT_MS });
   const meter = await startRuntime(config, log);
   const taskQueue = relayQueue(config.KIMI_TASK_QUEUE);
+  const webhook = callbackBaseUrl(config);
+  const deliveries = createDeliveryActivities({ received, callbackBaseUrl: webhook, secret, log, meter });
+  const streams = createStreamActivities({
+    kimi,
+    received,
+    limiter: limiterIdOf(config),
+    onInterrupt: config.KIMI_ON_INTERRUPT,
+    onRepeat: config.KIMI_ON_REPEAT,
+    log,
+    meter,
+  });
   const workers = await createWorkers(config, [
-    {
-      taskQueue,
-      activities: createDeliveryActivities({ received, callbackBaseUrl: callbackBaseUrl(config), secret, log, meter }),
-    },
+    { taskQueue, activities: deliveries },
     {
       taskQueue: streamsQueue(taskQueue),
-      activities: createStreamActivities({
-        kimi,
-        received,
-        limiter: limiterIdOf(config),
-        onInterrupt: config.KIMI_ON_INTERRUPT,
-        onRepeat: config.KIMI_ON_REPEAT,
-        log,
-        meter,
-      }),
+      activities: streams,
       workflows: false,
       maxConcurrentActivityTaskExecutions: config.KIMI_RELAY_STREAMS,
       maxHeartbeatThrottleInterval: PROGRESS_MS,
@@ -64,21 +65,9 @@ await runService('relay', async (config, log) => {
   if (worker) interruptionMetrics(meter).atZero(workflowLabels(worker, RELAY_WORKFLOW));
 
   const client = lazyClient(payloads.dataConverter);
-  const app = createRelayApp({
-    client,
-    taskQueue,
-    token,
-    callbackBaseUrl: callbackBaseUrl(config),
-    apiUrl,
-    apiKey,
-    log,
-  });
-  const server = healthServer(
-    () => workers.every((worker) => worker.getState() === 'RUNNING'),
-    config.KIMI_RELAY_HOST,
-    app,
-  );
-  const port = await listen(server, { host: config.KIMI_RELAY_HOST, port: config.KIMI_RELAY_PORT }, 'KIMI_RELAY_PORT');
+  const app = createRelayApp({ client, taskQueue, token, callbackBaseUrl: webhook, apiUrl, apiKey, log });
+  const server = healthServer(() => workers.every((worker) => worker.getState() === 'RUNNING'), host, app);
+  const port = await listen(server, { host, port: KIMI_RELAY_PORT }, 'KIMI_RELAY_PORT');
   return {
     port,
     stop: () => {

@@ -5,13 +5,13 @@ import { KimiError } from '../kimi/errors.ts';
 import { parseJson, readStated, statedError } from '../kimi/refusal.ts';
 import { endOf, type Piece } from './attempts.ts';
 
-/** Longest body in one piece, and longest event of a stream, in UTF-16 units: an answer of 4 Mi of them, written as `\uXXXX`. */
+/** Longest JSON body, and longest event of a stream, in UTF-16 units: an answer of 4 Mi units, written as `\uXXXX`. */
 const MAX_PIECE_CHARS = 32 * 1024 * 1024;
 
-/** Members that say nothing of the answer are dropped where they are wrong. */
+/** Labels that are wrong are dropped: they are not part of the answer. */
 const label = z.string().nullish().catch(undefined);
 
-/** Text, or a list of parts of text and thinking (Mistral, some gateways). Any other shape would leave a gap. */
+/** Text, or a list of text and thinking parts (Mistral, some gateways). Any other shape would leave a gap. */
 const text = z
   .union([
     z.string(),
@@ -44,16 +44,16 @@ const chunk = z.looseObject({
 type Message = z.infer<typeof message>;
 
 /**
- * Reads the body of an answer, by what it is and not by its label: a stream of events, or one JSON document.
+ * Reads the body of an answer, a stream of events or one JSON document, whatever its content type.
  *
- * The pieces of text given to `feed` may be cut anywhere.
+ * The text passed to `feed` may be cut anywhere.
  */
 export class AnswerReader {
-  /** Set where the body says that there will be no answer, or no more of it. */
+  /** Set if the body reports an error, or cannot be read. */
   failure: KimiError | undefined;
-  /** Nothing more is to be expected. */
+  /** The answer is complete. */
   isDone = false;
-  /** When an event with something in it came last, by `performance.now()`; keep-alives are none. */
+  /** Arrival of the last event, except keep-alives, by `performance.now()`. */
   heardAt = performance.now();
   private format: 'unknown' | 'events' | 'json' = 'unknown';
   private pieces: Piece[] = [];
@@ -66,12 +66,12 @@ export class AnswerReader {
     onEvent: ({ data, event }) => this.guard(() => this.readEvent(data, event)),
     onError: ({ type, field, value }) => {
       if (type === 'max-buffer-size-exceeded') this.failure ??= unreadable('an event without an end');
-      // `error: {…}`, which is no field of a stream.
+      // `error: {…}` is not a field of event streams.
       if (type === 'unknown-field' && field === 'error' && value) this.guard(() => this.readEvent(value, 'error'));
     },
   });
 
-  /** @param clean takes secrets out of what was sent. */
+  /** @param clean removes secrets from the received text. */
   constructor(private readonly clean: (text: string) => string) {}
 
   /** @returns the pieces of the answer that this text completes. */
@@ -88,7 +88,7 @@ export class AnswerReader {
   }
 
   /**
-   * The body has ended, or the connection has. What has not been closed by an empty line is read all the same.
+   * To be called when the body or the connection has ended. Reads also an event without its empty line.
    *
    * @returns the last pieces; `isDone` or `failure` is set.
    */
@@ -96,16 +96,16 @@ export class AnswerReader {
     if (this.format === 'events' && !this.failure) this.events.feed('\n\n');
     if (this.format === 'json') this.guard(() => this.readDocument(this.json.join('')));
     if (!this.isDone && !this.failure)
-      this.guard(() => this.conclude('the stream ended before it said that the answer is whole'));
+      this.guard(() => this.conclude('the stream ended before the answer was complete'));
     return this.pieces.splice(0);
   }
 
-  /** Whether the model has said that it is at its end: nothing that follows is part of the answer. */
+  /** Whether the model has ended its answer: nothing that follows is part of it. */
   get isFinished(): boolean {
     return this.finish_reason !== undefined;
   }
 
-  /** The first failure counts, and nothing behind it. */
+  /** Keeps the first failure, and reads nothing after it. */
   private guard(read: () => void): void {
     if (this.failure || this.isDone) return;
     try {
@@ -119,11 +119,11 @@ export class AnswerReader {
     const trimmed = data.trim();
     // Keep-alives: an empty event, or a comment inside one.
     if (trimmed === '' || trimmed.startsWith(':') || /^(?:ping|keep-?alive|heartbeat)$/i.test(trimmed)) return;
-    if (trimmed === '[DONE]') return this.conclude('the stream said that it was done, and the model did not');
+    if (trimmed === '[DONE]') return this.conclude('the stream ended with [DONE], but without a finish_reason');
     const json = parseJson(this.clean(trimmed));
     if (typeof json !== 'object' || json === null) {
       const stated = event === 'error' ? statedError(this.clean(trimmed)) : undefined;
-      throw stated ? readStated(stated, this.hasText) : interrupted('the stream sent what is no JSON');
+      throw stated ? readStated(stated, this.hasText) : interrupted('the stream sent an event that is not JSON');
     }
     this.heardAt = performance.now();
     this.readChunk(json, event);
@@ -133,7 +133,7 @@ export class AnswerReader {
     const json = parseJson(this.clean(document));
     if (typeof json !== 'object' || json === null) throw interrupted('the answer was cut before its end');
     this.readChunk(json);
-    // It is whole, or it would be no JSON: where it gives no reason, it has come to its end.
+    // Valid JSON is complete; a missing `finish_reason` means `stop`.
     this.finish_reason ??= 'stop';
     if (!this.failure) this.conclude('');
   }
@@ -144,11 +144,11 @@ export class AnswerReader {
     const parsed = chunk.safeParse(json);
     if (!parsed.success) {
       const [issue] = parsed.error.issues;
-      throw unreadable(`${issue?.path.join('.') || 'an event'} in a form that is not known`);
+      throw unreadable(`${issue?.path.join('.') || 'an event'} in an unknown form`);
     }
     const { id, model, choices, usage } = parsed.data;
     if (!choices && !('usage' in json) && this.format === 'json') throw noAnswer();
-    // Other choices, where a server sends several, are other answers.
+    // Only the first choice: others are alternative answers.
     const ours = choices?.find(({ index }) => (index ?? 0) === 0);
     const said = ours?.delta ?? ours?.message;
     const counted = readUsage(usage) ?? readUsage(ours?.usage);
@@ -166,7 +166,7 @@ export class AnswerReader {
     });
   }
 
-  /** @throws {KimiError} where the model has not come to its end. */
+  /** @throws {KimiError} if the model has not ended its answer. */
   private conclude(otherwise: string): void {
     if (this.finish_reason === undefined) throw interrupted(otherwise);
     if (/^(?:error|abort|aborted|unknown)$/.test(this.finish_reason)) {
@@ -181,11 +181,7 @@ function formatOf(piece: string): 'unknown' | 'events' | 'json' {
   const [first] = piece.replace(/^\uFEFF/, '').trimStart();
   if (first === undefined) return 'unknown';
   if (first === '<') {
-    throw new KimiError(
-      'outcome_unknown',
-      'no_answer',
-      'a web page came in place of an answer; is KIMI_API_URL right?',
-    );
+    throw new KimiError('outcome_unknown', 'no_answer', 'the answer is a web page; is KIMI_API_URL right?');
   }
   return first === '{' || first === '[' || first === '"' ? 'json' : 'events';
 }
@@ -194,10 +190,10 @@ function errorIn(json: object, event: string | undefined) {
   const { error, choices, object } = json as Record<string, unknown>;
   const inChoice = (choices as { error?: unknown }[] | undefined)?.[0]?.error;
   const isError = event === 'error' || object === 'error' || Boolean(error ?? inChoice);
-  // Without choices it is no part of an answer: `{code, message}`, `{detail}`.
+  // Without choices it is an error: `{code, message}`, `{detail}`.
   if (!isError && Array.isArray(choices)) return undefined;
   const stated = statedError(inChoice === undefined ? json : { error: inChoice });
-  return stated ?? (isError ? { message: 'without a word' } : undefined);
+  return stated ?? (isError ? { message: 'no message' } : undefined);
 }
 
 function contentOf({ content, refusal }: Message): string | undefined {
@@ -207,7 +203,7 @@ function contentOf({ content, refusal }: Message): string | undefined {
   return words || refusal || undefined;
 }
 
-/** Some servers send both names with the same text. */
+/** Some servers send the same text under both names. */
 function reasoningOf({ content, reasoning_content, reasoning }: Message): string | undefined {
   const named = [reasoning_content, reasoning].map((text) => (Array.isArray(text) ? text.map(textOf).join('') : text));
   const inParts = Array.isArray(content) ? content.filter(isThinking).map(textOf).join('') : '';
@@ -220,12 +216,12 @@ function isThinking({ type }: Part): boolean {
   return /think|reason/.test(type);
 }
 
-/** @throws {KimiError} where the part is neither text nor thinking: it would be a gap. */
+/** @throws {KimiError} if the part is neither text nor thinking: the answer would have a gap. */
 function textOf({ type, text, thinking }: Part): string {
   if (text !== undefined) return text;
   if (typeof thinking === 'string') return thinking;
   if (Array.isArray(thinking)) return thinking.map((part) => textOf(part as Part)).join('');
-  throw unreadable(`a part of the answer of the type ${JSON.stringify(type)}, which is not known`);
+  throw unreadable(`a part of the unknown type ${JSON.stringify(type)}`);
 }
 
 function interrupted(message: string): KimiError {
@@ -233,10 +229,10 @@ function interrupted(message: string): KimiError {
 }
 
 function noAnswer(): KimiError {
-  return new KimiError('outcome_unknown', 'no_answer', 'Kimi answered with what is neither a stream nor an answer');
+  return new KimiError('outcome_unknown', 'no_answer', 'Kimi’s response is neither a stream nor an answer');
 }
 
-/** What is asked again comes in the same form. */
+/** Final: a retry would be answered in the same form. */
 function unreadable(what: string): KimiError {
   return new KimiError('refused', 'unreadable_answer', `Kimi’s answer cannot be read: it sent ${what}`);
 }

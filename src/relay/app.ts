@@ -1,6 +1,6 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
-import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import express, { type Express, type RequestHandler } from 'express';
 import type { Logger } from 'pino';
 import * as z from 'zod';
 import { MAX_CALLBACK_BYTES } from '../shared/callback.ts';
@@ -8,6 +8,7 @@ import { RELAY_WORKFLOW, relayApiId, relayId } from '../shared/names.ts';
 import type { RelayRequest } from '../shared/relay.ts';
 import { TASK_ID } from '../shared/task-id.ts';
 import { MAX_PROMPT_BYTES } from '../shared/task.ts';
+import { createApp, errorHandler, isBodyError, refuseOthers } from '../service/express.ts';
 import { HttpError, secretCheck } from '../service/http.ts';
 import { callbackUrl } from '../kimi/client.ts';
 import { traced } from '../service/tracing.ts';
@@ -17,39 +18,39 @@ export interface RelayAppOptions {
   client: Client;
   /** Task queue of the relay's workflows. */
   taskQueue: string;
-  /** What dispatch calls carry in place of a key. */
+  /** Bearer token of dispatch calls, in place of a key. */
   token: string;
-  /** Where callbacks may go, e.g. `http://localhost:9001`. */
+  /** The only webhook that is called back, e.g. `http://localhost:9001`. */
   callbackBaseUrl: string;
-  /** The API behind the relay; without a key nothing is taken. */
+  /** The API behind the relay; without a key every task is refused. */
   apiUrl: string;
   apiKey: string | undefined;
   log: Logger;
 }
 
-/** Largest body of a dispatch call, in bytes: a prompt, and what JSON makes of its line ends and quotation marks. */
+/** Largest body of a dispatch call, in bytes: a prompt, and JSON's escapes for its line ends and quotation marks. */
 const MAX_BODY_BYTES = 4 * MAX_PROMPT_BYTES;
 
-/** How long the engine may take to take a request, in milliseconds. */
+/** How long the engine may take to start a request, in milliseconds. */
 const ENGINE_MS = 5_000;
 
-/** How long Kimi may take to count tokens, in milliseconds: a task waits a second for it. */
+/** How long Kimi may take to count tokens, in milliseconds: a task waits for a second. */
 const ESTIMATE_MS = 3_000;
 
 const dispatch = z.looseObject({
   model: z.string().min(1),
   messages: z.array(z.looseObject({})).min(1),
-  metadata: z.object({ task_id: z.string().regex(TASK_ID, 'is no task id'), task_name: z.string().optional() }),
+  metadata: z.object({ task_id: z.string().regex(TASK_ID, 'is not a task id'), task_name: z.string().optional() }),
   callback_url: z.string(),
 });
 
 /**
- * The relay's face: takes dispatch calls (contract section 2) and returns an API id at once. Who calls has the token, and
- * only our own webhook is called back: nobody else can spend the key, or be told of what.
+ * The relay's HTTP API: accepts dispatch calls (contract section 2) and returns an API id immediately. Only callers with the token can
+ * spend the key, and only this installation's webhook receives the answers.
  */
 export function createRelayApp(options: RelayAppOptions): Express {
   const { apiUrl, apiKey, callbackBaseUrl, log } = options;
-  const app = express().disable('x-powered-by').disable('etag');
+  const app = createApp();
   app.use(requireToken(options.token));
   app.use((_request, _response, next) => {
     if (!apiKey) throw new HttpError(401, 'no_api_key', 'KIMI_API_KEY is not set in the relay’s environment');
@@ -59,7 +60,7 @@ export function createRelayApp(options: RelayAppOptions): Express {
 
   app.post('/v1/chat/completions', async (incoming, response) => {
     const request = readDispatch(incoming.body, callbackBaseUrl);
-    await traced(request.task_id, 'relay', async () => await take(options, request));
+    await traced(request.task_id, 'relay', async () => await startRequest(options, request));
     response.status(202).json({ id: relayApiId(request.task_id) });
   });
 
@@ -71,10 +72,19 @@ export function createRelayApp(options: RelayAppOptions): Express {
     if (counted) response.status(counted.statusCode).json(await kimi?.readJson(counted, MAX_CALLBACK_BYTES));
   });
 
-  app.use(() => {
-    throw new HttpError(404, 'not_found', 'there is nothing at this address');
-  });
-  app.use(answerError(log));
+  app.use(refuseOthers);
+  app.use(
+    errorHandler({
+      known: (error) =>
+        isBodyError(error) ? new HttpError(error.status, error.type ?? 'relay_error', error.message) : undefined,
+      unexpected: new HttpError(503, 'relay_error', 'an unexpected error; it is in the relay’s log'),
+      retryAfterS: 1,
+      // The form of Kimi's errors.
+      send: ({ status, code, message }, response) =>
+        void response.status(status).json({ error: { type: code, message } }),
+      log,
+    }),
+  );
   return app;
 }
 
@@ -102,8 +112,8 @@ function readDispatch(json: unknown, callbackBaseUrl: string): RelayRequest {
   return { task_id, ...(task_name !== undefined && { task_name }), body };
 }
 
-/** Starts the request, once: whoever dispatches a task again finds the one that runs, or has run. */
-async function take({ client, taskQueue, log }: RelayAppOptions, request: RelayRequest): Promise<void> {
+/** Starts the request's workflow, once per task: a repeated dispatch finds the existing one. */
+async function startRequest({ client, taskQueue, log }: RelayAppOptions, request: RelayRequest): Promise<void> {
   const { task_id, task_name, body } = request;
   try {
     await client.connection.withDeadline(Date.now() + ENGINE_MS, async () => {
@@ -113,30 +123,15 @@ async function take({ client, taskQueue, log }: RelayAppOptions, request: RelayR
         args: [request],
         workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
         workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
-        // How long it waits for a worker that was killed while it worked on it (10 s by default).
+        // Delay after a worker was killed during a workflow task (10 s by default).
         workflowTaskTimeout: '3s',
         staticSummary: `${task_name ?? task_id} · ${body.model}`,
       });
     });
   } catch (error) {
     if (error instanceof WorkflowExecutionAlreadyStartedError) return;
-    log.warn({ task_id }, `a task was not taken, since the engine did not take it: ${(error as Error).message}`);
-    throw new HttpError(503, 'relay_unavailable', 'the relay’s engine does not take tasks now; send it again later');
+    log.warn({ task_id }, `a task was not accepted because the engine did not start it: ${(error as Error).message}`);
+    throw new HttpError(503, 'relay_unavailable', 'the relay’s engine does not accept tasks now; send it again later');
   }
   log.info({ task_id, model: body.model }, 'taken');
-}
-
-/** Answers in the form of Kimi's errors. */
-function answerError(log: Logger): ErrorRequestHandler {
-  return (error: Error & { status?: number; type?: string }, _request, response, _next) => {
-    // Of express.json: not JSON, or too large.
-    const isForeseen = error.status !== undefined && error.status < 500;
-    const answer = error instanceof HttpError || isForeseen ? error : undefined;
-    if (!answer) log.error({ err: error }, 'unexpected error');
-    const status = answer?.status ?? 503;
-    if (status === 503) response.set('Retry-After', '1');
-    const type = (error instanceof HttpError ? error.code : answer?.type) ?? 'relay_error';
-    const message = answer?.message ?? 'an unexpected error; it is in the relay’s log';
-    response.status(status).json({ error: { type, message } });
-  };
 }

@@ -6,51 +6,50 @@ import type { TaskError } from '../shared/task.ts';
 import { supportsPartialMode } from '../kimi/models.ts';
 import { REPETITION_CHARS, repeats } from './repetition.ts';
 
-/** One request to Kimi, and what came of it. A request that breaks off is followed by another. */
+/** One request to Kimi, and what was received. An interrupted request is followed by another one. */
 export interface Attempt {
-  /** Whether it went on from what came before; otherwise it began anew. */
+  /** Whether it continues the text of the attempts before it; otherwise it starts over. */
   continues: boolean;
   /** Whether it was written to a connection. */
   sent: boolean;
   answer: Answer;
 }
 
-/** What to do about an answer that broke off and that cannot be gone on with (`KIMI_ON_INTERRUPT`). */
+/** What to do with an interrupted answer that cannot be continued (`KIMI_ON_INTERRUPT`). */
 export type OnInterrupt = 'fail' | 'retry';
 
-/** What to do now. */
 export type NextStep =
   | { do: 'ask'; continues: boolean; body: RelayRequest['body'] }
-  /** The answer was whole before whoever took it was lost. */
+  /** The answer was complete before its relay was lost. */
   | { do: 'finish' }
   | { do: 'give up' };
 
-/** How often in a row an answer may break off before anything new came of it. */
+/** How many requests in a row may be interrupted without any new text. */
 const MAX_BARREN = 5;
 
-/** How often an answer may be begun anew: each one is paid for. */
+/** How often an answer may be started over: each one is paid for. */
 const MAX_RESTARTS = 3;
 
-/** How often Kimi is asked for one answer at the most: each time what came before is paid for once more, as prompt. */
+/** Limit of requests for one answer: each one pays for the text before it once more, as prompt. */
 const MAX_REQUESTS = 20;
 
 /**
- * Decides what comes next, of what came of the attempts so far.
+ * Decides the next step from the attempts so far.
  *
- * Nothing is paid for twice unless the user has chosen that: a request that was certainly not sent is sent; where there is
- * text, and the model can go on from it, only the rest is asked for.
+ * Nothing is paid for twice unless the user has chosen that: a request that was certainly not sent is sent; if there is
+ * text and the model can continue it, only the rest is requested.
  *
- * @param attempts by number; those not known here, `undefined`, ran on another machine
+ * @param attempts by number; `undefined` for those that ran on another machine
  */
 export function nextStep(
   body: RelayRequest['body'],
   attempts: readonly (Attempt | undefined)[],
   onInterrupt: OnInterrupt,
 ): NextStep {
-  const anew = { do: 'ask', continues: false, body } as const;
-  if (attempts.length === 0) return anew;
+  const startOver = { do: 'ask', continues: false, body } as const;
+  if (attempts.length === 0) return startOver;
   const last = attempts.at(-1);
-  // The end that the model named counts, though the `[DONE]` behind it was lost with the relay.
+  // The answer is complete once the model has named its end, even if `[DONE]` was lost with the relay.
   if (last?.answer.done || isEnd(last?.answer.finish_reason)) return { do: 'finish' };
   if (requestsIn(attempts) >= MAX_REQUESTS) return { do: 'give up' };
 
@@ -58,26 +57,26 @@ export function nextStep(
   if (content !== '' && supportsPartialMode(body.model, body)) {
     const barren = attempts.length - 1 - attempts.findLastIndex((attempt) => attempt?.answer.content);
     if (barren >= MAX_BARREN) return { do: 'give up' };
-    return { do: 'ask', continues: true, body: goingOn(body, content, reasoning) };
+    return { do: 'ask', continues: true, body: continuation(body, content, reasoning) };
   }
-  if (last && !last.sent) return anew;
+  if (last && !last.sent) return startOver;
   const restarts = attempts.filter((attempt) => !attempt?.continues).length;
-  return onInterrupt === 'retry' && restarts <= MAX_RESTARTS ? anew : { do: 'give up' };
+  return onInterrupt === 'retry' && restarts <= MAX_RESTARTS ? startOver : { do: 'give up' };
 }
 
-/** @returns how often Kimi was asked, or may have been. */
+/** @returns the number of requests that were sent, or may have been. */
 export function requestsIn(attempts: readonly (Attempt | undefined)[]): number {
   return attempts.filter((attempt) => attempt?.sent ?? true).length;
 }
 
-/** Kimi's partial mode: the answer goes on where this message ends, and does not repeat it. */
-function goingOn(body: RelayRequest['body'], content: string, reasoning: string): RelayRequest['body'] {
-  // Without its reasoning a model would reason again (kimi-api.md: messages are replayed whole).
+/** Kimi's partial mode: the answer continues this message, without repeating it. */
+function continuation(body: RelayRequest['body'], content: string, reasoning: string): RelayRequest['body'] {
+  // Without its reasoning the model would reason again (kimi-api.md: messages are replayed whole).
   const said = { role: 'assistant', content, ...(reasoning && { reasoning_content: reasoning }), partial: true };
   return { ...body, messages: [...body.messages, said] };
 }
 
-/** @returns the attempts since the answer was last begun anew. */
+/** @returns the attempts since the answer was last started over. */
 function current(attempts: readonly (Attempt | undefined)[]): readonly (Attempt | undefined)[] {
   return attempts.slice(
     Math.max(
@@ -96,17 +95,17 @@ export function textOf(attempts: readonly (Attempt | undefined)[]): { content: s
   };
 }
 
-/** Text that both sides of a break have in common is a repetition, and no chance, from so many UTF-16 units on. */
+/** Text on both sides of an interruption that is equal for at least so many UTF-16 units is a repetition, not a coincidence. */
 const MIN_OVERLAP = 24;
 
-/** Longest repetition that is looked for, in UTF-16 units. */
+/** Longest repetition that is detected, in UTF-16 units. */
 const MAX_OVERLAP = 4_000;
 
 /**
- * Joins the text before a break with what came for it. In partial mode that is the rest; but servers are known to echo the
- * prefix, to repeat its last words, or to ignore the mode and begin the answer again.
+ * Joins the text before an interruption with the text after it. In partial mode that is the rest; but some servers echo the
+ * prefix, repeat its last words, or ignore the mode and start the answer over.
  *
- * @param isEnded whether what came is at its end: an answer that was begun again is whole then.
+ * @param isEnded whether the text after it has ended: an answer that was started over is complete then.
  */
 function joined(before: string, after: string, isEnded: boolean): string {
   if (after.startsWith(before)) return after;
@@ -129,13 +128,13 @@ function commonStart(one: string, other: string): number {
   return length;
 }
 
-/** Why an answer that has ended is not whole: Kimi's word for it, and a sentence. */
+/** Errors for an answer that has ended incomplete, by `finish_reason`. */
 const CUT: Record<string, [type: string, message: string]> = {
-  content_filter: ['content_filter', 'Kimi stopped its answer, since it was considered high risk (content_filter)'],
-  tool_calls: ['tool_calls', 'Kimi called a tool in place of answering, and none was offered to it (tool_calls)'],
+  content_filter: ['content_filter', 'Kimi stopped its answer because it was considered high risk (content_filter)'],
+  tool_calls: ['tool_calls', 'Kimi called a tool instead of answering, though the request offered none (tool_calls)'],
 };
 
-/** @returns what a task is told whose answer has ended: the answer where it is whole, or why it is not, with what there is. */
+/** @returns the callback for an answer that has ended: the answer, or an error with the partial text. */
 export function answered(request: RelayRequest, attempts: readonly (Attempt | undefined)[]): Callback {
   const last = attempts.at(-1);
   const { content, reasoning } = textOf(attempts);
@@ -145,14 +144,10 @@ export function answered(request: RelayRequest, attempts: readonly (Attempt | un
     return failed(request, { type, message }, attempts);
   }
   if (content === '' && finish_reason !== 'length') {
-    return failed(
-      request,
-      { type: 'empty_answer', message: `Kimi answered without a word (${finish_reason})` },
-      attempts,
-    );
+    return failed(request, { type: 'empty_answer', message: `Kimi’s answer is empty (${finish_reason})` }, attempts);
   }
   if (last?.continues && last.answer.content === '' && finish_reason === 'stop') {
-    const message = 'the answer was interrupted, and Kimi added nothing when it was asked for the rest';
+    const message = 'the answer was interrupted, and Kimi returned no text for the rest';
     return failed(request, { type: 'interrupted', message }, attempts);
   }
   const callback: AnswerCallback = {
@@ -170,34 +165,34 @@ export function answered(request: RelayRequest, attempts: readonly (Attempt | un
   return attempts.length > 1 ? { ...callback, interruptions: attempts.length - 1 } : callback;
 }
 
-/** @returns what a task is told that gets no answer, with what there is of one. */
+/** @returns the callback for a request without a complete answer, with the partial text. */
 export function failed(
   request: RelayRequest,
   error: TaskError,
   attempts: readonly (Attempt | undefined)[] = [],
 ): ErrorCallback {
   const { content, reasoning } = textOf(attempts);
-  const hasCome = attempts.some((attempt) => attempt && (attempt.answer.tokens > 0 || attempt.answer.usage));
+  const hasTokens = attempts.some((attempt) => attempt && (attempt.answer.tokens > 0 || attempt.answer.usage));
   return {
     ...relayFailure(request, error),
     ...(content !== '' && { partial: content }),
     ...(reasoning !== '' && { partial_reasoning: reasoning }),
-    // Of a request that was refused, or got no word, nobody knows that anything was paid.
-    ...(hasCome && { usage: usageOf(request, attempts) }),
+    // A request that was refused or got no token may have cost nothing.
+    ...(hasTokens && { usage: usageOf(request, attempts) }),
     ...(attempts.length > 1 && { interruptions: attempts.length - 1 }),
   };
 }
 
 /**
- * What all attempts took together. Kimi counts at the end of an answer only: what came before a break is estimated, as is
- * all where a server does not count.
+ * Usage of all attempts together. Kimi reports usage only at the end of an answer: that of interrupted attempts is estimated, as is
+ * all of a server that reports none.
  */
 function usageOf({ body }: RelayRequest, attempts: readonly (Attempt | undefined)[]): Usage {
   const known = attempts.flatMap((attempt) => (attempt?.sent ? [attempt] : []));
   const last = attempts.at(-1);
   const counted = last?.answer.usage;
   const given = known.map((attempt) => (attempt.continues ? tokensBefore(attempt, attempts) : 0));
-  const prompt = counted ? counted.prompt_tokens - (given.at(-1) ?? 0) : tokensIn(wordsOf(body.messages));
+  const prompt = counted ? counted.prompt_tokens - (given.at(-1) ?? 0) : tokensIn(messageText(body.messages));
   const sum = { prompt: 0, completion: 0 };
   for (const [index, attempt] of known.entries()) {
     const isCounted = attempt === last && counted !== undefined;
@@ -208,25 +203,25 @@ function usageOf({ body }: RelayRequest, attempts: readonly (Attempt | undefined
   return { ...counted, prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
 }
 
-const spoken = z.array(
+const texts = z.array(
   z.object({ content: z.union([z.string(), z.array(z.looseObject({ text: z.string().optional() }))]) }),
 );
 
-/** @returns the words of messages; pictures have none. */
-function wordsOf(messages: unknown[]): string {
-  const { data = [] } = spoken.safeParse(messages);
+/** @returns the text of messages, without pictures. */
+function messageText(messages: unknown[]): string {
+  const { data = [] } = texts.safeParse(messages);
   return data
     .flatMap(({ content }) => (typeof content === 'string' ? content : content.map(({ text = '' }) => text)))
     .join('');
 }
 
-/** @returns tokens of the text that an attempt was given to go on from, estimated. */
+/** @returns estimated tokens of the text that an attempt continues. */
 function tokensBefore(attempt: Attempt, attempts: readonly (Attempt | undefined)[]): number {
   const { content, reasoning } = textOf(attempts.slice(0, attempts.indexOf(attempt)));
   return tokensIn(content) + tokensIn(reasoning);
 }
 
-/** A piece of an answer: what one chunk of a stream brings. */
+/** A piece of an answer: one chunk of a stream. */
 export interface Piece {
   /** Kimi's id of the completion, e.g. `chatcmpl-6a976549…`. */
   id?: string;
@@ -235,11 +230,11 @@ export interface Piece {
   reasoning?: string;
   finish_reason?: string;
   usage?: Usage;
-  /** The stream said that it is whole: `[DONE]`. */
+  /** The stream ended with `[DONE]`. */
   done?: true;
 }
 
-/** Other servers' words for the two ends that an answer may have. */
+/** Other servers' values of `finish_reason`, by Kimi's. */
 const ENDS: Record<string, string> = {
   end_turn: 'stop',
   eos: 'stop',
@@ -252,39 +247,38 @@ const ENDS: Record<string, string> = {
   max_output_tokens: 'length',
 };
 
-/** @returns why an answer ended, in Kimi's words where there are any: `stop`, or `length` where it is cut off. */
+/** @returns Kimi's `finish_reason` for another server's, if there is one: `stop`, or `length` for a truncated answer. */
 export function endOf(finish_reason: string): string {
   const word = finish_reason.toLowerCase();
   return ENDS[word] ?? word;
 }
 
-/** @returns whether the model came to an end by itself: asking it to go on would be paid for and bring something else. */
+/** @returns whether the model ended its answer: a request for more would be paid for and return something else. */
 function isEnd(finish_reason: string | undefined): boolean {
   return finish_reason === 'stop' || finish_reason === 'length';
 }
 
-/** How often an answer is looked at for repetition, in UTF-16 units. */
-const LOOK_CHARS = 1_000;
+/** How often an answer is checked for repetition, in UTF-16 units. */
+const CHECK_CHARS = 1_000;
 
 /**
- * An answer as far as it has come: what its pieces add up to. Texts are kept in pieces, since they are many and the whole is
- * asked for once.
+ * The answer received so far. Texts are kept as pieces, since they are many and the whole is read once.
  */
 export class Answer {
   id: string | undefined;
   model: string | undefined;
   finish_reason: string | undefined;
-  /** The last word counts: Kimi says it twice (kimi-api.md). */
+  /** The last one counts: Kimi sends it twice (kimi-api.md). */
   usage: Usage | undefined;
-  /** Whether it is whole. Without this it is not, whatever `finish_reason` says (kimi-api.md). */
+  /** Whether it is complete; `finish_reason` alone does not prove it (kimi-api.md). */
   done = false;
   /** Estimated, of content and reasoning. */
   tokens = 0;
   /** UTF-16 units of content and reasoning. */
   length = 0;
-  /** Whether it ends in the same text over and over: a model that goes round in circles does so until its tokens are spent. */
+  /** Whether it ends in the same text over and over: such a model repeats it until its tokens are spent. */
   isRepeating = false;
-  private nextLook = LOOK_CHARS;
+  private nextCheck = CHECK_CHARS;
   private readonly texts = { content: [] as string[], reasoning: [] as string[] };
 
   take(piece: Piece): void {
@@ -299,8 +293,8 @@ export class Answer {
       this.texts[kind].push(text);
       this.tokens += tokensIn(text);
       this.length += text.length;
-      if (this.length >= this.nextLook) {
-        this.nextLook = this.length + LOOK_CHARS;
+      if (this.length >= this.nextCheck) {
+        this.nextCheck = this.length + CHECK_CHARS;
         this.isRepeating = repeats(endOfTexts(this.texts[kind], REPETITION_CHARS));
       }
     }
@@ -327,7 +321,7 @@ export class Answer {
 }
 
 function tailOf(texts: readonly string[]): string {
-  // Half of a character would be no text.
+  // Drops half of a surrogate pair.
   return endOfTexts(texts, TAIL_CHARS).replace(/^[\uDC00-\uDFFF]/, '');
 }
 
@@ -338,10 +332,10 @@ function endOfTexts(texts: readonly string[], length: number): string {
 }
 
 /**
- * Estimates the tokens of a text: one for 4 ASCII characters, one for 1.6 others. Moonshot's rule of thumb: a token is 3–4
+ * Estimates the tokens of a text: one per 4 ASCII characters, one per 1.6 others. Moonshot's rule of thumb: a token is 3–4
  * English letters or 1.5–2 Chinese characters.
  *
- * @returns not rounded, so that the pieces of a text add up to the whole.
+ * @returns not rounded, so that the sum over the pieces of a text is that of the whole.
  */
 export function tokensIn(text: string): number {
   let ascii = 0;

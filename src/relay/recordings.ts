@@ -4,41 +4,46 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { ServiceError } from '../service/exit.ts';
 import { syncFolder } from '../service/files.ts';
+import { TASK_ID } from '../shared/task-id.ts';
 import { Answer, type Attempt, type Piece } from './attempts.ts';
 
-/** How long a file may lie untouched, in milliseconds: longer than any request is tried. */
+/** Age at which an unchanged file is removed, in milliseconds: no request is retried for so long. */
 const KEEP_MS = 3 * 24 * 3_600_000;
 
-const FILE = /^(?<task_id>kimi-\d+-\d+)\.(?<attempt>\d+)\.jsonl$/;
+/** @returns the task of a recording, `<task id>.<attempt>.jsonl`; `undefined` for other files. */
+function taskIdOf(fileName: string): string | undefined {
+  const [, task_id = ''] = /^(.+)\.\d+\.jsonl$/.exec(fileName) ?? [];
+  return TASK_ID.test(task_id) ? task_id : undefined;
+}
 
 /**
- * What has been received of answers that are on their way, one file a request to Kimi: written piece by piece, so that a
- * relay killed with kill -9 loses nothing that came. The first line says what the request was, the next that it was sent.
+ * Recordings of streamed answers, one file per request to Kimi, written piece by piece: a relay killed with kill -9 loses nothing it
+ * has received. The first line describes the request, the second one says that it was sent.
  *
- * In clear, for this user alone, and removed when the answer has been delivered.
+ * The files are not encrypted, readable by their owner only, and removed when the answer has been delivered.
  */
 export class ReceivedStore {
   constructor(readonly folder: string) {}
 
-  /** Makes the folder, and removes what nobody will ask for any more. @throws {ServiceError} */
+  /** Makes the folder, and removes old recordings. @throws {ServiceError} */
   async prepare(): Promise<void> {
     try {
       await mkdir(this.folder, { recursive: true, mode: 0o700 });
       for (const name of await readdir(this.folder)) {
         const path = join(this.folder, name);
-        if (FILE.test(name) && (await stat(path)).mtimeMs < Date.now() - KEEP_MS) await rm(path, { force: true });
+        if (taskIdOf(name) && (await stat(path)).mtimeMs < Date.now() - KEEP_MS) await rm(path, { force: true });
       }
     } catch (error) {
       throw new ServiceError(
-        `cannot write to the folder of answers that are on their way: ${(error as Error).message}; choose another place with KIMI_HOME`,
+        `cannot write to the folder of streamed answers: ${(error as Error).message}; choose another folder with KIMI_HOME`,
       );
     }
   }
 
   /**
-   * Begins to record an attempt. It is on the disk before anything is sent.
+   * Begins to record an attempt. The file is on the disk before anything is sent.
    *
-   * @param continues whether it goes on from what came before
+   * @param continues whether the attempt continues the text before it
    */
   async begin(task_id: string, attempt: number, continues: boolean): Promise<Recording> {
     const file = await open(this.path(task_id, attempt), 'w', 0o600);
@@ -48,7 +53,7 @@ export class ReceivedStore {
     return new Recording(file);
   }
 
-  /** @returns what came of each attempt, by its number; `undefined` where it is not known here. */
+  /** @returns the attempts, by number; `undefined` for one without a recording on this machine. */
   async read(task_id: string, attempts: number): Promise<(Attempt | undefined)[]> {
     return await Promise.all(
       Array.from({ length: attempts }, async (_, attempt) => await this.readOne(this.path(task_id, attempt))),
@@ -57,7 +62,7 @@ export class ReceivedStore {
 
   async remove(task_id: string): Promise<void> {
     const names = await readdir(this.folder);
-    const ours = names.filter((name) => FILE.exec(name)?.groups?.['task_id'] === task_id);
+    const ours = names.filter((name) => taskIdOf(name) === task_id);
     for (const name of ours) await rm(join(this.folder, name), { force: true });
   }
 
@@ -73,17 +78,16 @@ export class ReceivedStore {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
     }
-    // What has no line end was being written when the process died.
+    // A last line without an end was being written when the process died.
     const [first, second, ...pieces] = content.split('\n').slice(0, -1);
     const answer = new Answer();
-    // `begin` had not returned: nothing was sent.
+    // `begin` had not returned, so nothing was sent.
     if (first === undefined) return { continues: true, sent: false, answer };
     const begun = readLine(first, beginning);
-    // What was damaged is worth as much as what is not known here.
     if (!begun) return undefined;
     for (const line of pieces) {
       const piece = readLine(line, recorded);
-      // What comes after a damaged line has a gap before it. The answer is continued from here.
+      // Text after a damaged line would follow a gap. The answer is continued from here.
       if (!piece) break;
       answer.take(piece as Piece);
     }
@@ -104,7 +108,7 @@ const recorded = z.looseObject({
   done: z.literal(true).optional(),
 });
 
-/** @returns `undefined` where a disk or a crash has damaged it. */
+/** @returns `undefined` if the line is damaged. */
 function readLine<T>(line: string, schema: z.ZodType<T>): T | undefined {
   try {
     return schema.safeParse(JSON.parse(line)).data;
@@ -113,11 +117,11 @@ function readLine<T>(line: string, schema: z.ZodType<T>): T | undefined {
   }
 }
 
-/** The file of one attempt, while it is written. */
+/** The open file of one attempt. */
 export class Recording {
   constructor(private readonly file: FileHandle) {}
 
-  /** Notes that the request is about to be written, before it is: on the disk, so that it is never sent twice unnoticed. */
+  /** Records that the request is about to be sent. It is on the disk when this returns, so that no request is sent twice. */
   sent(): void {
     writeSync(this.file.fd, `${JSON.stringify({ sent: true })}\n`);
     fdatasyncSync(this.file.fd);
@@ -127,7 +131,7 @@ export class Recording {
     await this.file.appendFile(pieces.map((piece) => `${JSON.stringify(piece)}\n`).join(''));
   }
 
-  /** Forgets an attempt that Kimi did not take. */
+  /** Empties the recording of a request that Kimi did not accept. */
   async discard(): Promise<void> {
     await this.file.truncate(0);
   }

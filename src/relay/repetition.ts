@@ -1,15 +1,15 @@
 /**
- * How much of the end of a text has to be one period over and over, in UTF-16 units: about 1,000 tokens, more than any
+ * Length of the end of a text that has to be periodic, in UTF-16 units: about 1,000 tokens, more than any
  * rule, table border or block of zeros in the answers seen so far.
  */
 export const REPETITION_CHARS = 4_000;
 
-/** How often the period has to have come at least. */
+/** Minimum number of repetitions. */
 const MIN_TIMES = 5;
 
 /**
  * @param end of the text, {@link REPETITION_CHARS} long.
- * @returns whether it is one period over and over, beginning anywhere within it.
+ * @returns whether it is periodic.
  */
 export function repeats(end: string): boolean {
   if (end.length < REPETITION_CHARS) return false;

@@ -10,42 +10,42 @@ export interface StreamOptions {
   /** Base address, e.g. `https://api.moonshot.cn/v1`. */
   apiUrl: string;
   apiKey: string | undefined;
-  /** How long a stream that has begun may be silent, in milliseconds. */
+  /** How long a stream may be silent after its first byte, in milliseconds. */
   stallMs: number;
 }
 
 /**
- * How long Kimi may take to the first byte of an answer, in milliseconds: its gateway gives up after 900 s without one
- * (kimi-api.md), and says so.
+ * Time limit for the first byte of an answer, in milliseconds: Kimi's gateway answers with an error after 900 s without one
+ * (kimi-api.md).
  */
 const FIRST_BYTE_MS = 960_000;
 
 /**
- * How long a stream may bring keep-alives alone, in milliseconds: servers send them while a model thinks or waits for its
- * turn, and so do gateways in front of a server that has died.
+ * How long a stream may consist of keep-alives only, in milliseconds: servers send them while a model reasons or is queued, and
+ * so do gateways in front of a server that has died.
  */
 const KEEP_ALIVE_MS = FIRST_BYTE_MS;
 
-/** How long a finished answer is waited for its usage and its `[DONE]`, in milliseconds. */
+/** Time limit for the usage and the `[DONE]` of a finished answer, in milliseconds. */
 const TRAILER_MS = 10_000;
 
-/** Asks an API that answers in place, and takes its answer as it streams in. */
+/** Streams answers from an API that does not call back. */
 export class StreamingClient {
   private readonly http: KimiHttp | undefined;
 
   constructor(private readonly options: StreamOptions) {
     const { apiUrl: url, apiKey: key } = options;
-    // The watch below knows what has come; undici's own timeouts do not.
+    // `Watchdog` replaces undici's timeouts, which do not know what was received.
     if (key) this.http = new KimiHttp({ url, key, timeoutMs: 0 });
   }
 
   /**
-   * Asks for a completion, streamed.
+   * Requests a streamed completion.
    *
    * @param onSent called when the request is about to be written.
-   * @param onBegun called when Kimi has taken it: at the head of its answer.
-   * @returns the pieces, those of one read of the network together. The last one says that it is done.
-   * @throws {KimiError} `interrupted` where the answer broke off after its headers; else as the request went.
+   * @param onBegun called when Kimi has accepted it: at the headers of its answer.
+   * @returns the pieces, those of one network read together. The last one has `done`.
+   * @throws {KimiError} `interrupted` if the answer ended early after its headers; else by what happened to the request.
    */
   async *complete(
     body: object,
@@ -55,7 +55,7 @@ export class StreamingClient {
   ): AsyncGenerator<Piece[], void> {
     const { http } = this;
     if (!http) throw new KimiError('refused', 'no_api_key', 'KIMI_API_KEY is not set in the relay’s environment');
-    const watch = new Watch(FIRST_BYTE_MS, 'Kimi did not begin to answer');
+    const watch = new Watchdog(FIRST_BYTE_MS, 'Kimi did not begin to answer');
     const leaving = new AbortController();
     try {
       const response = await http.post('chat/completions', {
@@ -79,34 +79,38 @@ export class StreamingClient {
   private async *read(
     http: KimiHttp,
     { body }: HttpResponse,
-    watch: Watch,
+    watch: Watchdog,
     signal: AbortSignal,
   ): AsyncGenerator<Piece[]> {
     const { stallMs } = this.options;
     const reader = new AnswerReader((text) => http.withoutKey(text));
     const decoder = new TextDecoder();
-    let broke: KimiError | undefined;
+    let failure: KimiError | undefined;
     try {
       for await (const bytes of body) {
         const pieces = reader.feed(decoder.decode(bytes, { stream: true }));
-        watch.expect(reader.isFinished ? Math.min(stallMs, TRAILER_MS) : stallMs, 'the stream fell silent');
+        watch.expect(reader.isFinished ? Math.min(stallMs, TRAILER_MS) : stallMs, 'the stream sent nothing');
         if (pieces.length > 0) yield pieces;
         if (reader.failure) throw reader.failure;
         if (reader.isDone) return;
         if (performance.now() - reader.heardAt > Math.max(stallMs, KEEP_ALIVE_MS)) {
-          throw interrupted(`the stream sent keep-alives alone for ${KEEP_ALIVE_MS / 1000} s`, 'stalled');
+          throw interrupted(`the stream sent only keep-alives for ${KEEP_ALIVE_MS / 1000} s`, 'stalled');
         }
       }
     } catch (error) {
       if (error instanceof KimiError || (signal.aborted && !watch.signal.aborted)) throw error;
       const reason = watch.signal.aborted ? String(watch.signal.reason) : describe(error);
-      broke = interrupted(`the stream broke off: ${reason}`, watch.signal.aborted ? 'stalled' : 'interrupted', error);
+      failure = interrupted(
+        `the stream was interrupted: ${reason}`,
+        watch.signal.aborted ? 'stalled' : 'interrupted',
+        error,
+      );
     }
-    // What was said of its end counts, however the connection ended.
+    // The model's end of the answer counts, however the connection ended.
     const pieces = reader.end();
     if (pieces.length > 0) yield pieces;
     if (!reader.isDone)
-      throw reader.failure?.kind === 'interrupted' ? (broke ?? reader.failure) : (reader.failure ?? broke);
+      throw reader.failure?.kind === 'interrupted' ? (failure ?? reader.failure) : (reader.failure ?? failure);
   }
 }
 
@@ -114,12 +118,12 @@ function interrupted(message: string, type = 'interrupted', cause?: unknown): Ki
   return new KimiError('interrupted', type, message, { cause });
 }
 
-/** Ends what takes too long while this process is awake, by a signal. */
-class Watch {
+/** Aborts what takes too long while the machine is awake. */
+class Watchdog {
   private readonly controller = new AbortController();
-  private callOff = (): void => {};
+  private cancelTimer = (): void => {};
 
-  /** @param ms how long the next thing may take. */
+  /** @param ms how long the next event may take. */
   constructor(ms: number, words: string) {
     this.expect(ms, words);
   }
@@ -128,13 +132,13 @@ class Watch {
     return this.controller.signal;
   }
 
-  /** What was expected has come; the next thing may take this long. */
+  /** Restarts the timer: the next event may take this long. */
   expect(ms: number, words: string): void {
-    this.callOff();
-    this.callOff = afterAwake(ms, () => this.controller.abort(`${words} for ${ms / 1000} s`));
+    this.cancelTimer();
+    this.cancelTimer = afterAwake(ms, () => this.controller.abort(`${words} for ${ms / 1000} s`));
   }
 
   stop(): void {
-    this.callOff();
+    this.cancelTimer();
   }
 }

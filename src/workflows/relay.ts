@@ -9,7 +9,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { StreamActivities } from '../relay/activities.ts';
-import type { DeliveryActivities } from '../relay/delivery-activities.ts';
+import type { DeliveryActivities } from '../relay/delivery.ts';
 import { isErrorCallback, type Callback } from '../shared/callback.ts';
 import { FAILURE, streamsQueue } from '../shared/names.ts';
 import { RELAY_TRIES_MS, relayFailure, type RelayRequest, type RelaySummary } from '../shared/relay.ts';

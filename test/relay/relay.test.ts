@@ -12,7 +12,7 @@ import type { Found } from '../../src/cli/look-up.ts';
 import { KimiError } from '../../src/kimi/errors.ts';
 import { limiterView } from '../../src/limiter/client.ts';
 import { createRelayApp } from '../../src/relay/app.ts';
-import { createDeliveryActivities } from '../../src/relay/delivery-activities.ts';
+import { createDeliveryActivities } from '../../src/relay/delivery.ts';
 import { sign } from '../../src/webhook/signature.ts';
 import { answerTo, reasoningOn } from '../../src/simulator/answers.ts';
 import { lazyClient } from '../../src/temporal/client.ts';

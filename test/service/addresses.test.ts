@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { httpAddress } from '../../src/service/http.ts';
-import { sendCallback } from '../../src/relay/callback-sender.ts';
+import { sendCallback } from '../../src/relay/delivery.ts';
 import { callbackFor } from '../support/callback.ts';
 import { cleanHome, cli, up } from '../support/cli.ts';
 import { SECRET } from '../support/world.ts';

@@ -1,0 +1,180 @@
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import type { Client } from '@temporalio/client';
+import type { Logger } from 'pino';
+import type { Ended } from '../activities/held-work.ts';
+import { KimiError } from '../kimi/errors.ts';
+import { reportThrottled } from '../limiter/client.ts';
+import { onWaking } from '../service/awake.ts';
+import type { Callback } from '../shared/callback.ts';
+import type { RelayRequestOutcome, streamMetrics } from '../shared/metrics.ts';
+import { FAILURE } from '../shared/names.ts';
+import type { RelayRequest, StreamProgress } from '../shared/relay.ts';
+import { Answer, answered, failed, type Attempt, type NextStep } from './attempts.ts';
+import type { ReceivedStore, Recording } from './recordings.ts';
+import type { TaskReports } from './reports.ts';
+import type { StreamingClient } from './stream.ts';
+
+export interface RequestDependencies {
+  kimi: Pick<StreamingClient, 'complete'>;
+  received: Pick<ReceivedStore, 'begin' | 'read'>;
+  /** Workflow id of the limiter, which is notified when Kimi throttles a request. */
+  limiter: string;
+  /** Whether an answer that repeats itself is received to its end, or stopped (`KIMI_ON_REPEAT`). */
+  onRepeat: 'continue' | 'stop';
+  reports: TaskReports;
+  metrics: ReturnType<typeof streamMetrics>;
+  log: Logger;
+}
+
+/** Longest answer, its reasoning included, in UTF-16 units: its callback fits the webhook (`MAX_CALLBACK_BYTES`). */
+const MAX_ANSWER_CHARS = 4 * 1024 * 1024;
+
+/** Sends one request to Kimi and receives the answer as it streams in. */
+export class StreamedRequest {
+  private readonly attempt: Attempt;
+  private readonly attempts: readonly (Attempt | undefined)[];
+  /** Estimated tokens of the text that this request continues. */
+  private readonly tokensBefore: number;
+
+  /** @param before the earlier requests for the same answer */
+  constructor(
+    private readonly dependencies: RequestDependencies,
+    private readonly request: RelayRequest,
+    before: readonly (Attempt | undefined)[],
+    private readonly step: Extract<NextStep, { do: 'ask' }>,
+  ) {
+    this.attempt = { continues: step.continues, sent: false, answer: new Answer() };
+    this.attempts = [...before, this.attempt];
+    this.tokensBefore = step.continues ? before.reduce((sum, past) => sum + (past?.answer.tokens ?? 0), 0) : 0;
+  }
+
+  get progress(): StreamProgress {
+    const { progress } = this.attempt.answer;
+    return { ...progress, tokens: Math.round(this.tokensBefore) + progress.tokens };
+  }
+
+  /**
+   * @param beat sends a heartbeat
+   * @returns the callback: the answer, or the final reason why there is none
+   * @throws {ApplicationFailure} `interrupted`, `TurnedAway` or `NotSent`
+   */
+  async run(signal: AbortSignal, beat: () => void): Promise<Callback> {
+    const { received, reports, metrics } = this.dependencies;
+    const { task_id } = this.request;
+    const recording = await received.begin(task_id, this.attempts.length - 1, this.step.continues);
+    let outcome: RelayRequestOutcome = 'answered';
+    metrics.began();
+    const { client } = Context.current();
+    const ending = new AbortController();
+    const stopWatching = onWaking((slept_ms) => void reports.slept(client, task_id, slept_ms));
+    try {
+      const onBegun = (): void => void reports.begun(client, task_id, ending.signal);
+      await this.receive(recording, signal, beat, onBegun);
+      return answered(this.request, this.attempts);
+    } catch (error) {
+      outcome = this.outcomeOf(error, signal);
+      return await this.afterFailure(client, error, signal, recording);
+    } finally {
+      stopWatching();
+      ending.abort();
+      metrics.ended(outcome, this.attempt.answer.tokens);
+      await recording.close();
+    }
+  }
+
+  /** Receives the answer; each piece is on the disk before it is used. */
+  private async receive(
+    recording: Recording,
+    signal: AbortSignal,
+    beat: () => void,
+    onBegun: () => void,
+  ): Promise<void> {
+    const { kimi, metrics } = this.dependencies;
+    const { answer } = this.attempt;
+    let sentAt = 0;
+    let hasBegun = false;
+    const onSent = (): void => {
+      recording.sent();
+      this.attempt.sent = true;
+      sentAt = performance.now();
+    };
+    for await (const pieces of kimi.complete(this.step.body, signal, onSent, onBegun)) {
+      if (!hasBegun) metrics.firstByte(performance.now() - sentAt);
+      hasBegun = true;
+      const isFirst = answer.tokens === 0;
+      await recording.take(pieces);
+      for (const piece of pieces) answer.take(piece);
+      // The first words are shown immediately, the others with the next heartbeat.
+      if (isFirst && answer.tokens > 0) beat();
+      this.checkAnswer();
+    }
+  }
+
+  private checkAnswer(): void {
+    const { answer } = this.attempt;
+    if (answer.isRepeating && this.dependencies.onRepeat === 'stop') {
+      const message = 'Kimi wrote the same text over and over and was stopped (KIMI_ON_REPEAT)';
+      throw new KimiError('refused', 'repetition', message);
+    }
+    if (answer.length > MAX_ANSWER_CHARS) {
+      throw new KimiError('refused', 'answer_too_long', `the answer is over ${MAX_ANSWER_CHARS} characters`);
+    }
+  }
+
+  /** @returns the callback of a final failure. @throws if the engine or the workflow should retry. */
+  private async afterFailure(
+    client: Client,
+    error: unknown,
+    signal: AbortSignal,
+    recording: Recording,
+  ): Promise<Callback> {
+    const { reports, log } = this.dependencies;
+    if (signal.aborted && (signal.reason as Ended) === 'shutdown') {
+      throw interruption('interrupted', 'the relay was stopped');
+    }
+    if (signal.aborted) {
+      const message = 'the task was cancelled, and the connection to Kimi was closed';
+      return failed(this.request, { type: 'cancelled', message }, this.attempts);
+    }
+    // An error on this side, e.g. a full disk: once sent, the request may be paid for.
+    if (!(error instanceof KimiError) && this.attempt.sent) throw interruption('interrupted', String(error));
+    if (!(error instanceof KimiError)) throw error;
+    const { kind, type, message } = error;
+    const { task_id } = this.request;
+    log.warn({ task_id, type, kind }, message);
+    if (kind === 'refused') return failed(this.request, { type, message }, this.attempts);
+    if (kind === 'interrupted' || kind === 'outcome_unknown') throw interruption(type, message);
+    // The engine retries under the same number: if the next attempt is lost, this recording must not look like a sent request.
+    await recording.discard();
+    await reports.problem(client, task_id, { type, message });
+    if (kind === 'turned_away') await this.reportToLimiter(client, error);
+    const { retryAfterMs } = error.options;
+    throw ApplicationFailure.create({
+      message,
+      type: kind === 'turned_away' ? FAILURE.throttled : FAILURE.notSent,
+      details: [type],
+      ...(retryAfterMs !== undefined && { nextRetryDelay: retryAfterMs }),
+    });
+  }
+
+  /** Without the report the limiter sends another request or two, which are throttled too. */
+  private async reportToLimiter(client: Client, { options: { retryAfterMs } }: KimiError): Promise<void> {
+    const { limiter, log } = this.dependencies;
+    const { task_id } = this.request;
+    const throttled = retryAfterMs === undefined ? {} : { retry_after_ms: retryAfterMs };
+    await reportThrottled(client, limiter, throttled).catch((failure: Error) =>
+      log.warn({ task_id }, failure.message),
+    );
+  }
+
+  private outcomeOf(error: unknown, signal: AbortSignal): RelayRequestOutcome {
+    if (signal.aborted) return (signal.reason as Ended) === 'shutdown' ? 'interrupted' : 'cancelled';
+    if (error instanceof KimiError) return error.kind;
+    return this.attempt.sent ? 'interrupted' : 'not_sent';
+  }
+}
+
+/** The workflow decides whether to go on; another attempt is another run of the activity. */
+export function interruption(type: string, message: string): ApplicationFailure {
+  return ApplicationFailure.create({ message, type: FAILURE.interrupted, nonRetryable: true, details: [type] });
+}
