@@ -5,6 +5,7 @@ import { requestFor, resolveModel } from '../kimi/models.ts';
 import { explain } from '../text/index.ts';
 import type { Context } from './context.ts';
 import { EXIT } from '../service/exit.ts';
+import { readAtMost } from '../service/http.ts';
 import { CliError, exitForFailure } from './exit.ts';
 import type { CliText } from './text/index.ts';
 import { isUtf8 } from 'node:buffer';
@@ -174,14 +175,9 @@ async function readBytes(file: string, say: CliText): Promise<Buffer> {
 
 /** Reads up to the limit: some files, and standard input, have no end. */
 async function bytesOf(source: Readable, name: string, say: CliText): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of source as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > MAX_PROMPT_BYTES) throw new CliError(EXIT.usage, say.usage.inputTooLong(name, MAX_PROMPT_BYTES));
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  const bytes = await readAtMost(source, MAX_PROMPT_BYTES);
+  if (!bytes) throw new CliError(EXIT.usage, say.usage.inputTooLong(name, MAX_PROMPT_BYTES));
+  return bytes;
 }
 
 function isText(bytes: Buffer): boolean {

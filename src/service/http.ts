@@ -1,18 +1,18 @@
 import type { IncomingHttpHeaders, IncomingMessage, RequestListener } from 'node:http';
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-/** @returns an address fit to be shown or recorded: without the user info and query, where people put secrets. */
+/** @returns an address without user info and query, which may contain secrets. */
 export function publicAddress(url: string): string {
   const { origin, pathname } = new URL(url);
   return `${origin}${pathname}`;
 }
 
-/** @returns whether a host, without its port, is this machine to itself alone. */
+/** @returns whether a host, without its port, is a loopback address. */
 export function isLoopback(host: string): boolean {
   return /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/i.test(host);
 }
 
-/** @returns the address at which what listens on a host is reached from this machine: every interface means loopback too. */
+/** @returns the address of a server on this machine that listens on `host`; every interface includes loopback. */
 export function httpAddress(host: string, port: number): string {
   const reached = host === '' || host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   return `http://${authority(reached, port)}`;
@@ -23,13 +23,13 @@ export function authority(host: string, port: number | string): string {
   return `${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
 }
 
-/** An answer that is an error: `{ error: { code, message } }`, or as whoever answers words it. */
+/** An error answer: `{ error: { code, message } }`, or in another form that the service uses. */
 export class HttpError extends Error {
   constructor(
     readonly status: number,
     readonly code: string,
     message: string,
-    /** What the log says besides; who sent the request is not told of folders. */
+    /** Logged, and not sent: it may name folders. */
     cause?: Error,
   ) {
     super(message, { cause });
@@ -38,10 +38,10 @@ export class HttpError extends Error {
 
 /**
  * Whether a request may come from a web page of another site: a page whose name was made to point to this machine (DNS
- * rebinding) sends that name as `Host`, and a page that calls us by our own address sends its `Origin`. Programs send no
- * `Origin`, and those that speak HTTP/1.0 may send no `Host`; a browser always does.
+ * rebinding) sends that name as `Host`, and a page that calls this service's address sends its `Origin`. Programs send no
+ * `Origin`, and those with HTTP/1.0 may send no `Host`; a browser always does.
  *
- * @param origins other origins that may ask, e.g. `https://temporal.example.com`
+ * @param origins other allowed origins, e.g. `https://temporal.example.com`
  */
 export function isForeign({ host, origin }: IncomingHttpHeaders, origins: readonly string[] = []): boolean {
   const isOurs = (name: string): boolean => origins.some((allowed) => new URL(allowed).host === name);
@@ -50,8 +50,8 @@ export function isForeign({ host, origin }: IncomingHttpHeaders, origins: readon
 }
 
 /**
- * Refuses what may come from a web page of another site, with 403. Where others can reach a service, they call it by names
- * that it does not know: then it is not in the way.
+ * Refuses requests that may come from a web page of another site, with 403. A service that other machines can reach has names that
+ * it does not know, so it is not checked.
  *
  * @param listensOn the address that the service listens on
  */
@@ -77,29 +77,43 @@ export function hostCheck(
   };
 }
 
-/** @returns a check whether what is given is the secret; how long it takes tells nothing of how much of it was right. */
-export function secretCheck(secret: string): (given: string) => boolean {
+/**
+ * Reads a body, a file or standard input to its end.
+ *
+ * @returns `undefined` if it has more than `maxBytes` bytes; the rest is not read.
+ */
+export async function readAtMost(source: AsyncIterable<Buffer>, maxBytes: number): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of source) {
+    size += chunk.length;
+    if (size > maxBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** @returns a check whether a text is the secret, in constant time. */
+export function secretCheck(secret: string): (text: string) => boolean {
   const expected = sha256(secret);
-  // Hashes have one length, whatever was sent.
-  return (given) => timingSafeEqual(sha256(given), expected);
+  // Hashes have equal lengths.
+  return (text) => timingSafeEqual(sha256(text), expected);
 }
 
 function sha256(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }
 
-/** How long a server asks to be left alone: the one reader of `Retry-After`, for Kimi and the gateway alike. */
-
-/** Longest wait that a server is believed to ask for, in milliseconds. */
+/** Upper limit of a `Retry-After`, in milliseconds. */
 const LONGEST_RETRY_AFTER_MS = 3_600_000;
 
 const UNIT_MS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /**
- * Reads for how long a server asks to be left alone: from its headers (`retry-after-ms`, or `retry-after` in seconds or as a
- * date), or from its words, `please try again after 1 seconds`, `in 4.2s`, `in 1m2s`, since not every 429 has a header (kimi-api.md).
+ * Reads the retry delay of an error response: from its headers (`retry-after-ms`, or `retry-after` in seconds or as a
+ * date), or from its message, `please try again after 1 seconds`, `in 4.2s`, `in 1m2s`, since not every 429 has a header (kimi-api.md).
  *
- * @returns milliseconds, or `undefined` where it does not say.
+ * @returns milliseconds, or `undefined` if there is none.
  */
 export function retryAfter(headers: IncomingHttpHeaders, words = ''): number | undefined {
   const value = (headers['retry-after'] ?? '').trim();

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
-import express, { type ErrorRequestHandler, type Express } from 'express';
+import express, { type Express } from 'express';
 import type { Logger } from 'pino';
+import { createApp, errorHandler, isBodyError, sendError } from '../service/express.ts';
 import { PLUGIN_WAKE_PATH } from '../notify/protocol.ts';
 import { CallbackApi } from './callback-api.ts';
 import { noCounts, type Counts, type SimulatorEvent } from './events.ts';
@@ -34,7 +35,7 @@ export function createSimulator({ secret, delayMs, keys, log, onEvent = () => {}
   // Each answer in progress listens to it.
   setMaxListeners(0, stopping.signal);
   const callbackApi = new CallbackApi({ secret, delayMs, log, counts, onEvent, stopping: stopping.signal });
-  const app = express().disable('x-powered-by').disable('etag');
+  const app = createApp();
   // Kimi's own limit.
   app.use(express.json({ limit: '100mb' }));
 
@@ -61,15 +62,14 @@ export function createSimulator({ secret, delayMs, keys, log, onEvent = () => {}
     else next();
   });
   app.use('/v1', createMoonshotApi({ delayMs, keys, counts, stopping: stopping.signal }));
-  app.use(refuse);
+  app.use(
+    errorHandler({
+      known: (error) => (isBodyError(error) ? invalid(`Invalid request: ${error.message}`) : undefined),
+      unexpected: new Refusal(500, 'server_error', 'an unexpected error; it is in the simulator’s log'),
+      send: (answer, response) => (answer instanceof Refusal ? answer.send(response) : sendError(answer, response)),
+      log,
+    }),
+  );
 
   return { app, counts, stop: () => stopping.abort() };
 }
-
-const refuse: ErrorRequestHandler = (error: Error & { status?: number }, _request, response, next) => {
-  if (error instanceof Refusal) error.send(response);
-  // Of express.json: not JSON, or too large.
-  else if (error.status !== undefined && error.status < 500)
-    invalid(`Invalid request: ${error.message}`).send(response);
-  else next(error);
-};

@@ -1,17 +1,18 @@
 import type { Response } from 'express';
+import { HttpError } from '../service/http.ts';
 
 /** An error response of Kimi, or a gateway's page. Live bodies have no `code` (kimi-api.md). */
-export class Refusal extends Error {
+export class Refusal extends HttpError {
   override readonly name = 'Refusal';
 
   constructor(
-    readonly status: number,
+    status: number,
     /** `undefined` for a page of the gateway in front of Kimi. */
     readonly type: string | undefined,
     message: string,
     readonly headers: Record<string, string> = {},
   ) {
-    super(message);
+    super(status, type ?? 'web_page', message);
   }
 
   /** @returns `{"error": {"message", "type"}}` */

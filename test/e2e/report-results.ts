@@ -27,7 +27,7 @@ const FAILURES = [
   ['exceeded_current_quota_error', 'Your account has exceeded its current quota'],
   ['content_filter', 'The request was rejected because it was considered high risk'],
   ['outcome_unknown', 'the connection broke after the request was sent'],
-  ['interrupted', 'the stream broke off'],
+  ['interrupted', 'the stream was interrupted'],
   ['server_error', 'Kimi answered 500: internal error'],
 ] as const;
 

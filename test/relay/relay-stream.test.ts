@@ -105,7 +105,7 @@ describe('a stream', () => {
     });
     const error = await failureOf(take(url, { stallMs: 200 }), KimiError);
     expect(error).toMatchObject({ kind: 'interrupted', type: 'stalled' });
-    expect(error.message).toContain('silent for 0.2 s');
+    expect(error.message).toContain('sent nothing for 0.2 s');
   });
 
   it('that brings keep-alives alone is given up after 16 minutes, however short the silences are', async () => {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PluginApi } from 'openclaw/plugin-sdk/plugin-entry';
 import { parseTaskId } from '../../../src/shared/task-id.ts';
 import { MAX_WAKE_BYTES, type PluginWake } from '../../../src/notify/protocol.ts';
-import { secretCheck } from '../../../src/service/http.ts';
+import { readAtMost, secretCheck } from '../../../src/service/http.ts';
 import { field } from '../../../src/shared/format.ts';
 import type { Teller, Told } from './teller.ts';
 
@@ -57,15 +57,10 @@ function isAuthorized({ headers }: IncomingMessage, token: unknown): boolean {
 
 /** Whoever has the token is our own worker: what it sends is checked for its shape, so that a stranger's mistake is told. */
 async function readWake(request: IncomingMessage): Promise<PluginWake | 'too_long' | undefined> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_WAKE_BYTES) return 'too_long';
-    chunks.push(chunk);
-  }
+  const body = await readAtMost(request, MAX_WAKE_BYTES);
+  if (!body) return 'too_long';
   try {
-    const wake = JSON.parse(Buffer.concat(chunks).toString()) as PluginWake;
+    const wake = JSON.parse(body.toString()) as PluginWake;
     const { message, maybe_repeated, reply, task, route, file } = wake;
     const isWake =
       areTexts(message, maybe_repeated, task.task_id) &&
