@@ -162,9 +162,7 @@ export class StreamedRequest {
     const { limiter, log } = this.dependencies;
     const { task_id } = this.request;
     const throttled = retryAfterMs === undefined ? {} : { retry_after_ms: retryAfterMs };
-    await reportThrottled(client, limiter, throttled).catch((failure: Error) =>
-      log.warn({ task_id }, failure.message),
-    );
+    await reportThrottled(client, limiter, throttled).catch((failure: Error) => log.warn({ task_id }, failure.message));
   }
 
   private outcomeOf(error: unknown, signal: AbortSignal): RelayRequestOutcome {
