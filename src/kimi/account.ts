@@ -1,35 +1,35 @@
-/** What Kimi tells for nothing: its models, the account's balance, how many tokens a request has. */
+/** Kimi's free endpoints: models, the account's balance, and the tokenizer. */
 import { Agent, request, type Dispatcher } from 'undici';
 import * as z from 'zod';
 import { outboundAgent, reachProblem, type ReachProblem } from '../service/outbound.ts';
 import { describe } from './http.ts';
 import type { ChatRequest } from './models.ts';
 
-/** Where to ask, and with whose key. */
-export interface Enquirer {
+/** An API and the key for it. */
+export interface Account {
   /** Base address, e.g. `https://api.moonshot.cn/v1`. */
   apiUrl: string;
   apiKey: string | undefined;
-  /** Whether it is a service of this installation: reached without a proxy. */
-  isOurs?: boolean;
+  /** Whether it is a service of this installation, reached without a proxy. */
+  isDirect?: boolean;
 }
 
-/** What came of a question. */
-export interface Told<T> {
-  /** Absent where the answer is none that is understood. */
+/** A response, or why there is none. */
+export interface ApiResponse<T> {
+  /** Absent if the response has another form. */
   value?: T | undefined;
-  /** HTTP status; absent where no answer came. */
+  /** HTTP status; absent without a response. */
   status?: number;
-  /** Why no answer came. */
+  /** Why there is no response. */
   problem?: { type: ReachProblem; message: string };
-  /** How far our clock is ahead of theirs, in milliseconds, within a second or so; absent where they do not say. */
+  /** How far this machine's clock is ahead of the server's, in milliseconds, within a second or so; absent without a `Date` header. */
   ahead?: number;
 }
 
-/** How long a person waits for an answer, in milliseconds. */
-const ANSWER_MS = 3_000;
+/** Time limit of a query by a command, in milliseconds. */
+const QUERY_MS = 3_000;
 
-/** How long a task waits for its tokens to be counted, in milliseconds: dispatch has to be quick. */
+/** Time limit of counting a task's tokens, in milliseconds: dispatch has to be quick. */
 const ESTIMATE_MS = 1_000;
 
 const models = z.object({ data: z.array(z.object({ id: z.string() })) });
@@ -37,39 +37,39 @@ const balance = z.object({ data: z.object({ available_balance: z.number() }) });
 const estimate = z.object({ data: z.object({ total_tokens: z.int().nonnegative() }) });
 
 /** @returns the models that a key may use. */
-export async function listModels(from: Enquirer): Promise<Told<string[]>> {
-  const told = await ask(from, 'models', models, AbortSignal.timeout(ANSWER_MS));
-  return { ...told, value: told.value?.data.map(({ id }) => id) };
+export async function listModels(account: Account): Promise<ApiResponse<string[]>> {
+  const response = await query(account, 'models', models, AbortSignal.timeout(QUERY_MS));
+  return { ...response, value: response.value?.data.map(({ id }) => id) };
 }
 
-/** @returns what can be spent yet, in the money of the host. */
-export async function availableBalance(from: Enquirer): Promise<Told<number>> {
-  const told = await ask(from, 'users/me/balance', balance, AbortSignal.timeout(ANSWER_MS));
-  return { ...told, value: told.value?.data.available_balance };
+/** @returns the available balance, in the host's currency. */
+export async function availableBalance(account: Account): Promise<ApiResponse<number>> {
+  const response = await query(account, 'users/me/balance', balance, AbortSignal.timeout(QUERY_MS));
+  return { ...response, value: response.value?.data.available_balance };
 }
 
-/** @returns how many tokens a request has, or `undefined` where nobody says in time. */
+/** @returns the number of tokens of a request, or `undefined` without a response in time. */
 export async function countTokens(
-  from: Enquirer,
+  account: Account,
   { model, messages }: ChatRequest,
   signal: AbortSignal,
 ): Promise<number | undefined> {
   const soon = AbortSignal.any([signal, AbortSignal.timeout(ESTIMATE_MS)]);
-  const told = await ask(from, 'tokenizers/estimate-token-count', estimate, soon, { model, messages });
-  return told.value?.data.total_tokens;
+  const response = await query(account, 'tokenizers/estimate-token-count', estimate, soon, { model, messages });
+  return response.value?.data.total_tokens;
 }
 
-async function ask<T extends z.ZodType>(
-  { apiUrl, apiKey, isOurs }: Enquirer,
+async function query<T extends z.ZodType>(
+  { apiUrl, apiKey, isDirect }: Account,
   path: string,
   shape: T,
   signal: AbortSignal,
   body?: object,
-): Promise<Told<z.infer<T>>> {
-  const asked = Date.now();
+): Promise<ApiResponse<z.infer<T>>> {
+  const sentAt = Date.now();
   let dispatcher: Dispatcher | undefined;
   try {
-    dispatcher = isOurs ? new Agent() : outboundAgent(apiUrl);
+    dispatcher = isDirect ? new Agent() : outboundAgent(apiUrl);
     const response = await request(`${apiUrl.replace(/\/+$/, '')}/${path}`, {
       method: body ? 'POST' : 'GET',
       signal,
@@ -81,10 +81,10 @@ async function ask<T extends z.ZodType>(
       body: body ? JSON.stringify(body) : null,
     });
     const date = Date.parse(String(response.headers['date'] ?? ''));
-    // Their time is the middle of the second it names, ours the middle of the round trip.
-    const ahead = (asked + Date.now()) / 2 - (date + 500);
+    // The server's time is the middle of the second it names, this machine's the middle of the round trip.
+    const ahead = (sentAt + Date.now()) / 2 - (date + 500);
     const text = await response.body.text();
-    // An answer that quotes the key must not carry it on.
+    // The response may quote the key.
     const json = parseJson(apiKey ? text.replaceAll(apiKey, '[KIMI_API_KEY]') : text);
     return { status: response.statusCode, value: shape.safeParse(json).data, ...(!Number.isNaN(ahead) && { ahead }) };
   } catch (error) {

@@ -3,10 +3,10 @@ import type { AnswerCallback, Callback, ErrorCallback, Usage } from '../shared/c
 
 const tokens = z.int().nonnegative();
 
-/** What is worth knowing and not worth an answer that is paid for: dropped where it is wrong. */
-const welcome = <T extends z.ZodType>(shape: T) => shape.optional().catch(undefined);
+/** Optional members are dropped if they are wrong: the answer is paid for. */
+const optional = <T extends z.ZodType>(shape: T) => shape.optional().catch(undefined);
 
-/** Text as it is written in UTF-8: half of a surrogate pair, which JSON can hold and UTF-8 cannot, becomes U+FFFD. */
+/** Text that UTF-8 can encode: half of a surrogate pair, which JSON can contain, becomes U+FFFD. */
 const text = z.string().transform((value) => value.toWellFormed());
 const word = text.pipe(z.string().min(1));
 
@@ -15,10 +15,10 @@ const usage = z
     prompt_tokens: tokens,
     completion_tokens: tokens,
     total_tokens: tokens.optional(),
-    // Kimi says it twice (kimi-api.md).
-    cached_tokens: welcome(tokens),
-    prompt_tokens_details: welcome(z.object({ cached_tokens: tokens })),
-    completion_tokens_details: welcome(z.object({ reasoning_tokens: tokens })),
+    // Kimi sends it twice (kimi-api.md).
+    cached_tokens: optional(tokens),
+    prompt_tokens_details: optional(z.object({ cached_tokens: tokens })),
+    completion_tokens_details: optional(z.object({ reasoning_tokens: tokens })),
   })
   .transform((usage): Usage => {
     const { prompt_tokens, completion_tokens, completion_tokens_details } = usage;
@@ -34,10 +34,10 @@ const usage = z
 
 const choice = z
   .object({
-    message: z.object({ content: text, reasoning_content: welcome(word) }),
+    message: z.object({ content: text, reasoning_content: optional(word) }),
     finish_reason: text.optional(),
   })
-  // A model may spend all its tokens on reasoning: nothing is said, and all is paid for.
+  // A model may spend all its tokens on reasoning: such an empty answer is paid for.
   .refine(({ message, finish_reason }) => message.content !== '' || finish_reason === 'length', {
     path: ['message', 'content'],
     message: 'is empty, and finish_reason is not length',
@@ -48,15 +48,15 @@ const choice = z
   }));
 
 /**
- * What an answer holds, whoever carries it (contract section 3). Members that are not used are dropped, whatever they hold: they do
- * not refuse an answer that is paid for.
+ * An answer, in a callback or a direct response (contract section 3). Unused members are dropped without a check, since the answer is
+ * paid for.
  */
 const answer = z.object({ id: word, model: word, usage, choices: z.array(choice).min(1) });
 
 const metadata = z.object({ task_id: z.string(), task_name: text.optional() });
 
 const answerCallback = answer
-  .extend({ metadata, error: z.null().optional(), interruptions: welcome(z.int().positive()) })
+  .extend({ metadata, error: z.null().optional(), interruptions: optional(z.int().positive()) })
   .transform(({ error: _error, ...callback }): AnswerCallback => callback);
 
 const errorCallback = z
@@ -64,16 +64,16 @@ const errorCallback = z
     id: word.optional(),
     model: word.optional(),
     error: z.object({ type: word, message: text }),
-    partial: welcome(text),
-    partial_reasoning: welcome(text),
-    usage: welcome(usage),
-    interruptions: welcome(z.int().positive()),
+    partial: optional(text),
+    partial_reasoning: optional(text),
+    usage: optional(usage),
+    interruptions: optional(z.int().positive()),
     choices: z.undefined().optional(),
     metadata,
   })
   .transform(({ choices: _choices, ...callback }): ErrorCallback => callback);
 
-/** A body that is no callback; the message names every member that is wrong. */
+/** A body that is not a callback; the message names every wrong member. */
 export class MalformedCallback extends Error {
   override readonly name = 'MalformedCallback';
 }
@@ -91,9 +91,9 @@ export function parseCallback(json: unknown): Callback {
 }
 
 /**
- * Reads an answer that a provider returned straight from the dispatch call.
+ * Reads an answer that a provider returned from the dispatch call itself.
  *
- * @returns `undefined` where the body is no complete answer.
+ * @returns `undefined` if the body is not a complete answer.
  */
 export function parseDirectAnswer(json: unknown, task_id: string): AnswerCallback | undefined {
   const parsed = answer.safeParse(json);
@@ -101,7 +101,7 @@ export function parseDirectAnswer(json: unknown, task_id: string): AnswerCallbac
   return { ...parsed.data, metadata: { task_id } };
 }
 
-/** @returns the token counts of an answer, or `undefined` where they are none. */
+/** @returns the token counts of an answer; `undefined` if they are missing or invalid. */
 export function readUsage(json: unknown): Usage | undefined {
   return usage.safeParse(json).data;
 }

@@ -2,23 +2,23 @@ import * as z from 'zod';
 import { MAX_CALLBACK_BYTES, type Dispatched } from '../shared/callback.ts';
 import type { Task } from '../shared/task.ts';
 import { parseDirectAnswer } from './answer.ts';
-import { countTokens, type Enquirer } from './account.ts';
+import { countTokens, type Account } from './account.ts';
 import { KimiError } from './errors.ts';
 import { KimiHttp, type HttpResponse } from './http.ts';
 import { MODELS, callsBack, modelOf, mostTokens, requestFor, type ChatRequest } from './models.ts';
 import { readRefusal } from './refusal.ts';
 
 export interface KimiClientOptions {
-  /** Base address, e.g. `https://api.moonshot.cn/v1`: whose models and prices count. */
+  /** Base address, e.g. `https://api.moonshot.cn/v1`: its models apply. */
   apiUrl: string;
   apiKey: string | undefined;
-  /** A relay that takes tasks for this API, which does not call back, and has the key. Its base address. */
+  /** A relay for this API, which does not call back. The relay has the key. */
   relay?: { url: string; token: string | undefined } | undefined;
   /** Where callbacks are received, e.g. `http://localhost:9001`. */
   callbackBaseUrl: string;
 }
 
-/** How long Kimi may take to return an API id, in milliseconds. The contract promises under one second. */
+/** Time limit for Kimi's API id, in milliseconds. The contract promises under one second. */
 const ACCEPT_TIMEOUT_MS = 20_000;
 
 const acceptedBody = z.object({ id: z.string().min(1) });
@@ -26,25 +26,25 @@ const acceptedBody = z.object({ id: z.string().min(1) });
 /** Sends tasks to an API that speaks contract section 2. */
 export class KimiClient {
   private readonly http: KimiHttp | undefined;
-  /** Who has the key is who can ask. */
-  private readonly enquirer: Enquirer;
+  /** The service that counts tokens: the one that has the key. */
+  private readonly account: Account;
 
   constructor(private readonly options: KimiClientOptions) {
     const { apiUrl, apiKey, relay } = options;
     const [url, key] = relay ? [relay.url, relay.token] : [apiUrl, apiKey];
-    this.enquirer = { apiUrl: url, apiKey: key, isOurs: relay !== undefined };
-    if (key) this.http = new KimiHttp({ url, key, timeoutMs: ACCEPT_TIMEOUT_MS, isOurs: relay !== undefined });
+    this.account = { apiUrl: url, apiKey: key, isDirect: relay !== undefined };
+    if (key) this.http = new KimiHttp({ url, key, timeoutMs: ACCEPT_TIMEOUT_MS, isDirect: relay !== undefined });
   }
 
-  /** Whether tasks go through the relay, which takes each once however often it is sent. */
+  /** Whether tasks go through the relay, which accepts each task once. */
   get isRelayed(): boolean {
     return this.options.relay !== undefined;
   }
 
   /**
-   * Sends one task and returns its API id. What Kimi would refuse, or could not answer, is not sent.
+   * Sends one task and returns its API id. A request that Kimi would refuse, or could not answer, is not sent.
    *
-   * @throws {KimiError} whose `kind` says whether the request may be sent again.
+   * @throws {KimiError} its `kind` tells whether the request may be retried.
    */
   async dispatch(task: Task, signal: AbortSignal): Promise<Dispatched> {
     const { apiUrl, relay, callbackBaseUrl } = this.options;
@@ -54,7 +54,7 @@ export class KimiClient {
     }
     const chat = requestFor(task, apiUrl);
     if (!relay && !callsBack(apiUrl)) {
-      const message = `${new URL(apiUrl).host} answers in place and never calls back. Nothing was sent. Set KIMI_CALLBACKS=relay, or KIMI_API_URL to an API that calls back`;
+      const message = `${new URL(apiUrl).host} does not call back. Nothing was sent. Set KIMI_CALLBACKS=relay, or KIMI_API_URL to an API that calls back`;
       throw new KimiError('refused', 'no_callback_provider', message);
     }
     await this.refuseIfTooLong(chat, signal);
@@ -70,7 +70,7 @@ export class KimiClient {
       });
       return readAnswer(response, await this.http.readJson(response, MAX_CALLBACK_BYTES), task.task_id);
     } catch (error) {
-      // The relay takes a task once, however often it is sent: nothing is risked by sending it again.
+      // The relay accepts a task once, so a retry is safe.
       if (relay && error instanceof KimiError && error.kind === 'outcome_unknown' && !signal.aborted) {
         throw new KimiError('not_sent', 'relay_unreachable', error.message, { cause: error });
       }
@@ -79,16 +79,15 @@ export class KimiClient {
   }
 
   /**
-   * Kimi knows best how many tokens a text has, and tells; it is asked only where the text could come near the context,
-   * and where it does not say, the task is sent.
+   * Kimi's tokenizer is asked only if the text could exceed the context. Without its answer the task is sent.
    */
   private async refuseIfTooLong(chat: ChatRequest, signal: AbortSignal): Promise<void> {
     const model = modelOf(chat.model);
     if (!model) return;
-    // Whether a cap that nobody asked for counts as well is not known (kimi-api.md).
+    // Whether Kimi's default cap counts as well is not known (kimi-api.md).
     const room = model.context - (chat.max_completion_tokens ?? 1);
     if (mostTokens(chat) <= room) return;
-    const tokens = await countTokens(this.enquirer, chat, signal);
+    const tokens = await countTokens(this.account, chat, signal);
     if (tokens === undefined || tokens <= room) return;
     const larger = MODELS.find(({ context }) => context - (chat.max_completion_tokens ?? 1) >= tokens);
     const advice = larger ? `shorten it, or use ${larger.id}` : 'shorten it';
@@ -97,7 +96,7 @@ export class KimiClient {
   }
 }
 
-/** Where the callback of a task is received. */
+/** @returns the callback address of a task. */
 export function callbackUrl(baseUrl: string, task_id: string): string {
   return `${baseUrl.replace(/\/+$/, '')}/kimi/webhook/${task_id}`;
 }

@@ -1,28 +1,28 @@
-/** Why a request brought no API id, or no whole answer. */
+/** Why a request returned no API id, or no complete answer. */
 export type KimiErrorKind =
-  /** Kimi said no; nothing will come. */
+  /** Kimi refused the request: no answer will come. */
   | 'refused'
-  /** The request may have been accepted; sending it again could be paid for twice. */
+  /** The request may have been accepted: a retry could be paid for twice. */
   | 'outcome_unknown'
-  /** A part of the answer came, then no more. */
+  /** The answer ended early. */
   | 'interrupted'
-  /** Kimi is too busy, or this account sends too much: it may be sent again later. */
+  /** Throttled (429): Kimi is overloaded, or the account is over a limit. May be retried later. */
   | 'turned_away'
-  /** The request was certainly not accepted: it may be sent again. */
+  /** The request was certainly not accepted: may be retried. */
   | 'not_sent';
 
-/** The one error of this room. Its message never holds the key. */
+/** An error of a request to Kimi. Its message never contains the key. */
 export class KimiError extends Error {
   override readonly name = 'KimiError';
 
   constructor(
     readonly kind: KimiErrorKind,
-    /** Kimi's own word (`rate_limit_reached_error`) or ours (`no_api_key`). */
+    /** Kimi's own type (`rate_limit_reached_error`), or one of Kimi Dispatch (`no_api_key`). */
     readonly type: string,
     message: string,
     readonly options: {
       cause?: unknown;
-      /** How long Kimi asked us to wait, in milliseconds. */
+      /** Kimi's Retry-After, in milliseconds. */
       retryAfterMs?: number;
     } = {},
   ) {

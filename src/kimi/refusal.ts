@@ -1,23 +1,23 @@
-/** Reads what a server says in place of an answer: its words, in whichever form, and what they mean for the request. */
+/** Reads error responses of OpenAI-compatible servers: the message, in any form, and what it means for the request. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { field, firstCharacters } from '../shared/format.ts';
 import { retryAfter } from '../service/http.ts';
 import { KimiError } from './errors.ts';
 
-/** What a server says went wrong. */
+/** An error as the server states it. */
 export interface StatedError {
-  /** Its name for it, e.g. `rate_limit_reached_error`. */
+  /** e.g. `rate_limit_reached_error`. */
   type?: string;
-  /** The HTTP status that it writes into a body, which may come under another one. */
+  /** HTTP status in the body; the response may have another one. */
   status?: number;
-  /** In one line that drives no terminal. */
+  /** One line, without control characters. */
   message: string;
 }
 
-/** Longest words of a server that are passed on, in characters. */
-const WORDS_CHARS = 500;
+/** Length of a server's message that is kept, in characters. */
+const MESSAGE_CHARS = 500;
 
-/** Members that hold words, or an object that does, the most telling first. */
+/** Members that hold a message, or an object with one, the most specific first. */
 const MEMBERS = ['message', 'msg', 'detail', 'error_description', 'error_msg', 'error', 'errors'];
 
 /**
@@ -25,10 +25,10 @@ const MEMBERS = ['message', 'msg', 'detail', 'error_description', 'error_msg', '
  * `{object: "error", message}`, `{code, message}`, `{detail: "…"}`, a list of these, JSON inside `metadata.raw`, or plain text.
  *
  * @param body parsed JSON, or the text where it is none.
- * @returns `undefined` where it has no words, as a web page.
+ * @returns `undefined` if there is no message, e.g. in a web page.
  */
 export function statedError(body: unknown): StatedError | undefined {
-  const message = wordsIn(body);
+  const message = messageIn(body);
   if (message === undefined) return undefined;
   const inner = member(body, 'error') ?? member(member(body, 'errors'), '0') ?? body;
   const [type] = [inner, body].flatMap((part) => [nameIn(part, 'type'), nameIn(part, 'code')]).filter(Boolean);
@@ -36,22 +36,22 @@ export function statedError(body: unknown): StatedError | undefined {
   return { ...(type && { type }), ...(status && { status }), message };
 }
 
-function wordsIn(value: unknown, depth = 0): string | undefined {
+function messageIn(value: unknown, depth = 0): string | undefined {
   if (depth > 5) return undefined;
-  if (typeof value === 'string') return wordsInText(value, depth);
+  if (typeof value === 'string') return messageInText(value, depth);
   if (typeof value !== 'object' || value === null) return undefined;
   const parts = Array.isArray(value) ? [value[0]] : MEMBERS.map((name) => member(value, name));
-  const words = parts.map((part) => wordsIn(part, depth + 1)).find((found) => found !== undefined);
-  // What the server behind a gateway said (OpenRouter).
-  const raw = wordsIn(member(member(value, 'metadata'), 'raw'), depth + 1);
-  return raw === undefined || raw === words ? words : words === undefined ? raw : `${words}: ${raw}`;
+  const message = parts.map((part) => messageIn(part, depth + 1)).find((found) => found !== undefined);
+  // The message of the server behind a gateway (OpenRouter).
+  const raw = messageIn(member(member(value, 'metadata'), 'raw'), depth + 1);
+  return raw === undefined || raw === message ? message : message === undefined ? raw : `${message}: ${raw}`;
 }
 
-function wordsInText(text: string, depth: number): string | undefined {
+function messageInText(text: string, depth: number): string | undefined {
   const json = /^\s*[[{]/.test(text) ? parseJson(text) : undefined;
-  if (json !== undefined) return wordsIn(json, depth + 1);
+  if (json !== undefined) return messageIn(json, depth + 1);
   if (/^\s*</.test(text)) return undefined;
-  const line = field(firstCharacters(text.slice(0, 8 * WORDS_CHARS), WORDS_CHARS)).trim();
+  const line = field(firstCharacters(text.slice(0, 8 * MESSAGE_CHARS), MESSAGE_CHARS)).trim();
   return line === '' ? undefined : line;
 }
 
@@ -69,43 +69,43 @@ function statusIn(value: unknown, name: string): number | undefined {
   return status >= 400 && status <= 599 ? status : undefined;
 }
 
-/** Parses the JSON of a body, also where it stands in an event of a stream: `data: {…}`, `error: {…}`. */
+/** Parses the JSON of a body, also inside an event of a stream: `data: {…}`, `error: {…}`. */
 export function parseJson(text: string): unknown {
   const framed = /^(?:data|error): ?(?<json>[[{].*)$/m.exec(text)?.groups?.['json'];
   for (const candidate of [text, framed]) {
     try {
       if (candidate !== undefined) return JSON.parse(candidate);
     } catch {
-      // The next one, then.
+      // Try the next candidate.
     }
   }
   return undefined;
 }
 
-/** Money does not come back by waiting: Kimi's docs say "never retry" (kimi-api.md), others say it in their words. */
+/** Errors about money are not retried: Kimi's docs say "never retry" (kimi-api.md). */
 const OUT_OF_MONEY =
   /balance|quota|insufficient|billing|credits?\b|suspended|arrears|recharge|余额|餘額|欠费|欠費|配额|配額|额度|額度/i;
 
-/** A limit that time lifts, though some call it a quota. */
+/** Rate limits, which some servers call a quota. */
 const OVER_A_RATE =
   /per[ -](?:second|minute|hour|day)|\brate\b|\b[RT]P[SMD]\b|concurren|try again|retry (?:after|in)|频率|頻率|并发|併發/i;
 
-/** Words of a server that has not begun with a request: sending it again is not paid twice. */
+/** Messages of servers that did not process the request: a retry is not paid for twice. */
 const NOTHING_WAS_DONE =
   /overload|unavailable|over capacity|at capacity|no (?:available|healthy) |connection (?:refused|error|failure)|connect(?:ion)? timeout|upstream connect error|starting up|is loading|繁忙|过载|過載|无可用|無可用/i;
 
-/** Names of errors that a repeat would meet again. */
+/** Error types that a retry would meet again. */
 const FINAL =
   /^(?:content_filter|invalid_request_error|invalid_authentication_error|incorrect_api_key_error|permission_denied_error|resource_not_found_error|exceeded_current_quota_error|insufficient_quota)$/;
 
-/** Names of errors that a later request may not meet. */
+/** Error types that a later request may not meet. */
 const BUSY = /overload|rate_limit|too_many_requests|unavailable/i;
 
 /**
- * Reads an answer that is an error: what it means for the request, in the server's words where it said any.
+ * Reads an error response.
  *
- * One policy for all: 429, 503 and 529 were not begun and are sent again, unless they speak of money; any other 5xx is sent again
- * where its words say that nothing was done, and its outcome is unknown where they do not; everything else is final.
+ * One policy for all servers: 429, 503 and 529 were not processed and are retried, unless they are about money; any other 5xx is retried
+ * if its message says that nothing was done, else its outcome is unknown; everything else is final.
  *
  * @param body parsed JSON, or the text where it is none.
  */
@@ -123,7 +123,7 @@ export function readRefusal(statusCode: number, headers: IncomingHttpHeaders, bo
   );
 }
 
-/** Reads an error in the body of an answer that began as a success, before any of the answer came or after. */
+/** Reads an error inside a response with a success status. @param hasBegun whether a part of the answer was received. */
 export function readStated(stated: StatedError, hasBegun: boolean): KimiError {
   const { status = 0, type = 'stream_error', message } = stated;
   const said = `Kimi reported an error in its answer: ${message}`;

@@ -75,19 +75,19 @@ export class Gateway {
     }
 
     const { statusCode: status, headers } = response;
-    const isTaken = status >= 200 && status < 300;
+    const isAccepted = status >= 200 && status < 300;
     const answer = outcomeIn(body);
     const isForPlugin = 'reply' in wake;
-    if (isTaken && (!isForPlugin || answer?.outcome === 'sent')) return;
+    if (isAccepted && (!isForPlugin || answer?.outcome === 'sent')) return;
     const what = `${publicAddress(wakeUrl)} answered ${status}`;
-    if (isForPlugin && !answer && (isTaken || status === 404)) {
+    if (isForPlugin && !answer && (isAccepted || status === 404)) {
       // Another program's answer. It is retried: a restarting gateway has no plugin for a moment.
       const advice = 'load the plugin in the gateway (kimi-dispatch setup openclaw) or correct OPENCLAW_WAKE_URL';
       throw new GatewayError('no_plugin', `${what}, and it was not the plugin kimi-dispatch: ${advice}`, true);
     }
     if (answer) {
       // The plugin's status tells whether a retry may help.
-      throw new GatewayError(answer.outcome, `${what}: ${answer.error}`, isTaken || status >= 500);
+      throw new GatewayError(answer.outcome, `${what}: ${answer.error}`, isAccepted || status >= 500);
     }
     if (status === 401 || status === 403) {
       throw new GatewayError('unauthorized', `${what}: set OPENCLAW_WAKE_TOKEN to the gateway’s hooks.token`, false);

@@ -54,7 +54,7 @@ export class AnswerReader {
   /** The answer is complete. */
   isDone = false;
   /** Arrival of the last event, except keep-alives, by `performance.now()`. */
-  heardAt = performance.now();
+  lastEventAt = performance.now();
   private format: 'unknown' | 'events' | 'json' = 'unknown';
   private pieces: Piece[] = [];
   private readonly json: string[] = [];
@@ -79,7 +79,7 @@ export class AnswerReader {
     if (this.format === 'unknown') this.guard(() => (this.format = formatOf(piece)));
     if (this.format === 'events' && !this.failure) this.events.feed(piece);
     else if (this.format === 'json') {
-      this.heardAt = performance.now();
+      this.lastEventAt = performance.now();
       this.jsonChars += piece.length;
       if (this.jsonChars > MAX_PIECE_CHARS) this.failure ??= unreadable('a document without an end');
       else this.json.push(piece);
@@ -125,7 +125,7 @@ export class AnswerReader {
       const stated = event === 'error' ? statedError(this.clean(trimmed)) : undefined;
       throw stated ? readStated(stated, this.hasText) : interrupted('the stream sent an event that is not JSON');
     }
-    this.heardAt = performance.now();
+    this.lastEventAt = performance.now();
     this.readChunk(json, event);
   }
 
@@ -149,19 +149,19 @@ export class AnswerReader {
     const { id, model, choices, usage } = parsed.data;
     if (!choices && !('usage' in json) && this.format === 'json') throw noAnswer();
     // Only the first choice: others are alternative answers.
-    const ours = choices?.find(({ index }) => (index ?? 0) === 0);
-    const said = ours?.delta ?? ours?.message;
-    const counted = readUsage(usage) ?? readUsage(ours?.usage);
-    const content = said && contentOf(said);
-    const reasoning = said && reasoningOf(said);
-    if (ours?.finish_reason) this.finish_reason = endOf(ours.finish_reason);
+    const first = choices?.find(({ index }) => (index ?? 0) === 0);
+    const part = first?.delta ?? first?.message;
+    const counted = readUsage(usage) ?? readUsage(first?.usage);
+    const content = part && contentOf(part);
+    const reasoning = part && reasoningOf(part);
+    if (first?.finish_reason) this.finish_reason = endOf(ours.finish_reason);
     this.hasText ||= Boolean(content || reasoning);
     this.pieces.push({
       ...(id && { id }),
       ...(model && { model }),
       ...(content && { content }),
       ...(reasoning && { reasoning }),
-      ...(ours?.finish_reason && { finish_reason: endOf(ours.finish_reason) }),
+      ...(first?.finish_reason && { finish_reason: endOf(ours.finish_reason) }),
       ...(counted && { usage: counted }),
     });
   }
@@ -197,10 +197,10 @@ function errorIn(json: object, event: string | undefined) {
 }
 
 function contentOf({ content, refusal }: Message): string | undefined {
-  const words = Array.isArray(content)
+  const text = Array.isArray(content)
     ? content.map((part) => (isThinking(part) ? '' : textOf(part))).join('')
     : content;
-  return words || refusal || undefined;
+  return text || refusal || undefined;
 }
 
 /** Some servers send the same text under both names. */

@@ -133,5 +133,5 @@ async function startRequest({ client, taskQueue, log }: RelayAppOptions, request
     log.warn({ task_id }, `a task was not accepted because the engine did not start it: ${(error as Error).message}`);
     throw new HttpError(503, 'relay_unavailable', 'the relay’s engine does not accept tasks now; send it again later');
   }
-  log.info({ task_id, model: body.model }, 'taken');
+  log.info({ task_id, model: body.model }, 'accepted');
 }

@@ -72,8 +72,8 @@ export function requestsIn(attempts: readonly (Attempt | undefined)[]): number {
 /** Kimi's partial mode: the answer continues this message, without repeating it. */
 function continuation(body: RelayRequest['body'], content: string, reasoning: string): RelayRequest['body'] {
   // Without its reasoning the model would reason again (kimi-api.md: messages are replayed whole).
-  const said = { role: 'assistant', content, ...(reasoning && { reasoning_content: reasoning }), partial: true };
-  return { ...body, messages: [...body.messages, said] };
+  const prefix = { role: 'assistant', content, ...(reasoning && { reasoning_content: reasoning }), partial: true };
+  return { ...body, messages: [...body.messages, prefix] };
 }
 
 /** @returns the attempts since the answer was last started over. */
@@ -249,8 +249,8 @@ const ENDS: Record<string, string> = {
 
 /** @returns Kimi's `finish_reason` for another server's, if there is one: `stop`, or `length` for a truncated answer. */
 export function endOf(finish_reason: string): string {
-  const word = finish_reason.toLowerCase();
-  return ENDS[word] ?? word;
+  const reason = finish_reason.toLowerCase();
+  return ENDS[reason] ?? reason;
 }
 
 /** @returns whether the model ended its answer: a request for more would be paid for and return something else. */

@@ -62,8 +62,8 @@ export class ReceivedStore {
 
   async remove(task_id: string): Promise<void> {
     const names = await readdir(this.folder);
-    const ours = names.filter((name) => taskIdOf(name) === task_id);
-    for (const name of ours) await rm(join(this.folder, name), { force: true });
+    for (const name of names.filter((name) => taskIdOf(name) === task_id))
+      await rm(join(this.folder, name), { force: true });
   }
 
   private path(task_id: string, attempt: number): string {

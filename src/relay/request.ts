@@ -172,7 +172,7 @@ export class StreamedRequest {
   }
 }
 
-/** The workflow decides whether to go on; another attempt is another run of the activity. */
+/** The workflow decides whether another attempt is made, by another run of the activity. */
 export function interruption(type: string, message: string): ApplicationFailure {
   return ApplicationFailure.create({ message, type: FAILURE.interrupted, nonRetryable: true, details: [type] });
 }

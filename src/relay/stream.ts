@@ -93,7 +93,7 @@ export class StreamingClient {
         if (pieces.length > 0) yield pieces;
         if (reader.failure) throw reader.failure;
         if (reader.isDone) return;
-        if (performance.now() - reader.heardAt > Math.max(stallMs, KEEP_ALIVE_MS)) {
+        if (performance.now() - reader.lastEventAt > Math.max(stallMs, KEEP_ALIVE_MS)) {
           throw interrupted(`the stream sent only keep-alives for ${KEEP_ALIVE_MS / 1000} s`, 'stalled');
         }
       }
@@ -124,8 +124,8 @@ class Watchdog {
   private cancelTimer = (): void => {};
 
   /** @param ms how long the next event may take. */
-  constructor(ms: number, words: string) {
-    this.expect(ms, words);
+  constructor(ms: number, message: string) {
+    this.expect(ms, message);
   }
 
   get signal(): AbortSignal {
@@ -133,9 +133,9 @@ class Watchdog {
   }
 
   /** Restarts the timer: the next event may take this long. */
-  expect(ms: number, words: string): void {
+  expect(ms: number, message: string): void {
     this.cancelTimer();
-    this.cancelTimer = afterAwake(ms, () => this.controller.abort(`${words} for ${ms / 1000} s`));
+    this.cancelTimer = afterAwake(ms, () => this.controller.abort(`${message} for ${ms / 1000} s`));
   }
 
   stop(): void {

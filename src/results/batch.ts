@@ -93,7 +93,7 @@ export class BatchWriter {
       try {
         resolvers.push(await run(batch));
       } catch (error) {
-        // The other jobs go on.
+        // The other jobs continue.
         fail(error);
       }
     }
@@ -110,7 +110,7 @@ export class BatchWriter {
       // A writer killed with kill -9 blocks the others for this long; a write takes milliseconds.
       stale: 2_000,
       retries: { retries: 200, minTimeout: 5, maxTimeout: 50 },
-      // A process that was paused for seconds loses the lock and goes on; the next write takes a new one.
+      // A process that was paused for seconds loses the lock, and continues; the next write takes a new one.
       onCompromised: () => {},
     });
     try {

@@ -115,23 +115,23 @@ const UNIT_MS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_0
  *
  * @returns milliseconds, or `undefined` if there is none.
  */
-export function retryAfter(headers: IncomingHttpHeaders, words = ''): number | undefined {
+export function retryAfter(headers: IncomingHttpHeaders, message = ''): number | undefined {
   const value = (headers['retry-after'] ?? '').trim();
   const stated = [
     Number(headers['retry-after-ms'] ?? Number.NaN),
     /^\d+(?:\.\d+)?$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now(),
-    durationIn(words),
+    durationIn(message),
   ];
   const ms = stated.find((candidate) => candidate > 0);
   return ms === undefined ? undefined : Math.min(Math.ceil(ms), LONGEST_RETRY_AFTER_MS);
 }
 
-function durationIn(words: string): number {
-  const [, said = ''] =
+function durationIn(message: string): number {
+  const [, duration = ''] =
     /(?:try again|retry) (?:after|in) ((?:\d+(?:\.\d+)? ?(?:ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hours?)\b ?)+|(?:\d+(?:\.\d+)?[hms]s?)+)/i.exec(
-      words,
+      message,
     ) ?? [];
-  const parts = [...said.matchAll(/(\d+(?:\.\d+)?) ?(ms|milli|h|m|s)/gi)];
+  const parts = [...duration.matchAll(/(\d+(?:\.\d+)?) ?(ms|milli|h|m|s)/gi)];
   return parts.reduce(
     (sum, [, count, unit = '']) =>
       sum + Number(count) * (UNIT_MS[unit.toLowerCase() === 'milli' ? 'ms' : unit.toLowerCase()] ?? 0),

@@ -35,7 +35,7 @@ const SIGNAL_TIMEOUT_MS = 5_000;
 
 /**
  * Backoff while no entry can be signalled, in milliseconds: doubled each time, up to `longest`. It is short, so that callbacks
- * go on soon after the engine is back.
+ * are resumed soon after the engine is back.
  */
 const BACKOFF_MS = { first: 100, longest: 2_000 };
 

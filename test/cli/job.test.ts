@@ -115,7 +115,7 @@ describe('a job is refused', () => {
 
   it('that has a picture for a model that reads text', async () => {
     const error = await refusal({ attach: [await file('a.png', PNG)] }, ELSEWHERE);
-    expect(error).toMatchObject({ exit: 2, message: expect.stringContaining('takes no pictures') });
+    expect(error).toMatchObject({ exit: 2, message: expect.stringContaining('accepts no images') });
   });
 
   it('that is too long with all that goes with it', async () => {
@@ -139,7 +139,7 @@ describe('a job is refused', () => {
 
   it('whose parameters the model would refuse, as the worker would refuse them', async () => {
     expect((await refusal({ temperature: 0.3 })).message).toBe(
-      'the model does not support this option, so nothing was sent (kimi-k2.6 takes no temperature but 1; leave --temperature out)',
+      'the model does not support this option, so nothing was sent (kimi-k2.6 accepts only temperature 1; leave --temperature out)',
     );
   });
 });

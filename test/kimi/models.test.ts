@@ -134,26 +134,26 @@ describe('what a model is sent', () => {
   });
 
   it.each([
-    ['kimi-k3', { temperature: 0.3 }, 'kimi-k3 takes no temperature but 1; leave --temperature out'],
-    ['kimi-k3.1-pro', { temperature: 0 }, 'kimi-k3.1-pro takes no temperature but 1; leave --temperature out'],
-    ['kimi-k2.7-code', { temperature: 0.6 }, 'kimi-k2.7-code takes no temperature but 1; leave --temperature out'],
-    ['kimi-k2.6', { temperature: 0.6 }, 'kimi-k2.6 takes no temperature but 1; leave --temperature out'],
+    ['kimi-k3', { temperature: 0.3 }, 'kimi-k3 accepts only temperature 1; leave --temperature out'],
+    ['kimi-k3.1-pro', { temperature: 0 }, 'kimi-k3.1-pro accepts only temperature 1; leave --temperature out'],
+    ['kimi-k2.7-code', { temperature: 0.6 }, 'kimi-k2.7-code accepts only temperature 1; leave --temperature out'],
+    ['kimi-k2.6', { temperature: 0.6 }, 'kimi-k2.6 accepts only temperature 1; leave --temperature out'],
     [
       'kimi-k2.6',
       { temperature: 1, thinking: 'off' },
-      'kimi-k2.6 takes no temperature but 0.6; leave --temperature out',
+      'kimi-k2.6 accepts only temperature 0.6; leave --temperature out',
     ],
-    ['kimi-k2.6', { thinking: 'low' }, 'kimi-k2.6 knows no thinking effort; use --thinking on or off'],
+    ['kimi-k2.6', { thinking: 'low' }, 'kimi-k2.6 has no thinking effort; use --thinking on or off'],
     ['kimi-k2.7-code', { thinking: 'off' }, 'kimi-k2.7-code always thinks; leave --thinking out'],
-    ['kimi-k2.7-code', { thinking: 'max' }, 'kimi-k2.7-code knows no thinking effort; leave --thinking out'],
+    ['kimi-k2.7-code', { thinking: 'max' }, 'kimi-k2.7-code has no thinking effort; leave --thinking out'],
     ['kimi-k3', { thinking: 'off' }, 'kimi-k3 always thinks; use --thinking low'],
-    ['kimi-k3', { thinking: 'medium' }, 'kimi-k3 knows no thinking effort medium; use low, high, max'],
+    ['kimi-k3', { thinking: 'medium' }, 'kimi-k3 has no thinking effort medium; use low, high, max'],
     ['kimi-k2.6', { max_tokens: 262_145 }, 'kimi-k2.6 has room for 262144 tokens; lower --max-tokens'],
     ['kimi-k3', { max_tokens: 1_048_577 }, 'kimi-k3 has room for 1048576 tokens; lower --max-tokens'],
     [
       'moonshot-v1-128k',
       { images: ['data:image/png;base64,AA=='] },
-      'moonshot-v1-128k takes no pictures; use a model that does, e.g. kimi-k2.6',
+      'moonshot-v1-128k accepts no images; use a model that does, e.g. kimi-k2.6',
     ],
   ] as [string, TaskRequest, string][])(
     '%s, asked for %j, is refused before it is sent: %s',

@@ -276,7 +276,7 @@ describe('what the user asked for besides the prompt', () => {
     const started = await world.start('x', { model: 'kimi-k3', request: { temperature: 0.3 } });
     expect(started).toMatchObject({
       status: 'refused',
-      error: { type: 'bad_parameter', message: 'kimi-k3 takes no temperature but 1; leave --temperature out' },
+      error: { type: 'bad_parameter', message: 'kimi-k3 accepts only temperature 1; leave --temperature out' },
     });
     expect(await world.handle(started).result()).toMatchObject({ status: 'failed' });
     expect(world.counts.requests).toBe(0);
