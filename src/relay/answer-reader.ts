@@ -154,14 +154,14 @@ export class AnswerReader {
     const counted = readUsage(usage) ?? readUsage(first?.usage);
     const content = part && contentOf(part);
     const reasoning = part && reasoningOf(part);
-    if (first?.finish_reason) this.finish_reason = endOf(ours.finish_reason);
+    if (first?.finish_reason) this.finish_reason = endOf(first.finish_reason);
     this.hasText ||= Boolean(content || reasoning);
     this.pieces.push({
       ...(id && { id }),
       ...(model && { model }),
       ...(content && { content }),
       ...(reasoning && { reasoning }),
-      ...(first?.finish_reason && { finish_reason: endOf(ours.finish_reason) }),
+      ...(first?.finish_reason && { finish_reason: endOf(first.finish_reason) }),
       ...(counted && { usage: counted }),
     });
   }
