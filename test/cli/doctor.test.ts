@@ -74,7 +74,7 @@ it.each([
   [
     'en',
     /✓ there is no WEBHOOK_SECRET;.*up/,
-    /✓ .* readable by you alone: ~/,
+    /✓ only you can read .*: ~/,
     /✗ .* readable by other users; run chmod 600 ~/,
   ],
 ])('doctor in %s tells who can read the secret', async (lang, none, kept, open) => {

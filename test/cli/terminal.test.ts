@@ -179,7 +179,10 @@ describe('result', () => {
     expect(await readFile(join(folder, 'my-calculator-2.py'), 'utf8')).toBe('print(2)\n');
     expect((await cli(['result', 'kimi-1-1', '--code', 'sh', '-o', folder], env)).code).toBe(0);
     expect(await readdir(folder)).toEqual(['my-calculator-1.py', 'my-calculator-2.py', 'my-calculator.sh']);
-    expect(await cli(python, env)).toMatchObject({ code: 3, stderr: expect.stringContaining('is there already') });
+    expect(await cli(python, env)).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('exists and was not overwritten'),
+    });
     const file = join(folder, 'my-calculator.sh');
     expect(await cli(['result', 'kimi-1-1', '--code', 'sh', '-o', file], env)).toMatchObject({
       code: 3,
@@ -215,7 +218,10 @@ describe('the name of a notification', () => {
     expect(await run('result')).toEqual({ code: 0, stdout: `${output.trimEnd()}\n`, stderr: '' });
     expect(await run('status')).toMatchObject({ code: 0, stdout: expect.stringContaining(task_id) });
     expect(await run('watch')).toMatchObject({ code: 0, stdout: expect.stringContaining('calculator') });
-    expect(await run('cancel')).toMatchObject({ code: 10, stderr: expect.stringContaining(`${task_id} has ended`) });
+    expect(await run('cancel')).toMatchObject({
+      code: 10,
+      stderr: expect.stringContaining(`${task_id} has already ended`),
+    });
     expect(await run('ack')).toMatchObject(acknowledged);
   });
 });
