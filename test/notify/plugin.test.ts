@@ -758,7 +758,7 @@ describe('doctor', () => {
     expect((await cli(['doctor'], env)).stdout).toContain('✓ the gateway’s plugin answers and accepts our token');
     expect(sent).toEqual([]);
     const wrong = await cli(['doctor', '--send-test'], { ...env, OPENCLAW_WAKE_TOKEN: 'wrong' });
-    expect(wrong.stdout).toContain('✗ the gateway’s plugin does not take our token');
+    expect(wrong.stdout).toContain('✗ the gateway’s plugin does not accept our token');
     expect(sent).toEqual([]);
     expect((await cli(['doctor', '--send-test'], env)).stdout).toContain('✓ a test message was sent');
     expect(sent).toMatchObject([{ to: '4242', payloads: [{ text: 'Kimi Dispatch: the test message has arrived.' }] }]);
