@@ -44,7 +44,7 @@ for lang in en zh-TW; do
   export STACK_PID
   name=demo
   [ "$lang" = en ] || name=demo.$lang
-  python3 -m termtosvg "$root/docs/images/$name.svg" -c "bash '$root/scripts/record-demo.sh' play" -g 84x27 -t window_frame -m 60 -M 2000 -D 5000
+  python3 -m termtosvg "$root/docs/images/$name.svg" -c "bash '$root/scripts/record-demo.sh' play" -g 84x32 -t window_frame -m 60 -M 2000 -D 5000
   kimi-dispatch down > "$work/down" 2>&1
 done
 ls -l "$root"/docs/images/demo*.svg
