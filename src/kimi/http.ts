@@ -49,7 +49,7 @@ export class KimiHttp {
   /**
    * Posts JSON.
    *
-   * @throws {KimiError} `not_sent`, or `outcome_unknown` where the request was written.
+   * @throws {KimiError} `not_sent`, or `outcome_unknown` if the request was written.
    */
   async post(path: string, { headers, body, signal, onSent }: PostOptions): Promise<HttpResponse> {
     const { url, key } = this.endpoint;

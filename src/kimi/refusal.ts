@@ -24,7 +24,7 @@ const MEMBERS = ['message', 'msg', 'detail', 'error_description', 'error_msg', '
  * Reads an error body in any form that OpenAI-compatible servers send: `{error: {type, message}}`, `{error: "…"}`,
  * `{object: "error", message}`, `{code, message}`, `{detail: "…"}`, a list of these, JSON inside `metadata.raw`, or plain text.
  *
- * @param body parsed JSON, or the text where it is none.
+ * @param body parsed JSON, or the text if it is not JSON.
  * @returns `undefined` if there is no message, e.g. in a web page.
  */
 export function statedError(body: unknown): StatedError | undefined {
@@ -107,7 +107,7 @@ const BUSY = /overload|rate_limit|too_many_requests|unavailable/i;
  * One policy for all servers: 429, 503 and 529 were not processed and are retried, unless they are about money; any other 5xx is retried
  * if its message says that nothing was done, else its outcome is unknown; everything else is final.
  *
- * @param body parsed JSON, or the text where it is none.
+ * @param body parsed JSON, or the text if it is not JSON.
  */
 export function readRefusal(statusCode: number, headers: IncomingHttpHeaders, body: unknown): KimiError {
   const stated = statedError(body);
@@ -126,11 +126,11 @@ export function readRefusal(statusCode: number, headers: IncomingHttpHeaders, bo
 /** Reads an error inside a response with a success status. @param hasBegun whether a part of the answer was received. */
 export function readStated(stated: StatedError, hasBegun: boolean): KimiError {
   const { status = 0, type = 'stream_error', message } = stated;
-  const said = `Kimi reported an error in its answer: ${message}`;
-  if (FINAL.test(type)) return new KimiError('refused', type, said);
-  if (hasBegun) return new KimiError('interrupted', type, said);
-  const error = refusalOf({ status: status || (BUSY.test(type) ? 429 : 500), type, words: message }, said, {});
-  return error.kind === 'outcome_unknown' ? new KimiError('interrupted', type, said) : error;
+  const text = `Kimi reported an error in its answer: ${message}`;
+  if (FINAL.test(type)) return new KimiError('refused', type, text);
+  if (hasBegun) return new KimiError('interrupted', type, text);
+  const error = refusalOf({ status: status || (BUSY.test(type) ? 429 : 500), type, words: message }, text, {});
+  return error.kind === 'outcome_unknown' ? new KimiError('interrupted', type, text) : error;
 }
 
 function refusalOf(
