@@ -159,7 +159,7 @@ describe('/kimi', () => {
     expect((await stage.next(GROUP, /任務編號|沒有這樣的任務/)).text).not.toContain('private-matter');
     for (const verb of ['status', 'cancel', 'result']) {
       stage.telegram.say(OWNER, `/kimi ${verb} ${id}`, { id: GROUP });
-      expect((await stage.next(GROUP, /沒有任務/)).text).toContain(id);
+      expect((await stage.next(GROUP, /沒有.*這個任務/)).text).toContain(id);
     }
 
     stage.telegram.say(OWNER, '/kimi list');
