@@ -13,7 +13,7 @@ import type { ResultFile } from '../shared/result.ts';
 import type { TaskState, TaskView } from '../shared/task.ts';
 import { EXIT } from '../service/exit.ts';
 import { tildePath } from '../service/files.ts';
-import { grpcErrorIn } from '../temporal/client.ts';
+import { EngineUnreachable, grpcErrorIn } from '../temporal/client.ts';
 import { withClient, type Context } from './context.ts';
 import { CliError } from './exit.ts';
 
@@ -83,6 +83,29 @@ export async function lookUp(client: Client, task_id: string, chat?: Route): Pro
     if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;
   }
+}
+
+/**
+ * Looks a task up in the engine, then in the results folder: the result of a task that the engine reports as ended is saved by then.
+ *
+ * @throws {EngineUnreachable} without a saved result; with one, `found` is `undefined` while the engine is down
+ */
+export async function lookUpWithResult(
+  context: Context,
+  task_id: string,
+  ask = async () => await withClient(context, async (client) => await lookUp(client, task_id)),
+): Promise<{ found: Found | undefined; saved: ResultFile | undefined }> {
+  let found: Found | undefined;
+  let unreachable: EngineUnreachable | undefined;
+  try {
+    found = await ask();
+  } catch (error) {
+    if (!(error instanceof EngineUnreachable)) throw error;
+    unreachable = error;
+  }
+  const saved = await context.results.readIfSound(task_id);
+  if (unreachable && !saved) throw unreachable;
+  return { found, saved };
 }
 
 /** @returns the message for a task whose result cannot be read: it has none yet, or the file is gone. */

@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { TypedSearchAttributes } from '@temporalio/common';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { expect, inject, it, onTestFinished } from 'vitest';
-import { lookUp } from '../../src/cli/look-up.ts';
+import type { Context } from '../../src/cli/context.ts';
+import { lookUp, lookUpWithResult } from '../../src/cli/look-up.ts';
 import { SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../../src/shared/names.ts';
 import { newTaskId } from '../../src/cli/task-name.ts';
 import { openWorld } from '../support/world.ts';
@@ -27,4 +28,15 @@ it('a task whose worker cannot say where it stands is told as the engine knows i
   await client.workflow.execute(TASK_WORKFLOW, { workflowId, taskQueue, typedSearchAttributes });
 
   expect(await lookUp(client, workflowId)).toMatchObject({ live: false, view: { state: 'done', step: 'closed' } });
+});
+
+it('a task that ends while it is looked up has its result', async () => {
+  const world = await openWorld();
+  const { task_id } = await world.start('x [[simulate: delay=0]]');
+  const { found, saved } = await lookUpWithResult({ results: world.results } as Context, task_id, async () => {
+    await world.handle({ task_id }).result();
+    return await lookUp(world.client, task_id);
+  });
+  expect(found).toMatchObject({ view: { state: 'done' } });
+  expect(saved).toMatchObject({ task_id, status: 'done' });
 });

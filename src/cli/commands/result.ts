@@ -10,7 +10,7 @@ import { openContext, withClient, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { CliError, exitFor } from '../exit.ts';
 import { newestTasks } from '../../temporal/task-list.ts';
-import { checkChat, lookUp, noResult } from '../look-up.ts';
+import { checkChat, lookUpWithResult, noResult } from '../look-up.ts';
 import { codeBlocks, renderMarkdown } from '../output/markdown.ts';
 import { command, printing, route, task } from '../options.ts';
 import { withoutControls } from '../output/terminal.ts';
@@ -47,20 +47,11 @@ async function result(
   { route: chat, json, raw, code, output: folder }: ResultOptions,
 ): Promise<Exit> {
   const context = await openContext();
-  const { say, text, results } = context;
+  const { say, text } = context;
   const task_id = named?.task_id;
   if (task_id !== undefined) await checkChat(context, task_id, chat);
-  const saved = task_id === undefined ? await newestResult(context, chat) : await results.readIfSound(task_id);
-  if (!saved) {
-    if (task_id === undefined) throw new CliError(EXIT.unfinished, say.noResults);
-    const known = await withClient(context, async (client) => await lookUp(client, task_id));
-    if (!known) {
-      // Reports a damaged file.
-      await results.read(task_id);
-      throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
-    }
-    throw noResult(context, task_id, known);
-  }
+  const saved = task_id === undefined ? await newestResult(context, chat) : await savedResult(context, task_id);
+  if (!saved) throw new CliError(EXIT.unfinished, say.noResults);
   if (json) console.log(JSON.stringify(saved, null, 2));
   else if (saved.output !== undefined) {
     if (code !== undefined) await extract(saved.task_name, saved.output, code, folder, say);
@@ -69,6 +60,19 @@ async function result(
   } else
     console.error(say.noOutput(saved.task_id, saved.error ? explain(saved.error, text) : text.state[saved.status]));
   return exitFor(saved);
+}
+
+/** @throws {CliError} if the task is unknown, unfinished, or its result is gone */
+async function savedResult(context: Context, task_id: string): Promise<ResultFile> {
+  const { say, results } = context;
+  const here = await results.readIfSound(task_id);
+  if (here) return here;
+  const { found, saved } = await lookUpWithResult(context, task_id);
+  if (saved) return saved;
+  if (found) throw noResult(context, task_id, found);
+  // Reports a damaged file.
+  await results.read(task_id);
+  throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
 }
 
 /** The results folder knows the newest result; only the engine knows the newest of a chat. */

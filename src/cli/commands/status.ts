@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { EngineUnreachable } from '../../temporal/client.ts';
 import { explain, stateOf } from '../../text/index.ts';
 import type { Route } from '../../shared/chat.ts';
 import { money } from '../../shared/format.ts';
@@ -12,7 +11,7 @@ import { openContext, withClient, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { CliError } from '../exit.ts';
 import { tildePath } from '../../service/files.ts';
-import { checkChat, lookUp, viewOfResult, type Found } from '../look-up.ts';
+import { checkChat, lookUpWithResult, viewOfResult, type Found } from '../look-up.ts';
 import { command, printing, route, task } from '../options.ts';
 import { lastLine, sayRetrying } from '../output/progress.ts';
 import { columns } from '../output/table.ts';
@@ -55,14 +54,7 @@ interface Standing {
 /** @throws {CliError} `unknown_task` */
 async function standingOf(context: Context, task_id: string): Promise<Standing> {
   const { say, results, stack } = context;
-  const saved = await results.readIfSound(task_id);
-  let found: Found | undefined;
-  try {
-    found = await withClient(context, async (client) => await lookUp(client, task_id));
-  } catch (error) {
-    // A saved result is enough while the engine is down.
-    if (!(error instanceof EngineUnreachable) || !saved) throw error;
-  }
+  const { found, saved } = await lookUpWithResult(context, task_id);
   const known = found?.live ? found.view : saved ? viewOfResult(saved) : found?.view;
   if (!known) {
     // Reports a damaged file.
