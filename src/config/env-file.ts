@@ -35,14 +35,12 @@ function load(file: string, env: NodeJS.ProcessEnv): void {
   try {
     text = readEnvFile(file);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new ConfigError([{ subject: file, why: `cannot be read (${code}); make it a file that you may read` }]);
+    const params = { cause: String((error as NodeJS.ErrnoException).code) };
+    throw new ConfigError([{ subject: file, code: 'unreadable', params }]);
   }
-  const malformed = malformedLines(text);
-  if (malformed.length > 0) {
-    // Their numbers only: a line may hold a secret.
-    throw new ConfigError([{ subject: file, why: `has lines that are no NAME=value: ${malformed.join(', ')}` }]);
-  }
+  const lines = malformedLines(text);
+  // Their numbers only: a line may hold a secret.
+  if (lines.length > 0) throw new ConfigError([{ subject: file, code: 'malformed_lines', params: { lines } }]);
   for (const [name, value] of Object.entries(parseEnv(text))) {
     if (!env[name]?.trim()) env[name] = value;
   }

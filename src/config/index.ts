@@ -6,6 +6,7 @@ import { httpAddress, isLoopback } from '../service/http.ts';
 import type { Limits } from '../shared/limits.ts';
 import type { Lang } from '../shared/task.ts';
 import { ConfigError, type ConfigProblem } from './problems.ts';
+import { problemOf } from './schemas.ts';
 import { SECRETS, VARIABLE_ENTRIES, type VariableName, type Variables } from './variables.ts';
 
 /** The value of each variable, and whether it was set or is its default. */
@@ -28,13 +29,12 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const values: Record<string, unknown> = {};
   for (const [name, { schema, example }] of VARIABLE_ENTRIES) {
     if (QUOTED.test(set.get(name) ?? '')) {
-      const why = 'begins or ends with a quotation mark, which would be part of the value; remove it';
-      problems.push({ subject: name, why, example });
+      problems.push({ subject: name, code: 'quoted', params: {}, example });
       continue;
     }
     const parsed = schema.safeParse(set.get(name));
     if (parsed.success) values[name] = parsed.data;
-    else problems.push({ subject: name, why: parsed.error.issues[0]?.message ?? '', example });
+    else problems.push(problemOf(name, parsed.error.issues[0], example));
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return { ...(values as Variables), isSet: (name) => set.has(name) };
@@ -49,7 +49,7 @@ function addSecretFiles(set: Map<string, string>): ConfigProblem[] {
     const file = set.get(`${name}_FILE`);
     if (file === undefined) continue;
     if (set.has(name)) {
-      problems.push({ subject: name, why: `is set, and so is ${name}_FILE; keep one of the two` });
+      problems.push({ subject: name, code: 'both_set', params: { other: `${name}_FILE` } });
       continue;
     }
     try {
@@ -57,8 +57,9 @@ function addSecretFiles(set: Map<string, string>): ConfigProblem[] {
       const value = readFileSync(file, 'utf8').trim();
       if (value !== '') set.set(name, value);
     } catch (error) {
-      const why = `its file cannot be read (${(error as NodeJS.ErrnoException).code})`;
-      problems.push({ subject: `${name}_FILE`, why, example: `/run/secrets/${name.toLowerCase()}` });
+      const params = { cause: String((error as NodeJS.ErrnoException).code) };
+      const example = `/run/secrets/${name.toLowerCase()}`;
+      problems.push({ subject: `${name}_FILE`, code: 'secret_file_unreadable', params, example });
     }
   }
   return problems;

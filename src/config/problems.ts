@@ -1,24 +1,159 @@
-/** Configuration that cannot be used. */
+/** What may be wrong with the configuration, in words of both languages. */
+import type { Lang } from '../shared/task.ts';
 
-/** What is wrong with a variable, or with a file of them. */
-export interface ConfigProblem {
-  /** Name of the variable, or the file. */
-  subject: string;
-  /** In English; the command line has its words in other languages by it. */
-  why: string;
-  /** A value that works. */
-  example?: string;
+/** What may be wrong with a variable or a file, by code, and what its sentence names. */
+interface Problems {
+  above_zero: object;
+  age: object;
+  /** `maximum` with its unit, if it has one. */
+  at_most: { maximum: number | string };
+  bucket: object;
+  both_set: { other: string };
+  duplicate_key: object;
+  folder: object;
+  header_characters: object;
+  http_url: object;
+  ip_address: object;
+  limit: object;
+  /** Numbers of the lines. */
+  malformed_lines: { lines: number[] };
+  metrics_port: object;
+  one_of: { values: string[] };
+  path_token: object;
+  payload_keys: object;
+  port: object;
+  profile_invalid: { detail: string };
+  profile_missing: object;
+  profile_syntax: { line: number };
+  profile_unreadable: { cause: string };
+  quoted: object;
+  /** `cause` is a code of the operating system, such as `ENOENT`. */
+  secret_file_unreadable: { cause: string };
+  signing_base64: object;
+  too_long: { maximum: number };
+  too_short: { minimum: number };
+  unreadable: { cause: string };
+  whole_number: object;
 }
 
-/** Configuration that cannot be used. Its message lists every problem, one a line. */
+export type ProblemCode = keyof Problems;
+
+/** What is wrong with a variable, or with a file of them. */
+export type ConfigProblem = {
+  [Code in ProblemCode]: {
+    /** Name of the variable, or path of the file. */
+    subject: string;
+    code: Code;
+    params: Problems[Code];
+    /** A value that works. */
+    example?: string;
+  };
+}[ProblemCode];
+
+/** Configuration that cannot be used. Its message lists every problem, one a line, in English. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 
   constructor(readonly problems: ConfigProblem[]) {
-    super(problems.map(sayProblem).join('\n'));
+    super(problems.map((problem) => describeProblem(problem, 'en')).join('\n'));
   }
 }
 
-export function sayProblem({ subject, why, example }: ConfigProblem): string {
-  return `${subject}: ${why}${example === undefined ? '' : ` (e.g. ${subject}=${example})`}`;
+/** @returns a sentence that names the variable and a value that works, and never the value that is wrong. */
+export function describeProblem(problem: ConfigProblem, lang: Lang): string {
+  const { subject, code, params, example } = problem;
+  const words = (WORDS[lang][code] as (params: ConfigProblem['params']) => string)(params);
+  return SENTENCE[lang](subject, words, example && `${subject}=${example}`);
 }
+
+const SENTENCE: Record<Lang, (subject: string, words: string, example?: string) => string> = {
+  en: (subject, words, example) => `${subject}: ${words}${example === undefined ? '' : ` (e.g. ${example})`}`,
+  'zh-TW': (subject, words, example) => `${subject} ${words}${example === undefined ? '' : `（例如 ${example}）`}`,
+};
+
+type Words = { [Code in ProblemCode]: (params: Problems[Code]) => string };
+
+const WORDS: Record<Lang, Words> = {
+  en: {
+    above_zero: () => 'needs a number above 0',
+    age: () => 'needs a number above 0 and a unit: h, d, w or y',
+    at_most: ({ maximum }) => `needs at most ${maximum}`,
+    both_set: ({ other }) => `is set, and so is ${other}; keep one of the two`,
+    bucket: () => 'needs the name of a bucket',
+    duplicate_key: () => 'names an id twice',
+    folder: () => 'needs a folder that can be made, not in /proc or /sys',
+    header_characters: () => 'holds a space, a line end or a character that is not ASCII',
+    http_url: () => 'needs an http or https URL',
+    ip_address: () => 'needs an IP address',
+    limit: () => 'needs 0 (no limit) or more',
+    malformed_lines: ({ lines }) => `has lines that are not NAME=value: ${lines.join(', ')}`,
+    metrics_port: () => 'needs a port from 1 to 65533',
+    one_of: ({ values }) => `needs one of ${values.join(', ')}`,
+    path_token: () => 'needs at least 16 letters, digits or - . _ ~',
+    payload_keys: () => 'needs id:base64 pairs, each of 32 bytes',
+    port: () => 'needs a port from 0 to 65535',
+    profile_invalid: ({ detail }) => `names a profile that is not valid: ${detail}`,
+    profile_missing: () => 'names a profile that is not in temporal.toml; temporal config list shows those that are',
+    profile_syntax: ({ line }) => `needs a valid temporal.toml; line ${line} is not valid TOML`,
+    profile_unreadable: ({ cause }) => `names a profile with a file that cannot be read: ${CAUSES.en(cause)}`,
+    quoted: () => 'begins or ends with a quotation mark, which would be part of the value; remove it',
+    secret_file_unreadable: ({ cause }) => `its file cannot be read: ${CAUSES.en(cause)}`,
+    signing_base64: () => 'needs base64 of 16 bytes after whsec_',
+    too_long: ({ maximum }) => `needs at most ${maximum} characters`,
+    too_short: ({ minimum }) => `needs at least ${minimum} characters`,
+    unreadable: ({ cause }) => `cannot be read: ${CAUSES.en(cause)}; make it a file that you may read`,
+    whole_number: () => 'needs a whole number',
+  },
+  'zh-TW': {
+    above_zero: () => '必須大於 0',
+    age: () => '必須是大於 0 的數字加單位：h、d、w 或 y',
+    at_most: ({ maximum }) => `最大是 ${maximum}`,
+    both_set: ({ other }) => `與 ${other} 都設定了；請只留一個`,
+    bucket: () => '必須是儲存貯體的名稱',
+    duplicate_key: () => '有重複的 id',
+    folder: () => '必須是可以建立的資料夾，不能在 /proc 或 /sys 裡',
+    header_characters: () => '含有空白、換行或不是 ASCII 的字元',
+    http_url: () => '必須是 http 或 https 的網址',
+    ip_address: () => '必須是 IP 位址',
+    limit: () => '必須是 0（無上限）或更大的數字',
+    malformed_lines: ({ lines }) => `有幾行不是「名稱=值」：第 ${lines.join('、')} 行`,
+    metrics_port: () => '必須是 1 到 65533 的連接埠',
+    one_of: ({ values }) => `必須是其中之一：${values.join('、')}`,
+    path_token: () => '必須有至少 16 個英文字母、數字或 - . _ ~',
+    payload_keys: () => '必須是 id:base64，每一把 32 位元組',
+    port: () => '必須是 0 到 65535 的連接埠',
+    profile_invalid: () => '指定的 profile 內容不正確',
+    profile_missing: () => '指定的 profile 不在 temporal.toml 裡；執行 temporal config list 可列出現有的 profile',
+    profile_syntax: ({ line }) => `所用的 temporal.toml 第 ${line} 行不是正確的 TOML`,
+    profile_unreadable: ({ cause }) => `指定的 profile 有檔案讀不到：${CAUSES['zh-TW'](cause)}`,
+    quoted: () => '的開頭或結尾有引號，會被當成值的一部分；請去掉',
+    secret_file_unreadable: ({ cause }) => `指定的檔案讀不到：${CAUSES['zh-TW'](cause)}`,
+    signing_base64: () => '在 whsec_ 之後必須是 16 位元組以上的 base64',
+    too_long: ({ maximum }) => `最多 ${maximum} 個字元`,
+    too_short: ({ minimum }) => `至少要有 ${minimum} 個字元`,
+    unreadable: ({ cause }) => `讀不到：${CAUSES['zh-TW'](cause)}；它必須是你可以讀取的檔案`,
+    whole_number: () => '必須是整數',
+  },
+};
+
+/** Why a file cannot be read, by the code of the operating system. */
+const CAUSES = {
+  en: (code: string) =>
+    ({
+      ENOENT: 'it does not exist',
+      EACCES: 'you have no permission to read it',
+      EPERM: 'you have no permission to read it',
+      EISDIR: 'it is a folder',
+      ENOTDIR: 'its path leads through a file',
+      ELOOP: 'its symbolic links go in a circle',
+    })[code] ?? `error ${code}`,
+  'zh-TW': (code: string) =>
+    ({
+      ENOENT: '檔案不存在',
+      EACCES: '沒有讀取權限',
+      EPERM: '沒有讀取權限',
+      EISDIR: '那是資料夾',
+      ENOTDIR: '路徑中有一段不是資料夾',
+      ELOOP: '符號連結互相指向',
+    })[code] ?? `錯誤代碼 ${code}`,
+} satisfies Record<Lang, (code: string) => string>;

@@ -1,17 +1,28 @@
-/** The kinds of values that variables hold. The message of each issue is what `ConfigProblem` says of it. */
+/** The kinds of values that variables hold. The message of an issue is the code of its problem. */
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import ms, { type StringValue } from 'ms';
 import * as z from 'zod';
+import type { ConfigProblem, ProblemCode } from './problems.ts';
 
-const wholeNumber = z.coerce.number({ error: 'needs a whole number' }).int('needs a whole number');
+const code = (name: ProblemCode): string => name;
 
-export const positiveNumber = wholeNumber.positive('needs a number above 0');
+/** @returns the problem that a schema of this file found; the parameters of its sentence are the issue's own. */
+export function problemOf(subject: string, issue: z.core.$ZodIssue | undefined, example: string): ConfigProblem {
+  const { message, params, ...limits } = { params: {}, message: '', ...issue };
+  return { subject, code: message, params: { ...limits, ...(params as object) }, example } as ConfigProblem;
+}
+
+const wholeNumber = z.coerce.number({ error: code('whole_number') }).int(code('whole_number'));
+
+export const positiveNumber = wholeNumber.positive(code('above_zero'));
+
+export const relayStreams = positiveNumber.max(10_000, code('at_most'));
 
 /** Longest duration, in milliseconds: 20 days, which fits the 32 bits of a timer. */
 const LONGEST_MS = 1_728_000_000;
-export const milliseconds = positiveNumber.max(LONGEST_MS, `needs at most ${LONGEST_MS}`);
+export const milliseconds = positiveNumber.max(LONGEST_MS, code('at_most'));
 
 /** Longest age, in years: an older date cannot be written in ISO 8601. */
 const OLDEST_YEARS = 100;
@@ -19,28 +30,29 @@ const OLDEST_YEARS = 100;
 /** Milliseconds, from a number with a unit. */
 export const age = z.string().transform((value, context) => {
   const time = /^\s*\d+(?:\.\d+)?\s*[smhdwy]\s*$/.test(value) ? ms(value.trim() as StringValue) : 0;
-  if (time > ms(`${OLDEST_YEARS}y`)) context.addIssue(`needs at most ${OLDEST_YEARS}y`);
+  if (time > ms(`${OLDEST_YEARS}y`))
+    context.addIssue({ code: 'custom', message: code('at_most'), params: { maximum: `${OLDEST_YEARS}y` } });
   else if (time > 0) return time;
-  else context.addIssue('needs a number above 0 and a unit: h, d, w or y');
+  else context.addIssue(code('age'));
   return z.NEVER;
 });
 
 /** 0 is unlimited. */
-export const limit = wholeNumber.min(0, 'needs 0 (no limit) or more').max(100_000, 'needs at most 100000');
+export const limit = wholeNumber.min(0, code('limit')).max(100_000, code('at_most'));
 
 /** Sent in a header. A character that does not fit there is a copying mistake. */
 export const headerSecret = z
   .string()
   .trim()
-  .regex(/^[\x21-\x7E]+$/, 'holds a space, a line end or a character that is not ASCII');
+  .regex(/^[\x21-\x7E]+$/, code('header_characters'));
 
-export const longHeaderSecret = headerSecret.min(16, 'needs at least 16 characters');
+export const longHeaderSecret = headerSecret.min(16, code('too_short'));
 
 /** Signs callbacks. Standard Webhooks' `whsec_<base64>` stands for the bytes it encodes. */
 export const signingSecret = z
   .string()
-  .min(16, 'needs at least 16 characters')
-  .refine((value) => !value.startsWith('whsec_') || isBase64(value.slice(6)), 'needs base64 of 16 bytes after whsec_');
+  .min(16, code('too_short'))
+  .refine((value) => !value.startsWith('whsec_') || isBase64(value.slice(6)), code('signing_base64'));
 
 /** @returns whether it encodes at least 16 bytes. */
 function isBase64(text: string): boolean {
@@ -54,34 +66,32 @@ export const signingSecrets = z
   .pipe(z.array(signingSecret));
 
 /** Part of a URL's path. */
-export const pathToken = z.string().regex(/^[\w.~-]{16,}$/, 'needs at least 16 letters, digits or - . _ ~');
+export const pathToken = z.string().regex(/^[\w.~-]{16,}$/, code('path_token'));
 
 /** 0 is any free port. */
-export const port = wholeNumber.min(0, 'needs a port from 0 to 65535').max(65535, 'needs a port from 0 to 65535');
+export const port = wholeNumber.min(0, code('port')).max(65535, code('port'));
 
 /** Port of the first process; two more processes use the next two. */
-export const metricsPort = wholeNumber
-  .min(1, 'needs a port from 1 to 65533')
-  .max(65533, 'needs a port from 1 to 65533');
+export const metricsPort = wholeNumber.min(1, code('metrics_port')).max(65533, code('metrics_port'));
 
-export const ipAddress = z.union([z.ipv4(), z.ipv6()], 'needs an IP address');
+export const ipAddress = z.union([z.ipv4(), z.ipv6()], code('ip_address'));
 
-export const httpUrl = z.url({ protocol: /^https?$/, error: 'needs an http or https URL' });
+export const httpUrl = z.url({ protocol: /^https?$/, error: code('http_url') });
 
 export const origin = httpUrl.transform((url) => new URL(url).origin);
 
-export const bucketName = z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'needs the name of a bucket');
+export const bucketName = z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, code('bucket'));
 
-export const oneOf = <Word extends string>(...words: Word[]) => z.enum(words, `needs one of ${words.join(', ')}`);
+export const oneOf = <Word extends string>(...words: Word[]) => z.enum(words, code('one_of'));
 
-export const atMost = (length: number) => z.string().max(length, `needs at most ${length} characters`);
+export const atMost = (length: number) => z.string().max(length, code('too_long'));
 
 /** `~` is the home directory. */
 export const folder = z
   .string()
   .transform((path) => resolve(path.replace(/^~(?=\/|$)/, homedir())))
   // Node's recursive mkdir does not return there.
-  .refine((path) => !/^\/(?:proc|sys)(?:\/|$)/.test(path), 'needs a folder that can be made, not in /proc or /sys');
+  .refine((path) => !/^\/(?:proc|sys)(?:\/|$)/.test(path), code('folder'));
 
 /** `id:base64` pairs, separated by spaces or commas. As key objects, printing the configuration does not show them. */
 export const payloadKeys = z.string().transform((value, context) => {
@@ -89,8 +99,8 @@ export const payloadKeys = z.string().transform((value, context) => {
   for (const pair of value.split(/[\s,]+/).filter((part) => part !== '')) {
     const [, id = '', base64 = ''] = /^([\w.-]{1,64}):([\w+/-]{43}=?)$/.exec(pair) ?? [];
     const bytes = Buffer.from(base64, 'base64');
-    if (bytes.length !== 32) context.addIssue('needs id:base64 pairs, each of 32 bytes');
-    else if (keys.has(id)) context.addIssue('names an id twice');
+    if (bytes.length !== 32) context.addIssue(code('payload_keys'));
+    else if (keys.has(id)) context.addIssue(code('duplicate_key'));
     else keys.set(id, createSecretKey(bytes));
   }
   return keys;

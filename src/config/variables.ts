@@ -23,6 +23,7 @@ import {
   payloadKeys,
   port,
   positiveNumber,
+  relayStreams,
   signingSecret,
   signingSecrets,
 } from './schemas.ts';
@@ -53,12 +54,12 @@ export const VARIABLES = {
   KIMI_MAX_CONCURRENT_TASKS: { schema: limit.default(5), example: '5' },
   KIMI_MAX_QUEUED_TASKS: { schema: limit.default(1000), example: '1000' },
   KIMI_MAX_TASKS_PER_CHAT_HOUR: { schema: limit.default(0), example: '20' },
-  KIMI_LIMITER: { schema: z.string().max(200).optional(), example: 'my-account' },
+  KIMI_LIMITER: { schema: atMost(200).optional(), example: 'my-account' },
 
   KIMI_ON_INTERRUPT: { schema: oneOf('fail', 'retry').default('fail'), example: 'retry' },
   KIMI_ON_REPEAT: { schema: oneOf('continue', 'stop').default('continue'), example: 'stop' },
   KIMI_STALL_TIMEOUT_MS: { schema: milliseconds.default(120_000), example: '120000' },
-  KIMI_RELAY_STREAMS: { schema: positiveNumber.max(10_000, 'needs at most 10000').default(100), example: '100' },
+  KIMI_RELAY_STREAMS: { schema: relayStreams.default(100), example: '100' },
   KIMI_RELAY_TOKEN: { schema: longHeaderSecret.optional(), example: RANDOM_SECRET, secret: true },
   KIMI_RELAY_URL: { schema: httpUrl.optional(), example: 'http://127.0.0.1:9031' },
   KIMI_RELAY_HOST: { schema: z.string().default('127.0.0.1'), example: '127.0.0.1' },

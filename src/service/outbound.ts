@@ -80,9 +80,7 @@ function proxyIn(env: NodeJS.ProcessEnv, name: string): string {
   if (value === '') return '';
   const url = value.includes('://') ? value : `http://${value}`;
   if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url;
-  throw new ConfigError([
-    { subject: name, why: 'needs an http or https URL', example: 'http://proxy.example.com:3128' },
-  ]);
+  throw new ConfigError([{ subject: name, code: 'http_url', params: {}, example: 'http://proxy.example.com:3128' }]);
 }
 
 /** Connections to a proxy. Its failures name it: it is not the host that is asked for that fails. */

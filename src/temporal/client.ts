@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { connect, isIP } from 'node:net';
 import { Client, Connection, isGrpcServiceError, type ConnectionOptions } from '@temporalio/client';
 import { SearchAttributeType, type DataConverter } from '@temporalio/common';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { loadClientConfig, loadClientConnectConfig } from '@temporalio/envconfig';
 import { isLoopback } from '../service/http.ts';
-import { ConfigError } from '../config/problems.ts';
+import { ConfigError, type ConfigProblem } from '../config/problems.ts';
 import { NAMESPACE, SEARCH_ATTRIBUTES } from '../shared/names.ts';
 import { connect as connectTls } from 'node:tls';
 
@@ -46,9 +46,21 @@ export function engineOptions(env: NodeJS.ProcessEnv = process.env): EngineOptio
     return { connectionOptions, namespace };
   } catch (error) {
     if (profile === undefined) throw error;
-    const why = `names a profile that cannot be read: ${(error as Error).message}`;
-    throw new ConfigError([{ subject: 'KIMI_TEMPORAL_PROFILE', why }]);
+    throw new ConfigError([profileProblem(profile, overrideEnvVars, error as NodeJS.ErrnoException)]);
   }
+}
+
+function profileProblem(
+  profile: string,
+  overrideEnvVars: Record<string, string>,
+  error: NodeJS.ErrnoException & { line?: number },
+): ConfigProblem {
+  const subject = 'KIMI_TEMPORAL_PROFILE';
+  if (error.code !== undefined) return { subject, code: 'profile_unreadable', params: { cause: error.code } };
+  if (error.line !== undefined) return { subject, code: 'profile_syntax', params: { line: error.line } };
+  return profile in loadClientConfig({ overrideEnvVars }).profiles
+    ? { subject, code: 'profile_invalid', params: { detail: error.message } }
+    : { subject, code: 'profile_missing', params: {} };
 }
 
 /** What belongs to an engine of this machine alone: no proxy is between us. */

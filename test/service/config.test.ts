@@ -7,10 +7,11 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadEnvFiles } from '../../src/config/env-file.ts';
 import { acknowledgedBy, langOf, pluginReply, readConfig, usesRelay, wakeUrl } from '../../src/config/index.ts';
 import { misspeltVariables } from '../../src/config/misspelt.ts';
-import { ConfigError } from '../../src/config/problems.ts';
+import { ConfigError, describeProblem, type ConfigProblem } from '../../src/config/problems.ts';
 import { secretsIn, withoutSecrets } from '../../src/config/secrets.ts';
 import { SECRETS } from '../../src/config/variables.ts';
 import { cliText } from '../../src/cli/text/index.ts';
+import { engineOptions } from '../../src/temporal/client.ts';
 import { PACKAGE_ROOT, shellPath } from '../../src/service/files.ts';
 import { cleanHome, cli } from '../support/cli.ts';
 import { temporaryFolder } from '../support/world.ts';
@@ -104,7 +105,7 @@ describe('a secret in a file', () => {
       'WEBHOOK_SECRET: is set, and so is WEBHOOK_SECRET_FILE; keep one of the two',
     ]);
     expect(problemsOf({ WEBHOOK_SECRET_FILE: `${file}-gone` })).toEqual([
-      'WEBHOOK_SECRET_FILE: its file cannot be read (ENOENT) (e.g. WEBHOOK_SECRET_FILE=/run/secrets/webhook_secret)',
+      'WEBHOOK_SECRET_FILE: its file cannot be read: it does not exist (e.g. WEBHOOK_SECRET_FILE=/run/secrets/webhook_secret)',
     ]);
     expect(problemsOf({ WEBHOOK_SECRET_FILE: file })).toEqual([
       'WEBHOOK_SECRET: needs at least 16 characters (e.g. WEBHOOK_SECRET=$(openssl rand -hex 32))',
@@ -247,12 +248,44 @@ describe('a variable', () => {
     ['WEBHOOK_SECRET', 'whsec_xxxxxxxxxxxx'],
     ['WEBHOOK_SECRET_FILE', '/nowhere'],
     ['KIMI_TASK_QUEUE', 'x'.repeat(201)],
-  ])('%s=%s that cannot be used is said in Chinese words', (name, value) => {
+    ['KIMI_LIMITER', 'x'.repeat(201)],
+    ['KIMI_RESULTS_KEEP', '101y'],
+    ['KIMI_RESULTS_DIR', '/proc/x'],
+    ['KIMI_MAX_TASKS_PER_MINUTE', '1.5'],
+  ])('%s=%s that cannot be used is described in Chinese', (name, value) => {
     const error = catching(() => readConfig({ [name]: value }));
     const said = cliText('zh-TW').config(error.problems);
     expect(error.problems).toHaveLength(1);
     expect(said).toMatch(/^設定有 1 處不對：\n {2}\w+ .*\p{sc=Han}.*（例如 \w+=.*）$/u);
-    expect(said).not.toMatch(/needs|holds|names|cannot|[Ii]nvalid/);
+    expect(said).not.toMatch(/needs|holds|names|cannot|[Ii]nvalid|E[A-Z]{4}|undefined/);
+  });
+});
+
+describe('a profile of temporal.toml', () => {
+  it.each([
+    [
+      '[profile.other]\n',
+      /^names a profile that is not in temporal\.toml;/,
+      /^指定的 profile 不在 temporal\.toml 裡；/,
+    ],
+    ['[profile.mine]\naddress =\n', /; line 2 is not valid TOML$/, /第 2 行不是正確的 TOML$/],
+    [
+      '[profile.mine.tls]\nclient_cert_path = "/nowhere"\nclient_key_path = "/nowhere"\n',
+      /a file that cannot be read: it does not exist$/,
+      /有檔案讀不到：檔案不存在$/,
+    ],
+    [
+      '[profile.mine.tls]\nclient_cert_path = "/nowhere"\nclient_cert_data = "x"\n',
+      /^names a profile that is not valid: Cannot specify both/,
+      /^指定的 profile 內容不正確$/,
+    ],
+  ])('that cannot be used is described in both languages: %j', async (toml, en, zhTW) => {
+    const env = { KIMI_TEMPORAL_PROFILE: 'mine', TEMPORAL_CONFIG_FILE: await fileOf(toml) };
+    const { problems } = catching(() => engineOptions(env));
+    expect(problems).toHaveLength(1);
+    const described = (['en', 'zh-TW'] as const).map((lang) => describeProblem(problems[0] as ConfigProblem, lang));
+    expect(described[0]?.replace('KIMI_TEMPORAL_PROFILE: ', '')).toMatch(en);
+    expect(described[1]?.replace('KIMI_TEMPORAL_PROFILE ', '')).toMatch(zhTW);
   });
 });
 
@@ -266,11 +299,11 @@ describe('the .env file', () => {
   it('that cannot be read is said in a sentence', async () => {
     const home = await temporaryFolder();
     await mkdir(join(home, '.env'));
-    expect(() => loadEnvFiles({ KIMI_HOME: home })).toThrow(/\.env: cannot be read \(EISDIR\)/);
+    expect(() => loadEnvFiles({ KIMI_HOME: home })).toThrow(/\.env: cannot be read: it is a folder;/);
     const { code, stderr } = await cli(['list'], await cleanHome({ KIMI_HOME: home }));
     expect({ code, stderr }).toEqual({
       code: 3,
-      stderr: expect.stringMatching(/\.env 讀不到（EISDIR）[^\n]*\n$/),
+      stderr: expect.stringMatching(/\.env 讀不到：那是資料夾；[^\n]*\n$/),
     });
   });
 
@@ -290,11 +323,11 @@ describe('the .env file', () => {
     ].join('\n');
     const { KIMI_HOME = '' } = await homeWith(text);
     const error = catching(() => loadEnvFiles({ KIMI_HOME }));
-    expect(error.message).toBe(`${KIMI_HOME}/.env: has lines that are no NAME=value: 3, 6, 8, 9`);
+    expect(error.message).toBe(`${KIMI_HOME}/.env: has lines that are not NAME=value: 3, 6, 8, 9`);
     const { code, stderr } = await cli(['list'], await cleanHome({ KIMI_HOME }));
     expect({ code, stderr }).toEqual({
       code: 3,
-      stderr: `設定有 1 處不對：\n  ${KIMI_HOME}/.env 有幾行不是「名稱=值」：第 3, 6, 8, 9 行\n`,
+      stderr: `設定有 1 處不對：\n  ${KIMI_HOME}/.env 有幾行不是「名稱=值」：第 3、6、8、9 行\n`,
     });
   });
 

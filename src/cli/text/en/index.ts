@@ -1,4 +1,4 @@
-import { sayProblem } from '../../../config/problems.ts';
+import { describeProblem } from '../../../config/problems.ts';
 import { tildePath } from '../../../service/files.ts';
 import type { UnusablePort } from '../../../service/ports.ts';
 import type { CliText } from '../zh-TW/index.ts';
@@ -12,7 +12,7 @@ export const en: CliText = {
   help,
   usage,
   config: (problems) =>
-    `The configuration has ${problems.length} problem${problems.length === 1 ? '' : 's'}:\n${problems.map((problem) => `  ${sayProblem(problem)}`).join('\n')}`,
+    `The configuration has ${problems.length} problem${problems.length === 1 ? '' : 's'}:\n${problems.map((problem) => `  ${describeProblem(problem, 'en')}`).join('\n')}`,
   misspelt: ({ name, likely, file }) =>
     `${name} in ${file === undefined ? 'the environment' : tildePath(file)} has no effect; did you mean ${likely}?`,
   noKey: {

@@ -1,5 +1,5 @@
 import type { MisspeltVariable } from '../../../config/misspelt.ts';
-import type { ConfigProblem } from '../../../config/problems.ts';
+import { describeProblem, type ConfigProblem } from '../../../config/problems.ts';
 import { tildePath } from '../../../service/files.ts';
 import type { UnusablePort } from '../../../service/ports.ts';
 import { doctor } from './doctor.ts';
@@ -21,7 +21,7 @@ export const zhTW = {
   help,
   usage,
   config: (problems: ConfigProblem[]) =>
-    `設定有 ${problems.length} 處不對：\n${problems.map((problem) => `  ${sayProblem(problem)}`).join('\n')}`,
+    `設定有 ${problems.length} 處不對：\n${problems.map((problem) => `  ${describeProblem(problem, 'zh-TW')}`).join('\n')}`,
   misspelt: ({ name, likely, file }: MisspeltVariable) =>
     `${file === undefined ? '環境' : ` ${tildePath(file)} `}裡的 ${name} 沒有作用；是不是 ${likely}？`.trim(),
   noKey: {
@@ -274,36 +274,3 @@ function sayPort({ host, port, variable, code }: UnusablePort): string {
     variable === 'KIMI_TEMPORAL_PORT' ? '；那裡若是你的 Temporal 伺服器，也可以用 TEMPORAL_ADDRESS 指向它' : '';
   return `${host} 的連接埠 ${port}（${variable}）${why}，或用 ${variable} 換一個${engine}`;
 }
-
-function sayProblem({ subject, why, example }: ConfigProblem): string {
-  const [pattern, words] = PROBLEMS.find(([said]) => said.test(why)) ?? [/^/, ' '];
-  return `${subject}${why.replace(pattern, words)}${example === undefined ? '' : `（例如 ${subject}=${example}）`}`;
-}
-
-/** What config.ts says of a variable or a file. */
-const PROBLEMS: [RegExp, string][] = [
-  [/^needs a whole number$/, ' 要是整數'],
-  [/^needs a number above 0$/, ' 要大於 0'],
-  [/^needs a number above 0 and a unit: .+$/, ' 要是大於 0 的數字加單位：h、d、w 或 y'],
-  [/^needs 0 \(no limit\) or more$/, ' 要是 0（無上限）或更大的數字'],
-  [/^needs at most (\d+y?)$/, ' 最大是 $1'],
-  [/^needs at most (\d+) characters$/, ' 最多 $1 個字'],
-  [/^needs at least (\d+) characters$/, ' 至少要有 $1 個字'],
-  [/^needs at least (\d+) letters, .+$/, ' 要有至少 $1 個英文字母、數字或 - . _ ~'],
-  [/^needs one of (.+)$/, ' 要是其中之一：$1'],
-  [/^needs a port from (\d+) to (\d+)$/, ' 要是 $1 到 $2 的連接埠'],
-  [/^needs an http or https URL$/, ' 要是 http 或 https 的網址'],
-  [/^needs a folder that can be made, not in \/proc or \/sys$/, ' 必須是可以建立的資料夾，不能在 /proc 或 /sys 裡'],
-  [/^needs an IP address$/, ' 要是 IP 位址'],
-  [/^needs the name of a bucket$/, ' 要是儲存貯體的名稱'],
-  [/^needs id:base64 pairs, each of 32 bytes$/, ' 要是 id:base64，每一把 32 位元組'],
-  [/^names a profile that cannot be read: (.+)$/, ' 指定的 profile 讀不到（$1）'],
-  [/^begins or ends with a quotation mark.+$/, ' 的開頭或結尾有引號，會被當成值的一部分；請去掉'],
-  [/^names an id twice$/, ' 有重複的 id'],
-  [/^needs base64 of 16 bytes after whsec_$/, ' 在 whsec_ 之後要是 16 位元組以上的 base64'],
-  [/^holds a space, .+$/, ' 含有空白、換行或不是 ASCII 的字元'],
-  [/^is set, and so is (\w+); .+$/, ' 與 $1 都設定了；請只留一個'],
-  [/^its file cannot be read \((.+)\)$/, ' 指的檔案讀不到（$1）'],
-  [/^cannot be read \((.+)\); .+$/, ' 讀不到（$1）；它要是你讀得到的檔案'],
-  [/^has lines that are no NAME=value: (.+)$/, ' 有幾行不是「名稱=值」：第 $1 行'],
-];
