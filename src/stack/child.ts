@@ -4,6 +4,7 @@ import { dirname, isAbsolute } from 'node:path';
 import { ServiceError } from '../service/exit.ts';
 import { PortsUnusable } from '../service/ports.ts';
 import type { FailedToStart, Ready } from '../service/run.ts';
+import { backoffMs } from '../shared/backoff.ts';
 import { identify, type ProcessId } from './process-id.ts';
 
 /** How long a process may drain before it is killed, in milliseconds: longer than a worker's own grace. */
@@ -55,7 +56,7 @@ export class Child {
   id: ProcessId | undefined;
   private process: ChildProcess | undefined;
   private stopping = false;
-  private restartMs = RESTART_MS.first;
+  private restarts = 0;
 
   constructor(private readonly options: ChildOptions) {}
 
@@ -97,7 +98,7 @@ export class Child {
     const giveUp = setTimeout(() => running.kill('SIGKILL'), START_MS);
     try {
       await (kind === 'service' ? this.reported(running) : this.answered(running));
-      this.restartMs = RESTART_MS.first;
+      this.restarts = 0;
     } catch (error) {
       if (!again) {
         clearTimeout(giveUp);
@@ -118,8 +119,8 @@ export class Child {
       name,
       [command, ...args].find((word) => isAbsolute(word) && !existsSync(word)),
     );
-    const wait = this.restartMs;
-    this.restartMs = Math.min(wait * 2, RESTART_MS.longest);
+    const wait = backoffMs(RESTART_MS, this.restarts);
+    this.restarts += 1;
     setTimeout(() => {
       if (!this.stopping) void this.launch(true);
     }, wait).unref();

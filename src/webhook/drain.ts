@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
+import { backoffMs } from '../shared/backoff.ts';
 import { TASK_ID } from '../shared/task-id.ts';
 import { writeDeadLetter, type DeadLetter } from './dead-letters.ts';
 import { DamagedEntry, type Journal, type JournalEntry, type JournalKey } from './journal.ts';
@@ -92,7 +93,7 @@ export class JournalDrain {
 
   private async run(): Promise<void> {
     const { log, stopping } = this.options;
-    let backoff = BACKOFF_MS.first;
+    let retries = 0;
     while (!stopping.aborted) {
       this.wakeUp = new AbortController();
       let problem = 'callbacks wait in the journal: the engine does not accept them';
@@ -101,15 +102,15 @@ export class JournalDrain {
         return { done: 0, left: 1 };
       });
       if (done > 0) {
-        backoff = BACKOFF_MS.first;
+        retries = 0;
       } else if (left === 0) {
-        backoff = BACKOFF_MS.first;
+        retries = 0;
         await rest(IDLE_MS, this.wakeUp.signal);
       } else {
         // Logged once per outage.
-        if (backoff === BACKOFF_MS.first) log.warn(problem);
-        await rest(backoff * (0.5 + Math.random() / 2), stopping);
-        backoff = Math.min(backoff * 2, BACKOFF_MS.longest);
+        if (retries === 0) log.warn(problem);
+        await rest(backoffMs(BACKOFF_MS, retries) * (0.5 + Math.random() / 2), stopping);
+        retries += 1;
       }
     }
   }

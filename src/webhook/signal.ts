@@ -1,6 +1,7 @@
-import { isGrpcServiceError, WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { Callback } from '../shared/callback.ts';
 import { CALLBACK_SIGNAL, SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../shared/names.ts';
+import { grpcErrorIn } from '../temporal/client.ts';
 
 /** Result of a signal: accepted, or a repeat of an accepted callback. */
 export type Signalled = 'signalled' | 'duplicate';
@@ -82,10 +83,8 @@ async function call<T>(client: Client, timeoutMs: number, request: () => Promise
   try {
     return await client.connection.withDeadline(Date.now() + timeoutMs, request);
   } catch (error) {
-    const cause = isGrpcServiceError(error) ? error : (error as Error).cause;
-    if (isGrpcServiceError(cause) && (cause.code as number) !== INVALID_ARGUMENT) {
-      throw new EngineUnavailable('the task engine cannot be reached', { cause: error });
-    }
-    throw error;
+    const code = grpcErrorIn(error)?.code;
+    if (code === undefined || code === INVALID_ARGUMENT) throw error;
+    throw new EngineUnavailable('the task engine cannot be reached', { cause: error });
   }
 }

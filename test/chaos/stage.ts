@@ -16,7 +16,7 @@ import { createSimulator } from '../../src/simulator/app.ts';
 import type { Counts, SimulatorEvent } from '../../src/simulator/events.ts';
 import { engineArgs, namespaceIsThere } from '../../src/stack/stack.ts';
 import { findTemporalCli } from '../../src/stack/temporal-cli.ts';
-import { connectClient } from '../../src/temporal/client.ts';
+import { connectClient, workersOn } from '../../src/temporal/client.ts';
 import { Disk } from './disk.ts';
 import { GatewayStub } from './gateway.ts';
 import type { Fault, Target } from './plan.ts';
@@ -177,12 +177,7 @@ export async function setStage(folder: string, limits: Limits, engineSettings: s
     });
   }
   const client = await connectClient(openPayloads(readConfig(env)).dataConverter, env);
-  const { workflowService } = client;
-  await until(async () => {
-    const taskQueue = { name: TASK_QUEUE };
-    const { pollers } = await workflowService.describeTaskQueue({ namespace: NAMESPACE, taskQueue });
-    return (pollers?.length ?? 0) >= 2;
-  });
+  await until(async () => (await workersOn(client, TASK_QUEUE)) >= 2);
   await until(async () => (await fetch(`${webhookUrl}/readyz`)).ok);
 
   const turns = new Map<Target, Promise<unknown>>();

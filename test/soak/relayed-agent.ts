@@ -8,7 +8,7 @@ import { GatewayStub } from '../chaos/gateway.ts';
 import { freePorts, SECRET, until, type Stage } from '../chaos/stage.ts';
 import { readConfig } from '../../src/config/index.ts';
 import { openPayloads } from '../../src/temporal/payloads/converter.ts';
-import { connectClient } from '../../src/temporal/client.ts';
+import { connectClient, workersOn } from '../../src/temporal/client.ts';
 
 /** What of the stage it has for itself. */
 export type RelayedAgent = Pick<Stage, 'client' | 'taskQueue' | 'results' | 'webhookUrls' | 'env'>;
@@ -72,9 +72,6 @@ export async function addRelayedAgent(stage: Stage, folder: string): Promise<Rel
   await until(async () => (await fetch(`${webhookUrl}/readyz`)).ok && (await fetch(`${relayUrl}/readyz`)).ok);
   const env = { ...stage.env, ...own };
   const client = await connectClient(openPayloads(readConfig(env)).dataConverter, env);
-  await until(async () => {
-    const { pollers } = await workflowService.describeTaskQueue({ namespace: NAME, taskQueue: { name: NAME } });
-    return (pollers?.length ?? 0) > 0;
-  });
+  await until(async () => (await workersOn(client, NAME)) > 0);
   return { client, taskQueue: NAME, results, webhookUrls: [webhookUrl], env };
 }
