@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readConfig } from '../src/config/index.ts';
-import { engineArgs, namespaceIsThere } from '../src/stack/stack.ts';
+import { engineArgs, namespaceIsThere } from '../src/stack/engine.ts';
 import { findTemporalCli } from '../src/stack/temporal-cli.ts';
 import { freePort } from '../test/support/engine.ts';
 import { atTheEnd } from './clean-ups.ts';

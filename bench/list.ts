@@ -16,7 +16,7 @@ import { readConfig } from '../src/config/index.ts';
 import { SEARCH_ATTRIBUTES, TASK_QUEUE, TASK_WORKFLOW } from '../src/shared/names.ts';
 import type { TaskState } from '../src/shared/task.ts';
 import { DIST } from '../src/service/files.ts';
-import { engineArgs, namespaceIsThere } from '../src/stack/stack.ts';
+import { engineArgs, namespaceIsThere } from '../src/stack/engine.ts';
 import { findTemporalCli } from '../src/stack/temporal-cli.ts';
 import { freePort } from '../test/support/engine.ts';
 import { median } from './stats.ts';

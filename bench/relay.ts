@@ -16,7 +16,7 @@ import { readConfig } from '../src/config/index.ts';
 import type { AnswerCallback } from '../src/shared/callback.ts';
 import { DIST } from '../src/service/files.ts';
 import { openPayloads } from '../src/temporal/payloads/converter.ts';
-import { engineArgs, namespaceIsThere } from '../src/stack/stack.ts';
+import { engineArgs, namespaceIsThere } from '../src/stack/engine.ts';
 import { findTemporalCli } from '../src/stack/temporal-cli.ts';
 import { connectClient } from '../src/temporal/client.ts';
 import { freePort } from '../test/support/engine.ts';

@@ -72,13 +72,6 @@ function addAliases(set: Map<string, string>): void {
   }
 }
 
-/** @returns an environment without the variables of another Temporal server, for processes that use the embedded one. */
-export function withoutEngine(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(
-    Object.entries(env).filter(([name]) => !/^(?:KIMI_TEMPORAL_PROFILE$|TEMPORAL_)/.test(name)),
-  );
-}
-
 /**
  * Whether tasks go through the relay: those for Moonshot's hosts, which never call back, do, unless it is said otherwise.
  *

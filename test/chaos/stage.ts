@@ -14,7 +14,7 @@ import { DIST } from '../../src/service/files.ts';
 import { openPayloads } from '../../src/temporal/payloads/converter.ts';
 import { createSimulator } from '../../src/simulator/app.ts';
 import type { Counts, SimulatorEvent } from '../../src/simulator/events.ts';
-import { engineArgs, namespaceIsThere } from '../../src/stack/stack.ts';
+import { engineArgs, namespaceIsThere } from '../../src/stack/engine.ts';
 import { findTemporalCli } from '../../src/stack/temporal-cli.ts';
 import { connectClient, workersOn } from '../../src/temporal/client.ts';
 import { Disk } from './disk.ts';

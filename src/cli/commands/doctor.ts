@@ -21,7 +21,7 @@ import { callsBack, currencyOf, resolveModel } from '../../kimi/models.ts';
 import { directAgent, outboundAgent, reachProblem, type ReachProblem } from '../../service/outbound.ts';
 import { newTaskId } from '../task-name.ts';
 import type { PluginWake } from '../../notify/protocol.ts';
-import { secretFile } from '../../stack/stack.ts';
+import { secretFile } from '../../stack/kept-secrets.ts';
 import { workersOn } from '../../temporal/client.ts';
 import { explain } from '../../text/index.ts';
 import { damageSentence } from '../damage.ts';
