@@ -58,9 +58,17 @@ function profileProblem(
   const subject = 'KIMI_TEMPORAL_PROFILE';
   if (error.code !== undefined) return { subject, code: 'profile_unreadable', params: { cause: error.code } };
   if (error.line !== undefined) return { subject, code: 'profile_syntax', params: { line: error.line } };
-  return profile in loadClientConfig({ overrideEnvVars }).profiles
-    ? { subject, code: 'profile_invalid', params: { detail: error.message } }
-    : { subject, code: 'profile_missing', params: {} };
+  return isMissing(profile, overrideEnvVars)
+    ? { subject, code: 'profile_missing', params: {} }
+    : { subject, code: 'profile_invalid', params: { detail: error.message } };
+}
+
+function isMissing(profile: string, overrideEnvVars: Record<string, string>): boolean {
+  try {
+    return !(profile in loadClientConfig({ overrideEnvVars }).profiles);
+  } catch {
+    return false;
+  }
 }
 
 /** What belongs to an engine of this machine alone: no proxy is between us. */
