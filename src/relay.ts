@@ -61,19 +61,17 @@ await runService('relay', async (config, log) => {
     },
   ]);
 
-  const [worker] = workers;
-  if (worker) interruptionMetrics(meter).atZero(workflowLabels(worker, RELAY_WORKFLOW));
+  interruptionMetrics(meter).atZero(workflowLabels(workers.first, RELAY_WORKFLOW));
 
   const client = lazyClient(payloads.dataConverter);
   const app = createRelayApp({ client, taskQueue, token, callbackBaseUrl: webhook, apiUrl, apiKey, log });
-  const server = healthServer(() => workers.every((worker) => worker.getState() === 'RUNNING'), host, app);
+  const server = healthServer(() => workers.isRunning(), host, app);
   const port = await listen(server, { host, port: KIMI_RELAY_PORT }, 'KIMI_RELAY_PORT');
   return {
     port,
-    stop: () => {
-      for (const worker of workers) worker.shutdown();
-    },
-    stopped: Promise.all(workers.map(async (worker) => await worker.run()))
+    stop: () => workers.shutdown(),
+    stopped: workers
+      .run()
       .finally(() => server.close())
       .then(async () => await client.connection.close()),
   };

@@ -1,6 +1,5 @@
 /** The worker process: runs tasks. `node dist/worker.js` */
 import type { RequestListener } from 'node:http';
-import type { Logger } from 'pino';
 import { createActivities } from './activities/index.ts';
 import { callbackBaseUrl, pluginReply, relayUrl, usesRelay, wakeUrl, type Config } from './config/index.ts';
 import { Gateway } from './notify/gateway.ts';
@@ -8,45 +7,17 @@ import { KimiClient } from './kimi/client.ts';
 import { TASK_WORKFLOW, isSharedLimiter } from './shared/names.ts';
 import { deadLettersFolder } from './webhook/dead-letters.ts';
 import { ServiceError } from './service/exit.ts';
-import { configureLimiter, limiterOf, watchLimiter } from './limiter/client.ts';
+import { keepLimiterConfigured, limiterOf, watchLimiter } from './limiter/client.ts';
 import { taskMetrics } from './shared/metrics.ts';
 import { createCodecServer } from './temporal/payloads/codec-server.ts';
 import { openPayloads, type Payloads } from './temporal/payloads/converter.ts';
 import { sweepDaily } from './temporal/payloads/sweep.ts';
 import { listen } from './service/ports.ts';
 import { healthServer, runService } from './service/run.ts';
+import { pruneHourly } from './results/prune.ts';
 import { ResultStore } from './results/store.ts';
 import { createWorkers, startRuntime, workflowLabels } from './temporal/worker.ts';
 import { warmUpHttp } from './service/warm-up.ts';
-
-/** How often old results are removed, in milliseconds. */
-const PRUNE_MS = 3_600_000;
-
-/** How often the clock is compared with its latest reading, in milliseconds. */
-const CLOCK_MS = 30_000;
-
-/** Repeats `work` while the clock is behind its latest reading: the engine may delay timers then. */
-function whileClockIsBehind(work: () => Promise<void>, log: Logger): void {
-  let latest = Date.now();
-  setInterval(() => {
-    if (Date.now() >= latest) latest = Date.now();
-    else void work().catch((error: unknown) => log.warn({ err: error }, 'the limiter could not be reached; retrying'));
-  }, CLOCK_MS).unref();
-}
-
-/** Removes results that are old and acknowledged, now and every hour. */
-function pruneRegularly(results: ResultStore, keepMs: number, log: Logger): void {
-  const prune = async (): Promise<void> => {
-    try {
-      const removed = await results.prune(keepMs);
-      if (removed > 0) log.info({ removed }, 'old results removed');
-    } catch (error) {
-      log.warn({ err: error }, 'old results could not be removed; retrying in an hour');
-    }
-  };
-  void prune();
-  setInterval(() => void prune(), PRUNE_MS).unref();
-}
 
 async function openResults(config: Config): Promise<ResultStore> {
   const results = new ResultStore(config.KIMI_RESULTS_DIR);
@@ -97,31 +68,21 @@ await runService('worker', async (config, log) => {
     // Every agent's worker serves the limiter that they share.
     ...(isSharedLimiter(limiter.id) ? [{ taskQueue: limiter.id, activities }] : []),
   ]);
-  const [worker] = workers;
-
-  if (worker) taskMetrics(meter).atZero(workflowLabels(worker, TASK_WORKFLOW));
-  if (worker?.client) {
-    const { client } = worker;
-    await configureLimiter(client, limiter);
-    whileClockIsBehind(async () => await configureLimiter(client, limiter), log);
-    if (config.KIMI_METRICS_PORT !== undefined) void watchLimiter(worker.client, limiter.id, meter, log);
+  const { first } = workers;
+  taskMetrics(meter).atZero(workflowLabels(first, TASK_WORKFLOW));
+  if (first.client) {
+    await keepLimiterConfigured(first.client, limiter, log);
+    if (config.KIMI_METRICS_PORT !== undefined) void watchLimiter(first.client, limiter.id, meter, log);
   }
-
-  if (config.KIMI_RESULTS_KEEP !== undefined) pruneRegularly(results, config.KIMI_RESULTS_KEEP, log);
+  if (config.KIMI_RESULTS_KEEP !== undefined) pruneHourly(results, config.KIMI_RESULTS_KEEP, log);
 
   const { KIMI_WORKER_HOST: host, KIMI_WORKER_PORT } = config;
-  const health = healthServer(
-    () => workers.every((one) => one.getState() === 'RUNNING'),
-    host,
-    openCodecServer(config, payloads),
-  );
+  const health = healthServer(() => workers.isRunning(), host, openCodecServer(config, payloads));
   const port = await listen(health, { host, port: KIMI_WORKER_PORT }, 'KIMI_WORKER_PORT');
   sweepDaily(payloads, log);
   return {
     port,
-    stop: () => {
-      for (const one of workers) one.shutdown();
-    },
-    stopped: Promise.all(workers.map(async (one) => await one.run())).then(() => void health.close()),
+    stop: () => workers.shutdown(),
+    stopped: workers.run().then(() => void health.close()),
   };
 });

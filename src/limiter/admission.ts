@@ -1,3 +1,4 @@
+import { backoffMs } from '../shared/backoff.ts';
 import { isoSeconds } from '../shared/format.ts';
 import type { LeaseRequest, LimiterView, Limits, QueuePosition, Throttled } from '../shared/limits.ts';
 import { Agents } from './agents.ts';
@@ -118,7 +119,7 @@ export class AdmissionQueue {
   /** Kimi answered 429: nothing is admitted for a while. */
   throttled({ retry_after_ms }: Throttled, now: number): void {
     const { state } = this;
-    const pause = retry_after_ms ?? Math.min(PAUSE_MS.first * 2 ** state.turned_away, PAUSE_MS.longest);
+    const pause = retry_after_ms ?? backoffMs(PAUSE_MS, state.turned_away);
     state.turned_away += 1;
     this.clampTo(now);
     if (now + pause <= state.paused_until) return;

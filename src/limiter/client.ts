@@ -76,6 +76,25 @@ export async function configureLimiter(client: Client, start: LimiterStart): Pro
   await unlessUnknown(running.signal<[Limits]>(LIMITER_SIGNALS.configure, start.limits));
 }
 
+/** How often the clock is compared with its latest reading, in milliseconds. */
+const CLOCK_MS = 30_000;
+
+/**
+ * Configures the limiter now, and again while the clock is behind its latest reading: the engine may delay the limiter's timers
+ * then.
+ */
+export async function keepLimiterConfigured(client: Client, start: LimiterStart, log: Logger): Promise<void> {
+  await configureLimiter(client, start);
+  let latest = Date.now();
+  setInterval(() => {
+    if (Date.now() >= latest) latest = Date.now();
+    else
+      void configureLimiter(client, start).catch((error: unknown) =>
+        log.warn({ err: error }, 'the limiter could not be reached; retrying'),
+      );
+  }, CLOCK_MS).unref();
+}
+
 /** @returns `undefined` if no limiter runs. */
 export async function limiterView(client: Client, id: string): Promise<LimiterView | undefined> {
   return await unlessUnknown(client.workflow.getHandle(id).query<LimiterView>(LIMITER_QUERY));

@@ -1,49 +1,51 @@
-import { createHash } from 'node:crypto';
-import type { Context, Span } from '@opentelemetry/api';
-import type { ResultFile } from '../shared/result.ts';
-
 /**
- * Traces, one for each task: its trace id is made of its task id, so that every process knows it, and nothing has to travel
- * with the task: Kimi's callback brings no header of ours.
+ * Traces, one for each task. Its trace id is a hash of the task id, so every process derives it; a header could not carry it, since
+ * Kimi's callback has none of ours.
  *
  * Spans hold ids, states and numbers: no name, prompt, answer or message.
  */
+import { createHash } from 'node:crypto';
+import type * as OpenTelemetry from '@opentelemetry/api';
+import type { BasicTracerProvider, IdGenerator } from '@opentelemetry/sdk-trace-base';
+import type { ResultFile } from '../shared/result.ts';
 
-/** How long what was measured may take to leave when a process ends, in milliseconds. */
+type OpenTelemetrySpans = OpenTelemetry.Tracer;
+
+/** How long the export of the last spans may take when a process ends, in milliseconds. */
 const FLUSH_MS = 500;
 
 type Attributes = Record<string, string | number>;
 
 interface Tracer {
-  /** Runs some work of a task inside a span of its trace. */
+  /** Runs work of a task in a span of its trace. */
   span<T>(task_id: string, name: string, work: () => Promise<T>): Promise<T>;
-  /** The span that all others of a task lie under. */
-  task(result: Pick<ResultFile, 'task_id'>, from: number, attributes: Attributes): void;
+  /** Ends the root span of a task. @param startTime milliseconds since the epoch */
+  task(task_id: string, startTime: number, attributes: Attributes): void;
   close(): Promise<void>;
 }
 
 let tracer: Tracer | undefined;
 
-/** Begins to trace where `OTEL_EXPORTER_OTLP_ENDPOINT` is set; the packages are loaded then only. */
+/** Starts tracing if `OTEL_EXPORTER_OTLP_ENDPOINT` is set. Only then are the packages loaded. */
 export async function startTracing(service: string, endpoint: string | undefined): Promise<void> {
   if (endpoint !== undefined) tracer = await openTracer(service);
 }
 
-/** Sends what is left. A collector that is away holds nobody up. */
+/** Exports the last spans. An unreachable collector does not delay the end of the process. */
 export async function stopTracing(): Promise<void> {
   const closing = tracer?.close();
   tracer = undefined;
   await closing;
 }
 
-/** Runs some work of a task inside a span of its trace, where there are traces. */
+/** Runs work of a task in a span of its trace, if tracing is on. */
 export async function traced<T>(task_id: string | undefined, name: string, work: () => Promise<T>): Promise<T> {
   return tracer && task_id !== undefined ? await tracer.span(task_id, name, work) : await work();
 }
 
-/** Tells of a whole task, from its start until its result was saved. */
+/** Ends the root span of a task: from its start until its result was saved. */
 export function traceTask({ task_id, status, model, created_at, tokens, error }: ResultWithoutText): void {
-  tracer?.task({ task_id }, Date.parse(created_at), {
+  tracer?.task(task_id, Date.parse(created_at), {
     'kimi.status': status,
     'kimi.model': model,
     ...(tokens && { 'kimi.tokens.prompt': tokens.prompt, 'kimi.tokens.completion': tokens.completion }),
@@ -60,10 +62,7 @@ async function openTracer(service: string): Promise<Tracer> {
     import('@opentelemetry/exporter-trace-otlp-http'),
     import('@opentelemetry/resources'),
   ]);
-  const { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, TraceFlags } = api;
-  const random = new sdk.RandomIdGenerator();
-  /** The ids of the span that is about to start, where it is a task's own. */
-  let given: { traceId: string; spanId: string } | undefined;
+  const ids = new TaskIds(new sdk.RandomIdGenerator());
   const provider = new sdk.BasicTracerProvider({
     resource: resourceFromAttributes({
       'service.name': `kimi-dispatch-${service}`,
@@ -71,56 +70,75 @@ async function openTracer(service: string): Promise<Tracer> {
     }),
     // It reads OTEL_EXPORTER_OTLP_* itself.
     spanProcessors: [new sdk.BatchSpanProcessor(new OTLPTraceExporter())],
-    idGenerator: {
-      generateTraceId: () => given?.traceId ?? random.generateTraceId(),
-      generateSpanId: () => given?.spanId ?? random.generateSpanId(),
-    },
+    idGenerator: ids,
   });
-  const spans = provider.getTracer('kimi-dispatch');
-  const under = (task_id: string): Context =>
-    trace.setSpanContext(ROOT_CONTEXT, { ...idsOf(task_id), traceFlags: TraceFlags.SAMPLED, isRemote: true });
-  const fail = (span: Span, error: unknown): void => {
-    span.setAttribute('error.type', (error as { type?: string }).type ?? (error as Error).name);
-    span.setStatus({ code: SpanStatusCode.ERROR });
-  };
-
-  return {
-    async span(task_id, name, work) {
-      const span = spans.startSpan(name, { attributes: { 'kimi.task_id': task_id } }, under(task_id));
-      try {
-        return await work();
-      } catch (error) {
-        fail(span, error);
-        throw error;
-      } finally {
-        span.end();
-      }
-    },
-    task({ task_id }, from, attributes) {
-      given = idsOf(task_id);
-      const span = spans.startSpan(
-        'task',
-        {
-          root: true,
-          kind: SpanKind.INTERNAL,
-          startTime: from,
-          attributes: { 'kimi.task_id': task_id, ...attributes },
-        },
-        ROOT_CONTEXT,
-      );
-      given = undefined;
-      if ('error.type' in attributes) span.setStatus({ code: SpanStatusCode.ERROR });
-      span.end();
-    },
-    async close() {
-      const gone = provider.shutdown().catch(() => {});
-      await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, FLUSH_MS).unref())]);
-    },
-  };
+  return new OpenTelemetryTracer(api, provider, ids);
 }
 
-/** @returns the ids of a task's trace and of the span that all others lie under. */
-export function idsOf(task_id: string): { traceId: string; spanId: string } {
+/** Random ids, except for the root span of a task. */
+class TaskIds implements IdGenerator {
+  /** Ids of the span that is about to start. */
+  next: SpanIds | undefined;
+
+  constructor(private readonly random: IdGenerator) {}
+
+  generateTraceId = (): string => this.next?.traceId ?? this.random.generateTraceId();
+  generateSpanId = (): string => this.next?.spanId ?? this.random.generateSpanId();
+}
+
+class OpenTelemetryTracer implements Tracer {
+  private readonly spans: OpenTelemetrySpans;
+
+  constructor(
+    private readonly api: typeof OpenTelemetry,
+    private readonly provider: BasicTracerProvider,
+    private readonly ids: TaskIds,
+  ) {
+    this.spans = provider.getTracer('kimi-dispatch');
+  }
+
+  async span<T>(task_id: string, name: string, work: () => Promise<T>): Promise<T> {
+    const { ROOT_CONTEXT, SpanStatusCode, trace, TraceFlags } = this.api;
+    const root = { ...idsOf(task_id), traceFlags: TraceFlags.SAMPLED, isRemote: true };
+    const options = { attributes: { 'kimi.task_id': task_id } };
+    const span = this.spans.startSpan(name, options, trace.setSpanContext(ROOT_CONTEXT, root));
+    try {
+      return await work();
+    } catch (error) {
+      span.setAttribute('error.type', (error as { type?: string }).type ?? (error as Error).name);
+      span.setStatus({ code: SpanStatusCode.ERROR });
+      throw error;
+    } finally {
+      span.end();
+    }
+  }
+
+  task(task_id: string, startTime: number, attributes: Attributes): void {
+    const { ROOT_CONTEXT, SpanKind, SpanStatusCode } = this.api;
+    this.ids.next = idsOf(task_id);
+    const span = this.spans.startSpan(
+      'task',
+      { root: true, kind: SpanKind.INTERNAL, startTime, attributes: { 'kimi.task_id': task_id, ...attributes } },
+      ROOT_CONTEXT,
+    );
+    this.ids.next = undefined;
+    if ('error.type' in attributes) span.setStatus({ code: SpanStatusCode.ERROR });
+    span.end();
+  }
+
+  async close(): Promise<void> {
+    const closed = this.provider.shutdown().catch(() => {});
+    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, FLUSH_MS).unref())]);
+  }
+}
+
+interface SpanIds {
+  traceId: string;
+  spanId: string;
+}
+
+/** @returns the ids of a task's trace and of its root span. */
+export function idsOf(task_id: string): SpanIds {
   const hash = createHash('sha256').update(task_id).digest('hex');
   return { traceId: hash.slice(0, 32), spanId: hash.slice(32, 48) };
 }

@@ -116,12 +116,33 @@ const TRACING: WorkerInterceptors = {
 
 /** Connects a worker. The caller runs it. */
 export async function createWorker(config: Config, work: Work): Promise<Worker> {
-  const [worker] = await createWorkers(config, [work]);
-  return worker as Worker;
+  return (await createWorkers(config, [work])).first;
+}
+
+/** The workers of a process. */
+class WorkerGroup {
+  constructor(private readonly workers: Worker[]) {}
+
+  get first(): Worker {
+    return this.workers[0] as Worker;
+  }
+
+  isRunning(): boolean {
+    return this.workers.every((worker) => worker.getState() === 'RUNNING');
+  }
+
+  /** Runs them until they are shut down. */
+  async run(): Promise<void> {
+    await Promise.all(this.workers.map(async (worker) => await worker.run()));
+  }
+
+  shutdown(): void {
+    for (const worker of this.workers) worker.shutdown();
+  }
 }
 
 /** Connects the workers of a process, over one connection. The caller runs them. */
-export async function createWorkers(config: Config, works: Work[]): Promise<Worker[]> {
+export async function createWorkers(config: Config, works: [Work, ...Work[]]): Promise<WorkerGroup> {
   const codePath = WORKFLOW_BUNDLE[config.KIMI_PAYLOAD_KEYS.size > 0 ? 'encrypted' : 'clear'];
   if (!existsSync(codePath)) throw new ServiceError(`${codePath} is missing: run npm run build`);
   const { connectionOptions, namespace } = engineOptions();
@@ -133,7 +154,7 @@ export async function createWorkers(config: Config, works: Work[]): Promise<Work
   }
   await ensureSearchAttributes(connection, namespace);
   const { dataConverter } = openPayloads(config);
-  return await Promise.all(
+  const workers = await Promise.all(
     works.map(
       async ({ workflows = true, ...work }) =>
         await Worker.create({
@@ -151,4 +172,5 @@ export async function createWorkers(config: Config, works: Work[]): Promise<Work
         }),
     ),
   );
+  return new WorkerGroup(workers);
 }

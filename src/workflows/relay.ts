@@ -10,6 +10,7 @@ import {
 } from '@temporalio/workflow';
 import type { StreamActivities } from '../relay/activities.ts';
 import type { DeliveryActivities } from '../relay/delivery.ts';
+import { backoffMs } from '../shared/backoff.ts';
 import { isErrorCallback, type Callback } from '../shared/callback.ts';
 import { FAILURE, streamsQueue } from '../shared/names.ts';
 import { RELAY_TRIES_MS, relayFailure, type RelayRequest, type RelaySummary } from '../shared/relay.ts';
@@ -43,9 +44,9 @@ export async function kimiRelay(request: RelayRequest): Promise<RelaySummary> {
   async function completed(): Promise<Callback> {
     const { complete } = streaming();
     let why: string | undefined;
-    for (let pause = RESUME_MS.first; ; pause = Math.min(pause * 2, RESUME_MS.longest)) {
+    for (;;) {
       try {
-        if (why !== undefined) await sleep(pause);
+        if (why !== undefined) await sleep(backoffMs(RESUME_MS, interruptions));
         const options = { summary: request.body.model };
         return await unlessLost(
           async (lost) => await complete.executeWithOptions(options, [request, interruptions, why, lost]),

@@ -6,6 +6,7 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
+import { backoffMs } from '../../shared/backoff.ts';
 import type { Admission, LeaseRequest, SentReport, Throttled } from '../../shared/limits.ts';
 import { ADMISSION_SIGNAL, LIMITER_SIGNALS, isSharedLimiter } from '../../shared/names.ts';
 import type { TaskRun } from './state.ts';
@@ -60,8 +61,8 @@ class LimiterLease implements Lease {
     this.round += 1;
     this.decision = undefined;
     const isDecided = (): boolean => this.decision !== undefined;
-    for (let wait = ASK_AGAIN_MS.first; !isDecided(); wait = Math.min(wait * 2, ASK_AGAIN_MS.longest)) {
-      await Promise.all([this.request(throttled), condition(isDecided, wait)]);
+    for (let repeats = 0; !isDecided(); repeats += 1) {
+      await Promise.all([this.request(throttled), condition(isDecided, backoffMs(ASK_AGAIN_MS, repeats))]);
     }
     return this.decision === 'granted' ? undefined : this.decision;
   }
