@@ -1,5 +1,5 @@
 #!/bin/sh
-# Dispatches one task and returns at once: dispatch-kimi.sh -p "PROMPT" -n "NAME"
+# Dispatches one task and returns immediately: dispatch-kimi.sh -p "PROMPT" -n "NAME"
 
 # Follows symbolic links: readlink -f is missing on older macOS.
 self=$0

@@ -252,7 +252,7 @@ async function cancelledAmidAnswer(world: World): Promise<{ task_id: string }> {
   return await closed(world, started);
 }
 
-/** What comes while a workflow task lasts is learned of at once, in the next. */
+/** Events that arrive during a workflow task are handled together in the next one. */
 function cancelledAndAnswered(): Scenario {
   let isRecording = false;
   const wrap = (activities: Activities): Activities => ({

@@ -4,7 +4,7 @@
  * It is paid for with that key like any other request.
  *
  * Neither the key nor what names its account is kept: `authorization` is not recorded, of the answer's headers only those
- * known to name nobody, and ids of organizations, projects and keys are masked in its text. An answer that was recorded
+ * known not to name a user, and ids of organizations, projects and keys are masked in its text. An answer that was recorded
  * is never replaced.
  */
 import { existsSync } from 'node:fs';

@@ -36,7 +36,7 @@ export class Cluster {
    * Starts every service once those before it are well.
    *
    * @param folder where everything lies. It must be there.
-   * @param onStep is told what is being waited for.
+   * @param onStep called before each step that takes time.
    * @throws {ServiceError} and leaves nothing running.
    */
   static async start(services: NativeService[], folder: string, onStep: (step: string) => void): Promise<Cluster> {
@@ -98,7 +98,7 @@ export class Cluster {
     process.removeListener('exit', this.kill);
   }
 
-  /** Ends all of them at once. The end of this process does it too, whatever it is that ends it. */
+  /** Kills all of them. They also end with this process, however it ends. */
   readonly kill = (): void => {
     process.removeListener('exit', this.kill);
     for (const each of this.processes.values()) each.kill();

@@ -18,7 +18,7 @@ const PACKAGES = { haproxy: 'haproxy', wget: 'wget' };
  * Finds or gets everything: PostgreSQL and HAProxy as the system's packages, the Temporal server and its SQL tool built once,
  * in the version that docker-compose.yml names (6 to 10 minutes on two cores), and the command line of Temporal.
  *
- * @param onStep is told what takes long.
+ * @param onStep called before each step that takes long.
  * @returns a `PATH` that has all of them.
  * @throws {ServiceError}
  */

@@ -73,63 +73,63 @@ function addAliases(set: Map<string, string>): void {
 }
 
 /**
- * Whether tasks go through the relay: those for Moonshot's hosts, which never call back, do, unless it is said otherwise.
+ * Whether tasks go through the relay: by default only for Moonshot's hosts, which never call back.
  *
- * @param simulate whether the simulated Kimi, which calls back, takes their place
+ * @param simulate whether the simulated Kimi is used, which calls back
  */
 export function usesRelay({ KIMI_CALLBACKS, KIMI_API_URL }: Config, simulate = false): boolean {
   return KIMI_CALLBACKS ? KIMI_CALLBACKS === 'relay' : !simulate && !callsBack(KIMI_API_URL);
 }
 
-/** Deadlines of tasks, in milliseconds: of a provider that calls back, and behind the relay, whose models take minutes. */
+/** Default deadlines of tasks, in milliseconds. Models behind the relay take minutes. */
 const TASK_TIMEOUT_MS = { native: 120_000, relay: 1_800_000 };
 
-/** How long Kimi may take, once it has the request, in milliseconds. */
+/** How long Kimi may take from receiving the request to its callback, in milliseconds. */
 export function taskTimeoutMs({ KIMI_TASK_TIMEOUT_MS }: Config, isRelayed: boolean): number {
   return KIMI_TASK_TIMEOUT_MS ?? TASK_TIMEOUT_MS[isRelayed ? 'relay' : 'native'];
 }
 
 /**
- * Who says that the user has been told. Where the gateway takes a wake it has only queued it; where its plugin has delivered
- * the reply, or nobody chose how the user is told, its yes is what there is.
+ * What acknowledges a notification: the gateway's 2xx, or the agent. With `hooks` and `agent` the gateway has only queued the wake,
+ * so the agent has to acknowledge it.
  */
 export function acknowledgedBy({ KIMI_ACK, KIMI_REPLY }: Config): 'gateway' | 'agent' {
   return KIMI_ACK ?? (KIMI_REPLY === 'hooks' || KIMI_REPLY === 'agent' ? 'agent' : 'gateway');
 }
 
-/** How the plugin is to tell the user; `undefined` where the gateway itself is woken. */
+/** How the plugin notifies the user; `undefined` if the gateway itself is woken. */
 export function pluginReply({ KIMI_REPLY }: Config): PluginWake['reply'] | undefined {
   return KIMI_REPLY === 'hooks' ? undefined : KIMI_REPLY;
 }
 
-/** Where the agent is woken: at the plugin's route of the same gateway, where the plugin is to tell the user. */
+/** Wake URL: the gateway's, or the plugin's route of the same gateway. */
 export function wakeUrl(config: Config): string {
   const url = config.OPENCLAW_WAKE_URL;
   return pluginReply(config) ? new URL(PLUGIN_WAKE_PATH, url).href : url;
 }
 
-/** Whether the webhook serves the dashboard: to this machine, where it can be reached from nowhere else, or for a token. */
+/** Whether the webhook serves the dashboard: by default if it listens on loopback only, or if there is a token. */
 export function servesDashboard({ KIMI_DASHBOARD, KIMI_DASHBOARD_TOKEN, WEBHOOK_HOST }: Config): boolean {
   if (KIMI_DASHBOARD) return KIMI_DASHBOARD === 'on';
   return KIMI_DASHBOARD_TOKEN !== undefined || isLoopback(WEBHOOK_HOST);
 }
 
-/** Where the relay is. */
+/** Base URL of the relay. */
 export function relayUrl({ KIMI_RELAY_URL, KIMI_RELAY_HOST, KIMI_RELAY_PORT }: Config): string {
   return KIMI_RELAY_URL?.replace(/\/+$/, '') ?? httpAddress(KIMI_RELAY_HOST, KIMI_RELAY_PORT);
 }
 
-/** How the webhook is reached by whoever calls back. */
+/** Base URL of callbacks. */
 export function callbackBaseUrl({ KIMI_CALLBACK_BASE_URL, WEBHOOK_PORT }: Config): string {
   return KIMI_CALLBACK_BASE_URL ?? `http://localhost:${WEBHOOK_PORT}`;
 }
 
-/** Where the webhook keeps callbacks that wait for the engine. */
+/** Folder of callbacks that wait for the engine. */
 export function journalFolder({ KIMI_JOURNAL_DIR, KIMI_HOME }: Config): string {
   return KIMI_JOURNAL_DIR ?? join(KIMI_HOME, 'journal');
 }
 
-/** The limits the configuration sets (contract section 6). */
+/** The configured limits (contract section 6). */
 export function limitsOf(config: Config): Limits {
   return {
     per_minute: config.KIMI_MAX_TASKS_PER_MINUTE,
@@ -138,7 +138,7 @@ export function limitsOf(config: Config): Limits {
   };
 }
 
-/** The language to speak before the configuration could be read. */
+/** The language of messages before the configuration is read. */
 export function langOf(env: NodeJS.ProcessEnv = process.env): Lang {
   return env['KIMI_LANG'] === 'en' ? 'en' : 'zh-TW';
 }

@@ -1,14 +1,14 @@
 /** Exit statuses of the command line and the services. Documented in docs/cli.md; scripts rely on them. */
 export const EXIT = {
   ok: 0,
-  /** Something nobody foresaw. */
+  /** An unexpected error. */
   unexpected: 1,
   /** Unknown option, missing or malformed argument. */
   usage: 2,
   /** Configuration or environment: no key, a port taken, a folder not writable. */
   config: 3,
   unknown_task: 4,
-  /** Nothing runs here, no Temporal server answers, or nothing works on tasks. */
+  /** No stack runs here, no Temporal server answers, or no worker is online. */
   engine: 5,
   /** The task failed, or Kimi refused it. */
   failed: 6,
@@ -16,7 +16,7 @@ export const EXIT = {
   cancelled: 8,
   /** The task has no result yet. */
   unfinished: 9,
-  /** The task has ended already: there is nothing to cancel. */
+  /** The task has ended already and cannot be cancelled. */
   finished: 10,
   /** The chat has started all the tasks it may start in an hour. */
   limited: 11,
@@ -26,7 +26,7 @@ export const EXIT = {
 
 export type Exit = (typeof EXIT)[keyof typeof EXIT];
 
-/** A problem a person can mend; its message is one sentence and all that is shown. */
+/** A problem that a person can fix. Only its message, one sentence, is shown. */
 export class ServiceError extends Error {
   override readonly name = 'ServiceError';
 }

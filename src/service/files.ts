@@ -6,10 +6,10 @@ import { open, rm, stat, statfs, utimes } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { lock, type LockOptions } from 'proper-lockfile';
 
-/** Where package.json lies: this module runs from src/, and bundled from dist/. */
+/** The folder of package.json: this module runs from src/, and bundled from dist/. */
 export const PACKAGE_ROOT = findRoot(dirname(fileURLToPath(import.meta.url)));
 
-/** What `npm run build` makes. */
+/** Output of `npm run build`. */
 export const DIST = join(PACKAGE_ROOT, 'dist');
 
 /** @returns a path as the user would type it. */
@@ -28,7 +28,7 @@ function findRoot(folder: string): string {
   return existsSync(join(folder, 'package.json')) ? folder : findRoot(dirname(folder));
 }
 
-/** A file that is new in a folder, or renamed in it, survives a power cut only once the folder is synced. */
+/** Syncs a folder: a new or renamed file survives a power cut only after that. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
@@ -38,7 +38,7 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** The same for what happens rarely and cannot wait. */
+/** {@link syncFolder} for rare calls that cannot be asynchronous. */
 export function syncFolderSync(folder: string): void {
   const descriptor = openSync(folder, 'r');
   try {
@@ -48,7 +48,7 @@ export function syncFolderSync(folder: string): void {
   }
 }
 
-/** How much a probe writes, in bytes: a small file may still find room on a disk that is full to its user. */
+/** Size of a probe, in bytes: a small file may still fit on a disk that is full for its user. */
 const PROBE_BYTES = 1024 * 1024;
 
 /** @returns how much a user may still write to the disk of a folder, in bytes. Quotas are not in it. */
@@ -57,7 +57,7 @@ export async function freeBytes(folder: string): Promise<number> {
   return bavail * bsize;
 }
 
-/** Proves that a folder takes what is written, by writing. Nothing is left. @throws what the system says. */
+/** Checks that a folder can be written to, by writing a file and removing it. @throws the system's error */
 export async function probeFolder(folder: string): Promise<void> {
   const path = join(folder, `.probe-${randomBytes(6).toString('hex')}`);
   const file = await open(path, 'wx', 0o600);
@@ -73,16 +73,16 @@ export async function probeFolder(folder: string): Promise<void> {
 type Options = LockOptions & { lockfilePath: string; stale: number };
 
 /**
- * Takes a lock that is stale once its holder has not renewed it for a while.
+ * Acquires a lock that is stale once its holder has not renewed it for a while.
  *
- * @returns what gives it back.
+ * @returns a function that releases it.
  */
 export async function takeLock(folder: string, options: Options): Promise<() => Promise<void>> {
   await clampToNow(options);
   return await lock(folder, options);
 }
 
-/** Where the clock was set back after its holder was killed, its time lies in the future: it would be held until then. */
+/** If the clock was set back after the holder was killed, the lock's time is in the future, and it would not become stale until then. */
 async function clampToNow({ lockfilePath, stale }: Options): Promise<void> {
   const left = await stat(lockfilePath).catch(() => undefined);
   const now = Date.now();

@@ -13,7 +13,7 @@ export interface LogLine {
   [fact: string]: unknown;
 }
 
-/** pino's numbers, from the least on. */
+/** The lowest of pino's numbers for each level. */
 const LEVELS: [least: number, word: string, colour: (text: string) => string][] = [
   [50, 'error', pico.red],
   [40, 'warn', pico.yellow],
@@ -21,19 +21,19 @@ const LEVELS: [least: number, word: string, colour: (text: string) => string][] 
   [0, 'debug', pico.dim],
 ];
 
-/** The last moment that a `Date` knows. */
+/** Latest time of a `Date`, in milliseconds. */
 const MAX_TIME = 8.64e15;
 
 /** `key=value` or `key="value"`. */
 const PAIR = /(?<key>[\w.-]+)=(?:"(?<quoted>(?:[^"\\]|\\.)*)"|(?<bare>\S*))/g;
 
-/** @param name of the service that wrote it, where the line does not say. */
+/** @param name the service that wrote the line, if the line does not name it */
 export function parseLogLine(line: string, name: string): LogLine {
   try {
     const json = JSON.parse(line) as LogLine | null;
     if (typeof json?.level === 'number' && isTime(json.time)) return { ...json, name: json.name || name };
   } catch {
-    // Not ours.
+    // Not a line of our services.
   }
   if (!line.startsWith('time=')) return { name, msg: line };
   const facts = new Map<string, string>();
@@ -52,7 +52,7 @@ function isTime(time: unknown): boolean {
   return typeof time === 'number' && Math.abs(time) <= MAX_TIME;
 }
 
-/** Facts that say nothing to a reader, of pino, the SDK (the task id is the workflow id) and the Temporal server. */
+/** Fields of pino, the SDK (the task id is the workflow id) and the Temporal server that do not help a reader. */
 const NOISE = new Set(
   [
     'pid hostname sdkComponent taskToken namespace taskQueue runId workflowType',
@@ -60,7 +60,7 @@ const NOISE = new Set(
   ].flatMap((names) => names.split(' ')),
 );
 
-/** @returns a line of the log as people read it: time, level, service, what happened, and the facts as `key=value`. */
+/** @returns a readable line: time, level, service, message, and the other fields as `key=value`. */
 export function readable({ time, level, name, msg = '', err, task_id, workflowId, ...facts }: LogLine): string {
   const [, word = '', colour = String] = LEVELS.find(([least]) => level !== undefined && level >= least) ?? [];
   const clock = time === undefined ? ' '.repeat(12) : new Date(time).toISOString().slice(11, 23);
@@ -76,10 +76,10 @@ export function readable({ time, level, name, msg = '', err, task_id, workflowId
 /** Most characters of a value: gRPC errors carry kilobytes. */
 const MAX_VALUE = 300;
 
-/** Base64, as in the engine's tokens: its first characters tell one from another. */
+/** Base64, as in the engine's tokens: the first characters suffice to distinguish them. */
 const TOKEN = /([A-Za-z0-9+]{8})[A-Za-z0-9+]{24,}[A-Za-z0-9+/]*={0,2}/g;
 
-/** Strangers choose some of what is logged, and it must not drive a terminal. */
+/** Some logged text comes from clients: it must not contain control sequences. */
 function plain(value: unknown): string {
   const text = field(typeof value === 'string' ? value : JSON.stringify(value)).replaceAll(TOKEN, '$1…');
   return text.length > MAX_VALUE ? `${text.slice(0, MAX_VALUE)}…` : text;

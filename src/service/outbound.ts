@@ -1,4 +1,4 @@
-/** How other machines are reached: through the proxy that the environment names, as other tools do. */
+/** Requests to other machines, through the proxy of the environment, as in other tools. */
 import dns from 'node:dns';
 import { readFileSync } from 'node:fs';
 import type { LookupFunction } from 'node:net';
@@ -8,12 +8,12 @@ import { isLoopback, publicAddress } from './http.ts';
 import { GIVEN_ENV } from '../config/env-file.ts';
 import { ConfigError } from '../config/problems.ts';
 
-/** How long a proxy may take to open a tunnel, in milliseconds, unless its agent says otherwise. */
+/** How long a proxy may take to open a tunnel, in milliseconds, unless the agent has another limit. */
 const TUNNEL_MS = 10_000;
 
 /**
- * `localhost` is this machine whatever a resolver says (RFC 6761): machines know it as one of two addresses, or not at all, and
- * what is asked for listens on one of them.
+ * `localhost` is this machine, whatever a resolver returns (RFC 6761). Resolvers know one of its two addresses or none, and a server
+ * may listen on either.
  */
 const lookup: LookupFunction = (hostname, options, callback) => {
   if (!/^(?:.+\.)?localhost\.?$/i.test(hostname)) {
@@ -28,7 +28,7 @@ const lookup: LookupFunction = (hostname, options, callback) => {
   else callback(null, '127.0.0.1', 4);
 };
 
-/** The agent for requests that go to their address directly, whatever proxies there are. */
+/** The agent for requests that bypass every proxy. */
 export function directAgent(options: Agent.Options = {}): Agent {
   const { connect } = options;
   return new Agent({
@@ -41,7 +41,7 @@ export function directAgent(options: Agent.Options = {}): Agent {
  * The agent for requests to an address: through the proxy of `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` names the
  * host. This machine is always reached directly.
  *
- * @throws {ConfigError} where a proxy's address is none.
+ * @throws {ConfigError} if a proxy's address is not a URL.
  */
 export function outboundAgent(
   url: string,
@@ -83,7 +83,7 @@ function proxyIn(env: NodeJS.ProcessEnv, name: string): string {
   throw new ConfigError([{ subject: name, code: 'http_url', params: {}, example: 'http://proxy.example.com:3128' }]);
 }
 
-/** Connections to a proxy. Its failures name it: it is not the host that is asked for that fails. */
+/** Connections to a proxy. Its failures name the proxy, and not the host behind it. */
 class Tunnels extends Pool {
   private readonly address: string;
 

@@ -1,8 +1,8 @@
-/** Listening on ports, and what can be said where that fails. */
+/** Listening on ports, and errors that name the variable of a port. */
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { ServiceError } from './exit.ts';
 
-/** Where a server is to listen. */
+/** Address of a server. */
 export interface ListenAddress {
   host: string;
   /** 0 is any free port. */
@@ -13,7 +13,7 @@ export interface ListenAddress {
 
 /** An address that no server can listen on. */
 export interface UnusablePort extends ListenAddress {
-  /** Of the operating system: `EADDRINUSE`, `EACCES`. */
+  /** Code of the operating system: `EADDRINUSE`, `EACCES`. */
   code: string;
 }
 
@@ -33,7 +33,7 @@ function sayUnusable({ host, port, variable, code }: UnusablePort): string {
  * Listens on a port.
  *
  * @returns the port it listens on.
- * @throws {PortsUnusable} where it cannot.
+ * @throws {PortsUnusable} if it cannot.
  */
 export async function listen(
   server: Server,
@@ -52,7 +52,7 @@ export async function listen(
 }
 
 /**
- * Checks that servers will be able to listen, all of them at the same time: two cannot share a port.
+ * Checks that servers can listen on all addresses at the same time: two cannot share a port.
  *
  * @returns the ports, in the order of the addresses; for 0, one that was free.
  * @throws {PortsUnusable} naming each that cannot be used.

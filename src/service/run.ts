@@ -10,14 +10,14 @@ import { PortsUnusable, type UnusablePort } from './ports.ts';
 import { EngineUnreachable } from '../temporal/client.ts';
 import { startTracing, stopTracing } from './tracing.ts';
 
-/** What a service says to the process that started it, once it is ready. */
+/** Message to the parent process once the service is ready. */
 export interface Ready {
   ready: true;
   /** Port it listens on. */
   port: number;
 }
 
-/** What a service says to the process that started it, when it cannot start. */
+/** Message to the parent process if the service cannot start. */
 export interface FailedToStart {
   failed: string;
   /** The ports it could not listen on, if that is the reason. */
@@ -27,7 +27,7 @@ export interface FailedToStart {
 /** A running service. */
 export interface Service {
   port: number;
-  /** Settles when the service has stopped, rejects when it broke. */
+  /** Resolves when the service has stopped, rejects when it failed. */
   stopped: Promise<void>;
   /** Drains and stops. */
   stop(): void;
@@ -38,20 +38,20 @@ function abandon(): never {
 }
 
 /**
- * Runs one service as a process of its own: configuration, one-sentence errors, SIGTERM and SIGINT drain and stop.
- * Started by `up`, it stops with it: the IPC channel closes however `up` ends, kill -9 included.
+ * Runs one service as a process: reads the configuration, reports errors in one sentence, drains on SIGTERM and SIGINT. A service
+ * that `up` started stops with it: the IPC channel closes however `up` ends, kill -9 included.
  */
 export async function runService(
   name: string,
   start: (config: Config, log: Logger) => Promise<Service>,
 ): Promise<void> {
   let log = createLog(name);
-  // Whatever it is that takes long to start: it ends with the one who started it.
+  // A service that is still starting ends with its parent.
   process.once('disconnect', abandon);
-  // Whatever it writes holds prompts and answers: it is for this user alone.
+  // Its files hold prompts and answers: only this user may read them.
   process.umask(0o077);
   try {
-    // `up` has read them, and gives each process what it needs and no other's secrets.
+    // `up` has read them, and passes each process only the secrets it needs.
     if (!process.send) loadEnvFiles();
     const config = readConfig();
     log = createLog(name, config.KIMI_LOG_LEVEL);
@@ -78,15 +78,15 @@ export async function runService(
     process.exitCode = error instanceof EngineUnreachable ? EXIT.engine : expected ? EXIT.config : EXIT.unexpected;
   }
   await stopTracing();
-  // Everything has been drained: a native handle or the IPC channel must not keep the process alive.
+  // Everything is drained: a native handle or the IPC channel must not keep the process alive.
   process.exit();
 }
 
 /**
- * Serves `/healthz` (the process lives) and `/readyz` (it can do its work).
+ * Serves `/healthz` (the process is alive) and `/readyz` (it can do its work).
  *
- * @param listensOn the address that it will listen on
- * @param others what else the process serves, if anything, to those who have a token
+ * @param listensOn the address that the server will listen on
+ * @param others serves all other paths, to clients with a token
  */
 export function healthServer(isReady: () => boolean, listensOn: string, others?: RequestListener): Server {
   const health = hostCheck(listensOn, (request, response) => {

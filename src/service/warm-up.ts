@@ -1,4 +1,4 @@
-/** What packages load from their files at first use only. */
+/** Loads files that packages load at first use only. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

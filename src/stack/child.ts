@@ -13,12 +13,12 @@ export const DRAIN_MS = 35_000;
 /** How long a process may take to be ready, in milliseconds; they take 1–3 s. */
 const START_MS = 60_000;
 
-/** How long a process that broke waits before it is started again, in milliseconds: doubled each time, up to the last. */
+/** Wait before a process that ended is restarted. */
 const RESTART_MS = { first: 500, longest: 30_000 };
 
 /**
- * Keeps a program that knows nothing of us from outliving us: it is ended when its guard's standard input closes, which
- * happens however this process ends, kill -9 included.
+ * Ends a foreign program together with this process: the guard kills it when its own standard input closes, which happens however
+ * this process ends, kill -9 included.
  */
 const GUARD = [
   'exec 3<&0',
@@ -33,26 +33,26 @@ export interface ChildOptions {
   command: string;
   args: string[];
   env: NodeJS.ProcessEnv;
-  /** The folder it runs in; this process's unless it is said. */
+  /** Working directory; by default this process's. */
   cwd?: string;
   logFile: string;
-  /** Our own services report over IPC; others run behind the guard and are asked with `isReady`. */
+  /** A service reports over IPC. A program runs behind the guard and is polled with `isReady`. */
   kind: 'service' | 'program';
-  /** For a program: whether it does its work by now. */
+  /** For a program: whether it is ready. */
   isReady?: () => Promise<boolean>;
-  /** For a service: the variable of its port. Started again, it takes the port it had before. */
+  /** For a service: the variable of its port. A restart uses the same port as before. */
   portVariable?: string;
-  /** It has been started, or started again: it has another `id`. */
+  /** Called after each start: it has another `id`. */
   onStart: () => void;
-  /** It ended, and is about to be started again. `missing` is the file of its program that is gone, if one is. */
+  /** Called before a restart. `missing` is the file of its program that no longer exists, if any. */
   onRestart: (name: string, missing?: string) => void;
 }
 
-/** A process of the stack: started, watched, started again when it breaks, stopped. */
+/** A process of the stack, restarted when it ends unexpectedly. */
 export class Child {
-  /** Port a service reported. */
+  /** Port that a service reported. */
   port = 0;
-  /** Who it is just now. */
+  /** Identity of the current process. */
   id: ProcessId | undefined;
   private process: ChildProcess | undefined;
   private stopping = false;
@@ -63,13 +63,13 @@ export class Child {
   /**
    * Starts a process and waits until it is ready.
    *
-   * @throws what it said when it could not start.
+   * @throws the reason why it could not start.
    */
   async start(): Promise<void> {
     await this.launch(false);
   }
 
-  /** Asks the process to drain and end, and waits for it. */
+  /** Drains and stops the process, and waits until it has ended. */
   async stop(): Promise<void> {
     this.stopping = true;
     const { process: running } = this;
@@ -86,7 +86,7 @@ export class Child {
     const { command, args, kind, cwd, logFile, portVariable } = this.options;
     const env = { ...this.options.env, ...(portVariable && this.port > 0 && { [portVariable]: String(this.port) }) };
     const log = openLog(logFile);
-    // A process group of its own: Ctrl-C in the terminal is for `up`, which stops the others in order.
+    // A process group of its own: Ctrl-C in the terminal reaches only `up`, which stops the others in order.
     const running =
       kind === 'service'
         ? spawn(command, args, { env, cwd, detached: true, stdio: ['ignore', log, log, 'ipc'] })
@@ -126,7 +126,7 @@ export class Child {
     }, wait).unref();
   }
 
-  /** A service of ours says that it is ready, or why it is not. */
+  /** Waits until a service reports that it is ready, or why it cannot start. */
   private async reported(running: ChildProcess): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       running.on('message', (message: Ready | FailedToStart) => {
@@ -139,21 +139,21 @@ export class Child {
         }
       });
       running.once('error', reject);
-      running.once('exit', (code, signal) => reject(new ServiceError(this.sayEnded(code, signal))));
+      running.once('exit', (code, signal) => reject(new ServiceError(this.endMessage(code, signal))));
     });
   }
 
   private async answered(running: ChildProcess): Promise<void> {
     let ended: string | undefined;
     running.once('error', (error) => (ended = error.message));
-    running.once('exit', (code, signal) => (ended = this.sayEnded(code, signal)));
+    running.once('exit', (code, signal) => (ended = this.endMessage(code, signal)));
     while (!(await this.options.isReady?.())) {
       if (ended !== undefined) throw new ServiceError(ended);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
 
-  private sayEnded(code: number | null, signal: NodeJS.Signals | null): string {
+  private endMessage(code: number | null, signal: NodeJS.Signals | null): string {
     return `${this.options.name} ended with ${signal ?? code}; its log is ${this.options.logFile}`;
   }
 }

@@ -1,21 +1,21 @@
-/** The embedded engine's database: whether it can be used, and why an engine that does not start cannot use it. */
+/** The database of the embedded engine: whether it can be used, and what is wrong with it. */
 import { existsSync, openSync, readSync, rmSync, statfsSync, statSync, closeSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Its name in `KIMI_HOME`. */
+/** File name in `KIMI_HOME`. */
 export const DATABASE = 'temporal.db';
 
-/** Beside the database until the engine was ready with it once: its schema may be half made, and no task is in it. */
+/** Marks a database whose engine was never ready: its schema may be incomplete, and it holds no task. */
 const UNFINISHED = `${DATABASE}.unfinished`;
 
-/** What SQLite keeps beside a database. */
+/** Suffixes of SQLite's other files. */
 const COMPANIONS = ['-wal', '-shm', '-journal'];
 
 /** The first bytes of every SQLite database (sqlite.org/fileformat2.html). */
 const MAGIC = 'SQLite format 3\0';
 const HEADER_BYTES = 100;
 
-/** An engine needs more than this for its first tables. */
+/** Least free space for an engine's first tables. */
 const LEAST_FREE_BYTES = 4 * 1024 * 1024;
 
 export type DatabaseProblem = 'not_a_database' | 'cut_off' | 'damaged' | 'disk_full';
@@ -33,10 +33,10 @@ export class DatabaseUnusable extends Error {
 }
 
 /**
- * Looks at the database before an engine opens it. What is left of a first start that was interrupted is removed: the
- * engine takes the file's existence for its completeness.
+ * Checks the database before an engine opens it. Files of an interrupted first start are removed, since the engine assumes that an
+ * existing file is complete.
  *
- * @throws {DatabaseUnusable} Nothing is removed where tasks may be in it.
+ * @throws {DatabaseUnusable} Nothing is removed if it may hold tasks.
  */
 export function prepareDatabase(home: string): void {
   const file = join(home, DATABASE);
@@ -47,20 +47,20 @@ export function prepareDatabase(home: string): void {
   if (!existsSync(file)) writeFileSync(marker, '', { mode: 0o600 });
 }
 
-/** How an engine's log begins each time it starts. */
+/** First line of the engine's log at each start. */
 const BANNER = 'Temporal Server:';
 
-/** So much of the log's end is looked at, in bytes. */
+/** How much of the log's end is read, in bytes. */
 const LOG_BYTES = 256 * 1024;
 
 /**
- * Looks at the database of an engine that runs, or of none: at the file, and at what the engine has logged since it last started. Pages
- * that no engine has read yet may be damaged all the same.
+ * Checks the database, whether its engine runs or not: the file, and the engine's log since its last start. Damaged pages that the
+ * engine has not read are not noticed.
  */
 export function damageOf(home: string): Exclude<DatabaseProblem, 'disk_full'> | undefined {
   if (existsSync(join(home, UNFINISHED))) return undefined;
-  const said = endOf(join(home, 'logs', 'temporal.log'));
-  return problemOf(join(home, DATABASE)) ?? damageIn(said.slice(Math.max(0, said.lastIndexOf(BANNER))));
+  const log = endOf(join(home, 'logs', 'temporal.log'));
+  return problemOf(join(home, DATABASE)) ?? damageIn(log.slice(Math.max(0, log.lastIndexOf(BANNER))));
 }
 
 function endOf(file: string): string {
@@ -75,14 +75,14 @@ function endOf(file: string): string {
   }
 }
 
-/** The engine is ready: from now on tasks may be in the database. */
+/** Called when the engine is ready: the database may hold tasks from now on. */
 export function databaseIsComplete(home: string): void {
   rmSync(join(home, UNFINISHED), { force: true });
 }
 
 function problemOf(file: string): 'not_a_database' | 'cut_off' | undefined {
   const hasWal = sizeOf(`${file}-wal`) > 0;
-  // Without its database a write-ahead log cannot be read.
+  // A write-ahead log cannot be read without its database.
   if (!existsSync(file)) return hasWal ? 'cut_off' : undefined;
   const size = sizeOf(file);
   if (size < HEADER_BYTES) return 'cut_off';
@@ -94,7 +94,7 @@ function problemOf(file: string): 'not_a_database' | 'cut_off' | undefined {
     closeSync(fd);
   }
   if (header.toString('latin1', 0, MAGIC.length) !== MAGIC) return 'not_a_database';
-  // 1 stands for 65,536. Pages that are in the write-ahead log alone may be counted already.
+  // 1 means 65,536. Pages that are only in the write-ahead log may be counted already.
   const pageBytes = header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16);
   return !hasWal && size < pageBytes * header.readUInt32BE(28) ? 'cut_off' : undefined;
 }
@@ -104,10 +104,8 @@ function sizeOf(file: string): number {
 }
 
 /**
- * Why an engine ended before it was ready.
- *
- * @param said what it wrote to its log
- * @returns `undefined` where it is not the database.
+ * @param said what the engine logged before it ended
+ * @returns why it could not start, or `undefined` if the database is not the reason.
  */
 export function databaseProblem(home: string, said: string): DatabaseProblem | undefined {
   if (/database or disk is full|no space left/i.test(said) || freeBytes(home) < LEAST_FREE_BYTES) return 'disk_full';

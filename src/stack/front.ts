@@ -6,15 +6,15 @@ import { hostCheck } from '../service/http.ts';
 
 const HOST = '127.0.0.1';
 
-/** Ports that no browser connects to (Fetch standard, "port blocking") and that need no rights. */
+/** Unprivileged ports that browsers refuse to connect to (Fetch standard, "port blocking"). */
 export const BLOCKED_PORTS = [
   1719, 1720, 1723, 3659, 4045, 4190, 5060, 5061, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
 ];
 
-/** @returns free ports for servers that answer any web page, where no page can ask them. */
+/** @returns free ports that web pages cannot reach, for servers that answer any web page. */
 export async function portsWithoutPages(count: number): Promise<number[]> {
   const free: number[] = [];
-  // Stacks that start at the same time rarely try the same one.
+  // In random order, so that stacks that start at the same time rarely choose the same port.
   for (const port of BLOCKED_PORTS.toSorted(() => Math.random() - 0.5)) {
     if (await isFree(port)) free.push(port);
     if (free.length === count) return free;
@@ -33,16 +33,16 @@ async function isFree(port: number): Promise<boolean> {
 }
 
 /**
- * Stands in front of a server that answers everybody: passes on what does not come from a web page of another site.
+ * A reverse proxy for a server that answers every client: rejects requests of web pages of other sites.
  *
- * @param port where that server listens
- * @param listensOn where the front will listen
+ * @param port port of that server
+ * @param listensOn the address that the proxy will listen on
  */
 export function createFront(port: number, listensOn: string, origins: string[] = []): Server {
-  return createServer(hostCheck(listensOn, passOnTo(port), { origins }));
+  return createServer(hostCheck(listensOn, forwardTo(port), { origins }));
 }
 
-function passOnTo(port: number): RequestListener {
+function forwardTo(port: number): RequestListener {
   const agent = new Agent({ keepAlive: true });
   return (incoming, outgoing) => {
     const { method, url: path, headers } = incoming;
@@ -52,7 +52,7 @@ function passOnTo(port: number): RequestListener {
       pipeline(answer, outgoing, () => {});
     });
     passed.on('error', () => refuse(outgoing));
-    // Whoever asked has left.
+    // The client has disconnected.
     outgoing.on('close', () => passed.destroy());
     incoming.pipe(passed);
   };
@@ -61,5 +61,5 @@ function passOnTo(port: number): RequestListener {
 function refuse(outgoing: ServerResponse): void {
   if (outgoing.headersSent) outgoing.destroy();
   else
-    outgoing.writeHead(502, { 'content-type': 'text/plain' }).end('it is not running just now; try again in a moment');
+    outgoing.writeHead(502, { 'content-type': 'text/plain' }).end('the server is not running; try again in a moment');
 }

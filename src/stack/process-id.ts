@@ -2,14 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { platform } from 'node:process';
 
-/** A process, told from those that had its number before it and will have it after it. */
+/** A process, distinguished from others that have had its number. */
 export interface ProcessId {
   pid: number;
-  /** When the system started it, in the system's own words. */
+  /** Start time, in the format of the operating system. */
   start: string;
 }
 
-/** @returns who has this number now; `undefined` where nobody does, or one who has ended and was not yet buried. */
+/** @returns the process that has this number, or `undefined` if there is none or it is a zombie. */
 export function identify(pid: number): ProcessId | undefined {
   try {
     const [state = '', start = ''] = platform === 'linux' ? fromProc(pid) : fromPs(pid);
@@ -19,13 +19,13 @@ export function identify(pid: number): ProcessId | undefined {
   }
 }
 
-/** @returns whether it is this very process that lives, be it paused. */
+/** @returns whether this process is alive; it may be paused. */
 export function isAlive({ pid, start }: ProcessId): boolean {
   const now = identify(pid);
   return now?.start === start;
 }
 
-/** State and start, in ticks since the system's own (proc(5), fields 3 and 22). A program's name may hold anything. */
+/** State and start, in ticks since boot (proc(5), fields 3 and 22). The program's name before them may contain any character. */
 function fromProc(pid: number): (string | undefined)[] {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

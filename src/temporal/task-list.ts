@@ -1,4 +1,4 @@
-/** Tasks as the engine lists them. */
+/** Lists of tasks, from the engine and from the results folder. */
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../shared/names.ts';
 import type { TaskState } from '../shared/task.ts';
@@ -11,12 +11,12 @@ export function tasksOn(taskQueue: string): string {
   return `WorkflowType = "${TASK_WORKFLOW}" AND TaskQueue = ${JSON.stringify(taskQueue)}`;
 }
 
-/** @returns a condition for such a query: the state is one of these. */
+/** @returns a condition of such a query: the state is one of these. */
 export function stateIn(states: readonly TaskState[]): string {
   return `${SEARCH_ATTRIBUTES.status.name} IN (${states.map((state) => `"${state}"`).join(', ')})`;
 }
 
-/** What the list says of one task. */
+/** @returns the list's entry of one task. */
 export function listedTask({ workflowId, startTime, typedSearchAttributes: attributes }: WorkflowExecutionInfo) {
   const { taskName, status, model, tokens } = SEARCH_ATTRIBUTES;
   return {
@@ -30,19 +30,19 @@ export function listedTask({ workflowId, startTime, typedSearchAttributes: attri
   };
 }
 
-/** Which tasks: all of those that are named. */
+/** Conditions of a list; a task has to meet all of them. */
 export interface Filter {
   status?: TaskState[];
-  /** How its name begins. */
+  /** Prefix of its name. */
   name?: string;
   model?: string;
-  /** How far back it was started at the most, in milliseconds. */
+  /** Maximum age, in milliseconds. */
   since?: number;
-  /** The chat that asked for it. */
+  /** The chat that started it. */
   route?: Route;
 }
 
-/** A task as `list` names it. */
+/** An entry of `list`. */
 export type ListedTask = Omit<ReturnType<typeof listedTask>, 'started'> & { created_at: string };
 
 /** The engine's query for tasks. */
@@ -62,16 +62,17 @@ function quoted(text: string): string {
   return JSON.stringify(text);
 }
 
-/** How far back it is looked for tasks, in milliseconds, until there are enough; then as far as is asked for. */
+/** Time windows that are searched until there are enough tasks, in milliseconds; the last one is the requested one. */
 const WINDOWS_MS = [60_000, 600_000, 3_600_000, 6 * 3_600_000, 24 * 3_600_000, 7 * 24 * 3_600_000];
 
-/** How many tasks more than are wanted are read, where counting them tells; and how close it is looked, in milliseconds. */
+/** A window is halved while it holds more than this many times the wanted tasks. */
 const READ_MORE = 5;
+/** Precision of a halved window, in milliseconds. */
 const CLOSEST_MS = 100;
 
 /**
- * The engine lists running tasks first, and closed ones by when they closed: the newest are among all of the smallest time
- * that holds enough.
+ * Returns the newest tasks. The engine lists running tasks first, and closed ones by close time, so all tasks of the smallest window
+ * that holds enough are read.
  */
 export async function newestTasks(
   client: Client,
@@ -88,7 +89,7 @@ export async function newestTasks(
   let tooShort = 0;
   for (let window of [...WINDOWS_MS.filter((ms) => ms < since), since]) {
     const isLast = window === since;
-    // The memo, where the chat stands, cannot be asked for: all of the window is read.
+    // The chat is in the memo, which a query cannot filter by: the whole window is read.
     const isWhole = isLast && (chat !== undefined || window === Infinity);
     const count = isWhole ? limit : await countOf(window);
     if (!isLast && count < limit) {
@@ -111,7 +112,7 @@ export async function newestTasks(
   return [];
 }
 
-/** @returns a shorter time that still holds enough tasks, where this one holds many more: counting is cheap, reading is not. */
+/** @returns a shorter window that still holds enough tasks, if this one holds many more: counting is cheap, reading is not. */
 async function shortened(
   countOf: (ms: number) => Promise<number>,
   tooShort: number,
@@ -128,7 +129,7 @@ async function shortened(
   return long;
 }
 
-/** What the results folder knows without the engine: the newest tasks that have a result. */
+/** @returns the newest tasks of the results folder, without the engine. */
 export function savedTasks(
   results: ResultStore,
   { status, name = '', model: used, since = Infinity }: Omit<Filter, 'route'>,

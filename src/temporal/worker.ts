@@ -23,35 +23,35 @@ import { traced } from '../service/tracing.ts';
 import { engineOptions, ensureSearchAttributes, unreachable } from './client.ts';
 
 /**
- * The workflows as `npm run build` bundled them; bundling at every start would cost 1–2 s. Where payloads are encrypted,
- * workflows put error messages into payloads too, which only another bundle can tell them.
+ * The workflows as bundled by `npm run build`; bundling at every start would take 1–2 s. With encrypted payloads, workflows also put
+ * error messages into payloads, which needs another bundle.
  */
 const WORKFLOW_BUNDLE = { clear: join(DIST, 'workflows.cjs'), encrypted: join(DIST, 'workflows-encrypted.cjs') };
 
 /**
- * How long a workflow task may lie on the queue of the worker that has the workflow in memory. A worker killed with
- * kill -9 holds its tasks up for this long (10 s by default).
+ * How long a workflow task may wait for the worker that has the workflow in memory. A worker killed with kill -9 delays its tasks
+ * by this much (10 s by default).
  */
 const STICKY_SCHEDULE_TO_START_MS = 2_000;
 
-/** How long activities may take to end after SIGTERM: the dispatch call's own limit, and a little more. */
+/** How long activities may take to end after SIGTERM, in milliseconds: a little more than the limit of a dispatch request. */
 const SHUTDOWN_GRACE_MS = 25_000;
 
-/** What a worker does, and on which task queue. */
+/** The task queue of a worker, and its activities. */
 type Work = Pick<
   WorkerOptions,
   'taskQueue' | 'maxConcurrentActivityTaskExecutions' | 'maxHeartbeatThrottleInterval'
 > & {
   activities: object;
-  /** False where it runs activities alone. */
+  /** False if the worker runs only activities. */
   workflows?: false;
 };
 
 /**
- * Starts the SDK's runtime, once for each process, before its workers. With `KIMI_METRICS_PORT` it serves `/metrics`.
+ * Starts the SDK's runtime, once per process, before its workers. With `KIMI_METRICS_PORT` it serves `/metrics`.
  *
- * @returns where what is counted goes.
- * @throws {ServiceError} where the port cannot be used.
+ * @returns the meter for our own metrics.
+ * @throws {ServiceError} if the port cannot be used.
  */
 export async function startRuntime(
   { KIMI_METRICS_HOST: host, KIMI_METRICS_PORT: port }: Config,
@@ -63,7 +63,7 @@ export async function startRuntime(
     attachServiceName: false,
     prometheus: {
       bindAddress: behindFront === undefined ? authority(host, Number(port)) : `127.0.0.1:${behindFront}`,
-      // As Prometheus wants names and units to be.
+      // Names and units by Prometheus' conventions.
       countersTotalSuffix: true,
       unitSuffix: true,
       useSecondsForDurations: true,
@@ -72,7 +72,7 @@ export async function startRuntime(
   };
   try {
     Runtime.install({
-      // The service stops the worker, so that it can do so in its own order.
+      // The service itself stops its workers, in its own order.
       shutdownSignals: [],
       logger: new DefaultLogger('INFO', ({ level, message, meta }) => {
         log[level === 'WARN' ? 'warn' : level === 'ERROR' ? 'error' : 'debug'](meta ?? {}, message);
@@ -97,7 +97,7 @@ export async function startRuntime(
   return Runtime.instance().metricMeter;
 }
 
-/** The labels that the SDK gives what a workflow counts. */
+/** The labels that the SDK adds to metrics of a workflow. */
 export function workflowLabels({ options: { namespace, taskQueue } }: Worker, workflowType: string): MetricTags {
   return { namespace, taskQueue, workflowType };
 }
@@ -165,8 +165,7 @@ export async function createWorkers(config: Config, works: [Work, ...Work[]]): P
           interceptors: TRACING,
           stickyQueueScheduleToStartTimeout: STICKY_SCHEDULE_TO_START_MS,
           shutdownGraceTime: SHUTDOWN_GRACE_MS,
-          // A task waiting for its callback holds its workflow in memory, some 0.3 MB; beyond this many, the oldest is replayed
-          // when needed.
+          // The workflow of a waiting task takes some 0.3 MB of memory. Beyond this many, the oldest is replayed when needed.
           maxCachedWorkflows: 1_000,
           ...work,
         }),

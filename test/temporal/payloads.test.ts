@@ -144,7 +144,7 @@ describe('the payload folder', () => {
     const name = claim.claimData['name'] ?? '';
     for (const bad of ['', '/etc/passwd', '../../etc/passwd', `../${name}`, `${name}/../x`, `x/${name}`, `${name}\n`]) {
       const error = await failureOf(driver.retrieve({}, [new StorageDriverClaim({ name: bad })]), ServiceError);
-      expect(error.message).toContain('is no payload’s name');
+      expect(error.message).toContain('is not the name of a payload');
     }
   });
 
@@ -440,7 +440,7 @@ describe('the codec endpoint', () => {
     const texts = await textsOf(answer);
     expect(texts[0]).toContain('the key \\"gone\\"');
     expect(texts[1]).toContain('⚠');
-    expect(texts[2]).toContain('is no payload’s name');
+    expect(texts[2]).toContain('is not the name of a payload');
     expect(texts[3]).toContain('⚠');
     expect(texts.slice(4)).toEqual(['"clear"', '']);
   });

@@ -9,7 +9,7 @@ import type { Payloads } from './converter.ts';
 
 const message = proto.temporal.api.common.v1.Payloads;
 
-/** Largest body, in bytes. The Web UI sends a page of a history at most, where what is large stands as a claim. */
+/** Largest body, in bytes. The Web UI sends at most one page of a history, with claims in place of large payloads. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
 /** `temporal.api.common.v1.Payloads` in proto3 JSON: bytes are in base64. */
@@ -21,19 +21,19 @@ const body = z.object({
 
 export interface CodecServerOptions {
   dataConverter: Payloads['dataConverter'];
-  /** `KIMI_CODEC_TOKEN`: who has it may read every payload. */
+  /** `KIMI_CODEC_TOKEN`: grants read access to every payload. */
   token: string;
-  /** Origin of the Web UI, e.g. `http://127.0.0.1:8233`. Pages of other origins are refused. */
+  /** Origin of the Web UI, e.g. `http://127.0.0.1:8233`. Pages of other origins are rejected. */
   uiOrigin: string;
 }
 
 /**
- * Temporal's codec server: shows the Web UI and the `temporal` command what the engine holds encrypted, or as a claim.
+ * Temporal's codec server: decodes encrypted payloads and claims for the Web UI and the `temporal` command.
  *
  * `POST /codec/decode` and `/codec/encode` with `Authorization: Bearer <token>` or, since a Web UI without a login cannot
  * send that, `POST /codec/<token>/decode`. Request and answer: `{"payloads": […]}` in proto3 JSON.
  *
- * A payload that cannot be decoded comes back as a text that says why, so that the rest of its page can be read.
+ * A payload that cannot be decoded is replaced by a text that says why, so that the rest of the page can be read.
  */
 export function createCodecServer({ dataConverter, token, uiOrigin }: CodecServerOptions): Express {
   const codecs = dataConverter.payloadCodecs;
@@ -47,7 +47,7 @@ export function createCodecServer({ dataConverter, token, uiOrigin }: CodecServe
             const [decoded] = await decode(codecs, await storage.retrieve([payload]));
             return decoded as Payload;
           } catch (error) {
-            return saying((error as Error).message);
+            return textPayload((error as Error).message);
           }
         }),
       ),
@@ -71,7 +71,7 @@ export function createCodecServer({ dataConverter, token, uiOrigin }: CodecServe
   return app;
 }
 
-/** Browsers say where a page comes from; other programs do not. */
+/** Browsers send the origin of a page; other programs do not. */
 function forOrigin(uiOrigin: string): RequestHandler {
   return (request, response, next) => {
     const origin = request.get('origin');
@@ -111,8 +111,8 @@ function read(json: unknown): Payload[] {
   }
 }
 
-/** A payload to be read by a person in another's place. */
-function saying(text: string): Payload {
+/** A payload that shows a text in place of another. */
+function textPayload(text: string): Payload {
   return { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from(JSON.stringify(`⚠ ${text}`)) };
 }
 

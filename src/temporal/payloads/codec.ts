@@ -3,7 +3,7 @@ import type { Payload, PayloadCodec, SerializationContext } from '@temporalio/co
 import { ServiceError } from '../../service/exit.ts';
 import proto from '@temporalio/proto';
 
-/** How an encrypted payload says what it is: the names Temporal's own samples use. */
+/** Metadata of an encrypted payload, as in Temporal's samples. */
 const ENCODING = 'binary/encrypted';
 const KEY_ID = 'encryption-key-id';
 
@@ -16,9 +16,8 @@ const TAG_BYTES = 16;
 const text = new TextDecoder();
 
 /**
- * Encrypts what the engine stores: the first key encrypts, every key decrypts, and the key's id travels with the payload.
- * Without keys nothing is encrypted. What is not encrypted is read as it is, so keys may be introduced while tasks are
- * open.
+ * Encrypts payloads: the first key encrypts, every key decrypts, and the payload holds the key's id. Without keys nothing is
+ * encrypted. Unencrypted payloads are still read, so keys may be introduced while tasks are open.
  *
  * An encrypted payload's data is IV, ciphertext and tag, one after the other; the plaintext is the whole payload.
  */
@@ -31,8 +30,7 @@ export class EncryptionCodec implements PayloadCodec {
   }
 
   /**
-   * @throws {ServiceError} where the key is not known or does not fit; it names the key's id, and the task where the SDK
-   * says which it is.
+   * @throws {ServiceError} if the key is unknown or wrong; names the key's id, and the task if the SDK provides it.
    */
   async decode(payloads: Payload[], context?: SerializationContext): Promise<Payload[]> {
     return payloads.map((payload) => {
@@ -72,12 +70,12 @@ function decrypt({ data }: Payload, key: KeyObject): Payload {
 
 const message = proto.temporal.api.common.v1.Payload;
 
-/** A whole payload, metadata included, as the bytes that are encrypted or stored. */
+/** Serializes a whole payload, with its metadata. */
 export function toBytes(payload: Payload): Uint8Array {
   return message.encode(payload).finish();
 }
 
-/** Reads {@link toBytes}' bytes. */
+/** The inverse of {@link toBytes}. */
 export function fromBytes(bytes: Uint8Array): Payload {
   return message.decode(bytes);
 }

@@ -12,24 +12,24 @@ export type PayloadConfig = Pick<
   'KIMI_HOME' | 'KIMI_PAYLOAD_DIR' | 'KIMI_PAYLOAD_KEYS' | 'KIMI_PAYLOAD_S3_BUCKET'
 >;
 
-/** From this size on a payload is stored outside the engine, in bytes. The engine itself refuses 2 MiB. */
+/** Payloads of this size or more are stored outside the engine, in bytes. The engine rejects 2 MiB. */
 export const STORED_FROM_BYTES = 256 * 1024;
 
-/** How a process gives payloads to the engine and takes them back. */
+/** Conversion of payloads between a process and the engine. */
 export interface Payloads {
-  /** For every client and worker. First the codec, then the storage: what lies outside the engine is encrypted too. */
+  /** For every client and worker. The codec runs before the storage: payloads outside the engine are encrypted too. */
   dataConverter: DataConverter & { payloadCodecs: PayloadCodec[]; externalStorage: ExternalStorage };
   folder: PayloadFolder;
-  /** Proves that large payloads can be stored. @throws {ServiceError} */
+  /** Checks that large payloads can be stored. @throws {ServiceError} */
   prepare(): Promise<void>;
 }
 
-/** Reads nothing and opens nothing yet: a command that stores no large payload pays nothing for it. */
+/** Opens no file or connection yet: commands without large payloads do not need the storage. */
 export function openPayloads(config: PayloadConfig): Payloads {
   const folder = new PayloadFolder(config.KIMI_PAYLOAD_DIR ?? join(config.KIMI_HOME, 'payloads'));
   const bucket = config.KIMI_PAYLOAD_S3_BUCKET && new PayloadBucket(config.KIMI_PAYLOAD_S3_BUCKET);
   const chosen = bucket ? new PayloadDriver('s3', bucket) : new PayloadDriver('folder', folder);
-  // The folder stays readable: open tasks may have payloads there from before there was a bucket.
+  // The folder stays readable: open tasks may have payloads there from before the bucket was configured.
   const drivers = bucket ? [chosen, new PayloadDriver('folder', folder)] : [chosen];
   const keys = config.KIMI_PAYLOAD_KEYS;
   return {
@@ -43,6 +43,6 @@ export function openPayloads(config: PayloadConfig): Payloads {
       ...(keys.size > 0 && { failureConverterPath: join(DIST, 'failure-converter.cjs') }),
     },
     folder,
-    prepare: async () => await chosen.place.prepare(),
+    prepare: async () => await chosen.backend.prepare(),
   };
 }

@@ -1,6 +1,6 @@
 /**
- * Puts error messages and stack traces into payloads, so that the codec encrypts them. Loaded by path, twice: into the
- * workflows' bundle, and beside it for what activities throw.
+ * Puts error messages and stack traces into payloads, so that the codec encrypts them. Loaded by path twice: into the workflows'
+ * bundle, and for errors of activities.
  */
 import { DefaultFailureConverter } from '@temporalio/common';
 

@@ -4,33 +4,33 @@ import { StorageDriverClaim, type StorageDriver } from '@temporalio/common/lib/c
 import { ServiceError } from '../../service/exit.ts';
 import { fromBytes, toBytes } from './codec.ts';
 
-/** Where large payloads lie, by name: a folder or a bucket. */
-export interface PayloadPlace {
-  /** How a message calls it, e.g. `folder ~/…/payloads`. */
+/** Storage of large payloads by name: a folder or a bucket. */
+export interface PayloadStore {
+  /** Its name in messages, e.g. `folder ~/…/payloads`. */
   readonly label: string;
-  /** Proves that it can be used. @throws {ServiceError} */
+  /** Checks that it can be used. @throws {ServiceError} */
   prepare(): Promise<void>;
-  /** Keeps bytes; when it returns, they survive a power cut. The same name always has the same bytes. */
+  /** Stores bytes; when it resolves, they survive a power cut. The same name always has the same bytes. */
   put(name: string, bytes: Uint8Array): Promise<void>;
-  /** @returns the bytes, or `undefined` where there are none of this name. */
+  /** @returns the bytes, or `undefined` if the name is unknown. */
   get(name: string): Promise<Uint8Array | undefined>;
 }
 
-/** `<day stored>/<sha256 of the bytes>`: nothing else is ever asked of a place, so no claim leads out of it. */
+/** `<day stored>/<sha256 of the bytes>`. Other names are rejected, so no claim points outside the store. */
 const NAME = /^\d{4}-\d\d-\d\d\/(?<sha256>[0-9a-f]{64})$/;
 
 /**
- * Keeps payloads that are too large for the engine outside it. The engine gets a claim, `{ name }`. Payloads come here
- * after the codec: what it encrypted is encrypted here too.
+ * Stores payloads that are too large for the engine. The engine gets a claim, `{ name }`. Payloads pass the codec before: encrypted
+ * ones are stored encrypted.
  *
- * Content is stored once a day: what is older goes by whole days (see sweep.ts), and never while it is being stored anew.
+ * The same content is stored once per day, so that sweep.ts can remove whole days, and none that is being written.
  */
 export class PayloadDriver implements StorageDriver {
   readonly type: string;
 
   constructor(
     readonly name: string,
-    readonly place: PayloadPlace,
+    readonly backend: PayloadStore,
   ) {
     this.type = `kimi-dispatch.${name}`;
   }
@@ -41,9 +41,9 @@ export class PayloadDriver implements StorageDriver {
         const bytes = toBytes(payload);
         const name = `${dayOf(Date.now())}/${sha256(bytes)}`;
         try {
-          await this.place.put(name, bytes);
+          await this.backend.put(name, bytes);
         } catch (error) {
-          throw new ServiceError(`cannot store a payload in ${this.place.label}: ${(error as Error).message}`, {
+          throw new ServiceError(`cannot store a payload in ${this.backend.label}: ${(error as Error).message}`, {
             cause: error,
           });
         }
@@ -58,12 +58,12 @@ export class PayloadDriver implements StorageDriver {
 
   private async retrieveOne(name: string): Promise<Payload> {
     const expected = NAME.exec(name)?.groups?.['sha256'];
-    if (!expected) throw new ServiceError(`${JSON.stringify(name.slice(0, 100))} is no payload’s name`);
-    const { label } = this.place;
-    const bytes = await this.place.get(name).catch((error: unknown) => {
+    if (!expected) throw new ServiceError(`${JSON.stringify(name.slice(0, 100))} is not the name of a payload`);
+    const { label } = this.backend;
+    const bytes = await this.backend.get(name).catch((error: unknown) => {
       throw new ServiceError(`cannot read payload ${name} in ${label}: ${(error as Error).message}`, { cause: error });
     });
-    if (!bytes) throw new ServiceError(`payload ${name} is not in ${label}; bring it back, or terminate its task`);
+    if (!bytes) throw new ServiceError(`payload ${name} is not in ${label}; restore it, or terminate its task`);
     if (sha256(bytes) !== expected) {
       throw new ServiceError(`payload ${name} in ${label} is damaged; restore it, or terminate its task`);
     }

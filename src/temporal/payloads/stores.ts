@@ -4,11 +4,11 @@ import { dirname, join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { ServiceError } from '../../service/exit.ts';
 import { syncFolder } from '../../service/files.ts';
-import type { PayloadPlace } from './storage.ts';
+import type { PayloadStore } from './storage.ts';
 import type * as Sdk from '@aws-sdk/client-s3';
 
-/** Payloads in a folder, for this user alone: one folder a day, one file a payload. */
-export class PayloadFolder implements PayloadPlace {
+/** Payloads in a folder that only this user can read: one folder per day, one file per payload. */
+export class PayloadFolder implements PayloadStore {
   readonly label: string;
 
   constructor(readonly path: string) {
@@ -31,7 +31,6 @@ export class PayloadFolder implements PayloadPlace {
     const day = dirname(file);
     const made = await mkdir(day, { recursive: true, mode: 0o700 });
     await writeFileAtomic(file, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), { mode: 0o600 });
-    // A rename, and a new folder, survive a power cut only once the folder they are in is synced.
     for (const folder of made === undefined ? [day] : [day, this.path, dirname(made)]) await syncFolder(folder);
   }
 
@@ -45,7 +44,7 @@ export class PayloadFolder implements PayloadPlace {
   }
 
   /**
-   * Removes what was stored on days before this one, and what killed processes left half-written then.
+   * Removes payloads of earlier days, with the partial files of killed processes.
    *
    * @returns the days that were removed.
    */
@@ -57,14 +56,14 @@ export class PayloadFolder implements PayloadPlace {
   }
 }
 
-/** What every key starts with, so that a bucket may hold other things and a lifecycle rule can name ours. */
+/** Prefix of every key, so that a bucket may hold other objects and a lifecycle rule can select ours. */
 const PREFIX = 'kimi-dispatch/';
 
 /**
- * Payloads in an S3 bucket. Region, endpoint and credentials are the AWS SDK's own affair: `AWS_REGION`,
- * `AWS_ENDPOINT_URL_S3`, `AWS_ACCESS_KEY_ID`, profiles and the rest.
+ * Payloads in an S3 bucket. The AWS SDK reads region, endpoint and credentials: `AWS_REGION`, `AWS_ENDPOINT_URL_S3`,
+ * `AWS_ACCESS_KEY_ID`, profiles and others.
  */
-export class PayloadBucket implements PayloadPlace {
+export class PayloadBucket implements PayloadStore {
   readonly label: string;
   private opened: Promise<{ sdk: typeof Sdk; client: Sdk.S3Client }> | undefined;
 
@@ -72,7 +71,7 @@ export class PayloadBucket implements PayloadPlace {
     this.label = `bucket ${bucket}`;
   }
 
-  /** Asks nothing of the bucket: a policy that allows putting and getting objects is enough. */
+  /** Does not access the bucket: a policy that allows putting and getting objects suffices. */
   async prepare(): Promise<void> {
     try {
       const { client } = await this.open();
@@ -98,11 +97,11 @@ export class PayloadBucket implements PayloadPlace {
     }
   }
 
-  /** Loads the SDK where it is first needed: it takes a third of a second, and most installations never do. */
+  /** Loads the SDK at first use: it takes a third of a second, and most installations do not need it. */
   private async open(): Promise<{ sdk: typeof Sdk; client: Sdk.S3Client }> {
     this.opened ??= import('@aws-sdk/client-s3').then((sdk) => ({
       sdk,
-      // Servers other than Amazon's often have no name for each bucket.
+      // Servers other than Amazon's often have no host name for each bucket.
       client: new sdk.S3Client({ forcePathStyle: true }),
     }));
     return await this.opened;

@@ -7,13 +7,13 @@ import { dayOf } from './storage.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
 
-/** How long payloads are kept beyond what the engine keeps of a closed task, in milliseconds. */
+/** How long payloads are kept beyond the engine's retention of a closed task, in milliseconds. */
 const MARGIN_MS = 7 * DAY_MS;
 
 /**
- * Removes stored payloads that the engine no longer keeps: those older than its retention and a week, and older than
- * every open workflow. What an open task may still need was stored after it was started, or a moment before, so one more day
- * is left standing; a task open for months keeps what is as old as itself, and everything younger.
+ * Removes stored payloads that the engine no longer references: older than its retention plus a week, and older than every open
+ * workflow. A task's payloads may be stored a moment before it starts, so one more day is kept. A task that is open for months keeps
+ * all payloads since its start.
  *
  * @returns the days that were removed, e.g. `2026-11-24`.
  */
@@ -29,7 +29,7 @@ export async function sweepPayloads(folder: PayloadFolder, client: Client, now =
   return await folder.removeBefore(dayOf(keepFrom - DAY_MS));
 }
 
-/** Sweeps now and once a day. A sweep that fails is said, and done by the next. */
+/** Sweeps now and once a day. A failed sweep is logged and repeated the next day. */
 export function sweepDaily({ folder, dataConverter }: Payloads, log: Logger): void {
   const sweep = async (): Promise<void> => {
     try {
@@ -41,7 +41,7 @@ export function sweepDaily({ folder, dataConverter }: Payloads, log: Logger): vo
         await client.connection.close();
       }
     } catch (error) {
-      log.warn(`old payloads were not removed, which is tried again tomorrow: ${(error as Error).message}`);
+      log.warn(`old payloads were not removed; retrying tomorrow: ${(error as Error).message}`);
     }
   };
   void sweep();
