@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
+import pLimit from 'p-limit';
 import type { Logger } from 'pino';
 import { backoffMs } from '../shared/backoff.ts';
 import { TASK_ID } from '../shared/task-id.ts';
@@ -64,8 +65,8 @@ interface Round {
 
 /** Signals the journal's callbacks to their tasks, again and again until the webhook stops. */
 export class JournalDrain {
-  /** Number of entries that are being signalled, or processed by a worker. */
-  private inProgress = 0;
+  /** One slot for each entry that is being signalled, or processed by a worker. */
+  private readonly slots = pLimit(MAX_IN_PROGRESS);
   /** Entries whose failure has been logged. */
   private readonly reported = new Set<string>();
   /** Entries that are known to be large: they may have 16 MiB, and are not read again to find out. */
@@ -88,7 +89,7 @@ export class JournalDrain {
     this.wake();
     await this.running;
     // A call to the engine must not outlive the connection.
-    while (this.inProgress > 0) await pause(POLL_MS);
+    while (this.slots.activeCount > 0) await pause(POLL_MS);
   }
 
   private async run(): Promise<void> {
@@ -120,54 +121,51 @@ export class JournalDrain {
     const { journal, stopping } = this.options;
     const round: Round = { done: 0, left: 0, waiting: new Set(), tried: new Map(), isEngineGone: false };
     for (const keys of journal.keys(BATCH)) {
-      const tasks = byTask(keys).values();
-      const drainTasks = async (): Promise<void> => {
-        for (let task = tasks.next(); !task.done; task = tasks.next()) {
-          for (const key of task.value) await this.tryEntry(key, round);
-        }
+      const drainTask = async (keysOfTask: JournalKey[]): Promise<void> => {
+        for (const key of keysOfTask) await this.inSlot(key, round);
       };
-      await Promise.all(Array.from({ length: MAX_IN_PROGRESS }, drainTasks));
+      await Promise.all([...byTask(keys).values()].map(drainTask));
       if (round.isEngineGone || stopping.aborted) break;
     }
     return round;
   }
 
-  private async tryEntry(key: JournalKey, round: Round): Promise<void> {
+  /** Tries an entry in a slot, which it holds until the worker has processed it. Does not wait for the worker itself. */
+  private async inSlot(key: JournalKey, round: Round): Promise<void> {
+    const { burst, pace, stopping } = this.options;
+    await new Promise<void>((resolve, reject) => {
+      this.slots(async () => {
+        while (burst.holdsJournal && !stopping.aborted) await pause(POLL_MS);
+        const isSignalled = await this.tryEntry(key, round);
+        resolve();
+        if (isSignalled) await pace.untilProcessed(key[3]);
+      }).catch(reject);
+    });
+  }
+
+  /** @returns whether the engine has it. */
+  private async tryEntry(key: JournalKey, round: Round): Promise<boolean> {
     const task_id = key[3];
     const tried = round.tried.get(task_id) ?? 0;
     if (round.waiting.has(task_id) || tried === PER_TASK || round.isEngineGone || this.options.stopping.aborted) {
       round.left += 1;
-      return;
+      return false;
     }
     round.tried.set(task_id, tried + 1);
     try {
-      await this.process(key);
+      const isSignalled = await this.signalEntry(key);
       round.done += 1;
+      return isSignalled;
     } catch (error) {
       round.waiting.add(task_id);
       // Not counted as left: the drain is woken when it is this entry's turn.
-      if (error instanceof NotItsTurn) return;
+      if (error instanceof NotItsTurn) return false;
       round.left += 1;
       // The cause is either the engine or this callback.
       if (!(error instanceof EngineUnavailable)) this.reportOnce(key, error as Error);
       else if (!(await engineAnswers(this.options.client))) round.isEngineGone = true;
+      return false;
     }
-  }
-
-  /** Processes one entry when there is room for it; does not wait for the worker. @throws if the entry has to wait. */
-  private async process(key: JournalKey): Promise<void> {
-    while (this.mustWait && !this.options.stopping.aborted) await pause(POLL_MS);
-    this.inProgress += 1;
-    let working: Promise<void> | undefined;
-    try {
-      if (await this.signalEntry(key)) working = this.options.pace.untilProcessed(key[3]);
-    } finally {
-      void Promise.resolve(working).finally(() => (this.inProgress -= 1));
-    }
-  }
-
-  private get mustWait(): boolean {
-    return this.inProgress >= MAX_IN_PROGRESS || this.options.burst.holdsJournal;
   }
 
   /** Signals one entry, or makes it a dead letter, then removes it. @returns whether the engine has it. @throws if it has to wait. */
