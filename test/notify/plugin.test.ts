@@ -8,7 +8,7 @@ import { Notes } from '../../openclaw/plugin/src/notes.ts';
 import { messageHook } from '../../openclaw/plugin/src/messages.ts';
 import { chatOfAgent, chatOfCommand, chatOfMessage, UNKNOWN_CHAT } from '../../openclaw/plugin/src/routes.ts';
 import { asData, isShownAsItIs } from '../../openclaw/plugin/src/safe-text.ts';
-import { Teller } from '../../openclaw/plugin/src/teller.ts';
+import { Notifier } from '../../openclaw/plugin/src/notifier.ts';
 import { toolsFor, TOOL_NAMES } from '../../openclaw/plugin/src/tools.ts';
 import { wakeRoute } from '../../openclaw/plugin/src/wake-route.ts';
 import manifest from '../../openclaw/plugin/openclaw.plugin.json' with { type: 'json' };
@@ -33,8 +33,8 @@ const WAKE: PluginWake = {
   maybe_repeated: '(again?)',
 };
 
-type Batch = Parameters<ConstructorParameters<typeof Teller>[2]>[0];
-type Outcome = Awaited<ReturnType<ConstructorParameters<typeof Teller>[2]>>;
+type Batch = Parameters<ConstructorParameters<typeof Notifier>[2]>[0];
+type Outcome = Awaited<ReturnType<ConstructorParameters<typeof Notifier>[2]>>;
 
 /** The plugin's wake route on real HTTP, in front of a channel that keeps what it is given. */
 async function openPlugin({
@@ -58,12 +58,12 @@ async function openPlugin({
     },
   };
   const notes = new Notes(stateDir ?? (await temporaryFolder()));
-  const teller = new Teller({ runtime }, notes, async (batch) => {
+  const notifier = new Notifier({ runtime }, notes, async (batch) => {
     sent.push(batch);
     return await channel(batch);
   });
   const warned: string[] = [];
-  const handler = wakeRoute({ runtime, logger: { info: () => {}, warn: (line) => warned.push(line) } }, teller);
+  const handler = wakeRoute({ runtime, logger: { info: () => {}, warn: (line) => warned.push(line) } }, notifier);
   const url = await serve((request, response) => void handler(request, response));
   const wake = async (changes: Partial<PluginWake> = {}, key = ID, token = TOKEN) =>
     await new Gateway({ wakeUrl: `${url}${PLUGIN_WAKE_PATH}`, token }).wake({ ...WAKE, ...changes }, key);
@@ -157,7 +157,7 @@ describe('a wake', () => {
       channel: async () => ({ status: 'suppressed', reason: 'no\u001B[2J\r\n2026-11-29 forged\u202E' }),
     });
     await failureOf(wake(), GatewayError);
-    expect(warned).toEqual([`kimi-dispatch: ${ID} was not told (suppressed): no [2J  2026-11-29 forged `]);
+    expect(warned).toEqual([`kimi-dispatch: ${ID} was not delivered (suppressed): no [2J  2026-11-29 forged `]);
   });
 
   it('that throws is worth trying again', async () => {
@@ -514,7 +514,7 @@ describe('a message', () => {
         runs.push([...args, input]);
         return { exit: 0, stdout: 'said @all', stderr: '' };
       },
-      teller: {
+      notifier: {
         show: async (_route, text) => {
           shown.push(text);
           return { outcome: 'sent' };
@@ -592,7 +592,7 @@ describe('a message', () => {
     let finish: ((ran: Ran) => void) | undefined;
     const hook = messageHook({
       run: async () => await new Promise((resolve) => (finish = resolve)),
-      teller: {
+      notifier: {
         show: async (_route, text) => {
           shown.push(text);
           return { outcome: 'failed', error: 'not\u001B[2J\nnow' };
@@ -619,7 +619,7 @@ describe('/kimi', () => {
     const runs: { args: string[]; input: string | undefined }[] = [];
     const { notes } = await openPlugin();
     const shown: Batch[] = [];
-    const teller = new Teller({ runtime: { config: { current: () => ({}) } } } as never, notes, async (batch) => {
+    const notifier = new Notifier({ runtime: { config: { current: () => ({}) } } } as never, notes, async (batch) => {
       shown.push(batch);
       return { status: 'sent' };
     });
@@ -627,7 +627,7 @@ describe('/kimi', () => {
       runs.push({ args: words, input });
       return { exit: 0, stdout: 'said', stderr: '', ...ran };
     };
-    const text = await answerCommand(run, teller, args, { chat: ROUTE, isAuthorized: true });
+    const text = await answerCommand(run, notifier, args, { chat: ROUTE, isAuthorized: true });
     return { text, runs, shown };
   }
   const chat = ['--route', JSON.stringify(ROUTE)];

@@ -1,44 +1,44 @@
 import { excerptOf } from '../../../src/shared/format.ts';
 import { saidBy, type Run } from './command-line.ts';
 import { forChat, UNKNOWN_CHAT, type Chat } from './routes.ts';
-import type { Teller } from './teller.ts';
+import type { Notifier } from './notifier.ts';
 
-/** The words that are no prompt, each alone or with a task. The command line says what is wrong with an id: it must not become a prompt. */
+/** Subcommands, alone or with a task. A wrong id is reported by the command line; it must not become a prompt. */
 const COMMAND = /^(?:(?<verb>status|list|cancel|result|usage)(?:\s+(?<id>kimi-\S*))?)?$/i;
 
-/** Tasks that a chat is shown: more would fill its screen. */
+/** Most tasks in a list in a chat. */
 const LISTED = '10';
 
-/** How much of an answer is shown in the chat itself, in characters; the whole follows as a file. */
+/** Characters of an answer that are shown in the chat; the whole answer follows as a file. */
 const EXCERPT_CHARS = 2_000;
 
 const NOT_AUTHORIZED =
   '只有閘道授權的人可以使用這個指令（commands.allowFrom）。\nThis command is for those whom the gateway authorizes (commands.allowFrom).';
 
-/** Who asks, and for which chat. */
+/** The sender of a command, and its chat. */
 export interface Asker {
   chat: Chat;
-  /** Whether the gateway lets the sender use commands. A prompt needs no more than that the gateway listens to the sender. */
+  /** Whether the sender may use commands. A prompt only needs a sender that the gateway accepts. */
   isAuthorized: boolean;
 }
 
 /**
  * Starts a task for a chat.
  *
- * @returns what the chat is told: the two lines, the position in the queue, or the reason.
+ * @returns the reply: the two lines, the position in the queue, or the reason of a failure
  */
 export async function dispatchFromChat(run: Run, prompt: string, chat: Chat): Promise<string> {
   return saidBy(await forChat(run, chat)(['dispatch', '-p', '-'], prompt));
 }
 
 /**
- * Answers `/kimi …`. A chat sees its own tasks; the gateway's own pages see all.
+ * Answers `/kimi …`. A chat has access to its own tasks, the gateway's own pages to all.
  *
- * @returns what is left to say; `undefined` where the answer has been sent.
+ * @returns the reply; `undefined` if it has been sent already
  */
 export async function answerCommand(
   run: Run,
-  teller: Pick<Teller, 'show'>,
+  notifier: Pick<Notifier, 'show'>,
   args: string,
   { chat, isAuthorized }: Asker,
 ): Promise<string | undefined> {
@@ -59,8 +59,8 @@ export async function answerCommand(
       const ran = await tasks(['result', ...ofTask]);
       if (ran.exit !== 0 || chat === 'everyone') return excerptOf(saidBy(ran), EXCERPT_CHARS);
       const file = { name: `${id ?? 'result'}.md`, content: ran.stdout };
-      const told = await teller.show(chat, excerptOf(ran.stdout, EXCERPT_CHARS), file);
-      return told.outcome === 'sent' ? undefined : (told.error ?? told.outcome);
+      const delivery = await notifier.show(chat, excerptOf(ran.stdout, EXCERPT_CHARS), file);
+      return delivery.outcome === 'sent' ? undefined : (delivery.error ?? delivery.outcome);
     }
     default:
       return block(saidBy(await tasks(id ? ['status', id] : ['list', '-l', LISTED])));

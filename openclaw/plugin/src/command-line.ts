@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { PluginApi } from 'openclaw/plugin-sdk/plugin-entry';
 
-/** What a run of the command line left. Its sentences are in the user's language. */
+/** Output of a run of the command line, in the user's language. */
 export interface Ran {
-  /** Exit status; `null` where it was stopped. */
+  /** Exit status; `null` after a signal. */
   exit: number | null;
   stdout: string;
   stderr: string;
@@ -16,7 +16,7 @@ export interface Ran {
 /** Runs `kimi-dispatch`. */
 export type Run = (args: string[], input?: string) => Promise<Ran>;
 
-/** How long a run may take: `cancel` waits 10 s for a worker, everything else is quicker. Milliseconds. */
+/** Timeout of a run: `cancel` waits 10 s for a worker, other commands are quicker. Milliseconds. */
 const TIMEOUT_MS = 25_000;
 
 /** The command line that came with the plugin, or the one the configuration names. */
@@ -24,13 +24,13 @@ export function commandLine({ rootDir = '.', pluginConfig = {} }: Pick<PluginApi
   const own = join(rootDir, '../../dist/kimi-dispatch.js');
   const [program, ...first] = (pluginConfig['command'] as string[] | undefined) ?? [process.execPath, own];
   if (!pluginConfig['command'] && !existsSync(own)) {
-    // The plugin was copied out of the package it came with.
+    // The plugin was copied out of its package.
     return async () => ({ exit: null, stdout: '', stderr: notRun(own, 'it is not there') });
   }
   return async (args, input = '') => {
     const child = spawn(program as string, [...first, ...args], { timeout: TIMEOUT_MS, killSignal: 'SIGKILL' });
     try {
-      // It may have ended without reading: what it says of that is what counts.
+      // The process may exit without reading its input; its output says why.
       child.stdin.on('error', () => {});
       child.stdin.end(input);
       const [stdout, stderr, [exit]] = await Promise.all([
@@ -49,7 +49,7 @@ function notRun(program: string, why: string): string {
   return `kimi-dispatch could not be run with ${program} (${why}), so nothing was done; correct plugins.entries.kimi-dispatch.config.command in the gateway’s configuration`;
 }
 
-/** What a user is told of a run: what it printed, or why it failed. */
+/** @returns the text for the user: the output of a run, or the reason of its failure. */
 export function saidBy({ exit, stdout, stderr }: Ran): string {
   return exit === 0 || stderr === '' ? stdout : stderr;
 }

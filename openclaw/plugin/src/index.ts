@@ -1,4 +1,4 @@
-/** Kimi Dispatch inside OpenClaw's gateway. It keeps no tasks and starts no process of its own: it runs the command line. */
+/** Kimi Dispatch inside OpenClaw's gateway. It has no state of tasks: it runs the command line. */
 import { sendDurableMessageBatch } from 'openclaw/plugin-sdk/channel-outbound';
 import { resolveCommandAuthorization } from 'openclaw/plugin-sdk/command-auth';
 import { definePluginEntry, type Config, type InboundContext } from 'openclaw/plugin-sdk/plugin-entry';
@@ -10,15 +10,15 @@ import { Notes } from './notes.ts';
 import { chatOfCommand } from './routes.ts';
 import { asData } from './safe-text.ts';
 import { toolsFor, TOOL_NAMES } from './tools.ts';
-import { Teller } from './teller.ts';
+import { Notifier } from './notifier.ts';
 import { wakeRoute } from './wake-route.ts';
 
-/** Longer than the command line takes, whatever is out of reach. Milliseconds. */
+/** Longer than the command line takes with every service unreachable. Milliseconds. */
 const HOOK_TIMEOUT_MS = 30_000;
 
 /**
- * Where `/kimi` is a slash command of the channel's own. Not in Telegram, whose commands come past the message hook and come
- * again when their reply cannot be sent: there, and everywhere else, `/kimi …` is a message.
+ * Channels in which `/kimi` is a native slash command. Not Telegram, whose commands bypass the message hook and are redelivered
+ * when their reply fails: there, and in all other channels, `/kimi …` is a message.
  */
 const COMMAND_CHANNELS = ['discord', 'slack', 'webchat'];
 
@@ -29,10 +29,10 @@ export default definePluginEntry({
   register(api) {
     const run = commandLine(api);
     const notes = new Notes(api.runtime.state.resolveStateDir());
-    const teller = new Teller(api, notes, sendDurableMessageBatch);
+    const notifier = new Notifier(api, notes, sendDurableMessageBatch);
     if (api.registrationMode === 'full') void notes.prune();
 
-    api.on('reply_dispatch', messageHook({ run, teller, isAuthorized, logger: api.logger }), {
+    api.on('reply_dispatch', messageHook({ run, notifier, isAuthorized, logger: api.logger }), {
       timeoutMs: HOOK_TIMEOUT_MS,
     });
     api.registerCommand({
@@ -42,12 +42,12 @@ export default definePluginEntry({
       channels: COMMAND_CHANNELS,
       handler: async (context) => {
         const asker = { chat: chatOfCommand(context), isAuthorized: true };
-        const text = await answerCommand(run, teller, context.args ?? '', asker);
+        const text = await answerCommand(run, notifier, context.args ?? '', asker);
         return text === undefined ? { suppressReply: true } : { text: asData(text) };
       },
     });
     for (const name of TOOL_NAMES) api.registerTool((context) => toolsFor(run, context)[name], { name });
-    api.registerHttpRoute({ path: PLUGIN_WAKE_PATH, auth: 'plugin', handler: wakeRoute(api, teller) });
+    api.registerHttpRoute({ path: PLUGIN_WAKE_PATH, auth: 'plugin', handler: wakeRoute(api, notifier) });
   },
 });
 

@@ -12,27 +12,26 @@ import { answerCommand, dispatchFromChat } from './chat-command.ts';
 import type { Run } from './command-line.ts';
 import { chatOfMessage } from './routes.ts';
 import { asData } from './safe-text.ts';
-import type { Teller } from './teller.ts';
+import type { Notifier } from './notifier.ts';
 
 const COMMAND = /^\s*\/kimi(?:@\S+)?(?:\s+(?<args>.*))?$/isu;
 
 export interface MessageHook {
   run: Run;
-  teller: Pick<Teller, 'show'>;
+  notifier: Pick<Notifier, 'show'>;
   isAuthorized: (ctx: InboundContext, cfg: Config) => boolean;
   logger: PluginApi['logger'];
 }
 
 /**
- * The one way in for messages, `Kimi: …` and `/kimi …` alike: `reply_dispatch` names the chat as the gateway itself would
- * reply to it, and the message with its time. The gateway hands a message over again when it was killed, or when the reply
- * could not be sent; the task's id comes from the message, so that it is one task all the same. A command handler of the
- * gateway is given no message, and is no place for anything that must happen once.
+ * Handles the messages `Kimi: …` and `/kimi …`. `reply_dispatch` gives the chat of the reply, and the message with its time. The
+ * gateway redelivers a message after a crash or a failed reply; the task id derives from the message, so that it stays one task. A
+ * command handler of the gateway gets no message, so it must not start tasks.
  *
- * A command that follows in the same chat aborts the message that the gateway is still working on (Telegram). What was asked
- * is carried out and answered all the same. The hook returns at the abort: until then, the gateway drops the command too.
+ * A later command in the same chat aborts a message that is still being handled (Telegram). The task is started and answered
+ * anyway. The hook returns at the abort: until then, the gateway drops the command too.
  */
-export function messageHook({ run, teller, isAuthorized, logger }: MessageHook) {
+export function messageHook({ run, notifier, isAuthorized, logger }: MessageHook) {
   return async (event: ReplyDispatchEvent, { cfg, dispatcher, abortSignal }: ReplyDispatchContext) => {
     if (event.isTailDispatch) return undefined;
     const { ctx } = event;
@@ -52,19 +51,19 @@ export function messageHook({ run, teller, isAuthorized, logger }: MessageHook) 
       counts: dispatcher.getQueuedCounts(),
     } satisfies ReplyDispatchResult;
 
-    /** @returns whether the answer is on its way to the chat. */
+    /** @returns whether the dispatcher sends the answer. */
     async function answer(): Promise<boolean> {
       const text = await (
         command
-          ? answerCommand(run, teller, command['args'] ?? '', { chat, isAuthorized: isAuthorized(ctx, cfg) })
+          ? answerCommand(run, notifier, command['args'] ?? '', { chat, isAuthorized: isAuthorized(ctx, cfg) })
           : dispatchFromChat(run, prompt ?? '', chat)
       ).catch((error: unknown) => String(error));
       if (text === undefined || event.suppressUserDelivery) return false;
-      // The dispatcher sends nothing after an abort. A message that was written elsewhere for this chat, e.g. by `chat.send`, it
-      // would answer there.
+      // The dispatcher sends nothing after an abort, and it would reply to the origin of a message that was written elsewhere for
+      // this chat, e.g. by `chat.send`.
       const isPast = event.shouldRouteToOriginating || abortSignal?.aborted;
       if (!isPast || typeof chat === 'string') return dispatcher.sendFinalReply({ text: asData(text) });
-      const { outcome, error } = await teller.show(chat, text, undefined);
+      const { outcome, error } = await notifier.show(chat, text, undefined);
       if (outcome !== 'sent') throw new Error(error ?? outcome);
       return true;
     }
@@ -79,7 +78,7 @@ async function aborted(signal: AbortSignal | undefined): Promise<false> {
   });
 }
 
-/** Where a group's bot answers to its name only, the name stands in front. */
+/** Removes the mention of the bot, which groups may require. */
 function withoutMention({ ChatType, ...ctx }: InboundContext): string {
   const said = [ctx.BodyForCommands, ctx.RawBody, ctx.Body].find((text) => text?.trim()) ?? '';
   return ChatType === 'direct' ? said : said.replace(/^\s*(?:@\S+|<@[^>\s]+>)\s+/, '');

@@ -1,21 +1,20 @@
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** A task is told of for seven days at the most (the `wake` activity), so a note that is older has done its work. Milliseconds. */
+/** Age at which notes are removed: wakes are retried for seven days at most (the `wake` activity). Milliseconds. */
 const KEEP_MS = 30 * 24 * 3600 * 1000;
 
-/** How much of a piece of news a chat has been shown. */
+/** How much of a notification a chat has received. */
 export interface Shown {
-  /** Parts that the channel has taken. */
+  /** Parts that the channel has accepted. */
   parts: number;
-  /** Whether a gateway before this one was handing over one more when it ended: nobody knows what became of it. */
+  /** Whether the gateway ended while it sent one more part, whose outcome is unknown. */
   isUncertain: boolean;
 }
 
 /**
- * What has been shown, by the key of the news, on the disk: a gateway that was killed shows nothing twice when it is asked
- * again, and leaves nothing out. One small file each,
- * `2` or, while the third part is being sent, `2?`; written aside, synced and renamed, so that it is never half written.
+ * Records on disk what was delivered, by the key of the notification, so that a gateway that was killed neither repeats nor omits
+ * a part. One small file each: `2` or, while the third part is being sent, `2?`; written to a temporary file, synced and renamed.
  */
 export class Notes {
   private readonly folder: string;
@@ -42,7 +41,7 @@ export class Notes {
     await rename(aside, join(this.folder, key));
   }
 
-  /** Removes what nobody will ask for any more. */
+  /** Removes old notes. */
   async prune(): Promise<void> {
     for (const name of await readdir(this.folder).catch(() => [])) {
       const path = join(this.folder, name);

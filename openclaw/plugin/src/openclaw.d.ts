@@ -1,6 +1,6 @@
 /**
- * The part of OpenClaw's plugin SDK that is used here, as `openclaw@2026.9.6` has it. The package itself takes 650 MB, so it is
- * no dependency; `npm run e2e:openclaw` holds this against the real one.
+ * The part of OpenClaw's plugin SDK that is used here, from `openclaw@2026.9.6`. The package takes 650 MB, so it is not a
+ * dependency; `npm run e2e:openclaw` tests the plugin in the real gateway.
  */
 declare module 'openclaw/plugin-sdk/plugin-entry' {
   import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -17,20 +17,20 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
     threadId?: string | number;
   }
 
-  /** A message as its channel hands it in; of some sixty members those that are used. */
+  /** A message from a channel; the used ones of some sixty members. */
   export interface InboundContext {
     OriginatingChannel?: string;
-    /** Where the reply goes, as the channel's own target. */
+    /** The channel's target of the reply. */
     OriginatingTo?: string;
     AccountId?: string;
     MessageThreadId?: string | number;
     SessionKey?: string;
-    /** The session of the chat, where a slash command has one of its own. */
+    /** The session of the chat, if a slash command has its own session. */
     CommandTargetSessionKey?: string;
-    /** The same where the gateway handles a message again. */
+    /** The same for a redelivered message. */
     MessageSid?: string;
     MessageSidFull?: string;
-    /** When it was written, in milliseconds since 1970. */
+    /** Time of the message, in milliseconds since 1970. */
     Timestamp?: number;
     ChatType?: string;
     BodyForCommands?: string;
@@ -42,7 +42,7 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
   export interface ReplyDispatchEvent {
     ctx: InboundContext;
     suppressUserDelivery?: boolean;
-    /** Whether the reply goes to `OriginatingTo` past the dispatcher. */
+    /** Whether the reply is sent to `OriginatingTo` without the dispatcher. */
     shouldRouteToOriginating: boolean;
     isTailDispatch?: boolean;
   }
@@ -54,7 +54,7 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
       sendFinalReply(payload: { text: string }): boolean;
       getQueuedCounts(): Record<string, number>;
     };
-    /** Aborts where the gateway gives this message up, e.g. since a command followed in the same chat. */
+    /** Aborts when the gateway abandons this message, e.g. after a command in the same chat. */
     abortSignal?: AbortSignal;
   }
 
@@ -77,7 +77,7 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
   export interface ToolContext {
     deliveryContext?: Chat;
     sessionKey?: string;
-    /** Whether whoever caused this run owns the gateway. */
+    /** Whether the sender owns the gateway. */
     senderIsOwner?: boolean;
   }
 
@@ -101,7 +101,7 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
       config: { current(): Config };
       state: { resolveStateDir(): string };
       system: {
-        /** @returns false where the same event waits already. */
+        /** @returns false if the same event is already queued. */
         enqueueSystemEvent(
           text: string,
           options: { sessionKey: string; contextKey?: string; deliveryContext?: Chat },
@@ -124,7 +124,7 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
       name: string;
       description: string;
       acceptsArgs: boolean;
-      /** The channels that have it. */
+      /** The channels that offer it. */
       channels?: string[];
       handler(context: CommandContext): Promise<{ text?: string; suppressReply?: boolean }>;
     }): void;
@@ -147,7 +147,7 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
 declare module 'openclaw/plugin-sdk/command-auth' {
   import type { Config, InboundContext } from 'openclaw/plugin-sdk/plugin-entry';
 
-  /** The gateway's own rules of who may use commands. */
+  /** The gateway's rules for the use of commands. */
   export function resolveCommandAuthorization(question: {
     ctx: InboundContext;
     cfg: Config;
@@ -167,7 +167,7 @@ declare module 'openclaw/plugin-sdk/channel-outbound' {
     payloads: { text: string; mediaUrl?: string }[];
     forceDocument?: boolean;
     mediaAccess?: { localRoots: string[]; readFile(path: string): Promise<Buffer> };
-    /** Keeps the batch out of the gateway's own outbox. */
+    /** Bypasses the gateway's outbox. */
     skipQueue?: boolean;
   }): Promise<{
     status: 'sent' | 'suppressed' | 'partial_failed' | 'failed';

@@ -4,12 +4,12 @@ import { chatTarget, type Route } from '../../../src/shared/chat.ts';
 import type { Run } from './command-line.ts';
 
 /**
- * Whose tasks a caller reaches: those of one chat, those of everyone (the gateway's own pages and its owner outside of any
- * chat), or none, since the chat is not known.
+ * The tasks that a caller can access: those of one chat, all (the gateway's own pages, and its owner outside of any chat), or none
+ * if the chat is unknown.
  */
 export type Chat = Route | 'everyone' | 'unknown';
 
-/** The gateway's own pages. Nothing can be sent there: the owner is notified of their tasks. */
+/** The gateway's own pages. They are not a target for messages: the owner is notified of their tasks. */
 const OWN_PAGES = 'webchat';
 
 export const UNKNOWN_CHAT =
@@ -18,7 +18,7 @@ export const UNKNOWN_CHAT =
 
 interface Place {
   channel: string | undefined;
-  /** A target that the channel can send to. */
+  /** The channel's target. */
   to: string | undefined;
   accountId: string | undefined;
   threadId: string | number | undefined;
@@ -26,8 +26,8 @@ interface Place {
 }
 
 /**
- * The chat of a message: where the gateway itself would send its reply. `To` and `From` are no substitute: `To` is the bot's
- * own number in WhatsApp and `slash:<user>` for a slash command in Slack.
+ * The chat of a message: the target of the gateway's own reply. `To` and `From` differ from it: `To` is the bot's number in WhatsApp,
+ * and `slash:<user>` for a slash command in Slack.
  */
 export function chatOfMessage({ ctx }: Pick<ReplyDispatchEvent, 'ctx'>): Chat {
   const chat = chatAt({
@@ -40,15 +40,15 @@ export function chatOfMessage({ ctx }: Pick<ReplyDispatchEvent, 'ctx'>): Chat {
   const id = ctx.MessageSidFull ?? ctx.MessageSid;
   if (typeof chat === 'string' || !id) return chat;
   if (ctx.Timestamp !== undefined) return { ...chat, message: { id, at: ctx.Timestamp } };
-  // `chat.send` and some channels give no time. A client may use an id twice: without the text, the second message would be
-  // answered with the first one's task.
+  // `chat.send` and some channels have no time. A client may reuse an id: without the text in the key, the second message would
+  // get the task of the first one.
   const said = JSON.stringify([id, ctx.BodyForCommands, ctx.RawBody, ctx.Body]);
   return { ...chat, message: { id: createHash('sha256').update(said).digest('hex').slice(0, 32), at: 0 } };
 }
 
 /**
- * The chat of a slash command in Discord, which does not come as a message. Discord delivers it once, so that it may start a
- * task; any other command that comes here has been missed by the message hook, and may come again.
+ * The chat of a slash command in Discord, which is not a message. Discord delivers it once, so it may start a task; any other
+ * command here has bypassed the message hook and may be redelivered.
  */
 export function chatOfCommand({ channel, from, to, accountId, messageThreadId, sessionKey }: CommandContext): Chat {
   const { kind, id } = /^discord:(?:(?<kind>channel|group):)?(?<id>\d+)$/.exec(from ?? '')?.groups ?? {};
@@ -62,14 +62,14 @@ export function chatOfCommand({ channel, from, to, accountId, messageThreadId, s
   });
 }
 
-/** The chat that an agent is talking to. */
+/** The chat of an agent's run. */
 export function chatOfAgent({ deliveryContext = {}, sessionKey, senderIsOwner }: ToolContext): Chat {
   const { channel, to, accountId, threadId } = deliveryContext;
   if (!channel && !to && senderIsOwner === true) return 'everyone';
   return chatAt({ channel, to, accountId, threadId, sessionKey });
 }
 
-/** The same chat has the same route, however the gateway names it. */
+/** Normalises the gateway's names of a chat. */
 function chatAt({ channel, to, accountId, threadId, sessionKey }: Place): Chat {
   if (channel === OWN_PAGES) return 'everyone';
   if (!channel || !to || to.startsWith('slash:')) return 'unknown';
@@ -82,7 +82,7 @@ function chatAt({ channel, to, accountId, threadId, sessionKey }: Place): Chat {
   };
 }
 
-/** @returns the command line, for the tasks of one chat. Where the chat is not known, it says so and does nothing. */
+/** @returns the command line, restricted to the tasks of a chat. If the chat is unknown, it only reports that. */
 export function forChat(run: Run, chat: Chat): Run {
   if (chat === 'unknown') return async () => ({ exit: null, stdout: '', stderr: UNKNOWN_CHAT });
   if (chat === 'everyone') return run;

@@ -1,17 +1,17 @@
-/** Stands where an answer must not be taken for an instruction: it is seen by machines only. */
+/** An invisible character that breaks what the gateway would interpret. */
 const NOTHING = '\u200B';
 
 /**
- * What the gateway and its channels act on, or take out, in the text of a message (openclaw@2026.9.6): media lines and
- * Markdown images, which they load; `[[reply_to:…]]` and other directives; tags of reasoning, tool calls and HTML, and
- * lines of tool traces, which they strip; mentions; tokens that mean silence; marks of citations.
+ * Patterns that the gateway and its channels interpret or strip in a message (openclaw@2026.9.6): media lines and Markdown images,
+ * which they load; `[[reply_to:…]]` and other directives; tags of reasoning, tool calls and HTML, and lines of tool traces, which
+ * they strip; mentions; tokens that suppress a reply; marks of citations.
  */
 const ORDERS = new RegExp(
   [
     String.raw`MEDIA(?=\s*:)`,
     String.raw`!(?=\[)`,
     String.raw`\[(?=\[|\s*/?\s*(?:tool|historical context|chat messages|recent chat|current message))`,
-    // A comparison of numbers is no tag.
+    // A comparison of numbers is not a tag.
     String.raw`<(?!\s*[\d=])`,
     String.raw`@(?=[\p{L}\p{N}_&!])`,
     String.raw`tg:(?=//)`,
@@ -23,17 +23,17 @@ const ORDERS = new RegExp(
   'giu',
 );
 
-/** @returns the text with {@link NOTHING} in the middle of whatever would be acted on. It reads the same. */
+/** @returns the text with {@link NOTHING} inside every such pattern. It looks the same. */
 export function asData(text: string): string {
   return text.replaceAll(ORDERS, `$&${NOTHING}`);
 }
 
-/** Words, digits and the marks of prose and lists. */
+/** Words, digits, and the punctuation of prose and lists. */
 const PROSE = /^[\p{L}\p{M}\p{N}\s.,;:!?'"()%/&*#+·…—–~。，、；：！？「」『』（）《》“”‘’-]*$/u;
 
 /**
- * @returns whether a message shows this text as it is. What a channel makes of markup is its own matter, and of two equal
- * paragraphs the gateway shows one: of anything but prose the reader gets a file as well.
+ * @returns whether every channel shows this text unchanged. Channels render markup differently, and the gateway drops repeated
+ * paragraphs: anything but prose is sent as a file too.
  */
 export function isShownAsItIs(text: string): boolean {
   const paragraphs = text.split(/\n\s*\n/);

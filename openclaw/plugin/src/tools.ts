@@ -5,10 +5,10 @@ import { chatOfAgent, forChat } from './routes.ts';
 
 export const TOOL_NAMES = ['kimi_dispatch', 'kimi_status', 'kimi_result', 'kimi_cancel', 'kimi_ack'] as const;
 
-/** Longest answer that goes into the agent's context, in characters (about 10,000 tokens of Chinese). The rest is in the file. */
+/** Longest answer for the agent's context, in characters (about 10,000 tokens of Chinese). The rest is in the file. */
 const MAX_RESULT_CHARS = 20_000;
 
-/** A task by its id or by the name of a notification: the command line takes both. */
+/** A task id or the id of a notification: the command line accepts both. */
 const known = { type: 'string', pattern: NOTIFICATION.source };
 const task_id = { ...known, description: 'e.g. kimi-1707654321-12345' };
 const news = {
@@ -17,8 +17,8 @@ const news = {
 };
 
 /**
- * What the agent itself may do. In a chat it reaches the tasks of that chat. A task that it starts outside of any chat, e.g. by
- * a schedule, is one that the owner is notified of.
+ * Tools of the agent. In a chat they access the tasks of that chat. The owner is notified of a task that the agent starts outside
+ * of any chat, e.g. on a schedule.
  */
 export function toolsFor(run: Run, context: ToolContext): Record<(typeof TOOL_NAMES)[number], Tool> {
   const chat = chatOfAgent(context);

@@ -4,13 +4,13 @@ import { parseTaskId } from '../../../src/shared/task-id.ts';
 import { MAX_WAKE_BYTES, type PluginWake } from '../../../src/notify/protocol.ts';
 import { readAtMost, secretCheck } from '../../../src/service/http.ts';
 import { field } from '../../../src/shared/format.ts';
-import type { Teller, Told } from './teller.ts';
+import type { Notifier, Delivery } from './notifier.ts';
 
 /**
- * Statuses that the worker reads: 2xx is told, 5xx is worth trying again, anything else is not. What was shown in part is not
- * shown again as a whole, so it is not tried again either.
+ * Statuses for the worker: 2xx is delivered, 5xx is retried, others are not. A message that was shown in part is not retried, since
+ * it would be shown again.
  */
-const STATUS: Record<Told['outcome'], number> = {
+const STATUS: Record<Delivery['outcome'], number> = {
   sent: 200,
   failed: 502,
   suppressed: 422,
@@ -18,8 +18,8 @@ const STATUS: Record<Told['outcome'], number> = {
   no_chat: 422,
 };
 
-/** `POST /kimi-dispatch/wake`, with the gateway's `hooks.token`. Answers what truly happened, as `{outcome, error?}`. */
-export function wakeRoute({ runtime, logger }: Pick<PluginApi, 'runtime' | 'logger'>, teller: Teller) {
+/** `POST /kimi-dispatch/wake`, authorised by the gateway's `hooks.token`. Responds with the outcome, `{outcome, error?}`. */
+export function wakeRoute({ runtime, logger }: Pick<PluginApi, 'runtime' | 'logger'>, notifier: Notifier) {
   return async (request: IncomingMessage, response: ServerResponse): Promise<true> => {
     const { status, body } = await answer(request, runtime.config.current().hooks?.token);
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
@@ -34,10 +34,10 @@ export function wakeRoute({ runtime, logger }: Pick<PluginApi, 'runtime' | 'logg
     if (wake === 'too_long') return refusal(413, `the wake is longer than ${MAX_WAKE_BYTES} bytes`);
     if (!wake || parseTaskId(key)?.task_id !== wake.task.task_id) return refusal(400, 'this is no wake');
     try {
-      const told = wake.reply === 'agent' ? teller.wakeAgent(wake, key) : await teller.deliver(wake, key);
-      if (told.outcome !== 'sent')
-        logger.warn(`kimi-dispatch: ${key} was not told (${told.outcome}): ${field(told.error ?? '')}`);
-      const { outcome, error } = told;
+      const delivery = wake.reply === 'agent' ? notifier.wakeAgent(wake, key) : await notifier.deliver(wake, key);
+      if (delivery.outcome !== 'sent')
+        logger.warn(`kimi-dispatch: ${key} was not delivered (${delivery.outcome}): ${field(delivery.error ?? '')}`);
+      const { outcome, error } = delivery;
       return { status: STATUS[outcome], body: { outcome, error } };
     } catch (error) {
       return { status: 500, body: { outcome: 'failed', error: (error as Error).message } };
@@ -55,7 +55,7 @@ function isAuthorized({ headers }: IncomingMessage, token: unknown): boolean {
   return secretCheck(token)(shown);
 }
 
-/** Whoever has the token is our own worker: what it sends is checked for its shape, so that a stranger's mistake is told. */
+/** Reads and validates a wake. */
 async function readWake(request: IncomingMessage): Promise<PluginWake | 'too_long' | undefined> {
   const body = await readAtMost(request, MAX_WAKE_BYTES);
   if (!body) return 'too_long';
