@@ -133,7 +133,7 @@ export class AdmissionQueue {
    */
   agentsMissing(agents: string[], now: number): void {
     this.clampTo(now);
-    this.agents.missing(agents, now);
+    this.agents.recordMissing(agents, now);
   }
 
   /** Gives a slot to tasks that Kimi works on already. */

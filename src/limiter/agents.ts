@@ -15,8 +15,8 @@ export class Agents {
     return this.state.agents ?? [];
   }
 
-  /** @returns whether an agent is new; false if the limiter belongs to one agent. */
-  seen(agent: string): boolean {
+  /** An agent has sent a signal. @returns whether it is new; false if the limiter belongs to one agent. */
+  recordSeen(agent: string): boolean {
     const { agents, missing } = this.state;
     if (!agents) return false;
     if (missing) this.state.missing = missing.filter((other) => other.agent !== agent);
@@ -25,8 +25,8 @@ export class Agents {
     return true;
   }
 
-  /** @param agents those without a worker at this check */
-  missing(agents: string[], now: number): void {
+  /** A check found no worker of these agents. */
+  recordMissing(agents: string[], now: number): void {
     const before = new Map(this.state.missing?.map(({ agent, since }) => [agent, since]));
     this.state.missing = agents.map((agent) => {
       const since = before.get(agent) ?? now;

@@ -46,7 +46,7 @@ export class FairQueue {
   }
 
   /** @returns how many requests are ahead of a queued one. */
-  before(request: LeaseRequest): number {
+  aheadOf(request: LeaseRequest): number {
     const index = indexIn(this.of(request.agent), request);
     let sum = index;
     /** How many requests of each other agent: one more for agents with an earlier turn in the round. */

@@ -45,7 +45,7 @@ export class WaitingTasks {
     if (!waiting) return undefined;
     const { request, rank } = waiting;
     const higherRanks = this.ranks.slice(0, rank).reduce((sum, { length }) => sum + length, 0);
-    return higherRanks + (this.ranks[rank]?.before(request) ?? 0);
+    return higherRanks + (this.ranks[rank]?.aheadOf(request) ?? 0);
   }
 
   countOf(agent: string | undefined): number {

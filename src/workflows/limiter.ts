@@ -101,7 +101,7 @@ function handleMessages(limiter: Limiter): void {
   };
   setHandler(configureSignal, (limits, agent) => {
     admission.configure(limits);
-    limiter.seen(agent);
+    limiter.recordAgent(agent);
     limiter.hasChanged = true;
   });
   setHandler(
@@ -149,12 +149,12 @@ class Limiter {
     this.newAgents = [...newAgents];
   }
 
-  seen(agent: string | undefined): void {
-    if (agent !== undefined && this.admission.agents.seen(agent)) this.newAgents.push(agent);
+  recordAgent(agent: string | undefined): void {
+    if (agent !== undefined && this.admission.agents.recordSeen(agent)) this.newAgents.push(agent);
   }
 
   request(request: LeaseRequest): void {
-    this.seen(request.agent);
+    this.recordAgent(request.agent);
     if (this.admission.request(request, Date.now())) this.newTasks.push(request.task_id);
     this.unanswered.set(request.task_id, request);
   }

@@ -1,4 +1,4 @@
-/** Who may send to Kimi, and when (contract section 6): the rules, without an engine. */
+/** The rules of admission (contract section 6), without a Temporal server. */
 import { array, assert, constantFrom, integer, property, record } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AdmissionQueue } from '../../src/limiter/admission.ts';
@@ -17,7 +17,7 @@ function open(limits: Partial<Limits> = {}) {
 }
 
 describe('concurrency', () => {
-  it('admits no more than the limit, and the next when a place is given back', () => {
+  it('admits no more than the limit, and the next task when a slot is released', () => {
     const { queue, ask, granted } = open({ concurrent: 2 });
     for (const id of ['a', 'b', 'c', 'd']) ask(id);
     expect(granted()).toEqual(['a', 'b']);
@@ -32,7 +32,7 @@ describe('concurrency', () => {
     expect(granted()).toHaveLength(100);
   });
 
-  it('a limit that is lowered takes no place away', () => {
+  it('a lowered limit revokes no slot', () => {
     const { queue, ask, granted } = open({ concurrent: 3 });
     for (const id of ['a', 'b', 'c', 'd']) ask(id);
     expect(granted()).toEqual(['a', 'b', 'c']);
@@ -67,7 +67,7 @@ describe('requests in any 60 s', () => {
     expect(granted(1)).toEqual(['b']);
   });
 
-  it('count when the task ended before its report of having sent came', () => {
+  it('count if the task ended before its report of sending arrived', () => {
     const { queue, ask, granted } = open({ per_minute: 1 });
     ask('a');
     ask('b');
@@ -94,13 +94,13 @@ describe('a long queue', () => {
     expect(queue.positionOf('t99999', 1)?.place).toBe(98_000);
   });
 
-  it('is carried over as it is', () => {
+  it('is restored unchanged from its snapshot', () => {
     const { queue, ask, granted } = open({ concurrent: 1 });
     ask('a', 3);
     granted();
     ask('b', 4);
     ask('c', 2);
-    // Turned away, it is in the queue again, before all others.
+    // After a 429 it is queued again, before all others.
     queue.request({ task_id: 'a', priority: 3, round: 2 }, 1);
     const known = queue.snapshot();
     expect(known.queue.map(({ task_id }) => task_id)).toEqual(['a', 'c', 'b']);
@@ -123,7 +123,7 @@ describe('order', () => {
     expect(queue.positionOf('d', 0)).toMatchObject({ place: 4 });
   });
 
-  it('asking again changes nothing', () => {
+  it('a repeated request changes nothing', () => {
     const { queue, ask, granted } = open({ concurrent: 1 });
     ask('a');
     ask('b');
@@ -149,7 +149,7 @@ function share(limits: Partial<Limits> = {}) {
       .view(0)
       .queue.map(({ agent }) => agent)
       .join('');
-  /** Gives the place of whoever has it to the next. */
+  /** Releases the slot that a task holds, and grants it to the next. */
   const next = () => {
     queue.release(queue.view(0).in_flight[0] as string, true, 0);
     return granted()[0]?.[0];
@@ -158,7 +158,7 @@ function share(limits: Partial<Limits> = {}) {
 }
 
 describe('agents that share a limiter', () => {
-  it('take turns: one with 10,000 tasks does not keep the others waiting', () => {
+  it('take turns: one with 10,000 tasks does not hold up the others', () => {
     const { ask, granted, order, next, queue } = share({ concurrent: 1 });
     ask('a', 10_000);
     granted();
@@ -169,7 +169,7 @@ describe('agents that share a limiter', () => {
     expect(Array.from({ length: 7 }, next).join('')).toBe('abcabaa');
   });
 
-  it('one that comes back is the last of the round', () => {
+  it('one that returns has the last turn of the round', () => {
     const { ask, granted, next } = share({ concurrent: 1 });
     ask('a', 5);
     ask('b', 5);
@@ -181,7 +181,7 @@ describe('agents that share a limiter', () => {
     expect([next(), next(), next()].join('')).toBe('bac');
   });
 
-  it('an urgent task goes before all turns, and an agent’s own keep their order', () => {
+  it('an urgent task precedes all turns, and the tasks of one agent keep their order', () => {
     const { ask, granted, queue } = share();
     const [a1, a2] = ask('a', 2);
     const [b1] = ask('b');
@@ -190,7 +190,7 @@ describe('agents that share a limiter', () => {
     expect(granted()).toEqual([a3, a1, b1, a2]);
   });
 
-  it('a task that is called off does not cost its agent the turn', () => {
+  it('a cancelled task does not cost its agent the turn', () => {
     const { ask, granted, order, queue } = share({ concurrent: 1 });
     ask('x');
     granted();
@@ -200,7 +200,7 @@ describe('agents that share a limiter', () => {
     expect(order()).toBe('abb');
   });
 
-  it('each has all of the queue to itself', () => {
+  it('each has the whole limit of the queue', () => {
     const { ask, granted, queue } = share({ concurrent: 1, queued: 2 });
     ask('x');
     granted();
@@ -210,10 +210,14 @@ describe('agents that share a limiter', () => {
     expect(queue.view(0).queue.map(({ agent }) => agent)).toEqual(['a', 'b', 'a', 'b']);
   });
 
-  it('are carried over as they are, and told apart', () => {
+  it('are restored unchanged from a snapshot, each with its own tasks', () => {
     const { queue, ask, granted, next } = share({ concurrent: 1 });
     const shared = new AdmissionQueue({ ...queue.snapshot(), agents: [] });
-    expect([shared.agents.seen('a'), shared.agents.seen('a'), queue.agents.seen('a')]).toEqual([true, false, false]);
+    expect([shared.agents.recordSeen('a'), shared.agents.recordSeen('a'), queue.agents.recordSeen('a')]).toEqual([
+      true,
+      false,
+      false,
+    ]);
     ask('a', 3);
     ask('b', 2);
     ask('c', 4);
@@ -233,7 +237,7 @@ describe('agents that share a limiter', () => {
     expect(again.view(0).agents?.[2]).toMatchObject({ in_flight: 1 });
   });
 
-  it('one whose workers are away keeps nobody waiting, and goes on when it is heard of again', () => {
+  it('one without workers holds up no other, and continues when it is seen again', () => {
     const { queue: before, ask } = share({ concurrent: 2, per_minute: 3 });
     ask('a', 4);
     ask('b', 3);
@@ -250,8 +254,8 @@ describe('agents that share a limiter', () => {
     expect(granted()).toEqual(['b']);
     expect(queue.view(0)).toMatchObject({ agents: [{ away: true, in_flight: 1, queued: 3 }, { in_flight: 2 }] });
     expect(new AdmissionQueue(queue.snapshot()).snapshot()).toEqual(queue.snapshot());
-    expect(queue.agents.seen('a')).toBe(false);
-    // Its place counts again: there are three, one more than allowed.
+    expect(queue.agents.recordSeen('a')).toBe(false);
+    // Its slot counts again: there are three, one more than allowed.
     for (const task_id of queue.view(0).in_flight.slice(1)) {
       expect(granted()).toEqual([]);
       queue.release(task_id, false, 0);
@@ -260,7 +264,7 @@ describe('agents that share a limiter', () => {
     expect(queue.view(0).agents?.[0]).not.toHaveProperty('away');
   });
 
-  it('whatever happens: places are the order in which tasks go, and between two turns of an agent nobody who waits goes twice', () => {
+  it('in any sequence: positions are the order of admission, and between two turns of an agent no other has two', () => {
     const step = record({ agent: constantFrom('a', 'b', 'c'), what: constantFrom('ask', 'ask', 'call off', 'go') });
     assert(
       property(array(step, { maxLength: 60 }), (steps) => {
@@ -292,7 +296,7 @@ describe('agents that share a limiter', () => {
 });
 
 describe('a full queue', () => {
-  it('refuses newcomers, the last first, and nobody who waits already', () => {
+  it('refuses new tasks, the last first, and none that waits already', () => {
     const { queue, ask, granted } = open({ concurrent: 1, queued: 2 });
     for (const id of ['a', 'b', 'c']) ask(id);
     granted();
@@ -305,8 +309,8 @@ describe('a full queue', () => {
   });
 });
 
-describe('turned away by Kimi', () => {
-  it('everybody waits, and the task comes first and keeps its place', () => {
+describe('throttled by Kimi (429)', () => {
+  it('all tasks wait, and the throttled one is first and keeps its slot', () => {
     const { queue, ask, granted } = open({ concurrent: 1 });
     ask('a', 5);
     ask('b', 1);
@@ -321,7 +325,7 @@ describe('turned away by Kimi', () => {
     expect(queue.isGranted({ task_id: first, round: 1 })).toBe(false);
   });
 
-  it('again and again without a word for how long: longer each time, up to a minute, until Kimi takes one', () => {
+  it('repeatedly without Retry-After: longer each time, up to a minute, until Kimi accepts a request', () => {
     const { queue, ask, granted } = open();
     ask('a');
     let now = 0;
@@ -341,7 +345,7 @@ describe('turned away by Kimi', () => {
 });
 
 describe('the limits', () => {
-  it('set by hand stay until the environment says something new', () => {
+  it('set by hand stay until the environment changes', () => {
     const environment = { per_minute: 10, concurrent: 5, queued: 1000 };
     const { queue } = open(environment);
     queue.setLimits({ concurrent: 8 });
@@ -355,7 +359,7 @@ describe('the limits', () => {
 });
 
 describe('the expected wait', () => {
-  it('comes from the minute’s limit, a pause, and how long tasks took so far', () => {
+  it('is derived from the limit per minute, a pause, and the average time of tasks', () => {
     const { queue, ask, granted } = open({ per_minute: 2 });
     for (const id of ['a', 'b', 'c', 'd']) ask(id);
     granted();
@@ -374,8 +378,8 @@ describe('the expected wait', () => {
   });
 });
 
-describe('those who keep others waiting', () => {
-  it('are worth a look only while somebody waits', () => {
+describe('tasks that keep others waiting', () => {
+  it('are checked only while a task waits', () => {
     const { queue, ask, granted } = open({ concurrent: 1 });
     ask('a');
     granted();
@@ -385,7 +389,7 @@ describe('those who keep others waiting', () => {
     expect(queue.blockers(9_999, 10_000)).toEqual([]);
   });
 
-  it('are found too where a request that was admitted never came to anything', () => {
+  it('are found too if an admitted request was never sent', () => {
     const { queue, ask, granted } = open({ per_minute: 1 });
     ask('a');
     granted();
@@ -394,7 +398,7 @@ describe('those who keep others waiting', () => {
   });
 });
 
-it('whatever happens, no limit is exceeded by Kimi’s clock', () => {
+it('in any sequence, no limit is exceeded by Kimi’s clock', () => {
   const step = record({
     wait: integer({ min: 0, max: 30_000 }),
     what: constantFrom('ask', 'send', 'late-send', 'turned-away', 'release', 'ask-again', 'grant'),
@@ -453,7 +457,7 @@ describe('where the clock is set back by three hours', () => {
   const NOW = 4 * 3_600_000;
   const BACK = NOW - 3 * 3_600_000;
 
-  it('what was sent counts for a minute at the most', () => {
+  it('a sent request counts for a minute at most', () => {
     const { ask, queue, granted } = open({ per_minute: 1 });
     ask('a', 3, NOW);
     granted(NOW);
@@ -473,7 +477,7 @@ describe('where the clock is set back by three hours', () => {
     expect(granted(BACK + 20_000)).toEqual(['a']);
   });
 
-  it('a task that holds a place and has ended is suspected all the same, also by the run that continues as new', () => {
+  it('a task that holds a slot and has ended is checked all the same, also by the next run', () => {
     const { ask, queue, granted } = open({ concurrent: 1 });
     ask('a', 3, NOW);
     ask('b', 3, NOW);

@@ -25,7 +25,7 @@ function details(changes: Partial<TaskView>, timings: Timings = {}, lang: Task['
 
 const saved = { api_id: 'cmpl-1', completed_at: '2026-02-17T15:30:43Z', result_file: '~/results/x.json' };
 
-it('the place in the queue, then how long it waited', () => {
+it('the position in the queue, then how long it waited', () => {
   expect(details({ state: 'queued', step: 'queued', queue: { place: 3 } })).toContain('1. **排隊等候派發 · 第 3 位**');
   expect(details({}, { queued_ms: 65_000 })).toContain('1. ✓ 已放行，排隊 1:05\n1. **正在交給 Kimi**');
   expect(details({}, { queued_ms: 12 })).not.toContain('已放行');

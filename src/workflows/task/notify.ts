@@ -64,8 +64,8 @@ export async function acknowledge(run: TaskRun): Promise<void> {
   if (view.step === 'waking') run.enterStep('acknowledging');
   const timings = run.times.pick('save_ms', 'wake_ms');
   const { notification } = run;
-  const args: [string, Timings | undefined, string] = [view.task_id, timings, notification];
-  const marked = await run.activities.acknowledge(args, run.text.activity.acknowledge);
+  const summary = run.text.activity.acknowledge;
+  const marked = await run.activities.acknowledge([view.task_id, timings, notification], summary);
   const lost = marked === 'no_result' ? await restore(run, timings) : undefined;
   // A late answer may have been saved meanwhile: its notification is pending.
   if (notification !== run.notification) return;
@@ -85,8 +85,8 @@ async function restore(run: TaskRun, timings: Timings | undefined): Promise<Task
   const { activities, saved, text } = run;
   try {
     if (saved) await activities.persistAgain([saved], text.activity.persist(text.state[saved.status]));
-    const args: [string, Timings | undefined, string] = [run.view.task_id, timings, run.notification];
-    const marked = await activities.acknowledgeAgain(args, text.activity.acknowledge);
+    const summary = text.activity.acknowledge;
+    const marked = await activities.acknowledgeAgain([run.view.task_id, timings, run.notification], summary);
     return marked === 'no_result' ? { type: 'result_lost', message: text.error.resultLost } : undefined;
   } catch (error) {
     const failure = readFailure(error);

@@ -31,7 +31,7 @@ const LONGEST_SLEEP_MS = 7 * 24 * 3_600_000;
 const RELAY_REPORTS_MS = 2 * RELAY_TRIES_MS;
 
 /** How the wait for Kimi ended. */
-interface Outcome {
+interface TaskOutcome {
   /** To be saved. */
   result: TaskResult;
   /** Whether Kimi may still answer. */
@@ -71,7 +71,7 @@ export function receiveRelayReport(run: TaskRun, { begun, problem, slept_ms = 0 
 }
 
 /** Sends the task to Kimi and waits for its answer, the deadline or a cancellation. */
-export async function outcomeOf(run: TaskRun, lease: Lease): Promise<Outcome> {
+export async function outcomeOf(run: TaskRun, lease: Lease): Promise<TaskOutcome> {
   const sendingScope = new CancellationScope();
   const dispatched = sendingScope.run(async () => await send(run, lease));
   try {
@@ -85,7 +85,7 @@ export async function outcomeOf(run: TaskRun, lease: Lease): Promise<Outcome> {
   }
 }
 
-async function cancelled(run: TaskRun, dispatched: Promise<Dispatched | DispatchFailure>): Promise<Outcome> {
+async function cancelled(run: TaskRun, dispatched: Promise<Dispatched | DispatchFailure>): Promise<TaskOutcome> {
   const sending = await CancellationScope.nonCancellable(async () => await dispatched);
   const hasArrived = 'api_id' in sending || sending.mayHaveArrived;
   await CancellationScope.nonCancellable(async () => await run.verified);
@@ -112,7 +112,7 @@ async function answerOrDeadline(
   run: TaskRun,
   dispatched: Promise<Dispatched | DispatchFailure>,
   sendingScope: CancellationScope,
-): Promise<Outcome> {
+): Promise<TaskOutcome> {
   const { task, text, view } = run;
   const sending = await Promise.race([dispatched, condition(() => run.isAnswered())]);
   if (!sending) {
@@ -136,14 +136,16 @@ async function answerOrDeadline(
   run.setState('dispatched');
   run.metrics.took('queue', run.times.untilDispatched());
   run.enterStep('waiting');
-  const pending = [task.task_id, view.created_at] as [string, string];
-  await Promise.all([untilDeadline(run), run.activities.recordPending(pending, text.activity.recordPending)]);
+  await Promise.all([
+    untilDeadline(run),
+    run.activities.recordPending([task.task_id, view.created_at], text.activity.recordPending),
+  ]);
   if (run.isAnswered()) return answered(run);
   const timedOut = { type: 'timed_out', message: text.error.timedOut(task.timeout_ms) };
   return { result: resultWithoutAnswer(run, 'timed_out', view.error ?? timedOut), answerMayFollow: true };
 }
 
-function answered(run: TaskRun): Outcome {
+function answered(run: TaskRun): TaskOutcome {
   run.view.api_id ??= run.callback?.id;
   run.wasSent = true;
   run.metrics.took('kimi', run.times.timings().kimi_ms);
