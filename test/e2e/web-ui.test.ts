@@ -176,7 +176,7 @@ describe('the Web UI', () => {
         accepted,
         /✓ Kimi 已回呼，用了 0:\d\d（最長 2:00）/,
         /✓ 已儲存，\d{4}-/,
-        /✓ 已喚醒代理，\d{4}-/,
+        /✓ 已喚醒 Agent，\d{4}-/,
         '✓ 已確認',
         /Token: \d+/,
         `results/${done}.json`,
@@ -189,7 +189,7 @@ describe('the Web UI', () => {
         '等待回呼，最長 120 秒',
         '記下等待中的任務',
         '儲存結果：完成',
-        '喚醒代理',
+        '喚醒 Agent',
         '標記為已通知',
       ];
       for (const summary of summaries) await showsSomewhere(page, summary);
@@ -223,7 +223,7 @@ describe('the Web UI', () => {
     const task = await dispatch(env, 'calculator', 'x [[simulate: delay=0]]');
     await reaches(env, task, ({ retrying }) => retrying !== undefined);
     const page = await openPage();
-    await showsDetails(page, stack, task, [/✓ 已儲存，/, '喚醒代理', '完成']);
+    await showsDetails(page, stack, task, [/✓ 已儲存，/, '喚醒 Agent', '完成']);
     await openTask(page, stack, task, 'Pending Activities');
     await showsSomewhere(page, 'ECONNREFUSED');
     expect(await page.getByText('WakeFailed').count()).toBeGreaterThan(0);

@@ -261,7 +261,7 @@ describe('a task that was given up after its time was up', () => {
     await world.handle({ task_id: relayId(started.task_id) }).result();
     expect(await cli(['ack', started.task_id], env)).toMatchObject({ code: 0 });
     expect(await world.handle(started).result()).toMatchObject({ acknowledged: true });
-    expect((await cli(['status', started.task_id], env)).stdout).toMatch(/已通知代理\s+是/);
+    expect((await cli(['status', started.task_id], env)).stdout).toMatch(/已通知 Agent\s+是/);
   });
 });
 

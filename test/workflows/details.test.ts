@@ -44,7 +44,7 @@ it('what it cost, where it lies, and that its user knows', () => {
   const cost = { amount: 0.0358978, currency: 'CNY', price_date: '2026-09-01' } as const;
   const woken_at = '2026-02-17T15:30:44Z';
   const closed = details({ ...saved, state: 'done', step: 'closed', tokens: 1500, cost, woken_at, acknowledged: true });
-  expect(closed).toContain(`1. ✓ 已喚醒代理，${woken_at}\n1. ✓ 已確認\n\n`);
+  expect(closed).toContain(`1. ✓ 已喚醒 Agent，${woken_at}\n1. ✓ 已確認\n\n`);
   for (const fact of ['Token: 1500', '費用: ¥0.035898', '結果檔案: `~/results/x.json`']) {
     expect(closed).toContain(`- ${fact}`);
   }
@@ -67,7 +67,7 @@ it('what went wrong and what to do, once', () => {
     step: 'closed',
     wake_error: { type: 'unauthorized', message: '401' },
   } as const;
-  expect(details(unwoken)).toContain('- 代理沒有被喚醒: 閘道拒絕了權杖');
+  expect(details(unwoken)).toContain('- Agent 沒有被喚醒: 閘道拒絕了權杖');
   expect(details(unwoken)).toContain('- 該怎麼做: 結果已儲存，列在 kimi-dispatch inbox');
 });
 
