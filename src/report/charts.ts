@@ -6,18 +6,18 @@ import { html, trusted, type Html } from './html.ts';
 
 use([BarChart, BoxplotChart, ScatterChart, GridComponent, SVGRenderer]);
 
-/** The page's own colours (style.ts), so that one drawing serves light, dark and paper. */
+/** CSS variables of the page (page.ts), so that one drawing serves light, dark and print. */
 const INK = 'var(--muted)';
 const LINE = 'var(--line)';
 const CARD = 'var(--card)';
 
-/** Each chart is drawn twice, and the page shows the one that fits. Pixels. */
+/** Each chart is drawn in both sizes; the page shows the one that fits. Pixels. */
 const SIZES = { wide: { width: 1040, height: 260 }, narrow: { width: 340, height: 240 } } as const;
 
-/** One colour of a stack. */
+/** One layer of a stack. */
 export interface Series {
   name: string;
-  /** A colour of the page's, e.g. `done`. */
+  /** CSS variable of the page, e.g. `done`. */
   color: string;
   values: number[];
 }
@@ -25,7 +25,7 @@ export interface Series {
 /**
  * Bars over time, one stack for each span.
  *
- * @param labels of the spans. Drawn by us: nothing that came from elsewhere may stand here.
+ * @param labels of the spans. Trusted strings only: ECharts does not escape them.
  */
 export function stackedBars(labels: string[], series: Series[], format: (value: number) => string): Html {
   return draw(({ width }) => ({
@@ -47,7 +47,7 @@ export function stackedBars(labels: string[], series: Series[], format: (value: 
     series: series.map(({ color, values }) => ({
       type: 'bar',
       stack: 'all',
-      // Nothing is not even a line.
+      // '-' draws no bar; 0 would draw a line.
       data: values.map((value) => (value === 0 ? '-' : value)),
       barMaxWidth: 36,
       itemStyle: { color: `var(--${color})`, borderColor: CARD, borderWidth: labels.length > 60 ? 0 : 0.5 },
@@ -62,14 +62,14 @@ function isWhole(series: Series[]): boolean {
 /** A row of a box plot. Milliseconds. */
 export interface Box {
   label: string;
-  /** The 5th, 25th, 50th, 75th and 95th of a hundred. */
+  /** The 5th, 25th, 50th, 75th and 95th percentile. */
   times?: readonly [number, number, number, number, number];
-  promised?: number;
+  target?: number;
 }
 
-/** How times are spread, on a scale where each line is ten times the one before, with what is promised as a mark. */
+/** Box plot of durations on a logarithmic axis, with the target as a mark. */
 export function boxes(rows: Box[]): Html {
-  // What takes no time at all has no place on such a scale.
+  // A logarithmic axis has no 0.
   const shown = rows.map((row) => ({ ...row, times: row.times?.map((time) => Math.max(1, time)) }));
   const longest = Math.max(10_000, ...shown.flatMap(({ times }) => times ?? []));
   return draw(({ width }) => ({
@@ -80,7 +80,7 @@ export function boxes(rows: Box[]): Html {
       max: 10 ** Math.ceil(Math.log10(longest)),
       axisLabel: {
         color: INK,
-        // In a narrow one there is room for every other.
+        // A narrow chart has room for every other label.
         formatter: (ms: number) =>
           width < 500 && Math.log10(ms) % 2 === 1 ? '' : ms < 1_000 ? `${ms} ms` : `${ms / 1_000} s`,
       },
@@ -105,8 +105,8 @@ export function boxes(rows: Box[]): Html {
         type: 'scatter',
         symbol: 'rect',
         symbolSize: [3, 28],
-        data: shown.flatMap(({ promised }, index) => (promised === undefined ? [] : [[promised, index]])),
-        itemStyle: { color: 'var(--promise)' },
+        data: shown.flatMap(({ target }, index) => (target === undefined ? [] : [[target, index]])),
+        itemStyle: { color: 'var(--target)' },
       },
     ],
   }));
@@ -118,10 +118,10 @@ function draw(optionFor: (size: { width: number; height: number }) => EChartsCor
   )}`;
 }
 
-/** What ECharts leaves for its own script, and styles that the page's policy would refuse. */
+/** Attributes for ECharts' own script, and inline styles, which the page's policy forbids. */
 const NOT_NEEDED = / (?:style|class|pointer-events|ecmeta_\w+|xmlns:xlink|version|baseProfile)="[^"]*"/g;
 
-/** @returns a drawing as SVG, with the library's own marks taken out. */
+/** @returns the chart as SVG without ECharts' own attributes and styles. */
 export function svgOf(option: EChartsCoreOption, size: { width: number; height: number }): string {
   const chart = init(null, null, { renderer: 'svg', ssr: true, ...size });
   try {

@@ -7,33 +7,33 @@ import { firstCharacters } from '../shared/format.ts';
 export const OUTCOMES = ['done', 'failed', 'timed_out', 'cancelled'] as const satisfies Outcome[];
 type Counts = Record<Outcome, number>;
 
-/** The steps of a task, in their order, and what contract section 7 promises of them, in milliseconds. */
+/** The steps of a task, in order, with the targets of contract section 7 in milliseconds. */
 const STEPS = [
   { name: 'queued_ms' },
-  { name: 'dispatch_ms', promised: 1_000 },
+  { name: 'dispatch_ms', target: 1_000 },
   { name: 'kimi_ms' },
-  { name: 'save_ms', promised: 100 },
-  { name: 'wake_ms', promised: 500 },
-] as const satisfies { name: keyof Timings; promised?: number }[];
+  { name: 'save_ms', target: 100 },
+  { name: 'wake_ms', target: 500 },
+] as const satisfies { name: keyof Timings; target?: number }[];
 
 /** How long one step took. Milliseconds. */
 export interface Latency {
   step: keyof Timings;
-  /** How many tasks it is known of; without any, there are no times. */
+  /** Tasks that recorded this step; without any, `times` is absent. */
   tasks: number;
   times?: Record<'p5' | 'p25' | 'p50' | 'p75' | 'p95' | 'p99' | 'max', number>;
-  promised?: number;
-  /** Share of the tasks that kept the promise, from 0 to 1. */
-  kept?: number;
+  target?: number;
+  /** Share of the tasks that met the target, from 0 to 1. */
+  met?: number;
 }
 
-/** Tasks that failed or timed out for one reason. */
+/** Tasks that failed or timed out for the same reason. */
 export interface Failure {
   type: string;
-  /** What was said the last time. */
+  /** Error message of the last of them. */
   message: string;
   tasks: number;
-  /** The last of them. */
+  /** The task that failed last. */
   last: Entry;
 }
 
@@ -41,42 +41,42 @@ export interface Figures {
   /** Milliseconds since 1970. */
   since: number;
   until: number;
-  /** Results of the period. */
+  /** Results in the period. */
   tasks: number;
   outcomes: Counts;
-  /** Done, and the answer is cut off. */
+  /** Done with a truncated answer. */
   truncated: number;
-  /** Answers that came after the deadline. */
+  /** Answers that arrived after the deadline. */
   late: number;
-  /** Results that nobody has been told of yet. */
-  untold: number;
-  /** How finely time is cut. */
+  /** Results whose notification is not acknowledged yet. */
+  unacknowledged: number;
+  /** Length of the groups over time. */
   span: Span;
-  /** Every span of the period, also where nothing happened. */
+  /** Every span of the period, empty ones included. */
   overTime: { key: string; counts: Counts }[];
   latencies: Latency[];
-  /** Results that do not say how long their steps took. */
+  /** Results without `timings`. */
   untimed: number;
   byModel: Usage;
   byTime: Usage;
   /** From start to result, the slowest first. */
   slowest: Entry[];
-  /** One list for each money, since none is worth another for ever; by tokens where no price is known. */
+  /** One list per currency, because exchange rates change; by tokens if no price is known. */
   dearest: { by: Cost['currency'] | 'tokens'; entries: Entry[] }[];
   /** The most frequent first. */
   failures: Failure[];
 }
 
-/** How many tasks a list names. */
+/** Length of a ranked list. */
 const LISTED = 10;
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
 /**
- * What results tell together.
+ * Aggregates the results of a period.
  *
- * @param entries `undefined` stands for a file that holds no result.
+ * @param entries `undefined` for a file that holds no valid result
  * @param since, until milliseconds since 1970
  */
 export function figuresOf(entries: readonly (Entry | undefined)[], since: number, until: number): Figures {
@@ -89,7 +89,7 @@ export function figuresOf(entries: readonly (Entry | undefined)[], since: number
     outcomes: countsOf(known),
     truncated: known.filter((entry) => entry.status === 'done' && isTruncated(entry)).length,
     late: known.filter(({ late }) => late).length,
-    untold: known.filter(({ acknowledged }) => !acknowledged).length,
+    unacknowledged: known.filter(({ acknowledged }) => !acknowledged).length,
     span,
     overTime: overTime(known, span, since, until),
     latencies: STEPS.map((step) => latencyOf(known, step)),
@@ -102,7 +102,7 @@ export function figuresOf(entries: readonly (Entry | undefined)[], since: number
   };
 }
 
-/** From start to result, in milliseconds; both are told in whole seconds. */
+/** From start to result, in milliseconds. Both timestamps have a resolution of one second. */
 export function durationOf({ created_at, completed_at }: Entry): number | undefined {
   return created_at === undefined ? undefined : Math.max(0, Date.parse(completed_at) - Date.parse(created_at));
 }
@@ -125,28 +125,28 @@ function overTime(entries: readonly Entry[], span: Span, since: number, until: n
     groups.set(key, counts);
     return counts;
   };
-  // An hour is a part of every span.
+  // Hourly steps reach every hour, day and month.
   for (let time = since; time < until; time += HOUR_MS) countsAt(new Date(time).toISOString());
   countsAt(new Date(until).toISOString());
   for (const { status, completed_at } of entries) countsAt(completed_at)[status] += 1;
-  // A clock ahead of ours may have written of a span to come.
+  // A result written with a clock ahead of ours may lie in a later span.
   return [...groups].map(([key, counts]) => ({ key, counts })).toSorted((a, b) => a.key.localeCompare(b.key));
 }
 
-function latencyOf(entries: readonly Entry[], { name, promised }: { name: keyof Timings; promised?: number }): Latency {
+function latencyOf(entries: readonly Entry[], { name, target }: { name: keyof Timings; target?: number }): Latency {
   const sorted = Float64Array.from(entries.flatMap(({ timings }) => timings?.[name] ?? [])).toSorted();
   const tasks = sorted.length;
-  if (tasks === 0) return { step: name, tasks, ...(promised !== undefined && { promised }) };
+  if (tasks === 0) return { step: name, tasks, ...(target !== undefined && { target }) };
   const at = (share: number): number => sorted[Math.ceil(share * tasks) - 1] ?? 0;
   return {
     step: name,
     tasks,
     times: { p5: at(0.05), p25: at(0.25), p50: at(0.5), p75: at(0.75), p95: at(0.95), p99: at(0.99), max: at(1) },
-    ...(promised !== undefined && { promised, kept: sorted.filter((time) => time < promised).length / tasks }),
+    ...(target !== undefined && { target, met: sorted.filter((time) => time < target).length / tasks }),
   };
 }
 
-/** @returns the first ten by a measure, the highest first; those without one are left out. */
+/** @returns the {@link LISTED} highest by `measure`, the highest first; entries without a value are left out. */
 function most(entries: readonly Entry[], measure: (entry: Entry) => number | undefined): Entry[] {
   return entries
     .flatMap((entry) => {
@@ -186,7 +186,7 @@ function failuresOf(entries: readonly Entry[]): Failure[] {
   return [...failures.values()].toSorted((a, b) => b.tasks - a.tasks || a.type.localeCompare(b.type));
 }
 
-/** Somebody else may have written to a file: whatever is shown is a number, a time, or a short text. */
+/** A result file may have been edited by hand: each value shown is checked to be a number, a time or a short text. */
 const amount = z.number().nonnegative();
 const time = z.iso.datetime();
 const text = (characters: number) =>
@@ -211,7 +211,7 @@ const entry = z.object({
   finish_reason: z.string().optional(),
   error: z.object({ type: text(64), message: text(300) }).optional(),
   late: z.literal(true).optional(),
-  /** The original design's results have none. */
+  /** Absent in results of the original design. */
   created_at: time.optional(),
   completed_at: time,
   timings: z
@@ -221,10 +221,10 @@ const entry = z.object({
   acknowledged: z.literal(true).optional(),
 });
 
-/** What a report needs of a result: neither prompt nor output, so that 50,000 of them fit into memory. */
+/** The fields of a result that a report needs: without prompt and output, so that 50,000 of them fit into memory. */
 export type Entry = z.output<typeof entry>;
 
-/** @returns what a report needs of each result; `undefined` in place of what is none, or was spoilt by somebody else. */
+/** @returns an entry for each result; `undefined` for a file that holds no valid result. */
 export function entriesOf(results: Iterable<unknown>): (Entry | undefined)[] {
   return Array.from(results, (result) => entry.safeParse(result).data);
 }

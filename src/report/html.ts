@@ -1,4 +1,4 @@
-/** A piece of HTML that is safe to show: made by {@link html}, or vouched for with {@link trusted}. */
+/** Safe HTML: made by {@link html}, or marked as safe with {@link trusted}. */
 export class Html {
   constructor(readonly source: string) {}
 
@@ -7,18 +7,17 @@ export class Html {
   }
 }
 
-/** What may stand in a piece of HTML; `undefined` and `false` leave nothing. */
+/** A value interpolated into {@link html}; `undefined` and `false` render as nothing. */
 export type Part = Html | string | number | undefined | false | readonly Part[];
 
 /**
- * HTML in which everything that was put in is text: whoever wants markup says {@link html} again. Attributes are quoted by
- * whoever writes them.
+ * Template tag that escapes every interpolated value except nested {@link Html}. The template must quote attribute values.
  */
 export function html(strings: TemplateStringsArray, ...parts: Part[]): Html {
   return new Html(strings.map((string, index) => string + render(parts[index])).join(''));
 }
 
-/** Takes a text for HTML. For what we or a library made, never for what came from elsewhere. */
+/** Marks a string as safe HTML. Only for constants and library output, never for data. */
 export function trusted(source: string): Html {
   return new Html(source);
 }
@@ -32,22 +31,22 @@ function render(part: Part): string {
 
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
-/** Besides markup, what HTML has no characters for, and half characters, become the sign of a lost one. */
+/** Escapes markup; replaces control characters and lone surrogates by U+FFFD. */
 export function escapeHtml(text: string): string {
   return text
     .replaceAll(/\p{Cs}|[^\P{Cc}\t\n\r]/gu, '\uFFFD')
     .replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
 }
 
-/** Where more is to be found about a task. */
+/** Bases of links to details of a task. */
 export interface Links {
   /** Address of the Web UI's list of tasks, e.g. `http://127.0.0.1:8233/namespaces/default/workflows`. */
   webUi?: string | undefined;
-  /** Folder of the result files; absent where the page goes over the network, and then tells no details either. */
+  /** Folder of the result files; absent if the page is served over the network, which also hides error messages. */
   results?: string | undefined;
 }
 
-/** A part of a page that can be gone to. Plain strings: it travels between threads. */
+/** A section of the page with an anchor. Plain strings, because it is posted between threads. */
 export interface Section {
   id: string;
   heading: string;
@@ -64,17 +63,17 @@ export function section(id: string, heading: string, body: Html): Section {
 }
 
 export interface Table {
-  /** What it is about, for who cannot see it. */
+  /** Accessible name. */
   label: string;
   columns: readonly string[];
   rows: readonly (readonly Part[])[];
-  /** Columns of words; the others hold numbers, all but the first. */
+  /** Indexes of text columns; the others hold numbers. */
   texts?: readonly number[];
-  /** Folded up under these words. */
+  /** Summary of the collapsed `<details>` around the table. */
   fold?: string;
 }
 
-/** A table, which scrolls for itself where the page is narrower. */
+/** A table that scrolls horizontally on a narrow page. */
 export function table({ label, columns, rows, texts = [0], fold }: Table): Html {
   const kind = (index: number): Html => html`class="${texts.includes(index) ? 'words' : 'number'}"`;
   const body = html`<div class="scroll" role="group" aria-label="${label}" tabindex="0">
@@ -104,14 +103,14 @@ export function table({ label, columns, rows, texts = [0], fold }: Table): Html 
       </details>`;
 }
 
-/** What the colours of a chart mean. */
+/** Legend of a chart. */
 export function legend(series: readonly { name: string; color: string }[]): Html {
   return html`<ul class="legend">
     ${series.map(({ name, color }) => html`<li><i class="${color}"></i>${name}</li>`)}
   </ul>`;
 }
 
-/** A task by its name, which leads to it in the Web UI. Whoever chose the name may have turned its direction. */
+/** A task's name, linked to the Web UI. `<bdi>` isolates bidirectional control characters in it. */
 export function nameOf({ task_id, task_name }: { task_id: string; task_name: string }, { webUi }: Links): Html {
   const name = html`<bdi>${task_name || task_id}</bdi>`;
   return webUi === undefined

@@ -6,17 +6,17 @@ import { count, inSeconds } from './format.ts';
 import { html, nameOf, section, table, type Links, type Section } from './html.ts';
 import { reportText } from './text/index.ts';
 
-/** Tasks that have no outcome yet. */
+/** Tasks without an outcome. */
 export interface InFlight {
   total: number;
-  /** The first of them, the oldest first. */
+  /** At most {@link LISTED} of them, the oldest first. */
   tasks: { task_id: string; task_name: string; model: string; state: TaskState; started: number }[];
 }
 
-/** How many tasks are named. */
+/** Most tasks that are listed. */
 const LISTED = 100;
 
-/** Asks the engine's list: one page of it, and how many there are. */
+/** Reads one page of open workflows, and their count, from Temporal visibility. */
 export async function tasksInFlight(client: Client, taskQueue: string, timeoutMs: number): Promise<InFlight> {
   const query = `${tasksOn(taskQueue)} AND ExecutionStatus = "Running" AND ${stateIn(STATES_IN_FLIGHT)}`;
   return await client.connection.withDeadline(Date.now() + timeoutMs, async () => {
@@ -30,7 +30,7 @@ export async function tasksInFlight(client: Client, taskQueue: string, timeoutMs
   });
 }
 
-/** @param inFlight `undefined` where the engine is out of reach. */
+/** @param inFlight `undefined` if the engine is unreachable */
 export function inFlightSection(inFlight: InFlight | undefined, lang: Lang, links: Links, now: number): Section {
   const say = reportText(lang);
   const text = textFor(lang);

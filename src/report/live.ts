@@ -3,60 +3,60 @@ import type { Logger } from 'pino';
 import type { Lang } from '../shared/task.ts';
 import { html, section, type Links, type Section } from './html.ts';
 import { inFlightSection, tasksInFlight } from './in-flight.ts';
-import { makeReport, type Made } from './make.ts';
+import { makeReport, type Report } from './make.ts';
 import { pageOf } from './page.ts';
 import { reportText } from './text/index.ts';
 
 export interface LiveReportOptions {
   client: Client;
   taskQueue: string;
-  /** Of the result files. */
+  /** Folder of the result files. */
   folder: string;
   lang: Lang;
   links: Links;
   log: Logger;
 }
 
-/** How far back it looks: thirty days, in milliseconds. */
+/** Period of the report: thirty days, in milliseconds. */
 const SINCE_MS = 30 * 24 * 3600 * 1000;
 
-/** How long the engine may take to list what is in flight, in milliseconds. */
+/** Timeout for listing the tasks in flight, in milliseconds. */
 const LIST_TIMEOUT_MS = 1_000;
 
-/** How long a page is served before another is made, in milliseconds. */
+/** How long a page is cached, in milliseconds. */
 const PAGE_MS = 1_000;
 
 /**
- * The results are read again after ten times as long as it took, so that whoever watches takes a tenth of one core, and
- * after a second at least. Who comes after a minute waits for what is new. Milliseconds.
+ * Results are read again after ten times as long as reading them took (so that readers use a tenth of one core), and not
+ * within one second. Results older than a minute are not served. Milliseconds.
  */
 const RESULTS = { rest: (tookMs: number) => Math.max(1_000, 10 * tookMs), stale: 60_000 };
 
-/** The report as it is now, for any number of readers: whatever they ask, the work is done once and not all the time. */
+/** The current report. It is rendered at a limited rate, however many clients request it. */
 export class LiveReport {
-  private readonly results: Kept<{ since: number; until: number; made: Made | undefined }>;
-  private readonly pages: Kept<Buffer>;
+  private readonly results: Cached<{ since: number; until: number; report: Report | undefined }>;
+  private readonly pages: Cached<Buffer>;
 
   constructor(options: LiveReportOptions) {
     const { client, taskQueue, folder, lang, links, log } = options;
-    this.results = new Kept(async () => {
+    this.results = new Cached(async () => {
       const until = Date.now();
       const since = until - SINCE_MS;
-      const made = await makeReport({ folder, since, until, lang, links }).catch((error: Error) => {
+      const report = await makeReport({ folder, since, until, lang, links }).catch((error: Error) => {
         log.warn(`the results in ${folder} cannot be shown: ${error.message}`);
         return undefined;
       });
-      return { since, until, made };
+      return { since, until, report };
     }, RESULTS);
-    this.pages = new Kept(
+    this.pages = new Cached(
       async () => {
-        const [{ since, made }, inFlight] = await Promise.all([
+        const [{ since, report }, inFlight] = await Promise.all([
           this.results.get(),
-          // While the engine is away, the page says so.
+          // The page reports an unreachable engine.
           tasksInFlight(client, taskQueue, LIST_TIMEOUT_MS).catch(() => undefined),
         ]);
         const now = Date.now();
-        const sections = [inFlightSection(inFlight, lang, links, now), ...(made?.sections ?? [unreadable(lang)])];
+        const sections = [inFlightSection(inFlight, lang, links, now), ...(report?.sections ?? [unreadable(lang)])];
         return Buffer.from(pageOf({ lang, since, until: now, sections, live: true }));
       },
       { rest: () => PAGE_MS, stale: PAGE_MS },
@@ -75,32 +75,32 @@ function unreadable(lang: Lang): Section {
 }
 
 /** Milliseconds. */
-export interface Keeping {
-  /** How long to rest after work that took so long. */
+interface CachePolicy {
+  /** How long a value is fresh, given how long it took to make. */
   rest(tookMs: number): number;
-  /** Up to what age a value is given out while the next is made. */
+  /** Up to what age a value is served while the next one is made. */
   stale: number;
 }
 
-/** A value that takes work: made when somebody wants it, once for all who want it, and never without rest. */
-export class Kept<T> {
-  private kept: { value: T; since: number; until: number } | undefined;
+/** Caches an expensive value: concurrent callers share one computation (stale-while-revalidate). */
+export class Cached<T> {
+  private cached: { value: T; since: number; freshUntil: number } | undefined;
   private making: Promise<T> | undefined;
 
   constructor(
     private readonly make: () => Promise<T>,
-    private readonly keeping: Keeping,
+    private readonly policy: CachePolicy,
   ) {}
 
-  /** @throws what making it threw; the next one to ask tries again. */
+  /** @throws the error of `make`; the next call tries again. */
   async get(): Promise<T> {
     const now = performance.now();
-    const { kept } = this;
-    if (kept && now < kept.until) return kept.value;
+    const { cached } = this;
+    if (cached && now < cached.freshUntil) return cached.value;
     this.making ??= this.renew(now).finally(() => (this.making = undefined));
-    if (kept && now - kept.since < this.keeping.stale) {
+    if (cached && now - cached.since < this.policy.stale) {
       this.making.catch(() => {});
-      return kept.value;
+      return cached.value;
     }
     return await this.making;
   }
@@ -108,7 +108,7 @@ export class Kept<T> {
   private async renew(started: number): Promise<T> {
     const value = await this.make();
     const ended = performance.now();
-    this.kept = { value, since: started, until: ended + this.keeping.rest(ended - started) };
+    this.cached = { value, since: started, freshUntil: ended + this.policy.rest(ended - started) };
     return value;
   }
 }

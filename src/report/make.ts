@@ -7,9 +7,8 @@ import { ServiceError } from '../service/exit.ts';
 import { DIST } from '../service/files.ts';
 import type { Links, Section } from './html.ts';
 
-/** What a report is to be of. */
-export interface Order {
-  /** Of the result files. */
+export interface ReportOptions {
+  /** Folder of the result files. */
   folder: string;
   /** Milliseconds since 1970. */
   since: number;
@@ -18,39 +17,38 @@ export interface Order {
   links: Links;
 }
 
-/** What results tell. */
-export interface Made {
-  /** Results of that time. */
+/** The sections drawn from results. */
+export interface Report {
+  /** Results in the period. */
   tasks: number;
-  /** Files that hold no result. */
+  /** Files that hold no valid result. */
   damaged: number;
   sections: Section[];
 }
 
-/** A thread that wants more ends with an error, and nothing else does. 50,000 results take a tenth of it. Megabytes. */
+/** Heap limit of the thread: exceeding it ends the thread with an error, not the process. 50,000 results take a tenth of it. Megabytes. */
 const MEMORY_MB = 1_024;
 
 const THREAD = join(DIST, 'report-thread.js');
 
 /**
- * Reads the results and draws, on a thread of its own: reading blocks, and what draws is loaded there alone and is gone
- * with it.
+ * Reads the results and draws the charts on a worker thread: reading blocks, and the chart library is loaded only there.
  *
- * @throws what went wrong there: a folder that cannot be read, or too many results for {@link MEMORY_MB}.
+ * @throws if the folder cannot be read, or the results exceed {@link MEMORY_MB}
  */
-export async function makeReport(order: Order): Promise<Made> {
+export async function makeReport(options: ReportOptions): Promise<Report> {
   if (!existsSync(THREAD)) {
     throw new ServiceError(
       `${THREAD} is missing, because the package was updated or removed; run kimi-dispatch down, then kimi-dispatch up --detach`,
     );
   }
   const thread = new Worker(THREAD, {
-    workerData: order,
+    workerData: options,
     resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB },
   });
   try {
-    const [made] = (await once(thread, 'message')) as [Made];
-    return made;
+    const [report] = (await once(thread, 'message')) as [Report];
+    return report;
   } finally {
     await thread.terminate();
   }

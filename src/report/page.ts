@@ -6,16 +6,16 @@ import { reportText } from './text/index.ts';
 
 export interface Page {
   lang: Lang;
-  /** The time that is told of, and when it was told. Milliseconds since 1970. */
+  /** The period; `until` is also when the page was made. Milliseconds since 1970. */
   since: number;
   until: number;
-  /** In their order. */
+  /** In the order of the page. */
   sections: Section[];
-  /** Whether it renews itself: served by the webhook. */
+  /** Whether it refreshes itself: served by the webhook. */
   live: boolean;
 }
 
-/** What the page may do, as a browser enforces it: nothing but its own style and script, whatever else got into it. */
+/** The Content-Security-Policy: only the own style and script of the page. */
 export function contentPolicy(live: boolean): string {
   const script = live ? `script-src '${hashOf(LIVE_SCRIPT)}'; connect-src 'self'; ` : '';
   return `default-src 'none'; ${script}style-src '${hashOf(STYLE)}'; base-uri 'none'; form-action 'none'`;
@@ -25,11 +25,11 @@ function hashOf(source: string): string {
   return `sha256-${createHash('sha256').update(source).digest('base64')}`;
 }
 
-/** One page that needs nothing else: no network, no other file, and no script but what makes it live. */
+/** A self-contained page: no network, no other file, and only the script that refreshes a live page. */
 export function pageOf({ lang, since, until, sections, live }: Page): string {
   const say = reportText(lang);
   const made = say.made(new Date(until).toISOString().slice(0, 19).replace('T', ' '));
-  // To the letter what the policy was told.
+  // Byte for byte what the hashes in the policy cover.
   const style = trusted(`<style>${STYLE}</style>`);
   const script = trusted(`<script>${LIVE_SCRIPT}</script>`);
   return html`<!doctype html>
@@ -60,19 +60,19 @@ export function pageOf({ lang, since, until, sections, live }: Page): string {
     </html> `.source;
 }
 
-/** The page's looks: light and dark as the reader's system has it, and on paper. Colours have at least 3:1 (drawings) or 4.5:1 (text). */
+/** Light, dark (by the reader's system) and print. Contrast is at least 3:1 for drawings and 4.5:1 for text. */
 const STYLE = `
 :root {
   color-scheme: light dark;
   --page: #f6f8fa; --card: #fff; --text: #1f2328; --muted: #59636e; --line: #d1d9e0; --link: #0550ae; --warn: #9a3412;
   --done: #0969da; --failed: #a8201a; --timed-out: #c77700; --cancelled: #7d8590;
-  --prompt: #8250df; --completion: #0969da; --cost: #1a7f37; --box: #b6d4fb; --promise: #d9480f;
+  --prompt: #8250df; --completion: #0969da; --cost: #1a7f37; --box: #b6d4fb; --target: #d9480f;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #0d1117; --card: #161b22; --text: #e6edf3; --muted: #9da7b1; --line: #30363d; --link: #79b8ff; --warn: #ffa657;
     --done: #58a6ff; --failed: #ff6a5e; --timed-out: #f2c14e; --cancelled: #8b949e;
-    --prompt: #bc8cff; --completion: #58a6ff; --cost: #3fb950; --box: #1f3f66; --promise: #ff9b50;
+    --prompt: #bc8cff; --completion: #58a6ff; --cost: #3fb950; --box: #1f3f66; --target: #ff9b50;
   }
 }
 * { box-sizing: border-box; }
@@ -133,7 +133,7 @@ td small { display: block; }
     color-scheme: light;
     --page: #fff; --card: #fff; --text: #000; --muted: #444; --line: #bbb; --link: #000; --warn: #000;
     --done: #0969da; --failed: #a8201a; --timed-out: #c77700; --cancelled: #7d8590;
-    --prompt: #8250df; --completion: #0969da; --cost: #1a7f37; --box: #b6d4fb; --promise: #d9480f;
+    --prompt: #8250df; --completion: #0969da; --cost: #1a7f37; --box: #b6d4fb; --target: #d9480f;
   }
   body { font-size: 10px; } h1 { font-size: 20px; } h2 { font-size: 14px; } h3 { font-size: 11px; } .tile dd { font-size: 15px; }
   .quiet, small, thead th, .legend, .tile dt { font-size: 9px; } .tile { padding: 6px 8px; } nav, summary, .skip { display: none; }
@@ -144,15 +144,15 @@ td small { display: block; }
 `;
 
 /**
- * Asks for the page again and again, and puts in place what has changed; what is folded open stays so, and so does the
- * keyboard's place. Nothing is asked for while nobody looks. Runs in the browser, as it stands here.
+ * Polls the page and replaces the sections that changed; open `<details>`, focus and scroll positions are kept. Does not
+ * poll while the page is hidden. Runs in the browser.
  */
 const LIVE_SCRIPT = `
 const shown = new Map([...document.querySelectorAll('main > section')].map((section) => [section.id, section.outerHTML]));
 const state = document.getElementById('state');
-const places = 'a, summary, [tabindex]';
+const focusable = 'a, summary, [tabindex]';
 function say(words, lost) {
-  // Read aloud when it is lost, and not every two seconds.
+  // Screen readers announce a lost connection, not each refresh.
   if (lost) state.setAttribute('role', 'alert'); else state.removeAttribute('role');
   state.classList.toggle('lost', lost);
   if (state.textContent !== words) state.textContent = words;
@@ -160,13 +160,13 @@ function say(words, lost) {
 function replace(old, fresh) {
   const open = [...old.querySelectorAll('details')].map((details) => details.open);
   fresh.querySelectorAll('details').forEach((details, index) => { details.open = open[index] ?? false; });
-  const place = [...old.querySelectorAll(places)].indexOf(document.activeElement);
+  const focused = [...old.querySelectorAll(focusable)].indexOf(document.activeElement);
   const scrolled = [...old.querySelectorAll('.scroll')].map((region) => region.scrollLeft);
   old.replaceWith(fresh);
   fresh.querySelectorAll('.scroll').forEach((region, index) => { region.scrollLeft = scrolled[index] ?? 0; });
-  if (place >= 0) fresh.querySelectorAll(places)[place]?.focus({ preventScroll: true });
+  if (focused >= 0) fresh.querySelectorAll(focusable)[focused]?.focus({ preventScroll: true });
 }
-async function renew() {
+async function refresh() {
   const answer = await fetch(location.origin + location.pathname, { cache: 'no-store', signal: AbortSignal.timeout(30000) });
   if (!answer.ok) throw new Error(String(answer.status));
   const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
@@ -183,7 +183,7 @@ async function watch() {
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, 2000));
     if (document.hidden) continue;
-    await renew().catch(() => say(state.dataset.lost, true));
+    await refresh().catch(() => say(state.dataset.lost, true));
   }
 }
 void watch();

@@ -10,8 +10,8 @@ import { compact, count, elapsed, inSeconds, minute, price, share, spanLabel, sp
 import { html, legend, nameOf, section, table, type Html, type Links, type Part, type Section } from './html.ts';
 import { reportText, type ReportText } from './text/index.ts';
 
-/** What the sections are told with. */
-interface Teller {
+/** What each section is rendered with. */
+interface Context {
   say: ReportText;
   text: Text;
   lang: Lang;
@@ -19,14 +19,20 @@ interface Teller {
   n: (value: number) => string;
 }
 
-/** Everything a report tells of results, as sections of a page. */
+/** Renders the sections that are drawn from results. */
 export function sectionsOf(figures: Figures, lang: Lang, links: Links): Section[] {
-  const teller: Teller = { say: reportText(lang), text: textFor(lang), lang, links, n: (value) => count(value, lang) };
+  const context: Context = {
+    say: reportText(lang),
+    text: textFor(lang),
+    lang,
+    links,
+    n: (value) => count(value, lang),
+  };
   const sections = [overview, overTime, latency, usage, polling, slowest, dearest, failures];
-  return sections.map((tell) => tell(figures, teller));
+  return sections.map((render) => render(figures, context));
 }
 
-/** One figure of the overview, with what is to be known of it. */
+/** One figure of the overview, with notes. */
 function tile(label: string, value: Part, ...notes: (string | false)[]): Html {
   return html`<div class="tile">
     <dt>${label}</dt>
@@ -34,7 +40,7 @@ function tile(label: string, value: Part, ...notes: (string | false)[]): Html {
   </div>`;
 }
 
-function overview({ tasks, outcomes, byModel, ...figures }: Figures, { say, lang, n }: Teller): Section {
+function overview({ tasks, outcomes, byModel, ...figures }: Figures, { say, lang, n }: Context): Section {
   const words = say.overview;
   const { total, polling_estimate: polled, damaged } = byModel;
   return section(
@@ -42,7 +48,7 @@ function overview({ tasks, outcomes, byModel, ...figures }: Figures, { say, lang
     words.heading,
     html`${tasks === 0 && html`<p>${say.none}</p>`}
       <dl class="tiles">
-        ${tile(words.tasks, n(tasks), figures.untold > 0 && words.untold(n(figures.untold)))}
+        ${tile(words.tasks, n(tasks), figures.unacknowledged > 0 && words.unacknowledged(n(figures.unacknowledged)))}
         ${tile(
           words.done,
           tasks === 0 ? '–' : share(outcomes.done / tasks, lang),
@@ -63,7 +69,7 @@ function overview({ tasks, outcomes, byModel, ...figures }: Figures, { say, lang
 
 const OUTCOME_COLORS = { done: 'done', failed: 'failed', timed_out: 'timed-out', cancelled: 'cancelled' } as const;
 
-function overTime({ overTime, span, tasks }: Figures, { say, text, n, lang }: Teller): Section {
+function overTime({ overTime, span, tasks }: Figures, { say, text, n, lang }: Context): Section {
   const words = say.overTime;
   const series = OUTCOMES.map((outcome) => ({
     name: text.state[outcome],
@@ -96,20 +102,20 @@ function overTime({ overTime, span, tasks }: Figures, { say, text, n, lang }: Te
   );
 }
 
-function latency({ latencies, untimed, tasks }: Figures, { say, n, lang }: Teller): Section {
+function latency({ latencies, untimed, tasks }: Figures, { say, n, lang }: Context): Section {
   const words = say.latency;
-  const under = ({ promised }: Latency): string => (promised === undefined ? '' : words.under(elapsed(promised)));
+  const under = ({ target }: Latency): string => (target === undefined ? '' : words.under(elapsed(target)));
   const rows = latencies.map((step) => [
     words.steps[step.step],
     n(step.tasks),
     ...(['p50', 'p95', 'p99', 'max'] as const).map((name) => (step.times ? elapsed(step.times[name]) : '')),
     under(step),
-    step.kept === undefined ? '' : share(step.kept, lang),
+    step.met === undefined ? '' : share(step.met, lang),
   ]);
-  const drawn = latencies.map(({ step, times, promised }) => ({
+  const drawn = latencies.map(({ step, times, target }) => ({
     label: words.steps[step],
     ...(times && { times: [times.p5, times.p25, times.p50, times.p75, times.p95] as const }),
-    ...(promised !== undefined && { promised }),
+    ...(target !== undefined && { target }),
   }));
   return section(
     'latency',
@@ -127,7 +133,7 @@ function latency({ latencies, untimed, tasks }: Figures, { say, n, lang }: Telle
   );
 }
 
-function usage({ byModel, byTime, span, overTime }: Figures, { say, n, lang }: Teller): Section {
+function usage({ byModel, byTime, span, overTime }: Figures, { say, n, lang }: Context): Section {
   const words = say.usage;
   const row = (key: Part, { tasks, tokens, cost, unpriced }: Use): Part[] => [
     key,
@@ -184,7 +190,7 @@ function usage({ byModel, byTime, span, overTime }: Figures, { say, n, lang }: T
   );
 }
 
-function polling({ byModel: { total, polling_estimate } }: Figures, { say, n, lang }: Teller): Section {
+function polling({ byModel: { total, polling_estimate } }: Figures, { say, n, lang }: Context): Section {
   const { tokens, cost, own_cost } = polling_estimate;
   const [polled, own] = [cost, own_cost].map((amount) => price({ amount, currency: 'CNY' })) as [string, string];
   const saved = share(tokens === 0 ? 0 : 1 - total.tokens.total / tokens, lang);
@@ -195,21 +201,21 @@ function polling({ byModel: { total, polling_estimate } }: Figures, { say, n, la
   );
 }
 
-function slowest({ slowest }: Figures, teller: Teller): Section {
-  return section('slowest', teller.say.ranked.slowest, ranked(slowest, teller.say.ranked.slowest, teller));
+function slowest({ slowest }: Figures, context: Context): Section {
+  return section('slowest', context.say.ranked.slowest, ranked(slowest, context.say.ranked.slowest, context));
 }
 
-function dearest({ dearest }: Figures, teller: Teller): Section {
-  const words = teller.say.ranked;
+function dearest({ dearest }: Figures, context: Context): Section {
+  const words = context.say.ranked;
   const lists = dearest.map(
     ({ by, entries }) =>
       html`<h3>${words.by[by]}</h3>
-        ${ranked(entries, words.by[by], teller)}`,
+        ${ranked(entries, words.by[by], context)}`,
   );
   return section('dearest', words.dearest, dearest.length > 0 ? html`${lists}` : html`<p>${words.none}</p>`);
 }
 
-function ranked(entries: Entry[], label: string, { say, text, n, links }: Teller): Html {
+function ranked(entries: Entry[], label: string, { say, text, n, links }: Context): Html {
   const words = say.ranked;
   if (entries.length === 0) return html`<p>${words.none}</p>`;
   const rows = entries.map((entry) => {
@@ -236,8 +242,8 @@ function fileOf({ task_id }: Entry, { results }: Links, words: string): Part {
   );
 }
 
-function failures({ failures }: Figures, teller: Teller): Section {
-  const { say, n, links } = teller;
+function failures({ failures }: Figures, context: Context): Section {
+  const { say, n, links } = context;
   const words = say.failures;
   return section(
     'failures',
@@ -248,7 +254,7 @@ function failures({ failures }: Figures, teller: Teller): Section {
           label: words.heading,
           columns: words.columns,
           rows: failures.map((failure) => [
-            reasonOf(failure, teller),
+            reasonOf(failure, context),
             n(failure.tasks),
             html`${nameOf(failure.last, links)} <small>${minute(failure.last.completed_at)}</small>`,
           ]),
@@ -257,8 +263,8 @@ function failures({ failures }: Figures, teller: Teller): Section {
   );
 }
 
-/** In the user's words, and beneath them in those of whoever failed, unless strangers might read along. */
-function reasonOf({ type, message, last }: Failure, { text, links }: Teller): Html {
+/** The reason in the language of the page, with the error message below it unless the page is served over the network. */
+function reasonOf({ type, message, last }: Failure, { text, links }: Context): Html {
   const sentence = sentenceFor(type, text);
   const known = sentence ?? (type === 'timed_out' ? text.state.timed_out : undefined);
   const detail = links.results !== undefined && message !== '' && message;

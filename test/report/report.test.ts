@@ -93,7 +93,7 @@ describe('figures', () => {
     expect(cut.byTime.groups).toMatchObject([{ key: last, tasks: 1 }]);
   });
 
-  it('hold how long each step took against what is promised, and how many do not say', () => {
+  it('hold how long each step took against its target, and how many results have no timings', () => {
     const timed = Array.from({ length: 100 }, (_, n) =>
       result({ timings: { queued_ms: n, dispatch_ms: 150, kimi_ms: 30_000, save_ms: n < 95 ? 20 : 200, wake_ms: 15 } }),
     );
@@ -111,7 +111,7 @@ describe('figures', () => {
       times: { p5: 5, p25: 25, p50: 50, p75: 75, p95: 95, p99: 99, max: 1_000 },
     });
     expect(kimi).toMatchObject({ step: 'kimi_ms', tasks: 100 });
-    expect(save).toMatchObject({ step: 'save_ms', promised: 100, kept: 0.95, times: { p50: 20, p95: 20, p99: 200 } });
+    expect(save).toMatchObject({ step: 'save_ms', target: 100, met: 0.95, times: { p50: 20, p95: 20, p99: 200 } });
   });
 
   it('name what was slowest, and what cost most in each money', () => {
@@ -130,7 +130,7 @@ describe('figures', () => {
     expect(figures([result()]).dearest).toMatchObject([{ by: 'tokens', entries: [{ task_name: 'calculator' }] }]);
   });
 
-  it('group what failed by its reason, with what was said last', () => {
+  it('group what failed by its reason, with the last error message', () => {
     const { failures } = figures([
       ended('failed', 'content_filter', { error: { type: 'content_filter', message: 'newer' } }),
       ended('failed', 'content_filter', { completed_at: '2026-11-20T00:00:00Z' }),
@@ -156,10 +156,10 @@ describe('figures', () => {
       { ...original, cost: { amount: null } },
       { ...original, model: { toString: 1 } },
     ];
-    const { tasks, untold, slowest, byModel, byTime } = figures([original, ...broken]);
-    expect({ tasks, untold, slowest, damaged: [byModel.damaged, byTime.damaged] }).toEqual({
+    const { tasks, unacknowledged, slowest, byModel, byTime } = figures([original, ...broken]);
+    expect({ tasks, unacknowledged, slowest, damaged: [byModel.damaged, byTime.damaged] }).toEqual({
       tasks: 1,
-      untold: 1,
+      unacknowledged: 1,
       slowest: [],
       damaged: [broken.length, broken.length],
     });
@@ -242,7 +242,7 @@ describe('the page', () => {
   });
 
   it('says that there is nothing, what is damaged, and what is missing', () => {
-    expect(page([])).toContain('There are no results of that time.');
+    expect(page([])).toContain('There are no results in this period.');
     const some = page([result(), undefined, undefined]);
     expect(some).toContain('2 files are damaged and not counted.');
     expect(some).toContain('1 result does not say how long the steps took and is not in here.');
@@ -250,11 +250,11 @@ describe('the page', () => {
 
   it('calls the estimate one', () => {
     expect(page(Array.from({ length: 30 }, () => result()))).toContain(
-      'Estimate: polling would have taken 1000 tokens more for each answer, 75,000 in all; at the original design’s ¥0.6 for 1000 tokens that is ¥45.00 against ¥27.00, 40% saved.',
+      'Estimate: polling would take 1000 more tokens for each answer, 75,000 in all; at the original design’s ¥0.6 for 1000 tokens that is ¥45.00 against ¥27.00, 40% saved.',
     );
   });
 
-  it('tells reasons in the user’s words, and details only where the page stays at home', () => {
+  it('gives reasons in the user’s language, and details only on a local page', () => {
     const failed = [ended('failed', 'content_filter', { error: { type: 'content_filter', message: 'about <you>' } })];
     expect(page(failed)).toMatch(/content filter rejected .*<br \/><small>about &lt;you&gt;<\/small>/);
     const abroad = page(failed, {} as never);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { describe, expect, inject, it } from 'vitest';
 import { createDashboard } from '../../src/webhook/dashboard.ts';
-import { Kept, LiveReport } from '../../src/report/live.ts';
+import { Cached, LiveReport } from '../../src/report/live.ts';
 import { createWebhook } from '../../src/webhook/app.ts';
 import { createWebhookServer } from '../../src/webhook/server.ts';
 import { refusal } from '../support/edge.ts';
@@ -134,10 +134,10 @@ it('where it is off, there is nothing', async () => {
 describe('a value that takes work', () => {
   it('is made once for all who want it, and again after a rest', async () => {
     let made = 0;
-    const kept = new Kept(async () => (made += 1), { rest: () => 60_000, stale: 60_000 });
-    expect(await Promise.all(Array.from({ length: 50 }, async () => await kept.get()))).toEqual(Array(50).fill(1));
-    expect(await kept.get()).toBe(1);
-    const restless = new Kept(async () => (made += 1), { rest: () => 0, stale: 0 });
+    const cached = new Cached(async () => (made += 1), { rest: () => 60_000, stale: 60_000 });
+    expect(await Promise.all(Array.from({ length: 50 }, async () => await cached.get()))).toEqual(Array(50).fill(1));
+    expect(await cached.get()).toBe(1);
+    const restless = new Cached(async () => (made += 1), { rest: () => 0, stale: 0 });
     expect(await restless.get()).toBe(2);
     expect(await restless.get()).toBe(3);
   });
@@ -151,11 +151,11 @@ describe('a value that takes work', () => {
       if (mine > 1) await new Promise<void>((resolve) => (release = resolve));
       return mine;
     };
-    const kept = new Kept(work, { rest: () => 0, stale: 60_000 });
-    expect(await kept.get()).toBe(1);
-    expect(await kept.get()).toBe(1);
+    const cached = new Cached(work, { rest: () => 0, stale: 60_000 });
+    expect(await cached.get()).toBe(1);
+    expect(await cached.get()).toBe(1);
     release?.();
-    expect(await until(async () => (await kept.get()) === 2)).toBe(true);
+    expect(await until(async () => (await cached.get()) === 2)).toBe(true);
     release?.();
   });
 
@@ -166,9 +166,9 @@ describe('a value that takes work', () => {
       if (tries === 1) throw new Error('not yet');
       return 'made';
     };
-    const kept = new Kept(work, { rest: () => 60_000, stale: 0 });
-    await expect(kept.get()).rejects.toThrow('not yet');
-    expect(await kept.get()).toBe('made');
+    const cached = new Cached(work, { rest: () => 60_000, stale: 0 });
+    await expect(cached.get()).rejects.toThrow('not yet');
+    expect(await cached.get()).toBe('made');
   });
 });
 

@@ -7,7 +7,7 @@ import { EXIT, type Exit } from '../../service/exit.ts';
 import { foreignEnvironment } from '../../service/foreign-program.ts';
 import { tildePath } from '../../service/files.ts';
 import { inFlightSection, tasksInFlight, type InFlight } from '../../report/in-flight.ts';
-import { makeReport, type Made } from '../../report/make.ts';
+import { makeReport, type Report } from '../../report/make.ts';
 import { pageOf } from '../../report/page.ts';
 import { openContext, withClient, type Context } from '../context.ts';
 import { CliError } from '../exit.ts';
@@ -46,15 +46,15 @@ async function report({ since: sinceMs, output, open }: ReportOptions): Promise<
   };
   const until = Date.now();
   const since = until - sinceMs;
-  const [made, inFlight] = await Promise.all([
-    makeReport({ folder: results.folder, since, until, lang, links }).catch((error: NodeJS.ErrnoException): Made => {
+  const [fromResults, inFlight] = await Promise.all([
+    makeReport({ folder: results.folder, since, until, lang, links }).catch((error: NodeJS.ErrnoException): Report => {
       throw new CliError(EXIT.config, say.report.notReadable(tildePath(results.folder), error.code ?? error.message));
     }),
     inFlightOf(context),
   ]);
-  const sections = [inFlightSection(inFlight, lang, links, until), ...made.sections];
+  const sections = [inFlightSection(inFlight, lang, links, until), ...fromResults.sections];
   const page = pageOf({ lang, since, until, sections, live: false });
-  if (made.damaged > 0) console.error(say.usageTable.damaged(made.damaged));
+  if (fromResults.damaged > 0) console.error(say.usageTable.damaged(fromResults.damaged));
   if (output === '-') {
     process.stdout.write(process.stdout.isTTY ? page : Buffer.from(page));
     return EXIT.ok;
@@ -63,7 +63,7 @@ async function report({ since: sinceMs, output, open }: ReportOptions): Promise<
   await writeFileAtomic(file, page).catch((error: NodeJS.ErrnoException) => {
     throw new CliError(EXIT.config, say.report.notWritable(tildePath(file), error.code ?? error.message));
   });
-  console.log(say.report.written(tildePath(file), made.tasks));
+  console.log(say.report.written(tildePath(file), fromResults.tasks));
   if (open) await openInBrowser(file, say);
   return EXIT.ok;
 }

@@ -5,18 +5,18 @@ export const en: ReportText = {
   title: 'Kimi Dispatch report',
   period: (from, to) => `${from} to ${to} (UTC)`,
   made: (time) => `As of ${time} (UTC)`,
-  lost: 'The service does not answer; this is what it said last.',
+  lost: 'The service does not answer; this is the last state received.',
   skip: 'Skip to the content',
   contents: 'Contents',
   table: 'Numbers',
   damaged: (n) => `${n} ${n === '1' ? 'file is' : 'files are'} damaged and not counted.`,
-  none: 'There are no results of that time.',
+  none: 'There are no results in this period.',
   unreadable: 'The results cannot be read now; the webhook’s log says why (kimi-dispatch logs webhook).',
   comma: ', ',
   inFlight: {
     heading: 'Tasks in flight',
     none: 'No task is in flight.',
-    away: 'The engine is out of reach, so it is not known what is in flight.',
+    away: 'The engine is out of reach, so the tasks in flight are unknown.',
     more: (n) => `And ${n} more.`,
     columns: ['Name', 'State', 'Model', 'For', 'Task id'],
   },
@@ -29,7 +29,7 @@ export const en: ReportText = {
     saved: 'Less than polling (estimate)',
     truncated: (n) => `${n} cut off`,
     late: (n) => `${n} after the deadline`,
-    untold: (n) => `${n} not told yet`,
+    unacknowledged: (n) => `${n} not notified yet`,
     unpriced: (n) => `${n} without a price`,
     noPrice: 'no price known',
   },
@@ -41,7 +41,7 @@ export const en: ReportText = {
   latency: {
     heading: 'How long each step took',
     about:
-      'A bar is the middle half of the tasks, its line the median, its ends the 5th and 95th percentile; each mark of the scale is ten times the one before. Orange is what is promised.',
+      'A bar is the middle half of the tasks, its line the median, its ends the 5th and 95th percentile; each mark of the scale is ten times the one before. Orange marks the target.',
     untimed: (n) =>
       `${n} ${n === '1' ? 'result does' : 'results do'} not say how long the steps took and ${
         n === '1' ? 'is' : 'are'
@@ -53,7 +53,7 @@ export const en: ReportText = {
       save_ms: 'Callback to saved',
       wake_ms: 'Saved to agent woken',
     },
-    columns: ['Step', 'Tasks', 'Median', '95%', '99%', 'Longest', 'Promised', 'Kept'],
+    columns: ['Step', 'Tasks', 'Median', '95%', '99%', 'Longest', 'Target', 'Met'],
     under: (time) => `< ${time}`,
   },
   usage: {
@@ -70,9 +70,9 @@ export const en: ReportText = {
     unpriced: (n) => `(${n} without a price)`,
   },
   polling: {
-    heading: 'Had it been polled for (estimate)',
+    heading: 'Compared with polling (estimate)',
     sentence: (tokens, polled, own, percent) =>
-      `Estimate: polling would have taken 1000 tokens more for each answer, ${tokens} in all; at the original design’s ¥0.6 for 1000 tokens that is ${polled} against ${own}, ${percent} saved. It is a formula: no agent was watched for it.`,
+      `Estimate: polling would take 1000 more tokens for each answer, ${tokens} in all; at the original design’s ¥0.6 for 1000 tokens that is ${polled} against ${own}, ${percent} saved. This is a calculation, not a measurement of an agent.`,
   },
   ranked: {
     slowest: 'Slowest tasks',
@@ -85,6 +85,6 @@ export const en: ReportText = {
   failures: {
     heading: 'Why tasks failed',
     none: 'No task failed or timed out.',
-    columns: ['Reason', 'Tasks', 'The last one'],
+    columns: ['Reason', 'Tasks', 'Last task'],
   },
 };

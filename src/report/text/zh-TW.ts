@@ -1,6 +1,6 @@
 import type { Timings } from '../../shared/result.ts';
 
-/** What a report says, in Traditional Chinese. English (en.ts) has the same shape. */
+/** Texts of a report in Traditional Chinese. English (en.ts) has the same shape. */
 export const zhTW = {
   lang: 'zh-Hant-TW',
   title: 'Kimi Dispatch 報告',
@@ -9,10 +9,10 @@ export const zhTW = {
   lost: '與服務失去聯繫；以下是最後收到的內容。',
   skip: '跳到內容',
   contents: '目錄',
-  table: '數字',
-  damaged: (n: string) => `有 ${n} 個檔案損壞，沒有算進去。`,
-  none: '這段時間沒有結果。',
-  unreadable: '結果目前讀不出來；原因在 webhook 的紀錄裡（kimi-dispatch logs webhook）。',
+  table: '數據',
+  damaged: (n: string) => `有 ${n} 個檔案損壞，未列入統計。`,
+  none: '這段期間沒有結果。',
+  unreadable: '目前無法讀取結果；原因在 webhook 的紀錄裡（kimi-dispatch logs webhook）。',
   /** Between the parts of an enumeration. */
   comma: '，',
   inFlight: {
@@ -31,7 +31,7 @@ export const zhTW = {
     saved: '比輪詢省下（估計）',
     truncated: (n: string) => `${n} 個答案被截斷`,
     late: (n: string) => `${n} 個在期限之後才到`,
-    untold: (n: string) => `${n} 個還沒通知使用者`,
+    unacknowledged: (n: string) => `${n} 個還沒通知使用者`,
     unpriced: (n: string) => `${n} 個沒有價格`,
     noPrice: '沒有價格',
   },
@@ -43,7 +43,7 @@ export const zhTW = {
   latency: {
     heading: '各步驟的時間',
     about:
-      '橫條是中間一半的任務，中線是中位數，兩端是第 5 與第 95 百分位；橫軸每一格是前一格的十倍。橘色短線是承諾的時間。',
+      '橫條是中間一半的任務，中線是中位數，兩端是第 5 與第 95 百分位；橫軸每一格是前一格的十倍。橘色短線是目標時間。',
     untimed: (n: string) => `有 ${n} 個結果沒有記下各步驟的時間，不在這裡面。`,
     steps: {
       queued_ms: '排隊',
@@ -52,7 +52,7 @@ export const zhTW = {
       save_ms: '回呼到存好',
       wake_ms: '存好到喚醒代理',
     } satisfies Record<keyof Timings, string>,
-    columns: ['步驟', '任務', '中位數', '95%', '99%', '最長', '承諾', '守住'],
+    columns: ['步驟', '任務', '中位數', '95%', '99%', '最長', '目標', '達標率'],
     under: (time: string) => `< ${time}`,
   },
   usage: {
@@ -71,7 +71,7 @@ export const zhTW = {
   polling: {
     heading: '若用輪詢（估計）',
     sentence: (tokens: string, polled: string, own: string, percent: string) =>
-      `估計：若用輪詢，每個答案多 1000 個 token，共 ${tokens}；以原設計每 1000 個 token ¥0.6 的算法，是 ${polled}，現在是 ${own}，省 ${percent}。這是算式，沒有真的量過任何代理。`,
+      `估計：若用輪詢，每個答案多 1000 個 token，共 ${tokens}；以原設計每 1000 個 token ¥0.6 的算法，是 ${polled}，現在是 ${own}，省 ${percent}。這是算式，並未實際量測任何代理。`,
   },
   ranked: {
     slowest: '最慢的任務',
