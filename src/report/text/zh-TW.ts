@@ -50,7 +50,7 @@ export const zhTW = {
       dispatch_ms: '派發到收下',
       kimi_ms: 'Kimi 作答',
       save_ms: '回呼到存好',
-      wake_ms: '存好到喚醒代理',
+      wake_ms: '存好到喚醒 Agent',
     } satisfies Record<keyof Timings, string>,
     columns: ['步驟', '任務', '中位數', '95%', '99%', '最長', '目標', '達標率'],
     under: (time: string) => `< ${time}`,
@@ -71,7 +71,7 @@ export const zhTW = {
   polling: {
     heading: '若用輪詢（估計）',
     sentence: (tokens: string, polled: string, own: string, percent: string) =>
-      `估計：若用輪詢，每個答案多 1000 個 token，共 ${tokens}；以原設計每 1000 個 token ¥0.6 的算法，是 ${polled}，現在是 ${own}，省 ${percent}。這是算式，並未實際量測任何代理。`,
+      `估計：若用輪詢，每個答案多 1000 個 token，共 ${tokens}；以原設計每 1000 個 token ¥0.6 的算法，是 ${polled}，現在是 ${own}，省 ${percent}。這是算式，並未實際量測任何 Agent。`,
   },
   ranked: {
     slowest: '最慢的任務',
