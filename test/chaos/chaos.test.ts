@@ -1,4 +1,4 @@
-/** The pure parts of the chaos run: what a seed stands for, and that each invariant notices when it is broken. */
+/** The pure parts of the chaos run: a plan is determined by its seed, and each invariant detects a violation. */
 import { describe, expect, it } from 'vitest';
 import { check, type Observed } from './check.ts';
 import { planFor } from './plan.ts';
@@ -21,7 +21,7 @@ describe('a plan', () => {
     expect(limits.per_minute).toBeLessThan(100);
   });
 
-  it('never breaks again what is broken still', () => {
+  it('never injects a fault into a target that is still broken', () => {
     for (let seed = 0; seed < 50; seed += 1) {
       const until = new Map<string, number>();
       for (const { target, at, for_ms } of planFor(seed, 60).faults) {
@@ -95,7 +95,7 @@ function violatedBy(change: (observed: Observed) => void): string[] {
   return check(observed).flatMap(({ name, violations }) => (violations.length > 0 ? [name] : []));
 }
 
-/** An answer of the first task that is not in its result and lies among the dead letters; its callbacks were answered so. */
+/** The first task timed out, its answer is a dead letter, and its callbacks were answered with these statuses. */
 const waited = (grace_ms: number, statuses: number[]) => (o: Observed) => {
   o.events = [
     ...o.events.filter(({ what, task_id }) => what !== 'called back' || task_id !== ID),
@@ -131,7 +131,7 @@ describe('the check', () => {
       },
     ],
     [
-      'no result says what did not happen',
+      'each result matches what happened',
       'an answer is another task’s',
       (o) => void (o.files[0]!.result = resultOf(ID, { output: `answer to ${OTHER}` })),
     ],
@@ -140,20 +140,20 @@ describe('the check', () => {
       'a request was accepted twice',
       (o) => void o.events.push({ ...o.events[1]!, at: 2_500 }),
     ],
-    ['the agent was told of each result', 'one was never told', (o) => void o.wakes.pop()],
+    ['the agent was notified of each result', 'one was never notified', (o) => void o.wakes.pop()],
     [
-      'no news was told twice',
+      'no notification was shown twice',
       'one was shown twice',
       (o) => void o.wakes.push({ ...o.wakes[0]!, at: 9_000, key: `${ID}-other` }),
     ],
     ['no task is stuck', 'one runs on', (o) => void (o.tasks[0]!.status = 'RUNNING')],
-    ['no task is stuck', 'one was ended by somebody', (o) => void (o.tasks[0]!.status = 'FAILED')],
+    ['no task is stuck', 'one failed', (o) => void (o.tasks[0]!.status = 'FAILED')],
     [
-      'what was told is marked, and the inbox is empty',
+      'each result is acknowledged, and the inbox is empty',
       'one is not acknowledged',
       (o) => void delete o.files[0]!.result!.acknowledged,
     ],
-    ['what was told is marked, and the inbox is empty', 'one is in the inbox still', (o) => void o.inbox.push(ID)],
+    ['each result is acknowledged, and the inbox is empty', 'one is still in the inbox', (o) => void o.inbox.push(ID)],
     ['files are whole, and latest.json never went back', 'half a file', (o) => void delete o.files[1]!.result],
     [
       'files are whole, and latest.json never went back',
@@ -171,14 +171,14 @@ describe('the check', () => {
       (o) => void o.events.push({ task_id: OTHER, at: 60_900, what: 'arrived' }),
     ],
     [
-      'no more tasks at Kimi at once than the limit',
-      'two at once',
+      'no more concurrent tasks at Kimi than the limit',
+      'two concurrent',
       (o) =>
         void (o.events = o.events.map((event) =>
           event.task_id === OTHER ? { ...event, at: event.at - 1_500 } : event,
         )),
     ],
-  ])('sees to it that %s: %s', (name, _how, change) => {
+  ])('detects a violation of "%s": %s', (name, _how, change) => {
     expect(violatedBy(change)).toContain(name);
   });
 
@@ -189,7 +189,7 @@ describe('the check', () => {
     expect(violatedBy(waited(1_000, [202, 200]))).toContain(lost);
   });
 
-  it('a request that arrived a minute later is none too many, and an answer in place gives its place back', () => {
+  it('a request that arrived a minute later is within the limit, and a direct answer releases the slot', () => {
     expect(violatedBy((o) => void o.events.push({ task_id: OTHER, at: 63_000, what: 'arrived' }))).toEqual([]);
     const inPlace = violatedBy((o) => {
       o.events = o.events

@@ -1,4 +1,4 @@
-/** What has to hold, whatever was broken. Pure: from what was observed to what was violated. */
+/** The invariants that hold under every fault. Pure: from observations to violations. */
 import type { Limits } from '../../src/shared/limits.ts';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { notificationId, parseTaskId } from '../../src/shared/task-id.ts';
@@ -15,87 +15,87 @@ export interface Observed {
   commands: Command[];
   events: KimiEvent[];
   wakes: Wake[];
-  /** What agents that acknowledge for themselves found in the inbox and showed to their users, by the key of the news. */
+  /** Notifications that agents with `ack: 'agent'` found in the inbox and showed to their users, by notification id. */
   shown: { at: number; key: string }[];
-  /** What the engine knows of each task that it has. */
+  /** Each task as the engine knows it. */
   tasks: EngineTask[];
-  /** Every file in the results folder that is named after a task. */
+  /** Every file of a task in the results folder. */
   files: { task_id: string; result?: ResultFile; isPending: boolean }[];
-  /** Each `latest.json` that was seen on the way, in order, and the last one; `undefined` where it could not be read. */
+  /** Each version of `latest.json` that was read, in order; `undefined` for one that could not be parsed. */
   latest: (Pick<ResultFile, 'task_id' | 'completed_at'> | undefined)[];
-  /** Task ids of results that the inbox holds. */
+  /** Task ids in the inbox. */
   inbox: string[];
-  /** Task ids of callbacks that were accepted and that nothing would take any more. */
+  /** Task ids of accepted callbacks that became dead letters. */
   deadLetters: string[];
 }
 
-/** One attempt to start a task, under a name of its own. */
+/** One attempt to start a task, with its own task name. */
 export interface Start {
   task_name: string;
   kind: Kind;
-  /** `failed`: it ended with an error that says why. */
+  /** `failed`: it ended with the error `why`. */
   said: 'accepted' | 'queued' | 'pending' | 'refused' | 'known' | 'unknown' | 'failed';
   task_id?: string;
   why?: string;
   took_ms: number;
 }
 
-/** A command that was run for a task until it worked. */
+/** A command that was repeated until it succeeded. */
 export interface Command {
   what: 'cancel' | 'ack';
-  /** The task; for `ack` its news, by name. */
+  /** Task id; for `ack` the notification id. */
   task_id: string;
   at: number;
   ended_at: number;
-  /** Exit status in the end. */
+  /** Last exit code. */
   code: number;
-  /** What came of it before. */
+  /** The attempts before. */
   failures: { code: number; said: string }[];
 }
 
 export interface EngineTask {
   task: Pick<Task, 'task_id' | 'task_name' | 'timeout_ms' | 'grace_ms' | 'resend_unknown' | 'ack'>;
-  /** `RUNNING`, `COMPLETED`, or how else it ended. */
+  /** Workflow status, e.g. `RUNNING`, `COMPLETED`. */
   status: string;
-  /** Where it says it stands; absent where no worker answered. */
+  /** Answer to the status query; absent if no worker answered. */
   view?: TaskView;
-  /** Activities that it waits for, with their attempt and what failed before. */
+  /** Pending activities with their attempt and last failure. */
   pending: string[];
 }
 
-/** What became of one invariant. */
+/** Result of checking one invariant. */
 export interface Verdict {
   name: string;
-  /** How many cases there were. */
+  /** Number of cases that were checked. */
   checked: number;
   /** One line each. */
   violations: string[];
 }
 
-/** How often a request may be sent where the user would rather pay twice: once, and three times again. */
+/** Most requests for a task with `resend_unknown`: one and three resends. */
 const MOST_SENT = 4;
 
-/** The window of the limit a minute, in milliseconds. */
+/** Window of the rate limit, in milliseconds. */
 const WINDOW_MS = 60_000;
 
-/** How long after an acknowledgement a wake that was on its way may still arrive, in milliseconds. */
-const ON_ITS_WAY_MS = 10_000;
+/** How long after an acknowledgement a wake in flight may still arrive, in milliseconds. */
+const IN_FLIGHT_MS = 10_000;
 
-/** No run lasts longer: a task with more grace than that takes any answer, in milliseconds. */
+/** Longer than any run: a task with more grace accepts every answer of the run. Milliseconds. */
 const LONG_GRACE_MS = 3_600_000;
 
 const INVARIANTS: Record<string, (observed: Observed) => Omit<Verdict, 'name'>> = {
   'each start that was confirmed gave one task': startsGaveTasks,
-  'each accepted callback is in the one result of its task': callbacksAreKept,
-  'no result says what did not happen': resultsAreTrue,
+  'each accepted callback is in the one result of its task': callbacksAreSaved,
+  'each result matches what happened': resultsAreTrue,
   'each task was paid for once at most, each answer once': paidOnce,
-  'the agent was told of each result': agentsWereTold,
-  'no news was told twice': toldOnce,
+  'the agent was notified of each result': agentsWereNotified,
+  'no notification was shown twice': notifiedOnce,
   'no task is stuck': noneIsStuck,
-  'what was told is marked, and the inbox is empty': toldIsMarked,
+  'each result is acknowledged, and the inbox is empty': allAcknowledged,
   'files are whole, and latest.json never went back': filesAreWhole,
-  'no more requests in any 60 s than the limit': rateWasKept,
-  'no more tasks at Kimi at once than the limit': concurrencyWasKept,
+  'no more requests in any 60 s than the limit': rateWasWithinLimit,
+  'no more concurrent tasks at Kimi than the limit': concurrencyWasWithinLimit,
 };
 
 export function check(observed: Observed): Verdict[] {
@@ -111,7 +111,7 @@ function startsGaveTasks({ starts, tasks }: Observed): Omit<Verdict, 'name'> {
   });
 }
 
-function callbacksAreKept(observed: Observed): Omit<Verdict, 'name'> {
+function callbacksAreSaved(observed: Observed): Omit<Verdict, 'name'> {
   const { tasks, events, files } = observed;
   const answered = tasks.filter(({ task }) => acceptedCallback(events, task.task_id) && !cameTooLate(observed, task));
   return verdict(answered, ({ task: { task_id } }) => {
@@ -121,13 +121,13 @@ function callbacksAreKept(observed: Observed): Omit<Verdict, 'name'> {
     const { result } = file;
     const answer = answerOf(events, task_id);
     if (!result || !answer) return `${task_id}: a callback was accepted, and the result cannot be read`;
-    const isKept =
+    const isSaved =
       'content' in answer
         ? result.output === answer.content
         : result.output === undefined &&
           result.error?.type === answer.error.type &&
           result.error.message === answer.error.message;
-    return !isKept && `${task_id}: a callback was accepted, and its content is not in the result (${result.status})`;
+    return !isSaved && `${task_id}: a callback was accepted, and its content is not in the result (${result.status})`;
   });
 }
 
@@ -141,7 +141,7 @@ function resultsAreTrue(observed: Observed): Omit<Verdict, 'name'> {
     const task = tasks.find((known) => known.task.task_id === task_id)?.task;
     if (task?.task_name !== result.task_name) return `${task_id}: the result is of another task, ${result.task_name}`;
     if (cancel?.code === EXIT.ok && result.status !== 'cancelled')
-      return `${task_id}: was said to be cancelled, and is ${result.status}`;
+      return `${task_id}: cancel succeeded, but the result is ${result.status}`;
     if (result.output !== undefined && (!answer || isFailure || answer.content !== result.output))
       return `${task_id}: the output is not what Kimi answered`;
     const isSo = {
@@ -150,7 +150,7 @@ function resultsAreTrue(observed: Observed): Omit<Verdict, 'name'> {
       timed_out: !acceptedCallback(events, task_id) || cameTooLate(observed, task),
       cancelled: cancel !== undefined,
     }[result.status];
-    return !isSo && `${task_id}: is ${result.status}, and nothing that happened to it says so`;
+    return !isSo && `${task_id}: is ${result.status}, which no event explains`;
   });
 }
 
@@ -164,31 +164,31 @@ function paidOnce({ tasks, events, files }: Observed): Omit<Verdict, 'name'> {
   });
 }
 
-function agentsWereTold({ tasks, files, wakes, shown }: Observed): Omit<Verdict, 'name'> {
+function agentsWereNotified({ tasks, files, wakes, shown }: Observed): Omit<Verdict, 'name'> {
   return verdict(files.filter(isResult), ({ task_id, result }) => {
     const key = notificationId(result);
-    // Who acknowledges for himself may find it before he is woken; showing it is up to him.
-    const isAgents = tasks.some(({ task }) => task.task_id === task_id && task.ack === 'agent');
-    const isTold = (isAgents ? shown : wakes).some((news) => news.key === key);
-    return !isTold && `${task_id}: is ${result.status}, and the agent was not told (${key})`;
+    // With `ack: 'agent'` the agent may find a result in the inbox before it is woken.
+    const acknowledgesItself = tasks.some(({ task }) => task.task_id === task_id && task.ack === 'agent');
+    const isNotified = (acknowledgesItself ? shown : wakes).some((notification) => notification.key === key);
+    return !isNotified && `${task_id}: is ${result.status}, and the agent was not notified (${key})`;
   });
 }
 
-function toldOnce({ wakes, commands }: Observed): Omit<Verdict, 'name'> {
+function notifiedOnce({ wakes, commands }: Observed): Omit<Verdict, 'name'> {
   const shown = wakes.filter((wake) => wake.shown);
   return verdict(shown, ({ at, key, text }) => {
     const before = shown.find((other) => other.text === text && other.at < at);
     if (!before) return false;
-    // An agent that acknowledges for itself is woken again until it does.
+    // With `ack: 'agent'` wakes are repeated until the acknowledgement.
     const notification = parseTaskId(key)?.notification ?? key;
-    if (notification === key) return `${key}: the news was shown twice, as ${before.key} too`;
+    if (notification === key) return `${key}: the notification was shown twice, also as ${before.key}`;
     const acknowledged = commands.some(
       ({ what, task_id, code, ended_at }) =>
         what === 'ack' &&
         notification === task_id &&
         code === EXIT.ok &&
         ended_at > before.at &&
-        ended_at + ON_ITS_WAY_MS < at,
+        ended_at + IN_FLIGHT_MS < at,
     );
     return acknowledged && `${key}: the agent was woken again after it had acknowledged`;
   });
@@ -199,15 +199,15 @@ function noneIsStuck({ tasks, files }: Observed): Omit<Verdict, 'name'> {
     const hasResult = files.some((file) => file.task_id === task_id && file.result);
     const isOpenForLate = view?.step === 'awaiting_late_answer' && view.acknowledged;
     if (hasResult && (status === 'COMPLETED' || (status === 'RUNNING' && isOpenForLate))) return false;
-    const where = view ? `${view.state}, ${view.step}` : 'no worker answers for it';
+    const where = view ? `${view.state}, ${view.step}` : 'no worker answered the query';
     return `${task_id}: ${status.toLowerCase()}, ${where}, ${hasResult ? 'with' : 'without'} a result; waits for: ${pending.join('; ') || 'nothing'}`;
   });
 }
 
-function toldIsMarked({ files, inbox }: Observed): Omit<Verdict, 'name'> {
+function allAcknowledged({ files, inbox }: Observed): Omit<Verdict, 'name'> {
   return verdict(files.filter(isResult), ({ task_id, result }) => {
     if (!result.acknowledged) return `${task_id}: is ${result.status} and not acknowledged`;
-    return inbox.includes(task_id) && `${task_id}: is acknowledged, and still in the inbox`;
+    return inbox.includes(task_id) && `${task_id}: is acknowledged, but still in the inbox`;
   });
 }
 
@@ -232,19 +232,20 @@ function filesAreWhole({ files, latest }: Observed): Omit<Verdict, 'name'> {
     .toSorted()
     .at(-1);
   const last = latest.at(-1);
-  const kept = verdict(results.length > 0 ? [last] : [], (found) => {
+  const latestIsNewest = verdict(results.length > 0 ? [last] : [], (found) => {
     return (
-      found?.completed_at !== newest && `latest.json is of ${found?.completed_at}, and the newest result of ${newest}`
+      found?.completed_at !== newest &&
+      `latest.json was completed at ${found?.completed_at}, the newest result at ${newest}`
     );
   });
   return {
-    checked: whole.checked + forwards.checked + kept.checked,
-    violations: [...whole.violations, ...forwards.violations, ...kept.violations],
+    checked: whole.checked + forwards.checked + latestIsNewest.checked,
+    violations: [...whole.violations, ...forwards.violations, ...latestIsNewest.violations],
   };
 }
 
-/** Requests that arrived count, taken or refused. */
-function rateWasKept({ events, limits }: Observed): Omit<Verdict, 'name'> {
+/** Counts every request that arrived, accepted or refused. */
+function rateWasWithinLimit({ events, limits }: Observed): Omit<Verdict, 'name'> {
   const arrived = events.filter(({ what }) => what === 'arrived').map(({ at }) => at);
   return verdict([...arrived.entries()], ([index, at]) => {
     const within = arrived.slice(0, index + 1).filter((other) => other > at - WINDOW_MS).length;
@@ -252,8 +253,8 @@ function rateWasKept({ events, limits }: Observed): Omit<Verdict, 'name'> {
   });
 }
 
-/** A task is at Kimi from the arrival of its request to its answer in place, its first accepted callback, its deadline, or its cancellation. */
-function concurrencyWasKept({ tasks, events, commands, limits }: Observed): Omit<Verdict, 'name'> {
+/** A task is at Kimi from the arrival of its request until a direct answer, its first accepted callback, its deadline, or its cancellation. */
+function concurrencyWasWithinLimit({ tasks, events, commands, limits }: Observed): Omit<Verdict, 'name'> {
   const spans = tasks.flatMap(({ task: { task_id, timeout_ms } }) => {
     const taken = takenOf(events, task_id);
     const arrived = events.findLast(
@@ -266,10 +267,10 @@ function concurrencyWasKept({ tasks, events, commands, limits }: Observed): Omit
     return [{ task_id, from: arrived.at, to: Math.min(...ends.filter((end) => end !== undefined)) }];
   });
   return verdict(spans, ({ from }) => {
-    const atOnce = spans.filter((other) => other.from <= from && other.to > from).map(({ task_id }) => task_id);
+    const concurrent = spans.filter((other) => other.from <= from && other.to > from).map(({ task_id }) => task_id);
     return (
-      atOnce.length > limits.concurrent &&
-      `${atOnce.length} tasks at Kimi at ${from} ms, ${limits.concurrent} allowed: ${atOnce.join(', ')}`
+      concurrent.length > limits.concurrent &&
+      `${concurrent.length} tasks at Kimi at ${from} ms, ${limits.concurrent} allowed: ${concurrent.join(', ')}`
     );
   });
 }
@@ -278,7 +279,7 @@ function verdict<T>(cases: T[], look: (one: T) => string | false | undefined): O
   return { checked: cases.length, violations: cases.map(look).filter((line) => typeof line === 'string') };
 }
 
-/** The first callback of a task that the webhook has answered for: from then on the product owes its result. */
+/** The first callback that the webhook accepted with 2xx: from then on its answer must not be lost. */
 function acceptedCallback(events: KimiEvent[], task_id: string): KimiEvent | undefined {
   return events.find(
     (event) => event.task_id === task_id && event.what === 'called back' && event.status >= 200 && event.status < 300,
@@ -286,8 +287,8 @@ function acceptedCallback(events: KimiEvent[], task_id: string): KimiEvent | und
 }
 
 /**
- * Whether all that the webhook accepted for a task waited in the journal until the grace was over: the provider was told
- * `queued`, and the callback is kept as a dead letter.
+ * Whether every accepted callback of a task stayed in the journal (response 202 `queued`) until the grace was over and became
+ * a dead letter.
  */
 function cameTooLate({ events, deadLetters }: Observed, { task_id, grace_ms }: EngineTask['task']): boolean {
   const wasSignalled = events.some(

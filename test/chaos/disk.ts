@@ -6,23 +6,23 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** A whole disk, in megabytes: the large answers of a long run, and as much again. */
+/** Size of the disk in megabytes: twice the large answers of a long run. */
 const SIZE_MB = 96;
 
-/** How long it is tried to make the disk read-only, which it cannot be while a file is open, and writable again. Milliseconds. */
+/** How long a remount is retried: read-only fails while a file is open for writing. Milliseconds. */
 const REMOUNT_MS = { ro: 2_000, rw: 30_000 };
-const TRY_AGAIN_MS = 25;
+const RETRY_MS = 25;
 
-/** How the disk can be broken on this machine. */
+/** Which faults the disk supports on this machine. */
 export type DiskKind =
-  /** A file system of its own, in memory: it can be full, and read-only. Takes root on Linux. */
+  /** A tmpfs mount: supports full and read-only. Needs root on Linux. */
   | 'tmpfs'
-  /** A folder whose permissions are taken away: it can be read-only. Takes a user that permissions bind. */
+  /** A folder whose write permission is removed: supports read-only. Needs a user other than root. */
   | 'folder'
-  /** A folder that stays as it is. */
+  /** A folder without faults. */
   | 'unbreakable';
 
-/** A disk that can be broken. */
+/** A disk with fault injection. */
 export class Disk {
   private constructor(
     readonly folder: string,
@@ -39,7 +39,7 @@ export class Disk {
     }
   }
 
-  /** @returns whether it could be broken so. */
+  /** @returns whether the fault could be injected */
   async break(how: 'full' | 'read-only'): Promise<boolean> {
     if (how === 'full') {
       if (this.kind !== 'tmpfs') return false;
@@ -61,7 +61,7 @@ export class Disk {
     await rm(this.ballast, { force: true });
   }
 
-  /** At once, whoever still has it open. */
+  /** Lazy: also while files are open. */
   unmount(): void {
     if (this.kind === 'tmpfs') execFileSync('umount', ['--lazy', this.folder]);
   }
@@ -70,7 +70,7 @@ export class Disk {
     return join(this.folder, '.ballast');
   }
 
-  /** @throws what `mount` said last. */
+  /** @throws the last error of `mount` */
   private async remount(how: 'ro' | 'rw'): Promise<void> {
     const giveUpAt = Date.now() + REMOUNT_MS[how];
     for (;;) {
@@ -79,13 +79,13 @@ export class Disk {
         return;
       } catch (error) {
         if (Date.now() > giveUpAt) throw error;
-        await pause(TRY_AGAIN_MS);
+        await pause(RETRY_MS);
       }
     }
   }
 }
 
-/** Writes until nothing more goes in. */
+/** Writes until the disk is full. */
 async function fill(path: string): Promise<void> {
   const file = await open(path, 'w');
   try {

@@ -2,26 +2,26 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
-/** How the gateway behaves. `hanging`: it takes the news and never answers. */
-export type Mood = 'up' | '503' | 'hanging' | 'refusing';
+/** How the gateway behaves. `hanging`: it accepts the wake and never responds. */
+export type Behaviour = 'up' | '503' | 'hanging' | 'refusing';
 
-/** News that reached the agent's gateway. */
+/** A wake that reached the agent's gateway. */
 export interface Wake {
   /** Milliseconds. */
   at: number;
   /** `Idempotency-Key`. */
   key: string;
   text: string;
-  /** Whether it was shown: the first under its key is. */
+  /** Whether it was shown: only the first with its key is. */
   shown: boolean;
 }
 
-/** The agent's gateway: honours `Idempotency-Key`, and can be broken. */
+/** The agent's gateway: honours `Idempotency-Key`; faults can be injected. */
 export class GatewayStub {
   readonly wakes: Wake[] = [];
-  /** Is told what the agent has not had before. */
+  /** Called with each wake that is shown. */
   onShown: (wake: Wake) => void = () => {};
-  private mood: Mood = 'up';
+  private behaviour: Behaviour = 'up';
   private server: Server | undefined;
   private port = 0;
 
@@ -40,12 +40,12 @@ export class GatewayStub {
     this.server = server;
   }
 
-  async behave(mood: Mood): Promise<void> {
-    this.mood = mood;
-    if (mood === 'refusing') await this.stop();
+  async behave(behaviour: Behaviour): Promise<void> {
+    this.behaviour = behaviour;
+    if (behaviour === 'refusing') await this.stop();
     else if (!this.server) await this.start();
-    // Those it kept waiting hear no more of it.
-    else if (mood === 'up') this.server.closeAllConnections();
+    // Requests that hang get no response any more.
+    else if (behaviour === 'up') this.server.closeAllConnections();
   }
 
   async stop(): Promise<void> {
@@ -60,7 +60,7 @@ export class GatewayStub {
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await text(request).catch(() => undefined);
     if (body === undefined) return;
-    if (this.mood === '503') {
+    if (this.behaviour === '503') {
       response.writeHead(503).end();
       return;
     }
@@ -69,6 +69,7 @@ export class GatewayStub {
     const wake = { at: this.clock(), key, text: (JSON.parse(body) as { text: string }).text, shown };
     this.wakes.push(wake);
     if (shown) this.onShown(wake);
-    if (this.mood !== 'hanging') response.writeHead(200, { 'content-type': 'application/json' }).end('{"ok":true}');
+    if (this.behaviour !== 'hanging')
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{"ok":true}');
   }
 }

@@ -1,4 +1,4 @@
-/** Waits until nothing more is to come, and looks at what there is: in the engine, and in the results folder. */
+/** Waits until the system is idle, and reads the state of the engine and of the results folder. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -15,34 +15,35 @@ import type { Scene } from './stage.ts';
 /** How long a worker may take to answer a query, in milliseconds. */
 const QUERY_MS = 5_000;
 
-/** How often it is looked whether anything is still to come, in milliseconds. */
+/** How often the system is checked for being idle, in milliseconds. */
 const LOOK_MS = 1_000;
 
-/** How often `latest.json` is read while the run goes on, in milliseconds. */
+/** How often `latest.json` is read during the run, in milliseconds. */
 const WATCH_MS = 100;
 
 /**
- * Waits until every task is closed, or has told its outcome and waits for an answer that is not to come.
+ * Waits until every task is closed, or waits for a late answer after its notification was acknowledged.
  *
- * @returns whether that was so within the time.
+ * @returns whether that happened within the time
  */
 export async function settled(scene: Scene, within_ms: number): Promise<boolean> {
   const giveUpAt = scene.clock() + within_ms;
   while (scene.clock() < giveUpAt) {
-    if (kimiIsDone(scene) && (await nothingWaits(scene)) && (await tasksAreDone(scene).catch(() => false))) return true;
+    if (kimiIsDone(scene) && (await journalsAreEmpty(scene)) && (await tasksAreDone(scene).catch(() => false)))
+      return true;
     await pause(LOOK_MS);
   }
   return false;
 }
 
-/** Every request that Kimi took has had the last of its callbacks. */
+/** Whether Kimi has sent the last callback of every accepted request. */
 function kimiIsDone({ events }: Scene): boolean {
   const taken = events.filter((event) => event.what === 'taken' && !event.repeated);
   return taken.length === events.filter(({ what }) => what === 'finished').length;
 }
 
-/** Every callback that a webhook accepted has left its journal. */
-async function nothingWaits({ webhookUrls }: Scene): Promise<boolean> {
+/** Whether the journal of every webhook is empty. */
+async function journalsAreEmpty({ webhookUrls }: Scene): Promise<boolean> {
   const waiting = await Promise.all(
     webhookUrls.map(async (url) => {
       const { journal } = (await (await fetch(`${url}/readyz`)).json()) as { journal?: { entries: number } };
@@ -62,7 +63,7 @@ async function tasksAreDone(scene: Scene): Promise<boolean> {
   return true;
 }
 
-/** @returns every task of the queue that the engine has, whoever was told of it. */
+/** @returns every task of the queue that the engine knows */
 export async function tasksOf(scene: Scene, planned: PlannedTask[]): Promise<EngineTask[]> {
   const tasks: EngineTask[] = [];
   for await (const { workflowId: task_id, typedSearchAttributes } of scene.client.workflow.list({
@@ -96,7 +97,7 @@ async function viewOf({ client }: Scene, task_id: string): Promise<TaskView | un
   }
 }
 
-/** @returns what the results folder holds, and whose callbacks became dead letters. */
+/** @returns the content of the results folder, and the task ids of dead letters */
 export async function filesOf({
   results: folder,
   deadLetters,
@@ -116,11 +117,11 @@ export async function filesOf({
   };
 }
 
-/** Reads `latest.json` again and again, as any reader might. */
+/** Polls `latest.json`. */
 export class LatestWatch {
   readonly seen: Observed['latest'] = [];
   private readonly timer: NodeJS.Timeout;
-  /** One after the other: on a busy machine a look that began earlier could end later. */
+  /** Reads are serialized: on a busy machine a read that began earlier could end later. */
   private looking: Promise<void> = Promise.resolve();
 
   constructor(private readonly folder: string) {
@@ -148,7 +149,7 @@ export class LatestWatch {
   }
 }
 
-/** @returns `undefined` where it is no JSON. */
+/** @returns `undefined` if the file is not valid JSON */
 async function readJson(path: string): Promise<ResultFile | undefined> {
   const text = await readFile(path, 'utf8');
   try {

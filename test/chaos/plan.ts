@@ -1,24 +1,24 @@
-/** What a seed stands for: which tasks are started, and what is broken, when. Pure: the same seed, the same plan. */
+/** The plan of a run: which tasks are started and which faults are injected, when. Deterministic for a seed. */
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { mersenne } from 'pure-rand/generator/mersenne';
 import type { Limits } from '../../src/shared/limits.ts';
 import type { Priority, Task } from '../../src/shared/task.ts';
 
-/** One task to start, and what its user does with it. */
+/** One task to start, and when it is cancelled. */
 export interface PlannedTask {
-  /** Its task name: what the engine lists and the agent is told is told apart by it. */
+  /** Task name; unique in a plan. */
   name: string;
   kind: Kind;
   /** When it is started, in milliseconds. */
   at: number;
   request: Pick<Task, 'prompt' | 'timeout_ms' | 'grace_ms' | 'priority' | 'resend_unknown' | 'ack'>;
-  /** When its user takes it back: milliseconds after its start has been answered. */
+  /** When it is cancelled: milliseconds after its start was confirmed. */
   cancel_after?: number;
 }
 
 export type Target = 'worker-1' | 'worker-2' | 'webhook' | 'engine' | 'gateway' | 'disk' | 'journal disk' | 'relay';
 
-/** What is done to a target at a time, and for how long. Milliseconds. */
+/** A fault of a target, its time and its duration. Milliseconds. */
 export interface Fault {
   at: number;
   for_ms: number;
@@ -27,16 +27,16 @@ export interface Fault {
 }
 
 type How =
-  /** A process ends and stays away. */
+  /** The process ends and stays down. */
   | 'SIGKILL'
   | 'SIGTERM'
-  /** A process stands still. */
+  /** The process is paused. */
   | 'SIGSTOP'
-  /** The gateway answers 503, takes wakes without an answer, or takes no connection. */
+  /** The gateway responds 503, never responds, or refuses connections. */
   | '503'
   | 'hanging'
   | 'refusing'
-  /** A disk takes nothing: that of the results, or that of the webhook's journal. */
+  /** The disk of the results, or of the webhook's journal, accepts no writes. */
   | 'full'
   | 'read-only';
 
@@ -47,80 +47,86 @@ export interface Plan {
   faults: Fault[];
 }
 
-/** Average time between two starts, in milliseconds: 400 tasks in less than five minutes. */
+/** Mean time between two starts, in milliseconds: 400 tasks in less than five minutes. */
 export const PACE_MS = 700;
 
-/** A day: those who wait for a late answer are still open when the run ends. */
+/** One day: tasks that wait for a late answer are still open when the run ends. */
 const GRACE_MS = 86_400_000;
 
-/** The share of the requests of the first minute that is admitted, in percent: low enough to make some wait. */
+/** Percentage of the requests of the first minute that the limit admits: low enough that some tasks queue. */
 const ADMITTED = { from: 65, to: 80 };
 
-/** About this many requests are sent for each task, those that Kimi turns away included. */
-const REQUESTS_A_TASK = 1.15;
+/** Mean number of requests per task, throttled ones (429) included. */
+const REQUESTS_PER_TASK = 1.15;
 
-/** What a task of a kind asks of the simulated Kimi, and what else is special to it. */
-interface Wish {
-  /** How many of them there are in a deck. */
+/** How a kind of task is drawn: its simulator directives, and fields of its request. */
+interface KindOptions {
+  /** Its share: number of cards in the deck of kinds. */
   cards: number;
-  deal(dice: Dice, timeout_ms: number): Partial<PlannedTask['request']> & { wishes: string; cancel_after?: number };
+  deal(dice: Dice, timeout_ms: number): Partial<PlannedTask['request']> & { directives: string; cancel_after?: number };
 }
 
 const KINDS = {
-  plain: { cards: 9, deal: (dice) => ({ wishes: `delay=${dice.between(100, 2_500)}` }) },
+  plain: { cards: 9, deal: (dice) => ({ directives: `delay=${dice.between(100, 2_500)}` }) },
   duplicates: {
     cards: 3,
-    deal: (dice) => ({ wishes: `delay=${dice.between(100, 2_000)} duplicates=${dice.between(1, 3)}` }),
+    deal: (dice) => ({ directives: `delay=${dice.between(100, 2_000)} duplicates=${dice.between(1, 3)}` }),
   },
-  failing: { cards: 2, deal: (dice) => ({ wishes: `delay=${dice.between(100, 1_000)} fail=1` }) },
-  'never answered': { cards: 2, deal: () => ({ wishes: 'drop=1' }) },
-  late: { cards: 3, deal: (dice, timeout_ms) => ({ wishes: `delay=${timeout_ms + dice.between(500, 4_000)}` }) },
+  failing: { cards: 2, deal: (dice) => ({ directives: `delay=${dice.between(100, 1_000)} fail=1` }) },
+  'never answered': { cards: 2, deal: () => ({ directives: 'drop=1' }) },
+  late: { cards: 3, deal: (dice, timeout_ms) => ({ directives: `delay=${timeout_ms + dice.between(500, 4_000)}` }) },
   'after the grace': {
     cards: 2,
-    deal: (dice, timeout_ms) => ({ wishes: `delay=${timeout_ms + 1_500 + dice.between(500, 2_500)}`, grace_ms: 1_500 }),
-  },
-  'turned away': {
-    cards: 3,
-    deal: (dice) => ({
-      wishes: `delay=${dice.between(100, 1_500)} status=429 type=rate_limit_reached_error refusals=${dice.between(1, 2)}`,
+    deal: (dice, timeout_ms) => ({
+      directives: `delay=${timeout_ms + 1_500 + dice.between(500, 2_500)}`,
+      grace_ms: 1_500,
     }),
   },
-  'out of quota': { cards: 1, deal: () => ({ wishes: 'status=429 type=exceeded_current_quota_error' }) },
-  'hung up': { cards: 2, deal: (dice) => ({ wishes: `delay=${dice.between(500, 2_500)} hang-up=1` }) },
+  throttled: {
+    cards: 3,
+    deal: (dice) => ({
+      directives: `delay=${dice.between(100, 1_500)} status=429 type=rate_limit_reached_error refusals=${dice.between(1, 2)}`,
+    }),
+  },
+  'out of quota': { cards: 1, deal: () => ({ directives: 'status=429 type=exceeded_current_quota_error' }) },
+  'connection closed': { cards: 2, deal: (dice) => ({ directives: `delay=${dice.between(500, 2_500)} hang-up=1` }) },
   'hung up, sent again': {
     cards: 1,
-    deal: (dice) => ({ wishes: `delay=${dice.between(2_000, 6_000)} hang-up=1`, resend_unknown: true }),
+    deal: (dice) => ({ directives: `delay=${dice.between(2_000, 6_000)} hang-up=1`, resend_unknown: true }),
   },
-  'answered in place': { cards: 2, deal: (dice) => ({ wishes: `direct=1 accept-delay=${dice.between(0, 1_000)}` }) },
-  early: { cards: 3, deal: (dice) => ({ wishes: `early=1 accept-delay=${dice.between(0, 500)}` }) },
+  'answered directly': {
+    cards: 2,
+    deal: (dice) => ({ directives: `direct=1 accept-delay=${dice.between(0, 1_000)}` }),
+  },
+  early: { cards: 3, deal: (dice) => ({ directives: `early=1 accept-delay=${dice.between(0, 500)}` }) },
   'slow to accept': {
     cards: 3,
-    deal: (dice) => ({ wishes: `delay=${dice.between(100, 1_000)} accept-delay=${dice.between(1_000, 3_000)}` }),
+    deal: (dice) => ({ directives: `delay=${dice.between(100, 1_000)} accept-delay=${dice.between(1_000, 3_000)}` }),
   },
-  large: { cards: 2, deal: (dice) => ({ wishes: `delay=500 size=${dice.between(20_000, 400_000)}` }) },
-  'badly signed': { cards: 1, deal: () => ({ wishes: 'delay=500 signature=wrong' }) },
-  'cancelled at once': {
+  large: { cards: 2, deal: (dice) => ({ directives: `delay=500 size=${dice.between(20_000, 400_000)}` }) },
+  'badly signed': { cards: 1, deal: () => ({ directives: 'delay=500 signature=wrong' }) },
+  'cancelled immediately': {
     cards: 2,
-    deal: (dice) => ({ wishes: `delay=${dice.between(500, 3_000)}`, cancel_after: dice.between(0, 300) }),
+    deal: (dice) => ({ directives: `delay=${dice.between(500, 3_000)}`, cancel_after: dice.between(0, 300) }),
   },
-  cancelled: { cards: 2, deal: (dice) => ({ wishes: 'delay=4000', cancel_after: dice.between(300, 2_500) }) },
+  cancelled: { cards: 2, deal: (dice) => ({ directives: 'delay=4000', cancel_after: dice.between(300, 2_500) }) },
   'cancelled, after the grace': {
     cards: 1,
     deal: (dice) => ({
-      wishes: `delay=${dice.between(7_000, 10_000)}`,
+      directives: `delay=${dice.between(7_000, 10_000)}`,
       cancel_after: dice.between(300, 1_000),
       grace_ms: 1_500,
     }),
   },
   'cancelled, never answered': {
     cards: 1,
-    deal: (dice) => ({ wishes: 'drop=1', cancel_after: dice.between(300, 2_500) }),
+    deal: (dice) => ({ directives: 'drop=1', cancel_after: dice.between(300, 2_500) }),
   },
-} as const satisfies Record<string, Wish>;
+} as const satisfies Record<string, KindOptions>;
 
 export type Kind = keyof typeof KINDS;
 
-/** How long each fault lasts, in milliseconds. */
+/** Faults by name. Durations are milliseconds. */
 const FAULTS: Record<string, (dice: Dice) => Omit<Fault, 'at'>[]> = {
   'one worker killed': (dice) => [
     { target: dice.pick(['worker-1', 'worker-2']), how: 'SIGKILL', for_ms: dice.between(0, 4_000) },
@@ -131,8 +137,8 @@ const FAULTS: Record<string, (dice: Dice) => Omit<Fault, 'at'>[]> = {
   'one worker stopped': (dice) => [
     { target: dice.pick(['worker-1', 'worker-2']), how: 'SIGTERM', for_ms: dice.between(0, 2_000) },
   ],
-  // Also longer than the 5 s after which its workflow tasks go to another and its dispatches have an unknown outcome.
-  'one worker frozen': (dice) => [
+  // May exceed the 5 s after which workflow tasks move to another worker and the outcome of dispatches is unknown.
+  'one worker paused': (dice) => [
     { target: dice.pick(['worker-1', 'worker-2']), how: 'SIGSTOP', for_ms: dice.between(1_000, 8_000) },
   ],
   'both workers killed': (dice) => [
@@ -154,20 +160,20 @@ const FAULTS: Record<string, (dice: Dice) => Omit<Fault, 'at'>[]> = {
   'the disk read-only': (dice) => [{ target: 'disk', how: 'read-only', for_ms: dice.between(1_000, 5_000) }],
 };
 
-/** When the first fault comes, and the time between two of them; faults last longer than that at times. Milliseconds. */
+/** Time of the first fault, and between two faults; faults may overlap. Milliseconds. */
 const FAULT_GAP = { first: 2_000, from: 1_200, to: 4_500 };
 
-/** How long a target is left alone after it was broken, in milliseconds. */
+/** Minimum time between two faults of one target, in milliseconds. */
 const REST_MS = 2_000;
 
 /**
- * @param seed a whole number.
- * @param count how many tasks there are.
+ * @param seed an integer
+ * @param count number of tasks
  */
 export function planFor(seed: number, count: number): Plan {
   const dice = new Dice(seed);
   const span = count * PACE_MS;
-  const firstMinute = Math.min(count, 60_000 / PACE_MS) * REQUESTS_A_TASK;
+  const firstMinute = Math.min(count, 60_000 / PACE_MS) * REQUESTS_PER_TASK;
   const limits: Limits = {
     per_minute: Math.max(Math.round((firstMinute * dice.between(ADMITTED.from, ADMITTED.to)) / 100), 1),
     concurrent: dice.between(5, 12),
@@ -186,13 +192,13 @@ export function planFor(seed: number, count: number): Plan {
 
 function planTask(dice: Dice, name: string, kind: Kind, at: number): PlannedTask {
   const timeout_ms = dice.between(3_000, 5_000);
-  const { wishes, cancel_after, ...special } = (KINDS[kind] as Wish).deal(dice, timeout_ms);
+  const { directives, cancel_after, ...special } = (KINDS[kind] as KindOptions).deal(dice, timeout_ms);
   return {
     name,
     kind,
     at,
     request: {
-      prompt: `${name}: write a calculator [[simulate: ${wishes}]]`,
+      prompt: `${name}: write a calculator [[simulate: ${directives}]]`,
       timeout_ms,
       grace_ms: GRACE_MS,
       ...(dice.percent(50) && { priority: dice.between(1, 5) as Priority }),
@@ -219,7 +225,7 @@ function planFaults(dice: Dice, span: number): Fault[] {
   return faults.toSorted((a, b) => a.at - b.at);
 }
 
-/** Chance, seeded. */
+/** Seeded random numbers. */
 class Dice {
   private readonly generator;
 
@@ -240,7 +246,7 @@ class Dice {
     return choices[this.between(0, choices.length - 1)] as T;
   }
 
-  /** Deals a shuffled deck to its end, and another one, for ever: everything has its turn. */
+  /** Deals shuffled decks without end: each card comes once per deck. */
   *deal<T>(cards: readonly T[]): Generator<T, never> {
     for (;;) {
       const deck = [...cards];

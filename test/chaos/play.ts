@@ -1,19 +1,19 @@
-/** Users do their part of a plan while things are broken; what is left is waited for, and looked at. */
+/** Runs the tasks of a plan while faults are injected, waits until the system is idle, and collects what was observed. */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command, Observed, Start } from './check.ts';
 import { filesOf, LatestWatch, settled, tasksOf } from './observe.ts';
 import type { Plan, PlannedTask } from './plan.ts';
 import type { Scene } from './stage.ts';
-import { Agent, start, tell } from './users.ts';
+import { Agent, runUntilDone, start } from './users.ts';
 
-/** How long the rest may take once everything has been mended, in milliseconds: limits and retries wait for a minute. */
+/** How long the remaining work may take after the last fault, in milliseconds: limits and retries wait for a minute. */
 const SETTLE_MS = 240_000;
 
 /**
  * Plays a plan to its end.
  *
- * @param breaking breaks things meanwhile, and has mended them when it returns. It is given what waits until a time of the plan.
- * @returns what was observed, and what `breaking` returned.
+ * @param breaking injects the faults, and has undone them when it returns; `at` waits until a time of the plan
+ * @returns what was observed, and what `breaking` returned
  */
 export async function play<T>(
   scene: Scene,
@@ -22,7 +22,7 @@ export async function play<T>(
 ): Promise<{ observed: Observed; broken: T }> {
   const starts: Start[] = [];
   const commands: Command[] = [];
-  /** Who started what. */
+  /** The plan of each started task, by task id. */
   const started = new Map<string, PlannedTask>();
   const agent = new Agent(scene, (task_id) => started.get(task_id)?.request.ack === 'agent');
   scene.gateway.onShown = ({ key }) => {
@@ -42,7 +42,7 @@ export async function play<T>(
       });
       if (task.cancel_after === undefined) return;
       await pause(task.cancel_after);
-      commands.push(await tell(scene, 'cancel', task_id));
+      commands.push(await runUntilDone(scene, 'cancel', task_id));
     });
     const broken = await breaking(at);
     await withinTime(Promise.all(users), scene);
@@ -72,7 +72,7 @@ async function withinTime<T>(work: Promise<T>, { trying }: Scene): Promise<T> {
   const given = new AbortController();
   const late = pause(SETTLE_MS, undefined, { signal: given.signal }).then(() => {
     const open = [...trying].map(([who, said]) => `\n  ${who}: ${said}`);
-    throw new Error(`users did not get through within ${SETTLE_MS / 1000} s of the last fault:${open.join('')}`);
+    throw new Error(`users were not served within ${SETTLE_MS / 1000} s after the last fault:${open.join('')}`);
   });
   try {
     return await Promise.race([work, late]);

@@ -3,7 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** How long a process that ended by itself stays away, in milliseconds, as `up` has it at first. */
+/** Restart delay of a process that ended by itself, in milliseconds: the first delay of `up`. */
 const RESTART_MS = 500;
 
 export interface ProcessOptions {
@@ -14,16 +14,16 @@ export interface ProcessOptions {
   logFile: string;
 }
 
-/** A process that is started again whenever it ends, and can be killed, stopped and frozen. */
+/** A supervised process: restarted whenever it ends; can be killed, stopped and paused. */
 export class RestartedProcess {
   private running: ChildProcess | undefined;
   private stopping = false;
-  /** Until when it stays away. */
+  /** Not restarted before this time. */
   private downUntil = 0;
 
   constructor(private readonly options: ProcessOptions) {}
 
-  /** Absent while it is away. */
+  /** Absent while the process is down. */
   get pid(): number | undefined {
     return this.running?.pid;
   }
@@ -31,18 +31,18 @@ export class RestartedProcess {
   start(): void {
     const { command, args, env, logFile } = this.options;
     const log = openSync(logFile, 'a');
-    // Our services end when this channel closes: none is left behind, however the run ends.
-    // A process group of its own: Ctrl-C in the terminal is for this process, which stops the others in order.
+    // Our services end when this channel closes, so none outlives the run.
+    // Own process group: Ctrl-C in the terminal reaches only this process, which stops the others in order.
     const child = spawn(command, args, { env, detached: true, stdio: ['ignore', log, log, 'ipc'] });
     closeSync(log);
     this.running = child;
-    child.once('exit', () => void this.startAgain());
+    child.once('exit', () => void this.restart());
   }
 
   /**
-   * Sends a signal and lets the process come back after a while.
+   * Sends a signal and lets the process return after a while.
    *
-   * @returns whether it was there to be broken.
+   * @returns false if the process was not running
    */
   async break(how: 'SIGKILL' | 'SIGTERM' | 'SIGINT' | 'SIGSTOP', for_ms: number): Promise<boolean> {
     const { running } = this;
@@ -62,7 +62,7 @@ export class RestartedProcess {
     return true;
   }
 
-  /** Asks it to end for good, and waits for it. */
+  /** Stops the process without a restart, and waits for its end. */
   async stop(signal: NodeJS.Signals): Promise<void> {
     this.stopping = true;
     const { running } = this;
@@ -72,13 +72,13 @@ export class RestartedProcess {
     await ended;
   }
 
-  /** Kills it for good. */
+  /** Kills the process without a restart. */
   kill(): void {
     this.stopping = true;
     this.running?.kill('SIGKILL');
   }
 
-  private async startAgain(): Promise<void> {
+  private async restart(): Promise<void> {
     if (this.downUntil < Date.now()) await pause(RESTART_MS);
     while (this.downUntil > Date.now()) await pause(20);
     if (!this.stopping) this.start();

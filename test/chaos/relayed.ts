@@ -1,4 +1,4 @@
-/** A user whose Kimi answers in place, so that each task goes through a relay: what is asked, and whether the answer is right. */
+/** A user whose tasks go through the relay (`KIMI_CALLBACKS=relay`): starts tasks and checks their answers. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { startTask } from '../../src/cli/start.ts';
 import type { ResultFile } from '../../src/shared/result.ts';
@@ -6,29 +6,29 @@ import { answerTo } from '../../src/simulator/answers.ts';
 import type { Counts } from '../../src/simulator/events.ts';
 import type { Scene } from './stage.ts';
 
-/** How long a start waits for the relay, as `dispatch` does for Kimi, in milliseconds. */
+/** How long a start waits for the relay to accept, as `dispatch` does, in milliseconds. */
 const WAIT_MS = 900;
 
-/** What has been asked, by task id. */
+/** Confirmed tasks, by task id. */
 export type Asked = Map<string, { task_name: string; prompt: string }>;
 
-/** What a user asks, and how often. */
+/** Which tasks a user starts, and how often. */
 export interface Asking {
   every_ms: number;
-  /** What the tasks wish of the simulated Kimi, in turn. */
-  wishes: string[];
+  /** Directives of the simulator, used in turn. */
+  directives: string[];
 }
 
-/** Starts a task from time to time until it is over; each that was confirmed is in `asked`. */
+/** Starts a task every `every_ms` until `over` is aborted; confirmed tasks are added to `asked`. */
 export async function keepAsking(
   { client, taskQueue, limiter }: Pick<Scene, 'client' | 'taskQueue'> & { limiter?: string },
-  { every_ms, wishes }: Asking,
+  { every_ms, directives }: Asking,
   asked: Asked,
   over: AbortSignal,
 ): Promise<void> {
   for (let n = 1; !over.aborted; n += 1) {
     const task_name = `relayed-${String(n).padStart(3, '0')}`;
-    const prompt = `${task_name}: write a calculator [[simulate: mark=${task_name} ${wishes[n % wishes.length]}]]`;
+    const prompt = `${task_name}: write a calculator [[simulate: mark=${task_name} ${directives[n % directives.length]}]]`;
     const request = {
       task_name,
       prompt,
@@ -46,8 +46,8 @@ export async function keepAsking(
 }
 
 /**
- * Whether a task was answered whole, and paid for once, what an interruption cost aside; or never asked, where a worker was
- * killed while it gave the task to the relay.
+ * Whether a task has the whole answer and was paid once (plus once per interruption), or timed out without a request because a
+ * worker was killed while it passed the task to the relay.
  */
 export function isRight(
   { completions }: Pick<Counts, 'completions'>,

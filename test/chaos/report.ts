@@ -1,4 +1,4 @@
-/** What a run is told as: what was done to what, what came of it, and what held. */
+/** The report of a run: the faults, the outcomes, and the invariants. */
 import type { Observed, Verdict } from './check.ts';
 import type { DiskKind } from './disk.ts';
 import type { Plan } from './plan.ts';
@@ -18,7 +18,7 @@ export function report({ seed }: Plan, { observed, faults, disk, took_ms }: Outc
   const callbacks = events.flatMap((event) => (event.what === 'called back' ? [String(event.status)] : []));
   const lines = [
     ['seed', `${seed}: ${tasks.length} tasks in ${Math.round(took_ms / 1000)} s`],
-    ['limits', `${limits.per_minute} requests a minute, ${limits.concurrent} tasks at once`],
+    ['limits', `${limits.per_minute} requests a minute, ${limits.concurrent} concurrent tasks`],
     ['faults', applied],
     ...(missed ? [['not possible', missed]] : []),
     ['disk', DISK[disk]],
@@ -29,7 +29,7 @@ export function report({ seed }: Plan, { observed, faults, disk, took_ms }: Outc
     ],
     ['requests', count(events.flatMap(({ what }) => (what === 'taken' || what === 'refused' ? [what] : [])))],
     ['callbacks', count(callbacks.map((status) => (status === '0' ? 'no answer' : status)))],
-    ['wakes', `${wakes.length}, of which ${wakes.filter(({ shown }) => shown).length} were news`],
+    ['wakes', `${wakes.length}, of which ${wakes.filter(({ shown }) => shown).length} were new`],
   ];
   const width = Math.max(...verdicts.map(({ name }) => name.length));
   const table = verdicts.map(
@@ -46,7 +46,7 @@ export function report({ seed }: Plan, { observed, faults, disk, took_ms }: Outc
 }
 
 const DISK: Record<DiskKind, string> = {
-  tmpfs: 'a file system of its own: full and read-only were possible',
+  tmpfs: 'own file system: full and read-only were possible',
   folder: 'a folder: read-only was possible, full was not',
   unbreakable: 'could not be broken: neither full nor read-only was possible',
 };

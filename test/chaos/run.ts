@@ -20,7 +20,7 @@ async function run(plan: Plan, folder: string): Promise<Outcome> {
     const { observed, broken } = await play(stage, plan, async (at) => await breakInTurn(stage, plan.faults, at));
     progress(stage, 'settled');
     const took_ms = stage.clock();
-    // The disk goes with the stage; who looks into a failed run needs what was on it.
+    // The disk is unmounted with the stage; its content is needed to analyse a failed run.
     await cp(stage.results, join(folder, 'results-at-the-end'), { recursive: true });
     return { observed, faults: broken, disk: stage.disk.kind, took_ms };
   } finally {
@@ -39,11 +39,11 @@ async function main(): Promise<void> {
     .description(
       'Many tasks, while everything they run on is broken in turn. Ends with 0 only if every invariant held.',
     )
-    .option('--seed <S>', 'what the tasks and the faults are drawn from; any unless given', wholeNumber)
-    .option('--tasks <N>', 'how many tasks are started', wholeNumber, 60)
+    .option('--seed <S>', 'seed of tasks and faults; default: random', wholeNumber)
+    .option('--tasks <N>', 'number of tasks', wholeNumber, 60)
     .addHelpText(
       'after',
-      '\nThe same seed and number of tasks give the same plan. Real processes take their own time: what a plan meets with\nmay differ from run to run.',
+      '\nThe same seed and number of tasks give the same plan. The timing of real processes\ndiffers from run to run.',
     )
     .parse()
     .opts<{ seed?: number; tasks: number }>();
@@ -51,7 +51,7 @@ async function main(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'kimi-chaos-'));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.once(signal, () => {
-      console.error(`stopped by ${signal}; what there was is in ${folder}`);
+      console.error(`stopped by ${signal}; its logs and results are in ${folder}`);
       process.exit(EXIT.interrupted);
     });
   }
@@ -77,5 +77,5 @@ try {
   console.error(error);
   process.exitCode = 1;
 }
-// Everything has been undone: a native handle must not keep the process alive.
+// A native handle must not keep the process alive.
 process.exit();

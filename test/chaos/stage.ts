@@ -1,4 +1,4 @@
-/** The whole product as real processes, on real disks, with the simulated Kimi and gateway in this one. */
+/** The whole product as real processes on real disks; the simulated Kimi and gateway run in this process. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -22,16 +22,16 @@ import { GatewayStub } from './gateway.ts';
 import type { Fault, Target } from './plan.ts';
 import { RestartedProcess, type ProcessOptions } from './process.ts';
 
-/** What callbacks are signed with. */
+/** Signs callbacks. */
 export const SECRET = 'the-secret-of-the-chaos';
 
-/** How long everything may take to be ready at first, in milliseconds. */
+/** Timeout for all processes to become ready, in milliseconds. */
 const START_MS = 60_000;
 
-/** What happened at the simulated Kimi, and when, in milliseconds. */
+/** An event of the simulated Kimi and its time, in milliseconds. */
 export type KimiEvent = SimulatorEvent & { at: number };
 
-/** What users do their part on, and where one can see what came of it. */
+/** What simulated users work with, and where the outcome is observed. */
 export interface Scene {
   client: Client;
   taskQueue: string;
@@ -40,53 +40,53 @@ export interface Scene {
   /** The results folder. */
   results: string;
   gateway: GatewayStub;
-  /** All that happened at the simulated Kimi, in order. */
+  /** Events of the simulated Kimi, in order. */
   events: KimiEvent[];
   webhookUrls: string[];
-  /** Folders of callbacks that were accepted and that nothing would take any more. */
+  /** Folders of dead letters. */
   deadLetters: string[];
-  /** The environment of a command line of this product. */
+  /** Environment of the command line. */
   env: NodeJS.ProcessEnv;
-  /** What users are trying, and what it said last: whom a run that does not end is waiting for. */
+  /** Unfinished actions of users with their last error: what a run that does not end waits for. */
   trying: Map<string, string>;
-  /** Milliseconds since the stage was set: the clock of everything that is observed. */
+  /** Milliseconds since the start of the stage: the clock of all observations. */
   clock(): number;
 }
 
-/** A fault of a plan, and whether it could be applied. */
+/** A fault of the plan, and whether it could be applied. */
 export type Applied = Fault & { applied: boolean };
 
 export interface Stage extends Scene {
-  /** The folder of the processes' logs. */
+  /** Folder of the logs. */
   logs: string;
-  /** The disk that the results folder is. */
+  /** The disk mounted at the results folder. */
   disk: Disk;
-  /** The environment of those who call the simulated Kimi: where it is, and where it calls back. */
+  /** Environment for calling the simulated Kimi: its address, and the base URL of callbacks. */
   kimi: NodeJS.ProcessEnv;
-  /** What the simulated Kimi has counted. */
+  /** Counters of the simulated Kimi. */
   counts: Counts;
   /** Every process, by name. */
   processes: ReadonlyMap<string, RestartedProcess>;
   /**
-   * Starts one more of our services.
+   * Starts another service.
    *
-   * @param script its file in dist/.
-   * @param more what its environment has beyond that of a command line.
+   * @param script file in dist/
+   * @param more environment variables beyond `env`
    */
   serve(name: string, script: string, more: NodeJS.ProcessEnv): void;
   /**
-   * Breaks something and mends it again.
+   * Injects a fault and undoes it.
    *
-   * @returns whether it could be broken.
+   * @returns whether the fault could be injected
    */
   break(fault: Fault): Promise<boolean>;
-  /** Ends every process and gives the disk back. The end of this process does it too, whatever it is that ends it. */
+  /** Kills every process and unmounts the disks; also called when this process exits. */
   close(): void;
 }
 
 /**
- * @param folder where everything lies: database, logs, results.
- * @param engineSettings what the engine is told beyond what `up` tells it: `--dynamic-config-value` each.
+ * @param folder for database, logs and results
+ * @param engineSettings additional `--dynamic-config-value` settings
  */
 export async function setStage(folder: string, limits: Limits, engineSettings: string[] = []): Promise<Stage> {
   const started = performance.now();
@@ -222,7 +222,7 @@ export async function setStage(folder: string, limits: Limits, engineSettings: s
     trying: new Map(),
     clock,
     break: async (fault) => {
-      // On a busy machine a fault takes longer than planned: the next one of its target waits for its end.
+      // On a busy machine a fault may take longer than planned: faults of one target are serialized.
       const turn = (turns.get(fault.target) ?? Promise.resolve()).then(async () => await breakNow(fault));
       turns.set(fault.target, turn);
       return await turn;
@@ -231,7 +231,7 @@ export async function setStage(folder: string, limits: Limits, engineSettings: s
   };
 }
 
-/** Breaks each thing when its time of the plan has come. All is mended when it returns. */
+/** Injects each fault at its time of the plan. All are undone when it returns. */
 export async function breakInTurn(
   stage: Stage,
   faults: Fault[],
@@ -243,19 +243,19 @@ export async function breakInTurn(
     return { ...fault, applied: await stage.break(fault) };
   });
   const applied = await Promise.all(breaking);
-  progress(stage, 'all mended');
+  progress(stage, 'all faults undone');
   return applied;
 }
 
-/** Tells who watches what goes on. */
+/** Shows progress on a terminal. */
 export function progress(scene: Scene, line: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001B[K${Math.round(scene.clock() / 1000)} s  ${line}`);
 }
 
-/** Waits until it is so; what fails meanwhile is not so yet. */
-export async function until(isSo: () => Promise<boolean>): Promise<void> {
+/** Waits until a condition holds; an error counts as not yet. */
+export async function until(condition: () => Promise<boolean>): Promise<void> {
   const giveUpAt = Date.now() + START_MS;
-  while (!(await isSo().catch(() => false))) {
+  while (!(await condition().catch(() => false))) {
     if (Date.now() > giveUpAt) throw new Error(`not ready after ${START_MS / 1000} s; the logs say why`);
     await pause(50);
   }
@@ -268,7 +268,7 @@ async function listenAnywhere(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** @returns ports that were free a moment ago, each another. */
+/** @returns different ports that were free a moment ago. */
 export async function freePorts(count: number): Promise<[number, number, number, number]> {
   const probes = Array.from({ length: count }, () => createServer());
   const ports = await Promise.all(probes.map(listenAnywhere));

@@ -1,4 +1,4 @@
-/** Those who use the product: they start tasks, take some back, and acknowledge what they were shown. */
+/** Simulated users and agents: they start tasks, cancel some, and acknowledge notifications. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -14,16 +14,16 @@ import type { Scene } from './stage.ts';
 /** How long a start waits for Kimi, as `dispatch` does, in milliseconds. */
 const WAIT_MS = 900;
 
-/** How long a user waits before something that did not work is tried again, in milliseconds. */
-const TRY_AGAIN_MS = 1_000;
+/** Pause of a user before a retry, in milliseconds. */
+const RETRY_MS = 1_000;
 
-/** How often an agent that acknowledges for itself looks for news by itself, in milliseconds. */
+/** How often an agent with `ack: 'agent'` reads its inbox without being woken, in milliseconds. */
 const HEARTBEAT_MS = 15_000;
 
 /**
- * Starts a task, as often as it takes: each time under a name of its own, so that nothing is mistaken for another start.
+ * Starts a task, with retries: each attempt has its own task name, so that attempts can be told apart.
  *
- * @param onStart is told what came of each start.
+ * @param onStart called with the outcome of each attempt
  */
 export async function start(scene: Scene, planned: PlannedTask, onStart: (start: Start) => void): Promise<string> {
   for (let attempt = 1; ; attempt += 1) {
@@ -50,34 +50,34 @@ export async function start(scene: Scene, planned: PlannedTask, onStart: (start:
       onStart({ task_name, kind: planned.kind, said: 'failed', why, took_ms: scene.clock() - at });
       scene.trying.set(planned.name, `start: ${why}`);
     }
-    await pause(TRY_AGAIN_MS);
+    await pause(RETRY_MS);
   }
 }
 
-/** Exit statuses of a command that is worth trying again: something is broken, or not yet there. */
-const TRIED_AGAIN: number[] = [EXIT.unexpected, EXIT.config, EXIT.engine, EXIT.unfinished];
+/** Exit codes of failures that are retried: something is broken, or not ready yet. */
+const RETRIED: number[] = [EXIT.unexpected, EXIT.config, EXIT.engine, EXIT.unfinished];
 
-/** Runs `kimi-dispatch cancel` or `ack`, as often as it takes. */
-export async function tell(scene: Scene, what: Command['what'], task_id: string): Promise<Command> {
+/** Runs `kimi-dispatch cancel` or `ack` with retries. */
+export async function runUntilDone(scene: Scene, what: Command['what'], task_id: string): Promise<Command> {
   const at = scene.clock();
   const failures: Command['failures'] = [];
   const trying = `${what} ${task_id}`;
   scene.trying.set(trying, `since ${at} ms`);
   for (;;) {
     const { code, said } = await runCli(scene, [what, task_id]);
-    if (!TRIED_AGAIN.includes(code)) {
+    if (!RETRIED.includes(code)) {
       scene.trying.delete(trying);
       return { what, task_id, at, ended_at: scene.clock(), code, failures };
     }
     failures.push({ code, said });
     scene.trying.set(trying, `exit status ${code}, ${failures.length} times: ${said}`);
-    await pause(TRY_AGAIN_MS);
+    await pause(RETRY_MS);
   }
 }
 
 /**
- * An agent that says for itself what its user has been shown: when it is woken, and from time to time by itself, it shows
- * what is in the inbox and acknowledges it.
+ * An agent with `ack: 'agent'`: when it is woken, and at intervals, it shows the notifications of its inbox and acknowledges
+ * them.
  */
 export class Agent {
   readonly shown: Observed['shown'] = [];
@@ -85,7 +85,7 @@ export class Agent {
   private readonly results: ResultStore;
   private readonly heartbeat: NodeJS.Timeout;
 
-  /** @param isMine says which tasks it looks after. */
+  /** @param isMine whether a task belongs to this agent */
   constructor(
     private readonly scene: Scene,
     private readonly isMine: (task_id: string) => boolean,
@@ -95,13 +95,13 @@ export class Agent {
   }
 
   async look(): Promise<void> {
-    // A disk that cannot be read now can be at the next heartbeat.
-    const news = await this.results.unacknowledged().catch(() => []);
-    for (const result of news) {
+    // A disk that is broken now is read at the next heartbeat.
+    const notifications = await this.results.unacknowledged().catch(() => []);
+    for (const result of notifications) {
       const key = notificationId(result);
       if (!this.isMine(result.task_id) || this.shown.some((known) => known.key === key)) continue;
       this.shown.push({ at: this.scene.clock(), key });
-      this.acknowledging.push(tell(this.scene, 'ack', key));
+      this.acknowledging.push(runUntilDone(this.scene, 'ack', key));
     }
   }
 

@@ -10,7 +10,7 @@ const SIZE = { width: 1040, panel: 150, columns: 3, gap: 44, top: 28, bottom: 26
 
 const [INK, LINE, OURS] = ['#57606a', '#d0d7de', '#2f7d4f'];
 
-/** @returns an SVG: resident memory of each process over time, a panel a process. A line ends where a process ended. */
+/** @returns an SVG of resident memory over time, one panel per process. A line ends where the process ended. */
 export function drawMemory(samples: Sample[]): string {
   const [first] = samples;
   if (!first) return '';

@@ -1,27 +1,27 @@
-/** What the samples of a soak say: what had to stay level, what each task leaves behind, and what had to be gone. Pure. */
+/** Findings of a soak: values that must stay level, growth per task, and what must be gone at the end. Pure. */
 import type { Fault } from '../chaos/plan.ts';
 import { judgeCost, judgeLevel, lastLife, type Cost, type Level, type Point, type Tolerance } from './judge.ts';
 import { MEASURES, type Measure, type ProcessSample, type Sample } from './sample.ts';
 
 export interface Findings {
   levels: (Level & { name: string; unit: string })[];
-  /** For each task. */
+  /** Growth per task. */
   costs: (Cost & { name: string; unit: string; atTheEnd: number })[];
-  /** What is left once nothing runs any more. */
+  /** What is left when the system is idle. */
   left: { name: Measure; value: number; allowed: number }[];
-  /** One line for each process that ended though nobody had ended it. */
+  /** One line for each process that ended without a fault of the plan. */
   ended: string[];
 }
 
 /**
- * Less than this is not judged, in milliseconds: a Node process takes minutes until its heap has its size. The engine's life
- * in a soak of half an hour is ten minutes.
+ * Shortest life that is judged, in milliseconds: the heap of a Node process takes minutes to reach its size. In a soak of half
+ * an hour the engine lives ten minutes.
  */
 const SHORTEST_MS = 8 * 60_000;
 
 /**
- * What may come in the time that is judged. Of memory, what heaps do by themselves from one look to the next; of descriptors and
- * threads, a few connections: a leak of one for each fault, or each task, comes to dozens, or hundreds.
+ * Tolerances. Memory: the fluctuation of a heap. Descriptors and threads: a few connections; a leak of one per fault or task
+ * would add dozens or hundreds.
  */
 const OF_PROCESSES: Record<keyof Omit<ProcessSample, 'pid'>, { unit: string; tolerance: Tolerance }> = {
   memory: { unit: 'MB', tolerance: { atLeast: 10, share: 0.05 } },
@@ -29,22 +29,22 @@ const OF_PROCESSES: Record<keyof Omit<ProcessSample, 'pid'>, { unit: string; tol
   threads: { unit: '', tolerance: { atLeast: 2, share: 0.05 } },
 };
 
-/** What does not depend on how many tasks there have been, and what of it may come. */
+/** Values that do not depend on the number of tasks, with their tolerances. */
 const LEVELS: Partial<Record<Measure, Tolerance>> = {
   'open workflows': { atLeast: 5, share: 0.2 },
   'longest history: events': { atLeast: 100, share: 0.1 },
   'longest history: size': { atLeast: 50, share: 0.1 },
   'the limiter’s history: events': { atLeast: 100, share: 0.1 },
   'the limiter’s history: size': { atLeast: 50, share: 0.1 },
-  'places the limiter holds': { atLeast: 5, share: 0.2 },
+  'slots the limiter holds': { atLeast: 5, share: 0.2 },
   'closed workflows kept for 2 min': { atLeast: 10, share: 0.2 },
   'journal: entries': { atLeast: 5, share: 0 },
-  // The file keeps the size that it needed once; a few large callbacks more that wait at once make it larger.
+  // The file never shrinks: it has the size of the largest set of waiting callbacks.
   'journal: its file': { atLeast: 4, share: 0.2 },
   'its write-ahead log': { atLeast: 8, share: 0.2 },
 };
 
-/** What each task leaves behind until it is removed by age, and what of it is not worth a word. */
+/** Values that grow with each task until removal by age, and the growth per task that is ignored. */
 const COSTS: Partial<Record<Measure, number>> = {
   'the engine’s database': 0.01,
   logs: 0.001,
@@ -53,7 +53,7 @@ const COSTS: Partial<Record<Measure, number>> = {
   'dead letters': 0.01,
 };
 
-/** What is gone when nothing runs any more: of what there is one all the same, the limiter. */
+/** What may be left when the system is idle. The open workflow is the limiter. */
 const LEFT: Partial<Record<Measure, number>> = {
   'pending files': 0,
   'other files beside the results': 0,
@@ -61,15 +61,15 @@ const LEFT: Partial<Record<Measure, number>> = {
   'files of streams': 0,
   'journal: entries': 0,
   'open workflows': 1,
-  'places the limiter holds': 0,
+  'slots the limiter holds': 0,
 };
 
-/** How long after a fault its process may start, in milliseconds. */
+/** How long a restart after a fault may take, in milliseconds. */
 const BACK_WITHIN_MS = 30_000;
 
 /**
- * @param samples while there was load, in order.
- * @param last what there was when nothing ran any more.
+ * @param samples taken under load, in order
+ * @param last taken when the system was idle
  */
 export function findingsOf(samples: Sample[], last: Sample, faults: Fault[]): Findings {
   const names = [...new Set(samples.flatMap(({ processes }) => Object.keys(processes)))];
@@ -99,7 +99,7 @@ export function findingsOf(samples: Sample[], last: Sample, faults: Fault[]): Fi
   };
 }
 
-/** @returns whether all is as it has to be. */
+/** @returns whether nothing leaks and no process ended by itself. */
 export function isFlat({ levels, costs, left, ended }: Findings): boolean {
   return (
     levels.every(({ verdict }) => verdict !== 'rises') &&
@@ -116,13 +116,13 @@ function pointsOf(samples: Sample[], name: Measure, xOf: (sample: Sample) => num
   });
 }
 
-/** Whoever has lived since a moment at which nothing had ended it. */
+/** Reports a process that started at a time when no fault had ended its predecessor. */
 function endedByItself(name: string, since: number, from: number, faults: Fault[]): string[] {
   const kills = faults.filter(({ target, how }) => target === name && (how === 'SIGKILL' || how === 'SIGTERM'));
   const back = Math.max(0, ...kills.map(({ at, for_ms }) => at + for_ms)) + BACK_WITHIN_MS;
   if (since - from <= back) return [];
   return [
-    `${name} ended by itself: it has run since ${Math.round((since - from) / 1000)} s, and nothing had ended it then`,
+    `${name} ended by itself: it has run since ${Math.round((since - from) / 1000)} s, and no fault had ended it then`,
   ];
 }
 

@@ -1,45 +1,45 @@
-/** Whether what was measured again and again stayed level. Pure. */
+/** Judges whether a series of measurements stayed level. Pure. */
 import { median } from '../../bench/stats.ts';
 
-/** A value at a moment, or at a number of tasks. */
+/** A value at a time, or at a number of tasks. */
 export interface Point {
   x: number;
   y: number;
 }
 
-/** How much may come in the time that is judged, by itself or as a share of the level: the greater of the two. */
+/** Tolerated rise over the judged part, absolute or as a share of the level: the greater of the two. */
 export interface Tolerance {
   atLeast: number;
   share: number;
 }
 
 export interface Level {
-  /** How many values are judged, and over how much of `x`. */
+  /** Number of judged values, and their range of `x`. */
   n: number;
   over: number;
   /** Medians of the second quarter and of the last. */
   before: number;
   after: number;
   most: number;
-  /** What has come in the time that is judged, by the slope. */
+  /** Rise over the judged part, by its slope. */
   rise: number;
-  /** `rises`: it rises, and goes on rising. `too short`: nothing can be said. */
+  /** `rises`: it rises until the end. `too short`: not enough data. */
   verdict: 'level' | 'rises' | 'too short';
 }
 
-/** Fewer values say nothing. */
+/** Least number of values that is judged. */
 const FEWEST = 24;
 
-/** The part of a life that is not judged: caches fill, code is compiled, a heap finds its size. */
+/** Share of a life that is not judged: caches fill, code is compiled, the heap grows to its size. */
 const WARM_UP = 1 / 4;
 
 /**
- * Judges one life: a restart is another one, whose beginning is none of this one's rise.
+ * Judges one life of a process, from its start to its end.
  *
- * A leak goes on. So it has to rise by more than is tolerated, and the second half of what is judged has to rise at no less than
- * half of the rate of the whole: what found its level late has not leaked.
+ * A leak does not stop: the rise must exceed the tolerance, and the second half must rise at no less than half the rate of the
+ * whole. A value that reached its level late has not leaked.
  *
- * @param shortest the least that has to be judged, in units of `x`.
+ * @param shortest least length of a life, in units of `x`
  */
 export function judgeLevel(life: Point[], { atLeast, share }: Tolerance, shortest: number): Level {
   const judged = life.slice(Math.floor(life.length * WARM_UP));
@@ -49,7 +49,7 @@ export function judgeLevel(life: Point[], { atLeast, share }: Tolerance, shortes
   const rise = rate * over;
   const isShort = judged.length < FEWEST || over < shortest * (1 - WARM_UP);
   const isMuch = rise > Math.max(atLeast, share * Math.abs(before));
-  const goesOn = slope(judged.slice(Math.floor(judged.length / 2))) >= rate / 2;
+  const continues = slope(judged.slice(Math.floor(judged.length / 2))) >= rate / 2;
   return {
     n: judged.length,
     over,
@@ -57,24 +57,24 @@ export function judgeLevel(life: Point[], { atLeast, share }: Tolerance, shortes
     after,
     most: life.reduce((most, { y }) => Math.max(most, y), -Infinity),
     rise,
-    verdict: isShort ? 'too short' : isMuch && goesOn ? 'rises' : 'level',
+    verdict: isShort ? 'too short' : isMuch && continues ? 'rises' : 'level',
   };
 }
 
 export interface Cost {
-  /** What each more of `x` adds: over the first half, and over the second. */
+  /** Slope over the first half, and over the second. */
   before: number;
   after: number;
   verdict: 'even' | 'grows' | 'too short';
 }
 
-/** What a task leaves behind may differ between halves by chance: other kinds of tasks, another checkpoint. */
+/** Tolerated ratio of the two slopes: kinds of tasks and checkpoints differ by chance. */
 const UNEVEN = 1.5;
 
 /**
- * Judges what is meant to grow: each task leaves the same behind, however many there were before it.
+ * Judges a value that grows with the number of tasks: the growth per task must not increase.
  *
- * @param atLeast a cost that is not worth a word, in units of `y`.
+ * @param atLeast growth per task that is ignored, in units of `y`
  */
 export function judgeCost(points: Point[], atLeast: number): Cost {
   const half = Math.floor(points.length / 2);
@@ -84,7 +84,7 @@ export function judgeCost(points: Point[], atLeast: number): Cost {
   return { before, after, verdict: isShort ? 'too short' : grows ? 'grows' : 'even' };
 }
 
-/** Theil and Sen: the median of the slopes between any two points. A third of the points may be anything. */
+/** Theil–Sen estimator: the median of the slopes between any two points; robust against 29 % outliers. */
 export function slope(points: Point[]): number {
   const slopes: number[] = [];
   for (const [index, from] of points.entries()) {
@@ -93,7 +93,7 @@ export function slope(points: Point[]): number {
   return slopes.length > 0 ? median(slopes) : 0;
 }
 
-/** @returns the points of the last life: those behind the last one of another process. */
+/** @returns the samples of the last life: those since the id changed. */
 export function lastLife<T>(samples: T[], idOf: (sample: T) => unknown): T[] {
   const last = samples.at(-1);
   if (last === undefined) return [];

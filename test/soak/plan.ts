@@ -1,42 +1,42 @@
-/** What a soak does, from chaos's plans: cycle after cycle the same load, each with faults first and then none. Pure. */
+/** The plan of a soak, made of chaos plans: cycles of the same load, each with faults and then without. Pure. */
 import { PACE_MS, planFor, type Fault, type Plan, type PlannedTask, type Target } from '../chaos/plan.ts';
 
-/** Average time between two starts, in milliseconds: what two cores keep up with while they are used for other things. */
+/** Mean time between two starts, in milliseconds: sustainable on two cores that are also used otherwise. */
 const SOAK_PACE_MS = 1_000;
 
-/** How long a cycle is, in milliseconds, and how much of it has faults. */
+/** Length of a cycle in milliseconds, and the share of it with faults. */
 const CYCLE_MS = 100_000;
 const FAULTY = 2 / 3;
 
-/** A soak has three parts, of a cycle each at the least. */
+/** A soak has three parts of at least one cycle each. */
 const PARTS = 3;
 
-/** As many faults as a chaos run has of a third of the tasks: time to recover from most of them before the next comes. */
+/** Faults relative to a chaos run with the same tasks: leaves time to recover from most faults. */
 const FAULTS_SHARE = 1 / 3;
 
-/** Never reached: the machine alone bounds a soak. There is a limiter all the same, which every task asks. */
+/** Never reached: only the machine bounds a soak. Every task still passes the limiter. */
 const LIMITS: Plan['limits'] = { per_minute: 1_000, concurrent: 500, queued: 0 };
 
-/** Tasks that no answer comes for are closed after this time, so that those that are open do not become more. Milliseconds. */
+/** Grace of tasks, in milliseconds: closes unanswered tasks, so that the number of open ones stays level. */
 const GRACE_MS = 60_000;
 
-/** How long the relay is away, or stands still. Milliseconds. */
+/** How long the relay is down or paused, in milliseconds. */
 const RELAY_MS = 2_000;
 
-/** How long a process stands still that is not to be killed: chaos's own bound. Milliseconds. */
-const FROZEN_MS = 3_500;
+/** Longest pause of a process in place of a kill, in milliseconds. */
+const PAUSED_MS = 3_500;
 
 export interface SoakPlan extends Plan {
-  /** How long tasks are started for, in milliseconds. */
+  /** How long tasks are started, in milliseconds. */
   span_ms: number;
 }
 
 /**
- * In the first third everything is killed in its turn, in the second the engine alone, in the last nothing: what would be
- * killed stands still for a while instead. So each process of ours has a life of two thirds of the soak, which sees the
- * engine go and come back, and the engine one of a third: long enough for a leak to show.
+ * In the first third every process is killed in turn, in the second only the engine, in the last none: kills are replaced by
+ * pauses. So each of our processes has a life of two thirds of the soak, with restarts of the engine, and the engine one of a
+ * third: long enough to detect a leak.
  *
- * @param seed a whole number.
+ * @param seed an integer
  */
 export function soakPlan(seed: number, minutes: number): SoakPlan {
   const span_ms = minutes * 60_000;
@@ -55,13 +55,13 @@ export function soakPlan(seed: number, minutes: number): SoakPlan {
     const faulty = Math.max(1, Math.round(count * FAULTS_SHARE));
     for (const fault of [...planFor(seed + cycle, faulty).faults, relayFault(faulty)]) {
       const at = Math.round(from + (fault.at / (faulty * PACE_MS)) * cycle_ms * FAULTY);
-      faults.push({ ...(isSpared(fault.target, part) ? frozen(fault) : fault), at });
+      faults.push({ ...(isSpared(fault.target, part) ? paused(fault) : fault), at });
     }
   }
   return { seed, limits: LIMITS, tasks, faults: faults.toSorted((a, b) => a.at - b.at), span_ms };
 }
 
-/** Task names are told apart over all cycles; so are the answers, which repeat the prompt. */
+/** Makes task names unique over all cycles, and so the answers, which repeat the prompt. */
 function named({ name, request, ...task }: PlannedTask, cycle: number, at: number): PlannedTask {
   const own = `c${String(cycle + 1).padStart(2, '0')}-${name}`;
   return {
@@ -76,7 +76,7 @@ function named({ name, request, ...task }: PlannedTask, cycle: number, at: numbe
   };
 }
 
-/** The relay has its turn in the middle of each cycle's faults. */
+/** The fault of the relay, in the middle of the faults of a cycle. */
 function relayFault(count: number): Fault {
   return { at: (count * PACE_MS) / 2, for_ms: RELAY_MS, target: 'relay', how: 'SIGKILL' };
 }
@@ -85,7 +85,7 @@ function isSpared(target: Target, part: number): boolean {
   return target === 'engine' ? part > 1 : part > 0;
 }
 
-function frozen({ how, for_ms, ...fault }: Fault): Fault {
+function paused({ how, for_ms, ...fault }: Fault): Fault {
   const isKilled = how === 'SIGKILL' || how === 'SIGTERM';
-  return { ...fault, for_ms: isKilled ? Math.min(for_ms, FROZEN_MS) : for_ms, how: isKilled ? 'SIGSTOP' : how };
+  return { ...fault, for_ms: isKilled ? Math.min(for_ms, PAUSED_MS) : for_ms, how: isKilled ? 'SIGSTOP' : how };
 }

@@ -1,6 +1,6 @@
 /**
- * A second agent on the stage, whose Kimi answers in place, as the real one does: it has a webhook, a relay and a worker of its
- * own, and a namespace in which the engine forgets soon.
+ * A second agent on the stage, whose tasks go through a relay: it has its own webhook, relay and worker, and a namespace with a
+ * short retention.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,16 +10,16 @@ import { readConfig } from '../../src/config/index.ts';
 import { openPayloads } from '../../src/temporal/payloads/converter.ts';
 import { connectClient, workersOn } from '../../src/temporal/client.ts';
 
-/** What of the stage it has for itself. */
+/** The parts of the stage that the agent does not share. */
 export type RelayedAgent = Pick<Stage, 'client' | 'taskQueue' | 'results' | 'webhookUrls' | 'env'>;
 
-/** Its namespace and its task queue. */
+/** Name of its namespace and task queue. */
 const NAME = 'relayed';
 
-/** How long the engine keeps its closed workflows, in seconds: short, so that one sees them go. */
+/** Retention of closed workflows, in seconds: short, so that their removal is observed. */
 const RETENTION_S = 120;
 
-/** What lets the engine take so short a retention, and keep to it. */
+/** Engine settings that allow so short a retention. */
 export const SHORT_RETENTION = ['system.namespaceMinRetentionLocal="1s"', 'history.retentionTimerJitterDuration="1s"'];
 
 const TOKEN = 'the-token-of-the-soak';
@@ -47,7 +47,7 @@ export async function addRelayedAgent(stage: Stage, folder: string): Promise<Rel
     KIMI_MAX_CONCURRENT_TASKS: '0',
   };
   const calling = { ...stage.kimi, KIMI_CALLBACK_BASE_URL: webhookUrl, KIMI_RELAY_TOKEN: TOKEN };
-  // The engine tells its parts of a new namespace after a while.
+  // A new namespace is visible to all parts of the engine after a delay.
   await until(
     async () => (await workflowService.describeTaskQueue({ namespace: NAME, taskQueue: { name: NAME } })) && true,
   );

@@ -2,7 +2,7 @@ import { aligned, median } from '../../bench/stats.ts';
 import type { Findings } from './findings.ts';
 import type { Sample } from './sample.ts';
 
-/** @returns what was found, as tables for a terminal. */
+/** @returns the findings as tables for a terminal. */
 export function findingsTable(
   { levels, costs, left, ended }: Findings,
   samples: Sample[],
@@ -26,17 +26,17 @@ export function findingsTable(
   const gone = left.map(({ name, value, allowed }) => [
     name,
     inShort(value),
-    value <= allowed ? 'as it has to be' : 'LEFT',
+    value <= allowed ? 'expected' : 'LEFT',
   ]);
   return [
     `load average ${inShort(median(loads))} (median), ${inShort(Math.max(...loads))} at the most; ${samples.length} samples`,
-    `through the relay ${relayed.asked} tasks, ${relayed.wrong.length === 0 ? 'each answered right' : `${relayed.wrong.length} NOT RIGHT: ${relayed.wrong.join('; ')}`}`,
+    `through the relay ${relayed.asked} tasks, ${relayed.wrong.length === 0 ? 'all answered correctly' : `${relayed.wrong.length} WRONG: ${relayed.wrong.join('; ')}`}`,
     '',
-    aligned([['had to stay level', 'judged over', 'n', '2nd quarter', 'last quarter', 'most', 'rise', ''], ...rows]),
+    aligned([['must stay level', 'judged over', 'n', '2nd quarter', 'last quarter', 'most', 'rise', ''], ...rows]),
     '',
-    aligned([['each task leaves', 'at the end', 'first half, /1000', 'second half, /1000', ''], ...grown]),
+    aligned([['growth per task', 'at the end', 'first half, /1000', 'second half, /1000', ''], ...grown]),
     '',
-    aligned([['once nothing ran', 'left', ''], ...gone]),
+    aligned([['when idle', 'left', ''], ...gone]),
     ...(ended.length > 0 ? ['', ...ended] : []),
   ].join('\n');
 }
@@ -46,7 +46,7 @@ const VERDICTS = {
   rises: 'RISES',
   even: 'even',
   grows: 'GROWS',
-  'too short': 'too short to say',
+  'too short': 'too short to judge',
 };
 
 function named(name: string, unit: string): string {

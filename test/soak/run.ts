@@ -24,28 +24,32 @@ import { addRelayedAgent, SHORT_RETENTION } from './relayed-agent.ts';
 import { findingsTable } from './report.ts';
 import { takeSample, type Sample, type Site } from './sample.ts';
 
-/** How often it is measured, and each how manieth time the engine is asked too. Milliseconds. */
+/** Interval of samples in milliseconds; every third one includes the engine. */
 const LOOK_MS = 5_000;
 const ENGINE_EVERY = 3;
 
-/** What the second agent asks of the real API: answers in pieces, one that breaks off, a longer one. */
+/** Tasks of the relayed agent: a streamed answer, an interrupted one, a longer one. */
 const RELAYED = {
   every_ms: 6_000,
-  wishes: ['chunks=20 chunk-delay=100', 'chunks=20 chunk-delay=50 break=cut after=8 breaks=1', 'size=8000 chunks=40'],
+  directives: [
+    'chunks=20 chunk-delay=100',
+    'chunks=20 chunk-delay=50 break=cut after=8 breaks=1',
+    'size=8000 chunks=40',
+  ],
 };
 
-/** How long the last tasks may take to be closed: their grace, and what they wait for an acknowledgement. Milliseconds. */
+/** Timeout for closing the last tasks: their grace, and the wait for acknowledgements. Milliseconds. */
 const CLOSE_MS = 180_000;
 
-/** How long everything rests before it is measured for the last time, in milliseconds. */
+/** Idle time before the last sample, in milliseconds. */
 const REST_MS = 20_000;
 
 interface Soaked {
   outcome: Outcome;
-  /** While there was load. */
+  /** Taken under load. */
   samples: Sample[];
   last: Sample;
-  /** Tasks that went through the relay, and those whose answer was not right, one line each. */
+  /** Number of relayed tasks, and one line for each wrong answer. */
   relayed: { asked: number; wrong: string[] };
 }
 
@@ -61,7 +65,7 @@ async function soak(plan: SoakPlan, folder: string): Promise<Soaked> {
       for (let n = 0; !over.signal.aborted; n += 1) {
         const sample = await takeSample(stage, sites, n % ENGINE_EVERY === 0);
         samples.push(sample);
-        // Whoever looks into one that was broken off needs what there was until then.
+        // Written as they are taken, for the analysis of an aborted run.
         await appendFile(join(folder, 'samples.jsonl'), `${JSON.stringify(sample)}\n`);
         const rest = Math.max(0, sample.at + LOOK_MS - stage.clock());
         await pause(rest, undefined, { signal: over.signal }).catch(() => {});
@@ -118,10 +122,10 @@ async function main(): Promise<void> {
     .description(
       'A steady mixed load with faults, while memory, handles, histories, journal and disks are measured. Ends with 0 only if every invariant held and nothing grew that had to stay level.',
     )
-    .option('--minutes <M>', 'how long tasks are started for; under 12 nothing is said of memory', wholeNumber, 30)
-    .option('--seed <S>', 'what the tasks and the faults are drawn from; any unless given', wholeNumber)
-    .option('--json <FILE>', 'where all that was measured is written')
-    .option('--svg <FILE>', 'where memory over time is drawn')
+    .option('--minutes <M>', 'how long tasks are started; memory is judged from 12 minutes on', wholeNumber, 30)
+    .option('--seed <S>', 'seed of tasks and faults; default: random', wholeNumber)
+    .option('--json <FILE>', 'write all measurements to this file')
+    .option('--svg <FILE>', 'draw memory over time to this file')
     .parse()
     .opts<Options>();
   const machine = await describeMachine();
@@ -129,7 +133,7 @@ async function main(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'kimi-soak-'));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.once(signal, () => {
-      console.error(`stopped by ${signal}; what there was is in ${folder}`);
+      console.error(`stopped by ${signal}; its logs and results are in ${folder}`);
       process.exit(EXIT.interrupted);
     });
   }
@@ -171,5 +175,5 @@ try {
   console.error(error);
   process.exitCode = 1;
 }
-// Everything has been undone: a native handle must not keep the process alive.
+// A native handle must not keep the process alive.
 process.exit();

@@ -1,4 +1,4 @@
-/** What is measured again and again: each process, the engine's workflows, and the disks. Linux alone. */
+/** Samples of each process, the engine's workflows, and the disks. Linux only. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
@@ -8,19 +8,19 @@ import { TASK_ID } from '../../src/shared/task-id.ts';
 import { countDeadLetters, deadLettersFolder } from '../../src/webhook/dead-letters.ts';
 import { limiterView } from '../../src/limiter/client.ts';
 
-/** What a process has at a moment. */
+/** Resources of a process. */
 export interface ProcessSample {
   pid: number;
-  /** What is resident, in MB. */
+  /** Resident memory, in MB. */
   memory: number;
   /** Open file descriptors. */
   descriptors: number;
   threads: number;
 }
 
-/** What was measured at a moment. What could not be, since something was away, is absent. */
+/** One set of measurements; values of unavailable services are absent. */
 export interface Sample {
-  /** Milliseconds since the stage was set. */
+  /** Milliseconds since the start of the stage. */
   at: number;
   /** Load average of the last minute. */
   load: number;
@@ -28,7 +28,7 @@ export interface Sample {
   values: Partial<Record<Measure, number>>;
 }
 
-/** What is measured besides processes, and in what unit. */
+/** Measures other than those of processes, and their units. */
 export const MEASURES = {
   'finished tasks': '',
   'pending files': '',
@@ -46,7 +46,7 @@ export const MEASURES = {
   'longest history: size': 'KB',
   'the limiter’s history: events': '',
   'the limiter’s history: size': 'KB',
-  'places the limiter holds': '',
+  'slots the limiter holds': '',
   'closed workflows kept for 2 min': '',
   'the engine’s database': 'MB',
   'its write-ahead log': 'MB',
@@ -55,10 +55,10 @@ export const MEASURES = {
 
 export type Measure = keyof typeof MEASURES;
 
-/** An agent whose folders, webhook and workflows are measured. */
+/** An agent that is measured: its folders, webhook and workflows. */
 export type Site = Pick<Scene, 'client' | 'env' | 'webhookUrls'>;
 
-/** How long the engine or a webhook may take to answer, in milliseconds. */
+/** Timeout of the engine and of a webhook, in milliseconds. */
 const ANSWER_MS = 4_000;
 
 const OPEN = 'ExecutionStatus = "Running"';
@@ -68,9 +68,9 @@ const MB = 1024 * 1024;
 const KB = 1024;
 
 /**
- * @param stage whose limiter and processes are measured.
- * @param sites the agents on it; the second is the one whose closed workflows the engine forgets soon.
- * @param asksEngine whether the engine is asked too, which costs it something for each open workflow.
+ * @param stage its limiter and processes are measured
+ * @param sites its agents; the second has the short retention of closed workflows
+ * @param asksEngine whether to query the engine, which costs one call per open workflow
  */
 export async function takeSample(stage: Stage, sites: [Site, Site], asksEngine: boolean): Promise<Sample> {
   const at = stage.clock();
@@ -106,7 +106,7 @@ async function measureProcesses({ processes }: Stage): Promise<Sample['processes
 export async function measureProcess(pid: number): Promise<ProcessSample> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1]);
-  // Of one that has ended and was not waited for, nothing is resident.
+  // A zombie has no resident memory.
   if (!(field('VmRSS') > 0)) throw new Error(`process ${pid} has ended`);
   const descriptors = (await readdir(`/proc/${pid}/fd`)).length;
   return { pid, memory: field('VmRSS') / KB, descriptors, threads: field('Threads') };
@@ -119,7 +119,7 @@ async function measureFolders({ env }: Site): Promise<Values> {
   const names = await readdir(results);
   const finished = names.filter((name) => TASK_ID.test(name.replace(/\.json$/, '')));
   const pending = names.filter((name) => name.startsWith('pending-'));
-  // What the folder is meant to have: the newest result, the inbox, the lock while somebody writes, and what fills the disk.
+  // Expected files: the newest result, the inbox, the lock of a writer, and the ballast of a full disk.
   const known = new Set([...finished, ...pending, 'latest.json', '.unacknowledged', '.lock', '.ballast']);
   const payloads = await under(payloadDir ?? join(home, 'payloads'));
   return {
@@ -147,7 +147,7 @@ async function measureJournal({ env, webhookUrls: [url] }: Site): Promise<Values
   }
 }
 
-/** @throws where the engine does not answer. */
+/** @throws if the engine does not answer */
 async function measureEngine({ client, limiter }: Stage, sites: [Site, Site]): Promise<Values> {
   const [main, forgetful] = sites;
   const histories = (await Promise.all(sites.map(openHistories))).flat();
@@ -159,7 +159,7 @@ async function measureEngine({ client, limiter }: Stage, sites: [Site, Site]): P
     'longest history: events': Math.max(0, ...histories.map(({ events }) => events)),
     'longest history: size': Math.max(0, ...histories.map(({ bytes }) => bytes)) / KB,
     ...(its && { 'the limiter’s history: events': its.events, 'the limiter’s history: size': its.bytes / KB }),
-    ...(view && { 'places the limiter holds': view.in_flight.length }),
+    ...(view && { 'slots the limiter holds': view.in_flight.length }),
     'closed workflows kept for 2 min': closed.count,
   };
 }
@@ -186,7 +186,7 @@ async function openHistories(site: Site): Promise<History[]> {
   });
 }
 
-/** @returns the files of a folder and all below it; of one that is not there, none. */
+/** @returns number and size of the files below a folder; 0 if it does not exist. */
 async function under(folder: string): Promise<{ files: number; bytes: number }> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   const files = entries.filter((entry) => entry.isFile());
@@ -194,7 +194,7 @@ async function under(folder: string): Promise<{ files: number; bytes: number }> 
   return { files: files.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
 }
 
-/** @returns bytes; of a file that is not there, 0. */
+/** @returns bytes; 0 if the file does not exist. */
 async function sizeOf(file: string): Promise<number> {
   return await stat(file).then(
     ({ size }) => size,

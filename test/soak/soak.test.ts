@@ -1,4 +1,4 @@
-/** The pure parts of the soak: what it does, and that it tells a leak from noise, from warming up and from a restart. */
+/** The pure parts of the soak: its plan, and that it distinguishes a leak from noise, warm-up and a restart. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
@@ -120,7 +120,7 @@ describe('a level', () => {
     expect(lastLife(lives, ({ pid }) => pid).map(({ n }) => n)).toEqual(lives.slice(20).map(({ n }) => n));
   });
 
-  it('is told with what has come', () => {
+  it('has its rise, its medians and its maximum', () => {
     const { rise, before, after, most } = judgeLevel(
       series(20, (minute) => 100 + minute),
       MEMORY,
@@ -133,7 +133,7 @@ describe('a level', () => {
   });
 });
 
-/** What a hundred looks find, ten tasks apart. */
+/** A hundred samples, ten tasks apart. */
 function tasks(costOf: (n: number) => number): Point[] {
   let sum = 0;
   return Array.from({ length: 100 }, (_, n) => ({ x: n * 10, y: (sum += costOf(n) * 10) }));

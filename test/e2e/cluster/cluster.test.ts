@@ -26,7 +26,7 @@ const TASKS = 150;
 const SPAN_MS = 225_000;
 
 /** What the second agent asks. */
-const OTHER = { every_ms: 4_000, wishes: ['chunks=20 chunk-delay=100'] };
+const OTHER = { every_ms: 4_000, directives: ['chunks=20 chunk-delay=100'] };
 
 /** How long a process that was killed stays away, and PostgreSQL once. Milliseconds. */
 const AWAY_MS = 1_500;
