@@ -1,17 +1,17 @@
-/** Kimi's part: the callback that all are sent, signed. */
+/** The signed callback that the bench, as Kimi, sends to each system. */
 import type { AnswerCallback } from '../src/shared/callback.ts';
 import { sign, SIGNATURE_HEADER } from '../src/webhook/signature.ts';
 
 export const SECRET = 'the-secret-of-the-bench';
 export const MODEL = 'moonshot-v1-128k';
 
-/** About the 1300 tokens of the contract's example. */
+/** About 1300 tokens, as in the contract's example. */
 export const ANSWER = '費波那契 def fibonacci(n): …\n'.repeat(150);
 
-/** The id the bench, as Kimi, gives a task. */
+/** Kimi's id of a task. */
 export const apiId = (task_id: string): string => `cmpl-${task_id}`;
 
-/** @returns what is posted to the webhook. */
+/** @returns headers and body of the request to the webhook */
 export function signedCallback(task_id: string): { path: string; headers: Record<string, string>; body: string } {
   const callback: AnswerCallback = {
     id: apiId(task_id),

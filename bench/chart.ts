@@ -1,10 +1,10 @@
-/** `npm run bench -- chart FILE.json FILE.svg`: the figures of `npm run bench -- peers` as one picture. */
+/** `npm run bench -- chart FILE.json FILE.svg`: the figures of `npm run bench -- peers` as an SVG. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { svgOf } from '../src/report/charts.ts';
 import type { Machine } from './machine.ts';
 import { inShort, type Compared } from './stats.ts';
 
-/** What the peers' JSON holds. */
+/** The JSON that `peers` writes. */
 export interface Comparison {
   at: string;
   machine: Machine;
@@ -27,7 +27,7 @@ const SIZE = { width: 1040, panel: 190, title: 30, names: 168, gap: 40 };
 
 const [INK, LINE, OURS, OTHERS] = ['#57606a', '#d0d7de', '#2f7d4f', '#9db4c8'];
 
-/** @returns an SVG: a panel a figure, a bar a system. */
+/** @returns an SVG with one panel per figure and one bar per system */
 export function drawComparison({ systems, figures }: Comparison): string {
   const names = systems.map(({ name }) => name);
   const panels = PANELS.flatMap((panel) => figures.find(({ name }) => panel.test(name)) ?? []);
@@ -72,7 +72,7 @@ export function drawComparison({ systems, figures }: Comparison): string {
         data: names.map((name, index) => ({
           value: figure.systems[name]?.median ?? '-',
           itemStyle: { color: index === 0 ? OURS : OTHERS },
-          label: { show: true, position: 'right', color: INK, formatter: told(figure, name) },
+          label: { show: true, position: 'right', color: INK, formatter: labelOf(figure, name) },
         })),
       })),
     },
@@ -81,13 +81,13 @@ export function drawComparison({ systems, figures }: Comparison): string {
   return `${svg.replace('<svg ', '<svg font-family="sans-serif" ')}\n`;
 }
 
-/** The median, and the 95th percentile where it is of many. */
-function told({ systems }: Compared, name: string): string {
+/** The median, and the 95th percentile if there are several samples. */
+function labelOf({ systems }: Compared, name: string): string {
   const { n, median, p95 } = systems[name] ?? { n: 0, median: NaN, p95: NaN };
   return n >= 20 ? `${inShort(median)} (p95 ${inShort(p95)})` : inShort(median);
 }
 
-/** Draws from the JSON that was written before. */
+/** Draws a JSON file of an earlier run. */
 export async function chart([from, to]: string[]): Promise<void> {
   if (from === undefined || to === undefined) throw new Error('npm run bench -- chart FILE.json FILE.svg');
   await writeFile(to, drawComparison(JSON.parse(await readFile(from, 'utf8')) as Comparison));

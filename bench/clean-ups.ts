@@ -1,12 +1,12 @@
-/** What has to be undone at the end, the last first. */
+/** Clean-up functions, run in reverse order. */
 const cleanUps: (() => unknown)[] = [];
 
-/** Has something undone at the end, however the end comes. */
+/** Registers a clean-up, which also runs on an error or a signal. */
 export function atTheEnd(cleanUp: () => unknown): void {
   cleanUps.push(cleanUp);
 }
 
-/** Undoes it all; what cannot be undone is told and keeps nothing else from it. @returns whether all of it could. */
+/** Runs every clean-up; an error is reported and does not stop the others. @returns whether all succeeded. */
 export async function cleanUp(): Promise<boolean> {
   let isClean = true;
   for (const undo of cleanUps.splice(0).toReversed()) {

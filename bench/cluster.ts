@@ -18,26 +18,26 @@ import { setClusterStage, type ClusterStage } from '../test/e2e/cluster/stage.ts
 
 const run = promisify(execFile);
 
-/** Tasks at once. */
-const AT_ONCE = 20;
+/** Concurrent tasks. */
+const CONCURRENT = 20;
 
-/** How long the cluster is watched while it has nothing to do, in milliseconds. */
+/** How long the idle cluster is measured, in milliseconds. */
 const IDLE_MS = 20_000;
 
-/** Of Linux: ticks of a second in /proc. */
+/** Clock ticks per second in /proc on Linux. */
 const TICKS = 100;
 
-/** Characters of an answer: 1500 tokens, the contract's own example. */
+/** Characters of an answer: 1500 tokens, as in the contract's example. */
 const ANSWER = 3_000;
 
 interface Usage {
   /** Seconds of CPU since its start, by service. */
   cpu: Record<string, number>;
-  /** Megabytes, by service. Of PostgreSQL, what is shared counts once for each of its processes. */
+  /** Megabytes, by service. Shared memory of PostgreSQL is counted for each of its processes. */
   memory: Record<string, number>;
 }
 
-/** What every process of the cluster has used, its children's included. */
+/** Usage of every process of the cluster, children included. */
 async function usage({ cluster }: ClusterStage): Promise<Usage> {
   const stats = await Promise.all(
     (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(async (pid) => await statOf(pid)),
@@ -54,14 +54,14 @@ async function usage({ cluster }: ClusterStage): Promise<Usage> {
   return { cpu, memory };
 }
 
-/** @returns what /proc says of a process; `undefined` where it has gone. */
+/** @returns usage from /proc; `undefined` if the process has ended */
 async function statOf(pid: string) {
   try {
     const [stat, status] = await Promise.all([
       readFile(`/proc/${pid}/stat`, 'utf8'),
       readFile(`/proc/${pid}/status`, 'utf8'),
     ]);
-    // The name, in brackets, may hold spaces.
+    // The name in parentheses may contain spaces.
     const fields = stat
       .slice(stat.lastIndexOf(')') + 2)
       .split(' ')
@@ -75,20 +75,20 @@ async function statOf(pid: string) {
   }
 }
 
-/** Bytes of the database's tables and indexes, without its log. */
+/** Size of tables and indexes in bytes, without the write-ahead log. */
 async function databaseSize({ cluster }: ClusterStage): Promise<number> {
   const [folder = ''] = cluster.service('postgres').folders;
   const { stdout } = await run('du', ['--summarize', '--bytes', join(folder, 'base')]);
   return Number.parseInt(stdout, 10);
 }
 
-/** Runs tasks to their end, so many at once. @returns how long it took, in seconds. */
+/** Runs {@link CONCURRENT} tasks concurrently to their end. @returns seconds. */
 async function runTasks({ scene }: ClusterStage, count: number): Promise<number> {
   const started = performance.now();
-  const told = new Map<string, () => void>();
-  scene.gateway.onShown = ({ key }) => told.get(key)?.();
+  const notified = new Map<string, () => void>();
+  scene.gateway.onShown = ({ key }) => notified.get(key)?.();
   let next = 0;
-  const users = Array.from({ length: AT_ONCE }, async () => {
+  const users = Array.from({ length: CONCURRENT }, async () => {
     while ((next += 1) <= count) {
       const request = {
         task_name: `bench-${next}`,
@@ -100,7 +100,7 @@ async function runTasks({ scene }: ClusterStage, count: number): Promise<number>
       };
       const { task_id } = await startTask(scene.client, scene.taskQueue, request, 10_000);
       if (scene.gateway.wakes.some(({ key }) => key === task_id)) continue;
-      await new Promise<void>((resolve) => told.set(task_id, resolve));
+      await new Promise<void>((resolve) => notified.set(task_id, resolve));
     }
   });
   await Promise.all(users);
@@ -109,7 +109,7 @@ async function runTasks({ scene }: ClusterStage, count: number): Promise<number>
   return (performance.now() - started) / 1_000;
 }
 
-/** Microseconds that one more task costs the limiter's rules, where so many wait. */
+/** Microseconds that one more task costs the limiter at a given queue length. */
 function queueCost(waiting: number): number {
   const state = emptyState({ per_minute: 1, concurrent: 1, queued: 0 });
   state.queue = Array.from({ length: waiting }, (_, n) => ({ task_id: `kimi-1-${n}`, priority: 3 as const, round: 1 }));
@@ -145,7 +145,7 @@ await stage.close();
 await rm(folder, { recursive: true, force: true });
 
 console.log(
-  `${tasks} tasks, ${AT_ONCE} at once, answers of ${ANSWER} characters: ${(tasks / took).toFixed(1)} tasks/s`,
+  `${tasks} tasks, ${CONCURRENT} concurrent, answers of ${ANSWER} characters: ${(tasks / took).toFixed(1)} tasks/s`,
 );
 console.log(`database: ${(grown / tasks / 1024).toFixed(1)} KiB a task\n`);
 console.log('process            CPU ms a task   CPU when idle   memory (anonymous)');

@@ -1,4 +1,4 @@
-/** Starts tasks over HTTP, as the peers do: `POST /tasks`. What the command line does in a process for each task, in one. */
+/** Starts tasks over HTTP, as the peers do: `POST /tasks`. It does in one process what the command line does in a process per task. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { startTask } from '../src/cli/start.ts';

@@ -1,4 +1,4 @@
-/** What remembers tasks: each on its own disk, in a folder of its own, as durable as it can be set. */
+/** The stores of the compared systems: each in its own folder, with its most durable settings. */
 import { execFileSync, type ChildProcess } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { chown, mkdir, mkdtemp, rm } from 'node:fs/promises';
@@ -19,7 +19,7 @@ export interface Engine {
   version: string;
 }
 
-/** The Temporal dev server, with the settings that `up` starts it with. */
+/** The Temporal dev server with the settings of `up`. */
 export async function startTemporal(folder: string): Promise<Engine> {
   const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = readConfig();
   const command = await findTemporalCli({ path, cache, onStep: (step) => console.error(step) });
@@ -32,13 +32,13 @@ export async function startTemporal(folder: string): Promise<Engine> {
   return { url, pid: pid as number, version: versionOf(command) };
 }
 
-/** PostgreSQL from the system's packages, as it comes: `fsync` and `synchronous_commit` are on. */
+/** PostgreSQL from the system's packages with default settings: `fsync` and `synchronous_commit` are on. */
 export async function startPostgres(): Promise<Engine> {
   const bin = postgresPrograms();
   const folder = await mkdtemp(join(tmpdir(), 'kimi-bench-postgres-'));
   atTheEnd(async () => await rm(folder, { recursive: true, force: true }));
   // It refuses to run as root.
-  const user = process.getuid?.() === 0 ? NOBODY : undefined;
+  const user = process.getuid?.() === 0 ? UNPRIVILEGED : undefined;
   if (user) await chown(folder, user.uid, user.gid);
   const data = join(folder, 'data');
   execFileSync(join(bin, 'initdb'), ['-D', data, '-U', 'bench', '-A', 'trust'], {
@@ -55,7 +55,7 @@ export async function startPostgres(): Promise<Engine> {
   return { url, pid: pid as number, version: versionOf(join(bin, 'postgres')) };
 }
 
-const NOBODY = { uid: 65_534, gid: 65_534 };
+const UNPRIVILEGED = { uid: 65_534, gid: 65_534 };
 
 function postgresPrograms(): string {
   const root = '/usr/lib/postgresql';
@@ -64,7 +64,7 @@ function postgresPrograms(): string {
   return join(root, String(Math.max(...versions)), 'bin');
 }
 
-/** Redis from the system's packages: every write is on the disk before it is answered (`appendfsync always`). */
+/** Redis from the system's packages: every write is on disk before the response (`appendfsync always`). */
 export async function startRedis(folder: string): Promise<Engine> {
   const port = await freePort();
   await mkdir(folder);
@@ -76,7 +76,7 @@ export async function startRedis(folder: string): Promise<Engine> {
   return { url: `redis://127.0.0.1:${port}`, pid: pidOf(child), version: versionOf('redis-server') };
 }
 
-/** The Restate server from npm, as it comes: its log is synced (`rocksdb-disable-wal-fsync = false`). */
+/** The Restate server from npm with default settings: its log is synced (`rocksdb-disable-wal-fsync = false`). */
 export async function startRestate(folder: string, peers: string): Promise<Engine & { adminUrl: string }> {
   const require = createRequire(join(peers, 'package.json'));
   const command = require.resolve(`@restatedev/restate-server-${process.platform}-${process.arch}/bin/restate-server`);

@@ -1,7 +1,7 @@
 /**
  * `npx tsx bench/flood.ts` (after `npm run build`): how fast callbacks are accepted, over 100 connections, by a webhook in
- * front of a real engine and by one without; beside it, what the same engine takes when it is signalled directly. The
- * tasks are started on a queue that nobody serves, so that nothing but signals is measured.
+ * front of a real engine and by one without an engine; and the rate at which the same engine accepts signals directly. The
+ * tasks are started on a task queue without a worker, so that only signals are measured.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -46,7 +46,7 @@ function callbackFor(task_id: string): AnswerCallback {
   };
 }
 
-/** Does something for every task, so many at a time. @returns how many a second, and each one's time in milliseconds. */
+/** Runs an action for every task with bounded concurrency. @returns the rate per second, and each duration in milliseconds. */
 async function measure(tasks: string[], work: (task_id: string) => Promise<void>): Promise<[number, number[]]> {
   const times: number[] = [];
   const rest = tasks.values();
@@ -103,7 +103,7 @@ async function bench(): Promise<void> {
   const startTasks = async (): Promise<string[]> => {
     const tasks = Array.from({ length: CALLBACKS }, () => `kimi-1-${(number += 1)}`);
     await measure(tasks, async (workflowId) => {
-      await client.workflow.start(TASK_WORKFLOW, { workflowId, taskQueue: 'nobody', args: [] });
+      await client.workflow.start(TASK_WORKFLOW, { workflowId, taskQueue: 'no-worker', args: [] });
     });
     return tasks;
   };

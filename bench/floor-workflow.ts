@@ -7,7 +7,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 
-/** The steps of a task, told whose they are. */
+/** The steps of a task; each takes the task id. */
 export interface FloorActivities {
   dispatch(workflowId: string): Promise<unknown>;
   persist(workflowId: string, received: unknown): Promise<void>;
@@ -23,7 +23,7 @@ const { persist, acknowledge } = proxyLocalActivities<Pick<FloorActivities, 'per
   startToCloseTimeout: '10s',
 });
 
-/** The least that a task's shape costs on the engine: no timer, no search attribute, no text. */
+/** The minimal workflow with the steps of a task: no timer, no search attribute, no text. */
 export async function floor(): Promise<void> {
   const { workflowId } = workflowInfo();
   let gone = false;

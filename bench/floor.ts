@@ -1,4 +1,4 @@
-/** What the engine alone costs: the bare workflow of floor-workflow.ts, on a worker and a task queue of its own. */
+/** The cost of the engine alone: the bare workflow of floor-workflow.ts, on its own worker and task queue. */
 import { fileURLToPath } from 'node:url';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
@@ -14,7 +14,7 @@ export interface FloorRound {
   persist: number;
   /** The first local activity runs → the regular one after it runs. */
   wake: number;
-  /** Signal sent → the caller who waits for the workflow knows that it is closed. */
+  /** Signal sent → the client that awaits the workflow has its result. */
   closed: number;
 }
 
@@ -30,8 +30,8 @@ export async function bundleFloor(): Promise<{ code: string }> {
 }
 
 /**
- * Starts a worker for the bare workflow in this process: nothing else runs here while a round does, and its activities
- * note the time on the clock of the one who sent the signal.
+ * Starts a worker for the bare workflow in this process: nothing else runs during a round, and its activities use the clock
+ * of the sender of the signal.
  */
 export async function startFloor(client: Client, address: string, namespace: string): Promise<Floor> {
   Runtime.install({
@@ -57,7 +57,7 @@ export async function startFloor(client: Client, address: string, namespace: str
     activities,
   });
   const running = worker.run();
-  // Awaited by stop(); a worker that breaks before that must not take the clean-up with it.
+  // Awaited by stop(): an error before that must not skip the clean-up.
   running.catch(() => {});
 
   return {

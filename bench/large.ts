@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- large [--answers 12] [--relay]`: so many answers of 16 MB at the same moment, and small tasks beside them, on the
- * stack that `up --simulate` starts, with a gateway that takes each reply. What is measured is the memory of each process.
+ * `npm run bench -- large [--answers 12] [--relay]`: concurrent answers of 16 MB, with small tasks beside them, on the stack
+ * of `up --simulate`, with a gateway that accepts each notification. Measures the memory of each process.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -19,13 +19,13 @@ import { aligned } from './stats.ts';
 
 const run = promisify(execFile);
 
-/** Of three bytes each: just below what a callback may take. */
+/** Characters of three bytes each: just below the size limit of a callback. */
 const CHARACTERS = 5_500_000;
 
-/** Until all tasks are dispatched, in milliseconds: the large answers come together then. */
+/** Time in which all tasks are dispatched, in milliseconds: the large answers arrive together after it. */
 const DISPATCHING_MS = 20_000;
 
-/** How long it may take until the last one is delivered, in milliseconds. */
+/** Timeout until the last notification, in milliseconds. */
 const PATIENCE_MS = 600_000;
 
 const SMALL = 10;
@@ -64,8 +64,8 @@ export async function benchLarge(args: string[]): Promise<void> {
   );
 
   const answerAt = Date.now() + DISPATCHING_MS;
-  const dispatch = async (name: string, wish: () => string): Promise<number> => {
-    await cli('dispatch', '-n', name, '-p', `[[simulate: ${wish()}]]`);
+  const dispatch = async (name: string, directives: () => string): Promise<number> => {
+    await cli('dispatch', '-n', name, '-p', `[[simulate: ${directives()}]]`);
     return Date.now();
   };
   const large = Array.from({ length: Number(values.answers) }, (_, n) => `large-${n}`);
@@ -93,7 +93,7 @@ export async function benchLarge(args: string[]): Promise<void> {
   console.log(aligned([['peak resident memory (MB)', 'before', 'after'], ...rows]));
 }
 
-/** @returns the most memory that each process of the stack has had so far, in MB, as the kernel says (`VmHWM`). */
+/** @returns the peak resident memory of each process of the stack, in MB (`VmHWM`). */
 function peaks(root: number): Map<string, number> {
   const most = new Map<string, number>();
   for (const { pid, args } of treeOf(root)) {
@@ -105,7 +105,7 @@ function peaks(root: number): Map<string, number> {
   return most;
 }
 
-/** A gateway whose plugin takes every reply. */
+/** A gateway whose plugin accepts every notification. */
 async function serveGateway(onDelivered: (name: string) => void): Promise<string> {
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];

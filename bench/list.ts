@@ -1,7 +1,7 @@
 /**
- * `npx tsx bench/list.ts [--tasks 10000] [--rounds 5]` after `npm run build`: how long `list` takes beside so many tasks, as
- * whole commands on the real server, whose database is on disk as `up` has it. The tasks have no worker: what is listed
- * is what the engine keeps of them. All of them are of the last minutes, which is the worst there is for finding the newest.
+ * `npx tsx bench/list.ts [--tasks 10000] [--rounds 5]` after `npm run build`: how long `list` takes with many tasks, as
+ * whole commands on the real server with its database on disk, as with `up`. The tasks have no worker: `list` reads only the
+ * visibility store. All tasks are a few minutes old, which is the worst case for finding the newest.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,7 +21,7 @@ import { findTemporalCli } from '../src/stack/temporal-cli.ts';
 import { freePort } from '../test/support/engine.ts';
 import { median } from './stats.ts';
 
-/** Starts under way at once. */
+/** Concurrent starts. */
 const AT_ONCE = 20;
 
 const NAMES = ['calculator', '翻譯合約', 'python-費波那契函數', 'unit-tests', '整理會議紀錄'];
@@ -33,7 +33,7 @@ const STATES: TaskState[] = [
   'cancelled',
 ];
 
-/** What is asked. */
+/** The measured commands. */
 const COMMANDS = [
   [],
   ['--status', 'failed,timed_out'],
@@ -53,7 +53,7 @@ const [port, uiPort, metricsPort] = [await freePort(), await freePort(), await f
 const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = readConfig();
 const temporalCli = await findTemporalCli({ path, cache, onStep: () => {} });
 const args = engineArgs({ port, uiPort, metricsPort, database: join(home, 'temporal.db') });
-// What is read is not changed by how safely it was written, which takes most of the time.
+// Unsafe writes: they take most of the time and do not change what is read.
 const hasty = args.map((value) => value.replace('synchronous=FULL', 'synchronous=OFF'));
 const engine = spawn(temporalCli, hasty, { stdio: 'ignore' });
 const address = `127.0.0.1:${port}`;

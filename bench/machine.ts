@@ -1,11 +1,11 @@
-/** What the figures were measured on: they mean nothing without it. */
+/** The machine on which figures are measured. */
 import { statfs } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg, tmpdir, totalmem } from 'node:os';
 
-/** A machine is called idle up to this share of its cores. */
+/** Load up to this share of the cores counts as idle. */
 const IDLE_LOAD = 0.25;
 
-/** Names of file systems by their magic number (statfs(2)): on one in memory, syncing a file costs nothing. */
+/** File systems by magic number (statfs(2)): in memory, fsync costs nothing. */
 const FILE_SYSTEMS: Record<number, string> = {
   0xef53: 'ext4',
   0x58465342: 'xfs',
@@ -18,10 +18,10 @@ export interface Machine {
   cores: number;
   cpu: string;
   memory_gb: number;
-  /** Of the folder for temporary files, where everything lies that is measured. */
+  /** File system of the folder for temporary files, in which everything is measured. */
   file_system: string;
   node: string;
-  /** Of the last 1, 5 and 15 minutes, before anything was measured. */
+  /** Load averages of 1, 5 and 15 minutes before the measurement. */
   load_average: number[];
 }
 
@@ -37,7 +37,7 @@ export async function describeMachine(): Promise<Machine> {
   };
 }
 
-/** @returns the machine as two lines, and a third where others used it. */
+/** @returns the machine as two lines, and a third if it was not idle. */
 export function machineLines({ cores, cpu, memory_gb, file_system, node, load_average }: Machine): string {
   const lines = [
     `${cores} cores, ${cpu}, ${memory_gb} GB, ${file_system}, Node ${node}`,

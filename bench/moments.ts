@@ -1,14 +1,14 @@
 import { EventEmitter, once } from 'node:events';
 
-/** How long anything may take before the run is given up: a limit for what hangs. Milliseconds. */
+/** Timeout of every wait, in milliseconds. */
 const LIMIT_MS = 30_000;
 
-/** Notes when something first happened, by a key, on this process's monotonic clock; lets others wait for it. */
+/** Records when an event first happened, by key, on the monotonic clock of this process; callers can wait for it. */
 export class Moments {
   constructor(private readonly limitMs = LIMIT_MS) {}
 
   private readonly times = new Map<string, number>();
-  // Many may wait for one thing each.
+  // One listener per waiting caller.
   private readonly emitter = new EventEmitter().setMaxListeners(0);
 
   note(key: string): void {
@@ -17,12 +17,12 @@ export class Moments {
     this.emitter.emit(key);
   }
 
-  /** @returns whether it has happened. */
+  /** @returns whether the event has happened. */
   has(key: string): boolean {
     return this.times.has(key);
   }
 
-  /** @returns when it happened, in milliseconds, as soon as it has. */
+  /** Waits for the event. @returns its time in milliseconds. */
   async of(key: string): Promise<number> {
     const noted = this.times.get(key);
     if (noted !== undefined) return noted;

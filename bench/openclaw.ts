@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- openclaw`: what a user of the chat sees, on the real gateway (e2e/openclaw), and what it costs the agent's
- * model; beside the same job done by polling, with the model's requests counted.
+ * `npm run bench -- openclaw`: latency that a chat user sees on the real gateway (e2e/openclaw), and the requests of the
+ * agent's model; beside the same job done by polling.
  */
 import { watch } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -12,23 +12,23 @@ import { summarise, table, type Figure } from './stats.ts';
 
 const ROUNDS = 20;
 
-/** A gateway's first turns are compiled while they run. */
+/** Rounds that are discarded: the first turns of a gateway include compilation. */
 const WARM_UP_ROUNDS = 3;
 
-/** Between two messages of one chat, so that neither gateway nor channel holds the second back. Milliseconds. */
+/** Pause between two messages of a chat, so that neither gateway nor channel throttles the second. Milliseconds. */
 const SETTLE_MS = 1_500;
 
-/** The fewest that the contract (section 7) says of an agent that polls. */
+/** Fewest polls of a polling agent in the contract (section 7). */
 const POLLS = 15;
 
-/** A job whose reply is one message. The polling agent asks for the same. */
+/** A job whose notification is one message. The polling agent asks for the same. */
 const JOB = '[[simulate: delay=1000 size=100]]';
 
 export async function benchOpenClaw(): Promise<void> {
   const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = readConfig();
   const temporalCli = await findTemporalCli({ path, cache, onStep: (step) => console.error(step) });
   const stage = await openStage(temporalCli);
-  // When each file was there first: it is written again when it is acknowledged.
+  // When each file first appeared: the acknowledgement rewrites it.
   const saved = new Map<string, number>();
   const watcher = watch(stage.results.folder, (_event, name) => {
     if (name !== null && !saved.has(name)) saved.set(name, performance.now());
@@ -66,7 +66,7 @@ export async function benchOpenClaw(): Promise<void> {
   }
 }
 
-/** The floor: a command that the gateway answers by itself. @returns milliseconds. */
+/** The floor: a command that the gateway itself answers. @returns milliseconds. */
 async function askGateway(stage: Stage): Promise<number> {
   const said = performance.now();
   stage.telegram.say(OWNER, '/whoami');
@@ -87,7 +87,7 @@ async function dispatchByPrefix(
   return { shown: lines.at - said, reply: reply.at - (saved.get(`${task?.task_id}.json`) ?? NaN) };
 }
 
-/** The agent is asked by its user, dispatches by its tool, and asks again and again for the state, as the original says others do. */
+/** The agent dispatches with its tool and polls the state, as the original design describes. */
 async function doByPolling(stage: Stage): Promise<{ requests: number; tokens: number }> {
   const before = stage.model.requests.length;
   stage.model.script.push(

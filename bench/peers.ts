@@ -1,8 +1,8 @@
 /**
  * `npm run bench -- peers [--rounds 40] [--tasks 300] [--callbacks 1000] [--repeats 3] [--only ours,dbos] [--json FILE]
  * [--chart FILE]`: the same job done by Kimi Dispatch, by Temporal alone (the floor), by the original's design and by
- * durable peers from their own packages, in the same run and in turns, all with real processes over real HTTP. The bench
- * plays Kimi and the gateway for all of them.
+ * durable peers from their own packages, interleaved in the same run, all with real processes over real HTTP. The bench
+ * acts as Kimi and the gateway.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,22 +16,22 @@ import { cpuOf } from './processes.ts';
 import { comparison, summarise, type Compared } from './stats.ts';
 import { installPeers, startSystems, type System } from './systems.ts';
 
-/** Rounds that are run first and thrown away: a process's first tasks are compiled while they run. */
+/** Discarded first rounds: the first tasks of a process include compilation. */
 export const WARM_UP = { rounds: 5, tasks: 40 };
 
-/** Rest before a callback is sent, and between two systems, so that what came before is over. Milliseconds. */
+/** Pause before a callback, and between two systems, in milliseconds. */
 const SETTLE_MS = 250;
 
-/** Tasks under way at once. */
+/** Concurrent tasks. */
 const AT_ONCE = 20;
 
-/** Tasks started at once where only their callbacks are measured. */
+/** Concurrent starts when only callbacks are measured. */
 export const STARTED_AT_ONCE = 50;
 
-/** Callbacks sent at once. */
+/** Concurrent callbacks. */
 const CONNECTIONS = 100;
 
-/** How long a sender waits before it sends again what was not accepted, in milliseconds. */
+/** Pause of a sender before a retry, in milliseconds. */
 const SEND_AGAIN_MS = 50;
 
 export async function benchPeers(args: string[]): Promise<void> {
@@ -103,7 +103,7 @@ export async function benchPeers(args: string[]): Promise<void> {
   if (values.chart) await writeFile(values.chart, drawComparison(report));
 }
 
-/** Gathers what is measured, by figure and system. */
+/** Collects samples by figure and system. */
 class Figures {
   private readonly samples = new Map<string, { unit: Compared['unit']; by: Map<string, number[]> }>();
 
@@ -136,14 +136,14 @@ async function inTurns(systems: System[], measure: (system: System) => Promise<v
   }
 }
 
-/** One task, with nothing else to do. Milliseconds. */
+/** One task on an idle system. Milliseconds. */
 export async function one(system: System): Promise<{ saved: number; woken: number }> {
   const task_id = await system.dispatch();
   await system.moments.of(`dispatch of ${task_id}`);
   return await callBackAndWait(system, task_id);
 }
 
-/** A callback for a task that waits, and what follows. Milliseconds. */
+/** The callback of a waiting task, and the steps after it. Milliseconds. */
 export async function callBackAndWait(system: System, task_id: string): Promise<{ saved: number; woken: number }> {
   await pause(SETTLE_MS);
   const sent = performance.now();
@@ -153,7 +153,7 @@ export async function callBackAndWait(system: System, task_id: string): Promise<
   return { saved: saved - sent, woken: woken - saved };
 }
 
-/** Tasks from their dispatch to the wake, so many at once; Kimi answers as soon as it has taken one. */
+/** Concurrent tasks from dispatch to wake; Kimi answers immediately. */
 export async function wholeTasks(
   system: System,
   tasks: number,
@@ -166,7 +166,7 @@ export async function wholeTasks(
     return (await system.woken(task_id)) - asked;
   });
   const seconds = (performance.now() - started) / 1_000;
-  // What follows the wake is a part of the task.
+  // The steps after the wake are part of the task.
   await pause(4 * SETTLE_MS);
   system.answersAtOnce = false;
   return { rate: tasks / seconds, cpu: (cpuOf(system.pids) - cpu) / tasks, times };
@@ -179,7 +179,7 @@ async function waitingTasks(system: System, count: number): Promise<string[]> {
   return tasks;
 }
 
-/** All callbacks of tasks that wait. */
+/** All callbacks of waiting tasks. */
 async function flood(system: System, count: number) {
   const tasks = await waitingTasks(system, count);
   const rest = tasks.values();
@@ -196,7 +196,7 @@ async function flood(system: System, count: number) {
   return { rate: (count / (accepted - sent)) * 1_000, cpu: used, all: last - sent, times, lost };
 }
 
-/** The same, and once half of them are accepted, what has them in its hands is killed and started again. */
+/** The same; once half of them are accepted, the process that holds them is killed and restarted. */
 async function floodAndKill(system: System, count: number) {
   const tasks = await waitingTasks(system, count);
   const rest = tasks.values();
@@ -214,7 +214,7 @@ async function floodAndKill(system: System, count: number) {
   return { all: last - restarted, lost, twice, never };
 }
 
-/** As a provider does: what is not accepted is sent again. */
+/** Sends a callback until it is accepted, as a provider does. */
 async function sendUntilAccepted(system: System, task_id: string): Promise<void> {
   for (;;) {
     const isAccepted = await system.callBack(task_id).catch(() => false);
@@ -223,22 +223,22 @@ async function sendUntilAccepted(system: System, task_id: string): Promise<void>
   }
 }
 
-/** @returns when the last result was there, and how many never came. */
+/** @returns the time of the last result, and the number of missing ones. */
 async function results(system: System, tasks: string[]): Promise<{ last: number; lost: number }> {
   const times = await Promise.all(tasks.map(async (task_id) => await system.saved(task_id).catch(() => NaN)));
   const lost = tasks.filter((task_id) => !system.hasResult(task_id)).length;
   return { last: Math.max(...times.filter((time) => !Number.isNaN(time))), lost };
 }
 
-/** Waits for the wakes. @returns how many never came. */
+/** Waits for the wakes. @returns the number of missing ones. */
 async function settled(system: System, tasks: string[]): Promise<number> {
   const woken = await Promise.all(tasks.map(async (task_id) => await system.woken(task_id).then(Boolean, () => false)));
-  // Whoever wakes twice does so by now.
+  // Duplicate wakes have arrived by now.
   await pause(4 * SETTLE_MS);
   return woken.filter((isWoken) => !isWoken).length;
 }
 
-/** Does something so often, so many at a time. */
+/** Runs an action `count` times with bounded concurrency. */
 export async function atOnce<T>(lanes: number, times: number, work: () => Promise<T>): Promise<T[]> {
   const done: T[] = [];
   let begun = 0;

@@ -1,11 +1,11 @@
-/** Processes that are started, watched and ended, and what they take. */
+/** Starting, measuring and stopping processes. */
 import { execFileSync, spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { atTheEnd } from './clean-ups.ts';
 
-/** What the kernel counts CPU time in: `getconf CLK_TCK`. */
+/** Clock ticks per second: `getconf CLK_TCK`. */
 const TICKS_PER_S = 100;
 
 interface Listed {
@@ -15,7 +15,7 @@ interface Listed {
   args: string;
 }
 
-/** @returns a process and all below it. Memory is what is resident, in MB. */
+/** @returns a process and its descendants, with resident memory in MB. */
 export function treeOf(root: number): Listed[] {
   const lines = execFileSync('ps', ['-A', '-ww', '-o', 'pid=,ppid=,rss=,args='], { encoding: 'utf8' }).split('\n');
   const all = lines.flatMap((line): Listed[] => {
@@ -23,7 +23,7 @@ export function treeOf(root: number): Listed[] {
     return pid ? [{ pid: Number(pid), parent: Number(parent), memory: Number(kilobytes) / 1024, args }] : [];
   });
   const below = new Set([root]);
-  // Process ids wrap around, so that a child may be listed before its parent: look again until nothing is new.
+  // Process ids wrap around, so a child may be listed before its parent: repeat until nothing is added.
   for (let size = 0; size !== below.size;) {
     size = below.size;
     for (const { pid, parent } of all) if (below.has(parent)) below.add(pid);
@@ -31,26 +31,26 @@ export function treeOf(root: number): Listed[] {
   return all.filter(({ pid }) => below.has(pid));
 }
 
-/** @returns resident memory of processes and all below them, in MB. */
+/** @returns resident memory of processes and their descendants, in MB. */
 export function memoryOf(roots: number[]): number {
   return sum(roots.flatMap(treeOf).map(({ memory }) => memory));
 }
 
-/** @returns CPU time so far of processes and all below them, those that have ended among them; milliseconds. Linux alone. */
+/** @returns CPU time of processes and their descendants, ended ones included; milliseconds. Linux only. */
 export function cpuOf(roots: number[]): number {
   return sum(roots.flatMap(treeOf).map(({ pid }) => cpuOfOne(pid)));
 }
 
-/** @returns CPU time so far of one process, and of its children that have ended; milliseconds. Linux alone. */
+/** @returns CPU time of one process and its ended children; milliseconds. Linux only. */
 export function cpuOfOne(pid: number): number {
   let stat: string;
   try {
     stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   } catch {
-    // It has ended since it was listed.
+    // The process has ended meanwhile.
     return 0;
   }
-  // Behind the name, which may hold spaces: fields 14 to 17 of proc(5).
+  // Fields 14 to 17 of proc(5), after the name, which may contain spaces.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (sum(fields.slice(11, 15).map(Number)) / TICKS_PER_S) * 1_000;
 }
@@ -59,14 +59,14 @@ function sum(numbers: number[]): number {
   return numbers.reduce((sum, number) => sum + number, 0);
 }
 
-/** Starts a process that ends with the bench. What it says on standard error is told. */
+/** Starts a process that ends with the bench. Its standard error is passed through. */
 export function start(command: string, args: string[], options: SpawnOptions): ChildProcess {
   const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'], ...options });
   atTheEnd(async () => await end(child, 'SIGTERM'));
   return child;
 }
 
-/** Starts a Node process, and waits until it says by IPC that it is ready. */
+/** Starts a Node process, and waits for its IPC message that it is ready. */
 export async function startNode(args: string[], env: NodeJS.ProcessEnv, cwd?: string): Promise<ChildProcess> {
   const child = start(process.execPath, args, { env, cwd, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   const ended = once(child, 'exit').then(([code]) => ({ failed: `it ended with ${code}` }));
@@ -75,7 +75,7 @@ export async function startNode(args: string[], env: NodeJS.ProcessEnv, cwd?: st
   return child;
 }
 
-/** How long a process may take to end by itself, in milliseconds. */
+/** Timeout of a graceful stop, in milliseconds. */
 const PATIENCE_MS = 5_000;
 
 export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
@@ -86,7 +86,7 @@ export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<
   child.kill('SIGKILL');
 }
 
-/** Asks again and again, until it is so. */
+/** Polls a condition. */
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   const giveUpAt = Date.now() + 60_000;
   while (!(await isSo())) {

@@ -1,7 +1,7 @@
 /**
  * `npm run bench [-- --rounds 50] [--limit 10000] [--json FILE]`: the figures of contract section 7, on the embedded stack, with real
- * processes over real HTTP. The bench plays Kimi and the agent's gateway, so what is measured is ours alone. One task at
- * a time; the floor of each figure is measured in the same rounds. Ends with 1 where a promise was missed.
+ * processes over real HTTP. The bench acts as Kimi and the agent's gateway. One task at a time; the floor of each figure is
+ * measured in the same rounds. Exits with 1 if a target was missed.
  */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -29,40 +29,40 @@ import { median, summarise, table, type Figure } from './stats.ts';
 
 const CLI = join(DIST, 'kimi-dispatch.js');
 
-/** Rounds that are run first and thrown away: a worker's first tasks are compiled while they run. */
+/** Discarded first rounds: the first tasks of a worker include compilation. */
 const WARM_UP_ROUNDS = 3;
 
-/** Times `up` is started, each in a new home. */
+/** How often `up` is started, each time in a new home. */
 const STARTS = 3;
 
-/** How long a stack rests before its memory is read, in milliseconds. */
+/** Idle time before memory is measured, in milliseconds. */
 const IDLE_MS = 5_000;
 
-/** Rest before a signal or a callback is sent, so that what came before it is over. Milliseconds. */
+/** Pause before a signal or a callback, in milliseconds. */
 const SETTLE_MS = 250;
 
 interface Round {
-  /** `node -e 0`, from its start to its end. */
+  /** `node -e 0`, from start to exit. */
   node: number;
-  /** `kimi-dispatch dispatch`, from its start to its end; to the pending file where it ended before Kimi had accepted. */
+  /** `kimi-dispatch dispatch`, from start to exit, or to the pending file if it exited before Kimi accepted. */
   dispatch: number;
   accepted: boolean;
   /** Callback sent → answered with 200. */
   answered: number;
-  /** Callback sent → the result file is there. */
+  /** Callback sent → result file written. */
   saved: number;
-  /** The result file is there → the gateway has been asked to wake the agent. */
+  /** Result file written → wake request at the gateway. */
   woken: number;
-  /** Callback sent → the caller who waits for the task knows that it is closed, acknowledged. */
+  /** Callback sent → the client that awaits the task has its result, acknowledged. */
   closed: number;
   floor: FloorRound;
 }
 
-/** The bench's own side: Kimi's API, the agent's gateway, and the watched results folder. */
+/** The bench's side: Kimi's API, the agent's gateway, and a watch on the results folder. */
 interface Stage {
   env: NodeJS.ProcessEnv;
   results: string;
-  /** `wake of <task id>`, and `file <name>` for every file that came to be in the results folder. */
+  /** `wake of <task id>`, and `file <name>` for every new file in the results folder. */
   moments: Moments;
 }
 
@@ -126,7 +126,7 @@ async function runRound(
   floor: Floor,
 ): Promise<Round> {
   const node = await timeProcess(['-e', '0'], env);
-  // With --json it says whether Kimi has accepted: it ends in time where Kimi has not, too.
+  // --json reports whether Kimi has accepted; it also exits in time if Kimi has not.
   const started = performance.now();
   const dispatch = await timeProcess([CLI, 'dispatch', '-p', 'x', '-n', 'bench', '--json'], env);
   const { task_id = '', status = '' } = JSON.parse(dispatch.stdout) as Record<string, string>;
@@ -135,7 +135,7 @@ async function runRound(
     .getHandle<() => Promise<TaskSummary>>(task_id)
     .result()
     .then((summary) => ({ ...summary, at: performance.now() }));
-  // Awaited below; what breaks before that must not skip the clean-up.
+  // Awaited below: an error before that must not skip the clean-up.
   closing.catch(() => {});
   await pause(SETTLE_MS);
 
@@ -161,7 +161,7 @@ async function runRound(
   };
 }
 
-/** Posts Kimi's answer, over a connection of its own as a provider does. */
+/** Posts Kimi's callback over a new connection, as a provider does. */
 async function postCallback(webhook: string, task_id: string): Promise<{ sent: number; answered: number }> {
   const { path, headers, body } = signedCallback(task_id);
   const agent = new Agent();
@@ -182,7 +182,7 @@ async function postCallback(webhook: string, task_id: string): Promise<{ sent: n
   }
 }
 
-/** Runs a Node process to its end. */
+/** Runs a Node process until it exits. */
 async function timeProcess(args: string[], env: NodeJS.ProcessEnv): Promise<{ time: number; stdout: string }> {
   const started = performance.now();
   const { stdout } = await promisify(execFile)(process.execPath, args, { env });
@@ -201,7 +201,7 @@ async function setStage(folder: string, limit: string): Promise<Stage> {
   const watcher = watch(results, (_event, name) => moments.note(`file ${name}`));
   atTheEnd(() => watcher.close());
   const env: NodeJS.ProcessEnv = {
-    // What this shell has set for a stack of its own is none of ours. Empty counts as not set, and stops .env files too.
+    // Settings of the user's own stack must not apply. An empty value counts as not set, and overrides .env files.
     ...Object.fromEntries(
       Object.entries(process.env).map(([name, value]) => [
         name,
@@ -219,17 +219,17 @@ async function setStage(folder: string, limit: string): Promise<Stage> {
     KIMI_WORKER_PORT: '0',
     KIMI_TEMPORAL_PORT: '0',
     KIMI_UI_PORT: '0',
-    // More than ten tasks a minute are measured; a limit that is never reached shows what the limiter costs.
+    // More than ten tasks a minute are measured; a limit that is never reached includes the cost of the limiter.
     KIMI_MAX_TASKS_PER_MINUTE: limit,
     KIMI_MAX_CONCURRENT_TASKS: limit,
   };
   return { env, results, moments };
 }
 
-/** Where the Temporal server lies: the same for the bench as for any other stack on this machine. */
+/** Cache of the Temporal server, shared with other stacks on this machine. */
 const KEPT = new Set(['KIMI_CACHE', 'TEMPORAL_CLI_PATH', 'KIMI_METRICS_PORT']);
 
-/** Answers what is asked about a task, once it has been read, with a status and JSON. @returns its address. */
+/** Serves a status and JSON for each request, after reading its body. @returns the address. */
 async function serve(answer: (task_id: string) => [number, object]): Promise<string> {
   const server = createServer((incoming, response) => {
     incoming.resume().on('end', () => {
@@ -245,7 +245,7 @@ async function serve(answer: (task_id: string) => [number, object]): Promise<str
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Starts `up` and waits for its screen: the first it writes on standard output. */
+/** Starts `up` and waits for its first output. */
 async function startUp(stage: Stage, home: string) {
   const env = { ...stage.env, KIMI_HOME: home };
   const started = performance.now();
@@ -264,7 +264,7 @@ async function startUp(stage: Stage, home: string) {
   return { env, pid: up.pid as number, readyMs: ready - started, stop };
 }
 
-/** Which process of the stack a command line is, in this order. */
+/** Patterns that identify the processes of the stack; the first match counts. */
 const PROCESSES: [name: string, commandLine: RegExp][] = [
   ['guard of temporal', /^(?:sh |cat)/],
   ['temporal', / server start-dev /],
@@ -273,7 +273,7 @@ const PROCESSES: [name: string, commandLine: RegExp][] = [
   ['up', /kimi-dispatch\.js up/],
 ];
 
-/** @returns the resident memory of a process and all below it, in MB, by name. */
+/** @returns resident memory of a process and its descendants, in MB, by name. */
 function memoryByName(root: number): Map<string, number> {
   const memory = new Map<string, number>();
   for (const { args, memory: mb } of treeOf(root)) {
@@ -283,7 +283,7 @@ function memoryByName(root: number): Map<string, number> {
   return memory;
 }
 
-/** @returns how late the watch on the results folder tells of a rename: milliseconds, the median of 20. */
+/** @returns the delay of the watch on the results folder after a rename: milliseconds, median of 20. */
 async function measureWatch({ results, moments }: Stage): Promise<number> {
   const delays: number[] = [];
   for (let i = 0; i < 20; i += 1) {

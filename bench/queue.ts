@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- queue [--tasks 1000000]`: so many tasks in the limiter's queue (src/limiter/admission.ts), without an
- * engine: what each step costs when ten times as many wait, all of one agent, and of a hundred that share the limiter.
+ * `npm run bench -- queue [--tasks 1000000]`: many tasks in the limiter's queue (src/limiter/admission.ts), without an
+ * engine: the cost of each step at growing queue lengths, with one agent and with a hundred that share the limiter.
  */
 import { parseArgs } from 'node:util';
 import { AdmissionQueue } from '../src/limiter/admission.ts';
@@ -9,13 +9,13 @@ import type { Priority } from '../src/shared/task.ts';
 import { describeMachine, machineLines } from './machine.ts';
 import { summarise, table, type Figure } from './stats.ts';
 
-/** Kimi's top tier: 1000 at once, 10,000 a minute. */
+/** Kimi's top tier: 1000 concurrent, 10,000 a minute. */
 const LIMITS = { per_minute: 10_000, concurrent: 1_000, queued: 0 };
 
-/** How many agents have them. Of a hundred, the first has nine in ten. */
+/** Numbers of agents. Of a hundred, the first has nine tasks in ten. */
 const AGENTS = [1, 100];
 
-/** Times each step is measured once the queue is full. */
+/** How often each step is measured once the queue is full. */
 const ROUNDS = 200;
 
 export async function benchQueue(args: string[]): Promise<void> {
@@ -44,7 +44,7 @@ function measure(tasks: number, agents: number): Figure[] {
   for (const task_id of running) queue.sent(task_id, 1, true, now);
   const steps = { request: [] as number[], place: [] as number[], next: [] as number[] };
   for (let round = 0; round < ROUNDS; round += 1) {
-    // Seven milliseconds: at 10,000 a minute one task comes and one goes.
+    // At 10,000 a minute one task arrives and one leaves every seven milliseconds.
     now += 7;
     steps.request.push(timed(() => ask(tasks + round)));
     steps.place.push(timed(() => queue.positionOf(`kimi-1700000000-${tasks + round}`, now)));

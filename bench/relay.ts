@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- relay`: what the relay adds to an answer, alone and with 100 streams at once, on a real engine. The
- * bench plays Kimi and the webhook.
+ * `npm run bench -- relay`: the latency that the relay adds, alone and with 100 concurrent streams, on a real engine. The
+ * bench acts as Kimi and the webhook.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -28,10 +28,10 @@ const TOKEN = 'the-token-of-the-bench';
 const ALONE = { rounds: 30, warmUps: 3, chunks: 100, everyMs: 10 };
 const TOGETHER = { streams: 100, chunks: 500, everyMs: 40 };
 
-/** How often progress is looked for, in milliseconds. */
+/** Interval of progress queries, in milliseconds. */
 const LOOK_MS = 50;
 
-/** A stream that is asked for: its prompt. */
+/** Prompt of a stream. */
 interface Wanted {
   chunks: number;
   everyMs: number;
@@ -144,17 +144,17 @@ async function measure(folder: string, children: ChildProcess[], servers: Server
     { name: 'dispatch to the relay → API id', unit: 'ms', samples: alone.accepted, promise: 1000 },
     { name: 'first token → visible progress', unit: 'ms', samples: alone.visible, promise: 1500 },
     { name: 'last byte → callback received', unit: 'ms', samples: alone.after },
-    { name: `the same, ${TOGETHER.streams} streams at once`, unit: 'ms', samples: together },
+    { name: `the same, ${TOGETHER.streams} concurrent streams`, unit: 'ms', samples: together },
   ];
   console.log(table(figures.map(summarise)));
   const chunks = TOGETHER.streams * TOGETHER.chunks;
   console.log(`
-${TOGETHER.streams} streams at once, a chunk each ${TOGETHER.everyMs} ms, ${chunks} chunks in ${seconds.toFixed(1)} s: ${((100 * cpu) / seconds / 1000).toFixed(0)} % of one core,
+${TOGETHER.streams} concurrent streams, a chunk each ${TOGETHER.everyMs} ms, ${chunks} chunks in ${seconds.toFixed(1)} s: ${((100 * cpu) / seconds / 1000).toFixed(0)} % of one core,
 ${(cpu / chunks).toFixed(3)} ms of CPU a chunk, ${memory.toFixed(0)} MB at most (${idle.memory.toFixed(0)} MB before), ${lost} answers not whole.`);
   if (lost > 0 || figures.map(summarise).some(({ kept }) => kept === false)) process.exitCode = 1;
 }
 
-/** Each is told from the others, so that none can be lost or change its place unnoticed. */
+/** Every chunk is different, so that a lost or reordered one is noticed. */
 function word(n: number): string {
   return `第${n}個 word. `;
 }
@@ -205,7 +205,7 @@ async function startRelay(place: RelayPlace): Promise<{ url: string; child: Chil
   return { url: `http://127.0.0.1:${said.port}`, child };
 }
 
-/** @returns CPU time so far in milliseconds, and resident memory in MB. */
+/** @returns CPU time in milliseconds, and resident memory in MB. */
 async function usageOf({ pid }: ChildProcess): Promise<{ cpu: number; memory: number }> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   const kb = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]);

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:results [-- --results 100000 --rounds 200]`: what a results folder of that many tasks costs, beside an
- * empty one, in the same run. Milliseconds.
+ * `npm run bench:results [-- --results 100000 --rounds 200]`: the cost of a results folder with many tasks, beside an
+ * empty one in the same run. Milliseconds.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,10 +11,10 @@ import { ResultStore } from '../src/results/store.ts';
 import { addUp } from '../src/results/usage.ts';
 import { summarise, table, type Figure } from './stats.ts';
 
-/** Results that wait for the agent meanwhile. */
+/** Unacknowledged results. */
 const UNACKNOWLEDGED = 20;
 
-/** About the 1300 tokens of the contract's example. */
+/** About 1300 tokens, as in the contract's example. */
 const OUTPUT = '費波那契 def fibonacci(n): …\n'.repeat(150);
 
 const { values } = parseArgs({ options: { results: { type: 'string' }, rounds: { type: 'string' } } });
@@ -34,15 +34,21 @@ function resultOf(n: number): TaskResult {
   };
 }
 
-/** Writes results as they look after the user was told, without the care that a real one needs. */
+/** Writes acknowledged results without the locks and syncs of the store. */
 async function fill(store: ResultStore): Promise<void> {
   await store.prepare();
-  const told = { completed_at: '2026-02-17T15:30:30Z', acknowledged: true, acknowledged_at: '2026-02-17T15:30:31Z' };
+  const acknowledged = {
+    completed_at: '2026-02-17T15:30:30Z',
+    acknowledged: true,
+    acknowledged_at: '2026-02-17T15:30:31Z',
+  };
   for (let n = 0; n < results; n += 100) {
     const some = Array.from({ length: Math.min(100, results - n) }, (_, index) => resultOf(1_000_000 + n + index));
     await Promise.all(
       some.map(async (result) => {
-        const file = { ...result, ...told } satisfies Omit<ResultFile, 'acknowledged'> & { acknowledged: boolean };
+        const file = { ...result, ...acknowledged } satisfies Omit<ResultFile, 'acknowledged'> & {
+          acknowledged: boolean;
+        };
         await writeFile(store.resultPath(result.task_id), `${JSON.stringify(file, null, 2)}\n`);
       }),
     );

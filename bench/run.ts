@@ -1,17 +1,17 @@
 /**
- * `npm run bench [-- SUITE] [options]`: what is claimed of performance is measured here.
+ * `npm run bench [-- SUITE] [options]`: measures every performance claim.
  *
  * | suite | measures |
  * | --- | --- |
- * | none | what the contract promises, beside the engine's floor (promises.ts) |
- * | peers | the same job done by others (peers.ts) |
- * | waiting | ten thousand tasks that wait at once (waiting.ts) |
+ * | none | the targets of the contract, beside the floor (promises.ts) |
+ * | peers | the same job on other systems (peers.ts) |
+ * | waiting | ten thousand concurrently waiting tasks (waiting.ts) |
  * | queue | a million tasks in the limiter's queue (queue.ts) |
- * | large | answers of 16 MB at the same moment (large.ts) |
- * | relay | what the relay adds (relay.ts) |
- * | openclaw | what a chat sees (openclaw.ts) |
- * | ways | how else people have a long job done (ways.ts) |
- * | chart | draws the peers' JSON (chart.ts) |
+ * | large | concurrent answers of 16 MB (large.ts) |
+ * | relay | latency added by the relay (relay.ts) |
+ * | openclaw | latency seen by a chat (openclaw.ts) |
+ * | ways | other ways to run a long job (ways.ts) |
+ * | chart | draws the JSON of `peers` (chart.ts) |
  */
 import { chart } from './chart.ts';
 import { cleanUp } from './clean-ups.ts';
@@ -49,5 +49,5 @@ try {
   process.exitCode = 1;
 }
 if (!(await cleanUp())) process.exitCode = 1;
-// Everything has been undone: a native handle must not keep the process alive.
+// A native handle must not keep the process alive.
 process.exit();

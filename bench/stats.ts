@@ -1,17 +1,17 @@
-/** What is made of the samples: medians, percentiles, and the table that is printed. */
+/** Medians, percentiles, and tables of samples. */
 
 /** One measured figure. A count has no unit. */
 export interface Figure {
   name: string;
   unit: 'ms' | 's' | '/s' | 'MB' | '';
   samples: number[];
-  /** What the contract (section 7) promises of the 95th percentile. */
+  /** Target of the contract (section 7) for the 95th percentile. */
   promise?: number;
-  /** Samples of the least that the same step could cost: same machine, same run, nothing of ours in it. */
+  /** Samples of the same step without our code, on the same machine in the same run. */
   floor?: number[];
 }
 
-/** A figure in numbers, rounded as it is printed. */
+/** Summary of a figure, rounded as printed. */
 export interface Summary {
   name: string;
   unit: Figure['unit'];
@@ -22,23 +22,23 @@ export interface Summary {
   promise?: number;
   /** Median of the floor. */
   floor?: number;
-  /** Median over the floor's median. */
+  /** Median divided by the floor's median. */
   ratio?: number;
-  /** Whether the promise was kept; absent where nothing was promised. */
+  /** Whether the target was met; absent without a target. */
   kept?: boolean;
 }
 
 /**
- * Nearest rank: a percentile is always a value that was measured.
+ * Nearest-rank percentile: always a measured value.
  *
- * @returns the smallest sample that at least this share of the samples does not exceed.
+ * @returns the smallest sample that at least this share of the samples does not exceed
  */
 export function percentile(samples: number[], share: number): number {
   const sorted = samples.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? NaN;
 }
 
-/** @returns the value in the middle, or the mean of the two that are. */
+/** @returns the middle value, or the mean of the two middle values. */
 export function median(samples: number[]): number {
   const sorted = samples.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;
@@ -61,7 +61,7 @@ export function summarise({ name, unit, samples, promise, floor }: Figure): Summ
 
 const HEADINGS = ['figure', 'n', 'median', 'p95', 'max', 'promise', 'floor', 'ratio', 'verdict'];
 
-/** @returns the figures as a table for a terminal: the first column to the left, numbers to the right. */
+/** @returns the figures as a table for a terminal. */
 export function table(figures: Summary[]): string {
   const rows = figures.map(({ name, unit, n, median, p95, max, promise, floor, ratio, kept }) => [
     `${name} (${unit})`,
@@ -75,14 +75,14 @@ export function table(figures: Summary[]): string {
   return aligned([HEADINGS, ...rows]);
 }
 
-/** One figure of several systems, by their names. */
+/** One figure of several systems, by name. */
 export interface Compared {
   name: string;
   unit: Figure['unit'];
   systems: Record<string, Pick<Summary, 'n' | 'median' | 'p95' | 'max'>>;
 }
 
-/** @returns the figures as a table, a column for each system: the median, and the 95th percentile behind it. */
+/** @returns the figures as a table with a column per system: median and 95th percentile. */
 export function comparison(systems: string[], figures: Compared[]): string {
   const rows = figures.map(({ name, unit, systems: by }) => [
     unit === '' ? name : `${name} (${unit})`,
@@ -98,7 +98,7 @@ export function inShort(value: number): string {
   return value.toFixed(value >= 100 || Number.isInteger(value) ? 0 : 1);
 }
 
-/** @returns lines of cells as a table for a terminal, the first line above a rule. */
+/** @returns rows as an aligned table; the first row is the header. */
 export function aligned(lines: string[][]): string {
   const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   const [heading = '', ...body] = lines.map((line) =>

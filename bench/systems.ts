@@ -1,4 +1,4 @@
-/** What is measured side by side: each a set of processes that take a task over HTTP, and Kimi's callback for it. */
+/** The compared systems: each a set of processes that accept a task and its callback over HTTP. */
 import { execFile, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, statSync, watch } from 'node:fs';
@@ -18,43 +18,42 @@ import { bundleFloor } from './floor.ts';
 import { Moments } from './moments.ts';
 import { end, memoryOf, startNode } from './processes.ts';
 
-/** Where the peers' own package lies: no other command installs it. */
+/** The package of the peers; only this bench installs it. */
 const PEERS = fileURLToPath(new URL('peers/', import.meta.url));
 
 /**
- * How long a task may take before it counts as lost, in milliseconds: longer than anyone takes after a kill -9, where they
- * remember it.
+ * After this time a task counts as lost, in milliseconds: longer than the recovery of any durable system after a kill -9.
  */
 const LOST_MS = { durable: 60_000, forgetful: 5_000 };
 
-/** As many connections as the contract's flood has. */
+/** Connections, as in the contract's flood test. */
 const CONNECTIONS = 100;
 
-/** A process of a system, as it is started. */
+/** How a process of a system is started. */
 interface Part {
   args: string[];
   env: NodeJS.ProcessEnv;
-  /** Whether it is killed with kill -9; what only starts tasks is not. */
+  /** Whether it is killed with kill -9; a process that only starts tasks is not. */
   isKilled: boolean;
 }
 
 interface Plan {
   name: string;
-  /** What has happened to a callback once it is answered with 200. */
+  /** What a 200 response to a callback guarantees. */
   promise: string;
   engine?: Engine;
-  /** @param own what every part is told: where Kimi, the gateway, the results and the webhook are. */
+  /** @param own environment of every part: addresses of Kimi, gateway and webhook, and the results folder */
   parts(own: NodeJS.ProcessEnv): Part[];
-  /** Path that starts a task at `tasksPort`. */
+  /** Path at `tasksPort` that starts a task. */
   tasksPort?: number;
 }
 
-/** One of those measured, running. */
+/** A running system. */
 export class System {
   readonly moments: Moments;
-  /** How often the gateway was asked to wake for a task. */
+  /** Wakes by task. */
   readonly wakes = new Map<string, number>();
-  /** Tasks that Kimi answers as soon as it has taken them. */
+  /** Tasks that Kimi answers immediately. */
   answersAtOnce = false;
 
   private parts: Part[] = [];
@@ -84,7 +83,7 @@ export class System {
     return this.plan.engine?.version;
   }
 
-  /** All its processes: CPU and memory are counted of them and of all below them. */
+  /** Root processes: CPU and memory include their descendants. */
   get pids(): number[] {
     const own = this.children.map(({ pid }) => pid as number);
     return this.plan.engine ? [...own, this.plan.engine.pid] : own;
@@ -128,7 +127,7 @@ export class System {
     this.children = await Promise.all(this.parts.map(async ({ args, env }) => await startNode(args, env)));
   }
 
-  /** Starts a task. @returns its id, once the task cannot be lost any more. */
+  /** Starts a task. @returns its id once the task is durable. */
   async dispatch(): Promise<string> {
     const own = `kimi-${Math.floor(Date.now() / 1_000)}-${(count += 1)}`;
     const path = this.plan.tasksPort ? '/tasks' : `/tasks/${own}`;
@@ -150,18 +149,18 @@ export class System {
     return await this.moments.of(`file ${task_id}.json`);
   }
 
-  /** @returns when the gateway was asked to wake the agent. */
+  /** @returns when the wake reached the gateway. */
   async woken(task_id: string): Promise<number> {
     return await this.moments.of(`wake of ${task_id}`);
   }
 
-  /** @returns whether the result is there, and more than the start of a file. */
+  /** @returns whether the result exists and is complete. */
   hasResult(task_id: string): boolean {
     const path = join(this.results, `${task_id}.json`);
     return existsSync(path) && statSync(path).size > 0;
   }
 
-  /** Kills what has the tasks in its hands, and starts it again. @returns when that was. */
+  /** Kills and restarts the processes that hold tasks. @returns the time of the kill. */
   async killAndRestart(): Promise<number> {
     const killed = this.parts.map(({ isKilled }, i) => ({ isKilled, child: this.children[i] as ChildProcess }));
     await Promise.all(killed.map(async ({ isKilled, child }) => isKilled && (await end(child, 'SIGKILL'))));
@@ -181,14 +180,14 @@ export class System {
       return;
     }
     this.moments.note(`dispatch of ${task_id}`);
-    // Sent in a while: no provider answers before it has taken a task.
+    // Delayed: no provider answers before it has accepted a task.
     if (this.answersAtOnce) setImmediate(() => void this.callBack(task_id));
   }
 }
 
 let count = 0;
 
-/** The bench is Kimi and the gateway: it takes everything, and tells whose it was. @returns its address. */
+/** Serves as Kimi and the gateway: accepts every request and reports its task. @returns the address. */
 async function serveKimiAndGateway(hear: (path: string, task_id: string) => void): Promise<string> {
   const server = createServer((incoming, response) => {
     incoming.resume().on('end', () => {
@@ -205,7 +204,7 @@ async function serveKimiAndGateway(hear: (path: string, task_id: string) => void
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Starts all, each with its engine; what is left out of `only` is not started. */
+/** Starts the systems named in `only`, each with its engine. */
 export async function startSystems(folder: string, only: string[]): Promise<System[]> {
   const systems: System[] = [];
   for (const [key, plan] of Object.entries(PLANS)) {
@@ -217,7 +216,7 @@ export async function startSystems(folder: string, only: string[]): Promise<Syst
   return systems;
 }
 
-/** Installs the peers' packages where they are not yet, without their install scripts. */
+/** Installs the packages of the peers if missing, without install scripts. */
 export async function installPeers(): Promise<void> {
   if (existsSync(join(PEERS, 'node_modules/.package-lock.json'))) return;
   console.error('installing the peers (250 MB, once)');
@@ -230,7 +229,7 @@ const peer = (name: string, env: NodeJS.ProcessEnv): Part => ({
   isKilled: true,
 });
 
-/** One Temporal server serves ours and the floor, which never run at once. */
+/** Ours and the floor share one Temporal server; they never run at the same time. */
 let temporal: Promise<Engine> | undefined;
 
 const PLANS: Record<string, (own: string, folder: string) => Promise<Plan>> = {

@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- waiting [--tasks 10000] [--rounds 40] [--only ours] [--json FILE]`: what it costs that many tasks wait at
- * once, beside what it costs the floor. One task's callback is measured first with nobody else waiting, then with all of them,
- * each round another that has waited.
+ * `npm run bench -- waiting [--tasks 10000] [--rounds 40] [--only ours] [--json FILE]`: the cost of many waiting tasks,
+ * beside the floor. The callback of one task is measured first with no other task waiting, then with all of them waiting;
+ * each round uses another task.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ import { atOnce, callBackAndWait, one, STARTED_AT_ONCE, WARM_UP, wholeTasks } fr
 import { summarise, table, type Figure } from './stats.ts';
 import { startSystems, type System } from './systems.ts';
 
-/** How long everything rests before its memory is read, in milliseconds. */
+/** Idle time before memory is measured, in milliseconds. */
 const REST_MS = 10_000;
 
 export async function benchWaiting(args: string[]): Promise<void> {
@@ -53,12 +53,12 @@ async function whileTheyWait(system: System, count: number, rounds: number): Pro
 
   const started = performance.now();
   const tasks = await atOnce(STARTED_AT_ONCE, count, async () => await system.dispatch());
-  // The floor says that a task has started before it is at Kimi.
+  // The floor reports a task as started before its request is at Kimi.
   for (const task_id of tasks) await system.moments.of(`dispatch of ${task_id}`);
   const rate = tasks.length / ((performance.now() - started) / 1_000);
   await pause(REST_MS);
   const after = system.memory();
-  // From the first that came to the last: those that wait longest are no longer in the worker's memory.
+  // In the order of their start: the oldest are no longer in the worker's cache.
   const waited: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
     const task_id = tasks[Math.floor((round / rounds) * tasks.length)] as string;

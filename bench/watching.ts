@@ -1,7 +1,7 @@
 /**
- * `npx tsx bench/watching.ts [--tasks 200] [--rounds 3]` after `npm run build`: what metrics and traces cost, as CPU time of
- * worker and webhook for each task. CPU time is nearly the same however busy the machine is, which milliseconds are not.
- * Linux alone: it reads /proc.
+ * `npx tsx bench/watching.ts [--tasks 200] [--rounds 3]` after `npm run build`: the cost of metrics and traces, as CPU time of
+ * worker and webhook per task. Unlike elapsed time, CPU time hardly depends on the load of the machine. Linux only: it reads
+ * /proc.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,10 +19,10 @@ import type { StackState } from '../src/stack/state.ts';
 import { cpuOfOne } from './processes.ts';
 import { median } from './stats.ts';
 
-/** Tasks under way at once. */
+/** Concurrent tasks. */
 const AT_ONCE = 5;
 
-/** How often Prometheus comes by, in milliseconds: three times as often as usual. */
+/** Scrape interval in milliseconds: a third of the usual one. */
 const SCRAPE_MS = 5_000;
 
 const METRICS_PORT = 39464;
@@ -33,7 +33,7 @@ function childOf(parent: number, script: string): number {
   return Number(found?.trim().split(/\s+/)[0]);
 }
 
-/** @returns CPU milliseconds for each task, of worker and webhook together. */
+/** @returns CPU milliseconds per task of worker and webhook. */
 async function measure(tasks: number, watching: NodeJS.ProcessEnv): Promise<number> {
   const home = await mkdtemp(join(tmpdir(), 'kimi-watching-'));
   const ports = ['WEBHOOK', 'KIMI_WORKER', 'KIMI_TEMPORAL', 'KIMI_UI'].map((name) => [`${name}_PORT`, '0']);
@@ -76,7 +76,7 @@ async function measure(tasks: number, watching: NodeJS.ProcessEnv): Promise<numb
     if (!watching['KIMI_METRICS_PORT']) return;
     for (const port of [METRICS_PORT, METRICS_PORT + 1]) void fetch(`http://127.0.0.1:${port}/metrics`).catch(() => {});
   }, SCRAPE_MS);
-  // A worker's first tasks are compiled while they run.
+  // The first tasks of a worker include compilation.
   await run(Math.ceil(tasks / 4));
   const processes = [childOf(up.pid as number, 'worker'), childOf(up.pid as number, 'webhook')];
   const cpu = (): number => processes.map(cpuOfOne).reduce((sum, ms) => sum + ms, 0);

@@ -1,8 +1,8 @@
 /**
- * `npm run bench -- ways`: how people have a long job done today, on the real gateway (e2e/openclaw), beside Kimi Dispatch. For each
- * way: how often the agent's model is asked and with how much, how long the chat is silent while Kimi works, and what
- * becomes of the answer where the gateway is killed meanwhile. The model is a stand-in that does what the way takes and no
- * more, so the tokens are the least there can be. About a quarter of an hour.
+ * `npm run bench -- ways`: other ways to run a long job on the real gateway (e2e/openclaw), beside Kimi Dispatch. For each way: number
+ * and size of the requests to the agent's model, how long the chat is blocked while Kimi works, and whether the answer survives
+ * a kill of the gateway. The model is a stand-in that makes only the necessary calls, so the tokens are a lower bound. Takes
+ * about a quarter of an hour.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { HOOKS_TOKEN } from '../test/e2e/openclaw/gateway.ts';
@@ -12,36 +12,36 @@ import { until } from '../test/e2e/openclaw/until.ts';
 import { readConfig } from '../src/config/index.ts';
 import { findTemporalCli } from '../src/stack/temporal-cli.ts';
 
-/** How long Kimi takes. Milliseconds. */
+/** Duration of the job at Kimi, in milliseconds. */
 const JOB_MS = 10_000;
 
-/** The fewest that the contract (section 7) says of an agent that polls. */
+/** Fewest polls of a polling agent in the contract (section 7). */
 const POLLS = 15;
 
-/** How long news is waited for, once Kimi has answered and the gateway runs. Milliseconds. */
+/** Timeout for the notification once Kimi has answered and the gateway runs, in milliseconds. */
 const PATIENCE_MS = 30_000;
 
-/** What comes after the answer (a second wake, a repeat) comes within this time. Milliseconds. */
+/** How long a second wake or a repeat may follow the answer, in milliseconds. */
 const AFTERMATH_MS = 5_000;
 
-/** A tool may take so long before the gateway puts it into the background. Milliseconds. */
+/** After this time the gateway moves a tool to the background, in milliseconds. */
 const WITHOUT_END = 600_000;
 
-/** What stands in every answer of the simulated Kimi, and nowhere else. */
+/** Text that only answers of the simulated Kimi contain. */
 const ANSWER = '這是模擬的 Kimi';
 
-/** One job, and what can be done about it. */
+/** One job, and the commands for it. */
 interface Job {
-  /** Stands in the job and in what the user is told. */
+  /** Text in the prompt and in the notification. */
   mark: string;
   prompt: string;
-  /** Asks Kimi, waits, and prints the answer. */
+  /** Command that asks Kimi, waits, and prints the answer. */
   command: string;
-  /** The same, past the end of the gateway, which is told to wake the agent when the answer is in a file. */
+  /** The same as a process that outlives the gateway, writes the answer to a file and wakes the agent. */
   script: string;
 }
 
-/** What the agent's model says next, after so many tools since the job was asked for. `undefined`: it has nothing to do. */
+/** The next action of the agent's model after a number of tool calls; `undefined`: none. */
 type NextSaying = (job: Job, tools: number, texts: string[]) => Saying | undefined;
 
 const exec = (parameters: object): Saying => ({ tool: 'exec', arguments: { ...parameters } });
@@ -95,7 +95,7 @@ interface Row {
   afterKill: string;
 }
 
-/** `npm run bench -- ways sub-agent` tries out the ways whose name holds the word. */
+/** `npm run bench -- ways sub-agent` runs only the ways whose name contains the word. */
 export async function benchWays([only = '']: string[]): Promise<void> {
   const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = readConfig();
   const temporalCli = await findTemporalCli({ path, cache, onStep: (step) => console.error(step) });
@@ -117,13 +117,13 @@ export async function benchWays([only = '']: string[]): Promise<void> {
 }
 
 async function tryOut(stage: Stage, way: (typeof WAYS)[number]): Promise<Row> {
-  // A gateway's first turns are compiled while they run.
+  // The first turns of a gateway include compilation.
   stage.telegram.say(OWNER, 'hello');
   await stage.next(OWNER, /^ok$/);
 
   const cost = stage.model.requests.length;
   await ask(stage, way, 'undisturbed');
-  await told(stage, 'undisturbed');
+  await notified(stage, 'undisturbed');
   await pause(AFTERMATH_MS);
   const requests = stage.model.requests.slice(cost);
 
@@ -131,7 +131,7 @@ async function tryOut(stage: Stage, way: (typeof WAYS)[number]): Promise<Row> {
   const asked = performance.now();
   stage.telegram.say(OWNER, 'are you there?');
   const { at } = await stage.next(OWNER, /I am here/);
-  await told(stage, 'disturbed');
+  await notified(stage, 'disturbed');
   await pause(AFTERMATH_MS);
 
   const paid = (await stage.kimi()).requests;
@@ -139,7 +139,7 @@ async function tryOut(stage: Stage, way: (typeof WAYS)[number]): Promise<Row> {
   await stage.gateway.stop('SIGKILL');
   await stage.gateway.start();
   await pause(JOB_MS);
-  const isTold = await told(stage, 'killed');
+  const isNotified = await notified(stage, 'killed');
   await pause(AFTERMATH_MS);
   const times = (await stage.kimi()).requests - paid;
   return {
@@ -147,11 +147,11 @@ async function tryOut(stage: Stage, way: (typeof WAYS)[number]): Promise<Row> {
     requests: requests.length,
     tokens: requests.reduce((sum, { tokens }) => sum + tokens, 0),
     silentMs: at - asked,
-    afterKill: `${isTold ? 'told' : 'never told'}, paid ${times === 1 ? 'once' : `${times} times`}`,
+    afterKill: `${isNotified ? 'notified' : 'never notified'}, paid ${times === 1 ? 'once' : `${times} times`}`,
   };
 }
 
-/** The user asks for a job. @returns when Kimi has begun with it. */
+/** Sends the job as the user. Returns when Kimi has started it. */
 async function ask(stage: Stage, { asks, next }: (typeof WAYS)[number], mark: string): Promise<void> {
   const job = jobFor(stage, mark);
   stage.model.brain = (request) => say(request, job, next);
@@ -179,7 +179,7 @@ function post(url: string, token: string, body: object): string {
   return `curl -sS ${url} ${headers} -d '${JSON.stringify(body)}'`;
 }
 
-/** The model sees the answer and tells it once, is asked whether it is there and says so, and else does what the way takes. */
+/** The stand-in model: reports the answer once it sees it, otherwise makes the next call of the way. */
 function say({ messages }: ModelRequest, job: Job, next: NextSaying): Saying {
   const said = messages.map(({ role, content }) => ({
     role,
@@ -190,11 +190,11 @@ function say({ messages }: ModelRequest, job: Job, next: NextSaying): Saying {
   const since = own.slice(turn);
   const texts = [...since, ...said.slice(-1)].map(({ text }) => text);
   const isAsked = since.at(-1)?.text.includes('are you there?');
-  const isTold = since.some(({ role, text }) => role === 'assistant' && text.includes(telling(job.mark)));
+  const isNotified = since.some(({ role, text }) => role === 'assistant' && text.includes(telling(job.mark)));
   const isThere = texts.some((text) => text.includes(ANSWER) || text.includes(telling(job.mark)));
-  const words = [isAsked && 'I am here.', isThere && !isTold && telling(job.mark)].filter((word) => word);
+  const words = [isAsked && 'I am here.', isThere && !isNotified && telling(job.mark)].filter((word) => word);
   if (words.length > 0) return words.join(' ');
-  if (isTold) return 'NO_REPLY';
+  if (isNotified) return 'NO_REPLY';
   return next(job, since.filter(({ role }) => role === 'tool').length, texts) ?? 'It is under way.';
 }
 
@@ -202,11 +202,13 @@ function telling(mark: string): string {
   return `Kimi has done ${mark}.`;
 }
 
-/** @returns whether the user was told within {@link PATIENCE_MS}. */
-async function told({ telegram }: Stage, mark: string): Promise<boolean> {
+/** @returns whether the user was notified within {@link PATIENCE_MS}. */
+async function notified({ telegram }: Stage, mark: string): Promise<boolean> {
   const giveUpAt = Date.now() + JOB_MS + PATIENCE_MS;
   return await until(() => {
-    const isTold = telegram.shown.some(({ text }) => text.includes(telling(mark)) || text.includes(`任務：${mark}`));
-    return isTold || (Date.now() > giveUpAt && 'never');
+    const isNotified = telegram.shown.some(
+      ({ text }) => text.includes(telling(mark)) || text.includes(`任務：${mark}`),
+    );
+    return isNotified || (Date.now() > giveUpAt && 'never');
   }).then((word) => word === true);
 }

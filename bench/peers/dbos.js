@@ -16,10 +16,10 @@ const task = DBOS.registerWorkflow(
 );
 
 DBOS.setConfig({ name: 'bench', systemDatabaseUrl: ENGINE_URL, logLevel: 'error' });
-// Takes up what a process that was killed has left.
+// Recovers the workflows of a killed process.
 await DBOS.launch();
 await serve({
   start: async (task_id) => await DBOS.startWorkflow(task, { workflowID: task_id })(task_id),
-  // The id of Kimi's answer makes a repeat harmless.
+  // The idempotency key is the id of Kimi's answer.
   accept: async (task_id, callback) => await DBOS.send(task_id, callback, 'callback', callback.id),
 });

@@ -1,6 +1,6 @@
 /**
- * The job that all do, whatever keeps it: hand a task to Kimi, wait for the signed callback, write the result file, wake
- * the agent. What differs is what remembers it meanwhile.
+ * The job of every system: send a task to Kimi, wait for the signed callback, write the result file, wake the agent. Only the
+ * durable store differs.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { open } from 'node:fs/promises';
@@ -11,10 +11,10 @@ import writeFileAtomic from 'write-file-atomic';
 
 const { WEBHOOK_PORT, WEBHOOK_SECRET, KIMI_RESULTS_DIR, KIMI_API_URL, OPENCLAW_WAKE_URL } = process.env;
 
-/** Where what remembers the tasks listens. */
+/** Address of the durable store. */
 export const ENGINE_URL = process.env.ENGINE_URL;
 
-/** Hands a task to Kimi, which knows a repeat by its key. @returns Kimi's id. */
+/** Sends a task to Kimi with an idempotency key. @returns Kimi's id. */
 export async function dispatch(task_id) {
   const metadata = { task_id, task_name: 'bench' };
   const messages = [{ role: 'user', content: 'x' }];
@@ -24,7 +24,7 @@ export async function dispatch(task_id) {
   return id;
 }
 
-/** Writes the result aside, syncs, renames, syncs the folder: a reader never sees half of it, and a power cut takes nothing. */
+/** Writes a temporary file, syncs, renames and syncs the folder: atomic and durable. */
 export async function save(task_id, callback) {
   await writeFileAtomic(join(KIMI_RESULTS_DIR, `${task_id}.json`), resultOf(task_id, callback));
   const folder = await open(KIMI_RESULTS_DIR, 'r');
@@ -32,7 +32,7 @@ export async function save(task_id, callback) {
   await folder.close();
 }
 
-/** @returns the result's file (contract section 4). */
+/** @returns the content of the result file (contract section 4). */
 export function resultOf(task_id, { model, usage, choices, metadata }) {
   const tokens = { prompt: usage.prompt_tokens, completion: usage.completion_tokens, total: usage.total_tokens };
   const { task_name } = metadata;
@@ -42,12 +42,12 @@ export function resultOf(task_id, { model, usage, choices, metadata }) {
   return `${JSON.stringify(result, null, 2)}\n`;
 }
 
-/** Wakes the agent, once for each key where its gateway honours it. */
+/** Wakes the agent; the idempotency key prevents duplicates. */
 export async function wake(task_id) {
   await post(OPENCLAW_WAKE_URL, task_id, { text: `Kimi 任務完成：bench（${task_id}）`, mode: 'now' });
 }
 
-/** Posts JSON, with a key that tells a repeat where there is one. @returns the answer's JSON. */
+/** Posts JSON, with an idempotency key if there is one. @returns the JSON of the response. */
 export async function post(url, key, json) {
   const { statusCode, body } = await request(url, {
     method: 'POST',
@@ -59,8 +59,8 @@ export async function post(url, key, json) {
 }
 
 /**
- * Serves `POST /tasks/:id`, and Kimi's callbacks. What is accepted is answered once the promise holds; what throws is
- * answered 500, and is to be sent again.
+ * Serves `POST /tasks/:id` and Kimi's callbacks. The response is sent once the handler has resolved; an error gives 500, and
+ * the sender retries.
  */
 export async function serve({ start, accept }) {
   const app = express();
@@ -88,5 +88,5 @@ function isSigned(body, signature = '') {
   return given.length === expected.length && timingSafeEqual(given, expected);
 }
 
-// Whoever started this is gone, however it ended.
+// The parent process has ended.
 process.on('disconnect', () => process.exit());

@@ -1,4 +1,4 @@
-/** The original's design: an Express handler that writes files, and remembers nothing else. */
+/** The original design: an Express handler that writes files and has no other state. */
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dispatch, resultOf, serve, wake } from './job.js';
@@ -17,7 +17,7 @@ await serve({
     await writeFile(join(folder, `${task_id}.json`), result);
     await writeFile(join(folder, 'latest.json'), result);
     await rm(pending(task_id), { force: true });
-    // Not waited for: a gateway that is down loses the wake, as the original did.
+    // Not awaited: if the gateway is down the wake is lost, as in the original.
     wake(task_id).catch(() => {});
   },
 });

@@ -20,7 +20,7 @@ const task = workflow({
       await context.run('save', async () => await save(task_id, callback));
       await context.run('wake', async () => await wake(task_id));
     },
-    // A repeat finds it resolved.
+    // Resolving it again has no effect.
     callback: async (context, callback) => await context.promise('callback').resolve(callback),
   },
 });
@@ -30,7 +30,7 @@ const services = createServer(createEndpointHandler({ services: [task] }));
 await new Promise((resolve) => services.listen(Number(port), '127.0.0.1', resolve));
 await post(`${RESTATE_ADMIN_URL}/deployments`, undefined, { uri: `http://127.0.0.1:${port}` });
 await serve({
-  // 202 once it is in the log. The workflow's id makes a repeat harmless.
+  // 202 once it is in the log. The workflow id deduplicates repeats.
   start: async (task_id) => await post(`${ENGINE_URL}/task/${task_id}/run/send`, undefined, {}),
   accept: async (task_id, callback) => await post(`${ENGINE_URL}/task/${task_id}/callback/send`, undefined, callback),
 });

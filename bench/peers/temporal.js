@@ -1,4 +1,4 @@
-/** The floor: Temporal's SDK as it comes, and the bare workflow of bench/floor-workflow.ts. */
+/** The floor: Temporal's SDK with default settings, and the bare workflow of bench/floor-workflow.ts. */
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { dispatch, ENGINE_URL, save, serve, wake } from './job.js';

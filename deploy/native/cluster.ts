@@ -1,4 +1,4 @@
-/** The services of docker-compose.yml as processes: started in their order, started again when they end, stopped. */
+/** The services of docker-compose.yml as processes: started in order, restarted when they end, stopped. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, rm } from 'node:fs/promises';
@@ -12,16 +12,16 @@ import type { NativeService } from './topology.ts';
 
 const run = promisify(execFile);
 
-/** How long a service may take until it is well, in milliseconds: that of docker-compose.yml's health checks, and more. */
+/** Timeout for a service to become healthy, in milliseconds: longer than that of docker-compose.yml's health checks. */
 const START_MS = 120_000;
 
-/** How often a job is tried again, as docker-compose.yml has it. */
+/** Retries of a job, as in docker-compose.yml. */
 const JOB_RETRIES = 6;
 
 /** PostgreSQL does not run as root. */
 const POSTGRES_USER = 'postgres';
 
-/** Folders under which others' must be reachable, and nothing more. */
+/** Mode of folders that other users may traverse but not list. */
 const PASSABLE = 0o711;
 
 export class Cluster {
@@ -33,11 +33,11 @@ export class Cluster {
   ) {}
 
   /**
-   * Starts every service once those before it are well.
+   * Starts every service once its dependencies are healthy.
    *
-   * @param folder where everything lies. It must be there.
-   * @param onStep called before each step that takes time.
-   * @throws {ServiceError} and leaves nothing running.
+   * @param folder for volumes, secrets and logs; must exist
+   * @param onStep called with the name of each step
+   * @throws {ServiceError} after stopping every process
    */
   static async start(services: NativeService[], folder: string, onStep: (step: string) => void): Promise<Cluster> {
     const cluster = new Cluster(services, folder);
@@ -53,7 +53,7 @@ export class Cluster {
           onStep(service.name);
           await cluster.bring(service);
         };
-        // All are known before the first runs: the file need not name a service after those that it needs.
+        // All are registered before the first starts: the file may list a service before its dependencies.
         started.set(service.name, Promise.resolve().then(ready));
       }
       await Promise.all(started.values());
@@ -71,7 +71,7 @@ export class Cluster {
     return found;
   }
 
-  /** Waits until a service does its work. */
+  /** Waits until a service is healthy. */
   async isWell(name: string): Promise<void> {
     const { healthcheck, env } = this.service(name);
     if (!healthcheck) return;
@@ -92,13 +92,13 @@ export class Cluster {
     }
   }
 
-  /** Stops all of them, each before those that it needs. */
+  /** Stops every service, each before its dependencies. */
   async stop(): Promise<void> {
     for (const { name, stopSignal } of this.services.toReversed()) await this.processes.get(name)?.stop(stopSignal);
     process.removeListener('exit', this.kill);
   }
 
-  /** Kills all of them. They also end with this process, however it ends. */
+  /** Kills every process; also called when this process exits. */
   readonly kill = (): void => {
     process.removeListener('exit', this.kill);
     for (const each of this.processes.values()) each.kill();
@@ -137,15 +137,15 @@ export class Cluster {
   }
 
   /**
-   * Does what the entrypoint of PostgreSQL's image does.
+   * Prepares PostgreSQL as the entrypoint of its image does.
    *
-   * @returns how it is started.
+   * @returns its command
    */
   private async preparedPostgres({ command, env, address, folders }: NativeService): Promise<string[]> {
     const [data = ''] = folders;
     if (!existsSync(join(data, 'PG_VERSION'))) {
       await chmod(join(data, '..'), PASSABLE);
-      // The folder of the secrets is closed to that user.
+      // That user cannot read the folder of the secrets.
       const password = `${data}-password`;
       await copyFile(env['POSTGRES_PASSWORD_FILE'] ?? '', password);
       if (isRoot()) await run('chown', [POSTGRES_USER, data, password]);
@@ -171,12 +171,12 @@ export class Cluster {
   }
 }
 
-/** Makes the secrets of docker-compose.yml, those that are not there yet. */
+/** Creates the missing secrets of docker-compose.yml. */
 export async function makeSecrets(folder: string): Promise<void> {
   await run('sh', [join(PACKAGE_ROOT, 'deploy/make-secrets.sh'), join(folder, 'secrets')]);
 }
 
-/** None outlives this process, however it ends: the system sends the signal then. */
+/** Prefix that makes the kernel kill a child when this process ends. */
 function guarded(command: string[], signal: NodeJS.Signals, asPostgres: boolean): string[] {
   const user = asPostgres && isRoot() ? [`--reuid=${POSTGRES_USER}`, `--regid=${POSTGRES_USER}`, '--init-groups'] : [];
   return ['setpriv', ...user, `--pdeathsig=${signal.replace('SIG', '')}`, '--', ...command];

@@ -1,13 +1,13 @@
-/** docker-compose.yml, read: the one table of what a cluster is made of. */
+/** Reads docker-compose.yml. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { PACKAGE_ROOT } from '../../src/service/files.ts';
 
-/** What of a service matters where there are no containers. */
+/** The fields of a service that apply without containers. */
 export interface ComposeService {
   image: string;
-  /** Ours are built here. */
+  /** Present for our own services. */
   build?: string;
   entrypoint?: string[];
   command?: string[];
@@ -29,7 +29,7 @@ export interface Compose {
 
 export const COMPOSE_FILE = join(PACKAGE_ROOT, 'docker-compose.yml');
 
-/** @param env what `${NAME:-default}` in the file is taken from. */
+/** @param env values of `${NAME:-default}` in the file */
 export function readCompose(env: NodeJS.ProcessEnv): Compose {
   const raw = parse(readFileSync(COMPOSE_FILE, 'utf8'), { merge: true }) as unknown;
   return interpolated(raw, env) as Compose;

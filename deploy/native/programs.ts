@@ -1,4 +1,4 @@
-/** The programs that the containers' images hold, for a machine without containers. */
+/** The programs of the container images, for a machine without containers. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm, symlink } from 'node:fs/promises';
@@ -8,18 +8,18 @@ import { ServiceError } from '../../src/service/exit.ts';
 import { findTemporalCli } from '../../src/stack/temporal-cli.ts';
 import type { Compose } from './compose.ts';
 
-/** Where Debian puts PostgreSQL's programs, which are not on PATH. */
+/** Folder of PostgreSQL's programs on Debian; not on PATH. */
 const POSTGRES_VERSIONS = '/usr/lib/postgresql';
 
-/** What Debian's packages hold, and which. */
+/** Debian packages by program. */
 const PACKAGES = { haproxy: 'haproxy', wget: 'wget' };
 
 /**
- * Finds or gets everything: PostgreSQL and HAProxy as the system's packages, the Temporal server and its SQL tool built once,
- * in the version that docker-compose.yml names (6 to 10 minutes on two cores), and the command line of Temporal.
+ * Finds or installs the programs: PostgreSQL and HAProxy from system packages, the Temporal server and its SQL tool built once
+ * in the version of docker-compose.yml (6 to 10 minutes on two cores), and the Temporal CLI.
  *
- * @param onStep called before each step that takes long.
- * @returns a `PATH` that has all of them.
+ * @param onStep called before each slow step
+ * @returns a `PATH` with all of them
  * @throws {ServiceError}
  */
 export async function findPrograms(
@@ -54,7 +54,7 @@ export async function findPrograms(
   return [dirname(process.execPath), temporal, postgres, '/usr/sbin', process.env['PATH']].join(delimiter);
 }
 
-/** @returns the folder of the newest one's programs. */
+/** @returns the program folder of the newest version. */
 async function postgresFolder(): Promise<string | undefined> {
   const versions = existsSync(POSTGRES_VERSIONS) ? await readdir(POSTGRES_VERSIONS) : [];
   const folders = versions
@@ -74,13 +74,13 @@ async function aptInstall(packages: string[]): Promise<void> {
       `${packages.join(' and ')} cannot be installed without root; run: apt install ${packages.join(' ')}`,
     );
   }
-  // With this the packages start no service of their own.
+  // Keeps the packages from starting their services.
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
   await run('apt-get', ['update', '-qq'], env);
   await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], env);
 }
 
-/** Both programs are called after their folders: they get the names that the images give them. */
+/** Renames both programs, built with the names of their folders, to their names in the images. */
 async function buildTemporal(version: string, folder: string): Promise<void> {
   if (!isOnPath('go')) {
     throw new ServiceError(

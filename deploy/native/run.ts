@@ -14,7 +14,7 @@ import { readCompose } from './compose.ts';
 import { findPrograms } from './programs.ts';
 import { cliEnvironment, nativeServices } from './topology.ts';
 
-/** One cluster of this kind for each machine. */
+/** One such cluster per machine. */
 const NETWORK = '127.77.0';
 
 function say(step: string): void {
@@ -77,5 +77,5 @@ try {
   console.error(error instanceof ServiceError ? error.message : error);
   process.exitCode = 1;
 }
-// Whatever could not be started is not waited for.
+// A native handle must not keep the process alive.
 process.exit();

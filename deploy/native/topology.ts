@@ -1,38 +1,38 @@
 /**
- * What docker-compose.yml says, without containers. Each container becomes a process with an address of its own on this
- * machine's loopback network, so that every port stays what it is; volumes and secrets become folders. Pure.
+ * Maps docker-compose.yml to processes. Each container becomes a process with its own loopback address, so that ports stay the
+ * same; volumes and secrets become folders. Pure.
  */
 import { join } from 'node:path';
 import { withoutSecrets } from '../../src/config/secrets.ts';
 import { PACKAGE_ROOT } from '../../src/service/files.ts';
 import type { Compose, ComposeService } from './compose.ts';
 
-/** Nothing else depends on them, and there is nothing of ours in them. */
+/** Services that are left out: no other service depends on them, and they contain no code of ours. */
 const CONTAINERS_ONLY = ['temporal-ui'];
 
-/** Variables whose whole value is the name of a service. Elsewhere a port follows. */
+/** Variables whose whole value is a service name. In other values a port follows the name. */
 const NAMES_A_HOST = /_(?:HOST|SEEDS)$/;
 
-/** One container, as a process. */
+/** A container as a process. */
 export interface NativeService {
-  /** e.g. `worker-2`, where there are several. */
+  /** e.g. `worker-2` if there are replicas */
   name: string;
-  /** The service that docker-compose.yml has. */
+  /** Name of the service in docker-compose.yml. */
   service: string;
   image: string;
   /** e.g. `127.77.5.10` */
   address: string;
-  /** With the program first; looked for on `PATH`. */
+  /** Program, searched on `PATH`, and arguments. */
   command: string[];
   env: Record<string, string>;
-  /** Ends with 0 once it does its work. */
+  /** Health check: exits with 0 once the service is healthy. */
   healthcheck?: string[];
-  /** It ends by itself, and is started again where it failed. */
+  /** A job: ends by itself, and is restarted if it failed. */
   isJob: boolean;
-  /** Names of services that must be well, or have ended well, before. */
+  /** Services that must be healthy, or have completed, before. */
   after: string[];
   stopSignal: NodeJS.Signals;
-  /** Folders that its volumes are. */
+  /** Folders of its volumes. */
   folders: string[];
 }
 
@@ -41,16 +41,16 @@ export interface Place {
   folder: string;
   /** The first three numbers of the addresses, e.g. `127.77.5`. */
   network: string;
-  /** Where programs are looked for. */
+  /** `PATH` of the programs. */
   path: string;
 }
 
-/** Another agent on the same cluster: what it has for itself. */
+/** Another agent on the same cluster: what it does not share. */
 export interface OtherAgent {
   name: string;
-  /** Services of its own; the rest it shares. */
+  /** Its own services; the others are shared. */
   services: string[];
-  /** What docker-compose.yml says with its variables. */
+  /** docker-compose.yml read with its variables. */
   compose: Compose;
 }
 
@@ -63,7 +63,7 @@ export function nativeServices(compose: Compose, place: Place, others: OtherAgen
     ),
   ].map((container, index) => ({ ...container, address: `${place.network}.${10 + index}` }));
   return containers.map((container) => {
-    // Its own first: another agent's worker has that agent's relay.
+    // Own services first: a worker of another agent uses that agent's relay.
     const reachable = [...containers.filter(({ owner }) => owner === container.owner), ...containers];
     return asProcess(container, place, (service) => reachable.find((one) => one.service === service)?.address);
   });
@@ -107,7 +107,7 @@ function asProcess(
       here
         .replaceAll(/\b(?:0\.0\.0\.0|127\.0\.0\.1)\b/g, address)
         .replaceAll('host.docker.internal', '127.0.0.1')
-        // A name is an address where a port follows.
+        // A name is an address if a port follows.
         .replaceAll(/(?<=^|\/\/|\s)[a-z][a-z0-9-]*(?=:\d)/g, (host) => addressOf(host) ?? host)
     );
   };
@@ -115,7 +115,7 @@ function asProcess(
     variable,
     (NAMES_A_HOST.test(variable) && addressOf(value)) || translate(value),
   ]);
-  // What the Dockerfile says.
+  // As in the Dockerfile.
   const program = build
     ? ['node', '--enable-source-maps', ...command.map((word) => join(PACKAGE_ROOT, word))]
     : command;
@@ -134,7 +134,7 @@ function asProcess(
   };
 }
 
-/** What a command line needs to start tasks where this worker takes them. None of it is secret. */
+/** Environment of a command line that starts tasks on this worker's queue. Contains no secrets. */
 export function cliEnvironment({ env }: NativeService): Record<string, string> {
   const ours = Object.entries(withoutSecrets(env)).filter(([name]) => /^(?:KIMI|TEMPORAL|OPENCLAW)_/.test(name));
   const needed = ours.filter(([name, value]) => value !== '' && !/^KIMI_(?:METRICS|WORKER)_/.test(name));

@@ -23,11 +23,7 @@ export function findingsTable(
     ...[before, after].map((cost) => inShort(cost * 1_000)),
     VERDICTS[verdict],
   ]);
-  const gone = left.map(({ name, value, allowed }) => [
-    name,
-    inShort(value),
-    value <= allowed ? 'expected' : 'LEFT',
-  ]);
+  const gone = left.map(({ name, value, allowed }) => [name, inShort(value), value <= allowed ? 'expected' : 'LEFT']);
   return [
     `load average ${inShort(median(loads))} (median), ${inShort(Math.max(...loads))} at the most; ${samples.length} samples`,
     `through the relay ${relayed.asked} tasks, ${relayed.wrong.length === 0 ? 'all answered correctly' : `${relayed.wrong.length} WRONG: ${relayed.wrong.join('; ')}`}`,
