@@ -1,6 +1,6 @@
 /**
- * `npm run record-history`: runs each scenario on the real engine and writes its history to `test/histories`, over the one
- * that is there. `npm run record-history -- -t NAME` records one of them.
+ * `npm run record-history`: runs each scenario on the real engine and writes its history to `test/histories`, replacing the
+ * existing one. `npm run record-history -- -t NAME` records one of them.
  */
 import { writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -19,20 +19,20 @@ import { openWorld, serve, until, type World, type WorldOptions } from '../test/
 
 interface Scenario {
   options?: WorldOptions;
-  /** Puts the relay in the middle; this changes its environment. */
+  /** Runs the scenario with a relay; the value changes its environment. */
   relay?: Record<string, string>;
-  /** Plays the scenario to its end. @returns the task. */
+  /** Runs the scenario to its end. @returns the task. */
   play: (world: World) => Promise<{ task_id: string }>;
 }
 
-const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate: ${wishes}]]`;
+const promptWith = (directives: string): string => `寫一個 Python 計算器 [[simulate: ${directives}]]`;
 
-/** Long enough to be broken in the middle. */
+/** Directives of an answer that is long enough to be interrupted. */
 const LONG = 'delay=0 reasoning=40 size=4000 chunks=200 chunk-delay=10';
 
 const ONE_AT_A_TIME = { concurrent: 1 };
 
-/** By the name of what the history proves. */
+/** Scenarios by the name of what the history proves. */
 const SCENARIOS: Record<string, Scenario> = {
   'answered-in-time': { play: async (world) => await ended(world, 'delay=200') },
   'answered-before-dispatch-returned': { play: async (world) => await ended(world, 'early=1 accept-delay=200') },
@@ -42,19 +42,19 @@ const SCENARIOS: Record<string, Scenario> = {
   'refused-by-kimi': { play: async (world) => await ended(world, 'status=400') },
   'timed-out': {
     play: async (world) => {
-      const started = await world.start(wish('drop=1'), { timeout_ms: 300, grace_ms: 300 });
+      const started = await world.start(promptWith('drop=1'), { timeout_ms: 300, grace_ms: 300 });
       return await closed(world, started);
     },
   },
   'answered-late': {
     play: async (world) => {
-      const started = await world.start(wish('drop=1'), { timeout_ms: 300 });
+      const started = await world.start(promptWith('drop=1'), { timeout_ms: 300 });
       return await answeredLate(world, started);
     },
   },
   'cancelled-then-answered': {
     play: async (world) => {
-      const started = await world.start(wish('drop=1'));
+      const started = await world.start(promptWith('drop=1'));
       await world.handle(started).cancel();
       return await answeredLate(world, started);
     },
@@ -76,7 +76,7 @@ const SCENARIOS: Record<string, Scenario> = {
   'late-answer-overtakes-the-news': {
     options: { wakeUrl: 'down' },
     play: async (world) => {
-      const started = await world.start(wish('drop=1'), { timeout_ms: 300 });
+      const started = await world.start(promptWith('drop=1'), { timeout_ms: 300 });
       await until(async () => (await world.view(started)).step === 'waking');
       await answer(world, started);
       await until(async () => (await world.results.read(started.task_id))?.late);
@@ -85,7 +85,7 @@ const SCENARIOS: Record<string, Scenario> = {
   },
   'acknowledged-by-the-agent': {
     play: async (world) => {
-      const started = await world.start(wish('delay=0'), { ack: 'agent' });
+      const started = await world.start(promptWith('delay=0'), { ack: 'agent' });
       await until(async () => (await world.view(started)).step === 'awaiting_acknowledgement');
       await world.handle(started).executeUpdate<TaskView, []>(ACKNOWLEDGE_UPDATE);
       return await closed(world, started);
@@ -94,7 +94,7 @@ const SCENARIOS: Record<string, Scenario> = {
   'acknowledged-while-the-gateway-is-down': {
     options: { wakeUrl: 'down' },
     play: async (world) => {
-      const started = await world.start(wish('delay=0'));
+      const started = await world.start(promptWith('delay=0'));
       await until(async () => (await world.view(started)).step === 'waking');
       await world.handle(started).executeUpdate<TaskView, []>(ACKNOWLEDGE_UPDATE);
       return await closed(world, started);
@@ -102,7 +102,7 @@ const SCENARIOS: Record<string, Scenario> = {
   },
   'never-acknowledged': {
     play: async (world) => {
-      const started = await world.start(wish('delay=0'), { ack: 'agent' });
+      const started = await world.start(promptWith('delay=0'), { ack: 'agent' });
       await until(async () => (await world.view(started)).step === 'awaiting_acknowledgement');
       await world.skipTime(started);
       return await closed(world, started);
@@ -110,14 +110,14 @@ const SCENARIOS: Record<string, Scenario> = {
   },
   'resent-since-unknown': {
     play: async (world) => {
-      const started = await world.start(wish('hang-up=1 delay=3000'), { resend_unknown: true });
+      const started = await world.start(promptWith('hang-up=1 delay=3000'), { resend_unknown: true });
       return await closed(world, started);
     },
   },
   'queued-then-admitted': {
     options: { limits: ONE_AT_A_TIME },
     play: async (world) => {
-      await world.start(wish('delay=1000'));
+      await world.start(promptWith('delay=1000'));
       return await ended(world, 'delay=0');
     },
   },
@@ -128,15 +128,15 @@ const SCENARIOS: Record<string, Scenario> = {
   'refused-since-the-queue-is-full': {
     options: { limits: { concurrent: 1, queued: 1 } },
     play: async (world) => {
-      for (let i = 0; i < 2; i += 1) await world.start(wish('drop=1'));
+      for (let i = 0; i < 2; i += 1) await world.start(promptWith('drop=1'));
       return await ended(world, 'delay=0');
     },
   },
   'cancelled-while-it-waited': {
     options: { limits: ONE_AT_A_TIME },
     play: async (world) => {
-      await world.start(wish('drop=1'));
-      const started = await world.start(wish('drop=1'));
+      await world.start(promptWith('drop=1'));
+      const started = await world.start(promptWith('drop=1'));
       await world.handle(started).cancel();
       return await closed(world, started);
     },
@@ -144,9 +144,9 @@ const SCENARIOS: Record<string, Scenario> = {
   'limiter-grants-queues-refuses-and-pauses': {
     options: { limits: { concurrent: 1, queued: 1 } },
     play: async (world) => {
-      const first = await world.start(wish('status=429 type=rate_limit_reached_error refusals=1 delay=1500'));
-      const second = await world.start(wish('delay=0'));
-      await world.start(wish('delay=0'));
+      const first = await world.start(promptWith('status=429 type=rate_limit_reached_error refusals=1 delay=1500'));
+      const second = await world.start(promptWith('delay=0'));
+      await world.start(promptWith('delay=0'));
       await closed(world, first);
       await closed(world, second);
       return { task_id: limiterId(world.taskQueue) };
@@ -156,9 +156,9 @@ const SCENARIOS: Record<string, Scenario> = {
     options: { limits: ONE_AT_A_TIME, sharedLimiter: 'recorded' },
     play: async (world) => {
       const other = await openWorld({ limits: ONE_AT_A_TIME, sharedLimiter: 'recorded' });
-      const first = await world.start(wish('delay=1500'));
-      const second = await world.start(wish('delay=0'));
-      const third = await other.start(wish('delay=0'));
+      const first = await world.start(promptWith('delay=1500'));
+      const second = await world.start(promptWith('delay=0'));
+      const third = await other.start(promptWith('delay=0'));
       for (const started of [first, second, third]) await closed(world, started);
       return { task_id: sharedLimiterId('recorded') };
     },
@@ -166,8 +166,8 @@ const SCENARIOS: Record<string, Scenario> = {
   'limiter-frees-the-place-of-a-terminated-task': {
     options: { limits: ONE_AT_A_TIME },
     play: async (world) => {
-      const first = await world.start(wish('drop=1'));
-      const second = await world.start(wish('delay=0'));
+      const first = await world.start(promptWith('drop=1'));
+      const second = await world.start(promptWith('delay=0'));
       await world.handle(first).terminate();
       await closed(world, second);
       return { task_id: limiterId(world.taskQueue) };
@@ -184,7 +184,7 @@ const SCENARIOS: Record<string, Scenario> = {
   'relay-broke-off-and-failed': {
     relay: {},
     play: async (world) => {
-      const started = await world.start(wish(`${LONG} break=cut after=90`), { model: 'kimi-k3.1-pro' });
+      const started = await world.start(promptWith(`${LONG} break=cut after=90`), { model: 'kimi-k3.1-pro' });
       return await relayOf(world, await closed(world, started));
     },
   },
@@ -208,7 +208,7 @@ const SCENARIOS: Record<string, Scenario> = {
   'saved-once-the-disk-takes-it': {
     options: { limits: ONE_AT_A_TIME },
     play: async (world) => {
-      const started = await world.start(wish('delay=300'));
+      const started = await world.start(promptWith('delay=300'));
       const mend = await standInTheWay(world.results.resultPath(started.task_id));
       await until(async () => (await world.handle(started).describe()).raw.pendingActivities?.[0]?.lastFailure);
       await mend();
@@ -231,28 +231,28 @@ for (const [name, { options = {}, relay, play }] of Object.entries(SCENARIOS)) {
   });
 }
 
-/** Stack traces and identities tell of the machine that recorded; nothing of that is replayed. */
+/** Removes stack traces and identities, which contain details of this machine and are not replayed. */
 function withoutMachine(json: string): string {
   return json.replaceAll(PACKAGE_ROOT, '.').replaceAll(`@${hostname()}`, '@machine');
 }
 
-async function ended(world: World, wishes: string): Promise<{ task_id: string }> {
-  return await closed(world, await world.start(wish(wishes)));
+async function ended(world: World, directives: string): Promise<{ task_id: string }> {
+  return await closed(world, await world.start(promptWith(directives)));
 }
 
-/** The relay's workflow of a task that has ended, at its own end. */
+/** Waits for the relay workflow of a closed task to close. */
 async function relayOf(world: World, { task_id }: { task_id: string }): Promise<{ task_id: string }> {
   return await closed(world, { task_id: relayId(task_id) });
 }
 
 async function cancelledAmidAnswer(world: World): Promise<{ task_id: string }> {
-  const started = await world.start(wish('delay=0 reasoning=0 size=4000 chunks=400 chunk-delay=50'));
+  const started = await world.start(promptWith('delay=0 reasoning=0 size=4000 chunks=400 chunk-delay=50'));
   await until(() => (world.counts.completions[0]?.generated.content_tokens ?? 0) > 50);
   await world.handle(started).cancel();
   return await closed(world, started);
 }
 
-/** Events that arrive during a workflow task are handled together in the next one. */
+/** Events that arrive during a workflow task are all delivered in the next one. */
 function cancelledAndAnswered(): Scenario {
   let isRecording = false;
   const wrap = (activities: Activities): Activities => ({
@@ -264,7 +264,7 @@ function cancelledAndAnswered(): Scenario {
     },
   });
   const play = async (world: World) => {
-    const started = await world.start(wish('drop=1'), {}, 0);
+    const started = await world.start(promptWith('drop=1'), {}, 0);
     await until(() => isRecording);
     await world.handle(started).cancel();
     await answer(world, started);
@@ -288,7 +288,7 @@ async function answer(world: World, started: { task_id: string }): Promise<void>
   await passOn(world.handle(started), callbackFor(started.task_id));
 }
 
-/** A gateway that refuses: once (`flaky`; `busy` says for how long), for now (`down`), or for good (`unauthorized`). */
+/** A gateway that fails once (`flaky`; `busy` with Retry-After), while it is down (`down`), or permanently (`unauthorized`). */
 async function gateway(kind: string): Promise<string> {
   let calls = 0;
   return await serve((_request, response) => {

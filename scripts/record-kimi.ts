@@ -1,11 +1,10 @@
 /**
- * `npm run record-kimi -- --model M --prompt P [--stream] [--name N] [--folder DIR]`: asks the API at KIMI_API_URL once,
- * with KIMI_API_KEY, and keeps its answer as it came in `test/fixtures/kimi/<name>.json`, where every test run replays it.
- * It is paid for with that key like any other request.
+ * `npm run record-kimi -- --model M --prompt P [--stream] [--name N] [--folder DIR]`: sends one request to the API at
+ * KIMI_API_URL with KIMI_API_KEY, and records the response in `test/fixtures/kimi/<name>.json`, which every test run replays.
+ * The request is charged to that key.
  *
- * Neither the key nor what names its account is kept: `authorization` is not recorded, of the answer's headers only those
- * known not to name a user, and ids of organizations, projects and keys are masked in its text. An answer that was recorded
- * is never replaced.
+ * Neither the key nor ids of its account are recorded: `authorization` is left out, only headers on an allow list are recorded,
+ * and ids of organizations, projects and keys are masked in the text. An existing recording is never replaced.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -27,7 +26,7 @@ const FIXTURES = join(PACKAGE_ROOT, 'test', 'fixtures', 'kimi');
 /** Longer than the 900 s after which Kimi's gateway gives up, in milliseconds (kimi-api.md). */
 const SILENCE_MS = 1_000_000;
 
-/** Headers that tell of the answer and of no account. Kimi is known to send others that do. */
+/** Allow list of response headers without account data. Kimi also sends headers with account data. */
 const KEPT_HEADERS = new Set([
   'cache-control',
   'content-type',
@@ -48,7 +47,7 @@ const MASKS: [RegExp, string][] = [
   [/\b(?<kind>org|ak|proj|project|user|uid)-[\w-]{6,}/g, '$<kind>-masked'],
 ];
 
-/** @returns what is said of it. */
+/** @returns the message for the user. */
 async function record(): Promise<string> {
   const { values } = parseArgs({
     options: {
@@ -74,7 +73,7 @@ async function record(): Promise<string> {
   const file = join(folder, `${name}.json`);
   if (existsSync(file)) throw new ServiceError(`${name}.json is there already; choose another --name`);
   const json = `${JSON.stringify(fixture, undefined, 2)}\n`;
-  // Whatever way it may have come in: better no fixture than one with a key.
+  // Final check: no fixture is better than one with a key.
   if (formsOf(key).some((form) => json.includes(form))) {
     throw new ServiceError('the answer holds the key in a form that could not be masked; nothing was kept');
   }
@@ -103,7 +102,7 @@ async function ask(
     });
     const body: KimiFixture['body'] = [];
     let broken: string | undefined;
-    // A character that two pieces share goes with the second: no byte is lost.
+    // A character split between two pieces belongs to the second: no byte is lost.
     const decoder = new TextDecoder();
     try {
       for await (const bytes of response.body) {
@@ -133,7 +132,7 @@ async function ask(
   }
 }
 
-/** Masks piece by piece; as one piece where something to be masked lies across two. */
+/** Masks piece by piece, or as one piece if a match spans two. */
 function maskPieces(body: KimiFixture['body'], key: string): KimiFixture['body'] {
   const whole = mask(body.map(({ text }) => text).join(''), key);
   const masked = body.map(({ ms, text }) => ({ ms, text: mask(text, key) }));
@@ -146,7 +145,7 @@ function mask(text: string, key: string): string {
   return MASKS.reduce((rest, [pattern, by]) => rest.replaceAll(pattern, by), withoutKey);
 }
 
-/** A key as it is, and as JSON and addresses write it. */
+/** A key, and its encodings in JSON and URLs. */
 function formsOf(key: string): string[] {
   return [...new Set([key, JSON.stringify(key).slice(1, -1), encodeURIComponent(key)])];
 }

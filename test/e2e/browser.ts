@@ -1,13 +1,13 @@
-/** Chromium, from PATH or at CHROMIUM_PATH, and the pictures of it that are kept. */
+/** Starts Chromium, from PATH or CHROMIUM_PATH, and takes screenshots. */
 import { execFileSync } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 
-/** Where pictures are left; none are taken where it is not set. */
+/** Folder of screenshots; without it none are taken. */
 export const SCREENSHOTS = process.env['SCREENSHOTS'];
 
-/** @param args more of Chromium's own */
+/** @param args more arguments of Chromium */
 export async function openBrowser(...args: string[]): Promise<Browser> {
   const executablePath =
     process.env['CHROMIUM_PATH'] ?? execFileSync('which', ['chromium'], { encoding: 'utf8' }).trim();
@@ -18,7 +18,7 @@ export async function openBrowser(...args: string[]): Promise<Browser> {
   });
 }
 
-/** @param height how much of the page, from its top; all of it where it is not said. */
+/** @param height of the screenshot, from the top of the page; default: the whole page */
 export async function shoot(page: Page, name: string, height?: number): Promise<void> {
   if (!SCREENSHOTS) return;
   await mkdir(SCREENSHOTS, { recursive: true });

@@ -1,4 +1,4 @@
-/** Result files as a report meets them: a busy month, and what somebody hostile would like to leave on the page. */
+/** Result files for a report: a busy month, and hostile content. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mersenne } from 'pure-rand/generator/mersenne';
@@ -10,7 +10,7 @@ import { costOf } from '../../src/kimi/models.ts';
 const HOUR_MS = 3_600_000;
 const SEED = 7;
 
-/** About the 1300 tokens of the contract's example. */
+/** About 1300 tokens, as in the contract's example. */
 const OUTPUT = '費波那契 def fibonacci(n): …\n'.repeat(150);
 
 const NAMES = [
@@ -31,15 +31,15 @@ const FAILURES = [
   ['server_error', 'Kimi answered 500: internal error'],
 ] as const;
 
-/** Writes as many results of the last 30 days, the same ones each time. */
+/** Writes results of the last 30 days, deterministically. */
 export async function fillBusyMonth(folder: string, tasks: number, until = Date.now()): Promise<void> {
   const generator = mersenne(SEED);
   const random = (): number => (generator.next() >>> 0) / 2 ** 32;
   const one = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)] as T;
-  /** Most are near the middle, and some take very long. */
+  /** Log-normal: some take very long. */
   const spread = (median: number): number => Math.round(median * Math.exp((random() + random() + random() - 1.5) * 2));
   const files = Array.from({ length: tasks }, (_, n): ResultFile => {
-    // More by day than by night, and fewer at the beginning.
+    // More by day than by night, and fewer at the start of the month.
     const age = random() ** 1.4 * 30 * 24 * HOUR_MS;
     const completed = until - age;
     const chance = random();
@@ -52,7 +52,7 @@ export async function fillBusyMonth(folder: string, tasks: number, until = Date.
     const kimi_ms = spread(28_000);
     const queued_ms = random() < 0.7 ? spread(9) : spread(15_000);
     const [type, message] = one(FAILURES);
-    // Results of the version before have no times.
+    // Results of an older version have no timings.
     const isOld = age > 25 * 24 * HOUR_MS;
     return {
       task_id: `kimi-${Math.floor((completed - kimi_ms - queued_ms) / 1000)}-${n}`,
@@ -86,7 +86,7 @@ async function writeResults(folder: string, files: Iterable<{ task_id: string }>
   for (const file of files) await writeFile(join(folder, `${file.task_id}.json`), `${JSON.stringify(file, null, 2)}\n`);
 }
 
-/** What each of these would do, were it taken for markup: set `window.pwned`, or turn the page over. */
+/** Each would set `window.pwned` or navigate away if it were rendered as markup. */
 const ATTACKS = [
   '<script>window.pwned=1</script>',
   '</script><script>window.pwned=1</script>',
@@ -104,7 +104,7 @@ const ATTACKS = [
   'W'.repeat(5_000),
 ];
 
-/** Every field that a stranger, or a model, may have a say in. @returns how many results there are. */
+/** Puts hostile text into every field that other parties or a model control. @returns the number of results. */
 export async function fillHostile(folder: string, now = Date.now()): Promise<number> {
   const files = ATTACKS.flatMap((attack, n) => {
     const common = {

@@ -1,6 +1,6 @@
 /**
  * The report in a real browser: `npm run e2e:report`, with Chromium on PATH or at CHROMIUM_PATH. With SCREENSHOTS=folder it
- * leaves pictures there; docs/images has two of them.
+ * saves screenshots there; docs/images has two of them.
  */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(async () => await browser?.close());
 
-/** A page, and all it said or asked for that it should not have. */
+/** A page, with its unexpected console messages and requests. */
 async function openPage(options: BrowserContextOptions = {}) {
   const context = await browser.newContext(options);
   onTestFinished(async () => await context.close());
@@ -43,7 +43,7 @@ async function openPage(options: BrowserContextOptions = {}) {
   return { page, complaints, requests };
 }
 
-/** What axe finds wrong by WCAG 2.2 AA, contrast included. Its script is put in past the page's policy. */
+/** Violations of WCAG 2.2 AA found by axe, contrast included. Its script bypasses the page's policy. */
 async function flawsOf(page: Page): Promise<string[]> {
   const session = await page.context().newCDPSession(page);
   await session.send('Runtime.evaluate', { expression: axe.source });
@@ -56,7 +56,7 @@ async function flawsOf(page: Page): Promise<string[]> {
   return result.value as string[];
 }
 
-/** Makes a report of a folder with the built command line. @returns its file, and how long that took, in milliseconds. */
+/** Makes a report of a folder with the built command line. @returns its file, and the duration in milliseconds. */
 async function reportOf(folder: string, lang: string): Promise<{ file: string; ms: number }> {
   const env = await cleanHome({ KIMI_RESULTS_DIR: folder, KIMI_LANG: lang, TEMPORAL_ADDRESS: '127.0.0.1:1' });
   const started = performance.now();
@@ -85,7 +85,7 @@ describe.each(Object.keys(FILLED))('a report of %s results', (kind) => {
           await shoot(page, `${kind}-${lang}-${colorScheme}-${width}`);
           expect(complaints).toEqual([]);
           expect(requests).toEqual([pathToFileURL(file).href]);
-          // A page that is wider than its window is scrolled sideways as a whole.
+          // A page wider than its window would scroll horizontally as a whole.
           expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
           expect(await flawsOf(page)).toEqual([]);
           for (const summary of await page.locator('summary').all()) await summary.click();
@@ -102,14 +102,14 @@ it('hostile results stay text, even in a browser that ignores the policy', async
   const { file } = await reportOf(folder, 'en');
   const { page, complaints } = await openPage({ bypassCSP: true });
   await page.goto(pathToFileURL(file).href);
-  // Whatever waits for a click or a focus is given it.
+  // Triggers handlers of clicks and focus.
   for (const link of await page.locator('summary, .scroll').all()) await link.click({ position: { x: 3, y: 3 } });
   await page.keyboard.press('Tab');
   expect(await page.evaluate('window.pwned')).toBeUndefined();
   expect(await page.locator('script, img, iframe, object, [onload], [onerror], [onfocus]').count()).toBe(0);
   expect(await page.locator('bdi', { hasText: '</script><script>window.pwned=1</script>' }).count()).toBeGreaterThan(0);
   expect(await page.locator('bdi', { hasText: '&lt;script&gt;' }).count()).toBeGreaterThan(0);
-  // The page's end is still there.
+  // The end of the page is intact.
   expect(await page.locator('#failures tbody tr').count()).toBeGreaterThan(5);
   const hrefs = await page.locator('a').evaluateAll((links) => links.map((link) => link.getAttribute('href') ?? ''));
   for (const href of hrefs) expect(href).toMatch(/^(?:#|file:\/\/\/)/);
@@ -158,7 +158,7 @@ it(`${MANY} results: what it takes`, { timeout: 300_000 }, async () => {
   for (let round = 0; round < 5; round += 1) {
     const { page } = await openPage({ viewport: { width: 1280, height: 900 } });
     await page.goto(pathToFileURL(file).href);
-    // Until the first picture of it.
+    // Until its first paint.
     loads.push(
       await page.evaluate<number>(
         `new Promise((resolve) => requestAnimationFrame(() => setTimeout(() => resolve(performance.now()))))`,
@@ -191,7 +191,7 @@ it(`callbacks are taken while ten readers watch ${MANY} results`, { timeout: 300
   const { task_id } = await world.start('x [[simulate: drop=1]]');
   const body = JSON.stringify(callbackFor(task_id));
   const headers = { 'content-type': 'application/json', [SIGNATURE_HEADER]: sign(body, SECRET) };
-  /** The first is taken, the others are repeats: all ask the engine. */
+  /** The first is accepted, the others are duplicates: all reach the engine. */
   const callbacks = async (done: (count: number) => boolean): Promise<string> => {
     const times: number[] = [];
     while (!done(times.length)) {
@@ -245,7 +245,7 @@ it(
     await shoot(page, 'live-in-flight');
     await page.locator('#slowest tr', { hasText: 'slow-one' }).waitFor({ timeout: 60_000 });
     await until(async () => (await inFlight.count()) === 0);
-    // What a reader has opened stays open, and the keyboard stays where it was.
+    // Open details stay open, and the focus is kept.
     await page.locator('#over-time summary').focus();
     await page.keyboard.press('Enter');
     await dispatch('失敗 [[simulate: fail=1 type=content_filter]]', 'fails');

@@ -1,6 +1,6 @@
 /**
  * The Temporal Web UI in a real browser, as an inspector uses it: `npm run e2e:web-ui`, with Chromium on PATH or at
- * CHROMIUM_PATH. With SCREENSHOTS=docs/images it makes the README's pictures anew, which need a font for Chinese
+ * CHROMIUM_PATH. With SCREENSHOTS=docs/images it renews the README's pictures, which need a font for Chinese
  * (fonts-noto-cjk).
  */
 import { randomBytes } from 'node:crypto';
@@ -17,7 +17,7 @@ import { openBrowser, shoot } from './browser.ts';
 
 const CODEC_TOKEN = 'a-token-of-at-least-16-characters';
 
-/** More than the engine is given: its payload is a claim (STORED_FROM_BYTES). */
+/** Large enough for the payload store: the engine has only a reference (STORED_FROM_BYTES). */
 const LARGE = `大 ${'prompt '.repeat(45_000)}`;
 
 let browser: Browser;
@@ -34,7 +34,7 @@ async function openPage(): Promise<Page> {
 
 type Env = Record<string, string>;
 
-/** @returns the task's id, which the command line says on standard error. */
+/** @returns the task id, which the command line writes to standard error. */
 async function dispatch(env: Env, name: string, prompt: string, ...options: string[]): Promise<string> {
   const { stdout, stderr } = await cli(['dispatch', '-p', '-', '-n', name, '--json', ...options], env, prompt);
   expect(stdout, stderr).toContain('task_id');
@@ -48,7 +48,7 @@ async function reaches(env: Env, task_id: string, look: (view: Record<string, un
   });
 }
 
-/** Enters the codec server, as the README says. */
+/** Enters the codec server, as described in the README. */
 async function decodeWith(page: Page, { ui_url, worker_health_url }: StackState): Promise<void> {
   await page.goto(`${ui_url}/namespaces/default/workflows`);
   await page.getByTestId('data-encoder-status').click();
@@ -57,13 +57,13 @@ async function decodeWith(page: Page, { ui_url, worker_health_url }: StackState)
   await page.getByTestId('confirm-modal-button').locator('visible=true').click();
 }
 
-/** Puts our search attributes beside the engine's columns, as docs/operations.md says. */
+/** Adds our search attributes as columns, as described in docs/operations.md. */
 async function addColumns(page: Page): Promise<void> {
   await page.getByTestId('workflows-summary-table-configuration-button').click();
   for (const name of ['Run ID', 'Type', 'End', 'KimiTaskName', 'KimiStatus', 'KimiModel', 'KimiTokens']) {
     await page.getByTestId(`orderable-list-item-${name}`).getByRole('button').last().click();
   }
-  // The browser keeps them.
+  // The browser stores them.
   await page.reload();
 }
 
@@ -78,13 +78,13 @@ async function openTask(page: Page, { ui_url }: StackState, task_id: string, tab
     .click();
 }
 
-/** The tab that tells what a task is about and where it stands; a worker is asked for it. Markdown is shown in frames. */
+/** Opens the tab with the details and the state of a task, which a worker answers. Markdown is shown in frames. */
 async function showsDetails(page: Page, stack: StackState, task_id: string, words: (string | RegExp)[]): Promise<void> {
   await openTask(page, stack, task_id, 'User Metadata');
   for (const word of words) await showsSomewhere(page, word);
 }
 
-/** Fails with what the page shows, where it does not come to show this. */
+/** Fails with the content of the page if the text does not appear. */
 async function showsSomewhere(page: Page, word: string | RegExp): Promise<void> {
   const text = async (): Promise<string> => {
     const all = page.frames().map(async (frame) => await frame.innerText('body').catch(() => ''));
@@ -93,7 +93,7 @@ async function showsSomewhere(page: Page, word: string | RegExp): Promise<void> 
   await expect.poll(text, { timeout: 20_000 }).toMatch(word);
 }
 
-/** The links of docs/operations.md, with the queries they hold. */
+/** The links of docs/operations.md and their queries. */
 function documentedViews(): string[] {
   const page = readFileSync(join(PACKAGE_ROOT, 'docs/operations.md'), 'utf8');
   return [...page.matchAll(/\/namespaces\/default\/workflows\?query=(?<query>[^)\s]+)/g)].map(({ groups }) =>
@@ -103,7 +103,7 @@ function documentedViews(): string[] {
 
 describe('the Web UI', () => {
   it(
-    'tells what each task is about and where it stands, though all of it is encrypted',
+    'shows the details and the state of each task, although the payloads are encrypted',
     { timeout: 300_000 },
     async () => {
       const env = await cleanHome({
@@ -235,7 +235,7 @@ describe('the Web UI', () => {
     const rebound = await openBrowser('--host-resolver-rules=MAP evil.test 127.0.0.1');
     onTestFinished(async () => await rebound.close());
     const shown = async (url: string): Promise<string> => {
-      // An error's page would still be under way when the next one is opened.
+      // Navigation to the error page may still be in progress when the next page is opened.
       const page = await rebound.newPage();
       try {
         const response = await page.goto(url);

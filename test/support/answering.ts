@@ -1,4 +1,4 @@
-/** HTTP servers that give one answer, and the errors that come of it. */
+/** HTTP servers with a fixed response, and a helper for the resulting errors. */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import { serve } from './world.ts';
 
@@ -9,7 +9,7 @@ export interface Received {
   body: string;
 }
 
-/** Serves one answer to everything until the test has finished. @returns its address and what it received. */
+/** Serves a fixed response until the test has finished. @returns its address and the received requests. */
 export async function serveAnswer(
   status: number,
   body: unknown = '',
@@ -28,17 +28,17 @@ export async function serveAnswer(
   return { url, received };
 }
 
-/** Serves no answer: reads the request, then cuts the connection. */
+/** Reads the request, then closes the connection without a response. */
 export async function serveCut(): Promise<string> {
   return await serve((request) => {
     request.resume().on('end', () => request.socket.destroy());
   });
 }
 
-/** Nobody listens here. */
+/** An address without a listener. */
 export const NOBODY = 'http://127.0.0.1:1';
 
-/** @returns the error a promise was rejected with, of the class expected. */
+/** @returns the error that a promise was rejected with, checked to be of a class. */
 export async function failureOf<E extends Error>(
   promise: Promise<unknown>,
   kind: new (...args: never[]) => E,

@@ -3,7 +3,7 @@ import type { AnswerCallback, Callback } from '../../src/shared/callback.ts';
 import { CALLBACK_SIGNAL } from '../../src/shared/names.ts';
 import { SECRET } from './world.ts';
 
-/** The contract's example of an answer, for a task. */
+/** The contract's example callback, for a task. */
 export function callbackFor(task_id: string): AnswerCallback {
   return {
     id: 'cmpl-1707654360-abc123',
@@ -14,7 +14,7 @@ export function callbackFor(task_id: string): AnswerCallback {
   };
 }
 
-/** Raises the signal as the webhook does: with its proof that it has checked the signature. */
+/** Sends the signal as the webhook does, with its proof of a valid signature. */
 export async function passOn(
   handle: { signal(name: string, callback: Callback): Promise<void> },
   callback: Callback,

@@ -1,4 +1,4 @@
-/** The workflows with one more step at their start: what a careless change looks like. */
+/** The workflows with an additional step at the start: an incompatible change. */
 import { sleep } from '@temporalio/workflow';
 import type { RelayRequest, RelaySummary } from '../../src/shared/relay.ts';
 import type { Task, TaskSummary } from '../../src/shared/task.ts';

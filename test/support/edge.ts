@@ -1,4 +1,4 @@
-/** The webhook's edge alone: the real server, in front of an engine that only counts. */
+/** The real webhook server in front of an engine stub that counts requests. */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { expect } from 'vitest';
 import { sign, SIGNATURE_HEADER } from '../../src/webhook/signature.ts';
@@ -7,14 +7,14 @@ import { createWebhookServer, type ServerLimits } from '../../src/webhook/server
 import { callbackFor } from './callback.ts';
 import { openIngest, SECRET, serve, silent } from './world.ts';
 
-/** The one task that the counting engine knows. */
+/** The only task that the engine stub knows. */
 export const TASK_ID = 'kimi-1-1';
 export const PATH = `/kimi/webhook/${TASK_ID}`;
 export const RIGHT = JSON.stringify(callbackFor(TASK_ID));
 
 const unknown = (task_id: string) => new WorkflowNotFoundError('not found', task_id, undefined);
 
-/** The webhook in front of an engine that takes every signal for its task, and counts what it is asked. */
+/** Starts the webhook in front of an engine stub that accepts every signal for its task and counts requests. */
 export async function openEdge(limits: Partial<ServerLimits> = {}) {
   const counts = { calls: 0, signals: 0 };
   const client = {
@@ -48,10 +48,10 @@ export function signedHeaders(body: string | Buffer): Record<string, string> {
   return { 'content-type': 'application/json', [SIGNATURE_HEADER]: sign(body, SECRET) };
 }
 
-/** Headers that could be those of a callback, so that the body is read. */
+/** Plausible headers of a callback, so that the body is read. */
 export const PLAUSIBLE = { 'content-type': 'application/json', [SIGNATURE_HEADER]: '0'.repeat(64) };
 
-/** Our shape of an error. */
+/** The JSON of an error response. */
 export const refusal = (status: number, code: string) => ({
   status,
   headers: { 'content-type': 'application/json; charset=utf-8' },

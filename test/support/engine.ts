@@ -59,10 +59,10 @@ async function connectWhenReady(address: string): Promise<Connection> {
   }
 }
 
-/** Where the system gives out no ports by itself, so that no connection takes one meanwhile. */
+/** Outside the ephemeral port range, so that no connection takes one meanwhile. */
 const QUIET_PORTS = { from: 20_000, count: 10_000 };
 
-/** @returns a port that was free a moment ago: the first of so many in a row. */
+/** @returns a port that was free a moment ago: the first of `inARow` consecutive ones. */
 export async function freePort(inARow = 1): Promise<number> {
   for (;;) {
     const first = QUIET_PORTS.from + randomInt(QUIET_PORTS.count);

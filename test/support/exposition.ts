@@ -1,4 +1,4 @@
-/** What a process says on `/metrics`, as Prometheus reads it. */
+/** Parses `/metrics` as Prometheus does. */
 import { request } from 'undici';
 
 export interface Sample {
@@ -7,25 +7,25 @@ export interface Sample {
   value: number;
 }
 
-/** What was seen at one time. */
+/** One scrape. */
 export class Exposition {
   constructor(readonly samples: readonly Sample[]) {}
 
-  /** @returns the samples of a name whose labels are these, whatever else they have. */
+  /** @returns the samples of a metric that have these labels, among others. */
   find(name: string, labels: Record<string, string> = {}): readonly Sample[] {
     return this.samples.filter(
       (sample) => sample.name === name && Object.entries(labels).every(([key, value]) => sample.labels[key] === value),
     );
   }
 
-  /** @returns their sum; `undefined` where there are none. */
+  /** @returns their sum; `undefined` without samples. */
   sum(name: string, labels: Record<string, string> = {}): number | undefined {
     const found = this.find(name, labels);
     return found.length === 0 ? undefined : found.reduce((sum, { value }) => sum + value, 0);
   }
 }
 
-/** Asks a port of this machine for its metrics. */
+/** Scrapes a port of this machine. */
 export async function scrape(port: number): Promise<Exposition> {
   const { statusCode, headers, body } = await request(`http://127.0.0.1:${port}/metrics`);
   const text = await body.text();

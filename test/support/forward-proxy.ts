@@ -1,4 +1,4 @@
-/** A forward proxy as offices have one: opens tunnels (CONNECT), under names of its own, and keeps account of them. */
+/** A forward proxy that opens tunnels (CONNECT) for its own host names, and records the requests. */
 import { createServer, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { onTestFinished } from 'vitest';
@@ -6,15 +6,15 @@ import { serve } from './world.ts';
 
 export interface ForwardProxy {
   url: string;
-  /** What was asked for, e.g. `CONNECT kimi.test:443` or `GET http://kimi.test/`. */
+  /** Requests, e.g. `CONNECT kimi.test:443` or `GET http://kimi.test/`. */
   asked: string[];
-  /** `Proxy-Authorization` of the latest. */
+  /** `Proxy-Authorization` of the last request. */
   authorization: string | undefined;
-  /** Answers so in place of opening a tunnel; 0 does not answer at all. */
+  /** Status to send instead of opening a tunnel; 0: no response. */
   refuseWith?: number;
 }
 
-/** @param hosts ports of this machine by the name and port that is asked for, e.g. `kimi.test:443`. */
+/** @param hosts local ports by requested host and port, e.g. `kimi.test:443` */
 export async function openForwardProxy(hosts: Record<string, number>): Promise<ForwardProxy> {
   const proxy: ForwardProxy = { url: '', asked: [], authorization: undefined };
   const server: Server = createServer((request, response) => {
@@ -25,7 +25,7 @@ export async function openForwardProxy(hosts: Record<string, number>): Promise<F
     proxy.asked.push(`CONNECT ${request.url}`);
     proxy.authorization = request.headers['proxy-authorization'];
     client.on('error', () => {});
-    // The server knows nothing of a tunnel any more.
+    // Node does not track tunnels.
     onTestFinished(() => void client.destroy());
     const port = hosts[request.url ?? ''];
     if (proxy.refuseWith === 0) return;

@@ -1,15 +1,15 @@
-/** Answers of Kimi, recorded by `npm run record-kimi`, and a server that gives them again. */
+/** Responses of Kimi recorded by `npm run record-kimi`, and a server that replays them. */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../../src/service/files.ts';
 import { serve } from './world.ts';
 
-/** One answer, as it was received; `test/fixtures/kimi/<name>.json`. */
+/** One recorded response: `test/fixtures/kimi/<name>.json`. */
 export interface KimiFixture {
   /** ISO 8601, UTC, whole seconds. */
   recorded_at: string;
-  /** Whether it is the simulated Kimi's. */
+  /** Whether the simulated Kimi sent it. */
   simulated: boolean;
   request: {
     /** Base address, without user info and query. */
@@ -19,13 +19,13 @@ export interface KimiFixture {
     stream: boolean;
   };
   status: number;
-  /** Names in lower case. Only those that are known to name nobody. */
+  /** Names in lower case. Only headers without account data. */
   headers: Record<string, string>;
-  /** Names of the headers that were left out. */
+  /** Names of the omitted headers. */
   dropped_headers: string[];
-  /** The body, piece by piece: when it came, in milliseconds after the request was sent, and its text. */
+  /** Chunks of the body: time in milliseconds after the request, and text. */
   body: { ms: number; text: string }[];
-  /** What cut it off, where something did. */
+  /** The error that ended the body early, if any. */
   broken?: string;
 }
 
@@ -43,7 +43,7 @@ export function readFixture(file: string): KimiFixture {
   return JSON.parse(readFileSync(file, 'utf8')) as KimiFixture;
 }
 
-/** Gives a recorded answer to everything, in the pieces it came in, until the test has finished. @returns its base address. */
+/** Replays a recorded response in its chunks until the test has finished. @returns the base address. */
 export async function replay({ status, headers, body, broken }: KimiFixture): Promise<string> {
   const answer = async (response: ServerResponse): Promise<void> => {
     response.writeHead(status, headers);

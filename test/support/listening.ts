@@ -1,13 +1,13 @@
-/** Where the processes of a stack listen, as Linux knows it. */
+/** Ports on which the processes of a stack listen, from /proc. Linux only. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { StackState } from '../../src/stack/state.ts';
 
 /** `0A`: listening (proc_net_tcp(5)). */
 const LISTENING = '0A';
 
-/** @returns every TCP port that `up` and what it started listen on. */
+/** @returns every TCP port on which `up` and its processes listen. */
 export function listeningPorts({ pid, children }: StackState): number[] {
-  // Each is the first of a process group of its own.
+  // Each leads its own process group.
   const groups = new Set([pid, ...children.map((child) => child.pid)]);
   const inodes = new Set(
     readdirSync('/proc')
@@ -31,7 +31,7 @@ function groupOf(pid: string): number {
   }
 }
 
-/** @returns the inodes of the sockets that a process has open. */
+/** @returns the inodes of the open sockets of a process. */
 function socketsOf(pid: string): string[] {
   try {
     return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {

@@ -1,2 +1,2 @@
-/** A task whose worker cannot say where it stands, as one that cannot replay its history. */
+/** A workflow that answers no status query, like one whose history cannot be replayed. */
 export async function kimiTask(): Promise<void> {}

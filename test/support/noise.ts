@@ -1,4 +1,4 @@
-/** Requests nobody would send, for property-based tests. */
+/** Malformed requests for property-based tests. */
 import {
   type Arbitrary,
   array,
@@ -22,14 +22,14 @@ import { PATH, PLAUSIBLE, RIGHT } from './edge.ts';
 import { requestBytes } from './wire.ts';
 import { SECRET } from './world.ts';
 
-/** One request of a stranger. */
+/** One malformed request. */
 export interface Noise {
   bytes: Buffer;
-  /** Whether it has to be answered. What is no HTTP may be hung up on, and who asks whether to go on but does not wait. */
+  /** Whether a response is required. The server may close on invalid HTTP, or on `Expect` without waiting. */
   needsAnswer: boolean;
 }
 
-/** Bytes with a few places changed, cut out, doubled or filled with others. */
+/** Bytes with random ranges changed, removed, doubled or inserted. */
 function mutated(bytes: Buffer): Arbitrary<Buffer> {
   const mutation = record({
     at: nat(bytes.length - 1),

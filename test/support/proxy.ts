@@ -1,13 +1,13 @@
-/** A TCP proxy in front of the engine that can be cut, stalled and restored: the engine is away for whoever goes through it. */
+/** A TCP proxy in front of the engine that can be cut, stalled and restored. */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 
 export interface Proxy {
   address: string;
-  /** Nobody listens any more, and open connections break. */
+  /** Closes the listener and resets open connections. */
   cut(): Promise<void>;
-  /** Connections are taken, and nothing that is sent arrives. */
+  /** Accepts connections and drops all data. */
   stall(): void;
   restore(): Promise<void>;
 }
@@ -32,7 +32,7 @@ export async function openProxy(target: string): Promise<Proxy> {
     }
   };
   const restore = async (): Promise<void> => {
-    // What was lost while it was stalled cannot be made good: those connections start anew.
+    // Data was dropped while stalled: those connections must be opened again.
     if (stalled) for (const socket of sockets) socket.destroy();
     stalled = false;
     if (server) return;

@@ -1,4 +1,4 @@
-/** The relay as a process of its own, in front of the simulated Kimi or of a stub. */
+/** The relay as a process, in front of the simulated Kimi or of a stub. */
 import { once } from 'node:events';
 import { request } from 'undici';
 import { inject } from 'vitest';
@@ -9,20 +9,20 @@ import { openWorld, RELAY_TOKEN, SECRET, temporaryFolder, type World, type World
 export interface RelayedWorld extends World {
   relay: {
     url: string;
-    /** Where it keeps what it has received. */
+    /** Folder of its recordings. */
     home: string;
     /** Kills it with kill -9. */
     kill(): Promise<void>;
-    /** Asks it to stop, and waits until it has. */
+    /** Stops it with SIGTERM, and waits for its end. */
     stop(): Promise<void>;
-    /** Starts it again, at the same address. */
+    /** Restarts it at the same address. */
     start(env?: Record<string, string>): Promise<void>;
     /** Posts to it as the worker does. @returns status and body. */
     post(path: string, body: unknown, token?: string): Promise<{ status: number; json: unknown }>;
   };
 }
 
-/** The whole product with the relay in the middle. @param env changes the relay's environment. */
+/** The whole product with a relay. @param env changes the relay's environment */
 export async function openRelayedWorld(
   env: Record<string, string> = {},
   options: WorldOptions = {},

@@ -1,4 +1,4 @@
-/** One of our services as a process of its own, without `up`. */
+/** Starts one of our services as a process, without `up`. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ interface LogLine {
   task_id?: string;
 }
 
-/** @param dist what was built of the release that it is of. */
+/** @param dist the `dist` folder of its build */
 export async function launch(service: string, env: Record<string, string>, dist = DIST) {
   const child = spawn(process.execPath, [join(dist, `${service}.js`)], {
     env: {
@@ -29,7 +29,7 @@ export async function launch(service: string, env: Record<string, string>, dist 
   onTestFinished(() => void child.kill('SIGKILL'));
   const ended = once(child, 'exit').then(([code]) => code as number | null);
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
-  /** Waits for the next line with these words. */
+  /** Waits for the next log line that contains a text. */
   const says = async (words: string): Promise<LogLine> => {
     for (let line = await lines.next(); !line.done; line = await lines.next()) {
       const said = JSON.parse(line.value) as LogLine;

@@ -1,4 +1,4 @@
-/** What stands in front of a Temporal server elsewhere: it ends TLS, looks at certificates and keys, and passes everything on. */
+/** A TLS-terminating proxy in front of the Temporal server that checks client certificates or API keys. */
 import { once } from 'node:events';
 import { connect, createSecureServer, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
@@ -8,7 +8,7 @@ import { generate } from 'selfsigned';
 import { onTestFinished } from 'vitest';
 import { temporaryFolder } from './world.ts';
 
-/** A certificate and its key, as text and as files. */
+/** A certificate and its key, as PEM text and as files. */
 export interface Certificate {
   cert: string;
   key: string;
@@ -17,9 +17,9 @@ export interface Certificate {
 }
 
 /**
- * @param issuer who signs it; without one it is an authority of its own.
- * @param host whose certificate it is
- * @param valid from when to when, in milliseconds from now
+ * @param issuer signs it; without one it is a self-signed authority
+ * @param host name of the certificate
+ * @param valid start and end of validity, in milliseconds from now
  */
 export async function certificate(
   name: string,
@@ -49,13 +49,13 @@ export async function certificate(
   return { cert: made.cert, key: made.private, certPath, keyPath };
 }
 
-/** gRPC's number for whoever is not let in. */
+/** gRPC status UNAUTHENTICATED. */
 const UNAUTHENTICATED = '16';
 
 /**
- * @param own its certificate.
- * @param asks whose certificates it wants of clients, or which key.
- * @returns its address.
+ * @param own its certificate
+ * @param asks authority of client certificates, or the API key, that clients must present
+ * @returns its address
  */
 export async function openTlsProxy(
   engine: string,

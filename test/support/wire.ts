@@ -1,27 +1,27 @@
-/** HTTP as bytes on a wire, for senders that no library would be. */
+/** Raw HTTP over TCP, for requests that no library sends. */
 import { connect, type Socket } from 'node:net';
 
-/** What came back: nothing where the connection was closed without a word. */
+/** A response; `undefined` if the connection was closed without one. */
 export interface Answer {
   status: number;
   headers: Record<string, string>;
   body: string;
 }
 
-/** @returns a connection, and all that it has been answered so far. */
+/** @returns a connection, and everything received so far. */
 export async function dial(url: string): Promise<{ socket: Socket; answers: () => Answer[]; closed: Promise<void> }> {
   const { port, hostname: host } = new URL(url);
   const socket = connect({ port: Number(port), host, noDelay: true });
   let received = '';
   socket.setEncoding('latin1').on('data', (text: string) => (received += text));
-  // A reset is a way to close.
+  // A reset also counts as closed.
   socket.on('error', () => {});
   const closed = new Promise<void>((resolve) => void socket.once('close', () => resolve()));
   await Promise.race([new Promise<void>((resolve) => void socket.once('connect', () => resolve())), closed]);
   return { socket, answers: () => answersIn(received), closed };
 }
 
-/** Sends bytes over a connection of their own. @returns what came back before it closed, or the first answer. */
+/** Sends bytes over a new connection. @returns the first response, or what was received before it closed. */
 export async function send(url: string, bytes: string | Buffer, hangUp = false): Promise<Answer | undefined> {
   const { socket, answers, closed } = await dial(url);
   const answered = new Promise<void>((resolve) => {
@@ -36,7 +36,7 @@ export async function send(url: string, bytes: string | Buffer, hangUp = false):
   return answers()[0];
 }
 
-/** @returns a request's bytes. `latin1` in strings stands for bytes. */
+/** @returns the bytes of a request. Strings are encoded as latin1. */
 export function requestBytes({
   method = 'POST',
   target = '/',
@@ -54,7 +54,7 @@ export function requestBytes({
   return Buffer.concat([Buffer.from([`${method} ${target} HTTP/1.1`, ...lines, '', ''].join('\r\n'), 'latin1'), bytes]);
 }
 
-/** The whole answers in what was received; `100 Continue` is none. */
+/** Complete responses in the received bytes, without `100 Continue`. */
 function answersIn(received: string): Answer[] {
   const answers: Answer[] = [];
   for (let rest = received; ;) {

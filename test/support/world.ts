@@ -29,9 +29,9 @@ import { createWebhook } from '../../src/webhook/app.ts';
 import { createWebhookServer } from '../../src/webhook/server.ts';
 
 export const SECRET = 'a-secret-of-at-least-16-characters';
-/** Accepted beside it, as while one secret takes the other's place. */
+/** Also accepted, as during the rotation of the secret. */
 export const NEXT_SECRET = 'the-secret-that-comes-after-it';
-/** What the worker shows the relay. */
+/** Token of the worker at the relay. */
 export const RELAY_TOKEN = 'a-token-of-at-least-16-characters';
 export const silent = pino({ level: 'silent' });
 
@@ -46,21 +46,21 @@ export async function serve(listener: RequestListener | Server, port = 0): Promi
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** @returns a folder that is gone when the test has finished. */
+/** @returns a folder that is removed when the test has finished. */
 export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'kimi-test-'));
   onTestFinished(async () => await rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** What lies in a results folder, besides what is ours alone. */
+/** Names of the files in a results folder, without internal ones. */
 export async function resultFiles({ folder }: ResultStore): Promise<string[]> {
   return (await readdir(folder)).filter((name) => !name.startsWith('.')).toSorted();
 }
 
 let client: Client | undefined;
 
-/** A client of the run's one real server. */
+/** A client of the Temporal server of this run. */
 export async function engineClient(): Promise<Client> {
   client ??= new Client({ connection: await Connection.connect({ address: inject('engine') }) });
   return client;
@@ -73,24 +73,24 @@ export interface WorldOptions {
   /** In place of the simulated Kimi and gateway. */
   apiUrl?: string;
   wakeUrl?: string;
-  /** How the gateway's plugin is to tell the user. */
+  /** How the gateway's plugin notifies the user. */
   reply?: PluginWake['reply'];
   token?: string;
   /** Changes what the worker does. */
   wrap?: (activities: Activities) => Activities;
-  /** What is limited; nothing unless it is said. */
+  /** Limits; default: none. */
   limits?: Partial<Limits>;
-  /** Name of the limiter that it shares with other worlds. */
+  /** Name of a limiter that is shared with other worlds. */
   sharedLimiter?: string;
-  /** False where the test runs a worker of its own. */
+  /** False if the test runs its own worker. */
   worker?: boolean;
-  /** Starts a relay in front of the simulated Kimi, which is then the real API. @returns the relay's address. */
+  /** Starts a relay in front of the simulated Kimi. @returns its address. */
   relay?: (place: { taskQueue: string; simulatorUrl: string; webhookUrl: string }) => Promise<string>;
-  /** `KIMI_PAYLOAD_KEYS`: what the engine stores is encrypted. */
+  /** `KIMI_PAYLOAD_KEYS`: encrypts payloads. */
   payloadKeys?: string;
 }
 
-/** The whole product on real HTTP and the real engine, with the simulated Kimi; gone when the test has finished. */
+/** The whole product on real HTTP and the real engine, with the simulated Kimi; closed when the test has finished. */
 export interface World {
   client: Client;
   taskQueue: string;
@@ -103,7 +103,7 @@ export interface World {
   start(prompt: string, changes?: Partial<Task>, waitMs?: number): Promise<Started>;
   handle(started: { task_id: string }): WorkflowHandle<(task: Task) => Promise<TaskSummary>>;
   view(started: { task_id: string }): Promise<TaskView>;
-  /** From now on the task's timers end as soon as nothing else is under way. */
+  /** Enables time skipping for the task: its timers fire as soon as it is idle. */
   skipTime(started: { task_id: string }): Promise<void>;
 }
 
@@ -199,7 +199,7 @@ interface IngestPlace {
   paceMs?: number;
 }
 
-/** What tests ask for unless they say otherwise. */
+/** Default task of tests. */
 export const TASK: Omit<Task, 'task_id'> = {
   task_name: 'calculator',
   prompt: '寫一個 Python 計算器',

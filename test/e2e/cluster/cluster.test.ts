@@ -1,6 +1,6 @@
 /**
  * `npm run e2e:cluster`: the cluster of docker-compose.yml under a steady load, while each of its processes is killed in turn, all
- * of them are rolled one by one as a deploy does it, and PostgreSQL is away for 20 s. The invariants are those of `npm run chaos`.
+ * of them are replaced one by one as in a deploy, and PostgreSQL is down for 20 s. The invariants are those of `npm run chaos`.
  */
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,25 +21,25 @@ import { setClusterStage, type ClusterStage } from './stage.ts';
 
 const run = promisify(execFile);
 
-/** Tasks of the first agent, and how long their starts take in all, in milliseconds: about one in 1.5 s. */
+/** Tasks of the first agent, and the time over which they are started, in milliseconds: about one in 1.5 s. */
 const TASKS = 150;
 const SPAN_MS = 225_000;
 
-/** What the second agent asks. */
+/** Tasks of the second agent. */
 const OTHER = { every_ms: 4_000, directives: ['chunks=20 chunk-delay=100'] };
 
-/** How long a process that was killed stays away, and PostgreSQL once. Milliseconds. */
+/** Downtime of a killed process, and of PostgreSQL, in milliseconds. */
 const AWAY_MS = 1_500;
 const OUTAGE_MS = 20_000;
 
-/** How long everything is left alone after each fault, in milliseconds. */
+/** Pause after each fault, in milliseconds. */
 const REST_MS = 3_000;
 
-/** One thing that was done to a process. */
+/** One fault of a process. */
 interface Fault {
   what: string;
   at: number;
-  /** Until it did its work again, in milliseconds. */
+  /** Time until it was healthy again, in milliseconds. */
   well_ms: number;
 }
 
@@ -48,7 +48,7 @@ let stage: ClusterStage;
 let observed: Observed;
 let verdicts: Verdict[];
 let faults: Fault[];
-/** What the second agent has asked. */
+/** Confirmed tasks of the second agent. */
 const asked: Asked = new Map();
 
 beforeAll(async () => {
@@ -99,7 +99,7 @@ it('nothing is lost, and every invariant of the chaos run holds', () => {
 });
 
 describe('two agents on one cluster', () => {
-  it('the other’s tasks, which go through its relay, are answered whole or not at all, and told once', async () => {
+  it('the other’s tasks, which go through its relay, have the whole answer or none, and one notification', async () => {
     const results = new ResultStore(stage.other.results);
     const found = await Promise.all(
       [...asked].map(async ([task_id, task]) => ({ task_id, task, result: await results.read(task_id) })),
@@ -161,12 +161,12 @@ async function nothingRuns({ other: { client, taskQueue } }: ClusterStage): Prom
 
 function report(): string {
   const { wakes, tasks, files } = observed;
-  const news = wakes.filter(({ shown }) => shown).map(({ at }) => at);
+  const shown = wakes.filter(({ shown }) => shown).map(({ at }) => at);
   const lines = faults.map(({ what, at, well_ms }, index) => {
     const until = faults[index + 1]?.at ?? at + well_ms + 30_000;
-    const told = [at, ...news.filter((time) => time > at && time < until), until];
-    const gap = Math.max(...told.slice(1).map((time, n) => time - (told[n] ?? 0)));
-    return `${what.padEnd(26)} ${seconds(well_ms)} s until it was well, ${seconds(gap)} s without news at the most`;
+    const notified = [at, ...shown.filter((time) => time > at && time < until), until];
+    const gap = Math.max(...notified.slice(1).map((time, n) => time - (notified[n] ?? 0)));
+    return `${what.padEnd(26)} ${seconds(well_ms)} s until healthy, ${seconds(gap)} s without a notification at most`;
   });
   const kept = verdicts.map(
     ({ name, checked, violations }) =>

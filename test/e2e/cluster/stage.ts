@@ -1,4 +1,4 @@
-/** The cluster of docker-compose.yml as processes, with two agents on it, and the simulated Kimi and gateways in this process. */
+/** The cluster of docker-compose.yml as processes, with two agents; the simulated Kimi and the gateways run in this process. */
 import { randomInt } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
@@ -22,19 +22,19 @@ import { connectClient } from '../../../src/temporal/client.ts';
 
 const KEY = 'sk-simulated';
 
-/** The limiter that both agents share: they have one account. */
+/** The limiter that both agents share, as they use one account. */
 const LIMITER = 'account';
 
-/** What of the cluster one agent has and sees. */
+/** The part of the cluster that belongs to one agent. */
 type AgentScene = Pick<Scene, 'client' | 'taskQueue' | 'results' | 'gateway' | 'env'>;
 
 export interface ClusterStage {
   cluster: Cluster;
-  /** The first agent, whose Kimi calls back by itself: all that happens there is seen. */
+  /** The first agent, with native callbacks; events of its tasks are recorded. */
   scene: Scene;
-  /** The second agent, whose Kimi answers in place: its tasks go through a relay. */
+  /** The second agent, whose tasks go through a relay. */
   other: AgentScene;
-  /** What the simulated Kimi has counted, of both. */
+  /** Counters of the simulated Kimi, of both agents. */
   counts: Counts;
   close(): Promise<void>;
 }
@@ -119,13 +119,13 @@ export async function setClusterStage(folder: string, limits: Limits): Promise<C
   };
 }
 
-/** The first agent's workers, for a Kimi that calls back by itself: they have the key in place of the relay. */
+/** Configures the first agent's workers for native callbacks: they have the API key instead of the relay. */
 function callsBack(service: NativeService): NativeService {
   if (!service.name.startsWith('worker-')) return service;
   return { ...service, env: { ...service.env, KIMI_CALLBACKS: 'native', KIMI_API_KEY: KEY } };
 }
 
-/** How a container reaches this process. */
+/** Address of the gateway as seen from a container. */
 function hostUrl({ url }: GatewayStub): string {
   return url.replace('127.0.0.1', 'host.docker.internal');
 }

@@ -1,4 +1,4 @@
-/** Two workers and two webhooks as processes, each of which may be of another build, between the engine and the simulated Kimi. */
+/** Two workers and two webhooks as processes of different builds, between the engine and the simulated Kimi. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -15,22 +15,22 @@ import { openWorld, SECRET, temporaryFolder, type World } from '../../support/wo
 
 const run = promisify(execFile);
 
-/** How often a provider tries again while nobody takes its callback, in milliseconds. */
-const CALL_AGAIN_MS = 200;
+/** Pause of a provider before a callback is sent again, in milliseconds. */
+const RETRY_MS = 200;
 
 type Process = Awaited<ReturnType<typeof launch>>;
 
-/** A task as it was asked for. */
-export interface Asked {
+/** A dispatched task. */
+export interface Dispatched {
   name: string;
   task_id: string;
 }
 
-/** What a task is started with. */
-export interface Wish {
+/** Options of a task. */
+export interface Request {
   name: string;
-  /** What the simulated Kimi is asked to do. */
-  wishes: string;
+  /** Directives of the simulator. */
+  directives: string;
   /** e.g. `2s` */
   timeout?: string;
   env?: Record<string, string>;
@@ -47,7 +47,7 @@ export class Fleet {
     private readonly env: Record<string, string>,
   ) {}
 
-  /** @param dist the `dist` folder of the build that all four are of. */
+  /** @param dist the `dist` folder of the build of all four processes */
   static async start(dist: string): Promise<Fleet> {
     const world = await openWorld({ worker: false });
     const gateway = new GatewayStub(() => Date.now());
@@ -76,7 +76,7 @@ export class Fleet {
     return fleet;
   }
 
-  /** Ends a process with SIGTERM, as a deploy does, and starts one of another build in its place. */
+  /** Stops a process with SIGTERM, as a deploy does, and starts one of another build. */
   async replace(service: 'worker' | 'webhook', index: number, dist: string): Promise<void> {
     const those = service === 'worker' ? this.workers : this.webhooks;
     const before = those[index];
@@ -90,8 +90,8 @@ export class Fleet {
   }
 
   /** Starts a task with the command line of a build. */
-  async dispatch(dist: string, { name, wishes, timeout = '10m', env }: Wish): Promise<Asked> {
-    const prompt = promptOf(name, wishes);
+  async dispatch(dist: string, { name, directives, timeout = '10m', env }: Request): Promise<Dispatched> {
+    const prompt = promptOf(name, directives);
     const args = ['dispatch', '--json', '-n', name, '-p', prompt, '--timeout', timeout];
     const { stdout } = await this.cli(dist, args, env);
     return { name, task_id: (JSON.parse(stdout) as { task_id: string }).task_id };
@@ -103,15 +103,15 @@ export class Fleet {
     });
   }
 
-  /** Kimi's answer, posted until a webhook takes it. */
-  async answer({ name, task_id }: Asked, webhook: 0 | 1): Promise<void> {
+  /** Posts Kimi's callback until the webhook accepts it. */
+  async answer({ name, task_id }: Dispatched, webhook: 0 | 1): Promise<void> {
     const body = JSON.stringify({ ...callbackFor(task_id), choices: [{ message: { content: answerTo(name) } }] });
     const headers = { 'content-type': 'application/json', [SIGNATURE_HEADER]: sign(body, SECRET) };
     for (;;) {
       const url = `http://127.0.0.1:${this.ports[webhook]}/kimi/webhook/${task_id}`;
       const response = await fetch(url, { method: 'POST', headers, body }).catch(() => undefined);
       if (response?.ok) return;
-      await pause(CALL_AGAIN_MS);
+      await pause(RETRY_MS);
     }
   }
 
@@ -119,8 +119,8 @@ export class Fleet {
     return this.world.client.workflow.getHandle(limiterId(this.world.taskQueue));
   }
 
-  /** What the agent was told of each task, by name, in order: `done`, `timed out`, … Said twice, it is here twice. */
-  news(name: string): string[] {
+  /** Notifications of a task in order, by state: `done`, `timed out`, …; duplicates included. */
+  notifications(name: string): string[] {
     return this.gateway.wakes.flatMap(({ text }) => {
       const [, state, of] = /^Kimi task ([a-z ]+): ([^\s（(]+)/.exec(text) ?? [];
       return state !== undefined && of === name ? [state] : [];
@@ -128,11 +128,11 @@ export class Fleet {
   }
 }
 
-export function promptOf(name: string, wishes: string): string {
-  return `${name} [[simulate: ${wishes}]]`;
+export function promptOf(name: string, directives: string): string {
+  return `${name} [[simulate: ${directives}]]`;
 }
 
-/** What Kimi says where the test speaks for it. */
+/** The answer when the test acts as Kimi. */
 export function answerTo(name: string): string {
   return `the answer to ${name}`;
 }

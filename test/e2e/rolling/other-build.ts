@@ -1,13 +1,13 @@
-/** A build to roll from: this one with other texts. Once there is a release, take the last one instead. */
+/** The build before the deploy: this one with other texts, until there is a release. */
 import { cp, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DIST, PACKAGE_ROOT } from '../../../src/service/files.ts';
 import { temporaryFolder } from '../../support/world.ts';
 
-/** What the workflows of this build say, and those of the other. */
+/** A text of the workflows in this build and in the other one. */
 const TEXT = ["heading: 'Now'", "heading: 'Before the deploy'"] as const;
 
-/** @returns its `dist` folder, gone when the test has finished. */
+/** @returns its `dist` folder, removed when the test has finished. */
 export async function otherBuild(): Promise<string> {
   const folder = await temporaryFolder();
   const dist = join(folder, 'dist');

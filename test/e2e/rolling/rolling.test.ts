@@ -7,69 +7,69 @@ import { Worker } from '@temporalio/worker';
 import { expect, it } from 'vitest';
 import { DIST } from '../../../src/service/files.ts';
 import { until } from '../../support/world.ts';
-import { answerTo, Fleet, promptOf, type Asked, type Wish } from './fleet.ts';
+import { answerTo, Fleet, promptOf, type Dispatched, type Request } from './fleet.ts';
 import { otherBuild } from './other-build.ts';
 
-/** What becomes of a task in the end. */
+/** Expected outcome of a task. */
 interface Outcome {
   status: string | undefined;
   late?: true | undefined;
-  /** By whom it was answered, or with what; nobody where absent. */
+  /** The answer, or who sent it; absent without an answer. */
   answer?: string | undefined;
   acknowledged?: true | undefined;
-  /** What its agent was told, in the order of the alphabet. */
-  news: string[];
+  /** Notifications by state, sorted. */
+  notifications: string[];
 }
 
-interface State extends Omit<Wish, 'name'> {
+interface State extends Omit<Request, 'name'> {
   outcome: Outcome;
-  /** What may be told once besides: it is no longer true by the time the gateway is back. */
+  /** A notification that may be skipped, because it is outdated once the gateway is back. */
   perhaps?: string;
 }
 
-/** Answered by the test, or by the simulated Kimi. */
-const DONE_BY_US: Outcome = { status: 'done', answer: 'test', acknowledged: true, news: ['done'] };
+/** Answered by the test; below, by the simulated Kimi. */
+const DONE_BY_US: Outcome = { status: 'done', answer: 'test', acknowledged: true, notifications: ['done'] };
 const DONE: Outcome = { ...DONE_BY_US, answer: 'simulator' };
 
-/** Tasks by the state in which the deploy meets them. */
+/** Tasks by their state at the deploy. */
 const STATES: Record<string, State> = {
   'grace-ends': {
-    wishes: 'drop=1',
+    directives: 'drop=1',
     timeout: '1s',
     env: { KIMI_GRACE_MS: '8000' },
-    outcome: { status: 'timed_out', acknowledged: true, news: ['timed out'] },
+    outcome: { status: 'timed_out', acknowledged: true, notifications: ['timed out'] },
   },
   'timed-out': {
-    wishes: 'drop=1',
+    directives: 'drop=1',
     timeout: '1s',
-    outcome: { ...DONE_BY_US, late: true, news: ['done', 'timed out'] },
+    outcome: { ...DONE_BY_US, late: true, notifications: ['done', 'timed out'] },
   },
-  // Its answer is kept in silence.
+  // Its answer is stored without a notification.
   cancelled: {
-    wishes: 'drop=1',
-    outcome: { ...DONE_BY_US, status: 'cancelled', late: true, news: ['cancelled'] },
+    directives: 'drop=1',
+    outcome: { ...DONE_BY_US, status: 'cancelled', late: true, notifications: ['cancelled'] },
   },
-  'awaits-acknowledgement': { wishes: 'delay=0', env: { KIMI_ACK: 'agent' }, outcome: DONE },
-  unheard: { wishes: 'delay=0', outcome: DONE },
+  'awaits-acknowledgement': { directives: 'delay=0', env: { KIMI_ACK: 'agent' }, outcome: DONE },
+  unheard: { directives: 'delay=0', outcome: DONE },
   'timed-out-unheard': {
-    wishes: 'drop=1',
+    directives: 'drop=1',
     timeout: '1s',
     outcome: { ...DONE_BY_US, late: true },
     perhaps: 'timed out',
   },
-  'waiting-1': { wishes: 'drop=1', outcome: DONE_BY_US },
-  'waiting-2': { wishes: 'drop=1', outcome: DONE_BY_US },
-  'waiting-3': { wishes: 'drop=1', outcome: DONE_BY_US },
-  // Kimi is too busy for it, again and again.
-  'being-sent': { wishes: 'status=429 type=rate_limit_reached_error refusals=12 delay=0', outcome: DONE },
-  // Where there is a limiter, the four before it have all places.
-  'queued-1': { wishes: 'delay=0', outcome: DONE },
-  'queued-2': { wishes: 'delay=2000', outcome: DONE },
+  'waiting-1': { directives: 'drop=1', outcome: DONE_BY_US },
+  'waiting-2': { directives: 'drop=1', outcome: DONE_BY_US },
+  'waiting-3': { directives: 'drop=1', outcome: DONE_BY_US },
+  // Throttled by Kimi (429) repeatedly.
+  'being-sent': { directives: 'status=429 type=rate_limit_reached_error refusals=12 delay=0', outcome: DONE },
+  // The four tasks before it hold all slots of the limiter.
+  'queued-1': { directives: 'delay=0', outcome: DONE },
+  'queued-2': { directives: 'delay=2000', outcome: DONE },
 };
 
-type Tasks = Record<string, Asked>;
+type Tasks = Record<string, Dispatched>;
 
-/** Brings tasks into every state with a release's processes and command line; the gateway is down afterwards. */
+/** Brings tasks into every state with the processes and command line of a build; the gateway is down afterwards. */
 async function reachEveryState(fleet: Fleet, dist: string): Promise<Tasks> {
   const tasks: Tasks = {};
   const dispatch = async (...names: string[]): Promise<void> => {
@@ -81,7 +81,7 @@ async function reachEveryState(fleet: Fleet, dist: string): Promise<Tasks> {
   await dispatch('grace-ends', 'timed-out', 'cancelled', 'awaits-acknowledgement');
   await until(async () => (await fleet.world.view(taskOf(tasks, 'cancelled'))).state === 'dispatched');
   await fleet.world.handle(taskOf(tasks, 'cancelled')).cancel();
-  for (const name of Object.keys(tasks)) await until(() => fleet.news(name).length > 0);
+  for (const name of Object.keys(tasks)) await until(() => fleet.notifications(name).length > 0);
   await fleet.gateway.behave('503');
   await dispatch('unheard', 'timed-out-unheard');
   for (const name of ['unheard', 'timed-out-unheard']) await until(async () => await reads(name));
@@ -94,7 +94,7 @@ async function reachEveryState(fleet: Fleet, dist: string): Promise<Tasks> {
   return tasks;
 }
 
-function taskOf(tasks: Tasks, name: string): Asked {
+function taskOf(tasks: Tasks, name: string): Dispatched {
   const task = tasks[name];
   if (!task) throw new Error(`${name} has not been started`);
   return task;
@@ -106,15 +106,16 @@ function stateOf(name: string): State {
   return state;
 }
 
-/** @returns what became of each, by name, once all have ended. */
+/** @returns the outcome of each task by name, once all have ended. */
 async function outcomes(fleet: Fleet, tasks: Tasks): Promise<Record<string, Outcome>> {
   const each = Object.values(tasks).map(async ({ name, task_id }): Promise<[string, Outcome]> => {
-    const { wishes, perhaps } = stateOf(name);
+    const { directives, perhaps } = stateOf(name);
     await fleet.world.handle({ task_id }).result();
     const { status, late, output, acknowledged } = (await fleet.world.results.read(task_id)) ?? {};
-    const asked = promptOf(name, wishes);
-    const news = fleet.news(name).toSorted();
-    if (perhaps !== undefined && news.includes(perhaps)) news.splice(news.indexOf(perhaps), 1);
+    const asked = promptOf(name, directives);
+    const notifications = fleet.notifications(name).toSorted();
+    if (perhaps !== undefined && notifications.includes(perhaps))
+      notifications.splice(notifications.indexOf(perhaps), 1);
     return [
       name,
       {
@@ -122,7 +123,7 @@ async function outcomes(fleet: Fleet, tasks: Tasks): Promise<Record<string, Outc
         late,
         answer: output === answerTo(name) ? 'test' : output?.includes(asked) ? 'simulator' : output,
         acknowledged,
-        news,
+        notifications,
       },
     ];
   });
@@ -133,7 +134,7 @@ function expected(tasks: Tasks): Record<string, Outcome> {
   return Object.fromEntries(Object.keys(tasks).map((name) => [name, stateOf(name).outcome]));
 }
 
-/** @returns what today's workflows have to say against the histories of tasks and limiter. */
+/** @returns the replay errors of this build's workflows on the histories of tasks and limiter. */
 async function replayErrors(fleet: Fleet, tasks: Tasks): Promise<string[]> {
   const handles = [fleet.limiter, ...Object.values(tasks).map((task) => fleet.world.handle(task))];
   const histories = handles.map(async (handle) => ({
@@ -164,7 +165,7 @@ it('another build is replaced by this one, one process after the other, while ta
   const { answer, saved } = byName(fleet, tasks);
 
   await fleet.replace('worker', 0, DIST);
-  // For now either of them may get it.
+  // Either worker may get it.
   await answer('waiting-1', 0);
   await answer('timed-out-unheard', 1);
   await until(async () => await saved('waiting-1'));
