@@ -73,7 +73,7 @@ const SCENARIOS: Record<string, Scenario> = {
     play: async (world) => await ended(world, 'delay=0'),
     options: { wakeUrl: 'flaky' },
   },
-  'late-answer-overtakes-the-news': {
+  'late-answer-overtakes-the-notification': {
     options: { wakeUrl: 'down' },
     play: async (world) => {
       const started = await world.start(promptWith('drop=1'), { timeout_ms: 300 });

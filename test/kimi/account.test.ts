@@ -6,7 +6,7 @@ import { availableBalance, countTokens, listModels } from '../../src/kimi/accoun
 import { KimiError } from '../../src/kimi/errors.ts';
 import { MODELS, requestFor } from '../../src/kimi/models.ts';
 import { readRequest } from '../../src/simulator/validation.ts';
-import { NOBODY } from '../support/answering.ts';
+import { UNREACHABLE } from '../support/answering.ts';
 import { cleanHome, cli } from '../support/cli.ts';
 import { openWorld, serve } from '../support/world.ts';
 
@@ -88,7 +88,7 @@ describe('models', () => {
     const { stdout } = await run(['models'], { KIMI_API_URL: refusing.url, KIMI_API_KEY: KEY });
     expect(stdout).toContain(`${refusing.url} 沒有提供清單（401）`);
     expect(stdout).toMatch(/moonshot-v1-128k +預設；2026-08-31/);
-    const silent = await run(['models', '--json'], { KIMI_API_URL: `${NOBODY}/v1`, KIMI_API_KEY: KEY });
+    const silent = await run(['models', '--json'], { KIMI_API_URL: `${UNREACHABLE}/v1`, KIMI_API_KEY: KEY });
     expect(JSON.parse(silent.stdout)).toMatchObject({ default: 'moonshot-v1-128k', unlisted: [] });
   });
 });
@@ -114,7 +114,7 @@ describe('doctor', () => {
     expect(await askDoctor({ models: UNAUTHORIZED, status: 401 })).toMatch(
       /✗ http:\S+ does not accept this KIMI_API_KEY;/,
     );
-    expect(await askDoctor({ models: listOf() }, { KIMI_API_URL: `${NOBODY}/v1` })).toMatch(
+    expect(await askDoctor({ models: listOf() }, { KIMI_API_URL: `${UNREACHABLE}/v1` })).toMatch(
       /✗ http:\S+ does not answer; check the network and KIMI_API_URL\n/,
     );
   });
@@ -146,7 +146,7 @@ describe('what Kimi tells', () => {
   });
 
   it('is nothing where nobody answers, or in time', async () => {
-    const nobody = { apiUrl: `${NOBODY}/v1`, apiKey: KEY };
+    const nobody = { apiUrl: `${UNREACHABLE}/v1`, apiKey: KEY };
     const silence = { problem: { type: 'unreachable', message: 'ECONNREFUSED' } };
     expect(await listModels(nobody)).toEqual(silence);
     expect(await availableBalance(nobody)).toEqual(silence);

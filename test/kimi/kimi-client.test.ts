@@ -6,7 +6,7 @@ import { MAX_CALLBACK_BYTES, type Dispatched } from '../../src/shared/callback.t
 import type { Task, TaskRequest } from '../../src/shared/task.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
 import { KimiError } from '../../src/kimi/errors.ts';
-import { failureOf, NOBODY, serveAnswer, serveCut } from '../support/answering.ts';
+import { failureOf, UNREACHABLE, serveAnswer, serveCut } from '../support/answering.ts';
 import { serve, TASK as REQUEST } from '../support/world.ts';
 
 const KEY = 'sk-very-secret-key';
@@ -196,10 +196,10 @@ describe('nothing is sent', () => {
   });
 
   it('when nobody listens', async () => {
-    expect(await refusal(`${NOBODY}/v1`)).toMatchObject({
+    expect(await refusal(`${UNREACHABLE}/v1`)).toMatchObject({
       kind: 'not_sent',
       type: 'unreachable',
-      message: `cannot reach ${NOBODY}/v1: ECONNREFUSED`,
+      message: `cannot reach ${UNREACHABLE}/v1: ECONNREFUSED`,
     });
   });
 
@@ -454,7 +454,7 @@ const secretly = (url: string): string => `${url.replace('://', '://user:pass-wo
 
 describe('no message holds the key, or the user info and the query of the address,', () => {
   it.each([
-    ['when nobody listens', async () => NOBODY],
+    ['when nobody listens', async () => UNREACHABLE],
     ['when the connection is cut', serveCut],
     ['when the far end speaks no TLS', async () => (await serveAnswer(202)).url.replace('http:', 'https:')],
     ['when there is no API id', async () => (await serveAnswer(200, {})).url],

@@ -7,7 +7,7 @@ import { KimiClient } from '../../src/kimi/client.ts';
 import { KimiError } from '../../src/kimi/errors.ts';
 import { PACKAGE_ROOT } from '../../src/service/files.ts';
 import { createSimulator } from '../../src/simulator/app.ts';
-import { failureOf, NOBODY, serveAnswer } from '../support/answering.ts';
+import { failureOf, UNREACHABLE, serveAnswer } from '../support/answering.ts';
 import { cleanHome, launch, type Ended } from '../support/cli.ts';
 import { FIXTURES, readFixture, readFixtures, replay, type KimiFixture } from '../support/kimi-fixtures.ts';
 import { SECRET, serve, silent, TASK, temporaryFolder } from '../support/world.ts';
@@ -130,10 +130,10 @@ describe('a recording', () => {
     });
     expect(await recording(apiUrl, ...ASKED, 'x', '--name', '../x')).toMatchObject({ code: 2 });
     expect(await recording(apiUrl, '--nonsense')).toMatchObject({ code: 2 });
-    const unreachable = await recording(`${NOBODY}/v1`, ...ASKED, 'x');
+    const unreachable = await recording(`${UNREACHABLE}/v1`, ...ASKED, 'x');
     expect(unreachable).toMatchObject({
       code: 3,
-      stderr: `cannot reach ${NOBODY}/v1: ECONNREFUSED; nothing was recorded\n`,
+      stderr: `cannot reach ${UNREACHABLE}/v1: ECONNREFUSED; nothing was recorded\n`,
     });
     expect(await readdir(unreachable.folder)).toEqual([]);
   });

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { Gateway, GatewayError } from '../../src/notify/gateway.ts';
 import type { PluginWake } from '../../src/notify/protocol.ts';
-import { failureOf, NOBODY, serveAnswer, serveCut } from '../support/answering.ts';
+import { failureOf, UNREACHABLE, serveAnswer, serveCut } from '../support/answering.ts';
 
 const TOKEN = 'hook-very-secret';
 const TASK_ID = 'kimi-1707654321-12345';
@@ -123,11 +123,11 @@ describe('the gateway’s answer', () => {
 
 describe('a gateway that is not there', () => {
   it('is tried again', async () => {
-    const error = await failureOf(wake(`${NOBODY}/hooks/wake`), GatewayError);
+    const error = await failureOf(wake(`${UNREACHABLE}/hooks/wake`), GatewayError);
     expect(error).toMatchObject({
       type: 'unreachable',
       retryable: true,
-      message: `cannot reach ${NOBODY}/hooks/wake: ECONNREFUSED`,
+      message: `cannot reach ${UNREACHABLE}/hooks/wake: ECONNREFUSED`,
     });
   });
 
@@ -149,7 +149,7 @@ const answers = (status: number) => async (): Promise<string> => (await serveAns
 
 describe('no message holds the token, or the user info and the query of the address,', () => {
   it.each([
-    ['when nobody listens', async () => NOBODY],
+    ['when nobody listens', async () => UNREACHABLE],
     ['when the connection is cut', serveCut],
     ['when it is refused', answers(401)],
     ['when nothing is there', answers(404)],

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { KimiError } from '../../src/kimi/errors.ts';
 import { StreamingClient } from '../../src/relay/stream.ts';
-import { failureOf, NOBODY, serveAnswer, serveCut } from '../support/answering.ts';
+import { failureOf, UNREACHABLE, serveAnswer, serveCut } from '../support/answering.ts';
 import { cutInto, KEY, serveStream, take } from '../support/streams.ts';
 import { serve, until } from '../support/world.ts';
 
@@ -163,7 +163,7 @@ it('an answer in one piece, of a server that does not stream, is taken', async (
 
 describe('a request', () => {
   it.each([
-    ['that nobody takes', async () => NOBODY, 'not_sent', false],
+    ['that nobody takes', async () => UNREACHABLE, 'not_sent', false],
     ['that is cut', serveCut, 'outcome_unknown', true],
     ['answered by a gateway’s page', async () => (await serveAnswer(504, '<html>')).url, 'outcome_unknown', true],
     [

@@ -10,7 +10,7 @@ import { KimiError } from '../../src/kimi/errors.ts';
 import { KimiHttp } from '../../src/kimi/http.ts';
 import { outboundAgent } from '../../src/service/outbound.ts';
 import { createSimulator } from '../../src/simulator/app.ts';
-import { failureOf, NOBODY, serveAnswer } from '../support/answering.ts';
+import { failureOf, UNREACHABLE, serveAnswer } from '../support/answering.ts';
 import { cleanHome, cli, latest, up } from '../support/cli.ts';
 import { openForwardProxy } from '../support/forward-proxy.ts';
 import { certificate } from '../support/tls-proxy.ts';
@@ -29,7 +29,7 @@ async function othersSettings(home: string, address: string): Promise<Record<str
     TEMPORAL_TLS: 'true',
     TEMPORAL_PROFILE: 'others',
     TEMPORAL_NAMESPACE: 'others',
-    ...Object.fromEntries(PROXIES.map((name) => [name, NOBODY])),
+    ...Object.fromEntries(PROXIES.map((name) => [name, UNREACHABLE])),
   };
 }
 
@@ -111,7 +111,7 @@ describe('a forward proxy', () => {
   ])('%s: nothing was sent, and it is named without its password', async (_what, refuseWith, words) => {
     const proxy = await openForwardProxy({});
     if (refuseWith !== undefined) proxy.refuseWith = refuseWith;
-    const url = refuseWith === undefined ? NOBODY : proxy.url;
+    const url = refuseWith === undefined ? UNREACHABLE : proxy.url;
     const { error, onSent } = await post(kimiThrough({ HTTPS_PROXY: url.replace('http://', 'user:secret@') }));
     expect(error).toMatchObject({ kind: 'not_sent', type: 'proxy_failed' });
     expect(error.message).toBe(`cannot reach https://kimi.test/v1: the proxy ${url}/ ${words}`);

@@ -36,7 +36,7 @@ export async function serveCut(): Promise<string> {
 }
 
 /** An address without a listener. */
-export const NOBODY = 'http://127.0.0.1:1';
+export const UNREACHABLE = 'http://127.0.0.1:1';
 
 /** @returns the error that a promise was rejected with, checked to be of a class. */
 export async function failureOf<E extends Error>(

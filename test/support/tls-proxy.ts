@@ -49,7 +49,6 @@ export async function certificate(
   return { cert: made.cert, key: made.private, certPath, keyPath };
 }
 
-/** gRPC status UNAUTHENTICATED. */
 const UNAUTHENTICATED = '16';
 
 /**
