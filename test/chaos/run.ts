@@ -3,12 +3,11 @@
  * webhook, Temporal server, gateway and disk are killed or broken in turn. Ends with 0 only if every invariant held.
  */
 import { randomInt } from 'node:crypto';
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InvalidArgumentError, program } from 'commander';
-import { EXIT } from '../../src/service/exit.ts';
+import { program } from 'commander';
 import { check } from './check.ts';
+import { runCommand, runFolder, wholeNumber } from './command.ts';
 import { planFor, type Plan } from './plan.ts';
 import { play } from './play.ts';
 import { report, type Outcome } from './report.ts';
@@ -28,11 +27,6 @@ async function run(plan: Plan, folder: string): Promise<Outcome> {
   }
 }
 
-function wholeNumber(value: string): number {
-  if (!/^\d{1,9}$/.test(value)) throw new InvalidArgumentError('It needs a whole number.');
-  return Number(value);
-}
-
 async function main(): Promise<void> {
   const { seed, tasks } = program
     .name('npm run chaos --')
@@ -48,13 +42,7 @@ async function main(): Promise<void> {
     .parse()
     .opts<{ seed?: number; tasks: number }>();
   const plan = planFor(seed ?? randomInt(1_000_000), tasks);
-  const folder = await mkdtemp(join(tmpdir(), 'kimi-chaos-'));
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.once(signal, () => {
-      console.error(`stopped by ${signal}; its logs and results are in ${folder}`);
-      process.exit(EXIT.interrupted);
-    });
-  }
+  const folder = await runFolder('kimi-chaos-');
   console.log(`seed ${plan.seed}, ${tasks} tasks, ${plan.faults.length} faults\n`);
   const outcome = await run(plan, folder);
   const verdicts = check(outcome.observed);
@@ -71,11 +59,4 @@ async function main(): Promise<void> {
   process.exitCode = 1;
 }
 
-try {
-  await main();
-} catch (error) {
-  console.error(error);
-  process.exitCode = 1;
-}
-// A native handle must not keep the process alive.
-process.exit();
+await runCommand(main);

@@ -105,103 +105,38 @@ export async function setStage(folder: string, limits: Limits, engineSettings: s
     log: pino(pino.destination(join(logs, 'simulator.log'))),
     onEvent: (event) => events.push({ ...event, at: clock() }),
   });
-  const kimi = createServer(simulator.app);
-  const kimiPort = await listenAnywhere(kimi);
+  const kimiPort = await listenAnywhere(createServer(simulator.app));
 
   const [enginePort, uiPort, metricsPort, webhookPort] = await freePorts(4);
-  const address = `127.0.0.1:${enginePort}`;
   const webhookUrl = `http://127.0.0.1:${webhookPort}`;
-  const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = readConfig();
-  const command = await findTemporalCli({ path, cache, onStep: () => {} });
-  const env: NodeJS.ProcessEnv = {
-    // What this shell has set for a stack of its own is none of ours.
-    ...Object.fromEntries(
-      Object.entries(process.env).filter(([name]) => !/^(?:KIMI|OPENCLAW|WEBHOOK|TEMPORAL)_/.test(name)),
-    ),
-    TEMPORAL_ADDRESS: address,
-    TEMPORAL_NAMESPACE: NAMESPACE,
-    KIMI_TASK_QUEUE: TASK_QUEUE,
+  const env = commandLineEnvironment({
+    TEMPORAL_ADDRESS: `127.0.0.1:${enginePort}`,
     KIMI_HOME: home,
-    KIMI_LANG: 'en',
     KIMI_RESULTS_DIR: disk.folder,
     KIMI_JOURNAL_DIR: join(journalDisk.folder, 'journal'),
     KIMI_MAX_TASKS_PER_MINUTE: String(limits.per_minute),
     KIMI_MAX_CONCURRENT_TASKS: String(limits.concurrent),
     KIMI_MAX_QUEUED_TASKS: String(limits.queued),
-  };
-  const processes = new Map<string, RestartedProcess>();
-  const launch = (options: Omit<ProcessOptions, 'logFile'>): void => {
-    const { name } = options;
-    const launched = new RestartedProcess({ ...options, logFile: join(logs, `${name}.log`) });
-    processes.set(name, launched);
-    launched.start();
-  };
-  const serve = (name: string, script: string, more: NodeJS.ProcessEnv): void =>
-    launch({
-      name,
-      command: process.execPath,
-      args: ['--enable-source-maps', join(DIST, script)],
-      env: { ...env, ...more },
-    });
-  const kimiEnv = {
+  });
+  const kimi = {
     KIMI_API_URL: `http://127.0.0.1:${kimiPort}/v1`,
     KIMI_API_KEY: 'sk-chaos',
     KIMI_CALLBACK_BASE_URL: webhookUrl,
   };
+  const processes = new Processes(logs, env);
   const close = (): void => {
     process.removeListener('exit', close);
-    for (const each of processes.values()) each.kill();
+    processes.kill();
     simulator.stop();
     disk.unmount();
     journalDisk.unmount();
   };
   process.once('exit', close);
 
-  launch({
-    name: 'engine',
-    command,
-    args: [
-      ...engineArgs({ port: enginePort, uiPort, metricsPort, database: join(home, 'temporal.db') }),
-      ...engineSettings.flatMap((setting) => ['--dynamic-config-value', setting]),
-    ],
-    env,
-  });
-  await until(async () => await namespaceIsThere(address));
-  serve('webhook', 'webhook.js', { WEBHOOK_SECRET: SECRET, WEBHOOK_PORT: String(webhookPort) });
-  for (const name of ['worker-1', 'worker-2']) {
-    serve(name, 'worker.js', {
-      ...kimiEnv,
-      WEBHOOK_SECRET: SECRET,
-      OPENCLAW_WAKE_URL: gateway.url,
-      KIMI_WORKER_PORT: '0',
-    });
-  }
-  const client = await connectClient(openPayloads(readConfig(env)).dataConverter, env);
-  await until(async () => (await workersOn(client, TASK_QUEUE)) >= 2);
-  await until(async () => (await fetch(`${webhookUrl}/readyz`)).ok);
-
-  const turns = new Map<Target, Promise<unknown>>();
-  const breakNow = async ({ target, how, for_ms }: Fault): Promise<boolean> => {
-    switch (how) {
-      case '503':
-      case 'hanging':
-      case 'refusing':
-        await gateway.behave(how);
-        await pause(for_ms);
-        await gateway.behave('up');
-        return true;
-      case 'full':
-      case 'read-only': {
-        const broken = target === 'disk' ? disk : journalDisk;
-        if (!(await broken.break(how))) return false;
-        await pause(for_ms);
-        await broken.heal();
-        return true;
-      }
-      default:
-        return (await processes.get(target)?.break(how, for_ms)) ?? false;
-    }
-  };
+  const database = join(home, 'temporal.db');
+  const engine = engineArgs({ port: enginePort, uiPort, metricsPort, database });
+  const settings = engineSettings.flatMap((setting) => ['--dynamic-config-value', setting]);
+  const client = await startServices(processes, [...engine, ...settings], { kimi, gateway, webhookPort });
 
   return {
     client,
@@ -210,10 +145,10 @@ export async function setStage(folder: string, limits: Limits, engineSettings: s
     results: disk.folder,
     disk,
     logs,
-    kimi: kimiEnv,
+    kimi,
     counts: simulator.counts,
-    processes,
-    serve,
+    processes: processes.byName,
+    serve: (name, script, more) => processes.serve(name, script, more),
     gateway,
     events,
     webhookUrls: [webhookUrl],
@@ -221,14 +156,111 @@ export async function setStage(folder: string, limits: Limits, engineSettings: s
     env,
     trying: new Map(),
     clock,
-    break: async (fault) => {
-      // On a busy machine a fault may take longer than planned: faults of one target are serialized.
-      const turn = (turns.get(fault.target) ?? Promise.resolve()).then(async () => await breakNow(fault));
-      turns.set(fault.target, turn);
-      return await turn;
-    },
+    break: faultInjector({ gateway, disk, journalDisk, processes: processes.byName }),
     close,
   };
+}
+
+function commandLineEnvironment(own: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return {
+    // Settings of the user's own stack must not apply.
+    ...Object.fromEntries(
+      Object.entries(process.env).filter(([name]) => !/^(?:KIMI|OPENCLAW|WEBHOOK|TEMPORAL)_/.test(name)),
+    ),
+    TEMPORAL_NAMESPACE: NAMESPACE,
+    KIMI_TASK_QUEUE: TASK_QUEUE,
+    KIMI_LANG: 'en',
+    ...own,
+  };
+}
+
+/** The processes of a stage, by name. */
+class Processes {
+  readonly byName = new Map<string, RestartedProcess>();
+
+  constructor(
+    private readonly logs: string,
+    readonly env: NodeJS.ProcessEnv,
+  ) {}
+
+  launch(options: Omit<ProcessOptions, 'logFile'>): void {
+    const { name } = options;
+    const launched = new RestartedProcess({ ...options, logFile: join(this.logs, `${name}.log`) });
+    this.byName.set(name, launched);
+    launched.start();
+  }
+
+  serve(name: string, script: string, more: NodeJS.ProcessEnv): void {
+    const args = ['--enable-source-maps', join(DIST, script)];
+    this.launch({ name, command: process.execPath, args, env: { ...this.env, ...more } });
+  }
+
+  kill(): void {
+    for (const each of this.byName.values()) each.kill();
+  }
+}
+
+/** Starts engine, webhook and two workers. @returns a client, once all are ready. */
+async function startServices(
+  processes: Processes,
+  engine: string[],
+  { kimi, gateway, webhookPort }: { kimi: NodeJS.ProcessEnv; gateway: GatewayStub; webhookPort: number },
+): Promise<Client> {
+  const { env } = processes;
+  const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = readConfig();
+  const command = await findTemporalCli({ path, cache, onStep: () => {} });
+  processes.launch({ name: 'engine', command, args: engine, env });
+  await until(async () => await namespaceIsThere(env['TEMPORAL_ADDRESS'] ?? ''));
+  processes.serve('webhook', 'webhook.js', { WEBHOOK_SECRET: SECRET, WEBHOOK_PORT: String(webhookPort) });
+  const worker = { ...kimi, WEBHOOK_SECRET: SECRET, OPENCLAW_WAKE_URL: gateway.url, KIMI_WORKER_PORT: '0' };
+  for (const name of ['worker-1', 'worker-2']) processes.serve(name, 'worker.js', worker);
+  const client = await connectClient(openPayloads(readConfig(env)).dataConverter, env);
+  await until(async () => {
+    const taskQueue = { name: TASK_QUEUE };
+    const { pollers } = await client.workflowService.describeTaskQueue({ namespace: NAMESPACE, taskQueue });
+    return (pollers?.length ?? 0) >= 2;
+  });
+  await until(async () => (await fetch(`${kimi['KIMI_CALLBACK_BASE_URL']}/readyz`)).ok);
+  return client;
+}
+
+interface Targets {
+  gateway: GatewayStub;
+  disk: Disk;
+  journalDisk: Disk;
+  processes: ReadonlyMap<string, RestartedProcess>;
+}
+
+/** @returns a function that injects a fault and undoes it; faults of one target are serialized, as they may take longer than planned */
+function faultInjector(targets: Targets): Stage['break'] {
+  const last = new Map<Target, Promise<unknown>>();
+  return async (fault) => {
+    const turn = (last.get(fault.target) ?? Promise.resolve()).then(async () => await inject(fault, targets));
+    last.set(fault.target, turn);
+    return await turn;
+  };
+}
+
+async function inject({ target, how, for_ms }: Fault, { gateway, ...targets }: Targets): Promise<boolean> {
+  switch (how) {
+    case '503':
+    case 'hanging':
+    case 'refusing':
+      await gateway.behave(how);
+      await pause(for_ms);
+      await gateway.behave('up');
+      return true;
+    case 'full':
+    case 'read-only': {
+      const broken = target === 'disk' ? targets.disk : targets.journalDisk;
+      if (!(await broken.break(how))) return false;
+      await pause(for_ms);
+      await broken.heal();
+      return true;
+    }
+    default:
+      return (await targets.processes.get(target)?.break(how, for_ms)) ?? false;
+  }
 }
 
 /** Injects each fault at its time of the plan. All are undone when it returns. */

@@ -4,18 +4,17 @@
  * held and nothing grew that had to stay level.
  */
 import { randomInt } from 'node:crypto';
-import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { appendFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { InvalidArgumentError, program } from 'commander';
+import { program } from 'commander';
 import { describeMachine, machineLines } from '../../bench/machine.ts';
 import { check } from '../chaos/check.ts';
+import { runCommand, runFolder, wholeNumber } from '../chaos/command.ts';
 import { play } from '../chaos/play.ts';
 import { isRight, keepAsking, type Asked } from '../chaos/relayed.ts';
 import { report, type Outcome } from '../chaos/report.ts';
 import { breakInTurn, progress, setStage } from '../chaos/stage.ts';
-import { EXIT } from '../../src/service/exit.ts';
 import { ResultStore } from '../../src/results/store.ts';
 import { drawMemory } from './chart.ts';
 import { findingsOf, isFlat } from './findings.ts';
@@ -104,11 +103,6 @@ async function openWorkflows(sites: Site[]): Promise<number> {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-function wholeNumber(value: string): number {
-  if (!/^\d{1,9}$/.test(value)) throw new InvalidArgumentError('It needs a whole number.');
-  return Number(value);
-}
-
 interface Options {
   minutes: number;
   seed?: number;
@@ -130,13 +124,7 @@ async function main(): Promise<void> {
     .opts<Options>();
   const machine = await describeMachine();
   const plan = soakPlan(seed ?? randomInt(1_000_000), minutes);
-  const folder = await mkdtemp(join(tmpdir(), 'kimi-soak-'));
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.once(signal, () => {
-      console.error(`stopped by ${signal}; its logs and results are in ${folder}`);
-      process.exit(EXIT.interrupted);
-    });
-  }
+  const folder = await runFolder('kimi-soak-');
   console.log(`${machineLines(machine)}\n`);
   console.log(`seed ${plan.seed}, ${minutes} min, ${plan.tasks.length} tasks, ${plan.faults.length} faults\n`);
   const { outcome, samples, last, relayed } = await soak(plan, folder);
@@ -169,11 +157,4 @@ async function main(): Promise<void> {
   process.exitCode = 1;
 }
 
-try {
-  await main();
-} catch (error) {
-  console.error(error);
-  process.exitCode = 1;
-}
-// A native handle must not keep the process alive.
-process.exit();
+await runCommand(main);
