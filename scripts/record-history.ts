@@ -15,7 +15,8 @@ import { PACKAGE_ROOT } from '../src/service/files.ts';
 import { callbackFor, passOn } from '../test/support/callback.ts';
 import { standInTheWay } from '../test/support/disk.ts';
 import { openRelayedWorld } from '../test/support/relay.ts';
-import { openWorld, serve, until, type World, type WorldOptions } from '../test/support/world.ts';
+import { serve, until } from '../test/support/resources.ts';
+import { openWorld, type World, type WorldOptions } from '../test/support/world.ts';
 
 interface Scenario {
   options?: WorldOptions;

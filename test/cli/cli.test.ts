@@ -15,7 +15,8 @@ import type { StackState } from '../../src/stack/state.ts';
 import { cleanHome, cli, latest, launch, resultsOf, up } from '../support/cli.ts';
 import { freePort } from '../support/engine.ts';
 import { openProxy } from '../support/proxy.ts';
-import { engineClient, openWorld, serve, temporaryFolder, until } from '../support/world.ts';
+import { serve, temporaryFolder, until } from '../support/resources.ts';
+import { engineClient, openWorld } from '../support/world.ts';
 
 /** What the children of a process were given, from /proc; `ps` shows the same. */
 async function environmentsOf(parent: number): Promise<{ name: string; environment: string }[]> {

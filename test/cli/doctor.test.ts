@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { DIST } from '../../src/service/files.ts';
 import { serveAnswer } from '../support/answering.ts';
-import { temporaryFolder } from '../support/world.ts';
+import { temporaryFolder } from '../support/resources.ts';
 
 /** Runs `doctor` in a clean HOME, beside a webhook whose `/readyz` answers this. */
 async function doctor(

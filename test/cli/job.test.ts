@@ -9,7 +9,7 @@ import { readConfig } from '../../src/config/index.ts';
 import { MAX_PROMPT_BYTES } from '../../src/shared/task.ts';
 import { textFor } from '../../src/text/index.ts';
 import { failureOf } from '../support/answering.ts';
-import { temporaryFolder } from '../support/world.ts';
+import { temporaryFolder } from '../support/resources.ts';
 
 const PNG = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNiAAAABgADNjd8qAAAAABJRU5ErkJggg==',

@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { LogFile } from '../../src/cli/log-files.ts';
 import { rotateLogs } from '../../src/stack/rotate-logs.ts';
 import { cleanHome, cli, launch, up } from '../support/cli.ts';
-import { temporaryFolder, until } from '../support/world.ts';
+import { temporaryFolder, until } from '../support/resources.ts';
 
 const TOKEN = Buffer.from('a token of an activity, in the engine’s own format').toString('base64');
 

@@ -10,7 +10,8 @@ import { columns, table } from '../../src/cli/output/table.ts';
 import { DIST } from '../../src/service/files.ts';
 import { passOn } from '../support/callback.ts';
 import { cleanHome, cli, resultsOf } from '../support/cli.ts';
-import { openWorld, temporaryFolder } from '../support/world.ts';
+import { temporaryFolder } from '../support/resources.ts';
+import { openWorld } from '../support/world.ts';
 
 describe('list', () => {
   it('shows those that are asked for', async () => {

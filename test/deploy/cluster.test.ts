@@ -6,7 +6,7 @@ import { readCompose, type ComposeService } from '../../deploy/native/compose.ts
 import { nativeServices, type NativeService, type OtherAgent } from '../../deploy/native/topology.ts';
 import { readConfig } from '../../src/config/index.ts';
 import { PACKAGE_ROOT } from '../../src/service/files.ts';
-import { temporaryFolder } from '../support/world.ts';
+import { temporaryFolder } from '../support/resources.ts';
 
 const compose = readCompose({ WORKERS: '3' });
 

@@ -11,7 +11,7 @@ import { readConfig } from '../../src/config/index.ts';
 import { SECRETS } from '../../src/config/variables.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/shared/names.ts';
 import { PACKAGE_ROOT } from '../../src/service/files.ts';
-import { temporaryFolder } from '../support/world.ts';
+import { temporaryFolder } from '../support/resources.ts';
 
 interface Service {
   image: string;

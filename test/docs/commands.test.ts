@@ -11,7 +11,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { DIST, PACKAGE_ROOT } from '../../src/service/files.ts';
 import { cleanHome, launch } from '../support/cli.ts';
 import { launch as launchService } from '../support/service.ts';
-import { temporaryFolder } from '../support/world.ts';
+import { temporaryFolder } from '../support/resources.ts';
 import { textOf, tokensOf } from './pages.ts';
 
 /** Commands that are not run here, and what runs them. */

@@ -14,7 +14,8 @@ import { sign, SIGNATURE_HEADER } from '../../src/webhook/signature.ts';
 import { callbackFor } from '../support/callback.ts';
 import { cleanHome, cli, resultsOf, up } from '../support/cli.ts';
 import { launch } from '../support/service.ts';
-import { openWorld, SECRET, temporaryFolder, until } from '../support/world.ts';
+import { SECRET, temporaryFolder, until } from '../support/resources.ts';
+import { openWorld } from '../support/world.ts';
 import { openBrowser, SCREENSHOTS, shoot } from './browser.ts';
 import { fillBusyMonth, fillHostile } from './report-results.ts';
 

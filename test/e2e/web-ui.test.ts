@@ -12,7 +12,7 @@ import { PACKAGE_ROOT } from '../../src/service/files.ts';
 import type { StackState } from '../../src/stack/state.ts';
 import { cleanHome, cli, up } from '../support/cli.ts';
 import { listeningPorts } from '../support/listening.ts';
-import { until } from '../support/world.ts';
+import { until } from '../support/resources.ts';
 import { openBrowser, shoot } from './browser.ts';
 
 const CODEC_TOKEN = 'a-token-of-at-least-16-characters';

@@ -8,7 +8,8 @@ import { MODELS, requestFor } from '../../src/kimi/models.ts';
 import { readRequest } from '../../src/simulator/validation.ts';
 import { UNREACHABLE } from '../support/answering.ts';
 import { cleanHome, cli } from '../support/cli.ts';
-import { openWorld, serve } from '../support/world.ts';
+import { serve } from '../support/resources.ts';
+import { openWorld } from '../support/world.ts';
 
 const KEY = 'sk-very-secret-key';
 

@@ -7,7 +7,8 @@ import type { Task, TaskRequest } from '../../src/shared/task.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
 import { KimiError } from '../../src/kimi/errors.ts';
 import { failureOf, UNREACHABLE, serveAnswer, serveCut } from '../support/answering.ts';
-import { serve, TASK as REQUEST } from '../support/world.ts';
+import { serve } from '../support/resources.ts';
+import { TASK as REQUEST } from '../support/world.ts';
 
 const KEY = 'sk-very-secret-key';
 const TASK: Task = { ...REQUEST, task_id: 'kimi-1707654321-12345' };

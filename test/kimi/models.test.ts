@@ -19,7 +19,7 @@ import {
   supportsPartialMode,
 } from '../../src/kimi/models.ts';
 import { ResultStore } from '../../src/results/store.ts';
-import { temporaryFolder } from '../support/world.ts';
+import { temporaryFolder } from '../support/resources.ts';
 
 /** Runs the activity as a worker does: it heartbeats. */
 async function persist(activities: Activities, result: TaskResult): Promise<void> {

@@ -10,7 +10,8 @@ import { createSimulator } from '../../src/simulator/app.ts';
 import { failureOf, UNREACHABLE, serveAnswer } from '../support/answering.ts';
 import { cleanHome, launch, type Ended } from '../support/cli.ts';
 import { FIXTURES, readFixture, readFixtures, replay, type KimiFixture } from '../support/kimi-fixtures.ts';
-import { SECRET, serve, silent, TASK, temporaryFolder } from '../support/world.ts';
+import { SECRET, serve, silent, temporaryFolder } from '../support/resources.ts';
+import { TASK } from '../support/world.ts';
 
 /** With a character that JSON escapes. */
 const KEY = 'sk-very"secret-key-0123456789';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Agent, request } from 'undici';
 import { expect, it, onTestFinished } from 'vitest';
 import { requestEveryByte } from '../../src/kimi/http.ts';
-import { serve } from '../support/world.ts';
+import { serve } from '../support/resources.ts';
 
 type Ask = (url: string, dispatcher: Agent) => Promise<{ body: AsyncIterable<Buffer> }>;
 

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { LimiterView } from '../../src/shared/limits.ts';
 import { ADMISSION_SIGNAL, LIMITER_SIGNALS, limiterId, sharedLimiterId } from '../../src/shared/names.ts';
 import { configureLimiter, limiterView, setLimits } from '../../src/limiter/client.ts';
-import { openWorld, serve, until, type World, type WorldOptions } from '../support/world.ts';
+import { serve, until } from '../support/resources.ts';
+import { openWorld, type World, type WorldOptions } from '../support/world.ts';
 
 const ONE_AT_A_TIME = { concurrent: 1 };
 

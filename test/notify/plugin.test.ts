@@ -18,7 +18,7 @@ import type { PluginWake } from '../../src/notify/protocol.ts';
 import { PLUGIN_WAKE_PATH } from '../../src/notify/protocol.ts';
 import { failureOf, serveAnswer } from '../support/answering.ts';
 import { cleanHome, cli } from '../support/cli.ts';
-import { serve, temporaryFolder, until } from '../support/world.ts';
+import { serve, temporaryFolder, until } from '../support/resources.ts';
 
 const ID = 'kimi-1707654321-12345';
 const TOKEN = 'hook-very-secret';

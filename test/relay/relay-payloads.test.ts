@@ -4,7 +4,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { progressOf } from '../../src/cli/look-up.ts';
 import { relayId } from '../../src/shared/names.ts';
 import { openRelayedWorld } from '../support/relay.ts';
-import { until } from '../support/world.ts';
+import { until } from '../support/resources.ts';
 
 const KIMI_PAYLOAD_KEYS = `k:${Buffer.alloc(32, 7).toString('base64')}`;
 

@@ -5,7 +5,7 @@ import { KimiError } from '../../src/kimi/errors.ts';
 import { StreamingClient } from '../../src/relay/stream.ts';
 import { failureOf, UNREACHABLE, serveAnswer, serveCut } from '../support/answering.ts';
 import { cutInto, KEY, serveStream, take } from '../support/streams.ts';
-import { serve, until } from '../support/world.ts';
+import { serve, until } from '../support/resources.ts';
 
 const USAGE = { prompt_tokens: 9, completion_tokens: 5, total_tokens: 14 };
 const head = { id: 'chatcmpl-1', model: 'kimi-k3', object: 'chat.completion.chunk' };

@@ -20,7 +20,8 @@ import { failureOf, serveAnswer } from '../support/answering.ts';
 import { cleanHome, cli } from '../support/cli.ts';
 import { freePort } from '../support/engine.ts';
 import { openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
-import { RELAY_TOKEN, SECRET, serve, silent, TASK, until } from '../support/world.ts';
+import { RELAY_TOKEN, SECRET, serve, silent, until } from '../support/resources.ts';
+import { TASK } from '../support/world.ts';
 
 const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate: ${wishes}]]`;
 

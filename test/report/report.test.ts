@@ -11,7 +11,7 @@ import { escapeHtml, html, trusted } from '../../src/report/html.ts';
 import { pageOf } from '../../src/report/page.ts';
 import { sectionsOf } from '../../src/report/sections.ts';
 import { cleanHome, cli, up } from '../support/cli.ts';
-import { temporaryFolder, until } from '../support/world.ts';
+import { temporaryFolder, until } from '../support/resources.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;

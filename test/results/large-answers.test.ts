@@ -7,7 +7,8 @@ import type { TaskResult } from '../../src/shared/result.ts';
 import { Gateway } from '../../src/notify/gateway.ts';
 import { PLUGIN_WAKE_PATH } from '../../src/notify/protocol.ts';
 import { ResultStore } from '../../src/results/store.ts';
-import { openWorld, serve, temporaryFolder, until } from '../support/world.ts';
+import { serve, temporaryFolder, until } from '../support/resources.ts';
+import { openWorld } from '../support/world.ts';
 
 const MB = 1024 * 1024;
 

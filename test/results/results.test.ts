@@ -10,7 +10,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ResultFile, TaskResult } from '../../src/shared/result.ts';
 import { NoResult, ResultStore } from '../../src/results/store.ts';
 import { standInTheWay } from '../support/disk.ts';
-import { temporaryFolder, until } from '../support/world.ts';
+import { temporaryFolder, until } from '../support/resources.ts';
 
 const OLD = 'kimi-1707654321-11111';
 const NEW = 'kimi-1707654321-22222';

@@ -7,7 +7,7 @@ import type { Cost, ResultFile } from '../../src/shared/result.ts';
 import { ResultStore } from '../../src/results/store.ts';
 import { addUp, pollingEstimate, type Usage } from '../../src/results/usage.ts';
 import { cleanHome, cli } from '../support/cli.ts';
-import { temporaryFolder } from '../support/world.ts';
+import { temporaryFolder } from '../support/resources.ts';
 
 const DAY = 24 * 3600 * 1000;
 const NOW = Date.now();

@@ -8,7 +8,7 @@ import { httpAddress } from '../../src/service/http.ts';
 import { sendCallback } from '../../src/relay/delivery.ts';
 import { callbackFor } from '../support/callback.ts';
 import { cleanHome, cli, up } from '../support/cli.ts';
-import { SECRET } from '../support/world.ts';
+import { SECRET } from '../support/resources.ts';
 
 it.each([
   ['127.0.0.1', 'http://127.0.0.1:9001'],

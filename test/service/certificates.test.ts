@@ -14,7 +14,7 @@ import { failureOf, serveAnswer } from '../support/answering.ts';
 import { cleanHome, cli } from '../support/cli.ts';
 import { openRelayedWorld } from '../support/relay.ts';
 import { certificate, type Certificate } from '../support/tls-proxy.ts';
-import { SECRET, serve, silent, until } from '../support/world.ts';
+import { SECRET, serve, silent, until } from '../support/resources.ts';
 
 const DAY_MS = 86_400_000;
 const ADVICE = {

@@ -14,7 +14,7 @@ import { cliText } from '../../src/cli/text/index.ts';
 import { engineOptions } from '../../src/temporal/client.ts';
 import { PACKAGE_ROOT, shellPath } from '../../src/service/files.ts';
 import { cleanHome, cli } from '../support/cli.ts';
-import { temporaryFolder } from '../support/world.ts';
+import { temporaryFolder } from '../support/resources.ts';
 
 function problemsOf(env: NodeJS.ProcessEnv): string[] {
   return catching(() => readConfig(env)).message.split('\n');

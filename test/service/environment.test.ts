@@ -14,7 +14,7 @@ import { failureOf, UNREACHABLE, serveAnswer } from '../support/answering.ts';
 import { cleanHome, cli, latest, up } from '../support/cli.ts';
 import { openForwardProxy } from '../support/forward-proxy.ts';
 import { certificate } from '../support/tls-proxy.ts';
-import { SECRET, serve, silent, until } from '../support/world.ts';
+import { SECRET, serve, silent, until } from '../support/resources.ts';
 
 const PROXIES = ['http_proxy', 'https_proxy', 'grpc_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'];
 

@@ -5,7 +5,7 @@ import { describe, expect, inject, it } from 'vitest';
 import { DIST } from '../../src/service/files.ts';
 import { cleanHome, launch } from '../support/cli.ts';
 import { canMount, withDisk } from '../support/disk.ts';
-import { SECRET, until } from '../support/world.ts';
+import { SECRET, until } from '../support/resources.ts';
 
 const FILL = 'head -c 999m /dev/zero >"$DISK/fill" 2>/dev/null';
 

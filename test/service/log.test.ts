@@ -5,7 +5,8 @@ import { expect, inject, it } from 'vitest';
 import { parseLogLine, readable } from '../../src/service/log-line.ts';
 import { DIST } from '../../src/service/files.ts';
 import { launch } from '../support/service.ts';
-import { openWorld, SECRET } from '../support/world.ts';
+import { SECRET } from '../support/resources.ts';
+import { openWorld } from '../support/world.ts';
 
 it('each step of a task is one line with its id, and none holds its prompt or its answer', async () => {
   const world = await openWorld({ worker: false });

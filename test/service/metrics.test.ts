@@ -12,7 +12,8 @@ import { scrape, type Exposition } from '../support/exposition.ts';
 import { openProxy } from '../support/proxy.ts';
 import { openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
 import { launch } from '../support/service.ts';
-import { openWorld, RELAY_TOKEN, SECRET, temporaryFolder, until } from '../support/world.ts';
+import { RELAY_TOKEN, SECRET, temporaryFolder, until } from '../support/resources.ts';
+import { openWorld } from '../support/world.ts';
 
 const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate: ${wishes}]]`;
 

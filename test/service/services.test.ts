@@ -7,7 +7,8 @@ import { callbackFor } from '../support/callback.ts';
 import { cleanHome, cli } from '../support/cli.ts';
 import { workersOn } from '../../src/temporal/client.ts';
 import { launch } from '../support/service.ts';
-import { engineClient, openWorld, SECRET, until } from '../support/world.ts';
+import { SECRET, until } from '../support/resources.ts';
+import { engineClient, openWorld } from '../support/world.ts';
 
 it.each([
   ['webhook', {}, 3, 'WEBHOOK_SECRET is not set'],

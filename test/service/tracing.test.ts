@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { idsOf } from '../../src/service/tracing.ts';
 import { cleanHome, cli, up } from '../support/cli.ts';
-import { serve, until } from '../support/world.ts';
+import { serve, until } from '../support/resources.ts';
 
 interface Span {
   service: string;

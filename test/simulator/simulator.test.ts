@@ -19,7 +19,7 @@ import { pieces } from '../../src/simulator/answers.ts';
 import type { Completion, Counts } from '../../src/simulator/events.ts';
 import type { REFUSALS } from '../../src/simulator/errors.ts';
 import { failureOf } from '../support/answering.ts';
-import { SECRET, serve, silent, until } from '../support/world.ts';
+import { SECRET, serve, silent, until } from '../support/resources.ts';
 
 const KEY = 'sk-simulated';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, inject, it } from 'vitest';
 import { damageOf, databaseProblem, DatabaseUnusable, prepareDatabase } from '../../src/stack/engine-database.ts';
 import { cleanHome, cli, launch, up } from '../support/cli.ts';
-import { temporaryFolder, until } from '../support/world.ts';
+import { temporaryFolder, until } from '../support/resources.ts';
 
 /** A `temporal` whose first server leaves half a database and is killed; the next ones are real. */
 async function interruptedCli(): Promise<string> {

@@ -9,7 +9,7 @@ import { DIST, PACKAGE_ROOT } from '../../src/service/files.ts';
 import { buildIn, isInstalled } from '../../src/stack/build.ts';
 import type { StackState } from '../../src/stack/state.ts';
 import { cleanHome, cli, latest, launch } from '../support/cli.ts';
-import { temporaryFolder, until } from '../support/world.ts';
+import { temporaryFolder, until } from '../support/resources.ts';
 
 const OTHER_BUILD =
   '執行中的服務與這裡安裝的 Kimi Dispatch 版本不同，或服務的檔案已被移除：請執行 kimi-dispatch down，再執行 kimi-dispatch up --detach --simulate。';

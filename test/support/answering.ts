@@ -1,6 +1,6 @@
 /** HTTP servers with a fixed response, and a helper for the resulting errors. */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
-import { serve } from './world.ts';
+import { serve } from './resources.ts';
 
 export interface Received {
   method: string | undefined;

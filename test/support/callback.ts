@@ -1,7 +1,7 @@
 import { withProof } from '../../src/webhook/proof.ts';
 import type { AnswerCallback, Callback } from '../../src/shared/callback.ts';
 import { CALLBACK_SIGNAL } from '../../src/shared/names.ts';
-import { SECRET } from './world.ts';
+import { SECRET } from './resources.ts';
 
 /** The contract's example callback, for a task. */
 export function callbackFor(task_id: string): AnswerCallback {

@@ -7,7 +7,7 @@ import { expect, inject, onTestFinished } from 'vitest';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { DIST } from '../../src/service/files.ts';
 import type { StackState } from '../../src/stack/state.ts';
-import { temporaryFolder, until } from './world.ts';
+import { temporaryFolder, until } from './resources.ts';
 
 const CLI = join(DIST, 'kimi-dispatch.js');
 

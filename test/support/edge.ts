@@ -5,7 +5,8 @@ import { sign, SIGNATURE_HEADER } from '../../src/webhook/signature.ts';
 import { createWebhook } from '../../src/webhook/app.ts';
 import { createWebhookServer, type ServerLimits } from '../../src/webhook/server.ts';
 import { callbackFor } from './callback.ts';
-import { openIngest, SECRET, serve, silent } from './world.ts';
+import { SECRET, serve, silent } from './resources.ts';
+import { openIngest } from './world.ts';
 
 /** The only task that the engine stub knows. */
 export const TASK_ID = 'kimi-1-1';

@@ -2,7 +2,7 @@
 import { createServer, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { onTestFinished } from 'vitest';
-import { serve } from './world.ts';
+import { serve } from './resources.ts';
 
 export interface ForwardProxy {
   url: string;

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../../src/service/files.ts';
-import { serve } from './world.ts';
+import { serve } from './resources.ts';
 
 /** One recorded response: `test/fixtures/kimi/<name>.json`. */
 export interface KimiFixture {

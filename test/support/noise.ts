@@ -20,7 +20,7 @@ import { MAX_CALLBACK_BYTES } from '../../src/shared/callback.ts';
 import { SIGNATURE_HEADER, standardHeaders } from '../../src/webhook/signature.ts';
 import { PATH, PLAUSIBLE, RIGHT } from './edge.ts';
 import { requestBytes } from './wire.ts';
-import { SECRET } from './world.ts';
+import { SECRET } from './resources.ts';
 
 /** One malformed request. */
 export interface Noise {

@@ -4,7 +4,8 @@ import { request } from 'undici';
 import { inject } from 'vitest';
 import { freePort } from './engine.ts';
 import { launch } from './service.ts';
-import { openWorld, RELAY_TOKEN, SECRET, temporaryFolder, type World, type WorldOptions } from './world.ts';
+import { RELAY_TOKEN, SECRET, temporaryFolder } from './resources.ts';
+import { openWorld, type World, type WorldOptions } from './world.ts';
 
 export interface RelayedWorld extends World {
   relay: {

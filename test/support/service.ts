@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
 import { DIST } from '../../src/service/files.ts';
-import { temporaryFolder } from './world.ts';
+import { temporaryFolder } from './resources.ts';
 
 interface LogLine {
   msg: string;

@@ -3,7 +3,7 @@ import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Piece } from '../../src/relay/attempts.ts';
 import { StreamingClient } from '../../src/relay/stream.ts';
-import { serve } from './world.ts';
+import { serve } from './resources.ts';
 
 /** The key that the client is given. */
 export const KEY = 'sk-distinctive';

@@ -6,7 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
 import { onTestFinished } from 'vitest';
-import { temporaryFolder } from './world.ts';
+import { temporaryFolder } from './resources.ts';
 
 /** A certificate and its key, as PEM text and as files. */
 export interface Certificate {

@@ -1,12 +1,7 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { pino } from 'pino';
 import { inject, onTestFinished } from 'vitest';
 import { createActivities, type Activities } from '../../src/activities/index.ts';
 import { startTask, type Started } from '../../src/cli/start.ts';
@@ -27,36 +22,7 @@ import { createSimulator } from '../../src/simulator/app.ts';
 import type { Counts } from '../../src/simulator/events.ts';
 import { createWebhook } from '../../src/webhook/app.ts';
 import { createWebhookServer } from '../../src/webhook/server.ts';
-
-export const SECRET = 'a-secret-of-at-least-16-characters';
-/** Also accepted, as during the rotation of the secret. */
-export const NEXT_SECRET = 'the-secret-that-comes-after-it';
-/** Token of the worker at the relay. */
-export const RELAY_TOKEN = 'a-token-of-at-least-16-characters';
-export const silent = pino({ level: 'silent' });
-
-/** Serves over real HTTP until the test has finished, on a free port unless one is given. @returns its address. */
-export async function serve(listener: RequestListener | Server, port = 0): Promise<string> {
-  const server = typeof listener === 'function' ? createServer(listener) : listener;
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  onTestFinished(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-/** @returns a folder that is removed when the test has finished. */
-export async function temporaryFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'kimi-test-'));
-  onTestFinished(async () => await rm(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-/** Names of the files in a results folder, without internal ones. */
-export async function resultFiles({ folder }: ResultStore): Promise<string[]> {
-  return (await readdir(folder)).filter((name) => !name.startsWith('.')).toSorted();
-}
+import { SECRET, NEXT_SECRET, RELAY_TOKEN, silent, serve, temporaryFolder } from './resources.ts';
 
 let client: Client | undefined;
 
@@ -127,23 +93,8 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
 
   const relayUrl = await options.relay?.({ taskQueue, simulatorUrl, webhookUrl });
   if (options.worker !== false) {
-    const apiUrl = options.apiUrl ?? `${simulatorUrl}/v1`;
-    const kimi = new KimiClient({
-      apiUrl,
-      apiKey: 'apiKey' in options ? options.apiKey : 'sk-test',
-      relay: relayUrl === undefined ? undefined : { url: `${relayUrl}/v1`, token: RELAY_TOKEN },
-      callbackBaseUrl: webhookUrl,
-    });
-    const gateway = new Gateway({ wakeUrl: options.wakeUrl ?? `${simulatorUrl}/hooks/wake`, token: options.token });
-    const activities = createActivities({
-      kimi,
-      apiUrl,
-      results,
-      gateway,
-      reply: options.reply,
-      callbacks: { secrets: [SECRET, NEXT_SECRET], deadLetters: deadLettersFolder(home) },
-      limiter: { id: limiter, taskQueue, limits, lang: 'zh-TW' },
-    });
+    const urls = { simulatorUrl, webhookUrl, relayUrl };
+    const activities = activitiesOf(options, urls, { home, results, limiter: { id: limiter, taskQueue, limits } });
     await runWorker(taskQueue, options.wrap?.(activities) ?? activities, dataConverter);
     if (isSharedLimiter(limiter)) await runWorker(limiter, activities, dataConverter);
   }
@@ -180,11 +131,40 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   };
 }
 
+function activitiesOf(
+  options: WorldOptions,
+  { simulatorUrl, webhookUrl, relayUrl }: { simulatorUrl: string; webhookUrl: string; relayUrl: string | undefined },
+  {
+    home,
+    results,
+    limiter,
+  }: { home: string; results: ResultStore; limiter: { id: string; taskQueue: string; limits: Limits } },
+): Activities {
+  const apiUrl = options.apiUrl ?? `${simulatorUrl}/v1`;
+  const kimi = new KimiClient({
+    apiUrl,
+    apiKey: 'apiKey' in options ? options.apiKey : 'sk-test',
+    relay: relayUrl === undefined ? undefined : { url: `${relayUrl}/v1`, token: RELAY_TOKEN },
+    callbackBaseUrl: webhookUrl,
+  });
+  const gateway = new Gateway({ wakeUrl: options.wakeUrl ?? `${simulatorUrl}/hooks/wake`, token: options.token });
+  return createActivities({
+    kimi,
+    apiUrl,
+    results,
+    gateway,
+    reply: options.reply,
+    callbacks: { secrets: [SECRET, NEXT_SECRET], deadLetters: deadLettersFolder(home) },
+    limiter: { ...limiter, lang: 'zh-TW' },
+  });
+}
+
 export const UNLIMITED: Limits = { per_minute: 0, concurrent: 0, queued: 0 };
-/** A ingest with a journal of its own; it stops when the test has finished. */
+
+/** An ingest with its own journal; it stops when the test has finished. */
 export async function openIngest(
   engine: Client,
-  { folder, maxBytes = 2 ** 30, paceMs }: IngestPlace = {},
+  { folder, maxBytes = 2 ** 30, paceMs }: IngestOptions = {},
 ): Promise<Ingest> {
   const home = folder ?? (await temporaryFolder());
   const journal = new Journal(join(home, 'journal'), maxBytes);
@@ -193,7 +173,7 @@ export async function openIngest(
   return ingest;
 }
 
-interface IngestPlace {
+interface IngestOptions {
   folder?: string;
   maxBytes?: number;
   paceMs?: number;
@@ -233,13 +213,4 @@ function installRuntime(): void {
   if (installed) return;
   Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
   installed = true;
-}
-
-/** Waits for something to become true. */
-export async function until<T>(look: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> {
-  for (;;) {
-    const seen = await look();
-    if (seen !== undefined && seen !== false) return seen;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }

@@ -4,7 +4,7 @@ import { EXIT } from '../../src/service/exit.ts';
 import { cleanHome, cli } from '../support/cli.ts';
 import { launch } from '../support/service.ts';
 import { certificate, openTlsProxy, type Certificate } from '../support/tls-proxy.ts';
-import { SECRET } from '../support/world.ts';
+import { SECRET } from '../support/resources.ts';
 
 const KEY = 'key-of-the-engine';
 

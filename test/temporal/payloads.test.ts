@@ -20,7 +20,8 @@ import { sweepPayloads } from '../../src/temporal/payloads/sweep.ts';
 import { passOn } from '../support/callback.ts';
 import { failureOf } from '../support/answering.ts';
 import { freePort } from '../support/engine.ts';
-import { openWorld, serve, temporaryFolder, until, type World } from '../support/world.ts';
+import { serve, temporaryFolder, until } from '../support/resources.ts';
+import { openWorld, type World } from '../support/world.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
 const key = (byte: number): string => Buffer.alloc(32, byte).toString('base64');

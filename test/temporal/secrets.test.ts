@@ -11,7 +11,7 @@ import { expect, it } from 'vitest';
 import { sign, SIGNATURE_HEADER, standardHeaders } from '../../src/webhook/signature.ts';
 import { callbackFor } from '../support/callback.ts';
 import { cleanHome, cli, resultsOf, up } from '../support/cli.ts';
-import { serve, until } from '../support/world.ts';
+import { serve, until } from '../support/resources.ts';
 
 const SECRETS = {
   KIMI_API_KEY: 'sk-distinctive-key-1f0c2b',

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, inject, it, onTestFinished } from 'vitest';
 import { findTemporalCli, NoTemporalCli } from '../../src/stack/temporal-cli.ts';
-import { temporaryFolder } from '../support/world.ts';
+import { temporaryFolder } from '../support/resources.ts';
 
 const CURRENT = 'temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)';
 

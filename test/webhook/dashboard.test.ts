@@ -11,16 +11,8 @@ import { createWebhookServer } from '../../src/webhook/server.ts';
 import { refusal } from '../support/edge.ts';
 import { launch } from '../support/service.ts';
 import { requestBytes, send, type Answer } from '../support/wire.ts';
-import {
-  engineClient,
-  openIngest,
-  openWorld,
-  SECRET,
-  serve,
-  silent,
-  temporaryFolder,
-  until,
-} from '../support/world.ts';
+import { SECRET, serve, silent, temporaryFolder, until } from '../support/resources.ts';
+import { engineClient, openIngest, openWorld } from '../support/world.ts';
 
 const TOKEN = 'a-dashboard-token-of-its-own';
 

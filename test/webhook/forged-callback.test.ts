@@ -8,7 +8,8 @@ import type { Callback } from '../../src/shared/callback.ts';
 import { CALLBACK_SIGNAL } from '../../src/shared/names.ts';
 import { MAX_UNPROVEN, type DeadLetter } from '../../src/webhook/dead-letters.ts';
 import { callbackFor, passOn } from '../support/callback.ts';
-import { NEXT_SECRET, openWorld, SECRET, temporaryFolder, until, type World } from '../support/world.ts';
+import { NEXT_SECRET, SECRET, temporaryFolder, until } from '../support/resources.ts';
+import { openWorld, type World } from '../support/world.ts';
 
 const TASK = 'kimi-1-1';
 

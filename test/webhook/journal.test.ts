@@ -18,17 +18,8 @@ import { createWebhook } from '../../src/webhook/app.ts';
 import { failureOf } from '../support/answering.ts';
 import { openProxy, type Proxy } from '../support/proxy.ts';
 import { launch } from '../support/service.ts';
-import {
-  engineClient,
-  openIngest,
-  openWorld,
-  SECRET,
-  serve,
-  silent,
-  temporaryFolder,
-  until,
-  type World,
-} from '../support/world.ts';
+import { SECRET, serve, silent, temporaryFolder, until } from '../support/resources.ts';
+import { engineClient, openIngest, openWorld, type World } from '../support/world.ts';
 
 const GIB = 2 ** 30;
 

@@ -2,7 +2,7 @@
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { BadSignature, createVerifier, sign, SIGNATURE_HEADER, standardHeaders } from '../../src/webhook/signature.ts';
-import { NEXT_SECRET, SECRET } from '../support/world.ts';
+import { NEXT_SECRET, SECRET } from '../support/resources.ts';
 
 const BODY = Buffer.from('{"id":"cmpl-1","output":"你好"}');
 const SIGNATURE = '9d8d12671170de8c13c93528fc5b332467c20f298cce0f8371ec801660ff49cc';

@@ -10,7 +10,7 @@ import { BodyReader } from '../../src/webhook/body.ts';
 import { SIGNATURE_HEADER } from '../../src/webhook/signature.ts';
 import { callbackFor } from '../support/callback.ts';
 import { openEdge, PATH, PLAUSIBLE, refusal, RIGHT, signedHeaders, TASK_ID } from '../support/edge.ts';
-import { serve, until } from '../support/world.ts';
+import { serve, until } from '../support/resources.ts';
 import { dial, requestBytes, send } from '../support/wire.ts';
 
 /** Posts a real callback. @returns how long it took, in milliseconds. */

@@ -16,7 +16,8 @@ import { callbackFor } from '../support/callback.ts';
 import { openEdge, PATH, PLAUSIBLE, RIGHT, signedHeaders } from '../support/edge.ts';
 import { bodies, noise, type Noise } from '../support/noise.ts';
 import { dial, requestBytes, send, type Answer } from '../support/wire.ts';
-import { openWorld, SECRET, temporaryFolder } from '../support/world.ts';
+import { SECRET, temporaryFolder } from '../support/resources.ts';
+import { openWorld } from '../support/world.ts';
 
 const RUNS = Number(process.env['FUZZ_RUNS'] || 2_000);
 

@@ -7,7 +7,8 @@ import { describe, expect, it } from 'vitest';
 import { MAX_CALLBACK_BYTES } from '../../src/shared/callback.ts';
 import { sign, SIGNATURE_HEADER, standardHeaders } from '../../src/webhook/signature.ts';
 import { callbackFor } from '../support/callback.ts';
-import { NEXT_SECRET, openWorld, SECRET, until, type World } from '../support/world.ts';
+import { NEXT_SECRET, SECRET, until } from '../support/resources.ts';
+import { openWorld, type World } from '../support/world.ts';
 
 const UNKNOWN = 'kimi-1-1';
 

@@ -6,7 +6,8 @@ import { ACKNOWLEDGE_UPDATE } from '../../src/shared/names.ts';
 import type { TaskView } from '../../src/shared/task.ts';
 import { callbackFor, passOn } from '../support/callback.ts';
 import { cleanHome, cli } from '../support/cli.ts';
-import { openWorld, serve, until, type World } from '../support/world.ts';
+import { serve, until } from '../support/resources.ts';
+import { openWorld, type World } from '../support/world.ts';
 
 /** A gateway that takes wakes, or does not. */
 async function gateway(isUp: () => boolean): Promise<{ wakeUrl: string; keys: string[] }> {

@@ -7,7 +7,8 @@ import { request } from 'undici';
 import { describe, expect, inject, it } from 'vitest';
 import { PACKAGE_ROOT } from '../../src/service/files.ts';
 import { freePort } from '../support/engine.ts';
-import { openWorld, temporaryFolder } from '../support/world.ts';
+import { temporaryFolder } from '../support/resources.ts';
+import { openWorld } from '../support/world.ts';
 
 const run = promisify(execFile);
 

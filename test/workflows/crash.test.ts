@@ -6,7 +6,8 @@ import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { lookUp } from '../../src/cli/look-up.ts';
 import { callbackFor, passOn } from '../support/callback.ts';
 import { openRelayedWorld } from '../support/relay.ts';
-import { openWorld, RELAY_TOKEN, resultFiles, SECRET, until, type World } from '../support/world.ts';
+import { RELAY_TOKEN, resultFiles, SECRET, until } from '../support/resources.ts';
+import { openWorld, type World } from '../support/world.ts';
 
 const FAULT_WORKER = fileURLToPath(new URL('../support/fault-worker.ts', import.meta.url));
 

@@ -12,7 +12,7 @@ import type { StackState } from '../../src/stack/state.ts';
 import { callbackFor } from '../support/callback.ts';
 import { cleanHome, cli, resultsOf, up } from '../support/cli.ts';
 import { freePort } from '../support/engine.ts';
-import { SECRET, serve, until } from '../support/world.ts';
+import { SECRET, serve, until } from '../support/resources.ts';
 
 /** Longer than every heartbeat timeout. `SLEEP_S=300` for a long one. */
 const SLEEP_MS = Number(process.env['SLEEP_S'] ?? 13) * 1_000;

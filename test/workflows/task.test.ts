@@ -13,7 +13,8 @@ import { sign } from '../../src/webhook/signature.ts';
 import { serveAnswer } from '../support/answering.ts';
 import { callbackFor, passOn } from '../support/callback.ts';
 import { standInTheWay } from '../support/disk.ts';
-import { engineClient, openWorld, resultFiles, SECRET, serve, TASK, until, type World } from '../support/world.ts';
+import { resultFiles, SECRET, serve, until } from '../support/resources.ts';
+import { engineClient, openWorld, TASK, type World } from '../support/world.ts';
 
 const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate: ${wishes}]]`;
 

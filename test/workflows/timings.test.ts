@@ -4,7 +4,8 @@ import { expect, it } from 'vitest';
 import { ACKNOWLEDGE_UPDATE } from '../../src/shared/names.ts';
 import { sign, SIGNATURE_HEADER } from '../../src/webhook/signature.ts';
 import { callbackFor } from '../support/callback.ts';
-import { openWorld, SECRET, until } from '../support/world.ts';
+import { SECRET, until } from '../support/resources.ts';
+import { openWorld } from '../support/world.ts';
 
 const MS = expect.toSatisfy((value: unknown) => Number.isInteger(value) && (value as number) >= 0);
 

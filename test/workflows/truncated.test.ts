@@ -5,7 +5,8 @@ import { ResultStore } from '../../src/results/store.ts';
 import { sign } from '../../src/webhook/signature.ts';
 import { callbackFor, passOn } from '../support/callback.ts';
 import { cleanHome, cli, resultsOf } from '../support/cli.ts';
-import { openWorld, SECRET } from '../support/world.ts';
+import { SECRET } from '../support/resources.ts';
+import { openWorld } from '../support/world.ts';
 
 const USAGE = {
   prompt_tokens: 93,

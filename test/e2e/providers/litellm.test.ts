@@ -8,7 +8,7 @@ import { beforeAll, expect, it } from 'vitest';
 import { progressOf } from '../../../src/cli/look-up.ts';
 import { freePort } from '../../support/engine.ts';
 import { openRelayedWorld } from '../../support/relay.ts';
-import { temporaryFolder, until } from '../../support/world.ts';
+import { temporaryFolder, until } from '../../support/resources.ts';
 import { install, startServer } from './python-server.ts';
 
 const VERSION = '1.106.2';

@@ -11,7 +11,7 @@ import { replyText } from '../../../src/notify/message.ts';
 import { textFor } from '../../../src/text/index.ts';
 import { freePort } from '../../support/engine.ts';
 import { openRelayedWorld } from '../../support/relay.ts';
-import { temporaryFolder } from '../../support/world.ts';
+import { temporaryFolder } from '../../support/resources.ts';
 import { install, startServer } from './python-server.ts';
 
 const PACKAGES = ['xllamacpp==2026.10.11549', 'gguf==0.19.0'];

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
 import { readConfig } from '../../../src/config/index.ts';
-import { until } from '../../support/world.ts';
+import { until } from '../../support/resources.ts';
 
 const run = promisify(execFile);
 

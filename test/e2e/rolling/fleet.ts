@@ -11,7 +11,8 @@ import { SIGNATURE_HEADER, sign } from '../../../src/webhook/signature.ts';
 import { callbackFor } from '../../support/callback.ts';
 import { freePort } from '../../support/engine.ts';
 import { launch } from '../../support/service.ts';
-import { openWorld, SECRET, temporaryFolder, type World } from '../../support/world.ts';
+import { SECRET, temporaryFolder } from '../../support/resources.ts';
+import { openWorld, type World } from '../../support/world.ts';
 
 const run = promisify(execFile);
 

@@ -2,7 +2,7 @@
 import { cp, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DIST, PACKAGE_ROOT } from '../../../src/service/files.ts';
-import { temporaryFolder } from '../../support/world.ts';
+import { temporaryFolder } from '../../support/resources.ts';
 
 /** A text of the workflows in this build and in the other one. */
 const TEXT = ["heading: 'Now'", "heading: 'Before the deploy'"] as const;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Worker } from '@temporalio/worker';
 import { expect, it } from 'vitest';
 import { DIST } from '../../../src/service/files.ts';
-import { until } from '../../support/world.ts';
+import { until } from '../../support/resources.ts';
 import { answerTo, Fleet, promptOf, type Dispatched, type Request } from './fleet.ts';
 import { otherBuild } from './other-build.ts';
 
