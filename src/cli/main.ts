@@ -12,7 +12,7 @@ import type { FailedToStart } from '../service/run.ts';
 import { DATABASE, DatabaseUnusable } from '../stack/engine-database.ts';
 import { setAside } from './damage.ts';
 import { NoTemporalCli } from '../stack/temporal-cli.ts';
-import { EngineUnreachable } from '../temporal/client.ts';
+import { EngineUnreachable } from '../temporal/engine-unreachable.ts';
 import { EngineAway, EngineLost, NothingRuns } from './context.ts';
 import { CliError, watchStandardStreams } from './exit.ts';
 import { refuseRepeats, usageError } from './options.ts';

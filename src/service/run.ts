@@ -7,7 +7,7 @@ import { EXIT, ServiceError } from './exit.ts';
 import { hostCheck } from './http.ts';
 import { createLog } from './log.ts';
 import { PortsUnusable, type UnusablePort } from './ports.ts';
-import { EngineUnreachable } from '../temporal/client.ts';
+import { EngineUnreachable } from '../temporal/engine-unreachable.ts';
 import { startTracing, stopTracing } from './tracing.ts';
 
 /** Message to the parent process once the service is ready. */

@@ -6,6 +6,7 @@ import { loadClientConfig, loadClientConnectConfig } from '@temporalio/envconfig
 import { isLoopback } from '../service/http.ts';
 import { ConfigError, type ConfigProblem } from '../config/problems.ts';
 import { NAMESPACE, SEARCH_ATTRIBUTES } from '../shared/names.ts';
+import { EngineUnreachable } from './engine-unreachable.ts';
 import { connect as connectTls } from 'node:tls';
 
 /** Default address of a Temporal server. */
@@ -126,26 +127,7 @@ async function failIfRefused(address = DEFAULT_ADDRESS): Promise<void> {
   }
 }
 
-/** No Temporal server answers at the configured address, or it rejects our credentials. */
-export class EngineUnreachable extends Error {
-  override readonly name = 'EngineUnreachable';
-
-  /** @param why what is wrong with certificates or key, and which variables to check; absent if no server answers. */
-  constructor(
-    readonly address: string,
-    readonly why?: string,
-    options?: ErrorOptions,
-  ) {
-    super(
-      why === undefined
-        ? `no Temporal server answers at ${address}`
-        : `the Temporal server at ${address} cannot be used: ${why}`,
-      options,
-    );
-  }
-}
-
-/** `UNAVAILABLE` of gRPC. */
+/** gRPC's number for a server that cannot be reached. */
 const UNAVAILABLE = 14;
 
 /** @returns the gRPC error that a call failed with, or its cause: the client wraps some errors. */

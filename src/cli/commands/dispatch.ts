@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { EngineUnreachable } from '../../temporal/client.ts';
+import { EngineUnreachable } from '../../temporal/engine-unreachable.ts';
 import { explain } from '../../text/index.ts';
 import { noKey, openContext, withClient } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { limiterView } from '../../limiter/client.ts';
 import type { QueuePosition } from '../../shared/limits.ts';
 import type { TaskState } from '../../shared/task.ts';
-import { EngineUnreachable } from '../../temporal/client.ts';
+import { EngineUnreachable } from '../../temporal/engine-unreachable.ts';
 import { openContext, withClient, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { progressOf, type Found } from '../look-up.ts';
