@@ -6,7 +6,8 @@ export default defineConfig({
     globalSetup: 'test/support/engine.ts',
     // A worker holds a native runtime: one process a file.
     pool: 'forks',
-    maxWorkers: 3,
+    // More than two cores need: most tests wait for a process, a timer or the engine.
+    maxWorkers: 4,
     // A limit for what hangs, not a promise: every wait in a test is for an event.
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -43,6 +43,17 @@ async function takenPort(): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
+/** The webhook's secret is readable by this user only, and in neither the logs nor the database. */
+async function expectSecretToBeKept(home: string): Promise<void> {
+  expect((await stat(join(home, 'webhook-secret'))).mode & 0o777).toBe(0o600);
+  const secret = (await readFile(join(home, 'webhook-secret'), 'utf8')).trim();
+  expect(secret).toMatch(/^[0-9a-f]{64}$/);
+  for (const name of ['worker', 'webhook', 'simulator', 'temporal']) {
+    expect(await readFile(join(home, 'logs', `${name}.log`), 'utf8')).not.toContain(secret);
+  }
+  expect((await readFile(join(home, 'temporal.db'))).includes(secret)).toBe(false);
+}
+
 describe('run --simulate in a clean HOME', () => {
   it('goes the whole way, twice at a time, and leaves nothing running', async () => {
     const homes = await Promise.all([cleanHome(), cleanHome()]);
@@ -243,31 +254,17 @@ describe('up', () => {
     expect(refused.stderr).not.toMatch(/\n\s+at /);
   });
 
-  it('keeps its secret for this user alone and out of what it writes', async () => {
-    const env = await cleanHome();
-    const stack = await up(env, '--simulate');
-    await cli(['run', 'x'], env);
-    await stack.stop();
-    const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
-    expect((await stat(join(home, 'webhook-secret'))).mode & 0o777).toBe(0o600);
-    const secret = (await readFile(join(home, 'webhook-secret'), 'utf8')).trim();
-    expect(secret).toMatch(/^[0-9a-f]{64}$/);
-    for (const name of ['worker', 'webhook', 'simulator', 'temporal']) {
-      expect(await readFile(join(home, 'logs', `${name}.log`), 'utf8')).not.toContain(secret);
-    }
-    expect((await readFile(join(home, 'temporal.db'))).includes(secret)).toBe(false);
-  });
-
-  it('with KIMI_PAYLOAD_KEYS writes no word of a task to the database or beside it', async () => {
+  it('keeps its secret out of what it writes, and with KIMI_PAYLOAD_KEYS every word of a task', async () => {
     const KIMI_PAYLOAD_KEYS = `k:${Buffer.alloc(32, 7).toString('base64')}`;
     const words = ['秘密的計畫', 'the simulation was asked to fail', '模擬模擬', '提示'];
     const readIn = async (env: Record<string, string>): Promise<string[]> => {
       const stack = await up(env, '--simulate');
-      for (const wishes of ['delay=0 size=1000', 'delay=0 size=200000', 'fail=1 delay=0']) {
-        await cli(['run', `秘密的計畫 [[simulate: ${wishes}]]`, '-n', 'calculator'], env);
+      for (const directives of ['delay=0 size=1000', 'delay=0 size=200000', 'fail=1 delay=0']) {
+        await cli(['run', `秘密的計畫 [[simulate: ${directives}]]`, '-n', 'calculator'], env);
       }
       await stack.stop();
       const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+      await expectSecretToBeKept(home);
       const files = await readdir(home, { recursive: true, withFileTypes: true });
       expect(files.map(({ name }) => name)).toEqual(expect.arrayContaining(['temporal.db', 'payloads']));
       const contents = files
@@ -277,8 +274,11 @@ describe('up', () => {
       expect(whole.includes(KIMI_PAYLOAD_KEYS.slice(2))).toBe(false);
       return words.filter((word) => whole.includes(word));
     };
-    expect(await readIn(await cleanHome({ KIMI_PAYLOAD_KEYS }))).toEqual([]);
-    expect(await readIn(await cleanHome())).toEqual(words);
+    const [encrypted, clear] = await Promise.all([
+      readIn(await cleanHome({ KIMI_PAYLOAD_KEYS })),
+      readIn(await cleanHome()),
+    ]);
+    expect({ encrypted, clear }).toEqual({ encrypted: [], clear: words });
   });
 
   it('is talked to with its own payload keys only, and never started without those it needs', async () => {
@@ -430,6 +430,7 @@ describe('up', () => {
     const { stderr } = await cli(['dispatch', '-p', prompt, '-n', 'calculator'], env);
     const task_id = /kimi-\d+-\d+/.exec(stderr)?.[0] ?? '';
     const watching = launch(['watch', task_id], env);
+    await until(() => watching.said.stderr.includes('Kimi 正在回答'));
     await until(async () => (await cli(['list'], env)).stdout.includes('Kimi 正在回答，目前約'));
     const status = await cli(['status', task_id], env);
     expect(status.stdout).toMatch(/Kimi 正在回答，目前約 \d+ 個 Token\n/);
