@@ -46,7 +46,6 @@ export async function benchLarge(args: string[]): Promise<void> {
     KIMI_CACHE: readConfig().KIMI_CACHE,
     KIMI_LANG: 'en',
     KIMI_REPLY: 'deliver',
-
     OPENCLAW_WAKE_URL: await serveGateway((name) => delivered.set(name, [...(delivered.get(name) ?? []), Date.now()])),
     KIMI_MAX_CONCURRENT_TASKS: '0',
     KIMI_MAX_TASKS_PER_MINUTE: '0',
@@ -55,13 +54,7 @@ export async function benchLarge(args: string[]): Promise<void> {
   const cli = async (...words: string[]): Promise<string> =>
     (await run(process.execPath, [join(DIST, 'kimi-dispatch.js'), ...words], { env })).stdout;
   const stack = start(process.execPath, [join(DIST, 'kimi-dispatch.js'), 'up', '--simulate'], { env });
-  await until(
-    async () =>
-      await cli('list').then(
-        () => true,
-        () => false,
-      ),
-  );
+  await until(async () => (await cli('list').catch(() => undefined)) !== undefined);
 
   const answerAt = Date.now() + DISPATCHING_MS;
   const dispatch = async (name: string, directives: () => string): Promise<number> => {

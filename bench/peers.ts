@@ -32,7 +32,7 @@ export const STARTED_AT_ONCE = 50;
 const CONNECTIONS = 100;
 
 /** Pause of a sender before a retry, in milliseconds. */
-const SEND_AGAIN_MS = 50;
+const RETRY_MS = 50;
 
 export async function benchPeers(args: string[]): Promise<void> {
   const { values } = parseArgs({
@@ -54,6 +54,29 @@ export async function benchPeers(args: string[]): Promise<void> {
   const systems = await startSystems(folder, values.only.split(',').filter(Boolean));
   const figures = new Figures();
 
+  await measure(systems, figures, values);
+
+  const names = systems.map(({ name }) => name);
+  console.log(machineLines(machine));
+  console.log(`\n${comparison(names, figures.compared)}\n`);
+  for (const { name, promise, version } of systems) {
+    console.log(`${name}: a callback that was answered 200 is ${promise}${version ? `; ${version}` : ''}`);
+  }
+  const report = {
+    at: new Date().toISOString(),
+    machine,
+    systems: systems.map(({ name, promise, version }) => ({ name, promise, version })),
+    figures: figures.compared,
+  };
+  if (values.json) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
+  if (values.chart) await writeFile(values.chart, drawComparison(report));
+}
+
+async function measure(
+  systems: System[],
+  figures: Figures,
+  values: { rounds: string; tasks: string; callbacks: string; repeats: string },
+): Promise<void> {
   await inTurns(systems, async (system) => await wholeTasks(system, WARM_UP.tasks));
   for (let round = -WARM_UP.rounds; round < Number(values.rounds); round += 1) {
     for (const system of systems) {
@@ -86,21 +109,6 @@ export async function benchPeers(args: string[]): Promise<void> {
       figures.add('kill -9 midway: never woken', '', system, never);
     });
   }
-
-  const names = systems.map(({ name }) => name);
-  console.log(machineLines(machine));
-  console.log(`\n${comparison(names, figures.compared)}\n`);
-  for (const { name, promise, version } of systems) {
-    console.log(`${name}: a callback that was answered 200 is ${promise}${version ? `; ${version}` : ''}`);
-  }
-  const report = {
-    at: new Date().toISOString(),
-    machine,
-    systems: systems.map(({ name, promise, version }) => ({ name, promise, version })),
-    figures: figures.compared,
-  };
-  if (values.json) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
-  if (values.chart) await writeFile(values.chart, drawComparison(report));
 }
 
 /** Collects samples by figure and system. */
@@ -219,7 +227,7 @@ async function sendUntilAccepted(system: System, task_id: string): Promise<void>
   for (;;) {
     const isAccepted = await system.callBack(task_id).catch(() => false);
     if (isAccepted) return;
-    await pause(SEND_AGAIN_MS);
+    await pause(RETRY_MS);
   }
 }
 

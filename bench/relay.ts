@@ -10,6 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
 import { request } from 'undici';
 import { progressOf } from '../src/cli/look-up.ts';
 import { readConfig } from '../src/config/index.ts';
@@ -51,53 +52,101 @@ export async function benchRelay(): Promise<void> {
 }
 
 async function measure(folder: string, children: ChildProcess[], servers: Server[]): Promise<void> {
-  const moments = new Moments();
-  let lost = 0;
-  const listen = async (answer: (body: string, response: ServerResponse) => unknown): Promise<string> => {
-    const server = createServer((incoming, response) => {
-      void textOf(incoming).then((body) => answer(body, response));
-    }).listen(0, '127.0.0.1');
-    servers.push(server);
-    await once(server, 'listening');
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  };
-
-  const kimi = await listen(async (body, response) => {
-    const { messages } = JSON.parse(body) as { messages: { content: string }[] };
-    const { task_id, chunks, everyMs } = JSON.parse(messages[0]?.content ?? '') as Wanted & { task_id: string };
-    response.writeHead(200, { 'content-type': 'text/event-stream' });
-    const start = performance.now();
-    for (let n = 0; n < chunks; n += 1) {
-      const early = start + n * everyMs - performance.now();
-      if (early > 0) await pause(early);
-      const choices = [{ index: 0, delta: { content: word(n) }, finish_reason: null }];
-      response.write(`data: ${JSON.stringify({ id: 'chatcmpl-bench', model: 'kimi-k3', choices })}\n\n`);
-      if (n === 0) moments.note(`first byte of ${task_id}`);
-    }
-    const usage = { prompt_tokens: 1, completion_tokens: chunks, total_tokens: chunks + 1 };
-    const end = { choices: [{ index: 0, delta: {}, finish_reason: 'stop', usage }] };
-    response.end(`data: ${JSON.stringify(end)}\n\ndata: [DONE]\n\n`);
-    moments.note(`last byte of ${task_id}`);
-  });
-  const webhook = await listen((body, response) => {
-    const { metadata, usage, choices } = JSON.parse(body) as AnswerCallback;
-    moments.note(`callback of ${metadata.task_id}`);
-    const whole = Array.from({ length: usage.completion_tokens }, (_, n) => word(n)).join('');
-    if (choices[0]?.message.content !== whole) lost += 1;
-    response.end('{}');
-  });
-
+  const peers = new Peers(servers);
+  const [kimi, webhook] = [await peers.serveKimi(), await peers.serveWebhook()];
   const address = await startEngine(folder, children);
   const { url, child } = await startRelay({ address, kimi, webhook, folder, children });
   const { dataConverter } = openPayloads(readConfig({ KIMI_HOME: folder }));
   const client = await connectClient(dataConverter, { TEMPORAL_ADDRESS: address });
+  const dispatch = dispatcherTo(url, webhook);
 
+  const alone = await measureAlone(client, dispatch, peers);
+  const together = await measureTogether(child, dispatch, peers);
+  await client.connection.close();
+
+  const figures: Figure[] = [
+    { name: 'dispatch to the relay → API id', unit: 'ms', samples: alone.accepted, promise: 1000 },
+    { name: 'first token → visible progress', unit: 'ms', samples: alone.visible, promise: 1500 },
+    { name: 'last byte → callback received', unit: 'ms', samples: alone.after },
+    { name: `the same, ${TOGETHER.streams} concurrent streams`, unit: 'ms', samples: together.after },
+  ];
+  const summaries = figures.map(summarise);
+  console.log(table(summaries));
+  const chunks = TOGETHER.streams * TOGETHER.chunks;
+  const { cpu, seconds, memory, idleMemory } = together;
+  console.log(`
+${TOGETHER.streams} concurrent streams, a chunk each ${TOGETHER.everyMs} ms, ${chunks} chunks in ${seconds.toFixed(1)} s: ${((100 * cpu) / seconds / 1000).toFixed(0)} % of one core,
+${(cpu / chunks).toFixed(3)} ms of CPU a chunk, ${memory.toFixed(0)} MB at most (${idleMemory.toFixed(0)} MB before), ${peers.lost} answers not whole.`);
+  if (peers.lost > 0 || summaries.some(({ kept }) => kept === false)) process.exitCode = 1;
+}
+
+/** Kimi and the webhook. */
+class Peers {
+  /** Answers that arrived incomplete. */
+  lost = 0;
+  private readonly moments = new Moments();
+
+  constructor(private readonly servers: Server[]) {}
+
+  async serveKimi(): Promise<string> {
+    return await this.listen(async (body, response) => {
+      const { messages } = JSON.parse(body) as { messages: { content: string }[] };
+      const { task_id, chunks, everyMs } = JSON.parse(messages[0]?.content ?? '') as Wanted & { task_id: string };
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      const start = performance.now();
+      for (let n = 0; n < chunks; n += 1) {
+        const early = start + n * everyMs - performance.now();
+        if (early > 0) await pause(early);
+        const choices = [{ index: 0, delta: { content: word(n) }, finish_reason: null }];
+        response.write(`data: ${JSON.stringify({ id: 'chatcmpl-bench', model: 'kimi-k3', choices })}\n\n`);
+        if (n === 0) this.moments.note(`first byte of ${task_id}`);
+      }
+      const usage = { prompt_tokens: 1, completion_tokens: chunks, total_tokens: chunks + 1 };
+      const end = { choices: [{ index: 0, delta: {}, finish_reason: 'stop', usage }] };
+      response.end(`data: ${JSON.stringify(end)}\n\ndata: [DONE]\n\n`);
+      this.moments.note(`last byte of ${task_id}`);
+    });
+  }
+
+  async serveWebhook(): Promise<string> {
+    return await this.listen((body, response) => {
+      const { metadata, usage, choices } = JSON.parse(body) as AnswerCallback;
+      this.moments.note(`callback of ${metadata.task_id}`);
+      const whole = Array.from({ length: usage.completion_tokens }, (_, n) => word(n)).join('');
+      if (choices[0]?.message.content !== whole) this.lost += 1;
+      response.end('{}');
+    });
+  }
+
+  async firstByteOf(task_id: string): Promise<number> {
+    return await this.moments.of(`first byte of ${task_id}`);
+  }
+
+  /** @returns milliseconds from the last byte of an answer to its callback */
+  async relayDelay(task_id: string): Promise<number> {
+    return (await this.moments.of(`callback of ${task_id}`)) - (await this.moments.of(`last byte of ${task_id}`));
+  }
+
+  private async listen(answer: (body: string, response: ServerResponse) => unknown): Promise<string> {
+    const server = createServer((incoming, response) => {
+      void textOf(incoming).then((body) => answer(body, response));
+    }).listen(0, '127.0.0.1');
+    this.servers.push(server);
+    await once(server, 'listening');
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+}
+
+/** Starts a stream. @returns its task id, and the milliseconds until it was accepted. */
+type Dispatch = (wanted: Wanted) => Promise<{ task_id: string; accepted: number }>;
+
+function dispatcherTo(relay: string, webhook: string): Dispatch {
   let count = 0;
-  const dispatch = async (wanted: Wanted): Promise<{ task_id: string; accepted: number }> => {
+  return async (wanted) => {
     count += 1;
     const task_id = `kimi-${count}-1`;
     const before = performance.now();
-    const { statusCode, body } = await request(`${url}/v1/chat/completions`, {
+    const { statusCode, body } = await request(`${relay}/v1/chat/completions`, {
       method: 'POST',
       headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
       body: JSON.stringify({
@@ -111,47 +160,37 @@ async function measure(folder: string, children: ChildProcess[], servers: Server
     await body.dump();
     return { task_id, accepted: performance.now() - before };
   };
-  const after = async (task_id: string): Promise<number> =>
-    (await moments.of(`callback of ${task_id}`)) - (await moments.of(`last byte of ${task_id}`));
+}
 
-  const alone = { accepted: [] as number[], visible: [] as number[], after: [] as number[] };
+async function measureAlone(client: Client, dispatch: Dispatch, peers: Peers) {
+  const samples = { accepted: [] as number[], visible: [] as number[], after: [] as number[] };
   for (let round = 0; round < ALONE.warmUps + ALONE.rounds; round += 1) {
     const { task_id, accepted } = await dispatch({ ...ALONE, chunks: 2 * ALONE.chunks });
-    const first = await moments.of(`first byte of ${task_id}`);
+    const first = await peers.firstByteOf(task_id);
     while ((await progressOf(client, task_id)).progress?.phase !== 'answering') await pause(LOOK_MS);
     const visible = performance.now() - first;
-    const added = await after(task_id);
+    const after = await peers.relayDelay(task_id);
     if (round < ALONE.warmUps) continue;
-    alone.accepted.push(accepted);
-    alone.visible.push(visible);
-    alone.after.push(added);
+    samples.accepted.push(accepted);
+    samples.visible.push(visible);
+    samples.after.push(after);
   }
+  return samples;
+}
 
-  const idle = await usageOf(child);
+/** CPU time in milliseconds, memory in MB. */
+async function measureTogether(relay: ChildProcess, dispatch: Dispatch, peers: Peers) {
+  const idle = await usageOf(relay);
   const started = performance.now();
   const streams = await Promise.all(Array.from({ length: TOGETHER.streams }, async () => await dispatch(TOGETHER)));
   let memory = 0;
   const watching = setInterval(() => {
-    void usageOf(child).then((now) => (memory = Math.max(memory, now.memory)));
+    void usageOf(relay).then((now) => (memory = Math.max(memory, now.memory)));
   }, 500);
-  const together = await Promise.all(streams.map(async ({ task_id }) => await after(task_id)));
+  const after = await Promise.all(streams.map(async ({ task_id }) => await peers.relayDelay(task_id)));
   clearInterval(watching);
-  const cpu = (await usageOf(child)).cpu - idle.cpu;
-  const seconds = (performance.now() - started) / 1000;
-  await client.connection.close();
-
-  const figures: Figure[] = [
-    { name: 'dispatch to the relay → API id', unit: 'ms', samples: alone.accepted, promise: 1000 },
-    { name: 'first token → visible progress', unit: 'ms', samples: alone.visible, promise: 1500 },
-    { name: 'last byte → callback received', unit: 'ms', samples: alone.after },
-    { name: `the same, ${TOGETHER.streams} concurrent streams`, unit: 'ms', samples: together },
-  ];
-  console.log(table(figures.map(summarise)));
-  const chunks = TOGETHER.streams * TOGETHER.chunks;
-  console.log(`
-${TOGETHER.streams} concurrent streams, a chunk each ${TOGETHER.everyMs} ms, ${chunks} chunks in ${seconds.toFixed(1)} s: ${((100 * cpu) / seconds / 1000).toFixed(0)} % of one core,
-${(cpu / chunks).toFixed(3)} ms of CPU a chunk, ${memory.toFixed(0)} MB at most (${idle.memory.toFixed(0)} MB before), ${lost} answers not whole.`);
-  if (lost > 0 || figures.map(summarise).some(({ kept }) => kept === false)) process.exitCode = 1;
+  const cpu = (await usageOf(relay)).cpu - idle.cpu;
+  return { after, cpu, seconds: (performance.now() - started) / 1000, memory, idleMemory: idle.memory };
 }
 
 /** Every chunk is different, so that a lost or reordered one is noticed. */
