@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { answerTo } from '../../src/simulator/answers.ts';
 import { FORM_WORDS, FORMS, WHOLE_FORMS } from '../../src/simulator/forms.ts';
-import { openRelayedWorld } from '../support/relay.ts';
+import { openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
 
 interface Expected {
   result: (text: string) => object;
@@ -70,30 +70,35 @@ const EXPECTED: Record<string, Expected> = {
   ...each(startingWith('busy-'), { result: done(), requests: 2, words: '' }),
 };
 
-it('every form arrives whole, or is said to be cut, and is paid once', { timeout: 120_000 }, async () => {
-  expect(Object.keys(EXPECTED).toSorted()).toEqual(Object.keys(FORMS).toSorted());
-  const world = await openRelayedWorld();
-  // All together: each waits for the engine, not for the processor.
-  const played = Object.entries(EXPECTED).map(async ([name, expected]) => {
-    const { result, requests = 1, words = FORM_WORDS, model = 'kimi-k2.6' } = expected;
-    const times = name.startsWith('busy-') ? ' breaks=1' : '';
-    const prompt = `Write a calculator. [[simulate: form=${name} delay=0 reasoning=0 mark=${name}${times}]]`;
-    const started = await world.start(prompt, { model });
-    await world.handle(started).result();
-    const saved = await world.results.read(started.task_id);
-    expect.soft(saved, name).toMatchObject(result(answerTo(prompt)));
-    expect
-      .soft(world.counts.completions.filter(({ mark }) => mark === name).length, `requests for ${name}`)
-      .toBe(requests);
-    expect.soft(saved?.error?.message ?? '', `words of ${name}`).toContain(words);
-  });
-  await Promise.all(played);
-});
+it(
+  'every form arrives whole or fails as cut, is paid once, and is resumed if the model did not report its end',
+  { timeout: 120_000 },
+  async () => {
+    expect(Object.keys(EXPECTED).toSorted()).toEqual(Object.keys(FORMS).toSorted());
+    const world = await openRelayedWorld();
+    // All together: each waits for the engine, not for the processor.
+    const played = Object.entries(EXPECTED).map(async ([name, expected]) => {
+      const { result, requests = 1, words = FORM_WORDS, model = 'kimi-k2.6' } = expected;
+      const times = name.startsWith('busy-') ? ' breaks=1' : '';
+      const prompt = `Write a calculator. [[simulate: form=${name} delay=0 reasoning=0 mark=${name}${times}]]`;
+      const started = await world.start(prompt, { model });
+      await world.handle(started).result();
+      const saved = await world.results.read(started.task_id);
+      expect.soft(saved, name).toMatchObject(result(answerTo(prompt)));
+      expect
+        .soft(world.counts.completions.filter(({ mark }) => mark === name).length, `requests for ${name}`)
+        .toBe(requests);
+      expect.soft(saved?.error?.message ?? '', `words of ${name}`).toContain(words);
+    });
+    await Promise.all([...played, resumesWhatDidNotEnd(world)]);
+  },
+);
 
-it('an interrupted answer whose model did not say that it had ended is resumed', async () => {
-  const world = await openRelayedWorld();
+/** An interrupted answer of a model that can resume, and that did not report its end, is resumed. */
+async function resumesWhatDidNotEnd(world: RelayedWorld): Promise<void> {
   const prompt = 'Write a calculator. [[simulate: form=done-without-finish breaks=1 delay=0 reasoning=0]]';
   const started = await world.start(prompt);
   await world.handle(started).result();
-  expect(await world.results.read(started.task_id)).toMatchObject({ ...done({ interruptions: 1 })(answerTo(prompt)) });
-});
+  const result = await world.results.read(started.task_id);
+  expect.soft(result, 'resumed').toMatchObject({ ...done({ interruptions: 1 })(answerTo(prompt)) });
+}

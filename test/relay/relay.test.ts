@@ -23,13 +23,18 @@ import { openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
 import { RELAY_TOKEN, SECRET, serve, silent, until } from '../support/resources.ts';
 import { TASK } from '../support/world.ts';
 
-const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate: ${wishes}]]`;
+const promptWith = (directives: string): string => `寫一個 Python 計算器 [[simulate: ${directives}]]`;
+
+/** Requests of a task to the simulated Kimi, in order. */
+function completionsOf({ counts }: RelayedWorld, mark: string) {
+  return counts.completions.filter((completion) => completion.mark === mark);
+}
 
 /** A dispatch call of the contract. */
 function dispatchCall(world: RelayedWorld, task_id: string, changes: object = {}): Record<string, unknown> {
   return {
     model: 'kimi-k2.6',
-    messages: [{ role: 'user', content: wish('delay=0') }],
+    messages: [{ role: 'user', content: promptWith('delay=0') }],
     metadata: { task_id, task_name: 'calculator' },
     callback_url: `${world.webhookUrl}/kimi/webhook/${task_id}`,
     ...changes,
@@ -53,7 +58,7 @@ async function filesOf({ relay }: RelayedWorld): Promise<string[]> {
 describe('a task through the relay', () => {
   it('is accepted at once, answered by callback, and leaves nothing behind', async () => {
     const world = await openRelayedWorld();
-    const started = await world.start(wish('delay=300 reasoning=200 size=3000'));
+    const started = await world.start(promptWith('delay=300 reasoning=200 size=3000'));
     expect(started).toMatchObject({ status: 'accepted', api_id: relayApiId(started.task_id) });
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
     const result = await world.results.read(started.task_id);
@@ -87,23 +92,28 @@ describe('a task through the relay', () => {
     expect(world.counts.completions).toHaveLength(1);
   });
 
-  it.each([
+  const FAILURES = [
     ['that Kimi refuses', 'error=content-filter', 'content_filter'],
     ['that Kimi refuses in the middle', 'break=error error=content-filter after=9', 'content_filter'],
     ['with a model that is not there', 'error=no-model', 'resource_not_found_error'],
     ['without quota', 'error=quota', 'exceeded_current_quota_error'],
     ['of which a gateway says nothing', 'error=gateway-timeout', 'interrupted'],
-  ])('%s fails, and says why', async (_, wishes, type) => {
+  ] as const;
+  it('that Kimi refuses or a gateway loses fails with its reason, after one request', async () => {
     const world = await openRelayedWorld();
-    const started = await world.start(wish(wishes));
-    expect(await world.handle(started).result()).toMatchObject({ status: 'failed' });
-    expect(await world.results.read(started.task_id)).toMatchObject({ status: 'failed', error: { type } });
-    expect(world.counts.completions).toHaveLength(1);
+    const failures = FAILURES.map(async ([what, directives, type], n) => {
+      const started = await world.start(promptWith(`mark=failure-${n} ${directives}`));
+      expect.soft(await world.handle(started).result(), what).toMatchObject({ status: 'failed' });
+      const result = await world.results.read(started.task_id);
+      expect.soft(result, what).toMatchObject({ status: 'failed', error: { type } });
+      expect.soft(completionsOf(world, `failure-${n}`), what).toHaveLength(1);
+    });
+    await Promise.all(failures);
   });
 
   it('whose model repeats itself is stopped where its user chose that, and what came is kept', async () => {
     const world = await openRelayedWorld({ KIMI_ON_REPEAT: 'stop' });
-    const started = await world.start(wish('delay=0 repeat=2000 chunk-delay=2'));
+    const started = await world.start(promptWith('delay=0 repeat=2000 chunk-delay=2'));
     expect(await world.handle(started).result()).toMatchObject({ status: 'failed' });
     const result = await world.results.read(started.task_id);
     expect(result).toMatchObject({ error: { type: 'repetition' } });
@@ -113,7 +123,7 @@ describe('a task through the relay', () => {
 
   it('that Kimi is too busy for is sent again when Kimi says so', async () => {
     const world = await openRelayedWorld();
-    const started = await world.start(wish('delay=0 error=rate-limit refusals=1'));
+    const started = await world.start(promptWith('delay=0 error=rate-limit refusals=1'));
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     expect(world.counts.completions.map(({ ended }) => ended)).toEqual(['refused', 'answered']);
     expect(await world.results.read(started.task_id)).not.toHaveProperty('interruptions');
@@ -194,7 +204,7 @@ describe('a task through the relay', () => {
 
   it('that times out is still answered late', async () => {
     const world = await openRelayedWorld();
-    const started = await world.start(wish('delay=0 reasoning=0 size=300 chunks=30 chunk-delay=100'), {
+    const started = await world.start(promptWith('delay=0 reasoning=0 size=300 chunks=30 chunk-delay=100'), {
       timeout_ms: 1_000,
     });
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
@@ -204,7 +214,7 @@ describe('a task through the relay', () => {
 
   it('that timed out can be given up: the connection is closed, and what had come is kept in silence', async () => {
     const world = await openRelayedWorld();
-    const started = await world.start(wish('delay=0 reasoning=0 size=4000 chunks=400 chunk-delay=50'), {
+    const started = await world.start(promptWith('delay=0 reasoning=0 size=4000 chunks=400 chunk-delay=50'), {
       timeout_ms: 1_000,
     });
     await until(async () => (await world.view(started)).step === 'awaiting_late_answer');
@@ -223,7 +233,7 @@ describe('a task through the relay', () => {
 
   it('that is cancelled closes the connection, keeps what had come, and is over', async () => {
     const world = await openRelayedWorld();
-    const started = await world.start(wish('delay=0 reasoning=0 size=4000 chunks=400 chunk-delay=50'));
+    const started = await world.start(promptWith('delay=0 reasoning=0 size=4000 chunks=400 chunk-delay=50'));
     await until(() => (world.counts.completions[0]?.generated.content_tokens ?? 0) > 50);
     await world.handle(started).cancel();
     expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });
@@ -235,7 +245,7 @@ describe('a task through the relay', () => {
 
   it('that is cancelled before anything came is over, and no news', async () => {
     const world = await openRelayedWorld();
-    const started = await world.start(wish('delay=60000'));
+    const started = await world.start(promptWith('delay=60000'));
     await until(() => world.counts.completions.length === 1);
     await world.handle(started).cancel();
     expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });
@@ -274,15 +284,15 @@ describe('an answer that breaks off', () => {
 
   it('since the relay was killed with kill -9 is gone on with: nothing is generated twice', async () => {
     const world = await openRelayedWorld();
-    const started = await world.start(wish(LONG));
+    const started = await world.start(promptWith(LONG));
     await until(() => (world.counts.completions[0]?.generated.content_tokens ?? 0) > 500);
     await world.relay.kill();
     await world.relay.start();
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     const result = await world.results.read(started.task_id);
     expect(result).toMatchObject({ status: 'done', interruptions: 1, finish_reason: 'stop' });
-    expect(result?.output).toBe(answerTo(wish(LONG), 4000));
-    expect(result?.reasoning).toBe(reasoningOn(wish(LONG), 40));
+    expect(result?.output).toBe(answerTo(promptWith(LONG), 4000));
+    expect(result?.reasoning).toBe(reasoningOn(promptWith(LONG), 40));
 
     const [first, second] = world.counts.completions;
     expect(first?.ended).toBe('left');
@@ -300,7 +310,7 @@ describe('an answer that breaks off', () => {
   it('since the relay was stopped is gone on with by the next one', async () => {
     const world = await openRelayedWorld();
     // Longer than a relay that stops waits for it.
-    const started = await world.start(wish('delay=0 reasoning=0 size=2000 chunk-delay=70'));
+    const started = await world.start(promptWith('delay=0 reasoning=0 size=2000 chunk-delay=70'));
     await until(() => (world.counts.completions[0]?.generated.content_tokens ?? 0) > 100);
     await world.relay.stop();
     await world.relay.start();
@@ -310,26 +320,29 @@ describe('an answer that breaks off', () => {
     expect(result?.output).toHaveLength(2000);
   }, 120_000);
 
-  it.each(['cut', 'eof', 'error'])('by %s is gone on with', async (kind) => {
+  it('by a cut, an early end or an error is resumed', async () => {
     const world = await openRelayedWorld();
-    const started = await world.start(wish(`${QUICK} break=${kind} after=90 breaks=2`));
-    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
-    const result = await world.results.read(started.task_id);
-    expect(result).toMatchObject({ status: 'done', interruptions: 2 });
-    expect(result?.output).toHaveLength(4000);
-    expect(world.counts.completions.map(({ ended }) => ended)).toEqual([kind, kind, 'answered']);
+    const interrupted = ['cut', 'eof', 'error'].map(async (kind) => {
+      const started = await world.start(promptWith(`mark=${kind} ${QUICK} break=${kind} after=90 breaks=2`));
+      expect.soft(await world.handle(started).result(), kind).toMatchObject({ status: 'done' });
+      const result = await world.results.read(started.task_id);
+      expect.soft(result, kind).toMatchObject({ status: 'done', interruptions: 2 });
+      expect.soft(result?.output, kind).toHaveLength(4000);
+      expect.soft(completionsOf(world, kind).map(({ ended }) => ended)).toEqual([kind, kind, 'answered']);
+    });
+    await Promise.all(interrupted);
   });
 
   it('by falling silent is noticed, and gone on with', async () => {
     const world = await openRelayedWorld({ KIMI_STALL_TIMEOUT_MS: '1000' });
-    const started = await world.start(wish(`${QUICK} break=stall after=90 breaks=1`));
+    const started = await world.start(promptWith(`${QUICK} break=stall after=90 breaks=1`));
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     expect(await world.results.read(started.task_id)).toMatchObject({ interruptions: 1 });
   });
 
   it('of a model that cannot go on fails, and what had come is kept', async () => {
     const world = await openRelayedWorld();
-    const started = await world.start(wish(`${QUICK} break=cut after=90`), { model: 'kimi-k3.1-pro' });
+    const started = await world.start(promptWith(`${QUICK} break=cut after=90`), { model: 'kimi-k3.1-pro' });
     expect(await world.handle(started).result()).toMatchObject({ status: 'failed' });
     const result = await world.results.read(started.task_id);
     expect(result).toMatchObject({ error: { type: 'interrupted' } });
@@ -339,7 +352,7 @@ describe('an answer that breaks off', () => {
 
   it('of a model that cannot go on is asked for again where the user has chosen that', async () => {
     const world = await openRelayedWorld({ KIMI_ON_INTERRUPT: 'retry' });
-    const started = await world.start(wish(`${QUICK} break=cut after=90 breaks=1`), { model: 'kimi-k3.1-pro' });
+    const started = await world.start(promptWith(`${QUICK} break=cut after=90 breaks=1`), { model: 'kimi-k3.1-pro' });
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     const result = await world.results.read(started.task_id);
     expect(result?.output).toHaveLength(4000);
@@ -349,8 +362,8 @@ describe('an answer that breaks off', () => {
 
   it('since the relay was killed before anything was sent is asked for', async () => {
     const world = await openRelayedWorld({}, { limits: { concurrent: 1 } });
-    const first = await world.start(wish('delay=0 reasoning=0 size=400 chunks=40 chunk-delay=50'));
-    const started = await world.start(wish('delay=0'));
+    const first = await world.start(promptWith('delay=0 reasoning=0 size=400 chunks=40 chunk-delay=50'));
+    const started = await world.start(promptWith('delay=0'));
     expect(started).toMatchObject({ status: 'queued' });
     // A disk that does not come back: the recording cannot be begun, and nothing is sent.
     const recording = join(world.relay.home, 'streams', `${started.task_id}.0.jsonl`);
@@ -374,7 +387,7 @@ describe('an answer that breaks off', () => {
 
   it('before its first word is not asked for again: it may be paid for', async () => {
     const world = await openRelayedWorld();
-    const started = await world.start(wish('delay=60000'));
+    const started = await world.start(promptWith('delay=60000'));
     await until(() => world.counts.completions.length === 1);
     await world.relay.kill();
     await world.relay.start();
