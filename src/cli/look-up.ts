@@ -13,7 +13,8 @@ import type { ResultFile } from '../shared/result.ts';
 import type { TaskState, TaskView } from '../shared/task.ts';
 import { EXIT } from '../service/exit.ts';
 import { tildePath } from '../service/files.ts';
-import { EngineUnreachable, grpcErrorIn } from '../temporal/client.ts';
+import { grpcErrorIn } from '../temporal/client.ts';
+import { EngineUnreachable } from '../temporal/engine-unreachable.ts';
 import { withClient, type Context } from './context.ts';
 import { CliError } from './exit.ts';
 

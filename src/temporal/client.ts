@@ -127,7 +127,7 @@ async function failIfRefused(address = DEFAULT_ADDRESS): Promise<void> {
   }
 }
 
-/** gRPC's number for a server that cannot be reached. */
+/** `UNAVAILABLE` of gRPC. */
 const UNAVAILABLE = 14;
 
 /** @returns the gRPC error that a call failed with, or its cause: the client wraps some errors. */

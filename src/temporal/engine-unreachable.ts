@@ -1,11 +1,11 @@
 /**
- * No Temporal server at the configured address, or one that rejects our credentials. A module of its own: services and commands
+ * No Temporal server answers at the configured address, or it rejects our credentials. A module of its own: services and commands
  * that never connect recognize it without loading the SDK.
  */
 export class EngineUnreachable extends Error {
   override readonly name = 'EngineUnreachable';
 
-  /** @param why what is wrong with certificates or key, and which variables to look at; absent if no server answers */
+  /** @param why what is wrong with certificates or key, and which variables to check; absent if no server answers. */
   constructor(
     readonly address: string,
     readonly why?: string,

@@ -215,11 +215,7 @@ async function startServices(
   const worker = { ...kimi, WEBHOOK_SECRET: SECRET, OPENCLAW_WAKE_URL: gateway.url, KIMI_WORKER_PORT: '0' };
   for (const name of ['worker-1', 'worker-2']) processes.serve(name, 'worker.js', worker);
   const client = await connectClient(openPayloads(readConfig(env)).dataConverter, env);
-  await until(async () => {
-    const taskQueue = { name: TASK_QUEUE };
-    const { pollers } = await client.workflowService.describeTaskQueue({ namespace: NAMESPACE, taskQueue });
-    return (pollers?.length ?? 0) >= 2;
-  });
+  await until(async () => (await workersOn(client, TASK_QUEUE)) >= 2);
   await until(async () => (await fetch(`${kimi['KIMI_CALLBACK_BASE_URL']}/readyz`)).ok);
   return client;
 }

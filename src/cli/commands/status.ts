@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { EngineUnreachable } from '../../temporal/engine-unreachable.ts';
 import { explain, stateOf } from '../../text/index.ts';
 import type { Route } from '../../shared/chat.ts';
 import { money } from '../../shared/format.ts';

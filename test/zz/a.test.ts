@@ -1,1 +1,0 @@
-import { it } from 'vitest'; import '../support/cli.ts'; it('x', () => {});
