@@ -636,7 +636,7 @@ describe('bad input is one clear sentence and an exit code', () => {
     for (const command of ['result', 'ack']) {
       expect(await cli([command, 'kimi-1-1'], { ...env, TEMPORAL_ADDRESS: address })).toMatchObject({
         code: 4,
-        stderr: expect.stringContaining('沒有任務 kimi-1-1'),
+        stderr: expect.stringContaining('沒有 kimi-1-1 這個任務'),
       });
     }
   });

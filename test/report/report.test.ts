@@ -276,14 +276,14 @@ describe('the command', () => {
     const env = await cleanHome({ KIMI_RESULTS_DIR: await folderOf(recent()), TEMPORAL_ADDRESS: '127.0.0.1:1' });
     expect(await cli(['report'], env)).toEqual({
       code: 0,
-      stdout: '報告寫好了：~/report.html（1 個任務）\n',
+      stdout: '已寫入報告：~/report.html（1 個任務）\n',
       stderr: '',
     });
     const chinese = await readFile(join(env['HOME'] ?? '', 'report.html'), 'utf8');
     expect(chinese).toMatch(/<html lang="zh-Hant-TW">[\s\S]*calculator/);
     expect(chinese).toContain('連不上引擎');
     expect(await cli(['report'], { ...env, KIMI_LANG: 'en' })).toMatchObject({
-      stdout: 'The report is written: ~/report.html (1 task)\n',
+      stdout: 'Report written: ~/report.html (1 task)\n',
     });
     expect(await readFile(join(env['HOME'] ?? '', 'report.html'), 'utf8')).toMatch(/<html lang="en">/);
   });
@@ -294,7 +294,7 @@ describe('the command', () => {
     const env = await cleanHome({ KIMI_RESULTS_DIR: folder, TEMPORAL_ADDRESS: '127.0.0.1:1', KIMI_LANG: 'en' });
     expect(await cli(['report', '--since', '1d', '-o', 'of a day.html'], env)).toMatchObject({
       code: 0,
-      stdout: 'The report is written: ~/of a day.html (1 task)\n',
+      stdout: 'Report written: ~/of a day.html (1 task)\n',
       stderr: '1 file is damaged and not counted.\n',
     });
     const { stdout } = await cli(['report', '--since', '3d', '-o', '-'], env);
@@ -307,7 +307,9 @@ describe('the command', () => {
     const { PATH: _path, ...bare } = env;
     expect(await cli(['report', '--open'], { ...bare, PATH: bin })).toMatchObject({
       code: 0,
-      stderr: expect.stringMatching(/^There is no (?:xdg-)?open here .* open ~\/report\.html yourself\.\n$/),
+      stderr: expect.stringMatching(
+        /^Cannot open a browser, since (?:xdg-)?open is missing; open ~\/report\.html yourself\.\n$/,
+      ),
     });
     const opened = join(bin, 'opened');
     for (const opener of ['open', 'xdg-open']) {
