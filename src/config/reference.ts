@@ -94,7 +94,7 @@ const ENTRIES: Record<VariableName, Entry> = {
     default: { en: 'one for each task queue', 'zh-TW': '每個 task queue 各自一個' },
     en: 'Agents that share an account set the same name: they share its limits and take turns (docs/cluster.md). Read by worker, relay and where a task is dispatched.',
     'zh-TW':
-      '共用一個帳號的代理設定相同的名稱，就會共用上限、輪流派發（docs/cluster.md）。worker、中繼與派發任務的地方都會讀取。',
+      '共用一個帳號的 Agent 設定相同的名稱，就會共用上限、輪流派發（docs/cluster.md）。worker、中繼與派發任務的地方都會讀取。',
   },
   KIMI_ON_INTERRUPT: {
     group: 'relay',
@@ -204,7 +204,7 @@ const ENTRIES: Record<VariableName, Entry> = {
     default: { en: 'wake at `OPENCLAW_WAKE_URL`', 'zh-TW': '喚醒 `OPENCLAW_WAKE_URL`' },
     en: 'How the user is notified: `hooks` wakes the agent, which acknowledges; with the OpenClaw plugin, `deliver` posts the reply to the chat and `agent` wakes the agent of that chat. Read by the worker and where a task is dispatched.',
     'zh-TW':
-      '如何通知使用者：`hooks` 喚醒代理，由代理確認；使用 OpenClaw 外掛時，`deliver` 把回覆直接送到聊天室，`agent` 喚醒該聊天室的代理。worker 與派發任務的地方都會讀取。',
+      '如何通知使用者：`hooks` 喚醒 Agent，由 Agent 確認；使用 OpenClaw 外掛時，`deliver` 把回覆直接送到聊天室，`agent` 喚醒該聊天室的 Agent。worker 與派發任務的地方都會讀取。',
   },
   KIMI_ACK: {
     group: 'notification',
@@ -214,12 +214,12 @@ const ENTRIES: Record<VariableName, Entry> = {
     },
     en: 'What acknowledges a notification: `gateway`, its 2xx, or `agent`, `kimi-dispatch ack TASK`; the wake is repeated after 1, 5 and 30 minutes until then. Read where a task is dispatched.',
     'zh-TW':
-      '通知怎樣才算已確認：`gateway` 是閘道回應 2xx，`agent` 是代理執行 `kimi-dispatch ack TASK`；在那之前會於 1、5、30 分鐘後再次喚醒。在派發任務的地方讀取。',
+      '通知怎樣才算已確認：`gateway` 是閘道回應 2xx，`agent` 是 Agent 執行 `kimi-dispatch ack TASK`；在那之前會於 1、5、30 分鐘後再次喚醒。在派發任務的地方讀取。',
   },
   OPENCLAW_WAKE_URL: {
     group: 'notification',
     en: "Wake URL of the agent's gateway.",
-    'zh-TW': '代理所在閘道的喚醒網址。',
+    'zh-TW': 'Agent 所在閘道的喚醒網址。',
   },
   OPENCLAW_WAKE_TOKEN: {
     group: 'notification',

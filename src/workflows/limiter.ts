@@ -48,7 +48,7 @@ const MAX_EVENTS = 500;
 
 /**
  * Bookkeeping that is repeated at the next check. No local activities: if their workflow task times out while signals
- * arrive, the history cannot be replayed (docs/decisions/0016-at-once.md).
+ * arrive, the history cannot be replayed (docs/decisions/0016-local-first.md).
  */
 const { endedTasks, missingAgents, tasksInFlight } = proxyActivities<Activities>({
   startToCloseTimeout: '3s',

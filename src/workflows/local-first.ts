@@ -25,7 +25,7 @@ type ProxyLocalFirst = <Name extends keyof Activities>(
  * round trip to Temporal; if that fails, it is scheduled as a regular activity, which Temporal retries.
  *
  * The local activity is not retried: retries keep the workflow task open, at three events every few seconds, and if such a
- * workflow task times out while a signal arrives, the history cannot be replayed (docs/decisions/0016-at-once.md).
+ * workflow task times out while a signal arrives, the history cannot be replayed (docs/decisions/0016-local-first.md).
  */
 export function localFirstActivities(): ProxyLocalFirst {
   /** Settles with the last local activity: with two at a time, the history of an extended workflow task cannot be replayed. */
