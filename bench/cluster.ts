@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { InvalidArgumentError, program } from 'commander';
+import pLimit from 'p-limit';
 import { AdmissionQueue } from '../src/limiter/admission.ts';
 import { emptyState } from '../src/limiter/state.ts';
 import { startTask } from '../src/cli/start.ts';
@@ -87,23 +88,19 @@ async function runTasks({ scene }: ClusterStage, count: number): Promise<number>
   const started = performance.now();
   const notified = new Map<string, () => void>();
   scene.gateway.onShown = ({ key }) => notified.get(key)?.();
-  let next = 0;
-  const users = Array.from({ length: CONCURRENT }, async () => {
-    while ((next += 1) <= count) {
-      const request = {
-        task_name: `bench-${next}`,
-        prompt: `bench-${next}: write a calculator [[simulate: delay=0 size=${ANSWER}]]`,
-        model: 'moonshot-v1-128k',
-        lang: 'en' as const,
-        timeout_ms: 120_000,
-        grace_ms: 1_000,
-      };
-      const { task_id } = await startTask(scene.client, scene.taskQueue, request, 10_000);
-      if (scene.gateway.wakes.some(({ key }) => key === task_id)) continue;
-      await new Promise<void>((resolve) => notified.set(task_id, resolve));
-    }
+  await pLimit(CONCURRENT).map(Array(count).keys(), async (n) => {
+    const request = {
+      task_name: `bench-${n}`,
+      prompt: `bench-${n}: write a calculator [[simulate: delay=0 size=${ANSWER}]]`,
+      model: 'moonshot-v1-128k',
+      lang: 'en' as const,
+      timeout_ms: 120_000,
+      grace_ms: 1_000,
+    };
+    const { task_id } = await startTask(scene.client, scene.taskQueue, request, 10_000);
+    if (scene.gateway.wakes.some(({ key }) => key === task_id)) return;
+    await new Promise<void>((resolve) => notified.set(task_id, resolve));
   });
-  await Promise.all(users);
   const query = `${tasksOn(scene.taskQueue)} AND ExecutionStatus = "Running"`;
   while ((await scene.client.workflow.count(query)).count > 0) await pause(100);
   return (performance.now() - started) / 1_000;

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Client, Connection } from '@temporalio/client';
+import pLimit from 'p-limit';
 import { Pool } from 'undici';
 import type { AnswerCallback } from '../src/shared/callback.ts';
 import { CALLBACK_SIGNAL, TASK_WORKFLOW } from '../src/shared/names.ts';
@@ -48,17 +49,12 @@ function callbackFor(task_id: string): AnswerCallback {
 
 /** Runs an action for every task with bounded concurrency. @returns the rate per second, and each duration in milliseconds. */
 async function measure(tasks: string[], work: (task_id: string) => Promise<void>): Promise<[number, number[]]> {
-  const times: number[] = [];
-  const rest = tasks.values();
   const started = performance.now();
-  const one = async (): Promise<void> => {
-    for (let task = rest.next(); !task.done; task = rest.next()) {
-      const asked = performance.now();
-      await work(task.value);
-      times.push(performance.now() - asked);
-    }
-  };
-  await Promise.all(Array.from({ length: CONNECTIONS }, one));
+  const times = await pLimit(CONNECTIONS).map(tasks, async (task) => {
+    const asked = performance.now();
+    await work(task);
+    return performance.now() - asked;
+  });
   return [(tasks.length / (performance.now() - started)) * 1_000, times];
 }
 

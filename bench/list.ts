@@ -12,6 +12,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { TypedSearchAttributes } from '@temporalio/common';
+import pLimit from 'p-limit';
 import { readConfig } from '../src/config/index.ts';
 import { SEARCH_ATTRIBUTES, TASK_QUEUE, TASK_WORKFLOW } from '../src/shared/names.ts';
 import type { TaskState } from '../src/shared/task.ts';
@@ -62,24 +63,19 @@ try {
   const client = new Client({ connection: await Connection.connect({ address }) });
   const { status, taskName, model, tokens } = SEARCH_ATTRIBUTES;
   const started = performance.now();
-  let next = 0;
-  const start = async (): Promise<void> => {
-    while (next < tasks) {
-      const n = next++;
-      await client.workflow.start(TASK_WORKFLOW, {
-        workflowId: `kimi-1707654321-${n}`,
-        taskQueue: TASK_QUEUE,
-        args: [{}],
-        typedSearchAttributes: new TypedSearchAttributes([
-          { key: status, value: one(STATES, n) },
-          { key: taskName, value: one(NAMES, n) },
-          { key: model, value: one(MODELS, n) },
-          { key: tokens, value: 1_500 + n },
-        ]),
-      });
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, start));
+  await pLimit(AT_ONCE).map(Array(tasks).keys(), async (n) => {
+    await client.workflow.start(TASK_WORKFLOW, {
+      workflowId: `kimi-1707654321-${n}`,
+      taskQueue: TASK_QUEUE,
+      args: [{}],
+      typedSearchAttributes: new TypedSearchAttributes([
+        { key: status, value: one(STATES, n) },
+        { key: taskName, value: one(NAMES, n) },
+        { key: model, value: one(MODELS, n) },
+        { key: tokens, value: 1_500 + n },
+      ]),
+    });
+  });
   while ((await client.workflow.count()).count < tasks) await pause(200);
   console.error(`${tasks} tasks started in ${((performance.now() - started) / 1_000).toFixed(0)} s`);
   await client.connection.close();

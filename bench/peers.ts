@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import pLimit from 'p-limit';
 import { drawComparison } from './chart.ts';
 import { atTheEnd } from './clean-ups.ts';
 import { describeMachine, machineLines } from './machine.ts';
@@ -168,7 +169,7 @@ export async function wholeTasks(
 ): Promise<{ rate: number; cpu: number; times: number[] }> {
   system.answersAtOnce = true;
   const [started, cpu] = [performance.now(), cpuOf(system.pids)];
-  const times = await atOnce(AT_ONCE, tasks, async () => {
+  const times = await pLimit(AT_ONCE).map(Array(tasks).keys(), async () => {
     const asked = performance.now();
     const task_id = await system.dispatch();
     return (await system.woken(task_id)) - asked;
@@ -181,7 +182,7 @@ export async function wholeTasks(
 }
 
 async function waitingTasks(system: System, count: number): Promise<string[]> {
-  const tasks = await atOnce(STARTED_AT_ONCE, count, async () => await system.dispatch());
+  const tasks = await pLimit(STARTED_AT_ONCE).map(Array(count).keys(), async () => await system.dispatch());
   for (const task_id of tasks) await system.moments.of(`dispatch of ${task_id}`);
   await pause(4 * SETTLE_MS);
   return tasks;
@@ -190,11 +191,10 @@ async function waitingTasks(system: System, count: number): Promise<string[]> {
 /** All callbacks of waiting tasks. */
 async function flood(system: System, count: number) {
   const tasks = await waitingTasks(system, count);
-  const rest = tasks.values();
   const [sent, cpu] = [performance.now(), cpuOf(system.pids)];
-  const times = await atOnce(CONNECTIONS, count, async () => {
+  const times = await pLimit(CONNECTIONS).map(tasks, async (task_id) => {
     const asked = performance.now();
-    await sendUntilAccepted(system, rest.next().value as string);
+    await sendUntilAccepted(system, task_id);
     return performance.now() - asked;
   });
   const accepted = performance.now();
@@ -207,11 +207,10 @@ async function flood(system: System, count: number) {
 /** The same; once half of them are accepted, the process that holds them is killed and restarted. */
 async function floodAndKill(system: System, count: number) {
   const tasks = await waitingTasks(system, count);
-  const rest = tasks.values();
   let accepted = 0;
   let restarting: Promise<number> | undefined;
-  await atOnce(CONNECTIONS, count, async () => {
-    await sendUntilAccepted(system, rest.next().value as string);
+  await pLimit(CONNECTIONS).map(tasks, async (task_id) => {
+    await sendUntilAccepted(system, task_id);
     accepted += 1;
     if (accepted >= count / 2) restarting ??= system.killAndRestart();
   });
@@ -244,18 +243,4 @@ async function settled(system: System, tasks: string[]): Promise<number> {
   // Duplicate wakes have arrived by now.
   await pause(4 * SETTLE_MS);
   return woken.filter((isWoken) => !isWoken).length;
-}
-
-/** Runs an action `count` times with bounded concurrency. */
-export async function atOnce<T>(lanes: number, times: number, work: () => Promise<T>): Promise<T[]> {
-  const done: T[] = [];
-  let begun = 0;
-  const lane = async (): Promise<void> => {
-    while (begun < times) {
-      begun += 1;
-      done.push(await work());
-    }
-  };
-  await Promise.all(Array.from({ length: lanes }, lane));
-  return done;
 }

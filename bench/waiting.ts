@@ -8,9 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import pLimit from 'p-limit';
 import { atTheEnd } from './clean-ups.ts';
 import { describeMachine, machineLines } from './machine.ts';
-import { atOnce, callBackAndWait, one, STARTED_AT_ONCE, WARM_UP, wholeTasks } from './peers.ts';
+import { callBackAndWait, one, STARTED_AT_ONCE, WARM_UP, wholeTasks } from './peers.ts';
 import { summarise, table, type Figure } from './stats.ts';
 import { startSystems, type System } from './systems.ts';
 
@@ -52,7 +53,7 @@ async function whileTheyWait(system: System, count: number, rounds: number): Pro
   const before = system.memory();
 
   const started = performance.now();
-  const tasks = await atOnce(STARTED_AT_ONCE, count, async () => await system.dispatch());
+  const tasks = await pLimit(STARTED_AT_ONCE).map(Array(count).keys(), async () => await system.dispatch());
   // The floor reports a task as started before its request is at Kimi.
   for (const task_id of tasks) await system.moments.of(`dispatch of ${task_id}`);
   const rate = tasks.length / ((performance.now() - started) / 1_000);

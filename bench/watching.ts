@@ -12,6 +12,7 @@ import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
+import pLimit from 'p-limit';
 import { startTask } from '../src/cli/start.ts';
 import { TASK_QUEUE } from '../src/shared/names.ts';
 import { DIST } from '../src/service/files.ts';
@@ -63,14 +64,10 @@ async function measure(tasks: number, watching: NodeJS.ProcessEnv): Promise<numb
     lang: 'en' as const,
   };
   const run = async (count: number): Promise<void> => {
-    let left = count;
-    const one = async (): Promise<void> => {
-      while (left-- > 0) {
-        const { task_id } = await startTask(client, TASK_QUEUE, request, 20_000);
-        await client.workflow.getHandle(task_id).result();
-      }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, one));
+    await pLimit(AT_ONCE).map(Array(count).keys(), async () => {
+      const { task_id } = await startTask(client, TASK_QUEUE, request, 20_000);
+      await client.workflow.getHandle(task_id).result();
+    });
   };
   const scraping = setInterval(() => {
     if (!watching['KIMI_METRICS_PORT']) return;
