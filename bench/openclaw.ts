@@ -5,7 +5,7 @@
 import { watch } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { openStage, OWNER, type Stage } from '../test/e2e/openclaw/stage.ts';
-import { until } from '../test/e2e/openclaw/until.ts';
+import { until } from '../test/support/until.ts';
 import { readConfig } from '../src/config/index.ts';
 import { findTemporalCli } from '../src/stack/temporal-cli.ts';
 import { summarise, table, type Figure } from './stats.ts';

@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { HOOKS_TOKEN } from '../test/e2e/openclaw/gateway.ts';
 import type { ModelRequest, Saying } from '../test/e2e/openclaw/model.ts';
 import { openStage, OWNER, type Stage } from '../test/e2e/openclaw/stage.ts';
-import { until } from '../test/e2e/openclaw/until.ts';
+import { until } from '../test/support/until.ts';
 import { readConfig } from '../src/config/index.ts';
 import { findTemporalCli } from '../src/stack/temporal-cli.ts';
 

@@ -8,6 +8,8 @@ import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import type { ResultStore } from '../../src/results/store.ts';
 
+export { until } from './until.ts';
+
 export const SECRET = 'a-secret-of-at-least-16-characters';
 /** Also accepted, as during the rotation of the secret. */
 export const NEXT_SECRET = 'the-secret-that-comes-after-it';
@@ -36,13 +38,4 @@ export async function temporaryFolder(): Promise<string> {
 /** Names of the files in a results folder, without internal ones. */
 export async function resultFiles({ folder }: ResultStore): Promise<string[]> {
   return (await readdir(folder)).filter((name) => !name.startsWith('.')).toSorted();
-}
-
-/** Waits for something to become true. */
-export async function until<T>(look: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> {
-  for (;;) {
-    const seen = await look();
-    if (seen !== undefined && seen !== false) return seen;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }

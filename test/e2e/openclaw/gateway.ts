@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { readConfig } from '../../../src/config/index.ts';
 import { PACKAGE_ROOT } from '../../../src/service/files.ts';
-import { until } from './until.ts';
+import { until } from '../../support/until.ts';
 
 const VERSION = '2026.9.6';
 const NODE = 'node@24';

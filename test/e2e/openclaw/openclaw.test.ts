@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, i
 import type { AnswerCallback } from '../../../src/shared/callback.ts';
 import type { PluginWake } from '../../../src/notify/protocol.ts';
 import { sign, SIGNATURE_HEADER } from '../../../src/webhook/signature.ts';
-import { until } from './until.ts';
+import { until } from '../../support/until.ts';
 import { HOOKS_TOKEN } from './gateway.ts';
 import { FRIEND, GROUP, openStage, OWNER, STRANGER, WEBHOOK_SECRET, type Stage } from './stage.ts';
 import { TelegramRefusal } from './telegram.ts';

@@ -12,7 +12,7 @@ import { ResultStore } from '../../../src/results/store.ts';
 import type { Counts } from '../../../src/simulator/events.ts';
 import type { StackState } from '../../../src/stack/state.ts';
 import { freePort } from '../../support/engine.ts';
-import { until } from './until.ts';
+import { until } from '../../support/until.ts';
 import { HOOKS_TOKEN, installOpenClaw, OpenClaw } from './gateway.ts';
 import { serveModel, type Model } from './model.ts';
 import { serveTelegram, type Shown, type Telegram } from './telegram.ts';
