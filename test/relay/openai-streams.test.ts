@@ -185,15 +185,15 @@ const FAILURES: [what: string, from: string, stream: string, words: string][] = 
     'an end with text behind it',
     'lib/streaming-sentinel-integrity.test.ts: appended text',
     event('[DONE]malicious'),
-    'no JSON',
+    'not JSON',
   ],
   [
     'an end on the first of two lines',
     'lib/streaming-sentinel-integrity.test.ts: multiline',
     'data: [DONE]\ndata: {"a":1}\n\n',
-    'no JSON',
+    'not JSON',
   ],
-  ['an event that is no JSON', 'lib/streaming-core.test.ts: malformed JSON', event('{bad-json}'), 'no JSON'],
+  ['an event that is no JSON', 'lib/streaming-core.test.ts: malformed JSON', event('{bad-json}'), 'not JSON'],
 ];
 
 it.each(FAILURES)('%s (%s) is no answer, and its words arrive', async (_what, _from, stream, words) => {

@@ -51,7 +51,7 @@ it('services whose package is removed finish the next task; commands, doctor and
   const state = await readFile(join(home, 'stack.json'), 'utf8');
   const { children, webhook_url } = JSON.parse(state) as StackState;
   const page = await fetch(`${webhook_url}/`);
-  expect(await page.text()).toContain('結果目前讀不出來');
+  expect(await page.text()).toContain('目前無法讀取結果');
   const thread = join(copy, 'dist/report-thread.js');
   expect(await readFile(join(home, 'logs/webhook.log'), 'utf8')).toContain(
     `${thread} is missing, because the package was updated or removed; run kimi-dispatch down, then`,
