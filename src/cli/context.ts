@@ -53,7 +53,12 @@ export async function openContext(): Promise<Context> {
 /** @returns a warning if the running services are of another build than this command, or if their files are gone. */
 export function otherBuild({ stack, say }: Context): string | undefined {
   if (!stack || isInstalled(stack)) return undefined;
-  return say.otherBuild(`kimi-dispatch up --detach${stack.simulated ? ' --simulate' : ''}`);
+  return say.otherBuild(upCommand(stack));
+}
+
+/** @returns the command that starts the services of a stack again. */
+export function upCommand(stack: StackState | undefined): string {
+  return `kimi-dispatch up --detach${stack?.simulated ? ' --simulate' : ''}`;
 }
 
 /** Reads the configuration and finds the running stack. The environment takes precedence over the stack's settings. */

@@ -5,7 +5,7 @@ import { SUMMARY_CHARS, type ResultFile } from '../shared/result.ts';
 import { tildePath } from '../service/files.ts';
 import { isEngineGone } from '../temporal/client.ts';
 import { replyText } from '../notify/message.ts';
-import type { Context } from './context.ts';
+import { upCommand, type Context } from './context.ts';
 import { EXIT, type Exit } from '../service/exit.ts';
 import { CliError, exitFor } from './exit.ts';
 import { lookUp } from './look-up.ts';
@@ -44,7 +44,7 @@ export async function follow(
       await pause(LOOK_MS, undefined, { signal: stop.signal });
     }
   } catch (error) {
-    if (isEngineGone(error)) throw new CliError(EXIT.engine, context.say.engineLost(task_id));
+    if (isEngineGone(error)) throw new CliError(EXIT.engine, context.say.engineLost(task_id, upCommand(context.stack)));
     if (stop.signal.aborted) throw new CliError(EXIT.interrupted, stopped);
     throw error;
   } finally {

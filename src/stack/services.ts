@@ -64,7 +64,7 @@ export class Services {
       KIMI_CALLBACK_BASE_URL: callbackBase,
       ...(simulator !== undefined && { KIMI_API_URL: `${simulator}/v1` }),
     };
-    // A simulation never has the real key, and the real Kimi never receives a simulated task.
+    // A simulation never has the real key.
     const key = { KIMI_API_KEY: simulate ? SIMULATED_KEY : config.KIMI_API_KEY };
     const relay = usesRelay(config, simulate) ? await this.startRelay({ ...kimi, ...key }) : undefined;
     const sending = relay === undefined ? { ...key, KIMI_CALLBACKS: 'native' } : this.throughRelay(relay);
@@ -146,6 +146,8 @@ export class Services {
       args: ['--enable-source-maps', join(DIST, `${name}.js`)],
       env: {
         ...this.env,
+        KIMI_TASK_QUEUE: config.KIMI_TASK_QUEUE,
+        ...(config.KIMI_LIMITER !== undefined && { KIMI_LIMITER: config.KIMI_LIMITER }),
         [portVariable]: String(portOf(portVariable, this.options)),
         ...(metrics !== undefined && { KIMI_METRICS_PORT: String(metrics) }),
         ...secretsIn(process.env, 'OTEL_EXPORTER_OTLP_HEADERS'),

@@ -51,7 +51,8 @@ export interface Stack {
  *
  * @returns the new stack, or the state of the one that runs from this home already.
  */
-export async function startStack(options: StackOptions): Promise<Stack | StackState> {
+export async function startStack(given: StackOptions): Promise<Stack | StackState> {
+  const options = given.simulate ? { ...given, config: simulatedConfig(given.config) } : given;
   const home = options.config.KIMI_HOME;
   const running = await runningStack(home);
   if (running) return running;
@@ -70,6 +71,19 @@ export async function startStack(options: StackOptions): Promise<Stack | StackSt
     await stop();
     throw error;
   }
+}
+
+/**
+ * A simulation has its own task queue and limiter. Simulated and real tasks of one home share the engine: no real worker may send
+ * a simulated task to Kimi, and no simulated gateway may accept the notification of a real one.
+ */
+function simulatedConfig(config: Config): Config {
+  const { KIMI_TASK_QUEUE, KIMI_LIMITER } = config;
+  return {
+    ...config,
+    KIMI_TASK_QUEUE: `${KIMI_TASK_QUEUE}-simulated`,
+    KIMI_LIMITER: KIMI_LIMITER && `${KIMI_LIMITER}-simulated`,
+  };
 }
 
 /** The processes of a killed stack hold ports and the database until they have ended. */

@@ -7,7 +7,7 @@ import { publicAddress } from '../../service/http.ts';
 import { callsBack } from '../../kimi/models.ts';
 import { workersOn } from '../../temporal/client.ts';
 import { explain } from '../../text/index.ts';
-import { contextFor, noKey, openContext, warnOfMisspelt, withClient, type Context } from '../context.ts';
+import { contextFor, noKey, openContext, upCommand, warnOfMisspelt, withClient, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { CliError, exitForFailure } from '../exit.ts';
 import { follow, printReply } from '../follow.ts';
@@ -94,7 +94,8 @@ async function runOn(
     const place = started.status === 'queued' && text.queuePosition(started.queued);
     console.log(`${place ? say.queued(job.name, place) : say.dispatched(job.name)}\n`);
     console.error(say.taskId(started.task_id));
-    const stopped = (afterwards ? say.interrupted : say.stoppedWaiting)(started.task_id);
+    const { task_id } = started;
+    const stopped = afterwards ? say.interrupted(task_id, upCommand(context.stack)) : say.stoppedWaiting(task_id);
     const result = await follow(client, context, started.task_id, stopped);
     const exit = await printReply(context, result);
     await afterwards?.(client, started.task_id);

@@ -90,10 +90,10 @@ export const en: CliText = {
     lost: (why) =>
       `Standard output cannot be written to (${why}), so some of the output is missing. Write it elsewhere.`,
   },
-  engineLost: (id) =>
-    `The connection to the Temporal server was lost, so this stopped waiting for task ${id}. The engine keeps the task and continues it when the services run again (kimi-dispatch up --detach); then wait with kimi-dispatch watch ${id}. Do not dispatch it again.`,
-  interrupted: (id) =>
-    `Stopped waiting, and stopped the services that run had started. The engine keeps task ${id}, which continues when the services run again (kimi-dispatch up --detach).`,
+  engineLost: (id, up) =>
+    `The connection to the Temporal server was lost, so this stopped waiting for task ${id}. The engine keeps the task and continues it when the services run again (${up}); then wait with kimi-dispatch watch ${id}. Do not dispatch it again.`,
+  interrupted: (id, up) =>
+    `Stopped waiting, and stopped the services that run had started. The engine keeps task ${id}, which continues when the services run again (${up}).`,
   stoppedWaiting: (id) =>
     `Stopped waiting. The services continue task ${id}; wait for it with kimi-dispatch watch ${id}, or cancel it with kimi-dispatch cancel ${id}.`,
   runLostHome: (home) =>

@@ -90,10 +90,10 @@ export const zhTW = {
     started: (why: string) => `任務已經派發，但無法寫入標準輸出（${why}），訊息沒有全部印出。`,
     lost: (why: string) => `無法寫入標準輸出（${why}），印出的內容不完整。請改輸出到別處。`,
   },
-  engineLost: (id: string) =>
-    `Temporal 伺服器中途離線，所以不再等待任務 ${id}。引擎保存著這個任務，服務再啟動後會繼續（kimi-dispatch up --detach）；屆時可用 kimi-dispatch watch ${id} 等待，不要重新派發。`,
-  interrupted: (id: string) =>
-    `已停止等待，run 啟動的服務也一併停止。任務 ${id} 仍在引擎裡，服務再次啟動後（kimi-dispatch up --detach）會繼續。`,
+  engineLost: (id: string, up: string) =>
+    `Temporal 伺服器中途離線，所以不再等待任務 ${id}。引擎保存著這個任務，服務再啟動後會繼續（${up}）；屆時可用 kimi-dispatch watch ${id} 等待，不要重新派發。`,
+  interrupted: (id: string, up: string) =>
+    `已停止等待，run 啟動的服務也一併停止。任務 ${id} 仍在引擎裡，服務再次啟動後（${up}）會繼續。`,
   stoppedWaiting: (id: string) =>
     `已停止等待。服務會繼續處理任務 ${id}；用 kimi-dispatch watch ${id} 繼續等，或用 kimi-dispatch cancel ${id} 取消。`,
   runLostHome: (home: string) =>
