@@ -131,7 +131,8 @@ export class EngineLost extends EngineUnreachable {}
 export function noKey({ config, say, stack }: Pick<Context, 'config' | 'say' | 'stack'>): string {
   const home = tildePath(config.KIMI_HOME);
   const what = stack ? say.noKey.stack : say.noKey.nothing(home);
-  return what + say.noKey.set(join(home, '.env')) + unreadKey(config, say);
+  const then = `${stack ? 'kimi-dispatch down; ' : ''}kimi-dispatch up --detach`;
+  return what + say.noKey.set(join(home, '.env'), then) + unreadKey(config, say);
 }
 
 /** The `.env` of the current folder may belong to another project: only the name of the key is looked up in it. */

@@ -238,7 +238,11 @@ const ENTRIES: Record<VariableName, Entry> = {
     'zh-TW':
       '改用 `temporal.toml` 裡的一個 profile 指定 Temporal 伺服器。`TEMPORAL_PROFILE` 與預設的 profile 不會讀取。',
   },
-  KIMI_TASK_QUEUE: { group: 'temporal', en: 'Name of the task queue.', 'zh-TW': 'task queue 的名稱。' },
+  KIMI_TASK_QUEUE: {
+    group: 'temporal',
+    en: 'Name of the task queue; with `--simulate`, `-simulated` is added.',
+    'zh-TW': 'task queue 的名稱；使用 `--simulate` 時加上 `-simulated`。',
+  },
   TEMPORAL_CLI_PATH: {
     group: 'temporal',
     default: { en: 'found on the `PATH`, or fetched', 'zh-TW': '在 `PATH` 裡尋找，或自動下載' },

@@ -77,10 +77,10 @@ export const zhTW = {
       '這個 API 不會回呼，所以沒有送出任何請求；設定 KIMI_CALLBACKS=relay，或把 KIMI_API_URL 指向會回呼的 API',
     interrupted: '答案中斷了；如果已收到一部分，會在結果檔案的 partial_output',
     unreadable_answer: 'Kimi 的答案有無法辨識的格式，所以不完整；讀得到的部分已保留。請回報，或換一個主機',
-    unfinished_answer: 'Kimi 還沒答完就停了，已收到的部分已保留；重新派發，或換個說法',
-    tool_calls: 'Kimi 沒有作答而是呼叫了工具，已收到的部分已保留；重新派發，或換個說法',
-    repetition: 'Kimi 一再重複同一段文字，已停止；已收到的部分已保留。換個說法，或換一個模型',
-    empty_answer: 'Kimi 沒有回答任何內容；重新派發，或換個說法',
+    unfinished_answer: 'Kimi 還沒答完就停了，已收到的部分已保留；重新派發，或改寫提示詞',
+    tool_calls: 'Kimi 沒有作答而是呼叫了工具，已收到的部分已保留；重新派發，或改寫提示詞',
+    repetition: 'Kimi 一再重複同一段文字，已停止；已收到的部分已保留。改寫提示詞，或換一個模型',
+    empty_answer: 'Kimi 沒有回答任何內容；重新派發，或改寫提示詞',
     unreachable: '連不上；沒有送出任何請求',
     certificate_untrusted:
       '這台機器不信任主機的憑證，所以沒有送出任何請求；請把 NODE_EXTRA_CA_CERTS 設為簽發它的憑證機構的檔案（公司網路通常是代理伺服器的），再執行 kimi-dispatch down 與 up',
@@ -95,7 +95,7 @@ export const zhTW = {
     retired_model: '這個模型已經停用，所以沒有送出任何請求；請改用後繼的模型',
     bad_parameter: '模型不接受這個要求，所以沒有送出任何請求',
     prompt_too_long: '內容超出模型能容納的長度，所以沒有送出任何請求',
-    content_filter: 'Kimi 的內容審查擋下了提示或答案；換個說法後重新派發',
+    content_filter: 'Kimi 的內容審查擋下了提示或答案；改寫提示詞後重新派發',
     invalid_authentication_error:
       'Kimi 不接受這把金鑰；請檢查 KIMI_API_KEY，並確認它屬於這個主機：api.moonshot.cn 與 api.moonshot.ai 的金鑰不通用',
     incorrect_api_key_error: 'Kimi 不認得這把金鑰；更正 KIMI_API_KEY 後重新派發',
@@ -144,7 +144,7 @@ export const zhTW = {
     perMinute: '最近 60 秒的請求',
     concurrent: '進行中的任務',
     queued: '排隊中的任務',
-    paused: 'Kimi 太忙，在此之前不送任何請求',
+    paused: 'Kimi 忙碌中，恢復送出請求的時間',
     /** Not as a fraction: a limit that was lowered may be less than its use. */
     use: (used: number, limit: number) => (limit === 0 ? `${used}（無上限）` : `${used}（上限 ${limit}）`),
     /** An agent's share; `queued` as `use` returns it. */

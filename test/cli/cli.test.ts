@@ -894,7 +894,7 @@ describe('where no service runs', () => {
     expect(JSON.parse(list.stdout)).toEqual([
       expect.objectContaining({ task_id: 'kimi-1707654321-2', status: 'done', created_at: '2026-11-02T00:00:00Z' }),
     ]);
-    const said = expect.stringMatching(/the saved results alone; .*\n.*kimi-dispatch up --detach/);
+    const said = expect.stringMatching(/the saved results only; .*kimi-dispatch up --detach/);
     expect(list).toMatchObject({ code: 5, stderr: said });
     expect((await cli(['list'], env)).stdout).toMatch(/saved-3[^]*saved-2[^]*saved-1/);
     // Which chat a result belongs to does not stand in it.

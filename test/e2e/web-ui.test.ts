@@ -161,7 +161,7 @@ describe('the Web UI', () => {
         /等待 Kimi 回呼 · 最長 15:00，到 \d{4}-\d\d-\d\dT[\d:]+Z 為止/,
       ]);
       await shoot(page, 'web-ui-waiting', 860);
-      await showsDetails(page, stack, failed, ['Kimi 的內容審查擋下了提示或答案；換個說法後重新派發', '✓ 已儲存，']);
+      await showsDetails(page, stack, failed, ['Kimi 的內容審查擋下了提示或答案；改寫提示詞後重新派發', '✓ 已儲存，']);
       await showsDetails(page, stack, timedOut, [
         '逾時',
         'Kimi 沒有在 1 秒內回呼',

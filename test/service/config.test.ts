@@ -256,7 +256,7 @@ describe('a variable', () => {
     const error = catching(() => readConfig({ [name]: value }));
     const said = cliText('zh-TW').config(error.problems);
     expect(error.problems).toHaveLength(1);
-    expect(said).toMatch(/^設定有 1 處不對：\n {2}\w+ .*\p{sc=Han}.*（例如 \w+=.*）$/u);
+    expect(said).toMatch(/^設定有 1 個錯誤：\n {2}\w+ .*\p{sc=Han}.*（例如 \w+=.*）$/u);
     expect(said).not.toMatch(/needs|holds|names|cannot|[Ii]nvalid|\bE[A-Z]{4,}\b|undefined/);
   });
 });
@@ -327,7 +327,7 @@ describe('the .env file', () => {
     const { code, stderr } = await cli(['list'], await cleanHome({ KIMI_HOME }));
     expect({ code, stderr }).toEqual({
       code: 3,
-      stderr: `設定有 1 處不對：\n  ${KIMI_HOME}/.env 有幾行不是「名稱=值」：第 3、6、8、9 行\n`,
+      stderr: `設定有 1 個錯誤：\n  ${KIMI_HOME}/.env 有幾行不是「名稱=值」：第 3、6、8、9 行\n`,
     });
   });
 

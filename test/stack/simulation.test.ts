@@ -1,5 +1,5 @@
 /** A simulation and the real stack of one home share the engine, but no task. */
-import { createServer } from 'node:http';
+import { buffer } from 'node:stream/consumers';
 import { expect, it } from 'vitest';
 import { cleanHome, cli, up } from '../support/cli.ts';
 import { serve } from '../support/resources.ts';
@@ -11,19 +11,21 @@ interface DispatchBody {
 
 it('a simulated task that waits is never sent to the real Kimi, nor does it take a slot of a real task', async () => {
   const prompts: string[] = [];
-  const kimi = createServer(async (request, response) => {
-    const { messages, metadata } = JSON.parse(Buffer.concat(await request.toArray()).toString()) as DispatchBody;
-    prompts.push(...messages.map(({ content }) => content));
-    const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
-    const choices = [{ message: { content: 'the real answer' }, finish_reason: 'stop' }];
-    response.setHeader('content-type', 'application/json');
-    response.end(JSON.stringify({ id: 'cmpl-1', model: 'x', usage, choices, metadata }));
+  const kimi = await serve((request, response) => {
+    void buffer(request).then((body) => {
+      const { messages, metadata } = JSON.parse(body.toString()) as DispatchBody;
+      prompts.push(...messages.map(({ content }) => content));
+      const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
+      const choices = [{ message: { content: 'the real answer' }, finish_reason: 'stop' }];
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ id: 'cmpl-1', model: 'x', usage, choices, metadata }));
+    });
   });
   const env = await cleanHome({
     KIMI_MAX_CONCURRENT_TASKS: '1',
     KIMI_CALLBACKS: 'native',
     KIMI_API_KEY: 'sk-real',
-    KIMI_API_URL: `${await serve(kimi)}/v1`,
+    KIMI_API_URL: `${kimi}/v1`,
   });
   const simulation = await up(env, '--simulate');
   for (const name of ['first', 'second']) {

@@ -66,7 +66,7 @@ async function list({ limit, json, ...filter }: ListOptions): Promise<Exit> {
   }
   if (unreachable) {
     console.error(`\n${say.list.fromDisk}`);
-    throw unreachable;
+    return EXIT.engine;
   }
   return EXIT.ok;
 }

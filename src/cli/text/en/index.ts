@@ -18,8 +18,8 @@ export const en: CliText = {
   noKey: {
     nothing: (home) => `No services run from ${home}, and there is no KIMI_API_KEY, so nothing was dispatched.`,
     stack: 'The running services have no KIMI_API_KEY, so nothing was dispatched.',
-    set: (file) =>
-      ` Set KIMI_API_KEY=sk-… in ${file} or in the environment, then run kimi-dispatch down and kimi-dispatch up --detach; or try the simulated Kimi: kimi-dispatch run --simulate, or kimi-dispatch up --detach --simulate and then dispatch again.`,
+    set: (file, then) =>
+      ` Set KIMI_API_KEY=sk-… in ${file} or in the environment, then run ${then}; or try the simulated Kimi: kimi-dispatch run --simulate, or kimi-dispatch up --detach --simulate and then dispatch again.`,
     unread: (file) =>
       ` (${file} has the key, but is not read: the .env of the current folder may belong to another project.)`,
   },
@@ -213,7 +213,8 @@ export const en: CliText = {
   list: {
     none: 'There are no tasks yet.',
     noneSuch: 'There are no such tasks.',
-    fromDisk: 'These are the saved results alone; tasks under way can be listed when the services run.',
+    fromDisk:
+      'No service is running, so these are the saved results only; run kimi-dispatch up --detach to list tasks in progress.',
     columns: ['Task id', 'Name', 'State', 'Model', 'Tokens', 'Started'],
   },
   status: {

@@ -7,7 +7,7 @@ export const doctor = {
   results: (folder: string) => `結果資料夾可以寫入：${folder}`,
   resultsBad: (folder: string, why: string) => `結果資料夾 ${folder} 不能寫入（${why}）；用 KIMI_RESULTS_DIR 換一個`,
   between: '、',
-  disks: (free: string) => `磁碟都可以寫入，最少的還剩 ${free}`,
+  disks: (free: string) => `所有磁碟都可寫入，剩餘空間最少的還有 ${free}`,
   diskBad: (folders: string, why: string, variables: string) =>
     `不能寫入 ${folders}：${why}；請排除，或用 ${variables} 換到別處`,
   diskWhy: {
@@ -30,9 +30,9 @@ export const doctor = {
   workerBad: '沒有 worker 在線；請執行 kimi-dispatch up --detach',
   webhook: (url: string) => `webhook 在線：${url}`,
   webhookBad: (url: string) => `webhook 沒有回應：${url}；請執行 kimi-dispatch up --detach`,
-  callbacks: (url: string) => `回呼送得到：${url}`,
+  callbacks: (url: string) => `回呼可以送達：${url}`,
   callbacksBad: (url: string) =>
-    `回呼送不到：${url} 沒有回應；把 KIMI_CALLBACK_BASE_URL 設為 webhook 的位址，例如 http://127.0.0.1:9001`,
+    `回呼無法送達：${url} 沒有回應；把 KIMI_CALLBACK_BASE_URL 設為 webhook 的位址，例如 http://127.0.0.1:9001`,
   journal: '沒有等待送進引擎的回呼',
   journalWaiting: (n: number, folder: string) =>
     `${n} 個回呼正在等待引擎（${folder}）；引擎恢復後會自動送出；若尚未恢復，請執行 kimi-dispatch up --detach`,

@@ -21,14 +21,14 @@ export const zhTW = {
   help,
   usage,
   config: (problems: ConfigProblem[]) =>
-    `設定有 ${problems.length} 處不對：\n${problems.map((problem) => `  ${describeProblem(problem, 'zh-TW')}`).join('\n')}`,
+    `設定有 ${problems.length} 個錯誤：\n${problems.map((problem) => `  ${describeProblem(problem, 'zh-TW')}`).join('\n')}`,
   misspelt: ({ name, likely, file }: MisspeltVariable) =>
     `${file === undefined ? '環境' : ` ${tildePath(file)} `}裡的 ${name} 沒有作用；是不是 ${likely}？`.trim(),
   noKey: {
     nothing: (home: string) => `沒有從 ${home} 啟動的服務，也沒有 KIMI_API_KEY，所以沒有派發。`,
     stack: '執行中的服務沒有 KIMI_API_KEY，所以沒有派發。',
-    set: (file: string) =>
-      `請在 ${file} 或環境設定 KIMI_API_KEY=sk-…，再執行 kimi-dispatch down 與 kimi-dispatch up --detach；或用模擬的 Kimi 試試看：kimi-dispatch run --simulate，或 kimi-dispatch up --detach --simulate 之後再派發。`,
+    set: (file: string, then: string) =>
+      `請在 ${file} 或環境設定 KIMI_API_KEY=sk-…，再執行 ${then}；或用模擬的 Kimi 試試看：kimi-dispatch run --simulate，或 kimi-dispatch up --detach --simulate 之後再派發。`,
     unread: (file: string) => `（${file} 裡有這把金鑰，但不會讀取：目前資料夾的 .env 可能是別人的。）`,
   },
   otherPayloadKeys: (ids: string) =>
@@ -210,7 +210,7 @@ export const zhTW = {
   list: {
     none: '還沒有任務。',
     noneSuch: '沒有這樣的任務。',
-    fromDisk: '以上只有已儲存的結果；進行中的任務要等服務執行時才能列出。',
+    fromDisk: '沒有服務在執行，以上只有已儲存的結果；要列出進行中的任務，請先執行 kimi-dispatch up --detach。',
     columns: ['任務編號', '名稱', '狀態', '模型', 'Token', '開始'],
   },
   status: {
