@@ -101,7 +101,7 @@ describe('run --simulate in a clean HOME', () => {
     run.child.kill('SIGINT');
     const { code, stderr } = await run.ended;
     expect(code, stderr).toBe(130);
-    expect(stderr).toContain('服務再啟動時');
+    expect(stderr).toContain('服務再次啟動後');
     const task_id = /kimi-\d+-\d+/.exec(stderr)?.[0] ?? '';
     const stack = await up(env, '--simulate');
     const status = await cli(['status', task_id, '--json'], env);
@@ -539,7 +539,7 @@ describe('bad input is one clear sentence and an exit code', () => {
     ['a temperature too high', ['dispatch', '-p', 'x', '--temperature', '2.1'], 2, '0 到 2 的數字'],
     ['no tokens at all', ['dispatch', '-p', 'x', '--max-tokens', '0'], 2, '1 到 9999999'],
     ['half a token', ['run', 'x', '--max-tokens', '1.5'], 2, '1 到 9999999'],
-    ['a way to think that is none', ['dispatch', '-p', 'x', '--thinking', 'A lot'], 2, '要是 on、off'],
+    ['a way to think that is none', ['dispatch', '-p', 'x', '--thinking', 'A lot'], 2, '必須是 on、off'],
     ['a system prompt that is not there', ['dispatch', '-p', 'x', '--system', 'nowhere.md'], 2, '讀不到 nowhere.md'],
     ['a system prompt that is no text', ['dispatch', '-p', 'x', '--system', '/bin/sh'], 2, '不是 UTF-8 的文字檔'],
     ['an attachment that is not there', ['dispatch', '-p', 'x', '--attach', 'nowhere.png'], 2, '讀不到 nowhere.png'],
@@ -552,7 +552,7 @@ describe('bad input is one clear sentence and an exit code', () => {
       '不是 JSON Schema',
     ],
     ['a retired model', ['dispatch', '-p', 'x', '-m', 'moonshot-v1-8k'], 2, '已經停用'],
-    ['a temperature that the model refuses', ['run', 'x', '--temperature', '0.3'], 2, 'no temperature but 1'],
+    ['a temperature that the model refuses', ['run', 'x', '--temperature', '0.3'], 2, 'accepts only temperature 1'],
     [
       'an effort that the model does not know',
       ['run', 'x', '-m', 'kimi-k3', '--thinking', 'medium'],
@@ -562,20 +562,20 @@ describe('bad input is one clear sentence and an exit code', () => {
     ['a priority that is none', ['dispatch', '-p', 'x', '--priority', '6'], 2, '必須是 1 到 5'],
     ['a chat that is none', ['list', '--route', '{}'], 2, '含有 channel 與 to 的 JSON'],
     ['a limit that is none', ['limits', '--concurrent', '-1'], 2, '0 到 100000'],
-    ['a timeout without a unit', ['dispatch', '-p', 'x', '--timeout', '5'], 2, '要有單位'],
+    ['a timeout without a unit', ['dispatch', '-p', 'x', '--timeout', '5'], 2, '必須有單位'],
     ['an unknown option', ['dispatch', '--zzz'], 2, '沒有 --zzz 這個選項。加上 --help 可查看有哪些。'],
     ['an unknown command', ['nope'], 2, '沒有 nope 這個指令。加上 --help 可查看有哪些。'],
-    ['a misspelt option', ['list', '--statuss', 'done'], 2, '沒有選項 --statuss。是不是 --status？'],
-    ['a misspelt command', ['dispach'], 2, '沒有指令 dispach。是不是 dispatch？'],
+    ['a misspelt option', ['list', '--statuss', 'done'], 2, '沒有 --statuss 這個選項。是不是 --status？'],
+    ['a misspelt command', ['dispach'], 2, '沒有 dispach 這個指令。是不是 dispatch？'],
     ['an option without its value', ['dispatch', '-p'], 2, '缺少'],
-    ['a name with a slash', ['dispatch', '-p', 'x', '-n', 'a/b'], 2, '任務名稱只能有'],
-    ['a name with a control character', ['dispatch', '-p', 'x', '-n', 'a\u0007b'], 2, '任務名稱只能有'],
+    ['a name with a slash', ['dispatch', '-p', 'x', '-n', 'a/b'], 2, '任務名稱只能包含'],
+    ['a name with a control character', ['dispatch', '-p', 'x', '-n', 'a\u0007b'], 2, '任務名稱只能包含'],
     ['a bad timeout', ['dispatch', '-p', 'x', '--timeout', 'soon'], 2, '例如 120s'],
     ['a task id that is not ours', ['status', '../../etc/passwd'], 2, '不是任務編號'],
-    ['an option that takes one value, given twice', ['dispatch', '-p', 'A', '-p', 'B'], 2, '--prompt 給了不只一次'],
+    ['an option that takes one value, given twice', ['dispatch', '-p', 'A', '-p', 'B'], 2, '--prompt 重複出現'],
     ['two prompts', ['dispatch', 'A', '-p', 'B'], 2, '只能選一個來源'],
     ['a time before all times', ['report', '--since', '300000y'], 2, '最長 100y'],
-    ['a command that is like no other', ['retry'], 2, '沒有指令 retry。加上 --help'],
+    ['a command that is like no other', ['retry'], 2, '沒有 retry 這個指令。加上 --help'],
     ['a result nobody can tell of', ['result', 'kimi-1-1'], 5, '連不上'],
     ['news nobody can tell of', ['ack', 'kimi-1-1'], 5, '連不上'],
     ['no result at all', ['result'], 9, '還沒有任何結果'],
@@ -650,7 +650,10 @@ describe('bad input is one clear sentence and an exit code', () => {
       code: 0,
       stderr: expect.stringContaining('任務已經派發，但無法寫入標準輸出（ENOSPC）'),
     });
-    expect(await full('list')).toMatchObject({ code: 1, stderr: expect.stringContaining('寫不進去（ENOSPC）') });
+    expect(await full('list')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('無法寫入標準輸出（ENOSPC）'),
+    });
 
     const closed = launch(['dispatch', '-p', 'x'], env);
     closed.child.stdout.destroy();

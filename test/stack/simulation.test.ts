@@ -1,5 +1,6 @@
 /** A simulation and the real stack of one home share the engine, but no task. */
-import { buffer } from 'node:stream/consumers';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { expect, it } from 'vitest';
 import { cleanHome, cli, up } from '../support/cli.ts';
 import { serve } from '../support/resources.ts';
@@ -11,16 +12,15 @@ interface DispatchBody {
 
 it('a simulated task that waits is never sent to the real Kimi, nor does it take a slot of a real task', async () => {
   const prompts: string[] = [];
-  const kimi = await serve((request, response) => {
-    void buffer(request).then((body) => {
-      const { messages, metadata } = JSON.parse(body.toString()) as DispatchBody;
-      prompts.push(...messages.map(({ content }) => content));
-      const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
-      const choices = [{ message: { content: 'the real answer' }, finish_reason: 'stop' }];
-      response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify({ id: 'cmpl-1', model: 'x', usage, choices, metadata }));
-    });
-  });
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const { messages, metadata } = JSON.parse(await text(request)) as DispatchBody;
+    prompts.push(...messages.map(({ content }) => content));
+    const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
+    const choices = [{ message: { content: 'the real answer' }, finish_reason: 'stop' }];
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ id: 'cmpl-1', model: 'x', usage, choices, metadata }));
+  };
+  const kimi = await serve((request, response) => void answer(request, response));
   const env = await cleanHome({
     KIMI_MAX_CONCURRENT_TASKS: '1',
     KIMI_CALLBACKS: 'native',
