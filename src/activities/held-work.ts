@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { ApplicationFailure, CancelledFailure, Context, heartbeat } from '@temporalio/activity';
-import { afterAwake } from '../service/awake.ts';
+import { afterAwake } from '../service/machine-sleep.ts';
 import { FAILURE } from '../shared/names.ts';
 import type { Holder, LostAttempt } from '../shared/task.ts';
 import { beating } from './heartbeat.ts';

@@ -10,7 +10,7 @@ import { PACKAGE_ROOT, tildePath } from '../service/files.ts';
 import { PortsUnusable } from '../service/ports.ts';
 import type { FailedToStart } from '../service/run.ts';
 import { DATABASE, DatabaseUnusable } from '../stack/engine-database.ts';
-import { setAside } from './damage.ts';
+import { setAside } from './engine-damage.ts';
 import { NoTemporalCli } from '../stack/temporal-cli.ts';
 import { EngineUnreachable } from '../temporal/engine-unreachable.ts';
 import { EngineAway, EngineLost, NothingRuns } from './context.ts';

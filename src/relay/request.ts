@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { Ended } from '../activities/held-work.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { reportThrottled } from '../limiter/client.ts';
-import { onWaking } from '../service/awake.ts';
+import { onWaking } from '../service/machine-sleep.ts';
 import type { Callback } from '../shared/callback.ts';
 import type { RelayRequestOutcome, streamMetrics } from '../shared/metrics.ts';
 import { FAILURE } from '../shared/names.ts';

@@ -1,4 +1,4 @@
-import { afterAwake } from '../service/awake.ts';
+import { afterAwake } from '../service/machine-sleep.ts';
 import { MAX_CALLBACK_BYTES } from '../shared/callback.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { KimiHttp, describe, type HttpResponse } from '../kimi/http.ts';

@@ -9,7 +9,7 @@ import { NAMESPACE, SEARCH_ATTRIBUTES } from '../shared/names.ts';
 import { channelArgs } from '../temporal/client.ts';
 import { Child } from './child.ts';
 import { DATABASE, databaseIsComplete, databaseProblem, DatabaseUnusable, prepareDatabase } from './engine-database.ts';
-import { createFront, portsWithoutPages } from './front.ts';
+import { createFront, portsWithoutPages } from './ui-proxy.ts';
 import { HOST, portOf } from './ports.ts';
 import type { ProcessId } from './process-id.ts';
 import type { StackOptions } from './stack.ts';

@@ -14,7 +14,7 @@ import { authority, isLoopback } from '../service/http.ts';
 import type { Config } from '../config/index.ts';
 import { DIST } from '../service/files.ts';
 import { ServiceError } from '../service/exit.ts';
-import { createFront, portsWithoutPages } from '../stack/front.ts';
+import { createFront, portsWithoutPages } from '../stack/ui-proxy.ts';
 import { BUCKETS } from '../shared/metrics.ts';
 import { openPayloads } from './payloads/converter.ts';
 import { listen } from '../service/ports.ts';

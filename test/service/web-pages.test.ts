@@ -1,7 +1,7 @@
 /** What a web page of another site can do to a running stack: nothing, on none of its ports. */
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
-import { BLOCKED_PORTS } from '../../src/stack/front.ts';
+import { BLOCKED_PORTS } from '../../src/stack/ui-proxy.ts';
 import { cleanHome, cli, up } from '../support/cli.ts';
 import { freePort } from '../support/engine.ts';
 import { listeningPorts } from '../support/listening.ts';

@@ -24,7 +24,7 @@ import type { PluginWake } from '../../notify/protocol.ts';
 import { secretFile } from '../../stack/kept-secrets.ts';
 import { workersOn } from '../../temporal/client.ts';
 import { explain } from '../../text/index.ts';
-import { damageSentence } from '../damage.ts';
+import { damageSentence } from '../engine-damage.ts';
 import { checkDisks, NEEDED_BYTES } from '../disks.ts';
 import { EngineAway, engineAddress, otherBuild, readContext, unreadKey, withClient, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';

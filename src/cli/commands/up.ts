@@ -14,7 +14,7 @@ import { runningStack, type StackState } from '../../stack/state.ts';
 import { explain, type Text } from '../../text/index.ts';
 import { openContext, warnOfMisspelt, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
-import { damageSentence } from '../damage.ts';
+import { damageSentence } from '../engine-damage.ts';
 import { CliError } from '../exit.ts';
 import { tildePath } from '../../service/files.ts';
 import { command, ending } from '../options.ts';

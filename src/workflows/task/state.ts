@@ -8,7 +8,7 @@ import type { TaskResult } from '../../shared/result.ts';
 import type { Task, TaskState, TaskStep, TaskView } from '../../shared/task.ts';
 import { textFor, type Text } from '../../text/index.ts';
 import { currentDetails } from '../details.ts';
-import { taskActivities } from './activities.ts';
+import { taskActivities } from './activity-options.ts';
 import { StageTimes } from './stage-times.ts';
 
 /** State of one task workflow. */

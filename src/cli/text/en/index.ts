@@ -4,7 +4,7 @@ import type { UnusablePort } from '../../../service/ports.ts';
 import type { CliText } from '../zh-TW/index.ts';
 import { doctor } from './doctor.ts';
 import { help } from './help.ts';
-import { usage } from './usage.ts';
+import { usage } from './argument-errors.ts';
 
 export const en: CliText = {
   titles: {},

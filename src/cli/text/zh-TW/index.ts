@@ -4,7 +4,7 @@ import { tildePath } from '../../../service/files.ts';
 import type { UnusablePort } from '../../../service/ports.ts';
 import { doctor } from './doctor.ts';
 import { help } from './help.ts';
-import { usage } from './usage.ts';
+import { usage } from './argument-errors.ts';
 
 /** What the command line says, in Traditional Chinese. English (en.ts) has the same shape. */
 export const zhTW = {
