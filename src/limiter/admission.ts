@@ -65,8 +65,8 @@ export class AdmissionQueue {
   }
 
   /**
-   * Queues a task. A task that waits, or whose round is granted, keeps its position; one that holds a slot and requests another
-   * round keeps the slot.
+   * Queues a task's request for a lease. A repeated request (same `round`) changes nothing. A task that was throttled requests
+   * its next round; it keeps its slot among the concurrent tasks.
    *
    * @returns whether the task is new in the queue: {@link refuse} removes it if the queue is full.
    */

@@ -49,7 +49,7 @@ export class FairQueue {
   aheadOf(request: LeaseRequest): number {
     const index = indexIn(this.of(request.agent), request);
     let sum = index;
-    /** How many requests of each other agent: one more for agents with an earlier turn in the round. */
+    /** Requests of each other agent that are served first: one more for an agent whose turn comes before this one's. */
     let ahead = index + 1;
     for (const [agent, { length }] of this.agents) {
       if (agent === request.agent) ahead = index;
@@ -78,7 +78,7 @@ export class FairQueue {
   }
 }
 
-/** Checks the first, then from the last: the first is granted next, and new requests ask for their position. */
+/** The position of the next request and of the newest ones is asked for most, so both ends are searched first. */
 function indexIn(requests: LeaseRequest[], request: LeaseRequest): number {
   return requests[0] === request ? 0 : requests.lastIndexOf(request);
 }

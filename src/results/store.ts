@@ -78,7 +78,8 @@ export class ResultStore {
       const saved = isKnown
         ? before
         : { ...(before ? lateAfter(before, result) : result), completed_at: isoSeconds(Date.now()) };
-      // Before the result, which would be missed without it. Also for a known one: the disk may have lost this and kept the result.
+      // The inbox entry is written first, so that no result lacks one. It is also written for a known result, whose entry a crash of
+      // the disk may have lost.
       if (!saved.acknowledged) await this.inbox.add(result.task_id, batch);
       if (!isKnown) await batch.write(this.resultPath(result.task_id), saved);
       // A new result is the latest; a known one may not be.

@@ -8,7 +8,10 @@ const TICK_MS = 1_000;
 /** A tick that comes so late says that the process was not awake, in milliseconds. A busy one may be late by seconds. */
 const ASLEEP_MS = 5_000;
 
-/** Calls back at each tick with the time since the one before, in milliseconds, by the wall clock: other clocks stand still while a machine sleeps. */
+/**
+ * Calls `onTick` with the time since the previous tick, in milliseconds. By the wall clock, since monotonic clocks stop while a
+ * machine sleeps.
+ */
 function eachTick(tickMs: number, onTick: (sinceMs: number) => void): () => void {
   let before = Date.now();
   const timer = setInterval(() => {

@@ -22,7 +22,7 @@ const UNPACED_MS = 10_000;
 /** First interval between two checks whether a worker has processed a callback, in milliseconds; it doubles up to the longest. */
 export const POLL_MS = 20;
 
-/** A longer interval would end the wait for a large callback after two thirds of its time, and notice its end seconds late. */
+/** Longest interval between two checks, in milliseconds: the end of a wait is noticed half a second late at most. */
 const LONGEST_POLL_MS = 500;
 
 /** Activities that hold the whole answer in memory. A wake is not one of them: it may take days. */

@@ -24,7 +24,7 @@ export function isProven(task_id: string, callback: unknown, secrets: readonly s
   return matches.includes(true);
 }
 
-/** Members that were read from JSON keep their order when they are written as JSON again. */
+/** The HMAC of the callback's JSON. Webhook and worker serialise the same text, since parsed JSON keeps the order of its members. */
 function proofOf(callback: object, secret: string): string {
   const key = createHmac('sha256', secret).update(DOMAIN).digest();
   return createHmac('sha256', key).update(JSON.stringify(callback)).digest('hex');

@@ -28,7 +28,7 @@ type ProxyLocalFirst = <Name extends keyof Activities>(
  * workflow task times out while a signal arrives, the history cannot be replayed (docs/decisions/0016-local-first.md).
  */
 export function localFirstActivities(): ProxyLocalFirst {
-  /** Settles with the last local activity: with two at a time, the history of an extended workflow task cannot be replayed. */
+  /** The last local activity. They run one at a time: with two in an extended workflow task, its history cannot be replayed. */
   let last: Promise<unknown> = Promise.resolve();
 
   async function inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -15,7 +15,7 @@ export async function notifyAndAwaitLateAnswer(run: TaskRun): Promise<void> {
     run.enterStep('awaiting_late_answer');
   });
   await answeredWithin(run, task.grace_ms, text.timer.grace(task.grace_ms));
-  // An open task accepts an answer: the webhook has accepted it.
+  // The webhook accepts callbacks as long as the task is open, so one may arrive while the notification is pending.
   await Promise.race([notified, condition(() => run.isAnswered())]);
   await run.verified;
   if (run.isAnswered() && view.state !== 'cancelled' && !run.closedByRelay()) {

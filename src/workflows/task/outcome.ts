@@ -16,18 +16,19 @@ import { resultOf, resultWithoutAnswer } from './result.ts';
 import { send } from './send.ts';
 import type { TaskRun } from './state.ts';
 
-/**
- * A deadline noticed this late means that Temporal or all workers were down, or that the machine slept. Callbacks received meanwhile
- * are in the webhook's journal, which checks at least every 2 s whether Temporal is back; what Kimi streamed meanwhile is in
- * the relay's socket. Milliseconds.
- */
+/** A deadline noticed this late means that Temporal or all workers were down, or that the machine slept. Milliseconds. */
 const AWAY_MS = 2_000;
+
+/**
+ * Extra wait for an answer after such an absence: callbacks are in the webhook's journal, which checks at least every 2 s whether
+ * Temporal is back, and what Kimi streamed is in the relay's socket. Milliseconds.
+ */
 const DELIVERY_MS = 5_000;
 
 /** Longest extension of a deadline by one report of a sleep, in milliseconds: any client of Temporal can send the signal. */
 const LONGEST_SLEEP_MS = 7 * 24 * 3_600_000;
 
-/** How long a task waits for its relay, which reports in any case, before the relay counts as lost: its attempts and the callback. */
+/** How long a task waits for a report of its relay before the relay counts as lost: the time of all attempts, and as much for the callback. */
 const RELAY_REPORTS_MS = 2 * RELAY_TRIES_MS;
 
 /** How the wait for Kimi ended. */
@@ -171,7 +172,7 @@ async function untilDeadline(run: TaskRun): Promise<void> {
   if (late > AWAY_MS) await answeredWithin(run, Math.min(late, task.timeout_ms) + DELIVERY_MS);
 }
 
-/** Waits for an answer. One that arrived in time counts, though it is verified a moment later. */
+/** Waits for an answer. A callback that arrived in time counts, even if its proof is verified after the deadline. */
 export async function answeredWithin(run: TaskRun, ms: number, summary?: string): Promise<void> {
   await condition(() => run.isAnswered(), ms, summary === undefined ? {} : { summary });
   await run.verified;
