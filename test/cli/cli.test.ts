@@ -36,8 +36,9 @@ async function environmentsOf(parent: number): Promise<{ name: string; environme
 }
 
 /** @returns a port that something listens on until the test has finished. */
+/** @returns a taken port. The next two are free: metrics need three in a row. */
 async function takenPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
+  const server = createServer().listen(await freePort(3), '127.0.0.1');
   onTestFinished(() => void server.close());
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
