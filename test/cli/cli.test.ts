@@ -35,8 +35,7 @@ async function environmentsOf(parent: number): Promise<{ name: string; environme
   return found;
 }
 
-/** @returns a port that something listens on until the test has finished. */
-/** @returns a taken port. The next two are free: metrics need three in a row. */
+/** @returns a port that is taken until the test has finished. The next two are free: metrics need three in a row. */
 async function takenPort(): Promise<number> {
   const server = createServer().listen(await freePort(3), '127.0.0.1');
   onTestFinished(() => void server.close());
