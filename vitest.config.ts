@@ -7,7 +7,7 @@ export default defineConfig({
     // A worker holds a native runtime: one process a file.
     pool: 'forks',
     // More than two cores need: most tests wait for a process, a timer or the engine.
-    maxWorkers: 3,
+    maxWorkers: 4,
     // A limit for what hangs, not a promise: every wait in a test is for an event.
     testTimeout: 60_000,
     hookTimeout: 60_000,
