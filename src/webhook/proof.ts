@@ -1,4 +1,5 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
+import { secretCheck } from '../service/http.ts';
 import type { Callback } from '../shared/callback.ts';
 
 /** Domain separation: a proof is not a body's signature, nor the reverse. */
@@ -20,7 +21,7 @@ export function withProof(callback: Callback, secret: string): Callback {
 export function isProven(task_id: string, callback: unknown, secrets: readonly string[]): boolean {
   const { proof, ...rest } = (callback ?? {}) as Partial<Callback>;
   if (typeof proof !== 'string' || rest.metadata?.task_id !== task_id) return false;
-  const matches = secrets.map((secret) => isEqual(proof, proofOf(rest, secret)));
+  const matches = secrets.map((secret) => secretCheck(proofOf(rest, secret))(proof));
   return matches.includes(true);
 }
 
@@ -28,9 +29,4 @@ export function isProven(task_id: string, callback: unknown, secrets: readonly s
 function proofOf(callback: object, secret: string): string {
   const key = createHmac('sha256', secret).update(DOMAIN).digest();
   return createHmac('sha256', key).update(JSON.stringify(callback)).digest('hex');
-}
-
-function isEqual(a: string, b: string): boolean {
-  const [one, other] = [Buffer.from(a), Buffer.from(b)];
-  return one.length === other.length && timingSafeEqual(one, other);
 }
