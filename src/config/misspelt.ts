@@ -3,7 +3,7 @@ import { envFiles } from './env-file.ts';
 import { SECRET_FILES } from './secrets.ts';
 import { VARIABLES } from './variables.ts';
 
-/** A variable that has no effect, and the one that was likely meant. */
+/** An unknown variable with a name close to a known one. */
 export interface MisspeltVariable {
   name: string;
   likely: string;

@@ -26,7 +26,7 @@ const acceptedBody = z.object({ id: z.string().min(1) });
 /** Sends tasks to an API that speaks contract section 2. */
 export class KimiClient {
   private readonly http: KimiHttp | undefined;
-  /** The service that counts tokens: the one that has the key. */
+  /** Address and key for counting tokens: those of the relay, or of the API without a relay. */
   private readonly account: Account;
 
   constructor(private readonly options: KimiClientOptions) {

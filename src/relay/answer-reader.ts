@@ -5,7 +5,7 @@ import { KimiError } from '../kimi/errors.ts';
 import { parseJson, readStated, statedError } from '../kimi/refusal.ts';
 import { endOf, type Piece } from './attempts.ts';
 
-/** Longest JSON body, and longest event of a stream, in UTF-16 units: an answer of 4 Mi units, written as `\uXXXX`. */
+/** Longest JSON body or stream event, in UTF-16 units. An answer has at most 4 Mi units, each at most six long as `\uXXXX`. */
 const MAX_PIECE_CHARS = 32 * 1024 * 1024;
 
 /** Labels that are wrong are dropped: they are not part of the answer. */

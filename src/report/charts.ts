@@ -11,7 +11,7 @@ const INK = 'var(--muted)';
 const LINE = 'var(--line)';
 const CARD = 'var(--card)';
 
-/** Each chart is drawn in both sizes; the page shows the one that fits. Pixels. */
+/** Sizes in pixels. Each chart is rendered in both; CSS shows the one for the width of the page. */
 const SIZES = { wide: { width: 1040, height: 260 }, narrow: { width: 340, height: 240 } } as const;
 
 /** One layer of a stack. */

@@ -21,8 +21,8 @@ export interface SimulatorOptions {
 }
 
 /**
- * The simulated Kimi, with two APIs. A request with a `callback_url` is for the one that calls back (contract sections 2 and 3,
- * callback-api.ts); one without is for Moonshot's (moonshot-api.ts). Both take the directives of directives.ts.
+ * The simulated Kimi. A request with a `callback_url` uses the API that calls back (contract sections 2 and 3, callback-api.ts); other
+ * requests use Moonshot's API (moonshot-api.ts). Both read directives from the prompt (directives.ts).
  * `POST /hooks/wake` and the plugin's route stand in for the agent's gateway.
  */
 export function createSimulator({ secret, delayMs, keys, log, onEvent = () => {} }: SimulatorOptions): {

@@ -134,7 +134,7 @@ describe('a message that begins with Kimi', () => {
     expect(modelRequests()).toEqual([]);
   });
 
-  it('without a task behind it goes to the agent, as any other', async () => {
+  it('without a prompt after the trigger goes to the agent', async () => {
     stage.telegram.say(OWNER, 'hello there');
     await stage.next(OWNER, /^ok$/);
     expect(modelRequests()).toHaveLength(1);
