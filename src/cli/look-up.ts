@@ -109,11 +109,15 @@ export async function lookUpWithResult(
   return { found, saved };
 }
 
+/** @returns whether a task has an outcome; of a workflow that was ended in the engine, `ended` says so. */
+export function hasEnded({ completed_at, step }: TaskView): boolean {
+  return completed_at !== undefined || step === 'closed';
+}
+
 /** @returns the message for a task whose result cannot be read: it has none yet, or the file is gone. */
 export function noResult({ say, results }: Context, task_id: string, { view, ended }: Found): CliError {
   if (ended) return new CliError(EXIT.cancelled, say.ended(task_id, ended));
-  const hasEnded = view.completed_at !== undefined || view.step === 'closed';
-  return hasEnded
+  return hasEnded(view)
     ? new CliError(EXIT.config, say.resultGone(task_id, tildePath(results.resultPath(task_id))))
     : new CliError(EXIT.unfinished, say.unfinished(task_id));
 }

@@ -7,7 +7,7 @@ import type { Limits } from '../shared/limits.ts';
 import type { Lang } from '../shared/task.ts';
 import { ConfigError, type ConfigProblem } from './problems.ts';
 import { problemOf } from './schemas.ts';
-import { SECRETS, VARIABLE_ENTRIES, type VariableName, type Variables } from './variables.ts';
+import { LONGEST_NAME, SECRETS, VARIABLE_ENTRIES, type VariableName, type Variables } from './variables.ts';
 
 /** The value of each variable, and whether it was set or is its default. */
 export type Config = Variables & { isSet(name: VariableName): boolean };
@@ -135,6 +135,28 @@ export function limitsOf(config: Config): Limits {
     per_minute: config.KIMI_MAX_TASKS_PER_MINUTE,
     concurrent: config.KIMI_MAX_CONCURRENT_TASKS,
     queued: config.KIMI_MAX_QUEUED_TASKS,
+  };
+}
+
+const SIMULATED = '-simulated';
+
+/**
+ * A simulation has its own task queue and limiter. Simulated and real tasks of one home share the engine: no real worker may send
+ * a simulated task to Kimi, and no simulated gateway may accept the notification of a real one.
+ *
+ * @throws {ConfigError} if a name is too long with its suffix.
+ */
+export function simulatedConfig(config: Config): Config {
+  const names = { KIMI_TASK_QUEUE: config.KIMI_TASK_QUEUE, KIMI_LIMITER: config.KIMI_LIMITER };
+  const maximum = LONGEST_NAME - SIMULATED.length;
+  const problems = Object.entries(names)
+    .filter(([, name = '']) => name.length > maximum)
+    .map(([subject]): ConfigProblem => ({ subject, code: 'too_long_to_simulate', params: { maximum } }));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return {
+    ...config,
+    KIMI_TASK_QUEUE: names.KIMI_TASK_QUEUE + SIMULATED,
+    KIMI_LIMITER: names.KIMI_LIMITER && names.KIMI_LIMITER + SIMULATED,
   };
 }
 

@@ -31,6 +31,7 @@ interface Problems {
   secret_file_unreadable: { cause: string };
   signing_base64: object;
   too_long: { maximum: number };
+  too_long_to_simulate: { maximum: number };
   too_short: { minimum: number };
   unreadable: { cause: string };
   whole_number: object;
@@ -100,6 +101,7 @@ const WORDS: Record<Lang, Words> = {
     secret_file_unreadable: ({ cause }) => `its file cannot be read: ${CAUSES.en(cause)}`,
     signing_base64: () => 'needs base64 of 16 bytes after whsec_',
     too_long: ({ maximum }) => `needs at most ${maximum} characters`,
+    too_long_to_simulate: ({ maximum }) => `needs at most ${maximum} characters with --simulate, which adds a suffix`,
     too_short: ({ minimum }) => `needs at least ${minimum} characters`,
     unreadable: ({ cause }) => `cannot be read: ${CAUSES.en(cause)}; make it a file that you may read`,
     whole_number: () => 'needs a whole number',
@@ -130,6 +132,7 @@ const WORDS: Record<Lang, Words> = {
     secret_file_unreadable: ({ cause }) => `指定的檔案讀不到：${CAUSES['zh-TW'](cause)}`,
     signing_base64: () => '在 whsec_ 之後必須是 16 位元組以上的 base64',
     too_long: ({ maximum }) => `最多 ${maximum} 個字元`,
+    too_long_to_simulate: ({ maximum }) => `使用 --simulate 時會加上後綴，所以最多 ${maximum} 個字元`,
     too_short: ({ minimum }) => `至少要有 ${minimum} 個字元`,
     unreadable: ({ cause }) => `讀不到：${CAUSES['zh-TW'](cause)}；它必須是你可以讀取的檔案`,
     whole_number: () => '必須是整數',

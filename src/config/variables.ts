@@ -40,6 +40,9 @@ interface Variable {
 }
 
 const paths = envPaths('kimi-dispatch', { suffix: '' });
+/** Longest name of a task queue or limiter, in characters. */
+export const LONGEST_NAME = 200;
+
 const RANDOM_SECRET = '$(openssl rand -hex 32)';
 
 export const VARIABLES = {
@@ -54,7 +57,7 @@ export const VARIABLES = {
   KIMI_MAX_CONCURRENT_TASKS: { schema: limit.default(5), example: '5' },
   KIMI_MAX_QUEUED_TASKS: { schema: limit.default(1000), example: '1000' },
   KIMI_MAX_TASKS_PER_CHAT_HOUR: { schema: limit.default(0), example: '20' },
-  KIMI_LIMITER: { schema: atMost(200).optional(), example: 'my-account' },
+  KIMI_LIMITER: { schema: atMost(LONGEST_NAME).optional(), example: 'my-account' },
 
   KIMI_ON_INTERRUPT: { schema: oneOf('fail', 'retry').default('fail'), example: 'retry' },
   KIMI_ON_REPEAT: { schema: oneOf('continue', 'stop').default('continue'), example: 'stop' },
@@ -96,7 +99,7 @@ export const VARIABLES = {
 
   TEMPORAL_ADDRESS: { schema: z.string().optional(), example: '127.0.0.1:7233' },
   KIMI_TEMPORAL_PROFILE: { schema: atMost(200).optional(), example: 'my-profile' },
-  KIMI_TASK_QUEUE: { schema: atMost(200).default(TASK_QUEUE), example: TASK_QUEUE },
+  KIMI_TASK_QUEUE: { schema: atMost(LONGEST_NAME).default(TASK_QUEUE), example: TASK_QUEUE },
   TEMPORAL_CLI_PATH: { schema: folder.optional(), example: '/usr/local/bin/temporal' },
   KIMI_TEMPORAL_PORT: { schema: port.default(7233), example: '7233' },
   KIMI_UI_PORT: { schema: port.default(8233), example: '8233' },

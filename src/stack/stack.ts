@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { limitsOf, servesDashboard, usesRelay, wakeUrl, type Config } from '../config/index.ts';
+import { limitsOf, servesDashboard, simulatedConfig, usesRelay, wakeUrl, type Config } from '../config/index.ts';
 import { withoutSecrets } from '../config/secrets.ts';
 import { isLimited, limiterIdOf } from '../limiter/client.ts';
 import { ServiceError } from '../service/exit.ts';
@@ -11,7 +11,7 @@ import { publicAddress } from '../service/http.ts';
 import { checkPorts } from '../service/ports.ts';
 import { isoSeconds } from '../shared/format.ts';
 import { NAMESPACE } from '../shared/names.ts';
-import { engineOptions } from '../temporal/client.ts';
+import { engineOptions, withoutEngine } from '../temporal/client.ts';
 import { buildIn } from './build.ts';
 import { DRAIN_MS, type ChildOptions } from './child.ts';
 import { EmbeddedEngine } from './engine.ts';
@@ -71,19 +71,6 @@ export async function startStack(given: StackOptions): Promise<Stack | StackStat
     await stop();
     throw error;
   }
-}
-
-/**
- * A simulation has its own task queue and limiter. Simulated and real tasks of one home share the engine: no real worker may send
- * a simulated task to Kimi, and no simulated gateway may accept the notification of a real one.
- */
-function simulatedConfig(config: Config): Config {
-  const { KIMI_TASK_QUEUE, KIMI_LIMITER } = config;
-  return {
-    ...config,
-    KIMI_TASK_QUEUE: `${KIMI_TASK_QUEUE}-simulated`,
-    KIMI_LIMITER: KIMI_LIMITER && `${KIMI_LIMITER}-simulated`,
-  };
 }
 
 /** The processes of a killed stack hold ports and the database until they have ended. */
@@ -147,11 +134,7 @@ class Processes {
 
   /** @returns the environment of the services, which names the embedded server in place of any other. */
   private async startEngine(): Promise<NodeJS.ProcessEnv> {
-    const env = Object.fromEntries(
-      Object.entries(withoutSecrets(process.env)).filter(
-        ([name]) => !/^(?:KIMI_TEMPORAL_PROFILE$|TEMPORAL_)/.test(name),
-      ),
-    );
+    const env = withoutEngine(withoutSecrets(process.env));
     this.engine = new EmbeddedEngine(this.options, env, () => this.updateIds());
     await this.engine.start();
     return { ...env, TEMPORAL_ADDRESS: this.engine.address, TEMPORAL_NAMESPACE: NAMESPACE };

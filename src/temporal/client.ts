@@ -51,6 +51,13 @@ export function engineOptions(env: NodeJS.ProcessEnv = process.env): EngineOptio
   }
 }
 
+/** @returns an environment without the variables that name an engine. */
+export function withoutEngine(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => name !== 'KIMI_TEMPORAL_PROFILE' && !name.startsWith('TEMPORAL_')),
+  );
+}
+
 function profileProblem(
   profile: string,
   overrideEnvVars: Record<string, string>,

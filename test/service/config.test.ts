@@ -5,7 +5,15 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadEnvFiles } from '../../src/config/env-file.ts';
-import { acknowledgedBy, langOf, pluginReply, readConfig, usesRelay, wakeUrl } from '../../src/config/index.ts';
+import {
+  acknowledgedBy,
+  langOf,
+  pluginReply,
+  readConfig,
+  simulatedConfig,
+  usesRelay,
+  wakeUrl,
+} from '../../src/config/index.ts';
 import { misspeltVariables } from '../../src/config/misspelt.ts';
 import { ConfigError, describeProblem, type ConfigProblem } from '../../src/config/problems.ts';
 import { secretsIn, withoutSecrets } from '../../src/config/secrets.ts';
@@ -522,4 +530,33 @@ it('a folder in /proc, where none can be made, is refused', () => {
 it('a path in a command that may be pasted is one word of a shell', () => {
   expect(shellPath(join(homedir(), 'a.env'))).toBe('~/a.env');
   expect(shellPath("/x/k two #1/o'k")).toBe(String.raw`'/x/k two #1/o'\''k'`);
+});
+
+const ofLength = (length: number): string => 'q'.repeat(length);
+
+describe('the suffix of a simulation', () => {
+  it('leaves a name of 190 characters within the limit, and not one of 191', () => {
+    const config = readConfig({ KIMI_TASK_QUEUE: ofLength(190), KIMI_LIMITER: ofLength(190) });
+    expect(simulatedConfig(config)).toMatchObject({
+      KIMI_TASK_QUEUE: `${ofLength(190)}-simulated`,
+      KIMI_LIMITER: `${ofLength(190)}-simulated`,
+    });
+    expect(simulatedConfig(readConfig({})).KIMI_LIMITER).toBeUndefined();
+    const long = readConfig({ KIMI_TASK_QUEUE: ofLength(191), KIMI_LIMITER: ofLength(200) });
+    expect(catching(() => simulatedConfig(long)).problems.map(({ subject }) => subject)).toEqual([
+      'KIMI_TASK_QUEUE',
+      'KIMI_LIMITER',
+    ]);
+  });
+
+  it.each([
+    ['zh-TW', 'KIMI_TASK_QUEUE 使用 --simulate 時會加上後綴，所以最多 190 個字元'],
+    ['en', 'KIMI_TASK_QUEUE: needs at most 190 characters with --simulate, which adds a suffix'],
+  ])('is explained by up (%s)', async (KIMI_LANG, sentence) => {
+    const env = { ...(await cleanHome()), KIMI_LANG, KIMI_TASK_QUEUE: 'q'.repeat(191) };
+    const refused = await cli(['up', '--simulate'], env);
+    expect(refused.code).toBe(3);
+    expect(refused.stderr).toContain(sentence);
+    expect(refused.stderr).not.toContain('qqq');
+  });
 });

@@ -11,7 +11,7 @@ import { openContext, withClient, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { CliError } from '../exit.ts';
 import { tildePath } from '../../service/files.ts';
-import { checkChat, lookUpWithResult, viewOfResult, type Found } from '../look-up.ts';
+import { checkChat, hasEnded, lookUpWithResult, viewOfResult, type Found } from '../look-up.ts';
 import { command, printing, route, task } from '../options.ts';
 import { lastLine, sayRetrying } from '../output/progress.ts';
 import { columns } from '../output/table.ts';
@@ -89,7 +89,7 @@ function asJson({ view, found, saved, file, place, web }: Standing): object {
 function printRows({ say, text, results }: Context, task_id: string, standing: Standing): void {
   const { view, found, saved, file, place, web } = standing;
   const { status: label } = say;
-  const isGone = !saved && found && !found.ended && (view.completed_at !== undefined || view.step === 'closed');
+  const isGone = !saved && found && !found.ended && hasEnded(view);
   const gone = isGone ? say.resultGone(task_id, tildePath(results.resultPath(task_id))) : undefined;
   const rows: [string, string | undefined][] = [
     [label.task, view.task_name],
