@@ -47,13 +47,20 @@ type Work = Pick<
   workflows?: false;
 };
 
+let runtime: Promise<MetricMeter> | undefined;
+
 /**
  * Starts the SDK's runtime, once per process, before its workers. With `KIMI_METRICS_PORT` it serves `/metrics`.
  *
  * @returns the meter for our own metrics.
  * @throws {ServiceError} if the port cannot be used.
  */
-export async function startRuntime(
+export async function startRuntime(config: Config, log: Logger): Promise<MetricMeter> {
+  runtime ??= installRuntime(config, log);
+  return await runtime;
+}
+
+async function installRuntime(
   { KIMI_METRICS_HOST: host, KIMI_METRICS_PORT: port }: Config,
   log: Logger,
 ): Promise<MetricMeter> {

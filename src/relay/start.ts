@@ -1,0 +1,80 @@
+/** Wires the relay: it sends callbacks for an API that does not. */
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { callbackBaseUrl, type Config } from '../config/index.ts';
+import { RELAY_WORKFLOW, relayQueue, streamsQueue } from '../shared/names.ts';
+import { ServiceError } from '../service/exit.ts';
+import { limiterIdOf } from '../limiter/client.ts';
+import { interruptionMetrics } from '../shared/metrics.ts';
+import { openPayloads } from '../temporal/payloads/converter.ts';
+import { listen } from '../service/ports.ts';
+import { healthServer, type Service } from '../service/run.ts';
+import { createRelayApp } from './app.ts';
+import { createDeliveryActivities } from './delivery.ts';
+import { ReceivedStore } from './recordings.ts';
+import { createStreamActivities } from './activities.ts';
+import { StreamingClient } from './stream.ts';
+import { createWorkers, startRuntime, workflowLabels } from '../temporal/worker.ts';
+import { lazyClient } from '../temporal/client.ts';
+import { warmUpHttp } from '../service/warm-up.ts';
+
+/** Minimum interval between heartbeats, in milliseconds: short, so that the first words are shown immediately. */
+const PROGRESS_MS = 300;
+
+/** Starts the relay. @throws {ServiceError} if its configuration cannot be used. */
+export async function startRelay(config: Config, log: Logger): Promise<Service> {
+  const { WEBHOOK_SECRET: secret, KIMI_RELAY_TOKEN: token, KIMI_API_URL: apiUrl, KIMI_API_KEY: apiKey } = config;
+  const { KIMI_RELAY_HOST: host, KIMI_RELAY_PORT } = config;
+  if (!secret) throw new ServiceError('WEBHOOK_SECRET is not set: the relay signs its callbacks with it');
+  if (!token) {
+    throw new ServiceError(
+      'KIMI_RELAY_TOKEN is not set, so any client could spend the key; give relay and worker the same token, e.g. KIMI_RELAY_TOKEN=$(openssl rand -hex 32)',
+    );
+  }
+  if (!apiKey) log.warn('KIMI_API_KEY is not set: new tasks will be refused');
+  const payloads = openPayloads(config);
+  await payloads.prepare();
+  await warmUpHttp();
+  const received = new ReceivedStore(join(config.KIMI_HOME, 'streams'));
+  await received.prepare();
+
+  const kimi = new StreamingClient({ apiUrl, apiKey, stallMs: config.KIMI_STALL_TIMEOUT_MS });
+  const meter = await startRuntime(config, log);
+  const taskQueue = relayQueue(config.KIMI_TASK_QUEUE);
+  const webhook = callbackBaseUrl(config);
+  const deliveries = createDeliveryActivities({ received, callbackBaseUrl: webhook, secret, log, meter });
+  const streams = createStreamActivities({
+    kimi,
+    received,
+    limiter: limiterIdOf(config),
+    onInterrupt: config.KIMI_ON_INTERRUPT,
+    onRepeat: config.KIMI_ON_REPEAT,
+    log,
+    meter,
+  });
+  const workers = await createWorkers(config, [
+    { taskQueue, activities: deliveries },
+    {
+      taskQueue: streamsQueue(taskQueue),
+      activities: streams,
+      workflows: false,
+      maxConcurrentActivityTaskExecutions: config.KIMI_RELAY_STREAMS,
+      maxHeartbeatThrottleInterval: PROGRESS_MS,
+    },
+  ]);
+
+  interruptionMetrics(meter).atZero(workflowLabels(workers.first, RELAY_WORKFLOW));
+
+  const client = lazyClient(payloads.dataConverter);
+  const app = createRelayApp({ client, taskQueue, token, callbackBaseUrl: webhook, apiUrl, apiKey, log });
+  const server = healthServer(() => workers.isRunning(), host, app);
+  const port = await listen(server, { host, port: KIMI_RELAY_PORT }, 'KIMI_RELAY_PORT');
+  return {
+    port,
+    stop: () => workers.shutdown(),
+    stopped: workers
+      .run()
+      .finally(() => server.close())
+      .then(async () => await client.connection.close()),
+  };
+}

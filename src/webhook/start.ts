@@ -1,0 +1,90 @@
+/** Wires the webhook: it receives Kimi's callbacks. */
+import type { Client } from '@temporalio/client';
+import type { RequestHandler } from 'express';
+import type { Logger } from 'pino';
+import { hostCheck, isLoopback } from '../service/http.ts';
+import { callbackBaseUrl, journalFolder, servesDashboard, type Config } from '../config/index.ts';
+import { Ingest } from './ingest.ts';
+import { createDashboard } from './dashboard.ts';
+import { deadLettersFolder } from './dead-letters.ts';
+import { ServiceError } from '../service/exit.ts';
+import { Journal } from './journal.ts';
+import { createMetricsServer } from './metrics.ts';
+import { openPayloads } from '../temporal/payloads/converter.ts';
+import { listen } from '../service/ports.ts';
+import type { Service } from '../service/run.ts';
+import { LiveReport } from '../report/live.ts';
+import { lazyClient } from '../temporal/client.ts';
+import { createWebhook } from './app.ts';
+import { createWebhookServer } from './server.ts';
+
+/** How long open requests may take to end after SIGTERM, in milliseconds. */
+const DRAIN_MS = 5_000;
+
+/** @returns the dashboard, or `undefined` if it is off. @throws {ServiceError} if it would be open to other machines. */
+function openDashboard(config: Config, client: Client, log: Logger): RequestHandler | undefined {
+  if (!servesDashboard(config)) return undefined;
+  const token = config.KIMI_DASHBOARD_TOKEN;
+  if (token === undefined && !isLoopback(config.WEBHOOK_HOST)) {
+    throw new ServiceError(
+      `KIMI_DASHBOARD=on needs KIMI_DASHBOARD_TOKEN if other machines can reach it (WEBHOOK_HOST=${config.WEBHOOK_HOST}); e.g. KIMI_DASHBOARD_TOKEN=$(openssl rand -hex 32)`,
+    );
+  }
+  const ui = config.KIMI_UI_ORIGIN;
+  const report = new LiveReport({
+    client,
+    taskQueue: config.KIMI_TASK_QUEUE,
+    folder: config.KIMI_RESULTS_DIR,
+    lang: config.KIMI_LANG,
+    links: ui === undefined ? {} : { webUi: `${ui}/namespaces/${client.options.namespace}/workflows` },
+    log,
+  });
+  return createDashboard({ report, token });
+}
+
+/** Starts the webhook. @throws {ServiceError} if its configuration cannot be used. */
+export async function startWebhook(config: Config, log: Logger): Promise<Service> {
+  if (!config.WEBHOOK_SECRET) {
+    throw new ServiceError(
+      'WEBHOOK_SECRET is not set, so no callback can be verified; e.g. WEBHOOK_SECRET=$(openssl rand -hex 32)',
+    );
+  }
+  // It starts without the engine: the journal stores callbacks until the engine is there.
+  const payloads = openPayloads(config);
+  await payloads.prepare().catch((error: Error) => {
+    log.warn(`${error.message}; large callbacks wait in the journal until then`);
+  });
+  const client = lazyClient(payloads.dataConverter);
+  const dashboard = openDashboard(config, client, log);
+  const journal = new Journal(journalFolder(config), config.KIMI_JOURNAL_MAX_BYTES, log);
+  const ingest = new Ingest({
+    client,
+    journal,
+    deadLetters: deadLettersFolder(config.KIMI_HOME),
+    log,
+  });
+  const secrets = [config.WEBHOOK_SECRET, ...config.WEBHOOK_ADDITIONAL_SECRETS];
+  const app = hostCheck(config.WEBHOOK_HOST, createWebhook({ ingest, secrets, dashboard, log }), {
+    origins: [callbackBaseUrl(config)],
+    // Callbacks may use any host name and proxy, since they are signed. The dashboard has its own check.
+    except: ({ url = '' }) => url.startsWith('/kimi/webhook/') || url === '/',
+  });
+  const server = createWebhookServer(app);
+  const port = await listen(server, { host: config.WEBHOOK_HOST, port: config.WEBHOOK_PORT }, 'WEBHOOK_PORT');
+  const { KIMI_METRICS_HOST: metricsHost, KIMI_METRICS_PORT: metricsPort } = config;
+  if (metricsPort !== undefined) {
+    const metrics = createMetricsServer(journal, metricsHost);
+    await listen(metrics, { host: metricsHost, port: metricsPort }, 'KIMI_METRICS_PORT');
+    metrics.unref();
+  }
+  return {
+    port,
+    stop: () => {
+      server.close();
+      setTimeout(() => server.closeAllConnections(), DRAIN_MS).unref();
+    },
+    stopped: new Promise((resolve) => server.once('close', resolve))
+      .then(() => ingest.stop())
+      .then(() => client.connection.close()),
+  };
+}
