@@ -9,11 +9,13 @@ import { check } from 'proper-lockfile';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { RETIRED } from '../../src/kimi/models.ts';
+import { EXIT } from '../../src/service/exit.ts';
 import { DIST, PACKAGE_ROOT } from '../../src/service/files.ts';
 import { isAlive } from '../../src/stack/process-id.ts';
 import type { StackState } from '../../src/stack/state.ts';
 import { cleanHome, cli, latest, launch, resultsOf, up } from '../support/cli.ts';
 import { freePort } from '../support/engine.ts';
+import { inProcess } from '../support/in-process.ts';
 import { openProxy } from '../support/proxy.ts';
 import { serve, temporaryFolder, until } from '../support/resources.ts';
 import { engineClient, openWorld } from '../support/world.ts';
@@ -585,7 +587,9 @@ describe('bad input is one clear sentence and an exit code', () => {
   ] as [string, string[], number, string, string?][])('%s', async (_name, args, code, sentence, input = huge) => {
     // Where nobody answers: a stack of this machine's user must not be given tasks.
     const env = await cleanHome({ KIMI_TEMPORAL_PORT: String(await freePort()) });
-    const ended = await cli(args, env, args.includes('-') ? input : '');
+    // Words that are refused as such need no process; the others have one, which reads, connects and ends.
+    const isWords = code === EXIT.usage && !args.includes('-');
+    const ended = isWords ? await inProcess(args, env) : await cli(args, env, args.includes('-') ? input : '');
     expect(ended).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(sentence) });
     expect(ended.stderr).not.toMatch(/\n\s+at /);
   });
