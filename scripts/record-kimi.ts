@@ -16,10 +16,13 @@ import { loadEnvFiles } from '../src/config/env-file.ts';
 import { readConfig } from '../src/config/index.ts';
 import { ConfigError } from '../src/config/problems.ts';
 import { isoSeconds } from '../src/shared/format.ts';
-import { EXIT, ServiceError } from '../src/service/exit.ts';
+import { EXIT } from '../src/service/exit.ts';
 import { requestEveryByte } from '../src/kimi/http.ts';
 import { PACKAGE_ROOT } from '../src/service/files.ts';
 import type { KimiFixture } from '../test/support/kimi-fixtures.ts';
+
+/** A problem that a person can fix. Only its message is shown. */
+class RecordingError extends Error {}
 
 const FIXTURES = join(PACKAGE_ROOT, 'test', 'fixtures', 'kimi');
 
@@ -65,17 +68,17 @@ async function record(): Promise<string> {
   }
   loadEnvFiles();
   const { KIMI_API_URL: apiUrl, KIMI_API_KEY: key } = readConfig();
-  if (!key) throw new ServiceError('KIMI_API_KEY is not set; put it into .env or the environment, then record again');
+  if (!key) throw new RecordingError('KIMI_API_KEY is not set; put it into .env or the environment, then record again');
 
   const fixture = await ask(apiUrl, key, { model, prompt, stream });
   const outcome = fixture.status === 200 ? (stream ? 'stream' : 'answer') : String(fixture.status);
   const name = values.name ?? `${fixture.simulated ? 'simulated-' : ''}${model.replaceAll(/[^\w.-]/g, '_')}-${outcome}`;
   const file = join(folder, `${name}.json`);
-  if (existsSync(file)) throw new ServiceError(`${name}.json is there already; choose another --name`);
+  if (existsSync(file)) throw new RecordingError(`${name}.json is there already; choose another --name`);
   const json = `${JSON.stringify(fixture, undefined, 2)}\n`;
   // Final check: no fixture is better than one with a key.
   if (formsOf(key).some((form) => json.includes(form))) {
-    throw new ServiceError('the answer holds the key in a form that could not be masked; nothing was kept');
+    throw new RecordingError('the answer holds the key in a form that could not be masked; nothing was kept');
   }
   await mkdir(folder, { recursive: true });
   await writeFile(file, json, { flag: 'wx' });
@@ -126,7 +129,7 @@ async function ask(
       ...(broken !== undefined && { broken }),
     };
   } catch (error) {
-    throw new ServiceError(`cannot reach ${publicAddress(apiUrl)}: ${codeOf(error)}; nothing was recorded`);
+    throw new RecordingError(`cannot reach ${publicAddress(apiUrl)}: ${codeOf(error)}; nothing was recorded`);
   } finally {
     await agent.destroy();
   }
@@ -162,7 +165,7 @@ try {
 } catch (error) {
   const isUsage =
     error instanceof UsageError || String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS');
-  const isExpected = isUsage || error instanceof ServiceError || error instanceof ConfigError;
+  const isExpected = isUsage || error instanceof RecordingError || error instanceof ConfigError;
   console.error(isExpected ? (error as Error).message : error);
   process.exitCode = isUsage ? EXIT.usage : isExpected ? EXIT.config : EXIT.unexpected;
 }

@@ -10,8 +10,7 @@ import { warmUpHttp } from './service/warm-up.ts';
 const HOST = '127.0.0.1';
 
 await runService('simulator', async (config, log) => {
-  if (!config.WEBHOOK_SECRET)
-    throw new ServiceError('WEBHOOK_SECRET is not set: the simulated Kimi signs its callbacks with it');
+  if (!config.WEBHOOK_SECRET) throw new ServiceError('no_webhook_secret', { program: 'simulator' });
   await warmUpHttp();
   const simulator = createSimulator({ secret: config.WEBHOOK_SECRET, delayMs: 3_000, log });
   const server = createServer(hostCheck(HOST, simulator.app));

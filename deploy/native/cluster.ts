@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { RestartedProcess } from '../../test/chaos/process.ts';
-import { ServiceError } from '../../src/service/exit.ts';
+import { SetupError } from './programs.ts';
 import { PACKAGE_ROOT } from '../../src/service/files.ts';
 import type { NativeService } from './topology.ts';
 
@@ -37,7 +37,7 @@ export class Cluster {
    *
    * @param folder for volumes, secrets and logs; must exist
    * @param onStep called with the name of each step
-   * @throws {ServiceError} after stopping every process
+   * @throws {SetupError} after stopping every process
    */
   static async start(services: NativeService[], folder: string, onStep: (step: string) => void): Promise<Cluster> {
     const cluster = new Cluster(services, folder);
@@ -83,7 +83,7 @@ export class Cluster {
         return;
       } catch (error) {
         if (Date.now() > giveUpAt) {
-          throw new ServiceError(
+          throw new SetupError(
             `${name} is not well after ${START_MS / 1000} s (${(error as Error).message.trim()}); its log is ${this.logOf(name)}`,
           );
         }
@@ -130,7 +130,7 @@ export class Cluster {
         await run(program, args, { env });
         return;
       } catch (error) {
-        if (attempt > JOB_RETRIES) throw new ServiceError(`${name} failed: ${(error as Error).message.trim()}`);
+        if (attempt > JOB_RETRIES) throw new SetupError(`${name} failed: ${(error as Error).message.trim()}`);
         await pause(1_000);
       }
     }

@@ -4,9 +4,11 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm, symlink } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import type { Config } from '../../src/config/index.ts';
-import { ServiceError } from '../../src/service/exit.ts';
 import { findTemporalCli } from '../../src/stack/temporal-cli.ts';
 import type { Compose } from './compose.ts';
+
+/** A problem that a person can fix. Only its message is shown. */
+export class SetupError extends Error {}
 
 /** Folder of PostgreSQL's programs on Debian; not on PATH. */
 const POSTGRES_VERSIONS = '/usr/lib/postgresql';
@@ -20,7 +22,7 @@ const PACKAGES = { haproxy: 'haproxy', wget: 'wget' };
  *
  * @param onStep called before each slow step
  * @returns a `PATH` with all of them
- * @throws {ServiceError}
+ * @throws {SetupError}
  */
 export async function findPrograms(
   { services }: Compose,
@@ -50,7 +52,7 @@ export async function findPrograms(
     await symlink(cli, named);
   }
   const postgres = await postgresFolder();
-  if (!postgres) throw new ServiceError(`no PostgreSQL below ${POSTGRES_VERSIONS}; install the package postgresql`);
+  if (!postgres) throw new SetupError(`no PostgreSQL below ${POSTGRES_VERSIONS}; install the package postgresql`);
   return [dirname(process.execPath), temporal, postgres, '/usr/sbin', process.env['PATH']].join(delimiter);
 }
 
@@ -70,7 +72,7 @@ function isOnPath(program: string): boolean {
 
 async function aptInstall(packages: string[]): Promise<void> {
   if (process.getuid?.() !== 0) {
-    throw new ServiceError(
+    throw new SetupError(
       `${packages.join(' and ')} cannot be installed without root; run: apt install ${packages.join(' ')}`,
     );
   }
@@ -83,7 +85,7 @@ async function aptInstall(packages: string[]): Promise<void> {
 /** Renames both programs, built with the names of their folders, to their names in the images. */
 async function buildTemporal(version: string, folder: string): Promise<void> {
   if (!isOnPath('go')) {
-    throw new ServiceError(
+    throw new SetupError(
       'the Temporal server is built with Go 1.26 or newer, and there is no go on PATH; install it from go.dev',
     );
   }
@@ -105,10 +107,10 @@ async function buildTemporal(version: string, folder: string): Promise<void> {
 async function run(command: string, args: string[], env: NodeJS.ProcessEnv): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const child = spawn(command, args, { env, stdio: ['ignore', process.stderr, process.stderr] });
-    child.once('error', (error) => reject(new ServiceError(`${command} does not run: ${error.message}`)));
+    child.once('error', (error) => reject(new SetupError(`${command} does not run: ${error.message}`)));
     child.once('close', (code) => {
       if (code === 0) resolve();
-      else reject(new ServiceError(`${command} ${args.join(' ')} ended with ${code}; what it said is above`));
+      else reject(new SetupError(`${command} ${args.join(' ')} ended with ${code}; what it said is above`));
     });
   });
 }

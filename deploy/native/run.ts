@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { RestartedProcess } from '../../test/chaos/process.ts';
 import { loadEnvFiles } from '../../src/config/env-file.ts';
 import { readConfig } from '../../src/config/index.ts';
-import { ServiceError } from '../../src/service/exit.ts';
+import { SetupError } from './programs.ts';
 import { DIST } from '../../src/service/files.ts';
 import { Cluster, makeSecrets } from './cluster.ts';
 import { readCompose } from './compose.ts';
@@ -74,7 +74,7 @@ async function main(): Promise<void> {
 try {
   await main();
 } catch (error) {
-  console.error(error instanceof ServiceError ? error.message : error);
+  console.error(error instanceof SetupError ? error.message : error);
   process.exitCode = 1;
 }
 // A native handle must not keep the process alive.

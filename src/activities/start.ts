@@ -9,6 +9,7 @@ import { TASK_WORKFLOW, isSharedLimiter } from '../shared/names.ts';
 import { deadLettersFolder } from '../webhook/dead-letters.ts';
 import { ServiceError } from '../service/exit.ts';
 import { keepLimiterConfigured, limiterOf, watchLimiter } from '../limiter/client.ts';
+import { codeOf } from '../shared/system-error.ts';
 import { taskMetrics } from '../shared/metrics.ts';
 import { createCodecServer } from '../temporal/payloads/codec-server.ts';
 import { openPayloads, type Payloads } from '../temporal/payloads/converter.ts';
@@ -26,8 +27,7 @@ async function openResults(config: Config): Promise<ResultStore> {
     await results.prepare();
     return results;
   } catch (error) {
-    const reason = (error as Error).message;
-    throw new ServiceError(`cannot write to the results folder: ${reason}; choose another with KIMI_RESULTS_DIR`);
+    throw new ServiceError('results_folder', { cause: codeOf(error) }, { cause: error });
   }
 }
 
@@ -41,7 +41,7 @@ function openCodecServer(config: Config, { dataConverter }: Payloads): RequestLi
 /** Starts the worker. @throws {ServiceError} if its configuration cannot be used. */
 export async function startWorker(config: Config, log: Logger): Promise<Service> {
   if (!config.WEBHOOK_SECRET) {
-    throw new ServiceError('WEBHOOK_SECRET is not set, so no callback can be verified; set it to the webhook’s value');
+    throw new ServiceError('no_webhook_secret', { program: 'worker' });
   }
   const secrets = [config.WEBHOOK_SECRET, ...config.WEBHOOK_ADDITIONAL_SECRETS];
   const results = await openResults(config);

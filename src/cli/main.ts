@@ -12,7 +12,7 @@ import type { FailedToStart } from '../service/run.ts';
 import { DATABASE, DatabaseUnusable } from '../stack/engine-database.ts';
 import { setAside } from './engine-damage.ts';
 import { NoTemporalCli } from '../stack/temporal-cli.ts';
-import { EngineUnreachable } from '../temporal/engine-unreachable.ts';
+import { EngineUnreachable, sayCredentials } from '../temporal/engine-unreachable.ts';
 import { EngineAway, EngineLost, NothingRuns } from './context.ts';
 import { CliError, watchStandardStreams } from './exit.ts';
 import { refuseRepeats, usageError } from './options.ts';
@@ -93,7 +93,7 @@ async function programFor(say: CliText, name = ''): Promise<Command> {
   return program;
 }
 
-function sentenceFor(error: unknown, say: CliText): { exit: Exit; message: string } {
+function sentenceFor(error: unknown, say: CliText, lang = langOf()): { exit: Exit; message: string } {
   if (error instanceof CommanderError) {
     // Without a command, commander shows the help on standard error.
     return error.code === 'commander.help' ? { exit: EXIT.usage, message: '' } : usageError(error, say);
@@ -103,9 +103,9 @@ function sentenceFor(error: unknown, say: CliText): { exit: Exit; message: strin
   // The engine's client wraps errors of the payload codec.
   for (let cause: unknown = error; cause instanceof Error; { cause } = cause) {
     if (cause instanceof PortsUnusable) return { exit: EXIT.config, message: say.ports(cause.ports) };
-    if (cause instanceof ServiceError) return { exit: EXIT.config, message: cause.message };
+    if (cause instanceof ServiceError) return { exit: EXIT.config, message: cause.sentence(lang) };
   }
-  if (error instanceof NoTemporalCli) return { exit: EXIT.config, message: say.noTemporalCli(error.tried) };
+  if (error instanceof NoTemporalCli) return { exit: EXIT.config, message: say.noTemporalCli(error.lines(lang)) };
   if (error instanceof DatabaseUnusable) return { exit: EXIT.config, message: databaseSentence(error, say) };
   if (error instanceof EngineUnreachable) return { exit: EXIT.engine, message: engineSentence(error, say) };
   const { code, path } = error as NodeJS.ErrnoException;
@@ -128,5 +128,5 @@ function engineSentence(error: EngineUnreachable, say: CliText): string {
   }
   if (error instanceof EngineLost) return say.engineGone(address);
   if (error instanceof EngineAway) return say.engineAway(address);
-  return why === undefined ? say.noEngine(address) : say.engineRefuses(address, why);
+  return why === undefined ? say.noEngine(address) : say.engineRefuses(address, sayCredentials(why, langOf()));
 }

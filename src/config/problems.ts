@@ -1,4 +1,5 @@
 /** What may be wrong with the configuration, in words of both languages. */
+import { sayCode } from '../shared/system-error.ts';
 import type { Lang } from '../shared/task.ts';
 
 /** What may be wrong with a variable or a file, by code, and what its sentence names. */
@@ -96,14 +97,14 @@ const WORDS: Record<Lang, Words> = {
     profile_invalid: ({ detail }) => `names a profile that is not valid: ${detail}`,
     profile_missing: () => 'names a profile that is not in temporal.toml; temporal config list shows those that are',
     profile_syntax: ({ line }) => `needs a valid temporal.toml; line ${line} is not valid TOML`,
-    profile_unreadable: ({ cause }) => `names a profile with a file that cannot be read: ${CAUSES.en(cause)}`,
+    profile_unreadable: ({ cause }) => `names a profile with a file that cannot be read: ${sayCode(cause, 'en')}`,
     quoted: () => 'begins or ends with a quotation mark, which would be part of the value; remove it',
-    secret_file_unreadable: ({ cause }) => `its file cannot be read: ${CAUSES.en(cause)}`,
+    secret_file_unreadable: ({ cause }) => `its file cannot be read: ${sayCode(cause, 'en')}`,
     signing_base64: () => 'needs base64 of 16 bytes after whsec_',
     too_long: ({ maximum }) => `needs at most ${maximum} characters`,
     too_long_to_simulate: ({ maximum }) => `needs at most ${maximum} characters with --simulate, which adds a suffix`,
     too_short: ({ minimum }) => `needs at least ${minimum} characters`,
-    unreadable: ({ cause }) => `cannot be read: ${CAUSES.en(cause)}; make it a file that you may read`,
+    unreadable: ({ cause }) => `cannot be read: ${sayCode(cause, 'en')}; make it a file that you may read`,
     whole_number: () => 'needs a whole number',
   },
   'zh-TW': {
@@ -127,36 +128,14 @@ const WORDS: Record<Lang, Words> = {
     profile_invalid: () => '指定的 profile 內容不正確',
     profile_missing: () => '指定的 profile 不在 temporal.toml 裡；執行 temporal config list 可列出現有的 profile',
     profile_syntax: ({ line }) => `所用的 temporal.toml 第 ${line} 行不是正確的 TOML`,
-    profile_unreadable: ({ cause }) => `指定的 profile 有檔案讀不到：${CAUSES['zh-TW'](cause)}`,
+    profile_unreadable: ({ cause }) => `指定的 profile 有檔案讀不到：${sayCode(cause, 'zh-TW')}`,
     quoted: () => '的開頭或結尾有引號，會被當成值的一部分；請去掉',
-    secret_file_unreadable: ({ cause }) => `指定的檔案讀不到：${CAUSES['zh-TW'](cause)}`,
+    secret_file_unreadable: ({ cause }) => `指定的檔案讀不到：${sayCode(cause, 'zh-TW')}`,
     signing_base64: () => '在 whsec_ 之後必須是 16 位元組以上的 base64',
     too_long: ({ maximum }) => `最多 ${maximum} 個字元`,
     too_long_to_simulate: ({ maximum }) => `使用 --simulate 時會加上後綴，所以最多 ${maximum} 個字元`,
     too_short: ({ minimum }) => `至少要有 ${minimum} 個字元`,
-    unreadable: ({ cause }) => `讀不到：${CAUSES['zh-TW'](cause)}；它必須是你可以讀取的檔案`,
+    unreadable: ({ cause }) => `讀不到：${sayCode(cause, 'zh-TW')}；它必須是你可以讀取的檔案`,
     whole_number: () => '必須是整數',
   },
 };
-
-/** Why a file cannot be read, by the code of the operating system. */
-const CAUSES = {
-  en: (code: string) =>
-    ({
-      ENOENT: 'it does not exist',
-      EACCES: 'you have no permission to read it',
-      EPERM: 'you have no permission to read it',
-      EISDIR: 'it is a folder',
-      ENOTDIR: 'its path leads through a file',
-      ELOOP: 'its symbolic links go in a circle',
-    })[code] ?? `error ${code}`,
-  'zh-TW': (code: string) =>
-    ({
-      ENOENT: '檔案不存在',
-      EACCES: '沒有讀取權限',
-      EPERM: '沒有讀取權限',
-      EISDIR: '那是資料夾',
-      ENOTDIR: '路徑中有一段不是資料夾',
-      ELOOP: '符號連結互相指向',
-    })[code] ?? `錯誤代碼 ${code}`,
-} satisfies Record<Lang, (code: string) => string>;

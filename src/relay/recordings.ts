@@ -3,6 +3,7 @@ import { mkdir, open, readdir, readFile, rm, stat, type FileHandle } from 'node:
 import { join } from 'node:path';
 import * as z from 'zod';
 import { ServiceError } from '../service/exit.ts';
+import { codeOf } from '../shared/system-error.ts';
 import { syncFolder } from '../service/files.ts';
 import { TASK_ID } from '../shared/task-id.ts';
 import { Answer, type Attempt, type Piece } from './attempts.ts';
@@ -34,9 +35,7 @@ export class ReceivedStore {
         if (taskIdOf(name) && (await stat(path)).mtimeMs < Date.now() - KEEP_MS) await rm(path, { force: true });
       }
     } catch (error) {
-      throw new ServiceError(
-        `cannot write to the folder of streamed answers: ${(error as Error).message}; choose another folder with KIMI_HOME`,
-      );
+      throw new ServiceError('recordings_folder', { cause: codeOf(error) }, { cause: error });
     }
   }
 

@@ -25,12 +25,8 @@ const PROGRESS_MS = 300;
 export async function startRelay(config: Config, log: Logger): Promise<Service> {
   const { WEBHOOK_SECRET: secret, KIMI_RELAY_TOKEN: token, KIMI_API_URL: apiUrl, KIMI_API_KEY: apiKey } = config;
   const { KIMI_RELAY_HOST: host, KIMI_RELAY_PORT } = config;
-  if (!secret) throw new ServiceError('WEBHOOK_SECRET is not set: the relay signs its callbacks with it');
-  if (!token) {
-    throw new ServiceError(
-      'KIMI_RELAY_TOKEN is not set, so any client could spend the key; give relay and worker the same token, e.g. KIMI_RELAY_TOKEN=$(openssl rand -hex 32)',
-    );
-  }
+  if (!secret) throw new ServiceError('no_webhook_secret', { program: 'relay' });
+  if (!token) throw new ServiceError('no_relay_token', {});
   if (!apiKey) log.warn('KIMI_API_KEY is not set: new tasks will be refused');
   const payloads = openPayloads(config);
   await payloads.prepare();

@@ -38,9 +38,7 @@ const THREAD = join(DIST, 'report-thread.js');
  */
 export async function makeReport(options: ReportOptions): Promise<Report> {
   if (!existsSync(THREAD)) {
-    throw new ServiceError(
-      `${THREAD} is missing, because the package was updated or removed; run kimi-dispatch down, then kimi-dispatch up --detach`,
-    );
+    throw new ServiceError('report_missing', { file: THREAD });
   }
   const thread = new Worker(THREAD, {
     workerData: options,

@@ -35,7 +35,7 @@ export async function readResult(path: string, task_id?: string): Promise<Result
     if (code === 'ENOENT') return undefined;
     if (code !== 'EISDIR') throw error;
   }
-  throw new ServiceError(`${path} is damaged: it holds no result. Remove it; the engine keeps the task's answer`);
+  throw new ServiceError('result_damaged', { file: path });
 }
 
 /** Reads only the beginning of a result file: the answer in it may have 16 MiB. */

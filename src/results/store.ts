@@ -15,7 +15,7 @@ import { Inbox } from './inbox.ts';
 type PricedResult = TaskResult & Pick<ResultFile, 'cost'>;
 
 /** A saved result that was removed or damaged since. */
-export class NoResult extends ServiceError {}
+export class NoResult extends ServiceError<'nothing_to_acknowledge'> {}
 
 /**
  * The results folder (contract sections 2 and 4). Every file is written aside, synced and renamed, so a reader never
@@ -101,7 +101,7 @@ export class ResultStore {
   async acknowledge(task_id: string, timings?: Timings, notification?: string): Promise<boolean> {
     return await this.writer.exclusively(async (batch) => {
       const saved = await this.readIfSound(task_id);
-      if (!saved) throw new NoResult(`${this.resultPath(task_id)} is missing or damaged: nothing to acknowledge`);
+      if (!saved) throw new NoResult('nothing_to_acknowledge', { file: this.resultPath(task_id) });
       if (notification !== undefined && notification !== notificationId(saved)) return false;
       const acknowledged: ResultFile = saved.acknowledged
         ? saved

@@ -1,3 +1,6 @@
+import type { Lang } from '../shared/task.ts';
+import { describeService, type ServiceProblem, type ServiceProblemCode, type ServiceProblemOf } from './problems.ts';
+
 /** Exit statuses of the command line and the services. Documented in docs/cli.md; scripts rely on them. */
 export const EXIT = {
   ok: 0,
@@ -26,7 +29,19 @@ export const EXIT = {
 
 export type Exit = (typeof EXIT)[keyof typeof EXIT];
 
-/** A problem that a person can fix. Only its message, one sentence, is shown. */
-export class ServiceError extends Error {
+/** A problem that a person can fix. Only its sentence is shown; the message is the English one, for logs. */
+export class ServiceError<Code extends ServiceProblemCode = ServiceProblemCode> extends Error {
   override readonly name = 'ServiceError';
+
+  constructor(
+    readonly code: Code,
+    readonly params: ServiceProblemOf<Code>['params'],
+    options?: ErrorOptions,
+  ) {
+    super(describeService({ code, params } as ServiceProblem, 'en'), options);
+  }
+
+  sentence(lang: Lang): string {
+    return describeService({ code: this.code, params: this.params } as ServiceProblem, lang);
+  }
 }

@@ -17,16 +17,11 @@ export interface UnusablePort extends ListenAddress {
   code: string;
 }
 
-/** Ports that cannot be listened on. The command line has its sentence in other languages. */
-export class PortsUnusable extends ServiceError {
+/** Ports that cannot be listened on. The command line has a longer sentence. */
+export class PortsUnusable extends ServiceError<'ports'> {
   constructor(readonly ports: UnusablePort[]) {
-    super(ports.map(sayUnusable).join('; '));
+    super('ports', { ports });
   }
-}
-
-function sayUnusable({ host, port, variable, code }: UnusablePort): string {
-  const reason = code === 'EADDRINUSE' ? 'is taken' : `cannot be used (${code})`;
-  return `port ${port} on ${host} ${reason}; choose another with ${variable}`;
 }
 
 /**

@@ -1,8 +1,8 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { Logger } from 'pino';
 import { loadEnvFiles } from '../config/env-file.ts';
-import { readConfig, type Config } from '../config/index.ts';
-import { ConfigError } from '../config/problems.ts';
+import { langOf, readConfig, type Config } from '../config/index.ts';
+import { ConfigError, describeProblem } from '../config/problems.ts';
 import { EXIT, ServiceError } from './exit.ts';
 import { hostCheck } from './http.ts';
 import { createLog } from './log.ts';
@@ -73,13 +73,21 @@ export async function runService(
     const expected =
       error instanceof ServiceError || error instanceof ConfigError || error instanceof EngineUnreachable;
     const ports = error instanceof PortsUnusable ? error.ports : undefined;
-    process.send?.({ failed: (error as Error).message, ports } satisfies FailedToStart);
+    process.send?.({ failed: sentenceOf(error), ports } satisfies FailedToStart);
     log.fatal(expected ? error.message : { err: error }, expected ? undefined : 'stopped by an unexpected error');
     process.exitCode = error instanceof EngineUnreachable ? EXIT.engine : expected ? EXIT.config : EXIT.unexpected;
   }
   await stopTracing();
   // Everything is drained: a native handle or the IPC channel must not keep the process alive.
   process.exit();
+}
+
+/** What `up` shows. Logs are in English. */
+function sentenceOf(error: unknown): string {
+  const lang = langOf();
+  if (error instanceof ServiceError) return error.sentence(lang);
+  if (error instanceof ConfigError) return error.problems.map((problem) => describeProblem(problem, lang)).join('\n');
+  return error instanceof EngineUnreachable ? error.sentence(lang) : (error as Error).message;
 }
 
 /**

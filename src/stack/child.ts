@@ -5,6 +5,7 @@ import { ServiceError } from '../service/exit.ts';
 import { PortsUnusable } from '../service/ports.ts';
 import type { FailedToStart, Ready } from '../service/run.ts';
 import { backoffMs } from '../shared/backoff.ts';
+import { codeOf } from '../shared/system-error.ts';
 import { identify, type ProcessId } from './process-id.ts';
 
 /** How long a process may drain before it is killed, in milliseconds: longer than a worker's own grace. */
@@ -132,29 +133,35 @@ export class Child {
       running.on('message', (message: Ready | FailedToStart) => {
         if ('failed' in message) {
           const { failed, ports } = message;
-          reject(ports ? new PortsUnusable(ports) : new ServiceError(`${this.options.name}: ${failed}`));
+          reject(
+            ports
+              ? new PortsUnusable(ports)
+              : new ServiceError('child_failed', { name: this.options.name, why: failed }),
+          );
         } else {
           this.port = message.port;
           resolve();
         }
       });
       running.once('error', reject);
-      running.once('exit', (code, signal) => reject(new ServiceError(this.endMessage(code, signal))));
+      running.once('exit', (code, signal) => reject(this.exited(code, signal)));
     });
   }
 
   private async answered(running: ChildProcess): Promise<void> {
-    let ended: string | undefined;
-    running.once('error', (error) => (ended = error.message));
-    running.once('exit', (code, signal) => (ended = this.endMessage(code, signal)));
+    let ended: ServiceError | undefined;
+    const { command: file } = this.options;
+    running.once('error', (error) => (ended = new ServiceError('program_missing', { file, cause: codeOf(error) })));
+    running.once('exit', (code, signal) => (ended = this.exited(code, signal)));
     while (!(await this.options.isReady?.())) {
-      if (ended !== undefined) throw new ServiceError(ended);
+      if (ended) throw ended;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
 
-  private endMessage(code: number | null, signal: NodeJS.Signals | null): string {
-    return `${this.options.name} ended with ${signal ?? code}; its log is ${this.options.logFile}`;
+  private exited(code: number | null, signal: NodeJS.Signals | null): ServiceError {
+    const { name, logFile: log } = this.options;
+    return new ServiceError('exited', { name, how: String(signal ?? code), log });
   }
 }
 

@@ -27,9 +27,7 @@ async function keptSecret(file: string): Promise<string> {
     const kept = (await readFile(file, 'utf8')).trim();
     if (/^[\x21-\x7E]{16,}$/.test(kept)) return kept;
     if (kept !== '') {
-      throw new ServiceError(
-        `${file} is damaged: it does not hold the secret that was written to it; restore it, or remove it and a new one is made`,
-      );
+      throw new ServiceError('secret_damaged', { file });
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
@@ -50,9 +48,7 @@ export async function rememberPayloadKeys({ KIMI_HOME, KIMI_PAYLOAD_KEYS }: Conf
   const used = existsSync(file) ? (await readFile(file, 'utf8')).split('\n').filter((id) => id !== '') : [];
   const missing = used.find((id) => !KIMI_PAYLOAD_KEYS.has(id));
   if (missing !== undefined) {
-    throw new ServiceError(
-      `what the engine keeps is encrypted with the key "${missing}", which KIMI_PAYLOAD_KEYS does not hold; add it there, behind the one for what is new, or remove its line from ${file} once nothing of it is kept`,
-    );
+    throw new ServiceError('used_key_missing', { key: missing, file });
   }
   const ids = new Set([...used, ...KIMI_PAYLOAD_KEYS.keys()]);
   if (ids.size > used.length) await writeFileAtomic(file, [...ids, ''].join('\n'), { mode: 0o600 });

@@ -61,7 +61,7 @@ export async function startStack(given: StackOptions): Promise<Stack | StackStat
   if (!claimed) {
     const other = await runningStack(home);
     if (other) return other;
-    throw new ServiceError(`another kimi-dispatch is starting or stopping in ${home}; try again in a moment`);
+    throw new ServiceError('another_start', { home });
   }
   const stack = new Processes(options, claimed);
   const stop = async (): Promise<void> => await stack.stop();
@@ -81,8 +81,7 @@ async function untilNothingIsLeft(home: string, onWait: () => void): Promise<voi
     if (left.length === 0) return;
     if (!waiting) onWait();
     if (performance.now() > giveUpAt) {
-      const pids = left.map(({ pid }) => pid).join(', ');
-      throw new ServiceError(`processes of a stack that was killed do not end: ${pids}; end them and try again`);
+      throw new ServiceError('remains', { pids: left.map(({ pid }) => pid) });
     }
     await pause(50);
   }

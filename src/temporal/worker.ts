@@ -90,11 +90,8 @@ async function installRuntime(
       },
     });
   } catch (error) {
-    const [, reason] = /metrics exporter: (.+)$/.exec((error as Error).message) ?? [];
-    if (reason === undefined) throw error;
-    throw new ServiceError(
-      `port ${port} on ${host} cannot be used for metrics (${reason}); choose others with KIMI_METRICS_PORT and KIMI_METRICS_HOST`,
-    );
+    if (port === undefined || !(error as Error).message.includes('metrics exporter: ')) throw error;
+    throw new ServiceError('metrics_port', { port, host }, { cause: error });
   }
   if (port !== undefined && behindFront !== undefined) {
     const front = createFront(behindFront, host);
@@ -151,7 +148,7 @@ class WorkerGroup {
 /** Connects the workers of a process, over one connection. The caller runs them. */
 export async function createWorkers(config: Config, works: [Work, ...Work[]]): Promise<WorkerGroup> {
   const codePath = WORKFLOW_BUNDLE[config.KIMI_PAYLOAD_KEYS.size > 0 ? 'encrypted' : 'clear'];
-  if (!existsSync(codePath)) throw new ServiceError(`${codePath} is missing: run npm run build`);
+  if (!existsSync(codePath)) throw new ServiceError('code_missing', { file: codePath });
   const { connectionOptions, namespace } = engineOptions();
   let connection: NativeConnection;
   try {

@@ -26,9 +26,7 @@ function openDashboard(config: Config, client: Client, log: Logger): RequestHand
   if (!servesDashboard(config)) return undefined;
   const token = config.KIMI_DASHBOARD_TOKEN;
   if (token === undefined && !isLoopback(config.WEBHOOK_HOST)) {
-    throw new ServiceError(
-      `KIMI_DASHBOARD=on needs KIMI_DASHBOARD_TOKEN if other machines can reach it (WEBHOOK_HOST=${config.WEBHOOK_HOST}); e.g. KIMI_DASHBOARD_TOKEN=$(openssl rand -hex 32)`,
-    );
+    throw new ServiceError('dashboard_open', { host: config.WEBHOOK_HOST });
   }
   const ui = config.KIMI_UI_ORIGIN;
   const report = new LiveReport({
@@ -45,9 +43,7 @@ function openDashboard(config: Config, client: Client, log: Logger): RequestHand
 /** Starts the webhook. @throws {ServiceError} if its configuration cannot be used. */
 export async function startWebhook(config: Config, log: Logger): Promise<Service> {
   if (!config.WEBHOOK_SECRET) {
-    throw new ServiceError(
-      'WEBHOOK_SECRET is not set, so no callback can be verified; e.g. WEBHOOK_SECRET=$(openssl rand -hex 32)',
-    );
+    throw new ServiceError('no_webhook_secret', { program: 'webhook' });
   }
   // It starts without the engine: the journal stores callbacks until the engine is there.
   const payloads = openPayloads(config);

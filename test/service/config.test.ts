@@ -280,7 +280,7 @@ describe('a profile of temporal.toml', () => {
     [
       '[profile.mine.tls]\nclient_cert_path = "/nowhere"\nclient_key_path = "/nowhere"\n',
       /a file that cannot be read: it does not exist$/,
-      /有檔案讀不到：檔案不存在$/,
+      /有檔案讀不到：不存在$/,
     ],
     [
       '[profile.mine.tls]\nclient_cert_path = "/nowhere"\nclient_cert_data = "x"\n',

@@ -156,7 +156,7 @@ describe('the payload folder', () => {
     await driver.store({}, [large]);
     expect(await driver.retrieve({}, [claim])).toHaveLength(1);
     await rm(file);
-    expect((await failureOf(driver.retrieve({}, [claim]), ServiceError)).message).toContain('is not in folder');
+    expect((await failureOf(driver.retrieve({}, [claim]), ServiceError)).message).toMatch(/is not in \/\S+; restore/);
   });
 
   it('that cannot be written to is said at the start', async () => {
@@ -507,6 +507,6 @@ describe('a bucket in place of the folder', () => {
 
     const gone = new StorageDriverClaim({ name: `2020-01-01/${'0'.repeat(64)}` });
     const error = await failureOf(bucket?.retrieve({}, [gone]) ?? Promise.resolve(), ServiceError);
-    expect(error.message).toContain('is not in bucket my-payloads');
+    expect(error.message).toContain('is not in s3://my-payloads');
   });
 });

@@ -38,9 +38,9 @@ it.each([
   if (version !== undefined) await program(path, version);
   const error: unknown = await find(path, folder, '/bin:/usr/bin').catch((problem: unknown) => problem);
   expect(error).toBeInstanceOf(NoTemporalCli);
-  expect((error as NoTemporalCli).tried).toEqual([
-    expect.stringMatching(new RegExp(`^TEMPORAL_CLI_PATH: .*${reason}`)),
-  ]);
+  const failed = error as NoTemporalCli;
+  expect(failed.lines('en')).toEqual([expect.stringMatching(new RegExp(`^TEMPORAL_CLI_PATH: .*${reason}`))]);
+  expect(failed.lines('zh-TW')).toEqual([expect.stringMatching(/^TEMPORAL_CLI_PATH：.*\p{sc=Han}/u)]);
 });
 
 it('the one on PATH comes first, then one fetched before; one too old is passed over', async () => {

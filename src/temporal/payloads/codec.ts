@@ -37,18 +37,12 @@ export class EncryptionCodec implements PayloadCodec {
       if (text.decode(payload.metadata?.['encoding']) !== ENCODING) return payload;
       const id = text.decode(payload.metadata?.[KEY_ID]);
       const key = this.keys.get(id);
-      const whose = context?.workflowId === undefined ? 'a payload' : `a payload of task ${context.workflowId}`;
-      if (!key) {
-        throw new ServiceError(
-          `${whose} is encrypted with the key ${JSON.stringify(id)}, which KIMI_PAYLOAD_KEYS does not hold; add it there, after the first`,
-        );
-      }
+      const named = { key: id, task: context?.workflowId };
+      if (!key) throw new ServiceError('payload_key_missing', named);
       try {
         return decrypt(payload, key);
       } catch {
-        throw new ServiceError(
-          `${whose} does not open with the key ${JSON.stringify(id)}: it is damaged, or KIMI_PAYLOAD_KEYS holds another key under this id`,
-        );
+        throw new ServiceError('payload_key_wrong', named);
       }
     });
   }

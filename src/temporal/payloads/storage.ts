@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Payload } from '@temporalio/common';
 import { StorageDriverClaim, type StorageDriver } from '@temporalio/common/lib/converter/extstore.js';
 import { ServiceError } from '../../service/exit.ts';
+import { codeOf } from '../../shared/system-error.ts';
 import { fromBytes, toBytes } from './codec.ts';
 
 /** Storage of large payloads by name: a folder or a bucket. */
@@ -43,9 +44,8 @@ export class PayloadDriver implements StorageDriver {
         try {
           await this.backend.put(name, bytes);
         } catch (error) {
-          throw new ServiceError(`cannot store a payload in ${this.backend.label}: ${(error as Error).message}`, {
-            cause: error,
-          });
+          const where = this.backend.label;
+          throw new ServiceError('payload_not_stored', { where, cause: codeOf(error) }, { cause: error });
         }
         return new StorageDriverClaim({ name });
       }),
@@ -58,14 +58,14 @@ export class PayloadDriver implements StorageDriver {
 
   private async retrieveOne(name: string): Promise<Payload> {
     const expected = NAME.exec(name)?.groups?.['sha256'];
-    if (!expected) throw new ServiceError(`${JSON.stringify(name.slice(0, 100))} is not the name of a payload`);
-    const { label } = this.backend;
+    if (!expected) throw new ServiceError('payload_misnamed', { name: name.slice(0, 100) });
+    const { label: where } = this.backend;
     const bytes = await this.backend.get(name).catch((error: unknown) => {
-      throw new ServiceError(`cannot read payload ${name} in ${label}: ${(error as Error).message}`, { cause: error });
+      throw new ServiceError('payload_unreadable', { name, where, cause: codeOf(error) }, { cause: error });
     });
-    if (!bytes) throw new ServiceError(`payload ${name} is not in ${label}; restore it, or terminate its task`);
+    if (!bytes) throw new ServiceError('payload_gone', { name, where });
     if (sha256(bytes) !== expected) {
-      throw new ServiceError(`payload ${name} in ${label} is damaged; restore it, or terminate its task`);
+      throw new ServiceError('payload_damaged', { name, where });
     }
     return fromBytes(bytes);
   }

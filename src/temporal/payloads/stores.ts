@@ -3,6 +3,7 @@ import { access, constants, mkdir, readFile, readdir, rm } from 'node:fs/promise
 import { dirname, join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { ServiceError } from '../../service/exit.ts';
+import { codeOf } from '../../shared/system-error.ts';
 import { syncFolder } from '../../service/files.ts';
 import type { PayloadStore } from './storage.ts';
 import type * as Sdk from '@aws-sdk/client-s3';
@@ -12,7 +13,7 @@ export class PayloadFolder implements PayloadStore {
   readonly label: string;
 
   constructor(readonly path: string) {
-    this.label = `folder ${path}`;
+    this.label = path;
   }
 
   async prepare(): Promise<void> {
@@ -20,9 +21,7 @@ export class PayloadFolder implements PayloadStore {
       await mkdir(this.path, { recursive: true, mode: 0o700 });
       await access(this.path, constants.W_OK);
     } catch (error) {
-      throw new ServiceError(
-        `cannot write to the payload folder: ${(error as Error).message}; choose another with KIMI_PAYLOAD_DIR`,
-      );
+      throw new ServiceError('payload_folder', { cause: codeOf(error) }, { cause: error });
     }
   }
 
@@ -68,7 +67,7 @@ export class PayloadBucket implements PayloadStore {
   private opened: Promise<{ sdk: typeof Sdk; client: Sdk.S3Client }> | undefined;
 
   constructor(private readonly bucket: string) {
-    this.label = `bucket ${bucket}`;
+    this.label = `s3://${bucket}`;
   }
 
   /** Does not access the bucket: a policy that allows putting and getting objects suffices. */
@@ -77,7 +76,7 @@ export class PayloadBucket implements PayloadStore {
       const { client } = await this.open();
       await Promise.all([client.config.region(), client.config.credentials()]);
     } catch (error) {
-      throw new ServiceError(`KIMI_PAYLOAD_S3_BUCKET cannot be used: ${(error as Error).message}`, { cause: error });
+      throw new ServiceError('bucket_unusable', { cause: codeOf(error) }, { cause: error });
     }
   }
 
