@@ -20,8 +20,11 @@ import { failureOf, serveAnswer } from '../support/answering.ts';
 import { cleanHome, cli } from '../support/cli.ts';
 import { freePort } from '../support/engine.ts';
 import { openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
-import { RELAY_TOKEN, SECRET, serve, silent, until } from '../support/resources.ts';
+import { RELAY_TOKEN, SECRET, serve, shared, silent, until } from '../support/resources.ts';
 import { TASK } from '../support/world.ts';
+
+/** One for all tests that change nothing of its environment: a relay takes two seconds to start. */
+const commonWorld = shared(async () => await openRelayedWorld());
 
 const promptWith = (directives: string): string => `寫一個 Python 計算器 [[simulate: ${directives}]]`;
 
@@ -57,12 +60,12 @@ async function filesOf({ relay }: RelayedWorld): Promise<string[]> {
 
 describe('a task through the relay', () => {
   it('is accepted at once, answered by callback, and leaves nothing behind', async () => {
-    const world = await openRelayedWorld();
-    const started = await world.start(promptWith('delay=300 reasoning=200 size=3000'));
+    const world = commonWorld();
+    const started = await world.start(promptWith('mark=whole delay=300 reasoning=200 size=3000'));
     expect(started).toMatchObject({ status: 'accepted', api_id: relayApiId(started.task_id) });
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
     const result = await world.results.read(started.task_id);
-    const [completion] = world.counts.completions;
+    const [completion] = completionsOf(world, 'whole');
     expect(completion).toMatchObject({ stream: true, ended: 'answered', model: 'kimi-k2.6' });
     expect(result).toMatchObject({
       status: 'done',
@@ -82,14 +85,16 @@ describe('a task through the relay', () => {
   });
 
   it('dispatched twice is one request with one id', async () => {
-    const world = await openRelayedWorld({}, { worker: false });
-    const call = dispatchCall(world, 'kimi-1-1');
+    const world = commonWorld();
+    const call = dispatchCall(world, 'kimi-1-1', {
+      messages: [{ role: 'user', content: promptWith('mark=twice delay=0') }],
+    });
     const answers = await Promise.all([1, 2, 3].map(async () => await world.relay.post('/v1/chat/completions', call)));
     for (const answer of answers) expect(answer).toEqual({ status: 202, json: { id: 'cmpl-1-1' } });
     // The webhook knows no such task: the answer ends there, and asking again starts nothing.
     await expect(world.handle({ task_id: 'relay-kimi-1-1' }).result()).rejects.toThrow('Workflow execution failed');
     expect(await world.relay.post('/v1/chat/completions', call)).toEqual(answers[0]);
-    expect(world.counts.completions).toHaveLength(1);
+    expect(completionsOf(world, 'twice')).toHaveLength(1);
   });
 
   const FAILURES = [
@@ -100,7 +105,7 @@ describe('a task through the relay', () => {
     ['of which a gateway says nothing', 'error=gateway-timeout', 'interrupted'],
   ] as const;
   it('that Kimi refuses or a gateway loses fails with its reason, after one request', async () => {
-    const world = await openRelayedWorld();
+    const world = commonWorld();
     const failures = FAILURES.map(async ([what, directives, type], n) => {
       const started = await world.start(promptWith(`mark=failure-${n} ${directives}`));
       expect.soft(await world.handle(started).result(), what).toMatchObject({ status: 'failed' });
@@ -122,10 +127,10 @@ describe('a task through the relay', () => {
   });
 
   it('that Kimi is too busy for is sent again when Kimi says so', async () => {
-    const world = await openRelayedWorld();
-    const started = await world.start(promptWith('delay=0 error=rate-limit refusals=1'));
+    const world = commonWorld();
+    const started = await world.start(promptWith('mark=busy delay=0 error=rate-limit refusals=1'));
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
-    expect(world.counts.completions.map(({ ended }) => ended)).toEqual(['refused', 'answered']);
+    expect(completionsOf(world, 'busy').map(({ ended }) => ended)).toEqual(['refused', 'answered']);
     expect(await world.results.read(started.task_id)).not.toHaveProperty('interruptions');
   });
 
@@ -203,26 +208,29 @@ describe('a task through the relay', () => {
   });
 
   it('that times out is still answered late', async () => {
-    const world = await openRelayedWorld();
-    const started = await world.start(promptWith('delay=0 reasoning=0 size=300 chunks=30 chunk-delay=100'), {
+    const world = commonWorld();
+    const started = await world.start(promptWith('mark=late delay=0 reasoning=0 size=300 chunks=30 chunk-delay=100'), {
       timeout_ms: 1_000,
     });
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     expect(await world.results.read(started.task_id)).toMatchObject({ status: 'done', late: true });
-    expect(world.counts.completions).toHaveLength(1);
+    expect(completionsOf(world, 'late')).toHaveLength(1);
   });
 
   it('that timed out can be given up: the connection is closed, and what had come is kept in silence', async () => {
-    const world = await openRelayedWorld();
-    const started = await world.start(promptWith('delay=0 reasoning=0 size=4000 chunks=400 chunk-delay=50'), {
-      timeout_ms: 1_000,
-    });
+    const world = commonWorld();
+    const started = await world.start(
+      promptWith('mark=given-up delay=0 reasoning=0 size=4000 chunks=400 chunk-delay=50'),
+      {
+        timeout_ms: 1_000,
+      },
+    );
     await until(async () => (await world.view(started)).step === 'awaiting_late_answer');
     const told = world.counts.wakes.length;
     const { code, stdout } = await cli(['cancel', started.task_id], await commandLineOf(world));
     expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('連線已關閉。已收到的部分') });
     expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });
-    expect(world.counts.completions).toMatchObject([{ ended: 'left' }]);
+    expect(completionsOf(world, 'given-up')).toMatchObject([{ ended: 'left' }]);
     const result = await world.results.read(started.task_id);
     expect(result).toMatchObject({ status: 'cancelled', acknowledged: true, late: true });
     expect(result?.partial_output?.length).toBeGreaterThan(10);
@@ -232,24 +240,26 @@ describe('a task through the relay', () => {
   });
 
   it('that is cancelled closes the connection, keeps what had come, and is over', async () => {
-    const world = await openRelayedWorld();
-    const started = await world.start(promptWith('delay=0 reasoning=0 size=4000 chunks=400 chunk-delay=50'));
-    await until(() => (world.counts.completions[0]?.generated.content_tokens ?? 0) > 50);
+    const world = commonWorld();
+    const started = await world.start(
+      promptWith('mark=cancelled delay=0 reasoning=0 size=4000 chunks=400 chunk-delay=50'),
+    );
+    await until(() => (completionsOf(world, 'cancelled')[0]?.generated.content_tokens ?? 0) > 50);
     await world.handle(started).cancel();
     expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });
-    expect(world.counts.completions).toMatchObject([{ ended: 'left' }]);
+    expect(completionsOf(world, 'cancelled')).toMatchObject([{ ended: 'left' }]);
     const result = await world.results.read(started.task_id);
     expect(result).toMatchObject({ status: 'cancelled', error: { type: 'cancelled' } });
     expect(result?.partial_output?.length).toBeGreaterThan(90);
   });
 
   it('that is cancelled before anything came is over, and no news', async () => {
-    const world = await openRelayedWorld();
-    const started = await world.start(promptWith('delay=60000'));
-    await until(() => world.counts.completions.length === 1);
+    const world = commonWorld();
+    const started = await world.start(promptWith('mark=nothing delay=60000'));
+    await until(() => completionsOf(world, 'nothing').length === 1);
     await world.handle(started).cancel();
     expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });
-    expect(world.counts.completions).toMatchObject([{ ended: 'left' }]);
+    expect(completionsOf(world, 'nothing')).toMatchObject([{ ended: 'left' }]);
     expect(await world.results.read(started.task_id)).not.toHaveProperty('late');
   });
 });
@@ -283,18 +293,19 @@ describe('an answer that breaks off', () => {
   const QUICK = LONG.replace('chunk-delay=20', 'chunk-delay=1');
 
   it('since the relay was killed with kill -9 is gone on with: nothing is generated twice', async () => {
-    const world = await openRelayedWorld();
-    const started = await world.start(promptWith(LONG));
-    await until(() => (world.counts.completions[0]?.generated.content_tokens ?? 0) > 500);
+    const world = commonWorld();
+    const prompt = promptWith(`mark=killed ${LONG}`);
+    const started = await world.start(prompt);
+    await until(() => (completionsOf(world, 'killed')[0]?.generated.content_tokens ?? 0) > 500);
     await world.relay.kill();
     await world.relay.start();
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     const result = await world.results.read(started.task_id);
     expect(result).toMatchObject({ status: 'done', interruptions: 1, finish_reason: 'stop' });
-    expect(result?.output).toBe(answerTo(promptWith(LONG), 4000));
-    expect(result?.reasoning).toBe(reasoningOn(promptWith(LONG), 40));
+    expect(result?.output).toBe(answerTo(prompt, 4000));
+    expect(result?.reasoning).toBe(reasoningOn(prompt, 40));
 
-    const [first, second] = world.counts.completions;
+    const [first, second] = completionsOf(world, 'killed');
     expect(first?.ended).toBe('left');
     const generated = (first?.generated.content_tokens ?? 0) + (second?.generated.content_tokens ?? 0);
     // What was on its way when it was killed, at the most: some pieces.
@@ -308,10 +319,10 @@ describe('an answer that breaks off', () => {
   });
 
   it('since the relay was stopped is gone on with by the next one', async () => {
-    const world = await openRelayedWorld();
+    const world = commonWorld();
     // Longer than a relay that stops waits for it.
-    const started = await world.start(promptWith('delay=0 reasoning=0 size=2000 chunk-delay=70'));
-    await until(() => (world.counts.completions[0]?.generated.content_tokens ?? 0) > 100);
+    const started = await world.start(promptWith('mark=stopped delay=0 reasoning=0 size=2000 chunk-delay=70'));
+    await until(() => (completionsOf(world, 'stopped')[0]?.generated.content_tokens ?? 0) > 100);
     await world.relay.stop();
     await world.relay.start();
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
@@ -321,7 +332,7 @@ describe('an answer that breaks off', () => {
   }, 120_000);
 
   it('by a cut, an early end or an error is resumed', async () => {
-    const world = await openRelayedWorld();
+    const world = commonWorld();
     const interrupted = ['cut', 'eof', 'error'].map(async (kind) => {
       const started = await world.start(promptWith(`mark=${kind} ${QUICK} break=${kind} after=90 breaks=2`));
       expect.soft(await world.handle(started).result(), kind).toMatchObject({ status: 'done' });
@@ -341,13 +352,15 @@ describe('an answer that breaks off', () => {
   });
 
   it('of a model that cannot go on fails, and what had come is kept', async () => {
-    const world = await openRelayedWorld();
-    const started = await world.start(promptWith(`${QUICK} break=cut after=90`), { model: 'kimi-k3.1-pro' });
+    const world = commonWorld();
+    const started = await world.start(promptWith(`mark=no-way-on ${QUICK} break=cut after=90`), {
+      model: 'kimi-k3.1-pro',
+    });
     expect(await world.handle(started).result()).toMatchObject({ status: 'failed' });
     const result = await world.results.read(started.task_id);
     expect(result).toMatchObject({ error: { type: 'interrupted' } });
     expect(result?.partial_output?.length).toBeGreaterThan(500);
-    expect(world.counts.completions).toHaveLength(1);
+    expect(completionsOf(world, 'no-way-on')).toHaveLength(1);
   });
 
   it('of a model that cannot go on is asked for again where the user has chosen that', async () => {
@@ -386,14 +399,14 @@ describe('an answer that breaks off', () => {
   });
 
   it('before its first word is not asked for again: it may be paid for', async () => {
-    const world = await openRelayedWorld();
-    const started = await world.start(promptWith('delay=60000'));
-    await until(() => world.counts.completions.length === 1);
+    const world = commonWorld();
+    const started = await world.start(promptWith('mark=wordless delay=60000'));
+    await until(() => completionsOf(world, 'wordless').length === 1);
     await world.relay.kill();
     await world.relay.start();
     expect(await world.handle(started).result()).toMatchObject({ status: 'failed' });
     expect(await world.results.read(started.task_id)).toMatchObject({ error: { type: 'interrupted' } });
-    expect(world.counts.completions).toHaveLength(1);
+    expect(completionsOf(world, 'wordless')).toHaveLength(1);
   });
 });
 
@@ -402,8 +415,9 @@ const refused = (status: number, type: string) => ({ status, json: { error: { ty
 
 describe('the relay refuses', () => {
   it('who has no token, foreign callback addresses, and what is no dispatch call', async () => {
-    const world = await openRelayedWorld({}, { worker: false });
+    const world = commonWorld();
     const { relay } = world;
+    const { requests } = world.counts;
     const call = dispatchCall(world, 'kimi-1-2');
     const path = '/v1/chat/completions';
     expect(await relay.post(path, call, 'wrong')).toMatchObject(refused(401, 'bad_relay_token'));
@@ -420,7 +434,7 @@ describe('the relay refuses', () => {
     expect(await relay.post(path, '{')).toMatchObject({ status: 400 });
     expect(await relay.post(path, JSON.stringify('x'.repeat(5_000_000)))).toMatchObject({ status: 413 });
     expect(await relay.post('/v1/files', {})).toMatchObject(refused(404, 'not_found'));
-    expect(world.counts.requests).toBe(0);
+    expect(world.counts.requests).toBe(requests);
   });
 
   it('tasks while the engine is away: they are sent again', async () => {
@@ -450,7 +464,7 @@ describe('the relay refuses', () => {
   });
 
   it('tasks while it has no key', async () => {
-    const world = await openRelayedWorld({}, { worker: false });
+    const world = commonWorld();
     const call = dispatchCall(world, 'kimi-1-4');
     await world.relay.stop();
     await world.relay.start({ KIMI_API_KEY: '' });
@@ -458,6 +472,8 @@ describe('the relay refuses', () => {
       status: 401,
       json: { error: { type: 'no_api_key' } },
     });
+    await world.relay.stop();
+    await world.relay.start();
   });
 });
 
@@ -483,7 +499,7 @@ it('an answer goes to where the webhook is now, signed in both ways', async () =
 });
 
 it('the relay lets the worker ask how many tokens a text has', async () => {
-  const world = await openRelayedWorld({}, { worker: false });
+  const world = commonWorld();
   const asked = { model: 'kimi-k2.6', messages: [{ role: 'user', content: '1234' }] };
   expect(await world.relay.post('/v1/tokenizers/estimate-token-count', asked)).toEqual({
     status: 200,

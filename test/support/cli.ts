@@ -3,11 +3,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, inject, onTestFinished } from 'vitest';
+import { expect, inject } from 'vitest';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { DIST } from '../../src/service/files.ts';
 import type { StackState } from '../../src/stack/state.ts';
-import { temporaryFolder, until } from './resources.ts';
+import { lifetime, temporaryFolder, until } from './resources.ts';
 
 const CLI = join(DIST, 'kimi-dispatch.js');
 
@@ -35,7 +35,7 @@ export async function cleanHome(changes: Record<string, string> = {}): Promise<R
 
 export function launch(args: string[], env: Record<string, string>, command = process.execPath) {
   const child = spawn(command, command === process.execPath ? [CLI, ...args] : args, { env, cwd: env['HOME'] });
-  onTestFinished(() => void child.kill('SIGKILL'));
+  lifetime()(() => void child.kill('SIGKILL'));
   const said: Ended = { code: null, stdout: '', stderr: '' };
   child.stdout.on('data', (chunk: Buffer) => (said.stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (said.stderr += chunk.toString()));
@@ -57,7 +57,7 @@ export async function latest(env: Record<string, string>): Promise<ResultFile> {
   return JSON.parse(await readFile(join(resultsOf(env), 'latest.json'), 'utf8')) as ResultFile;
 }
 
-/** Starts `up` and stops it when the test has finished. */
+/** Starts `up` and stops it at the end of its `lifetime`. */
 export async function up(env: Record<string, string>, ...args: string[]) {
   const stack = launch(['up', ...args], env);
   await until(() => stack.said.stdout.includes('Ctrl-C') || stack.child.exitCode !== null);
@@ -69,6 +69,6 @@ export async function up(env: Record<string, string>, ...args: string[]) {
     stack.child.kill('SIGINT');
     return await stack.ended;
   };
-  onTestFinished(async () => void (await stop()));
+  lifetime()(async () => void (await stop()));
   return { ...stack, state, stop };
 }

@@ -4,7 +4,8 @@ import { request } from 'undici';
 import { inject } from 'vitest';
 import { freePort } from './engine.ts';
 import { launch } from './service.ts';
-import { RELAY_TOKEN, SECRET, temporaryFolder } from './resources.ts';
+import { DIST } from '../../src/service/files.ts';
+import { RELAY_TOKEN, SECRET, lifetime, temporaryFolder } from './resources.ts';
 import { openWorld, type World, type WorldOptions } from './world.ts';
 
 export interface RelayedWorld extends World {
@@ -28,13 +29,14 @@ export async function openRelayedWorld(
   env: Record<string, string> = {},
   options: WorldOptions = {},
 ): Promise<RelayedWorld> {
+  const release = lifetime();
   const home = await temporaryFolder();
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   let common: Record<string, string> = {};
   let running: Awaited<ReturnType<typeof launch>> | undefined;
   const start = async (changes: Record<string, string> = {}): Promise<void> => {
-    running = await launch('relay', { ...common, ...changes });
+    running = await launch('relay', { ...common, ...changes }, DIST, release);
     await running.says('ready');
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {

@@ -1,11 +1,11 @@
-/** What tests of every room need: secrets, servers and folders that are released when the test has finished. */
+/** What tests of every room need: secrets, and servers and folders that are released when the test has finished, or the last that shares them. */
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { onTestFinished } from 'vitest';
+import { beforeAll, onTestFinished } from 'vitest';
 import type { ResultStore } from '../../src/results/store.ts';
 
 export { until } from './until.ts';
@@ -17,21 +17,54 @@ export const NEXT_SECRET = 'the-secret-that-comes-after-it';
 export const RELAY_TOKEN = 'a-token-of-at-least-16-characters';
 export const silent = pino({ level: 'silent' });
 
-/** Serves over real HTTP until the test has finished, on a free port unless one is given. @returns its address. */
+type Release = () => unknown;
+
+/** Collects what {@link shared} has to release, while it opens something. */
+let releases: Release[] | undefined;
+
+/** @returns what registers a release: when the test has finished, or for what is {@link shared} after the last test. */
+export function lifetime(): (release: Release) => void {
+  const collected = releases;
+  return collected
+    ? (release) => void collected.push(release)
+    : (release) => {
+        onTestFinished(async () => void (await release()));
+      };
+}
+
+/** Opens something once for all tests of the file, or of the describe block. @returns what gives it to a test. */
+export function shared<T>(open: () => Promise<T>): () => T {
+  let opened: T;
+  beforeAll(async () => {
+    const collected: Release[] = [];
+    releases = collected;
+    try {
+      opened = await open();
+    } finally {
+      releases = undefined;
+    }
+    return async () => {
+      for (const release of collected.toReversed()) await release();
+    };
+  });
+  return () => opened;
+}
+
+/** Serves over real HTTP until the end of its {@link lifetime}, on a free port unless one is given. @returns its address. */
 export async function serve(listener: RequestListener | Server, port = 0): Promise<string> {
   const server = typeof listener === 'function' ? createServer(listener) : listener;
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  onTestFinished(async () => {
+  lifetime()(async () => {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** @returns a folder that is removed when the test has finished. */
+/** @returns a folder that is removed at the end of its {@link lifetime}. */
 export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'kimi-test-'));
-  onTestFinished(async () => await rm(folder, { recursive: true, force: true }));
+  lifetime()(async () => await rm(folder, { recursive: true, force: true }));
   return folder;
 }
 

@@ -3,9 +3,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { onTestFinished } from 'vitest';
 import { DIST } from '../../src/service/files.ts';
-import { temporaryFolder } from './resources.ts';
+import { lifetime, temporaryFolder } from './resources.ts';
 
 interface LogLine {
   msg: string;
@@ -13,8 +12,8 @@ interface LogLine {
   task_id?: string;
 }
 
-/** @param dist the `dist` folder of its build */
-export async function launch(service: string, env: Record<string, string>, dist = DIST) {
+/** @param dist the `dist` folder of its build @param release registers its end */
+export async function launch(service: string, env: Record<string, string>, dist = DIST, release = lifetime()) {
   const child = spawn(process.execPath, [join(dist, `${service}.js`)], {
     env: {
       PATH: process.env['PATH'],
@@ -26,7 +25,7 @@ export async function launch(service: string, env: Record<string, string>, dist 
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  onTestFinished(() => void child.kill('SIGKILL'));
+  release(() => void child.kill('SIGKILL'));
   const ended = once(child, 'exit').then(([code]) => code as number | null);
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
   /** Waits for the next log line that contains a text. */

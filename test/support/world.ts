@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { inject, onTestFinished } from 'vitest';
+import { inject } from 'vitest';
 import { createActivities, type Activities } from '../../src/activities/index.ts';
 import { startTask, type Started } from '../../src/cli/start.ts';
 import { readConfig } from '../../src/config/index.ts';
@@ -22,7 +22,7 @@ import { createSimulator } from '../../src/simulator/app.ts';
 import type { Counts } from '../../src/simulator/events.ts';
 import { createWebhook } from '../../src/webhook/app.ts';
 import { createWebhookServer } from '../../src/webhook/server.ts';
-import { SECRET, NEXT_SECRET, RELAY_TOKEN, silent, serve, temporaryFolder } from './resources.ts';
+import { SECRET, NEXT_SECRET, RELAY_TOKEN, lifetime, silent, serve, temporaryFolder } from './resources.ts';
 
 let client: Client | undefined;
 
@@ -56,7 +56,7 @@ export interface WorldOptions {
   payloadKeys?: string;
 }
 
-/** The whole product on real HTTP and the real engine, with the simulated Kimi; closed when the test has finished. */
+/** The whole product on real HTTP and the real engine, with the simulated Kimi; closed at the end of its `lifetime`. */
 export interface World {
   client: Client;
   taskQueue: string;
@@ -81,7 +81,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const { dataConverter } = payloads;
   const engine = new Client({ connection: (await engineClient()).connection, dataConverter });
   const simulator = createSimulator({ secret: SECRET, delayMs: options.delayMs ?? 50, log: silent });
-  onTestFinished(() => simulator.stop());
+  lifetime()(() => simulator.stop());
   const simulatorUrl = await serve(simulator.app);
   const ingest = await openIngest(engine);
   const webhookUrl = await serve(
@@ -169,7 +169,7 @@ export async function openIngest(
   const home = folder ?? (await temporaryFolder());
   const journal = new Journal(join(home, 'journal'), maxBytes);
   const ingest = new Ingest({ client: engine, journal, deadLetters: deadLettersFolder(home), log: silent, paceMs });
-  onTestFinished(async () => await ingest.stop());
+  lifetime()(async () => await ingest.stop());
   return ingest;
 }
 
@@ -201,7 +201,7 @@ async function runWorker(taskQueue: string, activities: Activities, dataConverte
     },
   });
   const running = worker.run();
-  onTestFinished(async () => {
+  lifetime()(async () => {
     worker.shutdown();
     await running;
     await connection.close();
