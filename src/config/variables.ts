@@ -118,6 +118,7 @@ export const VARIABLES = {
   KIMI_CACHE: { schema: folder.default(paths.cache), example: '~/.cache/kimi-dispatch' },
   KIMI_WORKER_HOST: { schema: z.string().default('127.0.0.1'), example: '127.0.0.1' },
   KIMI_WORKER_PORT: { schema: port.default(9011), example: '9011' },
+  KIMI_WORKFLOW_THREAD: { schema: oneOf('own', 'sdk').default('own'), example: 'sdk' },
   KIMI_SIMULATOR_PORT: { schema: port.default(9021), example: '9021' },
 
   KIMI_METRICS_PORT: { schema: metricsPort.optional(), example: '9464' },

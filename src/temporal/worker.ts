@@ -20,6 +20,7 @@ import { openPayloads } from './payloads/converter.ts';
 import { listen } from '../service/ports.ts';
 import { taskIdIn } from '../shared/task-id.ts';
 import { traced } from '../service/tracing.ts';
+import { OwnThreadWorker } from './own-thread-worker.ts';
 import { engineOptions, ensureSearchAttributes, unreachable } from './client.ts';
 
 /**
@@ -158,10 +159,11 @@ export async function createWorkers(config: Config, works: [Work, ...Work[]]): P
   }
   await ensureSearchAttributes(connection, namespace);
   const { dataConverter } = openPayloads(config);
+  const WorkerOfThread = config.KIMI_WORKFLOW_THREAD === 'own' ? OwnThreadWorker : Worker;
   const workers = await Promise.all(
     works.map(
       async ({ workflows = true, ...work }) =>
-        await Worker.create({
+        await WorkerOfThread.create({
           connection,
           namespace,
           ...(workflows && { workflowBundle: { codePath } }),

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
 import { inject } from 'vitest';
 import { createActivities, type Activities } from '../../src/activities/index.ts';
 import { startTask, type Started } from '../../src/cli/start.ts';
@@ -15,6 +15,7 @@ import { Gateway } from '../../src/notify/gateway.ts';
 import { Journal } from '../../src/webhook/journal.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
 import { DIST } from '../../src/service/files.ts';
+import { OwnThreadWorker } from '../../src/temporal/own-thread-worker.ts';
 import { openPayloads, type Payloads } from '../../src/temporal/payloads/converter.ts';
 import type { PluginWake } from '../../src/notify/protocol.ts';
 import { ResultStore } from '../../src/results/store.ts';
@@ -191,7 +192,7 @@ export const TASK: Omit<Task, 'task_id'> = {
 
 async function runWorker(taskQueue: string, activities: Activities, dataConverter: DataConverter): Promise<void> {
   const connection = await NativeConnection.connect({ address: inject('engine') });
-  const worker = await Worker.create({
+  const worker = await OwnThreadWorker.create({
     connection,
     taskQueue,
     activities,

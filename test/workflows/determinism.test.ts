@@ -71,3 +71,18 @@ describe('nondeterministic code is a lint error', () => {
     expect(errorsIn(OUTSIDE)).not.toContainEqual(expect.stringMatching(/no-restricted|no-nodejs/));
   });
 });
+
+/** Module-level state that no workflow can observe: a cache of what does not change. */
+const CACHES = ['src/shared/format.ts: let segmenter: Intl.Segmenter | undefined;'];
+
+/** Workflows in the worker's own thread share their modules, so what one leaves in a module is seen by others, in no order to rely on. */
+it('no module that workflows load holds state', () => {
+  const state = /^(?:export )?(?:(?:let|var) |const \w+[^=]*= (?:new \w+(?:<.*>)?\(\)|\[\]|\{\});).*$/gm;
+  expect(
+    'let count = 0;\nconst seen = new Map<string, number>();\nconst NAMES = new Set([1]);'.match(state),
+  ).toHaveLength(2);
+  const found = modules.flatMap((path) =>
+    (readFileSync(join(PACKAGE_ROOT, path), 'utf8').match(state) ?? []).map((line) => `${path}: ${line}`),
+  );
+  expect(found).toEqual(CACHES);
+});

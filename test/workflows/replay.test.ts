@@ -6,6 +6,7 @@ import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { bundleWorkflowCode, DefaultLogger, Runtime, Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DIST, PACKAGE_ROOT } from '../../src/service/files.ts';
+import { OwnThreadWorker } from '../../src/temporal/own-thread-worker.ts';
 
 const HISTORIES = join(PACKAGE_ROOT, 'test', 'histories');
 const files = readdirSync(HISTORIES).filter((file) => file.endsWith('.json'));
@@ -19,22 +20,28 @@ beforeAll(() => {
 });
 
 /** Replays every history on one worker. @returns the error of each, by file; `undefined` for a replay that succeeds. */
-async function replayAll(workflowBundle: WorkflowBundleOption): Promise<Map<string, Error | undefined>> {
+async function replayAll(
+  workflowBundle: WorkflowBundleOption,
+  thread: typeof Worker = OwnThreadWorker,
+): Promise<Map<string, Error | undefined>> {
   const histories = files.map((file) => ({
     workflowId: file,
     history: historyFromJSON(JSON.parse(readFileSync(join(HISTORIES, file), 'utf8'))),
   }));
   const errors = new Map<string, Error | undefined>();
-  for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle }, histories)) {
+  for await (const { workflowId, error } of thread.runReplayHistories({ workflowBundle }, histories)) {
     errors.set(workflowId, error);
   }
   return errors;
 }
 
-describe('today’s workflow replays', () => {
+describe.each([
+  ['in the worker’s own thread', OwnThreadWorker],
+  ['in the SDK’s', Worker],
+])('today’s workflow, %s, replays', (_, thread) => {
   let errors: Map<string, Error | undefined>;
   beforeAll(async () => {
-    errors = await replayAll({ codePath: join(DIST, 'workflows.cjs') });
+    errors = await replayAll({ codePath: join(DIST, 'workflows.cjs') }, thread);
   });
 
   it('a history of each workflow', () => {

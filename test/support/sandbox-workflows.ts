@@ -1,0 +1,60 @@
+/** Workflows that observe the sandbox that they run in. */
+import { ApplicationFailure, condition, proxyLocalActivities, sleep, uuid4 } from '@temporalio/workflow';
+
+interface EchoActivities {
+  echo(text: string): Promise<string>;
+}
+
+const { echo } = proxyLocalActivities<EchoActivities>({ startToCloseTimeout: '10s' });
+
+function observe(): string {
+  return JSON.stringify({
+    random: [Math.random(), Math.random(), uuid4()],
+    now: [Date.now(), new Date().toISOString()],
+    // Those with two underscores are the SDK's and ours.
+    globals: Object.getOwnPropertyNames(globalThis)
+      .filter((name) => !name.startsWith('__'))
+      .toSorted(),
+  });
+}
+
+/** Fails, also in a replay, if what it observes is not what was recorded. @returns what it observed. */
+export async function observing(): Promise<string[]> {
+  const observed: string[] = [];
+  for (let round = 0; round < 3; round++) {
+    const now = observe();
+    const recorded = await echo(now);
+    if (recorded !== now) throw ApplicationFailure.nonRetryable(`observed ${now}, recorded ${recorded}`);
+    observed.push(now);
+    await sleep(Math.ceil(Math.random() * 20));
+  }
+  return observed;
+}
+
+/** @returns the error of each attempt to leave something for other workflows. */
+export async function leaving(): Promise<string[]> {
+  const attempts = [
+    () => Object.assign(globalThis, { left: 1 }),
+    () => Object.assign(globalThis, { Date: 1 }),
+    () => Object.assign(Math, { random: 1 }),
+    () => Object.assign(JSON, { left: 1 }),
+  ];
+  return attempts.map((attempt) => {
+    try {
+      attempt();
+      return 'none';
+    } catch (error) {
+      return (error as Error).name;
+    }
+  });
+}
+
+export async function throwing(): Promise<void> {
+  throw ApplicationFailure.nonRetryable('thrown on purpose');
+}
+
+/** Rejects a promise that has no handler, then waits. */
+export async function rejecting(): Promise<void> {
+  void Promise.reject(new Error('without a handler'));
+  await condition(() => false);
+}
