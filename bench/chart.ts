@@ -1,14 +1,14 @@
-/** `npm run bench -- chart FILE.json FILE.svg`: the figures of `npm run bench -- peers` as an SVG. */
+/** `npm run bench -- chart FILE.json FILE.svg`: the figures of `npm run bench -- compare` as an SVG. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { svgOf } from '../src/report/charts.ts';
 import type { Machine } from './machine.ts';
 import { inShort, type Compared } from './stats.ts';
 
-/** The JSON that `peers` writes. */
+/** The JSON that `compare` writes. */
 export interface Comparison {
   at: string;
   machine: Machine;
-  systems: { name: string; promise: string; version?: string | undefined }[];
+  systems: { name: string; promise: string }[];
   figures: Compared[];
 }
 

@@ -11,25 +11,29 @@ import { engineArgs, namespaceIsThere } from '../src/stack/engine.ts';
 import { findTemporalCli } from '../src/stack/temporal-cli.ts';
 import { freePort } from '../test/support/engine.ts';
 import { atTheEnd } from './clean-ups.ts';
-import { start, until } from './processes.ts';
+import { end, start, until } from './processes.ts';
 
 export interface Engine {
   url: string;
   pid: number;
-  version: string;
+  stop(): Promise<void>;
 }
 
 /** The Temporal dev server with the settings of `up`. */
 export async function startTemporal(folder: string): Promise<Engine> {
-  const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = readConfig();
-  const command = await findTemporalCli({ path, cache, onStep: (step) => console.error(step) });
+  const command = await temporalCli();
   const [port, uiPort, metricsPort] = [await freePort(), await freePort(), await freePort()];
-  const { pid } = start(command, engineArgs({ port, uiPort, metricsPort, database: join(folder, 'temporal.db') }), {
-    stdio: 'ignore',
-  });
+  const args = engineArgs({ port, uiPort, metricsPort, database: join(folder, 'temporal.db') });
+  const child = start(command, args, { stdio: 'ignore' });
   const url = `127.0.0.1:${port}`;
   await until(async () => await namespaceIsThere(url));
-  return { url, pid: pid as number, version: versionOf(command) };
+  return { url, ...processOf(child) };
+}
+
+/** @returns the path of the Temporal server that every system uses. */
+export async function temporalCli(): Promise<string> {
+  const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = readConfig();
+  return await findTemporalCli({ path, cache, onStep: (step) => console.error(step) });
 }
 
 /** PostgreSQL from the system's packages with default settings: `fsync` and `synchronous_commit` are on. */
@@ -49,10 +53,10 @@ export async function startPostgres(): Promise<Engine> {
   const port = await freePort();
   const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200'];
   const args = ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])];
-  const { pid } = start(join(bin, 'postgres'), args, { ...user, cwd: folder, stdio: 'ignore' });
+  const child = start(join(bin, 'postgres'), args, { ...user, cwd: folder, stdio: 'ignore' });
   await until(async () => await listens(port));
   const url = `postgresql://bench@127.0.0.1:${port}/bench`;
-  return { url, pid: pid as number, version: versionOf(join(bin, 'postgres')) };
+  return { url, ...processOf(child) };
 }
 
 const UNPRIVILEGED = { uid: 65_534, gid: 65_534 };
@@ -73,7 +77,7 @@ export async function startRedis(folder: string): Promise<Engine> {
   const child = start('redis-server', args, { stdio: 'ignore' });
   child.on('error', () => console.error('there is no redis-server: install it (apt-get install redis-server)'));
   await until(async () => await listens(port));
-  return { url: `redis://127.0.0.1:${port}`, pid: pidOf(child), version: versionOf('redis-server') };
+  return { url: `redis://127.0.0.1:${port}`, ...processOf(child) };
 }
 
 /** The Restate server from npm with default settings: its log is synced (`rocksdb-disable-wal-fsync = false`). */
@@ -95,15 +99,11 @@ export async function startRestate(folder: string, peers: string): Promise<Engin
   const child = start(command, args, { env, cwd: folder, stdio: 'ignore' });
   const [url, adminUrl] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${admin}`];
   await until(async () => (await isHealthy(`${adminUrl}/health`)) && (await isHealthy(`${url}/restate/health`)));
-  return { url, adminUrl, pid: pidOf(child), version: versionOf(command) };
+  return { url, adminUrl, ...processOf(child) };
 }
 
-function pidOf({ pid }: ChildProcess): number {
-  return pid as number;
-}
-
-function versionOf(command: string): string {
-  return execFileSync(command, ['--version'], { encoding: 'utf8' }).split('\n')[0] ?? '';
+function processOf(child: ChildProcess): Pick<Engine, 'pid' | 'stop'> {
+  return { pid: child.pid as number, stop: async () => await end(child, 'SIGTERM') };
 }
 
 async function listens(port: number): Promise<boolean> {

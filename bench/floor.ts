@@ -1,18 +1,18 @@
-/** The cost of the engine alone: the bare workflow of floor-workflow.ts, on its own worker and task queue. */
+/** The cost of the engine alone: the least workflow of floor-workflow.ts, on its own worker and task queue. */
 import { fileURLToPath } from 'node:url';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { GO_SIGNAL, type floor, type FloorActivities } from './floor-workflow.ts';
+import { GO_SIGNAL, type FloorActivities, type least } from './floor-workflow.ts';
 import { Moments } from './moments.ts';
 
 const TASK_QUEUE = 'bench-floor';
 
-/** One run of the bare workflow: milliseconds. */
+/** One run of the workflow: milliseconds. */
 export interface FloorRound {
-  /** Signal sent → the first local activity runs. */
+  /** Signal sent → the activity that saves runs. */
   persist: number;
-  /** The first local activity runs → the regular one after it runs. */
+  /** The activity that saves runs → the one that wakes runs. */
   wake: number;
   /** Signal sent → the client that awaits the workflow has its result. */
   closed: number;
@@ -23,14 +23,14 @@ export interface Floor {
   stop(): Promise<void>;
 }
 
-/** Bundles the bare workflow. */
+/** Bundles the bare workflows. */
 export async function bundleFloor(): Promise<{ code: string }> {
   const workflowsPath = fileURLToPath(new URL('floor-workflow.ts', import.meta.url));
   return await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
 }
 
 /**
- * Starts a worker for the bare workflow in this process: nothing else runs during a round, and its activities use the clock
+ * Starts a worker for the workflow in this process: nothing else runs during a round, and its activities use the clock
  * of the sender of the signal.
  */
 export async function startFloor(client: Client, address: string, namespace: string): Promise<Floor> {
@@ -63,7 +63,7 @@ export async function startFloor(client: Client, address: string, namespace: str
   return {
     async round(settleMs) {
       const workflowId = `floor-${crypto.randomUUID()}`;
-      const handle = await client.workflow.start<typeof floor>('floor', { workflowId, taskQueue: TASK_QUEUE });
+      const handle = await client.workflow.start<typeof least>('least', { workflowId, taskQueue: TASK_QUEUE });
       await moments.of(`dispatch of ${workflowId}`);
       const closing = handle.result().then(() => performance.now());
       await pause(settleMs);

@@ -8,13 +8,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { readConfig } from '../src/config/index.ts';
 import { DIST } from '../src/service/files.ts';
 import { atTheEnd } from './clean-ups.ts';
 import { describeMachine, machineLines } from './machine.ts';
-import { start, treeOf, until } from './processes.ts';
+import { nameOf, start, treeOf, until } from './processes.ts';
 import { aligned } from './stats.ts';
 
 const run = promisify(execFile);
@@ -89,10 +89,9 @@ export async function benchLarge(args: string[]): Promise<void> {
 /** @returns the peak resident memory of each process of the stack, in MB (`VmHWM`). */
 function peaks(root: number): Map<string, number> {
   const most = new Map<string, number>();
-  for (const { pid, args } of treeOf(root)) {
+  for (const pid of treeOf(root)) {
     const [, kilobytes = 0] = /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-    const [, script] = /(\S+)\.js\b/.exec(args) ?? [];
-    const name = script ? basename(script) : 'temporal';
+    const name = nameOf(pid);
     most.set(name, Math.max(most.get(name) ?? 0, Number(kilobytes) / 1_024));
   }
   return most;

@@ -1,58 +1,76 @@
 /** Starting, measuring and stopping processes. */
 import { execFileSync, spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { atTheEnd } from './clean-ups.ts';
 
 /** Clock ticks per second: `getconf CLK_TCK`. */
 const TICKS_PER_S = 100;
 
-interface Listed {
-  pid: number;
-  parent: number;
-  memory: number;
-  args: string;
-}
-
-/** @returns a process and its descendants, with resident memory in MB. */
-export function treeOf(root: number): Listed[] {
-  const lines = execFileSync('ps', ['-A', '-ww', '-o', 'pid=,ppid=,rss=,args='], { encoding: 'utf8' }).split('\n');
-  const all = lines.flatMap((line): Listed[] => {
-    const [, pid, parent, kilobytes, args = ''] = /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? [];
-    return pid ? [{ pid: Number(pid), parent: Number(parent), memory: Number(kilobytes) / 1024, args }] : [];
-  });
+/** @returns a process and its descendants. */
+export function treeOf(root: number): number[] {
+  const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n');
+  const all = lines.map((line) => line.trim().split(/\s+/).map(Number) as [pid: number, parent: number]);
   const below = new Set([root]);
   // Process ids wrap around, so a child may be listed before its parent: repeat until nothing is added.
   for (let size = 0; size !== below.size;) {
     size = below.size;
-    for (const { pid, parent } of all) if (below.has(parent)) below.add(pid);
+    for (const [pid, parent] of all) if (below.has(parent)) below.add(pid);
   }
-  return all.filter(({ pid }) => below.has(pid));
+  return [...below];
 }
 
-/** @returns resident memory of processes and their descendants, in MB. */
-export function memoryOf(roots: number[]): number {
-  return sum(roots.flatMap(treeOf).map(({ memory }) => memory));
+/** @returns every process that was started with this environment variable, whatever its parent. Linux only. */
+export function processesWith(variable: string): number[] {
+  return readdirSync('/proc').flatMap((pid) => {
+    const hasIt = /^\d+$/.test(pid) && procFile(pid, 'environ').split('\0').includes(variable);
+    return hasIt ? [Number(pid)] : [];
+  });
 }
 
-/** @returns CPU time of processes and their descendants, ended ones included; milliseconds. Linux only. */
-export function cpuOf(roots: number[]): number {
-  return sum(roots.flatMap(treeOf).map(({ pid }) => cpuOfOne(pid)));
+/** @returns resident memory by process: its script, or its program; MB. */
+export function memoryByName(pids: number[]): Map<string, number> {
+  const memory = new Map<string, number>();
+  for (const pid of pids) memory.set(nameOf(pid), (memory.get(nameOf(pid)) ?? 0) + memoryOf([pid]).rss);
+  return memory;
+}
+
+/** @returns a short name for a process: its script, or its program. */
+export function nameOf(pid: number): string {
+  const words = procFile(pid, 'cmdline').split('\0');
+  return basename(words.find((word) => /\.[jt]s$/.test(word)) ?? words[0] ?? '');
+}
+
+/** @returns resident memory, and the same with shared pages divided among the processes that share them; MB. Linux only. */
+export function memoryOf(pids: number[]): { rss: number; pss: number } {
+  const texts = pids.map((pid) => procFile(pid, 'smaps_rollup'));
+  const mb = (field: RegExp): number => sum(texts.map((text) => Number(field.exec(text)?.[1] ?? 0) / 1_024));
+  return { rss: mb(/^Rss:\s+(\d+)/m), pss: mb(/^Pss:\s+(\d+)/m) };
+}
+
+/** @returns CPU time of processes and their ended children; milliseconds. Linux only. */
+export function cpuOf(pids: number[]): number {
+  return sum(pids.map(cpuOfOne));
 }
 
 /** @returns CPU time of one process and its ended children; milliseconds. Linux only. */
 export function cpuOfOne(pid: number): number {
-  let stat: string;
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  } catch {
-    // The process has ended meanwhile.
-    return 0;
-  }
+  const stat = procFile(pid, 'stat');
+  if (stat === '') return 0;
   // Fields 14 to 17 of proc(5), after the name, which may contain spaces.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (sum(fields.slice(11, 15).map(Number)) / TICKS_PER_S) * 1_000;
+}
+
+/** @returns a file of proc(5), empty if the process has ended meanwhile. */
+function procFile(pid: number | string, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 function sum(numbers: number[]): number {

@@ -24,7 +24,7 @@ import { atTheEnd } from './clean-ups.ts';
 import { startFloor, type Floor, type FloorRound } from './floor.ts';
 import { describeMachine, machineLines } from './machine.ts';
 import { Moments } from './moments.ts';
-import { treeOf } from './processes.ts';
+import { memoryByName, treeOf } from './processes.ts';
 import { median, summarise, table, type Figure } from './stats.ts';
 
 const CLI = join(DIST, 'kimi-dispatch.js');
@@ -79,7 +79,7 @@ async function bench(rounds: number, limit: string, folder: string) {
   const up = await startUp(stage, join(folder, 'home'));
   starts.push(up.readyMs);
   await pause(IDLE_MS);
-  const memory = memoryByName(up.pid);
+  const memory = memoryByName(treeOf(up.pid));
 
   const state = JSON.parse(await readFile(join(folder, 'home', 'stack.json'), 'utf8')) as StackState;
   const connection = await Connection.connect({ address: state.temporal_address });
@@ -264,25 +264,6 @@ async function startUp(stage: Stage, home: string) {
   return { env, pid: up.pid as number, readyMs: ready - started, stop };
 }
 
-/** Patterns that identify the processes of the stack; the first match counts. */
-const PROCESSES: [name: string, commandLine: RegExp][] = [
-  ['guard of temporal', /^(?:sh |cat)/],
-  ['temporal', / server start-dev /],
-  ['worker', /worker\.js/],
-  ['webhook', /webhook\.js/],
-  ['up', /kimi-dispatch\.js up/],
-];
-
-/** @returns resident memory of a process and its descendants, in MB, by name. */
-function memoryByName(root: number): Map<string, number> {
-  const memory = new Map<string, number>();
-  for (const { args, memory: mb } of treeOf(root)) {
-    const name = PROCESSES.find(([, commandLine]) => commandLine.test(args))?.[0] ?? args;
-    memory.set(name, (memory.get(name) ?? 0) + mb);
-  }
-  return memory;
-}
-
 /** @returns the delay of the watch on the results folder after a rename: milliseconds, median of 20. */
 async function measureWatch({ results, moments }: Stage): Promise<number> {
   const delays: number[] = [];
@@ -320,7 +301,7 @@ export async function benchPromises(args: string[]): Promise<void> {
   console.log(table(summaries));
   console.log(`
 One task at a time; ${WARM_UP_ROUNDS} rounds to warm up are not counted. A promise is held against the 95th percentile.
-Floor of dispatch: \`node -e 0\`. Floor of the others: the same step of an empty workflow of the same shape, same server.
+Floor of dispatch: \`node -e 0\`. Floor of the others: the same step of the least workflow that does the job, same server.
 The result file is noticed with fs.watch, ${watchDelay.toFixed(2)} ms late (median); that much is in its figure.`);
   if (unaccepted > 0) {
     console.log(`${unaccepted} dispatches ended before Kimi had accepted; they count until it had.`);

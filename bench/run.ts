@@ -4,20 +4,20 @@
  * | suite | measures |
  * | --- | --- |
  * | none | the targets of the contract, beside the floor (promises.ts) |
- * | peers | the same job on other systems (peers.ts) |
+ * | compare | this build beside another build, Temporal alone and peers (compare.ts) |
  * | waiting | ten thousand concurrently waiting tasks (waiting.ts) |
  * | queue | a million tasks in the limiter's queue (queue.ts) |
  * | large | concurrent answers of 16 MB (large.ts) |
  * | relay | latency added by the relay (relay.ts) |
  * | openclaw | latency seen by a chat (openclaw.ts) |
  * | ways | other ways to run a long job (ways.ts) |
- * | chart | draws the JSON of `peers` (chart.ts) |
+ * | chart | draws the JSON of `compare` (chart.ts) |
  */
 import { chart } from './chart.ts';
 import { cleanUp } from './clean-ups.ts';
+import { benchCompare } from './compare.ts';
 import { benchLarge } from './large.ts';
 import { benchOpenClaw } from './openclaw.ts';
-import { benchPeers } from './peers.ts';
 import { benchPromises } from './promises.ts';
 import { benchQueue } from './queue.ts';
 import { benchRelay } from './relay.ts';
@@ -25,7 +25,7 @@ import { benchWaiting } from './waiting.ts';
 import { benchWays } from './ways.ts';
 
 const SUITES = {
-  peers: benchPeers,
+  compare: benchCompare,
   waiting: benchWaiting,
   queue: benchQueue,
   large: benchLarge,

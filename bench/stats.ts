@@ -79,19 +79,26 @@ export function table(figures: Summary[]): string {
 export interface Compared {
   name: string;
   unit: Figure['unit'];
-  systems: Record<string, Pick<Summary, 'n' | 'median' | 'p95' | 'max'>>;
+  systems: Record<string, Pick<Summary, 'n' | 'median' | 'p95' | 'max'> & { min: number }>;
 }
 
-/** @returns the figures as a table with a column per system: median and 95th percentile. */
+/** From this many samples on, their spread is given as the 95th percentile, and below as the lowest and highest. */
+const MANY = 20;
+
+/** @returns the figures as a table in Markdown with a column per system: median, spread, and the number of samples. */
 export function comparison(systems: string[], figures: Compared[]): string {
   const rows = figures.map(({ name, unit, systems: by }) => [
-    unit === '' ? name : `${name} (${unit})`,
+    unit === '' ? name : `${name}, ${unit}`,
     ...systems.map((system) => {
-      const { median, p95 } = by[system] ?? {};
-      return median === undefined || p95 === undefined ? '' : `${inShort(median)} (${inShort(p95)})`;
+      const one = by[system];
+      if (one === undefined) return '';
+      const { n, median, p95, min, max } = one;
+      const spread = n >= MANY ? `p95 ${inShort(p95)}` : `${inShort(min)}–${inShort(max)}`;
+      return n > 1 && min !== max ? `${inShort(median)} (${spread}; n ${n})` : `${inShort(median)} (n ${n})`;
     }),
   ]);
-  return aligned([['median (p95)', ...systems], ...rows]);
+  const lines = [['', ...systems], ['', ...systems].map(() => '---'), ...rows];
+  return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
 export function inShort(value: number): string {

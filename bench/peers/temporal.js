@@ -1,4 +1,4 @@
-/** The floor: Temporal's SDK with default settings, and the bare workflow of bench/floor-workflow.ts. */
+/** Temporal's SDK with default settings, and one of the bare workflows of bench/floor-workflow.ts. */
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { dispatch, ENGINE_URL, save, serve, wake } from './job.js';
@@ -17,6 +17,6 @@ worker.run().catch((error) => {
   process.exit(1);
 });
 await serve({
-  start: async (workflowId) => await workflow.start('floor', { workflowId, taskQueue }),
+  start: async (workflowId) => await workflow.start(process.env.FLOOR_WORKFLOW, { workflowId, taskQueue }),
   accept: async (task_id, callback) => await workflow.getHandle(task_id).signal('go', callback),
 });
