@@ -1,9 +1,9 @@
 /**
  * `npx tsx bench/watching.ts [--tasks 200] [--rounds 3]` after `npm run build`: the cost of metrics and traces, as CPU time of
- * worker and webhook per task. Unlike elapsed time, CPU time hardly depends on the load of the machine. Linux only: it reads
+ * our processes per task. Unlike elapsed time, CPU time hardly depends on the load of the machine. Linux only: it reads
  * /proc.
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -17,7 +17,7 @@ import { startTask } from '../src/cli/start.ts';
 import { TASK_QUEUE } from '../src/shared/names.ts';
 import { DIST } from '../src/service/files.ts';
 import type { StackState } from '../src/stack/state.ts';
-import { cpuOfOne } from './processes.ts';
+import { cpuOf, nameOf, processesWith } from './processes.ts';
 import { median } from './stats.ts';
 
 /** Concurrent tasks. */
@@ -28,13 +28,12 @@ const SCRAPE_MS = 5_000;
 
 const METRICS_PORT = 39464;
 
-function childOf(parent: number, script: string): number {
-  const lines = execFileSync('ps', ['-A', '-ww', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' }).split('\n');
-  const found = lines.find((line) => line.includes(`${script}.js`) && Number(line.trim().split(/\s+/)[1]) === parent);
-  return Number(found?.trim().split(/\s+/)[0]);
+/** @returns the processes of a stack that are ours and serve tasks. */
+function servicesIn(home: string): number[] {
+  return processesWith(`KIMI_HOME=${home}`).filter((pid) => !/^(?:sh|cat$|temporal|simulator)/.test(nameOf(pid)));
 }
 
-/** @returns CPU milliseconds per task of worker and webhook. */
+/** @returns CPU milliseconds per task of our processes. */
 async function measure(tasks: number, watching: NodeJS.ProcessEnv): Promise<number> {
   const home = await mkdtemp(join(tmpdir(), 'kimi-watching-'));
   const ports = ['WEBHOOK', 'KIMI_WORKER', 'KIMI_TEMPORAL', 'KIMI_UI'].map((name) => [`${name}_PORT`, '0']);
@@ -75,8 +74,8 @@ async function measure(tasks: number, watching: NodeJS.ProcessEnv): Promise<numb
   }, SCRAPE_MS);
   // The first tasks of a worker include compilation.
   await run(Math.ceil(tasks / 4));
-  const processes = [childOf(up.pid as number, 'worker'), childOf(up.pid as number, 'webhook')];
-  const cpu = (): number => processes.map(cpuOfOne).reduce((sum, ms) => sum + ms, 0);
+  const processes = servicesIn(home);
+  const cpu = (): number => cpuOf(processes);
   const before = cpu();
   await run(tasks);
   const used = cpu() - before;
@@ -99,7 +98,7 @@ const kinds: [name: string, env: NodeJS.ProcessEnv, samples: number[]][] = [
   ['metrics', { KIMI_METRICS_PORT: String(METRICS_PORT) }, []],
   ['traces', { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(collector.address() as AddressInfo).port}` }, []],
 ];
-console.log(`load ${loadavg()[0]?.toFixed(1)}; CPU ms a task of worker and webhook, ${values.tasks} tasks each time`);
+console.log(`load ${loadavg()[0]?.toFixed(1)}; CPU ms a task of our processes, ${values.tasks} tasks each time`);
 for (let round = 0; round < Number(values.rounds); round += 1) {
   for (const [name, env, samples] of kinds) {
     samples.push(await measure(Number(values.tasks), env));
