@@ -5,23 +5,23 @@ import OpenAI, { APIError } from 'openai';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { KimiClient } from '../../src/kimi/client.ts';
 import { KimiError } from '../../src/kimi/errors.ts';
-import { PACKAGE_ROOT } from '../../src/service/files.ts';
 import { createSimulator } from '../../src/simulator/app.ts';
 import { failureOf, UNREACHABLE, serveAnswer } from '../support/answering.ts';
+import { bundle } from '../support/bundle.ts';
 import { cleanHome, launch, type Ended } from '../support/cli.ts';
 import { FIXTURES, readFixture, readFixtures, replay, type KimiFixture } from '../support/kimi-fixtures.ts';
-import { SECRET, serve, silent, temporaryFolder } from '../support/resources.ts';
+import { SECRET, serve, shared, silent, temporaryFolder } from '../support/resources.ts';
 import { TASK } from '../support/world.ts';
 
 /** With a character that JSON escapes. */
 const KEY = 'sk-very"secret-key-0123456789';
 
+const script = shared(async () => await bundle('scripts/record-kimi.ts'));
+
 async function recording(KIMI_API_URL: string, ...args: string[]): Promise<Ended & { folder: string }> {
   const folder = await temporaryFolder();
   const env = await cleanHome({ KIMI_API_URL, KIMI_API_KEY: KEY });
-  const script = join(PACKAGE_ROOT, 'scripts', 'record-kimi.ts');
-  const tsx = join(PACKAGE_ROOT, 'node_modules', '.bin', 'tsx');
-  const { ended } = launch([script, '--folder', folder, ...args], env, tsx);
+  const { ended } = launch([process.execPath, script(), '--folder', folder, ...args], env, 'env');
   return { ...(await ended), folder };
 }
 

@@ -3,14 +3,14 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { lock } from 'proper-lockfile';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ResultFile, TaskResult } from '../../src/shared/result.ts';
 import { NoResult, ResultStore } from '../../src/results/store.ts';
+import { bundle } from '../support/bundle.ts';
 import { standInTheWay } from '../support/disk.ts';
-import { temporaryFolder, until } from '../support/resources.ts';
+import { shared, temporaryFolder, until } from '../support/resources.ts';
 
 const OLD = 'kimi-1707654321-11111';
 const NEW = 'kimi-1707654321-22222';
@@ -625,10 +625,11 @@ it('a copy of another task’s file is not taken for a task’s result', async (
   await expect(store.read(NEW)).rejects.toThrow(`${NEW}.json is damaged: it holds no result`);
 });
 
+const persisterScript = shared(async () => await bundle('test/support/persister.ts'));
+
 /** Starts a process that saves results once its input ends. */
 async function persister(store: ResultStore, first: number, count: number): Promise<ChildProcess> {
-  const script = fileURLToPath(new URL('../support/persister.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', script, store.folder, String(first), String(count)], {
+  const child = spawn(process.execPath, [persisterScript(), store.folder, String(first), String(count)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));

@@ -1,4 +1,4 @@
-/** A worker that kills itself with SIGKILL before or after one activity: `node --import tsx fault-worker.ts <when> <activity>`. */
+/** A worker that kills itself with SIGKILL before or after one activity: `fault-worker.ts <when> <activity>`. */
 import { relayUrl, usesRelay } from '../../src/config/index.ts';
 import { createActivities, type Activities } from '../../src/activities/index.ts';
 import { deadLettersFolder } from '../../src/webhook/dead-letters.ts';

@@ -49,7 +49,7 @@ export interface WorldOptions {
   limits?: Partial<Limits>;
   /** Name of a limiter that is shared with other worlds. */
   sharedLimiter?: string;
-  /** False if the test runs its own worker. */
+  /** False if the test runs its own worker, or starts one later. */
   worker?: boolean;
   /** Starts a relay in front of the simulated Kimi. @returns its address. */
   relay?: (place: { taskQueue: string; simulatorUrl: string; webhookUrl: string }) => Promise<string>;
@@ -66,6 +66,8 @@ export interface World {
   counts: Counts;
   simulatorUrl: string;
   webhookUrl: string;
+  /** Starts a worker in this process. */
+  startWorker(): Promise<void>;
   /** Starts a task. */
   start(prompt: string, changes?: Partial<Task>, waitMs?: number): Promise<Started>;
   handle(started: { task_id: string }): WorkflowHandle<(task: Task) => Promise<TaskSummary>>;
@@ -93,12 +95,13 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const limiter = options.sharedLimiter === undefined ? limiterId(taskQueue) : sharedLimiterId(options.sharedLimiter);
 
   const relayUrl = await options.relay?.({ taskQueue, simulatorUrl, webhookUrl });
-  if (options.worker !== false) {
+  const startWorker = async (): Promise<void> => {
     const urls = { simulatorUrl, webhookUrl, relayUrl };
     const activities = activitiesOf(options, urls, { home, results, limiter: { id: limiter, taskQueue, limits } });
     await runWorker(taskQueue, options.wrap?.(activities) ?? activities, dataConverter);
     if (isSharedLimiter(limiter)) await runWorker(limiter, activities, dataConverter);
-  }
+  };
+  if (options.worker !== false) await startWorker();
 
   const handle: World['handle'] = ({ task_id }) => engine.workflow.getHandle(task_id);
   return {
@@ -110,6 +113,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     simulatorUrl,
     webhookUrl,
     handle,
+    startWorker,
     start: async (prompt, changes = {}, waitMs = 20_000) => {
       const request = {
         ...TASK,

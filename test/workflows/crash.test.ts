@@ -1,18 +1,19 @@
 /** A worker killed with kill -9 between any two steps loses nothing and sends nothing twice. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { lookUp } from '../../src/cli/look-up.ts';
+import { bundle } from '../support/bundle.ts';
 import { callbackFor, passOn } from '../support/callback.ts';
 import { openRelayedWorld } from '../support/relay.ts';
-import { RELAY_TOKEN, resultFiles, SECRET, until } from '../support/resources.ts';
+import { RELAY_TOKEN, resultFiles, SECRET, shared, until } from '../support/resources.ts';
 import { openWorld, type World } from '../support/world.ts';
 
-const FAULT_WORKER = fileURLToPath(new URL('../support/fault-worker.ts', import.meta.url));
+const faultWorker = shared(async () => await bundle('test/support/fault-worker.ts'));
 
+/** Starts a worker that can be killed; the one that comes after it runs in this process. */
 function startWorker(world: World, when = 'never', step = 'none', changes: Record<string, string> = {}): ChildProcess {
-  const worker = spawn(process.execPath, ['--import', 'tsx', FAULT_WORKER, when, step], {
+  const worker = spawn(process.execPath, [faultWorker(), when, step], {
     stdio: 'ignore',
     env: {
       ...process.env,
@@ -52,7 +53,7 @@ describe('a worker killed', () => {
     const dying = startWorker(world, when, step);
     const started = await world.start('x', {}, 0);
     await killed(dying);
-    startWorker(world);
+    await world.startWorker();
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
     expect(world.counts).toMatchObject({ requests: 1, billed: 1 });
     expect(await world.results.read(started.task_id)).toMatchObject({ status: 'done', acknowledged: true });
@@ -75,7 +76,7 @@ describe('a worker killed', () => {
     const world = await openWorld({ worker: false });
     const started = await world.start('x', {}, 100);
     expect(started.status).toBe('pending');
-    startWorker(world);
+    await world.startWorker();
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     expect(world.counts).toMatchObject({ requests: 1, billed: 1 });
   });
@@ -85,7 +86,7 @@ describe('a worker killed', () => {
     const dying = startWorker(world, 'before', 'dispatch');
     const started = await world.start('x', { timeout_ms: 500, grace_ms: 1 }, 0);
     await killed(dying);
-    startWorker(world);
+    await world.startWorker();
     expect(await world.handle(started).result()).toMatchObject({ status: 'timed_out' });
     expect(await world.results.read(started.task_id)).toMatchObject({ error: { type: 'outcome_unknown' } });
     expect(world.counts.requests).toBe(0);
@@ -105,7 +106,7 @@ it('a deadline that passed while everything was away gives callbacks that wait a
     const fired = events?.find(({ timerFiredEventAttributes }) => timerFiredEventAttributes);
     return fired && Date.now() > Number(fired.eventTime?.seconds) * 1000 + 3_500;
   });
-  startWorker(world);
+  await world.startWorker();
   await until(async () => {
     const { events } = await handle.fetchHistory();
     return events?.filter(({ timerStartedEventAttributes }) => timerStartedEventAttributes).length === 2;
@@ -132,7 +133,7 @@ describe('a task that was cancelled while no worker was there', () => {
   it('is cancelled, though its answer came before the next worker: it is kept in silence', async () => {
     const { world, started, handle } = await cancelledUnseen(60_000);
     await passOn(handle, callbackFor(started.task_id));
-    startWorker(world);
+    await world.startWorker();
     expect(await handle.result()).toMatchObject({ status: 'cancelled', acknowledged: true });
     expect(await world.results.read(started.task_id)).toMatchObject({
       status: 'cancelled',
@@ -148,7 +149,7 @@ describe('a task that was cancelled while no worker was there', () => {
       const { events } = await handle.fetchHistory();
       return events?.some(({ timerFiredEventAttributes }) => timerFiredEventAttributes);
     });
-    startWorker(world);
+    await world.startWorker();
     await until(async () => (await world.results.read(started.task_id))?.acknowledged);
     await passOn(handle, callbackFor(started.task_id));
     expect(await handle.result()).toMatchObject({ status: 'cancelled' });
@@ -163,7 +164,7 @@ it('tasks that waited go on within seconds of a kill -9', async () => {
   await until(async () => (await world.view(started)).step === 'waiting');
   first.kill('SIGKILL');
   await once(first, 'exit');
-  startWorker(world);
+  await world.startWorker();
   // A question that the engine had given to the dead worker is not answered.
   const found = await until(async () => {
     const now = await lookUp(world.client, started.task_id);
