@@ -38,6 +38,7 @@ const COMMANDS: Record<string, () => Promise<(say: CliText) => Command>> = {
   down: async () => (await import('./commands/down.ts')).downCommand,
   logs: async () => (await import('./commands/logs.ts')).logsCommand,
   doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
+  service: async () => (await import('./commands/service.ts')).serviceCommand,
   setup: async () => (await import('./commands/setup.ts')).setupCommand,
 };
 

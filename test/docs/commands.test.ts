@@ -18,6 +18,7 @@ import { textOf, tokensOf } from './pages.ts';
 const ELSEWHERE = new Map([
   ['npm cit', 'runs this test; .ci/run runs it'],
   ['npm ci && npm run build', 'was done before any test; .ci/run does both'],
+  ['kimi-dispatch service install', 'asks, and needs systemd: test/autostart'],
   ['kimi-dispatch setup openclaw', 'asks, and needs OpenClaw: test/cli/setup.test.ts'],
   ['openclaw gateway restart', 'needs OpenClaw: npm run e2e:openclaw'],
   ['kimi-dispatch doctor --send-test', 'needs OpenClaw: npm run e2e:openclaw'],

@@ -24,6 +24,7 @@ import type { PluginWake } from '../../notify/protocol.ts';
 import { secretFile } from '../../stack/kept-secrets.ts';
 import { workersOn } from '../../temporal/client.ts';
 import { explain } from '../../text/index.ts';
+import { serviceFindings } from '../autostart.ts';
 import { damageSentence } from '../engine-damage.ts';
 import { checkDisks, NEEDED_BYTES } from '../disks.ts';
 import { EngineAway, engineAddress, otherBuild, readContext, unreadKey, withClient, type Context } from '../context.ts';
@@ -33,8 +34,8 @@ import { command, ending } from '../options.ts';
 import { fields } from '../output/terminal.ts';
 import type { CliText } from '../text/index.ts';
 
-/** One finding: a part that works, or a problem with its remedy. */
-type Finding = { ok: true; what: string } | { ok: false; what: string };
+/** A part that works, or a problem with its remedy. */
+type Finding = { ok: boolean; what: string };
 
 const REACH_MS = 3_000;
 
@@ -60,6 +61,7 @@ async function doctor({ sendTest = false }: { sendTest?: boolean }): Promise<Exi
     ...(await kimi(context)),
     ...(await services(context, hasHome)),
     ...database(context),
+    ...(await serviceFindings(context)),
     await secret(context),
     ...envFiles(context),
     ...misspelt(context),

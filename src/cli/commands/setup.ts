@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline/promises';
 import { parseEnv } from 'node:util';
 import { Argument, Option, type Command } from 'commander';
 import { structuredPatch } from 'diff';
@@ -19,6 +18,7 @@ import {
   type GatewayFacts,
 } from '../openclaw-config.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
+import { isAgreed } from '../ask.ts';
 import { CliError } from '../exit.ts';
 import { command, ending } from '../options.ts';
 import { cliText, type CliText } from '../text/index.ts';
@@ -182,13 +182,7 @@ function masked(text: string): string {
 
 async function agreed(say: CliText): Promise<boolean> {
   if (!process.stdin.isTTY) throw new CliError(EXIT.usage, say.setup.nobodyToAsk);
-  // Without readline's line editing, which writes control characters; the terminal has its own.
-  const terminal = createInterface({ input: process.stdin, output: process.stdout, terminal: false });
-  try {
-    return /^(?:y|yes|是|好)$/i.test((await terminal.question(`${say.setup.question} `)).trim());
-  } finally {
-    terminal.close();
-  }
+  return await isAgreed(say.setup.question);
 }
 
 /** Writes a file with mode 0600, since it holds a token. An empty one is removed. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import pico from 'picocolors';
+import { installedService } from '../../autostart/manager.ts';
 import { GIVEN_ENV } from '../../config/env-file.ts';
 import type { Config } from '../../config/index.ts';
 import { KimiError } from '../../kimi/errors.ts';
@@ -12,6 +13,7 @@ import type { FailedToStart } from '../../service/run.ts';
 import { startStack } from '../../stack/stack.ts';
 import { runningStack, type StackState } from '../../stack/state.ts';
 import { explain, type Text } from '../../text/index.ts';
+import { serviceOf, startService } from '../autostart.ts';
 import { openContext, warnOfMisspelt, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { damageSentence } from '../engine-damage.ts';
@@ -42,6 +44,10 @@ async function up({ simulate = false, detach = false }: UpOptions): Promise<Exit
 }
 
 async function upInForeground({ config, say, text }: Context, simulate: boolean): Promise<Exit> {
+  const running = await runningStack(config.KIMI_HOME);
+  const found = await serviceOf(config.KIMI_HOME, running);
+  if (found?.isRunning) throw new CliError(EXIT.config, say.service.refused(found.service.name));
+  if (found && found.state.pid !== process.pid) console.error(say.service.here(found.service.name));
   const progress = new Progress(say, text);
   const stack = await startStack({
     config,
@@ -70,9 +76,12 @@ async function upInForeground({ config, say, text }: Context, simulate: boolean)
 }
 
 /** Runs `up` in a process that outlives this one, and waits until it is ready. */
-async function upInBackground({ config, say, text }: Context, simulate: boolean): Promise<Exit> {
+async function upInBackground(context: Context, simulate: boolean): Promise<Exit> {
+  const { config, say } = context;
   const running = await runningStack(config.KIMI_HOME);
   if (running) return already(running, simulate, say);
+  const service = installedService(config.KIMI_HOME);
+  if (service && !simulate) return isUp(await startService(service, say), context);
   const logs = join(config.KIMI_HOME, 'logs');
   mkdirSync(logs, { recursive: true, mode: 0o700 });
   const logFile = join(logs, 'up.log');
@@ -96,9 +105,7 @@ async function upInBackground({ config, say, text }: Context, simulate: boolean)
     if (state?.pid === child.pid && state) {
       child.disconnect();
       child.unref();
-      console.log(screen(say.up.ready, state, modelRow(config, state, say, text), say));
-      console.log(`\n${pico.dim(say.up.detached)}`);
-      return EXIT.ok;
+      return isUp(state, context);
     }
     if (ended) {
       // Another `up` won the race.
@@ -108,6 +115,12 @@ async function upInBackground({ config, say, text }: Context, simulate: boolean)
     }
     await pause(50);
   }
+}
+
+function isUp(state: StackState, { config, say, text }: Context): Exit {
+  console.log(screen(say.up.ready, state, modelRow(config, state, say, text), say));
+  console.log(`\n${pico.dim(say.up.detached)}`);
+  return EXIT.ok;
 }
 
 function already(state: StackState, simulate: boolean, say: CliText): Exit {

@@ -70,6 +70,9 @@ export const help: CliText['help'] = {
   codeFolder: 'the folder to write to',
   sendTest: 'send a message to the gateway’s owner through the plugin',
   completion: 'print the script for shell completion: eval "$(kimi-dispatch completion bash)"',
+  service: 'install, show or remove a service (systemd or launchd) that starts at boot',
+  serviceAction: 'install (and start), uninstall, or status',
+  serviceSystem: 'install a system service: where there is no user session; needs sudo',
   setup: 'set up OpenClaw: "Kimi: …" in a chat becomes a task, and its result is sent to that chat',
   setupGateway: 'the gateway to set up',
   reply:

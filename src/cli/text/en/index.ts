@@ -4,6 +4,7 @@ import type { UnusablePort } from '../../../service/ports.ts';
 import type { CliText } from '../zh-TW/index.ts';
 import { doctor } from './doctor.ts';
 import { help } from './help.ts';
+import { service } from './service.ts';
 import { usage } from './argument-errors.ts';
 
 export const en: CliText = {
@@ -268,6 +269,7 @@ export const en: CliText = {
       'By default OpenClaw runs the model every 30 minutes to check for work, which costs tokens each time. If you do not need that:\n  openclaw config set agents.defaults.heartbeat.every 0m\nWakes keep working.',
   },
   doctor,
+  service,
 };
 
 function sayPort({ host, port, variable, code }: UnusablePort): string {

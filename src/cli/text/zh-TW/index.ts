@@ -4,6 +4,7 @@ import { tildePath } from '../../../service/files.ts';
 import type { UnusablePort } from '../../../service/ports.ts';
 import { doctor } from './doctor.ts';
 import { help } from './help.ts';
+import { service } from './service.ts';
 import { usage } from './argument-errors.ts';
 
 /** What the command line says, in Traditional Chinese. English (en.ts) has the same shape. */
@@ -264,6 +265,7 @@ export const zhTW = {
       'OpenClaw 預設每 30 分鐘讓模型看一次有沒有事做，每次都花 Token。不需要時執行：\n  openclaw config set agents.defaults.heartbeat.every 0m\n喚醒照常運作。',
   },
   doctor,
+  service,
 };
 
 export type CliText = typeof zhTW;
