@@ -17,7 +17,7 @@ import { cleanHome, cli, latest, launch, resultsOf, up } from '../support/cli.ts
 import { freePort } from '../support/engine.ts';
 import { inProcess } from '../support/in-process.ts';
 import { openProxy } from '../support/proxy.ts';
-import { serve, temporaryFolder, until } from '../support/resources.ts';
+import { serve, shared, temporaryFolder, until } from '../support/resources.ts';
 import { engineClient, openWorld } from '../support/world.ts';
 
 /** What the children of a process were given, from /proc; `ps` shows the same. */
@@ -86,14 +86,11 @@ describe('run --simulate in a clean HOME', () => {
     }
   });
 
-  it.each([
-    ['failed', 'delay=100 fail=1', 6, '❌ Kimi 任務失敗'],
-    ['timed_out', 'drop=1', 7, '⏰ Kimi 任務逾時'],
-  ])('that ends %s says so by its exit code', async (status, wishes, code, heading) => {
-    const env = await cleanHome({ KIMI_TASK_TIMEOUT_MS: '1000' });
-    const run = await cli(['run', '--simulate', `x [[simulate: ${wishes}]]`], env);
-    expect(run).toMatchObject({ code, stdout: expect.stringContaining(heading) });
-    expect(await latest(env)).toMatchObject({ status });
+  it('that ends failed says so by its exit code', async () => {
+    const env = await cleanHome();
+    const run = await cli(['run', '--simulate', 'x [[simulate: delay=100 fail=1]]'], env);
+    expect(run).toMatchObject({ code: 6, stdout: expect.stringContaining('❌ Kimi 任務失敗') });
+    expect(await latest(env)).toMatchObject({ status: 'failed' });
   });
 
   it('interrupted keeps the task, and the next stack goes on with it', async () => {
@@ -355,40 +352,6 @@ describe('up', () => {
     expect((await next.stop()).code).toBe(0);
   });
 
-  it('whose engine broke starts it again, and meanwhile says to wait', async () => {
-    const env = await cleanHome();
-    const { child, state } = await up(env, '--simulate');
-    const [engine] = state.children;
-    // Whoever would start it again waits: it might be quicker than a command is.
-    child.kill('SIGSTOP');
-    // With its guard: the group has the guard's number.
-    process.kill(-(engine?.pid ?? 0), 'SIGKILL');
-    expect(await cli(['dispatch', '-p', 'x'], env)).toMatchObject({
-      code: 5,
-      stderr: expect.stringContaining('請稍後再試'),
-    });
-    child.kill('SIGCONT');
-    // Until it is back there is no other answer.
-    for (let code: number | null = 5; code !== 0;) {
-      const { code: next, stderr } = await cli(['dispatch', '-p', 'x'], env);
-      expect([0, 5], stderr).toContain(next);
-      code = next;
-    }
-  });
-
-  it('that was paused, as a machine that slept, is still there', async () => {
-    const env = await cleanHome();
-    const stack = await up(env, '--simulate');
-    const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
-    stack.child.kill('SIGSTOP');
-    // Nobody has touched its lock for so long that another could take it.
-    await until(async () => !(await check(home, { lockfilePath: join(home, 'stack.lock'), stale: 3_000 })));
-    const again = await cli(['up', '--simulate'], env);
-    expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('已在執行') });
-    expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
-    expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n' });
-  });
-
   it('that was killed is waited for by the next, though nobody buries it, and by down', async () => {
     const env = await cleanHome({ KIMI_TEMPORAL_PORT: String(await freePort()), KIMI_UI_PORT: '0' });
     const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
@@ -432,6 +395,7 @@ describe('up', () => {
     const { stderr } = await cli(['dispatch', '-p', prompt, '-n', 'calculator'], env);
     const task_id = /kimi-\d+-\d+/.exec(stderr)?.[0] ?? '';
     const watching = launch(['watch', task_id], env);
+    await until(() => watching.said.stderr.includes('Kimi 正在回答'));
     await until(async () => (await cli(['list'], env)).stdout.includes('Kimi 正在回答，目前約'));
     const status = await cli(['status', task_id], env);
     expect(status.stdout).toMatch(/Kimi 正在回答，目前約 \d+ 個 Token\n/);
@@ -517,6 +481,53 @@ describe('up', () => {
       metadata: { task_id, task_name: 'stub' },
       callback_url: `http://callbacks.example:1234/kimi/webhook/${task_id}`,
     });
+  });
+});
+
+describe('one stack', () => {
+  const running = shared(async () => {
+    const env = await cleanHome();
+    return { env, stack: await up(env, '--simulate') };
+  });
+
+  it('a run in it that ends timed_out says so by its exit code', async () => {
+    const { env } = running();
+    const run = await cli(['run', '--simulate', 'x [[simulate: drop=1]]'], { ...env, KIMI_TASK_TIMEOUT_MS: '1000' });
+    expect(run).toMatchObject({ code: 7, stdout: expect.stringContaining('⏰ Kimi 任務逾時') });
+    expect(await latest(env)).toMatchObject({ status: 'timed_out' });
+  });
+
+  it('whose engine broke starts it again, and meanwhile says to wait', async () => {
+    const { env, stack } = running();
+    const { child, state } = stack;
+    const [engine] = state.children;
+    // Whoever would start it again waits: it might be quicker than a command is.
+    child.kill('SIGSTOP');
+    // With its guard: the group has the guard's number.
+    process.kill(-(engine?.pid ?? 0), 'SIGKILL');
+    expect(await cli(['dispatch', '-p', 'x'], env)).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining('請稍後再試'),
+    });
+    child.kill('SIGCONT');
+    // Until it is back there is no other answer.
+    for (let code: number | null = 5; code !== 0;) {
+      const { code: next, stderr } = await cli(['dispatch', '-p', 'x'], env);
+      expect([0, 5], stderr).toContain(next);
+      code = next;
+    }
+  });
+
+  it('that was paused, as a machine that slept, is still there; the last test, for it ends the stack', async () => {
+    const { env, stack } = running();
+    const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+    stack.child.kill('SIGSTOP');
+    // Nobody has touched its lock for so long that another could take it.
+    await until(async () => !(await check(home, { lockfilePath: join(home, 'stack.lock'), stale: 3_000 })));
+    const again = await cli(['up', '--simulate'], env);
+    expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('已在執行') });
+    expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
+    expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n' });
   });
 });
 

@@ -12,7 +12,7 @@ import { scrape, type Exposition } from '../support/exposition.ts';
 import { openProxy } from '../support/proxy.ts';
 import { openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
 import { launch } from '../support/service.ts';
-import { RELAY_TOKEN, SECRET, temporaryFolder, until } from '../support/resources.ts';
+import { RELAY_TOKEN, SECRET, shared, temporaryFolder, until } from '../support/resources.ts';
 import { openWorld } from '../support/world.ts';
 
 const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate: ${wishes}]]`;
@@ -57,9 +57,11 @@ async function openMeasured(): Promise<{ world: RelayedWorld; ports: Ports }> {
   return { world, ports: { webhook, worker, relay } };
 }
 
+const measured = shared(openMeasured);
+
 describe('after tasks have run', () => {
   it('worker, webhook and relay say what became of them', async () => {
-    const { world, ports } = await openMeasured();
+    const { world, ports } = measured();
     const untouched = await scrape(ports.worker);
     for (const outcome of ['done', 'failed', 'timed_out', 'cancelled']) {
       expect(untouched.sum('kimi_tasks_total', { outcome }), outcome).toBe(0);
@@ -269,7 +271,7 @@ describe('dashboard and alerts', () => {
   const alerts = [...rules.matchAll(/- alert: (?<name>\w+)$/gm)].map(({ groups }) => groups?.['name'] ?? '');
 
   it('ask for nothing that the processes do not say', async () => {
-    const { world, ports } = await openMeasured();
+    const { world, ports } = measured();
     await world.handle(await world.start(wish('delay=0'))).result();
     await seen(ports.worker, (now) => now.sum('kimi_limiter_limit') !== undefined);
     const processes = await Promise.all(Object.values(ports).map(async (port: number) => await scrape(port)));

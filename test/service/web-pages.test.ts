@@ -5,6 +5,7 @@ import { BLOCKED_PORTS } from '../../src/stack/ui-proxy.ts';
 import { cleanHome, cli, up } from '../support/cli.ts';
 import { freePort } from '../support/engine.ts';
 import { listeningPorts } from '../support/listening.ts';
+import { shared } from '../support/resources.ts';
 import { requestBytes, send } from '../support/wire.ts';
 
 const SECRET_WORDS = 'words-of-the-prompt';
@@ -33,8 +34,10 @@ async function openStack() {
 }
 
 describe.runIf(process.platform === 'linux')('a web page of another site', () => {
+  const stack = shared(openStack);
+
   it('reads and changes nothing on any port of a running stack', async () => {
-    const { env, state } = await openStack();
+    const { env, state } = stack();
     const prompt = `${SECRET_WORDS} [[simulate: delay=600000]]`;
     const { stdout } = await cli(['dispatch', '-p', prompt, '--timeout', '15m', '--json'], env);
     const { task_id } = JSON.parse(stdout) as { task_id: string };
@@ -87,7 +90,7 @@ describe.runIf(process.platform === 'linux')('a web page of another site', () =>
   });
 
   it('is no reason to refuse what this machine asks', async () => {
-    const { state } = await openStack();
+    const { state } = stack();
     const port = new URL(state.ui_url ?? '').port;
     for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`, 'localhost:18233']) {
       const headers = { host };

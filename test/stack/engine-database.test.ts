@@ -114,29 +114,26 @@ it.each([
   expect(damageOf(home)).toBe(damage);
 });
 
-it('doctor names a damaged database, whether the stack runs or not', async () => {
-  const env = await cleanHome({ KIMI_LANG: 'zh-TW' });
-  const stack = await up(env, '--simulate');
-  const file = join(env['HOME'] ?? '', '.local/share/kimi-dispatch/temporal.db');
-  expect((await cli(['doctor'], { ...env, KIMI_LANG: 'en' })).stdout).not.toContain('database');
-  await writeFile(file, 'x'.repeat(8192));
-  const said = expect.stringMatching(/✗ the engine’s database ~.*temporal\.db is not a database; run .* down.*mv ~/);
-  expect(await cli(['doctor'], { ...env, KIMI_LANG: 'en' })).toMatchObject({ code: 3, stdout: said });
-  await stack.stop();
-  // On its way out the engine may have written the header again.
-  await writeFile(file, 'x'.repeat(8192));
-  expect(await cli(['doctor'], { ...env, KIMI_LANG: 'en' })).toMatchObject({ code: 3, stdout: said });
-});
-
-it('up names the database where the engine ends because of it', async () => {
+it('doctor names a damaged database, whether the stack runs or not, and up where the engine ends because of it', async () => {
   const env = await cleanHome({ KIMI_LANG: 'zh-TW' });
   const stack = await up(env, '--simulate');
   const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+  const file = join(home, 'temporal.db');
+  expect((await cli(['doctor'], { ...env, KIMI_LANG: 'en' })).stdout).not.toContain('database');
+  // The engine, while it runs and on its way out, may write the header again.
+  const damage = async (): Promise<void> => await writeFile(file, 'x'.repeat(8192));
+  await damage();
+  const said = expect.stringMatching(/✗ the engine’s database ~.*temporal\.db is not a database; run .* down.*mv ~/);
+  expect(await cli(['doctor'], { ...env, KIMI_LANG: 'en' })).toMatchObject({ code: 3, stdout: said });
+
   const [engine] = await enginesIn(home);
-  await writeFile(join(home, 'temporal.db'), 'x'.repeat(8192));
+  await damage();
   process.kill(engine as number, 'SIGKILL');
   await until(() => stack.said.stderr.includes('引擎的資料庫'));
   expect(stack.said.stderr).toMatch(/temporal 意外結束[^]*引擎的資料庫 ~.*temporal\.db 不是資料庫；/);
+  await stack.stop();
+  await damage();
+  expect(await cli(['doctor'], { ...env, KIMI_LANG: 'en' })).toMatchObject({ code: 3, stdout: said });
 });
 
 /** @returns the engines that run in a folder. */
