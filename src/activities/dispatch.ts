@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { KimiClient } from '../kimi/client.ts';
 import { KimiError, type KimiErrorKind } from '../kimi/errors.ts';
 import type { Dispatched } from '../shared/callback.ts';
+import { failureDetails } from '../shared/failure-details.ts';
 import { FAILURE } from '../shared/names.ts';
 import type { LostAttempt, Task } from '../shared/task.ts';
 import { HeldWork } from './held-work.ts';
@@ -58,7 +59,7 @@ const FAILURE_TYPE: Record<KimiErrorKind, string> = {
 };
 
 /**
- * `details`: the error's type (`no_api_key`, or Kimi's own), and Kimi's Retry-After in milliseconds. If the task has a limiter, the
+ * `details`: the error's type (`no_api_key`, or Kimi's own), and Kimi's Retry-After in milliseconds (`failureDetails`). If the task has a limiter, the
  * limiter decides when a throttled task is sent again.
  */
 function dispatchFailure(error: KimiError, isLimited: boolean): ApplicationFailure {
@@ -67,7 +68,7 @@ function dispatchFailure(error: KimiError, isLimited: boolean): ApplicationFailu
     message: error.message,
     type: FAILURE_TYPE[error.kind],
     nonRetryable: error.kind === 'turned_away' ? isLimited : error.kind !== 'not_sent',
-    details: retryAfterMs === undefined ? [error.type] : [error.type, retryAfterMs],
+    details: failureDetails(error, retryAfterMs),
     ...(retryAfterMs !== undefined && { nextRetryDelay: retryAfterMs }),
   });
 }

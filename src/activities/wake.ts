@@ -5,6 +5,7 @@ import { pluginWake, type Recipient } from '../notify/message.ts';
 import type { PluginWake } from '../notify/protocol.ts';
 import type { ResultStore } from '../results/store.ts';
 import type { workerMetrics } from '../shared/metrics.ts';
+import { failureDetails } from '../shared/failure-details.ts';
 import { FAILURE } from '../shared/names.ts';
 import { beating } from './heartbeat.ts';
 import { sequence } from './sequence.ts';
@@ -93,12 +94,12 @@ async function wakeOnce(
 
 /** `details`: the error's type, and the gateway's Retry-After in milliseconds. */
 function wakeFailure(error: GatewayError): ApplicationFailure {
-  const { message, type, retryable, retryAfterMs } = error;
+  const { message, retryable, retryAfterMs } = error;
   return ApplicationFailure.create({
     message,
     type: retryable ? FAILURE.wakeFailed : FAILURE.wakeRefused,
     nonRetryable: !retryable,
-    details: retryAfterMs === undefined ? [type] : [type, retryAfterMs],
+    details: failureDetails(error, retryAfterMs),
     ...(retryAfterMs !== undefined && { nextRetryDelay: retryAfterMs }),
   });
 }

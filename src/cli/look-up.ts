@@ -6,11 +6,13 @@ import {
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { isSameChat, routeIn, type Route } from '../shared/chat.ts';
+import { readDetails } from '../shared/failure-details.ts';
 import { isoSeconds } from '../shared/format.ts';
 import { SEARCH_ATTRIBUTES, STATUS_QUERY, TASK_WORKFLOW, relayId } from '../shared/names.ts';
 import type { StreamProgress } from '../shared/relay.ts';
 import type { ResultFile } from '../shared/result.ts';
 import type { TaskState, TaskView } from '../shared/task.ts';
+import type { ErrorDetail } from '../shared/error-detail.ts';
 import { EXIT } from '../service/exit.ts';
 import { tildePath } from '../service/files.ts';
 import { grpcErrorIn } from '../temporal/client.ts';
@@ -26,6 +28,7 @@ export interface Retrying {
   why: string;
   /** Error type of the failure, e.g. `unreachable`; `explain` has a sentence for it. */
   type?: string;
+  detail?: ErrorDetail;
   /** Start of the attempt, ISO 8601; absent while it is running. */
   next_attempt_at?: string;
 }
@@ -174,10 +177,9 @@ function isProgress(beat: unknown): beat is StreamProgress {
 async function whyOf(
   client: Client,
   failure: ProtoFailure | null | undefined,
-): Promise<Pick<Retrying, 'why' | 'type'>> {
+): Promise<Pick<Retrying, 'why' | 'type' | 'detail'>> {
   const error = await decodeOptionalFailureToOptionalError(client.options.loadedDataConverter, failure);
-  const [word] = (error instanceof ApplicationFailure && error.details) || [];
-  return { why: error?.message ?? '', ...(typeof word === 'string' && { type: word }) };
+  return { why: error?.message ?? '', ...(error instanceof ApplicationFailure && readDetails(error.details)) };
 }
 
 /** @returns the workflow's own view; `undefined` if no worker answers. */

@@ -9,6 +9,7 @@ import {
   type Client,
 } from '@temporalio/client';
 import { ApplicationFailure, TypedSearchAttributes } from '@temporalio/common';
+import { readDetails } from '../shared/failure-details.ts';
 import { messageKey, ROUTE_MEMO, routeIn, type Route } from '../shared/chat.ts';
 import type { QueuePosition } from '../shared/limits.ts';
 import { ACCEPTED_UPDATE, SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../shared/names.ts';
@@ -156,7 +157,8 @@ async function startOnce(client: Client, taskQueue: string, task: Task, waitMs: 
 /** The failure of the task, which the update rethrows; other errors are not about the task. */
 function refusal(error: unknown): TaskError | undefined {
   if (!(error instanceof WorkflowUpdateFailedError) || !(error.cause instanceof ApplicationFailure)) return undefined;
-  return { type: error.cause.type ?? 'error', message: error.cause.message };
+  const { type, message, details } = error.cause;
+  return { type: type ?? 'error', message, ...readDetails(details) };
 }
 
 /** @returns whether the engine confirms a task. `false` if it does not answer. */

@@ -1,8 +1,7 @@
 /** Kimi's free endpoints: models, the account's balance, and the tokenizer. */
 import { Agent, request, type Dispatcher } from 'undici';
 import * as z from 'zod';
-import { outboundAgent, reachProblem, type ReachProblem } from '../service/outbound.ts';
-import { describe } from './http.ts';
+import { outboundAgent, unreached, type Unreached } from '../service/outbound.ts';
 import type { ChatRequest } from './models.ts';
 
 /** An API and the key for it. */
@@ -21,7 +20,7 @@ export interface ApiResponse<T> {
   /** HTTP status; absent without a response. */
   status?: number;
   /** Why there is no response. */
-  problem?: { type: ReachProblem; message: string };
+  problem?: Unreached;
   /** How far this machine's clock is ahead of the server's, in milliseconds, within a second or so; absent without a `Date` header. */
   ahead?: number;
 }
@@ -88,7 +87,7 @@ async function query<T extends z.ZodType>(
     const json = parseJson(apiKey ? text.replaceAll(apiKey, '[KIMI_API_KEY]') : text);
     return { status: response.statusCode, value: shape.safeParse(json).data, ...(!Number.isNaN(ahead) && { ahead }) };
   } catch (error) {
-    return { problem: { type: reachProblem(error), message: describe(error) } };
+    return { problem: unreached(error) };
   } finally {
     void dispatcher?.close();
   }

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { ErrorDetail } from '../shared/error-detail.ts';
 import type { AnswerCallback, Callback, ErrorCallback, Usage } from '../shared/callback.ts';
 
 const tokens = z.int().nonnegative();
@@ -59,11 +60,14 @@ const answerCallback = answer
   .extend({ metadata, error: z.null().optional(), interruptions: optional(z.int().positive()) })
   .transform(({ error: _error, ...callback }): AnswerCallback => callback);
 
+/** Only the relay sends it. */
+const detail = z.object({ code: word }).catchall(z.union([text, z.number(), z.boolean(), z.array(text)]));
+
 const errorCallback = z
   .object({
     id: word.optional(),
     model: word.optional(),
-    error: z.object({ type: word, message: text }),
+    error: z.object({ type: word, message: text, detail: optional(detail) }),
     partial: optional(text),
     partial_reasoning: optional(text),
     usage: optional(usage),
@@ -71,7 +75,9 @@ const errorCallback = z
     choices: z.undefined().optional(),
     metadata,
   })
-  .transform(({ choices: _choices, ...callback }): ErrorCallback => callback);
+  .transform(({ choices: _choices, error: { detail: said, ...error }, ...callback }): ErrorCallback => {
+    return { ...callback, error: { ...error, ...(said && { detail: said as ErrorDetail }) } };
+  });
 
 /** A body that is not a callback; the message names every wrong member. */
 export class MalformedCallback extends Error {

@@ -72,7 +72,7 @@ export class KimiClient {
     } catch (error) {
       // The relay accepts a task once, so a retry is safe.
       if (relay && error instanceof KimiError && error.kind === 'outcome_unknown' && !signal.aborted) {
-        throw new KimiError('not_sent', 'relay_unreachable', error.message, { cause: error });
+        throw new KimiError('not_sent', 'relay_unreachable', error.detail ?? error.message, { cause: error });
       }
       throw error;
     }
@@ -90,9 +90,13 @@ export class KimiClient {
     const tokens = await countTokens(this.account, chat, signal);
     if (tokens === undefined || tokens <= room) return;
     const larger = MODELS.find(({ context }) => context - (chat.max_completion_tokens ?? 1) >= tokens);
-    const advice = larger ? `shorten it, or use ${larger.id}` : 'shorten it';
-    const message = `the prompt has ${tokens} tokens, and ${model.id} has room for ${Math.max(0, room)}; ${advice}`;
-    throw new KimiError('refused', 'prompt_too_long', message);
+    throw new KimiError('refused', 'prompt_too_long', {
+      code: 'too_long',
+      tokens,
+      model: model.id,
+      room: Math.max(0, room),
+      ...(larger && { larger: larger.id }),
+    });
   }
 }
 

@@ -1,3 +1,6 @@
+import type { TaskError } from '../shared/task.ts';
+import { messageOf, type ErrorDetail } from '../shared/error-detail.ts';
+
 /** Why a request returned no API id, or no complete answer. */
 export type KimiErrorKind =
   /** Kimi refused the request: no answer will come. */
@@ -14,18 +17,25 @@ export type KimiErrorKind =
 /** An error of a request to Kimi. Its message never contains the key. */
 export class KimiError extends Error {
   override readonly name = 'KimiError';
+  readonly detail?: ErrorDetail;
 
   constructor(
     readonly kind: KimiErrorKind,
     /** Kimi's own type (`rate_limit_reached_error`), or one of Kimi Dispatch (`no_api_key`). */
     readonly type: string,
-    message: string,
+    said: string | ErrorDetail,
     readonly options: {
       cause?: unknown;
       /** Kimi's Retry-After, in milliseconds. */
       retryAfterMs?: number;
     } = {},
   ) {
-    super(message, options);
+    super(messageOf(said), options);
+    if (typeof said !== 'string') this.detail = said;
+  }
+
+  get taskError(): TaskError {
+    const { type, message, detail } = this;
+    return { type, message, ...(detail && { detail }) };
   }
 }

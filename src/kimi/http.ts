@@ -1,6 +1,6 @@
 import { stream, type Agent, type Dispatcher } from 'undici';
 import { publicAddress, readAtMost } from '../service/http.ts';
-import { directAgent, outboundAgent, reachProblem } from '../service/outbound.ts';
+import { causeOf, describe, directAgent, outboundAgent, reachProblem } from '../service/outbound.ts';
 import { KimiError } from './errors.ts';
 import { parseJson } from './refusal.ts';
 import { EventEmitter, on } from 'node:events';
@@ -72,15 +72,14 @@ export class KimiHttp {
         body: JSON.stringify(body),
       });
     } catch (error) {
-      const why = describe(error);
-      if (why === 'UND_ERR_INVALID_ARG') {
+      if (describe(error) === 'UND_ERR_INVALID_ARG') {
         throw new KimiError('refused', 'invalid_argument', 'the request cannot be made: the key fits no header', {
           cause: error,
         });
       }
       if (sent) throw this.outcomeUnknown(error);
-      const message = `cannot reach ${publicAddress(url)}: ${why}`;
-      throw new KimiError('not_sent', reachProblem(error), message, { cause: error });
+      const detail = { code: 'reach', address: publicAddress(url), ...causeOf(error) } as const;
+      throw new KimiError('not_sent', reachProblem(error), detail, { cause: error });
     }
   }
 
@@ -108,17 +107,9 @@ export class KimiHttp {
   }
 
   private outcomeUnknown(error: unknown): KimiError {
-    const message = `the connection to ${publicAddress(this.endpoint.url)} broke after the request was sent: ${describe(error)}`;
-    return new KimiError('outcome_unknown', 'outcome_unknown', message, { cause: error });
+    const detail = { code: 'broke', address: publicAddress(this.endpoint.url), ...causeOf(error) } as const;
+    return new KimiError('outcome_unknown', 'outcome_unknown', detail, { cause: error });
   }
-}
-
-/** @returns a connection error's code, or its message, which may be empty (happy eyeballs) or long. */
-export function describe(error: unknown): string {
-  const { code, message } = error as { code?: unknown; message?: string };
-  // undici's error for a chunked response without its last chunk.
-  if (message?.includes('Invalid EOF state')) return 'it was cut before its end';
-  return (typeof code === 'string' ? code : message) ?? String(error);
 }
 
 /** A response whose headers were received. */

@@ -1,5 +1,6 @@
 import type { Cost, Tokens } from '../shared/result.ts';
 import type { Task, TaskRequest } from '../shared/task.ts';
+import type { ErrorDetail } from '../shared/error-detail.ts';
 import { KimiError } from './errors.ts';
 
 /** Prices per million tokens: of the prompt, in Kimi's cache or not, and of the answer, its reasoning included. */
@@ -149,11 +150,8 @@ export function resolveModel(wanted: string | undefined, apiUrl: string | undefi
   const isMoonshot = apiUrl !== undefined && !callsBack(apiUrl);
   if (wanted === undefined) return isMoonshot || !apiUrl ? DEFAULT_MODEL.moonshot : DEFAULT_MODEL.elsewhere;
   if (isMoonshot && isRetired(wanted)) {
-    throw new KimiError(
-      'refused',
-      'retired_model',
-      `${wanted} was retired at Moonshot on ${RETIRED.date}; use ${RETIRED.successor}`,
-    );
+    const { date, successor } = RETIRED;
+    throw new KimiError('refused', 'retired_model', { code: 'retired', model: wanted, date, successor });
   }
   return wanted;
 }
@@ -217,40 +215,39 @@ function thinkingOf(model: Model | undefined, { thinking }: TaskRequest): ModelP
 function checkThinking({ id, thinking: how }: Model, { thinking }: TaskRequest): void {
   if (thinking === undefined || thinking === 'on') return;
   // K3 was observed to honour `disabled`, contrary to Moonshot's documents; if that changed, the thinking would be paid for.
-  if (thinking === 'off' && how === 'effort') throw badParameter(`${id} always thinks; use --thinking low`);
-  if (thinking === 'off' && how === 'always') throw badParameter(`${id} always thinks; leave --thinking out`);
+  if (thinking === 'off' && how === 'effort') throw badParameter({ code: 'always_thinks', model: id, effort: 'low' });
+  if (thinking === 'off' && how === 'always') throw badParameter({ code: 'always_thinks', model: id });
   if (thinking === 'off') return;
   if (how === 'effort' && !EFFORTS.includes(thinking)) {
-    throw badParameter(`${id} has no thinking effort ${thinking}; use ${EFFORTS.join(', ')}`);
+    throw badParameter({ code: 'no_effort', model: id, effort: thinking, efforts: EFFORTS });
   }
   if (how !== 'effort') {
-    const choice = how === 'switch' ? 'use --thinking on or off' : 'leave --thinking out';
-    throw badParameter(`${id} has no thinking effort; ${choice}`);
+    throw badParameter({ code: 'no_efforts', model: id, hasSwitch: how === 'switch' });
   }
 }
 
 function checkTemperature({ id, thinking: how }: Model, { temperature, thinking }: TaskRequest): void {
   const only = FIXED_TEMPERATURE[how === 'switch' && thinking === 'off' ? 'otherwise' : 'thinking'];
   if (temperature !== undefined && temperature !== only) {
-    throw badParameter(`${id} accepts only temperature ${only}; leave --temperature out`);
+    throw badParameter({ code: 'temperature', model: id, only });
   }
 }
 
 function checkCap({ id, context }: Model, { max_tokens }: TaskRequest): void {
   if (max_tokens !== undefined && max_tokens > context) {
-    throw badParameter(`${id} has room for ${context} tokens; lower --max-tokens`);
+    throw badParameter({ code: 'cap', model: id, context });
   }
 }
 
 /** All of Moonshot's current models accept images (its vision guide; for K3.1, third parties). The contract's models do not. */
 function checkImages(id: string, { images = [] }: TaskRequest): void {
   if (images.length > 0 && /^moonshot-v1-(?:8k|32k|128k)$/.test(id)) {
-    throw badParameter(`${id} accepts no images; use a model that does, e.g. ${RETIRED.successor}`);
+    throw badParameter({ code: 'no_images', model: id, successor: RETIRED.successor });
   }
 }
 
-function badParameter(message: string): KimiError {
-  return new KimiError('refused', 'bad_parameter', message);
+function badParameter(detail: ErrorDetail): KimiError {
+  return new KimiError('refused', 'bad_parameter', detail);
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { field, firstCharacters } from '../shared/format.ts';
 import { retryAfter } from '../service/http.ts';
+import type { ErrorDetail } from '../shared/error-detail.ts';
 import { KimiError } from './errors.ts';
 
 /** An error as the server states it. */
@@ -115,34 +116,35 @@ export function readRefusal(statusCode: number, headers: IncomingHttpHeaders, bo
   const isElsewhere =
     (!stated || typeof body === 'string') &&
     ((statusCode >= 300 && statusCode < 400) || statusCode === 404 || statusCode === 405);
-  const words = `${stated ? `: ${stated.message}` : ''}${isElsewhere ? '; is KIMI_API_URL right?' : ''}`;
-  return refusalOf(
-    { status: statusCode, type, words: stated?.message ?? '' },
-    `Kimi answered ${statusCode}${words}`,
-    headers,
-  );
+  const detail = {
+    code: 'answered',
+    status: statusCode,
+    ...(stated && { words: stated.message }),
+    ...(isElsewhere && { elsewhere: true as const }),
+  } as const;
+  return refusalOf({ status: statusCode, type, words: stated?.message ?? '' }, detail, headers);
 }
 
 /** Reads an error inside a response with a success status. @param hasBegun whether a part of the answer was received. */
 export function readStated(stated: StatedError, hasBegun: boolean): KimiError {
   const { status = 0, type = 'stream_error', message } = stated;
-  const text = `Kimi reported an error in its answer: ${message}`;
-  if (FINAL.test(type)) return new KimiError('refused', type, text);
-  if (hasBegun) return new KimiError('interrupted', type, text);
-  const error = refusalOf({ status: status || (BUSY.test(type) ? 429 : 500), type, words: message }, text, {});
-  return error.kind === 'outcome_unknown' ? new KimiError('interrupted', type, text) : error;
+  const detail = { code: 'reported', words: message } as const;
+  if (FINAL.test(type)) return new KimiError('refused', type, detail);
+  if (hasBegun) return new KimiError('interrupted', type, detail);
+  const error = refusalOf({ status: status || (BUSY.test(type) ? 429 : 500), type, words: message }, detail, {});
+  return error.kind === 'outcome_unknown' ? new KimiError('interrupted', type, detail) : error;
 }
 
 function refusalOf(
   { status, type, words }: { status: number; type: string; words: string },
-  message: string,
+  detail: ErrorDetail,
   headers: IncomingHttpHeaders,
 ): KimiError {
   const isFinal = FINAL.test(type) || (OUT_OF_MONEY.test(`${type} ${words}`) && !OVER_A_RATE.test(words));
   const isBusy = [429, 503, 529].includes(status) || (status >= 500 && NOTHING_WAS_DONE.test(words));
   if (isBusy && !isFinal) {
     const retryAfterMs = retryAfter(headers, words);
-    return new KimiError('turned_away', type, message, retryAfterMs === undefined ? {} : { retryAfterMs });
+    return new KimiError('turned_away', type, detail, retryAfterMs === undefined ? {} : { retryAfterMs });
   }
-  return new KimiError(status >= 500 && !isFinal ? 'outcome_unknown' : 'refused', type, message);
+  return new KimiError(status >= 500 && !isFinal ? 'outcome_unknown' : 'refused', type, detail);
 }

@@ -1,19 +1,22 @@
 import { request, type Dispatcher } from 'undici';
 import { publicAddress, retryAfter } from '../service/http.ts';
-import { outboundAgent, reachProblem } from '../service/outbound.ts';
+import { causeOf, outboundAgent, reachProblem } from '../service/outbound.ts';
+import { messageOf, type ErrorDetail } from '../shared/error-detail.ts';
 import type { PluginWake } from './protocol.ts';
 
 /** Why the agent could not be woken. Its message never holds the token. */
 export class GatewayError extends Error {
   override readonly name = 'GatewayError';
+  readonly detail?: ErrorDetail;
 
   constructor(
     readonly type: string,
-    message: string,
+    said: string | ErrorDetail,
     readonly retryable: boolean,
     readonly retryAfterMs?: number,
   ) {
-    super(message);
+    super(messageOf(said));
+    if (typeof said !== 'string') this.detail = said;
   }
 }
 
@@ -53,6 +56,7 @@ export class Gateway {
    */
   async wake(wake: Wake | PluginWake, key: string, signal?: AbortSignal): Promise<void> {
     const { wakeUrl, token } = this.options;
+    const address = publicAddress(wakeUrl);
     let response;
     let body;
     try {
@@ -69,9 +73,9 @@ export class Gateway {
       });
       body = await response.body.text();
     } catch (error) {
-      const { code, message } = error as { code?: string; message?: string };
-      const words = `cannot reach ${publicAddress(wakeUrl)}: ${code ?? message}`;
-      throw new GatewayError(reachProblem(error), words, true);
+      const type = reachProblem(error);
+      const code = type === 'unreachable' ? 'gateway_unreachable' : 'reach';
+      throw new GatewayError(type, { code, address, ...causeOf(error) }, true);
     }
 
     const { statusCode: status, headers } = response;
@@ -79,26 +83,30 @@ export class Gateway {
     const answer = outcomeIn(body);
     const isForPlugin = 'reply' in wake;
     if (isAccepted && (!isForPlugin || answer?.outcome === 'sent')) return;
-    const what = `${publicAddress(wakeUrl)} answered ${status}`;
+    const said = (more: Partial<ErrorDetail> = {}): ErrorDetail =>
+      ({ code: 'gateway', address, status, ...more }) as ErrorDetail;
     if (isForPlugin && !answer && (isAccepted || status === 404)) {
       // Another program's answer. It is retried: a restarting gateway has no plugin for a moment.
-      const advice = 'load the plugin in the gateway (kimi-dispatch setup openclaw) or correct OPENCLAW_WAKE_URL';
-      throw new GatewayError('no_plugin', `${what}, and it was not the plugin kimi-dispatch: ${advice}`, true);
+      throw new GatewayError('no_plugin', said({ advice: 'plugin' }), true);
     }
     if (answer) {
       // The plugin's status tells whether a retry may help.
-      throw new GatewayError(answer.outcome, `${what}: ${answer.error}`, isAccepted || status >= 500);
+      throw new GatewayError(
+        answer.outcome,
+        said(answer.outcome === 'no_chat' ? { advice: 'owner' } : { words: answer.error }),
+        isAccepted || status >= 500,
+      );
     }
     if (status === 401 || status === 403) {
-      throw new GatewayError('unauthorized', `${what}: set OPENCLAW_WAKE_TOKEN to the gateway’s hooks.token`, false);
+      throw new GatewayError('unauthorized', said({ advice: 'token' }), false);
     }
     if (status === 404) {
-      throw new GatewayError('not_found', `${what}: enable hooks in the gateway or correct OPENCLAW_WAKE_URL`, false);
+      throw new GatewayError('not_found', said({ advice: 'hooks' }), false);
     }
     if (status >= 500 || status === 429 || status === 408) {
-      throw new GatewayError(`http_${status}`, what, true, retryAfter(headers));
+      throw new GatewayError(`http_${status}`, said(), true, retryAfter(headers));
     }
-    throw new GatewayError(`http_${status}`, what, false);
+    throw new GatewayError(`http_${status}`, said(), false);
   }
 }
 

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { request } from 'undici';
 import { beating } from '../activities/heartbeat.ts';
 import { callbackUrl } from '../kimi/client.ts';
-import { describe } from '../kimi/http.ts';
+import { describe } from '../service/outbound.ts';
 import { directAgent } from '../service/outbound.ts';
 import type { Callback } from '../shared/callback.ts';
 import { deliveryMetrics } from '../shared/metrics.ts';

@@ -28,10 +28,10 @@ export class TaskReports {
   }
 
   /** Reports why Kimi does not have the request yet; the same problem only once. */
-  async problem(client: Client, task_id: string, { type, message }: TaskError): Promise<void> {
-    if (this.problems.get(task_id) === message) return;
-    this.problems.set(task_id, message);
-    await this.send(client, task_id, { problem: { type, message } });
+  async problem(client: Client, task_id: string, problem: TaskError): Promise<void> {
+    if (this.problems.get(task_id) === problem.message) return;
+    this.problems.set(task_id, problem.message);
+    await this.send(client, task_id, { problem });
   }
 
   /** @returns whether the report was accepted, or the task has ended. */

@@ -7,6 +7,8 @@ import { reportThrottled } from '../limiter/client.ts';
 import { onWaking } from '../service/machine-sleep.ts';
 import type { Callback } from '../shared/callback.ts';
 import type { RelayRequestOutcome, streamMetrics } from '../shared/metrics.ts';
+import type { ErrorDetail } from '../shared/error-detail.ts';
+import { failureDetails } from '../shared/failure-details.ts';
 import { FAILURE } from '../shared/names.ts';
 import type { RelayRequest, StreamProgress } from '../shared/relay.ts';
 import { Answer, answered, failed, type Attempt, type NextStep } from './attempts.ts';
@@ -142,17 +144,17 @@ export class StreamedRequest {
     const { kind, type, message } = error;
     const { task_id } = this.request;
     log.warn({ task_id, type, kind }, message);
-    if (kind === 'refused') return failed(this.request, { type, message }, this.attempts);
-    if (kind === 'interrupted' || kind === 'outcome_unknown') throw interruption(type, message);
+    if (kind === 'refused') return failed(this.request, error.taskError, this.attempts);
+    if (kind === 'interrupted' || kind === 'outcome_unknown') throw interruption(type, message, error.detail);
     // The engine retries under the same number: if the next attempt is lost, this recording must not look like a sent request.
     await recording.discard();
-    await reports.problem(client, task_id, { type, message });
+    await reports.problem(client, task_id, error.taskError);
     if (kind === 'turned_away') await this.reportToLimiter(client, error);
     const { retryAfterMs } = error.options;
     throw ApplicationFailure.create({
       message,
       type: kind === 'turned_away' ? FAILURE.throttled : FAILURE.notSent,
-      details: [type],
+      details: failureDetails(error),
       ...(retryAfterMs !== undefined && { nextRetryDelay: retryAfterMs }),
     });
   }
@@ -173,6 +175,7 @@ export class StreamedRequest {
 }
 
 /** The workflow decides whether another attempt is made, by another run of the activity. */
-export function interruption(type: string, message: string): ApplicationFailure {
-  return ApplicationFailure.create({ message, type: FAILURE.interrupted, nonRetryable: true, details: [type] });
+export function interruption(type: string, message: string, detail?: ErrorDetail): ApplicationFailure {
+  const details = failureDetails({ type, ...(detail && { detail }) });
+  return ApplicationFailure.create({ message, type: FAILURE.interrupted, nonRetryable: true, details });
 }

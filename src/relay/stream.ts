@@ -1,7 +1,8 @@
 import { afterAwake } from '../service/machine-sleep.ts';
 import { MAX_CALLBACK_BYTES } from '../shared/callback.ts';
 import { KimiError } from '../kimi/errors.ts';
-import { KimiHttp, describe, type HttpResponse } from '../kimi/http.ts';
+import { KimiHttp, type HttpResponse } from '../kimi/http.ts';
+import { describe } from '../service/outbound.ts';
 import { readRefusal } from '../kimi/refusal.ts';
 import { AnswerReader } from './answer-reader.ts';
 import type { Piece } from './attempts.ts';

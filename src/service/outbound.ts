@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import type { LookupFunction } from 'node:net';
 import { rootCertificates } from 'node:tls';
 import { Agent, EnvHttpProxyAgent, Pool, type Dispatcher } from 'undici';
+import type { TaskError } from '../shared/task.ts';
+import type { Cause } from '../shared/error-detail.ts';
 import { isLoopback, publicAddress } from './http.ts';
 import { GIVEN_ENV } from '../config/env-file.ts';
 import { ConfigError } from '../config/problems.ts';
@@ -98,17 +100,40 @@ class Tunnels extends Pool {
       answer = await super.connect(options);
     } catch (error) {
       const { code, message } = error as { code?: string; message?: string };
-      throw new ProxyError(`the proxy ${this.address} cannot be used: ${code ?? message}`, { cause: error });
+      throw new ProxyError({ proxy: this.address, why: code ?? message ?? '' }, { cause: error });
     }
     if (answer.statusCode === 200) return answer;
     answer.socket.on('error', () => {}).destroy();
-    throw new ProxyError(`the proxy ${this.address} answered ${answer.statusCode}; look at HTTPS_PROXY and NO_PROXY`);
+    throw new ProxyError({ proxy: this.address, status: answer.statusCode });
   }) as Pool['connect'];
 }
 
 /** The proxy did not open a tunnel: the host behind it has received nothing. */
 class ProxyError extends Error {
   override readonly name = 'ProxyError';
+
+  constructor(
+    readonly proxy: Omit<Cause, 'cause'>,
+    options?: ErrorOptions,
+  ) {
+    const { proxy: address, why, status } = proxy;
+    const words =
+      status === undefined ? `cannot be used: ${why}` : `answered ${status}; look at HTTPS_PROXY and NO_PROXY`;
+    super(`the proxy ${address} ${words}`, options);
+  }
+}
+
+/** @returns a connection error's code, or its message, which may be empty (happy eyeballs) or long. */
+export function describe(error: unknown): string {
+  const { code, message } = error as { code?: unknown; message?: string };
+  // undici's error for a chunked response without its last chunk.
+  if (message?.includes('Invalid EOF state')) return 'it was cut before its end';
+  return (typeof code === 'string' ? code : message) ?? String(error);
+}
+
+/** @returns why a host was not reached. */
+export function causeOf(error: unknown): Cause {
+  return { cause: describe(error), ...(error instanceof ProxyError && error.proxy) };
 }
 
 /** Why a host could not be reached, as an error type that has a sentence in every language. Nothing was sent. */
@@ -118,6 +143,16 @@ export type ReachProblem =
   | 'certificate_of_another_host'
   | 'proxy_failed'
   | 'unreachable';
+
+/** Why a host did not answer. */
+export interface Unreached extends TaskError {
+  type: ReachProblem;
+}
+
+export function unreached(error: unknown): Unreached {
+  const detail = { code: 'unreached', ...causeOf(error) } as const;
+  return { type: reachProblem(error), message: detail.cause, detail };
+}
 
 /** What Node and OpenSSL call these problems. */
 const CERTIFICATE_PROBLEMS: [RegExp, ReachProblem][] = [

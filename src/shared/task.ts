@@ -1,5 +1,6 @@
 /** A task: its input and its state. */
 import type { Route } from './chat.ts';
+import type { ErrorDetail } from './error-detail.ts';
 import type { QueuePosition } from './limits.ts';
 import type { Cost } from './result.ts';
 
@@ -73,7 +74,10 @@ export type Acceptance =
 /** An error of the provider or of ours. Never contains a secret. */
 export interface TaskError {
   type: string;
+  /** In English, unless the task itself made it. */
   message: string;
+  /** What the message says, by code, so that it can be said in the user's language; not of every error. */
+  detail?: ErrorDetail;
 }
 
 export type TaskStep =

@@ -1,4 +1,5 @@
 import type { Text } from './zh-TW.ts';
+import { sayDetail } from '../shared/error-detail.ts';
 
 const SUFFIX: Partial<Record<Intl.LDMLPluralRule, string>> = { one: 'st', two: 'nd', few: 'rd' };
 
@@ -67,6 +68,9 @@ export const en: Text = {
     })[phase] + (repeats ? '; it keeps repeating the same text' : ''),
   queuePosition: ({ place, expected_wait_ms }) =>
     `${ordinal(place)}${expected_wait_ms === undefined ? '' : `, in ${about(expected_wait_ms)}`}`,
+  detail: (detail) => sayDetail(detail, 'en'),
+  withDetail: (sentence, detail) => `${sentence} (${detail})`,
+  quotesMessages: true,
   reasons: {
     no_api_key: 'KIMI_API_KEY is missing where the tasks are sent; set it and dispatch again',
     no_relay_token: 'the worker has no KIMI_RELAY_TOKEN; set it to the relay’s and dispatch again',
@@ -87,6 +91,19 @@ export const en: Text = {
       'Kimi repeated itself and was stopped; the part that was received is kept. Rephrase it, or use another model',
     empty_answer: 'Kimi’s answer is empty; dispatch it again, or rephrase it',
     unreachable: 'unreachable; nothing was sent',
+    gateway_unreachable: 'the OpenClaw gateway cannot be reached',
+    relay_unreachable: 'the relay cannot be reached; nothing was sent',
+    relay_unavailable: 'the relay’s engine accepts no tasks now; try again later',
+    relay_error: 'the relay met an unexpected error; its log has details (kimi-dispatch logs relay)',
+    invalid_argument: 'the key has characters that fit no header, so nothing was sent; correct KIMI_API_KEY',
+    no_api_id:
+      'Kimi’s response has no id, so it is unknown whether it accepted the task; it was not sent again, to avoid paying twice',
+    no_answer: 'Kimi’s response is no answer; check KIMI_API_URL',
+    stalled: 'Kimi’s stream stopped; the part that was received is kept',
+    answer_too_long: 'the answer is too long and was stopped; the part that was received is kept',
+    stream_error:
+      'Kimi reported an error in its answer; the part that was received, if any, is in the result file as partial_output',
+    file_error: 'a file in the results folder cannot be used',
     certificate_untrusted:
       'this machine does not trust the host’s certificate, so nothing was sent; set NODE_EXTRA_CA_CERTS to the file of the authority that signed it (in an office often that of the proxy), then restart with kimi-dispatch down and up',
     certificate_expired:
@@ -109,6 +126,7 @@ export const en: Text = {
     resource_not_found_error:
       'the model does not exist, or the key has no access to it; kimi-dispatch models lists the available ones',
     exceeded_current_quota_error: 'the account has no quota left; top it up and dispatch again',
+    no_chat: 'no chat asked for this task and the gateway names no owner; set commands.ownerAllowFrom',
     no_plugin:
       'the plugin does not answer at this address; load it in the gateway (kimi-dispatch setup openclaw) or correct OPENCLAW_WAKE_URL',
     not_found: 'the gateway has nothing at this address; enable hooks in it or correct OPENCLAW_WAKE_URL',

@@ -9,11 +9,16 @@ export type { Text };
 
 const TEXTS: Record<Lang, Text> = { 'zh-TW': zhTW, en };
 
-/** @returns the sentence for an error's type, with the error's own message in parentheses; the message if there is no sentence. */
+/**
+ * @returns the sentence for an error, with what its message says in parentheses. Chinese leaves out a message that exists in English
+ * only: the type's sentence says enough.
+ */
 export function explain(error: TaskError, text: Text): string {
-  const message = field(error.message);
-  const sentence = sentenceFor(error.type, text);
-  return sentence === undefined ? message : `${sentence} (${message})`;
+  const { type, message, detail } = error;
+  const sentence = (detail && sentenceFor(detail.code, text)) ?? sentenceFor(type, text);
+  const said = (detail && text.detail(detail)) ?? (text.quotesMessages || sentence === undefined ? message : undefined);
+  if (sentence === undefined || said === undefined) return field(sentence ?? said ?? message);
+  return text.withDetail(sentence, field(said));
 }
 
 /** @returns the sentence for an error type, which also says what to do; `undefined` if there is none. */

@@ -1,3 +1,4 @@
+import { sayDetail, type ErrorDetail } from '../shared/error-detail.ts';
 import type { QueuePosition } from '../shared/limits.ts';
 import type { StreamProgress } from '../shared/relay.ts';
 import type { Tokens } from '../shared/result.ts';
@@ -67,6 +68,11 @@ export const zhTW = {
     })[phase] + (repeats ? '，但一再重複同一段文字' : ''),
   queuePosition: ({ place, expected_wait_ms }: QueuePosition) =>
     `第 ${place} 位${expected_wait_ms === undefined ? '' : `，預計${about(expected_wait_ms)}後`}`,
+  /** What an error says, in this language. */
+  detail: (detail: ErrorDetail) => sayDetail(detail, 'zh-TW'),
+  withDetail: (sentence: string, detail: string) => `${sentence}（${detail}）`,
+  /** Whether messages of errors without a detail are shown: they are in English. */
+  quotesMessages: false as boolean,
   /** Sentences for error types, ours and Kimi's. An error without one is shown in Kimi's words. */
   reasons: {
     no_api_key: '送出任務的環境沒有 KIMI_API_KEY；設定後重新派發',
@@ -82,6 +88,17 @@ export const zhTW = {
     repetition: 'Kimi 一再重複同一段文字，已停止；已收到的部分已保留。改寫提示詞，或換一個模型',
     empty_answer: 'Kimi 沒有回答任何內容；重新派發，或改寫提示詞',
     unreachable: '連不上；沒有送出任何請求',
+    gateway_unreachable: '連不上 OpenClaw 閘道',
+    file_error: '結果資料夾裡有檔案不能使用',
+    relay_unreachable: '連不上中繼；沒有送出任何請求',
+    relay_unavailable: '中繼的引擎現在不收任務；稍後再試',
+    relay_error: '中繼發生意外的錯誤；細節在它的紀錄裡（kimi-dispatch logs relay）',
+    invalid_argument: '金鑰含有不能放進標頭的字元，所以沒有送出任何請求；請更正 KIMI_API_KEY',
+    no_api_id: 'Kimi 的回應沒有任務編號，不知道它是否收下；為免重複付費，沒有再送',
+    no_answer: 'Kimi 的回應不是答案；請檢查 KIMI_API_URL',
+    stalled: 'Kimi 的串流停住了；已收到的部分已保留',
+    answer_too_long: '答案太長，已停止接收；已收到的部分已保留',
+    stream_error: 'Kimi 在答案裡回報了錯誤；如果已收到一部分，會在結果檔案的 partial_output',
     certificate_untrusted:
       '這台機器不信任主機的憑證，所以沒有送出任何請求；請把 NODE_EXTRA_CA_CERTS 設為簽發它的憑證機構的檔案（公司網路通常是代理伺服器的），再執行 kimi-dispatch down 與 up',
     certificate_expired:
@@ -102,6 +119,7 @@ export const zhTW = {
     permission_denied_error: '這把金鑰沒有權限；請查看帳戶能用什麼，或換一把金鑰',
     resource_not_found_error: '沒有這個模型，或這把金鑰不能用它；kimi-dispatch models 會列出有哪些',
     exceeded_current_quota_error: '帳戶額度已用完；儲值後重新派發',
+    no_chat: '沒有聊天室派發這個任務，閘道也沒有設定擁有者；請設定 commands.ownerAllowFrom，例如 ["telegram:4242"]',
     no_plugin: '這個位址沒有外掛回應；請在閘道載入外掛（kimi-dispatch setup openclaw），或更正 OPENCLAW_WAKE_URL',
     not_found: '閘道沒有這個位址；請在閘道啟用 hooks，或更正 OPENCLAW_WAKE_URL',
   },

@@ -6,6 +6,7 @@ import {
   isCancellation,
   type ActivityOptions,
 } from '@temporalio/workflow';
+import { readDetails } from '../shared/failure-details.ts';
 import type { Throttled } from '../shared/limits.ts';
 import { FAILURE } from '../shared/names.ts';
 import type { Holder, LostAttempt, TaskError } from '../shared/task.ts';
@@ -88,10 +89,8 @@ function causeOf(failure: unknown): unknown {
   return cause instanceof TimeoutFailure && cause.cause instanceof ApplicationFailure ? cause.cause : cause;
 }
 
-/** Activities put the error's type into the first detail. */
 function taskError({ details, type, message }: ApplicationFailure): TaskError {
-  const [detail] = details ?? [];
-  return { type: typeof detail === 'string' ? detail : (type ?? 'error'), message };
+  return { type: type ?? 'error', message, ...readDetails(details) };
 }
 
 /**

@@ -9,9 +9,10 @@ import {
   setHandler,
 } from '@temporalio/workflow';
 import type { Callback } from '../shared/callback.ts';
+import { failureDetails } from '../shared/failure-details.ts';
 import { ACCEPTED_UPDATE, ACKNOWLEDGE_UPDATE, CALLBACK_SIGNAL, RELAY_SIGNAL, STATUS_QUERY } from '../shared/names.ts';
 import type { RelayReport } from '../shared/relay.ts';
-import type { Acceptance, Outcome, Task, TaskSummary, TaskView } from '../shared/task.ts';
+import type { Acceptance, Outcome, Task, TaskError, TaskSummary, TaskView } from '../shared/task.ts';
 import { notifyAndAwaitLateAnswer, saveLateAnswer } from './task/late-answer.ts';
 import { leaseFor } from './task/lease.ts';
 import { acknowledge, notify } from './task/notify.ts';
@@ -94,6 +95,6 @@ async function acceptance({ view, text }: TaskRun): Promise<Acceptance> {
   await condition(() => view.api_id !== undefined || view.queue !== undefined || view.completed_at !== undefined);
   if (view.api_id !== undefined) return { task_id, api_id: view.api_id };
   if (view.queue !== undefined) return { task_id, queued: view.queue };
-  const { type, message } = view.error ?? { type: view.state, message: text.error.cancelled };
-  throw ApplicationFailure.nonRetryable(message, type);
+  const error: TaskError = view.error ?? { type: view.state, message: text.error.cancelled };
+  throw ApplicationFailure.nonRetryable(error.message, error.type, ...(error.detail ? failureDetails(error) : []));
 }

@@ -147,11 +147,11 @@ describe('a reason', () => {
     expect(replyText(failed, FILE, textFor('en'))).toContain('(as Kimi says)\n');
   });
 
-  it('of ours is a sentence in the language of the user, the technical one behind it', () => {
+  it('of ours is a sentence in the language of the user; English has the technical one behind it', () => {
     const error = { type: 'no_api_key', message: 'KIMI_API_KEY is not set' };
     const failed: ResultFile = { ...NOTHING, status: 'failed', error };
     expect(replyText(failed, FILE, textFor('zh-TW'))).toContain(
-      '⚠️ 原因：\n送出任務的環境沒有 KIMI_API_KEY；設定後重新派發 (KIMI_API_KEY is not set)\n',
+      '⚠️ 原因：\n送出任務的環境沒有 KIMI_API_KEY；設定後重新派發\n',
     );
     expect(replyText(failed, FILE, textFor('en'))).toContain(
       '⚠️ Reason:\nKIMI_API_KEY is missing where the tasks are sent; set it and dispatch again (KIMI_API_KEY is not set)\n',

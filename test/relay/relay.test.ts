@@ -188,7 +188,7 @@ describe('a task through the relay', () => {
     });
     expect(retrying?.why).toContain('ECONNREFUSED');
     expect((await cli(['status', started.task_id], env)).stdout).toMatch(
-      /目前狀況 .*連不上；沒有送出任何請求 \(cannot reach .*ECONNREFUSED\)；第 \d+ 次嘗試/,
+      /目前狀況 .*連不上；沒有送出任何請求（http.*：那裡沒有程式在監聽）；第 \d+ 次嘗試/,
     );
     expect((await cli(['list'], env)).stdout).toMatch(/ECONNREFUSED\)；第 \d+/);
     const waiting = await world.view(started);

@@ -126,10 +126,17 @@ describe('a forward proxy', () => {
       KIMI_API_KEY: 'sk-1',
       HTTPS_PROXY: proxy.url.replace('http://', 'http://user:secret@'),
     });
-    const said = `(the proxy ${proxy.url}/ answered 407; look at HTTPS_PROXY and NO_PROXY)`;
-    for (const [KIMI_LANG, words] of [
-      ['en', 'the proxy did not open a connection to the host, so nothing was sent; correct HTTPS_PROXY'],
-      ['zh-TW', '代理伺服器沒有連到主機，所以沒有送出任何請求；請更正 HTTPS_PROXY'],
+    for (const [KIMI_LANG, words, said] of [
+      [
+        'en',
+        'the proxy did not open a connection to the host, so nothing was sent; correct HTTPS_PROXY',
+        `(the proxy ${proxy.url}/ answered 407; look at HTTPS_PROXY and NO_PROXY)`,
+      ],
+      [
+        'zh-TW',
+        '代理伺服器沒有連到主機，所以沒有送出任何請求；請更正 HTTPS_PROXY',
+        `代理伺服器 ${proxy.url}/ 回應 407；請檢查 HTTPS_PROXY 與 NO_PROXY）`,
+      ],
     ] as const) {
       for (const command of ['doctor', 'models']) {
         const { stdout } = await cli([command], { ...env, KIMI_LANG });

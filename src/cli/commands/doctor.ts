@@ -16,9 +16,8 @@ import { probeFolder, shellPath, tildePath } from '../../service/files.ts';
 import { Gateway, GatewayError, type Wake } from '../../notify/gateway.ts';
 import { availableBalance, listModels } from '../../kimi/account.ts';
 import { KimiError } from '../../kimi/errors.ts';
-import { describe } from '../../kimi/http.ts';
 import { callsBack, currencyOf, resolveModel } from '../../kimi/models.ts';
-import { directAgent, outboundAgent, reachProblem, type ReachProblem } from '../../service/outbound.ts';
+import { directAgent, outboundAgent, unreached, type Unreached } from '../../service/outbound.ts';
 import { newTaskId } from '../task-name.ts';
 import type { PluginWake } from '../../notify/protocol.ts';
 import { secretFile } from '../../stack/kept-secrets.ts';
@@ -74,12 +73,6 @@ async function doctor({ sendTest = false }: { sendTest?: boolean }): Promise<Exi
   const bad = findings.filter(({ ok }) => !ok).length;
   console.log(`\n${bad === 0 ? say.doctor.ok : say.doctor.bad(bad)}`);
   return bad === 0 ? EXIT.ok : EXIT.config;
-}
-
-/** Why a host did not answer. */
-interface Unreached {
-  type: ReachProblem;
-  message: string;
 }
 
 const good = (what: string): Finding => ({ ok: true, what });
@@ -146,7 +139,7 @@ async function account(context: Context, apiUrl: string, host: string): Promise<
     listModels({ apiUrl, apiKey }),
     apiKey ? availableBalance({ apiUrl, apiKey }) : undefined,
   ]);
-  const findings = [models.problem && unreached(models.problem, host, context, say.doctor.hostBad)];
+  const findings = [models.problem && noAnswerFrom(models.problem, host, context, say.doctor.hostBad)];
   if (apiKey && models.status === 401) findings.push(bad(say.doctor.keyRefused(host)));
   try {
     const model = resolveModel(config.KIMI_MODEL, apiUrl);
@@ -170,7 +163,7 @@ async function account(context: Context, apiUrl: string, host: string): Promise<
 }
 
 /** @returns the cause, where it is a certificate or the proxy; else that nothing answers. */
-function unreached(
+function noAnswerFrom(
   problem: Unreached,
   url: string,
   { text }: Pick<Context, 'text'>,
@@ -301,7 +294,7 @@ async function callbacks(context: Context): Promise<Finding> {
   const reached = await reach(url, isOurs ? undefined : new Agent());
   return typeof reached === 'number'
     ? good(say.doctor.callbacks(url))
-    : unreached(reached, url, context, say.doctor.callbacksBad);
+    : noAnswerFrom(reached, url, context, say.doctor.callbacksBad);
 }
 
 /** Checks the metrics of services that `up` started. */
@@ -326,7 +319,7 @@ async function gateway(context: Context): Promise<Finding> {
   const reached = await reach(url, outboundAgent(url));
   return typeof reached === 'number'
     ? good(say.doctor.gateway(url))
-    : unreached(reached, url, context, say.doctor.gatewayBad);
+    : noAnswerFrom(reached, url, context, say.doctor.gatewayBad);
 }
 
 /**
@@ -334,7 +327,7 @@ async function gateway(context: Context): Promise<Finding> {
  *
  * @param sendTest sends a test message to the gateway's owner
  */
-async function plugin({ config, say }: Context, sendTest: boolean): Promise<Finding[]> {
+async function plugin({ config, say, text }: Context, sendTest: boolean): Promise<Finding[]> {
   if (!pluginReply(config)) return sendTest ? [bad(say.doctor.noTest)] : [];
   const url = wakeUrl(config);
   const address = publicAddress(url);
@@ -365,7 +358,7 @@ async function plugin({ config, say }: Context, sendTest: boolean): Promise<Find
     },
     task_id,
   );
-  return [...findings, unsent ? bad(say.doctor.testFailed(unsent.message)) : good(say.doctor.testSent)];
+  return [...findings, unsent ? bad(say.doctor.testFailed(explain(unsent, text))) : good(say.doctor.testSent)];
 }
 
 /** @returns the status of a GET, or why there is none. */
@@ -379,7 +372,7 @@ async function reach(url: string, dispatcher: Dispatcher = directAgent()): Promi
     await body.dump();
     return statusCode;
   } catch (error) {
-    return { type: reachProblem(error), message: describe(error) };
+    return unreached(error);
   }
 }
 

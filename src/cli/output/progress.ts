@@ -97,9 +97,14 @@ export class Progress {
 }
 
 /** @returns the last failure and the time of the next attempt. */
-export function sayRetrying({ attempt, why, type = '', next_attempt_at }: Retrying, say: CliText, text: Text): string {
+export function sayRetrying(retrying: Retrying, say: CliText, text: Text): string {
+  const { attempt, why: message, type = '', detail, next_attempt_at } = retrying;
   const seconds = next_attempt_at && Math.max(0, Math.ceil((Date.parse(next_attempt_at) - Date.now()) / 1_000));
-  return say.progress.attempt(explain({ type, message: why }, text), attempt, seconds || undefined);
+  return say.progress.attempt(
+    explain({ type, message, ...(detail && { detail }) }, text),
+    attempt,
+    seconds || undefined,
+  );
 }
 
 /** @returns the last words of the answer, on one line. */

@@ -5,6 +5,7 @@ import { repeatKey } from '../../shared/task-id.ts';
 import type { Outcome, TaskError } from '../../shared/task.ts';
 import { readFailure } from '../failures.ts';
 import type { TaskRun } from './state.ts';
+import { explain } from '../../text/index.ts';
 
 /** How long an agent that acknowledges by itself (`ack: 'agent'`) has for it before it is woken again. Milliseconds. */
 const WAKE_AGAIN_MS = [60_000, 300_000, 1_800_000];
@@ -91,6 +92,6 @@ async function restore(run: TaskRun, timings: Timings | undefined): Promise<Task
   } catch (error) {
     const failure = readFailure(error);
     if (!failure) throw error;
-    return { type: 'result_lost', message: `${text.error.resultLost} (${failure.message})` };
+    return { type: 'result_lost', message: text.withDetail(text.error.resultLost, explain(failure, text)) };
   }
 }

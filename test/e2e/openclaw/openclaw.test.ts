@@ -143,7 +143,7 @@ describe('a message that begins with Kimi', () => {
   it('that cannot be dispatched is answered with the reason', async () => {
     stage.telegram.say(OWNER, 'Kimi: refuse me [[simulate: status=400 type=bad]]');
     // At once where Kimi is quick to say no; where it is not, the task tells it.
-    await stage.next(OWNER, /❌[^]*refuse-me-simulate[^]*Kimi answered 400/);
+    await stage.next(OWNER, /❌[^]*refuse-me-simulate[^]*Kimi 回應 400/);
     expect(modelRequests()).toEqual([]);
   });
 });
