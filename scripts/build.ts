@@ -41,7 +41,9 @@ const [clear, encrypted] = await Promise.all([
     ...common,
     packages: 'external',
     entryPoints: {
-      ...Object.fromEntries(['worker', 'webhook', 'relay', 'simulator'].map((name) => [name, from(`src/${name}.ts`)])),
+      ...Object.fromEntries(
+        ['worker', 'webhook', 'relay', 'services', 'simulator'].map((name) => [name, from(`src/${name}.ts`)]),
+      ),
       'journal-check': from('src/webhook/journal-check.ts'),
     },
   }),
@@ -59,6 +61,8 @@ const [clear, encrypted] = await Promise.all([
     ...common,
     entryPoints: {
       'kimi-dispatch': from('src/cli.ts'),
+      starter: from('src/starter.ts'),
+      supervisor: from('src/supervisor.ts'),
       'report-thread': from('src/report/thread.ts'),
     },
     external: ['@temporalio/testing', '@aws-sdk/client-s3', '@opentelemetry/*'],

@@ -3,7 +3,7 @@
 import * as nodeModule from 'node:module';
 
 (nodeModule as { enableCompileCache?: () => void }).enableCompileCache?.();
-const { main } = await import('./cli/main.ts');
-await main(process.argv);
-// Exits after the last output: the engine's client would retry an abandoned call on a closed connection and throw.
-process.stdout.write('', () => setImmediate(() => process.exit()));
+const args = process.argv.slice(2);
+const { isForegroundUp, upInForeground } = await import('./stack/foreground.ts');
+if (isForegroundUp(args)) process.exitCode = await upInForeground(args);
+else await import('./starter.ts');

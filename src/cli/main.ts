@@ -8,7 +8,6 @@ import { ConfigError } from '../config/problems.ts';
 import { EXIT, ServiceError, type Exit } from '../service/exit.ts';
 import { PACKAGE_ROOT, tildePath } from '../service/files.ts';
 import { PortsUnusable } from '../service/ports.ts';
-import type { FailedToStart } from '../service/run.ts';
 import { DATABASE, DatabaseUnusable } from '../stack/engine-database.ts';
 import { setAside } from './engine-damage.ts';
 import { NoTemporalCli } from '../stack/temporal-cli.ts';
@@ -57,8 +56,6 @@ export async function main(argv: string[]): Promise<void> {
     if (error instanceof CommanderError && error.exitCode === 0) return;
     const { exit, message } = sentenceFor(error, say);
     console.error(withoutControls(message));
-    // For `up --detach`, which waits for the process in the background.
-    if (process.connected) process.send?.({ failed: message } satisfies FailedToStart);
     process.exitCode = exit;
   }
 }

@@ -1,5 +1,6 @@
 /** Which processes see which secrets. */
-import { SECRETS, type SecretName } from './variables.ts';
+import type { Config } from './index.ts';
+import { SECRETS, VARIABLES, type SecretName } from './variables.ts';
 
 /** Secrets that other software reads: the AWS SDK, OpenTelemetry's exporters, Moonshot's tools. */
 const FOREIGN_SECRETS = [
@@ -26,4 +27,15 @@ export function secretsIn(
   ...names: (SecretName | (typeof FOREIGN_SECRETS)[number])[]
 ): NodeJS.ProcessEnv {
   return Object.fromEntries(names.flatMap((name) => [name, `${name}_FILE`]).map((name) => [name, env[name]]));
+}
+
+/** @returns a configuration whose other secrets are not set. */
+export function withSecrets(config: Config, names: readonly SecretName[]): Config {
+  const others = SECRETS.filter((name) => !names.includes(name));
+  return { ...config, ...Object.fromEntries(others.map((name) => [name, VARIABLES[name].schema.parse(undefined)])) };
+}
+
+/** Removes our secrets from an environment, once they have been read from it. Other software reads its own later. */
+export function forgetSecrets(env: NodeJS.ProcessEnv = process.env): void {
+  for (const name of [...SECRETS, ...SECRET_FILES, 'MOONSHOT_API_KEY']) delete env[name];
 }

@@ -3,6 +3,8 @@ import type { Logger } from 'pino';
 import { loadEnvFiles } from '../config/env-file.ts';
 import { langOf, readConfig, type Config } from '../config/index.ts';
 import { ConfigError, describeProblem } from '../config/problems.ts';
+import { forgetSecrets } from '../config/secrets.ts';
+import type { ServicesReport } from '../stack/services.ts';
 import { EXIT, ServiceError } from './exit.ts';
 import { hostCheck } from './http.ts';
 import { createLog } from './log.ts';
@@ -15,6 +17,8 @@ export interface Ready {
   ready: true;
   /** Port it listens on. */
   port: number;
+  /** Of the services of a stack. */
+  services?: ServicesReport | undefined;
 }
 
 /** Message to the parent process if the service cannot start. */
@@ -27,6 +31,8 @@ export interface FailedToStart {
 /** A running service. */
 export interface Service {
   port: number;
+  /** Reported to the supervisor of a stack. */
+  services?: ServicesReport;
   /** Resolves when the service has stopped, rejects when it failed. */
   stopped: Promise<void>;
   /** Drains and stops. */
@@ -54,6 +60,7 @@ export async function runService(
     // `up` has read them, and passes each process only the secrets it needs.
     if (!process.send) loadEnvFiles();
     const config = readConfig();
+    forgetSecrets();
     log = createLog(name, config.KIMI_LOG_LEVEL);
     await startTracing(name, config.OTEL_EXPORTER_OTLP_ENDPOINT);
     const service = await start(config, log);
@@ -65,7 +72,7 @@ export async function runService(
     };
     for (const signal of ['SIGTERM', 'SIGINT', 'disconnect']) process.on(signal, stop);
     log.info({ port: service.port }, 'ready');
-    process.send?.({ ready: true, port: service.port } satisfies Ready);
+    process.send?.({ ready: true, port: service.port, services: service.services } satisfies Ready);
     await service.stopped.finally(() => (stopping = true));
     log.info('stopped');
     process.exitCode = EXIT.ok;

@@ -6,6 +6,8 @@ import { PortsUnusable } from '../service/ports.ts';
 import type { FailedToStart, Ready } from '../service/run.ts';
 import { backoffMs } from '../shared/backoff.ts';
 import { codeOf } from '../shared/system-error.ts';
+import type { ChildName } from './plan.ts';
+import type { ServicesStart } from './services.ts';
 import { identify, type ProcessId } from './process-id.ts';
 
 /** How long a process may drain before it is killed, in milliseconds: longer than a worker's own grace. */
@@ -17,49 +19,49 @@ const START_MS = 60_000;
 /** Wait before a process that ended is restarted. */
 const RESTART_MS = { first: 500, longest: 30_000 };
 
+/** A process that has run for so long did not fail to start, in milliseconds. */
+const STEADY_MS = 60_000;
+
 /**
- * Ends a foreign program together with this process: the guard kills it when its own standard input closes, which happens however
- * this process ends, kill -9 included.
+ * Ends a foreign program together with this process, however this process ends, kill -9 included: Linux does so itself; elsewhere a
+ * shell waits for the end of the program's standard input, which this process holds.
  */
 const GUARD = [
+  'if setpriv --pdeathsig TERM true 2>/dev/null; then exec setpriv --pdeathsig TERM "$@" </dev/null; fi',
   'exec 3<&0',
-  '"$@" </dev/null 3<&- & child=$!',
-  '{ cat <&3 >/dev/null; kill "$child" 2>/dev/null; } &',
-  'exec 3<&-',
-  'wait "$child"',
+  '{ read -r _; kill $$; } <&3 2>/dev/null &',
+  'exec "$@" </dev/null 3<&-',
 ].join('\n');
 
 export interface ChildOptions {
-  name: string;
+  name: ChildName;
   command: string;
   args: string[];
   env: NodeJS.ProcessEnv;
   /** Working directory; by default this process's. */
   cwd?: string;
   logFile: string;
-  /** A service reports over IPC. A program runs behind the guard and is polled with `isReady`. */
-  kind: 'service' | 'program';
-  /** For a program: whether it is ready. */
-  isReady?: () => Promise<boolean>;
-  /** For a service: the variable of its port. A restart uses the same port as before. */
-  portVariable?: string;
   /** Called after each start: it has another `id`. */
   onStart: () => void;
   /** Called before a restart. `missing` is the file of its program that no longer exists, if any. */
-  onRestart: (name: string, missing?: string) => void;
+  onRestart: (name: ChildName, missing?: string) => void;
 }
 
 /** A process of the stack, restarted when it ends unexpectedly. */
-export class Child {
-  /** Port that a service reported. */
-  port = 0;
+abstract class Child {
   /** Identity of the current process. */
   id: ProcessId | undefined;
-  private process: ChildProcess | undefined;
+  protected process: ChildProcess | undefined;
   private stopping = false;
   private restarts = 0;
 
-  constructor(private readonly options: ChildOptions) {}
+  constructor(protected readonly options: ChildOptions) {}
+
+  /** @returns the process, with `log` as its output, in a process group of its own: Ctrl-C reaches only `up`, which stops the others in order. */
+  protected abstract spawn(log: number): ChildProcess;
+
+  /** Waits until a process is ready. @throws the reason why it ended before. */
+  protected abstract ready(running: ChildProcess): Promise<void>;
 
   /**
    * Starts a process and waits until it is ready.
@@ -74,43 +76,42 @@ export class Child {
   async stop(): Promise<void> {
     this.stopping = true;
     const { process: running } = this;
-    if (!running || running.exitCode !== null || running.signalCode !== null) return;
+    if (!running || hasEnded(running)) return;
     const ended = new Promise<void>((resolve) => running.once('exit', () => resolve()));
-    if (this.options.kind === 'program') running.stdin?.destroy();
-    else running.kill('SIGTERM');
+    running.kill('SIGTERM');
     const kill = setTimeout(() => running.kill('SIGKILL'), DRAIN_MS);
     await ended;
     clearTimeout(kill);
   }
 
   private async launch(again: boolean): Promise<void> {
-    const { command, args, kind, cwd, logFile, portVariable } = this.options;
-    const env = { ...this.options.env, ...(portVariable && this.port > 0 && { [portVariable]: String(this.port) }) };
-    const log = openLog(logFile);
-    // A process group of its own: Ctrl-C in the terminal reaches only `up`, which stops the others in order.
-    const running =
-      kind === 'service'
-        ? spawn(command, args, { env, cwd, detached: true, stdio: ['ignore', log, log, 'ipc'] })
-        : spawn('sh', ['-c', GUARD, 'sh', command, ...args], { env, cwd, detached: true, stdio: ['pipe', log, log] });
+    const log = openLog(this.options.logFile);
+    const running = this.spawn(log);
     closeSync(log);
     this.process = running;
     this.id = identify(running.pid ?? 0);
     this.options.onStart();
+    const startedAt = performance.now();
     const giveUp = setTimeout(() => running.kill('SIGKILL'), START_MS);
     try {
-      await (kind === 'service' ? this.reported(running) : this.answered(running));
-      this.restarts = 0;
+      await this.ready(running);
     } catch (error) {
       if (!again) {
         clearTimeout(giveUp);
         this.stopping = true;
-        if (kind === 'program') running.stdin?.destroy();
+        running.kill('SIGKILL');
         throw error;
       }
     }
     clearTimeout(giveUp);
-    if (running.exitCode !== null || running.signalCode !== null) this.ended();
-    else running.once('exit', () => this.ended());
+    const onEnd = (): void => {
+      // Its other end may wait for it.
+      running.stdin?.destroy();
+      if (performance.now() - startedAt > STEADY_MS) this.restarts = 0;
+      this.ended();
+    };
+    if (hasEnded(running)) onEnd();
+    else running.once('exit', onEnd);
   }
 
   private ended(): void {
@@ -127,8 +128,31 @@ export class Child {
     }, wait).unref();
   }
 
-  /** Waits until a service reports that it is ready, or why it cannot start. */
-  private async reported(running: ChildProcess): Promise<void> {
+  protected exited(code: number | null, signal: NodeJS.Signals | null): ServiceError {
+    const { name, logFile: log } = this.options;
+    return new ServiceError('exited', { name, how: String(signal ?? code), log });
+  }
+}
+
+/** One of our services: it is sent its settings, and reports over IPC. */
+export class ServiceChild extends Child {
+  /** What it reported. */
+  report: Ready | undefined;
+
+  /** @param settings what it is sent, so that its environment, which others can read, has no secrets */
+  constructor(
+    options: ChildOptions,
+    private readonly settings?: () => Promise<ServicesStart>,
+  ) {
+    super(options);
+  }
+
+  protected override spawn(log: number): ChildProcess {
+    const { command, args, env, cwd } = this.options;
+    return spawn(command, args, { env, cwd, detached: true, stdio: ['ignore', log, log, 'ipc'] });
+  }
+
+  protected override async ready(running: ChildProcess): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       running.on('message', (message: Ready | FailedToStart) => {
         if ('failed' in message) {
@@ -138,31 +162,50 @@ export class Child {
               ? new PortsUnusable(ports)
               : new ServiceError('child_failed', { name: this.options.name, why: failed }),
           );
-        } else {
-          this.port = message.port;
+        } else if ('ready' in message) {
+          this.report = message;
           resolve();
         }
       });
       running.once('error', reject);
       running.once('exit', (code, signal) => reject(this.exited(code, signal)));
+      // If they fail, the start has failed, and ends this process.
+      this.settings?.().then(
+        (settings) => running.send(settings),
+        () => {},
+      );
     });
   }
+}
 
-  private async answered(running: ChildProcess): Promise<void> {
+/** A program that is not ours. It counts as ready once `isReady` says so. */
+export class ProgramChild extends Child {
+  constructor(
+    options: ChildOptions,
+    private readonly isReady: () => Promise<boolean>,
+  ) {
+    super(options);
+  }
+
+  protected override spawn(log: number): ChildProcess {
+    const { command, args, env, cwd } = this.options;
+    return spawn('sh', ['-c', GUARD, 'sh', command, ...args], { env, cwd, detached: true, stdio: ['pipe', log, log] });
+  }
+
+  protected override async ready(running: ChildProcess): Promise<void> {
     let ended: ServiceError | undefined;
     const { command: file } = this.options;
     running.once('error', (error) => (ended = new ServiceError('program_missing', { file, cause: codeOf(error) })));
     running.once('exit', (code, signal) => (ended = this.exited(code, signal)));
-    while (!(await this.options.isReady?.())) {
+    while (!(await this.isReady())) {
       if (ended) throw ended;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
+}
 
-  private exited(code: number | null, signal: NodeJS.Signals | null): ServiceError {
-    const { name, logFile: log } = this.options;
-    return new ServiceError('exited', { name, how: String(signal ?? code), log });
-  }
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
 }
 
 function openLog(file: string): number {

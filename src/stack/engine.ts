@@ -1,123 +1,23 @@
-/** The embedded Temporal dev server, and the front of its Web UI. */
+/** The settings of the embedded Temporal dev server. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import type { Server } from 'node:http';
-import { join, resolve } from 'node:path';
 import { Connection } from '@temporalio/client';
-import { checkPorts, listen } from '../service/ports.ts';
 import { NAMESPACE, SEARCH_ATTRIBUTES } from '../shared/names.ts';
 import { channelArgs } from '../temporal/client.ts';
-import { Child } from './child.ts';
-import { DATABASE, databaseIsComplete, databaseProblem, DatabaseUnusable, prepareDatabase } from './engine-database.ts';
-import { createFront, portsWithoutPages } from './ui-proxy.ts';
-import { HOST, portOf } from './ports.ts';
-import type { ProcessId } from './process-id.ts';
-import type { StackOptions } from './stack.ts';
-import { findTemporalCli } from './temporal-cli.ts';
+import { HOST, portArgs, type EnginePorts } from './embedded-engine.ts';
 
 /** How long the engine keeps a closed task for `list` and the Web UI: 30 days, in seconds. Results stay in their folder. */
 const RETENTION_S = 30 * 24 * 3600;
 
-/** How often the server is started if other processes take its ports meanwhile. */
-const ATTEMPTS = 3;
-
-export class EmbeddedEngine {
-  /** `host:port`, once it has started. */
-  address = '';
-  uiUrl = '';
-  private child: Child | undefined;
-  private front: Server | undefined;
-
-  /** @param onStart called whenever its process was started: it has another `id` */
-  constructor(
-    private readonly options: StackOptions,
-    private readonly env: NodeJS.ProcessEnv,
-    private readonly onStart: () => void,
-  ) {}
-
-  get id(): ProcessId | undefined {
-    return this.child?.id;
-  }
-
-  /** Starts the server on its on-disk database. */
-  async start(): Promise<void> {
-    const { onStep } = this.options;
-    const { KIMI_HOME: home, TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = this.options.config;
-    const command = resolve(await findTemporalCli({ path, cache, onStep }));
-    onStep('temporal');
-    prepareDatabase(home);
-    const logFile = join(home, 'logs', 'temporal.log');
-    for (let attempt = 1; ; attempt++) {
-      const logged = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
-      try {
-        await this.launch(command, logFile);
-        databaseIsComplete(home);
-        return;
-      } catch (error) {
-        const output = existsSync(logFile) ? readFileSync(logFile).subarray(logged).toString() : '';
-        // The server chooses some ports itself; another stack may take one first.
-        if (attempt < ATTEMPTS && /address already in use/.test(output)) continue;
-        const problem = databaseProblem(home, output);
-        throw problem ? new DatabaseUnusable(home, problem) : error;
-      }
-    }
-  }
-
-  private async launch(command: string, logFile: string): Promise<void> {
-    const { options, env, onStart } = this;
-    const wanted = { host: HOST, port: portOf('KIMI_TEMPORAL_PORT', options), variable: 'KIMI_TEMPORAL_PORT' };
-    const [port = 0] = await checkPorts([wanted]);
-    const [uiPort, metricsPort] = (await portsWithoutPages(2)) as [number, number];
-    const publicPort = await this.openFront(uiPort);
-    this.address = `${HOST}:${port}`;
-    this.uiUrl = `http://${HOST}:${publicPort}`;
-    this.child = new Child({
-      name: 'temporal',
-      command,
-      // The file name only: in a path, SQLite reads #, ? and %41 as parts of a URI.
-      args: engineArgs({ port, uiPort, metricsPort, database: DATABASE }),
-      cwd: options.config.KIMI_HOME,
-      env,
-      logFile,
-      kind: 'program',
-      isReady: async () => await namespaceIsThere(this.address),
-      onStart,
-      onRestart: options.onRestart,
-    });
-    await this.child.start();
-  }
-
-  /** @returns the port of the Web UI's front. */
-  private async openFront(uiPort: number): Promise<number> {
-    const { KIMI_UI_ORIGIN } = this.options.config;
-    this.front?.close();
-    this.front = createFront(uiPort, HOST, KIMI_UI_ORIGIN === undefined ? [] : [KIMI_UI_ORIGIN]);
-    return await listen(this.front, { host: HOST, port: portOf('KIMI_UI_PORT', this.options) }, 'KIMI_UI_PORT');
-  }
-
-  async stop(): Promise<void> {
-    await this.child?.stop();
-    this.front?.close();
-    this.front?.closeAllConnections();
-  }
+/** @returns the arguments of the Temporal dev server. */
+export function engineArgs({ database, ...ports }: EnginePorts & { database: string }): string[] {
+  return [...engineSettings(database), ...portArgs(ports)];
 }
 
-interface ServerOptions {
-  port: number;
-  /** Web UI and metrics answer any web page, so they listen on ports that pages cannot reach. */
-  uiPort: number;
-  metricsPort: number;
-  database: string;
-}
-
-/** @returns the arguments of the Temporal dev server. docs/decisions has the measurements behind the settings. */
-export function engineArgs({ port, uiPort, metricsPort, database }: ServerOptions): string[] {
+/** @returns its arguments without those of its ports. docs/decisions has the measurements behind the settings. */
+export function engineSettings(database: string): string[] {
   const flags: [string, string][] = [
     ['--ip', HOST],
-    ['--port', String(port)],
     ['--ui-ip', HOST],
-    ['--ui-port', String(uiPort)],
-    ['--metrics-port', String(metricsPort)],
     // The HTTP API needs no login and cannot be switched off. It answers requests for this random host name only.
     ['--dynamic-config-value', `frontend.httpAllowedHosts=["${randomBytes(16).toString('hex')}.invalid"]`],
     ['--log-level', 'warn'],

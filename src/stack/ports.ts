@@ -2,10 +2,8 @@
 import { usesRelay, type Config } from '../config/index.ts';
 import { httpAddress } from '../service/http.ts';
 import type { ListenAddress } from '../service/ports.ts';
+import { HOST } from './embedded-engine.ts';
 import type { StackOptions } from './stack.ts';
-
-/** Where every process of a stack listens, unless it is configured. */
-export const HOST = '127.0.0.1';
 
 export type PortVariable =
   | 'WEBHOOK_PORT'

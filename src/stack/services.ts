@@ -1,167 +1,143 @@
-/** The services of a stack: webhook, simulated Kimi, relay and worker, each a process with only the secrets it needs. */
-import { randomBytes } from 'node:crypto';
+/** The services of a stack, in one process: each is handed the secrets that it uses, and no other. */
 import { join } from 'node:path';
-import { usesRelay } from '../config/index.ts';
-import { secretsIn } from '../config/secrets.ts';
-import { DIST } from '../service/files.ts';
-import { httpAddress } from '../service/http.ts';
-import { Child } from './child.ts';
-import { HOST, metricsPort, portOf, type MeasuredService, type PortVariable } from './ports.ts';
-import type { ProcessId } from './process-id.ts';
-import type { StackOptions } from './stack.ts';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { startWorker } from '../activities/start.ts';
+import { callbackBaseUrl, relayUrl, usesRelay, wakeUrl, type Config } from '../config/index.ts';
+import { withSecrets } from '../config/secrets.ts';
+import type { SecretName } from '../config/variables.ts';
+import { startRelay } from '../relay/start.ts';
+import { httpAddress, publicAddress } from '../service/http.ts';
+import { createLog } from '../service/log.ts';
+import { checkPorts } from '../service/ports.ts';
+import type { Service } from '../service/run.ts';
+import { engineOptions } from '../temporal/client.ts';
+import { startWebhook } from '../webhook/start.ts';
+import { namespaceIsThere } from './engine.ts';
+import type { ServicesState } from './plan.ts';
+import { metricsPort, metricsUrls } from './ports.ts';
 
-/** The key of a simulation. Random, since an answer's text that equals the key is masked. */
-const SIMULATED_KEY = `sk-simulated-${randomBytes(8).toString('hex')}`;
-
-export interface StackSecrets {
-  webhook: string;
-  /** Absent without a relay. */
-  relay: string | undefined;
+/** What the supervisor sends. */
+export interface ServicesStart {
+  /** Variables, secrets included. */
+  env: NodeJS.ProcessEnv;
+  /** Address of the embedded engine; absent if the engine is another one. */
+  engine: string | undefined;
 }
 
-/** Where the services of a stack are. */
-export interface ServiceUrls {
-  webhook: string;
-  worker: string;
-  relay: string | undefined;
-  simulator: string | undefined;
-  callbackBase: string;
-  /** The gateway's wake URL. */
-  gateway: string;
+/** What the services report to the supervisor. */
+export interface ServicesReport {
+  /** The ports that they listen on, by variable. */
+  ports: Record<string, string>;
+  state: ServicesState;
 }
 
-export class Services {
-  private readonly children: Child[] = [];
+/** The secrets that each service uses. */
+const SECRETS_OF = {
+  webhook: ['WEBHOOK_SECRET', 'WEBHOOK_ADDITIONAL_SECRETS', 'KIMI_DASHBOARD_TOKEN', 'KIMI_PAYLOAD_KEYS'],
+  relay: ['WEBHOOK_SECRET', 'KIMI_PAYLOAD_KEYS', 'KIMI_API_KEY', 'KIMI_RELAY_TOKEN'],
+  /** The worker behind a relay. */
+  relayedWorker: [
+    'WEBHOOK_SECRET',
+    'WEBHOOK_ADDITIONAL_SECRETS',
+    'KIMI_PAYLOAD_KEYS',
+    'KIMI_RELAY_TOKEN',
+    'OPENCLAW_WAKE_TOKEN',
+    'KIMI_CODEC_TOKEN',
+  ],
+  worker: [
+    'WEBHOOK_SECRET',
+    'WEBHOOK_ADDITIONAL_SECRETS',
+    'KIMI_PAYLOAD_KEYS',
+    'KIMI_API_KEY',
+    'OPENCLAW_WAKE_TOKEN',
+    'KIMI_CODEC_TOKEN',
+  ],
+} as const satisfies Record<string, readonly SecretName[]>;
 
-  /**
-   * @param env environment of every service, without secrets
-   * @param onStart called whenever a process was started: it has another id
-   */
-  constructor(
-    private readonly options: StackOptions,
-    private readonly env: NodeJS.ProcessEnv,
-    private readonly secrets: StackSecrets,
-    private readonly onStart: () => void,
-  ) {}
+/** @returns the configuration of one service, with its secrets alone. */
+export function configOf(service: keyof typeof SECRETS_OF, config: Config): Config {
+  return withSecrets(config, SECRETS_OF[service]);
+}
 
-  get ids(): ProcessId[] {
-    return this.children.map(({ id }) => id).filter((id) => id !== undefined);
-  }
+/** Starts the webhook, then the others, which need the engine. @throws {ServiceError} if one cannot start. */
+export async function startServices(given: Config, engine: string | undefined): Promise<Service> {
+  const isRelayed = usesRelay(given);
+  const webhook = await startLogged('webhook', startWebhook, configOf('webhook', given));
+  const config = { ...given, ...(await addressesOf(given, isRelayed, webhook.port)) };
+  if (engine !== undefined) while (!(await namespaceIsThere(engine))) await pause(ENGINE_POLL_MS);
+  const [worker, relay] = await Promise.all([
+    startLogged('worker', startWorker, configOf(isRelayed ? 'relayedWorker' : 'worker', config)),
+    isRelayed ? startLogged('relay', startRelay, configOf('relay', config)) : undefined,
+  ]);
+  const running = [webhook, worker, ...(relay ? [relay] : [])];
+  return {
+    port: webhook.port,
+    services: report(config, metricsUrls(['webhook', 'worker'], given), [webhook, worker, relay]),
+    stop: () => {
+      for (const service of running) service.stop();
+    },
+    stopped: allStopped(running),
+  };
+}
 
-  /**
-   * Starts the worker and the relay last: they need the URLs of the others, and no client calls them before.
-   *
-   * @param uiOrigin origin of the Web UI, if the stack knows it
-   */
-  async start(uiOrigin: string | undefined): Promise<ServiceUrls> {
-    const { config, simulate } = this.options;
-    const webUi = uiOrigin === undefined ? {} : { KIMI_UI_ORIGIN: uiOrigin };
-    const [webhook, simulator] = await Promise.all([this.startWebhook(webUi), this.startSimulator()]);
-    const isSimulatedGateway = simulator !== undefined && !config.isSet('OPENCLAW_WAKE_URL');
-    const gateway = isSimulatedGateway ? `${simulator}/hooks/wake` : config.OPENCLAW_WAKE_URL;
-    const callbackBase = config.KIMI_CALLBACK_BASE_URL ?? `http://localhost:${webhook.port}`;
-    const kimi = {
-      KIMI_CALLBACK_BASE_URL: callbackBase,
-      ...(simulator !== undefined && { KIMI_API_URL: `${simulator}/v1` }),
-    };
-    // A simulation never has the real key.
-    const key = { KIMI_API_KEY: simulate ? SIMULATED_KEY : config.KIMI_API_KEY };
-    const relay = usesRelay(config, simulate) ? await this.startRelay({ ...kimi, ...key }) : undefined;
-    const sending = relay === undefined ? { ...key, KIMI_CALLBACKS: 'native' } : this.throughRelay(relay);
-    const worker = await this.startWorker({ ...kimi, ...sending, ...webUi, OPENCLAW_WAKE_URL: gateway });
-    return {
-      webhook: httpAddress(config.WEBHOOK_HOST, webhook.port),
-      worker: httpAddress(config.KIMI_WORKER_HOST, worker.port),
-      relay,
-      simulator,
-      callbackBase,
-      gateway,
-    };
-  }
+async function allStopped(services: Service[]): Promise<void> {
+  await Promise.all(services.map(async ({ stopped }) => await stopped));
+}
 
-  async stop(): Promise<void> {
-    await Promise.all(this.children.map((child) => child.stop()));
-  }
+/** Polling interval until the engine answers, in milliseconds. */
+const ENGINE_POLL_MS = 20;
 
-  private async startWebhook(webUi: NodeJS.ProcessEnv): Promise<Child> {
-    return await this.launch('webhook', 'WEBHOOK_PORT', {
-      ...this.verifying(),
-      ...secretsIn(process.env, 'KIMI_DASHBOARD_TOKEN'),
-      ...this.payloads(),
-      ...webUi,
-    });
-  }
+/** What worker and relay need to know of each other and of the webhook. */
+async function addressesOf(config: Config, isRelayed: boolean, webhookPort: number): Promise<Partial<Config>> {
+  const { KIMI_RELAY_HOST: host, KIMI_RELAY_PORT } = config;
+  const wanted = { host, port: KIMI_RELAY_PORT, variable: 'KIMI_RELAY_PORT' };
+  const [relayPort = 0] = isRelayed ? await checkPorts([wanted]) : [];
+  const KIMI_CALLBACK_BASE_URL = callbackBaseUrl({ ...config, WEBHOOK_PORT: webhookPort });
+  return {
+    WEBHOOK_PORT: webhookPort,
+    KIMI_CALLBACK_BASE_URL,
+    // Worker and relay share the runtime of Temporal's SDK, which serves the metrics of both.
+    KIMI_METRICS_PORT: metricsPort('worker', config),
+    ...(isRelayed && { KIMI_RELAY_PORT: relayPort, KIMI_RELAY_URL: httpAddress(host, relayPort) }),
+  };
+}
 
-  private async startSimulator(): Promise<string | undefined> {
-    if (!this.options.simulate) return undefined;
-    const { port } = await this.launch('simulator', 'KIMI_SIMULATOR_PORT', this.signing());
-    return `http://${HOST}:${port}`;
-  }
+/** Starts a service with a log of its own, as a process would have. */
+async function startLogged(
+  name: string,
+  start: (config: Config, log: Logger) => Promise<Service>,
+  config: Config,
+): Promise<Service> {
+  const log = createLog(name, config.KIMI_LOG_LEVEL, join(config.KIMI_HOME, 'logs', `${name}.log`));
+  const service = await start(config, log);
+  log.info({ port: service.port }, 'ready');
+  return { ...service, stopped: service.stopped.then(() => log.info('stopped')) };
+}
 
-  private async startRelay(kimi: NodeJS.ProcessEnv): Promise<string> {
-    const { port } = await this.launch('relay', 'KIMI_RELAY_PORT', {
-      ...this.payloads(),
-      ...this.signing(),
-      ...kimi,
-      KIMI_RELAY_TOKEN: this.secrets.relay,
-    });
-    return httpAddress(this.options.config.KIMI_RELAY_HOST, port);
-  }
-
-  private throughRelay(url: string): NodeJS.ProcessEnv {
-    return { KIMI_RELAY_TOKEN: this.secrets.relay, KIMI_CALLBACKS: 'relay', KIMI_RELAY_URL: url };
-  }
-
-  private async startWorker(env: NodeJS.ProcessEnv): Promise<Child> {
-    return await this.launch('worker', 'KIMI_WORKER_PORT', {
-      ...this.verifying(),
-      ...this.payloads(),
-      ...secretsIn(process.env, 'OPENCLAW_WAKE_TOKEN', 'KIMI_CODEC_TOKEN'),
-      ...env,
-    });
-  }
-
-  private signing(): NodeJS.ProcessEnv {
-    return { WEBHOOK_SECRET: this.secrets.webhook };
-  }
-
-  private verifying(): NodeJS.ProcessEnv {
-    return { ...this.signing(), ...secretsIn(process.env, 'WEBHOOK_ADDITIONAL_SECRETS') };
-  }
-
-  private payloads(): NodeJS.ProcessEnv {
-    return secretsIn(process.env, 'KIMI_PAYLOAD_KEYS', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN');
-  }
-
-  private async launch(
-    name: MeasuredService | 'simulator',
-    portVariable: PortVariable,
-    env: NodeJS.ProcessEnv,
-  ): Promise<Child> {
-    const { config, onRestart } = this.options;
-    const metrics = name === 'simulator' ? undefined : metricsPort(name, config);
-    const child = new Child({
-      name,
-      command: process.execPath,
-      args: ['--enable-source-maps', join(DIST, `${name}.js`)],
-      env: {
-        ...this.env,
-        KIMI_TASK_QUEUE: config.KIMI_TASK_QUEUE,
-        ...(config.KIMI_LIMITER !== undefined && { KIMI_LIMITER: config.KIMI_LIMITER }),
-        [portVariable]: String(portOf(portVariable, this.options)),
-        ...(metrics !== undefined && { KIMI_METRICS_PORT: String(metrics) }),
-        ...secretsIn(process.env, 'OTEL_EXPORTER_OTLP_HEADERS'),
-        ...env,
-      },
-      logFile: join(config.KIMI_HOME, 'logs', `${name}.log`),
-      kind: 'service',
-      onStart: this.onStart,
-      onRestart,
-      portVariable,
-    });
-    // Before it is ready: if another service fails to start, this one is stopped too.
-    this.children.push(child);
-    await child.start();
-    return child;
-  }
+function report(
+  config: Config,
+  metrics_urls: Record<string, string>,
+  [webhook, worker, relay]: [Service, Service, Service | undefined],
+): ServicesReport {
+  const { connectionOptions, namespace } = engineOptions();
+  const { WEBHOOK_HOST, KIMI_WORKER_HOST } = config;
+  return {
+    ports: {
+      WEBHOOK_PORT: String(webhook.port),
+      KIMI_WORKER_PORT: String(worker.port),
+      ...(relay && { KIMI_RELAY_PORT: String(relay.port) }),
+    },
+    state: {
+      temporal_address: connectionOptions.address ?? 'localhost:7233',
+      namespace,
+      callback_base_url: publicAddress(callbackBaseUrl(config)),
+      webhook_url: httpAddress(WEBHOOK_HOST, webhook.port),
+      worker_health_url: httpAddress(KIMI_WORKER_HOST, worker.port),
+      metrics_urls,
+      ...(relay && { relay_url: relayUrl(config) }),
+      wake_url: publicAddress(wakeUrl(config)),
+      api_url: publicAddress(config.KIMI_API_URL),
+    },
+  };
 }

@@ -1,32 +1,23 @@
-/** The embedded stack: Temporal dev server, webhook, relay, worker and, in a simulation, the simulated Kimi. */
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+/** Starting the embedded stack: Temporal dev server, services (webhook, relay, worker) and, in a simulation, the simulated Kimi. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { limitsOf, servesDashboard, simulatedConfig, usesRelay, wakeUrl, type Config } from '../config/index.ts';
+import { simulatedConfig, type Config } from '../config/index.ts';
 import { withoutSecrets } from '../config/secrets.ts';
-import { isLimited, limiterIdOf } from '../limiter/client.ts';
+import { GIVEN_ENV } from '../config/env-file.ts';
 import { ServiceError } from '../service/exit.ts';
 import { DIST } from '../service/files.ts';
-import { publicAddress } from '../service/http.ts';
-import { checkPorts } from '../service/ports.ts';
-import { isoSeconds } from '../shared/format.ts';
-import { NAMESPACE } from '../shared/names.ts';
-import { engineOptions, withoutEngine } from '../temporal/client.ts';
-import { buildIn } from './build.ts';
-import { DRAIN_MS, type ChildOptions } from './child.ts';
-import { EmbeddedEngine } from './engine.ts';
-import { relayToken, rememberPayloadKeys, webhookSecret } from './kept-secrets.ts';
-import { metricsUrls, portsOf } from './ports.ts';
-import { identify } from './process-id.ts';
-import { rotateLogs } from './rotate-logs.ts';
-import { Services, type ServiceUrls } from './services.ts';
-import { claimHome, remainsOf, runningStack, type ClaimedHome, type StackState } from './state.ts';
-
-/** How often the sizes of the logs are checked, in milliseconds. */
-const ROTATION_MS = 2_000;
+import { PortsUnusable } from '../service/ports.ts';
+import { DRAIN_MS } from './child.ts';
+import { DatabaseUnusable } from './engine-database.ts';
+import { makePlan } from './make-plan.ts';
+import type { Plan, StartFailure, StartMessage, SupervisorMessage } from './plan.ts';
+import { remainsOf, runningStack, type StackState } from './state.ts';
 
 /** The step of a start that takes time. */
-export type StartStep = 'remains' | 'sdk' | 'wheel' | 'temporal' | 'services';
+export type StartStep = 'remains' | 'sdk' | 'wheel' | 'services';
 
 export interface StackOptions {
   config: Config;
@@ -35,12 +26,16 @@ export interface StackOptions {
   /** Uses any free port where none is configured, so that a temporary stack does not take the ports of another. */
   anyPort: boolean;
   onStep: (step: StartStep) => void;
-  onRestart: ChildOptions['onRestart'];
+  /**
+   * Who supervises it: the parent of this process; or a process of its own, which outlives this one if it has a log file.
+   */
+  supervisor: 'parent' | { logFile: string | undefined };
+  say: Plan['say'];
 }
 
 export interface Stack {
   state: StackState;
-  /** Resolves when the home was removed or another stack uses it: the stack must be stopped then. */
+  /** Resolves when the home was removed or another stack uses it: the stack stops then. */
   lost: Promise<void>;
   /** Stops every process, the engine last. Nothing durable is lost. */
   stop(): Promise<void>;
@@ -56,20 +51,19 @@ export async function startStack(given: StackOptions): Promise<Stack | StackStat
   const home = options.config.KIMI_HOME;
   const running = await runningStack(home);
   if (running) return running;
-  await untilNothingIsLeft(home, () => options.onStep('remains'));
-  const claimed = await claimHome(home);
-  if (!claimed) {
-    const other = await runningStack(home);
-    if (other) return other;
-    throw new ServiceError('another_start', { home });
-  }
-  const stack = new Processes(options, claimed);
-  const stop = async (): Promise<void> => await stack.stop();
+  const supervisor = new SupervisorProcess(options.supervisor, home);
   try {
-    return { state: await stack.start(), lost: claimed.lost, stop };
-  } catch (error) {
-    await stop();
-    throw error;
+    await untilNothingIsLeft(home, () => options.onStep('remains'));
+    if (!(await supervisor.claim(home))) {
+      const other = await runningStack(home);
+      if (other) return other;
+      throw new ServiceError('another_start', { home });
+    }
+    const plan = await makePlan(options);
+    options.onStep('services');
+    return { state: await supervisor.run(plan), lost: supervisor.lost, stop: async () => await supervisor.stop() };
+  } finally {
+    supervisor.leave();
   }
 }
 
@@ -87,101 +81,97 @@ async function untilNothingIsLeft(home: string, onWait: () => void): Promise<voi
   }
 }
 
-/** The processes of one stack in a claimed home. */
-class Processes {
-  private engine: EmbeddedEngine | undefined;
-  private services: Services | undefined;
-  private state: StackState | undefined;
-  private readonly logs: string;
-  private readonly rotation: NodeJS.Timeout;
+type Answer<Word extends string> = Extract<SupervisorMessage, Record<Word, unknown>>;
+
+/** The process that supervises a stack. */
+class SupervisorProcess {
+  /** Resolves when the home was removed or another stack uses it. */
+  readonly lost: Promise<void>;
+  /** Absent if it is the parent of this process. */
+  private readonly child: ChildProcess | undefined;
+  private readonly channel: Channel;
+  private readonly outlives: boolean;
 
   constructor(
-    private readonly options: StackOptions,
-    private readonly home: ClaimedHome,
+    which: StackOptions['supervisor'],
+    private readonly home: string,
   ) {
-    this.logs = join(options.config.KIMI_HOME, 'logs');
-    mkdirSync(this.logs, { recursive: true, mode: 0o700 });
-    this.rotation = setInterval(() => rotateLogs(this.logs), ROTATION_MS).unref();
+    this.child = which === 'parent' ? undefined : spawnSupervisor(which.logFile);
+    const channel: Channel = this.child ?? process;
+    this.channel = channel;
+    this.outlives = which === 'parent' || which.logFile !== undefined;
+    this.lost = new Promise((resolve) => {
+      channel.on('message', (message) => {
+        if ('lost' in message) resolve();
+      });
+    });
   }
 
-  async start(): Promise<StackState> {
-    const { config, simulate, onStep } = this.options;
-    const build = buildIn(DIST) ?? '';
-    await rememberPayloadKeys(config);
-    const isElsewhere = engineOptions().connectionOptions.address !== undefined;
-    // Before the engine is fetched and started, which takes much longer.
-    await checkPorts(portsOf(this.options, !isElsewhere));
-    const secrets = {
-      webhook: await webhookSecret(config),
-      relay: usesRelay(config, simulate) ? await relayToken(config) : undefined,
-    };
-    const env = isElsewhere ? withoutSecrets(process.env) : await this.startEngine();
-    onStep('services');
-    this.services = new Services(this.options, env, secrets, () => this.updateIds());
-    const urls = await this.services.start(this.engine && (config.KIMI_UI_ORIGIN ?? this.engine.uiUrl));
-    this.state = this.describe(env, urls, build);
-    await this.home.writeState(this.state);
-    return this.state;
+  /** @returns whether no other stack uses the home. */
+  async claim(home: string): Promise<boolean> {
+    return (await this.ask({ home }, 'claimed')).claimed;
+  }
+
+  /** Starts the stack. @throws the reason why it could not start. */
+  async run(plan: Plan): Promise<StackState> {
+    return (await this.ask({ plan }, 'ready')).ready;
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.rotation);
-    await this.services?.stop();
-    await this.engine?.stop();
-    await this.home.release();
+    const { child } = this;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    await ended;
   }
 
-  /** @returns the environment of the services, which names the embedded server in place of any other. */
-  private async startEngine(): Promise<NodeJS.ProcessEnv> {
-    const env = withoutEngine(withoutSecrets(process.env));
-    this.engine = new EmbeddedEngine(this.options, env, () => this.updateIds());
-    await this.engine.start();
-    return { ...env, TEMPORAL_ADDRESS: this.engine.address, TEMPORAL_NAMESPACE: NAMESPACE };
+  /** Lets a process go that outlives this one. */
+  leave(): void {
+    if (!this.outlives) return;
+    if (this.channel.connected) this.channel.disconnect();
+    this.child?.unref();
   }
 
-  private ids(): StackState['children'] {
-    return [this.engine?.id, ...(this.services?.ids ?? [])].filter((id) => id !== undefined);
+  private async ask<Word extends 'claimed' | 'ready'>(message: StartMessage, word: Word): Promise<Answer<Word>> {
+    const { channel } = this;
+    return await new Promise((resolve, reject) => {
+      channel.on('message', (answer) => {
+        if (word in answer) resolve(answer as Answer<Word>);
+        else if ('failed' in answer) reject(startError(answer, this.home));
+      });
+      channel.on('disconnect', () => {
+        const { exitCode, signalCode } = this.child ?? {};
+        const how = String(signalCode ?? exitCode ?? 'disconnect');
+        reject(new ServiceError('exited', { name: 'supervisor', how, log: join(this.home, 'logs', 'up.log') }));
+      });
+      channel.send?.(message);
+    });
   }
+}
 
-  /** A process was started again: it has another id. */
-  private updateIds(): void {
-    if (this.state) void this.home.writeState({ ...this.state, children: this.ids() }).catch(() => {});
-  }
+/** The IPC channel to it. */
+type Channel = Pick<NodeJS.Process, 'send' | 'connected' | 'disconnect'> & {
+  on(event: 'message', listener: (message: SupervisorMessage) => void): unknown;
+  on(event: 'disconnect', listener: () => void): unknown;
+};
 
-  private describe(env: NodeJS.ProcessEnv, urls: ServiceUrls, build: string): StackState {
-    const { config, simulate } = this.options;
-    const { connectionOptions, namespace } = engineOptions(env);
-    const { relay, simulator } = urls;
-    // Behind the relay the simulated Kimi is Moonshot's API, with its models.
-    const isRelayedSimulator = simulator !== undefined && relay !== undefined;
-    return {
-      ...(identify(process.pid) ?? { pid: process.pid, start: '' }),
-      children: this.ids(),
-      started_at: isoSeconds(Date.now()),
-      build,
-      dist: DIST,
-      simulated: simulate,
-      has_key: simulate || config.KIMI_API_KEY !== undefined,
-      temporal_address: connectionOptions.address ?? 'localhost:7233',
-      namespace,
-      task_queue: config.KIMI_TASK_QUEUE,
-      embedded: this.engine !== undefined,
-      ...(this.engine && { ui_url: this.engine.uiUrl }),
-      callback_base_url: publicAddress(urls.callbackBase),
-      webhook_url: urls.webhook,
-      dashboard: servesDashboard(config),
-      worker_health_url: urls.worker,
-      metrics_urls: metricsUrls(['webhook', 'worker', ...(relay === undefined ? [] : ['relay' as const])], config),
-      ...(relay !== undefined && { relay_url: relay }),
-      ...(simulator !== undefined && { simulator_url: simulator }),
-      ...(!isRelayedSimulator && {
-        api_url: simulator === undefined ? publicAddress(config.KIMI_API_URL) : `${simulator}/v1`,
-      }),
-      wake_url: publicAddress(wakeUrl({ ...config, OPENCLAW_WAKE_URL: urls.gateway })),
-      payload_keys: [...config.KIMI_PAYLOAD_KEYS.keys()],
-      ...(isLimited(limitsOf(config)) && { limiter: limiterIdOf(config) }),
-      results_dir: config.KIMI_RESULTS_DIR,
-      logs_dir: this.logs,
-    };
-  }
+function startError({ failed, problem, database, code, path }: StartFailure, home: string): Error {
+  if (problem?.code === 'ports') return new PortsUnusable(problem.params.ports);
+  if (problem) return new ServiceError(problem.code, problem.params);
+  if (database) return new DatabaseUnusable(home, database);
+  return Object.assign(new Error(failed), { code, path });
+}
+
+/** Its environment has no secrets: they are in the plan, if at all. */
+function spawnSupervisor(logFile: string | undefined): ChildProcess {
+  if (logFile !== undefined) mkdirSync(dirname(logFile), { recursive: true, mode: 0o700 });
+  const log = logFile === undefined ? 'inherit' : openSync(logFile, 'a', 0o600);
+  const child = spawn(process.execPath, [join(DIST, 'supervisor.js')], {
+    // Ctrl-C reaches the command alone, which stops it.
+    detached: true,
+    env: withoutSecrets(GIVEN_ENV),
+    stdio: ['ignore', log, log, 'ipc'],
+  });
+  if (log !== 'inherit') closeSync(log);
+  return child;
 }

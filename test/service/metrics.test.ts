@@ -186,18 +186,18 @@ it('the webhook says what it refused, what waits in its journal, and what nothin
 });
 
 describe('the port', () => {
-  it('of webhook, worker and relay follow one another where `up` starts them, on loopback alone', async () => {
+  it('of the worker, whose runtime the relay shares, follows that of the webhook where `up` starts them, on loopback alone', async () => {
     const first = await freePort(3);
     const env = await cleanHome({ KIMI_METRICS_PORT: String(first), KIMI_CALLBACKS: 'relay' });
     const { said } = await up(env, '--simulate');
-    const addresses = ['webhook', 'worker', 'relay'].map((name, n) => [name, `http://127.0.0.1:${first + n}/metrics`]);
+    const addresses = ['webhook', 'worker'].map((name, n) => [name, `http://127.0.0.1:${first + n}/metrics`]);
     for (const [name, url] of addresses) expect(said.stdout).toMatch(new RegExp(`${name} 指標 +${url}\n`));
     const { stdout } = await cli(['doctor'], env);
     for (const [name, url] of addresses) expect(stdout).toContain(`✓ ${name} 的指標有回應：${url}`);
     expect((await scrape(first)).sum('kimi_callbacks_total')).toBe(0);
     expect((await scrape(first + 1)).sum('kimi_tasks_total')).toBe(0);
-    expect((await scrape(first + 2)).sum('kimi_relay_streams')).toBe(0);
-    for (const port of [first, first + 1, first + 2]) {
+    expect((await scrape(first + 1)).sum('kimi_relay_streams')).toBe(0);
+    for (const port of [first, first + 1]) {
       // An address of this machine that is not the one it listens on.
       await expect(request(`http://127.0.0.2:${port}/metrics`)).rejects.toThrow('ECONNREFUSED');
     }

