@@ -20,6 +20,7 @@ export function supervisorSentences(home: string, say: CliText): Plan['say'] {
     stopping: say.steps.stopping,
     stopped: say.up.stopped,
     homeGone: say.up.homeGone(tildePath(home)),
+    hung: say.up.hung,
     restarted: restarted(),
     missing: restarted('{}'),
     damage: Object.fromEntries(damage) as Plan['say']['damage'],

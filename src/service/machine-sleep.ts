@@ -12,7 +12,7 @@ const ASLEEP_MS = 5_000;
  * Calls `onTick` with the time since the previous tick, in milliseconds. By the wall clock, since monotonic clocks stop while a
  * machine sleeps.
  */
-function eachTick(tickMs: number, onTick: (sinceMs: number) => void): () => void {
+export function eachTick(tickMs: number, onTick: (sinceMs: number) => void): () => void {
   let before = Date.now();
   const timer = setInterval(() => {
     const now = Date.now();

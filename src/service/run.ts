@@ -21,6 +21,11 @@ export interface Ready {
   services?: ServicesReport | undefined;
 }
 
+/** Message to the parent process, once a second: the event loop turns. */
+export interface Alive {
+  alive: true;
+}
+
 /** Message to the parent process if the service cannot start. */
 export interface FailedToStart {
   failed: string;

@@ -3,12 +3,13 @@ import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path';
 import { ServiceError } from '../service/exit.ts';
 import { PortsUnusable } from '../service/ports.ts';
-import type { FailedToStart, Ready } from '../service/run.ts';
+import type { Alive, FailedToStart, Ready } from '../service/run.ts';
 import { backoffMs } from '../shared/backoff.ts';
 import { codeOf } from '../shared/system-error.ts';
 import type { ChildName } from './plan.ts';
 import type { ServicesStart } from './services.ts';
 import { identify, type ProcessId } from './process-id.ts';
+import { Watchdog } from './watchdog.ts';
 
 /** How long a process may drain before it is killed, in milliseconds: longer than a worker's own grace. */
 export const DRAIN_MS = 35_000;
@@ -18,9 +19,6 @@ const START_MS = 60_000;
 
 /** Wait before a process that ended is restarted. */
 const RESTART_MS = { first: 500, longest: 30_000 };
-
-/** A process that has run for so long did not fail to start, in milliseconds. */
-const STEADY_MS = 60_000;
 
 /**
  * Ends a foreign program together with this process, however this process ends, kill -9 included: Linux does so itself; elsewhere a
@@ -91,10 +89,10 @@ abstract class Child {
     this.process = running;
     this.id = identify(running.pid ?? 0);
     this.options.onStart();
-    const startedAt = performance.now();
     const giveUp = setTimeout(() => running.kill('SIGKILL'), START_MS);
     try {
       await this.ready(running);
+      this.restarts = 0;
     } catch (error) {
       if (!again) {
         clearTimeout(giveUp);
@@ -107,7 +105,6 @@ abstract class Child {
     const onEnd = (): void => {
       // Its other end may wait for it.
       running.stdin?.destroy();
-      if (performance.now() - startedAt > STEADY_MS) this.restarts = 0;
       this.ended();
     };
     if (hasEnded(running)) onEnd();
@@ -134,15 +131,18 @@ abstract class Child {
   }
 }
 
-/** One of our services: it is sent its settings, and reports over IPC. */
+/** One of our services, which reports over IPC. One that is sent settings also reports that it is alive. */
 export class ServiceChild extends Child {
   /** What it reported. */
   report: Ready | undefined;
+  /** How often its event loop hung. */
+  hangs = 0;
 
   /** @param settings what it is sent, so that its environment, which others can read, has no secrets */
   constructor(
     options: ChildOptions,
     private readonly settings?: () => Promise<ServicesStart>,
+    private readonly onHang?: () => void,
   ) {
     super(options);
   }
@@ -154,7 +154,9 @@ export class ServiceChild extends Child {
 
   protected override async ready(running: ChildProcess): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      running.on('message', (message: Ready | FailedToStart) => {
+      const watchdog = this.settings && this.watch(running);
+      running.on('message', (message: Alive | Ready | FailedToStart) => {
+        watchdog?.isAlive();
         if ('failed' in message) {
           const { failed, ports } = message;
           reject(
@@ -175,6 +177,17 @@ export class ServiceChild extends Child {
         () => {},
       );
     });
+  }
+
+  /** Kills the process if its event loop hangs; it is then restarted. */
+  private watch(running: ChildProcess): Watchdog {
+    const watchdog = new Watchdog(running.pid ?? 0, () => {
+      this.hangs += 1;
+      this.onHang?.();
+      running.kill('SIGKILL');
+    });
+    running.once('exit', () => watchdog.stop());
+    return watchdog;
   }
 }
 

@@ -25,6 +25,7 @@ interface Sentences {
   restarted: Record<ChildName, string>;
   /** For a process whose program is gone; `{}` stands for the file. */
   missing: Record<ChildName, string>;
+  hung: string;
   damage: Partial<Record<DatabaseProblem, string>>;
 }
 

@@ -16,6 +16,9 @@ import type { StackState } from './state.ts';
 /** How often the sizes of the logs are checked, in milliseconds. */
 const ROTATION_MS = 2_000;
 
+/** From the second time that the services hang, workflows run in a thread of the SDK, until the stack is started again. */
+const HANGS = 2;
+
 export class Supervisor {
   private readonly engine: EmbeddedEngine | undefined;
   private readonly simulator: ServiceChild | undefined;
@@ -33,7 +36,11 @@ export class Supervisor {
     this.rotation = setInterval(() => rotateLogs(this.logs), ROTATION_MS).unref();
     this.engine = engine && new EmbeddedEngine(plan.home, engine, this.events);
     this.simulator = simulator && new ServiceChild(this.options('simulator', simulator));
-    this.services = new ServiceChild(this.options('services', services.env), async () => await this.settings());
+    this.services = new ServiceChild(
+      this.options('services', services.env),
+      async () => await this.settings(),
+      () => console.error(plan.say.hung),
+    );
   }
 
   /** Starts all processes at once; the services wait for what they need. @throws the reason why one could not start. */
@@ -79,6 +86,8 @@ export class Supervisor {
         ...(isSimulatedGateway && { OPENCLAW_WAKE_URL: `${simulatorUrl}/hooks/wake` }),
         ...sent,
         ...this.services.report?.services?.ports,
+        // A workflow that hung may hang again. In a thread of its own, the SDK ends it after some seconds.
+        ...(this.services.hangs >= HANGS && { KIMI_WORKFLOW_THREAD: 'sdk' }),
       },
     };
   }

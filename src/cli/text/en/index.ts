@@ -187,6 +187,7 @@ export const en: CliText = {
       missing === undefined
         ? `${name} ended unexpectedly and is started again; its log says more.`
         : `${name} ended and cannot be started again: ${missing} is missing, because its package was updated or removed. Install it again, then run kimi-dispatch down and kimi-dispatch up --detach.`,
+    hung: 'The services did not respond for some seconds, so they were ended; they are started again.',
     homeGone: (home) => `${home} was removed or is used by another stack; this stack stops.`,
     isSimulated:
       'A stack is running, but with the simulated Kimi. Run kimi-dispatch down first, then start the real one.',

@@ -185,6 +185,7 @@ export const zhTW = {
       missing === undefined
         ? `${name} 意外結束，正在重新啟動；細節在它的紀錄裡。`
         : `${name} 已結束，無法重新啟動：找不到 ${missing}，因為它的套件已更新或移除。請重新安裝，再執行 kimi-dispatch down 與 kimi-dispatch up --detach。`,
+    hung: '服務好幾秒沒有回應，已強制結束，正在重新啟動。',
     homeGone: (home: string) => `${home} 已被刪除，或已由另一組服務使用；這組服務即將停止。`,
     isSimulated: '已有服務在執行，但用的是模擬的 Kimi。請先執行 kimi-dispatch down，再啟動真正的。',
     simulated: '模擬（不會呼叫真正的 Kimi）',
