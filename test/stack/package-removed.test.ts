@@ -1,28 +1,17 @@
 /** The package is updated or removed while its services run. */
-import { execFile } from 'node:child_process';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
 import type { ResultFile } from '../../src/shared/result.ts';
-import { DIST, PACKAGE_ROOT } from '../../src/service/files.ts';
+import { DIST } from '../../src/service/files.ts';
 import { buildIn, isInstalled } from '../../src/stack/build.ts';
 import type { StackState } from '../../src/stack/state.ts';
 import { cleanHome, cli, latest, launch } from '../support/cli.ts';
+import { install } from '../support/install.ts';
 import { temporaryFolder, until } from '../support/resources.ts';
 
 const OTHER_BUILD =
   '執行中的服務與這裡安裝的 Kimi Dispatch 版本不同，或服務的檔案已被移除：請執行 kimi-dispatch down，再執行 kimi-dispatch up --detach --simulate。';
-
-/** @returns a second installation of this very build: hard links, so that it takes a second. */
-async function install(): Promise<string> {
-  const copy = await temporaryFolder();
-  const files = ['dist', 'node_modules', 'package.json'];
-  // Hard links need one disk for both.
-  const script = 'cp -al "$@" || cp -R "$@"';
-  await promisify(execFile)('sh', ['-c', script, 'sh', ...files, `${copy}/`], { cwd: PACKAGE_ROOT });
-  return copy;
-}
 
 it('services whose package is removed finish the next task; commands, doctor and the log say what to do', async () => {
   const copy = await install();
