@@ -193,7 +193,9 @@ describe('a callback', () => {
     const envelope = JSON.stringify(callbackFor(task_id)).length + 100;
     const content = 'x'.repeat(MAX_CALLBACK_BYTES - envelope);
     const body = JSON.stringify({ ...callbackFor(task_id), choices: [{ message: { content } }] });
-    expect(await post(world.webhookUrl, task_id, { body })).toMatchObject({ status: 200 });
+    const { status } = await post(world.webhookUrl, task_id, { body });
+    // A busy engine may take longer over it than a provider is kept waiting: then the journal has it first.
+    expect([200, 202]).toContain(status);
     await world.handle({ task_id }).result();
     expect((await world.results.read(task_id))?.output).toHaveLength(content.length);
   });
