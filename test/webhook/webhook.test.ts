@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { MAX_CALLBACK_BYTES } from '../../src/shared/callback.ts';
 import { sign, SIGNATURE_HEADER, standardHeaders } from '../../src/webhook/signature.ts';
 import { callbackFor } from '../support/callback.ts';
-import { NEXT_SECRET, SECRET, until } from '../support/resources.ts';
+import { NEXT_SECRET, SECRET, shared, until } from '../support/resources.ts';
 import { openWorld, type World } from '../support/world.ts';
 
 const UNKNOWN = 'kimi-1-1';
@@ -38,6 +38,9 @@ const refused = (status: number, code: string) => ({
   body: { error: { code, message: expect.stringMatching(/\S/) } },
 });
 
+/** One for all tests that neither count what happens in it nor keep its webhook busy. */
+const commonWorld = shared(async () => await openWorld());
+
 /** A task that waits for its callback, since the simulated Kimi never sends it. */
 async function waitingTask(world: World): Promise<string> {
   return (await world.start('x [[simulate: drop=1]]')).task_id;
@@ -45,7 +48,7 @@ async function waitingTask(world: World): Promise<string> {
 
 describe('a callback', () => {
   it('that is right is signalled, and its repeats are harmless', async () => {
-    const world = await openWorld();
+    const world = commonWorld();
     const task_id = await waitingTask(world);
     expect(await post(world.webhookUrl, task_id)).toMatchObject({
       status: 200,
@@ -63,7 +66,7 @@ describe('a callback', () => {
   });
 
   it('is verified over the raw bytes: other white space, same JSON, is refused', async () => {
-    const world = await openWorld();
+    const world = commonWorld();
     const task_id = await waitingTask(world);
     const sent = JSON.stringify(callbackFor(task_id), null, 2);
     const signature = sign(JSON.stringify(JSON.parse(sent)), SECRET);
@@ -74,7 +77,7 @@ describe('a callback', () => {
   });
 
   it('with a wrong signature is refused and changes nothing', async () => {
-    const world = await openWorld();
+    const world = commonWorld();
     const signatures = {
       missing: '',
       'of another secret': sign('{}', 'another-secret-altogether'),
@@ -98,7 +101,7 @@ describe('a callback', () => {
   });
 
   it('without the header is refused', async () => {
-    const world = await openWorld();
+    const world = commonWorld();
     const { statusCode } = await request(`${world.webhookUrl}/kimi/webhook/${UNKNOWN}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -108,7 +111,7 @@ describe('a callback', () => {
   });
 
   it('for a task nobody knows is 404, whether the id is ours or not', async () => {
-    const { webhookUrl } = await openWorld();
+    const { webhookUrl } = commonWorld();
     expect(await post(webhookUrl, UNKNOWN)).toMatchObject(refused(404, 'unknown_task'));
     for (const id of ['../../etc/passwd', 'kimi-1-1/../../x', 'temporal-sys-scanner', '%00', 'KIMI-1-1']) {
       const path = `/kimi/webhook/${encodeURIComponent(id)}`;
@@ -117,7 +120,7 @@ describe('a callback', () => {
   });
 
   it('for another task than the path says is 400', async () => {
-    const world = await openWorld();
+    const world = commonWorld();
     const task_id = await waitingTask(world);
     const other = { path: `/kimi/webhook/${UNKNOWN}` };
     expect(await post(world.webhookUrl, task_id, other)).toMatchObject(refused(400, 'task_mismatch'));
@@ -125,21 +128,21 @@ describe('a callback', () => {
   });
 
   it('for a task that was terminated is 410: nothing would keep its answer', async () => {
-    const world = await openWorld();
+    const world = commonWorld();
     const task_id = await waitingTask(world);
     await world.handle({ task_id }).terminate();
     expect(await post(world.webhookUrl, task_id)).toMatchObject(refused(410, 'task_closed'));
   });
 
   it('for a task that timed out and whose grace is over is 410, not a repeat', async () => {
-    const world = await openWorld();
+    const world = commonWorld();
     const started = await world.start('x [[simulate: drop=1]]', { timeout_ms: 1, grace_ms: 1 });
     await world.handle(started).result();
     expect(await post(world.webhookUrl, started.task_id)).toMatchObject(refused(410, 'task_closed'));
   });
 
   it('for a task that was cancelled and whose grace is over is 410', async () => {
-    const world = await openWorld();
+    const world = commonWorld();
     const started = await world.start('x [[simulate: drop=1]]', { grace_ms: 1 });
     await world.handle(started).cancel();
     await world.handle(started).result();
@@ -147,7 +150,7 @@ describe('a callback', () => {
   });
 
   it('for a task that was cancelled and answered all the same is a repeat', async () => {
-    const world = await openWorld();
+    const world = commonWorld();
     const { task_id } = await world.start('x [[simulate: drop=1]]');
     await world.handle({ task_id }).cancel();
     await until(async () => (await world.view({ task_id })).step === 'awaiting_late_answer');
@@ -170,7 +173,7 @@ describe('a callback', () => {
     ['an error without a type', { error: { message: 'x' }, metadata: right.metadata }, 'malformed_callback'],
   ];
   it('with a malformed body is 400', async () => {
-    const { webhookUrl } = await openWorld({ worker: false });
+    const { webhookUrl } = commonWorld();
     for (const [name, content, code] of malformed) {
       const body = typeof content === 'string' || Buffer.isBuffer(content) ? content : JSON.stringify(content);
       expect.soft(await post(webhookUrl, UNKNOWN, { body }), name).toMatchObject(refused(400, code));
@@ -178,7 +181,7 @@ describe('a callback', () => {
   });
 
   it('not JSON by type is 415, compressed is 415, too large is 413', async () => {
-    const { webhookUrl } = await openWorld({ worker: false });
+    const { webhookUrl } = commonWorld();
     const text = { headers: { 'content-type': 'text/plain' } };
     expect(await post(webhookUrl, UNKNOWN, text)).toMatchObject(refused(415, 'not_json'));
     const zipped = { body: gzipSync('{}'), headers: { 'content-encoding': 'gzip' } };
@@ -231,7 +234,7 @@ describe('Standard Webhooks', () => {
   });
 
   it('is refused after them, and where it was taken from another task', async () => {
-    const world = await openWorld();
+    const world = commonWorld();
     const task_id = await waitingTask(world);
     const body = JSON.stringify(callbackFor(task_id));
     const old = standardHeaders(body, SECRET, 'msg_1', minutesAgo(6));
@@ -245,7 +248,7 @@ describe('Standard Webhooks', () => {
   });
 
   it('that is wrong or incomplete is not made good by the contract’s signature', async () => {
-    const { webhookUrl } = await openWorld({ worker: false });
+    const { webhookUrl } = commonWorld();
     const body = JSON.stringify(callbackFor(UNKNOWN));
     const contract = { [SIGNATURE_HEADER]: sign(body, SECRET) };
     for (const headers of [{ 'webhook-id': 'msg_1' }, standardHeaders('{}', SECRET, 'msg_1')]) {
@@ -256,7 +259,7 @@ describe('Standard Webhooks', () => {
   });
 
   it('both schemes take the secret that comes next as well as the present one', async () => {
-    const { webhookUrl } = await openWorld({ worker: false });
+    const { webhookUrl } = commonWorld();
     const body = JSON.stringify(callbackFor(UNKNOWN));
     for (const secret of [SECRET, NEXT_SECRET]) {
       for (const headers of [{ [SIGNATURE_HEADER]: sign(body, secret) }, standardHeaders(body, secret, 'msg_1')]) {
@@ -286,7 +289,7 @@ describe('Standard Webhooks', () => {
 
 describe('anything else', () => {
   it('is answered in JSON: 404, 405, and 400 for a path that cannot be read', async () => {
-    const { webhookUrl } = await openWorld({ worker: false });
+    const { webhookUrl } = commonWorld();
     const at = async (path: string, method: 'GET' | 'POST' = 'GET') => {
       const response = await request(webhookUrl + path, { method });
       return { status: response.statusCode, body: await response.body.json() };
@@ -302,7 +305,7 @@ describe('anything else', () => {
   });
 
   it('a sender that hangs up in the middle does no harm', async () => {
-    const { webhookUrl } = await openWorld({ worker: false });
+    const { webhookUrl } = commonWorld();
     const { port, hostname } = new URL(webhookUrl);
     const socket = connect(Number(port), hostname);
     socket.write(
