@@ -27,6 +27,15 @@ export function engineSettings(database: string): string[] {
     ['--sqlite-pragma', 'synchronous=FULL'],
     // A workflow task waits for about 30 ms at the default of 20 polls a second.
     ['--dynamic-config-value', 'history.transferProcessorMaxPollRPS=1000'],
+    // One partition of each task queue: four poll and forward tasks to each other.
+    ['--dynamic-config-value', 'matching.numTaskqueueReadPartitions=1'],
+    ['--dynamic-config-value', 'matching.numTaskqueueWritePartitions=1'],
+    // The dev server reads the search attributes from the database for every request; ours are registered before the first.
+    ['--dynamic-config-value', 'system.forceSearchAttributesCacheRefreshOnRead=false'],
+    // Workers of the server for what does not occur here: histories without a workflow, unused task queues, workflows with children.
+    ['--dynamic-config-value', 'worker.historyScannerEnabled=false'],
+    ['--dynamic-config-value', 'worker.taskQueueScannerEnabled=false'],
+    ['--dynamic-config-value', 'worker.enableParentClosePolicyWorker=false'],
     // Timers and retries under a second take a second at the default.
     ['--dynamic-config-value', 'history.timerProcessorMaxTimeShift="10ms"'],
     // At the defaults 128,000 workflows, closed ones too, and 256 MB of their events stay in memory: 40 MB more for each 1000.

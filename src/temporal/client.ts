@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, isIP } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Client, Connection, isGrpcServiceError, type ConnectionOptions } from '@temporalio/client';
 import { SearchAttributeType, type DataConverter } from '@temporalio/common';
 import { loadClientConfig, loadClientConnectConfig } from '@temporalio/envconfig';
@@ -177,9 +178,16 @@ export async function unreachable(connection: EngineConnection, cause: unknown):
 /** The engine's numbers for the types of search attributes (temporal.api.enums.v1.IndexedValueType). */
 const INDEXED_VALUE_TYPE = { [SearchAttributeType.KEYWORD]: 2, [SearchAttributeType.INT]: 3 } as const;
 
-/** Registers missing search attributes: a workflow that uses an unknown one cannot start. */
+/** Status of gRPC. The server refuses a query with a search attribute that it does not know. */
+const INVALID_ARGUMENT = 3;
+
+/** Longest wait for new search attributes; servers read them once a minute (a second in the dev server). */
+const ATTRIBUTES_KNOWN_MS = 70_000;
+const ATTRIBUTES_POLL_MS = 100;
+
+/** Registers missing search attributes, and waits until the server knows them: a workflow that uses an unknown one cannot start. */
 export async function ensureSearchAttributes(
-  { operatorService }: Pick<Connection, 'operatorService'>,
+  { operatorService, workflowService }: Pick<Connection, 'operatorService' | 'workflowService'>,
   namespace: string,
 ): Promise<void> {
   const { customAttributes } = await operatorService.listSearchAttributes({ namespace });
@@ -187,6 +195,17 @@ export async function ensureSearchAttributes(
   if (missing.length === 0) return;
   const searchAttributes = Object.fromEntries(missing.map(({ name, type }) => [name, INDEXED_VALUE_TYPE[type]]));
   await operatorService.addSearchAttributes({ namespace, searchAttributes });
+  const query = missing.map(({ name }) => `${name} IS NULL`).join(' AND ');
+  for (let waited = 0; waited < ATTRIBUTES_KNOWN_MS; waited += ATTRIBUTES_POLL_MS) {
+    try {
+      await workflowService.countWorkflowExecutions({ namespace, query });
+      return;
+    } catch (error) {
+      const code: number | undefined = isGrpcServiceError(error) ? error.code : undefined;
+      if (code !== INVALID_ARGUMENT) throw error;
+      await pause(ATTRIBUTES_POLL_MS);
+    }
+  }
 }
 
 export type EngineConnection = Pick<ConnectionOptions, 'address' | 'tls'>;
