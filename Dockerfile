@@ -4,9 +4,9 @@ ARG NODE=26.9.0-bookworm-slim
 FROM node:${NODE} AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+COPY scripts scripts
 RUN npm ci
 COPY tsconfig.json ./
-COPY scripts scripts
 COPY src src
 COPY openclaw openclaw
 RUN npm run build && npm prune --omit=dev

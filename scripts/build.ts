@@ -1,14 +1,42 @@
 /** `npm run build`: the workflows, the services and the CLI, into dist/; the plugin into its own. */
 import { createHash } from 'node:crypto';
-import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
-import { build, type BuildOptions } from 'esbuild';
+import { build, type BuildOptions, type Plugin } from 'esbuild';
+import { licencesOf } from './licences.ts';
 
 const from = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
 await rm(from('dist'), { recursive: true, force: true });
 await rm(from('openclaw/plugin/dist'), { recursive: true, force: true });
+
+/** Packages in CommonJS find these words in scope. */
+const COMMONJS_WORDS = [
+  "import { createRequire as $createRequire } from 'node:module';",
+  "import { fileURLToPath as $fileURLToPath } from 'node:url';",
+  'const require = $createRequire(import.meta.url);',
+  'const __filename = $fileURLToPath(import.meta.url);',
+  "const __dirname = $fileURLToPath(new URL('.', import.meta.url));",
+].join('');
+
+/** The SDK without webpack, which bundles workflows here and never when they run; its native part stays in its package. */
+const sdk: Plugin = {
+  name: 'sdk',
+  setup(esbuild) {
+    esbuild.onLoad({ filter: /@temporalio\/worker\/lib\/workflow\/bundler\.js$/ }, () => ({
+      contents: `
+        exports.defaultWorkflowInterceptorModules = [];
+        exports.bundleWorkflowCode = () => { throw new Error('workflows are bundled by npm run build'); };`,
+    }));
+    esbuild.onLoad({ filter: /@temporalio\/core-bridge\/common\.js$/ }, async ({ path }) => ({
+      contents: (await readFile(path, 'utf8')).replace(
+        '__dirname',
+        "path.dirname(require.resolve('@temporalio/core-bridge/package.json'))",
+      ),
+    }));
+  },
+};
 
 const common: BuildOptions = {
   outdir: from('dist'),
@@ -17,15 +45,22 @@ const common: BuildOptions = {
   target: 'node20',
   format: 'esm',
   logLevel: 'warning',
+  metafile: true,
 };
 
-/** Packages in CommonJS find these words in scope. */
-const COMMONJS_WORDS = [
-  "import { createRequire as $createRequire } from 'node:module';",
-  "import { fileURLToPath as $fileURLToPath } from 'node:url';",
-  'const require = $createRequire(import.meta.url);',
-  'const __filename = $fileURLToPath(import.meta.url);',
-].join('');
+/**
+ * Every package is bundled, in the version of the lock file, but the two with native parts. Few files load in a fraction of the time, and
+ * only what is used stays in memory.
+ */
+const programs: BuildOptions = {
+  ...common,
+  external: ['lmdb'],
+  plugins: [sdk],
+  splitting: true,
+  minifySyntax: true,
+  minifyWhitespace: true,
+  banner: { js: COMMONJS_WORDS },
+};
 
 const workflowsPath = from('src/workflows/index.ts');
 // Loaded once for all workflows, and not once for each: no module of theirs holds state.
@@ -33,43 +68,37 @@ const preloadModules = [from('src/workflows/stack-traces.ts'), workflowsPath];
 const workflows = { workflowsPath, preloadModules, logger: new DefaultLogger('WARN') };
 const failureConverterPath = from('src/temporal/payloads/failure-converter.ts');
 
-const [clear, encrypted] = await Promise.all([
+const [clear, encrypted, ...bundles] = await Promise.all([
   bundleWorkflowCode(workflows),
   bundleWorkflowCode({ ...workflows, failureConverterPath }),
-  // The services load their packages from node_modules: native parts cannot be bundled.
   build({
-    ...common,
-    packages: 'external',
+    ...programs,
     entryPoints: {
       ...Object.fromEntries(
         ['worker', 'webhook', 'relay', 'services', 'simulator'].map((name) => [name, from(`src/${name}.ts`)]),
       ),
       'journal-check': from('src/webhook/journal-check.ts'),
+      // The SDK's own thread for workflows, by the name and in the folder in which it looks for it.
+      'workflow-worker-thread': from('node_modules/@temporalio/worker/lib/workflow/workflow-worker-thread.js'),
     },
   }),
   // The SDK loads this one by its path, with `require`.
   build({
     ...common,
-    packages: 'external',
     format: 'cjs',
     outExtension: { '.js': '.cjs' },
     entryPoints: [failureConverterPath],
   }),
-  // The CLI starts for every dispatch: few files load in a fraction of the time, and only what a command needs. What draws the
+  // The CLI starts for every dispatch, so it shares no files with the services, and loads only what a command needs. What draws the
   // report is a thread of its own.
   build({
-    ...common,
+    ...programs,
     entryPoints: {
       'kimi-dispatch': from('src/cli.ts'),
       starter: from('src/starter.ts'),
       supervisor: from('src/supervisor.ts'),
       'report-thread': from('src/report/thread.ts'),
     },
-    external: ['@temporalio/testing', '@aws-sdk/client-s3', '@opentelemetry/*'],
-    splitting: true,
-    minifySyntax: true,
-    minifyWhitespace: true,
-    banner: { js: COMMONJS_WORDS },
   }),
   // The gateway loads it; what it needs of the gateway is there.
   build({
@@ -82,6 +111,10 @@ const [clear, encrypted] = await Promise.all([
 ]);
 await writeFile(from('dist/workflows.cjs'), clear.code);
 await writeFile(from('dist/workflows-encrypted.cjs'), encrypted.code);
+const metafiles = bundles.map(({ metafile }) => metafile);
+await writeFile(from('dist/licences.txt'), await licencesOf(metafiles, from('.')));
+// Read by the package source-map, from its folder.
+await copyFile(from('node_modules/source-map/lib/mappings.wasm'), from('dist/mappings.wasm'));
 await chmod(from('dist/kimi-dispatch.js'), 0o755);
 
 // Tells a command whether the services that run are those that are installed.

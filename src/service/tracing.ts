@@ -56,23 +56,18 @@ export function traceTask({ task_id, status, model, created_at, tokens, error }:
 type ResultWithoutText = Pick<ResultFile, 'task_id' | 'status' | 'model' | 'created_at' | 'tokens' | 'error'>;
 
 async function openTracer(service: string): Promise<Tracer> {
-  const [api, sdk, { OTLPTraceExporter }, { resourceFromAttributes }] = await Promise.all([
-    import('@opentelemetry/api'),
-    import('@opentelemetry/sdk-trace-base'),
-    import('@opentelemetry/exporter-trace-otlp-http'),
-    import('@opentelemetry/resources'),
-  ]);
+  const sdk = await import('./opentelemetry.ts');
   const ids = new TaskIds(new sdk.RandomIdGenerator());
   const provider = new sdk.BasicTracerProvider({
-    resource: resourceFromAttributes({
+    resource: sdk.resourceFromAttributes({
       'service.name': `kimi-dispatch-${service}`,
       'service.namespace': 'kimi-dispatch',
     }),
     // It reads OTEL_EXPORTER_OTLP_* itself.
-    spanProcessors: [new sdk.BatchSpanProcessor(new OTLPTraceExporter())],
+    spanProcessors: [new sdk.BatchSpanProcessor(new sdk.OTLPTraceExporter())],
     idGenerator: ids,
   });
-  return new OpenTelemetryTracer(api, provider, ids);
+  return new OpenTelemetryTracer(sdk.api, provider, ids);
 }
 
 /** Random ids, except for the root span of a task. */

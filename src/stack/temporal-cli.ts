@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
-import { access, chmod, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { access, chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -17,9 +17,6 @@ const CLI_PACKAGE = packageFor(THIS_PLATFORM);
 
 /** The oldest Temporal server that ran the main job: 1.29.1, with `temporal` 1.5.1, on 2026-11-24. */
 const OLDEST_SERVER = [1, 29] as const;
-
-/** How long the SDK's own download may take before the wheel is tried, in milliseconds. */
-const SDK_DOWNLOAD_TIMEOUT_MS = 120_000;
 
 export interface FindOptions {
   /** `TEMPORAL_CLI_PATH`: used, or rejected. */
@@ -147,22 +144,6 @@ async function onPath(name: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** Downloads with the SDK, which does so when it starts a server; the server is stopped immediately. */
 async function downloadBySdk(folder: string): Promise<string> {
-  const { TestWorkflowEnvironment } = await import('@temporalio/testing');
-  const executable = { type: 'cached-download', downloadDir: folder, version: `v${CLI_VERSION}` } as const;
-  const starting = TestWorkflowEnvironment.createLocal({ server: { executable } });
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_resolve, reject) => {
-    const late = (): void => reject(new Error(`not there after ${SDK_DOWNLOAD_TIMEOUT_MS / 1000} s`));
-    timer = setTimeout(late, SDK_DOWNLOAD_TIMEOUT_MS);
-  });
-  try {
-    await (await Promise.race([starting, timeout])).teardown();
-  } finally {
-    clearTimeout(timer);
-  }
-  const [file] = await readdir(folder);
-  if (file === undefined) throw new Error('it left no file');
-  return join(folder, file);
+  return await (await import('./sdk-download.ts')).downloadBySdk(folder);
 }

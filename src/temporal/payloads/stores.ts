@@ -6,7 +6,6 @@ import { ServiceError } from '../../service/exit.ts';
 import { codeOf } from '../../shared/system-error.ts';
 import { syncFolder } from '../../service/files.ts';
 import type { PayloadStore } from './storage.ts';
-import type * as Sdk from '@aws-sdk/client-s3';
 
 /** Payloads in a folder that only this user can read: one folder per day, one file per payload. */
 export class PayloadFolder implements PayloadStore {
@@ -64,7 +63,7 @@ const PREFIX = 'kimi-dispatch/';
  */
 export class PayloadBucket implements PayloadStore {
   readonly label: string;
-  private opened: Promise<{ sdk: typeof Sdk; client: Sdk.S3Client }> | undefined;
+  private opened: ReturnType<typeof openS3> | undefined;
 
   constructor(private readonly bucket: string) {
     this.label = `s3://${bucket}`;
@@ -96,13 +95,15 @@ export class PayloadBucket implements PayloadStore {
     }
   }
 
-  /** Loads the SDK at first use: it takes a third of a second, and most installations do not need it. */
-  private async open(): Promise<{ sdk: typeof Sdk; client: Sdk.S3Client }> {
-    this.opened ??= import('@aws-sdk/client-s3').then((sdk) => ({
-      sdk,
-      // Servers other than Amazon's often have no host name for each bucket.
-      client: new sdk.S3Client({ forcePathStyle: true }),
-    }));
+  private async open(): ReturnType<typeof openS3> {
+    this.opened ??= openS3();
     return await this.opened;
   }
+}
+
+/** Loads the SDK at first use: it takes a third of a second, and most installations do not need it. */
+async function openS3() {
+  const { GetObjectCommand, NoSuchKey, PutObjectCommand, S3Client } = await import('./s3.ts');
+  // Servers other than Amazon's often have no host name for each bucket.
+  return { sdk: { GetObjectCommand, NoSuchKey, PutObjectCommand }, client: new S3Client({ forcePathStyle: true }) };
 }
