@@ -9,7 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { it } from 'vitest';
 import type { Activities } from '../src/activities/index.ts';
-import { ACKNOWLEDGE_UPDATE, limiterId, relayId, sharedLimiterId } from '../src/shared/names.ts';
+import { ACKNOWLEDGE_UPDATE, limiterId, sharedLimiterId } from '../src/shared/names.ts';
 import type { TaskView } from '../src/shared/task.ts';
 import { PACKAGE_ROOT } from '../src/service/files.ts';
 import { callbackFor, passOn } from '../test/support/callback.ts';
@@ -174,33 +174,6 @@ const SCENARIOS: Record<string, Scenario> = {
       return { task_id: limiterId(world.taskQueue) };
     },
   },
-  'relay-answered': {
-    relay: {},
-    play: async (world) => await relayOf(world, await ended(world, 'delay=200')),
-  },
-  'relay-broke-off-and-went-on': {
-    relay: {},
-    play: async (world) => await relayOf(world, await ended(world, `${LONG} break=cut after=90 breaks=2`)),
-  },
-  'relay-broke-off-and-failed': {
-    relay: {},
-    play: async (world) => {
-      const started = await world.start(promptWith(`${LONG} break=cut after=90`), { model: 'kimi-k3.1-pro' });
-      return await relayOf(world, await closed(world, started));
-    },
-  },
-  'relay-refused-by-kimi': {
-    relay: {},
-    play: async (world) => await relayOf(world, await ended(world, 'error=content-filter')),
-  },
-  'relay-turned-away-then-answered': {
-    relay: {},
-    play: async (world) => await relayOf(world, await ended(world, 'delay=0 error=rate-limit refusals=1')),
-  },
-  'relay-cancelled-in-the-middle': {
-    relay: {},
-    play: async (world) => await relayOf(world, await cancelledAmidAnswer(world)),
-  },
   'cancelled-amid-a-relayed-answer': { relay: {}, play: async (world) => await cancelledAmidAnswer(world) },
   'relayed-answer-gone-on-with': {
     relay: {},
@@ -239,11 +212,6 @@ function withoutMachine(json: string): string {
 
 async function ended(world: World, directives: string): Promise<{ task_id: string }> {
   return await closed(world, await world.start(promptWith(directives)));
-}
-
-/** Waits for the relay workflow of a closed task to close. */
-async function relayOf(world: World, { task_id }: { task_id: string }): Promise<{ task_id: string }> {
-  return await closed(world, { task_id: relayId(task_id) });
 }
 
 async function cancelledAmidAnswer(world: World): Promise<{ task_id: string }> {

@@ -1,27 +1,43 @@
-import { ApplicationFailure } from '@temporalio/activity';
+import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { Logger } from 'pino';
 import type { KimiClient } from '../kimi/client.ts';
+import { reportSent } from '../limiter/client.ts';
 import { KimiError, type KimiErrorKind } from '../kimi/errors.ts';
 import type { Dispatched } from '../shared/callback.ts';
 import { failureDetails } from '../shared/failure-details.ts';
 import { FAILURE } from '../shared/names.ts';
 import type { LostAttempt, Task } from '../shared/task.ts';
+import type { ResultStore } from '../results/store.ts';
 import { HeldWork } from './held-work.ts';
 
 export interface DispatchDependencies {
   kimi: Pick<KimiClient, 'dispatch' | 'isRelayed'>;
+  results: Pick<ResultStore, 'recordPending'>;
   log: Logger;
 }
 
-export function dispatchActivities({ kimi, log }: DispatchDependencies) {
+/** Of one request of a task. */
+export interface Sending {
+  /** When the task was started, ISO 8601. */
+  created_at: string;
+  /** The limiter's round, if the task has a limiter. */
+  round?: number;
+}
+
+export function dispatchActivities(dependencies: DispatchDependencies) {
+  const { kimi, log } = dependencies;
   const sending = new HeldWork<Dispatched>();
 
-  async function send(task: Task, signal: AbortSignal): Promise<Dispatched> {
+  async function send(task: Task, { created_at, round }: Sending, signal: AbortSignal): Promise<Dispatched> {
     const { task_id, model } = task;
     try {
       const dispatched = await kimi.dispatch(task, signal);
       log.info({ task_id, model, api_id: dispatched.api_id }, 'dispatched');
-      return dispatched;
+      const [isPending, isReported] = await Promise.all([
+        !dispatched.answer && recordPending(dependencies, task_id, created_at),
+        round !== undefined && report(dependencies, task, round),
+      ]);
+      return { ...dispatched, ...(isPending && { pending: true }), ...(isReported && { reported: true }) };
     } catch (error) {
       if (!(error instanceof KimiError)) throw error;
       const { kind, type, message } = error;
@@ -32,11 +48,11 @@ export function dispatchActivities({ kimi, log }: DispatchDependencies) {
 
   return {
     /**
-     * Sends the task to Kimi. Never sends twice: it is retried only if the request was not sent.
+     * Sends the task to Kimi, then writes `pending-<task_id>.json` and reports to the limiter. Never sends twice: it is retried only if the request was not sent.
      *
      * @param lost the previous attempt, whose heartbeats timed out
      */
-    async dispatch(task: Task, lost?: LostAttempt): Promise<Dispatched> {
+    async dispatch(task: Task, request: Sending, lost?: LostAttempt): Promise<Dispatched> {
       const { task_id } = task;
       const joined = lost && sending.join(task_id, lost);
       if (joined) return await joined;
@@ -45,9 +61,37 @@ export function dispatchActivities({ kimi, log }: DispatchDependencies) {
         const message = 'the worker that was sending the request was lost; it is not known whether Kimi received it';
         throw dispatchFailure(new KimiError('outcome_unknown', 'outcome_unknown', message), false);
       }
-      return await sending.begin(task_id, async (signal) => await send(task, signal));
+      return await sending.begin(task_id, async (signal) => await send(task, request, signal));
     },
   };
+}
+
+/** @returns false if it failed: the request is sent, so the task records it by an activity that is retried. */
+async function recordPending(
+  { results, log }: DispatchDependencies,
+  task_id: string,
+  created_at: string,
+): Promise<boolean> {
+  try {
+    await results.recordPending(task_id, created_at);
+    return true;
+  } catch (error) {
+    log.warn({ task_id, err: error }, 'the pending file could not be written; it is retried');
+    return false;
+  }
+}
+
+/** @returns false if it failed: the task reports it. */
+async function report({ log }: DispatchDependencies, { task_id, limiter }: Task, round: number): Promise<boolean> {
+  try {
+    if (limiter !== undefined) {
+      await reportSent(Context.current().client, limiter, { task_id, round, accepted: true });
+    }
+    return true;
+  } catch (error) {
+    log.warn({ task_id, err: error }, 'the request could not be reported to the limiter; the task reports it');
+    return false;
+  }
 }
 
 const FAILURE_TYPE: Record<KimiErrorKind, string> = {

@@ -5,6 +5,7 @@ import { workerMetrics } from '../shared/metrics.ts';
 import { callbackActivities, type CallbackDependencies } from './callbacks.ts';
 import { dispatchActivities, type DispatchDependencies } from './dispatch.ts';
 import { limiterActivities } from './limiter.ts';
+import { relayActivities } from './relay.ts';
 import { resultActivities, type ResultDependencies } from './results.ts';
 import { wakeActivities, type WakeDependencies } from './wake.ts';
 
@@ -32,6 +33,7 @@ export function createActivities({
     ...wakeActivities(dependencies),
     ...callbackActivities(dependencies),
     ...limiterActivities(limiter),
+    ...relayActivities(),
   };
 }
 

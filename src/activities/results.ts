@@ -17,7 +17,7 @@ export interface ResultDependencies {
 
 export function resultActivities({ results, apiUrl, metrics, log }: ResultDependencies) {
   return {
-    /** Writes `pending-<task_id>.json`. */
+    /** Writes `pending-<task_id>.json`, if the dispatch activity could not. */
     async recordPending(task_id: string, created_at: string): Promise<void> {
       await beating(async () => await results.recordPending(task_id, created_at));
     },

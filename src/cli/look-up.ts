@@ -8,7 +8,8 @@ import {
 import { isSameChat, routeIn, type Route } from '../shared/chat.ts';
 import { readDetails } from '../shared/failure-details.ts';
 import { isoSeconds } from '../shared/format.ts';
-import { SEARCH_ATTRIBUTES, STATUS_QUERY, TASK_WORKFLOW, relayId } from '../shared/names.ts';
+import { SEARCH_ATTRIBUTES, STATUS_QUERY, TASK_WORKFLOW } from '../shared/names.ts';
+import { requestUnderWay } from '../relay/client.ts';
 import type { StreamProgress } from '../shared/relay.ts';
 import type { ResultFile } from '../shared/result.ts';
 import type { TaskState, TaskView } from '../shared/task.ts';
@@ -138,14 +139,21 @@ export async function checkChat(context: Context, task_id: string, chat: Route |
 
 type Description = Awaited<ReturnType<WorkflowHandle['describe']>>;
 
-/** @returns the relay's activities for a task; empty if they have ended or not begun. */
+/** @returns the progress of the relay's request for a task; empty if it has ended or not begun. */
 export async function progressOf(client: Client, task_id: string): Promise<Pick<Found, 'progress' | 'retrying'>> {
-  try {
-    return await pendingIn(client, await client.workflow.getHandle(relayId(task_id)).describe());
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return {};
-    throw error;
-  }
+  const request = await requestUnderWay(client, task_id);
+  if (!request) return {};
+  const { attempt, nextAttemptScheduleTime: next } = request;
+  const [beat, failure] = await Promise.all([request.getHeartbeatDetails(), request.getLastFailure()]);
+  const progress = isProgress(beat) ? progressIn(beat) : undefined;
+  // An answer that was interrupted and comes in again is not being retried.
+  const isRetrying = failure !== undefined && (progress?.tokens ?? 0) === 0;
+  return {
+    ...(isRetrying && {
+      retrying: { attempt, ...whyIn(failure), ...(next && { next_attempt_at: isoSeconds(next) }) },
+    }),
+    ...(progress && { progress }),
+  };
 }
 
 /** Reads progress and retries of the running activities. */
@@ -164,8 +172,12 @@ async function pendingIn(client: Client, { raw }: Description): Promise<Pick<Fou
         ...(next !== undefined && { next_attempt_at: isoSeconds(next) }),
       },
     }),
-    ...(isProgress(beat) && { progress: { phase: beat.phase, tokens: beat.tokens, tail: beat.tail } }),
+    ...(isProgress(beat) && { progress: progressIn(beat) }),
   };
+}
+
+function progressIn({ phase, tokens, tail }: StreamProgress): StreamProgress {
+  return { phase, tokens, tail };
 }
 
 /** Heartbeats of other activities have other details. */
@@ -178,7 +190,10 @@ async function whyOf(
   client: Client,
   failure: ProtoFailure | null | undefined,
 ): Promise<Pick<Retrying, 'why' | 'type' | 'detail'>> {
-  const error = await decodeOptionalFailureToOptionalError(client.options.loadedDataConverter, failure);
+  return whyIn(await decodeOptionalFailureToOptionalError(client.options.loadedDataConverter, failure));
+}
+
+function whyIn(error: Error | undefined): Pick<Retrying, 'why' | 'type' | 'detail'> {
   return { why: error?.message ?? '', ...(error instanceof ApplicationFailure && readDetails(error.details)) };
 }
 

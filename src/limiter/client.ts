@@ -1,6 +1,6 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { limitsOf, type Config } from '../config/index.ts';
-import type { LimiterView, Limits, ReleaseReport, Throttled } from '../shared/limits.ts';
+import type { LimiterView, Limits, ReleaseReport, SentReport, Throttled } from '../shared/limits.ts';
 import {
   LIMITER_QUERY,
   LIMITER_SIGNALS,
@@ -111,6 +111,11 @@ export async function setLimits(client: Client, id: string, limits: Partial<Limi
 /** Reports a 429 to the limiter, if one runs: it admits nothing for a while. */
 export async function reportThrottled(client: Client, id: string, throttled: Throttled): Promise<void> {
   await unlessUnknown(client.workflow.getHandle(id).signal<[Throttled]>(LIMITER_SIGNALS.throttled, throttled));
+}
+
+/** Reports that a task's request is no longer on its way, if a limiter runs. */
+export async function reportSent(client: Client, id: string, report: SentReport): Promise<void> {
+  await unlessUnknown(client.workflow.getHandle(id).signal<[SentReport]>(LIMITER_SIGNALS.sent, report));
 }
 
 /** Releases a task's slot, if a limiter runs. */

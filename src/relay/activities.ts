@@ -1,78 +1,84 @@
-import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
-import { HeldWork } from '../activities/held-work.ts';
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import { noopMetricMeter } from '@temporalio/common';
+import { traced } from '../service/tracing.ts';
 import type { Callback } from '../shared/callback.ts';
 import { streamMetrics } from '../shared/metrics.ts';
-import type { RelayRequest } from '../shared/relay.ts';
-import type { LostAttempt } from '../shared/task.ts';
-import { answered, failed, nextStep, requestsIn, type Attempt, type OnInterrupt } from './attempts.ts';
+import { FAILURE } from '../shared/names.ts';
+import { relayFailure, type RelayRequest, type RelaySummary } from '../shared/relay.ts';
+import { createAnswering, type AnsweringDependencies } from './answering.ts';
+import { startDelivery, stateOf } from './client.ts';
+import { createDelivery, outcomeOf, type DeliveryDependencies } from './delivery.ts';
 import { TaskReports } from './reports.ts';
-import { StreamedRequest, interruption, type RequestDependencies } from './request.ts';
+import { RequestState, hasType } from './request-state.ts';
 
-export interface StreamDependencies extends Omit<RequestDependencies, 'reports' | 'metrics'> {
-  onInterrupt: OnInterrupt;
-  /** Nothing is measured if it is absent. */
-  meter?: MetricMeter;
+type Dependencies = Omit<AnsweringDependencies, 'reports' | 'metrics'> & DeliveryDependencies;
+
+export interface RelayDependencies extends Dependencies {
+  /** Task queue of deliveries. */
+  taskQueue: string;
 }
 
-/** Activities that stream answers from Kimi. */
-export function createStreamActivities({ onInterrupt, meter = noopMetricMeter, ...others }: StreamDependencies) {
-  const { received, log } = others;
-  const dependencies = { ...others, reports: new TaskReports(log), metrics: streamMetrics(meter) };
-  const streams = new HeldWork<Callback>();
+const NOT_RECORDED = 'the end of the request could not be recorded';
 
-  /** @returns the callback if the lost attempt recorded a whole answer; `undefined` if its request was not sent. */
-  async function recover(request: RelayRequest, interruptions: number): Promise<Callback | undefined> {
-    const recorded = await received.read(request.task_id, interruptions + 1);
-    const last = recorded.at(-1);
-    if (last?.answer.done) return answered(request, recorded);
-    if (last?.sent ?? true) throw interruption('interrupted', 'the relay that was receiving the answer was lost');
-    return undefined;
+/** Retry delay while a cancelled request may still call back by itself, in milliseconds. */
+const CHECK_AGAIN_MS = 2_000;
+
+/** The relay's activities. They belong to no workflow: see client.ts. */
+export function createRelayActivities({ taskQueue, ...others }: RelayDependencies) {
+  const { received, log, meter = noopMetricMeter } = others;
+  const callbackFor = createAnswering({ ...others, reports: new TaskReports(log), metrics: streamMetrics(meter) });
+  const deliver = createDelivery(others);
+
+  /** Delivers a callback now, or by an activity of its own: streams do not wait for the webhook. */
+  async function handOver({ task_id }: RelayRequest, callback: Callback): Promise<void> {
+    try {
+      await traced(task_id, 'deliver', async () => await deliver(task_id, callback));
+    } catch (error) {
+      if (!hasType(error, FAILURE.callbackFailed)) throw error;
+      await startDelivery(Context.current().client, taskQueue, task_id, callback);
+    }
   }
 
   return {
     /**
-     * Sends the request to Kimi and receives the answer as it streams in. Fails as `Interrupted` if the stream is
-     * interrupted.
-     *
-     * @param interruptions how often that has happened to this request
-     * @param why the cause of the last interruption
-     * @param lost the previous attempt, whose heartbeats timed out
-     * @returns the callback: the answer, or the reason why there is none
+     * One request of the relay for a task: streams Kimi's answer, then calls back, in any case: with the answer, or with the reason
+     * why there is none. The engine retries it while nothing was sent or Kimi throttles, after an interruption, and after the loss of
+     * its relay.
      */
-    async complete(request: RelayRequest, interruptions: number, why?: string, lost?: LostAttempt): Promise<Callback> {
+    async complete(request: RelayRequest): Promise<RelaySummary> {
       const { task_id } = request;
-      const key = `${task_id}.${interruptions}`;
-      const joined = lost && streams.join(key, lost);
-      if (joined) return await joined;
-      const recovered = lost && (await recover(request, interruptions));
-      if (recovered) return recovered;
+      const state = new RequestState();
+      const known = state.isFirstAttempt ? undefined : await received.endOf(task_id);
+      if (known && 'delivered' in known) return summary(task_id, known.delivered, state);
+      const callback = known?.callback ?? (await callbackFor(request, state));
+      if (!known)
+        await received.end(task_id, callback).catch((err: unknown) => log.warn({ task_id, err }, NOT_RECORDED));
+      await handOver(request, callback);
+      return summary(task_id, outcomeOf(callback), state);
+    },
 
-      const before = await received.read(task_id, interruptions);
-      const step = nextStep(request.body, before, onInterrupt);
-      if (step.do === 'finish') return answered(request, before);
-      if (step.do === 'give up') return givenUp(request, before, why);
-      const streamed = new StreamedRequest(dependencies, request, before, step);
-      return await streams.begin(
-        key,
-        async (signal, beat) => await streamed.run(signal, beat),
-        () => streamed.progress,
-      );
+    /** Posts the signed callback, then removes the recorded answer. */
+    deliver,
+
+    /** Calls back for a cancelled request that did not: it waited for its next attempt, or its relay was lost. */
+    async deliverCancelled(request: RelayRequest): Promise<void> {
+      const { task_id } = request;
+      const state = await stateOf(Context.current().client, task_id);
+      if (state === 'COMPLETED') return;
+      if (state === 'RUNNING') {
+        throw ApplicationFailure.create({
+          message: 'the request is being cancelled',
+          type: FAILURE.held,
+          nextRetryDelay: CHECK_AGAIN_MS,
+        });
+      }
+      await deliver(task_id, relayFailure(request, { type: 'cancelled', message: 'the task was cancelled' }));
     },
   };
 }
 
-export type StreamActivities = ReturnType<typeof createStreamActivities>;
+export type RelayActivities = ReturnType<typeof createRelayActivities>;
 
-function givenUp(
-  request: RelayRequest,
-  attempts: readonly (Attempt | undefined)[],
-  why = 'the relay was lost',
-): Callback {
-  const requests = requestsIn(attempts);
-  const end =
-    requests > 1
-      ? `Kimi was asked ${requests} times, and is not asked again`
-      : 'it was not asked again, since it could be paid for twice (KIMI_ON_INTERRUPT)';
-  const message = `${why}; ${end}`;
-  return failed(request, { type: 'interrupted', message }, attempts);
+function summary(task_id: string, outcome: string, { interruptions }: RequestState): RelaySummary {
+  return { task_id, outcome, interruptions };
 }

@@ -1,10 +1,9 @@
-import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
-import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
+import type { Client } from '@temporalio/client';
 import express, { type Express, type RequestHandler } from 'express';
 import type { Logger } from 'pino';
 import * as z from 'zod';
 import { MAX_CALLBACK_BYTES } from '../shared/callback.ts';
-import { RELAY_WORKFLOW, relayApiId, relayId } from '../shared/names.ts';
+import { relayApiId } from '../shared/names.ts';
 import type { RelayRequest } from '../shared/relay.ts';
 import { TASK_ID } from '../shared/task-id.ts';
 import { MAX_PROMPT_BYTES } from '../shared/task.ts';
@@ -13,10 +12,11 @@ import { HttpError, secretCheck } from '../service/http.ts';
 import { callbackUrl } from '../kimi/client.ts';
 import { traced } from '../service/tracing.ts';
 import { KimiHttp } from '../kimi/http.ts';
+import { startRequest } from './client.ts';
 
 export interface RelayAppOptions {
   client: Client;
-  /** Task queue of the relay's workflows. */
+  /** Task queue of the relay. */
   taskQueue: string;
   /** Bearer token of dispatch calls, in place of a key. */
   token: string;
@@ -60,7 +60,7 @@ export function createRelayApp(options: RelayAppOptions): Express {
 
   app.post('/v1/chat/completions', async (incoming, response) => {
     const request = readDispatch(incoming.body, callbackBaseUrl);
-    await traced(request.task_id, 'relay', async () => await startRequest(options, request));
+    await traced(request.task_id, 'relay', async () => await accept(options, request));
     response.status(202).json({ id: relayApiId(request.task_id) });
   });
 
@@ -112,24 +112,15 @@ function readDispatch(json: unknown, callbackBaseUrl: string): RelayRequest {
   return { task_id, ...(task_name !== undefined && { task_name }), body };
 }
 
-/** Starts the request's workflow, once per task: a repeated dispatch finds the existing one. */
-async function startRequest({ client, taskQueue, log }: RelayAppOptions, request: RelayRequest): Promise<void> {
-  const { task_id, task_name, body } = request;
+/** Starts the request, once per task: a repeated dispatch finds the existing one. */
+async function accept({ client, taskQueue, log }: RelayAppOptions, request: RelayRequest): Promise<void> {
+  const { task_id, body } = request;
   try {
-    await client.connection.withDeadline(Date.now() + ENGINE_MS, async () => {
-      await client.workflow.start(RELAY_WORKFLOW, {
-        workflowId: relayId(task_id),
-        taskQueue,
-        args: [request],
-        workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-        workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
-        // Delay after a worker was killed during a workflow task (10 s by default).
-        workflowTaskTimeout: '3s',
-        staticSummary: `${task_name ?? task_id} · ${body.model}`,
-      });
-    });
+    await client.connection.withDeadline(
+      Date.now() + ENGINE_MS,
+      async () => await startRequest(client, taskQueue, request),
+    );
   } catch (error) {
-    if (error instanceof WorkflowExecutionAlreadyStartedError) return;
     log.warn({ task_id }, `a task was not accepted because the engine did not start it: ${(error as Error).message}`);
     throw new HttpError(503, 'relay_unavailable', 'the relay’s engine does not accept tasks now; send it again later');
   }

@@ -1,4 +1,4 @@
-import { ApplicationFailure, Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/activity';
 import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
 import type { Logger } from 'pino';
 import { request } from 'undici';
@@ -6,15 +6,14 @@ import { beating } from '../activities/heartbeat.ts';
 import { callbackUrl } from '../kimi/client.ts';
 import { describe } from '../service/outbound.ts';
 import { directAgent } from '../service/outbound.ts';
-import type { Callback } from '../shared/callback.ts';
+import { isErrorCallback, type Callback } from '../shared/callback.ts';
 import { deliveryMetrics } from '../shared/metrics.ts';
 import { FAILURE } from '../shared/names.ts';
-import type { RelayRequest } from '../shared/relay.ts';
 import { SIGNATURE_HEADER, sign, standardHeaders } from '../webhook/signature.ts';
 import type { ReceivedStore } from './recordings.ts';
 
 export interface DeliveryDependencies {
-  received: Pick<ReceivedStore, 'remove'>;
+  received: Pick<ReceivedStore, 'delivered'>;
   /** Current address of the webhook, e.g. `http://localhost:9001`: it may have moved since a task was dispatched. */
   callbackBaseUrl: string;
   /** Signs the callbacks. */
@@ -24,8 +23,8 @@ export interface DeliveryDependencies {
   meter?: MetricMeter;
 }
 
-/** Activities that deliver answers to the webhook. */
-export function createDeliveryActivities({
+/** @returns the function that posts the signed callback of a task, then removes the recorded answer. */
+export function createDelivery({
   received,
   callbackBaseUrl,
   secret,
@@ -33,32 +32,31 @@ export function createDeliveryActivities({
   meter = noopMetricMeter,
 }: DeliveryDependencies) {
   const metrics = deliveryMetrics(meter);
-  return {
-    /** Posts the signed callback, then removes the recorded answer. */
-    async deliver({ task_id }: RelayRequest, callback: Callback): Promise<void> {
-      const url = callbackUrl(callbackBaseUrl, task_id);
-      try {
-        await beating(async () => {
-          await sendCallback(url, callback, secret, Context.current().cancellationSignal);
-        });
-      } catch (error) {
-        if (!(error instanceof CallbackError)) throw error;
-        metrics.delivery(error.retryable ? 'failed' : 'refused');
-        log[error.retryable ? 'warn' : 'error']({ task_id, url }, error.message);
-        throw ApplicationFailure.create({
-          message: error.message,
-          type: error.retryable ? FAILURE.callbackFailed : FAILURE.callbackRefused,
-          nonRetryable: !error.retryable,
-        });
-      }
-      metrics.delivery('delivered');
-      log.info({ task_id }, 'callback delivered');
-      await received.remove(task_id);
-    },
+  return async (task_id: string, callback: Callback): Promise<void> => {
+    const url = callbackUrl(callbackBaseUrl, task_id);
+    try {
+      // Not aborted by a cancellation: a cancelled request calls back too.
+      await beating(async () => await sendCallback(url, callback, secret));
+    } catch (error) {
+      if (!(error instanceof CallbackError)) throw error;
+      metrics.delivery(error.retryable ? 'failed' : 'refused');
+      log[error.retryable ? 'warn' : 'error']({ task_id, url }, error.message);
+      throw ApplicationFailure.create({
+        message: error.message,
+        type: error.retryable ? FAILURE.callbackFailed : FAILURE.callbackRefused,
+        nonRetryable: !error.retryable,
+      });
+    }
+    metrics.delivery('delivered');
+    log.info({ task_id }, 'callback delivered');
+    await received.delivered(task_id, outcomeOf(callback));
   };
 }
 
-export type DeliveryActivities = ReturnType<typeof createDeliveryActivities>;
+/** @returns `answered`, or the type of the error. */
+export function outcomeOf(callback: Callback): string {
+  return isErrorCallback(callback) ? callback.error.type : 'answered';
+}
 
 const agent = directAgent();
 
@@ -86,12 +84,7 @@ class CallbackError extends Error {
  *
  * @throws {CallbackError}
  */
-export async function sendCallback(
-  url: string,
-  callback: Callback,
-  secret: string,
-  signal: AbortSignal,
-): Promise<void> {
+export async function sendCallback(url: string, callback: Callback, secret: string): Promise<void> {
   const body = JSON.stringify(callback);
   const { task_id } = callback.metadata;
   let status: number;
@@ -99,7 +92,6 @@ export async function sendCallback(
     const response = await request(url, {
       dispatcher: agent,
       method: 'POST',
-      signal,
       headersTimeout: TIMEOUT_MS,
       bodyTimeout: TIMEOUT_MS,
       headers: {

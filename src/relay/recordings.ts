@@ -1,19 +1,23 @@
 import { fdatasyncSync, writeSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rm, stat, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { ServiceError } from '../service/exit.ts';
 import { codeOf } from '../shared/system-error.ts';
 import { syncFolder } from '../service/files.ts';
+import type { Callback } from '../shared/callback.ts';
 import { TASK_ID } from '../shared/task-id.ts';
 import { Answer, type Attempt, type Piece } from './attempts.ts';
+
+/** How long it is remembered that an answer was delivered, in milliseconds: by then the engine knows. */
+const REMEMBER_MS = 60_000;
 
 /** Age at which an unchanged file is removed, in milliseconds: no request is retried for so long. */
 const KEEP_MS = 3 * 24 * 3_600_000;
 
-/** @returns the task of a recording, `<task id>.<attempt>.jsonl`; `undefined` for other files. */
+/** @returns the task of a file, `<task id>.<attempt>.jsonl` or `<task id>.end.json`; `undefined` for other files. */
 function taskIdOf(fileName: string): string | undefined {
-  const [, task_id = ''] = /^(.+)\.\d+\.jsonl$/.exec(fileName) ?? [];
+  const [, task_id = ''] = /^(.+)\.(?:\d+\.jsonl|end\.json)$/.exec(fileName) ?? [];
   return TASK_ID.test(task_id) ? task_id : undefined;
 }
 
@@ -59,10 +63,39 @@ export class ReceivedStore {
     );
   }
 
-  async remove(task_id: string): Promise<void> {
-    const names = await readdir(this.folder);
-    for (const name of names.filter((name) => taskIdOf(name) === task_id))
-      await rm(join(this.folder, name), { force: true });
+  /** @returns how many attempts have a recording on this machine, or a later attempt with one. */
+  async countOf(task_id: string): Promise<number> {
+    const names = (await this.filesOf(task_id)).filter((name) => name.endsWith('.jsonl'));
+    return Math.max(0, ...names.map((name) => Number(name.split('.').at(-2)) + 1));
+  }
+
+  /** Records how a request ended, before it is delivered: a relay killed in between delivers it, and asks Kimi for nothing. */
+  async end(task_id: string, callback: Callback): Promise<void> {
+    await writeFile(this.endPath(task_id), JSON.stringify({ callback } satisfies RecordedEnd), { mode: 0o600 });
+  }
+
+  /** @returns how a request ended; `undefined` if it has not, or on another machine. */
+  async endOf(task_id: string): Promise<RecordedEnd | undefined> {
+    const content = await readFile(this.endPath(task_id), 'utf8').catch(() => '');
+    return readLine(content, recordedEnd) as RecordedEnd | undefined;
+  }
+
+  /** Removes what was received. That it was delivered is remembered until the engine knows. */
+  async delivered(task_id: string, outcome: string): Promise<void> {
+    const end = this.endPath(task_id);
+    await writeFile(end, JSON.stringify({ delivered: outcome } satisfies RecordedEnd), { mode: 0o600 });
+    for (const name of await this.filesOf(task_id)) {
+      if (name.endsWith('.jsonl')) await rm(join(this.folder, name), { force: true });
+    }
+    setTimeout(() => void rm(end, { force: true }).catch(() => {}), REMEMBER_MS).unref();
+  }
+
+  private async filesOf(task_id: string): Promise<string[]> {
+    return (await readdir(this.folder)).filter((name) => taskIdOf(name) === task_id);
+  }
+
+  private endPath(task_id: string): string {
+    return join(this.folder, `${task_id}.end.json`);
   }
 
   private path(task_id: string, attempt: number): string {
@@ -93,6 +126,14 @@ export class ReceivedStore {
     return { continues: begun.continues, sent: second !== undefined, answer };
   }
 }
+
+/** How a request ended. */
+type RecordedEnd =
+  | { callback: Callback }
+  /** Its outcome: `answered`, or the type of the error. */
+  | { delivered: string };
+
+const recordedEnd = z.union([z.object({ callback: z.looseObject({}) }), z.object({ delivered: z.string() })]);
 
 const beginning = z.object({ continues: z.boolean() });
 

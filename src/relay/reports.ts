@@ -8,6 +8,9 @@ import type { TaskError } from '../shared/task.ts';
 /** How long the engine may take to accept a report, and the delay before the next attempt, in milliseconds. */
 const REPORT_MS = 5_000;
 
+/** An answer that is complete within this time is not reported as begun: its callback says all. Milliseconds. */
+const QUICK_MS = 1_000;
+
 /** Reports to tasks how far their requests are. A task works without them: it waits for its callback. */
 export class TaskReports {
   /** The problem that was last reported to each task. */
@@ -22,7 +25,9 @@ export class TaskReports {
   /** Reports that Kimi has begun to answer; retried until it is accepted, or until `ending`. */
   async begun(client: Client, task_id: string, ending: AbortSignal): Promise<void> {
     this.problems.delete(task_id);
-    while (!(await this.send(client, task_id, { begun: true })) && !ending.aborted) {
+    const begun_at = Date.now();
+    await pause(QUICK_MS, undefined, { signal: ending }).catch(() => {});
+    while (!ending.aborted && !(await this.send(client, task_id, { begun: true, begun_at }))) {
       await pause(REPORT_MS, undefined, { signal: ending }).catch(() => {});
     }
   }

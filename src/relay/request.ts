@@ -123,7 +123,7 @@ export class StreamedRequest {
     }
   }
 
-  /** @returns the callback of a final failure. @throws if the engine or the workflow should retry. */
+  /** @returns the callback of a final failure. @throws if the engine should retry. */
   private async afterFailure(
     client: Client,
     error: unknown,
@@ -174,8 +174,8 @@ export class StreamedRequest {
   }
 }
 
-/** The workflow decides whether another attempt is made, by another run of the activity. */
-export function interruption(type: string, message: string, detail?: ErrorDetail): ApplicationFailure {
+/** The next attempt decides what follows. */
+function interruption(type: string, message: string, detail?: ErrorDetail): ApplicationFailure {
   const details = failureDetails({ type, ...(detail && { detail }) });
-  return ApplicationFailure.create({ message, type: FAILURE.interrupted, nonRetryable: true, details });
+  return ApplicationFailure.create({ message, type: FAILURE.interrupted, details });
 }

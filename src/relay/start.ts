@@ -2,19 +2,17 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { callbackBaseUrl, type Config } from '../config/index.ts';
-import { RELAY_WORKFLOW, relayQueue, streamsQueue } from '../shared/names.ts';
+import { relayQueue, streamsQueue } from '../shared/names.ts';
 import { ServiceError } from '../service/exit.ts';
 import { limiterIdOf } from '../limiter/client.ts';
-import { interruptionMetrics } from '../shared/metrics.ts';
 import { openPayloads } from '../temporal/payloads/converter.ts';
 import { listen } from '../service/ports.ts';
 import { healthServer, type Service } from '../service/run.ts';
 import { createRelayApp } from './app.ts';
-import { createDeliveryActivities } from './delivery.ts';
 import { ReceivedStore } from './recordings.ts';
-import { createStreamActivities } from './activities.ts';
+import { createRelayActivities } from './activities.ts';
 import { StreamingClient } from './stream.ts';
-import { createWorkers, startRuntime, workflowLabels } from '../temporal/worker.ts';
+import { createWorkers, startRuntime } from '../temporal/worker.ts';
 import { lazyClient } from '../temporal/client.ts';
 import { warmUpHttp } from '../service/warm-up.ts';
 
@@ -38,10 +36,12 @@ export async function startRelay(config: Config, log: Logger): Promise<Service> 
   const meter = await startRuntime(config, log);
   const taskQueue = relayQueue(config.KIMI_TASK_QUEUE);
   const webhook = callbackBaseUrl(config);
-  const deliveries = createDeliveryActivities({ received, callbackBaseUrl: webhook, secret, log, meter });
-  const streams = createStreamActivities({
+  const activities = createRelayActivities({
     kimi,
     received,
+    taskQueue,
+    callbackBaseUrl: webhook,
+    secret,
     limiter: limiterIdOf(config),
     onInterrupt: config.KIMI_ON_INTERRUPT,
     onRepeat: config.KIMI_ON_REPEAT,
@@ -49,17 +49,15 @@ export async function startRelay(config: Config, log: Logger): Promise<Service> 
     meter,
   });
   const workers = await createWorkers(config, [
-    { taskQueue, activities: deliveries },
+    { taskQueue, activities, workflows: false },
     {
       taskQueue: streamsQueue(taskQueue),
-      activities: streams,
+      activities,
       workflows: false,
       maxConcurrentActivityTaskExecutions: config.KIMI_RELAY_STREAMS,
       maxHeartbeatThrottleInterval: PROGRESS_MS,
     },
   ]);
-
-  interruptionMetrics(meter).atZero(workflowLabels(workers.first, RELAY_WORKFLOW));
 
   const client = lazyClient(payloads.dataConverter);
   const app = createRelayApp({ client, taskQueue, token, callbackBaseUrl: webhook, apiUrl, apiKey, log });

@@ -57,6 +57,10 @@ export interface Dispatched {
   api_id: string;
   /** Set if the provider returned the answer instead of calling back. */
   answer?: AnswerCallback;
+  /** The pending file is written. */
+  pending?: true;
+  /** The limiter knows that the request is no longer on its way. */
+  reported?: true;
 }
 
 /** Largest callback body, and answer of a dispatch call: 16 MiB, in bytes. Large payloads are stored outside Temporal. */

@@ -91,6 +91,7 @@ const DELIVERIES = ['delivered', 'failed', 'refused'] as const;
 export function streamMetrics(meter: MetricMeter) {
   const streams = meter.createGauge('kimi_relay_streams', 'int', '', 'Streams under way');
   const requests = meter.createCounter('kimi_relay_requests', '', 'Requests to Kimi, by how they ended');
+  const interruptions = meter.createCounter('kimi_relay_interruptions', '', 'Interruptions of streamed answers');
   const tokens = meter.createCounter('kimi_relay_tokens', '', 'Tokens that streamed in, estimated');
   const firstByte = meter.createHistogram(
     'kimi_relay_first_byte_seconds',
@@ -101,10 +102,12 @@ export function streamMetrics(meter: MetricMeter) {
   let underWay = 0;
   streams.set(underWay);
   for (const outcome of REQUESTS) requests.add(0, { outcome });
+  interruptions.add(0);
   tokens.add(0);
   return {
     began: () => streams.set((underWay += 1)),
     firstByte: (ms: number) => firstByte.record(ms / 1_000),
+    interrupted: () => interruptions.add(1),
     ended: (outcome: RelayRequestOutcome, tokensCame: number) => {
       streams.set((underWay -= 1));
       requests.add(1, { outcome });
@@ -117,13 +120,4 @@ export function deliveryMetrics(meter: MetricMeter) {
   const deliveries = meter.createCounter('kimi_relay_deliveries', '', 'Callbacks of the relay, by outcome');
   for (const outcome of DELIVERIES) deliveries.add(0, { outcome });
   return { delivery: (outcome: (typeof DELIVERIES)[number]) => deliveries.add(1, { outcome }) };
-}
-
-/** Recorded by the relay's workflow: it also knows of streams whose relay was lost. */
-export function interruptionMetrics(meter: MetricMeter) {
-  const interruptions = meter.createCounter('kimi_relay_interruptions', '', 'Interruptions of streamed answers');
-  return {
-    interrupted: () => interruptions.add(1),
-    atZero: (tags: MetricTags) => interruptions.add(0, tags),
-  };
 }

@@ -68,10 +68,7 @@ export function isSharedLimiter(id: string): boolean {
   return id.startsWith(SHARED_LIMITER);
 }
 
-/** The workflow type of one request that the relay makes for a task. */
-export const RELAY_WORKFLOW = 'kimiRelay';
-
-/** @returns the workflow id of the relay's request for a task: one request, however often the task is dispatched. */
+/** @returns the activity id of the relay's request for a task: one request, however often the task is dispatched. */
 export function relayId(task_id: string): string {
   return `relay-${task_id}`;
 }
@@ -81,7 +78,7 @@ export function relayApiId(task_id: string): string {
   return task_id.replace(/^kimi-/, 'cmpl-');
 }
 
-/** @returns the task queue of the relay's workflows and callbacks. */
+/** @returns the task queue of the relay's callbacks. */
 export function relayQueue(taskQueue: string): string {
   return `${taskQueue}-relay`;
 }
@@ -111,7 +108,7 @@ export const FAILURE = {
   throttled: 'TurnedAway',
   /** Another process of this machine still does the work. Retried until it ends. */
   held: 'Held',
-  /** A streamed answer was interrupted. The relay's workflow resumes it. */
+  /** A streamed answer was interrupted. Retried: the relay resumes it. */
   interrupted: 'Interrupted',
   /** The webhook rejected a callback for good. Not retried. */
   callbackRefused: 'CallbackRefused',

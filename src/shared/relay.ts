@@ -3,7 +3,7 @@ import type { Callback, ErrorCallback } from './callback.ts';
 import { relayApiId } from './names.ts';
 import type { TaskError } from './task.ts';
 
-/** One request of the relay for a task: the input of its workflow. Must not contain a secret. */
+/** One request of the relay for a task: the input of its activity. Must not contain a secret. */
 export interface RelayRequest {
   task_id: string;
   task_name?: string;
@@ -32,6 +32,8 @@ export interface StreamProgress {
 export interface RelayReport {
   /** Kimi has begun to answer: the deadline starts. */
   begun?: true;
+  /** When it has, in milliseconds since 1970. */
+  begun_at?: number;
   /** Why Kimi does not have the request yet; it is retried. */
   problem?: TaskError;
   /** How long the relay's machine slept while the answer was on its way, in milliseconds: it does not count against the deadline. */
@@ -44,7 +46,7 @@ export const TAIL_CHARS = 200;
 /** How long the relay retries a request that Kimi does not accept, in milliseconds. */
 export const RELAY_TRIES_MS = 24 * 3_600_000;
 
-/** Return value of the relay's workflow. */
+/** Return value of the relay's activity. */
 export interface RelaySummary {
   task_id: string;
   /** `answered`, or the type of the error that was delivered. */

@@ -37,7 +37,7 @@ export function repeatKey(notification: string, n: number): string {
 }
 
 /** @returns the task that a workflow belongs to: the workflow id of its relay is `relay-<task id>`. */
-export function taskIdIn(workflowId = ''): string | undefined {
-  const task_id = workflowId.replace(/^relay-/, '');
+export function taskIdIn(id = ''): string | undefined {
+  const task_id = id.replace(/^relay-/, '').replace(/-(?:delivery|cancelled)$/, '');
   return TASK_ID.test(task_id) ? task_id : undefined;
 }

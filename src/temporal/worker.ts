@@ -110,10 +110,14 @@ export function workflowLabels({ options: { namespace, taskQueue } }: Worker, wo
 /** Each activity of a task is a span of its trace. */
 const TRACING: WorkerInterceptors = {
   activity: [
-    ({ info: { activityType, workflowExecution } }) => ({
+    ({ info: { activityId, activityType, workflowExecution } }) => ({
       inbound: {
         execute: async (input, next) =>
-          await traced(taskIdIn(workflowExecution?.workflowId), activityType, async () => await next(input)),
+          await traced(
+            taskIdIn(workflowExecution?.workflowId ?? activityId),
+            activityType,
+            async () => await next(input),
+          ),
       },
     }),
   ],

@@ -1,3 +1,2 @@
 export { kimiLimiter } from './limiter.ts';
-export { kimiRelay } from './relay.ts';
 export { kimiTask } from './task.ts';

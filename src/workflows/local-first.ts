@@ -44,7 +44,13 @@ export function localFirstActivities(): ProxyLocalFirst {
   ) => {
     const run = async (args: unknown[], text?: string): Promise<unknown> => {
       const summary = text === undefined ? {} : { summary: text };
-      const local = { startToCloseTimeout: localTimeout, retry: { maximumAttempts: 1 }, ...summary };
+      const { cancellationType } = options;
+      const local = {
+        startToCloseTimeout: localTimeout,
+        retry: { maximumAttempts: 1 },
+        ...(cancellationType && { cancellationType }),
+        ...summary,
+      };
       try {
         return await inTurn(async () => await scheduleLocalActivity(name, args, local));
       } catch (error) {

@@ -20,9 +20,18 @@ it('a relayed task is encrypted as others are: prompt, progress and answer, and 
   expect(seen.tokens).toBeGreaterThan(0);
   expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
   expect((await world.results.read(started.task_id))?.output).toHaveLength(2_000);
-  const relay = world.handle({ task_id: relayId(started.task_id) });
+  const relay = world.client.activity.getHandle(relayId(started.task_id));
   await relay.result();
-  const history = historyToJSON(await relay.fetchHistory());
+  const { workflowService, options } = world.client;
+  const { input } = await workflowService.describeActivityExecution({
+    namespace: options.namespace,
+    activityId: relay.activityId,
+    includeInput: true,
+  });
+  const stored = JSON.stringify(input);
+  expect(Buffer.from(stored).length).toBeLessThan(4 * 1024);
+  expect(stored).not.toContain(Buffer.from('秘密').toString('base64').slice(0, 6));
+  const history = historyToJSON(await world.handle(started).fetchHistory());
   const payloads = [...history.matchAll(/"data": *"([A-Za-z0-9+/=]+)"/g)].map(([, data = '']) =>
     Buffer.from(data, 'base64').toString(),
   );

@@ -1,6 +1,6 @@
 /** The relay on the real engine, in front of the simulated Kimi's real API. */
 import { execFile } from 'node:child_process';
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { MockActivityEnvironment } from '@temporalio/testing';
@@ -12,7 +12,7 @@ import type { Found } from '../../src/cli/look-up.ts';
 import { KimiError } from '../../src/kimi/errors.ts';
 import { limiterView } from '../../src/limiter/client.ts';
 import { createRelayApp } from '../../src/relay/app.ts';
-import { createDeliveryActivities } from '../../src/relay/delivery.ts';
+import { createDelivery } from '../../src/relay/delivery.ts';
 import { sign } from '../../src/webhook/signature.ts';
 import { answerTo, reasoningOn } from '../../src/simulator/answers.ts';
 import { lazyClient } from '../../src/temporal/client.ts';
@@ -54,12 +54,22 @@ async function commandLineOf({ taskQueue, results }: RelayedWorld): Promise<Reco
   });
 }
 
-async function filesOf({ relay }: RelayedWorld): Promise<string[]> {
-  return await readdir(join(relay.home, 'streams'));
+/** The relay's request for a task. */
+function requestOf({ client }: RelayedWorld, task_id: string) {
+  return client.activity.getHandle(relayId(task_id));
+}
+
+/** What the relay has on its disk of a task, by file name. */
+async function filesOf({ relay }: RelayedWorld, task_id: string): Promise<Record<string, string>> {
+  const folder = join(relay.home, 'streams');
+  const names = (await readdir(folder)).filter((name) => name.startsWith(task_id));
+  return Object.fromEntries(
+    await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name), 'utf8')])),
+  ) as Record<string, string>;
 }
 
 describe('a task through the relay', () => {
-  it('is accepted at once, answered by callback, and leaves nothing behind', async () => {
+  it('is accepted at once, answered by callback, and leaves nothing of its answer behind', async () => {
     const world = commonWorld();
     const started = await world.start(promptWith('mark=whole delay=300 reasoning=200 size=3000'));
     expect(started).toMatchObject({ status: 'accepted', api_id: relayApiId(started.task_id) });
@@ -80,8 +90,10 @@ describe('a task through the relay', () => {
     expect(result?.output).toHaveLength(3000);
     expect(result?.reasoning).toHaveLength(200);
     expect(result).not.toHaveProperty('interruptions');
-    await world.handle({ task_id: relayId(started.task_id) }).result();
-    expect(await filesOf(world)).toEqual([]);
+    await requestOf(world, started.task_id).result();
+    expect(await filesOf(world, started.task_id)).toEqual({
+      [`${started.task_id}.end.json`]: '{"delivered":"answered"}',
+    });
   });
 
   it('dispatched twice is one request with one id', async () => {
@@ -92,7 +104,7 @@ describe('a task through the relay', () => {
     const answers = await Promise.all([1, 2, 3].map(async () => await world.relay.post('/v1/chat/completions', call)));
     for (const answer of answers) expect(answer).toEqual({ status: 202, json: { id: 'cmpl-1-1' } });
     // The webhook knows no such task: the answer ends there, and asking again starts nothing.
-    await expect(world.handle({ task_id: 'relay-kimi-1-1' }).result()).rejects.toThrow('Workflow execution failed');
+    await expect(requestOf(world, 'kimi-1-1').result()).rejects.toThrow('Activity execution failed');
     expect(await world.relay.post('/v1/chat/completions', call)).toEqual(answers[0]);
     expect(completionsOf(world, 'twice')).toHaveLength(1);
   });
@@ -279,7 +291,7 @@ describe('a task that was given up after its time was up', () => {
       code: 0,
       stdout: expect.stringContaining('連線已關閉。還沒有收到任何內容。'),
     });
-    await world.handle({ task_id: relayId(started.task_id) }).result();
+    await requestOf(world, started.task_id).result();
     expect(await cli(['ack', started.task_id], env)).toMatchObject({ code: 0 });
     expect(await world.handle(started).result()).toMatchObject({ acknowledged: true });
     expect((await cli(['status', started.task_id], env)).stdout).toMatch(/已通知 Agent\s+是/);
@@ -383,11 +395,10 @@ describe('an answer that breaks off', () => {
     await promisify(execFile)('mkfifo', [recording]);
     expect(await world.handle(first).result()).toMatchObject({ status: 'done' });
     await until(async () => {
-      const relay = await world
-        .handle({ task_id: relayId(started.task_id) })
+      const relay = await requestOf(world, started.task_id)
         .describe()
         .catch(() => undefined);
-      return relay?.raw.pendingActivities?.some(({ lastHeartbeatTime }) => lastHeartbeatTime);
+      return relay?.lastHeartbeatTime;
     });
     await world.relay.kill();
     await rm(recording);
@@ -480,15 +491,14 @@ describe('the relay refuses', () => {
 it('an answer goes to where the webhook is now, signed in both ways', async () => {
   const { url, received } = await serveAnswer(200);
   const removed: string[] = [];
-  const activities = createDeliveryActivities({
-    received: { remove: async (task_id) => void removed.push(task_id) },
+  const deliver = createDelivery({
+    received: { delivered: async (task_id) => void removed.push(task_id) },
     callbackBaseUrl: url,
     secret: SECRET,
     log: silent,
   });
-  const request = { task_id: 'kimi-1-6', body: { model: 'kimi-k3', messages: [] } };
   const callback = { error: { type: 't', message: 'm' }, metadata: { task_id: 'kimi-1-6' } };
-  await new MockActivityEnvironment().run(async () => await activities.deliver(request, callback));
+  await new MockActivityEnvironment().run(async () => await deliver('kimi-1-6', callback));
   const [sent] = received;
   expect(sent).toMatchObject({ path: '/kimi/webhook/kimi-1-6', body: JSON.stringify(callback) });
   expect(sent?.headers).toMatchObject({

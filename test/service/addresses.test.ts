@@ -41,7 +41,7 @@ it.each(['127.0.0.1', '::1'])(
     onTestFinished(() => void vi.restoreAllMocks());
     const { port } = server.address() as AddressInfo;
     const url = `http://localhost:${port}/kimi/webhook/kimi-1-1`;
-    await sendCallback(url, callbackFor('kimi-1-1'), SECRET, new AbortController().signal);
+    await sendCallback(url, callbackFor('kimi-1-1'), SECRET);
     expect(path).toBe('/kimi/webhook/kimi-1-1');
   },
 );

@@ -78,7 +78,6 @@ it('a task is one trace, from the command line to the agent and back through the
       'worker acknowledge',
       'worker dispatch',
       'worker persist',
-      'worker recordPending',
       'worker release',
       'worker task',
       'worker verifyCallback',

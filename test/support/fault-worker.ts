@@ -11,6 +11,23 @@ import { createWorker, startRuntime } from '../../src/temporal/worker.ts';
 
 const [when, step] = process.argv.slice(2);
 
+/** Kills the process before or after the chosen step. */
+function dying<Args extends unknown[], T>(name: string, run: (...args: Args) => Promise<T>) {
+  return async (...args: Args): Promise<T> => {
+    if (name === step && when === 'before') process.kill(process.pid, 'SIGKILL');
+    const value = await run(...args);
+    if (name === step && when === 'after') process.kill(process.pid, 'SIGKILL');
+    return value;
+  };
+}
+
+/** Writing the pending file is a part of the dispatch activity. */
+class DyingResults extends ResultStore {
+  override recordPending = dying('recordPending', async (task_id: string, created_at: string) => {
+    await super.recordPending(task_id, created_at);
+  });
+}
+
 await runService('fault-worker', async (config, log) => {
   await startRuntime(config, log);
   const activities = createActivities({
@@ -22,22 +39,17 @@ await runService('fault-worker', async (config, log) => {
     }),
     apiUrl: config.KIMI_API_URL,
     gateway: new Gateway({ wakeUrl: config.OPENCLAW_WAKE_URL, token: undefined }),
-    results: new ResultStore(config.KIMI_RESULTS_DIR),
+    results: new DyingResults(config.KIMI_RESULTS_DIR),
     callbacks: { secrets: [String(config.WEBHOOK_SECRET)], deadLetters: deadLettersFolder(config.KIMI_HOME) },
     limiter: limiterOf(config),
   });
-  const dying = Object.entries(activities).map(([name, run]: [string, (...args: never[]) => Promise<unknown>]) => [
+  const fatal = Object.entries(activities).map(([name, run]: [string, (...args: never[]) => Promise<unknown>]) => [
     name,
-    async (...args: never[]) => {
-      if (name === step && when === 'before') process.kill(process.pid, 'SIGKILL');
-      const value = await run(...args);
-      if (name === step && when === 'after') process.kill(process.pid, 'SIGKILL');
-      return value;
-    },
+    dying(name, run),
   ]);
   const worker = await createWorker(config, {
     taskQueue: config.KIMI_TASK_QUEUE,
-    activities: Object.fromEntries(dying) as Activities,
+    activities: Object.fromEntries(fatal) as Activities,
   });
   return { port: 0, stop: () => worker.shutdown(), stopped: worker.run() };
 });

@@ -61,15 +61,22 @@ describe('a worker killed', () => {
     expect(world.counts.wakes.map(({ key }) => key)).toEqual([started.task_id]);
   });
 
-  it('in the dispatch call to the relay: it is sent again, since the relay takes each task once', async () => {
+  it.for([
+    ['before', 'dispatch'],
+    ['before', 'recordPending'],
+    ['after', 'dispatch'],
+  ] as const)('%s %s to the relay: it is sent again, and paid once', async ([when, step]) => {
     const world = await openRelayedWorld({}, { worker: false });
     const relayed = { KIMI_CALLBACKS: 'relay', KIMI_RELAY_URL: world.relay.url, KIMI_RELAY_TOKEN: RELAY_TOKEN };
-    const dying = startWorker(world, 'before', 'dispatch', relayed);
+    const dying = startWorker(world, when, step, relayed);
     const started = await world.start('x [[simulate: delay=0]]', {}, 0);
     await killed(dying);
     startWorker(world, 'never', 'none', relayed);
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     expect(world.counts.completions).toHaveLength(1);
+    const { events } = await world.handle(started).fetchHistory();
+    // The local activity of the killed worker left no trace: it ran again.
+    expect(events?.filter(({ activityTaskScheduledEventAttributes: scheduled }) => scheduled)).toEqual([]);
   });
 
   it('before it takes the task: the next one does', async () => {

@@ -1,5 +1,6 @@
 /** A task's life on the real engine over real HTTP. */
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Client, type WorkflowClientInterceptor } from '@temporalio/client';
@@ -220,15 +221,40 @@ describe('a dispatch call', () => {
     expect(sent).toHaveLength(4);
   });
 
+  it('whose pending file could not be written is sent once, and the file is written by an activity', async () => {
+    let attempts = 0;
+    const world = await openWorld({
+      wrap: (activities) => ({
+        ...activities,
+        dispatch: async (task, sending) => {
+          const { pending, ...dispatched } = await activities.dispatch(task, sending);
+          expect(pending).toBe(true);
+          await rm(pendingPath(task.task_id));
+          return dispatched;
+        },
+        recordPending: async (...args) => {
+          attempts += 1;
+          if (attempts === 1) throw new Error('disk full');
+          await activities.recordPending(...args);
+        },
+      }),
+    });
+    const pendingPath = (task_id: string): string => join(world.results.folder, `pending-${task_id}.json`);
+    const started = await world.start('x [[simulate: drop=1]]');
+    await until(() => existsSync(pendingPath(started.task_id)));
+    expect(attempts).toBe(2);
+    expect(world.counts.requests).toBe(1);
+  });
+
   it('that could not connect is tried again until it can', async () => {
     let refuse = 2;
     const world = await openWorld({
       wrap: (activities) => ({
         ...activities,
-        dispatch: async (task) => {
-          if (refuse-- <= 0) return await activities.dispatch(task);
+        dispatch: async (task, sending) => {
+          if (refuse-- <= 0) return await activities.dispatch(task, sending);
           const nobody = new KimiClient({ apiUrl: 'http://127.0.0.1:1/v1', apiKey: 'sk', callbackBaseUrl: 'http://x' });
-          return await createActivities({ kimi: nobody } as never).dispatch(task);
+          return await createActivities({ kimi: nobody } as never).dispatch(task, sending);
         },
       }),
     });

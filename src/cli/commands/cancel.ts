@@ -2,9 +2,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import type { Route } from '../../shared/chat.ts';
-import { relayId } from '../../shared/names.ts';
+import { cancelRequest } from '../../relay/client.ts';
+import { relayQueue } from '../../shared/names.ts';
+import type { TaskView } from '../../shared/task.ts';
 import type { TaskReference } from '../../shared/task-id.ts';
-import { openContext, withClient } from '../context.ts';
+import { openContext, withClient, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { CliError } from '../exit.ts';
 import { checkChat, lookUp } from '../look-up.ts';
@@ -29,7 +31,7 @@ async function cancel({ task_id }: TaskReference, { route: chat }: { route?: Rou
     const found = await lookUp(client, task_id);
     const saved = await results.readIfSound(task_id);
     if (!found && !saved) throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
-    if (found?.view.state === 'timed_out' && found.view.relay && (await stopStream(client, task_id))) {
+    if (found?.view.state === 'timed_out' && found.view.relay && (await stopStream(client, context, found.view))) {
       console.log(say.streamStopped(task_id, (found.progress?.tokens ?? 0) > 0));
       return EXIT.ok;
     }
@@ -58,12 +60,10 @@ async function cancel({ task_id }: TaskReference, { route: chat }: { route?: Rou
 }
 
 /** Closes the connection that waits for a late answer. @returns whether there was one. */
-async function stopStream(client: Client, task_id: string): Promise<boolean> {
-  const relay = client.workflow.getHandle(relayId(task_id));
-  const isThere = await relay.describe().then(
-    ({ status }) => status.name === 'RUNNING',
-    () => false,
-  );
-  if (isThere) await relay.cancel();
-  return isThere;
+async function stopStream(
+  client: Client,
+  { taskQueue }: Context,
+  { task_id, task_name, model }: TaskView,
+): Promise<boolean> {
+  return await cancelRequest(client, relayQueue(taskQueue), { task_id, task_name, body: { model, messages: [] } });
 }

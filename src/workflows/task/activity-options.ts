@@ -1,4 +1,5 @@
 import type { ActivityOptions } from '@temporalio/workflow';
+import { SENDING } from '../failures.ts';
 import { localFirstActivities } from '../local-first.ts';
 
 /** Retried until the disk accepts it: an answer must not be lost. */
@@ -23,12 +24,25 @@ const WAKE: ActivityOptions = {
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '5m' },
 };
 
+/** How long Kimi may be unreachable or too busy before a task gives up, in milliseconds. */
+export const SEND_WITHIN_MS = 24 * 3_600_000;
+
+export const DISPATCH: ActivityOptions = {
+  startToCloseTimeout: '40s',
+  heartbeatTimeout: '5s',
+  scheduleToCloseTimeout: SEND_WITHIN_MS,
+  ...SENDING,
+};
+
 /** Activities of one task that run as local activities first. */
 export function taskActivities() {
   const localFirst = localFirstActivities();
   return {
+    /** For the relay only, which accepts a task once: a local activity whose worker is killed runs again. */
+    dispatchToRelay: localFirst('dispatch', DISPATCH),
     startLimiter: localFirst('startLimiter', UNTIL_DONE),
     release: localFirst('release', UNTIL_DONE),
+    cancelRelay: localFirst('cancelRelay', UNTIL_DONE),
     verifyCallback: localFirst('verifyCallback', UNTIL_DONE),
     recordPending: localFirst('recordPending', UNTIL_DONE),
     persist: localFirst('persist', UNTIL_DONE),

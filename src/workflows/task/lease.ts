@@ -27,14 +27,16 @@ export interface Lease {
    * @returns the queue's limit if the queue is full
    */
   obtain(throttled?: Throttled): Promise<{ full: number } | undefined>;
-  /** Reports that the request is no longer on its way. */
+  /** The number of the current permission, for the report of its request. */
+  readonly round: number | undefined;
+  /** Reports that the request is no longer on its way, unless the dispatch activity has. */
   sent(accepted: boolean): void;
   /** Releases the slot. To be awaited before the workflow closes. */
   release(sent: boolean): Promise<void>;
 }
 
 /** Of a task without a limiter. */
-const UNLIMITED: Lease = { obtain: async () => undefined, sent: () => {}, release: async () => {} };
+const UNLIMITED: Lease = { round: undefined, obtain: async () => undefined, sent: () => {}, release: async () => {} };
 
 export function leaseFor(run: TaskRun): Lease {
   const { limiter } = run.task;
@@ -43,7 +45,7 @@ export function leaseFor(run: TaskRun): Lease {
 
 class LimiterLease implements Lease {
   private readonly limiter: ReturnType<typeof getExternalWorkflowHandle>;
-  private round = 0;
+  round = 0;
   /** The limiter's decision on this round. */
   private decision: 'granted' | { full: number } | undefined;
   /** Settles once the limiter has received the last report of a request. */

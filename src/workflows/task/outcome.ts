@@ -1,13 +1,6 @@
-import {
-  CancellationScope,
-  CancelledFailure,
-  condition,
-  getExternalWorkflowHandle,
-  isCancellation,
-} from '@temporalio/workflow';
+import { CancellationScope, CancelledFailure, condition, isCancellation } from '@temporalio/workflow';
 import type { AnswerCallback, Callback, Dispatched } from '../../shared/callback.ts';
 import { isoSeconds } from '../../shared/format.ts';
-import { relayId } from '../../shared/names.ts';
 import { RELAY_TRIES_MS, type RelayReport } from '../../shared/relay.ts';
 import type { TaskResult } from '../../shared/result.ts';
 import type { DispatchFailure } from '../failures.ts';
@@ -58,10 +51,10 @@ export async function receiveCallback(run: TaskRun, callback: Callback): Promise
   await run.verified;
 }
 
-export function receiveRelayReport(run: TaskRun, { begun, problem, slept_ms = 0 }: RelayReport): void {
+export function receiveRelayReport(run: TaskRun, { begun, begun_at, problem, slept_ms = 0 }: RelayReport): void {
   if (begun && !run.hasBegun) {
     run.hasBegun = true;
-    run.times.mark('begun');
+    run.times.mark('begun', begun_at);
     run.view.error = undefined;
   }
   if (problem && !run.hasBegun) run.view.error = problem;
@@ -101,12 +94,9 @@ async function cancelled(run: TaskRun, dispatched: Promise<Dispatched | Dispatch
 }
 
 /** Makes the relay close its connection to Kimi and call back with the answer so far. */
-async function cancelRelay(run: TaskRun): Promise<void> {
-  await getExternalWorkflowHandle(relayId(run.task.task_id))
-    .cancel()
-    .catch(() => {
-      // It has just ended: its callback is on the way.
-    });
+async function cancelRelay({ task, activities }: TaskRun): Promise<void> {
+  const { task_id, task_name, model } = task;
+  await activities.cancelRelay([{ task_id, task_name, body: { model, messages: [] } }]);
 }
 
 async function answerOrDeadline(
@@ -137,9 +127,10 @@ async function answerOrDeadline(
   run.setState('dispatched');
   run.metrics.took('queue', run.times.untilDispatched());
   run.enterStep('waiting');
+  const isPending = 'api_id' in sending && sending.pending;
   await Promise.all([
     untilDeadline(run),
-    run.activities.recordPending([task.task_id, view.created_at], text.activity.recordPending),
+    isPending || run.activities.recordPending([task.task_id, view.created_at], text.activity.recordPending),
   ]);
   if (run.isAnswered()) return answered(run);
   const timedOut = { type: 'timed_out', message: text.error.timedOut(task.timeout_ms) };

@@ -2,22 +2,15 @@ import { proxyActivities, sleep } from '@temporalio/workflow';
 import type { Activities } from '../../activities/index.ts';
 import type { Dispatched } from '../../shared/callback.ts';
 import type { Throttled } from '../../shared/limits.ts';
-import { SENDING, readDispatchFailure, unlessLost, type DispatchFailure } from '../failures.ts';
+import { readDispatchFailure, unlessLost, type DispatchFailure } from '../failures.ts';
+import { DISPATCH, SEND_WITHIN_MS } from './activity-options.ts';
 import type { Lease } from './lease.ts';
 import type { TaskRun } from './state.ts';
-
-/** How long Kimi may be unreachable or too busy before a task gives up, in milliseconds. */
-const SEND_WITHIN_MS = 24 * 3_600_000;
 
 /** Backoff for resending a request whose outcome is unknown (`resend_unknown`), in milliseconds. */
 const RESEND_MS = [1_000, 10_000, 60_000];
 
-const { dispatch } = proxyActivities<Pick<Activities, 'dispatch'>>({
-  startToCloseTimeout: '40s',
-  heartbeatTimeout: '5s',
-  scheduleToCloseTimeout: SEND_WITHIN_MS,
-  ...SENDING,
-});
+const { dispatch } = proxyActivities<Pick<Activities, 'dispatch'>>(DISPATCH);
 
 /**
  * Sends the request once the limiter grants a lease. It is sent again only if Kimi did not accept it, or if the outcome is
@@ -57,16 +50,20 @@ async function sendOnce(
     }
     run.times.mark('queued');
     run.leaveQueue();
-    const options = { summary: text.activity.dispatch(task) };
-    const dispatched = await unlessLost(
-      async (lost) => await dispatch.executeWithOptions(options, lost ? [task, lost] : [task]),
+    const summary = text.activity.dispatch(task);
+    const { round } = lease;
+    const request = { created_at: run.view.created_at, ...(round !== undefined && { round }) };
+    const dispatched = await unlessLost(async (lost) =>
+      task.relay && !lost
+        ? await run.activities.dispatchToRelay([task, request], summary)
+        : await dispatch.executeWithOptions({ summary }, lost ? [task, request, lost] : [task, request]),
     );
     run.wasSent = true;
     if (!run.callback) {
       run.times.mark('dispatch');
       run.view.error = undefined;
     }
-    lease.sent(true);
+    if (!dispatched.reported) lease.sent(true);
     return dispatched;
   } catch (error) {
     const failure = readDispatchFailure(error);

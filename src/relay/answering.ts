@@ -1,0 +1,86 @@
+import type { ApplicationFailure } from '@temporalio/activity';
+import { HeldWork } from '../activities/held-work.ts';
+import type { Callback } from '../shared/callback.ts';
+import { readDetails } from '../shared/failure-details.ts';
+import { FAILURE } from '../shared/names.ts';
+import { RELAY_TRIES_MS, type RelayRequest } from '../shared/relay.ts';
+import { answered, failed, nextStep, requestsIn, type Attempt, type OnInterrupt } from './attempts.ts';
+import type { ReceivedStore } from './recordings.ts';
+import { StreamedRequest, type RequestDependencies } from './request.ts';
+import { hasType, type RequestState } from './request-state.ts';
+
+export interface AnsweringDependencies extends Omit<RequestDependencies, 'received'> {
+  received: ReceivedStore;
+  onInterrupt: OnInterrupt;
+}
+
+/** @returns the function that obtains the callback of a request: the answer, or the reason why there is none. It throws what the engine retries. */
+export function createAnswering({ onInterrupt, ...dependencies }: AnsweringDependencies) {
+  const { received, metrics } = dependencies;
+  const streams = new HeldWork<Callback>();
+
+  /** Continues after an attempt that was lost. @returns the callback if its work goes on, or if it recorded a whole answer. */
+  async function recover(request: RelayRequest, state: RequestState): Promise<Callback | undefined> {
+    const { task_id } = request;
+    const { lost } = state;
+    const joined = lost && streams.join(`${task_id}.${state.interruptions}`, lost);
+    if (joined || !lost) return await joined;
+    state.catchUp((await received.countOf(task_id)) - 1);
+    const recorded = await received.read(task_id, state.interruptions + 1);
+    const last = recorded.at(-1);
+    if (last?.answer.done) return answered(request, recorded);
+    if (last?.sent ?? true) {
+      state.interrupted('the relay that was receiving the answer was lost');
+      metrics.interrupted();
+    }
+    return undefined;
+  }
+
+  /** Sends the next request to Kimi, if one is due. */
+  async function stream(request: RelayRequest, state: RequestState): Promise<Callback> {
+    const { task_id } = request;
+    const before = await received.read(task_id, state.interruptions);
+    const step = nextStep(request.body, before, onInterrupt);
+    if (step.do === 'finish') return answered(request, before);
+    if (step.do === 'give up') return givenUp(request, before, state.why);
+    const streamed = new StreamedRequest(dependencies, request, before, step);
+    return await streams.begin(
+      `${task_id}.${state.interruptions}`,
+      async (signal, beat) => await streamed.run(signal, beat),
+      () => ({ ...streamed.progress, ...state.details }),
+    );
+  }
+
+  return async (request: RelayRequest, state: RequestState): Promise<Callback> => {
+    try {
+      return (await recover(request, state)) ?? (await stream(request, state));
+    } catch (error) {
+      if (hasType(error, FAILURE.interrupted)) metrics.interrupted();
+      else if (!state.isElsewhere(error) && state.triedForMs > RELAY_TRIES_MS) {
+        return tooLate(request, error, await received.read(request.task_id, state.interruptions));
+      }
+      throw state.afterFailure(error);
+    }
+  };
+}
+
+function givenUp(
+  request: RelayRequest,
+  attempts: readonly (Attempt | undefined)[],
+  why = 'the relay was lost',
+): Callback {
+  const requests = requestsIn(attempts);
+  const end =
+    requests > 1
+      ? `Kimi was asked ${requests} times, and is not asked again`
+      : 'it was not asked again, since it could be paid for twice (KIMI_ON_INTERRUPT)';
+  const message = `${why}; ${end}`;
+  return failed(request, { type: 'interrupted', message }, attempts);
+}
+
+/** @returns the callback for a request that was retried for too long. */
+function tooLate(request: RelayRequest, error: unknown, attempts: readonly (Attempt | undefined)[]): Callback {
+  const { message, details } = error as Partial<ApplicationFailure>;
+  const end = `the relay tried for ${RELAY_TRIES_MS / 3_600_000} h, and gave up`;
+  return failed(request, { type: 'error', ...readDetails(details), message: `${message}; ${end}` }, attempts);
+}

@@ -1,0 +1,116 @@
+/** The relay's requests in the engine: standalone activities, one for each task (docs/decisions/0007-relay.md). */
+import { ActivityExecutionAlreadyStartedError, ActivityNotFoundError, type Client } from '@temporalio/client';
+import type { RetryPolicy } from '@temporalio/common';
+import type { Callback } from '../shared/callback.ts';
+import { relayId, streamsQueue } from '../shared/names.ts';
+import type { RelayRequest } from '../shared/relay.ts';
+import type { RelayActivities } from './activities.ts';
+
+/** Delay before another attempt, unless Kimi or an interruption names one. */
+const RETRY: RetryPolicy = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' };
+
+/** More than a day of attempts, twenty streams and the delivery take; each of them has its own limit. */
+const LIFETIME = '7d';
+
+/** Delay before it is checked that a cancelled request has called back: more than the heartbeat timeout of a lost relay. */
+const CHECK_CANCELLED = '12s';
+
+/** Starts a request of the relay for a task. Does nothing if it was started before. */
+export async function startRequest(client: Client, relayQueue: string, request: RelayRequest): Promise<void> {
+  const { task_id, task_name = task_id, body } = request;
+  await startOnce(client, 'complete', {
+    id: relayId(task_id),
+    taskQueue: streamsQueue(relayQueue),
+    args: [request],
+    // Kimi's own limit is 2 h (kimi-api.md).
+    startToCloseTimeout: '3h',
+    heartbeatTimeout: '10s',
+    scheduleToCloseTimeout: LIFETIME,
+    summary: `${task_name} · ${body.model}`,
+  });
+}
+
+/** Starts the delivery of a callback that the webhook did not accept: it is retried for a day, since the answer is paid for. */
+export async function startDelivery(
+  client: Client,
+  relayQueue: string,
+  task_id: string,
+  callback: Callback,
+): Promise<void> {
+  await startOnce(client, 'deliver', {
+    id: `${relayId(task_id)}-delivery`,
+    taskQueue: relayQueue,
+    args: [task_id, callback],
+    startToCloseTimeout: '40s',
+    heartbeatTimeout: '5s',
+    scheduleToCloseTimeout: '24h',
+    summary: task_id,
+  });
+}
+
+/**
+ * Cancels the request of a task: its relay closes the connection to Kimi and calls back with the answer so far. A request that no
+ * relay is working on ends without a callback, which is delivered in its place.
+ *
+ * @returns whether there was such a request
+ */
+export async function cancelRequest(client: Client, relayQueue: string, request: RelayRequest): Promise<boolean> {
+  const { task_id } = request;
+  const handle = client.activity.getHandle(relayId(task_id));
+  if ((await stateOf(client, task_id)) !== 'RUNNING') return false;
+  try {
+    await handle.cancel('the task was cancelled');
+  } catch (error) {
+    if ((await stateOf(client, task_id)) !== 'RUNNING') return false;
+    throw error;
+  }
+  const isWorkedOn = (await stateOf(client, task_id)) === 'RUNNING';
+  await startOnce(client, 'deliverCancelled', {
+    id: `${relayId(task_id)}-cancelled`,
+    taskQueue: relayQueue,
+    args: [request],
+    startToCloseTimeout: '40s',
+    heartbeatTimeout: '5s',
+    scheduleToCloseTimeout: '24h',
+    summary: task_id,
+    ...(isWorkedOn && { startDelay: CHECK_CANCELLED }),
+  });
+  return true;
+}
+
+/** @returns the engine's state of a task's request, e.g. `RUNNING`; `undefined` if there is none. */
+export async function stateOf(client: Client, task_id: string): Promise<string | undefined> {
+  return (await describe(client, task_id))?.status;
+}
+
+/** @returns the request of a task with its progress and last failure; `undefined` if none is under way. */
+export async function requestUnderWay(client: Client, task_id: string): ReturnType<typeof describe> {
+  const request = await describe(client, task_id, { includeHeartbeatDetails: true, includeLastFailure: true });
+  return request?.status === 'RUNNING' ? request : undefined;
+}
+
+type Handle = ReturnType<Client['activity']['getHandle']>;
+
+async function describe(client: Client, task_id: string, options?: Parameters<Handle['describe']>[0]) {
+  try {
+    return await client.activity.getHandle(relayId(task_id)).describe(options);
+  } catch (error) {
+    if (error instanceof ActivityNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+type StartOptions = Parameters<Client['activity']['start']>[1];
+
+async function startOnce(client: Client, name: keyof RelayActivities, options: StartOptions): Promise<void> {
+  try {
+    await client.activity.start(name, {
+      ...options,
+      retry: RETRY,
+      idConflictPolicy: 'USE_EXISTING',
+      idReusePolicy: 'REJECT_DUPLICATE',
+    });
+  } catch (error) {
+    if (!(error instanceof ActivityExecutionAlreadyStartedError)) throw error;
+  }
+}

@@ -1,0 +1,166 @@
+/** What the next attempt of the relay's activity does after one that was killed: it never pays for an answer twice. */
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { describe, expect, it } from 'vitest';
+import type { Callback } from '../../src/shared/callback.ts';
+import { relayId } from '../../src/shared/names.ts';
+import type { RelayRequest, RelaySummary } from '../../src/shared/relay.ts';
+import { createRelayActivities } from '../../src/relay/activities.ts';
+import type { Piece } from '../../src/relay/attempts.ts';
+import { ReceivedStore } from '../../src/relay/recordings.ts';
+import { serveAnswer } from '../support/answering.ts';
+import { freePort } from '../support/engine.ts';
+import { openRelayedWorld } from '../support/relay.ts';
+import { SECRET, serve, silent, temporaryFolder, until } from '../support/resources.ts';
+import { engineClient } from '../support/world.ts';
+
+const REQUEST: RelayRequest = { task_id: 'kimi-1-1', body: { model: 'kimi-k2.6', messages: [] } };
+const END: Piece[] = [{ finish_reason: 'stop' }, { done: true }];
+
+/** The relay's activity in front of a Kimi that answers `again`, on a disk that an earlier attempt has left. */
+async function nextAttempt(webhookStatus = 200, onInterrupt: 'fail' | 'retry' = 'retry') {
+  const received = new ReceivedStore(await temporaryFolder());
+  const webhook = await serveAnswer(webhookStatus);
+  const asked: unknown[] = [];
+  const activities = createRelayActivities({
+    kimi: {
+      async *complete(body) {
+        asked.push(body);
+        yield [{ content: 'again' }, ...END];
+      },
+    },
+    received,
+    taskQueue: 'x',
+    limiter: 'x',
+    onRepeat: 'continue',
+    onInterrupt,
+    callbackBaseUrl: webhook.url,
+    secret: SECRET,
+    log: silent,
+  });
+  const beats: unknown[] = [];
+  const client = await engineClient();
+  const run = async (attempt: number, heartbeatDetails?: unknown): Promise<RelaySummary> => {
+    const engine = new MockActivityEnvironment({ attempt, heartbeatDetails }, { client });
+    engine.on('heartbeat', (details) => beats.push(details));
+    return await engine.run(async () => await activities.complete(REQUEST));
+  };
+  const record = async (attempt: number, ...pieces: Piece[]): Promise<void> => {
+    const recording = await received.begin(REQUEST.task_id, attempt, attempt > 0);
+    recording.sent();
+    await recording.take(pieces);
+    await recording.close();
+  };
+  const delivered = (): Callback[] => webhook.received.map(({ body }) => JSON.parse(body) as Callback);
+  return { received, asked, delivered, beats, run, record };
+}
+
+describe('after an attempt that was killed', () => {
+  it('with the whole answer on the disk, that answer is delivered', async () => {
+    const { asked, delivered, run, record } = await nextAttempt();
+    await record(0, { content: 'first' }, ...END);
+    expect(await run(2)).toMatchObject({ outcome: 'answered', interruptions: 0 });
+    expect(delivered()).toMatchObject([{ choices: [{ message: { content: 'first' } }] }]);
+    expect(asked).toEqual([]);
+  });
+
+  it('between its end and the delivery, that end is delivered, not another request made', async () => {
+    const { received, asked, delivered, run, record } = await nextAttempt();
+    await record(0, { content: 'half' });
+    const callback = { error: { type: 'content_filter', message: 'm' }, metadata: { task_id: 'kimi-1-1' } };
+    await received.end(REQUEST.task_id, callback);
+    expect(await run(2)).toMatchObject({ outcome: 'content_filter' });
+    expect(delivered()).toEqual([callback]);
+    expect(asked).toEqual([]);
+  });
+
+  it('after the delivery, nothing is delivered or asked again', async () => {
+    const { received, asked, delivered, run, record } = await nextAttempt();
+    await record(0, { content: 'first' }, ...END);
+    await received.delivered(REQUEST.task_id, 'answered');
+    expect(await run(2)).toMatchObject({ outcome: 'answered' });
+    expect(delivered()).toEqual([]);
+    expect(asked).toEqual([]);
+  });
+
+  it('with recordings that are ahead of the heartbeats, none of them is overwritten', async () => {
+    const { received, asked, run, record } = await nextAttempt();
+    for (const n of [0, 1, 2, 3]) await record(n, { content: `${n}` });
+    // The last heartbeat is that of the first request.
+    expect(await run(7, { interruptions: 0, since: Date.now() })).toMatchObject({ interruptions: 4 });
+    expect(asked).toMatchObject([{ messages: [{ content: '0123', partial: true }] }]);
+    expect(await received.endOf(REQUEST.task_id)).toEqual({ delivered: 'answered' });
+  });
+
+  it('on another machine, the request is not sent again: it may be paid for', async () => {
+    const { asked, delivered, run } = await nextAttempt(200, 'fail');
+    expect(await run(2, { interruptions: 0, since: Date.now() })).toMatchObject({ outcome: 'interrupted' });
+    expect(delivered()).toMatchObject([{ error: { message: expect.stringContaining('KIMI_ON_INTERRUPT') } }]);
+    expect(asked).toEqual([]);
+  });
+});
+
+it('an attempt that ended by itself is not taken for a lost one', async () => {
+  const { asked, run } = await nextAttempt(200, 'fail');
+  expect(await run(2, { interruptions: 0, since: Date.now(), over: 1 })).toMatchObject({ outcome: 'answered' });
+  expect(asked).toHaveLength(1);
+});
+
+it('a callback that the webhook rejects for good ends the request; the recording stays', async () => {
+  const { received, run } = await nextAttempt(404);
+  await expect(run(1)).rejects.toMatchObject({ type: 'CallbackRefused', nonRetryable: true });
+  expect(await received.endOf(REQUEST.task_id)).toMatchObject({ callback: { choices: [{}] } });
+});
+
+describe('on the engine', () => {
+  it('an answer that the webhook does not accept is delivered by an activity of its own; streams do not wait for it', async () => {
+    const port = await freePort();
+    const world = await openRelayedWorld({
+      KIMI_CALLBACK_BASE_URL: `http://127.0.0.1:${port}`,
+      KIMI_RELAY_STREAMS: '1',
+    });
+    const callback_url = (task_id: string): string => `http://127.0.0.1:${port}/kimi/webhook/${task_id}`;
+    const call = (task_id: string) => ({
+      model: 'kimi-k2.6',
+      messages: [{ role: 'user', content: `x [[simulate: delay=0 mark=${task_id}]]` }],
+      metadata: { task_id },
+      callback_url: callback_url(task_id),
+    });
+    for (const task_id of ['kimi-2-1', 'kimi-2-2']) {
+      expect(await world.relay.post('/v1/chat/completions', call(task_id))).toMatchObject({ status: 202 });
+      await world.client.activity.getHandle(relayId(task_id)).result();
+    }
+    await world.relay.kill();
+    await world.relay.start();
+    const paths: string[] = [];
+    await serve((request, response) => {
+      paths.push(String(request.url));
+      response.end();
+    }, port);
+    await until(() => paths.length >= 2);
+    expect(new Set(paths)).toEqual(new Set(['/kimi/webhook/kimi-2-1', '/kimi/webhook/kimi-2-2']));
+    expect(world.counts.completions).toHaveLength(2);
+  });
+
+  it('a task that is cancelled while its request waits for the next attempt is over at once', async () => {
+    const port = await freePort();
+    const world = await openRelayedWorld({ KIMI_API_URL: `http://127.0.0.1:${port}/v1` });
+    const started = await world.start('x');
+    const request = world.client.activity.getHandle(relayId(started.task_id));
+    await until(async () => (await request.describe()).attempt > 2);
+    await world.handle(started).cancel();
+    expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });
+    expect((await request.describe()).status).toBe('CANCELED');
+  });
+
+  it('a task that is cancelled while its relay is dead is over once the next relay runs', async () => {
+    const world = await openRelayedWorld();
+    const started = await world.start('x [[simulate: delay=60000]]');
+    await until(() => world.counts.completions.length === 1);
+    await world.relay.kill();
+    await world.handle(started).cancel();
+    await until(async () => (await world.view(started)).state === 'cancelled');
+    await world.relay.start();
+    expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });
+    expect(world.counts.completions).toHaveLength(1);
+  });
+});
