@@ -226,6 +226,7 @@ function cancelledAndAnswered(): Scenario {
   let isRecording = false;
   const wrap = (activities: Activities): Activities => ({
     ...activities,
+    dispatch: async (...args) => ({ ...(await activities.dispatch(...args)), pending: undefined }),
     recordPending: async (...args) => {
       isRecording = true;
       await pause(1_000);

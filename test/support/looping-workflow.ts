@@ -3,7 +3,6 @@ import type { Task, TaskSummary } from '../../src/shared/task.ts';
 import { kimiTask as unchangedTask } from '../../src/workflows/task.ts';
 
 export { kimiLimiter } from '../../src/workflows/limiter.ts';
-export { kimiRelay } from '../../src/workflows/relay.ts';
 
 export async function kimiTask(task: Task): Promise<TaskSummary> {
   while (task.task_name === 'endless');
