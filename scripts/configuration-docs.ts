@@ -1,6 +1,6 @@
 /**
- * `npm run configuration-docs`: writes what src/config/reference.ts says of each variable into docs/configuration.md, between the
- * two markers, and into .env.example. Run it after a variable changes.
+ * `npm run configuration-docs`: writes what src/config/reference.ts says of each variable into docs/configuration.md and its Chinese
+ * version, between the two markers, and into .env.example. Run it after a variable changes.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,7 +26,11 @@ const ENV_EXAMPLE_HEADER = `# Copy to .env beside package.json, or into KIMI_HOM
 
 /** The generated files, by path, and their text. */
 export function generatedFiles(): [file: string, text: string][] {
-  return [inPackage('docs/configuration.md', (text) => withTables(text, 'en')), inPackage('.env.example', envExample)];
+  return [
+    inPackage('docs/configuration.md', (text) => withTables(text, 'en')),
+    inPackage('docs/configuration.zh-TW.md', (text) => withTables(text, 'zh-TW')),
+    inPackage('.env.example', envExample),
+  ];
 }
 
 function inPackage(path: string, generate: (text: string) => string): [string, string] {

@@ -134,7 +134,7 @@ export function noResult({ say, results }: Context, task_id: string, { view, end
 export async function checkChat(context: Context, task_id: string, chat: Route | undefined): Promise<void> {
   if (!chat) return;
   const found = await withClient(context, async (client) => await lookUp(client, task_id, chat));
-  if (!found) throw new CliError(EXIT.unknown_task, context.say.unknownTask(task_id));
+  if (!found) throw new CliError(EXIT.unknown_task, context.say.unknownTask(task_id, '/kimi list'));
 }
 
 type Description = Awaited<ReturnType<WorkflowHandle['describe']>>;

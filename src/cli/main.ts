@@ -97,7 +97,12 @@ function sentenceFor(error: unknown, say: CliText, lang = langOf()): { exit: Exi
     return error.code === 'commander.help' ? { exit: EXIT.usage, message: '' } : usageError(error, say);
   }
   if (error instanceof CliError) return error;
-  if (error instanceof ConfigError) return { exit: EXIT.config, message: say.config(error.problems) };
+  if (error instanceof ConfigError) {
+    // A language that does not exist is explained in both.
+    const isLang = error.problems.some(({ subject }) => subject === 'KIMI_LANG');
+    const texts = isLang ? [cliText('zh-TW'), cliText('en')] : [say];
+    return { exit: EXIT.config, message: texts.map(({ config }) => config(error.problems)).join('\n') };
+  }
   // The engine's client wraps errors of the payload codec.
   for (let cause: unknown = error; cause instanceof Error; { cause } = cause) {
     if (cause instanceof PortsUnusable) return { exit: EXIT.config, message: say.ports(cause.ports) };

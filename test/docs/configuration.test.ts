@@ -1,4 +1,4 @@
-/** The generated parts of docs/configuration.md and .env.example. */
+/** The generated parts of docs/configuration.md, its Chinese version and .env.example. */
 import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { expect, it } from 'vitest';

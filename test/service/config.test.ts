@@ -560,3 +560,36 @@ describe('the suffix of a simulation', () => {
     expect(refused.stderr).not.toContain('qqq');
   });
 });
+
+it('a language that does not exist is explained in both languages', async () => {
+  const refused = await cli(['list'], { ...(await cleanHome()), KIMI_LANG: 'fr' });
+  expect(refused.code).toBe(3);
+  expect(refused.stderr).toContain('KIMI_LANG 必須是其中之一：zh-TW、en');
+  expect(refused.stderr).toContain('KIMI_LANG: needs one of zh-TW, en');
+});
+
+describe('an answer that came late', () => {
+  it.each([
+    ['zh-TW', '完成（遲到的答案）'],
+    ['en', 'done (the answer came late)'],
+  ])('is marked by status (%s)', async (KIMI_LANG, state) => {
+    const env: Record<string, string> = { ...(await cleanHome()), KIMI_LANG };
+    const task_id = 'kimi-1707654321-12345';
+    const result = {
+      task_id,
+      task_name: 'calculator',
+      status: 'done',
+      model: 'kimi-k2.6',
+      output: 'x',
+      late: true,
+      created_at: '2026-02-17T15:30:00Z',
+      completed_at: '2026-02-17T15:30:30Z',
+      acknowledged: false,
+    };
+    const folder = join(env['HOME'] ?? '', '.openclaw/workspace/kimi-dispatch/results');
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, `${task_id}.json`), JSON.stringify(result));
+    const { stdout } = await cli(['status', task_id], env);
+    expect(stdout).toContain(state);
+  });
+});

@@ -23,7 +23,7 @@ const NAMES = [
   // A provider's own words are quoted.
   /「[^」]*」/g,
   /https?:\S+|s3:\S+/g,
-  /(?:kimi-dispatch|openclaw|temporal|npm|python3|openssl|chmod|jq)(?: +[-\w.=<>/:]+)+/g,
+  /(?:sudo|loginctl|systemctl|journalctl|launchctl|kimi-dispatch|openclaw|temporal|npm|python3|openssl|chmod|jq)(?: +[-\w.=<>/:]+)+/g,
   /\$\([^)]*\)/g,
   // Options, variables, paths and files.
   /--?[a-z][\w-]*|\b[A-Z][A-Z\d]*(?:_[A-Z\d]+)+(?:=\S+)?|[~./]*[\w-]*[/.][\w./-]+/g,

