@@ -8,7 +8,7 @@ import { inShort, type Compared } from './stats.ts';
 export interface Comparison {
   at: string;
   machine: Machine;
-  systems: { name: string; promise: string }[];
+  systems: { name: string; guarantee: string }[];
   figures: Compared[];
 }
 

@@ -75,7 +75,7 @@ export async function benchCompare(args: string[]): Promise<void> {
     for (const name of repeat % 2 === 1 ? names : names.toReversed()) {
       const own = join(folder, `${name}-${repeat}`);
       const plan = await planOf(name, own, against);
-      systems.set(plan.name, plan.promise);
+      systems.set(plan.name, plan.guarantee);
       const [started, system] = [performance.now(), await System.start(plan, own)];
       await turn(system, figures, sizes);
       await system.stop();
@@ -86,11 +86,11 @@ export async function benchCompare(args: string[]): Promise<void> {
   const columns = [...systems.keys()];
   const { compared } = figures;
   console.log(`${machineLines(machine)}\n\n${comparison(columns, compared)}\n`);
-  for (const [name, promise] of systems) console.log(`${name}: a callback that was answered 200 is ${promise}`);
+  for (const [name, guarantee] of systems) console.log(`${name}: a callback that was answered 200 is ${guarantee}`);
   const report = {
     at: new Date().toISOString(),
     machine,
-    systems: [...systems].map(([name, promise]) => ({ name, promise })),
+    systems: [...systems].map(([name, guarantee]) => ({ name, guarantee })),
     figures: compared,
   };
   if (values.json) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);

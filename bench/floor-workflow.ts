@@ -33,7 +33,7 @@ export async function plain(): Promise<void> {
 }
 
 /**
- * The least that does the job with the same guarantees: the wait is durable, each step is repeated until it has succeeded and carries the
+ * The minimal workflow with the same guarantees: the wait is durable, each step is repeated until it has succeeded and carries the
  * task's id, the file is synced before the wake. Local activities only, so two workflow tasks: one until the wait and one after it.
  */
 export async function least(): Promise<void> {

@@ -1,4 +1,4 @@
-/** The cost of the engine alone: the least workflow of floor-workflow.ts, on its own worker and task queue. */
+/** The cost of the engine alone: the minimal workflow of floor-workflow.ts, on its own worker and task queue. */
 import { fileURLToPath } from 'node:url';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';

@@ -37,7 +37,7 @@ export interface Program {
 export interface Plan {
   name: string;
   /** What a 200 response to a callback guarantees. */
-  promise: string;
+  guarantee: string;
   isDurable: boolean;
   /** Whether Kimi streams its answers to it, and no callback comes from outside. */
   isRelayed?: boolean;
@@ -80,15 +80,15 @@ export async function planOf(system: string, own: string, against = ''): Promise
 }
 
 /**
- * A build of ours, started as a user starts it. Which processes it has is its own business: they are found by `KIMI_HOME`. A process of
- * the bench starts its tasks, with that build's own code: what the command line does in a process per task.
+ * A build of ours, started as a user starts it. Its processes differ between builds, so they are found by `KIMI_HOME`. A process of
+ * the bench starts its tasks with that build's own code, which does in one process what the command line does in a process per task.
  */
 async function build(folder: string, own: string, name: string, isRelayed: boolean): Promise<Plan> {
   const script = join(folder, 'dist/kimi-dispatch.js');
   const [tasksPort, temporalPort, cli] = [await freePort(), await freePort(), await temporalCli()];
   return {
     name,
-    promise: 'in Temporal (SQLite, synced), or in its journal (LMDB, synced)',
+    guarantee: 'in Temporal (SQLite, synced), or in its journal (LMDB, synced)',
     isDurable: true,
     isRelayed,
     tasksPort,
@@ -151,13 +151,13 @@ async function temporalAlone(own: string, workflow: 'plain' | 'least', name: str
 async function peer(
   script: string,
   name: string,
-  promise: string,
+  guarantee: string,
   startEngine?: () => Promise<Engine & { env?: NodeJS.ProcessEnv }>,
 ): Promise<Plan> {
   await installPeers();
   return {
     name,
-    promise,
+    guarantee,
     isDurable: startEngine !== undefined,
     async start(given) {
       const engine = await startEngine?.();

@@ -3,7 +3,7 @@
  *
  * | suite | measures |
  * | --- | --- |
- * | none | the targets of the contract, beside the floor (promises.ts) |
+ * | none | the targets of the contract, beside the floor (targets.ts) |
  * | compare | this build beside another build, Temporal alone and peers (compare.ts) |
  * | waiting | ten thousand concurrently waiting tasks (waiting.ts) |
  * | queue | a million tasks in the limiter's queue (queue.ts) |
@@ -18,7 +18,7 @@ import { cleanUp } from './clean-ups.ts';
 import { benchCompare } from './compare.ts';
 import { benchLarge } from './large.ts';
 import { benchOpenClaw } from './openclaw.ts';
-import { benchPromises } from './promises.ts';
+import { benchTargets } from './targets.ts';
 import { benchQueue } from './queue.ts';
 import { benchRelay } from './relay.ts';
 import { benchWaiting } from './waiting.ts';
@@ -43,7 +43,7 @@ const stopped = new Promise<never>((_resolve, reject) => {
   }
 });
 try {
-  await Promise.race([isSuite(first) ? SUITES[first](rest) : benchPromises(process.argv.slice(2)), stopped]);
+  await Promise.race([isSuite(first) ? SUITES[first](rest) : benchTargets(process.argv.slice(2)), stopped]);
 } catch (error) {
   console.error(error);
   process.exitCode = 1;

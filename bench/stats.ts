@@ -6,7 +6,7 @@ export interface Figure {
   unit: 'ms' | 's' | '/s' | 'MB' | '';
   samples: number[];
   /** Target of the contract (section 7) for the 95th percentile. */
-  promise?: number;
+  target?: number;
   /** Samples of the same step without our code, on the same machine in the same run. */
   floor?: number[];
 }
@@ -19,13 +19,13 @@ export interface Summary {
   median: number;
   p95: number;
   max: number;
-  promise?: number;
+  target?: number;
   /** Median of the floor. */
   floor?: number;
   /** Median divided by the floor's median. */
   ratio?: number;
   /** Whether the target was met; absent without a target. */
-  kept?: boolean;
+  met?: boolean;
 }
 
 /**
@@ -45,7 +45,7 @@ export function median(samples: number[]): number {
   return ((sorted[Math.ceil(middle) - 1] ?? NaN) + (sorted[Math.floor(middle)] ?? NaN)) / 2;
 }
 
-export function summarise({ name, unit, samples, promise, floor }: Figure): Summary {
+export function summarise({ name, unit, samples, target, floor }: Figure): Summary {
   const p95 = percentile(samples, 0.95);
   return {
     name,
@@ -55,22 +55,22 @@ export function summarise({ name, unit, samples, promise, floor }: Figure): Summ
     p95: rounded(p95),
     max: rounded(Math.max(...samples)),
     ...(floor && { floor: rounded(median(floor)), ratio: rounded(median(samples) / median(floor)) }),
-    ...(promise !== undefined && { promise, kept: p95 < promise }),
+    ...(target !== undefined && { target, met: p95 < target }),
   };
 }
 
-const HEADINGS = ['figure', 'n', 'median', 'p95', 'max', 'promise', 'floor', 'ratio', 'verdict'];
+const HEADINGS = ['figure', 'n', 'median', 'p95', 'max', 'target', 'floor', 'ratio', 'verdict'];
 
 /** @returns the figures as a table for a terminal. */
 export function table(figures: Summary[]): string {
-  const rows = figures.map(({ name, unit, n, median, p95, max, promise, floor, ratio, kept }) => [
+  const rows = figures.map(({ name, unit, n, median, p95, max, target, floor, ratio, met }) => [
     `${name} (${unit})`,
     String(n),
     ...[median, p95, max].map((value) => value.toFixed(1)),
-    promise === undefined ? '' : `< ${promise}`,
+    target === undefined ? '' : `< ${target}`,
     floor?.toFixed(1) ?? '',
     ratio === undefined ? '' : `${ratio.toFixed(1)}x`,
-    kept === undefined ? '' : kept ? 'kept' : 'MISSED',
+    met === undefined ? '' : met ? 'met' : 'MISSED',
   ]);
   return aligned([HEADINGS, ...rows]);
 }

@@ -1,6 +1,6 @@
 /**
  * `npm run bench -- waiting [--tasks 10000] [--rounds 40] [--only ours] [--json FILE]`: the cost of many waiting tasks,
- * beside the least that does the job on Temporal. The callback of one task is measured first with no other task waiting, then with all of them waiting;
+ * beside the minimal workflow on Temporal. The callback of one task is measured first with no other task waiting, then with all of them waiting;
  * each round uses another task.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';

@@ -11,7 +11,7 @@ const from = (path: string): string => fileURLToPath(new URL(`../${path}`, impor
 await rm(from('dist'), { recursive: true, force: true });
 await rm(from('openclaw/plugin/dist'), { recursive: true, force: true });
 
-/** Packages in CommonJS find these words in scope. */
+/** CommonJS packages expect these identifiers in scope. */
 const COMMONJS_WORDS = [
   "import { createRequire as $createRequire } from 'node:module';",
   "import { fileURLToPath as $fileURLToPath } from 'node:url';",
@@ -20,7 +20,7 @@ const COMMONJS_WORDS = [
   "const __dirname = $fileURLToPath(new URL('.', import.meta.url));",
 ].join('');
 
-/** The SDK without webpack, which bundles workflows here and never when they run; its native part stays in its package. */
+/** The SDK without webpack, which it needs only to bundle workflows, as this build does; its native part stays in its package. */
 const sdk: Plugin = {
   name: 'sdk',
   setup(esbuild) {
@@ -49,8 +49,8 @@ const common: BuildOptions = {
 };
 
 /**
- * Every package is bundled, in the version of the lock file, but the two with native parts. Few files load in a fraction of the time, and
- * only what is used stays in memory.
+ * Every package is bundled, in the version of the lock file, except the two with native parts. Few files load in a fraction of the time, and
+ * only code that is used stays in memory.
  */
 const programs: BuildOptions = {
   ...common,
@@ -63,7 +63,7 @@ const programs: BuildOptions = {
 };
 
 const workflowsPath = from('src/workflows/index.ts');
-// Loaded once for all workflows, and not once for each: no module of theirs holds state.
+// Loaded once for all workflows instead of once for each: none of these modules holds state.
 const preloadModules = [from('src/workflows/stack-traces.ts'), workflowsPath];
 const workflows = { workflowsPath, preloadModules, logger: new DefaultLogger('WARN') };
 const failureConverterPath = from('src/temporal/payloads/failure-converter.ts');
@@ -78,7 +78,7 @@ const [clear, encrypted, ...bundles] = await Promise.all([
         ['worker', 'webhook', 'relay', 'services', 'simulator'].map((name) => [name, from(`src/${name}.ts`)]),
       ),
       'journal-check': from('src/webhook/journal-check.ts'),
-      // The SDK's own thread for workflows, by the name and in the folder in which it looks for it.
+      // The SDK's workflow thread: the SDK looks for it by this name in this folder.
       'workflow-worker-thread': from('node_modules/@temporalio/worker/lib/workflow/workflow-worker-thread.js'),
     },
   }),
@@ -89,8 +89,8 @@ const [clear, encrypted, ...bundles] = await Promise.all([
     outExtension: { '.js': '.cjs' },
     entryPoints: [failureConverterPath],
   }),
-  // The CLI starts for every dispatch, so it shares no files with the services, and loads only what a command needs. What draws the
-  // report is a thread of its own.
+  // The CLI starts for every dispatch, so it shares no files with the services and loads only what a command needs. The report is
+  // rendered in a thread of its own.
   build({
     ...programs,
     entryPoints: {
@@ -100,7 +100,7 @@ const [clear, encrypted, ...bundles] = await Promise.all([
       'report-thread': from('src/report/thread.ts'),
     },
   }),
-  // The gateway loads it; what it needs of the gateway is there.
+  // Loaded by the gateway, which provides its own modules.
   build({
     ...common,
     outdir: from('openclaw/plugin/dist'),
@@ -113,11 +113,11 @@ await writeFile(from('dist/workflows.cjs'), clear.code);
 await writeFile(from('dist/workflows-encrypted.cjs'), encrypted.code);
 const metafiles = bundles.map(({ metafile }) => metafile);
 await writeFile(from('dist/licences.txt'), await licencesOf(metafiles, from('.')));
-// Read by the package source-map, from its folder.
+// Read by the package source-map, from its own folder.
 await copyFile(from('node_modules/source-map/lib/mappings.wasm'), from('dist/mappings.wasm'));
 await chmod(from('dist/kimi-dispatch.js'), 0o755);
 
-// Tells a command whether the services that run are those that are installed.
+// Lets a command detect whether the running services are of the installed build.
 const hash = createHash('sha256');
 for (const name of (await readdir(from('dist'))).toSorted()) hash.update(await readFile(from(`dist/${name}`)));
 await writeFile(from('dist/build-id'), hash.digest('hex'));

@@ -1,6 +1,6 @@
 /**
- * `npm run configuration-docs`: writes what src/config/reference.ts says of each variable into docs/configuration.md and its Chinese
- * version, between the two markers, and into .env.example. Run it after a variable changes.
+ * `npm run configuration-docs`: writes the description of each variable in src/config/reference.ts into docs/configuration.md and its Chinese
+ * version, between the two markers, and into .env.example. Run it after changing a variable.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -38,7 +38,7 @@ function inPackage(path: string, generate: (text: string) => string): [string, s
   return [file, generate(readFileSync(file, 'utf8'))];
 }
 
-/** @returns a page with today's tables between its markers. */
+/** @returns a page with the current tables between its markers. */
 function withTables(page: string, lang: Lang): string {
   const begin = page.indexOf(BEGIN);
   const end = page.indexOf(END);

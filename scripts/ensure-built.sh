@@ -1,5 +1,5 @@
-# Sourced with $root set: installs and builds on first use, and again when something changed. All it says goes to
-# standard error: standard output belongs to the answer.
+# Sourced with $root set: installs and builds on first use, and again when something changed. All its output goes to
+# standard error: standard output is for the answer.
 
 case "$(node --version 2>/dev/null)" in
   v2[0-9].* | v[3-9][0-9].*) ;;

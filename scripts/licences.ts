@@ -1,9 +1,9 @@
-/** The licences of what is bundled, which go with it. */
+/** The licences of the bundled packages, which are distributed with them. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Metafile } from 'esbuild';
 
-/** @returns name, version and licence of every package in these bundles, as a text */
+/** @returns name, version and licence of every package in these bundles, as text */
 export async function licencesOf(metafiles: (Metafile | undefined)[], root: string): Promise<string> {
   const inputs = metafiles.flatMap((metafile) => Object.keys(metafile?.inputs ?? {}));
   const folders = inputs.flatMap((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(input)?.[0] ?? []);

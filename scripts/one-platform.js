@@ -1,6 +1,6 @@
 /**
- * After an install: removes the SDK's native builds for other platforms, 108 of 137 MB. Where npm runs no install scripts they stay, and
- * nothing is missing.
+ * After an install: removes the SDK's native builds for other platforms, 108 of 137 MB. If npm runs no install scripts, they stay,
+ * and everything still works.
  */
 import { readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Records the README's animated pictures, docs/images/demo.svg and demo.zh-TW.svg, from a real run against the simulated Kimi:
-# dispatch, kill -9 of the worker, the answer. Pauses over 2 s are cut. Needs Python with pip, which fetches termtosvg unless it is there.
+# dispatch, kill -9 of the worker, the answer. Pauses over 2 s are cut. Needs Python with pip, which installs termtosvg if it is missing.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd -P)
 
@@ -13,7 +13,7 @@ if [ "${1:-}" = play ]; then # inside the recorded terminal
   }
   [ "$KIMI_LANG" = en ] && prompt="Write a Python Fibonacci function" note="# the worker dies while Kimi works" ||
     { prompt="寫一個 Python 費波那契函數" note="# Kimi 還在工作，worker 被強制結束"; }
-  # The request for a slow answer is for the simulated Kimi alone, so it is not shown.
+  # The directive for a slow answer is only for the simulated Kimi, so it is not shown.
   type_out "kimi-dispatch dispatch -p \"$prompt\""
   kimi-dispatch dispatch -p "$prompt"$'\n\n''[[simulate: delay=8000]]' 2> "$HOME/id"
   task=$(grep -o 'kimi-[0-9]*-[0-9]*' "$HOME/id" | head -n 1)

@@ -33,7 +33,7 @@ const LONG = 'delay=0 reasoning=40 size=4000 chunks=200 chunk-delay=10';
 
 const ONE_AT_A_TIME = { concurrent: 1 };
 
-/** Scenarios by the name of what the history proves. */
+/** Scenarios by the name of the history. */
 const SCENARIOS: Record<string, Scenario> = {
   'answered-in-time': { play: async (world) => await ended(world, 'delay=200') },
   'answered-before-dispatch-returned': { play: async (world) => await ended(world, 'early=1 accept-delay=200') },

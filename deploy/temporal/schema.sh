@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the two databases and brings them to the newest schema, which the tool holds. Run again by a newer image, it is the upgrade.
+# Creates the two databases and migrates them to the newest schema that the tool contains. Run by a newer image, it upgrades them.
 set -eu
 SQL_PASSWORD=$(cat "$SQL_PASSWORD_FILE")
 export SQL_PASSWORD

@@ -1,4 +1,4 @@
-/** An invisible character that breaks what the gateway would interpret. */
+/** An invisible character, inserted into patterns that the gateway would interpret. */
 const NOTHING = '\u200B';
 
 /**

@@ -13,7 +13,7 @@ const known = { type: 'string', pattern: NOTIFICATION.source };
 const task_id = { ...known, description: 'e.g. kimi-1707654321-12345' };
 const news = {
   ...known,
-  description: 'as you were told it, e.g. kimi-1707654321-12345 or kimi-1707654321-12345-late',
+  description: 'the id in the notification, e.g. kimi-1707654321-12345 or kimi-1707654321-12345-late',
 };
 
 /**
@@ -27,7 +27,7 @@ export function toolsFor(run: Run, context: ToolContext): Record<(typeof TOOL_NA
   return {
     kimi_dispatch: tool('kimi_dispatch', {
       description:
-        'Hand a long job (writing, code, analysis) to the Kimi model. Returns at once with a task id; the user is told by itself when it is done, so neither wait nor poll.',
+        'Hand a long job (writing, code, analysis) to the Kimi model. Returns at once with a task id; the user is notified when it is done, so neither wait nor poll.',
       properties: {
         prompt: {
           type: 'string',
@@ -58,7 +58,8 @@ export function toolsFor(run: Run, context: ToolContext): Record<(typeof TOOL_NA
       execute: async ({ task_id: id = '' }) => await tasks(['cancel', id]),
     }),
     kimi_ack: tool('kimi_ack', {
-      description: 'Say that the user has been told of a Kimi task’s result. Call it once they know, and not before.',
+      description:
+        'Confirm that the user has seen the result of a Kimi task. Call it only after you have shown it to them.',
       properties: { news },
       required: ['news'],
       execute: async ({ news: id = '' }) => await tasks(['ack', id]),
