@@ -51,7 +51,7 @@ describe('requests in any 60 s', () => {
     ask('a');
     ask('b');
     expect(granted(0)).toEqual(['a']);
-    // A worker was killed, and sends only now.
+    // The worker was killed, and sends only now.
     queue.sent('a', 1, true, 50_000);
     expect(granted(MINUTE)).toEqual([]);
     expect(queue.nextChange(MINUTE)).toBe(50_000);
@@ -83,7 +83,7 @@ describe('a long queue', () => {
   it('costs each task as little as a short one', () => {
     const { queue, ask, granted } = open({ concurrent: 1_000 });
     const priorities = [1, 2, 3, 4, 5] as const;
-    // Searched from its start for each, so many would take an hour.
+    // A search from the start for each would take an hour.
     for (let n = 0; n < 100_000; n += 1) {
       ask(`t${n}`, priorities[n % 5]);
       queue.positionOf(`t${n}`, 0);
@@ -255,7 +255,7 @@ describe('agents that share a limiter', () => {
     expect(queue.view(0)).toMatchObject({ agents: [{ away: true, in_flight: 1, queued: 3 }, { in_flight: 2 }] });
     expect(new AdmissionQueue(queue.snapshot()).snapshot()).toEqual(queue.snapshot());
     expect(queue.agents.recordSeen('a')).toBe(false);
-    // Its slot counts again: there are three, one more than allowed.
+    // Its slot counts again: three are held, one more than allowed.
     for (const task_id of queue.view(0).in_flight.slice(1)) {
       expect(granted()).toEqual([]);
       queue.release(task_id, false, 0);

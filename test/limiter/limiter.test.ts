@@ -1,4 +1,4 @@
-/** The limiter on the real engine: one for all workers, fair, durable, and out of the way where nothing is limited. */
+/** The limiter on the real engine: one for all workers, fair, durable, and unused without limits. */
 import { describe, expect, it } from 'vitest';
 import type { LimiterView } from '../../src/shared/limits.ts';
 import { ADMISSION_SIGNAL, LIMITER_SIGNALS, limiterId, sharedLimiterId } from '../../src/shared/names.ts';
@@ -16,7 +16,7 @@ async function view(world: World): Promise<LimiterView> {
   return seen;
 }
 
-/** Takes dispatch calls and never calls back. @returns when each task's requests came, by task name. */
+/** Accepts dispatch calls and never calls back. @returns when each task's requests came, by task name. */
 async function countingKimi(): Promise<{ apiUrl: string; arrived: string[] }> {
   const arrived: string[] = [];
   const apiUrl = await serve((request, response) => {
@@ -36,11 +36,11 @@ async function queued(world: World, name: string, changes = {}) {
   return started as typeof started & { queued: { place: number } };
 }
 
-/** Fills a limiter's history until a new run takes over. */
+/** Fills a limiter's history until it continues as new. */
 async function goOnAsNew({ client }: World, id: string): Promise<void> {
   const handle = client.workflow.getHandle(id);
   const { runId } = await handle.describe();
-  // A task that does not exist asks and gives back, until the history is long.
+  // Requests and releases slots for a task that does not exist, until the history is long.
   const task_id = 'kimi-1-1';
   await until(async () => {
     const knock = async (round: number): Promise<void> => {
@@ -48,14 +48,14 @@ async function goOnAsNew({ client }: World, id: string): Promise<void> {
       await handle.signal(LIMITER_SIGNALS.release, { task_id, sent: false });
     };
     await Promise.all(Array.from({ length: 10 }, async (_, round) => await knock(round + 1)));
-    // No faster than it can: one that never catches up would be asked to replay more each time.
+    // No faster than the limiter: a backlog would make each replay longer.
     await limiterView(client, id);
     return (await handle.describe()).runId !== runId;
   });
 }
 
 describe('a task', () => {
-  it('waits for its turn, says its place, and goes on when a place is given back', async () => {
+  it('waits for its turn, shows its position, and continues when a slot is released', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
     const first = await world.start(wish('delay=1500'));
     expect(first).toMatchObject({ status: 'accepted' });
@@ -72,7 +72,7 @@ describe('a task', () => {
     expect(world.counts).toMatchObject({ requests: 3, billed: 3 });
   });
 
-  it('is not under its deadline while it waits', async () => {
+  it('does not use up its deadline while it waits', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
     const first = await world.start(wish('delay=2000'));
     const second = await world.start(wish('delay=0'), { timeout_ms: 1_000 });
@@ -109,7 +109,7 @@ describe('a task', () => {
     expect(arrived).toEqual(['first']);
   });
 
-  it('is refused where the queue is full, and nothing is sent', async () => {
+  it('is refused if the queue is full, and nothing is sent', async () => {
     const { apiUrl, arrived } = await countingKimi();
     const world = await openWorld({ limits: { concurrent: 1, queued: 1 }, apiUrl });
     await world.start('x', { task_name: 'first' });
@@ -123,7 +123,7 @@ describe('a task', () => {
     expect(arrived).toEqual(['first']);
   });
 
-  it('that timed out gives its place back while it stays open for a late answer', async () => {
+  it('that timed out releases its slot while it stays open for a late answer', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
     const first = await world.start(wish('drop=1'), { timeout_ms: 300 });
     const second = await world.start(wish('delay=0'));
@@ -131,7 +131,7 @@ describe('a task', () => {
     expect(await world.view(first)).toMatchObject({ state: 'timed_out', step: 'awaiting_late_answer' });
   });
 
-  it('that was terminated gives its place back', async () => {
+  it('that was terminated releases its slot', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
     const first = await world.start(wish('drop=1'));
     const second = await world.start(wish('delay=0'));
@@ -140,7 +140,7 @@ describe('a task', () => {
     expect(await world.handle(second).result()).toMatchObject({ status: 'done' });
   });
 
-  it('that was terminated while it waited takes no place', async () => {
+  it('that was terminated while it waited takes no slot', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
     const first = await world.start(wish('delay=1000'));
     const second = await world.start(wish('delay=0'));
@@ -150,7 +150,7 @@ describe('a task', () => {
     expect(await world.handle(third).result()).toMatchObject({ status: 'done' });
   });
 
-  it('starts the limiter where it is not there, and asks again where its word was lost', async () => {
+  it('starts the limiter if it is not running, and asks again if the answer was lost', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
     const first = await world.start(wish('delay=0'));
     expect(await world.handle(first).result()).toMatchObject({ status: 'done' });
@@ -159,7 +159,7 @@ describe('a task', () => {
     expect(await world.handle(second).result()).toMatchObject({ status: 'done' });
   });
 
-  it('takes no word that was meant for an earlier request', async () => {
+  it('ignores an answer to an earlier request', async () => {
     const { apiUrl, arrived } = await countingKimi();
     const world = await openWorld({ limits: ONE_AT_A_TIME, apiUrl });
     await world.start('x', { task_name: 'first' });
@@ -183,7 +183,7 @@ describe('requests in any 60 s', () => {
   });
 });
 
-it('a request that Kimi refused counts against the limit as any other', async () => {
+it('a request that Kimi refused counts against the limit like any other', async () => {
   const world = await openWorld({ limits: { per_minute: 1 } });
   const refused = await world.start(wish('status=400'));
   expect(await world.handle(refused).result()).toMatchObject({ status: 'failed' });
@@ -191,8 +191,8 @@ it('a request that Kimi refused counts against the limit as any other', async ()
   expect(await view(world)).toMatchObject({ used_per_minute: 1, in_flight: [] });
 });
 
-describe('Kimi too busy', () => {
-  it('slows everybody down; the task that was turned away is the first in the queue', async () => {
+describe('throttling by Kimi (429)', () => {
+  it('delays all tasks; the throttled task is first in the queue', async () => {
     const seen: { name: string; at: number }[] = [];
     const apiUrl = await serve((request, response) => {
       let body = '';
@@ -219,7 +219,7 @@ describe('Kimi too busy', () => {
     for (const { at } of later) expect(at - (busy?.at ?? 0)).toBeGreaterThanOrEqual(2_000);
   });
 
-  it('an exhausted quota is terminal and tells the user', async () => {
+  it('an exhausted quota is final, and the user is notified', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
     const started = await world.start(wish('status=429 type=exceeded_current_quota_error'));
     expect(started).toMatchObject({ status: 'refused', error: { type: 'exceeded_current_quota_error' } });
@@ -229,7 +229,7 @@ describe('Kimi too busy', () => {
 });
 
 describe('the limits', () => {
-  it('are read and changed while it runs, and stay when a worker comes back with the same environment', async () => {
+  it('can be read and changed at runtime, and stay when a worker restarts with the same environment', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
     const id = limiterId(world.taskQueue);
     expect(await limiterView(world.client, id)).toBeUndefined();
@@ -243,7 +243,7 @@ describe('the limits', () => {
     expect(await view(world)).toMatchObject({ limits: { concurrent: 2 }, in_flight: [first.task_id, second.task_id] });
   });
 
-  it('that the environment takes away let everybody go', async () => {
+  it('that are removed from the environment release all waiting tasks', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
     await world.start(wish('drop=1'));
     const second = await queued(world, 'second');
@@ -258,7 +258,7 @@ describe('the limits', () => {
     expect(await view(world)).toMatchObject({ limits, queue: [] });
   });
 
-  it('of nothing cost nothing: no limiter is started or asked', async () => {
+  it('of 0 start no limiter and ask none', async () => {
     const world = await openWorld();
     const limits = { per_minute: 0, concurrent: 0, queued: 1000 };
     await configureLimiter(world.client, {
@@ -276,7 +276,7 @@ describe('the limits', () => {
 });
 
 describe('a new limiter', () => {
-  it('counts tasks that Kimi works on already', async () => {
+  it('counts tasks that Kimi is already working on', async () => {
     const world = await openWorld();
     const running = await world.start(wish('drop=1'));
     const limiter = limiterId(world.taskQueue);
@@ -287,7 +287,7 @@ describe('a new limiter', () => {
     expect((await view(world)).in_flight).toEqual([running.task_id]);
   });
 
-  it('goes on as new with all it knew', async () => {
+  it('continues as new with its whole state', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
     const first = await world.start(wish('drop=1'));
     const second = await queued(world, 'second');
@@ -331,7 +331,7 @@ describe('agents that share a limiter', () => {
     expect(arrived).toEqual(['busy-1', 'busy-2', 'other-1', 'busy-3', 'other-2', 'busy-4']);
   });
 
-  it('fill their own queue only', async () => {
+  it('fill only their own queue', async () => {
     const { worlds } = await sharing(2, { limits: { concurrent: 1, queued: 1 } });
     const [busy, other] = worlds;
     await busy.start(wish('drop=1'));
@@ -340,7 +340,7 @@ describe('agents that share a limiter', () => {
     await queued(other, 'not affected');
   });
 
-  it('find in it what each of them has with Kimi already, when it is new', async () => {
+  it('are asked for their running tasks when it is new', async () => {
     const { worlds, id, seen } = await sharing(2);
     const [one, other] = worlds;
     const running = [
@@ -362,7 +362,7 @@ describe('agents that share a limiter', () => {
     ]);
   });
 
-  it('are not kept waiting by one whose worker is away, after the limiter has gone on as new too', async () => {
+  it('are not delayed by one whose worker is down, also after the limiter has continued as new', async () => {
     const { worlds, id, seen } = await sharing(1);
     const [world] = worlds;
     const away = await openWorld({ worker: false });
@@ -382,12 +382,12 @@ describe('agents that share a limiter', () => {
     await world.skipTime({ task_id: id });
     await until(async () => (await world.view(second)).state === 'dispatched');
     expect((await seen()).agents).toContainEqual({ agent: away.taskQueue, in_flight: 1, queued: 0, away: true });
-    // Its worker comes back, and says so.
+    // Its worker restarts, and reports itself.
     await configureLimiter(world.client, { id, taskQueue: away.taskQueue, limits, lang: 'zh-TW' });
     await until(async () => !(await seen()).agents?.some((agent) => agent.away));
   });
 
-  it('without limits of its own, an agent does not take away those of the others', async () => {
+  it('without limits of its own, an agent does not remove those of the others', async () => {
     const { worlds, id, seen } = await sharing(1);
     const [world] = worlds;
     const { client, taskQueue } = world;
@@ -397,7 +397,7 @@ describe('agents that share a limiter', () => {
     expect((await seen()).limits).toMatchObject(ONE_AT_A_TIME);
   });
 
-  it('a task whose limiter is gone starts the one that it was told of, not the one its worker has by now', async () => {
+  it('a task whose limiter is gone starts the limiter given at its start, not that of its current worker', async () => {
     const { worlds, id } = await sharing(1);
     const [world] = worlds;
     const started = await world.start(wish('delay=0'), { limiter: limiterId(world.taskQueue) });

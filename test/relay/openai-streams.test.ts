@@ -1,6 +1,6 @@
 /**
- * What OpenAI's own packages are tested with, played to the relay's reader: streams recorded of the API (test/fixtures/openai), and
- * the framings of their tests. Whatever they read as an answer is read alike; whatever they raise is no answer here.
+ * The tests of OpenAI's own packages, played to the relay's reader: recorded streams of the API (test/fixtures/openai), and
+ * the framings of their tests. What the packages read as an answer is read identically; what they reject is no answer here either.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { cutInto, serveStream, take } from '../support/streams.ts';
 const FIXTURES = join(import.meta.dirname, '../fixtures/openai');
 const RECORDED = (await readdir(FIXTURES)).filter((name) => name.endsWith('.sse'));
 
-/** What the package reads. */
+/** The result of the package. */
 async function readByPackage(bytes: Buffer) {
   const headers = { 'content-type': 'text/event-stream' };
   const openai = new OpenAI({
@@ -24,7 +24,7 @@ async function readByPackage(bytes: Buffer) {
 }
 
 describe('a recorded stream', () => {
-  it.each(RECORDED)('%s is read as the package reads it, however it is cut', async (name) => {
+  it.each(RECORDED)('%s is read as the package reads it, however it is split', async (name) => {
     const bytes = await readFile(join(FIXTURES, name));
     const { choices, usage } = await readByPackage(bytes);
     const [choice] = choices;
@@ -37,7 +37,7 @@ describe('a recorded stream', () => {
     }
   });
 
-  it('is there of every kind', () => expect(RECORDED).toHaveLength(16));
+  it('of every kind exists', () => expect(RECORDED).toHaveLength(16));
 });
 
 const chunk = (content: string, finish_reason: string | null = null): string =>
@@ -51,7 +51,7 @@ const failure = {
   type: 'server_error',
 };
 
-/** Each with where it comes from, as a file of `openai-node` (tests/) or `openai-python` (tests/), and what it says. */
+/** Each with its source, a file of `openai-node` (tests/) or `openai-python` (tests/), and its content. */
 const FRAMINGS: [what: string, from: string, stream: (string | Buffer)[], content: string][] = [
   ['a named event', 'streaming.test.ts: basic', [event(chunk('a'), 'completion'), END], 'a'],
   [
@@ -144,7 +144,7 @@ it.each(FRAMINGS)('%s (%s) is read', async (_what, _from, stream, content) => {
   expect(await take(await serveStream(stream))).toMatchObject({ content, finish_reason: 'stop', done: true });
 });
 
-/** As above; an answer had begun, and the stream said that it was done. */
+/** The same for failures: an answer had begun, and the stream claimed to be done. */
 const FAILURES: [what: string, from: string, stream: string, words: string][] = [
   [
     'a named error',
@@ -196,7 +196,7 @@ const FAILURES: [what: string, from: string, stream: string, words: string][] = 
   ['an event that is no JSON', 'lib/streaming-core.test.ts: malformed JSON', event('{bad-json}'), 'not JSON'],
 ];
 
-it.each(FAILURES)('%s (%s) is no answer, and its words arrive', async (_what, _from, stream, words) => {
+it.each(FAILURES)('%s (%s) is no answer, and its message is reported', async (_what, _from, stream, words) => {
   const url = await serveStream([event(chunk('half')), stream, event('[DONE]')]);
   const error = await failureOf(take(url), KimiError);
   expect(error.kind).toBe('interrupted');

@@ -1,6 +1,6 @@
 /**
- * Every form in which servers have been seen to answer (src/simulator/forms.ts), each played to the relay: an answer that was
- * paid for arrives whole, or is not called done; nothing is paid twice; a failure has the server's own words.
+ * Every form of answer that servers were observed to send (src/simulator/forms.ts), each played to the relay: an answer that was
+ * paid for arrives whole, or is not reported as done; nothing is paid twice; a failure carries the server's own message.
  */
 import pLimit from 'p-limit';
 import { expect, it } from 'vitest';
@@ -11,15 +11,15 @@ import { openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
 
 interface Expected {
   result: (text: string) => object;
-  /** Requests that the server saw; 1 if not said. */
+  /** Requests that the server got; default: 1. */
   requests?: number;
-  /** In the error's message; the server's where there is an error, if not said. */
+  /** Part of the error's message; default: the server's message, if there is an error. */
   words?: string;
-  /** One that has partial mode, if not said. */
+  /** Default: a model with partial mode. */
   model?: string;
 }
 
-/** It has no partial mode. */
+/** A model without partial mode. */
 const CANNOT_RESUME = 'kimi-k3.1-pro';
 
 const halfOf = (text: string): string => text.slice(0, Math.floor(text.length / 2));
@@ -77,7 +77,7 @@ it(
   async () => {
     expect(Object.keys(EXPECTED).toSorted()).toEqual(Object.keys(FORMS).toSorted());
     const world = await openRelayedWorld();
-    // Many at the same time, but not all: on a busy machine heartbeats would be late.
+    // Many concurrently, but not all: on a busy machine heartbeats would be late.
     const limit = pLimit(16);
     const played = limit.map(Object.entries(EXPECTED), async ([name, expected]) => {
       const { result, requests = 1, words = FORM_WORDS, model = 'kimi-k2.6' } = expected;

@@ -1,4 +1,4 @@
-/** What a relay finds of an answer that another one was taking. */
+/** What a relay finds of an answer that an earlier attempt has recorded. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -7,7 +7,7 @@ import { temporaryFolder } from '../support/resources.ts';
 
 const ID = 'kimi-1-2';
 
-/** A store with one recording of three pieces, and the path of that. */
+/** A store with one recording of three pieces, and its path. */
 async function recorded(): Promise<{ store: ReceivedStore; path: string; lines: string[] }> {
   const store = new ReceivedStore(await temporaryFolder());
   const recording = await store.begin(ID, 0, false);
@@ -20,7 +20,7 @@ async function recorded(): Promise<{ store: ReceivedStore; path: string; lines: 
 }
 
 describe('a recording', () => {
-  it('is read whole', async () => {
+  it('is read completely', async () => {
     const { store } = await recorded();
     const [attempt] = await store.read(ID, 1);
     expect(attempt).toMatchObject({ continues: false, sent: true, answer: { content: 'one two three', done: true } });
@@ -31,26 +31,26 @@ describe('a recording', () => {
     ['what is no piece', 'null'],
     ['a piece of numbers', '{"content":5}'],
     ['usage without counts', '{"usage":{}}'],
-  ])('with %s in a line counts as far as it is whole', async (_, damaged) => {
+  ])('with %s in a line is read up to that line', async (_, damaged) => {
     const { store, path, lines } = await recorded();
     await writeFile(path, `${lines.with(3, damaged).join('\n')}\n`);
     const [attempt] = await store.read(ID, 1);
     expect(attempt).toMatchObject({ sent: true, answer: { content: 'one ', done: false } });
   });
 
-  it('whose first line is damaged is worth nothing: what was sent is not known', async () => {
+  it('whose first line is damaged is unusable: it is unknown what was sent', async () => {
     const { store, path, lines } = await recorded();
     await writeFile(path, `${lines.with(0, '{').join('\n')}\n`);
     expect(await store.read(ID, 1)).toEqual([undefined]);
   });
 
-  it.each(['', '{"continues":fal'])('that was not begun (%j) shows that nothing was sent', async (content) => {
+  it.each(['', '{"continues":fal'])('that is empty or incomplete (%j) shows that nothing was sent', async (content) => {
     const { store, path } = await recorded();
     await writeFile(path, content);
     expect(await store.read(ID, 1)).toMatchObject([{ sent: false, answer: { content: '' } }]);
   });
 
-  it('of what Kimi did not take is forgotten', async () => {
+  it('of a request that Kimi refused is discarded', async () => {
     const store = new ReceivedStore(await temporaryFolder());
     const recording = await store.begin(ID, 0, false);
     recording.sent();

@@ -1,4 +1,4 @@
-/** What comes next when an answer broke off, and what all of it took together. */
+/** What the relay does after an interrupted answer, and the usage of all its requests together. */
 import { describe, expect, it } from 'vitest';
 import type { AnswerCallback } from '../../src/shared/callback.ts';
 import type { RelayRequest } from '../../src/shared/relay.ts';
@@ -31,12 +31,12 @@ const spoken = attempt([{ reasoning: 'hm' }, { content: '1, 2' }]);
 const going = attempt([{ content: ', 3' }], { continues: true });
 const barren = attempt([], { continues: true });
 
-/** Attempts that each brought something. */
+/** Attempts that each received something. */
 function asked(times: number): Attempt[] {
   return [spoken, ...Array<Attempt>(times - 1).fill(going)];
 }
 
-describe('what comes next', () => {
+describe('the next step', () => {
   const anew = { do: 'ask', continues: false, body: BODY };
   const goingOn = (content: string, reasoning_content: string) => ({
     do: 'ask',
@@ -64,28 +64,28 @@ describe('what comes next', () => {
     expect(nextStep(body, attempts, 'fail')).toEqual(expected);
   });
 
-  it('after twenty requests: no more, however much each of them brought', () => {
+  it('after twenty requests: gives up, however much each of them received', () => {
     expect(nextStep(BODY, asked(19), 'retry')).toMatchObject({ do: 'ask' });
     expect(nextStep(BODY, [...asked(19), { ...unsent, continues: true }], 'fail')).toMatchObject({ do: 'ask' });
     expect(nextStep(BODY, asked(20), 'retry')).toEqual({ do: 'give up' });
     expect(requestsIn([...asked(2), unsent, undefined])).toBe(3);
   });
 
-  it('where the user has chosen to ask again, three times at most', () => {
+  it('if the user has chosen to repeat the request: three times at most', () => {
     const again = { do: 'ask', continues: false, body: K31 };
     expect(nextStep(K31, [silent], 'retry')).toEqual(again);
     expect(nextStep(K31, [spoken, undefined, silent], 'retry')).toEqual(again);
     expect(nextStep(K31, [spoken, silent, silent, silent], 'retry')).toEqual({ do: 'give up' });
-    // What can be gone on with is, all the same.
+    // An answer that can be resumed is resumed anyway.
     expect(nextStep(BODY, [spoken], 'retry')).toMatchObject({ continues: true });
   });
 });
 
-describe('what a task is told', () => {
+describe('the callback', () => {
   const usage = { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110 };
   const end: Piece[] = [{ finish_reason: 'stop', usage }, { done: true }];
 
-  it('of an answer in one piece: Kimi’s own counts', () => {
+  it('of an uninterrupted answer has Kimi’s own usage', () => {
     const attempts = [attempt([{ id: 'chatcmpl-1', model: 'kimi-k3' }, { reasoning: 'hm' }, { content: 'a' }, ...end])];
     expect(answered({ ...REQUEST, task_name: 'n' }, attempts)).toEqual({
       id: 'cmpl-1-2',
@@ -96,7 +96,7 @@ describe('what a task is told', () => {
     });
   });
 
-  it('of one that was gone on with: the whole text, and what all requests took', () => {
+  it('of a resumed answer has the whole text, and the usage of all requests', () => {
     const first = attempt([{ reasoning: 'r'.repeat(40) }, { content: 'a'.repeat(80) }]);
     const second = attempt([{ content: 'b'.repeat(40) }], { continues: true });
     const last = attempt([{ content: 'c' }, ...end], { continues: true });
@@ -110,20 +110,20 @@ describe('what a task is told', () => {
     expect(callback.usage).toEqual({ prompt_tokens: 250, completion_tokens: 50, total_tokens: 300 });
   });
 
-  it('of one that was begun anew: the last text, and what all requests took', () => {
+  it('of a restarted answer has the last text, and the usage of all requests', () => {
     const last = attempt([{ content: 'c' }, ...end]);
     const callback = answered(REQUEST, [attempt([{ content: 'a'.repeat(80) }]), unsent, last]) as AnswerCallback;
     expect(callback.choices[0]?.message.content).toBe('c');
     expect(callback.usage).toEqual({ prompt_tokens: 200, completion_tokens: 30, total_tokens: 230 });
   });
 
-  it('where nobody counted: an estimate', () => {
+  it('has an estimate if Kimi sent no usage', () => {
     const request = { ...REQUEST, body: { ...BODY, messages: [{ role: 'user', content: 'x'.repeat(12) }] } };
     const callback = answered(request, [attempt([{ content: 'a'.repeat(80) }, { done: true }])]) as AnswerCallback;
     expect(callback.usage).toEqual({ prompt_tokens: 3, completion_tokens: 20, total_tokens: 23 });
   });
 
-  it('of a picture: its words are estimated, the picture is not', () => {
+  it('estimates the text of a prompt, but not its picture', () => {
     const picture = { type: 'image_url', image_url: { url: `data:image/png;base64,${'A'.repeat(4_000)}` } };
     const content = [picture, { type: 'text', text: 'x'.repeat(40) }];
     const request = { ...REQUEST, body: { ...BODY, messages: [{ role: 'user', content }] } };
@@ -132,7 +132,7 @@ describe('what a task is told', () => {
     });
   });
 
-  it('of an answer without a word: that; of one that ran out of tokens: the answer', () => {
+  it('of an empty answer is an error; of one that ran out of tokens, the answer', () => {
     expect(answered(REQUEST, [attempt(end)])).toMatchObject({ error: { type: 'empty_answer' } });
     const cut = attempt([{ reasoning: 'hm' }, { finish_reason: 'length', usage }, { done: true }]);
     expect(answered(REQUEST, [cut])).toMatchObject({
@@ -140,7 +140,7 @@ describe('what a task is told', () => {
     });
   });
 
-  it('of a failure: why, and what there is', () => {
+  it('of a failure has the reason and the partial answer', () => {
     const error = { type: 'interrupted', message: 'm' };
     expect(failed(REQUEST, error, [spoken, going])).toEqual({
       id: 'cmpl-1-2',
@@ -150,10 +150,10 @@ describe('what a task is told', () => {
       partial: '1, 2, 3',
       partial_reasoning: 'hm',
       interruptions: 1,
-      // The prompt twice, and once more what came before; two pieces of text and the reasoning.
+      // The prompt twice, and the earlier text once more; two pieces of text and the reasoning.
       usage: { prompt_tokens: 2, completion_tokens: 2, total_tokens: 4 },
     });
-    // Nobody knows that anything was paid.
+    // It is unknown whether anything was paid.
     expect(failed(REQUEST, error, [silent])).toEqual({
       id: 'cmpl-1-2',
       model: 'kimi-k3',
@@ -164,13 +164,13 @@ describe('what a task is told', () => {
   });
 });
 
-it('text is what came since the answer was last begun anew', () => {
+it('the text is what came since the last restart of the answer', () => {
   expect(textOf([spoken, going, spoken, undefined])).toEqual({ content: '1, 2', reasoning: 'hm' });
   expect(textOf([undefined])).toEqual({ content: '', reasoning: '' });
 });
 
 describe('progress', () => {
-  it('tells the phase, the tokens so far and the last words', () => {
+  it('has the phase, the tokens so far and the last words', () => {
     const answer = new Answer();
     expect(answer.progress).toEqual({ phase: 'waiting', tokens: 0, tail: '' });
     answer.take({ reasoning: 'hmmm' });
@@ -188,7 +188,7 @@ describe('progress', () => {
     expect(answer.progress.tail).toBe(`${'😀'.repeat(99)}!`);
   });
 
-  it('adds up to the estimate of the whole, however it is cut', () => {
+  it('matches the estimate of the whole answer, however it is split', () => {
     const text = 'def f(): 寫一個 Python 計算器 😀';
     const answer = new Answer();
     for (const character of text) answer.take({ content: character });
@@ -202,12 +202,12 @@ function took(text: string): Answer {
   return answer;
 }
 
-describe('repetition', () => {
+describe('a repeating answer', () => {
   it.each([
     ['one character', '-'.repeat(6_000)],
     ['a sentence', `A true beginning. ${'I will now do it. '.repeat(400)}`],
     ['paragraphs', `${'x'.repeat(700)}y`.repeat(10)],
-  ])('of %s is noticed', (_, text) => {
+  ])('of %s is detected', (_, text) => {
     expect(took(text).progress).toMatchObject({ repeats: true });
   });
 
@@ -215,7 +215,7 @@ describe('repetition', () => {
     ['numbered lines', Array.from({ length: 2_000 }, (_, n) => `- item ${n}\n`).join('')],
     ['a rule', `text ${'-'.repeat(2_000)}`],
     ['what came to an end', `${'again '.repeat(900)}${Array.from({ length: 900 }, (_, n) => n).join(' ')}`],
-  ])('is not seen in %s', (_, text) => {
+  ])('is not detected in %s', (_, text) => {
     expect(took(text).progress).not.toHaveProperty('repeats');
   });
 });

@@ -1,4 +1,4 @@
-/** What the next attempt of the relay's activity does after one that was killed: it never pays for an answer twice. */
+/** What the relay's activity does after an attempt that was killed: it never pays for an answer twice. */
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, it } from 'vitest';
 import type { Callback } from '../../src/shared/callback.ts';
@@ -16,7 +16,7 @@ import { engineClient } from '../support/world.ts';
 const REQUEST: RelayRequest = { task_id: 'kimi-1-1', body: { model: 'kimi-k2.6', messages: [] } };
 const END: Piece[] = [{ finish_reason: 'stop' }, { done: true }];
 
-/** The relay's activity in front of a Kimi that answers `again`, on a disk that an earlier attempt has left. */
+/** The relay's activity in front of a Kimi that answers `again`, on a disk with the files of an earlier attempt. */
 async function nextAttempt(webhookStatus = 200, onInterrupt: 'fail' | 'retry' = 'retry') {
   const received = new ReceivedStore(await temporaryFolder());
   const webhook = await serveAnswer(webhookStatus);
@@ -55,7 +55,7 @@ async function nextAttempt(webhookStatus = 200, onInterrupt: 'fail' | 'retry' = 
 }
 
 describe('after an attempt that was killed', () => {
-  it('with the whole answer on the disk, that answer is delivered', async () => {
+  it('with the whole answer on disk, that answer is delivered', async () => {
     const { asked, delivered, run, record } = await nextAttempt();
     await record(0, { content: 'first' }, ...END);
     expect(await run(2)).toMatchObject({ outcome: 'answered', interruptions: 0 });
@@ -63,7 +63,7 @@ describe('after an attempt that was killed', () => {
     expect(asked).toEqual([]);
   });
 
-  it('between its end and the delivery, that end is delivered, not another request made', async () => {
+  it('between its end and the delivery, that end is delivered, and no other request is made', async () => {
     const { received, asked, delivered, run, record } = await nextAttempt();
     await record(0, { content: 'half' });
     const callback = { error: { type: 'content_filter', message: 'm' }, metadata: { task_id: 'kimi-1-1' } };
@@ -73,7 +73,7 @@ describe('after an attempt that was killed', () => {
     expect(asked).toEqual([]);
   });
 
-  it('after the delivery, nothing is delivered or asked again', async () => {
+  it('after the delivery, nothing is delivered or requested again', async () => {
     const { received, asked, delivered, run, record } = await nextAttempt();
     await record(0, { content: 'first' }, ...END);
     await received.delivered(REQUEST.task_id, 'answered');
@@ -82,10 +82,10 @@ describe('after an attempt that was killed', () => {
     expect(asked).toEqual([]);
   });
 
-  it('with recordings that are ahead of the heartbeats, none of them is overwritten', async () => {
+  it('with recordings newer than the heartbeats, none of them is overwritten', async () => {
     const { received, asked, run, record } = await nextAttempt();
     for (const n of [0, 1, 2, 3]) await record(n, { content: `${n}` });
-    // The last heartbeat is that of the first request.
+    // The last heartbeat is from the first request.
     expect(await run(7, { interruptions: 0, since: Date.now() })).toMatchObject({ interruptions: 4 });
     expect(asked).toMatchObject([{ messages: [{ content: '0123', partial: true }] }]);
     expect(await received.endOf(REQUEST.task_id)).toEqual({ delivered: 'answered' });
@@ -99,20 +99,20 @@ describe('after an attempt that was killed', () => {
   });
 });
 
-it('an attempt that ended by itself is not taken for a lost one', async () => {
+it('an attempt that ended by itself does not count as lost', async () => {
   const { asked, run } = await nextAttempt(200, 'fail');
   expect(await run(2, { interruptions: 0, since: Date.now(), over: 1 })).toMatchObject({ outcome: 'answered' });
   expect(asked).toHaveLength(1);
 });
 
-it('a callback that the webhook rejects for good ends the request; the recording stays', async () => {
+it('a callback that the webhook rejects permanently ends the request; the recording stays', async () => {
   const { received, run } = await nextAttempt(404);
   await expect(run(1)).rejects.toMatchObject({ type: 'CallbackRefused', nonRetryable: true });
   expect(await received.endOf(REQUEST.task_id)).toMatchObject({ callback: { choices: [{}] } });
 });
 
 describe('on the engine', () => {
-  it('an answer that the webhook does not accept is delivered by an activity of its own; streams do not wait for it', async () => {
+  it('an answer that the webhook does not accept is delivered by its own activity; streams do not wait for it', async () => {
     const port = await freePort();
     const world = await openRelayedWorld({
       KIMI_CALLBACK_BASE_URL: `http://127.0.0.1:${port}`,
@@ -141,7 +141,7 @@ describe('on the engine', () => {
     expect(world.counts.completions).toHaveLength(2);
   });
 
-  it('a task that is cancelled while its request waits for the next attempt is over at once', async () => {
+  it('a task that is cancelled while its request waits for a retry ends immediately', async () => {
     const port = await freePort();
     const world = await openRelayedWorld({ KIMI_API_URL: `http://127.0.0.1:${port}/v1` });
     const started = await world.start('x');
@@ -152,7 +152,7 @@ describe('on the engine', () => {
     expect((await request.describe()).status).toBe('CANCELED');
   });
 
-  it('a task that is cancelled while its relay is dead is over once the next relay runs', async () => {
+  it('a task that is cancelled while its relay is down ends once the next relay runs', async () => {
     const world = await openRelayedWorld();
     const started = await world.start('x [[simulate: delay=60000]]');
     await until(() => world.counts.completions.length === 1);

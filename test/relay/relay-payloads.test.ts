@@ -1,4 +1,4 @@
-/** What the relay gives the engine: encrypted, and outside it where it is large. */
+/** What the relay stores in the engine: encrypted, and outside it if it is large. */
 import { expect, it } from 'vitest';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { progressOf } from '../../src/cli/look-up.ts';
@@ -8,7 +8,7 @@ import { until } from '../support/resources.ts';
 
 const KIMI_PAYLOAD_KEYS = `k:${Buffer.alloc(32, 7).toString('base64')}`;
 
-it('a relayed task is encrypted as others are: prompt, progress and answer, and a large prompt lies outside the engine', async () => {
+it('a relayed task is encrypted like others: prompt, progress and answer, and a large prompt is stored outside the engine', async () => {
   const world = await openRelayedWorld({ KIMI_PAYLOAD_KEYS }, { payloadKeys: KIMI_PAYLOAD_KEYS });
   const started = await world.start(
     `秘密 [[simulate: delay=0 reasoning=0 size=2000 chunks=100 chunk-delay=30]]\n${'x'.repeat(300_000)}`,

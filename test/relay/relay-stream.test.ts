@@ -1,4 +1,4 @@
-/** The streaming client against servers that send what Kimi sends, and what it should not. */
+/** The streaming client against servers that send what Kimi sends, and against broken ones. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { KimiError } from '../../src/kimi/errors.ts';
@@ -28,7 +28,7 @@ const WHOLE = { content: '答案 😀\n2', reasoning: '想', finish_reason: 'sto
 describe('a stream', () => {
   const bytes = Buffer.from(CAPTURED.join(''));
 
-  it('as captured is read, and what is asked for is streamed with its usage', async () => {
+  it('as captured is read; the request asks for a stream with usage', async () => {
     const { url, received } = await serveAnswer(200, bytes.toString(), { 'content-type': 'text/event-stream' });
     expect(await take(url)).toEqual(WHOLE);
     expect(received[0]).toMatchObject({ path: '/v1/chat/completions', headers: { authorization: `Bearer ${KEY}` } });
@@ -40,7 +40,7 @@ describe('a stream', () => {
     });
   });
 
-  it.each([1, 2, 3, 7, 64])('cut into pieces of %i bytes is the same', async (size) => {
+  it.each([1, 2, 3, 7, 64])('split into pieces of %i bytes is the same', async (size) => {
     expect(await take(await serveStream(cutInto(bytes, size)))).toEqual(WHOLE);
   });
 
@@ -56,7 +56,7 @@ describe('a stream', () => {
     expect(await take(await serveStream(pieces))).toEqual(WHOLE);
   });
 
-  it('of which nothing is counted is read without a count', async () => {
+  it('without usage is read without usage', async () => {
     const url = await serveStream([delta({ delta: { content: 'a' }, finish_reason: 'stop' }), 'data: [DONE]\n\n']);
     expect(await take(url)).toEqual({ content: 'a', finish_reason: 'stop', done: true });
   });
@@ -78,19 +78,19 @@ describe('a stream', () => {
     ],
     ['with an error without a name', ['data: {"error":{"message":"m","type":null}}\n\n'], 'interrupted'],
     ['that says no', ['data: {"error":{"type":"content_filter","message":"m"}}\n\n'], 'refused'],
-  ])('%s is not whole', async (_, pieces, kind) => {
+  ])('%s is incomplete', async (_, pieces, kind) => {
     const error = await failureOf(take(await serveStream(pieces)), KimiError);
     expect(error.kind).toBe(kind);
   });
 
-  it('that is cut while what came is being written down is read to the cut', async () => {
+  it('that is interrupted while its pieces are being recorded is read up to the interruption', async () => {
     const url = await serveStream([...CAPTURED.slice(0, 5), undefined]);
     const client = new StreamingClient({ apiUrl: `${url}/v1`, apiKey: KEY, stallMs: 5_000 });
     let content = '';
     const reading = async (): Promise<void> => {
       for await (const pieces of client.complete({}, new AbortController().signal, () => {})) {
         content += pieces.map((piece) => piece.content ?? '').join('');
-        // A disk that is slow: by then the connection has broken.
+        // A slow disk: by then the connection has closed.
         await pause(200);
       }
     };
@@ -98,7 +98,7 @@ describe('a stream', () => {
     expect(content).toBe(WHOLE.content);
   });
 
-  it('that falls silent is noticed', async () => {
+  it('that stalls is detected', async () => {
     const url = await serve((request, response) => {
       request.resume();
       response.writeHead(200, { 'content-type': 'text/event-stream' }).write(CAPTURED[0]);
@@ -108,7 +108,7 @@ describe('a stream', () => {
     expect(error.message).toContain('sent nothing for 0.2 s');
   });
 
-  it('that brings keep-alives alone is given up after 16 minutes, however short the silences are', async () => {
+  it('that sends only keep-alives is abandoned after 16 minutes, however short the intervals are', async () => {
     let passed = 0;
     const now = performance.now.bind(performance);
     vi.spyOn(performance, 'now').mockImplementation(() => now() + passed);
@@ -126,7 +126,7 @@ describe('a stream', () => {
     expect(passed).toBeGreaterThanOrEqual(960_000);
   });
 
-  it('that is not wanted any more is closed', async () => {
+  it('that is aborted is closed', async () => {
     const leaving = new AbortController();
     let closed = false;
     const url = await serve((request, response) => {
@@ -140,7 +140,7 @@ describe('a stream', () => {
     expect(closed).toBe(true);
   });
 
-  it('that quotes the key does not carry it on', async () => {
+  it('that quotes the key does not leak it', async () => {
     const answer = await take(await serveStream([delta({ delta: { content: `a ${KEY}` }, finish_reason: 'stop' })]));
     expect(answer.content).toBe('a [KIMI_API_KEY]');
     const refusal = { error: { type: 't', message: `not ${KEY}` } };
@@ -149,7 +149,7 @@ describe('a stream', () => {
   });
 });
 
-it('an answer in one piece, of a server that does not stream, is taken', async () => {
+it('an answer in one piece, from a server that does not stream, is accepted', async () => {
   const answer = {
     ...head,
     choices: [
@@ -184,7 +184,7 @@ describe('a request', () => {
     ],
     ['that is turned away', async () => (await serveAnswer(429, '')).url, 'turned_away', true],
     ['that is refused', async () => (await serveAnswer(404, '')).url, 'refused', true],
-  ])('%s is told apart', async (_, open, kind, isSent) => {
+  ])('%s has its own kind of error', async (_, open, kind, isSent) => {
     let sent = false;
     const error = await failureOf(take(await open(), { onSent: () => (sent = true) }), KimiError);
     expect(error.kind).toBe(kind);

@@ -23,7 +23,7 @@ import { openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
 import { RELAY_TOKEN, SECRET, serve, shared, silent, until } from '../support/resources.ts';
 import { TASK } from '../support/world.ts';
 
-/** One for all tests that change nothing of its environment: a relay takes two seconds to start. */
+/** Shared by all tests that do not change its environment: a relay takes two seconds to start. */
 const commonWorld = shared(async () => await openRelayedWorld());
 
 const promptWith = (directives: string): string => `寫一個 Python 計算器 [[simulate: ${directives}]]`;
@@ -44,7 +44,7 @@ function dispatchCall(world: RelayedWorld, task_id: string, changes: object = {}
   };
 }
 
-/** The environment of a command line that looks at this world. */
+/** The environment of a command line for this world. */
 async function commandLineOf({ taskQueue, results }: RelayedWorld): Promise<Record<string, string>> {
   return await cleanHome({
     TEMPORAL_ADDRESS: inject('engine'),
@@ -59,7 +59,7 @@ function requestOf({ client }: RelayedWorld, task_id: string) {
   return client.activity.getHandle(relayId(task_id));
 }
 
-/** What the relay has on its disk of a task, by file name. */
+/** Files of the task on the relay's disk, by name. */
 async function filesOf({ relay }: RelayedWorld, task_id: string): Promise<Record<string, string>> {
   const folder = join(relay.home, 'streams');
   const names = (await readdir(folder)).filter((name) => name.startsWith(task_id));
@@ -69,7 +69,7 @@ async function filesOf({ relay }: RelayedWorld, task_id: string): Promise<Record
 }
 
 describe('a task through the relay', () => {
-  it('is accepted at once, answered by callback, and leaves nothing of its answer behind', async () => {
+  it('is accepted immediately, answered by callback, and leaves nothing of its answer behind', async () => {
     const world = commonWorld();
     const started = await world.start(promptWith('mark=whole delay=300 reasoning=200 size=3000'));
     expect(started).toMatchObject({ status: 'accepted', api_id: relayApiId(started.task_id) });
@@ -103,7 +103,7 @@ describe('a task through the relay', () => {
     });
     const answers = await Promise.all([1, 2, 3].map(async () => await world.relay.post('/v1/chat/completions', call)));
     for (const answer of answers) expect(answer).toEqual({ status: 202, json: { id: 'cmpl-1-1' } });
-    // The webhook knows no such task: the answer ends there, and asking again starts nothing.
+    // The webhook knows no such task: the answer is dropped, and repeating the request starts nothing.
     await expect(requestOf(world, 'kimi-1-1').result()).rejects.toThrow('Activity execution failed');
     expect(await world.relay.post('/v1/chat/completions', call)).toEqual(answers[0]);
     expect(completionsOf(world, 'twice')).toHaveLength(1);
@@ -128,7 +128,7 @@ describe('a task through the relay', () => {
     await Promise.all(failures);
   });
 
-  it('whose model repeats itself is stopped where its user chose that, and what came is kept', async () => {
+  it('whose model repeats itself is stopped if the user has chosen that, and the text so far is stored', async () => {
     const world = await openRelayedWorld({ KIMI_ON_REPEAT: 'stop' });
     const started = await world.start(promptWith('delay=0 repeat=2000 chunk-delay=2'));
     expect(await world.handle(started).result()).toMatchObject({ status: 'failed' });
@@ -138,7 +138,7 @@ describe('a task through the relay', () => {
     expect(world.counts.completions[0]?.ended).toBe('left');
   });
 
-  it('that Kimi is too busy for is sent again when Kimi says so', async () => {
+  it('that is throttled by Kimi (429) is sent again after Retry-After', async () => {
     const world = commonWorld();
     const started = await world.start(promptWith('mark=busy delay=0 error=rate-limit refusals=1'));
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
@@ -146,7 +146,7 @@ describe('a task through the relay', () => {
     expect(await world.results.read(started.task_id)).not.toHaveProperty('interruptions');
   });
 
-  it('that Kimi is too busy for holds back those that come after it', async () => {
+  it('that is throttled by Kimi (429) delays later tasks', async () => {
     const seen: number[] = [];
     const kimi = await serve((request, response) => {
       request.resume().on('end', () => {
@@ -168,7 +168,7 @@ describe('a task through the relay', () => {
     for (const at of later) expect(at - busy).toBeGreaterThanOrEqual(2_900);
   });
 
-  it('streams one after the other where the relay takes one at a time', async () => {
+  it('is streamed after the one before it if the relay takes one at a time', async () => {
     const open = new Set<unknown>();
     let most = 0;
     const kimi = await serve((request, response) => {
@@ -188,7 +188,7 @@ describe('a task through the relay', () => {
     expect(most).toBe(1);
   });
 
-  it('has its whole time once Kimi has it: an outage of Kimi uses up none of it, and is named', async () => {
+  it('has its whole time once Kimi accepts it: an outage of Kimi does not count, and is reported', async () => {
     const port = await freePort();
     const world = await openRelayedWorld({ KIMI_API_URL: `http://127.0.0.1:${port}/v1` });
     const started = await world.start('x', { timeout_ms: 1_000 });
@@ -229,7 +229,7 @@ describe('a task through the relay', () => {
     expect(completionsOf(world, 'late')).toHaveLength(1);
   });
 
-  it('that timed out can be given up: the connection is closed, and what had come is kept in silence', async () => {
+  it('that timed out can be abandoned: the connection is closed, and the text so far is stored without a notification', async () => {
     const world = commonWorld();
     const started = await world.start(
       promptWith('mark=given-up delay=0 reasoning=0 size=4000 chunks=400 chunk-delay=50'),
@@ -251,7 +251,7 @@ describe('a task through the relay', () => {
     expect(await cli(['cancel', started.task_id], await commandLineOf(world))).toMatchObject({ code: 10 });
   });
 
-  it('that is cancelled closes the connection, keeps what had come, and is over', async () => {
+  it('that is cancelled closes the connection, stores the text so far, and ends', async () => {
     const world = commonWorld();
     const started = await world.start(
       promptWith('mark=cancelled delay=0 reasoning=0 size=4000 chunks=400 chunk-delay=50'),
@@ -265,7 +265,7 @@ describe('a task through the relay', () => {
     expect(result?.partial_output?.length).toBeGreaterThan(90);
   });
 
-  it('that is cancelled before anything came is over, and no news', async () => {
+  it('that is cancelled before any text came ends without a late notification', async () => {
     const world = commonWorld();
     const started = await world.start(promptWith('mark=nothing delay=60000'));
     await until(() => completionsOf(world, 'nothing').length === 1);
@@ -276,9 +276,9 @@ describe('a task through the relay', () => {
   });
 });
 
-describe('a task that was given up after its time was up', () => {
-  it('before anything came says so, and its acknowledgement is seen', async () => {
-    // The head of the answer comes, so that the deadline runs, and nothing more.
+describe('a task that is abandoned after its deadline', () => {
+  it('before any text came says so, and its acknowledgement is recorded', async () => {
+    // The response starts, so that the deadline runs, but has no content.
     const kimi = await serve((_request, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
     });
@@ -298,13 +298,13 @@ describe('a task that was given up after its time was up', () => {
   });
 });
 
-describe('an answer that breaks off', () => {
-  /** Long enough to be broken in the middle; told apart piece by piece. */
+describe('an interrupted answer', () => {
+  /** Long enough to be interrupted in the middle; every piece is different. */
   const LONG = 'delay=0 reasoning=40 size=4000 chunks=200 chunk-delay=20';
-  /** For breaks that come by themselves. */
+  /** For interruptions caused by the server. */
   const QUICK = LONG.replace('chunk-delay=20', 'chunk-delay=1');
 
-  it('since the relay was killed with kill -9 is gone on with: nothing is generated twice', async () => {
+  it('is resumed after kill -9 of the relay: nothing is generated twice', async () => {
     const world = commonWorld();
     const prompt = promptWith(`mark=killed ${LONG}`);
     const started = await world.start(prompt);
@@ -320,19 +320,19 @@ describe('an answer that breaks off', () => {
     const [first, second] = completionsOf(world, 'killed');
     expect(first?.ended).toBe('left');
     const generated = (first?.generated.content_tokens ?? 0) + (second?.generated.content_tokens ?? 0);
-    // What was on its way when it was killed, at the most: some pieces.
+    // At most the pieces in transit at the kill.
     expect(generated - 2000).toBeLessThan(100);
     expect(second?.generated.reasoning_tokens).toBe(0);
-    // Only what came before is paid for again, as prompt.
+    // Only the text before the interruption is paid for again, as prompt.
     expect(second?.prompt_tokens).toBeLessThanOrEqual(
       (first?.prompt_tokens ?? 0) + (first?.generated.content_tokens ?? 0) + (first?.generated.reasoning_tokens ?? 0),
     );
     expect(result?.tokens?.completion).toBeGreaterThan(second?.generated.content_tokens ?? 0);
   });
 
-  it('since the relay was stopped is gone on with by the next one', async () => {
+  it('is resumed by the next relay after a graceful stop', async () => {
     const world = commonWorld();
-    // Longer than a relay that stops waits for it.
+    // Longer than a relay waits when it stops.
     const started = await world.start(promptWith('mark=stopped delay=0 reasoning=0 size=2000 chunk-delay=70'));
     await until(() => (completionsOf(world, 'stopped')[0]?.generated.content_tokens ?? 0) > 100);
     await world.relay.stop();
@@ -356,14 +356,14 @@ describe('an answer that breaks off', () => {
     await Promise.all(interrupted);
   });
 
-  it('by falling silent is noticed, and gone on with', async () => {
+  it('by a stall is detected and resumed', async () => {
     const world = await openRelayedWorld({ KIMI_STALL_TIMEOUT_MS: '1000' });
     const started = await world.start(promptWith(`${QUICK} break=stall after=90 breaks=1`));
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     expect(await world.results.read(started.task_id)).toMatchObject({ interruptions: 1 });
   });
 
-  it('of a model that cannot go on fails, and what had come is kept', async () => {
+  it('of a model that cannot resume fails, and the text so far is stored', async () => {
     const world = commonWorld();
     const started = await world.start(promptWith(`mark=no-way-on ${QUICK} break=cut after=90`), {
       model: 'kimi-k3.1-pro',
@@ -375,7 +375,7 @@ describe('an answer that breaks off', () => {
     expect(completionsOf(world, 'no-way-on')).toHaveLength(1);
   });
 
-  it('of a model that cannot go on is asked for again where the user has chosen that', async () => {
+  it('of a model that cannot resume is requested again if the user has chosen that', async () => {
     const world = await openRelayedWorld({ KIMI_ON_INTERRUPT: 'retry' });
     const started = await world.start(promptWith(`${QUICK} break=cut after=90 breaks=1`), { model: 'kimi-k3.1-pro' });
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
@@ -385,12 +385,12 @@ describe('an answer that breaks off', () => {
     expect(result?.tokens?.completion).toBeGreaterThan(2000);
   });
 
-  it('since the relay was killed before anything was sent is asked for', async () => {
+  it('is requested if the relay was killed before anything was sent', async () => {
     const world = await openRelayedWorld({}, { limits: { concurrent: 1 } });
     const first = await world.start(promptWith('delay=0 reasoning=0 size=400 chunks=40 chunk-delay=50'));
     const started = await world.start(promptWith('delay=0'));
     expect(started).toMatchObject({ status: 'queued' });
-    // A disk that does not come back: the recording cannot be begun, and nothing is sent.
+    // A disk that stays broken: the recording cannot be created, and nothing is sent.
     const recording = join(world.relay.home, 'streams', `${started.task_id}.0.jsonl`);
     await promisify(execFile)('mkfifo', [recording]);
     expect(await world.handle(first).result()).toMatchObject({ status: 'done' });
@@ -409,7 +409,7 @@ describe('an answer that breaks off', () => {
     expect(await world.results.read(started.task_id)).not.toHaveProperty('interruptions');
   });
 
-  it('before its first word is not asked for again: it may be paid for', async () => {
+  it('before its first word is not requested again: it may be paid for', async () => {
     const world = commonWorld();
     const started = await world.start(promptWith('mark=wordless delay=60000'));
     await until(() => completionsOf(world, 'wordless').length === 1);
@@ -421,11 +421,11 @@ describe('an answer that breaks off', () => {
   });
 });
 
-/** Our shape of an error. */
+/** The shape of our errors. */
 const refused = (status: number, type: string) => ({ status, json: { error: { type, message: expect.any(String) } } });
 
 describe('the relay refuses', () => {
-  it('who has no token, foreign callback addresses, and what is no dispatch call', async () => {
+  it('requests without the token, foreign callback addresses, and anything but a dispatch call', async () => {
     const world = commonWorld();
     const { relay } = world;
     const { requests } = world.counts;
@@ -448,7 +448,7 @@ describe('the relay refuses', () => {
     expect(world.counts.requests).toBe(requests);
   });
 
-  it('tasks while the engine is away: they are sent again', async () => {
+  it('tasks while the engine is unavailable: they are sent again', async () => {
     const callbackBaseUrl = 'http://127.0.0.1:1';
     const client = lazyClient({}, { TEMPORAL_ADDRESS: '127.0.0.1:1' });
     onTestFinished(async () => await client.connection.close());
@@ -488,7 +488,7 @@ describe('the relay refuses', () => {
   });
 });
 
-it('an answer goes to where the webhook is now, signed in both ways', async () => {
+it('an answer is sent to the current address of the webhook, signed in both ways', async () => {
   const { url, received } = await serveAnswer(200);
   const removed: string[] = [];
   const deliver = createDelivery({
@@ -508,7 +508,7 @@ it('an answer goes to where the webhook is now, signed in both ways', async () =
   expect(removed).toEqual(['kimi-1-6']);
 });
 
-it('the relay lets the worker ask how many tokens a text has', async () => {
+it('the relay tells the worker how many tokens a text has', async () => {
   const world = commonWorld();
   const asked = { model: 'kimi-k2.6', messages: [{ role: 'user', content: '1234' }] };
   expect(await world.relay.post('/v1/tokenizers/estimate-token-count', asked)).toEqual({

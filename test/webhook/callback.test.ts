@@ -1,4 +1,4 @@
-/** What is a callback and what is not. */
+/** Which bodies are callbacks. */
 import { describe, expect, it } from 'vitest';
 import { MalformedCallback, parseCallback, parseDirectAnswer } from '../../src/kimi/answer.ts';
 
@@ -18,7 +18,7 @@ const usage = (changes: Record<string, unknown>): unknown => ({ ...ANSWER, usage
 const content = (value: unknown): unknown => ({ ...ANSWER, choices: [{ message: { content: value } }] });
 
 describe('an answer', () => {
-  it('of the contract is read as it is', () => {
+  it('in the form of the contract is read unchanged', () => {
     expect(parseCallback(ANSWER)).toEqual(ANSWER);
   });
 
@@ -27,18 +27,18 @@ describe('an answer', () => {
     expect(parseCallback({ ...ANSWER, choices })).toEqual({ ...ANSWER, choices });
   });
 
-  it('without total_tokens is given their sum', () => {
+  it('without total_tokens gets their sum', () => {
     expect(parseCallback(usage({ total_tokens: undefined }))).toEqual(ANSWER);
     expect(parseCallback(usage({ prompt_tokens: 0, completion_tokens: 0, total_tokens: undefined }))).toMatchObject({
       usage: { total_tokens: 0 },
     });
   });
 
-  it('keeps a total_tokens that is no sum: the provider counts', () => {
+  it('keeps a total_tokens that differs from the sum: the provider counts', () => {
     expect(parseCallback(usage({ total_tokens: 7 }))).toMatchObject({ usage: { total_tokens: 7 } });
   });
 
-  it('loses members nobody knows, at every depth', () => {
+  it('loses unknown members, at every depth', () => {
     const body = {
       ...ANSWER,
       object: 'chat.completion',
@@ -50,14 +50,14 @@ describe('an answer', () => {
     expect(parseCallback(body)).toStrictEqual(ANSWER);
   });
 
-  it('keeps what the model thought apart from what it said, and what was cached and reasoned', () => {
+  it('keeps reasoning apart from output, with the numbers of cached and reasoning tokens', () => {
     const details = {
       prompt_tokens_details: { cached_tokens: 93 },
       completion_tokens_details: { reasoning_tokens: 38 },
     };
     const choices = [{ message: { content: '答案', reasoning_content: '想了想' }, finish_reason: 'stop' }];
     const body = { ...ANSWER, choices, usage: { ...ANSWER.usage, ...details } };
-    // Kimi says it twice; either will do.
+    // Kimi reports it in two places; either is enough.
     expect(parseCallback({ ...body, usage: { ...body.usage, cached_tokens: 93 } })).toStrictEqual(body);
     const once = { ...ANSWER.usage, cached_tokens: 93, completion_tokens_details: details.completion_tokens_details };
     expect(parseCallback({ ...body, usage: once })).toStrictEqual(body);
@@ -67,18 +67,18 @@ describe('an answer', () => {
     ['cached_tokens', { cached_tokens: -1 }],
     ['prompt_tokens_details', { prompt_tokens_details: { cached_tokens: 'many' } }],
     ['completion_tokens_details', { completion_tokens_details: 7 }],
-  ])('is not given up for details that make no sense: %s', (_what, details) => {
+  ])('is accepted with invalid details: %s', (_what, details) => {
     expect(parseCallback(usage(details))).toStrictEqual(ANSWER);
   });
 
-  it('is not given up for reasoning that is no text, or empty', () => {
+  it('is accepted if its reasoning is empty or not a string', () => {
     for (const reasoning_content of [null, 7, '']) {
       const choices = [{ message: { content: '答案', reasoning_content } }];
       expect(parseCallback({ ...ANSWER, choices })).toStrictEqual(ANSWER);
     }
   });
 
-  it('may be empty where the model reasoned until its tokens ran out: it is paid for', () => {
+  it('may be empty if the model used up its tokens on reasoning: it is paid for', () => {
     const choices = [{ message: { content: '', reasoning_content: '想了又想' }, finish_reason: 'length' }];
     expect(parseCallback({ ...ANSWER, choices })).toStrictEqual({ ...ANSWER, choices });
     expect(parseDirectAnswer({ ...ANSWER, choices }, TASK_ID)).toMatchObject({ choices });
@@ -90,14 +90,14 @@ describe('an answer', () => {
   });
 
   it.each(['1788306762', '-5', '0.5', '9007199254740993', '1e300', '1e999', 'null', '"yesterday"'])(
-    'is taken whatever the members hold that are not used: %s',
+    'is accepted whatever its unused members contain: %s',
     (value) => {
       const unused = `"created":${value},"object":${value},"interruptions":${value.replace(/^\d.*/, '1e999')}`;
       expect(parseCallback(JSON.parse(`${JSON.stringify(ANSWER).slice(0, -1)},${unused}}`))).toEqual(ANSWER);
     },
   );
 
-  it('with half of a surrogate pair is valid UTF-8 in all that is kept of it', () => {
+  it('with half of a surrogate pair is stored as valid UTF-8', () => {
     const broken = 'a\ud83d';
     const choices = [{ message: { content: broken, reasoning_content: broken }, finish_reason: broken }];
     const body = { ...ANSWER, id: broken, model: broken, choices, metadata: { task_id: TASK_ID, task_name: broken } };
@@ -120,7 +120,7 @@ describe('an error callback', () => {
     expect(parseCallback(ERROR)).toEqual(ERROR);
   });
 
-  it('keeps id and model, loses the rest', () => {
+  it('keeps id and model, and loses other members', () => {
     const known = { ...ERROR, id: 'cmpl-1', model: 'kimi-k3' };
     expect(parseCallback({ ...known, created: 'yesterday', usage: null })).toEqual(known);
   });
@@ -131,7 +131,7 @@ describe('an error callback', () => {
   });
 });
 
-describe('a body that is no callback is refused, naming what is wrong', () => {
+describe('an invalid body is refused, naming what is wrong', () => {
   it.each([
     ['null', null, 'body'],
     ['a string', 'hello', 'body'],
@@ -192,13 +192,13 @@ describe('a body that is no callback is refused, naming what is wrong', () => {
     expect(() => parseCallback(body)).toThrow(new RegExp(`(?:^|; )${member.replaceAll('.', '\\.')}: `));
   });
 
-  it('names all that is wrong at once', () => {
+  it('names all problems together', () => {
     const message = /^id: .*; usage: .*; choices: .*; metadata: [^;]*$/;
     expect(() => parseCallback({ model: 'kimi-k3' })).toThrow(message);
   });
 });
 
-describe('an answer straight from the dispatch call', () => {
+describe('an answer in the response to the dispatch call', () => {
   it('is read, and belongs to the task that was sent', () => {
     const body = { ...ANSWER, created: 1, metadata: { task_id: 'kimi-1-1' }, object: 'chat.completion' };
     expect(parseDirectAnswer(body, TASK_ID)).toEqual({ ...ANSWER, metadata: { task_id: TASK_ID } });
@@ -212,7 +212,7 @@ describe('an answer straight from the dispatch call', () => {
     ['an error', ERROR],
     ['null', null],
     ['nothing', undefined],
-  ])('is none with %s', (_what, body) => {
+  ])('is refused with %s', (_what, body) => {
     expect(parseDirectAnswer(body, TASK_ID)).toBeUndefined();
   });
 });

@@ -1,4 +1,4 @@
-/** The report that the webhook serves: who may read it, and that it is of now. */
+/** The report that the webhook serves: who may read it, and that it is current. */
 import type { RequestListener } from 'node:http';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ import { engineClient, openIngest, openWorld } from '../support/world.ts';
 
 const TOKEN = 'a-dashboard-token-of-its-own';
 
-/** The webhook with a dashboard that serves a page of one word. */
+/** The webhook with a dashboard whose page is one word. */
 async function openDashboard(token?: string): Promise<string> {
   return await serveWith(createDashboard({ report: { page: async () => Buffer.from('頁') }, token }));
 }
@@ -37,7 +37,7 @@ const basic = (password: string, user = 'anyone'): Record<string, string> => ({
 
 describe('on this machine', () => {
   it.each(['localhost:9001', 'LOCALHOST', '127.0.0.1:9001', '127.1.2.3', '[::1]:9001'])(
-    'shows itself at %s, and a browser keeps it to itself',
+    'is shown at %s, and only the browser may cache it',
     async (host) => {
       const answer = await get(await openDashboard(), { host });
       expect(answer).toMatchObject({
@@ -70,11 +70,11 @@ describe('on this machine', () => {
     '192.168.1.7:9001',
     '0.0.0.0:9001',
     '',
-  ])('a page that calls this machine “%s” gets nothing', async (host) => {
+  ])('is not shown to a page that calls this machine “%s”', async (host) => {
     expect(await get(await openDashboard(), { host })).toMatchObject(refusal(403, 'not_this_machine'));
   });
 
-  it('nor does who asks without a name, or through a proxy', async () => {
+  it('is not shown to requests without a host name, or through a proxy', async () => {
     const url = await openDashboard();
     expect(await send(url, 'GET / HTTP/1.1\r\n\r\n')).toMatchObject(refusal(403, 'not_this_machine'));
     for (const header of ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip']) {
@@ -90,7 +90,7 @@ describe('on this machine', () => {
 });
 
 describe('with a token', () => {
-  it('shows itself to who has it, wherever they are', async () => {
+  it('is shown to any client that has the token, wherever it is', async () => {
     const url = await openDashboard(TOKEN);
     const shown = await get(url, { host: 'kimi.example.com', 'x-forwarded-for': '192.0.2.1', ...basic(TOKEN) });
     expect(shown).toMatchObject({ status: 200, body: '頁' });
@@ -108,7 +108,7 @@ describe('with a token', () => {
     [{ authorization: 'Basic' }],
     [{ authorization: `Basic ${Buffer.from(TOKEN).toString('base64')}` }],
     [{ cookie: `token=${TOKEN}` }],
-  ])('and to nobody else, on this machine either: %j', async (headers) => {
+  ])('is refused without it, on this machine too: %j', async (headers) => {
     const url = await openDashboard(TOKEN);
     const answer = await get(url, { host: 'localhost', ...headers });
     expect(answer).toMatchObject({
@@ -119,12 +119,12 @@ describe('with a token', () => {
   });
 });
 
-it('where it is off, there is nothing', async () => {
+it('is 404 if it is disabled', async () => {
   expect(await get(await serveWith(undefined), { host: 'localhost' })).toMatchObject(refusal(404, 'not_found'));
 });
 
-describe('a value that takes work', () => {
-  it('is made once for all who want it, and again after a rest', async () => {
+describe('a value that is expensive to compute', () => {
+  it('is computed once for concurrent readers, and again after a pause', async () => {
     let made = 0;
     const cached = new Cached(async () => (made += 1), { rest: () => 60_000, stale: 60_000 });
     expect(await Promise.all(Array.from({ length: 50 }, async () => await cached.get()))).toEqual(Array(50).fill(1));
@@ -134,7 +134,7 @@ describe('a value that takes work', () => {
     expect(await restless.get()).toBe(3);
   });
 
-  it('is given out as it was while the next is made, unless it is old', async () => {
+  it('is served stale while the next one is computed, unless it is too old', async () => {
     let release: (() => void) | undefined;
     let made = 0;
     const work = async (): Promise<number> => {
@@ -151,7 +151,7 @@ describe('a value that takes work', () => {
     release?.();
   });
 
-  it('that could not be made is tried again by the next who asks', async () => {
+  it('that could not be computed is computed again for the next reader', async () => {
     let tries = 0;
     const work = async (): Promise<string> => {
       tries += 1;
@@ -205,7 +205,7 @@ describe('the page', () => {
     }
   });
 
-  it('says so while the engine is away, or the results cannot be read', async () => {
+  it('says so while the engine is unavailable or the results cannot be read', async () => {
     const folder = await temporaryFolder();
     await writeFile(join(folder, 'results'), 'no folder');
     const webhook = await launch('webhook', {
@@ -234,14 +234,17 @@ describe('the process', () => {
     [{ WEBHOOK_HOST: '0.0.0.0', KIMI_DASHBOARD_TOKEN: TOKEN }, 401, 200],
     [{ KIMI_DASHBOARD_TOKEN: TOKEN }, 401, 200],
     [{ KIMI_DASHBOARD_TOKEN: TOKEN, KIMI_DASHBOARD: 'off' }, 404, 404],
-  ])('with %j answers this machine %i, and who has the token %i', async (env, here, elsewhere) => {
-    const { says } = await launch('webhook', { ...base, ...(env as Record<string, string>) });
-    const url = `http://127.0.0.1:${(await says('ready')).port}`;
-    expect(await get(url, { host: 'localhost' })).toMatchObject({ status: here });
-    expect(await get(url, { host: 'x.example', ...basic(TOKEN) })).toMatchObject({ status: elsewhere });
-  });
+  ])(
+    'with %j responds to this machine with %i, and to other clients that have the token with %i',
+    async (env, here, elsewhere) => {
+      const { says } = await launch('webhook', { ...base, ...(env as Record<string, string>) });
+      const url = `http://127.0.0.1:${(await says('ready')).port}`;
+      expect(await get(url, { host: 'localhost' })).toMatchObject({ status: here });
+      expect(await get(url, { host: 'x.example', ...basic(TOKEN) })).toMatchObject({ status: elsewhere });
+    },
+  );
 
-  it('does not show it to everybody, even where somebody asks for that', async () => {
+  it('does not show it to other machines, even if it is configured to', async () => {
     const { ended, says } = await launch('webhook', { ...base, WEBHOOK_HOST: '0.0.0.0', KIMI_DASHBOARD: 'on' });
     await says('KIMI_DASHBOARD=on needs KIMI_DASHBOARD_TOKEN if other machines can reach it (WEBHOOK_HOST=0.0.0.0)');
     expect(await ended).toBe(3);

@@ -1,4 +1,4 @@
-/** Whoever reaches the engine can raise the signal `callback`: only what the webhook has passed on is an answer. */
+/** Any client of the engine can send the signal `callback`: only answers that the webhook has forwarded are accepted. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -13,12 +13,12 @@ import { openWorld, type World } from '../support/world.ts';
 
 const TASK = 'kimi-1-1';
 
-/** Answers that the webhook never had, for a task. */
+/** Answers that never passed the webhook, for a task. */
 const forgeries = (task_id: string): unknown[] => [
   callbackFor(task_id),
   { ...callbackFor(task_id), proof: '0'.repeat(64) },
   withProof(callbackFor(task_id), 'a-secret-that-somebody-guessed'),
-  // What was passed on to another task, as it is and with this one's name.
+  // An answer forwarded for another task: unchanged, and with the id of this one.
   withProof(callbackFor('kimi-1-2'), SECRET),
   { ...withProof(callbackFor('kimi-1-2'), SECRET), metadata: { task_id } },
   { ...withProof(callbackFor(task_id), SECRET), model: 'another' },
@@ -29,15 +29,18 @@ const forgeries = (task_id: string): unknown[] => [
 ];
 
 describe('a proof', () => {
-  it.each([SECRET, NEXT_SECRET])('made with any of the secrets holds, also after the way through JSON', (secret) => {
-    const callback = { ...callbackFor(TASK), received_at: 1_700_000_000_000, interruptions: 2 };
-    const choices = [{ message: { content: '“答案” 👍 \ud800 \u2028 \\ 0.1' }, finish_reason: 'stop' }];
-    const proven = JSON.parse(JSON.stringify(withProof({ ...callback, choices }, secret))) as Callback;
-    expect(isProven(TASK, proven, [SECRET, NEXT_SECRET])).toBe(true);
-    expect(isProven(TASK, { ...proven, received_at: 1 }, [SECRET, NEXT_SECRET])).toBe(false);
-  });
+  it.each([SECRET, NEXT_SECRET])(
+    'made with any of the secrets is valid, also after serialization to JSON',
+    (secret) => {
+      const callback = { ...callbackFor(TASK), received_at: 1_700_000_000_000, interruptions: 2 };
+      const choices = [{ message: { content: '“答案” 👍 \ud800 \u2028 \\ 0.1' }, finish_reason: 'stop' }];
+      const proven = JSON.parse(JSON.stringify(withProof({ ...callback, choices }, secret))) as Callback;
+      expect(isProven(TASK, proven, [SECRET, NEXT_SECRET])).toBe(true);
+      expect(isProven(TASK, { ...proven, received_at: 1 }, [SECRET, NEXT_SECRET])).toBe(false);
+    },
+  );
 
-  it('holds for nothing that was made up', () => {
+  it('is invalid for forged answers', () => {
     for (const forged of forgeries(TASK)) expect(isProven(TASK, forged, [SECRET, NEXT_SECRET])).toBe(false);
   });
 });
@@ -60,8 +63,8 @@ async function lettersOf(world: World): Promise<DeadLetter[]> {
   );
 }
 
-describe('callbacks that the webhook did not pass on', () => {
-  it('are dropped, named and kept, and the true one is taken after them', async () => {
+describe('callbacks that the webhook did not forward', () => {
+  it('are dropped, logged and stored, and a valid one is accepted after them', async () => {
     const world = await openWorld();
     const { task_id, handle } = await waiting(world);
     const answer = { ...callbackFor(task_id), choices: [{ message: { content: 'the true answer' } }] };
@@ -71,12 +74,12 @@ describe('callbacks that the webhook did not pass on', () => {
     expect(await world.results.read(task_id)).not.toHaveProperty('proof');
     expect(world.counts.wakes).toHaveLength(1);
     const letters = await lettersOf(world);
-    // Nothing at all and null are one letter.
+    // No value and null are one dead letter.
     expect(letters).toHaveLength(forgeries(task_id).length - 1);
     for (const letter of letters) expect(letter).toMatchObject({ task_id, reason: 'unproven' });
   });
 
-  it('are kept up to a number, also where all come at once', async () => {
+  it('are stored up to a limit, also if all arrive at the same moment', async () => {
     const deadLetters = join(await temporaryFolder(), 'dead-letters');
     const callbacks = { secrets: [SECRET], deadLetters };
     const activities = createActivities({ callbacks } as never);
@@ -84,12 +87,12 @@ describe('callbacks that the webhook did not pass on', () => {
     const verified = await Promise.all(made_up.map(async (forged) => await activities.verifyCallback(TASK, forged)));
     expect(new Set(verified)).toEqual(new Set([false]));
     expect(await readdir(deadLetters)).toHaveLength(MAX_UNPROVEN);
-    // Those of another task are kept, whose id begins the same.
+    // Those of another task, whose id has the same prefix, are kept.
     await activities.verifyCallback(`${TASK}1`, callbackFor(`${TASK}1`));
     expect(await readdir(deadLetters)).toHaveLength(MAX_UNPROVEN + 1);
   });
 
-  it('do not end the wait: the task times out, and a late true answer is kept', async () => {
+  it('do not end the wait: the task times out, and a valid late answer is stored', async () => {
     const world = await openWorld();
     const { task_id, handle } = await waiting(world, 1_000);
     await until(async () => (await world.results.read(task_id))?.status === 'timed_out');

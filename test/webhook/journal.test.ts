@@ -1,4 +1,4 @@
-/** Accepting a callback means that it cannot be lost: the journal, and the webhook while the engine is away. */
+/** An accepted callback must not be lost: the journal, and the webhook while the engine is unavailable. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { mkdir, open as openFile, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -53,7 +53,7 @@ function big(n: number): AnswerCallback {
 }
 
 describe('the journal', () => {
-  it('keeps what was appended, in its order, through closing and opening', async () => {
+  it('keeps entries in order when it is closed and reopened', async () => {
     const folder = join(await temporaryFolder(), 'home', 'journal');
     const ids = ['kimi-1-3', 'kimi-1-1', 'kimi-1-2', 'kimi-1-1', 'kimi-1-9'];
     const first = await open(folder);
@@ -75,7 +75,7 @@ describe('the journal', () => {
     expect(tasksOf(second)).toEqual([...ids.slice(1), 'kimi-1-4']);
   });
 
-  it('takes many at once, and an answer of 16 MB, whatever its characters', async () => {
+  it('accepts many entries at once, and an answer of 16 MB, whatever its characters', async () => {
     const journal = await open(join(await temporaryFolder(), 'journal'));
     const ids = Array.from({ length: 1_000 }, (_, i) => `kimi-1-${i}`);
     await Promise.all(ids.map(async (id) => await journal.append(callbackFor(id))));
@@ -85,7 +85,7 @@ describe('the journal', () => {
     expect(journal.read(keysOf(journal).at(-1) as JournalKey)?.callback).toEqual(callbackFor('kimi-2-1', content));
   });
 
-  it('is bounded by bytes, refuses what is too much, keeps the rest, and has room again later', async () => {
+  it('has a size limit: it refuses an entry beyond it, keeps the others, and has room again later', async () => {
     const folder = join(await temporaryFolder(), 'journal');
     const first = await open(folder, 1_000_000);
     const outcomes = await Promise.allSettled(Array.from({ length: 20 }, async (_, n) => await first.append(big(n))));
@@ -104,7 +104,7 @@ describe('the journal', () => {
     await second.append(big(99));
   });
 
-  it('that cannot be opened says why, and works once it can', async () => {
+  it('that cannot be opened says why, and works once it can be opened', async () => {
     const folder = join(await temporaryFolder(), 'journal');
     await writeFile(folder, '');
     const journal = await open(folder);
@@ -118,7 +118,7 @@ describe('the journal', () => {
   });
 });
 
-/** What befalls the file of a journal: on a disk that was full or broken, after a power cut, by somebody's hand. */
+/** Damage to the journal file: from a full or broken disk, a power cut, or manual edits. */
 const DAMAGES: [name: string, damage: (file: string) => Promise<void>][] = [
   ['was cut short', async (file) => await truncate(file, 100_000)],
   ['was cut short within its first page', async (file) => await truncate(file, 300)],
@@ -129,7 +129,7 @@ const DAMAGES: [name: string, damage: (file: string) => Promise<void>][] = [
 
 const PAGE = 4096;
 
-/** Spoils every copy of an entry that the file holds: LMDB writes a page anew in another place. */
+/** Damages every copy of an entry in the file: LMDB writes a changed page to another position. */
 async function spoil(file: string, text: string, damage: (bytes: Buffer, at: number) => void): Promise<void> {
   const bytes = await readFile(file);
   for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) damage(bytes, at);
@@ -145,7 +145,7 @@ async function overwrite(file: string, at: number, bytes: Buffer): Promise<void>
 }
 
 describe('a journal', () => {
-  it.each(DAMAGES)('that %s is set aside, and the webhook goes on with a new one', async (_name, damage) => {
+  it.each(DAMAGES)('that %s is set aside, and the webhook continues with a new one', async (_name, damage) => {
     const home = await temporaryFolder();
     const folder = join(home, 'journal');
     const journal = await open(folder);
@@ -161,14 +161,14 @@ describe('a journal', () => {
     expect(aside).toEqual([expect.stringMatching(/^damaged-\d{8}T\d{6}Z$/)]);
     expect(await post(webhook.url, 'kimi-2-1')).toMatchObject(queued('kimi-2-1'));
 
-    // It is damaged no more.
+    // The new journal is undamaged.
     webhook.child.kill('SIGKILL');
     await webhook.ended;
     const again = await readiness((await launchWebhook(home)).url);
     expect(again.body.journal).toMatchObject({ entries: (body.journal?.entries ?? NaN) + 1, set_aside: 1 });
   });
 
-  it('that is damaged at one place gives back what can be read before and behind it', async () => {
+  it('that is damaged in one position returns the readable entries before and after it', async () => {
     const home = await temporaryFolder();
     const folder = join(home, 'journal');
     const journal = await open(folder);
@@ -203,7 +203,7 @@ async function launchWebhook(home: string) {
 }
 
 describe('an entry of the journal', () => {
-  it('that is damaged becomes a dead letter that holds what is there, and the others are delivered', async () => {
+  it('that is damaged becomes a dead letter with its readable part, and the others are delivered', async () => {
     const world = await openWorld();
     const task_id = await waitingTask(world);
     const home = await temporaryFolder();
@@ -265,7 +265,7 @@ async function readiness(url: string) {
   return { status: statusCode, body: (await body.json()) as { journal?: { entries: number; set_aside?: number } } };
 }
 
-/** Waits until nothing waits in the journal. */
+/** Waits until the journal is empty. */
 async function drained(url: string): Promise<void> {
   await until(async () => (await readiness(url)).body.journal?.entries === 0);
 }
@@ -275,12 +275,12 @@ async function waitingTask(world: World): Promise<string> {
   return (await world.start('x [[simulate: drop=1]]')).task_id;
 }
 
-/** @returns the tasks the gateway was woken for, as often as it was. */
+/** @returns the tasks that the gateway was woken for, with duplicates */
 function wokenFor(world: World): string[] {
   return world.counts.wakes.map(({ key }) => String(key)).toSorted();
 }
 
-/** @returns the answers the engine was signalled with, in its order. */
+/** @returns the answers that the engine received as signals, in order */
 async function signalsOf(world: World, task_id: string): Promise<string[]> {
   const { events } = await world.handle({ task_id }).fetchHistory();
   return (events ?? []).flatMap(({ workflowExecutionSignaledEventAttributes: signal }) => {
@@ -289,7 +289,7 @@ async function signalsOf(world: World, task_id: string): Promise<string[]> {
   });
 }
 
-/** @returns when the engine took each, in milliseconds. */
+/** @returns when the engine received each, in milliseconds */
 async function signalTimes(world: World, task_id: string): Promise<number[]> {
   const { events } = await world.handle({ task_id }).fetchHistory();
   return (events ?? []).flatMap(({ workflowExecutionSignaledEventAttributes: signal, eventTime }) =>
@@ -297,7 +297,7 @@ async function signalTimes(world: World, task_id: string): Promise<number[]> {
   );
 }
 
-/** Fails on the answer `no`, as a store for payloads might. */
+/** Fails for the answer `no`, as a payload store might. */
 const refusing: PayloadCodec = {
   encode: async (payloads) => {
     if (Buffer.from(payloads[0]?.data ?? []).includes('"no"')) throw new Error('its payload cannot be stored');
@@ -307,7 +307,7 @@ const refusing: PayloadCodec = {
 };
 
 describe('while the engine', () => {
-  it('is down, a callback is queued, and its task is done once the engine is back', async () => {
+  it('is unavailable, a callback is queued, and its task is done once the engine is back', async () => {
     const world = await openWorld();
     const { url, proxy } = await openWebhook();
     const task_id = await waitingTask(world);
@@ -324,7 +324,7 @@ describe('while the engine', () => {
     expect(await post(url, task_id)).toMatchObject({ status: 200, body: { status: 'duplicate' } });
   });
 
-  it('takes the connection and does not answer, it is the same', async () => {
+  it('accepts connections and does not respond, a callback is queued too', async () => {
     const world = await openWorld();
     const { url, proxy } = await openWebhook();
     const [first, second] = [await waitingTask(world), await waitingTask(world)];
@@ -335,7 +335,7 @@ describe('while the engine', () => {
     expect(await world.handle({ task_id: second }).result()).toMatchObject({ status: 'done' });
   });
 
-  it('is down, the callbacks of one task keep their order, before it is back and after', async () => {
+  it('is unavailable, the callbacks of one task keep their order, before it is back and after', async () => {
     const world = await openWorld();
     const { url, proxy } = await openWebhook();
     const ids = [await waitingTask(world), await waitingTask(world), await waitingTask(world)];
@@ -344,7 +344,7 @@ describe('while the engine', () => {
       for (const id of ids) expect(await post(url, id, content)).toMatchObject(queued(id));
     }
     await proxy.restore();
-    // The engine is back, and what waits goes first.
+    // The engine is back; queued callbacks go first.
     for (const id of ids) await post(url, id, 'fourth');
     for (const task_id of ids) {
       await world.handle({ task_id }).result();
@@ -354,7 +354,7 @@ describe('while the engine', () => {
     await drained(url);
   });
 
-  it('was down, what nothing will take is a dead letter that says why, and holds nobody up', async () => {
+  it('was unavailable, an undeliverable callback becomes a dead letter with the reason, and does not delay others', async () => {
     const world = await openWorld();
     const { url, proxy, home } = await openWebhook();
     const [terminated, waiting] = [await waitingTask(world), await waitingTask(world)];
@@ -379,7 +379,7 @@ describe('while the engine', () => {
     ]);
   });
 
-  it('is down and a dead letter cannot be written, its callback stays and holds nobody up', async () => {
+  it('is unavailable and a dead letter cannot be written, its callback stays and does not delay others', async () => {
     const world = await openWorld();
     const { url, proxy, home } = await openWebhook();
     const waiting = await waitingTask(world);
@@ -394,12 +394,12 @@ describe('while the engine', () => {
     expect(await readdir(join(home, 'dead-letters'))).toHaveLength(1);
   });
 
-  it('is back after the clock was set back by an hour, what waits is delivered at once', async () => {
+  it('is back after the clock was set back by an hour, queued callbacks are delivered immediately', async () => {
     const world = await openWorld();
     const { url, proxy } = await openWebhook();
     const ids = await Promise.all(Array.from({ length: 8 }, async () => await waitingTask(world)));
     await proxy.cut();
-    // Many at once: a burst, which the journal lets pass first.
+    // Many concurrently: a burst, which skips the journal at first.
     await Promise.all(ids.map(async (id) => await post(url, id)));
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 3_600_000 });
     onTestFinished(() => void vi.useRealTimers());
@@ -408,7 +408,7 @@ describe('while the engine', () => {
     await drained(url);
   });
 
-  it('answers and a callback fails all the same, it is tried for a day, then a dead letter, and holds nobody up', async () => {
+  it('responds but one callback keeps failing, it is retried for a day, then becomes a dead letter, and does not delay others', async () => {
     const world = await openWorld();
     const home = await temporaryFolder();
     const [young, old, waiting] = [await waitingTask(world), await waitingTask(world), await waitingTask(world)];
@@ -431,7 +431,7 @@ describe('while the engine', () => {
     expect(letter).toMatchObject({ task_id: old, reason: 'refused', message: 'its payload cannot be stored' });
   });
 
-  it('is down and the journal is full, the answer is 503, and nothing that was accepted is lost', async () => {
+  it('is unavailable and the journal is full, the response is 503, and no accepted callback is lost', async () => {
     const world = await openWorld();
     const { url, proxy } = await openWebhook({ maxBytes: 200_000 });
     const ids = await Promise.all(Array.from({ length: 6 }, async () => await waitingTask(world)));
@@ -451,11 +451,11 @@ describe('while the engine', () => {
       expect(await world.handle({ task_id }).result()).toMatchObject({ status: 'done' });
     }
     await drained(url);
-    // The provider comes again, and there is room.
+    // The provider retries, and there is room.
     for (const task_id of ids) expect((await post(url, task_id)).status).toBe(200);
   });
 
-  it('is down and the journal cannot be written to, the answer is 503, and ready says so; with the engine it works', async () => {
+  it('is unavailable and the journal is not writable, the response is 503, and /readyz says so; with the engine, callbacks work', async () => {
     const world = await openWorld();
     const home = await temporaryFolder();
     await writeFile(join(home, 'journal'), '');
@@ -476,7 +476,7 @@ describe('while the engine', () => {
   });
 });
 
-/** Forty callbacks in a journal, for tasks that no worker has taken yet, and how many of them the engine has. */
+/** Forty callbacks in a journal, for tasks that no worker has started yet, and the number of them that the engine has. */
 async function forty(paceMs?: number) {
   const world = await openWorld({ worker: false });
   const folder = await temporaryFolder();
@@ -493,20 +493,20 @@ async function forty(paceMs?: number) {
 }
 
 describe('callbacks in the journal', () => {
-  it('come to the engine as fast as a worker takes them, 32 at once', async () => {
+  it('are delivered to the engine as fast as a worker takes them, 32 concurrently', async () => {
     const { ingest, delivered } = await forty(10_000);
     await until(async () => (await delivered()) === 32);
     await until(async () => (await ingest.status()).journal?.entries === 8);
     expect(await delivered()).toBe(32);
   });
 
-  it('come to the engine all the same where there is no worker', async () => {
+  it('are delivered to the engine without a worker too', async () => {
     const { ingest, delivered } = await forty(100);
     await until(async () => (await ingest.status()).journal?.entries === 0);
     expect(await delivered()).toBe(40);
   });
 
-  it('of one task, however many, hold up no other’s', async () => {
+  it('of one task, however many, do not delay those of others', async () => {
     const world = await openWorld({ worker: false });
     const folder = await temporaryFolder();
     const journal = await open(join(folder, 'journal'));
@@ -522,14 +522,14 @@ describe('callbacks in the journal', () => {
     expect(times.filter((time) => time < signalled).length).toBeLessThanOrEqual(8);
   });
 
-  it('of a burst come to the engine though it does not end', async () => {
+  it('of a burst are delivered to the engine during the burst', async () => {
     const world = await openWorld({ worker: false });
     const ingest = await openIngest(world.client);
     const tasks = await Promise.all(Array.from({ length: 10 }, async () => await world.start('x', {}, 0)));
     const [repeated, ...others] = tasks.map(({ task_id }) => task_id) as [string, ...string[]];
     const callbacks = [repeated, ...others].map((task_id) => callbackFor(task_id));
     const answers = await Promise.all(callbacks.map(async (callback) => await ingest.accept(callback)));
-    // Whether it is a burst is known with the sixth.
+    // The sixth callback makes it a burst.
     expect(answers).toEqual(callbacks.map((_, index) => (index < 5 ? 'signalled' : 'queued')));
     const again = Array.from({ length: 8 }, () => callbackFor(repeated));
     await until(async () => {
@@ -540,7 +540,7 @@ describe('callbacks in the journal', () => {
   });
 });
 
-it('in quiet times the journal is not written to', async () => {
+it('without load the journal is not written to', async () => {
   const world = await openWorld();
   const { url, home } = await openWebhook();
   const file = join(home, 'journal', 'data.mdb');
@@ -553,13 +553,13 @@ it('in quiet times the journal is not written to', async () => {
   expect((await stat(file, { bigint: true })).mtimeNs).toBe(before);
 });
 
-it('a flood is accepted whole, and each task is done once', { timeout: 180_000 }, async () => {
+it('a flood is accepted completely, and each task is done once', { timeout: 180_000 }, async () => {
   const world = await openWorld();
   const { url } = await openWebhook();
   const ids = await Promise.all(Array.from({ length: 100 }, async () => await waitingTask(world)));
   const connections = new Pool(url, { connections: 100, pipelining: 1 });
   onTestFinished(async () => await connections.close());
-  // Each callback three times over, as a provider in trouble may do.
+  // Each callback three times, as a provider in trouble may send it.
   const answers = await Promise.all([...ids, ...ids, ...ids].map(async (id) => await post(url, id, id, connections)));
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 202]));
   for (const task_id of ids) {
@@ -571,7 +571,7 @@ it('a flood is accepted whole, and each task is done once', { timeout: 180_000 }
 });
 
 describe('a webhook process killed with kill -9', () => {
-  it('has lost nothing that it had accepted: the next one delivers it, whenever that one is killed too', async () => {
+  it('has lost no accepted callback: the next process delivers it, even if that is killed too', async () => {
     const world = await openWorld();
     const proxy = await openProxy(inject('engine'));
     const home = await temporaryFolder();
@@ -589,7 +589,7 @@ describe('a webhook process killed with kill -9', () => {
 
     await proxy.restore();
     const second = await launch('webhook', env);
-    // In the middle of the work.
+    // In the middle of the delivery.
     await second.says('callback');
     second.child.kill('SIGKILL');
     await second.ended;
@@ -607,7 +607,7 @@ describe('a webhook process killed with kill -9', () => {
     expect(await third.ended).toBe(0);
   });
 
-  it('leaves its entries to the others that share its journal', async () => {
+  it('leaves its entries to the other processes that share its journal', async () => {
     const world = await openWorld();
     const proxy = await openProxy(inject('engine'));
     const env = { TEMPORAL_ADDRESS: proxy.address, WEBHOOK_SECRET: SECRET, KIMI_HOME: await temporaryFolder() };

@@ -1,9 +1,9 @@
-/** What the log says of refusals: enough to see what is wrong, too little to fill a disk. */
+/** What the log says of refusals: enough to diagnose them, too little to fill a disk. */
 import { pino } from 'pino';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { createRefusalLog } from '../../src/webhook/app.ts';
 
-it('the first twenty of a minute are told one by one, the others as a number, and no path is told whole', () => {
+it('the first twenty refusals of a minute are logged one by one, the others as a count, and long paths are truncated', () => {
   vi.useFakeTimers({ toFake: ['Date'], now: 0 });
   onTestFinished(() => void vi.useRealTimers());
   const lines: Record<string, unknown>[] = [];

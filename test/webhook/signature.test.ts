@@ -7,7 +7,7 @@ import { NEXT_SECRET, SECRET } from '../support/resources.ts';
 const BODY = Buffer.from('{"id":"cmpl-1","output":"你好"}');
 const SIGNATURE = '9d8d12671170de8c13c93528fc5b332467c20f298cce0f8371ec801660ff49cc';
 
-/** @returns what is wrong with a body under these headers; `undefined` where it is right. */
+/** @returns what is wrong with a body under these headers; `undefined` if it is valid */
 function problemOf(body: Buffer, headers: Record<string, string>, secrets = [SECRET]): string | undefined {
   try {
     createVerifier(secrets)(headers)(body);
@@ -33,12 +33,12 @@ it.each([
   expect(sign(Buffer.from(body), secret)).toBe(signature);
 });
 
-it('the header has the name the contract gives it', () => {
+it('the header has the name of the contract', () => {
   expect(SIGNATURE_HEADER).toBe('x-kimi-signature');
 });
 
 describe('a signature', () => {
-  it('that is right is accepted', () => {
+  it('that is valid is accepted', () => {
     expect(verify(BODY, SIGNATURE, SECRET)).toBe(true);
   });
 
@@ -69,12 +69,12 @@ describe('a signature', () => {
     ['with escapes', '{"id":"cmpl-1","output":"\\u4f60\\u597d"}'],
     ['in another order', '{"output":"你好","id":"cmpl-1"}'],
     ['with a line end', `${BODY.toString()}\n`],
-  ])('of JSON that says the same %s is refused: the bytes count', (_how, text) => {
+  ])('of the same JSON value %s is refused: the bytes count', (_how, text) => {
     expect(JSON.parse(text)).toEqual(JSON.parse(BODY.toString()));
     expect(verify(Buffer.from(text), SIGNATURE, SECRET)).toBe(false);
   });
 
-  it('holds for bytes that are no text', () => {
+  it('holds for bytes that are not text', () => {
     const bytes = Uint8Array.of(0xff, 0x00, 0xfe);
     const signature = '767ddb4c5fa037ebd9d8e8026bde3f0e6dad09d4ca085e05f0abac57eceb35b1';
     expect(verify(bytes, signature, SECRET)).toBe(true);
@@ -82,7 +82,7 @@ describe('a signature', () => {
   });
 });
 
-/** @returns what is wrong with a body signed so many seconds from now. */
+/** @returns what is wrong with a body signed so many seconds from now */
 function problemAt(seconds: number): string | undefined {
   return problemOf(BODY, standardHeaders(BODY, SECRET, 'msg_1', new Date(Date.now() + seconds * 1000)));
 }
@@ -93,8 +93,8 @@ describe('Standard Webhooks', () => {
   const contract = { [SIGNATURE_HEADER]: SIGNATURE };
   const mismatch = 'webhook-signature does not match the body';
 
-  it('signs the specification’s example as it does', () => {
-    // From the package's own tests, as in every language's.
+  it('accepts the example of its specification', () => {
+    // From the tests of the package, the same in every language.
     const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
     const headers = standardHeaders('{"test": 2432232314}', secret, ID, new Date(1_614_265_330_000));
     expect(headers).toEqual({
@@ -116,7 +116,7 @@ describe('Standard Webhooks', () => {
     expect(problemOf(BODY, { [SIGNATURE_HEADER]: sign(BODY, secret) }, [secret])).toBeUndefined();
   });
 
-  it('is checked over the bytes: others that read as the same text are refused', () => {
+  it('is verified over the bytes: others that decode to the same text are refused', () => {
     const bytes = Buffer.from([0x22, 0xff, 0x22]);
     const asText = Buffer.from(bytes.toString());
     expect(problemOf(bytes, standardHeaders(bytes, SECRET, ID))).toBeUndefined();
@@ -124,7 +124,7 @@ describe('Standard Webhooks', () => {
     expect(problemOf(asText, standardHeaders(bytes, SECRET, ID))).toBe(mismatch);
   });
 
-  it('may hold several signatures and versions we do not know', () => {
+  it('may hold several signatures and unknown versions', () => {
     const [right, wrong] = [now['webhook-signature'], standardHeaders('{}', SECRET, ID)['webhook-signature']];
     for (const signatures of [`${wrong} ${right}`, `${right} ${wrong}`, `v1a,xyz ${right}`, `v2 ${right} v1,`]) {
       expect(problemOf(BODY, { ...now, 'webhook-signature': signatures })).toBeUndefined();
@@ -157,18 +157,21 @@ describe('Standard Webhooks', () => {
     ['webhook-signature', now['webhook-signature'].slice(3)],
     ['webhook-signature', now['webhook-signature'].replace('v1', 'v1a')],
     ['webhook-signature', now['webhook-signature'].slice(0, -1)],
-  ])('with %s: %j is refused before the body is read, with the contract’s beside it', (name, value) => {
-    const read = (): unknown => createVerifier([SECRET])({ ...now, ...contract, [name]: value });
-    expect(read).toThrow(BadSignature);
-    expect(read).toThrow(`${name} is missing or malformed`);
-  });
+  ])(
+    'with an invalid %s (%j) is refused before the body is read, even beside the contract’s signature',
+    (name, value) => {
+      const read = (): unknown => createVerifier([SECRET])({ ...now, ...contract, [name]: value });
+      expect(read).toThrow(BadSignature);
+      expect(read).toThrow(`${name} is missing or malformed`);
+    },
+  );
 
-  it.each(Object.keys(now))('without %s is refused: the contract’s signature does not stand in', (name) => {
+  it.each(Object.keys(now))('without %s is refused: the contract’s signature is not used instead', (name) => {
     const headers = Object.fromEntries(Object.entries(now).filter(([key]) => key !== name));
     expect(problemOf(BODY, { ...headers, ...contract })).toContain(`${name} is missing`);
   });
 
-  it('holds for five minutes, both ways, and says that it is the clock', () => {
+  it('is valid for five minutes in either direction, and the error names the clock', () => {
     vi.useFakeTimers({ toFake: ['Date'], now: 1_800_000_000_000 });
     onTestFinished(() => void vi.useRealTimers());
     expect(problemAt(-300)).toBeUndefined();
@@ -181,19 +184,19 @@ describe('Standard Webhooks', () => {
 describe('with several secrets', () => {
   const both = [SECRET, NEXT_SECRET];
 
-  it.each(both)('a body signed under %s is right, in either scheme', (secret) => {
+  it.each(both)('a body signed with %s is accepted, in either scheme', (secret) => {
     expect(problemOf(BODY, { [SIGNATURE_HEADER]: sign(BODY, secret) }, both)).toBeUndefined();
     expect(problemOf(BODY, standardHeaders(BODY, secret, 'msg_1'), both)).toBeUndefined();
   });
 
-  it('one signed under none of them, or with none there, is refused', () => {
+  it('a body signed with none of them, or without any secret configured, is refused', () => {
     expect(problemOf(BODY, { [SIGNATURE_HEADER]: sign(BODY, `${SECRET}!`) }, both)).toContain(SIGNATURE_HEADER);
     expect(problemOf(BODY, standardHeaders(BODY, `${SECRET}!`, 'msg_1'), both)).toContain('does not match');
     expect(problemOf(BODY, { [SIGNATURE_HEADER]: SIGNATURE }, [])).toContain(SIGNATURE_HEADER);
     expect(problemOf(BODY, standardHeaders(BODY, SECRET, 'msg_1'), [])).toContain('does not match');
   });
 
-  it('no secret is in what a sender is told', () => {
+  it('no response to a sender contains a secret', () => {
     const wrong: Record<string, string>[] = [
       {},
       { [SIGNATURE_HEADER]: '0'.repeat(64) },

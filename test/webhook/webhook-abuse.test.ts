@@ -1,4 +1,4 @@
-/** The webhook's edge against senders that mean harm, byte by byte, on the server that the process runs. */
+/** The webhook against hostile senders, byte by byte, on the server that the process runs. */
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
@@ -27,7 +27,7 @@ async function connections(server: Server): Promise<number> {
   });
 }
 
-describe('before the body has come', () => {
+describe('before the body has been sent', () => {
   const declared = { 'content-length': '1000' };
   it.each([
     ['no signature', { 'content-type': 'application/json' }, 401, 'bad_signature'],
@@ -43,7 +43,7 @@ describe('before the body has come', () => {
     );
   });
 
-  it('one that asks first is told to go on only where its headers are right', async () => {
+  it('a request with Expect: 100-continue gets it only if its headers are valid', async () => {
     const { url, signals } = await openEdge();
     const { socket } = await dial(url);
     const headers = {
@@ -68,7 +68,7 @@ describe('before the body has come', () => {
     );
   });
 
-  it('the rest of a refused body is thrown away, and the connection serves the next request', async () => {
+  it('the rest of a refused body is discarded, and the connection serves the next request', async () => {
     const { url, signals } = await openEdge();
     const { socket, answers } = await dial(url);
     const refused = requestBytes({
@@ -88,7 +88,7 @@ describe('before the body has come', () => {
 });
 
 describe('a body', () => {
-  it('that is a gzip bomb is never inflated', async () => {
+  it('that is a gzip bomb is never decompressed', async () => {
     const { url } = await openEdge();
     const body = gzipSync(Buffer.alloc(50_000_000));
     const announced = { ...signedHeaders(body), 'content-encoding': 'gzip' };
@@ -99,7 +99,7 @@ describe('a body', () => {
     expect(await send(url, hidden)).toMatchObject(refusal(400, 'invalid_json'));
   });
 
-  it('in chunks that together are too large is 413, whatever was announced', async () => {
+  it('in chunks that exceed the limit together is 413, whatever length was announced', async () => {
     const { url } = await openEdge();
     const { socket, answers } = await dial(url);
     const head = requestBytes({ target: PATH, headers: { ...PLAUSIBLE, 'transfer-encoding': 'chunked' } });
@@ -111,23 +111,23 @@ describe('a body', () => {
     socket.destroy();
   });
 
-  it('longer than its content-length is hung up on', async () => {
+  it('longer than its content-length closes the connection', async () => {
     const { url, signals } = await openEdge();
     const { socket, answers, closed } = await dial(url);
     socket.write(requestBytes({ target: PATH, headers: { ...PLAUSIBLE, 'content-length': '2' }, body: '{}and more' }));
     await closed;
-    // Nobody can tell to which of the two an answer would belong.
+    // It is undecidable which of the two a response would belong to.
     expect(answers()).toEqual([]);
     expect(signals()).toBe(0);
   });
 
-  it('shorter than its content-length is 408 when the time is up', async () => {
+  it('shorter than its content-length is 408 after the timeout', async () => {
     const { url } = await openEdge({ requestTimeout: 300, headersTimeout: 300, connectionsCheckingInterval: 50 });
     const bytes = requestBytes({ target: PATH, headers: { ...PLAUSIBLE, 'content-length': '100' }, body: '{}' });
     expect(await send(url, bytes)).toMatchObject(refusal(408, 'request_timeout'));
   });
 
-  it('that comes a byte at a time is cut off in time, while real callbacks are served', async () => {
+  it('sent byte by byte is cut off at the timeout, while real callbacks are served', async () => {
     const { url, signals } = await openEdge({
       headersTimeout: 1_500,
       requestTimeout: 1_500,
@@ -148,7 +148,7 @@ describe('a body', () => {
   });
 });
 
-describe('HTTP that is none', () => {
+describe('invalid HTTP', () => {
   const junk: [string, string | Buffer, number, string][] = [
     ['words', 'hello\r\n\r\n', 400, 'bad_request'],
     ['TLS', Buffer.from('16030100f1010000ed0303', 'hex'), 400, 'bad_request'],
@@ -178,7 +178,7 @@ describe('HTTP that is none', () => {
     await postRight(url);
   });
 
-  it('chunks that are none: what was asked is answered once', async () => {
+  it('invalid chunks: the request before them is answered once', async () => {
     const { url } = await openEdge();
     const head = requestBytes({ target: PATH, headers: { ...PLAUSIBLE, 'transfer-encoding': 'chunked' } })
       .toString()
@@ -186,7 +186,7 @@ describe('HTTP that is none', () => {
     expect(await send(url, `${head}zz\r\n`)).toMatchObject(refusal(400, 'bad_request'));
   });
 
-  it('behind a callback that is being taken is not answered in its place', async () => {
+  it('after a callback in progress does not replace its response', async () => {
     const { url, signals } = await openEdge();
     const { socket, answers, closed } = await dial(url);
     socket.write(requestBytes({ target: PATH, headers: signedHeaders(RIGHT), body: RIGHT }));
@@ -196,11 +196,11 @@ describe('HTTP that is none', () => {
     expect(answers()[0]?.status ?? 200).toBe(200);
   });
 
-  it('that goes on after it was refused still reads why, and is hung up on', async () => {
+  it('a client that keeps sending after a refusal still reads the reason, and is disconnected', async () => {
     const { url, server } = await openEdge();
     const { socket, answers, closed } = await dial(url);
     const isRefused = once(server, 'clientError');
-    // Busy with sending; it reads later.
+    // Busy sending; it reads later.
     socket.pause();
     socket.write(`POST /${'x'.repeat(40_000)}`);
     await isRefused;
@@ -214,7 +214,7 @@ describe('HTTP that is none', () => {
     await closed;
   });
 
-  it('CONNECT is hung up on', async () => {
+  it('CONNECT closes the connection', async () => {
     const { url } = await openEdge();
     expect(await send(url, 'CONNECT example.com:443 HTTP/1.1\r\nhost: x\r\n\r\n')).toBeUndefined();
   });
@@ -226,7 +226,7 @@ describe('a method', () => {
     ['DELETE', PATH, 'POST'],
     ['OPTIONS', '/healthz', 'GET'],
     ['POST', '/readyz', 'GET'],
-  ])('%s %s is 405: it takes %s', async (method, target, allow) => {
+  ])('%s %s is 405: allowed is %s', async (method, target, allow) => {
     const { url } = await openEdge();
     const answer = await send(url, requestBytes({ method, target }));
     expect(answer).toMatchObject(refusal(405, 'method_not_allowed'));
@@ -251,9 +251,9 @@ describe('a path', () => {
     ['//!@#', 'not_found'],
     ['http://[', 'not_found'],
     ['*', 'not_found'],
-  ])('%s finds nothing', async (target, code) => {
+  ])('%s is not found', async (target, code) => {
     const { url, signals } = await openEdge();
-    // Signed, and for the task the path names: only the path is in its way.
+    // Signed for the task that the path names: only the path is wrong.
     const task_id = decodeURIComponent(target.split('/')[3] ?? '');
     const body = JSON.stringify(callbackFor(task_id));
     expect(await send(url, requestBytes({ target, headers: signedHeaders(body), body }))).toMatchObject(
@@ -262,7 +262,7 @@ describe('a path', () => {
     expect(signals()).toBe(0);
   });
 
-  it('with a host in it, or a query behind it, is the path it holds', async () => {
+  it('with a host in it, or a query behind it, is reduced to its path', async () => {
     const { url, signals } = await openEdge();
     for (const target of [`http://elsewhere.example${PATH}`, `${PATH}?x=1`]) {
       const answer = await send(url, requestBytes({ target, headers: signedHeaders(RIGHT), body: RIGHT }));
@@ -281,8 +281,8 @@ describe('a path', () => {
   });
 });
 
-describe('many at once', () => {
-  it('a thousand requests in one go are answered in order', async () => {
+describe('many requests', () => {
+  it('a thousand pipelined requests are answered in order', async () => {
     const { url, signals } = await openEdge();
     const { socket, answers } = await dial(url);
     const one = requestBytes({ target: PATH, headers: signedHeaders(RIGHT), body: RIGHT });
@@ -296,11 +296,11 @@ describe('many at once', () => {
     socket.destroy();
   });
 
-  it('idle connections are gone after headersTimeout, and real callbacks are served meanwhile', async () => {
+  it('idle connections are closed after headersTimeout, and real callbacks are served meanwhile', async () => {
     const { url, server } = await openEdge({ headersTimeout: 2_000, connectionsCheckingInterval: 50 });
     const idle: Socket[] = [];
     for (let opened = 0; opened < 1000; opened += 1) idle.push((await dial(url)).socket);
-    // Half say nothing at all, half never end their headers.
+    // Half send nothing, half never end their headers.
     for (const socket of idle.slice(500)) socket.write(`POST ${PATH} HTTP/1.1\r\n`);
     const latencies: number[] = [];
     do latencies.push(await postRight(url));
@@ -309,11 +309,11 @@ describe('many at once', () => {
     for (const socket of idle) await until(() => socket.destroyed);
   });
 
-  it('a sender that never reads its answers is hung up on', async () => {
+  it('a sender that never reads responses is disconnected', async () => {
     const { url, server } = await openEdge({ timeout: 1_000 });
     const { socket, closed } = await dial(url);
     socket.pause();
-    // Pipelined until our answers fill what the two kernels hold, and the server stops reading.
+    // Pipelined until the responses fill the socket buffers of both sides, and the server stops reading.
     const many = 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(2_000);
     const flood = (): void => {
       while (!socket.destroyed && socket.write(many));
@@ -327,7 +327,7 @@ describe('many at once', () => {
   });
 });
 
-/** Serves what a reader makes of bodies: their length, or why they were not read. */
+/** Responds with what the reader returns for each body: its length, or why it was not read. */
 async function openReader(maxBytes: number, budgetBytes: number): Promise<string> {
   const reader = new BodyReader({ maxBytes, budgetBytes });
   return await serve((request, response) => {
@@ -340,17 +340,17 @@ async function openReader(maxBytes: number, budgetBytes: number): Promise<string
 
 const chunkOf = (size: number): string => `${size.toString(16)}\r\n${'x'.repeat(size)}\r\n`;
 
-describe('bodies that arrive together', () => {
+describe('bodies that arrive at the same time', () => {
   const chunked = 'POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n';
 
-  it('share what memory there is: the oldest is cut off, a new one is read', async () => {
+  it('share the memory: the oldest is cut off, a new one is read', async () => {
     const url = await openReader(1_000_000, 2_000_000);
     const slow: Awaited<ReturnType<typeof dial>>[] = [];
     for (let index = 0; index < 3; index += 1) {
       const sender = await dial(url);
       sender.socket.write(chunked + chunkOf(900_000));
       slow.push(sender);
-      // Read by now: what comes behind it on the same connection was.
+      // Read by now: the next request on the same connection was.
       await until(() => index < 2 || slow[0]?.answers().length === 1);
     }
     expect(slow[0]?.answers()[0]?.body).toBe('too_slow');
@@ -360,7 +360,7 @@ describe('bodies that arrive together', () => {
     for (const { socket } of slow) socket.destroy();
   });
 
-  it('are read whole, to the last byte, however they are cut', async () => {
+  it('are read completely, to the last byte, however they are split', async () => {
     const url = await openReader(100_000, 1_000_000);
     for (const size of [0, 1, 4095, 4096, 4097, 65_536, 99_999, 100_000]) {
       const pieces = Array.from({ length: 7 }, (_, index) => Math.floor(size / 7) + (index === 0 ? size % 7 : 0));
@@ -374,7 +374,7 @@ describe('bodies that arrive together', () => {
     expect(await send(url, `${chunked}${chunkOf(100_001)}`)).toMatchObject({ body: 'too_large' });
   });
 
-  it('give back what they took when they end, however they end', async () => {
+  it('release their memory when they end, however they end', async () => {
     const url = await openReader(1_000_000, 2_000_000);
     for (let round = 0; round < 20; round += 1) {
       const { socket, closed } = await dial(url);

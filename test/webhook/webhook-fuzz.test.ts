@@ -1,7 +1,7 @@
 /**
- * The webhook's edge under noise: whatever is sent, it answers in our words and stays as it was. A few thousand requests
+ * The webhook under noise: whatever is sent, it gives well-formed responses and keeps its state. A few thousand requests
  * on every run; `npm run fuzz` sends 100,000, opens 10,000
- * connections, and says what they cost.
+ * connections, and prints their cost.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,16 +21,16 @@ import { openWorld } from '../support/world.ts';
 
 const RUNS = Number(process.env['FUZZ_RUNS'] || 2_000);
 
-/** Connections that do nothing. Each takes a file on both sides: mind `ulimit -n`. */
+/** Connections that do nothing. Each needs a file descriptor on both sides: mind `ulimit -n`. */
 const IDLE = Number(process.env['IDLE_CONNECTIONS'] || 1_000);
 
-/** Requests sent at once. */
+/** Concurrent requests. */
 const AT_ONCE = 50;
 
-/** A limit for what hangs; 100,000 requests take minutes. Milliseconds. */
+/** Timeout that detects a hang; 100,000 requests take minutes. Milliseconds. */
 const TIMEOUT_MS = 60_000 + RUNS * 20;
 
-/** @returns what is wrong with an answer; `undefined` where it is one of ours. */
+/** @returns what is wrong with a response; `undefined` if it is well-formed */
 function flawOf({ needsAnswer }: Noise, answer: Answer | undefined): string | undefined {
   if (!answer) return needsAnswer ? 'no answer' : undefined;
   if (answer.status >= 500) return `status ${answer.status}`;
@@ -46,13 +46,13 @@ function flawOf({ needsAnswer }: Noise, answer: Answer | undefined): string | un
 
 const told = ({ held, resident }: { held: number; resident: number }): string => `${held} (${resident}) MB`;
 
-/** A counterexample of fifty requests is not worth printing: the flaw names the request, and the seed finds it again. */
+/** A counterexample of fifty requests is not worth printing: the error names the request, and the seed reproduces it. */
 async function expectProperty<T>(property: IAsyncProperty<T>, numRuns: number): Promise<void> {
   const { seed, errorInstance } = await check(property, { numRuns, endOnFailure: true });
   expect(errorInstance, `fast-check's seed is ${seed}`).toBeNull();
 }
 
-/** Sends noise, and expects of every answer that it is one of ours. */
+/** Sends noise, and expects every response to be well-formed. */
 async function expectAnswers(url: string, runs: number, between: () => Promise<void> = async () => {}): Promise<void> {
   const batch = array(noise, { minLength: AT_ONCE, maxLength: AT_ONCE, size: 'max' });
   const property = asyncProperty(batch, async (requests) => {
@@ -70,7 +70,7 @@ async function expectAnswers(url: string, runs: number, between: () => Promise<v
   await expectProperty(property, Math.ceil(runs / AT_ONCE));
 }
 
-it('what is not signed is answered in our words and never reaches the engine', { timeout: TIMEOUT_MS }, async () => {
+it('unsigned requests get well-formed responses and never reach the engine', { timeout: TIMEOUT_MS }, async () => {
   const { url, counts } = await openEdge();
   await expectAnswers(url, RUNS);
   expect(counts.calls).toBe(0);
@@ -80,7 +80,7 @@ it('what is not signed is answered in our words and never reaches the engine', {
   expect(counts).toEqual({ calls: 1, signals: 1 });
 });
 
-it('what is signed may hold anything, and is taken or refused', { timeout: TIMEOUT_MS }, async () => {
+it('signed bodies may contain anything, and are accepted or refused', { timeout: TIMEOUT_MS }, async () => {
   const { url } = await openEdge();
   const property = asyncProperty(bodies, async (body) => {
     const answer = await send(url, requestBytes({ target: PATH, headers: signedHeaders(body), body }));
@@ -89,13 +89,13 @@ it('what is signed may hold anything, and is taken or refused', { timeout: TIMEO
   await expectProperty(property, RUNS / 4);
 });
 
-it('the process takes no memory by it, and real callbacks are served', { timeout: TIMEOUT_MS }, async () => {
+it('the process does not leak memory, and real callbacks are served', { timeout: TIMEOUT_MS }, async () => {
   const world = await openWorld();
   const { url, restingMemory } = await launchWebhook();
   const tasks: string[] = [];
   for (let index = 0; index < 10; index += 1) tasks.push((await world.start('x [[simulate: drop=1]]')).task_id);
 
-  // What is compiled and cached by the first requests is no leak.
+  // Code compiled and caches filled by the first requests are not a leak.
   await expectAnswers(url, 2_000);
   const before = await restingMemory();
   const latencies: number[] = [];
@@ -122,61 +122,55 @@ it('the process takes no memory by it, and real callbacks are served', { timeout
   );
   expect(latencies).toHaveLength(tasks.length);
   expect(after.held - before.held).toBeLessThan(16);
-  // What the allocator keeps for the next large bodies; Node 26 keeps more than Node 20, and gives it back late.
+  // Memory that the allocator keeps for the next large bodies; Node 26 keeps more than Node 20, and releases it late.
   expect(after.resident - before.resident).toBeLessThan(256);
 });
 
-it('a body of single bytes takes the memory of a body', async () => {
+it('a body sent byte by byte takes no more memory than a whole one', async () => {
   const { url, restingMemory } = await launchWebhook();
   const before = await restingMemory();
   const { socket } = await dial(url);
   const head = requestBytes({ target: PATH, headers: { ...PLAUSIBLE, 'transfer-encoding': 'chunked' } }).toString();
   socket.write(head.replace('content-length: 0\r\n', ''));
-  // Each is an object to whoever keeps a list of them: 858 MB for 2 MB.
+  // Each is an object in a list of chunks: 858 MB for 2 MB.
   await new Promise((resolve) => socket.write('1\r\nx\r\n'.repeat(1_999_999), resolve));
   expect((await restingMemory()).held - before.held).toBeLessThan(16);
   socket.destroy();
 });
 
-it(
-  'idle connections are hung up on after ten seconds, and real callbacks are served',
-  { timeout: 120_000 },
-  async () => {
-    const world = await openWorld();
-    const { url, restingMemory } = await launchWebhook();
-    const { task_id } = await world.start('x [[simulate: drop=1]]');
-    const body = JSON.stringify(callbackFor(task_id));
-    const callback = requestBytes({ target: `/kimi/webhook/${task_id}`, headers: signedHeaders(body), body });
+it('idle connections are closed after ten seconds, and real callbacks are served', { timeout: 120_000 }, async () => {
+  const world = await openWorld();
+  const { url, restingMemory } = await launchWebhook();
+  const { task_id } = await world.start('x [[simulate: drop=1]]');
+  const body = JSON.stringify(callbackFor(task_id));
+  const callback = requestBytes({ target: `/kimi/webhook/${task_id}`, headers: signedHeaders(body), body });
 
-    const before = await restingMemory();
-    const open = new Set<Socket>();
-    for (let dialled = 0; dialled < IDLE; dialled += AT_ONCE) {
-      for (const { socket, closed } of await Promise.all(
-        Array.from({ length: AT_ONCE }, async () => await dial(url)),
-      )) {
-        open.add(socket);
-        void closed.then(() => open.delete(socket));
-        // Half say nothing at all, half never end their headers.
-        if (open.size % 2 === 0) socket.write('POST /kimi/webhook/kimi-1-1 HTTP/1.1\r\n');
-      }
+  const before = await restingMemory();
+  const open = new Set<Socket>();
+  for (let dialled = 0; dialled < IDLE; dialled += AT_ONCE) {
+    for (const { socket, closed } of await Promise.all(Array.from({ length: AT_ONCE }, async () => await dial(url)))) {
+      open.add(socket);
+      void closed.then(() => open.delete(socket));
+      // Half send nothing, half never end their headers.
+      if (open.size % 2 === 0) socket.write('POST /kimi/webhook/kimi-1-1 HTTP/1.1\r\n');
     }
-    const most = open.size;
-    const latencies: number[] = [];
-    while (open.size > 0) {
-      const sent = performance.now();
-      // Queued where the engine takes over two seconds.
-      expect([200, 202]).toContain((await send(url, callback))?.status);
-      latencies.push(performance.now() - sent);
-    }
-    const after = await restingMemory();
-    latencies.sort((a, b) => a - b);
-    const [median = NaN, p99] = [0.5, 0.99].map((share) => latencies[Math.floor(latencies.length * share)]);
-    console.log(
-      `${most} idle connections; ${told(before)} → ${told(after)}; ${latencies.length} callbacks, median ${median.toFixed(1)}, p99 ${p99?.toFixed(1)} ms`,
-    );
-    expect(median).toBeLessThan(1000);
-  },
-);
+  }
+  const most = open.size;
+  const latencies: number[] = [];
+  while (open.size > 0) {
+    const sent = performance.now();
+    // Queued if the engine takes over two seconds.
+    expect([200, 202]).toContain((await send(url, callback))?.status);
+    latencies.push(performance.now() - sent);
+  }
+  const after = await restingMemory();
+  latencies.sort((a, b) => a - b);
+  const [median = NaN, p99] = [0.5, 0.99].map((share) => latencies[Math.floor(latencies.length * share)]);
+  console.log(
+    `${most} idle connections; ${told(before)} → ${told(after)}; ${latencies.length} callbacks, median ${median.toFixed(1)}, p99 ${p99?.toFixed(1)} ms`,
+  );
+  expect(median).toBeLessThan(1000);
+});
 
 interface LogLine {
   msg: string;
@@ -185,9 +179,9 @@ interface LogLine {
   external?: number;
 }
 
-/** The webhook as a process of its own. */
+/** The webhook as a process. */
 async function launchWebhook() {
-  // Collects its garbage when it is asked to, so that what is left is held.
+  // Collects garbage on request, so that only retained memory is measured.
   const collect =
     'data:text/javascript,process.on("SIGUSR2",()=>{gc();gc();console.log(JSON.stringify({msg:"collected",...process.memoryUsage()}))})';
   const args = ['--expose-gc', '--import', collect, join(DIST, 'webhook.js')];
@@ -213,7 +207,7 @@ async function launchWebhook() {
     }
   };
   const { port } = await says('ready');
-  /** Memory after a collection, in MB: what the program holds, and what the process has, with what the allocator keeps. */
+  /** Memory after a garbage collection, in MB: the heap, and the resident memory with what the allocator keeps. */
   const restingMemory = async (): Promise<{ held: number; resident: number }> => {
     child.kill('SIGUSR2');
     const { heapUsed = NaN, external = NaN } = await says('collected');

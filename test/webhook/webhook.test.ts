@@ -38,7 +38,7 @@ const refused = (status: number, code: string) => ({
   body: { error: { code, message: expect.stringMatching(/\S/) } },
 });
 
-/** One for all tests that neither count what happens in it nor keep its webhook busy. */
+/** Shared by all tests that neither count its events nor keep its webhook busy. */
 const commonWorld = shared(async () => await openWorld());
 
 /** A task that waits for its callback, since the simulated Kimi never sends it. */
@@ -47,7 +47,7 @@ async function waitingTask(world: World): Promise<string> {
 }
 
 describe('a callback', () => {
-  it('that is right is signalled, and its repeats are harmless', async () => {
+  it('that is valid is signalled to the workflow, and repeats are harmless', async () => {
     const world = commonWorld();
     const task_id = await waitingTask(world);
     expect(await post(world.webhookUrl, task_id)).toMatchObject({
@@ -65,7 +65,7 @@ describe('a callback', () => {
     });
   });
 
-  it('is verified over the raw bytes: other white space, same JSON, is refused', async () => {
+  it('is verified over the raw bytes: the same JSON with other white space is refused', async () => {
     const world = commonWorld();
     const task_id = await waitingTask(world);
     const sent = JSON.stringify(callbackFor(task_id), null, 2);
@@ -110,7 +110,7 @@ describe('a callback', () => {
     expect(statusCode).toBe(401);
   });
 
-  it('for a task nobody knows is 404, whether the id is ours or not', async () => {
+  it('for an unknown task is 404, whether or not the id has our format', async () => {
     const { webhookUrl } = commonWorld();
     expect(await post(webhookUrl, UNKNOWN)).toMatchObject(refused(404, 'unknown_task'));
     for (const id of ['../../etc/passwd', 'kimi-1-1/../../x', 'temporal-sys-scanner', '%00', 'KIMI-1-1']) {
@@ -119,7 +119,7 @@ describe('a callback', () => {
     }
   });
 
-  it('for another task than the path says is 400', async () => {
+  it('for another task than in the path is 400', async () => {
     const world = commonWorld();
     const task_id = await waitingTask(world);
     const other = { path: `/kimi/webhook/${UNKNOWN}` };
@@ -127,21 +127,21 @@ describe('a callback', () => {
     expect(await world.view({ task_id })).toMatchObject({ step: 'waiting' });
   });
 
-  it('for a task that was terminated is 410: nothing would keep its answer', async () => {
+  it('for a terminated task is 410: its answer would not be stored', async () => {
     const world = commonWorld();
     const task_id = await waitingTask(world);
     await world.handle({ task_id }).terminate();
     expect(await post(world.webhookUrl, task_id)).toMatchObject(refused(410, 'task_closed'));
   });
 
-  it('for a task that timed out and whose grace is over is 410, not a repeat', async () => {
+  it('for a task that timed out and whose grace period is over is 410, not a duplicate', async () => {
     const world = commonWorld();
     const started = await world.start('x [[simulate: drop=1]]', { timeout_ms: 1, grace_ms: 1 });
     await world.handle(started).result();
     expect(await post(world.webhookUrl, started.task_id)).toMatchObject(refused(410, 'task_closed'));
   });
 
-  it('for a task that was cancelled and whose grace is over is 410', async () => {
+  it('for a task that was cancelled and whose grace period is over is 410', async () => {
     const world = commonWorld();
     const started = await world.start('x [[simulate: drop=1]]', { grace_ms: 1 });
     await world.handle(started).cancel();
@@ -149,7 +149,7 @@ describe('a callback', () => {
     expect(await post(world.webhookUrl, started.task_id)).toMatchObject(refused(410, 'task_closed'));
   });
 
-  it('for a task that was cancelled and answered all the same is a repeat', async () => {
+  it('for a task that was cancelled and then answered is a duplicate', async () => {
     const world = commonWorld();
     const { task_id } = await world.start('x [[simulate: drop=1]]');
     await world.handle({ task_id }).cancel();
@@ -180,7 +180,7 @@ describe('a callback', () => {
     }
   });
 
-  it('not JSON by type is 415, compressed is 415, too large is 413', async () => {
+  it('that is not JSON by type is 415, compressed is 415, too large is 413', async () => {
     const { webhookUrl } = commonWorld();
     const text = { headers: { 'content-type': 'text/plain' } };
     expect(await post(webhookUrl, UNKNOWN, text)).toMatchObject(refused(415, 'not_json'));
@@ -190,21 +190,21 @@ describe('a callback', () => {
     expect(await post(webhookUrl, UNKNOWN, large)).toMatchObject(refused(413, 'too_large'));
   });
 
-  it('of the largest size is taken', async () => {
+  it('of the largest size is accepted', async () => {
     const world = await openWorld();
     const task_id = await waitingTask(world);
     const envelope = JSON.stringify(callbackFor(task_id)).length + 100;
     const content = 'x'.repeat(MAX_CALLBACK_BYTES - envelope);
     const body = JSON.stringify({ ...callbackFor(task_id), choices: [{ message: { content } }] });
     const { status } = await post(world.webhookUrl, task_id, { body });
-    // A busy engine may take longer over it than a provider is kept waiting: then the journal has it first.
+    // A busy engine may take longer than the webhook's timeout: then the journal stores it first.
     expect([200, 202]).toContain(status);
     await world.handle({ task_id }).result();
     expect((await world.results.read(task_id))?.output).toHaveLength(content.length);
   });
 });
 
-/** Posts with these headers alone. */
+/** Posts with only these headers. */
 async function postSigned(base: string, task_id: string, headers: Record<string, string>, body?: string) {
   const bytes = body ?? JSON.stringify(callbackFor(task_id));
   const response = await request(`${base}/kimi/webhook/${task_id}`, {
@@ -218,7 +218,7 @@ async function postSigned(base: string, task_id: string, headers: Record<string,
 const minutesAgo = (minutes: number): Date => new Date(Date.now() - minutes * 60_000);
 
 describe('Standard Webhooks', () => {
-  it('is taken in place of the contract’s signature, and a replay within its five minutes is a duplicate', async () => {
+  it('is accepted in place of the contract’s signature, and a replay within five minutes is a duplicate', async () => {
     const world = await openWorld();
     const task_id = await waitingTask(world);
     const headers = standardHeaders(JSON.stringify(callbackFor(task_id)), SECRET, 'msg_1', minutesAgo(4));
@@ -233,7 +233,7 @@ describe('Standard Webhooks', () => {
     expect(world.counts.wakes).toHaveLength(1);
   });
 
-  it('is refused after them, and where it was taken from another task', async () => {
+  it('is refused after five minutes, and if it was copied from another task', async () => {
     const world = commonWorld();
     const task_id = await waitingTask(world);
     const body = JSON.stringify(callbackFor(task_id));
@@ -247,7 +247,7 @@ describe('Standard Webhooks', () => {
     expect(await world.view({ task_id })).toMatchObject({ step: 'waiting' });
   });
 
-  it('that is wrong or incomplete is not made good by the contract’s signature', async () => {
+  it('that is wrong or incomplete is refused even beside the contract’s valid signature', async () => {
     const { webhookUrl } = commonWorld();
     const body = JSON.stringify(callbackFor(UNKNOWN));
     const contract = { [SIGNATURE_HEADER]: sign(body, SECRET) };
@@ -258,7 +258,7 @@ describe('Standard Webhooks', () => {
     expect(await postSigned(webhookUrl, UNKNOWN, contract)).toMatchObject(refused(404, 'unknown_task'));
   });
 
-  it('both schemes take the secret that comes next as well as the present one', async () => {
+  it('both schemes accept the next secret as well as the current one', async () => {
     const { webhookUrl } = commonWorld();
     const body = JSON.stringify(callbackFor(UNKNOWN));
     for (const secret of [SECRET, NEXT_SECRET]) {
@@ -287,8 +287,8 @@ describe('Standard Webhooks', () => {
   });
 });
 
-describe('anything else', () => {
-  it('is answered in JSON: 404, 405, and 400 for a path that cannot be read', async () => {
+describe('other requests', () => {
+  it('are answered in JSON: 404, 405, and 400 for an invalid path', async () => {
     const { webhookUrl } = commonWorld();
     const at = async (path: string, method: 'GET' | 'POST' = 'GET') => {
       const response = await request(webhookUrl + path, { method });
@@ -304,7 +304,7 @@ describe('anything else', () => {
     });
   });
 
-  it('a sender that hangs up in the middle does no harm', async () => {
+  it('a sender that disconnects in the middle of a body does no harm', async () => {
     const { webhookUrl } = commonWorld();
     const { port, hostname } = new URL(webhookUrl);
     const socket = connect(Number(port), hostname);

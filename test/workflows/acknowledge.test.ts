@@ -1,4 +1,4 @@
-/** Who says that the user has been told, and what happens until then. */
+/** Who acknowledges a notification, and what happens until then. */
 import { rm, writeFile } from 'node:fs/promises';
 import { ApplicationFailure } from '@temporalio/common';
 import { describe, expect, inject, it } from 'vitest';
@@ -9,7 +9,7 @@ import { cleanHome, cli } from '../support/cli.ts';
 import { serve, until } from '../support/resources.ts';
 import { openWorld, type World } from '../support/world.ts';
 
-/** A gateway that takes wakes, or does not. */
+/** A gateway that accepts wakes, or fails. */
 async function gateway(isUp: () => boolean): Promise<{ wakeUrl: string; keys: string[] }> {
   const keys: string[] = [];
   const wakeUrl = await serve((request, response) => {
@@ -23,8 +23,8 @@ async function acknowledge(world: World, started: { task_id: string }, news = st
   return await world.handle(started).executeUpdate<TaskView, [string]>(ACKNOWLEDGE_UPDATE, { args: [news] });
 }
 
-describe('an agent that acknowledges for itself', () => {
-  it('is woken again after 1, 5 and 30 minutes; then the task says that it was not acknowledged', async () => {
+describe('an agent that acknowledges by itself', () => {
+  it('is woken again after 1, 5 and 30 minutes; then the result says that it was not acknowledged', async () => {
     const world = await openWorld({ delayMs: 0 });
     const started = await world.start('x', { ack: 'agent' });
     await until(async () => (await world.view(started)).step === 'awaiting_acknowledgement');
@@ -41,7 +41,7 @@ describe('an agent that acknowledges for itself', () => {
     expect(await world.results.unacknowledged()).toMatchObject([{ task_id: id }]);
   });
 
-  it('ends the waiting by saying so', async () => {
+  it('is not woken again after its acknowledgement', async () => {
     const world = await openWorld({ delayMs: 0 });
     const started = await world.start('x', { ack: 'agent' });
     await until(async () => (await world.view(started)).step === 'awaiting_acknowledgement');
@@ -63,7 +63,7 @@ describe('an agent that acknowledges for itself', () => {
     expect(keys).toEqual([]);
   });
 
-  it('that could tell only the results folder, since everything else was away, is not woken again', async () => {
+  it('that could write only to the results folder, since everything else was unavailable, is not woken again', async () => {
     const world = await openWorld({ delayMs: 0 });
     const started = await world.start('x', { ack: 'agent' });
     await until(async () => (await world.view(started)).step === 'awaiting_acknowledgement');
@@ -76,7 +76,7 @@ describe('an agent that acknowledges for itself', () => {
   it.each([
     ['removed', async (file: string) => await rm(file)],
     ['damaged', async (file: string) => await writeFile(file, '{')],
-  ])('of a result that was %s by then restores it and ends the task', async (_what, spoil) => {
+  ])('that acknowledges a result which was %s meanwhile restores it and ends the task', async (_what, spoil) => {
     const world = await openWorld({ delayMs: 0 });
     const started = await world.start('x', { ack: 'agent' });
     await until(async () => (await world.view(started)).step === 'awaiting_acknowledgement');
@@ -88,7 +88,7 @@ describe('an agent that acknowledges for itself', () => {
     expect(await world.results.read(started.task_id)).toMatchObject({ output, tokens, acknowledged: true });
   });
 
-  it('of a result that cannot be restored ends the task, which says so', async () => {
+  it('that acknowledges a result which cannot be restored ends the task with an error', async () => {
     let isFirst = true;
     const world = await openWorld({
       delayMs: 0,
@@ -110,7 +110,7 @@ describe('an agent that acknowledges for itself', () => {
     expect(error).toMatchObject({ type: 'result_lost', message: expect.stringContaining('the disk is gone') });
   });
 
-  it('is heard too where the task was cancelled', async () => {
+  it('can acknowledge a cancelled task too', async () => {
     const world = await openWorld();
     const started = await world.start('x [[simulate: drop=1]]', { ack: 'agent' });
     await world.handle(started).cancel();
@@ -121,7 +121,7 @@ describe('an agent that acknowledges for itself', () => {
     expect(world.counts.wakes).toHaveLength(1);
   });
 
-  it('before there is a result is told that there is none', async () => {
+  it('that acknowledges before there is a result gets an error', async () => {
     const world = await openWorld({ delayMs: 60_000 });
     const started = await world.start('x');
     await expect(acknowledge(world, started)).rejects.toMatchObject({ cause: { type: 'unfinished' } });
@@ -129,8 +129,8 @@ describe('an agent that acknowledges for itself', () => {
   });
 });
 
-describe('an answer that comes late', () => {
-  it('is kept at once, though the gateway has been down since before the deadline; only it is told', async () => {
+describe('a late answer', () => {
+  it('is stored immediately, although the gateway has been down since before the deadline; the user is notified of the answer only', async () => {
     let isUp = false;
     const { wakeUrl, keys } = await gateway(() => isUp);
     const world = await openWorld({ wakeUrl });
@@ -144,7 +144,7 @@ describe('an answer that comes late', () => {
     expect(keys).toEqual([`${started.task_id}-late`]);
   });
 
-  it('is told although what went before is acknowledged only then; each is acknowledged by its name', async () => {
+  it('is notified although the time-out is acknowledged only after it came; each is acknowledged by its own id', async () => {
     let isUp = true;
     const { wakeUrl, keys } = await gateway(() => isUp);
     const world = await openWorld({ wakeUrl });
@@ -181,7 +181,7 @@ describe('an answer that comes late', () => {
     expect((await cli(['ack', task_id], env)).stdout).toBe(`The result of task ${task_id} is acknowledged.\n`);
   });
 
-  it('overtakes an acknowledgement that is being written, which then marks nothing', async () => {
+  it('that overtakes an acknowledgement in progress remains unacknowledged', async () => {
     const world = await openWorld({ wakeUrl: (await gateway(() => true)).wakeUrl });
     const started = await world.start('x [[simulate: drop=1]]', { timeout_ms: 300, ack: 'agent' });
     const { task_id } = started;
@@ -196,7 +196,7 @@ describe('an answer that comes late', () => {
     expect(await world.results.acknowledge(task_id, undefined, task_id)).toBe(false);
   });
 
-  it('and after the grace window is kept too, while the task is still open since the gateway is down', async () => {
+  it('is stored even after the grace period, while the task is still open because the gateway is down', async () => {
     let isUp = false;
     const { wakeUrl, keys } = await gateway(() => isUp);
     const world = await openWorld({ wakeUrl });
@@ -213,7 +213,7 @@ describe('an answer that comes late', () => {
     expect(keys).toEqual([`${started.task_id}-late`]);
   });
 
-  it('to a cancelled task is kept in silence, while the agent is still to be told of the cancellation', async () => {
+  it('to a cancelled task is stored without a notification, while the notification of the cancellation is still pending', async () => {
     let isUp = false;
     const { wakeUrl, keys } = await gateway(() => isUp);
     const world = await openWorld({ wakeUrl });

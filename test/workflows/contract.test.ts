@@ -1,4 +1,4 @@
-/** The contract's own test matrix (section 8), row by row. */
+/** The test matrix of the contract (section 8), row by row. */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { openWorld } from '../support/world.ts';
 
 const run = promisify(execFile);
 
-/** The environment of a user who has nothing of ours set. */
+/** The environment of a user without any of our settings. */
 async function newcomer(): Promise<NodeJS.ProcessEnv> {
   const home = await temporaryFolder();
   return { PATH: process.env['PATH'], HOME: home, TEMPORAL_CLI_PATH: inject('temporalCli') };
@@ -21,7 +21,7 @@ async function newcomer(): Promise<NodeJS.ProcessEnv> {
 describe('dispatch', () => {
   it('no API key: error', async () => {
     const dispatching = run(join(PACKAGE_ROOT, 'scripts/dispatch-kimi.sh'), ['-p', 'x', '-n', 'y'], {
-      // Where nobody answers: a stack of this machine's user must not be given tasks.
+      // An address without a server: a running stack of this machine's user must not get tasks.
       env: { ...(await newcomer()), KIMI_TEMPORAL_PORT: String(await freePort()) },
     });
     await expect(dispatching).rejects.toMatchObject({ code: 3, stderr: expect.stringContaining('KIMI_API_KEY') });
@@ -63,7 +63,7 @@ describe('webhook', () => {
     const world = await openWorld();
     const started = await world.start('x');
     await world.handle(started).result();
-    // The task id behind the contract's words: gateways take two events with one text for one.
+    // The task id follows the contract's text: gateways drop an event with the same text as an earlier one.
     const text = `Kimi 任務完成：calculator（${started.task_id}）`;
     expect(world.counts.wakes).toEqual([{ key: started.task_id, text }]);
   });

@@ -11,7 +11,7 @@ import { openWorld, type World } from '../support/world.ts';
 
 const faultWorker = shared(async () => await bundle('test/support/fault-worker.ts'));
 
-/** Starts a worker that can be killed; the one that comes after it runs in this process. */
+/** Starts a worker that can be killed; its successor runs in this process. */
 function startWorker(world: World, when = 'never', step = 'none', changes: Record<string, string> = {}): ChildProcess {
   const worker = spawn(process.execPath, [faultWorker(), when, step], {
     stdio: 'ignore',
@@ -75,11 +75,11 @@ describe('a worker killed', () => {
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     expect(world.counts.completions).toHaveLength(1);
     const { events } = await world.handle(started).fetchHistory();
-    // The local activity of the killed worker left no trace: it ran again.
+    // The local activity of the killed worker left no event, so it ran again.
     expect(events?.filter(({ activityTaskScheduledEventAttributes: scheduled }) => scheduled)).toEqual([]);
   });
 
-  it('before it takes the task: the next one does', async () => {
+  it('before it takes the task: the next worker does', async () => {
     const world = await openWorld({ worker: false });
     const started = await world.start('x', {}, 100);
     expect(started.status).toBe('pending');
@@ -88,7 +88,7 @@ describe('a worker killed', () => {
     expect(world.counts).toMatchObject({ requests: 1, billed: 1 });
   });
 
-  it('in the dispatch call, when nobody can tell whether it was sent: it is not sent again, and the user is told', async () => {
+  it('during the dispatch call, so that the outcome is unknown: it is not sent again, and the user is notified', async () => {
     const world = await openWorld({ worker: false });
     const dying = startWorker(world, 'before', 'dispatch');
     const started = await world.start('x', { timeout_ms: 500, grace_ms: 1 }, 0);
@@ -100,7 +100,7 @@ describe('a worker killed', () => {
   });
 });
 
-it('a deadline that passed while everything was away gives callbacks that wait a moment to arrive', async () => {
+it('a deadline that passed while everything was down leaves time for pending callbacks to arrive', async () => {
   const world = await openWorld({ worker: false });
   const first = startWorker(world);
   const timeout_ms = 1_000;
@@ -124,7 +124,7 @@ it('a deadline that passed while everything was away gives callbacks that wait a
   expect(await world.results.read(started.task_id)).not.toHaveProperty('late');
 });
 
-/** A task that waits for Kimi, and is cancelled when its worker is gone. */
+/** A task that waits for Kimi, and is cancelled while it has no worker. */
 async function cancelledUnseen(timeout_ms: number) {
   const world = await openWorld({ worker: false });
   const first = startWorker(world);
@@ -136,8 +136,8 @@ async function cancelledUnseen(timeout_ms: number) {
   return { world, started, handle };
 }
 
-describe('a task that was cancelled while no worker was there', () => {
-  it('is cancelled, though its answer came before the next worker: it is kept in silence', async () => {
+describe('a task that was cancelled while no worker was running', () => {
+  it('is cancelled, although its answer came before the next worker: the answer is stored without a notification', async () => {
     const { world, started, handle } = await cancelledUnseen(60_000);
     await passOn(handle, callbackFor(started.task_id));
     await world.startWorker();
@@ -164,7 +164,7 @@ describe('a task that was cancelled while no worker was there', () => {
   });
 });
 
-it('tasks that waited go on within seconds of a kill -9', async () => {
+it('waiting tasks continue within seconds of a kill -9', async () => {
   const world = await openWorld({ worker: false, delayMs: 60_000 });
   const first = startWorker(world);
   const started = await world.start('x', {}, 20_000);
@@ -172,7 +172,7 @@ it('tasks that waited go on within seconds of a kill -9', async () => {
   first.kill('SIGKILL');
   await once(first, 'exit');
   await world.startWorker();
-  // A question that the engine had given to the dead worker is not answered.
+  // A query that the engine had given to the dead worker is not answered.
   const found = await until(async () => {
     const now = await lookUp(world.client, started.task_id);
     return now?.live && now;

@@ -1,4 +1,4 @@
-/** What a task says of itself in the Web UI, step by step. That the Web UI shows it so is test/e2e/web-ui.test.ts's to prove. */
+/** The details that a task shows in the Web UI, step by step. test/e2e/web-ui.test.ts tests that the Web UI shows them. */
 import { expect, it } from 'vitest';
 import type { Timings } from '../../src/shared/result.ts';
 import type { Task, TaskView } from '../../src/shared/task.ts';
@@ -25,13 +25,13 @@ function details(changes: Partial<TaskView>, timings: Timings = {}, lang: Task['
 
 const saved = { api_id: 'cmpl-1', completed_at: '2026-02-17T15:30:43Z', result_file: '~/results/x.json' };
 
-it('the position in the queue, then how long it waited', () => {
+it('the position in the queue, then the waiting time', () => {
   expect(details({ state: 'queued', step: 'queued', queue: { place: 3 } })).toContain('1. **排隊等候派發 · 第 3 位**');
   expect(details({}, { queued_ms: 65_000 })).toContain('1. ✓ 已放行，排隊 1:05\n1. **正在交給 Kimi**');
   expect(details({}, { queued_ms: 12 })).not.toContain('已放行');
 });
 
-it('until when it is waited, then how long it took', () => {
+it('the deadline, then the duration', () => {
   const waiting = { state: 'dispatched', step: 'waiting', api_id: 'cmpl-1', deadline: '2026-02-17T15:32:01Z' } as const;
   expect(details(waiting)).toContain(
     '1. ✓ Kimi 已收下：`cmpl-1`\n1. **等待 Kimi 回呼 · 最長 2:00，到 2026-02-17T15:32:01Z 為止**',
@@ -40,7 +40,7 @@ it('until when it is waited, then how long it took', () => {
   expect(answered).toContain('1. ✓ Kimi called back after 0:42 of 2:00\n1. **saving the result**');
 });
 
-it('what it cost, where it lies, and that its user knows', () => {
+it('the cost, the result file, and that the user was notified', () => {
   const cost = { amount: 0.0358978, currency: 'CNY', price_date: '2026-09-01' } as const;
   const woken_at = '2026-02-17T15:30:44Z';
   const closed = details({ ...saved, state: 'done', step: 'closed', tokens: 1500, cost, woken_at, acknowledged: true });
@@ -51,15 +51,15 @@ it('what it cost, where it lies, and that its user knows', () => {
   expect(closed).not.toContain('該怎麼做');
 });
 
-it('what went wrong and what to do, once', () => {
+it('the error and what to do, once', () => {
   const failed = (type: string): string =>
     details({ ...saved, state: 'failed', step: 'waking', error: { type, message: 'no' } }, {}, 'en');
   expect(failed('server_error')).toContain('- Reason: no\n- What to do: correct the cause');
-  // Its reason says it.
+  // The reason states it.
   expect(failed('content_filter')).not.toContain('What to do');
   const timedOut = { ...saved, state: 'timed_out', error: { type: 'timed_out', message: 'no' } } as const;
   expect(details({ ...timedOut, step: 'awaiting_late_answer' })).toContain('遲到的答案仍會儲存並通知');
-  // The Web UI would make a dash of it.
+  // The Web UI would render it as a dash.
   expect(details({ ...timedOut, step: 'closed' })).toContain('沒有等到答案。重新派發，並用 `--timeout` 或');
   const unwoken = {
     ...saved,
@@ -82,7 +82,7 @@ it('cost and file come from where the result was saved', async () => {
   expect(view.woken_at).toMatch(/^\d{4}-.*Z$/);
 });
 
-it('stage times: an answer before the API id counts from when it was sent, and no clock goes back', () => {
+it('stage times: an answer before the API id counts from the request, and differences between clocks give no negative time', () => {
   const times = new StageTimes(1_000);
   expect(times.timings()).toEqual({});
   times.mark('queued', 1_500);
@@ -90,7 +90,7 @@ it('stage times: an answer before the API id counts from when it was sent, and n
   expect(times.timings()).toEqual({ queued_ms: 500, kimi_ms: 2_500 });
   expect(times.untilDispatched()).toBe(500);
   times.mark('dispatch', 4_200);
-  // The webhook's clock is behind.
+  // The webhook's clock is slow.
   expect(times.timings()).toEqual({ queued_ms: 500, dispatch_ms: 2_700, kimi_ms: 0 });
   expect(times.untilDispatched()).toBe(3_200);
   times.countDispatchAsKimi();

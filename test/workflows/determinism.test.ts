@@ -58,7 +58,7 @@ describe('nondeterministic code is a lint error', () => {
       .filter(({ filename }) => filename === path)
       .map(({ code, labels: [{ span }] }) => `${span.line}: ${code}`);
 
-  it('the bundle holds modules of every room that workflows load', () => {
+  it('the bundle contains modules of every folder that workflows load', () => {
     const rooms = new Set(modules.map((path) => path.split('/')[1]));
     expect(rooms).toEqual(new Set(['limiter', 'shared', 'text', 'workflows']));
   });
@@ -67,7 +67,7 @@ describe('nondeterministic code is a lint error', () => {
     expect(errorsIn(path)).toEqual(expect.arrayContaining(expected));
   });
 
-  it('and none in a module of the services', () => {
+  it('not in a module of the services', () => {
     expect(errorsIn(OUTSIDE)).not.toContainEqual(expect.stringMatching(/no-restricted|no-nodejs/));
   });
 });
@@ -75,8 +75,8 @@ describe('nondeterministic code is a lint error', () => {
 /** Module-level state that no workflow can observe: a cache of what does not change. */
 const CACHES = ['src/shared/format.ts: let segmenter: Intl.Segmenter | undefined;'];
 
-/** Workflows in the worker's own thread share their modules, so what one leaves in a module is seen by others, in no order to rely on. */
-it('no module that workflows load holds state', () => {
+/** Workflows in the worker's own thread share their modules: state in a module would be visible to other workflows, in an undefined order. */
+it('no module that workflows load has state', () => {
   const state = /^(?:export )?(?:(?:let|var) |const \w+[^=]*= (?:new \w+(?:<.*>)?\(\)|\[\]|\{\});).*$/gm;
   expect(
     'let count = 0;\nconst seen = new Map<string, number>();\nconst NAMES = new Set([1]);'.match(state),

@@ -1,4 +1,4 @@
-/** Every recorded history replays on today's workflows: a worker that takes over a task continues it. */
+/** Every recorded history replays on the current workflows: a worker that takes over a task continues it. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -38,7 +38,7 @@ async function replayAll(
 describe.each([
   ['in the worker’s own thread', OwnThreadWorker],
   ['in the SDK’s', Worker],
-])('today’s workflow, %s, replays', (_, thread) => {
+])('the current workflow, %s, replays', (_, thread) => {
   let errors: Map<string, Error | undefined>;
   beforeAll(async () => {
     errors = await replayAll({ codePath: join(DIST, 'workflows.cjs') }, thread);

@@ -1,4 +1,4 @@
-/** A laptop that sleeps: every process of ours stands still for longer than any heartbeat, the world outside does not. */
+/** A laptop that sleeps: every process of ours is stopped for longer than any heartbeat, while the outside world goes on. */
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -17,20 +17,20 @@ import { SECRET, serve, until } from '../support/resources.ts';
 /** Longer than every heartbeat timeout. `SLEEP_S=300` for a long one. */
 const SLEEP_MS = Number(process.env['SLEEP_S'] ?? 13) * 1_000;
 
-/** How long the engine is awake before the others are, in milliseconds: whether it is, is chance otherwise. */
+/** How long the engine runs before the other processes after waking, in milliseconds: otherwise the order is random. */
 const ENGINE_FIRST_MS = 1_000;
 
-/** How long what comes after waking takes, in milliseconds: by then the engine has given up the attempts that it had not heard of. */
+/** Delay of outside events after waking, in milliseconds: by then the engine has timed out the attempts without a heartbeat. */
 const LATE_MS = 3_000;
 
 /**
- * Tasks by what is under way when the machine falls asleep, and whether what they wait for comes during the sleep or late after
- * it. Each says its name to Kimi.
+ * Tasks by the step that is in progress when the machine falls asleep, and whether the awaited event comes during the sleep or after
+ * it. The prompt of each contains its name.
  */
 const RELAYED = ['wake', 'delivery', 'first-byte', 'first-byte-late', 'streaming', 'streaming-late', 'queued'];
 const NATIVE = ['dispatch', 'dispatch-late', 'waiting'];
 
-it('every task that it meets, at whatever step, is done, with one request to Kimi and one notification', async () => {
+it('every task in every step is done, with one request to Kimi and one notification', async () => {
   const world = outside();
   const webhookPort = await freePort();
   const common = {
@@ -66,9 +66,9 @@ it('every task that it meets, at whatever step, is done, with one request to Kim
 
   for (const stack of stacks) signalAll(stack, 'SIGSTOP');
   await pause(SLEEP_MS);
-  // What has come by then lies in the sockets.
+  // Events during the sleep wait in the sockets.
   world.release('soon');
-  // Of those that wake at the same moment the engine is the first, and gives up all attempts that it has not heard of.
+  // The engine wakes slightly before the others, and times out all attempts without a heartbeat.
   for (const { children } of stacks) process.kill(-(children[0]?.pid ?? 0), 'SIGCONT');
   await pause(ENGINE_FIRST_MS);
   for (const stack of stacks) signalAll(stack, 'SIGCONT');
@@ -87,7 +87,7 @@ it('every task that it meets, at whatever step, is done, with one request to Kim
   }
 }, 600_000);
 
-/** Stops or continues every process of a stack; each but the first has a process group of its own. */
+/** Stops or continues every process of a stack; each except the first has a process group of its own. */
 function signalAll({ pid, children }: StackState, signal: NodeJS.Signals): void {
   process.kill(pid, signal);
   for (const child of children) process.kill(-child.pid, signal);
@@ -106,7 +106,7 @@ async function resultOf(
   }
 }
 
-/** Kimi, the gateway and what lies in front of the webhook: each holds the task that is to be met there until the release. */
+/** Kimi, the gateway and a proxy in front of the webhook: each holds the task that should be in that step until the release. */
 function outside() {
   const releases = { soon: new AbortController(), late: new AbortController() };
   const held = new Set<string>();

@@ -1,4 +1,4 @@
-/** A task's life on the real engine over real HTTP. */
+/** The life of a task on the real engine over real HTTP. */
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate:
 
 describe('a callback in time', () => {
   it('goes dispatch → callback → persist → wake → acknowledge', async () => {
-    // Enough for a busy machine to read the pending file.
+    // Long enough for a busy machine to read the pending file.
     const world = await openWorld({ delayMs: 500 });
     const started = await world.start('寫一個 Python 計算器');
     expect(started).toMatchObject({ status: 'accepted', api_id: expect.stringMatching(/^cmpl-sim-/) });
@@ -59,7 +59,7 @@ describe('a callback in time', () => {
     });
   });
 
-  it('tells the Web UI its story', async () => {
+  it('shows its history in the Web UI', async () => {
     const world = await openWorld();
     const started = await world.start('寫一個 Python 計算器');
     await world.handle(started).result();
@@ -74,14 +74,14 @@ describe('a callback in time', () => {
     expect(metadata.currentDetails).toContain('**完成**');
   });
 
-  it('is taken from a provider that answers in place', async () => {
+  it('may also come in the response to the dispatch call', async () => {
     const world = await openWorld();
     const started = await world.start(wish('direct=1'));
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
     expect(await world.results.read(started.task_id)).toMatchObject({ output: expect.stringContaining('模擬') });
   });
 
-  it('may be as large as the engine can hold', async () => {
+  it('may be as large as the engine allows', async () => {
     const world = await openWorld();
     const started = await world.start(wish('size=600000'));
     await world.handle(started).result();
@@ -98,7 +98,7 @@ describe('a callback before the dispatch call has returned', () => {
     expect(world.counts).toMatchObject({ requests: 1, billed: 1 });
   });
 
-  it('is the answer even if the call then breaks', async () => {
+  it('is the answer even if the call then fails', async () => {
     const world = await openWorld();
     const started = await world.start(wish('early=1 hang-up=1'));
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
@@ -118,7 +118,7 @@ describe('a duplicate callback', () => {
 });
 
 describe('no callback in time', () => {
-  it('is told as timed out, and a late callback is kept and told once', async () => {
+  it('ends the task as timed out; a late callback is stored and notified once', async () => {
     const world = await openWorld();
     const started = await world.start(wish('drop=1'), { grace_ms: 3_600_000 });
     const handle = world.handle(started);
@@ -131,7 +131,7 @@ describe('no callback in time', () => {
     const { historyEvents } = await historyOf(world, started);
     const wait = historyEvents.find((event) => event.timerStartedEventAttributes);
     expect(Number(wait?.timerStartedEventAttributes?.startToFireTimeout?.seconds)).toBe(120);
-    // The grace window is over at once when time is skipped and nobody answers.
+    // With time skipping the grace period ends immediately if there is no callback.
     expect(await handle.result()).toMatchObject({ status: 'timed_out' });
   });
 
@@ -148,7 +148,7 @@ describe('no callback in time', () => {
     ]);
   });
 
-  it('counts from the moment Kimi accepted', async () => {
+  it('the deadline counts from Kimi’s acceptance', async () => {
     const world = await openWorld();
     const started = await world.start(wish('accept-delay=1500 delay=0'), { timeout_ms: 1_000 });
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
@@ -168,7 +168,7 @@ describe('a callback that reports an error', () => {
 });
 
 describe('a dispatch call', () => {
-  it('refused by Kimi fails the task at once with the reason', async () => {
+  it('refused by Kimi fails the task immediately with the reason', async () => {
     const world = await openWorld();
     const started = await world.start(wish('status=400 type=invalid_request_error'));
     expect(started).toMatchObject({
@@ -185,7 +185,7 @@ describe('a dispatch call', () => {
     expect(world.counts.requests).toBe(0);
   });
 
-  it('that was sent and broke is never sent again; the callback still counts', async () => {
+  it('that was interrupted after sending is never sent again; the callback still counts', async () => {
     const world = await openWorld({ delayMs: 500 });
     const started = await world.start(wish('hang-up=1'));
     expect(started).toMatchObject({ status: 'accepted' });
@@ -193,7 +193,7 @@ describe('a dispatch call', () => {
     expect(world.counts).toMatchObject({ requests: 1, billed: 1 });
   });
 
-  it('that was sent and broke, with no callback, says so when the time is up', async () => {
+  it('that was interrupted after sending, without a callback, is reported at the deadline', async () => {
     const world = await openWorld();
     const started = await world.start(wish('hang-up=1 drop=1'), { timeout_ms: 500, grace_ms: 1 });
     expect(started).toMatchObject({ status: 'refused', error: { type: 'outcome_unknown' } });
@@ -202,7 +202,7 @@ describe('a dispatch call', () => {
     expect(world.counts.requests).toBe(1);
   });
 
-  it('that was sent and broke is sent again where the user has chosen that, a bounded number of times', async () => {
+  it('that was interrupted after sending is resent a limited number of times if the user has chosen that', async () => {
     const { apiUrl, sent } = await cuttingKimi((calls) => calls <= 1);
     const world = await openWorld({ apiUrl });
     const started = await world.start('x', { resend_unknown: true });
@@ -212,7 +212,7 @@ describe('a dispatch call', () => {
     expect(sent).toHaveLength(2);
   });
 
-  it('that breaks each time it is sent ends as unknown, and not before its deadline', async () => {
+  it('that is interrupted each time ends as unknown, and not before its deadline', async () => {
     const { apiUrl, sent } = await cuttingKimi(() => true);
     const world = await openWorld({ apiUrl });
     const started = await world.start('x', { resend_unknown: true, grace_ms: 1 }, 100);
@@ -222,7 +222,7 @@ describe('a dispatch call', () => {
     expect(sent).toHaveLength(4);
   });
 
-  it('whose pending file could not be written is sent once, and the file is written by an activity', async () => {
+  it('whose pending file could not be written is sent once, and an activity writes the file', async () => {
     let attempts = 0;
     const world = await openWorld({
       wrap: (activities) => ({
@@ -247,7 +247,7 @@ describe('a dispatch call', () => {
     expect(world.counts.requests).toBe(1);
   });
 
-  it('that could not connect is tried again until it can', async () => {
+  it('that could not connect is retried until it can', async () => {
     let refuse = 2;
     const world = await openWorld({
       wrap: (activities) => ({
@@ -281,11 +281,11 @@ describe('a dispatch call', () => {
   });
 });
 
-describe('what the user asked for besides the prompt', () => {
-  it('reaches Kimi, pictures and all', async () => {
+describe('the options of a task besides the prompt', () => {
+  it('reach Kimi, pictures included', async () => {
     const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
     const world = await openWorld({ apiUrl: `${url}/v1` });
-    // Larger than what the engine itself keeps.
+    // Larger than what the engine itself stores.
     const images = [`data:image/png;base64,${'A'.repeat(400_000)}`];
     const request = { system: '簡答', thinking: 'low', images };
     expect(await world.start('這是什麼？', { model: 'kimi-k3', request })).toMatchObject({ status: 'accepted' });
@@ -299,7 +299,7 @@ describe('what the user asked for besides the prompt', () => {
     });
   });
 
-  it('is refused by the worker too, before anything is sent', async () => {
+  it('are validated by the worker too, before anything is sent', async () => {
     const world = await openWorld();
     const started = await world.start('x', { model: 'kimi-k3', request: { temperature: 0.3 } });
     expect(started).toMatchObject({
@@ -311,8 +311,8 @@ describe('what the user asked for besides the prompt', () => {
   });
 });
 
-/** A worker that stood still for longer than its workflow task saved and told it; the engine gave the workflow task to another. */
-describe('an answer to what was saved and told without the engine knowing', () => {
+/** A worker that was stopped for longer than its workflow task's timeout has saved the result and notified; the engine gave the workflow task to another worker. */
+describe('an answer whose result was saved and notified by a discarded workflow task', () => {
   it.each([
     ['timed_out', 'done', (task_id: string) => [`${task_id}-late`]],
     ['cancelled', 'cancelled', () => []],
@@ -335,7 +335,7 @@ describe('an answer to what was saved and told without the engine knowing', () =
   });
 });
 
-it('an answer that was saved and told without the engine knowing is not told again, though the task is cancelled then', async () => {
+it('an answer that was saved and notified by a discarded workflow task is not notified again, although the task is cancelled then', async () => {
   const world = await openWorld();
   const started = await world.start(wish('drop=1'));
   const { task_id } = started;
@@ -348,7 +348,7 @@ it('an answer that was saved and told without the engine knowing is not told aga
   const view = await world.view(started);
   expect(view).toMatchObject({ state: 'done', tokens: 10, acknowledged: true });
   expect(view).not.toHaveProperty('error');
-  // The callback is in the history that another workflow task had been given.
+  // The callback is in the history that the other worker got.
   await passOn(world.handle(started), callbackFor(task_id));
   expect(await world.handle(started).result()).toEqual({ task_id, status: 'done', acknowledged: true });
   const result = await world.results.read(task_id);
@@ -358,7 +358,7 @@ it('an answer that was saved and told without the engine knowing is not told aga
 });
 
 describe('a cancelled task', () => {
-  it('is told as cancelled; an answer that comes late is kept in silence', async () => {
+  it('is notified as cancelled; a late answer is stored without a notification', async () => {
     const world = await openWorld();
     const started = await world.start(wish('drop=1'));
     await world.handle(started).cancel();
@@ -374,7 +374,7 @@ describe('a cancelled task', () => {
     expect(world.counts.wakes.map(({ text }) => text)).toEqual([`Kimi 任務已取消：calculator（${started.task_id}）`]);
   });
 
-  it('whose answer came back with the dispatch call all the same keeps it, in silence', async () => {
+  it('whose answer came in the response to the dispatch call stores it, without a notification', async () => {
     let isSending = false;
     const { metadata: _, ...answer } = callbackFor('kimi-1-1');
     const world = await openWorld({
@@ -382,7 +382,7 @@ describe('a cancelled task', () => {
         ...activities,
         dispatch: async ({ task_id }) => {
           isSending = true;
-          // As one that is too late to be stopped.
+          // A dispatch call that is too late to be cancelled.
           await new Promise((resolve) => setTimeout(resolve, 1_000));
           return { api_id: answer.id, answer: { ...answer, metadata: { task_id } } };
         },
@@ -399,7 +399,7 @@ describe('a cancelled task', () => {
     });
   });
 
-  it('before anything was sent ends at once', async () => {
+  it('before anything was sent ends immediately', async () => {
     const world = await openWorld({ apiUrl: 'http://127.0.0.1:1/v1' });
     const started = await world.start('x', {}, 300);
     expect(started.status).toBe('pending');
@@ -410,7 +410,7 @@ describe('a cancelled task', () => {
 });
 
 describe('the wake', () => {
-  it('goes with the workflow task that saves the result: three in all', async () => {
+  it('is sent by the workflow task that saves the result: three workflow tasks in all', async () => {
     const world = await openWorld();
     const started = await world.start('x');
     await world.handle(started).result();
@@ -421,7 +421,7 @@ describe('the wake', () => {
     expect(events).toHaveLength(25);
   });
 
-  it('is not done again where the answer overtook the dispatch call, which ends meanwhile', async () => {
+  it('is not repeated if the answer overtook the dispatch call, which ends meanwhile', async () => {
     const world = await openWorld();
     const started = await world.start(wish('early=1 accept-delay=30'));
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
@@ -430,7 +430,7 @@ describe('the wake', () => {
     expect(failed).toEqual([]);
   });
 
-  it('is not asked for again sooner than the gateway says', async () => {
+  it('is not retried earlier than the gateway allows', async () => {
     const keys: string[] = [];
     const wakeUrl = await serve((incoming, response) => {
       keys.push(String(incoming.headers['idempotency-key']));
@@ -438,7 +438,7 @@ describe('the wake', () => {
       else response.writeHead(429, { 'retry-after': '2' }).end();
     });
     const world = await openWorld({ wakeUrl });
-    // Answered well after the dispatch call, so that the deadline's timer is there, too.
+    // Answered well after the dispatch call, so that the deadline's timer exists too.
     const started = await world.start('x [[simulate: delay=1500]]');
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
     expect(keys).toEqual([started.task_id, started.task_id]);
@@ -447,7 +447,7 @@ describe('the wake', () => {
     expect(timers.map(({ startToFireTimeout }) => Number(startToFireTimeout?.seconds))).toEqual([120, 2]);
   });
 
-  it('is tried again while the gateway is down, and the Web UI shows why', async () => {
+  it('is retried while the gateway is down, and the Web UI shows why', async () => {
     let up = false;
     const wakes: string[] = [];
     const wakeUrl = await serve((incoming, response) => {
@@ -473,7 +473,7 @@ describe('the wake', () => {
     expect(wakes).toEqual([started.task_id]);
   });
 
-  it('refused with 401 is said once and not hammered; the result stays unacknowledged', async () => {
+  it('refused with 401 is reported once and not retried; the result stays unacknowledged', async () => {
     let calls = 0;
     const wakeUrl = await serve((_request, response) => {
       calls += 1;
@@ -490,7 +490,7 @@ describe('the wake', () => {
 });
 
 describe('persist', () => {
-  it('is tried until the disk takes the answer', async () => {
+  it('is retried until the disk accepts the answer', async () => {
     const world = await openWorld({ delayMs: 300 });
     const started = await world.start('x');
     const mend = await standInTheWay(world.results.resultPath(started.task_id));
@@ -499,7 +499,7 @@ describe('persist', () => {
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
   });
 
-  it('holds nothing up and adds no event meanwhile: a disk may take nothing for days', async () => {
+  it('adds no event while it is retried, and delays nothing: a disk may be full for days', async () => {
     const world = await openWorld({ delayMs: 300 });
     const started = await world.start('x');
     const mend = await standInTheWay(world.results.resultPath(started.task_id));
@@ -518,7 +518,7 @@ describe('persist', () => {
   });
 });
 
-it('does not ask a slow gateway twice', async () => {
+it('does not wake a slow gateway twice', async () => {
   const asked: string[] = [];
   const wakeUrl = await serve((incoming, response) => {
     asked.push(String(incoming.headers['idempotency-key']));
@@ -546,7 +546,7 @@ it('does one thing at a time within its workflow task: two could not be replayed
     };
   const world = await openWorld({
     limits: { concurrent: 1 },
-    // What the limiter says must not come while it ends: it would do all of it again.
+    // The limiter's signal must not arrive at the end of the workflow task: it would repeat all of it.
     delayMs: 1_000,
     wrap: (activities) => ({
       ...activities,
@@ -570,7 +570,7 @@ it('does one thing at a time within its workflow task: two could not be replayed
   expect(done).toEqual(['persist', 'release', 'wake', 'acknowledge']);
 });
 
-/** Starts a task on an engine whose answer is an error. */
+/** Starts a task on an engine that responds with an error. */
 async function startBreakingOff({ taskQueue }: World, isTaken: boolean): Promise<Started> {
   const { connection } = await engineClient();
   const breakOff: WorkflowClientInterceptor = {
@@ -583,8 +583,8 @@ async function startBreakingOff({ taskQueue }: World, isTaken: boolean): Promise
   return await startTask(client, taskQueue, TASK, 20_000);
 }
 
-describe('an engine that breaks off while a task is given to it', () => {
-  it('is asked for it: where it has it, nobody is told of a failure and pays for another', async () => {
+describe('an engine that disconnects while a task is started', () => {
+  it('is queried for the task: if it has it, no failure is reported and the user does not pay for a second one', async () => {
     const world = await openWorld();
     const started = await startBreakingOff(world, true);
     expect(started).toEqual({ status: 'pending', task_id: expect.stringMatching(/^kimi-/) });
@@ -592,14 +592,14 @@ describe('an engine that breaks off while a task is given to it', () => {
     expect(world.counts.billed).toBe(1);
   });
 
-  it('has not got it: that is said', async () => {
+  it('without the task: that is reported', async () => {
     const world = await openWorld();
     await expect(startBreakingOff(world, false)).rejects.toThrow('Workflow was not started');
     expect(world.counts.requests).toBe(0);
   });
 });
 
-it('three tasks that end together give three results and three wakes', async () => {
+it('three tasks that end at the same time have three results and three wakes', async () => {
   const world = await openWorld();
   const all = await Promise.all(['a', 'b', 'c'].map(async (name) => await world.start(name, { task_name: name })));
   await Promise.all(all.map(async (started) => await world.handle(started).result()));
@@ -609,7 +609,7 @@ it('three tasks that end together give three results and three wakes', async () 
   );
 });
 
-it('the key is in no history', async () => {
+it('no history contains the key', async () => {
   const world = await openWorld({ apiKey: 'sk-very-secret-key' });
   const started = await world.start('x');
   await world.handle(started).result();
@@ -632,7 +632,7 @@ it('a callback for a finished task is a duplicate, over real HTTP', async () => 
   expect(await response.body.json()).toEqual({ task_id: started.task_id, status: 'duplicate' });
 });
 
-/** Reads requests and cuts some of them off without an answer. */
+/** Reads requests and closes some of the connections without a response. */
 async function cuttingKimi(isCut: (calls: number) => boolean): Promise<{ apiUrl: string; sent: string[] }> {
   const sent: string[] = [];
   const apiUrl = await serve((incoming, response) => {

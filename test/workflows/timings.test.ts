@@ -1,4 +1,4 @@
-/** What a result file says of how long each step took, on the real engine over real HTTP. */
+/** The duration of each step in a result file, on the real engine over real HTTP. */
 import { request } from 'undici';
 import { expect, it } from 'vitest';
 import { ACKNOWLEDGE_UPDATE } from '../../src/shared/names.ts';
@@ -9,18 +9,18 @@ import { openWorld } from '../support/world.ts';
 
 const MS = expect.toSatisfy((value: unknown) => Number.isInteger(value) && (value as number) >= 0);
 
-it('each step is timed, the last two once the user has been told', async () => {
+it('each step is timed, the last two once the notification is acknowledged', async () => {
   const world = await openWorld({ delayMs: 300 });
   const started = await world.start('x');
   await world.handle(started).result();
   const timings = (await world.results.read(started.task_id))?.timings;
   expect(timings).toEqual({ queued_ms: MS, dispatch_ms: MS, kimi_ms: MS, save_ms: MS, wake_ms: MS });
-  // The simulated Kimi waits so long before it calls back; on a busy machine it may already do while its API id is on its way.
+  // The simulated Kimi's delay before its callback; on a busy machine the callback may overlap with the response that carries the API id.
   expect((timings?.dispatch_ms ?? 0) + (timings?.kimi_ms ?? 0)).toBeGreaterThanOrEqual(295);
   expect((await world.results.latest())?.timings).toEqual(timings);
 });
 
-it('an answer given in place is Kimi’s whole time', async () => {
+it('for an answer in the response of the dispatch call, Kimi’s time is that of the call', async () => {
   const world = await openWorld();
   const started = await world.start('x [[simulate: direct=1]]');
   await world.handle(started).result();
@@ -28,7 +28,7 @@ it('an answer given in place is Kimi’s whole time', async () => {
   expect(timings).toEqual({ queued_ms: MS, kimi_ms: MS, save_ms: MS, wake_ms: MS });
 });
 
-it('a deadline is no answer of Kimi’s; one that comes late is timed anew', async () => {
+it('a deadline does not count as Kimi’s answer; a late answer is timed again', async () => {
   const world = await openWorld();
   const started = await world.start('x [[simulate: drop=1]]', { timeout_ms: 1_000 });
   const { task_id } = started;
@@ -36,7 +36,7 @@ it('a deadline is no answer of Kimi’s; one that comes late is timed anew', asy
   const timedOut = await world.results.read(task_id);
   expect(timedOut?.timings).toEqual({ queued_ms: MS, dispatch_ms: MS, wake_ms: MS });
 
-  // Its sender's own idea of when it came counts for nothing.
+  // The time that the sender claims is ignored.
   const body = JSON.stringify({ ...callbackFor(task_id), received_at: 1 });
   const headers = { 'content-type': 'application/json', [SIGNATURE_HEADER]: sign(body, SECRET) };
   await request(`${world.webhookUrl}/kimi/webhook/${task_id}`, { method: 'POST', body, headers });
@@ -47,7 +47,7 @@ it('a deadline is no answer of Kimi’s; one that comes late is timed anew', asy
   expect(late?.timings?.kimi_ms).toBeGreaterThanOrEqual(1_000);
 });
 
-it('where the agent acknowledges, the wake is timed, not the agent', async () => {
+it('if the agent acknowledges, the wake is timed, not the agent', async () => {
   const world = await openWorld();
   const started = await world.start('x', { ack: 'agent' });
   const { task_id } = started;
@@ -59,7 +59,7 @@ it('where the agent acknowledges, the wake is timed, not the agent', async () =>
   expect((await world.results.read(task_id))?.timings).toHaveProperty('wake_ms');
 });
 
-it('what was never sent waited for its turn, and nothing else is said', async () => {
+it('a task that was never sent has only its time in the queue', async () => {
   const world = await openWorld({ apiKey: undefined });
   const started = await world.start('x');
   await world.handle(started).result();

@@ -1,4 +1,4 @@
-/** What Kimi thinks, and an answer that is cut off: kept apart, kept whole, and never told as complete. */
+/** Reasoning, and truncated answers: reasoning is stored apart from the output, and a truncated answer is never reported as complete. */
 import { describe, expect, it } from 'vitest';
 import { request } from 'undici';
 import { ResultStore } from '../../src/results/store.ts';
@@ -16,7 +16,7 @@ const USAGE = {
   completion_tokens_details: { reasoning_tokens: 54 },
 };
 
-it('reasoning and what was cached come through the webhook into the result, beside the output', async () => {
+it('reasoning and the number of cached tokens come through the webhook into the result, beside the output', async () => {
   const world = await openWorld();
   const started = await world.start('x [[simulate: drop=1]]');
   const body = JSON.stringify({
@@ -41,7 +41,7 @@ it('reasoning and what was cached come through the webhook into the result, besi
   });
 });
 
-it('an answer of nothing but reasoning is kept: it is paid for', async () => {
+it('an answer of nothing but reasoning is stored: it is paid for', async () => {
   const world = await openWorld();
   const started = await world.start('x [[simulate: drop=1]]');
   const choices = [{ message: { content: '', reasoning_content: '想了又想' }, finish_reason: 'length' }];
@@ -54,7 +54,7 @@ it('an answer of nothing but reasoning is kept: it is paid for', async () => {
   expect(metadata.currentDetails).toContain('**完成，答案被截斷**');
 });
 
-it('an answer without details leaves none in the result', async () => {
+it('an answer without details has none in the result', async () => {
   const world = await openWorld();
   const started = await world.start('x');
   await world.handle(started).result();
@@ -64,11 +64,11 @@ it('an answer without details leaves none in the result', async () => {
   expect(result).not.toHaveProperty('cost');
 });
 
-describe('an answer that is cut off is said to be', () => {
+describe('a truncated answer is marked as truncated', () => {
   it.each([
     ['zh-TW', '完成，答案被截斷', '答案被截斷：達到 Token 上限', '費用'],
     ['en', 'done, cut off', 'The answer is cut off', 'Cost'],
-  ])('by status, inbox and result, in %s', async (KIMI_LANG, state, sentence, cost) => {
+  ])('in status, inbox and result, in %s', async (KIMI_LANG, state, sentence, cost) => {
     const env = await cleanHome({ KIMI_LANG, TEMPORAL_ADDRESS: '127.0.0.1:1' });
     const task_id = 'kimi-1-1';
     const store = new ResultStore(resultsOf(env));
