@@ -1,4 +1,4 @@
-/** What Kimi tells for nothing: `models` and `doctor`, over real HTTP. */
+/** What Kimi reports free of charge: `models` and `doctor`, over real HTTP. */
 import type { RequestListener } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import type { TaskRequest } from '../../src/shared/task.ts';
@@ -21,7 +21,7 @@ interface Host {
   ahead?: number;
 }
 
-/** An API as Moonshot's is, at some port. @returns its address and the keys it was shown. */
+/** An API like Moonshot's on a free port. @returns its address and the keys that it received. */
 async function serveHost({
   models,
   balance,
@@ -54,7 +54,7 @@ async function run(command: string[], env: Record<string, string>) {
 }
 
 describe('models', () => {
-  it('without a key and without network is the table, and says so', async () => {
+  it('without a key and without network shows the table, and says so', async () => {
     const { code, stdout } = await run(['models'], {});
     expect(code).toBe(0);
     expect(stdout).toMatch(/kimi-k2\.6 +262144 +1\.1 \/ 6\.5 \/ 27 +0\.16 \/ 0\.95 \/ 4 +on、off +預設\n/);
@@ -66,7 +66,7 @@ describe('models', () => {
     expect((await run(['models'], { KIMI_LANG: 'en' })).stdout).toContain('no KIMI_API_KEY here');
   });
 
-  it('compares the table with what the host lists now', async () => {
+  it('compares the table with the current list of the host', async () => {
     const { url, keys } = await serveHost({ models: listOf('kimi-k3', 'kimi-k4') });
     const env = { KIMI_API_URL: url, KIMI_API_KEY: KEY, KIMI_MODEL: 'kimi-k3' };
     const { stdout } = await run(['models'], env);
@@ -84,7 +84,7 @@ describe('models', () => {
     expect(json.models).toContainEqual(expect.objectContaining({ id: 'kimi-k3', context: 1_048_576, served: true }));
   });
 
-  it('is the table where the host gives no list', async () => {
+  it('shows the table if the host has no list', async () => {
     const refusing = await serveHost({ models: UNAUTHORIZED, status: 401 });
     const { stdout } = await run(['models'], { KIMI_API_URL: refusing.url, KIMI_API_KEY: KEY });
     expect(stdout).toContain(`${refusing.url} 沒有提供清單（401）`);
@@ -94,7 +94,7 @@ describe('models', () => {
   });
 });
 
-/** @returns what `doctor` says beside such a host. */
+/** @returns the output of `doctor` with such a host */
 async function askDoctor(host: Host, env: Record<string, string> = {}): Promise<string> {
   const { url } = await serveHost(host);
   return (await run(['doctor'], { KIMI_LANG: 'en', KIMI_API_URL: url, KIMI_API_KEY: KEY, ...env })).stdout;
@@ -108,7 +108,7 @@ describe('doctor', () => {
     }
   });
 
-  it('says what to do about each that is not', async () => {
+  it('says what to do about each problem', async () => {
     expect(await askDoctor({ models: listOf(), balance: 0 }, { KIMI_MODEL: 'kimi-k9' })).toMatch(
       /✗ http:\S+ has no model kimi-k9 now; see kimi-dispatch models.*\n✗ the balance is used up \(0\), .*top it up\n/,
     );
@@ -120,7 +120,7 @@ describe('doctor', () => {
     );
   });
 
-  it('names a clock that is more than 5 s wrong, either way', async () => {
+  it('reports a clock that is more than 5 s off, either way', async () => {
     expect(await askDoctor({ models: listOf(), ahead: 60_000 })).toMatch(
       /✗ this machine’s clock is (?:59|6[01]) s behind http/,
     );
@@ -128,13 +128,13 @@ describe('doctor', () => {
     expect(await askDoctor({ models: listOf(), ahead: 3_000 })).toContain('✓ the clock is right');
   });
 
-  it('says nothing of a balance where the host keeps none', async () => {
+  it('does not mention a balance if the host has none', async () => {
     expect(await askDoctor({ models: listOf() })).not.toContain('balance');
   });
 });
 
-describe('what Kimi tells', () => {
-  it('is understood of the simulated one, which answers as the real one was seen to', async () => {
+describe('account data', () => {
+  it('is read from the simulated Kimi, whose responses are like the recorded ones', async () => {
     const { simulatorUrl } = await openWorld({ worker: false });
     const kimi = { apiUrl: `${simulatorUrl}/v1/`, apiKey: KEY };
     const told = await listModels(kimi);
@@ -146,7 +146,7 @@ describe('what Kimi tells', () => {
     expect(await countTokens(kimi, chat, new AbortController().signal)).toBe(2);
   });
 
-  it('is nothing where nobody answers, or in time', async () => {
+  it('is absent if the server is unreachable or too slow', async () => {
     const nobody = { apiUrl: `${UNREACHABLE}/v1`, apiKey: KEY };
     const silence = { problem: { type: 'unreachable', message: 'ECONNREFUSED' } };
     expect(await listModels(nobody)).toEqual(silence);
@@ -159,7 +159,7 @@ describe('what Kimi tells', () => {
   });
 });
 
-/** @returns what a model is sent, or `undefined` where we refuse to. */
+/** @returns the request body of a model, or `undefined` if we refuse it */
 function bodyOf(model: string, request: TaskRequest): object | undefined {
   try {
     return requestFor({ model, prompt: 'x', request }, undefined);
@@ -169,7 +169,7 @@ function bodyOf(model: string, request: TaskRequest): object | undefined {
   }
 }
 
-describe('what a model is sent', () => {
+describe('request bodies', () => {
   const wanted: TaskRequest[] = [
     {},
     { temperature: 1 },
@@ -181,10 +181,13 @@ describe('what a model is sent', () => {
     { system: 'x', images: ['data:image/png;base64,AA=='] },
   ];
 
-  it.each(MODELS.map(({ id }) => id))('of %s is taken by the simulated Kimi, whose rules are its own', (model) => {
-    const bodies = wanted.map((request) => bodyOf(model, request)).filter((body) => body !== undefined);
-    for (const body of bodies) expect(() => readRequest(body)).not.toThrow();
-    // Not all of it is refused by ours.
-    expect(bodies.length).toBeGreaterThanOrEqual(6);
-  });
+  it.each(MODELS.map(({ id }) => id))(
+    'of %s are accepted by the simulated Kimi, which has its own copy of the rules',
+    (model) => {
+      const bodies = wanted.map((request) => bodyOf(model, request)).filter((body) => body !== undefined);
+      for (const body of bodies) expect(() => readRequest(body)).not.toThrow();
+      // Some of them are accepted by our rules.
+      expect(bodies.length).toBeGreaterThanOrEqual(6);
+    },
+  );
 });

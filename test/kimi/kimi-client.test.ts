@@ -28,7 +28,7 @@ async function refusal(...args: Parameters<typeof dispatch>): Promise<KimiError>
 }
 
 describe('the request', () => {
-  it('is the one of the contract', async () => {
+  it('is that of the contract', async () => {
     const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
     await dispatch(`${url}/v1`);
     expect(received).toHaveLength(1);
@@ -67,7 +67,7 @@ describe('the request', () => {
     expect(rest).toEqual({ model, ...parameters });
   });
 
-  it('carries the system prompt, pictures and schema that the user gave', async () => {
+  it('carries the user’s system prompt, pictures and schema', async () => {
     const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
     const png = 'data:image/png;base64,iVBORw0KGgo=';
     const schema = { type: 'object' };
@@ -87,7 +87,7 @@ describe('the request', () => {
     });
   });
 
-  it('goes to the same path when the addresses end in slashes', async () => {
+  it('has the same path when the addresses end in slashes', async () => {
     const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
     await dispatch(`${url}/v1//`, TASK, { callbackBaseUrl: 'https://me.example/kimi-dispatch//' });
     expect(received[0]?.path).toBe('/v1/chat/completions');
@@ -96,14 +96,14 @@ describe('the request', () => {
     });
   });
 
-  it('carries a long prompt whole', async () => {
+  it('carries a long prompt unchanged', async () => {
     const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
     const prompt = '寫"\\\n\u0000😀'.repeat(50_000);
     await dispatch(url, { ...TASK, prompt });
     expect(JSON.parse(received[0]?.body ?? '')).toMatchObject({ messages: [{ content: prompt }] });
   });
 
-  it('has a connection of its own each time', async () => {
+  it('uses a new connection each time', async () => {
     const sockets = new Set<Socket>();
     const url = await serve((request, response) => {
       sockets.add(request.socket);
@@ -126,7 +126,7 @@ describe('through a relay', () => {
   const refused = async (kimi: KimiClient): Promise<KimiError> =>
     await failureOf(kimi.dispatch(K3, new AbortController().signal), KimiError);
 
-  it('an API that never calls back takes tasks, and the relay is shown its token, not the key', async () => {
+  it('an API that never calls back can be used, and the relay gets its token, not the key', async () => {
     const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
     expect(await through(`${url}/v1`).dispatch(K3, new AbortController().signal)).toEqual({ api_id: 'cmpl-1' });
     expect(received[0]).toMatchObject({
@@ -136,13 +136,13 @@ describe('through a relay', () => {
     expect(JSON.stringify(received)).not.toContain(KEY);
   });
 
-  it('a request of which nobody knows whether it arrived is sent again: the relay takes it once', async () => {
+  it('a request whose outcome is unknown is sent again: the relay accepts it once', async () => {
     for (const url of [await serveCut(), (await serveAnswer(502, HTML)).url, (await serveAnswer(202, {})).url]) {
       expect(await refused(through(url))).toMatchObject({ kind: 'not_sent', type: 'relay_unreachable' });
     }
   });
 
-  it('nothing is sent without its token', async () => {
+  it('nothing is sent without the token', async () => {
     const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
     const error = await refused(through(url, ''));
     expect(error).toMatchObject({ kind: 'refused', type: 'no_relay_token' });
@@ -153,7 +153,7 @@ describe('through a relay', () => {
 describe('nothing is sent', () => {
   it.each([undefined, ''])('without a key (%j)', async (apiKey) => {
     const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
-    // Not through dispatch(), whose default would stand in for `undefined`.
+    // Not through dispatch(), whose default would replace `undefined`.
     const kimi = new KimiClient({ apiUrl: url, apiKey, callbackBaseUrl: 'http://x' });
     const error = await failureOf(kimi.dispatch(TASK, new AbortController().signal), KimiError);
     expect(error).toMatchObject({
@@ -183,7 +183,7 @@ describe('nothing is sent', () => {
     });
   });
 
-  it('where the model would refuse a parameter', async () => {
+  it('if the model would refuse a parameter', async () => {
     const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
     const task = { ...TASK, model: 'kimi-k3', request: { temperature: 0.5 } };
     expect(await refusal(url, task)).toMatchObject({ kind: 'refused', type: 'bad_parameter' });
@@ -196,7 +196,7 @@ describe('nothing is sent', () => {
     expect(received).toEqual([]);
   });
 
-  it('when nobody listens', async () => {
+  it('when no server listens', async () => {
     expect(await refusal(`${UNREACHABLE}/v1`)).toMatchObject({
       kind: 'not_sent',
       type: 'unreachable',
@@ -204,18 +204,18 @@ describe('nothing is sent', () => {
     });
   });
 
-  it('when the host has no address', async () => {
+  it('when the host name does not resolve', async () => {
     expect(await refusal('http://kimi.invalid/v1')).toMatchObject({ kind: 'not_sent', type: 'unreachable' });
   });
 
-  it('when the far end speaks no TLS', async () => {
+  it('when the server speaks no TLS', async () => {
     const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
     expect(await refusal(url.replace('http:', 'https:'))).toMatchObject({ kind: 'not_sent', type: 'unreachable' });
     expect(received).toEqual([]);
   });
 });
 
-/** Counts tokens as it is told to, and takes tasks. */
+/** Counts tokens with the given handler, and accepts tasks. */
 async function counting(answer: (response: ServerResponse) => void): Promise<{ url: string; paths: string[] }> {
   const paths: string[] = [];
   const url = await serve((request, response) => {
@@ -251,7 +251,7 @@ describe('a prompt that may be too long', () => {
     expect(paths).toEqual([COUNT]);
   });
 
-  it('is sent where Kimi counts that it fits', async () => {
+  it('is sent if Kimi’s count fits', async () => {
     const { url, paths } = await counting(tokens(60_001));
     expect(await dispatch(url, LONG)).toEqual({ api_id: 'cmpl-1' });
     expect(paths).toEqual([COUNT, SEND]);
@@ -261,7 +261,7 @@ describe('a prompt that may be too long', () => {
     ['it has no such thing', (response: ServerResponse) => void response.writeHead(404).end('{}')],
     ['it talks nonsense', (response: ServerResponse) => void response.end('{"data":{"total_tokens":"many"}}')],
     ['it does not answer', () => {}],
-  ])('is sent where Kimi does not count: %s', async (_what, answer) => {
+  ])('is sent if Kimi gives no count: %s', async (_what, answer) => {
     const { url, paths } = await counting(answer);
     expect(await dispatch(url, LONG)).toEqual({ api_id: 'cmpl-1' });
     expect(paths).toEqual([COUNT, SEND]);
@@ -271,7 +271,7 @@ describe('a prompt that may be too long', () => {
     ['a short prompt', TASK.prompt, 'kimi-k2.6'],
     ['a model nobody knows', LONG.prompt, 'a-model-of-tomorrow'],
     ['a model with more room', LONG.prompt, 'kimi-k3'],
-  ])('is not asked about for %s', async (_what, prompt, model) => {
+  ])('is not counted for %s', async (_what, prompt, model) => {
     const { url, paths } = await counting(tokens(1));
     await dispatch(url, { ...TASK, prompt, model });
     expect(paths).toEqual([SEND]);
@@ -279,12 +279,12 @@ describe('a prompt that may be too long', () => {
 });
 
 describe('an acceptance', () => {
-  it.each([200, 202])('with %d brings the API id', async (status) => {
+  it.each([200, 202])('with %d has the API id', async (status) => {
     const { url } = await serveAnswer(status, { id: 'cmpl-1707654360-abc123' });
     expect(await dispatch(url)).toEqual({ api_id: 'cmpl-1707654360-abc123' });
   });
 
-  it('with a whole answer keeps it', async () => {
+  it('may contain the whole answer', async () => {
     const { url } = await serveAnswer(200, {
       id: 'chatcmpl-1',
       object: 'chat.completion',
@@ -321,14 +321,14 @@ describe('an acceptance', () => {
     ['half a body', '{"id":"cmpl-1'],
     ['a page', '<html></html>'],
     ['an error', '{"error":{"type":"server_error","message":"no"}}'],
-  ])('with %s leaves open what became of the task', async (_what, body) => {
+  ])('with %s means an unknown outcome', async (_what, body) => {
     const { url, received } = await serveAnswer(200, body);
     expect(await refusal(url)).toMatchObject({ kind: 'outcome_unknown', type: 'no_api_id' });
     expect(received).toHaveLength(1);
   });
 });
 
-describe('Kimi’s answer', () => {
+describe('Kimi’s response', () => {
   const busy = 'The engine is currently overloaded, please try again later';
   const rate = 'Your account org<ak> request reached organization max RPM: 3, please try again after 1 seconds';
   it.each([
@@ -389,7 +389,7 @@ describe('Kimi’s answer', () => {
     expect(retryAfterMs).toBeLessThanOrEqual(30_000);
   });
 
-  it('that the quota is used up is final, whatever Retry-After says', async () => {
+  it('exhausted quota is final, whatever Retry-After says', async () => {
     const body = { error: { type: 'exceeded_current_quota_error', message: 'suspended' } };
     const { url } = await serveAnswer(429, body, { 'retry-after': '1' });
     const error = await refusal(url);
@@ -408,34 +408,34 @@ describe('Kimi’s answer', () => {
     [413, 'refused', ''],
   ])('%d without an error of Kimi’s is %s: %j', async (status, kind, body) => {
     const { url } = await serveAnswer(status, body, { 'content-type': 'text/html' });
-    // Where nothing of Kimi's is, the address may be wrong.
+    // Without Kimi's error format, the address may be wrong.
     const hint = status === 404 ? '; is KIMI_API_URL right?' : '';
     const message = `Kimi answered ${status}${hint}`;
     expect(await refusal(url)).toMatchObject({ kind, type: `http_${status}`, message });
   });
 });
 
-describe('what became of the task is open', () => {
+describe('the outcome is unknown', () => {
   it('when the connection is cut after the request was read', async () => {
     const url = await serveCut();
     expect(await refusal(url)).toMatchObject({ kind: 'outcome_unknown', type: 'outcome_unknown' });
   });
 
-  it('when the connection is cut amid the answer', async () => {
+  it('when the connection is cut in the response', async () => {
     const url = await serve((request, response) => {
       response.writeHead(200, { 'content-length': 1_000 }).write('{"id":', () => request.socket.destroy());
     });
     expect(await refusal(url)).toMatchObject({ kind: 'outcome_unknown', type: 'outcome_unknown' });
   });
 
-  it('when the answer is too large to keep', async () => {
+  it('when the response is too large', async () => {
     const { url } = await serveAnswer(200, { id: 'cmpl-1', padding: 'x'.repeat(MAX_CALLBACK_BYTES) });
     const error = await refusal(url);
     expect(error).toMatchObject({ kind: 'outcome_unknown', type: 'outcome_unknown' });
     expect(error.message).toContain(`over ${MAX_CALLBACK_BYTES} bytes`);
   });
 
-  it('when the task is cancelled while Kimi reads it', async () => {
+  it('when the task is cancelled while Kimi reads the request', async () => {
     const controller = new AbortController();
     const url = await serve(() => controller.abort());
     const error = await refusal(url, TASK, { signal: controller.signal });
@@ -443,7 +443,7 @@ describe('what became of the task is open', () => {
   });
 });
 
-it.each([301, 302, 303, 307, 308])('a redirect (%d) is not followed: the key stays here', async (status) => {
+it.each([301, 302, 303, 307, 308])('a redirect (%d) is not followed: the key is not sent elsewhere', async (status) => {
   const stranger = await serveAnswer(202, { id: 'cmpl-1' });
   const { url, received } = await serveAnswer(status, '', { location: `${stranger.url}/v1/chat/completions` });
   expect(await refusal(url)).toMatchObject({ kind: 'refused', type: `http_${status}` });
@@ -453,7 +453,7 @@ it.each([301, 302, 303, 307, 308])('a redirect (%d) is not followed: the key sta
 
 const secretly = (url: string): string => `${url.replace('://', '://user:pass-word@')}/v1?token=query-secret`;
 
-describe('no message holds the key, or the user info and the query of the address,', () => {
+describe('no message contains the key, or the user info and the query of the address,', () => {
   it.each([
     ['when nobody listens', async () => UNREACHABLE],
     ['when the connection is cut', serveCut],
@@ -470,7 +470,7 @@ describe('no message holds the key, or the user info and the query of the addres
     for (const secret of [KEY, 'pass-word', 'user', 'query-secret']) expect(`${type} ${message}`).not.toContain(secret);
   });
 
-  it('when Kimi repeats the key it was given', async () => {
+  it('when Kimi’s error quotes the key', async () => {
     const body = { error: { type: 'incorrect_api_key_error', message: `Incorrect API key provided: ${KEY}` } };
     const { url } = await serveAnswer(401, body);
     const { message } = await refusal(url);
@@ -479,7 +479,7 @@ describe('no message holds the key, or the user info and the query of the addres
   });
 });
 
-it('a key that cannot stand in a header is refused, not tried for ever', async () => {
+it('a key that is invalid in a header is refused, and not retried forever', async () => {
   const { url } = await serveAnswer(202, { id: 'cmpl-1' });
   expect(await refusal(url, TASK, { apiKey: `${KEY}\n` })).toMatchObject({ kind: 'refused' });
 });

@@ -21,7 +21,7 @@ import {
 import { ResultStore } from '../../src/results/store.ts';
 import { temporaryFolder } from '../support/resources.ts';
 
-/** Runs the activity as a worker does: it heartbeats. */
+/** Runs the activity as a worker does, with heartbeats. */
 async function persist(activities: Activities, result: TaskResult): Promise<void> {
   await new MockActivityEnvironment().run(async () => await activities.persist(result));
 }
@@ -41,7 +41,7 @@ function refusalOf(work: () => unknown): Pick<KimiError, 'kind' | 'type' | 'mess
 }
 
 describe('the table', () => {
-  it.each(MODELS.map((model) => [model.id, model] as const))('of %s is whole', (_id, { context, prices }) => {
+  it.each(MODELS.map((model) => [model.id, model] as const))('of %s is complete', (_id, { context, prices }) => {
     expect([262_144, 1_048_576]).toContain(context);
     expect(Object.keys(prices)).toContain('USD');
     for (const { hit, miss, output, date } of Object.values(prices)) {
@@ -51,7 +51,7 @@ describe('the table', () => {
     }
   });
 
-  it('names the default by price: no other model is cheaper, in any money, for any kind of token', () => {
+  it('names the default by price: no other model is cheaper, in any currency, for any kind of token', () => {
     const cheapest = modelOf(resolveModel(undefined, CN));
     for (const { prices } of MODELS) {
       for (const currency of ['CNY', 'USD'] as const) {
@@ -65,7 +65,7 @@ describe('the table', () => {
     }
   });
 
-  it('names a successor that is there', () => {
+  it('names an existing successor', () => {
     expect(modelOf(RETIRED.successor)).toBeDefined();
     for (const id of RETIRED.models) expect(modelOf(id)).toBeUndefined();
   });
@@ -78,12 +78,12 @@ describe('the model of a task', () => {
     ['elsewhere', OTHER, 'moonshot-v1-128k'],
     ['at a host that only sounds so', 'https://api.moonshot.cn.example.com/v1', 'moonshot-v1-128k'],
     ['where the worker alone knows', undefined, 'kimi-k2.6'],
-  ])('that nobody chose, %s', (_where, apiUrl, model) => {
+  ])('without a choice, %s', (_where, apiUrl, model) => {
     expect(resolveModel(undefined, apiUrl)).toBe(model);
   });
 
   it.each([...RETIRED.models, 'moonshot-v1-auto', 'moonshot-v1-8k-vision-preview'])(
-    '%s is refused at Moonshot, naming its successor, and taken elsewhere',
+    '%s is refused at Moonshot, naming its successor, and accepted elsewhere',
     (model) => {
       for (const apiUrl of [CN, AI, 'https://API.MOONSHOT.CN./v1']) {
         expect(refusalOf(() => resolveModel(model, apiUrl))).toEqual({
@@ -97,20 +97,20 @@ describe('the model of a task', () => {
     },
   );
 
-  it.each(['kimi-k3', 'a-model-of-tomorrow', 'moonshot-v2'])('%s is taken everywhere', (model) => {
+  it.each(['kimi-k3', 'a-model-of-tomorrow', 'moonshot-v2'])('%s is accepted everywhere', (model) => {
     for (const apiUrl of [CN, AI, OTHER]) expect(resolveModel(model, apiUrl)).toBe(model);
   });
 });
 
-describe('what a model is sent', () => {
+describe('the request to a model', () => {
   it.each([
-    // Nothing of our invention, but the contract's to the contract's.
+    // Only the fields of the contract.
     ['moonshot-v1-8k', {}, { temperature: 0.3, max_tokens: 8000 }],
     ['moonshot-v1-128k', { temperature: 0.7 }, { temperature: 0.7, max_tokens: 8000 }],
     ['moonshot-v1-128k', { max_tokens: 100 }, { temperature: 0.3, max_tokens: 100 }],
     ['kimi-k2.5', {}, {}],
     ...MODELS.map(({ id }) => [id, {}, {}] as const),
-    // Temperature: the one that is allowed.
+    // Temperature: the only allowed value.
     ...MODELS.map(({ id }) => [id, { temperature: 1 }, { temperature: 1 }] as const),
     ['kimi-k2.6', { temperature: 0.6, thinking: 'off' }, { temperature: 0.6, thinking: { type: 'disabled' } }],
     // Thinking.
@@ -125,7 +125,7 @@ describe('what a model is sent', () => {
     // Length.
     ['kimi-k2.6', { max_tokens: 262_144 }, { max_completion_tokens: 262_144 }],
     ['kimi-k3', { max_tokens: 1_048_576 }, { max_completion_tokens: 1_048_576 }],
-    // Models nobody knows: what was asked, under the names that most know.
+    // Unknown models: the user's values, under the most common names.
     ['a-model-of-tomorrow', { temperature: 0.2, max_tokens: 9 }, { temperature: 0.2, max_tokens: 9 }],
     ['a-model-of-tomorrow', { thinking: 'medium' }, { reasoning_effort: 'medium' }],
     ['a-model-of-tomorrow', { thinking: 'off' }, { thinking: { type: 'disabled' } }],
@@ -179,7 +179,7 @@ describe('what a model is sent', () => {
     expect(requestFor(task, undefined)).toStrictEqual(requestFor(task, AI));
   });
 
-  it('has no more tokens than bytes, pictures not counted', () => {
+  it('is estimated at no more tokens than bytes, pictures not counted', () => {
     const request = { images: ['data:image/png;base64,AAAA'], system: 'x' };
     const plain = mostTokens(requestFor({ model: 'kimi-k3', prompt: '寫一', request: { system: 'x' } }, AI));
     expect(plain).toBeGreaterThanOrEqual(7);
@@ -187,7 +187,7 @@ describe('what a model is sent', () => {
   });
 });
 
-describe('an answer that broke off', () => {
+describe('an interrupted answer', () => {
   it.each([
     ['kimi-k2.6', {}, true],
     ['kimi-k2.7-code-highspeed', {}, true],
@@ -197,7 +197,7 @@ describe('an answer that broke off', () => {
     ['kimi-k3.1-pro', {}, false],
     ['a-model-of-tomorrow', {}, false],
     ['moonshot-v1-128k', {}, false],
-  ])('of %s with %j can be gone on with: %s', (model, body, can) => {
+  ])('of %s with %j can be resumed: %s', (model, body, can) => {
     expect(supportsPartialMode(model, body)).toBe(can);
   });
 });
@@ -231,7 +231,7 @@ describe('the cost', () => {
     // 1000 × 2 + 1000 × 10 = 12,000, and twice that at the higher speed.
     ['kimi-k3.1-pro', AI, { prompt: 1e3, completion: 1e3, total: 2e3 }, cost(0.012, 'USD', '2026-10-25')],
     ['kimi-k3.1-pro-highspeed', AI, { prompt: 1e3, completion: 1e3, total: 2e3 }, cost(0.024, 'USD', '2026-10-25')],
-    // No more can have been cached than there was.
+    // No more tokens can be cached than there are.
     ['kimi-k3', AI, { prompt: 10, completion: 0, total: 10, cached: 99 }, cost(0.000003, 'USD', '2026-09-29')],
     ['kimi-k3', AI, { prompt: 0, completion: 0, total: 0 }, cost(0, 'USD', '2026-09-29')],
   ])('of %s at %s for %j', (model, apiUrl, tokens, expected) => {
@@ -243,7 +243,7 @@ describe('the cost', () => {
     ['a model nobody knows', 'a-model-of-tomorrow', CN],
     ['a retired model', 'moonshot-v1-128k', CN],
     ['a price nobody has', 'kimi-k3.1-pro', CN],
-  ])('is not known of %s', (_what, model, apiUrl) => {
+  ])('is unknown for %s', (_what, model, apiUrl) => {
     expect(costOf(PLAIN, model, apiUrl)).toBeUndefined();
   });
 

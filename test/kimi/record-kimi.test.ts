@@ -1,4 +1,4 @@
-/** `npm run record-kimi`, and every answer it has kept. */
+/** `npm run record-kimi`, and every recorded response. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import OpenAI, { APIError } from 'openai';
@@ -31,13 +31,13 @@ async function simulatedKimi(): Promise<string> {
   return `${await serve(simulator.app)}/v1`;
 }
 
-/** What a fixture holds: a completion, an error of Kimi's, a stream, or a page. */
+/** The content of a fixture: a completion, an error of Kimi's, a stream, or an HTML page. */
 const textOf = ({ body }: KimiFixture): string => body.map(({ text }) => text).join('');
 
 const ASKED = ['--model', 'kimi-k3', '--prompt'];
 
 describe('a recording', () => {
-  it('keeps a stream as it came, with its times, and no key', async () => {
+  it('stores a stream unchanged, with its times, and no key', async () => {
     const { code, stdout, stderr, folder } = await recording(
       await simulatedKimi(),
       ...ASKED,
@@ -65,7 +65,7 @@ describe('a recording', () => {
     expect(await readFile(file, 'utf8')).not.toContain('secret');
   });
 
-  it('keeps an answer in one piece, and one that breaks', async () => {
+  it('stores a response in one piece, and an interrupted one', async () => {
     const apiUrl = await simulatedKimi();
     const whole = await recording(apiUrl, ...ASKED, 'Say ok.', '--name', 'whole');
     const answer = JSON.parse(
@@ -81,7 +81,7 @@ describe('a recording', () => {
     });
   });
 
-  it('drops headers that may name an account, and masks ids and keys', async () => {
+  it('drops headers that may identify an account, and masks ids and keys', async () => {
     const message = `Your account 0a1b2c<xyz> request reached organization max RPM: 3; org-abcdefgh<ak-abcdefgh>; ${KEY}; sk-other-key-123`;
     const body = { error: { message, type: 'rate_limit_reached_error' } };
     const { url, received } = await serveAnswer(429, body, {
@@ -107,7 +107,7 @@ describe('a recording', () => {
     expect(text).toContain('Your account org-masked<ak-masked> request reached organization max RPM: 3');
   });
 
-  it('masks what lies across two pieces', async () => {
+  it('masks text that is split between two pieces', async () => {
     const url = await serve((request, response) => {
       request.resume().on('end', () => {
         response.write(`{"message":"${JSON.stringify(KEY).slice(1, 12)}`);
@@ -120,7 +120,7 @@ describe('a recording', () => {
     ]);
   });
 
-  it('replaces none, and says in a sentence what is missing', async () => {
+  it('replaces no recording, and reports what is missing in one sentence', async () => {
     const apiUrl = await simulatedKimi();
     const { folder } = await recording(apiUrl, ...ASKED, 'x', '--name', 'x');
     const again = await recording(apiUrl, ...ASKED, 'x', '--name', 'x', '--folder', folder);
@@ -140,43 +140,40 @@ describe('a recording', () => {
   });
 });
 
-describe('every answer that was kept', () => {
+describe('every recorded response', () => {
   const fixtures = readFixtures();
 
-  it('is there', () => {
+  it('exists', () => {
     expect(fixtures.length).toBeGreaterThan(0);
   });
 
-  it.each(fixtures)('%s holds no key and no account', async (name, { headers }) => {
+  it.each(fixtures)('%s contains no key and no account', async (name, { headers }) => {
     expect(Object.keys(headers).filter((header) => /auth|cookie|org|uid|project/.test(header))).toEqual([]);
     const text = await readFile(join(FIXTURES, `${name}.json`), 'utf8');
     expect(text.match(/\b(?:sk|org|ak)-(?!masked)[\w-]+/g) ?? []).toEqual([]);
   });
 
-  it.each(fixtures.filter(([, { status }]) => status !== 200))(
-    '%s is read as the error it is',
-    async (_name, fixture) => {
-      const apiUrl = await replay(fixture);
-      const client = new KimiClient({ apiUrl, apiKey: 'sk-x', callbackBaseUrl: 'http://x' });
-      const dispatched = client.dispatch({ ...TASK, task_id: 'kimi-1-1' }, new AbortController().signal);
-      const error = await failureOf(dispatched, KimiError);
-      const isPage = !fixture.headers['content-type']?.includes('json');
-      const stated = isPage
-        ? undefined
-        : (JSON.parse(textOf(fixture)) as { error: { type: string; message: string } }).error;
-      expect(error).toMatchObject({
-        type: stated?.type ?? `http_${fixture.status}`,
-        message: expect.stringContaining(stated?.message ?? `Kimi answered ${fixture.status}`),
-      });
+  it.each(fixtures.filter(([, { status }]) => status !== 200))('%s is parsed as an error', async (_name, fixture) => {
+    const apiUrl = await replay(fixture);
+    const client = new KimiClient({ apiUrl, apiKey: 'sk-x', callbackBaseUrl: 'http://x' });
+    const dispatched = client.dispatch({ ...TASK, task_id: 'kimi-1-1' }, new AbortController().signal);
+    const error = await failureOf(dispatched, KimiError);
+    const isPage = !fixture.headers['content-type']?.includes('json');
+    const stated = isPage
+      ? undefined
+      : (JSON.parse(textOf(fixture)) as { error: { type: string; message: string } }).error;
+    expect(error).toMatchObject({
+      type: stated?.type ?? `http_${fixture.status}`,
+      message: expect.stringContaining(stated?.message ?? `Kimi answered ${fixture.status}`),
+    });
 
-      const openai = new OpenAI({ apiKey: 'sk-x', baseURL: apiUrl, maxRetries: 0 });
-      const asked = openai.chat.completions.create({ model: 'x', messages: [] });
-      expect((await failureOf(asked, APIError)).status).toBe(fixture.status);
-    },
-  );
+    const openai = new OpenAI({ apiKey: 'sk-x', baseURL: apiUrl, maxRetries: 0 });
+    const asked = openai.chat.completions.create({ model: 'x', messages: [] });
+    expect((await failureOf(asked, APIError)).status).toBe(fixture.status);
+  });
 
   it.each(fixtures.filter(([, { status, request }]) => status === 200 && !request.stream))(
-    '%s is read as the answer it is',
+    '%s is parsed as an answer',
     async (_name, fixture) => {
       const apiUrl = await replay(fixture);
       const client = new KimiClient({ apiUrl, apiKey: 'sk-x', callbackBaseUrl: 'http://x' });
@@ -191,16 +188,19 @@ describe('every answer that was kept', () => {
     },
   );
 
-  it.each(fixtures.filter(([, { broken }]) => broken !== undefined))('%s breaks again', async (_name, fixture) => {
-    const openai = new OpenAI({ apiKey: 'sk-x', baseURL: await replay(fixture), maxRetries: 0 });
-    const stream = await openai.chat.completions.create({ model: 'x', messages: [], stream: true });
-    const chunks: unknown[] = [];
-    const read = async (): Promise<void> => {
-      for await (const chunk of stream) chunks.push(chunk);
-    };
-    await expect(read()).rejects.toThrow('terminated');
-    expect(chunks).toHaveLength(textOf(fixture).split('\n\n').length - 1);
-  });
+  it.each(fixtures.filter(([, { broken }]) => broken !== undefined))(
+    '%s is interrupted again',
+    async (_name, fixture) => {
+      const openai = new OpenAI({ apiKey: 'sk-x', baseURL: await replay(fixture), maxRetries: 0 });
+      const stream = await openai.chat.completions.create({ model: 'x', messages: [], stream: true });
+      const chunks: unknown[] = [];
+      const read = async (): Promise<void> => {
+        for await (const chunk of stream) chunks.push(chunk);
+      };
+      await expect(read()).rejects.toThrow('terminated');
+      expect(chunks).toHaveLength(textOf(fixture).split('\n\n').length - 1);
+    },
+  );
 
   it.each(
     fixtures.filter(([, { status, request, broken }]) => status === 200 && request.stream && broken === undefined),

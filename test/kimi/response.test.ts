@@ -1,4 +1,4 @@
-/** What came before a connection broke is read, also by a reader that was busy with something else as it broke. */
+/** Data that came before a connection broke is read, even by a reader that was busy at that moment. */
 import { once } from 'node:events';
 import { Agent, request } from 'undici';
 import { expect, it, onTestFinished } from 'vitest';
@@ -7,11 +7,11 @@ import { serve } from '../support/resources.ts';
 
 type Ask = (url: string, dispatcher: Agent) => Promise<{ body: AsyncIterable<Buffer> }>;
 
-/** @returns what is read of an answer whose connection breaks after its head was seen and before the rest is looked at. */
+/** @returns what is read of a response whose connection breaks after its head was seen and before the rest is read */
 async function readAfterTheCut(ask: Ask): Promise<{ text: string; error: unknown }> {
   const url = await serve((_request, response) => {
     for (let n = 0; n < 6; n += 1) response.write(`piece ${n}, `);
-    // Node 26 keeps what is written until the turn is over.
+    // Node 26 delays writes until the end of the turn.
     response.write('piece 6, ', () => response.socket?.destroySoon());
   });
   const agent = new Agent();
@@ -28,7 +28,7 @@ async function readAfterTheCut(ask: Ask): Promise<{ text: string; error: unknown
   return { text, error: undefined };
 }
 
-it('every byte that came is read, and then that the connection broke', async () => {
+it('every received byte is read, and then the error', async () => {
   const { text, error } = await readAfterTheCut(
     async (url, dispatcher) => await requestEveryByte(url, { method: 'GET', dispatcher }),
   );
@@ -36,13 +36,13 @@ it('every byte that came is read, and then that the connection broke', async () 
   expect(error).toMatchObject({ code: 'UND_ERR_SOCKET' });
 });
 
-it('undici’s own request drops them: when it does not any more, ours can go', async () => {
+it('undici’s own request drops them: once it no longer does, response.ts can be removed', async () => {
   const { text, error } = await readAfterTheCut(async (url, dispatcher) => await request(url, { dispatcher }));
   expect(text).toBe('');
   expect(error).toBeInstanceOf(Error);
 });
 
-it('a reader that leaves closes the connection', async () => {
+it('a reader that stops early closes the connection', async () => {
   let close: () => void;
   const isClosed = new Promise<void>((resolve) => (close = resolve));
   const url = await serve((_request, response) => {
@@ -55,6 +55,6 @@ it('a reader that leaves closes the connection', async () => {
     expect(bytes.toString()).toBe('a');
     break;
   }
-  // Else the test runs into its timeout.
+  // Otherwise the test times out.
   await isClosed;
 });

@@ -19,7 +19,7 @@ async function wakePlugin(wakeUrl: string, reply: PluginWake['reply']): Promise<
 }
 
 describe('the wake', () => {
-  it('is the one the gateway takes', async () => {
+  it('is the request that the gateway expects', async () => {
     const { url, received } = await serveAnswer(200, { ok: true, mode: 'now', eventOutcome: 'queued' });
     await wake(`${url}/hooks/wake`);
     expect(received).toHaveLength(1);
@@ -40,13 +40,13 @@ describe('the wake', () => {
   });
 });
 
-describe('the gateway’s answer', () => {
+describe('the gateway’s response', () => {
   it.each([
     [200, { ok: true, mode: 'now', eventOutcome: 'queued' }],
     [200, { ok: true, mode: 'now', eventOutcome: 'coalesced' }],
     [200, 'no JSON'],
     [204, ''],
-  ])('%d %j is a yes', async (status, body) => {
+  ])('%d %j is accepted', async (status, body) => {
     const { url, received } = await serveAnswer(status, body);
     await expect(wake(url)).resolves.toBeUndefined();
     expect(received).toHaveLength(1);
@@ -59,7 +59,7 @@ describe('the gateway’s answer', () => {
     [400, { ok: false, error: 'text required' }, 'http_400', 'answered 400'],
     [413, '', 'http_413', 'answered 413'],
     [302, '', 'http_302', 'answered 302'],
-  ])('%d %j is a no', async (status, body, type, message) => {
+  ])('%d %j is a permanent failure', async (status, body, type, message) => {
     const { url, received } = await serveAnswer(status, body);
     const error = await failureOf(wake(url), GatewayError);
     expect(error).toMatchObject({ type, retryable: false, message: expect.stringContaining(message) });
@@ -74,7 +74,7 @@ describe('the gateway’s answer', () => {
     [500, {}, undefined],
     [502, {}, undefined],
     [408, {}, undefined],
-  ])('%d %j is a not yet', async (status, headers, retryAfterMs) => {
+  ])('%d %j is retried', async (status, headers, retryAfterMs) => {
     const { url, received } = await serveAnswer(status, '', headers);
     const error = await failureOf(wake(url), GatewayError);
     expect(error).toMatchObject({ type: `http_${status}`, retryable: true });
@@ -88,7 +88,7 @@ describe('the gateway’s answer', () => {
     [204, '', 'no_plugin'],
     [404, 'Not Found', 'no_plugin'],
     [200, { outcome: 'failed', error: 'Forbidden' }, 'failed'],
-  ])('%d %j is no delivery by the plugin, and tried again', async (status, body, type) => {
+  ])('%d %j is not delivered by the plugin, and is retried', async (status, body, type) => {
     for (const reply of ['deliver', 'agent'] as const) {
       const { url } = await serveAnswer(status, body);
       const error = await failureOf(wakePlugin(url, reply), GatewayError);
@@ -96,12 +96,12 @@ describe('the gateway’s answer', () => {
     }
   });
 
-  it('of the plugin is a yes where it says that the reply was sent', async () => {
+  it('of the plugin is accepted if it reports the reply as sent', async () => {
     const { url } = await serveAnswer(200, { outcome: 'sent' });
     await expect(wakePlugin(url, 'deliver')).resolves.toBeUndefined();
   });
 
-  it('that names a moment to come is asked again then, within the hour', async () => {
+  it('with a date in Retry-After is retried then, within the hour', async () => {
     for (const [inMs, least] of [
       [600_000, 500_000],
       [86_400_000, 3_600_000],
@@ -113,7 +113,7 @@ describe('the gateway’s answer', () => {
     }
   });
 
-  it('that sends elsewhere is not followed: the token stays here', async () => {
+  it('with a redirect is not followed: the token is not sent elsewhere', async () => {
     const stranger = await serveAnswer(200, { ok: true });
     const { url } = await serveAnswer(307, '', { location: `${stranger.url}/hooks/wake` });
     await failureOf(wake(url), GatewayError);
@@ -121,8 +121,8 @@ describe('the gateway’s answer', () => {
   });
 });
 
-describe('a gateway that is not there', () => {
-  it('is tried again', async () => {
+describe('a gateway that is unreachable', () => {
+  it('is retried', async () => {
     const error = await failureOf(wake(`${UNREACHABLE}/hooks/wake`), GatewayError);
     expect(error).toMatchObject({
       type: 'unreachable',
@@ -131,7 +131,7 @@ describe('a gateway that is not there', () => {
     });
   });
 
-  it('any more once it has read the wake is tried again', async () => {
+  it('after reading the wake is retried', async () => {
     expect(await failureOf(wake(await serveCut()), GatewayError)).toMatchObject({
       type: 'unreachable',
       retryable: true,

@@ -36,7 +36,7 @@ const WAKE: PluginWake = {
 type Batch = Parameters<ConstructorParameters<typeof Notifier>[2]>[0];
 type Outcome = Awaited<ReturnType<ConstructorParameters<typeof Notifier>[2]>>;
 
-/** The plugin's wake route on real HTTP, in front of a channel that keeps what it is given. */
+/** The plugin's wake route on real HTTP, in front of a channel that records its messages. */
 async function openPlugin({
   stateDir,
   config = { hooks: { token: TOKEN } },
@@ -71,7 +71,7 @@ async function openPlugin({
 }
 
 describe('a wake', () => {
-  it('is shown in the chat that asked, past the gateway’s own outbox', async () => {
+  it('is shown in the chat of the task, bypassing the gateway’s outbox', async () => {
     const { wake, sent } = await openPlugin();
     await wake({ route: { ...ROUTE, account_id: 'second', thread_id: '7' } });
     expect(sent).toMatchObject([
@@ -86,7 +86,7 @@ describe('a wake', () => {
     ]);
   });
 
-  it('whose message holds the whole answer needs no file; any other has it, to the letter', async () => {
+  it('whose message holds the whole answer needs no file; otherwise the answer is attached unchanged', async () => {
     const { wake, sent } = await openPlugin();
     await wake({ file: { name: 'a.md', content: '答案\n' } });
     expect(sent).toHaveLength(1);
@@ -97,7 +97,7 @@ describe('a wake', () => {
     expect((await sent[2]?.mediaAccess?.readFile('/etc/passwd'))?.toString()).toBe(content);
   });
 
-  it('is shown once, whoever asks how often, also by a gateway that came after', async () => {
+  it('is shown once, however often it is requested, also by a gateway started later', async () => {
     const stateDir = await temporaryFolder();
     const first = await openPlugin({ stateDir });
     await Promise.all([first.wake(), first.wake()]);
@@ -109,7 +109,7 @@ describe('a wake', () => {
     expect(second.sent).toHaveLength(1);
   });
 
-  it('that a gateway was sending when it ended is sent again and says so; what was shown before is not', async () => {
+  it('that was being sent when the gateway ended is sent again and says so; parts shown before are not repeated', async () => {
     const stateDir = await temporaryFolder();
     const dying = await openPlugin({
       stateDir,
@@ -129,7 +129,7 @@ describe('a wake', () => {
     ['failed', true],
     ['suppressed', false],
     ['partial_failed', false],
-  ] as const)('that the channel answers with %s is told so', async (status, retryable) => {
+  ] as const)('that the channel answers with %s has that outcome', async (status, retryable) => {
     const { wake, sent } = await openPlugin({
       channel: async () => ({ status, error: Object.assign(new Error('Forbidden: blocked'), { error_code: 403 }) }),
     });
@@ -144,7 +144,7 @@ describe('a wake', () => {
     [{ code: 'ECONNREFUSED' }, WAKE.message],
     [{ error: Object.assign(new Error('no'), { code: 'ENOTFOUND' }) }, WAKE.message],
     [{ code: 'ECONNRESET' }, `(again?)\n\n${WAKE.message}`],
-  ])('that the channel failed at with %j is sent again as %j', async (details, text) => {
+  ])('that failed in the channel with %j is sent again as %j', async (details, text) => {
     const answers: Outcome[] = [{ status: 'failed', error: Object.assign(new Error('x'), details) }];
     const { wake, sent } = await openPlugin({ channel: async () => answers.shift() ?? { status: 'sent' } });
     await failureOf(wake(), GatewayError);
@@ -152,7 +152,7 @@ describe('a wake', () => {
     expect(sent[1]?.payloads[0]?.text).toBe(text);
   });
 
-  it('that fails is one line in the gateway’s log, whatever the channel said', async () => {
+  it('that fails is one line in the gateway’s log, whatever the channel’s error contains', async () => {
     const { wake, warned } = await openPlugin({
       channel: async () => ({ status: 'suppressed', reason: 'no\u001B[2J\r\n2026-11-29 forged\u202E' }),
     });
@@ -160,7 +160,7 @@ describe('a wake', () => {
     expect(warned).toEqual([`kimi-dispatch: ${ID} was not delivered (suppressed): no [2J  2026-11-29 forged `]);
   });
 
-  it('that throws is worth trying again', async () => {
+  it('whose channel throws is retried', async () => {
     const { wake } = await openPlugin({
       channel: async () => {
         throw new Error('broken');
@@ -169,7 +169,7 @@ describe('a wake', () => {
     expect(await failureOf(wake(), GatewayError)).toMatchObject({ type: 'failed', retryable: true });
   });
 
-  it('of a task that no chat asked for goes to the owner, or is refused', async () => {
+  it('of a task without a chat goes to the owner, or is refused', async () => {
     const { route: _route, ...wake } = WAKE;
     const owned = await openPlugin({
       config: { hooks: { token: TOKEN }, commands: { ownerAllowFrom: ['*', 'discord:user:77'] } },
@@ -185,7 +185,7 @@ describe('a wake', () => {
     });
   });
 
-  it('wakes the agent of that chat where the user prefers it', async () => {
+  it('wakes the agent of the chat with KIMI_REPLY=agent', async () => {
     const { wake, sent, events, heartbeats } = await openPlugin();
     const session_key = 'agent:main:telegram:group:-1';
     await wake({ reply: 'agent', route: { ...ROUTE, session_key } });
@@ -222,7 +222,7 @@ describe('a wake', () => {
   });
 });
 
-it('notes that nobody will ask for any more are removed', async () => {
+it('old notes are removed', async () => {
   const stateDir = await temporaryFolder();
   const folder = join(stateDir, 'kimi-dispatch/shown');
   await mkdir(folder, { recursive: true });
@@ -236,7 +236,7 @@ it('notes that nobody will ask for any more are removed', async () => {
   expect(await notes.read('kimi-1-1')).toEqual({ parts: 0, isUncertain: false });
 });
 
-describe('what an answer says', () => {
+describe('text of an answer', () => {
   it.each([
     'MEDIA:/etc/passwd',
     '  media : ~/.openclaw/openclaw.json',
@@ -256,7 +256,7 @@ describe('what an answer says', () => {
     '<!channel> <@U123> <@&5>',
     '[x](tg://user?id=1)',
     'a\uE200cite\uE202turn0\uE201',
-  ])('%j is an order to nobody, and reads the same', (text) => {
+  ])('%j triggers nothing, and looks the same', (text) => {
     const shown = asData(text);
     expect(shown).not.toMatch(
       /media\s*:|\[\[|!\[|@[\p{L}\p{N}&!]|<\s*[^\s\u200B]|\[\/?tool|tool_call|🛠️\s|NO_REPLY|HEARTBEAT_OK|tg:\/|\uE200c/iu,
@@ -265,7 +265,7 @@ describe('what an answer says', () => {
     expect(isShownAsItIs(text)).toBe(false);
   });
 
-  it.each(['a @ b', '[x](y)', 'multimedia', '答案：`a[0]`', '1 < 2 <= 3'])('%j is left as it is', (text) => {
+  it.each(['a @ b', '[x](y)', 'multimedia', '答案：`a[0]`', '1 < 2 <= 3'])('%j is unchanged', (text) => {
     expect(asData(text)).toBe(text);
   });
 
@@ -275,13 +275,13 @@ describe('what an answer says', () => {
     ['`code`', false],
     ['a | b', false],
     ['$x^2$', false],
-  ])('%j is shown as it is: %j', (text, isShown) => {
+  ])('%j is shown unchanged: %j', (text, isShown) => {
     expect(isShownAsItIs(text)).toBe(isShown);
   });
 });
 
 /**
- * Each chat as the channels of openclaw@2026.9.6 name it, for every way in.
+ * Each chat as the channels of openclaw@2026.9.6 name it, for each source.
  */
 const CHATS = [
   {
@@ -418,7 +418,7 @@ const CHATS = [
     chat: { channel: 'signal', to: 'group:aGVsbG8=' },
   },
   {
-    // extensions/imessage: replyTarget, `chat_id:` where the chat is known and `imessage:` or `sms:` where it is not.
+    // extensions/imessage: replyTarget, `chat_id:` if the chat is known and `imessage:` or `sms:` otherwise.
     what: 'a chat in iMessage',
     message: { OriginatingChannel: 'imessage', OriginatingTo: 'chat_id:12', ChatType: 'direct' },
     agent: { channel: 'imessage', to: 'chat_id:12' },
@@ -433,7 +433,7 @@ const CHATS = [
 ];
 
 describe('a chat', () => {
-  it.each(CHATS)('$what is one, whichever way in', ({ message, command, agent, chat }) => {
+  it.each(CHATS)('$what is the same from each source', ({ message, command, agent, chat }) => {
     expect(chatOfMessage({ ctx: message })).toMatchObject(chat);
     expect(chatOfAgent({ deliveryContext: agent })).toEqual(chat);
     expect(command ? chatOfCommand(command) : chat).toEqual(chat);
@@ -441,7 +441,7 @@ describe('a chat', () => {
     expect((chatOfMessage({ ctx: message }) as Route).thread_id).toBe(thread_id);
   });
 
-  it('names the message, its account and the session that is woken', () => {
+  it('contains the message, its account and the session to wake', () => {
     const ctx = {
       OriginatingChannel: 'slack',
       OriginatingTo: 'user:U1',
@@ -457,7 +457,7 @@ describe('a chat', () => {
     });
   });
 
-  it('without a time is the same one where its text is the same too', () => {
+  it('of a message without a time is the same one only for the same text', () => {
     const ctx = { OriginatingChannel: 'line', OriginatingTo: 'line:U1', MessageSid: '7', RawBody: 'Kimi：x' };
     const { message } = chatOfMessage({ ctx }) as Route;
     expect(message).toEqual({ id: expect.stringMatching(/^[0-9a-f]{32}$/) as string, at: 0 });
@@ -480,7 +480,7 @@ describe('a chat', () => {
     chatOfMessage({ ctx: {} }),
     chatOfMessage({ ctx: { OriginatingChannel: 'whatsapp' } }),
     chatOfMessage({ ctx: { OriginatingChannel: 'slack', OriginatingTo: 'slash:U1' } }),
-    // Past the message hook: they may come again, and `to` is the bot.
+    // They bypass the message hook: they may be redelivered, and `to` is the bot.
     chatOfCommand({ channel: 'telegram', from: 'telegram:4242', to: 'telegram:4242' }),
     chatOfCommand({ channel: 'whatsapp', from: '+886912345678', to: '886900000000@s.whatsapp.net' }),
     chatOfCommand({ channel: 'discord', from: 'discord:channel:1', to: 'channel:1' }),
@@ -488,7 +488,7 @@ describe('a chat', () => {
     chatOfAgent({}),
     chatOfAgent({ senderIsOwner: false }),
     chatOfAgent({ senderIsOwner: true, deliveryContext: { channel: 'whatsapp' } }),
-  ])('that cannot be known is none (%#)', (chat) => {
+  ])('that cannot be determined is unknown (%#)', (chat) => {
     expect(chat).toBe('unknown');
   });
 });
@@ -537,7 +537,7 @@ describe('a message', () => {
   const route = JSON.stringify({ ...ROUTE, message: { id: '7', at: 1_707_654_321_000 } });
 
   it.each(['Kimi：x y', 'kimi x y', '/kimi x y', '/kimi@javis_bot x y', '/KIMI\nx y'])(
-    '%j starts a task that has its id from the message',
+    '%j starts a task whose id derives from the message',
     async (words) => {
       const { handled, runs, replies } = await say(words, {}, false);
       expect(runs).toEqual([['dispatch', '-p', '-', '--route', route, 'x y']]);
@@ -546,12 +546,12 @@ describe('a message', () => {
     },
   );
 
-  it.each(['@javis_bot Kimi: x', '<@U0BOT> Kimi: x', '<@!99> /kimi x'])('%j in a group does', async (words) => {
+  it.each(['@javis_bot Kimi: x', '<@U0BOT> Kimi: x', '<@!99> /kimi x'])('%j starts one in a group', async (words) => {
     const { runs } = await say(words, { ctx: { ChatType: 'group' } });
     expect(runs).toMatchObject([{ 0: 'dispatch', 5: 'x' }]);
   });
 
-  it.each(['hello', 'Kimi:', '/kimis x', '/other kimi x'])('%j is for others', async (words) => {
+  it.each(['hello', 'Kimi:', '/kimis x', '/other kimi x'])('%j is not handled', async (words) => {
     expect(await say(words)).toEqual({ handled: undefined, runs: [], replies: [], shown: [] });
   });
 
@@ -560,7 +560,7 @@ describe('a message', () => {
   });
 
   it.each(['list', 'usage', `cancel ${ID}`])(
-    '/kimi %s of somebody who may use no commands does nothing',
+    '/kimi %s from a sender who may not use commands does nothing',
     async (verb) => {
       const { runs, replies } = await say(`/kimi ${verb}`, {}, false);
       expect(runs).toEqual([]);
@@ -569,7 +569,7 @@ describe('a message', () => {
   );
 
   it.each(['Kimi: x', '/kimi x', '/kimi list', '/kimi usage', `/kimi result ${ID}`])(
-    '%j of a chat that is not known does nothing, and says so',
+    '%j from an unknown chat does nothing, and says so',
     async (words) => {
       const { runs, replies } = await say(words, { ctx: { OriginatingChannel: 'slack', OriginatingTo: 'slash:U1' } });
       expect(runs).toEqual([]);
@@ -577,7 +577,7 @@ describe('a message', () => {
     },
   );
 
-  it('that was written elsewhere for a chat is answered in that chat; one that is not to be answered, nowhere', async () => {
+  it('written elsewhere for a chat is answered in that chat; with replies suppressed, nowhere', async () => {
     const routed = await say('Kimi: x', { shouldRouteToOriginating: true });
     expect(routed).toMatchObject({ replies: [], shown: ['said @all'] });
     const silent = await say('Kimi: x', { suppressUserDelivery: true });
@@ -586,7 +586,7 @@ describe('a message', () => {
     expect((await say('Kimi: x', { isTailDispatch: true })).handled).toBeUndefined();
   });
 
-  it('that a command overtakes gives way at once; it is carried out, and answered past the dispatcher', async () => {
+  it('that a command aborts returns immediately; its task is started, and answered without the dispatcher', async () => {
     const overtaken = new AbortController();
     const shown: string[] = [];
     let finish: ((ran: Ran) => void) | undefined;
@@ -642,7 +642,7 @@ describe('/kimi', () => {
     [`cancel ${ID}`, ['cancel', ID, ...chat], undefined],
     [`cancel ${ID}-late`, ['cancel', `${ID}-late`, ...chat], undefined],
     [`status ${ID}-again-1`, ['status', `${ID}-again-1`, ...chat], undefined],
-    // The command line says that it is no task id: it must not be paid for as a prompt.
+    // The command line reports that it is no task id: it must not be paid for as a prompt.
     ['cancel kimi-1707', ['cancel', 'kimi-1707', ...chat], undefined],
     ['usage', ['usage'], undefined],
   ])('%s', async (args, words, input) => {
@@ -656,7 +656,7 @@ describe('/kimi', () => {
     expect((await ask(args, { stdout })).text).toBe(`\`\`\`\n${stdout}\n\`\`\``);
   });
 
-  it('result shows the beginning, and the whole as a file', async () => {
+  it('result shows the beginning, and the whole answer as a file', async () => {
     const stdout = `\`\`\`py\n${'x'.repeat(5_000)}\n\`\`\``;
     const { shown, text } = await ask(`result ${ID}`, { stdout });
     expect(text).toBeUndefined();
@@ -665,20 +665,20 @@ describe('/kimi', () => {
     expect((await shown[1]?.mediaAccess?.readFile(''))?.toString()).toBe(stdout);
   });
 
-  it('says why it did not work, in the words of the command line', async () => {
+  it('shows the error of the command line', async () => {
     expect((await ask('cancel', { exit: 2, stdout: '', stderr: '缺少 TASK。' })).text).toBe('缺少 TASK。');
   });
 });
 
 describe('the command line', () => {
-  it('is run as the configuration has it, with the prompt on its standard input', async () => {
+  it('is run as configured, with the prompt on its standard input', async () => {
     const run = commandLine({
       pluginConfig: { command: [process.execPath, '-e', 'process.stdin.pipe(process.stdout);process.exitCode=3'] },
     });
     expect(await run([], '提示')).toEqual({ exit: 3, stdout: '提示', stderr: '' });
   });
 
-  it('that cannot be run is told in a sentence', async () => {
+  it('that cannot be run is reported in one sentence', async () => {
     const run = commandLine({ pluginConfig: { command: ['/nowhere/kimi'] } });
     expect(await run([])).toMatchObject({
       exit: null,
@@ -687,17 +687,17 @@ describe('the command line', () => {
   });
 });
 
-it('a plugin that was copied out of its package says that it has no command line', async () => {
+it('a plugin that was copied out of its package reports that the command line is missing', async () => {
   const run = commandLine({ rootDir: '/nowhere/openclaw/plugin' });
   expect(await run(['list'])).toMatchObject({ exit: null, stderr: expect.stringContaining('it is not there') });
 });
 
 describe('the agent’s tools', () => {
-  it('are those the manifest names', () => {
+  it('are those of the manifest', () => {
     expect(manifest.contracts.tools).toEqual([...TOOL_NAMES]);
   });
 
-  it('reach the tasks of the chat that the agent is in, and say why they could not', async () => {
+  it('access the tasks of the agent’s chat, and report failures', async () => {
     const runs: string[][] = [];
     const run = async (args: string[]) => {
       runs.push(args);
@@ -713,7 +713,7 @@ describe('the agent’s tools', () => {
     ]);
   });
 
-  it('reach no task outside of any chat; what they start there is told to the owner', async () => {
+  it('access no task outside of any chat, but can start one', async () => {
     const runs: string[][] = [];
     const run = async (args: string[]) => {
       runs.push(args);
@@ -734,7 +734,7 @@ describe('the agent’s tools', () => {
     ['kimi_result', 'task_id'],
     ['kimi_cancel', 'task_id'],
     ['kimi_ack', 'news'],
-  ] as const)('%s takes the name of a notification, a repeated one too', (name, parameter) => {
+  ] as const)('%s accepts the id of a notification, a repeated one too', (name, parameter) => {
     const tools = toolsFor(async () => ({ exit: 0, stdout: '', stderr: '' }), {});
     const { properties } = tools[name].parameters as { properties: Record<string, { pattern: string }> };
     const pattern = new RegExp(properties[parameter]?.pattern ?? '');
@@ -746,7 +746,7 @@ describe('the agent’s tools', () => {
 describe('doctor', () => {
   const owned = { hooks: { token: TOKEN }, commands: { ownerAllowFrom: ['telegram:4242'] } };
 
-  it('finds the plugin, shows nobody anything, and sends the owner a test where it is asked to', async () => {
+  it('finds the plugin, shows no message, and sends the owner a test on request', async () => {
     const { url, sent } = await openPlugin({ config: owned });
     const env = await cleanHome({
       TEMPORAL_ADDRESS: '127.0.0.1:1',
@@ -764,7 +764,7 @@ describe('doctor', () => {
     expect(sent).toMatchObject([{ to: '4242', payloads: [{ text: 'Kimi Dispatch: the test message has arrived.' }] }]);
   });
 
-  it('says what to do where there is no plugin, or no owner', async () => {
+  it('says what to do without a plugin, or without an owner', async () => {
     const { url } = await openPlugin();
     const env = await cleanHome({
       TEMPORAL_ADDRESS: '127.0.0.1:1',

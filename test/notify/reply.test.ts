@@ -1,4 +1,4 @@
-/** What the user reads when a task has ended (contract section 5). */
+/** The text of a notification (contract section 5). */
 import { describe, expect, it } from 'vitest';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { chatReplyText, pluginWake, replyText } from '../../src/notify/message.ts';
@@ -22,7 +22,7 @@ const summaryOf = (output: string): string =>
     'summary'
   ] ?? '';
 
-it('a done task is told as the contract writes it', () => {
+it('a done task has the text of the contract', () => {
   expect(replyText(DONE, FILE, textFor('zh-TW'))).toBe(`✅ Kimi 任務完成！
 
 📋 任務：calculator
@@ -36,7 +36,7 @@ it('a done task is told as the contract writes it', () => {
 💡 完整結果：~/.openclaw/workspace/kimi-dispatch/results/latest.json`);
 });
 
-it('a done task is told in English', () => {
+it('a done task in English', () => {
   expect(replyText(DONE, FILE, textFor('en'))).toBe(`✅ Kimi task done!
 
 📋 Task: calculator
@@ -50,7 +50,7 @@ it('a done task is told in English', () => {
 💡 Full result: ~/.openclaw/workspace/kimi-dispatch/results/latest.json`);
 });
 
-it('a failed task is told with the reason, in the words of Kimi', () => {
+it('a failed task has the reason, as given by Kimi', () => {
   const error = { type: 'server_error', message: 'invalid state transition' };
   expect(replyText({ ...NOTHING, status: 'failed', error }, FILE, textFor('zh-TW'))).toBe(`❌ Kimi 任務失敗
 
@@ -64,7 +64,7 @@ invalid state transition
 💡 完整結果：~/.openclaw/workspace/kimi-dispatch/results/latest.json`);
 });
 
-it('a task that timed out is told with the reason', () => {
+it('a task that timed out has the reason', () => {
   const error = { type: 'timed_out', message: 'Kimi did not call back within 120 s' };
   expect(replyText({ ...NOTHING, status: 'timed_out', error }, FILE, textFor('en'))).toBe(`⏰ Kimi task timed out
 
@@ -78,16 +78,16 @@ Kimi did not call back within 120 s
 💡 Full result: ~/.openclaw/workspace/kimi-dispatch/results/latest.json`);
 });
 
-it('a cancelled task with a late answer is told with both', () => {
+it('a cancelled task with a late answer has both', () => {
   const error = { type: 'cancelled', message: '任務已被取消' };
   const reply = replyText({ ...DONE, status: 'cancelled', late: true, error }, FILE, textFor('zh-TW'));
   expect(reply).toMatch(/^🚫 Kimi 任務已取消\n\n.*💾.*⚠️ 原因：\n任務已被取消\n\n📝 結果摘要：\n答案\n\n💡/su);
 });
 
-describe('an answer that is cut off', () => {
+describe('a truncated answer', () => {
   const cut: ResultFile = { ...DONE, finish_reason: 'length' };
 
-  it('is never told as done, and says so in a line more', () => {
+  it('is never reported as done, and has a line about it', () => {
     expect(replyText(cut, FILE, textFor('zh-TW'))).toBe(`✂️ Kimi 的答案被截斷
 
 📋 任務：calculator
@@ -103,23 +103,23 @@ describe('an answer that is cut off', () => {
     expect(replyText(cut, FILE, textFor('en'))).toMatch(/^✂️ Kimi’s answer is cut off\n.*\n✂️ The answer is cut off:/s);
   });
 
-  it('may say nothing at all', () => {
+  it('may be empty', () => {
     expect(replyText({ ...cut, output: '' }, FILE, textFor('zh-TW'))).toContain('📝 結果摘要：\n\n\n💡');
   });
 
-  it('of a cancelled task is told as cancelled', () => {
+  it('of a cancelled task is reported as cancelled', () => {
     const reply = replyText({ ...cut, status: 'cancelled', late: true }, FILE, textFor('zh-TW'));
     expect(reply).toMatch(/^🚫 Kimi 任務已取消\n.*✂️ 答案被截斷/s);
   });
 
-  it.each(['stop', undefined])('is not one that ended with %s', (finish_reason) => {
+  it.each(['stop', undefined])('is not one whose finish_reason is %s', (finish_reason) => {
     expect(replyText({ ...DONE, ...(finish_reason && { finish_reason }) }, FILE, textFor('zh-TW'))).toBe(
       replyText(DONE, FILE, textFor('zh-TW')),
     );
   });
 });
 
-it('cost, reasoning, cached and reasoned tokens change nothing of the contract’s reply', () => {
+it('cost, reasoning, cached and reasoning tokens do not change the contract’s text', () => {
   const rich: ResultFile = {
     ...DONE,
     reasoning: '想了想',
@@ -140,14 +140,14 @@ describe('a reason', () => {
     ['incorrect_api_key_error', /不認得這把金鑰/, /does not recognize the key/],
     ['permission_denied_error', /沒有權限/, /lacks this permission/],
     ['resource_not_found_error', /沒有這個模型/, /does not exist/],
-  ])('of the type %s is a sentence of its own in both languages', (type, chinese, english) => {
+  ])('of the type %s has its own sentence in both languages', (type, chinese, english) => {
     const failed: ResultFile = { ...NOTHING, status: 'failed', error: { type, message: 'as Kimi says' } };
     expect(replyText(failed, FILE, textFor('zh-TW'))).toMatch(chinese);
     expect(replyText(failed, FILE, textFor('en'))).toMatch(english);
     expect(replyText(failed, FILE, textFor('en'))).toContain('(as Kimi says)\n');
   });
 
-  it('of ours is a sentence in the language of the user; English has the technical one behind it', () => {
+  it('of ours is a sentence in the user’s language; in English the technical message follows', () => {
     const error = { type: 'no_api_key', message: 'KIMI_API_KEY is not set' };
     const failed: ResultFile = { ...NOTHING, status: 'failed', error };
     expect(replyText(failed, FILE, textFor('zh-TW'))).toContain(
@@ -158,7 +158,7 @@ describe('a reason', () => {
     );
   });
 
-  it.each(['constructor', 'toString', '__proto__'])('of the type %s is told in the words of Kimi', (type) => {
+  it.each(['constructor', 'toString', '__proto__'])('of the type %s is reported as given by Kimi', (type) => {
     const reply = replyText({ ...NOTHING, status: 'failed', error: { type, message: 'no' } }, FILE, textFor('en'));
     expect(reply).toContain('⚠️ Reason:\nno\n');
   });
@@ -173,20 +173,20 @@ describe('the summary', () => {
     ['skin tones', '👍🏽'],
     ['flags', '🇹🇼'],
     ['accents', 'e\u0301'],
-  ])('is the first 300 characters of many %s, never half of one', (_what, character) => {
+  ])('is the first 300 characters of many %s, and never ends in half of one', (_what, character) => {
     expect(summaryOf(character.repeat(1_000))).toBe(character.repeat(300));
   });
 
-  it('cuts between an emoji and the letters around it', () => {
+  it('may end between an emoji and the letters around it', () => {
     expect(summaryOf(`${'x'.repeat(299)}👨‍👩‍👧‍👦yz`)).toBe(`${'x'.repeat(299)}👨‍👩‍👧‍👦`);
     expect(summaryOf(`${'x'.repeat(300)}👨‍👩‍👧‍👦yz`)).toBe('x'.repeat(300));
   });
 
-  it.each(['x'.repeat(300), '一行\n\n兩行 `code`', ''])('of a short answer is all of it', (output) => {
+  it.each(['x'.repeat(300), '一行\n\n兩行 `code`', ''])('of a short answer is the whole answer', (output) => {
     expect(summaryOf(output)).toBe(output);
   });
 
-  it('never ends in half an emoji, however many marks there are', () => {
+  it('never ends in half an emoji, however many combining marks follow', () => {
     expect(summaryOf(`${'\u0301'.repeat(9_599)}${'😀'.repeat(300)}`)).not.toMatch(/\p{Cs}/u);
   });
 });
@@ -194,27 +194,27 @@ describe('the summary', () => {
 const inChat = (output: string) => chatReplyText({ ...DONE, output }, FILE, textFor('zh-TW'));
 
 describe('in a chat', () => {
-  it('the reply is the same, to the letter', () => {
+  it('the reply is the same', () => {
     const output = '一行\n\n```js\nx\n```\n';
     expect(inChat(output)).toBe(replyText({ ...DONE, output }, FILE, textFor('zh-TW')));
   });
 
-  it.each(['```', '~~~', '````'])('a code block (%s) that the summary cuts in two is closed', (fence) => {
+  it.each(['```', '~~~', '````'])('a code block (%s) that the summary truncates is closed', (fence) => {
     expect(inChat(`${fence}python\n${'x'.repeat(400)}\n${fence}`)).toMatch(new RegExp(`x\\n${fence}\\n\\n💡`));
   });
 
-  it('what only looks like a fence closes none', () => {
+  it('text that only resembles a fence closes none', () => {
     expect(inChat(`\`\`\`\n~~~\n\`\`\`x\n${'x'.repeat(400)}`)).toMatch(/x\n```\n\n💡/);
   });
 
-  it('a result that cannot be read is told in a line', () => {
+  it('an unreadable result is reported in a line', () => {
     const wake = pluginWake('deliver', 'the news', DONE.task_id, { lang: 'en' }, undefined, FILE);
     expect(wake).toMatchObject({ text: 'the news', message: 'the news', task: { status: 'unknown' } });
     expect(wake).not.toHaveProperty('file');
     expect(wake).not.toHaveProperty('route');
   });
 
-  it('the file of an answer has a name without a space', () => {
+  it('the file name of an answer has no space', () => {
     const result = { ...DONE, task_name: 'my report' };
     expect(pluginWake('deliver', '', DONE.task_id, { lang: 'en' }, result, FILE).file?.name).toBe('my-report.md');
   });

@@ -1,4 +1,4 @@
-/** What answers of 16 MB cost: nothing is proportional to one that needs its beginning alone, and they come in turn. */
+/** The cost of answers of 16 MB: reading the beginning of one does not depend on its length, and they are handled one at a time. */
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createActivities, type ActivityDependencies } from '../../src/activities/index.ts';
@@ -21,11 +21,11 @@ describe('the first characters', () => {
     ['e\u0301'.repeat(400), 300, 'e\u0301'.repeat(300)],
     [`${'x'.repeat(299)}${family}!`, 300, `${'x'.repeat(299)}${family}`],
     ['abc', 300, 'abc'],
-  ])('(%#) are as a reader counts them', (text, count, first) => {
+  ])('(%#) are counted as a reader counts them', (text, count, first) => {
     expect(firstCharacters(text, count)).toBe(first);
   });
 
-  it('of one that never ends are as many as there is room for, and no half of a pair', () => {
+  it('of an endless one are limited by the room, and do not split a surrogate pair', () => {
     const accents = firstCharacters(`e${'\u0301'.repeat(100_000)}`, 10);
     expect(accents.length).toBeLessThanOrEqual(320);
     const joined = firstCharacters('👨\u200D'.repeat(100_000), 10);
@@ -33,7 +33,7 @@ describe('the first characters', () => {
     expect(joined.isWellFormed()).toBe(true);
   });
 
-  it('do not come from the rest of the text', () => {
+  it('do not depend on the rest of the text', () => {
     const segment = vi.spyOn(Intl.Segmenter.prototype, 'segment');
     onTestFinished(() => segment.mockRestore());
     expect(excerptOf('字'.repeat(16 * MB), 300)).toHaveLength(300);
@@ -41,8 +41,8 @@ describe('the first characters', () => {
   });
 });
 
-describe('twelve answers of 16 MB at once', () => {
-  it('are all delivered, one after the other, and small ones beside them', { timeout: 60_000 }, async () => {
+describe('twelve concurrent answers of 16 MB', () => {
+  it('are all delivered, one after the other, with small ones beside them', { timeout: 60_000 }, async () => {
     const delivered = new Map<string, number>();
     let large = 0;
     let mostLarge = 0;
@@ -82,19 +82,19 @@ describe('twelve answers of 16 MB at once', () => {
     clearInterval(watch);
     expect(woken).toEqual(ids.map(() => 'woken'));
     expect([...delivered.keys()].toSorted()).toEqual(ids.toSorted());
-    // The small ones did not wait behind the large ones.
+    // The small ones did not wait for the large ones.
     expect([...delivered.keys()].slice(0, 5)).toEqual(expect.arrayContaining(ids.slice(12)));
     expect([...delivered.values()].filter((bytes) => bytes > 16 * MB)).toHaveLength(12);
     expect(mostLarge).toBe(1);
-    // Twelve at once would take 12 times 16 MB as a string, as JSON and as bytes beside each other.
+    // Concurrently, twelve would take 12 times 16 MB as a string, as JSON and as bytes.
     expect(most / MB).toBeLessThan(1_200);
   });
 });
 
-/** As long as the bench has them (bench/large.ts) they would take a test minutes; from 1 MiB on they are large. */
-describe('twelve large answers that are called back at the same moment', () => {
+/** With the size of the bench (bench/large.ts) a test would take minutes; an answer counts as large from 1 MiB on. */
+describe('twelve large answers whose callbacks arrive at the same moment', () => {
   it(
-    'are saved one after the other and reported once, and small ones do not wait for them',
+    'are saved and notified one after the other, and small ones do not wait for them',
     { timeout: 180_000 },
     async () => {
       const delivered: string[] = [];

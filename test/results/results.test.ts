@@ -74,7 +74,7 @@ describe('persist', () => {
     expect(await store.read(OLD)).toEqual({ ...done(OLD), completed_at });
   });
 
-  it('gives the time of the saving', async () => {
+  it('returns the time at which it was saved', async () => {
     const store = await openStore();
     const before = Math.floor(Date.now() / 1_000) * 1_000;
     const saved = Date.parse((await store.persist(done(OLD))).saved.completed_at);
@@ -92,14 +92,14 @@ describe('persist', () => {
     ).toEqual([]);
   });
 
-  it('a second time after the user was told changes nothing', async () => {
+  it('a second time after the acknowledgement changes nothing', async () => {
     const store = await openStore();
     await store.persist(done(OLD));
     await store.acknowledge(OLD);
     expect(await touched(store, async () => await store.persist(done(OLD)))).toEqual([]);
   });
 
-  it('a second time removes a pending file that was left', async () => {
+  it('a second time removes a leftover pending file', async () => {
     const store = await openStore();
     await store.persist(done(OLD));
     await writeFile(join(store.folder, `pending-${OLD}.json`), '{}');
@@ -107,7 +107,7 @@ describe('persist', () => {
     expect((await filesOf(store)).toSorted()).toEqual([`${OLD}.json`, 'latest.json']);
   });
 
-  it('many times at once is one result', async () => {
+  it('many times concurrently gives one result', async () => {
     const store = await openStore();
     const saved = await Promise.all(Array.from({ length: 20 }, async () => await store.persist(done(OLD))));
     expect(new Set(saved.map(({ saved: { completed_at } }) => completed_at)).size).toBe(1);
@@ -115,7 +115,7 @@ describe('persist', () => {
     expect((await filesOf(store)).toSorted()).toEqual([`${OLD}.json`, 'latest.json']);
   });
 
-  it('of an older result again does not bring latest.json back to it', async () => {
+  it('an older result again leaves latest.json on the newer one', async () => {
     const store = await openStore();
     await store.persist(done(OLD));
     await store.persist(done(NEW));
@@ -123,7 +123,7 @@ describe('persist', () => {
     expect(await store.latest()).toMatchObject({ task_id: NEW });
   });
 
-  it('of a new result is the latest even if the clock was set back', async () => {
+  it('a new result makes it the latest even if the clock was set back', async () => {
     const store = await openStore();
     await write(store, 'latest.json', { ...done(OLD), completed_at: '2999-01-01T00:00:00Z' });
     await store.persist(done(NEW));
@@ -142,7 +142,7 @@ describe('persist', () => {
     expect(await store.latest()).toEqual(saved);
   });
 
-  it('of a late answer takes the place of the time-out, and the user is to be told again', async () => {
+  it('a late answer replaces the time-out and is unacknowledged', async () => {
     const store = await openStore();
     const { output: _output, tokens: _tokens, ...nothing } = done(OLD);
     await store.persist({ ...nothing, status: 'timed_out', error: { type: 'timed_out', message: 'late' } });
@@ -156,7 +156,7 @@ describe('persist', () => {
   });
 
   it.each(['timed_out', 'cancelled'] as const)(
-    'of an answer where there is %s, saved by whom nobody knows, is of a late one',
+    'an answer to a task that already is %s marks it as late, whichever worker saves it',
     async (status) => {
       const store = await openStore();
       const { output: _output, tokens: _tokens, ...nothing } = done(OLD, { status });
@@ -180,7 +180,7 @@ describe('persist', () => {
     ['done', 'timed_out'],
     ['cancelled', 'timed_out'],
     ['timed_out', 'cancelled'],
-  ] as const)('of what is decided otherwise keeps %s, and does not become %s', async (first, second) => {
+  ] as const)('another outcome keeps %s, and does not become %s', async (first, second) => {
     const store = await openStore();
     const { saved } = await store.persist(done(OLD, { status: first }));
     expect(
@@ -191,7 +191,7 @@ describe('persist', () => {
   });
 
   it.each(['done', 'failed'] as const)(
-    'of an answer as a late one, where it is there as %s in time, changes nothing',
+    'an answer as late, when it is already %s in time, changes nothing',
     async (status) => {
       const store = await openStore();
       await store.persist(done(OLD, { status }));
@@ -201,7 +201,7 @@ describe('persist', () => {
     },
   );
 
-  it('of a late answer to a cancelled task keeps the answer', async () => {
+  it('a late answer to a cancelled task stores the answer', async () => {
     const store = await openStore();
     const { output: _output, tokens: _tokens, ...nothing } = done(OLD, { status: 'cancelled' });
     await store.persist(nothing);
@@ -211,7 +211,7 @@ describe('persist', () => {
     expect(await touched(store, async () => await store.persist(late))).toEqual([]);
   });
 
-  it('of a late answer to an older task makes it the latest', async () => {
+  it('a late answer to an older task makes it the latest', async () => {
     const store = await openStore();
     await store.persist(done(OLD, { status: 'timed_out' }));
     await store.persist(done(NEW));
@@ -219,7 +219,7 @@ describe('persist', () => {
     expect(await store.latest()).toMatchObject({ task_id: OLD, late: true });
   });
 
-  it('of a time-out again, by a worker that was thought dead, does not take the late answer away', async () => {
+  it('the time-out again, by a worker that was presumed dead, keeps the late answer', async () => {
     const store = await openStore();
     await store.persist(done(OLD, { status: 'timed_out' }));
     await store.persist(done(OLD, { late: true }));
@@ -229,7 +229,7 @@ describe('persist', () => {
 });
 
 describe('acknowledge', () => {
-  it('marks the result and latest.json, and keeps the rest', async () => {
+  it('marks the result and latest.json, and changes nothing else', async () => {
     const store = await openStore();
     await store.persist(done(OLD));
     const saved = await store.read(OLD);
@@ -246,7 +246,7 @@ describe('acknowledge', () => {
     expect(await touched(store, async () => await store.acknowledge(OLD))).toEqual([]);
   });
 
-  it('of an older task leaves latest.json alone', async () => {
+  it('an older task leaves latest.json unchanged', async () => {
     const store = await openStore();
     await store.persist(done(OLD));
     await store.persist(done(NEW));
@@ -265,7 +265,7 @@ describe('acknowledge', () => {
     expect(await store.latest()).toEqual(marked);
   });
 
-  it('of a task without result says so', async () => {
+  it('a task without a result says so', async () => {
     const store = await openStore();
     await expect(store.acknowledge(OLD)).rejects.toThrow(NoResult);
     await expect(store.acknowledge(OLD)).rejects.toThrow(`${OLD}.json is missing or damaged`);
@@ -273,17 +273,17 @@ describe('acknowledge', () => {
   });
 });
 
-it('what is not there is undefined', async () => {
+it('a missing file is undefined', async () => {
   const store = new ResultStore(join(await temporaryFolder(), 'nowhere'));
   expect(await store.read(OLD)).toBeUndefined();
   expect(await store.latest()).toBeUndefined();
 });
 
-describe('many writers', () => {
+describe('concurrent writers', () => {
   it('in one process never show a reader half a file', async () => {
     const store = await openStore();
     const output = '答案'.repeat(20_000);
-    // Written together by the dozen: a reader has to see many a `latest.json`.
+    // Written by the dozen concurrently: a reader must see many versions of `latest.json`.
     const ids = Array.from({ length: 400 }, (_, n) => `kimi-1707654321-${n}`);
     const written = new AbortController();
     const reading = (async () => {
@@ -302,7 +302,7 @@ describe('many writers', () => {
     expect(await store.latest()).toEqual(await store.read(ids.at(-1) ?? ''));
   });
 
-  it('do not fail with one that cannot write', async () => {
+  it('do not fail together with one that cannot write', async () => {
     const store = await openStore();
     const mend = await standInTheWay(store.resultPath(OLD));
     const [old, saved] = await Promise.allSettled([store.persist(done(OLD)), store.persist(done(NEW))]);
@@ -314,7 +314,7 @@ describe('many writers', () => {
     expect((await ids(store)).toSorted()).toEqual([OLD, NEW]);
   });
 
-  it('all hear of it where latest.json cannot be written, and can try again', async () => {
+  it('all get the error if latest.json cannot be written, and can retry', async () => {
     const store = await openStore();
     const mend = await standInTheWay(store.latestPath);
     const both = async () => await Promise.allSettled([store.persist(done(OLD)), store.persist(done(NEW))]);
@@ -343,11 +343,11 @@ describe('many writers', () => {
     const results = await Promise.all(ids.map(async (id) => await store.read(id)));
     for (const [n, result] of results.entries()) expect(result).toMatchObject({ task_id: ids[n], status: 'done' });
     expect(results).toContainEqual(await store.latest());
-    // Nobody overtakes both: the last one saved is the last of its process.
+    // The last result saved is the last one of one of the processes.
     expect(['kimi-1049-1', 'kimi-2049-1']).toContain((await store.latest())?.task_id);
   });
 
-  it('wait for whoever holds the lock', async () => {
+  it('wait for the holder of the lock', async () => {
     const store = await openStore();
     const release = await lock(store.folder, { lockfilePath: join(store.folder, '.lock') });
     const saving = store.persist(done(OLD));
@@ -359,7 +359,7 @@ describe('many writers', () => {
     expect((await filesOf(store)).toSorted()).toEqual([`${OLD}.json`, 'latest.json']);
   });
 
-  it('go on when one of them is killed, and find every file whole', async () => {
+  it('continue after one of them is killed, and find every file complete', async () => {
     const store = await openStore();
     const writer = await persister(store, 1_000, 1_000_000);
     writer.stdin?.end();
@@ -376,13 +376,13 @@ describe('many writers', () => {
 });
 
 describe('prepare', () => {
-  it('makes the folder and leaves it empty', async () => {
+  it('creates the folder and leaves it empty', async () => {
     const store = new ResultStore(join(await temporaryFolder(), 'a/b/results'));
     await store.prepare();
     expect(await filesOf(store)).toEqual([]);
   });
 
-  it('removes what was left half-written, and nothing else', async () => {
+  it('removes incomplete files, and nothing else', async () => {
     const store = await openStore();
     const leftovers = ['kimi-1-1.json.12345', 'pending-kimi-1-1.json.67890', 'latest.json.1'];
     const others = [
@@ -398,16 +398,16 @@ describe('prepare', () => {
     expect((await filesOf(store)).toSorted()).toEqual(others.toSorted());
   });
 
-  it.each(['a-file', 'a-file/results', '\0'])('refuses a folder that cannot be one: %j', async (path) => {
+  it.each(['a-file', 'a-file/results', '\0'])('refuses a path that cannot be a folder: %j', async (path) => {
     const parent = await temporaryFolder();
     await writeFile(join(parent, 'a-file'), 'mine');
     await expect(new ResultStore(`${parent}/${path}`).prepare()).rejects.toThrow(/EEXIST|ENOTDIR|null bytes/);
     expect(await readFile(join(parent, 'a-file'), 'utf8')).toBe('mine');
   });
 
-  it('refuses a folder nobody may write to, at once', async () => {
+  it('refuses a folder that is not writable, without delay', async () => {
     const start = performance.now();
-    // On no system may anybody, root included, make a file here.
+    // On every system no user, root included, can create a file here.
     const nobodys = process.platform === 'linux' ? '/proc/self' : '/dev/fd';
     await expect(new ResultStore(nobodys).prepare()).rejects.toThrow(/^E[A-Z]+/);
     expect(performance.now() - start).toBeLessThan(5_000);
@@ -450,7 +450,7 @@ async function write(store: ResultStore, name: string, result: ResultFile): Prom
   await writeFile(join(store.folder, name), JSON.stringify(result));
 }
 
-/** Every file with its bytes, its time and its inode: whoever writes changes one of them. */
+/** Every file with its content, time and inode: each write changes one of them. */
 async function snapshot(store: ResultStore): Promise<Record<string, unknown>> {
   const files = (await filesOf(store)).map(async (name) => {
     const { mtimeNs, ino } = await stat(join(store.folder, name), { bigint: true });
@@ -459,12 +459,12 @@ async function snapshot(store: ResultStore): Promise<Record<string, unknown>> {
   return Object.fromEntries(await Promise.all(files));
 }
 
-/** @returns the names of the files that some work made, wrote or removed. */
+/** @returns the names of the files that were created, written or removed */
 async function ids(store: ResultStore): Promise<string[]> {
   return (await store.unacknowledged()).map(({ task_id }) => task_id);
 }
 
-/** What lies in the results folder, besides the inbox. */
+/** Names in the results folder, without the inbox. */
 async function filesOf(store: ResultStore): Promise<string[]> {
   return (await readdir(store.folder)).filter((name) => name !== '.unacknowledged');
 }
@@ -489,7 +489,7 @@ describe('the inbox', () => {
     expect(await ids(store)).toEqual([OLD, OTHER]);
   });
 
-  it('holds a task again whose answer came late', async () => {
+  it('holds a task again after its late answer', async () => {
     const store = await openStore();
     await store.persist(done(OLD, { status: 'timed_out' }));
     await store.acknowledge(OLD);
@@ -497,7 +497,7 @@ describe('the inbox', () => {
     expect(await ids(store)).toEqual([OLD]);
   });
 
-  it('but not one whose answer came after it was cancelled and told so', async () => {
+  it('does not hold one with a late answer after its cancellation was acknowledged', async () => {
     const store = await openStore();
     await store.persist(done(OLD, { status: 'cancelled' }));
     await store.acknowledge(OLD);
@@ -506,7 +506,7 @@ describe('the inbox', () => {
     expect(await ids(store)).toEqual([]);
   });
 
-  it('is not filled again by a gateway that takes news once they are acknowledged', async () => {
+  it('is not filled again if the gateway responds after the acknowledgement', async () => {
     const store = await openStore();
     await store.persist(done(OLD));
     store.noteWoken(OLD, OLD);
@@ -517,7 +517,7 @@ describe('the inbox', () => {
     expect(await store.wasWoken(OLD, OLD)).toBe(false);
   });
 
-  it('does not trip over what a killed process left, or what somebody else wrote', async () => {
+  it('ignores leftovers of a killed process, and foreign files', async () => {
     const store = await openStore();
     await store.persist(done(OLD));
     const inbox = join(store.folder, '.unacknowledged');
@@ -528,18 +528,18 @@ describe('the inbox', () => {
     expect(await ids(store)).toEqual([OLD]);
   });
 
-  it('a folder in the place of a result is said in a sentence', async () => {
+  it('a folder in place of a result is reported in one sentence', async () => {
     const store = await openStore();
     await standInTheWay(store.resultPath(OLD));
     await expect(store.read(OLD)).rejects.toThrow(`${OLD}.json is damaged: it holds no result`);
   });
 
-  it('is filled from the results of a version that had none', async () => {
+  it('is created from the results of a version without an inbox', async () => {
     const store = await openStore();
     for (const id of [OLD, NEW, OTHER]) await store.persist(done(id));
     await store.acknowledge(NEW);
     await rm(join(store.folder, '.unacknowledged'), { recursive: true });
-    // And of one that was killed while it filled it.
+    // And of a process that was killed while it created it.
     await mkdir(join(store.folder, '.unacknowledged.new'));
     await store.prepare();
     expect((await ids(store)).toSorted()).toEqual([OLD, OTHER].toSorted());
@@ -555,7 +555,7 @@ describe('prune', () => {
     await utimes(store.resultPath(id), then, then);
   }
 
-  it('removes what is old and acknowledged, and nothing else', async () => {
+  it('removes old acknowledged results, and nothing else', async () => {
     const store = await openStore();
     for (const id of [OLD, NEW, OTHER]) await store.persist(done(id));
     for (const id of [OLD, NEW]) await store.acknowledge(id);
@@ -569,7 +569,7 @@ describe('prune', () => {
     expect(await filesOf(store)).toContain('pending-kimi-1-1.json');
   });
 
-  it('leaves what is damaged to whoever damaged it', async () => {
+  it('keeps damaged files', async () => {
     const store = await openStore();
     await store.persist(done(OLD));
     await writeFile(store.resultPath(OLD), '{');
@@ -579,7 +579,7 @@ describe('prune', () => {
   });
 });
 
-it('the folder says so where somebody else spoilt a file, and writes it anew', async () => {
+it('a damaged file is reported, and can be written again', async () => {
   const store = await openStore();
   await store.persist(done(OLD));
   const mistyped = JSON.stringify({ ...(await store.read(OLD)), output: 5 });
@@ -592,7 +592,7 @@ it('the folder says so where somebody else spoilt a file, and writes it anew', a
   }
 });
 
-it('a lock that was left behind before the clock was set back holds nobody up', async () => {
+it('a stale lock from before the clock was set back blocks no writer', async () => {
   const store = await openStore();
   await store.prepare();
   const lockFolder = join(store.folder, '.lock');
@@ -603,7 +603,7 @@ it('a lock that was left behind before the clock was set back holds nobody up', 
   expect(await store.latest()).toMatchObject({ task_id: OLD });
 });
 
-it('results are for their user alone; a folder that is there already keeps its mode', async () => {
+it('only the user can read results; an existing folder keeps its mode', async () => {
   const store = new ResultStore(join(await temporaryFolder(), 'results'));
   await store.persist(done(OLD));
   await store.recordPending(NEW, CREATED);
@@ -618,7 +618,7 @@ it('results are for their user alone; a folder that is there already keeps its m
   expect((await stat(store.latestPath)).mode & 0o777).toBe(0o600);
 });
 
-it('a copy of another task’s file is not taken for a task’s result', async () => {
+it('a copy of another task’s file is not accepted as a result', async () => {
   const store = await openStore();
   await store.persist(done(OLD));
   await writeFile(store.resultPath(NEW), await readFile(store.resultPath(OLD)));

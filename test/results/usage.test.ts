@@ -1,4 +1,4 @@
-/** `usage`: what results add up to. */
+/** `usage`: the sums over results. */
 import { utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -14,7 +14,7 @@ const NOW = Date.now();
 const CNY = (amount: number): Cost => ({ amount, currency: 'CNY', price_date: '2026-09-01' });
 const USD = (amount: number): Cost => ({ amount, currency: 'USD', price_date: '2026-09-29' });
 
-/** Leaves results in a folder, each as old as it says. */
+/** Writes results of the given ages to a folder. */
 async function folderOf(results: (Partial<ResultFile> & { ageMs?: number })[]): Promise<ResultStore> {
   const store = new ResultStore(await temporaryFolder());
   for (const [n, { ageMs = 0, ...changes }] of results.entries()) {
@@ -45,18 +45,18 @@ const SOME: (Partial<ResultFile> & { ageMs?: number })[] = [
     cost: USD(0.0008379),
     completed_at: '2026-11-02T12:00:00Z',
   },
-  // No price is known of it.
+  // A model without a known price.
   { model: 'moonshot-v1-128k', completed_at: '2026-11-02T12:00:00Z' },
   { model: 'kimi-k3', status: 'failed', tokens: undefined, completed_at: '2026-11-03T12:00:00Z' } as never,
 ];
 
-/** A result that somebody else wrote to. */
+/** A result that was edited by hand. */
 const DOCTORED = { task_id: 'kimi-1-5', status: 'done', completed_at: '2026-11-03T00:00:00Z' };
 
 const keysOf = ({ groups }: Usage): string[] => groups.map(({ key }) => key);
 
-describe('results are added up', () => {
-  it('an answer that broke off has cost something, and is none', async () => {
+describe('the sums of results', () => {
+  it('an interrupted answer counts in cost, but not as an answer', async () => {
     const results = await folderOf([{ status: 'failed', cost: CNY(0.1) }]);
     expect(addUp(results.savedSince(0), 'model').total).toMatchObject({
       tasks: 1,
@@ -66,7 +66,7 @@ describe('results are added up', () => {
     });
   });
 
-  it('by model, what took most tokens first', async () => {
+  it('by model, sorted by tokens', async () => {
     const usage = addUp((await folderOf(SOME)).savedSince(0), 'model');
     expect(usage.groups).toEqual([
       {
@@ -100,7 +100,7 @@ describe('results are added up', () => {
     expect(usage.total.cost).toContainEqual({ amount: 0.3, currency: 'CNY' });
   });
 
-  it('by day of UTC, in their order', async () => {
+  it('by day of UTC, in order', async () => {
     const usage = addUp((await folderOf(SOME)).savedSince(0), 'day');
     expect(usage.groups.map(({ key, tasks }) => [key, tasks])).toEqual([
       ['2026-11-02', 3],
@@ -112,20 +112,20 @@ describe('results are added up', () => {
     expect(keysOf(addUp((await folderOf(SOME)).savedSince(0), 'name'))).toEqual(['calculator', 'review']);
   });
 
-  it('since then: neither files that are older, nor younger files of older results', async () => {
+  it('since a time: neither older files, nor newer files of older results', async () => {
     const old = isoSeconds(NOW - 40 * DAY);
     const store = await folderOf([{ ageMs: 29 * DAY }, { ageMs: 31 * DAY }, { completed_at: old }]);
     expect(addUp(store.savedSince(NOW - 30 * DAY), 'model').total.tasks).toBe(1);
     expect(addUp(store.savedSince(NOW - 32 * DAY), 'model').total.tasks).toBe(2);
   });
 
-  it('of a folder that is empty, or not there, to nothing', async () => {
+  it('of an empty or missing folder are zero', async () => {
     const nothing = { groups: [], total: { tasks: 0, cost: [] }, polling_estimate: { tokens: 0, cost: 0 }, damaged: 0 };
     expect(addUp((await folderOf([])).savedSince(0), 'model')).toMatchObject(nothing);
     expect(addUp(new ResultStore('/nowhere').savedSince(0), 'model')).toMatchObject(nothing);
   });
 
-  it('without files that are damaged, which are counted apart; others are none of ours', async () => {
+  it('without damaged files, which are counted separately; other files are ignored', async () => {
     const store = await folderOf(SOME);
     for (const [name, content] of [
       ['kimi-1-1.json', ''],
@@ -144,7 +144,7 @@ describe('results are added up', () => {
   });
 });
 
-it('polling is estimated as the contract does: 30 tasks of 1500 tokens', () => {
+it('polling is estimated as in the contract: 30 tasks of 1500 tokens', () => {
   // Contract section 7: 45,000 tokens against 75,000, ¥27 against ¥45, 40 % less.
   const estimate = pollingEstimate({
     answered: 30,
@@ -159,7 +159,7 @@ async function month(): Promise<ResultStore> {
 }
 
 describe('the command', () => {
-  it('shows a table, and calls the estimate one, in both languages', async () => {
+  it('shows a table, and marks the estimate as such, in both languages', async () => {
     const env = await cleanHome({ KIMI_RESULTS_DIR: (await month()).folder });
     const chinese = await cli(['usage'], env);
     expect(chinese).toMatchObject({ code: 0, stderr: '' });
@@ -183,7 +183,7 @@ describe('the command', () => {
     });
   });
 
-  it('says that there is nothing, what is damaged, and what has no price', async () => {
+  it('says that there are no results, which are damaged, and which have no price', async () => {
     const env = await cleanHome();
     expect(await cli(['usage'], env)).toMatchObject({ code: 0, stdout: '這段時間沒有結果。\n' });
     const store = await folderOf([{}]);

@@ -224,7 +224,7 @@ describe('a variable', () => {
     ['WEBHOOK_ADDITIONAL_SECRETS', '0123456789abcdef hunter2'],
     ['KIMI_LOG_LEVEL', 'hunter2'],
     ['KIMI_TASK_QUEUE', 'hunter2'.repeat(100)],
-  ] as const)('%s=%s is refused with an example that works, and is not repeated', (name, value) => {
+  ] as const)('%s=%s is refused with a valid example, without repeating the value', (name, value) => {
     const problems = problemsOf({ [name]: value });
     expect(problems).toEqual([expect.stringMatching(`^${name}: .+ \\(e\\.g\\. ${name}=.+\\)$`)]);
     const [problem = ''] = problems;

@@ -50,7 +50,7 @@ it.each([
       'WEBHOOK_SECRET',
     ],
   ],
-] as const)('the %s is handed its secrets alone', (service, names) => {
+] as const)('the %s gets only its own secrets', (service, names) => {
   const config = readConfig(VALUES);
   expect(secretsIn(config)).toEqual(SECRETS.toSorted());
   expect(secretsIn(configOf(service, config))).toEqual(names);
