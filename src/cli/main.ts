@@ -38,6 +38,8 @@ const COMMANDS: Record<string, () => Promise<(say: CliText) => Command>> = {
   logs: async () => (await import('./commands/logs.ts')).logsCommand,
   doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
   service: async () => (await import('./commands/service.ts')).serviceCommand,
+  backup: async () => (await import('./commands/backup.ts')).backupCommand,
+  restore: async () => (await import('./commands/backup.ts')).restoreCommand,
   setup: async () => (await import('./commands/setup.ts')).setupCommand,
 };
 

@@ -30,6 +30,8 @@ export interface Wanted {
   hooksToken: unknown;
   /** Whether `/hooks/wake` is used. */
   hooks: boolean;
+  /** Whether the gateway starts the services; `undefined` leaves it as it is. */
+  start?: boolean | undefined;
 }
 
 /** @throws {OpenClawConfigError} */
@@ -46,12 +48,13 @@ export function readGateway(text: string): GatewayFacts {
 }
 
 /** Adds the settings. Existing ones keep their form. @throws {OpenClawConfigError} */
-export function withKimiDispatch(text: string, { plugin, hooksToken, hooks }: Wanted): string {
+export function withKimiDispatch(text: string, { plugin, hooksToken, hooks, start }: Wanted): string {
   const config = parsed(text);
   set(config, ['hooks', 'token'], hooksToken);
   if (hooks) set(config, ['hooks', 'enabled'], true);
   add(config, ['plugins', 'load', 'paths'], plugin);
   set(config, ['plugins', 'entries', PLUGIN_ID, 'enabled'], true);
+  if (start !== undefined) set(config, ['plugins', 'entries', PLUGIN_ID, 'config', 'startServices'], start);
   // If the list exists, the gateway loads nothing else.
   if (Array.isArray(at(config, ['plugins', 'allow']))) add(config, ['plugins', 'allow'], PLUGIN_ID);
   return config.toString();

@@ -40,6 +40,8 @@ interface Problems {
   result_damaged: { file: string };
   results_folder: { cause: string };
   secret_damaged: { file: string };
+  server_older: { home: string; file: string; found: string; written: string };
+  upgrade_failed: { file: string; found: string; written: string };
   used_key_missing: { key: string; file: string };
 }
 
@@ -118,6 +120,10 @@ const WORDS: Record<Lang, Words> = {
       `cannot write to the results folder (${sayCode(cause, 'en')}); choose another with KIMI_RESULTS_DIR`,
     secret_damaged: ({ file }) =>
       `${file} is damaged: it does not hold the secret that was written to it; restore it, or remove it and a new one is made`,
+    server_older: ({ home, file, found, written }) =>
+      `the engine's database in ${home} was written by Temporal server ${written}, and ${file} holds ${found}, which may not understand it, so nothing was started; install ${written} or newer and name it in TEMPORAL_CLI_PATH, or restore a backup from before`,
+    upgrade_failed: ({ file, found, written }) =>
+      `Temporal server ${found} (${file}) cannot open the engine's database, which ${written} wrote; the database was put back as it was and no task is lost; name a server ${written} in TEMPORAL_CLI_PATH`,
     used_key_missing: ({ key, file }) =>
       `what the engine keeps is encrypted with the key "${key}", which KIMI_PAYLOAD_KEYS does not hold; add it there, behind the one for what is new, or remove its line from ${file} once nothing of it is kept`,
   },
@@ -175,6 +181,10 @@ const WORDS: Record<Lang, Words> = {
     result_damaged: ({ file }) => `${file} 已損壞，裡面沒有結果。請刪除它；引擎裡仍有這個任務的答案`,
     results_folder: ({ cause }) => `不能寫入結果資料夾（${sayCode(cause, 'zh-TW')}）；請用 KIMI_RESULTS_DIR 換一個`,
     secret_damaged: ({ file }) => `${file} 已損壞，裡面不是當初寫入的密鑰；請還原它，或刪除它，之後會產生新的`,
+    server_older: ({ home, file, found, written }) =>
+      `${home} 裡引擎的資料庫由 Temporal 伺服器 ${written} 寫入，而 ${file} 是較舊的 ${found}，可能讀不懂，所以什麼都沒有啟動；請安裝 ${written} 或更新的版本並以 TEMPORAL_CLI_PATH 指定，或還原先前的備份`,
+    upgrade_failed: ({ file, found, written }) =>
+      `Temporal 伺服器 ${found}（${file}）打不開引擎的資料庫（由 ${written} 寫入）；資料庫已恢復原狀，沒有遺失任務；請以 TEMPORAL_CLI_PATH 指定 ${written} 版的伺服器`,
     used_key_missing: ({ key, file }) =>
       `引擎裡的資料以金鑰 ${JSON.stringify(key)} 加密，而 KIMI_PAYLOAD_KEYS 裡沒有這把金鑰；請加在新的金鑰之後，或在引擎不再有這些資料時，從 ${file} 移除它那一行`,
   },

@@ -3,9 +3,11 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { ServiceError } from '../service/exit.ts';
 import { checkPorts, listen } from '../service/ports.ts';
 import { ProgramChild, type ChildOptions } from './child.ts';
 import { databaseIsComplete, databaseProblem, DatabaseUnusable, prepareDatabase } from './engine-database.ts';
+import { serverIsReady, serverOf, undoUpgrade } from './server-version.ts';
 import { createFront, portsWithoutPages } from './ui-proxy.ts';
 import type { EnginePlan } from './plan.ts';
 import type { ProcessId } from './process-id.ts';
@@ -53,13 +55,18 @@ export class EmbeddedEngine {
       const logged = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
       try {
         await this.launch(logFile);
+        await serverIsReady(home, this.plan.server);
         return;
       } catch (error) {
         const output = existsSync(logFile) ? readFileSync(logFile).subarray(logged).toString() : '';
         // The server chooses some ports itself; another stack may take one first.
         if (attempt < ATTEMPTS && /address already in use/.test(output)) continue;
         const problem = databaseProblem(home, output);
-        throw problem ? new DatabaseUnusable(home, problem) : error;
+        if (!problem) throw error;
+        const written = serverOf(home)?.version ?? '';
+        if (!(await undoUpgrade(home))) throw new DatabaseUnusable(home, problem);
+        const { path, version } = this.plan.server;
+        throw new ServiceError('upgrade_failed', { file: path, found: version, written });
       }
     }
   }
@@ -78,7 +85,7 @@ export class EmbeddedEngine {
     this.uiUrl = `http://${HOST}:${publicPort}`;
     const options: ChildOptions = {
       name: 'temporal',
-      command: plan.command,
+      command: plan.server.path,
       args: [...plan.args, ...portArgs({ port, uiPort, metricsPort })],
       cwd: home,
       env: plan.env,

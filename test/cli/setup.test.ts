@@ -97,6 +97,18 @@ describe('the gateway’s configuration', () => {
     expect(() => withKimiDispatch(text, WANTED)).toThrow(new OpenClawConfigError(why));
   });
 
+  it('starts the services with the gateway only where that was chosen', () => {
+    const started = withKimiDispatch(COMMENTED, { ...WANTED, start: true });
+    const config = (start: boolean): unknown => ({
+      plugins: { entries: { 'kimi-dispatch': { enabled: true, config: { startServices: start } } } },
+    });
+    expect(parse(started)).toMatchObject(config(true) as object);
+    expect(withKimiDispatch(started, WANTED)).toBe(started);
+    expect(parse(withKimiDispatch(started, { ...WANTED, start: false }))).toMatchObject(config(false) as object);
+    expect(withoutKimiDispatch(started, COMMENTED)).toBe(COMMENTED);
+    expect(parse(withKimiDispatch(COMMENTED, WANTED))).not.toHaveProperty('plugins.entries.kimi-dispatch.config');
+  });
+
   it('keeps what the user changed since when it is taken back', () => {
     const since = withKimiDispatch(COMMENTED, WANTED).replace('18800', '18900');
     const undone = withoutKimiDispatch(since, COMMENTED);

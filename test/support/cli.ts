@@ -61,7 +61,7 @@ export async function latest(env: Record<string, string>): Promise<ResultFile> {
 export async function up(env: Record<string, string>, ...args: string[]) {
   const stack = launch(['up', ...args], env);
   await until(() => stack.said.stdout.includes('Ctrl-C') || stack.child.exitCode !== null);
-  expect(stack.said.stdout, stack.said.stderr).toContain('Kimi Dispatch 就緒');
+  expect(stack.said.stdout, stack.said.stderr).toMatch(/Kimi Dispatch (?:就緒|is ready)/);
   const state = JSON.parse(
     await readFile(join(env['HOME'] ?? '', '.local/share/kimi-dispatch/stack.json'), 'utf8'),
   ) as StackState;

@@ -19,16 +19,24 @@ export type Run = (args: string[], input?: string) => Promise<Ran>;
 /** Timeout of a run: `cancel` waits 10 s for a worker, other commands are quicker. Milliseconds. */
 const TIMEOUT_MS = 25_000;
 
-/** The command line that came with the plugin, or the one the configuration names. */
-export function commandLine({ rootDir = '.', pluginConfig = {} }: Pick<PluginApi, 'rootDir' | 'pluginConfig'>): Run {
+/**
+ * The command line that came with the plugin, or the one the configuration names.
+ *
+ * @param options `before`: words in front of it, e.g. of `systemd-run`
+ */
+export function commandLine(
+  { rootDir = '.', pluginConfig = {} }: Pick<PluginApi, 'rootDir' | 'pluginConfig'>,
+  { before = [], timeoutMs = TIMEOUT_MS }: { before?: string[]; timeoutMs?: number } = {},
+): Run {
   const own = join(rootDir, '../../dist/kimi-dispatch.js');
-  const [program, ...first] = (pluginConfig['command'] as string[] | undefined) ?? [process.execPath, own];
+  const words = (pluginConfig['command'] as string[] | undefined) ?? [process.execPath, own];
+  const [program, ...first] = [...before, ...words];
   if (!pluginConfig['command'] && !existsSync(own)) {
     // The plugin was copied out of its package.
     return async () => ({ exit: null, stdout: '', stderr: notRun(own, 'it is not there') });
   }
   return async (args, input = '') => {
-    const child = spawn(program as string, [...first, ...args], { timeout: TIMEOUT_MS, killSignal: 'SIGKILL' });
+    const child = spawn(program as string, [...first, ...args], { timeout: timeoutMs, killSignal: 'SIGKILL' });
     try {
       // The process may exit without reading its input; its output says why.
       child.stdin.on('error', () => {});

@@ -9,6 +9,7 @@ import { messageHook } from './messages.ts';
 import { Notes } from './notes.ts';
 import { chatOfCommand } from './routes.ts';
 import { asData } from './safe-text.ts';
+import { startServices } from './start-services.ts';
 import { toolsFor, TOOL_NAMES } from './tools.ts';
 import { Notifier } from './notifier.ts';
 import { wakeRoute } from './wake-route.ts';
@@ -46,6 +47,7 @@ export default definePluginEntry({
         return text === undefined ? { suppressReply: true } : { text: asData(text) };
       },
     });
+    startServices(api);
     for (const name of TOOL_NAMES) api.registerTool((context) => toolsFor(run, context)[name], { name });
     api.registerHttpRoute({ path: PLUGIN_WAKE_PATH, auth: 'plugin', handler: wakeRoute(api, notifier) });
   },

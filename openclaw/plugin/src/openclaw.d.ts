@@ -129,6 +129,7 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
       handler(context: CommandContext): Promise<{ text?: string; suppressReply?: boolean }>;
     }): void;
     registerTool(factory: (context: ToolContext) => Tool, options: { name: string }): void;
+    registerService(service: { id: string; start(): void | Promise<void>; stop?(): void | Promise<void> }): void;
     registerHttpRoute(route: {
       path: string;
       auth: 'plugin';

@@ -27,6 +27,7 @@ const REPLIES = ['deliver', 'agent', 'hooks'] as const;
 
 interface SetupOptions {
   reply: (typeof REPLIES)[number];
+  start?: boolean;
   yes?: boolean;
   undo?: boolean;
 }
@@ -53,12 +54,14 @@ export function setupCommand(say: CliText): Command {
   ])
     .addArgument(new Argument('<GATEWAY>', say.help.setupGateway).choices(['openclaw']))
     .addOption(new Option('--reply <HOW>', say.help.reply).choices(REPLIES).default('deliver'))
+    .option('--start', say.help.setupStart)
+    .option('--no-start', say.help.setupNoStart)
     .option('-y, --yes', say.help.yes)
     .option('--undo', say.help.undo)
     .action(ending(setup));
 }
 
-async function setup(_gateway: string, { reply, yes = false, undo = false }: SetupOptions): Promise<Exit> {
+async function setup(_gateway: string, { reply, start, yes = false, undo = false }: SetupOptions): Promise<Exit> {
   const config = readConfig();
   const say = cliText(config.KIMI_LANG);
   const gatewayFile = process.env['OPENCLAW_CONFIG_PATH']?.trim() || join(homedir(), '.openclaw', 'openclaw.json');
@@ -74,7 +77,7 @@ async function setup(_gateway: string, { reply, yes = false, undo = false }: Set
           { file: gatewayFile, now: gatewayText },
           { file: envFile, now: await read(envFile, say) },
           facts,
-          reply,
+          { reply, start },
           say,
         );
     const real = changes.filter(({ now = '', next }) => now !== next);
@@ -108,7 +111,7 @@ function wanted(
   gateway: FileNow & { now: string },
   env: FileNow,
   facts: GatewayFacts,
-  reply: SetupOptions['reply'],
+  { reply, start }: Pick<SetupOptions, 'reply' | 'start'>,
   say: CliText,
 ): Change[] {
   const hooks = reply === 'hooks';
@@ -123,7 +126,7 @@ function wanted(
   };
   const plugin = join(PACKAGE_ROOT, 'openclaw', 'plugin');
   return [
-    { ...gateway, next: withKimiDispatch(gateway.now, { plugin, hooksToken, hooks }) },
+    { ...gateway, next: withKimiDispatch(gateway.now, { plugin, hooksToken, hooks, start }) },
     { ...env, next: withVariables(env.now ?? '', values) },
   ];
 }

