@@ -117,7 +117,7 @@ async function freeze(stack: StackState | undefined): Promise<() => Promise<void
   if (!stack) return async () => {};
   // Each child leads a group: the engine is behind a shell.
   const targets = [stack.pid, ...stack.children.map(({ pid }) => -pid)];
-  const guard = spawn('sh', ['-c', GUARD, 'sh', ...targets.map(String)], {
+  const guard = spawn('sh', ['-c', GUARD, 'sh', ...targets.toReversed().map(String)], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });

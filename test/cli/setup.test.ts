@@ -41,6 +41,10 @@ const JSON5 = `// Javis
 // the end
 `;
 
+const startsServices = (start: boolean): object => ({
+  plugins: { entries: { 'kimi-dispatch': { enabled: true, config: { startServices: start } } } },
+});
+
 describe('the gateway’s configuration', () => {
   it('gets what is needed, and keeps comments and everything else', () => {
     const edited = withKimiDispatch(COMMENTED, WANTED);
@@ -99,12 +103,9 @@ describe('the gateway’s configuration', () => {
 
   it('starts the services with the gateway only where that was chosen', () => {
     const started = withKimiDispatch(COMMENTED, { ...WANTED, start: true });
-    const config = (start: boolean): unknown => ({
-      plugins: { entries: { 'kimi-dispatch': { enabled: true, config: { startServices: start } } } },
-    });
-    expect(parse(started)).toMatchObject(config(true) as object);
+    expect(parse(started)).toMatchObject(startsServices(true));
     expect(withKimiDispatch(started, WANTED)).toBe(started);
-    expect(parse(withKimiDispatch(started, { ...WANTED, start: false }))).toMatchObject(config(false) as object);
+    expect(parse(withKimiDispatch(started, { ...WANTED, start: false }))).toMatchObject(startsServices(false));
     expect(withoutKimiDispatch(started, COMMENTED)).toBe(COMMENTED);
     expect(parse(withKimiDispatch(COMMENTED, WANTED))).not.toHaveProperty('plugins.entries.kimi-dispatch.config');
   });
