@@ -71,17 +71,17 @@ it('a task is one trace, from the command line to the agent and back through the
     const seen = new Set(spans.map(({ service, name }) => `${service.replace('kimi-dispatch-', '')} ${name}`));
     expect([...seen].toSorted()).toEqual([
       'cli start',
-      'relay complete',
-      'relay deliver',
-      'relay relay',
-      'webhook callback',
-      'worker acknowledge',
-      'worker dispatch',
-      'worker persist',
-      'worker release',
-      'worker task',
-      'worker verifyCallback',
-      'worker wake',
+      'services acknowledge',
+      'services callback',
+      'services complete',
+      'services deliver',
+      'services dispatch',
+      'services persist',
+      'services relay',
+      'services release',
+      'services task',
+      'services verifyCallback',
+      'services wake',
     ]);
     const { spanId } = idsOf(task_id);
     const [task] = spans.filter(({ name }) => name === 'task');
