@@ -306,9 +306,9 @@ const ENTRIES: Record<VariableName, Entry> = {
   },
   KIMI_WORKFLOW_THREAD: {
     group: 'processes',
-    en: 'Where a worker runs workflows: `own`: in its own thread; `sdk`: in a thread of the Temporal SDK, which ends a workflow that blocks for 5 s, at a third more CPU and 40 MB more memory.',
+    en: 'Where a worker runs workflows: `own`: in its own thread; `sdk`: in a thread of the Temporal SDK, which ends a workflow that blocks for 5 s, at a quarter more CPU and 45 MB more memory.',
     'zh-TW':
-      'worker 在哪裡執行 workflow：`own`：自己的執行緒；`sdk`：Temporal SDK 的執行緒，會中止卡住 5 秒的 workflow，但多用三分之一的 CPU 與 40 MB 記憶體。',
+      'worker 在哪裡執行 workflow：`own`：自己的執行緒；`sdk`：Temporal SDK 的執行緒，會中止卡住 5 秒的 workflow，但多用四分之一的 CPU 與 45 MB 記憶體。',
   },
   KIMI_SIMULATOR_PORT: {
     group: 'processes',
