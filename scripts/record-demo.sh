@@ -18,9 +18,9 @@ if [ "${1:-}" = play ]; then # inside the recorded terminal
   kimi-dispatch dispatch -p "$prompt"$'\n\n''[[simulate: delay=8000]]' 2> "$HOME/id"
   task=$(grep -o 'kimi-[0-9]*-[0-9]*' "$HOME/id" | head -n 1)
   sleep 1
-  worker=$(pgrep -P "$STACK_PID" -f dist/worker.js)
-  type_out "kill -9 $worker   $note"
-  kill -9 "$worker"
+  services=$(pgrep -P "$STACK_PID" -f dist/services.js)
+  type_out "kill -9 $services   $note"
+  kill -9 "$services"
   sleep 1
   type_out "kimi-dispatch watch $task"
   kimi-dispatch watch "$task" 2>&1

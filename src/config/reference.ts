@@ -317,9 +317,9 @@ const ENTRIES: Record<VariableName, Entry> = {
   },
   KIMI_METRICS_PORT: {
     group: 'observability',
-    en: 'Serves `/metrics`: alone, a process uses this port; with `up`, the webhook uses it, the worker the next and the relay the one after.',
+    en: 'Serves `/metrics`: alone, a process uses this port; with `up`, the webhook uses it, and worker and relay the next.',
     'zh-TW':
-      '提供 `/metrics` 的連接埠：單獨執行的程序使用這個埠；由 `up` 啟動時，webhook 用這個埠，worker 用下一個，中繼再下一個。',
+      '提供 `/metrics` 的連接埠：單獨執行的程序使用這個埠；由 `up` 啟動時，webhook 用這個埠，worker 與中繼用下一個。',
   },
   KIMI_METRICS_HOST: {
     group: 'observability',

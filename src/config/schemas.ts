@@ -71,7 +71,7 @@ export const pathToken = z.string().regex(/^[\w.~-]{16,}$/, code('path_token'));
 /** 0 is any free port. */
 export const port = wholeNumber.min(0, code('port')).max(65535, code('port'));
 
-/** Port of the first process; two more processes use the next two. */
+/** Port of the webhook's metrics; those of worker and relay use the next one. */
 export const metricsPort = wholeNumber.min(1, code('metrics_port')).max(65533, code('metrics_port'));
 
 export const ipAddress = z.union([z.ipv4(), z.ipv6()], code('ip_address'));

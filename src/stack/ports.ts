@@ -27,7 +27,7 @@ export function portsOf(options: StackOptions, hasEngine: boolean): ListenAddres
     port: portOf(variable, options),
     variable,
   });
-  const measured: MeasuredService[] = ['webhook', 'worker', ...(isRelayed ? ['relay' as const] : [])];
+  const measured: MeasuredService[] = ['webhook', 'worker'];
   return [
     ...(hasEngine ? [of('KIMI_TEMPORAL_PORT'), of('KIMI_UI_PORT')] : []),
     of('WEBHOOK_PORT', config.WEBHOOK_HOST),
@@ -41,8 +41,8 @@ export function portsOf(options: StackOptions, hasEngine: boolean): ListenAddres
   ];
 }
 
-/** Distance of each service's metrics from `KIMI_METRICS_PORT`. The other services have no metrics. */
-const METRICS_OFFSET = { webhook: 0, worker: 1, relay: 2 };
+/** Distance of metrics from `KIMI_METRICS_PORT`. Worker and relay share the runtime of Temporal's SDK, which serves theirs. */
+const METRICS_OFFSET = { webhook: 0, worker: 1 };
 
 export type MeasuredService = keyof typeof METRICS_OFFSET;
 
