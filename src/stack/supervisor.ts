@@ -16,6 +16,12 @@ import type { StackState } from './state.ts';
 /** How often the sizes of the logs are checked, in milliseconds. */
 const ROTATION_MS = 2_000;
 
+/**
+ * Half of the young heap that Node lets a process grow to while it loads, in MB, a quarter of its default: 20 MB less memory for the services
+ * (docs/decisions/0020-one-process.md).
+ */
+const YOUNG_HEAP = '--max-semi-space-size=4';
+
 /** From the second time that the services hang, workflows run in a thread of the SDK, until the stack is started again. */
 const HANGS = 2;
 
@@ -69,7 +75,7 @@ export class Supervisor {
   }
 
   private options(name: 'services' | 'simulator', env: NodeJS.ProcessEnv): ChildOptions {
-    const args = ['--enable-source-maps', join(DIST, `${name}.js`)];
+    const args = ['--enable-source-maps', YOUNG_HEAP, join(DIST, `${name}.js`)];
     return { name, command: process.execPath, args, env, logFile: join(this.logs, `${name}.log`), ...this.events };
   }
 
