@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Records the README's animated pictures, docs/images/demo.svg and demo.zh-TW.svg, from a real run against the simulated Kimi:
-# dispatch, kill -9 of the worker, the answer. Pauses over 2 s are cut. Needs Python with pip, which installs termtosvg if it is missing.
+# dispatch, kill -9 of the services, the answer. Pauses over 2 s are cut. Needs Python with pip, which installs termtosvg if it is missing.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd -P)
 
@@ -11,8 +11,8 @@ if [ "${1:-}" = play ]; then # inside the recorded terminal
     sleep 0.4
     echo
   }
-  [ "$KIMI_LANG" = en ] && prompt="Write a Python Fibonacci function" note="# the worker dies while Kimi works" ||
-    { prompt="寫一個 Python 費波那契函數" note="# Kimi 還在工作，worker 被強制結束"; }
+  [ "$KIMI_LANG" = en ] && prompt="Write a Python Fibonacci function" note="# the services die while Kimi works" ||
+    { prompt="寫一個 Python 費波那契函數" note="# Kimi 還在工作，服務被強制結束"; }
   # The directive for a slow answer is only for the simulated Kimi, so it is not shown.
   type_out "kimi-dispatch dispatch -p \"$prompt\""
   kimi-dispatch dispatch -p "$prompt"$'\n\n''[[simulate: delay=8000]]' 2> "$HOME/id"
