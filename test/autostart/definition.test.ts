@@ -16,7 +16,7 @@ import { temporaryFolder, until } from '../support/resources.ts';
 import { bootMachine, noSystemd } from '../support/systemd.ts';
 
 /** With what a shell, a unit and XML give a meaning. */
-const AWKWARD = `a "b" 'c' 100% %h $HOME -- <e> & 家`;
+const AWKWARD = `a "b" 'c' 100% %h \${HOME} -- <e> & 家`;
 
 async function awkward(): Promise<Definition> {
   const folder = join(await temporaryFolder(), AWKWARD);
