@@ -1,4 +1,4 @@
-/** The definitions that `service install` writes, as systemd and a parser of property lists read them. */
+/** The definitions that `service install` writes, as systemd and a property-list parser read them. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
@@ -15,7 +15,7 @@ import {
 import { temporaryFolder, until } from '../support/resources.ts';
 import { bootMachine, noSystemd } from '../support/systemd.ts';
 
-/** With what a shell, a unit and XML give a meaning. */
+/** With characters that are special in a shell, a unit file and XML. */
 const AWKWARD = `a "b" 'c' 100% %h \${HOME} -- <e> & 家`;
 
 async function awkward(): Promise<Definition> {
@@ -35,7 +35,7 @@ async function awkward(): Promise<Definition> {
   };
 }
 
-it.each(['linux', 'darwin'] as const)('a definition for %s says whose it is', async (platform) => {
+it.each(['linux', 'darwin'] as const)('a definition for %s names its owner', async (platform) => {
   const { home, program, ...rest } = await awkward();
   const text = definitionText({ home, program, ...rest }, platform);
   expect(originOf(text)).toEqual({ home, program });
@@ -60,23 +60,20 @@ describe('the systemd unit', () => {
     }
   });
 
-  it.skipIf(noSystemd() !== undefined)(
-    'starts the program, with its arguments and environment as they are',
-    async () => {
-      const definition = await awkward();
-      const machine = await bootMachine({ HOME: await temporaryFolder(), PATH: process.env['PATH'] ?? '' });
-      const unit = join(machine.env['HOME'] ?? '', '.config/systemd/user/kimi-dispatch-test.service');
-      await writeFile(unit, definitionText(definition, 'linux'));
-      machine.systemctl('daemon-reload');
-      machine.systemctl('start', 'kimi-dispatch-test');
-      await until(() => readFileSync(definition.log, 'utf8').endsWith('}\n'));
-      const started = JSON.parse(readFileSync(definition.log, 'utf8')) as { argv: string[]; env: object };
-      expect(started.argv).toEqual([definition.program[1], 'up']);
-      expect(started.env).toMatchObject(definition.environment);
-    },
-  );
+  it.skipIf(noSystemd() !== undefined)('starts the program with its exact arguments and environment', async () => {
+    const definition = await awkward();
+    const machine = await bootMachine({ HOME: await temporaryFolder(), PATH: process.env['PATH'] ?? '' });
+    const unit = join(machine.env['HOME'] ?? '', '.config/systemd/user/kimi-dispatch-test.service');
+    await writeFile(unit, definitionText(definition, 'linux'));
+    machine.systemctl('daemon-reload');
+    machine.systemctl('start', 'kimi-dispatch-test');
+    await until(() => readFileSync(definition.log, 'utf8').endsWith('}\n'));
+    const started = JSON.parse(readFileSync(definition.log, 'utf8')) as { argv: string[]; env: object };
+    expect(started.argv).toEqual([definition.program[1], 'up']);
+    expect(started.env).toMatchObject(definition.environment);
+  });
 
-  it('starts after a failure only, and stops in order', async () => {
+  it('restarts only after a failure, and stops in order', async () => {
     const text = definitionText(await awkward(), 'linux');
     for (const line of ['Restart=on-failure', 'KillMode=mixed', 'TimeoutStopSec=90', 'WantedBy=default.target']) {
       expect(text.split('\n')).toContain(line);
@@ -108,7 +105,7 @@ it('the property list of launchd has the same program, environment and log', asy
   }
 });
 
-it('keeps what the services read, and no secret', () => {
+it('keeps the variables of the services, but no secret', () => {
   const { kept, secrets } = environmentOf({
     PATH: '/usr/bin',
     KIMI_MODEL: 'kimi-k2.6',
@@ -135,7 +132,7 @@ it('keeps what the services read, and no secret', () => {
   expect(secrets).toEqual(['HTTPS_PROXY', 'KIMI_API_KEY', 'KIMI_PAYLOAD_KEYS', 'MOONSHOT_API_KEY', 'TEMPORAL_API_KEY']);
 });
 
-it('each home has a service of its own', () => {
+it('each home has its own service', () => {
   expect(serviceName('/home/a/kimi', 'user')).toMatch(/^kimi-dispatch-[0-9a-f]{8}$/);
   expect(serviceName('/home/a/kimi', 'user')).not.toBe(serviceName('/home/b/kimi', 'user'));
   expect(definitionFile('kimi-dispatch', 'system', 'linux')).toBe('/etc/systemd/system/kimi-dispatch.service');

@@ -13,10 +13,10 @@ import { bootMachine, noSystemd, type Machine } from '../support/systemd.ts';
 const reason = noSystemd();
 if (reason !== undefined) console.warn(`the tests of the service are skipped: ${reason}`);
 
-/** With what a unit file must escape. */
+/** With characters that must be escaped in a unit file. */
 const AWKWARD = 'a "home" 100% $HOME 家';
 
-/** A machine with a configured home, where nothing runs. */
+/** A machine with a configured home, without running services. */
 async function machineWith(variables: Record<string, string>, changes: Record<string, string> = {}) {
   const { HOME = '', ...env } = await cleanHome({ KIMI_LANG: 'en', ...changes });
   const home = join(HOME, AWKWARD, 'kimi');
@@ -39,7 +39,7 @@ async function unitOf({ env }: Machine): Promise<string> {
 }
 
 describe.skipIf(reason !== undefined)('the service', () => {
-  it('is asked for, installed, stopped, started, killed, and removed', { timeout: 120_000 }, async () => {
+  it('is offered, installed, stopped, started, killed, and removed', { timeout: 120_000 }, async () => {
     const { env, home, machine } = await machineWith({ KIMI_API_KEY: 'sk-of-the-env-file' });
     expect(await cli(['service', 'status'], env)).toMatchObject({
       code: 5,
@@ -67,7 +67,7 @@ describe.skipIf(reason !== undefined)('the service', () => {
       /✓ Running as the service kimi-dispatch-\w{8} \(process \d+\)\.\n✓ It starts at boot\.\n/,
     );
 
-    // Refused here, since it runs already; in the background there is nothing to do.
+    // Refused, since it already runs; in the background there is nothing to do.
     expect(await cli(['up'], env)).toMatchObject({
       code: 3,
       stderr: expect.stringContaining('running as the service'),
@@ -101,7 +101,7 @@ describe.skipIf(reason !== undefined)('the service', () => {
     expect(await runningStack(home)).toBeUndefined();
   });
 
-  it('says what keeps it from starting, and is not started again after down', { timeout: 120_000 }, async () => {
+  it('says what prevents its start, and is not restarted after down', { timeout: 120_000 }, async () => {
     const port = await serve(createServer());
     const { env, machine } = await machineWith(
       { KIMI_API_KEY: 'sk-x', WEBHOOK_PORT: new URL(port).port },
@@ -116,7 +116,7 @@ describe.skipIf(reason !== undefined)('the service', () => {
     expect(machine.systemctl('show', '--property=ActiveState', '--value', unit)).toBe('inactive');
   });
 
-  it('takes the place of what runs by hand', { timeout: 120_000 }, async () => {
+  it('replaces services that were started by hand', { timeout: 120_000 }, async () => {
     const { env, home } = await machineWith({ KIMI_API_KEY: 'sk-x' });
     expect(await cli(['up', '--detach'], env)).toMatchObject({ code: 0 });
     const before = await runningStack(home);
@@ -136,7 +136,7 @@ describe.skipIf(reason !== undefined)('the service', () => {
     expect(await cli(['service', 'install', '--yes'], env)).toMatchObject({ code: 0 });
   });
 
-  it('after a power cut, a boot alone brings every task to its end', { timeout: 180_000 }, async () => {
+  it('after a power cut, a boot alone lets every task finish', { timeout: 180_000 }, async () => {
     const simulator = createSimulator({ secret: SECRET, delayMs: 50, log: silent });
     const kimi = await serve(simulator.app);
     const woken: string[] = [];
@@ -157,8 +157,8 @@ describe.skipIf(reason !== undefined)('the service', () => {
       OPENCLAW_WAKE_URL: `${gateway}/hooks/wake`,
     });
     expect(await cli(['service', 'install', '--yes'], env)).toMatchObject({ code: 0 });
-    const dispatch = async (name: string, wish: string): Promise<string> => {
-      const args = ['dispatch', `${name} [[simulate: mark=${name} ${wish}]]`, '-n', name, '--json'];
+    const dispatch = async (name: string, directives: string): Promise<string> => {
+      const args = ['dispatch', `${name} [[simulate: mark=${name} ${directives}]]`, '-n', name, '--json'];
       const { stdout, stderr } = await cli(args, env);
       return (JSON.parse(stdout || `{"task_id":${JSON.stringify(stderr)}}`) as { task_id: string }).task_id;
     };

@@ -49,7 +49,7 @@ function resultOf(task_id: string, changes: Partial<ResultFile> = {}): ResultFil
   };
 }
 
-/** A request, taken, and its callback a second later. */
+/** A request that was accepted, and its callback a second later. */
 const events = (task_id: string, from: number): KimiEvent[] => [
   { task_id, at: from, what: 'arrived' },
   {
@@ -64,7 +64,7 @@ const events = (task_id: string, from: number): KimiEvent[] => [
   { task_id, at: from + 1_000, what: 'finished' },
 ];
 
-/** Two tasks that went well, one after the other. */
+/** Two successful tasks, one after the other. */
 function healthy(): Observed {
   const tasks = [ID, OTHER].map((task_id) => ({
     task: { task_id, task_name: `name-${task_id}`, timeout_ms: 3_000, grace_ms: 86_400_000 },
@@ -107,7 +107,7 @@ const waited = (grace_ms: number, statuses: number[]) => (o: Observed) => {
 };
 
 describe('the check', () => {
-  it('finds nothing wrong where all went well, and says how much it looked at', () => {
+  it('reports no violation after a good run, and the number of checked cases', () => {
     const verdicts = check(healthy());
     expect(verdicts.flatMap(({ violations }) => violations)).toEqual([]);
     for (const { checked } of verdicts) expect(checked).toBeGreaterThan(0);
@@ -182,7 +182,7 @@ describe('the check', () => {
     expect(violatedBy(change)).toContain(name);
   });
 
-  it('a callback that waited in the journal until the grace was over may end as a dead letter; no other may', () => {
+  it('a callback that waited in the journal until the grace period was over may become a dead letter; no other may', () => {
     const lost = 'each accepted callback is in the one result of its task';
     expect(violatedBy(waited(1_000, [202]))).toEqual([]);
     expect(violatedBy(waited(86_400_000, [202]))).toContain(lost);

@@ -20,7 +20,7 @@ import { openProxy } from '../support/proxy.ts';
 import { serve, shared, temporaryFolder, until } from '../support/resources.ts';
 import { engineClient, openWorld } from '../support/world.ts';
 
-/** Environment and arguments of the children of a process, from /proc; `ps` shows the same. */
+/** Environment and arguments of the child processes of a process, from /proc; `ps` shows the same. */
 async function environmentsOf(parent: number): Promise<{ name: string; given: string }[]> {
   const found = [];
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
@@ -38,7 +38,7 @@ async function environmentsOf(parent: number): Promise<{ name: string; given: st
   return found;
 }
 
-/** @returns a port that is taken until the test has finished. The next two are free: metrics need three in a row. */
+/** @returns a port that is in use until the test has finished. The next two are free: metrics need three in a row. */
 async function takenPort(): Promise<number> {
   const server = createServer().listen(await freePort(3), '127.0.0.1');
   onTestFinished(() => void server.close());
@@ -58,7 +58,7 @@ async function expectSecretToBeKept(home: string): Promise<void> {
 }
 
 describe('run --simulate in a clean HOME', () => {
-  it('goes the whole way, twice at a time, and leaves nothing running', async () => {
+  it('works end to end, in two concurrent runs, and leaves no process', async () => {
     const homes = await Promise.all([cleanHome(), cleanHome()]);
     const runs = await Promise.all(
       homes.map(async (env) => await cli(['run', '--simulate', '寫一個 Python 費波那契函數'], env)),
@@ -87,14 +87,14 @@ describe('run --simulate in a clean HOME', () => {
     }
   });
 
-  it('that ends failed says so by its exit code', async () => {
+  it('exits with its own code if the task fails', async () => {
     const env = await cleanHome();
     const run = await cli(['run', '--simulate', 'x [[simulate: delay=100 fail=1]]'], env);
     expect(run).toMatchObject({ code: 6, stdout: expect.stringContaining('❌ Kimi 任務失敗') });
     expect(await latest(env)).toMatchObject({ status: 'failed' });
   });
 
-  it('interrupted keeps the task, and the next stack goes on with it', async () => {
+  it('interrupted keeps the task, and the next stack resumes it', async () => {
     const env = await cleanHome();
     const run = launch(['run', '--simulate', 'x [[simulate: delay=600000]]', '-n', 'kept', '--timeout', '10m'], env);
     await until(() => run.said.stderr.includes('任務編號'));
@@ -133,7 +133,7 @@ describe('up', () => {
     );
     expect(dispatched).toMatchObject({ code: 0, stdout: '✅ Kimi 任務已派發：calculator\n完成後會自動通知你！\n' });
     const task_id = /kimi-\d+-\d+/.exec(dispatched.stderr)?.[0] ?? '';
-    // On a loaded machine dispatch is back before Kimi's word is.
+    // On a loaded machine dispatch returns before Kimi has accepted.
     await until(() => existsSync(join(resultsOf(env), `pending-${task_id}.json`)));
     expect(JSON.parse((await cli(['status', task_id, '--json'], env)).stdout)).toMatchObject({
       task_id,
@@ -165,14 +165,14 @@ describe('up', () => {
 
     expect(await stack.stop()).toMatchObject({ code: 0, stderr: expect.stringContaining('已停止') });
     await expect(fetch(`${webhook_url}/healthz`)).rejects.toThrow('fetch failed');
-    // The engine is gone; the saved result still tells.
+    // The engine is stopped; the saved result is still shown.
     expect(JSON.parse((await cli(['status', task_id, '--json'], env)).stdout)).toMatchObject({
       state: 'done',
       status: 'done',
     });
   });
 
-  it('cancels, acknowledges, lists what is not acknowledged, and limits', async () => {
+  it('cancels, acknowledges, lists unacknowledged results, and limits', async () => {
     const env = await cleanHome({ KIMI_MAX_CONCURRENT_TASKS: '1', KIMI_ACK: 'agent' });
     await up(env, '--simulate');
     const dispatch = async (name: string, ...more: string[]) => {
@@ -186,7 +186,7 @@ describe('up', () => {
     expect(listed?.['status']).toBe(listed?.['state']);
     expect(first.stdout).toContain('✅ Kimi 任務已派發：first');
     const second = await dispatch('second', '--priority', '5');
-    // On a busy machine the limiter's word comes after dispatch has returned.
+    // On a busy machine the limiter answers after dispatch has returned.
     expect(second.stdout).toMatch(
       /^(?:🕒 Kimi 任務已排隊：second（第 1 位）|✅ Kimi 任務已派發：second)\n完成後會自動通知你！\n$/,
     );
@@ -223,7 +223,7 @@ describe('up', () => {
     expect(await cli(['ack', 'kimi-1-1'], env)).toMatchObject({ code: 4 });
   });
 
-  it('closes a home that was made by hand to other users, and gives no foreign program a secret', async () => {
+  it('closes an existing home to other users, and passes no secret to foreign programs', async () => {
     const env = await cleanHome({ KIMI_API_KEY: 'sk-distinctive-key', WEBHOOK_SECRET: 'a-distinctive-webhook-secret' });
     const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
     await mkdir(home, { recursive: true, mode: 0o755 });
@@ -243,7 +243,7 @@ describe('up', () => {
     expect(stdout).toMatch(/✗ a file with a secret is readable by other users; run chmod 600 ~\S*\.env\n/);
   });
 
-  it('says which file is damaged where a secret of its own is', async () => {
+  it('names the damaged file of a generated secret', async () => {
     const env = await cleanHome();
     const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
     await mkdir(home, { recursive: true });
@@ -254,7 +254,7 @@ describe('up', () => {
     expect(refused.stderr).not.toMatch(/\n\s+at /);
   });
 
-  it('keeps its secret out of what it writes, and with KIMI_PAYLOAD_KEYS every word of a task', async () => {
+  it('keeps its secret out of its files, and with KIMI_PAYLOAD_KEYS also all content of a task', async () => {
     const KIMI_PAYLOAD_KEYS = `k:${Buffer.alloc(32, 7).toString('base64')}`;
     const words = ['秘密的計畫', 'the simulation was asked to fail', '模擬模擬', '提示'];
     const readIn = async (env: Record<string, string>): Promise<string[]> => {
@@ -281,7 +281,7 @@ describe('up', () => {
     expect({ encrypted, clear }).toEqual({ encrypted: [], clear: words });
   });
 
-  it('is talked to with its own payload keys only, and never started without those it needs', async () => {
+  it('can be used only with its own payload keys, and does not start without the keys it needs', async () => {
     const env = await cleanHome({ KIMI_PAYLOAD_KEYS: `k:${Buffer.alloc(32, 7).toString('base64')}` });
     const stack = await up(env, '--simulate');
     const { stderr } = await cli(['dispatch', '-p', 'x [[simulate: drop=1]]'], env);
@@ -298,7 +298,7 @@ describe('up', () => {
     expect(without).toMatchObject({ code: 3, stderr: expect.stringContaining('encrypted with the key "k"') });
   });
 
-  it('--detach stays in the background until down', async () => {
+  it('--detach runs in the background until down', async () => {
     const env = await cleanHome();
     const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
     await mkdir(home, { recursive: true });
@@ -321,7 +321,7 @@ describe('up', () => {
     expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '沒有服務在執行。\n' });
   });
 
-  it('brings killed services back, and ends its children when it is killed itself', async () => {
+  it('restarts killed services, and ends its children when it is killed itself', async () => {
     const env = await cleanHome();
     const stack = await up(env, '--simulate');
     const pid = Number(
@@ -353,15 +353,15 @@ describe('up', () => {
     expect((await next.stop()).code).toBe(0);
   });
 
-  it('that was killed is waited for by the next, though nobody buries it, and by down', async () => {
+  it('that was killed is waited for by the next one and by down, even while it is a zombie', async () => {
     const env = await cleanHome({ KIMI_TEMPORAL_PORT: String(await freePort()), KIMI_UI_PORT: '0' });
     const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
-    // A shell that never looks after its child: killed, it stays in the list of processes.
+    // A shell that does not reap its child: killed, it stays in the process table.
     const script = `"$1" "$2" up --simulate & exec sleep 600`;
     const shell = launch(['-c', script, 'sh', process.execPath, join(DIST, 'kimi-dispatch.js')], env, 'sh');
     await until(() => shell.said.stdout.includes('Ctrl-C'));
     const readStack = async () => JSON.parse(await readFile(join(home, 'stack.json'), 'utf8')) as StackState;
-    /** Kills it; one of what it leaves takes its time. @returns what lets that one end. */
+    /** Kills `up`, with one of its children paused. @returns a function that lets the child end. */
     const kill = async (): Promise<() => void> => {
       const { pid, children } = await readStack();
       const left = children.at(-1)?.pid ?? 0;
@@ -389,7 +389,7 @@ describe('up', () => {
     expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '沒有服務在執行。\n' });
   });
 
-  it('with the relay in front of the simulated Kimi shows how far an answer is', async () => {
+  it('with the relay in front of the simulated Kimi shows the progress of an answer', async () => {
     const env = await cleanHome({ KIMI_CALLBACKS: 'relay' });
     const { state } = await up(env, '--simulate');
     const prompt = '寫一個 Python 計算器 [[simulate: delay=0 reasoning=0 size=2000 chunks=200 chunk-delay=100]]';
@@ -412,7 +412,7 @@ describe('up', () => {
     expect((await cli(['doctor'], env)).stdout).toContain('中繼在線');
   });
 
-  it('runs engine, services and supervisor, and puts no secret into an environment or an argument that others can read', async () => {
+  it('runs engine, services and supervisor, without secrets in environments or arguments that other users can read', async () => {
     const secrets = {
       KIMI_API_KEY: 'sk-for-the-relay',
       KIMI_RELAY_TOKEN: 'token-for-relay-and-worker',
@@ -426,7 +426,7 @@ describe('up', () => {
     };
     const env = await cleanHome(secrets);
     const { state, said } = await up(env);
-    // No model was chosen: the screen says which one it is, and why.
+    // No model was chosen: the output says which one is used, and why.
     expect(said.stdout).toMatch(/模型 +kimi-k2\.6（預設：Moonshot 各項價格最低的模型）\n/);
     expect(await cli(['dispatch', '-p', 'x', '-m', 'moonshot-v1-8k'], env)).toMatchObject({
       code: 2,
@@ -434,7 +434,7 @@ describe('up', () => {
     });
     const children = await environmentsOf(state.pid);
     expect(children.map(({ name }) => name).toSorted()).toEqual(['services.js', 'temporal']);
-    // Services that were started again have their secrets again.
+    // Restarted services get their secrets again.
     process.kill(state.children[1]?.pid ?? 0, 'SIGKILL');
     await until(() => said.stderr.includes('services 意外結束'));
     await until(async () => (await fetch(`${state.relay_url}/readyz`).catch(() => undefined))?.status === 200);
@@ -448,7 +448,7 @@ describe('up', () => {
     }
   });
 
-  it('uses a Temporal server named by TEMPORAL_ADDRESS, and anybody’s stub that speaks the contract', async () => {
+  it('uses a Temporal server named by TEMPORAL_ADDRESS, and any stub of the contract’s API', async () => {
     const calls: { headers: Record<string, unknown>; body: string }[] = [];
     const apiUrl = await serve((request, response) => {
       let body = '';
@@ -489,27 +489,27 @@ describe('one stack', () => {
     return { env, stack: await up(env, '--simulate') };
   });
 
-  it('a run in it that ends timed_out says so by its exit code', async () => {
+  it('a run whose task times out has its own exit code', async () => {
     const { env } = running();
     const run = await cli(['run', '--simulate', 'x [[simulate: drop=1]]'], { ...env, KIMI_TASK_TIMEOUT_MS: '1000' });
     expect(run).toMatchObject({ code: 7, stdout: expect.stringContaining('⏰ Kimi 任務逾時') });
     expect(await latest(env)).toMatchObject({ status: 'timed_out' });
   });
 
-  it('whose engine broke starts it again, and meanwhile says to wait', async () => {
+  it('restarts a killed engine, and commands meanwhile say to wait', async () => {
     const { env, stack } = running();
     const { child, state } = stack;
     const [engine] = state.children;
-    // Whoever would start it again waits: it might be quicker than a command is.
+    // The supervisor is paused: it might restart the engine faster than a command runs.
     child.kill('SIGSTOP');
-    // With its guard: the group has the guard's number.
+    // Including its guard: the process group has the id of the guard.
     process.kill(-(engine?.pid ?? 0), 'SIGKILL');
     expect(await cli(['dispatch', '-p', 'x'], env)).toMatchObject({
       code: 5,
       stderr: expect.stringContaining('請稍後再試'),
     });
     child.kill('SIGCONT');
-    // Until it is back there is no other answer.
+    // Until the engine is back every command gives the same error.
     for (let code: number | null = 5; code !== 0;) {
       const { code: next, stderr } = await cli(['dispatch', '-p', 'x'], env);
       expect([0, 5], stderr).toContain(next);
@@ -517,11 +517,11 @@ describe('one stack', () => {
     }
   });
 
-  it('that was paused, as a machine that slept, is still there; the last test, for it ends the stack', async () => {
+  it('is still found after a pause, as when the machine slept; the last test, as it stops the stack', async () => {
     const { env, stack } = running();
     const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
     stack.child.kill('SIGSTOP');
-    // Nobody has touched its lock for so long that another could take it.
+    // Its lock is stale by now, so that another process could take it.
     await until(async () => !(await check(home, { lockfilePath: join(home, 'stack.lock'), stale: 3_000 })));
     const again = await cli(['up', '--simulate'], env);
     expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('已在執行') });
@@ -530,35 +530,40 @@ describe('one stack', () => {
   });
 });
 
-describe('bad input is one clear sentence and an exit code', () => {
+describe('invalid input gives one clear sentence and an exit code', () => {
   const huge = 'x'.repeat(1024 * 1024 + 1);
   it.each([
     ['no prompt', ['dispatch'], 2, '沒有內容可以交給 Kimi'],
     ['an empty prompt', ['dispatch', '-p', '  '], 2, '沒有內容可以交給 Kimi'],
     ['a prompt too long', ['dispatch', '-p', '-'], 2, '上限是 1048576'],
-    ['a file without an end', ['dispatch', '-f', '/dev/zero'], 2, '/dev/zero 太長了，上限是 1048576'],
-    ['an attachment without an end', ['dispatch', '-p', 'x', '--attach', '/dev/zero'], 2, '/dev/zero 太長了'],
-    ['a schema without an end', ['dispatch', '-p', 'x', '--json-schema', '/dev/zero'], 2, '/dev/zero 太長了'],
+    ['an endless file', ['dispatch', '-f', '/dev/zero'], 2, '/dev/zero 太長了，上限是 1048576'],
+    ['an endless attachment', ['dispatch', '-p', 'x', '--attach', '/dev/zero'], 2, '/dev/zero 太長了'],
+    ['an endless schema', ['dispatch', '-p', 'x', '--json-schema', '/dev/zero'], 2, '/dev/zero 太長了'],
     ['two prompts', ['dispatch', '-p', 'x', '--message', 'kimi: x'], 2, '只能選一個來源'],
     ['two prompts for run', ['run', 'x', '-p', 'y'], 2, '只能選一個來源'],
     ['a message without a trigger', ['dispatch', '--message', 'hello'], 2, '不是 Kimi 任務'],
-    ['a file that is not there', ['dispatch', '-f', 'nowhere.md'], 2, '讀不到 nowhere.md'],
-    ['a file that is no text', ['dispatch', '-f', '/bin/sh'], 2, '不是 UTF-8 的文字檔'],
-    ['bytes that are no text on standard input', ['dispatch', '-p', '-'], 2, '不是 UTF-8 的文字檔', '\0'],
+    ['a file that does not exist', ['dispatch', '-f', 'nowhere.md'], 2, '讀不到 nowhere.md'],
+    ['a file that is not text', ['dispatch', '-f', '/bin/sh'], 2, '不是 UTF-8 的文字檔'],
+    ['bytes that are not text on standard input', ['dispatch', '-p', '-'], 2, '不是 UTF-8 的文字檔', '\0'],
     ['an empty model', ['dispatch', '-p', 'x', '-m', ''], 2, '必須是 1 到 128 個字元'],
     ['a model too long', ['dispatch', '-p', 'x', '-m', 'x'.repeat(129)], 2, '必須是 1 到 128 個字元'],
-    ['a temperature that is none', ['dispatch', '-p', 'x', '--temperature', 'warm'], 2, '0 到 2 的數字'],
+    ['an invalid temperature', ['dispatch', '-p', 'x', '--temperature', 'warm'], 2, '0 到 2 的數字'],
     ['a temperature too high', ['dispatch', '-p', 'x', '--temperature', '2.1'], 2, '0 到 2 的數字'],
     ['no tokens at all', ['dispatch', '-p', 'x', '--max-tokens', '0'], 2, '1 到 9999999'],
     ['half a token', ['run', 'x', '--max-tokens', '1.5'], 2, '1 到 9999999'],
-    ['a way to think that is none', ['dispatch', '-p', 'x', '--thinking', 'A lot'], 2, '必須是 on、off'],
-    ['a system prompt that is not there', ['dispatch', '-p', 'x', '--system', 'nowhere.md'], 2, '讀不到 nowhere.md'],
-    ['a system prompt that is no text', ['dispatch', '-p', 'x', '--system', '/bin/sh'], 2, '不是 UTF-8 的文字檔'],
-    ['an attachment that is not there', ['dispatch', '-p', 'x', '--attach', 'nowhere.png'], 2, '讀不到 nowhere.png'],
+    ['an invalid --thinking', ['dispatch', '-p', 'x', '--thinking', 'A lot'], 2, '必須是 on、off'],
+    ['a system prompt that does not exist', ['dispatch', '-p', 'x', '--system', 'nowhere.md'], 2, '讀不到 nowhere.md'],
+    ['a system prompt that is not text', ['dispatch', '-p', 'x', '--system', '/bin/sh'], 2, '不是 UTF-8 的文字檔'],
+    ['an attachment that does not exist', ['dispatch', '-p', 'x', '--attach', 'nowhere.png'], 2, '讀不到 nowhere.png'],
     ['an attachment Kimi cannot read', ['dispatch', '-p', 'x', '--attach', '/bin/sh'], 2, '不能附上'],
-    ['a schema that is not there', ['dispatch', '-p', 'x', '--json-schema', 'nowhere.json'], 2, '讀不到 nowhere.json'],
     [
-      'a schema that is none',
+      'a schema that does not exist',
+      ['dispatch', '-p', 'x', '--json-schema', 'nowhere.json'],
+      2,
+      '讀不到 nowhere.json',
+    ],
+    [
+      'an invalid schema',
       ['dispatch', '-p', 'x', '--json-schema', join(PACKAGE_ROOT, 'README.md')],
       2,
       '不是 JSON Schema',
@@ -571,9 +576,9 @@ describe('bad input is one clear sentence and an exit code', () => {
       2,
       'low, high, max',
     ],
-    ['a priority that is none', ['dispatch', '-p', 'x', '--priority', '6'], 2, '必須是 1 到 5'],
-    ['a chat that is none', ['list', '--route', '{}'], 2, '含有 channel 與 to 的 JSON'],
-    ['a limit that is none', ['limits', '--concurrent', '-1'], 2, '0 到 100000'],
+    ['an invalid priority', ['dispatch', '-p', 'x', '--priority', '6'], 2, '必須是 1 到 5'],
+    ['an invalid chat', ['list', '--route', '{}'], 2, '含有 channel 與 to 的 JSON'],
+    ['an invalid limit', ['limits', '--concurrent', '-1'], 2, '0 到 100000'],
     ['a timeout without a unit', ['dispatch', '-p', 'x', '--timeout', '5'], 2, '必須有單位'],
     ['an unknown option', ['dispatch', '--zzz'], 2, '沒有 --zzz 這個選項。加上 --help 可查看有哪些。'],
     ['an unknown command', ['nope'], 2, '沒有 nope 這個指令。加上 --help 可查看有哪些。'],
@@ -587,24 +592,24 @@ describe('bad input is one clear sentence and an exit code', () => {
     ['an option that takes one value, given twice', ['dispatch', '-p', 'A', '-p', 'B'], 2, '--prompt 重複出現'],
     ['two prompts', ['dispatch', 'A', '-p', 'B'], 2, '只能選一個來源'],
     ['a time before all times', ['report', '--since', '300000y'], 2, '最長 100y'],
-    ['a command that is like no other', ['retry'], 2, '沒有 retry 這個指令。加上 --help'],
-    ['a result nobody can tell of', ['result', 'kimi-1-1'], 5, '連不上'],
-    ['news nobody can tell of', ['ack', 'kimi-1-1'], 5, '連不上'],
-    ['no result at all', ['result'], 9, '還沒有任何結果'],
+    ['an unknown command', ['retry'], 2, '沒有 retry 這個指令。加上 --help'],
+    ['a result without the engine', ['result', 'kimi-1-1'], 5, '連不上'],
+    ['an acknowledgement without the engine', ['ack', 'kimi-1-1'], 5, '連不上'],
+    ['no result', ['result'], 9, '還沒有任何結果'],
     ['no key', ['dispatch', '-p', 'x'], 3, '沒有 KIMI_API_KEY'],
     ['no key for a prompt without -p', ['dispatch', 'x y'], 3, '沒有 KIMI_API_KEY'],
     ['no key for run', ['run', 'x'], 3, '沒有 KIMI_API_KEY'],
   ] as [string, string[], number, string, string?][])('%s', async (_name, args, code, sentence, input = huge) => {
-    // Where nobody answers: a stack of this machine's user must not be given tasks.
+    // A free port: a running stack of this machine's user must not get tasks.
     const env = await cleanHome({ KIMI_TEMPORAL_PORT: String(await freePort()) });
-    // Words that are refused as such need no process; the others have one, which reads, connects and ends.
+    // Input that is invalid by itself needs no process; the other commands run in one, since they read, connect and exit.
     const isWords = code === EXIT.usage && !args.includes('-');
     const ended = isWords ? await inProcess(args, env) : await cli(args, env, args.includes('-') ? input : '');
     expect(ended).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(sentence) });
     expect(ended.stderr).not.toMatch(/\n\s+at /);
   });
 
-  it('a standard input without an end', async () => {
+  it('an endless standard input', async () => {
     const endless = launch(
       ['-c', 'yes | "$0" "$@"', process.execPath, join(DIST, 'kimi-dispatch.js'), 'dispatch', '-p', '-'],
       await cleanHome(),
@@ -613,7 +618,7 @@ describe('bad input is one clear sentence and an exit code', () => {
     expect(await endless.ended).toMatchObject({ code: 2, stderr: expect.stringContaining('標準輸入 太長了') });
   });
 
-  it('a home that is no folder, and why up --detach could not start', async () => {
+  it('a home that is not a folder, and the reason why up --detach could not start', async () => {
     const home = await cli(['up', '--simulate'], await cleanHome({ KIMI_HOME: '/dev/null/x' }));
     expect(home).toMatchObject({ code: 3, stderr: expect.stringContaining('/dev/null/x 不能使用') });
     const noServer = await cleanHome({ TEMPORAL_CLI_PATH: '/nowhere/temporal' });
@@ -624,7 +629,7 @@ describe('bad input is one clear sentence and an exit code', () => {
     });
   });
 
-  it('no stack of one’s own: a stranger’s engine is not talked to unless it is named', async () => {
+  it('without a stack, no foreign engine is used unless it is configured', async () => {
     const env = await cleanHome({ KIMI_API_KEY: 'sk-for-nobody-else', TEMPORAL_ADDRESS: '' });
     const sentence = '沒有從 ~/.local/share/kimi-dispatch 啟動的服務';
     for (const args of [['dispatch', '-p', 'x'], ['list'], ['status', 'kimi-1-1']]) {
@@ -637,7 +642,7 @@ describe('bad input is one clear sentence and an exit code', () => {
     const address = inject('engine');
     const profile = join(await temporaryFolder(), 'temporal.toml');
     await writeFile(profile, `[profile.default]\naddress = "${address}"\n`);
-    // A profile that other tools use by default names nothing for us.
+    // A profile that other tools use by default does not configure ours.
     const others = { TEMPORAL_CONFIG_FILE: profile, TEMPORAL_PROFILE: 'default' };
     expect(await cli(['status', 'kimi-1-1'], { ...env, ...others })).toMatchObject({ code: 5 });
     for (const named of [
@@ -655,7 +660,7 @@ describe('bad input is one clear sentence and an exit code', () => {
     }
   });
 
-  it('a standard output that takes nothing: a task that is started is told of by 0, so that nobody starts it again', async () => {
+  it('an unwritable standard output: a started task still gives exit code 0, so that no caller starts it again', async () => {
     const env = await cleanHome({ TEMPORAL_ADDRESS: inject('engine'), KIMI_TASK_QUEUE: `cli-${crypto.randomUUID()}` });
     const program = ['sh', process.execPath, join(DIST, 'kimi-dispatch.js')];
     const full = async (...args: string[]) =>
@@ -696,7 +701,7 @@ describe('bad input is one clear sentence and an exit code', () => {
     }
   });
 
-  it('an engine that goes away while run waits: the task is named, and the exit code is the engine’s', async () => {
+  it('an engine that fails while run waits: the task is named, and the exit code is that of the engine', async () => {
     const world = await openWorld();
     const proxy = await openProxy(inject('engine'));
     const env = await cleanHome({
@@ -713,7 +718,7 @@ describe('bad input is one clear sentence and an exit code', () => {
     expect({ code, stderr }).toEqual({ code: 5, stderr: expect.stringContaining(`kimi-dispatch watch ${task_id}`) });
   });
 
-  it('an engine that goes away once it has the task, and comes back: nothing is said but that, and no task is started twice', async () => {
+  it('an engine that fails while it starts tasks, and returns: no other error is reported, and no task is started twice', async () => {
     const proxy = await openProxy(inject('engine'));
     const env = await cleanHome({ TEMPORAL_ADDRESS: proxy.address, KIMI_TASK_QUEUE: `cli-${crypto.randomUUID()}` });
     const dispatching = Array.from({ length: 4 }, () => launch(['dispatch', '-p', 'x', '--json'], env));
@@ -724,7 +729,7 @@ describe('bad input is one clear sentence and an exit code', () => {
     };
     await until(isStarted);
     await proxy.cut();
-    // So long that calls are tried again at greater intervals than it takes to ask whether a task is there.
+    // Long enough for the interval between retries to exceed the time of the query for the task.
     await pause(1_200);
     await proxy.restore();
     for (const { ended } of dispatching) {
@@ -745,7 +750,7 @@ describe('bad input is one clear sentence and an exit code', () => {
     ],
     ['en', /No services run from (\S+)/, /in \S*home\/\.env/, /~\/\.env/],
   ])(
-    'no key, in %s: where none is, which file is read, and which one is not',
+    'no key, in %s: where it is missing, which file is read, and which one is not',
     async (KIMI_LANG, nothing, file, unread) => {
       const env = await cleanHome({ KIMI_LANG, KIMI_TEMPORAL_PORT: '' });
       env['KIMI_HOME'] = join(env['HOME'] ?? '', 'home');
@@ -768,7 +773,7 @@ describe('bad input is one clear sentence and an exit code', () => {
     expect(ended).toMatchObject({ code: 5, stderr: expect.stringContaining('連不上位於 127.0.0.1:1') });
   });
 
-  it('everything wrong in the configuration, together, and in English on request', async () => {
+  it('all configuration problems, together, and in English on request', async () => {
     const env = await cleanHome({ WEBHOOK_PORT: 'x', KIMI_API_URL: 'ftp://x', KIMI_LANG: 'en' });
     const { code, stderr } = await cli(['list'], env);
     expect(code).toBe(3);
@@ -777,7 +782,7 @@ describe('bad input is one clear sentence and an exit code', () => {
     expect(stderr).toContain('KIMI_API_URL=https://');
   });
 
-  it('a results folder that cannot be written', async () => {
+  it('a results folder that is not writable', async () => {
     const file = join(await temporaryFolder(), 'file');
     await writeFile(file, '');
     const notWritable = await cli(['up', '--simulate'], await cleanHome({ KIMI_RESULTS_DIR: join(file, 'results') }));
@@ -794,12 +799,12 @@ describe('bad input is one clear sentence and an exit code', () => {
     ['en', 'KIMI_TEMPORAL_PORT', /is taken.*TEMPORAL_ADDRESS/],
     ['zh-TW', 'KIMI_UI_PORT', /已被占用/],
     ['zh-TW', 'KIMI_METRICS_PORT', /已被占用/],
-  ])('in %s %s, where it is taken, before the engine is looked for', async (lang, variable, sentence) => {
+  ])('in %s %s if it is in use, before the engine is looked for', async (lang, variable, sentence) => {
     const port = await takenPort();
     const env = await cleanHome({
       KIMI_LANG: lang,
       KIMI_CALLBACKS: 'relay',
-      // The engine: whoever looks for it first says something else.
+      // A missing engine: whichever code looks for it first would report that instead.
       TEMPORAL_CLI_PATH: '/nowhere/temporal',
       [variable]: String(port),
     });
@@ -812,7 +817,7 @@ describe('bad input is one clear sentence and an exit code', () => {
     expect(others).toEqual([]);
   });
 
-  it('every port that is taken, those of two services included, and the same from up --detach', async () => {
+  it('every port in use, including one configured twice, and the same from up --detach', async () => {
     const port = String(await takenPort());
     const free = String(await freePort());
     const ports = { WEBHOOK_PORT: port, KIMI_UI_PORT: port, KIMI_WORKER_PORT: free, KIMI_SIMULATOR_PORT: free };
@@ -843,20 +848,20 @@ describe('bad input is one clear sentence and an exit code', () => {
   });
 });
 
-it('help names no model that is retired', async () => {
+it('help names no retired model', async () => {
   const { stdout } = await cli(['dispatch', '--help'], await cleanHome());
   expect(stdout).toContain('--model kimi-');
   for (const model of RETIRED.models) expect(stdout).not.toContain(`--model ${model}`);
 });
 
 describe('the shims', () => {
-  it('dispatch-kimi.sh hands its arguments on', async () => {
+  it('dispatch-kimi.sh passes its arguments on', async () => {
     const env = await cleanHome();
     const { ended } = launch(['-n', 'calculator'], env, join(PACKAGE_ROOT, 'scripts/dispatch-kimi.sh'));
     expect(await ended).toMatchObject({ code: 2, stderr: expect.stringContaining('沒有內容可以交給 Kimi') });
   });
 
-  it('run-kimi.sh hands its arguments on', async () => {
+  it('run-kimi.sh passes its arguments on', async () => {
     const env = await cleanHome();
     await mkdir(join(env['HOME'] ?? '', 'elsewhere'));
     const { ended } = launch([], env, join(PACKAGE_ROOT, 'run-kimi.sh'));
@@ -864,7 +869,7 @@ describe('the shims', () => {
   });
 });
 
-it('a stack whose home is removed ends with all its processes, and down says so', async () => {
+it('a stack whose home is removed stops all its processes, and down says so', async () => {
   const env = await cleanHome({ KIMI_LANG: 'zh-TW' });
   const { state, ended } = await up(env, '--simulate');
   await rm(join(env['HOME'] ?? '', '.local/share/kimi-dispatch'), { recursive: true });
@@ -879,7 +884,7 @@ it('a stack whose home is removed ends with all its processes, and down says so'
   expect(state.children.filter(isAlive)).toEqual([]);
 });
 
-it('run, whose home is removed, says so and stops what it started', async () => {
+it('run, whose home is removed, says so and stops its processes', async () => {
   const env = await cleanHome({ KIMI_LANG: 'en', KIMI_MODLE: 'x' });
   const run = launch(['run', '--simulate', 'x [[simulate: delay=600000]]', '--timeout', '10m'], env);
   await until(() => run.said.stderr.includes('Task id'));
@@ -890,8 +895,8 @@ it('run, whose home is removed, says so and stops what it started', async () => 
   expect(stderr).toContain('KIMI_MODLE in the environment has no effect');
 });
 
-describe('where no service runs', () => {
-  it('list shows the saved results, and says that it knows no more', async () => {
+describe('without running services', () => {
+  it('list shows the saved results, and says that it cannot show more', async () => {
     const env = await cleanHome({ KIMI_LANG: 'en' });
     const folder = resultsOf(env);
     await mkdir(folder, { recursive: true });
@@ -914,7 +919,7 @@ describe('where no service runs', () => {
     const said = expect.stringMatching(/the saved results only; .*kimi-dispatch up --detach/);
     expect(list).toMatchObject({ code: 5, stderr: said });
     expect((await cli(['list'], env)).stdout).toMatch(/saved-3[^]*saved-2[^]*saved-1/);
-    // Which chat a result belongs to does not stand in it.
+    // A result file does not contain its chat.
     const chat = JSON.stringify({ channel: 'telegram', to: '1' });
     expect(await cli(['list', '--route', chat], env)).toMatchObject({ code: 5, stdout: '' });
   });

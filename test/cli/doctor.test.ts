@@ -1,4 +1,4 @@
-/** What `doctor` says of callbacks that wait, of those that nothing takes, and of the secret they are signed with. */
+/** What `doctor` says about waiting callbacks, dead letters, and the secret that signs callbacks. */
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { DIST } from '../../src/service/files.ts';
 import { serveAnswer } from '../support/answering.ts';
 import { temporaryFolder } from '../support/resources.ts';
 
-/** Runs `doctor` in a clean HOME, beside a webhook whose `/readyz` answers this. */
+/** Runs `doctor` in a clean HOME, beside a webhook with this response of `/readyz`. */
 async function doctor(
   status: number,
   readiness: object,
@@ -49,7 +49,7 @@ it.each([
     /✗ callbacks that wait.*: 2 \(~.*\/journal\);.*up --detach/,
     /✗ cannot write to.*\/journal.*KIMI_JOURNAL_DIR/,
   ],
-])('doctor in %s tells whether callbacks wait, where, and what to do', async (lang, none, waiting, broken) => {
+])('doctor in %s says whether callbacks wait, where, and what to do', async (lang, none, waiting, broken) => {
   expect(await doctor(200, { status: 'ok', engine: true, journal: { entries: 0, bytes: 0 } }, lang)).toMatch(none);
   expect(await doctor(200, { status: 'ok', engine: false, journal: { entries: 2, bytes: 1 } }, lang)).toMatch(waiting);
   expect(await doctor(503, { status: 'not ready', engine: false }, lang)).toMatch(broken);
@@ -77,7 +77,7 @@ it.each([
     /✓ only you can read .*: ~/,
     /✗ .* readable by other users; run chmod 600 ~/,
   ],
-])('doctor in %s tells who can read the secret', async (lang, none, kept, open) => {
+])('doctor in %s says who can read the secret', async (lang, none, kept, open) => {
   const ready = { status: 'ok', engine: true, journal: { entries: 0, bytes: 0 } };
   expect(await doctor(200, ready, lang)).toMatch(none);
   expect(await doctor(200, ready, lang, [], 0o600)).toMatch(kept);

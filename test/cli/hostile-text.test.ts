@@ -1,4 +1,4 @@
-/** Text from outside, wherever it is printed: it drives no terminal, and in JSON it keeps its value. */
+/** Text from other parties, wherever it is printed: it cannot control the terminal, and in JSON it is unchanged. */
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { passOn } from '../support/callback.ts';
 import { cleanHome, cli, resultsOf } from '../support/cli.ts';
 import { openWorld } from '../support/world.ts';
 
-/** What a terminal obeys or what reorders a line, but for line ends. */
+/** Characters that control a terminal or reorder a line, except line ends. */
 const DRIVES = /(?!\n)\p{Cc}|[\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/u;
 
 /** Every control character, bidirectional controls, and sequences: a title, a colour, the clipboard, a cleared screen. */
@@ -30,7 +30,7 @@ it.each([
   ['harmless', harmless],
   ['fields', (text: string) => fields({ a: [text] }).a.join('')],
   ['withoutControls', (text: string) => harmless(withoutControls(text))],
-])('%s leaves nothing that drives a terminal, and all letters', (_, clean) => {
+])('%s leaves no terminal control, and all letters', (_, clean) => {
   const piece = fc.constantFrom('a', '字', '\n', '\t', '\r\n', '\u001B[', '\u001B]', '2J', ';', ...CONTROLS, ...BIDI);
   fc.assert(
     fc.property(fc.array(piece), (pieces) => {
@@ -46,7 +46,7 @@ describe('in every command', () => {
   const takesTask = new Set(['status', 'result', 'watch']);
   const inJson = COMMANDS.filter(([name]) => name !== 'watch').map((words) => [...words, '--json']);
 
-  /** Runs each command for the task. @returns what each printed, by its words. */
+  /** Runs each command for the task. @returns the output of each, by its arguments. */
   async function printed(env: Record<string, string>, task_id: string, commands: string[][]) {
     const said = commands.map(async ([name = '', ...options]) => {
       const { stdout, stderr } = await cli([name, ...(takesTask.has(name) ? [task_id] : []), ...options], env);
@@ -71,19 +71,19 @@ describe('in every command', () => {
       KIMI_TASK_QUEUE: world.taskQueue,
       KIMI_RESULTS_DIR: world.results.folder,
     });
-    // Visibility follows a moment after the task.
+    // Visibility is updated shortly after the task.
     await expect.poll(async () => (await cli(['list'], env)).stdout).toContain('失敗');
     for (const [words, text] of await printed(env, task_id, [...COMMANDS, ...inJson])) {
       expect(text, words).not.toMatch(DRIVES);
       expect(text, words).toContain('hidden');
-      // The line that it forges is not one.
+      // The forged line is not a line of its own.
       expect(text, words).not.toMatch(/^State {2}done/m);
     }
     const json = JSON.parse((await cli(['status', task_id, '--json'], env)).stdout) as { model: string };
     expect(json.model).toBe(HOSTILE);
   });
 
-  it('in a terminal with colours, whole answers too', async () => {
+  it('in a terminal with colours, whole answers included', async () => {
     const env = await cleanHome({ FORCE_COLOR: '1', KIMI_LANG: 'en' });
     const result = {
       task_id: 'kimi-1-1',

@@ -1,4 +1,4 @@
-/** What Kimi is to do, as the command line reads it. */
+/** The job for Kimi, as the command line reads it. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -34,17 +34,17 @@ async function file(name: string, content: string | Buffer): Promise<string> {
 }
 
 describe('a job', () => {
-  it('without options is the prompt, for the default model of the host, and nothing more', async () => {
+  it('without options has only the prompt, for the default model of the host', async () => {
     expect(await read()).toStrictEqual({ prompt: '寫一個計算器', name: '計算器', model: 'kimi-k2.6' });
     expect(await read({}, ELSEWHERE)).toMatchObject({ model: 'moonshot-v1-128k' });
   });
 
-  it('is for the model of the option, else of KIMI_MODEL', async () => {
+  it('is for the model of the option, or else of KIMI_MODEL', async () => {
     expect(await read({ model: 'kimi-k3' }, MOONSHOT, { KIMI_MODEL: 'x' })).toMatchObject({ model: 'kimi-k3' });
     expect(await read({}, MOONSHOT, { KIMI_MODEL: 'kimi-k2.7-code' })).toMatchObject({ model: 'kimi-k2.7-code' });
   });
 
-  it('carries what was asked for', async () => {
+  it('has every option', async () => {
     const job = await read({
       model: 'kimi-k3',
       system: await file('system.md', '你是譯者'),
@@ -62,7 +62,7 @@ describe('a job', () => {
     });
   });
 
-  it('has texts in its prompt and pictures beside it; its name is of the prompt alone', async () => {
+  it('has attached texts in its prompt and pictures beside it; its name derives from the prompt alone', async () => {
     const job = await read({
       attach: [
         await file('筆記.md', '# 筆記'),
@@ -89,7 +89,7 @@ describe('a job', () => {
     ['gif', '474946383961ff'],
     ['webp', '52494646ffffffff574542505650'],
     ['bmp', '424dff00000000'],
-  ])('may carry a picture in %s', async (type, hex) => {
+  ])('may have a picture in %s', async (type, hex) => {
     const job = await read({ attach: [await file('picture', Buffer.from(hex, 'hex'))] });
     expect(job.request?.images).toEqual([expect.stringMatching(new RegExp(`^data:image/${type};base64,`))]);
   });
@@ -108,17 +108,17 @@ describe('a job is refused', () => {
     expect(error).toMatchObject({ exit: 2, message: expect.stringContaining('no JSON Schema') });
   });
 
-  it('whose system prompt says nothing', async () => {
+  it('whose system prompt is empty', async () => {
     const error = await refusal({ system: await file('system.md', ' \n') });
     expect(error).toMatchObject({ exit: 2, message: expect.stringMatching(/system\.md is empty\.$/) });
   });
 
-  it('that has a picture for a model that reads text', async () => {
+  it('that has a picture for a text model', async () => {
     const error = await refusal({ attach: [await file('a.png', PNG)] }, ELSEWHERE);
     expect(error).toMatchObject({ exit: 2, message: expect.stringContaining('accepts no images') });
   });
 
-  it('that is too long with all that goes with it', async () => {
+  it('that is too long together with its attachments', async () => {
     const half = 'x'.repeat(MAX_PROMPT_BYTES / 2);
     const attach = [await file('a.txt', half)];
     await read({ attach });
@@ -128,7 +128,7 @@ describe('a job is refused', () => {
     expect(await refusal({ attach: [await file('a.png', picture)] })).toMatchObject({ exit: 2 });
   });
 
-  it('whose model is retired at the host; elsewhere it is taken', async () => {
+  it('whose model is retired at the host; elsewhere it is accepted', async () => {
     const retired = { model: 'moonshot-v1-8k' };
     expect((await refusal(retired)).message).toBe(
       'this model is retired, so nothing was sent; use its successor (moonshot-v1-8k was retired at Moonshot on 2026-08-31; use kimi-k2.6)',
@@ -137,7 +137,7 @@ describe('a job is refused', () => {
     expect(await read(retired, ELSEWHERE)).toMatchObject(retired);
   });
 
-  it('whose parameters the model would refuse, as the worker would refuse them', async () => {
+  it('whose parameters the model would refuse, by the rules of the worker', async () => {
     expect((await refusal({ temperature: 0.3 })).message).toBe(
       'the model does not support this option, so nothing was sent (kimi-k2.6 accepts only temperature 1; leave --temperature out)',
     );

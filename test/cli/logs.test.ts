@@ -1,4 +1,4 @@
-/** `logs`: for people in a terminal, JSON elsewhere; and the logs' rotation while they are written. */
+/** `logs`: formatted in a terminal, JSON elsewhere; and the rotation of logs while they are written. */
 import { execFile } from 'node:child_process';
 import { appendFileSync, closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -39,7 +39,7 @@ async function withLogs() {
 }
 
 describe('logs', () => {
-  it('gives people lines by time, without tokens and what drives a terminal', async () => {
+  it('shows lines in order of time in a terminal, without tokens and terminal controls', async () => {
     const { env } = await withLogs();
     const command = `${process.execPath} dist/kimi-dispatch.js logs`;
     const plain = { ...env, NO_COLOR: '1' };
@@ -53,7 +53,7 @@ describe('logs', () => {
     ]);
   });
 
-  it('gives a pipe JSON alone, a line each, with its values', async () => {
+  it('prints only JSON into a pipe, one object a line, with its values', async () => {
     const { env } = await withLogs();
     const { stdout } = await cli(['logs'], env);
     expect(stdout).not.toMatch(/(?!\n)\p{Cc}|\u202E/u);
@@ -77,7 +77,7 @@ describe('logs', () => {
     ).toEqual(WORKER);
   });
 
-  it('follows through a rotation, and ends with its reader', async () => {
+  it('follows through a rotation, and ends when its reader closes', async () => {
     const { env, logs } = await withLogs();
     const { child, said, ended } = launch(['logs', 'worker', '-f'], env);
     const add = (n: number): void =>
@@ -93,7 +93,7 @@ describe('logs', () => {
       .map((line) => (JSON.parse(line) as { n?: number }).n);
     expect(numbers).toEqual([undefined, undefined, 1, 2]);
     child.stdout.destroy();
-    // It learns of it when it writes.
+    // It notices that when it writes.
     const writer = setInterval(() => add(3), 100);
     expect((await ended).code).toBe(0);
     clearInterval(writer);
@@ -101,7 +101,7 @@ describe('logs', () => {
 });
 
 describe('a log that is too large', () => {
-  it('is set aside while it is written to, and every line is kept', async () => {
+  it('is rotated while it is written, and every line is kept', async () => {
     const folder = await temporaryFolder();
     const file = join(folder, 'worker.log');
     const descriptor = openSync(file, 'a', 0o600);
@@ -122,7 +122,7 @@ describe('a log that is too large', () => {
     expect(statSync(file).size).toBeGreaterThan(0);
   });
 
-  it('is set aside while the stack runs, whoever writes it', async () => {
+  it('is rotated while the stack runs, whichever process writes it', async () => {
     const env = await cleanHome();
     const { state } = await up(env, '--simulate');
     const file = join(state.logs_dir, 'other.log');

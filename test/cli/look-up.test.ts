@@ -1,4 +1,4 @@
-/** What is known of a task, on the real engine. */
+/** Looking up a task, on the real engine. */
 import { fileURLToPath } from 'node:url';
 import { TypedSearchAttributes } from '@temporalio/common';
 import { NativeConnection, Worker } from '@temporalio/worker';
@@ -9,7 +9,7 @@ import { SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../../src/shared/names.ts';
 import { newTaskId } from '../../src/cli/task-name.ts';
 import { openWorld } from '../support/world.ts';
 
-it('a task whose worker cannot say where it stands is told as the engine knows it', async () => {
+it('a task whose worker cannot answer the query is shown with the state of the engine', async () => {
   const { client, taskQueue } = await openWorld({ worker: false });
   const connection = await NativeConnection.connect({ address: inject('engine') });
   const worker = await Worker.create({

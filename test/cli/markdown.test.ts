@@ -1,4 +1,4 @@
-/** Markdown as models write it, in a terminal; what it may not do there; the code in it. */
+/** Markdown as models write it, in a terminal; its limits; the code in it. */
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { codeBlocks, renderMarkdown } from '../../src/cli/output/markdown.ts';
@@ -35,7 +35,7 @@ def f(a):
 describe('an answer in a terminal', () => {
   const plain = stripVTControlCharacters(renderMarkdown(ANSWER));
 
-  it('reads as it is meant', () => {
+  it('is formatted', () => {
     expect(plain).toBe(
       [
         '計算器',
@@ -69,17 +69,17 @@ describe('an answer in a terminal', () => {
   it.each([
     ['moves the cursor', 'a\u001B[2Jb\u001B[1;1H', 'ab'],
     ['sets a title', 'a\u001B]0;title\u0007b', 'ab'],
-    ['rings, or goes back', 'a\u0007\b\rb', 'ab'],
-    ['sends what a terminal answers', 'a\u009B6nb', 'ab'],
+    ['rings the bell, or moves the cursor back', 'a\u0007\b\rb', 'ab'],
+    ['requests a response of the terminal', 'a\u009B6nb', 'ab'],
     ['hides in code', '`a\u001B[8mb`', 'ab'],
-  ])('%s no more', (_, text, shown) => {
+  ])('%s: not more', (_, text, shown) => {
     expect(stripVTControlCharacters(renderMarkdown(text))).toBe(shown);
-    // Colours are ours.
+    // Our own colours.
     expect(renderMarkdown(text)).not.toMatch(/\p{Cc}(?!\[\d+m)/u);
   });
 
   it.each(['', '\n', '```', '```python\nx', '| a |\n| --- |', '<b>x</b>', '****', '![](x)', '[a]: b'])(
-    'of any kind is no error: %j',
+    'is accepted in any form: %j',
     (text) => {
       expect(typeof renderMarkdown(text)).toBe('string');
     },
@@ -90,18 +90,18 @@ describe('an answer in a terminal', () => {
   });
 });
 
-describe('an answer of a shape that costs its parser too much', () => {
+describe('an answer whose shape is too expensive to parse', () => {
   const BYTES = 2 * 1024 * 1024;
   const nestedLists = Array.from({ length: 1400 }, (_, depth) => `${' '.repeat(2 * depth)}- x`).join('\n');
   const repeated = ['>', '> ', '1. ', '> - ', '- [ ] a\n', '[', '![', '[a](', '*', '*_', '`', '|', '<', '<!--', 'a@'];
   const shapes = [nestedLists, ...repeated.map((piece) => piece.repeat(BYTES / piece.length))];
 
-  it.each(shapes.map((shape) => [shape.slice(0, 8), shape]))('is shown as it is: %j', (_, text) => {
+  it.each(shapes.map((shape) => [shape.slice(0, 8), shape]))('is shown unformatted: %j', (_, text) => {
     expect(renderMarkdown(text, 1)).toBe(text);
     expect(codeBlocks(text, 1)).toBeUndefined();
   });
 
-  it('is shown as it is where it nests too deep', () => {
+  it('is shown unformatted if it nests too deep', () => {
     const text = `${'>'.repeat(20_000)} x`;
     expect(renderMarkdown(text)).toBe(text);
   });
@@ -112,7 +112,7 @@ describe('an answer of a shape that costs its parser too much', () => {
 });
 
 describe('the code in an answer', () => {
-  it('is found with its language, in lists and quotations too, to the letter', () => {
+  it('is found with its language, in lists and quotations too, unchanged', () => {
     const text = '```Python\na\n\n  b\n```\n\n> ```sh\n> c\n> ```\n\n- x\n\n  ```\n  d\n  ```\n\n~~~js\n```\n~~~\n';
     expect(codeBlocks(text)).toEqual([
       { lang: 'python', code: 'a\n\n  b' },

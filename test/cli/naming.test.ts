@@ -4,7 +4,7 @@ import { TASK_ID } from '../../src/shared/task-id.ts';
 import { isTaskName, MAX_NAME_CHARS, nameFromPrompt, newTaskId, taskIdOf } from '../../src/cli/task-name.ts';
 
 const FAMILY = '👨‍👩‍👧‍👦';
-/** The presentation selector that makes `⚠` a colourful `⚠️`; a combining mark to Unicode. */
+/** The presentation selector that turns `⚠` into a coloured `⚠️`; Unicode counts it as a combining mark. */
 const VS16 = '\uFE0F';
 
 describe('a name from a prompt', () => {
@@ -24,20 +24,20 @@ describe('a name from a prompt', () => {
     expect(nameFromPrompt(prompt)).toBe(name);
   });
 
-  it('is the same each time', () => {
+  it('is deterministic', () => {
     const prompt = '寫一個 Python 計算器，包含測試';
     expect(new Set(Array.from({ length: 20 }, () => nameFromPrompt(prompt)))).toEqual(new Set(['python-計算器']));
   });
 
   it.each(['', ' \n\t', '😀🎉', FAMILY, '!!! ??? …', '。，、', '---', '../..', '\u0000\u0007', '\uD800'])(
-    'of %j is task',
+    'of %j is “task”',
     (prompt) => {
       expect(nameFromPrompt(prompt)).toBe('task');
     },
   );
 
   it.each(['write', 'please', '幫我', '寫一個', 'a'])(
-    'of %j alone, a preamble that leads nowhere, is no longer than it',
+    'of %j alone, which is only a preamble, is no longer than it',
     (prompt) => {
       expect(nameFromPrompt(prompt).length).toBeGreaterThan(0);
       expect(nameFromPrompt(prompt).length).toBeLessThanOrEqual(prompt.length);
@@ -53,7 +53,7 @@ describe('a name from a prompt', () => {
     expect(nameFromPrompt(prompt)).toBe(name);
   });
 
-  it('of a very long prompt without a stop is made at once', () => {
+  it('of a very long prompt without a stop takes no time', () => {
     const start = performance.now();
     expect(nameFromPrompt('字'.repeat(64_000))).toBe('字'.repeat(24));
     expect(performance.now() - start).toBeLessThan(500);
@@ -69,7 +69,7 @@ describe('a name from a prompt', () => {
     ['\u202Egnp.exe', 'gnp-exe'],
     ['zero\u200Bwidth', 'zero-width'],
     ['x\uD800y', 'x-y'],
-  ])('of %j holds nothing that could be a path or a command: %j', (prompt, name) => {
+  ])('of %j contains nothing that could be a path or a command: %j', (prompt, name) => {
     expect(nameFromPrompt(prompt)).toBe(name);
   });
 
@@ -94,13 +94,13 @@ describe('a name from a prompt', () => {
       ['-rf', '--help', '_x_', ' lead', 'trail ', 'a-', '-', '_', '"quoted"', '`x`', '$HOME', '%s'],
     ],
     ['length', ['a'.repeat(500), `a${'\u0301'.repeat(500)}`, '字'.repeat(500), 'a-'.repeat(500), '\u200D'.repeat(99)]],
-  ])('of %s is one that a user could have given', (_what, prompts) => {
+  ])('of %s is a valid user-given name', (_what, prompts) => {
     const names = prompts.map((prompt) => nameFromPrompt(prompt));
     expect(names.filter((name) => !isTaskName(name) || /[\p{C}\p{Z}/\\]/u.test(name))).toEqual([]);
   });
 
   it.each([`⚠${VS16} hello`, `✍${VS16} 寫一首詩`, `#${VS16}\u20E3 title`, '\u0301abc', '\u093Cक'])(
-    'of %j, where a mark comes before the first letter, is one that a user could have given',
+    'of %j, where a mark comes before the first letter, is a valid user-given name',
     (prompt) => {
       expect(nameFromPrompt(prompt)).toSatisfy(isTaskName);
     },
@@ -133,37 +133,37 @@ describe('a name given by the user', () => {
     expect(names.filter((name) => isTaskName(name))).toEqual([]);
   });
 
-  it('is measured as its reader counts', () => {
+  it('is measured in visible characters', () => {
     expect(MAX_NAME_CHARS).toBe(64);
     expect(isTaskName('e\u0301'.repeat(64))).toBe(true);
     expect(isTaskName('é'.repeat(65))).toBe(false);
   });
 
-  it('may not hide ten thousand marks on one letter', () => {
+  it('may not have ten thousand marks on one letter', () => {
     expect(isTaskName(`a${'\u0301'.repeat(10_000)}`)).toBe(false);
   });
 });
 
 describe('a task id', () => {
-  it('holds the unix seconds and a number', () => {
+  it('contains the unix seconds and a number', () => {
     const id = newTaskId(new Date(1_707_654_321_999));
     expect(id).toMatch(/^kimi-1707654321-\d{5}$/);
     expect(id).toMatch(TASK_ID);
   });
 
-  it('is of now unless told otherwise', () => {
+  it('has the current time by default', () => {
     const before = Math.floor(Date.now() / 1_000);
     const seconds = Number(newTaskId().split('-')[1]);
     expect(seconds).toBeGreaterThanOrEqual(before);
     expect(seconds).toBeLessThanOrEqual(Math.floor(Date.now() / 1_000));
   });
 
-  it('has a new number each time', () => {
+  it('is different each time', () => {
     const now = new Date();
     expect(new Set(Array.from({ length: 100 }, () => newTaskId(now))).size).toBeGreaterThan(90);
   });
 
-  it('made from a key is the same for the same key and second, and no drawn one', () => {
+  it('derived from a key is the same for the same key and second, and differs from random ones', () => {
     const at = new Date(1_707_654_321_999);
     expect(taskIdOf('a', at)).toMatch(/^kimi-1707654321-[1-9]\d{8}$/);
     expect(taskIdOf('a', at)).toMatch(TASK_ID);
@@ -172,7 +172,7 @@ describe('a task id', () => {
   });
 });
 
-it('a name for a megabyte without a space is made at once', () => {
+it('a name for a megabyte without a space takes no time', () => {
   expect(nameFromPrompt('讀'.repeat(300_000))).toHaveLength(24);
   expect(nameFromPrompt('please '.repeat(100_000))).toBe('please');
 });

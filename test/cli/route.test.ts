@@ -1,4 +1,4 @@
-/** The chat that a task is for: as the command line takes it, stored with the task, and told with its result. */
+/** The chat of a task: given to the command line, stored with the task, and sent with its notification. */
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { newestTasks } from '../../src/temporal/task-list.ts';
 import { checkChat, lookUp } from '../../src/cli/look-up.ts';
@@ -29,11 +29,11 @@ describe('a route', () => {
     '{"channel":"telegram","to":4242}',
     '{"channel":"telegram","to":"1","prompt":"x"}',
     JSON.stringify({ channel: 'telegram', to: 'x'.repeat(257) }),
-  ])('%s is none', (json) => {
+  ])('%s is invalid', (json) => {
     expect(readRoute(json)).toBeUndefined();
   });
 
-  it('is the same chat in another session, and another in another topic or account', () => {
+  it('is the same chat in another session, and another one in another topic or account', () => {
     const { session_key: _session, account_id: _account, ...bare } = ROUTE;
     expect(isSameChat(ROUTE, bare)).toBe(true);
     expect(isSameChat(ROUTE, { ...ROUTE, thread_id: '7' })).toBe(false);
@@ -43,7 +43,7 @@ describe('a route', () => {
 });
 
 describe('a task of a chat', () => {
-  it('is told there, in its language, with its whole answer; other chats do not know it', async () => {
+  it('is notified there, in its language, with its whole answer; other chats cannot access it', async () => {
     const { url, received } = await serveAnswer(200, { outcome: 'sent' });
     const world = await openWorld({ delayMs: 0, reply: 'deliver', wakeUrl: `${url}${PLUGIN_WAKE_PATH}` });
     const started = await world.start('x', { route: ROUTE, lang: 'en' });
@@ -75,7 +75,7 @@ describe('a task of a chat', () => {
 });
 
 describe('a message', () => {
-  it('that the gateway hands over again, since it was killed, is one task, also when that has ended', async () => {
+  it('that the gateway redelivers after a kill is one task, also when that has ended', async () => {
     const world = await openWorld({ delayMs: 0 });
     const route = { ...ROUTE, message: { id: '7', at: 1_707_654_321_000 } };
     const started = await Promise.all([world.start('x', { route }), world.start('x', { route })]);
@@ -99,7 +99,7 @@ describe('a message', () => {
     expect(world.counts).toMatchObject({ requests: 4, billed: 4 });
   });
 
-  it('whose id another task has is a task of its own', async () => {
+  it('whose derived task id is taken gets a new one', async () => {
     const world = await openWorld({ delayMs: 0 });
     const route = { ...ROUTE, message: { id: '7', at: 1_707_654_322_000 } };
     const workflowId = taskIdOf(messageKey(route) ?? '', new Date(route.message.at));
@@ -113,7 +113,7 @@ describe('a message', () => {
 });
 
 describe('a chat', () => {
-  it('that has had its tasks of this hour is told when it may start another; other chats go on', async () => {
+  it('that has used up its tasks of this hour gets the time of its next one; other chats are unaffected', async () => {
     const world = await openWorld();
     const env = await cleanHome({
       TEMPORAL_ADDRESS: inject('engine'),
@@ -132,7 +132,7 @@ describe('a chat', () => {
       });
     expect(await dispatch('2')).toMatchObject({ code: 0 });
     expect(await cli(['dispatch', '-p', 'x'], env)).toMatchObject({ code: 0 });
-    // A message that is handed over again starts none.
+    // A redelivered message starts none.
     const route = { channel: 'telegram', to: '3', message: { id: '1', at: Date.now() } };
     const again = async () => await cli(['dispatch', '-p', 'x', '-n', 'own', '--route', JSON.stringify(route)], env);
     expect(await again()).toMatchObject({ code: 0, stdout: expect.stringContaining('：own\n') });

@@ -1,4 +1,4 @@
-/** The shell scripts, as they are called from anywhere. */
+/** The shell scripts, called from any folder. */
 import { execFile } from 'node:child_process';
 import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ it.each([
   '%s finds its folder through symbolic links, absolute, relative and chained, with spaces',
   async (script, command) => {
     const folder = await temporaryFolder();
-    // A package that is built already, and prints what it is run with.
+    // A package that is already built, and prints its arguments.
     const root = join(folder, 'my apps', 'kimi');
     await mkdir(join(root, 'src'), { recursive: true });
     await cp(join(PACKAGE_ROOT, 'scripts/ensure-built.sh'), join(root, 'scripts/ensure-built.sh'));

@@ -1,4 +1,4 @@
-/** `setup openclaw`: what it writes into the gateway's configuration and ours, what it shows, and how it is taken back. */
+/** `setup openclaw`: what it writes into the gateway's configuration and ours, what it shows, and how it is undone. */
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -28,7 +28,7 @@ const COMMENTED = `{
 }
 `;
 
-/** As the gateway reads it: names without quotation marks, either of them, commas at the end. */
+/** As the gateway reads it: names without quotation marks, either kind of them, trailing commas. */
 const JSON5 = `// Javis
 {
   gateway: { port: 18800, auth: { mode: 'token', token: 'gw-secret' } },
@@ -46,7 +46,7 @@ const startsServices = (start: boolean): object => ({
 });
 
 describe('the gateway’s configuration', () => {
-  it('gets what is needed, and keeps comments and everything else', () => {
+  it('gets the needed settings, and keeps comments and everything else', () => {
     const edited = withKimiDispatch(COMMENTED, WANTED);
     expect(edited).toContain("// The owner's own notes stay.");
     expect(edited).toContain('// and these');
@@ -62,7 +62,7 @@ describe('the gateway’s configuration', () => {
   });
 
   it.each(['{}', COMMENTED, JSON5, '{"hooks":{"enabled":false,"token":"theirs","path":"/h"},"plugins":{}}'])(
-    'is changed once, and is what it was after it was taken back: %s',
+    'is changed once, and restored by undo: %s',
     (before) => {
       const settings = { ...WANTED, hooksToken: readGateway(before).hooksToken ?? 'hook-secret', hooks: true };
       const edited = withKimiDispatch(before, settings);
@@ -73,7 +73,7 @@ describe('the gateway’s configuration', () => {
     },
   );
 
-  it('may be JSON5, and is written as it is', () => {
+  it('may be JSON5, and stays JSON5', () => {
     const edited = withKimiDispatch(JSON5, WANTED);
     expect(parse(edited)).toEqual({
       ...(parse(JSON5) as object),
@@ -97,7 +97,7 @@ describe('the gateway’s configuration', () => {
     ['{"plugins": 5}', 'plugins is no object'],
     ['{"plugins": {"load": {"paths": "x"}}}', 'plugins.load.paths is no list'],
     ['{"hooks": null}', 'hooks is no object'],
-  ])('that has something else where we add is left alone: %s', (text, why) => {
+  ])('with another type in place of our settings is not changed: %s', (text, why) => {
     expect(() => withKimiDispatch(text, WANTED)).toThrow(new OpenClawConfigError(why));
   });
 
@@ -110,14 +110,14 @@ describe('the gateway’s configuration', () => {
     expect(parse(withKimiDispatch(COMMENTED, WANTED))).not.toHaveProperty('plugins.entries.kimi-dispatch.config');
   });
 
-  it('keeps what the user changed since when it is taken back', () => {
+  it('keeps what the user changed since, when it is undone', () => {
     const since = withKimiDispatch(COMMENTED, WANTED).replace('18800', '18900');
     const undone = withoutKimiDispatch(since, COMMENTED);
     expect(parse(undone)).toEqual(parse(COMMENTED.replace('18800', '18900')));
     expect(undone).toContain('// and these');
   });
 
-  it('tells where the gateway listens', () => {
+  it('contains the address of the gateway', () => {
     expect(readGateway('{}')).toEqual({
       port: 18789,
       hooksPath: '/hooks',
@@ -134,7 +134,7 @@ describe('the gateway’s configuration', () => {
     ['[]', 'no JSON object'],
     ['', 'at 1:1'],
     ['null', 'no JSON object'],
-  ])('that is no JSON is left alone: %j', (text, why) => {
+  ])('that is not JSON is not changed: %j', (text, why) => {
     expect(() => withKimiDispatch(text, WANTED)).toThrow(OpenClawConfigError);
     expect(() => readGateway(text)).toThrow(why);
   });
@@ -163,7 +163,7 @@ async function machine(config?: string, changes: Record<string, string> = {}) {
 }
 
 describe('setup openclaw', () => {
-  it('shows the change without secrets, writes it with a backup, and takes it back', async () => {
+  it('shows the change without secrets, writes it with a backup, and undoes it', async () => {
     const { env, file, envFile } = await machine(COMMENTED);
     const { code, stdout } = await cli(['setup', 'openclaw', '--yes'], env);
     expect(code).toBe(0);
@@ -188,7 +188,7 @@ describe('setup openclaw', () => {
       code: 0,
       stdout: 'It is already set up; there is nothing to change.\n',
     });
-    // Another way to reply: the backup is still of what was there first.
+    // Another KIMI_REPLY: the backup still has the original content.
     expect((await cli(['setup', 'openclaw', '--reply', 'hooks', '--yes'], env)).code).toBe(0);
     expect(parseEnv((await text(envFile)) ?? '')).toMatchObject({
       OPENCLAW_WAKE_URL: 'http://127.0.0.1:18800/hooks/wake',
@@ -201,7 +201,7 @@ describe('setup openclaw', () => {
     expect(await cli(['setup', 'openclaw', '--undo', '--yes'], env)).toMatchObject({ code: 3 });
   });
 
-  it('asks, and changes nothing where nobody can answer', async () => {
+  it('changes nothing without an interactive terminal, and says what to do', async () => {
     const { env, file, envFile } = await machine('{}');
     const { code, stdout, stderr } = await cli(['setup', 'openclaw'], env);
     expect(code).toBe(2);
@@ -215,9 +215,9 @@ describe('setup openclaw', () => {
 
   it.each([
     ['no configuration', undefined, 'Run openclaw onboard first'],
-    ['one that is no JSON', '{ key }', 'at 1:7'],
-    ['one that has another shape', '{"plugins": 5}', 'plugins is no object'],
-    ['a token that stands elsewhere', '{"hooks":{"token":"${HOOKS_TOKEN}"}}', 'Set OPENCLAW_WAKE_TOKEN'],
+    ['invalid JSON', '{ key }', 'at 1:7'],
+    ['an unexpected structure', '{"plugins": 5}', 'plugins is no object'],
+    ['a token from a variable', '{"hooks":{"token":"${HOOKS_TOKEN}"}}', 'Set OPENCLAW_WAKE_TOKEN'],
     ['a token that is a reference', '{"hooks":{"token":{"source":"env","id":"T"}}}', 'Set OPENCLAW_WAKE_TOKEN'],
   ])('with %s says what to do', async (_, config, words) => {
     const { env, file } = await machine(config);
@@ -228,7 +228,7 @@ describe('setup openclaw', () => {
     expect(await text(file)).toBe(config);
   });
 
-  it('with a folder in its place says so', async () => {
+  it('with a folder in place of the file says so', async () => {
     const { env, file } = await machine();
     await mkdir(file);
     const { code, stderr } = await cli(['setup', 'openclaw', '--yes'], env);
@@ -246,7 +246,7 @@ describe('setup openclaw', () => {
     expect(await text(file)).toContain(config.slice(0, -2));
   });
 
-  it('uses the token that the user names where it stands elsewhere, and leaves it there', async () => {
+  it('uses the token that the user sets if the file only refers to it, and leaves the reference', async () => {
     const { env, envFile, file } = await machine('{"hooks":{"token":"${HOOKS_TOKEN}"}}', {
       OPENCLAW_WAKE_TOKEN: 'theirs',
     });
@@ -255,7 +255,7 @@ describe('setup openclaw', () => {
     expect(parse((await text(file)) ?? '')).toMatchObject({ hooks: { token: '${HOOKS_TOKEN}' } });
   });
 
-  it('knows one gateway', async () => {
+  it('knows only one gateway', async () => {
     expect((await cli(['setup', 'x'], (await machine()).env)).code).toBe(2);
   });
 });

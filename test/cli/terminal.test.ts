@@ -1,4 +1,4 @@
-/** Looking at tasks in a terminal: which ones are listed, what is printed of an answer, what a shell completes. */
+/** Tasks in a terminal: the list, the output of an answer, shell completion. */
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { temporaryFolder } from '../support/resources.ts';
 import { openWorld } from '../support/world.ts';
 
 describe('list', () => {
-  it('shows those that are asked for', async () => {
+  it('shows the tasks that match', async () => {
     const world = await openWorld();
     const started = [
       await world.start('x [[simulate: delay=0]]', { task_name: 'calculator' }),
@@ -33,7 +33,7 @@ describe('list', () => {
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       return (JSON.parse(stdout) as { task_name: string }[]).map(({ task_name }) => task_name).toSorted();
     };
-    // Visibility follows a moment after the tasks.
+    // Visibility is updated shortly after the tasks.
     await expect.poll(async () => await names()).toEqual(['calculator', 'calendar', 'poem', 'poem 2']);
     await expect.poll(async () => await names('--status', 'done')).toEqual(['calculator', 'poem']);
     expect(await names('--status', 'failed, dispatched')).toEqual(['calendar', 'poem 2']);
@@ -52,14 +52,14 @@ describe('help', () => {
   it.each([
     ['zh-TW', '用法： kimi-dispatch usage [選項]', /--since <TIME> .*30d、12h（預設：30d）\n/],
     ['en', 'Usage: kimi-dispatch usage [options]', /--since <TIME> .*\(default: 30d\)\n/],
-  ])('in %s says options and defaults in its words', async (KIMI_LANG, usage, since) => {
+  ])('in %s has options and defaults in its language', async (KIMI_LANG, usage, since) => {
     const { stdout } = await cli(['usage', '--help'], await cleanHome({ KIMI_LANG }));
     expect(stdout).toContain(usage);
     expect(stdout).toMatch(since);
     expect(/\[options\]|default/.test(stdout)).toBe(KIMI_LANG === 'en');
   });
 
-  it('in zh-TW lists the commands, described from one column on', async () => {
+  it('in zh-TW lists the commands, with their descriptions in one column', async () => {
     const { stdout } = await cli(['--help'], await cleanHome());
     expect(stdout).not.toMatch(/\[options\]|\[command\]/);
     const columnOf = (name: string, description: string): number => {
@@ -78,7 +78,7 @@ describe('a table', () => {
   ];
   const headings = ['Task id', 'Name', 'State', 'Tokens'];
 
-  it('that is too wide continues its texts below themselves, and breaks no word', () => {
+  it('that is too wide wraps its texts within their columns, and breaks no word', () => {
     const waiting = [
       ['kimi-1707654321-12345', '寫一個（計算器），附測試', 'waiting for its turn', '1500'],
       ['kimi-1707654321-12346', 'poem', 'failed', ''],
@@ -96,7 +96,7 @@ describe('a table', () => {
     }
   });
 
-  it('of names and values keeps a long value in its column, and an address whole', () => {
+  it('of names and values wraps a long value within its column, and keeps an address whole', () => {
     const rows = [
       ['Reason', 'it is too late; use http://127.0.0.1/x again'],
       ['Result', '/a/very/long/path/to/kimi-1707654321-12345.json'],
@@ -109,7 +109,7 @@ describe('a table', () => {
     ]);
   });
 
-  it('becomes a block for each row in a terminal that is narrower', () => {
+  it('becomes one block per row in a narrower terminal', () => {
     expect(table(headings, rows, 22).split('\n')).toEqual([
       'kimi-1707654321-12345',
       '  Name   計算器',
@@ -122,7 +122,7 @@ describe('a table', () => {
     ]);
   });
 
-  it('is as wide as the terminal is', async () => {
+  it('is as wide as the terminal', async () => {
     const env = await cleanHome({ KIMI_LANG: 'en' });
     const models = async (columns: number): Promise<string> => {
       const command = `stty cols ${columns}; ${process.execPath} dist/kimi-dispatch.js models`;
@@ -153,15 +153,15 @@ describe('result', () => {
     return { env, folder };
   }
 
-  it('gives pipes the answer as it is, with a line end; raw, without one', async () => {
+  it('prints the answer unchanged into a pipe, with a line end; with --raw, without one', async () => {
     const { env } = await withResult();
     expect((await cli(['result', 'kimi-1-1'], env)).stdout).toBe(`${OUTPUT}\n`);
     expect((await cli(['result', 'kimi-1-1', '--raw'], env)).stdout).toBe(OUTPUT);
   });
 
-  it('gives a terminal Markdown, and nothing that drives it', async () => {
+  it('formats Markdown in a terminal, without terminal controls from the answer', async () => {
     const { env } = await withResult();
-    // A terminal is what `script` gives it.
+    // `script` provides a terminal.
     const command = `${process.execPath} dist/kimi-dispatch.js result kimi-1-1`;
     const { stdout } = await promisify(execFile)('script', ['-qec', command, '/dev/null'], { env });
     expect(stdout).toContain('Title');
@@ -170,7 +170,7 @@ describe('result', () => {
     expect(stdout).not.toContain('```');
   });
 
-  it('writes the code in a language to files, over none', async () => {
+  it('writes the code of a language to files, and overwrites none', async () => {
     const { env, folder } = await withResult();
     const python = ['result', 'kimi-1-1', '--code', 'Python', '-o', folder];
     expect(await cli(python, env)).toMatchObject({
@@ -196,7 +196,7 @@ describe('result', () => {
   });
 });
 
-describe('the name of a notification', () => {
+describe('the id of a notification', () => {
   const noLateAnswer = { code: 9, stderr: expect.stringContaining('no answer that came late') };
   const done = { code: 0, stdout: expect.stringMatching(/kimi-\d+-\d+ is acknowledged/) };
 
@@ -204,7 +204,7 @@ describe('the name of a notification', () => {
     ['-late', noLateAnswer],
     ['-again-1', done],
     ['-late-again-2', noLateAnswer],
-  ])('…%s names its task, to every command that takes one', async (end, acknowledged) => {
+  ])('…%s identifies its task, for every command that takes one', async (end, acknowledged) => {
     const world = await openWorld();
     const { task_id } = await world.start('x [[simulate: delay=0]]');
     await world.handle({ task_id }).result();
@@ -247,13 +247,13 @@ describe('completion', () => {
     expect(await offers('cancel', '')).toEqual(['kimi-2-1', 'kimi-1-1', ':4', '']);
   });
 
-  it('in a bash that has loaded nothing else prints no error, runs no word, and offers task ids', async () => {
+  it('works in a plain bash: it prints no error, executes no argument, and offers task ids', async () => {
     const env = await cleanHome();
     const bin = await temporaryFolder();
     await symlink(join(DIST, 'kimi-dispatch.js'), join(bin, 'kimi-dispatch'));
     await mkdir(resultsOf(env), { recursive: true });
     await writeFile(join(resultsOf(env), 'kimi-1-1.json'), '{}');
-    // What bash does at a Tab, first behind a word that must not be run.
+    // What bash does on Tab, first after an argument that must not be executed.
     const tabs = [
       'eval "$(kimi-dispatch completion bash)"',
       String.raw`COMP_WORDS=(kimi-dispatch dispatch -p "\"\$(touch ran)" ""); COMP_CWORD=4; __kimi_dispatch`,
@@ -265,7 +265,7 @@ describe('completion', () => {
     expect(await readdir(bin)).toEqual(['kimi-dispatch']);
   });
 
-  it('knows its shells', async () => {
+  it('names the supported shells', async () => {
     expect(await cli(['completion', 'tcsh'], await cleanHome({ KIMI_LANG: 'en' }))).toMatchObject({
       code: 2,
       stderr: 'The value of tcsh is invalid; it must be one of zsh, bash, fish, powershell.\n',
@@ -273,7 +273,7 @@ describe('completion', () => {
   });
 });
 
-it('what Kimi says of an error drives no terminal', async () => {
+it('an error message of Kimi cannot control the terminal', async () => {
   const world = await openWorld();
   const started = await world.start('x [[simulate: drop=1]]');
   const { task_id } = started;

@@ -16,7 +16,7 @@ it.each([
   ['  Kimi: write a poem\n', 'write a poem'],
   ['Kimi: one: two：three', 'one: two：three'],
   ['kimi kimi: x', 'kimi: x'],
-])('%j asks for %j', (message, task) => {
+])('%j is the task %j', (message, task) => {
   expect(taskFromMessage(message)).toBe(task);
 });
 
@@ -36,11 +36,11 @@ it.each([
   'first line\nkimi: x',
   'Kim i: x',
   '',
-])('%j asks for nothing', (message) => {
+])('%j is no task', (message) => {
   expect(taskFromMessage(message)).toBeUndefined();
 });
 
-it('a task may have many lines, blank ones among them', () => {
+it('a task may have several lines, blank ones included', () => {
   expect(taskFromMessage('Kimi：\n寫一首詩\r\n\n第二段\u2028第三段\n')).toBe('寫一首詩\r\n\n第二段\u2028第三段');
   expect(taskFromMessage('kimi\nwrite a poem\n')).toBe('write a poem');
 });

@@ -1,4 +1,4 @@
-/** The cluster without containers is the one of docker-compose.yml: the same services, the same variables. */
+/** The cluster without containers matches docker-compose.yml: the same services, the same variables. */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { makeSecrets } from '../../deploy/native/cluster.ts';
@@ -19,7 +19,7 @@ function service(name: string): NativeService {
   return found;
 }
 
-it('has every service, but for the Web UI and what profiles add', () => {
+it('has every service except the Web UI and those of profiles', () => {
   const left = Object.keys(compose.services).filter((name) => !native.some((one) => one.service === name));
   expect(left).toEqual(['temporal-ui', 'prometheus', 'grafana', 's3']);
   expect(native.filter((one) => one.service === 'worker').map(({ name }) => name)).toEqual([
@@ -29,14 +29,14 @@ it('has every service, but for the Web UI and what profiles add', () => {
   ]);
 });
 
-it('has every variable of each, and none besides', () => {
+it('has every variable of each service, and no other', () => {
   for (const { name, service: of, env } of native) {
     const { environment = {} } = compose.services[of] as ComposeService;
     expect(Object.keys(env).toSorted(), name).toEqual([...Object.keys(environment), 'PATH', 'HOME'].toSorted());
   }
 });
 
-it('has for each container an address of its own, on which every port is what it is there', () => {
+it('has its own address for each container, with unchanged ports', () => {
   expect(new Set(native.map(({ address }) => address)).size).toBe(native.length);
   expect(service('load-balancer').env).toMatchObject({
     BIND_ON_IP: service('load-balancer').address,
@@ -55,7 +55,7 @@ it('has for each container an address of its own, on which every port is what it
   expect(service('worker-2').healthcheck?.join(' ')).toContain(`http://${service('worker-2').address}:9011/readyz`);
 });
 
-it('knows nothing of a container: neither its folders nor its names', () => {
+it('contains no container folder and no container name', () => {
   for (const { env, command, healthcheck = [] } of native) {
     for (const word of [...Object.values(env), ...command, ...healthcheck]) {
       expect(word).not.toMatch(/\/run\/secrets|\/data\/|\/deploy\/(?:server|schema)|0\.0\.0\.0|host\.docker/);
@@ -64,7 +64,7 @@ it('knows nothing of a container: neither its folders nor its names', () => {
   }
 });
 
-it('starts each after those that it needs, runs what is mounted, and ends it with its signal', () => {
+it('starts each service after its dependencies, runs the mounted scripts, and stops it with its signal', () => {
   expect(service('postgres')).toMatchObject({ after: [], stopSignal: 'SIGINT', isJob: false });
   expect(service('temporal-2').after).toEqual(['temporal-schema']);
   expect(service('temporal-schema')).toMatchObject({
@@ -78,7 +78,7 @@ it('starts each after those that it needs, runs what is mounted, and ends it wit
   });
 });
 
-it('is what our processes can be started with', async () => {
+it('is a valid configuration for our processes', async () => {
   const folder = await temporaryFolder();
   await makeSecrets(folder);
   const ours = nativeServices(compose, { ...PLACE, folder }).filter(({ image }) => image.startsWith('kimi-dispatch:'));
@@ -97,7 +97,7 @@ describe('another agent on the same cluster', () => {
     compose: readCompose({ KIMI_TASK_QUEUE: 'other', WORKERS: '1' }),
   };
 
-  it('has workers and a relay of its own, on its own queue and folders, and shares the rest', () => {
+  it('has its own workers and relay, with its own queue and folders, and shares the rest', () => {
     const together = nativeServices(compose, PLACE, [other]);
     const relay = together.find(({ name }) => name === 'other-relay');
     const worker = together.find(({ name }) => name === 'other-worker-1');

@@ -1,4 +1,4 @@
-/** docker-compose.yml, the Dockerfile and what they mount: valid, hardened, and no secret where it is not needed. */
+/** docker-compose.yml, the Dockerfile and the mounted files: valid, hardened, and with secrets only where they are needed. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -38,12 +38,12 @@ interface File {
 const compose = readCompose({}) as unknown as File;
 const services = Object.entries(compose.services);
 
-/** @returns the names of those that something holds for. */
+/** @returns the names of the services that meet a condition */
 function those(has: (service: Service) => boolean): string[] {
   return services.filter(([, service]) => has(service)).map(([name]) => name);
 }
 
-it('is what the Compose Specification allows', async () => {
+it('is valid according to the Compose Specification', async () => {
   const linter = new DCLinter({ rules: {}, quiet: true, debug: false, exclude: [] });
   const errorsOf = (file: string): string[] => {
     const results = linter.lintFiles([file], false) as { messages: { type: string; message: string }[] }[];
@@ -60,7 +60,7 @@ it('is what the Compose Specification allows', async () => {
   expect(errorsOf(broken)).toEqual([expect.stringContaining('must NOT have additional properties')]);
 });
 
-it('has two webhooks and two Temporal servers behind a load balancer, relay, workers, and what they need', () => {
+it('has two webhooks and two Temporal servers behind a load balancer, a relay, workers, and their dependencies', () => {
   expect(Object.keys(compose.services)).toEqual([
     'postgres',
     'temporal-schema',
@@ -81,7 +81,7 @@ it('has two webhooks and two Temporal servers behind a load balancer, relay, wor
 });
 
 describe('each service', () => {
-  it.each(services)('%s has a pinned image, limits, no powers, and comes back', (name, service) => {
+  it.each(services)('%s has a pinned image, limits, no capabilities, and a restart policy', (name, service) => {
     expect(service.image).toMatch(/:v?\d+\.\d+(?:\.\d+)?(?:-bookworm)?$/);
     expect(service.deploy.resources.limits).toEqual({ cpus: expect.any(String), memory: expect.any(String) });
     expect(service.cap_drop).toEqual(['ALL']);
@@ -93,13 +93,13 @@ describe('each service', () => {
     expect(service.read_only).toBe(name !== 'temporal-ui');
   });
 
-  it('that this machine reaches is reached from this machine alone', () => {
+  it('publishes ports on the loopback address only', () => {
     const ports = services.flatMap(([, service]) => service.ports ?? []);
     expect(ports.length).toBeGreaterThan(0);
     for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:/);
   });
 
-  it('mounts what is there, and every volume is used', () => {
+  it('mounts existing files, and every volume is used', () => {
     const sources = services.flatMap(([, { volumes = [] }]) => volumes).map((volume) => volume.split(':')[0] ?? '');
     for (const source of sources.filter((one) => one.startsWith('./'))) {
       expect(existsSync(join(PACKAGE_ROOT, source)), source).toBe(true);
@@ -118,11 +118,11 @@ describe('a secret', () => {
     ['aws_credentials', ['webhook-1', 'webhook-2', 'relay', 'worker', 's3']],
     ['postgres_password', ['postgres', 'temporal-schema', 'temporal-1', 'temporal-2']],
     ['grafana_password', ['grafana']],
-  ])('%s is given to %j alone', (secret, names) => {
+  ])('%s is given only to %j', (secret, names) => {
     expect(those(({ secrets = [] }) => secrets.includes(secret))).toEqual(names);
   });
 
-  it('is named by its file, and nowhere else', () => {
+  it('is configured by its file only', () => {
     for (const [name, { environment = {}, secrets = [] }] of services) {
       const named = Object.entries(environment).filter(([, value]) => value.startsWith('/run/secrets/'));
       expect(named.map(([, file]) => file.replace('/run/secrets/', '')).toSorted(), name).toEqual(secrets.toSorted());
@@ -131,7 +131,7 @@ describe('a secret', () => {
     }
   });
 
-  it('is made where it can be, once', async () => {
+  it('is generated if possible, once', async () => {
     const folder = join(await temporaryFolder(), 'secrets');
     const make = (): unknown => execFileSync('sh', [join(PACKAGE_ROOT, 'deploy/make-secrets.sh'), folder]);
     const read = (): Record<string, string> =>
@@ -151,13 +151,13 @@ describe('a secret', () => {
 describe('our processes', () => {
   const ours = services.filter(([, { build }]) => build !== undefined);
 
-  it.each(ours)('%s has only variables that we know', (_name, { environment = {} }) => {
+  it.each(ours)('%s has only known variables', (_name, { environment = {} }) => {
     const known = [...Object.keys(readConfig({})), ...SECRETS.map((secret) => `${secret}_FILE`)];
     const named = Object.keys(environment).filter((name) => !/^(?:AWS|TEMPORAL)_/.test(name));
     expect(known).toEqual(expect.arrayContaining(named));
   });
 
-  it('share the engine’s namespace, and the job makes what their tasks are found by', () => {
+  it('share the engine’s namespace, and the job creates their search attributes', () => {
     const { TEMPORAL_NAMESPACE, SEARCH_ATTRIBUTES: made = '' } =
       compose.services['temporal-namespace']?.environment ?? {};
     for (const [, { environment }] of ours) expect(environment).toMatchObject({ TEMPORAL_NAMESPACE });
@@ -166,7 +166,7 @@ describe('our processes', () => {
     expect(made.split(' ').toSorted()).toEqual(needed.toSorted());
   });
 
-  it('are of an image that Debian’s slim one makes, as another user than root, from what is there', () => {
+  it('have an image based on Debian slim, run as a user other than root, and are built from existing files', () => {
     const dockerfile = readFileSync(join(PACKAGE_ROOT, 'Dockerfile'), 'utf8');
     expect(dockerfile).toMatch(/^ARG NODE=\d+\.\d+\.\d+-bookworm-slim$/m);
     expect(dockerfile.match(/^FROM /gm)).toHaveLength(2);
@@ -185,7 +185,7 @@ describe('our processes', () => {
   });
 });
 
-it('Prometheus asks every process that has metrics', () => {
+it('Prometheus scrapes every process that has metrics', () => {
   const { scrape_configs } = parse(readFileSync(join(PACKAGE_ROOT, 'deploy/prometheus/prometheus.yaml'), 'utf8')) as {
     scrape_configs: { job_name: string; dns_sd_configs?: { names: string[]; port: number }[] }[];
   };

@@ -1,6 +1,6 @@
 /**
- * The commands of README and quickstart, run as written, each page in one shell: every block of bash, and under it, as text, what
- * the page shows of its output. Kimi is the simulated one: with a key, as Moonshot's API behind the relay.
+ * The commands of README and quickstart, run as written, each page in one shell: every block of bash, and the output that
+ * the page shows below it. Kimi is simulated; with a key, as Moonshot's API behind the relay.
  */
 import { execFile } from 'node:child_process';
 import { copyFile, cp, mkdir, readdir, symlink, utimes, writeFile } from 'node:fs/promises';
@@ -14,7 +14,7 @@ import { launch as launchService } from '../support/service.ts';
 import { temporaryFolder } from '../support/resources.ts';
 import { textOf, tokensOf } from './pages.ts';
 
-/** Commands that are not run here, and what runs them. */
+/** Commands that are not run here, and the test that runs them. */
 const ELSEWHERE = new Map([
   ['npm cit', 'runs this test; .ci/run runs it'],
   ['npm ci && npm run build', 'was done before any test; .ci/run does both'],
@@ -26,7 +26,7 @@ const ELSEWHERE = new Map([
 
 interface Block {
   commands: string;
-  /** What the page shows of its output; `…` stands for any lines. */
+  /** The output that the page shows; `…` matches any lines. */
   output: string[];
 }
 
@@ -41,7 +41,7 @@ function blocksOf(page: string): Block[] {
   });
 }
 
-/** A clone that is installed and built, in a home of its own. */
+/** An installed and built clone, with its own home. */
 async function clone(): Promise<{ root: string; env: Record<string, string> }> {
   const root = await temporaryFolder();
   const env = await cleanHome();
@@ -97,7 +97,7 @@ it.each(['README.md', 'docs/quickstart.md'])('%s', { timeout: 180_000 }, async (
   }
 });
 
-/** The commands of a page without what differs between languages. */
+/** The commands of a page, without the parts that differ between languages. */
 const commandsOf = (page: string): string[] =>
   blocksOf(page).map(({ commands }) => commands.replaceAll(/"[^"]*"/g, '""').replaceAll('KIMI_LANG=en ', ''));
 
@@ -105,7 +105,7 @@ it('the README in Chinese has the same commands', () => {
   expect(commandsOf('README.zh-TW.md')).toEqual(commandsOf('README.md'));
 });
 
-it('each command that is not run here is on a page', () => {
+it('each command that is skipped here exists on a page', () => {
   const commands = ['README.md', 'docs/quickstart.md'].flatMap((page) =>
     blocksOf(page).flatMap((block) => block.commands.split('\n')),
   );

@@ -1,4 +1,4 @@
-/** Every link of every page leads somewhere: files, anchors, and the pages that code refers to. */
+/** Every link of every page has a target: files, anchors, and the pages that code refers to. */
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { expect, it } from 'vitest';
@@ -7,7 +7,7 @@ import { filesOf, textOf, tokensOf } from './pages.ts';
 
 const PAGES = filesOf('*.md');
 
-/** @returns the anchors of a page's headings, as GitHub makes them. */
+/** @returns the anchors of a page's headings, as GitHub generates them */
 function anchorsOf(file: string): string[] {
   const seen = new Map<string, number>();
   return tokensOf(file).flatMap((token) => {
@@ -25,7 +25,7 @@ function anchorsOf(file: string): string[] {
   });
 }
 
-/** @returns what is wrong with a link from a page, or nothing. */
+/** @returns the problem of a link on a page, if any */
 function problemWith(href: string, from: string): string | undefined {
   const [path = '', anchor] = decodeURI(href).split('#');
   const target = path === '' ? from : normalize(join(dirname(from), path));

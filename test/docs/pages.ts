@@ -1,4 +1,4 @@
-/** The pages of the repository, as Markdown's tokens. */
+/** The pages of the repository, as Markdown tokens. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ export function textOf(file: string): string {
   return readFileSync(join(PACKAGE_ROOT, file), 'utf8');
 }
 
-/** @returns every token of a page, nested ones too, in order. */
+/** @returns every token of a page, nested ones included, in order */
 export function tokensOf(file: string): Token[] {
   const tokens: Token[] = [];
   void walkTokens(lexer(textOf(file)), (token) => void tokens.push(token));

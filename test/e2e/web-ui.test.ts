@@ -217,7 +217,7 @@ describe('the Web UI', () => {
     },
   );
 
-  it('tells why the agent is not woken yet', { timeout: 120_000 }, async () => {
+  it('shows why the agent has not been woken yet', { timeout: 120_000 }, async () => {
     const env = await cleanHome({ OPENCLAW_WAKE_URL: 'http://127.0.0.1:1/hooks/wake' });
     const { state: stack } = await up(env, '--simulate');
     const task = await dispatch(env, 'calculator', 'x [[simulate: delay=0]]');
@@ -230,29 +230,35 @@ describe('the Web UI', () => {
     await shoot(page, 'web-ui-pending-wake', 660);
   });
 
-  it('shows nothing to a page whose name was made to point here (DNS rebinding)', { timeout: 120_000 }, async () => {
-    const { state: stack } = await up(await cleanHome(), '--simulate');
-    const rebound = await openBrowser('--host-resolver-rules=MAP evil.test 127.0.0.1');
-    onTestFinished(async () => await rebound.close());
-    const shown = async (url: string): Promise<string> => {
-      // Navigation to the error page may still be in progress when the next page is opened.
-      const page = await rebound.newPage();
-      try {
-        const response = await page.goto(url);
-        return response?.ok() ? `${url}: ${await response.text()}` : 'refused';
-      } catch (error) {
-        // Ports that browsers do not connect to, and servers that speak no HTTP/1.
-        return /ERR_UNSAFE_PORT|ERR_INVALID_HTTP_RESPONSE|ERR_EMPTY_RESPONSE/.exec(String(error))?.[0] ?? String(error);
-      } finally {
-        await page.close();
+  it(
+    'shows nothing to a page whose host name was rebound to this machine (DNS rebinding)',
+    { timeout: 120_000 },
+    async () => {
+      const { state: stack } = await up(await cleanHome(), '--simulate');
+      const rebound = await openBrowser('--host-resolver-rules=MAP evil.test 127.0.0.1');
+      onTestFinished(async () => await rebound.close());
+      const shown = async (url: string): Promise<string> => {
+        // Navigation to the error page may still be in progress when the next page is opened.
+        const page = await rebound.newPage();
+        try {
+          const response = await page.goto(url);
+          return response?.ok() ? `${url}: ${await response.text()}` : 'refused';
+        } catch (error) {
+          // Ports that browsers block, and servers that do not speak HTTP/1.
+          return (
+            /ERR_UNSAFE_PORT|ERR_INVALID_HTTP_RESPONSE|ERR_EMPTY_RESPONSE/.exec(String(error))?.[0] ?? String(error)
+          );
+        } finally {
+          await page.close();
+        }
+      };
+      const answers = new Set<string>();
+      for (const port of listeningPorts(stack)) {
+        for (const path of ['/', '/api/v1/namespaces']) answers.add(await shown(`http://evil.test:${port}${path}`));
       }
-    };
-    const answers = new Set<string>();
-    for (const port of listeningPorts(stack)) {
-      for (const path of ['/', '/api/v1/namespaces']) answers.add(await shown(`http://evil.test:${port}${path}`));
-    }
-    expect([...answers].toSorted()).toEqual(['ERR_INVALID_HTTP_RESPONSE', 'ERR_UNSAFE_PORT', 'refused']);
-    // The same browser shows it by this machine's own name.
-    expect(await shown(`${stack.ui_url}/api/v1/namespaces`)).toContain('"default"');
-  });
+      expect([...answers].toSorted()).toEqual(['ERR_INVALID_HTTP_RESPONSE', 'ERR_UNSAFE_PORT', 'refused']);
+      // The same browser shows it under this machine's own name.
+      expect(await shown(`${stack.ui_url}/api/v1/namespaces`)).toContain('"default"');
+    },
+  );
 });

@@ -137,9 +137,9 @@ describe('account data', () => {
   it('is read from the simulated Kimi, whose responses are like the recorded ones', async () => {
     const { simulatorUrl } = await openWorld({ worker: false });
     const kimi = { apiUrl: `${simulatorUrl}/v1/`, apiKey: KEY };
-    const told = await listModels(kimi);
-    expect(told.value?.toSorted()).toEqual(MODELS.map(({ id }) => id).toSorted());
-    expect(Math.abs(told.ahead ?? Infinity)).toBeLessThan(2_000);
+    const listed = await listModels(kimi);
+    expect(listed.value?.toSorted()).toEqual(MODELS.map(({ id }) => id).toSorted());
+    expect(Math.abs(listed.ahead ?? Infinity)).toBeLessThan(2_000);
     expect(await availableBalance(kimi)).toMatchObject({ status: 200, value: expect.any(Number) });
     expect(await availableBalance({ ...kimi, apiKey: undefined })).toMatchObject({ status: 401, value: undefined });
     const chat = requestFor({ model: 'kimi-k3', prompt: '一二三四' }, undefined);
@@ -147,10 +147,10 @@ describe('account data', () => {
   });
 
   it('is absent if the server is unreachable or too slow', async () => {
-    const nobody = { apiUrl: `${UNREACHABLE}/v1`, apiKey: KEY };
+    const unreachable = { apiUrl: `${UNREACHABLE}/v1`, apiKey: KEY };
     const silence = { problem: { type: 'unreachable', message: 'ECONNREFUSED' } };
-    expect(await listModels(nobody)).toEqual(silence);
-    expect(await availableBalance(nobody)).toEqual(silence);
+    expect(await listModels(unreachable)).toEqual(silence);
+    expect(await availableBalance(unreachable)).toEqual(silence);
     const silent = { apiUrl: await serve(() => {}), apiKey: KEY };
     const chat = requestFor({ model: 'kimi-k3', prompt: 'x' }, undefined);
     const asked = performance.now();

@@ -258,8 +258,8 @@ describe('a prompt that may be too long', () => {
   });
 
   it.each([
-    ['it has no such thing', (response: ServerResponse) => void response.writeHead(404).end('{}')],
-    ['it talks nonsense', (response: ServerResponse) => void response.end('{"data":{"total_tokens":"many"}}')],
+    ['it has no such endpoint', (response: ServerResponse) => void response.writeHead(404).end('{}')],
+    ['its response is invalid', (response: ServerResponse) => void response.end('{"data":{"total_tokens":"many"}}')],
     ['it does not answer', () => {}],
   ])('is sent if Kimi gives no count: %s', async (_what, answer) => {
     const { url, paths } = await counting(answer);
@@ -269,7 +269,7 @@ describe('a prompt that may be too long', () => {
 
   it.each([
     ['a short prompt', TASK.prompt, 'kimi-k2.6'],
-    ['a model nobody knows', LONG.prompt, 'a-model-of-tomorrow'],
+    ['an unknown model', LONG.prompt, 'a-model-of-tomorrow'],
     ['a model with more room', LONG.prompt, 'kimi-k3'],
   ])('is not counted for %s', async (_what, prompt, model) => {
     const { url, paths } = await counting(tokens(1));
@@ -444,20 +444,20 @@ describe('the outcome is unknown', () => {
 });
 
 it.each([301, 302, 303, 307, 308])('a redirect (%d) is not followed: the key is not sent elsewhere', async (status) => {
-  const stranger = await serveAnswer(202, { id: 'cmpl-1' });
-  const { url, received } = await serveAnswer(status, '', { location: `${stranger.url}/v1/chat/completions` });
+  const other = await serveAnswer(202, { id: 'cmpl-1' });
+  const { url, received } = await serveAnswer(status, '', { location: `${other.url}/v1/chat/completions` });
   expect(await refusal(url)).toMatchObject({ kind: 'refused', type: `http_${status}` });
   expect(received).toHaveLength(1);
-  expect(stranger.received).toEqual([]);
+  expect(other.received).toEqual([]);
 });
 
 const secretly = (url: string): string => `${url.replace('://', '://user:pass-word@')}/v1?token=query-secret`;
 
 describe('no message contains the key, or the user info and the query of the address,', () => {
   it.each([
-    ['when nobody listens', async () => UNREACHABLE],
+    ['when no server listens', async () => UNREACHABLE],
     ['when the connection is cut', serveCut],
-    ['when the far end speaks no TLS', async () => (await serveAnswer(202)).url.replace('http:', 'https:')],
+    ['when the server speaks no TLS', async () => (await serveAnswer(202)).url.replace('http:', 'https:')],
     ['when there is no API id', async () => (await serveAnswer(200, {})).url],
     ['when Kimi refuses', async () => (await serveAnswer(401, { error: { type: 'x', message: 'no' } })).url],
     ['when Kimi is busy', async () => (await serveAnswer(429)).url],

@@ -76,8 +76,8 @@ describe('the model of a task', () => {
     ['at api.moonshot.cn', CN, 'kimi-k2.6'],
     ['at api.moonshot.ai', AI, 'kimi-k2.6'],
     ['elsewhere', OTHER, 'moonshot-v1-128k'],
-    ['at a host that only sounds so', 'https://api.moonshot.cn.example.com/v1', 'moonshot-v1-128k'],
-    ['where the worker alone knows', undefined, 'kimi-k2.6'],
+    ['at a host with a similar name', 'https://api.moonshot.cn.example.com/v1', 'moonshot-v1-128k'],
+    ['where only the worker knows the host', undefined, 'kimi-k2.6'],
   ])('without a choice, %s', (_where, apiUrl, model) => {
     expect(resolveModel(undefined, apiUrl)).toBe(model);
   });
@@ -240,9 +240,9 @@ describe('the cost', () => {
 
   it.each([
     ['another host', 'kimi-k3', OTHER],
-    ['a model nobody knows', 'a-model-of-tomorrow', CN],
+    ['an unknown model', 'a-model-of-tomorrow', CN],
     ['a retired model', 'moonshot-v1-128k', CN],
-    ['a price nobody has', 'kimi-k3.1-pro', CN],
+    ['an unknown price', 'kimi-k3.1-pro', CN],
   ])('is unknown for %s', (_what, model, apiUrl) => {
     expect(costOf(PLAIN, model, apiUrl)).toBeUndefined();
   });

@@ -477,7 +477,7 @@ describe('where the clock is set back by three hours', () => {
     expect(granted(BACK + 20_000)).toEqual(['a']);
   });
 
-  it('a task that holds a slot and has ended is checked all the same, also by the next run', () => {
+  it('a task that holds a slot and has ended is still checked, also by the next run', () => {
     const { ask, queue, granted } = open({ concurrent: 1 });
     ask('a', 3, NOW);
     ask('b', 3, NOW);

@@ -8,7 +8,7 @@ import { openWorld, type World, type WorldOptions } from '../support/world.ts';
 
 const ONE_AT_A_TIME = { concurrent: 1 };
 
-const wish = (wishes: string): string => `x [[simulate: ${wishes}]]`;
+const promptWith = (directives: string): string => `x [[simulate: ${directives}]]`;
 
 async function view(world: World): Promise<LimiterView> {
   const seen = await limiterView(world.client, limiterId(world.taskQueue));
@@ -31,7 +31,7 @@ async function countingKimi(): Promise<{ apiUrl: string; arrived: string[] }> {
 }
 
 async function queued(world: World, name: string, changes = {}) {
-  const started = await world.start(wish('drop=1'), { task_name: name, ...changes });
+  const started = await world.start(promptWith('drop=1'), { task_name: name, ...changes });
   expect(started).toMatchObject({ status: 'queued' });
   return started as typeof started & { queued: { place: number } };
 }
@@ -57,10 +57,10 @@ async function goOnAsNew({ client }: World, id: string): Promise<void> {
 describe('a task', () => {
   it('waits for its turn, shows its position, and continues when a slot is released', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
-    const first = await world.start(wish('delay=1500'));
+    const first = await world.start(promptWith('delay=1500'));
     expect(first).toMatchObject({ status: 'accepted' });
-    const second = await world.start(wish('delay=0'));
-    const third = await world.start(wish('delay=0'));
+    const second = await world.start(promptWith('delay=0'));
+    const third = await world.start(promptWith('delay=0'));
     expect(second).toMatchObject({ status: 'queued', queued: { place: 1 } });
     expect(third).toMatchObject({ status: 'queued', queued: { place: 2 } });
     expect(await world.view(second)).toMatchObject({ state: 'queued', step: 'queued', queue: { place: 1 } });
@@ -74,8 +74,8 @@ describe('a task', () => {
 
   it('does not use up its deadline while it waits', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
-    const first = await world.start(wish('delay=2000'));
-    const second = await world.start(wish('delay=0'), { timeout_ms: 1_000 });
+    const first = await world.start(promptWith('delay=2000'));
+    const second = await world.start(promptWith('delay=0'), { timeout_ms: 1_000 });
     expect(second).toMatchObject({ status: 'queued' });
     expect(await world.handle(second).result()).toMatchObject({ status: 'done' });
     await world.handle(first).result();
@@ -125,16 +125,16 @@ describe('a task', () => {
 
   it('that timed out releases its slot while it stays open for a late answer', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
-    const first = await world.start(wish('drop=1'), { timeout_ms: 300 });
-    const second = await world.start(wish('delay=0'));
+    const first = await world.start(promptWith('drop=1'), { timeout_ms: 300 });
+    const second = await world.start(promptWith('delay=0'));
     expect(await world.handle(second).result()).toMatchObject({ status: 'done' });
     expect(await world.view(first)).toMatchObject({ state: 'timed_out', step: 'awaiting_late_answer' });
   });
 
   it('that was terminated releases its slot', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
-    const first = await world.start(wish('drop=1'));
-    const second = await world.start(wish('delay=0'));
+    const first = await world.start(promptWith('drop=1'));
+    const second = await world.start(promptWith('delay=0'));
     expect(second).toMatchObject({ status: 'queued' });
     await world.handle(first).terminate();
     expect(await world.handle(second).result()).toMatchObject({ status: 'done' });
@@ -142,9 +142,9 @@ describe('a task', () => {
 
   it('that was terminated while it waited takes no slot', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
-    const first = await world.start(wish('delay=1000'));
-    const second = await world.start(wish('delay=0'));
-    const third = await world.start(wish('delay=0'));
+    const first = await world.start(promptWith('delay=1000'));
+    const second = await world.start(promptWith('delay=0'));
+    const third = await world.start(promptWith('delay=0'));
     await world.handle(second).terminate();
     expect(await world.handle(first).result()).toMatchObject({ status: 'done' });
     expect(await world.handle(third).result()).toMatchObject({ status: 'done' });
@@ -152,10 +152,10 @@ describe('a task', () => {
 
   it('starts the limiter if it is not running, and asks again if the answer was lost', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
-    const first = await world.start(wish('delay=0'));
+    const first = await world.start(promptWith('delay=0'));
     expect(await world.handle(first).result()).toMatchObject({ status: 'done' });
     await world.client.workflow.getHandle(limiterId(world.taskQueue)).terminate('somebody did');
-    const second = await world.start(wish('delay=0'));
+    const second = await world.start(promptWith('delay=0'));
     expect(await world.handle(second).result()).toMatchObject({ status: 'done' });
   });
 
@@ -185,9 +185,9 @@ describe('requests in any 60 s', () => {
 
 it('a request that Kimi refused counts against the limit like any other', async () => {
   const world = await openWorld({ limits: { per_minute: 1 } });
-  const refused = await world.start(wish('status=400'));
+  const refused = await world.start(promptWith('status=400'));
   expect(await world.handle(refused).result()).toMatchObject({ status: 'failed' });
-  expect(await world.start(wish('delay=0'))).toMatchObject({ status: 'queued' });
+  expect(await world.start(promptWith('delay=0'))).toMatchObject({ status: 'queued' });
   expect(await view(world)).toMatchObject({ used_per_minute: 1, in_flight: [] });
 });
 
@@ -221,7 +221,7 @@ describe('throttling by Kimi (429)', () => {
 
   it('an exhausted quota is final, and the user is notified', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
-    const started = await world.start(wish('status=429 type=exceeded_current_quota_error'));
+    const started = await world.start(promptWith('status=429 type=exceeded_current_quota_error'));
     expect(started).toMatchObject({ status: 'refused', error: { type: 'exceeded_current_quota_error' } });
     expect(await world.handle(started).result()).toMatchObject({ status: 'failed', acknowledged: true });
     expect(world.counts.requests).toBe(1);
@@ -234,7 +234,7 @@ describe('the limits', () => {
     const id = limiterId(world.taskQueue);
     expect(await limiterView(world.client, id)).toBeUndefined();
     expect(await setLimits(world.client, id, { concurrent: 2 })).toBeUndefined();
-    const first = await world.start(wish('drop=1'));
+    const first = await world.start(promptWith('drop=1'));
     const second = await queued(world, 'second');
     expect(await setLimits(world.client, id, { concurrent: 2 })).toMatchObject({ limits: { concurrent: 2 } });
     await until(async () => (await world.view(second)).state === 'dispatched');
@@ -245,7 +245,7 @@ describe('the limits', () => {
 
   it('that are removed from the environment release all waiting tasks', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
-    await world.start(wish('drop=1'));
+    await world.start(promptWith('drop=1'));
     const second = await queued(world, 'second');
     const limits = { per_minute: 0, concurrent: 0, queued: 0 };
     await configureLimiter(world.client, {
@@ -267,7 +267,7 @@ describe('the limits', () => {
       limits,
       lang: 'zh-TW',
     });
-    const started = await world.start(wish('delay=0'));
+    const started = await world.start(promptWith('delay=0'));
     await world.handle(started).result();
     const { events } = await world.handle(started).fetchHistory();
     expect(events?.some((event) => event.signalExternalWorkflowExecutionInitiatedEventAttributes)).toBe(false);
@@ -278,7 +278,7 @@ describe('the limits', () => {
 describe('a new limiter', () => {
   it('counts tasks that Kimi is already working on', async () => {
     const world = await openWorld();
-    const running = await world.start(wish('drop=1'));
+    const running = await world.start(promptWith('drop=1'));
     const limiter = limiterId(world.taskQueue);
     const start = { id: limiter, taskQueue: world.taskQueue, limits: { per_minute: 0, concurrent: 1, queued: 0 } };
     await configureLimiter(world.client, { ...start, lang: 'zh-TW' });
@@ -289,7 +289,7 @@ describe('a new limiter', () => {
 
   it('continues as new with its whole state', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
-    const first = await world.start(wish('drop=1'));
+    const first = await world.start(promptWith('drop=1'));
     const second = await queued(world, 'second');
     await goOnAsNew(world, limiterId(world.taskQueue));
     expect(await view(world)).toMatchObject({ in_flight: [first.task_id], queue: [{ task_id: second.task_id }] });
@@ -334,9 +334,9 @@ describe('agents that share a limiter', () => {
   it('fill only their own queue', async () => {
     const { worlds } = await sharing(2, { limits: { concurrent: 1, queued: 1 } });
     const [busy, other] = worlds;
-    await busy.start(wish('drop=1'));
+    await busy.start(promptWith('drop=1'));
     await queued(busy, 'second');
-    expect(await busy.start(wish('drop=1'))).toMatchObject({ status: 'refused', error: { type: 'queue_full' } });
+    expect(await busy.start(promptWith('drop=1'))).toMatchObject({ status: 'refused', error: { type: 'queue_full' } });
     await queued(other, 'not affected');
   });
 
@@ -344,8 +344,8 @@ describe('agents that share a limiter', () => {
     const { worlds, id, seen } = await sharing(2);
     const [one, other] = worlds;
     const running = [
-      await one.start(wish('drop=1'), { limiter: undefined }),
-      await other.start(wish('drop=1'), { limiter: undefined }),
+      await one.start(promptWith('drop=1'), { limiter: undefined }),
+      await other.start(promptWith('drop=1'), { limiter: undefined }),
     ];
     for (const [index, { client, taskQueue }] of worlds.entries()) {
       await until(
@@ -391,7 +391,7 @@ describe('agents that share a limiter', () => {
     const { worlds, id, seen } = await sharing(1);
     const [world] = worlds;
     const { client, taskQueue } = world;
-    await world.start(wish('drop=1'));
+    await world.start(promptWith('drop=1'));
     const none = { per_minute: 0, concurrent: 0, queued: 0 };
     await configureLimiter(client, { id, taskQueue: `${taskQueue}-other`, limits: none, lang: 'zh-TW' });
     expect((await seen()).limits).toMatchObject(ONE_AT_A_TIME);
@@ -400,7 +400,7 @@ describe('agents that share a limiter', () => {
   it('a task whose limiter is gone starts the limiter given at its start, not that of its current worker', async () => {
     const { worlds, id } = await sharing(1);
     const [world] = worlds;
-    const started = await world.start(wish('delay=0'), { limiter: limiterId(world.taskQueue) });
+    const started = await world.start(promptWith('delay=0'), { limiter: limiterId(world.taskQueue) });
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     expect(await limiterView(world.client, id)).toBeUndefined();
     expect((await view(world)).agents).toBeUndefined();

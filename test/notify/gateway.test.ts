@@ -114,10 +114,10 @@ describe('the gateway’s response', () => {
   });
 
   it('with a redirect is not followed: the token is not sent elsewhere', async () => {
-    const stranger = await serveAnswer(200, { ok: true });
-    const { url } = await serveAnswer(307, '', { location: `${stranger.url}/hooks/wake` });
+    const other = await serveAnswer(200, { ok: true });
+    const { url } = await serveAnswer(307, '', { location: `${other.url}/hooks/wake` });
     await failureOf(wake(url), GatewayError);
-    expect(stranger.received).toEqual([]);
+    expect(other.received).toEqual([]);
   });
 });
 
@@ -149,14 +149,14 @@ const answers = (status: number) => async (): Promise<string> => (await serveAns
 
 describe('no message holds the token, or the user info and the query of the address,', () => {
   it.each([
-    ['when nobody listens', async () => UNREACHABLE],
+    ['when no server listens', async () => UNREACHABLE],
     ['when the connection is cut', serveCut],
     ['when it is refused', answers(401)],
-    ['when nothing is there', answers(404)],
-    ['when it makes no sense', answers(400)],
-    ['when it comes too often', answers(429)],
-    ['when it breaks the gateway', answers(500)],
-    ['when it is sent elsewhere', answers(307)],
+    ['when it is not found', answers(404)],
+    ['when it is invalid', answers(400)],
+    ['when it is throttled', answers(429)],
+    ['when the gateway fails', answers(500)],
+    ['when it is redirected', answers(307)],
   ])('%s', async (_when, address) => {
     const url = `${(await address()).replace('://', '://user:pass-word@')}/hooks/wake?token=query-secret`;
     const { message } = await failureOf(wake(url), GatewayError);

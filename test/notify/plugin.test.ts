@@ -201,8 +201,8 @@ describe('a wake', () => {
 
   it.each([
     ['a wrong token', { hooks: { token: 'another' } }],
-    ['a gateway without one', {}],
-    ['a token that is no text', { hooks: { token: { source: 'env' } } }],
+    ['a gateway without a token', {}],
+    ['a token that is not a string', { hooks: { token: { source: 'env' } } }],
   ])('with %s is refused', async (_what, config) => {
     const { wake, sent } = await openPlugin({ config });
     expect(await failureOf(wake(), GatewayError)).toMatchObject({ type: 'unauthorized', retryable: false });
@@ -210,7 +210,7 @@ describe('a wake', () => {
   });
 
   it.each([
-    ['a key that is none', {}, '../../etc/passwd'],
+    ['an invalid key', {}, '../../etc/passwd'],
     ['the key of another task', {}, 'kimi-1-1'],
     ['no message', { message: '' }, ID],
     ['another way to reply', { reply: 'shout' as 'deliver' }, ID],

@@ -1,4 +1,4 @@
-/** The plugin starts the services with the gateway, where that was chosen. */
+/** The plugin starts the services with the gateway, if configured. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -6,7 +6,7 @@ import type { PluginApi } from 'openclaw/plugin-sdk/plugin-entry';
 import { startServices } from '../../openclaw/plugin/src/start-services.ts';
 import { temporaryFolder, until } from '../support/resources.ts';
 
-/** A gateway, and programs that write down how they were called. */
+/** A gateway, and programs that record their arguments. */
 async function gatewayWith(pluginConfig: Record<string, unknown>, exits: { kimi?: number; scope?: number } = {}) {
   const folder = await temporaryFolder();
   const calls = join(folder, 'calls');
@@ -35,13 +35,13 @@ async function gatewayWith(pluginConfig: Record<string, unknown>, exits: { kimi?
   return { api, services, warnings, called };
 }
 
-it('not where it was not chosen', async () => {
+it('does not start them if not configured', async () => {
   const { api, services } = await gatewayWith({});
   startServices(api, {});
   expect(services).toEqual([]);
 });
 
-it('in the background, and never stops them', async () => {
+it('starts them in the background, and never stops them', async () => {
   const { api, services, called, warnings } = await gatewayWith({ startServices: true });
   startServices(api, {});
   expect(services).toEqual([{ id: 'kimi-dispatch', start: expect.any(Function) }]);
@@ -51,7 +51,7 @@ it('in the background, and never stops them', async () => {
   expect(warnings).toEqual([]);
 });
 
-it('outside the unit of the gateway, if that is one', async () => {
+it('starts them outside the systemd unit of the gateway, if it runs in one', async () => {
   const { api, services, called } = await gatewayWith({ startServices: true });
   startServices(api, { INVOCATION_ID: 'x' });
   await services[0]?.start();
@@ -61,7 +61,7 @@ it('outside the unit of the gateway, if that is one', async () => {
   expect(kimi).toBe('kimi up --detach');
 });
 
-it('without a scope where there is no session for it', async () => {
+it('starts them without a scope if the user has no session', async () => {
   const { api, services, called } = await gatewayWith({ startServices: true }, { scope: 1 });
   startServices(api, { INVOCATION_ID: 'x' });
   await services[0]?.start();
@@ -69,7 +69,7 @@ it('without a scope where there is no session for it', async () => {
   expect((await called()).at(-1)).toBe('kimi up --detach');
 });
 
-it('and says in the gateway’s log why they did not start', async () => {
+it('logs in the gateway why they did not start', async () => {
   const { api, services, warnings, called } = await gatewayWith({ startServices: true }, { kimi: 3 });
   startServices(api, { INVOCATION_ID: 'x' });
   await services[0]?.start();

@@ -109,7 +109,7 @@ const FRAMINGS: [what: string, from: string, stream: (string | Buffer)[], conten
     'a',
   ],
   [
-    'many lines that mean nothing',
+    'many meaningless lines',
     'test_sse_framing.py: test_ignored_lines_are_discarded_incrementally',
     [':x\n'.repeat(10_000), 'ignored:x\n'.repeat(10_000), `data:${chunk('a')}\n`, '\n', END],
     'a',
@@ -193,7 +193,7 @@ const FAILURES: [what: string, from: string, stream: string, words: string][] = 
     'data: [DONE]\ndata: {"a":1}\n\n',
     'not JSON',
   ],
-  ['an event that is no JSON', 'lib/streaming-core.test.ts: malformed JSON', event('{bad-json}'), 'not JSON'],
+  ['an event that is not JSON', 'lib/streaming-core.test.ts: malformed JSON', event('{bad-json}'), 'not JSON'],
 ];
 
 it.each(FAILURES)('%s (%s) is no answer, and its message is reported', async (_what, _from, stream, words) => {

@@ -28,7 +28,7 @@ describe('a recording', () => {
 
   it.each([
     ['garbage', '\u0000\u0000garbage'],
-    ['what is no piece', 'null'],
+    ['an invalid piece', 'null'],
     ['a piece of numbers', '{"content":5}'],
     ['usage without counts', '{"usage":{}}'],
   ])('with %s in a line is read up to that line', async (_, damaged) => {

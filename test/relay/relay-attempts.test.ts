@@ -37,29 +37,34 @@ function asked(times: number): Attempt[] {
 }
 
 describe('the next step', () => {
-  const anew = { do: 'ask', continues: false, body: BODY };
-  const goingOn = (content: string, reasoning_content: string) => ({
+  const restart = { do: 'ask', continues: false, body: BODY };
+  const resumed = (content: string, reasoning_content: string) => ({
     do: 'ask',
     continues: true,
     body: { ...BODY, messages: [PROMPT, { role: 'assistant', content, reasoning_content, partial: true }] },
   });
 
   it.each([
-    ['nothing yet', BODY, [], anew],
-    ['what was not sent', BODY, [unsent], anew],
-    ['what was sent and got no word', BODY, [silent], { do: 'give up' }],
+    ['nothing yet', BODY, [], restart],
+    ['a request that was not sent', BODY, [unsent], restart],
+    ['a request without any response', BODY, [silent], { do: 'give up' }],
     ['what ran on another machine', BODY, [undefined], { do: 'give up' }],
-    ['reasoning alone: it would begin anew', BODY, [attempt([{ reasoning: 'hm' }])], { do: 'give up' }],
-    ['text', BODY, [spoken], goingOn('1, 2', 'hm')],
-    ['text twice', BODY, [spoken, going], goingOn('1, 2, 3', 'hm')],
-    ['text, and another machine', BODY, [spoken, undefined], goingOn('1, 2', 'hm')],
-    ['text, and what was not sent', BODY, [spoken, { ...unsent, continues: true }], goingOn('1, 2', 'hm')],
-    ['text, and breaks without a new word', BODY, [spoken, ...Array<Attempt>(4).fill(barren)], goingOn('1, 2', 'hm')],
+    ['reasoning alone: it would restart', BODY, [attempt([{ reasoning: 'hm' }])], { do: 'give up' }],
+    ['text', BODY, [spoken], resumed('1, 2', 'hm')],
+    ['text twice', BODY, [spoken, going], resumed('1, 2, 3', 'hm')],
+    ['text, and another machine', BODY, [spoken, undefined], resumed('1, 2', 'hm')],
+    ['text, and a request that was not sent', BODY, [spoken, { ...unsent, continues: true }], resumed('1, 2', 'hm')],
+    ['text, and breaks without a new word', BODY, [spoken, ...Array<Attempt>(4).fill(barren)], resumed('1, 2', 'hm')],
     ['too many of them', BODY, [spoken, ...Array<Attempt>(5).fill(barren)], { do: 'give up' }],
-    ['text of a model that cannot go on', K31, [spoken], { do: 'give up' }],
+    ['text of a model that cannot resume', K31, [spoken], { do: 'give up' }],
     ['text that is JSON', { ...BODY, response_format: {} }, [spoken], { do: 'give up' }],
-    ['the whole', BODY, [spoken, attempt([{ done: true }], { continues: true })], { do: 'finish' }],
-    ['the whole of a model that cannot go on', K31, [attempt([{ content: '1' }, { done: true }])], { do: 'finish' }],
+    ['the whole answer', BODY, [spoken, attempt([{ done: true }], { continues: true })], { do: 'finish' }],
+    [
+      'the whole answer of a model that cannot resume',
+      K31,
+      [attempt([{ content: '1' }, { done: true }])],
+      { do: 'finish' },
+    ],
   ])('after %s', (_, body, attempts, expected) => {
     expect(nextStep(body, attempts, 'fail')).toEqual(expected);
   });

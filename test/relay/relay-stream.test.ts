@@ -49,8 +49,8 @@ describe('a stream', () => {
     ['CRLF', CAPTURED.map((event) => event.replaceAll('\n', '\r\n'))],
     ['a byte-order mark', ['\uFEFF', ...CAPTURED]],
     ['no space after the colon', CAPTURED.map((event) => event.replace('data: ', 'data:'))],
-    ['usage said twice, null before', CAPTURED.map((event) => event.replace('"choices"', '"usage":null,"choices"'))],
-    ['nulls for what is absent', [delta({ delta: { content: null, reasoning_content: null } }), ...CAPTURED]],
+    ['usage sent twice, null before', CAPTURED.map((event) => event.replace('"choices"', '"usage":null,"choices"'))],
+    ['nulls for absent members', [delta({ delta: { content: null, reasoning_content: null } }), ...CAPTURED]],
     ['more after its end', [...CAPTURED, delta({ delta: { content: 'x' } })]],
   ])('with %s is the same', async (_, pieces) => {
     expect(await take(await serveStream(pieces))).toEqual(WHOLE);
@@ -63,21 +63,21 @@ describe('a stream', () => {
 
   it.each([
     ['that is cut', [...CAPTURED.slice(0, 4), undefined], 'interrupted'],
-    ['with what is no JSON', ['data: {"choices":\n\n'], 'interrupted'],
-    ['with what is no answer', ['data: [1]\n\n'], 'refused'],
+    ['with invalid JSON', ['data: {"choices":\n\n'], 'interrupted'],
+    ['that is not an answer', ['data: [1]\n\n'], 'refused'],
     ['without an end of an event', ['data: ', 'x'.repeat(34_000_000)], 'refused'],
     [
-      'that says it is overloaded',
+      'that reports an overload',
       [...CAPTURED.slice(0, 5), 'data: {"error":{"type":"engine_overloaded_error","message":"m"}}\n\n'],
       'interrupted',
     ],
     [
-      'that says it is overloaded before anything came',
+      'that reports an overload before any text',
       ['data: {"error":{"type":"engine_overloaded_error","message":"m"}}\n\n'],
       'turned_away',
     ],
-    ['with an error without a name', ['data: {"error":{"message":"m","type":null}}\n\n'], 'interrupted'],
-    ['that says no', ['data: {"error":{"type":"content_filter","message":"m"}}\n\n'], 'refused'],
+    ['with an error without a type', ['data: {"error":{"message":"m","type":null}}\n\n'], 'interrupted'],
+    ['with an error', ['data: {"error":{"type":"content_filter","message":"m"}}\n\n'], 'refused'],
   ])('%s is incomplete', async (_, pieces, kind) => {
     const error = await failureOf(take(await serveStream(pieces)), KimiError);
     expect(error.kind).toBe(kind);
@@ -163,7 +163,7 @@ it('an answer in one piece, from a server that does not stream, is accepted', as
 
 describe('a request', () => {
   it.each([
-    ['that nobody takes', async () => UNREACHABLE, 'not_sent', false],
+    ['to an address without a server', async () => UNREACHABLE, 'not_sent', false],
     ['that is cut', serveCut, 'outcome_unknown', true],
     ['answered by a gateway’s page', async () => (await serveAnswer(504, '<html>')).url, 'outcome_unknown', true],
     [
@@ -182,7 +182,7 @@ describe('a request', () => {
       'outcome_unknown',
       true,
     ],
-    ['that is turned away', async () => (await serveAnswer(429, '')).url, 'turned_away', true],
+    ['that is throttled', async () => (await serveAnswer(429, '')).url, 'turned_away', true],
     ['that is refused', async () => (await serveAnswer(404, '')).url, 'refused', true],
   ])('%s has its own kind of error', async (_, open, kind, isSent) => {
     let sent = false;

@@ -112,9 +112,9 @@ describe('a task through the relay', () => {
   const FAILURES = [
     ['that Kimi refuses', 'error=content-filter', 'content_filter'],
     ['that Kimi refuses in the middle', 'break=error error=content-filter after=9', 'content_filter'],
-    ['with a model that is not there', 'error=no-model', 'resource_not_found_error'],
+    ['with an unknown model', 'error=no-model', 'resource_not_found_error'],
     ['without quota', 'error=quota', 'exceeded_current_quota_error'],
-    ['of which a gateway says nothing', 'error=gateway-timeout', 'interrupted'],
+    ['without a response of the gateway', 'error=gateway-timeout', 'interrupted'],
   ] as const;
   it('that Kimi refuses or a gateway loses fails with its reason, after one request', async () => {
     const world = commonWorld();
@@ -238,7 +238,7 @@ describe('a task through the relay', () => {
       },
     );
     await until(async () => (await world.view(started)).step === 'awaiting_late_answer');
-    const told = world.counts.wakes.length;
+    const notified = world.counts.wakes.length;
     const { code, stdout } = await cli(['cancel', started.task_id], await commandLineOf(world));
     expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('連線已關閉。已收到的部分') });
     expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });
@@ -247,7 +247,7 @@ describe('a task through the relay', () => {
     expect(result).toMatchObject({ status: 'cancelled', acknowledged: true, late: true });
     expect(result?.partial_output?.length).toBeGreaterThan(10);
     expect(result?.tokens?.completion).toBeGreaterThan(1);
-    expect(world.counts.wakes).toHaveLength(told);
+    expect(world.counts.wakes).toHaveLength(notified);
     expect(await cli(['cancel', started.task_id], await commandLineOf(world))).toMatchObject({ code: 10 });
   });
 

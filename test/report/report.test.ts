@@ -1,4 +1,4 @@
-/** `report`: what results tell together, and that whatever they hold stays text. */
+/** `report`: figures over results; and text from results is never interpreted as markup. */
 import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -51,7 +51,7 @@ function page(results: unknown[], links = { results: '/results', webUi: 'http://
 }
 
 describe('figures', () => {
-  it('of nothing are none', () => {
+  it('without results are zero', () => {
     const none = figures([]);
     expect(none).toMatchObject({ tasks: 0, untimed: 0, slowest: [], dearest: [], failures: [] });
     expect(none.outcomes).toEqual({ done: 0, failed: 0, timed_out: 0, cancelled: 0 });
@@ -60,7 +60,7 @@ describe('figures', () => {
     );
   });
 
-  it('count outcomes in every span of the time, also where nothing happened', () => {
+  it('count outcomes in every interval, empty ones included', () => {
     const { span, overTime, outcomes } = figures(
       [
         result(),
@@ -85,7 +85,7 @@ describe('figures', () => {
     [1, 'hour', 25, '2026-11-24T12'],
     [30, 'day', 31, '2026-11-24'],
     [365, 'month', 13, '2026-11'],
-  ])('of %i days are cut by the %s', (days, span, spans, last) => {
+  ])('of %i days are grouped by the %s', (days, span, spans, last) => {
     const { overTime, ...cut } = figures([result()], days);
     expect(cut.span).toBe(span);
     expect(overTime).toHaveLength(spans);
@@ -93,14 +93,14 @@ describe('figures', () => {
     expect(cut.byTime.groups).toMatchObject([{ key: last, tasks: 1 }]);
   });
 
-  it('hold how long each step took against its target, and how many results have no timings', () => {
+  it('hold the duration of each step against its target, and the number of results without timings', () => {
     const timed = Array.from({ length: 100 }, (_, n) =>
       result({ timings: { queued_ms: n, dispatch_ms: 150, kimi_ms: 30_000, save_ms: n < 95 ? 20 : 200, wake_ms: 15 } }),
     );
     const { latencies, untimed } = figures([
       ...timed,
       result(),
-      // Timed out: Kimi took no time at all.
+      // Timed out: it has no time of Kimi.
       ended('timed_out', 'timed_out', { timings: { queued_ms: 1_000, dispatch_ms: 150 } }),
     ]);
     expect(untimed).toBe(1);
@@ -114,7 +114,7 @@ describe('figures', () => {
     expect(save).toMatchObject({ step: 'save_ms', target: 100, met: 0.95, times: { p50: 20, p95: 20, p99: 200 } });
   });
 
-  it('name what was slowest, and what cost most in each money', () => {
+  it('list the slowest tasks, and the most expensive ones in each currency', () => {
     const cny = { cost: { amount: 0.5, currency: 'CNY' as const, price_date: '2026-09-01' } };
     const usd = { cost: { amount: 0.1, currency: 'USD' as const, price_date: '2026-09-29' } };
     const slow = result({ completed_at: '2026-11-24T12:20:00Z' });
@@ -130,12 +130,12 @@ describe('figures', () => {
     expect(figures([result()]).dearest).toMatchObject([{ by: 'tokens', entries: [{ task_name: 'calculator' }] }]);
   });
 
-  it('group what failed by its reason, with the last error message', () => {
+  it('group failures by their reason, with the last error message', () => {
     const { failures } = figures([
       ended('failed', 'content_filter', { error: { type: 'content_filter', message: 'newer' } }),
       ended('failed', 'content_filter', { completed_at: '2026-11-20T00:00:00Z' }),
       ended('timed_out', 'timed_out'),
-      // Its user wanted it so.
+      // Cancelled by its user.
       ended('cancelled', 'cancelled'),
     ]);
     expect(failures.map(({ type, tasks, message }) => [type, tasks, message])).toEqual([
@@ -144,7 +144,7 @@ describe('figures', () => {
     ]);
   });
 
-  it('take what the original design wrote, and count what is no result apart', () => {
+  it('accept results of the original design, and count damaged files separately', () => {
     const { created_at: _created, acknowledged: _acknowledged, ...original } = result();
     const broken = [
       undefined,
@@ -163,13 +163,13 @@ describe('figures', () => {
       slowest: [],
       damaged: [broken.length, broken.length],
     });
-    // One that somebody spoilt the times of is a result all the same.
+    // A result with damaged timings is still a result.
     expect(figures([{ ...original, timings: { save_ms: 'soon' } }]).latencies[3]).toMatchObject({ tasks: 0 });
     expect(figures([{ ...original, timings: 7 }])).toMatchObject({ tasks: 1, untimed: 1 });
   });
 });
 
-describe('numbers are read as they are said', () => {
+describe('numbers are formatted for reading', () => {
   it.each([
     [elapsed(22), '22 ms'],
     [elapsed(1_440), '1.4 s'],
@@ -190,19 +190,19 @@ describe('numbers are read as they are said', () => {
   });
 });
 
-describe('whatever is shown stays text', () => {
-  it('in HTML that is made here', () => {
+describe('text is escaped', () => {
+  it('in generated HTML', () => {
     const hostile = `<script>alert(1)</script> & "quoted" 'single'`;
     expect(html`<p title="${hostile}">${hostile}${[1, undefined, false, html`<b>${'<'}</b>`]}</p>`.source).toBe(
       `<p title="${escapeHtml(hostile)}">${escapeHtml(hostile)}1<b>&lt;</b></p>`,
     );
     expect(escapeHtml(hostile)).toBe('&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;quoted&quot; &#39;single&#39;');
     expect(html`${trusted('<br>')}`.source).toBe('<br>');
-    // What HTML has no characters for.
+    // Characters that are not allowed in HTML.
     expect(escapeHtml('a\u0000\u0007\uD800\u0085b\n😀')).toBe('a\uFFFD\uFFFD\uFFFD\uFFFDb\n😀');
   });
 
-  it('on the page, wherever a stranger has a say', () => {
+  it('on the page, wherever it comes from other parties', () => {
     const attack = '</script><script>pwned()</script><img src=x onerror="pwned()">\'';
     const hostile = page([
       result({ task_name: attack, model: attack, finish_reason: attack, output: attack }),
@@ -211,12 +211,12 @@ describe('whatever is shown stays text', () => {
     ]);
     expect(hostile).not.toMatch(/<script|<img|onerror="/);
     expect(hostile).toContain('&lt;script&gt;');
-    // None of it is in a picture: they hold our words alone.
+    // No picture contains it: pictures contain only our own texts.
     for (const [svg] of hostile.matchAll(/<svg[\s\S]*?<\/svg>/g)) expect(svg).not.toContain('script');
     expect(hostile).toContain(`<meta http-equiv="Content-Security-Policy" content="default-src &#39;none&#39;`);
   });
 
-  it('and takes no more room than it needs', () => {
+  it('and truncated', () => {
     const long = 'W'.repeat(1_000_000);
     const size = page([ended('failed', long, { task_name: long, model: long })]).length;
     expect(size).toBeLessThan(page([ended('failed', 'x')]).length + 5_000);
@@ -224,7 +224,7 @@ describe('whatever is shown stays text', () => {
 });
 
 describe('the page', () => {
-  it('stands alone, and is the same however many tasks there are', () => {
+  it('is self-contained, and hardly grows with the number of tasks', () => {
     const one = page([result()]);
     expect(one).not.toMatch(/(?:src|href)="(?!#|http:\/\/127\.0\.0\.1:8233\/x\/kimi-|file:\/\/\/results\/kimi-)/);
     expect(one).not.toMatch(/url\(|@import|<link/);
@@ -232,23 +232,23 @@ describe('the page', () => {
     expect(many.length).toBeLessThan(one.length * 1.5);
   });
 
-  it('has each figure in words too, and headings in their order', () => {
+  it('has each figure as text too, and ordered headings', () => {
     const all = page([result({ timings: { save_ms: 20 } }), ended('timed_out', 'timed_out')]);
     for (const [svg] of all.matchAll(/<svg[^>]*>/g)) expect(svg).toContain('aria-hidden="true"');
     const drawings = [...all.matchAll(/<figure>[\s\S]*?<\/figure>/g)].flat();
-    // Those of tokens and cost share the table of their days.
+    // The drawings of tokens and cost share the table of their days.
     for (const drawing of drawings.filter((figure) => !figure.includes('<h3>'))) expect(drawing).toContain('<table>');
     expect([...all.matchAll(/<h(\d)/g)].map(([, level]) => level).join('')).toMatch(/^1(?:2(?:3)*)+$/);
   });
 
-  it('says that there is nothing, what is damaged, and what is missing', () => {
+  it('says that there are no results, which are damaged, and what is missing', () => {
     expect(page([])).toContain('There are no results in this period.');
     const some = page([result(), undefined, undefined]);
     expect(some).toContain('2 files are damaged and not counted.');
     expect(some).toContain('1 result does not say how long the steps took and is not in here.');
   });
 
-  it('calls the estimate one', () => {
+  it('marks the estimate as such', () => {
     expect(page(Array.from({ length: 30 }, () => result()))).toContain(
       'Estimate: polling would take 1000 more tokens for each answer, 75,000 in all; at the original design’s ¥0.6 for 1000 tokens that is ¥45.00 against ¥27.00, 40% saved.',
     );
@@ -288,7 +288,7 @@ describe('the command', () => {
     expect(await readFile(join(env['HOME'] ?? '', 'report.html'), 'utf8')).toMatch(/<html lang="en">/);
   });
 
-  it('looks as far back as it is told, writes where it is told, and says what is damaged', async () => {
+  it('honours --since and -o, and reports damaged files', async () => {
     const folder = await folderOf(recent(), recent(2 * DAY));
     await writeFile(join(folder, 'kimi-1-1.json'), '{');
     const env = await cleanHome({ KIMI_RESULTS_DIR: folder, TEMPORAL_ADDRESS: '127.0.0.1:1', KIMI_LANG: 'en' });
@@ -301,7 +301,7 @@ describe('the command', () => {
     expect(stdout).toMatch(/^<!doctype html>[\s\S]*<\/html>\s*$/);
   });
 
-  it('opens it as the system does, or says that it cannot', async () => {
+  it('opens it with the program of the system, or says that it cannot', async () => {
     const env = await cleanHome({ TEMPORAL_ADDRESS: '127.0.0.1:1', KIMI_LANG: 'en' });
     const bin = await temporaryFolder();
     const { PATH: _path, ...bare } = env;
@@ -346,7 +346,7 @@ describe('the command', () => {
     });
   });
 
-  it('names what is in flight, with links to the running stack', { timeout: 120_000 }, async () => {
+  it('lists tasks in flight, with links to the running stack', { timeout: 120_000 }, async () => {
     const env = await cleanHome({ KIMI_LANG: 'zh-TW' });
     const { state } = await up(env, '--simulate');
     const { stdout } = await cli(['dispatch', '-p', 'x [[simulate: drop=1]]', '-n', 'waits', '--json'], env);
@@ -357,7 +357,7 @@ describe('the command', () => {
   });
 });
 
-it('what draws is in no file that another command loads', async () => {
+it('only one file of the build contains the drawing library', async () => {
   const scripts = (await readdir(DIST)).filter((name) => name.endsWith('.js'));
   const drawing = await Promise.all(
     scripts.map(async (name) => (await readFile(join(DIST, name), 'utf8')).includes('zrender')),

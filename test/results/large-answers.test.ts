@@ -123,8 +123,8 @@ describe('twelve large answers whose callbacks arrive at the same moment', () =>
           },
         }),
       });
-      const many = async (count: number, wish: string) =>
-        await Promise.all(Array.from({ length: count }, async () => await world.start(`[[simulate: ${wish}]]`)));
+      const many = async (count: number, directives: string) =>
+        await Promise.all(Array.from({ length: count }, async () => await world.start(`[[simulate: ${directives}]]`)));
       const large = await many(12, `delay=0 size=${MB + 1_000}`);
       await until(() => saving.size > 0);
       const small = await many(3, 'delay=0');

@@ -408,8 +408,8 @@ describe('prepare', () => {
   it('refuses a folder that is not writable, without delay', async () => {
     const start = performance.now();
     // On every system no user, root included, can create a file here.
-    const nobodys = process.platform === 'linux' ? '/proc/self' : '/dev/fd';
-    await expect(new ResultStore(nobodys).prepare()).rejects.toThrow(/^E[A-Z]+/);
+    const unwritable = process.platform === 'linux' ? '/proc/self' : '/dev/fd';
+    await expect(new ResultStore(unwritable).prepare()).rejects.toThrow(/^E[A-Z]+/);
     expect(performance.now() - start).toBeLessThan(5_000);
   });
 });

@@ -1,4 +1,4 @@
-/** Addresses that we make, and how `localhost` is reached. */
+/** Addresses that we build, and how `localhost` is reached. */
 import dns from 'node:dns';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -16,13 +16,13 @@ it.each([
   ['0.0.0.0', 'http://127.0.0.1:9001'],
   ['::', 'http://[::1]:9001'],
   ['localhost', 'http://localhost:9001'],
-])('what listens on %s is reached at %s', (host, address) => {
+])('a service that listens on %s is reached at %s', (host, address) => {
   expect(httpAddress(host, 9001)).toBe(address);
   expect(URL.canParse(address)).toBe(true);
 });
 
 it.each(['127.0.0.1', '::1'])(
-  'a callback to localhost reaches a webhook on %s where no resolver knows the name',
+  'a callback to localhost reaches a webhook on %s even if no resolver knows the name',
   async (host) => {
     let path = '';
     const server = createServer((request, response) => {
@@ -46,7 +46,7 @@ it.each(['127.0.0.1', '::1'])(
   },
 );
 
-it('every service may listen on ::1: a task is done, and doctor asks where callbacks are sent', async () => {
+it('every service may listen on ::1: a task is done, and doctor checks the address of callbacks', async () => {
   const hosts = { WEBHOOK_HOST: '::1', KIMI_RELAY_HOST: '::1', KIMI_WORKER_HOST: '::1', KIMI_CALLBACKS: 'relay' };
   const env = await cleanHome(hosts);
   const { state } = await up(env, '--simulate');
@@ -59,7 +59,7 @@ it('every service may listen on ::1: a task is done, and doctor asks where callb
   expect(stdout).toMatch(/✓ callbacks reach http:\/\/localhost:\d+/);
 });
 
-it('doctor says where callbacks do not arrive', async () => {
+it('doctor says that callbacks do not arrive', async () => {
   const env = await cleanHome({ KIMI_CALLBACK_BASE_URL: 'http://127.0.0.1:1' });
   await up(env, '--simulate');
   const { stdout } = await cli(['doctor'], { ...env, KIMI_LANG: 'en' });

@@ -1,4 +1,4 @@
-/** A TLS certificate that is not accepted is named as the cause wherever the user looks, with what to do, in both languages. */
+/** A TLS certificate that is not accepted is reported as the cause in every output, with what to do, in both languages. */
 import { appendFile, mkdir } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import { join } from 'node:path';
@@ -29,7 +29,7 @@ async function selfSigned(): Promise<Own> {
   return { cert, key };
 }
 
-/** The simulated Kimi behind TLS. @returns its address, and how many requests it has seen. */
+/** The simulated Kimi behind TLS. @returns its address, and the number of requests that it has received. */
 async function kimiWith({ cert, key }: Own) {
   const simulator = createSimulator({ secret: SECRET, delayMs: 0, log: silent });
   onTestFinished(() => simulator.stop());
@@ -81,7 +81,7 @@ it.each<{ what: string; made: () => Promise<Own & { trusted?: string }>; type: s
     type: 'certificate_of_another_host',
     says: [/belongs to another host.*ERR_TLS_CERT_ALTNAME_INVALID/, /屬於另一個主機.*ERR_TLS_CERT_ALTNAME_INVALID/],
   },
-])('a certificate that is $what: nothing was sent, and both languages say so', async ({ made, type, says }) => {
+])('a certificate that is $what: nothing is sent, and both languages say so', async ({ made, type, says }) => {
   const { trusted, ...own } = await made();
   vi.stubEnv('NODE_EXTRA_CA_CERTS', trusted);
   onTestFinished(() => void vi.unstubAllEnvs());
@@ -104,7 +104,7 @@ it.each<{ what: string; made: () => Promise<Own & { trusted?: string }>; type: s
   for (const sentence of sentences) expect(sentence).toMatch(/nothing was sent|沒有送出任何請求/);
 });
 
-it('while it is retried, `status` and `list` name it, and so does the chat once time is up; trusted, it is asked once', async () => {
+it('while it is retried, `status` and `list` report it, and so does the notification of the time-out; once trusted, one request is sent', async () => {
   const issuer = await authority();
   const kimi = await kimiWith(await certificate('kimi', issuer));
   const plugin = await serveAnswer(200, { outcome: 'sent' });
@@ -138,7 +138,7 @@ it('while it is retried, `status` and `list` name it, and so does the chat once 
   expect(await world.view(waits)).not.toHaveProperty('error');
 });
 
-it('`doctor` and `models` name it, and trust the authority that a `.env` file names', async () => {
+it('`doctor` and `models` report it, and trust the authority that a `.env` file names', async () => {
   const issuer = await authority();
   const { url } = await kimiWith(await certificate('kimi', issuer));
   const env = await cleanHome({ KIMI_API_URL: url, KIMI_API_KEY: 'sk-1', KIMI_CALLBACKS: 'relay' });

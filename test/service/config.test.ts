@@ -1,4 +1,4 @@
-/** The configuration and where it comes from. */
+/** The configuration and its sources. */
 import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -39,7 +39,7 @@ function catching(work: () => unknown): ConfigError {
 }
 
 describe('without any variable', () => {
-  it('everything is as the contract says', () => {
+  it('every value is the default of the contract', () => {
     expect(readConfig({})).toMatchObject({
       KIMI_API_URL: 'https://api.moonshot.cn/v1',
       KIMI_LANG: 'zh-TW',
@@ -60,7 +60,7 @@ describe('without any variable', () => {
     });
   });
 
-  it('nothing outside this machine can reach the webhook or the relay', () => {
+  it('the webhook and the relay are reachable from this machine only', () => {
     expect(readConfig({}).WEBHOOK_HOST).toBe('127.0.0.1');
     expect(readConfig({}).KIMI_RELAY_HOST).toBe('127.0.0.1');
     expect(readConfig({}).KIMI_METRICS_HOST).toBe('127.0.0.1');
@@ -80,7 +80,7 @@ describe('without any variable', () => {
 });
 
 describe('the key', () => {
-  it('may have the name that Moonshot’s other tools know; ours wins', () => {
+  it('may have the name that Moonshot’s other tools use; ours has precedence', () => {
     const config = readConfig({ MOONSHOT_API_KEY: 'sk-moonshot', KIMI_API_KEY: ' ' });
     expect(config.KIMI_API_KEY).toBe('sk-moonshot');
     expect(config.isSet('KIMI_API_KEY')).toBe(true);
@@ -102,12 +102,12 @@ describe('a secret in a file', () => {
     expect(inFile.isSet(name)).toBe(true);
   });
 
-  it('is not set where its file is empty, and the key’s other name then counts', async () => {
+  it('is not set if its file is empty, and the key’s other name is used then', async () => {
     const env = { KIMI_API_KEY_FILE: await fileOf('\n'), MOONSHOT_API_KEY: 'sk-moonshot' };
     expect(readConfig(env).KIMI_API_KEY).toBe('sk-moonshot');
   });
 
-  it('is refused beside one that is set, and where it cannot be read, without a word of it', async () => {
+  it('is refused beside the variable itself, and if the file cannot be read, without its content', async () => {
     const file = await fileOf('short');
     expect(problemsOf({ WEBHOOK_SECRET: 'the-secret-that-is-set', WEBHOOK_SECRET_FILE: file })).toEqual([
       'WEBHOOK_SECRET: is set, and so is WEBHOOK_SECRET_FILE; keep one of the two',
@@ -120,7 +120,7 @@ describe('a secret in a file', () => {
     ]);
   });
 
-  it('goes to the process that needs it, and to no other', () => {
+  it('is passed to the process that needs it, and to no other', () => {
     const env = { WEBHOOK_SECRET_FILE: '/run/a', KIMI_API_KEY: 'sk-1', MOONSHOT_API_KEY: 'sk-2', PATH: '/bin' };
     expect(withoutSecrets(env)).toEqual({ PATH: '/bin' });
     expect(secretsIn(env, 'WEBHOOK_SECRET')).toEqual({ WEBHOOK_SECRET_FILE: '/run/a' });
@@ -128,7 +128,7 @@ describe('a secret in a file', () => {
   });
 });
 
-it('Moonshot’s hosts are relayed, others call back by themselves, unless it is said otherwise', () => {
+it('Moonshot’s hosts are relayed, others call back by themselves, unless configured otherwise', () => {
   expect(usesRelay(readConfig({}))).toBe(true);
   expect(usesRelay(readConfig({ KIMI_API_URL: 'https://api.moonshot.ai/v1' }))).toBe(true);
   expect(usesRelay(readConfig({ KIMI_API_URL: 'http://localhost:8000/v1' }))).toBe(false);
@@ -260,7 +260,7 @@ describe('a variable', () => {
     ['KIMI_RESULTS_KEEP', '101y'],
     ['KIMI_RESULTS_DIR', '/proc/x'],
     ['KIMI_MAX_TASKS_PER_MINUTE', '1.5'],
-  ])('%s=%s that cannot be used is described in Chinese', (name, value) => {
+  ])('%s=%s is refused with a description in Chinese', (name, value) => {
     const error = catching(() => readConfig({ [name]: value }));
     const said = cliText('zh-TW').config(error.problems);
     expect(error.problems).toHaveLength(1);
@@ -287,7 +287,7 @@ describe('a profile of temporal.toml', () => {
       /^names a profile that is not valid: Cannot specify both/,
       /^指定的 profile 內容不正確$/,
     ],
-  ])('that cannot be used is described in both languages: %j', async (toml, en, zhTW) => {
+  ])('that is invalid is described in both languages: %j', async (toml, en, zhTW) => {
     const env = { KIMI_TEMPORAL_PROFILE: 'mine', TEMPORAL_CONFIG_FILE: await fileOf(toml) };
     const { problems } = catching(() => engineOptions(env));
     expect(problems).toHaveLength(1);
@@ -297,14 +297,14 @@ describe('a profile of temporal.toml', () => {
   });
 });
 
-it('all problems are reported together, one a line', () => {
+it('all problems are reported together, one per line', () => {
   const env = { KIMI_API_URL: 'x', WEBHOOK_PORT: 'y', WEBHOOK_SECRET: 'z', KIMI_LANG: 'en', KIMI_API_KEY: 'sk-1' };
   const problems = problemsOf(env);
   expect(problems.map((problem) => problem.split(':')[0])).toEqual(['KIMI_API_URL', 'WEBHOOK_PORT', 'WEBHOOK_SECRET']);
 });
 
 describe('the .env file', () => {
-  it('that cannot be read is said in a sentence', async () => {
+  it('that cannot be read is reported in one sentence', async () => {
     const home = await temporaryFolder();
     await mkdir(join(home, '.env'));
     expect(() => loadEnvFiles({ KIMI_HOME: home })).toThrow(/\.env: cannot be read: it is a folder;/);
@@ -315,7 +315,7 @@ describe('the .env file', () => {
     });
   });
 
-  it('with lines that say nothing is refused with their numbers, and not a word of theirs', async () => {
+  it('with invalid lines is refused with their numbers, without their content', async () => {
     const text = [
       '# a comment = "with a quotation mark',
       'KIMI_TEST_A=a # comment',
@@ -345,7 +345,7 @@ describe('the .env file', () => {
     expect(env).toMatchObject({ KIMI_TEST_A: 'a', KIMI_TEST_B: 'b c' });
   });
 
-  it('does not overrule the environment', async () => {
+  it('does not override the environment', async () => {
     const env: NodeJS.ProcessEnv = {
       ...(await homeWith('KIMI_TEST_A=file\nKIMI_TEST_B=file\n')),
       KIMI_TEST_A: 'environment',
@@ -354,7 +354,7 @@ describe('the .env file', () => {
     expect(env).toMatchObject({ KIMI_TEST_A: 'environment', KIMI_TEST_B: 'file' });
   });
 
-  it('fills in what is empty, since that counts as not set', async () => {
+  it('overrides an empty variable, which counts as not set', async () => {
     const env: NodeJS.ProcessEnv = { ...(await homeWith('KIMI_TEST_A=file\n')), KIMI_TEST_A: '' };
     loadEnvFiles(env);
     expect(env).toMatchObject({ KIMI_TEST_A: 'file' });
@@ -378,7 +378,7 @@ describe('the .env file', () => {
     expect(env).toMatchObject({ KIMI_TEST_A: 'a', KIMI_TEST_B: 'b' });
   });
 
-  it('need not be there', async () => {
+  it('is optional', async () => {
     const env = { KIMI_HOME: join(await temporaryFolder(), 'nowhere') };
     expect(() => loadEnvFiles(env)).not.toThrow();
   });
@@ -398,7 +398,7 @@ describe('a misspelt variable', () => {
     expect(misspeltVariables({ [name]: 'x' })).toEqual([{ name, likely, file: undefined }]);
   });
 
-  it('is none of ours, and none of other tools', () => {
+  it('is neither one of ours nor one of other tools', () => {
     const others = ['KIMI_BASE_URL', 'KIMI_MODEL_NAME', 'KIMI_HOST', 'KIMI_CLI_PATH', 'KIMI_SHARE_DIR', 'OPENCLAW_HOME']
       .concat(['OPENCLAW_GATEWAY_TOKEN', 'OPENCLAW_GATEWAY_PORT', 'OPENCLAW_STATE_DIR', 'OPENCLAW_CONFIG_PATH'])
       .concat(['WEBHOOK_URL', 'MOONSHOT_API_KEY', 'PATH', 'HOME', 'LANG']);
@@ -423,21 +423,24 @@ describe('a misspelt variable', () => {
       (file: string) => `KIMI_MODLE in ${file} has no effect; did you mean KIMI_MODEL?`,
       'WEBHOOK_PRT in the environment has no effect; did you mean WEBHOOK_PORT?',
     ],
-  ])('is named in %s by doctor and up, with its file, without its value', async (KIMI_LANG, inFile, inEnvironment) => {
-    const { KIMI_HOME = '' } = await homeWith('\uFEFFKIMI_MODLE=secret-value\n');
-    const env = await cleanHome({
-      KIMI_HOME,
-      KIMI_LANG,
-      WEBHOOK_PRT: 'secret-value',
-      TEMPORAL_CLI_PATH: '/nowhere/temporal',
-    });
-    const said = [(await cli(['doctor'], env)).stdout, (await cli(['up'], env)).stderr];
-    for (const text of said) {
-      expect(text).toContain(inFile(join(KIMI_HOME, '.env')));
-      expect(text).toContain(inEnvironment);
-      expect(text).not.toContain('secret-value');
-    }
-  });
+  ])(
+    'is reported in %s by doctor and up, with its file, without its value',
+    async (KIMI_LANG, inFile, inEnvironment) => {
+      const { KIMI_HOME = '' } = await homeWith('\uFEFFKIMI_MODLE=secret-value\n');
+      const env = await cleanHome({
+        KIMI_HOME,
+        KIMI_LANG,
+        WEBHOOK_PRT: 'secret-value',
+        TEMPORAL_CLI_PATH: '/nowhere/temporal',
+      });
+      const said = [(await cli(['doctor'], env)).stdout, (await cli(['up'], env)).stderr];
+      for (const text of said) {
+        expect(text).toContain(inFile(join(KIMI_HOME, '.env')));
+        expect(text).toContain(inEnvironment);
+        expect(text).not.toContain('secret-value');
+      }
+    },
+  );
 });
 
 it.each([
@@ -445,7 +448,7 @@ it.each([
   ['zh-TW', 'zh-TW'],
   ['klingon', 'zh-TW'],
   [undefined, 'zh-TW'],
-])('before the configuration is read, KIMI_LANG=%s speaks %s', (value, lang) => {
+])('before the configuration is read, KIMI_LANG=%s selects %s', (value, lang) => {
   expect(langOf({ KIMI_LANG: value })).toBe(lang);
 });
 
@@ -466,7 +469,7 @@ it('.env.example documents every variable, each with a value that is valid', () 
   expect(Object.keys(documented)).toEqual(expect.arrayContaining(variables));
 });
 
-describe('how the user is told', () => {
+describe('the notification of the user', () => {
   it.each([
     [{}, 'gateway', undefined, '/hooks/wake'],
     [{ KIMI_REPLY: 'hooks' }, 'agent', undefined, '/hooks/wake'],
@@ -490,8 +493,8 @@ describe('how the user is told', () => {
   });
 });
 
-describe('what editors and shells leave around a value', () => {
-  it('line ends and byte order marks are no part of it', () => {
+describe('remains of editors and shells in a value', () => {
+  it('line ends and byte order marks are removed', () => {
     expect(readConfig({ KIMI_API_KEY: '\uFEFFsk-x\r\n', KIMI_MODEL: 'kimi-k3\n' })).toMatchObject({
       KIMI_API_KEY: 'sk-x',
       KIMI_MODEL: 'kimi-k3',
@@ -499,7 +502,7 @@ describe('what editors and shells leave around a value', () => {
   });
 
   it.each(['KIMI_API_KEY', 'WEBHOOK_SECRET', 'KIMI_RESULTS_DIR'])(
-    'quotation marks around %s are named, the value is not',
+    'quotation marks around %s are reported, without the value',
     (name) => {
       expect(() => readConfig({ [name]: '"a-value-of-16-characters"' })).toThrow(
         new RegExp(`^${name}: begins or ends with a quotation mark(?!.*a-value)`),
@@ -516,18 +519,18 @@ describe('a duration', () => {
     }
   });
 
-  it('in years has one, too', () => {
+  it('of years has a limit too', () => {
     expect(() => readConfig({ KIMI_RESULTS_KEEP: '101y' })).toThrow('KIMI_RESULTS_KEEP: needs at most 100y');
   });
 });
 
-it('a folder in /proc, where none can be made, is refused', () => {
+it('a folder in /proc, where no folder can be created, is refused', () => {
   expect(() => readConfig({ KIMI_RESULTS_DIR: '/proc/x' })).toThrow(
     'KIMI_RESULTS_DIR: needs a folder that can be made',
   );
 });
 
-it('a path in a command that may be pasted is one word of a shell', () => {
+it('a path in a suggested command is one word of a shell', () => {
   expect(shellPath(join(homedir(), 'a.env'))).toBe('~/a.env');
   expect(shellPath("/x/k two #1/o'k")).toBe(String.raw`'/x/k two #1/o'\''k'`);
 });
@@ -535,7 +538,7 @@ it('a path in a command that may be pasted is one word of a shell', () => {
 const ofLength = (length: number): string => 'q'.repeat(length);
 
 describe('the suffix of a simulation', () => {
-  it('leaves a name of 190 characters within the limit, and not one of 191', () => {
+  it('leaves a name of 190 characters within the limit, but not one of 191', () => {
     const config = readConfig({ KIMI_TASK_QUEUE: ofLength(190), KIMI_LIMITER: ofLength(190) });
     expect(simulatedConfig(config)).toMatchObject({
       KIMI_TASK_QUEUE: `${ofLength(190)}-simulated`,
@@ -568,7 +571,7 @@ it('a language that does not exist is explained in both languages', async () => 
   expect(refused.stderr).toContain('KIMI_LANG: needs one of zh-TW, en');
 });
 
-describe('an answer that came late', () => {
+describe('a late answer', () => {
   it.each([
     ['zh-TW', '完成（遲到的答案）'],
     ['en', 'done (the answer came late)'],

@@ -1,4 +1,4 @@
-/** Settings that are meant for other tools, and proxies: what is ours is reached directly, Kimi through the proxy. */
+/** Settings for other tools, and proxies: local addresses are connected directly, Kimi through the proxy. */
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
@@ -18,7 +18,7 @@ import { SECRET, serve, silent, until } from '../support/resources.ts';
 
 const PROXIES = ['http_proxy', 'https_proxy', 'grpc_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'];
 
-/** What a user of Temporal has set for other tools: a server that is not ours. */
+/** Settings of a Temporal user for other tools: a server that is not ours. */
 async function othersSettings(home: string, address: string): Promise<Record<string, string>> {
   await mkdir(join(home, '.config/temporalio'), { recursive: true });
   const profile = `address = "${address}"\nnamespace = "others"\napi_key = "others-key"\n[profile.NAME.tls]\n`;
@@ -33,8 +33,8 @@ async function othersSettings(home: string, address: string): Promise<Record<str
   };
 }
 
-describe('settings that are meant for other tools', () => {
-  it('do not reach the embedded stack: a task runs to its end', async () => {
+describe('settings for other tools', () => {
+  it('do not affect the embedded stack: a task runs to its end', async () => {
     const clean = await cleanHome();
     const env = { ...clean, ...(await othersSettings(clean['HOME'] ?? '', 'localhost:1')) };
     await up(env, '--simulate');
@@ -45,13 +45,13 @@ describe('settings that are meant for other tools', () => {
     expect(JSON.parse(status.stdout)).toMatchObject({ state: 'done' });
   });
 
-  it('do not get a prompt where nothing runs', async () => {
+  it('do not receive a prompt if no services run', async () => {
     let connections = 0;
-    const stranger = createTcpServer(() => void connections++).listen(0, '127.0.0.1');
-    await once(stranger, 'listening');
-    onTestFinished(() => void stranger.close());
+    const other = createTcpServer(() => void connections++).listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    onTestFinished(() => void other.close());
     const clean = await cleanHome({ KIMI_API_KEY: 'sk-1', KIMI_LANG: 'en', KIMI_TEMPORAL_PORT: '' });
-    const address = `127.0.0.1:${(stranger.address() as AddressInfo).port}`;
+    const address = `127.0.0.1:${(other.address() as AddressInfo).port}`;
     const env = { ...clean, ...(await othersSettings(clean['HOME'] ?? '', address)) };
     const dispatch = await cli(['dispatch', '-p', 'a private prompt'], env);
     expect(dispatch).toMatchObject({ code: 5, stderr: expect.stringContaining('No services run from') });
@@ -59,7 +59,7 @@ describe('settings that are meant for other tools', () => {
   });
 });
 
-/** Kimi at `https://kimi.test`, in an environment that has these variables alone for proxies. */
+/** Kimi at `https://kimi.test`, in an environment that has only these proxy variables. */
 function kimiThrough(env: Record<string, string>): KimiHttp {
   for (const name of [...PROXIES, 'NO_PROXY', 'no_proxy']) vi.stubEnv(name, env[name] ?? '');
   onTestFinished(() => void vi.unstubAllEnvs());
@@ -72,7 +72,7 @@ async function post(http: KimiHttp, onSent = vi.fn<() => void>()) {
 }
 
 describe('a forward proxy', () => {
-  it('is the way to Kimi, with an authority of one’s own, and to nothing else', async () => {
+  it('is used for Kimi, with a custom authority, and for nothing else', async () => {
     const authority = await certificate('authority');
     const { cert, key } = await certificate('kimi', authority, 'kimi.test');
     const simulator = createSimulator({ secret: SECRET, delayMs: 50, log: silent });
@@ -108,7 +108,7 @@ describe('a forward proxy', () => {
     ['that refuses', 407, 'answered 407; look at HTTPS_PROXY and NO_PROXY'],
     ['that does not find the host', 502, 'answered 502; look at HTTPS_PROXY and NO_PROXY'],
     ['that does not answer', 0, 'cannot be used: UND_ERR_HEADERS_TIMEOUT'],
-  ])('%s: nothing was sent, and it is named without its password', async (_what, refuseWith, words) => {
+  ])('%s: nothing is sent, and the proxy is named without its password', async (_what, refuseWith, words) => {
     const proxy = await openForwardProxy({});
     if (refuseWith !== undefined) proxy.refuseWith = refuseWith;
     const url = refuseWith === undefined ? UNREACHABLE : proxy.url;
@@ -118,7 +118,7 @@ describe('a forward proxy', () => {
     expect(onSent).not.toHaveBeenCalled();
   });
 
-  it('that refuses is named by `doctor` and `models`, in both languages', async () => {
+  it('that refuses is reported by `doctor` and `models`, in both languages', async () => {
     const proxy = await openForwardProxy({});
     proxy.refuseWith = 407;
     const env = await cleanHome({
@@ -148,7 +148,7 @@ describe('a forward proxy', () => {
     }
   });
 
-  it('that breaks a tunnel through which a request was sent: the outcome is unknown', async () => {
+  it('that closes a tunnel through which a request was sent: the outcome is unknown', async () => {
     const authority = await certificate('authority', undefined);
     const { cert, key } = await certificate('kimi', authority, 'kimi.test');
     const cuts = createServer({ cert, key }, (request) => void request.socket.destroy());
@@ -159,7 +159,7 @@ describe('a forward proxy', () => {
     expect(onSent).toHaveBeenCalledOnce();
   });
 
-  it('is passed by where NO_PROXY names the host, and always to this machine', async () => {
+  it('is not used for hosts in NO_PROXY, and never for this machine', async () => {
     const proxy = await openForwardProxy({});
     const env = { HTTPS_PROXY: proxy.url, HTTP_PROXY: proxy.url };
     for (const NO_PROXY of ['kimi.test', '*', 'x.test .test']) {
@@ -173,7 +173,7 @@ describe('a forward proxy', () => {
     expect(proxy.asked).toEqual([]);
   });
 
-  it('whose address is none is said in a sentence that does not repeat it', () => {
+  it('with an invalid address is reported in one sentence without the address', () => {
     const error = (() => {
       try {
         return outboundAgent('https://kimi.test', {}, { HTTPS_PROXY: 'ftp://user:secret@x' });

@@ -1,4 +1,4 @@
-/** A disk that is full, or nearly: what `doctor` and the webhook's `/readyz` say. Real disks, of memory. */
+/** A full or almost full disk: what `doctor` and the webhook's `/readyz` say. Real file systems, in memory. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, inject, it } from 'vitest';
@@ -9,7 +9,7 @@ import { SECRET, until } from '../support/resources.ts';
 
 const FILL = 'head -c 999m /dev/zero >"$DISK/fill" 2>/dev/null';
 
-/** Runs `doctor` with KIMI_HOME on a disk of its own. */
+/** Runs `doctor` with KIMI_HOME on its own disk. */
 async function doctor(megabytes: number, before: string, lang = 'en') {
   const env = await cleanHome({ KIMI_LANG: lang });
   const home = join(env['HOME'] ?? '', 'kimi');
@@ -19,30 +19,30 @@ async function doctor(megabytes: number, before: string, lang = 'en') {
   return await ended;
 }
 
-describe.skipIf(!canMount)('where mounting is possible', () => {
+describe.skipIf(!canMount)('with permission to mount', () => {
   it.each([
     [
       'en',
       /✗ cannot write to ~\/kimi, .*~\/kimi\/journal.*: the disk is full.*free some space.*KIMI_HOME, KIMI_JOURNAL_DIR/,
     ],
     ['zh-TW', /✗ 不能寫入 ~\/kimi、.*~\/kimi\/journal.*：磁碟已滿.*清出空間.*KIMI_HOME、KIMI_JOURNAL_DIR/],
-  ])('doctor names the disk that is full, in %s', async (lang, said) => {
+  ])('doctor names the full disk, in %s', async (lang, said) => {
     const { code, stdout } = await doctor(200, `mkdir "$DISK/journal"; ${FILL}`, lang);
     expect(stdout).toMatch(said);
     expect(code).toBe(3);
   });
 
-  it('doctor names the disk that has too little room', async () => {
+  it('doctor names the disk that has too little space', async () => {
     const { code, stdout } = await doctor(50, ':');
     expect(stdout).toMatch(/✗ the disk of ~\/kimi, .*has 52 MB left.*100 MB/);
     expect(code).toBe(3);
   });
 
-  it('doctor tells of room where there is some', async () => {
+  it('doctor shows the free space', async () => {
     expect((await doctor(200, ':')).stdout).toMatch(/✓ the disks are writable: at least \d+ MB free/);
   });
 
-  it('the webhook is not ready while its journal has no room, though the engine answers', async () => {
+  it('the webhook is not ready while its journal has no space, although the engine is available', async () => {
     const env = await cleanHome({ WEBHOOK_SECRET: SECRET, TEMPORAL_ADDRESS: inject('engine') });
     const journal = join(env['HOME'] ?? '', 'journal');
     await mkdir(journal);
@@ -64,6 +64,6 @@ describe.skipIf(!canMount)('where mounting is possible', () => {
   });
 });
 
-it.skipIf(canMount)('mounting is not possible here, so nothing was tried with a disk that is full', () => {
+it.skipIf(canMount)('mounting is not possible here, so full disks were not tested', () => {
   expect(canMount).toBe(false);
 });

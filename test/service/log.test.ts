@@ -1,4 +1,4 @@
-/** What the services write to their logs. */
+/** What the services log. */
 import { execFile } from 'node:child_process';
 import { promisify, stripVTControlCharacters } from 'node:util';
 import { expect, inject, it } from 'vitest';
@@ -8,7 +8,7 @@ import { launch } from '../support/service.ts';
 import { SECRET } from '../support/resources.ts';
 import { openWorld } from '../support/world.ts';
 
-it('each step of a task is one line with its id, and none holds its prompt or its answer', async () => {
+it('each step of a task is one line with its id, without prompt and answer', async () => {
   const world = await openWorld({ worker: false });
   const worker = await launch('worker', {
     TEMPORAL_ADDRESS: inject('engine'),
@@ -33,12 +33,12 @@ it('each step of a task is one line with its id, and none holds its prompt or it
   expect(all).not.toMatch(/distinctive|fibonacci/);
 });
 
-/** Without colours, which are there or not as the terminal has it. */
+/** Without colours, which depend on the terminal. */
 function read(line: object): string {
   return stripVTControlCharacters(readable(parseLogLine(JSON.stringify(line), '')));
 }
 
-it('people read it in a terminal', () => {
+it('is formatted in a terminal', () => {
   const line = {
     level: 40,
     time: 0,
@@ -60,7 +60,7 @@ it('people read it in a terminal', () => {
   expect(read(broken)).toBe('00:00:00.000 error worker lost\n    Error: no\n      at x\n');
 });
 
-it('a service knows whether it writes to one', async () => {
+it('a service detects whether its output is one', async () => {
   const program = "require('node:child_process');process.stdout.isTTY=true;import(process.argv[1])";
   const env = { PATH: process.env['PATH'], NO_COLOR: '1' };
   const run = promisify(execFile)(process.execPath, ['-e', program, `${DIST}/webhook.js`], { env });

@@ -1,4 +1,4 @@
-/** What operators see: the metrics of real processes after real tasks, and that dashboard and alerts ask for what is there. */
+/** The metrics of real processes after real tasks; and that dashboard and alerts use only existing metrics. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request } from 'undici';
@@ -15,9 +15,9 @@ import { launch } from '../support/service.ts';
 import { RELAY_TOKEN, SECRET, shared, temporaryFolder, until } from '../support/resources.ts';
 import { openWorld } from '../support/world.ts';
 
-const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate: ${wishes}]]`;
+const promptWith = (directives: string): string => `寫一個 Python 計算器 [[simulate: ${directives}]]`;
 
-/** Asks a process until something is as it should be. */
+/** Polls the metrics of a process until a condition holds. */
 async function seen(port: number, look: (exposition: Exposition) => boolean): Promise<Exposition> {
   return await until(async () => {
     const exposition = await scrape(port);
@@ -31,7 +31,7 @@ interface Ports {
   relay: number;
 }
 
-/** Webhook, worker and relay as processes of their own, each with its metrics; the prices are Moonshot's. */
+/** Webhook, worker and relay as processes, each with metrics; the prices are Moonshot's. */
 async function openMeasured(): Promise<{ world: RelayedWorld; ports: Ports }> {
   const [webhook, worker, relay] = [await freePort(), await freePort(), await freePort()];
   const engine = { TEMPORAL_ADDRESS: inject('engine'), KIMI_HOME: await temporaryFolder() };
@@ -60,21 +60,23 @@ async function openMeasured(): Promise<{ world: RelayedWorld; ports: Ports }> {
 const measured = shared(openMeasured);
 
 describe('after tasks have run', () => {
-  it('worker, webhook and relay say what became of them', async () => {
+  it('worker, webhook and relay count their outcomes', async () => {
     const { world, ports } = measured();
     const untouched = await scrape(ports.worker);
     for (const outcome of ['done', 'failed', 'timed_out', 'cancelled']) {
       expect(untouched.sum('kimi_tasks_total', { outcome }), outcome).toBe(0);
     }
 
-    const cancelled = await world.start(wish('delay=60000'));
+    const cancelled = await world.start(promptWith('delay=60000'));
     await seen(ports.relay, (now) => now.sum('kimi_relay_streams') === 1);
     await world.handle(cancelled).cancel();
-    const done = await world.start(wish('delay=0 chunks=20 size=400'));
-    const broken = await world.start(wish('delay=0 reasoning=0 chunks=20 size=400 break=cut after=10 breaks=1'));
-    const failed = await world.start(wish('error=content-filter'));
-    // Long enough for the news of the timeout to be told before it.
-    const late = await world.start(wish('delay=0 reasoning=0 size=400 chunks=40 chunk-delay=100'), { timeout_ms: 1 });
+    const done = await world.start(promptWith('delay=0 chunks=20 size=400'));
+    const broken = await world.start(promptWith('delay=0 reasoning=0 chunks=20 size=400 break=cut after=10 breaks=1'));
+    const failed = await world.start(promptWith('error=content-filter'));
+    // Long enough for the notification of the time-out to come first.
+    const late = await world.start(promptWith('delay=0 reasoning=0 size=400 chunks=40 chunk-delay=100'), {
+      timeout_ms: 1,
+    });
     const ends = [done, broken, failed, late].map(async (task) => (await world.handle(task).result()).status);
     expect(await Promise.all(ends)).toEqual(['done', 'done', 'failed', 'done']);
 
@@ -86,7 +88,7 @@ describe('after tasks have run', () => {
     expect(outcomes.map((outcome) => worker.sum('kimi_tasks_total', { outcome }))).toEqual([2, 1, 1, 1]);
     expect(worker.sum('kimi_late_answers_total')).toBe(1);
     const stages = ['queue', 'kimi', 'save', 'tell'].map((stage) => worker.sum('kimi_stage_seconds_count', { stage }));
-    // The cancelled and the late one have no answer in time; a late answer is saved and told besides.
+    // The cancelled and the late task have no answer in time; a late answer is saved and notified additionally.
     expect(stages).toEqual([5, 3, 6, 6]);
     expect(worker.sum('kimi_stage_seconds_bucket', { stage: 'save', le: '0.1' })).toBeDefined();
     expect(worker.sum('kimi_limiter_limit', { of: 'queued' })).toBe(7);
@@ -112,13 +114,13 @@ describe('after tasks have run', () => {
     expect(webhook.sum('kimi_callbacks_total', { outcome: 'signalled' })).toBe(5);
     expect(webhook.sum('kimi_callback_accept_seconds_count')).toBe(5);
 
-    // What is labelled has no task, and no word of anybody else's.
+    // Labels contain no task id and no text of users.
     for (const { labels } of [...worker.samples, ...relay.samples, ...webhook.samples]) {
       expect(JSON.stringify(labels)).not.toMatch(/kimi-\d|計算器|content/);
     }
   });
 
-  it('a gateway that does not take the wake is seen', async () => {
+  it('a gateway that refuses the wake is counted', async () => {
     const world = await openWorld({ worker: false });
     const port = await freePort();
     const worker = await launch('worker', {
@@ -128,7 +130,7 @@ describe('after tasks have run', () => {
       KIMI_API_KEY: 'sk-test',
       WEBHOOK_SECRET: SECRET,
       KIMI_CALLBACK_BASE_URL: world.webhookUrl,
-      // Nothing is limited: there is no limiter to ask.
+      // Without limits: there is no limiter to ask.
       KIMI_MAX_TASKS_PER_MINUTE: '0',
       KIMI_MAX_CONCURRENT_TASKS: '0',
       OPENCLAW_WAKE_URL: `${world.simulatorUrl}/nowhere`,
@@ -146,7 +148,7 @@ describe('after tasks have run', () => {
   });
 });
 
-it('the webhook says what it refused, what waits in its journal, and what nothing takes', async () => {
+it('the webhook counts refusals, waiting callbacks in its journal, and dead letters', async () => {
   const world = await openWorld();
   const proxy = await openProxy(inject('engine'));
   const port = await freePort();
@@ -164,7 +166,7 @@ it('the webhook says what it refused, what waits in its journal, and what nothin
     await answer.body.dump();
     return answer.statusCode;
   };
-  const { task_id } = await world.start(wish('drop=1'));
+  const { task_id } = await world.start(promptWith('drop=1'));
   expect(await post(task_id, 'not-the-secret-of-this-webhook')).toBe(401);
   await proxy.cut();
   expect(await post(task_id, SECRET)).toBe(202);
@@ -186,7 +188,7 @@ it('the webhook says what it refused, what waits in its journal, and what nothin
 });
 
 describe('the port', () => {
-  it('of the worker, whose runtime the relay shares, follows that of the webhook where `up` starts them, on loopback alone', async () => {
+  it('of the worker, which the relay shares, follows that of the webhook under `up`, on loopback only', async () => {
     const first = await freePort(3);
     const env = await cleanHome({ KIMI_METRICS_PORT: String(first), KIMI_CALLBACKS: 'relay' });
     const { said } = await up(env, '--simulate');
@@ -198,7 +200,7 @@ describe('the port', () => {
     expect((await scrape(first + 1)).sum('kimi_tasks_total')).toBe(0);
     expect((await scrape(first + 1)).sum('kimi_relay_streams')).toBe(0);
     for (const port of [first, first + 1]) {
-      // An address of this machine that is not the one it listens on.
+      // An address of this machine on which it does not listen.
       await expect(request(`http://127.0.0.2:${port}/metrics`)).rejects.toThrow('ECONNREFUSED');
     }
     for (const path of ['/', '/metrics/x']) {
@@ -206,7 +208,7 @@ describe('the port', () => {
     }
   });
 
-  it.each(['webhook', 'worker', 'relay'])('that is taken ends the %s with a sentence', async (service) => {
+  it.each(['webhook', 'worker', 'relay'])('that is in use ends the %s with one sentence', async (service) => {
     const port = new URL((await openWorld({ worker: false })).webhookUrl).port;
     const { ended, says } = await launch(service, {
       TEMPORAL_ADDRESS: inject('engine'),
@@ -224,14 +226,14 @@ interface Panel {
   targets?: { expr: string }[];
 }
 
-/** What Prometheus itself says, and adds. */
+/** Names and labels that Prometheus itself adds. */
 const OF_PROMETHEUS = { names: ['up'], labels: ['job', 'instance'] };
 
-/** A name with the labels it is asked by, as far as PromQL is used here. */
+/** A name with its label matchers, in the subset of PromQL that is used here. */
 const SELECTOR = /(?<name>\b[a-z_]+)(?:\{(?<matchers>[^}]*)\})/g;
 const MATCHER = /(?<label>\w+)(?<operator>=~|=)"(?<value>[^"]*)"/g;
 
-/** @returns what a query asks for and nobody says. */
+/** @returns the parts of a query that no process exports */
 function missingIn(expr: string, { samples }: Exposition): string[] {
   const said = (name: string): boolean =>
     OF_PROMETHEUS.names.includes(name) || samples.some((one) => one.name === name);
@@ -270,9 +272,9 @@ describe('dashboard and alerts', () => {
   const conditions = [...rules.matchAll(/^ +expr: (?<expr>.+)$/gm)].map(({ groups }) => groups?.['expr'] ?? '');
   const alerts = [...rules.matchAll(/- alert: (?<name>\w+)$/gm)].map(({ groups }) => groups?.['name'] ?? '');
 
-  it('ask for nothing that the processes do not say', async () => {
+  it('query only metrics that the processes export', async () => {
     const { world, ports } = measured();
-    await world.handle(await world.start(wish('delay=0'))).result();
+    await world.handle(await world.start(promptWith('delay=0'))).result();
     await seen(ports.worker, (now) => now.sum('kimi_limiter_limit') !== undefined);
     const processes = await Promise.all(Object.values(ports).map(async (port: number) => await scrape(port)));
     const all: Exposition = Object.assign(processes[0] as Exposition, {
@@ -281,7 +283,7 @@ describe('dashboard and alerts', () => {
     expect(queries.length).toBeGreaterThan(30);
     expect(conditions).toHaveLength(alerts.length);
     expect([...queries, ...conditions].flatMap((expr) => missingIn(expr, all))).toEqual([]);
-    // The check itself sees what is wrong.
+    // The check itself detects errors.
     const wrong = 'sum by (task_id) (kimi_tasks_total{outcome=~"done|lost"}) / kimi_nothing';
     expect(missingIn(wrong, all)).toEqual(['kimi_nothing', 'kimi_tasks_total outcome lost', 'by task_id']);
   });
@@ -295,7 +297,7 @@ describe('dashboard and alerts', () => {
     expect(names.filter((name) => !queries.some((query) => query.includes(name)))).toEqual([]);
   });
 
-  it('every alert has its page', () => {
+  it('every alert has a section in the documentation', () => {
     const pages = readFileSync(join(PACKAGE_ROOT, 'docs/operations.md'), 'utf8');
     expect(alerts.length).toBeGreaterThan(10);
     for (const name of alerts) {

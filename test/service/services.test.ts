@@ -1,4 +1,4 @@
-/** Worker and webhook as processes of their own, without `up`. */
+/** Worker and webhook as separate processes, without `up`. */
 import { expect, inject, it } from 'vitest';
 import type { Client } from '@temporalio/client';
 import { sharedLimiterId } from '../../src/shared/names.ts';
@@ -23,7 +23,7 @@ it.each([
     'no Temporal server answers at 127.0.0.1:1',
   ],
   ['worker', { WEBHOOK_SECRET: SECRET, KIMI_RESULTS_DIR: '/dev/null/results' }, 3, 'KIMI_RESULTS_DIR'],
-])('%s with %j ends with %i and a sentence', async (service, env, code, sentence) => {
+])('%s with %j exits with %i and one sentence', async (service, env, code, sentence) => {
   const { ended, says } = await launch(service, env);
   await says(sentence);
   expect(await ended).toBe(code);
@@ -76,7 +76,7 @@ it('work together on a task, are ready, and drain on SIGTERM', async () => {
   }
 });
 
-it('a limiter that agents share goes on while the worker of one of them is away', async () => {
+it('a limiter shared by agents continues while the worker of one of them is down', async () => {
   const worlds = [await openWorld({ worker: false }), await openWorld({ worker: false })] as const;
   const limiter = crypto.randomUUID();
   const launched = [];
@@ -107,24 +107,24 @@ it('a limiter that agents share goes on while the worker of one of them is away'
     const { stdout } = await cli(['limits'], await cleanHome(env));
     expect(stdout).toMatch(new RegExp(`${first.taskQueue}\\s+進行中 1，排隊中 0（上限 1000）\n`));
     expect(stdout).toMatch(new RegExp(`${other.taskQueue}\\s+進行中 0，排隊中 1（上限 1000）\n`));
-    // Each is shown its own tasks.
+    // Each agent sees only its own tasks.
     expect(stdout.includes(waits.task_id)).toBe(taskQueue === other.taskQueue);
   }
   launched[0]?.child.kill('SIGKILL');
   await launched[0]?.ended;
-  // Nobody else could give the place on.
+  // The only worker left must release the slot.
   await first.handle(holds).terminate();
   expect(await other.handle(waits).result()).toMatchObject({ status: 'done' });
 });
 
-it('agents with a namespace each cannot see or answer each other’s tasks, even on queues of one name', async () => {
+it('agents with separate namespaces cannot see or answer each other’s tasks, even on queues of the same name', async () => {
   const { workflowService } = await engineClient();
   const namespaces = [crypto.randomUUID(), crypto.randomUUID()];
   const agents = await Promise.all(
     namespaces.map(async (namespace) => {
       const workflowExecutionRetentionPeriod = { seconds: 86_400 as never };
       await workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod });
-      // The engine tells its parts of a new namespace after a while.
+      // A new namespace is visible to all parts of the engine after a delay.
       const taskQueue = { name: 'agent' };
       await until(async () => await workflowService.describeTaskQueue({ namespace, taskQueue }));
       const { simulatorUrl, results } = await openWorld({ worker: false });
@@ -153,7 +153,7 @@ it('agents with a namespace each cannot see or answer each other’s tasks, even
   );
   const [mine, other] = agents as [(typeof agents)[0], (typeof agents)[0]];
   for (const { env, task_id } of agents) {
-    // The engine lists a task a moment after it has started.
+    // The engine lists a task shortly after it has started.
     const listed = await until(async () => {
       const found = JSON.parse((await cli(['list', '--json'], env)).stdout) as { task_id: string }[];
       return found.length > 0 && found;

@@ -1,4 +1,4 @@
-/** One trace for each task, through all processes, as a collector receives it. */
+/** One trace per task, through all processes, as a collector receives it. */
 import { expect, it } from 'vitest';
 import { idsOf } from '../../src/service/tracing.ts';
 import { cleanHome, cli, up } from '../support/cli.ts';
@@ -21,7 +21,7 @@ interface Request {
   }[];
 }
 
-/** A receiver of OTLP over HTTP. */
+/** An OTLP receiver over HTTP. */
 async function openCollector(): Promise<{ url: string; spans: Span[]; bodies: string[] }> {
   const spans: Span[] = [];
   const bodies: string[] = [];
@@ -93,7 +93,7 @@ it('a task is one trace, from the command line to the agent and back through the
   expect(collector.bodies.join('\n')).not.toMatch(/distinctive|fibonacci|sk-/);
 });
 
-it('a collector that is away holds nobody up', async () => {
+it('an unreachable collector delays nothing', async () => {
   const env = await cleanHome({ KIMI_LANG: 'en', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' });
   const { code, stdout, stderr } = await cli(['run', '--simulate', 'x'], env);
   expect({ code, stderr: stderr.includes('ECONNREFUSED') }).toEqual({ code: 0, stderr: false });

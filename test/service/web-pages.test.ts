@@ -1,4 +1,4 @@
-/** What a web page of another site can do to a running stack: nothing, on none of its ports. */
+/** A web page of another site can do nothing to a running stack, on any of its ports. */
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { BLOCKED_PORTS } from '../../src/stack/ui-proxy.ts';
@@ -53,7 +53,7 @@ describe.runIf(process.platform === 'linux')('a web page of another site', () =>
       ['/codec/decode', { payloads: [] }],
     ];
     const ports = listeningPorts(state);
-    // Engine: gRPC, three of its parts, HTTP API, metrics, Web UI. Front, webhook, worker, relay, simulator, and metrics twice over.
+    // Engine: gRPC, three of its services, HTTP API, metrics, Web UI. Front, webhook, worker, relay, simulator, and two metrics ports.
     expect(ports.length).toBeGreaterThanOrEqual(15);
     const blocked = ports.filter((port) => BLOCKED_PORTS.includes(port));
     for (const port of blocked) {
@@ -77,7 +77,7 @@ describe.runIf(process.platform === 'linux')('a web page of another site', () =>
         const answers = await Promise.all(requests.map(async (bytes) => await send(url, bytes)));
         answers.forEach((answer, n) => {
           const what = `${url} ${JSON.stringify(page)} ${requests[n]?.toString().split('\r\n')[0]}`;
-          // What speaks gRPC alone hangs up.
+          // A gRPC-only port closes the connection.
           expect(answer?.status ?? 400, what).toBeGreaterThanOrEqual(400);
           expect(answer?.body ?? '', what).not.toContain(SECRET_WORDS);
         });
@@ -89,7 +89,7 @@ describe.runIf(process.platform === 'linux')('a web page of another site', () =>
     expect(counts).toMatchObject({ requests: 1, wakes: [] });
   });
 
-  it('is no reason to refuse what this machine asks', async () => {
+  it('does not prevent requests from this machine', async () => {
     const { state } = stack();
     const port = new URL(state.ui_url ?? '').port;
     for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`, 'localhost:18233']) {
@@ -108,7 +108,7 @@ describe.runIf(process.platform === 'linux')('a web page of another site', () =>
       await body.dump();
       expect(statusCode, url).toBe(200);
     }
-    // A callback comes under any name: its signature decides.
+    // A callback is accepted under any host name: its signature decides.
     const callback = await request(`${state.webhook_url}/kimi/webhook/kimi-1-1`, {
       method: 'POST',
       headers: { host: 'kimi.example.com', 'content-type': 'application/json' },

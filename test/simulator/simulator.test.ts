@@ -1,4 +1,4 @@
-/** The simulated Kimi as the real API (kimi-api.md), over real HTTP, and read by a client that nobody here wrote. */
+/** The simulated Kimi behaves like the real API (kimi-api.md), over real HTTP; OpenAI's own client can read it. */
 import { setTimeout as pause } from 'node:timers/promises';
 import OpenAI, {
   APIConnectionError,
@@ -29,11 +29,11 @@ interface Kimi {
   openai: OpenAI;
   /** Sends a request. */
   send(path: string, body?: object | string, headers?: Record<string, string>): Promise<Dispatcher.ResponseData>;
-  /** Asks K3, or what `body` says, for a completion. */
+  /** Requests a completion of K3, or as `body` says. */
   ask(prompt: string, body?: object): Promise<Dispatcher.ResponseData>;
-  /** Asks for it as a stream, and reads that to its end. */
+  /** Requests it as a stream, and reads that to its end. */
   stream(prompt: string, body?: object): Promise<Streamed>;
-  /** The last of the completions counted, once it has ended. */
+  /** The last counted completion, once it has ended. */
   last(): Promise<Completion>;
 }
 
@@ -74,11 +74,11 @@ function question(prompt: string, body: object): object {
   return { model: 'kimi-k3', messages: [{ role: 'user', content: prompt }], ...body };
 }
 
-const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate: ${wishes}]]`;
+const promptWith = (directives: string): string => `寫一個 Python 計算器 [[simulate: ${directives}]]`;
 
 interface Streamed {
   text: string;
-  /** Where the connection broke after it. */
+  /** The error after which the connection closed. */
   error?: Error;
 }
 
@@ -95,7 +95,7 @@ async function received({ body }: { body: AsyncIterable<Buffer> }): Promise<Stre
 
 const STREAM = { stream: true, stream_options: { include_usage: true } };
 
-/** The events of a stream, comments left out. */
+/** The events of a stream, without comments. */
 function eventsIn(text: string): string[] {
   return text.split('\n\n').filter((event) => event.startsWith('data: '));
 }
@@ -108,7 +108,7 @@ function contentIn(text: string, member: 'content' | 'reasoning_content' = 'cont
     .join('');
 }
 
-/** `[status, type, message]`, word for word as kimi-api.md has them; a pattern where it leaves something out. */
+/** `[status, type, message]`, verbatim from kimi-api.md; a pattern for parts that it omits. */
 const ERRORS: Record<keyof typeof REFUSALS, [number, string, RegExp | string, Record<string, string>?]> = {
   'invalid-request': [400, 'invalid_request_error', /^Invalid request: /],
   'content-filter': [400, 'content_filter', 'The request was rejected because it was considered high risk'],
@@ -149,7 +149,7 @@ const ROWS = Object.entries(ERRORS).filter(([name]) => name !== 'gateway-timeout
 describe('the errors table', () => {
   it.each(ROWS)('%s', async (name, [status, type, message, headers = {}]) => {
     const kimi = await openKimi();
-    const response = await kimi.ask(wish(`error=${name}`));
+    const response = await kimi.ask(promptWith(`error=${name}`));
     expect(response.statusCode).toBe(status);
     expect(response.headers).toMatchObject({
       'content-type': 'application/json; charset=utf-8',
@@ -159,7 +159,7 @@ describe('the errors table', () => {
       ...headers,
     });
     expect(response.headers['retry-after']).toBe(headers['retry-after']);
-    // No `code`: live bodies have none.
+    // No `code`: recorded bodies have none.
     expect(await response.body.json()).toEqual({ error: { message: expect.stringMatching(message), type } });
     expect(await kimi.last()).toMatchObject({
       status,
@@ -169,9 +169,9 @@ describe('the errors table', () => {
     expect(kimi.counts.billed).toBe(0);
   });
 
-  it('gateway-timeout is a page', async () => {
+  it('gateway-timeout is an HTML page', async () => {
     const kimi = await openKimi();
-    const response = await kimi.ask(wish('error=gateway-timeout'));
+    const response = await kimi.ask(promptWith('error=gateway-timeout'));
     expect(response.statusCode).toBe(504);
     expect(response.headers['content-type']).toContain('text/html');
     expect(await response.body.text()).toContain('504 Gateway Time-out');
@@ -182,14 +182,14 @@ describe('the errors table', () => {
     ['status=429 type=engine_overloaded_error', 429, 'engine_overloaded_error'],
     ['status=403', 403, 'permission_denied_error'],
     ['status=418 type=teapot_error', 418, 'teapot_error'],
-  ])('%s is found in it', async (wishes, status, type) => {
+  ])('the directive %s gives its error', async (directives, status, type) => {
     const kimi = await openKimi();
-    const response = await kimi.ask(wish(wishes), STREAM);
+    const response = await kimi.ask(promptWith(directives), STREAM);
     expect(response.statusCode).toBe(status);
     expect(await response.body.json()).toMatchObject({ error: { type } });
   });
 
-  it('a body that is no JSON is an error of Kimi’s', async () => {
+  it('a body that is not JSON gives Kimi’s error', async () => {
     const kimi = await openKimi();
     const response = await kimi.send('/v1/chat/completions', '{"model":');
     expect(response.statusCode).toBe(400);
@@ -200,7 +200,7 @@ describe('the errors table', () => {
 });
 
 describe('a key', () => {
-  it('is needed; one of the other host is a wrong one', async () => {
+  it('is required; one of the other host is invalid', async () => {
     const kimi = await openKimi({ keys: [KEY] });
     for (const path of ['/v1/models', '/v1/users/me/balance']) {
       expect((await kimi.send(path)).statusCode).toBe(200);
@@ -305,9 +305,9 @@ describe('the rules of a model', () => {
     ['fixed parameters with their value', { temperature: 1, top_p: 0.95, n: 1, frequency_penalty: 0 }],
     ['K2.6 not thinking at 0.6', { ...k26, ...off, temperature: 0.6 }],
     ['K3 not thinking, against its documents', off],
-    ['an effort nobody knows', { reasoning_effort: 'bogus' }],
+    ['an unknown effort', { reasoning_effort: 'bogus' }],
     ['a tool required of K3', { tool_choice: 'required' }],
-    ['a member nobody knows', { repetition_penalty: 2 }],
+    ['an unknown member', { repetition_penalty: 2 }],
     [
       'parts',
       {
@@ -323,15 +323,15 @@ describe('the rules of a model', () => {
       },
     ],
     ['tools loaded without content', { messages: [message, { role: 'system', tools: [] }] }],
-  ])('%s: taken', async (_what, body) => {
+  ])('%s: accepted', async (_what, body) => {
     const kimi = await openKimi();
     expect((await kimi.ask('Say ok.', body)).statusCode).toBe(200);
   });
 
-  it('a cap takes the reasoning first, and may leave no answer at all', async () => {
+  it('a token limit applies to the reasoning first, and may leave no answer', async () => {
     const kimi = await openKimi();
     const capped = async (cap: object): Promise<unknown> =>
-      await (await kimi.ask(wish('reasoning=20 size=20'), cap)).body.json();
+      await (await kimi.ask(promptWith('reasoning=20 size=20'), cap)).body.json();
     expect(await capped({ max_completion_tokens: 5 })).toMatchObject({
       choices: [
         { message: { content: '', reasoning_content: expect.stringMatching(/^.{10}$/) }, finish_reason: 'length' },
@@ -345,7 +345,7 @@ describe('the rules of a model', () => {
     expect(await capped({ max_completion_tokens: 20 })).toMatchObject({ choices: [{ finish_reason: 'stop' }] });
   });
 
-  it('an answer stops at a stop word', async () => {
+  it('an answer ends at a stop word', async () => {
     const kimi = await openKimi();
     const response = await kimi.ask('x', { stop: ['def ', '```'] });
     const { choices } = (await response.body.json()) as { choices: [{ message: { content: string } }] };
@@ -355,7 +355,7 @@ describe('the rules of a model', () => {
 });
 
 describe('an answer in one piece', () => {
-  it('is shaped as captured, and says that it is simulated', async () => {
+  it('has the recorded form, and is marked as simulated', async () => {
     const kimi = await openKimi();
     const response = await kimi.ask('Say ok.');
     expect(response.statusCode).toBe(200);
@@ -387,7 +387,7 @@ describe('an answer in one piece', () => {
     });
   });
 
-  it('has no reasoning where the model does not think', async () => {
+  it('has no reasoning if the model does not think', async () => {
     const kimi = await openKimi();
     const response = await kimi.ask('Say ok.', { thinking: { type: 'disabled' } });
     const body = (await response.body.json()) as { choices: [{ message: object }]; usage: object };
@@ -395,7 +395,7 @@ describe('an answer in one piece', () => {
     expect(body.usage).not.toHaveProperty('completion_tokens_details');
   });
 
-  it('comes from the cache the second time', async () => {
+  it('uses the cache the second time', async () => {
     const kimi = await openKimi();
     await (await kimi.ask('Say ok.')).body.dump();
     const again = await kimi.ask('Say ok.');
@@ -408,19 +408,19 @@ describe('an answer in one piece', () => {
     );
   });
 
-  it('sends no header before it is whole', async () => {
+  it('sends no header before it is complete', async () => {
     const kimi = await openKimi();
     const start = performance.now();
-    const response = await kimi.ask(wish('delay=300'));
+    const response = await kimi.ask(promptWith('delay=300'));
     expect(performance.now() - start).toBeGreaterThan(290);
     await response.body.dump();
   });
 });
 
 describe('a stream', () => {
-  it('is the capture’s, byte by byte', async () => {
+  it('is identical to the recording, byte by byte', async () => {
     const kimi = await openKimi();
-    const response = await kimi.ask(wish('reasoning=6 size=6 chunks=2'), STREAM);
+    const response = await kimi.ask(promptWith('reasoning=6 size=6 chunks=2'), STREAM);
     expect(response.headers['content-type']).toBe('text/event-stream');
     const { text } = await received(response);
     const { id, created } = JSON.parse(text.slice('data: '.length, text.indexOf('\n')));
@@ -445,7 +445,7 @@ describe('a stream', () => {
     );
   });
 
-  it('has its usage in the last choice even where none was asked for, and no other chunk has one', async () => {
+  it('has its usage in the last choice even if not requested, and in no other chunk', async () => {
     const kimi = await openKimi();
     const { text } = await received(await kimi.ask('Say ok.', { stream: true }));
     const chunks = eventsIn(text)
@@ -455,7 +455,7 @@ describe('a stream', () => {
     expect(chunks.filter((chunk) => 'usage' in chunk.choices[0])).toEqual([chunks.at(-1)]);
   });
 
-  it('says what an answer in one piece says', async () => {
+  it('has the same content as an answer in one piece', async () => {
     const kimi = await openKimi();
     const whole = await (await kimi.ask('寫😀一個')).body.json();
     const { text } = await kimi.stream('寫😀一個');
@@ -465,15 +465,15 @@ describe('a stream', () => {
     expect(contentIn(text)).toContain('寫😀一個');
   });
 
-  it('tears no character apart', () => {
+  it('splits no character', () => {
     expect(pieces('寫😀一個', 4)).toEqual(['寫', '😀', '一', '個']);
     expect(pieces('', 4)).toEqual([]);
   });
 
-  it('takes its time before the first byte, and between two chunks', async () => {
+  it('has a delay before the first byte, and between two chunks', async () => {
     const kimi = await openKimi();
     const start = performance.now();
-    const response = await kimi.ask(wish('delay=200 chunk-delay=50 size=8 chunks=8 reasoning=0'), STREAM);
+    const response = await kimi.ask(promptWith('delay=200 chunk-delay=50 size=8 chunks=8 reasoning=0'), STREAM);
     const first = performance.now() - start;
     const { text } = await received(response);
     expect(first).toBeGreaterThan(190);
@@ -484,21 +484,21 @@ describe('a stream', () => {
 
   it('may carry comments', async () => {
     const kimi = await openKimi();
-    const { text } = await kimi.stream(wish('comments=1 size=8 chunks=2 reasoning=0'));
+    const { text } = await kimi.stream(promptWith('comments=1 size=8 chunks=2 reasoning=0'));
     expect(text.match(/^: simulated$/gm)).toHaveLength(6);
     expect(contentIn(text)).toHaveLength(8);
   });
 });
 
-describe('a stream that breaks', () => {
+describe('an interrupted stream', () => {
   const broken = 'size=40 chunks=20 reasoning=0 after=7';
 
-  it('cut: what was sent arrives, then the connection is gone', async () => {
+  it('cut: what was sent arrives, then the connection is closed', async () => {
     const kimi = await openKimi();
-    const { text, error } = await kimi.stream(wish(`break=cut ${broken}`));
+    const { text, error } = await kimi.stream(promptWith(`break=cut ${broken}`));
     expect(error).toBeDefined();
     expect(eventsIn(text)).toHaveLength(7);
-    // Role, the reasoning's end, 5 pieces of 2 characters.
+    // Role, the end of the reasoning, 5 pieces of 2 characters.
     expect(await kimi.last()).toMatchObject({
       ended: 'cut',
       generated: { content_tokens: 5 },
@@ -506,31 +506,31 @@ describe('a stream that breaks', () => {
     });
   });
 
-  it('eof: ends well, without [DONE]', async () => {
+  it('eof: ends normally, without [DONE]', async () => {
     const kimi = await openKimi();
-    const { text, error } = await kimi.stream(wish('break=eof'));
+    const { text, error } = await kimi.stream(promptWith('break=eof'));
     expect(error).toBeUndefined();
     expect(text).toContain('"finish_reason":"stop"');
     expect(text).not.toContain('[DONE]');
     expect(await kimi.last()).toMatchObject({ ended: 'eof' });
   });
 
-  it('error: says so inside, and ends; what was generated is billed', async () => {
+  it('error: contains the error, and ends; the generated part is billed', async () => {
     const kimi = await openKimi();
-    const { text, error } = await kimi.stream(wish(`break=error ${broken}`));
+    const { text, error } = await kimi.stream(promptWith(`break=error ${broken}`));
     expect(error).toBeUndefined();
     expect(eventsIn(text).at(-1)).toBe(
       'data: {"error":{"message":"The engine is currently overloaded, please try again later","type":"engine_overloaded_error"}}',
     );
     expect(eventsIn(text)).toHaveLength(8);
     expect(await kimi.last()).toMatchObject({ ended: 'error', billed: { completion_tokens: 5 } });
-    const filtered = await kimi.stream(wish(`break=error error=content-filter ${broken}`));
+    const filtered = await kimi.stream(promptWith(`break=error error=content-filter ${broken}`));
     expect(eventsIn(filtered.text).at(-1)).toContain('"type":"content_filter"');
   });
 
-  it('stall: nothing more comes, until the client leaves', async () => {
+  it('stall: nothing more is sent, until the client disconnects', async () => {
     const kimi = await openKimi();
-    const response = await kimi.ask(wish(`break=stall ${broken}`), STREAM);
+    const response = await kimi.ask(promptWith(`break=stall ${broken}`), STREAM);
     let text = '';
     response.body.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
     const failed = new Promise((resolve) => response.body.once('error', resolve));
@@ -545,19 +545,19 @@ describe('a stream that breaks', () => {
     expect(await kimi.last()).toMatchObject({ ended: 'stall', billed: { completion_tokens: 20 } });
   });
 
-  it.each(['cut', 'stall', 'eof'])('%s: an answer in one piece never comes', async (how) => {
+  it.each(['cut', 'stall', 'eof'])('%s: an answer in one piece never arrives', async (how) => {
     const kimi = await openKimi();
     const asked = kimi.openai.chat.completions.create(
-      { model: 'kimi-k3', messages: [{ role: 'user', content: wish(`break=${how}`) }] },
+      { model: 'kimi-k3', messages: [{ role: 'user', content: promptWith(`break=${how}`) }] },
       { timeout: 300 },
     );
     await failureOf(asked, APIConnectionError);
     expect((await kimi.last()).ended).toBe(how);
   });
 
-  it('breaks and refuses only so often', async () => {
+  it('is interrupted or refused only as often as requested', async () => {
     const kimi = await openKimi();
-    const prompt = wish('status=503 refusals=1 break=eof breaks=2');
+    const prompt = promptWith('status=503 refusals=1 break=eof breaks=2');
     const ends: unknown[] = [];
     for (let n = 0; n < 4; n += 1) {
       const { text } = await kimi.stream(prompt);
@@ -566,23 +566,23 @@ describe('a stream that breaks', () => {
     expect(ends).toEqual(['refused', 'broken', 'broken', 'whole']);
   });
 
-  it('says what is wrong with a wish', async () => {
+  it('reports an invalid directive', async () => {
     const kimi = await openKimi();
-    expect((await kimi.ask(wish('break=dance'))).statusCode).toBe(400);
+    expect((await kimi.ask(promptWith('break=dance'))).statusCode).toBe(400);
   });
 });
 
 describe('partial mode', () => {
-  it('goes on from a prefix, does not repeat it, and counts it as prompt', async () => {
+  it('continues from a prefix, does not repeat it, and counts it as prompt', async () => {
     const kimi = await openKimi();
-    const prompt = wish('size=100 reasoning=10');
+    const prompt = promptWith('size=100 reasoning=10');
     const user = { role: 'user', content: prompt };
     const whole = contentIn((await kimi.stream(prompt)).text);
     const prefix = whole.slice(0, 40);
     const messages = [user, { role: 'assistant', content: prefix, partial: true }];
     const rest = await kimi.stream('', { messages });
     expect(prefix + contentIn(rest.text)).toBe(whole);
-    // It was given no reasoning back, so it reasons again.
+    // It was given no reasoning, so it reasons again.
     expect(contentIn(rest.text, 'reasoning_content')).toHaveLength(10);
     const alone = Math.ceil(prompt.length / 2);
     expect(await kimi.last()).toMatchObject({
@@ -600,7 +600,7 @@ describe('partial mode', () => {
     expect(await kimi.last()).toMatchObject({ prompt_tokens: alone + 20 + 5, billed: { completion_tokens: 30 } });
   });
 
-  it('an assistant’s message that is not marked, or not last, is no prefix', async () => {
+  it('a message of the assistant that is not marked, or not last, is no prefix', async () => {
     const kimi = await openKimi();
     const user = { role: 'user', content: 'x' };
     const assistant = { role: 'assistant', content: '（這是' };
@@ -615,10 +615,10 @@ describe('partial mode', () => {
   });
 });
 
-describe('a client that leaves in mid-stream', () => {
-  it('pays for the whole; one that goes on from what it got generates nothing twice', async () => {
+describe('a client that disconnects during a stream', () => {
+  it('pays for all of it; one that resumes from the received part generates nothing twice', async () => {
     const kimi = await openKimi();
-    const prompt = wish('size=200 chunks=50 chunk-delay=20 reasoning=0 mark=mine');
+    const prompt = promptWith('size=200 chunks=50 chunk-delay=20 reasoning=0 mark=mine');
     const response = await kimi.ask(prompt, STREAM);
     let text = '';
     response.body
@@ -649,7 +649,7 @@ describe('a client that leaves in mid-stream', () => {
     const kimi = await openKimi();
     const leaving = new AbortController();
     const asked = kimi.openai.chat.completions.create(
-      { model: 'kimi-k3', messages: [{ role: 'user', content: wish('delay=60000 size=20 reasoning=0') }] },
+      { model: 'kimi-k3', messages: [{ role: 'user', content: promptWith('delay=60000 size=20 reasoning=0') }] },
       { signal: leaving.signal },
     );
     await Promise.all([
@@ -664,7 +664,7 @@ describe('a client that leaves in mid-stream', () => {
   });
 });
 
-describe('what stands beside completions', () => {
+describe('other endpoints', () => {
   it('models', async () => {
     const kimi = await openKimi();
     const { object, data } = (await (await kimi.send('/v1/models')).body.json()) as {
@@ -711,7 +711,7 @@ describe('what stands beside completions', () => {
     });
   });
 
-  it('an estimate of tokens, the same that a completion counts', async () => {
+  it('an estimate of tokens, the same as in a completion', async () => {
     const kimi = await openKimi();
     const messages = [{ role: 'user', content: '寫一個 Python 計算器' }];
     const estimate = await kimi.send('/v1/tokenizers/estimate-token-count', { model: 'kimi-k3', messages });
@@ -720,7 +720,7 @@ describe('what stands beside completions', () => {
     expect((await kimi.last()).prompt_tokens).toBe(7);
   });
 
-  it('the face that calls back, for whoever has a callback URL', async () => {
+  it('the API with callbacks, for requests with a callback URL', async () => {
     const kimi = await openKimi();
     const paths: string[] = [];
     const url = await serve((request, response) => {
@@ -772,7 +772,7 @@ describe('the official OpenAI client', () => {
     expect(usage?.completion_tokens).toBe(generated.content_tokens + generated.reasoning_tokens);
   });
 
-  it('gathers a stream to the completion it is', async () => {
+  it('collects a stream into a completion', async () => {
     const { openai } = await openKimi();
     const gathered = await openai.chat.completions.stream(asking('寫一個 Python 計算器')).finalChatCompletion();
     const whole = await openai.chat.completions.create(asking('寫一個 Python 計算器'));
@@ -793,17 +793,20 @@ describe('the official OpenAI client', () => {
   };
   it.each(Object.entries(ERRORS))('reads the error %s', async (name, [status, type, message]) => {
     const { openai } = await openKimi();
-    const asked = openai.chat.completions.create({ ...asking(wish(`error=${name}`)), stream: true });
+    const asked = openai.chat.completions.create({ ...asking(promptWith(`error=${name}`)), stream: true });
     const error = (await failureOf(asked, CLASSES[status] as never)) as InstanceType<typeof APIError>;
     expect(error.status).toBe(status);
     if (name === 'gateway-timeout') return;
     expect(error).toMatchObject({ type, error: { message: expect.stringMatching(message) } });
   });
 
-  it('throws at an error inside a stream, and where it is cut', async () => {
+  it('throws on an error inside a stream, and if it is cut', async () => {
     const { openai } = await openKimi();
     const read = async (how: string): Promise<number> => {
-      const stream = await openai.chat.completions.create({ ...asking(wish(`break=${how} after=5`)), stream: true });
+      const stream = await openai.chat.completions.create({
+        ...asking(promptWith(`break=${how} after=5`)),
+        stream: true,
+      });
       let chunks = 0;
       for await (const chunk of stream) chunks += chunk.choices.length;
       return chunks;

@@ -34,7 +34,7 @@ describe('a plan', () => {
     expect(tasks.every(({ at }) => at <= span_ms)).toBe(true);
   });
 
-  it('kills everything in the first third, the engine alone in the second, nothing in the last, and breaks things to the end', () => {
+  it('kills everything in the first third, only the engine in the second, nothing in the last, and injects other faults to the end', () => {
     const killed = (from: number, to: number) =>
       new Set(
         faults
@@ -65,7 +65,7 @@ function series(minutes: number, valueAt: (minute: number, noise: (size: number)
   return Array.from({ length: minutes * 12 }, (_, n) => ({ x: n * 5_000, y: valueAt(n / 12, noise) }));
 }
 
-/** What a heap does: it grows, and is collected every four minutes. */
+/** The course of a heap: it grows, and is collected every four minutes. */
 const sawtooth = (minute: number): number => (minute % 4) * 6;
 
 function judged(points: Point[], tolerance = MEMORY): string {
@@ -139,8 +139,8 @@ function tasks(costOf: (n: number) => number): Point[] {
   return Array.from({ length: 100 }, (_, n) => ({ x: n * 10, y: (sum += costOf(n) * 10) }));
 }
 
-describe('what each task leaves behind', () => {
-  it('is even where it is the same for each', () => {
+describe('growth per task', () => {
+  it('is constant if it is the same for each task', () => {
     expect(
       judgeCost(
         tasks((n) => 30 + (n % 7)),
@@ -155,7 +155,7 @@ describe('what each task leaves behind', () => {
     ).toBeCloseTo(30);
   });
 
-  it('grows where each leaves more than those before it', () => {
+  it('increases if each task leaves more than those before it', () => {
     expect(
       judgeCost(
         tasks((n) => n),
@@ -164,7 +164,7 @@ describe('what each task leaves behind', () => {
     ).toBe('grows');
   });
 
-  it('is not worth a word where it is little, and not judged where there were few', () => {
+  it('is ignored if it is small, and not judged for few tasks', () => {
     expect(
       judgeCost(
         tasks((n) => n / 1_000),
@@ -175,12 +175,12 @@ describe('what each task leaves behind', () => {
   });
 });
 
-it('a slope is not moved by what a third of the points say', () => {
+it('a slope is not affected by a third of the points', () => {
   const points = Array.from({ length: 30 }, (_, x) => ({ x, y: x % 4 === 0 ? 1_000 : 2 * x }));
   expect(slope(points)).toBeCloseTo(2);
 });
 
-/** Half an hour in which all is well. */
+/** Half an hour without problems. */
 function healthy(): Sample[] {
   const none = Object.fromEntries(Object.keys(MEASURES).map((name) => [name, 0])) as Sample['values'];
   return Array.from({ length: 360 }, (_, n) => ({
@@ -197,7 +197,7 @@ const KILL = { at: 290_000, for_ms: 1_000, target: 'webhook', how: 'SIGKILL' } a
 const LAST: Sample = { ...(healthy().at(-1) as Sample), values: { ...healthy()[0]?.values, 'open workflows': 1 } };
 
 describe('a process', () => {
-  it('is measured with all that it has open', async () => {
+  it('is measured with all its open files', async () => {
     const before = await measureProcess(process.pid);
     const files = await Promise.all(Array.from({ length: 10 }, async () => await open('/dev/null')));
     const after = await measureProcess(process.pid);
@@ -215,7 +215,7 @@ describe('a process', () => {
 });
 
 describe('the findings', () => {
-  it('are none where all is well', () => {
+  it('are empty if nothing is wrong', () => {
     const findings = findingsOf(healthy(), LAST, [KILL]);
     expect(isFlat(findings)).toBe(true);
     expect(findings.levels.filter(({ verdict }) => verdict === 'too short')).toEqual([]);

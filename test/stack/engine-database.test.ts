@@ -1,4 +1,4 @@
-/** A first start that was interrupted, a damaged database, and a KIMI_HOME with characters that URIs have a use for. */
+/** An interrupted first start, a damaged database, and a KIMI_HOME with characters that are special in URIs. */
 import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { damageOf, databaseProblem, DatabaseUnusable, prepareDatabase } from '..
 import { cleanHome, cli, launch, up } from '../support/cli.ts';
 import { temporaryFolder, until } from '../support/resources.ts';
 
-/** A `temporal` whose first server leaves half a database and is killed; the next ones are real. */
+/** A `temporal` whose first server leaves an incomplete database and is killed; the next ones are real. */
 async function interruptedCli(): Promise<string> {
   const file = join(await temporaryFolder(), 'temporal');
   const script = `#!/bin/sh
@@ -23,7 +23,7 @@ exec "${inject('temporalCli')}" "$@"
   return file;
 }
 
-it('a first up that is interrupted while the database is made does not stop the next one', async () => {
+it('a first up that is interrupted while it creates the database does not prevent the next one', async () => {
   const env = await cleanHome({ TEMPORAL_CLI_PATH: await interruptedCli(), KIMI_LANG: 'en' });
   const first = await cli(['up', '--simulate'], env);
   expect(first).toMatchObject({ code: 3, stderr: expect.stringContaining('temporal ended with') });
@@ -31,7 +31,7 @@ it('a first up that is interrupted while the database is made does not stop the 
   expect(await readdir(join(env['HOME'] ?? '', '.local/share/kimi-dispatch'))).not.toContain('temporal.db.unfinished');
 });
 
-it('a damaged database in a folder of any name: what to do is said, and works', async () => {
+it('a damaged database in a folder of any name: the suggested command works', async () => {
   const parent = await temporaryFolder();
   const home = join(parent, `a #b?c=%41 'd" $e`);
   const env = await cleanHome({ KIMI_HOME: home, KIMI_LANG: 'en' });
@@ -53,7 +53,7 @@ it('a damaged database in a folder of any name: what to do is said, and works', 
   await start();
 });
 
-/** A home with these files, and what preparing it throws. */
+/** A home with these files, and the error of preparing it. */
 async function prepared(files: Record<string, Buffer>): Promise<{ home: string; error: unknown }> {
   const home = await temporaryFolder();
   for (const [name, bytes] of Object.entries(files)) await writeFile(join(home, name), bytes);
@@ -72,7 +72,7 @@ describe('a database is refused before an engine opens it', () => {
     ['its end is missing', { 'temporal.db': header.subarray(0, 5000) }, 'cut_off'],
     ['its log alone is there', { 'temporal.db-wal': Buffer.from('x') }, 'cut_off'],
     ['it is something else', { 'temporal.db': Buffer.alloc(8192, 'x') }, 'not_a_database'],
-  ])('where %s', async (_what, files, problem) => {
+  ])('if %s', async (_what, files, problem) => {
     const { home, error } = await prepared(files);
     expect(error).toBeInstanceOf(DatabaseUnusable);
     expect(error).toMatchObject({ problem });
@@ -80,12 +80,12 @@ describe('a database is refused before an engine opens it', () => {
   });
 
   it.each([
-    ['it is whole', { 'temporal.db': header }],
+    ['it is complete', { 'temporal.db': header }],
     [
       'its newest pages are in its log',
       { 'temporal.db': header.subarray(0, 4096), 'temporal.db-wal': Buffer.from('x') },
     ],
-  ])('but not where %s', async (_what, files) => {
+  ])('but not if %s', async (_what, files) => {
     const { home, error } = await prepared(files);
     expect(error).toBeUndefined();
     expect((await readdir(home)).toSorted()).toEqual(Object.keys(files));
@@ -107,20 +107,20 @@ it.each([
   ['the engine has met damage', 'Temporal Server: x\nerror: database disk image is malformed (11)', 'damaged'],
   ['it ended before it was ready', 'database disk image is malformed', 'damaged'],
   ['it has started well since', 'malformed\nTemporal Server: x\nwarn', undefined],
-])('the log of an engine where %s', async (_what, said, damage) => {
+])('the log of an engine if %s', async (_what, said, damage) => {
   const home = await temporaryFolder();
   await mkdir(join(home, 'logs'));
   await writeFile(join(home, 'logs', 'temporal.log'), said);
   expect(damageOf(home)).toBe(damage);
 });
 
-it('doctor names a damaged database, whether the stack runs or not, and up where the engine ends because of it', async () => {
+it('doctor reports a damaged database, whether the stack runs or not; so does up if the engine ends because of it', async () => {
   const env = await cleanHome({ KIMI_LANG: 'zh-TW' });
   const stack = await up(env, '--simulate');
   const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
   const file = join(home, 'temporal.db');
   expect((await cli(['doctor'], { ...env, KIMI_LANG: 'en' })).stdout).not.toContain('database');
-  // The engine, while it runs and on its way out, may write the header again.
+  // The engine may write the header again, while it runs and when it stops.
   const damage = async (): Promise<void> => await writeFile(file, 'x'.repeat(8192));
   await damage();
   const said = expect.stringMatching(/✗ the engine’s database ~.*temporal\.db is not a database; run .* down.*mv ~/);
@@ -136,7 +136,7 @@ it('doctor names a damaged database, whether the stack runs or not, and up where
   expect(await cli(['doctor'], { ...env, KIMI_LANG: 'en' })).toMatchObject({ code: 3, stdout: said });
 });
 
-/** @returns the engines that run in a folder. */
+/** @returns the engines that run in a folder */
 async function enginesIn(home: string): Promise<number[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const found = [];

@@ -1,4 +1,4 @@
-/** Services whose event loop no longer turns are started again; those that are stopped, or merely slow, are not. */
+/** Services with a blocked event loop are restarted; stopped or slow ones are not. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { cleanHome, cli, launch, resultsOf } from '../support/cli.ts';
 import { install } from '../support/install.ts';
 import { until } from '../support/resources.ts';
 
-/** A second of the watchdog, without waiting for it. */
+/** One second of the watchdog, on fake timers. */
 const SECOND_MS = 1_000;
 
 /** CPU time that a loop uses before it is looked at again, in clock ticks of 10 ms. */
@@ -30,7 +30,7 @@ function start(script: string): ChildProcess {
   return child;
 }
 
-/** @returns how often a watchdog of the process found that it hangs. */
+/** @returns how often a watchdog of the process has reported a hang */
 function watched(child: ChildProcess) {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
@@ -40,7 +40,7 @@ function watched(child: ChildProcess) {
   return { onHang, watchdog };
 }
 
-it('a loop that never ends is noticed after three silent seconds', async () => {
+it('an endless loop is detected after three seconds without a heartbeat', async () => {
   const loop = start('for (;;);');
   const { onHang } = watched(loop);
   vi.advanceTimersByTime(2 * SECOND_MS);
@@ -53,7 +53,7 @@ it('a loop that never ends is noticed after three silent seconds', async () => {
   expect(onHang).toHaveBeenCalledTimes(1);
 });
 
-it('a process that does not get the CPU, or that waits, is given half a minute', async () => {
+it('a process without CPU time, or one that waits, has half a minute', async () => {
   const { onHang, watchdog } = watched(start('setInterval(() => {}, 1000)'));
   for (const last of [29, 29]) {
     vi.advanceTimersByTime(last * SECOND_MS);
@@ -64,7 +64,7 @@ it('a process that does not get the CPU, or that waits, is given half a minute',
   expect(onHang).toHaveBeenCalledTimes(1);
 });
 
-it('a process that is stopped does not hang, nor one that slept together with the machine', async () => {
+it('a stopped process does not count as hanging, nor one that slept together with the machine', async () => {
   const stopped = start('setInterval(() => {}, 1000)');
   stopped.kill('SIGSTOP');
   await until(async () => /^State:\tT/m.test(await readFile(`/proc/${stopped.pid}/status`, 'utf8')));
@@ -79,7 +79,7 @@ it('a process that is stopped does not hang, nor one that slept together with th
   expect(onHang).not.toHaveBeenCalled();
 });
 
-it('a workflow that loops does not take the services away: callbacks are accepted between, and at last despite it', async () => {
+it('a workflow in an endless loop does not block the services: callbacks are accepted between restarts, and finally during the loop', async () => {
   const copy = await install();
   const bundle = await bundleWorkflowCode({
     workflowsPath: fileURLToPath(new URL('../support/looping-workflow.ts', import.meta.url)),
@@ -104,7 +104,7 @@ it('a workflow that loops does not take the services away: callbacks are accepte
   const { webhook_url } = JSON.parse(await readFile(join(home, 'stack.json'), 'utf8')) as StackState;
   await until(async () => (await hangs()) >= 2);
   endless.child.kill();
-  // From now on a thread of the SDK runs the workflow, and ends it.
+  // From now on a thread of the SDK runs the workflow, and terminates it.
   const saved = join(resultsOf(env), `${task_id}.json`);
   const result = await until(async () => {
     const text = await readFile(saved, 'utf8').catch(() => '');

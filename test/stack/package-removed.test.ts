@@ -25,7 +25,7 @@ it('services whose package is removed finish the next task; commands, doctor and
 
   for (const name of ['dist', 'node_modules']) await rename(join(copy, name), join(copy, `removed-${name}`));
 
-  // The first request that any of the services makes or takes.
+  // The first request that any of the services makes or receives.
   const dispatch = await cli(['dispatch', 'x [[simulate: delay=0]]', '--json'], env);
   expect(dispatch).toMatchObject({ code: 0, stderr: `${OTHER_BUILD}\n` });
   const { task_id } = JSON.parse(dispatch.stdout) as { task_id: string };
@@ -54,14 +54,14 @@ it('services whose package is removed finish the next task; commands, doctor and
   expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n', stderr: '停止中…\n' });
 });
 
-it('services count as installed while their files and this command’s are of their build', async () => {
+it('services count as installed while their files and those of this command are from the same build', async () => {
   const build = buildIn(DIST) ?? '';
   expect(build).toMatch(/^[0-9a-f]{64}$/);
   const other = join(await temporaryFolder(), 'dist');
   expect(isInstalled({ build, dist: DIST })).toBe(true);
   // Removed, or updated in another folder.
   expect(isInstalled({ build, dist: other })).toBe(false);
-  // Of another installation.
+  // From another installation.
   await mkdir(other);
   await writeFile(join(other, 'build-id'), 'other');
   expect(isInstalled({ build: 'other', dist: other })).toBe(false);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { expect, it } from 'vitest';
 import { identify, isAlive } from '../../src/stack/process-id.ts';
 
-it('a process is itself, and not whoever had its number before or has it after', async () => {
+it('a process differs from earlier and later ones with the same id', async () => {
   const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
   const id = identify(child.pid as number);
   expect(id).toMatchObject({ pid: child.pid, start: expect.stringMatching(/\d/) });

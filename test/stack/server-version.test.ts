@@ -38,7 +38,7 @@ describe('the database of a server', () => {
     expect(await read(home, 'temporal-1.32.0.copy', 'temporal.db-wal')).toBe('old wal');
   });
 
-  it('is as it was after an upgrade that was killed, whichever server comes next', async () => {
+  it('is unchanged after a killed upgrade, whichever server starts next', async () => {
     for (const next of [OLD, NEW]) {
       const home = await homeWith('old');
       await beforeServer(home, NEW, () => {});
@@ -57,14 +57,14 @@ describe('the database of a server', () => {
     expect(await read(home, 'temporal.db')).toBe('old');
   });
 
-  it('has versions that are compared by number', () => {
+  it('has versions that are compared numerically', () => {
     expect(compareVersions('1.9.0', '1.10.0')).toBeLessThan(0);
     expect(compareVersions('1.32.1', '1.32.0')).toBeGreaterThan(0);
     expect(compareVersions('1.32', '1.32.0')).toBe(0);
   });
 });
 
-/** The real server under another version, or one that cannot open the database. */
+/** The real server with another version number, or one that cannot open the database. */
 async function serverCalled(version: string, run: string): Promise<string> {
   const folder = join(await temporaryFolder(), 'bin');
   await mkdir(folder);
@@ -113,7 +113,7 @@ it(
     await second.stop();
     expect(serverOf(home)).toEqual(pinned);
 
-    // One that cannot open the database leaves it as it was.
+    // A server that cannot open the database leaves it unchanged.
     const broken = await serverCalled('1.98.0', 'echo "no such column: x" >&2; exit 1');
     const failed = await cli(['up'], { ...env, TEMPORAL_CLI_PATH: join(broken, 'temporal') });
     expect(failed).toMatchObject({

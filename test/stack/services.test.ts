@@ -20,7 +20,7 @@ function isSet(value: Config[SecretName]): boolean {
   return value instanceof Map ? value.size > 0 : value !== undefined && value.length > 0;
 }
 
-/** @returns the secrets that a configuration holds. */
+/** @returns the secrets in a configuration */
 function secretsIn(config: Config): string[] {
   return SECRETS.filter((name) => isSet(config[name])).toSorted();
 }

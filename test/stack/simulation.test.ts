@@ -1,4 +1,4 @@
-/** A simulation and the real stack of one home share the engine, but no task. */
+/** A simulation and the real stack of one home share the engine, but no tasks. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { expect, it } from 'vitest';
@@ -10,7 +10,7 @@ interface DispatchBody {
   metadata: object;
 }
 
-it('a simulated task that waits is never sent to the real Kimi, nor does it take a slot of a real task', async () => {
+it('a waiting simulated task is never sent to the real Kimi, and takes no slot of a real task', async () => {
   const prompts: string[] = [];
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { messages, metadata } = JSON.parse(await text(request)) as DispatchBody;

@@ -1,4 +1,4 @@
-/** The command line without a process of its own. */
+/** The command line without its own process. */
 import { Console } from 'node:console';
 import { join } from 'node:path';
 import { vi } from 'vitest';
@@ -6,15 +6,15 @@ import { main } from '../../src/cli/main.ts';
 import type { Ended } from './cli.ts';
 
 /**
- * Runs `kimi-dispatch` in this process, in its HOME, for words that it refuses before it does anything: a process takes a third of
- * a second to start. Not for what reads standard input, connects or starts something.
+ * Runs `kimi-dispatch` in this process, in its HOME, for arguments that it refuses before it does anything: a process takes a third of
+ * a second to start. Not for commands that read standard input, connect or start something.
  */
 export async function inProcess(args: string[], env: Record<string, string>): Promise<Ended> {
   const home = env['HOME'] ?? '';
   const before = { env: process.env, folder: process.cwd(), console: globalThis.console };
   const [stdout, stderr] = [take(process.stdout), take(process.stderr)];
   try {
-    // `os.homedir` is that of this process: the folders in it are named.
+    // `os.homedir` is that of this process, so its folders are set explicitly.
     process.env = { ...env, KIMI_HOME: join(home, 'kimi'), KIMI_RESULTS_DIR: join(home, 'results') };
     process.chdir(home);
     globalThis.console = new Console(process.stdout, process.stderr);
@@ -29,7 +29,7 @@ export async function inProcess(args: string[], env: Record<string, string>): Pr
   }
 }
 
-/** Takes what is written to a stream, until it is given back, without the listeners that were added meanwhile. */
+/** Captures the output of a stream until it is restored, and removes the listeners that were added meanwhile. */
 function take(stream: NodeJS.WriteStream) {
   let text = '';
   const listeners = stream.listeners('error');

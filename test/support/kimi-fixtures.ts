@@ -31,7 +31,7 @@ export interface KimiFixture {
 
 export const FIXTURES = join(PACKAGE_ROOT, 'test', 'fixtures', 'kimi');
 
-/** @returns every recorded answer with its name. */
+/** @returns every recorded response with its name */
 export function readFixtures(): [name: string, fixture: KimiFixture][] {
   return readdirSync(FIXTURES)
     .filter((name) => name.endsWith('.json'))

@@ -1,4 +1,4 @@
-/** The workflows; one whose task is named so never gives its thread back. */
+/** The workflows; one of them loops forever for a task of this name. */
 import type { Task, TaskSummary } from '../../src/shared/task.ts';
 import { kimiTask as unchangedTask } from '../../src/workflows/task.ts';
 

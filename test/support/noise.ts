@@ -74,7 +74,7 @@ const anyBodies = oneof(
   { arbitrary: nat(2 * MAX_CALLBACK_BYTES).map((size) => Buffer.alloc(size, '{"a":')), weight: 1 },
 );
 
-/** What a header's value may hold. */
+/** Allowed characters of a header value. */
 const headerText = string({ unit: integer({ min: 0x20, max: 0xff }).map((code) => String.fromCharCode(code)) });
 const headerValue = oneof(
   headerText.filter((text) => !text.includes('\x7f')),
@@ -93,7 +93,7 @@ const signatures = oneof(
     ...PLAUSIBLE,
     [SIGNATURE_HEADER]: hex,
   })),
-  // Right for another body.
+  // Valid for another body.
   constant({ ...PLAUSIBLE, ...standardHeaders('another', SECRET, 'msg_1') }),
   record(
     {
@@ -159,7 +159,7 @@ const requests = record({ method: methods, target: targets, headers, body: anyBo
 }));
 const almostRight = mutated(requestBytes({ target: PATH, headers: PLAUSIBLE, body: RIGHT }));
 
-/** Requests of strangers, none of them signed with the secret. */
+/** Unsigned requests of unknown senders. */
 export const noise: Arbitrary<Noise> = oneof(
   { arbitrary: requests, weight: 3 },
   { arbitrary: almostRight.map((bytes) => ({ bytes, needsAnswer: false })), weight: 1 },

@@ -1,4 +1,4 @@
-/** What tests of every room need: secrets, and servers and folders that are released when the test has finished, or the last that shares them. */
+/** Helpers for all tests: secrets, and servers and folders that are released when the test, or the last one that shares them, has finished. */
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -11,7 +11,7 @@ import type { ResultStore } from '../../src/results/store.ts';
 export { until } from './until.ts';
 
 export const SECRET = 'a-secret-of-at-least-16-characters';
-/** Also accepted, as during the rotation of the secret. */
+/** Also accepted, during the rotation of the secret. */
 export const NEXT_SECRET = 'the-secret-that-comes-after-it';
 /** Token of the worker at the relay. */
 export const RELAY_TOKEN = 'a-token-of-at-least-16-characters';
@@ -19,10 +19,10 @@ export const silent = pino({ level: 'silent' });
 
 type Release = () => unknown;
 
-/** Collects what {@link shared} has to release, while it opens something. */
+/** Collects the releases of {@link shared} while it opens something. */
 let releases: Release[] | undefined;
 
-/** @returns what registers a release: when the test has finished, or for what is {@link shared} after the last test. */
+/** @returns a function that registers a release: when the test has finished, or for {@link shared} after the last test */
 export function lifetime(): (release: Release) => void {
   const collected = releases;
   return collected
@@ -32,7 +32,7 @@ export function lifetime(): (release: Release) => void {
       };
 }
 
-/** Opens something once for all tests of the file, or of the describe block. @returns what gives it to a test. */
+/** Opens something once for all tests of the file, or of the describe block. @returns a function that returns it. */
 export function shared<T>(open: () => Promise<T>): () => T {
   let opened: T;
   beforeAll(async () => {

@@ -11,14 +11,14 @@ function observe(): string {
   return JSON.stringify({
     random: [Math.random(), Math.random(), uuid4()],
     now: [Date.now(), new Date().toISOString()],
-    // Those with two underscores are the SDK's and ours.
+    // Names with two underscores belong to the SDK and to us.
     globals: Object.getOwnPropertyNames(globalThis)
       .filter((name) => !name.startsWith('__'))
       .toSorted(),
   });
 }
 
-/** Fails, also in a replay, if what it observes is not what was recorded. @returns what it observed. */
+/** Fails, also in a replay, if the observed values differ from the recorded ones. @returns the observed values. */
 export async function observing(): Promise<string[]> {
   const observed: string[] = [];
   for (let round = 0; round < 3; round++) {

@@ -1,11 +1,11 @@
-/** Streams as servers send them, and what the streaming client makes of them. */
+/** Streams as servers send them, and the result of the streaming client. */
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Piece } from '../../src/relay/attempts.ts';
 import { StreamingClient } from '../../src/relay/stream.ts';
 import { serve } from './resources.ts';
 
-/** The key that the client is given. */
+/** The key of the client. */
 export const KEY = 'sk-distinctive';
 
 /** Serves a stream, in these pieces, until the test has finished. `undefined` is a cut. */
@@ -29,7 +29,7 @@ async function send(pieces: (string | Buffer | undefined)[], response: ServerRes
   response.end();
 }
 
-/** Asks for an answer at this address. @returns its pieces in one. */
+/** Requests an answer at this address. @returns its pieces joined. */
 export async function take(
   url: string,
   { stallMs = 5_000, signal = new AbortController().signal, onSent = (): void => {} } = {},

@@ -11,7 +11,7 @@ const SYSTEMD = ['/lib/systemd/systemd', '/usr/lib/systemd/systemd'].find((file)
 
 /**
  * The manager needs `/run/systemd/system`, so it gets a `/run` of its own. It moves every process of its control group into a
- * group of its own: it starts only in a group that holds nothing else.
+ * own group: it starts only in a group without other processes.
  */
 const START = [
   'set -e',
@@ -23,7 +23,7 @@ const START = [
   'exec "$0" --user',
 ].join('\n');
 
-/** @returns why no manager can be run here, if so. */
+/** @returns why no manager can run here, if so */
 export function noSystemd(): string | undefined {
   if (SYSTEMD === '') return 'systemd is not installed';
   try {
@@ -39,7 +39,7 @@ export interface Machine {
   env: Record<string, string>;
   /** Kills every process, as a power cut does. */
   cutPower(): Promise<void>;
-  /** Starts the manager, and nothing else: it starts what is enabled. */
+  /** Starts only the manager: it starts what is enabled. */
   boot(): Promise<void>;
   systemctl(...args: string[]): string;
 }
@@ -61,7 +61,7 @@ export async function bootMachine(env: Record<string, string>): Promise<Machine>
     const ended = manager && manager.exitCode === null && manager.signalCode === null && once(manager, 'exit');
     await until(() => {
       const left = processesIn(folders[0] ?? '');
-      // Stopped first: none may start another one.
+      // Stopped first, so that none can start another.
       for (const signal of ['SIGSTOP', 'SIGKILL'] as const) for (const pid of left) kill(pid, signal);
       return left.length === 0;
     });
@@ -76,7 +76,7 @@ export async function bootMachine(env: Record<string, string>): Promise<Machine>
     cutPower,
     boot: async () => {
       await mkdir(join(env['HOME'] ?? '', '.config/systemd/user'), { recursive: true });
-      // What pam_systemd gives it; nothing of the shell.
+      // The variables that pam_systemd sets; nothing of the shell.
       const boot = { HOME: env['HOME'], PATH: '/usr/local/bin:/usr/bin:/bin', XDG_RUNTIME_DIR: runtime, GROUP: group };
       manager = spawn('unshare', ['-m', 'sh', '-c', START, SYSTEMD], { env: boot, stdio: 'ignore' });
       await until(() => {
@@ -96,7 +96,7 @@ export async function bootMachine(env: Record<string, string>): Promise<Machine>
   return machine;
 }
 
-/** There is no logind: a file takes the place of its record. */
+/** There is no logind: a file replaces its record. */
 async function standInForLogind(bin: string): Promise<void> {
   const script = [
     '#!/bin/sh',
@@ -128,6 +128,6 @@ function kill(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // It has ended.
+    // It has already ended.
   }
 }

@@ -1,4 +1,4 @@
-/** A Temporal server elsewhere, with certificates or a key, by configuration alone. */
+/** A remote Temporal server, with certificates or a key, by configuration alone. */
 import { describe, expect, inject, it } from 'vitest';
 import { EXIT } from '../../src/service/exit.ts';
 import { cleanHome, cli } from '../support/cli.ts';
@@ -14,7 +14,7 @@ async function authorities(): Promise<{ authority: Certificate; server: Certific
   return { authority, server, client };
 }
 
-/** What the command line says of an engine, and what a worker does. */
+/** What the command line prints about an engine, and what a worker does. */
 async function both(engine: Record<string, string>) {
   const env = { ...(await cleanHome()), KIMI_LANG: 'en', KIMI_TASK_QUEUE: 'tls', ...engine };
   const { code, stdout, stderr } = await cli(['list'], env);
@@ -28,7 +28,7 @@ async function both(engine: Record<string, string>) {
   return { code, said: stdout + stderr, worker };
 }
 
-describe('is used', () => {
+describe('works', () => {
   it('with certificates of both sides', async () => {
     const { authority, server, client } = await authorities();
     const { code, said, worker } = await both({
@@ -53,14 +53,14 @@ describe('is used', () => {
   });
 });
 
-describe('is refused in one sentence that says what to look at', () => {
+describe('is refused in one sentence that names the variables to check', () => {
   const cases: [
     what: string,
     env: (its: Awaited<ReturnType<typeof authorities>>) => Promise<Record<string, string>>,
     words: string,
   ][] = [
     [
-      'its certificate is of somebody else',
+      'its certificate is from another authority',
       async ({ authority, server, client }) => ({
         TEMPORAL_ADDRESS: await openTlsProxy(inject('engine'), server, { clientsOf: authority }),
         TEMPORAL_TLS_SERVER_CA_CERT_PATH: (await certificate('another authority')).certPath,
@@ -70,7 +70,7 @@ describe('is refused in one sentence that says what to look at', () => {
       'its certificate is not trusted (SELF_SIGNED_CERT_IN_CHAIN); look at TEMPORAL_TLS_SERVER_CA_CERT_PATH and TEMPORAL_TLS_SERVER_NAME',
     ],
     [
-      'it wants a certificate of ours',
+      'it requires a client certificate',
       async ({ authority, server }) => ({
         TEMPORAL_ADDRESS: await openTlsProxy(inject('engine'), server, { clientsOf: authority }),
         TEMPORAL_TLS_SERVER_CA_CERT_PATH: authority.certPath,

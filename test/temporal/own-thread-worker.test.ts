@@ -133,7 +133,7 @@ it.each([
 });
 
 /**
- * Inner files of the SDK that own-thread-worker.ts and workflow-sandbox.ts use or stand in for. If one changes, read the difference,
+ * Internal files of the SDK that own-thread-worker.ts and workflow-sandbox.ts use or replace. If one changes, read the difference,
  * adapt the two modules, and write its new hash here.
  */
 const INNER_FILES = {
@@ -145,7 +145,7 @@ const INNER_FILES = {
   'workflow/lib/global-overrides.js': 'd311acde3adc21d6',
 };
 
-it.each(Object.entries(INNER_FILES))('%s is the file that was read', (file, hash) => {
+it.each(Object.entries(INNER_FILES))('%s is the reviewed version', (file, hash) => {
   const text = readFileSync(join(PACKAGE_ROOT, 'node_modules/@temporalio', file));
   expect(createHash('sha256').update(text).digest('hex').slice(0, 16)).toBe(hash);
 });

@@ -1,4 +1,4 @@
-/** What the engine stores: encrypted, out of its way where it is large, removed when nobody needs it any more. */
+/** How payloads are stored: encrypted, outside the engine if they are large, and removed when they are no longer needed. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -27,7 +27,7 @@ const DAY_MS = 24 * 3600 * 1000;
 const key = (byte: number): string => Buffer.alloc(32, byte).toString('base64');
 const KEYS = `new:${key(2)} old:${key(1)}`;
 
-const wish = (wishes: string): string => `秘密的計畫 [[simulate: ${wishes}]]`;
+const promptWith = (directives: string): string => `秘密的計畫 [[simulate: ${directives}]]`;
 
 /** A payload as the SDK makes it of a value. */
 const payloadOf = (value: unknown): Payload => defaultPayloadConverter.toPayload(value);
@@ -46,7 +46,7 @@ async function codecWith(keys: string | undefined) {
 }
 
 describe('the codec', () => {
-  it('encrypts with the first key, whose id the payload names, and each time differently', async () => {
+  it('encrypts with the first key, whose id is in the payload, differently each time', async () => {
     const codec = await codecWith(KEYS);
     const payload = payloadOf({ prompt: '秘密' });
     const [once, twice] = await codec.encode([payload, payload]);
@@ -58,7 +58,7 @@ describe('the codec', () => {
     expect(decoded.map(valueOf)).toEqual([{ prompt: '秘密' }, { prompt: '秘密' }]);
   });
 
-  it('reads what an older key encrypted, and what was not encrypted', async () => {
+  it('reads payloads of an older key, and unencrypted ones', async () => {
     const before = await (await codecWith(`old:${key(1)}`)).encode([payloadOf('before')]);
     const decoded = await (await codecWith(KEYS)).decode([...before, payloadOf('clear')]);
     expect(decoded.map(valueOf)).toEqual(['before', 'clear']);
@@ -76,7 +76,7 @@ describe('the codec', () => {
     ['a key it does not have', `old:${key(1)}`, '"new", which KIMI_PAYLOAD_KEYS does not hold'],
     ['another key of the same id', `new:${key(3)}`, 'does not open with the key "new"'],
     ['no key', undefined, '"new", which KIMI_PAYLOAD_KEYS does not hold'],
-  ])('with %s names the task and the id, and no key', async (_case, keys, sentence) => {
+  ])('with %s names the task and the key id, but no key', async (_case, keys, sentence) => {
     const payloads = await (await codecWith(KEYS)).encode([payloadOf('x')]);
     const context = { type: 'workflow', namespace: 'default', workflowId: 'kimi-1-1' } as const;
     const error = await failureOf((await codecWith(keys)).decode(payloads, context), ServiceError);
@@ -85,7 +85,7 @@ describe('the codec', () => {
     for (const byte of [1, 2, 3]) expect(error.message).not.toContain(key(byte));
   });
 
-  it('notices a payload that was changed or cut short', async () => {
+  it('detects a changed or truncated payload', async () => {
     const codec = await codecWith(KEYS);
     const [sealed] = await codec.encode([payloadOf('x')]);
     const data = Buffer.from(sealed?.data ?? []);
@@ -102,14 +102,14 @@ it.each([
   ['a', 'needs id:base64 pairs'],
   [`a:${Buffer.alloc(16, 7).toString('base64')}`, 'needs id:base64 pairs'],
   [`a:${key(7)},a:${key(8)}`, 'twice'],
-])('KIMI_PAYLOAD_KEYS=%s is refused, and not repeated', (value, problem) => {
+])('KIMI_PAYLOAD_KEYS=%s is refused, without repeating the value', (value, problem) => {
   const read = (): unknown => readConfig({ KIMI_PAYLOAD_KEYS: value });
   expect(read).toThrow(ConfigError);
   expect(read).toThrow(problem);
   expect(read).not.toThrow(value.slice(2, 12) || 'nothing');
 });
 
-it('a configuration that is printed shows no key', () => {
+it('a printed configuration contains no key', () => {
   const config = readConfig({ KIMI_PAYLOAD_KEYS: KEYS });
   expect([...config.KIMI_PAYLOAD_KEYS.keys()]).toEqual(['new', 'old']);
   expect(JSON.stringify([...config.KIMI_PAYLOAD_KEYS])).not.toContain(key(2).slice(0, 8));
@@ -130,7 +130,7 @@ describe('the payload folder', () => {
     };
   }
 
-  it('keeps a payload by its content, for this user alone', async () => {
+  it('stores a payload by its content, for this user only', async () => {
     const { driver, folder, claim, file } = await stored();
     expect(claim.claimData).toEqual({ name: expect.stringMatching(/^\d{4}-\d\d-\d\d\/[0-9a-f]{64}$/) });
     expect((await stat(file)).mode & 0o777).toBe(0o600);
@@ -140,7 +140,7 @@ describe('the payload folder', () => {
     expect(await readdir(dirname(file))).toHaveLength(1);
   });
 
-  it('refuses a claim that leads out of it', async () => {
+  it('refuses a claim that points outside', async () => {
     const { driver, claim } = await stored();
     const name = claim.claimData['name'] ?? '';
     for (const bad of ['', '/etc/passwd', '../../etc/passwd', `../${name}`, `${name}/../x`, `x/${name}`, `${name}\n`]) {
@@ -149,7 +149,7 @@ describe('the payload folder', () => {
     }
   });
 
-  it('says which payload is damaged or gone, and heals it when the same is stored again', async () => {
+  it('reports a damaged or missing payload, and repairs it when the same one is stored again', async () => {
     const { driver, claim, file } = await stored();
     await writeFile(file, (await readFile(file)).subarray(1));
     expect((await failureOf(driver.retrieve({}, [claim]), ServiceError)).message).toMatch(/^payload 20.* is damaged/);
@@ -159,7 +159,7 @@ describe('the payload folder', () => {
     expect((await failureOf(driver.retrieve({}, [claim]), ServiceError)).message).toMatch(/is not in \/\S+; restore/);
   });
 
-  it('that cannot be written to is said at the start', async () => {
+  it('that is not writable is reported at the start', async () => {
     const file = join(await temporaryFolder(), 'file');
     await writeFile(file, '');
     const payloads = openPayloads(readConfig({ KIMI_PAYLOAD_DIR: join(file, 'payloads') }));
@@ -179,7 +179,7 @@ const folderWith = async (days: string[]): Promise<PayloadFolder> => {
 };
 
 describe('the sweep', () => {
-  it('removes what is older than the engine’s retention, a week and a day', async () => {
+  it('removes payloads older than the engine’s retention, a week and a day', async () => {
     const { client } = await openWorld({ worker: false });
     // The tests' server keeps closed workflows for its default of one day.
     const [young, old] = [dayOf(Date.now() - 9 * DAY_MS), dayOf(Date.now() - 10 * DAY_MS)];
@@ -188,14 +188,14 @@ describe('the sweep', () => {
     expect((await readdir(folder.path)).toSorted()).toEqual([young, dayOf(Date.now()), 'not-ours'].toSorted());
   });
 
-  it('has nothing to do where there is no folder', async () => {
+  it('does nothing without a folder', async () => {
     const { client, payloads } = await openWorld({ worker: false });
     expect(await sweepPayloads(payloads.folder, client)).toEqual([]);
   });
 
-  it('keeps what an open task may need, however long it has been open', async () => {
+  it('keeps payloads that an open task may need, however long it has been open', async () => {
     const world = await openWorld();
-    const started = await world.start(wish('drop=1'));
+    const started = await world.start(promptWith('drop=1'));
     await until(async () => {
       const query = `WorkflowId = '${started.task_id}'`;
       return ((await world.client.workflow.count(query)).count ?? 0) > 0;
@@ -207,7 +207,7 @@ describe('the sweep', () => {
   });
 });
 
-/** A task's whole history as the engine holds it, and the payloads in it. */
+/** The whole history of a task in the engine, and its payloads. */
 async function storedHistory({ client }: World, workflowId: string) {
   const { history } = await client.workflowService.getWorkflowExecutionHistory({
     namespace: 'default',
@@ -226,10 +226,10 @@ async function storedHistory({ client }: World, workflowId: string) {
 }
 
 async function allOf(world: World): Promise<{ engine: Buffer; folder: Buffer }> {
-  const wishes = ['delay=0', 'delay=0 size=200000', 'fail=1', 'status=400'];
+  const directives = ['delay=0', 'delay=0 size=200000', 'fail=1', 'status=400'];
   const engine: Buffer[] = [];
-  for (const wished of wishes) {
-    const started = await world.start(wish(wished));
+  for (const directive of directives) {
+    const started = await world.start(promptWith(directive));
     await world.handle(started).result();
     engine.push((await storedHistory(world, started.task_id)).bytes);
   }
@@ -241,7 +241,7 @@ async function allOf(world: World): Promise<{ engine: Buffer; folder: Buffer }> 
 }
 
 describe('a task whose payloads are encrypted', () => {
-  /** What must not be read in the engine: the prompt, the answer, why things failed, what the Web UI tells of the task. */
+  /** Text that must not be readable in the engine: the prompt, the answer, error messages, the details in the Web UI. */
   const WORDS = [
     '秘密的計畫',
     '模擬',
@@ -251,11 +251,11 @@ describe('a task whose payloads are encrypted', () => {
     '儲存結果',
   ];
 
-  it('stands nowhere in clear, in its history or outside it', async () => {
+  it('is nowhere in clear text, in its history or outside it', async () => {
     const { engine, folder } = await allOf(await openWorld({ payloadKeys: KEYS }));
     expect(folder.length).toBeGreaterThan(STORED_FROM_BYTES);
     expect(WORDS.filter((word) => engine.includes(word) || folder.includes(word))).toEqual([]);
-    // Search attributes stay in clear: the engine searches by them.
+    // Search attributes are not encrypted: the engine searches by them.
     expect(engine.includes('calculator')).toBe(true);
 
     const clear = await allOf(await openWorld());
@@ -263,10 +263,10 @@ describe('a task whose payloads are encrypted', () => {
     expect(clear.folder.includes('模擬')).toBe(true);
   });
 
-  it('tells its current details and what an activity failed with to those who have the keys', async () => {
+  it('has its current details and activity failures encrypted, readable with the keys', async () => {
     const wakeUrl = await serve((_request, response) => response.writeHead(503).end());
     const world = await openWorld({ payloadKeys: KEYS, wakeUrl });
-    const { task_id } = await world.start(wish('delay=0'));
+    const { task_id } = await world.start(promptWith('delay=0'));
     const found = await until(async () => {
       const known = await lookUp(world.client, task_id);
       return known?.retrying && known;
@@ -283,13 +283,13 @@ describe('a task whose payloads are encrypted', () => {
     expect(metadataOf(queryResult?.payloads?.[0] as Payload, 'encoding')).toBe('binary/encrypted');
   });
 
-  it('goes on after the keys were rotated, and when they are introduced', async () => {
+  it('continues after a rotation of the keys, and after their introduction', async () => {
     for (const [before, after] of [
       [`old:${key(1)}`, KEYS],
       [undefined, KEYS],
     ]) {
       const world = await openWorld({ payloadKeys: after });
-      const started = await world.start(wish('drop=1'));
+      const started = await world.start(promptWith('drop=1'));
       const elder = await openWorld({ worker: false, payloadKeys: before });
       await passOn(elder.handle(started), {
         id: 'cmpl-1',
@@ -312,10 +312,10 @@ describe('an answer of 16 MB', () => {
     ['called back', undefined, 'delay=0'],
     ['called back, encrypted', KEYS, 'delay=0'],
     ['given in place', undefined, 'direct=1'],
-  ])('%s, goes the whole way; the history stays small', async (_case, payloadKeys, how) => {
+  ])('%s, works end to end; the history stays small', async (_case, payloadKeys, how) => {
     expect(CHARACTERS * 3).toBeGreaterThan(MAX_CALLBACK_BYTES * 0.98);
     const world = await openWorld({ payloadKeys });
-    const started = await world.start(wish(`${how} size=${CHARACTERS}`));
+    const started = await world.start(promptWith(`${how} size=${CHARACTERS}`));
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
     expect((await world.results.read(started.task_id))?.output).toHaveLength(CHARACTERS);
     const { raw } = await world.handle(started).describe();
@@ -325,9 +325,9 @@ describe('an answer of 16 MB', () => {
 
 it('a callback that cannot be stored is queued, and delivered once it can', async () => {
   const world = await openWorld();
-  // A file stands where the folder has to go.
+  // A file takes the place of the folder.
   await writeFile(world.payloads.folder.path, '');
-  const started = await world.start(wish('delay=0 size=200000'));
+  const started = await world.start(promptWith('delay=0 size=200000'));
   await until(() => world.counts.callbacks['202']);
   await rm(world.payloads.folder.path);
   expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
@@ -365,7 +365,7 @@ describe('the codec endpoint', () => {
 
   it('shows a history, claims included, to the Web UI', async () => {
     const { world, url, ask } = await open();
-    const started = await world.start(wish('delay=0 size=200000'));
+    const started = await world.start(promptWith('delay=0 size=200000'));
     await world.handle(started).result();
     const { payloads } = await storedHistory(world, started.task_id);
 
@@ -414,7 +414,7 @@ describe('the codec endpoint', () => {
     expect(answer.headers.get('access-control-allow-origin')).toBe(null);
   });
 
-  it('refuses what is no list of payloads, or is too large', async () => {
+  it('refuses anything but a list of payloads, and bodies that are too large', async () => {
     const { url, ask, bearer } = await open();
     for (const garbage of ['', '{', '[]', '{"payloads":1}', '{"payloads":[{"data":"#"}]}', '{"payloads":["x"]}']) {
       expect((await ask('decode', garbage, bearer)).status, garbage).toBe(400);
@@ -423,7 +423,7 @@ describe('the codec endpoint', () => {
     expect((await fetch(`${url}/codec/decode`)).status).toBe(405);
   });
 
-  it('says in a payload’s place why it cannot be shown', async () => {
+  it('replaces an unreadable payload by the reason', async () => {
     const { ask, bearer } = await open();
     const [sealed] = await (await codecWith(`gone:${key(9)}`)).encode([payloadOf('x')]);
     const broken = { metadata: { encoding: Buffer.from('binary/encrypted') }, data: Buffer.from('?') };
@@ -447,7 +447,7 @@ describe('the codec endpoint', () => {
   });
 });
 
-/** A server that speaks S3: s3rver, fetched for this test alone. */
+/** An S3 server: s3rver, installed only for this test. */
 async function serveS3(): Promise<void> {
   const port = await freePort();
   const server = spawn(
@@ -488,8 +488,8 @@ async function serveS3(): Promise<void> {
   });
 }
 
-describe('a bucket in place of the folder', () => {
-  it('takes large payloads; what is in the folder stays readable', async () => {
+describe('a bucket instead of the folder', () => {
+  it('stores large payloads; those in the folder stay readable', async () => {
     await serveS3();
     const KIMI_HOME = await temporaryFolder();
     const before = openPayloads(readConfig({ KIMI_HOME }));

@@ -1,4 +1,4 @@
-/** A release with new search attributes meets the database of an older one. */
+/** A release with new search attributes uses the database of an older release. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { randomUUID } from 'node:crypto';

@@ -1,4 +1,4 @@
-/** Nothing a full run leaves behind holds a secret: files, histories, output, argument lists. */
+/** No file, history, output or argument list of a complete run contains a secret. */
 import { execFile } from 'node:child_process';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
@@ -21,14 +21,14 @@ const SECRETS = {
   KIMI_RELAY_TOKEN: 'distinctive-relay-token-5e82f7',
   KIMI_DASHBOARD_TOKEN: 'distinctive-dashboard-token-31b6c8',
 };
-/** In the query of the wake address, where some gateways want it. */
+/** In the query of the wake address, as some gateways require. */
 const QUERY_SECRET = 'distinctive-query-secret-90ce5f';
 
-/** @returns the secrets that are in some text or bytes, as they are or in base64. */
+/** @returns the secrets contained in some text or bytes, unencoded or in base64 */
 function secretsIn(content: string | Buffer): string[] {
   const bytes = Buffer.from(content);
   return [...Object.values(SECRETS), QUERY_SECRET].filter(
-    // What stands before it moves base64 by up to two bytes; what is between the first and the last four stays.
+    // Preceding bytes shift base64 by up to two; the result between the first and the last four characters stays the same.
     (secret) => bytes.includes(secret) || [0, 1, 2].some((shift) => bytes.includes(encoded(secret.slice(shift)))),
   );
 }
@@ -37,7 +37,7 @@ function encoded(text: string): string {
   return Buffer.from(text).toString('base64').slice(0, -4);
 }
 
-/** Everything that was left behind, by where it was found. */
+/** Everything that a run has left behind, by its location. */
 class Traces {
   readonly found = new Map<string, Buffer>();
 
@@ -49,24 +49,24 @@ class Traces {
   async addFiles(folder: string, when: string): Promise<void> {
     for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
       const file = join(entry.parentPath, entry.name);
-      // Some come and go: a lock, a journal of the database.
+      // Some files are temporary: a lock, a journal of the database.
       const content = entry.isFile() ? await readFile(file).catch(() => undefined) : undefined;
       if (content) this.add(`${when}: ${file.slice(folder.length)}`, content);
     }
   }
 
-  /** @returns where any of the secrets is. */
+  /** @returns the locations of secrets */
   leaks(): string[] {
     return [...this.found].flatMap(([where, content]) => secretsIn(content).map((secret) => `${secret} in ${where}`));
   }
 
-  /** @returns where some words are. */
+  /** @returns the locations of a text */
   holding(words: string): string[] {
     return [...this.found].filter(([, content]) => content.includes(words)).map(([where]) => where);
   }
 }
 
-/** What the stub does with a task, by a word in its prompt. */
+/** The behaviour of the stub for a task, by a word in its prompt. */
 const PROMPTS = {
   answered: 'marker-answered',
   failed: 'marker-failed',
@@ -75,7 +75,7 @@ const PROMPTS = {
   page: 'marker-page',
 } as const;
 
-/** Kimi and the gateway: every answer quotes the credentials it was sent, as careless services do. */
+/** Kimi and the gateway: every response quotes the received credentials, as careless services do. */
 async function serveCareless(): Promise<{ url: string; callbacks: number[]; wakes: string[] }> {
   const callbacks: number[] = [];
   const wakes: string[] = [];
@@ -105,7 +105,7 @@ async function serveCareless(): Promise<{ url: string; callbacks: number[]; wake
   return { url, callbacks, wakes };
 }
 
-/** An answer that quotes what it was sent. */
+/** An answer that quotes the request. */
 function stream(response: ServerResponse, quoted: string): void {
   const choices = [{ index: 0, delta: { content: quoted }, finish_reason: 'stop' }];
   response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -118,7 +118,7 @@ interface Dispatched {
   callback_url: string;
 }
 
-/** Calls back badly signed, then well: under the one secret or under the other. */
+/** Sends callbacks with invalid signatures, then a valid one: signed with either secret. */
 async function callBack({ messages, metadata, callback_url }: Dispatched, statuses: number[]): Promise<void> {
   const fails = messages[0]?.content.includes(PROMPTS.failed);
   const error = { type: 'server_error', message: 'Kimi failed' };
@@ -140,7 +140,7 @@ async function callBack({ messages, metadata, callback_url }: Dispatched, status
   }
 }
 
-it('no secret is in anything that a run leaves behind, whatever goes wrong', { timeout: 180_000 }, async () => {
+it('no trace of a run contains a secret, whatever fails', { timeout: 180_000 }, async () => {
   const { url, callbacks, wakes } = await serveCareless();
   const env = await cleanHome({
     ...SECRETS,
@@ -160,7 +160,7 @@ it('no secret is in anything that a run leaves behind, whatever goes wrong', { t
     traces.add(`ps ${when}`, (await promisify(execFile)('ps', ['-eo', 'args'], { maxBuffer: 1e8 })).stdout);
   };
 
-  // What is malformed is named, not repeated.
+  // A malformed value is named, not repeated.
   for (const [name, value] of Object.entries(SECRETS)) {
     const short = { WEBHOOK_SECRET: value.slice(-9), WEBHOOK_ADDITIONAL_SECRETS: `${value} ${value.slice(-9)}` }[name];
     const { stdout, stderr } = await cli(['up'], { ...env, [name]: short ?? `${value}\n${value}` });
@@ -179,7 +179,7 @@ it('no secret is in anything that a run leaves behind, whatever goes wrong', { t
   }
   const client = new Client({ connection: await Connection.connect({ address: stack.state.temporal_address }) });
   for (const id of ids) {
-    // Those that never were called back for are timed out by now; those that were are done.
+    // Tasks without a callback have timed out by now; the others are done.
     await until(async () => (await readdir(resultsOf(env))).includes(`${id}.json`));
     await run('status', id);
     await run('status', id, '--json');
@@ -194,7 +194,7 @@ it('no secret is in anything that a run leaves behind, whatever goes wrong', { t
   await look('while it runs');
   for (const id of ids) {
     const history = await client.workflow.getHandle(id).fetchHistory();
-    // Payloads stand in it as base64.
+    // It contains payloads as base64.
     const json = historyToJSON(history).replaceAll(/"data": *"([A-Za-z0-9+/=]+)"/g, (_whole, data: string) =>
       Buffer.from(data, 'base64').toString(),
     );
@@ -207,7 +207,7 @@ it('no secret is in anything that a run leaves behind, whatever goes wrong', { t
   await traces.addFiles(home, 'stopped');
 
   expect(traces.leaks()).toEqual([]);
-  // It did look where things are, and would have found them.
+  // The check has found the files and would have detected a leak.
   const where = traces.holding(PROMPTS.answered).join('\n');
   for (const place of ['running: /.local/share/kimi-dispatch/temporal.db', `history of ${ids[0]}`, 'ps during']) {
     expect(where).toContain(place);
@@ -218,7 +218,7 @@ it('no secret is in anything that a run leaves behind, whatever goes wrong', { t
   expect(traces.leaks()).toEqual([`${SECRETS.KIMI_API_KEY} in a leak`]);
 });
 
-it('nor with the relay in between', { timeout: 120_000 }, async () => {
+it('nor with the relay', { timeout: 120_000 }, async () => {
   const { url } = await serveCareless();
   const env = await cleanHome({
     ...SECRETS,
@@ -244,23 +244,27 @@ it('nor with the relay in between', { timeout: 120_000 }, async () => {
   }
 });
 
-it('the one file that holds a secret is the one `up` makes, for this user alone', { timeout: 120_000 }, async () => {
-  const env = await cleanHome();
-  const stack = await up(env, '--simulate');
-  const run = await cli(['run', 'x'], env);
-  expect(run.code, run.stderr).toBe(0);
-  const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
-  const secret = (await readFile(join(home, 'webhook-secret'), 'utf8')).trim();
-  expect(secret).toMatch(/^[0-9a-f]{64}$/);
-  expect((await stat(join(home, 'webhook-secret'))).mode & 0o777).toBe(0o600);
-  const traces = new Traces();
-  traces.add('ps', (await promisify(execFile)('ps', ['-eo', 'args'], { maxBuffer: 1e8 })).stdout);
-  await traces.addFiles(env['HOME'] ?? '', 'running');
-  const { stdout, stderr } = await stack.stop();
-  traces.add('output', stdout + stderr + run.stdout + run.stderr);
-  await traces.addFiles(env['HOME'] ?? '', 'stopped');
-  expect(traces.holding(secret)).toEqual([
-    'running: /.local/share/kimi-dispatch/webhook-secret',
-    'stopped: /.local/share/kimi-dispatch/webhook-secret',
-  ]);
-});
+it(
+  'the only file that contains a secret is the one that `up` creates, readable by this user only',
+  { timeout: 120_000 },
+  async () => {
+    const env = await cleanHome();
+    const stack = await up(env, '--simulate');
+    const run = await cli(['run', 'x'], env);
+    expect(run.code, run.stderr).toBe(0);
+    const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+    const secret = (await readFile(join(home, 'webhook-secret'), 'utf8')).trim();
+    expect(secret).toMatch(/^[0-9a-f]{64}$/);
+    expect((await stat(join(home, 'webhook-secret'))).mode & 0o777).toBe(0o600);
+    const traces = new Traces();
+    traces.add('ps', (await promisify(execFile)('ps', ['-eo', 'args'], { maxBuffer: 1e8 })).stdout);
+    await traces.addFiles(env['HOME'] ?? '', 'running');
+    const { stdout, stderr } = await stack.stop();
+    traces.add('output', stdout + stderr + run.stdout + run.stderr);
+    await traces.addFiles(env['HOME'] ?? '', 'stopped');
+    expect(traces.holding(secret)).toEqual([
+      'running: /.local/share/kimi-dispatch/webhook-secret',
+      'stopped: /.local/share/kimi-dispatch/webhook-secret',
+    ]);
+  },
+);

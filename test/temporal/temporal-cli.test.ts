@@ -1,4 +1,4 @@
-/** Where the Temporal server comes from. What needs a network is left to the runs on a fresh machine. */
+/** The source of the Temporal server. Downloads are tested on fresh machines. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, inject, it, onTestFinished } from 'vitest';
@@ -24,15 +24,15 @@ async function find(path: string | undefined, cache: string, PATH: string): Prom
   return await findTemporalCli({ path, cache, onStep: fetchNothing });
 }
 
-it('TEMPORAL_CLI_PATH is used as it is', async () => {
+it('TEMPORAL_CLI_PATH has precedence', async () => {
   expect(await find(inject('temporalCli'), await temporaryFolder(), '/bin:/usr/bin')).toBe(inject('temporalCli'));
 });
 
 it.each([
-  ['is not there', undefined, 'does not run'],
+  ['does not exist', undefined, 'does not run'],
   ['is another program', 'hello', 'is not a Temporal CLI'],
   ['is too old', 'temporal version 1.0.0 (Server 1.24.2, UI 2.28.0)', '1.29 or newer is needed'],
-])('TEMPORAL_CLI_PATH that %s is refused, and nothing else is tried', async (_name, version, reason) => {
+])('TEMPORAL_CLI_PATH that %s is refused, without a fallback', async (_name, version, reason) => {
   const folder = await temporaryFolder();
   const path = join(folder, 'temporal');
   if (version !== undefined) await program(path, version);
@@ -43,7 +43,7 @@ it.each([
   expect(failed.lines('zh-TW')).toEqual([expect.stringMatching(/^TEMPORAL_CLI_PATH：.*\p{sc=Han}/u)]);
 });
 
-it('the one on PATH comes first, then one fetched before; one too old is passed over', async () => {
+it('the one on PATH comes first, then a downloaded one; one that is too old is skipped', async () => {
   const folder = await temporaryFolder();
   const bin = join(folder, 'bin');
   await mkdir(bin);

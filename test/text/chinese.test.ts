@@ -1,4 +1,4 @@
-/** A Chinese text holds no English clause, whatever a command or a service has to say. */
+/** No Chinese text contains an English clause, in any message of a command or service. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -17,7 +17,7 @@ import { sayCredentials } from '../../src/temporal/engine-unreachable.ts';
 import { explain, textFor } from '../../src/text/index.ts';
 import { zhTW as text } from '../../src/text/zh-TW.ts';
 
-/** Names, commands and settings that stay as they are. */
+/** Names, commands and settings that are not translated. */
 const NAMES = [
   /`[^`]*`/g,
   // A provider's own words are quoted.
@@ -36,7 +36,7 @@ function clauseIn(sentence: string): string | undefined {
   return CLAUSE.exec(rest)?.[0];
 }
 
-/** Stands for every parameter of a text: a number, a text, a list, a function and an object of these. */
+/** A substitute for every parameter of a text: a number, a text, a list, a function and an object of these. */
 const ANY: unknown = new Proxy(() => ANY, {
   get: (_target, name) => {
     if (name === Symbol.toPrimitive) return () => '◦';
@@ -48,7 +48,7 @@ const ANY: unknown = new Proxy(() => ANY, {
   },
 });
 
-/** @returns every sentence of a table of texts, by its path. */
+/** @returns every sentence of a table of texts, with its path */
 function sentencesOf(table: unknown, path: string): [path: string, sentence: string][] {
   if (table === ANY) return [];
   if (typeof table === 'string') return [[path, table]];
@@ -89,7 +89,7 @@ describe('the test itself', () => {
     expect(clauseIn(sentence)).toBeDefined();
   });
 
-  it('leaves commands, variables, paths and the quoted words of a provider alone', () => {
+  it('ignores commands, variables, paths and quoted text of a provider', () => {
     const sentence =
       '請在 ~/a b/.env 設定 KIMI_API_KEY=sk-…，再執行 kimi-dispatch up --detach；Kimi 回應 400：「the model is too busy now」';
     expect(clauseIn(sentence)).toBeUndefined();
@@ -120,7 +120,7 @@ function codesIn(file: string, start: string): string[] {
   return [...body.matchAll(/^ {2}(\w+): /gm)].map(([, code]) => code ?? '');
 }
 
-/** Parameters that are not any text. */
+/** Parameters that need a specific shape. */
 const PARAMS: Record<string, object> = {
   no_webhook_secret: { program: 'relay' },
   ports: { ports: [{ host: '127.0.0.1', port: 9001, variable: 'WEBHOOK_PORT', code: 'EADDRINUSE' }] },
@@ -142,7 +142,7 @@ it('every problem of the configuration, a service and the engine’s connection'
   );
   const all = [...config, ...service, ...engine];
   const foreign = all.filter(([, sentence]) => !/\p{sc=Han}/u.test(sentence)).map(([code]) => code);
-  // They hold the sentence of a service, and the last line of another program.
+  // They contain the sentence of a service, and the last line of another program.
   expect(foreign).toEqual(['child_failed', 'cli_download']);
   expect(clausesIn(all)).toEqual([]);
 });
@@ -150,7 +150,7 @@ it('every problem of the configuration, a service and the engine’s connection'
 describe('an error of a task', () => {
   const zh = textFor('zh-TW');
 
-  it('is said by its code', () => {
+  it('is described by its code', () => {
     const details = codesIn('shared/error-detail.ts', 'interface Details {').map((code): [string, string] => {
       const sentence = sayDetail(
         { ...(ANY as object), code, cause: 'ECONNREFUSED', efforts: ['low'] } as ErrorDetail,
@@ -197,7 +197,7 @@ describe('an error of a task', () => {
     expect(clausesIn([['retired', sentence]])).toEqual([]);
   });
 
-  it('quotes a provider’s words, and nothing else in English', () => {
+  it('quotes a provider’s message, and has nothing else in English', () => {
     const words = 'The engine is currently overloaded, please try again later';
     for (const error of [
       readRefusal(400, {}, { error: { type: 'some_error', message: words } }),
@@ -234,7 +234,7 @@ it.each([
   'EADDRINUSE',
   'ECONNREFUSED',
   'ETIMEDOUT',
-])('the system’s code %s has words in both languages', (code) => {
+])('the system error %s is described in both languages', (code) => {
   expect(sayCode(code, 'zh-TW')).not.toContain(code);
   expect(sayCode(code, 'zh-TW')).toMatch(/\p{sc=Han}/u);
   expect(sayCode(code, 'en')).not.toContain(code);

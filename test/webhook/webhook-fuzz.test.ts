@@ -44,7 +44,7 @@ function flawOf({ needsAnswer }: Noise, answer: Answer | undefined): string | un
   return isOurs ? undefined : answer.body;
 }
 
-const told = ({ held, resident }: { held: number; resident: number }): string => `${held} (${resident}) MB`;
+const inMegabytes = ({ held, resident }: { held: number; resident: number }): string => `${held} (${resident}) MB`;
 
 /** A counterexample of fifty requests is not worth printing: the error names the request, and the seed reproduces it. */
 async function expectProperty<T>(property: IAsyncProperty<T>, numRuns: number): Promise<void> {
@@ -118,7 +118,7 @@ it('the process does not leak memory, and real callbacks are served', { timeout:
   const after = await restingMemory();
   const inMilliseconds = latencies.map(Math.round).join(', ');
   console.log(
-    `${RUNS} requests in ${seconds.toFixed(1)} s; ${told(before)} → ${told(after)}; callbacks ${inMilliseconds} ms`,
+    `${RUNS} requests in ${seconds.toFixed(1)} s; ${inMegabytes(before)} → ${inMegabytes(after)}; callbacks ${inMilliseconds} ms`,
   );
   expect(latencies).toHaveLength(tasks.length);
   expect(after.held - before.held).toBeLessThan(16);
@@ -167,7 +167,7 @@ it('idle connections are closed after ten seconds, and real callbacks are served
   latencies.sort((a, b) => a - b);
   const [median = NaN, p99] = [0.5, 0.99].map((share) => latencies[Math.floor(latencies.length * share)]);
   console.log(
-    `${most} idle connections; ${told(before)} → ${told(after)}; ${latencies.length} callbacks, median ${median.toFixed(1)}, p99 ${p99?.toFixed(1)} ms`,
+    `${most} idle connections; ${inMegabytes(before)} → ${inMegabytes(after)}; ${latencies.length} callbacks, median ${median.toFixed(1)}, p99 ${p99?.toFixed(1)} ms`,
   );
   expect(median).toBeLessThan(1000);
 });

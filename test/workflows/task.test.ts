@@ -17,7 +17,7 @@ import { standInTheWay } from '../support/disk.ts';
 import { resultFiles, SECRET, serve, until } from '../support/resources.ts';
 import { engineClient, openWorld, TASK, type World } from '../support/world.ts';
 
-const wish = (wishes: string): string => `寫一個 Python 計算器 [[simulate: ${wishes}]]`;
+const promptWith = (directives: string): string => `寫一個 Python 計算器 [[simulate: ${directives}]]`;
 
 describe('a callback in time', () => {
   it('goes dispatch → callback → persist → wake → acknowledge', async () => {
@@ -76,14 +76,14 @@ describe('a callback in time', () => {
 
   it('may also come in the response to the dispatch call', async () => {
     const world = await openWorld();
-    const started = await world.start(wish('direct=1'));
+    const started = await world.start(promptWith('direct=1'));
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
     expect(await world.results.read(started.task_id)).toMatchObject({ output: expect.stringContaining('模擬') });
   });
 
   it('may be as large as the engine allows', async () => {
     const world = await openWorld();
-    const started = await world.start(wish('size=600000'));
+    const started = await world.start(promptWith('size=600000'));
     await world.handle(started).result();
     expect((await world.results.read(started.task_id))?.output).toHaveLength(600_000);
   });
@@ -92,7 +92,7 @@ describe('a callback in time', () => {
 describe('a callback before the dispatch call has returned', () => {
   it('is the answer, and the call is not repeated', async () => {
     const world = await openWorld();
-    const started = await world.start(wish('early=1'));
+    const started = await world.start(promptWith('early=1'));
     expect(started.status).toBe('accepted');
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     expect(world.counts).toMatchObject({ requests: 1, billed: 1 });
@@ -100,7 +100,7 @@ describe('a callback before the dispatch call has returned', () => {
 
   it('is the answer even if the call then fails', async () => {
     const world = await openWorld();
-    const started = await world.start(wish('early=1 hang-up=1'));
+    const started = await world.start(promptWith('early=1 hang-up=1'));
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
     expect(world.counts).toMatchObject({ requests: 1, billed: 1 });
   });
@@ -109,7 +109,7 @@ describe('a callback before the dispatch call has returned', () => {
 describe('a duplicate callback', () => {
   it('changes nothing', async () => {
     const world = await openWorld();
-    const started = await world.start(wish('duplicates=3'));
+    const started = await world.start(promptWith('duplicates=3'));
     await world.handle(started).result();
     await until(() => world.counts.callbacks['200'] === 4);
     expect(world.counts.wakes).toHaveLength(1);
@@ -120,7 +120,7 @@ describe('a duplicate callback', () => {
 describe('no callback in time', () => {
   it('ends the task as timed out; a late callback is stored and notified once', async () => {
     const world = await openWorld();
-    const started = await world.start(wish('drop=1'), { grace_ms: 3_600_000 });
+    const started = await world.start(promptWith('drop=1'), { grace_ms: 3_600_000 });
     const handle = world.handle(started);
     await world.skipTime(started);
     await until(async () => (await world.results.read(started.task_id))?.acknowledged);
@@ -137,7 +137,7 @@ describe('no callback in time', () => {
 
   it('keeps the task open for a late answer', async () => {
     const world = await openWorld();
-    const started = await world.start(wish('drop=1'), { timeout_ms: 300 });
+    const started = await world.start(promptWith('drop=1'), { timeout_ms: 300 });
     await until(async () => (await world.view(started)).step === 'awaiting_late_answer');
     await passOn(world.handle(started), callbackFor(started.task_id));
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
@@ -150,7 +150,7 @@ describe('no callback in time', () => {
 
   it('the deadline counts from Kimi’s acceptance', async () => {
     const world = await openWorld();
-    const started = await world.start(wish('accept-delay=1500 delay=0'), { timeout_ms: 1_000 });
+    const started = await world.start(promptWith('accept-delay=1500 delay=0'), { timeout_ms: 1_000 });
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
   });
 });
@@ -158,7 +158,7 @@ describe('no callback in time', () => {
 describe('a callback that reports an error', () => {
   it('gives a failed result', async () => {
     const world = await openWorld();
-    const started = await world.start(wish('fail=1 type=content_filter'));
+    const started = await world.start(promptWith('fail=1 type=content_filter'));
     expect(await world.handle(started).result()).toMatchObject({ status: 'failed', acknowledged: true });
     const result = await world.results.read(started.task_id);
     expect(result).toMatchObject({ status: 'failed', error: { type: 'content_filter' } });
@@ -170,7 +170,7 @@ describe('a callback that reports an error', () => {
 describe('a dispatch call', () => {
   it('refused by Kimi fails the task immediately with the reason', async () => {
     const world = await openWorld();
-    const started = await world.start(wish('status=400 type=invalid_request_error'));
+    const started = await world.start(promptWith('status=400 type=invalid_request_error'));
     expect(started).toMatchObject({
       status: 'refused',
       error: { type: 'invalid_request_error', message: expect.stringContaining('Kimi answered 400') },
@@ -187,7 +187,7 @@ describe('a dispatch call', () => {
 
   it('that was interrupted after sending is never sent again; the callback still counts', async () => {
     const world = await openWorld({ delayMs: 500 });
-    const started = await world.start(wish('hang-up=1'));
+    const started = await world.start(promptWith('hang-up=1'));
     expect(started).toMatchObject({ status: 'accepted' });
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     expect(world.counts).toMatchObject({ requests: 1, billed: 1 });
@@ -195,7 +195,7 @@ describe('a dispatch call', () => {
 
   it('that was interrupted after sending, without a callback, is reported at the deadline', async () => {
     const world = await openWorld();
-    const started = await world.start(wish('hang-up=1 drop=1'), { timeout_ms: 500, grace_ms: 1 });
+    const started = await world.start(promptWith('hang-up=1 drop=1'), { timeout_ms: 500, grace_ms: 1 });
     expect(started).toMatchObject({ status: 'refused', error: { type: 'outcome_unknown' } });
     expect(await world.handle(started).result()).toMatchObject({ status: 'timed_out' });
     expect(await world.results.read(started.task_id)).toMatchObject({ error: { type: 'outcome_unknown' } });
@@ -254,8 +254,12 @@ describe('a dispatch call', () => {
         ...activities,
         dispatch: async (task, sending) => {
           if (refuse-- <= 0) return await activities.dispatch(task, sending);
-          const nobody = new KimiClient({ apiUrl: 'http://127.0.0.1:1/v1', apiKey: 'sk', callbackBaseUrl: 'http://x' });
-          return await createActivities({ kimi: nobody } as never).dispatch(task, sending);
+          const unreachable = new KimiClient({
+            apiUrl: 'http://127.0.0.1:1/v1',
+            apiKey: 'sk',
+            callbackBaseUrl: 'http://x',
+          });
+          return await createActivities({ kimi: unreachable } as never).dispatch(task, sending);
         },
       }),
     });
@@ -316,12 +320,12 @@ describe('an answer whose result was saved and notified by a discarded workflow 
   it.each([
     ['timed_out', 'done', (task_id: string) => [`${task_id}-late`]],
     ['cancelled', 'cancelled', () => []],
-  ] as const)('as %s is a late one, %s', async (told, status, news) => {
+  ] as const)('after a result that was %s is late, and the task is %s', async (notified, status, notifications) => {
     const world = await openWorld();
-    const started = await world.start(wish('drop=1'));
+    const started = await world.start(promptWith('drop=1'));
     const { task_id } = started;
     const { task_name, model, created_at } = await world.view(started);
-    await world.results.persist({ task_id, task_name, model, created_at, status: told });
+    await world.results.persist({ task_id, task_name, model, created_at, status: notified });
     await world.results.acknowledge(task_id);
     await passOn(world.handle(started), callbackFor(task_id));
     expect(await world.handle(started).result()).toEqual({ task_id, status, acknowledged: true });
@@ -331,13 +335,13 @@ describe('an answer whose result was saved and notified by a discarded workflow 
       output: expect.any(String),
       acknowledged: true,
     });
-    expect(world.counts.wakes.map(({ key }) => key)).toEqual(news(task_id));
+    expect(world.counts.wakes.map(({ key }) => key)).toEqual(notifications(task_id));
   });
 });
 
 it('an answer that was saved and notified by a discarded workflow task is not notified again, although the task is cancelled then', async () => {
   const world = await openWorld();
-  const started = await world.start(wish('drop=1'));
+  const started = await world.start(promptWith('drop=1'));
   const { task_id } = started;
   const { task_name, model, created_at } = await world.view(started);
   const tokens = { prompt: 7, completion: 3, total: 10 };
@@ -360,7 +364,7 @@ it('an answer that was saved and notified by a discarded workflow task is not no
 describe('a cancelled task', () => {
   it('is notified as cancelled; a late answer is stored without a notification', async () => {
     const world = await openWorld();
-    const started = await world.start(wish('drop=1'));
+    const started = await world.start(promptWith('drop=1'));
     await world.handle(started).cancel();
     await until(async () => (await world.view(started)).step === 'awaiting_late_answer');
     expect(await world.results.read(started.task_id)).toMatchObject({ status: 'cancelled', acknowledged: true });
@@ -423,7 +427,7 @@ describe('the wake', () => {
 
   it('is not repeated if the answer overtook the dispatch call, which ends meanwhile', async () => {
     const world = await openWorld();
-    const started = await world.start(wish('early=1 accept-delay=30'));
+    const started = await world.start(promptWith('early=1 accept-delay=30'));
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
     const { events } = await world.handle(started).fetchHistory();
     const failed = events?.filter(({ workflowTaskFailedEventAttributes: attributes }) => attributes);
@@ -571,22 +575,22 @@ it('does one thing at a time within its workflow task: two could not be replayed
 });
 
 /** Starts a task on an engine that responds with an error. */
-async function startBreakingOff({ taskQueue }: World, isTaken: boolean): Promise<Started> {
+async function startDisconnecting({ taskQueue }: World, isTaken: boolean): Promise<Started> {
   const { connection } = await engineClient();
-  const breakOff: WorkflowClientInterceptor = {
+  const disconnect: WorkflowClientInterceptor = {
     startUpdateWithStart: async (input, next) => {
       if (isTaken) await next(input);
       throw new Error('Workflow was not started: StartDeduped');
     },
   };
-  const client = new Client({ connection, interceptors: { workflow: [breakOff] } });
+  const client = new Client({ connection, interceptors: { workflow: [disconnect] } });
   return await startTask(client, taskQueue, TASK, 20_000);
 }
 
 describe('an engine that disconnects while a task is started', () => {
   it('is queried for the task: if it has it, no failure is reported and the user does not pay for a second one', async () => {
     const world = await openWorld();
-    const started = await startBreakingOff(world, true);
+    const started = await startDisconnecting(world, true);
     expect(started).toEqual({ status: 'pending', task_id: expect.stringMatching(/^kimi-/) });
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     expect(world.counts.billed).toBe(1);
@@ -594,7 +598,7 @@ describe('an engine that disconnects while a task is started', () => {
 
   it('without the task: that is reported', async () => {
     const world = await openWorld();
-    await expect(startBreakingOff(world, false)).rejects.toThrow('Workflow was not started');
+    await expect(startDisconnecting(world, false)).rejects.toThrow('Workflow was not started');
     expect(world.counts.requests).toBe(0);
   });
 });

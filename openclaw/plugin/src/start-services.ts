@@ -4,11 +4,11 @@ import { commandLine, saidBy, type Ran } from './command-line.ts';
 /** Longest start, in milliseconds: the first one may fetch the engine. */
 const START_MS = 300_000;
 
-/** A scope of its own: the restart of the gateway's unit ends every process of that unit. */
+/** Its own scope: a restart of the gateway's unit would end every process of that unit. */
 const OWN_SCOPE = ['systemd-run', '--user', '--scope', '--quiet', '--collect', '--'];
 
 /**
- * Starts Kimi Dispatch with the gateway, where the user chose that (`setup openclaw --start`). It is started once, whoever starts
+ * Starts Kimi Dispatch with the gateway, if the user chose that (`setup openclaw --start`). It starts only once, whichever process starts
  * it, and it outlives the gateway: tasks continue while the gateway restarts.
  */
 export function startServices(api: PluginApi, env: NodeJS.ProcessEnv = process.env): void {
@@ -32,7 +32,7 @@ async function run(api: PluginApi, env: NodeJS.ProcessEnv): Promise<Ran> {
   // Set in every process of a systemd unit.
   if (env['INVOCATION_ID']) {
     const ran = await commandLine(api, { before: OWN_SCOPE, timeoutMs: START_MS })(args);
-    // Else there is no session of this user, or no systemd-run.
+    // Otherwise this user has no session, or systemd-run is missing.
     if (ran.exit === 0 || ran.exit === CONFIG) return ran;
   }
   return await commandLine(api, { timeoutMs: START_MS })(args);

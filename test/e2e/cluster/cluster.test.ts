@@ -99,7 +99,7 @@ it('nothing is lost, and every invariant of the chaos run holds', () => {
 });
 
 describe('two agents on one cluster', () => {
-  it('the other’s tasks, which go through its relay, have the whole answer or none, and one notification', async () => {
+  it('the tasks of the other one, which go through its relay, have the whole answer or none, and one notification', async () => {
     const results = new ResultStore(stage.other.results);
     const found = await Promise.all(
       [...asked].map(async ([task_id, task]) => ({ task_id, task, result: await results.read(task_id) })),

@@ -17,7 +17,7 @@ const GATEWAY_TOKEN = 'gw-of-the-end-to-end-test';
 
 const run = promisify(execFile);
 
-/** Gets OpenClaw and a Node it runs on into the cache folder (768 MB; once). @returns the folder. */
+/** Installs OpenClaw, and a Node that it supports, into the cache folder (768 MB; once). @returns the folder. */
 export async function installOpenClaw(): Promise<string> {
   const folder = join(readConfig().KIMI_CACHE, `openclaw-${VERSION}`);
   if (existsSync(join(folder, 'node_modules/openclaw/openclaw.mjs'))) return folder;
@@ -27,7 +27,7 @@ export async function installOpenClaw(): Promise<string> {
   await writeFile(join(aside, 'package.json'), '{"private":true}');
   const npm = ['install', '--no-audit', '--no-fund', '--silent'];
   await run('npm', [...npm, NODE], { cwd: aside });
-  // Its installation wants the Node it will run on.
+  // Its installation requires the Node that it will run on.
   const PATH = `${join(aside, 'node_modules/node/bin')}:${process.env['PATH']}`;
   await run('npm', [...npm, `openclaw@${VERSION}`], { cwd: aside, env: { ...process.env, PATH } });
   await rm(folder, { recursive: true, force: true });
@@ -41,13 +41,13 @@ export interface GatewayOptions {
   port: number;
   telegramUrl: string;
   modelUrl: string;
-  /** Telegram users that the gateway listens to. */
+  /** Telegram users whom the gateway accepts. */
   allowed: number[];
   owner?: number;
   group: number;
 }
 
-/** One gateway with one configuration, started and stopped as a test wants. */
+/** One gateway with one configuration, started and stopped by tests. */
 export class OpenClaw {
   readonly url: string;
   private process: ChildProcess | undefined;
@@ -99,7 +99,7 @@ export class OpenClaw {
     await writeFile(join(home, '.openclaw/openclaw.json'), JSON.stringify(config, null, 2));
   }
 
-  /** @returns when it is ready and its channel polls. */
+  /** Resolves when it is ready and its channel polls. */
   async start(): Promise<void> {
     const { install, home } = this.options;
     const log = await open(this.logFile, 'a');

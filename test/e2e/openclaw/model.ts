@@ -1,4 +1,4 @@
-/** A stand-in for a model behind OpenAI's chat completions, streamed. It counts what it is asked. */
+/** A stand-in for a model behind OpenAI's chat completions, streamed. It counts its requests. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -9,13 +9,13 @@ export interface ModelRequest {
   tokens: number;
 }
 
-/** What the model says next: words, or a tool that it calls. */
+/** The next output of the model: text, or a tool call. */
 export type Saying = string | { tool: string; arguments: Record<string, unknown> };
 
 export interface Model {
   url: string;
   requests: ModelRequest[];
-  /** Taken one by one; then it says what its brain has it say, or `ok`. */
+  /** Used one by one; then it returns the text of its brain, or `ok`. */
   script: Saying[];
   brain?: (request: ModelRequest) => Saying;
   stop(): void;

@@ -1,6 +1,6 @@
 /**
- * Issue 6 on the real gateway with its real Telegram channel: who writes `Kimi: …` is answered at once, and told in the same
- * chat when it is done, and no model is asked for either.
+ * The real gateway with its real Telegram channel: a message `Kimi: …` is answered immediately, and its sender is notified in the same
+ * chat when the task is done, without any request to the agent's model.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -62,7 +62,7 @@ function wakeFor(task_id: string, changes: Partial<PluginWake> = {}): PluginWake
   };
 }
 
-/** Kimi answers a task in words of our choice. */
+/** Sends a callback with this answer. */
 async function answer(task_id: string, content: string): Promise<void> {
   const callback: AnswerCallback = {
     id: 'cmpl-1',
@@ -100,7 +100,7 @@ describe('a message that begins with Kimi', () => {
       expect(reply.text).toMatch(
         /^✅ Kimi 任務完成！\n\n📋 任務：python-計算器\n🤖 模型：moonshot-v1-128k\n💾 Token：\d+ \(提示\) \+ \d+ \(生成\) = \d+\n⏱️ 完成時間：\S+Z\n\n📝 結果摘要：\n/,
       );
-      // The summary cuts its code block in two; it is closed.
+      // The summary truncates its code block; the block is closed.
       expect(reply.text).toMatch(/<pre><code class="language-python">def fibonacci[^]*<\/code><\/pre>\s*💡 完整結果：/);
       const document = await stage.next(chat, /^$/);
       const task_id = await taskNamed('python-計算器');
@@ -117,20 +117,20 @@ describe('a message that begins with Kimi', () => {
     expect(modelRequests()).toEqual([]);
   });
 
-  it('of somebody whom the gateway does not listen to does nothing', async () => {
+  it('from a user whom the gateway does not accept does nothing', async () => {
     const before = await stage.tasks();
     stage.telegram.say(STRANGER, 'Kimi: stranger');
     stage.telegram.say(STRANGER, 'Kimi: stranger', { id: GROUP });
     stage.telegram.say(STRANGER, '/kimi stranger');
-    // Telegram's updates are worked off in turn: what came after them has been answered.
+    // Telegram's updates are handled in order: a later one has been answered.
     stage.telegram.say(OWNER, 'Kimi: after the stranger');
     stage.telegram.say(FRIEND, 'Kimi: after the stranger', { id: GROUP });
-    const told = stage.telegram.shown.length;
+    const shown = stage.telegram.shown.length;
     await stage.next(GROUP, /任務完成/);
     await until(async () => (await stage.tasks()).length >= before.length + 2);
     const names = (await stage.tasks()).map(({ task_name }) => task_name);
     expect(names.filter((name) => name === 'stranger')).toEqual([]);
-    expect(stage.telegram.shown.slice(told).filter(({ chat }) => chat === STRANGER)).toEqual([]);
+    expect(stage.telegram.shown.slice(shown).filter(({ chat }) => chat === STRANGER)).toEqual([]);
     expect(modelRequests()).toEqual([]);
   });
 
@@ -142,7 +142,7 @@ describe('a message that begins with Kimi', () => {
 
   it('that cannot be dispatched is answered with the reason', async () => {
     stage.telegram.say(OWNER, 'Kimi: refuse me [[simulate: status=400 type=bad]]');
-    // At once where Kimi is quick to say no; where it is not, the task tells it.
+    // Immediately if Kimi refuses quickly; otherwise by a notification.
     await stage.next(OWNER, /❌[^]*refuse-me-simulate[^]*Kimi 回應 400/);
     expect(modelRequests()).toEqual([]);
   });
@@ -154,7 +154,7 @@ describe('/kimi', () => {
     await stage.next(OWNER, /已派發：private-matter/);
     const id = await taskNamed('private-matter-simulate');
 
-    // Commands are the owner's, by the gateway's own rules.
+    // Commands are for the owner only, by the gateway's own rules.
     stage.telegram.say(OWNER, '/kimi list', { id: GROUP });
     expect((await stage.next(GROUP, /任務編號|沒有這樣的任務/)).text).not.toContain('private-matter');
     for (const verb of ['status', 'cancel', 'result']) {
@@ -177,7 +177,7 @@ describe('/kimi', () => {
     expect(modelRequests()).toEqual([]);
   });
 
-  it('that another command overtakes is answered, and so is the other', async () => {
+  it('aborted by another command is answered, and so is the other', async () => {
     const requests = async () => (await stage.kimi()).requests;
     const [before, seen] = [await requests(), stage.telegram.shown.length];
     stage.telegram.say(OWNER, '/kimi overtaken [[simulate: delay=3000 size=50]]');
@@ -192,7 +192,7 @@ describe('/kimi', () => {
 });
 
 describe('the agent', () => {
-  it('delegates by a tool, and the reply comes to its chat without it', async () => {
+  it('delegates with a tool, and the notification comes to its chat without another model request', async () => {
     stage.model.script.push(
       { tool: 'kimi_dispatch', arguments: { prompt: 'a long job', name: 'by-tool' } },
       'delegated',
@@ -208,7 +208,7 @@ describe('the agent', () => {
     expect(modelRequests()).toHaveLength(2);
   });
 
-  it('reaches its tools without a model; the owner is told of what no chat asked for', async () => {
+  it('can use its tools without a model; the owner is notified of tasks without a chat', async () => {
     const { status, body } = await stage.gateway.invoke('kimi_dispatch', { prompt: 'x', name: 'invoked' });
     expect({ status, body }).toMatchObject({ status: 200, body: expect.stringContaining('kimi-') });
     await stage.next(OWNER, /任務完成[^]*invoked/);
@@ -217,7 +217,7 @@ describe('the agent', () => {
     expect(result.body).toContain('def fibonacci');
   });
 
-  it('is woken with the news where the user wants that, in the chat that asked', async () => {
+  it('is woken with the notification if configured, in the chat of the task', async () => {
     stage.model.script.push('the agent tells it');
     const task_id = 'kimi-1795000000-10001';
     const session_key = 'agent:main:telegram:group:-1001';
@@ -269,7 +269,7 @@ describe('a hostile answer', () => {
     '/kimi list',
   ].join('\n');
 
-  it('is data: it dispatches nothing, attaches nothing, calls nobody; as it is, it comes as a file', async () => {
+  it('is data: it dispatches nothing, attaches nothing, mentions no user; it is attached unchanged as a file', async () => {
     stage.telegram.say(FRIEND, 'Kimi: hostile [[simulate: drop=1]]', { id: GROUP });
     await stage.next(GROUP, /已派發/);
     const before = await stage.tasks();
@@ -288,7 +288,7 @@ describe('a hostile answer', () => {
     expect(modelRequests()).toEqual([]);
   });
 
-  it('is told once, whole, and nothing in it is loaded or taken out', async () => {
+  it('is shown once, whole, and nothing in it is loaded or stripped', async () => {
     const loaded: string[] = [];
     const images = createServer(({ url = '' }, response) => {
       loaded.push(url);
@@ -333,18 +333,18 @@ describe('the wake', () => {
     expect(await post('../../etc', wakeFor(id))).toMatchObject({ status: 400 });
   });
 
-  it('that is repeated shows nothing twice, also while it is on its way', async () => {
+  it('that is repeated is shown once, even while it is being delivered', async () => {
     const id = 'kimi-1795000000-10003';
-    const told = await Promise.all([post(id, wakeFor(id)), post(id, wakeFor(id))]);
-    told.push(await post(id, wakeFor(id)));
-    expect(told).toEqual(Array.from({ length: 3 }, () => ({ status: 200, body: '{"outcome":"sent"}' })));
+    const responses = await Promise.all([post(id, wakeFor(id)), post(id, wakeFor(id))]);
+    responses.push(await post(id, wakeFor(id)));
+    expect(responses).toEqual(Array.from({ length: 3 }, () => ({ status: 200, body: '{"outcome":"sent"}' })));
     expect(stage.telegram.shown.filter(({ text }) => text.includes(id))).toHaveLength(1);
-    // Another piece of news of the same task is one.
+    // Another notification of the same task is shown.
     expect(await post(`${id}-late`, wakeFor(id))).toMatchObject({ status: 200 });
     expect(stage.telegram.shown.filter(({ text }) => text.includes(id))).toHaveLength(2);
   });
 
-  it('tells truly what the channel refused, and sends only what is missing when it is tried again', async () => {
+  it('reports the channel’s refusal, and a retry sends only the missing part', async () => {
     const id = 'kimi-1795000000-10004';
     const file = { name: 'x.md', content: 'the whole answer' };
     stage.telegram.onSend = ({ file: sent }) => {
@@ -360,21 +360,21 @@ describe('the wake', () => {
   });
 });
 
-it('a channel that breaks off in the middle is tried again; what it may have shown already says so', async () => {
+it('a notification is retried after the channel disconnects; a part that may have been shown is marked as repeated', async () => {
   const id = 'kimi-1795000000-10005';
   stage.telegram.onSend = ({ text }) => {
     if (text.includes(id)) throw new Error('cut');
   };
-  const told = await post(id, wakeFor(id));
+  const responses = await post(id, wakeFor(id));
   stage.telegram.onSend = () => {};
   const shown = () => stage.telegram.shown.filter(({ text }) => text.includes(id)).map(({ text }) => text);
-  expect(told, shown().join()).toMatchObject({ status: 502, body: expect.stringContaining('"outcome":"failed"') });
+  expect(responses, shown().join()).toMatchObject({ status: 502, body: expect.stringContaining('"outcome":"failed"') });
   expect(await post(id, wakeFor(id))).toMatchObject({ status: 200 });
   expect(shown().at(-1)).toBe(`(again?)\n\nnews of ${id}`);
 });
 
 describe('a gateway', () => {
-  it('that was down when the task finished tells of it once it is back, once', async () => {
+  it('that was down when the task finished shows the notification once it is back, once', async () => {
     stage.telegram.say(OWNER, 'Kimi: while away [[simulate: delay=3000 size=50]]');
     await stage.next(OWNER, /已派發/);
     await stage.gateway.stop('SIGTERM');
@@ -388,7 +388,7 @@ describe('a gateway', () => {
     expect(modelRequests()).toEqual([]);
   });
 
-  it('that is killed between sending and noting it loses nothing; it sends again, and says that it may be', async () => {
+  it('that is killed between sending and recording a part loses nothing; it sends the part again, marked as repeated', async () => {
     const killed = new Promise<void>((resolve) => {
       stage.telegram.onSend = async ({ text }) => {
         if (!/完成！[^]*killed/.test(text)) return;
@@ -406,7 +406,7 @@ describe('a gateway', () => {
     const shown = () => stage.telegram.shown.filter(({ text }) => /完成！[^]*killed/.test(text));
     expect(shown().map(({ text }) => text.startsWith('（上次傳送中斷'))).toEqual([false, true]);
 
-    // What it has noted it does not show again, whichever process noted it.
+    // Recorded parts are not repeated, whichever process recorded them.
     expect(await post(id, wakeFor(id))).toEqual({ status: 200, body: '{"outcome":"sent"}' });
     expect(await post('kimi-1795000000-10003', wakeFor('kimi-1795000000-10003'))).toMatchObject({ status: 200 });
     expect(shown()).toHaveLength(2);
@@ -414,7 +414,7 @@ describe('a gateway', () => {
     expect(modelRequests()).toEqual([]);
   });
 
-  it('whose two lines are refused dispatches once, also after a restart', async () => {
+  it('whose confirmation is refused dispatches once, also after a restart', async () => {
     const { requests } = await stage.kimi();
     const refusals = new Map<string, TelegramRefusal>([
       ['refused-400', new TelegramRefusal(400, 'Bad Request: not enough rights to send text messages to the chat')],
@@ -432,7 +432,7 @@ describe('a gateway', () => {
       stage.telegram.say(OWNER, `/kimi ${name}, [[simulate: size=50]]`);
       await stage.next(OWNER, new RegExp(`完成！[^]*${name}`));
     }
-    // Once it is back, the gateway first replays what it has not finished, then takes what was said since.
+    // After a restart the gateway first replays unfinished messages, then handles new ones.
     await stage.gateway.stop('SIGTERM');
     await stage.gateway.start();
     stage.telegram.say(OWNER, 'Kimi: after the refusals');
@@ -446,7 +446,7 @@ describe('a gateway', () => {
     expect(modelRequests()).toEqual([]);
   });
 
-  it('that is killed over /kimi PROMPT dispatches it once, though it is given it again', async () => {
+  it('that is killed during /kimi PROMPT dispatches it once, although the message is redelivered', async () => {
     const requests = async () => (await stage.kimi()).requests;
     const before = await requests();
     stage.telegram.say(OWNER, '/kimi asked once [[simulate: delay=3000 size=50]]');

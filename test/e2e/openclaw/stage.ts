@@ -1,4 +1,4 @@
-/** Everything a chat with Kimi needs, real but for Telegram, the agent's model and Kimi itself. */
+/** Everything that a chat with Kimi needs; only Telegram, the agent's model and Kimi itself are stand-ins. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -33,15 +33,15 @@ export interface Stage {
   gateway: OpenClaw;
   results: ResultStore;
   stack: StackState;
-  /** What the simulated Kimi has been asked so far. */
+  /** The requests to the simulated Kimi so far. */
   kimi(): Promise<Pick<Counts, 'requests'>>;
   /** Runs the command line. @returns what it printed as JSON. */
   cli<T>(...args: string[]): Promise<T>;
   tasks(): Promise<{ task_id: string; task_name: string; state: string }[]>;
   view(task_id: string): Promise<TaskView>;
-  /** The next message that a chat is shown and that fits, from here on. */
+  /** The next matching message that a chat is shown from now on. */
   next(chat: number, fits: RegExp): Promise<Shown>;
-  /** Waits until a task's user has been told. */
+  /** Waits until the notification of a task is acknowledged. */
   acknowledged(task_id: string): Promise<ResultFile>;
   close(): Promise<void>;
 }

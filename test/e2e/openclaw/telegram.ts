@@ -1,4 +1,4 @@
-/** A stand-in for Telegram's Bot API: what users say is handed to the bot, what the bot shows is kept. */
+/** A stand-in for Telegram's Bot API: messages of users are passed to the bot, messages of the bot are recorded. */
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -15,16 +15,16 @@ export interface Shown {
 
 export interface Telegram {
   url: string;
-  /** In the order it came. */
+  /** In order. */
   shown: Shown[];
   /** @returns the id of the update. */
   say(from: number, text: string, chat?: { id: number; thread?: number }): number;
-  /** Called with each message before it is answered; what it throws is the answer. */
+  /** Called with each message before it is answered; if it throws, that is the response. */
   onSend: (shown: Shown) => Promise<void> | void;
   stop(): void;
 }
 
-/** An answer of the Bot API that is no yes. */
+/** An error response of the Bot API. */
 export class TelegramRefusal extends Error {
   constructor(
     readonly code: number,
@@ -143,7 +143,7 @@ export async function serveTelegram(): Promise<Telegram> {
   return telegram;
 }
 
-/** Telegram marks a command; what is not marked, the gateway takes for words. */
+/** Telegram marks commands; the gateway treats unmarked ones as text. */
 function entitiesOf(text: string): object {
   const [command] = /^\/[\w@]+/.exec(text) ?? [];
   return command ? { entities: [{ type: 'bot_command', offset: 0, length: command.length }] } : {};

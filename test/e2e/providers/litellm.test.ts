@@ -1,5 +1,5 @@
 /**
- * The relay in front of a server that nobody here wrote: LiteLLM's proxy, from PyPI, with answers it makes up itself.
+ * The relay in front of LiteLLM's proxy, from PyPI, with answers that it generates itself.
  * `npm run e2e:litellm` installs it into the cache folder.
  */
 import { writeFile } from 'node:fs/promises';
@@ -14,7 +14,7 @@ import { install, startServer } from './python-server.ts';
 const VERSION = '1.106.2';
 const MASTER_KEY = 'sk-litellm-master';
 
-/** Long enough for many chunks; with what a parser may trip over. */
+/** Long enough for many chunks, with characters that are hard to parse. */
 const ANSWER = Array.from({ length: 200 }, (_, n) => `第 ${n} 行 😀 data: "quoted" \\n\n`).join('');
 
 const MODELS = {
@@ -50,7 +50,7 @@ async function startProxy(): Promise<string> {
   return url;
 }
 
-it('streams of LiteLLM’s proxy are read whole, and its refusals are understood', { timeout: 180_000 }, async () => {
+it('streams of LiteLLM’s proxy are read completely, and its errors are understood', { timeout: 180_000 }, async () => {
   const proxy = await startProxy();
   const world = await openRelayedWorld({ KIMI_API_URL: `${proxy}/v1`, KIMI_API_KEY: MASTER_KEY });
   const outcome = async (model: string) => {
@@ -71,7 +71,7 @@ it('streams of LiteLLM’s proxy are read whole, and its refusals are understood
     error: { message: expect.stringContaining('is-not-there') },
   });
 
-  // Turned away: it is tried again until it is no longer wanted.
+  // Throttled: it is retried until it is cancelled.
   const busy = await world.start('x', { model: 'is-busy' });
   const { retrying } = await until(async () => {
     const seen = await progressOf(world.client, busy.task_id);

@@ -2,7 +2,7 @@
 llama.cpp's own server, with a model of a few megabytes that is made here: it says one text, whatever it is asked.
 
 Each piece of the text is a token, and each token leads to the one behind it. The only layer adds nothing, since its weights
-are zero, so what comes next depends on the last token alone: a text that is continued goes on where it ended.
+are zero, so what comes next depends on the last token alone: a continued text resumes where it ended.
 
 Usage: llama-server.py MODEL.gguf PORT KEY, with the pieces of the text as a list in JSON on standard input.
 """
@@ -16,7 +16,7 @@ import numpy
 import xllamacpp
 
 SPECIAL = ["<unk>", "<s>", "</s>"]
-# Whatever else is written is read byte by byte.
+# All other text is tokenized byte by byte.
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 CONTEXT = 2048
 
@@ -44,7 +44,7 @@ def write_model(path, pieces):
     writer.add_token_list(tokens)
     writer.add_token_scores([0.0] * len(tokens))
     kind = gguf.TokenType
-    # Pieces are recognised whole where they stand in a prompt.
+    # These pieces are single tokens in a prompt.
     writer.add_token_types(
         [kind.UNKNOWN, kind.CONTROL, kind.CONTROL] + [kind.BYTE] * len(BYTES) + [kind.USER_DEFINED] * len(pieces)
     )

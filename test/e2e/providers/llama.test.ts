@@ -1,6 +1,6 @@
 /**
- * The relay in front of llama.cpp's server, as `xllamacpp` from PyPI has it: a real model is asked, though one that is made here
- * and says one text (llama-server.py). `npm run e2e:llama` installs it into the cache folder.
+ * The relay in front of llama.cpp's server, from `xllamacpp` on PyPI: a real model, although it is generated here
+ * and can say only one text (llama-server.py). `npm run e2e:llama` installs it into the cache folder.
  */
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
@@ -17,7 +17,7 @@ import { install, startServer } from './python-server.ts';
 const PACKAGES = ['xllamacpp==2026.10.11549', 'gguf==0.19.0'];
 const KEY = 'sk-llama';
 
-/** Each piece is a token; with what a parser may trip over. */
+/** Each piece is a token, with characters that are hard to parse. */
 const PIECES = Array.from({ length: 150 }, (_, n) => `第 ${n} 行 😀 data: "quoted" \\n\n`);
 const ANSWER = PIECES.join('');
 
@@ -37,7 +37,7 @@ async function startLlama(): Promise<number> {
   return port;
 }
 
-/** Passes connections on to a port. The first that has been sent so many bytes is cut there. */
+/** Forwards connections to a port. The first one is cut after a number of bytes. */
 async function cuttingAfter(bytes: number, port: number): Promise<string> {
   let hasCut = false;
   const server = createServer((client) => {
@@ -59,7 +59,7 @@ async function cuttingAfter(bytes: number, port: number): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** @returns what becomes of a task that a relay with this environment takes. */
+/** @returns the outcome of a task with a relay in this environment */
 async function outcomes(env: Record<string, string>) {
   const world = await openRelayedWorld({ KIMI_API_KEY: KEY, ...env });
   return async (prompt: string, changes: Partial<Task> = {}) => {
@@ -70,7 +70,7 @@ async function outcomes(env: Record<string, string>) {
 }
 
 it(
-  'llama.cpp’s answers arrive whole, or are said to be cut, and its errors in its words',
+  'answers of llama.cpp arrive whole, or are reported as truncated, and its errors are quoted',
   { timeout: 180_000 },
   async () => {
     const port = await startLlama();
@@ -79,7 +79,7 @@ it(
 
     const whole = await outcome('x');
     expect(whole).toMatchObject({ status: 'done', output: ANSWER, finish_reason: 'stop' });
-    // The end is a token, too.
+    // The end is a token too.
     expect(whole?.tokens?.completion).toBe(PIECES.length + 1);
     expect(whole).not.toHaveProperty('interruptions');
 
@@ -97,7 +97,7 @@ it(
       error: { message: expect.stringMatching(/^Kimi answered 401: Invalid API Key/) },
     });
 
-    // What has come is given back to the model, which goes on from there.
+    // The received part is sent back to the model, which continues it.
     const interrupted = await outcomes({ KIMI_API_URL: `${await cuttingAfter(20_000, port)}/v1` });
     const resumed = await interrupted('x');
     expect(resumed).toMatchObject({ status: 'done', output: ANSWER, interruptions: 1 });

