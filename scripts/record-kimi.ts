@@ -78,11 +78,11 @@ async function record(): Promise<string> {
   const json = `${JSON.stringify(fixture, undefined, 2)}\n`;
   // Final check: no fixture is better than one with a key.
   if (formsOf(key).some((form) => json.includes(form))) {
-    throw new RecordingError('the answer holds the key in a form that could not be masked; nothing was kept');
+    throw new RecordingError('the answer contains the key in a form that could not be masked; nothing was recorded');
   }
   await mkdir(folder, { recursive: true });
   await writeFile(file, json, { flag: 'wx' });
-  return `${fixture.status} with ${fixture.body.length} pieces, kept as ${name}.json; read it before you commit it`;
+  return `${fixture.status} with ${fixture.body.length} pieces, recorded as ${name}.json; read it before you commit it`;
 }
 
 async function ask(

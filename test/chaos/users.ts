@@ -21,7 +21,7 @@ const RETRY_MS = 1_000;
 const HEARTBEAT_MS = 15_000;
 
 /**
- * Starts a task, with retries: each attempt has its own task name, so that attempts can be told apart.
+ * Starts a task, with retries: each attempt has its own task name, so that attempts can be distinguished.
  *
  * @param onStart called with the outcome of each attempt
  */

@@ -270,7 +270,7 @@ describe('a prompt that may be too long', () => {
   it.each([
     ['a short prompt', TASK.prompt, 'kimi-k2.6'],
     ['an unknown model', LONG.prompt, 'a-model-of-tomorrow'],
-    ['a model with more room', LONG.prompt, 'kimi-k3'],
+    ['a model with a larger context', LONG.prompt, 'kimi-k3'],
   ])('is not counted for %s', async (_what, prompt, model) => {
     const { url, paths } = await counting(tokens(1));
     await dispatch(url, { ...TASK, prompt, model });

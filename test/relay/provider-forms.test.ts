@@ -72,7 +72,7 @@ const EXPECTED: Record<string, Expected> = {
 };
 
 it(
-  'every form arrives whole or fails as cut, is paid once, and is resumed if the model did not report its end',
+  'every form arrives whole or fails as truncated, is paid once, and is resumed if the model did not report its end',
   { timeout: 120_000 },
   async () => {
     expect(Object.keys(EXPECTED).toSorted()).toEqual(Object.keys(FORMS).toSorted());

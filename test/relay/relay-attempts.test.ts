@@ -48,13 +48,18 @@ describe('the next step', () => {
     ['nothing yet', BODY, [], restart],
     ['a request that was not sent', BODY, [unsent], restart],
     ['a request without any response', BODY, [silent], { do: 'give up' }],
-    ['what ran on another machine', BODY, [undefined], { do: 'give up' }],
+    ['a request of another machine', BODY, [undefined], { do: 'give up' }],
     ['reasoning alone: it would restart', BODY, [attempt([{ reasoning: 'hm' }])], { do: 'give up' }],
     ['text', BODY, [spoken], resumed('1, 2', 'hm')],
     ['text twice', BODY, [spoken, going], resumed('1, 2, 3', 'hm')],
     ['text, and another machine', BODY, [spoken, undefined], resumed('1, 2', 'hm')],
     ['text, and a request that was not sent', BODY, [spoken, { ...unsent, continues: true }], resumed('1, 2', 'hm')],
-    ['text, and breaks without a new word', BODY, [spoken, ...Array<Attempt>(4).fill(barren)], resumed('1, 2', 'hm')],
+    [
+      'text, and interruptions without new text',
+      BODY,
+      [spoken, ...Array<Attempt>(4).fill(barren)],
+      resumed('1, 2', 'hm'),
+    ],
     ['too many of them', BODY, [spoken, ...Array<Attempt>(5).fill(barren)], { do: 'give up' }],
     ['text of a model that cannot resume', K31, [spoken], { do: 'give up' }],
     ['text that is JSON', { ...BODY, response_format: {} }, [spoken], { do: 'give up' }],
@@ -219,7 +224,7 @@ describe('a repeating answer', () => {
   it.each([
     ['numbered lines', Array.from({ length: 2_000 }, (_, n) => `- item ${n}\n`).join('')],
     ['a rule', `text ${'-'.repeat(2_000)}`],
-    ['what came to an end', `${'again '.repeat(900)}${Array.from({ length: 900 }, (_, n) => n).join(' ')}`],
+    ['a repetition that ended', `${'again '.repeat(900)}${Array.from({ length: 900 }, (_, n) => n).join(' ')}`],
   ])('is not detected in %s', (_, text) => {
     expect(took(text).progress).not.toHaveProperty('repeats');
   });

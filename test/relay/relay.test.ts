@@ -114,7 +114,7 @@ describe('a task through the relay', () => {
     ['that Kimi refuses in the middle', 'break=error error=content-filter after=9', 'content_filter'],
     ['with an unknown model', 'error=no-model', 'resource_not_found_error'],
     ['without quota', 'error=quota', 'exceeded_current_quota_error'],
-    ['without a response of the gateway', 'error=gateway-timeout', 'interrupted'],
+    ['that times out at a gateway', 'error=gateway-timeout', 'interrupted'],
   ] as const;
   it('that Kimi refuses or a gateway loses fails with its reason, after one request', async () => {
     const world = commonWorld();

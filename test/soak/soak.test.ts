@@ -76,8 +76,11 @@ describe('a level', () => {
   it.each<[string, Point[]]>([
     ['noise', series(20, (_, noise) => 250 + noise(15))],
     ['a heap that grows and is collected', series(20, (minute, noise) => 250 + sawtooth(minute) + noise(5))],
-    ['what warms up', series(20, (minute, noise) => 300 - 120 * Math.exp(-minute / 3) + noise(5))],
-    ['what finds its level late, in one step', series(20, (minute, noise) => (minute < 9 ? 250 : 275) + noise(5))],
+    ['a value that warms up', series(20, (minute, noise) => 300 - 120 * Math.exp(-minute / 3) + noise(5))],
+    [
+      'a value that reaches its level late, in one step',
+      series(20, (minute, noise) => (minute < 9 ? 250 : 275) + noise(5)),
+    ],
     ['what falls', series(20, (minute, noise) => 300 - minute * 3 + noise(5))],
     ['single peaks', series(20, (minute, noise) => 250 + (Math.round(minute * 12) % 10 === 0 ? 200 : 0) + noise(5))],
   ])('is %s', (_, points) => {
@@ -240,7 +243,7 @@ describe('the findings', () => {
       (samples) => samples.forEach(({ values }, n) => (values['the engine’s database'] = n ** 2 / 100)),
     ],
     ['something is left in the journal', (_, last) => (last.values['journal: entries'] = 1)],
-    ['what is left is not known', (_, last) => delete last.values['open workflows']],
+    ['the number of open workflows is unknown', (_, last) => delete last.values['open workflows']],
     [
       'a process ended by itself',
       (samples) => samples.forEach(({ processes: { webhook } }, n) => webhook && n > 200 && (webhook.pid = 3)),

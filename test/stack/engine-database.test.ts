@@ -70,7 +70,7 @@ describe('a database is refused before an engine opens it', () => {
   it.each([
     ['it is empty', { 'temporal.db': Buffer.alloc(0) }, 'cut_off'],
     ['its end is missing', { 'temporal.db': header.subarray(0, 5000) }, 'cut_off'],
-    ['its log alone is there', { 'temporal.db-wal': Buffer.from('x') }, 'cut_off'],
+    ['only its log exists', { 'temporal.db-wal': Buffer.from('x') }, 'cut_off'],
     ['it is something else', { 'temporal.db': Buffer.alloc(8192, 'x') }, 'not_a_database'],
   ])('if %s', async (_what, files, problem) => {
     const { home, error } = await prepared(files);
@@ -104,9 +104,9 @@ it.each([
 
 it.each([
   ['nothing is wrong', `Temporal Server: x\nwarn`, undefined],
-  ['the engine has met damage', 'Temporal Server: x\nerror: database disk image is malformed (11)', 'damaged'],
+  ['the engine has reported damage', 'Temporal Server: x\nerror: database disk image is malformed (11)', 'damaged'],
   ['it ended before it was ready', 'database disk image is malformed', 'damaged'],
-  ['it has started well since', 'malformed\nTemporal Server: x\nwarn', undefined],
+  ['it has started successfully since', 'malformed\nTemporal Server: x\nwarn', undefined],
 ])('the log of an engine if %s', async (_what, said, damage) => {
   const home = await temporaryFolder();
   await mkdir(join(home, 'logs'));

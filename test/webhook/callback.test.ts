@@ -152,7 +152,7 @@ describe('an invalid body is refused, naming what is wrong', () => {
     ['completion_tokens as text', usage({ completion_tokens: '1300' }), 'usage.completion_tokens'],
     ['negative total_tokens', usage({ total_tokens: -1500 }), 'usage.total_tokens'],
     ['fractional total_tokens', usage({ total_tokens: 0.5 }), 'usage.total_tokens'],
-    ['tokens without end', usage({ total_tokens: Infinity }), 'usage.total_tokens'],
+    ['infinite tokens', usage({ total_tokens: Infinity }), 'usage.total_tokens'],
     ['tokens beyond counting', usage({ prompt_tokens: 2 ** 60 }), 'usage.prompt_tokens'],
     ['no choices', without('choices'), 'choices'],
     ['empty choices', { ...ANSWER, choices: [] }, 'choices'],

@@ -124,7 +124,7 @@ const DAMAGES: [name: string, damage: (file: string) => Promise<void>][] = [
   ['was cut short within its first page', async (file) => await truncate(file, 300)],
   ['holds something else', async (file) => await writeFile(file, 'hello\n'.repeat(50_000))],
   ['has lost both its meta pages', async (file) => await overwrite(file, 0, Buffer.alloc(2 * PAGE))],
-  ['has lost a page of its middle', async (file) => await spoil(file, '"kimi-1-150"', spoilPage)],
+  ['has lost a page in the middle', async (file) => await spoil(file, '"kimi-1-150"', spoilPage)],
 ];
 
 const PAGE = 4096;

@@ -31,8 +31,8 @@ describe('before the body has been sent', () => {
   const declared = { 'content-length': '1000' };
   it.each([
     ['no signature', { 'content-type': 'application/json' }, 401, 'bad_signature'],
-    ['one that cannot be one', { ...PLAUSIBLE, [SIGNATURE_HEADER]: 'x' }, 401, 'bad_signature'],
-    ['half of Standard Webhooks', { ...PLAUSIBLE, 'webhook-id': 'x' }, 401, 'bad_signature'],
+    ['an invalid signature', { ...PLAUSIBLE, [SIGNATURE_HEADER]: 'x' }, 401, 'bad_signature'],
+    ['only one header of Standard Webhooks', { ...PLAUSIBLE, 'webhook-id': 'x' }, 401, 'bad_signature'],
     ['another type', { ...PLAUSIBLE, 'content-type': 'text/html' }, 415, 'not_json'],
     ['a compressed one announced', { ...PLAUSIBLE, 'content-encoding': 'gzip' }, 415, 'unsupported_encoding'],
     ['too much announced', { ...PLAUSIBLE, 'content-length': String(MAX_CALLBACK_BYTES + 1) }, 413, 'too_large'],
@@ -168,8 +168,8 @@ describe('invalid HTTP', () => {
       'bad_request',
     ],
     ['a length below zero', `POST ${PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n`, 400, 'bad_request'],
-    ['headers without end', `POST ${PATH} HTTP/1.1\r\nx: ${'x'.repeat(40_000)}`, 431, 'headers_too_large'],
-    ['a path without end', `POST /${'x'.repeat(40_000)}`, 431, 'headers_too_large'],
+    ['endless headers', `POST ${PATH} HTTP/1.1\r\nx: ${'x'.repeat(40_000)}`, 431, 'headers_too_large'],
+    ['an endless path', `POST /${'x'.repeat(40_000)}`, 431, 'headers_too_large'],
   ];
   it.each(junk)('%s', async (_what, bytes, status, code) => {
     const { url, signals } = await openEdge();
