@@ -12,7 +12,7 @@ import { InvalidArgumentError, program } from 'commander';
 import pLimit from 'p-limit';
 import { AdmissionQueue } from '../src/limiter/admission.ts';
 import { emptyState } from '../src/limiter/state.ts';
-import { startTask } from '../src/cli/start.ts';
+import { startTask } from '../src/tasks/start.ts';
 import { tasksOn } from '../src/temporal/task-list.ts';
 import { median } from './stats.ts';
 import { setClusterStage, type ClusterStage } from '../test/e2e/cluster/stage.ts';

@@ -1,7 +1,7 @@
 /** Starts tasks over HTTP, as the peers do: `POST /tasks`. It does in one process what the command line does in a process per task. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { startTask } from '../src/cli/start.ts';
+import { startTask } from '../src/tasks/start.ts';
 import { readConfig } from '../src/config/index.ts';
 import { openPayloads } from '../src/temporal/payloads/converter.ts';
 import { connectClient } from '../src/temporal/client.ts';

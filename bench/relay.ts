@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { request } from 'undici';
-import { progressOf } from '../src/cli/look-up.ts';
+import { progressOf } from '../src/tasks/look-up.ts';
 import { readConfig } from '../src/config/index.ts';
 import type { AnswerCallback } from '../src/shared/callback.ts';
 import { DIST } from '../src/service/files.ts';

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import pLimit from 'p-limit';
-import { startTask } from '../src/cli/start.ts';
+import { startTask } from '../src/tasks/start.ts';
 import { TASK_QUEUE } from '../src/shared/names.ts';
 import { DIST } from '../src/service/files.ts';
 import type { StackState } from '../src/stack/state.ts';

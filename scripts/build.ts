@@ -1,12 +1,15 @@
 /** `npm run build`: the workflows, the services and the CLI, into dist/; the plugin into its own. */
 import { createHash } from 'node:crypto';
 import { chmod, copyFile, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
 import { licencesOf } from './licences.ts';
 
 const from = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
+const { version } = JSON.parse(await readFile(from('package.json'), 'utf8')) as { version: string };
 
 await rm(from('dist'), { recursive: true, force: true });
 await rm(from('openclaw/plugin/dist'), { recursive: true, force: true });
@@ -59,7 +62,38 @@ const programs: BuildOptions = {
   splitting: true,
   minifySyntax: true,
   minifyWhitespace: true,
+  charset: 'utf8',
+  define: { KIMI_DISPATCH_VERSION: JSON.stringify(version) },
   banner: { js: COMMONJS_WORDS },
+};
+
+/** Modules that the commands of the running service load only if they need them. */
+const ON_DEMAND = ['cli/every-command.ts', 'cli/local-tasks.ts', 'cli/error-sentence.ts', 'stack/foreground.ts'];
+
+/** Leaves modules out of a bundle: it imports their own files. */
+const onDemand: Plugin = {
+  name: 'on demand',
+  setup(esbuild) {
+    const names = ON_DEMAND.map((path) => basename(path));
+    esbuild.onResolve({ filter: /\.ts$/ }, ({ path, kind }) =>
+      kind === 'dynamic-import' && names.includes(basename(path))
+        ? { path: `./${basename(path, '.ts')}.js`, external: true }
+        : undefined,
+    );
+  },
+};
+
+/** CommonJS packages load Node's modules when they use them: commander needs `child_process` only for programs of its own. */
+const atFirstUse: Plugin = {
+  name: 'at first use',
+  setup(esbuild) {
+    esbuild.onResolve({ filter: /^node:/ }, ({ path, kind }) =>
+      kind === 'require-call' ? { path, namespace: 'at first use' } : undefined,
+    );
+    esbuild.onLoad({ filter: /.*/, namespace: 'at first use' }, ({ path }) => ({
+      contents: `module.exports = new Proxy({}, { get: (_, name) => process.getBuiltinModule('${path}')[name] });`,
+    }));
+  },
 };
 
 const workflowsPath = from('src/workflows/index.ts');
@@ -89,12 +123,18 @@ const [clear, encrypted, ...bundles] = await Promise.all([
     outExtension: { '.js': '.cjs' },
     entryPoints: [failureConverterPath],
   }),
-  // The CLI starts for every dispatch, so it shares no files with the services and loads only what a command needs. The report is
-  // rendered in a thread of its own.
+  // The commands of the running service start for every dispatch: few files, with only what they need.
+  build({
+    ...programs,
+    entryPoints: { 'kimi-dispatch': from('src/cli.ts') },
+    banner: {},
+    plugins: [onDemand, atFirstUse],
+  }),
+  // The other commands share no files with the services. The report is rendered in a thread of its own.
   build({
     ...programs,
     entryPoints: {
-      'kimi-dispatch': from('src/cli.ts'),
+      ...Object.fromEntries(ON_DEMAND.map((path) => [basename(path, '.ts'), from(`src/${path}`)])),
       starter: from('src/starter.ts'),
       supervisor: from('src/supervisor.ts'),
       'report-thread': from('src/report/thread.ts'),

@@ -4,6 +4,12 @@ import * as nodeModule from 'node:module';
 
 (nodeModule as { enableCompileCache?: () => void }).enableCompileCache?.();
 const args = process.argv.slice(2);
-const { isForegroundUp, upInForeground } = await import('./stack/foreground.ts');
-if (isForegroundUp(args)) process.exitCode = await upInForeground(args);
-else await import('./starter.ts');
+if (isForegroundUp(args)) {
+  const { upInForeground } = await import('./stack/foreground.ts');
+  process.exitCode = await upInForeground(args);
+} else await import('./starter.ts');
+
+/** Options with which `up` does not run a stack in the foreground. */
+function isForegroundUp([command, ...options]: string[]): boolean {
+  return command === 'up' && !options.some((option) => /^(?:-d|--detach|-h|--help)$/.test(option));
+}

@@ -3,39 +3,27 @@ import { dirname, join, resolve } from 'node:path';
 import type { Client } from '@temporalio/client';
 import pico from 'picocolors';
 import { loadEnvFiles } from '../config/env-file.ts';
-import { limitsOf, readConfig, usesRelay, type Config } from '../config/index.ts';
+import { readConfig, type Config } from '../config/index.ts';
 import { misspeltVariables } from '../config/misspelt.ts';
-import { isLimited, limiterIdOf } from '../limiter/client.ts';
 import { openPayloads } from '../temporal/payloads/converter.ts';
 import { PACKAGE_ROOT, tildePath } from '../service/files.ts';
-import { ResultStore } from '../results/store.ts';
 import { EXIT } from '../service/exit.ts';
 import { CliError } from './exit.ts';
 import { isInstalled } from '../stack/build.ts';
 import { runningStack, type StackState } from '../stack/state.ts';
 import { connectClient, engineOptions, isEngineGone } from '../temporal/client.ts';
-import { EngineUnreachable } from '../temporal/engine-unreachable.ts';
+import { EngineLost, EngineUnreachable } from '../temporal/engine-unreachable.ts';
 import { startTracing, stopTracing } from '../service/tracing.ts';
 import { textFor, type Text } from '../text/index.ts';
+import { taskContext, type TaskContext } from '../tasks/context.ts';
 import { cliText, type CliText } from './text/index.ts';
 
 /** What a command works with: configuration, texts, stores, and the running stack. */
-export interface Context {
-  config: Config;
+export interface Context extends TaskContext {
   /** Texts of the command line. */
   say: CliText;
   /** Texts of tasks. */
   text: Text;
-  /** The embedded stack of `KIMI_HOME`; absent if none runs. */
-  stack: StackState | undefined;
-  results: ResultStore;
-  taskQueue: string;
-  /** Workflow id of the limiter; `undefined` without limits. */
-  limiter: string | undefined;
-  /** Whether tasks go through the relay. */
-  relay: boolean;
-  /** Address that the worker sends tasks to; `undefined` if the worker runs elsewhere. */
-  apiUrl: string | undefined;
   /** The environment that names the engine. */
   engineEnv: NodeJS.ProcessEnv;
   /** Whether the environment names a Temporal server other than the embedded one. */
@@ -72,7 +60,6 @@ export async function readContext(): Promise<Context> {
 }
 
 export function contextFor(config: Config, stack: StackState | undefined): Context {
-  const taskQueue = stack?.task_queue ?? config.KIMI_TASK_QUEUE;
   const named = engineOptions().connectionOptions.address;
   const engine = stack
     ? { TEMPORAL_ADDRESS: stack.temporal_address, TEMPORAL_NAMESPACE: stack.namespace }
@@ -82,19 +69,15 @@ export function contextFor(config: Config, stack: StackState | undefined): Conte
       : undefined;
   // Keys and certificates in the environment are for other servers, not for the embedded engine.
   const isEmbedded = engine !== undefined && (stack?.embedded ?? true);
-  return {
-    config,
+  const elsewhere = named !== undefined;
+  const context: Context = {
+    ...taskContext(config, stack, elsewhere, async (work) => await withClient(context, work)),
     say: cliText(config.KIMI_LANG),
     text: textFor(config.KIMI_LANG),
-    stack,
-    results: new ResultStore(stack && !config.isSet('KIMI_RESULTS_DIR') ? stack.results_dir : config.KIMI_RESULTS_DIR),
-    taskQueue,
-    limiter: stack ? stack.limiter : isLimited(limitsOf(config)) ? limiterIdOf(config) : undefined,
-    relay: stack ? stack.relay_url !== undefined : usesRelay(config),
-    apiUrl: stack?.api_url ?? (named && !config.isSet('KIMI_API_URL') ? undefined : config.KIMI_API_URL),
     engineEnv: isEmbedded ? engine : { ...process.env, ...engine },
-    elsewhere: named !== undefined,
+    elsewhere,
   };
+  return context;
 }
 
 /**
@@ -123,9 +106,6 @@ export function warnOfMisspelt(say: CliText): void {
 
 /** The stack of this home runs, but its engine does not answer; `up` restarts a crashed engine. */
 export class EngineAway extends EngineUnreachable {}
-
-/** The connection to the engine was lost during a call, whose outcome is unknown. */
-export class EngineLost extends EngineUnreachable {}
 
 /** The message for a missing key: which file is read, and which file in the current folder is not. */
 export function noKey({ config, say, stack }: Pick<Context, 'config' | 'say' | 'stack'>): string {

@@ -8,7 +8,7 @@ import { replyText } from '../notify/message.ts';
 import { upCommand, type Context } from './context.ts';
 import { EXIT, type Exit } from '../service/exit.ts';
 import { CliError, exitFor } from './exit.ts';
-import { lookUp } from './look-up.ts';
+import { lookUp } from '../tasks/look-up.ts';
 import { Progress } from './output/progress.ts';
 import { withoutControls } from './output/terminal.ts';
 

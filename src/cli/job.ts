@@ -1,18 +1,16 @@
 import { basename } from 'node:path';
-import { MAX_PROMPT_BYTES, type TaskRequest } from '../shared/task.ts';
-import { KimiError } from '../kimi/errors.ts';
-import { requestFor, resolveModel } from '../kimi/models.ts';
-import { explain } from '../text/index.ts';
-import type { Context } from './context.ts';
+import { langOf } from '../config/early.ts';
+import { MAX_PROMPT_BYTES, type Priority, type TaskRequest } from '../shared/task.ts';
+import { nameFromPrompt } from '../tasks/task-name.ts';
+import type { NewTask } from '../tasks/tasks.ts';
 import { EXIT } from '../service/exit.ts';
 import { readAtMost } from '../service/http.ts';
-import { CliError, exitForFailure } from './exit.ts';
+import { CliError } from './exit.ts';
 import type { CliText } from './text/index.ts';
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { taskFromMessage } from '../shared/chat.ts';
-import { isTaskName, nameFromPrompt } from './task-name.ts';
+import { taskFromMessage, type Route } from '../shared/chat.ts';
 
 /** Options of a request besides the prompt. */
 export interface RequestOptions {
@@ -26,26 +24,21 @@ export interface RequestOptions {
   jsonSchema?: string;
 }
 
-/** A prompt with its options, and the name chosen for it. */
-export interface Job {
-  prompt: string;
-  name: string;
-  model: string;
-  request?: TaskRequest;
+/** Options of both `dispatch` and `run`. */
+export interface TaskOptions extends RequestOptions {
+  timeout?: number;
+  priority?: Priority;
+  resendUnknown?: true;
+  route?: Route;
 }
 
 /**
- * Reads the job from the sources that the options name.
+ * Reads a task from the sources that the options name.
  *
- * @throws {CliError} if something is missing, cannot be read, is too long, or would be refused by Kimi.
+ * @throws {CliError} if something is missing or cannot be read.
  */
-export async function readJob(
-  { config, say, text, apiUrl }: Pick<Context, 'config' | 'say' | 'text' | 'apiUrl'>,
-  prompt: PromptOptions,
-  options: RequestOptions,
-): Promise<Job> {
+export async function readTask(prompt: PromptOptions, options: TaskOptions, say: CliText): Promise<NewTask> {
   const asked = await readPrompt(prompt, say);
-  const name = chooseName(options.name, asked, say);
   const attached = await Promise.all((options.attach ?? []).map(async (file) => await readAttachment(file, say)));
   const images = attached.flatMap((attachment) => ('image' in attachment ? [attachment.image] : []));
   const texts = attached.flatMap((attachment) => ('text' in attachment ? [attachment.text] : []));
@@ -57,17 +50,18 @@ export async function readJob(
     ...(images.length > 0 && { images }),
     ...(options.jsonSchema !== undefined && { json_schema: await readSchema(options.jsonSchema, say) }),
   };
-  const whole = [asked, ...texts].join('\n\n');
-  const bytes = Buffer.byteLength(whole) + Buffer.byteLength(JSON.stringify(request)) - '{}'.length;
-  if (bytes > MAX_PROMPT_BYTES) throw new CliError(EXIT.usage, say.usage.tooLong(bytes, MAX_PROMPT_BYTES));
-  try {
-    const job = { prompt: whole, model: resolveModel(options.model ?? config.KIMI_MODEL, apiUrl) };
-    requestFor({ ...job, request }, apiUrl);
-    return { ...job, name, ...(Object.keys(request).length > 0 && { request }) };
-  } catch (error) {
-    if (!(error instanceof KimiError)) throw error;
-    throw new CliError(exitForFailure(error.type), explain(error, text));
-  }
+  return {
+    prompt: [asked, ...texts].join('\n\n'),
+    // Of the prompt without what is attached to it.
+    name: options.name ?? nameFromPrompt(asked),
+    ...(options.model !== undefined && { model: options.model }),
+    ...(Object.keys(request).length > 0 && { request }),
+    ...(options.timeout !== undefined && { timeout_ms: options.timeout }),
+    ...(options.priority && { priority: options.priority }),
+    ...(options.resendUnknown && { resend_unknown: true }),
+    ...(options.route && { route: options.route }),
+    lang: langOf(),
+  };
 }
 
 /** Kimi refuses an empty message. */
@@ -149,13 +143,6 @@ async function readPrompt({ argument, file, message, ...options }: PromptOptions
   }
   if (content === undefined || content.trim() === '') throw new CliError(EXIT.usage, say.usage.noPrompt);
   return content;
-}
-
-/** @returns the given name, checked, or one derived from the prompt. */
-function chooseName(name: string | undefined, prompt: string, say: CliText): string {
-  if (name === undefined) return nameFromPrompt(prompt);
-  if (!isTaskName(name)) throw new CliError(EXIT.usage, say.usage.badName);
-  return name;
 }
 
 /** @throws {CliError} if the file is missing or holds no text. */

@@ -2,14 +2,13 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { closest } from '../shared/closest.ts';
 import ms from 'ms';
 import type { StringValue } from 'ms';
-import { chatTarget, type Route } from '../shared/chat.ts';
+import { readRoute, type Route } from '../shared/chat.ts';
 import { parseTaskId, type TaskReference } from '../shared/task-id.ts';
 import { TASK_STATES, type Priority, type TaskState } from '../shared/task.ts';
 import { GROUPINGS, type Grouping } from '../results/usage.ts';
 import { EXIT, type Exit } from '../service/exit.ts';
 import { CliError, exitStatusStands } from './exit.ts';
 import type { CliText } from './text/index.ts';
-import * as z from 'zod';
 
 const DAY_MS = 24 * 3600 * 1000;
 
@@ -200,28 +199,4 @@ export function usageError(error: { code: string; message: string }, say: CliTex
     ),
   };
   return new CliError(EXIT.usage, sentences[error.code] ?? error.message);
-}
-
-/** Appears in logs and histories: short, on one line, without a space. */
-const word = z.string().regex(/^[^\s\p{C}]{1,256}$/u);
-
-/** A {@link Route} given from outside. */
-const routeSchema = z
-  .strictObject({
-    channel: z.string().regex(/^[a-z][\w-]{0,63}$/),
-    to: word,
-    account_id: word.optional(),
-    thread_id: word.optional(),
-    session_key: word.optional(),
-    message: z.strictObject({ id: word, at: z.int().min(0).max(9_999_999_999_999) }).optional(),
-  })
-  .transform((route) => ({ ...route, ...chatTarget(route.channel, route.to) }));
-
-/** Parses a route. @returns `undefined` if it is invalid. */
-export function readRoute(json: string): Route | undefined {
-  try {
-    return routeSchema.parse(JSON.parse(json));
-  } catch {
-    return undefined;
-  }
 }

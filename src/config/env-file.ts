@@ -1,11 +1,10 @@
 /** The `.env` files: reading them into the environment, and edits that keep every other line. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { PACKAGE_ROOT } from '../service/files.ts';
+import { homeFolder } from './early.ts';
 import { ConfigError } from './problems.ts';
-import { ALL_SECRETS } from './secrets.ts';
-import { VARIABLES } from './variables.ts';
 
 /** The environment of this process before `.env` files are added. */
 export const GIVEN_ENV: NodeJS.ProcessEnv = { ...process.env };
@@ -26,7 +25,7 @@ export function loadEnvFiles(env: NodeJS.ProcessEnv = process.env): void {
 const PACKAGE_ENV_FILE = join(PACKAGE_ROOT, '.env');
 
 function homeEnvFile(env: NodeJS.ProcessEnv): string {
-  return join(VARIABLES.KIMI_HOME.schema.parse(env['KIMI_HOME']?.trim() || undefined), '.env');
+  return join(homeFolder(env), '.env');
 }
 
 function load(file: string, env: NodeJS.ProcessEnv): void {
@@ -55,14 +54,6 @@ export function envFiles(env: NodeJS.ProcessEnv): { file: string; variables: Nod
   return [PACKAGE_ENV_FILE, homeEnvFile(env)]
     .filter((file) => existsSync(file))
     .map((file) => ({ file, variables: parseEnv(readEnvFile(file)) }));
-}
-
-/** @returns the `.env` files that hold a secret and that other users can read. */
-export function openEnvFiles(env: NodeJS.ProcessEnv = process.env): string[] {
-  return envFiles(env)
-    .filter(({ file }) => (statSync(file).mode & 0o077) !== 0)
-    .filter(({ variables }) => ALL_SECRETS.some((name) => variables[name]?.trim()))
-    .map(({ file }) => file);
 }
 
 /** A variable; a quoted value may span lines. Node takes any other text as part of the next name. */

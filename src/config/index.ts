@@ -4,7 +4,6 @@ import { callsBack } from '../kimi/models.ts';
 import { PLUGIN_WAKE_PATH, type PluginWake } from '../notify/protocol.ts';
 import { httpAddress, isLoopback } from '../service/http.ts';
 import type { Limits } from '../shared/limits.ts';
-import type { Lang } from '../shared/task.ts';
 import { ConfigError, type ConfigProblem } from './problems.ts';
 import { problemOf } from './schemas.ts';
 import { LONGEST_NAME, SECRETS, VARIABLE_ENTRIES, type VariableName, type Variables } from './variables.ts';
@@ -158,9 +157,4 @@ export function simulatedConfig(config: Config): Config {
     KIMI_TASK_QUEUE: names.KIMI_TASK_QUEUE + SIMULATED,
     KIMI_LIMITER: names.KIMI_LIMITER && names.KIMI_LIMITER + SIMULATED,
   };
-}
-
-/** The language of messages before the configuration is read. */
-export function langOf(env: NodeJS.ProcessEnv = process.env): Lang {
-  return env['KIMI_LANG'] === 'en' ? 'en' : 'zh-TW';
 }

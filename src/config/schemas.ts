@@ -1,9 +1,8 @@
 /** The kinds of values that variables hold. The message of an issue is the code of its problem. */
 import { createSecretKey, type KeyObject } from 'node:crypto';
-import { homedir } from 'node:os';
-import { resolve } from 'node:path';
 import ms, { type StringValue } from 'ms';
 import * as z from 'zod';
+import { folderOf } from './early.ts';
 import type { ConfigProblem, ProblemCode } from './problems.ts';
 
 const code = (name: ProblemCode): string => name;
@@ -89,7 +88,7 @@ export const atMost = (length: number) => z.string().max(length, code('too_long'
 /** `~` is the home directory. */
 export const folder = z
   .string()
-  .transform((path) => resolve(path.replace(/^~(?=\/|$)/, homedir())))
+  .transform(folderOf)
   // Node's recursive mkdir does not return there.
   .refine((path) => !/^\/(?:proc|sys)(?:\/|$)/.test(path), code('folder'));
 

@@ -1,4 +1,6 @@
 /** Which processes see which secrets. */
+import { statSync } from 'node:fs';
+import { envFiles } from './env-file.ts';
 import type { Config } from './index.ts';
 import { SECRETS, VARIABLES, type SecretName } from './variables.ts';
 
@@ -38,4 +40,12 @@ export function withSecrets(config: Config, names: readonly SecretName[]): Confi
 /** Removes our secrets from an environment, once they have been read from it. Other software reads its own later. */
 export function forgetSecrets(env: NodeJS.ProcessEnv = process.env): void {
   for (const name of [...SECRETS, ...SECRET_FILES, 'MOONSHOT_API_KEY']) delete env[name];
+}
+
+/** @returns the `.env` files that hold a secret and that other users can read. */
+export function openEnvFiles(env: NodeJS.ProcessEnv = process.env): string[] {
+  return envFiles(env)
+    .filter(({ file }) => (statSync(file).mode & 0o077) !== 0)
+    .filter(({ variables }) => ALL_SECRETS.some((name) => variables[name]?.trim()))
+    .map(({ file }) => file);
 }

@@ -2,9 +2,9 @@
 import type { KeyObject } from 'node:crypto';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import envPaths from 'env-paths';
 import * as z from 'zod';
 import { TASK_QUEUE } from '../shared/names.ts';
+import { USER_PATHS } from './early.ts';
 import {
   age,
   atMost,
@@ -39,7 +39,6 @@ interface Variable {
   alias?: string;
 }
 
-const paths = envPaths('kimi-dispatch', { suffix: '' });
 /** Longest name of a task queue or limiter, in characters. */
 export const LONGEST_NAME = 200;
 
@@ -114,8 +113,8 @@ export const VARIABLES = {
   KIMI_CODEC_TOKEN: { schema: pathToken.optional(), example: RANDOM_SECRET, secret: true },
   KIMI_UI_ORIGIN: { schema: origin.optional(), example: 'https://temporal.example.com' },
 
-  KIMI_HOME: { schema: folder.default(paths.data), example: '~/.local/share/kimi-dispatch' },
-  KIMI_CACHE: { schema: folder.default(paths.cache), example: '~/.cache/kimi-dispatch' },
+  KIMI_HOME: { schema: folder.default(USER_PATHS.data), example: '~/.local/share/kimi-dispatch' },
+  KIMI_CACHE: { schema: folder.default(USER_PATHS.cache), example: '~/.cache/kimi-dispatch' },
   KIMI_WORKER_HOST: { schema: z.string().default('127.0.0.1'), example: '127.0.0.1' },
   KIMI_WORKER_PORT: { schema: port.default(9011), example: '9011' },
   KIMI_WORKFLOW_THREAD: { schema: oneOf('own', 'sdk').default('own'), example: 'sdk' },

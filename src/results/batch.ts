@@ -2,7 +2,8 @@ import { constants } from 'node:fs';
 import { access, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import { syncFolder, takeLock } from '../service/files.ts';
+import { syncFolder } from '../service/files.ts';
+import { takeLock } from '../service/lock.ts';
 import type { PendingFile, ResultFile } from '../shared/result.ts';
 import { PRIVATE_FILE, PRIVATE_FOLDER } from './file.ts';
 

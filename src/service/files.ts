@@ -2,9 +2,7 @@ import { closeSync, existsSync, fsyncSync, openSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { open, rm, stat, statfs, utimes } from 'node:fs/promises';
-import { randomBytes } from 'node:crypto';
-import { lock, type LockOptions } from 'proper-lockfile';
+import { open, rm, statfs } from 'node:fs/promises';
 
 /** The folder of package.json: this module runs from src/, and bundled from dist/. */
 export const PACKAGE_ROOT = findRoot(dirname(fileURLToPath(import.meta.url)));
@@ -59,7 +57,7 @@ export async function freeBytes(folder: string): Promise<number> {
 
 /** Checks that a folder can be written to, by writing a file and removing it. @throws the system's error */
 export async function probeFolder(folder: string): Promise<void> {
-  const path = join(folder, `.probe-${randomBytes(6).toString('hex')}`);
+  const path = join(folder, `.probe-${crypto.randomUUID()}`);
   const file = await open(path, 'wx', 0o600);
   try {
     await file.writeFile(Buffer.alloc(PROBE_BYTES));
@@ -68,23 +66,4 @@ export async function probeFolder(folder: string): Promise<void> {
     await file.close();
     await rm(path, { force: true });
   }
-}
-
-type Options = LockOptions & { lockfilePath: string; stale: number };
-
-/**
- * Acquires a lock that is stale once its holder has not renewed it for a while.
- *
- * @returns a function that releases it.
- */
-export async function takeLock(folder: string, options: Options): Promise<() => Promise<void>> {
-  await clampToNow(options);
-  return await lock(folder, options);
-}
-
-/** If the clock was set back after the holder was killed, the lock's time is in the future, and it would not become stale until then. */
-async function clampToNow({ lockfilePath, stale }: Options): Promise<void> {
-  const left = await stat(lockfilePath).catch(() => undefined);
-  const now = Date.now();
-  if (left && left.mtimeMs > now + stale) await utimes(lockfilePath, now / 1_000, now / 1_000).catch(() => {});
 }

@@ -1,7 +1,8 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { Logger } from 'pino';
 import { loadEnvFiles } from '../config/env-file.ts';
-import { langOf, readConfig, type Config } from '../config/index.ts';
+import { langOf } from '../config/early.ts';
+import { readConfig, type Config } from '../config/index.ts';
 import { ConfigError, describeProblem } from '../config/problems.ts';
 import { forgetSecrets } from '../config/secrets.ts';
 import type { ServicesReport } from '../stack/services.ts';

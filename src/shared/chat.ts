@@ -30,6 +30,45 @@ export function chatTarget(channel: string, to: string): { to: string; thread_id
   return { to: chat, ...(thread_id !== undefined && { thread_id }) };
 }
 
+/** Names of channels. */
+export const CHANNEL = /^[a-z][\w-]{0,63}$/;
+
+/** Other names appear in logs and histories: short, on one line, without a space. */
+export const CHAT_WORD = /^[^\s\p{C}]{1,256}$/u;
+
+/** Latest time of a message, in milliseconds since 1970. */
+export const LATEST_MESSAGE_MS = 9_999_999_999_999;
+
+/** Parses a route given from outside. @returns `undefined` if it is invalid. */
+export function readRoute(json: string): Route | undefined {
+  try {
+    const { channel, to, account_id, thread_id, session_key, message, ...others } = JSON.parse(json) as Route;
+    const words = [to, ...[account_id, thread_id, session_key, message?.id].filter((word) => word !== undefined)];
+    const isRoute =
+      matches(CHANNEL, channel) &&
+      words.every((word) => matches(CHAT_WORD, word)) &&
+      (message === undefined || isMessage(message)) &&
+      Object.keys(others).length === 0;
+    return isRoute ? withTarget(JSON.parse(json) as Route) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns the route with the chat in its one form. */
+export function withTarget(route: Route): Route {
+  return { ...route, ...chatTarget(route.channel, route.to) };
+}
+
+function matches(pattern: RegExp, word: unknown): boolean {
+  return typeof word === 'string' && pattern.test(word);
+}
+
+function isMessage({ id, at, ...others }: NonNullable<Route['message']>): boolean {
+  const isTime = Number.isSafeInteger(at) && at >= 0 && at <= LATEST_MESSAGE_MS;
+  return matches(CHAT_WORD, id) && isTime && Object.keys(others).length === 0;
+}
+
 /** @returns the chat that asked for a task, from the workflow's memo. */
 export function routeIn({ memo }: { memo?: Record<string, unknown> }): Route | undefined {
   return memo?.[ROUTE_MEMO] as Route | undefined;

@@ -9,15 +9,7 @@ import { DIST } from '../service/files.ts';
 import { EXIT } from '../service/exit.ts';
 import { SIGNALS, supervise } from './supervise.ts';
 
-/** Arguments with which `up` does not run a stack in the foreground. */
-const OTHERS = ['-d', '--detach', '-h', '--help'];
-
-/** @param args the arguments of the command line */
-export function isForegroundUp([command, ...args]: string[]): boolean {
-  return command === 'up' && !args.some((arg) => OTHERS.includes(arg));
-}
-
-/** @returns the exit status. */
+/** @param args the arguments of the command line. @returns the exit status. */
 export async function upInForeground(args: string[]): Promise<number> {
   const starter = spawn(process.execPath, [join(DIST, 'starter.js'), ...args], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],

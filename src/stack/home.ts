@@ -2,7 +2,7 @@
 import { chmod, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import { takeLock } from '../service/files.ts';
+import { takeLock } from '../service/lock.ts';
 import type { StackState } from './state.ts';
 
 /** File name of {@link StackState}. */

@@ -1,8 +1,10 @@
 /** Plans a stack: reads its configuration, checks its ports and makes its secrets. */
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
+import { socketPath } from '../api/socket.ts';
 import { limitsOf, servesDashboard, usesRelay, type Config } from '../config/index.ts';
 import { secretsIn, withoutSecrets } from '../config/secrets.ts';
+import { settingsDigest } from '../config/settings.ts';
 import { isLimited, limiterIdOf } from '../limiter/client.ts';
 import { DIST } from '../service/files.ts';
 import { checkPorts } from '../service/ports.ts';
@@ -46,6 +48,8 @@ export async function makePlan(options: StackOptions): Promise<Plan> {
     state: {
       build: buildIn(DIST) ?? '',
       dist: DIST,
+      api_socket: socketPath(config.KIMI_HOME),
+      settings: settingsDigest(process.env),
       simulated: simulate,
       has_key: simulate || config.KIMI_API_KEY !== undefined,
       task_queue: config.KIMI_TASK_QUEUE,

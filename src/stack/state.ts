@@ -15,6 +15,10 @@ const stackState = z.object({
   build: z.string().default(''),
   /** The folder that they were started from. */
   dist: z.string().default(''),
+  /** Path of the API's socket; absent if the API is off. */
+  api_socket: z.string().optional(),
+  /** Digest of its settings: config/settings.ts. */
+  settings: z.string().default(''),
   /** Whether tasks go to the simulated Kimi. */
   simulated: z.boolean(),
   /** Whether there is an API key, real or simulated. */

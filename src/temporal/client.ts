@@ -124,7 +124,7 @@ export function lazyClient(dataConverter: DataConverter, env: NodeJS.ProcessEnv 
 }
 
 /** Reports a refused connection immediately; the gRPC client would retry until its deadline. */
-async function failIfRefused(address = DEFAULT_ADDRESS): Promise<void> {
+export async function failIfRefused(address = DEFAULT_ADDRESS): Promise<void> {
   const socket = connect({ ...hostAndPort(address), timeout: CONNECT_TIMEOUT_MS });
   try {
     await once(socket, 'connect');

@@ -21,6 +21,9 @@ export class EngineUnreachable extends Error {
   }
 }
 
+/** The connection to the engine was lost during a call, whose outcome is unknown. */
+export class EngineLost extends EngineUnreachable {}
+
 /** What is wrong with certificates or key. `tls` is Node's or OpenSSL's code, e.g. `SELF_SIGNED_CERT_IN_CHAIN`. */
 export type CredentialsProblem =
   | { code: 'key_refused' | 'no_tls' }

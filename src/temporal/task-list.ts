@@ -2,9 +2,10 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../shared/names.ts';
 import type { TaskState } from '../shared/task.ts';
-import { isSameChat, routeIn, type Route } from '../shared/chat.ts';
+import { isSameChat, routeIn } from '../shared/chat.ts';
 import { isoSeconds } from '../shared/format.ts';
 import type { ResultStore } from '../results/store.ts';
+import type { Filter, ListedTask } from '../tasks/tasks.ts';
 
 /** @returns the engine's query for the tasks of a queue. */
 export function tasksOn(taskQueue: string): string {
@@ -30,20 +31,7 @@ export function listedTask({ workflowId, startTime, typedSearchAttributes: attri
   };
 }
 
-/** Conditions of a list; a task has to meet all of them. */
-export interface Filter {
-  status?: TaskState[];
-  /** Prefix of its name. */
-  name?: string;
-  model?: string;
-  /** Maximum age, in milliseconds. */
-  since?: number;
-  /** The chat that started it. */
-  route?: Route;
-}
-
-/** An entry of `list`. */
-export type ListedTask = Omit<ReturnType<typeof listedTask>, 'started'> & { created_at: string };
+type Started = ReturnType<typeof listedTask>;
 
 /** The engine's query for tasks. */
 function queryFor(taskQueue: string, { status, name, model: used }: Filter): string {
@@ -70,22 +58,41 @@ const READ_MORE = 5;
 /** Precision of a halved window, in milliseconds. */
 const CLOSEST_MS = 100;
 
-/**
- * Returns the newest tasks. The engine lists running tasks first, and closed ones by close time, so all tasks of the smallest window
- * that holds enough are read.
- */
+/** A place in the order of tasks: after the task with this start (milliseconds since 1970) and id. */
+export type Place = Pick<Started, 'started' | 'task_id'>;
+
+/** @returns the newest tasks. */
 export async function newestTasks(
   client: Client,
   taskQueue: string,
   filter: Filter,
   limit: number,
 ): Promise<ListedTask[]> {
-  const query = queryFor(taskQueue, filter);
-  const now = Date.now();
+  return (await pageOfTasks(client, taskQueue, filter, limit)).tasks;
+}
+
+/**
+ * Returns the newest tasks after a place. The engine lists running tasks first, and closed ones by close time, so all tasks of the
+ * smallest window that holds enough are read.
+ *
+ * @returns `next` if there may be more.
+ */
+export async function pageOfTasks(
+  client: Client,
+  taskQueue: string,
+  filter: Filter,
+  limit: number,
+  after?: Place,
+): Promise<{ tasks: ListedTask[]; next?: Place }> {
+  // Windows end at the place. The engine's times are more precise than milliseconds.
+  const end = after ? after.started + 1 : Date.now();
+  const isAfter = (task: Started): boolean => after === undefined || byAge(after, task) < 0;
+  const query = queryFor(taskQueue, filter) + (after ? ` AND StartTime < "${new Date(end).toISOString()}"` : '');
   const within = (ms: number): string =>
-    ms === Infinity ? query : `${query} AND StartTime > "${new Date(now - ms).toISOString()}"`;
+    ms === Infinity ? query : `${query} AND StartTime > "${new Date(end - ms).toISOString()}"`;
   const countOf = async (ms: number): Promise<number> => (await client.workflow.count(within(ms))).count;
-  const { since = Infinity, route: chat } = filter;
+  const { route: chat } = filter;
+  const since = (filter.since ?? Infinity) - (after ? Date.now() - end : 0);
   let tooShort = 0;
   for (let window of [...WINDOWS_MS.filter((ms) => ms < since), since]) {
     const isLast = window === since;
@@ -97,19 +104,32 @@ export async function newestTasks(
       continue;
     }
     if (!chat) window = await shortened(countOf, tooShort, { window, count }, limit);
-    const found = [];
+    const found: Started[] = [];
     for await (const execution of client.workflow.list({ query: within(window) })) {
       const itsChat = chat && routeIn(execution);
       if (chat && !(itsChat && isSameChat(itsChat, chat))) continue;
-      found.push(listedTask(execution));
+      const task = listedTask(execution);
+      if (isAfter(task)) found.push(task);
     }
-    if (!isLast && found.length < limit) continue;
-    return found
-      .toSorted((a, b) => b.started - a.started)
-      .slice(0, limit)
-      .map(({ started, ...task }) => ({ ...task, created_at: isoSeconds(started) }));
+    if (window < since && found.length < limit) continue;
+    return pageOf(found, limit, window < since);
   }
-  return [];
+  return { tasks: [] };
+}
+
+/** Newest first. */
+function byAge(one: Place, other: Place): number {
+  return other.started - one.started || other.task_id.localeCompare(one.task_id, 'en');
+}
+
+function pageOf(found: Started[], limit: number, isCut: boolean): { tasks: ListedTask[]; next?: Place } {
+  const page = found.toSorted(byAge).slice(0, limit);
+  const last = page.at(-1);
+  const hasMore = found.length > limit || isCut;
+  return {
+    tasks: page.map(({ started, ...task }) => ({ ...task, created_at: isoSeconds(started) })),
+    ...(hasMore && last && { next: { started: last.started, task_id: last.task_id } }),
+  };
 }
 
 /** @returns a shorter window that still holds enough tasks, if this one holds many more: counting is cheap, reading is not. */

@@ -2,6 +2,7 @@
 import type { Client } from '@temporalio/client';
 import type { RequestHandler } from 'express';
 import type { Logger } from 'pino';
+import { startApi } from '../api/start.ts';
 import { hostCheck, isLoopback } from '../service/http.ts';
 import { callbackBaseUrl, journalFolder, servesDashboard, type Config } from '../config/index.ts';
 import { Ingest } from './ingest.ts';
@@ -73,6 +74,8 @@ export async function startWebhook(config: Config, log: Logger): Promise<Service
     await listen(metrics, { host: metricsHost, port: metricsPort }, 'KIMI_METRICS_PORT');
     metrics.unref();
   }
+  // `up` started it: the socket is in its home.
+  const api = process.send && (await startApi({ config, client, log }));
   return {
     port,
     stop: () => {
@@ -80,7 +83,7 @@ export async function startWebhook(config: Config, log: Logger): Promise<Service
       setTimeout(() => server.closeAllConnections(), DRAIN_MS).unref();
     },
     stopped: new Promise((resolve) => server.once('close', resolve))
-      .then(() => ingest.stop())
+      .then(async () => await Promise.all([ingest.stop(), api?.stop()]))
       .then(() => client.connection.close()),
   };
 }

@@ -1,6 +1,6 @@
 /** A user whose tasks go through the relay (`KIMI_CALLBACKS=relay`): starts tasks and checks their answers. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { startTask } from '../../src/cli/start.ts';
+import { startTask } from '../../src/tasks/start.ts';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { answerTo } from '../../src/simulator/answers.ts';
 import type { Counts } from '../../src/simulator/events.ts';

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { startTask } from '../../src/cli/start.ts';
+import { startTask } from '../../src/tasks/start.ts';
 import { EXIT } from '../../src/service/exit.ts';
 import { DIST } from '../../src/service/files.ts';
 import { ResultStore } from '../../src/results/store.ts';

@@ -3,10 +3,13 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CliError } from '../../src/cli/exit.ts';
-import { readJob, type Job, type RequestOptions } from '../../src/cli/job.ts';
+import { readTask, type RequestOptions } from '../../src/cli/job.ts';
+import { sayProblem } from '../../src/cli/problem-sentence.ts';
 import { cliText } from '../../src/cli/text/index.ts';
 import { readConfig } from '../../src/config/index.ts';
 import { MAX_PROMPT_BYTES } from '../../src/shared/task.ts';
+import { Problem } from '../../src/tasks/problem.ts';
+import { checkTask } from '../../src/tasks/request.ts';
 import { textFor } from '../../src/text/index.ts';
 import { failureOf } from '../support/answering.ts';
 import { temporaryFolder } from '../support/resources.ts';
@@ -18,9 +21,14 @@ const PNG = Buffer.from(
 const ELSEWHERE = 'https://kimi.example.com/v1';
 const MOONSHOT = 'https://api.moonshot.ai/v1';
 
-async function read(options: RequestOptions = {}, apiUrl: string | undefined = MOONSHOT, env = {}): Promise<Job> {
-  const context = { config: readConfig(env), say: cliText('en'), text: textFor('en'), apiUrl };
-  return await readJob(context, { prompt: '寫一個計算器' }, options);
+async function read(options: RequestOptions = {}, apiUrl: string | undefined = MOONSHOT, env = {}) {
+  const task = await readTask({ prompt: '寫一個計算器' }, options, cliText('en'));
+  try {
+    const { lang: _lang, ...job } = checkTask({ config: readConfig(env), apiUrl }, task);
+    return job;
+  } catch (error) {
+    throw error instanceof Problem ? sayProblem(error, cliText('en'), textFor('en')) : error;
+  }
 }
 
 async function refusal(...args: Parameters<typeof read>): Promise<CliError> {

@@ -3,10 +3,10 @@ import { fileURLToPath } from 'node:url';
 import { TypedSearchAttributes } from '@temporalio/common';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { expect, inject, it, onTestFinished } from 'vitest';
-import type { Context } from '../../src/cli/context.ts';
-import { lookUp, lookUpWithResult } from '../../src/cli/look-up.ts';
+import type { TaskContext } from '../../src/tasks/context.ts';
+import { lookUp, lookUpWithResult } from '../../src/tasks/look-up.ts';
 import { SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../../src/shared/names.ts';
-import { newTaskId } from '../../src/cli/task-name.ts';
+import { newTaskId } from '../../src/tasks/task-id.ts';
 import { openWorld } from '../support/world.ts';
 
 it('a task whose worker cannot answer the query is shown with the state of the engine', async () => {
@@ -33,7 +33,7 @@ it('a task whose worker cannot answer the query is shown with the state of the e
 it('a task that ends while it is looked up has its result', async () => {
   const world = await openWorld();
   const { task_id } = await world.start('x [[simulate: delay=0]]');
-  const { found, saved } = await lookUpWithResult({ results: world.results } as Context, task_id, async () => {
+  const { found, saved } = await lookUpWithResult({ results: world.results } as TaskContext, task_id, async () => {
     await world.handle({ task_id }).result();
     return await lookUp(world.client, task_id);
   });

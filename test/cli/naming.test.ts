@@ -1,7 +1,8 @@
 /** Task names and task ids. */
 import { describe, expect, it } from 'vitest';
 import { TASK_ID } from '../../src/shared/task-id.ts';
-import { isTaskName, MAX_NAME_CHARS, nameFromPrompt, newTaskId, taskIdOf } from '../../src/cli/task-name.ts';
+import { newTaskId, taskIdOf } from '../../src/tasks/task-id.ts';
+import { isTaskName, MAX_NAME_CHARS, nameFromPrompt } from '../../src/tasks/task-name.ts';
 
 const FAMILY = '👨‍👩‍👧‍👦';
 /** The presentation selector that turns `⚠` into a coloured `⚠️`; Unicode counts it as a combining mark. */

@@ -1,7 +1,7 @@
 /** What the relay stores in the engine: encrypted, and outside it if it is large. */
 import { expect, it } from 'vitest';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { progressOf } from '../../src/cli/look-up.ts';
+import { progressOf } from '../../src/tasks/look-up.ts';
 import { relayId } from '../../src/shared/names.ts';
 import { openRelayedWorld } from '../support/relay.ts';
 import { until } from '../support/resources.ts';

@@ -8,7 +8,7 @@ import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { limiterId, relayApiId, relayId } from '../../src/shared/names.ts';
 import type { Task } from '../../src/shared/task.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
-import type { Found } from '../../src/cli/look-up.ts';
+import type { Found } from '../../src/tasks/tasks.ts';
 import { KimiError } from '../../src/kimi/errors.ts';
 import { limiterView } from '../../src/limiter/client.ts';
 import { createRelayApp } from '../../src/relay/app.ts';

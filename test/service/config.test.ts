@@ -4,10 +4,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { langOf } from '../../src/config/early.ts';
 import { loadEnvFiles } from '../../src/config/env-file.ts';
 import {
   acknowledgedBy,
-  langOf,
   pluginReply,
   readConfig,
   simulatedConfig,

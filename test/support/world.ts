@@ -4,7 +4,7 @@ import type { DataConverter } from '@temporalio/common';
 import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
 import { inject } from 'vitest';
 import { createActivities, type Activities } from '../../src/activities/index.ts';
-import { startTask, type Started } from '../../src/cli/start.ts';
+import { startTask, type Started } from '../../src/tasks/start.ts';
 import { readConfig } from '../../src/config/index.ts';
 import type { Limits } from '../../src/shared/limits.ts';
 import { STATUS_QUERY, isSharedLimiter, limiterId, sharedLimiterId } from '../../src/shared/names.ts';

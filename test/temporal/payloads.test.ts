@@ -7,7 +7,7 @@ import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { StorageDriverClaim } from '@temporalio/common/lib/converter/extstore.js';
 import proto from '@temporalio/proto';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { lookUp } from '../../src/cli/look-up.ts';
+import { lookUp } from '../../src/tasks/look-up.ts';
 import { readConfig } from '../../src/config/index.ts';
 import { ConfigError } from '../../src/config/problems.ts';
 import { MAX_CALLBACK_BYTES } from '../../src/shared/callback.ts';

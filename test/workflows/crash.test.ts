@@ -2,8 +2,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
-import { lookUp } from '../../src/cli/look-up.ts';
 import { bundle } from '../support/bundle.ts';
+import { lookUp } from '../../src/tasks/look-up.ts';
 import { callbackFor, passOn } from '../support/callback.ts';
 import { openRelayedWorld } from '../support/relay.ts';
 import { RELAY_TOKEN, resultFiles, SECRET, shared, until } from '../support/resources.ts';

@@ -7,7 +7,7 @@ import { Client, type WorkflowClientInterceptor } from '@temporalio/client';
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { createActivities, type Activities } from '../../src/activities/index.ts';
-import { startTask, type Started } from '../../src/cli/start.ts';
+import { startTask, type Started } from '../../src/tasks/start.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/shared/names.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
 import { sign } from '../../src/webhook/signature.ts';

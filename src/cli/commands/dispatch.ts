@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
-import { EngineUnreachable } from '../../temporal/engine-unreachable.ts';
-import { explain } from '../../text/index.ts';
-import { noKey, openContext, withClient } from '../context.ts';
+import { langOf } from '../../config/early.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
-import { CliError, exitForFailure } from '../exit.ts';
+import { newKey } from '../../tasks/task-id.ts';
+import { explain, textFor } from '../../text/index.ts';
+import { exitForFailure, taskIsStarted } from '../exit.ts';
+import { readTask, type PromptOptions, type TaskOptions } from '../job.ts';
 import { command, ending, route } from '../options.ts';
-import { readJob, type PromptOptions } from '../job.ts';
-import { addTaskOptions, start, type TaskOptions } from '../task-options.ts';
+import { addTaskOptions } from '../task-options.ts';
+import { openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
 
 /** Latest return of `dispatch`, from the start of its process: under a second (contract section 1). */
@@ -33,34 +34,31 @@ export function dispatchCommand(say: CliText): Command {
     .option('-f, --file <FILE>', help.file)
     .option('--message <MESSAGE>', help.message)
     .option('--route <JSON>', help.route, route(say));
-  return addTaskOptions(dispatch, say).option('--json', help.json).action(ending(run));
+  return addTaskOptions(dispatch, say)
+    .option('--json', help.json)
+    .action(
+      ending(async (argument: string | undefined, options: DispatchOptions) => await run(argument, options, say)),
+    );
 }
 
-async function run(argument: string | undefined, options: DispatchOptions): Promise<Exit> {
-  const context = await openContext();
-  const { say, text, stack, config, results } = context;
-  const job = await readJob(context, { ...options, argument }, options);
+async function run(argument: string | undefined, options: DispatchOptions, say: CliText): Promise<Exit> {
+  const task = await readTask({ ...options, argument }, options, say);
+  const tasks = await openTasks();
+  const waitMs = Math.max(RETURN_BY_MS - performance.now(), LEAST_WAIT_MS);
+  const { simulated, ...started } = await tasks.start(task, newKey(), waitMs);
+  if (started.status !== 'refused') taskIsStarted();
 
-  const started = await withClient(context, async (client) => {
-    const waitMs = Math.max(RETURN_BY_MS - performance.now(), LEAST_WAIT_MS);
-    return await start(client, context, job, options, waitMs);
-  }).catch((error: unknown) => {
-    // Without services and without a key, the key is what a newcomer needs first.
-    const nothingHere = error instanceof EngineUnreachable && !stack && !context.elsewhere && !config.KIMI_API_KEY;
-    throw nothingHere ? new CliError(EXIT.config, noKey(context)) : error;
-  });
-
-  const name = started.status === 'known' ? started.task_name : job.name;
+  const name = started.task_name;
+  const text = textFor(langOf());
   if (options.json) {
-    const result_file = results.resultPath(started.task_id);
-    console.log(JSON.stringify({ ...started, task_name: name, result_file }));
+    console.log(JSON.stringify(started));
   } else if (started.status !== 'refused') {
     console.log(
       started.status === 'queued' ? say.queued(name, text.queuePosition(started.queued)) : say.dispatched(name),
     );
     console.error(say.taskId(started.task_id));
     if (started.status === 'pending') console.error(say.pending);
-    if (stack?.simulated) console.error(say.simulatedNotice);
+    if (simulated) console.error(say.simulatedNotice);
   } else {
     console.error(say.refused(name, explain(started.error, text)));
     console.error(say.taskId(started.task_id));

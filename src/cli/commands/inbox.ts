@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { notificationId } from '../../shared/task-id.ts';
-import { openContext } from '../context.ts';
+import { langOf } from '../../config/early.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
-import { stateOf } from '../../text/index.ts';
-import { viewOfResult } from '../look-up.ts';
+import { notificationId } from '../../shared/task-id.ts';
+import { viewOfResult } from '../../tasks/view.ts';
+import { stateOf, textFor } from '../../text/index.ts';
 import { command, printing } from '../options.ts';
-import { table } from '../output/table.ts';
+import { openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
 
 export function inboxCommand(say: CliText): Command {
@@ -14,22 +14,17 @@ export function inboxCommand(say: CliText): Command {
     'kimi-dispatch inbox --json | jq -r .[].task_id',
   ])
     .option('--json', say.help.json)
-    .action(printing(inbox));
+    .action(printing(async (options: { json?: true }) => await inbox(options, say)));
 }
 
-/** Reads the results folder only, so it works while no service runs. */
-async function inbox({ json }: { json?: true }): Promise<Exit> {
-  const { say, text, results } = await openContext();
-  const waiting = await results.unacknowledged();
-  if (json)
-    console.log(
-      JSON.stringify(
-        waiting.map((result) => ({ news: notificationId(result), ...result })),
-        null,
-        2,
-      ),
-    );
-  else if (waiting.length === 0) console.log(say.inbox.none);
+/** Works while no service runs. */
+async function inbox({ json }: { json?: true }, say: CliText): Promise<Exit> {
+  const text = textFor(langOf());
+  const waiting = await (await openTasks()).unacknowledged();
+  if (json) {
+    const shown = waiting.map((result) => ({ news: notificationId(result), ...result }));
+    console.log(JSON.stringify(shown, null, 2));
+  } else if (waiting.length === 0) console.log(say.inbox.none);
   else {
     const rows = waiting.map((result) => [
       notificationId(result),
@@ -39,6 +34,7 @@ async function inbox({ json }: { json?: true }): Promise<Exit> {
       result.tokens?.total.toString() ?? '',
       result.completed_at,
     ]);
+    const { table } = await import('../output/table.ts');
     console.log(table(say.inbox.columns, rows));
   }
   return EXIT.ok;

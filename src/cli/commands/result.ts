@@ -1,23 +1,17 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
-import type { Route } from '../../shared/chat.ts';
-import { isTruncated, type ResultFile } from '../../shared/result.ts';
-import type { TaskReference } from '../../shared/task-id.ts';
-import { explain } from '../../text/index.ts';
-import { openContext, withClient, type Context } from '../context.ts';
+import { langOf } from '../../config/early.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
+import type { Route } from '../../shared/chat.ts';
+import { isTruncated } from '../../shared/result.ts';
+import type { TaskReference } from '../../shared/task-id.ts';
+import { explain, textFor } from '../../text/index.ts';
 import { CliError, exitFor } from '../exit.ts';
-import { newestTasks } from '../../temporal/task-list.ts';
-import { checkChat, lookUpWithResult, noResult } from '../look-up.ts';
-import { codeBlocks, renderMarkdown } from '../output/markdown.ts';
 import { command, printing, route, task } from '../options.ts';
 import { withoutControls } from '../output/terminal.ts';
+import { openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
-
-/** Most tasks of a chat that are searched for its newest result. */
-const RECENT = 20;
 
 interface ResultOptions {
   route?: Route;
@@ -39,63 +33,39 @@ export function resultCommand(say: CliText): Command {
     .option('-o, --output <FOLDER>', say.help.codeFolder, '.')
     .option('--route <JSON>', say.help.ofRoute, route(say))
     .option('--json', say.help.json)
-    .action(printing(result));
+    .action(
+      printing(async (named: TaskReference | undefined, options: ResultOptions) => await result(named, options, say)),
+    );
 }
 
 async function result(
   named: TaskReference | undefined,
   { route: chat, json, raw, code, output: folder }: ResultOptions,
+  say: CliText,
 ): Promise<Exit> {
-  const context = await openContext();
-  const { say, text } = context;
-  const task_id = named?.task_id;
-  if (task_id !== undefined) await checkChat(context, task_id, chat);
-  const saved = task_id === undefined ? await newestResult(context, chat) : await savedResult(context, task_id);
-  if (!saved) throw new CliError(EXIT.unfinished, say.noResults);
+  const text = textFor(langOf());
+  const saved = await (await openTasks()).result(named?.task_id, chat);
   if (json) console.log(JSON.stringify(saved, null, 2));
   else if (saved.output !== undefined) {
     if (code !== undefined) await extract(saved.task_name, saved.output, code, folder, say);
-    else printAnswer(saved.output, raw);
+    else await printAnswer(saved.output, raw);
     if (isTruncated(saved)) console.error(text.truncated.sentence);
   } else
     console.error(say.noOutput(saved.task_id, saved.error ? explain(saved.error, text) : text.state[saved.status]));
   return exitFor(saved);
 }
 
-/** @throws {CliError} if the task is unknown, unfinished, or its result is gone */
-async function savedResult(context: Context, task_id: string): Promise<ResultFile> {
-  const { say, results } = context;
-  const here = await results.readIfSound(task_id);
-  if (here) return here;
-  const { found, saved } = await lookUpWithResult(context, task_id);
-  if (saved) return saved;
-  if (found) throw noResult(context, task_id, found);
-  // Reports a damaged file.
-  await results.read(task_id);
-  throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
-}
-
-/** The results folder knows the newest result; only the engine knows the newest of a chat. */
-async function newestResult(context: Context, chat: Route | undefined): Promise<ResultFile | undefined> {
-  const { results, taskQueue } = context;
-  if (!chat) return await results.latest();
-  const find = async (client: Client) => await newestTasks(client, taskQueue, { route: chat }, RECENT);
-  for (const { task_id } of await withClient(context, find)) {
-    const saved = await results.read(task_id);
-    if (saved) return saved;
-  }
-  return undefined;
-}
-
 /** A pipe or a file gets the exact bytes of the answer; a terminal gets it without control sequences. */
-function printAnswer(answer: string, raw = false): void {
+async function printAnswer(answer: string, raw = false): Promise<void> {
   const { stdout } = process;
-  if (stdout.isTTY) stdout.write(raw ? withoutControls(answer) : `${renderMarkdown(answer)}\n`);
+  if (stdout.isTTY && raw) stdout.write(withoutControls(answer));
+  else if (stdout.isTTY) stdout.write(`${(await import('../output/markdown.ts')).renderMarkdown(answer)}\n`);
   else stdout.write(Buffer.from(raw ? answer : `${answer.replace(/\n$/, '')}\n`));
 }
 
 /** Writes each code block of a language to a new file and prints the names. Existing files are not overwritten. */
 async function extract(name: string, answer: string, lang: string, folder: string, say: CliText): Promise<void> {
+  const { codeBlocks } = await import('../output/markdown.ts');
   const blocks = codeBlocks(answer);
   if (!blocks) throw new CliError(EXIT.usage, say.codeNotRead);
   const wanted = blocks.filter((block) => extensionOf(block.lang) === extensionOf(lang.toLowerCase()));

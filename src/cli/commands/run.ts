@@ -9,15 +9,19 @@ import { workersOn } from '../../temporal/client.ts';
 import { explain } from '../../text/index.ts';
 import { contextFor, noKey, openContext, upCommand, warnOfMisspelt, withClient, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
-import { CliError, exitForFailure } from '../exit.ts';
+import { Problem } from '../../tasks/problem.ts';
+import { CliError, exitForFailure, taskIsStarted } from '../exit.ts';
 import { follow, printReply } from '../follow.ts';
-import { lookUp } from '../look-up.ts';
+import { lookUp } from '../../tasks/look-up.ts';
+import { startChecked } from '../../tasks/local.ts';
+import { checkTask, type CheckedTask } from '../../tasks/request.ts';
+import { newKey } from '../../tasks/task-id.ts';
 import { tildePath } from '../../service/files.ts';
 import { command, ending } from '../options.ts';
 import { supervisorSentences } from '../supervisor-sentences.ts';
 import { Progress } from '../output/progress.ts';
-import { readJob, type Job, type PromptOptions } from '../job.ts';
-import { addTaskOptions, start, type TaskOptions } from '../task-options.ts';
+import { readTask, type PromptOptions, type TaskOptions } from '../job.ts';
+import { addTaskOptions } from '../task-options.ts';
 import type { CliText } from '../text/index.ts';
 
 /** How long a stack that `run` started stays up for the wake, once the answer has arrived. Milliseconds. */
@@ -54,12 +58,13 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
   const prompt = { ...options, argument };
   const isRelayed = stack ? context.relay : usesRelay(config, simulate);
   // Behind the relay, the simulated Kimi is Moonshot's API with its models.
-  const job = await readJob(simulate && !isRelayed ? { ...context, apiUrl: SIMULATED_URL } : context, prompt, options);
+  const apiUrl = simulate && !isRelayed ? SIMULATED_URL : context.apiUrl;
+  const task = checkTask({ config, apiUrl }, await readTask(prompt, options, say));
 
   const workersElsewhere = !stack && context.elsewhere && (await hasWorkers(context));
   // A simulated task must never reach a worker with a real key.
   if (simulate && (workersElsewhere || stack?.simulated === false)) throw new CliError(EXIT.config, say.notSimulated);
-  if (stack || workersElsewhere) return await runOn(context, job, options);
+  if (stack || workersElsewhere) return await runOn(context, task);
 
   if (!simulate && !config.KIMI_API_KEY) throw new CliError(EXIT.config, noKey(context));
   if (!simulate && !isRelayed && !callsBack(config.KIMI_API_URL)) {
@@ -73,7 +78,7 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
     const lost = own.lost.then((): Exit => {
       throw new CliError(EXIT.config, say.runLostHome(tildePath(config.KIMI_HOME)));
     });
-    return await Promise.race([runOn(ownContext, job, options, afterwards), lost]);
+    return await Promise.race([runOn(ownContext, task, afterwards), lost]);
   } finally {
     await own.stop();
   }
@@ -81,19 +86,22 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
 
 async function runOn(
   context: Context,
-  job: Job,
-  options: TaskOptions,
+  task: CheckedTask,
   afterwards?: (client: Client, task_id: string) => Promise<void>,
 ): Promise<Exit> {
   const { say, text } = context;
   return await withClient(context, async (client) => {
-    const started = await start(client, context, job, options, ACCEPT_WAIT_MS);
+    const started = await startChecked(client, context, task, ACCEPT_WAIT_MS, newKey()).catch((error: unknown) => {
+      const isRefused = error instanceof Problem && error.code === 'no_api_key';
+      throw isRefused ? new CliError(EXIT.config, noKey(context)) : error;
+    });
+    if (started.status !== 'refused') taskIsStarted();
     if (started.status === 'refused') {
-      console.error(say.refused(job.name, explain(started.error, text)));
+      console.error(say.refused(task.name, explain(started.error, text)));
       return exitForFailure(started.error.type);
     }
     const place = started.status === 'queued' && text.queuePosition(started.queued);
-    console.log(`${place ? say.queued(job.name, place) : say.dispatched(job.name)}\n`);
+    console.log(`${place ? say.queued(task.name, place) : say.dispatched(task.name)}\n`);
     console.error(say.taskId(started.task_id));
     const { task_id } = started;
     const stopped = afterwards ? say.interrupted(task_id, upCommand(context.stack)) : say.stoppedWaiting(task_id);

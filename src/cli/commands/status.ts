@@ -1,128 +1,71 @@
 import type { Command } from 'commander';
-import { explain, stateOf } from '../../text/index.ts';
+import { langOf } from '../../config/early.ts';
+import { EXIT, type Exit } from '../../service/exit.ts';
+import { tildePath } from '../../service/files.ts';
 import type { Route } from '../../shared/chat.ts';
 import { money } from '../../shared/format.ts';
-import type { QueuePosition } from '../../shared/limits.ts';
-import { isTruncated, type ResultFile } from '../../shared/result.ts';
-import type { TaskView } from '../../shared/task.ts';
+import { isTruncated } from '../../shared/result.ts';
 import type { TaskReference } from '../../shared/task-id.ts';
-import { limiterView } from '../../limiter/client.ts';
-import { openContext, withClient, type Context } from '../context.ts';
-import { EXIT, type Exit } from '../../service/exit.ts';
-import { CliError } from '../exit.ts';
-import { tildePath } from '../../service/files.ts';
-import { checkChat, hasEnded, lookUpWithResult, viewOfResult, type Found } from '../look-up.ts';
+import type { Standing } from '../../tasks/tasks.ts';
+import { explain, stateOf, textFor } from '../../text/index.ts';
 import { command, printing, route, task } from '../options.ts';
-import { lastLine, sayRetrying } from '../output/progress.ts';
-import { columns } from '../output/table.ts';
+import { lastLine, sayRetrying } from '../output/retrying.ts';
 import { fields } from '../output/terminal.ts';
+import { openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
+
+interface StatusOptions {
+  json?: true;
+  route?: Route;
+}
 
 export function statusCommand(say: CliText): Command {
   return command('status', say, say.help.status, ['kimi-dispatch status kimi-1707654321-12345 --json | jq .state'])
     .argument('<TASK>', say.help.task, task(say))
     .option('--route <JSON>', say.help.ofRoute, route(say))
     .option('--json', say.help.json)
-    .action(printing(status));
+    .action(printing(async (named: TaskReference, options: StatusOptions) => await status(named, options, say)));
 }
 
-async function status(
-  { task_id }: TaskReference,
-  { json, route: chat }: { json?: true; route?: Route },
-): Promise<Exit> {
-  const context = await openContext();
-  await checkChat(context, task_id, chat);
-  const standing = await standingOf(context, task_id);
-  if (json) console.log(JSON.stringify(asJson(standing), null, 2));
-  // The Web UI is on this machine, which users of a chat do not reach.
-  else printRows(context, task_id, chat ? { ...standing, web: undefined } : standing);
+async function status({ task_id }: TaskReference, options: StatusOptions, say: CliText): Promise<Exit> {
+  const standing = await (await openTasks()).find(task_id, options.route);
+  if (options.json) {
+    const { live: _live, ended: _ended, late: _late, missing_file: _file, ...shown } = standing;
+    console.log(JSON.stringify(shown, null, 2));
+    // The Web UI is on this machine, which users of a chat do not reach.
+  } else await printRows(options.route ? { ...standing, web_ui: undefined } : standing, say);
   return EXIT.ok;
 }
 
-/** All that is known of a task. */
-interface Standing {
-  view: TaskView;
-  found: Found | undefined;
-  saved: ResultFile | undefined;
-  /** Path of the result file; absent before there is one. */
-  file: string | undefined;
-  /** Position in the queue; absent if the task is not queued. */
-  place: QueuePosition | undefined;
-  /** Address of the task in the Web UI. */
-  web: string | undefined;
-}
-
-/** @throws {CliError} `unknown_task` */
-async function standingOf(context: Context, task_id: string): Promise<Standing> {
-  const { say, results, stack } = context;
-  const { found, saved } = await lookUpWithResult(context, task_id);
-  const known = found?.live ? found.view : saved ? viewOfResult(saved) : found?.view;
-  if (!known) {
-    // Reports a damaged file.
-    await results.read(task_id);
-    throw new CliError(EXIT.unknown_task, say.unknownTask(task_id));
-  }
-  // A closed workflow does not see a later acknowledgement.
-  const view = { ...known, acknowledged: known.acknowledged || (saved?.acknowledged ?? false) };
-  return {
-    view,
-    found,
-    saved,
-    file: saved && results.resultPath(task_id),
-    place: view.state === 'queued' ? ((await currentPlace(context, task_id)) ?? view.queue) : undefined,
-    web: found && stack?.ui_url && `${stack.ui_url}/namespaces/${stack.namespace}/workflows/${task_id}`,
-  };
-}
-
-function asJson({ view, found, saved, file, place, web }: Standing): object {
-  return {
-    ...view,
-    status: view.state,
-    queue: place,
-    retrying: found?.retrying,
-    progress: found?.progress,
-    cost: saved?.cost,
-    result_file: file,
-    web_ui: web,
-  };
-}
-
-function printRows({ say, text, results }: Context, task_id: string, standing: Standing): void {
-  const { view, found, saved, file, place, web } = standing;
+async function printRows(standing: Standing, say: CliText): Promise<void> {
+  const text = textFor(langOf());
   const { status: label } = say;
-  const isGone = !saved && found && !found.ended && hasEnded(view);
-  const gone = isGone ? say.resultGone(task_id, tildePath(results.resultPath(task_id))) : undefined;
+  const { task_id, queue, progress, cost, error, wake_error: wakeError, retrying, result_file: file } = standing;
+  const gone = standing.missing_file && say.resultGone(task_id, tildePath(standing.missing_file));
   const rows: [string, string | undefined][] = [
-    [label.task, view.task_name],
+    [label.task, standing.task_name],
     [label.id, task_id],
-    [label.state, saved?.late ? label.late(stateOf(view, text)) : stateOf(view, text)],
-    [label.place, place && text.queuePosition(place)],
-    [label.step, found?.ended ?? (view.step === 'closed' ? undefined : text.step[view.step])],
-    ['', found?.progress && text.stream(found.progress)],
-    ['', found?.progress?.tail && lastLine(found.progress.tail)],
-    [label.model, view.model],
-    [label.apiId, view.api_id],
-    [label.created, view.created_at],
-    [label.deadline, view.step === 'waiting' ? view.deadline : undefined],
-    [label.completed, view.completed_at],
-    [label.tokens, view.tokens?.toString()],
-    [label.cost, saved?.cost && say.cost(money(saved.cost), saved.cost.price_date)],
-    ['', isTruncated(view) ? text.truncated.sentence : undefined],
-    [label.error, view.error && explain(view.error, text)],
-    [label.wakeError, view.wake_error && explain(view.wake_error, text)],
-    [label.retrying, found?.retrying && sayRetrying(found.retrying, say, text)],
-    [label.acknowledged, view.acknowledged ? label.yes : label.no],
+    [label.state, standing.late ? label.late(stateOf(standing, text)) : stateOf(standing, text)],
+    [label.place, queue && text.queuePosition(queue)],
+    [label.step, standing.ended ?? (standing.step === 'closed' ? undefined : text.step[standing.step])],
+    ['', progress && text.stream(progress)],
+    ['', progress?.tail && lastLine(progress.tail)],
+    [label.model, standing.model],
+    [label.apiId, standing.api_id],
+    [label.created, standing.created_at],
+    [label.deadline, standing.step === 'waiting' ? standing.deadline : undefined],
+    [label.completed, standing.completed_at],
+    [label.tokens, standing.tokens?.toString()],
+    [label.cost, cost && say.cost(money(cost), cost.price_date)],
+    ['', isTruncated(standing) ? text.truncated.sentence : undefined],
+    [label.error, error && explain(error, text)],
+    [label.wakeError, wakeError && explain(wakeError, text)],
+    [label.retrying, retrying && sayRetrying(retrying, say, text)],
+    [label.acknowledged, standing.acknowledged ? label.yes : label.no],
     [label.result, file ? tildePath(file) : gone],
-    [label.web, web],
+    [label.web, standing.web_ui],
   ];
+  const { columns } = await import('../output/table.ts');
   console.log(columns(fields(rows.filter((row): row is [string, string] => row[1] !== undefined))));
-  if (found && !found.live && !saved) console.log(`\n${say.noWorker}`);
-}
-
-/** Asks the limiter: the task only knows its last report. */
-async function currentPlace(context: Context, task_id: string): Promise<QueuePosition | undefined> {
-  const { limiter } = context;
-  if (!limiter) return undefined;
-  const view = await withClient(context, async (client) => await limiterView(client, limiter));
-  return view?.queue.find((waiting) => waiting.task_id === task_id);
+  if (standing.live === false && !file) console.log(`\n${say.noWorker}`);
 }

@@ -4,7 +4,8 @@ import { field } from '../../shared/format.ts';
 import type { TaskView } from '../../shared/task.ts';
 import type { StartStep } from '../../stack/stack.ts';
 import { explain, type Text } from '../../text/index.ts';
-import type { Found, Retrying } from '../look-up.ts';
+import type { Found } from '../../tasks/tasks.ts';
+import { lastLine, sayRetrying } from './retrying.ts';
 import { fields } from './terminal.ts';
 import type { CliText } from '../text/index.ts';
 
@@ -94,27 +95,6 @@ export class Progress {
     const now = clock(Date.now() - start);
     return step === 'waiting' && deadline ? this.say.progress.elapsed(now, clock(Date.parse(deadline) - start)) : now;
   }
-}
-
-/** @returns the last failure and the time of the next attempt. */
-export function sayRetrying(retrying: Retrying, say: CliText, text: Text): string {
-  const { attempt, why: message, type = '', detail, next_attempt_at } = retrying;
-  const seconds = next_attempt_at && Math.max(0, Math.ceil((Date.parse(next_attempt_at) - Date.now()) / 1_000));
-  return say.progress.attempt(
-    explain({ type, message, ...(detail && { detail }) }, text),
-    attempt,
-    seconds || undefined,
-  );
-}
-
-/** @returns the last words of the answer, on one line. */
-export function lastLine(tail: string): string {
-  return (
-    tail
-      .trim()
-      .split(/\s*\n\s*/)
-      .at(-1) ?? ''
-  );
 }
 
 /** @returns `m:ss`. */

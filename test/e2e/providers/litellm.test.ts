@@ -5,7 +5,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
-import { progressOf } from '../../../src/cli/look-up.ts';
+import { progressOf } from '../../../src/tasks/look-up.ts';
 import { freePort } from '../../support/engine.ts';
 import { openRelayedWorld } from '../../support/relay.ts';
 import { temporaryFolder, until } from '../../support/resources.ts';

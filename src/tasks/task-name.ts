@@ -1,4 +1,3 @@
-import { createHash, randomInt } from 'node:crypto';
 import { firstCharacters } from '../shared/format.ts';
 
 /** Longest task name, in characters. */
@@ -46,15 +45,4 @@ export function nameFromPrompt(prompt: string): string {
  */
 export function isTaskName(name: string): boolean {
   return name.length <= MAX_NAME_CHARS * 4 && firstCharacters(name, MAX_NAME_CHARS) === name && NAME.test(name);
-}
-
-/** @returns a random task id, `kimi-<unix seconds>-<number>`. The engine rejects one that is taken. */
-export function newTaskId(now: Date = new Date()): string {
-  return `kimi-${Math.floor(now.getTime() / 1000)}-${randomInt(10_000, 100_000)}`;
-}
-
-/** @returns the same task id for the same key and second. Its number has nine digits, so it is never drawn at random. */
-export function taskIdOf(key: string, at: Date): string {
-  const number = 100_000_000 + (createHash('sha256').update(key).digest().readUIntBE(0, 6) % 900_000_000);
-  return `kimi-${Math.floor(at.getTime() / 1000)}-${number}`;
 }

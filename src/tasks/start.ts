@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   WithStartWorkflowOperation,
@@ -11,29 +12,20 @@ import {
 import { ApplicationFailure, TypedSearchAttributes } from '@temporalio/common';
 import { readDetails } from '../shared/failure-details.ts';
 import { messageKey, ROUTE_MEMO, routeIn, type Route } from '../shared/chat.ts';
-import type { QueuePosition } from '../shared/limits.ts';
 import { ACCEPTED_UPDATE, SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../shared/names.ts';
 import type { Acceptance, Task, TaskError, TaskSummary } from '../shared/task.ts';
-import { newTaskId, taskIdOf } from './task-name.ts';
+import { newTaskId, taskIdOf, timeOfKey } from './task-id.ts';
 import { grpcErrorIn } from '../temporal/client.ts';
 import { textFor } from '../text/index.ts';
 import { traced } from '../service/tracing.ts';
 import { staticDetails } from '../workflows/details.ts';
-import { EXIT } from '../service/exit.ts';
-import type { Context } from './context.ts';
-import { CliError } from './exit.ts';
+import type { TaskContext } from './context.ts';
+import { Problem } from './problem.ts';
+import type { Accepted } from './tasks.ts';
 import { newestTasks } from '../temporal/task-list.ts';
 
-/** The outcome of a start. `pending`: the engine has the task, and Kimi has not accepted it yet. */
-export type Started =
-  | { status: 'accepted'; task_id: string; api_id: string }
-  | { status: 'queued'; task_id: string; queued: QueuePosition }
-  | { status: 'pending'; task_id: string }
-  | { status: 'refused'; task_id: string; error: TaskError }
-  /** The same message started it before. */
-  | { status: 'known'; task_id: string; task_name: string }
-  /** The engine did not confirm that it has the task. */
-  | { status: 'unknown'; task_id: string };
+/** The outcome of a start. `unknown`: the engine did not confirm that it has the task. */
+export type Started = Accepted | { status: 'unknown'; task_id: string };
 
 /** How long to wait for the engine's confirmation of a task, after the wait for Kimi. Milliseconds. */
 const CONFIRM_MS = 3_000;
@@ -51,38 +43,83 @@ const WORKFLOW_TASK_TIMEOUT = '5s';
  * Starts a task and waits, for at most `waitMs`, until Kimi has accepted it.
  *
  * The task id is random, and drawn again if it is taken: a start never joins another task. A message that a chat's gateway
- * redelivers after a crash always has the same id, so that it is one task and is paid for once.
+ * redelivers after a crash, or a repeated key, always has the same id, so that it is one task and is paid for once.
  */
 export async function startTask(
   client: Client,
   taskQueue: string,
   request: Omit<Task, 'task_id'>,
   waitMs: number,
+  key?: string,
 ): Promise<Started> {
-  const { route } = request;
-  for (let own = idOfMessage(route); ; own = undefined) {
-    const task: Task = { task_id: own ?? newTaskId(), ...request };
-    const { task_id } = task;
+  const origin = originOf(request.route, key);
+  for (let clashes = 0; ; clashes += 1) {
+    const task: Task = { task_id: origin ? idFrom(origin, clashes) : newTaskId(), ...request };
     try {
-      return await traced(task_id, 'start', async () => await startOnce(client, taskQueue, task, waitMs));
+      return await traced(task.task_id, 'start', async () => await startOnce(client, taskQueue, task, waitMs, origin));
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-      const known = own && (await taskOfMessage(client, route));
+      const known = origin && (await taskWithId(client, task.task_id, origin, request.prompt));
       if (known) return known;
     }
   }
 }
 
-/** @returns the task that the same message started before. */
-export async function taskOfMessage(
+/** @returns the task that the same message or key started before. */
+export async function startedBefore(
   client: Client,
-  route: Route | undefined,
+  { route, prompt, key }: Pick<Task, 'route' | 'prompt'> & { key?: string },
 ): Promise<Extract<Started, { status: 'known' }> | undefined> {
-  const task_id = idOfMessage(route);
-  if (task_id === undefined) return undefined;
+  const origin = originOf(route, key);
+  return origin && (await taskWithId(client, idFrom(origin, 0), origin, prompt));
+}
+
+/** What a task may be started by once only. */
+interface Origin {
+  word: string;
+  /** When it was made, in milliseconds since 1970. */
+  at: number;
+  /** Stored in the memo if the route does not hold the origin. */
+  isKey: boolean;
+}
+
+/** A message counts more than a key: a gateway that redelivers it makes another key. */
+function originOf(route: Route | undefined, key: string | undefined): Origin | undefined {
+  const message = messageKey(route);
+  if (message !== undefined && route?.message) return { word: message, at: route.message.at, isKey: false };
+  return key === undefined ? undefined : { word: key, at: timeOfKey(key), isKey: true };
+}
+
+/** @returns the same id for the same origin; another one for each clash with the task of another origin. */
+function idFrom({ word, at }: Origin, clashes: number): string {
+  return taskIdOf(clashes === 0 ? word : `${word} ${clashes}`, new Date(at));
+}
+
+/** Key of the origin in a workflow's memo, if it is a key: the key, and a digest of the prompt. */
+const KEY_MEMO = 'key';
+
+interface KeyMemo {
+  key: string;
+  prompt: string;
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** @throws {Problem} `key_reused` */
+async function taskWithId(
+  client: Client,
+  task_id: string,
+  origin: Origin,
+  prompt: string,
+): Promise<Extract<Started, { status: 'known' }> | undefined> {
   try {
     const task = await client.workflow.getHandle(task_id).describe();
-    if (messageKey(routeIn(task)) !== messageKey(route)) return undefined;
+    const memo = task.memo?.[KEY_MEMO] as KeyMemo | undefined;
+    const word = origin.isKey ? memo?.key : messageKey(routeIn(task));
+    if (word !== origin.word) return undefined;
+    if (memo && memo.prompt !== digestOf(prompt)) throw new Problem('key_reused', { task_id });
     const task_name = task.typedSearchAttributes.get(SEARCH_ATTRIBUTES.taskName) ?? '';
     return { status: 'known', task_id, task_name };
   } catch (error) {
@@ -91,30 +128,15 @@ export async function taskOfMessage(
   }
 }
 
-function idOfMessage(route: Route | undefined): string | undefined {
-  const key = messageKey(route);
-  return key && route?.message && taskIdOf(key, new Date(route.message.at));
-}
-
-async function startOnce(client: Client, taskQueue: string, task: Task, waitMs: number): Promise<Started> {
+async function startOnce(
+  client: Client,
+  taskQueue: string,
+  task: Task,
+  waitMs: number,
+  origin: Origin | undefined,
+): Promise<Started> {
   const { task_id } = task;
-  const text = textFor(task.lang);
-  const startWorkflowOperation = new WithStartWorkflowOperation<(task: Task) => Promise<TaskSummary>>(TASK_WORKFLOW, {
-    workflowId: task_id,
-    taskQueue,
-    args: [task],
-    workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
-    workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
-    workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
-    typedSearchAttributes: new TypedSearchAttributes([
-      { key: SEARCH_ATTRIBUTES.status, value: 'dispatching' },
-      { key: SEARCH_ATTRIBUTES.taskName, value: task.task_name },
-      { key: SEARCH_ATTRIBUTES.model, value: task.model },
-    ]),
-    ...(task.route && { memo: { [ROUTE_MEMO]: task.route } }),
-    staticSummary: text.summary(task),
-    staticDetails: staticDetails(task, text),
-  });
+  const startWorkflowOperation = operationFor(taskQueue, task, origin);
   const leaving = new AbortController();
   const accepted = client.connection
     .withAbortSignal(
@@ -154,6 +176,32 @@ async function startOnce(client: Client, taskQueue: string, task: Task, waitMs: 
   }
 }
 
+/** Starts the task's workflow; its options are those of every task. */
+function operationFor(taskQueue: string, task: Task, origin: Origin | undefined) {
+  const text = textFor(task.lang);
+  return new WithStartWorkflowOperation<(task: Task) => Promise<TaskSummary>>(TASK_WORKFLOW, {
+    workflowId: task.task_id,
+    taskQueue,
+    args: [task],
+    workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
+    workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+    workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+    typedSearchAttributes: new TypedSearchAttributes([
+      { key: SEARCH_ATTRIBUTES.status, value: 'dispatching' },
+      { key: SEARCH_ATTRIBUTES.taskName, value: task.task_name },
+      { key: SEARCH_ATTRIBUTES.model, value: task.model },
+    ]),
+    memo: memoOf(task, origin),
+    staticSummary: text.summary(task),
+    staticDetails: staticDetails(task, text),
+  });
+}
+
+function memoOf({ route, prompt }: Task, origin: Origin | undefined): Record<string, unknown> {
+  const key: KeyMemo | undefined = origin?.isKey ? { key: origin.word, prompt: digestOf(prompt) } : undefined;
+  return { ...(route && { [ROUTE_MEMO]: route }), ...(key && { [KEY_MEMO]: key }) };
+}
+
 /** The failure of the task, which the update rethrows; other errors are not about the task. */
 function refusal(error: unknown): TaskError | undefined {
   if (!(error instanceof WorkflowUpdateFailedError) || !(error.cause instanceof ApplicationFailure)) return undefined;
@@ -179,14 +227,14 @@ const HOUR_MS = 3_600_000;
  * Limits the tasks of a chat in any hour (`KIMI_MAX_TASKS_PER_CHAT_HOUR`). The engine counts, so the limit holds across
  * restarts; two simultaneous starts may exceed it by one.
  *
- * @throws {CliError} with the time of the next possible start, if the limit is reached
+ * @throws {Problem} `chat_limit`, with the time of the next possible start
  */
-export async function checkChatLimit(client: Client, { config, taskQueue, say }: Context, route: Route): Promise<void> {
+export async function checkChatLimit(client: Client, { config, taskQueue }: TaskContext, route: Route): Promise<void> {
   const most = config.KIMI_MAX_TASKS_PER_CHAT_HOUR;
   if (most === 0) return;
   const started = await newestTasks(client, taskQueue, { since: HOUR_MS, route }, most);
   const first = started[most - 1];
   if (!first) return;
   const minutes = Math.max(Math.ceil((Date.parse(first.created_at) + HOUR_MS - Date.now()) / 60_000), 1);
-  throw new CliError(EXIT.limited, say.chatLimit(most, minutes));
+  throw new Problem('chat_limit', { most, minutes });
 }

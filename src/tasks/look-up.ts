@@ -13,41 +13,14 @@ import { requestUnderWay } from '../relay/client.ts';
 import type { StreamProgress } from '../shared/relay.ts';
 import type { ResultFile } from '../shared/result.ts';
 import type { TaskState, TaskView } from '../shared/task.ts';
-import type { ErrorDetail } from '../shared/error-detail.ts';
-import { EXIT } from '../service/exit.ts';
-import { tildePath } from '../service/files.ts';
 import { grpcErrorIn } from '../temporal/client.ts';
 import { EngineUnreachable } from '../temporal/engine-unreachable.ts';
-import { withClient, type Context } from './context.ts';
-import { CliError } from './exit.ts';
+import type { TaskContext } from './context.ts';
+import { Problem } from './problem.ts';
+import type { Found, Retrying } from './tasks.ts';
 
 /** Timeout of a query, in milliseconds. */
 const QUERY_TIMEOUT_MS = 2_000;
-
-export interface Retrying {
-  attempt: number;
-  why: string;
-  /** Error type of the failure, e.g. `unreachable`; `explain` has a sentence for it. */
-  type?: string;
-  detail?: ErrorDetail;
-  /** Start of the attempt, ISO 8601; absent while it is running. */
-  next_attempt_at?: string;
-}
-
-/** A task, as the engine knows it. */
-export interface Found {
-  /** The chat that asked for it. */
-  route?: Route;
-  view: TaskView;
-  /** False if no worker answered: the view holds only what the engine has recorded. */
-  live: boolean;
-  /** How the workflow was ended in the engine (terminated, reset, …): it will have no result. */
-  ended?: string;
-  /** An activity that is being retried, and its last failure. */
-  retrying?: Retrying;
-  /** Progress of the answer that a relay receives. */
-  progress?: StreamProgress;
-}
 
 /**
  * @param chat hides the tasks of other chats
@@ -96,9 +69,9 @@ export async function lookUp(client: Client, task_id: string, chat?: Route): Pro
  * @throws {EngineUnreachable} without a saved result; with one, `found` is `undefined` while the engine is down
  */
 export async function lookUpWithResult(
-  context: Context,
+  context: Pick<TaskContext, 'results' | 'withClient'>,
   task_id: string,
-  ask = async () => await withClient(context, async (client) => await lookUp(client, task_id)),
+  ask = async () => await context.withClient(async (client) => await lookUp(client, task_id)),
 ): Promise<{ found: Found | undefined; saved: ResultFile | undefined }> {
   let found: Found | undefined;
   let unreachable: EngineUnreachable | undefined;
@@ -118,23 +91,23 @@ export function hasEnded({ completed_at, step }: TaskView): boolean {
   return completed_at !== undefined || step === 'closed';
 }
 
-/** @returns the message for a task whose result cannot be read: it has none yet, or the file is gone. */
-export function noResult({ say, results }: Context, task_id: string, { view, ended }: Found): CliError {
-  if (ended) return new CliError(EXIT.cancelled, say.ended(task_id, ended));
+/** @returns the problem of a task whose result cannot be read: it has none yet, or the file is gone. */
+export function noResult({ results }: TaskContext, task_id: string, { view, ended: how }: Found): Problem {
+  if (how) return new Problem('ended', { task_id, how });
   return hasEnded(view)
-    ? new CliError(EXIT.config, say.resultGone(task_id, tildePath(results.resultPath(task_id))))
-    : new CliError(EXIT.unfinished, say.unfinished(task_id));
+    ? new Problem('result_gone', { task_id, file: results.resultPath(task_id) })
+    : new Problem('unfinished', { task_id });
 }
 
 /**
  * Checks that a task belongs to a chat.
  *
- * @throws {CliError} if it belongs to another chat, or if its chat is no longer known
+ * @throws {Problem} `unknown_task`, if it belongs to another chat, or if its chat is no longer known
  */
-export async function checkChat(context: Context, task_id: string, chat: Route | undefined): Promise<void> {
+export async function checkChat(context: TaskContext, task_id: string, chat: Route | undefined): Promise<void> {
   if (!chat) return;
-  const found = await withClient(context, async (client) => await lookUp(client, task_id, chat));
-  if (!found) throw new CliError(EXIT.unknown_task, context.say.unknownTask(task_id, '/kimi list'));
+  const found = await context.withClient(async (client) => await lookUp(client, task_id, chat));
+  if (!found) throw new Problem('unknown_task', { task_id, of_chat: true });
 }
 
 type Description = Awaited<ReturnType<WorkflowHandle['describe']>>;
@@ -210,21 +183,4 @@ async function ask(client: Client, handle: WorkflowHandle): Promise<TaskView | u
     if (isNoAnswer || grpcErrorIn(error)) return undefined;
     throw error;
   }
-}
-
-/** The view of a task from its result, for tasks past the engine's retention. */
-export function viewOfResult(result: ResultFile): TaskView {
-  return {
-    task_id: result.task_id,
-    task_name: result.task_name,
-    model: result.model,
-    state: result.status,
-    step: 'closed',
-    created_at: result.created_at,
-    completed_at: result.completed_at,
-    tokens: result.tokens?.total,
-    finish_reason: result.finish_reason,
-    error: result.error,
-    acknowledged: result.acknowledged ?? false,
-  };
 }

@@ -1,0 +1,43 @@
+import express, { type Express } from 'express';
+import type { Logger } from 'pino';
+import { allow, createApp, refuseOthers } from '../service/express.ts';
+import { HttpError } from '../service/http.ts';
+import type { Tasks } from '../tasks/tasks.ts';
+import { openApiDocument } from './document.ts';
+import { OPERATIONS } from './operations.ts';
+import { problemHandler } from './problems.ts';
+
+/** Largest body, in bytes: a prompt of 1 MiB in which every character is escaped. */
+const MAX_BODY_BYTES = 7 * 1024 * 1024;
+
+/**
+ * The HTTP API (docs/openapi.json).
+ *
+ * @param open the operations; called for each request. It throws until they can be done.
+ */
+export function createApi(open: () => Promise<Tasks>, log: Logger): Express {
+  const app = createApp().enable('strict routing').enable('case sensitive routing');
+  const json = express.json({ limit: MAX_BODY_BYTES, strict: false });
+
+  app.route('/v1/openapi.json').get((_request, response) => {
+    response.json(openApiDocument());
+  });
+  for (const path of new Set(OPERATIONS.map((operation) => operation.path))) {
+    const route = app.route(path.replaceAll(/\{(\w+)\}/g, ':$1'));
+    const operations = OPERATIONS.filter((operation) => operation.path === path);
+    for (const { method, body, run } of operations) {
+      if (body) route.post(json);
+      route[method](async (request, response) => {
+        if (body && request.body === undefined && (request.get('content-length') ?? '0') !== '0') {
+          throw new HttpError(415, 'not_json', 'Send application/json');
+        }
+        response.json(await run(await open(), request, response));
+      });
+    }
+    route.all(allow(operations.map(({ method }) => method.toUpperCase()).join(', ')));
+  }
+
+  app.use(refuseOthers);
+  app.use(problemHandler(log));
+  return app;
+}

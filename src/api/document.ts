@@ -1,0 +1,130 @@
+/** The OpenAPI document, made from the table of operations and their schemas. */
+import * as z from 'zod';
+import { OPERATIONS, type Operation } from './operations.ts';
+import type { ProblemCode } from '../tasks/problem.ts';
+import { PROBLEMS } from './problems.ts';
+import { components, idempotencyKey, taskParams } from './schemas.ts';
+
+/** Problems of every operation. */
+const OF_EVERY = ['invalid_request', 'internal_error'];
+
+/** Statuses of problems that are not of tasks. */
+const STATUSES: Record<string, number> = {
+  invalid_request: 400,
+  engine_unreachable: 503,
+  unusable_files: 500,
+  internal_error: 500,
+};
+
+/** @returns the document, in OpenAPI 3.1. */
+export function openApiDocument(): object {
+  const paths: Record<string, Record<string, object>> = {};
+  for (const operation of OPERATIONS) (paths[operation.path] ??= {})[operation.method] = described(operation);
+  return {
+    openapi: '3.1.1',
+    info: {
+      title: 'Kimi Dispatch',
+      version: '1',
+      description: 'The local API: HTTP over the socket api.sock in KIMI_HOME, for its owner only.',
+    },
+    paths,
+    components: { schemas: schemasOf() },
+  };
+}
+
+function schemasOf(): Record<string, object> {
+  const { schemas } = z.toJSONSchema(components, { uri: referenceTo, io: 'input' });
+  return Object.fromEntries(
+    Object.entries(schemas).map(([name, { $schema: _schema, $id: _id, ...schema }]) => [name, schema]),
+  );
+}
+
+function referenceTo(id: string): string {
+  return `#/components/schemas/${id}`;
+}
+
+function described({ id, summary, path, query, body, hasKey, answers, problems }: Operation): object {
+  const parameters = [
+    ...(path.includes('{task_id}') ? parametersOf(taskParams, 'path') : []),
+    ...(query ? parametersOf(query, 'query') : []),
+    ...(hasKey ? [keyParameter()] : []),
+  ];
+  return {
+    operationId: id,
+    summary,
+    ...(parameters.length > 0 && { parameters }),
+    ...(body && {
+      requestBody: {
+        required: !body.safeParse({}).success,
+        content: { 'application/json': { schema: reference(body) } },
+      },
+    }),
+    responses: {
+      ...Object.fromEntries(Object.entries(answers).map(([status, schema]) => [status, answer(schema)])),
+      ...problemAnswers([...problems, ...OF_EVERY]),
+    },
+  };
+}
+
+function reference(schema: z.ZodType): object {
+  return { $ref: referenceTo(components.get(schema)?.id ?? '') };
+}
+
+function answer(schema: z.ZodType): object {
+  return {
+    description: components.get(schema)?.description ?? '',
+    content: { 'application/json': { schema: reference(schema) } },
+  };
+}
+
+function statusOf(code: string): number {
+  return STATUSES[code] ?? PROBLEMS[code as ProblemCode][0];
+}
+
+/** One answer for each status, with the codes that it may have. */
+function problemAnswers(codes: string[]): Record<string, object> {
+  return Object.fromEntries(
+    [...new Set(codes.map(statusOf))].map((status) => [
+      status,
+      {
+        description: `\`code\`: ${codes.filter((code) => statusOf(code) === status).join(', ')}`,
+        content: { 'application/problem+json': { schema: { $ref: referenceTo('Problem') } } },
+      },
+    ]),
+  );
+}
+
+function parametersOf(schema: z.ZodObject, place: 'path' | 'query'): object[] {
+  return Object.entries(schema.shape).map(([name, member]) => {
+    const { description, ...its } = jsonSchemaOf(member as z.ZodType);
+    const isRequired = place === 'path' || !(member as z.ZodType).safeParse(undefined).success;
+    return {
+      name,
+      in: place,
+      ...(isRequired && { required: true }),
+      ...(description !== undefined && { description }),
+      ...formOf(name, its),
+    };
+  });
+}
+
+/** A chat is JSON; a list is separated by commas. */
+function formOf(name: string, schema: z.core.JSONSchema.BaseSchema): object {
+  if (name === 'route') return { content: { 'application/json': { schema: { $ref: referenceTo('Route') } } } };
+  return { ...(schema.type === 'array' && { style: 'form', explode: false }), schema };
+}
+
+function jsonSchemaOf(schema: z.ZodType): z.core.JSONSchema.BaseSchema {
+  const { $schema: _schema, $defs: _defs, ...rest } = z.toJSONSchema(schema, { io: 'output' });
+  return rest;
+}
+
+function keyParameter(): object {
+  return {
+    name: 'Idempotency-Key',
+    in: 'header',
+    description:
+      'Starts one task only, however often it is used. A UUID of version 7 gives the task its time; any other word is as good.',
+    schema: jsonSchemaOf(idempotencyKey),
+  };
+}

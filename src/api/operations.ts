@@ -1,0 +1,184 @@
+/** The operations of the API: the server and the OpenAPI document are made from this table. */
+import type { Request, Response } from 'express';
+import type * as z from 'zod';
+import { withTarget, type Route } from '../shared/chat.ts';
+import { parseTaskId } from '../shared/task-id.ts';
+import { newKey } from '../tasks/task-id.ts';
+import type { Filter, NewTask, Tasks } from '../tasks/tasks.ts';
+import { InvalidRequest } from './problems.ts';
+import * as schemas from './schemas.ts';
+
+export interface Operation {
+  id: string;
+  method: 'get' | 'post';
+  /** With parameters as in OpenAPI. */
+  path: string;
+  summary: string;
+  query?: z.ZodObject;
+  body?: z.ZodType;
+  /** Whether `Idempotency-Key` counts; other operations may be repeated without one. */
+  hasKey?: true;
+  /** Schemas of the answers, by status. */
+  answers: Record<number, z.ZodType>;
+  /** Codes of its problems besides those of every operation. */
+  problems: readonly string[];
+  run: (tasks: Tasks, request: Request, response: Response) => Promise<object>;
+}
+
+const OF_A_CHAT = ['unknown_task', 'engine_unreachable', 'engine_lost'];
+const UNREADABLE = ['unfinished', 'ended', 'result_gone', 'unusable_files'];
+
+export const OPERATIONS: readonly Operation[] = [
+  {
+    id: 'startTask',
+    method: 'post',
+    path: '/v1/tasks',
+    summary: 'Start a task',
+    body: schemas.newTask,
+    hasKey: true,
+    answers: { 201: schemas.startedTask, 200: schemas.startedTask },
+    problems: [
+      'no_prompt',
+      'bad_name',
+      'too_long',
+      'unusable_request',
+      'key_reused',
+      'chat_limit',
+      'no_api_key',
+      'engine_silent',
+      'engine_unreachable',
+      'engine_lost',
+    ],
+    run: startTask,
+  },
+  {
+    id: 'listTasks',
+    method: 'get',
+    path: '/v1/tasks',
+    summary: 'List tasks, the newest first',
+    query: schemas.listQuery,
+    answers: { 200: schemas.taskList },
+    problems: ['engine_unreachable', 'engine_lost'],
+    run: async (tasks, request) => {
+      const { route, limit, cursor, since_ms: since, ...rest } = read(schemas.listQuery, request.query, 'query');
+      const filter: Filter = present({ ...rest, since, route: targetOf(route) });
+      return await tasks.list(filter, limit, cursor);
+    },
+  },
+  {
+    id: 'getTask',
+    method: 'get',
+    path: '/v1/tasks/{task_id}',
+    summary: 'Show a task',
+    query: schemas.chatQuery,
+    answers: { 200: schemas.task },
+    problems: [...OF_A_CHAT, 'unusable_files'],
+    run: async (tasks, request) => await tasks.find(idOf(request), chatOf(request)),
+  },
+  {
+    id: 'getResult',
+    method: 'get',
+    path: '/v1/tasks/{task_id}/result',
+    summary: 'Get the result of a task',
+    query: schemas.chatQuery,
+    answers: { 200: schemas.result },
+    problems: [...OF_A_CHAT, ...UNREADABLE],
+    run: async (tasks, request) => await tasks.result(idOf(request), chatOf(request)),
+  },
+  {
+    id: 'cancelTask',
+    method: 'post',
+    path: '/v1/tasks/{task_id}/cancel',
+    summary: 'Cancel a task and wait for its end',
+    body: schemas.chatBody,
+    answers: { 200: schemas.cancellation },
+    problems: [...OF_A_CHAT, 'already_ended', 'still_ending', 'no_worker'],
+    run: async (tasks, request) => {
+      const { route } = read(schemas.chatBody, request.body ?? {}, 'body');
+      return await tasks.cancel(idOf(request), targetOf(route));
+    },
+  },
+  {
+    id: 'acknowledgeTask',
+    method: 'post',
+    path: '/v1/tasks/{task_id}/ack',
+    summary: 'Acknowledge a notification: the user has seen it',
+    body: schemas.acknowledgement,
+    answers: { 200: schemas.acknowledged },
+    problems: [...OF_A_CHAT, ...UNREADABLE, 'not_late'],
+    run: acknowledge,
+  },
+  {
+    id: 'listResults',
+    method: 'get',
+    path: '/v1/results',
+    summary: 'List the results that are not acknowledged, the oldest first',
+    query: schemas.resultsQuery,
+    answers: { 200: schemas.resultList },
+    problems: ['unusable_files'],
+    run: async (tasks, request) => {
+      read(schemas.resultsQuery, request.query, 'query');
+      return { results: await tasks.unacknowledged() };
+    },
+  },
+  {
+    id: 'getLatestResult',
+    method: 'get',
+    path: '/v1/results/latest',
+    summary: 'Get the newest result',
+    query: schemas.chatQuery,
+    answers: { 200: schemas.result },
+    problems: ['no_results', 'engine_unreachable', 'engine_lost', 'unusable_files'],
+    run: async (tasks, request) => await tasks.result(undefined, chatOf(request)),
+  },
+];
+
+async function startTask(tasks: Tasks, request: Request, response: Response): Promise<object> {
+  const { wait_ms: waitMs, route, resend_unknown: resend, ...rest } = read(schemas.newTask, request.body, 'body');
+  const header = request.get('idempotency-key');
+  const key = header === undefined ? newKey() : read(schemas.idempotencyKey, header, 'header');
+  const task: NewTask = present({ ...rest, route: targetOf(route), resend_unknown: resend || undefined });
+  const started = await tasks.start(task, key, waitMs);
+  response.status(started.status === 'known' ? 200 : 201).location(`/v1/tasks/${started.task_id}`);
+  return started;
+}
+
+async function acknowledge(tasks: Tasks, request: Request): Promise<object> {
+  const task_id = idOf(request);
+  const { route, notification = task_id } = read(schemas.acknowledgement, request.body ?? {}, 'body');
+  const reference = parseTaskId(notification);
+  if (reference?.task_id !== task_id) {
+    throw new InvalidRequest('body', [{ path: ['notification'], message: 'is of another task' }]);
+  }
+  return await tasks.acknowledge(reference, targetOf(route));
+}
+
+/** @throws {InvalidRequest} */
+function read<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  part: InvalidRequest['part'],
+): z.output<Schema> {
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw new InvalidRequest(part, parsed.error.issues);
+  return parsed.data;
+}
+
+function idOf({ params }: Request): string {
+  return read(schemas.taskParams, params, 'path').task_id;
+}
+
+function chatOf({ query }: Request): Route | undefined {
+  return targetOf(read(schemas.chatQuery, query, 'query').route);
+}
+
+function targetOf(route: z.output<typeof schemas.route> | undefined): Route | undefined {
+  return route && withTarget(present(route));
+}
+
+type Present<T> = { [Key in keyof T]: Exclude<T[Key], undefined> };
+
+/** @returns the object without members that are undefined. */
+function present<T extends object>(value: T): Present<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as Present<T>;
+}

@@ -1,0 +1,300 @@
+/** The shapes of the API. They validate requests, and the OpenAPI document is made from them. */
+import * as z from 'zod';
+import { CHANNEL, CHAT_WORD, LATEST_MESSAGE_MS, type Route } from '../shared/chat.ts';
+import type { ErrorDetail } from '../shared/error-detail.ts';
+import type { ResultFile } from '../shared/result.ts';
+import { NOTIFICATION, TASK_ID } from '../shared/task-id.ts';
+import { OUTCOMES, TASK_STATES } from '../shared/task.ts';
+import { CURSOR } from '../tasks/local.ts';
+import type { Acknowledgement, Cancellation, LiveTask, Standing, StartedTask } from '../tasks/tasks.ts';
+
+/** Schemas with a name, which the document refers to. */
+export const components = z.registry<{ id: string; description?: string }>();
+
+function named<Schema extends z.ZodType>(id: string, description: string, schema: Schema): Schema {
+  components.add(schema, { id, description });
+  return schema;
+}
+
+const DAY_MS = 24 * 3_600_000;
+
+/** Longest age, in milliseconds: the engine has no times before 1677. */
+const OLDEST_MS = 100 * 366 * DAY_MS;
+
+/** Longest wait for the acceptance of a task, in milliseconds. */
+const LONGEST_WAIT_MS = 10_000;
+
+const taskId = named('TaskId', 'Id of a task.', z.string().regex(TASK_ID));
+const chatWord = z.string().regex(CHAT_WORD);
+const time = z.string().describe('ISO 8601, UTC, whole seconds.');
+const modelName = z.string().regex(/^\S{1,128}$/);
+const state = named('TaskState', 'State of a task.', z.enum(TASK_STATES));
+
+export const route = named(
+  'Route',
+  'The chat that asks for a task and receives its answer.',
+  z.strictObject({
+    channel: z.string().regex(CHANNEL),
+    to: chatWord,
+    account_id: chatWord.optional(),
+    thread_id: chatWord.optional(),
+    session_key: chatWord.optional(),
+    message: z.strictObject({ id: chatWord, at: z.int().min(0).max(LATEST_MESSAGE_MS) }).optional(),
+  }) satisfies z.ZodType<Route>,
+);
+
+const taskRequest = named(
+  'TaskRequest',
+  'Options of the request to the model. Which model accepts which: kimi-dispatch models.',
+  z.strictObject({
+    system: z.string().regex(/\S/).optional(),
+    temperature: z.number().min(0).max(2).optional(),
+    max_tokens: z.int().min(1).max(9_999_999).optional().describe('Of the answer, its reasoning included.'),
+    thinking: z
+      .string()
+      .regex(/^[a-z]{1,16}$/)
+      .optional(),
+    images: z
+      .array(z.string().regex(/^data:image\/[a-z]+;base64,/))
+      .optional()
+      .describe('`data:` URLs.'),
+    json_schema: z.record(z.string(), z.unknown()).optional().describe('JSON Schema of the answer.'),
+  }),
+);
+
+export const newTask = named(
+  'NewTask',
+  'A task to start. What is absent is as configured.',
+  z.strictObject({
+    prompt: z.string(),
+    name: z.string().optional().describe('Derived from the prompt if absent.'),
+    model: modelName.optional(),
+    request: taskRequest.optional(),
+    timeout_ms: z.int().min(1).max(DAY_MS).optional().describe('How long Kimi may take.'),
+    priority: z.literal([1, 2, 3, 4, 5]).optional().describe('1 is sent first, 5 last; 3 by default.'),
+    resend_unknown: z
+      .boolean()
+      .optional()
+      .describe('Resends a request whose outcome is unknown, which may be paid for twice.'),
+    route: route.optional(),
+    lang: z.enum(['zh-TW', 'en']).optional().describe('Language of the notification.'),
+    wait_ms: z
+      .int()
+      .min(0)
+      .max(LONGEST_WAIT_MS)
+      .default(900)
+      .describe('How long to wait until Kimi has accepted the task.'),
+  }),
+);
+
+// The document says that there is a code; which members each has is not part of it yet.
+const detail = z
+  .looseObject({ code: z.string() })
+  .describe('What the message says, by code.') as unknown as z.ZodType<ErrorDetail>;
+
+const taskError = named(
+  'TaskError',
+  'Why a task failed.',
+  z.object({ type: z.string(), message: z.string(), detail: detail.optional() }),
+);
+const queuePosition = named(
+  'QueuePosition',
+  'Position in the queue.',
+  z.object({ place: z.int(), expected_wait_ms: z.number().optional() }),
+);
+const started = {
+  task_id: taskId,
+  task_name: z.string(),
+  result_file: z.string().describe('Path of the result file that the task will have.'),
+  simulated: z.literal(true).optional().describe('Set if the simulated Kimi is used.'),
+};
+
+export const startedTask = named(
+  'StartedTask',
+  'A started task: Kimi has accepted it, it waits, or Kimi has refused it. `pending`: it is saved, and Kimi has not accepted it yet. `known`: the same key or message had started it before.',
+  z.discriminatedUnion('status', [
+    z.object({ status: z.literal('accepted'), ...started, api_id: z.string() }),
+    z.object({ status: z.literal('queued'), ...started, queued: queuePosition }),
+    z.object({ status: z.literal('pending'), ...started }),
+    z.object({ status: z.literal('refused'), ...started, error: taskError }),
+    z.object({ status: z.literal('known'), ...started }),
+  ]) satisfies z.ZodType<StartedTask>,
+);
+
+const retrying = z.object({
+  attempt: z.int(),
+  why: z.string(),
+  type: z.string().optional(),
+  detail: detail.optional(),
+  next_attempt_at: time.optional(),
+});
+const progress = z.object({
+  phase: z.enum(['waiting', 'reasoning', 'answering']),
+  tokens: z.number(),
+  tail: z.string(),
+  repeats: z.literal(true).optional(),
+});
+const cost = z.object({ amount: z.number(), currency: z.enum(['CNY', 'USD']), price_date: z.string() });
+
+const listed = named(
+  'ListedTask',
+  'A task of a list.',
+  z.object({
+    task_id: taskId,
+    task_name: z.string(),
+    state,
+    status: state,
+    model: z.string(),
+    tokens: z.number().nullable(),
+    created_at: time,
+    queue: queuePosition.optional(),
+    progress: progress.optional(),
+    retrying: retrying.optional(),
+  }) satisfies z.ZodType<LiveTask>,
+);
+
+export const taskList = named(
+  'TaskList',
+  'Tasks, the newest first.',
+  z.object({
+    tasks: z.array(listed),
+    next: z.string().optional().describe('Cursor of the next page; absent at the end.'),
+  }),
+);
+
+export const task = named(
+  'Task',
+  'All that is known of a task.',
+  z.object({
+    task_id: taskId,
+    task_name: z.string(),
+    model: z.string(),
+    state,
+    status: state,
+    step: z.enum([
+      'queued',
+      'dispatching',
+      'waiting',
+      'saving',
+      'waking',
+      'acknowledging',
+      'awaiting_acknowledgement',
+      'awaiting_late_answer',
+      'closed',
+    ]),
+    api_id: z.string().optional(),
+    queue: queuePosition.optional(),
+    created_at: time,
+    accepted_at: time.optional(),
+    deadline: time.optional(),
+    completed_at: time.optional(),
+    tokens: z.number().optional(),
+    cost: cost.optional(),
+    result_file: z.string().optional(),
+    finish_reason: z.string().optional(),
+    error: taskError.optional(),
+    woken_at: time.optional(),
+    acknowledged: z.boolean(),
+    wake_error: taskError.optional(),
+    relay: z.literal(true).optional(),
+    retrying: retrying.optional(),
+    progress: progress.optional(),
+    web_ui: z.string().optional(),
+    live: z.boolean().optional().describe('False if no worker answers.'),
+    ended: z.string().optional().describe('How the task was ended in the engine: it will have no result.'),
+    late: z.literal(true).optional().describe('The answer came after the outcome.'),
+    missing_file: z.string().optional().describe('Path of a result file that was removed or is damaged.'),
+  }) satisfies z.ZodType<Standing>,
+);
+
+export const result = named(
+  'Result',
+  'The result of a task, as in its result file.',
+  z.looseObject({
+    task_id: taskId,
+    task_name: z.string(),
+    status: z.enum(OUTCOMES),
+    model: z.string(),
+    output: z.string().optional().describe('Kimi’s answer; absent if there is none.'),
+    reasoning: z.string().optional(),
+    finish_reason: z.string().optional().describe('`length` if the answer is cut off.'),
+    error: taskError.optional(),
+    cost: cost.optional(),
+    created_at: time,
+    completed_at: time,
+    acknowledged: z.literal(true).optional(),
+    acknowledged_at: time.optional(),
+  }) satisfies z.ZodType<ResultFile>,
+);
+
+export const resultList = named('ResultList', 'Results, the oldest first.', z.object({ results: z.array(result) }));
+
+export const chatBody = named(
+  'Chat',
+  'The chat that a task has to belong to.',
+  z.strictObject({ route: route.optional() }),
+);
+
+export const acknowledgement = named(
+  'NewAcknowledgement',
+  'The notification that the user has seen: the task by default; `<task id>-late` for an answer that came late.',
+  z.strictObject({ notification: z.string().regex(NOTIFICATION).optional(), route: route.optional() }),
+);
+
+export const acknowledged = named(
+  'Acknowledgement',
+  'The acknowledged notification, and a newer one that is not acknowledged.',
+  z.object({ notification: z.string(), newer: z.string().optional() }) satisfies z.ZodType<Acknowledgement>,
+);
+
+export const cancellation = named(
+  'Cancellation',
+  'The task is cancelled. `stream_closed`: it had timed out, and the connection that waited for a late answer is closed.',
+  z.object({
+    task_id: taskId,
+    status: z.enum(['cancelled', 'stream_closed']),
+    received: z.boolean().optional(),
+  }) satisfies z.ZodType<Cancellation>,
+);
+
+export const problem = named(
+  'Problem',
+  'Problem Details (RFC 9457). `code` is stable; other members depend on it.',
+  z.looseObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.string(),
+    errors: z.array(z.object({ in: z.string(), path: z.string(), detail: z.string() })).optional(),
+  }),
+);
+
+/** @returns the JSON of a query parameter; anything else is refused by the schema. */
+function jsonOf(value: unknown): unknown {
+  try {
+    return JSON.parse(String(value));
+  } catch {
+    return value;
+  }
+}
+
+const routeQuery = z.preprocess(jsonOf, route).optional();
+
+export const listQuery = z.strictObject({
+  status: z.preprocess((value) => String(value).split(','), z.array(z.enum(TASK_STATES))).optional(),
+  name: z.string().min(1).max(256).optional().describe('Prefix of the name.'),
+  model: modelName.optional(),
+  since_ms: z.coerce.number().positive().max(OLDEST_MS).optional().describe('Maximum age.'),
+  route: routeQuery,
+  limit: z.coerce.number().int().min(1).max(10_000).default(20),
+  cursor: z.string().regex(CURSOR).optional().describe('`next` of the previous page.'),
+});
+
+export const chatQuery = z.strictObject({ route: routeQuery });
+
+export const resultsQuery = z.strictObject({ acknowledged: z.literal('false') });
+
+export const taskParams = z.strictObject({ task_id: z.string().regex(TASK_ID) });
+
+/** `Idempotency-Key`: visible characters. */
+export const idempotencyKey = z.string().regex(/^[\x21-\x7E]{1,255}$/);

@@ -1,0 +1,35 @@
+import { namedCommand, runProgram, type CommandName, type Load } from './program.ts';
+
+/** Each is loaded on demand, without the dependencies of the others. */
+export const COMMANDS: Record<CommandName, Load> = {
+  dispatch: async () => (await import('./commands/dispatch.ts')).dispatchCommand,
+  run: async () => (await import('./commands/run.ts')).runCommand,
+  status: async () => (await import('./commands/status.ts')).statusCommand,
+  list: async () => (await import('./commands/list.ts')).listCommand,
+  result: async () => (await import('./commands/result.ts')).resultCommand,
+  watch: async () => (await import('./commands/watch.ts')).watchCommand,
+  cancel: async () => (await import('./commands/cancel.ts')).cancelCommand,
+  inbox: async () => (await import('./commands/inbox.ts')).inboxCommand,
+  ack: async () => (await import('./commands/ack.ts')).ackCommand,
+  limits: async () => (await import('./commands/limits.ts')).limitsCommand,
+  models: async () => (await import('./commands/models.ts')).modelsCommand,
+  usage: async () => (await import('./commands/usage.ts')).usageCommand,
+  report: async () => (await import('./commands/report.ts')).reportCommand,
+  up: async () => (await import('./commands/up.ts')).upCommand,
+  down: async () => (await import('./commands/down.ts')).downCommand,
+  logs: async () => (await import('./commands/logs.ts')).logsCommand,
+  doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
+  service: async () => (await import('./commands/service.ts')).serviceCommand,
+  backup: async () => (await import('./commands/backup.ts')).backupCommand,
+  restore: async () => (await import('./commands/backup.ts')).restoreCommand,
+  setup: async () => (await import('./commands/setup.ts')).setupCommand,
+};
+
+/** Commands of the library for shell completion. */
+const COMPLETION = ['completion', 'complete'];
+
+/** Runs any command. */
+export async function main(argv: string[]): Promise<void> {
+  const completion = COMPLETION.includes(namedCommand(argv.slice(2))) && (await import('./commands/completion.ts'));
+  await runProgram(argv, { commands: COMMANDS, ...(completion && { completion: completion.addCompletion }) });
+}

@@ -1,0 +1,41 @@
+import { EXIT } from '../service/exit.ts';
+import { LocalTasks } from '../tasks/local.ts';
+import { Problem } from '../tasks/problem.ts';
+import type { Filter, NewTask, StartedTask, TaskList } from '../tasks/tasks.ts';
+import { EngineUnreachable } from '../temporal/engine-unreachable.ts';
+import { savedTasks } from '../temporal/task-list.ts';
+import { noKey, openContext, type Context } from './context.ts';
+import { CliError } from './exit.ts';
+
+/** The operations in this process. Warns on standard error if the running services are of another build. */
+export async function openLocalTasks(): Promise<LocalTasks> {
+  return new TasksOfCommands(await openContext());
+}
+
+/** What only a command does: reads the results folder without the engine, and explains a missing key by the configuration. */
+class TasksOfCommands extends LocalTasks {
+  constructor(private readonly own: Context) {
+    super(own);
+  }
+
+  /** Without the engine, lists the saved results: all of them are read, for which a service has no time. */
+  override async list(filter: Filter, limit: number, cursor?: string): Promise<TaskList> {
+    return await super.list(filter, limit, cursor).catch((error: unknown): TaskList => {
+      // Only the engine knows the chat of a task.
+      if (!(error instanceof EngineUnreachable) || filter.route) throw error;
+      const tasks = savedTasks(this.own.results, filter, limit);
+      if (tasks.length === 0) throw error;
+      return { tasks: tasks.map((task) => ({ ...task, status: task.state })), from_disk: true };
+    });
+  }
+
+  override async start(task: NewTask, key: string, waitMs: number): Promise<StartedTask> {
+    const { stack, elsewhere, config } = this.own;
+    return await super.start(task, key, waitMs).catch((error: unknown) => {
+      // Without services and without a key, the key is what a newcomer needs first.
+      const isMissing = error instanceof EngineUnreachable && !stack && !elsewhere && !config.KIMI_API_KEY;
+      const isRefused = error instanceof Problem && error.code === 'no_api_key';
+      throw isMissing || isRefused ? new CliError(EXIT.config, noKey(this.own)) : error;
+    });
+  }
+}

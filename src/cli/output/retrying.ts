@@ -1,0 +1,24 @@
+import type { Retrying } from '../../tasks/tasks.ts';
+import { explain, type Text } from '../../text/index.ts';
+import type { CliText } from '../text/index.ts';
+
+/** @returns the last failure and the time of the next attempt. */
+export function sayRetrying(retrying: Retrying, say: CliText, text: Text): string {
+  const { attempt, why: message, type = '', detail, next_attempt_at } = retrying;
+  const seconds = next_attempt_at && Math.max(0, Math.ceil((Date.parse(next_attempt_at) - Date.now()) / 1_000));
+  return say.progress.attempt(
+    explain({ type, message, ...(detail && { detail }) }, text),
+    attempt,
+    seconds || undefined,
+  );
+}
+
+/** @returns the last words of the answer, on one line. */
+export function lastLine(tail: string): string {
+  return (
+    tail
+      .trim()
+      .split(/\s*\n\s*/)
+      .at(-1) ?? ''
+  );
+}

@@ -1,0 +1,57 @@
+import { langOf } from '../config/early.ts';
+import { EXIT, type Exit } from '../service/exit.ts';
+import { tildePath } from '../service/files.ts';
+import { Problem, type ProblemCode, type Problems } from '../tasks/problem.ts';
+import { explain, textFor, type Text } from '../text/index.ts';
+import { CliError, exitForFailure } from './exit.ts';
+import type { CliText } from './text/index.ts';
+
+/** Without those that only the configuration explains, or that no command causes. */
+type SaidCode = Exclude<ProblemCode, 'no_api_key' | 'key_reused'>;
+
+const SENTENCES: { [Code in SaidCode]: (params: Problems[Code], say: CliText, text: Text) => [Exit, string] } = {
+  unknown_task: ({ task_id, of_chat: isOfChat }, say) => [
+    EXIT.unknown_task,
+    isOfChat ? say.unknownTask(task_id, '/kimi list') : say.unknownTask(task_id),
+  ],
+  no_results: (_, say) => [EXIT.unfinished, say.noResults],
+  unfinished: ({ task_id }, say) => [EXIT.unfinished, say.unfinished(task_id)],
+  ended: ({ task_id, how }, say) => [EXIT.cancelled, say.ended(task_id, how)],
+  result_gone: ({ task_id, file }, say) => [EXIT.config, say.resultGone(task_id, tildePath(file))],
+  already_ended: ({ task_id, state, how }, say, text) => [
+    EXIT.finished,
+    say.alreadyEnded(task_id, how ?? (state ? text.state[state] : '')),
+  ],
+  still_ending: ({ task_id }, say) => [EXIT.unfinished, say.stillEnding(task_id)],
+  no_worker: (_, say) => [EXIT.engine, say.noWorker],
+  not_late: ({ task_id }, say) => [EXIT.unfinished, say.notLate(task_id)],
+  chat_limit: ({ most, minutes }, say) => [EXIT.limited, say.chatLimit(most, minutes)],
+  engine_silent: ({ task_id }, say) => [EXIT.engine, say.engineSilent(task_id)],
+  engine_lost: ({ address }, say) => [EXIT.engine, say.engineGone(address)],
+  unusable_request: ({ reason }, _, text) => [exitForFailure(reason.type), explain(reason, text)],
+  too_long: ({ bytes, most }, say) => [EXIT.usage, say.usage.tooLong(bytes, most)],
+  no_prompt: (_, say) => [EXIT.usage, say.usage.noPrompt],
+  bad_name: (_, say) => [EXIT.usage, say.usage.badName],
+};
+
+/** @returns whether there is a sentence for a problem. */
+export function hasSentence(code: string): code is SaidCode {
+  return Object.hasOwn(SENTENCES, code);
+}
+
+/** @returns the exit status and the sentence of a problem; `undefined` if there is none. */
+export function sayProblem<Code extends ProblemCode>(
+  { code, params }: Problem<Code>,
+  say: CliText,
+  text: Text,
+): CliError | undefined {
+  if (!hasSentence(code)) return undefined;
+  const sentence = SENTENCES[code] as (params: Problems[Code], say: CliText, text: Text) => [Exit, string];
+  return new CliError(...sentence(params, say, text));
+}
+
+/** @returns the exit status and the sentence of an error of commands and tasks; `undefined` for any other. */
+export function sentenceOfOurs(error: unknown, say: CliText): CliError | undefined {
+  if (error instanceof CliError) return error;
+  return error instanceof Problem ? sayProblem(error, say, textFor(langOf())) : undefined;
+}

@@ -1,0 +1,124 @@
+import { Command, CommanderError, Help } from 'commander';
+import { langOf } from '../config/early.ts';
+import { loadEnvFiles } from '../config/env-file.ts';
+import { EXIT, type Exit } from '../service/exit.ts';
+import { watchStandardStreams } from './exit.ts';
+import { refuseRepeats, usageError } from './options.ts';
+import { guard, withoutControls } from './output/terminal.ts';
+import { sentenceOfOurs } from './problem-sentence.ts';
+import type { CliText } from './text/index.ts';
+import { loadText } from './text/load.ts';
+
+/** The version of the package: set by scripts/build.ts. */
+declare const KIMI_DISPATCH_VERSION: string;
+
+/** Every command, with its options and arguments as the list of the help shows them. */
+export const TAKES = {
+  dispatch: '[options] [PROMPT]',
+  run: '[options] [PROMPT]',
+  status: '[options] <TASK>',
+  list: '[options]',
+  result: '[options] [TASK]',
+  watch: '<TASK>',
+  cancel: '[options] <TASK>',
+  inbox: '[options]',
+  ack: '[options] <TASK>',
+  limits: '[options]',
+  models: '[options]',
+  usage: '[options]',
+  report: '[options]',
+  up: '[options]',
+  down: '',
+  logs: '[options] [NAME]',
+  doctor: '[options]',
+  service: '[options] <ACTION>',
+  backup: '<FILE>',
+  restore: '[options] <FILE>',
+  setup: '[options] <GATEWAY>',
+} as const;
+
+export type CommandName = keyof typeof TAKES;
+
+/** Loads a command. */
+export type Load = () => Promise<(say: CliText) => Command>;
+
+/** Commands that can be run; the others are only listed in the help. */
+export interface Runnable {
+  commands: Partial<Record<CommandName, Load>>;
+  /** Adds the commands for shell completion, which need all others. */
+  completion?: (program: Command, say: CliText) => void;
+}
+
+/** Runs `kimi-dispatch`. Every error ends as a sentence on standard error and an exit status. */
+export async function runProgram(argv: string[], runnable: Runnable): Promise<void> {
+  let say = await loadText(langOf());
+  watchStandardStreams(() => say);
+  guard(process.stdout);
+  guard(process.stderr);
+  try {
+    loadEnvFiles();
+    say = await loadText(langOf());
+    const program = await programFor(say, argv.slice(2), runnable);
+    await program.parseAsync(argv);
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return;
+    const { exit, message } = await sentenceOf(error, say);
+    console.error(withoutControls(message));
+    process.exitCode = exit;
+  }
+}
+
+/** @returns the command that the words name, `help` left out. */
+export function namedCommand(words: string[]): string {
+  const [first = '', second = ''] = words.filter((word) => !word.startsWith('-'));
+  return first === 'help' ? second : first;
+}
+
+async function programFor(say: CliText, words: string[], { commands, completion }: Runnable): Promise<Command> {
+  const program = new Command('kimi-dispatch')
+    .description(say.help.program)
+    .version(KIMI_DISPATCH_VERSION, '-V, --version', say.help.version)
+    .helpOption('-h, --help', say.help.option)
+    .helpCommand('help [command]', say.help.command)
+    .addHelpText('after', `\n${say.help.exits}`);
+  const name = namedCommand(words);
+  for (const command of Object.keys(TAKES) as CommandName[]) {
+    // Completion offers the options of every command.
+    const load = completion || command === name ? commands[command] : undefined;
+    program.addCommand(load ? (await load())(say) : new Command(command).description(say.help[command]));
+  }
+  if (completion) completion(program, say);
+  else program.command('completion <shell>').description(say.help.completion);
+  const isHelp = name === '' || words.some((word) => /^(?:help|-h|--help)$/.test(word));
+  const displayWidth = isHelp ? (await import('./output/help-width.ts')).helpWidth : undefined;
+  for (const command of [program, ...program.commands]) {
+    refuseRepeats(command, say);
+    command
+      .exitOverride()
+      .configureOutput({ outputError: () => {} })
+      .configureHelp({
+        ...(displayWidth && { displayWidth }),
+        subcommandTerm,
+        styleTitle: (title) => say.titles[title] ?? title,
+        styleUsage: say.helpWords,
+        styleSubcommandTerm: say.helpWords,
+        styleOptionDescription: say.helpWords,
+      });
+  }
+  return program;
+}
+
+/** The term of a command in the help, which may not be loaded. */
+function subcommandTerm(command: Command): string {
+  const name = command.name();
+  if (!Object.hasOwn(TAKES, name)) return new Help().subcommandTerm(command);
+  return `${name} ${TAKES[name as CommandName]}`.trim();
+}
+
+async function sentenceOf(error: unknown, say: CliText): Promise<{ exit: Exit; message: string }> {
+  if (error instanceof CommanderError) {
+    // Without a command, commander shows the help on standard error.
+    return error.code === 'commander.help' ? { exit: EXIT.usage, message: '' } : usageError(error, say);
+  }
+  return sentenceOfOurs(error, say) ?? (await import('./error-sentence.ts')).sentenceFor(error, say);
+}

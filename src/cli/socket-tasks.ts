@@ -1,0 +1,196 @@
+/** Operations by the API of the running service. Loaded by every command: it must stay small. */
+import { request } from 'node:http';
+import type { Route } from '../shared/chat.ts';
+import type { ResultFile } from '../shared/result.ts';
+import type { TaskReference } from '../shared/task-id.ts';
+import { Problem } from '../tasks/problem.ts';
+import { taskIdOf, timeOfKey } from '../tasks/task-id.ts';
+import type {
+  Acknowledgement,
+  Cancellation,
+  Filter,
+  NewTask,
+  Standing,
+  StartedTask,
+  TaskList,
+  Tasks,
+} from '../tasks/tasks.ts';
+import { hasSentence } from './problem-sentence.ts';
+
+/** How long the service may take, in milliseconds: to read, and to wait for a worker (10 s for the end of a cancelled task). */
+const TIMEOUT_MS = { GET: 5_000, POST: 15_000 };
+
+/** Errors of a connection that was never open. */
+const NO_SERVICE = ['ENOENT', 'ECONNREFUSED', 'EACCES'];
+
+interface Request {
+  method: 'GET' | 'POST';
+  path: string;
+  query?: Record<string, string | undefined>;
+  headers?: Record<string, string>;
+  body?: object;
+}
+
+/** The service did not do it; `isUncertain` if that is unknown. */
+class NotDone extends Error {
+  constructor(
+    message: string,
+    readonly isUncertain: boolean,
+  ) {
+    super(message);
+  }
+}
+
+/** Problems that the service reports before it does anything. */
+const NOT_BEGUN = ['engine_unreachable', 'starting', 'not_found', 'method_not_allowed', 'invalid_request'];
+
+/**
+ * The operations, done by the service. What it does not do, because it ends, is too old, or has no engine, is done in this process
+ * instead: every operation may be done twice.
+ */
+export class SocketTasks implements Tasks {
+  constructor(
+    private readonly socket: string,
+    private readonly local: () => Promise<Tasks>,
+  ) {}
+
+  async start(task: NewTask, key: string, waitMs: number): Promise<StartedTask> {
+    const body = { ...task, wait_ms: Math.round(waitMs) };
+    const headers = { 'idempotency-key': key };
+    return await this.ask(
+      { method: 'POST', path: '/v1/tasks', headers, body },
+      async (tasks, isUncertain) =>
+        await tasks.start(task, key, waitMs).catch((error: unknown) => {
+          // The engine may have the task, but cannot be asked any more.
+          const isUnknown = isUncertain && (error as Error).name === 'EngineUnreachable';
+          throw isUnknown ? new Problem('engine_silent', { task_id: taskIdOf(key, new Date(timeOfKey(key))) }) : error;
+        }),
+    );
+  }
+
+  async list({ status, since, route, ...filter }: Filter, limit: number, cursor?: string): Promise<TaskList> {
+    const query = {
+      ...filter,
+      limit: String(limit),
+      cursor,
+      status: status?.join(','),
+      since_ms: since?.toString(),
+      ...routeQuery(route),
+    };
+    const all = {
+      ...filter,
+      ...(status && { status }),
+      ...(since !== undefined && { since }),
+      ...(route && { route }),
+    };
+    return await this.ask(
+      { method: 'GET', path: '/v1/tasks', query },
+      async (tasks) => await tasks.list(all, limit, cursor),
+    );
+  }
+
+  async find(task_id: string, chat?: Route): Promise<Standing> {
+    return await this.ask(
+      { method: 'GET', path: `/v1/tasks/${task_id}`, query: routeQuery(chat) },
+      async (tasks) => await tasks.find(task_id, chat),
+    );
+  }
+
+  async result(task_id?: string, chat?: Route): Promise<ResultFile> {
+    return await this.ask(
+      {
+        method: 'GET',
+        path: task_id === undefined ? '/v1/results/latest' : `/v1/tasks/${task_id}/result`,
+        query: routeQuery(chat),
+      },
+      async (tasks) => await tasks.result(task_id, chat),
+    );
+  }
+
+  async unacknowledged(): Promise<ResultFile[]> {
+    const answer = await this.ask<{ results: ResultFile[] }>(
+      { method: 'GET', path: '/v1/results', query: { acknowledged: 'false' } },
+      async (tasks) => ({ results: await tasks.unacknowledged() }),
+    );
+    return answer.results;
+  }
+
+  async acknowledge(reference: TaskReference, chat?: Route): Promise<Acknowledgement> {
+    const { task_id, notification } = reference;
+    return await this.ask(
+      { method: 'POST', path: `/v1/tasks/${task_id}/ack`, body: { notification, route: chat } },
+      async (tasks) => await tasks.acknowledge(reference, chat),
+    );
+  }
+
+  async cancel(task_id: string, chat?: Route): Promise<Cancellation> {
+    return await this.ask(
+      { method: 'POST', path: `/v1/tasks/${task_id}/cancel`, body: { route: chat } },
+      async (tasks) => await tasks.cancel(task_id, chat),
+    );
+  }
+
+  private async ask<T>(wanted: Request, instead: (tasks: Tasks, isUncertain: boolean) => Promise<T>): Promise<T> {
+    try {
+      return (await send(this.socket, wanted)) as T;
+    } catch (error) {
+      if (!(error instanceof NotDone)) throw error;
+      return await instead(await this.local(), error.isUncertain);
+    }
+  }
+}
+
+function routeQuery(route: Route | undefined): { route?: string } {
+  return route ? { route: JSON.stringify(route) } : {};
+}
+
+/**
+ * @returns the body of the answer.
+ * @throws {Problem} that has a sentence
+ * @throws {NotDone}
+ */
+async function send(socketPath: string, { method, path, query = {}, headers, body }: Request): Promise<unknown> {
+  const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  const search = given.length > 0 ? `?${new URLSearchParams(given).toString()}` : '';
+  const { status, text } = await exchange(socketPath, method, path + search, headers, body && JSON.stringify(body));
+  const answer = parsed(text);
+  if (status >= 200 && status < 300) return answer;
+  const { code, ...params } = answer as { code?: unknown };
+  if (typeof code === 'string' && hasSentence(code)) throw new Problem(code, params);
+  throw new NotDone(text, !NOT_BEGUN.includes(String(code)));
+}
+
+function parsed(text: string): object {
+  try {
+    return JSON.parse(text) as object;
+  } catch {
+    throw new NotDone(text, true);
+  }
+}
+
+async function exchange(
+  socketPath: string,
+  method: Request['method'],
+  path: string,
+  headers: Record<string, string> = {},
+  body?: string,
+): Promise<{ status: number; text: string }> {
+  const bytes = body === undefined ? undefined : Buffer.from(body);
+  const content = bytes && { 'content-type': 'application/json', 'content-length': String(bytes.length) };
+  return await new Promise((resolve, reject) => {
+    const fail = (error: NodeJS.ErrnoException): void =>
+      reject(new NotDone(error.message, !NO_SERVICE.includes(error.code ?? '')));
+    const sending = request({ socketPath, method, path, agent: false, headers: { ...headers, ...content } });
+    sending.setTimeout(TIMEOUT_MS[method], () => sending.destroy(new Error('no answer in time')));
+    sending.on('error', fail);
+    sending.on('response', (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', fail);
+      response.on('end', () => {
+        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') });
+      });
+    });
+    sending.end(bytes);
+  });
+}

@@ -1,0 +1,205 @@
+import type { Client } from '@temporalio/client';
+import { limiterView } from '../limiter/client.ts';
+import type { Route } from '../shared/chat.ts';
+import type { QueuePosition } from '../shared/limits.ts';
+import type { ResultFile } from '../shared/result.ts';
+import type { TaskReference } from '../shared/task-id.ts';
+import { newestTasks, pageOfTasks, type Place } from '../temporal/task-list.ts';
+import { acknowledge } from './acknowledge.ts';
+import { cancel } from './cancel.ts';
+import type { TaskContext } from './context.ts';
+import { checkChat, hasEnded, lookUpWithResult, noResult, progressOf } from './look-up.ts';
+import { Problem } from './problem.ts';
+import { checkTask, inputOf, type CheckedTask } from './request.ts';
+import { checkChatLimit, startedBefore, startTask } from './start.ts';
+import type {
+  Acknowledgement,
+  Cancellation,
+  Filter,
+  LiveTask,
+  NewTask,
+  Standing,
+  StartedTask,
+  TaskList,
+  Tasks,
+} from './tasks.ts';
+import { viewOfResult } from './view.ts';
+
+/** Most tasks of a chat that are searched for its newest result. */
+const RECENT = 20;
+
+/** The operations, done in this process by the engine and the results folder. */
+export class LocalTasks implements Tasks {
+  constructor(private readonly context: TaskContext) {}
+
+  async start(task: NewTask, key: string, waitMs: number): Promise<StartedTask> {
+    const checked = checkTask(this.context, task);
+    return await this.context.withClient(
+      async (client) => await startChecked(client, this.context, checked, waitMs, key),
+    );
+  }
+
+  async list(filter: Filter, limit: number, cursor?: string): Promise<TaskList> {
+    const { context } = this;
+    return await context.withClient(async (client) => await liveTasks(client, context, filter, limit, cursor));
+  }
+
+  async find(task_id: string, chat?: Route): Promise<Standing> {
+    await checkChat(this.context, task_id, chat);
+    return await standingOf(this.context, task_id);
+  }
+
+  async result(task_id?: string, chat?: Route): Promise<ResultFile> {
+    const { context } = this;
+    if (task_id !== undefined) {
+      await checkChat(context, task_id, chat);
+      return await savedResult(context, task_id);
+    }
+    const newest = await newestResult(context, chat);
+    if (!newest) throw new Problem('no_results', {});
+    return newest;
+  }
+
+  async unacknowledged(): Promise<ResultFile[]> {
+    return await this.context.results.unacknowledged();
+  }
+
+  async acknowledge(reference: TaskReference, chat?: Route): Promise<Acknowledgement> {
+    await checkChat(this.context, reference.task_id, chat);
+    return await acknowledge(this.context, reference);
+  }
+
+  async cancel(task_id: string, chat?: Route): Promise<Cancellation> {
+    await checkChat(this.context, task_id, chat);
+    return await this.context.withClient(async (client) => await cancel(client, this.context, task_id));
+  }
+}
+
+/**
+ * Starts a task that was checked.
+ *
+ * @throws {Problem} if there is no key, the limit of the chat is reached, or the engine did not confirm
+ */
+export async function startChecked(
+  client: Client,
+  context: TaskContext,
+  task: CheckedTask,
+  waitMs: number,
+  key: string,
+): Promise<StartedTask> {
+  const { stack, taskQueue, results } = context;
+  // A stack elsewhere has its own key; its worker reports a missing one.
+  if (stack && !stack.has_key) throw new Problem('no_api_key', {});
+  const before = task.route && (await startedBefore(client, { route: task.route, prompt: task.prompt, key }));
+  if (task.route && !before) await checkChatLimit(client, context, task.route);
+  const started = before ?? (await startTask(client, taskQueue, inputOf(context, task), waitMs, key));
+  const { task_id } = started;
+  if (started.status === 'unknown') throw new Problem('engine_silent', { task_id });
+  return {
+    ...started,
+    task_name: started.status === 'known' ? started.task_name : task.name,
+    result_file: results.resultPath(task_id),
+    ...(stack?.simulated && { simulated: true }),
+  };
+}
+
+async function liveTasks(
+  client: Client,
+  { taskQueue, limiter, relay }: TaskContext,
+  filter: Filter,
+  limit: number,
+  cursor: string | undefined,
+): Promise<TaskList> {
+  const place = cursor === undefined ? undefined : placeOf(cursor);
+  const { tasks: found, next } = await pageOfTasks(client, taskQueue, filter, limit, place);
+  const isQueued = found.some(({ state }) => state === 'queued');
+  const view = isQueued && limiter ? await limiterView(client, limiter) : undefined;
+  const places = new Map(view?.queue.map((waiting) => [waiting.task_id, waiting]));
+  const tasks = await Promise.all(
+    found.map(async (task): Promise<LiveTask> => {
+      const { progress, retrying } = relay && task.state === 'dispatched' ? await progressOf(client, task.task_id) : {};
+      const queue = places.get(task.task_id);
+      return {
+        ...task,
+        status: task.state,
+        ...(queue && { queue }),
+        ...(progress && { progress }),
+        ...(retrying && { retrying }),
+      };
+    }),
+  );
+  return { tasks, ...(next && { next: `${next.started}.${next.task_id}` }) };
+}
+
+/** Cursors of {@link LocalTasks.list}. */
+export const CURSOR = /^(?<started>\d{1,14})\.(?<task_id>kimi-\d{1,12}-\d{1,9})$/;
+
+function placeOf(cursor: string): Place {
+  const { started = '0', task_id = '' } = CURSOR.exec(cursor)?.groups ?? {};
+  return { started: Number(started), task_id };
+}
+
+/** @throws {Problem} `unknown_task` */
+async function standingOf(context: TaskContext, task_id: string): Promise<Standing> {
+  const { results, stack } = context;
+  const { found, saved } = await lookUpWithResult(context, task_id);
+  const known = found?.live ? found.view : saved ? viewOfResult(saved) : found?.view;
+  if (!known) {
+    // Reports a damaged file.
+    await results.read(task_id);
+    throw new Problem('unknown_task', { task_id });
+  }
+  const path = results.resultPath(task_id);
+  const isGone = !saved && found && !found.ended && hasEnded(known);
+  return {
+    ...known,
+    // A closed workflow does not see a later acknowledgement.
+    acknowledged: known.acknowledged || (saved?.acknowledged ?? false),
+    status: known.state,
+    queue: known.state === 'queued' ? ((await currentPlace(context, task_id)) ?? known.queue) : undefined,
+    retrying: found?.retrying,
+    progress: found?.progress,
+    cost: saved?.cost,
+    result_file: saved && path,
+    web_ui: found && stack?.ui_url && `${stack.ui_url}/namespaces/${stack.namespace}/workflows/${task_id}`,
+    live: found?.live,
+    ended: found?.ended,
+    late: saved?.late,
+    missing_file: isGone ? path : undefined,
+  };
+}
+
+/** Asks the limiter: the task only knows its last report. */
+async function currentPlace(context: TaskContext, task_id: string): Promise<QueuePosition | undefined> {
+  const { limiter } = context;
+  if (!limiter) return undefined;
+  const view = await context.withClient(async (client) => await limiterView(client, limiter));
+  return view?.queue.find((waiting) => waiting.task_id === task_id);
+}
+
+/** @throws {Problem} if the task is unknown, unfinished, or its result is gone */
+async function savedResult(context: TaskContext, task_id: string): Promise<ResultFile> {
+  const { results } = context;
+  const here = await results.readIfSound(task_id);
+  if (here) return here;
+  const { found, saved } = await lookUpWithResult(context, task_id);
+  if (saved) return saved;
+  if (found) throw noResult(context, task_id, found);
+  // Reports a damaged file.
+  await results.read(task_id);
+  throw new Problem('unknown_task', { task_id });
+}
+
+/** The results folder knows the newest result; only the engine knows the newest of a chat. */
+async function newestResult(context: TaskContext, chat: Route | undefined): Promise<ResultFile | undefined> {
+  const { results, taskQueue } = context;
+  if (!chat) return await results.latest();
+  const tasks = await context.withClient(
+    async (client) => await newestTasks(client, taskQueue, { route: chat }, RECENT),
+  );
+  for (const { task_id } of tasks) {
+    const saved = await results.read(task_id);
+    if (saved) return saved;
+  }
+  return undefined;
+}

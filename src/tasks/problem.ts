@@ -1,0 +1,54 @@
+/** Why an operation on tasks was not done. Loaded by every command: it must stay small. */
+import type { TaskError, TaskState } from '../shared/task.ts';
+
+/** The parameters of each problem, by its code. The codes are part of the HTTP API. */
+export interface Problems {
+  /** There is no such task, or it belongs to another chat. */
+  unknown_task: { task_id: string; of_chat?: true };
+  /** No task has a result yet. */
+  no_results: object;
+  /** The task has no result yet. */
+  unfinished: { task_id: string };
+  /** The task was ended in the engine, e.g. terminated, and will have no result. */
+  ended: { task_id: string; how: string };
+  /** The task has ended, and its result file is missing or damaged. */
+  result_gone: { task_id: string; file: string };
+  /** The task has its outcome, or was ended in the engine. */
+  already_ended: { task_id: string; state?: TaskState; how?: string };
+  /** The task has received the cancellation, and finishes its step. */
+  still_ending: { task_id: string };
+  /** No worker answers. */
+  no_worker: { task_id: string };
+  /** The task has no answer that came late. */
+  not_late: { task_id: string };
+  /** The chat has started as many tasks in this hour as it may. */
+  chat_limit: { most: number; minutes: number };
+  /** The engine did not confirm in time that it has the task. */
+  engine_silent: { task_id: string };
+  /** The connection to the engine was lost during the operation, whose outcome is unknown. */
+  engine_lost: { address: string };
+  /** The services have no key. */
+  no_api_key: object;
+  /** Kimi would refuse the request, or ignore a part of it. */
+  unusable_request: { reason: TaskError };
+  /** Prompt and options are too long together. */
+  too_long: { bytes: number; most: number };
+  no_prompt: object;
+  bad_name: object;
+  /** The same key started a task with another prompt. */
+  key_reused: { task_id: string };
+}
+
+export type ProblemCode = keyof Problems;
+
+/** An operation was not done; its caller has a sentence for each code. */
+export class Problem<Code extends ProblemCode = ProblemCode> extends Error {
+  override readonly name = 'Problem';
+
+  constructor(
+    readonly code: Code,
+    readonly params: Problems[Code],
+  ) {
+    super(code);
+  }
+}

@@ -1,0 +1,52 @@
+/** From what a caller wants to the input of a task's workflow. */
+import { acknowledgedBy, taskTimeoutMs } from '../config/index.ts';
+import { KimiError } from '../kimi/errors.ts';
+import { requestFor, resolveModel } from '../kimi/models.ts';
+import { MAX_PROMPT_BYTES, type Task } from '../shared/task.ts';
+import type { TaskContext } from './context.ts';
+import { Problem } from './problem.ts';
+import { isTaskName, nameFromPrompt } from './task-name.ts';
+import type { NewTask } from './tasks.ts';
+
+/** A task with all that Kimi is asked for. */
+export type CheckedTask = NewTask & Required<Pick<NewTask, 'name' | 'model'>>;
+
+/**
+ * @returns the task with its name and model.
+ * @throws {Problem} if something is missing, is too long, or would be refused by Kimi.
+ */
+export function checkTask({ config, apiUrl }: Pick<TaskContext, 'config' | 'apiUrl'>, task: NewTask): CheckedTask {
+  const { prompt, request = {}, name = nameFromPrompt(prompt) } = task;
+  if (prompt.trim() === '') throw new Problem('no_prompt', {});
+  if (!isTaskName(name)) throw new Problem('bad_name', {});
+  const bytes = Buffer.byteLength(prompt) + Buffer.byteLength(JSON.stringify(request)) - '{}'.length;
+  if (bytes > MAX_PROMPT_BYTES) throw new Problem('too_long', { bytes, most: MAX_PROMPT_BYTES });
+  try {
+    const model = resolveModel(task.model ?? config.KIMI_MODEL, apiUrl);
+    requestFor({ model, prompt, request }, apiUrl);
+    return { ...task, name, model };
+  } catch (error) {
+    if (!(error instanceof KimiError)) throw error;
+    throw new Problem('unusable_request', { reason: error.taskError });
+  }
+}
+
+/** @returns the input of the task's workflow. */
+export function inputOf({ config, limiter, relay }: TaskContext, task: CheckedTask): Omit<Task, 'task_id'> {
+  const { prompt, name, model, request } = task;
+  return {
+    task_name: name,
+    prompt,
+    model,
+    timeout_ms: task.timeout_ms ?? taskTimeoutMs(config, relay),
+    grace_ms: config.KIMI_GRACE_MS,
+    lang: task.lang ?? config.KIMI_LANG,
+    ...(limiter && { limiter }),
+    ...(task.priority && { priority: task.priority }),
+    ...(task.resend_unknown && { resend_unknown: true }),
+    ...(acknowledgedBy(config) === 'agent' && { ack: 'agent' }),
+    ...(task.route && { route: task.route }),
+    ...(relay && { relay: true }),
+    ...(request && Object.keys(request).length > 0 && { request }),
+  };
+}

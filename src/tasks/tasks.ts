@@ -1,0 +1,154 @@
+/** Operations on tasks, and what they return: in this process, or by the API of the running service. */
+import type { Route } from '../shared/chat.ts';
+import type { ErrorDetail } from '../shared/error-detail.ts';
+import type { QueuePosition } from '../shared/limits.ts';
+import type { StreamProgress } from '../shared/relay.ts';
+import type { Cost, ResultFile } from '../shared/result.ts';
+import type { TaskReference } from '../shared/task-id.ts';
+import type { Lang, Priority, TaskError, TaskRequest, TaskState, TaskView } from '../shared/task.ts';
+
+/** A task to start. What is absent is as configured. */
+export interface NewTask {
+  prompt: string;
+  /** Derived from the prompt if absent. */
+  name?: string;
+  model?: string;
+  request?: TaskRequest;
+  timeout_ms?: number;
+  priority?: Priority;
+  resend_unknown?: true;
+  route?: Route;
+  lang?: Lang;
+}
+
+/** How a task was started. `pending`: the engine has the task, and Kimi has not accepted it yet. */
+export type Accepted =
+  | { status: 'accepted'; task_id: string; api_id: string }
+  | { status: 'queued'; task_id: string; queued: QueuePosition }
+  | { status: 'pending'; task_id: string }
+  | { status: 'refused'; task_id: string; error: TaskError }
+  /** The same message, or the same key, started it before. */
+  | { status: 'known'; task_id: string; task_name: string };
+
+/** A started task. */
+export type StartedTask = Accepted & {
+  task_name: string;
+  /** Path of the result file that it will have. */
+  result_file: string;
+  /** Set if the simulated Kimi is used. */
+  simulated?: true;
+};
+
+/** Conditions of a list; a task has to meet all of them. */
+export interface Filter {
+  status?: TaskState[];
+  /** Prefix of its name. */
+  name?: string;
+  model?: string;
+  /** Maximum age, in milliseconds. */
+  since?: number;
+  /** The chat that started it. */
+  route?: Route;
+}
+
+/** An entry of `list`. */
+export interface ListedTask {
+  task_id: string;
+  task_name: string;
+  state: TaskState;
+  model: string;
+  /** `null` before there is an answer. */
+  tokens: number | null;
+  created_at: string;
+}
+
+export interface Retrying {
+  attempt: number;
+  why: string;
+  /** Error type of the failure, e.g. `unreachable`; `explain` has a sentence for it. */
+  type?: string;
+  detail?: ErrorDetail;
+  /** Start of the attempt, ISO 8601; absent while it is running. */
+  next_attempt_at?: string;
+}
+
+/** A task, as the engine knows it. */
+export interface Found {
+  /** The chat that asked for it. */
+  route?: Route;
+  view: TaskView;
+  /** False if no worker answered: the view holds only what the engine has recorded. */
+  live: boolean;
+  /** How the workflow was ended in the engine (terminated, reset, …): it will have no result. */
+  ended?: string;
+  /** An activity that is being retried, and its last failure. */
+  retrying?: Retrying;
+  /** Progress of the answer that a relay receives. */
+  progress?: StreamProgress;
+}
+
+/** A listed task and its current state. */
+export type LiveTask = ListedTask &
+  Pick<Found, 'progress' | 'retrying'> & { status: TaskState; queue?: QueuePosition | undefined };
+
+export interface TaskList {
+  tasks: LiveTask[];
+  /** Continues the list; absent at its end. */
+  next?: string;
+  /** The engine is out of reach: only saved results are listed. */
+  from_disk?: true;
+}
+
+/** All that is known of a task. */
+export type Standing = TaskView & {
+  status: TaskState;
+  queue?: QueuePosition | undefined;
+  retrying?: Retrying | undefined;
+  progress?: StreamProgress | undefined;
+  cost?: Cost | undefined;
+  /** Path of the result file; absent before there is one. */
+  result_file?: string | undefined;
+  /** Address of the task in the Web UI. */
+  web_ui?: string | undefined;
+  /** {@link Found.live}; absent for a task past the engine's retention. */
+  live?: boolean | undefined;
+  /** {@link Found.ended} */
+  ended?: string | undefined;
+  /** Set if the answer came after the task had timed out or was cancelled. */
+  late?: true | undefined;
+  /** Path of a result file that was removed or is damaged. */
+  missing_file?: string | undefined;
+};
+
+export interface Acknowledgement {
+  /** The notification that was acknowledged. */
+  notification: string;
+  /** A later notification that is not: an answer has arrived since. */
+  newer?: string;
+}
+
+export interface Cancellation {
+  task_id: string;
+  /** `stream_closed`: the task had timed out, and the connection that waited for a late answer was closed. */
+  status: 'cancelled' | 'stream_closed';
+  /** Whether a part of the answer had been received before the connection was closed. */
+  received?: boolean;
+}
+
+/** Every operation throws a {@link Problem} if it cannot be done, and `EngineUnreachable` without an engine. */
+export interface Tasks {
+  /**
+   * Starts a task, and waits until Kimi has accepted it, at most `waitMs`.
+   *
+   * @param key starts one task only, however often it is used
+   */
+  start(task: NewTask, key: string, waitMs: number): Promise<StartedTask>;
+  list(filter: Filter, limit: number, cursor?: string): Promise<TaskList>;
+  find(task_id: string, chat?: Route): Promise<Standing>;
+  /** @param task_id the newest result if absent */
+  result(task_id?: string, chat?: Route): Promise<ResultFile>;
+  /** @returns every result that is not acknowledged, oldest first. */
+  unacknowledged(): Promise<ResultFile[]>;
+  acknowledge(reference: TaskReference, chat?: Route): Promise<Acknowledgement>;
+  cancel(task_id: string, chat?: Route): Promise<Cancellation>;
+}

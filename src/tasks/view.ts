@@ -1,0 +1,19 @@
+import type { ResultFile } from '../shared/result.ts';
+import type { TaskView } from '../shared/task.ts';
+
+/** The view of a task from its result, for tasks past the engine's retention. */
+export function viewOfResult(result: ResultFile): TaskView {
+  return {
+    task_id: result.task_id,
+    task_name: result.task_name,
+    model: result.model,
+    state: result.status,
+    step: 'closed',
+    created_at: result.created_at,
+    completed_at: result.completed_at,
+    tokens: result.tokens?.total,
+    finish_reason: result.finish_reason,
+    error: result.error,
+    acknowledged: result.acknowledged ?? false,
+  };
+}

@@ -1,0 +1,153 @@
+/** The HTTP API, on the real engine. */
+import { describe, expect, it } from 'vitest';
+import * as schemas from '../../src/api/schemas.ts';
+import { newKey } from '../../src/tasks/task-id.ts';
+import { call, serveApi } from '../support/api.ts';
+import { openWorld, type World } from '../support/world.ts';
+
+async function open(options?: Parameters<typeof openWorld>[0]): Promise<{ world: World; socket: string }> {
+  const world = await openWorld({ delayMs: 0, ...options });
+  return { world, socket: await serveApi(world) };
+}
+
+const ROUTE = { channel: 'telegram', to: '4242' };
+const inQuery = (route: object): string => `route=${encodeURIComponent(JSON.stringify(route))}`;
+
+describe('a task', () => {
+  it('is started, shown, listed, answered and acknowledged; every answer is as its schema says', async () => {
+    const { world, socket } = await open();
+    const started = await call(socket, 'POST', '/v1/tasks', {
+      body: { prompt: 'telegram:4242', route: { channel: 'telegram', to: 'telegram:4242' }, wait_ms: 10_000 },
+    });
+    expect(started).toMatchObject({ status: 201, body: { status: 'accepted' } });
+    schemas.startedTask.parse(started.body);
+    const { task_id } = started.body as { task_id: string };
+    expect(started.headers['location']).toBe(`/v1/tasks/${task_id}`);
+    await world.handle({ task_id }).result();
+
+    const shown = await call(socket, 'GET', `/v1/tasks/${task_id}?${inQuery(ROUTE)}`);
+    expect(shown).toMatchObject({ status: 200, body: { state: 'done', live: true } });
+    schemas.task.parse(shown.body);
+    await expect
+      .poll(async () => {
+        const list = await call(socket, 'GET', `/v1/tasks?status=done,failed&${inQuery(ROUTE)}`);
+        return schemas.taskList.parse(list.body).tasks.map((task) => task.task_id);
+      })
+      .toEqual([task_id]);
+    const result = await call(socket, 'GET', `/v1/tasks/${task_id}/result`);
+    expect(schemas.result.parse(result.body)).toEqual(await world.results.read(task_id));
+    expect((await call(socket, 'GET', '/v1/results/latest')).body).toEqual(result.body);
+    const acknowledged = await call(socket, 'POST', `/v1/tasks/${task_id}/ack`, { body: { route: ROUTE } });
+    expect(acknowledged).toMatchObject({ status: 200, body: { notification: task_id } });
+    const results = await call(socket, 'GET', '/v1/results?acknowledged=false');
+    expect(schemas.resultList.parse(results.body)).toEqual({ results: [] });
+  });
+
+  it('is cancelled', async () => {
+    const { socket } = await open();
+    const { body } = await call(socket, 'POST', '/v1/tasks', {
+      body: { prompt: 'x [[simulate: drop=1]]', wait_ms: 10_000 },
+    });
+    const path = `/v1/tasks/${body.task_id}`;
+    expect(await call(socket, 'GET', `${path}/result`)).toMatchObject({ status: 409, body: { code: 'unfinished' } });
+    const cancelled = await call(socket, 'POST', `${path}/cancel`);
+    expect(cancelled).toMatchObject({ status: 200, body: { task_id: body.task_id, status: 'cancelled' } });
+    schemas.cancellation.parse(cancelled.body);
+    const again = await call(socket, 'POST', `${path}/cancel`);
+    expect(again).toMatchObject({ status: 409, body: { code: 'already_ended', state: 'cancelled' } });
+    schemas.problem.parse(again.body);
+  });
+
+  it('of one key is one task, however often and wherever it is sent; a key is of one prompt', async () => {
+    const { world, socket } = await open();
+    for (const key of [newKey(), 'order-4711']) {
+      const send = async (prompt: string) =>
+        await call(socket, 'POST', '/v1/tasks', {
+          body: { prompt, wait_ms: 10_000 },
+          headers: { 'idempotency-key': key },
+        });
+      const before = world.counts.requests;
+      const answers = await Promise.all([send('x'), send('x'), send('x')]);
+      const [task_id, ...others] = new Set(answers.map(({ body }) => (body as { task_id: string }).task_id));
+      expect(others).toEqual([]);
+      expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+      await world.handle({ task_id: task_id ?? '' }).result();
+      expect(await send('x')).toMatchObject({ status: 200, body: { status: 'known', task_id } });
+      expect(await send('y')).toMatchObject({ status: 422, body: { code: 'key_reused', task_id } });
+      expect(world.counts.requests - before).toBe(1);
+    }
+  });
+
+  it('of another chat is unknown; a chat has its limit', async () => {
+    const { socket } = await open();
+    const dispatch = async () => await call(socket, 'POST', '/v1/tasks', { body: { prompt: 'x', route: ROUTE } });
+    const { body } = await dispatch();
+    const ofOther = inQuery({ ...ROUTE, to: '1' });
+    for (const path of ['', '/result']) {
+      const answer = await call(socket, 'GET', `/v1/tasks/${body.task_id}${path}?${ofOther}`);
+      expect(answer).toMatchObject({ status: 404, body: { code: 'unknown_task' } });
+    }
+    for (const path of ['ack', 'cancel']) {
+      const answer = await call(socket, 'POST', `/v1/tasks/${body.task_id}/${path}`, {
+        body: { route: { ...ROUTE, to: '1' } },
+      });
+      expect(answer).toMatchObject({ status: 404, body: { code: 'unknown_task' } });
+    }
+    await dispatch();
+    await expect.poll(async () => (await dispatch()).body as object).toMatchObject({ code: 'chat_limit', most: 2 });
+  });
+});
+
+it('a list has pages, which hold every task once', async () => {
+  const { world, socket } = await open();
+  const ids: string[] = [];
+  for (let count = 0; count < 7; count += 1) ids.push((await world.start('x')).task_id);
+  const listed = async (limit: number): Promise<string[]> => {
+    const found: string[] = [];
+    for (let cursor = ''; ;) {
+      const { body } = await call(socket, 'GET', `/v1/tasks?limit=${limit}${cursor && `&cursor=${cursor}`}`);
+      const { tasks, next } = schemas.taskList.parse(body);
+      found.push(...tasks.map(({ task_id }) => task_id));
+      if (next === undefined) return found;
+      cursor = next;
+    }
+  };
+  await expect.poll(async () => (await listed(100)).length).toBe(7);
+  const all = await listed(100);
+  expect(all.toSorted()).toEqual(ids.toSorted());
+  for (const limit of [1, 3, 7]) expect(await listed(limit)).toEqual(all);
+});
+
+it.each<[string, string, string, unknown, number, string]>([
+  ['an unknown member', 'POST', '/v1/tasks', { prompt: 'x', promt: 'y' }, 400, 'invalid_request'],
+  ['a prompt that is none', 'POST', '/v1/tasks', { prompt: ' ' }, 422, 'no_prompt'],
+  ['a name that is a path', 'POST', '/v1/tasks', { prompt: 'x', name: '../x' }, 422, 'bad_name'],
+  ['a prompt over 1 MiB', 'POST', '/v1/tasks', { prompt: 'x'.repeat(2 ** 20 + 1) }, 413, 'too_long'],
+  ['a body over 7 MiB', 'POST', '/v1/tasks', { prompt: 'x'.repeat(7 * 2 ** 20) }, 413, 'body_too_large'],
+  [
+    'a parameter that the model refuses',
+    'POST',
+    '/v1/tasks',
+    { prompt: 'x', model: 'kimi-k2.6', request: { temperature: 0.3 } },
+    422,
+    'unusable_request',
+  ],
+  ['a body that is no JSON', 'POST', '/v1/tasks', '{"prompt":', 400, 'invalid_json'],
+  ['no body', 'POST', '/v1/tasks', undefined, 400, 'invalid_request'],
+  ['another notification', 'POST', '/v1/tasks/kimi-1-1/ack', { notification: 'kimi-1-2' }, 400, 'invalid_request'],
+  ['an id that is none', 'GET', '/v1/tasks/x', undefined, 400, 'invalid_request'],
+  ['an id that cannot be decoded', 'GET', '/v1/tasks/%E0%A4%A', undefined, 400, 'bad_request'],
+  ['an unknown id', 'GET', '/v1/tasks/kimi-1-1', undefined, 404, 'unknown_task'],
+  ['a limit that is none', 'GET', '/v1/tasks?limit=x', undefined, 400, 'invalid_request'],
+  ['a state that is none', 'GET', '/v1/tasks?status=done,x', undefined, 400, 'invalid_request'],
+  ['a cursor that is none', 'GET', '/v1/tasks?cursor=x', undefined, 400, 'invalid_request'],
+  ['a chat that is none', 'GET', '/v1/tasks?route=%7B', undefined, 400, 'invalid_request'],
+  ['another path', 'GET', '/v1/x', undefined, 404, 'not_found'],
+  ['another method', 'DELETE', '/v1/tasks', undefined, 405, 'method_not_allowed'],
+])('%s is refused as Problem Details', async (_, method, path, body, status, code) => {
+  const { socket } = await open({ worker: false });
+  const answer = await call(socket, method, path, { body });
+  expect(answer).toMatchObject({ status, body: { status, code, type: `urn:kimi-dispatch:problem:${code}` } });
+  expect(answer.headers['content-type']).toBe('application/problem+json; charset=utf-8');
+  schemas.problem.parse(answer.body);
+});

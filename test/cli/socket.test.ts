@@ -1,0 +1,182 @@
+/** Commands by the API of the running services, and without them: they say and do the same. */
+import { createServer, request } from 'node:http';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { COMMANDS } from '../../src/cli/every-command.ts';
+import { TAKES, type CommandName } from '../../src/cli/program.ts';
+import { cliText } from '../../src/cli/text/index.ts';
+import { settingsDigest } from '../../src/config/settings.ts';
+import { SECRETS, VARIABLES } from '../../src/config/variables.ts';
+import type { StackState } from '../../src/stack/state.ts';
+import { call } from '../support/api.ts';
+import { cleanHome, cli, up, type Ended } from '../support/cli.ts';
+import { temporaryFolder, until } from '../support/resources.ts';
+
+type Env = Record<string, string>;
+
+/** Stands between the command line and the services. */
+interface Between {
+  /** `METHOD path` of every request. */
+  seen: string[];
+  /** Ends the connection of the next request, before or after the services have answered. */
+  cutNext?: 'before' | 'after' | undefined;
+}
+
+/** Changes what the services say of themselves, so that commands connect to another socket. */
+async function standBetween(env: Env, { api_socket: socketPath = '' }: StackState): Promise<Between> {
+  const between: Between = { seen: [] };
+  const server = createServer((incoming, response) => {
+    const { method = '', url = '', headers } = incoming;
+    between.seen.push(`${method} ${url.split('?', 1)[0]}`);
+    const cut = between.cutNext;
+    between.cutNext = undefined;
+    if (cut === 'before') {
+      incoming.socket.destroy();
+      return;
+    }
+    const onward = request({ socketPath, method, path: url, headers, agent: false }, (answer) => {
+      if (cut === 'after') incoming.socket.destroy();
+      else {
+        response.writeHead(answer.statusCode ?? 0, answer.headers);
+        answer.pipe(response);
+      }
+    });
+    onward.on('error', () => incoming.socket.destroy());
+    incoming.pipe(onward);
+  });
+  const path = join(await temporaryFolder(), 'between.sock');
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const file = join(env['HOME'] ?? '', '.local/share/kimi-dispatch/stack.json');
+  const stack = JSON.parse(await readFile(file, 'utf8')) as StackState;
+  await writeFile(file, JSON.stringify({ ...stack, api_socket: path }));
+  return between;
+}
+
+/** An environment with another setting, which changes nothing here: its commands do without the service. */
+function without(env: Env): Env {
+  return { ...env, KIMI_GRACE_MS: '86400000' };
+}
+
+/** Ids and times differ from task to task. On a busy machine, Kimi's acceptance may come after a command has returned. */
+function alike({ code, stdout, stderr }: Ended): Ended {
+  return { code, stdout: withoutIds(stdout), stderr: withoutIds(stderr) };
+}
+
+function withoutIds(text: string): string {
+  return text
+    .replaceAll(/kimi-\d+-\d+/g, 'kimi-N')
+    .replaceAll(/\d{4}-\d\d-\d\dT[\d:]+Z/g, 'TIME')
+    .replace(`${cliText('zh-TW').pending}\n`, '')
+    .replace(/"status":"(?:accepted|pending)"/, '"status":"…"')
+    .replace(/"api_id":"cmpl-[\w-]+",/, '')
+    .replaceAll(/cmpl-[\w-]+/g, 'cmpl-N');
+}
+
+const ENGLISH = { KIMI_LANG: 'en' };
+
+it('a command by the service says what it says without', { timeout: 600_000 }, async () => {
+  const env = await cleanHome();
+  const { state } = await up(env, '--simulate');
+  const between = await standBetween(env, state);
+  const both = async (args: string[], changes: Env = {}): Promise<Ended> => {
+    between.seen = [];
+    const withService = await cli(args, { ...env, ...changes });
+    expect(between.seen, args.join(' ')).toHaveLength(1);
+    const own = await cli(args, without({ ...env, ...changes }));
+    expect(between.seen, args.join(' ')).toHaveLength(1);
+    expect(alike(withService), args.join(' ')).toEqual(alike(own));
+    return withService;
+  };
+
+  // Nothing is there yet.
+  expect(await both(['list'])).toMatchObject({ code: 0 });
+  expect(await both(['result'])).toMatchObject({ code: 9 });
+  expect(await both(['inbox'])).toMatchObject({ code: 0 });
+  for (const command of ['status', 'result', 'ack', 'cancel']) {
+    expect(await both([command, 'kimi-1-1'], ENGLISH)).toMatchObject({ code: 4 });
+  }
+
+  // Of the user's making.
+  expect(await both(['dispatch', 'x', '-n', '../x'])).toMatchObject({ code: 2 });
+  expect(await both(['dispatch', 'x', '-m', 'kimi-k2.6', '--temperature', '2'], ENGLISH)).toMatchObject({ code: 2 });
+
+  const json = await both(['dispatch', 'hello', '--json']);
+  expect(JSON.parse(json.stdout)).toMatchObject({ status: expect.stringMatching(/accepted|pending/) });
+  const { task_id } = JSON.parse(json.stdout) as { task_id: string };
+  const waiting = /kimi-\d+-\d+/.exec((await both(['dispatch', 'x [[simulate: drop=1]]'])).stderr)?.[0] ?? '';
+  expect(await both(['result', waiting])).toMatchObject({ code: 9 });
+  expect(await both(['ack', waiting], ENGLISH)).toMatchObject({ code: 9 });
+  await until(async () => (await cli(['result', task_id], env)).code === 0);
+
+  await both(['status', waiting]);
+  for (const more of [[], ['--json']]) {
+    await both(['status', task_id, ...more]);
+    await both(['result', task_id, ...more]);
+    await both(['list', '--status', 'done', '--name', 'hel', '--since', '1d', ...more]);
+    await both(['inbox', ...more]);
+  }
+  expect(await both(['list', '--name', 'nothing'])).toMatchObject({ code: 0 });
+  const route = ['--route', '{"channel":"telegram","to":"1"}'];
+  expect(await both(['status', task_id, ...route])).toMatchObject({ code: 4 });
+  expect(await both(['list', ...route])).toMatchObject({ code: 0 });
+  expect(await both(['ack', task_id])).toMatchObject({ code: 0 });
+  expect(await both(['ack', `${task_id}-late`], ENGLISH)).toMatchObject({ code: 9 });
+  expect(await both(['cancel', task_id])).toMatchObject({ code: 10 });
+  expect(await cli(['cancel', waiting], env)).toMatchObject({ code: 0, stdout: `已取消任務 ${waiting}。\n` });
+});
+
+it('a dispatch whose service ends meanwhile is one task, and is told as dispatched', { timeout: 300_000 }, async () => {
+  const env = await cleanHome();
+  const { state } = await up(env, '--simulate');
+  const between = await standBetween(env, state);
+  for (const cut of ['before', 'after'] as const) {
+    between.cutNext = cut;
+    const ended = await cli(['dispatch', 'x', '-n', cut], env);
+    expect(ended, cut).toMatchObject({ code: 0, stdout: expect.stringContaining(`✅ Kimi 任務已派發：${cut}`) });
+    expect(between.cutNext).toBeUndefined();
+    const task_id = /kimi-\d+-\d+/.exec(ended.stderr)?.[0];
+    const list = async (): Promise<string[]> => {
+      const { body } = await call(state.api_socket ?? '', 'GET', `/v1/tasks?name=${cut}`);
+      return (body as { tasks: { task_id: string }[] }).tasks.map((task) => task.task_id);
+    };
+    await expect.poll(list).toEqual([task_id]);
+  }
+});
+
+it('a service of other settings is not asked; secrets, language and home are no settings', () => {
+  const env = { KIMI_MODEL: 'x', KIMI_TASK_QUEUE: 'q' };
+  const same = [
+    { ...env, KIMI_LANG: 'en' },
+    { ...env, KIMI_HOME: '/x' },
+    { ...env, PATH: '/bin', OPENCLAW_STATE_DIR: '/x' },
+    { ...env, KIMI_METRICS_HOST: ' ' },
+  ];
+  for (const each of same) expect(settingsDigest(each)).toBe(settingsDigest(env));
+  const compared = Object.keys(VARIABLES).filter(
+    (name) => !SECRETS.some((secret) => secret === name) && !['KIMI_HOME', 'KIMI_LANG'].includes(name),
+  );
+  for (const name of [...compared, 'TEMPORAL_NAMESPACE', 'TEMPORAL_TLS']) {
+    expect(settingsDigest({ ...env, [name]: 'other' }), name).not.toBe(settingsDigest(env));
+  }
+  for (const name of SECRETS.filter((secret) => secret !== 'KIMI_PAYLOAD_KEYS')) {
+    expect(settingsDigest({ ...env, [name]: 'secret' }), name).toBe(settingsDigest(env));
+  }
+  // Of the keys that encrypt, their ids count.
+  const keys = ['a:x', 'a:y', 'b:x'].map((KIMI_PAYLOAD_KEYS) => settingsDigest({ KIMI_PAYLOAD_KEYS }));
+  expect(keys[0]).toBe(keys[1]);
+  expect(keys[0]).not.toBe(keys[2]);
+});
+
+it.each(Object.keys(TAKES) as CommandName[])('the help lists %s as it is', async (name) => {
+  const command = (await COMMANDS[name]())(cliText('en'));
+  expect(command.description()).toBe(cliText('en').help[name]);
+  const words = command.registeredArguments.map((argument) =>
+    argument.required ? `<${argument.name()}>` : `[${argument.name()}]`,
+  );
+  expect([...(command.options.length > 0 ? ['[options]'] : []), ...words].join(' ')).toBe(TAKES[name]);
+});

@@ -1,0 +1,58 @@
+/** The API of one world on a socket, and requests to it. */
+import { once } from 'node:events';
+import { createServer, request, type IncomingMessage } from 'node:http';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { onTestFinished } from 'vitest';
+import { createApi } from '../../src/api/app.ts';
+import { listenOnSocket } from '../../src/api/socket.ts';
+import { readConfig } from '../../src/config/index.ts';
+import { taskContext } from '../../src/tasks/context.ts';
+import { LocalTasks } from '../../src/tasks/local.ts';
+import { silent, temporaryFolder } from './resources.ts';
+import { UNLIMITED, type World } from './world.ts';
+
+export interface Answer {
+  status: number;
+  headers: NodeJS.Dict<string | string[]>;
+  // oxlint-disable-next-line typescript/no-explicit-any
+  body: any;
+}
+
+export interface Sent {
+  body?: unknown;
+  headers?: Record<string, string>;
+}
+
+/** Sends a request to a socket. */
+export async function call(socketPath: string, method: string, path: string, sent: Sent = {}): Promise<Answer> {
+  const body = typeof sent.body === 'string' || sent.body === undefined ? sent.body : JSON.stringify(sent.body);
+  const headers = { ...(body !== undefined && { 'content-type': 'application/json' }), ...sent.headers };
+  const sending = request({ socketPath, method, path, headers, agent: false }).end(body);
+  // The answer to a body that is too large comes before its end.
+  sending.on('error', () => {});
+  const [response] = (await once(sending, 'response')) as [IncomingMessage];
+  const answer = await text(response);
+  return { status: response.statusCode ?? 0, headers: response.headers, body: answer && JSON.parse(answer) };
+}
+
+/** Serves the API of a world until the test has finished. @returns the path of its socket. */
+export async function serveApi(world: World): Promise<string> {
+  const config = readConfig({
+    KIMI_TASK_QUEUE: world.taskQueue,
+    KIMI_API_URL: `${world.simulatorUrl}/v1`,
+    KIMI_RESULTS_DIR: world.results.folder,
+    KIMI_MAX_TASKS_PER_MINUTE: String(UNLIMITED.per_minute),
+    KIMI_MAX_CONCURRENT_TASKS: String(UNLIMITED.concurrent),
+    KIMI_MAX_TASKS_PER_CHAT_HOUR: '2',
+  });
+  const tasks = new LocalTasks(taskContext(config, undefined, false, async (work) => await work(world.client)));
+  const server = createServer(createApi(async () => tasks, silent));
+  const path = join(await temporaryFolder(), 'api.sock');
+  await listenOnSocket(server, path);
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return path;
+}
