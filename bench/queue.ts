@@ -42,12 +42,12 @@ function measure(tasks: number, agents: number): Figure[] {
   });
   const running = queue.grant(now).map(({ task_id }) => task_id);
   for (const task_id of running) queue.sent(task_id, 1, true, now);
-  const steps = { request: [] as number[], place: [] as number[], next: [] as number[] };
+  const steps = { request: [] as number[], position: [] as number[], next: [] as number[] };
   for (let round = 0; round < ROUNDS; round += 1) {
     // At 10,000 a minute one task arrives and one leaves every seven milliseconds.
     now += 7;
     steps.request.push(timed(() => ask(tasks + round)));
-    steps.place.push(timed(() => queue.positionOf(`kimi-1700000000-${tasks + round}`, now)));
+    steps.position.push(timed(() => queue.positionOf(`kimi-1700000000-${tasks + round}`, now)));
     steps.next.push(
       timed(() => {
         const task_id = running.shift() as string;
@@ -62,10 +62,10 @@ function measure(tasks: number, agents: number): Figure[] {
     samples,
   });
   return [
-    of('all of them came', [filling]),
-    of('one more comes', steps.request),
-    of('its place is asked', steps.place),
-    of('one ends, the next goes', steps.next),
+    of('all of them arrived', [filling]),
+    of('one more arrives', steps.request),
+    of('its position is asked', steps.position),
+    of('one ends, the next starts', steps.next),
   ];
 }
 

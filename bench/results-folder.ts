@@ -89,11 +89,11 @@ try {
     return { name: `${name}, ${results} results`, unit: 'ms', samples: filled[name], floor: empty[name] };
   });
   const used = await timed(async () => addUp(full.savedSince(0), 'day'));
-  figures.push({ name: 'usage: all of them', unit: 'ms', samples: [used] });
+  figures.push({ name: 'usage: all results', unit: 'ms', samples: [used] });
   const young = await timed(async () => await full.prune(86_400_000));
   const old = await timed(async () => await full.prune(-1));
-  figures.push({ name: 'prune: nothing is old', unit: 'ms', samples: [young] });
-  figures.push({ name: 'prune: all is old', unit: 'ms', samples: [old] });
+  figures.push({ name: 'prune: none is old', unit: 'ms', samples: [young] });
+  figures.push({ name: 'prune: all are old', unit: 'ms', samples: [old] });
   console.log(table(figures.map(summarise)));
 } finally {
   await rm(folder, { recursive: true, force: true });

@@ -102,8 +102,8 @@ async function bench(rounds: number, limit: string, folder: string) {
   const floorOf = (key: keyof FloorRound): number[] => samples.map((sample) => sample.floor[key]);
   const figures: Figure[] = [
     { name: 'dispatch: process started → ended, accepted', ...ms(of('dispatch')), target: 1000, floor: of('node') },
-    { name: 'callback sent → result file there', ...ms(of('saved')), target: 100, floor: floorOf('persist') },
-    { name: 'result file there → wake received', ...ms(of('woken')), target: 500, floor: floorOf('wake') },
+    { name: 'callback sent → result file written', ...ms(of('saved')), target: 100, floor: floorOf('persist') },
+    { name: 'result file written → wake received', ...ms(of('woken')), target: 500, floor: floorOf('wake') },
     { name: 'callback sent → task closed, acknowledged', ...ms(of('closed')), floor: floorOf('closed') },
     { name: 'callback sent → answered 200', ...ms(of('answered')) },
     { name: 'up: process started → ready', ...ms(starts) },
@@ -300,11 +300,11 @@ export async function benchTargets(args: string[]): Promise<void> {
   console.log(`${machineLines(machine)}\nTemporal server ${machine.temporal}\n`);
   console.log(table(summaries));
   console.log(`
-One task at a time; ${WARM_UP_ROUNDS} rounds to warm up are not counted. A target applies to the 95th percentile.
-Floor of dispatch: \`node -e 0\`. Floor of the others: the same step of the least workflow that does the job, same server.
-The result file is noticed with fs.watch, ${watchDelay.toFixed(2)} ms late (median); that much is in its figure.`);
+One task at a time; ${WARM_UP_ROUNDS} warm-up rounds are not counted. A target applies to the 95th percentile.
+Floor of dispatch: \`node -e 0\`. Floor of the others: the same step of the minimal workflow, on the same server.
+The result file is observed with fs.watch, whose delay of ${watchDelay.toFixed(2)} ms (median) is included in its figure.`);
   if (unaccepted > 0) {
-    console.log(`${unaccepted} dispatches ended before Kimi had accepted; they count until it had.`);
+    console.log(`${unaccepted} dispatches exited before Kimi accepted; for them the time until the acceptance counts.`);
   }
   if (values.json) {
     const samples = figures.map(({ samples, floor }) => ({ samples, ...(floor && { floor_samples: floor }) }));

@@ -73,7 +73,7 @@ async function whileTheyWait(system: System, count: number, rounds: number): Pro
   return [
     { name: `${name}: callback sent → result on disk, one task`, unit: 'ms', samples: idle },
     { name: `${name}: the same, ${tasks.length} tasks wait`, unit: 'ms', samples: waited, floor: idle },
-    { name: `${name}: tasks started, and taken by Kimi`, unit: '/s', samples: [rate] },
+    { name: `${name}: tasks started, and accepted by Kimi`, unit: '/s', samples: [rate] },
     ...[...after].map(([part, mb]): Figure => {
       return { name: `${name}: memory of ${part}`, unit: 'MB', samples: [mb], floor: [before.get(part) ?? 0] };
     }),
