@@ -1,4 +1,4 @@
-/** The API under noise: no input makes it fail. `FUZZ_RUNS` is the number of requests. */
+/** The API under noise: no request makes it fail. `FUZZ_RUNS` is the number of requests. */
 import {
   anything,
   array,
@@ -28,7 +28,7 @@ async function unknown(): Promise<never> {
   throw new Problem('unknown_task', { task_id: 'kimi-1-1' });
 }
 
-/** What gets past validation. */
+/** The backend for valid requests: it knows no task. */
 const tasks: Tasks = {
   start: unknown,
   list: unknown,
@@ -90,7 +90,7 @@ const requests = record({
   body: bodies,
 });
 
-it('no request makes it fail', { timeout: 60_000 + RUNS * 20 }, async () => {
+it('no request makes the API fail', { timeout: 60_000 + RUNS * 20 }, async () => {
   const url = await serve(createServer(createApi(async () => tasks, silent)));
   const codes = new Set<string>();
   const property = asyncProperty(array(requests, { minLength: 20, maxLength: 20 }), async (batch) => {
@@ -107,7 +107,7 @@ it('no request makes it fail', { timeout: 60_000 + RUNS * 20 }, async () => {
     );
   });
   await assertProperty(property, { numRuns: Math.ceil(RUNS / 20) });
-  // The noise reaches past validation, and every kind of refusal.
+  // The noise includes valid requests, and every kind of refusal.
   expect([...codes]).toEqual(
     expect.arrayContaining(['unknown_task', 'invalid_request', 'invalid_json', 'not_found', 'method_not_allowed']),
   );

@@ -14,7 +14,7 @@ const ROUTE = { channel: 'telegram', to: '4242' };
 const inQuery = (route: object): string => `route=${encodeURIComponent(JSON.stringify(route))}`;
 
 describe('a task', () => {
-  it('is started, shown, listed, answered and acknowledged; every answer is as its schema says', async () => {
+  it('is started, shown, listed, answered and acknowledged; every response conforms to its schema', async () => {
     const { world, socket } = await open();
     const started = await call(socket, 'POST', '/v1/tasks', {
       body: { prompt: 'telegram:4242', route: { channel: 'telegram', to: 'telegram:4242' }, wait_ms: 10_000 },
@@ -58,7 +58,7 @@ describe('a task', () => {
     schemas.problem.parse(again.body);
   });
 
-  it('of one key is one task, however often and wherever it is sent; a key is of one prompt', async () => {
+  it('of one key is one task, however often and by whichever route it is sent; a key belongs to one prompt', async () => {
     const { world, socket } = await open();
     for (const key of [newKey(), 'order-4711']) {
       const send = async (prompt: string) =>
@@ -78,7 +78,7 @@ describe('a task', () => {
     }
   });
 
-  it('of another chat is unknown; a chat has its limit', async () => {
+  it('of another chat is not found; a chat has its limit', async () => {
     const { socket } = await open();
     const dispatch = async () => await call(socket, 'POST', '/v1/tasks', { body: { prompt: 'x', route: ROUTE } });
     const { body } = await dispatch();
@@ -98,7 +98,7 @@ describe('a task', () => {
   });
 });
 
-it('a list has pages, which hold every task once', async () => {
+it('a list has pages, which contain every task once', async () => {
   const { world, socket } = await open();
   const ids: string[] = [];
   for (let count = 0; count < 7; count += 1) ids.push((await world.start('x')).task_id);

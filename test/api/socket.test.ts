@@ -1,4 +1,4 @@
-/** The file of the API's socket. */
+/** The socket file of the API. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, stat, writeFile } from 'node:fs/promises';
@@ -16,7 +16,7 @@ function server() {
   return made;
 }
 
-it('is for its owner only, in a folder for its owner only', async () => {
+it('is accessible to its owner only, in a folder of its owner only', async () => {
   const folder = join(await temporaryFolder(), 'home');
   await listenOnSocket(server(), join(folder, 'api.sock'));
   expect((await stat(join(folder, 'api.sock'))).mode & 0o777).toBe(0o600);
@@ -36,7 +36,7 @@ it('of a process that was killed is replaced', async () => {
   expect(next.listening).toBe(true);
 });
 
-it('does not replace another file, and is in no folder that others can use', async () => {
+it('does not replace another file, and is not created in a folder that others can use', async () => {
   const folder = await temporaryFolder();
   await writeFile(join(folder, 'api.sock'), 'mine');
   await expect(listenOnSocket(server(), join(folder, 'api.sock'))).rejects.toThrow('is not a socket of this user');

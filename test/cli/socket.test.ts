@@ -1,4 +1,4 @@
-/** Commands by the API of the running services, and without them: they say and do the same. */
+/** Commands through the API of the running services, and without it: the output is the same. */
 import { createServer, request } from 'node:http';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,15 +15,15 @@ import { temporaryFolder, until } from '../support/resources.ts';
 
 type Env = Record<string, string>;
 
-/** Stands between the command line and the services. */
+/** A proxy between the command line and the services. */
 interface Between {
   /** `METHOD path` of every request. */
   seen: string[];
-  /** Ends the connection of the next request, before or after the services have answered. */
+  /** Closes the connection of the next request, before or after the services have responded. */
   cutNext?: 'before' | 'after' | undefined;
 }
 
-/** Changes what the services say of themselves, so that commands connect to another socket. */
+/** Changes the description of the services, so that commands connect to another socket. */
 async function standBetween(env: Env, { api_socket: socketPath = '' }: StackState): Promise<Between> {
   const between: Between = { seen: [] };
   const server = createServer((incoming, response) => {
@@ -57,7 +57,7 @@ async function standBetween(env: Env, { api_socket: socketPath = '' }: StackStat
   return between;
 }
 
-/** An environment with another setting, which changes nothing here: its commands do without the service. */
+/** An environment with another setting, which has no effect here except that its commands do not use the service. */
 function without(env: Env): Env {
   return { ...env, KIMI_GRACE_MS: '86400000' };
 }
@@ -79,7 +79,7 @@ function withoutIds(text: string): string {
 
 const ENGLISH = { KIMI_LANG: 'en' };
 
-it('a command by the service says what it says without', { timeout: 600_000 }, async () => {
+it('a command has the same output through the service and without it', { timeout: 600_000 }, async () => {
   const env = await cleanHome();
   const { state } = await up(env, '--simulate');
   const between = await standBetween(env, state);
@@ -93,7 +93,7 @@ it('a command by the service says what it says without', { timeout: 600_000 }, a
     return withService;
   };
 
-  // Nothing is there yet.
+  // No task exists yet.
   expect(await both(['list'])).toMatchObject({ code: 0 });
   expect(await both(['result'])).toMatchObject({ code: 9 });
   expect(await both(['inbox'])).toMatchObject({ code: 0 });
@@ -101,7 +101,7 @@ it('a command by the service says what it says without', { timeout: 600_000 }, a
     expect(await both([command, 'kimi-1-1'], ENGLISH)).toMatchObject({ code: 4 });
   }
 
-  // Of the user's making.
+  // Errors in the input of the user.
   expect(await both(['dispatch', 'x', '-n', '../x'])).toMatchObject({ code: 2 });
   expect(await both(['dispatch', 'x', '-m', 'kimi-k2.6', '--temperature', '2'], ENGLISH)).toMatchObject({ code: 2 });
 
@@ -130,25 +130,29 @@ it('a command by the service says what it says without', { timeout: 600_000 }, a
   expect(await cli(['cancel', waiting], env)).toMatchObject({ code: 0, stdout: `已取消任務 ${waiting}。\n` });
 });
 
-it('a dispatch whose service ends meanwhile is one task, and is told as dispatched', { timeout: 300_000 }, async () => {
-  const env = await cleanHome();
-  const { state } = await up(env, '--simulate');
-  const between = await standBetween(env, state);
-  for (const cut of ['before', 'after'] as const) {
-    between.cutNext = cut;
-    const ended = await cli(['dispatch', 'x', '-n', cut], env);
-    expect(ended, cut).toMatchObject({ code: 0, stdout: expect.stringContaining(`✅ Kimi 任務已派發：${cut}`) });
-    expect(between.cutNext).toBeUndefined();
-    const task_id = /kimi-\d+-\d+/.exec(ended.stderr)?.[0];
-    const list = async (): Promise<string[]> => {
-      const { body } = await call(state.api_socket ?? '', 'GET', `/v1/tasks?name=${cut}`);
-      return (body as { tasks: { task_id: string }[] }).tasks.map((task) => task.task_id);
-    };
-    await expect.poll(list).toEqual([task_id]);
-  }
-});
+it(
+  'a dispatch whose service ends meanwhile is one task, and is reported as dispatched',
+  { timeout: 300_000 },
+  async () => {
+    const env = await cleanHome();
+    const { state } = await up(env, '--simulate');
+    const between = await standBetween(env, state);
+    for (const cut of ['before', 'after'] as const) {
+      between.cutNext = cut;
+      const ended = await cli(['dispatch', 'x', '-n', cut], env);
+      expect(ended, cut).toMatchObject({ code: 0, stdout: expect.stringContaining(`✅ Kimi 任務已派發：${cut}`) });
+      expect(between.cutNext).toBeUndefined();
+      const task_id = /kimi-\d+-\d+/.exec(ended.stderr)?.[0];
+      const list = async (): Promise<string[]> => {
+        const { body } = await call(state.api_socket ?? '', 'GET', `/v1/tasks?name=${cut}`);
+        return (body as { tasks: { task_id: string }[] }).tasks.map((task) => task.task_id);
+      };
+      await expect.poll(list).toEqual([task_id]);
+    }
+  },
+);
 
-it('a service of other settings is not asked; secrets, language and home are no settings', () => {
+it('a service with other settings is not used; secrets, language and home do not count as settings', () => {
   const env = { KIMI_MODEL: 'x', KIMI_TASK_QUEUE: 'q' };
   const same = [
     { ...env, KIMI_LANG: 'en' },
@@ -166,13 +170,13 @@ it('a service of other settings is not asked; secrets, language and home are no 
   for (const name of SECRETS.filter((secret) => secret !== 'KIMI_PAYLOAD_KEYS')) {
     expect(settingsDigest({ ...env, [name]: 'secret' }), name).toBe(settingsDigest(env));
   }
-  // Of the keys that encrypt, their ids count.
+  // Encryption keys are compared by their ids.
   const keys = ['a:x', 'a:y', 'b:x'].map((KIMI_PAYLOAD_KEYS) => settingsDigest({ KIMI_PAYLOAD_KEYS }));
   expect(keys[0]).toBe(keys[1]);
   expect(keys[0]).not.toBe(keys[2]);
 });
 
-it.each(Object.keys(TAKES) as CommandName[])('the help lists %s as it is', async (name) => {
+it.each(Object.keys(TAKES) as CommandName[])('the help lists %s with its actual options', async (name) => {
   const command = (await COMMANDS[name]())(cliText('en'));
   expect(command.description()).toBe(cliText('en').help[name]);
   const words = command.registeredArguments.map((argument) =>

@@ -29,7 +29,7 @@ export async function call(socketPath: string, method: string, path: string, sen
   const body = typeof sent.body === 'string' || sent.body === undefined ? sent.body : JSON.stringify(sent.body);
   const headers = { ...(body !== undefined && { 'content-type': 'application/json' }), ...sent.headers };
   const sending = request({ socketPath, method, path, headers, agent: false }).end(body);
-  // The answer to a body that is too large comes before its end.
+  // The response to a body that is too large comes before the end of the body.
   sending.on('error', () => {});
   const [response] = (await once(sending, 'response')) as [IncomingMessage];
   const answer = await text(response);
