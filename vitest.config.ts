@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  // As in scripts/build.ts, for commands that run in the process of a test.
+  define: { KIMI_DISPATCH_VERSION: '"0.0.0"' },
   test: {
     include: ['test/!(e2e)/**/*.test.ts'],
     globalSetup: 'test/support/engine.ts',
