@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readConfig } from '../src/config/index.ts';
-import { engineArgs, namespaceIsThere } from '../src/stack/engine.ts';
+import { engineArgs, prepareNamespace } from '../src/stack/engine-settings.ts';
 import { findTemporalCli } from '../src/stack/temporal-cli.ts';
 import { freePort } from '../test/support/engine.ts';
 import { atTheEnd } from './clean-ups.ts';
@@ -26,7 +26,7 @@ export async function startTemporal(folder: string): Promise<Engine> {
   const args = engineArgs({ port, uiPort, metricsPort, database: join(folder, 'temporal.db') });
   const child = start(command, args, { stdio: 'ignore' });
   const url = `127.0.0.1:${port}`;
-  await until(async () => await namespaceIsThere(url));
+  await until(async () => await prepareNamespace(url));
   return { url, ...processOf(child) };
 }
 

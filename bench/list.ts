@@ -17,7 +17,7 @@ import { readConfig } from '../src/config/index.ts';
 import { SEARCH_ATTRIBUTES, TASK_QUEUE, TASK_WORKFLOW } from '../src/shared/names.ts';
 import type { TaskState } from '../src/shared/task.ts';
 import { DIST } from '../src/service/files.ts';
-import { engineArgs, namespaceIsThere } from '../src/stack/engine.ts';
+import { engineArgs, prepareNamespace } from '../src/stack/engine-settings.ts';
 import { findTemporalCli } from '../src/stack/temporal-cli.ts';
 import { freePort } from '../test/support/engine.ts';
 import { median } from './stats.ts';
@@ -59,7 +59,7 @@ const hasty = args.map((value) => value.replace('synchronous=FULL', 'synchronous
 const engine = spawn(temporalCli, hasty, { stdio: 'ignore' });
 const address = `127.0.0.1:${port}`;
 try {
-  while (!(await namespaceIsThere(address))) await pause(50);
+  while (!(await prepareNamespace(address))) await pause(50);
   const client = new Client({ connection: await Connection.connect({ address }) });
   const { status, taskName, model, tokens } = SEARCH_ATTRIBUTES;
   const started = performance.now();

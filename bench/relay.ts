@@ -17,7 +17,7 @@ import { readConfig } from '../src/config/index.ts';
 import type { AnswerCallback } from '../src/shared/callback.ts';
 import { DIST } from '../src/service/files.ts';
 import { openPayloads } from '../src/temporal/payloads/converter.ts';
-import { engineArgs, namespaceIsThere } from '../src/stack/engine.ts';
+import { engineArgs, prepareNamespace } from '../src/stack/engine-settings.ts';
 import { findTemporalCli } from '../src/stack/temporal-cli.ts';
 import { connectClient } from '../src/temporal/client.ts';
 import { freePort } from '../test/support/engine.ts';
@@ -211,7 +211,7 @@ async function startEngine(folder: string, children: ChildProcess[]): Promise<st
   const args = engineArgs({ port, uiPort, metricsPort, database: join(folder, 'temporal.db') });
   children.push(spawn(command, args, { stdio: 'ignore' }));
   const address = `127.0.0.1:${port}`;
-  while (!(await namespaceIsThere(address))) await pause(50);
+  while (!(await prepareNamespace(address))) await pause(50);
   return address;
 }
 

@@ -122,7 +122,7 @@ const SCENARIOS: Record<string, Scenario> = {
       return await ended(world, 'delay=0');
     },
   },
-  'turned-away-then-admitted': {
+  'throttled-then-admitted': {
     options: { limits: ONE_AT_A_TIME },
     play: async (world) => await ended(world, 'status=429 type=rate_limit_reached_error refusals=1 delay=0'),
   },
@@ -164,7 +164,7 @@ const SCENARIOS: Record<string, Scenario> = {
       return { task_id: sharedLimiterId('recorded') };
     },
   },
-  'limiter-frees-the-place-of-a-terminated-task': {
+  'limiter-frees-the-slot-of-a-terminated-task': {
     options: { limits: ONE_AT_A_TIME },
     play: async (world) => {
       const first = await world.start(promptWith('drop=1'));
@@ -175,7 +175,7 @@ const SCENARIOS: Record<string, Scenario> = {
     },
   },
   'cancelled-amid-a-relayed-answer': { relay: {}, play: async (world) => await cancelledAmidAnswer(world) },
-  'relayed-answer-gone-on-with': {
+  'relayed-answer-resumed': {
     relay: {},
     play: async (world) => await ended(world, `${LONG} break=cut after=90 breaks=1`),
   },

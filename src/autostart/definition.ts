@@ -97,11 +97,11 @@ export function definitionText(definition: Definition, platform = process.platfo
 /** What a definition says of itself, in a comment. */
 export type Origin = Pick<Definition, 'home' | 'program'>;
 
-const MARK = 'Written by kimi-dispatch service install:';
+const ORIGIN_PREFIX = 'Written by kimi-dispatch service install:';
 
 /** @returns the home and the program of a definition; `undefined` if `service install` did not write it. */
 export function originOf(text: string): Origin | undefined {
-  const line = text.split('\n').find((each) => each.includes(MARK));
+  const line = text.split('\n').find((each) => each.includes(ORIGIN_PREFIX));
   if (line === undefined) return undefined;
   try {
     const json = line.slice(line.indexOf('{'), line.lastIndexOf('}') + 1);
@@ -111,9 +111,9 @@ export function originOf(text: string): Origin | undefined {
   }
 }
 
-function mark({ home, program }: Origin): string {
+function originComment({ home, program }: Origin): string {
   // A comment in XML must not hold two hyphens.
-  return `${MARK} ${JSON.stringify({ home, program }).replaceAll('--', String.raw`-\u002d`)}`;
+  return `${ORIGIN_PREFIX} ${JSON.stringify({ home, program }).replaceAll('--', String.raw`-\u002d`)}`;
 }
 
 /** A value in double quotes: systemd.syntax(7). `%` begins a specifier. */
@@ -137,7 +137,7 @@ function argument(value: string): string {
 function systemdUnit(definition: Definition): string {
   const { program, environment, log, user } = definition;
   const lines = [
-    `# ${mark(definition)}`,
+    `# ${originComment(definition)}`,
     '[Unit]',
     'Description=Kimi Dispatch',
     ...(user === undefined ? [] : ['Wants=network-online.target', 'After=network-online.target']),
@@ -169,32 +169,32 @@ function systemdUnit(definition: Definition): string {
 function launchdPlist(definition: Definition): string {
   const { name, program, environment, log, user } = definition;
   const entries: [string, string][] = [
-    ['Label', string(name)],
-    ['ProgramArguments', `<array>${[...program, 'up'].map(string).join('')}</array>`],
-    ['EnvironmentVariables', dict(Object.entries(environment).map(([key, value]) => [key, string(value)]))],
-    ...(user === undefined ? [] : [['UserName', string(user)] as [string, string]]),
+    ['Label', plistString(name)],
+    ['ProgramArguments', `<array>${[...program, 'up'].map(plistString).join('')}</array>`],
+    ['EnvironmentVariables', plistDict(Object.entries(environment).map(([key, value]) => [key, plistString(value)]))],
+    ...(user === undefined ? [] : [['UserName', plistString(user)] as [string, string]]),
     ['RunAtLoad', '<true/>'],
-    ['KeepAlive', dict([['SuccessfulExit', '<false/>']])],
+    ['KeepAlive', plistDict([['SuccessfulExit', '<false/>']])],
     ['ThrottleInterval', `<integer>${RESTART_S}</integer>`],
     ['ExitTimeOut', `<integer>${STOP_S}</integer>`],
     // 0o077: launchd reads decimals.
     ['Umask', '<integer>63</integer>'],
-    ['StandardOutPath', string(log)],
-    ['StandardErrorPath', string(log)],
+    ['StandardOutPath', plistString(log)],
+    ['StandardErrorPath', plistString(log)],
   ];
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
-    `<!-- ${mark(definition)} -->`,
+    `<!-- ${originComment(definition)} -->`,
     '<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">',
-    `<plist version="1.0">${dict(entries)}</plist>`,
+    `<plist version="1.0">${plistDict(entries)}</plist>`,
     '',
   ].join('\n');
 }
 
-const dict = (entries: [string, string][]): string =>
+const plistDict = (entries: [string, string][]): string =>
   `<dict>\n${entries.map(([key, value]) => `<key>${xml(key)}</key>${value}\n`).join('')}</dict>`;
 
-const string = (value: string): string => `<string>${xml(value)}</string>`;
+const plistString = (value: string): string => `<string>${xml(value)}</string>`;
 
 function xml(value: string): string {
   return value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');

@@ -1,6 +1,9 @@
 import { namedCommand, runProgram, type CommandName, type Load } from './program.ts';
 
-/** Each is loaded on demand, without the dependencies of the others. */
+/**
+ * Each is loaded on demand, without the dependencies of the others. A new command also needs `TAKES` (program.ts), help texts in both
+ * languages and a row in docs/cli.md: CONTRIBUTING.md has the list. Completion needs nothing.
+ */
 export const COMMANDS: Record<CommandName, Load> = {
   dispatch: async () => (await import('./commands/dispatch.ts')).dispatchCommand,
   run: async () => (await import('./commands/run.ts')).runCommand,

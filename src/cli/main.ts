@@ -1,6 +1,7 @@
 /** The commands that the running service does. This module is loaded by every command: it must stay small. */
 import { namedCommand, runProgram, TAKES, type Runnable } from './program.ts';
 
+/** A new command is registered in every-command.ts; CONTRIBUTING.md, "How to add", lists what else it needs. */
 const QUICK: Runnable['commands'] = {
   dispatch: async () => (await import('./commands/dispatch.ts')).dispatchCommand,
   status: async () => (await import('./commands/status.ts')).statusCommand,

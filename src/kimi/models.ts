@@ -30,10 +30,10 @@ export interface Model {
 const K2_CONTEXT = 262_144;
 const K3_CONTEXT = 1_048_576;
 
-/** Dates of the prices: third parties' pages on K3.1, and Moonshot's in USD and in CNY. */
-const OCTOBER = '2026-10-25';
-const USD = '2026-09-29';
-const CNY = '2026-09-01';
+/** Days on which the prices were read: third parties' pages on K3.1, and Moonshot's in USD and in CNY. */
+const K3_1_READ_ON = '2026-10-25';
+const USD_READ_ON = '2026-09-29';
+const CNY_READ_ON = '2026-09-01';
 
 /**
  * The models of Moonshot's API as of 2026-11-23. Context and rules: Moonshot's model parameter reference and guides of
@@ -50,8 +50,8 @@ export const MODELS: readonly Model[] = [
     thinking: 'switch',
     partial: true,
     prices: {
-      CNY: { hit: 1.1, miss: 6.5, output: 27, date: CNY },
-      USD: { hit: 0.16, miss: 0.95, output: 4, date: USD },
+      CNY: { hit: 1.1, miss: 6.5, output: 27, date: CNY_READ_ON },
+      USD: { hit: 0.16, miss: 0.95, output: 4, date: USD_READ_ON },
     },
   },
   {
@@ -60,8 +60,8 @@ export const MODELS: readonly Model[] = [
     thinking: 'always',
     partial: true,
     prices: {
-      CNY: { hit: 1.3, miss: 6.5, output: 27, date: CNY },
-      USD: { hit: 0.19, miss: 0.95, output: 4, date: USD },
+      CNY: { hit: 1.3, miss: 6.5, output: 27, date: CNY_READ_ON },
+      USD: { hit: 0.19, miss: 0.95, output: 4, date: USD_READ_ON },
     },
   },
   {
@@ -70,8 +70,8 @@ export const MODELS: readonly Model[] = [
     thinking: 'always',
     partial: true,
     prices: {
-      CNY: { hit: 2.6, miss: 13, output: 54, date: CNY },
-      USD: { hit: 0.38, miss: 1.9, output: 8, date: USD },
+      CNY: { hit: 2.6, miss: 13, output: 54, date: CNY_READ_ON },
+      USD: { hit: 0.38, miss: 1.9, output: 8, date: USD_READ_ON },
     },
   },
   {
@@ -80,8 +80,8 @@ export const MODELS: readonly Model[] = [
     thinking: 'effort',
     partial: true,
     prices: {
-      CNY: { hit: 2, miss: 20, output: 100, date: CNY },
-      USD: { hit: 0.3, miss: 3, output: 15, date: USD },
+      CNY: { hit: 2, miss: 20, output: 100, date: CNY_READ_ON },
+      USD: { hit: 0.3, miss: 3, output: 15, date: USD_READ_ON },
     },
   },
   // Treated as a K3 where nothing else is documented; partial mode is not documented.
@@ -90,14 +90,14 @@ export const MODELS: readonly Model[] = [
     context: K3_CONTEXT,
     thinking: 'effort',
     partial: false,
-    prices: { USD: { hit: 0.2, miss: 2, output: 10, date: OCTOBER } },
+    prices: { USD: { hit: 0.2, miss: 2, output: 10, date: K3_1_READ_ON } },
   },
   {
     id: 'kimi-k3.1-pro-highspeed',
     context: K3_CONTEXT,
     thinking: 'effort',
     partial: false,
-    prices: { USD: { hit: 0.2, miss: 4, output: 20, date: OCTOBER } },
+    prices: { USD: { hit: 0.2, miss: 4, output: 20, date: K3_1_READ_ON } },
   },
 ];
 
@@ -108,7 +108,10 @@ export const RETIRED = {
   successor: 'kimi-k2.6',
 } as const;
 
-/** Default model: at Moonshot the cheapest by every price of the table, elsewhere the contract's. */
+/**
+ * Default model: at Moonshot the cheapest by every price of the table; elsewhere the one that APIs with callbacks were specified
+ * with. Moonshot has retired that model, other servers may serve it (docs/decisions/0008-models.md).
+ */
 const DEFAULT_MODEL = { moonshot: RETIRED.successor, elsewhere: 'moonshot-v1-128k' } as const;
 
 /** Moonshot's own hosts, which do not call back, and their currencies. */

@@ -1,4 +1,4 @@
-/** Result files: how they are written and read. */
+/** Result files: their names, their modes, and how they are read. They are written by atomic-writer.ts. */
 import { open, readFile } from 'node:fs/promises';
 import { ServiceError } from '../service/exit.ts';
 import type { ResultFile } from '../shared/result.ts';

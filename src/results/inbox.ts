@@ -3,7 +3,7 @@ import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder } from '../service/files.ts';
 import { TASK_ID } from '../shared/task-id.ts';
-import type { Batch } from './batch.ts';
+import type { Batch } from './atomic-writer.ts';
 import { PRIVATE_FILE, PRIVATE_FOLDER, checkedId } from './file.ts';
 
 /**

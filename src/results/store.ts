@@ -7,7 +7,7 @@ import { tildePath } from '../service/files.ts';
 import { isoSeconds } from '../shared/format.ts';
 import type { PendingFile, ResultFile, TaskResult, Timings } from '../shared/result.ts';
 import { notificationId } from '../shared/task-id.ts';
-import { BatchWriter } from './batch.ts';
+import { BatchWriter } from './atomic-writer.ts';
 import { PRIVATE_FILE, absentIfDamaged, checkedId, isResultOf, parseResult, readResult, taskIdOf } from './file.ts';
 import { Inbox } from './inbox.ts';
 

@@ -1,3 +1,4 @@
+/** src/service: what every process of ours needs: exit statuses, errors as sentences, logs, ports, files, tracing. */
 import type { Lang } from '../shared/task.ts';
 import { describeService, type ServiceProblem, type ServiceProblemCode, type ServiceProblemOf } from './problems.ts';
 

@@ -2,6 +2,9 @@
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { ServiceError } from './exit.ts';
 
+/** Where every process of a stack listens, unless it is configured. */
+export const LOOPBACK = '127.0.0.1';
+
 /** Address of a server. */
 export interface ListenAddress {
   host: string;

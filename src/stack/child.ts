@@ -156,7 +156,7 @@ export class ServiceChild extends Child {
     await new Promise<void>((resolve, reject) => {
       const watchdog = this.settings && this.watch(running);
       running.on('message', (message: Alive | Ready | FailedToStart) => {
-        watchdog?.isAlive();
+        watchdog?.reported();
         if ('failed' in message) {
           const { failed, ports } = message;
           reject(

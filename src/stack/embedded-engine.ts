@@ -4,16 +4,13 @@ import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { ServiceError } from '../service/exit.ts';
-import { checkPorts, listen } from '../service/ports.ts';
+import { checkPorts, listen, LOOPBACK } from '../service/ports.ts';
 import { ProgramChild, type ChildOptions } from './child.ts';
-import { databaseIsComplete, databaseProblem, DatabaseUnusable, prepareDatabase } from './engine-database.ts';
-import { serverIsReady, serverOf, undoUpgrade } from './server-version.ts';
+import { markDatabaseComplete, databaseProblem, DatabaseUnusable, prepareDatabase } from './engine-database.ts';
+import { recordServer, serverOf, undoUpgrade } from './server-version.ts';
 import { createFront, portsWithoutPages } from './ui-proxy.ts';
 import type { EnginePlan } from './plan.ts';
 import type { ProcessId } from './process-id.ts';
-
-/** Where every process of a stack listens, unless it is configured. */
-export const HOST = '127.0.0.1';
 
 /** How often the server is started if other processes take its ports meanwhile. */
 const ATTEMPTS = 3;
@@ -55,7 +52,7 @@ export class EmbeddedEngine {
       const logged = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
       try {
         await this.launch(logFile);
-        await serverIsReady(home, this.plan.server);
+        await recordServer(home, this.plan.server);
         return;
       } catch (error) {
         const output = existsSync(logFile) ? readFileSync(logFile).subarray(logged).toString() : '';
@@ -71,18 +68,18 @@ export class EmbeddedEngine {
     }
   }
 
-  /** Called once a client has used it. */
-  isComplete(): void {
-    databaseIsComplete(this.home);
+  /** Marks the database as usable. Called once a client has used the engine. */
+  markComplete(): void {
+    markDatabaseComplete(this.home);
   }
 
   private async launch(logFile: string): Promise<void> {
     const { home, plan, events } = this;
-    const [port = 0] = await checkPorts([{ host: HOST, port: plan.port, variable: 'KIMI_TEMPORAL_PORT' }]);
+    const [port = 0] = await checkPorts([{ host: LOOPBACK, port: plan.port, variable: 'KIMI_TEMPORAL_PORT' }]);
     const [uiPort, metricsPort] = (await portsWithoutPages(2)) as [number, number];
     const publicPort = await this.openFront(uiPort);
-    this.address = `${HOST}:${port}`;
-    this.uiUrl = `http://${HOST}:${publicPort}`;
+    this.address = `${LOOPBACK}:${port}`;
+    this.uiUrl = `http://${LOOPBACK}:${publicPort}`;
     const options: ChildOptions = {
       name: 'temporal',
       command: plan.server.path,
@@ -100,8 +97,8 @@ export class EmbeddedEngine {
   private async openFront(uiPort: number): Promise<number> {
     const { origins, uiPort: port } = this.plan;
     this.front?.close();
-    this.front = createFront(uiPort, HOST, origins);
-    return await listen(this.front, { host: HOST, port }, 'KIMI_UI_PORT');
+    this.front = createFront(uiPort, LOOPBACK, origins);
+    return await listen(this.front, { host: LOOPBACK, port }, 'KIMI_UI_PORT');
   }
 
   async stop(): Promise<void> {
@@ -113,7 +110,7 @@ export class EmbeddedEngine {
 
 /** @returns whether a server listens on a port of this machine. */
 async function isOpen(port: number): Promise<boolean> {
-  const socket = connect({ host: HOST, port });
+  const socket = connect({ host: LOOPBACK, port });
   try {
     return await new Promise((resolve) => {
       socket.once('connect', () => resolve(true)).once('error', () => resolve(false));

@@ -75,8 +75,8 @@ function endOf(file: string): string {
   }
 }
 
-/** Called when the engine is ready: the database may hold tasks from now on. */
-export function databaseIsComplete(home: string): void {
+/** Marks the database as set up, when the engine is ready: it may hold tasks from now on. */
+export function markDatabaseComplete(home: string): void {
   rmSync(join(home, UNFINISHED), { force: true });
 }
 

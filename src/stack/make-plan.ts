@@ -10,7 +10,7 @@ import { DIST } from '../service/files.ts';
 import { checkPorts } from '../service/ports.ts';
 import { engineOptions, withoutEngine } from '../temporal/client.ts';
 import { buildIn } from './build.ts';
-import { engineSettings } from './engine.ts';
+import { engineSettings } from './engine-settings.ts';
 import { DATABASE } from './engine-database.ts';
 import { relayToken, rememberPayloadKeys, webhookSecret } from './kept-secrets.ts';
 import type { EnginePlan, Plan } from './plan.ts';

@@ -1,8 +1,7 @@
 /** The ports of a stack. */
 import { usesRelay, type Config } from '../config/index.ts';
 import { httpAddress } from '../service/http.ts';
-import type { ListenAddress } from '../service/ports.ts';
-import { HOST } from './embedded-engine.ts';
+import { LOOPBACK, type ListenAddress } from '../service/ports.ts';
 import type { StackOptions } from './stack.ts';
 
 export type PortVariable =
@@ -22,7 +21,7 @@ export function portOf(variable: PortVariable, { config, anyPort }: StackOptions
 export function portsOf(options: StackOptions, hasEngine: boolean): ListenAddress[] {
   const { config, simulate } = options;
   const isRelayed = usesRelay(config, simulate);
-  const of = (variable: PortVariable, host = HOST): ListenAddress => ({
+  const of = (variable: PortVariable, host = LOOPBACK): ListenAddress => ({
     host,
     port: portOf(variable, options),
     variable,

@@ -57,8 +57,8 @@ export async function beforeServer(home: string, next: TemporalServer, onCopy: (
   renameSync(aside, join(home, UNFINISHED));
 }
 
-/** Called when the server has opened the database, before anything uses it. The copy of an upgrade is kept. */
-export async function serverIsReady(home: string, server: TemporalServer): Promise<void> {
+/** Records the version that has opened the database, before anything uses it. The copy of an upgrade is kept. */
+export async function recordServer(home: string, server: TemporalServer): Promise<void> {
   const last = serverOf(home);
   const copy = join(home, UNFINISHED);
   if (last && existsSync(copy)) {

@@ -13,7 +13,7 @@ import { checkPorts } from '../service/ports.ts';
 import type { Service } from '../service/run.ts';
 import { engineOptions } from '../temporal/client.ts';
 import { startWebhook } from '../webhook/start.ts';
-import { namespaceIsThere } from './engine.ts';
+import { prepareNamespace } from './engine-settings.ts';
 import type { ServicesState } from './plan.ts';
 import { metricsPort, metricsUrls } from './ports.ts';
 
@@ -65,7 +65,7 @@ export async function startServices(given: Config, engine: string | undefined): 
   const isRelayed = usesRelay(given);
   const webhook = await startLogged('webhook', startWebhook, configOf('webhook', given));
   const config = { ...given, ...(await addressesOf(given, isRelayed, webhook.port)) };
-  if (engine !== undefined) while (!(await namespaceIsThere(engine))) await pause(ENGINE_POLL_MS);
+  if (engine !== undefined) while (!(await prepareNamespace(engine))) await pause(ENGINE_POLL_MS);
   const [worker, relay] = await Promise.all([
     startLogged('worker', startWorker, configOf(isRelayed ? 'relayedWorker' : 'worker', config)),
     isRelayed ? startLogged('relay', startRelay, configOf('relay', config)) : undefined,

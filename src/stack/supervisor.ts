@@ -3,8 +3,9 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isoSeconds } from '../shared/format.ts';
 import { DIST } from '../service/files.ts';
+import { LOOPBACK } from '../service/ports.ts';
 import { ServiceChild, type ChildOptions } from './child.ts';
-import { EmbeddedEngine, HOST } from './embedded-engine.ts';
+import { EmbeddedEngine } from './embedded-engine.ts';
 import { damageOf } from './engine-database.ts';
 import type { ClaimedHome } from './home.ts';
 import type { ChildName, Plan } from './plan.ts';
@@ -53,7 +54,7 @@ export class Supervisor {
   async start(): Promise<StackState> {
     this.dependencies = Promise.all([this.engine?.start(), this.simulator?.start()]);
     await Promise.all([this.dependencies, this.services.start()]);
-    this.engine?.isComplete();
+    this.engine?.markComplete();
     this.state = this.describe();
     await this.home.writeState(this.state);
     return this.state;
@@ -99,7 +100,7 @@ export class Supervisor {
   }
 
   private get simulatorUrl(): string | undefined {
-    return this.simulator && `http://${HOST}:${this.simulator.report?.port}`;
+    return this.simulator && `http://${LOOPBACK}:${this.simulator.report?.port}`;
   }
 
   private sayRestarted(name: ChildName, missing: string | undefined): void {

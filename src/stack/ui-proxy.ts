@@ -3,8 +3,7 @@ import { createServer as createTcpServer } from 'node:net';
 import { pipeline } from 'node:stream';
 import { ServiceError } from '../service/exit.ts';
 import { hostCheck } from '../service/http.ts';
-
-const HOST = '127.0.0.1';
+import { LOOPBACK } from '../service/ports.ts';
 
 /** Unprivileged ports that browsers refuse to connect to (Fetch standard, "port blocking"). */
 export const BLOCKED_PORTS = [
@@ -26,7 +25,7 @@ async function isFree(port: number): Promise<boolean> {
   const probe = createTcpServer();
   return await new Promise((resolve) => {
     probe.once('error', () => resolve(false));
-    probe.listen({ host: HOST, port }, () => probe.close(() => resolve(true)));
+    probe.listen({ host: LOOPBACK, port }, () => probe.close(() => resolve(true)));
   });
 }
 
@@ -44,7 +43,7 @@ function forwardTo(port: number): RequestListener {
   const agent = new Agent({ keepAlive: true });
   return (incoming, outgoing) => {
     const { method, url: path, headers } = incoming;
-    const passed = request({ host: HOST, port, agent, method, path, headers });
+    const passed = request({ host: LOOPBACK, port, agent, method, path, headers });
     passed.on('response', (answer) => {
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
       pipeline(answer, outgoing, () => {});

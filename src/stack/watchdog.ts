@@ -32,8 +32,8 @@ export class Watchdog {
     this.end = eachTick(TICK_MS, (sinceMs) => this.tick(sinceMs));
   }
 
-  /** Called at each report. */
-  isAlive(): void {
+  /** Called at each report of the process. */
+  reported(): void {
     this.silent = 0;
   }
 

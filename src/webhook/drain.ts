@@ -138,14 +138,15 @@ export class JournalDrain {
         while (burst.holdsJournal && !stopping.aborted) await pause(POLL_MS);
         const isSignalled = await this.tryEntry(key, round);
         resolve();
-        if (isSignalled) await pace.untilProcessed(key[3]);
+        const [, , , task_id] = key;
+        if (isSignalled) await pace.untilProcessed(task_id);
       }).catch(reject);
     });
   }
 
   /** @returns whether the engine has it. */
   private async tryEntry(key: JournalKey, round: Round): Promise<boolean> {
-    const task_id = key[3];
+    const [, , , task_id] = key;
     const tried = round.tried.get(task_id) ?? 0;
     if (round.waiting.has(task_id) || tried === PER_TASK || round.isEngineGone || this.options.stopping.aborted) {
       round.left += 1;
@@ -248,7 +249,7 @@ function ageOf({ received_at }: JournalEntry): number {
 function byTask(keys: JournalKey[]): Map<string, JournalKey[]> {
   const tasks = new Map<string, JournalKey[]>();
   for (const key of keys) {
-    const task_id = key[3];
+    const [, , , task_id] = key;
     const others = tasks.get(task_id);
     if (others) others.push(key);
     else tasks.set(task_id, [key]);

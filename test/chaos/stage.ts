@@ -14,7 +14,7 @@ import { DIST } from '../../src/service/files.ts';
 import { openPayloads } from '../../src/temporal/payloads/converter.ts';
 import { createSimulator } from '../../src/simulator/app.ts';
 import type { Counts, SimulatorEvent } from '../../src/simulator/events.ts';
-import { engineArgs, namespaceIsThere } from '../../src/stack/engine.ts';
+import { engineArgs, prepareNamespace } from '../../src/stack/engine-settings.ts';
 import { findTemporalCli } from '../../src/stack/temporal-cli.ts';
 import { connectClient, workersOn } from '../../src/temporal/client.ts';
 import { Disk } from './disk.ts';
@@ -210,7 +210,7 @@ async function startServices(
   const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = readConfig();
   const command = await findTemporalCli({ path, cache, onStep: () => {} });
   processes.launch({ name: 'engine', command, args: engine, env });
-  await until(async () => await namespaceIsThere(env['TEMPORAL_ADDRESS'] ?? ''));
+  await until(async () => await prepareNamespace(env['TEMPORAL_ADDRESS'] ?? ''));
   processes.serve('webhook', 'webhook.js', { WEBHOOK_SECRET: SECRET, WEBHOOK_PORT: String(webhookPort) });
   const worker = { ...kimi, WEBHOOK_SECRET: SECRET, OPENCLAW_WAKE_URL: gateway.url, KIMI_WORKER_PORT: '0' };
   for (const name of ['worker-1', 'worker-2']) processes.serve(name, 'worker.js', worker);

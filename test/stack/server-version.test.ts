@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, inject, it } from 'vitest';
-import { beforeServer, compareVersions, serverIsReady, serverOf } from '../../src/stack/server-version.ts';
+import { beforeServer, compareVersions, recordServer, serverOf } from '../../src/stack/server-version.ts';
 import { cleanHome, cli, up } from '../support/cli.ts';
 import { serve, temporaryFolder, until } from '../support/resources.ts';
 
@@ -16,7 +16,7 @@ async function homeWith(database: string): Promise<string> {
   const home = await temporaryFolder();
   await writeFile(join(home, 'temporal.db'), database);
   await writeFile(join(home, 'temporal.db-wal'), `${database} wal`);
-  await serverIsReady(home, OLD);
+  await recordServer(home, OLD);
   return home;
 }
 
@@ -31,7 +31,7 @@ describe('the database of a server', () => {
     await beforeServer(home, NEW, () => (copies += 1));
     expect(copies).toBe(1);
     await writeFile(join(home, 'temporal.db'), 'new');
-    await serverIsReady(home, NEW);
+    await recordServer(home, NEW);
     expect(serverOf(home)).toEqual(NEW);
     expect(await read(home, 'temporal.db')).toBe('new');
     expect(await read(home, 'temporal-1.32.0.copy', 'temporal.db')).toBe('old');
@@ -52,7 +52,7 @@ describe('the database of a server', () => {
 
   it('is not opened by an older one', async () => {
     const home = await homeWith('old');
-    await serverIsReady(home, NEW);
+    await recordServer(home, NEW);
     await expect(beforeServer(home, OLD, () => {})).rejects.toMatchObject({ code: 'server_older' });
     expect(await read(home, 'temporal.db')).toBe('old');
   });

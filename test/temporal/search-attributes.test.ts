@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { expect, inject, it, onTestFinished } from 'vitest';
 import { SEARCH_ATTRIBUTES } from '../../src/shared/names.ts';
-import { engineArgs, namespaceIsThere } from '../../src/stack/engine.ts';
+import { engineArgs, prepareNamespace } from '../../src/stack/engine-settings.ts';
 import { ensureSearchAttributes } from '../../src/temporal/client.ts';
 import { freePort } from '../support/engine.ts';
 import { temporaryFolder } from '../support/resources.ts';
@@ -23,7 +23,7 @@ it('new search attributes can be used as soon as they are ensured', async () => 
     await once(server, 'exit');
   });
   const address = `127.0.0.1:${port}`;
-  await until(async () => await namespaceIsThere(address));
+  await until(async () => await prepareNamespace(address));
   const connection = await Connection.connect({ address });
   onTestFinished(async () => await connection.close());
 

@@ -25,7 +25,7 @@ import { workersOn } from '../../temporal/client.ts';
 import { explain } from '../../text/index.ts';
 import { serviceFindings } from '../autostart.ts';
 import { damageSentence } from '../engine-damage.ts';
-import { checkDisks, NEEDED_BYTES } from '../disks.ts';
+import { checkDisks, NEEDED_BYTES } from '../free-space.ts';
 import { EngineAway, engineAddress, otherBuild, readContext, unreadKey, withClient, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { CliError } from '../exit.ts';

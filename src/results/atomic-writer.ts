@@ -1,3 +1,4 @@
+/** Writes the files of the results folder atomically: one writer at a time, in batches, synced to the disk. */
 import { constants } from 'node:fs';
 import { access, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';

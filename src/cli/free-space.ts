@@ -1,3 +1,4 @@
+/** Free space and write access of every folder that services write to, for `doctor`. */
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -35,7 +36,7 @@ export async function checkDisks(config: Config, results: string): Promise<{ fre
   let least = Infinity;
   const problems = new Map<string, DiskProblem>();
   for (const [folder, variable] of used) {
-    const { disk, free, code } = await look(folder);
+    const { disk, free, code } = await probeDisk(folder);
     least = Math.min(least, free);
     if (code === undefined && free >= NEEDED_BYTES) continue;
     const key = `${disk} ${code}`;
@@ -47,8 +48,8 @@ export async function checkDisks(config: Config, results: string): Promise<{ fre
   return { free: least, problems: [...problems.values()] };
 }
 
-/** A missing folder will be on the disk of its nearest existing parent. */
-async function look(folder: string): Promise<{ disk: number; free: number; code?: string | undefined }> {
+/** @returns the disk of a folder, its free space, and why it is not writable. A missing folder will be on its nearest existing parent's disk. */
+async function probeDisk(folder: string): Promise<{ disk: number; free: number; code?: string | undefined }> {
   let there = folder;
   const isThere = async (): Promise<boolean> =>
     await stat(there).then(

@@ -1,9 +1,10 @@
 /** The settings of the embedded Temporal dev server. */
 import { randomBytes } from 'node:crypto';
 import { Connection } from '@temporalio/client';
+import { LOOPBACK } from '../service/ports.ts';
 import { NAMESPACE, SEARCH_ATTRIBUTES } from '../shared/names.ts';
 import { channelArgs } from '../temporal/client.ts';
-import { HOST, portArgs, type EnginePorts } from './embedded-engine.ts';
+import { portArgs, type EnginePorts } from './embedded-engine.ts';
 
 /** How long the engine keeps a closed task for `list` and the Web UI: 30 days, in seconds. Results stay in their folder. */
 const RETENTION_S = 30 * 24 * 3600;
@@ -16,8 +17,8 @@ export function engineArgs({ database, ...ports }: EnginePorts & { database: str
 /** @returns its arguments without those of its ports. docs/decisions has the measurements behind the settings. */
 export function engineSettings(database: string): string[] {
   const flags: [string, string][] = [
-    ['--ip', HOST],
-    ['--ui-ip', HOST],
+    ['--ip', LOOPBACK],
+    ['--ui-ip', LOOPBACK],
     // The HTTP API needs no login and cannot be switched off. It answers requests for this random host name only.
     ['--dynamic-config-value', `frontend.httpAllowedHosts=["${randomBytes(16).toString('hex')}.invalid"]`],
     ['--log-level', 'warn'],
@@ -51,8 +52,8 @@ export function engineSettings(database: string): string[] {
   return ['server', 'start-dev', ...flags.flat()];
 }
 
-/** @returns whether a server answers; its namespace then has our retention period. */
-export async function namespaceIsThere(address: string): Promise<boolean> {
+/** Sets the retention period of the namespace. @returns whether a server answered. */
+export async function prepareNamespace(address: string): Promise<boolean> {
   let connection: Connection | undefined;
   try {
     connection = await Connection.connect({ address, channelArgs: channelArgs(address), connectTimeout: 1_000 });
