@@ -5,7 +5,7 @@ import { sign, SIGNATURE_HEADER } from '../src/webhook/signature.ts';
 export const SECRET = 'the-secret-of-the-bench';
 export const MODEL = 'moonshot-v1-128k';
 
-/** About 1300 tokens, as in the contract's example. */
+/** About 1300 tokens, as in the example of docs/http-api.md. */
 export const ANSWER = '費波那契 def fibonacci(n): …\n'.repeat(150);
 
 /** Kimi's id of a task. */

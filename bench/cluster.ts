@@ -28,7 +28,7 @@ const IDLE_MS = 20_000;
 /** Clock ticks per second in /proc on Linux. */
 const TICKS = 100;
 
-/** Characters of an answer: 1500 tokens, as in the contract's example. */
+/** Characters of an answer: 1500 tokens, as in the example of docs/http-api.md. */
 const ANSWER = 3_000;
 
 interface Usage {

@@ -18,7 +18,7 @@ const WARM_UP_ROUNDS = 3;
 /** Pause between two messages of a chat, so that neither gateway nor channel throttles the second. Milliseconds. */
 const SETTLE_MS = 1_500;
 
-/** Fewest polls of a polling agent in the contract (section 7). */
+/** Fewest polls of a polling agent (docs/benchmarks.md). */
 const POLLS = 15;
 
 /** A job whose notification is one message. The polling agent asks for the same. */

@@ -14,7 +14,7 @@ import { summarise, table, type Figure } from './stats.ts';
 /** Unacknowledged results. */
 const UNACKNOWLEDGED = 20;
 
-/** About 1300 tokens, as in the contract's example. */
+/** About 1300 tokens, as in the example of docs/http-api.md. */
 const OUTPUT = '費波那契 def fibonacci(n): …\n'.repeat(150);
 
 const { values } = parseArgs({ options: { results: { type: 'string' }, rounds: { type: 'string' } } });

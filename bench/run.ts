@@ -3,7 +3,7 @@
  *
  * | suite | measures |
  * | --- | --- |
- * | none | the targets of the contract, beside the floor (targets.ts) |
+ * | none | the targets of docs/benchmarks.md, beside the floor (targets.ts) |
  * | compare | this build beside another build, Temporal alone and peers (compare.ts) |
  * | waiting | ten thousand concurrently waiting tasks (waiting.ts) |
  * | queue | a million tasks in the limiter's queue (queue.ts) |

@@ -5,7 +5,7 @@ export interface Figure {
   name: string;
   unit: 'ms' | 's' | '/s' | 'MB' | '';
   samples: number[];
-  /** Target of the contract (section 7) for the 95th percentile. */
+  /** Target of docs/benchmarks.md for the 95th percentile. */
   target?: number;
   /** Samples of the same step without our code, on the same machine in the same run. */
   floor?: number[];

@@ -17,7 +17,7 @@ import type { Plan, Program } from './plans.ts';
  */
 const LOST_MS = { durable: 120_000, forgetful: 5_000 };
 
-/** Connections, as in the contract's flood test. */
+/** Connections that send callbacks at the same time. */
 const CONNECTIONS = 100;
 
 export class System {

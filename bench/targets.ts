@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --rounds 50] [--limit 10000] [--json FILE]`: the figures of contract section 7, on the embedded stack, with real
+ * `npm run bench [-- --rounds 50] [--limit 10000] [--json FILE]`: the targets of docs/benchmarks.md, on the embedded stack, with real
  * processes over real HTTP. The bench acts as Kimi and the agent's gateway. One task at a time; the floor of each figure is
  * measured in the same rounds. Exits with 1 if a target was missed.
  */

@@ -15,7 +15,7 @@ import { findTemporalCli } from '../src/stack/temporal-cli.ts';
 /** Duration of the job at Kimi, in milliseconds. */
 const JOB_MS = 10_000;
 
-/** Fewest polls of a polling agent in the contract (section 7). */
+/** Fewest polls of a polling agent (docs/benchmarks.md). */
 const POLLS = 15;
 
 /** Timeout for the notification once Kimi has answered and the gateway runs, in milliseconds. */

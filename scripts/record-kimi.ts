@@ -26,7 +26,7 @@ class RecordingError extends Error {}
 
 const FIXTURES = join(PACKAGE_ROOT, 'test', 'fixtures', 'kimi');
 
-/** Longer than the 900 s after which Kimi's gateway gives up, in milliseconds (kimi-api.md). */
+/** Longer than the 900 s after which Kimi's gateway gives up, in milliseconds (Moonshot's documentation). */
 const SILENCE_MS = 1_000_000;
 
 /** Allow list of response headers without account data. Kimi also sends headers with account data. */

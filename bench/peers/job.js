@@ -32,7 +32,7 @@ export async function save(task_id, callback) {
   await folder.close();
 }
 
-/** @returns the content of the result file (contract section 4). */
+/** @returns the content of the result file (docs/results.md). */
 export function resultOf(task_id, { model, usage, choices, metadata }) {
   const tokens = { prompt: usage.prompt_tokens, completion: usage.completion_tokens, total: usage.total_tokens };
   const { task_name } = metadata;

@@ -53,7 +53,7 @@ export async function follow(
   }
 }
 
-/** Prints the reply of contract section 5. @returns the exit status for the outcome. */
+/** Prints the notification's text. @returns the exit status for the outcome. */
 export async function printReply({ results, text, stack, say }: Context, result: ResultFile): Promise<Exit> {
   const file = await results.pathToShow(result.task_id);
   console.log(replyText(result, file, text, (answer) => withoutControls(firstCharacters(answer, SUMMARY_CHARS))));

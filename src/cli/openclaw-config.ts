@@ -4,7 +4,7 @@ import { JsonArrayNode, JsonObjectNode, JsonParser, type JsonValueNode } from '@
 
 const PLUGIN_ID = 'kimi-dispatch';
 
-/** The gateway's default port (openclaw.md). */
+/** The gateway's default port. */
 const DEFAULT_PORT = 18_789;
 
 /** A configuration that cannot be read or edited. Its message is one sentence without the file's name. */

@@ -128,7 +128,7 @@ export function journalFolder({ KIMI_JOURNAL_DIR, KIMI_HOME }: Config): string {
   return KIMI_JOURNAL_DIR ?? join(KIMI_HOME, 'journal');
 }
 
-/** The configured limits (contract section 6). */
+/** The configured limits (docs/configuration.md). */
 export function limitsOf(config: Config): Limits {
   return {
     per_minute: config.KIMI_MAX_TASKS_PER_MINUTE,

@@ -16,7 +16,7 @@ const usage = z
     prompt_tokens: tokens,
     completion_tokens: tokens,
     total_tokens: tokens.optional(),
-    // Kimi sends it twice (kimi-api.md).
+    // Kimi was observed to send it twice.
     cached_tokens: optional(tokens),
     prompt_tokens_details: optional(z.object({ cached_tokens: tokens })),
     completion_tokens_details: optional(z.object({ reasoning_tokens: tokens })),
@@ -49,7 +49,7 @@ const choice = z
   }));
 
 /**
- * An answer, in a callback or a direct response (contract section 3). Unused members are dropped without a check, since the answer is
+ * An answer, in a callback or a direct response (docs/http-api.md). Unused members are dropped without a check, since the answer is
  * paid for.
  */
 const answer = z.object({ id: word, model: word, usage, choices: z.array(choice).min(1) });

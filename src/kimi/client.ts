@@ -18,12 +18,12 @@ export interface KimiClientOptions {
   callbackBaseUrl: string;
 }
 
-/** Time limit for Kimi's API id, in milliseconds. The contract promises under one second. */
+/** Time limit for Kimi's API id, in milliseconds. The API has to return it in under one second (docs/http-api.md). */
 const ACCEPT_TIMEOUT_MS = 20_000;
 
 const acceptedBody = z.object({ id: z.string().min(1) });
 
-/** Sends tasks to an API that speaks contract section 2. */
+/** Sends tasks to an API that speaks the dispatch call of docs/http-api.md. */
 export class KimiClient {
   private readonly http: KimiHttp | undefined;
   /** Address and key for counting tokens: those of the relay, or of the API without a relay. */
@@ -84,7 +84,7 @@ export class KimiClient {
   private async refuseIfTooLong(chat: ChatRequest, signal: AbortSignal): Promise<void> {
     const model = modelOf(chat.model);
     if (!model) return;
-    // Whether Kimi's default cap counts as well is not known (kimi-api.md).
+    // Whether Kimi's default cap counts as well is not documented.
     const room = model.context - (chat.max_completion_tokens ?? 1);
     if (mostTokens(chat) <= room) return;
     const tokens = await countTokens(this.account, chat, signal);

@@ -101,7 +101,7 @@ export const MODELS: readonly Model[] = [
   },
 ];
 
-/** Models that Moonshot answers with 404 since this day (kimi-api.md), and the successor: the cheapest one. */
+/** Models that Moonshot answers with 404 since this day, and the successor: the cheapest one. */
 export const RETIRED = {
   models: ['moonshot-v1-8k', 'moonshot-v1-32k', 'moonshot-v1-128k', 'kimi-k2.5'],
   date: '2026-08-31',
@@ -172,18 +172,18 @@ export interface ModelParameters {
   };
 }
 
-/** The contract's parameters for the models it names. */
+/** Default parameters of the models `moonshot-v1-*`. */
 const CONTRACT_PARAMETERS = { temperature: 0.3, max_tokens: 8000 } as const;
 
-/** Efforts of K3. Kimi accepts any word without an error (kimi-api.md). */
+/** Efforts of K3. Kimi was observed to accept any word without an error. */
 const EFFORTS = ['low', 'high', 'max'];
 
 /** The only temperatures that Kimi accepts: for a model that thinks, and for one that does not. */
 const FIXED_TEMPERATURE = { thinking: 1, otherwise: 0.6 };
 
 /**
- * @returns the members of a request besides model and messages: the user's parameters in the form of that model, and the contract's
- * parameters for its models. Unknown models are sent the user's parameters as they are.
+ * @returns the members of a request besides model and messages: the user's parameters in the form of that model, and the default
+ * parameters of `moonshot-v1-*`. Unknown models are sent the user's parameters as they are.
  * @throws {KimiError} `bad_parameter`, if the model would refuse one, or ignore it in a paid request
  */
 export function parametersFor(id: string, wanted: TaskRequest = {}): ModelParameters {
@@ -242,7 +242,7 @@ function checkCap({ id, context }: Model, { max_tokens }: TaskRequest): void {
   }
 }
 
-/** All of Moonshot's current models accept images (its vision guide; for K3.1, third parties). The contract's models do not. */
+/** All of Moonshot's current models accept images (its vision guide; for K3.1, third parties). `moonshot-v1-*` do not. */
 function checkImages(id: string, { images = [] }: TaskRequest): void {
   if (images.length > 0 && /^moonshot-v1-(?:8k|32k|128k)$/.test(id)) {
     throw badParameter({ code: 'no_images', model: id, successor: RETIRED.successor });
@@ -255,7 +255,7 @@ function badParameter(detail: ErrorDetail): KimiError {
 
 /**
  * Whether an interrupted answer can be continued by sending its text back (`partial: true`). Not with JSON or tools, or not reliably
- * (kimi-api.md, and Moonshot's guide to response_format).
+ * (Moonshot's guide to response_format).
  */
 export function supportsPartialMode(id: string, body: { response_format?: unknown; tools?: unknown } = {}): boolean {
   return modelOf(id)?.partial === true && body.response_format === undefined && body.tools === undefined;
@@ -306,7 +306,7 @@ export function requestFor(
     model: resolveModel(model, apiUrl),
     messages: [
       ...(system === undefined ? [] : [{ role: 'system' as const, content: system }]),
-      // The contract's form, unless there are images.
+      // A plain string as in docs/http-api.md, unless there are images.
       { role: 'user', content: parts.length > 0 ? [...parts, { type: 'text', text: prompt }] : prompt },
     ],
     ...parametersFor(model, request),

@@ -83,7 +83,7 @@ export function parseJson(text: string): unknown {
   return undefined;
 }
 
-/** Errors about money are not retried: Kimi's docs say "never retry" (kimi-api.md). */
+/** Errors about money are not retried: Moonshot's documentation says "never retry". */
 const OUT_OF_MONEY =
   /balance|quota|insufficient|billing|credits?\b|suspended|arrears|recharge|余额|餘額|欠费|欠費|配额|配額|额度|額度/i;
 

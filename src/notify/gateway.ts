@@ -33,13 +33,13 @@ const TIMEOUT_MS = 12_000;
 /** Length of the plugin's reason in an error message, in characters. */
 const REASON_CHARS = 300;
 
-/** Body of a wake for every gateway (contract section 5). */
+/** Body of a wake for every gateway (docs/openclaw.md). */
 export interface Wake {
   text: string;
   mode: 'now';
 }
 
-/** The agent's gateway (contract section 5, openclaw.md). */
+/** The agent's gateway (docs/openclaw.md). */
 export class Gateway {
   private readonly agent: Dispatcher;
 

@@ -5,7 +5,7 @@ import type { PluginWake } from './protocol.ts';
 import { explain, textFor, type Text } from '../text/index.ts';
 
 /**
- * The reply that the user sees when a task has ended (contract section 5). It says so if the answer is truncated.
+ * The reply that the user sees when a task has ended (docs/openclaw.md). It says so if the answer is truncated.
  *
  * @param file path of the whole result, as the user would type it.
  * @param excerpt makes the excerpt of the answer.

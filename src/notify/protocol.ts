@@ -17,7 +17,7 @@ export interface PluginWake {
   reply: 'deliver' | 'agent';
   /** Absent if no chat asked for the task: then the gateway's owner is notified. */
   route?: Route;
-  /** The whole reply (contract section 5). */
+  /** The whole reply (docs/openclaw.md). */
   message: string;
   /** Prefix of a message that may have been shown already. */
   maybe_repeated: string;

@@ -45,7 +45,7 @@ const dispatch = z.looseObject({
 });
 
 /**
- * The relay's HTTP API: accepts dispatch calls (contract section 2) and returns an API id immediately. Only callers with the token can
+ * The relay's HTTP API: accepts dispatch calls (docs/http-api.md) and returns an API id immediately. Only callers with the token can
  * spend the key, and only this installation's webhook receives the answers.
  */
 export function createRelayApp(options: RelayAppOptions): Express {

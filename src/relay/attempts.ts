@@ -71,7 +71,7 @@ export function requestsIn(attempts: readonly (Attempt | undefined)[]): number {
 
 /** Kimi's partial mode: the answer continues this message, without repeating it. */
 function continuation(body: RelayRequest['body'], content: string, reasoning: string): RelayRequest['body'] {
-  // Without its reasoning the model would reason again (kimi-api.md: messages are replayed whole).
+  // Without its reasoning the model would reason again (Moonshot's documentation: messages are replayed whole).
   const prefix = { role: 'assistant', content, ...(reasoning && { reasoning_content: reasoning }), partial: true };
   return { ...body, messages: [...body.messages, prefix] };
 }
@@ -268,9 +268,9 @@ export class Answer {
   id: string | undefined;
   model: string | undefined;
   finish_reason: string | undefined;
-  /** The last one counts: Kimi sends it twice (kimi-api.md). */
+  /** The last one counts: Kimi was observed to send it twice. */
   usage: Usage | undefined;
-  /** Whether it is complete; `finish_reason` alone does not prove it (kimi-api.md). */
+  /** Whether it is complete; `finish_reason` alone does not prove it (Moonshot's documentation). */
   done = false;
   /** Estimated, of content and reasoning. */
   tokens = 0;

@@ -22,7 +22,7 @@ export async function startRequest(client: Client, relayQueue: string, request: 
     id: relayId(task_id),
     taskQueue: streamsQueue(relayQueue),
     args: [request],
-    // Kimi's own limit is 2 h (kimi-api.md).
+    // Kimi's own limit is 2 h (Moonshot's documentation).
     startToCloseTimeout: '3h',
     heartbeatTimeout: '10s',
     scheduleToCloseTimeout: LIFETIME,

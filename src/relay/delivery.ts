@@ -80,7 +80,7 @@ class CallbackError extends Error {
 }
 
 /**
- * Posts a callback, signed in both ways (contract section 3, and Standard Webhooks).
+ * Posts a callback, signed in both ways (docs/http-api.md: our own, and Standard Webhooks).
  *
  * @throws {CallbackError}
  */

@@ -17,7 +17,7 @@ export interface StreamOptions {
 
 /**
  * Time limit for the first byte of an answer, in milliseconds: Kimi's gateway answers with an error after 900 s without one
- * (kimi-api.md).
+ * (Moonshot's documentation).
  */
 const FIRST_BYTE_MS = 960_000;
 

@@ -7,7 +7,7 @@ import { firstCharacters } from '../shared/format.ts';
 export const OUTCOMES = ['done', 'failed', 'timed_out', 'cancelled'] as const satisfies Outcome[];
 type Counts = Record<Outcome, number>;
 
-/** The steps of a task, in order, with the targets of contract section 7 in milliseconds. */
+/** The steps of a task, in order, with the targets of docs/benchmarks.md in milliseconds. */
 const STEPS = [
   { name: 'queued_ms' },
   { name: 'dispatch_ms', target: 1_000 },

@@ -18,7 +18,7 @@ type PricedResult = TaskResult & Pick<ResultFile, 'cost'>;
 export class NoResult extends ServiceError<'nothing_to_acknowledge'> {}
 
 /**
- * The results folder (contract sections 2 and 4). Every file is written aside, synced and renamed, so a reader never
+ * The results folder (docs/results.md). Every file is written aside, synced and renamed, so a reader never
  * sees a partial one. Several processes may share a folder: a lock file protects what touches `latest.json`.
  */
 export class ResultStore {

@@ -88,15 +88,14 @@ function keyOf({ model, task_name, completed_at }: Addend, by: Grouping | Span):
   return by === 'model' ? model : task_name;
 }
 
-/** Contract section 7: 50 tokens a poll, and 15 to 20 polls a task, so 1000 a task. */
+/** Assumed for a polling agent: 50 tokens a poll, and 15 to 20 polls a task, so 1000 a task. */
 const POLLING_TOKENS = 1_000;
 
-/** Contract section 7: ¥27 for 45,000 tokens. Not a model's price; the contract's ¥45 for polling is computed with it. */
+/** Rate of the comparison with polling: ¥27 for 45,000 tokens. Not a model's price; the ¥45 of polling are computed with it. */
 const CNY_PER_1000_TOKENS = 0.6;
 
 /**
- * Cost of polling, by the formula behind the contract's 40 %: 1000 tokens more per answer, all at one rate. It was not measured with
- * an agent.
+ * Cost of polling, if each answer takes 1000 tokens more and all tokens have one rate. It was not measured with an agent.
  */
 export function pollingEstimate({ answered, tokens: { total } }: Pick<Use, 'answered' | 'tokens'>): PollingEstimate {
   const tokens = total + POLLING_TOKENS * answered;

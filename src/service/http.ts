@@ -111,7 +111,7 @@ const UNIT_MS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_0
 
 /**
  * Reads the retry delay of an error response: from its headers (`retry-after-ms`, or `retry-after` in seconds or as a
- * date), or from its message, `please try again after 1 seconds`, `in 4.2s`, `in 1m2s`, since not every 429 has a header (kimi-api.md).
+ * date), or from its message, `please try again after 1 seconds`, `in 4.2s`, `in 1m2s`, since not every 429 was observed to have a header.
  *
  * @returns milliseconds, or `undefined` if there is none.
  */

@@ -1,4 +1,4 @@
-/** The body of a callback (contract section 3). */
+/** The body of a callback (docs/http-api.md). */
 import type { TaskError } from './task.ts';
 
 /** Token counts as the provider reports them. */

@@ -89,7 +89,7 @@ function chatOf({ channel, account_id = 'default', to, thread_id }: Route): stri
 }
 
 /**
- * Finds the contract's triggers at the start of a chat message, in any case:
+ * Finds the triggers at the start of a chat message, in any case:
  * `Kimi:`, `Kimi：` (full-width colon), or the word `kimi` followed by a space.
  *
  * @returns the task that follows the trigger, trimmed; `undefined` if there is no trigger or no text after it.

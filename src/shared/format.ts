@@ -1,7 +1,7 @@
 /** Formats of times, amounts and excerpts. */
 import type { Cost } from './result.ts';
 
-/** @returns ISO 8601 in UTC with whole seconds, the form of contract section 4 (and the one `jq` can parse). */
+/** @returns ISO 8601 in UTC with whole seconds, the form in docs/results.md (and the one `jq` can parse). */
 export function isoSeconds(time: Date | number): string {
   return new Date(time).toISOString().replace(/\.\d{3}Z$/, 'Z');
 }

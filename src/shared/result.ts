@@ -1,7 +1,7 @@
-/** The result of a task, and the files that hold it (contract sections 2 and 4). */
+/** The result of a task, and the files that hold it (docs/results.md). */
 import type { Outcome, TaskError } from './task.ts';
 
-/** `pending-<task_id>.json` (contract section 2). */
+/** `pending-<task_id>.json` (docs/results.md). */
 export interface PendingFile {
   task_id: string;
   status: 'dispatched';
@@ -68,7 +68,7 @@ export interface TaskResult {
   created_at: string;
 }
 
-/** `<task_id>.json` and `latest.json` (contract section 4). */
+/** `<task_id>.json` and `latest.json` (docs/results.md). */
 export interface ResultFile extends TaskResult {
   /** Absent if no price is known. */
   cost?: Cost;
@@ -87,7 +87,7 @@ export interface Saved extends Pick<ResultFile, 'completed_at' | 'cost'> {
   instead?: Pick<TaskResult, 'status' | 'late' | 'model' | 'error' | 'tokens' | 'finish_reason'>;
 }
 
-/** Characters of the answer in the notification (contract section 5). */
+/** Characters of the answer in the notification (docs/openclaw.md). */
 export const SUMMARY_CHARS = 300;
 
 /** @returns whether an answer is cut off at its token limit. */

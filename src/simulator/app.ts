@@ -21,7 +21,7 @@ export interface SimulatorOptions {
 }
 
 /**
- * The simulated Kimi. A request with a `callback_url` uses the API that calls back (contract sections 2 and 3, callback-api.ts); other
+ * The simulated Kimi. A request with a `callback_url` uses the API that calls back (docs/http-api.md, callback-api.ts); other
  * requests use Moonshot's API (moonshot-api.ts). Both read directives from the prompt (directives.ts).
  * `POST /hooks/wake` and the plugin's route stand in for the agent's gateway.
  */

@@ -175,7 +175,7 @@ export class CallbackApi {
   }
 }
 
-/** Kimi's error body (kimi-api.md). */
+/** Kimi's error body (Moonshot's documentation). */
 function refuse(response: Response, status: number, type: string, message: string): void {
   response.status(status).json({ error: { type, message: `${message} (simulated Kimi)` } });
 }

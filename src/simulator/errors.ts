@@ -1,7 +1,7 @@
 import type { Response } from 'express';
 import { HttpError } from '../service/http.ts';
 
-/** An error response of Kimi, or a gateway's page. Live bodies have no `code` (kimi-api.md). */
+/** An error response of Kimi, or a gateway's page. Live bodies were observed to have no `code`. */
 export class Refusal extends HttpError {
   override readonly name = 'Refusal';
 
@@ -34,7 +34,7 @@ const ACCOUNT = 'org-simulated0000000000000000<ak-simulated00000000000>';
 const AFTER_1_S = { 'retry-after': '1', 'x-retry-after': '1' };
 
 /**
- * The errors table of kimi-api.md, under names of our own.
+ * The errors that Kimi was observed to return, under names of our own.
  *
  * `[[simulate: status=…]]` gives the first row with that status.
  */

@@ -54,7 +54,7 @@ export interface Completion {
   /**
    * What would be billed. Kimi's documents conflict on a client that disconnects: this is the dearer reading, the whole
    * answer from its first token. For an answer that ends with an error in the stream: the generated tokens, since a user
-   * reports a charge against the documents (kimi-api.md, "Timeouts, disconnects").
+   * reports a charge against Moonshot's documentation on timeouts and disconnects.
    */
   billed: { prompt_tokens: number; completion_tokens: number };
 }

@@ -19,7 +19,7 @@ export interface MoonshotApiOptions {
 }
 
 /**
- * Moonshot's API (kimi-api.md), mounted at `/v1`: completions, streamed or not, models, balance, an estimate of tokens. It was
+ * Moonshot's API, mounted at `/v1`: completions, streamed or not, models, balance, an estimate of tokens. It was
  * written without a key: where no source describes the behaviour, a comment says what was assumed. Tools are never called,
  * `response_format` and `logprobs` have no effect, pictures count no tokens; files, batches and the other two protocols are
  * missing.

@@ -1,5 +1,5 @@
 /**
- * Validation of requests, model by model (kimi-api.md). It shares no code with src/kimi: a mistake there must be refused
+ * Validation of requests, model by model (Moonshot's documentation). It shares no code with src/kimi: a mistake there must be refused
  * here, as Kimi would refuse it.
  */
 import * as z from 'zod';
@@ -61,7 +61,7 @@ type Message = z.infer<typeof message>;
 const messages = z.array(message).min(1);
 const tokens = z.int().positive();
 
-/** Members without effect here pass, as do unknown ones (kimi-api.md). */
+/** Members without effect here pass, as do unknown ones (Moonshot's documentation). */
 const completionBody = z.looseObject({
   model: z.string(),
   messages,

@@ -44,7 +44,7 @@ export const zhTW = {
     deadline: (ms: number) => `等待回呼，最長 ${ms / 1000} 秒`,
     grace: (ms: number) => `等待遲到的答案，最長 ${ms / 3_600_000} 小時`,
   },
-  /** Text of the wake (contract section 5). With the task id: gateways treat two events with one text as one. */
+  /** Text of the wake (docs/openclaw.md). With the task id: gateways treat two events with one text as one. */
   wake: {
     done: (name: string, id: string) => `Kimi 任務完成：${name}（${id}）`,
     failed: (name: string, id: string) => `Kimi 任務失敗：${name}（${id}）`,
@@ -174,7 +174,7 @@ export const zhTW = {
     state: '完成，答案被截斷',
     sentence: '答案被截斷：達到 Token 上限，並不完整。可用 --max-tokens 調高上限。',
   },
-  /** Parts of the notification (contract section 5). */
+  /** Parts of the notification (docs/openclaw.md). */
   reply: {
     heading: {
       done: '✅ Kimi 任務完成！',

@@ -33,7 +33,7 @@ const UNDELIVERABLE: Record<UndeliverableReason, number> = { unknown_task: 404, 
 /** Memory for all bodies that are arriving, in bytes. */
 const BODIES_BYTES = 256 * 1024 * 1024;
 
-/** The webhook endpoint (contract section 3), its health checks and the dashboard. */
+/** The webhook endpoint (docs/http-api.md), its health checks and the dashboard. */
 export function createWebhook(options: WebhookOptions): RequestListener {
   const { ingest, dashboard, log } = options;
   const app = createApp().enable('strict routing').enable('case sensitive routing');

@@ -2,14 +2,14 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 
-/** The header with the contract's signature. */
+/** The header with the hexadecimal signature (docs/http-api.md). */
 export const SIGNATURE_HEADER = 'x-kimi-signature';
 
 /** The headers of Standard Webhooks (standardwebhooks.com). */
 const STANDARD_HEADERS = ['webhook-id', 'webhook-timestamp', 'webhook-signature'] as const;
 type StandardHeaders = Record<(typeof STANDARD_HEADERS)[number], string>;
 
-/** @returns lower-case hex HMAC-SHA256 of the bytes under the secret (contract section 3). */
+/** @returns lower-case hex HMAC-SHA256 of the bytes under the secret (docs/http-api.md). */
 export function sign(body: Uint8Array | string, secret: string): string {
   return createHmac('sha256', secret).update(body).digest('hex');
 }
@@ -49,10 +49,10 @@ export function createVerifier(secrets: readonly string[]): (headers: IncomingHt
   return (headers) =>
     STANDARD_HEADERS.some((name) => headers[name] !== undefined)
       ? standardCheck(readStandardHeaders(headers), webhooks)
-      : contractCheck(headers[SIGNATURE_HEADER], secrets);
+      : hexCheck(headers[SIGNATURE_HEADER], secrets);
 }
 
-function contractCheck(signature: string | string[] | undefined, secrets: readonly string[]): CheckBody {
+function hexCheck(signature: string | string[] | undefined, secrets: readonly string[]): CheckBody {
   const wrong = `${SIGNATURE_HEADER} is missing or does not match the body`;
   if (typeof signature !== 'string' || !/^[0-9a-f]{64}$/.test(signature)) throw new BadSignature(wrong);
   return (body) => {

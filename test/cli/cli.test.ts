@@ -448,7 +448,7 @@ describe('up', () => {
     }
   });
 
-  it('uses a Temporal server named by TEMPORAL_ADDRESS, and any stub of the contract’s API', async () => {
+  it('uses a Temporal server named by TEMPORAL_ADDRESS, and any stub of the API that calls back', async () => {
     const calls: { headers: Record<string, unknown>; body: string }[] = [];
     const apiUrl = await serve((request, response) => {
       let body = '';

@@ -10,7 +10,7 @@ import { costOf } from '../../src/kimi/models.ts';
 const HOUR_MS = 3_600_000;
 const SEED = 7;
 
-/** About 1300 tokens, as in the contract's example. */
+/** About 1300 tokens, as in the example of docs/http-api.md. */
 const OUTPUT = '費波那契 def fibonacci(n): …\n'.repeat(150);
 
 const NAMES = [

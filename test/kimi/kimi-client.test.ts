@@ -1,4 +1,4 @@
-/** The dispatch call (contract section 2) over real HTTP. */
+/** The dispatch call (docs/http-api.md) over real HTTP. */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
@@ -28,7 +28,7 @@ async function refusal(...args: Parameters<typeof dispatch>): Promise<KimiError>
 }
 
 describe('the request', () => {
-  it('is that of the contract', async () => {
+  it('has the form of docs/http-api.md', async () => {
     const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
     await dispatch(`${url}/v1`);
     expect(received).toHaveLength(1);

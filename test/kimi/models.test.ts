@@ -1,4 +1,4 @@
-/** The model table: names, parameters, prices. Costs are computed by hand from kimi-api.md. */
+/** The model table: names, parameters, prices. Costs are computed by hand from Moonshot's prices. */
 import { describe, expect, it } from 'vitest';
 import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
@@ -104,7 +104,7 @@ describe('the model of a task', () => {
 
 describe('the request to a model', () => {
   it.each([
-    // Only the fields of the contract.
+    // Only model, messages, temperature and max_tokens.
     ['moonshot-v1-8k', {}, { temperature: 0.3, max_tokens: 8000 }],
     ['moonshot-v1-128k', { temperature: 0.7 }, { temperature: 0.7, max_tokens: 8000 }],
     ['moonshot-v1-128k', { max_tokens: 100 }, { temperature: 0.3, max_tokens: 100 }],
@@ -205,9 +205,9 @@ describe('an interrupted answer', () => {
 const cost = (amount: number, currency: string, price_date: string): object => ({ amount, currency, price_date });
 
 describe('the cost', () => {
-  /** The contract's example. */
+  /** The example of docs/http-api.md. */
   const PLAIN: Tokens = { prompt: 200, completion: 1300, total: 1500 };
-  /** The answer in kimi-api.md. */
+  /** An answer captured from Kimi. */
   const CACHED: Tokens = { prompt: 93, completion: 54, total: 147, cached: 93, reasoning: 38 };
 
   it.each([

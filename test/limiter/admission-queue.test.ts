@@ -1,4 +1,4 @@
-/** The rules of admission (contract section 6), without a Temporal server. */
+/** The rules of admission (docs/configuration.md), without a Temporal server. */
 import { array, assert, constantFrom, integer, property, record } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AdmissionQueue } from '../../src/limiter/admission.ts';

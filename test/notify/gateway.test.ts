@@ -1,4 +1,4 @@
-/** Waking the agent (contract section 5, openclaw.md) over real HTTP. */
+/** Waking the agent (docs/openclaw.md) over real HTTP. */
 import { describe, expect, it } from 'vitest';
 import { Gateway, GatewayError } from '../../src/notify/gateway.ts';
 import type { PluginWake } from '../../src/notify/protocol.ts';

@@ -1,4 +1,4 @@
-/** The text of a notification (contract section 5). */
+/** The text of a notification (docs/openclaw.md). */
 import { describe, expect, it } from 'vitest';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { chatReplyText, pluginWake, replyText } from '../../src/notify/message.ts';
@@ -22,7 +22,7 @@ const summaryOf = (output: string): string =>
     'summary'
   ] ?? '';
 
-it('a done task has the text of the contract', () => {
+it('a done task has the documented text', () => {
   expect(replyText(DONE, FILE, textFor('zh-TW'))).toBe(`✅ Kimi 任務完成！
 
 📋 任務：calculator
@@ -119,7 +119,7 @@ describe('a truncated answer', () => {
   });
 });
 
-it('cost, reasoning, cached and reasoning tokens do not change the contract’s text', () => {
+it('cost, reasoning, cached and reasoning tokens do not change the text', () => {
   const rich: ResultFile = {
     ...DONE,
     reasoning: '想了想',

@@ -12,7 +12,7 @@ const head = { id: 'chatcmpl-1', model: 'kimi-k3', object: 'chat.completion.chun
 const delta = (choice: object, rest: object = {}): string =>
   `data: ${JSON.stringify({ ...head, choices: [{ index: 0, finish_reason: null, ...choice }], ...rest })}\n\n`;
 
-/** As captured (kimi-api.md). */
+/** As captured from Kimi. */
 const CAPTURED = [
   delta({ delta: { role: 'assistant', content: '' } }),
   delta({ delta: { reasoning_content: '想' } }),

@@ -33,7 +33,7 @@ function completionsOf({ counts }: RelayedWorld, mark: string) {
   return counts.completions.filter((completion) => completion.mark === mark);
 }
 
-/** A dispatch call of the contract. */
+/** A dispatch call (docs/http-api.md). */
 function dispatchCall(world: RelayedWorld, task_id: string, changes: object = {}): Record<string, unknown> {
   return {
     model: 'kimi-k2.6',

@@ -1,4 +1,4 @@
-/** The results folder (contract sections 2 and 4) on a real disk. */
+/** The results folder (docs/results.md) on a real disk. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';

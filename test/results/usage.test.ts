@@ -144,8 +144,8 @@ describe('the sums of results', () => {
   });
 });
 
-it('polling is estimated as in the contract: 30 tasks of 1500 tokens', () => {
-  // Contract section 7: 45,000 tokens against 75,000, ¥27 against ¥45, 40 % less.
+it('polling is estimated: 30 tasks of 1500 tokens', () => {
+  // 45,000 tokens against 75,000, ¥27 against ¥45, 40 % less.
   const estimate = pollingEstimate({
     answered: 30,
     tokens: { prompt: 6_000, cached: 0, completion: 39_000, reasoning: 0, total: 45_000 },
@@ -153,7 +153,7 @@ it('polling is estimated as in the contract: 30 tasks of 1500 tokens', () => {
   expect(estimate).toEqual({ tokens: 75_000, cost: 45, own_cost: 27 });
 });
 
-/** The contract's example of a month. */
+/** A month with 30 tasks. */
 async function month(): Promise<ResultStore> {
   return await folderOf(Array.from({ length: 30 }, () => ({ cost: CNY(0.0364) })));
 }

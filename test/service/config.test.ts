@@ -39,7 +39,7 @@ function catching(work: () => unknown): ConfigError {
 }
 
 describe('without any variable', () => {
-  it('every value is the default of the contract', () => {
+  it('every value is the documented default', () => {
     expect(readConfig({})).toMatchObject({
       KIMI_API_URL: 'https://api.moonshot.cn/v1',
       KIMI_LANG: 'zh-TW',

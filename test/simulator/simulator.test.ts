@@ -1,4 +1,4 @@
-/** The simulated Kimi behaves like the real API (kimi-api.md), over real HTTP; OpenAI's own client can read it. */
+/** The simulated Kimi behaves like the real API, over real HTTP; OpenAI's own client can read it. */
 import { setTimeout as pause } from 'node:timers/promises';
 import OpenAI, {
   APIConnectionError,
@@ -108,7 +108,7 @@ function contentIn(text: string, member: 'content' | 'reasoning_content' = 'cont
     .join('');
 }
 
-/** `[status, type, message]`, verbatim from kimi-api.md; a pattern for parts that it omits. */
+/** `[status, type, message]`, verbatim from Kimi; a pattern for parts that it omits. */
 const ERRORS: Record<keyof typeof REFUSALS, [number, string, RegExp | string, Record<string, string>?]> = {
   'invalid-request': [400, 'invalid_request_error', /^Invalid request: /],
   'content-filter': [400, 'content_filter', 'The request was rejected because it was considered high risk'],

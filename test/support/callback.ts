@@ -3,7 +3,7 @@ import type { AnswerCallback, Callback } from '../../src/shared/callback.ts';
 import { CALLBACK_SIGNAL } from '../../src/shared/names.ts';
 import { SECRET } from './resources.ts';
 
-/** The contract's example callback, for a task. */
+/** The example callback of docs/http-api.md, for a task. */
 export function callbackFor(task_id: string): AnswerCallback {
   return {
     id: 'cmpl-1707654360-abc123',

@@ -1,4 +1,4 @@
-/** Starts one real Temporal server for the whole run, with time skipping (temporal.md). */
+/** Starts one real Temporal server for the whole run, with time skipping. */
 import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';

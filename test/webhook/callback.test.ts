@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { MalformedCallback, parseCallback, parseDirectAnswer } from '../../src/kimi/answer.ts';
 
 const TASK_ID = 'kimi-1707654321-12345';
-/** The callback of contract section 3. */
+/** The callback of docs/http-api.md. */
 const ANSWER = {
   id: 'cmpl-1707654360-abc123',
   model: 'moonshot-v1-128k',
@@ -18,7 +18,7 @@ const usage = (changes: Record<string, unknown>): unknown => ({ ...ANSWER, usage
 const content = (value: unknown): unknown => ({ ...ANSWER, choices: [{ message: { content: value } }] });
 
 describe('an answer', () => {
-  it('in the form of the contract is read unchanged', () => {
+  it('in the form of docs/http-api.md is read unchanged', () => {
     expect(parseCallback(ANSWER)).toEqual(ANSWER);
   });
 

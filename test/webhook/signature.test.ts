@@ -33,7 +33,7 @@ it.each([
   expect(sign(Buffer.from(body), secret)).toBe(signature);
 });
 
-it('the header has the name of the contract', () => {
+it('the header is x-kimi-signature', () => {
   expect(SIGNATURE_HEADER).toBe('x-kimi-signature');
 });
 
@@ -90,7 +90,7 @@ function problemAt(seconds: number): string | undefined {
 describe('Standard Webhooks', () => {
   const ID = 'msg_p5jXN8AQM9LWM0D4loKWxJek';
   const now = standardHeaders(BODY, SECRET, ID);
-  const contract = { [SIGNATURE_HEADER]: SIGNATURE };
+  const hexadecimal = { [SIGNATURE_HEADER]: SIGNATURE };
   const mismatch = 'webhook-signature does not match the body';
 
   it('accepts the example of its specification', () => {
@@ -112,7 +112,7 @@ describe('Standard Webhooks', () => {
       headers['webhook-signature'],
     );
     expect(problemOf(BODY, headers, [secret])).toBeUndefined();
-    // The contract's signature uses the secret as it is written.
+    // The hexadecimal signature uses the secret as it is written.
     expect(problemOf(BODY, { [SIGNATURE_HEADER]: sign(BODY, secret) }, [secret])).toBeUndefined();
   });
 
@@ -137,7 +137,7 @@ describe('Standard Webhooks', () => {
     ['of another message', { ...now, 'webhook-id': 'msg_other' }],
     ['of another moment', { ...now, 'webhook-timestamp': String(Number(now['webhook-timestamp']) - 1) }],
     ['under another secret', standardHeaders(BODY, `${SECRET}!`, ID)],
-    ['beside the right one of the contract', { ...standardHeaders('{}', SECRET, ID), ...contract }],
+    ['beside a valid hexadecimal one', { ...standardHeaders('{}', SECRET, ID), ...hexadecimal }],
   ])('%s does not match', (_what, headers) => {
     expect(problemOf(BODY, headers)).toBe(mismatch);
   });
@@ -158,17 +158,17 @@ describe('Standard Webhooks', () => {
     ['webhook-signature', now['webhook-signature'].replace('v1', 'v1a')],
     ['webhook-signature', now['webhook-signature'].slice(0, -1)],
   ])(
-    'with an invalid %s (%j) is refused before the body is read, even beside the contract’s signature',
+    'with an invalid %s (%j) is refused before the body is read, even beside the hexadecimal signature',
     (name, value) => {
-      const read = (): unknown => createVerifier([SECRET])({ ...now, ...contract, [name]: value });
+      const read = (): unknown => createVerifier([SECRET])({ ...now, ...hexadecimal, [name]: value });
       expect(read).toThrow(BadSignature);
       expect(read).toThrow(`${name} is missing or malformed`);
     },
   );
 
-  it.each(Object.keys(now))('without %s is refused: the contract’s signature is not used instead', (name) => {
+  it.each(Object.keys(now))('without %s is refused: the hexadecimal signature is not used instead', (name) => {
     const headers = Object.fromEntries(Object.entries(now).filter(([key]) => key !== name));
-    expect(problemOf(BODY, { ...headers, ...contract })).toContain(`${name} is missing`);
+    expect(problemOf(BODY, { ...headers, ...hexadecimal })).toContain(`${name} is missing`);
   });
 
   it('is valid for five minutes in either direction, and the error names the clock', () => {

@@ -1,4 +1,4 @@
-/** The webhook endpoint over real HTTP, in front of the real engine (contract section 3). */
+/** The webhook endpoint over real HTTP, in front of the real engine (docs/http-api.md). */
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { gzipSync } from 'node:zlib';
@@ -218,7 +218,7 @@ async function postSigned(base: string, task_id: string, headers: Record<string,
 const minutesAgo = (minutes: number): Date => new Date(Date.now() - minutes * 60_000);
 
 describe('Standard Webhooks', () => {
-  it('is accepted in place of the contract’s signature, and a replay within five minutes is a duplicate', async () => {
+  it('is accepted in place of the hexadecimal signature, and a replay within five minutes is a duplicate', async () => {
     const world = await openWorld();
     const task_id = await waitingTask(world);
     const headers = standardHeaders(JSON.stringify(callbackFor(task_id)), SECRET, 'msg_1', minutesAgo(4));
@@ -247,15 +247,15 @@ describe('Standard Webhooks', () => {
     expect(await world.view({ task_id })).toMatchObject({ step: 'waiting' });
   });
 
-  it('that is wrong or incomplete is refused even beside the contract’s valid signature', async () => {
+  it('that is wrong or incomplete is refused even beside a valid hexadecimal signature', async () => {
     const { webhookUrl } = commonWorld();
     const body = JSON.stringify(callbackFor(UNKNOWN));
-    const contract = { [SIGNATURE_HEADER]: sign(body, SECRET) };
+    const hexadecimal = { [SIGNATURE_HEADER]: sign(body, SECRET) };
     for (const headers of [{ 'webhook-id': 'msg_1' }, standardHeaders('{}', SECRET, 'msg_1')]) {
-      const answer = await postSigned(webhookUrl, UNKNOWN, { ...contract, ...headers });
+      const answer = await postSigned(webhookUrl, UNKNOWN, { ...hexadecimal, ...headers });
       expect(answer).toMatchObject(refused(401, 'bad_signature'));
     }
-    expect(await postSigned(webhookUrl, UNKNOWN, contract)).toMatchObject(refused(404, 'unknown_task'));
+    expect(await postSigned(webhookUrl, UNKNOWN, hexadecimal)).toMatchObject(refused(404, 'unknown_task'));
   });
 
   it('both schemes accept the next secret as well as the current one', async () => {

@@ -1,4 +1,4 @@
-/** The test matrix of the contract (section 8), row by row. */
+/** The required behaviours of a task, one test each. */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -63,7 +63,7 @@ describe('webhook', () => {
     const world = await openWorld();
     const started = await world.start('x');
     await world.handle(started).result();
-    // The task id follows the contract's text: gateways drop an event with the same text as an earlier one.
+    // The text ends with the task id: gateways drop an event with the same text as an earlier one.
     const text = `Kimi 任務完成：calculator（${started.task_id}）`;
     expect(world.counts.wakes).toEqual([{ key: started.task_id, text }]);
   });

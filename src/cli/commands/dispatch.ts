@@ -10,7 +10,7 @@ import { addTaskOptions } from '../task-options.ts';
 import { openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
 
-/** Latest return of `dispatch`, from the start of its process: under a second (contract section 1). */
+/** Latest return of `dispatch`, from the start of its process: under a second (docs/benchmarks.md). */
 const RETURN_BY_MS = 900;
 
 /** Shortest wait for the acceptance, on a machine so slow that the time is up before the wait begins. Milliseconds. */

@@ -152,7 +152,7 @@ async function account(context: Context, apiUrl: string, host: string): Promise<
   if (balance?.value !== undefined) {
     const currency = currencyOf(apiUrl);
     const left = currency ? money({ amount: balance.value, currency }) : String(balance.value);
-    // At 0 Kimi refuses every request (kimi-api.md).
+    // At 0 Kimi refuses every request (Moonshot's documentation).
     findings.push(balance.value > 0 ? good(say.doctor.balance(left)) : bad(say.doctor.balanceBad(left)));
   }
   if (models.ahead !== undefined) {
