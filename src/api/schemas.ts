@@ -107,6 +107,7 @@ const started = {
   task_name: z.string(),
   result_file: z.string().describe('Path of the result file that the task will have.'),
   simulated: z.literal(true).optional().describe('Set if the simulated Kimi is used.'),
+  retired: detail.optional().describe('Set in a simulation if Moonshot has retired the model.'),
 };
 
 export const startedTask = named(

@@ -109,8 +109,8 @@ export const RETIRED = {
 } as const;
 
 /**
- * Default model: at Moonshot the cheapest by every price of the table; elsewhere the one that APIs with callbacks were specified
- * with. Moonshot has retired that model, other servers may serve it (docs/decisions/0008-models.md).
+ * Default model: at Moonshot and in a simulation the cheapest by every price of the table; elsewhere the one that APIs with
+ * callbacks were specified with. Moonshot has retired that model, other servers may serve it (docs/decisions/0008-models.md).
  */
 const DEFAULT_MODEL = { moonshot: RETIRED.successor, elsewhere: 'moonshot-v1-128k' } as const;
 
@@ -146,17 +146,24 @@ function isRetired(id: string): boolean {
 /**
  * @param wanted the chosen model, if any
  * @param apiUrl address of the API; Moonshot's by default
+ * @param isSimulated whether the simulated Kimi is used
  * @returns the model of a task
  * @throws {KimiError} `retired_model`, for one of Moonshot's hosts
  */
-export function resolveModel(wanted: string | undefined, apiUrl: string | undefined): string {
+export function resolveModel(wanted: string | undefined, apiUrl: string | undefined, isSimulated = false): string {
   const isMoonshot = apiUrl !== undefined && !callsBack(apiUrl);
-  if (wanted === undefined) return isMoonshot || !apiUrl ? DEFAULT_MODEL.moonshot : DEFAULT_MODEL.elsewhere;
-  if (isMoonshot && isRetired(wanted)) {
-    const { date, successor } = RETIRED;
-    throw new KimiError('refused', 'retired_model', { code: 'retired', model: wanted, date, successor });
+  if (wanted === undefined) {
+    return isMoonshot || isSimulated || !apiUrl ? DEFAULT_MODEL.moonshot : DEFAULT_MODEL.elsewhere;
   }
+  const retired = retirementOf(wanted);
+  if (isMoonshot && retired) throw new KimiError('refused', 'retired_model', retired);
   return wanted;
+}
+
+/** @returns when Moonshot retired a model, and its successor; `undefined` if it has not. */
+export function retirementOf(model: string): ErrorDetail | undefined {
+  const { date, successor } = RETIRED;
+  return isRetired(model) ? { code: 'retired', model, date, successor } : undefined;
 }
 
 /** The members of a request besides model and messages. */

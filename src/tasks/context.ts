@@ -16,6 +16,8 @@ export interface TaskContext {
   limiter: string | undefined;
   /** Whether tasks go through the relay. */
   relay: boolean;
+  /** Whether the simulated Kimi is used. */
+  simulated: boolean;
   /** Address that the worker sends tasks to; `undefined` if the worker runs elsewhere. */
   apiUrl: string | undefined;
   /**
@@ -46,6 +48,7 @@ export function taskContext(
     taskQueue: stack?.task_queue ?? config.KIMI_TASK_QUEUE,
     limiter: stack ? stack.limiter : isLimited(limitsOf(config)) ? limiterIdOf(config) : undefined,
     relay: stack ? stack.relay_url !== undefined : usesRelay(config),
+    simulated: stack?.simulated ?? false,
     apiUrl: isUnknown ? undefined : apiUrl,
     withClient,
   };

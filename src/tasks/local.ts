@@ -1,4 +1,5 @@
 import type { Client } from '@temporalio/client';
+import { retirementOf } from '../kimi/models.ts';
 import { limiterView } from '../limiter/client.ts';
 import type { Route } from '../shared/chat.ts';
 import type { QueuePosition } from '../shared/limits.ts';
@@ -95,11 +96,13 @@ export async function startChecked(
   const started = before ?? (await startTask(client, taskQueue, inputOf(context, task), waitMs, key));
   const { task_id } = started;
   if (started.status === 'unknown') throw new Problem('engine_silent', { task_id });
+  const retired = stack?.simulated && retirementOf(task.model);
   return {
     ...started,
     task_name: started.status === 'known' ? started.task_name : task.name,
     result_file: results.resultPath(task_id),
     ...(stack?.simulated && { simulated: true }),
+    ...(retired && { retired }),
   };
 }
 

@@ -15,14 +15,17 @@ export type CheckedTask = NewTask & Required<Pick<NewTask, 'name' | 'model'>>;
  * @returns the task with its name and model.
  * @throws {Problem} if something is missing, is too long, or would be refused by Kimi.
  */
-export function checkTask({ config, apiUrl }: Pick<TaskContext, 'config' | 'apiUrl'>, task: NewTask): CheckedTask {
+export function checkTask(
+  { config, apiUrl, simulated }: Pick<TaskContext, 'config' | 'apiUrl' | 'simulated'>,
+  task: NewTask,
+): CheckedTask {
   const { prompt, request = {}, name = nameFromPrompt(prompt) } = task;
   if (prompt.trim() === '') throw new Problem('no_prompt', {});
   if (!isTaskName(name)) throw new Problem('bad_name', {});
   const bytes = Buffer.byteLength(prompt) + Buffer.byteLength(JSON.stringify(request)) - '{}'.length;
   if (bytes > MAX_PROMPT_BYTES) throw new Problem('too_long', { bytes, most: MAX_PROMPT_BYTES });
   try {
-    const model = resolveModel(task.model ?? config.KIMI_MODEL, apiUrl);
+    const model = resolveModel(task.model ?? config.KIMI_MODEL, apiUrl, simulated);
     requestFor({ model, prompt, request }, apiUrl);
     return { ...task, name, model };
   } catch (error) {

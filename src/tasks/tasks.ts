@@ -37,6 +37,8 @@ export type StartedTask = Accepted & {
   result_file: string;
   /** Set if the simulated Kimi is used. */
   simulated?: true;
+  /** Set in a simulation if Moonshot, unlike the simulated Kimi, would refuse the model. */
+  retired?: ErrorDetail;
 };
 
 /** Conditions of a list; a task has to meet all of them. */

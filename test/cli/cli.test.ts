@@ -73,7 +73,7 @@ describe('run --simulate in a clean HOME', () => {
           '✅ Kimi 任務完成！',
           '',
           '📋 任務：python-費波那契函數',
-          '🤖 模型：moonshot-v1-128k',
+          '🤖 模型：kimi-k2.6',
           `💾 Token：${result.tokens?.prompt} (提示) + ${result.tokens?.completion} (生成) = ${result.tokens?.total}`,
           `⏱️ 完成時間：${result.completed_at}`,
           '',
@@ -87,10 +87,11 @@ describe('run --simulate in a clean HOME', () => {
     }
   });
 
-  it('exits with its own code if the task fails', async () => {
+  it('exits with its own code if the task fails, and names a model that only a simulation accepts', async () => {
     const env = await cleanHome();
-    const run = await cli(['run', '--simulate', 'x [[simulate: delay=100 fail=1]]'], env);
+    const run = await cli(['run', '--simulate', 'x [[simulate: delay=100 fail=1]]', '-m', 'moonshot-v1-128k'], env);
     expect(run).toMatchObject({ code: 6, stdout: expect.stringContaining('❌ Kimi 任務失敗') });
+    expect(run.stderr.match(/moonshot-v1-128k 於 2026-08-31 在 Moonshot 停用，後繼的是 kimi-k2\.6/g)).toHaveLength(1);
     expect(await latest(env)).toMatchObject({ status: 'failed' });
   });
 
@@ -155,7 +156,7 @@ describe('up', () => {
       const tasks = JSON.parse((await cli(['list', '--json'], env)).stdout) as { task_id: string; state: string }[];
       return tasks.find((task) => task.task_id === task_id && task.state === 'done');
     });
-    expect(listed).toMatchObject({ task_name: 'calculator', model: 'moonshot-v1-128k', tokens: expect.any(Number) });
+    expect(listed).toMatchObject({ task_name: 'calculator', model: 'kimi-k2.6', tokens: expect.any(Number) });
 
     const { webhook_url, worker_health_url } = stack.state;
     for (const url of [webhook_url, worker_health_url]) {

@@ -24,7 +24,7 @@ const MOONSHOT = 'https://api.moonshot.ai/v1';
 async function read(options: RequestOptions = {}, apiUrl: string | undefined = MOONSHOT, env = {}) {
   const task = await readTask({ prompt: '寫一個計算器' }, options, cliText('en'));
   try {
-    const { lang: _lang, ...job } = checkTask({ config: readConfig(env), apiUrl }, task);
+    const { lang: _lang, ...job } = checkTask({ config: readConfig(env), apiUrl, simulated: false }, task);
     return job;
   } catch (error) {
     throw error instanceof Problem ? sayProblem(error, cliText('en'), textFor('en')) : error;

@@ -82,6 +82,13 @@ describe('the model of a task', () => {
     expect(resolveModel(undefined, apiUrl)).toBe(model);
   });
 
+  it('without a choice, in a simulation, is the default at Moonshot, whatever the address', () => {
+    for (const apiUrl of [CN, OTHER, 'http://127.0.0.1:7', undefined]) {
+      expect(resolveModel(undefined, apiUrl, true)).toBe('kimi-k2.6');
+    }
+    expect(resolveModel('moonshot-v1-128k', OTHER, true)).toBe('moonshot-v1-128k');
+  });
+
   it.each([...RETIRED.models, 'moonshot-v1-auto', 'moonshot-v1-8k-vision-preview'])(
     '%s is refused at Moonshot, naming its successor, and accepted elsewhere',
     (model) => {

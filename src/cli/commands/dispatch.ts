@@ -45,7 +45,7 @@ async function run(argument: string | undefined, options: DispatchOptions, say: 
   const task = await readTask({ ...options, argument }, options, say);
   const tasks = await openTasks();
   const waitMs = Math.max(RETURN_BY_MS - performance.now(), LEAST_WAIT_MS);
-  const { simulated, ...started } = await tasks.start(task, newKey(), waitMs);
+  const { simulated, retired, ...started } = await tasks.start(task, newKey(), waitMs);
   if (started.status !== 'refused') taskIsStarted();
 
   const name = started.task_name;
@@ -58,6 +58,7 @@ async function run(argument: string | undefined, options: DispatchOptions, say: 
     );
     console.error(say.taskId(started.task_id));
     if (started.status === 'pending') console.error(say.pending);
+    if (retired) console.error(say.retiredNotice(text.detail(retired) ?? ''));
     if (simulated) console.error(say.simulatedNotice);
   } else {
     console.error(say.refused(name, explain(started.error, text)));

@@ -29,7 +29,7 @@ async function models({ json }: { json?: true }): Promise<Exit> {
   const live = await askHost(context);
   const ids = 'ids' in live ? live.ids : [];
   // Without a choice there is always a default.
-  const chosen = config.KIMI_MODEL ?? resolveModel(undefined, apiUrl);
+  const chosen = config.KIMI_MODEL ?? resolveModel(undefined, apiUrl, context.simulated);
   const unknown = [...new Set([...ids, chosen])].filter((id) => !modelOf(id) && !isNamedRetired(id));
 
   if (json) {

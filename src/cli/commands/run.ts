@@ -59,7 +59,7 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
   const isRelayed = stack ? context.relay : usesRelay(config, simulate);
   // Behind the relay, the simulated Kimi is Moonshot's API with its models.
   const apiUrl = simulate && !isRelayed ? SIMULATED_URL : context.apiUrl;
-  const task = checkTask({ config, apiUrl }, await readTask(prompt, options, say));
+  const task = checkTask({ config, apiUrl, simulated: simulate || context.simulated }, await readTask(prompt, options, say));
 
   const workersElsewhere = !stack && context.elsewhere && (await hasWorkers(context));
   // A simulated task must never reach a worker with a real key.
@@ -103,6 +103,7 @@ async function runOn(
     const place = started.status === 'queued' && text.queuePosition(started.queued);
     console.log(`${place ? say.queued(task.name, place) : say.dispatched(task.name)}\n`);
     console.error(say.taskId(started.task_id));
+    if (started.retired) console.error(say.retiredNotice(text.detail(started.retired) ?? ''));
     const { task_id } = started;
     const stopped = afterwards ? say.interrupted(task_id, upCommand(context.stack)) : say.stoppedWaiting(task_id);
     const result = await follow(client, context, started.task_id, stopped);

@@ -82,9 +82,9 @@ function already(state: StackState, simulate: boolean, say: CliText): Exit {
 }
 
 /** The default model and the reason for it, or why there is none. */
-function modelRow({ KIMI_MODEL }: Config, { api_url }: StackState, say: CliText, text: Text): string {
+function modelRow({ KIMI_MODEL }: Config, { api_url, simulated }: StackState, say: CliText, text: Text): string {
   try {
-    const model = resolveModel(KIMI_MODEL, api_url);
+    const model = resolveModel(KIMI_MODEL, api_url, simulated);
     return KIMI_MODEL === undefined ? say.defaultModel[modelOf(model) ? 'moonshot' : 'elsewhere'](model) : model;
   } catch (error) {
     if (!(error instanceof KimiError)) throw error;

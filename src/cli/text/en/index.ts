@@ -104,6 +104,7 @@ export const en: CliText = {
   taskId: (id) => `Task id: ${id}`,
   pending: 'Kimi has not confirmed yet; the task is saved and continues automatically.',
   simulatedNotice: '(Simulation: the real Kimi is not called)',
+  retiredNotice: (why) => `The simulation accepts this model, but the real Kimi would refuse it: ${why}.`,
   queued: (name, place) => `🕒 Kimi task queued: ${name} (${place})\nYou will be notified when it is done!`,
   streamStopped: (id, hasCome) =>
     `Task ${id} had timed out; the connection that waited for a late answer is closed. ${hasCome ? 'The received part is saved in its result.' : 'Nothing had been received.'}`,

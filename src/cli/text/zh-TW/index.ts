@@ -105,6 +105,7 @@ export const zhTW = {
   taskId: (id: string) => `任務編號：${id}`,
   pending: 'Kimi 還沒有確認收到；任務已存好，會自動繼續。',
   simulatedNotice: '（模擬模式：沒有呼叫真正的 Kimi）',
+  retiredNotice: (why: string) => `模擬接受這個模型，但真正的 Kimi 會拒絕：${why}。`,
   queued: (name: string, place: string) => `🕒 Kimi 任務已排隊：${name}（${place}）\n完成後會自動通知你！`,
   streamStopped: (id: string, hasCome: boolean) =>
     `任務 ${id} 早已逾時；等待遲來答案的連線已關閉。${hasCome ? '已收到的部分保存在結果裡。' : '還沒有收到任何內容。'}`,
