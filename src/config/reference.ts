@@ -52,8 +52,8 @@ const ENTRIES: Record<VariableName, Entry> = {
   KIMI_MODEL: {
     group: 'kimi',
     default: {
-      en: "`kimi-k2.6` at Moonshot's hosts, `moonshot-v1-128k` elsewhere",
-      'zh-TW': 'Moonshot 的主機：`kimi-k2.6`；其他：`moonshot-v1-128k`',
+      en: "`kimi-k2.6` at Moonshot's hosts and in a simulation, `moonshot-v1-128k` elsewhere",
+      'zh-TW': 'Moonshot 的主機與模擬：`kimi-k2.6`；其他：`moonshot-v1-128k`',
     },
     en: 'Model of tasks that name none. `kimi-dispatch models` lists the models.',
     'zh-TW': '任務沒有指定模型時使用的模型。`kimi-dispatch models` 會列出所有模型。',

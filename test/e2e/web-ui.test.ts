@@ -143,7 +143,7 @@ describe('the Web UI', () => {
         [queued, 'contract', 'queued'],
       ] as const) {
         const cells = await row(task).innerText();
-        for (const word of [name, status, 'moonshot-v1-128k']) expect(cells).toContain(word);
+        for (const word of [name, status, 'kimi-k2.6']) expect(cells).toContain(word);
       }
       await page.setViewportSize({ width: 1_700, height: 900 });
       await shoot(page, 'web-ui-list', 620);
@@ -151,7 +151,7 @@ describe('the Web UI', () => {
 
       const accepted = /Kimi 已收下：\s*cmpl-\S+/;
       await showsDetails(page, stack, queued, [
-        'contract · moonshot-v1-128k',
+        'contract · kimi-k2.6',
         '翻譯這份合約',
         /排隊等候派發 · 第 1 位/,
         '排隊中',
@@ -171,7 +171,7 @@ describe('the Web UI', () => {
       ]);
       await showsDetails(page, stack, cancelled, ['已取消', '任務已被取消']);
       await showsDetails(page, stack, done, [
-        'calculator · moonshot-v1-128k',
+        'calculator · kimi-k2.6',
         '寫一個 Python 計算器，包含測試',
         accepted,
         /✓ Kimi 已回呼，用了 0:\d\d（最長 2:00）/,
@@ -185,7 +185,7 @@ describe('the Web UI', () => {
 
       await openTask(page, stack, done, 'Event History');
       const summaries = [
-        '交給 Kimi（moonshot-v1-128k）',
+        '交給 Kimi（kimi-k2.6）',
         '等待回呼，最長 120 秒',
         '記下等待中的任務',
         '儲存結果：完成',

@@ -98,7 +98,7 @@ describe('a message that begins with Kimi', () => {
 
       const reply = await stage.next(chat, /任務完成/);
       expect(reply.text).toMatch(
-        /^✅ Kimi 任務完成！\n\n📋 任務：python-計算器\n🤖 模型：moonshot-v1-128k\n💾 Token：\d+ \(提示\) \+ \d+ \(生成\) = \d+\n⏱️ 完成時間：\S+Z\n\n📝 結果摘要：\n/,
+        /^✅ Kimi 任務完成！\n\n📋 任務：python-計算器\n🤖 模型：kimi-k2\.6\n💾 Token：\d+ \(提示\) \+ \d+ \(生成\) = \d+\n⏱️ 完成時間：\S+Z\n\n📝 結果摘要：\n/,
       );
       // The summary truncates its code block; the block is closed.
       expect(reply.text).toMatch(/<pre><code class="language-python">def fibonacci[^]*<\/code><\/pre>\s*💡 完整結果：/);
