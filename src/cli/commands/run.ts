@@ -59,7 +59,10 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
   const isRelayed = stack ? context.relay : usesRelay(config, simulate);
   // Behind the relay, the simulated Kimi is Moonshot's API with its models.
   const apiUrl = simulate && !isRelayed ? SIMULATED_URL : context.apiUrl;
-  const task = checkTask({ config, apiUrl, simulated: simulate || context.simulated }, await readTask(prompt, options, say));
+  const task = checkTask(
+    { config, apiUrl, simulated: simulate || context.simulated },
+    await readTask(prompt, options, say),
+  );
 
   const workersElsewhere = !stack && context.elsewhere && (await hasWorkers(context));
   // A simulated task must never reach a worker with a real key.
