@@ -1,5 +1,5 @@
 /** What may be wrong with the configuration, in words of both languages. */
-import { sayCode } from '../shared/system-error.ts';
+import { sayCode } from '../text/system-errors.ts';
 import type { Lang } from '../shared/task.ts';
 
 /** What may be wrong with a variable or a file, by code, and what its sentence names. */

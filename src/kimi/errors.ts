@@ -1,5 +1,6 @@
 import type { TaskError } from '../shared/task.ts';
-import { messageOf, type ErrorDetail } from '../shared/error-detail.ts';
+import type { ErrorDetail } from '../shared/error-detail.ts';
+import { messageOf } from '../text/error-details.ts';
 
 /** Why a request returned no API id, or no complete answer. */
 export type KimiErrorKind =

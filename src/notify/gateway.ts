@@ -1,7 +1,8 @@
 import { request, type Dispatcher } from 'undici';
 import { publicAddress, retryAfter } from '../service/http.ts';
 import { causeOf, outboundAgent, reachProblem } from '../service/outbound.ts';
-import { messageOf, type ErrorDetail } from '../shared/error-detail.ts';
+import type { ErrorDetail } from '../shared/error-detail.ts';
+import { messageOf } from '../text/error-details.ts';
 import type { PluginWake } from './protocol.ts';
 
 /** Why the agent could not be woken. Its message never holds the token. */

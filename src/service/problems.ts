@@ -1,5 +1,5 @@
 /** Problems of the services and the stack that a person can fix, in words of both languages. */
-import { sayCode } from '../shared/system-error.ts';
+import { sayCode } from '../text/system-errors.ts';
 import type { Lang } from '../shared/task.ts';
 
 /** Who lacks `WEBHOOK_SECRET`. */

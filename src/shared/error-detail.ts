@@ -1,6 +1,3 @@
-import { sayCode } from './system-error.ts';
-import type { Lang } from './task.ts';
-
 /** Why a host was not reached. */
 export interface Cause {
   /** A code such as `ECONNREFUSED`, or words. */
@@ -11,15 +8,18 @@ export interface Cause {
   why?: string;
 }
 
-/** What the message of an error says, by code. */
-interface Details {
+/** What has to be changed so that the gateway accepts a wake. */
+export type GatewayAdvice = 'hooks' | 'plugin' | 'owner' | 'token';
+
+/** Parameters of an error's detail, by code. src/text/error-details.ts has the sentences. */
+export interface Details {
   always_thinks: { model: string; effort?: string };
   /** Kimi's response. `words` are the provider's own; `elsewhere` if another program seems to answer. */
   answered: { status: number; words?: string; elsewhere?: true };
   broke: { address: string } & Cause;
   file: { cause: string };
   cap: { model: string; context: number };
-  gateway: { address: string; status: number; words?: string; advice?: keyof typeof GATEWAY_ADVICE };
+  gateway: { address: string; status: number; words?: string; advice?: GatewayAdvice };
   gateway_unreachable: { address: string } & Cause;
   no_effort: { model: string; effort: string; efforts: string[] };
   no_efforts: { model: string; hasSwitch: boolean };
@@ -33,82 +33,3 @@ interface Details {
 }
 
 export type ErrorDetail = { [Code in keyof Details]: { code: Code } & Details[Code] }[keyof Details];
-
-/** @returns what an error says, without what to do if its type has a sentence for that. `undefined` for an unknown code. */
-export function sayDetail(detail: ErrorDetail, lang: Lang): string | undefined {
-  const words = WORDS[lang];
-  return Object.hasOwn(words, detail.code)
-    ? (words[detail.code] as (detail: ErrorDetail) => string)(detail)
-    : undefined;
-}
-
-/** @returns the English message, for logs and programs. */
-export function messageOf(said: string | ErrorDetail): string {
-  return typeof said === 'string' ? said : (sayDetail(said, 'en') ?? '');
-}
-
-/** What to do, for logs: in both languages the sentence of the error's type says it. */
-const GATEWAY_ADVICE = {
-  hooks: ': enable hooks in the gateway or correct OPENCLAW_WAKE_URL',
-  plugin:
-    ', and it was not the plugin kimi-dispatch: load the plugin in the gateway (kimi-dispatch setup openclaw) or correct OPENCLAW_WAKE_URL',
-  owner:
-    ': no chat asked for this task and the gateway names no owner: set commands.ownerAllowFrom, e.g. ["telegram:4242"]',
-  token: ': set OPENCLAW_WAKE_TOKEN to the gateway’s hooks.token',
-};
-
-type Words = { [Code in keyof Details]: (params: Details[Code]) => string };
-
-const WORDS: Record<Lang, Words> = {
-  en: {
-    always_thinks: ({ model, effort }) =>
-      `${model} always thinks; ${effort ? `use --thinking ${effort}` : 'leave --thinking out'}`,
-    answered: ({ status, words, elsewhere }) =>
-      `Kimi answered ${status}${words ? `: ${words}` : ''}${elsewhere ? '; is KIMI_API_URL right?' : ''}`,
-    broke: ({ address, cause }) => `the connection to ${address} broke after the request was sent: ${cause}`,
-    file: ({ cause }) => sayCode(cause, 'en'),
-    cap: ({ model, context }) => `${model} has room for ${context} tokens; lower --max-tokens`,
-    gateway: ({ address, status, words, advice }) =>
-      `${address} answered ${status}${words ? `: ${words}` : ''}${advice ? GATEWAY_ADVICE[advice] : ''}`,
-    gateway_unreachable: ({ address, cause }) => `cannot reach ${address}: ${cause}`,
-    no_effort: ({ model, effort, efforts }) => `${model} has no thinking effort ${effort}; use ${efforts.join(', ')}`,
-    no_efforts: ({ model, hasSwitch }) =>
-      `${model} has no thinking effort; ${hasSwitch ? 'use --thinking on or off' : 'leave --thinking out'}`,
-    no_images: ({ model, successor }) => `${model} accepts no images; use a model that does, e.g. ${successor}`,
-    reach: ({ address, cause }) => `cannot reach ${address}: ${cause}`,
-    reported: ({ words }) => `Kimi reported an error in its answer: ${words}`,
-    retired: ({ model, date, successor }) => `${model} was retired at Moonshot on ${date}; use ${successor}`,
-    temperature: ({ model, only }) => `${model} accepts only temperature ${only}; leave --temperature out`,
-    unreached: ({ cause }) => cause,
-    too_long: ({ tokens, model, room, larger }) =>
-      `the prompt has ${tokens} tokens, and ${model} has room for ${room}; ${larger ? `shorten it, or use ${larger}` : 'shorten it'}`,
-  },
-  'zh-TW': {
-    always_thinks: ({ model, effort }) =>
-      `${model} 一定會思考；請${effort ? `用 --thinking ${effort}` : '拿掉 --thinking'}`,
-    answered: ({ status, words, elsewhere }) =>
-      `Kimi 回應 ${status}${words ? `：「${words}」` : ''}${elsewhere ? '；請檢查 KIMI_API_URL' : ''}`,
-    broke: ({ address, ...cause }) => `${address}：${causeOf(cause)}`,
-    file: ({ cause }) => sayCode(cause, 'zh-TW'),
-    cap: ({ model, context }) => `${model} 最多容納 ${context} 個 Token；請調低 --max-tokens`,
-    gateway: ({ address, status, words }) => `OpenClaw 閘道 ${address} 回應 ${status}${words ? `：「${words}」` : ''}`,
-    gateway_unreachable: ({ address, ...cause }) => `${address}：${causeOf(cause)}`,
-    no_effort: ({ model, effort, efforts }) => `${model} 沒有 ${effort} 這種思考強度；可用 ${efforts.join('、')}`,
-    no_efforts: ({ model, hasSwitch }) =>
-      `${model} 沒有思考強度；請${hasSwitch ? '用 --thinking on 或 off' : '拿掉 --thinking'}`,
-    no_images: ({ model, successor }) => `${model} 不接受圖片；請改用接受圖片的模型，例如 ${successor}`,
-    reach: ({ address, ...cause }) => `${address}：${causeOf(cause)}`,
-    reported: ({ words }) => `Kimi 在答案裡回報錯誤：「${words}」`,
-    retired: ({ model, date, successor }) => `${model} 於 ${date} 在 Moonshot 停用，後繼的是 ${successor}`,
-    temperature: ({ model, only }) => `${model} 只接受 temperature ${only}；請拿掉 --temperature`,
-    unreached: (cause) => causeOf(cause),
-    too_long: ({ tokens, model, room, larger }) =>
-      `提示詞有 ${tokens} 個 Token，而 ${model} 只容得下 ${room} 個；請縮短${larger ? `，或改用 ${larger}` : ''}`,
-  },
-};
-
-function causeOf({ cause, proxy, status, why = cause }: Cause): string {
-  if (status !== undefined) return `代理伺服器 ${proxy} 回應 ${status}；請檢查 HTTPS_PROXY 與 NO_PROXY`;
-  const words = /^[A-Z][A-Z\d_]+$/.test(why) ? sayCode(why, 'zh-TW') : `「${why}」`;
-  return proxy === undefined ? words : `無法使用代理伺服器 ${proxy}：${words}`;
-}

@@ -1,5 +1,5 @@
 import type { Text } from './zh-TW.ts';
-import { sayDetail } from '../shared/error-detail.ts';
+import { sayDetail } from './error-details.ts';
 
 const SUFFIX: Partial<Record<Intl.LDMLPluralRule, string>> = { one: 'st', two: 'nd', few: 'rd' };
 

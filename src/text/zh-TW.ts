@@ -1,8 +1,9 @@
-import { sayDetail, type ErrorDetail } from '../shared/error-detail.ts';
+import type { ErrorDetail } from '../shared/error-detail.ts';
 import type { QueuePosition } from '../shared/limits.ts';
 import type { StreamProgress } from '../shared/relay.ts';
 import type { Tokens } from '../shared/result.ts';
 import type { Outcome, Task, TaskState, TaskStep } from '../shared/task.ts';
+import { sayDetail } from './error-details.ts';
 
 function about(ms: number): string {
   return ms < 60_000 ? `約 ${Math.ceil(ms / 1000)} 秒` : `約 ${Math.ceil(ms / 60_000)} 分鐘`;
