@@ -41,7 +41,7 @@ function measure(tasks: number, agents: number): Figure[] {
     for (let n = 0; n < tasks; n += 1) ask(n);
   });
   const running = queue.grant(now).map(({ task_id }) => task_id);
-  for (const task_id of running) queue.sent(task_id, 1, true, now);
+  for (const task_id of running) queue.reportSent(task_id, 1, true, now);
   const steps = { request: [] as number[], position: [] as number[], next: [] as number[] };
   for (let round = 0; round < ROUNDS; round += 1) {
     // At 10,000 a minute one task arrives and one leaves every seven milliseconds.

@@ -81,7 +81,7 @@ export class AdmissionQueue {
     if (lease && lease.round >= request.round) return false;
     if (request.turned_away) this.throttled(request.turned_away, now);
     if (lease) {
-      this.recordSent(lease, now);
+      this.markSent(lease, now);
       lease.phase = 'waiting';
     }
     this.waiting.add(request, lease ? 0 : request.priority);
@@ -95,20 +95,24 @@ export class AdmissionQueue {
   }
 
   /** The request of a round is no longer on its way: Kimi accepted it, or its outcome is unknown. */
-  sent(task_id: string, round: number, accepted: boolean, now: number): void {
+  reportSent(task_id: string, round: number, accepted: boolean, now: number): void {
     this.clampTo(now);
     if (accepted) this.state.turned_away = 0;
     const lease = this.lease(task_id);
-    if (lease?.round === round) this.recordSent(lease, now);
+    if (lease?.round === round) this.markSent(lease, now);
   }
 
-  /** Removes a task from the queue and releases its slot. */
-  release(task_id: string, sent: boolean, now: number): void {
+  /**
+   * Removes a task from the queue and releases its slot.
+   *
+   * @param wasSent whether a granted request may have reached Kimi
+   */
+  release(task_id: string, wasSent: boolean, now: number): void {
     this.clampTo(now);
     const { state } = this;
     const lease = this.lease(task_id);
     if (lease) {
-      if (lease.phase === 'granted' && sent) state.sent.push(now);
+      if (lease.phase === 'granted' && wasSent) state.sent.push(now);
       const held = Math.max(0, now - lease.granted_at);
       state.average_hold_ms = (state.average_hold_ms ?? held) * (1 - NEWEST_WEIGHT) + held * NEWEST_WEIGHT;
       state.leases = state.leases.filter((other) => other !== lease);
@@ -201,7 +205,7 @@ export class AdmissionQueue {
     const next = this.next();
     if (!next) return [];
     const noSlot = !this.isBelowConcurrentLimit(next);
-    return this.leases
+    return this.countedLeases
       .filter(({ granted_at, phase }) => granted_at <= now - after_ms && (noSlot || phase === 'granted'))
       .map(({ task_id }) => task_id);
   }
@@ -250,16 +254,16 @@ export class AdmissionQueue {
   /** A task that holds a slot does not need another one. */
   private isBelowConcurrentLimit({ task_id }: LeaseRequest): boolean {
     const { concurrent } = this.state.limits;
-    return concurrent === 0 || this.leases.length < concurrent || this.lease(task_id) !== undefined;
+    return concurrent === 0 || this.countedLeases.length < concurrent || this.lease(task_id) !== undefined;
   }
 
   /** Requests that count against the last 60 s: those sent, and those that may be on their way. */
   private requestsInLastMinute(now: number): number {
-    const onTheirWay = this.leases.filter(({ phase }) => phase === 'granted');
+    const onTheirWay = this.countedLeases.filter(({ phase }) => phase === 'granted');
     return this.state.sent.filter((at) => at > now - WINDOW_MS).length + onTheirWay.length;
   }
 
-  private recordSent(lease: Lease, now: number): void {
+  private markSent(lease: Lease, now: number): void {
     if (lease.phase !== 'granted') return;
     lease.phase = 'sent';
     this.state.sent.push(now);
@@ -280,7 +284,7 @@ export class AdmissionQueue {
       const freed = sent[turn - 1];
       wait = Math.max(wait, freed ? freed + WINDOW_MS - now : Math.ceil(turn / limits.per_minute) * WINDOW_MS);
     }
-    const free = limits.concurrent - this.leases.length;
+    const free = limits.concurrent - this.countedLeases.length;
     if (limits.concurrent > 0 && position > free) {
       if (average_hold_ms === undefined) return undefined;
       wait = Math.max(wait, Math.ceil((position - Math.max(free, 0)) / limits.concurrent) * average_hold_ms);
@@ -304,7 +308,7 @@ export class AdmissionQueue {
   }
 
   /** Slots that count: those of agents that are not away. */
-  private get leases(): Lease[] {
+  private get countedLeases(): Lease[] {
     const { leases, missing = [] } = this.state;
     return missing.length === 0 ? leases : leases.filter(({ agent }) => !this.agents.isAway(agent));
   }

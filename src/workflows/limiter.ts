@@ -110,7 +110,7 @@ function handleMessages(limiter: Limiter): void {
   );
   setHandler(
     sentSignal,
-    handle(({ task_id, round, accepted }) => admission.sent(task_id, round, accepted, Date.now())),
+    handle(({ task_id, round, accepted }) => admission.reportSent(task_id, round, accepted, Date.now())),
   );
   setHandler(
     releaseSignal,

@@ -13,7 +13,7 @@ import { failureDetails } from '../shared/failure-details.ts';
 import { ACCEPTED_UPDATE, ACKNOWLEDGE_UPDATE, CALLBACK_SIGNAL, RELAY_SIGNAL, STATUS_QUERY } from '../shared/names.ts';
 import type { RelayReport } from '../shared/relay.ts';
 import type { Acceptance, Outcome, Task, TaskError, TaskSummary, TaskView } from '../shared/task.ts';
-import { notifyAndAwaitLateAnswer, saveLateAnswer } from './task/late-answer.ts';
+import { notifyAndAwaitLateAnswer, saveLateAnswerAndNotify } from './task/late-answer.ts';
 import { leaseFor } from './task/lease.ts';
 import { acknowledge, notify } from './task/notify.ts';
 import { outcomeOf, receiveCallback, receiveRelayReport } from './task/outcome.ts';
@@ -58,7 +58,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     await dispatching;
     await condition(allHandlersFinished);
     // A callback that came during the last steps is verified by now.
-    if (answerMayFollow && run.isAnswered() && !run.hasSavedLateAnswer) await saveLateAnswer(run);
+    if (answerMayFollow && run.isAnswered() && !run.hasSavedLateAnswer) await saveLateAnswerAndNotify(run);
     run.enterStep('closed');
     await condition(allHandlersFinished);
   });

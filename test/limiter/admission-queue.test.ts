@@ -52,7 +52,7 @@ describe('requests in any 60 s', () => {
     ask('b');
     expect(granted(0)).toEqual(['a']);
     // The worker was killed, and sends only now.
-    queue.sent('a', 1, true, 50_000);
+    queue.reportSent('a', 1, true, 50_000);
     expect(granted(MINUTE)).toEqual([]);
     expect(queue.nextChange(MINUTE)).toBe(50_000);
     expect(granted(50_000 + MINUTE)).toEqual(['b']);
@@ -73,7 +73,7 @@ describe('requests in any 60 s', () => {
     ask('b');
     granted();
     queue.release('a', true, 1);
-    queue.sent('a', 1, true, 2);
+    queue.reportSent('a', 1, true, 2);
     expect(granted(2)).toEqual([]);
     expect(granted(1 + MINUTE)).toEqual(['b']);
   });
@@ -338,7 +338,7 @@ describe('throttled by Kimi (429)', () => {
     };
     expect(Array.from({ length: 9 }, (_, index) => pauseAfter(index + 1))).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60]);
     queue.grant(now);
-    queue.sent('a', 10, true, now);
+    queue.reportSent('a', 10, true, now);
     queue.request({ task_id: 'a', priority: 3, round: 11, turned_away: {} }, now);
     expect(queue.nextChange(now)).toBe(1_000);
   });
@@ -363,8 +363,8 @@ describe('the expected wait', () => {
     const { queue, ask, granted } = open({ per_minute: 2 });
     for (const id of ['a', 'b', 'c', 'd']) ask(id);
     granted();
-    queue.sent('a', 1, true, 1_000);
-    queue.sent('b', 1, true, 5_000);
+    queue.reportSent('a', 1, true, 1_000);
+    queue.reportSent('b', 1, true, 5_000);
     expect(queue.positionOf('c', 11_000)).toEqual({ place: 1, expected_wait_ms: 50_000 });
     expect(queue.positionOf('d', 11_000)).toEqual({ place: 2, expected_wait_ms: 54_000 });
 
@@ -431,7 +431,7 @@ it('in any sequence, no limit is exceeded by Kimi’s clock', () => {
           if (what === 'turned-away') {
             rounds.set(task_id, round + 1);
             queue.request({ task_id, priority, round: round + 1, turned_away: {} }, now);
-          } else queue.sent(task_id, round, true, now);
+          } else queue.reportSent(task_id, round, true, now);
         } else if (what === 'release' && round > 0) {
           queue.release(task_id, !mayStillSend.has(task_id), now);
           mayStillSend.delete(task_id);
@@ -461,7 +461,7 @@ describe('where the clock is set back by three hours', () => {
     const { ask, queue, granted } = open({ per_minute: 1 });
     ask('a', 3, NOW);
     granted(NOW);
-    queue.sent('a', 1, true, NOW);
+    queue.reportSent('a', 1, true, NOW);
     ask('b', 3, BACK);
     expect(granted(BACK)).toEqual([]);
     expect(queue.nextChange(BACK)).toBe(MINUTE);

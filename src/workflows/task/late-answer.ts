@@ -23,18 +23,18 @@ export async function notifyAndAwaitLateAnswer(run: TaskRun): Promise<void> {
     notifying.cancel();
     await notified.catch(ignoreCancellation);
   }
-  if (run.isAnswered()) await saveLateAnswer(run);
+  if (run.isAnswered()) await saveLateAnswerAndNotify(run);
   await notified.catch(ignoreCancellation);
 }
 
 /** Saves an answer that came after the outcome. After a deadline the agent is notified of it; after a cancellation it is not. */
-export async function saveLateAnswer(run: TaskRun): Promise<void> {
+export async function saveLateAnswerAndNotify(run: TaskRun): Promise<void> {
   run.hasSavedLateAnswer = true;
-  const closed = run.closedByRelay();
-  if (closed && !closed.partial && !closed.usage) return;
+  const closingCallback = run.closedByRelay();
+  if (closingCallback && !closingCallback.partial && !closingCallback.usage) return;
   const late: TaskResult = { ...resultOf(run, run.callback as Callback), late: true };
   run.metrics.answeredLate();
-  if (run.view.state === 'cancelled' || closed) {
+  if (run.view.state === 'cancelled' || closingCallback) {
     const { step } = run.view;
     await save(run, { ...late, status: 'cancelled' });
     // The notification of the cancellation may still be pending.

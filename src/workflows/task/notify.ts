@@ -7,8 +7,11 @@ import { readFailure } from '../failures.ts';
 import type { TaskRun } from './state.ts';
 import { explain } from '../../text/index.ts';
 
-/** How long an agent that acknowledges by itself (`ack: 'agent'`) has for it before it is woken again. Milliseconds. */
+/** Delays before an agent that acknowledges by itself (`ack: 'agent'`) is woken again, in milliseconds. */
 const WAKE_AGAIN_MS = [60_000, 300_000, 1_800_000];
+
+/** How long the agent has after the last wake, in milliseconds. */
+const LAST_WAIT_MS = 1_800_000;
 
 /**
  * Wakes the agent until the notification is acknowledged: by the gateway's 2xx, or by the agent (`ack: 'agent'`).
@@ -26,11 +29,11 @@ export async function notify(run: TaskRun): Promise<void> {
       if (!view.acknowledged) await acknowledge(run);
       return;
     }
-    for (const [index, ms] of [...WAKE_AGAIN_MS, WAKE_AGAIN_MS.at(-1) ?? 0].entries()) {
-      run.enterStep('awaiting_acknowledgement');
-      if (view.acknowledged || (await condition(() => view.acknowledged, ms))) return;
-      if (index < WAKE_AGAIN_MS.length) await wakeOnce(run, repeatKey(key, index + 1));
+    for (const [index, ms] of WAKE_AGAIN_MS.entries()) {
+      if (await isAcknowledgedWithin(run, ms)) return;
+      await wakeOnce(run, repeatKey(key, index + 1));
     }
+    if (await isAcknowledgedWithin(run, LAST_WAIT_MS)) return;
     view.wake_error = { type: 'not_acknowledged', message: run.text.error.notAcknowledged };
   } catch (error) {
     const failure = readFailure(error);
@@ -39,12 +42,20 @@ export async function notify(run: TaskRun): Promise<void> {
   }
 }
 
+/** Waits for the agent to acknowledge. @returns whether it did. */
+async function isAcknowledgedWithin(run: TaskRun, ms: number): Promise<boolean> {
+  const { view } = run;
+  run.enterStep('awaiting_acknowledgement');
+  return view.acknowledged || (await condition(() => view.acknowledged, ms));
+}
+
 /** Calls the gateway, unless the agent has found and acknowledged the result by itself. */
 async function wakeOnce(run: TaskRun, key: string): Promise<void> {
   const { task, text, view } = run;
   run.enterStep('waking');
   const line = text.wake[view.state as Outcome](task.task_name, run.notification);
   const chat = { lang: task.lang, ...(task.route && { route: task.route }) };
+  // Retried until the gateway accepts it, for 7 days: `WAKE` in activity-options.ts.
   const wake = async () => await run.activities.wake([task.task_id, line, key, chat], text.activity.wake);
   const waking = new CancellationScope();
   const outcome = await Promise.race([waking.run(wake), condition(() => view.acknowledged)]);
