@@ -3,7 +3,8 @@ import * as z from 'zod';
 import { readUsage } from '../kimi/answer.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { parseJson, readStated, statedError } from '../kimi/refusal.ts';
-import { endOf, type Piece } from './attempts.ts';
+import type { Piece } from './answer.ts';
+import { kimiFinishReason } from './finish-reason.ts';
 
 /** Longest JSON body or stream event, in UTF-16 units. An answer has at most 4 Mi units, each at most six long as `\uXXXX`. */
 const MAX_PIECE_CHARS = 32 * 1024 * 1024;
@@ -154,14 +155,14 @@ export class AnswerReader {
     const counted = readUsage(usage) ?? readUsage(first?.usage);
     const content = part && contentOf(part);
     const reasoning = part && reasoningOf(part);
-    if (first?.finish_reason) this.finish_reason = endOf(first.finish_reason);
+    if (first?.finish_reason) this.finish_reason = kimiFinishReason(first.finish_reason);
     this.hasText ||= Boolean(content || reasoning);
     this.pieces.push({
       ...(id && { id }),
       ...(model && { model }),
       ...(content && { content }),
       ...(reasoning && { reasoning }),
-      ...(first?.finish_reason && { finish_reason: endOf(first.finish_reason) }),
+      ...(first?.finish_reason && { finish_reason: kimiFinishReason(first.finish_reason) }),
       ...(counted && { usage: counted }),
     });
   }

@@ -4,7 +4,9 @@ import type { Callback } from '../shared/callback.ts';
 import { readDetails } from '../shared/failure-details.ts';
 import { FAILURE } from '../shared/names.ts';
 import { RELAY_TRIES_MS, type RelayRequest } from '../shared/relay.ts';
-import { answered, failed, nextStep, requestsIn, type Attempt, type OnInterrupt } from './attempts.ts';
+import { requestsIn, type Attempt } from './attempts.ts';
+import { answered, failed } from './callbacks.ts';
+import { nextStep, type OnInterrupt } from './next-step.ts';
 import type { ReceivedStore } from './recordings.ts';
 import { StreamedRequest, type RequestDependencies } from './request.ts';
 import { hasType, type RequestState } from './request-state.ts';
@@ -19,12 +21,16 @@ export function createAnswering({ onInterrupt, ...dependencies }: AnsweringDepen
   const { received, metrics } = dependencies;
   const streams = new HeldWork<Callback>();
 
-  /** Continues after an attempt that was lost. @returns the callback if its work goes on, or if it recorded a whole answer. */
+  /**
+   * Continues after an attempt that was lost.
+   *
+   * @returns the callback, if the lost attempt's request is still running in this process, or if it recorded a whole answer
+   */
   async function recover(request: RelayRequest, state: RequestState): Promise<Callback | undefined> {
     const { task_id } = request;
     const { lost } = state;
-    const joined = lost && streams.join(`${task_id}.${state.interruptions}`, lost);
-    if (joined || !lost) return await joined;
+    const running = lost && streams.join(`${task_id}.${state.interruptions}`, lost);
+    if (running || !lost) return await running;
     state.catchUp((await received.countOf(task_id)) - 1);
     const recorded = await received.read(task_id, state.interruptions + 1);
     const last = recorded.at(-1);

@@ -7,7 +7,8 @@ import { codeOf } from '../shared/system-error.ts';
 import { syncFolder } from '../service/files.ts';
 import type { Callback } from '../shared/callback.ts';
 import { TASK_ID } from '../shared/task-id.ts';
-import { Answer, type Attempt, type Piece } from './attempts.ts';
+import { Answer, type Piece } from './answer.ts';
+import type { Attempt } from './attempts.ts';
 
 /** How long it is remembered that an answer was delivered, in milliseconds: by then the engine knows. */
 const REMEMBER_MS = 60_000;

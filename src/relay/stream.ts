@@ -5,7 +5,7 @@ import { KimiHttp, type HttpResponse } from '../kimi/http.ts';
 import { describe } from '../service/outbound.ts';
 import { readRefusal } from '../kimi/refusal.ts';
 import { AnswerReader } from './answer-reader.ts';
-import type { Piece } from './attempts.ts';
+import type { Piece } from './answer.ts';
 
 export interface StreamOptions {
   /** Base address, e.g. `https://api.moonshot.cn/v1`. */

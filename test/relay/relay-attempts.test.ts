@@ -2,17 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import type { AnswerCallback } from '../../src/shared/callback.ts';
 import type { RelayRequest } from '../../src/shared/relay.ts';
-import {
-  Answer,
-  answered,
-  failed,
-  nextStep,
-  requestsIn,
-  textOf,
-  tokensIn,
-  type Attempt,
-  type Piece,
-} from '../../src/relay/attempts.ts';
+import { Answer, type Piece } from '../../src/relay/answer.ts';
+import { requestsIn, textOf, type Attempt } from '../../src/relay/attempts.ts';
+import { answered, failed } from '../../src/relay/callbacks.ts';
+import { nextStep } from '../../src/relay/next-step.ts';
+import { tokensIn } from '../../src/relay/token-estimate.ts';
 
 const PROMPT = { role: 'user', content: 'x' };
 const BODY: RelayRequest['body'] = { model: 'kimi-k3', messages: [PROMPT] };

@@ -5,7 +5,7 @@ import type { Callback } from '../../src/shared/callback.ts';
 import { relayId } from '../../src/shared/names.ts';
 import type { RelayRequest, RelaySummary } from '../../src/shared/relay.ts';
 import { createRelayActivities } from '../../src/relay/activities.ts';
-import type { Piece } from '../../src/relay/attempts.ts';
+import type { Piece } from '../../src/relay/answer.ts';
 import { ReceivedStore } from '../../src/relay/recordings.ts';
 import { serveAnswer } from '../support/answering.ts';
 import { freePort } from '../support/engine.ts';

@@ -1,7 +1,7 @@
 /** Streams as servers send them, and the result of the streaming client. */
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Piece } from '../../src/relay/attempts.ts';
+import type { Piece } from '../../src/relay/answer.ts';
 import { StreamingClient } from '../../src/relay/stream.ts';
 import { serve } from './resources.ts';
 

@@ -1,0 +1,89 @@
+/** The callback of a request, from all its attempts. */
+import type { AnswerCallback, Callback, ErrorCallback, Usage } from '../shared/callback.ts';
+import { relayApiId } from '../shared/names.ts';
+import { callbackMetadata, relayFailure, type RelayRequest } from '../shared/relay.ts';
+import type { TaskError } from '../shared/task.ts';
+import { textOf, type Attempt } from './attempts.ts';
+import { hasEnded } from './finish-reason.ts';
+import { textOfMessages, tokensIn } from './token-estimate.ts';
+
+/** Errors for an answer that has ended incomplete, by `finish_reason`. */
+const CUT: Record<string, [type: string, message: string]> = {
+  content_filter: ['content_filter', 'Kimi stopped its answer because it was considered high risk (content_filter)'],
+  tool_calls: ['tool_calls', 'Kimi called a tool instead of answering, though the request offered none (tool_calls)'],
+};
+
+/** @returns the callback for an answer that has ended: the answer, or an error with the partial text. */
+export function answered(request: RelayRequest, attempts: readonly (Attempt | undefined)[]): Callback {
+  const last = attempts.at(-1);
+  const { content, reasoning } = textOf(attempts);
+  const finish_reason = last?.answer.finish_reason;
+  if (finish_reason !== undefined && !hasEnded(finish_reason)) {
+    const [type, message] = CUT[finish_reason] ?? ['unfinished_answer', `Kimi stopped its answer: ${finish_reason}`];
+    return failed(request, { type, message }, attempts);
+  }
+  if (content === '' && finish_reason !== 'length') {
+    return failed(request, { type: 'empty_answer', message: `Kimi’s answer is empty (${finish_reason})` }, attempts);
+  }
+  if (last?.continues && last.answer.content === '' && finish_reason === 'stop') {
+    const message = 'the answer was interrupted, and Kimi returned no text for the rest';
+    return failed(request, { type: 'interrupted', message }, attempts);
+  }
+  const callback: AnswerCallback = {
+    id: relayApiId(request.task_id),
+    model: last?.answer.model ?? request.body.model,
+    usage: usageOf(request, attempts),
+    choices: [
+      {
+        message: { content, ...(reasoning && { reasoning_content: reasoning }) },
+        ...(finish_reason !== undefined && { finish_reason }),
+      },
+    ],
+    metadata: callbackMetadata(request),
+  };
+  return attempts.length > 1 ? { ...callback, interruptions: attempts.length - 1 } : callback;
+}
+
+/** @returns the callback for a request without a complete answer, with the partial text. */
+export function failed(
+  request: RelayRequest,
+  error: TaskError,
+  attempts: readonly (Attempt | undefined)[] = [],
+): ErrorCallback {
+  const { content, reasoning } = textOf(attempts);
+  const hasTokens = attempts.some((attempt) => attempt && (attempt.answer.tokens > 0 || attempt.answer.usage));
+  return {
+    ...relayFailure(request, error),
+    ...(content !== '' && { partial: content }),
+    ...(reasoning !== '' && { partial_reasoning: reasoning }),
+    // A request that was refused or got no token may have cost nothing.
+    ...(hasTokens && { usage: usageOf(request, attempts) }),
+    ...(attempts.length > 1 && { interruptions: attempts.length - 1 }),
+  };
+}
+
+/**
+ * Usage of all attempts together. Kimi reports usage only at the end of an answer: that of interrupted attempts is estimated, as is
+ * all of a server that reports none.
+ */
+function usageOf({ body }: RelayRequest, attempts: readonly (Attempt | undefined)[]): Usage {
+  const known = attempts.flatMap((attempt) => (attempt?.sent ? [attempt] : []));
+  const last = attempts.at(-1);
+  const counted = last?.answer.usage;
+  const given = known.map((attempt) => (attempt.continues ? tokensBefore(attempt, attempts) : 0));
+  const prompt = counted ? counted.prompt_tokens - (given.at(-1) ?? 0) : tokensIn(textOfMessages(body.messages));
+  const sum = { prompt: 0, completion: 0 };
+  for (const [index, attempt] of known.entries()) {
+    const isCounted = attempt === last && counted !== undefined;
+    sum.prompt += isCounted ? counted.prompt_tokens : Math.max(0, prompt) + (given[index] ?? 0);
+    sum.completion += isCounted ? counted.completion_tokens : attempt.answer.tokens;
+  }
+  const [prompt_tokens, completion_tokens] = [Math.round(sum.prompt), Math.round(sum.completion)];
+  return { ...counted, prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
+}
+
+/** @returns estimated tokens of the text that an attempt continues. */
+function tokensBefore(attempt: Attempt, attempts: readonly (Attempt | undefined)[]): number {
+  const { content, reasoning } = textOf(attempts.slice(0, attempts.indexOf(attempt)));
+  return tokensIn(content) + tokensIn(reasoning);
+}
