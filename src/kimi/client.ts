@@ -18,7 +18,7 @@ export interface KimiClientOptions {
   callbackBaseUrl: string;
 }
 
-/** Time limit for Kimi's API id, in milliseconds. The API has to return it in under one second (docs/http-api.md). */
+/** Time limit for Kimi's API id, in milliseconds. An API that calls back returns it immediately (docs/http-api.md). */
 const ACCEPT_TIMEOUT_MS = 20_000;
 
 const acceptedBody = z.object({ id: z.string().min(1) });
