@@ -10,10 +10,7 @@ import type { CliText } from './text/index.ts';
 type SaidCode = Exclude<ProblemCode, 'no_api_key' | 'key_reused'>;
 
 const SENTENCES: { [Code in SaidCode]: (params: Problems[Code], say: CliText, text: Text) => [Exit, string] } = {
-  unknown_task: ({ task_id, of_chat: isOfChat }, say) => [
-    EXIT.unknown_task,
-    isOfChat ? say.unknownTask(task_id, '/kimi list') : say.unknownTask(task_id),
-  ],
+  unknown_task: ({ task_id }, say) => [EXIT.unknown_task, say.unknownTask(task_id)],
   no_results: (_, say) => [EXIT.unfinished, say.noResults],
   unfinished: ({ task_id }, say) => [EXIT.unfinished, say.unfinished(task_id)],
   ended: ({ task_id, how }, say) => [EXIT.cancelled, say.ended(task_id, how)],

@@ -107,7 +107,7 @@ export function noResult({ results }: TaskContext, task_id: string, { view, ende
 export async function checkChat(context: TaskContext, task_id: string, chat: Route | undefined): Promise<void> {
   if (!chat) return;
   const found = await context.withClient(async (client) => await lookUp(client, task_id, chat));
-  if (!found) throw new Problem('unknown_task', { task_id, of_chat: true });
+  if (!found) throw new Problem('unknown_task', { task_id });
 }
 
 type Description = Awaited<ReturnType<WorkflowHandle['describe']>>;

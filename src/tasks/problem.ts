@@ -4,7 +4,7 @@ import type { TaskError, TaskState } from '../shared/task.ts';
 /** The parameters of each problem, by its code. The codes are part of the HTTP API. */
 export interface Problems {
   /** There is no such task, or it belongs to another chat. */
-  unknown_task: { task_id: string; of_chat?: true };
+  unknown_task: { task_id: string };
   /** No task has a result yet. */
   no_results: object;
   /** The task has no result yet. */

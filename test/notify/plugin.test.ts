@@ -12,6 +12,7 @@ import { Notifier } from '../../openclaw/plugin/src/notifier.ts';
 import { toolsFor, TOOL_NAMES } from '../../openclaw/plugin/src/tools.ts';
 import { wakeRoute } from '../../openclaw/plugin/src/wake-route.ts';
 import manifest from '../../openclaw/plugin/openclaw.plugin.json' with { type: 'json' };
+import { cliText } from '../../src/cli/text/index.ts';
 import type { Route } from '../../src/shared/chat.ts';
 import { Gateway, GatewayError } from '../../src/notify/gateway.ts';
 import type { PluginWake } from '../../src/notify/protocol.ts';
@@ -667,6 +668,30 @@ describe('/kimi', () => {
 
   it('shows the error of the command line', async () => {
     expect((await ask('cancel', { exit: 2, stdout: '', stderr: '缺少 TASK。' })).text).toBe('缺少 TASK。');
+  });
+
+  it.each([
+    [
+      'zh-TW',
+      ['/kimi list', '/kimi list', `/kimi status ${ID}`, `/kimi status ${ID}`, `（kimi-dispatch status ${ID}）`],
+    ],
+    ['en', ['/kimi list', '/kimi list', `/kimi status ${ID}`, `/kimi status ${ID}`, `(kimi-dispatch status ${ID})`]],
+  ] as const)('advises the commands that a chat has (%s)', async (lang, advice) => {
+    const say = cliText(lang);
+    const sentences = [
+      say.unknownTask(ID),
+      say.usage.badTaskId('kimi-x'),
+      say.unfinished(ID),
+      say.engineSilent(ID),
+      say.resultGone(ID, 'x.json'),
+    ];
+    for (const [index, stderr] of sentences.entries()) {
+      const { text } = await ask(`result ${ID}`, { exit: 4, stdout: '', stderr });
+      expect(text).toContain(advice[index]);
+      if (index < 4) expect(text).not.toContain('kimi-dispatch');
+    }
+    const { text } = await ask('寫', { exit: 10, stdout: '', stderr: say.engineGone('127.0.0.1:7233') });
+    expect(text).toMatch(/\/kimi list.*kimi-dispatch doctor/);
   });
 });
 

@@ -1,5 +1,5 @@
 import { excerptOf } from '../../../src/shared/format.ts';
-import { saidBy, type Run } from './command-line.ts';
+import { saidBy, type Ran, type Run } from './command-line.ts';
 import { forChat, UNKNOWN_CHAT, type Chat } from './routes.ts';
 import type { Notifier } from './notifier.ts';
 
@@ -28,7 +28,7 @@ export interface Asker {
  * @returns the reply: the two lines, the position in the queue, or the reason of a failure
  */
 export async function dispatchFromChat(run: Run, prompt: string, chat: Chat): Promise<string> {
-  return saidBy(await forChat(run, chat)(['dispatch', '-p', '-'], prompt));
+  return toChat(await forChat(run, chat)(['dispatch', '-p', '-'], prompt));
 }
 
 /**
@@ -52,19 +52,31 @@ export async function answerCommand(
   const ofTask = id ? [id] : [];
   switch (verb.toLowerCase()) {
     case 'usage':
-      return block(saidBy(await run(['usage'])));
+      return block(toChat(await run(['usage'])));
     case 'cancel':
-      return saidBy(await tasks(['cancel', ...ofTask]));
+      return toChat(await tasks(['cancel', ...ofTask]));
     case 'result': {
       const ran = await tasks(['result', ...ofTask]);
-      if (ran.exit !== 0 || chat === 'everyone') return excerptOf(saidBy(ran), EXCERPT_CHARS);
+      if (ran.exit !== 0 || chat === 'everyone') return excerptOf(toChat(ran), EXCERPT_CHARS);
       const file = { name: `${id ?? 'result'}.md`, content: ran.stdout };
       const delivery = await notifier.show(chat, excerptOf(ran.stdout, EXCERPT_CHARS), file);
       return delivery.outcome === 'sent' ? undefined : (delivery.error ?? delivery.outcome);
     }
     default:
-      return block(saidBy(await tasks(id ? ['status', id] : ['list', '-l', LISTED])));
+      return block(toChat(await tasks(id ? ['status', id] : ['list', '-l', LISTED])));
   }
+}
+
+/**
+ * Commands that a chat has as well; `/kimi status` takes the place of `watch`. In parentheses a command is for the machine's
+ * terminal: there `status` shows the address of the Web UI.
+ */
+const ADVISED = /kimi-dispatch (?<verb>status|list|cancel|result|usage|watch)\b(?! [\w-]+[)）])/g;
+
+/** @returns the text for a chat: an error advises its commands instead of those of a terminal. */
+function toChat(ran: Ran): string {
+  if (ran.exit === 0) return saidBy(ran);
+  return saidBy(ran).replaceAll(ADVISED, (_, verb: string) => `/kimi ${verb === 'watch' ? 'status' : verb}`);
 }
 
 /** Keeps the columns of a table. */

