@@ -148,6 +148,7 @@ const listed = named(
     model: z.string(),
     tokens: z.number().nullable(),
     created_at: time,
+    late: z.literal(true).optional().describe('The answer came after the outcome.'),
     queue: queuePosition.optional(),
     progress: progress.optional(),
     retrying: retrying.optional(),

@@ -58,6 +58,11 @@ export const OUTCOMES = ['done', 'failed', 'timed_out', 'cancelled'] as const;
 
 export type Outcome = (typeof OUTCOMES)[number];
 
+/** @returns whether a task in this state has ended. */
+export function isOutcome(state: TaskState): state is Outcome {
+  return (OUTCOMES as readonly TaskState[]).includes(state);
+}
+
 /** States before the outcome. */
 export const STATES_IN_FLIGHT = ['queued', 'dispatching', 'dispatched'] as const;
 

@@ -11,6 +11,7 @@ import { cancel } from './cancel.ts';
 import type { TaskContext } from './context.ts';
 import { checkChat, hasEnded, lookUpWithResult, noResult, progressOf } from './look-up.ts';
 import { Problem } from './problem.ts';
+import { isOutcome } from '../shared/task.ts';
 import { checkTask, inputOf, type CheckedTask } from './request.ts';
 import { checkChatLimit, startedBefore, startTask } from './start.ts';
 import type {
@@ -108,7 +109,7 @@ export async function startChecked(
 
 async function liveTasks(
   client: Client,
-  { taskQueue, limiter, relay }: TaskContext,
+  { taskQueue, limiter, relay, results }: TaskContext,
   filter: Filter,
   limit: number,
   cursor: string | undefined,
@@ -122,9 +123,12 @@ async function liveTasks(
     found.map(async (task): Promise<LiveTask> => {
       const { progress, retrying } = relay && task.state === 'dispatched' ? await progressOf(client, task.task_id) : {};
       const queue = places.get(task.task_id);
+      // Only the result knows when its answer came.
+      const saved = isOutcome(task.state) ? await results.readIfSound(task.task_id) : undefined;
       return {
         ...task,
         status: task.state,
+        ...(saved?.late && { late: true }),
         ...(queue && { queue }),
         ...(progress && { progress }),
         ...(retrying && { retrying }),

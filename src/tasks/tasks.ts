@@ -62,6 +62,8 @@ export interface ListedTask {
   /** `null` before there is an answer. */
   tokens: number | null;
   created_at: string;
+  /** Set if the answer came after the task had timed out or was cancelled. */
+  late?: true;
 }
 
 export interface Retrying {

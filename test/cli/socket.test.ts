@@ -10,7 +10,7 @@ import { settingsDigest } from '../../src/config/settings.ts';
 import { SECRETS, VARIABLES } from '../../src/config/variables.ts';
 import type { StackState } from '../../src/stack/state.ts';
 import { call } from '../support/api.ts';
-import { cleanHome, cli, up, type Ended } from '../support/cli.ts';
+import { cleanHome, cli, resultsOf, up, type Ended } from '../support/cli.ts';
 import { temporaryFolder, until } from '../support/resources.ts';
 
 type Env = Record<string, string>;
@@ -121,6 +121,14 @@ it('a command has the same output through the service and without it', { timeout
     await both(['inbox', ...more]);
   }
   expect(await both(['list', '--name', 'nothing'])).toMatchObject({ code: 0 });
+
+  // An answer that came late is marked, though not for programs.
+  const file = join(resultsOf(env), `${task_id}.json`);
+  const saved = JSON.parse(await readFile(file, 'utf8')) as object;
+  await writeFile(file, JSON.stringify({ ...saved, late: true }));
+  expect((await both(['list', '--name', 'hel'])).stdout).toContain('完成（遲到的答案）');
+  expect((await both(['list', '--name', 'hel', '--json'])).stdout).not.toContain('late');
+  await writeFile(file, JSON.stringify(saved));
   const route = ['--route', '{"channel":"telegram","to":"1"}'];
   expect(await both(['status', task_id, ...route])).toMatchObject({ code: 4 });
   expect(await both(['list', ...route])).toMatchObject({ code: 0 });

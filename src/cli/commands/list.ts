@@ -33,14 +33,16 @@ async function list({ limit, json, ...filter }: ListOptions, say: CliText): Prom
   const text = textFor(langOf());
   const { tasks, from_disk: isFromDisk } = await (await openTasks()).list(filter, limit);
 
-  if (json) console.log(JSON.stringify(tasks, null, 2));
-  else if (tasks.length === 0) console.log(Object.keys(filter).length > 0 ? say.list.noneSuch : say.list.none);
+  if (json) {
+    const shown = tasks.map(({ late: _late, ...task }) => task);
+    console.log(JSON.stringify(shown, null, 2));
+  } else if (tasks.length === 0) console.log(Object.keys(filter).length > 0 ? say.list.noneSuch : say.list.none);
   else {
     const rows = tasks.map((task) => [
       task.task_id,
       task.task_name,
       [
-        text.state[task.state],
+        task.late ? say.status.late(text.state[task.state]) : text.state[task.state],
         task.queue && text.queuePosition(task.queue),
         task.retrying ? sayRetrying(task.retrying, say, text) : task.progress && text.stream(task.progress),
       ]
