@@ -296,7 +296,7 @@ describe('up', () => {
     }
     await stack.stop();
     const without = await cli(['up', '--simulate'], { ...env, KIMI_PAYLOAD_KEYS: '' });
-    expect(without).toMatchObject({ code: 3, stderr: expect.stringContaining('encrypted with the key "k"') });
+    expect(without).toMatchObject({ code: 3, stderr: expect.stringContaining('以金鑰 "k" 加密') });
   });
 
   it('--detach runs in the background until down', async () => {
@@ -431,7 +431,7 @@ describe('up', () => {
     expect(said.stdout).toMatch(/模型 +kimi-k2\.6（預設：Moonshot 各項價格最低的模型）\n/);
     expect(await cli(['dispatch', '-p', 'x', '-m', 'moonshot-v1-8k'], env)).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('use kimi-k2.6'),
+      stderr: expect.stringContaining('後繼的是 kimi-k2.6'),
     });
     const children = await environmentsOf(state.pid);
     expect(children.map(({ name }) => name).toSorted()).toEqual(['services.js', 'temporal']);
@@ -570,12 +570,12 @@ describe('invalid input gives one clear sentence and an exit code', () => {
       '不是 JSON Schema',
     ],
     ['a retired model', ['dispatch', '-p', 'x', '-m', 'moonshot-v1-8k'], 2, '已經停用'],
-    ['a temperature that the model refuses', ['run', 'x', '--temperature', '0.3'], 2, 'accepts only temperature 1'],
+    ['a temperature that the model refuses', ['run', 'x', '--temperature', '0.3'], 2, '只接受 temperature 1'],
     [
       'an effort that the model does not know',
       ['run', 'x', '-m', 'kimi-k3', '--thinking', 'medium'],
       2,
-      'low, high, max',
+      '可用 low、high、max',
     ],
     ['an invalid priority', ['dispatch', '-p', 'x', '--priority', '6'], 2, '必須是 1 到 5'],
     ['an invalid chat', ['list', '--route', '{}'], 2, '含有 channel 與 to 的 JSON'],

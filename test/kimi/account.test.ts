@@ -148,7 +148,8 @@ describe('account data', () => {
 
   it('is absent if the server is unreachable or too slow', async () => {
     const unreachable = { apiUrl: `${UNREACHABLE}/v1`, apiKey: KEY };
-    const silence = { problem: { type: 'unreachable', message: 'ECONNREFUSED' } };
+    const detail = { code: 'unreached', cause: 'ECONNREFUSED' };
+    const silence = { problem: { type: 'unreachable', message: 'ECONNREFUSED', detail } };
     expect(await listModels(unreachable)).toEqual(silence);
     expect(await availableBalance(unreachable)).toEqual(silence);
     const silent = { apiUrl: await serve(() => {}), apiKey: KEY };
