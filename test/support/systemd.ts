@@ -110,18 +110,19 @@ async function standInForLogind(bin: string): Promise<void> {
   await chmod(join(bin, 'loginctl'), 0o755);
 }
 
-/** @returns the processes of a control group and of the groups in it. */
+/** @returns the processes of a control group and of the groups in it. A group may vanish meanwhile. */
 function processesIn(group: string): number[] {
-  if (!existsSync(group)) return [];
-  return readdirSync(group, { recursive: true, encoding: 'utf8' })
+  return orNone(() => readdirSync(group, { recursive: true, encoding: 'utf8' }))
     .filter((name) => name.endsWith('cgroup.procs'))
-    .flatMap((name) => {
-      try {
-        return readFileSync(join(group, name), 'utf8').split('\n').filter(Boolean).map(Number);
-      } catch {
-        return [];
-      }
-    });
+    .flatMap((name) => orNone(() => readFileSync(join(group, name), 'utf8').split('\n').filter(Boolean).map(Number)));
+}
+
+function orNone<T>(read: () => T[]): T[] {
+  try {
+    return read();
+  } catch {
+    return [];
+  }
 }
 
 function kill(pid: number, signal: NodeJS.Signals): void {
