@@ -10,6 +10,14 @@ const DEFAULT_PORT = 18_789;
 /** A configuration that cannot be read or edited. Its message is one sentence without the file's name. */
 export class OpenClawConfigError extends Error {
   override readonly name = 'OpenClawConfigError';
+
+  /** @param wrong what is missing, and the path of the setting; absent for the words of the parser */
+  constructor(
+    message: string,
+    readonly wrong?: { kind: 'root' | 'object' | 'list'; path: string },
+  ) {
+    super(message);
+  }
 }
 
 /** The settings that matter here. */
@@ -112,7 +120,7 @@ function parsed(text: string): JsonObjectNode {
     throw new OpenClawConfigError((error as Error).message.replace(/\.$/, ''));
   }
   if (config instanceof JsonObjectNode) return config;
-  throw new OpenClawConfigError('it holds no JSON object');
+  throw new OpenClawConfigError('it holds no JSON object', { kind: 'root', path: '' });
 }
 
 function at(config: JsonObjectNode, path: Path): unknown {
@@ -128,7 +136,8 @@ function objectAt(config: JsonObjectNode, path: Path): JsonObjectNode {
     if (!object.has(name)) object.set(name, {});
     const value = object.get(name);
     if (!(value instanceof JsonObjectNode)) {
-      throw new OpenClawConfigError(`${path.slice(0, index + 1).join('.')} is no object`);
+      const where = path.slice(0, index + 1).join('.');
+      throw new OpenClawConfigError(`${where} is no object`, { kind: 'object', path: where });
     }
     object = value;
   }
@@ -159,7 +168,7 @@ function remove(config: JsonObjectNode, path: Path, element: unknown): void {
 function listAt(config: JsonObjectNode, path: Path): JsonArrayNode {
   const list = objectAt(config, path.slice(0, -1)).get(path.at(-1) ?? '');
   if (list instanceof JsonArrayNode) return list;
-  throw new OpenClawConfigError(`${path.join('.')} is no list`);
+  throw new OpenClawConfigError(`${path.join('.')} is no list`, { kind: 'list', path: path.join('.') });
 }
 
 function isEmpty(value: unknown): boolean {

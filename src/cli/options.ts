@@ -198,5 +198,5 @@ export function usageError(error: { code: string; message: string }, say: CliTex
       choices ? usage.choices(choices) : error.message.split('. ').slice(1).join('. ').trim() || error.message,
     ),
   };
-  return new CliError(EXIT.usage, sentences[error.code] ?? error.message);
+  return new CliError(EXIT.usage, sentences[error.code] ?? usage.other(error.message.replace(/^error: /, '')));
 }

@@ -26,6 +26,8 @@ export interface Details {
   no_images: { model: string; successor: string };
   reach: { address: string } & Cause;
   reported: { words: string };
+  /** The words of an API with callbacks, whose type of error has a sentence. */
+  said: { words: string };
   retired: { model: string; date: string; successor: string };
   temperature: { model: string; only: number };
   unreached: Cause;

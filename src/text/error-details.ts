@@ -1,7 +1,7 @@
 /** The sentences for details of errors, in both languages. Loaded by workflows. */
 import type { Cause, Details, ErrorDetail, GatewayAdvice } from '../shared/error-detail.ts';
 import type { Lang } from '../shared/task.ts';
-import { sayCode } from './system-errors.ts';
+import { sayCause, sayCode } from './system-errors.ts';
 
 /**
  * @returns the sentence for a detail; `undefined` for an unknown code. It leaves out what to do if the sentence of the error's type
@@ -48,6 +48,7 @@ const WORDS: Record<Lang, Words> = {
       `${model} has no thinking effort; ${hasSwitch ? 'use --thinking on or off' : 'leave --thinking out'}`,
     no_images: ({ model, successor }) => `${model} accepts no images; use a model that does, e.g. ${successor}`,
     reach: ({ address, cause }) => `cannot reach ${address}: ${cause}`,
+    said: ({ words }) => words,
     reported: ({ words }) => `Kimi reported an error in its answer: ${words}`,
     retired: ({ model, date, successor }) => `${model} was retired at Moonshot on ${date}; use ${successor}`,
     temperature: ({ model, only }) => `${model} accepts only temperature ${only}; leave --temperature out`,
@@ -70,6 +71,7 @@ const WORDS: Record<Lang, Words> = {
       `${model} 沒有思考強度；請${hasSwitch ? '用 --thinking on 或 off' : '拿掉 --thinking'}`,
     no_images: ({ model, successor }) => `${model} 不接受圖片；請改用接受圖片的模型，例如 ${successor}`,
     reach: ({ address, ...cause }) => `${address}：${causeOf(cause)}`,
+    said: ({ words }) => `「${words}」`,
     reported: ({ words }) => `Kimi 在答案裡回報錯誤：「${words}」`,
     retired: ({ model, date, successor }) => `${model} 於 ${date} 在 Moonshot 停用，後繼的是 ${successor}`,
     temperature: ({ model, only }) => `${model} 只接受 temperature ${only}；請拿掉 --temperature`,
@@ -81,6 +83,6 @@ const WORDS: Record<Lang, Words> = {
 
 function causeOf({ cause, proxy, status, why = cause }: Cause): string {
   if (status !== undefined) return `代理伺服器 ${proxy} 回應 ${status}；請檢查 HTTPS_PROXY 與 NO_PROXY`;
-  const words = /^[A-Z][A-Z\d_]+$/.test(why) ? sayCode(why, 'zh-TW') : `「${why}」`;
+  const words = sayCause(why, 'zh-TW');
   return proxy === undefined ? words : `無法使用代理伺服器 ${proxy}：${words}`;
 }

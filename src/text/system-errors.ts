@@ -74,3 +74,9 @@ export function sayCode(code: string, lang: Lang): string {
   const words = WORDS[lang];
   return Object.hasOwn(words, code) ? (words[code] as string) : OTHER[lang](code);
 }
+
+/** @returns what a code means; other words as they are, quoted in Chinese. */
+export function sayCause(cause: string, lang: Lang): string {
+  if (/^[A-Z][A-Z\d_]+$/.test(cause)) return sayCode(cause, lang);
+  return lang === 'en' ? cause : `「${cause}」`;
+}

@@ -668,16 +668,16 @@ describe('invalid input gives one clear sentence and an exit code', () => {
       await launch(['-c', '"$@" > /dev/full', ...program, ...args], env, 'sh').ended;
     expect(await full('dispatch', '-p', 'x', '--json')).toMatchObject({
       code: 0,
-      stderr: expect.stringContaining('任務已經派發，但無法寫入標準輸出（ENOSPC）'),
+      stderr: expect.stringContaining('任務已經派發，但無法寫入標準輸出（磁碟已滿）'),
     });
     expect(await full('list')).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('無法寫入標準輸出（ENOSPC）'),
+      stderr: expect.stringContaining('無法寫入標準輸出（磁碟已滿）'),
     });
 
     const closed = launch(['dispatch', '-p', 'x'], env);
     closed.child.stdout.destroy();
-    expect(await closed.ended).toMatchObject({ code: 0, stderr: expect.stringMatching(/任務編號.*（EPIPE）/s) });
+    expect(await closed.ended).toMatchObject({ code: 0, stderr: expect.stringMatching(/任務編號.*（連線已關閉）/s) });
   });
 
   it.each([

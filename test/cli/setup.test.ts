@@ -228,12 +228,26 @@ describe('setup openclaw', () => {
     expect(await text(file)).toBe(config);
   });
 
+  it('says in Chinese what is wrong with the file, and quotes the parser', async () => {
+    const wrong = [
+      ['5', '（內容不是 JSON 物件）'],
+      ['{"plugins": 5}', '（plugins 不是物件）'],
+      ['{"plugins": {"load": {"paths": 5}}}', '（plugins.load.paths 不是清單）'],
+      ['{ key }', '（「Expected'],
+    ];
+    for (const [config, words] of wrong) {
+      const { env } = await machine(config);
+      const { stderr } = await cli(['setup', 'openclaw', '--yes'], { ...env, KIMI_LANG: 'zh-TW' });
+      expect(stderr).toContain(words);
+    }
+  });
+
   it('with a folder in place of the file says so', async () => {
     const { env, file } = await machine();
     await mkdir(file);
     const { code, stderr } = await cli(['setup', 'openclaw', '--yes'], env);
     expect(code).toBe(3);
-    expect(stderr).toMatch(/^[^\n]+openclaw\.json cannot be read \(EISDIR\)[^\n]+\n$/);
+    expect(stderr).toMatch(/^[^\n]+openclaw\.json cannot be read \(it is a folder\)[^\n]+\n$/);
   });
 
   it('shows no secret of JSON5', async () => {

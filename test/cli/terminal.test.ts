@@ -187,7 +187,7 @@ describe('result', () => {
     const file = join(folder, 'my-calculator.sh');
     expect(await cli(['result', 'kimi-1-1', '--code', 'sh', '-o', file], env)).toMatchObject({
       code: 3,
-      stderr: `Cannot write code to ${file} (EEXIST). Choose a writable folder with -o.\n`,
+      stderr: `Cannot write code to ${file} (it exists). Choose a writable folder with -o.\n`,
     });
     expect(await cli(['result', 'kimi-1-1', '--code', 'rust', '-o', folder], env)).toMatchObject({
       code: 2,

@@ -325,7 +325,7 @@ describe('the command', () => {
 
   it.each([
     [['--since', '30'], 2, '必須有單位'],
-    [['-o', 'nowhere/report.html'], 3, '報告不能寫到 ~/nowhere/report.html（ENOENT）'],
+    [['-o', 'nowhere/report.html'], 3, '報告不能寫到 ~/nowhere/report.html（不存在）'],
     [['-o', '.'], 3, '報告不能寫到'],
     [['-o', '-', '--open'], 2, '--open'],
   ])('refuses %j', async (args, code, sentence) => {
@@ -342,7 +342,9 @@ describe('the command', () => {
     expect(await cli(['report'], env)).toMatchObject({
       code: 3,
       stdout: '',
-      stderr: expect.stringMatching(/^Cannot read the results in .*results \(ENOTDIR\), so no report was written\./),
+      stderr: expect.stringMatching(
+        /^Cannot read the results in .*results \(its path leads through a file\), so no report was written\./,
+      ),
     });
   });
 

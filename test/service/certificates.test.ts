@@ -157,6 +157,6 @@ it('`doctor` and `models` report it, and trust the authority that a `.env` file 
   expect(stdout).toContain('✓ balance: ');
 
   const missing = await cli(['doctor'], { ...env, KIMI_LANG: 'en', NODE_EXTRA_CA_CERTS: '/none.pem' });
-  expect(missing.stdout).toContain('✗ NODE_EXTRA_CA_CERTS: cannot read /none.pem (ENOENT)');
+  expect(missing.stdout).toContain('✗ NODE_EXTRA_CA_CERTS: cannot read /none.pem (it does not exist)');
   expect(missing.stdout).toMatch(ADVICE.en);
 });

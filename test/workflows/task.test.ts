@@ -10,6 +10,7 @@ import { createActivities, type Activities } from '../../src/activities/index.ts
 import { startTask, type Started } from '../../src/tasks/start.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/shared/names.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
+import { explain, textFor } from '../../src/text/index.ts';
 import { sign } from '../../src/webhook/signature.ts';
 import { serveAnswer } from '../support/answering.ts';
 import { callbackFor, passOn } from '../support/callback.ts';
@@ -163,6 +164,8 @@ describe('a callback that reports an error', () => {
     const result = await world.results.read(started.task_id);
     expect(result).toMatchObject({ status: 'failed', error: { type: 'content_filter' } });
     expect(result).not.toHaveProperty('output');
+    // The provider's own words are quoted.
+    expect(result?.error && explain(result.error, textFor('zh-TW'))).toMatch(/^Kimi 的內容審查擋下了.*（「.+」）$/);
     expect(world.counts.wakes[0]?.text).toBe(`Kimi 任務失敗：calculator（${started.task_id}）`);
   });
 });

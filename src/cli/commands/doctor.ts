@@ -10,7 +10,9 @@ import { openEnvFiles } from '../../config/secrets.ts';
 import { callbackBaseUrl, journalFolder, pluginReply, relayUrl, wakeUrl } from '../../config/index.ts';
 import { misspeltVariables } from '../../config/misspelt.ts';
 import { money } from '../../shared/format.ts';
+import { langOf } from '../../config/early.ts';
 import { SEARCH_ATTRIBUTES } from '../../shared/names.ts';
+import { sayCode } from '../../text/system-errors.ts';
 import { countDeadLetters, deadLettersFolder } from '../../webhook/dead-letters.ts';
 import { probeFolder, shellPath, tildePath } from '../../service/files.ts';
 import { Gateway, GatewayError, type Wake } from '../../notify/gateway.ts';
@@ -96,7 +98,7 @@ async function disks({ config, results: store, say }: Context): Promise<Finding[
     const where = folders.map(tildePath).join(say.doctor.between);
     const others = variables.join(say.doctor.between);
     if (code === undefined) return bad(say.doctor.diskLow(where, size(left), size(NEEDED_BYTES), others));
-    return bad(say.doctor.diskBad(where, say.doctor.diskWhy[code] ?? code, others));
+    return bad(say.doctor.diskBad(where, say.doctor.diskWhy[code] ?? sayCode(code, langOf()), others));
   });
 }
 

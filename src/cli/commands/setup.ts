@@ -17,6 +17,8 @@ import {
   withoutKimiDispatch,
   type GatewayFacts,
 } from '../openclaw-config.ts';
+import { langOf } from '../../config/early.ts';
+import { sayCause } from '../../text/system-errors.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { isAgreed } from '../ask.ts';
 import { CliError } from '../exit.ts';
@@ -101,7 +103,9 @@ async function setup(_gateway: string, { reply, start, yes = false, undo = false
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof OpenClawConfigError)) throw error;
-    throw new CliError(EXIT.config, say.setup.notJson(tildePath(gatewayFile), error.message));
+    const { wrong, message } = error;
+    const why = wrong ? say.setup.wrong[wrong.kind](wrong.path) : sayCause(message, langOf());
+    throw new CliError(EXIT.config, say.setup.notJson(tildePath(gatewayFile), why));
   }
 }
 

@@ -2,6 +2,7 @@ import { isErrorCallback, type AnswerCallback, type Callback, type Usage } from 
 import type { TaskResult, Tokens } from '../../shared/result.ts';
 import { notificationId } from '../../shared/task-id.ts';
 import type { Outcome, TaskError } from '../../shared/task.ts';
+import { sentenceFor } from '../../text/index.ts';
 import type { TaskRun } from './state.ts';
 
 /** @returns the result that a callback gives. */
@@ -12,12 +13,18 @@ export function resultOf(run: TaskRun, callback: Callback): TaskResult {
     ...commonPart(run),
     model: model ?? run.task.model,
     status: 'failed',
-    error,
+    error: withOwnWords(run, error),
     ...(partial && { partial_output: partial }),
     ...(partial_reasoning && { reasoning: partial_reasoning }),
     ...(usage && { tokens: tokensOf(usage) }),
     ...(interruptions && { interruptions }),
   };
+}
+
+/** The relay's errors have details, or are in our words. */
+function withOwnWords({ task, text }: TaskRun, error: TaskError): TaskError {
+  if (task.relay || error.detail || sentenceFor(error.type, text) === undefined) return error;
+  return { ...error, detail: { code: 'said', words: error.message } };
 }
 
 export function resultWithoutAnswer(run: TaskRun, status: Outcome, error: TaskError): TaskResult {

@@ -1,3 +1,4 @@
+import { sayCause } from '../../../text/system-errors.ts';
 import type { CliText } from '../zh-TW/index.ts';
 
 /** Errors in how a command was called. */
@@ -9,6 +10,7 @@ export const usage: CliText['usage'] = {
   missingArgument: (name) => `${name} is missing.`,
   invalidValue: (name, wanted) => `The value of ${name} is invalid; ${wanted}.`,
   repeated: (name) => `${name} is given more than once; give one value only.`,
+  other: (why) => why,
   tooMany: 'Too many arguments; put quotes around text with spaces.',
   noPrompt: 'There is no prompt. Use -p "PROMPT", -f FILE, or -p - to read standard input.',
   onePrompt: 'Give the prompt from one source only: an argument, -p, -f or --message.',
@@ -18,7 +20,7 @@ export const usage: CliText['usage'] = {
   notText: (file) => `${file} is not a UTF-8 text file.`,
   noTrigger:
     'The message does not start with Kimi:, Kimi： or "kimi ", or nothing follows, so it is not a task for Kimi.',
-  unreadable: (file, why) => `Cannot read ${file} (${why}).`,
+  unreadable: (file, why) => `Cannot read ${file} (${sayCause(why, 'en')}).`,
   badName:
     'A task name has letters, digits, spaces and . _ - only, starts and ends with a letter or digit, and is at most 64 characters long.',
   badTaskId: (id) =>

@@ -1,3 +1,4 @@
+import { sayCause } from '../../../text/system-errors.ts';
 import type { CliText } from '../zh-TW/index.ts';
 
 /** Findings of `doctor`. */
@@ -8,7 +9,7 @@ export const doctor: CliText['doctor'] = {
   config: 'the configuration is valid',
   results: (folder) => `the results folder is writable: ${folder}`,
   resultsBad: (folder, why) =>
-    `cannot write to the results folder ${folder} (${why}); choose another with KIMI_RESULTS_DIR`,
+    `cannot write to the results folder ${folder} (${sayCause(why, 'en')}); choose another with KIMI_RESULTS_DIR`,
   between: ', ',
   disks: (free) => `the disks are writable: at least ${free} free`,
   diskBad: (folders, why, variables) =>
@@ -61,7 +62,7 @@ export const doctor: CliText['doctor'] = {
   keyRefused: (host) =>
     `${host} does not accept this KIMI_API_KEY; correct it, and check that it belongs to this host: keys of api.moonshot.cn and api.moonshot.ai differ`,
   authoritiesBad: (file, code) =>
-    `NODE_EXTRA_CA_CERTS: cannot read ${file} (${code}), so its authorities are not trusted; correct the path`,
+    `NODE_EXTRA_CA_CERTS: cannot read ${file} (${sayCause(code, 'en')}), so its authorities are not trusted; correct the path`,
   hostBad: (host) => `${host} does not answer; check the network and KIMI_API_URL`,
   model: (model) => `model: ${model}`,
   modelBad: (model, host) =>

@@ -1,6 +1,7 @@
 import { describeProblem } from '../../../config/problems.ts';
 import { tildePath } from '../../../service/files.ts';
 import type { UnusablePort } from '../../../service/ports.ts';
+import { sayCause, sayCode } from '../../../text/system-errors.ts';
 import type { CliText } from '../zh-TW/index.ts';
 import { doctor } from './doctor.ts';
 import { help } from './help.ts';
@@ -77,20 +78,21 @@ export const en: CliText = {
   noCode: (lang, there) =>
     `The answer has no code block in ${lang}, so no file was written. ${there ? `It has some in: ${there}.` : 'It has none at all.'}`,
   fileIsThere: (file) => `${file} exists and was not overwritten. Choose another folder with -o.`,
-  codeNotWritten: (path, why) => `Cannot write code to ${path} (${why}). Choose a writable folder with -o.`,
+  codeNotWritten: (path, why) =>
+    `Cannot write code to ${path} (${sayCause(why, 'en')}). Choose a writable folder with -o.`,
   noOutput: (id, why) => `Task ${id} has no answer: ${why}`,
   notSimulated:
     'A stack is running, and it uses the real Kimi. Run kimi-dispatch down first, or name another folder with KIMI_HOME, to use --simulate.',
   notUsable: (path, why) =>
-    `${path} cannot be used (${why}). Check its permissions, or choose another place with KIMI_HOME, KIMI_CACHE or KIMI_RESULTS_DIR.`,
+    `${path} cannot be used (${sayCause(why, 'en')}). Check its permissions, or choose another place with KIMI_HOME, KIMI_CACHE or KIMI_RESULTS_DIR.`,
   noSpace:
     'A disk is full, so this was not done. Free some space and run it again; kimi-dispatch doctor names the disk.',
   unexpected: (message) => `An unexpected error: ${message}. KIMI_LOG_LEVEL=debug shows the details.`,
   notPrinted: {
     started: (why) =>
-      `The task was dispatched, but standard output cannot be written to (${why}), so some messages are missing.`,
+      `The task was dispatched, but standard output cannot be written to (${sayCause(why, 'en')}), so some messages are missing.`,
     lost: (why) =>
-      `Standard output cannot be written to (${why}), so some of the output is missing. Write it elsewhere.`,
+      `Standard output cannot be written to (${sayCause(why, 'en')}), so some of the output is missing. Write it elsewhere.`,
   },
   engineLost: (id, up) =>
     `The connection to the Temporal server was lost, so this stopped waiting for task ${id}. The engine keeps the task and continues it when the services run again (${up}); then wait with kimi-dispatch watch ${id}. Do not dispatch it again.`,
@@ -102,7 +104,7 @@ export const en: CliText = {
     `${home} was removed, or another stack uses it, so the services that run had started were stopped and the task’s progress is lost; Kimi may have charged for it. Before you dispatch it again, see with kimi-dispatch result whether the answer was saved.`,
   dispatched: (name) => `✅ Kimi task dispatched: ${name}\nYou will be notified when it is done!`,
   taskId: (id) => `Task id: ${id}`,
-  pending: 'Kimi has not confirmed yet; the task is saved and continues automatically.',
+  pending: 'It is saved and still on its way to Kimi; there is nothing more to do.',
   simulatedNotice: '(Simulation: the real Kimi is not called)',
   retiredNotice: (why) => `The simulation accepts this model, but the real Kimi would refuse it: ${why}.`,
   queued: (name, place) => `🕒 Kimi task queued: ${name} (${place})\nYou will be notified when it is done!`,
@@ -138,9 +140,10 @@ export const en: CliText = {
   },
   report: {
     written: (file, tasks) => `Report written: ${file} (${tasks} ${tasks === 1 ? 'task' : 'tasks'})`,
-    notWritable: (file, why) => `Cannot write the report to ${file} (${why}). Choose another place with -o.`,
+    notWritable: (file, why) =>
+      `Cannot write the report to ${file} (${sayCause(why, 'en')}). Choose another place with -o.`,
     notReadable: (folder, why) =>
-      `Cannot read the results in ${folder} (${why}), so no report was written. Check KIMI_RESULTS_DIR, or choose a shorter time with --since.`,
+      `Cannot read the results in ${folder} (${sayCause(why, 'en')}), so no report was written. Check KIMI_RESULTS_DIR, or choose a shorter time with --since.`,
     notOpened: (file, command) => `Cannot open a browser, since ${command} is missing; open ${file} yourself.`,
     toStdout: '--open needs a file; name one with -o.',
   },
@@ -246,9 +249,15 @@ export const en: CliText = {
   setup: {
     noGateway: (file) =>
       `There is no OpenClaw configuration at ${file}, so no file was changed. Run openclaw onboard first, or set its path in OPENCLAW_CONFIG_PATH.`,
-    unreadable: (file, why) => `${file} cannot be read (${why}), so no file was changed. Check its permissions.`,
+    unreadable: (file, why) =>
+      `${file} cannot be read (${sayCause(why, 'en')}), so no file was changed. Check its permissions.`,
     notJson: (file, why) =>
       `${file} cannot be used (${why}), so no file was changed. It has to be JSON5 as OpenClaw reads it; correct it and run this again.`,
+    wrong: {
+      root: () => 'it holds no JSON object',
+      object: (path) => `${path} is no object`,
+      list: (path) => `${path} is no list`,
+    },
     hiddenToken:
       'OpenClaw’s hooks.token is not written in its configuration file, so it cannot be read, and no file was changed. Set OPENCLAW_WAKE_TOKEN to the same value and run this again.',
     noBackup: (file) => `There is no ${file}, so there is no set-up to revert.`,
@@ -280,7 +289,7 @@ function sayPort({ host, port, variable, code }: UnusablePort): string {
   const isTaken = code === 'EADDRINUSE';
   const why = isTaken
     ? 'is taken; stop the program that uses it'
-    : `cannot be used (${code}); check address and rights`;
+    : `cannot be used (${sayCode(code, 'en')}); check address and rights`;
   const engine =
     variable === 'KIMI_TEMPORAL_PORT' ? '; if it is your Temporal server, you can set TEMPORAL_ADDRESS to it' : '';
   return `port ${port} of ${host} (${variable}) ${why}, or choose another with ${variable}${engine}`;

@@ -1,3 +1,5 @@
+import { sayCause } from '../../../text/system-errors.ts';
+
 /** Errors in how a command was called. */
 export const usage = {
   unknownOption: (name: string, lookUp: string) => `沒有 ${name} 這個選項。${lookUp}`,
@@ -7,6 +9,7 @@ export const usage = {
   missingArgument: (name: string) => `缺少 ${name}。`,
   invalidValue: (name: string, wanted: string) => `${name} 的值不對；${wanted}。`,
   repeated: (name: string) => `${name} 重複出現；請只給一個值。`,
+  other: (why: string) => `指令的寫法不對：「${why}」。加上 --help 可查看用法。`,
   tooMany: '引數太多了；含有空白的文字請加上引號。',
   noPrompt: '沒有內容可以交給 Kimi。請用 -p "內容"、-f 檔案，或 -p - 從標準輸入讀取。',
   onePrompt: '要交給 Kimi 的內容只能選一個來源：引數、-p、-f 或 --message。',
@@ -15,7 +18,7 @@ export const usage = {
   standardInput: '標準輸入',
   notText: (file: string) => `${file} 不是 UTF-8 的文字檔。`,
   noTrigger: '訊息沒有以 Kimi:、Kimi： 或「kimi 」開頭，或後面沒有內容，所以不是 Kimi 任務。',
-  unreadable: (file: string, why: string) => `讀不到 ${file}（${why}）。`,
+  unreadable: (file: string, why: string) => `讀不到 ${file}（${sayCause(why, 'zh-TW')}）。`,
   badName: '任務名稱只能包含文字、數字、空白與 . _ -，頭尾須是文字或數字，最多 64 個字。',
   badTaskId: (id: string) =>
     `${id} 不是任務編號，也不是通知的名稱；格式應為 kimi-1707654321-12345 或 kimi-1707654321-12345-late。任務編號可用 kimi-dispatch list 查看。`,

@@ -1,3 +1,5 @@
+import { sayCause } from '../../../text/system-errors.ts';
+
 /** Findings of `doctor`. */
 export const doctor = {
   ok: '一切正常。',
@@ -5,7 +7,8 @@ export const doctor = {
   node: (version: string) => `Node ${version}`,
   config: '設定正確',
   results: (folder: string) => `結果資料夾可以寫入：${folder}`,
-  resultsBad: (folder: string, why: string) => `結果資料夾 ${folder} 不能寫入（${why}）；用 KIMI_RESULTS_DIR 換一個`,
+  resultsBad: (folder: string, why: string) =>
+    `結果資料夾 ${folder} 不能寫入（${sayCause(why, 'zh-TW')}）；用 KIMI_RESULTS_DIR 換一個`,
   between: '、',
   disks: (free: string) => `所有磁碟都可寫入，剩餘空間最少的還有 ${free}`,
   diskBad: (folders: string, why: string, variables: string) =>
@@ -56,7 +59,7 @@ export const doctor = {
   keyRefused: (host: string) =>
     `${host} 不接受這把 KIMI_API_KEY；請更正，並確認它屬於這個主機：api.moonshot.cn 與 api.moonshot.ai 的金鑰不通用`,
   authoritiesBad: (file: string, code: string) =>
-    `NODE_EXTRA_CA_CERTS：讀不到 ${file}（${code}），所以不信任其中的憑證機構；請更正路徑`,
+    `NODE_EXTRA_CA_CERTS：讀不到 ${file}（${sayCause(code, 'zh-TW')}），所以不信任其中的憑證機構；請更正路徑`,
   hostBad: (host: string) => `連不上 ${host}；請檢查網路與 KIMI_API_URL`,
   model: (model: string) => `模型：${model}`,
   modelBad: (model: string, host: string) =>

@@ -2,6 +2,7 @@ import type { MisspeltVariable } from '../../../config/misspelt.ts';
 import { describeProblem, type ConfigProblem } from '../../../config/problems.ts';
 import { tildePath } from '../../../service/files.ts';
 import type { UnusablePort } from '../../../service/ports.ts';
+import { sayCause, sayCode } from '../../../text/system-errors.ts';
 import { doctor } from './doctor.ts';
 import { help } from './help.ts';
 import { backup } from './backup.ts';
@@ -80,17 +81,18 @@ export const zhTW = {
   noCode: (lang: string, there: string) =>
     `答案裡沒有 ${lang} 的程式碼區塊，所以沒有寫出任何檔案。${there ? `有的是：${there}。` : '連一個區塊都沒有。'}`,
   fileIsThere: (file: string) => `${file} 已經存在，沒有覆寫。用 -o 選別的資料夾。`,
-  codeNotWritten: (path: string, why: string) => `程式碼不能寫到 ${path}（${why}）。請用 -o 指定可以寫入的資料夾。`,
+  codeNotWritten: (path: string, why: string) =>
+    `程式碼不能寫到 ${path}（${sayCause(why, 'zh-TW')}）。請用 -o 指定可以寫入的資料夾。`,
   noOutput: (id: string, why: string) => `任務 ${id} 沒有答案：${why}`,
   notSimulated:
     '已有服務在執行，而且用的是真正的 Kimi。請先執行 kimi-dispatch down，或用 KIMI_HOME 指定另一個資料夾，再用 --simulate。',
   notUsable: (path: string, why: string) =>
-    `${path} 不能使用（${why}）。請檢查它的權限，或用 KIMI_HOME、KIMI_CACHE、KIMI_RESULTS_DIR 換一個位置。`,
+    `${path} 不能使用（${sayCause(why, 'zh-TW')}）。請檢查它的權限，或用 KIMI_HOME、KIMI_CACHE、KIMI_RESULTS_DIR 換一個位置。`,
   noSpace: '磁碟已滿，所以沒有完成。清出空間後再執行一次；kimi-dispatch doctor 會指出是哪個磁碟。',
-  unexpected: (message: string) => `發生意外的錯誤：${message}。設定 KIMI_LOG_LEVEL=debug 再試一次可看到細節。`,
+  unexpected: (message: string) => `發生意外的錯誤：「${message}」。設定 KIMI_LOG_LEVEL=debug 再試一次可看到細節。`,
   notPrinted: {
-    started: (why: string) => `任務已經派發，但無法寫入標準輸出（${why}），訊息沒有全部印出。`,
-    lost: (why: string) => `無法寫入標準輸出（${why}），印出的內容不完整。請改輸出到別處。`,
+    started: (why: string) => `任務已經派發，但無法寫入標準輸出（${sayCause(why, 'zh-TW')}），訊息沒有全部印出。`,
+    lost: (why: string) => `無法寫入標準輸出（${sayCause(why, 'zh-TW')}），印出的內容不完整。請改輸出到別處。`,
   },
   engineLost: (id: string, up: string) =>
     `Temporal 伺服器中途離線，所以不再等待任務 ${id}。引擎保存著這個任務，服務再啟動後會繼續（${up}）；屆時可用 kimi-dispatch watch ${id} 等待，不要重新派發。`,
@@ -102,7 +104,7 @@ export const zhTW = {
     `${home} 已被刪除，或已由另一組服務使用，所以 run 啟動的服務已停止，任務的進度已遺失；Kimi 可能已經收費。再派發一次之前，請先用 kimi-dispatch result 查看答案是否已儲存。`,
   dispatched: (name: string) => `✅ Kimi 任務已派發：${name}\n完成後會自動通知你！`,
   taskId: (id: string) => `任務編號：${id}`,
-  pending: 'Kimi 還沒有確認收到；任務已存好，會自動繼續。',
+  pending: '任務已存好，正在送往 Kimi；不用再做什麼。',
   simulatedNotice: '（模擬模式：沒有呼叫真正的 Kimi）',
   retiredNotice: (why: string) => `模擬接受這個模型，但真正的 Kimi 會拒絕：${why}。`,
   queued: (name: string, place: string) => `🕒 Kimi 任務已排隊：${name}（${place}）\n完成後會自動通知你！`,
@@ -134,9 +136,10 @@ export const zhTW = {
   },
   report: {
     written: (file: string, tasks: number) => `已寫入報告：${file}（${tasks} 個任務）`,
-    notWritable: (file: string, why: string) => `報告不能寫到 ${file}（${why}）。請用 -o 換一個位置。`,
+    notWritable: (file: string, why: string) =>
+      `報告不能寫到 ${file}（${sayCause(why, 'zh-TW')}）。請用 -o 換一個位置。`,
     notReadable: (folder: string, why: string) =>
-      `讀不到 ${folder} 的結果（${why}），所以沒有寫報告。請檢查 KIMI_RESULTS_DIR，或用 --since 選短一點的時間。`,
+      `讀不到 ${folder} 的結果（${sayCause(why, 'zh-TW')}），所以沒有寫報告。請檢查 KIMI_RESULTS_DIR，或用 --since 選短一點的時間。`,
     notOpened: (file: string, command: string) => `這裡沒有 ${command}，無法開啟瀏覽器；請自行開啟 ${file}。`,
     toStdout: '寫到標準輸出時不能用 --open；請用 -o 指定檔案。',
   },
@@ -243,9 +246,15 @@ export const zhTW = {
     noGateway: (file: string) =>
       `找不到 OpenClaw 的設定檔 ${file}，所以沒有改動任何檔案。先執行 openclaw onboard，或用 OPENCLAW_CONFIG_PATH 指出它的位置。`,
     unreadable: (file: string, why: string) =>
-      `讀不到 ${file}（${why}），所以沒有改動任何檔案。它必須是你可以讀取的檔案。`,
+      `讀不到 ${file}（${sayCause(why, 'zh-TW')}），所以沒有改動任何檔案。它必須是你可以讀取的檔案。`,
     notJson: (file: string, why: string) =>
       `不能使用 ${file}（${why}），所以沒有改動任何檔案。它必須是 OpenClaw 讀得懂的 JSON5；更正後再執行一次。`,
+    /** What is wrong in the file. */
+    wrong: {
+      root: (_path: string) => '內容不是 JSON 物件',
+      object: (path: string) => `${path} 不是物件`,
+      list: (path: string) => `${path} 不是清單`,
+    },
     hiddenToken:
       'OpenClaw 的 hooks.token 不是直接寫在設定檔裡，所以讀不到，也沒有改動任何檔案。把同一個值設成 OPENCLAW_WAKE_TOKEN 後再執行一次。',
     noBackup: (file: string) => `沒有 ${file}，所以沒有可以復原的設定。`,
@@ -275,7 +284,8 @@ export const zhTW = {
 export type CliText = typeof zhTW;
 
 function sayPort({ host, port, variable, code }: UnusablePort): string {
-  const why = code === 'EADDRINUSE' ? '已被占用；請停止占用它的程式' : `不能使用（${code}）；請檢查位址與權限`;
+  const why =
+    code === 'EADDRINUSE' ? '已被占用；請停止占用它的程式' : `不能使用（${sayCode(code, 'zh-TW')}）；請檢查位址與權限`;
   const engine =
     variable === 'KIMI_TEMPORAL_PORT' ? '；那裡若是你的 Temporal 伺服器，也可以用 TEMPORAL_ADDRESS 指向它' : '';
   return `${host} 的連接埠 ${port}（${variable}）${why}，或用 ${variable} 換一個${engine}`;
