@@ -120,6 +120,24 @@ describe('run --simulate in a clean HOME', () => {
   });
 });
 
+describe('a start', () => {
+  it.each([
+    ['SIGINT', ['up', '--simulate'], '啟動已中斷，已啟動的部分也已停止。'],
+    ['SIGTERM', ['up', '--detach', '--simulate'], '啟動已中斷，已啟動的部分也已停止。'],
+    ['SIGTERM', ['run', '--simulate', 'x'], '啟動已中斷，已啟動的部分也已停止；任務沒有派發。'],
+  ] as const)('that %s interrupts says so (%j)', async (signal, args, sentence) => {
+    const env = await cleanHome();
+    const { child, said, ended } = launch([...args], env);
+    await until(() => said.stderr.includes('啟動 worker 與 webhook'));
+    child.kill(signal);
+    const { code, stdout, stderr } = await ended;
+    expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
+    expect(stderr.split('\n').filter((line) => line === sentence)).toHaveLength(1);
+    await until(() => !existsSync(join(env['HOME'] ?? '', '.local/share/kimi-dispatch/stack.json')));
+    expect(await cli(['down'], env)).toMatchObject({ code: 0 });
+  });
+});
+
 describe('up', () => {
   it('serves dispatch, status, list, watch and result, is found by a second up, and stops cleanly', async () => {
     const env = await cleanHome();

@@ -19,6 +19,7 @@ import { newKey } from '../../tasks/task-id.ts';
 import { tildePath } from '../../service/files.ts';
 import { command, ending } from '../options.ts';
 import { supervisorSentences } from '../supervisor-sentences.ts';
+import { startInterruptibly } from '../interruptible-start.ts';
 import { Progress } from '../output/progress.ts';
 import { readTask, type PromptOptions, type TaskOptions } from '../job.ts';
 import { addTaskOptions } from '../task-options.ts';
@@ -130,8 +131,8 @@ async function untilTold(client: Client, { say, stack }: Context, task_id: strin
 
 async function startOwnStack({ config, say, text }: Context, simulate: boolean): Promise<Stack> {
   const progress = new Progress(say, text);
-  try {
-    const stack = await startStack({
+  const start = async () =>
+    await startStack({
       config,
       simulate,
       anyPort: true,
@@ -139,11 +140,9 @@ async function startOwnStack({ config, say, text }: Context, simulate: boolean):
       supervisor: { logFile: undefined },
       say: supervisorSentences(config.KIMI_HOME, say),
     });
-    // Another stack was started in the meantime: it is used, but not stopped.
-    return 'stop' in stack ? stack : { state: stack, lost: new Promise(() => {}), stop: async () => {} };
-  } finally {
-    progress.end();
-  }
+  const stack = await startInterruptibly(start, progress, say.startInterrupted);
+  // Another stack was started in the meantime: it is used, but not stopped.
+  return 'stop' in stack ? stack : { state: stack, lost: new Promise(() => {}), stop: async () => {} };
 }
 
 async function hasWorkers(context: Context): Promise<boolean> {

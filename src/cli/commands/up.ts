@@ -15,6 +15,7 @@ import { CliError } from '../exit.ts';
 import { tildePath } from '../../service/files.ts';
 import { command, ending } from '../options.ts';
 import { supervisorSentences } from '../supervisor-sentences.ts';
+import { startInterruptibly } from '../interruptible-start.ts';
 import { Progress } from '../output/progress.ts';
 import { columns } from '../output/table.ts';
 import type { CliText } from '../text/index.ts';
@@ -39,15 +40,17 @@ async function up({ simulate = false, detach = false }: UpOptions): Promise<Exit
   const installed = detach ? await startInstalled(context, simulate) : await besideInstalled(context);
   if (installed) return isUp(installed, context, detach);
   const progress = new Progress(say, text);
-  const stack = await startStack({
-    config,
-    simulate,
-    anyPort: false,
-    onStep: (step) => progress.step(step),
-    // In the foreground the process that the user started supervises the stack, and started this one (stack/foreground.ts).
-    supervisor: detach ? { logFile: join(config.KIMI_HOME, 'logs', 'up.log') } : 'parent',
-    say: supervisorSentences(config.KIMI_HOME, say),
-  }).finally(() => progress.end());
+  const start = async () =>
+    await startStack({
+      config,
+      simulate,
+      anyPort: false,
+      onStep: (step) => progress.step(step),
+      // In the foreground the process that the user started supervises the stack, and started this one (stack/foreground.ts).
+      supervisor: detach ? { logFile: join(config.KIMI_HOME, 'logs', 'up.log') } : 'parent',
+      say: supervisorSentences(config.KIMI_HOME, say),
+    });
+  const stack = await startInterruptibly(start, progress, say.up.interrupted);
   if (!('stop' in stack)) return already(stack, simulate, say);
   return isUp(stack.state, context, detach);
 }

@@ -98,6 +98,7 @@ export const en: CliText = {
     `The connection to the Temporal server was lost, so this stopped waiting for task ${id}. The engine keeps the task and continues it when the services run again (${up}); then wait with kimi-dispatch watch ${id}. Do not dispatch it again.`,
   interrupted: (id, up) =>
     `Stopped waiting, and stopped the services that run had started. The engine keeps task ${id}, which continues when the services run again (${up}).`,
+  startInterrupted: 'The start was interrupted, and what had been started is stopped; the task was not dispatched.',
   stoppedWaiting: (id) =>
     `Stopped waiting. The services continue task ${id}; wait for it with kimi-dispatch watch ${id}, or cancel it with kimi-dispatch cancel ${id}.`,
   runLostHome: (home) =>
@@ -188,6 +189,7 @@ export const en: CliText = {
     already: 'Kimi Dispatch is already running; to change its configuration, run kimi-dispatch down first',
     detached: 'Running in the background; kimi-dispatch logs shows the logs, kimi-dispatch down stops it.',
     stop: 'Press Ctrl-C to stop; unfinished tasks are kept and continue at the next start.',
+    interrupted: 'The start was interrupted, and what had been started is stopped.',
     stopped: 'Stopped. Unfinished tasks continue at the next start.',
     restarted: (name, missing) =>
       missing === undefined

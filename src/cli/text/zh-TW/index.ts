@@ -98,6 +98,7 @@ export const zhTW = {
     `Temporal 伺服器中途離線，所以不再等待任務 ${id}。引擎保存著這個任務，服務再啟動後會繼續（${up}）；屆時可用 kimi-dispatch watch ${id} 等待，不要重新派發。`,
   interrupted: (id: string, up: string) =>
     `已停止等待，run 啟動的服務也一併停止。任務 ${id} 仍在引擎裡，服務再次啟動後（${up}）會繼續。`,
+  startInterrupted: '啟動已中斷，已啟動的部分也已停止；任務沒有派發。',
   stoppedWaiting: (id: string) =>
     `已停止等待。服務會繼續處理任務 ${id}；用 kimi-dispatch watch ${id} 繼續等，或用 kimi-dispatch cancel ${id} 取消。`,
   runLostHome: (home: string) =>
@@ -186,6 +187,7 @@ export const zhTW = {
     already: 'Kimi Dispatch 已在執行；要更改設定，請先執行 kimi-dispatch down',
     detached: '正在背景執行；kimi-dispatch logs 查看紀錄，kimi-dispatch down 停止。',
     stop: '按 Ctrl-C 停止；未完成的任務會保留，下次啟動時繼續。',
+    interrupted: '啟動已中斷，已啟動的部分也已停止。',
     stopped: '已停止。未完成的任務會在下次啟動時繼續。',
     restarted: (name: string, missing?: string) =>
       missing === undefined
