@@ -98,7 +98,7 @@ describe('the gateway’s configuration', () => {
     ['{"plugins": {"load": {"paths": "x"}}}', 'plugins.load.paths is no list'],
     ['{"hooks": null}', 'hooks is no object'],
   ])('with another type in place of our settings is not changed: %s', (text, why) => {
-    expect(() => withKimiDispatch(text, WANTED)).toThrow(new OpenClawConfigError(why));
+    expect(() => withKimiDispatch(text, WANTED)).toThrow(why);
   });
 
   it('starts the services with the gateway only where that was chosen', () => {
