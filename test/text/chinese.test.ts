@@ -107,21 +107,23 @@ it.each([
   expect(clausesIn(sentences)).toEqual([]);
 });
 
+/** Sentences with a cause in parentheses. */
+const withCause = (why: string): string[] => [
+  cli.notUsable('x', why),
+  cli.codeNotWritten('x', why),
+  cli.report.notWritable('x', why),
+  cli.report.notReadable('x', why),
+  cli.notPrinted.started(why),
+  cli.notPrinted.lost(why),
+  cli.setup.unreadable('x', why),
+  cli.doctor.resultsBad('x', why),
+  cli.doctor.authoritiesBad('x', why),
+  cli.usage.unreadable('x', why),
+];
+
 it('codes are words, and the words of a program are quoted', () => {
-  const sentences = (why: string): string[] => [
-    cli.notUsable('x', why),
-    cli.codeNotWritten('x', why),
-    cli.report.notWritable('x', why),
-    cli.report.notReadable('x', why),
-    cli.notPrinted.started(why),
-    cli.notPrinted.lost(why),
-    cli.setup.unreadable('x', why),
-    cli.doctor.resultsBad('x', why),
-    cli.doctor.authoritiesBad('x', why),
-    cli.usage.unreadable('x', why),
-  ];
-  for (const sentence of sentences('EACCES')) expect(sentence).toContain('（沒有權限）');
-  for (const sentence of sentences('no such thing')) expect(sentence).toContain('（「no such thing」）');
+  for (const sentence of withCause('EACCES')) expect(sentence).toContain('（沒有權限）');
+  for (const sentence of withCause('no such thing')) expect(sentence).toContain('（「no such thing」）');
   for (const sentence of [cli.unexpected('a bad day'), cli.usage.other('a bad day')]) {
     expect(sentence).toContain('「a bad day」');
   }
