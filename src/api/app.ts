@@ -11,7 +11,7 @@ import { problemHandler } from './problems.ts';
 const MAX_BODY_BYTES = 7 * 1024 * 1024;
 
 /**
- * The HTTP API (docs/openapi.json).
+ * The HTTP API (docs/openapi.json). Its routes are in operations.ts.
  *
  * @param open the operations; called for each request. It throws until they can be done.
  */

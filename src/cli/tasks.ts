@@ -1,8 +1,10 @@
 import type { Tasks } from '../tasks/tasks.ts';
-import { serviceSocket } from './service.ts';
+import { serviceSocket } from './running-service.ts';
 import { SocketTasks } from './socket-tasks.ts';
 
-/** @returns the operations of the running service, or of this process: its parts are loaded only then. */
+/**
+ * Chooses how a command works: over the socket of the running service, or by this process over gRPC, whose parts are loaded only then.
+ */
 export async function openTasks(): Promise<Tasks> {
   const socket = serviceSocket();
   return socket === undefined ? await local() : new SocketTasks(socket, local);

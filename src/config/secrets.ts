@@ -1,4 +1,7 @@
-/** Which processes see which secrets. */
+/**
+ * Takes secrets from an environment. Which process is given which is decided in stack/make-plan.ts, and which part of the services in
+ * stack/services.ts.
+ */
 import { statSync } from 'node:fs';
 import { envFiles } from './env-file.ts';
 import type { Config } from './index.ts';
