@@ -28,8 +28,8 @@ async function environmentsOf(parent: number): Promise<{ name: string; given: st
       await readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '');
     if (!(await read('status')).includes(`\nPPid:\t${parent}\n`)) continue;
     const args = (await read('cmdline')).split('\0');
-    const [program, first, script] = args;
-    const name = first === 'server' ? program : script;
+    const [program, first] = args;
+    const name = first === 'server' ? program : args.slice(1).find((arg) => !arg.startsWith('-'));
     found.push({
       name: basename(name ?? '').replace(/^temporal.*/, 'temporal'),
       given: `${args.join(' ')} ${await read('environ')}`,

@@ -86,7 +86,7 @@ it(
       const started = await world.start(prompt, { model });
       await world.handle(started).result();
       const saved = await world.results.read(started.task_id);
-      expect.soft(saved, name).toMatchObject(result(answerTo(prompt)));
+      expect.soft(saved, `${name}: ${JSON.stringify(saved?.error)}`).toMatchObject(result(answerTo(prompt)));
       expect
         .soft(world.counts.completions.filter(({ mark }) => mark === name).length, `requests for ${name}`)
         .toBe(requests);

@@ -42,7 +42,7 @@ async function openCollector(): Promise<{ url: string; spans: Span[]; bodies: st
   return { url, spans, bodies };
 }
 
-it('a task is one trace, from the command line to the agent and back through the relay and the webhook', async () => {
+it('a task is one trace, from its start to the agent and back through the relay and the webhook', async () => {
   const collector = await openCollector();
   const env = await cleanHome({
     KIMI_CALLBACKS: 'relay',
@@ -70,7 +70,6 @@ it('a task is one trace, from the command line to the agent and back through the
     });
     const seen = new Set(spans.map(({ service, name }) => `${service.replace('kimi-dispatch-', '')} ${name}`));
     expect([...seen].toSorted()).toEqual([
-      'cli start',
       'services acknowledge',
       'services callback',
       'services complete',
@@ -79,6 +78,7 @@ it('a task is one trace, from the command line to the agent and back through the
       'services persist',
       'services relay',
       'services release',
+      'services start',
       'services task',
       'services verifyCallback',
       'services wake',

@@ -418,7 +418,8 @@ describe('a cancelled task', () => {
 
 describe('the wake', () => {
   it('is sent by the workflow task that saves the result: three workflow tasks in all', async () => {
-    const world = await openWorld();
+    // The answer comes after the timer of the deadline was set.
+    const world = await openWorld({ delayMs: 500 });
     const started = await world.start('x');
     await world.handle(started).result();
     const { historyEvents: events } = await historyOf(world, started);
