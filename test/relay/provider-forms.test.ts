@@ -78,7 +78,7 @@ it(
     expect(Object.keys(EXPECTED).toSorted()).toEqual(Object.keys(FORMS).toSorted());
     const world = await openRelayedWorld();
     // Many concurrently, but not all: on a busy machine heartbeats would be late.
-    const limit = pLimit(16);
+    const limit = pLimit(8);
     const played = limit.map(Object.entries(EXPECTED), async ([name, expected]) => {
       const { result, requests = 1, words = FORM_WORDS, model = 'kimi-k2.6' } = expected;
       const times = name.startsWith('busy-') ? ' breaks=1' : '';
