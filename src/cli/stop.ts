@@ -1,4 +1,4 @@
-/** Stops the stack of a home, whoever started it. */
+/** Stops the stack of a home, whether a command or a service started it. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { installedService, stateOf, stopSteps, call } from '../autostart/manager.ts';
 import { EXIT } from '../service/exit.ts';

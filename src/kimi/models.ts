@@ -109,8 +109,8 @@ export const RETIRED = {
 } as const;
 
 /**
- * Default model: at Moonshot and in a simulation the cheapest by every price of the table; elsewhere the one that APIs with
- * callbacks were specified with. Moonshot has retired that model, other servers may serve it (docs/decisions/0008-models.md).
+ * Default model. At Moonshot and in a simulation: the model whose input, output and cached input cost least. Elsewhere: the model in
+ * the specification of the API with callbacks; Moonshot has retired it, other servers may serve it (docs/decisions/0008-models.md).
  */
 const DEFAULT_MODEL = { moonshot: RETIRED.successor, elsewhere: 'moonshot-v1-128k' } as const;
 

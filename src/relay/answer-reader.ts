@@ -6,7 +6,10 @@ import { parseJson, readStated, statedError } from '../kimi/refusal.ts';
 import type { Piece } from './answer.ts';
 import { kimiFinishReason } from './finish-reason.ts';
 
-/** Longest JSON body or stream event, in UTF-16 units. An answer has at most 4 Mi units, each at most six long as `\uXXXX`. */
+/**
+ * Longest JSON body or stream event, in UTF-16 units: more than 24 Mi, which an answer of 4 Mi units takes if each is escaped as
+ * `\uXXXX` (six units).
+ */
 const MAX_PIECE_CHARS = 32 * 1024 * 1024;
 
 /** Labels that are wrong are dropped: they are not part of the answer. */

@@ -27,7 +27,7 @@ const manifest = z.object({
 
 export type Manifest = z.infer<typeof manifest>;
 
-/** Why an archive cannot be restored. `newer`: this Kimi Dispatch is older than the one that made it. */
+/** Why an archive cannot be restored. `newer`: a newer version of Kimi Dispatch made it. */
 export class NoBackup extends Error {
   override readonly name = 'NoBackup';
 

@@ -4,8 +4,8 @@
  * It has what the SDK's reusable context has: Node's globals are absent, `Date`, `Math.random` and `setTimeout` are the workflow's, and
  * modules are loaded once. It differs in two ways. The SDK gives each workflow globals of its own and swaps all of them whenever
  * another workflow runs; here the globals are shared and frozen, so that a workflow that assigns one fails instead. And a call into a
- * workflow has no time limit, which costs the SDK a thread per call: an endless loop blocks the process, and whoever watches it has to
- * restart it with `KIMI_WORKFLOW_THREAD=sdk`.
+ * workflow has no time limit, which costs the SDK a thread per call: an endless loop blocks the process, and the supervisor
+ * restarts it with `KIMI_WORKFLOW_THREAD=sdk`.
  */
 import { SourceMap, type SourceOrigin } from 'node:module';
 import vm from 'node:vm';
