@@ -5,6 +5,9 @@ import { sign, SIGNATURE_HEADER } from '../src/webhook/signature.ts';
 export const SECRET = 'the-secret-of-the-bench';
 export const MODEL = 'moonshot-v1-128k';
 
+/** Pause before a callback, in milliseconds: what the dispatch has started comes to rest. */
+export const SETTLE_MS = 250;
+
 /** About 1300 tokens, as in the example of docs/http-api.md. */
 export const ANSWER = '費波那契 def fibonacci(n): …\n'.repeat(150);
 

@@ -3,6 +3,7 @@
  * [--chart FILE]`: the same job done by this build, by another build of ours (a folder with its sources, packages and `dist`), both
  * without and with the relay, by Temporal alone and by durable peers from their own packages. All with real processes over real
  * HTTP; the bench acts as Kimi and the gateway. The systems take turns, each alone on the machine, in one order and then in the other.
+ * After each turn its figures are printed on standard error, and the files are written: nothing is lost if a later turn fails.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -12,21 +13,16 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs, promisify } from 'node:util';
 import pLimit from 'p-limit';
 import { drawComparison } from './chart.ts';
+import { SETTLE_MS } from './callback.ts';
 import { atTheEnd } from './clean-ups.ts';
-import { describeMachine, machineLines } from './machine.ts';
+import { describeMachine, machineLines, type Machine } from './machine.ts';
 import { planOf } from './plans.ts';
-import { cpuOf, memoryOf } from './processes.ts';
-import { comparison, summarise, type Compared } from './stats.ts';
+import { cpuOf, IDLE_MS, memoryOf } from './processes.ts';
+import { comparison, inShort, summarise, type Compared } from './stats.ts';
 import { System } from './systems.ts';
 
 /** Discarded first tasks of a process, which include compilation. */
 export const WARM_UP_TASKS = 40;
-
-/** Pause before a callback, in milliseconds. */
-const SETTLE_MS = 250;
-
-/** Idle time before memory is measured, in milliseconds. */
-const IDLE_MS = 5_000;
 
 /** Concurrent tasks. */
 const AT_ONCE = 20;
@@ -80,21 +76,30 @@ export async function benchCompare(args: string[]): Promise<void> {
       await turn(system, figures, sizes);
       await system.stop();
       console.error(`${plan.name}, ${repeat}: ${((performance.now() - started) / 1_000).toFixed(0)} s`);
+      for (const line of figures.linesOfTurn()) console.error(`  ${line}`);
+      await writeReports(values, machine, systems, figures.compared);
     }
   }
   // In the order of the first repeat.
   const columns = [...systems.keys()];
-  const { compared } = figures;
-  console.log(`${machineLines(machine)}\n\n${comparison(columns, compared)}\n`);
+  console.log(`${machineLines(machine)}\n\n${comparison(columns, figures.compared)}\n`);
   for (const [name, guarantee] of systems) console.log(`${name}: a callback that was answered 200 is ${guarantee}`);
+}
+
+async function writeReports(
+  files: { json?: string; chart?: string },
+  machine: Machine,
+  systems: Map<string, string>,
+  figures: Compared[],
+): Promise<void> {
   const report = {
     at: new Date().toISOString(),
     machine,
     systems: [...systems].map(([name, guarantee]) => ({ name, guarantee })),
-    figures: compared,
+    figures,
   };
-  if (values.json) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
-  if (values.chart) await writeFile(values.chart, drawComparison(report));
+  if (files.json) await writeFile(files.json, `${JSON.stringify(report, null, 2)}\n`);
+  if (files.chart) await writeFile(files.chart, drawComparison(report));
 }
 
 /** Everything that is measured of one system. */
@@ -167,11 +172,23 @@ async function commands(
 /** Collects samples by figure and system. */
 class Figures {
   private readonly samples = new Map<string, { unit: Compared['unit']; by: Map<string, number[]> }>();
+  private turn = new Map<string, { unit: Compared['unit']; samples: number[] }>();
 
   add(figure: string, unit: Compared['unit'], system: string, samples: number[]): void {
     const { by } = this.samples.get(figure) ?? { by: new Map<string, number[]>() };
     this.samples.set(figure, { unit, by });
     by.set(system, [...(by.get(system) ?? []), ...samples]);
+    this.turn.set(figure, { unit, samples: [...(this.turn.get(figure)?.samples ?? []), ...samples] });
+  }
+
+  /** @returns a line for each figure since the last call. */
+  linesOfTurn(): string[] {
+    const turn = [...this.turn];
+    this.turn = new Map();
+    return turn.map(([name, { unit, samples }]) => {
+      const { n, median } = summarise({ name, unit, samples });
+      return `${name}: ${inShort(median)} ${unit} (${n > 1 ? 'median, ' : ''}n ${n})`.replace('  ', ' ');
+    });
   }
 
   get compared(): Compared[] {

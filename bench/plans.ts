@@ -9,7 +9,7 @@ import { freePort } from '../test/support/engine.ts';
 import { temporalCli, startPostgres, startRedis, startRestate, startTemporal, type Engine } from './engines.ts';
 import { readConfig } from '../src/config/index.ts';
 import { bundleFloor } from './floor.ts';
-import { end, processesWith, startNode, treeOf, until } from './processes.ts';
+import { end, kill, processesWith, startNode, treeOf, until } from './processes.ts';
 
 const run = promisify(execFile);
 
@@ -115,9 +115,9 @@ async function build(folder: string, own: string, name: string, isRelayed: boole
         own,
       );
       const pids = (): number[] => processesWith(`KIMI_HOME=${own}`);
-      const kill = async (): Promise<void> => {
+      const killAll = async (): Promise<void> => {
         const killed = pids().filter((pid) => pid !== dispatcher.pid);
-        for (const pid of killed) process.kill(pid, 'SIGKILL');
+        kill(killed);
         await until(() => !pids().some((pid) => killed.includes(pid)));
       };
       return {
@@ -126,12 +126,12 @@ async function build(folder: string, own: string, name: string, isRelayed: boole
         cli: { script, env },
         dispatcher: dispatcher.pid as number,
         async killAndRestart() {
-          await kill();
+          await killAll();
           await command('up', '--detach');
         },
         async stop() {
           await end(dispatcher, 'SIGTERM');
-          await command('down').catch(kill);
+          await command('down').catch(killAll);
         },
       };
     },

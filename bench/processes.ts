@@ -9,6 +9,9 @@ import { atTheEnd } from './clean-ups.ts';
 /** Clock ticks per second: `getconf CLK_TCK`. */
 const TICKS_PER_S = 100;
 
+/** Idle time before memory is measured, in milliseconds. */
+export const IDLE_MS = 5_000;
+
 /** @returns a process and its descendants. */
 export function treeOf(root: number): number[] {
   const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n');
@@ -95,6 +98,17 @@ export async function startNode(args: string[], env: NodeJS.ProcessEnv, cwd?: st
 
 /** Timeout of a graceful stop, in milliseconds. */
 const PATIENCE_MS = 5_000;
+
+/** Kills processes with kill -9; one that has ended meanwhile counts as killed. */
+export function kill(pids: number[]): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+}
 
 export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;

@@ -19,12 +19,12 @@ import type { ResultFile } from '../src/shared/result.ts';
 import type { TaskSummary } from '../src/shared/task.ts';
 import { DIST } from '../src/service/files.ts';
 import type { StackState } from '../src/stack/state.ts';
-import { ANSWER, apiId, MODEL, SECRET, signedCallback } from './callback.ts';
+import { ANSWER, apiId, MODEL, SECRET, SETTLE_MS, signedCallback } from './callback.ts';
 import { atTheEnd } from './clean-ups.ts';
 import { startFloor, type Floor, type FloorRound } from './floor.ts';
 import { describeMachine, machineLines } from './machine.ts';
 import { Moments } from './moments.ts';
-import { memoryByName, treeOf } from './processes.ts';
+import { IDLE_MS, memoryByName, treeOf } from './processes.ts';
 import { median, summarise, table, type Figure } from './stats.ts';
 
 const CLI = join(DIST, 'kimi-dispatch.js');
@@ -34,12 +34,6 @@ const WARM_UP_ROUNDS = 3;
 
 /** How often `up` is started, each time in a new home. */
 const STARTS = 3;
-
-/** Idle time before memory is measured, in milliseconds. */
-const IDLE_MS = 5_000;
-
-/** Pause before a signal or a callback, in milliseconds. */
-const SETTLE_MS = 250;
 
 interface Round {
   /** `node -e 0`, from start to exit. */
