@@ -57,7 +57,7 @@ export function dispatchActivities(dependencies: DispatchDependencies) {
       const joined = lost && sending.join(task_id, lost);
       if (joined) return await joined;
       // The relay accepts a task once, however often it is sent.
-      if (lost && !kimi.isRelayed) {
+      if (lost?.holder && !kimi.isRelayed) {
         const message = 'the worker that was sending the request was lost; it is not known whether Kimi received it';
         throw dispatchFailure(new KimiError('outcome_unknown', 'outcome_unknown', message), false);
       }

@@ -4,14 +4,19 @@ import { failureDetails } from '../shared/failure-details.ts';
 /**
  * Sends heartbeats while work is in progress, so that a killed worker is detected within seconds (see the activity options). A local
  * activity sends none: its workflow task has a timeout.
- *
- * @param details of each heartbeat, if any
  */
-export async function beating<T>(work: () => Promise<T>, details?: () => unknown): Promise<T> {
-  const isLocal = activityInfo().isLocal;
-  const beat = (): void => heartbeat(details?.());
-  if (!isLocal) beat();
-  const timer = isLocal ? undefined : setInterval(beat, 1_000);
+export async function beating<T>(work: () => Promise<T>): Promise<T> {
+  if (!activityInfo().isLocal) heartbeat();
+  return await beatingOn(work);
+}
+
+/**
+ * Like `beating`, for work whose first heartbeat was sent already.
+ *
+ * @param details of each heartbeat
+ */
+export async function beatingOn<T>(work: () => Promise<T>, details?: () => unknown): Promise<T> {
+  const timer = activityInfo().isLocal ? undefined : setInterval(() => heartbeat(details?.()), 1_000);
   try {
     return await work();
   } catch (error) {

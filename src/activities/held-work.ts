@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { ApplicationFailure, CancelledFailure, Context, heartbeat } from '@temporalio/activity';
+import { ActivityCancelledError } from '@temporalio/client';
 import { afterAwake } from '../service/machine-sleep.ts';
 import { FAILURE } from '../shared/names.ts';
 import type { Holder, LostAttempt } from '../shared/task.ts';
-import { beating } from './heartbeat.ts';
+import { beatingOn } from './heartbeat.ts';
 import { identify, isAlive } from '../stack/process-id.ts';
 
 /** How long work without an attempt is kept for the next one, in milliseconds during which the machine is awake. */
@@ -32,10 +33,12 @@ export class HeldWork<T> {
   private readonly held = new Map<string, Held>();
 
   /**
-   * Begins work, or joins it if it is in progress.
+   * Begins work, or joins it if it is in progress. Work begins when the engine has confirmed the first heartbeat: an attempt that was
+   * lost without one has done nothing.
    *
    * @param work its `beat` sends a heartbeat immediately.
    * @param details of the heartbeats, besides the holder.
+   * @throws {ApplicationFailure} `NotSent`, if the engine did not confirm the heartbeat
    */
   async begin(
     key: string,
@@ -46,7 +49,9 @@ export class HeldWork<T> {
     if (known && !known.isSettled) return await this.attend(key, known);
     const controller = new AbortController();
     const detailsHere = (): object => ({ ...details(), holder: here });
-    const outcome = work(controller.signal, () => heartbeat(detailsHere()));
+    const outcome = confirmed(detailsHere(), controller).then(
+      async () => await work(controller.signal, () => heartbeat(detailsHere())),
+    );
     const held: Held = { outcome, controller, details: detailsHere, attempts: 0, isSettled: false };
     const settle = (): void => {
       held.isSettled = true;
@@ -93,7 +98,7 @@ export class HeldWork<T> {
     else cancellationSignal.addEventListener('abort', leave, { once: true });
     try {
       const outcome = async () => await Promise.race([held.outcome, left]);
-      return (await beating(outcome, held.details)) as T;
+      return (await beatingOn(outcome, held.details)) as T;
     } finally {
       cancellationSignal.removeEventListener('abort', leave);
       held.attempts -= 1;
@@ -108,6 +113,23 @@ export class HeldWork<T> {
       held.controller.abort('abandoned' satisfies Ended);
     });
   }
+}
+
+/** Sends the first heartbeat of an attempt and waits for the engine's confirmation. A local activity has none. */
+async function confirmed(details: object, controller: AbortController): Promise<void> {
+  const { client, info } = Context.current();
+  if (info.isLocal) return;
+  try {
+    await client.activity.heartbeat(info.taskToken, details);
+  } catch (error) {
+    if (error instanceof ActivityCancelledError) controller.abort('cancelled' satisfies Ended);
+    else throw notBegun(error);
+  }
+}
+
+function notBegun(error: unknown): ApplicationFailure {
+  const message = `nothing was sent, since the engine did not confirm the first heartbeat: ${String(error)}`;
+  return ApplicationFailure.create({ message, type: FAILURE.notSent });
 }
 
 const here: Holder = { machine: machineName(), ...(identify(process.pid) ?? { pid: process.pid, start: '' }) };

@@ -22,7 +22,8 @@ export function createAnswering({ onInterrupt, ...dependencies }: AnsweringDepen
   const streams = new HeldWork<Callback>();
 
   /**
-   * Continues after an attempt that was lost.
+   * Continues after an earlier attempt. One that began on another machine may have sent its request; one without a heartbeat did not
+   * begin.
    *
    * @returns the callback, if the lost attempt's request is still running in this process, or if it recorded a whole answer
    */
@@ -30,12 +31,12 @@ export function createAnswering({ onInterrupt, ...dependencies }: AnsweringDepen
     const { task_id } = request;
     const { lost } = state;
     const running = lost && streams.join(`${task_id}.${state.interruptions}`, lost);
-    if (running || !lost) return await running;
+    if (running || state.isFirstAttempt) return await running;
     state.catchUp((await received.countOf(task_id)) - 1);
     const recorded = await received.read(task_id, state.interruptions + 1);
     const last = recorded.at(-1);
     if (last?.answer.done) return answered(request, recorded);
-    if (last?.sent ?? true) {
+    if (last?.sent ?? lost !== undefined) {
       state.interrupted('the relay that was receiving the answer was lost');
       metrics.interrupted();
     }

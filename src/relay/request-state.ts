@@ -14,9 +14,7 @@ interface Left {
   why?: string;
   /** Since when the current request is tried, in milliseconds since 1970. */
   since: number;
-  /** The last attempt that ended by itself. One that does not stand here was lost, and may have sent its request. */
-  over?: number;
-  /** Process of that attempt. */
+  /** Process of an attempt that began. If it does not stand here, the last attempt ended by itself, or was lost before it began. */
   holder?: Holder;
 }
 
@@ -46,16 +44,14 @@ export class RequestState {
     return this.info.attempt === 1;
   }
 
-  /** The previous attempt, if its end is not known. */
-  get lost(): LostAttempt | undefined {
-    const { attempt } = this.info;
-    if (attempt === 1 || this.left.over === attempt - 1) return undefined;
+  /** The last attempt that began, if its end is not known. */
+  get lost(): Required<LostAttempt> | undefined {
     const { holder } = this.left;
-    return holder ? { holder } : {};
+    return holder && { holder };
   }
 
   /** Details of the heartbeats of this attempt. */
-  get details(): Omit<Left, 'over' | 'holder'> {
+  get details(): Omit<Left, 'holder'> {
     const { interruptions, why, since } = this.left;
     return { interruptions, since, ...(why !== undefined && { why }) };
   }
@@ -91,7 +87,7 @@ export class RequestState {
     const interruption = hasType(error, FAILURE.interrupted) ? error : undefined;
     const nextRetryDelay = backoffMs(RESUME_MS, this.interruptions);
     if (interruption) this.interrupted(interruption.message);
-    heartbeat({ ...this.details, over: this.info.attempt });
+    heartbeat(this.details);
     if (!interruption) return error;
     const { message, details } = interruption;
     return ApplicationFailure.create({ message, type: FAILURE.interrupted, details: details ?? [], nextRetryDelay });

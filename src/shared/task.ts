@@ -148,7 +148,7 @@ export interface Holder {
 
 /** An attempt whose heartbeat timed out. Its process may still do the work: a machine that sleeps sends no heartbeats. */
 export interface LostAttempt {
-  /** Absent if there was no heartbeat. */
+  /** Absent if there was no heartbeat: the attempt did not begin. */
   holder?: Holder;
 }
 

@@ -1,8 +1,9 @@
 /** What the relay's activity does after an attempt that was killed: it never pays for an answer twice. */
+import { ActivityCancelledError, ActivityNotFoundError, type Client } from '@temporalio/client';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, it } from 'vitest';
 import type { Callback } from '../../src/shared/callback.ts';
-import { relayId } from '../../src/shared/names.ts';
+import { FAILURE, relayId } from '../../src/shared/names.ts';
 import type { RelayRequest, RelaySummary } from '../../src/shared/relay.ts';
 import { createRelayActivities } from '../../src/relay/activities.ts';
 import type { Piece } from '../../src/relay/answer.ts';
@@ -17,13 +18,14 @@ const REQUEST: RelayRequest = { task_id: 'kimi-1-1', body: { model: 'kimi-k2.6',
 const END: Piece[] = [{ finish_reason: 'stop' }, { done: true }];
 
 /** The relay's activity in front of a Kimi that answers `again`, on a disk with the files of an earlier attempt. */
-async function nextAttempt(webhookStatus = 200, onInterrupt: 'fail' | 'retry' = 'retry') {
+async function nextAttempt(webhookStatus = 200, onInterrupt: 'fail' | 'retry' = 'retry', refusal?: Error) {
   const received = new ReceivedStore(await temporaryFolder());
   const webhook = await serveAnswer(webhookStatus);
   const asked: unknown[] = [];
   const activities = createRelayActivities({
     kimi: {
-      async *complete(body) {
+      async *complete(body, signal) {
+        signal.throwIfAborted();
         asked.push(body);
         yield [{ content: 'again' }, ...END];
       },
@@ -38,7 +40,12 @@ async function nextAttempt(webhookStatus = 200, onInterrupt: 'fail' | 'retry' = 
     log: silent,
   });
   const beats: unknown[] = [];
-  const client = await engineClient();
+  const confirmed: unknown[] = [];
+  const heartbeat = async (_: Uint8Array, details: unknown): Promise<void> => {
+    if (refusal) throw refusal;
+    confirmed.push(details);
+  };
+  const client: Client = Object.create(await engineClient(), { activity: { value: { heartbeat } } });
   const run = async (attempt: number, heartbeatDetails?: unknown): Promise<RelaySummary> => {
     const engine = new MockActivityEnvironment({ attempt, heartbeatDetails }, { client });
     engine.on('heartbeat', (details) => beats.push(details));
@@ -51,7 +58,7 @@ async function nextAttempt(webhookStatus = 200, onInterrupt: 'fail' | 'retry' = 
     await recording.close();
   };
   const delivered = (): Callback[] => webhook.received.map(({ body }) => JSON.parse(body) as Callback);
-  return { received, asked, delivered, beats, run, record };
+  return { received, asked, delivered, beats, confirmed, run, record };
 }
 
 describe('after an attempt that was killed', () => {
@@ -93,16 +100,37 @@ describe('after an attempt that was killed', () => {
 
   it('on another machine, the request is not sent again: it may be paid for', async () => {
     const { asked, delivered, run } = await nextAttempt(200, 'fail');
-    expect(await run(2, { interruptions: 0, since: Date.now() })).toMatchObject({ outcome: 'interrupted' });
+    const holder = { machine: 'another', pid: 1, start: '1' };
+    expect(await run(2, { interruptions: 0, since: Date.now(), holder })).toMatchObject({ outcome: 'interrupted' });
     expect(delivered()).toMatchObject([{ error: { message: expect.stringContaining('KIMI_ON_INTERRUPT') } }]);
     expect(asked).toEqual([]);
   });
 });
 
-it('an attempt that ended by itself does not count as lost', async () => {
-  const { asked, run } = await nextAttempt(200, 'fail');
-  expect(await run(2, { interruptions: 0, since: Date.now(), over: 1 })).toMatchObject({ outcome: 'answered' });
+it.each([
+  ['ended by itself', { interruptions: 0, since: Date.now() }],
+  ['was lost before it began: the engine has no heartbeat of it', undefined],
+])('after an attempt that %s, the request is sent', async (_, details) => {
+  const { asked, run, confirmed } = await nextAttempt(200, 'fail');
+  expect(await run(2, details)).toMatchObject({ outcome: 'answered' });
   expect(asked).toHaveLength(1);
+  expect(confirmed).toMatchObject([{ holder: { pid: process.pid } }]);
+});
+
+it.each([
+  ['given up', new ActivityNotFoundError('Not found'), 'rejected'],
+  ['cancelled', new ActivityCancelledError('cancelled'), 'cancelled'],
+])('an attempt that the engine has %s before its first heartbeat sends nothing', async (_, refusal, outcome) => {
+  const { asked, run } = await nextAttempt(200, 'retry', refusal);
+  const ended = run(1).then(
+    (summary) => summary.outcome,
+    (error: unknown) => {
+      expect(error).toMatchObject({ type: FAILURE.notSent, nonRetryable: false });
+      return 'rejected';
+    },
+  );
+  expect(await ended).toBe(outcome);
+  expect(asked).toEqual([]);
 });
 
 it('a callback that the webhook rejects permanently ends the request; the recording stays', async () => {
