@@ -47,7 +47,10 @@ async function nextAttempt(webhookStatus = 200, onInterrupt: 'fail' | 'retry' = 
   };
   const client: Client = Object.create(await engineClient(), { activity: { value: { heartbeat } } });
   const run = async (attempt: number, heartbeatDetails?: unknown): Promise<RelaySummary> => {
-    const engine = new MockActivityEnvironment({ attempt, heartbeatDetails, scheduledTimestampMs: Date.now() }, { client });
+    const engine = new MockActivityEnvironment(
+      { attempt, heartbeatDetails, scheduledTimestampMs: Date.now() },
+      { client },
+    );
     engine.on('heartbeat', (details) => beats.push(details));
     return await engine.run(async () => await activities.complete(REQUEST));
   };
