@@ -3,18 +3,14 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parseEnv } from 'node:util';
-import { JsonParser } from '@croct/json5-parser';
+import JSON5 from 'json5';
 import { describe, expect, it } from 'vitest';
 import { withVariables } from '../../src/config/env-file.ts';
-import {
-  OpenClawConfigError,
-  readGateway,
-  withKimiDispatch,
-  withoutKimiDispatch,
-} from '../../src/cli/openclaw-config.ts';
+import { OpenClawConfigError } from '../../src/cli/openclaw/json5.ts';
+import { readGateway, withKimiDispatch, withoutKimiDispatch } from '../../src/cli/openclaw/settings.ts';
 import { cleanHome, cli } from '../support/cli.ts';
 
-const parse = (text: string): unknown => JsonParser.parse(text).toJSON();
+const parse = (text: string): unknown => JSON5.parse(text);
 
 const WANTED = { plugin: '/x/openclaw/plugin', hooksToken: 'hook-secret', hooks: false };
 
@@ -29,7 +25,7 @@ const COMMENTED = `{
 `;
 
 /** As the gateway reads it: names without quotation marks, either kind of them, trailing commas. */
-const JSON5 = `// Javis
+const UNQUOTED = `// Javis
 {
   gateway: { port: 18800, auth: { mode: 'token', token: 'gw-secret' } },
   plugins: {
@@ -40,6 +36,34 @@ const JSON5 = `// Javis
 }
 // the end
 `;
+
+/** What JSON5 allows beyond JSON. */
+const WHOLE_JSON5 = [
+  `{ agents: { list: [{ id: 'ops', default: true }] } }`,
+  `{ channels: { telegram: { accounts: { default: { botToken: 'x' } } } } }`,
+  `{ new: 1, null: 2, true: 3, $a_: 4, 任務: 5, toString: 6, constructor: { a: 1 } }`,
+  `{ a: 'it"s', b: "it's", c: '\\x41\\v\\0\\q', d: 'two \\\n lines' }`,
+  String.raw`{ \u0061b: 1, 'a\u0062c': 2 }`,
+  '{ a: "line\u2028paragraph\u2029", b: 1,\u2028 c: 2, // d\u2029 e: 3 }',
+  '{ a: "\u2028\ue000", "k\u2029": "\\\u2028continued" }',
+  '\ufeff{\u00a0a: .5, b: 5., c: +1, d: -Infinity, e: 0xFF, f: 1e3, }',
+  '{ a: 1, a: 2 } // twice',
+];
+
+/** Every line of the file that is not about us stays, with its comments. */
+function expectOnlyOursAdded(before: string): void {
+  const given = parse(before) as Record<string, Record<string, unknown>>;
+  const hooksToken = readGateway(before).hooksToken ?? 'hook-secret';
+  const edited = withKimiDispatch(before, { ...WANTED, hooksToken });
+  const after = parse(edited) as typeof given;
+  expect(after['plugins']).toMatchObject({ entries: { 'kimi-dispatch': { enabled: true } } });
+  for (const [name, value] of Object.entries(given)) {
+    if (name !== 'plugins' && name !== 'hooks') expect(after[name]).toEqual(value);
+  }
+  const comments = (text: string): string[] => [...text.matchAll(/(?<![:"'/\w])\/\/.*|\/\*[^]*?\*\//g)].map(String);
+  expect(comments(edited)).toEqual(comments(before));
+  expect(withoutKimiDispatch(edited, before)).toBe(before);
+}
 
 const startsServices = (start: boolean): object => ({
   plugins: { entries: { 'kimi-dispatch': { enabled: true, config: { startServices: start } } } },
@@ -61,7 +85,7 @@ describe('the gateway’s configuration', () => {
     });
   });
 
-  it.each(['{}', COMMENTED, JSON5, '{"hooks":{"enabled":false,"token":"theirs","path":"/h"},"plugins":{}}'])(
+  it.each(['{}', COMMENTED, UNQUOTED, '{"hooks":{"enabled":false,"token":"theirs","path":"/h"},"plugins":{}}'])(
     'is changed once, and restored by undo: %s',
     (before) => {
       const settings = { ...WANTED, hooksToken: readGateway(before).hooksToken ?? 'hook-secret', hooks: true };
@@ -74,16 +98,16 @@ describe('the gateway’s configuration', () => {
   );
 
   it('may be JSON5, and stays JSON5', () => {
-    const edited = withKimiDispatch(JSON5, WANTED);
+    const edited = withKimiDispatch(UNQUOTED, WANTED);
     expect(parse(edited)).toEqual({
-      ...(parse(JSON5) as object),
+      ...(parse(UNQUOTED) as object),
       plugins: {
         load: { paths: ['/other/plugin', '/x/openclaw/plugin'] },
         entries: { 'kimi-dispatch': { enabled: true } },
       },
       hooks: { token: 'hook-secret' },
     });
-    for (const line of JSON5.split('\n').filter((each) => !each.includes('paths'))) expect(edited).toContain(line);
+    for (const line of UNQUOTED.split('\n').filter((each) => !each.includes('paths'))) expect(edited).toContain(line);
     expect(edited).toContain('/* and these */');
     expect(readGateway(edited)).toEqual({
       port: 18800,
@@ -91,6 +115,52 @@ describe('the gateway’s configuration', () => {
       hooksToken: 'hook-secret',
       heartbeat: '0m',
     });
+  });
+
+  it.each(WHOLE_JSON5)('may be anything that the gateway reads: %j', (before) => {
+    expectOnlyOursAdded(before);
+  });
+
+  it('may be any example of the gateway’s own documentation', async () => {
+    const file = new URL('../fixtures/openclaw/examples.json', import.meta.url);
+    const { examples } = JSON.parse(await readFile(file, 'utf8')) as { examples: { text: string }[] };
+    expect(examples).toHaveLength(79);
+    for (const { text: before } of examples) expectOnlyOursAdded(before);
+  });
+
+  it('keeps a comment on the line of what it is about', () => {
+    const before = `{
+  plugins: {
+    load: {
+      paths: [
+        '/a', // A
+        '/b' // B
+      ]
+    } // load
+  } // plugins
+}
+`;
+    expect(withKimiDispatch(before, WANTED)).toBe(`{
+  plugins: {
+    load: {
+      paths: [
+        '/a', // A
+        '/b', // B
+        '/x/openclaw/plugin'
+      ]
+    }, // load
+    entries: {
+      'kimi-dispatch': {
+        enabled: true
+      }
+    }
+  }, // plugins
+  hooks: {
+    token: 'hook-secret'
+  }
+}
+`);
+    expect(withKimiDispatch(before.replaceAll('\n', '\r\n'), WANTED)).not.toMatch(/(?<!\r)\n/);
   });
 
   it.each([
@@ -233,7 +303,7 @@ describe('setup openclaw', () => {
       ['5', '（內容不是 JSON 物件）'],
       ['{"plugins": 5}', '（plugins 不是物件）'],
       ['{"plugins": {"load": {"paths": 5}}}', '（plugins.load.paths 不是清單）'],
-      ['{ key }', '（「Expected'],
+      ['{ key }', '（「invalid character'],
     ];
     for (const [config, words] of wrong) {
       const { env } = await machine(config);

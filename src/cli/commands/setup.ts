@@ -10,13 +10,8 @@ import writeFileAtomic from 'write-file-atomic';
 import { readConfig } from '../../config/index.ts';
 import { withVariables } from '../../config/env-file.ts';
 import { PACKAGE_ROOT, tildePath } from '../../service/files.ts';
-import {
-  OpenClawConfigError,
-  readGateway,
-  withKimiDispatch,
-  withoutKimiDispatch,
-  type GatewayFacts,
-} from '../openclaw-config.ts';
+import { OpenClawConfigError } from '../openclaw/json5.ts';
+import { readGateway, withKimiDispatch, withoutKimiDispatch, type GatewayFacts } from '../openclaw/settings.ts';
 import { langOf } from '../../config/early.ts';
 import { sayCause } from '../../text/system-errors.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';

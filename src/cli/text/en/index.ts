@@ -259,6 +259,7 @@ export const en: CliText = {
       root: () => 'it holds no JSON object',
       object: (path) => `${path} is no object`,
       list: (path) => `${path} is no list`,
+      edit: (path) => `${path} cannot be changed without changing something else`,
     },
     hiddenToken:
       'OpenClaw’s hooks.token is not written in its configuration file, so it cannot be read, and no file was changed. Set OPENCLAW_WAKE_TOKEN to the same value and run this again.',

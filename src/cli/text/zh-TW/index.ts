@@ -256,6 +256,7 @@ export const zhTW = {
       root: (_path: string) => '內容不是 JSON 物件',
       object: (path: string) => `${path} 不是物件`,
       list: (path: string) => `${path} 不是清單`,
+      edit: (path: string) => `改動 ${path} 就會動到別的內容`,
     },
     hiddenToken:
       'OpenClaw 的 hooks.token 不是直接寫在設定檔裡，所以讀不到，也沒有改動任何檔案。把同一個值設成 OPENCLAW_WAKE_TOKEN 後再執行一次。',
