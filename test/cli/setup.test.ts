@@ -50,19 +50,16 @@ const WHOLE_JSON5 = [
   '{ a: 1, a: 2 } // twice',
 ];
 
-/** Every line of the file that is not about us stays, with its comments. */
-function expectOnlyOursAdded(before: string): void {
-  const given = parse(before) as Record<string, Record<string, unknown>>;
-  const hooksToken = readGateway(before).hooksToken ?? 'hook-secret';
-  const edited = withKimiDispatch(before, { ...WANTED, hooksToken });
-  const after = parse(edited) as typeof given;
-  expect(after['plugins']).toMatchObject({ entries: { 'kimi-dispatch': { enabled: true } } });
-  for (const [name, value] of Object.entries(given)) {
-    if (name !== 'plugins' && name !== 'hooks') expect(after[name]).toEqual(value);
-  }
-  const comments = (text: string): string[] => [...text.matchAll(/(?<![:"'/\w])\/\/.*|\/\*[^]*?\*\//g)].map(String);
-  expect(comments(edited)).toEqual(comments(before));
-  expect(withoutKimiDispatch(edited, before)).toBe(before);
+/** The comments of a text, and its settings other than ours. */
+function othersOf(text: string): object {
+  const { plugins: _plugins, hooks: _hooks, ...others } = parse(text) as Record<string, unknown>;
+  return { comments: [...text.matchAll(/(?<![:"'/\w])\/\/.*|\/\*[^]*?\*\//g)].map(String), others };
+}
+
+/** Sets up and undoes a configuration. */
+function setUp(before: string): { edited: string; undone: string } {
+  const edited = withKimiDispatch(before, { ...WANTED, hooksToken: readGateway(before).hooksToken ?? 'hook-secret' });
+  return { edited, undone: withoutKimiDispatch(edited, before) };
 }
 
 const startsServices = (start: boolean): object => ({
@@ -118,14 +115,22 @@ describe('the gateway’s configuration', () => {
   });
 
   it.each(WHOLE_JSON5)('may be anything that the gateway reads: %j', (before) => {
-    expectOnlyOursAdded(before);
+    const { edited, undone } = setUp(before);
+    expect(parse(edited)).toMatchObject({ plugins: { entries: { 'kimi-dispatch': { enabled: true } } } });
+    expect(othersOf(edited)).toEqual(othersOf(before));
+    expect(undone).toBe(before);
   });
 
   it('may be any example of the gateway’s own documentation', async () => {
     const file = new URL('../fixtures/openclaw/examples.json', import.meta.url);
     const { examples } = JSON.parse(await readFile(file, 'utf8')) as { examples: { text: string }[] };
     expect(examples).toHaveLength(79);
-    for (const { text: before } of examples) expectOnlyOursAdded(before);
+    for (const { text: before } of examples) {
+      const { edited, undone } = setUp(before);
+      expect(parse(edited)).toMatchObject({ plugins: { entries: { 'kimi-dispatch': { enabled: true } } } });
+      expect(othersOf(edited)).toEqual(othersOf(before));
+      expect(undone).toBe(before);
+    }
   });
 
   it('keeps a comment on the line of what it is about', () => {
