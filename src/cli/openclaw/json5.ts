@@ -76,17 +76,17 @@ export class Json5Document {
 }
 
 /** @returns the value at a path; `undefined` if there is none. */
-export function valueAt(value: unknown, path: Path): unknown {
+function valueAt(value: unknown, path: Path): unknown {
   let at = value;
   for (const name of path) at = isObject(at) && Object.hasOwn(at, name) ? at[name] : undefined;
   return at;
 }
 
-export function isObject(value: unknown): value is Json5Object {
+function isObject(value: unknown): value is Json5Object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-export function cannotEdit(path: Path): OpenClawConfigError {
+function cannotEdit(path: Path): OpenClawConfigError {
   const name = path.join('.');
   return new OpenClawConfigError(`${name} cannot be changed without changing something else`, {
     kind: 'edit',
