@@ -3,7 +3,6 @@ import { closest } from '../shared/closest.ts';
 import ms from 'ms';
 import type { StringValue } from 'ms';
 import { readRoute, type Route } from '../shared/chat.ts';
-import { parseTaskId, type TaskReference } from '../shared/task-id.ts';
 import { TASK_STATES, type Priority, type TaskState } from '../shared/task.ts';
 import { GROUPINGS, type Grouping } from '../results/usage.ts';
 import { EXIT, type Exit } from '../service/exit.ts';
@@ -37,15 +36,6 @@ export function ending<Args extends unknown[]>(action: (...args: Args) => Promis
 export function printing<Args extends unknown[]>(action: (...args: Args) => Promise<Exit>) {
   return async (...args: Args): Promise<void> => {
     process.exitCode = await action(...args);
-  };
-}
-
-/** Parses a task id or the id of a notification, as wakes and the inbox print them. */
-export function task(say: CliText): (word: string) => TaskReference {
-  return (word) => {
-    const named = parseTaskId(word);
-    if (!named) throw new CliError(EXIT.usage, say.usage.badTaskId(word));
-    return named;
   };
 }
 

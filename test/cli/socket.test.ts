@@ -113,6 +113,20 @@ it('a command has the same output through the service and without it', { timeout
   expect(await both(['ack', waiting], ENGLISH)).toMatchObject({ code: 9 });
   await until(async () => (await cli(['result', task_id], env)).code === 0);
 
+  // By its name, by the number at its end, and as the newest one, through the service and without it.
+  for (const asked of [env, without(env)]) {
+    const whole = await cli(['result', task_id], asked);
+    expect(await cli(['result', 'hello'], asked)).toEqual(whole);
+    expect(await cli(['result', 'hel'], asked)).toEqual(whole);
+    expect(await cli(['result', task_id.split('-')[2] ?? ''], asked)).toEqual(whole);
+    const [newest] = JSON.parse((await cli(['list', '-l', '1', '--json'], asked)).stdout) as [{ task_id: string }];
+    expect((await cli(['status', 'last'], asked)).stdout).toContain(newest.task_id);
+    expect(await cli(['cancel', 'nobody'], asked)).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining('nobody'),
+    });
+  }
+
   await both(['status', waiting]);
   for (const more of [[], ['--json']]) {
     await both(['status', task_id, ...more]);

@@ -1,24 +1,22 @@
 import type { Command } from 'commander';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import type { Route } from '../../shared/chat.ts';
-import type { TaskReference } from '../../shared/task-id.ts';
-import { command, ending, route, task } from '../options.ts';
+import { namedTask } from '../named-task.ts';
+import { command, ending, route } from '../options.ts';
 import { openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
 
 export function cancelCommand(say: CliText): Command {
   return command('cancel', say, say.help.cancel, ['kimi-dispatch cancel kimi-1707654321-12345'])
-    .argument('<TASK>', say.help.task, task(say))
+    .argument('<TASK>', say.help.task)
     .option('--route <JSON>', say.help.ofRoute, route(say))
-    .action(
-      ending(
-        async ({ task_id }: TaskReference, { route: chat }: { route?: Route }) => await cancel(task_id, chat, say),
-      ),
-    );
+    .action(ending(async (word: string, { route: chat }: { route?: Route }) => await cancel(word, chat, say)));
 }
 
-async function cancel(task_id: string, chat: Route | undefined, say: CliText): Promise<Exit> {
-  const { status, received = false } = await (await openTasks()).cancel(task_id, chat);
+async function cancel(word: string, chat: Route | undefined, say: CliText): Promise<Exit> {
+  const tasks = await openTasks();
+  const { task_id } = await namedTask(word, tasks, say, { route: chat, purpose: 'change' });
+  const { status, received = false } = await tasks.cancel(task_id, chat);
   console.log(status === 'cancelled' ? say.cancelled(task_id) : say.streamStopped(task_id, received));
   return EXIT.ok;
 }

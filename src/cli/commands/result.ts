@@ -5,10 +5,10 @@ import { langOf } from '../../config/early.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import type { Route } from '../../shared/chat.ts';
 import { isTruncated } from '../../shared/result.ts';
-import type { TaskReference } from '../../shared/task-id.ts';
 import { explain, textFor } from '../../text/index.ts';
 import { CliError, exitFor } from '../exit.ts';
-import { command, printing, route, task } from '../options.ts';
+import { namedTask } from '../named-task.ts';
+import { command, printing, route } from '../options.ts';
 import { withoutControls } from '../output/terminal.ts';
 import { openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
@@ -27,24 +27,24 @@ export function resultCommand(say: CliText): Command {
     'kimi-dispatch result kimi-1707654321-12345 > answer.md',
     'kimi-dispatch result kimi-1707654321-12345 --code python -o src',
   ])
-    .argument('[TASK]', say.help.resultTask, task(say))
+    .argument('[TASK]', say.help.resultTask)
     .option('--raw', say.help.raw)
     .option('--code <LANG>', say.help.code)
     .option('-o, --output <FOLDER>', say.help.codeFolder, '.')
     .option('--route <JSON>', say.help.ofRoute, route(say))
     .option('--json', say.help.json)
-    .action(
-      printing(async (named: TaskReference | undefined, options: ResultOptions) => await result(named, options, say)),
-    );
+    .action(printing(async (word: string | undefined, options: ResultOptions) => await result(word, options, say)));
 }
 
 async function result(
-  named: TaskReference | undefined,
+  word: string | undefined,
   { route: chat, json, raw, code, output: folder }: ResultOptions,
   say: CliText,
 ): Promise<Exit> {
   const text = textFor(langOf());
-  const saved = await (await openTasks()).result(named?.task_id, chat);
+  const tasks = await openTasks();
+  const named = word === undefined ? undefined : await namedTask(word, tasks, say, { route: chat });
+  const saved = await tasks.result(named?.task_id, chat);
   if (json) console.log(JSON.stringify(saved, null, 2));
   else if (saved.output !== undefined) {
     if (code !== undefined) await extract(saved.task_name, saved.output, code, folder, say);

@@ -5,10 +5,10 @@ import { tildePath } from '../../service/files.ts';
 import type { Route } from '../../shared/chat.ts';
 import { money } from '../../shared/format.ts';
 import { isTruncated } from '../../shared/result.ts';
-import type { TaskReference } from '../../shared/task-id.ts';
 import type { Standing } from '../../tasks/tasks.ts';
 import { explain, stateOf, textFor } from '../../text/index.ts';
-import { command, printing, route, task } from '../options.ts';
+import { namedTask } from '../named-task.ts';
+import { command, printing, route } from '../options.ts';
 import { lastLine, sayRetrying } from '../output/retrying.ts';
 import { fields } from '../output/terminal.ts';
 import { openTasks } from '../tasks.ts';
@@ -21,14 +21,16 @@ interface StatusOptions {
 
 export function statusCommand(say: CliText): Command {
   return command('status', say, say.help.status, ['kimi-dispatch status kimi-1707654321-12345 --json | jq .state'])
-    .argument('<TASK>', say.help.task, task(say))
+    .argument('<TASK>', say.help.task)
     .option('--route <JSON>', say.help.ofRoute, route(say))
     .option('--json', say.help.json)
-    .action(printing(async (named: TaskReference, options: StatusOptions) => await status(named, options, say)));
+    .action(printing(async (word: string, options: StatusOptions) => await status(word, options, say)));
 }
 
-async function status({ task_id }: TaskReference, options: StatusOptions, say: CliText): Promise<Exit> {
-  const standing = await (await openTasks()).find(task_id, options.route);
+async function status(word: string, options: StatusOptions, say: CliText): Promise<Exit> {
+  const tasks = await openTasks();
+  const { task_id } = await namedTask(word, tasks, say, options);
+  const standing = await tasks.find(task_id, options.route);
   if (options.json) {
     const { live: _live, ended: _ended, late: _late, missing_file: _file, ...shown } = standing;
     console.log(JSON.stringify(shown, null, 2));

