@@ -6,13 +6,9 @@ import { parseEnv } from 'node:util';
 import JSON5 from 'json5';
 import { describe, expect, it } from 'vitest';
 import { withVariables } from '../../src/config/env-file.ts';
-import { OpenClawConfigError } from '../../src/cli/openclaw/json5.ts';
-import { readGateway, withKimiDispatch, withoutKimiDispatch } from '../../src/cli/openclaw/settings.ts';
 import { cleanHome, cli } from '../support/cli.ts';
 
 const parse = (text: string): unknown => JSON5.parse(text);
-
-const WANTED = { plugin: '/x/openclaw/plugin', hooksToken: 'hook-secret', hooks: false };
 
 const COMMENTED = `{
   // The owner's own notes stay.
@@ -23,197 +19,6 @@ const COMMENTED = `{
   },
 }
 `;
-
-/** As the gateway reads it: names without quotation marks, either kind of them, trailing commas. */
-const UNQUOTED = `// Javis
-{
-  gateway: { port: 18800, auth: { mode: 'token', token: 'gw-secret' } },
-  plugins: {
-    load: { paths: [ '/other/plugin', ], }, /* and these */
-  },
-  'agents': { defaults: { heartbeat: { every: '0m' } } },
-  timeout: .5, // s
-}
-// the end
-`;
-
-/** What JSON5 allows beyond JSON. */
-const WHOLE_JSON5 = [
-  `{ agents: { list: [{ id: 'ops', default: true }] } }`,
-  `{ channels: { telegram: { accounts: { default: { botToken: 'x' } } } } }`,
-  `{ new: 1, null: 2, true: 3, $a_: 4, 任務: 5, toString: 6, constructor: { a: 1 } }`,
-  `{ a: 'it"s', b: "it's", c: '\\x41\\v\\0\\q', d: 'two \\\n lines' }`,
-  String.raw`{ \u0061b: 1, 'a\u0062c': 2 }`,
-  '{ a: "line\u2028paragraph\u2029", b: 1,\u2028 c: 2, // d\u2029 e: 3 }',
-  '{ a: "\u2028\ue000", "k\u2029": "\\\u2028continued" }',
-  '\ufeff{\u00a0a: .5, b: 5., c: +1, d: -Infinity, e: 0xFF, f: 1e3, }',
-  '{ a: 1, a: 2 } // twice',
-];
-
-/** The comments of a text, and its settings other than ours. */
-function othersOf(text: string): object {
-  const { plugins: _plugins, hooks: _hooks, ...others } = parse(text) as Record<string, unknown>;
-  return { comments: [...text.matchAll(/(?<![:"'/\w])\/\/.*|\/\*[^]*?\*\//g)].map(String), others };
-}
-
-/** Sets up and undoes a configuration. */
-function setUp(before: string): { edited: string; undone: string } {
-  const edited = withKimiDispatch(before, { ...WANTED, hooksToken: readGateway(before).hooksToken ?? 'hook-secret' });
-  return { edited, undone: withoutKimiDispatch(edited, before) };
-}
-
-const startsServices = (start: boolean): object => ({
-  plugins: { entries: { 'kimi-dispatch': { enabled: true, config: { startServices: start } } } },
-});
-
-describe('the gateway’s configuration', () => {
-  it('gets the needed settings, and keeps comments and everything else', () => {
-    const edited = withKimiDispatch(COMMENTED, WANTED);
-    expect(edited).toContain("// The owner's own notes stay.");
-    expect(edited).toContain('// and these');
-    expect(parse(edited)).toEqual({
-      gateway: { port: 18800, auth: { mode: 'token', token: 'gw-secret' } },
-      plugins: {
-        allow: ['telegram', 'kimi-dispatch'],
-        load: { paths: ['/other/plugin', '/x/openclaw/plugin'] },
-        entries: { 'kimi-dispatch': { enabled: true } },
-      },
-      hooks: { token: 'hook-secret' },
-    });
-  });
-
-  it.each(['{}', COMMENTED, UNQUOTED, '{"hooks":{"enabled":false,"token":"theirs","path":"/h"},"plugins":{}}'])(
-    'is changed once, and restored by undo: %s',
-    (before) => {
-      const settings = { ...WANTED, hooksToken: readGateway(before).hooksToken ?? 'hook-secret', hooks: true };
-      const edited = withKimiDispatch(before, settings);
-      expect(edited).not.toBe(before);
-      expect(parse(edited)).toMatchObject({ hooks: { enabled: true } });
-      expect(withKimiDispatch(edited, settings)).toBe(edited);
-      expect(withoutKimiDispatch(edited, before)).toBe(before);
-    },
-  );
-
-  it('may be JSON5, and stays JSON5', () => {
-    const edited = withKimiDispatch(UNQUOTED, WANTED);
-    expect(parse(edited)).toEqual({
-      ...(parse(UNQUOTED) as object),
-      plugins: {
-        load: { paths: ['/other/plugin', '/x/openclaw/plugin'] },
-        entries: { 'kimi-dispatch': { enabled: true } },
-      },
-      hooks: { token: 'hook-secret' },
-    });
-    for (const line of UNQUOTED.split('\n').filter((each) => !each.includes('paths'))) expect(edited).toContain(line);
-    expect(edited).toContain('/* and these */');
-    expect(readGateway(edited)).toEqual({
-      port: 18800,
-      hooksPath: '/hooks',
-      hooksToken: 'hook-secret',
-      heartbeat: '0m',
-    });
-  });
-
-  it.each(WHOLE_JSON5)('may be anything that the gateway reads: %j', (before) => {
-    const { edited, undone } = setUp(before);
-    expect(parse(edited)).toMatchObject({ plugins: { entries: { 'kimi-dispatch': { enabled: true } } } });
-    expect(othersOf(edited)).toEqual(othersOf(before));
-    expect(undone).toBe(before);
-  });
-
-  it('may be any example of the gateway’s own documentation', async () => {
-    const file = new URL('../fixtures/openclaw/examples.json', import.meta.url);
-    const { examples } = JSON.parse(await readFile(file, 'utf8')) as { examples: { text: string }[] };
-    expect(examples).toHaveLength(79);
-    for (const { text: before } of examples) {
-      const { edited, undone } = setUp(before);
-      expect(parse(edited)).toMatchObject({ plugins: { entries: { 'kimi-dispatch': { enabled: true } } } });
-      expect(othersOf(edited)).toEqual(othersOf(before));
-      expect(undone).toBe(before);
-    }
-  });
-
-  it('keeps a comment on the line of what it is about', () => {
-    const before = `{
-  plugins: {
-    load: {
-      paths: [
-        '/a', // A
-        '/b' // B
-      ]
-    } // load
-  } // plugins
-}
-`;
-    expect(withKimiDispatch(before, WANTED)).toBe(`{
-  plugins: {
-    load: {
-      paths: [
-        '/a', // A
-        '/b', // B
-        '/x/openclaw/plugin'
-      ]
-    }, // load
-    entries: {
-      'kimi-dispatch': {
-        enabled: true
-      }
-    }
-  }, // plugins
-  hooks: {
-    token: 'hook-secret'
-  }
-}
-`);
-    expect(withKimiDispatch(before.replaceAll('\n', '\r\n'), WANTED)).not.toMatch(/(?<!\r)\n/);
-  });
-
-  it.each([
-    ['{"plugins": 5}', 'plugins is no object'],
-    ['{"plugins": {"load": {"paths": "x"}}}', 'plugins.load.paths is no list'],
-    ['{"hooks": null}', 'hooks is no object'],
-  ])('with another type in place of our settings is not changed: %s', (text, why) => {
-    expect(() => withKimiDispatch(text, WANTED)).toThrow(why);
-  });
-
-  it('starts the services with the gateway only where that was chosen', () => {
-    const started = withKimiDispatch(COMMENTED, { ...WANTED, start: true });
-    expect(parse(started)).toMatchObject(startsServices(true));
-    expect(withKimiDispatch(started, WANTED)).toBe(started);
-    expect(parse(withKimiDispatch(started, { ...WANTED, start: false }))).toMatchObject(startsServices(false));
-    expect(withoutKimiDispatch(started, COMMENTED)).toBe(COMMENTED);
-    expect(parse(withKimiDispatch(COMMENTED, WANTED))).not.toHaveProperty('plugins.entries.kimi-dispatch.config');
-  });
-
-  it('keeps what the user changed since, when it is undone', () => {
-    const since = withKimiDispatch(COMMENTED, WANTED).replace('18800', '18900');
-    const undone = withoutKimiDispatch(since, COMMENTED);
-    expect(parse(undone)).toEqual(parse(COMMENTED.replace('18800', '18900')));
-    expect(undone).toContain('// and these');
-  });
-
-  it('contains the address of the gateway', () => {
-    expect(readGateway('{}')).toEqual({
-      port: 18789,
-      hooksPath: '/hooks',
-      hooksToken: undefined,
-      heartbeat: undefined,
-    });
-    const text =
-      '{"gateway":{"port":1},"hooks":{"path":"/h/","token":"t"},"agents":{"defaults":{"heartbeat":{"every":"0m"}}}}';
-    expect(readGateway(text)).toEqual({ port: 1, hooksPath: '/h', hooksToken: 't', heartbeat: '0m' });
-  });
-
-  it.each([
-    ['{\n  key 1 }', 'at 2:7'],
-    ['[]', 'no JSON object'],
-    ['', 'at 1:1'],
-    ['null', 'no JSON object'],
-  ])('that is not JSON is not changed: %j', (text, why) => {
-    expect(() => withKimiDispatch(text, WANTED)).toThrow(OpenClawConfigError);
-    expect(() => readGateway(text)).toThrow(why);
-  });
-});
 
 it('a .env file keeps its lines; ours are written once', () => {
   const text = '# mine\nexport KIMI_REPLY=hooks\nA=1\nKIMI_REPLY=agent\n';
@@ -342,6 +147,51 @@ describe('setup openclaw', () => {
     expect((await cli(['setup', 'openclaw', '--yes'], env)).code).toBe(0);
     expect(parseEnv((await text(envFile)) ?? '')['OPENCLAW_WAKE_TOKEN']).toBe('theirs');
     expect(parse((await text(file)) ?? '')).toMatchObject({ hooks: { token: '${HOOKS_TOKEN}' } });
+  });
+
+  it('changes included files, backs each of them up, and undoes it', async () => {
+    const { env, file } = await machine('{ plugins: { $include: "./plugins.json5" }, hooks: { token: "${TOKEN}" } }');
+    const included = join(dirname(file), 'plugins.json5');
+    await writeFile(included, '{ load: { paths: [] } } // theirs\n');
+    await writeFile(join(dirname(file), '.env'), 'TOKEN=of-the-gateway\n');
+    const { code, stdout } = await cli(['setup', 'openclaw', '--yes'], env);
+    expect(code).toBe(0);
+    expect(stdout).toContain('~/.openclaw/plugins.json5');
+    expect(stdout).not.toContain('openclaw.json\n');
+    expect(await text(included)).toMatch(/"?openclaw\/plugin.*\/\/ theirs\n$/s);
+    expect(parseEnv((await text(join(env['HOME'] ?? '', '.local/share/kimi-dispatch/.env'))) ?? '')).toMatchObject({
+      OPENCLAW_WAKE_TOKEN: 'of-the-gateway',
+    });
+    expect((await cli(['setup', 'openclaw', '--undo', '--yes'], env)).code).toBe(0);
+    expect(await text(included)).toBe('{ load: { paths: [] } } // theirs\n');
+    expect(existsSync(`${included}.before-kimi-dispatch`)).toBe(false);
+  });
+
+  it('sets up the profile of the gateway that is named', async () => {
+    const { env, file, envFile } = await machine('{}');
+    const ofProfile = join(env['HOME'] ?? '', '.openclaw-rescue/openclaw.json');
+    await mkdir(dirname(ofProfile));
+    await writeFile(ofProfile, '{ gateway: { tls: { enabled: true } } }');
+    const { code, stdout } = await cli(['setup', 'openclaw', '--profile', 'rescue', '--yes'], env);
+    expect(code).toBe(0);
+    expect(stdout).toContain('openclaw --profile rescue gateway restart');
+    expect(await text(file)).toBe('{}');
+    expect(parse((await text(ofProfile)) ?? '')).toMatchObject({ plugins: { entries: { 'kimi-dispatch': {} } } });
+    expect(parseEnv((await text(envFile)) ?? '')).toMatchObject({
+      OPENCLAW_WAKE_URL: 'https://127.0.0.1:23532/hooks/wake',
+    });
+    expect((await cli(['setup', 'openclaw', '--profile', '../x', '--yes'], env)).code).toBe(2);
+  });
+
+  it.each([
+    ['{"plugins":{"enabled":false}}', 'openclaw config set plugins.enabled true'],
+    ['{"plugins":{"deny":["kimi-dispatch"]}}', 'plugins.deny names kimi-dispatch'],
+  ])('says that the gateway would not load the plugin: %s', async (config, words) => {
+    const { env, file } = await machine(config);
+    const { code, stderr } = await cli(['setup', 'openclaw', '--yes'], env);
+    expect(code).toBe(3);
+    expect(stderr).toContain(words);
+    expect(await text(file)).toBe(config);
   });
 
   it('knows only one gateway', async () => {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { Argument, Option, type Command } from 'commander';
@@ -10,8 +10,16 @@ import writeFileAtomic from 'write-file-atomic';
 import { readConfig } from '../../config/index.ts';
 import { withVariables } from '../../config/env-file.ts';
 import { PACKAGE_ROOT, tildePath } from '../../service/files.ts';
+import { ConfigFiles } from '../openclaw/config-files.ts';
 import { OpenClawConfigError } from '../openclaw/json5.ts';
-import { readGateway, withKimiDispatch, withoutKimiDispatch, type GatewayFacts } from '../openclaw/settings.ts';
+import { locateOpenClaw, PROFILE_NAME, type Location } from '../openclaw/location.ts';
+import {
+  addKimiDispatch,
+  readGateway,
+  removeKimiDispatch,
+  undoneText,
+  type GatewayFacts,
+} from '../openclaw/settings.ts';
 import { langOf } from '../../config/early.ts';
 import { sayCause } from '../../text/system-errors.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
@@ -24,12 +32,13 @@ const REPLIES = ['deliver', 'agent', 'hooks'] as const;
 
 interface SetupOptions {
   reply: (typeof REPLIES)[number];
+  profile?: string;
   start?: boolean;
   yes?: boolean;
   undo?: boolean;
 }
 
-/** A file with its current text, its text before the first set-up, and its new text. */
+/** A file with its current text and its new text. */
 interface Change {
   file: string;
   /** `undefined` if the file is missing. */
@@ -43,6 +52,8 @@ const BACKUP = '.before-kimi-dispatch';
 /** The variables that the set-up writes. */
 const VARIABLES = ['OPENCLAW_WAKE_URL', 'OPENCLAW_WAKE_TOKEN', 'KIMI_REPLY'];
 
+const PLUGIN = join(PACKAGE_ROOT, 'openclaw', 'plugin');
+
 export function setupCommand(say: CliText): Command {
   return command('setup', say, say.help.setup, [
     'kimi-dispatch setup openclaw',
@@ -51,6 +62,7 @@ export function setupCommand(say: CliText): Command {
   ])
     .addArgument(new Argument('<GATEWAY>', say.help.setupGateway).choices(['openclaw']))
     .addOption(new Option('--reply <HOW>', say.help.reply).choices(REPLIES).default('deliver'))
+    .option('--profile <NAME>', say.help.profile)
     .option('--start', say.help.setupStart)
     .option('--no-start', say.help.setupNoStart)
     .option('-y, --yes', say.help.yes)
@@ -58,25 +70,20 @@ export function setupCommand(say: CliText): Command {
     .action(ending(setup));
 }
 
-async function setup(_gateway: string, { reply, start, yes = false, undo = false }: SetupOptions): Promise<Exit> {
+async function setup(_gateway: string, options: SetupOptions): Promise<Exit> {
+  const { profile, yes = false, undo = false } = options;
   const config = readConfig();
   const say = cliText(config.KIMI_LANG);
-  const gatewayFile = process.env['OPENCLAW_CONFIG_PATH']?.trim() || join(homedir(), '.openclaw', 'openclaw.json');
-  const envFile = join(config.KIMI_HOME, '.env');
-  const gatewayText = await read(gatewayFile, say);
-  if (gatewayText === undefined) throw new CliError(EXIT.config, say.setup.noGateway(tildePath(gatewayFile)));
+  if (profile !== undefined && !PROFILE_NAME.test(profile)) throw new CliError(EXIT.usage, say.setup.wrongProfile);
+  const location = locateOpenClaw(profile);
+  if (read(location.file, say) === undefined)
+    throw new CliError(EXIT.config, say.setup.noGateway(tildePath(location.file)));
+  const env = { file: join(config.KIMI_HOME, '.env'), now: read(join(config.KIMI_HOME, '.env'), say) };
 
   try {
-    const facts = readGateway(gatewayText);
-    const changes = undo
-      ? await undone({ file: gatewayFile, now: gatewayText }, envFile, say)
-      : wanted(
-          { file: gatewayFile, now: gatewayText },
-          { file: envFile, now: await read(envFile, say) },
-          facts,
-          { reply, start },
-          say,
-        );
+    const files = new ConfigFiles(location.file, readFileUtf8);
+    const facts = readGateway(files, location);
+    const changes = undo ? undone(location, files, env, say) : wanted(files, env, facts, options, say);
     const real = changes.filter(({ now = '', next }) => now !== next);
     if (real.length === 0) {
       console.log(say.setup.nothing);
@@ -87,69 +94,73 @@ async function setup(_gateway: string, { reply, start, yes = false, undo = false
       console.log(say.setup.left);
       return EXIT.ok;
     }
-    const isFirst = (await read(gatewayFile + BACKUP, say)) === undefined;
-    for (const change of real) {
-      if (isFirst && change.now !== undefined) await writeOwn(change.file + BACKUP, change.now);
-      await writeOwn(change.file, change.next);
-    }
-    if (undo) for (const { file } of changes) await rm(file + BACKUP, { force: true });
-    console.log(undo ? say.setup.undone : say.setup.done(tildePath(gatewayFile + BACKUP)));
-    if (!undo && facts.heartbeat !== '0m') console.log(`\n${say.setup.heartbeat}`);
+    await write(changes, location.file, undo);
+    console.log(undo ? say.setup.undone(profile) : say.setup.done(tildePath(location.file + BACKUP), profile));
+    if (!undo && facts.heartbeat !== '0m') console.log(`\n${say.setup.heartbeat(profile)}`);
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof OpenClawConfigError)) throw error;
     const { wrong, message } = error;
     const why = wrong ? say.setup.wrong[wrong.kind](wrong.path) : sayCause(message, langOf());
-    throw new CliError(EXIT.config, say.setup.notJson(tildePath(gatewayFile), why));
+    throw new CliError(EXIT.config, say.setup.notJson(tildePath(location.file), why));
   }
 }
 
 type FileNow = Omit<Change, 'next'>;
 
-function wanted(
-  gateway: FileNow & { now: string },
-  env: FileNow,
-  facts: GatewayFacts,
-  { reply, start }: Pick<SetupOptions, 'reply' | 'start'>,
-  say: CliText,
-): Change[] {
-  const hooks = reply === 'hooks';
-  const hooksToken = facts.hooksToken ?? randomBytes(32).toString('hex');
+function wanted(files: ConfigFiles, env: FileNow, facts: GatewayFacts, options: SetupOptions, say: CliText): Change[] {
+  const { reply, start } = options;
+  if (facts.blocked) throw new CliError(EXIT.config, say.setup.blocked[facts.blocked](options.profile));
+  const hooksToken = facts.hooksToken === 'none' ? randomBytes(32).toString('hex') : undefined;
   const given = parseEnv(env.now ?? '');
-  const token = readable(hooksToken) ?? given['OPENCLAW_WAKE_TOKEN'] ?? process.env['OPENCLAW_WAKE_TOKEN'];
+  const written = typeof facts.hooksToken === 'object' ? facts.hooksToken.value : hooksToken;
+  const token = written ?? given['OPENCLAW_WAKE_TOKEN'] ?? process.env['OPENCLAW_WAKE_TOKEN'];
   if (token === undefined) throw new CliError(EXIT.config, say.setup.hiddenToken);
-  const values = {
-    OPENCLAW_WAKE_URL: `http://127.0.0.1:${facts.port}${facts.hooksPath}/wake`,
-    OPENCLAW_WAKE_TOKEN: token,
-    KIMI_REPLY: reply,
-  };
-  const plugin = join(PACKAGE_ROOT, 'openclaw', 'plugin');
+  const before = files.texts;
+  addKimiDispatch(files, { plugin: PLUGIN, hooksToken, hooks: reply === 'hooks', start });
+  const values = { OPENCLAW_WAKE_URL: facts.wakeUrl, OPENCLAW_WAKE_TOKEN: token, KIMI_REPLY: reply };
   return [
-    { ...gateway, next: withKimiDispatch(gateway.now, { plugin, hooksToken, hooks, start }) },
+    ...[...files.texts].map(([file, next]) => ({ file, now: before.get(file), next })),
     { ...env, next: withVariables(env.now ?? '', values) },
   ];
 }
 
-/** @returns the token; `undefined` if the configuration only refers to it. */
-function readable(token: unknown): string | undefined {
-  return typeof token === 'string' && !token.includes('${') ? token : undefined;
-}
-
-async function undone(gateway: FileNow & { now: string }, envFile: string, say: CliText): Promise<Change[]> {
-  const before = await read(gateway.file + BACKUP, say);
-  if (before === undefined) throw new CliError(EXIT.config, say.setup.noBackup(tildePath(gateway.file + BACKUP)));
-  const [envNow, envBefore] = [await read(envFile, say), await read(envFile + BACKUP, say)];
-  const given = parseEnv(envBefore ?? '');
+function undone({ file: main }: Location, files: ConfigFiles, env: FileNow, say: CliText): Change[] {
+  if (!existsSync(main + BACKUP)) throw new CliError(EXIT.config, say.setup.noBackup(tildePath(main + BACKUP)));
+  const now = files.texts;
+  const before = new ConfigFiles(main, (file) => readFileUtf8(existsSync(file + BACKUP) ? file + BACKUP : file));
+  removeKimiDispatch(files, before);
+  const given = parseEnv(read(env.file + BACKUP, say) ?? '');
   const values = Object.fromEntries(VARIABLES.map((name) => [name, given[name]]));
-  return [
-    { ...gateway, next: withoutKimiDispatch(gateway.now, before) },
-    { file: envFile, now: envNow, next: withVariables(envNow ?? '', values) },
-  ];
+  const changed = [...files.texts].map(([file]) => {
+    const backup = read(file + BACKUP, say);
+    const next = backup === undefined ? files.texts.get(file) : undoneText(file, files, before, backup);
+    return { file, now: now.get(file), next: next ?? '' };
+  });
+  return [...changed, { ...env, next: withVariables(env.now ?? '', values) }];
 }
 
-async function read(file: string, say: CliText): Promise<string | undefined> {
+/** Writes the files, after a copy of each from before the first set-up. */
+async function write(changes: Change[], main: string, undo: boolean): Promise<void> {
+  const isFirst = !existsSync(main + BACKUP);
+  for (const { file, now, next } of changes) {
+    const isKept = existsSync(file + BACKUP) || (!isFirst && file.endsWith('.env'));
+    // Without the main file's backup there would be nothing to undo.
+    const isChanged = (now ?? '') !== next;
+    if (!undo && !isKept && now !== undefined && (isChanged || file === main)) await writeOwn(file + BACKUP, now);
+    if (isChanged) await writeOwn(file, next);
+  }
+  if (undo) for (const { file } of changes) await rm(file + BACKUP, { force: true });
+}
+
+function readFileUtf8(file: string): string {
+  return readFileSync(file, 'utf8');
+}
+
+/** @returns the text of a file; `undefined` if it is missing. */
+function read(file: string, say: CliText): string | undefined {
   try {
-    return await readFile(file, 'utf8');
+    return readFileUtf8(file);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return undefined;

@@ -13,7 +13,7 @@ export class OpenClawConfigError extends Error {
   /** @param wrong what is wrong, and the path of the setting; absent for the words of the parser */
   constructor(
     message: string,
-    readonly wrong?: { kind: 'root' | 'object' | 'list' | 'edit'; path: string },
+    readonly wrong?: { kind: 'root' | 'object' | 'list' | 'edit' | 'variable'; path: string },
   ) {
     super(message);
   }
@@ -24,19 +24,17 @@ export type Path = readonly string[];
 
 type Json5Object = Record<string, unknown>;
 
-/** A JSON5 text with an object, and its edits. */
+/** A JSON5 text and its edits. */
 export class Json5Document {
   private readonly separators: Separators;
   private guarded: string;
-  private object: Json5Object;
+  private root: unknown;
 
-  /** @throws {OpenClawConfigError} if the text is no JSON5 or holds no object */
+  /** @throws {OpenClawConfigError} if the text is no JSON5 */
   constructor(text: string) {
     this.separators = separatorsOf(text);
     this.guarded = this.separators.guard(text);
-    const value = parsed(this.guarded);
-    if (!isObject(value)) throw new OpenClawConfigError('it holds no JSON object', { kind: 'root', path: '' });
-    this.object = value;
+    this.root = parsed(this.guarded);
   }
 
   /** The text with the edits. */
@@ -45,12 +43,12 @@ export class Json5Document {
   }
 
   /** The value of the whole text. It must not be changed. */
-  get value(): Json5Object {
-    return this.object;
+  get value(): unknown {
+    return this.root;
   }
 
   at(path: Path): unknown {
-    return valueAt(this.object, path);
+    return valueAt(this.root, path);
   }
 
   /**
@@ -61,32 +59,28 @@ export class Json5Document {
    */
   set(path: Path, value: unknown): void {
     if (isDeepStrictEqual(this.at(path), value)) return;
-    const next = structuredClone(this.object);
-    const name = path.at(-1) ?? '';
-    const parent = objectAt(next, path.slice(0, -1));
-    if (value === undefined) delete parent[name];
-    else parent[name] = value;
+    const next = withValue(this.root, path, value);
     const updated = jju.update(this.guarded, next, { mode: 'json5', reserved_keys: 'replace' });
     const edited = sameLineEnds(this.guarded, sameCommentLines(this.guarded, updated));
     const read = parsed(edited);
     if (!isDeepStrictEqual(read, next)) throw cannotEdit(path);
     this.guarded = edited;
-    this.object = next;
+    this.root = next;
   }
 }
 
 /** @returns the value at a path; `undefined` if there is none. */
-function valueAt(value: unknown, path: Path): unknown {
+export function valueAt(value: unknown, path: Path): unknown {
   let at = value;
   for (const name of path) at = isObject(at) && Object.hasOwn(at, name) ? at[name] : undefined;
   return at;
 }
 
-function isObject(value: unknown): value is Json5Object {
+export function isObject(value: unknown): value is Json5Object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function cannotEdit(path: Path): OpenClawConfigError {
+export function cannotEdit(path: Path): OpenClawConfigError {
   const name = path.join('.');
   return new OpenClawConfigError(`${name} cannot be changed without changing something else`, {
     kind: 'edit',
@@ -102,17 +96,29 @@ function parsed(text: string): unknown {
   }
 }
 
-function objectAt(root: Json5Object, path: Path): Json5Object {
-  let object = root;
+/**
+ * @param value `undefined` removes what is there
+ * @returns a copy with another value at a path; missing objects on the path are created
+ * @throws {OpenClawConfigError} if something else than an object is on the path
+ */
+export function withValue(root: unknown, path: Path, value: unknown): unknown {
+  const copy = structuredClone(root);
+  if (value === undefined && valueAt(root, path) === undefined) return copy;
+  let parent = copy;
   for (const [index, name] of path.entries()) {
-    const value = Object.hasOwn(object, name) ? object[name] : (object[name] = {});
-    if (!isObject(value)) {
-      const where = path.slice(0, index + 1).join('.');
+    if (!isObject(parent)) {
+      const where = path.slice(0, index).join('.');
       throw new OpenClawConfigError(`${where} is no object`, { kind: 'object', path: where });
     }
-    object = value;
+    if (index === path.length - 1) {
+      if (value === undefined) delete parent[name];
+      else parent[name] = value;
+    } else {
+      if (!Object.hasOwn(parent, name)) parent[name] = {};
+      parent = parent[name];
+    }
   }
-  return object;
+  return copy;
 }
 
 /** Comments and strings of JSON5. */

@@ -1,28 +1,40 @@
-/** The settings of Kimi Dispatch in the gateway's configuration file. */
+/** The settings of Kimi Dispatch in the gateway's configuration. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { Json5Document, OpenClawConfigError, type Path } from './json5.ts';
+import type { ConfigFiles } from './config-files.ts';
+import { isObject, OpenClawConfigError, valueAt, type Path } from './json5.ts';
+import { gatewayPort, substituted, type Location } from './location.ts';
 
-const PLUGIN_ID = 'kimi-dispatch';
+export const PLUGIN_ID = 'kimi-dispatch';
 
-/** The gateway's default port. */
-const DEFAULT_PORT = 18_789;
+/** Suffix of the plugin's folder, wherever the package is installed. */
+const PLUGIN_FOLDER = 'openclaw/plugin';
+
+const PATHS: Path = ['plugins', 'load', 'paths'];
+const ALLOWED: Path = ['plugins', 'allow'];
+const TOKEN: Path = ['hooks', 'token'];
 
 /** The settings that matter here. */
 export interface GatewayFacts {
-  port: number;
-  /** Path of the gateway's own hooks, e.g. `/hooks`. */
-  hooksPath: string;
-  /** `hooks.token` as written: it may name a variable, or be no string. */
-  hooksToken: unknown;
+  /** Address of the gateway's own wake hook. */
+  wakeUrl: string;
+  /** `hooks.token`; `none` if there is none, `hidden` if it is kept elsewhere or names a variable that is not set here. */
+  hooksToken: { value: string } | 'none' | 'hidden';
   /** The interval of the agent's heartbeat; `undefined` for the default, 30 min. */
   heartbeat: unknown;
+  /** The certificate of the gateway; `undefined` without TLS. */
+  certificate: string | undefined;
+  /** The setting with which the gateway loads no plugin of ours. */
+  blocked: 'plugins.enabled' | 'plugins.deny' | undefined;
 }
 
 /** The settings to write. */
 export interface Wanted {
   /** The folder of the plugin. */
   plugin: string;
-  hooksToken: unknown;
+  /** A new `hooks.token`; `undefined` keeps the one that is there. */
+  hooksToken: string | undefined;
   /** Whether `/hooks/wake` is used. */
   hooks: boolean;
   /** Whether the gateway starts the services; `undefined` leaves it as it is. */
@@ -30,87 +42,126 @@ export interface Wanted {
 }
 
 /** @throws {OpenClawConfigError} */
-export function readGateway(text: string): GatewayFacts {
-  const config = new Json5Document(text);
-  const port = config.at(['gateway', 'port']);
-  const path = config.at(['hooks', 'path']);
+export function readGateway(files: ConfigFiles, location: Pick<Location, 'env' | 'stateDir' | 'pathOf'>): GatewayFacts {
+  const config = files.effective;
+  const env = { ...configuredVariables(config), ...location.env };
+  const path = valueAt(config, ['hooks', 'path']);
+  const hooksPath = typeof path === 'string' && path.trim() !== '' ? substituted(path.trim(), env) : '/hooks';
+  if (hooksPath === undefined) throw unknownVariable(['hooks', 'path']);
+  const tls = valueAt(config, ['gateway', 'tls']);
+  const hasTls = valueAt(tls, ['enabled']) === true;
+  const certificate = valueAt(tls, ['certPath']);
+  const named = typeof certificate === 'string' ? substituted(certificate, env) : undefined;
+  const origin = `${hasTls ? 'https' : 'http'}://127.0.0.1:${gatewayPort(valueAt(config, ['gateway', 'port']), env)}`;
+  const denied = valueAt(config, ['plugins', 'deny']);
+  const isDenied = Array.isArray(denied) && denied.includes(PLUGIN_ID);
   return {
-    port: typeof port === 'number' ? port : DEFAULT_PORT,
-    hooksPath: typeof path === 'string' ? path.replace(/\/+$/, '') : '/hooks',
-    hooksToken: config.at(['hooks', 'token']),
-    heartbeat: config.at(['agents', 'defaults', 'heartbeat', 'every']),
+    wakeUrl: `${origin}/${hooksPath.replace(/^\//, '').replace(/\/+$/, '')}/wake`,
+    hooksToken: tokenOf(valueAt(config, TOKEN), env),
+    heartbeat: valueAt(config, ['agents', 'defaults', 'heartbeat', 'every']),
+    certificate: hasTls
+      ? named?.trim()
+        ? location.pathOf(named)
+        : join(location.stateDir, 'gateway/tls/gateway-cert.pem')
+      : undefined,
+    blocked:
+      valueAt(config, ['plugins', 'enabled']) === false ? 'plugins.enabled' : isDenied ? 'plugins.deny' : undefined,
   };
 }
 
+/** The variables of the configuration itself: the environment wins. */
+function configuredVariables(config: unknown): Record<string, string> {
+  const env = valueAt(config, ['env']);
+  const entries = [valueAt(env, ['vars']), env].flatMap((each) => (isObject(each) ? Object.entries(each) : []));
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+}
+
+function tokenOf(written: unknown, env: NodeJS.ProcessEnv): GatewayFacts['hooksToken'] {
+  if (written === undefined) return 'none';
+  const value = typeof written === 'string' ? substituted(written, env)?.trim() : undefined;
+  return value ? { value } : 'hidden';
+}
+
+function unknownVariable(path: Path): OpenClawConfigError {
+  const name = path.join('.');
+  return new OpenClawConfigError(`${name} names a variable that is not set here`, { kind: 'variable', path: name });
+}
+
 /** Adds the settings. Existing ones keep their form. @throws {OpenClawConfigError} */
-export function withKimiDispatch(text: string, { plugin, hooksToken, hooks, start }: Wanted): string {
-  const config = new Json5Document(text);
-  config.set(['hooks', 'token'], hooksToken);
+export function addKimiDispatch(config: ConfigFiles, { plugin, hooksToken, hooks, start }: Wanted): void {
+  if (hooksToken !== undefined) config.set(TOKEN, hooksToken);
   if (hooks) config.set(['hooks', 'enabled'], true);
-  add(config, ['plugins', 'load', 'paths'], plugin);
+  config.change(PATHS, (paths) => withPlugin(listOf(paths, PATHS), plugin));
   config.set(['plugins', 'entries', PLUGIN_ID, 'enabled'], true);
   if (start !== undefined) config.set(['plugins', 'entries', PLUGIN_ID, 'config', 'startServices'], start);
   // If the list exists, the gateway loads nothing else.
-  if (Array.isArray(config.at(['plugins', 'allow']))) add(config, ['plugins', 'allow'], PLUGIN_ID);
-  return config.text;
+  if (config.at(ALLOWED) !== undefined) {
+    config.change(ALLOWED, (allowed) => [...new Set([...listOf(allowed, ALLOWED), PLUGIN_ID])]);
+  }
+}
+
+/** The gateway runs the first of two plugins with one id, so ours replaces one from another folder. */
+function withPlugin(paths: readonly unknown[], plugin: string): unknown[] {
+  const isFirst = paths.findIndex(isOurs);
+  const others = paths.filter((path, index) => index === isFirst || !isOurs(path));
+  return isFirst === -1 ? [...paths, plugin] : others.map((path) => (isOurs(path) ? plugin : path));
+}
+
+/** Whether a path is the folder of this plugin; of a folder that is gone only the name tells. */
+function isOurs(path: unknown): boolean {
+  if (typeof path !== 'string') return false;
+  try {
+    const manifest = JSON.parse(readFileSync(join(path, 'openclaw.plugin.json'), 'utf8')) as { id?: unknown };
+    return manifest.id === PLUGIN_ID;
+  } catch {
+    return path.endsWith(PLUGIN_FOLDER);
+  }
 }
 
 /**
- * Reverts the changes of `withKimiDispatch`, except settings changed since.
+ * Reverts the changes of `addKimiDispatch`, except settings changed since.
  *
  * @param before the configuration before these changes
  * @throws {OpenClawConfigError}
  */
-export function withoutKimiDispatch(text: string, before: string): string {
-  const [config, then] = [new Json5Document(text), new Json5Document(before)];
-  const added = (path: Path): unknown[] => {
-    const [elements, were] = [config.at(path), then.at(path)];
-    const known = Array.isArray(were) ? were : [];
-    return Array.isArray(elements) ? elements.filter((element) => !known.includes(element)) : [];
+export function removeKimiDispatch(config: ConfigFiles, before: ConfigFiles): void {
+  const then = before.effective;
+  const without = (path: Path, isAdded: (element: unknown) => boolean): void => {
+    const known = valueAt(then, path);
+    const given: unknown[] = Array.isArray(known) ? known : [];
+    if (config.at(path) === undefined) return;
+    config.change(path, (value) => {
+      const list = listOf(value, path);
+      const kept = list.filter((element) => given.includes(element) || !isAdded(element));
+      return kept.length < list.length
+        ? [...kept, ...given.filter((each) => isAdded(each) && !kept.includes(each))]
+        : list;
+    });
   };
-  for (const plugin of added(['plugins', 'load', 'paths'])) {
-    if (String(plugin).endsWith(PLUGIN_FOLDER)) remove(config, ['plugins', 'load', 'paths'], plugin);
-  }
-  if (added(['plugins', 'allow']).includes(PLUGIN_ID)) remove(config, ['plugins', 'allow'], PLUGIN_ID);
-  const token = ['hooks', 'token'];
+  without(PATHS, isOurs);
+  without(ALLOWED, (element) => element === PLUGIN_ID);
   // A value from before was left alone; a different one is the user's.
-  if (then.at(token) === undefined) config.set(token, undefined);
+  if (valueAt(then, TOKEN) === undefined) config.set(TOKEN, undefined);
   for (const path of [
     ['plugins', 'entries', PLUGIN_ID],
     ['hooks', 'enabled'],
   ]) {
-    config.set(path, then.at(path));
+    config.set(path, valueAt(then, path));
   }
-  for (const path of [
-    ['plugins', 'load', 'paths'],
-    ['plugins', 'load'],
-    ['plugins', 'entries'],
-    ['plugins'],
-    ['hooks'],
-  ]) {
-    if (then.at(path) === undefined && isEmpty(config.at(path))) config.set(path, undefined);
+  for (const path of [PATHS, ['plugins', 'load'], ['plugins', 'entries'], ['plugins'], ['hooks']]) {
+    if (valueAt(then, path) === undefined && isEmpty(config.at(path))) config.set(path, undefined);
   }
-  return isDeepStrictEqual(config.value, then.value) ? before : config.text;
 }
 
-/** Suffix of the plugin's folder, wherever the package is installed. */
-const PLUGIN_FOLDER = 'openclaw/plugin';
-
-/** Adds an element to a list; creates the list if it is missing. */
-function add(config: Json5Document, path: Path, element: string): void {
-  const list = listAt(config, path);
-  if (!list.includes(element)) config.set(path, [...list, element]);
+/** @returns the text of a file after the undo: if nothing else was changed since, exactly the one from before. */
+export function undoneText(file: string, config: ConfigFiles, before: ConfigFiles, beforeText: string): string {
+  return isDeepStrictEqual(config.valueOf(file), before.valueOf(file))
+    ? beforeText
+    : (config.texts.get(file) ?? beforeText);
 }
 
-function remove(config: Json5Document, path: Path, element: unknown): void {
-  config.set(
-    path,
-    listAt(config, path).filter((each) => each !== element),
-  );
-}
-
-function listAt(config: Json5Document, path: Path): readonly unknown[] {
-  const list = config.at(path) ?? [];
+function listOf(value: unknown, path: Path): readonly unknown[] {
+  const list = value ?? [];
   if (Array.isArray(list)) return list;
   const name = path.join('.');
   throw new OpenClawConfigError(`${name} is no list`, { kind: 'list', path: name });

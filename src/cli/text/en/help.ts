@@ -81,6 +81,7 @@ export const help: CliText['help'] = {
   setupGateway: 'the gateway to set up',
   setupStart: 'let the gateway start the services when it starts; they keep running when it stops',
   setupNoStart: 'let the gateway no longer start the services',
+  profile: 'the profile of OpenClaw, as in openclaw --profile NAME',
   reply:
     'how results are delivered: deliver sends them by the plugin, agent wakes the agent, hooks uses /hooks/wake only',
   yes: 'write without asking',

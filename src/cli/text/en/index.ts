@@ -8,6 +8,7 @@ import { help } from './help.ts';
 import { backup } from './backup.ts';
 import { service } from './service.ts';
 import { usage } from './argument-errors.ts';
+import { openclaw } from '../openclaw.ts';
 
 export const en: CliText = {
   titles: {},
@@ -261,7 +262,16 @@ export const en: CliText = {
       root: () => 'it holds no JSON object',
       object: (path) => `${path} is no object`,
       list: (path) => `${path} is no list`,
-      edit: (path) => `${path} cannot be changed without changing something else`,
+      edit: (path) =>
+        `${path} cannot be changed without changing something else, because of how files are included; set it by hand, see docs/openclaw.md`,
+      variable: (path) => `${path} names a variable that is not set here`,
+    },
+    wrongProfile: 'A profile’s name has letters, digits, - and _ only, 64 at most.',
+    blocked: {
+      'plugins.enabled': (profile) =>
+        `OpenClaw loads no plugins: plugins.enabled is false. No file was changed. Run ${openclaw(profile)} config set plugins.enabled true, then run this again.`,
+      'plugins.deny': (profile) =>
+        `OpenClaw does not load this plugin: plugins.deny names kimi-dispatch. No file was changed. Remove it from that list (${openclaw(profile)} config get plugins.deny), then run this again.`,
     },
     hiddenToken:
       'OpenClaw’s hooks.token is not written in its configuration file, so it cannot be read, and no file was changed. Set OPENCLAW_WAKE_TOKEN to the same value and run this again.',
@@ -271,19 +281,20 @@ export const en: CliText = {
     question: 'Write this? [y/N]',
     left: 'No file was changed.',
     nothing: 'It is already set up; there is nothing to change.',
-    done: (backup) =>
+    done: (backup, profile) =>
       [
         `Written; the previous configuration is kept as ${backup}.`,
         '',
         'Next:',
-        '  openclaw gateway restart',
+        `  ${openclaw(profile)} gateway restart`,
         '  kimi-dispatch down; kimi-dispatch up --detach',
         '  kimi-dispatch doctor',
         'To revert: kimi-dispatch setup openclaw --undo',
       ].join('\n'),
-    undone: 'Reverted. Run openclaw gateway restart, then kimi-dispatch down; kimi-dispatch up --detach.',
-    heartbeat:
-      'By default OpenClaw runs the model every 30 minutes to check for work, which costs tokens each time. If you do not need that:\n  openclaw config set agents.defaults.heartbeat.every 0m\nWakes keep working.',
+    undone: (profile) =>
+      `Reverted. Run ${openclaw(profile)} gateway restart, then kimi-dispatch down; kimi-dispatch up --detach.`,
+    heartbeat: (profile) =>
+      `By default OpenClaw runs the model every 30 minutes to check for work, which costs tokens each time. If you do not need that:\n  ${openclaw(profile)} config set agents.defaults.heartbeat.every 0m\nWakes keep working.`,
   },
   doctor,
   backup,

@@ -78,6 +78,7 @@ export const help = {
   setupGateway: '要設定的閘道',
   setupStart: '讓閘道啟動時一併啟動服務；閘道停止時服務繼續執行',
   setupNoStart: '閘道不再啟動服務',
+  profile: 'OpenClaw 的設定檔組合，同 openclaw --profile NAME',
   reply: '結果怎麼送：deliver 由外掛直接回覆，agent 喚醒 Agent，hooks 只用 /hooks/wake',
   yes: '不詢問，直接寫入',
   undo: '復原設定',

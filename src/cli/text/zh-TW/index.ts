@@ -8,6 +8,7 @@ import { help } from './help.ts';
 import { backup } from './backup.ts';
 import { service } from './service.ts';
 import { usage } from './argument-errors.ts';
+import { openclaw } from '../openclaw.ts';
 
 /** What the command line says, in Traditional Chinese. English (en.ts) has the same shape. */
 export const zhTW = {
@@ -259,7 +260,16 @@ export const zhTW = {
       root: (_path: string) => '內容不是 JSON 物件',
       object: (path: string) => `${path} 不是物件`,
       list: (path: string) => `${path} 不是清單`,
-      edit: (path: string) => `改動 ${path} 就會動到別的內容`,
+      edit: (path: string) => `因為引入檔案的方式，改動 ${path} 就會動到別的內容；請參考 docs/openclaw.md 自行設定`,
+      variable: (path: string) => `${path} 用到的變數在這裡沒有設定`,
+    },
+    wrongProfile: '設定檔組合的名稱只能有英文字母、數字、- 和 _，最多 64 個字。',
+    /** Why the gateway would not load the plugin. */
+    blocked: {
+      'plugins.enabled': (profile: string | undefined) =>
+        `OpenClaw 不會載入任何外掛：plugins.enabled 是 false。沒有改動任何檔案。執行 ${openclaw(profile)} config set plugins.enabled true 之後再執行一次。`,
+      'plugins.deny': (profile: string | undefined) =>
+        `OpenClaw 不會載入這個外掛：plugins.deny 裡有 kimi-dispatch。沒有改動任何檔案。把它從清單移除（${openclaw(profile)} config get plugins.deny）之後再執行一次。`,
     },
     hiddenToken:
       'OpenClaw 的 hooks.token 不是直接寫在設定檔裡，所以讀不到，也沒有改動任何檔案。把同一個值設成 OPENCLAW_WAKE_TOKEN 後再執行一次。',
@@ -268,19 +278,20 @@ export const zhTW = {
     question: '要寫入嗎？[y/N]',
     left: '沒有改動任何檔案。',
     nothing: '已經是這樣的設定，不需要改動。',
-    done: (backup: string) =>
+    done: (backup: string, profile: string | undefined) =>
       [
         `已寫入；之前的設定保存在 ${backup}。`,
         '',
         '接下來：',
-        '  openclaw gateway restart',
+        `  ${openclaw(profile)} gateway restart`,
         '  kimi-dispatch down; kimi-dispatch up --detach',
         '  kimi-dispatch doctor',
         '要復原時：kimi-dispatch setup openclaw --undo',
       ].join('\n'),
-    undone: '已復原。執行 openclaw gateway restart，再執行 kimi-dispatch down; kimi-dispatch up --detach。',
-    heartbeat:
-      'OpenClaw 預設每 30 分鐘讓模型看一次有沒有事做，每次都花 Token。不需要時執行：\n  openclaw config set agents.defaults.heartbeat.every 0m\n喚醒照常運作。',
+    undone: (profile: string | undefined) =>
+      `已復原。執行 ${openclaw(profile)} gateway restart，再執行 kimi-dispatch down; kimi-dispatch up --detach。`,
+    heartbeat: (profile: string | undefined) =>
+      `OpenClaw 預設每 30 分鐘讓模型看一次有沒有事做，每次都花 Token。不需要時執行：\n  ${openclaw(profile)} config set agents.defaults.heartbeat.every 0m\n喚醒照常運作。`,
   },
   doctor,
   backup,

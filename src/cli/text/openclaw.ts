@@ -1,0 +1,4 @@
+/** @returns the command of OpenClaw for a profile. */
+export function openclaw(profile: string | undefined): string {
+  return profile === undefined ? 'openclaw' : `openclaw --profile ${profile}`;
+}
