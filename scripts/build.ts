@@ -70,11 +70,14 @@ const programs: BuildOptions = {
 /** Modules that the commands of the running service load only if they need them. */
 const ON_DEMAND = ['cli/every-command.ts', 'cli/local-tasks.ts', 'cli/error-sentence.ts', 'stack/foreground.ts'];
 
+/** Its file holds the quick commands. */
+const STARTER = 'starter.ts';
+
 /** Leaves modules out of a bundle: it imports their own files. */
 const onDemand: Plugin = {
   name: 'on demand',
   setup(esbuild) {
-    const names = ON_DEMAND.map((path) => basename(path));
+    const names = [...ON_DEMAND, STARTER].map((path) => basename(path));
     esbuild.onResolve({ filter: /\.ts$/ }, ({ path, kind }) =>
       kind === 'dynamic-import' && names.includes(basename(path))
         ? { path: `./${basename(path, '.ts')}.js`, external: true }
@@ -83,15 +86,20 @@ const onDemand: Plugin = {
   },
 };
 
-/** CommonJS packages load Node's modules when they use them: commander needs `child_process` only for programs of its own. */
-const atFirstUse: Plugin = {
-  name: 'at first use',
+/**
+ * Loads Node's modules without its loader of ES modules, which would read every export: that of `fs` loads the streams, that of
+ * `process` opens the standard streams. CommonJS packages load them at their first use: commander needs `child_process` only for
+ * programs of its own.
+ */
+const nodeModules: Plugin = {
+  name: 'modules of Node',
   setup(esbuild) {
-    esbuild.onResolve({ filter: /^node:/ }, ({ path, kind }) =>
-      kind === 'require-call' ? { path, namespace: 'at first use' } : undefined,
-    );
-    esbuild.onLoad({ filter: /.*/, namespace: 'at first use' }, ({ path }) => ({
+    esbuild.onResolve({ filter: /^node:/ }, ({ path, kind }) => ({ path, namespace: kind }));
+    esbuild.onLoad({ filter: /^node:/, namespace: 'require-call' }, ({ path }) => ({
       contents: `module.exports = new Proxy({}, { get: (_, name) => process.getBuiltinModule('${path}')[name] });`,
+    }));
+    esbuild.onLoad({ filter: /^node:/ }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule('${path}');`,
     }));
   },
 };
@@ -123,19 +131,20 @@ const [clear, encrypted, ...bundles] = await Promise.all([
     outExtension: { '.js': '.cjs' },
     entryPoints: [failureConverterPath],
   }),
-  // The commands of the running service start for every dispatch: few files, with only what they need.
+  // The commands of the running service start for every dispatch: one file, whose modules are evaluated when they are needed. The entry
+  // point is another, so that Node's compile cache holds the large one.
   build({
     ...programs,
-    entryPoints: { 'kimi-dispatch': from('src/cli.ts') },
+    entryPoints: { 'kimi-dispatch': from('src/cli.ts'), starter: from(`src/${STARTER}`) },
+    splitting: false,
     banner: {},
-    plugins: [onDemand, atFirstUse],
+    plugins: [onDemand, nodeModules],
   }),
   // The other commands share no files with the services. The report is rendered in a thread of its own.
   build({
     ...programs,
     entryPoints: {
       ...Object.fromEntries(ON_DEMAND.map((path) => [basename(path, '.ts'), from(`src/${path}`)])),
-      starter: from('src/starter.ts'),
       supervisor: from('src/supervisor.ts'),
       'report-thread': from('src/report/thread.ts'),
     },

@@ -5,7 +5,6 @@ import { EXIT, type Exit } from '../service/exit.ts';
 import { watchStandardStreams } from './exit.ts';
 import { refuseRepeats, usageError } from './options.ts';
 import { guard, withoutControls } from './output/terminal.ts';
-import { sentenceOfOurs } from './problem-sentence.ts';
 import type { CliText } from './text/index.ts';
 import { loadText } from './text/load.ts';
 
@@ -120,5 +119,6 @@ async function sentenceOf(error: unknown, say: CliText): Promise<{ exit: Exit; m
     // Without a command, commander shows the help on standard error.
     return error.code === 'commander.help' ? { exit: EXIT.usage, message: '' } : usageError(error, say);
   }
+  const { sentenceOfOurs } = await import('./problem-sentence.ts');
   return sentenceOfOurs(error, say) ?? (await import('./error-sentence.ts')).sentenceFor(error, say);
 }
