@@ -137,6 +137,8 @@ const [clear, encrypted, ...bundles] = await Promise.all([
     ...programs,
     entryPoints: { 'kimi-dispatch': from('src/cli.ts'), starter: from(`src/${STARTER}`) },
     splitting: false,
+    // Chinese characters would make the whole file a text of two bytes a character.
+    charset: 'ascii',
     banner: {},
     plugins: [onDemand, nodeModules],
   }),

@@ -7,12 +7,12 @@ import type { ResultFile } from '../../src/shared/result.ts';
 
 describe('a plan', () => {
   it('is the same for the same seed and number of tasks, and another for another', () => {
-    expect(planFor(7, 60)).toEqual(planFor(7, 60));
-    expect(planFor(7, 60)).not.toEqual(planFor(8, 60));
+    expect(planFor(7, 60, 'up')).toEqual(planFor(7, 60, 'up'));
+    expect(planFor(7, 60, 'up')).not.toEqual(planFor(8, 60, 'up'));
   });
 
-  it('has every kind of task and every fault in a run of a hundred', () => {
-    const { tasks, faults, limits } = planFor(1, 100);
+  it.each(['up', 'cluster'] as const)('has every kind of task and every fault of %s in a run of a hundred', (shape) => {
+    const { tasks, faults, limits } = planFor(1, 100, shape);
     expect(tasks).toHaveLength(100);
     expect(new Set(tasks.map(({ name }) => name)).size).toBe(100);
     expect(new Set(tasks.map(({ kind }) => kind)).size).toBeGreaterThanOrEqual(19);
@@ -21,10 +21,10 @@ describe('a plan', () => {
     expect(limits.per_minute).toBeLessThan(100);
   });
 
-  it('never injects a fault into a target that is still broken', () => {
+  it.each(['up', 'cluster'] as const)('never injects a fault into a target of %s that is still broken', (shape) => {
     for (let seed = 0; seed < 50; seed += 1) {
       const until = new Map<string, number>();
-      for (const { target, at, for_ms } of planFor(seed, 60).faults) {
+      for (const { target, at, for_ms } of planFor(seed, 60, shape).faults) {
         expect(at).toBeGreaterThan(until.get(target) ?? -1);
         until.set(target, at + for_ms);
       }

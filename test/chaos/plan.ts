@@ -16,7 +16,23 @@ export interface PlannedTask {
   cancel_after?: number;
 }
 
-export type Target = 'worker-1' | 'worker-2' | 'webhook' | 'engine' | 'gateway' | 'disk' | 'journal disk' | 'relay';
+/** How the product runs: as `up` starts it, with all services in one process, or as the separate programs of a cluster. */
+export type Shape = 'up' | 'cluster';
+
+export type Target =
+  | 'worker-1'
+  | 'worker-2'
+  | 'webhook'
+  | 'relay'
+  /** The process of `up`, which supervises the others. */
+  | 'up'
+  | 'services'
+  /** `up` and every process of it. */
+  | 'everything'
+  | 'engine'
+  | 'gateway'
+  | 'disk'
+  | 'journal disk';
 
 /** A fault of a target, its time and its duration. Milliseconds. */
 export interface Fault {
@@ -127,7 +143,25 @@ const KINDS = {
 export type Kind = keyof typeof KINDS;
 
 /** Faults by name. Durations are milliseconds. */
-const FAULTS: Record<string, (dice: Dice) => Omit<Fault, 'at'>[]> = {
+type Faults = Record<string, (dice: Dice) => Omit<Fault, 'at'>[]>;
+
+/** Faults of a stack that `up` started: what it supervises is down until it starts it again. */
+const UP_FAULTS: Faults = {
+  'the services killed': () => [{ target: 'services', how: 'SIGKILL', for_ms: 0 }],
+  'the services killed again': () => [{ target: 'services', how: 'SIGKILL', for_ms: 0 }],
+  // They stay down meanwhile.
+  'the services killed, up paused': (dice) => [
+    { target: 'up', how: 'SIGSTOP', for_ms: dice.between(1_000, 4_000) },
+    { target: 'services', how: 'SIGKILL', for_ms: 0 },
+  ],
+  'the services paused': (dice) => [{ target: 'services', how: 'SIGSTOP', for_ms: dice.between(1_000, 8_000) }],
+  'up killed': (dice) => [{ target: 'up', how: 'SIGKILL', for_ms: dice.between(0, 3_000) }],
+  'up stopped': (dice) => [{ target: 'up', how: 'SIGTERM', for_ms: dice.between(0, 3_000) }],
+  'everything killed': (dice) => [{ target: 'everything', how: 'SIGKILL', for_ms: dice.between(0, 3_000) }],
+};
+
+/** Faults of a cluster. */
+const CLUSTER_FAULTS: Faults = {
   'one worker killed': (dice) => [
     { target: dice.pick(['worker-1', 'worker-2']), how: 'SIGKILL', for_ms: dice.between(0, 4_000) },
   ],
@@ -147,6 +181,10 @@ const FAULTS: Record<string, (dice: Dice) => Omit<Fault, 'at'>[]> = {
   ],
   'the webhook killed': (dice) => [{ target: 'webhook', how: 'SIGKILL', for_ms: dice.between(0, 5_000) }],
   'the webhook stopped': (dice) => [{ target: 'webhook', how: 'SIGTERM', for_ms: dice.between(0, 3_000) }],
+};
+
+/** Faults of both. */
+const FAULTS: Faults = {
   'the engine killed': (dice) => [{ target: 'engine', how: 'SIGKILL', for_ms: dice.between(0, 5_000) }],
   'the engine stopped': (dice) => [{ target: 'engine', how: 'SIGTERM', for_ms: dice.between(0, 3_000) }],
   'the engine killed, and the journal’s disk full': (dice) => [
@@ -170,7 +208,7 @@ const REST_MS = 2_000;
  * @param seed an integer
  * @param count number of tasks
  */
-export function planFor(seed: number, count: number): Plan {
+export function planFor(seed: number, count: number, shape: Shape): Plan {
   const dice = new Dice(seed);
   const span = count * PACE_MS;
   const firstMinute = Math.min(count, 60_000 / PACE_MS) * REQUESTS_PER_TASK;
@@ -187,7 +225,7 @@ export function planFor(seed: number, count: number): Plan {
     const name = `chaos-${String(n).padStart(3, '0')}`;
     tasks.push(planTask(dice, name, kinds.next().value, dice.between(0, span)));
   }
-  return { seed, limits, tasks: tasks.toSorted((a, b) => a.at - b.at), faults: planFaults(dice, span) };
+  return { seed, limits, tasks: tasks.toSorted((a, b) => a.at - b.at), faults: planFaults(dice, span, shape) };
 }
 
 function planTask(dice: Dice, name: string, kind: Kind, at: number): PlannedTask {
@@ -210,8 +248,8 @@ function planTask(dice: Dice, name: string, kind: Kind, at: number): PlannedTask
   };
 }
 
-function planFaults(dice: Dice, span: number): Fault[] {
-  const deck = dice.deal(Object.values(FAULTS));
+function planFaults(dice: Dice, span: number, shape: Shape): Fault[] {
+  const deck = dice.deal(Object.values({ ...(shape === 'up' ? UP_FAULTS : CLUSTER_FAULTS), ...FAULTS }));
   const healthyFrom = new Map<Target, number>();
   const faults: Fault[] = [];
   for (let at = FAULT_GAP.first; at < span; at += dice.between(FAULT_GAP.from, FAULT_GAP.to)) {

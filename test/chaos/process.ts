@@ -14,8 +14,29 @@ export interface ProcessOptions {
   logFile: string;
 }
 
+/** What faults are injected into. */
+export interface Breakable {
+  /**
+   * Sends a signal, and undoes a pause after a while.
+   *
+   * @returns false if there was no such process
+   */
+  break(how: Signal, for_ms: number): Promise<boolean>;
+}
+
+type Signal = 'SIGKILL' | 'SIGTERM' | 'SIGINT' | 'SIGSTOP';
+
+/** Sends a signal. @returns whether there was such a process. */
+export function signal(pid: number, how: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, how);
+  } catch {
+    return false;
+  }
+}
+
 /** A supervised process: restarted whenever it ends; can be killed, stopped and paused. */
-export class RestartedProcess {
+export class RestartedProcess implements Breakable {
   private running: ChildProcess | undefined;
   private stopping = false;
   /** Not restarted before this time. */
@@ -44,7 +65,7 @@ export class RestartedProcess {
    *
    * @returns false if the process was not running
    */
-  async break(how: 'SIGKILL' | 'SIGTERM' | 'SIGINT' | 'SIGSTOP', for_ms: number): Promise<boolean> {
+  async break(how: Signal, for_ms: number): Promise<boolean> {
     const { running } = this;
     if (!running || hasEnded(running)) return false;
     if (how === 'SIGSTOP') {

@@ -1,6 +1,6 @@
 /**
- * `npm run chaos [-- --seed S] [--tasks N]`: many tasks on real processes against the simulated Kimi, while worker,
- * webhook, Temporal server, gateway and disk are killed or broken in turn. Ends with 0 only if every invariant held.
+ * `npm run chaos [-- --seed S] [--tasks N] [--cluster]`: many tasks on real processes against the simulated Kimi, while the processes of
+ * `up` (or those of a cluster), gateway and disks are killed or broken in turn. Ends with 0 only if every invariant held.
  */
 import { randomInt } from 'node:crypto';
 import { cp, rm, writeFile } from 'node:fs/promises';
@@ -8,13 +8,13 @@ import { join } from 'node:path';
 import { program } from 'commander';
 import { check } from './check.ts';
 import { runCommand, runFolder, wholeNumber } from './command.ts';
-import { planFor, type Plan } from './plan.ts';
+import { planFor, type Plan, type Shape } from './plan.ts';
 import { play } from './play.ts';
 import { report, type Outcome } from './report.ts';
 import { breakInTurn, progress, setStage } from './stage.ts';
 
-async function run(plan: Plan, folder: string): Promise<Outcome> {
-  const stage = await setStage(folder, plan.limits);
+async function run(plan: Plan, folder: string, shape: Shape): Promise<Outcome> {
+  const stage = await setStage(folder, plan.limits, shape);
   try {
     const { observed, broken } = await play(stage, plan, async (at) => await breakInTurn(stage, plan.faults, at));
     progress(stage, 'settled');
@@ -28,23 +28,25 @@ async function run(plan: Plan, folder: string): Promise<Outcome> {
 }
 
 async function main(): Promise<void> {
-  const { seed, tasks } = program
+  const { seed, tasks, cluster } = program
     .name('npm run chaos --')
     .description(
       'Many tasks, while everything they run on is broken in turn. Ends with 0 only if every invariant held.',
     )
     .option('--seed <S>', 'seed of tasks and faults; default: random', wholeNumber)
     .option('--tasks <N>', 'number of tasks', wholeNumber, 60)
+    .option('--cluster', 'the separate programs of a cluster with two workers, instead of `up`')
     .addHelpText(
       'after',
       '\nThe same seed and number of tasks give the same plan. The timing of real processes\ndiffers from run to run.',
     )
     .parse()
-    .opts<{ seed?: number; tasks: number }>();
-  const plan = planFor(seed ?? randomInt(1_000_000), tasks);
+    .opts<{ seed?: number; tasks: number; cluster?: true }>();
+  const shape = cluster ? 'cluster' : 'up';
+  const plan = planFor(seed ?? randomInt(1_000_000), tasks, shape);
   const folder = await runFolder('kimi-chaos-');
   console.log(`seed ${plan.seed}, ${tasks} tasks, ${plan.faults.length} faults\n`);
-  const outcome = await run(plan, folder);
+  const outcome = await run(plan, folder, shape);
   const verdicts = check(outcome.observed);
   if (process.stderr.isTTY) process.stderr.write('\r\u001B[K');
   console.log(report(plan, outcome, verdicts));
@@ -55,7 +57,7 @@ async function main(): Promise<void> {
   }
   await writeFile(join(folder, 'observed.json'), JSON.stringify({ plan, ...outcome }, null, 1));
   console.log(`\nWhat was observed, the logs, the database and the results are in ${folder}`);
-  console.log(`The same plan again: npm run chaos -- --seed ${plan.seed} --tasks ${tasks}`);
+  console.log(`The same plan again: npm run chaos -- --seed ${plan.seed} --tasks ${tasks}${cluster ? ' --cluster' : ''}`);
   process.exitCode = 1;
 }
 

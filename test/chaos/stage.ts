@@ -19,8 +19,9 @@ import { findTemporalCli } from '../../src/stack/temporal-cli.ts';
 import { connectClient, workersOn } from '../../src/temporal/client.ts';
 import { Disk } from './disk.ts';
 import { GatewayStub } from './gateway.ts';
-import type { Fault, Target } from './plan.ts';
-import { RestartedProcess, type ProcessOptions } from './process.ts';
+import { processesOf, UP } from './embedded.ts';
+import type { Fault, Shape, Target } from './plan.ts';
+import { RestartedProcess, type Breakable, type ProcessOptions } from './process.ts';
 
 /** Signs callbacks. */
 export const SECRET = 'the-secret-of-the-chaos';
@@ -86,9 +87,14 @@ export interface Stage extends Scene {
 
 /**
  * @param folder for database, logs and results
- * @param engineSettings additional `--dynamic-config-value` settings
+ * @param engineSettings additional `--dynamic-config-value` settings of a cluster's engine
  */
-export async function setStage(folder: string, limits: Limits, engineSettings: string[] = []): Promise<Stage> {
+export async function setStage(
+  folder: string,
+  limits: Limits,
+  shape: Shape,
+  engineSettings: string[] = [],
+): Promise<Stage> {
   const started = performance.now();
   const clock = (): number => Math.round(performance.now() - started);
   const [home, logs] = [join(folder, 'home'), join(folder, 'logs')];
@@ -109,8 +115,23 @@ export async function setStage(folder: string, limits: Limits, engineSettings: s
 
   const [enginePort, uiPort, metricsPort, webhookPort] = await freePorts(4);
   const webhookUrl = `http://127.0.0.1:${webhookPort}`;
+  const kimi = {
+    KIMI_API_URL: `http://127.0.0.1:${kimiPort}/v1`,
+    KIMI_API_KEY: 'sk-chaos',
+    KIMI_CALLBACK_BASE_URL: webhookUrl,
+  };
+  const address = { TEMPORAL_ADDRESS: `127.0.0.1:${enginePort}` };
+  const services = { ...kimi, WEBHOOK_SECRET: SECRET, OPENCLAW_WAKE_URL: gateway.url, KIMI_WORKER_PORT: '0' };
   const env = commandLineEnvironment({
-    TEMPORAL_ADDRESS: `127.0.0.1:${enginePort}`,
+    ...(shape === 'cluster'
+      ? address
+      : {
+          ...services,
+          KIMI_CALLBACKS: 'native',
+          KIMI_TEMPORAL_PORT: String(enginePort),
+          KIMI_UI_PORT: String(uiPort),
+          WEBHOOK_PORT: String(webhookPort),
+        }),
     KIMI_HOME: home,
     KIMI_RESULTS_DIR: disk.folder,
     KIMI_JOURNAL_DIR: join(journalDisk.folder, 'journal'),
@@ -118,11 +139,6 @@ export async function setStage(folder: string, limits: Limits, engineSettings: s
     KIMI_MAX_CONCURRENT_TASKS: String(limits.concurrent),
     KIMI_MAX_QUEUED_TASKS: String(limits.queued),
   });
-  const kimi = {
-    KIMI_API_URL: `http://127.0.0.1:${kimiPort}/v1`,
-    KIMI_API_KEY: 'sk-chaos',
-    KIMI_CALLBACK_BASE_URL: webhookUrl,
-  };
   const processes = new Processes(logs, env);
   const close = (): void => {
     process.removeListener('exit', close);
@@ -133,10 +149,15 @@ export async function setStage(folder: string, limits: Limits, engineSettings: s
   };
   process.once('exit', close);
 
-  const database = join(home, 'temporal.db');
-  const engine = engineArgs({ port: enginePort, uiPort, metricsPort, database });
-  const settings = engineSettings.flatMap((setting) => ['--dynamic-config-value', setting]);
-  const client = await startServices(processes, [...engine, ...settings], { kimi, gateway, webhookPort });
+  if (shape === 'up') processes.launch({ name: 'up', command: process.execPath, args: UP, env });
+  else {
+    const database = join(home, 'temporal.db');
+    const engine = engineArgs({ port: enginePort, uiPort, metricsPort, database });
+    const settings = engineSettings.flatMap((setting) => ['--dynamic-config-value', setting]);
+    await startCluster(processes, [...engine, ...settings], services, webhookPort);
+  }
+  const client = await whenReady({ ...env, ...address }, webhookUrl, shape === 'up' ? 1 : 2);
+  const up = processes.byName.get('up');
 
   return {
     client,
@@ -156,7 +177,12 @@ export async function setStage(folder: string, limits: Limits, engineSettings: s
     env,
     trying: new Map(),
     clock,
-    break: faultInjector({ gateway, disk, journalDisk, processes: processes.byName }),
+    break: faultInjector({
+      gateway,
+      disk,
+      journalDisk,
+      processes: up ? processesOf(home, up) : processes.byName,
+    }),
     close,
   };
 }
@@ -200,23 +226,27 @@ class Processes {
   }
 }
 
-/** Starts engine, webhook and two workers. @returns a client, once all are ready. */
-async function startServices(
+/** Starts engine, webhook and two workers. */
+async function startCluster(
   processes: Processes,
   engine: string[],
-  { kimi, gateway, webhookPort }: { kimi: NodeJS.ProcessEnv; gateway: GatewayStub; webhookPort: number },
-): Promise<Client> {
+  worker: NodeJS.ProcessEnv,
+  webhookPort: number,
+): Promise<void> {
   const { env } = processes;
   const { TEMPORAL_CLI_PATH: path, KIMI_CACHE: cache } = readConfig();
   const command = await findTemporalCli({ path, cache, onStep: () => {} });
   processes.launch({ name: 'engine', command, args: engine, env });
   await until(async () => await prepareNamespace(env['TEMPORAL_ADDRESS'] ?? ''));
   processes.serve('webhook', 'webhook.js', { WEBHOOK_SECRET: SECRET, WEBHOOK_PORT: String(webhookPort) });
-  const worker = { ...kimi, WEBHOOK_SECRET: SECRET, OPENCLAW_WAKE_URL: gateway.url, KIMI_WORKER_PORT: '0' };
   for (const name of ['worker-1', 'worker-2']) processes.serve(name, 'worker.js', worker);
+}
+
+/** @returns a client, once all are ready. */
+async function whenReady(env: NodeJS.ProcessEnv, webhookUrl: string, workers: number): Promise<Client> {
+  await until(async () => (await fetch(`${webhookUrl}/readyz`)).ok);
   const client = await connectClient(openPayloads(readConfig(env)).dataConverter, env);
-  await until(async () => (await workersOn(client, TASK_QUEUE)) >= 2);
-  await until(async () => (await fetch(`${kimi['KIMI_CALLBACK_BASE_URL']}/readyz`)).ok);
+  await until(async () => (await workersOn(client, TASK_QUEUE)) >= workers);
   return client;
 }
 
@@ -224,7 +254,7 @@ interface Targets {
   gateway: GatewayStub;
   disk: Disk;
   journalDisk: Disk;
-  processes: ReadonlyMap<string, RestartedProcess>;
+  processes: ReadonlyMap<string, Breakable>;
 }
 
 /** @returns a function that injects a fault and undoes it; faults of one target are serialized, as they may take longer than planned */

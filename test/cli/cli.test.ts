@@ -688,10 +688,12 @@ describe('invalid input gives one clear sentence and an exit code', () => {
       code: 0,
       stderr: expect.stringContaining('任務已經派發，但無法寫入標準輸出（磁碟已滿）'),
     });
-    expect(await full('list')).toMatchObject({
-      code: 1,
-      stderr: expect.stringContaining('無法寫入標準輸出（磁碟已滿）'),
-    });
+    for (const command of ['list', '--version']) {
+      expect(await full(command), command).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('無法寫入標準輸出（磁碟已滿）'),
+      });
+    }
 
     const closed = launch(['dispatch', '-p', 'x'], env);
     closed.child.stdout.destroy();

@@ -49,11 +49,11 @@ export function soakPlan(seed: number, minutes: number): SoakPlan {
     const from = cycle * cycle_ms;
     const part = Math.floor((cycle / cycles) * PARTS);
     const stretch = cycle_ms / (count * PACE_MS);
-    for (const task of planFor(seed + cycle, count).tasks) {
+    for (const task of planFor(seed + cycle, count, 'cluster').tasks) {
       tasks.push(named(task, cycle, Math.round(from + task.at * stretch)));
     }
     const faulty = Math.max(1, Math.round(count * FAULTS_SHARE));
-    for (const fault of [...planFor(seed + cycle, faulty).faults, relayFault(faulty)]) {
+    for (const fault of [...planFor(seed + cycle, faulty, 'cluster').faults, relayFault(faulty)]) {
       const at = Math.round(from + (fault.at / (faulty * PACE_MS)) * cycle_ms * FAULTY);
       faults.push({ ...(isSpared(fault.target, part) ? paused(fault) : fault), at });
     }

@@ -53,7 +53,7 @@ interface Soaked {
 }
 
 async function soak(plan: SoakPlan, folder: string): Promise<Soaked> {
-  const stage = await setStage(folder, plan.limits, SHORT_RETENTION);
+  const stage = await setStage(folder, plan.limits, 'cluster', SHORT_RETENTION);
   try {
     const agent = await addRelayedAgent(stage, folder);
     const sites: [Site, Site] = [stage, agent];

@@ -53,7 +53,7 @@ const asked: Asked = new Map();
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'kimi-cluster-'));
-  const plan = planFor(1, TASKS);
+  const plan = planFor(1, TASKS, 'cluster');
   const stretch = SPAN_MS / Math.max(...plan.tasks.map(({ at }) => at));
   const tasks = plan.tasks.map((task) => ({ ...task, at: Math.round(task.at * stretch) }));
   stage = await setClusterStage(folder, plan.limits);
