@@ -192,12 +192,13 @@ it(`callbacks are accepted while ten readers watch ${MANY} results`, { timeout: 
   const { task_id } = await world.start('x [[simulate: drop=1]]');
   const body = JSON.stringify(callbackFor(task_id));
   const headers = { 'content-type': 'application/json', [SIGNATURE_HEADER]: sign(body, SECRET) };
-  /** The first is accepted, the others are duplicates: all reach the engine. */
+  /** The first is accepted, the others are duplicates: all reach the engine, or the journal (202) if it is busy. */
   const callbacks = async (done: (count: number) => boolean): Promise<string> => {
     const times: number[] = [];
     while (!done(times.length)) {
       const sent = performance.now();
-      expect((await fetch(`${url}/kimi/webhook/${task_id}`, { method: 'POST', headers, body })).status).toBe(200);
+      const { status } = await fetch(`${url}/kimi/webhook/${task_id}`, { method: 'POST', headers, body });
+      expect([200, 202]).toContain(status);
       times.push(performance.now() - sent);
     }
     times.sort((a, b) => a - b);
@@ -235,7 +236,7 @@ it(
     const { page, complaints } = await openPage({ viewport: { width: 1280, height: 900 } });
     await page.goto(`${state.webhook_url}/`);
     await page.evaluate('window.sameDocument = true');
-    await page.locator('#over-time', { hasText: '這段時間沒有結果' }).waitFor();
+    await page.locator('#over-time', { hasText: '這段期間沒有結果' }).waitFor();
 
     await dispatch('費波那契 [[simulate: delay=8000]]', 'slow-one');
     await dispatch('計算器 [[simulate: delay=8000]]', 'slow-two');

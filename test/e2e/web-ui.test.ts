@@ -187,7 +187,6 @@ describe('the Web UI', () => {
       const summaries = [
         '交給 Kimi（kimi-k2.6）',
         '等待回呼，最長 120 秒',
-        '記下等待中的任務',
         '儲存結果：完成',
         '喚醒 Agent',
         '標記為已通知',
