@@ -34,6 +34,11 @@ export interface FailedToStart {
   ports?: UnusablePort[];
 }
 
+/** Sends a message to the parent process. It may have ended: without the callback that would be an error event, which ends this one. */
+export function report(message: Ready | Alive | FailedToStart): void {
+  process.send?.(message, undefined, undefined, () => {});
+}
+
 /** A running service. */
 export interface Service {
   port: number;
@@ -78,7 +83,7 @@ export async function runService(
     };
     for (const signal of ['SIGTERM', 'SIGINT', 'disconnect']) process.on(signal, stop);
     log.info({ port: service.port }, 'ready');
-    process.send?.({ ready: true, port: service.port, services: service.services } satisfies Ready);
+    report({ ready: true, port: service.port, services: service.services });
     await service.stopped.finally(() => (stopping = true));
     log.info('stopped');
     process.exitCode = EXIT.ok;
@@ -86,7 +91,7 @@ export async function runService(
     const expected =
       error instanceof ServiceError || error instanceof ConfigError || error instanceof EngineUnreachable;
     const ports = error instanceof PortsUnusable ? error.ports : undefined;
-    process.send?.({ failed: sentenceOf(error), ports } satisfies FailedToStart);
+    report({ failed: sentenceOf(error), ports });
     log.fatal(expected ? error.message : { err: error }, expected ? undefined : 'stopped by an unexpected error');
     process.exitCode = error instanceof EngineUnreachable ? EXIT.engine : expected ? EXIT.config : EXIT.unexpected;
   }

@@ -139,18 +139,23 @@ class SupervisorProcess {
         if (word in answer) resolve(answer as Answer<Word>);
         else if ('failed' in answer) reject(startError(answer, this.home));
       });
-      channel.on('disconnect', () => {
+      const gone = (): void => {
         const { exitCode, signalCode } = this.child ?? {};
         const how = String(signalCode ?? exitCode ?? 'disconnect');
         reject(new ServiceError('exited', { name: 'supervisor', how, log: join(this.home, 'logs', 'up.log') }));
+      };
+      channel.on('disconnect', gone);
+      // It may have ended before. Without the callback that would be an error event, which ends this process.
+      channel.send?.(message, (error) => {
+        if (error) gone();
       });
-      channel.send?.(message);
     });
   }
 }
 
 /** The IPC channel to it. */
-type Channel = Pick<NodeJS.Process, 'send' | 'connected' | 'disconnect'> & {
+type Channel = Pick<NodeJS.Process, 'connected' | 'disconnect'> & {
+  send?(message: StartMessage, done: (error: Error | null) => void): boolean;
   on(event: 'message', listener: (message: SupervisorMessage) => void): unknown;
   on(event: 'disconnect', listener: () => void): unknown;
 };

@@ -1,4 +1,5 @@
 /** The stack as its users run it: `up`, its services in one process, and its engine. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { DIST } from '../../src/service/files.ts';
@@ -21,10 +22,18 @@ export function processesOf(home: string, up: RestartedProcess): Map<string, Bre
   };
   return new Map([
     ['up', up],
-    ['engine', supervised(async () => (await children())[0])],
-    ['services', supervised(async () => (await children())[1])],
+    ['engine', supervised(async () => (await children()).find((pid) => !isServices(pid)))],
+    ['services', supervised(async () => (await children()).find(isServices))],
     ['everything', everything],
   ]);
+}
+
+function isServices(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('services.js');
+  } catch {
+    return false;
+  }
 }
 
 /** A process that `up` starts, and starts again if it ends. */

@@ -57,7 +57,9 @@ async function main(): Promise<void> {
   }
   await writeFile(join(folder, 'observed.json'), JSON.stringify({ plan, ...outcome }, null, 1));
   console.log(`\nWhat was observed, the logs, the database and the results are in ${folder}`);
-  console.log(`The same plan again: npm run chaos -- --seed ${plan.seed} --tasks ${tasks}${cluster ? ' --cluster' : ''}`);
+  console.log(
+    `The same plan again: npm run chaos -- --seed ${plan.seed} --tasks ${tasks}${cluster ? ' --cluster' : ''}`,
+  );
   process.exitCode = 1;
 }
 

@@ -340,19 +340,19 @@ describe('up', () => {
     expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '沒有服務在執行。\n' });
   });
 
-  it('restarts killed services, and ends its children when it is killed itself', async () => {
+  it('restarts killed services, and ends its children in order when it is killed itself', async () => {
     const env = await cleanHome();
     const stack = await up(env, '--simulate');
-    const pid = Number(
-      /"pid":(\d+)/.exec(
-        await readFile(join(env['HOME'] ?? '', '.local/share/kimi-dispatch/logs/worker.log'), 'utf8'),
-      )?.[1],
-    );
+    const log = async (name: string): Promise<string> =>
+      await readFile(join(env['HOME'] ?? '', `.local/share/kimi-dispatch/logs/${name}.log`), 'utf8');
+    const pid = Number(/"pid":(\d+)/.exec(await log('worker'))?.[1]);
     process.kill(pid, 'SIGKILL');
     await until(() => stack.said.stderr.includes('services 意外結束'));
     expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
 
     const { webhook_url, temporal_address } = stack.state;
+    // The services wait for the call that is under way, for longer than the interval of their reports to `up`.
+    await cli(['dispatch', 'x [[simulate: accept-delay=4000]]'], env);
     stack.child.kill('SIGKILL');
     await until(
       async () =>
@@ -368,6 +368,8 @@ describe('up', () => {
           (error: Error) => String(error.cause).includes('ECONNREFUSED'),
         ),
     );
+    expect(await log('services')).not.toContain('ERR_IPC_CHANNEL_CLOSED');
+    expect((await log('worker')).trim().split('\n').at(-1)).toContain('"msg":"stopped"');
     const next = await up(env, '--simulate');
     expect((await next.stop()).code).toBe(0);
   });
