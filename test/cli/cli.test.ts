@@ -11,7 +11,7 @@ import type { ResultFile } from '../../src/shared/result.ts';
 import { RETIRED } from '../../src/kimi/models.ts';
 import { EXIT } from '../../src/service/exit.ts';
 import { DIST, PACKAGE_ROOT } from '../../src/service/files.ts';
-import { isAlive } from '../../src/stack/process-id.ts';
+import { identify, isAlive } from '../../src/stack/process-id.ts';
 import type { StackState } from '../../src/stack/state.ts';
 import { cleanHome, cli, latest, launch, resultsOf, up } from '../support/cli.ts';
 import { freePort } from '../support/engine.ts';
@@ -345,8 +345,8 @@ describe('up', () => {
     const stack = await up(env, '--simulate');
     const log = async (name: string): Promise<string> =>
       await readFile(join(env['HOME'] ?? '', `.local/share/kimi-dispatch/logs/${name}.log`), 'utf8');
-    const pid = Number(/"pid":(\d+)/.exec(await log('worker'))?.[1]);
-    process.kill(pid, 'SIGKILL');
+    const pid = async (): Promise<number> => Number([...(await log('worker')).matchAll(/"pid":(\d+)/g)].at(-1)?.[1]);
+    process.kill(await pid(), 'SIGKILL');
     await until(() => stack.said.stderr.includes('services 意外結束'));
     expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
 
@@ -368,6 +368,8 @@ describe('up', () => {
           (error: Error) => String(error.cause).includes('ECONNREFUSED'),
         ),
     );
+    const services = await pid();
+    await until(() => identify(services) === undefined);
     expect(await log('services')).not.toContain('ERR_IPC_CHANNEL_CLOSED');
     expect((await log('worker')).trim().split('\n').at(-1)).toContain('"msg":"stopped"');
     const next = await up(env, '--simulate');
