@@ -72,7 +72,7 @@ it.each(['native', 'relay'] as const)('callbacks of the kind %s', { timeout: 600
       const task_name = `task-${n}`;
       const prompt = `${task_name} [[simulate: mark=${task_name} ${DIRECTIVES[callbacks](n)}]]`;
       const { status, body } = await call(socket, 'POST', '/v1/tasks', { body: { prompt, name: task_name } });
-      expect(status, JSON.stringify(body)).toBe(200);
+      expect(status, JSON.stringify(body)).toBe(201);
       return { task_id: (body as { task_id: string }).task_id, task_name, prompt };
     }),
   );

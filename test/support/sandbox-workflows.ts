@@ -31,6 +31,9 @@ export async function observing(): Promise<string[]> {
   return observed;
 }
 
+/** An object that a module exports. */
+export const exported = { left: 0 };
+
 /** @returns the error of each attempt to leave something for other workflows. */
 export async function leaving(): Promise<string[]> {
   const attempts = [
@@ -38,6 +41,7 @@ export async function leaving(): Promise<string[]> {
     () => Object.assign(globalThis, { Date: 1 }),
     () => Object.assign(Math, { random: 1 }),
     () => Object.assign(JSON, { left: 1 }),
+    () => Object.assign(exported, { left: 1 }),
   ];
   return attempts.map((attempt) => {
     try {

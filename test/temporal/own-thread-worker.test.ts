@@ -116,8 +116,25 @@ describe.each([
 
 it('a workflow cannot leave anything for others', async () => {
   await run('own', ['leaving'], async ([handle]) => {
-    expect(await handle?.result()).toEqual(Array(4).fill('TypeError'));
+    expect(await handle?.result()).toEqual(Array(5).fill('TypeError'));
   });
+  // The main thread uses it too.
+  expect(Object.isFrozen(URL.prototype) || Object.isFrozen(URL)).toBe(false);
+});
+
+it('a workflow whose code is missing holds up no other', async () => {
+  await run('own', ['missing' as Name], async ([missing]) => {
+    await until(async () => (await failures(missing as WorkflowHandle)).length > 0);
+    await run('own', ['observing'], async ([handle]) => {
+      expect(await handle?.result()).toHaveLength(3);
+    });
+  });
+});
+
+it('a rejection of the process itself ends it, and is blamed on no workflow', async () => {
+  const listener = process.listeners('unhandledRejection').find((each) => each.name === 'blame');
+  const reason = new Error('of the process');
+  expect(() => listener?.(reason, Promise.resolve())).toThrow(reason);
 });
 
 it.each([
