@@ -39,6 +39,7 @@ async function stage(callbacks: keyof typeof DIRECTIVES) {
     KIMI_CALLBACKS: callbacks,
     KIMI_API_URL: `${await serve(simulator.app)}/v1`,
     KIMI_API_KEY: 'sk-test',
+    KIMI_MODEL: 'kimi-k2.6',
     KIMI_ON_INTERRUPT: 'retry',
     KIMI_RELAY_STREAMS: String(TASKS),
     KIMI_MAX_TASKS_PER_MINUTE: '0',
