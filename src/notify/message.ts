@@ -64,6 +64,7 @@ export function pluginWake(
     ...(route && { route }),
     message: result ? chatReplyText(result, file, text) : line,
     maybe_repeated: text.reply.maybeRepeated,
+    rest: text.reply.rest(file),
     ...(output && { file: { name: `${fileName(task_name)}.md`, content: output } }),
   };
 }

@@ -21,6 +21,8 @@ export interface PluginWake {
   message: string;
   /** Prefix of a message that may have been shown already. */
   maybe_repeated: string;
+  /** Last line of an answer that is too long for a channel that takes no files. */
+  rest: string;
   /** The whole answer, in case the message contains only an excerpt. */
   file?: { name: string; content: string };
 }

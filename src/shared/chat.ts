@@ -1,10 +1,11 @@
 /** The chat that asked for a task. */
+import { chatTarget } from './chat-names.ts';
 
 /** A chat, by the identifiers of the agent's gateway. */
 export interface Route {
   /** e.g. `telegram`. */
   channel: string;
-  /** Without the channel's name in front: `4242`, not `telegram:4242`. */
+  /** In its normal form (src/shared/chat-names.ts): `4242`, not `telegram:4242`. */
   to: string;
   /** The gateway's account on the channel. */
   account_id?: string;
@@ -18,17 +19,6 @@ export interface Route {
 
 /** Key of the task's {@link Route} in its workflow's memo. */
 export const ROUTE_MEMO = 'route';
-
-/**
- * Normalises the forms in which the gateway names a chat: `4242`, `telegram:4242`, `telegram:group:-100`, or with a topic,
- * `-100:topic:7`. On other channels only the channel's name in front is removed: `channel:1` and `user:1` differ.
- */
-export function chatTarget(channel: string, to: string): { to: string; thread_id?: string } {
-  const bare = to.startsWith(`${channel}:`) ? to.slice(channel.length + 1) : to;
-  if (channel !== 'telegram') return { to: bare };
-  const [, chat = bare, thread_id] = /^(?:group:|direct:)?(.+?)(?::topic:(\d+))?$/.exec(bare) ?? [];
-  return { to: chat, ...(thread_id !== undefined && { thread_id }) };
-}
 
 /** Names of channels. */
 export const CHANNEL = /^[a-z][\w-]{0,63}$/;

@@ -127,6 +127,9 @@ export const en: Text = {
       'the model does not exist, or the key has no access to it; kimi-dispatch models lists the available ones',
     exceeded_current_quota_error: 'the account has no quota left; top it up and dispatch again',
     no_chat: 'no chat asked for this task and the gateway names no owner; set commands.ownerAllowFrom',
+    no_agent:
+      'the gateway does not have this agent, so no agent was notified; check agents.list, or use KIMI_REPLY=deliver',
+    refused: 'the chat’s channel refused this message for good; the result is in kimi-dispatch inbox',
     no_plugin:
       'the plugin does not answer at this address; load it in the gateway (kimi-dispatch setup openclaw) or correct OPENCLAW_WAKE_URL',
     not_found: 'the gateway has nothing at this address; enable hooks in it or correct OPENCLAW_WAKE_URL',
@@ -192,5 +195,6 @@ export const en: Text = {
     summary: '📝 Summary:',
     whole: (file) => `💡 Full result: ${file}`,
     maybeRepeated: '(Sending was interrupted: you may have seen this message before.)',
+    rest: (file) => `(The rest does not fit into this chat. The whole answer: ${file})`,
   },
 };

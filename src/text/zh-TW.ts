@@ -121,6 +121,8 @@ export const zhTW = {
     resource_not_found_error: '沒有這個模型，或這把金鑰不能用它；kimi-dispatch models 會列出有哪些',
     exceeded_current_quota_error: '帳戶額度已用完；儲值後重新派發',
     no_chat: '沒有聊天室派發這個任務，閘道也沒有設定擁有者；請設定 commands.ownerAllowFrom，例如 ["telegram:4242"]',
+    no_agent: '閘道沒有這個 Agent，所以沒有人收到通知；請檢查閘道的 agents.list，或改用 KIMI_REPLY=deliver',
+    refused: '聊天頻道拒絕了這則訊息，再送也不會成功；kimi-dispatch inbox 裡有結果',
     no_plugin: '這個位址沒有外掛回應；請在閘道載入外掛（kimi-dispatch setup openclaw），或更正 OPENCLAW_WAKE_URL',
     not_found: '閘道沒有這個位址；請在閘道啟用 hooks，或更正 OPENCLAW_WAKE_URL',
   },
@@ -193,6 +195,7 @@ export const zhTW = {
     whole: (file: string) => `💡 完整結果：${file}`,
     /** In front of a message that may have been shown before. */
     maybeRepeated: '（上次傳送中斷，你可能已經看過這則訊息）',
+    rest: (file: string) => `（後面還有，但這個聊天室放不下。完整結果：${file}）`,
   },
 };
 

@@ -2,6 +2,7 @@
 import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { Config } from 'openclaw/plugin-sdk/plugin-entry';
 import { answerCommand } from '../../openclaw/plugin/src/chat-command.ts';
 import { commandLine, type Ran } from '../../openclaw/plugin/src/command-line.ts';
 import { Notes } from '../../openclaw/plugin/src/notes.ts';
@@ -32,6 +33,7 @@ const WAKE: PluginWake = {
   route: ROUTE,
   message: '✅ the reply: 答案',
   maybe_repeated: '(again?)',
+  rest: '(more)',
 };
 
 type Batch = Parameters<ConstructorParameters<typeof Notifier>[2]>[0];
@@ -42,10 +44,15 @@ async function openPlugin({
   stateDir,
   config = { hooks: { token: TOKEN } },
   channel = async () => ({ status: 'sent' }),
+  agentIds = ['main'],
+  dispatches = true,
 }: {
   stateDir?: string;
-  config?: { hooks?: { token?: unknown }; commands?: { ownerAllowFrom?: string[] } };
+  config?: Config;
   channel?: (batch: Batch) => Promise<Outcome>;
+  agentIds?: string[];
+  /** Whether messages are handed to the channel. */
+  dispatches?: boolean;
 } = {}) {
   const sent: Batch[] = [];
   const events: { text: string; options: unknown }[] = [];
@@ -59,10 +66,16 @@ async function openPlugin({
     },
   };
   const notes = new Notes(stateDir ?? (await temporaryFolder()));
-  const notifier = new Notifier({ runtime }, notes, async (batch) => {
+  const agents = {
+    listAgentIds: () => agentIds,
+    tryResolveDefaultAgentId: () => (agentIds.length === 1 ? agentIds[0] : undefined),
+  };
+  const send = async (batch: Batch): Promise<Outcome> => {
     sent.push(batch);
+    if (dispatches) batch.onPlatformSendDispatch?.();
     return await channel(batch);
-  });
+  };
+  const notifier = new Notifier({ runtime }, notes, send, agents);
   const warned: string[] = [];
   const handler = wakeRoute({ runtime, logger: { info: () => {}, warn: (line) => warned.push(line) } }, notifier);
   const url = await serve((request, response) => void handler(request, response));
@@ -145,12 +158,41 @@ describe('a wake', () => {
     [{ code: 'ECONNREFUSED' }, WAKE.message],
     [{ error: Object.assign(new Error('no'), { code: 'ENOTFOUND' }) }, WAKE.message],
     [{ code: 'ECONNRESET' }, `(again?)\n\n${WAKE.message}`],
+    // Slack: a refusal is a 200.
+    [{ code: 'slack_webapi_platform_error', data: { ok: false, error: 'channel_not_found' } }, WAKE.message],
+    [{ code: 'slack_webapi_rate_limited_error' }, WAKE.message],
+    [{ code: 'slack_webapi_platform_error', data: { ok: false, error: 'fatal_error' } }, `(again?)\n\n${WAKE.message}`],
+    // LINE and Discord.
+    [{ cause: Object.assign(new Error('429'), { status: 429 }) }, WAKE.message],
+    [{ status: 502 }, `(again?)\n\n${WAKE.message}`],
+    // Feishu.
+    [{ cause: Object.assign(new Error('400'), { response: { status: 400 } }) }, WAKE.message],
+    [{ message: 'Feishu send failed: Bot/User can NOT be out of the chat.' }, WAKE.message],
+    [{ code: 'OPENCLAW_PLATFORM_MESSAGE_NOT_DISPATCHED', retryable: true }, WAKE.message],
   ])('that failed in the channel with %j is sent again as %j', async (details, text) => {
     const answers: Outcome[] = [{ status: 'failed', error: Object.assign(new Error('x'), details) }];
     const { wake, sent } = await openPlugin({ channel: async () => answers.shift() ?? { status: 'sent' } });
     await failureOf(wake(), GatewayError);
     await wake();
     expect(sent[1]?.payloads[0]?.text).toBe(text);
+  });
+
+  it('that the channel refuses for good is not retried', async () => {
+    const code = 'OPENCLAW_PLATFORM_MESSAGE_NOT_DISPATCHED';
+    const error = Object.assign(new Error('the quota is used'), { code, retryable: false });
+    const { wake } = await openPlugin({ channel: async () => ({ status: 'failed', error }) });
+    expect(await failureOf(wake(), GatewayError)).toMatchObject({ type: 'refused', retryable: false });
+  });
+
+  it('that never reached the channel is not sent as one that may have been seen', async () => {
+    const { wake, sent } = await openPlugin({
+      channel: async () =>
+        sent.length > 1 ? { status: 'sent' } : { status: 'failed', error: new Error('no such channel yet') },
+      dispatches: false,
+    });
+    await failureOf(wake(), GatewayError);
+    await wake();
+    expect(sent[1]?.payloads[0]?.text).toBe(WAKE.message);
   });
 
   it('that fails is one line in the gateway’s log, whatever the channel’s error contains', async () => {
@@ -176,7 +218,7 @@ describe('a wake', () => {
       config: { hooks: { token: TOKEN }, commands: { ownerAllowFrom: ['*', 'discord:user:77'] } },
     });
     await new Gateway({ wakeUrl: owned.url, token: TOKEN }).wake(wake, ID);
-    expect(owned.sent).toMatchObject([{ channel: 'discord', to: '77' }]);
+    expect(owned.sent).toMatchObject([{ channel: 'discord', to: 'user:77' }]);
     const orphan = await openPlugin();
     const error = await failureOf(new Gateway({ wakeUrl: orphan.url, token: TOKEN }).wake(wake, ID), GatewayError);
     expect(error).toMatchObject({
@@ -198,6 +240,26 @@ describe('a wake', () => {
     expect(heartbeats).toMatchObject([
       { intent: 'immediate', sessionKey: session_key, heartbeat: { target: 'telegram', to: '4242' } },
     ]);
+  });
+
+  it.each([
+    [{ session_key: 'agent:ops:main' }, ['ops', 'main'], 'agent:ops:main'],
+    [{}, ['ops'], 'agent:ops:main'],
+    [{ session_key: 'global' }, ['ops'], 'global'],
+  ])('of %j wakes the agent of the session, or the gateway’s default one (%j)', async (changes, agentIds, session) => {
+    const { wake, events } = await openPlugin({ agentIds });
+    await wake({ reply: 'agent', route: { ...ROUTE, ...changes } });
+    expect(events).toMatchObject([{ options: { sessionKey: session } }]);
+  });
+
+  it.each([
+    [{}, ['ops', 'work'], /several agents/],
+    [{ session_key: 'agent:main:main' }, ['ops'], /no agent main/],
+  ])('of %j for an agent that is not known (%j) fails', async (changes, agentIds, message) => {
+    const { wake, events } = await openPlugin({ agentIds });
+    const error = await failureOf(wake({ reply: 'agent', route: { ...ROUTE, ...changes } }), GatewayError);
+    expect(error).toMatchObject({ type: 'no_agent', retryable: false, message: expect.stringMatching(message) });
+    expect(events).toEqual([]);
   });
 
   it.each([
@@ -379,7 +441,7 @@ const CHATS = [
       ChatType: 'direct',
     },
     agent: { channel: 'slack', to: 'user:U0AB' },
-    chat: { channel: 'slack', to: 'user:U0AB' },
+    chat: { channel: 'slack', to: 'U0AB' },
   },
   {
     what: 'a thread of a channel in Slack',
@@ -390,7 +452,7 @@ const CHATS = [
       ChatType: 'channel',
     },
     agent: { channel: 'slack', to: 'channel:C0AB', threadId: '1707654321.000100' },
-    chat: { channel: 'slack', to: 'channel:C0AB', thread_id: '1707654321.000100' },
+    chat: { channel: 'slack', to: 'C0AB', thread_id: '1707654321.000100' },
   },
   {
     // extensions/line: `line:${userId}`, `line:group:${groupId}`, `line:room:${roomId}`, the same for From, To and OriginatingTo.
@@ -403,7 +465,20 @@ const CHATS = [
     what: 'a group in LINE',
     message: { OriginatingChannel: 'line', OriginatingTo: 'line:group:Ca56f', ChatType: 'group' },
     agent: { channel: 'line', to: 'line:group:Ca56f' },
-    chat: { channel: 'line', to: 'group:Ca56f' },
+    chat: { channel: 'line', to: 'Ca56f' },
+  },
+  {
+    // @openclaw/feishu: `chat:${chatId}`, `user:${openId}`; of a tool, the id alone.
+    what: 'a private chat in Feishu',
+    message: { OriginatingChannel: 'feishu', OriginatingTo: 'user:ou_1', RootMessageId: 'om_1', ChatType: 'direct' },
+    agent: { channel: 'feishu', to: 'ou_1' },
+    chat: { channel: 'feishu', to: 'ou_1' },
+  },
+  {
+    what: 'a topic of a group in Feishu',
+    message: { OriginatingChannel: 'feishu', OriginatingTo: 'chat:oc_1', RootMessageId: 'om_1', ChatType: 'group' },
+    agent: { channel: 'feishu', to: 'oc_1:topic:om_1' },
+    chat: { channel: 'feishu', to: 'oc_1', thread_id: 'om_1' },
   },
   {
     // extensions/signal: normalizeSignalMessagingTarget.
@@ -451,7 +526,7 @@ describe('a chat', () => {
       CommandTargetSessionKey: 'agent:main:main',
       MessageSid: '7',
     };
-    const chat = { channel: 'slack', to: 'user:U1', account_id: 'work', session_key: 'agent:main:main' };
+    const chat = { channel: 'slack', to: 'U1', account_id: 'work', session_key: 'agent:main:main' };
     expect(chatOfMessage({ ctx: { ...ctx, Timestamp: 1_707_654_321_000 } })).toEqual({
       ...chat,
       message: { id: '7', at: 1_707_654_321_000 },
@@ -620,10 +695,12 @@ describe('/kimi', () => {
     const runs: { args: string[]; input: string | undefined }[] = [];
     const { notes } = await openPlugin();
     const shown: Batch[] = [];
-    const notifier = new Notifier({ runtime: { config: { current: () => ({}) } } } as never, notes, async (batch) => {
+    const send = async (batch: Batch): Promise<Outcome> => {
       shown.push(batch);
       return { status: 'sent' };
-    });
+    };
+    const runtime = { config: { current: () => ({}) } };
+    const notifier = new Notifier({ runtime } as never, notes, send, {} as never);
     const run = async (words: string[], input?: string) => {
       runs.push({ args: words, input });
       return { exit: 0, stdout: 'said', stderr: '', ...ran };

@@ -1,4 +1,5 @@
 /** Kimi Dispatch inside OpenClaw's gateway. It has no state of tasks: it runs the command line. */
+import { listAgentIds, tryResolveDefaultAgentId } from 'openclaw/plugin-sdk/agent-scope-runtime';
 import { sendDurableMessageBatch } from 'openclaw/plugin-sdk/channel-outbound';
 import { resolveCommandAuthorization } from 'openclaw/plugin-sdk/command-auth';
 import { definePluginEntry, type Config, type InboundContext } from 'openclaw/plugin-sdk/plugin-entry';
@@ -30,7 +31,7 @@ export default definePluginEntry({
   register(api) {
     const run = commandLine(api);
     const notes = new Notes(api.runtime.state.resolveStateDir());
-    const notifier = new Notifier(api, notes, sendDurableMessageBatch);
+    const notifier = new Notifier(api, notes, sendDurableMessageBatch, { listAgentIds, tryResolveDefaultAgentId });
     if (api.registrationMode === 'full') void notes.prune();
 
     api.on('reply_dispatch', messageHook({ run, notifier, isAuthorized, logger: api.logger }), {

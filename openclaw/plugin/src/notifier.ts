@@ -1,27 +1,32 @@
+import { randomUUID } from 'node:crypto';
+import type * as AgentScope from 'openclaw/plugin-sdk/agent-scope-runtime';
 import type { sendDurableMessageBatch } from 'openclaw/plugin-sdk/channel-outbound';
 import type { Config, PluginApi } from 'openclaw/plugin-sdk/plugin-entry';
 import type { Route } from '../../../src/shared/chat.ts';
+import { chatTarget } from '../../../src/shared/chat-names.ts';
 import { parseTaskId } from '../../../src/shared/task-id.ts';
 import type { PluginWake } from '../../../src/notify/protocol.ts';
+import { channelOf } from './channels.ts';
+import { pushToLine } from './line.ts';
 import type { Notes } from './notes.ts';
-import { asData, isShownAsItIs } from './safe-text.ts';
+import { marked, partsOf, type Part } from './parts.ts';
+import { refusalOf } from './refusals.ts';
+import { asData } from './safe-text.ts';
 
 /** Outcome of a notification, as reported by the channel. */
 export interface Delivery {
-  outcome: 'sent' | 'suppressed' | 'failed' | 'partial_failed' | 'no_chat';
+  outcome: 'sent' | 'suppressed' | 'failed' | 'refused' | 'partial_failed' | 'no_chat' | 'no_agent';
   /** Why it was not sent. */
   error?: string;
   /** Whether it may have been shown: the connection was lost before the channel answered. */
   isUncertain?: boolean;
 }
 
-interface Part {
-  text: string;
-  file?: PluginWake['file'];
-}
-
 /** A virtual folder: the channel reads the one file in it from memory. */
 const NOWHERE = '/kimi-dispatch';
+
+/** The gateway's agents. */
+export type Agents = Pick<typeof AgentScope, 'listAgentIds' | 'tryResolveDefaultAgentId'>;
 
 /** Sends notifications to chats, without any model. */
 export class Notifier {
@@ -32,6 +37,7 @@ export class Notifier {
     private readonly api: Pick<PluginApi, 'runtime'>,
     private readonly notes: Notes,
     private readonly toChannel: typeof sendDurableMessageBatch,
+    private readonly agents: Agents,
   ) {}
 
   /** Delivers a notification once, however often it is requested. */
@@ -45,8 +51,12 @@ export class Notifier {
 
   /** Sends a text, and the file if the text does not hold all of it. */
   async show(route: Route, text: string, file: PluginWake['file']): Promise<Delivery> {
-    for (const part of partsOf(text, file)) {
-      const delivery = await this.send(route, part);
+    const { textOnly } = channelOf(route.channel);
+    const said = textOnly && file ? file.content : text;
+    const parts = partsOf(route.channel, said, file, '[…]');
+    const key = randomUUID();
+    for (const [index, part] of parts.entries()) {
+      const delivery = await this.send(route, part, `${key}-${index}`);
       if (delivery.outcome !== 'sent') return delivery;
     }
     return { outcome: 'sent' };
@@ -65,7 +75,13 @@ export class Notifier {
       ...(route.account_id && { accountId: route.account_id }),
       ...(route.thread_id && { threadId: route.thread_id }),
     };
-    const sessionKey = route?.session_key ?? 'agent:main:main';
+    const config = runtime.config.current();
+    const sessionKey = route?.session_key ?? mainSession(this.agents.tryResolveDefaultAgentId(config), config);
+    const [, agent] = /^agent:([^:]+):/.exec(sessionKey ?? '') ?? [];
+    if (sessionKey === undefined || (agent !== undefined && !this.agents.listAgentIds(config).includes(agent))) {
+      const lack = agent === undefined ? 'several agents and no default one' : `no agent ${agent}`;
+      return { outcome: 'no_agent', error: `the gateway has ${lack}` };
+    }
     runtime.system.enqueueSystemEvent(text, { sessionKey, contextKey: key, ...(chat && { deliveryContext: chat }) });
     // With heartbeats off, only this reason still wakes an agent; `/hooks/wake` uses the same.
     runtime.system.requestHeartbeat({
@@ -80,7 +96,10 @@ export class Notifier {
     return { outcome: 'sent' };
   }
 
-  private async deliverOnce({ message, maybe_repeated, file, route }: PluginWake, key: string): Promise<Delivery> {
+  private async deliverOnce(
+    { message, maybe_repeated, rest, file, route }: PluginWake,
+    key: string,
+  ): Promise<Delivery> {
     const chat = route ?? ownerOf(this.api.runtime.config.current());
     if (!chat) {
       return {
@@ -89,13 +108,13 @@ export class Notifier {
           'no chat asked for this task and the gateway names no owner: set commands.ownerAllowFrom, e.g. ["telegram:4242"]',
       };
     }
-    const parts = partsOf(message, file);
+    const parts = partsOf(chat.channel, message, file, rest);
     const shown = await this.notes.read(key);
     for (const [index, part] of parts.entries()) {
       if (index < shown.parts) continue;
       const isAgain = index === shown.parts && shown.isUncertain;
       await this.notes.write(key, { parts: index, isUncertain: true });
-      const delivery = await this.send(chat, isAgain ? marked(part, maybe_repeated) : part);
+      const delivery = await this.send(chat, isAgain ? marked(part, maybe_repeated) : part, `${key}-${index}`);
       const taken = delivery.outcome === 'sent' ? index + 1 : index;
       await this.notes.write(key, { parts: taken, isUncertain: delivery.isUncertain ?? false });
       if (delivery.outcome !== 'sent') return delivery;
@@ -103,13 +122,31 @@ export class Notifier {
     return { outcome: 'sent' };
   }
 
-  private async send({ channel, to, account_id, thread_id }: Route, { text, file }: Part): Promise<Delivery> {
+  /** @param key of this part, for a channel that recognizes a repeated one */
+  private async send(route: Route, part: Part, key: string): Promise<Delivery> {
+    if (!('texts' in part)) return await this.sendOne(route, part);
+    const pushed = await pushToLine(this.api.runtime.config.current(), route, part.texts, key);
+    if (pushed) return pushed;
+    for (const [index, text] of part.texts.entries()) {
+      const delivery = await this.sendOne(route, { text: asData(text, route.channel) });
+      if (delivery.outcome !== 'sent') return index === 0 ? delivery : { ...delivery, outcome: 'partial_failed' };
+    }
+    return { outcome: 'sent' };
+  }
+
+  private async sendOne(
+    { channel, to, account_id, thread_id, message }: Route,
+    { text, file }: Exclude<Part, { texts: string[] }>,
+  ): Promise<Delivery> {
+    let isDispatched = false;
+    const quoted = channelOf(channel).quotesMessage && !thread_id && message?.at ? message.id : undefined;
     const { status, reason, error } = await this.toChannel({
       cfg: this.api.runtime.config.current(),
       channel,
       to,
       ...(account_id && { accountId: account_id }),
       ...(thread_id && { threadId: thread_id }),
+      ...(quoted && { replyToId: quoted }),
       payloads: [{ text, ...(file && { mediaUrl: `${NOWHERE}/${file.name}` }) }],
       ...(file && {
         forceDocument: true,
@@ -117,49 +154,32 @@ export class Notifier {
       }),
       // The task retries by itself: the gateway's outbox would send the notification twice.
       skipQueue: true,
+      onPlatformSendDispatch: () => {
+        isDispatched = true;
+      },
     });
     if (status === 'sent') return { outcome: status };
+    const refusal = refusalOf(error);
     return {
-      outcome: status,
+      outcome: status === 'failed' && refusal === 'final' ? 'refused' : status,
       error: reason ?? (error instanceof Error ? error.message : String(error)),
-      isUncertain: status === 'failed' && !isRefusal(error),
+      isUncertain: status === 'failed' && refusal === undefined && isDispatched,
     };
   }
-}
-
-/** Errors before any byte was sent. */
-const NO_PEER = new Set<unknown>(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
-
-/** @returns whether the channel refused, or could not be reached: then nothing was shown. */
-function isRefusal(error: unknown): boolean {
-  for (let cause = error; cause instanceof Error;) {
-    const { code, error_code } = cause as { code?: unknown; error_code?: unknown };
-    if (typeof error_code === 'number' || NO_PEER.has(code)) return true;
-    // The client of Telegram's API names the cause `error`.
-    cause = cause.cause ?? (cause as { error?: unknown }).error;
-  }
-  return false;
-}
-
-/** Adds the answer as a file if the text does not show all of it unchanged. */
-function partsOf(text: string, file: PluginWake['file']): Part[] {
-  const shown = asData(text);
-  const answer = file?.content.trimEnd();
-  const isWhole = answer === undefined || (shown.includes(answer) && isShownAsItIs(answer));
-  return isWhole ? [{ text: shown }] : [{ text: shown }, { text: '', file }];
-}
-
-function marked({ text, ...part }: Part, mark: string): Part {
-  return { ...part, text: text === '' ? mark : `${mark}\n\n${text}` };
 }
 
 /** The gateway's owner, in the first chat that the configuration names. */
 function ownerOf({ commands }: Config): Route | undefined {
   for (const owner of commands?.ownerAllowFrom ?? []) {
-    const [, channel, to] = /^([a-z][\w-]*):(?:user:)?([^*]+)$/.exec(String(owner)) ?? [];
-    if (channel && to) return { channel, to };
+    const [named, channel] = /^([a-z][\w-]*):[^*]+$/.exec(String(owner)) ?? [];
+    if (named && channel) return { channel, ...chatTarget(channel, named) };
   }
   return undefined;
+}
+
+/** The main session of an agent. */
+function mainSession(agent: string | undefined, { session }: Config): string | undefined {
+  return agent && `agent:${agent}:${session?.mainKey ?? 'main'}`;
 }
 
 function toAgent(notification: string): string {

@@ -8,6 +8,9 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
   export interface Config {
     hooks?: { token?: unknown };
     commands?: { ownerAllowFrom?: (string | number)[] };
+    session?: { mainKey?: string };
+    /** Settings of each channel. */
+    channels?: Record<string, unknown>;
   }
 
   export interface Chat {
@@ -24,6 +27,10 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
     OriginatingTo?: string;
     AccountId?: string;
     MessageThreadId?: string | number;
+    /** Of a thread in a private chat, in Slack. */
+    TransportThreadId?: string | number;
+    /** The first message of the thread or of the quotations, in Feishu. */
+    RootMessageId?: string;
     SessionKey?: string;
     /** The session of the chat, if a slash command has its own session. */
     CommandTargetSessionKey?: string;
@@ -156,6 +163,14 @@ declare module 'openclaw/plugin-sdk/command-auth' {
   }): { isAuthorizedSender: boolean };
 }
 
+declare module 'openclaw/plugin-sdk/agent-scope-runtime' {
+  import type { Config } from 'openclaw/plugin-sdk/plugin-entry';
+
+  export function listAgentIds(cfg: Config): string[];
+  /** @returns `undefined` if several agents exist and none is the default. */
+  export function tryResolveDefaultAgentId(cfg: Config): string | undefined;
+}
+
 declare module 'openclaw/plugin-sdk/channel-outbound' {
   import type { Config } from 'openclaw/plugin-sdk/plugin-entry';
 
@@ -165,11 +180,15 @@ declare module 'openclaw/plugin-sdk/channel-outbound' {
     to: string;
     accountId?: string;
     threadId?: string;
+    /** The message that is quoted. */
+    replyToId?: string;
     payloads: { text: string; mediaUrl?: string }[];
     forceDocument?: boolean;
     mediaAccess?: { localRoots: string[]; readFile(path: string): Promise<Buffer> };
     /** Bypasses the gateway's outbox. */
     skipQueue?: boolean;
+    /** Called when the message is handed to the channel. */
+    onPlatformSendDispatch?: () => void;
   }): Promise<{
     status: 'sent' | 'suppressed' | 'partial_failed' | 'failed';
     reason?: string;

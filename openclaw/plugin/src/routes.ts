@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { CommandContext, ReplyDispatchEvent, ToolContext } from 'openclaw/plugin-sdk/plugin-entry';
-import { chatTarget, type Route } from '../../../src/shared/chat.ts';
+import type { Route } from '../../../src/shared/chat.ts';
+import { chatTarget } from '../../../src/shared/chat-names.ts';
+import { channelOf } from './channels.ts';
 import type { Run } from './command-line.ts';
 
 /**
@@ -34,7 +36,7 @@ export function chatOfMessage({ ctx }: Pick<ReplyDispatchEvent, 'ctx'>): Chat {
     channel: ctx.OriginatingChannel,
     to: ctx.OriginatingTo,
     accountId: ctx.AccountId,
-    threadId: ctx.MessageThreadId,
+    threadId: ctx.MessageThreadId ?? ctx.TransportThreadId ?? rootOf(ctx),
     sessionKey: ctx.CommandTargetSessionKey ?? ctx.SessionKey,
   });
   const id = ctx.MessageSidFull ?? ctx.MessageSid;
@@ -44,6 +46,11 @@ export function chatOfMessage({ ctx }: Pick<ReplyDispatchEvent, 'ctx'>): Chat {
   // get the task of the first one.
   const said = JSON.stringify([id, ctx.BodyForCommands, ctx.RawBody, ctx.Body]);
   return { ...chat, message: { id: createHash('sha256').update(said).digest('hex').slice(0, 32), at: 0 } };
+}
+
+/** The first message of a thread in a group; a thread in a private chat cannot be told from a quotation. */
+function rootOf({ OriginatingChannel = '', ChatType, RootMessageId }: ReplyDispatchEvent['ctx']): string | undefined {
+  return channelOf(OriginatingChannel).threadsByRoot && ChatType !== 'direct' ? RootMessageId : undefined;
 }
 
 /**
@@ -73,9 +80,10 @@ export function chatOfAgent({ deliveryContext = {}, sessionKey, senderIsOwner }:
 function chatAt({ channel, to, accountId, threadId, sessionKey }: Place): Chat {
   if (channel === OWN_PAGES) return 'everyone';
   if (!channel || !to || to.startsWith('slash:')) return 'unknown';
+  const thread = threadId ?? channelOf(channel).threadInSession?.exec(sessionKey ?? '')?.[1];
   return {
     channel,
-    ...(threadId !== undefined && { thread_id: String(threadId) }),
+    ...(thread !== undefined && { thread_id: String(thread) }),
     ...chatTarget(channel, to),
     ...(accountId && { account_id: accountId }),
     ...(sessionKey && { session_key: sessionKey }),

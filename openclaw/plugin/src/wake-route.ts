@@ -15,7 +15,9 @@ const STATUS: Record<Delivery['outcome'], number> = {
   failed: 502,
   suppressed: 422,
   partial_failed: 422,
+  refused: 422,
   no_chat: 422,
+  no_agent: 422,
 };
 
 /** `POST /kimi-dispatch/wake`, authorised by the gateway's `hooks.token`. Responds with the outcome, `{outcome, error?}`. */
@@ -61,9 +63,9 @@ async function readWake(request: IncomingMessage): Promise<PluginWake | 'too_lon
   if (!body) return 'too_long';
   try {
     const wake = JSON.parse(body.toString()) as PluginWake;
-    const { message, maybe_repeated, reply, task, route, file } = wake;
+    const { message, maybe_repeated, rest, reply, task, route, file } = wake;
     const isWake =
-      areTexts(message, maybe_repeated, task.task_id) &&
+      areTexts(message, maybe_repeated, rest, task.task_id) &&
       ['deliver', 'agent'].includes(reply) &&
       (!route || areTexts(route.channel, route.to)) &&
       (!file || (areTexts(file.name, file.content) && /^[^/\\]+$/.test(file.name)));

@@ -357,6 +357,7 @@ async function plugin({ config, say, text }: Context, sendTest: boolean): Promis
       reply: 'deliver',
       message: say.doctor.testMessage,
       maybe_repeated: say.doctor.testMessage,
+      rest: say.doctor.testMessage,
     },
     task_id,
   );

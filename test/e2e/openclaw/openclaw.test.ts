@@ -58,6 +58,7 @@ function wakeFor(task_id: string, changes: Partial<PluginWake> = {}): PluginWake
     route: { channel: 'telegram', to: String(OWNER) },
     message: `news of ${task_id}`,
     maybe_repeated: '(again?)',
+    rest: '(more)',
     ...changes,
   };
 }

@@ -1,0 +1,37 @@
+/**
+ * What each channel can do, as far as notifications depend on it (openclaw@2026.9.6; LINE and Feishu 2026.9.5). A channel that is not
+ * listed here is a {@link COMMON} one. Names of chats: src/shared/chat-names.ts. Refusals: refusals.ts.
+ */
+
+export interface Channel {
+  /** Finds the thread in the key of a session, where the message does not name it. */
+  threadInSession?: RegExp;
+  /** Whether a thread is named by its first message, also in the messages of a group. */
+  threadsByRoot?: boolean;
+  /** Whether the reply quotes the message that started the task: in a chat of topics, that is the only way into its topic. */
+  quotesMessage?: boolean;
+  /** Whether `&`, `<` and `>` arrive as entities. */
+  sendsEntities?: boolean;
+  /**
+   * Where files cannot be attached: the whole answer is sent as text, in messages of `chars` UTF-16 units. A request has up to
+   * `messages` of them; no more than `requests` requests are sent.
+   */
+  textOnly?: { chars: number; messages: number; requests: number };
+  /** Further syntax of this channel that must not be interpreted, even in code. */
+  syntax?: RegExp;
+}
+
+const COMMON: Channel = {};
+
+const CHANNELS: Record<string, Channel> = {
+  slack: { threadInSession: /:thread:(\d+\.\d+)/, sendsEntities: true },
+  feishu: { threadInSession: /:topic:(om_[^:]+)/, threadsByRoot: true, quotesMessage: true, syntax: /<(?=\/?at\b)/gi },
+  // https://developers.line.biz/en/reference/messaging-api/#send-push-message: a request counts once, with up to 5 messages of 5,000
+  // characters. Two requests hold 50,000 characters; the free plan has 200 requests a month.
+  line: { textOnly: { chars: 5_000, messages: 5, requests: 2 } },
+};
+
+/** @returns what a channel can do. */
+export function channelOf(channel: string): Channel {
+  return CHANNELS[channel] ?? COMMON;
+}
