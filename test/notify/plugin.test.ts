@@ -627,6 +627,29 @@ describe('a message', () => {
     expect(runs).toMatchObject([{ 0: 'dispatch', 5: 'x' }]);
   });
 
+  it.each([
+    ['Kimi: x @javis_bot', { ChatType: 'group' }, 'x'],
+    ['@javis_bot @you Kimi：x', { ChatType: 'group' }, 'x'],
+    ['<at user_id="ou_bot">Javis</at> Kimi: x', { ChatType: 'group' }, 'x'],
+    ['Kimi: write to @you', {}, 'write to @you'],
+    ['Kimi: is &lt;b&gt; &amp;amp; bold?', { OriginatingChannel: 'slack' }, 'is <b> &amp; bold?'],
+    ['Kimi: is &lt;b&gt; bold?', {}, 'is &lt;b&gt; bold?'],
+    ['Kimi：翻譯這段', { ReplyToBody: 'Hello\nworld' }, '翻譯這段\n\n> Hello\n> world'],
+    ['/kimi 翻譯這段', { ReplyToBody: 'Hello world', ReplyToQuoteText: 'world' }, '翻譯這段\n\n> world'],
+    ['/kimi x', { OriginatingChannel: 'slack', ReplyToBody: 'a &lt; b' }, 'x\n\n> a < b'],
+  ])('%j with %j has the prompt that the person typed', async (words, change, prompt) => {
+    expect((await say(words, { ctx: { ...ctx, ...change } })).runs[0]?.at(-1)).toBe(prompt);
+  });
+
+  it('says which files were not taken', async () => {
+    const media = { MediaPaths: ['/in/a.jpg', '/in/b'], MediaTypes: ['image/jpeg', 'application/pdf'] };
+    const { replies, runs } = await say('Kimi: what is this?', { ctx: { ...ctx, ...media } });
+    expect(runs).toHaveLength(1);
+    expect(replies[0]).toMatch(/^said @\u200Ball\n\n📎 附件沒有交給 Kimi（image\/jpeg, application\/pdf）/);
+    const single = await say('Kimi: x', { ctx: { ...ctx, MediaPath: '/in/a.pdf' } });
+    expect(single.replies[0]).toContain('（a.pdf）');
+  });
+
   it.each(['hello', 'Kimi:', '/kimis x', '/other kimi x'])('%j is not handled', async (words) => {
     expect(await say(words)).toEqual({ handled: undefined, runs: [], replies: [], shown: [] });
   });

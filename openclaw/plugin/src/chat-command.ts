@@ -31,6 +31,11 @@ export async function dispatchFromChat(run: Run, prompt: string, chat: Chat): Pr
   return toChat(await forChat(run, chat)(['dispatch', '-p', '-'], prompt));
 }
 
+/** @returns whether these words after `/kimi` are a command and no prompt. */
+export function isCommand(args: string): boolean {
+  return COMMAND.test(args.trim());
+}
+
 /**
  * Answers `/kimi …`. A chat has access to its own tasks, the gateway's own pages to all.
  *

@@ -13,7 +13,7 @@ const TIMEOUT_MS = 10_000;
 const REASON_CHARS = 300;
 
 /** Settings of LINE that are used here. */
-export interface LineConfig {
+interface LineConfig {
   channelAccessToken?: unknown;
   tokenFile?: unknown;
   accounts?: Record<string, LineConfig>;

@@ -8,8 +8,9 @@ import type {
 } from 'openclaw/plugin-sdk/plugin-entry';
 import { taskFromMessage } from '../../../src/shared/chat.ts';
 import { field } from '../../../src/shared/format.ts';
-import { answerCommand, dispatchFromChat } from './chat-command.ts';
+import { answerCommand, dispatchFromChat, isCommand } from './chat-command.ts';
 import type { Run } from './command-line.ts';
+import { filesNotTaken, typedText, withQuotation } from './prompt.ts';
 import { chatOfMessage } from './routes.ts';
 import { asData } from './safe-text.ts';
 import type { Notifier } from './notifier.ts';
@@ -35,7 +36,7 @@ export function messageHook({ run, notifier, isAuthorized, logger }: MessageHook
   return async (event: ReplyDispatchEvent, { cfg, dispatcher, abortSignal }: ReplyDispatchContext) => {
     if (event.isTailDispatch) return undefined;
     const { ctx } = event;
-    const message = withoutMention(ctx);
+    const message = typedText(ctx);
     const command = COMMAND.exec(message)?.groups;
     const prompt = taskFromMessage(message);
     if (!command && prompt === undefined) return undefined;
@@ -51,18 +52,24 @@ export function messageHook({ run, notifier, isAuthorized, logger }: MessageHook
       counts: dispatcher.getQueuedCounts(),
     } satisfies ReplyDispatchResult;
 
+    async function reply(): Promise<string | undefined> {
+      const asked = command ? (command['args'] ?? '').trim() : (prompt ?? '');
+      if (command && isCommand(asked)) {
+        return await answerCommand(run, notifier, asked, { chat, isAuthorized: isAuthorized(ctx, cfg) });
+      }
+      const said = await dispatchFromChat(run, withQuotation(asked, ctx), chat);
+      return [said, filesNotTaken(ctx)].filter(Boolean).join('\n\n');
+    }
+
     /** @returns whether the dispatcher sends the answer. */
     async function answer(): Promise<boolean> {
-      const text = await (
-        command
-          ? answerCommand(run, notifier, command['args'] ?? '', { chat, isAuthorized: isAuthorized(ctx, cfg) })
-          : dispatchFromChat(run, prompt ?? '', chat)
-      ).catch((error: unknown) => String(error));
+      const text = await reply().catch((error: unknown) => String(error));
       if (text === undefined || event.suppressUserDelivery) return false;
       // The dispatcher sends nothing after an abort, and it would reply to the origin of a message that was written elsewhere for
       // this chat, e.g. by `chat.send`.
       const isPast = event.shouldRouteToOriginating || abortSignal?.aborted;
-      if (!isPast || typeof chat === 'string') return dispatcher.sendFinalReply({ text: asData(text) });
+      if (!isPast || typeof chat === 'string')
+        return dispatcher.sendFinalReply({ text: asData(text, ctx.OriginatingChannel) });
       const { outcome, error } = await notifier.show(chat, text, undefined);
       if (outcome !== 'sent') throw new Error(error ?? outcome);
       return true;
@@ -76,10 +83,4 @@ async function aborted(signal: AbortSignal | undefined): Promise<false> {
     if (signal?.aborted) resolve(false);
     signal?.addEventListener('abort', () => resolve(false), { once: true });
   });
-}
-
-/** Removes the mention of the bot, which groups may require. */
-function withoutMention({ ChatType, ...ctx }: InboundContext): string {
-  const said = [ctx.BodyForCommands, ctx.RawBody, ctx.Body].find((text) => text?.trim()) ?? '';
-  return ChatType === 'direct' ? said : said.replace(/^\s*(?:@\S+|<@[^>\s]+>)\s+/, '');
 }

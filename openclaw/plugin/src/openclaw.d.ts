@@ -40,6 +40,14 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
     /** Time of the message, in milliseconds since 1970. */
     Timestamp?: number;
     ChatType?: string;
+    /** The message that this one replies to or quotes; `ReplyToQuoteText` is the part of it that was selected. */
+    ReplyToBody?: string;
+    ReplyToQuoteText?: string;
+    /** Files of this message. */
+    MediaPath?: string;
+    MediaPaths?: string[];
+    MediaType?: string;
+    MediaTypes?: string[];
     BodyForCommands?: string;
     RawBody?: string;
     Body?: string;
