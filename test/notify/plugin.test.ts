@@ -581,7 +581,7 @@ describe('a message', () => {
   const warned: string[] = [];
   const logger = { info: () => {}, warn: (line: string) => warned.push(line) };
 
-  async function say(words: string, change: Change = {}, isAuthorized = true) {
+  async function say(words: string, change: Change = {}, isAuthorized = true, owner?: Route) {
     const runs: string[][] = [];
     const replies: string[] = [];
     const shown: string[] = [];
@@ -595,6 +595,7 @@ describe('a message', () => {
           shown.push(text);
           return { outcome: 'sent' };
         },
+        owner: () => owner,
       },
       isAuthorized: () => isAuthorized,
       logger,
@@ -639,6 +640,17 @@ describe('a message', () => {
     ['/kimi x', { OriginatingChannel: 'slack', ReplyToBody: 'a &lt; b' }, 'x\n\n> a < b'],
   ])('%j with %j has the prompt that the person typed', async (words, change, prompt) => {
     expect((await say(words, { ctx: { ...ctx, ...change } })).runs[0]?.at(-1)).toBe(prompt);
+  });
+
+  it.each([
+    [ROUTE, '完成時通知的是 telegram 的 4242'],
+    [undefined, '沒有設定擁有者（commands.ownerAllowFrom）'],
+  ])('on the gateway’s own page says where its reply comes (%j)', async (owner, sentence) => {
+    const page = { OriginatingChannel: 'webchat', OriginatingTo: 'agent:main:main' };
+    const { replies, runs } = await say('Kimi: x', { ctx: { ...ctx, ...page } }, true, owner);
+    expect(runs).toEqual([['dispatch', '-p', '-', 'x']]);
+    expect(replies[0]).toContain(sentence);
+    expect((await say('/kimi list', { ctx: { ...ctx, ...page } })).replies[0]).not.toContain('ℹ️');
   });
 
   it('says which files were not taken', async () => {
@@ -696,6 +708,7 @@ describe('a message', () => {
           shown.push(text);
           return { outcome: 'failed', error: 'not\u001B[2J\nnow' };
         },
+        owner: () => undefined,
       },
       isAuthorized: () => true,
       logger,

@@ -11,7 +11,7 @@ import { field } from '../../../src/shared/format.ts';
 import { answerCommand, dispatchFromChat, isCommand } from './chat-command.ts';
 import type { Run } from './command-line.ts';
 import { filesNotTaken, typedText, withQuotation } from './prompt.ts';
-import { chatOfMessage } from './routes.ts';
+import { chatOfMessage, whereNotified } from './routes.ts';
 import { asData } from './safe-text.ts';
 import type { Notifier } from './notifier.ts';
 
@@ -19,7 +19,7 @@ const COMMAND = /^\s*\/kimi(?:@\S+)?(?:\s+(?<args>.*))?$/isu;
 
 export interface MessageHook {
   run: Run;
-  notifier: Pick<Notifier, 'show'>;
+  notifier: Pick<Notifier, 'show' | 'owner'>;
   isAuthorized: (ctx: InboundContext, cfg: Config) => boolean;
   logger: PluginApi['logger'];
 }
@@ -58,7 +58,8 @@ export function messageHook({ run, notifier, isAuthorized, logger }: MessageHook
         return await answerCommand(run, notifier, asked, { chat, isAuthorized: isAuthorized(ctx, cfg) });
       }
       const said = await dispatchFromChat(run, withQuotation(asked, ctx), chat);
-      return [said, filesNotTaken(ctx)].filter(Boolean).join('\n\n');
+      const isPage = chat === 'everyone';
+      return [said, isPage && whereNotified(notifier.owner()), filesNotTaken(ctx)].filter(Boolean).join('\n\n');
     }
 
     /** @returns whether the dispatcher sends the answer. */

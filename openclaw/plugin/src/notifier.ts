@@ -40,6 +40,11 @@ export class Notifier {
     private readonly agents: Agents,
   ) {}
 
+  /** The chat of the gateway's owner, who is notified of tasks without a chat; `undefined` if none is configured. */
+  owner(): Route | undefined {
+    return ownerOf(this.api.runtime.config.current());
+  }
+
   /** Delivers a notification once, however often it is requested. */
   async deliver(wake: PluginWake, key: string): Promise<Delivery> {
     const known = this.underWay.get(key);
@@ -100,7 +105,7 @@ export class Notifier {
     { message, maybe_repeated, rest, file, route }: PluginWake,
     key: string,
   ): Promise<Delivery> {
-    const chat = route ?? ownerOf(this.api.runtime.config.current());
+    const chat = route ?? this.owner();
     if (!chat) {
       return {
         outcome: 'no_chat',

@@ -18,6 +18,23 @@ export const UNKNOWN_CHAT =
   '無法得知這是哪個聊天室，所以什麼都沒做。請改寫「Kimi：…」，或使用 kimi-dispatch 命令列。\n' +
   'The gateway does not say which chat this is, so nothing was done. Write “Kimi: …” instead, or use the kimi-dispatch command line.';
 
+/**
+ * Where the reply to a task of the gateway's own pages comes: OpenClaw lets only its own plugins write to a page that asked earlier
+ * (`chat.inject`).
+ */
+export function whereNotified(owner: Route | undefined): string {
+  const [zh, en] = owner
+    ? [`完成時通知的是 ${owner.channel} 的 ${owner.to}`, `${owner.to} in ${owner.channel} is notified instead`]
+    : [
+        '沒有設定擁有者（commands.ownerAllowFrom），所以不會有通知',
+        'no owner is configured (commands.ownerAllowFrom), so there is no notification',
+      ];
+  return (
+    `ℹ️ 這個網頁收不到 Kimi 的通知：${zh}。在這裡請用 /kimi result 看結果。\n` +
+    `ℹ️ Kimi cannot notify this page: ${en}. Here, /kimi result shows the answer.`
+  );
+}
+
 interface Place {
   channel: string | undefined;
   /** The channel's target. */
