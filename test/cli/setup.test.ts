@@ -6,6 +6,7 @@ import { parseEnv } from 'node:util';
 import JSON5 from 'json5';
 import { describe, expect, it } from 'vitest';
 import { withVariables } from '../../src/config/env-file.ts';
+import { PACKAGE_ROOT } from '../../src/service/files.ts';
 import { cleanHome, cli } from '../support/cli.ts';
 
 const parse = (text: string): unknown => JSON5.parse(text);
@@ -40,6 +41,18 @@ async function machine(config?: string, changes: Record<string, string> = {}) {
   await mkdir(dirname(file), { recursive: true });
   if (config !== undefined) await writeFile(file, config);
   return { env, file, envFile };
+}
+
+const PLUGIN = join(PACKAGE_ROOT, 'openclaw/plugin');
+
+/** Puts an `openclaw` before others on `PATH`. @returns its folder, with a file of its arguments */
+async function openclawThatSays(words: string | undefined, env: Record<string, string>): Promise<string> {
+  const bin = join(env['HOME'] ?? '', 'bin');
+  await mkdir(bin);
+  const says = words === undefined ? 'echo no plugin >&2; exit 1' : `echo '${words}'`;
+  await writeFile(join(bin, 'openclaw'), `#!/bin/sh\necho "$@" > '${bin}/args'\n${says}\n`, { mode: 0o755 });
+  env['PATH'] = `${bin}:${env['PATH']}`;
+  return bin;
 }
 
 describe('setup openclaw', () => {
@@ -192,6 +205,50 @@ describe('setup openclaw', () => {
     expect(code).toBe(3);
     expect(stderr).toContain(words);
     expect(await text(file)).toBe(config);
+  });
+
+  it.each([
+    ['this plugin', { status: 'loaded', rootDir: PLUGIN }, 0, 'OpenClaw loads this plugin.'],
+    ['that of another folder', { status: 'loaded', rootDir: '/' }, 3, 'OpenClaw loads the plugin from / and not from'],
+    ['none', { status: 'error', rootDir: PLUGIN, error: 'it is broken' }, 3, 'does not load the plugin: it is broken'],
+    ['what it does not say', undefined, 0, 'OpenClaw could not be asked (no plugin)'],
+  ])('asks OpenClaw which plugin it loads: %s', async (_, plugin, status, words) => {
+    const { env } = await machine('{}');
+    const bin = await openclawThatSays(plugin && JSON.stringify({ plugin }), env);
+    const { code, stdout, stderr } = await cli(['setup', 'openclaw', '--yes'], env);
+    expect(code).toBe(status);
+    expect(stdout + stderr).toContain(words);
+    expect(await text(join(bin, 'args'))).toBe('plugins inspect kimi-dispatch --runtime --json\n');
+  });
+
+  it('keeps results where OpenClaw keeps its state', async () => {
+    const { env, envFile } = await machine();
+    const state = join(env['HOME'] ?? '', 'state');
+    await mkdir(state);
+    await writeFile(join(state, 'openclaw.json'), '{}');
+    env['OPENCLAW_STATE_DIR'] = state;
+    expect((await cli(['setup', 'openclaw', '--yes'], env)).code).toBe(0);
+    const results = join(state, 'workspace/kimi-dispatch/results');
+    expect(parseEnv((await text(envFile)) ?? '')).toMatchObject({ KIMI_RESULTS_DIR: results });
+    expect((await cli(['setup', 'openclaw', '--yes'], env)).stdout).toContain('already set up');
+    // What is there stays in sight.
+    await mkdir(results, { recursive: true });
+    await writeFile(join(results, 'latest.json'), '{}');
+    expect((await cli(['setup', 'openclaw', '--undo', '--yes'], env)).code).toBe(0);
+    expect(parseEnv((await text(envFile)) ?? '')).toEqual({ KIMI_RESULTS_DIR: results });
+  });
+
+  it('leaves results where there are some, and says how to move them', async () => {
+    const { env, envFile } = await machine('{}');
+    const old = join(env['HOME'] ?? '', '.openclaw/workspace/kimi-dispatch/results');
+    await mkdir(old, { recursive: true });
+    await writeFile(join(old, 'latest.json'), '{}');
+    await mkdir(join(env['HOME'] ?? '', '.openclaw-rescue'));
+    await writeFile(join(env['HOME'] ?? '', '.openclaw-rescue/openclaw.json'), '{}');
+    const { stdout } = await cli(['setup', 'openclaw', '--profile', 'rescue', '--yes'], env);
+    expect(stdout).toContain('Results stay in ~/.openclaw/workspace/kimi-dispatch/results');
+    expect(stdout).toContain('KIMI_RESULTS_DIR=~/.openclaw-rescue/workspace/kimi-dispatch/results');
+    expect(await text(envFile)).not.toContain('KIMI_RESULTS_DIR');
   });
 
   it('knows only one gateway', async () => {

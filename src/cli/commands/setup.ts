@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parseEnv } from 'node:util';
@@ -7,12 +7,13 @@ import { Argument, Option, type Command } from 'commander';
 import { structuredPatch } from 'diff';
 import pico from 'picocolors';
 import writeFileAtomic from 'write-file-atomic';
-import { readConfig } from '../../config/index.ts';
+import { readConfig, type Config } from '../../config/index.ts';
 import { withVariables } from '../../config/env-file.ts';
 import { PACKAGE_ROOT, tildePath } from '../../service/files.ts';
 import { ConfigFiles } from '../openclaw/config-files.ts';
 import { OpenClawConfigError } from '../openclaw/json5.ts';
 import { locateOpenClaw, PROFILE_NAME, type Location } from '../openclaw/location.ts';
+import { askWhichPlugin, restartGateway } from '../openclaw/plugin-check.ts';
 import {
   addKimiDispatch,
   readGateway,
@@ -83,7 +84,9 @@ async function setup(_gateway: string, options: SetupOptions): Promise<Exit> {
   try {
     const files = new ConfigFiles(location.file, readFileUtf8);
     const facts = readGateway(files, location);
-    const changes = undo ? undone(location, files, env, say) : wanted(files, env, facts, options, say);
+    const changes = undo
+      ? undone(location, files, env, say)
+      : wanted({ files, env, facts, results: newResultsFolder(location, config) }, options, say);
     const real = changes.filter(({ now = '', next }) => now !== next);
     if (real.length === 0) {
       console.log(say.setup.nothing);
@@ -95,8 +98,15 @@ async function setup(_gateway: string, options: SetupOptions): Promise<Exit> {
       return EXIT.ok;
     }
     await write(changes, location.file, undo);
-    console.log(undo ? say.setup.undone(profile) : say.setup.done(tildePath(location.file + BACKUP), profile));
-    if (!undo && facts.heartbeat !== '0m') console.log(`\n${say.setup.heartbeat(profile)}`);
+    if (undo) {
+      console.log(say.setup.undone(profile));
+      return EXIT.ok;
+    }
+    console.log(say.setup.done(tildePath(location.file + BACKUP), profile));
+    if (facts.heartbeat !== '0m') console.log(`\n${say.setup.heartbeat(profile)}`);
+    if (keepsResults(location, config))
+      console.log(`\n${say.setup.results(tildePath(config.KIMI_RESULTS_DIR), tildePath(resultsFolder(location)))}`);
+    await verify(profile, yes, say);
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof OpenClawConfigError)) throw error;
@@ -108,7 +118,15 @@ async function setup(_gateway: string, options: SetupOptions): Promise<Exit> {
 
 type FileNow = Omit<Change, 'next'>;
 
-function wanted(files: ConfigFiles, env: FileNow, facts: GatewayFacts, options: SetupOptions, say: CliText): Change[] {
+interface Given {
+  files: ConfigFiles;
+  env: FileNow;
+  facts: GatewayFacts;
+  /** `KIMI_RESULTS_DIR`, where it is not the default. */
+  results: string | undefined;
+}
+
+function wanted({ files, env, facts, results }: Given, options: SetupOptions, say: CliText): Change[] {
   const { reply, start } = options;
   if (facts.blocked) throw new CliError(EXIT.config, say.setup.blocked[facts.blocked](options.profile));
   const hooksToken = facts.hooksToken === 'none' ? randomBytes(32).toString('hex') : undefined;
@@ -118,26 +136,72 @@ function wanted(files: ConfigFiles, env: FileNow, facts: GatewayFacts, options: 
   if (token === undefined) throw new CliError(EXIT.config, say.setup.hiddenToken);
   const before = files.texts;
   addKimiDispatch(files, { plugin: PLUGIN, hooksToken, hooks: reply === 'hooks', start });
-  const values = { OPENCLAW_WAKE_URL: facts.wakeUrl, OPENCLAW_WAKE_TOKEN: token, KIMI_REPLY: reply };
+  const values = {
+    OPENCLAW_WAKE_URL: facts.wakeUrl,
+    OPENCLAW_WAKE_TOKEN: token,
+    KIMI_REPLY: reply,
+    ...(results !== undefined && { KIMI_RESULTS_DIR: results }),
+  };
   return [
     ...[...files.texts].map(([file, next]) => ({ file, now: before.get(file), next })),
     { ...env, next: withVariables(env.now ?? '', values) },
   ];
 }
 
-function undone({ file: main }: Location, files: ConfigFiles, env: FileNow, say: CliText): Change[] {
+function undone(location: Location, files: ConfigFiles, env: FileNow, say: CliText): Change[] {
+  const main = location.file;
   if (!existsSync(main + BACKUP)) throw new CliError(EXIT.config, say.setup.noBackup(tildePath(main + BACKUP)));
   const now = files.texts;
   const before = new ConfigFiles(main, (file) => readFileUtf8(existsSync(file + BACKUP) ? file + BACKUP : file));
   removeKimiDispatch(files, before);
   const given = parseEnv(read(env.file + BACKUP, say) ?? '');
-  const values = Object.fromEntries(VARIABLES.map((name) => [name, given[name]]));
+  // Results that are there would be out of sight.
+  const names = hasEntries(resultsFolder(location)) ? VARIABLES : [...VARIABLES, 'KIMI_RESULTS_DIR'];
+  const values = Object.fromEntries(names.map((name) => [name, given[name]]));
   const changed = [...files.texts].map(([file]) => {
     const backup = read(file + BACKUP, say);
     const next = backup === undefined ? files.texts.get(file) : undoneText(file, files, before, backup);
     return { file, now: now.get(file), next: next ?? '' };
   });
   return [...changed, { ...env, next: withVariables(env.now ?? '', values) }];
+}
+
+/** The results folder within OpenClaw's state folder. */
+function resultsFolder({ stateDir }: Location): string {
+  return join(stateDir, 'workspace/kimi-dispatch/results');
+}
+
+/**
+ * OpenClaw's doctor warns of `~/.openclaw` where its state is elsewhere, so results go there, too. They are named in `.env`: of the
+ * processes that need the folder, only some have OpenClaw's variables.
+ */
+function newResultsFolder(location: Location, config: Config): string | undefined {
+  const isMoved = !location.isDefault && !config.isSet('KIMI_RESULTS_DIR') && !hasEntries(config.KIMI_RESULTS_DIR);
+  return isMoved ? resultsFolder(location) : undefined;
+}
+
+/** Whether results stay in the default folder although OpenClaw's state is elsewhere. */
+function keepsResults(location: Location, config: Config): boolean {
+  return !location.isDefault && !config.isSet('KIMI_RESULTS_DIR') && hasEntries(config.KIMI_RESULTS_DIR);
+}
+
+function hasEntries(folder: string): boolean {
+  return existsSync(folder) && readdirSync(folder).length > 0;
+}
+
+/** Offers the restart, and asks OpenClaw which plugin it loads. @throws {CliError} if it is not this one */
+async function verify(profile: string | undefined, yes: boolean, say: CliText): Promise<void> {
+  const isAsked = !yes && process.stdin.isTTY;
+  if (isAsked && (await isAgreed(say.setup.restart(profile))) && !(await restartGateway(profile))) {
+    console.error(say.setup.notRestarted(profile));
+  }
+  console.log(`\n${say.setup.asking}`);
+  const loaded = await askWhichPlugin(PLUGIN, profile);
+  if (loaded?.state === 'ours') console.log(say.setup.loaded);
+  else if (loaded?.state === 'other') {
+    throw new CliError(EXIT.config, say.setup.loadedOther(tildePath(loaded.folder), tildePath(PLUGIN)));
+  } else if (loaded?.state === 'none') throw new CliError(EXIT.config, say.setup.notLoaded(loaded.why));
+  else console.log(say.setup.notAsked(loaded && sayCause(loaded.why, langOf()), profile));
 }
 
 /** Writes the files, after a copy of each from before the first set-up. */

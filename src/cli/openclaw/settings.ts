@@ -6,7 +6,7 @@ import type { ConfigFiles } from './config-files.ts';
 import { isObject, OpenClawConfigError, valueAt, type Path } from './json5.ts';
 import { gatewayPort, substituted, type Location } from './location.ts';
 
-const PLUGIN_ID = 'kimi-dispatch';
+export const PLUGIN_ID = 'kimi-dispatch';
 
 /** Suffix of the plugin's folder, wherever the package is installed. */
 const PLUGIN_FOLDER = 'openclaw/plugin';

@@ -291,6 +291,18 @@ export const en: CliText = {
         '  kimi-dispatch doctor',
         'To revert: kimi-dispatch setup openclaw --undo',
       ].join('\n'),
+    results: (folder, next) =>
+      `Results stay in ${folder}, where there are some already; OpenClaw’s state is in another folder, so openclaw doctor warns of two. To move them: kimi-dispatch down, move that folder to ${next}, set KIMI_RESULTS_DIR=${next} in KIMI_HOME/.env.`,
+    restart: (profile) => `Restart the gateway now (${openclaw(profile)} gateway restart)? [y/N]`,
+    notRestarted: (profile) => `The gateway was not restarted. Run ${openclaw(profile)} gateway restart yourself.`,
+    asking: 'Asking OpenClaw which plugin it loads; this takes some seconds …',
+    loaded: 'OpenClaw loads this plugin.',
+    loadedOther: (folder, ours) =>
+      `The settings are written, but OpenClaw loads the plugin from ${folder} and not from ${ours}. Remove the other one: from plugins.load.paths, or with openclaw plugins uninstall kimi-dispatch.`,
+    notLoaded: (why) =>
+      `The settings are written, but OpenClaw does not load the plugin: ${why}. More says openclaw plugins inspect kimi-dispatch --runtime.`,
+    notAsked: (why, profile) =>
+      `${why === undefined ? 'There is no openclaw on PATH' : `OpenClaw could not be asked (${why})`}. Check that it loads the plugin: ${openclaw(profile)} plugins inspect kimi-dispatch --runtime`,
     undone: (profile) =>
       `Reverted. Run ${openclaw(profile)} gateway restart, then kimi-dispatch down; kimi-dispatch up --detach.`,
     heartbeat: (profile) =>

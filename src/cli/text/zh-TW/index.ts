@@ -288,6 +288,19 @@ export const zhTW = {
         '  kimi-dispatch doctor',
         '要復原時：kimi-dispatch setup openclaw --undo',
       ].join('\n'),
+    results: (folder: string, next: string) =>
+      `${folder} 裡已經有結果，所以結果仍放在那裡；OpenClaw 的狀態在另一個資料夾，openclaw doctor 會警告有兩個。要搬移時：kimi-dispatch down，把那個資料夾移到 ${next}，再在 KIMI_HOME/.env 設定 KIMI_RESULTS_DIR=${next}。`,
+    restart: (profile: string | undefined) => `要現在重新啟動閘道嗎（${openclaw(profile)} gateway restart）？[y/N]`,
+    notRestarted: (profile: string | undefined) =>
+      `閘道沒有重新啟動。請自行執行 ${openclaw(profile)} gateway restart。`,
+    asking: '正在詢問 OpenClaw 載入哪個外掛，需要幾秒鐘…',
+    loaded: 'OpenClaw 會載入這個外掛。',
+    loadedOther: (folder: string, ours: string) =>
+      `設定已寫入，但 OpenClaw 載入的是 ${folder} 的外掛，不是 ${ours}。請移除另一個：從 plugins.load.paths 移除，或執行 openclaw plugins uninstall kimi-dispatch。`,
+    notLoaded: (why: string) =>
+      `設定已寫入，但 OpenClaw 沒有載入外掛：「${why}」。細節可執行 openclaw plugins inspect kimi-dispatch --runtime。`,
+    notAsked: (why: string | undefined, profile: string | undefined) =>
+      `${why === undefined ? 'PATH 裡沒有 openclaw' : `無法詢問 OpenClaw（${why}）`}。請確認它會載入外掛：${openclaw(profile)} plugins inspect kimi-dispatch --runtime`,
     undone: (profile: string | undefined) =>
       `已復原。執行 ${openclaw(profile)} gateway restart，再執行 kimi-dispatch down; kimi-dispatch up --detach。`,
     heartbeat: (profile: string | undefined) =>
