@@ -2,8 +2,30 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { expect, it } from 'vitest';
-import { cleanHome, cli, up } from '../support/cli.ts';
+import { answerTo } from '../../src/simulator/answers.ts';
+import type { Counts } from '../../src/simulator/events.ts';
+import { cleanHome, cli, latest, up } from '../support/cli.ts';
 import { serve } from '../support/resources.ts';
+
+it('with the relay, the simulated Kimi streams, and one answer is paid for, saved and announced', async () => {
+  const env = await cleanHome({ KIMI_CALLBACKS: 'relay', KIMI_ON_INTERRUPT: 'retry', KIMI_LANG: 'en' });
+  const { state, stop } = await up(env, '--simulate');
+  const prompt = 'relayed [[simulate: mark=relayed chunks=10 break=cut after=4 breaks=1]]';
+  const ran = await cli(['run', prompt], env);
+  expect(ran, ran.stderr).toMatchObject({ code: 0 });
+  expect((await latest(env)).output).toBe(answerTo(prompt));
+  const { completions, wakes, callbacks } = (await (
+    await fetch(`${state.simulator_url}/simulator/counts`)
+  ).json()) as Counts;
+  // The second one continues the answer that was cut.
+  expect(completions.map(({ mark, ended }) => [mark, ended])).toEqual([
+    ['relayed', 'cut'],
+    ['relayed', 'answered'],
+  ]);
+  expect(callbacks).toEqual({});
+  expect(new Set(wakes.map(({ key }) => key)).size).toBe(1);
+  await stop();
+});
 
 interface DispatchBody {
   messages: { content: string }[];

@@ -53,6 +53,10 @@ export async function leaving(): Promise<string[]> {
   });
 }
 
+export async function looping(): Promise<never> {
+  for (;;);
+}
+
 export async function throwing(): Promise<void> {
   throw ApplicationFailure.nonRetryable('thrown on purpose');
 }

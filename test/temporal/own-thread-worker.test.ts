@@ -131,6 +131,14 @@ it('a workflow whose code is missing holds up no other', async () => {
   });
 });
 
+it('an endless loop is ended by the SDK’s thread, and holds up no other workflow', async () => {
+  await run('sdk', ['looping', 'observing'], async ([looping, observing]) => {
+    await until(async () => (await failures(looping as WorkflowHandle)).length > 0);
+    expect((await failures(looping as WorkflowHandle))[0]).toMatch(/timed out/);
+    expect(await observing?.result()).toHaveLength(3);
+  });
+});
+
 it('a rejection of the process itself ends it, and is blamed on no workflow', async () => {
   const listener = process.listeners('unhandledRejection').find((each) => each.name === 'blame');
   const reason = new Error('of the process');
