@@ -1,6 +1,6 @@
-import { request, type Dispatcher } from 'undici';
+import { request, type Agent, type Dispatcher } from 'undici';
 import { publicAddress, retryAfter } from '../service/http.ts';
-import { causeOf, outboundAgent, reachProblem } from '../service/outbound.ts';
+import { causeOf, checkIdentity, outboundAgent, reachProblem } from '../service/outbound.ts';
 import type { ErrorDetail } from '../shared/error-detail.ts';
 import { messageOf } from '../text/error-details.ts';
 import type { PluginWake } from './protocol.ts';
@@ -40,12 +40,17 @@ export interface Wake {
   mode: 'now';
 }
 
+/** The HTTP agent for requests to the gateway. */
+export function gatewayAgent(url: string, options: Agent.Options = {}): Dispatcher {
+  return outboundAgent(url, { ...options, connect: { checkServerIdentity: checkIdentity } });
+}
+
 /** The agent's gateway (docs/openclaw.md). */
 export class Gateway {
   private readonly agent: Dispatcher;
 
   constructor(private readonly options: GatewayOptions) {
-    this.agent = outboundAgent(options.wakeUrl, { headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS });
+    this.agent = gatewayAgent(options.wakeUrl, { headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS });
   }
 
   /**

@@ -192,7 +192,10 @@ describe('setup openclaw', () => {
     expect(parse((await text(ofProfile)) ?? '')).toMatchObject({ plugins: { entries: { 'kimi-dispatch': {} } } });
     expect(parseEnv((await text(envFile)) ?? '')).toMatchObject({
       OPENCLAW_WAKE_URL: 'https://127.0.0.1:23532/hooks/wake',
+      NODE_EXTRA_CA_CERTS: join(dirname(ofProfile), 'gateway/tls/gateway-cert.pem'),
     });
+    expect((await cli(['setup', 'openclaw', '--profile', 'rescue', '--undo', '--yes'], env)).code).toBe(0);
+    expect(existsSync(envFile)).toBe(false);
     expect((await cli(['setup', 'openclaw', '--profile', '../x', '--yes'], env)).code).toBe(2);
   });
 

@@ -1,5 +1,5 @@
 /** A TLS certificate that is not accepted is reported as the cause in every output, with what to do, in both languages. */
-import { appendFile, mkdir } from 'node:fs/promises';
+import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
@@ -14,7 +14,7 @@ import { failureOf, serveAnswer } from '../support/answering.ts';
 import { cleanHome, cli } from '../support/cli.ts';
 import { openRelayedWorld } from '../support/relay.ts';
 import { certificate, type Certificate } from '../support/tls-proxy.ts';
-import { SECRET, serve, silent, until } from '../support/resources.ts';
+import { SECRET, serve, silent, temporaryFolder, until } from '../support/resources.ts';
 
 const DAY_MS = 86_400_000;
 const ADVICE = {
@@ -102,6 +102,27 @@ it.each<{ what: string; made: () => Promise<Own & { trusted?: string }>; type: s
   const sentences = (['en', 'zh-TW'] as const).map((lang) => explain(error, textFor(lang)));
   for (const words of says) expect(sentences.some((sentence) => words.test(sentence))).toBe(true);
   for (const sentence of sentences) expect(sentence).toMatch(/nothing was sent|沒有送出任何請求/);
+});
+
+it('OpenClaw’s own certificate names no address of this machine; the gateway is woken once the certificate itself is trusted', async () => {
+  const { cert, private: key } = await generate([{ name: 'commonName', value: 'openclaw-gateway' }], { keySize: 2048 });
+  const wakes: string[] = [];
+  const url = await serve(
+    createServer({ cert, key }, (request, response) => {
+      wakes.push(request.url ?? '');
+      response.end('{}');
+    }),
+  );
+  const wakeUrl = `https://127.0.0.1:${new URL(url).port}/hooks/wake`;
+  const wake = async (): Promise<void> =>
+    await new Gateway({ wakeUrl, token: 't' }).wake({ text: 'x', mode: 'now' }, 'x');
+  expect(await failureOf(wake(), GatewayError)).toMatchObject({ type: 'certificate_untrusted' });
+  const file = join(await temporaryFolder(), 'gateway-cert.pem');
+  await writeFile(file, cert);
+  vi.stubEnv('NODE_EXTRA_CA_CERTS', file);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  await wake();
+  expect(wakes).toEqual(['/hooks/wake']);
 });
 
 it('while it is retried, `status` and `list` report it, and so does the notification of the time-out; once trusted, one request is sent', async () => {

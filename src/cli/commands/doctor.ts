@@ -15,11 +15,11 @@ import { SEARCH_ATTRIBUTES } from '../../shared/names.ts';
 import { sayCode } from '../../text/system-errors.ts';
 import { countDeadLetters, deadLettersFolder } from '../../webhook/dead-letters.ts';
 import { probeFolder, shellPath, tildePath } from '../../service/files.ts';
-import { Gateway, GatewayError, type Wake } from '../../notify/gateway.ts';
+import { Gateway, gatewayAgent, GatewayError, type Wake } from '../../notify/gateway.ts';
 import { availableBalance, listModels } from '../../kimi/account.ts';
 import { KimiError } from '../../kimi/errors.ts';
 import { callsBack, currencyOf, resolveModel } from '../../kimi/models.ts';
-import { directAgent, outboundAgent, unreached, type Unreached } from '../../service/outbound.ts';
+import { directAgent, unreached, type Unreached } from '../../service/outbound.ts';
 import { newTaskId } from '../../tasks/task-id.ts';
 import type { PluginWake } from '../../notify/protocol.ts';
 import { secretFile } from '../../stack/kept-secrets.ts';
@@ -318,7 +318,7 @@ async function deadLetters({ config, say }: Context): Promise<Finding[]> {
 async function gateway(context: Context): Promise<Finding> {
   const { config, stack, say } = context;
   const url = stack?.wake_url ?? publicAddress(config.OPENCLAW_WAKE_URL);
-  const reached = await reach(url, outboundAgent(url));
+  const reached = await reach(url, gatewayAgent(url));
   return typeof reached === 'number'
     ? good(say.doctor.gateway(url))
     : noAnswerFrom(reached, url, context, say.doctor.gatewayBad);

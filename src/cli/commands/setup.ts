@@ -85,7 +85,7 @@ async function setup(_gateway: string, options: SetupOptions): Promise<Exit> {
     const files = new ConfigFiles(location.file, readFileUtf8);
     const facts = readGateway(files, location);
     const changes = undo
-      ? undone(location, files, env, say)
+      ? undone(location, { files, env, facts }, say)
       : wanted({ files, env, facts, results: newResultsFolder(location, config) }, options, say);
     const real = changes.filter(({ now = '', next }) => now !== next);
     if (real.length === 0) {
@@ -106,6 +106,8 @@ async function setup(_gateway: string, options: SetupOptions): Promise<Exit> {
     if (facts.heartbeat !== '0m') console.log(`\n${say.setup.heartbeat(profile)}`);
     if (keepsResults(location, config))
       console.log(`\n${say.setup.results(tildePath(config.KIMI_RESULTS_DIR), tildePath(resultsFolder(location)))}`);
+    const { certificate } = facts;
+    if (certificate !== undefined) console.log(`\n${say.setup.certificate(tildePath(certificate))}`);
     await verify(profile, yes, say);
     return EXIT.ok;
   } catch (error) {
@@ -141,6 +143,8 @@ function wanted({ files, env, facts, results }: Given, options: SetupOptions, sa
     OPENCLAW_WAKE_TOKEN: token,
     KIMI_REPLY: reply,
     ...(results !== undefined && { KIMI_RESULTS_DIR: results }),
+    ...(facts.certificate !== undefined &&
+      !process.env['NODE_EXTRA_CA_CERTS'] && { NODE_EXTRA_CA_CERTS: facts.certificate }),
   };
   return [
     ...[...files.texts].map(([file, next]) => ({ file, now: before.get(file), next })),
@@ -148,7 +152,7 @@ function wanted({ files, env, facts, results }: Given, options: SetupOptions, sa
   ];
 }
 
-function undone(location: Location, files: ConfigFiles, env: FileNow, say: CliText): Change[] {
+function undone(location: Location, { files, env, facts }: Omit<Given, 'results'>, say: CliText): Change[] {
   const main = location.file;
   if (!existsSync(main + BACKUP)) throw new CliError(EXIT.config, say.setup.noBackup(tildePath(main + BACKUP)));
   const now = files.texts;
@@ -156,7 +160,10 @@ function undone(location: Location, files: ConfigFiles, env: FileNow, say: CliTe
   removeKimiDispatch(files, before);
   const given = parseEnv(read(env.file + BACKUP, say) ?? '');
   // Results that are there would be out of sight.
-  const names = hasEntries(resultsFolder(location)) ? VARIABLES : [...VARIABLES, 'KIMI_RESULTS_DIR'];
+  const names = hasEntries(resultsFolder(location)) ? [...VARIABLES] : [...VARIABLES, 'KIMI_RESULTS_DIR'];
+  if (facts.certificate !== undefined && parseEnv(env.now ?? '')['NODE_EXTRA_CA_CERTS'] === facts.certificate) {
+    names.push('NODE_EXTRA_CA_CERTS');
+  }
   const values = Object.fromEntries(names.map((name) => [name, given[name]]));
   const changed = [...files.texts].map(([file]) => {
     const backup = read(file + BACKUP, say);

@@ -293,6 +293,8 @@ export const en: CliText = {
       ].join('\n'),
     results: (folder, next) =>
       `Results stay in ${folder}, where there are some already; OpenClaw’s state is in another folder, so openclaw doctor warns of two. To move them: kimi-dispatch down, move that folder to ${next}, set KIMI_RESULTS_DIR=${next} in KIMI_HOME/.env.`,
+    certificate: (file) =>
+      `The gateway uses TLS: its certificate, ${file}, has to be in the file that NODE_EXTRA_CA_CERTS in KIMI_HOME/.env names.`,
     restart: (profile) => `Restart the gateway now (${openclaw(profile)} gateway restart)? [y/N]`,
     notRestarted: (profile) => `The gateway was not restarted. Run ${openclaw(profile)} gateway restart yourself.`,
     asking: 'Asking OpenClaw which plugin it loads; this takes some seconds …',

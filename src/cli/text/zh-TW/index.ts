@@ -290,6 +290,8 @@ export const zhTW = {
       ].join('\n'),
     results: (folder: string, next: string) =>
       `${folder} 裡已經有結果，所以結果仍放在那裡；OpenClaw 的狀態在另一個資料夾，openclaw doctor 會警告有兩個。要搬移時：kimi-dispatch down，把那個資料夾移到 ${next}，再在 KIMI_HOME/.env 設定 KIMI_RESULTS_DIR=${next}。`,
+    certificate: (file: string) =>
+      `閘道使用 TLS：KIMI_HOME/.env 的 NODE_EXTRA_CA_CERTS 所指的檔案必須包含它的憑證 ${file}。`,
     restart: (profile: string | undefined) => `要現在重新啟動閘道嗎（${openclaw(profile)} gateway restart）？[y/N]`,
     notRestarted: (profile: string | undefined) =>
       `閘道沒有重新啟動。請自行執行 ${openclaw(profile)} gateway restart。`,
