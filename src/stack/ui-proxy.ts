@@ -5,9 +5,12 @@ import { ServiceError } from '../service/exit.ts';
 import { hostCheck } from '../service/http.ts';
 import { LOOPBACK } from '../service/ports.ts';
 
-/** Unprivileged ports that browsers refuse to connect to (Fetch standard, "port blocking"). */
+/**
+ * Unprivileged ports that browsers refuse to connect to (Fetch standard, "port blocking"), without 4190 and 6679: Chromium 156 connects to
+ * those.
+ */
 export const BLOCKED_PORTS = [
-  1719, 1720, 1723, 3659, 4045, 4190, 5060, 5061, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+  1719, 1720, 1723, 3659, 4045, 5060, 5061, 6566, 6665, 6666, 6667, 6668, 6669, 6697, 10080,
 ];
 
 /** @returns free ports that web pages cannot reach, for servers that answer any web page. */

@@ -10,6 +10,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { PACKAGE_ROOT } from '../../src/service/files.ts';
 import type { StackState } from '../../src/stack/state.ts';
+import { BLOCKED_PORTS } from '../../src/stack/ui-proxy.ts';
 import { cleanHome, cli, up } from '../support/cli.ts';
 import { listeningPorts } from '../support/listening.ts';
 import { until } from '../support/resources.ts';
@@ -251,6 +252,8 @@ describe('the Web UI', () => {
           await page.close();
         }
       };
+      const behind = await Promise.all(BLOCKED_PORTS.map(async (port) => await shown(`http://evil.test:${port}/`)));
+      expect(behind).toEqual(BLOCKED_PORTS.map(() => 'ERR_UNSAFE_PORT'));
       const answers = new Set<string>();
       for (const port of listeningPorts(stack)) {
         for (const path of ['/', '/api/v1/namespaces']) answers.add(await shown(`http://evil.test:${port}${path}`));
