@@ -1,19 +1,18 @@
 /** Looking up a task, on the real engine. */
 import { fileURLToPath } from 'node:url';
 import { TypedSearchAttributes } from '@temporalio/common';
-import { NativeConnection, Worker } from '@temporalio/worker';
-import { expect, inject, it, onTestFinished } from 'vitest';
+import { Worker } from '@temporalio/worker';
+import { expect, it, onTestFinished } from 'vitest';
 import type { TaskContext } from '../../src/tasks/context.ts';
 import { lookUp, lookUpWithResult } from '../../src/tasks/look-up.ts';
 import { SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../../src/shared/names.ts';
 import { newTaskId } from '../../src/tasks/task-id.ts';
-import { openWorld } from '../support/world.ts';
+import { nativeConnection, openWorld } from '../support/world.ts';
 
 it('a task whose worker cannot answer the query is shown with the state of the engine', async () => {
   const { client, taskQueue } = await openWorld({ worker: false });
-  const connection = await NativeConnection.connect({ address: inject('engine') });
   const worker = await Worker.create({
-    connection,
+    connection: await nativeConnection(),
     taskQueue,
     workflowsPath: fileURLToPath(new URL('../support/mute-workflow.ts', import.meta.url)),
   });
@@ -21,7 +20,6 @@ it('a task whose worker cannot answer the query is shown with the state of the e
   onTestFinished(async () => {
     worker.shutdown();
     await running;
-    await connection.close();
   });
   const workflowId = newTaskId();
   const typedSearchAttributes = new TypedSearchAttributes([{ key: SEARCH_ATTRIBUTES.status, value: 'done' }]);

@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { Connection } from '@temporalio/client';
 import type { TestProject } from 'vitest/node';
 import { readConfig } from '../../src/config/index.ts';
-import { ensureSearchAttributes } from '../../src/temporal/client.ts';
+import { engineSettings } from '../../src/stack/engine-settings.ts';
 import { findTemporalCli } from '../../src/stack/temporal-cli.ts';
 
 declare module 'vitest' {
@@ -28,16 +28,13 @@ export default async function startEngine(project: TestProject): Promise<() => P
   const port = await freePort();
   const address = `127.0.0.1:${port}`;
   const flags = [
-    ['--ip', '127.0.0.1'],
+    ['--headless'],
     ['--port', String(port)],
-    ['--log-level', 'error'],
     ['--dynamic-config-value', 'frontend.WorkflowTimeSkippingEnabled=true'],
-    ['--dynamic-config-value', 'history.transferProcessorMaxPollRPS=1000'],
-    ['--dynamic-config-value', 'history.timerProcessorMaxTimeShift="10ms"'],
+    ...productSettings(),
   ];
-  const server = spawn(temporalCli, ['server', 'start-dev', '--headless', ...flags.flat()], { stdio: 'ignore' });
+  const server = spawn(temporalCli, ['server', 'start-dev', ...flags.flat()], { stdio: 'ignore' });
   const connection = await connectWhenReady(address);
-  await ensureSearchAttributes(connection, 'default');
   await connection.close();
   project.provide('engine', address);
   project.provide('temporalCli', temporalCli);
@@ -45,6 +42,14 @@ export default async function startEngine(project: TestProject): Promise<() => P
     server.kill('SIGTERM');
     await once(server, 'exit');
   };
+}
+
+/** The settings of the product's engine, but with its database in memory. */
+function productSettings(): string[][] {
+  const [, , ...settings] = engineSettings('in memory');
+  const pairs = settings.flatMap((name, index) => (index % 2 === 0 ? [[name, settings[index + 1] ?? '']] : []));
+  const ofDatabase = ['--db-filename', '--sqlite-pragma'];
+  return pairs.filter(([name = '']) => !ofDatabase.includes(name));
 }
 
 async function connectWhenReady(address: string): Promise<Connection> {

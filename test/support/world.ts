@@ -77,7 +77,6 @@ export interface World {
 }
 
 export async function openWorld(options: WorldOptions = {}): Promise<World> {
-  installRuntime();
   const home = await temporaryFolder();
   const results = new ResultStore(join(home, 'results'));
   const payloads = openPayloads(readConfig({ KIMI_HOME: home, KIMI_PAYLOAD_KEYS: options.payloadKeys }));
@@ -114,7 +113,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     webhookUrl,
     handle,
     startWorker,
-    start: async (prompt, changes = {}, waitMs = 20_000) => {
+    start: async (prompt, changes = {}, waitMs = 150_000) => {
       const request = {
         ...TASK,
         prompt,
@@ -195,9 +194,8 @@ export const TASK: Omit<Task, 'task_id'> = {
 };
 
 async function runWorker(taskQueue: string, activities: Activities, dataConverter: DataConverter): Promise<void> {
-  const connection = await NativeConnection.connect({ address: inject('engine') });
   const worker = await OwnThreadWorker.create({
-    connection,
+    connection: await nativeConnection(),
     taskQueue,
     activities,
     dataConverter,
@@ -209,13 +207,27 @@ async function runWorker(taskQueue: string, activities: Activities, dataConverte
   lifetime()(async () => {
     worker.shutdown();
     await running;
-    await connection.close();
   });
 }
 
+let native: Promise<NativeConnection> | undefined;
+
+/** A connection for the workers of this process. It stays open: the SDK ends its native runtime with the last connection. */
+export async function nativeConnection(): Promise<NativeConnection> {
+  installRuntime();
+  native ??= NativeConnection.connect({ address: inject('engine') });
+  return await native;
+}
+
 let installed = false;
-function installRuntime(): void {
+
+/** Installs the SDK's runtime, once in a process. It logs errors only. */
+export function installRuntime(): void {
   if (installed) return;
-  Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
+  Runtime.install({
+    logger: new DefaultLogger('ERROR'),
+    telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } },
+    shutdownSignals: [],
+  });
   installed = true;
 }

@@ -4,16 +4,16 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
-import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { bundleWorkflowCode, DefaultLogger, Worker } from '@temporalio/worker';
 import type { WorkflowBundle } from '@temporalio/worker';
-import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { beforeAll, describe, expect, inject, it, onTestFinished, vi } from 'vitest';
 import { readConfig } from '../../src/config/index.ts';
 import { PACKAGE_ROOT } from '../../src/service/files.ts';
 import { OwnThreadWorker } from '../../src/temporal/own-thread-worker.ts';
 import { createWorkers } from '../../src/temporal/worker.ts';
 import type * as workflows from '../support/sandbox-workflows.ts';
 import { until } from '../support/until.ts';
-import { engineClient } from '../support/world.ts';
+import { engineClient, installRuntime, nativeConnection } from '../support/world.ts';
 
 type Name = keyof typeof workflows;
 
@@ -21,14 +21,11 @@ const THREADS = { own: OwnThreadWorker, sdk: Worker };
 const activities = { echo: async (text: string) => text };
 
 let workflowBundle: WorkflowBundle;
-let connection: NativeConnection;
 beforeAll(async () => {
-  Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
+  installRuntime();
   const workflowsPath = fileURLToPath(new URL('../support/sandbox-workflows.ts', import.meta.url));
   workflowBundle = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('ERROR') });
-  connection = await NativeConnection.connect({ address: inject('engine') });
 });
-afterAll(async () => await connection.close());
 
 /** Runs workflows on a worker of one thread until `check` has ended. */
 async function run(
@@ -37,7 +34,12 @@ async function run(
   check: (handles: WorkflowHandle[]) => Promise<void>,
 ): Promise<void> {
   const taskQueue = `sandbox-${randomUUID()}`;
-  const worker = await THREADS[thread].create({ connection, taskQueue, activities, workflowBundle });
+  const worker = await THREADS[thread].create({
+    connection: await nativeConnection(),
+    taskQueue,
+    activities,
+    workflowBundle,
+  });
   await worker.runUntil(async () => {
     const { workflow } = await engineClient();
     const start = async (name: Name): Promise<WorkflowHandle> =>
@@ -151,6 +153,7 @@ it.each([
   ['sdk', Worker],
 ] as const)('KIMI_WORKFLOW_THREAD=%s', async (thread, expected) => {
   vi.stubEnv('TEMPORAL_ADDRESS', inject('engine'));
+  onTestFinished(() => void vi.unstubAllEnvs());
   const config = readConfig({ ...process.env, ...(thread && { KIMI_WORKFLOW_THREAD: thread }) });
   const { first } = await createWorkers(config, [{ taskQueue: `sandbox-${randomUUID()}`, activities }]);
   expect(first.constructor).toBe(expected);

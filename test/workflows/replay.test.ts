@@ -3,21 +3,17 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
-import { bundleWorkflowCode, DefaultLogger, Runtime, Worker, type WorkflowBundleOption } from '@temporalio/worker';
+import { bundleWorkflowCode, DefaultLogger, Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DIST, PACKAGE_ROOT } from '../../src/service/files.ts';
 import { OwnThreadWorker } from '../../src/temporal/own-thread-worker.ts';
+import { installRuntime } from '../support/world.ts';
 
 const HISTORIES = join(PACKAGE_ROOT, 'test', 'histories');
 const files = readdirSync(HISTORIES).filter((file) => file.endsWith('.json'));
 
-beforeAll(() => {
-  // A failed replay logs its error; here it is expected.
-  Runtime.install({
-    logger: new DefaultLogger('ERROR'),
-    telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } },
-  });
-});
+// A failed replay logs its error; here it is expected.
+beforeAll(installRuntime);
 
 /** Replays every history on one worker. @returns the error of each, by file; `undefined` for a replay that succeeds. */
 async function replayAll(
