@@ -11,7 +11,8 @@ export default defineConfig({
     // More than two cores need: most tests wait for a process, a timer or the engine.
     maxWorkers: 4,
     // A limit for what hangs, not a promise: every wait in a test is for an event.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    expect: { poll: { timeout: 180_000 } },
   },
 });

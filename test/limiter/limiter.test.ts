@@ -1,8 +1,10 @@
 /** The limiter on the real engine: one for all workers, fair, durable, and unused without limits. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { LimiterView } from '../../src/shared/limits.ts';
 import { ADMISSION_SIGNAL, LIMITER_SIGNALS, limiterId, sharedLimiterId } from '../../src/shared/names.ts';
 import { configureLimiter, limiterView, setLimits } from '../../src/limiter/client.ts';
+import { callbackFor, passOn } from '../support/callback.ts';
 import { serve, until } from '../support/resources.ts';
 import { openWorld, type World, type WorldOptions } from '../support/world.ts';
 
@@ -57,7 +59,7 @@ async function goOnAsNew({ client }: World, id: string): Promise<void> {
 describe('a task', () => {
   it('waits for its turn, shows its position, and continues when a slot is released', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
-    const first = await world.start(promptWith('delay=1500'));
+    const first = await world.start(promptWith('drop=1'));
     expect(first).toMatchObject({ status: 'accepted' });
     const second = await world.start(promptWith('delay=0'));
     const third = await world.start(promptWith('delay=0'));
@@ -65,6 +67,7 @@ describe('a task', () => {
     expect(third).toMatchObject({ status: 'queued', queued: { place: 2 } });
     expect(await world.view(second)).toMatchObject({ state: 'queued', step: 'queued', queue: { place: 1 } });
     expect(await view(world)).toMatchObject({ in_flight: [first.task_id], queue: [{ task_id: second.task_id }, {}] });
+    await passOn(world.handle(first), callbackFor(first.task_id));
     for (const started of [first, second, third]) {
       expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     }
@@ -74,9 +77,12 @@ describe('a task', () => {
 
   it('does not use up its deadline while it waits', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
-    const first = await world.start(promptWith('delay=2000'));
-    const second = await world.start(promptWith('delay=0'), { timeout_ms: 1_000 });
+    const first = await world.start(promptWith('drop=1'));
+    const second = await world.start(promptWith('delay=0'), { timeout_ms: 3_000 });
     expect(second).toMatchObject({ status: 'queued' });
+    // Longer than its deadline.
+    await pause(3_500);
+    await passOn(world.handle(first), callbackFor(first.task_id));
     expect(await world.handle(second).result()).toMatchObject({ status: 'done' });
     await world.handle(first).result();
   });
@@ -142,10 +148,11 @@ describe('a task', () => {
 
   it('that was terminated while it waited takes no slot', async () => {
     const world = await openWorld({ limits: ONE_AT_A_TIME });
-    const first = await world.start(promptWith('delay=1000'));
+    const first = await world.start(promptWith('drop=1'));
     const second = await world.start(promptWith('delay=0'));
     const third = await world.start(promptWith('delay=0'));
     await world.handle(second).terminate();
+    await passOn(world.handle(first), callbackFor(first.task_id));
     expect(await world.handle(first).result()).toMatchObject({ status: 'done' });
     expect(await world.handle(third).result()).toMatchObject({ status: 'done' });
   });

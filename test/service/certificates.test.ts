@@ -141,8 +141,11 @@ it('while it is retried, `status` and `list` report it, and so does the notifica
     KIMI_CALLBACKS: 'relay',
   });
   for (const [KIMI_LANG, words] of Object.entries(ADVICE)) {
-    const status = await cli(['status', waits.task_id], { ...env, KIMI_LANG });
-    expect(status.stdout.match(new RegExp(words, 'g'))).toHaveLength(2);
+    // In the state of the task, and as the error of its attempts.
+    await until(async () => {
+      const { stdout } = await cli(['status', waits.task_id], { ...env, KIMI_LANG });
+      return stdout.match(new RegExp(words, 'g'))?.length === 2;
+    });
     expect((await cli(['list'], { ...env, KIMI_LANG })).stdout).toMatch(words);
   }
   const json = JSON.parse((await cli(['status', waits.task_id, '--json'], env)).stdout) as { retrying: TaskError };

@@ -108,10 +108,10 @@ it('the process does not leak memory, and real callbacks are served', { timeout:
     const body = JSON.stringify(callbackFor(task_id));
     const sent = performance.now();
     const bytes = requestBytes({ target: `/kimi/webhook/${task_id}`, headers: signedHeaders(body), body });
-    expect(await send(url, bytes)).toMatchObject({
-      status: 200,
-      body: JSON.stringify({ task_id, status: 'signalled' }),
-    });
+    // A busy engine may take longer than the webhook's timeout: then the journal stores it first.
+    const { status, body: said = '' } = (await send(url, bytes)) ?? {};
+    expect([200, 202]).toContain(status);
+    expect(JSON.parse(said)).toMatchObject({ task_id });
     latencies.push(performance.now() - sent);
   });
   const seconds = (performance.now() - started) / 1000;

@@ -33,6 +33,9 @@ async function post(base: string, task_id: string, { body, signature, headers, p
   return { status: response.statusCode, headers: response.headers, body: await response.body.json() };
 }
 
+/** Accepted: by the engine, or by the journal if a busy engine takes longer than the webhook's timeout. */
+const accepted = { status: expect.toBeOneOf([200, 202]), body: { status: expect.toBeOneOf(['signalled', 'queued']) } };
+
 const refused = (status: number, code: string) => ({
   status,
   body: { error: { code, message: expect.stringMatching(/\S/) } },
@@ -47,13 +50,10 @@ async function waitingTask(world: World): Promise<string> {
 }
 
 describe('a callback', () => {
-  it('that is valid is signalled to the workflow, and repeats are harmless', async () => {
+  it('that is valid reaches the workflow, and repeats are harmless', async () => {
     const world = commonWorld();
     const task_id = await waitingTask(world);
-    expect(await post(world.webhookUrl, task_id)).toMatchObject({
-      status: 200,
-      body: { task_id, status: 'signalled' },
-    });
+    expect(await post(world.webhookUrl, task_id)).toMatchObject(accepted);
     expect(await world.handle({ task_id }).result()).toMatchObject({ status: 'done' });
     expect(await post(world.webhookUrl, task_id)).toMatchObject({
       status: 200,
@@ -73,7 +73,7 @@ describe('a callback', () => {
     expect(await post(world.webhookUrl, task_id, { body: sent, signature })).toMatchObject(
       refused(401, 'bad_signature'),
     );
-    expect(await post(world.webhookUrl, task_id, { body: sent })).toMatchObject({ status: 200 });
+    expect(await post(world.webhookUrl, task_id, { body: sent })).toMatchObject(accepted);
   });
 
   it('with a wrong signature is refused and changes nothing', async () => {
@@ -154,7 +154,7 @@ describe('a callback', () => {
     const { task_id } = await world.start('x [[simulate: drop=1]]');
     await world.handle({ task_id }).cancel();
     await until(async () => (await world.view({ task_id })).step === 'awaiting_late_answer');
-    expect(await post(world.webhookUrl, task_id)).toMatchObject({ status: 200, body: { status: 'signalled' } });
+    expect(await post(world.webhookUrl, task_id)).toMatchObject(accepted);
     await world.handle({ task_id }).result();
     expect(await post(world.webhookUrl, task_id)).toMatchObject({ status: 200, body: { status: 'duplicate' } });
   });
@@ -196,9 +196,7 @@ describe('a callback', () => {
     const envelope = JSON.stringify(callbackFor(task_id)).length + 100;
     const content = 'x'.repeat(MAX_CALLBACK_BYTES - envelope);
     const body = JSON.stringify({ ...callbackFor(task_id), choices: [{ message: { content } }] });
-    const { status } = await post(world.webhookUrl, task_id, { body });
-    // A busy engine may take longer than the webhook's timeout: then the journal stores it first.
-    expect([200, 202]).toContain(status);
+    expect(await post(world.webhookUrl, task_id, { body })).toMatchObject(accepted);
     await world.handle({ task_id }).result();
     expect((await world.results.read(task_id))?.output).toHaveLength(content.length);
   });
@@ -222,7 +220,7 @@ describe('Standard Webhooks', () => {
     const world = await openWorld();
     const task_id = await waitingTask(world);
     const headers = standardHeaders(JSON.stringify(callbackFor(task_id)), SECRET, 'msg_1', minutesAgo(4));
-    expect(await postSigned(world.webhookUrl, task_id, headers)).toMatchObject({ body: { status: 'signalled' } });
+    expect(await postSigned(world.webhookUrl, task_id, headers)).toMatchObject(accepted);
     await world.handle({ task_id }).result();
     const saved = await world.results.read(task_id);
     for (let replay = 0; replay < 3; replay += 1) {
@@ -270,19 +268,23 @@ describe('Standard Webhooks', () => {
 
   it('callbacks of the simulated Kimi are accepted or refused by scheme, age and signature', async () => {
     const world = await openWorld();
-    const expected: Record<string, number> = {};
-    for (const [directives, status] of [
-      ['scheme=contract', '200'],
-      ['scheme=standard', '200'],
-      ['scheme=standard age=240', '200'],
-      ['scheme=standard age=400', '401'],
-      ['scheme=standard signature=wrong', '401'],
-      ['scheme=contract signature=wrong', '401'],
-      ['signature=none', '401'],
+    const expected = { accepted: 0, refused: 0 };
+    const counted = () => {
+      const { 200: signalled = 0, 202: queued = 0, 401: refused = 0, ...others } = world.counts.callbacks;
+      return { accepted: signalled + queued, refused, ...others };
+    };
+    for (const [directives, outcome] of [
+      ['scheme=contract', 'accepted'],
+      ['scheme=standard', 'accepted'],
+      ['scheme=standard age=240', 'accepted'],
+      ['scheme=standard age=400', 'refused'],
+      ['scheme=standard signature=wrong', 'refused'],
+      ['scheme=contract signature=wrong', 'refused'],
+      ['signature=none', 'refused'],
     ] as const) {
-      expected[status] = (expected[status] ?? 0) + 1;
+      expected[outcome] += 1;
       await world.start(`x [[simulate: delay=1 ${directives}]]`);
-      await expect.poll(() => world.counts.callbacks, { message: directives }).toEqual(expected);
+      await expect.poll(counted, { message: directives }).toEqual(expected);
     }
   });
 });
