@@ -528,7 +528,7 @@ describe('callbacks in the journal', () => {
   it('of a burst are delivered to the engine during the burst', async () => {
     const world = await openWorld({ worker: false });
     const ingest = await openIngest(world.client);
-    const tasks = await Promise.all(Array.from({ length: 10 }, async () => await world.start('x', {}, 0)));
+    const tasks = await pLimit(4).map(Array(10).fill('x'), async (prompt: string) => await world.start(prompt, {}, 0));
     const [repeated, ...others] = tasks.map(({ task_id }) => task_id) as [string, ...string[]];
     const callbacks = [repeated, ...others].map((task_id) => callbackFor(task_id));
     const answers = await Promise.all(callbacks.map(async (callback) => await ingest.accept(callback)));
