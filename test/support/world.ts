@@ -98,7 +98,8 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     const urls = { simulatorUrl, webhookUrl, relayUrl };
     const activities = activitiesOf(options, urls, { home, results, limiter: { id: limiter, taskQueue, limits } });
     await runWorker(taskQueue, options.wrap?.(activities) ?? activities, dataConverter);
-    if (isSharedLimiter(limiter)) await runWorker(limiter, activities, dataConverter);
+    // The SDK refuses a second worker of the same task queue on one connection: other worlds have one too.
+    if (isSharedLimiter(limiter)) await runWorker(limiter, activities, dataConverter, await openNative());
   };
   if (options.worker !== false) await startWorker();
 
@@ -193,9 +194,14 @@ export const TASK: Omit<Task, 'task_id'> = {
   lang: 'zh-TW',
 };
 
-async function runWorker(taskQueue: string, activities: Activities, dataConverter: DataConverter): Promise<void> {
+async function runWorker(
+  taskQueue: string,
+  activities: Activities,
+  dataConverter: DataConverter,
+  own?: NativeConnection,
+): Promise<void> {
   const worker = await OwnThreadWorker.create({
-    connection: await nativeConnection(),
+    connection: own ?? (await nativeConnection()),
     taskQueue,
     activities,
     dataConverter,
@@ -207,6 +213,7 @@ async function runWorker(taskQueue: string, activities: Activities, dataConverte
   lifetime()(async () => {
     worker.shutdown();
     await running;
+    await own?.close();
   });
 }
 
@@ -214,9 +221,13 @@ let native: Promise<NativeConnection> | undefined;
 
 /** A connection for the workers of this process. It stays open: the SDK ends its native runtime with the last connection. */
 export async function nativeConnection(): Promise<NativeConnection> {
-  installRuntime();
-  native ??= NativeConnection.connect({ address: inject('engine') });
+  native ??= openNative();
   return await native;
+}
+
+async function openNative(): Promise<NativeConnection> {
+  installRuntime();
+  return await NativeConnection.connect({ address: inject('engine') });
 }
 
 let installed = false;
