@@ -8,6 +8,7 @@ import { failureDetails } from '../shared/failure-details.ts';
 import { FAILURE } from '../shared/names.ts';
 import type { LostAttempt, Task } from '../shared/task.ts';
 import type { ResultStore } from '../results/store.ts';
+import { noteSent } from '../tasks/worker-here.ts';
 import { HeldWork } from './held-work.ts';
 
 export interface DispatchDependencies {
@@ -37,8 +38,10 @@ export function dispatchActivities(dependencies: DispatchDependencies) {
         !dispatched.answer && recordPending(dependencies, task_id, created_at),
         round !== undefined && report(dependencies, task, round),
       ]);
+      noteSent(task_id, { task_id, api_id: dispatched.api_id });
       return { ...dispatched, ...(isPending && { pending: true }), ...(isReported && { reported: true }) };
     } catch (error) {
+      noteSent(task_id);
       if (!(error instanceof KimiError)) throw error;
       const { kind, type, message } = error;
       log.warn({ task_id, model, kind, type }, message);

@@ -16,6 +16,7 @@ import { openPayloads, type Payloads } from '../temporal/payloads/converter.ts';
 import { sweepDaily } from '../temporal/payloads/sweep.ts';
 import { listen } from '../service/ports.ts';
 import { healthServer, type Service } from '../service/run.ts';
+import { forgetWorker, noteWorker } from '../tasks/worker-here.ts';
 import { pruneHourly } from '../results/prune.ts';
 import { ResultStore } from '../results/store.ts';
 import { createWorkers, startRuntime, workflowLabels } from '../temporal/worker.ts';
@@ -73,6 +74,7 @@ export async function startWorker(config: Config, log: Logger): Promise<Service>
   const { first } = workers;
   taskMetrics(meter).atZero(workflowLabels(first, TASK_WORKFLOW));
   if (first.client) {
+    noteWorker(config.KIMI_TASK_QUEUE, first.client);
     await keepLimiterConfigured(first.client, limiter, log);
     if (config.KIMI_METRICS_PORT !== undefined) void watchLimiter(first.client, limiter.id, meter, log);
   }
@@ -84,7 +86,10 @@ export async function startWorker(config: Config, log: Logger): Promise<Service>
   sweepDaily(payloads, log);
   return {
     port,
-    stop: () => workers.shutdown(),
+    stop: () => {
+      forgetWorker(config.KIMI_TASK_QUEUE);
+      workers.shutdown();
+    },
     stopped: workers.run().then(() => void health.close()),
   };
 }

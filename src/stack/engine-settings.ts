@@ -37,8 +37,8 @@ export function engineSettings(database: string): string[] {
     ['--dynamic-config-value', 'worker.historyScannerEnabled=false'],
     ['--dynamic-config-value', 'worker.taskQueueScannerEnabled=false'],
     ['--dynamic-config-value', 'worker.enableParentClosePolicyWorker=false'],
-    // Timers and retries under a second take a second at the default.
-    ['--dynamic-config-value', 'history.timerProcessorMaxTimeShift="10ms"'],
+    // Timers and retries under a second take a second at the default. Those that end within this time are read from the database together.
+    ['--dynamic-config-value', 'history.timerProcessorMaxTimeShift="100ms"'],
     // At the defaults 128,000 workflows, closed ones too, and 256 MB of their events stay in memory: 40 MB more for each 1000.
     ['--dynamic-config-value', 'history.hostLevelCacheMaxSize=1000'],
     ['--dynamic-config-value', 'history.eventsHostLevelCacheMaxSizeBytes=16777216'],

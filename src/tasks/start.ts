@@ -8,6 +8,7 @@ import {
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
   type Client,
+  type WorkflowStartOptions,
 } from '@temporalio/client';
 import { ApplicationFailure, TypedSearchAttributes } from '@temporalio/common';
 import { readDetails } from '../shared/failure-details.ts';
@@ -23,6 +24,7 @@ import type { TaskContext } from './context.ts';
 import { Problem } from './problem.ts';
 import type { Accepted } from './tasks.ts';
 import { newestTasks } from '../temporal/task-list.ts';
+import { acceptanceWithin, clientOfWorker } from './worker-here.ts';
 
 /** The outcome of a start. `unknown`: the engine did not confirm that it has the task. */
 export type Started = Accepted | { status: 'unknown'; task_id: string };
@@ -136,30 +138,20 @@ async function startOnce(
   origin: Origin | undefined,
 ): Promise<Started> {
   const { task_id } = task;
-  const startWorkflowOperation = operationFor(taskQueue, task, origin);
   const leaving = new AbortController();
-  const accepted = client.connection
-    .withAbortSignal(
-      leaving.signal,
-      async () =>
-        await client.workflow.executeUpdateWithStart<(task: Task) => Promise<TaskSummary>, Acceptance, []>(
-          ACCEPTED_UPDATE,
-          { startWorkflowOperation },
-        ),
-    )
-    .then(
-      (acceptance): Started =>
-        'api_id' in acceptance ? { status: 'accepted', ...acceptance } : { status: 'queued', ...acceptance },
-      async (error: unknown): Promise<Started> => {
-        const refused = refusal(error);
-        if (refused) return { status: 'refused', task_id, error: refused };
-        const isOthers = error instanceof WorkflowExecutionAlreadyStartedError;
-        // An engine that disconnected may have the task: reporting a failure would invite a second, paid one.
-        if (!isOthers && !leaving.signal.aborted && (await isKnown(client, task_id)))
-          return { status: 'pending', task_id };
-        throw error;
-      },
-    );
+  const accepted = accept(client, taskQueue, task, origin, leaving.signal).then(
+    (acceptance): Started =>
+      'api_id' in acceptance ? { status: 'accepted', ...acceptance } : { status: 'queued', ...acceptance },
+    async (error: unknown): Promise<Started> => {
+      const refused = refusal(error);
+      if (refused) return { status: 'refused', task_id, error: refused };
+      const isOthers = error instanceof WorkflowExecutionAlreadyStartedError;
+      // An engine that disconnected may have the task: reporting a failure would invite a second, paid one.
+      if (!isOthers && !leaving.signal.aborted && (await isKnown(client, task_id)))
+        return { status: 'pending', task_id };
+      throw error;
+    },
+  );
   try {
     const first = await Promise.race([accepted, pause(waitMs, undefined, { ref: false })]);
     if (first) return first;
@@ -176,14 +168,47 @@ async function startOnce(
   }
 }
 
-/** Starts the task's workflow; its options are those of every task. */
-function operationFor(taskQueue: string, task: Task, origin: Origin | undefined) {
+/** How long the request of a task that this process runs may take before its workflow is asked, in milliseconds: with a limiter it may be queued. */
+const HERE_MS = { limited: 250, unlimited: 5_000 };
+
+/** Starts the workflow of a task. @returns once Kimi has accepted it, or the limiter has queued it. */
+async function accept(
+  client: Client,
+  taskQueue: string,
+  task: Task,
+  origin: Origin | undefined,
+  leaving: AbortSignal,
+): Promise<Acceptance> {
+  const options = optionsOf(taskQueue, task, origin);
+  const here = clientOfWorker(taskQueue);
+  if (!here) {
+    const startWorkflowOperation = new WithStartWorkflowOperation<TaskWorkflow>(TASK_WORKFLOW, {
+      ...options,
+      workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
+    });
+    const start = async () =>
+      await client.workflow.executeUpdateWithStart<TaskWorkflow, Acceptance, []>(ACCEPTED_UPDATE, {
+        startWorkflowOperation,
+      });
+    return await client.connection.withAbortSignal(leaving, start);
+  }
+  const accepted = acceptanceWithin(task.task_id, task.limiter === undefined ? HERE_MS.unlimited : HERE_MS.limited);
+  const start = async () =>
+    await here.workflow.start<TaskWorkflow>(TASK_WORKFLOW, { ...options, requestEagerStart: true });
+  await here.connection.withAbortSignal(leaving, start);
+  const ask = async () => await client.workflow.getHandle(task.task_id).executeUpdate<Acceptance, []>(ACCEPTED_UPDATE);
+  return (await accepted) ?? (await client.connection.withAbortSignal(leaving, ask));
+}
+
+type TaskWorkflow = (task: Task) => Promise<TaskSummary>;
+
+/** Options of a task's workflow. */
+function optionsOf(taskQueue: string, task: Task, origin: Origin | undefined) {
   const text = textFor(task.lang);
-  return new WithStartWorkflowOperation<(task: Task) => Promise<TaskSummary>>(TASK_WORKFLOW, {
+  return {
     workflowId: task.task_id,
     taskQueue,
-    args: [task],
-    workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
+    args: [task] as [Task],
     workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
     workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
     typedSearchAttributes: new TypedSearchAttributes([
@@ -194,7 +219,7 @@ function operationFor(taskQueue: string, task: Task, origin: Origin | undefined)
     memo: memoOf(task, origin),
     staticSummary: text.summary(task),
     staticDetails: staticDetails(task, text),
-  });
+  } satisfies Omit<WorkflowStartOptions<TaskWorkflow>, 'requestEagerStart'>;
 }
 
 function memoOf({ route, prompt }: Task, origin: Origin | undefined): Record<string, unknown> {

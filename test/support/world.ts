@@ -5,6 +5,7 @@ import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
 import { inject } from 'vitest';
 import { createActivities, type Activities } from '../../src/activities/index.ts';
 import { startTask, type Started } from '../../src/tasks/start.ts';
+import { forgetWorker, noteWorker } from '../../src/tasks/worker-here.ts';
 import { readConfig } from '../../src/config/index.ts';
 import type { Limits } from '../../src/shared/limits.ts';
 import { STATUS_QUERY, isSharedLimiter, limiterId, sharedLimiterId } from '../../src/shared/names.ts';
@@ -51,6 +52,8 @@ export interface WorldOptions {
   sharedLimiter?: string;
   /** False if the test runs its own worker, or starts one later. */
   worker?: boolean;
+  /** Whether tasks are started over the worker's connection, as by the API of a stack. */
+  startsHere?: boolean;
   /** Starts a relay in front of the simulated Kimi. @returns its address. */
   relay?: (place: { taskQueue: string; simulatorUrl: string; webhookUrl: string }) => Promise<string>;
   /** `KIMI_PAYLOAD_KEYS`: encrypts payloads. */
@@ -97,7 +100,11 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const startWorker = async (): Promise<void> => {
     const urls = { simulatorUrl, webhookUrl, relayUrl };
     const activities = activitiesOf(options, urls, { home, results, limiter: { id: limiter, taskQueue, limits } });
-    await runWorker(taskQueue, options.wrap?.(activities) ?? activities, dataConverter);
+    const client = await runWorker(taskQueue, options.wrap?.(activities) ?? activities, dataConverter);
+    if (options.startsHere) {
+      noteWorker(taskQueue, client);
+      lifetime()(() => forgetWorker(taskQueue));
+    }
     // The SDK refuses a second worker of the same task queue on one connection: other worlds have one too.
     if (isSharedLimiter(limiter)) await runWorker(limiter, activities, dataConverter, await openNative());
   };
@@ -194,12 +201,13 @@ export const TASK: Omit<Task, 'task_id'> = {
   lang: 'zh-TW',
 };
 
+/** @returns the worker's client. */
 async function runWorker(
   taskQueue: string,
   activities: Activities,
   dataConverter: DataConverter,
   own?: NativeConnection,
-): Promise<void> {
+): Promise<Client> {
   const worker = await OwnThreadWorker.create({
     connection: own ?? (await nativeConnection()),
     taskQueue,
@@ -215,6 +223,7 @@ async function runWorker(
     await running;
     await own?.close();
   });
+  return worker.client as Client;
 }
 
 let native: Promise<NativeConnection> | undefined;
