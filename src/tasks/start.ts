@@ -13,8 +13,8 @@ import {
 import { ApplicationFailure, TypedSearchAttributes } from '@temporalio/common';
 import { readDetails } from '../shared/failure-details.ts';
 import { messageKey, ROUTE_MEMO, routeIn, type Route } from '../shared/chat.ts';
-import { ACCEPTED_UPDATE, SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../shared/names.ts';
-import type { Acceptance, Task, TaskError, TaskSummary } from '../shared/task.ts';
+import { ACCEPTED_UPDATE, SEARCH_ATTRIBUTES, STATUS_QUERY, TASK_WORKFLOW } from '../shared/names.ts';
+import type { Acceptance, Task, TaskError, TaskSummary, TaskView } from '../shared/task.ts';
 import { newTaskId, taskIdOf, timeOfKey } from './task-id.ts';
 import { grpcErrorIn } from '../temporal/client.ts';
 import { textFor } from '../text/index.ts';
@@ -140,8 +140,10 @@ async function startOnce(
   const { task_id } = task;
   const leaving = new AbortController();
   const accepted = accept(client, taskQueue, task, origin, leaving.signal).then(
-    (acceptance): Started =>
-      'api_id' in acceptance ? { status: 'accepted', ...acceptance } : { status: 'queued', ...acceptance },
+    (acceptance): Started => {
+      if ('error' in acceptance) return { status: 'refused', ...acceptance };
+      return 'api_id' in acceptance ? { status: 'accepted', ...acceptance } : { status: 'queued', ...acceptance };
+    },
     async (error: unknown): Promise<Started> => {
       const refused = refusal(error);
       if (refused) return { status: 'refused', task_id, error: refused };
@@ -178,7 +180,7 @@ async function accept(
   task: Task,
   origin: Origin | undefined,
   leaving: AbortSignal,
-): Promise<Acceptance> {
+): Promise<Acceptance | Refused> {
   const options = optionsOf(taskQueue, task, origin);
   const here = clientOfWorker(taskQueue);
   if (!here) {
@@ -196,8 +198,25 @@ async function accept(
   const start = async () =>
     await here.workflow.start<TaskWorkflow>(TASK_WORKFLOW, { ...options, requestEagerStart: true });
   await here.connection.withAbortSignal(leaving, start);
-  const ask = async () => await client.workflow.getHandle(task.task_id).executeUpdate<Acceptance, []>(ACCEPTED_UPDATE);
-  return (await accepted) ?? (await client.connection.withAbortSignal(leaving, ask));
+  return (await accepted) ?? (await client.connection.withAbortSignal(leaving, async () => await ask(client, task)));
+}
+
+interface Refused {
+  task_id: string;
+  error: TaskError;
+}
+
+/** Asks the workflow of a task, which may have ended. */
+async function ask(client: Client, { task_id, lang }: Task): Promise<Acceptance | Refused> {
+  const handle = client.workflow.getHandle(task_id);
+  try {
+    return await handle.executeUpdate<Acceptance, []>(ACCEPTED_UPDATE);
+  } catch (failure) {
+    if (!(failure instanceof WorkflowNotFoundError)) throw failure;
+    const { api_id, error, state } = await handle.query<TaskView>(STATUS_QUERY);
+    if (api_id !== undefined) return { task_id, api_id };
+    return { task_id, error: error ?? { type: state, message: textFor(lang).error.cancelled } };
+  }
 }
 
 type TaskWorkflow = (task: Task) => Promise<TaskSummary>;

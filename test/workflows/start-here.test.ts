@@ -1,4 +1,5 @@
 /** Tasks that are started in the process that runs them, on the real engine. */
+import { Client, type WorkflowClientInterceptor } from '@temporalio/client';
 import { describe, expect, it } from 'vitest';
 import type { TaskSummary } from '../../src/shared/task.ts';
 import { startTask } from '../../src/tasks/start.ts';
@@ -27,6 +28,19 @@ describe('a task that is started in the process of its worker', () => {
   it('is refused with the reason, without the wait', async () => {
     const world = await openWorld({ startsHere: true, apiKey: undefined });
     const started = await world.start('x', {}, 4_000);
+    expect(started).toMatchObject({ status: 'refused', error: { type: 'no_api_key' } });
+  });
+
+  it('is refused with the reason, even if it has ended before it is asked', async () => {
+    const world = await openWorld({ startsHere: true, apiKey: undefined });
+    const asksLate = {
+      startUpdate: async (input, next) => {
+        await world.handle({ task_id: String(input.workflowExecution.workflowId) }).result();
+        return await next(input);
+      },
+    } satisfies WorkflowClientInterceptor;
+    const client = new Client({ connection: world.client.connection, interceptors: { workflow: [asksLate] } });
+    const started = await startTask(client, world.taskQueue, TASK, 20_000);
     expect(started).toMatchObject({ status: 'refused', error: { type: 'no_api_key' } });
   });
 
