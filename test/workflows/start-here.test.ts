@@ -35,7 +35,7 @@ describe('a task that is started in the process of its worker', () => {
     const world = await openWorld({ startsHere: true, apiKey: undefined });
     const asksLate = {
       startUpdate: async (input, next) => {
-        await world.handle({ task_id: String(input.workflowExecution.workflowId) }).result();
+        await world.handle({ task_id: input.workflowExecution.workflowId }).result();
         return await next(input);
       },
     } satisfies WorkflowClientInterceptor;
