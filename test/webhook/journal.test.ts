@@ -277,8 +277,9 @@ async function waitingTask(world: World): Promise<string> {
 }
 
 /** @returns the tasks that the gateway was woken for, with duplicates */
+/** @returns the notifications of all wakes, once each: a workflow task that timed out on a busy machine repeats its wake with the same key. */
 function wokenFor(world: World): string[] {
-  return world.counts.wakes.map(({ key }) => String(key)).toSorted();
+  return [...new Set(world.counts.wakes.map(({ key }) => String(key)))].toSorted();
 }
 
 /** @returns the answers that the engine received as signals, in order */
