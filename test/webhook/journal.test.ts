@@ -276,7 +276,6 @@ async function waitingTask(world: World): Promise<string> {
   return (await world.start('x [[simulate: drop=1]]')).task_id;
 }
 
-/** @returns the tasks that the gateway was woken for, with duplicates */
 /** @returns the notifications of all wakes, once each: a workflow task that timed out on a busy machine repeats its wake with the same key. */
 function wokenFor(world: World): string[] {
   return [...new Set(world.counts.wakes.map(({ key }) => String(key)))].toSorted();
