@@ -2,7 +2,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { LimiterView } from '../../src/shared/limits.ts';
-import { ADMISSION_SIGNAL, LIMITER_SIGNALS, limiterId, sharedLimiterId } from '../../src/shared/names.ts';
+import {
+  ADMISSION_SIGNAL,
+  LIMITER_SIGNALS,
+  SEARCH_ATTRIBUTES,
+  limiterId,
+  sharedLimiterId,
+} from '../../src/shared/names.ts';
 import { configureLimiter, limiterView, setLimits } from '../../src/limiter/client.ts';
 import { callbackFor, passOn } from '../support/callback.ts';
 import { serve, until } from '../support/resources.ts';
@@ -286,6 +292,9 @@ describe('a new limiter', () => {
   it('counts tasks that Kimi is already working on', async () => {
     const world = await openWorld();
     const running = await world.start(promptWith('drop=1'));
+    // A new limiter asks the engine's list, which is a moment behind.
+    const listed = `${SEARCH_ATTRIBUTES.status.name} = "dispatched" AND WorkflowId = "${running.task_id}"`;
+    await until(async () => (await world.client.workflow.count(listed)).count === 1);
     const limiter = limiterId(world.taskQueue);
     const start = { id: limiter, taskQueue: world.taskQueue, limits: { per_minute: 0, concurrent: 1, queued: 0 } };
     await configureLimiter(world.client, { ...start, lang: 'zh-TW' });
