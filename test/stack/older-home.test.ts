@@ -14,7 +14,7 @@ type Listed = { task_id: string; task_name: string }[];
  */
 it.each(['413f74a'])('the home of build %s', async (commit) => {
   const env = await cleanHome({ KIMI_LANG: 'en' });
-  const fixture = join(PACKAGE_ROOT, `test/fixtures/homes/${commit}.tgz`);
+  const fixture = join(PACKAGE_ROOT, `test/fixtures/homes/${commit}.tar.gz`);
   await promisify(execFile)('tar', ['xzf', fixture, '-C', env['HOME'] ?? '']);
   const saved = await latest(env);
 

@@ -7,6 +7,7 @@ import { KimiClient } from '../../src/kimi/client.ts';
 import { limiterOf } from '../../src/limiter/client.ts';
 import { runService } from '../../src/service/run.ts';
 import { ResultStore } from '../../src/results/store.ts';
+import type { Task } from '../../src/shared/task.ts';
 import { createWorker, startRuntime } from '../../src/temporal/worker.ts';
 
 const [when, step] = process.argv.slice(2);
@@ -28,10 +29,15 @@ class DyingResults extends ResultStore {
   });
 }
 
+/** The request to Kimi is a part of it too. */
+class DyingClient extends KimiClient {
+  override dispatch = dying('request', async (task: Task, signal: AbortSignal) => await super.dispatch(task, signal));
+}
+
 await runService('fault-worker', async (config, log) => {
   await startRuntime(config, log);
   const activities = createActivities({
-    kimi: new KimiClient({
+    kimi: new DyingClient({
       apiUrl: config.KIMI_API_URL,
       apiKey: config.KIMI_API_KEY,
       relay: usesRelay(config) ? { url: `${relayUrl(config)}/v1`, token: config.KIMI_RELAY_TOKEN } : undefined,

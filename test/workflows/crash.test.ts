@@ -39,6 +39,7 @@ async function killed(worker: ChildProcess): Promise<void> {
 
 describe('a worker killed', () => {
   it.for([
+    ['before', 'dispatch'],
     ['after', 'dispatch'],
     ['before', 'recordPending'],
     ['after', 'recordPending'],
@@ -90,7 +91,7 @@ describe('a worker killed', () => {
 
   it('during the dispatch call, so that the outcome is unknown: it is not sent again, and the user is notified', async () => {
     const world = await openWorld({ worker: false });
-    const dying = startWorker(world, 'before', 'dispatch');
+    const dying = startWorker(world, 'before', 'request');
     const started = await world.start('x', { timeout_ms: 500, grace_ms: 1 }, 0);
     await killed(dying);
     await world.startWorker();
