@@ -112,6 +112,8 @@ it('a command has the same output through the service and without it', { timeout
   expect(await both(['result', waiting])).toMatchObject({ code: 9 });
   expect(await both(['ack', waiting], ENGLISH)).toMatchObject({ code: 9 });
   await until(async () => (await cli(['result', task_id], env)).code === 0);
+  // The newest of that name.
+  await until(async () => (await cli(['result', 'hello'], env)).code === 0);
 
   // By its name, by the number at its end, and as the newest one, through the service and without it.
   for (const asked of [env, without(env)]) {
