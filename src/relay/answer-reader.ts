@@ -7,8 +7,8 @@ import type { Piece } from './answer.ts';
 import { kimiFinishReason } from './finish-reason.ts';
 
 /**
- * Longest JSON body or stream event, in UTF-16 units: more than 24 Mi, which an answer of 4 Mi units takes if each is escaped as
- * `\uXXXX` (six units).
+ * Longest JSON body or stream event, in UTF-16 units. An answer has at most 4 Mi units (`MAX_ANSWER_CHARS` in request.ts), and JSON may
+ * write each as an escape of six (`\uXXXX`): 24 Mi. The limit is above that.
  */
 const MAX_PIECE_CHARS = 32 * 1024 * 1024;
 

@@ -14,7 +14,7 @@ interface Left {
   why?: string;
   /** Since when the current request is tried, in milliseconds since 1970. */
   since: number;
-  /** Process of an attempt that began. If it does not stand here, the last attempt ended by itself, or was lost before it began. */
+  /** Process of the last attempt. Absent if that attempt ended by itself, or was lost before it began. */
   holder?: Holder;
 }
 

@@ -78,8 +78,8 @@ function lateAuthorities({ NODE_EXTRA_CA_CERTS: file }: NodeJS.ProcessEnv): { ca
 }
 
 /**
- * Checks the host that a certificate names, unless the certificate itself is in the file of `NODE_EXTRA_CA_CERTS`: the one that
- * OpenClaw makes for its gateway names no address.
+ * Checks that a certificate names the host. A certificate that is itself in the file of `NODE_EXTRA_CA_CERTS` needs no name: OpenClaw
+ * makes a certificate without any for its gateway.
  *
  * @returns why it is refused
  */

@@ -1,6 +1,6 @@
 /** Names of chats. A channel has several for one chat, which its messages, commands and tools use differently. */
 
-/** A chat in its normal form: the one that is compared, and that the channel accepts as a target. */
+/** A chat in its normal form: all names of one chat have the same normal form, and the channel accepts it as a target. */
 export interface ChatName {
   to: string;
   thread_id?: string;

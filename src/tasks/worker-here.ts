@@ -25,7 +25,7 @@ export function clientOfWorker(taskQueue: string): Client | undefined {
   return clients.get(taskQueue);
 }
 
-/** Tells whoever started a task in this process how its request ended. @param accepted absent if Kimi did not accept it */
+/** Ends {@link acceptanceWithin} for a task whose request has ended. @param accepted absent if Kimi did not accept it */
 export function noteSent(task_id: string, accepted?: Accepted): void {
   requests.emit(task_id, accepted);
 }

@@ -65,7 +65,7 @@ export function chatOfMessage({ ctx }: Pick<ReplyDispatchEvent, 'ctx'>): Chat {
   return { ...chat, message: { id: createHash('sha256').update(said).digest('hex').slice(0, 32), at: 0 } };
 }
 
-/** The first message of a thread in a group; a thread in a private chat cannot be told from a quotation. */
+/** The first message of a thread. Only in a group: in a private chat Feishu sets the same field for a quotation too. */
 function rootOf({ OriginatingChannel = '', ChatType, RootMessageId }: ReplyDispatchEvent['ctx']): string | undefined {
   return channelOf(OriginatingChannel).threadsByRoot && ChatType !== 'direct' ? RootMessageId : undefined;
 }

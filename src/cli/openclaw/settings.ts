@@ -33,7 +33,7 @@ export interface GatewayFacts {
 export interface Wanted {
   /** The folder of the plugin. */
   plugin: string;
-  /** A new `hooks.token`; `undefined` keeps the one that is there. */
+  /** The `hooks.token` to write; `undefined` if the configuration has a token, which stays. */
   hooksToken: string | undefined;
   /** Whether `/hooks/wake` is used. */
   hooks: boolean;
