@@ -23,7 +23,7 @@ import { createWorkers, startRuntime, workflowLabels } from '../temporal/worker.
 import { warmUpHttp } from '../service/warm-up.ts';
 
 async function openResults(config: Config): Promise<ResultStore> {
-  const results = new ResultStore(config.KIMI_RESULTS_DIR);
+  const results = new ResultStore(config.KIMI_RESULTS_DIR, config.KIMI_PAYLOAD_KEYS);
   try {
     await results.prepare();
     return results;

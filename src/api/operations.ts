@@ -86,6 +86,16 @@ export const OPERATIONS: readonly Operation[] = [
     run: async (tasks, request) => await tasks.result(idOf(request), chatOf(request)),
   },
   {
+    id: 'getQuestion',
+    method: 'get',
+    path: '/v1/tasks/{task_id}/question',
+    summary: 'Get what a task with a result was asked',
+    query: schemas.chatQuery,
+    answers: { 200: schemas.question },
+    problems: [...OF_A_CHAT, ...UNREADABLE, 'no_question'],
+    run: async (tasks, request) => await tasks.question(idOf(request), chatOf(request)),
+  },
+  {
     id: 'cancelTask',
     method: 'post',
     path: '/v1/tasks/{task_id}/cancel',

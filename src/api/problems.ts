@@ -25,6 +25,7 @@ export const PROBLEMS: Record<ProblemCode, [status: number, title: string]> = {
   no_api_key: [503, 'The services have no KIMI_API_KEY'],
   unusable_request: [422, 'Kimi would refuse this request'],
   too_long: [413, 'Prompt and options are too long'],
+  no_question: [410, 'The result is of an older version, which did not keep questions'],
   no_prompt: [422, 'The prompt is empty'],
   bad_name: [422, 'The name cannot be used'],
   key_reused: [422, 'The Idempotency-Key was used for another prompt'],

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { CHANNEL, CHAT_WORD, LATEST_MESSAGE_MS, type Route } from '../shared/chat.ts';
 import type { ErrorDetail } from '../shared/error-detail.ts';
-import type { ResultFile } from '../shared/result.ts';
+import type { Question, ResultFile } from '../shared/result.ts';
 import { NOTIFICATION, TASK_ID } from '../shared/task-id.ts';
 import { OUTCOMES, TASK_STATES } from '../shared/task.ts';
 import { CURSOR } from '../tasks/local.ts';
@@ -62,6 +62,8 @@ const taskRequest = named(
   }),
 );
 
+const priority = z.literal([1, 2, 3, 4, 5]);
+
 export const newTask = named(
   'NewTask',
   'A task to start. What is absent is as configured.',
@@ -71,7 +73,7 @@ export const newTask = named(
     model: modelName.optional(),
     request: taskRequest.optional(),
     timeout_ms: z.int().min(1).max(DAY_MS).optional().describe('How long Kimi may take.'),
-    priority: z.literal([1, 2, 3, 4, 5]).optional().describe('1 is sent first, 5 last; 3 by default.'),
+    priority: priority.optional().describe('1 is sent first, 5 last; 3 by default.'),
     resend_unknown: z
       .boolean()
       .optional()
@@ -185,6 +187,7 @@ export const task = named(
       'closed',
     ]),
     api_id: z.string().optional(),
+    question: z.string().optional().describe('Beginning of the prompt.'),
     queue: queuePosition.optional(),
     created_at: time,
     accepted_at: time.optional(),
@@ -211,7 +214,7 @@ export const task = named(
 
 export const result = named(
   'Result',
-  'The result of a task, as in its result file.',
+  'The result of a task, as in its result file, without what was asked.',
   z.looseObject({
     task_id: taskId,
     task_name: z.string(),
@@ -227,6 +230,18 @@ export const result = named(
     acknowledged: z.literal(true).optional(),
     acknowledged_at: time.optional(),
   }) satisfies z.ZodType<ResultFile>,
+);
+
+export const question = named(
+  'Question',
+  'What a task was asked, and how.',
+  z.object({
+    prompt: z.string(),
+    request: taskRequest.optional(),
+    timeout_ms: z.int(),
+    priority: priority.optional(),
+    resend_unknown: z.literal(true).optional(),
+  }) as unknown as z.ZodType<Question>,
 );
 
 export const resultList = named('ResultList', 'Results, the oldest first.', z.object({ results: z.array(result) }));

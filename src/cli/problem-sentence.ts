@@ -27,6 +27,7 @@ const SENTENCES: { [Code in SaidCode]: (params: Problems[Code], say: CliText, te
   engine_lost: ({ address }, say) => [EXIT.engine, say.engineGone(address)],
   unusable_request: ({ reason }, _, text) => [exitForFailure(reason.type), explain(reason, text)],
   too_long: ({ bytes, most }, say) => [EXIT.usage, say.usage.tooLong(bytes, most)],
+  no_question: ({ task_id }, say) => [EXIT.usage, say.noQuestion(task_id)],
   no_prompt: (_, say) => [EXIT.usage, say.usage.noPrompt],
   bad_name: (_, say) => [EXIT.usage, say.usage.badName],
 };

@@ -1,7 +1,7 @@
 /** Operations by the API of the running service. Loaded by every command: it must stay small. */
 import { request } from 'node:http';
 import type { Route } from '../shared/chat.ts';
-import type { ResultFile } from '../shared/result.ts';
+import type { Question, ResultFile } from '../shared/result.ts';
 import type { TaskReference } from '../shared/task-id.ts';
 import { Problem } from '../tasks/problem.ts';
 import { taskIdOf, timeOfKey } from '../tasks/task-id.ts';
@@ -104,6 +104,13 @@ export class SocketTasks implements Tasks {
         query: routeQuery(chat),
       },
       async (tasks) => await tasks.result(task_id, chat),
+    );
+  }
+
+  async question(task_id: string, chat?: Route): Promise<Question> {
+    return await this.ask(
+      { method: 'GET', path: `/v1/tasks/${task_id}/question`, query: routeQuery(chat) },
+      async (tasks) => await tasks.question(task_id, chat),
     );
   }
 

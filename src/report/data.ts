@@ -193,9 +193,14 @@ const text = (characters: number) =>
   z.string().transform((value) => (value.length <= characters ? value : firstCharacters(value, characters)));
 const ms = amount.optional().catch(undefined);
 
+/** Characters of a question in a report. */
+export const QUESTION_CHARS = 100;
+
 const entry = z.object({
   task_id: z.string(),
   task_name: text(64),
+  /** Beginning of what was asked: only of tasks that are listed, and not in a page that is served. */
+  question: text(QUESTION_CHARS).optional().catch(undefined),
   status: z.enum(['done', 'failed', 'timed_out', 'cancelled']),
   model: text(64),
   tokens: z
@@ -223,6 +228,11 @@ const entry = z.object({
 
 /** The fields of a result that a report needs: without prompt and output, so that 50,000 of them fit into memory. */
 export type Entry = z.output<typeof entry>;
+
+/** @returns the tasks that a report lists by name. */
+export function listedIn({ slowest, dearest, failures }: Figures): Set<Entry> {
+  return new Set([...slowest, ...dearest.flatMap(({ entries }) => entries), ...failures.map(({ last }) => last)]);
+}
 
 /** @returns an entry for each result; `undefined` for a file that holds no valid result. */
 export function entriesOf(results: Iterable<unknown>): (Entry | undefined)[] {

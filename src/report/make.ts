@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,6 +11,8 @@ import type { Links, Section } from './html.ts';
 export interface ReportOptions {
   /** Folder of the result files. */
   folder: string;
+  /** Of the questions in the result files; without them no question is shown. */
+  keys?: ReadonlyMap<string, KeyObject>;
   /** Milliseconds since 1970. */
   since: number;
   until: number;

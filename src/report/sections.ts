@@ -221,7 +221,7 @@ function ranked(entries: Entry[], label: string, { say, text, n, links }: Contex
   const rows = entries.map((entry) => {
     const took = durationOf(entry);
     return [
-      nameOf(entry, links),
+      askedIn(entry, links),
       text.state[entry.status],
       html`<bdi>${entry.model}</bdi>`,
       took === undefined ? '' : inSeconds(took),
@@ -233,6 +233,12 @@ function ranked(entries: Entry[], label: string, { say, text, n, links }: Contex
   });
   const columns = links.results === undefined ? words.columns.slice(0, -1) : words.columns;
   return table({ label, columns, rows: rows.map((row) => row.slice(0, columns.length)), texts: [0, 1, 2] });
+}
+
+/** The name, with the beginning of the question below it if it is known. */
+function askedIn(entry: Entry, links: Links): Html {
+  const { question } = entry;
+  return html`${nameOf(entry, links)}${question !== undefined && html`<br /><small><bdi>${question}</bdi></small>`}`;
 }
 
 function fileOf({ task_id }: Entry, { results }: Links, words: string): Part {
@@ -256,7 +262,7 @@ function failures({ failures }: Figures, context: Context): Section {
           rows: failures.map((failure) => [
             reasonOf(failure, context),
             n(failure.tasks),
-            html`${nameOf(failure.last, links)} <small>${minute(failure.last.completed_at)}</small>`,
+            html`${askedIn(failure.last, links)} <small>${minute(failure.last.completed_at)}</small>`,
           ]),
           texts: [0, 2],
         }),

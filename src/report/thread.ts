@@ -1,15 +1,26 @@
 /** Worker thread that reads the results and draws the charts: `dist/report-thread.js`. Only it loads the chart library. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { oneLine } from '../shared/format.ts';
 import { ResultStore } from '../results/store.ts';
-import { entriesOf, figuresOf } from './data.ts';
+import { entriesOf, figuresOf, listedIn, QUESTION_CHARS, type Figures } from './data.ts';
 import type { Report, ReportOptions } from './make.ts';
 import { sectionsOf } from './sections.ts';
 
-const { folder, since, until, lang, links } = workerData as ReportOptions;
-const figures = figuresOf(entriesOf(new ResultStore(folder).savedSince(since)), since, until);
+const { folder, keys, since, until, lang, links } = workerData as ReportOptions;
+const results = new ResultStore(folder, keys);
+const figures = figuresOf(entriesOf(results.savedSince(since)), since, until);
+if (keys) await addQuestions(figures, results);
 const report: Report = {
   tasks: figures.tasks,
   damaged: figures.byModel.damaged,
   sections: sectionsOf(figures, lang, links),
 };
 parentPort?.postMessage(report, []);
+
+async function addQuestions(of: Figures, store: ResultStore): Promise<void> {
+  for (const entry of listedIn(of)) {
+    const saved = await store.readIfSound(entry.task_id);
+    const question = saved && store.beginningOf(saved);
+    if (question !== undefined) entry.question = oneLine(question, QUESTION_CHARS);
+  }
+}

@@ -51,7 +51,16 @@ export async function isResultOf(path: string, task_id: string): Promise<boolean
 }
 
 /** Members that are text if present. */
-const TEXTS = ['task_name', 'model', 'output', 'reasoning', 'partial_output', 'finish_reason', 'created_at'] as const;
+const TEXTS = [
+  'task_name',
+  'prompt',
+  'model',
+  'output',
+  'reasoning',
+  'partial_output',
+  'finish_reason',
+  'created_at',
+] as const;
 
 /** @returns the result in a file's content; `undefined` if it holds none. */
 export function parseResult(content: string): ResultFile | undefined {
@@ -76,7 +85,7 @@ function isTextOrAbsent(value: unknown): boolean {
   return value === undefined || typeof value === 'string';
 }
 
-/** A damaged result is treated as absent, and overwritten. */
+/** A damaged result is treated as absent, and overwritten; a question that cannot be decrypted is not shown. */
 export function absentIfDamaged(error: unknown): undefined {
   if (!(error instanceof ServiceError)) throw error;
 }

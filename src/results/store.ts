@@ -1,15 +1,18 @@
+import type { KeyObject } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { opendir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { ServiceError } from '../service/exit.ts';
 import { tildePath } from '../service/files.ts';
-import { isoSeconds } from '../shared/format.ts';
-import type { PendingFile, ResultFile, TaskResult, Timings } from '../shared/result.ts';
+import { firstCharacters, isoSeconds } from '../shared/format.ts';
+import type { PendingFile, Question, ResultFile, TaskResult, Timings } from '../shared/result.ts';
 import { notificationId } from '../shared/task-id.ts';
+import { QUESTION_CHARS } from '../shared/task.ts';
 import { BatchWriter } from './atomic-writer.ts';
 import { PRIVATE_FILE, absentIfDamaged, checkedId, isResultOf, parseResult, readResult, taskIdOf } from './file.ts';
 import { Inbox } from './inbox.ts';
+import { openQuestion, sealQuestion } from './question.ts';
 
 /** A finished task with its cost, if known. */
 type PricedResult = TaskResult & Pick<ResultFile, 'cost'>;
@@ -25,7 +28,11 @@ export class ResultStore {
   private readonly writer: BatchWriter;
   private readonly inbox: Inbox;
 
-  constructor(readonly folder: string) {
+  /** @param keys by id; the first one encrypts questions, which stay readable without any */
+  constructor(
+    readonly folder: string,
+    private readonly keys: ReadonlyMap<string, KeyObject> = new Map(),
+  ) {
     this.writer = new BatchWriter(folder, this.latestPath);
     this.inbox = new Inbox(join(folder, '.unacknowledged'));
   }
@@ -77,7 +84,10 @@ export class ResultStore {
       const isKnown = before !== undefined && (before.late === true || isAnswered(before) || !isAnswer);
       const saved = isKnown
         ? before
-        : { ...(before ? lateAfter(before, result) : result), completed_at: isoSeconds(Date.now()) };
+        : {
+            ...sealQuestion(before ? lateAfter(before, result) : result, this.keys),
+            completed_at: isoSeconds(Date.now()),
+          };
       // The inbox entry is written first, so that no result lacks one. It is also written for a known result, whose entry a crash of
       // the disk may have lost.
       if (!saved.acknowledged) await this.inbox.add(result.task_id, batch);
@@ -141,6 +151,24 @@ export class ResultStore {
   /** @returns the saved result of a task; `undefined` also if it is damaged. */
   async readIfSound(task_id: string): Promise<ResultFile | undefined> {
     return await this.read(task_id).catch(absentIfDamaged);
+  }
+
+  /**
+   * @returns what was asked; `undefined` if the result is of a version that did not keep it.
+   * @throws {ServiceError} if it is encrypted with a key that is missing
+   */
+  questionOf(result: ResultFile): Question | undefined {
+    return openQuestion(result, this.keys);
+  }
+
+  /** @returns the beginning of what was asked; `undefined` also if it cannot be decrypted. */
+  beginningOf(result: ResultFile): string | undefined {
+    try {
+      const prompt = this.questionOf(result)?.prompt;
+      return prompt === undefined ? undefined : firstCharacters(prompt, QUESTION_CHARS);
+    } catch (error) {
+      return absentIfDamaged(error);
+    }
   }
 
   /** @returns the latest result, or `undefined`. */

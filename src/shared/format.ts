@@ -51,6 +51,18 @@ export function field(text: string): string {
   return text.toWellFormed().replaceAll(UNSAFE_IN_FIELD, ' ');
 }
 
+/** @returns the beginning of a text of several lines as one line that is safe to print, with `…` if it is cut. */
+export function oneLine(text: string, count: number): string {
+  const line = field(
+    firstCharacters(text, 2 * count)
+      .replaceAll(/\s+/g, ' ')
+      .trim(),
+  );
+  const beginning = firstCharacters(line, count);
+  const isWhole = beginning === line && firstCharacters(text, 2 * count) === text;
+  return isWhole ? line : `${beginning}…`;
+}
+
 /** @returns the first characters of a Markdown text. A code block that is cut is closed. */
 export function excerptOf(markdown: string, count: number): string {
   return closeCodeBlock(firstCharacters(markdown, count));

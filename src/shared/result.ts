@@ -1,5 +1,5 @@
 /** The result of a task, and the files that hold it (docs/results.md). */
-import type { Outcome, TaskError } from './task.ts';
+import type { Outcome, Task, TaskError } from './task.ts';
 
 /** `pending-<task_id>.json` (docs/results.md). */
 export interface PendingFile {
@@ -42,8 +42,12 @@ export interface Timings {
   wake_ms?: number;
 }
 
-/** Result of a task, before it is saved. */
-export interface TaskResult {
+/** Members of a task that are saved with its result: what was asked, and how. */
+const QUESTION = ['prompt', 'request', 'timeout_ms', 'priority', 'resend_unknown'] as const;
+export type Question = Pick<Task, (typeof QUESTION)[number]>;
+
+/** Result of a task, before it is saved. Results of older versions have no question. */
+export interface TaskResult extends Partial<Question> {
   task_id: string;
   task_name: string;
   status: Outcome;
@@ -70,6 +74,8 @@ export interface TaskResult {
 
 /** `<task_id>.json` and `latest.json` (docs/results.md). */
 export interface ResultFile extends TaskResult {
+  /** In place of the question, if payloads are encrypted: its JSON in AES-256-GCM, in base64, and the id of the key. */
+  encrypted_question?: { key: string; data: string };
   /** Absent if no price is known. */
   cost?: Cost;
   /** When the result was saved. ISO 8601, UTC, whole seconds. */
@@ -77,6 +83,24 @@ export interface ResultFile extends TaskResult {
   /** True once the notification is acknowledged. */
   acknowledged?: true;
   acknowledged_at?: string;
+}
+
+/** @returns what was asked, of a task or a result; `undefined` if the result has no question. */
+export function questionOf(asked: Partial<Question>): Question | undefined {
+  if (asked.prompt === undefined) return undefined;
+  return Object.fromEntries(Object.entries(asked).filter(([name]) => isOfQuestion(name))) as unknown as Question;
+}
+
+/** @returns a result without what was asked. */
+export function withoutQuestion<T extends Partial<ResultFile>>(
+  result: T,
+): Omit<T, keyof Question | 'encrypted_question'> {
+  const rest = Object.entries(result).filter(([name]) => !isOfQuestion(name) && name !== 'encrypted_question');
+  return Object.fromEntries(rest) as Omit<T, keyof Question | 'encrypted_question'>;
+}
+
+function isOfQuestion(name: string): boolean {
+  return (QUESTION as readonly string[]).includes(name);
 }
 
 /** Outcome of saving a result. */

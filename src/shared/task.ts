@@ -108,6 +108,8 @@ export interface TaskView {
   api_id?: string;
   /** Position in the queue by the limiter's last answer. */
   queue?: QueuePosition;
+  /** Beginning of the prompt; absent if no worker answers, or if it was not kept. */
+  question?: string;
   created_at: string;
   /** When Kimi itself received the request: start of the deadline. Behind a relay, absent until Kimi begins to answer. */
   accepted_at?: string;
@@ -130,6 +132,9 @@ export interface TaskView {
   /** Sent through a relay, which reports the answer's progress ({@link StreamProgress}). */
   relay?: true;
 }
+
+/** Characters of the prompt in {@link TaskView.question}. */
+export const QUESTION_CHARS = 300;
 
 /** Return value of the task workflow. */
 export interface TaskSummary {

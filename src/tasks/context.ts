@@ -44,7 +44,10 @@ export function taskContext(
   return {
     config,
     stack,
-    results: new ResultStore(stack && !config.isSet('KIMI_RESULTS_DIR') ? stack.results_dir : config.KIMI_RESULTS_DIR),
+    results: new ResultStore(
+      stack && !config.isSet('KIMI_RESULTS_DIR') ? stack.results_dir : config.KIMI_RESULTS_DIR,
+      config.KIMI_PAYLOAD_KEYS,
+    ),
     taskQueue: stack?.task_queue ?? config.KIMI_TASK_QUEUE,
     limiter: stack ? stack.limiter : isLimited(limitsOf(config)) ? limiterIdOf(config) : undefined,
     relay: stack ? stack.relay_url !== undefined : usesRelay(config),

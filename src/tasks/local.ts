@@ -3,7 +3,7 @@ import { retirementOf } from '../kimi/models.ts';
 import { limiterView } from '../limiter/client.ts';
 import type { Route } from '../shared/chat.ts';
 import type { QueuePosition } from '../shared/limits.ts';
-import type { ResultFile } from '../shared/result.ts';
+import { withoutQuestion, type Question, type ResultFile } from '../shared/result.ts';
 import type { TaskReference } from '../shared/task-id.ts';
 import { newestTasks, pageOfTasks, type Place } from '../temporal/task-list.ts';
 import { acknowledge } from './acknowledge.ts';
@@ -55,15 +55,23 @@ export class LocalTasks implements Tasks {
     const { context } = this;
     if (task_id !== undefined) {
       await checkChat(context, task_id, chat);
-      return await savedResult(context, task_id);
+      return withoutQuestion(await savedResult(context, task_id));
     }
     const newest = await newestResult(context, chat);
     if (!newest) throw new Problem('no_results', {});
-    return newest;
+    return withoutQuestion(newest);
+  }
+
+  async question(task_id: string, chat?: Route): Promise<Question> {
+    const { context } = this;
+    await checkChat(context, task_id, chat);
+    const question = context.results.questionOf(await savedResult(context, task_id));
+    if (!question) throw new Problem('no_question', { task_id });
+    return question;
   }
 
   async unacknowledged(): Promise<ResultFile[]> {
-    return await this.context.results.unacknowledged();
+    return (await this.context.results.unacknowledged()).map((result) => withoutQuestion(result));
   }
 
   async acknowledge(reference: TaskReference, chat?: Route): Promise<Acknowledgement> {
@@ -163,6 +171,7 @@ async function standingOf(context: TaskContext, task_id: string): Promise<Standi
     // A closed workflow does not see a later acknowledgement.
     acknowledged: known.acknowledged || (saved?.acknowledged ?? false),
     status: known.state,
+    question: known.question ?? (saved && results.beginningOf(saved)),
     queue: known.state === 'queued' ? ((await currentPlace(context, task_id)) ?? known.queue) : undefined,
     retrying: found?.retrying,
     progress: found?.progress,

@@ -33,6 +33,8 @@ export interface Problems {
   unusable_request: { reason: TaskError };
   /** Prompt and options are too long together. */
   too_long: { bytes: number; most: number };
+  /** The result is of a version that did not keep questions. */
+  no_question: { task_id: string };
   no_prompt: object;
   bad_name: object;
   /** The same key started a task with another prompt. */

@@ -3,7 +3,7 @@ import type { Route } from '../shared/chat.ts';
 import type { ErrorDetail } from '../shared/error-detail.ts';
 import type { QueuePosition } from '../shared/limits.ts';
 import type { StreamProgress } from '../shared/relay.ts';
-import type { Cost, ResultFile } from '../shared/result.ts';
+import type { Cost, Question, ResultFile } from '../shared/result.ts';
 import type { TaskReference } from '../shared/task-id.ts';
 import type { Lang, Priority, TaskError, TaskRequest, TaskState, TaskView } from '../shared/task.ts';
 
@@ -149,8 +149,10 @@ export interface Tasks {
   start(task: NewTask, key: string, waitMs: number): Promise<StartedTask>;
   list(filter: Filter, limit: number, cursor?: string): Promise<TaskList>;
   find(task_id: string, chat?: Route): Promise<Standing>;
-  /** @param task_id the newest result if absent */
+  /** Without what was asked, which may be as long as the answer. @param task_id the newest result if absent */
   result(task_id?: string, chat?: Route): Promise<ResultFile>;
+  /** @returns what a task with a result was asked. */
+  question(task_id: string, chat?: Route): Promise<Question>;
   /** @returns every result that is not acknowledged, oldest first. */
   unacknowledged(): Promise<ResultFile[]>;
   acknowledge(reference: TaskReference, chat?: Route): Promise<Acknowledgement>;

@@ -34,6 +34,7 @@ const tasks: Tasks = {
   list: unknown,
   find: unknown,
   result: unknown,
+  question: unknown,
   unacknowledged: unknown,
   acknowledge: unknown,
   cancel: unknown,

@@ -35,7 +35,11 @@ describe('a task', () => {
       })
       .toEqual([task_id]);
     const result = await call(socket, 'GET', `/v1/tasks/${task_id}/result`);
-    expect(schemas.result.parse(result.body)).toEqual(await world.results.read(task_id));
+    const { prompt, timeout_ms, ...saved } = { ...(await world.results.read(task_id)) };
+    expect(schemas.result.parse(result.body)).toEqual(saved);
+    const question = await call(socket, 'GET', `/v1/tasks/${task_id}/question?${inQuery(ROUTE)}`);
+    expect(schemas.question.parse(question.body)).toEqual({ prompt: 'telegram:4242', timeout_ms });
+    expect(prompt).toBe('telegram:4242');
     expect((await call(socket, 'GET', '/v1/results/latest')).body).toEqual(result.body);
     const acknowledged = await call(socket, 'POST', `/v1/tasks/${task_id}/ack`, { body: { route: ROUTE } });
     expect(acknowledged).toMatchObject({ status: 200, body: { notification: task_id } });

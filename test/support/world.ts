@@ -81,8 +81,9 @@ export interface World {
 
 export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const home = await temporaryFolder();
-  const results = new ResultStore(join(home, 'results'));
-  const payloads = openPayloads(readConfig({ KIMI_HOME: home, KIMI_PAYLOAD_KEYS: options.payloadKeys }));
+  const config = readConfig({ KIMI_HOME: home, KIMI_PAYLOAD_KEYS: options.payloadKeys });
+  const results = new ResultStore(join(home, 'results'), config.KIMI_PAYLOAD_KEYS);
+  const payloads = openPayloads(config);
   const { dataConverter } = payloads;
   const engine = new Client({ connection: (await engineClient()).connection, dataConverter });
   const simulator = createSimulator({ secret: SECRET, delayMs: options.delayMs ?? 50, log: silent });

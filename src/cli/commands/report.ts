@@ -47,9 +47,11 @@ async function report({ since: sinceMs, output, open }: ReportOptions): Promise<
   const until = Date.now();
   const since = until - sinceMs;
   const [fromResults, inFlight] = await Promise.all([
-    makeReport({ folder: results.folder, since, until, lang, links }).catch((error: NodeJS.ErrnoException): Report => {
-      throw new CliError(EXIT.config, say.report.notReadable(tildePath(results.folder), error.code ?? error.message));
-    }),
+    makeReport({ folder: results.folder, keys: config.KIMI_PAYLOAD_KEYS, since, until, lang, links }).catch(
+      (error: NodeJS.ErrnoException): Report => {
+        throw new CliError(EXIT.config, say.report.notReadable(tildePath(results.folder), error.code ?? error.message));
+      },
+    ),
     inFlightOf(context),
   ]);
   const sections = [inFlightSection(inFlight, lang, links, until), ...fromResults.sections];

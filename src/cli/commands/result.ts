@@ -1,10 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import pico from 'picocolors';
 import { langOf } from '../../config/early.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import type { Route } from '../../shared/chat.ts';
-import { isTruncated } from '../../shared/result.ts';
+import { oneLine } from '../../shared/format.ts';
+import { isTruncated, type Question } from '../../shared/result.ts';
+import type { Tasks } from '../../tasks/tasks.ts';
 import { explain, textFor } from '../../text/index.ts';
 import { CliError, exitFor } from '../exit.ts';
 import { namedTask } from '../named-task.ts';
@@ -12,6 +15,9 @@ import { command, printing, route } from '../options.ts';
 import { withoutControls } from '../output/terminal.ts';
 import { openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
+
+/** Characters of the question above an answer. */
+const QUESTION_CHARS = 200;
 
 interface ResultOptions {
   route?: Route;
@@ -45,14 +51,34 @@ async function result(
   const tasks = await openTasks();
   const named = word === undefined ? undefined : await namedTask(word, tasks, say, { route: chat });
   const saved = await tasks.result(named?.task_id, chat);
-  if (json) console.log(JSON.stringify(saved, null, 2));
-  else if (saved.output !== undefined) {
+  if (json) {
+    // The agent of a chat knows what it asked, and its context is short.
+    const question = chat ? undefined : await questionIfKept(tasks, saved.task_id);
+    console.log(JSON.stringify({ ...saved, ...question }, null, 2));
+  } else if (saved.output !== undefined) {
     if (code !== undefined) await extract(saved.task_name, saved.output, code, folder, say);
-    else await printAnswer(saved.output, raw);
+    else {
+      if (process.stdout.isTTY && !raw) printQuestion(await questionIfKept(tasks, saved.task_id));
+      await printAnswer(saved.output, raw);
+    }
     if (isTruncated(saved)) console.error(text.truncated.sentence);
   } else
     console.error(say.noOutput(saved.task_id, saved.error ? explain(saved.error, text) : text.state[saved.status]));
   return exitFor(saved);
+}
+
+/** @returns what was asked; `undefined` if it was not kept, or cannot be decrypted here. */
+async function questionIfKept(tasks: Tasks, task_id: string): Promise<Question | undefined> {
+  return await tasks.question(task_id).catch((error: unknown) => {
+    // By name: the parts that are loaded on demand have classes of their own.
+    if (['Problem', 'ServiceError'].includes((error as Error).name)) return undefined;
+    throw error;
+  });
+}
+
+/** On a terminal only, where it is not taken for the answer. */
+function printQuestion(question: Question | undefined): void {
+  if (question) console.log(`${pico.dim(`> ${oneLine(question.prompt, QUESTION_CHARS)}`)}\n`);
 }
 
 /** A pipe or a file gets the exact bytes of the answer; a terminal gets it without control sequences. */

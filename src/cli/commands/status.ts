@@ -3,7 +3,7 @@ import { langOf } from '../../config/early.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { tildePath } from '../../service/files.ts';
 import type { Route } from '../../shared/chat.ts';
-import { money } from '../../shared/format.ts';
+import { money, oneLine } from '../../shared/format.ts';
 import { isTruncated } from '../../shared/result.ts';
 import type { Standing } from '../../tasks/tasks.ts';
 import { explain, stateOf, textFor } from '../../text/index.ts';
@@ -13,6 +13,9 @@ import { lastLine, sayRetrying } from '../output/retrying.ts';
 import { fields } from '../output/terminal.ts';
 import { openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
+
+/** Characters of the question that are shown. */
+const QUESTION_CHARS = 80;
 
 interface StatusOptions {
   json?: true;
@@ -46,6 +49,7 @@ async function printRows(standing: Standing, say: CliText): Promise<void> {
   const gone = standing.missing_file && say.resultGone(task_id, tildePath(standing.missing_file));
   const rows: [string, string | undefined][] = [
     [label.task, standing.task_name],
+    [label.question, standing.question && oneLine(standing.question, QUESTION_CHARS)],
     [label.id, task_id],
     [label.state, standing.late ? label.late(stateOf(standing, text)) : stateOf(standing, text)],
     [label.place, queue && text.queuePosition(queue)],

@@ -1,5 +1,6 @@
-import { createCipheriv, createDecipheriv, randomBytes, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import type { Payload, PayloadCodec, SerializationContext } from '@temporalio/common';
+import { decrypt, encrypt } from '../../service/aes-gcm.ts';
 import { ServiceError } from '../../service/exit.ts';
 import proto from '@temporalio/proto';
 
@@ -7,26 +8,20 @@ import proto from '@temporalio/proto';
 const ENCODING = 'binary/encrypted';
 const KEY_ID = 'encryption-key-id';
 
-const CIPHER = 'aes-256-gcm';
-
-/** Lengths of AES-GCM's random initialization vector (96 bits) and of its tag, in bytes (NIST SP 800-38D). */
-const IV_BYTES = 12;
-const TAG_BYTES = 16;
-
 const text = new TextDecoder();
 
 /**
  * Encrypts payloads: the first key encrypts, every key decrypts, and the payload holds the key's id. Without keys nothing is
  * encrypted. Unencrypted payloads are still read, so keys may be introduced while tasks are open.
  *
- * An encrypted payload's data is IV, ciphertext and tag, one after the other; the plaintext is the whole payload.
+ * The plaintext of an encrypted payload's data is the whole payload.
  */
 export class EncryptionCodec implements PayloadCodec {
   constructor(private readonly keys: ReadonlyMap<string, KeyObject>) {}
 
   async encode(payloads: Payload[]): Promise<Payload[]> {
     const [first] = this.keys;
-    return first ? payloads.map((payload) => encrypt(payload, ...first)) : payloads;
+    return first ? payloads.map((payload) => sealed(payload, ...first)) : payloads;
   }
 
   /**
@@ -40,7 +35,7 @@ export class EncryptionCodec implements PayloadCodec {
       const named = { key: id, task: context?.workflowId };
       if (!key) throw new ServiceError('payload_key_missing', named);
       try {
-        return decrypt(payload, key);
+        return fromBytes(decrypt(payload.data ?? new Uint8Array(), key));
       } catch {
         throw new ServiceError('payload_key_wrong', named);
       }
@@ -48,18 +43,11 @@ export class EncryptionCodec implements PayloadCodec {
   }
 }
 
-function encrypt(payload: Payload, id: string, key: KeyObject): Payload {
-  const iv = randomBytes(IV_BYTES);
-  const cipher = createCipheriv(CIPHER, key, iv);
-  const data = Buffer.concat([iv, cipher.update(toBytes(payload)), cipher.final(), cipher.getAuthTag()]);
-  return { metadata: { encoding: Buffer.from(ENCODING), [KEY_ID]: Buffer.from(id) }, data };
-}
-
-function decrypt({ data }: Payload, key: KeyObject): Payload {
-  const sealed = data ?? new Uint8Array();
-  const decipher = createDecipheriv(CIPHER, key, sealed.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES });
-  decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
-  return fromBytes(Buffer.concat([decipher.update(sealed.subarray(IV_BYTES, -TAG_BYTES)), decipher.final()]));
+function sealed(payload: Payload, id: string, key: KeyObject): Payload {
+  return {
+    metadata: { encoding: Buffer.from(ENCODING), [KEY_ID]: Buffer.from(id) },
+    data: encrypt(toBytes(payload), key),
+  };
 }
 
 const message = proto.temporal.api.common.v1.Payload;

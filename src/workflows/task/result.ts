@@ -1,5 +1,5 @@
 import { isErrorCallback, type AnswerCallback, type Callback, type Usage } from '../../shared/callback.ts';
-import type { TaskResult, Tokens } from '../../shared/result.ts';
+import { questionOf, type TaskResult, type Tokens } from '../../shared/result.ts';
 import { notificationId } from '../../shared/task-id.ts';
 import type { Outcome, TaskError } from '../../shared/task.ts';
 import { sentenceFor } from '../../text/index.ts';
@@ -33,10 +33,11 @@ export function resultWithoutAnswer(run: TaskRun, status: Outcome, error: TaskEr
 
 /** Saves a result and makes it the task's state; its notification becomes the pending one. */
 export async function save(run: TaskRun, result: TaskResult): Promise<void> {
-  const { text, times, view } = run;
+  const { task, text, times, view } = run;
   run.enterStep('saving');
   const since = Date.now();
-  const timed = { ...result, timings: times.pick('queued_ms', 'dispatch_ms', 'kimi_ms') };
+  const timings = times.pick('queued_ms', 'dispatch_ms', 'kimi_ms');
+  const timed: TaskResult = { ...result, timings, ...questionOf(task) };
   const { completed_at, cost, file, instead } = await run.activities.persist(
     [timed],
     text.activity.persist(text.state[result.status]),

@@ -1,11 +1,11 @@
 import { metricMeter, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import { isErrorCallback, type Callback, type ErrorCallback } from '../../shared/callback.ts';
-import { isoSeconds } from '../../shared/format.ts';
+import { firstCharacters, isoSeconds } from '../../shared/format.ts';
 import type { QueuePosition } from '../../shared/limits.ts';
 import { taskMetrics } from '../../shared/metrics.ts';
 import { SEARCH_ATTRIBUTES } from '../../shared/names.ts';
 import type { TaskResult } from '../../shared/result.ts';
-import type { Task, TaskState, TaskStep, TaskView } from '../../shared/task.ts';
+import { QUESTION_CHARS, type Task, type TaskState, type TaskStep, type TaskView } from '../../shared/task.ts';
 import { textFor, type Text } from '../../text/index.ts';
 import { currentDetails } from '../details.ts';
 import { taskActivities } from './activity-options.ts';
@@ -48,6 +48,7 @@ export class TaskRun {
       model,
       state: 'dispatching',
       step: 'dispatching',
+      question: firstCharacters(task.prompt, QUESTION_CHARS),
       created_at: isoSeconds(startTime),
       acknowledged: false,
       ...(relay && { relay: true }),

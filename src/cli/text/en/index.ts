@@ -72,6 +72,7 @@ export const en: CliText = {
   resultGone: (id, file) =>
     `Task ${id} has ended, but its result file ${file} was removed or is damaged. Restore it, or read the answer in the Temporal Web UI (kimi-dispatch status ${id}).`,
   unfinished: (id) => `Task ${id} has no result yet; see kimi-dispatch watch ${id}.`,
+  noQuestion: (id) => `The result file of task ${id} has no question: it was saved by an older version.`,
   ended: (id, how) =>
     `Task ${id} was ended in the engine (${how}) and will have no result. Dispatch it again if needed.`,
   resultElsewhere: (id, folder) =>
@@ -230,6 +231,7 @@ export const en: CliText = {
   },
   status: {
     task: 'Task',
+    question: 'Question',
     id: 'Id',
     state: 'State',
     place: 'Queue position',

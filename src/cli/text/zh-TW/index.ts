@@ -78,6 +78,7 @@ export const zhTW = {
   resultGone: (id: string, file: string) =>
     `任務 ${id} 已經結束，但結果檔 ${file} 已被刪除或損壞。請還原檔案，或到 Temporal Web UI 讀取答案（kimi-dispatch status ${id}）。`,
   unfinished: (id: string) => `任務 ${id} 還沒有結果；進度請看 kimi-dispatch watch ${id}。`,
+  noQuestion: (id: string) => `任務 ${id} 的結果檔沒有問題的原文：它是舊版儲存的。`,
   ended: (id: string, how: string) => `任務 ${id} 在引擎裡被結束了（${how}），不會有結果。需要的話請重新派發。`,
   resultElsewhere: (id: string, folder: string) =>
     `任務 ${id} 已結束，但它的結果不在 ${folder}。請把 KIMI_RESULTS_DIR 指向 worker 使用的資料夾。`,
@@ -227,6 +228,7 @@ export const zhTW = {
   },
   status: {
     task: '任務',
+    question: '問題',
     id: '編號',
     state: '狀態',
     place: '排隊位置',
