@@ -86,9 +86,10 @@ it('a command has the same output through the service and without it', { timeout
   const both = async (args: string[], changes: Env = {}): Promise<Ended> => {
     between.seen = [];
     const withService = await cli(args, { ...env, ...changes });
-    expect(between.seen, args.join(' ')).toHaveLength(1);
+    const requests = between.seen.length;
+    expect(requests, args.join(' ')).toBeGreaterThan(0);
     const own = await cli(args, without({ ...env, ...changes }));
-    expect(between.seen, args.join(' ')).toHaveLength(1);
+    expect(between.seen, args.join(' ')).toHaveLength(requests);
     expect(alike(withService), args.join(' ')).toEqual(alike(own));
     return withService;
   };
