@@ -23,6 +23,8 @@ export const TAKES = {
   inbox: '[options]',
   ack: '[options] <TASK>',
   limits: '[options]',
+  export: '[options]',
+  search: '[options] <WORDS...>',
   models: '[options]',
   usage: '[options]',
   report: '[options]',

@@ -13,6 +13,7 @@ export const usage: CliText['usage'] = {
   other: (why) => why,
   tooMany: 'Too many arguments; put quotes around text with spaces.',
   noPrompt: 'There is no prompt. Use -p "PROMPT", -f FILE, or -p - to read standard input.',
+  oneFormat: 'Choose one format: --markdown, --json or --csv.',
   onePrompt: 'Give the prompt from one source only: an argument, -p, -f or --message.',
   tooLong: (bytes, limit) => `The prompt has ${bytes} bytes; the limit is ${limit}. Shorten it.`,
   inputTooLong: (name, limit) => `${name} has more than ${limit} bytes, the limit. Shorten it.`,

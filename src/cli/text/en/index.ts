@@ -222,6 +222,17 @@ export const en: CliText = {
     stuck: (pids) => `Did not end in time: process ${pids.join(', ')}.`,
   },
   logs: { none: 'There are no logs.', unknown: (name, known) => `There is no log of ${name}; there are: ${known}` },
+  kept: {
+    question: 'Question',
+    answer: 'Answer',
+    notKept: '(The question was not kept, or its key is missing.)',
+    none: 'There are no results to export.',
+    noMatch: (words) => `No task has “${words}” in its question, answer or name.`,
+    more: (n) => `${n} more; list them with -l.`,
+    locked: (n) =>
+      `${n} ${n === 1 ? 'question is' : 'questions are'} not decrypted: KIMI_PAYLOAD_KEYS lacks the key of that time.`,
+    columns: ['Task id', 'Name', 'Completed', 'Text'],
+  },
   list: {
     none: 'There are no tasks yet.',
     noneSuch: 'There are no such tasks.',

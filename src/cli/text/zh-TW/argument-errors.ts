@@ -12,6 +12,7 @@ export const usage = {
   other: (why: string) => `指令的寫法不對：「${why}」。加上 --help 可查看用法。`,
   tooMany: '引數太多了；含有空白的文字請加上引號。',
   noPrompt: '沒有內容可以交給 Kimi。請用 -p "內容"、-f 檔案，或 -p - 從標準輸入讀取。',
+  oneFormat: '匯出格式只能選一種：--markdown、--json 或 --csv。',
   onePrompt: '要交給 Kimi 的內容只能選一個來源：引數、-p、-f 或 --message。',
   tooLong: (bytes: number, limit: number) => `內容有 ${bytes} 位元組，上限是 ${limit}。請縮短內容。`,
   inputTooLong: (name: string, limit: number) => `${name} 太長了，上限是 ${limit} 位元組。請縮短內容。`,

@@ -220,6 +220,16 @@ export const zhTW = {
     stuck: (pids: number[]) => `程序 ${pids.join('、')} 沒有在時限內結束。`,
   },
   logs: { none: '沒有紀錄。', unknown: (name: string, known: string) => `沒有 ${name} 的紀錄；有的是：${known}` },
+  kept: {
+    question: '問題',
+    answer: '答案',
+    notKept: '（沒有保存問題的原文，或缺少解密的金鑰）',
+    none: '沒有可以匯出的結果。',
+    noMatch: (words: string) => `沒有任務的問題、答案或名稱裡有「${words}」。`,
+    more: (n: number) => `還有 ${n} 個；用 -l 列出更多。`,
+    locked: (n: number) => `有 ${n} 個問題無法解密：KIMI_PAYLOAD_KEYS 裡沒有當時的金鑰。`,
+    columns: ['任務編號', '名稱', '完成', '內容'],
+  },
   list: {
     none: '還沒有任務。',
     noneSuch: '沒有這樣的任務。',
