@@ -1,14 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { firstCharacters } from '../shared/format.ts';
-import { SUMMARY_CHARS, type ResultFile } from '../shared/result.ts';
+import { SUMMARY_CHARS, withoutQuestion, type ResultFile } from '../shared/result.ts';
 import { tildePath } from '../service/files.ts';
 import { isEngineGone } from '../temporal/client.ts';
-import { replyText } from '../notify/message.ts';
+import { outcomeText, replyText } from '../notify/message.ts';
 import { upCommand, type Context } from './context.ts';
 import { EXIT, type Exit } from '../service/exit.ts';
 import { CliError, exitFor } from './exit.ts';
 import { lookUp } from '../tasks/look-up.ts';
+import { printAnswer } from './output/answer.ts';
 import { Progress } from './output/progress.ts';
 import { withoutControls } from './output/terminal.ts';
 
@@ -58,5 +59,16 @@ export async function printReply({ results, text, stack, say }: Context, result:
   const file = await results.pathToShow(result.task_id);
   console.log(replyText(result, file, text, (answer) => withoutControls(firstCharacters(answer, SUMMARY_CHARS))));
   if (stack?.simulated) console.log(`\n${say.simulatedNotice}`);
+  return exitFor(result);
+}
+
+/** Prints the answer, which is all that standard output gets. @returns the exit status for the outcome. */
+export async function printWhole(context: Context, result: ResultFile, json = false): Promise<Exit> {
+  const { results, text, stack, say } = context;
+  console.error(`${outcomeText(result, text)}\n`);
+  if (json) console.log(JSON.stringify({ ...withoutQuestion(result), ...results.questionOf(result) }, null, 2));
+  else if (result.output !== undefined) await printAnswer(result.output);
+  console.error(`\n${text.reply.whole(await results.pathToShow(result.task_id))}`);
+  if (stack?.simulated) console.error(`\n${say.simulatedNotice}`);
   return exitFor(result);
 }

@@ -11,6 +11,14 @@ import { explain, textFor, type Text } from '../text/index.ts';
  * @param excerpt makes the excerpt of the answer.
  */
 export function replyText(result: ResultFile, file: string, text: Text, excerpt = summaryOf): string {
+  const sections = [outcomeText(result, text)];
+  if (result.output !== undefined) sections.push(`${text.reply.summary}\n${excerpt(result.output)}`);
+  sections.push(text.reply.whole(file));
+  return sections.join('\n\n');
+}
+
+/** The reply without the answer: the outcome, the facts of the task, and the reason of a failure. */
+export function outcomeText(result: ResultFile, text: Text): string {
   const { reply } = text;
   const facts = [reply.task(field(result.task_name)), reply.model(field(result.model))];
   if (result.tokens) facts.push(reply.tokens(result.tokens));
@@ -21,8 +29,6 @@ export function replyText(result: ResultFile, file: string, text: Text, excerpt 
   const heading = reply.heading[isCut && result.status === 'done' ? 'truncated' : result.status];
   const sections = [heading, facts.join('\n')];
   if (result.error) sections.push(`${reply.reason}\n${explain(result.error, text)}`);
-  if (result.output !== undefined) sections.push(`${reply.summary}\n${excerpt(result.output)}`);
-  sections.push(reply.whole(file));
   return sections.join('\n\n');
 }
 

@@ -68,7 +68,8 @@ describe('run --simulate in a clean HOME', () => {
       expect(code, stderr).toBe(0);
       const result = await latest(env);
       expect(result).toMatchObject({ status: 'done', acknowledged: true, task_name: 'python-費波那契函數' });
-      expect(stdout).toContain(
+      expect(stdout).toBe(`${result.output?.replace(/\n$/, '')}\n`);
+      expect(stderr).toContain(
         [
           '✅ Kimi 任務完成！',
           '',
@@ -76,12 +77,10 @@ describe('run --simulate in a clean HOME', () => {
           '🤖 模型：kimi-k2.6',
           `💾 Token：${result.tokens?.prompt} (提示) + ${result.tokens?.completion} (生成) = ${result.tokens?.total}`,
           `⏱️ 完成時間：${result.completed_at}`,
-          '',
-          '📝 結果摘要：',
         ].join('\n'),
       );
-      expect(stdout).toContain('💡 完整結果：~/.openclaw/workspace/kimi-dispatch/results/latest.json');
-      expect(stdout).toContain('沒有呼叫真正的 Kimi');
+      expect(stderr).toContain('💡 完整結果：~/.openclaw/workspace/kimi-dispatch/results/latest.json');
+      expect(stderr).toContain('沒有呼叫真正的 Kimi');
       expect(stderr).toContain('等待 Kimi 回呼');
       expect(existsSync(join(env['HOME'] ?? '', '.local/share/kimi-dispatch/stack.json'))).toBe(false);
     }
@@ -90,7 +89,7 @@ describe('run --simulate in a clean HOME', () => {
   it('exits with its own code if the task fails, and names a model that only a simulation accepts', async () => {
     const env = await cleanHome();
     const run = await cli(['run', '--simulate', 'x [[simulate: delay=100 fail=1]]', '-m', 'moonshot-v1-128k'], env);
-    expect(run).toMatchObject({ code: 6, stdout: expect.stringContaining('❌ Kimi 任務失敗') });
+    expect(run).toMatchObject({ code: 6, stdout: '', stderr: expect.stringContaining('❌ Kimi 任務失敗') });
     expect(run.stderr.match(/moonshot-v1-128k 於 2026-08-31 在 Moonshot 停用，後繼的是 kimi-k2\.6/g)).toHaveLength(1);
     expect(await latest(env)).toMatchObject({ status: 'failed' });
   });
@@ -515,8 +514,17 @@ describe('one stack', () => {
   it('a run whose task times out has its own exit code', async () => {
     const { env } = running();
     const run = await cli(['run', '--simulate', 'x [[simulate: drop=1]]'], { ...env, KIMI_TASK_TIMEOUT_MS: '1000' });
-    expect(run).toMatchObject({ code: 7, stdout: expect.stringContaining('⏰ Kimi 任務逾時') });
+    expect(run).toMatchObject({ code: 7, stdout: '', stderr: expect.stringContaining('⏰ Kimi 任務逾時') });
     expect(await latest(env)).toMatchObject({ status: 'timed_out' });
+  });
+
+  it('run --json prints the result with its question, and nothing else', async () => {
+    const { env } = running();
+    const { code, stdout } = await cli(['run', '長答案 [[simulate: delay=0 size=5000]]', '--json'], env);
+    expect(code).toBe(0);
+    const result = JSON.parse(stdout) as { output: string };
+    expect(result).toMatchObject({ status: 'done', prompt: '長答案 [[simulate: delay=0 size=5000]]' });
+    expect(result.output).toHaveLength(5_000);
   });
 
   it('restarts a killed engine, and commands meanwhile say to wait', async () => {

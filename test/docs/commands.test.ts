@@ -87,7 +87,7 @@ it.each(['README.md', 'docs/quickstart.md'])('%s', { timeout: 180_000 }, async (
   onTestFinished(
     async () => void (await promisify(execFile)(process.execPath, [join(DIST, 'kimi-dispatch.js'), 'down'], { env })),
   );
-  const shell = launch(['-e', '-o', 'pipefail', '-c', `cd '${root}'\n${script.join('\n')}`], env, 'bash');
+  const shell = launch(['-e', '-o', 'pipefail', '-c', `cd '${root}'\nexec 2>&1\n${script.join('\n')}`], env, 'bash');
   const { code, stdout, stderr } = await shell.ended;
   expect(code, `${stdout}\n${stderr}`).toBe(0);
   const printed = stdout.split(/end of block \d+\n/);

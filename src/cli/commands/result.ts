@@ -12,7 +12,7 @@ import { explain, textFor } from '../../text/index.ts';
 import { CliError, exitFor } from '../exit.ts';
 import { namedTask } from '../named-task.ts';
 import { command, printing, route } from '../options.ts';
-import { withoutControls } from '../output/terminal.ts';
+import { printAnswer } from '../output/answer.ts';
 import { openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
 
@@ -79,14 +79,6 @@ async function questionIfKept(tasks: Tasks, task_id: string): Promise<Question |
 /** On a terminal only, where it is not taken for the answer. */
 function printQuestion(question: Question | undefined): void {
   if (question) console.log(`${pico.dim(`> ${oneLine(question.prompt, QUESTION_CHARS)}`)}\n`);
-}
-
-/** A pipe or a file gets the exact bytes of the answer; a terminal gets it without control sequences. */
-async function printAnswer(answer: string, raw = false): Promise<void> {
-  const { stdout } = process;
-  if (stdout.isTTY && raw) stdout.write(withoutControls(answer));
-  else if (stdout.isTTY) stdout.write(`${(await import('../output/markdown.ts')).renderMarkdown(answer)}\n`);
-  else stdout.write(Buffer.from(raw ? answer : `${answer.replace(/\n$/, '')}\n`));
 }
 
 /** Writes each code block of a language to a new file and prints the names. Existing files are not overwritten. */

@@ -11,7 +11,7 @@ import { contextFor, noKey, openContext, upCommand, warnOfMisspelt, withClient, 
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { Problem } from '../../tasks/problem.ts';
 import { CliError, exitForFailure, taskIsStarted } from '../exit.ts';
-import { follow, printReply } from '../follow.ts';
+import { follow, printWhole } from '../follow.ts';
 import { lookUp } from '../../tasks/look-up.ts';
 import { startChecked } from '../../tasks/local.ts';
 import { checkTask, type CheckedTask } from '../../tasks/request.ts';
@@ -36,19 +36,23 @@ const SIMULATED_URL = 'http://127.0.0.1';
 
 interface RunOptions extends PromptOptions, TaskOptions {
   simulate?: boolean;
+  json?: true;
 }
 
 export function runCommand(say: CliText): Command {
   const { help } = say;
   const examples = [
     `kimi-dispatch run --simulate "${help.examplePrompt}"`,
-    'kimi-dispatch run -f prompt.md --timeout 10m',
+    'kimi-dispatch run -f prompt.md --timeout 10m > answer.md',
   ];
   const run = command('run', say, help.run, examples)
     .argument('[PROMPT]', help.runPrompt)
     .option('-p, --prompt <PROMPT>', help.prompt)
     .option('-f, --file <FILE>', help.file);
-  return addTaskOptions(run, say).option('--simulate', help.simulate).action(ending(runTask));
+  return addTaskOptions(run, say)
+    .option('--simulate', help.simulate)
+    .option('--json', help.json)
+    .action(ending(runTask));
 }
 
 async function runTask(argument: string | undefined, options: RunOptions): Promise<Exit> {
@@ -68,7 +72,7 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
   const workersElsewhere = !stack && context.elsewhere && (await hasWorkers(context));
   // A simulated task must never reach a worker with a real key.
   if (simulate && (workersElsewhere || stack?.simulated === false)) throw new CliError(EXIT.config, say.notSimulated);
-  if (stack || workersElsewhere) return await runOn(context, task);
+  if (stack || workersElsewhere) return await runOn(context, task, options);
 
   if (!simulate && !config.KIMI_API_KEY) throw new CliError(EXIT.config, noKey(context));
   if (!simulate && !isRelayed && !callsBack(config.KIMI_API_URL)) {
@@ -82,7 +86,7 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
     const lost = own.lost.then((): Exit => {
       throw new CliError(EXIT.config, say.runLostHome(tildePath(config.KIMI_HOME)));
     });
-    return await Promise.race([runOn(ownContext, task, afterwards), lost]);
+    return await Promise.race([runOn(ownContext, task, options, afterwards), lost]);
   } finally {
     await own.stop();
   }
@@ -91,6 +95,7 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
 async function runOn(
   context: Context,
   task: CheckedTask,
+  { json }: RunOptions,
   afterwards?: (client: Client, task_id: string) => Promise<void>,
 ): Promise<Exit> {
   const { say, text } = context;
@@ -105,13 +110,13 @@ async function runOn(
       return exitForFailure(started.error.type);
     }
     const place = started.status === 'queued' && text.queuePosition(started.queued);
-    console.log(`${place ? say.queued(task.name, place) : say.dispatched(task.name)}\n`);
+    console.error(`${place ? say.queued(task.name, place) : say.dispatched(task.name)}\n`);
     console.error(say.taskId(started.task_id));
     if (started.retired) console.error(say.retiredNotice(text.detail(started.retired) ?? ''));
     const { task_id } = started;
     const stopped = afterwards ? say.interrupted(task_id, upCommand(context.stack)) : say.stoppedWaiting(task_id);
     const result = await follow(client, context, started.task_id, stopped);
-    const exit = await printReply(context, result);
+    const exit = await printWhole(context, result, json);
     await afterwards?.(client, started.task_id);
     return exit;
   });

@@ -13,7 +13,7 @@ export const help: CliText['help'] = {
     '            11 limit of the chat, 130 interrupted',
   ].join('\n'),
   dispatch: 'dispatch a task; returns when Kimi has accepted it',
-  run: 'dispatch a task and wait for the answer; starts services if none run, and stops them again',
+  run: 'dispatch a task, wait for the answer and print it; starts services if none run, and stops them again',
   status: 'show the progress of a task',
   list: 'list recent tasks',
   result: 'print the answer of a task',
