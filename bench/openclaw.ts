@@ -4,7 +4,7 @@
  */
 import { watch } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { openStage, OWNER, type Stage } from '../test/e2e/openclaw/stage.ts';
+import { openStage, OWNER, type TelegramStage } from '../test/e2e/openclaw/stage.ts';
 import { until } from '../test/support/until.ts';
 import { readConfig } from '../src/config/index.ts';
 import { findTemporalCli } from '../src/stack/temporal-cli.ts';
@@ -67,7 +67,7 @@ export async function benchOpenClaw(): Promise<void> {
 }
 
 /** The floor: a command that the gateway itself answers. @returns milliseconds. */
-async function askGateway(stage: Stage): Promise<number> {
+async function askGateway(stage: TelegramStage): Promise<number> {
   const said = performance.now();
   stage.telegram.say(OWNER, '/whoami');
   return (await stage.next(OWNER, /[^]/)).at - said;
@@ -75,7 +75,7 @@ async function askGateway(stage: Stage): Promise<number> {
 
 /** @returns milliseconds from the message to the two lines, and from the saved result to the reply. */
 async function dispatchByPrefix(
-  stage: Stage,
+  stage: TelegramStage,
   saved: Map<string, number>,
   name: string,
 ): Promise<{ shown: number; reply: number }> {
@@ -88,7 +88,7 @@ async function dispatchByPrefix(
 }
 
 /** The agent dispatches with its tool and polls the state, as the original design describes. */
-async function doByPolling(stage: Stage): Promise<{ requests: number; tokens: number }> {
+async function doByPolling(stage: TelegramStage): Promise<{ requests: number; tokens: number }> {
   const before = stage.model.requests.length;
   stage.model.script.push(
     { tool: 'kimi_dispatch', arguments: { prompt: `polled ${JOB}`, name: 'polled' } },

@@ -7,7 +7,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { HOOKS_TOKEN } from '../test/e2e/openclaw/gateway.ts';
 import type { ModelRequest, Saying } from '../test/e2e/openclaw/model.ts';
-import { openStage, OWNER, type Stage } from '../test/e2e/openclaw/stage.ts';
+import { openStage, OWNER, type TelegramStage } from '../test/e2e/openclaw/stage.ts';
 import { until } from '../test/support/until.ts';
 import { readConfig } from '../src/config/index.ts';
 import { findTemporalCli } from '../src/stack/temporal-cli.ts';
@@ -116,7 +116,7 @@ export async function benchWays([only = '']: string[]): Promise<void> {
   }
 }
 
-async function tryOut(stage: Stage, way: (typeof WAYS)[number]): Promise<Row> {
+async function tryOut(stage: TelegramStage, way: (typeof WAYS)[number]): Promise<Row> {
   // The first turns of a gateway include compilation.
   stage.telegram.say(OWNER, 'hello');
   await stage.next(OWNER, /^ok$/);
@@ -152,7 +152,7 @@ async function tryOut(stage: Stage, way: (typeof WAYS)[number]): Promise<Row> {
 }
 
 /** Sends the job as the user. Returns when Kimi has started it. */
-async function ask(stage: Stage, { asks, next }: (typeof WAYS)[number], mark: string): Promise<void> {
+async function ask(stage: TelegramStage, { asks, next }: (typeof WAYS)[number], mark: string): Promise<void> {
   const job = jobFor(stage, mark);
   stage.model.brain = (request) => say(request, job, next);
   const before = (await stage.kimi()).requests;
@@ -160,7 +160,7 @@ async function ask(stage: Stage, { asks, next }: (typeof WAYS)[number], mark: st
   await until(async () => (await stage.kimi()).requests > before);
 }
 
-function jobFor({ stack, gateway }: Stage, mark: string): Job {
+function jobFor({ stack, gateway }: TelegramStage, mark: string): Job {
   const prompt = `${mark} [[simulate: delay=${JOB_MS} size=100]]`;
   const messages = [{ role: 'user', content: prompt }];
   const command = post(`${stack.simulator_url}/v1/chat/completions`, 'sk-simulated', { model: 'kimi-k2.6', messages });
@@ -203,7 +203,7 @@ function telling(mark: string): string {
 }
 
 /** @returns whether the user was notified within {@link PATIENCE_MS}. */
-async function notified({ telegram }: Stage, mark: string): Promise<boolean> {
+async function notified({ telegram }: TelegramStage, mark: string): Promise<boolean> {
   const giveUpAt = Date.now() + JOB_MS + PATIENCE_MS;
   return await until(() => {
     const isNotified = telegram.shown.some(

@@ -2,15 +2,19 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { readConfig } from '../../../src/config/index.ts';
 import { PACKAGE_ROOT } from '../../../src/service/files.ts';
 import { until } from '../../support/until.ts';
 
-const VERSION = '2026.9.6';
+/** The newest release; `npm run e2e:openclaw -- --openclaw VERSION` runs another one. */
+const VERSION = process.env['OPENCLAW_VERSION'] ?? '2026.9.6';
 const NODE = 'node@24';
+
+/** Channels that are packages of their own. */
+const PACKAGES = ['discord', 'feishu', 'line', 'slack'];
 
 export const HOOKS_TOKEN = 'hook-of-the-end-to-end-test';
 const GATEWAY_TOKEN = 'gw-of-the-end-to-end-test';
@@ -35,16 +39,38 @@ export async function installOpenClaw(): Promise<string> {
   return folder;
 }
 
+/**
+ * Installs the newest version of each channel that is not newer than the gateway, into a home in the cache folder (50 MB and a minute
+ * each; once). OpenClaw trusts a channel with its own state only if it has installed it.
+ */
+export async function installChannels(install: string, channels: string[]): Promise<void> {
+  const home = join(install, 'home');
+  const PATH = `${join(install, 'node_modules/node/bin')}:${process.env['PATH']}`;
+  const env = { ...process.env, PATH, HOME: home };
+  await mkdir(home, { recursive: true });
+  for (const channel of PACKAGES) {
+    const done = join(home, `${channel}.installed`);
+    if (!channels.includes(channel) || existsSync(done)) continue;
+    const { stdout } = await run('npm', ['view', '--json', `@openclaw/${channel}@<=${VERSION}`, 'version']);
+    const newest = [JSON.parse(stdout) as string | string[]].flat().at(-1);
+    const openclaw = join(install, 'node_modules/openclaw/openclaw.mjs');
+    await run('node', [openclaw, 'plugins', 'install', `npm:@openclaw/${channel}@${newest}`], { env });
+    await writeFile(done, '');
+  }
+}
+
 export interface GatewayOptions {
   install: string;
   home: string;
   port: number;
-  telegramUrl: string;
   modelUrl: string;
-  /** Telegram users whom the gateway accepts. */
-  allowed: number[];
-  owner?: number;
-  group: number;
+  /** Settings by channel. */
+  channels: Record<string, object>;
+  /** `channel:user`. */
+  owner: string;
+  env?: Record<string, string>;
+  /** Module that is loaded into the gateway. */
+  imports?: string;
 }
 
 /** One gateway with one configuration, started and stopped by tests. */
@@ -61,7 +87,8 @@ export class OpenClaw {
   }
 
   async configure(): Promise<void> {
-    const { home, port, telegramUrl, modelUrl, allowed, owner, group } = this.options;
+    const { install, home, port, modelUrl, channels, owner } = this.options;
+    const installed = PACKAGES.filter((channel) => channel in channels);
     const config = {
       gateway: { mode: 'local', bind: 'loopback', port, auth: { mode: 'token', token: GATEWAY_TOKEN } },
       agents: { defaults: { skipBootstrap: true, heartbeat: { every: '0m' }, model: { primary: 'stub/stub' } } },
@@ -78,34 +105,28 @@ export class OpenClaw {
       },
       hooks: { enabled: true, token: HOOKS_TOKEN, path: '/hooks' },
       tools: { toolSearch: false },
-      ...(owner !== undefined && { commands: { ownerAllowFrom: [`telegram:${owner}`] } }),
-      channels: {
-        telegram: {
-          enabled: true,
-          botToken: '99:stub',
-          apiRoot: telegramUrl,
-          dmPolicy: 'allowlist',
-          allowFrom: allowed.map(String),
-          groupPolicy: 'allowlist',
-          groups: { [String(group)]: { requireMention: false } },
-        },
-      },
+      commands: { ownerAllowFrom: [owner] },
+      channels,
       plugins: {
         load: { paths: [join(PACKAGE_ROOT, 'openclaw/plugin')] },
-        entries: { 'kimi-dispatch': { enabled: true } },
+        entries: Object.fromEntries(['kimi-dispatch', ...installed].map((id) => [id, { enabled: true }])),
       },
     };
     await mkdir(join(home, '.openclaw'), { recursive: true });
+    // It records where the channels are installed.
+    const state = join(install, 'home/.openclaw/state');
+    if (installed.length > 0) await cp(state, join(home, '.openclaw/state'), { recursive: true });
     await writeFile(join(home, '.openclaw/openclaw.json'), JSON.stringify(config, null, 2));
   }
 
   /** Resolves when it is ready and its channel polls. */
   async start(): Promise<void> {
-    const { install, home } = this.options;
+    const { install, home, env, imports } = this.options;
     const log = await open(this.logFile, 'a');
     const node = join(install, 'node_modules/node/bin/node');
-    this.process = spawn(node, [join(install, 'node_modules/openclaw/openclaw.mjs'), 'gateway', 'run'], {
-      env: { PATH: process.env['PATH'], HOME: home, OPENCLAW_NO_RESPAWN: '1', NO_COLOR: '1' },
+    const before = imports === undefined ? [] : ['--import', imports];
+    this.process = spawn(node, [...before, join(install, 'node_modules/openclaw/openclaw.mjs'), 'gateway', 'run'], {
+      env: { PATH: process.env['PATH'], HOME: home, OPENCLAW_NO_RESPAWN: '1', NO_COLOR: '1', ...env },
       cwd: home,
       stdio: ['ignore', log.fd, log.fd],
     });

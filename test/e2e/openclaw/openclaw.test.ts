@@ -5,15 +5,14 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, onTestFinished } from 'vitest';
-import type { AnswerCallback } from '../../../src/shared/callback.ts';
 import type { PluginWake } from '../../../src/notify/protocol.ts';
-import { sign, SIGNATURE_HEADER } from '../../../src/webhook/signature.ts';
 import { until } from '../../support/until.ts';
+import { answer } from './callback.ts';
 import { HOOKS_TOKEN } from './gateway.ts';
-import { FRIEND, GROUP, openStage, OWNER, STRANGER, WEBHOOK_SECRET, type Stage } from './stage.ts';
+import { FRIEND, GROUP, openStage, OWNER, STRANGER, type TelegramStage } from './stage.ts';
 import { TelegramRefusal } from './telegram.ts';
 
-let stage: Stage;
+let stage: TelegramStage;
 beforeAll(async () => {
   stage = await openStage(inject('temporalCli'));
 });
@@ -61,24 +60,6 @@ function wakeFor(task_id: string, changes: Partial<PluginWake> = {}): PluginWake
     rest: '(more)',
     ...changes,
   };
-}
-
-/** Sends a callback with this answer. */
-async function answer(task_id: string, content: string): Promise<void> {
-  const callback: AnswerCallback = {
-    id: 'cmpl-1',
-    model: 'moonshot-v1-128k',
-    usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
-    choices: [{ message: { content }, finish_reason: 'stop' }],
-    metadata: { task_id },
-  };
-  const body = JSON.stringify(callback);
-  const response = await fetch(`${stage.stack.webhook_url}/kimi/webhook/${task_id}`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', [SIGNATURE_HEADER]: sign(body, WEBHOOK_SECRET) },
-    body,
-  });
-  expect(response.status).toBe(200);
 }
 
 describe('a message that begins with Kimi', () => {
@@ -275,7 +256,7 @@ describe('a hostile answer', () => {
     await stage.next(GROUP, /已派發/);
     const before = await stage.tasks();
     const task_id = before[0]?.task_id as string;
-    await answer(task_id, HOSTILE);
+    await answer(stage, task_id, HOSTILE);
     const reply = await stage.next(GROUP, /任務完成/);
     const document = await stage.next(GROUP, /^$/);
     expect(document.file?.content).toBe(HOSTILE);
@@ -310,7 +291,7 @@ describe('a hostile answer', () => {
       stage.telegram.say(OWNER, `Kimi: data ${index} [[simulate: drop=1]]`);
       await stage.next(OWNER, new RegExp(`已派發：data-${index}`));
       const task_id = await taskNamed(`data-${index}-simulate`);
-      await answer(task_id, said);
+      await answer(stage, task_id, said);
       const reply = await stage.next(OWNER, new RegExp(`完成！[^]*data-${index}`));
       const document = await stage.next(OWNER, /^$/);
       expect(document.file).toMatchObject({ content: said });

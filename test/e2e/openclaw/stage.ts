@@ -1,4 +1,4 @@
-/** Everything that a chat with Kimi needs; only Telegram, the agent's model and Kimi itself are stand-ins. */
+/** Everything that a chat with Kimi needs; only the chat service, the agent's model and Kimi itself are stand-ins. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import type { Counts } from '../../../src/simulator/events.ts';
 import type { StackState } from '../../../src/stack/state.ts';
 import { freePort } from '../../support/engine.ts';
 import { until } from '../../support/until.ts';
-import { HOOKS_TOKEN, installOpenClaw, OpenClaw } from './gateway.ts';
+import { HOOKS_TOKEN, installChannels, installOpenClaw, OpenClaw, type GatewayOptions } from './gateway.ts';
 import { serveModel, type Model } from './model.ts';
 import { serveTelegram, type Shown, type Telegram } from './telegram.ts';
 
@@ -28,7 +28,6 @@ const CLI = join(DIST, 'kimi-dispatch.js');
 const run = promisify(execFile);
 
 export interface Stage {
-  telegram: Telegram;
   model: Model;
   gateway: OpenClaw;
   results: ResultStore;
@@ -39,28 +38,59 @@ export interface Stage {
   cli<T>(...args: string[]): Promise<T>;
   tasks(): Promise<{ task_id: string; task_name: string; state: string }[]>;
   view(task_id: string): Promise<TaskView>;
-  /** The next matching message that a chat is shown from now on. */
-  next(chat: number, fits: RegExp): Promise<Shown>;
   /** Waits until the notification of a task is acknowledged. */
   acknowledged(task_id: string): Promise<ResultFile>;
   close(): Promise<void>;
 }
 
-export async function openStage(temporalCli: string): Promise<Stage> {
+export interface TelegramStage extends Stage {
+  telegram: Telegram;
+  /** The next matching message that a chat is shown from now on. */
+  next(chat: number, fits: RegExp): Promise<Shown>;
+}
+
+/** A stage with Telegram. */
+export async function openStage(temporalCli: string): Promise<TelegramStage> {
+  const telegram = await serveTelegram();
+  const settings = {
+    enabled: true,
+    botToken: '99:stub',
+    apiRoot: telegram.url,
+    dmPolicy: 'allowlist',
+    allowFrom: [OWNER, FRIEND].map(String),
+    groupPolicy: 'allowlist',
+    groups: { [String(GROUP)]: { requireMention: false } },
+  };
+  const stage = await openStageWith(temporalCli, { channels: { telegram: settings }, owner: `telegram:${OWNER}` });
+  let seen = 0;
+  return {
+    ...stage,
+    telegram,
+    next: async (chat, fits) => {
+      const found = await until(() => {
+        const index = telegram.shown.findIndex((shown, i) => i >= seen && shown.chat === chat && fits.test(shown.text));
+        return index < 0 ? undefined : index;
+      });
+      seen = found + 1;
+      return telegram.shown[found] as Shown;
+    },
+    close: async () => {
+      await stage.close();
+      telegram.stop();
+    },
+  };
+}
+
+/** A stage with any channels. */
+export async function openStageWith(
+  temporalCli: string,
+  options: Omit<GatewayOptions, 'install' | 'home' | 'port' | 'modelUrl'>,
+): Promise<Stage> {
   const install = await installOpenClaw();
+  await installChannels(install, Object.keys(options.channels));
   const home = await mkdtemp(join(tmpdir(), 'kimi-e2e-'));
-  const [telegram, model, port] = await Promise.all([serveTelegram(), serveModel(), freePort()]);
-  const allowed = [OWNER, FRIEND];
-  const gateway = new OpenClaw({
-    install,
-    home,
-    port,
-    telegramUrl: telegram.url,
-    modelUrl: model.url,
-    allowed,
-    owner: OWNER,
-    group: GROUP,
-  });
+  const [model, port] = await Promise.all([serveModel(), freePort()]);
+  const gateway = new OpenClaw({ install, home, port, modelUrl: model.url, ...options });
   await gateway.configure();
   const env = {
     PATH: process.env['PATH'] ?? '',
@@ -81,7 +111,6 @@ export async function openStage(temporalCli: string): Promise<Stage> {
   const close = async (): Promise<void> => {
     up.kill('SIGTERM');
     await Promise.all([gateway.stop(), up.exitCode === null && up.signalCode === null && once(up, 'exit')]);
-    telegram.stop();
     model.stop();
     await rm(home, { recursive: true, force: true, maxRetries: 3 });
   };
@@ -98,9 +127,7 @@ export async function openStage(temporalCli: string): Promise<Stage> {
     const { stdout } = await run(process.execPath, [CLI, ...args], { env, cwd: home });
     return JSON.parse(stdout) as T;
   };
-  let seen = 0;
   return {
-    telegram,
     model,
     gateway,
     results,
@@ -109,14 +136,6 @@ export async function openStage(temporalCli: string): Promise<Stage> {
     kimi: async () => (await (await fetch(`${stack.simulator_url}/simulator/counts`)).json()) as Counts,
     tasks: async () => await cli('list', '--json', '-l', '100'),
     view: async (task_id) => await cli('status', task_id, '--json'),
-    next: async (chat, fits) => {
-      const found = await until(() => {
-        const index = telegram.shown.findIndex((shown, i) => i >= seen && shown.chat === chat && fits.test(shown.text));
-        return index < 0 ? undefined : index;
-      });
-      seen = found + 1;
-      return telegram.shown[found] as Shown;
-    },
     acknowledged: async (task_id) =>
       await until(async () => {
         const result = await results.read(task_id);

@@ -1,0 +1,185 @@
+/**
+ * The real gateway with the channels that are packages of their own: each answers and notifies in the chat that asked, in its thread, as
+ * that channel can. No model is asked for any of it.
+ */
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { until } from '../../support/until.ts';
+import { answer } from './callback.ts';
+import type { ChatService, Shown } from './chat-service.ts';
+import { Feishu } from './feishu.ts';
+import { Line } from './line.ts';
+import { Slack } from './slack.ts';
+import { openStageWith, type Stage } from './stage.ts';
+
+const line = new Line();
+const slack = new Slack();
+const feishu = new Feishu();
+const services: ChatService[] = [line, slack, feishu];
+let stage: Stage;
+
+beforeAll(async () => {
+  await Promise.all(services.map(async (service) => await service.open()));
+  const redirected = { 'api.line.me': line.url, 'open.feishu.cn': feishu.url };
+  stage = await openStageWith(inject('temporalCli'), {
+    channels: Object.fromEntries(services.map((service) => [service.channel, service.settings()])),
+    owner: `line:${line.owner}`,
+    env: Object.assign({ REDIRECTED_HOSTS: JSON.stringify(redirected) }, ...services.map((service) => service.env())),
+    imports: join(import.meta.dirname, 'redirect.ts'),
+  });
+});
+afterAll(async () => {
+  await stage.close();
+  for (const service of services) service.stop();
+});
+
+beforeEach(({ onTestFailed }) => {
+  const seen = services.map(({ shown }) => shown.length);
+  onTestFailed(async () => {
+    for (const [index, { channel, shown, unknown }] of services.entries())
+      console.error(channel, shown.slice(seen[index]), unknown);
+    console.error('the gateway:', (await stage.gateway.log()).split('\n').slice(-40).join('\n'));
+  });
+});
+afterEach(() => {
+  for (const service of services) service.refuses = undefined;
+});
+
+/** Says it to the bot. */
+async function say(
+  service: ChatService,
+  text: string,
+  more: { group?: string; thread?: string; quotes?: string } = {},
+) {
+  return await service.say(stage.gateway.url, { from: service.owner, text, ...more });
+}
+
+/** @returns the id of the newest task of this name. */
+async function taskNamed(name: string): Promise<string> {
+  return await until(async () => (await stage.tasks()).find(({ task_name }) => task_name === name)?.task_id);
+}
+
+/** @returns what was shown of an answer: the file, or where there is none, the texts. */
+function whole(shown: Shown[]): string {
+  return shown.find(({ file }) => file)?.file?.content ?? shown.map(({ text }) => text).join('\n');
+}
+
+/** A program of 30,000 characters. */
+const LONG = Array.from({ length: 1_000 }, (_, n) => `print("${String(n).padStart(6, '0')}", [[1, 2]]) #`).join('\n');
+
+describe.each(services)('$channel', (service) => {
+  const { channel, direct, group } = service;
+
+  it('answers and notifies in a private chat', async () => {
+    await say(service, `Kimi：寫一個 ${channel} 計算器，包含測試`);
+    expect((await service.next(direct, /已派發/)).text.replaceAll(/ +\n/g, '\n')).toBe(
+      `✅ Kimi 任務已派發：${channel}-計算器\n完成後會自動通知你！`,
+    );
+    const reply = await service.next(direct, /任務完成/);
+    expect(reply.text).toContain(`📋 任務：${channel}-計算器`);
+    const { output } = await stage.acknowledged(await taskNamed(`${channel}-計算器`));
+    expect(whole(service.shown.slice(service.shown.indexOf(reply)))).toContain(output?.trim());
+  });
+
+  it('answers and notifies in a group, where the bot is mentioned', async () => {
+    await say(service, `${service.mention}Kimi：${channel} in a group`, { group });
+    expect((await service.next(group, /已派發/)).text).toContain(`${channel}-in-a-group`);
+    expect((await service.next(group, /任務完成/)).text).toContain(`> ${channel} in a group\n`);
+    await stage.acknowledged(await taskNamed(`${channel}-in-a-group`));
+  });
+
+  it.runIf(service !== line)('answers and notifies in a thread', async () => {
+    const thread = service.earlier('the first message');
+    await say(service, `Kimi：${channel} in a thread`, { group, thread });
+    expect(await service.next(group, /已派發/)).toMatchObject({ thread });
+    const reply = await service.next(group, /任務完成/);
+    await stage.acknowledged(await taskNamed(`${channel}-in-a-thread`));
+    const shown = service.shown.slice(service.shown.indexOf(reply));
+    expect(shown).toEqual(shown.map(() => expect.objectContaining({ chat: group, thread })));
+    expect(shown).toHaveLength(2);
+  });
+
+  it('shows a chat its own tasks', async () => {
+    await say(service, '/kimi list');
+    const list = await service.next(direct, /任務編號/);
+    expect(list.text).toContain(`${channel}-計算器`);
+    expect(list.text).not.toContain(`${channel}-in-a-group`);
+    await say(service, '/kimi result');
+    const result = await service.next(direct, /模擬的 Kimi/);
+    expect(result.text).toContain(`寫一個 ${channel} 計算器`);
+  });
+
+  it('brings an answer of 30,000 characters with code, whole', async () => {
+    const { pushes } = line;
+    await say(service, `Kimi：${channel} long [[simulate: drop=1]]`);
+    await service.next(direct, /已派發/);
+    const task = await taskNamed(`${channel}-long-simulate`);
+    await answer(stage, task, `\`\`\`python\n${LONG}\n\`\`\``);
+    const reply = await service.next(direct, /任務完成/);
+    await stage.acknowledged(task);
+    expect(whole(service.shown.slice(service.shown.indexOf(reply)))).toContain(LONG);
+    expect(line.pushes - pushes).toBe(service === line ? 2 : 0);
+  });
+
+  // LINE shows texts as they are.
+  it.runIf(service !== line)('interprets nothing in an answer', async () => {
+    await say(service, `Kimi：${channel} hostile [[simulate: drop=1]]`);
+    await service.next(direct, /已派發/);
+    const task = await taskNamed(`${channel}-hostile-simulate`);
+    const mentions = '<at user_id="all">x</at> <!channel> <https://evil.example|https://bank.example> @all';
+    await answer(stage, task, `${mentions}\n\`@dataclass\``);
+    const { text } = await service.next(direct, /任務完成/);
+    await stage.acknowledged(task);
+    expect(text).not.toMatch(/<at |<!channel|<https:|(?<!`)@\w/);
+    expect(text).toContain('`@dataclass`');
+  });
+
+  it('gives Kimi what was typed', async () => {
+    await say(service, `Kimi：${channel} typed, a < b && b > c`);
+    const { output } = await stage.acknowledged(await taskNamed(`${channel}-typed`));
+    expect(output).toContain(`> ${channel} typed, a < b && b > c\n`);
+  });
+
+  it('sends a refused notification again, as a new one', async () => {
+    service.refuses = /任務完成/;
+    await say(service, `Kimi：${channel} refused [[simulate: size=50]]`);
+    await service.next(direct, /已派發/);
+    await until(() => service.refused.some(({ text }) => text.includes(`${channel}-refused`)));
+    service.refuses = undefined;
+    expect((await service.next(direct, /任務完成/)).text).toMatch(/^✅/);
+    await stage.acknowledged(await taskNamed(`${channel}-refused-simulate`));
+    expect(
+      service.shown.filter(({ text }) => /任務完成/.test(text) && text.includes(`${channel}-refused`)),
+    ).toHaveLength(1);
+  });
+});
+
+it('gives Kimi the message that is replied to', async () => {
+  const quotes = feishu.earlier('the words of a friend [[simulate: status=400 type=quoted]]');
+  await say(feishu, 'Kimi：翻譯這段', { group: feishu.group, quotes });
+  // The simulated Kimi does what the quoted message says.
+  expect((await feishu.next(feishu.group, /❌/)).text).toContain('Kimi 回應 400');
+});
+
+it('a gateway that is killed while answers wait shows each of them once', async () => {
+  for (const service of services) {
+    await say(service, `Kimi：${service.channel} killed [[simulate: delay=4000 size=50]]`);
+    await service.next(service.direct, /已派發/);
+  }
+  await stage.gateway.stop('SIGKILL');
+  const tasks = await Promise.all(services.map(async ({ channel }) => await taskNamed(`${channel}-killed-simulate`)));
+  await until(async () =>
+    (await Promise.all(tasks.map(async (task) => await stage.results.read(task)))).every(Boolean),
+  );
+  await stage.gateway.start();
+  await Promise.all(tasks.map(async (task) => await stage.acknowledged(task)));
+  for (const { channel, shown } of services) {
+    const replies = shown.filter(({ text }) => /任務完成/.test(text) && text.includes(`${channel}-killed`));
+    expect(replies, channel).toHaveLength(1);
+    expect(replies[0]?.text).toMatch(/^✅/);
+  }
+});
+
+it('none of it asked a model', () => {
+  expect(stage.model.requests).toEqual([]);
+});

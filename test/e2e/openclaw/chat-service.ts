@@ -1,0 +1,153 @@
+/** What stand-ins of chat services have in common. */
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import { until } from '../../support/until.ts';
+
+/** A message of a user. */
+export interface Said {
+  from: string;
+  text: string;
+  /** A group, or a channel of a team. Without one it is a private chat. */
+  group?: string;
+  /** The first message of a thread or topic. */
+  thread?: string;
+  /** Id of the message that it replies to. */
+  quotes?: string;
+}
+
+/** What the bot has shown. */
+export interface Shown {
+  chat: string;
+  text: string;
+  file?: { name: string; content: string };
+  thread?: string;
+  /** Id of the message that it replies to. */
+  quotes?: string;
+}
+
+export interface Asked {
+  method: string;
+  path: string;
+  query: URLSearchParams;
+  headers: IncomingHttpHeaders;
+  body: Buffer;
+}
+
+export interface Answer {
+  status?: number;
+  json?: unknown;
+  /** In place of `json`. */
+  bytes?: Buffer;
+}
+
+/** Records what the bot shows, and refuses it as the service does. */
+export abstract class ChatService {
+  readonly shown: Shown[] = [];
+  readonly refused: Shown[] = [];
+  /** Requests that this stand-in does not know. */
+  readonly unknown: string[] = [];
+  /** Texts that are refused. */
+  refuses: RegExp | undefined;
+  url = '';
+  protected server: Server | undefined;
+  private ids = 0;
+  private seen = 0;
+
+  /** Name of the channel in the gateway. */
+  abstract readonly channel: string;
+  /** The only user whom the gateway accepts in private. */
+  abstract readonly owner: string;
+  /** The private chat with the owner. */
+  abstract readonly direct: string;
+  abstract readonly group: string;
+  /** A mention of the bot. */
+  abstract readonly mention: string;
+  /** The gateway's settings of this channel. */
+  abstract settings(): object;
+  /** Environment of the gateway. */
+  abstract env(): Record<string, string>;
+  /** A message in the group that the gateway is not told of: the first one of a thread, or one to reply to. @returns its id */
+  abstract earlier(text: string): string;
+  /** Passes a message to the gateway. @returns its id */
+  abstract say(gateway: string, said: Said): Promise<string>;
+  protected abstract answer(asked: Asked): Answer | Promise<Answer>;
+
+  async open(): Promise<this> {
+    const server = createServer((request, response) => void this.respond(request, response));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    this.server = server;
+    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    return this;
+  }
+
+  private async respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { pathname: path, searchParams: query } = new URL(request.url ?? '/', 'http://x');
+    const { method = '', headers } = request;
+    const {
+      status = 200,
+      json = {},
+      bytes,
+    } = await this.answer({ method, path, query, headers, body: await buffer(request) });
+    const type = bytes ? 'application/octet-stream' : 'application/json';
+    response.writeHead(status, { 'content-type': type }).end(bytes ?? JSON.stringify(json));
+  }
+
+  stop(): void {
+    this.server?.closeAllConnections();
+    this.server?.close();
+  }
+
+  /** The next matching message that a chat is shown. */
+  async next(chat: string, fits: RegExp): Promise<Shown> {
+    const found = await until(() => {
+      const index = this.shown.findIndex((shown, i) => i >= this.seen && shown.chat === chat && fits.test(shown.text));
+      return index < 0 ? undefined : index;
+    });
+    this.seen = found + 1;
+    return this.shown[found] as Shown;
+  }
+
+  protected id(): number {
+    return ++this.ids;
+  }
+
+  /** @returns whether it is accepted. */
+  protected take(shown: Shown): boolean {
+    const isRefused = this.refuses?.test(shown.text) === true;
+    (isRefused ? this.refused : this.shown).push(shown);
+    return !isRefused;
+  }
+}
+
+export async function postTo(url: string, body: string, headers: Record<string, string>): Promise<void> {
+  const response = await fetch(url, {
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'application/json', ...headers },
+  });
+  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
+}
+
+/** @returns the fields and files of a form. */
+export async function formOf({ headers, body }: Asked): Promise<FormData> {
+  return await new Response(new Uint8Array(body), {
+    headers: { 'content-type': headers['content-type'] ?? '' },
+  }).formData();
+}
+
+/** The texts of a message, a post or a card, in order. */
+export function textsIn(content: unknown): string[] {
+  if (Array.isArray(content)) return content.flatMap(textsIn);
+  if (typeof content !== 'object' || content === null) return [];
+  return Object.entries(content).flatMap(([key, value]) => {
+    if (typeof value !== 'string') return textsIn(value);
+    return ['text', 'content'].includes(key) ? [value] : [];
+  });
+}

@@ -1,0 +1,150 @@
+/** A stand-in for Slack's Events API and Web API. */
+import { createHmac } from 'node:crypto';
+import { ChatService, formOf, postTo, type Answer, type Asked, type Said } from './chat-service.ts';
+
+const SECRET = 'slack-secret';
+const BOT = 'UBOT00001';
+
+export class Slack extends ChatService {
+  readonly channel = 'slack';
+  readonly owner = 'U0OWNER01';
+  readonly group = 'C0TEAM001';
+  readonly mention = `<@${BOT}> `;
+  readonly direct = 'D0OWNER01';
+  private readonly earlierOnes = new Map<string, string>();
+  private readonly files = new Map<string, { name: string; content: string }>();
+
+  settings(): object {
+    return {
+      enabled: true,
+      mode: 'http',
+      botToken: 'xoxb-stub',
+      signingSecret: SECRET,
+      dmPolicy: 'allowlist',
+      allowFrom: [this.owner],
+      groupPolicy: 'open',
+      requireMention: false,
+      channels: { [this.group]: { requireMention: false } },
+    };
+  }
+
+  env(): Record<string, string> {
+    return { SLACK_API_URL: `${this.url}/api/` };
+  }
+
+  earlier(text: string): string {
+    const ts = this.timestamp();
+    this.earlierOnes.set(ts, text);
+    return ts;
+  }
+
+  async say(gateway: string, { from, text, group, thread }: Said): Promise<string> {
+    const id = this.id();
+    const ts = this.timestamp();
+    const body = JSON.stringify({
+      type: 'event_callback',
+      team_id: 'T0TEAM001',
+      api_app_id: 'A0APP0001',
+      event_id: `Ev${id}`,
+      event_time: Math.floor(Date.now() / 1_000),
+      event: {
+        type: 'message',
+        user: from,
+        // Slack escapes these three.
+        text: text.replaceAll('&', '&amp;').replaceAll(/<(?!@)/g, '&lt;'),
+        ts,
+        event_ts: ts,
+        channel: group ?? this.direct,
+        channel_type: group === undefined ? 'im' : 'channel',
+        ...(thread !== undefined && { thread_ts: thread }),
+      },
+    });
+    const at = String(Math.floor(Date.now() / 1_000));
+    const signature = `v0=${createHmac('sha256', SECRET).update(`v0:${at}:${body}`).digest('hex')}`;
+    await postTo(`${gateway}/slack/events`, body, { 'x-slack-request-timestamp': at, 'x-slack-signature': signature });
+    return ts;
+  }
+
+  private timestamp(): string {
+    return `${Math.floor(Date.now() / 1_000)}.${String(this.id()).padStart(6, '0')}`;
+  }
+
+  protected async answer(asked: Asked): Promise<Answer> {
+    const { path, headers, body } = asked;
+    if (path.startsWith('/upload/')) {
+      const file = this.files.get(path);
+      if (file) file.content = body.toString();
+      return { bytes: Buffer.from('OK') };
+    }
+    const form: Record<string, string> = headers['content-type']?.startsWith('multipart/')
+      ? (Object.fromEntries(await formOf(asked)) as Record<string, string>)
+      : Object.fromEntries(new URLSearchParams(body.toString()));
+    return { json: { ok: true, ...this.call(path.replace('/api/', ''), form) } };
+  }
+
+  private call(method: string, form: Record<string, string>): object {
+    const { channel: to = '', thread_ts } = form;
+    // A user is a name of the private chat.
+    const channel = to === this.owner ? this.direct : to;
+    const thread = thread_ts !== undefined && { thread: thread_ts };
+    switch (method) {
+      case 'auth.test':
+        return {
+          team_id: 'T0TEAM001',
+          team: 'Team',
+          user_id: BOT,
+          user: 'javis',
+          bot_id: 'B0BOT0001',
+          app_id: 'A0APP0001',
+        };
+      case 'users.info':
+        return { user: { id: form['user'], name: 'user', real_name: 'User', profile: { display_name: 'User' } } };
+      case 'conversations.info':
+        return {
+          channel: { id: channel, name: 'team', is_channel: channel.startsWith('C'), is_im: channel.startsWith('D') },
+        };
+      case 'conversations.open':
+        return { channel: { id: this.direct } };
+      case 'conversations.replies': {
+        const { ts = '' } = form;
+        return {
+          messages: [{ type: 'message', user: 'U0FRIEND1', ts, thread_ts: ts, text: this.earlierOnes.get(ts) ?? '' }],
+        };
+      }
+      case 'conversations.history':
+        return { messages: [] };
+      case 'chat.postMessage':
+        return this.take({ chat: channel, text: textOf(form), ...thread })
+          ? { channel, ts: this.timestamp() }
+          : { ok: false, error: 'msg_blocked_by_admin' };
+      case 'files.getUploadURLExternal': {
+        const path = `/upload/${this.id()}`;
+        this.files.set(path, { name: form['filename'] ?? '', content: '' });
+        return { upload_url: `${this.url}${path}`, file_id: path };
+      }
+      case 'files.completeUploadExternal': {
+        const [{ id = '' } = {}] = JSON.parse(form['files'] ?? '[]') as { id?: string }[];
+        const file = this.files.get(id);
+        this.take({
+          chat: form['channel_id'] ?? '',
+          text: form['initial_comment'] ?? '',
+          ...(file && { file }),
+          ...thread,
+        });
+        return { files: [{ id }] };
+      }
+      case 'chat.update':
+      case 'reactions.add':
+      case 'reactions.remove':
+      case 'assistant.threads.setStatus':
+        return {};
+      default:
+        this.unknown.push(method);
+        return { ok: false, error: 'unknown_method' };
+    }
+  }
+}
+
+function textOf({ text = '', blocks }: Record<string, string>): string {
+  return text || (blocks ?? '');
+}
