@@ -11,12 +11,16 @@ export const COMMANDS: Record<CommandName, Load> = {
   list: async () => (await import('./commands/list.ts')).listCommand,
   result: async () => (await import('./commands/result.ts')).resultCommand,
   watch: async () => (await import('./commands/watch.ts')).watchCommand,
+  wait: async () => (await import('./commands/wait.ts')).waitCommand,
   cancel: async () => (await import('./commands/cancel.ts')).cancelCommand,
+  retry: async () => (await import('./commands/retry.ts')).retryCommand,
+  rm: async () => (await import('./commands/rm.ts')).rmCommand,
   inbox: async () => (await import('./commands/inbox.ts')).inboxCommand,
   ack: async () => (await import('./commands/ack.ts')).ackCommand,
   limits: async () => (await import('./commands/limits.ts')).limitsCommand,
   export: async () => (await import('./commands/export.ts')).exportCommand,
   search: async () => (await import('./commands/search.ts')).searchCommand,
+  prune: async () => (await import('./commands/prune.ts')).pruneCommand,
   models: async () => (await import('./commands/models.ts')).modelsCommand,
   usage: async () => (await import('./commands/usage.ts')).usageCommand,
   report: async () => (await import('./commands/report.ts')).reportCommand,
@@ -28,6 +32,7 @@ export const COMMANDS: Record<CommandName, Load> = {
   backup: async () => (await import('./commands/backup.ts')).backupCommand,
   restore: async () => (await import('./commands/backup.ts')).restoreCommand,
   setup: async () => (await import('./commands/setup.ts')).setupCommand,
+  version: async () => (await import('./commands/version.ts')).versionCommand,
 };
 
 /** Commands of the library for shell completion. */

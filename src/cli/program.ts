@@ -11,6 +11,8 @@ import { loadText } from './text/load.ts';
 /** The version of the package: set by scripts/build.ts. */
 declare const KIMI_DISPATCH_VERSION: string;
 
+export const VERSION = KIMI_DISPATCH_VERSION;
+
 /** Every command, with its options and arguments as the list of the help shows them. */
 export const TAKES = {
   dispatch: '[options] [PROMPT]',
@@ -19,12 +21,16 @@ export const TAKES = {
   list: '[options]',
   result: '[options] [TASK]',
   watch: '<TASK>',
+  wait: '<TASKS...>',
   cancel: '[options] <TASK>',
+  retry: '[options] <TASK>',
+  rm: '[options] <TASK>',
   inbox: '[options]',
   ack: '[options] <TASK>',
   limits: '[options]',
   export: '[options]',
   search: '[options] <WORDS...>',
+  prune: '[options]',
   models: '[options]',
   usage: '[options]',
   report: '[options]',
@@ -36,6 +42,7 @@ export const TAKES = {
   backup: '<FILE>',
   restore: '[options] <FILE>',
   setup: '[options] <GATEWAY>',
+  version: '',
 } as const;
 
 export type CommandName = keyof typeof TAKES;
@@ -78,7 +85,7 @@ export function namedCommand(words: string[]): string {
 async function programFor(say: CliText, words: string[], { commands, completion }: Runnable): Promise<Command> {
   const program = new Command('kimi-dispatch')
     .description(say.help.program)
-    .version(KIMI_DISPATCH_VERSION, '-V, --version', say.help.version)
+    .version(VERSION, '-V, --version', say.help.version)
     .helpOption('-h, --help', say.help.option)
     .helpCommand('help [command]', say.help.command)
     .addHelpText('after', `\n${say.help.exits}`);

@@ -227,6 +227,17 @@ export class ResultStore {
     return removed;
   }
 
+  /** Removes a result with everything about it; also `latest.json` if it is of this task. */
+  async remove(task_id: string): Promise<void> {
+    await this.writer.exclusively(async (batch) => {
+      if (await isResultOf(this.latestPath, task_id)) await rm(this.latestPath, { force: true });
+      await rm(this.pendingPath(task_id), { force: true });
+      await rm(this.resultPath(task_id), { force: true });
+      await this.inbox.remove(task_id);
+      batch.noteChange(this.folder);
+    });
+  }
+
   /**
    * Makes the folder, checks that it can be written to, and removes files that a killed process left half-written: while this
    * process has the lock, no other one is writing.

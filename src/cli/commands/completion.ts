@@ -30,7 +30,7 @@ const ZSH = '(( $+functions[compdef] )) || { autoload -Uz compinit && compinit; 
 /** Adds `completion SHELL`, which prints the script, and the command that the script calls for the next words. */
 export function addCompletion(program: Command, say: CliText): void {
   const completions = tab(program, { completionCommandName: 'completion' });
-  for (const name of ['status', 'watch', 'result', 'cancel', 'ack']) {
+  for (const name of ['status', 'watch', 'wait', 'result', 'cancel', 'retry', 'rm', 'ack']) {
     completions.commands.get(name)?.argument('TASK', (complete) => {
       for (const id of savedIds()) complete(id, '');
     });

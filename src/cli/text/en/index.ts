@@ -222,6 +222,15 @@ export const en: CliText = {
     stuck: (pids) => `Did not end in time: process ${pids.join(', ')}.`,
   },
   logs: { none: 'There are no logs.', unknown: (name, known) => `There is no log of ${name}; there are: ${known}` },
+  retry: (id) => `Dispatching the question of task ${id} again: a new task, which is paid for anew.`,
+  rm: {
+    open: (id) =>
+      `Task ${id} has not ended, so nothing was removed. Cancel it first (kimi-dispatch cancel ${id}); if it has a result and is still notifying, acknowledge it (kimi-dispatch ack ${id}).`,
+    noTerminal: (id) => `This is no interactive terminal, so task ${id} was not removed. Add --yes to remove it.`,
+    question: (id) => `Remove task ${id} with its question and answer? This cannot be undone. (y/N)`,
+    done: (id) => `Removed task ${id}.`,
+  },
+  pruned: (n) => `Removed ${n} old acknowledged ${n === 1 ? 'result' : 'results'}.`,
   kept: {
     question: 'Question',
     answer: 'Answer',

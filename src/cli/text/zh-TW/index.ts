@@ -220,6 +220,15 @@ export const zhTW = {
     stuck: (pids: number[]) => `程序 ${pids.join('、')} 沒有在時限內結束。`,
   },
   logs: { none: '沒有紀錄。', unknown: (name: string, known: string) => `沒有 ${name} 的紀錄；有的是：${known}` },
+  retry: (id: string) => `重新派發任務 ${id} 的問題：這是新的任務，會重新付費。`,
+  rm: {
+    open: (id: string) =>
+      `任務 ${id} 還沒結束，所以沒有刪除。請先用 kimi-dispatch cancel ${id} 取消；已有結果但還在通知時，用 kimi-dispatch ack ${id} 確認。`,
+    noTerminal: (id: string) => `這裡不是互動式終端機，所以沒有刪除任務 ${id}。要刪除，請加上 --yes。`,
+    question: (id: string) => `刪除任務 ${id}，連同它的問題與答案？無法復原。(y/N)`,
+    done: (id: string) => `已刪除任務 ${id}。`,
+  },
+  pruned: (n: number) => `已刪除 ${n} 個已確認的舊結果。`,
   kept: {
     question: '問題',
     answer: '答案',

@@ -1,0 +1,35 @@
+import type { Command } from 'commander';
+import { langOf } from '../../config/early.ts';
+import type { Exit } from '../../service/exit.ts';
+import type { Route } from '../../shared/chat.ts';
+import { namedTask } from '../named-task.ts';
+import { command, ending, model, route } from '../options.ts';
+import { startAndSay } from '../start-task.ts';
+import { openTasks } from '../tasks.ts';
+import type { CliText } from '../text/index.ts';
+
+interface RetryOptions {
+  model?: string;
+  route?: Route;
+  json?: true;
+}
+
+export function retryCommand(say: CliText): Command {
+  return command('retry', say, say.help.retry, ['kimi-dispatch retry last', 'kimi-dispatch retry report -m kimi-k3'])
+    .argument('<TASK>', say.help.task)
+    .option('-m, --model <MODEL>', say.help.otherModel, model(say))
+    .option('--route <JSON>', say.help.ofRoute, route(say))
+    .option('--json', say.help.json)
+    .action(ending(async (word: string, options: RetryOptions) => await retry(word, options, say)));
+}
+
+/** Starts a new task with the kept question and settings. Only a task with a result: one that is open may still be answered. */
+async function retry(word: string, { model: other, route: chat, json }: RetryOptions, say: CliText): Promise<Exit> {
+  const tasks = await openTasks();
+  const { task_id } = await namedTask(word, tasks, say, { route: chat });
+  const { task_name: name, model: before } = await tasks.result(task_id, chat);
+  const question = await tasks.question(task_id, chat);
+  console.error(say.retry(task_id));
+  const task = { ...question, name, model: other ?? before, lang: langOf(), ...(chat && { route: chat }) };
+  return await startAndSay(tasks, task, say, json);
+}

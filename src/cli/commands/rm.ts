@@ -1,0 +1,47 @@
+import { WorkflowNotFoundError } from '@temporalio/client';
+import type { Command } from 'commander';
+import { EXIT, type Exit } from '../../service/exit.ts';
+import { Problem } from '../../tasks/problem.ts';
+import { isAgreed } from '../ask.ts';
+import { openContext, withClient } from '../context.ts';
+import { CliError } from '../exit.ts';
+import { namedTask } from '../named-task.ts';
+import { command, ending } from '../options.ts';
+import { openTasks } from '../tasks.ts';
+import type { CliText } from '../text/index.ts';
+
+export function rmCommand(say: CliText): Command {
+  return command('rm', say, say.help.rm, ['kimi-dispatch rm kimi-1707654321-12345'])
+    .argument('<TASK>', say.help.task)
+    .option('-y, --yes', say.help.rmYes)
+    .action(ending(async (word: string, options: { yes?: true }) => await remove(word, options, say)));
+}
+
+/** Removes the result and what the engine knows of a task. An open one would save its result again. */
+async function remove(word: string, { yes }: { yes?: true }, say: CliText): Promise<Exit> {
+  const { task_id } = await namedTask(word, await openTasks(), say);
+  const context = await openContext();
+  const { results } = context;
+  await withClient(context, async (client) => {
+    const found = await client.workflow
+      .getHandle(task_id)
+      .describe()
+      .catch((error: unknown) => {
+        if (error instanceof WorkflowNotFoundError) return undefined;
+        throw error;
+      });
+    if (!found && (await results.sizeOf(task_id)) === 0) throw new Problem('unknown_task', { task_id });
+    if (found?.status.name === 'RUNNING') throw new CliError(EXIT.unfinished, say.rm.open(task_id));
+    if (!yes && !process.stdin.isTTY) throw new CliError(EXIT.usage, say.rm.noTerminal(task_id));
+    if (!yes && !(await isAgreed(say.rm.question(task_id)))) return;
+    // The file first: without it the task is listed as one whose result is gone, and can be removed again.
+    await results.remove(task_id);
+    const { namespace } = client.options;
+    if (found) {
+      const workflowExecution = { workflowId: task_id, runId: found.runId };
+      await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution });
+    }
+    console.log(say.rm.done(task_id));
+  });
+  return EXIT.ok;
+}

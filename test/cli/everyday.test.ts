@@ -1,0 +1,142 @@
+/** `wait`, `retry`, `rm`, `prune` and `version`, against a running service. */
+import { readFile, readdir, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ResultStore } from '../../src/results/store.ts';
+import type { ResultFile } from '../../src/shared/result.ts';
+import { cleanHome, cli, resultsOf, up, type Ended } from '../support/cli.ts';
+import { shared, until } from '../support/resources.ts';
+
+const home = shared(async () => {
+  const env = await cleanHome({ KIMI_LANG: 'en' });
+  await up(env, '--simulate');
+  return env;
+});
+
+async function run(...args: string[]): Promise<Ended> {
+  return await cli(args, home());
+}
+
+async function started(...args: string[]): Promise<string> {
+  const { stdout, stderr } = await run('dispatch', '--json', ...args);
+  expect(stdout, stderr).toContain('task_id');
+  return (JSON.parse(stdout) as { task_id: string }).task_id;
+}
+
+async function resultOf(task_id: string): Promise<ResultFile> {
+  return JSON.parse((await run('result', task_id, '--json')).stdout) as ResultFile;
+}
+
+describe('wait', () => {
+  it('waits until each task has a result, and exits as the first one without an answer', async () => {
+    const slow = await started('slow [[simulate: delay=1500]]', '-n', 'slow');
+    const failing = await started('x [[simulate: delay=0 fail=1]]', '-n', 'failing');
+    const { code, stdout } = await run('wait', slow, 'failing');
+    expect(code).toBe(6);
+    expect(stdout).toBe(`${slow}  slow  done\n${failing}  failing  failed\n`);
+    expect(await run('wait', slow)).toMatchObject({ code: 0 });
+    expect(await run('wait', 'kimi-1-1')).toMatchObject({ code: 4 });
+  });
+});
+
+describe('retry', () => {
+  it('starts a new task with the same question, name, model and settings, and says that it is paid anew', async () => {
+    const file = join(home()['HOME'] ?? '', 'system.txt');
+    await writeFile(file, 'You are brief.');
+    const options = ['-n', 'again', '--system', file, '--max-tokens', '99', '--timeout', '90s', '--priority', '2'];
+    const first = await started('an old question [[simulate: delay=0]]', ...options, '-m', 'kimi-k2.5');
+    await run('wait', first);
+    const { code, stdout, stderr } = await run('retry', first, '--json');
+    expect(code).toBe(0);
+    expect(stderr).toContain(`question of task ${first} again: a new task, which is paid for anew`);
+    const { task_id: second } = JSON.parse(stdout) as { task_id: string };
+    expect(second).not.toBe(first);
+    await run('wait', second);
+    const [before, after] = [await resultOf(first), await resultOf(second)];
+    expect(after).toMatchObject({
+      task_name: 'again',
+      model: before.model,
+      prompt: 'an old question [[simulate: delay=0]]',
+      request: { system: 'You are brief.', max_tokens: 99 },
+      timeout_ms: 90_000,
+      priority: 2,
+    });
+    const other = await run('retry', first, '-m', 'kimi-k3', '--json');
+    const { task_id: third } = JSON.parse(other.stdout) as { task_id: string };
+    await run('wait', third);
+    expect(await resultOf(third)).toMatchObject({ model: 'kimi-k3', request: { max_tokens: 99 } });
+  });
+
+  it('refuses a task without a result, and one whose question was not kept: nothing is started', async () => {
+    const open = await started('x [[simulate: drop=1]]', '-n', 'open');
+    const store = new ResultStore(resultsOf(home()));
+    const older = { task_id: 'kimi-1707654321-7', task_name: 'older', status: 'done', model: 'kimi-k2.6' } as const;
+    await store.persist({ ...older, output: 'x', created_at: '2026-02-17T15:30:00Z' });
+    const count = async (): Promise<number> => (JSON.parse((await run('list', '--json')).stdout) as object[]).length;
+    await until(async () => (await run('list', '--name', 'open')).stdout.includes(open));
+    const before = await count();
+    expect(await run('retry', open)).toMatchObject({ code: 9 });
+    expect(await run('retry', older.task_id)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('saved by an older version'),
+    });
+    expect(await count()).toBe(before);
+  });
+});
+
+describe('rm', () => {
+  it('removes the result, the latest one too, and the task from the list', async () => {
+    const task_id = await started('a secret [[simulate: delay=0]]', '-n', 'removed');
+    await run('wait', task_id);
+    await until(async () => (await run('status', task_id, '--json')).stdout.includes('"step": "closed"'));
+    expect(await run('rm', task_id)).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') });
+    expect(await resultOf(task_id)).toMatchObject({ task_name: 'removed' });
+    expect(await run('rm', task_id, '--yes')).toMatchObject({ code: 0 });
+    const folder = resultsOf(home());
+    const names = await readdir(folder, { recursive: true });
+    expect(names.filter((name) => name.includes(task_id))).toEqual([]);
+    const files = names.filter((name) => name.endsWith('.json')).map((name) => join(folder, name));
+    const contents = await Promise.all(files.map(async (file) => await readFile(file, 'utf8')));
+    expect(contents.join('')).not.toContain('a secret');
+    await until(async () => !(await run('list', '-l', '100')).stdout.includes(task_id));
+    expect(await run('result', task_id)).toMatchObject({ code: 4 });
+    expect(await run('rm', task_id, '--yes')).toMatchObject({ code: 4 });
+  });
+
+  it('refuses a task that has not ended', async () => {
+    const task_id = await started('x [[simulate: drop=1]]', '-n', 'kept');
+    expect(await run('rm', task_id, '--yes')).toMatchObject({ code: 9, stderr: expect.stringContaining('cancel') });
+    expect((await run('status', task_id)).stdout).toContain('kept');
+  });
+});
+
+it('prune removes acknowledged results of that age only', async () => {
+  const store = new ResultStore(resultsOf(home()));
+  const ids = ['kimi-1707654321-81', 'kimi-1707654321-82', 'kimi-1707654321-83'];
+  for (const task_id of ids) {
+    const task = { task_id, task_name: 'old', status: 'done', model: 'kimi-k2.6', output: 'x' } as const;
+    await store.persist({ ...task, created_at: '2026-02-17T15:30:00Z' });
+  }
+  const [old = '', unread = '', young = ''] = ids;
+  await store.acknowledge(old);
+  await store.acknowledge(young);
+  for (const task_id of [old, unread]) await utimes(store.resultPath(task_id), 0, 0);
+  expect(await run('prune', '--older-than', '90d')).toMatchObject({
+    code: 0,
+    stdout: 'Removed 1 old acknowledged result.\n',
+  });
+  expect(await Promise.all(ids.map(async (id) => await store.sizeOf(id)))).toEqual([
+    0,
+    expect.any(Number),
+    expect.any(Number),
+  ]);
+  expect(await store.read(unread)).toBeDefined();
+  expect(await store.read(young)).toBeDefined();
+  expect(await run('prune')).toMatchObject({ code: 2 });
+});
+
+it('version prints what --version does', async () => {
+  const version = await run('version');
+  expect(version).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+  expect((await run('--version')).stdout).toBe(version.stdout);
+});
