@@ -28,6 +28,7 @@ const taskId = named('TaskId', 'Id of a task.', z.string().regex(TASK_ID));
 const chatWord = z.string().regex(CHAT_WORD);
 const time = z.string().describe('ISO 8601, UTC, whole seconds.');
 const modelName = z.string().regex(/^\S{1,128}$/);
+const simulated = z.literal(true).describe('Set if the simulated Kimi is used.');
 const state = named('TaskState', 'State of a task.', z.enum(TASK_STATES));
 
 export const route = named(
@@ -108,7 +109,7 @@ const started = {
   task_id: taskId,
   task_name: z.string(),
   result_file: z.string().describe('Path of the result file that the task will have.'),
-  simulated: z.literal(true).optional().describe('Set if the simulated Kimi is used.'),
+  simulated: simulated.optional(),
   retired: detail.optional().describe('Set in a simulation if Moonshot has retired the model.'),
 };
 
@@ -151,6 +152,7 @@ const listed = named(
     tokens: z.number().nullable(),
     created_at: time,
     late: z.literal(true).optional().describe('The answer came after the outcome.'),
+    simulated: simulated.optional(),
     queue: queuePosition.optional(),
     progress: progress.optional(),
     retrying: retrying.optional(),
@@ -208,6 +210,7 @@ export const task = named(
     live: z.boolean().optional().describe('False if no worker answers.'),
     ended: z.string().optional().describe('How the task was ended in the engine: it will have no result.'),
     late: z.literal(true).optional().describe('The answer came after the outcome.'),
+    simulated: simulated.optional(),
     missing_file: z.string().optional().describe('Path of a result file that was removed or is damaged.'),
   }) satisfies z.ZodType<Standing>,
 );
@@ -225,6 +228,7 @@ export const result = named(
     finish_reason: z.string().optional().describe('`length` if the answer is cut off.'),
     error: taskError.optional(),
     cost: cost.optional(),
+    simulated: simulated.optional(),
     created_at: time,
     completed_at: time,
     acknowledged: z.literal(true).optional(),

@@ -55,20 +55,20 @@ export async function follow(
 }
 
 /** Prints the notification's text. @returns the exit status for the outcome. */
-export async function printReply({ results, text, stack, say }: Context, result: ResultFile): Promise<Exit> {
+export async function printReply({ results, text, say }: Context, result: ResultFile): Promise<Exit> {
   const file = await results.pathToShow(result.task_id);
   console.log(replyText(result, file, text, (answer) => withoutControls(firstCharacters(answer, SUMMARY_CHARS))));
-  if (stack?.simulated) console.log(`\n${say.simulatedNotice}`);
+  if (result.simulated) console.log(`\n${say.simulatedNotice}`);
   return exitFor(result);
 }
 
 /** Prints the answer, which is all that standard output gets. @returns the exit status for the outcome. */
 export async function printWhole(context: Context, result: ResultFile, json = false): Promise<Exit> {
-  const { results, text, stack, say } = context;
+  const { results, text, say } = context;
   console.error(`${outcomeText(result, text)}\n`);
   if (json) console.log(JSON.stringify({ ...withoutQuestion(result), ...results.questionOf(result) }, null, 2));
   else if (result.output !== undefined) await printAnswer(result.output);
   console.error(`\n${text.reply.whole(await results.pathToShow(result.task_id))}`);
-  if (stack?.simulated) console.error(`\n${say.simulatedNotice}`);
+  if (result.simulated) console.error(`\n${say.simulatedNotice}`);
   return exitFor(result);
 }

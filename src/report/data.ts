@@ -1,6 +1,6 @@
 import { isTruncated, type Cost, type Timings } from '../shared/result.ts';
 import type { Outcome } from '../shared/task.ts';
-import { addUp, spanOf, type Span, type Usage } from '../results/usage.ts';
+import { addUp, apart, spanOf, type Span, type Usage } from '../results/usage.ts';
 import * as z from 'zod';
 import { firstCharacters } from '../shared/format.ts';
 
@@ -41,8 +41,11 @@ export interface Figures {
   /** Milliseconds since 1970. */
   since: number;
   until: number;
-  /** Results in the period. */
+  /** Results in the period that are counted. */
   tasks: number;
+  /** Simulated ones; not counted unless there are no others. */
+  simulated: number;
+  isSimulation: boolean;
   outcomes: Counts;
   /** Done with a truncated answer. */
   truncated: number;
@@ -80,12 +83,15 @@ const DAY_MS = 24 * HOUR_MS;
  * @param since, until milliseconds since 1970
  */
 export function figuresOf(entries: readonly (Entry | undefined)[], since: number, until: number): Figures {
-  const known = entries.filter((entry) => entry !== undefined);
+  const { counted, simulated, isSimulation } = apart(entries);
+  const known = counted.filter((entry) => entry !== undefined);
   const span: Span = until - since <= 2 * DAY_MS ? 'hour' : until - since <= 92 * DAY_MS ? 'day' : 'month';
   return {
     since,
     until,
     tasks: known.length,
+    simulated,
+    isSimulation,
     outcomes: countsOf(known),
     truncated: known.filter((entry) => entry.status === 'done' && isTruncated(entry)).length,
     late: known.filter(({ late }) => late).length,
@@ -94,8 +100,8 @@ export function figuresOf(entries: readonly (Entry | undefined)[], since: number
     overTime: overTime(known, span, since, until),
     latencies: STEPS.map((step) => latencyOf(known, step)),
     untimed: known.filter(({ timings }) => !timings).length,
-    byModel: addUp(entries, 'model'),
-    byTime: addUp(entries, span),
+    byModel: addUp(counted, 'model'),
+    byTime: addUp(counted, span),
     slowest: most(known, durationOf),
     dearest: dearestOf(known),
     failures: failuresOf(known),
@@ -216,6 +222,7 @@ const entry = z.object({
   finish_reason: z.string().optional(),
   error: z.object({ type: text(64), message: text(300) }).optional(),
   late: z.literal(true).optional(),
+  simulated: z.literal(true).optional(),
   /** Absent in results of the original design. */
   created_at: time.optional(),
   completed_at: time,

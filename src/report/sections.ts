@@ -63,7 +63,11 @@ function overview({ tasks, outcomes, byModel, ...figures }: Figures, { say, lang
         )}
         ${tile(words.saved, polled.tokens === 0 ? '–' : share(1 - total.tokens.total / polled.tokens, lang))}
       </dl>
-      ${damaged > 0 && html`<p class="warn">${say.damaged(n(damaged))}</p>`}`,
+      ${damaged > 0 && html`<p class="warn">${say.damaged(n(damaged))}</p>`}
+      ${
+        figures.simulated > 0 &&
+        html`<p class="quiet">${figures.isSimulation ? say.simulation : say.simulated(n(figures.simulated))}</p>`
+      }`,
   );
 }
 

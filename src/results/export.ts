@@ -1,7 +1,7 @@
 /** Questions and answers as Markdown, JSON or CSV. */
 import { money } from '../shared/format.ts';
 import type { Lang } from '../shared/task.ts';
-import { explain, textFor } from '../text/index.ts';
+import { explain, stateOf, textFor } from '../text/index.ts';
 import type { KeptTask } from './kept.ts';
 
 export const FORMATS = ['markdown', 'json', 'csv'] as const;
@@ -37,7 +37,7 @@ function markdownOf(task: KeptTask, lang: Lang, words: ExportWords): string {
   const { task_id, task_name, status, model, completed_at, tokens, cost, prompt, request, output, error } = task;
   const facts = [
     task_id,
-    text.state[status],
+    stateOf({ ...task, state: status }, text),
     model,
     completed_at,
     tokens && `${tokens.total} tokens`,
@@ -62,6 +62,7 @@ const COLUMNS = [
   'task_id',
   'task_name',
   'status',
+  'simulated',
   'model',
   'created_at',
   'completed_at',
@@ -79,6 +80,7 @@ function cellsOf(task: KeptTask): string[] {
     task.task_id,
     task.task_name,
     task.status,
+    task.simulated,
     task.model,
     task.created_at,
     task.completed_at,

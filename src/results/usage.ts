@@ -13,6 +13,21 @@ export function spanOf(time: string, span: Span): string {
   return time.slice(0, SPANS[span]);
 }
 
+/**
+ * Keeps simulated tasks apart: they are counted only where there are no others, by who tries the product.
+ *
+ * @returns what is counted, how many simulated tasks there are, and whether they are what is counted
+ */
+export function apart<T extends { simulated?: true | undefined }>(
+  results: Iterable<T | undefined>,
+): { counted: (T | undefined)[]; simulated: number; isSimulation: boolean } {
+  const all = [...results];
+  const real = all.filter((result) => !result?.simulated);
+  const simulated = all.length - real.length;
+  const isSimulation = simulated > 0 && real.every((result) => result === undefined);
+  return { counted: isSimulation ? all : real, simulated, isSimulation };
+}
+
 /** The members of a result that are summed. */
 export type Addend = Pick<ResultFile, 'status' | 'model' | 'task_name' | 'completed_at' | 'tokens' | 'cost'>;
 

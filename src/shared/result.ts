@@ -66,6 +66,8 @@ export interface TaskResult extends Partial<Question> {
   partial_output?: string;
   /** Set if the answer came after the task had timed out or was cancelled. */
   late?: true;
+  /** Answered by the simulated Kimi: nothing was paid. */
+  simulated?: true;
   /** `save_ms` and `wake_ms` are added when the result is acknowledged. */
   timings?: Timings;
   /** When the task was started. ISO 8601, UTC, whole seconds. */

@@ -35,6 +35,8 @@ export interface Task {
   route?: Route;
   /** Options besides prompt and model; absent if none. */
   request?: TaskRequest;
+  /** Answered by the simulated Kimi. */
+  simulated?: true;
 }
 
 /** Options of a request to a model. src/kimi/models.ts defines which model accepts which. */
@@ -131,6 +133,8 @@ export interface TaskView {
   wake_error?: TaskError;
   /** Sent through a relay, which reports the answer's progress ({@link StreamProgress}). */
   relay?: true;
+  /** Answered by the simulated Kimi. */
+  simulated?: true;
 }
 
 /** Characters of the prompt in {@link TaskView.question}. */

@@ -117,7 +117,7 @@ export async function startChecked(
 
 async function liveTasks(
   client: Client,
-  { taskQueue, limiter, relay, results }: TaskContext,
+  { taskQueue, limiter, relay, results, simulated }: TaskContext,
   filter: Filter,
   limit: number,
   cursor: string | undefined,
@@ -137,6 +137,7 @@ async function liveTasks(
         ...task,
         status: task.state,
         ...(saved?.late && { late: true }),
+        ...(simulated && { simulated: true }),
         ...(queue && { queue }),
         ...(progress && { progress }),
         ...(retrying && { retrying }),

@@ -35,7 +35,7 @@ export function checkTask(
 }
 
 /** @returns the input of the task's workflow. */
-export function inputOf({ config, limiter, relay }: TaskContext, task: CheckedTask): Omit<Task, 'task_id'> {
+export function inputOf({ config, limiter, relay, simulated }: TaskContext, task: CheckedTask): Omit<Task, 'task_id'> {
   const { prompt, name, model, request } = task;
   return {
     task_name: name,
@@ -50,6 +50,7 @@ export function inputOf({ config, limiter, relay }: TaskContext, task: CheckedTa
     ...(acknowledgedBy(config) === 'agent' && { ack: 'agent' }),
     ...(task.route && { route: task.route }),
     ...(relay && { relay: true }),
+    ...(simulated && { simulated: true }),
     ...(request && Object.keys(request).length > 0 && { request }),
   };
 }

@@ -64,6 +64,8 @@ export interface ListedTask {
   created_at: string;
   /** Set if the answer came after the task had timed out or was cancelled. */
   late?: true;
+  /** Answered by the simulated Kimi. */
+  simulated?: true;
 }
 
 export interface Retrying {

@@ -15,5 +15,6 @@ export function viewOfResult(result: ResultFile): TaskView {
     finish_reason: result.finish_reason,
     error: result.error,
     acknowledged: result.acknowledged ?? false,
+    ...(result.simulated && { simulated: true }),
   };
 }

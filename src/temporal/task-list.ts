@@ -159,9 +159,10 @@ export function savedTasks(
   const found: ListedTask[] = [];
   for (const result of results.savedSince(from)) {
     if (!result || (status && !status.includes(result.status)) || Date.parse(result.created_at) < from) continue;
-    const { task_id, task_name, status: state, model, tokens, created_at, late } = result;
+    const { task_id, task_name, status: state, model, tokens, created_at, late, simulated } = result;
     if (!task_name.startsWith(name) || (used !== undefined && model !== used)) continue;
-    found.push({ task_id, task_name, state, model, tokens: tokens?.total ?? null, created_at, ...(late && { late }) });
+    const marks = { ...(late && { late }), ...(simulated && { simulated }) };
+    found.push({ task_id, task_name, state, model, tokens: tokens?.total ?? null, created_at, ...marks });
   }
   return found.toSorted((a, b) => b.created_at.localeCompare(a.created_at)).slice(0, limit);
 }

@@ -175,6 +175,7 @@ export const en: Text = {
     agent: (inFlight, queued, away) =>
       `in flight: ${inFlight}, waiting: ${queued}${away ? '; its worker is away' : ''}`,
   },
+  simulated: (state) => `${state} (simulated)`,
   truncated: {
     state: 'done, cut off',
     sentence: 'The answer is cut off: it reached its token limit. Raise it with --max-tokens.',

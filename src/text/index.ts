@@ -26,9 +26,13 @@ export function sentenceFor(type: string, { reasons }: Text): string | undefined
   return Object.hasOwn(reasons, type) ? reasons[type as keyof Text['reasons']] : undefined;
 }
 
-/** @returns a task's state for its user: an answer that is cut off is not called done. */
-export function stateOf({ state, finish_reason }: Pick<TaskView, 'state' | 'finish_reason'>, text: Text): string {
-  return state === 'done' && isTruncated({ finish_reason }) ? text.truncated.state : text.state[state];
+/** @returns a task's state for its user: an answer that is cut off is not called done, and a simulated one is marked. */
+export function stateOf(
+  { state, finish_reason, simulated }: Pick<TaskView, 'state' | 'finish_reason' | 'simulated'>,
+  text: Text,
+): string {
+  const said = state === 'done' && isTruncated({ finish_reason }) ? text.truncated.state : text.state[state];
+  return simulated ? text.simulated(said) : said;
 }
 
 export function textFor(lang: Lang): Text {

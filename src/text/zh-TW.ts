@@ -172,6 +172,8 @@ export const zhTW = {
     agent: (inFlight: number, queued: string, away: boolean) =>
       `進行中 ${inFlight}，排隊中 ${queued}${away ? '；它的 worker 不在' : ''}`,
   },
+  /** The state of a simulated task. */
+  simulated: (state: string) => `${state}（模擬）`,
   /** A task that is done with an answer that is cut off: its state, and what that means. */
   truncated: {
     state: '完成，答案被截斷',

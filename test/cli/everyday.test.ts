@@ -84,6 +84,18 @@ describe('retry', () => {
   });
 });
 
+it('a simulated task is marked: in list, status, result, inbox and export', async () => {
+  const task_id = await started('x [[simulate: delay=0]]', '-n', 'made-up');
+  await run('wait', task_id);
+  expect(await resultOf(task_id)).toMatchObject({ simulated: true });
+  expect((await run('status', task_id)).stdout).toContain('done (simulated)');
+  expect((await run('result', task_id)).stderr).toBe('(Simulation: the real Kimi is not called)\n');
+  await until(async () => (await run('list', '--name', 'made-up')).stdout.includes('done (simulated)'));
+  expect((await run('export', '--name', 'made-up')).stdout).toContain('done (simulated)');
+  const [row] = (await run('export', '--name', 'made-up', '--csv')).stdout.split('\r\n').slice(1);
+  expect(row).toContain(`"${task_id}","made-up","done","true"`);
+});
+
 describe('rm', () => {
   it('removes the result, the latest one too, and the task from the list', async () => {
     const task_id = await started('a secret [[simulate: delay=0]]', '-n', 'removed');

@@ -114,6 +114,15 @@ describe('figures', () => {
     expect(save).toMatchObject({ step: 'save_ms', target: 100, met: 0.95, times: { p50: 20, p95: 20, p99: 200 } });
   });
 
+  it('leave simulated tasks out, unless there are no others; the page says so', () => {
+    const simulated = result({ simulated: true, task_name: 'made-up' });
+    expect(figures([result(), simulated])).toMatchObject({ tasks: 1, simulated: 1, isSimulation: false });
+    expect(page([result(), simulated])).toContain('1 simulated task is not counted');
+    expect(page([result(), simulated])).not.toContain('made-up');
+    expect(figures([simulated])).toMatchObject({ tasks: 1, simulated: 1, isSimulation: true });
+    expect(page([simulated])).toMatch(/All of these are simulated tasks.*made-up/s);
+  });
+
   it('list the slowest tasks, and the most expensive ones in each currency', () => {
     const cny = { cost: { amount: 0.5, currency: 'CNY' as const, price_date: '2026-09-01' } };
     const usd = { cost: { amount: 0.1, currency: 'USD' as const, price_date: '2026-09-29' } };

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { isoSeconds } from '../../src/shared/format.ts';
 import type { Cost, ResultFile } from '../../src/shared/result.ts';
 import { ResultStore } from '../../src/results/store.ts';
-import { addUp, pollingEstimate, type Usage } from '../../src/results/usage.ts';
+import { addUp, apart, pollingEstimate, type Usage } from '../../src/results/usage.ts';
 import { cleanHome, cli } from '../support/cli.ts';
 import { temporaryFolder } from '../support/resources.ts';
 
@@ -201,5 +201,33 @@ describe('the command', () => {
   ])('refuses %s %s', async (option, value, sentence) => {
     const refused = await cli(['usage', option, value], await cleanHome());
     expect(refused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(sentence) });
+  });
+});
+
+describe('simulated tasks', () => {
+  const SIMULATED = { simulated: true, task_name: 'made-up' } as const;
+
+  it('are not counted beside others, and counted if there are no others', async () => {
+    const mixed = apart((await folderOf([{}, SIMULATED, SIMULATED])).savedSince(0));
+    expect(mixed).toMatchObject({ simulated: 2, isSimulation: false });
+    expect(addUp(mixed.counted, 'name').groups).toMatchObject([{ key: 'calculator', tasks: 1 }]);
+    const alone = apart((await folderOf([SIMULATED])).savedSince(0));
+    expect(alone).toMatchObject({ simulated: 1, isSimulation: true });
+    expect(addUp(alone.counted, 'name').groups).toMatchObject([{ key: 'made-up', tasks: 1 }]);
+    expect(apart([undefined])).toEqual({ counted: [undefined], simulated: 0, isSimulation: false });
+  });
+
+  it.each([
+    ['zh-TW', [{}, SIMULATED], '另有 1 個模擬的任務，不收費，沒有算進去。\n'],
+    ['zh-TW', [SIMULATED], '這些都是模擬的任務：不收費，token 數也是模擬的。\n'],
+    ['en', [{}, SIMULATED], '1 simulated task is not counted: nothing was paid for.\n'],
+  ])('usage says so, in %s', async (KIMI_LANG, results, said) => {
+    const { folder } = await folderOf(results);
+    const env = await cleanHome({ KIMI_LANG, KIMI_RESULTS_DIR: folder });
+    const { code, stdout, stderr } = await cli(['usage', '--json'], env);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ simulated: 1, total: { tasks: 1 } });
+    expect(stderr).toBe('');
+    expect((await cli(['usage'], env)).stderr).toBe(said);
   });
 });

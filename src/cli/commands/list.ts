@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { langOf } from '../../config/early.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import type { Filter } from '../../tasks/tasks.ts';
-import { textFor } from '../../text/index.ts';
+import { stateOf, textFor } from '../../text/index.ts';
 import { age, command, count, model, printing, route, states } from '../options.ts';
 import { sayRetrying } from '../output/retrying.ts';
 import { openTasks } from '../tasks.ts';
@@ -42,7 +42,7 @@ async function list({ limit, json, ...filter }: ListOptions, say: CliText): Prom
       task.task_id,
       task.task_name,
       [
-        task.late ? say.status.late(text.state[task.state]) : text.state[task.state],
+        task.late ? say.status.late(stateOf(task, text)) : stateOf(task, text),
         task.queue && text.queuePosition(task.queue),
         task.retrying ? sayRetrying(task.retrying, say, text) : task.progress && text.stream(task.progress),
       ]

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { isoSeconds, money } from '../../shared/format.ts';
+import type { ResultFile } from '../../shared/result.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
-import { addUp, type Grouping, type Use } from '../../results/usage.ts';
+import { addUp, apart, type Addend, type Grouping, type Use } from '../../results/usage.ts';
 import { openContext } from '../context.ts';
 import { command, grouping, printing, since as sinceOption } from '../options.ts';
 import { paragraph, table } from '../output/table.ts';
@@ -27,11 +28,12 @@ export function usageCommand(say: CliText): Command {
 
 /** Reads the results folder only, so it works while no service runs. */
 async function usage({ since, by, json }: UsageOptions): Promise<Exit> {
-  const { say, results, stack } = await openContext();
+  const { say, results } = await openContext();
   const from = Date.now() - since;
-  const used = addUp(results.savedSince(from), by);
+  const { counted, simulated, isSimulation } = apart(addends(results.savedSince(from)));
+  const used = addUp(counted, by);
   if (json) {
-    console.log(JSON.stringify({ since: isoSeconds(from), by, ...used }, null, 2));
+    console.log(JSON.stringify({ since: isoSeconds(from), by, simulated, ...used }, null, 2));
     return EXIT.ok;
   }
   const words = say.usageTable;
@@ -51,7 +53,29 @@ async function usage({ since, by, json }: UsageOptions): Promise<Exit> {
     const [polled, own] = [cost, own_cost].map((amount) => money({ amount, currency: 'CNY' })) as [string, string];
     console.log(`\n${paragraph(words.polling(String(tokens), polled, own, saved))}`);
   }
-  if (stack?.simulated) console.error(words.simulated);
+  if (isSimulation) console.error(words.simulated);
+  else if (simulated > 0) console.error(words.notCounted(simulated));
   if (used.damaged > 0) console.error(words.damaged(used.damaged));
   return EXIT.ok;
+}
+
+/** Without the answers, so that many of them fit into memory. */
+function* addends(
+  results: Iterable<ResultFile | undefined>,
+): Generator<(Addend & Pick<ResultFile, 'simulated'>) | undefined> {
+  for (const result of results) {
+    if (!result) yield undefined;
+    else {
+      const { status, model, task_name, completed_at, tokens, cost, simulated } = result;
+      yield {
+        status,
+        model,
+        task_name,
+        completed_at,
+        ...(tokens && { tokens }),
+        ...(cost && { cost }),
+        ...(simulated && { simulated }),
+      };
+    }
+  }
 }

@@ -9,6 +9,8 @@ export const en: ReportText = {
   skip: 'Skip to the content',
   contents: 'Contents',
   table: 'Numbers',
+  simulation: 'All of these are simulated tasks: they cost nothing, and their tokens are made up.',
+  simulated: (n) => `${n} simulated ${n === '1' ? 'task is' : 'tasks are'} not counted: nothing was paid for.`,
   damaged: (n) => `${n} ${n === '1' ? 'file is' : 'files are'} damaged and not counted.`,
   none: 'There are no results in this period.',
   unreadable: 'The results cannot be read now; the webhook’s log says why (kimi-dispatch logs webhook).',

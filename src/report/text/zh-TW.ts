@@ -10,6 +10,8 @@ export const zhTW = {
   skip: '跳到內容',
   contents: '目錄',
   table: '數據',
+  simulation: '這些都是模擬的任務：不收費，Token 數也是模擬的。',
+  simulated: (n: string) => `另有 ${n} 個模擬的任務，不收費，未列入統計。`,
   damaged: (n: string) => `有 ${n} 個檔案損壞，未列入統計。`,
   none: '這段期間沒有結果。',
   unreadable: '目前無法讀取結果；原因在 webhook 的紀錄裡（kimi-dispatch logs webhook）。',

@@ -59,9 +59,12 @@ export async function save(run: TaskRun, result: TaskResult): Promise<void> {
   run.setState(status);
 }
 
-function commonPart({ task, view }: TaskRun): Pick<TaskResult, 'task_id' | 'task_name' | 'model' | 'created_at'> {
-  const { task_id, task_name, model } = task;
-  return { task_id, task_name, model, created_at: view.created_at };
+function commonPart({
+  task,
+  view,
+}: TaskRun): Pick<TaskResult, 'task_id' | 'task_name' | 'model' | 'created_at' | 'simulated'> {
+  const { task_id, task_name, model, simulated } = task;
+  return { task_id, task_name, model, created_at: view.created_at, ...(simulated && { simulated }) };
 }
 
 function answerOf({ model, usage, choices, interruptions }: AnswerCallback): Partial<TaskResult> & { model: string } {

@@ -36,7 +36,7 @@ export class TaskRun {
   private deadlineMs: number | undefined;
 
   constructor(readonly task: Task) {
-    const { task_id, task_name, model, lang, relay } = task;
+    const { task_id, task_name, model, lang, relay, simulated } = task;
     const { startTime } = workflowInfo();
     this.text = textFor(lang);
     this.times = new StageTimes(startTime.getTime());
@@ -52,6 +52,7 @@ export class TaskRun {
       created_at: isoSeconds(startTime),
       acknowledged: false,
       ...(relay && { relay: true }),
+      ...(simulated && { simulated }),
     };
   }
 

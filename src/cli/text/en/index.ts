@@ -141,7 +141,8 @@ export const en: CliText = {
     polling: (tokens, polled, own, percent) =>
       `Estimate, not a bill: polling would have taken 1000 tokens more for each answer, ${tokens} in all; at the original design’s ¥0.6 for 1000 tokens that is ${polled} against ${own}, ${percent}% saved.`,
     damaged: (n) => `${n} ${n === 1 ? 'file is' : 'files are'} damaged and not counted.`,
-    simulated: 'The running services use the simulated Kimi: its tasks cost nothing, and their tokens are made up.',
+    simulated: 'All of these are simulated tasks: they cost nothing, and their tokens are made up.',
+    notCounted: (n) => `${n} simulated ${n === 1 ? 'task is' : 'tasks are'} not counted: nothing was paid for.`,
   },
   report: {
     written: (file, tasks) => `Report written: ${file} (${tasks} ${tasks === 1 ? 'task' : 'tasks'})`,

@@ -138,7 +138,8 @@ export const zhTW = {
     polling: (tokens: string, polled: string, own: string, percent: number) =>
       `估計（不是帳單）：若用輪詢，每個答案多 1000 個 token，共 ${tokens}；以原設計每 1000 個 token ¥0.6 的算法，是 ${polled}，現在是 ${own}，省 ${percent}%。`,
     damaged: (n: number) => `有 ${n} 個檔案損壞，沒有算進去。`,
-    simulated: '執行中的服務使用模擬的 Kimi：它的任務不收費，token 數也是模擬的。',
+    simulated: '這些都是模擬的任務：不收費，token 數也是模擬的。',
+    notCounted: (n: number) => `另有 ${n} 個模擬的任務，不收費，沒有算進去。`,
   },
   report: {
     written: (file: string, tasks: number) => `已寫入報告：${file}（${tasks} 個任務）`,
