@@ -60,6 +60,7 @@ export async function startWorker(config: Config, log: Logger): Promise<Service>
     apiKey: config.KIMI_API_KEY,
     relay: isRelayed ? { url: `${relayUrl(config)}/v1`, token: config.KIMI_RELAY_TOKEN } : undefined,
     callbackBaseUrl: callbackBaseUrl(config),
+    contents: payloads.contents,
   });
   const gateway = new Gateway({ wakeUrl: wakeUrl(config), token: config.OPENCLAW_WAKE_TOKEN });
   const limiter = limiterOf(config);

@@ -2,13 +2,14 @@ import express, { type Express } from 'express';
 import type { Logger } from 'pino';
 import { allow, createApp, refuseOthers } from '../service/express.ts';
 import { HttpError } from '../service/http.ts';
+import { MAX_FILE_BYTES, MAX_PROMPT_BYTES } from '../shared/task.ts';
 import type { Tasks } from '../tasks/tasks.ts';
 import { openApiDocument } from './document.ts';
 import { OPERATIONS } from './operations.ts';
 import { problemHandler } from './problems.ts';
 
-/** Largest body, in bytes: a prompt of 1 MiB in which every character is escaped. */
-const MAX_BODY_BYTES = 7 * 1024 * 1024;
+/** Largest body, in bytes: a prompt in which every character is escaped. */
+const MAX_BODY_BYTES = 7 * MAX_PROMPT_BYTES;
 
 /**
  * The HTTP API (docs/openapi.json). Its routes are in operations.ts.
@@ -18,6 +19,7 @@ const MAX_BODY_BYTES = 7 * 1024 * 1024;
 export function createApi(open: () => Promise<Tasks>, log: Logger): Express {
   const app = createApp().enable('strict routing').enable('case sensitive routing');
   const json = express.json({ limit: MAX_BODY_BYTES, strict: false });
+  const raw = express.raw({ limit: MAX_FILE_BYTES, type: 'application/octet-stream', inflate: false });
 
   app.route('/v1/openapi.json').get((_request, response) => {
     response.json(openApiDocument());
@@ -25,8 +27,9 @@ export function createApi(open: () => Promise<Tasks>, log: Logger): Express {
   for (const path of new Set(OPERATIONS.map((operation) => operation.path))) {
     const route = app.route(path.replaceAll(/\{(\w+)\}/g, ':$1'));
     const operations = OPERATIONS.filter((operation) => operation.path === path);
-    for (const { method, body, run } of operations) {
+    for (const { method, body, isUpload, run } of operations) {
       if (body) route.post(json);
+      if (isUpload) route.post(raw);
       route[method](async (request, response) => {
         if (body && request.body === undefined && (request.get('content-length') ?? '0') !== '0') {
           throw new HttpError(415, 'not_json', 'Send application/json');

@@ -43,7 +43,7 @@ function referenceTo(id: string): string {
   return `#/components/schemas/${id}`;
 }
 
-function described({ id, summary, path, query, body, hasKey, answers, problems }: Operation): object {
+function described({ id, summary, path, query, body, isUpload, hasKey, answers, problems }: Operation): object {
   const parameters = [
     ...(path.includes('{task_id}') ? parametersOf(taskParams, 'path') : []),
     ...(query ? parametersOf(query, 'query') : []),
@@ -57,6 +57,12 @@ function described({ id, summary, path, query, body, hasKey, answers, problems }
       requestBody: {
         required: !body.safeParse({}).success,
         content: { 'application/json': { schema: reference(body) } },
+      },
+    }),
+    ...(isUpload && {
+      requestBody: {
+        required: true,
+        content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } },
       },
     }),
     responses: {

@@ -2,6 +2,7 @@
 import type { Request, Response } from 'express';
 import type * as z from 'zod';
 import { withTarget, type Route } from '../shared/chat.ts';
+import { HttpError } from '../service/http.ts';
 import { parseTaskId } from '../shared/task-id.ts';
 import { newKey } from '../tasks/task-id.ts';
 import type { Filter, NewTask, Tasks } from '../tasks/tasks.ts';
@@ -16,6 +17,8 @@ export interface Operation {
   summary: string;
   query?: z.ZodObject;
   body?: z.ZodType;
+  /** Whether the body is a file, as it is. */
+  isUpload?: true;
   /** Whether `Idempotency-Key` counts; other operations may be repeated without one. */
   hasKey?: true;
   /** Schemas of the answers, by status. */
@@ -41,6 +44,8 @@ export const OPERATIONS: readonly Operation[] = [
       'no_prompt',
       'bad_name',
       'too_long',
+      'too_many_files',
+      'files_too_large',
       'unusable_request',
       'key_reused',
       'chat_limit',
@@ -50,6 +55,23 @@ export const OPERATIONS: readonly Operation[] = [
       'engine_lost',
     ],
     run: startTask,
+  },
+  {
+    id: 'keepFile',
+    method: 'post',
+    path: '/v1/files',
+    summary: 'Store a file for a task that is started next',
+    query: schemas.fileQuery,
+    isUpload: true,
+    answers: { 201: schemas.taskFile },
+    problems: ['unusable_file'],
+    run: async (tasks, request, response) => {
+      const { name } = read(schemas.fileQuery, request.query, 'query');
+      if (!Buffer.isBuffer(request.body)) throw new HttpError(415, 'not_a_file', 'Send application/octet-stream');
+      const kept = await tasks.keep({ name, content: request.body });
+      response.status(201);
+      return kept;
+    },
   },
   {
     id: 'listTasks',

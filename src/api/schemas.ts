@@ -64,6 +64,19 @@ const taskRequest = named(
 );
 
 const priority = z.literal([1, 2, 3, 4, 5]);
+export const taskFile = named(
+  'TaskFile',
+  'A stored file that goes with a prompt.',
+  z.strictObject({
+    name: z.string().min(1).max(255),
+    bytes: z.int().min(1).describe('Size of the file.'),
+    kind: z.enum(['text', 'image', 'document']).describe('`document`: Kimi reads it.'),
+    encoding: z.string().optional().describe('Of a text that is not UTF-8, e.g. Big5.'),
+    stored_bytes: z.int().min(0),
+    sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    claim: z.string().max(200),
+  }),
+);
 
 export const newTask = named(
   'NewTask',
@@ -73,6 +86,7 @@ export const newTask = named(
     name: z.string().optional().describe('Derived from the prompt if absent.'),
     model: modelName.optional(),
     request: taskRequest.optional(),
+    files: z.array(taskFile).optional().describe('As POST /v1/files returned them.'),
     timeout_ms: z.int().min(1).max(DAY_MS).optional().describe('How long Kimi may take.'),
     priority: priority.optional().describe('1 is sent first, 5 last; 3 by default.'),
     resend_unknown: z
@@ -125,6 +139,7 @@ export const startedTask = named(
   ]) satisfies z.ZodType<StartedTask>,
 );
 
+const fileNote = z.object({ name: z.string(), bytes: z.number() });
 const retrying = z.object({
   attempt: z.int(),
   why: z.string(),
@@ -199,6 +214,7 @@ export const task = named(
     cost: cost.optional(),
     result_file: z.string().optional(),
     finish_reason: z.string().optional(),
+    files: z.array(fileNote).optional(),
     error: taskError.optional(),
     woken_at: time.optional(),
     acknowledged: z.boolean(),
@@ -242,6 +258,7 @@ export const question = named(
   z.object({
     prompt: z.string(),
     request: taskRequest.optional(),
+    files: z.array(taskFile).optional(),
     timeout_ms: z.int(),
     priority: priority.optional(),
     resend_unknown: z.literal(true).optional(),
@@ -310,6 +327,8 @@ export const listQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(10_000).default(20),
   cursor: z.string().regex(CURSOR).optional().describe('`next` of the previous page.'),
 });
+
+export const fileQuery = z.strictObject({ name: z.string().min(1).max(255).describe('Name of the file.') });
 
 export const chatQuery = z.strictObject({ route: routeQuery });
 

@@ -1,14 +1,23 @@
 import { basename } from 'node:path';
 import { langOf } from '../config/early.ts';
-import { MAX_PROMPT_BYTES, type Priority, type TaskRequest } from '../shared/task.ts';
+import {
+  MAX_FILE_BYTES,
+  MAX_FILES,
+  MAX_FILES_BYTES,
+  MAX_PROMPT_BYTES,
+  type Priority,
+  type TaskFile,
+  type TaskRequest,
+} from '../shared/task.ts';
 import { nameFromPrompt } from '../tasks/task-name.ts';
-import type { NewTask } from '../tasks/tasks.ts';
+import type { Attachment, NewTask, Tasks } from '../tasks/tasks.ts';
 import { EXIT } from '../service/exit.ts';
 import { readAtMost } from '../service/http.ts';
 import { CliError } from './exit.ts';
 import type { CliText } from './text/index.ts';
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { taskFromMessage, type Route } from '../shared/chat.ts';
 
@@ -39,20 +48,15 @@ export interface TaskOptions extends RequestOptions {
  */
 export async function readTask(prompt: PromptOptions, options: TaskOptions, say: CliText): Promise<NewTask> {
   const asked = await readPrompt(prompt, say);
-  const attached = await Promise.all((options.attach ?? []).map(async (file) => await readAttachment(file, say)));
-  const images = attached.flatMap((attachment) => ('image' in attachment ? [attachment.image] : []));
-  const texts = attached.flatMap((attachment) => ('text' in attachment ? [attachment.text] : []));
   const request: TaskRequest = {
     ...(options.system !== undefined && { system: await readSystem(options.system, say) }),
     ...(options.temperature !== undefined && { temperature: options.temperature }),
     ...(options.maxTokens !== undefined && { max_tokens: options.maxTokens }),
     ...(options.thinking !== undefined && { thinking: options.thinking }),
-    ...(images.length > 0 && { images }),
     ...(options.jsonSchema !== undefined && { json_schema: await readSchema(options.jsonSchema, say) }),
   };
   return {
-    prompt: [asked, ...texts].join('\n\n'),
-    // Of the prompt without what is attached to it.
+    prompt: asked,
     name: options.name ?? nameFromPrompt(asked),
     ...(options.model !== undefined && { model: options.model }),
     ...(Object.keys(request).length > 0 && { request }),
@@ -71,24 +75,48 @@ async function readSystem(file: string, say: CliText): Promise<string> {
   return content;
 }
 
-/** Picture types that Kimi accepts (Moonshot's guide to vision), by their first bytes. SVG is text. */
-const IMAGE_TYPES: [type: string, begins: RegExp][] = [
-  ['image/png', /^\x89PNG/],
-  ['image/jpeg', /^\xFF\xD8\xFF/],
-  ['image/gif', /^GIF8/],
-  ['image/webp', /^RIFF[^]{4}WEBP/],
-  ['image/bmp', /^BM/],
-];
+/**
+ * Reads the files that are attached, and stores them for the task.
+ *
+ * @param keep see {@link Tasks.keep}
+ * @throws {CliError} if one is missing, or is no file that can be read
+ */
+export async function keepFiles(
+  { attach = [] }: RequestOptions,
+  keep: Tasks['keep'],
+  say: CliText,
+): Promise<Pick<NewTask, 'files'>> {
+  // All are looked at before the first is stored.
+  const sizes = await Promise.all(attach.map(async (path) => await sizeOfFile(path, say)));
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  if (attach.length > MAX_FILES) throw new CliError(EXIT.usage, say.usage.tooManyFiles(attach.length, MAX_FILES));
+  if (total > MAX_FILES_BYTES) throw new CliError(EXIT.usage, say.usage.filesTooLarge(total, MAX_FILES_BYTES));
+  const files: TaskFile[] = [];
+  for (const path of attach) files.push(await keep(await readAttachment(path, say)));
+  return files.length > 0 ? { files } : {};
+}
 
-/** Text becomes part of the prompt, a picture an image of the request. */
-async function readAttachment(file: string, say: CliText): Promise<{ text: string } | { image: string }> {
-  const bytes = await readBytes(file, say);
-  if (isText(bytes))
-    return { text: `<attachment name=${JSON.stringify(basename(file))}>\n${bytes.toString('utf8')}\n</attachment>` };
-  const start = bytes.toString('latin1', 0, 16);
-  const type = IMAGE_TYPES.find(([, begins]) => begins.test(start))?.[0];
-  if (type === undefined) throw new CliError(EXIT.usage, say.usage.notAttachable(file));
-  return { image: `data:${type};base64,${bytes.toString('base64')}` };
+/** Devices and pipes may have no end, or no beginning. */
+async function sizeOfFile(path: string, say: CliText): Promise<number> {
+  const found = await stat(path).catch((error: unknown) => {
+    throw unreadable(path, error, say);
+  });
+  if (found.isDirectory()) throw new CliError(EXIT.usage, say.usage.unusableFile(path, 'folder'));
+  if (!found.isFile()) throw new CliError(EXIT.usage, say.usage.unusableFile(path, 'no_file'));
+  if (found.size > MAX_FILE_BYTES) {
+    throw new CliError(EXIT.usage, say.usage.unusableFile(path, 'too_large', MAX_FILE_BYTES));
+  }
+  return found.size;
+}
+
+async function readAttachment(path: string, say: CliText): Promise<Attachment> {
+  try {
+    const content = await readAtMost(createReadStream(path), MAX_FILE_BYTES);
+    if (!content) throw new CliError(EXIT.usage, say.usage.unusableFile(path, 'too_large', MAX_FILE_BYTES));
+    return { name: basename(path), content };
+  } catch (error) {
+    throw unreadable(path, error, say);
+  }
 }
 
 /** Keywords of JSON Schema (up to draft 2020-12) that constrain a value, unlike `title`. */
@@ -155,9 +183,13 @@ async function readBytes(file: string, say: CliText): Promise<Buffer> {
   try {
     return await bytesOf(createReadStream(file), file, say);
   } catch (error) {
-    if (error instanceof CliError) throw error;
-    throw new CliError(EXIT.usage, say.usage.unreadable(file, String((error as NodeJS.ErrnoException).code)));
+    throw unreadable(file, error, say);
   }
+}
+
+function unreadable(file: string, error: unknown, say: CliText): CliError {
+  if (error instanceof CliError) return error;
+  return new CliError(EXIT.usage, say.usage.unreadable(file, String((error as NodeJS.ErrnoException).code)));
 }
 
 /** Reads up to the limit: some files, and standard input, have no end. */

@@ -28,6 +28,9 @@ const SENTENCES: { [Code in SaidCode]: (params: Problems[Code], say: CliText, te
   unusable_request: ({ reason }, _, text) => [exitForFailure(reason.type), explain(reason, text)],
   too_long: ({ bytes, most }, say) => [EXIT.usage, say.usage.tooLong(bytes, most)],
   no_question: ({ task_id }, say) => [EXIT.usage, say.noQuestion(task_id)],
+  unusable_file: ({ file, why, most }, say) => [EXIT.usage, say.usage.unusableFile(file, why, most)],
+  too_many_files: ({ files, most }, say) => [EXIT.usage, say.usage.tooManyFiles(files, most)],
+  files_too_large: ({ bytes, most, images }, say) => [EXIT.usage, say.usage.filesTooLarge(bytes, most, images)],
   no_prompt: (_, say) => [EXIT.usage, say.usage.noPrompt],
   bad_name: (_, say) => [EXIT.usage, say.usage.badName],
 };

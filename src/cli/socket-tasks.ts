@@ -5,8 +5,10 @@ import type { Question, ResultFile } from '../shared/result.ts';
 import type { TaskReference } from '../shared/task-id.ts';
 import { Problem } from '../tasks/problem.ts';
 import { taskIdOf, timeOfKey } from '../tasks/task-id.ts';
+import type { TaskFile } from '../shared/task.ts';
 import type {
   Acknowledgement,
+  Attachment,
   Cancellation,
   Filter,
   NewTask,
@@ -20,6 +22,9 @@ import { hasSentence } from './problem-sentence.ts';
 /** How long the service may take, in milliseconds: to read, and to wait for a worker (10 s for the end of a cancelled task). */
 const TIMEOUT_MS = { GET: 5_000, POST: 15_000 };
 
+/** How long the service may take to read and store a file, in milliseconds. */
+const KEEP_MS = 90_000;
+
 /** Errors of a connection that was never open. */
 const NO_SERVICE = ['ENOENT', 'ECONNREFUSED', 'EACCES'];
 
@@ -29,6 +34,8 @@ interface Request {
   query?: Record<string, string | undefined>;
   headers?: Record<string, string>;
   body?: object;
+  /** A file, in place of a body. */
+  file?: Buffer;
 }
 
 /** The service did not do it; `isUncertain` if that is unknown. */
@@ -65,6 +72,14 @@ export class SocketTasks implements Tasks {
           const isUnknown = isUncertain && (error as Error).name === 'EngineUnreachable';
           throw isUnknown ? new Problem('engine_silent', { task_id: taskIdOf(key, new Date(timeOfKey(key))) }) : error;
         }),
+    );
+  }
+
+  async keep(file: Attachment): Promise<TaskFile> {
+    const { name, content } = file;
+    return await this.ask(
+      { method: 'POST', path: '/v1/files', query: { name }, file: content },
+      async (tasks) => await tasks.keep(file),
     );
   }
 
@@ -156,10 +171,14 @@ function routeQuery(route: Route | undefined): { route?: string } {
  * @throws {Problem} that has a sentence
  * @throws {NotDone}
  */
-async function send(socketPath: string, { method, path, query = {}, headers, body }: Request): Promise<unknown> {
+async function send(socketPath: string, { method, path, query = {}, headers, body, file }: Request): Promise<unknown> {
   const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const search = given.length > 0 ? `?${new URLSearchParams(given).toString()}` : '';
-  const { status, text } = await exchange(socketPath, method, path + search, headers, body && JSON.stringify(body));
+  const bytes = file ?? (body && Buffer.from(JSON.stringify(body)));
+  const type = { 'content-type': file ? 'application/octet-stream' : 'application/json' };
+  const timeoutMs = file ? KEEP_MS : TIMEOUT_MS[method];
+  const sent = { ...headers, ...(bytes && type) };
+  const { status, text } = await exchange(socketPath, method, path + search, sent, timeoutMs, bytes);
   const answer = parsed(text);
   if (status >= 200 && status < 300) return answer;
   const { code, ...params } = answer as { code?: unknown };
@@ -179,16 +198,16 @@ async function exchange(
   socketPath: string,
   method: Request['method'],
   path: string,
-  headers: Record<string, string> = {},
-  body?: string,
+  headers: Record<string, string>,
+  timeoutMs: number,
+  bytes?: Buffer,
 ): Promise<{ status: number; text: string }> {
-  const bytes = body === undefined ? undefined : Buffer.from(body);
-  const content = bytes && { 'content-type': 'application/json', 'content-length': String(bytes.length) };
+  const content = bytes && { 'content-length': String(bytes.length) };
   return await new Promise((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException): void =>
       reject(new NotDone(error.message, !NO_SERVICE.includes(error.code ?? '')));
     const sending = request({ socketPath, method, path, agent: false, headers: { ...headers, ...content } });
-    sending.setTimeout(TIMEOUT_MS[method], () => sending.destroy(new Error('no answer in time')));
+    sending.setTimeout(timeoutMs, () => sending.destroy(new Error('no answer in time')));
     sending.on('error', fail);
     sending.on('response', (response) => {
       const chunks: Buffer[] = [];

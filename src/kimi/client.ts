@@ -1,11 +1,14 @@
 import * as z from 'zod';
 import { MAX_CALLBACK_BYTES, type Dispatched } from '../shared/callback.ts';
+import type { RelayFile } from '../shared/relay.ts';
 import type { Task } from '../shared/task.ts';
+import type { ContentStore } from '../temporal/payloads/contents.ts';
 import { parseDirectAnswer } from './answer.ts';
-import { countTokens, type Account } from './account.ts';
+import type { Account } from './account.ts';
+import { refuseIfTooLong } from './context.ts';
 import { KimiError } from './errors.ts';
 import { KimiHttp, type HttpResponse } from './http.ts';
-import { MODELS, callsBack, modelOf, mostTokens, requestFor, type ChatRequest } from './models.ts';
+import { callsBack, requestFor, type FileContent } from './models.ts';
 import { readRefusal } from './refusal.ts';
 
 export interface KimiClientOptions {
@@ -16,6 +19,8 @@ export interface KimiClientOptions {
   relay?: { url: string; token: string | undefined } | undefined;
   /** Where callbacks are received, e.g. `http://localhost:9001`. */
   callbackBaseUrl: string;
+  /** Contents of the tasks' files. */
+  contents: Pick<ContentStore, 'get'>;
 }
 
 /** Time limit for Kimi's API id, in milliseconds. An API that calls back returns it immediately (docs/http-api.md). */
@@ -52,18 +57,26 @@ export class KimiClient {
       const [type, variable] = relay ? ['no_relay_token', 'KIMI_RELAY_TOKEN'] : ['no_api_key', 'KIMI_API_KEY'];
       throw new KimiError('refused', type, `${variable} is not set in the worker’s environment`);
     }
-    const chat = requestFor(task, apiUrl);
+    const documents = documentsOf(task);
+    if (!relay && documents.length > 0) {
+      throw new KimiError('refused', 'unread_documents', {
+        code: 'unread_documents',
+        names: documents.map(({ name }) => name),
+      });
+    }
+    const chat = requestFor(task, apiUrl, await this.contentsOf(task));
     if (!relay && !callsBack(apiUrl)) {
       const message = `${new URL(apiUrl).host} does not call back. Nothing was sent. Set KIMI_CALLBACKS=relay, or KIMI_API_URL to an API that calls back`;
       throw new KimiError('refused', 'no_callback_provider', message);
     }
-    await this.refuseIfTooLong(chat, signal);
+    await refuseIfTooLong(this.account, chat, signal);
     try {
       const response = await this.http.post('chat/completions', {
         signal,
         headers: { 'idempotency-key': task.task_id },
         body: {
           ...chat,
+          ...(documents.length > 0 && { files: documents }),
           metadata: { task_id: task.task_id, task_name: task.task_name },
           callback_url: callbackUrl(callbackBaseUrl, task.task_id),
         },
@@ -78,26 +91,19 @@ export class KimiClient {
     }
   }
 
-  /**
-   * Kimi's tokenizer is asked only if the text could exceed the context. Without its answer the task is sent.
-   */
-  private async refuseIfTooLong(chat: ChatRequest, signal: AbortSignal): Promise<void> {
-    const model = modelOf(chat.model);
-    if (!model) return;
-    // Whether Kimi's default cap counts as well is not documented.
-    const room = model.context - (chat.max_completion_tokens ?? 1);
-    if (mostTokens(chat) <= room) return;
-    const tokens = await countTokens(this.account, chat, signal);
-    if (tokens === undefined || tokens <= room) return;
-    const larger = MODELS.find(({ context }) => context - (chat.max_completion_tokens ?? 1) >= tokens);
-    throw new KimiError('refused', 'prompt_too_long', {
-      code: 'too_long',
-      tokens,
-      model: model.id,
-      room: Math.max(0, room),
-      ...(larger && { larger: larger.id }),
-    });
+  private async contentsOf({ files = [] }: Task): Promise<FileContent[]> {
+    const read = files.filter(({ kind }) => kind !== 'document');
+    return await Promise.all(
+      read.map(async ({ name, kind, claim }) => ({ name, kind, content: await this.options.contents.get(claim) })),
+    );
   }
+}
+
+/** @returns the files that the relay has Kimi read. */
+function documentsOf({ files = [] }: Task): RelayFile[] {
+  return files
+    .filter(({ kind }) => kind === 'document')
+    .map(({ name, bytes, sha256, claim }) => ({ name, bytes, sha256, claim }));
 }
 
 /** @returns the callback address of a task. */

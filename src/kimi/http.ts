@@ -1,4 +1,4 @@
-import { stream, type Agent, type Dispatcher } from 'undici';
+import { stream, type Agent, type Dispatcher, type FormData } from 'undici';
 import { publicAddress, readAtMost } from '../service/http.ts';
 import { causeOf, describe, directAgent, outboundAgent, reachProblem } from '../service/outbound.ts';
 import { KimiError } from './errors.ts';
@@ -51,12 +51,35 @@ export class KimiHttp {
    *
    * @throws {KimiError} `not_sent`, or `outcome_unknown` if the request was written.
    */
-  async post(path: string, { headers, body, signal, onSent }: PostOptions): Promise<HttpResponse> {
+  async post(path: string, { headers, body, ...options }: PostOptions): Promise<HttpResponse> {
+    const json = { 'content-type': 'application/json', ...headers };
+    return await this.request('POST', path, { ...options, headers: json, body: JSON.stringify(body) });
+  }
+
+  /** Sends a form, or nothing. @throws {KimiError} as {@link post} */
+  async send(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    { form, signal }: { form?: FormData; signal: AbortSignal },
+  ): Promise<HttpResponse> {
+    return await this.request(method, path, { signal, body: form ?? null });
+  }
+
+  private async request(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    {
+      headers,
+      body,
+      signal,
+      onSent,
+    }: Pick<PostOptions, 'headers' | 'signal' | 'onSent'> & { body: string | FormData | null },
+  ): Promise<HttpResponse> {
     const { url, key } = this.endpoint;
     let sent = false;
     try {
       return await requestEveryByte(`${url.replace(/\/+$/, '')}/${path}`, {
-        method: 'POST',
+        method,
         dispatcher: this.agent.compose((dispatch) => (options, handler) => {
           const onRequestStart = handler.onRequestStart?.bind(handler);
           handler.onRequestStart = (controller, context) => {
@@ -68,8 +91,8 @@ export class KimiHttp {
           return dispatch(options, handler);
         }),
         signal,
-        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...headers },
-        body: JSON.stringify(body),
+        headers: { authorization: `Bearer ${key}`, ...headers },
+        body,
       });
     } catch (error) {
       if (describe(error) === 'UND_ERR_INVALID_ARG') {
@@ -89,7 +112,13 @@ export class KimiHttp {
    * @param limit in bytes
    * @throws {KimiError} `outcome_unknown`
    */
-  async readJson({ body }: HttpResponse, limit: number): Promise<unknown> {
+  async readJson(response: HttpResponse, limit: number): Promise<unknown> {
+    const text = await this.readText(response, limit);
+    return parseJson(text) ?? text;
+  }
+
+  /** Reads the text of a response. @throws {KimiError} as {@link readJson} */
+  async readText({ body }: HttpResponse, limit: number): Promise<string> {
     let bytes: Buffer | undefined;
     try {
       bytes = await readAtMost(body, limit);
@@ -97,8 +126,7 @@ export class KimiHttp {
     } catch (error) {
       throw this.outcomeUnknown(error);
     }
-    const text = this.withoutKey(bytes.toString('utf8'));
-    return parseJson(text) ?? text;
+    return this.withoutKey(bytes.toString('utf8'));
   }
 
   /** Removes the key, which a response may quote. */

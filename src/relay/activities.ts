@@ -25,7 +25,7 @@ const CHECK_AGAIN_MS = 2_000;
 
 /** The relay's activities. They belong to no workflow: see client.ts. */
 export function createRelayActivities({ taskQueue, ...others }: RelayDependencies) {
-  const { received, log, meter = noopMetricMeter } = others;
+  const { received, documents, log, meter = noopMetricMeter } = others;
   const callbackFor = createAnswering({ ...others, reports: new TaskReports(log), metrics: streamMetrics(meter) });
   const deliver = createDelivery(others);
 
@@ -72,6 +72,7 @@ export function createRelayActivities({ taskQueue, ...others }: RelayDependencie
           nextRetryDelay: CHECK_AGAIN_MS,
         });
       }
+      await documents.forget(request);
       await deliver(task_id, relayFailure(request, { type: 'cancelled', message: 'the task was cancelled' }));
     },
   };

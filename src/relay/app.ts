@@ -6,7 +6,7 @@ import { MAX_CALLBACK_BYTES } from '../shared/callback.ts';
 import { relayApiId } from '../shared/names.ts';
 import type { RelayRequest } from '../shared/relay.ts';
 import { TASK_ID } from '../shared/task-id.ts';
-import { MAX_PROMPT_BYTES } from '../shared/task.ts';
+import { MAX_FILES, MAX_IMAGES_BYTES, MAX_PROMPT_BYTES } from '../shared/task.ts';
 import { createApp, errorHandler, isBodyError, refuseOthers } from '../service/express.ts';
 import { HttpError, secretCheck } from '../service/http.ts';
 import { callbackUrl } from '../kimi/client.ts';
@@ -28,8 +28,11 @@ export interface RelayAppOptions {
   log: Logger;
 }
 
-/** Largest body of a dispatch call, in bytes: a prompt, and JSON's escapes for its line ends and quotation marks. */
-const MAX_BODY_BYTES = 4 * MAX_PROMPT_BYTES;
+/**
+ * Largest body of a dispatch call, in bytes: a prompt, and JSON's escapes for its line ends and quotation marks; pictures in base64, a
+ * third longer.
+ */
+const MAX_BODY_BYTES = 4 * MAX_PROMPT_BYTES + 1.4 * MAX_IMAGES_BYTES;
 
 /** How long the engine may take to start a request, in milliseconds. */
 const ENGINE_MS = 5_000;
@@ -42,6 +45,10 @@ const dispatch = z.looseObject({
   messages: z.array(z.looseObject({})).min(1),
   metadata: z.object({ task_id: z.string().regex(TASK_ID, 'is not a task id'), task_name: z.string().optional() }),
   callback_url: z.string(),
+  files: z
+    .array(z.object({ name: z.string(), bytes: z.int(), sha256: z.string(), claim: z.string() }))
+    .max(MAX_FILES)
+    .optional(),
 });
 
 /**
@@ -104,12 +111,12 @@ function readDispatch(json: unknown, callbackBaseUrl: string): RelayRequest {
     const [issue] = parsed.error.issues;
     throw new HttpError(400, 'invalid_request_error', `${issue?.path.join('.') || 'body'}: ${issue?.message}`);
   }
-  const { metadata, callback_url, ...body } = parsed.data;
+  const { metadata, callback_url, files, ...body } = parsed.data;
   const { task_id, task_name } = metadata;
   if (callback_url !== callbackUrl(callbackBaseUrl, task_id)) {
     throw new HttpError(400, 'foreign_callback_url', 'callback_url is not this task’s at KIMI_CALLBACK_BASE_URL');
   }
-  return { task_id, ...(task_name !== undefined && { task_name }), body };
+  return { task_id, ...(task_name !== undefined && { task_name }), body, ...(files && { files }) };
 }
 
 /** Starts the request, once per task: a repeated dispatch finds the existing one. */

@@ -1,6 +1,7 @@
 import { fdatasyncSync, writeSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod';
 import { ServiceError } from '../service/exit.ts';
 import { codeOf } from '../shared/system-error.ts';
@@ -16,9 +17,9 @@ const REMEMBER_MS = 60_000;
 /** Age at which an unchanged file is removed, in milliseconds: no request is retried for so long. */
 const KEEP_MS = 3 * 24 * 3_600_000;
 
-/** @returns the task of a file, `<task id>.<attempt>.jsonl` or `<task id>.end.json`; `undefined` for other files. */
+/** @returns the task of a file, `<task id>.<attempt>.jsonl`, `.end.json` or `.documents.json`; `undefined` for other files. */
 function taskIdOf(fileName: string): string | undefined {
-  const [, task_id = ''] = /^(.+)\.(?:\d+\.jsonl|end\.json)$/.exec(fileName) ?? [];
+  const [, task_id = ''] = /^(.+)\.(?:\d+\.jsonl|(?:end|documents)\.json)$/.exec(fileName) ?? [];
   return TASK_ID.test(task_id) ? task_id : undefined;
 }
 
@@ -86,9 +87,24 @@ export class ReceivedStore {
     const end = this.endPath(task_id);
     await writeFile(end, JSON.stringify({ delivered: outcome } satisfies RecordedEnd), { mode: 0o600 });
     for (const name of await this.filesOf(task_id)) {
-      if (name.endsWith('.jsonl')) await rm(join(this.folder, name), { force: true });
+      if (name !== basename(end)) await rm(join(this.folder, name), { force: true });
     }
     setTimeout(() => void rm(end, { force: true }).catch(() => {}), REMEMBER_MS).unref();
+  }
+
+  /** Records what is known of the documents of a task. */
+  async noteDocuments(task_id: string, documents: RecordedDocuments): Promise<void> {
+    await writeFileAtomic(this.documentsPath(task_id), JSON.stringify(documents), { mode: 0o600 });
+  }
+
+  /** @returns what is known of the documents of a task on this machine. */
+  async documentsOf(task_id: string): Promise<RecordedDocuments> {
+    const content = await readFile(this.documentsPath(task_id), 'utf8').catch(() => '');
+    return readLine(content, recordedDocuments) ?? { texts: {}, removed: false };
+  }
+
+  private documentsPath(task_id: string): string {
+    return join(this.folder, `${task_id}.documents.json`);
   }
 
   private async filesOf(task_id: string): Promise<string[]> {
@@ -127,6 +143,15 @@ export class ReceivedStore {
     return { continues: begun.continues, sent: second !== undefined, answer };
   }
 }
+
+const recordedDocuments = z.object({
+  /** Claims of the extracted texts, by the SHA-256 of their documents. */
+  texts: z.record(z.string(), z.string()),
+  /** Whether nothing of them is left at Kimi. */
+  removed: z.boolean(),
+});
+
+type RecordedDocuments = z.infer<typeof recordedDocuments>;
 
 /** How a request ended. */
 type RecordedEnd =

@@ -14,6 +14,7 @@ import type { RelayRequest, StreamProgress } from '../shared/relay.ts';
 import { Answer } from './answer.ts';
 import type { Attempt } from './attempts.ts';
 import { answered, failed } from './callbacks.ts';
+import type { Documents } from './documents.ts';
 import type { NextStep } from './next-step.ts';
 import type { ReceivedStore, Recording } from './recordings.ts';
 import type { TaskReports } from './reports.ts';
@@ -22,6 +23,7 @@ import type { StreamingClient } from './stream.ts';
 export interface RequestDependencies {
   kimi: Pick<StreamingClient, 'complete'>;
   received: Pick<ReceivedStore, 'begin' | 'read'>;
+  documents: Pick<Documents, 'into' | 'forget'>;
   /** Workflow id of the limiter, which is notified when Kimi throttles a request. */
   limiter: string;
   /** Whether an answer that repeats itself is received to its end, or stopped (`KIMI_ON_REPEAT`). */
@@ -94,7 +96,7 @@ export class StreamedRequest {
     beat: () => void,
     onBegun: () => void,
   ): Promise<void> {
-    const { kimi, metrics } = this.dependencies;
+    const { kimi, documents, metrics } = this.dependencies;
     const { answer } = this.attempt;
     let sentAt = 0;
     let hasBegun = false;
@@ -103,7 +105,8 @@ export class StreamedRequest {
       this.attempt.sent = true;
       sentAt = performance.now();
     };
-    for await (const pieces of kimi.complete(this.step.body, signal, onSent, onBegun)) {
+    const body = await documents.into(this.request, this.step.body, signal);
+    for await (const pieces of kimi.complete(body, signal, onSent, onBegun)) {
       if (!hasBegun) metrics.firstByte(performance.now() - sentAt);
       hasBegun = true;
       const isFirst = answer.tokens === 0;
@@ -138,6 +141,7 @@ export class StreamedRequest {
       throw interruption('interrupted', 'the relay was stopped');
     }
     if (signal.aborted) {
+      await this.dependencies.documents.forget(this.request);
       const message = 'the task was cancelled, and the connection to Kimi was closed';
       return failed(this.request, { type: 'cancelled', message }, this.attempts);
     }

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { callbackBaseUrl, type Config } from '../config/index.ts';
+import { callsBack } from '../kimi/models.ts';
 import { relayQueue, streamsQueue } from '../shared/names.ts';
 import { ServiceError } from '../service/exit.ts';
 import { limiterIdOf } from '../limiter/client.ts';
@@ -9,6 +10,8 @@ import { openPayloads } from '../temporal/payloads/converter.ts';
 import { listen } from '../service/ports.ts';
 import { healthServer, type Service } from '../service/run.ts';
 import { createRelayApp } from './app.ts';
+import { Documents, type DocumentsDependencies } from './documents.ts';
+import { KimiFiles } from './kimi-files.ts';
 import { ReceivedStore } from './recordings.ts';
 import { createRelayActivities } from './activities.ts';
 import { StreamingClient } from './stream.ts';
@@ -36,9 +39,11 @@ export async function startRelay(config: Config, log: Logger): Promise<Service> 
   const meter = await startRuntime(config, log);
   const taskQueue = relayQueue(config.KIMI_TASK_QUEUE);
   const webhook = callbackBaseUrl(config);
+  const documents = openDocuments({ contents: payloads.contents, received, account: { apiUrl, apiKey }, log });
   const activities = createRelayActivities({
     kimi,
     received,
+    documents,
     taskQueue,
     callbackBaseUrl: webhook,
     secret,
@@ -71,4 +76,17 @@ export async function startRelay(config: Config, log: Logger): Promise<Service> 
       .finally(() => server.close())
       .then(async () => await client.connection.close()),
   };
+}
+
+const HOUR_MS = 3_600_000;
+
+/** Also removes, hourly, what lost relays left behind at Moonshot. */
+function openDocuments(dependencies: Omit<DocumentsDependencies, 'files'>): Documents {
+  const { apiUrl, apiKey } = dependencies.account;
+  const documents = new Documents({ ...dependencies, files: new KimiFiles(dependencies.account) });
+  if (apiKey && !callsBack(apiUrl)) {
+    void documents.sweep();
+    setInterval(() => void documents.sweep(), HOUR_MS).unref();
+  }
+  return documents;
 }

@@ -1,6 +1,7 @@
 /** Worker thread that reads the results and draws the charts: `dist/report-thread.js`. Only it loads the chart library. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { oneLine } from '../shared/format.ts';
+import { field, oneLine } from '../shared/format.ts';
+import { textFor } from '../text/index.ts';
 import { ResultStore } from '../results/store.ts';
 import { entriesOf, figuresOf, listedIn, QUESTION_CHARS, type Figures } from './data.ts';
 import type { Report, ReportOptions } from './make.ts';
@@ -21,6 +22,8 @@ async function addQuestions(of: Figures, store: ResultStore): Promise<void> {
   for (const entry of listedIn(of)) {
     const saved = await store.readIfSound(entry.task_id);
     const question = saved && store.beginningOf(saved);
-    if (question !== undefined) entry.question = oneLine(question, QUESTION_CHARS);
+    const files = saved && store.filesOf(saved);
+    const attached = files ? ` 📎 ${field(textFor(lang).files(files))}` : '';
+    if (question !== undefined) entry.question = oneLine(question, QUESTION_CHARS) + attached;
   }
 }

@@ -8,7 +8,7 @@ import { tildePath } from '../service/files.ts';
 import { firstCharacters, isoSeconds } from '../shared/format.ts';
 import type { PendingFile, Question, ResultFile, TaskResult, Timings } from '../shared/result.ts';
 import { notificationId } from '../shared/task-id.ts';
-import { QUESTION_CHARS } from '../shared/task.ts';
+import { QUESTION_CHARS, fileNotes, type FileNote } from '../shared/task.ts';
 import { BatchWriter } from './atomic-writer.ts';
 import { PRIVATE_FILE, absentIfDamaged, checkedId, isResultOf, parseResult, readResult, taskIdOf } from './file.ts';
 import { Inbox } from './inbox.ts';
@@ -166,6 +166,16 @@ export class ResultStore {
     try {
       const prompt = this.questionOf(result)?.prompt;
       return prompt === undefined ? undefined : firstCharacters(prompt, QUESTION_CHARS);
+    } catch (error) {
+      return absentIfDamaged(error);
+    }
+  }
+
+  /** @returns the files that went with the prompt; `undefined` also if they cannot be decrypted. */
+  filesOf(result: ResultFile): FileNote[] | undefined {
+    try {
+      const files = this.questionOf(result)?.files;
+      return files && fileNotes(files);
     } catch (error) {
       return absentIfDamaged(error);
     }

@@ -31,6 +31,10 @@ export interface Details {
   retired: { model: string; date: string; successor: string };
   temperature: { model: string; only: number };
   unreached: Cause;
+  /** Kimi extracts no text from a file. `words` are its own. */
+  unread_file: { name: string; words?: string };
+  /** Documents that only the relay could have Kimi read. */
+  unread_documents: { names: string[] };
   too_long: { tokens: number; model: string; room: number; larger?: string };
 }
 

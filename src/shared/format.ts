@@ -1,5 +1,6 @@
 /** Formats of times, amounts and excerpts. */
 import type { Cost } from './result.ts';
+import type { FileNote } from './task.ts';
 
 /** @returns ISO 8601 in UTC with whole seconds, the form in docs/results.md (and the one `jq` can parse). */
 export function isoSeconds(time: Date | number): string {
@@ -88,4 +89,13 @@ export function money({ amount, currency }: Pick<Cost, 'amount' | 'currency'>): 
     minimumFractionDigits: 2,
     maximumFractionDigits: 6,
   }).format(amount);
+}
+
+/** Units of a file's size. */
+const UNITS = ['B', 'KB', 'MB', 'GB'];
+
+/** @returns a file for its user, e.g. `report.pdf (1.2 MB)`. */
+export function fileNote({ name, bytes }: FileNote): string {
+  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), UNITS.length - 1);
+  return `${field(name)} (${Number((bytes / 1000 ** power).toPrecision(3))} ${UNITS[power]})`;
 }

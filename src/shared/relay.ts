@@ -1,7 +1,7 @@
 /** Messages between a task and its relay. */
 import type { Callback, ErrorCallback } from './callback.ts';
 import { relayApiId } from './names.ts';
-import type { TaskError } from './task.ts';
+import type { TaskError, TaskFile } from './task.ts';
 
 /** One request of the relay for a task: the input of its activity. Must not contain a secret. */
 export interface RelayRequest {
@@ -15,7 +15,12 @@ export interface RelayRequest {
     tools?: unknown;
     [member: string]: unknown;
   };
+  /** Documents that Kimi reads before the request; absent if none. */
+  files?: RelayFile[];
 }
+
+/** A document that is uploaded to Kimi. */
+export type RelayFile = Pick<TaskFile, 'name' | 'bytes' | 'sha256' | 'claim'>;
 
 /** Progress of an answer that streams in: heartbeat details of the streaming activity. */
 export interface StreamProgress {

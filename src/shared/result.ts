@@ -43,7 +43,7 @@ export interface Timings {
 }
 
 /** Members of a task that are saved with its result: what was asked, and how. */
-const QUESTION = ['prompt', 'request', 'timeout_ms', 'priority', 'resend_unknown'] as const;
+const QUESTION = ['prompt', 'request', 'files', 'timeout_ms', 'priority', 'resend_unknown'] as const;
 export type Question = Pick<Task, (typeof QUESTION)[number]>;
 
 /** Result of a task, before it is saved. Results of older versions have no question. */

@@ -37,6 +37,32 @@ export interface Task {
   request?: TaskRequest;
   /** Answered by the simulated Kimi. */
   simulated?: true;
+  /** Files that go with the prompt; absent if none. */
+  files?: TaskFile[];
+}
+
+/** A file that goes with a prompt. */
+export interface TaskFile extends FileNote {
+  /**
+   * What is stored: `text`, its text in UTF-8; `image`; `document`, the file itself, which Kimi reads (Moonshot's `file-extract`).
+   */
+  kind: 'text' | 'image' | 'document';
+  /** Encoding of the text, if it is not UTF-8, e.g. `Big5`. */
+  encoding?: string;
+  /** Size of what is stored, in bytes. */
+  stored_bytes: number;
+  /** SHA-256 of the file, in hex. */
+  sha256: string;
+  /** Where its content is stored, see temporal/payloads/contents.ts. */
+  claim: string;
+}
+
+/** A file, as a task shows it. */
+export interface FileNote {
+  /** Its name, without folders. */
+  name: string;
+  /** Size of the file, in bytes. */
+  bytes: number;
 }
 
 /** Options of a request to a model. src/kimi/models.ts defines which model accepts which. */
@@ -135,6 +161,8 @@ export interface TaskView {
   relay?: true;
   /** Answered by the simulated Kimi. */
   simulated?: true;
+  /** Files that go with the prompt; absent if none. */
+  files?: FileNote[];
 }
 
 /** Characters of the prompt in {@link TaskView.question}. */
@@ -161,5 +189,18 @@ export interface LostAttempt {
   holder?: Holder;
 }
 
-/** Largest prompt, in bytes of UTF-8. Temporal rejects payloads over 2 MiB. */
-export const MAX_PROMPT_BYTES = 1024 * 1024;
+/** Largest prompt with the text of its files, in bytes of UTF-8: about as much as the largest context holds (a million tokens). */
+export const MAX_PROMPT_BYTES = 4 * 1024 * 1024;
+
+/** Largest file, in bytes (Moonshot's limit). */
+export const MAX_FILE_BYTES = 100_000_000;
+
+/** Most files of a task, their total size, and that of the pictures among them, in bytes. A request to Moonshot has at most 100 MB. */
+export const MAX_FILES = 50;
+export const MAX_FILES_BYTES = 100_000_000;
+export const MAX_IMAGES_BYTES = 20_000_000;
+
+/** @returns the files as a task shows them. */
+export function fileNotes(files: readonly FileNote[]): FileNote[] {
+  return files.map(({ name, bytes }) => ({ name, bytes }));
+}

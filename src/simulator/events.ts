@@ -29,6 +29,18 @@ export interface Counts {
   wakes: { key: string | undefined; text: string }[];
   /** Requests for a completion at Moonshot's API that had a key, in order of arrival. */
   completions: Completion[];
+  /** Files at Moonshot's API, in order of arrival. */
+  uploads: Upload[];
+}
+
+/** One file. */
+export interface Upload {
+  id: string;
+  filename: string;
+  bytes: number;
+  /** How often its text was read. */
+  read: number;
+  deleted?: true;
 }
 
 /** One request at Moonshot's API. Tokens are counted by {@link tokensIn}. */
@@ -61,5 +73,5 @@ export interface Completion {
 
 /** @returns counters at zero. */
 export function noCounts(): Counts {
-  return { requests: 0, billed: 0, callbacks: {}, wakes: [], completions: [] };
+  return { requests: 0, billed: 0, callbacks: {}, wakes: [], completions: [], uploads: [] };
 }

@@ -5,6 +5,7 @@ import { sendAnswer, sendFormed, streamAnswer, textsOf, type Run } from './compl
 import { directivesIn, type Directives } from './directives.ts';
 import { invalid, refusal, refusalWith, type Refusal } from './errors.ts';
 import type { Completion, Counts } from './events.ts';
+import { addFiles } from './files-api.ts';
 import { FORMS, FREE_FORMS } from './forms.ts';
 import { estimateTokens, MODELS, readRequest, type CompletionRequest } from './validation.ts';
 
@@ -19,9 +20,9 @@ export interface MoonshotApiOptions {
 }
 
 /**
- * Moonshot's API, mounted at `/v1`: completions, streamed or not, models, balance, an estimate of tokens. It was
+ * Moonshot's API, mounted at `/v1`: completions, streamed or not, models, balance, an estimate of tokens, files. It was
  * written without a key: where no source describes the behaviour, a comment says what was assumed. Tools are never called,
- * `response_format` and `logprobs` have no effect, pictures count no tokens; files, batches and the other two protocols are
+ * `response_format` and `logprobs` have no effect, pictures count no tokens; batches and the other two protocols are
  * missing.
  *
  * Every response carries `X-Simulated`, and its text says so too.
@@ -55,6 +56,7 @@ export function createMoonshotApi(options: MoonshotApiOptions): Router {
     response.json({ data: { total_tokens: estimateTokens(request.body) } });
   });
 
+  addFiles(api, options.counts);
   api.post('/chat/completions', async (request, response) => await completions.handle(request, response));
 
   return api;

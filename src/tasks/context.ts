@@ -4,6 +4,8 @@ import { VARIABLES } from '../config/variables.ts';
 import { isLimited, limiterIdOf } from '../limiter/client.ts';
 import { ResultStore } from '../results/store.ts';
 import type { StackState } from '../stack/state.ts';
+import type { ContentStore } from '../temporal/payloads/contents.ts';
+import { openPayloads } from '../temporal/payloads/converter.ts';
 
 /** What operations on tasks work with. */
 export interface TaskContext {
@@ -11,6 +13,8 @@ export interface TaskContext {
   /** The embedded stack of `KIMI_HOME`; absent if none runs. */
   stack: StackState | undefined;
   results: ResultStore;
+  /** Contents of files. */
+  contents: ContentStore;
   taskQueue: string;
   /** Workflow id of the limiter; `undefined` without limits. */
   limiter: string | undefined;
@@ -48,6 +52,7 @@ export function taskContext(
       stack && !config.isSet('KIMI_RESULTS_DIR') ? stack.results_dir : config.KIMI_RESULTS_DIR,
       config.KIMI_PAYLOAD_KEYS,
     ),
+    contents: openPayloads(config).contents,
     taskQueue: stack?.task_queue ?? config.KIMI_TASK_QUEUE,
     limiter: stack ? stack.limiter : isLimited(limitsOf(config)) ? limiterIdOf(config) : undefined,
     relay: stack ? stack.relay_url !== undefined : usesRelay(config),

@@ -11,11 +11,13 @@ import { cancel } from './cancel.ts';
 import type { TaskContext } from './context.ts';
 import { checkChat, hasEnded, lookUpWithResult, noResult, progressOf } from './look-up.ts';
 import { Problem } from './problem.ts';
-import { isOutcome } from '../shared/task.ts';
+import { isOutcome, type TaskFile } from '../shared/task.ts';
+import { keepFile } from './files.ts';
 import { checkTask, inputOf, type CheckedTask } from './request.ts';
 import { checkChatLimit, startedBefore, startTask } from './start.ts';
 import type {
   Acknowledgement,
+  Attachment,
   Cancellation,
   Filter,
   LiveTask,
@@ -39,6 +41,10 @@ export class LocalTasks implements Tasks {
     return await this.context.withClient(
       async (client) => await startChecked(client, this.context, checked, waitMs, key),
     );
+  }
+
+  async keep(file: Attachment): Promise<TaskFile> {
+    return await keepFile(this.context, file);
   }
 
   async list(filter: Filter, limit: number, cursor?: string): Promise<TaskList> {
@@ -173,6 +179,7 @@ async function standingOf(context: TaskContext, task_id: string): Promise<Standi
     acknowledged: known.acknowledged || (saved?.acknowledged ?? false),
     status: known.state,
     question: known.question ?? (saved && results.beginningOf(saved)),
+    files: known.files ?? (saved && results.filesOf(saved)),
     queue: known.state === 'queued' ? ((await currentPlace(context, task_id)) ?? known.queue) : undefined,
     retrying: found?.retrying,
     progress: found?.progress,

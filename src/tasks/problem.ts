@@ -35,6 +35,10 @@ export interface Problems {
   too_long: { bytes: number; most: number };
   /** The result is of a version that did not keep questions. */
   no_question: { task_id: string };
+  /** A file cannot go with a prompt. `why`: `empty`, `too_large`, `too_long`, `unknown`, `old_format`, `no_text`, `locked`, `damaged`, `too_hard`. */
+  unusable_file: { file: string; why: string; most?: number };
+  too_many_files: { files: number; most: number };
+  files_too_large: { bytes: number; most: number; images?: true };
   no_prompt: object;
   bad_name: object;
   /** The same key started a task with another prompt. */

@@ -3,6 +3,7 @@ import { acknowledgedBy, taskTimeoutMs } from '../config/index.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { requestFor, resolveModel } from '../kimi/models.ts';
 import { MAX_PROMPT_BYTES, type Task } from '../shared/task.ts';
+import { checkFiles } from './files.ts';
 import type { TaskContext } from './context.ts';
 import { Problem } from './problem.ts';
 import { isTaskName, nameFromPrompt } from './task-name.ts';
@@ -19,14 +20,16 @@ export function checkTask(
   { config, apiUrl, simulated }: Pick<TaskContext, 'config' | 'apiUrl' | 'simulated'>,
   task: NewTask,
 ): CheckedTask {
-  const { prompt, request = {}, name = nameFromPrompt(prompt) } = task;
+  const { prompt, request = {}, files = [], name = nameFromPrompt(prompt) } = task;
   if (prompt.trim() === '') throw new Problem('no_prompt', {});
   if (!isTaskName(name)) throw new Problem('bad_name', {});
-  const bytes = Buffer.byteLength(prompt) + Buffer.byteLength(JSON.stringify(request)) - '{}'.length;
+  checkFiles(files);
+  const texts = files.filter(({ kind }) => kind === 'text').reduce((sum, { stored_bytes }) => sum + stored_bytes, 0);
+  const bytes = Buffer.byteLength(prompt) + Buffer.byteLength(JSON.stringify(request)) - '{}'.length + texts;
   if (bytes > MAX_PROMPT_BYTES) throw new Problem('too_long', { bytes, most: MAX_PROMPT_BYTES });
   try {
     const model = resolveModel(task.model ?? config.KIMI_MODEL, apiUrl, simulated);
-    requestFor({ model, prompt, request }, apiUrl);
+    requestFor({ model, prompt, request, files }, apiUrl);
     return { ...task, name, model };
   } catch (error) {
     if (!(error instanceof KimiError)) throw error;
@@ -36,7 +39,7 @@ export function checkTask(
 
 /** @returns the input of the task's workflow. */
 export function inputOf({ config, limiter, relay, simulated }: TaskContext, task: CheckedTask): Omit<Task, 'task_id'> {
-  const { prompt, name, model, request } = task;
+  const { prompt, name, model, request, files = [] } = task;
   return {
     task_name: name,
     prompt,
@@ -52,5 +55,6 @@ export function inputOf({ config, limiter, relay, simulated }: TaskContext, task
     ...(relay && { relay: true }),
     ...(simulated && { simulated: true }),
     ...(request && Object.keys(request).length > 0 && { request }),
+    ...(files.length > 0 && { files }),
   };
 }

@@ -5,7 +5,7 @@ import type { QueuePosition } from '../shared/limits.ts';
 import type { StreamProgress } from '../shared/relay.ts';
 import type { Cost, Question, ResultFile } from '../shared/result.ts';
 import type { TaskReference } from '../shared/task-id.ts';
-import type { Lang, Priority, TaskError, TaskRequest, TaskState, TaskView } from '../shared/task.ts';
+import type { Lang, Priority, TaskError, TaskFile, TaskRequest, TaskState, TaskView } from '../shared/task.ts';
 
 /** A task to start. What is absent is as configured. */
 export interface NewTask {
@@ -14,11 +14,20 @@ export interface NewTask {
   name?: string;
   model?: string;
   request?: TaskRequest;
+  /** Files that were stored by {@link Tasks.keep}. */
+  files?: TaskFile[];
   timeout_ms?: number;
   priority?: Priority;
   resend_unknown?: true;
   route?: Route;
   lang?: Lang;
+}
+
+/** A file that is to go with a prompt. */
+export interface Attachment {
+  /** Its name, without folders. */
+  name: string;
+  content: Buffer;
 }
 
 /** How a task was started. `pending`: the engine has the task, and Kimi has not accepted it yet. */
@@ -149,6 +158,8 @@ export interface Tasks {
    * @param key starts one task only, however often it is used
    */
   start(task: NewTask, key: string, waitMs: number): Promise<StartedTask>;
+  /** Stores a file for a task that is started next. */
+  keep(file: Attachment): Promise<TaskFile>;
   list(filter: Filter, limit: number, cursor?: string): Promise<TaskList>;
   find(task_id: string, chat?: Route): Promise<Standing>;
   /** Without what was asked, which may be as long as the answer. @param task_id the newest result if absent */

@@ -1,3 +1,4 @@
+import { fileNote } from '../shared/format.ts';
 import type { Text } from './zh-TW.ts';
 import { sayDetail } from './error-details.ts';
 
@@ -135,12 +136,14 @@ export const en: Text = {
     not_found: 'the gateway has nothing at this address; enable hooks in it or correct OPENCLAW_WAKE_URL',
   },
   summary: (task) => `${task.task_name} · ${task.model}`,
+  files: (files) => files.map(fileNote).join(', '),
   prompt: 'Prompt',
   details: {
     heading: 'Now',
     task: 'Task',
     state: 'State',
     model: 'Model',
+    files: 'Files',
     tokens: 'Tokens',
     cost: 'Cost',
     error: 'Reason',

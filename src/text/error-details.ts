@@ -53,6 +53,12 @@ const WORDS: Record<Lang, Words> = {
     retired: ({ model, date, successor }) => `${model} was retired at Moonshot on ${date}; use ${successor}`,
     temperature: ({ model, only }) => `${model} accepts only temperature ${only}; leave --temperature out`,
     unreached: ({ cause }) => cause,
+    unread_file: ({ name, words }) =>
+      words === undefined
+        ? `${name} has no text: its pages may be scanned; attach the pages as pictures (PNG or JPEG)`
+        : `Kimi cannot read ${name} (${words}), so nothing was paid; attach it in another form, e.g. as PDF or text`,
+    unread_documents: ({ names }) =>
+      `${names.join(', ')} had to be read by Moonshot, to which tasks do not go any more; attach it again`,
     too_long: ({ tokens, model, room, larger }) =>
       `the prompt has ${tokens} tokens, and ${model} has room for ${room}; ${larger ? `shorten it, or use ${larger}` : 'shorten it'}`,
   },
@@ -76,6 +82,11 @@ const WORDS: Record<Lang, Words> = {
     retired: ({ model, date, successor }) => `${model} 於 ${date} 在 Moonshot 停用，後繼的是 ${successor}`,
     temperature: ({ model, only }) => `${model} 只接受 temperature ${only}；請拿掉 --temperature`,
     unreached: (cause) => causeOf(cause),
+    unread_file: ({ name, words }) =>
+      words === undefined
+        ? `${name} 裡沒有文字，可能是掃描的頁面；請把頁面以圖片（PNG 或 JPEG）附上`
+        : `Kimi 讀不了 ${name}（「${words}」），所以沒有付費；請換一種格式附上，例如 PDF 或文字檔`,
+    unread_documents: ({ names }) => `${names.join('、')} 要由 Moonshot 讀取，而任務已不再送往 Moonshot；請重新附上`,
     too_long: ({ tokens, model, room, larger }) =>
       `提示詞有 ${tokens} 個 Token，而 ${model} 只容得下 ${room} 個；請縮短${larger ? `，或改用 ${larger}` : ''}`,
   },

@@ -2,7 +2,8 @@ import type { ErrorDetail } from '../shared/error-detail.ts';
 import type { QueuePosition } from '../shared/limits.ts';
 import type { StreamProgress } from '../shared/relay.ts';
 import type { Tokens } from '../shared/result.ts';
-import type { Outcome, Task, TaskState, TaskStep } from '../shared/task.ts';
+import type { FileNote, Outcome, Task, TaskState, TaskStep } from '../shared/task.ts';
+import { fileNote } from '../shared/format.ts';
 import { sayDetail } from './error-details.ts';
 
 function about(ms: number): string {
@@ -128,6 +129,7 @@ export const zhTW = {
   },
   /** One line for a task in the Web UI. */
   summary: (task: Task) => `${task.task_name} · ${task.model}`,
+  files: (files: readonly FileNote[]) => files.map(fileNote).join('、'),
   prompt: '提示',
   /** The current details in the Web UI. Durations as `0:42`, times in ISO 8601. */
   details: {
@@ -135,6 +137,7 @@ export const zhTW = {
     task: '任務',
     state: '狀態',
     model: '模型',
+    files: '檔案',
     tokens: 'Token',
     cost: '費用',
     error: '原因',

@@ -26,6 +26,7 @@ export function currentDetails(task: Task, view: TaskView, timings: Timings, tex
     [details.wakeError, view.wake_error && withOptions(explain(view.wake_error, text))],
     [details.advice, withOptions(advice(view, text) ?? '') || undefined],
     [details.model, view.model],
+    [details.files, view.files && text.files(view.files)],
     [details.tokens, view.tokens?.toString()],
     [details.cost, view.cost && money(view.cost)],
     [details.result, view.result_file && `\`${view.result_file}\``],

@@ -31,6 +31,7 @@ async function unknown(): Promise<never> {
 /** The backend for valid requests: it knows no task. */
 const tasks: Tasks = {
   start: unknown,
+  keep: unknown,
   list: unknown,
   find: unknown,
   result: unknown,

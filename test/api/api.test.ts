@@ -2,7 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import * as schemas from '../../src/api/schemas.ts';
 import { newKey } from '../../src/tasks/task-id.ts';
+import { MAX_PROMPT_BYTES } from '../../src/shared/task.ts';
+import { serveAnswer } from '../support/answering.ts';
 import { call, serveApi } from '../support/api.ts';
+import { docx } from '../support/documents.ts';
+import { until } from '../support/resources.ts';
 import { openWorld, type World } from '../support/world.ts';
 
 async function open(options?: Parameters<typeof openWorld>[0]): Promise<{ world: World; socket: string }> {
@@ -10,6 +14,7 @@ async function open(options?: Parameters<typeof openWorld>[0]): Promise<{ world:
   return { world, socket: await serveApi(world) };
 }
 
+const KEYS = `k:${Buffer.alloc(32, 7).toString('base64')}`;
 const ROUTE = { channel: 'telegram', to: '4242' };
 const inQuery = (route: object): string => `route=${encodeURIComponent(JSON.stringify(route))}`;
 
@@ -45,6 +50,64 @@ describe('a task', () => {
     expect(acknowledged).toMatchObject({ status: 200, body: { notification: task_id } });
     const results = await call(socket, 'GET', '/v1/results?acknowledged=false');
     expect(schemas.resultList.parse(results.body)).toEqual({ results: [] });
+  });
+
+  it('takes files that were stored before; they are shown by name and size, and their text reaches Kimi', async () => {
+    const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
+    const { world, socket } = await open({ apiUrl: `${url}/v1`, payloadKeys: KEYS });
+    const keep = async (name: string, file: Buffer): Promise<unknown> => {
+      const kept = await call(socket, 'POST', `/v1/files?name=${encodeURIComponent(name)}`, { file });
+      expect(kept.status).toBe(201);
+      return schemas.taskFile.parse(kept.body);
+    };
+    const files = [
+      await keep('報告.txt', Buffer.from('a741a66ea540acc9', 'hex')),
+      await keep('a.docx', docx(['第一段'])),
+      await keep('a.png', Buffer.from('89504e470d0a1a0a', 'hex')),
+    ];
+    const started = await call(socket, 'POST', '/v1/tasks', {
+      body: { prompt: '摘要', model: 'kimi-k3', files, wait_ms: 10_000 },
+    });
+    expect(started).toMatchObject({ status: 201, body: { status: 'accepted' } });
+    const { task_id } = started.body as { task_id: string };
+    const [picture, { text }] = JSON.parse(received[0]?.body ?? '').messages[0].content;
+    expect(picture).toEqual({ type: 'image_url', image_url: { url: 'data:image/png;base64,iVBORw0KGgo=' } });
+    expect(text).toContain('<attachment name="報告.txt">\n你好世界\n</attachment>');
+    expect(text).toContain('<attachment name="a.docx">\n第一段\n</attachment>');
+    const notes = [
+      { name: '報告.txt', bytes: 8 },
+      { name: 'a.docx', bytes: expect.any(Number) as number },
+      { name: 'a.png', bytes: 8 },
+    ];
+    const shown = await call(socket, 'GET', `/v1/tasks/${task_id}`);
+    expect(schemas.task.parse(shown.body).files).toEqual(notes);
+    await world.handle({ task_id }).cancel();
+    const saved = await until(async () => await world.results.read(task_id));
+    expect(world.results.filesOf(saved)).toEqual(notes);
+    expect(JSON.stringify(saved)).not.toContain('報告');
+    const history = JSON.stringify(await world.handle({ task_id }).fetchHistory());
+    expect(history).not.toContain(Buffer.from('報告').toString('base64').slice(0, 8));
+  });
+
+  it('is refused a file that cannot be read, before anything is started', async () => {
+    const { socket } = await open();
+    const kept = await call(socket, 'POST', '/v1/files?name=sh', { file: Buffer.from('7f454c46000000', 'hex') });
+    expect(kept).toMatchObject({ status: 422, body: { code: 'unusable_file', file: 'sh', why: 'unknown' } });
+    expect(await call(socket, 'POST', '/v1/files?name=a', { body: { a: 1 } })).toMatchObject({ status: 415 });
+    expect(await call(socket, 'POST', '/v1/files', { file: Buffer.from('x') })).toMatchObject({ status: 400 });
+    const claim = { name: 'a', bytes: 1, kind: 'text', stored_bytes: 1, sha256: 'x', claim: '' };
+    const started = await call(socket, 'POST', '/v1/tasks', { body: { prompt: 'x', files: [claim] } });
+    expect(started).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+  });
+
+  it('may have a prompt of 4 MiB, also if every character is escaped; a longer one is refused', async () => {
+    const { world, socket } = await open();
+    const prompt = `x\n${'\u0001'.repeat(MAX_PROMPT_BYTES - 2)}`;
+    const started = await call(socket, 'POST', '/v1/tasks', { body: { prompt, wait_ms: 10_000, name: 'long' } });
+    expect(started).toMatchObject({ status: 201 });
+    expect(await world.handle(started.body as { task_id: string }).result()).toMatchObject({ status: 'done' });
+    const refused = await call(socket, 'POST', '/v1/tasks', { body: { prompt: `${prompt}x`, name: 'long' } });
+    expect(refused).toMatchObject({ status: 413, body: { code: 'too_long', most: MAX_PROMPT_BYTES } });
   });
 
   it('is cancelled', async () => {
@@ -126,8 +189,8 @@ it.each<[string, string, string, unknown, number, string]>([
   ['an unknown member', 'POST', '/v1/tasks', { prompt: 'x', promt: 'y' }, 400, 'invalid_request'],
   ['a prompt that is none', 'POST', '/v1/tasks', { prompt: ' ' }, 422, 'no_prompt'],
   ['a name that is a path', 'POST', '/v1/tasks', { prompt: 'x', name: '../x' }, 422, 'bad_name'],
-  ['a prompt over 1 MiB', 'POST', '/v1/tasks', { prompt: 'x'.repeat(2 ** 20 + 1) }, 413, 'too_long'],
-  ['a body over 7 MiB', 'POST', '/v1/tasks', { prompt: 'x'.repeat(7 * 2 ** 20) }, 413, 'body_too_large'],
+  ['a prompt over 4 MiB', 'POST', '/v1/tasks', { prompt: 'x'.repeat(2 ** 22 + 1) }, 413, 'too_long'],
+  ['a body over 28 MiB', 'POST', '/v1/tasks', { prompt: 'x'.repeat(7 * 2 ** 22) }, 413, 'body_too_large'],
   [
     'a parameter that the model refuses',
     'POST',

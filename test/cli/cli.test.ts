@@ -7,6 +7,7 @@ import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { check } from 'proper-lockfile';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { MAX_PROMPT_BYTES } from '../../src/shared/task.ts';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { RETIRED } from '../../src/kimi/models.ts';
 import { EXIT } from '../../src/service/exit.ts';
@@ -562,13 +563,13 @@ describe('one stack', () => {
 });
 
 describe('invalid input gives one clear sentence and an exit code', () => {
-  const huge = 'x'.repeat(1024 * 1024 + 1);
+  const huge = 'x'.repeat(MAX_PROMPT_BYTES + 1);
   it.each([
     ['no prompt', ['dispatch'], 2, '沒有內容可以交給 Kimi'],
     ['an empty prompt', ['dispatch', '-p', '  '], 2, '沒有內容可以交給 Kimi'],
-    ['a prompt too long', ['dispatch', '-p', '-'], 2, '上限是 1048576'],
-    ['an endless file', ['dispatch', '-f', '/dev/zero'], 2, '/dev/zero 太長了，上限是 1048576'],
-    ['an endless attachment', ['dispatch', '-p', 'x', '--attach', '/dev/zero'], 2, '/dev/zero 太長了'],
+    ['a prompt too long', ['dispatch', '-p', '-'], 2, `上限是 ${MAX_PROMPT_BYTES}`],
+    ['an endless file', ['dispatch', '-f', '/dev/zero'], 2, `/dev/zero 太長了，上限是 ${MAX_PROMPT_BYTES}`],
+    ['an endless attachment', ['dispatch', '-p', 'x', '--attach', '/dev/zero'], 2, '/dev/zero 是裝置或管線'],
     ['an endless schema', ['dispatch', '-p', 'x', '--json-schema', '/dev/zero'], 2, '/dev/zero 太長了'],
     ['two prompts', ['dispatch', '-p', 'x', '--message', 'kimi: x'], 2, '只能選一個來源'],
     ['two prompts for run', ['run', 'x', '-p', 'y'], 2, '只能選一個來源'],

@@ -3,15 +3,18 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CliError } from '../../src/cli/exit.ts';
-import { readTask, type RequestOptions } from '../../src/cli/job.ts';
+import { keepFiles, readTask, type RequestOptions } from '../../src/cli/job.ts';
 import { sayProblem } from '../../src/cli/problem-sentence.ts';
 import { cliText } from '../../src/cli/text/index.ts';
 import { readConfig } from '../../src/config/index.ts';
 import { MAX_PROMPT_BYTES } from '../../src/shared/task.ts';
 import { Problem } from '../../src/tasks/problem.ts';
+import { keepFile } from '../../src/tasks/files.ts';
 import { checkTask } from '../../src/tasks/request.ts';
 import { textFor } from '../../src/text/index.ts';
+import { openPayloads } from '../../src/temporal/payloads/converter.ts';
 import { failureOf } from '../support/answering.ts';
+import { pdf } from '../support/documents.ts';
 import { temporaryFolder } from '../support/resources.ts';
 
 const PNG = Buffer.from(
@@ -22,9 +25,13 @@ const ELSEWHERE = 'https://kimi.example.com/v1';
 const MOONSHOT = 'https://api.moonshot.ai/v1';
 
 async function read(options: RequestOptions = {}, apiUrl: string | undefined = MOONSHOT, env = {}) {
-  const task = await readTask({ prompt: '寫一個計算器' }, options, cliText('en'));
+  const say = cliText('en');
+  const task = await readTask({ prompt: '寫一個計算器' }, options, say);
+  const { contents } = openPayloads(readConfig({ KIMI_HOME: await temporaryFolder() }));
   try {
-    const { lang: _lang, ...job } = checkTask({ config: readConfig(env), apiUrl, simulated: false }, task);
+    const files = await keepFiles(options, async (one) => await keepFile({ contents, relay: false, apiUrl }, one), say);
+    const place = { config: readConfig(env), apiUrl, simulated: false };
+    const { lang: _lang, ...job } = checkTask(place, { ...task, ...files });
     return job;
   } catch (error) {
     throw error instanceof Problem ? sayProblem(error, cliText('en'), textFor('en')) : error;
@@ -70,25 +77,19 @@ describe('a job', () => {
     });
   });
 
-  it('has attached texts in its prompt and pictures beside it; its name derives from the prompt alone', async () => {
+  it('has its attached files beside the prompt, from which alone its name derives', async () => {
     const job = await read({
-      attach: [
-        await file('筆記.md', '# 筆記'),
-        await file('a.png', PNG),
-        await file('a"b.csv', 'x,y'),
-        await file('logo.svg', '<svg/>'),
-      ],
+      attach: [await file('筆記.md', '# 筆記'), await file('a.png', PNG), await file('logo.svg', '<svg/>')],
     });
     expect(job).toStrictEqual({
-      prompt: [
-        '寫一個計算器',
-        '<attachment name="筆記.md">\n# 筆記\n</attachment>',
-        '<attachment name="a\\"b.csv">\nx,y\n</attachment>',
-        '<attachment name="logo.svg">\n<svg/>\n</attachment>',
-      ].join('\n\n'),
+      prompt: '寫一個計算器',
       name: '計算器',
       model: 'kimi-k2.6',
-      request: { images: [`data:image/png;base64,${PNG.toString('base64')}`] },
+      files: [
+        expect.objectContaining({ name: '筆記.md', bytes: 8, kind: 'text' }),
+        expect.objectContaining({ name: 'a.png', bytes: PNG.length, kind: 'image' }),
+        expect.objectContaining({ name: 'logo.svg', bytes: 6, kind: 'text' }),
+      ],
     });
   });
 
@@ -96,10 +97,10 @@ describe('a job', () => {
     ['jpeg', 'ffd8ffe000104a464946'],
     ['gif', '474946383961ff'],
     ['webp', '52494646ffffffff574542505650'],
-    ['bmp', '424dff00000000'],
-  ])('may have a picture in %s', async (type, hex) => {
+    ['bmp', '424dff00000000000000'],
+  ])('may have a picture in %s', async (_type, hex) => {
     const job = await read({ attach: [await file('picture', Buffer.from(hex, 'hex'))] });
-    expect(job.request?.images).toEqual([expect.stringMatching(new RegExp(`^data:image/${type};base64,`))]);
+    expect(job.files).toMatchObject([{ kind: 'image' }]);
   });
 });
 
@@ -131,9 +132,21 @@ describe('a job is refused', () => {
     const attach = [await file('a.txt', half)];
     await read({ attach });
     const both = { attach, system: await file('system.md', half) };
-    expect(await refusal(both)).toMatchObject({ exit: 2, message: expect.stringContaining(`limit is 1048576`) });
-    const picture = Buffer.concat([PNG, Buffer.alloc((MAX_PROMPT_BYTES * 3) / 4)]);
-    expect(await refusal({ attach: [await file('a.png', picture)] })).toMatchObject({ exit: 2 });
+    expect(await refusal(both)).toMatchObject({ exit: 2, message: expect.stringContaining(`limit is 4194304`) });
+  });
+
+  it.each([
+    ['a folder', async () => await temporaryFolder(), 'is a folder'],
+    ['a device', async () => '/dev/zero', 'is a device or a pipe'],
+    ['missing', async () => '/nowhere/a.pdf', 'Cannot read /nowhere/a.pdf'],
+    ['empty', async () => await file('a.txt', ''), 'a.txt is empty'],
+    ['a program', async () => '/bin/sh', 'sh is neither text'],
+    ['an old document', async () => await file('a.xls', Buffer.from('d0cf11e0a1b11ae1', 'hex')), 'save it as DOCX'],
+    ['a scan', async () => await file('a.pdf', pdf([''])), 'Attach the pages as pictures'],
+  ])('whose attachment is %s', async (_what, path, sentence) => {
+    const attach = [await file('good.txt', 'x'), await path()];
+    const error = await refusal({ attach }, ELSEWHERE);
+    expect(error).toMatchObject({ exit: 2, message: expect.stringContaining(sentence) });
   });
 
   it('whose model is retired at the host; elsewhere it is accepted', async () => {

@@ -7,7 +7,7 @@ import type { Task, TaskRequest } from '../../src/shared/task.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
 import { KimiError } from '../../src/kimi/errors.ts';
 import { failureOf, UNREACHABLE, serveAnswer, serveCut } from '../support/answering.ts';
-import { serve } from '../support/resources.ts';
+import { NO_FILES, serve } from '../support/resources.ts';
 import { TASK as REQUEST } from '../support/world.ts';
 
 const KEY = 'sk-very-secret-key';
@@ -20,7 +20,7 @@ async function dispatch(
   task: Task = TASK,
   { apiKey = KEY, signal = new AbortController().signal, callbackBaseUrl = 'http://localhost:9001' } = {},
 ): Promise<Dispatched> {
-  return await new KimiClient({ apiUrl, apiKey, callbackBaseUrl }).dispatch(task, signal);
+  return await new KimiClient({ apiUrl, apiKey, callbackBaseUrl, contents: NO_FILES }).dispatch(task, signal);
 }
 
 async function refusal(...args: Parameters<typeof dispatch>): Promise<KimiError> {
@@ -109,7 +109,7 @@ describe('the request', () => {
       sockets.add(request.socket);
       response.end('{"id":"cmpl-1"}');
     });
-    const kimi = new KimiClient({ apiUrl: url, apiKey: KEY, callbackBaseUrl: 'http://x' });
+    const kimi = new KimiClient({ apiUrl: url, apiKey: KEY, callbackBaseUrl: 'http://x', contents: NO_FILES });
     for (let n = 0; n < 3; n += 1) await kimi.dispatch(TASK, new AbortController().signal);
     expect(sockets.size).toBe(3);
   });
@@ -118,7 +118,13 @@ describe('the request', () => {
 /** A client of a relay in front of an API that never calls back. */
 function through(url: string, token = 'a-relay-token'): KimiClient {
   const apiUrl = 'https://api.moonshot.cn/v1';
-  return new KimiClient({ apiUrl, apiKey: KEY, relay: { url, token }, callbackBaseUrl: 'http://x' });
+  return new KimiClient({
+    apiUrl,
+    apiKey: KEY,
+    relay: { url, token },
+    callbackBaseUrl: 'http://x',
+    contents: NO_FILES,
+  });
 }
 
 describe('through a relay', () => {
@@ -154,7 +160,7 @@ describe('nothing is sent', () => {
   it.each([undefined, ''])('without a key (%j)', async (apiKey) => {
     const { url, received } = await serveAnswer(202, { id: 'cmpl-1' });
     // Not through dispatch(), whose default would replace `undefined`.
-    const kimi = new KimiClient({ apiUrl: url, apiKey, callbackBaseUrl: 'http://x' });
+    const kimi = new KimiClient({ apiUrl: url, apiKey, callbackBaseUrl: 'http://x', contents: NO_FILES });
     const error = await failureOf(kimi.dispatch(TASK, new AbortController().signal), KimiError);
     expect(error).toMatchObject({
       kind: 'refused',

@@ -186,6 +186,31 @@ describe('the request to a model', () => {
     expect(requestFor(task, undefined)).toStrictEqual(requestFor(task, AI));
   });
 
+  it('has its texts as system messages at Moonshot, and in the prompt elsewhere; its pictures beside the prompt', () => {
+    const task = { model: 'kimi-k3', prompt: '比較', request: { system: '簡答' } };
+    const png = Buffer.from('89504e470d0a1a0a', 'hex');
+    const contents = [
+      { name: 'a"b.csv', kind: 'text', content: Buffer.from('x,y') },
+      { name: 'a.png', kind: 'image', content: png },
+      { name: '筆記.md', kind: 'text', content: Buffer.from('# 筆記') },
+    ] as const;
+    const texts = [
+      '<attachment name="a\\"b.csv">\nx,y\n</attachment>',
+      '<attachment name="筆記.md">\n# 筆記\n</attachment>',
+    ];
+    const picture = { type: 'image_url', image_url: { url: `data:image/png;base64,${png.toString('base64')}` } };
+    expect(requestFor(task, AI, contents).messages).toStrictEqual([
+      { role: 'system', content: texts[0] },
+      { role: 'system', content: texts[1] },
+      { role: 'system', content: '簡答' },
+      { role: 'user', content: [picture, { type: 'text', text: '比較' }] },
+    ]);
+    expect(requestFor(task, 'https://kimi.example.com/v1', contents).messages).toStrictEqual([
+      { role: 'system', content: '簡答' },
+      { role: 'user', content: [picture, { type: 'text', text: ['比較', ...texts].join('\n\n') }] },
+    ]);
+  });
+
   it('is estimated at no more tokens than bytes, pictures not counted', () => {
     const request = { images: ['data:image/png;base64,AAAA'], system: 'x' };
     const plain = mostTokens(requestFor({ model: 'kimi-k3', prompt: '寫一', request: { system: 'x' } }, AI));

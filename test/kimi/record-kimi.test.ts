@@ -10,7 +10,7 @@ import { failureOf, UNREACHABLE, serveAnswer } from '../support/answering.ts';
 import { bundle } from '../support/bundle.ts';
 import { cleanHome, launch, type Ended } from '../support/cli.ts';
 import { FIXTURES, readFixture, readFixtures, replay, type KimiFixture } from '../support/kimi-fixtures.ts';
-import { SECRET, serve, shared, silent, temporaryFolder } from '../support/resources.ts';
+import { NO_FILES, SECRET, serve, shared, silent, temporaryFolder } from '../support/resources.ts';
 import { TASK } from '../support/world.ts';
 
 /** With a character that JSON escapes. */
@@ -155,7 +155,7 @@ describe('every recorded response', () => {
 
   it.each(fixtures.filter(([, { status }]) => status !== 200))('%s is parsed as an error', async (_name, fixture) => {
     const apiUrl = await replay(fixture);
-    const client = new KimiClient({ apiUrl, apiKey: 'sk-x', callbackBaseUrl: 'http://x' });
+    const client = new KimiClient({ apiUrl, apiKey: 'sk-x', callbackBaseUrl: 'http://x', contents: NO_FILES });
     const dispatched = client.dispatch({ ...TASK, task_id: 'kimi-1-1' }, new AbortController().signal);
     const error = await failureOf(dispatched, KimiError);
     const isPage = !fixture.headers['content-type']?.includes('json');
@@ -176,7 +176,7 @@ describe('every recorded response', () => {
     '%s is parsed as an answer',
     async (_name, fixture) => {
       const apiUrl = await replay(fixture);
-      const client = new KimiClient({ apiUrl, apiKey: 'sk-x', callbackBaseUrl: 'http://x' });
+      const client = new KimiClient({ apiUrl, apiKey: 'sk-x', callbackBaseUrl: 'http://x', contents: NO_FILES });
       const { answer } = await client.dispatch({ ...TASK, task_id: 'kimi-1-1' }, new AbortController().signal);
       const { id, model, usage, choices } = JSON.parse(textOf(fixture)) as OpenAI.ChatCompletion;
       expect(answer).toMatchObject({

@@ -24,6 +24,7 @@ import { serve, temporaryFolder, until } from '../support/resources.ts';
 
 const ID = 'kimi-1707654321-12345';
 const TOKEN = 'hook-very-secret';
+const MEDIA = '/nowhere/media';
 const ROUTE = { channel: 'telegram', to: '4242' };
 const WAKE: PluginWake = {
   text: `Kimi 任務完成：calculator（${ID}）`,
@@ -597,6 +598,7 @@ describe('a message', () => {
         },
         owner: () => owner,
       },
+      media: MEDIA,
       isAuthorized: () => isAuthorized,
       logger,
     });
@@ -657,7 +659,9 @@ describe('a message', () => {
     const media = { MediaPaths: ['/in/a.jpg', '/in/b'], MediaTypes: ['image/jpeg', 'application/pdf'] };
     const { replies, runs } = await say('Kimi: what is this?', { ctx: { ...ctx, ...media } });
     expect(runs).toHaveLength(1);
-    expect(replies[0]).toMatch(/^said @\u200Ball\n\n📎 附件沒有交給 Kimi（image\/jpeg, application\/pdf）/);
+    expect(replies[0]).toMatch(
+      /^said @\u200Ball\n\n📎 附件沒有交給 Kimi（image\/jpeg, application\/pdf）：閘道沒有把它存成檔案/,
+    );
     const single = await say('Kimi: x', { ctx: { ...ctx, MediaPath: '/in/a.pdf' } });
     expect(single.replies[0]).toContain('（a.pdf）');
   });
@@ -710,6 +714,7 @@ describe('a message', () => {
         },
         owner: () => undefined,
       },
+      media: MEDIA,
       isAuthorized: () => true,
       logger,
     });
@@ -840,7 +845,7 @@ describe('the agent’s tools', () => {
       runs.push(args);
       return { exit: 4, stdout: '', stderr: '沒有任務' };
     };
-    const tools = toolsFor(run, { deliveryContext: { channel: 'telegram', to: 'telegram:4242' } });
+    const tools = toolsFor(run, { deliveryContext: { channel: 'telegram', to: 'telegram:4242' } }, MEDIA);
     const said = await tools.kimi_status.execute('1', { task_id: ID });
     expect(said).toEqual({ content: [{ type: 'text', text: '沒有任務' }], details: { exit: 4 } });
     await tools.kimi_dispatch.execute('2', { prompt: 'x', name: '--help' });
@@ -856,7 +861,7 @@ describe('the agent’s tools', () => {
       runs.push(args);
       return { exit: 0, stdout: 'said', stderr: '' };
     };
-    const tools = toolsFor(run, {});
+    const tools = toolsFor(run, {}, MEDIA);
     for (const name of ['kimi_status', 'kimi_result', 'kimi_cancel', 'kimi_ack'] as const) {
       const { content } = await tools[name].execute('1', { task_id: ID, news: ID });
       expect(content).toEqual([{ type: 'text', text: UNKNOWN_CHAT }]);
@@ -872,7 +877,7 @@ describe('the agent’s tools', () => {
     ['kimi_cancel', 'task_id'],
     ['kimi_ack', 'news'],
   ] as const)('%s accepts the id of a notification, a repeated one too', (name, parameter) => {
-    const tools = toolsFor(async () => ({ exit: 0, stdout: '', stderr: '' }), {});
+    const tools = toolsFor(async () => ({ exit: 0, stdout: '', stderr: '' }), {}, MEDIA);
     const { properties } = tools[name].parameters as { properties: Record<string, { pattern: string }> };
     const pattern = new RegExp(properties[parameter]?.pattern ?? '');
     const words = [ID, `${ID}-late`, `${ID}-again-1`, `${ID}-late-again-2`, `${ID}-later`, `${ID}/../x`];

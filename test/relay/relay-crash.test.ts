@@ -31,6 +31,7 @@ async function nextAttempt(webhookStatus = 200, onInterrupt: 'fail' | 'retry' = 
       },
     },
     received,
+    documents: { into: async (_request, body) => body, forget: async () => {} },
     taskQueue: 'x',
     limiter: 'x',
     onRepeat: 'continue',

@@ -20,7 +20,7 @@ import { failureOf, serveAnswer } from '../support/answering.ts';
 import { cleanHome, cli } from '../support/cli.ts';
 import { freePort } from '../support/engine.ts';
 import { openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
-import { RELAY_TOKEN, SECRET, serve, shared, silent, until } from '../support/resources.ts';
+import { NO_FILES, RELAY_TOKEN, SECRET, serve, shared, silent, until } from '../support/resources.ts';
 import { TASK } from '../support/world.ts';
 
 /** Shared by all tests that do not change its environment: a relay takes two seconds to start. */
@@ -469,6 +469,7 @@ describe('the relay refuses', () => {
       apiKey: undefined,
       relay: { url: `${relay}/v1`, token: RELAY_TOKEN },
       callbackBaseUrl,
+      contents: NO_FILES,
     });
     const dispatching = kimi.dispatch({ ...task, model: 'kimi-k3' }, new AbortController().signal);
     expect(await failureOf(dispatching, KimiError)).toMatchObject({ kind: 'turned_away', type: 'relay_unavailable' });

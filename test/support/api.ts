@@ -1,7 +1,7 @@
 /** The API of one world on a socket, and requests to it. */
 import { once } from 'node:events';
 import { createServer, request, type IncomingMessage } from 'node:http';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 import { createApi } from '../../src/api/app.ts';
@@ -21,13 +21,16 @@ export interface Answer {
 
 export interface Sent {
   body?: unknown;
+  file?: Buffer;
   headers?: Record<string, string>;
 }
 
 /** Sends a request to a socket. */
 export async function call(socketPath: string, method: string, path: string, sent: Sent = {}): Promise<Answer> {
-  const body = typeof sent.body === 'string' || sent.body === undefined ? sent.body : JSON.stringify(sent.body);
-  const headers = { ...(body !== undefined && { 'content-type': 'application/json' }), ...sent.headers };
+  const isText = typeof sent.body === 'string' || sent.body === undefined;
+  const body = sent.file ?? (isText ? sent.body : JSON.stringify(sent.body));
+  const type = sent.file ? 'application/octet-stream' : 'application/json';
+  const headers = { ...(body !== undefined && { 'content-type': type }), ...sent.headers };
   const sending = request({ socketPath, method, path, headers, agent: false }).end(body);
   // The response to a body that is too large comes before the end of the body.
   sending.on('error', () => {});
@@ -39,6 +42,7 @@ export async function call(socketPath: string, method: string, path: string, sen
 /** Serves the API of a world until the test has finished. @returns the path of its socket. */
 export async function serveApi(world: World): Promise<string> {
   const config = readConfig({
+    KIMI_HOME: dirname(world.payloads.folder.path),
     KIMI_TASK_QUEUE: world.taskQueue,
     KIMI_API_URL: `${world.simulatorUrl}/v1`,
     KIMI_RESULTS_DIR: world.results.folder,

@@ -6,6 +6,7 @@ import { Gateway } from '../../src/notify/gateway.ts';
 import { KimiClient } from '../../src/kimi/client.ts';
 import { limiterOf } from '../../src/limiter/client.ts';
 import { runService } from '../../src/service/run.ts';
+import { openPayloads } from '../../src/temporal/payloads/converter.ts';
 import { ResultStore } from '../../src/results/store.ts';
 import type { Task } from '../../src/shared/task.ts';
 import { createWorker, startRuntime } from '../../src/temporal/worker.ts';
@@ -42,6 +43,7 @@ await runService('fault-worker', async (config, log) => {
       apiKey: config.KIMI_API_KEY,
       relay: usesRelay(config) ? { url: `${relayUrl(config)}/v1`, token: config.KIMI_RELAY_TOKEN } : undefined,
       callbackBaseUrl: String(config.KIMI_CALLBACK_BASE_URL),
+      contents: openPayloads(config).contents,
     }),
     apiUrl: config.KIMI_API_URL,
     gateway: new Gateway({ wakeUrl: config.OPENCLAW_WAKE_URL, token: undefined }),

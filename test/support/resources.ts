@@ -72,3 +72,10 @@ export async function temporaryFolder(): Promise<string> {
 export async function resultFiles({ folder }: ResultStore): Promise<string[]> {
   return (await readdir(folder)).filter((name) => !name.startsWith('.')).toSorted();
 }
+
+/** Contents for tasks without files. */
+export const NO_FILES = {
+  get: async (claim: string): Promise<Buffer> => {
+    throw new Error(`there is no ${claim}`);
+  },
+};

@@ -58,6 +58,8 @@ export interface WorldOptions {
   relay?: (place: { taskQueue: string; simulatorUrl: string; webhookUrl: string }) => Promise<string>;
   /** `KIMI_PAYLOAD_KEYS`: encrypts payloads. */
   payloadKeys?: string;
+  /** `KIMI_PAYLOAD_DIR`: shared with a process. */
+  payloadDir?: string;
 }
 
 /** The whole product on real HTTP and the real engine, with the simulated Kimi; closed at the end of its `lifetime`. */
@@ -81,7 +83,8 @@ export interface World {
 
 export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const home = await temporaryFolder();
-  const config = readConfig({ KIMI_HOME: home, KIMI_PAYLOAD_KEYS: options.payloadKeys });
+  const { payloadKeys: KIMI_PAYLOAD_KEYS, payloadDir: KIMI_PAYLOAD_DIR } = options;
+  const config = readConfig({ KIMI_HOME: home, KIMI_PAYLOAD_KEYS, KIMI_PAYLOAD_DIR });
   const results = new ResultStore(join(home, 'results'), config.KIMI_PAYLOAD_KEYS);
   const payloads = openPayloads(config);
   const { dataConverter } = payloads;
@@ -100,7 +103,12 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const relayUrl = await options.relay?.({ taskQueue, simulatorUrl, webhookUrl });
   const startWorker = async (): Promise<void> => {
     const urls = { simulatorUrl, webhookUrl, relayUrl };
-    const activities = activitiesOf(options, urls, { home, results, limiter: { id: limiter, taskQueue, limits } });
+    const activities = activitiesOf(options, urls, {
+      home,
+      results,
+      contents: payloads.contents,
+      limiter: { id: limiter, taskQueue, limits },
+    });
     const client = await runWorker(taskQueue, options.wrap?.(activities) ?? activities, dataConverter);
     if (options.startsHere) {
       noteWorker(taskQueue, client);
@@ -150,8 +158,14 @@ function activitiesOf(
   {
     home,
     results,
+    contents,
     limiter,
-  }: { home: string; results: ResultStore; limiter: { id: string; taskQueue: string; limits: Limits } },
+  }: {
+    home: string;
+    results: ResultStore;
+    contents: Payloads['contents'];
+    limiter: { id: string; taskQueue: string; limits: Limits };
+  },
 ): Activities {
   const apiUrl = options.apiUrl ?? `${simulatorUrl}/v1`;
   const kimi = new KimiClient({
@@ -159,6 +173,7 @@ function activitiesOf(
     apiKey: 'apiKey' in options ? options.apiKey : 'sk-test',
     relay: relayUrl === undefined ? undefined : { url: `${relayUrl}/v1`, token: RELAY_TOKEN },
     callbackBaseUrl: webhookUrl,
+    contents,
   });
   const gateway = new Gateway({ wakeUrl: options.wakeUrl ?? `${simulatorUrl}/hooks/wake`, token: options.token });
   return createActivities({

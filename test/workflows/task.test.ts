@@ -15,7 +15,7 @@ import { sign } from '../../src/webhook/signature.ts';
 import { serveAnswer } from '../support/answering.ts';
 import { callbackFor, passOn } from '../support/callback.ts';
 import { standInTheWay } from '../support/disk.ts';
-import { resultFiles, SECRET, serve, until } from '../support/resources.ts';
+import { NO_FILES, resultFiles, SECRET, serve, until } from '../support/resources.ts';
 import { engineClient, openWorld, TASK, type World } from '../support/world.ts';
 
 const promptWith = (directives: string): string => `寫一個 Python 計算器 [[simulate: ${directives}]]`;
@@ -261,6 +261,7 @@ describe('a dispatch call', () => {
             apiUrl: 'http://127.0.0.1:1/v1',
             apiKey: 'sk',
             callbackBaseUrl: 'http://x',
+            contents: NO_FILES,
           });
           return await createActivities({ kimi: unreachable } as never).dispatch(task, sending);
         },

@@ -25,10 +25,21 @@ export interface Asker {
 /**
  * Starts a task for a chat.
  *
+ * @param files paths of the files that go with it
  * @returns the reply: the two lines, the position in the queue, or the reason of a failure
  */
-export async function dispatchFromChat(run: Run, prompt: string, chat: Chat): Promise<string> {
-  return toChat(await forChat(run, chat)(['dispatch', '-p', '-'], prompt));
+export async function dispatchFromChat(
+  run: Run,
+  prompt: string,
+  chat: Chat,
+  files: readonly string[] = [],
+): Promise<string> {
+  return toChat(await forChat(run, chat)(['dispatch', '-p', '-', ...attaching(files)], prompt));
+}
+
+/** @returns the options that attach files. */
+export function attaching(files: readonly string[]): string[] {
+  return files.map((path) => `--attach=${path}`);
 }
 
 /** @returns whether these words after `/kimi` are a command and no prompt. */

@@ -6,6 +6,7 @@ import { definePluginEntry, type Config, type InboundContext } from 'openclaw/pl
 import { PLUGIN_WAKE_PATH } from '../../../src/notify/protocol.ts';
 import { answerCommand } from './chat-command.ts';
 import { commandLine } from './command-line.ts';
+import { mediaFolder } from './files.ts';
 import { messageHook } from './messages.ts';
 import { Notes } from './notes.ts';
 import { chatOfCommand } from './routes.ts';
@@ -30,11 +31,13 @@ export default definePluginEntry({
   description: 'Hands long jobs to Kimi from any chat and brings the reply back to it, without a model turn.',
   register(api) {
     const run = commandLine(api);
-    const notes = new Notes(api.runtime.state.resolveStateDir());
+    const stateDir = api.runtime.state.resolveStateDir();
+    const media = mediaFolder(stateDir);
+    const notes = new Notes(stateDir);
     const notifier = new Notifier(api, notes, sendDurableMessageBatch, { listAgentIds, tryResolveDefaultAgentId });
     if (api.registrationMode === 'full') void notes.prune();
 
-    api.on('reply_dispatch', messageHook({ run, notifier, isAuthorized, logger: api.logger }), {
+    api.on('reply_dispatch', messageHook({ run, notifier, media, isAuthorized, logger: api.logger }), {
       timeoutMs: HOOK_TIMEOUT_MS,
     });
     api.registerCommand({
@@ -49,7 +52,7 @@ export default definePluginEntry({
       },
     });
     startServices(api);
-    for (const name of TOOL_NAMES) api.registerTool((context) => toolsFor(run, context)[name], { name });
+    for (const name of TOOL_NAMES) api.registerTool((context) => toolsFor(run, context, media)[name], { name });
     api.registerHttpRoute({ path: PLUGIN_WAKE_PATH, auth: 'plugin', handler: wakeRoute(api, notifier) });
   },
 });

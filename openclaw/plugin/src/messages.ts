@@ -10,7 +10,8 @@ import { taskFromMessage } from '../../../src/shared/chat.ts';
 import { field } from '../../../src/shared/format.ts';
 import { answerCommand, dispatchFromChat, isCommand } from './chat-command.ts';
 import type { Run } from './command-line.ts';
-import { filesNotTaken, typedText, withQuotation } from './prompt.ts';
+import { filesNotTaken, filesOf } from './files.ts';
+import { typedText, withQuotation } from './prompt.ts';
 import { chatOfMessage, whereNotified } from './routes.ts';
 import { asData } from './safe-text.ts';
 import type { Notifier } from './notifier.ts';
@@ -20,6 +21,8 @@ const COMMAND = /^\s*\/kimi(?:@\S+)?(?:\s+(?<args>.*))?$/isu;
 export interface MessageHook {
   run: Run;
   notifier: Pick<Notifier, 'show' | 'owner'>;
+  /** Folder of the files that the gateway received. */
+  media: string;
   isAuthorized: (ctx: InboundContext, cfg: Config) => boolean;
   logger: PluginApi['logger'];
 }
@@ -32,7 +35,7 @@ export interface MessageHook {
  * A later command in the same chat aborts a message that is still being handled (Telegram). The task is started and answered
  * anyway. The hook returns at the abort: until then, the gateway drops the command too.
  */
-export function messageHook({ run, notifier, isAuthorized, logger }: MessageHook) {
+export function messageHook({ run, notifier, media, isAuthorized, logger }: MessageHook) {
   return async (event: ReplyDispatchEvent, { cfg, dispatcher, abortSignal }: ReplyDispatchContext) => {
     if (event.isTailDispatch) return undefined;
     const { ctx } = event;
@@ -57,9 +60,10 @@ export function messageHook({ run, notifier, isAuthorized, logger }: MessageHook
       if (command && isCommand(asked)) {
         return await answerCommand(run, notifier, asked, { chat, isAuthorized: isAuthorized(ctx, cfg) });
       }
-      const said = await dispatchFromChat(run, withQuotation(asked, ctx), chat);
+      const { taken, left } = await filesOf(ctx, media);
+      const said = await dispatchFromChat(run, withQuotation(asked, ctx), chat, taken);
       const isPage = chat === 'everyone';
-      return [said, isPage && whereNotified(notifier.owner()), filesNotTaken(ctx)].filter(Boolean).join('\n\n');
+      return [said, isPage && whereNotified(notifier.owner()), filesNotTaken(left)].filter(Boolean).join('\n\n');
     }
 
     /** @returns whether the dispatcher sends the answer. */

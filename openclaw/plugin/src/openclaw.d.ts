@@ -94,6 +94,10 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
     sessionKey?: string;
     /** Whether the sender owns the gateway. */
     senderIsOwner?: boolean;
+    /** The agent's workspace on this machine. */
+    workspaceDir?: string;
+    /** Whether the agent works in a sandbox, which may not see the workspace. */
+    sandboxed?: boolean;
   }
 
   export interface Tool {

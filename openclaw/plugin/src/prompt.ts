@@ -1,5 +1,4 @@
 import type { InboundContext } from 'openclaw/plugin-sdk/plugin-entry';
-import { field } from '../../../src/shared/format.ts';
 import { channelOf } from './channels.ts';
 
 /** A mention of the bot, as channels write it. */
@@ -21,21 +20,6 @@ export function typedText(ctx: InboundContext): string {
 export function withQuotation(prompt: string, ctx: InboundContext): string {
   const quoted = decoded(ctx.ReplyToQuoteText ?? ctx.ReplyToBody ?? '', ctx).trim();
   return quoted === '' ? prompt : `${prompt}\n\n${quoted.replaceAll(/^/gm, '> ')}`;
-}
-
-/** @returns the sentence for files that were not taken; `undefined` if the message has none. */
-export function filesNotTaken({ MediaPaths, MediaPath, MediaTypes, MediaType }: InboundContext): string | undefined {
-  const files = MediaPaths ?? (MediaPath ? [MediaPath] : []);
-  const types = MediaTypes ?? (MediaType ? [MediaType] : []);
-  const count = Math.max(files.length, types.length);
-  if (count === 0) return undefined;
-  const names = Array.from({ length: count }, (_, n) => field(types[n] ?? files[n]?.split('/').at(-1) ?? '')).join(
-    ', ',
-  );
-  return (
-    `📎 附件沒有交給 Kimi（${names}）：聊天室目前只能送文字，請把內容貼進訊息。\n` +
-    `📎 Kimi did not get the attachment (${names}): only text can be sent from a chat; paste its content into the message.`
-  );
 }
 
 function decoded(text: string, { OriginatingChannel = '' }: InboundContext): string {

@@ -1,6 +1,8 @@
 import type { Tool, ToolContext } from 'openclaw/plugin-sdk/plugin-entry';
 import { NOTIFICATION } from '../../../src/shared/task-id.ts';
-import type { Run } from './command-line.ts';
+import type { Ran, Run } from './command-line.ts';
+import { attaching } from './chat-command.ts';
+import { allowedFile } from './files.ts';
 import { chatOfAgent, forChat } from './routes.ts';
 
 export const TOOL_NAMES = ['kimi_dispatch', 'kimi_status', 'kimi_result', 'kimi_cancel', 'kimi_ack'] as const;
@@ -20,7 +22,7 @@ const news = {
  * Tools of the agent. In a chat they access the tasks of that chat. The owner is notified of a task that the agent starts outside
  * of any chat, e.g. on a schedule.
  */
-export function toolsFor(run: Run, context: ToolContext): Record<(typeof TOOL_NAMES)[number], Tool> {
+export function toolsFor(run: Run, context: ToolContext, media: string): Record<(typeof TOOL_NAMES)[number], Tool> {
   const chat = chatOfAgent(context);
   const tasks = forChat(run, chat);
   const dispatch = chat === 'unknown' ? run : tasks;
@@ -35,10 +37,16 @@ export function toolsFor(run: Run, context: ToolContext): Record<(typeof TOOL_NA
           description: 'All that Kimi needs to know: it sees nothing of this chat.',
         },
         name: { type: 'string', maxLength: 64, description: 'A short name, e.g. calculator.' },
+        files: {
+          type: 'array',
+          items: { type: 'string', minLength: 1 },
+          maxItems: 20,
+          description:
+            'Paths of files that Kimi reads too (PDF, Office, text, pictures): of this chat’s media, or in your workspace. Others are refused.',
+        },
       },
       required: ['prompt'],
-      execute: async ({ prompt, name }) =>
-        await dispatch(['dispatch', '-p', '-', '--json', ...(name ? [`--name=${name}`] : [])], prompt),
+      execute: async (parameters) => await dispatchFromAgent(dispatch, parameters, context, media),
     }),
     kimi_status: tool('kimi_status', {
       description: 'Where a Kimi task stands; without a task id, the newest tasks of this chat.',
@@ -67,11 +75,34 @@ export function toolsFor(run: Run, context: ToolContext): Record<(typeof TOOL_NA
   };
 }
 
+type ToolParameters = Partial<Record<'prompt' | 'name' | 'task_id' | 'news', string>> & { files?: string[] };
+
+/** Starts a task, unless one of its files may not be read. */
+async function dispatchFromAgent(
+  dispatch: Run,
+  { prompt, name, files = [] }: ToolParameters,
+  { sandboxed, workspaceDir }: ToolContext,
+  media: string,
+): Promise<Ran> {
+  const workspace = sandboxed ? undefined : workspaceDir;
+  const folders = [media, ...(workspace === undefined ? [] : [workspace])];
+  const allowed = await Promise.all(files.map(async (path) => await allowedFile(path, folders, workspace)));
+  const refused = files.filter((_, n) => allowed[n] === undefined);
+  if (refused.length > 0) return { exit: 2, stdout: '', stderr: notAllowed(refused) };
+  const paths = allowed.filter((path) => path !== undefined);
+  const named = name ? [`--name=${name}`] : [];
+  return await dispatch(['dispatch', '-p', '-', '--json', ...named, ...attaching(paths)], prompt);
+}
+
+function notAllowed(files: readonly string[]): string {
+  return `Nothing was started: ${files.join(', ')} cannot be attached; only files of this chat’s media and of your workspace can, and no hidden ones`;
+}
+
 interface Definition {
   description: string;
   properties: Record<string, unknown>;
   required?: string[];
-  execute: (parameters: Record<string, string | undefined>) => ReturnType<Run>;
+  execute: (parameters: ToolParameters) => ReturnType<Run>;
 }
 
 function tool(name: string, { description, properties, required = [], execute }: Definition): Tool {
@@ -81,7 +112,7 @@ function tool(name: string, { description, properties, required = [], execute }:
     description,
     parameters: { type: 'object', additionalProperties: false, properties, required },
     execute: async (_id, parameters) => {
-      const { exit, stdout, stderr } = await execute(parameters as Record<string, string | undefined>);
+      const { exit, stdout, stderr } = await execute(parameters);
       const said = exit === 0 || stdout !== '' ? stdout : stderr;
       const text = said.length > MAX_RESULT_CHARS ? `${said.slice(0, MAX_RESULT_CHARS)}\n[…]` : said;
       return { content: [{ type: 'text', text }], details: { exit } };

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Exit } from '../../service/exit.ts';
-import { readTask, type PromptOptions, type TaskOptions } from '../job.ts';
+import { keepFiles, readTask, type PromptOptions, type TaskOptions } from '../job.ts';
 import { command, ending, route } from '../options.ts';
 import { startAndSay } from '../start-task.ts';
 import { addTaskOptions } from '../task-options.ts';
@@ -34,5 +34,7 @@ export function dispatchCommand(say: CliText): Command {
 
 async function run(argument: string | undefined, options: DispatchOptions, say: CliText): Promise<Exit> {
   const task = await readTask({ ...options, argument }, options, say);
-  return await startAndSay(await openTasks(), task, say, options.json);
+  const tasks = await openTasks();
+  const files = await keepFiles(options, async (file) => await tasks.keep(file), say);
+  return await startAndSay(tasks, { ...task, ...files }, say, options.json);
 }

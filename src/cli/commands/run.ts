@@ -14,6 +14,7 @@ import { CliError, exitForFailure, taskIsStarted } from '../exit.ts';
 import { follow, printWhole } from '../follow.ts';
 import { lookUp } from '../../tasks/look-up.ts';
 import { startChecked } from '../../tasks/local.ts';
+import { keepFile } from '../../tasks/files.ts';
 import { checkTask, type CheckedTask } from '../../tasks/request.ts';
 import { newKey } from '../../tasks/task-id.ts';
 import { tildePath } from '../../service/files.ts';
@@ -21,7 +22,7 @@ import { command, ending } from '../options.ts';
 import { supervisorSentences } from '../supervisor-sentences.ts';
 import { startInterruptibly } from '../interruptible-start.ts';
 import { Progress } from '../output/progress.ts';
-import { readTask, type PromptOptions, type TaskOptions } from '../job.ts';
+import { keepFiles, readTask, type PromptOptions, type TaskOptions } from '../job.ts';
 import { addTaskOptions } from '../task-options.ts';
 import type { CliText } from '../text/index.ts';
 
@@ -64,10 +65,10 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
   const isRelayed = stack ? context.relay : usesRelay(config, simulate);
   // Behind the relay, the simulated Kimi is Moonshot's API with its models.
   const apiUrl = simulate && !isRelayed ? SIMULATED_URL : context.apiUrl;
-  const task = checkTask(
-    { config, apiUrl, simulated: simulate || context.simulated },
-    await readTask(prompt, options, say),
-  );
+  const asked = await readTask(prompt, options, say);
+  const place = { contents: context.contents, relay: isRelayed, apiUrl };
+  const files = await keepFiles(options, async (file) => await keepFile(place, file), say);
+  const task = checkTask({ config, apiUrl, simulated: simulate || context.simulated }, { ...asked, ...files });
 
   const workersElsewhere = !stack && context.elsewhere && (await hasWorkers(context));
   // A simulated task must never reach a worker with a real key.

@@ -57,6 +57,7 @@ async function printRows(standing: Standing, say: CliText): Promise<void> {
     ['', progress && text.stream(progress)],
     ['', progress?.tail && lastLine(progress.tail)],
     [label.model, standing.model],
+    [label.files, standing.files && text.files(standing.files)],
     [label.apiId, standing.api_id],
     [label.created, standing.created_at],
     [label.deadline, standing.step === 'waiting' ? standing.deadline : undefined],

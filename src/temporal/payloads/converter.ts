@@ -5,6 +5,7 @@ import type { Config } from '../../config/index.ts';
 import { DIST } from '../../service/files.ts';
 import { PayloadBucket, PayloadFolder } from './stores.ts';
 import { EncryptionCodec } from './codec.ts';
+import { ContentStore } from './contents.ts';
 import { PayloadDriver } from './storage.ts';
 
 export type PayloadConfig = Pick<
@@ -20,6 +21,8 @@ export interface Payloads {
   /** For every client and worker. The codec runs before the storage: payloads outside the engine are encrypted too. */
   dataConverter: DataConverter & { payloadCodecs: PayloadCodec[]; externalStorage: ExternalStorage };
   folder: PayloadFolder;
+  /** Contents of the files that go with prompts. */
+  contents: ContentStore;
   /** Checks that large payloads can be stored. @throws {ServiceError} */
   prepare(): Promise<void>;
 }
@@ -30,11 +33,14 @@ export function openPayloads(config: PayloadConfig): Payloads {
   const bucket = config.KIMI_PAYLOAD_S3_BUCKET && new PayloadBucket(config.KIMI_PAYLOAD_S3_BUCKET);
   const chosen = bucket ? new PayloadDriver('s3', bucket) : new PayloadDriver('folder', folder);
   // The folder stays readable: open tasks may have payloads there from before the bucket was configured.
-  const drivers = bucket ? [chosen, new PayloadDriver('folder', folder)] : [chosen];
+  const drivers: [PayloadDriver, ...PayloadDriver[]] = bucket
+    ? [chosen, new PayloadDriver('folder', folder)]
+    : [chosen];
   const keys = config.KIMI_PAYLOAD_KEYS;
+  const codec = new EncryptionCodec(keys);
   return {
     dataConverter: {
-      payloadCodecs: [new EncryptionCodec(keys)],
+      payloadCodecs: [codec],
       externalStorage: new ExternalStorage({
         drivers,
         driverSelector: () => chosen,
@@ -43,6 +49,7 @@ export function openPayloads(config: PayloadConfig): Payloads {
       ...(keys.size > 0 && { failureConverterPath: join(DIST, 'failure-converter.cjs') }),
     },
     folder,
+    contents: new ContentStore(codec, drivers),
     prepare: async () => await chosen.backend.prepare(),
   };
 }

@@ -5,7 +5,14 @@ import type { QueuePosition } from '../../shared/limits.ts';
 import { taskMetrics } from '../../shared/metrics.ts';
 import { SEARCH_ATTRIBUTES } from '../../shared/names.ts';
 import type { TaskResult } from '../../shared/result.ts';
-import { QUESTION_CHARS, type Task, type TaskState, type TaskStep, type TaskView } from '../../shared/task.ts';
+import {
+  QUESTION_CHARS,
+  fileNotes,
+  type Task,
+  type TaskState,
+  type TaskStep,
+  type TaskView,
+} from '../../shared/task.ts';
 import { textFor, type Text } from '../../text/index.ts';
 import { currentDetails } from '../details.ts';
 import { taskActivities } from './activity-options.ts';
@@ -36,7 +43,7 @@ export class TaskRun {
   private deadlineMs: number | undefined;
 
   constructor(readonly task: Task) {
-    const { task_id, task_name, model, lang, relay, simulated } = task;
+    const { task_id, task_name, model, lang, relay, simulated, files } = task;
     const { startTime } = workflowInfo();
     this.text = textFor(lang);
     this.times = new StageTimes(startTime.getTime());
@@ -53,6 +60,7 @@ export class TaskRun {
       acknowledged: false,
       ...(relay && { relay: true }),
       ...(simulated && { simulated }),
+      ...(files && { files: fileNotes(files) }),
     };
   }
 

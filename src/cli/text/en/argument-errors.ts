@@ -32,8 +32,22 @@ export const usage: CliText['usage'] = {
   maxTokens: 'it must be an integer from 1 to 9999999',
   thinking: 'it must be on, off, or an effort that the model supports, e.g. low',
   emptyFile: (file) => `${file} is empty.`,
-  notAttachable: (file) =>
-    `${file} is neither text in UTF-8 nor a PNG, JPEG, GIF, WebP or BMP picture, so it cannot be attached.`,
+  unusableFile: (file, why, most) =>
+    ({
+      empty: `${file} is empty, so it cannot be attached.`,
+      folder: `${file} is a folder, so it cannot be attached; attach the files in it.`,
+      no_file: `${file} is a device or a pipe and no file, so it cannot be attached; write its content to a file.`,
+      too_large: `${file} is over ${most} bytes, the most that a file may have; attach a part of it.`,
+      too_long: `${file} has more than ${most} bytes of text, which fits no model; attach a part of it.`,
+      unknown: `${file} is neither text nor a picture (PNG, JPEG, GIF, WebP, BMP) nor a document (PDF, Office, OpenDocument, EPUB), so it cannot be attached; save it as one of these.`,
+      old_format: `${file} is in a format that only Moonshot reads; save it as DOCX, XLSX, PPTX, EPUB or PDF.`,
+      no_text: `${file} has no text: its pages may be scanned. Attach the pages as pictures (PNG or JPEG), or run text recognition over it first.`,
+      locked: `${file} is protected with a password, so it cannot be read; save it without one.`,
+      damaged: `${file} is damaged and cannot be read; open it in its program and save it again.`,
+    })[why] ?? `${file} is too hard to read; save it as text or PDF.`,
+  tooManyFiles: (files, most) => `${files} files are attached, and ${most} are the most; attach fewer.`,
+  filesTooLarge: (bytes, most, images) =>
+    `The attached ${images ? 'pictures' : 'files'} have ${bytes} bytes together; the limit is ${most}. Attach fewer or smaller ones.`,
   notSchema: (file) =>
     `${file} is no JSON Schema; it has to be a JSON object with keywords such as type, properties or $ref, e.g. {"type":"object","properties":{}}.`,
   priority: 'it must be a number from 1 to 5',

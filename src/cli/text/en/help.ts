@@ -35,7 +35,7 @@ export const help: CliText['help'] = {
   name: 'task name; derived from the prompt if omitted',
   model: 'model; KIMI_MODEL if omitted. kimi-dispatch models lists them',
   system: 'read a system prompt from a file',
-  attach: 'attach a file: text becomes part of the prompt, a picture is sent with it; repeatable',
+  attach: 'attach a file: text, PDF, Office, EPUB, code, a picture …; repeatable',
   thinking: 'whether to think: on, off, or low, high, max',
   temperature: 'temperature; most models accept one value only',
   maxTokens: 'maximum tokens of the answer, its thinking included',

@@ -258,6 +258,7 @@ export const en: CliText = {
     place: 'Queue position',
     step: 'Step',
     model: 'Model',
+    files: 'Files',
     apiId: 'API id',
     created: 'Started',
     deadline: 'Deadline',

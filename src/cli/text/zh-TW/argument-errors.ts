@@ -29,7 +29,22 @@ export const usage = {
   maxTokens: '必須是 1 到 9999999 的整數',
   thinking: '必須是 on、off，或模型支援的強度，例如 low',
   emptyFile: (file: string) => `${file} 是空的。`,
-  notAttachable: (file: string) => `${file} 不是 UTF-8 的文字，也不是 PNG、JPEG、GIF、WebP 或 BMP 圖片，不能附上。`,
+  unusableFile: (file: string, why: string, most = 0) =>
+    ({
+      empty: `${file} 是空的，不能附上。`,
+      folder: `${file} 是資料夾，不能附上；請附上裡面的檔案。`,
+      no_file: `${file} 是裝置或管線而不是檔案，不能附上；請把內容存成檔案。`,
+      too_large: `${file} 超過單一檔案的上限 ${most} 位元組；請只附上其中一部分。`,
+      too_long: `${file} 的文字超過 ${most} 位元組，沒有模型容得下；請只附上其中一部分。`,
+      unknown: `${file} 不是文字、圖片（PNG、JPEG、GIF、WebP、BMP）或文件（PDF、Office、OpenDocument、EPUB），不能附上；請另存成其中一種。`,
+      old_format: `${file} 的格式只有 Moonshot 讀得懂；請另存成 DOCX、XLSX、PPTX、EPUB 或 PDF。`,
+      no_text: `${file} 裡沒有文字，可能是掃描的頁面；請把頁面以圖片（PNG 或 JPEG）附上，或先做文字辨識。`,
+      locked: `${file} 有密碼保護，無法讀取；請另存成沒有密碼的檔案。`,
+      damaged: `${file} 已損壞，無法讀取；請用原本的程式開啟後重新儲存。`,
+    })[why] ?? `${file} 太複雜，無法讀取；請另存成文字檔或 PDF。`,
+  tooManyFiles: (files: number, most: number) => `附上了 ${files} 個檔案，最多 ${most} 個；請減少檔案。`,
+  filesTooLarge: (bytes: number, most: number, images?: true) =>
+    `附上的${images ? '圖片' : '檔案'}共 ${bytes} 位元組，上限是 ${most}。請減少或換成較小的檔案。`,
   notSchema: (file: string) =>
     `${file} 不是 JSON Schema；它必須是一個 JSON 物件，並有 type、properties、$ref 等關鍵字，例如 {"type":"object","properties":{}}。`,
   priority: '必須是 1 到 5',

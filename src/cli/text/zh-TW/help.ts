@@ -32,7 +32,7 @@ export const help = {
   name: '任務名稱；省略時由內容產生',
   model: '模型；省略時用 KIMI_MODEL。kimi-dispatch models 列出有哪些',
   system: '從檔案讀取系統提示',
-  attach: '附上檔案：文字放進內容，圖片隨附；可重複',
+  attach: '附上檔案：文字、PDF、Office、EPUB、程式碼、圖片等；可重複',
   thinking: '是否思考：on、off，或 low、high、max',
   temperature: '溫度；多數模型只接受一個值',
   maxTokens: '答案最多幾個 token，含思考',

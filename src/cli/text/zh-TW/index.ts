@@ -254,6 +254,7 @@ export const zhTW = {
     place: '排隊位置',
     step: '正在進行',
     model: '模型',
+    files: '檔案',
     apiId: 'API 編號',
     created: '開始',
     deadline: '期限',

@@ -1,0 +1,158 @@
+/** Files that go with a prompt: what they are, and their text. */
+import { readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readConfig } from '../../src/config/index.ts';
+import { MAX_FILE_BYTES, MAX_PROMPT_BYTES, type TaskFile } from '../../src/shared/task.ts';
+import { checkFiles, keepFile } from '../../src/tasks/files.ts';
+import { Problem } from '../../src/tasks/problem.ts';
+import { openPayloads } from '../../src/temporal/payloads/converter.ts';
+import { failureOf } from '../support/answering.ts';
+import { docx, epub, odt, pdf, pptx, xlsx } from '../support/documents.ts';
+import { temporaryFolder } from '../support/resources.ts';
+
+const ELSEWHERE = { relay: false, apiUrl: 'https://kimi.example.com/v1' };
+const MOONSHOT = { relay: true, apiUrl: 'https://api.moonshot.cn/v1' };
+
+/** @returns the file as it is kept, and what is stored of it. */
+async function keep(name: string, content: Buffer, place = ELSEWHERE) {
+  const { contents } = openPayloads(readConfig({ KIMI_HOME: await temporaryFolder() }));
+  const file = await keepFile({ contents, ...place }, { name, content });
+  return { file, stored: await contents.get(file.claim) };
+}
+
+async function textOf(name: string, content: Buffer): Promise<string> {
+  const { file, stored } = await keep(name, content);
+  expect(file.kind).toBe('text');
+  return stored.toString('utf8');
+}
+
+describe('a text', () => {
+  it.each([
+    [
+      'Big5',
+      '親愛的同學：本學期的期末報告請於十二月二十日前繳交。',
+      'bfcbb752aabaa650bec7a147a5bbbec7b4c1aabab4c1a5bdb3f8a769bdd0a9f3a451a447a4eba447a451a4e9ab65c3baa5e6a143',
+    ],
+    ['Big5', '你好世界', 'a741a66ea540acc9'],
+    [
+      'GB18030',
+      '亲爱的同学：本学期的期末报告请于十二月二十日前提交。',
+      'c7d7b0aeb5c4cdacd1a7a3bab1bed1a7c6dab5c4c6dac4a9b1a8b8e6c7ebd3dacaaeb6fed4c2b6fecaaec8d5c7b0cce1bdbba1a3',
+    ],
+    ['Shift_JIS', '今日は天気がいいですね。', '8da193fa82cd93568b4382aa82a282a282c582b782cb8142'],
+    [
+      'EUC-KR',
+      '안녕하세요. 내일 회의 자료를 준비해 주시기 바랍니다.',
+      'bec8b3e7c7cfbcbcbfe42e20b3bbc0cf20c8b8c0c720c0dab7e1b8a620c1d8baf1c7d820c1d6bdc3b1e220b9d9b6f8b4cfb4d92e',
+    ],
+    [
+      'windows-1252',
+      'Le café était fermé à l’époque; ça a coûté 5 €, très cher.',
+      '4c6520636166e920e974616974206665726de920e0206c92e9706f7175653b20e761206120636ffb74e9203520802c207472e87320636865722e',
+    ],
+    ['UTF-16LE', '你好', 'fffe604f7d59'],
+    ['UTF-16BE', '你好', 'feff4f60597d'],
+  ])('in %s is stored in UTF-8: %s', async (encoding, text, hex) => {
+    const { file, stored } = await keep('報告.txt', Buffer.from(hex, 'hex'));
+    expect(file).toMatchObject({ name: '報告.txt', kind: 'text', encoding, bytes: hex.length / 2 });
+    expect(stored.toString('utf8')).toBe(text);
+  });
+
+  it('in UTF-8 has no other encoding, and loses its byte order mark', async () => {
+    const { file, stored } = await keep('a.csv', Buffer.from('\uFEFF姓名,電話\n'));
+    expect(file).not.toHaveProperty('encoding');
+    expect(stored.toString('utf8')).toBe('姓名,電話\n');
+  });
+});
+
+describe('the text of a document is read', () => {
+  it.each([
+    ['a PDF', pdf(['First page (1)', 'Second page']), 'First page (1)\n\nSecond page'],
+    [
+      'a Word document',
+      docx(
+        ['第一段 &amp; more', '第二段'],
+        [
+          ['品名', '價格'],
+          ['蘋果', '30'],
+        ],
+      ),
+      '第一段 & more\n第二段\n品名\t價格\n蘋果\t30',
+    ],
+    [
+      'an Excel workbook',
+      xlsx('銷售', [
+        ['一月', 100],
+        ['二月', 200.5],
+      ]),
+      '# 銷售\n一月\t\t100\n二月\t\t200.5',
+    ],
+    ['a PowerPoint presentation', pptx(['標題', '結論']), '# 1\n標題\n\n# 2\n結論'],
+    ['a book, in the order of its chapters', epub(['開頭', '結尾']), '1\n開頭\n\n2\n結尾'],
+    ['an OpenDocument text', odt(['一', '二']), '一\n二'],
+  ])('of %s', async (_what, content, text) => {
+    // The name does not count.
+    expect(await textOf('file.bin', content)).toBe(text);
+  });
+
+  it('at Moonshot by Kimi: the file is stored as it is', async () => {
+    const content = pdf(['page']);
+    const { file, stored } = await keep('a.pdf', content, MOONSHOT);
+    expect(file).toMatchObject({ kind: 'document', bytes: content.length, stored_bytes: content.length });
+    expect(stored).toEqual(content);
+    // Moonshot's list does not have it.
+    expect(await keep('a.odt', odt(['一']), MOONSHOT)).toMatchObject({ file: { kind: 'text' } });
+  });
+});
+
+describe('a file is refused', () => {
+  const OLE = Buffer.from('d0cf11e0a1b11ae1', 'hex');
+
+  it.each([
+    ['empty', Buffer.alloc(0)],
+    ['empty', Buffer.from(' \n\t')],
+    ['unknown', Buffer.from('7f454c4600000000', 'hex')],
+    ['unknown', Buffer.from('PK\x03\x04 an archive of something else')],
+    ['old_format', OLE],
+    ['no_text', pdf(['', ''])],
+    [
+      'locked',
+      pdf(
+        ['x'],
+        `/Encrypt << /Filter /Standard /V 1 /R 2 /P -4 /O <${'00'.repeat(32)}> /U <${'11'.repeat(32)}> >> /ID [<aa> <aa>]`,
+      ),
+    ],
+    ['damaged', Buffer.from(docx(['x']).map((byte, at) => (at > 150 && at < 180 ? 0xff : byte)))],
+    ['too_large', Buffer.alloc(MAX_FILE_BYTES + 1, 'x')],
+    ['too_long', Buffer.alloc(MAX_PROMPT_BYTES + 1, 'x')],
+  ])('as %s', async (why, content) => {
+    const problem = await failureOf(keep('a.doc', content), Problem);
+    expect(problem).toMatchObject({ code: 'unusable_file', params: { file: 'a.doc', why } });
+  });
+
+  it('with others that are too many or too large together', () => {
+    const file: TaskFile = { name: 'a', bytes: 1, kind: 'image', stored_bytes: 11_000_000, sha256: '', claim: '' };
+    expect(() => checkFiles([file])).not.toThrow();
+    expect(() => checkFiles([file, file])).toThrow('files_too_large');
+    expect(() => checkFiles(Array.from({ length: 10 }, () => ({ ...file, kind: 'document' })))).toThrow(
+      'files_too_large',
+    );
+    expect(() => checkFiles(Array.from({ length: 51 }, () => ({ ...file, stored_bytes: 1 })))).toThrow(
+      'too_many_files',
+    );
+  });
+});
+
+it('what is stored is encrypted where payloads are, and only its owner can read it', async () => {
+  const KIMI_HOME = await temporaryFolder();
+  const KIMI_PAYLOAD_KEYS = `k:${Buffer.alloc(32, 7).toString('base64')}`;
+  const { contents, folder } = openPayloads(readConfig({ KIMI_HOME, KIMI_PAYLOAD_KEYS }));
+  const { claim } = await keepFile({ contents, ...ELSEWHERE }, { name: 'a.txt', content: Buffer.from('機密的內容') });
+  const [path = ''] = (await readdir(folder.path, { recursive: true })).filter((name) => name.includes('/'));
+  expect((await readFile(join(folder.path, path))).includes('機密')).toBe(false);
+  expect((await contents.get(claim)).toString()).toBe('機密的內容');
+  const other = openPayloads(readConfig({ KIMI_HOME })).contents;
+  await expect(other.get(claim)).rejects.toThrow('KIMI_PAYLOAD_KEYS');
+  await expect(contents.get('folder/../../.env')).rejects.toThrow('is not the name of a payload');
+});
