@@ -4,8 +4,10 @@ import { Problem } from '../tasks/problem.ts';
 import type { Filter, NewTask, StartedTask, TaskList } from '../tasks/tasks.ts';
 import { EngineUnreachable } from '../temporal/engine-unreachable.ts';
 import { savedTasks } from '../temporal/task-list.ts';
-import { noKey, openContext, type Context } from './context.ts';
+import type { StackState } from '../stack/state.ts';
+import { noKey, openContext, readContext, type Context } from './context.ts';
 import { CliError } from './exit.ts';
+import { screen } from './output/screen.ts';
 
 /** The operations in this process. Warns on standard error if the running services are of another build. */
 export async function openLocalTasks(): Promise<LocalTasks> {
@@ -38,4 +40,24 @@ class TasksOfCommands extends LocalTasks {
       throw isMissing || isRefused ? new CliError(EXIT.config, noKey(this.own)) : error;
     });
   }
+}
+
+/** What `status` shows of the services: for a person, and for programs. */
+export interface StackFacts {
+  screen: string;
+  stack: Pick<
+    StackState,
+    'pid' | 'simulated' | 'temporal_address' | 'ui_url' | 'webhook_url' | 'results_dir' | 'logs_dir'
+  >;
+}
+
+/** @returns the services that run from this home; `undefined` if none do. */
+export async function stackFacts(): Promise<StackFacts | undefined> {
+  const { stack, say } = await readContext();
+  if (!stack) return undefined;
+  const { pid, simulated, temporal_address, ui_url, webhook_url, results_dir, logs_dir } = stack;
+  return {
+    screen: screen(say.status.running, stack, undefined, say),
+    stack: { pid, simulated, temporal_address, ui_url, webhook_url, results_dir, logs_dir },
+  };
 }

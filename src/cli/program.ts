@@ -17,7 +17,7 @@ export const VERSION = KIMI_DISPATCH_VERSION;
 export const TAKES = {
   dispatch: '[options] [PROMPT]',
   run: '[options] [PROMPT]',
-  status: '[options] <TASK>',
+  status: '[options] [TASK]',
   list: '[options]',
   result: '[options] [TASK]',
   watch: '<TASK>',

@@ -1,7 +1,10 @@
 /** `wait`, `retry`, `rm`, `prune` and `version`, against a running service. */
+import { execFile } from 'node:child_process';
 import { readFile, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { DIST } from '../../src/service/files.ts';
 import { ResultStore } from '../../src/results/store.ts';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { cleanHome, cli, resultsOf, up, type Ended } from '../support/cli.ts';
@@ -95,6 +98,65 @@ it('a simulated task is marked: in list, status, result, inbox and export', asyn
   const [row] = (await run('export', '--name', 'made-up', '--csv')).stdout.split('\r\n').slice(1);
   expect(row).toContain(`"${task_id}","made-up","done","true"`);
 });
+
+describe('status without a task', () => {
+  it('shows the services and the newest tasks, with times as a reader says them', async () => {
+    const task_id = await started('x [[simulate: delay=0]]', '-n', 'newest');
+    await until(async () => (await run('list', '-l', '1')).stdout.includes(task_id));
+    const { code, stdout } = await run('status');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^Kimi Dispatch is running\n\n {2}Temporal +127\.0\.0\.1:/);
+    expect(stdout).toMatch(new RegExp(`^${task_id} +newest .*(?:now|seconds? ago)$`, 'm'));
+    const json = JSON.parse((await run('status', '--json')).stdout) as { tasks: { task_id: string }[] };
+    expect(json).toMatchObject({ running: true, stack: { simulated: true } });
+    expect(json.tasks[0]).toMatchObject({ task_id });
+  });
+
+  it('shows a chat its tasks, and nothing of this machine', async () => {
+    const { stdout } = await run('status', '--route', '{"channel":"telegram","to":"4242"}');
+    expect(stdout).toBe('There are no tasks yet.\n');
+  });
+
+  it('says that nothing runs, and lists what is saved', async () => {
+    const env = await cleanHome({ KIMI_LANG: 'en' });
+    expect(await cli(['status'], env)).toMatchObject({
+      code: 5,
+      stdout: 'No service is running; start it with kimi-dispatch up --detach.\n',
+    });
+    const older = { task_id: 'kimi-1707654321-7', task_name: 'saved', status: 'done', model: 'kimi-k2.6' } as const;
+    await new ResultStore(resultsOf(env)).persist({ ...older, output: 'x', created_at: '2026-02-17T15:30:00Z' });
+    expect(await cli(['status'], env)).toMatchObject({ code: 5, stdout: expect.stringContaining('saved') });
+    const { stdout } = await cli(['status', '--json'], env);
+    expect(JSON.parse(stdout)).toMatchObject({ running: false, tasks: [{ task_name: 'saved' }] });
+  });
+});
+
+it('a failure is red in list and status: on a terminal, and not with NO_COLOR', async () => {
+  const env = await cleanHome({ KIMI_LANG: 'en', TEMPORAL_ADDRESS: '127.0.0.1:1', TERM: 'xterm' });
+  const failed = { task_id: 'kimi-1-1', task_name: 'x', status: 'failed', model: 'kimi-k2.6' } as const;
+  const error = { type: 'unknown', message: 'the reason' };
+  await new ResultStore(resultsOf(env)).persist({ ...failed, error, created_at: '2026-02-17T15:30:00Z' });
+  const onTerminal = async (args: string, changes: Record<string, string> = {}): Promise<string> => {
+    // `script` provides a terminal. Without an engine `list` exits with 5.
+    const command = `${process.execPath} ${join(DIST, 'kimi-dispatch.js')} ${args}; true`;
+    return (await promisify(execFile)('script', ['-qec', command, '/dev/null'], { env: { ...env, ...changes } }))
+      .stdout;
+  };
+  expect(await onTerminal('list')).toContain('\u001B[31mfailed\u001B[39m');
+  const status = await onTerminal('status kimi-1-1');
+  expect(status).toContain('\u001B[31mfailed\u001B[39m');
+  expect(status).toContain('\u001B[31mthe reason\u001B[39m');
+  expect(await onTerminal('status kimi-1-1', { NO_COLOR: '1' })).not.toContain('\u001B[31m');
+  expect((await cli(['status', 'kimi-1-1'], { ...env, CI: 'true' })).stdout).not.toContain('\u001B');
+});
+
+it.each(['status', 'watch', 'wait', 'result', 'cancel', 'retry', 'rm', 'ack'])(
+  '%s --help names the ways to name a task',
+  async (command) => {
+    const text = (await run(command, '--help')).stdout.replaceAll(/\s+/g, ' ');
+    expect(text).toMatch(/the number at its end.*the name of the task.*last|named as for status/);
+  },
+);
 
 describe('rm', () => {
   it('removes the result, the latest one too, and the task from the list', async () => {

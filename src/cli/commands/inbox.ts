@@ -5,6 +5,7 @@ import { notificationId } from '../../shared/task-id.ts';
 import { viewOfResult } from '../../tasks/view.ts';
 import { stateOf, textFor } from '../../text/index.ts';
 import { command, printing } from '../options.ts';
+import { when } from '../output/time.ts';
 import { openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
 
@@ -32,7 +33,7 @@ async function inbox({ json }: { json?: true }, say: CliText): Promise<Exit> {
       stateOf(viewOfResult(result), text),
       result.model,
       result.tokens?.total.toString() ?? '',
-      result.completed_at,
+      when(result.completed_at, langOf()),
     ]);
     const { table } = await import('../output/table.ts');
     console.log(table(say.inbox.columns, rows));

@@ -2,9 +2,7 @@ import type { Command } from 'commander';
 import { langOf } from '../../config/early.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import type { Filter } from '../../tasks/tasks.ts';
-import { stateOf, textFor } from '../../text/index.ts';
 import { age, command, count, model, printing, route, states } from '../options.ts';
-import { sayRetrying } from '../output/retrying.ts';
 import { openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
 
@@ -30,7 +28,6 @@ export function listCommand(say: CliText): Command {
 }
 
 async function list({ limit, json, ...filter }: ListOptions, say: CliText): Promise<Exit> {
-  const text = textFor(langOf());
   const { tasks, from_disk: isFromDisk } = await (await openTasks()).list(filter, limit);
 
   if (json) {
@@ -38,22 +35,8 @@ async function list({ limit, json, ...filter }: ListOptions, say: CliText): Prom
     console.log(JSON.stringify(shown, null, 2));
   } else if (tasks.length === 0) console.log(Object.keys(filter).length > 0 ? say.list.noneSuch : say.list.none);
   else {
-    const rows = tasks.map((task) => [
-      task.task_id,
-      task.task_name,
-      [
-        task.late ? say.status.late(stateOf(task, text)) : stateOf(task, text),
-        task.queue && text.queuePosition(task.queue),
-        task.retrying ? sayRetrying(task.retrying, say, text) : task.progress && text.stream(task.progress),
-      ]
-        .filter((part) => part)
-        .join(' '),
-      task.model,
-      task.tokens?.toString() ?? '',
-      task.created_at,
-    ]);
-    const { table } = await import('../output/table.ts');
-    console.log(table(say.list.columns, rows));
+    const { taskTable } = await import('../output/task-table.ts');
+    console.log(taskTable(tasks, langOf(), say));
   }
   if (isFromDisk) {
     console.error(`\n${say.list.fromDisk}`);

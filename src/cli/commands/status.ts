@@ -10,12 +10,17 @@ import { explain, stateOf, textFor } from '../../text/index.ts';
 import { namedTask } from '../named-task.ts';
 import { command, printing, route } from '../options.ts';
 import { lastLine, sayRetrying } from '../output/retrying.ts';
+import { colourOf } from '../output/state-colour.ts';
 import { fields } from '../output/terminal.ts';
+import { when } from '../output/time.ts';
 import { openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
 
 /** Characters of the question that are shown. */
 const QUESTION_CHARS = 80;
+
+/** Tasks that are shown if none is named. */
+const NEWEST = 10;
 
 interface StatusOptions {
   json?: true;
@@ -23,14 +28,18 @@ interface StatusOptions {
 }
 
 export function statusCommand(say: CliText): Command {
-  return command('status', say, say.help.status, ['kimi-dispatch status kimi-1707654321-12345 --json | jq .state'])
-    .argument('<TASK>', say.help.task)
+  return command('status', say, say.help.status, [
+    'kimi-dispatch status',
+    'kimi-dispatch status kimi-1707654321-12345 --json | jq .state',
+  ])
+    .argument('[TASK]', say.help.statusTask)
     .option('--route <JSON>', say.help.ofRoute, route(say))
     .option('--json', say.help.json)
-    .action(printing(async (word: string, options: StatusOptions) => await status(word, options, say)));
+    .action(printing(async (word: string | undefined, options: StatusOptions) => await status(word, options, say)));
 }
 
-async function status(word: string, options: StatusOptions, say: CliText): Promise<Exit> {
+async function status(word: string | undefined, options: StatusOptions, say: CliText): Promise<Exit> {
+  if (word === undefined) return await overview(options, say);
   const tasks = await openTasks();
   const { task_id } = await namedTask(word, tasks, say, options);
   const standing = await tasks.find(task_id, options.route);
@@ -42,8 +51,29 @@ async function status(word: string, options: StatusOptions, say: CliText): Promi
   return EXIT.ok;
 }
 
+/** The services of this home, and the newest tasks. A chat sees its tasks only. */
+async function overview({ route: chat, json }: StatusOptions, say: CliText): Promise<Exit> {
+  const facts = chat ? undefined : await (await import('../local-tasks.ts')).stackFacts();
+  const list = await (await openTasks()).list(chat ? { route: chat } : {}, NEWEST).catch((error: unknown) => {
+    // By name: the parts that are loaded on demand have classes of their own. Without services, that is what is to be said.
+    if (facts || chat || (error as Error).name !== 'EngineUnreachable') throw error;
+    return undefined;
+  });
+  const isRunning = list !== undefined && !list.from_disk;
+  const tasks = list?.tasks ?? [];
+  if (json) console.log(JSON.stringify({ running: isRunning, ...(facts && { stack: facts.stack }), tasks }, null, 2));
+  else {
+    const { taskTable } = await import('../output/task-table.ts');
+    const services = facts ? facts.screen : isRunning ? undefined : say.status.stopped;
+    const shown = tasks.length > 0 ? taskTable(tasks, langOf(), say) : isRunning ? say.list.none : undefined;
+    console.log([services, shown].filter((part) => part !== undefined).join('\n\n'));
+  }
+  return isRunning ? EXIT.ok : EXIT.engine;
+}
+
 async function printRows(standing: Standing, say: CliText): Promise<void> {
-  const text = textFor(langOf());
+  const lang = langOf();
+  const text = textFor(lang);
   const { status: label } = say;
   const { task_id, queue, progress, cost, error, wake_error: wakeError, retrying, result_file: file } = standing;
   const gone = standing.missing_file && say.resultGone(task_id, tildePath(standing.missing_file));
@@ -59,9 +89,9 @@ async function printRows(standing: Standing, say: CliText): Promise<void> {
     [label.model, standing.model],
     [label.files, standing.files && text.files(standing.files)],
     [label.apiId, standing.api_id],
-    [label.created, standing.created_at],
-    [label.deadline, standing.step === 'waiting' ? standing.deadline : undefined],
-    [label.completed, standing.completed_at],
+    [label.created, when(standing.created_at, lang)],
+    [label.deadline, standing.step === 'waiting' ? standing.deadline && when(standing.deadline, lang) : undefined],
+    [label.completed, standing.completed_at && when(standing.completed_at, lang)],
     [label.tokens, standing.tokens?.toString()],
     [label.cost, cost && say.cost(money(cost), cost.price_date)],
     ['', isTruncated(standing) ? text.truncated.sentence : undefined],
@@ -73,6 +103,13 @@ async function printRows(standing: Standing, say: CliText): Promise<void> {
     [label.web, standing.web_ui],
   ];
   const { columns } = await import('../output/table.ts');
-  console.log(columns(fields(rows.filter((row): row is [string, string] => row[1] !== undefined))));
+  const shown = fields(rows.filter((row): row is [string, string] => row[1] !== undefined));
+  const paint = (cell: string, row: number, column: number): string => {
+    const heading = shown[row]?.[0];
+    if (column === 0) return cell;
+    if (heading === label.state) return colourOf(standing.state)(cell);
+    return heading === label.error || heading === label.wakeError ? colourOf('failed')(cell) : cell;
+  };
+  console.log(columns(shown, undefined, paint));
   if (standing.live === false && !file) console.log(`\n${say.noWorker}`);
 }

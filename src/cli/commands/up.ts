@@ -12,12 +12,11 @@ import { serviceOf, startService } from '../autostart.ts';
 import { openContext, warnOfMisspelt, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { CliError } from '../exit.ts';
-import { tildePath } from '../../service/files.ts';
 import { command, ending } from '../options.ts';
 import { supervisorSentences } from '../supervisor-sentences.ts';
 import { startInterruptibly } from '../interruptible-start.ts';
 import { Progress } from '../output/progress.ts';
-import { columns } from '../output/table.ts';
+import { screen } from '../output/screen.ts';
 import type { CliText } from '../text/index.ts';
 
 interface UpOptions {
@@ -93,25 +92,4 @@ function modelRow({ KIMI_MODEL }: Config, { api_url, simulated }: StackState, sa
     if (!(error instanceof KimiError)) throw error;
     return pico.yellow(explain(error, text));
   }
-}
-
-/** Prints the addresses of the services. */
-function screen(heading: string, state: StackState, model: string | undefined, say: CliText): string {
-  const { rows } = say.up;
-  const kimi = state.simulated ? `${pico.yellow(say.up.simulated)} ${state.simulator_url}` : state.api_url;
-  const lines: [string, string | undefined][] = [
-    ['Temporal', state.temporal_address],
-    ['Web UI', state.ui_url],
-    ['Webhook', state.webhook_url],
-    [rows.dashboard, state.dashboard ? `${state.webhook_url}/` : undefined],
-    [rows.relay, state.relay_url],
-    [rows.kimi, state.has_key ? kimi : pico.yellow(say.up.noKey)],
-    [rows.model, model],
-    [rows.gateway, state.wake_url],
-    ...Object.entries(state.metrics_urls).map(([name, url]): [string, string] => [rows.metrics(name), url]),
-    [rows.results, tildePath(state.results_dir)],
-    [rows.logs, tildePath(state.logs_dir)],
-  ];
-  const shown = lines.filter((line): line is [string, string] => line[1] !== undefined);
-  return `${pico.bold(pico.green(heading))}\n\n${columns(shown.map(([label, value]) => ['', label, value]))}`;
 }

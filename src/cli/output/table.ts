@@ -13,14 +13,19 @@ function terminalWidth(): number {
   return process.stdout.columns || Infinity;
 }
 
+/** Styles a laid out text, which has no control sequences before. Rows are counted without the headings. */
+type Paint = (text: string, row: number, column: number) => string;
+
+const plain: Paint = (text) => text;
+
 /**
  * Lays out rows in columns; a Chinese character is two columns wide. The last column wraps if the terminal is too narrow.
  */
-export function columns(rows: string[][], width = terminalWidth()): string {
+export function columns(rows: string[][], width = terminalWidth(), paint = plain): string {
   const widths = naturalWidths(rows);
   const last = widths.pop() ?? 0;
   const room = width - totalWidth([...widths, 0]);
-  return layout(rows, [...widths, Math.min(last, Math.max(room, NARROWEST))]);
+  return layout(rows, [...widths, Math.min(last, Math.max(room, NARROWEST))], paint);
 }
 
 /**
@@ -28,10 +33,10 @@ export function columns(rows: string[][], width = terminalWidth()): string {
  * becomes a block of `heading value` lines. Words are never broken, so that ids, paths and URLs can be copied. Cells are
  * plain text and may come from outside.
  */
-export function table(headings: string[], rows: string[][], width = terminalWidth()): string {
+export function table(headings: string[], rows: string[][], width = terminalWidth(), paint = plain): string {
   const cells = fields(rows);
   const widths = fittingWidths([headings, ...cells], width);
-  if (widths) return layout([headings, ...cells], widths);
+  if (widths) return layout([headings, ...cells], widths, (text, row, column) => paint(text, row - 1, column));
   const block = ([first = '', ...rest]: string[]): string => {
     const named = rest.map((cell, index) => ['', headings[index + 1] ?? '', cell]);
     return [
@@ -78,16 +83,22 @@ function totalWidth(widths: number[]): number {
   return widths.reduce((sum, width) => sum + width, GAP * (widths.length - 1));
 }
 
-function layout(rows: string[][], widths: number[]): string {
-  const pad = (cell: string, column: number): string =>
-    cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - stringWidth(cell)) + GAP);
+function layout(rows: string[][], widths: number[], paint: Paint): string {
   return rows
-    .flatMap((row) => {
+    .flatMap((row, rowIndex) => {
+      const pad = (cell: string, column: number): string =>
+        (cell === '' ? cell : paint(cell, rowIndex, column)) +
+        ' '.repeat(Math.max(0, (widths[column] ?? 0) - stringWidth(cell)) + GAP);
       const wrapped = row.map((cell, column) => wrap(cell, widths[column] ?? 0));
       const height = Math.max(...wrapped.map((lines) => lines.length));
-      return Array.from({ length: height }, (_, line) => wrapped.map((lines) => lines[line] ?? ''));
+      return Array.from({ length: height }, (_, line) =>
+        wrapped
+          .map((lines) => lines[line] ?? '')
+          .map(pad)
+          .join(''),
+      );
     })
-    .map((line) => line.map(pad).join('').trimEnd())
+    .map((line) => line.trimEnd())
     .join('\n');
 }
 

@@ -251,6 +251,8 @@ export const en: CliText = {
     columns: ['Task id', 'Name', 'State', 'Model', 'Tokens', 'Started'],
   },
   status: {
+    running: 'Kimi Dispatch is running',
+    stopped: 'No service is running; start it with kimi-dispatch up --detach.',
     task: 'Task',
     question: 'Question',
     id: 'Id',

@@ -247,6 +247,8 @@ export const zhTW = {
     columns: ['任務編號', '名稱', '狀態', '模型', 'Token', '開始'],
   },
   status: {
+    running: 'Kimi Dispatch 正在執行',
+    stopped: '沒有服務在執行；請用 kimi-dispatch up --detach 啟動。',
     task: '任務',
     question: '問題',
     id: '編號',
