@@ -5,6 +5,7 @@ import { tildePath } from '../service/files.ts';
 import { traceTask } from '../service/tracing.ts';
 import type { workerMetrics } from '../shared/metrics.ts';
 import type { Saved, TaskResult, Timings } from '../shared/result.ts';
+import { noteSaved } from '../tasks/worker-here.ts';
 import { beating } from './heartbeat.ts';
 
 export interface ResultDependencies {
@@ -28,6 +29,7 @@ export function resultActivities({ results, apiUrl, metrics, log }: ResultDepend
       const cost = result.tokens && costOf(result.tokens, result.model, apiUrl);
       const priced = { ...result, ...(cost && { cost }) };
       const { saved, isNew } = await beating(async () => await results.persist(priced));
+      noteSaved(saved.task_id);
       const { task_id, status, late, model, error, tokens, finish_reason } = saved;
       log.info({ task_id, status, ...(late && { late }), ...(error && { type: error.type }) }, 'saved');
       if (isNew) {

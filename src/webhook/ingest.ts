@@ -6,7 +6,7 @@ import { BurstDetector, LargeCallbacks, WorkerPace, isLarge } from './pace.ts';
 import { Undeliverable, engineAnswers, signalTask, type Signalled } from './signal.ts';
 
 export interface IngestOptions extends Pick<DrainOptions, 'client' | 'journal' | 'deadLetters' | 'log'> {
-  /** How long one callback waits for a worker, in milliseconds; 1000 if not given. */
+  /** How long one callback waits for a worker, in milliseconds. */
   paceMs?: number | undefined;
 }
 

@@ -1,6 +1,7 @@
 /** How fast callbacks are signalled: not during a burst, large ones one at a time, and no faster than a worker processes them. */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
+import { isWorkerHere, onceSaved } from '../tasks/worker-here.ts';
 import { isErrorCallback, type Callback } from '../shared/callback.ts';
 
 /**
@@ -24,6 +25,15 @@ export const POLL_MS = 20;
 
 /** Longest interval between two checks, in milliseconds: the end of a wait is noticed half a second late at most. */
 const LONGEST_POLL_MS = 500;
+
+/**
+ * The same for a worker of this process, which says itself when it has saved an answer: only callbacks that bring none wait for these
+ * checks. A check costs the engine 1 ms of CPU.
+ */
+const POLL_HERE_MS = 2_000;
+
+/** How long one callback waits for the worker, in milliseconds. A worker of this process is there, and only slow. */
+const WAIT_MS = { here: 5_000, elsewhere: 1_000 };
 
 /** Activities that hold the whole answer in memory. A wake is not one of them: it may take days. */
 const SAVING = new Set(['verifyCallback', 'persist']);
@@ -58,29 +68,48 @@ export class BurstDetector {
 export class WorkerPace {
   private unpacedUntil = 0;
 
-  /** @param waitMs how long one callback waits for the worker, in milliseconds. */
   constructor(
     private readonly client: Client,
     private readonly stopping: AbortSignal,
-    private readonly waitMs = 1_000,
+    private readonly waitMs?: number,
   ) {}
 
   /**
-   * Waits until the worker has processed a callback, that is until the task has no pending workflow task. The engine accepts
-   * signals several times as fast as a worker processes them, and a workflow task that is pending for over 2 s
+   * Waits until the worker has processed a callback, that is until it has saved the answer, or the task has no pending workflow task.
+   * The engine accepts signals several times as fast as a worker processes them, and a workflow task that is pending for over 2 s
    * (temporal/worker.ts) costs the worker a replay. Without a worker, or with a slow one, the callbacks wait in the engine.
    *
    * The task is not queried: it may have ended by then, and a query would replay it.
    */
-  async untilProcessed(task_id: string, waitMs = this.waitMs): Promise<void> {
+  async untilProcessed(task_id: string, given = this.waitMs): Promise<void> {
+    const isHere = isWorkerHere();
+    const waitMs = given ?? WAIT_MS[isHere ? 'here' : 'elsewhere'];
+    if (waitMs < LARGE.waitMs && performance.now() < this.unpacedUntil) return;
+    const over = new AbortController();
+    const end = (): void => over.abort();
+    const forget = onceSaved(task_id, end);
+    this.stopping.addEventListener('abort', end);
+    if (this.stopping.aborted) end();
+    try {
+      await this.poll(task_id, isHere ? POLL_HERE_MS : POLL_MS, waitMs, over.signal);
+    } finally {
+      forget();
+      this.stopping.removeEventListener('abort', end);
+    }
+  }
+
+  private async poll(task_id: string, firstMs: number, waitMs: number, over: AbortSignal): Promise<void> {
     const { connection, workflowService, options } = this.client;
     const giveUpAt = performance.now() + waitMs;
-    if (waitMs < LARGE.waitMs && performance.now() < this.unpacedUntil) return;
     const request = { namespace: options.namespace, execution: { workflowId: task_id } };
     try {
-      for (let wait = POLL_MS; performance.now() + wait < giveUpAt; wait = Math.min(2 * wait, LONGEST_POLL_MS)) {
-        await rest(wait, this.stopping);
-        if (this.stopping.aborted) return;
+      for (
+        let wait = firstMs;
+        performance.now() + wait < giveUpAt;
+        wait = Math.max(wait, Math.min(2 * wait, LONGEST_POLL_MS))
+      ) {
+        await rest(wait, over);
+        if (over.aborted) return;
         const task = await connection.withDeadline(
           Date.now() + giveUpAt - performance.now(),
           async () => await workflowService.describeWorkflowExecution(request),
