@@ -2,7 +2,7 @@
 import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Config } from 'openclaw/plugin-sdk/plugin-entry';
+import type { Config, SessionEntry } from 'openclaw/plugin-sdk/plugin-entry';
 import { answerCommand } from '../../openclaw/plugin/src/chat-command.ts';
 import { commandLine, type Ran } from '../../openclaw/plugin/src/command-line.ts';
 import { Notes } from '../../openclaw/plugin/src/notes.ts';
@@ -38,6 +38,9 @@ const WAKE: PluginWake = {
 };
 
 type Batch = Parameters<ConstructorParameters<typeof Notifier>[2]>[0];
+type ToPage = ConstructorParameters<typeof Notifier>[4];
+type Message = Parameters<ToPage>[0];
+type Added = Awaited<ReturnType<ToPage>>;
 type Outcome = Awaited<ReturnType<ConstructorParameters<typeof Notifier>[2]>>;
 
 /** The plugin's wake route on real HTTP, in front of a channel that records its messages. */
@@ -46,21 +49,33 @@ async function openPlugin({
   config = { hooks: { token: TOKEN } },
   channel = async () => ({ status: 'sent' }),
   agentIds = ['main'],
+  page = { ok: true, messageId: '1' },
   dispatches = true,
 }: {
   stateDir?: string;
   config?: Config;
   channel?: (batch: Batch) => Promise<Outcome>;
   agentIds?: string[];
+  /** What a page answers. */
+  page?: Added;
   /** Whether messages are handed to the channel. */
   dispatches?: boolean;
 } = {}) {
   const sent: Batch[] = [];
   const events: { text: string; options: unknown }[] = [];
   const heartbeats: unknown[] = [];
+  const sessions = new Map<string, { sessionId: string; updatedAt: number }>();
+  const shownInPage: Message[] = [];
   const runtime = {
     config: { current: () => config },
     state: { resolveStateDir: () => '' },
+    agent: {
+      session: {
+        getSessionEntry: ({ sessionKey }: { sessionKey: string }) => sessions.get(sessionKey),
+        upsertSessionEntry: async ({ sessionKey, entry }: { sessionKey: string; entry: SessionEntry }) =>
+          void sessions.set(sessionKey, entry),
+      },
+    },
     system: {
       enqueueSystemEvent: (text: string, options: unknown) => events.push({ text, options }) > 0,
       requestHeartbeat: (request: unknown) => void heartbeats.push(request),
@@ -76,13 +91,17 @@ async function openPlugin({
     if (dispatches) batch.onPlatformSendDispatch?.();
     return await channel(batch);
   };
-  const notifier = new Notifier({ runtime }, notes, send, agents);
+  const toPage = async (message: Message) => {
+    shownInPage.push(message);
+    return page;
+  };
+  const notifier = new Notifier({ runtime }, notes, send, agents, toPage);
   const warned: string[] = [];
   const handler = wakeRoute({ runtime, logger: { info: () => {}, warn: (line) => warned.push(line) } }, notifier);
   const url = await serve((request, response) => void handler(request, response));
   const wake = async (changes: Partial<PluginWake> = {}, key = ID, token = TOKEN) =>
     await new Gateway({ wakeUrl: `${url}${PLUGIN_WAKE_PATH}`, token }).wake({ ...WAKE, ...changes }, key);
-  return { sent, events, heartbeats, notes, url, wake, warned };
+  return { sent, shownInPage, sessions, events, heartbeats, notes, url, wake, warned };
 }
 
 describe('a wake', () => {
@@ -99,6 +118,39 @@ describe('a wake', () => {
         payloads: [{ text: WAKE.message }],
       },
     ]);
+  });
+
+  describe('for a page of the gateway', () => {
+    const route = { channel: 'webchat', to: 'agent:ops:one', session_key: 'agent:ops:one' };
+
+    it('is added to its session, with the whole answer', async () => {
+      const { wake, sent, shownInPage, sessions } = await openPlugin();
+      const content = `${'x'.repeat(30_000)} MEDIA:/etc/hostname\n`;
+      await wake({ route, file: { name: 'a.md', content } });
+      const [sessionKey, { sessionId } = {}] = [...sessions][0] ?? [];
+      expect(sessionKey).toBe(route.to);
+      expect(shownInPage).toMatchObject([
+        { agentId: 'ops', sessionKey, sessionId, text: WAKE.message, idempotencyKey: `kimi-dispatch:${ID}-0` },
+        { text: content.trimEnd().replace('MEDIA', 'MEDIA\u200B'), idempotencyKey: `kimi-dispatch:${ID}-1` },
+      ]);
+      // Another one finds the session.
+      await wake({ route }, `${ID}-late`);
+      expect(shownInPage.at(-1)).toMatchObject({ sessionId });
+      expect(sent).toEqual([]);
+    });
+
+    it('is repeated if the session cannot take it', async () => {
+      const { wake } = await openPlugin({ page: { ok: false, reason: 'session changed' } });
+      await expect(wake({ route })).rejects.toThrow('502: the page agent:ops:one: session changed');
+    });
+
+    it('wakes the agent of that session if configured', async () => {
+      const { wake, events, heartbeats } = await openPlugin({ agentIds: ['main', 'ops'] });
+      await wake({ route, reply: 'agent' });
+      expect(events).toMatchObject([{ options: { sessionKey: route.to, contextKey: ID } }]);
+      expect(events[0]?.options).not.toHaveProperty('deliveryContext');
+      expect(heartbeats[0]).not.toHaveProperty('heartbeat');
+    });
   });
 
   it('whose message holds the whole answer needs no file; otherwise the answer is attached unchanged', async () => {
@@ -542,11 +594,14 @@ describe('a chat', () => {
     expect((chatOfMessage({ ctx: { ...ctx, RawBody: 'Kimi：y' } }) as Route).message).not.toEqual(message);
   });
 
-  it('is everyone’s on the gateway’s own pages, and for its owner outside of any chat', () => {
-    expect(chatOfMessage({ ctx: { OriginatingChannel: 'webchat', OriginatingTo: 'agent:main:main' } })).toBe(
-      'everyone',
-    );
-    expect(chatOfAgent({ deliveryContext: { channel: 'webchat' } })).toBe('everyone');
+  it('is the session on the gateway’s own pages', () => {
+    const page = { channel: 'webchat', to: 'agent:main:one', session_key: 'agent:main:one' };
+    expect(chatOfMessage({ ctx: { OriginatingChannel: 'webchat', SessionKey: 'agent:main:one' } })).toEqual(page);
+    expect(chatOfAgent({ deliveryContext: { channel: 'webchat' }, sessionKey: 'agent:main:one' })).toEqual(page);
+    expect(chatOfAgent({ deliveryContext: { channel: 'webchat' } })).toBe('unknown');
+  });
+
+  it('is everyone’s for the gateway’s owner outside of any chat', () => {
     expect(chatOfAgent({ senderIsOwner: true })).toBe('everyone');
     expect(chatOfAgent({ senderIsOwner: true, deliveryContext: { channel: 'line', to: 'line:U1' } })).toMatchObject({
       to: 'U1',
@@ -582,7 +637,7 @@ describe('a message', () => {
   const warned: string[] = [];
   const logger = { info: () => {}, warn: (line: string) => warned.push(line) };
 
-  async function say(words: string, change: Change = {}, isAuthorized = true, owner?: Route) {
+  async function say(words: string, change: Change = {}, isAuthorized = true) {
     const runs: string[][] = [];
     const replies: string[] = [];
     const shown: string[] = [];
@@ -596,7 +651,6 @@ describe('a message', () => {
           shown.push(text);
           return { outcome: 'sent' };
         },
-        owner: () => owner,
       },
       media: MEDIA,
       isAuthorized: () => isAuthorized,
@@ -644,15 +698,12 @@ describe('a message', () => {
     expect((await say(words, { ctx: { ...ctx, ...change } })).runs[0]?.at(-1)).toBe(prompt);
   });
 
-  it.each([
-    [ROUTE, '完成時通知的是 telegram 的 4242'],
-    [undefined, '沒有設定擁有者（commands.ownerAllowFrom）'],
-  ])('on the gateway’s own page says where its reply comes (%j)', async (owner, sentence) => {
-    const page = { OriginatingChannel: 'webchat', OriginatingTo: 'agent:main:main' };
-    const { replies, runs } = await say('Kimi: x', { ctx: { ...ctx, ...page } }, true, owner);
-    expect(runs).toEqual([['dispatch', '-p', '-', 'x']]);
-    expect(replies[0]).toContain(sentence);
-    expect((await say('/kimi list', { ctx: { ...ctx, ...page } })).replies[0]).not.toContain('ℹ️');
+  it('on the gateway’s own page is a task of that page, which can access all tasks', async () => {
+    const page = { OriginatingChannel: 'webchat', SessionKey: 'agent:main:one' };
+    const [args = []] = (await say('Kimi: x', { ctx: { ...ctx, ...page } })).runs;
+    expect(args.slice(0, 4)).toEqual(['dispatch', '-p', '-', '--route']);
+    expect(JSON.parse(args[4] ?? '')).toMatchObject({ channel: 'webchat', to: 'agent:main:one', message: { id: '7' } });
+    expect((await say('/kimi list', { ctx: { ...ctx, ...page } })).runs).toEqual([['list', '-l', '10', '']]);
   });
 
   it('says which files were not taken', async () => {
@@ -712,7 +763,6 @@ describe('a message', () => {
           shown.push(text);
           return { outcome: 'failed', error: 'not\u001B[2J\nnow' };
         },
-        owner: () => undefined,
       },
       media: MEDIA,
       isAuthorized: () => true,
@@ -741,7 +791,7 @@ describe('/kimi', () => {
       return { status: 'sent' };
     };
     const runtime = { config: { current: () => ({}) } };
-    const notifier = new Notifier({ runtime } as never, notes, send, {} as never);
+    const notifier = new Notifier({ runtime } as never, notes, send, {} as never, {} as never);
     const run = async (words: string[], input?: string) => {
       runs.push({ args: words, input });
       return { exit: 0, stdout: 'said', stderr: '', ...ran };

@@ -21,6 +21,9 @@ export interface Channel {
   syntax?: RegExp;
 }
 
+/** The gateway's own pages (WebChat). A session takes the place of a chat. */
+export const OWN_PAGES = 'webchat';
+
 const COMMON: Channel = {};
 
 const CHANNELS: Record<string, Channel> = {
@@ -29,6 +32,8 @@ const CHANNELS: Record<string, Channel> = {
   // https://developers.line.biz/en/reference/messaging-api/#send-push-message: a request counts once, with up to 5 messages of 5,000
   // characters. Two requests hold 50,000 characters; the free plan has 200 requests a month.
   line: { textOnly: { chars: 5_000, messages: 5, requests: 2 } },
+  // The gateway's own pages. A page shows a long text in part, and loads the rest by itself.
+  [OWN_PAGES]: { textOnly: { chars: Infinity, messages: 1, requests: Infinity } },
 };
 
 /** @returns what a channel can do. */

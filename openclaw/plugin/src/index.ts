@@ -3,6 +3,7 @@ import { listAgentIds, tryResolveDefaultAgentId } from 'openclaw/plugin-sdk/agen
 import { sendDurableMessageBatch } from 'openclaw/plugin-sdk/channel-outbound';
 import { resolveCommandAuthorization } from 'openclaw/plugin-sdk/command-auth';
 import { definePluginEntry, type Config, type InboundContext } from 'openclaw/plugin-sdk/plugin-entry';
+import { appendAssistantMirrorMessageByIdentity } from 'openclaw/plugin-sdk/session-transcript-runtime';
 import { PLUGIN_WAKE_PATH } from '../../../src/notify/protocol.ts';
 import { answerCommand } from './chat-command.ts';
 import { commandLine } from './command-line.ts';
@@ -34,7 +35,8 @@ export default definePluginEntry({
     const stateDir = api.runtime.state.resolveStateDir();
     const media = mediaFolder(stateDir);
     const notes = new Notes(stateDir);
-    const notifier = new Notifier(api, notes, sendDurableMessageBatch, { listAgentIds, tryResolveDefaultAgentId });
+    const agents = { listAgentIds, tryResolveDefaultAgentId };
+    const notifier = new Notifier(api, notes, sendDurableMessageBatch, agents, appendAssistantMirrorMessageByIdentity);
     if (api.registrationMode === 'full') void notes.prune();
 
     api.on('reply_dispatch', messageHook({ run, notifier, media, isAuthorized, logger: api.logger }), {

@@ -12,7 +12,7 @@ import { answerCommand, dispatchFromChat, isCommand } from './chat-command.ts';
 import type { Run } from './command-line.ts';
 import { filesNotTaken, filesOf } from './files.ts';
 import { typedText, withQuotation } from './prompt.ts';
-import { chatOfMessage, whereNotified } from './routes.ts';
+import { chatOfMessage } from './routes.ts';
 import { asData } from './safe-text.ts';
 import type { Notifier } from './notifier.ts';
 
@@ -20,7 +20,7 @@ const COMMAND = /^\s*\/kimi(?:@\S+)?(?:\s+(?<args>.*))?$/isu;
 
 export interface MessageHook {
   run: Run;
-  notifier: Pick<Notifier, 'show' | 'owner'>;
+  notifier: Pick<Notifier, 'show'>;
   /** Folder of the files that the gateway received. */
   media: string;
   isAuthorized: (ctx: InboundContext, cfg: Config) => boolean;
@@ -62,8 +62,7 @@ export function messageHook({ run, notifier, media, isAuthorized, logger }: Mess
       }
       const { taken, left } = await filesOf(ctx, media);
       const said = await dispatchFromChat(run, withQuotation(asked, ctx), chat, taken);
-      const isPage = chat === 'everyone';
-      return [said, isPage && whereNotified(notifier.owner()), filesNotTaken(left)].filter(Boolean).join('\n\n');
+      return [said, filesNotTaken(left)].filter(Boolean).join('\n\n');
     }
 
     /** @returns whether the dispatcher sends the answer. */

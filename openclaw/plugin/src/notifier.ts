@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import type * as AgentScope from 'openclaw/plugin-sdk/agent-scope-runtime';
 import type { sendDurableMessageBatch } from 'openclaw/plugin-sdk/channel-outbound';
 import type { Config, PluginApi } from 'openclaw/plugin-sdk/plugin-entry';
+import type { appendAssistantMirrorMessageByIdentity } from 'openclaw/plugin-sdk/session-transcript-runtime';
 import type { Route } from '../../../src/shared/chat.ts';
 import { chatTarget } from '../../../src/shared/chat-names.ts';
 import { parseTaskId } from '../../../src/shared/task-id.ts';
 import type { PluginWake } from '../../../src/notify/protocol.ts';
-import { channelOf } from './channels.ts';
+import { channelOf, OWN_PAGES } from './channels.ts';
 import { pushToLine } from './line.ts';
 import type { Notes } from './notes.ts';
 import { marked, partsOf, type Part } from './parts.ts';
@@ -25,6 +26,9 @@ export interface Delivery {
 /** A virtual folder: the channel reads the one file in it from memory. */
 const NOWHERE = '/kimi-dispatch';
 
+/** The agent in the key of a session. */
+const AGENT = /^agent:([^:]+):/;
+
 /** The gateway's agents. */
 export type Agents = Pick<typeof AgentScope, 'listAgentIds' | 'tryResolveDefaultAgentId'>;
 
@@ -38,12 +42,8 @@ export class Notifier {
     private readonly notes: Notes,
     private readonly toChannel: typeof sendDurableMessageBatch,
     private readonly agents: Agents,
+    private readonly toPage: typeof appendAssistantMirrorMessageByIdentity,
   ) {}
-
-  /** The chat of the gateway's owner, who is notified of tasks without a chat; `undefined` if none is configured. */
-  owner(): Route | undefined {
-    return ownerOf(this.api.runtime.config.current());
-  }
 
   /** Delivers a notification once, however often it is requested. */
   async deliver(wake: PluginWake, key: string): Promise<Delivery> {
@@ -74,15 +74,16 @@ export class Notifier {
   wakeAgent({ message, route }: PluginWake, key: string): Delivery {
     const { runtime } = this.api;
     const text = `${toAgent(parseTaskId(key)?.notification ?? key)}\n\n${asData(message)}`;
-    const chat = route && {
-      channel: route.channel,
-      to: route.to,
-      ...(route.account_id && { accountId: route.account_id }),
-      ...(route.thread_id && { threadId: route.thread_id }),
-    };
+    const chat = route &&
+      route.channel !== OWN_PAGES && {
+        channel: route.channel,
+        to: route.to,
+        ...(route.account_id && { accountId: route.account_id }),
+        ...(route.thread_id && { threadId: route.thread_id }),
+      };
     const config = runtime.config.current();
     const sessionKey = route?.session_key ?? mainSession(this.agents.tryResolveDefaultAgentId(config), config);
-    const [, agent] = /^agent:([^:]+):/.exec(sessionKey ?? '') ?? [];
+    const [, agent] = AGENT.exec(sessionKey ?? '') ?? [];
     if (sessionKey === undefined || (agent !== undefined && !this.agents.listAgentIds(config).includes(agent))) {
       const lack = agent === undefined ? 'several agents and no default one' : `no agent ${agent}`;
       return { outcome: 'no_agent', error: `the gateway has ${lack}` };
@@ -105,7 +106,7 @@ export class Notifier {
     { message, maybe_repeated, rest, file, route }: PluginWake,
     key: string,
   ): Promise<Delivery> {
-    const chat = route ?? this.owner();
+    const chat = route ?? ownerOf(this.api.runtime.config.current());
     if (!chat) {
       return {
         outcome: 'no_chat',
@@ -130,6 +131,7 @@ export class Notifier {
   /** @param key of this part, for a channel that recognizes a repeated one */
   private async send(route: Route, part: Part, key: string): Promise<Delivery> {
     if (!('texts' in part)) return await this.sendOne(route, part);
+    if (route.channel === OWN_PAGES) return await this.addToPage(route, part.texts.join('\n\n'), key);
     const pushed = await pushToLine(this.api.runtime.config.current(), route, part.texts, key);
     if (pushed) return pushed;
     for (const [index, text] of part.texts.entries()) {
@@ -137,6 +139,28 @@ export class Notifier {
       if (delivery.outcome !== 'sent') return index === 0 ? delivery : { ...delivery, outcome: 'partial_failed' };
     }
     return { outcome: 'sent' };
+  }
+
+  /** Adds a message to a page. The same key is added once. */
+  private async addToPage({ to }: Route, text: string, key: string): Promise<Delivery> {
+    const config = this.api.runtime.config.current();
+    const [, agentId] = AGENT.exec(to) ?? [];
+    const page = { ...(agentId !== undefined && { agentId }), sessionKey: to };
+    const store = this.api.runtime.agent.session;
+    let session = store.getSessionEntry(page);
+    if (!session) {
+      // A page has no session before its agent has been asked.
+      session = { sessionId: randomUUID(), updatedAt: Date.now() };
+      await store.upsertSessionEntry({ ...page, entry: session });
+    }
+    const added = await this.toPage({
+      ...page,
+      sessionId: session.sessionId,
+      config,
+      text: asData(text, OWN_PAGES),
+      idempotencyKey: `kimi-dispatch:${key}`,
+    });
+    return added.ok ? { outcome: 'sent' } : { outcome: 'failed', error: `the page ${to}: ${added.reason}` };
   }
 
   private async sendOne(

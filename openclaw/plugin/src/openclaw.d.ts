@@ -111,6 +111,18 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
     ): Promise<{ content: { type: 'text'; text: string }[]; details: unknown }>;
   }
 
+  export interface Session {
+    agentId?: string;
+    sessionKey: string;
+  }
+
+  export interface SessionEntry {
+    /** Of the transcript. */
+    sessionId: string;
+    /** Milliseconds since 1970. */
+    updatedAt: number;
+  }
+
   export interface PluginApi {
     rootDir?: string;
     registrationMode: string;
@@ -119,6 +131,12 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
     runtime: {
       config: { current(): Config };
       state: { resolveStateDir(): string };
+      agent: {
+        session: {
+          getSessionEntry(session: Session): SessionEntry | undefined;
+          upsertSessionEntry(change: Session & { entry: SessionEntry }): Promise<void>;
+        };
+      };
       system: {
         /** @returns false if the same event is already queued. */
         enqueueSystemEvent(
@@ -206,4 +224,19 @@ declare module 'openclaw/plugin-sdk/channel-outbound' {
     reason?: string;
     error?: unknown;
   }>;
+}
+
+declare module 'openclaw/plugin-sdk/session-transcript-runtime' {
+  import type { Config } from 'openclaw/plugin-sdk/plugin-entry';
+
+  /** Adds a message to what a session shows. It is not part of what the agent's model reads. */
+  export function appendAssistantMirrorMessageByIdentity(message: {
+    config: Config;
+    agentId?: string;
+    sessionKey: string;
+    sessionId: string;
+    text: string;
+    /** A message with the same key is not added again. */
+    idempotencyKey: string;
+  }): Promise<{ ok: true; messageId: string } | { ok: false; reason: string }>;
 }

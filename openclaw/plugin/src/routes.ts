@@ -2,38 +2,15 @@ import { createHash } from 'node:crypto';
 import type { CommandContext, ReplyDispatchEvent, ToolContext } from 'openclaw/plugin-sdk/plugin-entry';
 import type { Route } from '../../../src/shared/chat.ts';
 import { chatTarget } from '../../../src/shared/chat-names.ts';
-import { channelOf } from './channels.ts';
+import { channelOf, OWN_PAGES } from './channels.ts';
 import type { Run } from './command-line.ts';
 
-/**
- * The tasks that a caller can access: those of one chat, all (the gateway's own pages, and its owner outside of any chat), or none
- * if the chat is unknown.
- */
+/** The tasks that a caller can access: those of one chat, all (the gateway's owner outside of any chat), or none if the chat is unknown. */
 export type Chat = Route | 'everyone' | 'unknown';
-
-/** The gateway's own pages. They are not a target for messages: the owner is notified of their tasks. */
-const OWN_PAGES = 'webchat';
 
 export const UNKNOWN_CHAT =
   '無法得知這是哪個聊天室，所以什麼都沒做。請改寫「Kimi：…」，或使用 kimi-dispatch 命令列。\n' +
   'The gateway does not say which chat this is, so nothing was done. Write “Kimi: …” instead, or use the kimi-dispatch command line.';
-
-/**
- * Where the reply to a task of the gateway's own pages comes: OpenClaw lets only its own plugins write to a page that asked earlier
- * (`chat.inject`).
- */
-export function whereNotified(owner: Route | undefined): string {
-  const [zh, en] = owner
-    ? [`完成時通知的是 ${owner.channel} 的 ${owner.to}`, `${owner.to} in ${owner.channel} is notified instead`]
-    : [
-        '沒有設定擁有者（commands.ownerAllowFrom），所以不會有通知',
-        'no owner is configured (commands.ownerAllowFrom), so there is no notification',
-      ];
-  return (
-    `ℹ️ 這個網頁收不到 Kimi 的通知：${zh}。在這裡請用 /kimi result 看結果。\n` +
-    `ℹ️ Kimi cannot notify this page: ${en}. Here, /kimi result shows the answer.`
-  );
-}
 
 interface Place {
   channel: string | undefined;
@@ -95,7 +72,7 @@ export function chatOfAgent({ deliveryContext = {}, sessionKey, senderIsOwner }:
 
 /** Normalises the gateway's names of a chat. */
 function chatAt({ channel, to, accountId, threadId, sessionKey }: Place): Chat {
-  if (channel === OWN_PAGES) return 'everyone';
+  if (channel === OWN_PAGES && sessionKey) return { channel, to: sessionKey, session_key: sessionKey };
   if (!channel || !to || to.startsWith('slash:')) return 'unknown';
   const thread = threadId ?? channelOf(channel).threadInSession?.exec(sessionKey ?? '')?.[1];
   return {
@@ -107,9 +84,16 @@ function chatAt({ channel, to, accountId, threadId, sessionKey }: Place): Chat {
   };
 }
 
-/** @returns the command line, restricted to the tasks of a chat. If the chat is unknown, it only reports that. */
+/**
+ * @returns the command line, restricted to the tasks of a chat. The gateway's own pages access all tasks; those that they start are
+ *   theirs. If the chat is unknown, it only reports that.
+ */
 export function forChat(run: Run, chat: Chat): Run {
   if (chat === 'unknown') return async () => ({ exit: null, stdout: '', stderr: UNKNOWN_CHAT });
   if (chat === 'everyone') return run;
-  return async (args, input) => await run([...args, '--route', JSON.stringify(chat)], input);
+  const isPage = chat.channel === OWN_PAGES;
+  return async (args, input) =>
+    isPage && args[0] !== 'dispatch'
+      ? await run(args, input)
+      : await run([...args, '--route', JSON.stringify(chat)], input);
 }

@@ -154,6 +154,20 @@ describe.each(services)('$channel', (service) => {
   });
 });
 
+it('WebChat answers and notifies in the page that asked, with the whole answer', async () => {
+  const page = await stage.gateway.openPage('agent:main:dashboard:one');
+  await page.say('Kimi：in a page [[simulate: drop=1]]');
+  await page.next(/已派發：in-a-page/);
+  const task = await taskNamed('in-a-page-simulate');
+  await answer(stage, task, `\`\`\`python\n${LONG}\n\`\`\``);
+  await page.next(/任務完成[^]*in-a-page/);
+  await stage.acknowledged(task);
+  expect((await page.shown()).filter((text) => text.includes(LONG))).toHaveLength(1);
+  await page.say('/kimi list');
+  await page.next(/任務編號[^]*in-a-page/);
+  page.close();
+});
+
 it('gives Kimi the message that is replied to', async () => {
   const quotes = feishu.earlier('the words of a friend [[simulate: status=400 type=quoted]]');
   await say(feishu, 'Kimi：翻譯這段', { group: feishu.group, quotes });

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { readConfig } from '../../../src/config/index.ts';
 import { PACKAGE_ROOT } from '../../../src/service/files.ts';
 import { until } from '../../support/until.ts';
+import { Page } from './page.ts';
 
 /** The newest release; `npm run e2e:openclaw -- --openclaw VERSION` runs another one. */
 const VERSION = process.env['OPENCLAW_VERSION'] ?? '2026.9.6';
@@ -147,6 +148,11 @@ export class OpenClaw {
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     child.kill(signal);
     await once(child, 'exit');
+  }
+
+  /** Opens a page of WebChat. */
+  async openPage(session: string): Promise<Page> {
+    return await Page.open(this.url, GATEWAY_TOKEN, session);
   }
 
   async log(): Promise<string> {
