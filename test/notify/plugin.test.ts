@@ -1,5 +1,6 @@
 /** The gateway's plugin (openclaw/plugin) without its gateway; `npm run e2e:openclaw` runs it in the real one. */
-import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Config, SessionEntry } from 'openclaw/plugin-sdk/plugin-entry';
@@ -885,6 +886,26 @@ it('a plugin that was copied out of its package reports that the command line is
 });
 
 describe('the agent’s tools', () => {
+  it('take what the command line takes; files for it are removed afterwards', async () => {
+    let seen: { args: string[]; system: string; schema: string } | undefined;
+    const run = async (args: string[]) => {
+      const of = (option: string) => args.find((arg) => arg.startsWith(`--${option}=`))?.split('=')[1] ?? '';
+      seen = { args, system: await readFile(of('system'), 'utf8'), schema: await readFile(of('json-schema'), 'utf8') };
+      return { exit: 0, stdout: '{}', stderr: '' };
+    };
+    const tools = toolsFor(run, {}, MEDIA);
+    const more = { model: '--help', thinking: 'high', timeout: '5m', name: 'x' };
+    await tools.kimi_dispatch.execute('1', { prompt: 'x', ...more, system: 'Be brief.', schema: { type: 'object' } });
+    expect(seen?.args).toEqual(
+      expect.arrayContaining(['--name=x', '--model=--help', '--thinking=high', '--timeout=5m']) as string[],
+    );
+    expect(seen).toMatchObject({ system: 'Be brief.', schema: '{"type":"object"}' });
+    const files = seen?.args
+      .filter((arg) => /^--(?:system|json-schema)=/.test(arg))
+      .map((arg) => arg.split('=')[1] ?? '');
+    expect(files?.map((file) => existsSync(file))).toEqual([false, false]);
+  });
+
   it('are those of the manifest', () => {
     expect(manifest.contracts.tools).toEqual([...TOOL_NAMES]);
   });

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Tool, ToolContext } from 'openclaw/plugin-sdk/plugin-entry';
 import { NOTIFICATION } from '../../../src/shared/task-id.ts';
 import type { Ran, Run } from './command-line.ts';
@@ -44,6 +47,11 @@ export function toolsFor(run: Run, context: ToolContext, media: string): Record<
           description:
             'Paths of files that Kimi reads too (PDF, Office, text, pictures): of this chat’s media, or in your workspace. Others are refused.',
         },
+        system: { type: 'string', minLength: 1, description: 'A system prompt.' },
+        model: { type: 'string', minLength: 1, description: 'A Kimi model, if the user asks for one.' },
+        thinking: { type: 'string', enum: ['on', 'off', 'low', 'high', 'max'], description: 'How much Kimi thinks.' },
+        timeout: { type: 'string', minLength: 1, description: 'Longest wait for the answer, e.g. 120s, 5m.' },
+        schema: { type: 'object', description: 'A JSON Schema that the answer must match.' },
       },
       required: ['prompt'],
       execute: async (parameters) => await dispatchFromAgent(dispatch, parameters, context, media),
@@ -75,23 +83,54 @@ export function toolsFor(run: Run, context: ToolContext, media: string): Record<
   };
 }
 
-type ToolParameters = Partial<Record<'prompt' | 'name' | 'task_id' | 'news', string>> & { files?: string[] };
+/** Options of the command line that a tool's parameters of the same name set. */
+const OPTIONS = ['name', 'model', 'thinking', 'timeout'] as const;
+
+type ToolParameters = Partial<Record<(typeof OPTIONS)[number] | 'prompt' | 'system' | 'task_id' | 'news', string>> & {
+  files?: string[];
+  schema?: object;
+};
 
 /** Starts a task, unless one of its files may not be read. */
 async function dispatchFromAgent(
   dispatch: Run,
-  { prompt, name, files = [] }: ToolParameters,
+  parameters: ToolParameters,
   { sandboxed, workspaceDir }: ToolContext,
   media: string,
 ): Promise<Ran> {
+  const { prompt, system, schema, files = [] } = parameters;
   const workspace = sandboxed ? undefined : workspaceDir;
   const folders = [media, ...(workspace === undefined ? [] : [workspace])];
   const allowed = await Promise.all(files.map(async (path) => await allowedFile(path, folders, workspace)));
   const refused = files.filter((_, n) => allowed[n] === undefined);
   if (refused.length > 0) return { exit: 2, stdout: '', stderr: notAllowed(refused) };
   const paths = allowed.filter((path) => path !== undefined);
-  const named = name ? [`--name=${name}`] : [];
-  return await dispatch(['dispatch', '-p', '-', '--json', ...named, ...attaching(paths)], prompt);
+  const options = OPTIONS.flatMap((option) => (parameters[option] ? [`--${option}=${parameters[option]}`] : []));
+  const contents = { system, 'json-schema': schema && JSON.stringify(schema) };
+  return await withFiles(
+    contents,
+    async (named) =>
+      await dispatch(['dispatch', '-p', '-', '--json', ...options, ...named, ...attaching(paths)], prompt),
+  );
+}
+
+/** Calls a function with options whose values are files of these contents; they are removed afterwards. */
+async function withFiles<T>(
+  contents: Record<string, string | undefined>,
+  use: (options: string[]) => Promise<T>,
+): Promise<T> {
+  const given = Object.entries(contents).filter(([, content]) => content !== undefined);
+  if (given.length === 0) return await use([]);
+  const folder = await mkdtemp(join(tmpdir(), 'kimi-dispatch-'));
+  try {
+    const options = given.map(async ([option, content = '']) => {
+      await writeFile(join(folder, option), content, { mode: 0o600 });
+      return `--${option}=${join(folder, option)}`;
+    });
+    return await use(await Promise.all(options));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 function notAllowed(files: readonly string[]): string {
