@@ -106,7 +106,8 @@ export async function startChecked(
   const { stack, taskQueue, results } = context;
   // A stack elsewhere has its own key; its worker reports a missing one.
   if (stack && !stack.has_key) throw new Problem('no_api_key', {});
-  const before = task.route && (await startedBefore(client, { route: task.route, prompt: task.prompt, key }));
+  const before =
+    task.route && (await startedBefore(client, { route: task.route, prompt: task.prompt, files: task.files, key }));
   if (task.route && !before) await checkChatLimit(client, context, task.route);
   const started = before ?? (await startTask(client, taskQueue, inputOf(context, task), waitMs, key));
   const { task_id } = started;

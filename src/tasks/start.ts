@@ -61,7 +61,7 @@ export async function startTask(
       return await traced(task.task_id, 'start', async () => await startOnce(client, taskQueue, task, waitMs, origin));
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-      const known = origin && (await taskWithId(client, task.task_id, origin, request.prompt));
+      const known = origin && (await taskWithId(client, task.task_id, origin, request));
       if (known) return known;
     }
   }
@@ -70,10 +70,10 @@ export async function startTask(
 /** @returns the task that the same message or key started before. */
 export async function startedBefore(
   client: Client,
-  { route, prompt, key }: Pick<Task, 'route' | 'prompt'> & { key?: string },
+  { route, key, ...asked }: Pick<Task, 'route' | 'prompt' | 'files'> & { key?: string },
 ): Promise<Extract<Started, { status: 'known' }> | undefined> {
   const origin = originOf(route, key);
-  return origin && (await taskWithId(client, idFrom(origin, 0), origin, prompt));
+  return origin && (await taskWithId(client, idFrom(origin, 0), origin, asked));
 }
 
 /** What a task may be started by once only. */
@@ -97,7 +97,7 @@ function idFrom({ word, at }: Origin, clashes: number): string {
   return taskIdOf(clashes === 0 ? word : `${word} ${clashes}`, new Date(at));
 }
 
-/** Key of the origin in a workflow's memo, if it is a key: the key, and a digest of the prompt. */
+/** Key of the origin in a workflow's memo, if it is a key: the key, and a digest of the prompt and its files. */
 const KEY_MEMO = 'key';
 
 interface KeyMemo {
@@ -105,8 +105,10 @@ interface KeyMemo {
   prompt: string;
 }
 
-function digestOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+function digestOf({ prompt, files = [] }: Pick<Task, 'prompt' | 'files'>): string {
+  return createHash('sha256')
+    .update([prompt, ...files.map(({ sha256 }) => sha256)].join('\0'))
+    .digest('hex');
 }
 
 /** @throws {Problem} `key_reused` */
@@ -114,14 +116,14 @@ async function taskWithId(
   client: Client,
   task_id: string,
   origin: Origin,
-  prompt: string,
+  asked: Pick<Task, 'prompt' | 'files'>,
 ): Promise<Extract<Started, { status: 'known' }> | undefined> {
   try {
     const task = await client.workflow.getHandle(task_id).describe();
     const memo = task.memo?.[KEY_MEMO] as KeyMemo | undefined;
     const word = origin.isKey ? memo?.key : messageKey(routeIn(task));
     if (word !== origin.word) return undefined;
-    if (memo && memo.prompt !== digestOf(prompt)) throw new Problem('key_reused', { task_id });
+    if (memo && memo.prompt !== digestOf(asked)) throw new Problem('key_reused', { task_id });
     const task_name = task.typedSearchAttributes.get(SEARCH_ATTRIBUTES.taskName) ?? '';
     return { status: 'known', task_id, task_name };
   } catch (error) {
@@ -241,8 +243,9 @@ function optionsOf(taskQueue: string, task: Task, origin: Origin | undefined) {
   } satisfies Omit<WorkflowStartOptions<TaskWorkflow>, 'requestEagerStart'>;
 }
 
-function memoOf({ route, prompt }: Task, origin: Origin | undefined): Record<string, unknown> {
-  const key: KeyMemo | undefined = origin?.isKey ? { key: origin.word, prompt: digestOf(prompt) } : undefined;
+function memoOf(task: Task, origin: Origin | undefined): Record<string, unknown> {
+  const { route } = task;
+  const key: KeyMemo | undefined = origin?.isKey ? { key: origin.word, prompt: digestOf(task) } : undefined;
   return { ...(route && { [ROUTE_MEMO]: route }), ...(key && { [KEY_MEMO]: key }) };
 }
 

@@ -128,9 +128,9 @@ describe('a task', () => {
   it('of one key is one task, however often and by whichever route it is sent; a key belongs to one prompt', async () => {
     const { world, socket } = await open();
     for (const key of [newKey(), 'order-4711']) {
-      const send = async (prompt: string) =>
+      const send = async (prompt: string, files?: unknown[]) =>
         await call(socket, 'POST', '/v1/tasks', {
-          body: { prompt, wait_ms: 10_000 },
+          body: { prompt, files, wait_ms: 10_000 },
           headers: { 'idempotency-key': key },
         });
       const before = world.counts.requests;
@@ -141,6 +141,8 @@ describe('a task', () => {
       await world.handle({ task_id: task_id ?? '' }).result();
       expect(await send('x')).toMatchObject({ status: 200, body: { status: 'known', task_id } });
       expect(await send('y')).toMatchObject({ status: 422, body: { code: 'key_reused', task_id } });
+      const { body: file } = await call(socket, 'POST', '/v1/files?name=a', { file: Buffer.from('a') });
+      expect(await send('x', [file])).toMatchObject({ status: 422, body: { code: 'key_reused', task_id } });
       expect(world.counts.requests - before).toBe(1);
     }
   });

@@ -135,6 +135,7 @@ describe('the check', () => {
       'an answer is another task’s',
       (o) => void (o.files[0]!.result = resultOf(ID, { output: `answer to ${OTHER}` })),
     ],
+    ['each result matches what happened', 'a file did not reach Kimi', (o) => void (o.starts[0]!.kind = 'with a file')],
     [
       'each task was paid for once at most, each answer once',
       'a request was accepted twice',

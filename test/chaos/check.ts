@@ -5,7 +5,7 @@ import { notificationId, parseTaskId } from '../../src/shared/task-id.ts';
 import type { Task, TaskView } from '../../src/shared/task.ts';
 import { EXIT } from '../../src/service/exit.ts';
 import type { Wake } from './gateway.ts';
-import type { Kind } from './plan.ts';
+import { SIZE_IN_FILE, type Kind } from './plan.ts';
 import type { KimiEvent } from './stage.ts';
 
 /** All times are milliseconds on one clock, that of the simulated Kimi. */
@@ -132,8 +132,11 @@ function callbacksAreSaved(observed: Observed): Omit<Verdict, 'name'> {
 }
 
 function resultsAreTrue(observed: Observed): Omit<Verdict, 'name'> {
-  const { tasks, files, events, commands } = observed;
+  const { tasks, files, events, commands, starts } = observed;
   return verdict(files.filter(isResult), ({ task_id, result }) => {
+    const hasFile = starts.some((start) => start.task_id === task_id && start.kind === 'with a file');
+    if (hasFile && result.output !== undefined && result.output.length !== SIZE_IN_FILE)
+      return `${task_id}: Kimi was not sent its file`;
     const cancel = commands.find(({ what, task_id: id }) => what === 'cancel' && id === task_id);
     const answer = answerOf(events, task_id);
     const isFailure = answer && 'error' in answer;

@@ -14,6 +14,8 @@ export interface PlannedTask {
   request: Pick<Task, 'prompt' | 'timeout_ms' | 'grace_ms' | 'priority' | 'resend_unknown' | 'ack'>;
   /** When it is cancelled: milliseconds after its start was confirmed. */
   cancel_after?: number;
+  /** A text file that goes with it. */
+  file?: string;
 }
 
 /** How the product runs: as `up` starts it, with all services in one process, or as the separate programs of a cluster. */
@@ -79,8 +81,19 @@ const REQUESTS_PER_TASK = 1.15;
 interface KindOptions {
   /** Its share: number of cards in the deck of kinds. */
   cards: number;
-  deal(dice: Dice, timeout_ms: number): Partial<PlannedTask['request']> & { directives: string; cancel_after?: number };
+  deal(
+    dice: Dice,
+    timeout_ms: number,
+  ): Partial<PlannedTask['request']> & {
+    directives: string;
+    cancel_after?: number;
+    /** Whether the directives are in a file: without it Kimi does not know them. */
+    inFile?: true;
+  };
 }
+
+/** Size of the answer to a task with a file, in characters: the file asks for it. */
+export const SIZE_IN_FILE = 4_321;
 
 const KINDS = {
   plain: { cards: 9, deal: (dice) => ({ directives: `delay=${dice.between(100, 2_500)}` }) },
@@ -120,6 +133,10 @@ const KINDS = {
     deal: (dice) => ({ directives: `delay=${dice.between(100, 1_000)} accept-delay=${dice.between(1_000, 3_000)}` }),
   },
   large: { cards: 2, deal: (dice) => ({ directives: `delay=500 size=${dice.between(20_000, 400_000)}` }) },
+  'with a file': {
+    cards: 3,
+    deal: (dice) => ({ directives: `delay=${dice.between(100, 1_500)} size=${SIZE_IN_FILE}`, inFile: true }),
+  },
   'badly signed': { cards: 1, deal: () => ({ directives: 'delay=500 signature=wrong' }) },
   'cancelled immediately': {
     cards: 2,
@@ -230,13 +247,15 @@ export function planFor(seed: number, count: number, shape: Shape): Plan {
 
 function planTask(dice: Dice, name: string, kind: Kind, at: number): PlannedTask {
   const timeout_ms = dice.between(3_000, 5_000);
-  const { directives, cancel_after, ...special } = (KINDS[kind] as KindOptions).deal(dice, timeout_ms);
+  const { directives, cancel_after, inFile, ...special } = (KINDS[kind] as KindOptions).deal(dice, timeout_ms);
+  const asked = `${name}: write a calculator`;
+  const wish = `[[simulate: ${directives}]]`;
   return {
     name,
     kind,
     at,
     request: {
-      prompt: `${name}: write a calculator [[simulate: ${directives}]]`,
+      prompt: inFile ? asked : `${asked} ${wish}`,
       timeout_ms,
       grace_ms: GRACE_MS,
       ...(dice.percent(50) && { priority: dice.between(1, 5) as Priority }),
@@ -245,6 +264,7 @@ function planTask(dice: Dice, name: string, kind: Kind, at: number): PlannedTask
       ...special,
     },
     ...(cancel_after !== undefined && { cancel_after }),
+    ...(inFile && { file: wish }),
   };
 }
 

@@ -2,6 +2,10 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { readConfig } from '../../src/config/index.ts';
+import type { Task } from '../../src/shared/task.ts';
+import { keepFile } from '../../src/tasks/files.ts';
+import { openPayloads } from '../../src/temporal/payloads/converter.ts';
 import { startTask } from '../../src/tasks/start.ts';
 import { EXIT } from '../../src/service/exit.ts';
 import { DIST } from '../../src/service/files.ts';
@@ -38,7 +42,8 @@ export async function start(scene: Scene, planned: PlannedTask, onStart: (start:
     const at = scene.clock();
     scene.trying.set(planned.name, `start, since ${at} ms`);
     try {
-      const { status, task_id } = await startTask(scene.client, scene.taskQueue, request, WAIT_MS);
+      const files = await filesFor(scene, planned);
+      const { status, task_id } = await startTask(scene.client, scene.taskQueue, { ...request, ...files }, WAIT_MS);
       onStart({ task_name, kind: planned.kind, said: status, task_id, took_ms: scene.clock() - at });
       if (status !== 'unknown') {
         scene.trying.delete(planned.name);
@@ -52,6 +57,14 @@ export async function start(scene: Scene, planned: PlannedTask, onStart: (start:
     }
     await pause(RETRY_MS);
   }
+}
+
+/** Stores the file of a task, as the command line does. */
+async function filesFor({ env }: Scene, { file }: PlannedTask): Promise<Pick<Task, 'files'>> {
+  if (file === undefined) return {};
+  const { contents } = openPayloads(readConfig(env));
+  const place = { contents, relay: false, apiUrl: undefined };
+  return { files: [await keepFile(place, { name: 'task.txt', content: Buffer.from(file) })] };
 }
 
 /** Exit codes of failures that are retried: something is broken, or not ready yet. */
