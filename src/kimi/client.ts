@@ -8,6 +8,7 @@ import type { Account } from './account.ts';
 import { refuseIfTooLong } from './context.ts';
 import { KimiError } from './errors.ts';
 import { KimiHttp, type HttpResponse } from './http.ts';
+import { storedFile } from './stored-file.ts';
 import { callsBack, requestFor, type FileContent } from './models.ts';
 import { readRefusal } from './refusal.ts';
 
@@ -94,7 +95,11 @@ export class KimiClient {
   private async contentsOf({ files = [] }: Task): Promise<FileContent[]> {
     const read = files.filter(({ kind }) => kind !== 'document');
     return await Promise.all(
-      read.map(async ({ name, kind, claim }) => ({ name, kind, content: await this.options.contents.get(claim) })),
+      read.map(async ({ name, kind, claim }) => ({
+        name,
+        kind,
+        content: await storedFile(this.options.contents, { name, claim }),
+      })),
     );
   }
 }

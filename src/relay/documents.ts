@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Account } from '../kimi/account.ts';
 import { refuseIfTooLong } from '../kimi/context.ts';
 import { KimiError } from '../kimi/errors.ts';
+import { storedFile } from '../kimi/stored-file.ts';
 import type { ChatRequest } from '../kimi/models.ts';
 import type { RelayFile, RelayRequest } from '../shared/relay.ts';
 import type { ContentStore } from '../temporal/payloads/contents.ts';
@@ -115,7 +116,7 @@ export class Documents {
     try {
       let upload = uploads.find(({ filename }) => filename.startsWith(prefix));
       if (!upload) {
-        upload = await files.upload(prefix + file.name, await contents.get(file.claim), signal);
+        upload = await files.upload(prefix + file.name, await storedFile(contents, file), signal);
         uploads.push(upload);
         log.info({ task_id, file: upload.id, bytes: file.bytes }, 'uploaded a document');
       }

@@ -18,6 +18,8 @@ export interface Details {
   answered: { status: number; words?: string; elsewhere?: true };
   broke: { address: string } & Cause;
   file: { cause: string };
+  /** What was stored of a file that goes with a prompt was removed. */
+  file_gone: { name: string };
   cap: { model: string; context: number };
   gateway: { address: string; status: number; words?: string; advice?: GatewayAdvice };
   gateway_unreachable: { address: string } & Cause;

@@ -39,6 +39,7 @@ const WORDS: Record<Lang, Words> = {
       `Kimi answered ${status}${words ? `: ${words}` : ''}${elsewhere ? '; is KIMI_API_URL right?' : ''}`,
     broke: ({ address, cause }) => `the connection to ${address} broke after the request was sent: ${cause}`,
     file: ({ cause }) => sayCode(cause, 'en'),
+    file_gone: ({ name }) => `${name} is not stored any more, so nothing was sent; attach it again`,
     cap: ({ model, context }) => `${model} has room for ${context} tokens; lower --max-tokens`,
     gateway: ({ address, status, words, advice }) =>
       `${address} answered ${status}${words ? `: ${words}` : ''}${advice ? GATEWAY_ADVICE[advice] : ''}`,
@@ -69,6 +70,7 @@ const WORDS: Record<Lang, Words> = {
       `Kimi 回應 ${status}${words ? `：「${words}」` : ''}${elsewhere ? '；請檢查 KIMI_API_URL' : ''}`,
     broke: ({ address, ...cause }) => `${address}：${causeOf(cause)}`,
     file: ({ cause }) => sayCode(cause, 'zh-TW'),
+    file_gone: ({ name }) => `${name} 已不再保存，所以沒有送出任何請求；請重新附上`,
     cap: ({ model, context }) => `${model} 最多容納 ${context} 個 Token；請調低 --max-tokens`,
     gateway: ({ address, status, words }) => `OpenClaw 閘道 ${address} 回應 ${status}${words ? `：「${words}」` : ''}`,
     gateway_unreachable: ({ address, ...cause }) => `${address}：${causeOf(cause)}`,

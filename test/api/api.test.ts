@@ -1,4 +1,5 @@
 /** The HTTP API, on the real engine. */
+import { rm } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import * as schemas from '../../src/api/schemas.ts';
 import { newKey } from '../../src/tasks/task-id.ts';
@@ -98,6 +99,16 @@ describe('a task', () => {
     const claim = { name: 'a', bytes: 1, kind: 'text', stored_bytes: 1, sha256: 'x', claim: '' };
     const started = await call(socket, 'POST', '/v1/tasks', { body: { prompt: 'x', files: [claim] } });
     expect(started).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+  });
+
+  it('is refused if what was stored of a file is gone', async () => {
+    const { world, socket } = await open();
+    const { body: file } = await call(socket, 'POST', '/v1/files?name=a.txt', { file: Buffer.from('a') });
+    await rm(world.payloads.folder.path, { recursive: true });
+    const started = await call(socket, 'POST', '/v1/tasks', { body: { prompt: 'x', files: [file], wait_ms: 10_000 } });
+    const error = { type: 'file_gone', detail: { code: 'file_gone', name: 'a.txt' } };
+    expect(started).toMatchObject({ status: 201, body: { status: 'refused', error } });
+    expect(world.counts.requests).toBe(0);
   });
 
   it('may have a prompt of 4 MiB, also if every character is escaped; a longer one is refused', async () => {

@@ -1,0 +1,24 @@
+import { ServiceError } from '../service/exit.ts';
+import type { TaskFile } from '../shared/task.ts';
+import type { ContentStore } from '../temporal/payloads/contents.ts';
+import { KimiError } from './errors.ts';
+
+/** Problems of a content that a retry would meet again. */
+const GONE = ['payload_gone', 'payload_misnamed', 'payload_damaged'];
+
+/**
+ * Reads what is stored of a task's file.
+ *
+ * @throws {KimiError} `file_gone`, e.g. in a task that repeats an old one
+ */
+export async function storedFile(
+  contents: Pick<ContentStore, 'get'>,
+  { name, claim }: Pick<TaskFile, 'name' | 'claim'>,
+): Promise<Buffer> {
+  try {
+    return await contents.get(claim);
+  } catch (error) {
+    if (!(error instanceof ServiceError) || !GONE.includes(error.code)) throw error;
+    throw new KimiError('refused', 'file_gone', { code: 'file_gone', name }, { cause: error });
+  }
+}
