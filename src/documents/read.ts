@@ -18,7 +18,7 @@ const THREAD = join(DIST, 'document-thread.js');
 
 /** Reads a document on a thread of its own: reading blocks, and whoever made the document may have wanted it to. */
 export async function readDocument(bytes: Uint8Array, format: Readable): Promise<DocumentText> {
-  if (!existsSync(THREAD)) throw new ServiceError('code_missing', { file: THREAD });
+  if (!existsSync(THREAD)) throw new ServiceError('report_missing', { file: THREAD });
   const thread = new Worker(THREAD, {
     workerData: { bytes, format },
     resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB },
