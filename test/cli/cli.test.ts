@@ -209,10 +209,10 @@ describe('up', () => {
     expect(second.stdout).toMatch(
       /^(?:🕒 Kimi 任務已排隊：second（第 1 位）|✅ Kimi 任務已派發：second)\n完成後會自動通知你！\n$/,
     );
-    await until(async () => (await cli(['list'], env)).stdout.match(/second\s+排隊中 第 1 位/));
+    await until(async () => (await cli(['list'], env)).stdout.match(/second\s+排隊中（模擬） 第 1 位/));
     await dispatch('third', '--priority', '1');
     await until(async () => (await cli(['status', second.task_id], env)).stdout.match(/排隊位置\s+第 2 位/));
-    expect((await cli(['list'], env)).stdout).toMatch(/second\s+排隊中 第 2 位/);
+    expect((await cli(['list'], env)).stdout).toMatch(/second\s+排隊中（模擬） 第 2 位/);
     expect((await cli(['limits'], env)).stdout).toMatch(/進行中的任務\s+1（上限 1）/);
 
     const changed = await cli(['limits', '--concurrent', '2', '--json'], env);
@@ -624,7 +624,7 @@ describe('invalid input gives one clear sentence and an exit code', () => {
     ['an option that takes one value, given twice', ['dispatch', '-p', 'A', '-p', 'B'], 2, '--prompt 重複出現'],
     ['two prompts', ['dispatch', 'A', '-p', 'B'], 2, '只能選一個來源'],
     ['a time before all times', ['report', '--since', '300000y'], 2, '最長 100y'],
-    ['an unknown command', ['retry'], 2, '沒有 retry 這個指令。加上 --help'],
+    ['an unknown command', ['nonsense'], 2, '沒有 nonsense 這個指令。加上 --help'],
     ['a result without the engine', ['result', 'kimi-1-1'], 5, '連不上'],
     ['an acknowledgement without the engine', ['ack', 'kimi-1-1'], 5, '連不上'],
     ['no result', ['result'], 9, '還沒有任何結果'],

@@ -70,7 +70,7 @@ function alike({ code, stdout, stderr }: Ended): Ended {
 function withoutIds(text: string): string {
   return text
     .replaceAll(/kimi-\d+-\d+/g, 'kimi-N')
-    .replaceAll(/\d{4}-\d\d-\d\dT[\d:]+Z/g, 'TIME')
+    .replaceAll(/\d{4}-\d\d-\d\dT[\d:]+Z|\d+ (?:秒|分鐘)[前後]|現在/g, 'TIME')
     .replace(`${cliText('zh-TW').pending}\n`, '')
     .replace(/"status":"(?:accepted|pending)"/, '"status":"…"')
     .replace(/"api_id":"cmpl-[\w-]+",/, '')
@@ -143,7 +143,7 @@ it('a command has the same output through the service and without it', { timeout
   const file = join(resultsOf(env), `${task_id}.json`);
   const saved = JSON.parse(await readFile(file, 'utf8')) as object;
   await writeFile(file, JSON.stringify({ ...saved, late: true }));
-  expect((await both(['list', '--name', 'hel'])).stdout).toContain('完成（遲到的答案）');
+  expect((await both(['list', '--name', 'hel'])).stdout).toContain('完成（模擬）（遲到的答案）');
   expect((await both(['list', '--name', 'hel', '--json'])).stdout).not.toContain('late');
   await writeFile(file, JSON.stringify(saved));
   const route = ['--route', '{"channel":"telegram","to":"1"}'];
@@ -204,8 +204,9 @@ it('a service with other settings is not used; secrets, language and home do not
 it.each(Object.keys(TAKES) as CommandName[])('the help lists %s with its actual options', async (name) => {
   const command = (await COMMANDS[name]())(cliText('en'));
   expect(command.description()).toBe(cliText('en').help[name]);
-  const words = command.registeredArguments.map((argument) =>
-    argument.required ? `<${argument.name()}>` : `[${argument.name()}]`,
-  );
+  const words = command.registeredArguments.map((argument) => {
+    const word = `${argument.name()}${argument.variadic ? '...' : ''}`;
+    return argument.required ? `<${word}>` : `[${word}]`;
+  });
   expect([...(command.options.length > 0 ? ['[options]'] : []), ...words].join(' ')).toBe(TAKES[name]);
 });
