@@ -666,8 +666,23 @@ describe('a message', () => {
       ...change,
       ctx: { ...ctx, BodyForCommands: words, ...change.ctx },
     };
-    return { handled: await hook(event, { cfg: {}, dispatcher }), runs, replies, shown };
+    return { handled: await hook(event, { cfg: {}, dispatcher, ...done }), runs, replies, shown };
   }
+  /** What the gateway was told of the message. */
+  const ended: string[] = [];
+  const done = {
+    markIdle: (reason: string) => void ended.push(reason),
+    recordProcessed: (outcome: string, { reason }: { reason: string }) => void ended.push(outcome, reason),
+  };
+
+  it('is done for the gateway once it is handled', async () => {
+    ended.length = 0;
+    await say('hello');
+    expect(ended).toEqual([]);
+    await say('Kimi: x');
+    expect(ended).toEqual(['completed', 'kimi-dispatch', 'message_completed']);
+  });
+
   const route = JSON.stringify({ ...ROUTE, message: { id: '7', at: 1_707_654_321_000 } });
 
   it.each(['Kimi：x y', 'kimi x y', '/kimi x y', '/kimi@javis_bot x y', '/KIMI\nx y'])(
@@ -771,7 +786,7 @@ describe('a message', () => {
     });
     const dispatcher = { sendFinalReply: () => false, getQueuedCounts: () => ({}) };
     const event = { shouldRouteToOriginating: false, ctx: { ...ctx, BodyForCommands: 'Kimi: x' } };
-    const handled = hook(event, { cfg: {}, dispatcher, abortSignal: overtaken.signal });
+    const handled = hook(event, { cfg: {}, dispatcher, abortSignal: overtaken.signal, ...done });
     overtaken.abort();
     expect(await handled).toEqual({ handled: true, queuedFinal: false, counts: {} });
     expect(shown).toEqual([]);

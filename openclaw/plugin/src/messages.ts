@@ -36,9 +36,10 @@ export interface MessageHook {
  * anyway. The hook returns at the abort: until then, the gateway drops the command too.
  */
 export function messageHook({ run, notifier, media, isAuthorized, logger }: MessageHook) {
-  return async (event: ReplyDispatchEvent, { cfg, dispatcher, abortSignal }: ReplyDispatchContext) => {
+  return async (event: ReplyDispatchEvent, context: ReplyDispatchContext) => {
     if (event.isTailDispatch) return undefined;
     const { ctx } = event;
+    const { cfg, dispatcher, abortSignal } = context;
     const message = typedText(ctx);
     const command = COMMAND.exec(message)?.groups;
     const prompt = taskFromMessage(message);
@@ -49,11 +50,10 @@ export function messageHook({ run, notifier, media, isAuthorized, logger }: Mess
       logger.warn(`kimi-dispatch: a message was not answered: ${field(String(error))}`);
       return false;
     });
-    return {
-      handled: true,
-      queuedFinal: await Promise.race([answered, aborted(abortSignal)]),
-      counts: dispatcher.getQueuedCounts(),
-    } satisfies ReplyDispatchResult;
+    const queuedFinal = await Promise.race([answered, aborted(abortSignal)]);
+    context.recordProcessed('completed', { reason: 'kimi-dispatch' });
+    context.markIdle('message_completed');
+    return { handled: true, queuedFinal, counts: dispatcher.getQueuedCounts() } satisfies ReplyDispatchResult;
 
     async function reply(): Promise<string | undefined> {
       const asked = command ? (command['args'] ?? '').trim() : (prompt ?? '');

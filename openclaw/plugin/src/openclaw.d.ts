@@ -69,6 +69,9 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
       sendFinalReply(payload: { text: string }): boolean;
       getQueuedCounts(): Record<string, number>;
     };
+    /** Records that the message is done. A session stays in work otherwise: after two minutes the gateway reports it as stuck. */
+    markIdle(reason: string): void;
+    recordProcessed(outcome: 'completed', more: { reason: string }): void;
     /** Aborts when the gateway abandons this message, e.g. after a command in the same chat. */
     abortSignal?: AbortSignal;
   }
