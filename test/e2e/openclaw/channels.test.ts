@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, i
 import { until } from '../../support/until.ts';
 import { answer } from './callback.ts';
 import type { ChatService, Shown } from './chat-service.ts';
+import { Discord } from './discord.ts';
 import { Feishu } from './feishu.ts';
 import { Line } from './line.ts';
 import { Slack } from './slack.ts';
@@ -15,7 +16,7 @@ import { openStageWith, type Stage } from './stage.ts';
 const line = new Line();
 const slack = new Slack();
 const feishu = new Feishu();
-const services: ChatService[] = [line, slack, feishu];
+const services: ChatService[] = [line, slack, feishu, new Discord()];
 let stage: Stage;
 
 beforeAll(async () => {
@@ -59,6 +60,12 @@ async function taskNamed(name: string): Promise<string> {
   return await until(async () => (await stage.tasks()).find(({ task_name }) => task_name === name)?.task_id);
 }
 
+/** Waits until the private chat is told that a task has started. @returns its id. */
+async function dispatched(service: ChatService, name: string): Promise<string> {
+  await service.next(service.direct, new RegExp(`已派發：${name}`));
+  return await taskNamed(name);
+}
+
 /** @returns what was shown of an answer: the file, or where there is none, the texts. */
 function whole(shown: Shown[]): string {
   return shown.find(({ file }) => file)?.file?.content ?? shown.map(({ text }) => text).join('\n');
@@ -96,7 +103,7 @@ describe.each(services)('$channel', (service) => {
     await stage.acknowledged(await taskNamed(`${channel}-in-a-thread`));
     const shown = service.shown.slice(service.shown.indexOf(reply));
     expect(shown).toEqual(shown.map(() => expect.objectContaining({ chat: group, thread })));
-    expect(shown).toHaveLength(2);
+    expect(shown.filter(({ file }) => file)).toHaveLength(1);
   });
 
   it('shows a chat its own tasks', async () => {
@@ -112,8 +119,7 @@ describe.each(services)('$channel', (service) => {
   it('brings an answer of 30,000 characters with code, whole', async () => {
     const { pushes } = line;
     await say(service, `Kimi：${channel} long [[simulate: drop=1]]`);
-    await service.next(direct, /已派發/);
-    const task = await taskNamed(`${channel}-long-simulate`);
+    const task = await dispatched(service, `${channel}-long-simulate`);
     await answer(stage, task, `\`\`\`python\n${LONG}\n\`\`\``);
     const reply = await service.next(direct, /任務完成/);
     await stage.acknowledged(task);
@@ -124,8 +130,7 @@ describe.each(services)('$channel', (service) => {
   // LINE shows texts as they are.
   it.runIf(service !== line)('interprets nothing in an answer', async () => {
     await say(service, `Kimi：${channel} hostile [[simulate: drop=1]]`);
-    await service.next(direct, /已派發/);
-    const task = await taskNamed(`${channel}-hostile-simulate`);
+    const task = await dispatched(service, `${channel}-hostile-simulate`);
     const mentions = '<at user_id="all">x</at> <!channel> <https://evil.example|https://bank.example> @all';
     await answer(stage, task, `${mentions}\n\`@dataclass\``);
     const { text } = await service.next(direct, /任務完成/);
@@ -143,11 +148,12 @@ describe.each(services)('$channel', (service) => {
   it('sends a refused notification again, as a new one', async () => {
     service.refuses = /任務完成/;
     await say(service, `Kimi：${channel} refused [[simulate: size=50]]`);
-    await service.next(direct, /已派發/);
+    const task = await dispatched(service, `${channel}-refused-simulate`);
     await until(() => service.refused.some(({ text }) => text.includes(`${channel}-refused`)));
     service.refuses = undefined;
-    expect((await service.next(direct, /任務完成/)).text).toMatch(/^✅/);
-    await stage.acknowledged(await taskNamed(`${channel}-refused-simulate`));
+    const { text } = await service.next(direct, new RegExp(`任務完成[^]*${channel}-refused`));
+    expect(text).toMatch(/^✅/);
+    await stage.acknowledged(task);
     expect(
       service.shown.filter(({ text }) => /任務完成/.test(text) && text.includes(`${channel}-refused`)),
     ).toHaveLength(1);
@@ -162,9 +168,12 @@ it('WebChat answers and notifies in the page that asked, with the whole answer',
   await answer(stage, task, `\`\`\`python\n${LONG}\n\`\`\``);
   await page.next(/任務完成[^]*in-a-page/);
   await stage.acknowledged(task);
-  expect((await page.shown()).filter((text) => text.includes(LONG))).toHaveLength(1);
+  const answers = async () => (await page.shown()).filter((text) => text.includes(LONG)).length;
+  expect(await answers()).toBe(1);
   await page.say('/kimi list');
   await page.next(/任務編號[^]*in-a-page/);
+  await page.say(`/kimi result ${task}`);
+  await until(async () => (await answers()) === 2);
   page.close();
 });
 
@@ -176,12 +185,12 @@ it('gives Kimi the message that is replied to', async () => {
 });
 
 it('a gateway that is killed while answers wait shows each of them once', async () => {
+  const tasks: string[] = [];
   for (const service of services) {
-    await say(service, `Kimi：${service.channel} killed [[simulate: delay=4000 size=50]]`);
-    await service.next(service.direct, /已派發/);
+    await say(service, `Kimi：${service.channel} killed [[simulate: delay=8000 size=50]]`);
+    tasks.push(await dispatched(service, `${service.channel}-killed-simulate`));
   }
   await stage.gateway.stop('SIGKILL');
-  const tasks = await Promise.all(services.map(async ({ channel }) => await taskNamed(`${channel}-killed-simulate`)));
   await until(async () =>
     (await Promise.all(tasks.map(async (task) => await stage.results.read(task)))).every(Boolean),
   );

@@ -1,0 +1,184 @@
+/** A stand-in for Discord's gateway and REST API. */
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { until } from '../../support/until.ts';
+import { ChatService, formOf, type Answer, type Asked, type Said, type Shown } from './chat-service.ts';
+import { installOpenClaw } from './gateway.ts';
+
+const BOT = '900000000000000001';
+const APPLICATION = '900000000000000002';
+const GUILD = '900000000000000003';
+/** Flag of an application that may read messages. */
+const MESSAGE_CONTENT = 1 << 18;
+/** The API needs snowflakes: ids that contain a time. */
+const EPOCH = 1_420_070_400_000n;
+
+/** The part of the package `ws` that is used here; the gateway's own copy of it. */
+interface WebSocketServers {
+  WebSocketServer: new (options: { server: unknown }) => {
+    on(event: 'connection', accepted: (socket: Socket) => void): void;
+  };
+}
+interface Socket {
+  send(text: string): void;
+  on(event: 'message', received: (text: Buffer) => void): void;
+  on(event: 'close', closed: () => void): void;
+}
+
+export class Discord extends ChatService {
+  readonly channel = 'discord';
+  readonly owner = '900000000000000011';
+  readonly direct = '900000000000000021';
+  readonly group = '900000000000000031';
+  readonly mention = `<@${BOT}> `;
+  private readonly threads = new Set<string>();
+  private socket: Socket | undefined;
+  private sequence = 0;
+
+  override async open(): Promise<this> {
+    await super.open();
+    const load = createRequire(join(await installOpenClaw(), 'node_modules/openclaw/package.json'));
+    const { WebSocketServer } = load('ws') as WebSocketServers;
+    new WebSocketServer({ server: this.server }).on('connection', (socket) => {
+      socket.send(JSON.stringify({ op: 10, d: { heartbeat_interval: 41_250 } }));
+      socket.on('close', () => (this.socket = undefined));
+      socket.on('message', (text) => {
+        const { op } = JSON.parse(text.toString()) as { op: number };
+        if (op === 1) socket.send(JSON.stringify({ op: 11 }));
+        if (op === 2) this.identify(socket);
+      });
+    });
+    return this;
+  }
+
+  settings(): object {
+    return {
+      enabled: true,
+      token: 'discord.stub.token',
+      applicationId: APPLICATION,
+      dmPolicy: 'allowlist',
+      allowFrom: [this.owner],
+      groupPolicy: 'allowlist',
+      guilds: { [GUILD]: { requireMention: false } },
+      voice: { enabled: false },
+    };
+  }
+
+  env(): Record<string, string> {
+    return { DISCORD_API_URL: `${this.url}/api/v10` };
+  }
+
+  earlier(): string {
+    const thread = this.snowflake();
+    this.threads.add(thread);
+    return thread;
+  }
+
+  async say(_gateway: string, { from, text, group, thread }: Said): Promise<string> {
+    const socket = await until(() => this.socket);
+    const id = this.snowflake();
+    this.dispatch(socket, 'MESSAGE_CREATE', {
+      ...message(id, thread ?? group ?? this.direct, text),
+      author: { id: from, username: 'owner', discriminator: '0', global_name: 'Owner' },
+      mentions: text.includes(this.mention) ? [{ id: BOT, username: 'javis', discriminator: '0', bot: true }] : [],
+      ...(group !== undefined && { guild_id: GUILD, member: { roles: [], joined_at: new Date().toISOString() } }),
+    });
+    return id;
+  }
+
+  private identify(socket: Socket): void {
+    const guild = { id: GUILD, name: 'Team', owner_id: this.owner, roles: [], members: [], threads: [] };
+    const rest = { voice_states: [], presences: [], emojis: [], stickers: [], stage_instances: [] };
+    this.dispatch(socket, 'READY', {
+      v: 10,
+      user: user(),
+      guilds: [{ id: GUILD, unavailable: true }],
+      session_id: 'session',
+      resume_gateway_url: this.url.replace('http', 'ws'),
+      application: { id: APPLICATION, flags: MESSAGE_CONTENT },
+    });
+    this.dispatch(socket, 'GUILD_CREATE', { ...guild, ...rest, channels: [this.channelOf(this.group)] });
+    this.socket = socket;
+  }
+
+  private dispatch(socket: Socket, t: string, d: object): void {
+    socket.send(JSON.stringify({ op: 0, t, s: ++this.sequence, d }));
+  }
+
+  private snowflake(): string {
+    return String(((BigInt(Date.now()) - EPOCH) << 22n) + BigInt(this.id()));
+  }
+
+  private channelOf(id: string): object {
+    if (id === this.direct) return { id, type: 1, recipients: [{ id: this.owner, username: 'owner' }] };
+    const isThread = this.threads.has(id);
+    const parent_id = isThread ? this.group : null;
+    return {
+      id,
+      type: isThread ? 11 : 0,
+      guild_id: GUILD,
+      name: isThread ? 'topic' : 'team',
+      parent_id,
+      permission_overwrites: [],
+    };
+  }
+
+  protected async answer(asked: Asked): Promise<Answer> {
+    const { method } = asked;
+    const path = decodeURIComponent(asked.path).replace('/api/v10', '');
+    const [, channel = '', messages] = /^\/channels\/(\d+)(\/messages)?$/.exec(path) ?? [];
+    if (path === '/gateway/bot') {
+      const session_start_limit = { total: 1_000, remaining: 999, reset_after: 0, max_concurrency: 1 };
+      return { json: { url: this.url.replace('http', 'ws'), shards: 1, session_start_limit } };
+    }
+    if (path === '/users/@me') return { json: user() };
+    if (path === '/users/@me/channels') return { json: this.channelOf(this.direct) };
+    if (path.endsWith('/applications/@me'))
+      return { json: { id: APPLICATION, name: 'javis', flags: MESSAGE_CONTENT, bot: user() } };
+    if (path.startsWith(`/applications/${APPLICATION}/commands`)) return { json: [] };
+    if (path.endsWith('/typing')) return { json: {} };
+    if (channel !== '' && messages === undefined) return { json: this.channelOf(channel) };
+    if (method === 'GET' && messages !== undefined) return { json: [] };
+    if (method === 'POST' && messages !== undefined) return await this.send(channel, asked);
+    this.unknown.push(`${method} ${path}`);
+    return { status: 404, json: { code: 0, message: '404: Not Found' } };
+  }
+
+  private async send(channel: string, asked: Asked): Promise<Answer> {
+    const isForm = asked.headers['content-type']?.startsWith('multipart/') === true;
+    const form = isForm ? await formOf(asked) : undefined;
+    const json = form ? (form.get('payload_json') as string) : asked.body.toString();
+    const { content: text = '' } = JSON.parse(json) as { content?: string };
+    const upload = form?.get('files[0]');
+    const shown: Shown = {
+      chat: this.threads.has(channel) ? this.group : channel,
+      text,
+      ...(this.threads.has(channel) && { thread: channel }),
+      ...(upload instanceof File && { file: { name: upload.name, content: await upload.text() } }),
+    };
+    // https://docs.discord.com/developers/topics/opcodes-and-status-codes
+    if (!this.take(shown)) return { status: 403, json: { code: 50_007, message: 'Cannot send messages to this user' } };
+    return { json: { ...message(this.snowflake(), channel, text), author: user() } };
+  }
+}
+
+function user(): object {
+  return { id: BOT, username: 'javis', discriminator: '0', bot: true };
+}
+
+function message(id: string, channel_id: string, content: string): object {
+  const timestamp = new Date().toISOString();
+  const none = { mentions: [], mention_roles: [], attachments: [], embeds: [] };
+  return {
+    id,
+    channel_id,
+    content,
+    timestamp,
+    edited_timestamp: null,
+    tts: false,
+    mention_everyone: false,
+    pinned: false,
+    type: 0,
+    ...none,
+  };
+}
