@@ -148,7 +148,7 @@ const retrying = z.object({
   next_attempt_at: time.optional(),
 });
 const progress = z.object({
-  phase: z.enum(['waiting', 'reasoning', 'answering']),
+  phase: z.enum(['reading', 'waiting', 'reasoning', 'answering']),
   tokens: z.number(),
   tail: z.string(),
   repeats: z.literal(true).optional(),

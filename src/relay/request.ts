@@ -42,6 +42,8 @@ export class StreamedRequest {
   private readonly attempts: readonly (Attempt | undefined)[];
   /** Estimated tokens of the text that this request continues. */
   private readonly tokensBefore: number;
+  /** Whether Kimi reads the documents of the task. */
+  private isReading = false;
 
   /** @param before the earlier requests for the same answer */
   constructor(
@@ -57,7 +59,8 @@ export class StreamedRequest {
 
   get progress(): StreamProgress {
     const { progress } = this.attempt.answer;
-    return { ...progress, tokens: Math.round(this.tokensBefore) + progress.tokens };
+    const phase = this.isReading ? 'reading' : progress.phase;
+    return { ...progress, phase, tokens: Math.round(this.tokensBefore) + progress.tokens };
   }
 
   /**
@@ -105,7 +108,9 @@ export class StreamedRequest {
       this.attempt.sent = true;
       sentAt = performance.now();
     };
+    this.isReading = this.request.files !== undefined;
     const body = await documents.into(this.request, this.step.body, signal);
+    this.isReading = false;
     for await (const pieces of kimi.complete(body, signal, onSent, onBegun)) {
       if (!hasBegun) metrics.firstByte(performance.now() - sentAt);
       hasBegun = true;

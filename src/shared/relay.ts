@@ -24,7 +24,8 @@ export type RelayFile = Pick<TaskFile, 'name' | 'bytes' | 'sha256' | 'claim'>;
 
 /** Progress of an answer that streams in: heartbeat details of the streaming activity. */
 export interface StreamProgress {
-  phase: 'waiting' | 'reasoning' | 'answering';
+  /** `reading`: Kimi extracts the text of documents; the request follows. */
+  phase: 'reading' | 'waiting' | 'reasoning' | 'answering';
   /** Of answer and reasoning so far, estimated: Kimi reports them at the end. */
   tokens: number;
   /** The last {@link TAIL_CHARS} characters. */

@@ -63,6 +63,7 @@ export const en: Text = {
   },
   stream: ({ phase, tokens, repeats }) =>
     ({
+      reading: 'Kimi reads the attached files',
       waiting: 'waiting for Kimi to begin',
       reasoning: `Kimi is thinking, about ${tokens} tokens so far`,
       answering: `Kimi is answering, about ${tokens} tokens so far`,

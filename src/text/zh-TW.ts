@@ -64,6 +64,7 @@ export const zhTW = {
   /** Progress of an answer that streams in. */
   stream: ({ phase, tokens, repeats }: StreamProgress) =>
     ({
+      reading: 'Kimi 正在讀附上的檔案',
       waiting: '等待 Kimi 開始回答',
       reasoning: `Kimi 正在思考，目前約 ${tokens} 個 Token`,
       answering: `Kimi 正在回答，目前約 ${tokens} 個 Token`,

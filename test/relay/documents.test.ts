@@ -9,6 +9,7 @@ import { ReceivedStore } from '../../src/relay/recordings.ts';
 import type { TaskFile } from '../../src/shared/task.ts';
 import { createSimulator } from '../../src/simulator/app.ts';
 import { keepFile } from '../../src/tasks/files.ts';
+import { progressOf } from '../../src/tasks/look-up.ts';
 import { openPayloads } from '../../src/temporal/payloads/converter.ts';
 import { explain, textFor } from '../../src/text/index.ts';
 import { failureOf } from '../support/answering.ts';
@@ -68,6 +69,13 @@ describe('documents', () => {
     const { world, keep } = await open();
     const file = await keep('a.pdf', directed(pdf(['Only once']), 'delay=60000 times=1'));
     const started = await world.start('摘要', { files: [file] });
+    const { progress } = await until(async () => {
+      const seen = await progressOf(world.client, started.task_id);
+      return seen.progress?.phase === 'reading' ? seen : undefined;
+    });
+    expect(textFor('en').stream(progress ?? { phase: 'waiting', tokens: 0, tail: '' })).toBe(
+      'Kimi reads the attached files',
+    );
     await until(() => world.counts.uploads.length > 0);
     await world.relay.kill();
     await world.relay.start();
