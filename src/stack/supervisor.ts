@@ -18,10 +18,10 @@ import type { StackState } from './state.ts';
 const ROTATION_MS = 2_000;
 
 /**
- * Half of the young heap that Node lets a process grow to while it loads, in MB, a quarter of its default: 20 MB less memory for the services
- * (docs/decisions/0020-one-process.md).
+ * The services' heap. Half of the young heap that Node lets a process grow to while it loads, in MB, a quarter of its default: 20 MB less
+ * memory. And one thread that collects it: several leave gaps, 100 MB after some hundred tasks (docs/decisions/0020-one-process.md).
  */
-const YOUNG_HEAP = '--max-semi-space-size=4';
+const HEAP = ['--max-semi-space-size=4', '--no-parallel-scavenge'];
 
 /** From the second time that the services hang, workflows run in a thread of the SDK, until the stack is started again. */
 const HANGS = 2;
@@ -76,7 +76,7 @@ export class Supervisor {
   }
 
   private options(name: 'services' | 'simulator', env: NodeJS.ProcessEnv): ChildOptions {
-    const args = ['--enable-source-maps', YOUNG_HEAP, join(DIST, `${name}.js`)];
+    const args = ['--enable-source-maps', ...HEAP, join(DIST, `${name}.js`)];
     return { name, command: process.execPath, args, env, logFile: join(this.logs, `${name}.log`), ...this.events };
   }
 
