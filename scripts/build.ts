@@ -149,6 +149,7 @@ const [clear, encrypted, ...bundles] = await Promise.all([
       ...Object.fromEntries(ON_DEMAND.map((path) => [basename(path, '.ts'), from(`src/${path}`)])),
       supervisor: from('src/supervisor.ts'),
       'report-thread': from('src/report/thread.ts'),
+      'answer-thread': from('src/report/answer-thread.ts'),
       'document-thread': from('src/documents/thread.ts'),
     },
   }),

@@ -62,6 +62,8 @@ export interface Figures {
   untimed: number;
   byModel: Usage;
   byTime: Usage;
+  /** The newest first. */
+  latest: Entry[];
   /** From start to result, the slowest first. */
   slowest: Entry[];
   /** One list per currency, because exchange rates change; by tokens if no price is known. */
@@ -102,6 +104,7 @@ export function figuresOf(entries: readonly (Entry | undefined)[], since: number
     untimed: known.filter(({ timings }) => !timings).length,
     byModel: addUp(counted, 'model'),
     byTime: addUp(counted, span),
+    latest: most(known, ({ completed_at }) => Date.parse(completed_at)),
     slowest: most(known, durationOf),
     dearest: dearestOf(known),
     failures: failuresOf(known),
@@ -237,8 +240,13 @@ const entry = z.object({
 export type Entry = z.output<typeof entry>;
 
 /** @returns the tasks that a report lists by name. */
-export function listedIn({ slowest, dearest, failures }: Figures): Set<Entry> {
-  return new Set([...slowest, ...dearest.flatMap(({ entries }) => entries), ...failures.map(({ last }) => last)]);
+export function listedIn({ latest, slowest, dearest, failures }: Figures): Set<Entry> {
+  return new Set([
+    ...latest,
+    ...slowest,
+    ...dearest.flatMap(({ entries }) => entries),
+    ...failures.map(({ last }) => last),
+  ]);
 }
 
 /** @returns an entry for each result; `undefined` for a file that holds no valid result. */

@@ -40,6 +40,8 @@ export function escapeHtml(text: string): string {
 
 /** Bases of links to details of a task. */
 export interface Links {
+  /** Relative address of the pages of tasks (`tasks`); absent if the page is a file, or answers are not shown. */
+  tasks?: string | undefined;
   /** Address of the Web UI's list of tasks, e.g. `http://127.0.0.1:8233/namespaces/default/workflows`. */
   webUi?: string | undefined;
   /** Folder of the result files; absent if the page is served over the network, which also hides error messages. */
@@ -110,10 +112,11 @@ export function legend(series: readonly { name: string; color: string }[]): Html
   </ul>`;
 }
 
-/** A task's name, linked to the Web UI. `<bdi>` isolates bidirectional control characters in it. */
-export function nameOf({ task_id, task_name }: { task_id: string; task_name: string }, { webUi }: Links): Html {
+/** A task's name, linked to its page, or else to the Web UI. `<bdi>` isolates bidirectional control characters in it. */
+export function nameOf({ task_id, task_name }: { task_id: string; task_name: string }, links: Links): Html {
   const name = html`<bdi>${task_name || task_id}</bdi>`;
-  return webUi === undefined
+  const base = links.tasks ?? links.webUi;
+  return base === undefined
     ? html`<span title="${task_id}">${name}</span>`
-    : html`<a href="${webUi}/${encodeURIComponent(task_id)}" title="${task_id}">${name}</a>`;
+    : html`<a href="${base}/${encodeURIComponent(task_id)}" title="${task_id}">${name}</a>`;
 }

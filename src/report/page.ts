@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Lang } from '../shared/task.ts';
 import { minute } from './format.ts';
-import { html, trusted, type Section } from './html.ts';
+import { html, trusted, type Html, type Section } from './html.ts';
 import { reportText } from './text/index.ts';
 
 export interface Page {
@@ -15,9 +15,20 @@ export interface Page {
   live: boolean;
 }
 
+/** A self-contained document. */
+export interface Document {
+  lang: Lang;
+  title: string;
+  header: Html;
+  nav?: Html;
+  sections: Section[];
+  /** Whether it has the script: served by the webhook. */
+  script: boolean;
+}
+
 /** The Content-Security-Policy: only the own style and script of the page. */
-export function contentPolicy(live: boolean): string {
-  const script = live ? `script-src '${hashOf(LIVE_SCRIPT)}'; connect-src 'self'; ` : '';
+export function contentPolicy(withScript: boolean): string {
+  const script = withScript ? `script-src '${hashOf(SCRIPT)}'; connect-src 'self'; ` : '';
   return `default-src 'none'; ${script}style-src '${hashOf(STYLE)}'; base-uri 'none'; form-action 'none'`;
 }
 
@@ -25,37 +36,51 @@ function hashOf(source: string): string {
   return `sha256-${createHash('sha256').update(source).digest('base64')}`;
 }
 
-/** A self-contained page: no network, no other file, and only the script that refreshes a live page. */
+/** The report. */
 export function pageOf({ lang, since, until, sections, live }: Page): string {
   const say = reportText(lang);
-  const made = say.made(new Date(until).toISOString().slice(0, 19).replace('T', ' '));
-  // Byte for byte what the hashes in the policy cover.
-  const style = trusted(`<style>${STYLE}</style>`);
-  const script = trusted(`<script>${LIVE_SCRIPT}</script>`);
+  return documentOf({
+    lang,
+    title: say.title,
+    header: html`<h1>${say.title}</h1>
+      <p>${say.period(minute(since), minute(until))}</p>
+      ${stateLine(until, lang, live)}`,
+    nav: html`<nav aria-label="${say.contents}">
+      <ul>
+        ${sections.map(({ id, heading }) => html`<li><a href="#${id}">${heading}</a></li>`)}
+      </ul>
+    </nav>`,
+    sections,
+    script: live,
+  });
+}
+
+/** When the page was made. @param live whether the script refreshes the page */
+export function stateLine(at: number, lang: Lang, live: boolean): Html {
+  const say = reportText(lang);
+  const made = say.made(new Date(at).toISOString().slice(0, 19).replace('T', ' '));
+  return html`<p id="state" ${live && html`class="live" data-lost="${say.lost}"`}>${made}</p>`;
+}
+
+/** A page that needs no network and no other file. */
+export function documentOf({ lang, title, header, nav, sections, script }: Document): string {
+  const say = reportText(lang);
   return html`<!doctype html>
     <html lang="${say.lang}">
       <head>
         <meta charset="utf-8" />
-        <meta http-equiv="Content-Security-Policy" content="${contentPolicy(live)}" />
+        <meta http-equiv="Content-Security-Policy" content="${contentPolicy(script)}" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="referrer" content="no-referrer" />
-        <title>${say.title}</title>
-        ${style}
+        <title>${title}</title>
+        ${STYLE_ELEMENT}
       </head>
       <body>
         <a class="skip" href="#main">${say.skip}</a>
-        <header>
-          <h1>${say.title}</h1>
-          <p>${say.period(minute(since), minute(until))}</p>
-          <p id="state" ${live && html`class="live" data-lost="${say.lost}"`}>${made}</p>
-        </header>
-        <nav aria-label="${say.contents}">
-          <ul>
-            ${sections.map(({ id, heading }) => html`<li><a href="#${id}">${heading}</a></li>`)}
-          </ul>
-        </nav>
+        <header>${header}</header>
+        ${nav}
         <main id="main" tabindex="-1">${sections.map(({ source }) => trusted(source))}</main>
-        ${live && script}
+        ${script && SCRIPT_ELEMENT}
       </body>
     </html> `.source;
 }
@@ -88,7 +113,7 @@ h3 { margin: 20px 0 4px; font-size: 15px; }
 p { margin: 8px 0; }
 section > p:last-child { margin-bottom: 0; }
 a { color: var(--link); }
-a:focus-visible, summary:focus-visible, .scroll:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; border-radius: 4px; }
+a:focus-visible, summary:focus-visible, button:focus-visible, pre:focus-visible, .scroll:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; border-radius: 4px; }
 .skip { position: absolute; left: -9999px; }
 .skip:focus { left: 16px; top: 8px; background: var(--card); padding: 4px 12px; }
 .quiet, header p, small { color: var(--muted); }
@@ -121,6 +146,31 @@ td { overflow-wrap: anywhere; min-width: 4.5em; }
 .number { text-align: right; white-space: nowrap; }
 .words { min-width: 7.5em; }
 td small { display: block; }
+.actions { display: flex; flex-wrap: wrap; gap: 8px; margin: 0 0 16px; }
+button, .button {
+  padding: 6px 14px; border: 1px solid var(--line); border-radius: 8px; background: var(--page); color: var(--text);
+  font: inherit; font-size: 14px; line-height: 1.5; text-decoration: none; cursor: pointer;
+}
+button:hover, .button:hover { border-color: var(--link); }
+[hidden] { display: none; }
+summary { cursor: pointer; }
+pre.plain { margin: 0; font: inherit; line-height: 1.8; white-space: pre-wrap; overflow-wrap: anywhere; max-width: 44em; max-height: 24em; overflow-y: auto; }
+.answer { max-width: 44em; line-height: 1.8; line-break: strict; text-autospace: normal; overflow-wrap: anywhere; }
+.answer > :first-child { margin-top: 0; } .answer > :last-child { margin-bottom: 0; }
+.answer p, .answer ul, .answer ol { margin: 0.8em 0; } .answer li > p { margin: 0.3em 0; }
+.answer ul, .answer ol { padding-left: 1.6em; }
+.answer :is(h3, h4, h5, h6) { margin: 1.6em 0 0.5em; line-height: 1.4; font-size: 17px; } .answer h3 { font-size: 21px; }
+.answer blockquote { margin: 1em 0; padding-left: 1em; border-left: 4px solid var(--line); color: var(--muted); }
+.answer hr { border: 0; border-top: 1px solid var(--line); margin: 1.6em 0; }
+.answer .scroll { margin: 1em 0; } .answer th, .answer td { white-space: normal; overflow-wrap: normal; min-width: 6em; }
+.answer .right { text-align: right; } .answer .center { text-align: center; }
+code, pre { font: 14px/1.6 ui-monospace, "SF Mono", Menlo, Consolas, "Noto Sans Mono CJK TC", monospace; }
+.answer :not(pre) > code { padding: 2px 5px; border-radius: 4px; background: var(--page); }
+.code { margin: 1em 0; border: 1px solid var(--line); border-radius: 8px; background: var(--page); line-height: 1.6; }
+.code > div { display: flex; justify-content: space-between; align-items: center; min-height: 36px; padding: 4px 6px 4px 14px; border-bottom: 1px solid var(--line); color: var(--muted); font-size: 13px; }
+.code button { padding: 1px 10px; font-size: 13px; background: var(--card); }
+.code pre { margin: 0; padding: 12px 14px; overflow-x: auto; overflow-wrap: normal; }
+.picture { padding: 2px 6px; border: 1px dashed var(--line); border-radius: 4px; }
 .live::before { content: ""; display: inline-block; width: 8px; height: 8px; margin-right: 8px; border-radius: 50%; background: var(--cost); }
 .live.lost { color: var(--warn); } .live.lost::before { background: var(--warn); }
 @media (max-width: 640px) {
@@ -136,7 +186,7 @@ td small { display: block; }
     --prompt: #8250df; --completion: #0969da; --cost: #1a7f37; --box: #b6d4fb; --target: #d9480f;
   }
   body { font-size: 10px; } h1 { font-size: 20px; } h2 { font-size: 14px; } h3 { font-size: 11px; } .tile dd { font-size: 15px; }
-  .quiet, small, thead th, .legend, .tile dt { font-size: 9px; } .tile { padding: 6px 8px; } nav, summary, .skip { display: none; }
+  .quiet, small, thead th, .legend, .tile dt { font-size: 9px; } .tile { padding: 6px 8px; } nav, summary, .skip, button, .button { display: none; } .plain { max-height: none; } .code pre { white-space: pre-wrap; }
   .wide { display: block; } .narrow { display: none; }
   section { border: 0; padding: 0; } figure, tr, .tile { break-inside: avoid; } h2, h3 { break-after: avoid; }
   table { font-size: 9px; } th, td { padding: 2px 5px; } .scroll { overflow: visible; }
@@ -144,13 +194,14 @@ td small { display: block; }
 `;
 
 /**
- * Polls the page and replaces the sections that changed; open `<details>`, focus and scroll positions are kept. Does not
- * poll while the page is hidden. Runs in the browser.
+ * Runs in the browser. A live page is polled while it is not hidden, and the sections that changed are replaced; open `<details>`,
+ * focus and scroll positions are kept. Buttons copy texts and cancel a task. A clipboard exists only on HTTPS and on this machine, so
+ * elsewhere the older command copies.
  */
-const LIVE_SCRIPT = `
+const SCRIPT = `
 const shown = new Map([...document.querySelectorAll('main > section')].map((section) => [section.id, section.outerHTML]));
 const state = document.getElementById('state');
-const focusable = 'a, summary, [tabindex]';
+const focusable = 'a, button, summary, [tabindex]';
 function say(words, lost) {
   // Screen readers announce a lost connection, not each refresh.
   if (lost) state.setAttribute('role', 'alert'); else state.removeAttribute('role');
@@ -160,14 +211,20 @@ function say(words, lost) {
 function replace(old, fresh) {
   const open = [...old.querySelectorAll('details')].map((details) => details.open);
   fresh.querySelectorAll('details').forEach((details, index) => { details.open = open[index] ?? false; });
+  const pressed = [...old.querySelectorAll('button')].map((button) => button.disabled);
+  fresh.querySelectorAll('button').forEach((button, index) => {
+    button.hidden = false;
+    button.disabled = pressed[index] ?? false;
+  });
   const focused = [...old.querySelectorAll(focusable)].indexOf(document.activeElement);
   const scrolled = [...old.querySelectorAll('.scroll')].map((region) => region.scrollLeft);
   old.replaceWith(fresh);
   fresh.querySelectorAll('.scroll').forEach((region, index) => { region.scrollLeft = scrolled[index] ?? 0; });
   if (focused >= 0) fresh.querySelectorAll(focusable)[focused]?.focus({ preventScroll: true });
 }
+const here = location.origin + location.pathname;
 async function refresh() {
-  const answer = await fetch(location.origin + location.pathname, { cache: 'no-store', signal: AbortSignal.timeout(30000) });
+  const answer = await fetch(here, { cache: 'no-store', signal: AbortSignal.timeout(30000) });
   if (!answer.ok) throw new Error(String(answer.status));
   const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
   const sections = [...page.querySelectorAll('main > section')];
@@ -186,5 +243,36 @@ async function watch() {
     await refresh().catch(() => say(state.dataset.lost, true));
   }
 }
-void watch();
+async function copy(text) {
+  if (navigator.clipboard) return await navigator.clipboard.writeText(text);
+  const area = document.createElement('textarea');
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  document.execCommand('copy');
+  area.remove();
+}
+async function press(button) {
+  const { copy: source, done, confirm: question, failed } = button.dataset;
+  if (source !== undefined) {
+    await copy(source ? document.getElementById(source).value : button.closest('.code').querySelector('pre').textContent);
+    const label = button.textContent;
+    button.textContent = done;
+    setTimeout(() => { button.textContent = label; }, 2000);
+  } else if (confirm(question)) {
+    button.disabled = true;
+    const answer = await fetch(here + '/cancel', { method: 'POST' }).catch(() => undefined);
+    if (answer?.ok) location.reload(); else { button.disabled = false; alert(failed); }
+  }
+}
+document.querySelectorAll('button').forEach((button) => { button.hidden = false; });
+document.addEventListener('click', ({ target }) => {
+  const button = target.closest('button');
+  if (button) void press(button);
+});
+if (state?.dataset.lost) void watch();
 `;
+
+/** Byte for byte what the hashes in the policy cover. */
+const STYLE_ELEMENT = trusted(`<style>${STYLE}</style>`);
+const SCRIPT_ELEMENT = trusted(`<script>${SCRIPT}</script>`);

@@ -28,7 +28,7 @@ export function sectionsOf(figures: Figures, lang: Lang, links: Links): Section[
     links,
     n: (value) => count(value, lang),
   };
-  const sections = [overview, overTime, latency, usage, polling, slowest, dearest, failures];
+  const sections = [overview, latest, overTime, latency, usage, slowest, dearest, failures, polling];
   return sections.map((render) => render(figures, context));
 }
 
@@ -42,7 +42,7 @@ function tile(label: string, value: Part, ...notes: (string | false)[]): Html {
 
 function overview({ tasks, outcomes, byModel, ...figures }: Figures, { say, lang, n }: Context): Section {
   const words = say.overview;
-  const { total, polling_estimate: polled, damaged } = byModel;
+  const { total, damaged } = byModel;
   return section(
     'overview',
     words.heading,
@@ -61,7 +61,6 @@ function overview({ tasks, outcomes, byModel, ...figures }: Figures, { say, lang
           total.cost.length > 0 ? total.cost.map(price).join(' + ') : total.answered > 0 ? words.noPrice : '–',
           total.cost.length > 0 && total.unpriced > 0 && words.unpriced(n(total.unpriced)),
         )}
-        ${tile(words.saved, polled.tokens === 0 ? '–' : share(1 - total.tokens.total / polled.tokens, lang))}
       </dl>
       ${damaged > 0 && html`<p class="warn">${say.damaged(n(damaged))}</p>`}
       ${
@@ -203,6 +202,10 @@ function polling({ byModel: { total, polling_estimate } }: Figures, { say, n, la
     say.polling.heading,
     tokens === 0 ? html`<p>${say.none}</p>` : html`<p>${say.polling.sentence(n(tokens), polled, own, saved)}</p>`,
   );
+}
+
+function latest({ latest }: Figures, context: Context): Section {
+  return section('latest', context.say.latest, ranked(latest, context.say.latest, context));
 }
 
 function slowest({ slowest }: Figures, context: Context): Section {

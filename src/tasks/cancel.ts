@@ -14,7 +14,7 @@ const CONFIRM_MS = 10_000;
 /** Cancels a task, and waits for its end. */
 export async function cancel(
   client: Client,
-  { results, taskQueue }: TaskContext,
+  { results, taskQueue }: Pick<TaskContext, 'results' | 'taskQueue'>,
   task_id: string,
 ): Promise<Cancellation> {
   const found = await lookUp(client, task_id);

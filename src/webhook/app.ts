@@ -55,7 +55,7 @@ export function createWebhook(options: WebhookOptions): RequestListener {
 
   app.route('/kimi/webhook/:taskId').post(receiveCallback(options)).all(allow('POST'));
 
-  if (dashboard) app.route('/').get(dashboard).all(allow('GET'));
+  if (dashboard) app.use(dashboard);
 
   return withErrors(app, log);
 }

@@ -1,18 +1,23 @@
-import type { Request, RequestHandler } from 'express';
+import { Router, type Request, type RequestHandler } from 'express';
+import { allow, notFound } from '../service/express.ts';
 import { HttpError, isForeign, secretCheck } from '../service/http.ts';
+import { TASK_ID } from '../shared/task-id.ts';
 import type { LiveReport } from '../report/live.ts';
 import { contentPolicy } from '../report/page.ts';
+import type { Reader } from '../report/reader.ts';
+import { Problem } from '../tasks/problem.ts';
+import { grpcErrorIn } from '../temporal/client.ts';
 
 export interface DashboardOptions {
   report: Pick<LiveReport, 'page'>;
+  /** Pages of tasks, with their answers; absent if they are not shown. */
+  reader?: Pick<Reader, 'page' | 'markdown' | 'cancel' | 'mayCancel'> | undefined;
   /** Password of the page. Without it, only this machine may read the page. */
   token?: string | undefined;
 }
 
-/** Keep the page out of frames, caches, referrers and other origins. */
+/** Keep what is read out of frames, caches, referrers and other origins. */
 const HEADERS = {
-  'Content-Type': 'text/html; charset=utf-8',
-  'Content-Security-Policy': `${contentPolicy(true)}; frame-ancestors 'none'`,
   'Cache-Control': 'no-store',
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Resource-Policy': 'same-origin',
@@ -20,16 +25,94 @@ const HEADERS = {
   'X-Content-Type-Options': 'nosniff',
 };
 
-/** Serves the live report to authorized readers. */
-export function createDashboard({ report, token }: DashboardOptions): RequestHandler {
+const PAGE_HEADERS = {
+  ...HEADERS,
+  'Content-Type': 'text/html; charset=utf-8',
+  'Content-Security-Policy': `${contentPolicy(true)}; frame-ancestors 'none'`,
+};
+
+const DOWNLOAD_HEADERS = {
+  ...HEADERS,
+  'Content-Type': 'text/markdown; charset=utf-8',
+  'Content-Security-Policy': "default-src 'none'; sandbox",
+};
+
+/** Serves the live report, and the pages of tasks, to authorized readers. */
+export function createDashboard({ report, reader, token }: DashboardOptions): RequestHandler {
   const check = token === undefined ? requireThisMachine : requireToken(token);
-  return async (request, response) => {
-    // Makes a browser ask for the password; removed again if the answer is the page.
-    if (token !== undefined) response.set('WWW-Authenticate', 'Basic realm="Kimi Dispatch", charset="UTF-8"');
-    check(request);
-    response.removeHeader('WWW-Authenticate');
-    response.set(HEADERS).end(await report.page());
-  };
+  const router = Router({ strict: true, caseSensitive: true });
+
+  router
+    .route('/')
+    .get(check, async (_request, response) => {
+      response.set(PAGE_HEADERS).end(await report.page());
+    })
+    .all(allow('GET'));
+  if (!reader) return router;
+
+  router
+    .route('/tasks/:taskId')
+    .get(check, async (request, response) => {
+      const { status, page } = await reader.page(idOf(request));
+      response.status(status).set(PAGE_HEADERS).end(page);
+    })
+    .all(allow('GET'));
+
+  router
+    .route('/tasks/:taskId/answer.md')
+    .get(check, async (request, response) => {
+      const answer = await reader.markdown(idOf(request));
+      if (!answer) throw notFound();
+      response.attachment(fileName(answer.name)).set(DOWNLOAD_HEADERS).end(answer.text);
+    })
+    .all(allow('GET'));
+
+  if (reader.mayCancel) {
+    router
+      .route('/tasks/:taskId/cancel')
+      .post(check, requireOwnPage, async (request, response) => {
+        await reader.cancel(idOf(request)).catch((error: unknown) => {
+          throw cancelRefusal(error);
+        });
+        response.json({ status: 'cancelled' });
+      })
+      .all(allow('POST'));
+  }
+  return router;
+}
+
+function idOf({ params }: Request): string {
+  const { taskId } = params;
+  if (typeof taskId !== 'string' || !TASK_ID.test(taskId)) throw notFound();
+  return taskId;
+}
+
+/** @returns the name of a file that every system can store. */
+function fileName(taskName: string): string {
+  return `${taskName.replaceAll(/[^\p{L}\p{M}\p{N}._-]+/gu, '-').replace(/^\.+/, '') || 'answer'}.md`;
+}
+
+/**
+ * A browser sends the password with every request to this origin, also with those of other sites' pages (CSRF). It says where a request
+ * comes from in `Sec-Fetch-Site`, or, at an address without TLS, in `Origin`.
+ */
+const requireOwnPage: RequestHandler = ({ headers }, _response, next) => {
+  const { host, origin, 'sec-fetch-site': site } = headers;
+  const isOwn =
+    site === undefined
+      ? origin !== undefined && URL.canParse(origin) && new URL(origin).host === host
+      : site === 'same-origin';
+  if (!isOwn) throw new HttpError(403, 'foreign_page', 'only the page of the task may do this');
+  next();
+};
+
+function cancelRefusal(error: unknown): unknown {
+  if (error instanceof Problem) {
+    const status = error.code === 'unknown_task' ? 404 : error.code === 'already_ended' ? 409 : 503;
+    return new HttpError(status, error.code, 'the task was not cancelled');
+  }
+  if (grpcErrorIn(error)) return new HttpError(503, 'engine_unreachable', 'the engine does not answer');
+  return error;
 }
 
 /** Headers that proxies add. */
@@ -39,7 +122,7 @@ const FORWARDED = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x
  * A web page whose name was made to point to this machine (DNS rebinding) sends that name as `Host`. A request through a proxy
  * may come from any of the proxy's clients.
  */
-function requireThisMachine(request: Request): void {
+const requireThisMachine: RequestHandler = (request, _response, next) => {
   if (
     isForeign({ ...request.headers, host: request.headers.host ?? '' }) ||
     FORWARDED.some((name) => request.headers[name] !== undefined)
@@ -50,16 +133,20 @@ function requireThisMachine(request: Request): void {
       'this page is for this machine only; elsewhere, set KIMI_DASHBOARD_TOKEN',
     );
   }
-}
+  next();
+};
 
 /** Basic authentication: browsers ask for the password and remember it for this origin. The user name is ignored. */
-function requireToken(token: string): (request: Request) => void {
+function requireToken(token: string): RequestHandler {
   const isOurs = secretCheck(token);
-  return (request) => {
+  return (request, response, next) => {
     const [, base64 = ''] = /^Basic +([\w+/=]+)$/i.exec(request.get('authorization') ?? '') ?? [];
     const [, given = ''] = /^[^:]*:(.*)$/s.exec(Buffer.from(base64, 'base64').toString()) ?? [];
     if (!isOurs(given)) {
+      // Makes a browser ask for the password.
+      response.set('WWW-Authenticate', 'Basic realm="Kimi Dispatch", charset="UTF-8"');
       throw new HttpError(401, 'bad_dashboard_token', 'the password is KIMI_DASHBOARD_TOKEN, with any user name');
     }
+    next();
   };
 }

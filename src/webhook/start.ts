@@ -15,6 +15,7 @@ import { openPayloads } from '../temporal/payloads/converter.ts';
 import { listen } from '../service/ports.ts';
 import type { Service } from '../service/run.ts';
 import { LiveReport } from '../report/live.ts';
+import { Reader } from '../report/reader.ts';
 import { lazyClient } from '../temporal/client.ts';
 import { createWebhook } from './app.ts';
 import { createWebhookServer } from './server.ts';
@@ -30,15 +31,14 @@ function openDashboard(config: Config, client: Client, log: Logger): RequestHand
     throw new ServiceError('dashboard_open', { host: config.WEBHOOK_HOST });
   }
   const ui = config.KIMI_UI_ORIGIN;
-  const report = new LiveReport({
-    client,
-    taskQueue: config.KIMI_TASK_QUEUE,
-    folder: config.KIMI_RESULTS_DIR,
-    lang: config.KIMI_LANG,
-    links: ui === undefined ? {} : { webUi: `${ui}/namespaces/${client.options.namespace}/workflows` },
-    log,
-  });
-  return createDashboard({ report, token });
+  const webUi = ui === undefined ? undefined : `${ui}/namespaces/${client.options.namespace}/workflows`;
+  const { KIMI_RESULTS_DIR: folder, KIMI_LANG: lang, KIMI_TASK_QUEUE: taskQueue, KIMI_PAYLOAD_KEYS: keys } = config;
+  const common = { client, taskQueue, folder, lang, log };
+  // Without a token any user of this machine can read the page, as the engine's: what is encrypted there stays so here.
+  const showsAnswers = token !== undefined || keys.size === 0;
+  const report = new LiveReport({ ...common, links: { webUi, ...(showsAnswers && { tasks: 'tasks' }) } });
+  const reader = showsAnswers ? new Reader({ ...common, keys, webUi, mayCancel: token !== undefined }) : undefined;
+  return createDashboard({ report, reader, token });
 }
 
 /** Starts the webhook. @throws {ServiceError} if its configuration cannot be used. */
@@ -64,7 +64,7 @@ export async function startWebhook(config: Config, log: Logger): Promise<Service
   const app = hostCheck(config.WEBHOOK_HOST, createWebhook({ ingest, secrets, dashboard, log }), {
     origins: [callbackBaseUrl(config)],
     // Callbacks may use any host name and proxy, since they are signed. The dashboard has its own check.
-    except: ({ url = '' }) => url.startsWith('/kimi/webhook/') || url === '/',
+    except: ({ url = '' }) => url.startsWith('/kimi/webhook/') || url === '/' || url.startsWith('/tasks/'),
   });
   const server = createWebhookServer(app);
   const port = await listen(server, { host: config.WEBHOOK_HOST, port: config.WEBHOOK_PORT }, 'WEBHOOK_PORT');

@@ -4,5 +4,5 @@ import config from '../../vitest.config.ts';
 /** `npm run e2e:report` uses the tests' engine and command line. */
 export default mergeConfig(
   { ...config, test: { ...config.test, include: [] } },
-  defineConfig({ test: { include: ['test/e2e/report.test.ts'], disableConsoleIntercept: true } }),
+  defineConfig({ test: { include: ['test/e2e/{report,reader}.test.ts'], disableConsoleIntercept: true } }),
 );

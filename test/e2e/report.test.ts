@@ -6,9 +6,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import axe from 'axe-core';
-import { type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
+import type { Browser, BrowserContextOptions } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { Lang } from '../../src/shared/task.ts';
 import { sign, SIGNATURE_HEADER } from '../../src/webhook/signature.ts';
 import { callbackFor } from '../support/callback.ts';
@@ -16,7 +15,7 @@ import { cleanHome, cli, resultsOf, up } from '../support/cli.ts';
 import { launch } from '../support/service.ts';
 import { SECRET, temporaryFolder, until } from '../support/resources.ts';
 import { openWorld } from '../support/world.ts';
-import { openBrowser, SCREENSHOTS, shoot } from './browser.ts';
+import { flawsOf, openBrowser, openPageOf, SCREENSHOTS, shoot } from './browser.ts';
 import { fillBusyMonth, fillHostile } from './report-results.ts';
 
 const MANY = Number(process.env['TASKS'] || 50_000);
@@ -29,33 +28,7 @@ beforeAll(async () => {
 });
 afterAll(async () => await browser?.close());
 
-/** A page, with its unexpected console messages and requests. */
-async function openPage(options: BrowserContextOptions = {}) {
-  const context = await browser.newContext(options);
-  onTestFinished(async () => await context.close());
-  const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on('console', (message) => complaints.push(message.text()));
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('dialog', (dialog) => complaints.push(`dialog ${dialog.message()}`));
-  page.on('requestfailed', (request) => complaints.push(`failed ${request.url()}`));
-  const requests: string[] = [];
-  page.on('request', (request) => requests.push(request.url()));
-  return { page, complaints, requests };
-}
-
-/** Violations of WCAG 2.2 AA found by axe, contrast included. Its script bypasses the page's policy. */
-async function flawsOf(page: Page): Promise<string[]> {
-  const session = await page.context().newCDPSession(page);
-  await session.send('Runtime.evaluate', { expression: axe.source });
-  const { result } = await session.send('Runtime.evaluate', {
-    expression: `axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }).then(({ violations }) =>
-      violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => id + ': ' + html.slice(0, 200) + failureSummary)))`,
-    awaitPromise: true,
-    returnByValue: true,
-  });
-  return result.value as string[];
-}
+const openPage = async (options?: BrowserContextOptions) => await openPageOf(browser, options);
 
 /** Makes a report of a folder with the built command line. @returns its file, and the duration in milliseconds. */
 async function reportOf(folder: string, lang: string): Promise<{ file: string; ms: number }> {

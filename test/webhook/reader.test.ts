@@ -1,0 +1,241 @@
+/** The pages of tasks: who may read an answer and cancel a task, and what is shown of each state. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Client } from '@temporalio/client';
+import { describe, expect, inject, it } from 'vitest';
+import { readConfig } from '../../src/config/index.ts';
+import { answerPage } from '../../src/report/answer.ts';
+import { Reader, type ReaderOptions } from '../../src/report/reader.ts';
+import { ResultStore } from '../../src/results/store.ts';
+import { createWebhook } from '../../src/webhook/app.ts';
+import { createDashboard } from '../../src/webhook/dashboard.ts';
+import { createWebhookServer } from '../../src/webhook/server.ts';
+import { refusal } from '../support/edge.ts';
+import { SECRET, serve, silent, temporaryFolder, until } from '../support/resources.ts';
+import { launch } from '../support/service.ts';
+import { requestBytes, send, type Answer } from '../support/wire.ts';
+import { engineClient, openIngest, openWorld } from '../support/world.ts';
+
+const TOKEN = 'a-dashboard-token-of-its-own';
+const HERE = { host: 'localhost' };
+const LOGIN = { authorization: `Basic ${Buffer.from(`anyone:${TOKEN}`).toString('base64')}` };
+const OWN_PAGE = { ...HERE, ...LOGIN, origin: 'http://localhost' };
+
+const ID = 'kimi-1764000001-7';
+const RESULT = {
+  task_id: ID,
+  task_name: '合約 / 重點',
+  status: 'done',
+  model: 'kimi-k2.6',
+  prompt: 'what was asked & how',
+  output: '這是**「重點」**的說明 <script>x</script>',
+  created_at: '2026-11-24T12:00:00Z',
+  completed_at: '2026-11-24T12:00:48Z',
+};
+
+async function open(options: Partial<ReaderOptions> & { client?: Client } = {}, token?: string) {
+  const folder = options.folder ?? (await temporaryFolder());
+  if (!options.folder) await writeFile(join(folder, `${ID}.json`), JSON.stringify(RESULT));
+  const client = options.client ?? (await engineClient());
+  const common = { client, taskQueue: 'none', folder, keys: new Map(), lang: 'en' as const, log: silent };
+  const reader = new Reader({ ...common, mayCancel: token !== undefined, ...options });
+  const calls: string[] = [];
+  const watched = {
+    mayCancel: reader.mayCancel,
+    page: async (id: string) => (calls.push(`page ${id}`), await reader.page(id)),
+    markdown: async (id: string) => (calls.push(`markdown ${id}`), await reader.markdown(id)),
+    cancel: async (id: string) => (calls.push(`cancel ${id}`), await reader.cancel(id)),
+  };
+  const dashboard = createDashboard({ report: { page: async () => Buffer.from('頁') }, reader: watched, token });
+  const ingest = await openIngest(client);
+  const url = await serve(createWebhookServer(createWebhook({ ingest, secrets: [SECRET], dashboard, log: silent })));
+  const ask = async (target: string, headers: Record<string, string> = HERE, method = 'GET') =>
+    (await send(url, requestBytes({ method, target, headers }))) as Answer;
+  return { ask, calls };
+}
+
+describe('an answer', () => {
+  it('is shown with its question, as sanitised Markdown under the policy of the page', async () => {
+    const { ask } = await open();
+    const { status, headers, body } = await ask(`/tasks/${ID}`);
+    expect(status).toBe(200);
+    expect(body).toContain('what was asked &amp; how');
+    expect(body).toContain('<strong>「重點」</strong>的說明 &lt;script&gt;x&lt;/script&gt;');
+    expect(body).toContain(`href="${ID}/answer.md"`);
+    expect(headers).toMatchObject({
+      'content-security-policy': expect.stringMatching(/^default-src 'none'; script-src 'sha256-[^']+'; connect-src/),
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    });
+  });
+
+  it('is downloaded as it is, as a file', async () => {
+    const { ask } = await open();
+    expect(await ask(`/tasks/${ID}/answer.md`)).toMatchObject({
+      status: 200,
+      body: RESULT.output,
+      headers: {
+        'content-type': 'text/markdown; charset=utf-8',
+        'content-disposition': `attachment; filename="??-??.md"; filename*=UTF-8''${encodeURIComponent('合約-重點.md')}`,
+        'content-security-policy': "default-src 'none'; sandbox",
+        'cache-control': 'no-store',
+      },
+    });
+  });
+
+  it('that cannot be rendered is offered as a download', () => {
+    const page = answerPage({ ...RESULT, status: 'done' }, { lang: 'en', webUi: undefined, isLocked: false });
+    expect(page).toContain('too complex to be shown here');
+    expect(page).toContain(`href="${ID}/answer.md"`);
+    expect(page).not.toContain('data-copy="source"');
+  });
+
+  it.each(['kimi-1-1', 'latest', 'x', '..%2f..%2fetc%2fpasswd', `${ID}%00`, `${ID}.json`, '%E0%A4%A'])(
+    'of “%s” does not exist',
+    async (id) => {
+      const { ask } = await open();
+      const { status } = await ask(`/tasks/${id}`);
+      expect(status).toBe(id === '%E0%A4%A' ? 400 : 404);
+      expect((await ask(`/tasks/${id}/answer.md`)).status).toBe(status);
+    },
+  );
+});
+
+describe('a stranger', () => {
+  const PATHS = [`/tasks/${ID}`, `/tasks/${ID}/answer.md`];
+
+  it.each([
+    [{ host: 'attacker.example' }],
+    [{ host: 'localhost', 'x-forwarded-for': '192.0.2.1' }],
+    [{ host: 'localhost', origin: 'https://attacker.example' }],
+  ])('reads nothing of this machine’s page: %j', async (headers) => {
+    const { ask, calls } = await open();
+    for (const path of PATHS) expect(await ask(path, headers)).toMatchObject(refusal(403, 'not_this_machine'));
+    expect(calls).toEqual([]);
+  });
+
+  it('reads nothing and cancels nothing without the token', async () => {
+    const { ask, calls } = await open({}, TOKEN);
+    const wrong = { ...OWN_PAGE, authorization: `Basic ${Buffer.from('anyone:wrong').toString('base64')}` };
+    for (const headers of [HERE, wrong]) {
+      for (const path of PATHS) expect(await ask(path, headers)).toMatchObject(refusal(401, 'bad_dashboard_token'));
+      const cancelled = await ask(`/tasks/${ID}/cancel`, headers, 'POST');
+      expect(cancelled).toMatchObject(refusal(401, 'bad_dashboard_token'));
+    }
+    expect(calls).toEqual([]);
+  });
+
+  it.each([
+    [{}],
+    [{ origin: 'https://attacker.example' }],
+    [{ origin: 'null' }],
+    [{ origin: 'http://localhost:1' }],
+    [{ origin: 'http://localhost', 'sec-fetch-site': 'cross-site' }],
+    [{ origin: 'http://localhost', 'sec-fetch-site': 'same-site' }],
+    [{ 'sec-fetch-site': 'none' }],
+  ])('’s page cancels nothing with the reader’s password: %j', async (headers) => {
+    const { ask, calls } = await open({}, TOKEN);
+    const answer = await ask(
+      `/tasks/${ID}/cancel`,
+      { ...HERE, ...LOGIN, ...(headers as Record<string, string>) },
+      'POST',
+    );
+    expect(answer).toMatchObject(refusal(403, 'foreign_page'));
+    expect(calls).toEqual([]);
+  });
+
+  it.each(['PUT', 'DELETE', 'POST', 'OPTIONS'])('%s is refused', async (method) => {
+    const { ask, calls } = await open({}, TOKEN);
+    expect(await ask(`/tasks/${ID}`, OWN_PAGE, method)).toMatchObject(refusal(405, 'method_not_allowed'));
+    expect(await ask(`/tasks/${ID}/cancel`, OWN_PAGE, method === 'POST' ? 'GET' : method)).toMatchObject({
+      status: 405,
+    });
+    expect(calls).toEqual([]);
+  });
+});
+
+describe('a task in flight', () => {
+  it('has a page with its state, then with its answer', async () => {
+    const world = await openWorld({ delayMs: 1_500 });
+    const { ask } = await open({ client: world.client, folder: world.results.folder });
+    const { task_id } = await world.start('what is asked', { task_name: 'watched' });
+    const { status, body } = await ask(`/tasks/${task_id}`);
+    expect(status).toBe(200);
+    expect(body).toContain('id="progress"');
+    expect(body).toContain('watched');
+    expect(body).toContain('data-lost=');
+    // Without a token it is read only.
+    expect(body).not.toContain('data-confirm');
+    expect(await ask(`/tasks/${task_id}/answer.md`)).toMatchObject({ status: 404 });
+    expect(await ask(`/tasks/${task_id}/cancel`, { ...HERE, origin: 'http://localhost' }, 'POST')).toMatchObject({
+      status: 404,
+    });
+    await world.handle({ task_id }).result();
+    const ended = await until(async () => {
+      const page = await ask(`/tasks/${task_id}`);
+      return page.body.includes('id="answer"') && page.body;
+    });
+    expect(ended).toContain('what is asked');
+    expect(ended).toContain('模擬的 Kimi');
+  });
+
+  it('is cancelled by a reader with the token, once', async () => {
+    const world = await openWorld();
+    const { client, taskQueue, results } = world;
+    const { ask } = await open({ client, taskQueue, folder: results.folder }, TOKEN);
+    const { task_id } = await world.start('x [[simulate: drop=1]]');
+    expect((await ask(`/tasks/${task_id}`, { ...HERE, ...LOGIN })).body).toContain('data-confirm=');
+    const cancelled = await ask(`/tasks/${task_id}/cancel`, OWN_PAGE, 'POST');
+    expect(cancelled).toMatchObject({ status: 200, body: '{"status":"cancelled"}' });
+    expect(await results.read(task_id)).toMatchObject({ status: 'cancelled' });
+    const again = await ask(`/tasks/${task_id}/cancel`, { ...HERE, ...LOGIN, 'sec-fetch-site': 'same-origin' }, 'POST');
+    expect(again).toMatchObject(refusal(409, 'already_ended'));
+    expect(await ask('/tasks/kimi-1-1/cancel', OWN_PAGE, 'POST')).toMatchObject(refusal(404, 'unknown_task'));
+    expect((await ask(`/tasks/${task_id}`, { ...HERE, ...LOGIN })).body).not.toContain('data-confirm=');
+  });
+});
+
+const KEYS = `k1:${Buffer.alloc(32, 7).toString('base64')}`;
+
+async function openProcess(env: Record<string, string>) {
+  const folder = await temporaryFolder();
+  const { KIMI_PAYLOAD_KEYS: keys } = readConfig({ KIMI_PAYLOAD_KEYS: env['KIMI_PAYLOAD_KEYS'] });
+  const store = new ResultStore(folder, keys);
+  await store.prepare();
+  const { completed_at: _completed, ...result } = RESULT;
+  await store.persist({ ...result, status: 'done' });
+  const { says } = await launch('webhook', {
+    WEBHOOK_SECRET: SECRET,
+    TEMPORAL_ADDRESS: inject('engine'),
+    KIMI_RESULTS_DIR: folder,
+    KIMI_LANG: 'en',
+    ...env,
+  });
+  const url = `http://127.0.0.1:${(await says('ready')).port}`;
+  return async (target: string, headers: Record<string, string>) =>
+    (await send(url, requestBytes({ method: 'GET', target, headers }))) as Answer;
+}
+
+describe('the process', () => {
+  it('shows answers to this machine', async () => {
+    const ask = await openProcess({});
+    expect((await ask('/', HERE)).body).toContain(`href="tasks/${ID}"`);
+    expect((await ask(`/tasks/${ID}`, HERE)).body).toContain('what was asked');
+    expect(await ask(`/tasks/${ID}`, { host: 'x.example' })).toMatchObject(refusal(403, 'not_this_machine'));
+  });
+
+  it('shows what is encrypted only to readers with the token', async () => {
+    const closed = await openProcess({ KIMI_PAYLOAD_KEYS: KEYS });
+    expect((await closed('/', HERE)).body).not.toContain('href="tasks/');
+    expect(await closed(`/tasks/${ID}`, HERE)).toMatchObject(refusal(404, 'not_found'));
+    const ask = await openProcess({ KIMI_PAYLOAD_KEYS: KEYS, KIMI_DASHBOARD_TOKEN: TOKEN });
+    expect(await ask(`/tasks/${ID}`, HERE)).toMatchObject(refusal(401, 'bad_dashboard_token'));
+    expect((await ask(`/tasks/${ID}`, { host: 'x.example', ...LOGIN })).body).toContain('what was asked');
+  });
+
+  it('says that the engine is out of reach', async () => {
+    const ask = await openProcess({ TEMPORAL_ADDRESS: '127.0.0.1:1' });
+    expect((await ask('/tasks/kimi-1-1', HERE)).body).toContain('The engine is out of reach');
+    expect((await ask(`/tasks/${ID}`, HERE)).status).toBe(200);
+  });
+});
