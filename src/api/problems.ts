@@ -26,6 +26,12 @@ export const PROBLEMS: Record<ProblemCode, [status: number, title: string]> = {
   unusable_request: [422, 'Kimi would refuse this request'],
   too_long: [413, 'Prompt and options are too long'],
   no_question: [410, 'The result is of an older version, which did not keep questions'],
+  no_answer: [409, 'The task to be continued has no answer'],
+  other_kimi: [
+    409,
+    'The task to be continued was answered by the simulated Kimi, and this one would not be; or the other way round',
+  ],
+  conversation_gone: [410, 'The result of an earlier task of the conversation was removed or is damaged'],
   unusable_file: [422, 'The file cannot go with a prompt'],
   too_many_files: [422, 'There are too many files'],
   files_too_large: [413, 'The files are too large together'],

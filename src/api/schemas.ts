@@ -29,6 +29,7 @@ const chatWord = z.string().regex(CHAT_WORD);
 const time = z.string().describe('ISO 8601, UTC, whole seconds.');
 const modelName = z.string().regex(/^\S{1,128}$/);
 const simulated = z.literal(true).describe('Set if the simulated Kimi is used.');
+const continues = taskId.describe('The task whose conversation it continues.');
 const state = named('TaskState', 'State of a task.', z.enum(TASK_STATES));
 
 export const route = named(
@@ -87,6 +88,9 @@ export const newTask = named(
     model: modelName.optional(),
     request: taskRequest.optional(),
     files: z.array(taskFile).optional().describe('As POST /v1/files returned them.'),
+    continue: taskId
+      .optional()
+      .describe('The task whose conversation is continued: its name, model and options apply where none are given.'),
     timeout_ms: z.int().min(1).max(DAY_MS).optional().describe('How long Kimi may take.'),
     priority: priority.optional().describe('1 is sent first, 5 last; 3 by default.'),
     resend_unknown: z
@@ -227,6 +231,7 @@ export const task = named(
     ended: z.string().optional().describe('How the task was ended in the engine: it will have no result.'),
     late: z.literal(true).optional().describe('The answer came after the outcome.'),
     simulated: simulated.optional(),
+    continues: continues.optional(),
     missing_file: z.string().optional().describe('Path of a result file that was removed or is damaged.'),
   }) satisfies z.ZodType<Standing>,
 );
@@ -245,6 +250,7 @@ export const result = named(
     error: taskError.optional(),
     cost: cost.optional(),
     simulated: simulated.optional(),
+    continues: continues.optional(),
     created_at: time,
     completed_at: time,
     acknowledged: z.literal(true).optional(),

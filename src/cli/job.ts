@@ -14,6 +14,7 @@ import type { Attachment, NewTask, Tasks } from '../tasks/tasks.ts';
 import { EXIT } from '../service/exit.ts';
 import { readAtMost } from '../service/http.ts';
 import { CliError } from './exit.ts';
+import { namedTask } from './named-task.ts';
 import type { CliText } from './text/index.ts';
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
@@ -27,6 +28,7 @@ export interface RequestOptions {
   model?: string;
   system?: string;
   attach?: string[];
+  continue?: string;
   thinking?: string;
   temperature?: number;
   maxTokens?: number;
@@ -57,7 +59,10 @@ export async function readTask(prompt: PromptOptions, options: TaskOptions, say:
   };
   return {
     prompt: asked,
-    name: options.name ?? nameFromPrompt(asked),
+    // A task that continues another one has its name.
+    ...(options.continue === undefined
+      ? { name: options.name ?? nameFromPrompt(asked) }
+      : options.name !== undefined && { name: options.name }),
     ...(options.model !== undefined && { model: options.model }),
     ...(Object.keys(request).length > 0 && { request }),
     ...(options.timeout !== undefined && { timeout_ms: options.timeout }),
@@ -73,6 +78,16 @@ async function readSystem(file: string, say: CliText): Promise<string> {
   const content = await readTextFile(file, say);
   if (content.trim() === '') throw new CliError(EXIT.usage, say.usage.emptyFile(file));
   return content;
+}
+
+/** @returns the task that is continued, which may be named in any way. */
+export async function conversationOf(
+  options: TaskOptions,
+  tasks: Tasks,
+  say: CliText,
+): Promise<Pick<NewTask, 'continue'>> {
+  if (options.continue === undefined) return {};
+  return { continue: (await namedTask(options.continue, tasks, say, { route: options.route })).task_id };
 }
 
 /**

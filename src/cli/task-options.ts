@@ -9,6 +9,7 @@ export function addTaskOptions(command: Command, say: CliText): Command {
     .option('-n, --name <NAME>', help.name)
     .option('-m, --model <MODEL>', help.model, model(say))
     .option('--system <FILE>', help.system)
+    .option('--continue <TASK>', help.continue)
     .option('--attach <FILE>', help.attach, repeated)
     .option('--thinking <HOW>', help.thinking, thinking(say))
     .option('--temperature <T>', help.temperature, temperature(say))

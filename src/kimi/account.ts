@@ -2,7 +2,7 @@
 import { Agent, request, type Dispatcher } from 'undici';
 import * as z from 'zod';
 import { outboundAgent, unreached, type Unreached } from '../service/outbound.ts';
-import type { ChatRequest } from './models.ts';
+import type { ChatRequest } from './request.ts';
 
 /** An API and the key for it. */
 export interface Account {

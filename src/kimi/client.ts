@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { MAX_CALLBACK_BYTES, type Dispatched } from '../shared/callback.ts';
 import type { RelayFile } from '../shared/relay.ts';
-import type { Task } from '../shared/task.ts';
+import type { Task, TaskFile } from '../shared/task.ts';
 import type { ContentStore } from '../temporal/payloads/contents.ts';
 import { parseDirectAnswer } from './answer.ts';
 import type { Account } from './account.ts';
@@ -9,7 +9,8 @@ import { refuseIfTooLong } from './context.ts';
 import { KimiError } from './errors.ts';
 import { KimiHttp, type HttpResponse } from './http.ts';
 import { storedFile } from './stored-file.ts';
-import { callsBack, requestFor, type FileContent } from './models.ts';
+import { callsBack } from './models.ts';
+import { filesOf, requestFor, type FileContents } from './request.ts';
 import { readRefusal } from './refusal.ts';
 
 export interface KimiClientOptions {
@@ -58,14 +59,15 @@ export class KimiClient {
       const [type, variable] = relay ? ['no_relay_token', 'KIMI_RELAY_TOKEN'] : ['no_api_key', 'KIMI_API_KEY'];
       throw new KimiError('refused', type, `${variable} is not set in the worker’s environment`);
     }
-    const documents = documentsOf(task);
+    const files = filesOf(task);
+    const documents = documentsOf(files);
     if (!relay && documents.length > 0) {
       throw new KimiError('refused', 'unread_documents', {
         code: 'unread_documents',
         names: documents.map(({ name }) => name),
       });
     }
-    const chat = requestFor(task, apiUrl, await this.contentsOf(task));
+    const chat = requestFor(task, apiUrl, await this.contentsOf(files));
     if (!relay && !callsBack(apiUrl)) {
       const message = `${new URL(apiUrl).host} does not call back. Nothing was sent. Set KIMI_CALLBACKS=relay, or KIMI_API_URL to an API that calls back`;
       throw new KimiError('refused', 'no_callback_provider', message);
@@ -92,20 +94,18 @@ export class KimiClient {
     }
   }
 
-  private async contentsOf({ files = [] }: Task): Promise<FileContent[]> {
+  private async contentsOf(files: readonly TaskFile[]): Promise<FileContents> {
     const read = files.filter(({ kind }) => kind !== 'document');
-    return await Promise.all(
-      read.map(async ({ name, kind, claim }) => ({
-        name,
-        kind,
-        content: await storedFile(this.options.contents, { name, claim }),
-      })),
+    return new Map(
+      await Promise.all(
+        read.map(async (file) => [file.sha256, await storedFile(this.options.contents, file)] as const),
+      ),
     );
   }
 }
 
 /** @returns the files that the relay has Kimi read. */
-function documentsOf({ files = [] }: Task): RelayFile[] {
+function documentsOf(files: readonly TaskFile[]): RelayFile[] {
   return files
     .filter(({ kind }) => kind === 'document')
     .map(({ name, bytes, sha256, claim }) => ({ name, bytes, sha256, claim }));

@@ -1,6 +1,7 @@
 import { countTokens, type Account } from './account.ts';
 import { KimiError } from './errors.ts';
-import { MODELS, modelOf, mostTokens, type ChatRequest } from './models.ts';
+import { MODELS, modelOf } from './models.ts';
+import { mostTokens, type ChatRequest } from './request.ts';
 
 /**
  * Refuses a request that exceeds its model's context. Kimi's tokenizer is asked only if the text could; without its answer the request is sent.
@@ -21,6 +22,7 @@ export async function refuseIfTooLong(account: Account, chat: ChatRequest, signa
     tokens,
     model: model.id,
     room: Math.max(0, room),
+    ...(chat.messages.some(({ role }) => role === 'assistant') && { conversation: true }),
     ...(larger && { larger: larger.id }),
   });
 }

@@ -1,7 +1,6 @@
 import type { Cost, Tokens } from '../shared/result.ts';
-import type { Task, TaskFile, TaskRequest } from '../shared/task.ts';
+import type { TaskRequest } from '../shared/task.ts';
 import type { ErrorDetail } from '../shared/error-detail.ts';
-import { imageType } from '../documents/image-type.ts';
 import { KimiError } from './errors.ts';
 
 /** Prices per million tokens: of the prompt, in Kimi's cache or not, and of the answer, its reasoning included. */
@@ -251,7 +250,7 @@ function checkCap({ id, context }: Model, { max_tokens }: TaskRequest): void {
 }
 
 /** All of Moonshot's current models accept images (its vision guide; for K3.1, third parties). `moonshot-v1-*` do not. */
-function checkImages(id: string, images: number): void {
+export function checkImages(id: string, images: number): void {
   if (images > 0 && /^moonshot-v1-(?:8k|32k|128k)$/.test(id)) {
     throw badParameter({ code: 'no_images', model: id, successor: RETIRED.successor });
   }
@@ -287,74 +286,4 @@ export function costOf(tokens: Tokens, id: string, apiUrl: string): Cost | undef
 /** Prices have two decimals: as integers their sums are exact. */
 function inHundredths(price: number): number {
   return Math.round(price * 100);
-}
-
-type Part = { type: 'text'; text: string } | { type: 'image_url'; image_url: { url: string } };
-
-interface Message {
-  role: 'system' | 'user';
-  content: string | Part[];
-}
-
-/** Body of a request, without the callback's members. */
-export type ChatRequest = { model: string; messages: Message[] } & ModelParameters;
-
-/**
- * @param apiUrl address of the API; `undefined` if it is not known
- * @param contents the task's texts and pictures; documents are read by the relay
- * @returns the request of a task for that API
- * @throws {KimiError} `retired_model` or `bad_parameter`, if the API would refuse it
- */
-export function requestFor(
-  { model, prompt, request = {}, files = [] }: Pick<Task, 'model' | 'prompt' | 'request' | 'files'>,
-  apiUrl: string | undefined,
-  contents: readonly FileContent[] = [],
-): ChatRequest {
-  const { system, images = [] } = request;
-  checkImages(model, files.filter(({ kind }) => kind === 'image').length);
-  const pictures = contents.flatMap((file) => (file.kind === 'image' ? [dataUrl(file)] : []));
-  const parts = [...images, ...pictures].map((url): Part => ({ type: 'image_url', image_url: { url } }));
-  const texts = contents.flatMap((file) => (file.kind === 'text' ? [attachment(file)] : []));
-  // At Moonshot each file is a system message at the head, which its cache keeps for the next question. Other servers may take one
-  // system message only.
-  const isMoonshot = apiUrl !== undefined && !callsBack(apiUrl);
-  const text = [prompt, ...(isMoonshot ? [] : texts)].join('\n\n');
-  return {
-    model: resolveModel(model, apiUrl),
-    messages: [
-      ...[...(isMoonshot ? texts : []), ...(system === undefined ? [] : [system])].map((content): Message => ({
-        role: 'system',
-        content,
-      })),
-      // A plain string as in docs/http-api.md, unless there are images.
-      { role: 'user', content: parts.length > 0 ? [...parts, { type: 'text', text }] : text },
-    ],
-    ...parametersFor(model, request),
-  };
-}
-
-/** A file of a task and what is stored of it. */
-export interface FileContent extends Pick<TaskFile, 'name' | 'kind'> {
-  content: Buffer;
-}
-
-function dataUrl({ content }: FileContent): string {
-  return `data:${imageType(content)};base64,${content.toString('base64')}`;
-}
-
-function attachment({ name, content }: FileContent): string {
-  return `<attachment name=${JSON.stringify(name)}>\n${content.toString('utf8')}\n</attachment>`;
-}
-
-/** Upper estimate of the tokens that a message adds to its text. */
-const MESSAGE_TOKENS = 32;
-
-/** @returns an upper bound of the tokens of a request's text: each has at least one byte. Images are not counted. */
-export function mostTokens({ messages }: ChatRequest): number {
-  const texts = messages.flatMap(({ content }) => (typeof content === 'string' ? [content] : content.map(textOf)));
-  return texts.reduce((sum, text) => sum + Buffer.byteLength(text) + MESSAGE_TOKENS, 0);
-}
-
-function textOf(part: Part): string {
-  return part.type === 'text' ? part.text : '';
 }

@@ -4,7 +4,7 @@ import type { Account } from '../kimi/account.ts';
 import { refuseIfTooLong } from '../kimi/context.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { storedFile } from '../kimi/stored-file.ts';
-import type { ChatRequest } from '../kimi/models.ts';
+import type { ChatRequest } from '../kimi/request.ts';
 import type { RelayFile, RelayRequest } from '../shared/relay.ts';
 import type { ContentStore } from '../temporal/payloads/contents.ts';
 import type { KimiFiles, UploadedFile } from './kimi-files.ts';

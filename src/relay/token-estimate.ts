@@ -2,14 +2,20 @@
 import * as z from 'zod';
 
 const texts = z.array(
-  z.object({ content: z.union([z.string(), z.array(z.looseObject({ text: z.string().optional() }))]) }),
+  z.object({
+    content: z.union([z.string(), z.array(z.looseObject({ text: z.string().optional() }))]),
+    reasoning_content: z.string().default(''),
+  }),
 );
 
-/** @returns the text of messages, without pictures. */
+/** @returns the text of messages, with the reasoning of earlier answers, without pictures. */
 export function textOfMessages(messages: unknown[]): string {
   const { data = [] } = texts.safeParse(messages);
   return data
-    .flatMap(({ content }) => (typeof content === 'string' ? content : content.map(({ text = '' }) => text)))
+    .flatMap(({ content, reasoning_content: reasoning }) => [
+      reasoning,
+      ...(typeof content === 'string' ? [content] : content.map(({ text = '' }) => text)),
+    ])
     .join('');
 }
 

@@ -23,7 +23,9 @@ async function addQuestions(of: Figures, store: ResultStore): Promise<void> {
     const saved = await store.readIfSound(entry.task_id);
     const question = saved && store.beginningOf(saved);
     const files = saved && store.filesOf(saved);
-    const attached = files ? ` 📎 ${field(textFor(lang).files(files))}` : '';
-    if (question !== undefined) entry.question = oneLine(question, QUESTION_CHARS) + attached;
+    const text = textFor(lang);
+    const attached = files ? ` 📎 ${field(text.files(files))}` : '';
+    const continued = saved?.continues === undefined ? '' : ` ↩ ${text.details.continues} ${saved.continues}`;
+    if (question !== undefined) entry.question = oneLine(question, QUESTION_CHARS) + attached + continued;
   }
 }

@@ -34,7 +34,8 @@ export function writerFor(format: Format, lang: Lang, words: ExportWords): Write
 
 function markdownOf(task: KeptTask, lang: Lang, words: ExportWords): string {
   const text = textFor(lang);
-  const { task_id, task_name, status, model, completed_at, tokens, cost, prompt, request, output, error } = task;
+  const { task_id, task_name, status, model, completed_at, tokens, cost, prompt, request, output, error, continues } =
+    task;
   const facts = [
     task_id,
     stateOf({ ...task, state: status }, text),
@@ -42,6 +43,7 @@ function markdownOf(task: KeptTask, lang: Lang, words: ExportWords): string {
     completed_at,
     tokens && `${tokens.total} tokens`,
     cost && money(cost),
+    continues && `${text.details.continues} ${continues}`,
   ];
   const asked = [request?.system, prompt].filter((part) => part !== undefined).join('\n\n');
   return [
@@ -64,6 +66,7 @@ const COLUMNS = [
   'status',
   'simulated',
   'model',
+  'continues',
   'created_at',
   'completed_at',
   'tokens',
@@ -82,6 +85,7 @@ function cellsOf(task: KeptTask): string[] {
     task.status,
     task.simulated,
     task.model,
+    task.continues,
     task.created_at,
     task.completed_at,
     tokens?.total,

@@ -37,7 +37,7 @@ export interface Details {
   unread_file: { name: string; words?: string };
   /** Documents that only the relay could have Kimi read. */
   unread_documents: { names: string[] };
-  too_long: { tokens: number; model: string; room: number; larger?: string };
+  too_long: { tokens: number; model: string; room: number; conversation?: true; larger?: string };
 }
 
 export type ErrorDetail = { [Code in keyof Details]: { code: Code } & Details[Code] }[keyof Details];

@@ -68,6 +68,8 @@ export interface TaskResult extends Partial<Question> {
   late?: true;
   /** Answered by the simulated Kimi: nothing was paid. */
   simulated?: true;
+  /** The task whose conversation it continues. */
+  continues?: string;
   /** `save_ms` and `wake_ms` are added when the result is acknowledged. */
   timings?: Timings;
   /** When the task was started. ISO 8601, UTC, whole seconds. */

@@ -39,6 +39,21 @@ export interface Task {
   simulated?: true;
   /** Files that go with the prompt; absent if none. */
   files?: TaskFile[];
+  /** The task whose conversation it continues. */
+  continues?: string;
+  /** Questions and answers before the prompt, the oldest first; absent if it continues none. */
+  conversation?: Turn[];
+}
+
+/** A question and its answer, in a conversation that is continued. */
+export interface Turn {
+  prompt: string;
+  /** `data:` URLs. */
+  images?: string[];
+  files?: TaskFile[];
+  output: string;
+  /** The model's reasoning; absent if it reported none. */
+  reasoning?: string;
 }
 
 /** A file that goes with a prompt. */
@@ -163,6 +178,8 @@ export interface TaskView {
   simulated?: true;
   /** Files that go with the prompt; absent if none. */
   files?: FileNote[];
+  /** The task whose conversation it continues. */
+  continues?: string;
 }
 
 /** Characters of the prompt in {@link TaskView.question}. */
@@ -189,7 +206,7 @@ export interface LostAttempt {
   holder?: Holder;
 }
 
-/** Largest prompt with the text of its files, in bytes of UTF-8: about as much as the largest context holds (a million tokens). */
+/** Largest prompt with the text of its files and the conversation before it, in bytes of UTF-8: about as much as the largest context holds (a million tokens). */
 export const MAX_PROMPT_BYTES = 4 * 1024 * 1024;
 
 /** Largest file, in bytes (Moonshot's limit). */

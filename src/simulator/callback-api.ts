@@ -58,7 +58,7 @@ export class CallbackApi {
       return;
     }
     const parsed = dispatchBody.safeParse(incoming.body);
-    const directives = directivesIn(parsed.success ? promptOf(parsed.data) : '');
+    const directives = directivesIn(parsed.success ? askedIn(parsed.data) : '');
     if (!parsed.success || !directives.success) {
       const reason = z.prettifyError((parsed.error ?? directives.error) as z.ZodError);
       refuse(response, 400, 'invalid_request_error', `Invalid request: ${reason}`);
@@ -95,7 +95,7 @@ export class CallbackApi {
     const id = repeated ?? `cmpl-sim-${randomBytes(8).toString('hex')}`;
     if (key !== undefined) this.ids.set(key, id);
     if (!repeated) counts.billed += 1;
-    const content = answerTo(promptOf(task), directives.size);
+    const content = answerTo(askedIn(task), directives.size);
     const answer = completionOf(task, id, content);
     const failure = { type: directives.type ?? 'server_error', message: 'the simulation was asked to fail' };
     onEvent({
@@ -182,6 +182,12 @@ function refuse(response: Response, status: number, type: string, message: strin
 
 function promptOf({ messages }: DispatchBody): string {
   return messages.map(({ content }) => content).join('\n');
+}
+
+/** @returns the text after the last answer of a conversation: what is asked now. */
+function askedIn({ messages, ...task }: DispatchBody): string {
+  const last = messages.findLastIndex(({ role }) => role === 'assistant');
+  return promptOf({ ...task, messages: messages.slice(last + 1) });
 }
 
 function completionOf(task: DispatchBody, id: string, content: string): object {

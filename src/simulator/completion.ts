@@ -124,7 +124,7 @@ export function textsOf(
   directives: Directives,
 ): Pick<Run, 'reasoning' | 'content' | 'finish_reason'> {
   const whole = {
-    reasoning: request.thinks ? reasoningOn(request.prompt, directives.reasoning) : '',
+    reasoning: request.thinks ? reasoningOn(request.asked, directives.reasoning) : '',
     content: continuationOf(request, directives),
   };
   const reasoning = firstTokens(whole.reasoning, request.cap);
@@ -134,8 +134,8 @@ export function textsOf(
 }
 
 /** The part of the answer after the prefix; the whole answer if it does not begin with the prefix. */
-function continuationOf({ prompt, prefix, stop }: CompletionRequest, { size, repeat }: Directives): string {
-  const whole = answerTo(prompt, size) + '模擬的模型一再說同一句話。\n'.repeat(repeat);
+function continuationOf({ asked, prefix, stop }: CompletionRequest, { size, repeat }: Directives): string {
+  const whole = answerTo(asked, size) + '模擬的模型一再說同一句話。\n'.repeat(repeat);
   const rest = whole.startsWith(prefix) ? whole.slice(prefix.length) : whole;
   const ends = stop.map((word) => rest.indexOf(word)).filter((at) => at >= 0);
   return rest.slice(0, Math.min(...ends, rest.length));

@@ -6,7 +6,8 @@ const count = z.coerce.number().int().nonnegative();
 const yes = z.literal('1').optional();
 
 /**
- * Directives for the simulator: a line `[[simulate: key=value key=value]]` in the prompt.
+ * Directives for the simulator: a line `[[simulate: key=value key=value]]` in the prompt; in a conversation, after
+ * its last answer.
  *
  * For both APIs:
  *

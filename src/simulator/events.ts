@@ -43,6 +43,13 @@ export interface Upload {
   deleted?: true;
 }
 
+/** A message of a request: the beginning of its texts. */
+export interface ReceivedMessage {
+  role: string;
+  content: string;
+  reasoning_content?: string;
+}
+
 /** One request at Moonshot's API. Tokens are counted by {@link tokensIn}. */
 export interface Completion {
   /** The answer's `Msh-Request-Id`. */
@@ -50,6 +57,7 @@ export interface Completion {
   /** The directive `mark`, or 16 hex digits of the SHA-256 of model and prompt without a partial answer. */
   mark: string;
   model: string;
+  messages: ReceivedMessage[];
   stream: boolean;
   /** HTTP status of the response; absent before it is sent. */
   status?: number;

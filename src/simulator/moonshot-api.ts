@@ -93,12 +93,12 @@ class Completions {
   /** @throws {Refusal} */
   private begin(incoming: Request, response: Response, counted: Completion): Run {
     const request = readRequest(incoming.body);
-    const parsed = directivesIn(request.prompt);
+    const parsed = directivesIn(request.asked);
     if (parsed.error) throw invalid(`Invalid request: ${parsed.error.issues.map(({ message }) => message).join('; ')}`);
     const directives = parsed.data;
-    const { model, prompt, prompt_tokens, stream } = request;
+    const { model, messages, prompt, prompt_tokens, stream } = request;
     const hash = createHash('sha256').update(`${model}\n${prompt}`).digest('hex').slice(0, 16);
-    Object.assign(counted, { mark: directives.mark ?? hash, model, stream, prompt_tokens });
+    Object.assign(counted, { mark: directives.mark ?? hash, model, messages, stream, prompt_tokens });
 
     const refused = refusalOf(directives);
     if (refused && this.count(`${counted.mark} refused`) <= (directives.refusals ?? Infinity)) throw refused;
@@ -172,6 +172,7 @@ function newCompletion(request_id: string): Completion {
     request_id,
     mark: '',
     model: '',
+    messages: [],
     stream: false,
     prompt_tokens: 0,
     cached_tokens: 0,

@@ -4,7 +4,12 @@
  */
 import * as z from 'zod';
 import { tokensIn } from './answers.ts';
+import { firstCharacters } from '../shared/format.ts';
 import { invalid, Refusal } from './errors.ts';
+import type { ReceivedMessage } from './events.ts';
+
+/** Characters that are kept of a message. */
+const MESSAGE_CHARS = 300;
 
 interface ModelRules {
   /** Tokens of prompt and answer together. */
@@ -17,6 +22,8 @@ interface ModelRules {
   family: 'k2' | 'k3';
   /** Whether `thinking: {type: disabled}` is accepted; K3 accepts it, against its documents. */
   mayNotThink: boolean;
+  /** Whether every earlier answer has to come with its reasoning: documented, though K3 was seen to answer without. */
+  needsReasoning: boolean;
 }
 
 const EFFORTS = { support: true, valid_efforts: ['low', 'high', 'max'], default_effort: 'max' };
@@ -27,10 +34,18 @@ const K3: ModelRules = {
   listed: { supports_dynamic_tools: true, think_efforts: EFFORTS, supports_thinking_type: 'only' },
   family: 'k3',
   mayNotThink: true,
+  needsReasoning: true,
 };
-const K26: ModelRules = { context: 262_144, defaultCap: 32_768, listed: {}, family: 'k2', mayNotThink: true };
+const K26: ModelRules = {
+  context: 262_144,
+  defaultCap: 32_768,
+  listed: {},
+  family: 'k2',
+  mayNotThink: true,
+  needsReasoning: false,
+};
 /** Its default limit is not known: K2.6's is assumed. */
-const K27: ModelRules = { ...K26, mayNotThink: false };
+const K27: ModelRules = { ...K26, mayNotThink: false, needsReasoning: true };
 
 /** Retired models (moonshot-v1, kimi-k2.5) are unknown. K3.1 was never measured: K3's rules are assumed. */
 export const MODELS: Record<string, ModelRules> = {
@@ -87,8 +102,11 @@ export interface CompletionRequest {
   model: string;
   stream: boolean;
   includeUsage: boolean;
-  /** The prompt's text, without a partial answer. */
+  /** The text of all messages, without a partial answer. */
   prompt: string;
+  /** The text after the last answer of a conversation: what is asked now. */
+  asked: string;
+  messages: ReceivedMessage[];
   /** The text an answer is to go on from; the answer does not repeat it. */
   prefix: string;
   prompt_tokens: number;
@@ -108,8 +126,8 @@ export function readRequest(json: unknown): CompletionRequest {
   const rules = rulesOf(body.model);
   const thinks = checkThinking(body, rules);
   checkFixed(body, thinks);
-  checkMessages(body.messages);
-  const { prompt, partial, prompt_tokens } = readPrompt(body.messages);
+  checkMessages(body.messages, rules);
+  const { prompt, asked, partial, prompt_tokens } = readPrompt(body.messages);
   if (partial && body.response_format?.type === 'json_object') {
     // That it is refused is documented, the sentence is not.
     throw invalid('Invalid request: partial mode is incompatible with response_format json_object');
@@ -129,6 +147,8 @@ export function readRequest(json: unknown): CompletionRequest {
     stream: body.stream ?? false,
     includeUsage: body.stream_options?.include_usage ?? false,
     prompt,
+    asked,
+    messages: body.messages.map(received),
     prefix,
     prompt_tokens,
     // With the reasoning given back it goes on to answer. Without it, and after an empty prefix, it starts from scratch
@@ -194,23 +214,47 @@ function checkFixed(body: Body, thinks: boolean): void {
   }
 }
 
-function checkMessages(messages: Message[]): void {
+function checkMessages(messages: Message[], { needsReasoning }: ModelRules): void {
   messages.forEach((message, position) => {
     const { role, content, partial, tool_calls: calls, tools } = message;
     const isEmpty = typeof content === 'string' ? content.trim() === '' : (content ?? []).length === 0;
     if (isEmpty && !partial && !calls && !tools) {
       throw invalid(`Invalid request: the message at position ${position} with role '${role}' must not be empty`);
     }
+    // The sentence is that of K2.5 on calls of tools, which takes an empty one for a missing one.
+    if (needsReasoning && role === 'assistant' && !partial && !message.reasoning_content) {
+      throw invalid(`thinking is enabled but reasoning_content is missing in assistant message at index ${position}`);
+    }
   });
 }
 
-/** A partial answer and its reasoning count as prompt. Pictures count no tokens here. */
-function readPrompt(messages: Message[]): { prompt: string; partial: Message | undefined; prompt_tokens: number } {
+/** A partial answer and reasoning count as prompt. Pictures count no tokens here. */
+function readPrompt(messages: Message[]): {
+  prompt: string;
+  asked: string;
+  partial: Message | undefined;
+  prompt_tokens: number;
+} {
   const last = messages.at(-1);
   const partial = last?.role === 'assistant' && last.partial ? last : undefined;
-  const prompt = (partial ? messages.slice(0, -1) : messages).map(textOf).join('\n');
-  const prefix_tokens = partial ? tokensIn(textOf(partial)) + tokensIn(partial.reasoning_content ?? '') : 0;
-  return { prompt, partial, prompt_tokens: tokensIn(prompt) + prefix_tokens };
+  const whole = partial ? messages.slice(0, -1) : messages;
+  const prompt = whole.map(textOf).join('\n');
+  const asked = whole
+    .slice(whole.findLastIndex(({ role }) => role === 'assistant') + 1)
+    .map(textOf)
+    .join('\n');
+  const reasoning = messages.map(({ reasoning_content }) => reasoning_content ?? '').join('');
+  const prefix = partial ? textOf(partial) : '';
+  return { prompt, asked, partial, prompt_tokens: tokensIn(prompt) + tokensIn(prefix) + tokensIn(reasoning) };
+}
+
+function received(message: Message): ReceivedMessage {
+  const { role, reasoning_content: reasoning } = message;
+  return {
+    role,
+    content: firstCharacters(textOf(message), MESSAGE_CHARS),
+    ...(typeof reasoning === 'string' && { reasoning_content: firstCharacters(reasoning, MESSAGE_CHARS) }),
+  };
 }
 
 function textOf({ content }: Message): string {

@@ -9,7 +9,8 @@ import { newestTasks, pageOfTasks, type Place } from '../temporal/task-list.ts';
 import { acknowledge } from './acknowledge.ts';
 import { cancel } from './cancel.ts';
 import type { TaskContext } from './context.ts';
-import { checkChat, hasEnded, lookUpWithResult, noResult, progressOf } from './look-up.ts';
+import { continued } from './conversation.ts';
+import { checkChat, hasEnded, lookUpWithResult, progressOf, savedResult } from './look-up.ts';
 import { Problem } from './problem.ts';
 import { isOutcome, type TaskFile } from '../shared/task.ts';
 import { keepFile } from './files.ts';
@@ -37,7 +38,7 @@ export class LocalTasks implements Tasks {
   constructor(private readonly context: TaskContext) {}
 
   async start(task: NewTask, key: string, waitMs: number): Promise<StartedTask> {
-    const checked = checkTask(this.context, task);
+    const checked = checkTask(this.context, await continued(this.context, task));
     return await this.context.withClient(
       async (client) => await startChecked(client, this.context, checked, waitMs, key),
     );
@@ -106,10 +107,10 @@ export async function startChecked(
   const { stack, taskQueue, results } = context;
   // A stack elsewhere has its own key; its worker reports a missing one.
   if (stack && !stack.has_key) throw new Problem('no_api_key', {});
-  const before =
-    task.route && (await startedBefore(client, { route: task.route, prompt: task.prompt, files: task.files, key }));
+  const input = inputOf(context, task);
+  const before = task.route && (await startedBefore(client, { ...input, key }));
   if (task.route && !before) await checkChatLimit(client, context, task.route);
-  const started = before ?? (await startTask(client, taskQueue, inputOf(context, task), waitMs, key));
+  const started = before ?? (await startTask(client, taskQueue, input, waitMs, key));
   const { task_id } = started;
   if (started.status === 'unknown') throw new Problem('engine_silent', { task_id });
   const retired = stack?.simulated && retirementOf(task.model);
@@ -200,19 +201,6 @@ async function currentPlace(context: TaskContext, task_id: string): Promise<Queu
   if (!limiter) return undefined;
   const view = await context.withClient(async (client) => await limiterView(client, limiter));
   return view?.queue.find((waiting) => waiting.task_id === task_id);
-}
-
-/** @throws {Problem} if the task is unknown, unfinished, or its result is gone */
-async function savedResult(context: TaskContext, task_id: string): Promise<ResultFile> {
-  const { results } = context;
-  const here = await results.readIfSound(task_id);
-  if (here) return here;
-  const { found, saved } = await lookUpWithResult(context, task_id);
-  if (saved) return saved;
-  if (found) throw noResult(context, task_id, found);
-  // Reports a damaged file.
-  await results.read(task_id);
-  throw new Problem('unknown_task', { task_id });
 }
 
 /** The results folder knows the newest result; only the engine knows the newest of a chat. */

@@ -99,6 +99,19 @@ export function noResult({ results }: TaskContext, task_id: string, { view, ende
     : new Problem('unfinished', { task_id });
 }
 
+/** @throws {Problem} if the task is unknown, unfinished, or its result is gone */
+export async function savedResult(context: TaskContext, task_id: string): Promise<ResultFile> {
+  const { results } = context;
+  const here = await results.readIfSound(task_id);
+  if (here) return here;
+  const { found, saved } = await lookUpWithResult(context, task_id);
+  if (saved) return saved;
+  if (found) throw noResult(context, task_id, found);
+  // Reports a damaged file.
+  await results.read(task_id);
+  throw new Problem('unknown_task', { task_id });
+}
+
 /**
  * Checks that a task belongs to a chat.
  *

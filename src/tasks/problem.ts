@@ -32,9 +32,15 @@ export interface Problems {
   /** Kimi would refuse the request, or ignore a part of it. */
   unusable_request: { reason: TaskError };
   /** Prompt and options are too long together. */
-  too_long: { bytes: number; most: number };
+  too_long: { bytes: number; most: number; continues?: string };
   /** The result is of a version that did not keep questions. */
   no_question: { task_id: string };
+  /** A conversation cannot be continued, since its last task has ended without an answer. */
+  no_answer: { task_id: string; state: TaskState };
+  /** A conversation cannot be continued, since the simulated Kimi would answer the real one, or the other way round. */
+  other_kimi: { task_id: string; simulated: boolean };
+  /** A conversation cannot be continued, since the result of an earlier task was removed, or is damaged. */
+  conversation_gone: { task_id: string; earlier: string };
   /** A file cannot go with a prompt. `why`: `empty`, `too_large`, `too_long`, `unknown`, `old_format`, `no_text`, `locked`, `damaged`, `too_hard`. */
   unusable_file: { file: string; why: string; most?: number };
   too_many_files: { files: number; most: number };

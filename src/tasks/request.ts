@@ -1,16 +1,18 @@
 /** From what a caller wants to the input of a task's workflow. */
 import { acknowledgedBy, taskTimeoutMs } from '../config/index.ts';
 import { KimiError } from '../kimi/errors.ts';
-import { requestFor, resolveModel } from '../kimi/models.ts';
-import { MAX_PROMPT_BYTES, type Task } from '../shared/task.ts';
+import { resolveModel } from '../kimi/models.ts';
+import { requestFor } from '../kimi/request.ts';
+import { MAX_PROMPT_BYTES, type Task, type Turn } from '../shared/task.ts';
 import { checkFiles } from './files.ts';
 import type { TaskContext } from './context.ts';
 import { Problem } from './problem.ts';
 import { isTaskName, nameFromPrompt } from './task-name.ts';
+import type { ContinuedTask } from './conversation.ts';
 import type { NewTask } from './tasks.ts';
 
 /** A task with all that Kimi is asked for. */
-export type CheckedTask = NewTask & Required<Pick<NewTask, 'name' | 'model'>>;
+export type CheckedTask = ContinuedTask & Required<Pick<NewTask, 'name' | 'model'>>;
 
 /**
  * @returns the task with its name and model.
@@ -18,18 +20,27 @@ export type CheckedTask = NewTask & Required<Pick<NewTask, 'name' | 'model'>>;
  */
 export function checkTask(
   { config, apiUrl, simulated }: Pick<TaskContext, 'config' | 'apiUrl' | 'simulated'>,
-  task: NewTask,
+  task: ContinuedTask,
 ): CheckedTask {
-  const { prompt, request = {}, files = [], name = nameFromPrompt(prompt) } = task;
+  const { prompt, request = {}, files = [], conversation = [], name = nameFromPrompt(prompt) } = task;
+  const allFiles = [...conversation.flatMap((turn) => turn.files ?? []), ...files];
   if (prompt.trim() === '') throw new Problem('no_prompt', {});
   if (!isTaskName(name)) throw new Problem('bad_name', {});
-  checkFiles(files);
-  const texts = files.filter(({ kind }) => kind === 'text').reduce((sum, { stored_bytes }) => sum + stored_bytes, 0);
-  const bytes = Buffer.byteLength(prompt) + Buffer.byteLength(JSON.stringify(request)) - '{}'.length + texts;
-  if (bytes > MAX_PROMPT_BYTES) throw new Problem('too_long', { bytes, most: MAX_PROMPT_BYTES });
+  checkFiles(allFiles);
+  const texts = allFiles.filter(({ kind }) => kind === 'text').reduce((sum, { stored_bytes }) => sum + stored_bytes, 0);
+  const bytes =
+    Buffer.byteLength(prompt) +
+    Buffer.byteLength(JSON.stringify(request)) -
+    '{}'.length +
+    texts +
+    bytesOf(conversation);
+  if (bytes > MAX_PROMPT_BYTES) {
+    const { continue: continues } = task;
+    throw new Problem('too_long', { bytes, most: MAX_PROMPT_BYTES, ...(continues !== undefined && { continues }) });
+  }
   try {
     const model = resolveModel(task.model ?? config.KIMI_MODEL, apiUrl, simulated);
-    requestFor({ model, prompt, request, files }, apiUrl);
+    requestFor({ model, prompt, request, files, conversation }, apiUrl);
     return { ...task, name, model };
   } catch (error) {
     if (!(error instanceof KimiError)) throw error;
@@ -37,9 +48,20 @@ export function checkTask(
   }
 }
 
+/** @returns the size of a conversation without its files. */
+function bytesOf(conversation: readonly Turn[]): number {
+  const texts = conversation.flatMap(({ prompt, images = [], output, reasoning = '' }) => [
+    prompt,
+    ...images,
+    output,
+    reasoning,
+  ]);
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+}
+
 /** @returns the input of the task's workflow. */
 export function inputOf({ config, limiter, relay, simulated }: TaskContext, task: CheckedTask): Omit<Task, 'task_id'> {
-  const { prompt, name, model, request, files = [] } = task;
+  const { prompt, name, model, request, files = [], continue: continues, conversation } = task;
   return {
     task_name: name,
     prompt,
@@ -56,5 +78,7 @@ export function inputOf({ config, limiter, relay, simulated }: TaskContext, task
     ...(simulated && { simulated: true }),
     ...(request && Object.keys(request).length > 0 && { request }),
     ...(files.length > 0 && { files }),
+    ...(continues !== undefined && { continues }),
+    ...(conversation && { conversation }),
   };
 }

@@ -70,7 +70,7 @@ export async function startTask(
 /** @returns the task that the same message or key started before. */
 export async function startedBefore(
   client: Client,
-  { route, key, ...asked }: Pick<Task, 'route' | 'prompt' | 'files'> & { key?: string },
+  { route, key, ...asked }: Pick<Task, 'route'> & Asked & { key?: string },
 ): Promise<Extract<Started, { status: 'known' }> | undefined> {
   const origin = originOf(route, key);
   return origin && (await taskWithId(client, idFrom(origin, 0), origin, asked));
@@ -97,7 +97,7 @@ function idFrom({ word, at }: Origin, clashes: number): string {
   return taskIdOf(clashes === 0 ? word : `${word} ${clashes}`, new Date(at));
 }
 
-/** Key of the origin in a workflow's memo, if it is a key: the key, and a digest of the prompt and its files. */
+/** Key of the origin in a workflow's memo, if it is a key: the key, and a digest of the prompt, its files and the task it continues. */
 const KEY_MEMO = 'key';
 
 interface KeyMemo {
@@ -105,9 +105,12 @@ interface KeyMemo {
   prompt: string;
 }
 
-function digestOf({ prompt, files = [] }: Pick<Task, 'prompt' | 'files'>): string {
+/** What a key is for: the same one with anything else is refused. */
+type Asked = Pick<Task, 'prompt' | 'files' | 'continues'>;
+
+function digestOf({ prompt, files = [], continues }: Asked): string {
   return createHash('sha256')
-    .update([prompt, ...files.map(({ sha256 }) => sha256)].join('\0'))
+    .update([prompt, ...files.map(({ sha256 }) => sha256), ...(continues === undefined ? [] : [continues])].join('\0'))
     .digest('hex');
 }
 
@@ -116,7 +119,7 @@ async function taskWithId(
   client: Client,
   task_id: string,
   origin: Origin,
-  asked: Pick<Task, 'prompt' | 'files'>,
+  asked: Asked,
 ): Promise<Extract<Started, { status: 'known' }> | undefined> {
   try {
     const task = await client.workflow.getHandle(task_id).describe();

@@ -16,6 +16,8 @@ export interface NewTask {
   request?: TaskRequest;
   /** Files that were stored by {@link Tasks.keep}. */
   files?: TaskFile[];
+  /** The task whose conversation is continued; name, model and options are its own, where none are given. */
+  continue?: string;
   timeout_ms?: number;
   priority?: Priority;
   resend_unknown?: true;

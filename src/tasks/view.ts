@@ -16,5 +16,6 @@ export function viewOfResult(result: ResultFile): TaskView {
     error: result.error,
     acknowledged: result.acknowledged ?? false,
     ...(result.simulated && { simulated: true }),
+    ...(result.continues !== undefined && { continues: result.continues }),
   };
 }

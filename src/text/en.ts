@@ -145,6 +145,7 @@ export const en: Text = {
     state: 'State',
     model: 'Model',
     files: 'Files',
+    continues: 'Continues',
     tokens: 'Tokens',
     cost: 'Cost',
     error: 'Reason',

@@ -139,6 +139,7 @@ export const zhTW = {
     state: '狀態',
     model: '模型',
     files: '檔案',
+    continues: '接續',
     tokens: 'Token',
     cost: '費用',
     error: '原因',

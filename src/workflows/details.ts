@@ -27,6 +27,7 @@ export function currentDetails(task: Task, view: TaskView, timings: Timings, tex
     [details.advice, withOptions(advice(view, text) ?? '') || undefined],
     [details.model, view.model],
     [details.files, view.files && text.files(view.files)],
+    [details.continues, view.continues && `\`${view.continues}\``],
     [details.tokens, view.tokens?.toString()],
     [details.cost, view.cost && money(view.cost)],
     [details.result, view.result_file && `\`${view.result_file}\``],

@@ -4,7 +4,7 @@ import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createActivities, type Activities } from '../../src/activities/index.ts';
 import type { TaskResult, Tokens } from '../../src/shared/result.ts';
-import type { TaskRequest } from '../../src/shared/task.ts';
+import type { TaskFile, TaskRequest } from '../../src/shared/task.ts';
 import { KimiError } from '../../src/kimi/errors.ts';
 import {
   MODELS,
@@ -12,12 +12,11 @@ import {
   costOf,
   currencyOf,
   modelOf,
-  mostTokens,
   parametersFor,
-  requestFor,
   resolveModel,
   supportsPartialMode,
 } from '../../src/kimi/models.ts';
+import { mostTokens, requestFor } from '../../src/kimi/request.ts';
 import { ResultStore } from '../../src/results/store.ts';
 import { temporaryFolder } from '../support/resources.ts';
 
@@ -38,6 +37,21 @@ function refusalOf(work: () => unknown): Pick<KimiError, 'kind' | 'type' | 'mess
     throw error;
   }
   throw new Error('nothing was refused');
+}
+
+function fileOf(name: string, kind: TaskFile['kind']): TaskFile {
+  return { name, kind, bytes: 9, stored_bytes: 9, sha256: name, claim: `local/2026-11-30/${name}` };
+}
+
+/** @returns a question with a picture, as it is sent. */
+function asked(url: string, text: string): object {
+  return {
+    role: 'user',
+    content: [
+      { type: 'image_url', image_url: { url } },
+      { type: 'text', text },
+    ],
+  };
 }
 
 describe('the table', () => {
@@ -187,13 +201,14 @@ describe('the request to a model', () => {
   });
 
   it('has its texts as system messages at Moonshot, and in the prompt elsewhere; its pictures beside the prompt', () => {
-    const task = { model: 'kimi-k3', prompt: '比較', request: { system: '簡答' } };
     const png = Buffer.from('89504e470d0a1a0a', 'hex');
-    const contents = [
-      { name: 'a"b.csv', kind: 'text', content: Buffer.from('x,y') },
-      { name: 'a.png', kind: 'image', content: png },
-      { name: '筆記.md', kind: 'text', content: Buffer.from('# 筆記') },
-    ] as const;
+    const files = [fileOf('a"b.csv', 'text'), fileOf('a.png', 'image'), fileOf('筆記.md', 'text')];
+    const task = { model: 'kimi-k3', prompt: '比較', request: { system: '簡答' }, files };
+    const contents = new Map([
+      ['a"b.csv', Buffer.from('x,y')],
+      ['a.png', png],
+      ['筆記.md', Buffer.from('# 筆記')],
+    ]);
     const texts = [
       '<attachment name="a\\"b.csv">\nx,y\n</attachment>',
       '<attachment name="筆記.md">\n# 筆記\n</attachment>',
@@ -209,6 +224,53 @@ describe('the request to a model', () => {
       { role: 'system', content: '簡答' },
       { role: 'user', content: [picture, { type: 'text', text: ['比較', ...texts].join('\n\n') }] },
     ]);
+  });
+
+  it('of a conversation has each question with its pictures, each answer with its reasoning, and files once at the head', () => {
+    const png = Buffer.from('89504e470d0a1a0a', 'hex');
+    const [note, picture] = [fileOf('note.md', 'text'), fileOf('a.png', 'image')];
+    const contents = new Map([
+      ['note.md', Buffer.from('# note')],
+      ['a.png', png],
+    ]);
+    const conversation = [
+      { prompt: 'one', files: [note, picture], output: 'first', reasoning: 'thought' },
+      { prompt: 'two', images: ['data:image/png;base64,AAAA'], output: 'second' },
+    ];
+    const task = { model: 'kimi-k3', prompt: 'three', request: { system: 'brief' }, files: [note], conversation };
+    const url = `data:image/png;base64,${png.toString('base64')}`;
+    const attached = '<attachment name="note.md">\n# note\n</attachment>';
+    expect(requestFor(task, AI, contents).messages).toStrictEqual([
+      { role: 'system', content: attached },
+      { role: 'system', content: 'brief' },
+      asked(url, 'one'),
+      { role: 'assistant', content: 'first', reasoning_content: 'thought' },
+      asked('data:image/png;base64,AAAA', 'two'),
+      { role: 'assistant', content: 'second', reasoning_content: ' ' },
+      { role: 'user', content: 'three' },
+    ]);
+    expect(requestFor({ ...task, model: 'other' }, 'https://kimi.example.com/v1', contents).messages).toStrictEqual([
+      { role: 'system', content: 'brief' },
+      asked(url, `one\n\n${attached}`),
+      { role: 'assistant', content: 'first' },
+      asked('data:image/png;base64,AAAA', 'two'),
+      { role: 'assistant', content: 'second' },
+      { role: 'user', content: `three\n\n${attached}` },
+    ]);
+    const plain = { model: 'kimi-k3', prompt: 'three' };
+    const talked = requestFor({ ...plain, conversation }, AI);
+    expect(mostTokens(talked)).toBeGreaterThan(mostTokens(requestFor(plain, AI)) + 'onefirstthoughttwosecond'.length);
+  });
+
+  it.each([
+    ['kimi-k2.6', {}],
+    ['kimi-k2.7-code', { reasoning_content: ' ' }],
+    ['kimi-k3', { reasoning_content: ' ' }],
+    ['a-model-of-tomorrow', {}],
+  ])('to %s has an earlier answer without reasoning with %j', (model, reasoning) => {
+    const conversation = [{ prompt: 'one', output: 'first' }];
+    const { messages } = requestFor({ model, prompt: 'two', conversation }, AI);
+    expect(messages[1]).toStrictEqual({ role: 'assistant', content: 'first', ...reasoning });
   });
 
   it('is estimated at no more tokens than bytes, pictures not counted', () => {

@@ -603,7 +603,7 @@ describe('partial mode', () => {
   it('a message of the assistant that is not marked, or not last, is no prefix', async () => {
     const kimi = await openKimi();
     const user = { role: 'user', content: 'x' };
-    const assistant = { role: 'assistant', content: '（這是' };
+    const assistant = { role: 'assistant', content: '（這是', reasoning_content: ' ' };
     for (const messages of [
       [user, assistant],
       [user, { ...assistant, partial: true }, user],
@@ -612,6 +612,22 @@ describe('partial mode', () => {
       const body = (await response.body.json()) as never as OpenAI.ChatCompletion;
       expect(body.choices[0]?.message.content).toMatch(/^（這是模擬/);
     }
+  });
+
+  it.each([
+    ['kimi-k3', undefined, 'reasoning_content is missing in assistant message at index 1'],
+    ['kimi-k3', '', 'reasoning_content is missing in assistant message at index 1'],
+    ['kimi-k3', ' ', '> z'],
+    ['kimi-k2.7-code', undefined, 'reasoning_content is missing in assistant message at index 1'],
+    ['kimi-k2.6', undefined, '> z'],
+  ])('an earlier answer at %s with reasoning %j: %s', async (model, reasoning_content, words) => {
+    const kimi = await openKimi();
+    const [asked, answer] = [
+      { role: 'user', content: 'x' },
+      { role: 'assistant', content: 'y', reasoning_content },
+    ];
+    const response = await kimi.ask('', { model, messages: [asked, answer, { ...asked, content: 'z' }] });
+    expect(await response.body.text()).toContain(words);
   });
 });
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Exit } from '../../service/exit.ts';
-import { keepFiles, readTask, type PromptOptions, type TaskOptions } from '../job.ts';
+import { conversationOf, keepFiles, readTask, type PromptOptions, type TaskOptions } from '../job.ts';
 import { command, ending, route } from '../options.ts';
 import { startAndSay } from '../start-task.ts';
 import { addTaskOptions } from '../task-options.ts';
@@ -17,6 +17,7 @@ export function dispatchCommand(say: CliText): Command {
     `kimi-dispatch dispatch "${help.examplePrompt}" -n calculator`,
     'kimi-dispatch dispatch -f prompt.md --model kimi-k2.6 --timeout 5m',
     'git diff | kimi-dispatch dispatch -p - -n review',
+    `kimi-dispatch dispatch --continue last "${help.exampleFollowUp}"`,
     `kimi-dispatch dispatch --message "Kimi: ${help.examplePrompt}" --json`,
   ];
   const dispatch = command('dispatch', say, help.dispatch, examples)
@@ -35,6 +36,7 @@ export function dispatchCommand(say: CliText): Command {
 async function run(argument: string | undefined, options: DispatchOptions, say: CliText): Promise<Exit> {
   const task = await readTask({ ...options, argument }, options, say);
   const tasks = await openTasks();
+  const before = await conversationOf(options, tasks, say);
   const files = await keepFiles(options, async (file) => await tasks.keep(file), say);
-  return await startAndSay(tasks, { ...task, ...files }, say, options.json);
+  return await startAndSay(tasks, { ...task, ...before, ...files }, say, options.json);
 }

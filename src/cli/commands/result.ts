@@ -62,6 +62,7 @@ async function result(
       await printAnswer(saved.output, raw);
     }
     if (isTruncated(saved)) console.error(text.truncated.sentence);
+    if (saved.continues !== undefined) console.error(say.continuing(saved.continues));
     if (saved.simulated) console.error(say.simulatedNotice);
   } else
     console.error(say.noOutput(saved.task_id, saved.error ? explain(saved.error, text) : text.state[saved.status]));

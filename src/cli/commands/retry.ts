@@ -27,9 +27,16 @@ export function retryCommand(say: CliText): Command {
 async function retry(word: string, { model: other, route: chat, json }: RetryOptions, say: CliText): Promise<Exit> {
   const tasks = await openTasks();
   const { task_id } = await namedTask(word, tasks, say, { route: chat });
-  const { task_name: name, model: before } = await tasks.result(task_id, chat);
+  const { task_name: name, model: before, continues } = await tasks.result(task_id, chat);
   const question = await tasks.question(task_id, chat);
   console.error(say.retry(task_id));
-  const task = { ...question, name, model: other ?? before, lang: langOf(), ...(chat && { route: chat }) };
+  const task = {
+    ...question,
+    name,
+    model: other ?? before,
+    lang: langOf(),
+    ...(continues !== undefined && { continue: continues }),
+    ...(chat && { route: chat }),
+  };
   return await startAndSay(tasks, task, say, json);
 }

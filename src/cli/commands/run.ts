@@ -13,6 +13,7 @@ import { Problem } from '../../tasks/problem.ts';
 import { CliError, exitForFailure, taskIsStarted } from '../exit.ts';
 import { follow, printWhole } from '../follow.ts';
 import { lookUp } from '../../tasks/look-up.ts';
+import { continued } from '../../tasks/conversation.ts';
 import { startChecked } from '../../tasks/local.ts';
 import { keepFile } from '../../tasks/files.ts';
 import { checkTask, type CheckedTask } from '../../tasks/request.ts';
@@ -22,7 +23,8 @@ import { command, ending } from '../options.ts';
 import { supervisorSentences } from '../supervisor-sentences.ts';
 import { startInterruptibly } from '../interruptible-start.ts';
 import { Progress } from '../output/progress.ts';
-import { keepFiles, readTask, type PromptOptions, type TaskOptions } from '../job.ts';
+import { openTasks } from '../tasks.ts';
+import { conversationOf, keepFiles, readTask, type PromptOptions, type TaskOptions } from '../job.ts';
 import { addTaskOptions } from '../task-options.ts';
 import type { CliText } from '../text/index.ts';
 
@@ -68,7 +70,10 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
   const asked = await readTask(prompt, options, say);
   const place = { contents: context.contents, relay: isRelayed, apiUrl };
   const files = await keepFiles(options, async (file) => await keepFile(place, file), say);
-  const task = checkTask({ config, apiUrl, simulated: simulate || context.simulated }, { ...asked, ...files });
+  const before = await conversationOf(options, await openTasks(), say);
+  const simulated = simulate || context.simulated;
+  const whole = await continued({ ...context, simulated }, { ...asked, ...before, ...files });
+  const task = checkTask({ config, apiUrl, simulated }, whole);
 
   const workersElsewhere = !stack && context.elsewhere && (await hasWorkers(context));
   // A simulated task must never reach a worker with a real key.

@@ -88,6 +88,7 @@ async function printRows(standing: Standing, say: CliText): Promise<void> {
     ['', progress?.tail && lastLine(progress.tail)],
     [label.model, standing.model],
     [label.files, standing.files && text.files(standing.files)],
+    [label.continues, standing.continues],
     [label.apiId, standing.api_id],
     [label.created, when(standing.created_at, lang)],
     [label.deadline, standing.step === 'waiting' ? standing.deadline && when(standing.deadline, lang) : undefined],

@@ -62,9 +62,16 @@ export async function save(run: TaskRun, result: TaskResult): Promise<void> {
 function commonPart({
   task,
   view,
-}: TaskRun): Pick<TaskResult, 'task_id' | 'task_name' | 'model' | 'created_at' | 'simulated'> {
-  const { task_id, task_name, model, simulated } = task;
-  return { task_id, task_name, model, created_at: view.created_at, ...(simulated && { simulated }) };
+}: TaskRun): Pick<TaskResult, 'task_id' | 'task_name' | 'model' | 'created_at' | 'simulated' | 'continues'> {
+  const { task_id, task_name, model, simulated, continues } = task;
+  return {
+    task_id,
+    task_name,
+    model,
+    created_at: view.created_at,
+    ...(simulated && { simulated }),
+    ...(continues !== undefined && { continues }),
+  };
 }
 
 function answerOf({ model, usage, choices, interruptions }: AnswerCallback): Partial<TaskResult> & { model: string } {

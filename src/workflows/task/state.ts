@@ -43,7 +43,7 @@ export class TaskRun {
   private deadlineMs: number | undefined;
 
   constructor(readonly task: Task) {
-    const { task_id, task_name, model, lang, relay, simulated, files } = task;
+    const { task_id, task_name, model, lang, relay, simulated, files, continues } = task;
     const { startTime } = workflowInfo();
     this.text = textFor(lang);
     this.times = new StageTimes(startTime.getTime());
@@ -61,6 +61,7 @@ export class TaskRun {
       ...(relay && { relay: true }),
       ...(simulated && { simulated }),
       ...(files && { files: fileNotes(files) }),
+      ...(continues !== undefined && { continues }),
     };
   }
 

@@ -15,7 +15,10 @@ export const usage: CliText['usage'] = {
   noPrompt: 'There is no prompt. Use -p "PROMPT", -f FILE, or -p - to read standard input.',
   oneFormat: 'Choose one format: --markdown, --json or --csv.',
   onePrompt: 'Give the prompt from one source only: an argument, -p, -f or --message.',
-  tooLong: (bytes, limit) => `The prompt has ${bytes} bytes; the limit is ${limit}. Shorten it.`,
+  tooLong: (bytes, limit, continues) =>
+    continues === undefined
+      ? `The prompt has ${bytes} bytes; the limit is ${limit}. Shorten it.`
+      : `The conversation up to ${continues} has ${bytes} bytes with the new prompt; the limit is ${limit}. Continue an earlier task, or start a new one with a summary.`,
   inputTooLong: (name, limit) => `${name} has more than ${limit} bytes, the limit. Shorten it.`,
   standardInput: 'Standard input',
   notText: (file) => `${file} is not a UTF-8 text file.`,

@@ -71,8 +71,17 @@ export const en: CliText = {
   noResults: 'There is no result yet.',
   resultGone: (id, file) =>
     `Task ${id} has ended, but its result file ${file} was removed or is damaged. Restore it, or read the answer in the Temporal Web UI (kimi-dispatch status ${id}).`,
+  continuing: (id) => `Continues ${id}`,
   unfinished: (id) => `Task ${id} has no result yet; see kimi-dispatch watch ${id}.`,
   noQuestion: (id) => `The result file of task ${id} has no question: it was saved by an older version.`,
+  noAnswer: (id, state) =>
+    `Task ${id} has no answer that could be continued (${state}), so nothing was sent. Ask again with kimi-dispatch retry ${id}, then continue the new task.`,
+  otherKimi: (id, simulated) =>
+    simulated
+      ? `Task ${id} was answered by the simulated Kimi, so the real one does not continue it; nothing was sent. Ask Kimi with kimi-dispatch retry ${id}, then continue the new task.`
+      : `Task ${id} was answered by the real Kimi, and the services run a simulation, so nothing was sent. Start them without --simulate to continue it.`,
+  conversationGone: (id, earlier) =>
+    `The conversation of task ${id} is not whole: the result file of ${earlier} was removed or is damaged, so nothing was sent. Restore the file, or start a new task.`,
   ended: (id, how) =>
     `Task ${id} was ended in the engine (${how}) and will have no result. Dispatch it again if needed.`,
   resultElsewhere: (id, folder) =>
@@ -261,6 +270,7 @@ export const en: CliText = {
     step: 'Step',
     model: 'Model',
     files: 'Files',
+    continues: 'Continues',
     apiId: 'API id',
     created: 'Started',
     deadline: 'Deadline',

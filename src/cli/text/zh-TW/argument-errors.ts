@@ -14,7 +14,10 @@ export const usage = {
   noPrompt: '沒有內容可以交給 Kimi。請用 -p "內容"、-f 檔案，或 -p - 從標準輸入讀取。',
   oneFormat: '匯出格式只能選一種：--markdown、--json 或 --csv。',
   onePrompt: '要交給 Kimi 的內容只能選一個來源：引數、-p、-f 或 --message。',
-  tooLong: (bytes: number, limit: number) => `內容有 ${bytes} 位元組，上限是 ${limit}。請縮短內容。`,
+  tooLong: (bytes: number, limit: number, continues?: string) =>
+    continues === undefined
+      ? `內容有 ${bytes} 位元組，上限是 ${limit}。請縮短內容。`
+      : `到任務 ${continues} 為止的對話加上新的提示詞有 ${bytes} 位元組，上限是 ${limit}。請接續較早的任務，或附上摘要另開新任務。`,
   inputTooLong: (name: string, limit: number) => `${name} 太長了，上限是 ${limit} 位元組。請縮短內容。`,
   standardInput: '標準輸入',
   notText: (file: string) => `${file} 不是 UTF-8 的文字檔。`,

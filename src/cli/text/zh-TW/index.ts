@@ -77,8 +77,17 @@ export const zhTW = {
   noResults: '還沒有任何結果。',
   resultGone: (id: string, file: string) =>
     `任務 ${id} 已經結束，但結果檔 ${file} 已被刪除或損壞。請還原檔案，或到 Temporal Web UI 讀取答案（kimi-dispatch status ${id}）。`,
+  continuing: (id: string) => `接續 ${id}`,
   unfinished: (id: string) => `任務 ${id} 還沒有結果；進度請看 kimi-dispatch watch ${id}。`,
   noQuestion: (id: string) => `任務 ${id} 的結果檔沒有問題的原文：它是舊版儲存的。`,
+  noAnswer: (id: string, state: string) =>
+    `任務 ${id} 沒有可以接續的答案（${state}），所以沒有送出任何請求。請用 kimi-dispatch retry ${id} 重新詢問，再接續新的任務。`,
+  otherKimi: (id: string, simulated: boolean) =>
+    simulated
+      ? `任務 ${id} 是由模擬的 Kimi 回答的，真正的 Kimi 不能接續，所以沒有送出任何請求。請用 kimi-dispatch retry ${id} 詢問 Kimi，再接續新的任務。`
+      : `任務 ${id} 是由真正的 Kimi 回答的，而服務正以模擬執行，所以沒有送出任何請求。請不加 --simulate 啟動服務，再接續它。`,
+  conversationGone: (id: string, earlier: string) =>
+    `任務 ${id} 的對話不完整：${earlier} 的結果檔已移除或損壞，所以沒有送出任何請求。請還原該檔，或另開新任務。`,
   ended: (id: string, how: string) => `任務 ${id} 在引擎裡被結束了（${how}），不會有結果。需要的話請重新派發。`,
   resultElsewhere: (id: string, folder: string) =>
     `任務 ${id} 已結束，但它的結果不在 ${folder}。請把 KIMI_RESULTS_DIR 指向 worker 使用的資料夾。`,
@@ -257,6 +266,7 @@ export const zhTW = {
     step: '正在進行',
     model: '模型',
     files: '檔案',
+    continues: '接續',
     apiId: 'API 編號',
     created: '開始',
     deadline: '期限',

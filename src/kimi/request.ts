@@ -1,0 +1,126 @@
+/** The request of a task to a model. */
+import { imageType } from '../documents/image-type.ts';
+import type { Task, TaskFile, Turn } from '../shared/task.ts';
+import { callsBack, checkImages, modelOf, parametersFor, resolveModel, type ModelParameters } from './models.ts';
+
+type Part = { type: 'text'; text: string } | { type: 'image_url'; image_url: { url: string } };
+
+interface Message {
+  role: 'system' | 'user' | 'assistant';
+  content: string | Part[];
+  reasoning_content?: string;
+}
+
+/** Body of a request, without the callback's members. */
+export type ChatRequest = { model: string; messages: Message[] } & ModelParameters;
+
+/** What is stored of files, by the SHA-256 of the file; one without it is left out. */
+export type FileContents = ReadonlyMap<string, Buffer>;
+
+/**
+ * @param apiUrl address of the API; `undefined` if it is not known
+ * @param contents of the task's texts and pictures; documents are read by the relay
+ * @returns the request of a task for that API, with the conversation that it continues
+ * @throws {KimiError} `retired_model` or `bad_parameter`, if the API would refuse it
+ */
+export function requestFor(
+  task: Pick<Task, 'model' | 'prompt' | 'request' | 'files' | 'conversation'>,
+  apiUrl: string | undefined,
+  contents: FileContents = new Map(),
+): ChatRequest {
+  const { model, prompt, request = {}, files = [], conversation = [] } = task;
+  const { system, images = [] } = request;
+  const all = filesOf(task);
+  checkImages(model, all.filter(({ kind }) => kind === 'image').length + conversation.flatMap(imagesOf).length);
+  // At Moonshot each file is a system message at the head, which its cache keeps for the next question. Other servers may take one
+  // system message only.
+  const isMoonshot = apiUrl !== undefined && !callsBack(apiUrl);
+  const head = [...(isMoonshot ? textsOf(all, contents) : []), ...(system === undefined ? [] : [system])];
+  const asked = (turn: Pick<Turn, 'prompt' | 'images' | 'files'>) => userMessage(turn, contents, isMoonshot);
+  return {
+    model: resolveModel(model, apiUrl),
+    messages: [
+      ...head.map((content): Message => ({ role: 'system', content })),
+      ...conversation.flatMap((turn) => [asked(turn), answerOf(model, turn)]),
+      asked({ prompt, images, files }),
+    ],
+    ...parametersFor(model, request),
+  };
+}
+
+/** @returns the files of a task and of the conversation before it; one that is in both, once, as it was stored last. */
+export function filesOf({ files = [], conversation = [] }: Pick<Task, 'files' | 'conversation'>): TaskFile[] {
+  const all = [...conversation.flatMap((turn) => turn.files ?? []), ...files];
+  return [...new Map(all.map((file) => [file.sha256, file])).values()];
+}
+
+function imagesOf({ images = [] }: Pick<Turn, 'images'>): string[] {
+  return images;
+}
+
+/** @returns the message of a question: a plain string as in docs/http-api.md, unless there are pictures. */
+function userMessage(
+  { prompt, images = [], files = [] }: Pick<Turn, 'prompt' | 'images' | 'files'>,
+  contents: FileContents,
+  isMoonshot: boolean,
+): Message {
+  const pictures = contentsOf(files, 'image', contents).map(([, content]) => dataUrl(content));
+  const parts = [...images, ...pictures].map((url): Part => ({ type: 'image_url', image_url: { url } }));
+  const text = [prompt, ...(isMoonshot ? [] : textsOf(files, contents))].join('\n\n');
+  return { role: 'user', content: parts.length > 0 ? [...parts, { type: 'text', text }] : text };
+}
+
+/**
+ * Stands for the reasoning of an answer that has none: Moonshot was seen to take an empty one for a missing one, and to accept a space
+ * (llmgateway, pull request 2093).
+ */
+const NO_REASONING = ' ';
+
+/**
+ * @returns the message of an earlier answer. A model that always thinks refuses one without its reasoning (Moonshot's documentation);
+ *   K2.6 ignores it unless `thinking.keep` is set (its guide), and other servers may not know it.
+ */
+function answerOf(id: string, { output, reasoning }: Turn): Message {
+  const model = modelOf(id);
+  const isWanted = model && model.thinking !== 'switch';
+  return { role: 'assistant', content: output, ...(isWanted && { reasoning_content: reasoning || NO_REASONING }) };
+}
+
+function contentsOf(
+  files: readonly TaskFile[],
+  wanted: TaskFile['kind'],
+  contents: FileContents,
+): [file: TaskFile, content: Buffer][] {
+  return files.flatMap((file): [TaskFile, Buffer][] => {
+    const content = file.kind === wanted ? contents.get(file.sha256) : undefined;
+    return content ? [[file, content]] : [];
+  });
+}
+
+function textsOf(files: readonly TaskFile[], contents: FileContents): string[] {
+  return contentsOf(files, 'text', contents).map(([{ name }, content]) => attachment(name, content));
+}
+
+function dataUrl(content: Buffer): string {
+  return `data:${imageType(content)};base64,${content.toString('base64')}`;
+}
+
+function attachment(name: string, content: Buffer): string {
+  return `<attachment name=${JSON.stringify(name)}>\n${content.toString('utf8')}\n</attachment>`;
+}
+
+/** Upper estimate of the tokens that a message adds to its text. */
+const MESSAGE_TOKENS = 32;
+
+/** @returns an upper bound of the tokens of a request's text: each has at least one byte. Images are not counted. */
+export function mostTokens({ messages }: ChatRequest): number {
+  const texts = messages.flatMap(({ content, reasoning_content: reasoning = '' }) => [
+    reasoning,
+    ...(typeof content === 'string' ? [content] : content.map(textOf)),
+  ]);
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text) + MESSAGE_TOKENS, 0);
+}
+
+function textOf(part: Part): string {
+  return part.type === 'text' ? part.text : '';
+}

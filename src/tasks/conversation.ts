@@ -1,0 +1,70 @@
+/** Conversations: a task that continues another one is sent all its questions and answers. */
+import type { ResultFile } from '../shared/result.ts';
+import type { Turn } from '../shared/task.ts';
+import type { TaskContext } from './context.ts';
+import { checkChat, savedResult } from './look-up.ts';
+import { Problem } from './problem.ts';
+import type { NewTask } from './tasks.ts';
+
+/** A task with the conversation before it. */
+export type ContinuedTask = NewTask & { conversation?: Turn[] };
+
+type Reading = Pick<TaskContext, 'results' | 'withClient' | 'simulated'>;
+
+/**
+ * Reads the conversation that a task continues, from the result files, each of which has one question and its answer.
+ *
+ * @returns the task with the conversation, and with the name and the settings of the task before it where none are given
+ * @throws {Problem} if a part of it is missing, has no answer, or belongs to another chat
+ */
+export async function continued(context: TaskContext, task: NewTask): Promise<ContinuedTask> {
+  const { continue: last, route } = task;
+  if (last === undefined) return task;
+  await checkChat(context, last, route);
+  const newest = await savedResult(context, last);
+  const { prompt: _, files: __, request, ...settings } = questionOf(context, newest);
+  const { images: ___, ...options } = request ?? {};
+  return {
+    name: newest.task_name,
+    model: newest.model,
+    ...settings,
+    ...task,
+    request: { ...options, ...task.request },
+    conversation: await conversationTo(context, newest),
+  };
+}
+
+/** @returns questions and answers up to this result, the oldest first. */
+async function conversationTo(context: Reading, newest: ResultFile): Promise<Turn[]> {
+  const turns = new Map<string, Turn>();
+  let result: ResultFile | undefined = newest;
+  // A file that was changed by hand could name a task twice.
+  while (result && !turns.has(result.task_id)) {
+    turns.set(result.task_id, turnOf(context, result));
+    const { continues: earlier }: ResultFile = result;
+    if (earlier === undefined) break;
+    result = await context.results.readIfSound(earlier);
+    if (!result) throw new Problem('conversation_gone', { task_id: newest.task_id, earlier });
+  }
+  return [...turns.values()].toReversed();
+}
+
+function turnOf(context: Reading, result: ResultFile): Turn {
+  const { task_id, output = '', reasoning, status, simulated = false } = result;
+  if (output.trim() === '') throw new Problem('no_answer', { task_id, state: status });
+  if (simulated !== context.simulated) throw new Problem('other_kimi', { task_id, simulated });
+  const { prompt, request, files } = questionOf(context, result);
+  return {
+    prompt,
+    ...(request?.images && { images: request.images }),
+    ...(files && { files }),
+    output,
+    ...(reasoning && { reasoning }),
+  };
+}
+
+function questionOf({ results }: Reading, result: ResultFile) {
+  const question = results.questionOf(result);
+  if (!question) throw new Problem('no_question', { task_id: result.task_id });
+  return question;
+}
