@@ -75,30 +75,38 @@ export class WorkerPace {
   ) {}
 
   /**
-   * Waits until the worker has processed a callback, that is until it has saved the answer, or the task has no pending workflow task.
-   * The engine accepts signals several times as fast as a worker processes them, and a workflow task that is pending for over 2 s
-   * (temporal/worker.ts) costs the worker a replay. Without a worker, or with a slow one, the callbacks wait in the engine.
-   *
-   * The task is not queried: it may have ended by then, and a query would replay it.
+   * Waits until the worker has processed a callback: until it has saved the answer, if it belongs to this process, else
+   * {@link untilIdle}. The engine accepts signals several times as fast as a worker processes them, and a workflow task that is pending
+   * for over 2 s (temporal/worker.ts) costs the worker a replay. Without a worker, or with a slow one, the callbacks wait in the engine.
    */
-  async untilProcessed(task_id: string, given = this.waitMs): Promise<void> {
-    const isHere = isWorkerHere();
-    const waitMs = given ?? WAIT_MS[isHere ? 'here' : 'elsewhere'];
-    if (waitMs < LARGE.waitMs && performance.now() < this.unpacedUntil) return;
+  async untilProcessed(task_id: string): Promise<void> {
+    if (performance.now() < this.unpacedUntil) return;
+    if (!isWorkerHere()) {
+      await this.untilIdle(task_id, this.waitMs ?? WAIT_MS.elsewhere);
+      return;
+    }
     const over = new AbortController();
     const end = (): void => over.abort();
     const forget = onceSaved(task_id, end);
     this.stopping.addEventListener('abort', end);
     if (this.stopping.aborted) end();
     try {
-      await this.poll(task_id, isHere ? POLL_HERE_MS : POLL_MS, waitMs, over.signal);
+      await this.untilIdle(task_id, this.waitMs ?? WAIT_MS.here, POLL_HERE_MS, over.signal);
     } finally {
       forget();
       this.stopping.removeEventListener('abort', end);
     }
   }
 
-  private async poll(task_id: string, firstMs: number, waitMs: number, over: AbortSignal): Promise<void> {
+  /**
+   * Waits until a task has no pending workflow task and saves nothing. The task is not queried: it may have ended by then, and a query
+   * would replay it.
+   *
+   * @param waitMs how long at most, in milliseconds
+   * @param firstMs when it is asked first
+   * @param over ends the wait
+   */
+  async untilIdle(task_id: string, waitMs: number, firstMs = POLL_MS, over = this.stopping): Promise<void> {
     const { connection, workflowService, options } = this.client;
     const giveUpAt = performance.now() + waitMs;
     const request = { namespace: options.namespace, execution: { workflowId: task_id } };
@@ -153,7 +161,7 @@ export class LargeCallbacks {
     this.waiting += 1;
     const turn = this.last.then(signal);
     this.last = turn
-      .then(async (status) => status === 'signalled' && (await this.pace.untilProcessed(task_id, LARGE.waitMs)))
+      .then(async (status) => status === 'signalled' && (await this.pace.untilIdle(task_id, LARGE.waitMs)))
       .catch(() => {})
       .finally(() => {
         this.waiting -= 1;

@@ -23,7 +23,7 @@ describe('a plan', () => {
 
   it('is a steady mixed load that no limit bounds, of tasks that do not stay open', () => {
     expect(new Set(tasks.map(({ name }) => name)).size).toBe(tasks.length);
-    expect(new Set(tasks.map(({ kind }) => kind)).size).toBe(19);
+    expect(new Set(tasks.map(({ kind }) => kind)).size).toBe(20);
     expect(tasks.every(({ name, request }) => request.prompt.includes(name) && request.grace_ms <= MINUTE)).toBe(true);
     const perMinute = Array.from(
       { length: 30 },

@@ -13,7 +13,7 @@ import type { DeadLetter } from '../../src/webhook/dead-letters.ts';
 import { Journal, JournalUnavailable, type JournalKey } from '../../src/webhook/journal.ts';
 import { withProof } from '../../src/webhook/proof.ts';
 import { openPayloads } from '../../src/temporal/payloads/converter.ts';
-import { noteSaved } from '../../src/tasks/worker-here.ts';
+import { forgetWorker, noteSaved, noteWorker } from '../../src/tasks/worker-here.ts';
 import { sign } from '../../src/webhook/signature.ts';
 import { lazyClient } from '../../src/temporal/client.ts';
 import { createWebhook } from '../../src/webhook/app.ts';
@@ -506,6 +506,8 @@ describe('callbacks in the journal', () => {
   });
 
   it('wait no longer than the worker of this process takes to save an answer', async () => {
+    noteWorker('here', await engineClient());
+    onTestFinished(() => forgetWorker('here'));
     const { ingest, delivered, tasks } = await forty(600_000);
     for (const { task_id } of tasks.slice(0, 8)) noteSaved(task_id);
     await until(async () => (await delivered()) === 24);

@@ -500,7 +500,7 @@ describe('the wake', () => {
 
 describe('persist', () => {
   it('is retried until the disk accepts the answer', async () => {
-    const world = await openWorld({ delayMs: 300 });
+    const world = await openWorld({ delayMs: 2_000 });
     const started = await world.start('x');
     const mend = await standInTheWay(world.results.resultPath(started.task_id));
     await until(async () => (await world.view(started)).step === 'saving');
@@ -509,7 +509,7 @@ describe('persist', () => {
   });
 
   it('adds no event while it is retried, and delays nothing: a disk may be full for days', async () => {
-    const world = await openWorld({ delayMs: 300 });
+    const world = await openWorld({ delayMs: 2_000 });
     const started = await world.start('x');
     const mend = await standInTheWay(world.results.resultPath(started.task_id));
     const tried = async (times: number) => {
