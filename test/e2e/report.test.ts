@@ -231,7 +231,8 @@ it(
     expect(await flawsOf(page)).toEqual([]);
     await shoot(page, 'live-ended');
 
-    const href = await page.locator('#slowest a').first().getAttribute('href');
+    await page.locator('#slowest a').first().click();
+    const href = await page.getByRole('link', { name: '在 Web UI 查看' }).getAttribute('href');
     expect(href).toMatch(new RegExp(`^${state.ui_url}/namespaces/default/workflows/kimi-`));
     const { page: webUi } = await openPage();
     await webUi.goto(href ?? '');
