@@ -6,6 +6,9 @@ const ID = String.raw`kimi-\d{1,12}-\d{1,9}`;
 /** A task id. Checked before an id is used in a path or a workflow id. */
 export const TASK_ID = new RegExp(`^${ID}$`);
 
+/** Finds a task id in a text. */
+export const TASK_ID_IN = new RegExp(`\\b${ID}\\b`);
+
 /**
  * Id of a notification: the task id for the outcome, `<id>-late` for an answer that came after it. The `Idempotency-Key` of a
  * repeated wake ends in `-again-<n>`.

@@ -424,10 +424,11 @@ describe('up', () => {
     const status = await cli(['status', task_id], env);
     expect(status.stdout).toMatch(/Kimi 正在回答，目前約 \d+ 個 Token\n/);
     const { progress } = JSON.parse((await cli(['status', task_id, '--json'], env)).stdout) as {
-      progress?: { tokens: number; tail: string };
+      progress?: { tokens: number; tail: string; text: string };
     };
     expect(progress?.tokens).toBeGreaterThan(0);
     expect(progress?.tail).not.toBe('');
+    expect(progress?.text).toMatch(/^Kimi 正在.*約 \d+ 個 Token/);
     expect(await watching.ended).toMatchObject({ code: 0, stdout: expect.stringContaining('✅ Kimi 任務完成！') });
     expect(watching.said.stderr).toContain('Kimi 正在回答');
     expect(await latest(env)).toMatchObject({ task_id, status: 'done', model: 'kimi-k2.6' });

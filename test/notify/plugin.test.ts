@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Config, SessionEntry } from 'openclaw/plugin-sdk/plugin-entry';
+import type { Config, Presentation, SessionEntry } from 'openclaw/plugin-sdk/plugin-entry';
 import { answerCommand } from '../../openclaw/plugin/src/chat-command.ts';
 import { commandLine, type Ran } from '../../openclaw/plugin/src/command-line.ts';
 import { Notes } from '../../openclaw/plugin/src/notes.ts';
@@ -98,11 +98,14 @@ async function openPlugin({
   };
   const notifier = new Notifier({ runtime }, notes, send, agents, toPage);
   const warned: string[] = [];
-  const handler = wakeRoute({ runtime, logger: { info: () => {}, warn: (line) => warned.push(line) } }, notifier);
+  const ended: unknown[] = [];
+  const handler = wakeRoute({ runtime, logger: { info: () => {}, warn: (line) => warned.push(line) } }, notifier, {
+    ended: (...task) => void ended.push(task),
+  });
   const url = await serve((request, response) => void handler(request, response));
   const wake = async (changes: Partial<PluginWake> = {}, key = ID, token = TOKEN) =>
     await new Gateway({ wakeUrl: `${url}${PLUGIN_WAKE_PATH}`, token }).wake({ ...WAKE, ...changes }, key);
-  return { sent, shownInPage, sessions, events, heartbeats, notes, url, wake, warned };
+  return { sent, shownInPage, sessions, events, heartbeats, notes, url, wake, warned, ended, notifier };
 }
 
 describe('a wake', () => {
@@ -118,6 +121,16 @@ describe('a wake', () => {
         skipQueue: true,
         payloads: [{ text: WAKE.message }],
       },
+    ]);
+  });
+
+  it('ends the line of progress, whoever notifies the user', async () => {
+    const { wake, ended } = await openPlugin();
+    await wake();
+    await wake({ reply: 'agent', task: { ...WAKE.task, status: 'timed_out' } });
+    expect(ended).toEqual([
+      [ID, 'calculator', 'done'],
+      [ID, 'calculator', 'timed_out'],
     ]);
   });
 
@@ -641,12 +654,15 @@ describe('a message', () => {
   async function say(words: string, change: Change = {}, isAuthorized = true) {
     const runs: string[][] = [];
     const replies: string[] = [];
+    const buttons: unknown[] = [];
+    const followed: unknown[] = [];
     const shown: string[] = [];
     const hook = messageHook({
       run: async (args, input = '') => {
         runs.push([...args, input]);
-        return { exit: 0, stdout: 'said @all', stderr: '' };
+        return { exit: 0, stdout: 'said @all', stderr: args[0] === 'dispatch' ? `任務編號：${ID}` : '' };
       },
+      progress: { follow: (...task) => void followed.push(task) },
       notifier: {
         show: async (_route, text) => {
           shown.push(text);
@@ -658,7 +674,10 @@ describe('a message', () => {
       logger,
     });
     const dispatcher = {
-      sendFinalReply: ({ text }: { text: string }) => replies.push(text) > 0,
+      sendFinalReply: ({ text, presentation }: { text: string; presentation?: Presentation }) => {
+        buttons.push(...(presentation?.blocks ?? []).flatMap((block) => block.buttons));
+        return replies.push(text) > 0;
+      },
       getQueuedCounts: () => ({ final: replies.length }),
     };
     const event = {
@@ -666,7 +685,7 @@ describe('a message', () => {
       ...change,
       ctx: { ...ctx, BodyForCommands: words, ...change.ctx },
     };
-    return { handled: await hook(event, { cfg: {}, dispatcher, ...done }), runs, replies, shown };
+    return { handled: await hook(event, { cfg: {}, dispatcher, ...done }), runs, replies, shown, buttons, followed };
   }
   /** What the gateway was told of the message. */
   const ended: string[] = [];
@@ -694,6 +713,15 @@ describe('a message', () => {
       expect(handled).toEqual({ handled: true, queuedFinal: true, counts: { final: 1 } });
     },
   );
+
+  it('offers to cancel the task it started, and follows it', async () => {
+    const { buttons, followed } = await say('Kimi: x');
+    expect(buttons).toEqual([{ label: '取消 Cancel', action: { type: 'command', command: `/kimi cancel ${ID}` } }]);
+    expect(followed).toEqual([[ID, JSON.parse(route)]]);
+    expect(await say('/kimi list')).toMatchObject({ buttons: [], followed: [] });
+    // LINE would turn a button into a card, WhatsApp into text.
+    expect((await say('Kimi: x', { ctx: { OriginatingChannel: 'line' } })).buttons).toEqual([]);
+  });
 
   it.each(['@javis_bot Kimi: x', '<@U0BOT> Kimi: x', '<@!99> /kimi x'])('%j starts one in a group', async (words) => {
     const { runs } = await say(words, { ctx: { ChatType: 'group' } });
@@ -734,7 +762,7 @@ describe('a message', () => {
   });
 
   it.each(['hello', 'Kimi:', '/kimis x', '/other kimi x'])('%j is not handled', async (words) => {
-    expect(await say(words)).toEqual({ handled: undefined, runs: [], replies: [], shown: [] });
+    expect(await say(words)).toMatchObject({ handled: undefined, runs: [], replies: [], shown: [] });
   });
 
   it.each(['/kimi', '/kimi list', '/kimi@javis_bot Status'])('%j lists the tasks of this chat', async (words) => {
@@ -780,6 +808,7 @@ describe('a message', () => {
           return { outcome: 'failed', error: 'not\u001B[2J\nnow' };
         },
       },
+      progress: { follow: () => {} },
       media: MEDIA,
       isAuthorized: () => true,
       logger,
@@ -812,8 +841,8 @@ describe('/kimi', () => {
       runs.push({ args: words, input });
       return { exit: 0, stdout: 'said', stderr: '', ...ran };
     };
-    const text = await answerCommand(run, notifier, args, { chat: ROUTE, isAuthorized: true });
-    return { text, runs, shown };
+    const said = await answerCommand(run, notifier, args, { chat: ROUTE, isAuthorized: true });
+    return { text: said?.text, runs, shown };
   }
   const chat = ['--route', JSON.stringify(ROUTE)];
 

@@ -17,6 +17,13 @@ export interface Channel {
    * `messages` of them; no more than `requests` requests are sent.
    */
   textOnly?: { chars: number; messages: number; requests: number };
+  /** Whether the gateway draws buttons that run a command. */
+  buttons?: boolean;
+  /**
+   * The chats whose messages the gateway can edit, as far as that was run. It refuses to edit in private chats of Slack and Feishu, whose
+   * messages it knows by another name of the chat.
+   */
+  edits?: RegExp;
   /** Further syntax of this channel that must not be interpreted, even in code. */
   syntax?: RegExp;
 }
@@ -27,8 +34,14 @@ export const OWN_PAGES = 'webchat';
 const COMMON: Channel = {};
 
 const CHANNELS: Record<string, Channel> = {
-  slack: { threadInSession: /:thread:(\d+\.\d+)/, sendsEntities: true },
-  feishu: { threadInSession: /:topic:(om_[^:]+)/, threadsByRoot: true, quotesMessage: true, syntax: /<(?=\/?at\b)/gi },
+  telegram: { buttons: true, edits: /./ },
+  slack: { edits: /^[CG]/, threadInSession: /:thread:(\d+\.\d+)/, sendsEntities: true },
+  feishu: {
+    threadInSession: /:topic:(om_[^:]+)/,
+    threadsByRoot: true,
+    quotesMessage: true,
+    syntax: /<(?=\/?at\b)/gi,
+  },
   // https://developers.line.biz/en/reference/messaging-api/#send-push-message: a request counts once, with up to 5 messages of 5,000
   // characters. Two requests hold 50,000 characters; the free plan has 200 requests a month.
   line: { textOnly: { chars: 5_000, messages: 5, requests: 2 } },

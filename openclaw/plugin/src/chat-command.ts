@@ -1,4 +1,6 @@
 import { excerptOf } from '../../../src/shared/format.ts';
+import { TASK_ID_IN } from '../../../src/shared/task-id.ts';
+import type { Reply } from './buttons.ts';
 import { saidBy, type Ran, type Run } from './command-line.ts';
 import { forChat, UNKNOWN_CHAT, type Chat } from './routes.ts';
 import type { Notifier } from './notifier.ts';
@@ -26,15 +28,17 @@ export interface Asker {
  * Starts a task for a chat.
  *
  * @param files paths of the files that go with it
- * @returns the reply: the two lines, the position in the queue, or the reason of a failure
+ * @returns the reply: the two lines, the position in the queue, or the reason of a failure; and the task, which is not part of them
  */
 export async function dispatchFromChat(
   run: Run,
   prompt: string,
   chat: Chat,
   files: readonly string[] = [],
-): Promise<string> {
-  return toChat(await forChat(run, chat)(['dispatch', '-p', '-', ...attaching(files)], prompt));
+): Promise<Reply> {
+  const ran = await forChat(run, chat)(['dispatch', '-p', '-', ...attaching(files)], prompt);
+  const [task_id] = (ran.exit === 0 && TASK_ID_IN.exec(ran.stderr)) || [];
+  return { text: toChat(ran), ...(task_id && { task_id }) };
 }
 
 /** @returns the options that attach files. */
@@ -57,29 +61,31 @@ export async function answerCommand(
   notifier: Pick<Notifier, 'show'>,
   args: string,
   { chat, isAuthorized }: Asker,
-): Promise<string | undefined> {
+): Promise<Reply | undefined> {
   const asked = args.trim();
   const command = COMMAND.exec(asked)?.groups;
   if (!command) return await dispatchFromChat(run, asked, chat);
-  if (chat === 'unknown') return UNKNOWN_CHAT;
-  if (!isAuthorized) return NOT_AUTHORIZED;
+  if (chat === 'unknown') return { text: UNKNOWN_CHAT };
+  if (!isAuthorized) return { text: NOT_AUTHORIZED };
   const { verb = 'list', id } = command;
   const tasks = forChat(run, chat);
   const ofTask = id ? [id] : [];
   switch (verb.toLowerCase()) {
     case 'usage':
-      return block(toChat(await run(['usage'])));
+      return { text: block(toChat(await run(['usage']))) };
     case 'cancel':
-      return toChat(await tasks(['cancel', ...ofTask]));
+      return { text: toChat(await tasks(['cancel', ...ofTask])) };
     case 'result': {
       const ran = await tasks(['result', ...ofTask]);
-      if (ran.exit !== 0 || chat === 'everyone') return excerptOf(toChat(ran), EXCERPT_CHARS);
+      if (ran.exit !== 0 || chat === 'everyone') {
+        return { text: excerptOf(toChat(ran), EXCERPT_CHARS) };
+      }
       const file = { name: `${id ?? 'result'}.md`, content: ran.stdout };
       const delivery = await notifier.show(chat, excerptOf(ran.stdout, EXCERPT_CHARS), file);
-      return delivery.outcome === 'sent' ? undefined : (delivery.error ?? delivery.outcome);
+      return delivery.outcome === 'sent' ? undefined : { text: delivery.error ?? delivery.outcome };
     }
     default:
-      return block(toChat(await tasks(id ? ['status', id] : ['list', '-l', LISTED])));
+      return { text: block(toChat(await tasks(id ? ['status', id] : ['list', '-l', LISTED]))) };
   }
 }
 

@@ -2,16 +2,18 @@
 import { listAgentIds, tryResolveDefaultAgentId } from 'openclaw/plugin-sdk/agent-scope-runtime';
 import { sendDurableMessageBatch } from 'openclaw/plugin-sdk/channel-outbound';
 import { resolveCommandAuthorization } from 'openclaw/plugin-sdk/command-auth';
+import { callGatewayFromCli } from 'openclaw/plugin-sdk/gateway-runtime';
 import { definePluginEntry, type Config, type InboundContext } from 'openclaw/plugin-sdk/plugin-entry';
 import { appendAssistantMirrorMessageByIdentity } from 'openclaw/plugin-sdk/session-transcript-runtime';
 import { PLUGIN_WAKE_PATH } from '../../../src/notify/protocol.ts';
+import { messageOf } from './buttons.ts';
 import { answerCommand } from './chat-command.ts';
 import { commandLine } from './command-line.ts';
 import { mediaFolder } from './files.ts';
 import { messageHook } from './messages.ts';
 import { Notes } from './notes.ts';
+import { editIn, ProgressLines } from './progress.ts';
 import { chatOfCommand } from './routes.ts';
-import { asData } from './safe-text.ts';
 import { startServices } from './start-services.ts';
 import { toolsFor, TOOL_NAMES } from './tools.ts';
 import { Notifier } from './notifier.ts';
@@ -38,8 +40,15 @@ export default definePluginEntry({
     const agents = { listAgentIds, tryResolveDefaultAgentId };
     const notifier = new Notifier(api, notes, sendDurableMessageBatch, agents, appendAssistantMirrorMessageByIdentity);
     if (api.registrationMode === 'full') void notes.prune();
+    const edit = editIn(callGatewayFromCli);
+    const progress = new ProgressLines(run, { post: async (...line) => await notifier.post(...line), edit }, stateDir);
+    api.registerService({
+      id: 'kimi-dispatch-progress',
+      start: () => progress.resume(),
+      stop: () => progress.stop(),
+    });
 
-    api.on('reply_dispatch', messageHook({ run, notifier, media, isAuthorized, logger: api.logger }), {
+    api.on('reply_dispatch', messageHook({ run, notifier, progress, media, isAuthorized, logger: api.logger }), {
       timeoutMs: HOOK_TIMEOUT_MS,
     });
     api.registerCommand({
@@ -49,13 +58,14 @@ export default definePluginEntry({
       channels: COMMAND_CHANNELS,
       handler: async (context) => {
         const asker = { chat: chatOfCommand(context), isAuthorized: true };
-        const text = await answerCommand(run, notifier, context.args ?? '', asker);
-        return text === undefined ? { suppressReply: true } : { text: asData(text) };
+        const said = await answerCommand(run, notifier, context.args ?? '', asker);
+        if (said?.task_id && typeof asker.chat !== 'string') progress.follow(said.task_id, asker.chat);
+        return said ? messageOf(said, context.channel) : { suppressReply: true };
       },
     });
     startServices(api);
     for (const name of TOOL_NAMES) api.registerTool((context) => toolsFor(run, context, media)[name], { name });
-    api.registerHttpRoute({ path: PLUGIN_WAKE_PATH, auth: 'plugin', handler: wakeRoute(api, notifier) });
+    api.registerHttpRoute({ path: PLUGIN_WAKE_PATH, auth: 'plugin', handler: wakeRoute(api, notifier, progress) });
   },
 });
 

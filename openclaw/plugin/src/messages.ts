@@ -8,12 +8,13 @@ import type {
 } from 'openclaw/plugin-sdk/plugin-entry';
 import { taskFromMessage } from '../../../src/shared/chat.ts';
 import { field } from '../../../src/shared/format.ts';
+import { messageOf, type Reply } from './buttons.ts';
 import { answerCommand, dispatchFromChat, isCommand } from './chat-command.ts';
 import type { Run } from './command-line.ts';
 import { filesNotTaken, filesOf } from './files.ts';
+import type { ProgressLines } from './progress.ts';
 import { typedText, withQuotation } from './prompt.ts';
 import { chatOfMessage } from './routes.ts';
-import { asData } from './safe-text.ts';
 import type { Notifier } from './notifier.ts';
 
 const COMMAND = /^\s*\/kimi(?:@\S+)?(?:\s+(?<args>.*))?$/isu;
@@ -21,6 +22,7 @@ const COMMAND = /^\s*\/kimi(?:@\S+)?(?:\s+(?<args>.*))?$/isu;
 export interface MessageHook {
   run: Run;
   notifier: Pick<Notifier, 'show'>;
+  progress: Pick<ProgressLines, 'follow'>;
   /** Folder of the files that the gateway received. */
   media: string;
   isAuthorized: (ctx: InboundContext, cfg: Config) => boolean;
@@ -35,7 +37,7 @@ export interface MessageHook {
  * A later command in the same chat aborts a message that is still being handled (Telegram). The task is started and answered
  * anyway. The hook returns at the abort: until then, the gateway drops the command too.
  */
-export function messageHook({ run, notifier, media, isAuthorized, logger }: MessageHook) {
+export function messageHook({ run, notifier, progress, media, isAuthorized, logger }: MessageHook) {
   return async (event: ReplyDispatchEvent, context: ReplyDispatchContext) => {
     if (event.isTailDispatch) return undefined;
     const { ctx } = event;
@@ -55,26 +57,27 @@ export function messageHook({ run, notifier, media, isAuthorized, logger }: Mess
     context.markIdle('message_completed');
     return { handled: true, queuedFinal, counts: dispatcher.getQueuedCounts() } satisfies ReplyDispatchResult;
 
-    async function reply(): Promise<string | undefined> {
+    async function reply(): Promise<Reply | undefined> {
       const asked = command ? (command['args'] ?? '').trim() : (prompt ?? '');
       if (command && isCommand(asked)) {
         return await answerCommand(run, notifier, asked, { chat, isAuthorized: isAuthorized(ctx, cfg) });
       }
       const { taken, left } = await filesOf(ctx, media);
-      const said = await dispatchFromChat(run, withQuotation(asked, ctx), chat, taken);
-      return [said, filesNotTaken(left)].filter(Boolean).join('\n\n');
+      const { text, task_id } = await dispatchFromChat(run, withQuotation(asked, ctx), chat, taken);
+      if (task_id && typeof chat !== 'string') progress.follow(task_id, chat);
+      return { text: [text, filesNotTaken(left)].filter(Boolean).join('\n\n'), ...(task_id && { task_id }) };
     }
 
     /** @returns whether the dispatcher sends the answer. */
     async function answer(): Promise<boolean> {
-      const text = await reply().catch((error: unknown) => String(error));
-      if (text === undefined || event.suppressUserDelivery) return false;
+      const said = await reply().catch((error: unknown) => ({ text: String(error) }));
+      if (said === undefined || event.suppressUserDelivery) return false;
       // The dispatcher sends nothing after an abort, and it would reply to the origin of a message that was written elsewhere for
       // this chat, e.g. by `chat.send`.
       const isPast = event.shouldRouteToOriginating || abortSignal?.aborted;
       if (!isPast || typeof chat === 'string')
-        return dispatcher.sendFinalReply({ text: asData(text, ctx.OriginatingChannel) });
-      const { outcome, error } = await notifier.show(chat, text, undefined);
+        return dispatcher.sendFinalReply(messageOf(said, ctx.OriginatingChannel));
+      const { outcome, error } = await notifier.show(chat, said.text, undefined);
       if (outcome !== 'sent') throw new Error(error ?? outcome);
       return true;
     }

@@ -21,6 +21,8 @@ export interface Delivery {
   error?: string;
   /** Whether it may have been shown: the connection was lost before the channel answered. */
   isUncertain?: boolean;
+  /** Of the message that was sent, if the channel names it. */
+  message_id?: string;
 }
 
 /** A virtual folder: the channel reads the one file in it from memory. */
@@ -52,6 +54,11 @@ export class Notifier {
     const delivering = this.deliverOnce(wake, key).finally(() => this.underWay.delete(key));
     this.underWay.set(key, delivering);
     return await delivering;
+  }
+
+  /** Sends one short message that is no notification. */
+  async post(route: Route, text: string): Promise<Delivery> {
+    return await this.sendOne(route, { text: asData(text, route.channel) });
   }
 
   /** Sends a text, and the file if the text does not hold all of it. */
@@ -169,7 +176,7 @@ export class Notifier {
   ): Promise<Delivery> {
     let isDispatched = false;
     const quoted = channelOf(channel).quotesMessage && !thread_id && message?.at ? message.id : undefined;
-    const { status, reason, error } = await this.toChannel({
+    const { status, results, reason, error } = await this.toChannel({
       cfg: this.api.runtime.config.current(),
       channel,
       to,
@@ -187,7 +194,8 @@ export class Notifier {
         isDispatched = true;
       },
     });
-    if (status === 'sent') return { outcome: status };
+    const message_id = results?.[0]?.messageId;
+    if (status === 'sent') return { outcome: status, ...(message_id && { message_id }) };
     const refusal = refusalOf(error);
     return {
       outcome: status === 'failed' && refusal === 'final' ? 'refused' : status,

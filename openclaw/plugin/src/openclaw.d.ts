@@ -62,11 +62,16 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
     isTailDispatch?: boolean;
   }
 
+  /** What a message offers besides its text. */
+  export interface Presentation {
+    blocks: { type: 'buttons'; buttons: { label: string; action: { type: 'command'; command: string } }[] }[];
+  }
+
   export interface ReplyDispatchContext {
     cfg: Config;
     dispatcher: {
       /** @returns whether it was queued. */
-      sendFinalReply(payload: { text: string }): boolean;
+      sendFinalReply(payload: { text: string; presentation?: Presentation }): boolean;
       getQueuedCounts(): Record<string, number>;
     };
     /** Records that the message is done. A session stays in work otherwise: after two minutes the gateway reports it as stuck. */
@@ -166,7 +171,9 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
       acceptsArgs: boolean;
       /** The channels that offer it. */
       channels?: string[];
-      handler(context: CommandContext): Promise<{ text?: string; suppressReply?: boolean }>;
+      handler(
+        context: CommandContext,
+      ): Promise<{ text?: string; presentation?: Presentation; suppressReply?: boolean }>;
     }): void;
     registerTool(factory: (context: ToolContext) => Tool, options: { name: string }): void;
     registerService(service: { id: string; start(): void | Promise<void>; stop?(): void | Promise<void> }): void;
@@ -224,9 +231,28 @@ declare module 'openclaw/plugin-sdk/channel-outbound' {
     onPlatformSendDispatch?: () => void;
   }): Promise<{
     status: 'sent' | 'suppressed' | 'partial_failed' | 'failed';
+    /** The messages, by the channel's ids. */
+    results?: { messageId?: string }[];
     reason?: string;
     error?: unknown;
   }>;
+}
+
+declare module 'openclaw/plugin-sdk/gateway-runtime' {
+  /** Calls a method of the running gateway, with its own token. Throws if it refuses. */
+  export function callGatewayFromCli(
+    method: 'message.action',
+    options: { timeout: string; json: true },
+    request: {
+      channel: string;
+      action: 'edit';
+      params: { to: string; messageId: string; message: string };
+      accountId?: string;
+      /** Not in the name of an agent's conversation, which may change messages of its own chat only. */
+      conversationReadOrigin: 'direct-operator';
+      idempotencyKey: string;
+    },
+  ): Promise<unknown>;
 }
 
 declare module 'openclaw/plugin-sdk/session-transcript-runtime' {

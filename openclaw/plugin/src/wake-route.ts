@@ -4,7 +4,9 @@ import { parseTaskId } from '../../../src/shared/task-id.ts';
 import { MAX_WAKE_BYTES, type PluginWake } from '../../../src/notify/protocol.ts';
 import { readAtMost, secretCheck } from '../../../src/service/http.ts';
 import { field } from '../../../src/shared/format.ts';
+import { OUTCOMES } from '../../../src/shared/task.ts';
 import type { Notifier, Delivery } from './notifier.ts';
+import type { ProgressLines } from './progress.ts';
 
 /**
  * Statuses for the worker: 2xx is delivered, 5xx is retried, others are not. A message that was shown in part is not retried, since
@@ -21,7 +23,11 @@ const STATUS: Record<Delivery['outcome'], number> = {
 };
 
 /** `POST /kimi-dispatch/wake`, authorised by the gateway's `hooks.token`. Responds with the outcome, `{outcome, error?}`. */
-export function wakeRoute({ runtime, logger }: Pick<PluginApi, 'runtime' | 'logger'>, notifier: Notifier) {
+export function wakeRoute(
+  { runtime, logger }: Pick<PluginApi, 'runtime' | 'logger'>,
+  notifier: Notifier,
+  progress: Pick<ProgressLines, 'ended'>,
+) {
   return async (request: IncomingMessage, response: ServerResponse): Promise<true> => {
     const { status, body } = await answer(request, runtime.config.current().hooks?.token);
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
@@ -35,12 +41,14 @@ export function wakeRoute({ runtime, logger }: Pick<PluginApi, 'runtime' | 'logg
     const wake = await readWake(request);
     if (wake === 'too_long') return refusal(413, `the wake is longer than ${MAX_WAKE_BYTES} bytes`);
     if (!wake || parseTaskId(key)?.task_id !== wake.task.task_id) return refusal(400, 'this is no wake');
+    const { task_id, task_name, status } = wake.task;
+    const outcome = OUTCOMES.find((known) => known === status);
+    if (outcome) progress.ended(task_id, task_name, outcome);
     try {
       const delivery = wake.reply === 'agent' ? notifier.wakeAgent(wake, key) : await notifier.deliver(wake, key);
       if (delivery.outcome !== 'sent')
         logger.warn(`kimi-dispatch: ${key} was not delivered (${delivery.outcome}): ${field(delivery.error ?? '')}`);
-      const { outcome, error } = delivery;
-      return { status: STATUS[outcome], body: { outcome, error } };
+      return { status: STATUS[delivery.outcome], body: { outcome: delivery.outcome, error: delivery.error } };
     } catch (error) {
       return { status: 500, body: { outcome: 'failed', error: (error as Error).message } };
     }

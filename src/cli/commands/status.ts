@@ -44,8 +44,9 @@ async function status(word: string | undefined, options: StatusOptions, say: Cli
   const { task_id } = await namedTask(word, tasks, say, options);
   const standing = await tasks.find(task_id, options.route);
   if (options.json) {
-    const { live: _live, ended: _ended, late: _late, missing_file: _file, ...shown } = standing;
-    console.log(JSON.stringify(shown, null, 2));
+    const { live: _live, ended: _ended, late: _late, missing_file: _file, progress, ...shown } = standing;
+    const inWords = progress && { progress: { ...progress, text: textFor(langOf()).stream(progress) } };
+    console.log(JSON.stringify({ ...shown, ...inWords }, null, 2));
     // The Web UI is on this machine, which users of a chat do not reach.
   } else await printRows(options.route ? { ...standing, web_ui: undefined } : standing, say);
   return EXIT.ok;

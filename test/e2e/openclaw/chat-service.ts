@@ -30,6 +30,10 @@ export interface Shown {
   thread?: string;
   /** Id of the message that it replies to. */
   quotes?: string;
+  /** Id of the message, where it can be edited. */
+  id?: string;
+  /** The texts that replaced the first one. */
+  edits?: string[];
 }
 
 export interface Asked {
@@ -124,6 +128,13 @@ export abstract class ChatService {
     (isRefused ? this.refused : this.shown).push(shown);
     return !isRefused;
   }
+}
+
+/** Replaces the text of a message. @returns whether it was shown. */
+export function editIn(shown: Shown[], id: string, text: string): boolean {
+  const found = shown.find((one) => one.id === id);
+  if (found) found.edits = [...(found.edits ?? []), text];
+  return found !== undefined;
 }
 
 export async function postTo(url: string, body: string, headers: Record<string, string>): Promise<void> {

@@ -1,6 +1,6 @@
 /** A stand-in for Slack's Events API and Web API. */
 import { createHmac } from 'node:crypto';
-import { ChatService, formOf, postTo, type Answer, type Asked, type Said } from './chat-service.ts';
+import { ChatService, editIn, formOf, postTo, type Answer, type Asked, type Said } from './chat-service.ts';
 
 const SECRET = 'slack-secret';
 const BOT = 'UBOT00001';
@@ -113,10 +113,12 @@ export class Slack extends ChatService {
       }
       case 'conversations.history':
         return { messages: [] };
-      case 'chat.postMessage':
-        return this.take({ chat: channel, text: textOf(form), ...thread })
-          ? { channel, ts: this.timestamp() }
+      case 'chat.postMessage': {
+        const ts = this.timestamp();
+        return this.take({ chat: channel, text: textOf(form), id: ts, ...thread })
+          ? { channel, ts }
           : { ok: false, error: 'msg_blocked_by_admin' };
+      }
       case 'files.getUploadURLExternal': {
         const path = `/upload/${this.id()}`;
         this.files.set(path, { name: form['filename'] ?? '', content: '' });
@@ -134,6 +136,9 @@ export class Slack extends ChatService {
         return { files: [{ id }] };
       }
       case 'chat.update':
+        return editIn(this.shown, form['ts'] ?? '', textOf(form))
+          ? { channel, ts: form['ts'] }
+          : { ok: false, error: 'message_not_found' };
       case 'reactions.add':
       case 'reactions.remove':
       case 'assistant.threads.setStatus':

@@ -49,19 +49,24 @@ export interface TelegramStage extends Stage {
   next(chat: number, fits: RegExp): Promise<Shown>;
 }
 
-/** A stage with Telegram. */
-export async function openStage(temporalCli: string): Promise<TelegramStage> {
-  const telegram = await serveTelegram();
-  const settings = {
+/** The gateway's settings of Telegram. */
+export function telegramSettings({ url }: Telegram): object {
+  return {
     enabled: true,
     botToken: '99:stub',
-    apiRoot: telegram.url,
+    apiRoot: url,
     dmPolicy: 'allowlist',
     allowFrom: [OWNER, FRIEND].map(String),
     groupPolicy: 'allowlist',
     groups: { [String(GROUP)]: { requireMention: false } },
   };
-  const stage = await openStageWith(temporalCli, { channels: { telegram: settings }, owner: `telegram:${OWNER}` });
+}
+
+/** A stage with Telegram. */
+export async function openStage(temporalCli: string): Promise<TelegramStage> {
+  const telegram = await serveTelegram();
+  const channels = { telegram: telegramSettings(telegram) };
+  const stage = await openStageWith(temporalCli, { channels, owner: `telegram:${OWNER}` });
   let seen = 0;
   return {
     ...stage,
@@ -81,10 +86,15 @@ export async function openStage(temporalCli: string): Promise<TelegramStage> {
   };
 }
 
-/** A stage with any channels. */
+/**
+ * A stage with any channels.
+ *
+ * @param services environment of Kimi Dispatch
+ */
 export async function openStageWith(
   temporalCli: string,
   options: Omit<GatewayOptions, 'install' | 'home' | 'port' | 'modelUrl'>,
+  services: Record<string, string> = {},
 ): Promise<Stage> {
   const install = await installOpenClaw();
   await installChannels(install, Object.keys(options.channels));
@@ -106,6 +116,7 @@ export async function openStageWith(
     KIMI_REPLY: 'deliver',
     OPENCLAW_WAKE_URL: `${gateway.url}/hooks/wake`,
     OPENCLAW_WAKE_TOKEN: HOOKS_TOKEN,
+    ...services,
   };
   const up = spawn(process.execPath, [CLI, 'up', '--simulate'], { env, cwd: home });
   const close = async (): Promise<void> => {

@@ -9,6 +9,11 @@ export interface Shown {
   /** A document's name and content. */
   file?: { name: string; content: string };
   thread?: number;
+  id: number;
+  /** Its buttons: what each sends back when it is pressed. */
+  buttons: { text: string; callback_data?: string }[];
+  /** The texts that replaced the first one. */
+  edits: string[];
   /** `performance.now()` of its arrival. */
   at: number;
 }
@@ -19,6 +24,8 @@ export interface Telegram {
   shown: Shown[];
   /** @returns the id of the update. */
   say(from: number, text: string, chat?: { id: number; thread?: number }): number;
+  /** A user presses the first button of a message. */
+  press(from: number, shown: Shown): void;
   /** Called with each message before it is answered; if it throws, that is the response. */
   onSend: (shown: Shown) => Promise<void> | void;
   stop(): void;
@@ -68,12 +75,23 @@ export async function serveTelegram(): Promise<Telegram> {
       chat: Number(form.get('chat_id')),
       text: form.get('text') ?? form.get('caption') ?? '',
       at: performance.now(),
+      id: ids++,
+      buttons: buttonsOf(form.get('reply_markup')),
+      edits: [],
       ...(file && { file }),
       ...(form.has('message_thread_id') && { thread: Number(form.get('message_thread_id')) }),
     };
     telegram.shown.push(shown);
     await telegram.onSend(shown);
-    return message(shown.chat, BOT, shown.text);
+    return { ...message(shown.chat, BOT, shown.text), message_id: shown.id };
+  };
+
+  const edit = (form: Map<string, string>): unknown => {
+    const shown = telegram.shown.find(({ id }) => id === Number(form.get('message_id')));
+    if (!shown) throw new TelegramRefusal(400, 'Bad Request: message to edit not found');
+    const text = form.get('text');
+    if (text !== undefined) shown.edits.push(text);
+    return { ...message(shown.chat, BOT, text ?? shown.text), message_id: shown.id };
   };
 
   const message = (chat: number, from: object, text: string, thread?: number) => ({
@@ -107,7 +125,9 @@ export async function serveTelegram(): Promise<Telegram> {
           ? poll(Number(form.get('offset') ?? 0), Number(form.get('timeout') ?? 0))
           : method === 'sendMessage' || method === 'sendDocument'
             ? take(form, file)
-            : true);
+            : method === 'editMessageText' || method === 'editMessageReplyMarkup'
+              ? edit(form)
+              : true);
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ ok: true, result }));
     } catch (error) {
       if (!(error instanceof TelegramRefusal)) {
@@ -134,6 +154,21 @@ export async function serveTelegram(): Promise<Telegram> {
       for (const done of waiting) done();
       return update_id;
     },
+    press: (from, { chat, id, text, buttons }) => {
+      const sender = { id: from, is_bot: false, first_name: `user-${from}`, language_code: 'zh-hant' };
+      const update_id = ids++;
+      updates.push({
+        update_id,
+        callback_query: {
+          id: String(update_id),
+          from: sender,
+          chat_instance: '1',
+          message: { ...message(chat, BOT, text), message_id: id },
+          data: buttons[0]?.callback_data,
+        },
+      } as { update_id: number });
+      for (const done of waiting) done();
+    },
     onSend: () => {},
     stop: () => {
       server.closeAllConnections();
@@ -147,6 +182,10 @@ export async function serveTelegram(): Promise<Telegram> {
 function entitiesOf(text: string): object {
   const [command] = /^\/[\w@]+/.exec(text) ?? [];
   return command ? { entities: [{ type: 'bot_command', offset: 0, length: command.length }] } : {};
+}
+
+function buttonsOf(markup = '{}'): Shown['buttons'] {
+  return (JSON.parse(markup) as { inline_keyboard?: Shown['buttons'][] }).inline_keyboard?.flat() ?? [];
 }
 
 function readForm(type: string, body: Buffer): { form: Map<string, string>; file?: { name: string; content: string } } {
