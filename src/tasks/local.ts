@@ -38,9 +38,29 @@ export class LocalTasks implements Tasks {
   constructor(private readonly context: TaskContext) {}
 
   async start(task: NewTask, key: string, waitMs: number): Promise<StartedTask> {
+    const known = await this.redelivered(task, key);
+    if (known) return known;
     const checked = checkTask(this.context, await continued(this.context, task));
     return await this.context.withClient(
       async (client) => await startChecked(client, this.context, checked, waitMs, key),
+    );
+  }
+
+  /** A redelivered message that continues the newest task of its chat now means the task that it started itself. */
+  private async redelivered({ route, ...task }: NewTask, key: string): Promise<StartedTask | undefined> {
+    const { continue: continues } = task;
+    if (!route || continues === undefined) return undefined;
+    const { context } = this;
+    const { results, stack } = context;
+    const known = await context.withClient(
+      async (client) => await startedBefore(client, { ...task, continues, route, key }),
+    );
+    return (
+      known && {
+        ...known,
+        result_file: results.resultPath(known.task_id),
+        ...(stack?.simulated && { simulated: true }),
+      }
     );
   }
 

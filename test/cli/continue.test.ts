@@ -115,6 +115,22 @@ describe('a conversation', () => {
   });
 });
 
+/** @returns the option of a message in a chat. */
+function route(id: string): string[] {
+  return ['--route', JSON.stringify({ channel: 'telegram', to: '77', message: { id, at: 1_707_654_321_000 } })];
+}
+
+it('a redelivered message that continues the last task of its chat is one task', async () => {
+  const first = await answered('one', ...route('1'));
+  const follow = ['dispatch', '--json', 'two [[simulate: delay=2000]]', '--continue', 'last', ...route('2')];
+  const started = JSON.parse((await run(...follow)).stdout) as { task_id: string };
+  expect(JSON.parse((await run(...follow)).stdout)).toMatchObject({ task_id: started.task_id, status: 'known' });
+  await run('wait', started.task_id);
+  expect(JSON.parse((await run('result', started.task_id, '--json')).stdout)).toMatchObject({
+    continues: first.task_id,
+  });
+});
+
 describe('refused in a sentence, before anything is sent', () => {
   it('is a conversation with a task that has no answer, no question, or no result any more', async () => {
     const open = (await run('dispatch', '--json', 'x [[simulate: delay=60000]]', '-n', 'open')).stdout;
@@ -174,8 +190,8 @@ describe('refused in a sentence, before anything is sent', () => {
       stderr: expect.stringContaining(`the result file of ${first.task_id} was removed`),
     });
     await rename(`${path}.away`, path);
-    const route = JSON.stringify({ channel: 'telegram', to: '4242' });
-    expect(await run('dispatch', '3', '--continue', second.task_id, '--route', route)).toMatchObject({ code: 4 });
+    const chat = JSON.stringify({ channel: 'telegram', to: '4242' });
+    expect(await run('dispatch', '3', '--continue', second.task_id, '--route', chat)).toMatchObject({ code: 4 });
     await rm(path);
   });
 });

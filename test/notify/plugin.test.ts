@@ -742,6 +742,20 @@ describe('a message', () => {
     expect((await say(words, { ctx: { ...ctx, ...change } })).runs[0]?.at(-1)).toBe(prompt);
   });
 
+  it.each([
+    ['/kimi continue shorter', 'last', 'shorter'],
+    [`/kimi Continue ${ID} shorter\nplease`, ID, 'shorter\nplease'],
+    ['/kimi continue last night', 'last', 'last night'],
+    [`/kimi continue ${ID}`, ID, ''],
+  ])('%j continues a conversation of this chat', async (words, before, prompt) => {
+    const { runs } = await say(words);
+    expect(runs).toEqual([['dispatch', '-p', '-', `--continue=${before}`, '--route', route, prompt]]);
+  });
+
+  it('Kimi: continue … is a prompt', async () => {
+    expect((await say('Kimi: continue the story')).runs).toMatchObject([{ 3: '--route', 5: 'continue the story' }]);
+  });
+
   it('on the gateway’s own page is a task of that page, which can access all tasks', async () => {
     const page = { OriginatingChannel: 'webchat', SessionKey: 'agent:main:one' };
     const [args = []] = (await say('Kimi: x', { ctx: { ...ctx, ...page } })).runs;
@@ -938,10 +952,16 @@ describe('the agent’s tools', () => {
       return { exit: 0, stdout: '{}', stderr: '' };
     };
     const tools = toolsFor(run, {}, MEDIA);
-    const more = { model: '--help', thinking: 'high', timeout: '5m', name: 'x' };
+    const more = { model: '--help', thinking: 'high', timeout: '5m', name: 'x', continue: ID };
     await tools.kimi_dispatch.execute('1', { prompt: 'x', ...more, system: 'Be brief.', schema: { type: 'object' } });
     expect(seen?.args).toEqual(
-      expect.arrayContaining(['--name=x', '--model=--help', '--thinking=high', '--timeout=5m']) as string[],
+      expect.arrayContaining([
+        '--name=x',
+        '--model=--help',
+        '--thinking=high',
+        '--timeout=5m',
+        `--continue=${ID}`,
+      ]) as string[],
     );
     expect(seen).toMatchObject({ system: 'Be brief.', schema: '{"type":"object"}' });
     const files = seen?.args

@@ -8,6 +8,9 @@ import type { Notifier } from './notifier.ts';
 /** Subcommands, alone or with a task. A wrong id is reported by the command line; it must not become a prompt. */
 const COMMAND = /^(?:(?<verb>status|list|cancel|result|usage)(?:\s+(?<id>kimi-\S*))?)?$/i;
 
+/** `continue`, with the task or for the newest one of the chat, and what Kimi is asked next. */
+const CONTINUE = /^continue(?:\s+(?<task>kimi-\S+))?(?:\s+(?<prompt>.+))?$/isu;
+
 /** Most tasks in a list in a chat. */
 const LISTED = '10';
 
@@ -28,6 +31,7 @@ export interface Asker {
  * Starts a task for a chat.
  *
  * @param files paths of the files that go with it
+ * @param before the task whose conversation it continues
  * @returns the reply: the two lines, the position in the queue, or the reason of a failure; and the task, which is not part of them
  */
 export async function dispatchFromChat(
@@ -35,10 +39,18 @@ export async function dispatchFromChat(
   prompt: string,
   chat: Chat,
   files: readonly string[] = [],
+  before?: string,
 ): Promise<Reply> {
-  const ran = await forChat(run, chat)(['dispatch', '-p', '-', ...attaching(files)], prompt);
+  const continuing = before === undefined ? [] : [`--continue=${before}`];
+  const ran = await forChat(run, chat)(['dispatch', '-p', '-', ...continuing, ...attaching(files)], prompt);
   const [task_id] = (ran.exit === 0 && TASK_ID_IN.exec(ran.stderr)) || [];
   return { text: toChat(ran), ...(task_id && { task_id }) };
+}
+
+/** @returns what Kimi is asked by these words after `/kimi`, and the task whose conversation it continues. */
+export function askedBy(args: string): { prompt: string; before?: string } {
+  const continued = CONTINUE.exec(args)?.groups;
+  return continued ? { prompt: continued['prompt'] ?? '', before: continued['task'] ?? 'last' } : { prompt: args };
 }
 
 /** @returns the options that attach files. */
@@ -64,7 +76,10 @@ export async function answerCommand(
 ): Promise<Reply | undefined> {
   const asked = args.trim();
   const command = COMMAND.exec(asked)?.groups;
-  if (!command) return await dispatchFromChat(run, asked, chat);
+  if (!command) {
+    const { prompt, before } = askedBy(asked);
+    return await dispatchFromChat(run, prompt, chat, [], before);
+  }
   if (chat === 'unknown') return { text: UNKNOWN_CHAT };
   if (!isAuthorized) return { text: NOT_AUTHORIZED };
   const { verb = 'list', id } = command;

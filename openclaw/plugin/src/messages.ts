@@ -9,7 +9,7 @@ import type {
 import { taskFromMessage } from '../../../src/shared/chat.ts';
 import { field } from '../../../src/shared/format.ts';
 import { messageOf, type Reply } from './buttons.ts';
-import { answerCommand, dispatchFromChat, isCommand } from './chat-command.ts';
+import { answerCommand, askedBy, dispatchFromChat, isCommand } from './chat-command.ts';
 import type { Run } from './command-line.ts';
 import { filesNotTaken, filesOf } from './files.ts';
 import type { ProgressLines } from './progress.ts';
@@ -63,7 +63,8 @@ export function messageHook({ run, notifier, progress, media, isAuthorized, logg
         return await answerCommand(run, notifier, asked, { chat, isAuthorized: isAuthorized(ctx, cfg) });
       }
       const { taken, left } = await filesOf(ctx, media);
-      const { text, task_id } = await dispatchFromChat(run, withQuotation(asked, ctx), chat, taken);
+      const { prompt: next, before } = command ? askedBy(asked) : { prompt: asked };
+      const { text, task_id } = await dispatchFromChat(run, withQuotation(next, ctx), chat, taken, before);
       if (task_id && typeof chat !== 'string') progress.follow(task_id, chat);
       return { text: [text, filesNotTaken(left)].filter(Boolean).join('\n\n'), ...(task_id && { task_id }) };
     }

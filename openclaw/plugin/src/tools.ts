@@ -21,6 +21,33 @@ const news = {
   description: 'the id in the notification, e.g. kimi-1707654321-12345 or kimi-1707654321-12345-late',
 };
 
+/** What the agent may say of a task that it starts. */
+const NEW_TASK = {
+  prompt: {
+    type: 'string',
+    minLength: 1,
+    description: 'All that Kimi needs to know: it sees nothing of this chat.',
+  },
+  continue: {
+    ...known,
+    description:
+      'The id of an answered task: Kimi also gets its conversation, so the prompt is only what is asked next.',
+  },
+  name: { type: 'string', maxLength: 64, description: 'A short name, e.g. calculator.' },
+  files: {
+    type: 'array',
+    items: { type: 'string', minLength: 1 },
+    maxItems: 20,
+    description:
+      'Paths of files that Kimi reads too (PDF, Office, text, pictures): of this chat’s media, or in your workspace. Others are refused.',
+  },
+  system: { type: 'string', minLength: 1, description: 'A system prompt.' },
+  model: { type: 'string', minLength: 1, description: 'A Kimi model, if the user asks for one.' },
+  thinking: { type: 'string', enum: ['on', 'off', 'low', 'high', 'max'], description: 'How much Kimi thinks.' },
+  timeout: { type: 'string', minLength: 1, description: 'Longest wait for the answer, e.g. 120s, 5m.' },
+  schema: { type: 'object', description: 'A JSON Schema that the answer must match.' },
+};
+
 /**
  * Tools of the agent. In a chat they access the tasks of that chat. The owner is notified of a task that the agent starts outside
  * of any chat, e.g. on a schedule.
@@ -33,26 +60,7 @@ export function toolsFor(run: Run, context: ToolContext, media: string): Record<
     kimi_dispatch: tool('kimi_dispatch', {
       description:
         'Hand a long job (writing, code, analysis) to the Kimi model. Returns at once with a task id; the user is notified when it is done, so neither wait nor poll.',
-      properties: {
-        prompt: {
-          type: 'string',
-          minLength: 1,
-          description: 'All that Kimi needs to know: it sees nothing of this chat.',
-        },
-        name: { type: 'string', maxLength: 64, description: 'A short name, e.g. calculator.' },
-        files: {
-          type: 'array',
-          items: { type: 'string', minLength: 1 },
-          maxItems: 20,
-          description:
-            'Paths of files that Kimi reads too (PDF, Office, text, pictures): of this chat’s media, or in your workspace. Others are refused.',
-        },
-        system: { type: 'string', minLength: 1, description: 'A system prompt.' },
-        model: { type: 'string', minLength: 1, description: 'A Kimi model, if the user asks for one.' },
-        thinking: { type: 'string', enum: ['on', 'off', 'low', 'high', 'max'], description: 'How much Kimi thinks.' },
-        timeout: { type: 'string', minLength: 1, description: 'Longest wait for the answer, e.g. 120s, 5m.' },
-        schema: { type: 'object', description: 'A JSON Schema that the answer must match.' },
-      },
+      properties: NEW_TASK,
       required: ['prompt'],
       execute: async (parameters) => await dispatchFromAgent(dispatch, parameters, context, media),
     }),
@@ -84,7 +92,7 @@ export function toolsFor(run: Run, context: ToolContext, media: string): Record<
 }
 
 /** Options of the command line that a tool's parameters of the same name set. */
-const OPTIONS = ['name', 'model', 'thinking', 'timeout'] as const;
+const OPTIONS = ['name', 'model', 'thinking', 'timeout', 'continue'] as const;
 
 type ToolParameters = Partial<Record<(typeof OPTIONS)[number] | 'prompt' | 'system' | 'task_id' | 'news', string>> & {
   files?: string[];
