@@ -9,6 +9,7 @@ import { SIGNATURE_HEADER, sign, standardHeaders } from '../webhook/signature.ts
 import { answerTo, tokensIn } from './answers.ts';
 import type { Counts, SimulatorEvent } from './events.ts';
 import { directivesIn, type Directives } from './directives.ts';
+import { messageContent, textOf } from './validation.ts';
 
 export interface CallbacksOptions {
   /** What callbacks are signed with. */
@@ -25,7 +26,11 @@ export interface CallbacksOptions {
 
 const dispatchBody = z.object({
   model: z.string().min(1),
-  messages: z.array(z.object({ role: z.string(), content: z.string().min(1) })).min(1),
+  messages: z
+    .array(
+      z.object({ role: z.string(), content: messageContent.refine(({ length }) => length > 0, 'must not be empty') }),
+    )
+    .min(1),
   metadata: z.object({ task_id: z.string(), task_name: z.string() }),
   callback_url: z.url({ protocol: /^https?$/ }),
 });
@@ -181,7 +186,7 @@ function refuse(response: Response, status: number, type: string, message: strin
 }
 
 function promptOf({ messages }: DispatchBody): string {
-  return messages.map(({ content }) => content).join('\n');
+  return messages.map(textOf).join('\n');
 }
 
 /** @returns the text after the last answer of a conversation: what is asked now. */

@@ -62,9 +62,11 @@ const part = z.union([
   z.looseObject({ type: z.literal('image_url') }),
   z.looseObject({ type: z.literal('video_url') }),
 ]);
+/** A text, or parts: texts, pictures and videos. */
+export const messageContent = z.union([z.string(), z.array(part)]);
 const message = z.looseObject({
   role: z.enum(['system', 'user', 'assistant', 'tool']),
-  content: z.union([z.string(), z.array(part)]).nullish(),
+  content: messageContent.nullish(),
   name: z.string().optional(),
   partial: z.boolean().optional(),
   reasoning_content: z.string().nullish(),
@@ -257,7 +259,8 @@ function received(message: Message): ReceivedMessage {
   };
 }
 
-function textOf({ content }: Message): string {
+/** @returns the text of a message, without pictures. */
+export function textOf({ content }: Pick<Message, 'content'>): string {
   if (typeof content === 'string') return content;
-  return (content ?? []).map((part) => ('text' in part ? String(part.text) : '')).join('\n');
+  return (content ?? []).flatMap((part) => ('text' in part ? [String(part.text)] : [])).join('\n');
 }

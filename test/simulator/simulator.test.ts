@@ -753,6 +753,26 @@ describe('other endpoints', () => {
     await until(() => paths.includes('/here'));
     expect(kimi.counts.completions).toEqual([]);
   });
+
+  it('the API with callbacks, for a prompt with a picture', async () => {
+    const kimi = await openKimi();
+    const picture = { type: 'image_url', image_url: { url: 'data:image/png;base64,iVBORw0KGgo=' } };
+    const content = [picture, { type: 'text', text: 'What is this? [[simulate: direct=1]]' }];
+    const response = await kimi.ask('', {
+      messages: [{ role: 'user', content }],
+      metadata: { task_id: 'kimi-1-1', task_name: 'x' },
+      callback_url: 'http://localhost/here',
+    });
+    expect(response.statusCode).toBe(200);
+    expect(await response.body.text()).toContain('> What is this?');
+    const empty = await kimi.ask('', {
+      messages: [{ role: 'user', content: [] }],
+      metadata: { task_id: 'kimi-1-2', task_name: 'x' },
+      callback_url: 'http://localhost/here',
+    });
+    expect(empty.statusCode).toBe(400);
+    expect(await empty.body.text()).toContain('must not be empty');
+  });
 });
 
 describe('the official OpenAI client', () => {
