@@ -114,11 +114,20 @@ const MESSAGE_TOKENS = 32;
 
 /** @returns an upper bound of the tokens of a request's text: each has at least one byte. Images are not counted. */
 export function mostTokens({ messages }: ChatRequest): number {
-  const texts = messages.flatMap(({ content, reasoning_content: reasoning = '' }) => [
-    reasoning,
-    ...(typeof content === 'string' ? [content] : content.map(textOf)),
-  ]);
+  const texts = messages.flatMap((message) => [message.reasoning_content ?? '', ...textsIn(message)]);
   return texts.reduce((sum, text) => sum + Buffer.byteLength(text) + MESSAGE_TOKENS, 0);
+}
+
+/**
+ * @returns a lower bound of the tokens of a request's text: Kimi's tokenizer, as published with K2, splits a text into words first, so
+ * no token has two of them. Reasoning, which Kimi may leave out, and images are not counted.
+ */
+export function leastTokens({ messages }: ChatRequest): number {
+  return messages.flatMap(textsIn).reduce((words, text) => words + (text.match(/\S+/g)?.length ?? 0), 0);
+}
+
+function textsIn({ content }: Message): string[] {
+  return typeof content === 'string' ? [content] : content.map(textOf);
 }
 
 function textOf(part: Part): string {

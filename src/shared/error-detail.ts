@@ -37,7 +37,8 @@ export interface Details {
   unread_file: { name: string; words?: string };
   /** Documents that only the relay could have Kimi read. */
   unread_documents: { names: string[] };
-  too_long: { tokens: number; model: string; room: number; conversation?: true; larger?: string };
+  /** `at_least`: Kimi did not count. */
+  too_long: { tokens: number; at_least?: true; model: string; room: number; conversation?: true; larger?: string };
 }
 
 export type ErrorDetail = { [Code in keyof Details]: { code: Code } & Details[Code] }[keyof Details];

@@ -1,5 +1,6 @@
 /** From what a caller wants to the input of a task's workflow. */
 import { acknowledgedBy, taskTimeoutMs } from '../config/index.ts';
+import { refuseIfSurelyTooLong } from '../kimi/context.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { resolveModel } from '../kimi/models.ts';
 import { requestFor } from '../kimi/request.ts';
@@ -40,7 +41,7 @@ export function checkTask(
   }
   try {
     const model = resolveModel(task.model ?? config.KIMI_MODEL, apiUrl, simulated);
-    requestFor({ model, prompt, request, files, conversation }, apiUrl);
+    refuseIfSurelyTooLong(requestFor({ model, prompt, request, files, conversation }, apiUrl));
     return { ...task, name, model };
   } catch (error) {
     if (!(error instanceof KimiError)) throw error;

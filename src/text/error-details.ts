@@ -60,8 +60,8 @@ const WORDS: Record<Lang, Words> = {
         : `Kimi cannot read ${name} (${words}), so nothing was paid; attach it in another form, e.g. as PDF or text`,
     unread_documents: ({ names }) =>
       `${names.join(', ')} had to be read by Moonshot, to which tasks do not go any more; attach it again`,
-    too_long: ({ tokens, model, room, larger, conversation }) =>
-      `the ${conversation ? 'conversation with the new prompt' : 'prompt'} has ${tokens} tokens, and ${model} has room for ${room}; ${conversation ? 'continue an earlier task of it' : 'shorten it'}${larger ? `, or use ${larger}` : ''}`,
+    too_long: ({ tokens, at_least, model, room, larger, conversation }) =>
+      `the ${conversation ? 'conversation with the new prompt' : 'prompt'} has ${at_least ? 'at least ' : ''}${tokens} tokens, and ${model} has room for ${room}; ${conversation ? 'continue an earlier task of it' : 'shorten it'}${larger ? `, or use ${larger}` : ''}`,
   },
   'zh-TW': {
     always_thinks: ({ model, effort }) =>
@@ -89,8 +89,8 @@ const WORDS: Record<Lang, Words> = {
         ? `${name} 裡沒有文字，可能是掃描的頁面；請把頁面以圖片（PNG 或 JPEG）附上`
         : `Kimi 讀不了 ${name}（「${words}」），所以沒有付費；請換一種格式附上，例如 PDF 或文字檔`,
     unread_documents: ({ names }) => `${names.join('、')} 要由 Moonshot 讀取，而任務已不再送往 Moonshot；請重新附上`,
-    too_long: ({ tokens, model, room, larger, conversation }) =>
-      `${conversation ? '對話加上新的提示詞' : '提示詞'}有 ${tokens} 個 Token，而 ${model} 只容得下 ${room} 個；請${conversation ? '接續較早的任務' : '縮短'}${larger ? `，或改用 ${larger}` : ''}`,
+    too_long: ({ tokens, at_least, model, room, larger, conversation }) =>
+      `${conversation ? '對話加上新的提示詞' : '提示詞'}${at_least ? '至少' : ''}有 ${tokens} 個 Token，而 ${model} 只容得下 ${room} 個；請${conversation ? '接續較早的任務' : '縮短'}${larger ? `，或改用 ${larger}` : ''}`,
   },
 };
 

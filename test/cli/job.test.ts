@@ -48,6 +48,10 @@ async function file(name: string, content: string | Buffer): Promise<string> {
   return path;
 }
 
+async function fileOfWords(count: number): Promise<string> {
+  return await file('system.md', 'a '.repeat(count));
+}
+
 describe('a job', () => {
   it('without options has only the prompt, for the default model of the host', async () => {
     expect(await read()).toStrictEqual({ prompt: '寫一個計算器', name: '計算器', model: 'kimi-k2.6' });
@@ -75,6 +79,21 @@ describe('a job', () => {
       thinking: 'high',
       json_schema: { type: 'object' },
     });
+  });
+
+  it('is refused if it has more words than its model has room for tokens', async () => {
+    expect(await refusal({ system: await fileOfWords(300_000) })).toMatchObject({
+      exit: 2,
+      message: expect.stringMatching(
+        /at least 300001 tokens, and kimi-k2\.6 has room for 262143; shorten it, or use kimi-k3\)$/,
+      ) as string,
+    });
+    expect(await refusal({ system: await fileOfWords(1_500_000) })).toMatchObject({
+      message: expect.stringMatching(/; shorten it\)$/) as string,
+    });
+    // Kimi may count fewer tokens than there are letters, and models elsewhere are not known.
+    expect(await read({ system: await fileOfWords(262_142) })).toMatchObject({ model: 'kimi-k2.6' });
+    expect(await read({ system: await fileOfWords(300_000) }, ELSEWHERE)).toMatchObject({ model: 'moonshot-v1-128k' });
   });
 
   it('has its attached files beside the prompt, from which alone its name derives', async () => {
