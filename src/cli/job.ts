@@ -51,7 +51,7 @@ export interface TaskOptions extends RequestOptions {
 export async function readTask(prompt: PromptOptions, options: TaskOptions, say: CliText): Promise<NewTask> {
   const asked = await readPrompt(prompt, say);
   const request: TaskRequest = {
-    ...(options.system !== undefined && { system: await readSystem(options.system, say) }),
+    ...(options.system !== undefined && { system: await readFilledFile(options.system, say) }),
     ...(options.temperature !== undefined && { temperature: options.temperature }),
     ...(options.maxTokens !== undefined && { max_tokens: options.maxTokens }),
     ...(options.thinking !== undefined && { thinking: options.thinking }),
@@ -74,7 +74,7 @@ export async function readTask(prompt: PromptOptions, options: TaskOptions, say:
 }
 
 /** Kimi refuses an empty message. */
-async function readSystem(file: string, say: CliText): Promise<string> {
+async function readFilledFile(file: string, say: CliText): Promise<string> {
   const content = await readTextFile(file, say);
   if (content.trim() === '') throw new CliError(EXIT.usage, say.usage.emptyFile(file));
   return content;
@@ -178,8 +178,8 @@ async function readPrompt({ argument, file, message, ...options }: PromptOptions
     throw new CliError(EXIT.usage, say.usage.onePrompt);
   }
   let content = prompt;
-  if (prompt === '-') content = textOf(await bytesOf(process.stdin, say.usage.standardInput, say), '-', say);
-  if (file !== undefined) content = await readTextFile(file, say);
+  if (prompt === '-') content = textOf(await bytesOf(process.stdin, undefined, say), '-', say);
+  if (file !== undefined) content = await readFilledFile(file, say);
   if (message !== undefined) {
     content = taskFromMessage(message);
     if (content === undefined) throw new CliError(EXIT.usage, say.usage.noTrigger);
@@ -204,11 +204,14 @@ async function readBytes(file: string, say: CliText): Promise<Buffer> {
 
 function unreadable(file: string, error: unknown, say: CliText): CliError {
   if (error instanceof CliError) return error;
-  return new CliError(EXIT.usage, say.usage.unreadable(file, String((error as NodeJS.ErrnoException).code)));
+  return new CliError(
+    EXIT.usage,
+    say.usage.unreadable(file === '' ? "''" : file, String((error as NodeJS.ErrnoException).code)),
+  );
 }
 
 /** Reads up to the limit: some files, and standard input, have no end. */
-async function bytesOf(source: Readable, name: string, say: CliText): Promise<Buffer> {
+async function bytesOf(source: Readable, name: string | undefined, say: CliText): Promise<Buffer> {
   const bytes = await readAtMost(source, MAX_PROMPT_BYTES);
   if (!bytes) throw new CliError(EXIT.usage, say.usage.inputTooLong(name, MAX_PROMPT_BYTES));
   return bytes;

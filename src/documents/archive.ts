@@ -10,6 +10,10 @@ const MAX_XML_BYTES = 200_000_000;
 const PARTS =
   /^(?:word\/(?:document|footnotes|endnotes|comments)|xl\/(?:workbook|sharedStrings|worksheets\/sheet\d+)|ppt\/(?:slides|notesSlides)\/(?:slide|notesSlide)\d+|content|META-INF\/container)\.xml$|\.(?:x?html?|opf)$/i;
 
+export class TooLargeUnpacked extends Error {
+  override readonly name = 'TooLargeUnpacked';
+}
+
 type Parts = Record<string, Uint8Array>;
 
 /** @returns the text: paragraphs and rows are lines, cells are separated by tabs. @throws if the file is damaged */
@@ -19,7 +23,7 @@ export function textOfArchive(bytes: Uint8Array, format: Exclude<Readable, 'pdf'
     filter: ({ name, originalSize }) => {
       if (!PARTS.test(name)) return false;
       total += originalSize;
-      if (total > MAX_XML_BYTES) throw new Error('the document is too large');
+      if (total > MAX_XML_BYTES) throw new TooLargeUnpacked();
       return true;
     },
   });

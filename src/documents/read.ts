@@ -3,7 +3,7 @@ import { onThread } from '../service/thread.ts';
 import type { Readable } from './kind.ts';
 
 /** The text of a document, or why there is none. */
-export type DocumentText = { text: string } | { failure: 'locked' | 'damaged' | 'too_hard' };
+export type DocumentText = { text: string } | { failure: 'locked' | 'unpacked' | 'damaged' | 'too_hard' };
 
 /** A document may be made to exceed either. */
 const LIMITS = { memoryMb: 1_024, timeMs: 60_000 };

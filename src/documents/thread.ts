@@ -1,7 +1,7 @@
 /** Worker thread that reads one document: `dist/document-thread.js`. Only it loads the libraries for it. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { extractText, getDocumentProxy } from 'unpdf';
-import { textOfArchive } from './archive.ts';
+import { textOfArchive, TooLargeUnpacked } from './archive.ts';
 import type { Readable } from './kind.ts';
 import type { DocumentText } from './read.ts';
 
@@ -12,6 +12,7 @@ async function textOf(): Promise<DocumentText> {
   try {
     return { text: format === 'pdf' ? await textOfPdf() : textOfArchive(bytes, format) };
   } catch (error) {
+    if (error instanceof TooLargeUnpacked) return { failure: 'unpacked' };
     return { failure: (error as Error).name === 'PasswordException' ? 'locked' : 'damaged' };
   }
 }

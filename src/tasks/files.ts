@@ -60,7 +60,7 @@ async function storedForm(name: string, content: Buffer, kimiReads: boolean): Pr
   if (!isReadable(format)) throw unusable(name, 'old_format');
   const read = await readDocument(content, format);
   if ('failure' in read) throw unusable(name, read.failure);
-  if (read.text === '') throw unusable(name, 'no_text');
+  if (read.text === '') throw unusable(name, format === 'pdf' ? 'no_text' : 'blank');
   return { kind: 'text', content: Buffer.from(read.text) };
 }
 

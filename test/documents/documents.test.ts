@@ -106,6 +106,15 @@ describe('the text of a document is read', () => {
   });
 });
 
+/** @returns the archive, whose entries say that they have this size unpacked. */
+function unpackedTo(size: number, archive: Buffer): Buffer {
+  const said = Buffer.from(archive);
+  const directory = Buffer.from('PK\x01\x02');
+  for (let at = said.indexOf(directory); at >= 0; at = said.indexOf(directory, at + 4))
+    said.writeUInt32LE(size, at + 24);
+  return said;
+}
+
 describe('a file is refused', () => {
   const OLE = Buffer.from('d0cf11e0a1b11ae1', 'hex');
 
@@ -116,6 +125,8 @@ describe('a file is refused', () => {
     ['unknown', Buffer.from('PK\x03\x04 an archive of something else')],
     ['old_format', OLE],
     ['no_text', pdf(['', ''])],
+    ['blank', docx([''])],
+    ['unpacked', unpackedTo(200_000_001, docx(['x']))],
     [
       'locked',
       pdf(

@@ -7,7 +7,7 @@ export const usage: CliText['usage'] = {
   unknownCommand: (name, lookUp) => `There is no command ${name}. ${lookUp}`,
   didYouMean: (names) => `Did you mean ${names}?`,
   listed: '--help lists them.',
-  missingArgument: (name) => `${name} is missing.`,
+  missingArgument: (name) => `${name} is missing. --help shows the usage.`,
   invalidValue: (name, wanted) => `The value of ${name} is invalid; ${wanted}.`,
   repeated: (name) => `${name} is given more than once; give one value only.`,
   other: (why) => why,
@@ -19,9 +19,8 @@ export const usage: CliText['usage'] = {
     continues === undefined
       ? `The prompt has ${bytes} bytes; the limit is ${limit}. Shorten it.`
       : `The conversation up to ${continues} has ${bytes} bytes with the new prompt; the limit is ${limit}. Continue an earlier task, or start a new one with a summary.`,
-  inputTooLong: (name, limit) => `${name} has more than ${limit} bytes, the limit. Shorten it.`,
-  standardInput: 'Standard input',
-  notText: (file) => `${file} is not a UTF-8 text file.`,
+  inputTooLong: (name = 'Standard input', limit) => `${name} has more than ${limit} bytes, the limit. Shorten it.`,
+  notText: (file) => `${file} is not a UTF-8 text file; --attach takes files in other encodings.`,
   noTrigger:
     'The message does not start with Kimi:, Kimi： or "kimi ", or nothing follows, so it is not a task for Kimi.',
   unreadable: (file, why) => `Cannot read ${file} (${sayCause(why, 'en')}).`,
@@ -45,6 +44,8 @@ export const usage: CliText['usage'] = {
       unknown: `${file} is neither text nor a picture (PNG, JPEG, GIF, WebP, BMP) nor a document (PDF, Office, OpenDocument, EPUB), so it cannot be attached; save it as one of these.`,
       old_format: `${file} is in a format that only Moonshot reads; save it as DOCX, XLSX, PPTX, EPUB or PDF.`,
       no_text: `${file} has no text: its pages may be scanned. Attach the pages as pictures (PNG or JPEG), or run text recognition over it first.`,
+      blank: `${file} has no text; if it has pictures, attach them (PNG or JPEG) by themselves.`,
+      unpacked: `${file} has more than 200 MB when it is unpacked; attach a part of it.`,
       locked: `${file} is protected with a password, so it cannot be read; save it without one.`,
       damaged: `${file} is damaged and cannot be read; open it in its program and save it again.`,
     })[why] ?? `${file} is too hard to read; save it as text or PDF.`,

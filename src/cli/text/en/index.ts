@@ -70,7 +70,7 @@ export const en: CliText = {
   severalNamed: (word) => `More than one task matches ${word}, so nothing was done. Name one by its id:`,
   noResults: 'There is no result yet.',
   resultGone: (id, file) =>
-    `Task ${id} has ended, but its result file ${file} was removed or is damaged. Restore it, or read the answer in the Temporal Web UI (kimi-dispatch status ${id}).`,
+    `Task ${id} has ended, but its result file ${file} was removed, e.g. by prune, or is damaged. Restore it, or read the answer in the Temporal Web UI (kimi-dispatch status ${id}).`,
   continuing: (id) => `Continues ${id}`,
   unfinished: (id) => `Task ${id} has no result yet; see kimi-dispatch watch ${id}.`,
   noQuestion: (id) => `The result file of task ${id} has no question: it was saved by an older version.`,

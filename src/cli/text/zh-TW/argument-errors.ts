@@ -6,7 +6,7 @@ export const usage = {
   unknownCommand: (name: string, lookUp: string) => `沒有 ${name} 這個指令。${lookUp}`,
   didYouMean: (names: string) => `是不是 ${names}？`,
   listed: '加上 --help 可查看有哪些。',
-  missingArgument: (name: string) => `缺少 ${name}。`,
+  missingArgument: (name: string) => `缺少 ${name}。加上 --help 可查看用法。`,
   invalidValue: (name: string, wanted: string) => `${name} 的值不對；${wanted}。`,
   repeated: (name: string) => `${name} 重複出現；請只給一個值。`,
   other: (why: string) => `指令的寫法不對：「${why}」。加上 --help 可查看用法。`,
@@ -18,9 +18,9 @@ export const usage = {
     continues === undefined
       ? `內容有 ${bytes} 位元組，上限是 ${limit}。請縮短內容。`
       : `到任務 ${continues} 為止的對話加上新的提示詞有 ${bytes} 位元組，上限是 ${limit}。請接續較早的任務，或附上摘要另開新任務。`,
-  inputTooLong: (name: string, limit: number) => `${name} 太長了，上限是 ${limit} 位元組。請縮短內容。`,
-  standardInput: '標準輸入',
-  notText: (file: string) => `${file} 不是 UTF-8 的文字檔。`,
+  inputTooLong: (name: string | undefined, limit: number) =>
+    `${name === undefined ? '標準輸入' : `${name} `}太長了，上限是 ${limit} 位元組。請縮短內容。`,
+  notText: (file: string) => `${file} 不是 UTF-8 的文字檔；其他編碼的檔案請用 --attach 附上。`,
   noTrigger: '訊息沒有以 Kimi:、Kimi： 或「kimi 」開頭，或後面沒有內容，所以不是 Kimi 任務。',
   unreadable: (file: string, why: string) => `讀不到 ${file}（${sayCause(why, 'zh-TW')}）。`,
   badName: '任務名稱只能包含文字、數字、空白與 . _ -，頭尾須是文字或數字，最多 64 個字。',
@@ -42,6 +42,8 @@ export const usage = {
       unknown: `${file} 不是文字、圖片（PNG、JPEG、GIF、WebP、BMP）或文件（PDF、Office、OpenDocument、EPUB），不能附上；請另存成其中一種。`,
       old_format: `${file} 的格式只有 Moonshot 讀得懂；請另存成 DOCX、XLSX、PPTX、EPUB 或 PDF。`,
       no_text: `${file} 裡沒有文字，可能是掃描的頁面；請把頁面以圖片（PNG 或 JPEG）附上，或先做文字辨識。`,
+      blank: `${file} 裡沒有文字；如果內容是圖片，請把圖片（PNG 或 JPEG）另外附上。`,
+      unpacked: `${file} 解壓縮後超過 200 MB；請只附上其中一部分。`,
       locked: `${file} 有密碼保護，無法讀取；請另存成沒有密碼的檔案。`,
       damaged: `${file} 已損壞，無法讀取；請用原本的程式開啟後重新儲存。`,
     })[why] ?? `${file} 太複雜，無法讀取；請另存成文字檔或 PDF。`,

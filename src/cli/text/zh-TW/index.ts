@@ -76,7 +76,7 @@ export const zhTW = {
   severalNamed: (word: string) => `符合「${word}」的任務不只一個，所以沒有執行。請用編號指定其中一個：`,
   noResults: '還沒有任何結果。',
   resultGone: (id: string, file: string) =>
-    `任務 ${id} 已經結束，但結果檔 ${file} 已被刪除或損壞。請還原檔案，或到 Temporal Web UI 讀取答案（kimi-dispatch status ${id}）。`,
+    `任務 ${id} 已經結束，但結果檔 ${file} 已被刪除（例如由 prune 清理）或損壞。請還原檔案，或到 Temporal Web UI 讀取答案（kimi-dispatch status ${id}）。`,
   continuing: (id: string) => `接續 ${id}`,
   unfinished: (id: string) => `任務 ${id} 還沒有結果；進度請看 kimi-dispatch watch ${id}。`,
   noQuestion: (id: string) => `任務 ${id} 的結果檔沒有問題的原文：它是舊版儲存的。`,
