@@ -1,7 +1,7 @@
 /** Lists of tasks, from the engine and from the results folder. */
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../shared/names.ts';
-import type { TaskState } from '../shared/task.ts';
+import { isOutcome, type TaskState } from '../shared/task.ts';
 import { isSameChat, routeIn } from '../shared/chat.ts';
 import { isoSeconds } from '../shared/format.ts';
 import type { ResultStore } from '../results/store.ts';
@@ -15,6 +15,20 @@ export function tasksOn(taskQueue: string): string {
 /** @returns a condition of such a query: the state is one of these. */
 export function stateIn(states: readonly TaskState[]): string {
   return `${SEARCH_ATTRIBUTES.status.name} IN (${states.map((state) => `"${state}"`).join(', ')})`;
+}
+
+/**
+ * @param since milliseconds since 1970
+ * @returns the ids of the tasks that were started since then and have no outcome. A task that has timed out has one.
+ */
+export async function openTasksSince(client: Client, taskQueue: string, since: number): Promise<string[]> {
+  const query = `${tasksOn(taskQueue)} AND ExecutionStatus = "Running" AND StartTime > "${new Date(since).toISOString()}"`;
+  const ids: string[] = [];
+  for await (const execution of client.workflow.list({ query })) {
+    const { task_id, state } = listedTask(execution);
+    if (!isOutcome(state)) ids.push(task_id);
+  }
+  return ids;
 }
 
 /** @returns the list's entry of one task. */

@@ -95,6 +95,31 @@ describe('run --simulate in a clean HOME', () => {
     expect(await latest(env)).toMatchObject({ status: 'failed' });
   });
 
+  it('that started the services keeps them for the tasks that others started since, until Ctrl-C', async () => {
+    const env = await cleanHome({ KIMI_LANG: 'en' });
+    const first = launch(['run', '--simulate', 'A [[simulate: delay=6000]]', '-n', 'first'], env);
+    await until(() => first.said.stderr.includes('Task id'));
+    // Its answer is awaited in its grace, not by others.
+    const late = await cli(['dispatch', 'late [[simulate: drop=1]]', '--timeout', '1s'], env);
+    expect(late, late.stderr).toMatchObject({ code: 0 });
+    const second = launch(['run', 'B [[simulate: delay=9000]]', '-n', 'second'], env);
+    const one = await first.ended;
+    expect(one.code, one.stderr).toBe(0);
+    expect(one.stderr).toContain('once 1 other task');
+    expect(await second.ended).toMatchObject({ code: 0, stdout: expect.stringMatching(/\S/) });
+
+    const again = launch(['run', '--simulate', 'C [[simulate: delay=5000]]'], env);
+    await until(() => again.said.stderr.includes('Task id'));
+    await cli(['dispatch', 'D [[simulate: delay=600000]]', '--timeout', '10m'], env);
+    await until(() => again.said.stderr.includes('once 1 other task'));
+    again.child.kill('SIGINT');
+    expect(await again.ended).toMatchObject({
+      code: 130,
+      stderr: expect.stringContaining('Unfinished tasks continue'),
+    });
+    expect(existsSync(join(env['HOME'] ?? '', '.local/share/kimi-dispatch/stack.json'))).toBe(false);
+  });
+
   it('interrupted keeps the task, and the next stack resumes it', async () => {
     const env = await cleanHome();
     const run = launch(['run', '--simulate', 'x [[simulate: delay=600000]]', '-n', 'kept', '--timeout', '10m'], env);

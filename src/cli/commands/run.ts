@@ -5,7 +5,9 @@ import { usesRelay } from '../../config/index.ts';
 import { startStack, type Stack } from '../../stack/stack.ts';
 import { publicAddress } from '../../service/http.ts';
 import { callsBack } from '../../kimi/models.ts';
-import { workersOn } from '../../temporal/client.ts';
+import type { StackState } from '../../stack/state.ts';
+import { isEngineGone, workersOn } from '../../temporal/client.ts';
+import { openTasksSince } from '../../temporal/task-list.ts';
 import { explain } from '../../text/index.ts';
 import { contextFor, noKey, openContext, upCommand, warnOfMisspelt, withClient, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
@@ -30,6 +32,9 @@ import type { CliText } from '../text/index.ts';
 
 /** How long a stack that `run` started stays up for the wake, once the answer has arrived. Milliseconds. */
 const TELL_MS = 10_000;
+
+/** Interval at which the tasks of others are counted, in milliseconds. */
+const OTHERS_MS = 500;
 
 /** `run` watches the task anyway, so it does not wait for the acceptance. */
 const ACCEPT_WAIT_MS = 100;
@@ -84,26 +89,23 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
   if (!simulate && !isRelayed && !callsBack(config.KIMI_API_URL)) {
     throw new CliError(EXIT.config, say.doctor.callsBackBad(publicAddress(config.KIMI_API_URL)));
   }
+  const since = Date.now();
   const own = await startOwnStack(context, simulate);
+  // Another stack was started in the meantime: it is used, but not stopped.
+  if (!('stop' in own)) return await runOn(contextFor(config, own), task, options);
   const ownContext = contextFor(config, own.state);
   try {
-    const afterwards = async (client: Client, task_id: string): Promise<void> =>
-      await untilTold(client, ownContext, task_id);
     const lost = own.lost.then((): Exit => {
       throw new CliError(EXIT.config, say.runLostHome(tildePath(config.KIMI_HOME)));
     });
-    return await Promise.race([runOn(ownContext, task, options, afterwards), lost]);
+    return await Promise.race([runOn(ownContext, task, options, since), lost]);
   } finally {
     await own.stop();
   }
 }
 
-async function runOn(
-  context: Context,
-  task: CheckedTask,
-  { json }: RunOptions,
-  afterwards?: (client: Client, task_id: string) => Promise<void>,
-): Promise<Exit> {
+/** @param since when this `run` started the services, in milliseconds since 1970; `undefined` if it did not */
+async function runOn(context: Context, task: CheckedTask, { json }: RunOptions, since?: number): Promise<Exit> {
   const { say, text } = context;
   return await withClient(context, async (client) => {
     const started = await startChecked(client, context, task, ACCEPT_WAIT_MS, newKey()).catch((error: unknown) => {
@@ -113,6 +115,7 @@ async function runOn(
     if (started.status !== 'refused') taskIsStarted();
     if (started.status === 'refused') {
       console.error(say.refused(task.name, explain(started.error, text)));
+      if (since !== undefined) await untilOthersEnd(client, context, since, started.task_id);
       return exitForFailure(started.error.type);
     }
     const place = started.status === 'queued' && text.queuePosition(started.queued);
@@ -120,10 +123,14 @@ async function runOn(
     console.error(say.taskId(started.task_id));
     if (started.retired) console.error(say.retiredNotice(text.detail(started.retired) ?? ''));
     const { task_id } = started;
-    const stopped = afterwards ? say.interrupted(task_id, upCommand(context.stack)) : say.stoppedWaiting(task_id);
+    const stopped =
+      since !== undefined ? say.interrupted(task_id, upCommand(context.stack)) : say.stoppedWaiting(task_id);
     const result = await follow(client, context, started.task_id, stopped);
     const exit = await printWhole(context, result, json);
-    await afterwards?.(client, started.task_id);
+    if (since !== undefined) {
+      await untilTold(client, context, task_id);
+      await untilOthersEnd(client, context, since, task_id);
+    }
     return exit;
   });
 }
@@ -140,7 +147,39 @@ async function untilTold(client: Client, { say, stack }: Context, task_id: strin
   console.error(`\n${say.stillTelling(stack?.wake_url ?? '')}`);
 }
 
-async function startOwnStack({ config, say, text }: Context, simulate: boolean): Promise<Stack> {
+/**
+ * Waits for the tasks that others have started on the services of this `run`: stopping them would interrupt answers that are paid
+ * for. Ctrl-C ends the wait.
+ *
+ * @param since when the services were started, in milliseconds since 1970: older tasks continue at the next start anyway
+ */
+async function untilOthersEnd(client: Client, context: Context, since: number, own: string): Promise<void> {
+  const { say, stack, taskQueue, results } = context;
+  const stop = new AbortController();
+  const interrupt = (): void => stop.abort();
+  process.once('SIGINT', interrupt);
+  let isSaid = false;
+  try {
+    for (;;) {
+      const ids = (await openTasksSince(client, taskQueue, since)).filter((id) => id !== own);
+      const sizes = await Promise.all(ids.map(async (id) => await results.sizeOf(id)));
+      // The engine's list is a little behind the results folder.
+      const open = sizes.filter((size) => size === 0).length;
+      if (open === 0) return;
+      if (!isSaid) console.error(`\n${say.waitsForOthers(open)}`);
+      isSaid = true;
+      await pause(OTHERS_MS, undefined, { signal: stop.signal });
+    }
+  } catch (error) {
+    if (stop.signal.aborted) throw new CliError(EXIT.interrupted, say.othersInterrupted(upCommand(stack)));
+    // Without the engine there is nothing to wait for, and the answer is printed.
+    if (!isEngineGone(error)) throw error;
+  } finally {
+    process.removeListener('SIGINT', interrupt);
+  }
+}
+
+async function startOwnStack({ config, say, text }: Context, simulate: boolean): Promise<Stack | StackState> {
   const progress = new Progress(say, text);
   const start = async () =>
     await startStack({
@@ -151,9 +190,7 @@ async function startOwnStack({ config, say, text }: Context, simulate: boolean):
       supervisor: { logFile: undefined },
       say: supervisorSentences(config.KIMI_HOME, say),
     });
-  const stack = await startInterruptibly(start, progress, say.startInterrupted);
-  // Another stack was started in the meantime: it is used, but not stopped.
-  return 'stop' in stack ? stack : { state: stack, lost: new Promise(() => {}), stop: async () => {} };
+  return await startInterruptibly(start, progress, say.startInterrupted);
 }
 
 async function hasWorkers(context: Context): Promise<boolean> {

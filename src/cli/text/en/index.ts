@@ -111,6 +111,10 @@ export const en: CliText = {
     `The connection to the Temporal server was lost, so this stopped waiting for task ${id}. The engine keeps the task and continues it when the services run again (${up}); then wait with kimi-dispatch watch ${id}. Do not dispatch it again.`,
   interrupted: (id, up) =>
     `Stopped waiting, and stopped the services that run had started. The engine keeps task ${id}, which continues when the services run again (${up}).`,
+  waitsForOthers: (n) =>
+    `The services stop once ${n === 1 ? '1 other task that was started on them has' : `${n} other tasks that were started on them have`} a result. Ctrl-C stops them now; unfinished tasks continue at the next start.`,
+  othersInterrupted: (up) =>
+    `Stopped waiting, and stopped the services that run had started. Unfinished tasks continue when the services run again (${up}).`,
   startInterrupted: 'The start was interrupted, and what had been started is stopped; the task was not dispatched.',
   stoppedWaiting: (id) =>
     `Stopped waiting. The services continue task ${id}; wait for it with kimi-dispatch watch ${id}, or cancel it with kimi-dispatch cancel ${id}.`,

@@ -112,6 +112,10 @@ export const zhTW = {
     `Temporal 伺服器中途離線，所以不再等待任務 ${id}。引擎保存著這個任務，服務再啟動後會繼續（${up}）；屆時可用 kimi-dispatch watch ${id} 等待，不要重新派發。`,
   interrupted: (id: string, up: string) =>
     `已停止等待，run 啟動的服務也一併停止。任務 ${id} 仍在引擎裡，服務再次啟動後（${up}）會繼續。`,
+  waitsForOthers: (n: number) =>
+    `這些服務還有 ${n} 個後來派發的任務沒有結果，等它們有結果後才會停止。按 Ctrl-C 可立即停止，未完成的任務會在下次啟動時繼續。`,
+  othersInterrupted: (up: string) =>
+    `已停止等待，run 啟動的服務也一併停止。未完成的任務會在服務再次啟動後（${up}）繼續。`,
   startInterrupted: '啟動已中斷，已啟動的部分也已停止；任務沒有派發。',
   stoppedWaiting: (id: string) =>
     `已停止等待。服務會繼續處理任務 ${id}；用 kimi-dispatch watch ${id} 繼續等，或用 kimi-dispatch cancel ${id} 取消。`,
