@@ -13,6 +13,9 @@ const NEWEST = 500;
 /** Number of tasks with one name, or a longer one, that are compared. */
 const ALIKE = 20;
 
+/** `last`, or the end of an id. */
+const SHORT = /^(?:last|\d{1,9})$/;
+
 /** What a command does with a task: `change` only takes a task that is not ended, and never guesses between two. */
 export type Purpose = 'read' | 'change';
 
@@ -30,7 +33,7 @@ export async function namedTask(
 ): Promise<TaskReference> {
   const reference = parseTaskId(word);
   if (reference) return reference;
-  if (/^kimi-\d/.test(word) || !isTaskName(word)) throw new CliError(EXIT.usage, say.usage.badTaskId(word));
+  if (!SHORT.test(word) && !isTaskName(word)) throw new CliError(EXIT.usage, say.usage.badTaskId(word));
   const filter: Filter = { ...(route && { route }) };
   const open = purpose === 'change' ? await candidates(word, tasks, { ...filter, status: [...STATES_IN_FLIGHT] }) : [];
   const found = open.length > 0 ? open : await candidates(word, tasks, filter);

@@ -29,6 +29,9 @@ const BEFORE_TOPIC = new RegExp(`^(?:(?:${KIND})[，,]?(?:${ABOUT})|關於|关�
 const WORD = /(?:[\p{L}\p{N}]\p{M}{0,3})+/gu;
 const NAME = /^(?:[\p{L}\p{N}]\p{M}{0,3})(?:(?:[ ._-]|[\p{L}\p{N}]\p{M}{0,3})*[\p{L}\p{N}]\p{M}{0,3})?$/u;
 
+/** What names another task where a task is named: the newest one, the end of an id, an id. */
+const RESERVED = /^(?:last|\d+|kimi-\d.*)$/u;
+
 /**
  * Derives a short task name from a prompt: its first clause, without "please write me a", or what the text shall be about,
  * as lower-case words joined by hyphens. The same prompt always gives the same name. Letters and digits of any script survive, so Chinese prompts get
@@ -47,7 +50,8 @@ export function nameFromPrompt(prompt: string): string {
     if (firstCharacters(longer, DERIVED_NAME_CHARS) !== longer) break;
     name = longer;
   }
-  return name || firstCharacters(words[0] ?? 'task', DERIVED_NAME_CHARS);
+  const derived = name || firstCharacters(words[0] ?? 'task', DERIVED_NAME_CHARS);
+  return RESERVED.test(derived) ? firstCharacters(`task-${derived}`, DERIVED_NAME_CHARS).replace(/-$/, '') : derived;
 }
 
 /** @returns the first clause; the next one if the first has only the kind of text, and the next one says what it is about. */
@@ -61,8 +65,14 @@ function topicOf(request: string): string {
 
 /**
  * @returns whether a name given by the user can be used: 1 to 64 characters, letters, digits, spaces and `. _ -` of any
- * script, starting and ending with a letter or digit. So it is never a path and never hides a control character.
+ * script, starting and ending with a letter or digit; not what names another task. So it is never a path and never hides a
+ * control character.
  */
 export function isTaskName(name: string): boolean {
-  return name.length <= MAX_NAME_CHARS * 4 && firstCharacters(name, MAX_NAME_CHARS) === name && NAME.test(name);
+  return (
+    name.length <= MAX_NAME_CHARS * 4 &&
+    firstCharacters(name, MAX_NAME_CHARS) === name &&
+    NAME.test(name) &&
+    !RESERVED.test(name)
+  );
 }

@@ -31,6 +31,9 @@ describe('a name from a prompt', () => {
     ['I need some GREAT ideas!', 'great-ideas'],
     ['Summarise: the news', 'summarise'],
     ['ＡＢＣ　１２３', 'abc-123'],
+    ['last', 'task-last'],
+    ['12345', 'task-12345'],
+    ['kimi-2 compared', 'task-kimi-2-compared'],
     ['snake_case and kebab-case', 'snake-case-and-kebab'],
   ])('%j is %j', (prompt, name) => {
     expect(nameFromPrompt(prompt)).toBe(name);
@@ -121,7 +124,7 @@ describe('a name from a prompt', () => {
 
 describe('a name given by the user', () => {
   it.each([
-    ['one word', ['calculator', 'a', '1', '計算器', 'été', 'e\u0301te\u0301', '𠮷', 'हिन्दी', 'العربية']],
+    ['one word', ['calculator', 'a', '計算器', 'été', 'e\u0301te\u0301', '𠮷', 'हिन्दी', 'العربية']],
     ['several words', ['python-計算器', 'My report 2', 'v1.2_final-3', 'a..b', 'a - b']],
     ['64 characters', ['x'.repeat(64), '字'.repeat(64), '𠮷'.repeat(64), 'e\u0301'.repeat(64)]],
   ])('may be %s', (_what, names) => {
@@ -137,6 +140,7 @@ describe('a name given by the user', () => {
     ['text with invisible characters', ['a\u2028b', 'a\u00A0b', 'a\u202Eb', 'a\u200Bb', 'a\u2066b', 'a\u00ADb']],
     ['text with half a character', ['\uD800', 'a\uD83Db', 'a\uDC00']],
     ['text with symbols', ['😀', 'a😀b', 'a:b', 'a*b', 'a?b', 'a"b', "a'b", 'a|b', 'a<b', 'a$b', 'a`b', 'a;b', 'a%b']],
+    ['what names another task', ['last', '1', '12345', '2030', 'kimi-1', 'kimi-2.6', 'kimi-1707654321-12345']],
     ['over 64 characters', ['x'.repeat(65), '字'.repeat(65), 'e\u0301'.repeat(65), 'x'.repeat(4_000)]],
   ])('may not be %s', (_what, names) => {
     expect(names.filter((name) => isTaskName(name))).toEqual([]);

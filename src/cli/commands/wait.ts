@@ -21,8 +21,8 @@ export function waitCommand(say: CliText): Command {
 /** @returns the exit status of the first task that has no answer; 0 if each has one. */
 async function wait(words: string[], say: CliText): Promise<Exit> {
   const tasks = await openTasks();
-  const ids: string[] = [];
-  for (const word of words) ids.push((await namedTask(word, tasks, say)).task_id);
+  const ids = new Set<string>();
+  for (const word of words) ids.add((await namedTask(word, tasks, say)).task_id);
   const context = await openContext();
   const { results, text } = context;
   let exit: Exit = EXIT.ok;

@@ -25,7 +25,7 @@ export const usage: CliText['usage'] = {
     'The message does not start with Kimi:, Kimi： or "kimi ", or nothing follows, so it is not a task for Kimi.',
   unreadable: (file, why) => `Cannot read ${file} (${sayCause(why, 'en')}).`,
   badName:
-    'A task name has letters, digits, spaces and . _ - only, starts and ends with a letter or digit, and is at most 64 characters long.',
+    'A task name has letters, digits, spaces and . _ - only, starts and ends with a letter or digit, and is at most 64 characters long. It is not last, a number or the beginning of an id (kimi-1), which name another task.',
   badTaskId: (id) =>
     `${id} is neither a task id nor a task name; ids look like kimi-1707654321-12345, those of late answers like kimi-1707654321-12345-late. kimi-dispatch list shows the tasks.`,
   duration: 'it needs a unit, e.g. 120s, 5m or 1h, and is at most 24 hours',
