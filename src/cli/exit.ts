@@ -14,9 +14,15 @@ const EXIT_OF = new Map<string | undefined, Exit>([
   ['prompt_too_long', EXIT.usage],
 ]);
 
-/** @returns the exit status for a task that was refused or failed. */
-export function exitForFailure(type: string | undefined): Exit {
+/** @returns the exit status for a request that was refused before it was dispatched. */
+export function exitForRefusal(type: string | undefined): Exit {
   return EXIT_OF.get(type) ?? EXIT.failed;
+}
+
+/** @returns the exit status for a task that failed: a refusal by then is an outcome, and no matter of usage. */
+export function exitForFailure(type: string | undefined): Exit {
+  const exit = exitForRefusal(type);
+  return exit === EXIT.usage ? EXIT.failed : exit;
 }
 
 /** @returns the exit status for a finished task. */
@@ -38,11 +44,17 @@ export class CliError extends Error {
 }
 
 let isTaskStarted = false;
+let awaited: string | undefined;
 let isOutputWanted = true;
 
 /** Marks the task as started: lost output is then reported as such, since a caller that retries would pay twice. */
 export function taskIsStarted(): void {
   isTaskStarted = true;
+}
+
+/** The same, for a task whose answer is to be printed: lost output is then a failure, and the sentence says how to print it again. */
+export function answerIsAwaited(task_id: string): void {
+  awaited = task_id;
 }
 
 /** Makes the exit status that of the action even if its output is lost. By default lost output is a failure. */
@@ -62,7 +74,9 @@ export function watchStandardStreams(say: () => CliText): void {
   process.stderr.on('error', () => {});
   process.stdout.once('error', ({ code }: NodeJS.ErrnoException) => {
     const isReadEnough = code === 'EPIPE';
-    if (isTaskStarted) console.error(say().notPrinted.started(code ?? ''));
+    if (awaited !== undefined) {
+      if (!isReadEnough) console.error(say().notPrinted.answer(code ?? '', awaited));
+    } else if (isTaskStarted) console.error(say().notPrinted.started(code ?? ''));
     else if (!isReadEnough) console.error(say().notPrinted.lost(code ?? ''));
     process.once('exit', (exit) => {
       if (exit === EXIT.ok && isOutputWanted && !isReadEnough) process.exitCode = EXIT.unexpected;

@@ -3,7 +3,7 @@ import { EXIT, type Exit } from '../service/exit.ts';
 import { tildePath } from '../service/files.ts';
 import { Problem, type ProblemCode, type Problems } from '../tasks/problem.ts';
 import { explain, textFor, type Text } from '../text/index.ts';
-import { CliError, exitForFailure } from './exit.ts';
+import { CliError, exitForRefusal } from './exit.ts';
 import type { CliText } from './text/index.ts';
 
 /** Without those that only the configuration explains, or that no command causes. */
@@ -25,7 +25,7 @@ const SENTENCES: { [Code in SaidCode]: (params: Problems[Code], say: CliText, te
   chat_limit: ({ most, minutes }, say) => [EXIT.limited, say.chatLimit(most, minutes)],
   engine_silent: ({ task_id }, say) => [EXIT.engine, say.engineSilent(task_id)],
   engine_lost: ({ address }, say) => [EXIT.engine, say.engineGone(address)],
-  unusable_request: ({ reason }, _, text) => [exitForFailure(reason.type), explain(reason, text)],
+  unusable_request: ({ reason }, _, text) => [exitForRefusal(reason.type), explain(reason, text)],
   too_long: ({ bytes, most, continues }, say) => [EXIT.usage, say.usage.tooLong(bytes, most, continues)],
   no_question: ({ task_id }, say) => [EXIT.usage, say.noQuestion(task_id)],
   no_answer: ({ task_id, state }, say, text) => [EXIT.usage, say.noAnswer(task_id, text.state[state])],

@@ -734,6 +734,10 @@ describe('invalid input gives one clear sentence and an exit code', () => {
       code: 0,
       stderr: expect.stringContaining('任務已經派發，但無法寫入標準輸出（磁碟已滿）'),
     });
+    expect(await full('run', 'x [[simulate: delay=0]]')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/答案沒有寫出：.*磁碟已滿.*kimi-dispatch result kimi-\d+-\d+ /),
+    });
     for (const command of ['list', '--version']) {
       expect(await full(command), command).toMatchObject({
         code: 1,

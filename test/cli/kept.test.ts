@@ -6,9 +6,10 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../../src/config/index.ts';
 import { ResultStore } from '../../src/results/store.ts';
+import { DIST } from '../../src/service/files.ts';
 import type { TaskResult } from '../../src/shared/result.ts';
 import { when } from '../../src/cli/output/time.ts';
-import { cleanHome, cli, resultsOf, type Ended } from '../support/cli.ts';
+import { cleanHome, cli, launch, resultsOf, type Ended } from '../support/cli.ts';
 import { shared } from '../support/resources.ts';
 
 const keysOf = (id: string, byte: number): string => `${id}:${Buffer.alloc(32, byte).toString('base64')}`;
@@ -91,6 +92,21 @@ describe('export', () => {
         answer: `'${TASK.output}`,
       },
     ]);
+  });
+
+  it('a full disk is reported once, and a closed pipe is not an error', async () => {
+    const folder = resultsOf(home());
+    const bash = async (tail: string): Promise<Ended> =>
+      await launch(
+        ['-c', `"$@" ${tail}`, 'bash', process.execPath, join(DIST, 'kimi-dispatch.js'), 'export'],
+        { ...home(), KIMI_RESULTS_DIR: `${folder}-long` },
+        'bash',
+      ).ended;
+    const long = new ResultStore(`${folder}-long`);
+    for (const n of [1, 2, 3]) await long.persist({ ...TASK, task_id: `kimi-1-${n}`, output: 'x'.repeat(300_000) });
+    const full = await bash('>/dev/full');
+    expect(full).toMatchObject({ code: 1, stderr: expect.stringMatching(/^Standard output[^\n]*\n$/) });
+    expect(await bash('| head -c 1; exit ${PIPESTATUS[0]}')).toMatchObject({ code: 0, stderr: '' });
   });
 
   it('refuses two formats', async () => {

@@ -55,8 +55,12 @@ async function exportTasks({ since, name = '', ...formats }: ExportOptions): Pro
   return EXIT.ok;
 }
 
-/** A pipe or a file gets exact bytes; the guard of a terminal makes control characters visible. */
+/**
+ * A pipe or a file gets exact bytes; the guard of a terminal makes control characters visible. A failed stream takes nothing more;
+ * `watchStandardStreams` reports why.
+ */
 async function write(text: string): Promise<void> {
   const { stdout } = process;
-  if (text !== '' && !stdout.write(stdout.isTTY ? text : Buffer.from(text))) await once(stdout, 'drain');
+  if (text === '' || stdout.destroyed) return;
+  if (!stdout.write(stdout.isTTY ? text : Buffer.from(text))) await once(stdout, 'drain').catch(() => {});
 }

@@ -12,7 +12,7 @@ import { explain } from '../../text/index.ts';
 import { contextFor, noKey, openContext, upCommand, warnOfMisspelt, withClient, type Context } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { Problem } from '../../tasks/problem.ts';
-import { CliError, exitForFailure, taskIsStarted } from '../exit.ts';
+import { CliError, answerIsAwaited, exitForFailure } from '../exit.ts';
 import { follow, printWhole } from '../follow.ts';
 import { lookUp } from '../../tasks/look-up.ts';
 import { continued } from '../../tasks/conversation.ts';
@@ -21,7 +21,7 @@ import { keepFile } from '../../tasks/files.ts';
 import { checkTask, type CheckedTask } from '../../tasks/request.ts';
 import { newKey } from '../../tasks/task-id.ts';
 import { tildePath } from '../../service/files.ts';
-import { command, ending } from '../options.ts';
+import { command, printing } from '../options.ts';
 import { supervisorSentences } from '../supervisor-sentences.ts';
 import { startInterruptibly } from '../interruptible-start.ts';
 import { Progress } from '../output/progress.ts';
@@ -60,7 +60,7 @@ export function runCommand(say: CliText): Command {
   return addTaskOptions(run, say)
     .option('--simulate', help.simulate)
     .option('--json', help.json)
-    .action(ending(runTask));
+    .action(printing(runTask));
 }
 
 async function runTask(argument: string | undefined, options: RunOptions): Promise<Exit> {
@@ -112,7 +112,7 @@ async function runOn(context: Context, task: CheckedTask, { json }: RunOptions, 
       const isRefused = error instanceof Problem && error.code === 'no_api_key';
       throw isRefused ? new CliError(EXIT.config, noKey(context)) : error;
     });
-    if (started.status !== 'refused') taskIsStarted();
+    if (started.status !== 'refused') answerIsAwaited(started.task_id);
     if (started.status === 'refused') {
       console.error(say.refused(task.name, explain(started.error, text)));
       if (since !== undefined) await untilOthersEnd(client, context, since, started.task_id);

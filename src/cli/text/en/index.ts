@@ -102,6 +102,8 @@ export const en: CliText = {
     'A disk is full, so this was not done. Free some space and run it again; kimi-dispatch doctor names the disk.',
   unexpected: (message) => `An unexpected error: ${message}. KIMI_LOG_LEVEL=debug shows the details.`,
   notPrinted: {
+    answer: (why, id) =>
+      `The answer was not written: standard output cannot be written to (${sayCause(why, 'en')}). kimi-dispatch result ${id} prints it again.`,
     started: (why) =>
       `The task was dispatched, but standard output cannot be written to (${sayCause(why, 'en')}), so some messages are missing.`,
     lost: (why) =>

@@ -105,6 +105,8 @@ export const zhTW = {
   noSpace: '磁碟已滿，所以沒有完成。清出空間後再執行一次；kimi-dispatch doctor 會指出是哪個磁碟。',
   unexpected: (message: string) => `發生意外的錯誤：「${message}」。設定 KIMI_LOG_LEVEL=debug 再試一次可看到細節。`,
   notPrinted: {
+    answer: (why: string, id: string) =>
+      `答案沒有寫出：無法寫入標準輸出（${sayCause(why, 'zh-TW')}）。執行 kimi-dispatch result ${id} 可再次印出。`,
     started: (why: string) => `任務已經派發，但無法寫入標準輸出（${sayCause(why, 'zh-TW')}），訊息沒有全部印出。`,
     lost: (why: string) => `無法寫入標準輸出（${sayCause(why, 'zh-TW')}），印出的內容不完整。請改輸出到別處。`,
   },
