@@ -34,15 +34,29 @@ export function writerFor(format: Format, lang: Lang, words: ExportWords): Write
 
 function markdownOf(task: KeptTask, lang: Lang, words: ExportWords): string {
   const text = textFor(lang);
-  const { task_id, task_name, status, model, completed_at, tokens, cost, prompt, request, output, error, continues } =
-    task;
+  const {
+    task_id,
+    task_name,
+    status,
+    model,
+    completed_at,
+    tokens,
+    cost,
+    prompt,
+    request,
+    output,
+    error,
+    files,
+    continues,
+  } = task;
   const facts = [
     task_id,
     stateOf({ ...task, state: status }, text),
     model,
     completed_at,
-    tokens && `${tokens.total} tokens`,
+    tokens && `${text.details.tokens} ${tokens.total}`,
     cost && money(cost),
+    files && `${text.details.files} ${text.files(files)}`,
     continues && `${text.details.continues} ${continues}`,
   ];
   const asked = [request?.system, prompt].filter((part) => part !== undefined).join('\n\n');
@@ -75,6 +89,7 @@ const COLUMNS = [
   'system',
   'question',
   'answer',
+  'files',
 ];
 
 function cellsOf(task: KeptTask): string[] {
@@ -94,6 +109,7 @@ function cellsOf(task: KeptTask): string[] {
     request?.system,
     task.prompt,
     task.output ?? task.partial_output ?? error?.message,
+    task.files?.map(({ name }) => name).join('; '),
   ];
   return cells.map((cell) => String(cell ?? ''));
 }
