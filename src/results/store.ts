@@ -237,10 +237,18 @@ export class ResultStore {
     return removed;
   }
 
-  /** Removes a result with everything about it; also `latest.json` if it is of this task. */
+  /** Removes a result with everything about it. If it is the latest one, the next newest becomes the latest. */
   async remove(task_id: string): Promise<void> {
     await this.writer.exclusively(async (batch) => {
-      if (await isResultOf(this.latestPath, task_id)) await rm(this.latestPath, { force: true });
+      if (await isResultOf(this.latestPath, task_id)) {
+        await rm(this.latestPath, { force: true });
+        let newest: ResultFile | undefined;
+        for (const result of this.savedSince(0)) {
+          if (!result || result.task_id === task_id) continue;
+          if (!newest || newest.completed_at < result.completed_at) newest = result;
+        }
+        if (newest) batch.latest = newest;
+      }
       await rm(this.pendingPath(task_id), { force: true });
       await rm(this.resultPath(task_id), { force: true });
       await this.inbox.remove(task_id);

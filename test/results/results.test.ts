@@ -637,3 +637,19 @@ async function persister(store: ResultStore, first: number, count: number): Prom
   await once(child.stdout, 'data');
   return child;
 }
+
+it('without the latest result, the next newest is the latest; without any, there is none', async () => {
+  const store = new ResultStore(await temporaryFolder());
+  const ids = ['kimi-1-1', 'kimi-1-3', 'kimi-1-2'];
+  for (const [index, task_id] of ids.entries()) {
+    const saved = { task_id, task_name: 'x', status: 'done', model: 'm', output: task_id } as const;
+    const times = { created_at: '2026-02-17T15:30:00Z', completed_at: `2026-02-17T15:3${index}:00Z` };
+    await store.persist({ ...saved, created_at: times.created_at });
+    await writeFile(store.resultPath(task_id), JSON.stringify({ ...saved, ...times }));
+  }
+  await store.remove('kimi-1-2');
+  expect(await store.latest()).toMatchObject({ task_id: 'kimi-1-3' });
+  await store.remove('kimi-1-3');
+  await store.remove('kimi-1-1');
+  expect(await store.latest()).toBeUndefined();
+});
