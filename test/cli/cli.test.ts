@@ -680,7 +680,7 @@ describe('invalid input gives one clear sentence and an exit code', () => {
       await cleanHome(),
       'sh',
     );
-    expect(await endless.ended).toMatchObject({ code: 2, stderr: expect.stringContaining('標準輸入 太長了') });
+    expect(await endless.ended).toMatchObject({ code: 2, stderr: expect.stringContaining('標準輸入太長了') });
   });
 
   it('a home that is not a folder, and the reason why up --detach could not start', async () => {
@@ -726,7 +726,12 @@ describe('invalid input gives one clear sentence and an exit code', () => {
   });
 
   it('an unwritable standard output: a started task still gives exit code 0, so that no caller starts it again', async () => {
-    const env = await cleanHome({ TEMPORAL_ADDRESS: inject('engine'), KIMI_TASK_QUEUE: `cli-${crypto.randomUUID()}` });
+    const world = await openWorld();
+    const env = await cleanHome({
+      TEMPORAL_ADDRESS: inject('engine'),
+      KIMI_TASK_QUEUE: world.taskQueue,
+      KIMI_RESULTS_DIR: world.results.folder,
+    });
     const program = ['sh', process.execPath, join(DIST, 'kimi-dispatch.js')];
     const full = async (...args: string[]) =>
       await launch(['-c', '"$@" > /dev/full', ...program, ...args], env, 'sh').ended;

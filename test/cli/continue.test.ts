@@ -170,7 +170,7 @@ describe('refused in a sentence, before anything is sent', () => {
     const before = (await received()).length;
     const { stdout } = await run('dispatch', '--json', '--continue', first.task_id, '-m', 'kimi-k2.6', '-f', again);
     const { task_id } = JSON.parse(stdout) as { task_id: string };
-    expect(await run('wait', task_id)).toMatchObject({ code: 2 });
+    expect(await run('wait', task_id)).toMatchObject({ code: 6 });
     expect((await run('status', task_id)).stdout).toMatch(
       /the conversation with the new prompt has \d+ tokens, and kimi-k2\.6 has room for \d+; continue an earlier task of it, or use kimi-k3/,
     );
