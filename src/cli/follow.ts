@@ -45,10 +45,12 @@ export async function follow(
       await pause(LOOK_MS, undefined, { signal: stop.signal });
     }
   } catch (error) {
-    // The services may have been stopped as soon as the answer was saved.
-    const saved = isEngineGone(error) ? await context.results.readIfSound(task_id) : undefined;
-    if (saved) return saved;
-    if (isEngineGone(error)) throw new CliError(EXIT.engine, context.say.engineLost(task_id, upCommand(context.stack)));
+    if (isEngineGone(error)) {
+      // The services may have been stopped as soon as the answer was saved.
+      const saved = await context.results.readIfSound(task_id);
+      if (saved) return saved;
+      throw new CliError(EXIT.engine, context.say.engineLost(task_id, upCommand(context.stack)));
+    }
     if (stop.signal.aborted) throw new CliError(EXIT.interrupted, stopped);
     throw error;
   } finally {

@@ -83,11 +83,11 @@ async function readFilledFile(file: string, say: CliText): Promise<string> {
 /** @returns the task that is continued, which may be named in any way. */
 export async function conversationOf(
   options: TaskOptions,
-  tasks: Tasks,
+  open: () => Promise<Tasks>,
   say: CliText,
 ): Promise<Pick<NewTask, 'continue'>> {
   if (options.continue === undefined) return {};
-  return { continue: (await namedTask(options.continue, tasks, say, { route: options.route })).task_id };
+  return { continue: (await namedTask(options.continue, await open(), say, { route: options.route })).task_id };
 }
 
 /**

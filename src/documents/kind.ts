@@ -8,8 +8,12 @@ export type Format = 'pdf' | 'docx' | 'xlsx' | 'pptx' | 'odt' | 'ods' | 'odp' | 
 /** Moonshot's documentation of files. */
 export const KIMI_READS: readonly Format[] = ['pdf', 'docx', 'xlsx', 'pptx', 'epub', 'doc', 'xls', 'ppt', 'mobi'];
 
-export const WE_READ = ['pdf', 'docx', 'xlsx', 'pptx', 'odt', 'ods', 'odp', 'epub'] as const satisfies Format[];
+const WE_READ = ['pdf', 'docx', 'xlsx', 'pptx', 'odt', 'ods', 'odp', 'epub'] as const satisfies Format[];
 export type Readable = (typeof WE_READ)[number];
+
+export function isReadable(format: Format): format is Readable {
+  return (WE_READ as readonly Format[]).includes(format);
+}
 
 export type Kind =
   /** `type`: e.g. `image/png`. */

@@ -5,10 +5,10 @@ import type { Readable } from './kind.ts';
 /** The text of a document, or why there is none. */
 export type DocumentText = { text: string } | { failure: 'locked' | 'unpacked' | 'damaged' | 'too_hard' };
 
-/** A document may be made to exceed either. */
+/** A hostile document exceeds them. */
 const LIMITS = { memoryMb: 1_024, timeMs: 60_000 };
 
-/** Reads a document on a thread of its own: reading blocks, and whoever made the document may have wanted it to. */
+/** Reads a document on a worker thread, because reading blocks, and a hostile document may take all memory or never end. */
 export async function readDocument(bytes: Uint8Array, format: Readable): Promise<DocumentText> {
   try {
     return await onThread('document-thread.js', { bytes, format }, LIMITS);

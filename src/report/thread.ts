@@ -21,8 +21,7 @@ parentPort?.postMessage(report, []);
 async function addQuestions(of: Figures, store: ResultStore): Promise<void> {
   for (const entry of listedIn(of)) {
     const saved = await store.readIfSound(entry.task_id);
-    const question = saved && store.beginningOf(saved);
-    const files = saved && store.filesOf(saved);
+    const { question, files } = saved ? store.noteOf(saved) : {};
     const text = textFor(lang);
     const attached = files ? ` 📎 ${field(text.files(files))}` : '';
     const continued = saved?.continues === undefined ? '' : ` ↩ ${text.details.continues} ${saved.continues}`;

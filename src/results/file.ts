@@ -89,3 +89,11 @@ function isTextOrAbsent(value: unknown): boolean {
 export function absentIfDamaged(error: unknown): undefined {
   if (!(error instanceof ServiceError)) throw error;
 }
+
+/** Orders results, the oldest first; those of one second by their ids. */
+export function byCompletion(
+  a: Pick<ResultFile, 'task_id' | 'completed_at'>,
+  b: Pick<ResultFile, 'task_id' | 'completed_at'>,
+): number {
+  return a.completed_at.localeCompare(b.completed_at) || a.task_id.localeCompare(b.task_id);
+}

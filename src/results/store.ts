@@ -8,9 +8,18 @@ import { tildePath } from '../service/files.ts';
 import { firstCharacters, isoSeconds } from '../shared/format.ts';
 import type { PendingFile, Question, ResultFile, TaskResult, Timings } from '../shared/result.ts';
 import { notificationId } from '../shared/task-id.ts';
-import { QUESTION_CHARS, fileNotes, type FileNote } from '../shared/task.ts';
+import { QUESTION_CHARS, fileNotes, type TaskView } from '../shared/task.ts';
 import { BatchWriter } from './atomic-writer.ts';
-import { PRIVATE_FILE, absentIfDamaged, checkedId, isResultOf, parseResult, readResult, taskIdOf } from './file.ts';
+import {
+  PRIVATE_FILE,
+  absentIfDamaged,
+  byCompletion,
+  checkedId,
+  isResultOf,
+  parseResult,
+  readResult,
+  taskIdOf,
+} from './file.ts';
 import { Inbox } from './inbox.ts';
 import { openQuestion, sealQuestion } from './question.ts';
 
@@ -161,23 +170,17 @@ export class ResultStore {
     return openQuestion(result, this.keys);
   }
 
-  /** @returns the beginning of what was asked; `undefined` also if it cannot be decrypted. */
-  beginningOf(result: ResultFile): string | undefined {
+  /** @returns the beginning of what was asked, and the files that went with it; neither if they were not kept, or cannot be decrypted. */
+  noteOf(result: ResultFile): Pick<TaskView, 'question' | 'files'> {
     try {
-      const prompt = this.questionOf(result)?.prompt;
-      return prompt === undefined ? undefined : firstCharacters(prompt, QUESTION_CHARS);
+      const { prompt, files } = this.questionOf(result) ?? {};
+      return {
+        ...(prompt !== undefined && { question: firstCharacters(prompt, QUESTION_CHARS) }),
+        ...(files && { files: fileNotes(files) }),
+      };
     } catch (error) {
-      return absentIfDamaged(error);
-    }
-  }
-
-  /** @returns the files that went with the prompt; `undefined` also if they cannot be decrypted. */
-  filesOf(result: ResultFile): FileNote[] | undefined {
-    try {
-      const files = this.questionOf(result)?.files;
-      return files && fileNotes(files);
-    } catch (error) {
-      return absentIfDamaged(error);
+      absentIfDamaged(error);
+      return {};
     }
   }
 
@@ -192,7 +195,7 @@ export class ResultStore {
     const found = await Promise.all(task_ids.map(async (task_id) => await this.readIfSound(task_id)));
     return found
       .filter((result): result is ResultFile => result !== undefined && !result.acknowledged)
-      .toSorted((a, b) => a.completed_at.localeCompare(b.completed_at) || a.task_id.localeCompare(b.task_id));
+      .toSorted(byCompletion);
   }
 
   /**

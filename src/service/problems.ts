@@ -36,7 +36,7 @@ interface Problems {
   program_missing: { file: string; cause: string };
   recordings_folder: { cause: string };
   remains: { pids: number[] };
-  report_missing: { file: string };
+  program_gone: { file: string };
   result_damaged: { file: string };
   results_folder: { cause: string };
   secret_damaged: { file: string };
@@ -112,7 +112,7 @@ const WORDS: Record<Lang, Words> = {
       `cannot write to the folder of streamed answers (${sayCode(cause, 'en')}); choose another folder with KIMI_HOME`,
     remains: ({ pids }) =>
       `processes of a stack that was killed do not end: ${pids.join(', ')}; end them and try again`,
-    report_missing: ({ file }) =>
+    program_gone: ({ file }) =>
       `${file} is missing, because the package was updated or removed; run kimi-dispatch down, then kimi-dispatch up --detach`,
     result_damaged: ({ file }) =>
       `${file} is damaged: it holds no result. Remove it; the engine keeps the task's answer`,
@@ -176,7 +176,7 @@ const WORDS: Record<Lang, Words> = {
     recordings_folder: ({ cause }) =>
       `不能寫入存放串流答案的資料夾（${sayCode(cause, 'zh-TW')}）；請用 KIMI_HOME 換一個`,
     remains: ({ pids }) => `上一組服務被強制結束後，還有程序沒有停止：${pids.join('、')}；請結束它們再試一次`,
-    report_missing: ({ file }) =>
+    program_gone: ({ file }) =>
       `找不到 ${file}，因為套件已更新或移除；請執行 kimi-dispatch down，再執行 kimi-dispatch up --detach`,
     result_damaged: ({ file }) => `${file} 已損壞，裡面沒有結果。請刪除它；引擎裡仍有這個任務的答案`,
     results_folder: ({ cause }) => `不能寫入結果資料夾（${sayCode(cause, 'zh-TW')}）；請用 KIMI_RESULTS_DIR 換一個`,

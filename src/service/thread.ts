@@ -21,7 +21,7 @@ export interface ThreadLimits {
 export async function onThread<T>(program: string, workerData: unknown, limits: ThreadLimits): Promise<T> {
   const { memoryMb, timeMs } = limits;
   const file = join(DIST, program);
-  if (!existsSync(file)) throw new ServiceError('report_missing', { file });
+  if (!existsSync(file)) throw new ServiceError('program_gone', { file });
   const thread = new Worker(file, {
     workerData,
     resourceLimits: { maxOldGenerationSizeMb: memoryMb },

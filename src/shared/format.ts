@@ -54,13 +54,10 @@ export function field(text: string): string {
 
 /** @returns the beginning of a text of several lines as one line that is safe to print, with `…` if it is cut. */
 export function oneLine(text: string, count: number): string {
-  const line = field(
-    firstCharacters(text, 2 * count)
-      .replaceAll(/\s+/g, ' ')
-      .trim(),
-  );
+  const head = firstCharacters(text, 2 * count);
+  const line = field(head.replaceAll(/\s+/g, ' ').trim());
   const beginning = firstCharacters(line, count);
-  const isWhole = beginning === line && firstCharacters(text, 2 * count) === text;
+  const isWhole = beginning === line && head === text;
   return isWhole ? line : `${beginning}…`;
 }
 

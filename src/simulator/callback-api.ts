@@ -9,7 +9,7 @@ import { SIGNATURE_HEADER, sign, standardHeaders } from '../webhook/signature.ts
 import { answerTo, tokensIn } from './answers.ts';
 import type { Counts, SimulatorEvent } from './events.ts';
 import { directivesIn, type Directives } from './directives.ts';
-import { messageContent, textOf } from './validation.ts';
+import { askedIn, messageContent, textOf } from './validation.ts';
 
 export interface CallbacksOptions {
   /** What callbacks are signed with. */
@@ -63,7 +63,7 @@ export class CallbackApi {
       return;
     }
     const parsed = dispatchBody.safeParse(incoming.body);
-    const directives = directivesIn(parsed.success ? askedIn(parsed.data) : '');
+    const directives = directivesIn(parsed.success ? askedIn(parsed.data.messages) : '');
     if (!parsed.success || !directives.success) {
       const reason = z.prettifyError((parsed.error ?? directives.error) as z.ZodError);
       refuse(response, 400, 'invalid_request_error', `Invalid request: ${reason}`);
@@ -100,7 +100,7 @@ export class CallbackApi {
     const id = repeated ?? `cmpl-sim-${randomBytes(8).toString('hex')}`;
     if (key !== undefined) this.ids.set(key, id);
     if (!repeated) counts.billed += 1;
-    const content = answerTo(askedIn(task), directives.size);
+    const content = answerTo(askedIn(task.messages), directives.size);
     const answer = completionOf(task, id, content);
     const failure = { type: directives.type ?? 'server_error', message: 'the simulation was asked to fail' };
     onEvent({
@@ -187,12 +187,6 @@ function refuse(response: Response, status: number, type: string, message: strin
 
 function promptOf({ messages }: DispatchBody): string {
   return messages.map(textOf).join('\n');
-}
-
-/** @returns the text after the last answer of a conversation: what is asked now. */
-function askedIn({ messages, ...task }: DispatchBody): string {
-  const last = messages.findLastIndex(({ role }) => role === 'assistant');
-  return promptOf({ ...task, messages: messages.slice(last + 1) });
 }
 
 function completionOf(task: DispatchBody, id: string, content: string): object {

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import express, { type Request, type Response, type Router } from 'express';
 import * as z from 'zod';
-import { kindOf, WE_READ, type Readable } from '../documents/kind.ts';
+import { isReadable, kindOf } from '../documents/kind.ts';
 import { readDocument } from '../documents/read.ts';
 import { invalid, refusalWith, Refusal } from './errors.ts';
 import type { Counts, Upload } from './events.ts';
@@ -149,10 +149,8 @@ function directivesOf(content: Buffer): Directives {
 async function textOf(filename: string, bytes: Buffer): Promise<string> {
   const found = kindOf(filename, bytes);
   if (found?.kind === 'text') return found.text;
-  if (found?.kind !== 'document' || !(WE_READ as readonly string[]).includes(found.format)) {
-    return '（模擬的內容 simulated content）';
-  }
-  const read = await readDocument(bytes, found.format as Readable);
+  if (found?.kind !== 'document' || !isReadable(found.format)) return '（模擬的內容 simulated content）';
+  const read = await readDocument(bytes, found.format);
   if ('failure' in read) throw new Refusal(500, 'server_error', `Failed to extract file: ${read.failure}`);
   return read.text;
 }

@@ -241,10 +241,7 @@ function readPrompt(messages: Message[]): {
   const partial = last?.role === 'assistant' && last.partial ? last : undefined;
   const whole = partial ? messages.slice(0, -1) : messages;
   const prompt = whole.map(textOf).join('\n');
-  const asked = whole
-    .slice(whole.findLastIndex(({ role }) => role === 'assistant') + 1)
-    .map(textOf)
-    .join('\n');
+  const asked = askedIn(whole);
   const reasoning = messages.map(({ reasoning_content }) => reasoning_content ?? '').join('');
   const prefix = partial ? textOf(partial) : '';
   return { prompt, asked, partial, prompt_tokens: tokensIn(prompt) + tokensIn(prefix) + tokensIn(reasoning) };
@@ -257,6 +254,15 @@ function received(message: Message): ReceivedMessage {
     content: firstCharacters(textOf(message), MESSAGE_CHARS),
     ...(typeof reasoning === 'string' && { reasoning_content: firstCharacters(reasoning, MESSAGE_CHARS) }),
   };
+}
+
+/** @returns the text after the last answer of a conversation: what is asked now. */
+export function askedIn(messages: readonly (Pick<Message, 'content'> & { role: string })[]): string {
+  const last = messages.findLastIndex(({ role }) => role === 'assistant');
+  return messages
+    .slice(last + 1)
+    .map(textOf)
+    .join('\n');
 }
 
 /** @returns the text of a message, without pictures. */

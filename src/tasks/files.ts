@@ -1,6 +1,6 @@
 /** Files that go with a prompt: read and stored before their task starts, so that nothing is paid for one that cannot be read. */
 import { createHash } from 'node:crypto';
-import { kindOf, KIMI_READS, WE_READ, type Format, type Readable } from '../documents/kind.ts';
+import { isReadable, kindOf, KIMI_READS } from '../documents/kind.ts';
 import { readDocument } from '../documents/read.ts';
 import { callsBack } from '../kimi/models.ts';
 import {
@@ -62,10 +62,6 @@ async function storedForm(name: string, content: Buffer, kimiReads: boolean): Pr
   if ('failure' in read) throw unusable(name, read.failure);
   if (read.text === '') throw unusable(name, format === 'pdf' ? 'no_text' : 'blank');
   return { kind: 'text', content: Buffer.from(read.text) };
-}
-
-function isReadable(format: Format): format is Readable {
-  return (WE_READ as readonly Format[]).includes(format);
 }
 
 function unusable(file: string, why: string): Problem {

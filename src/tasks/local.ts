@@ -195,13 +195,14 @@ async function standingOf(context: TaskContext, task_id: string): Promise<Standi
   }
   const path = results.resultPath(task_id);
   const isGone = !saved && found && !found.ended && hasEnded(known);
+  const asked = saved && results.noteOf(saved);
   return {
     ...known,
     // A closed workflow does not see a later acknowledgement.
     acknowledged: known.acknowledged || (saved?.acknowledged ?? false),
     status: known.state,
-    question: known.question ?? (saved && results.beginningOf(saved)),
-    files: known.files ?? (saved && results.filesOf(saved)),
+    question: known.question ?? asked?.question,
+    files: known.files ?? asked?.files,
     queue: known.state === 'queued' ? ((await currentPlace(context, task_id)) ?? known.queue) : undefined,
     retrying: found?.retrying,
     progress: found?.progress,

@@ -27,8 +27,8 @@ export const POLL_MS = 20;
 const LONGEST_POLL_MS = 500;
 
 /**
- * The same for a worker of this process, which says itself when it has saved an answer: only callbacks that bring none wait for these
- * checks. A check costs the engine 1 ms of CPU.
+ * The same for a worker of this process, which reports each saved answer: only a callback that brings no answer waits for these checks.
+ * They are rare, since each is a call to the engine.
  */
 const POLL_HERE_MS = 2_000;
 

@@ -84,7 +84,7 @@ describe('a task', () => {
     expect(schemas.task.parse(shown.body).files).toEqual(notes);
     await world.handle({ task_id }).cancel();
     const saved = await until(async () => await world.results.read(task_id));
-    expect(world.results.filesOf(saved)).toEqual(notes);
+    expect(world.results.noteOf(saved).files).toEqual(notes);
     expect(JSON.stringify(saved)).not.toContain('報告');
     const history = JSON.stringify(await world.handle({ task_id }).fetchHistory());
     expect(history).not.toContain(Buffer.from('報告').toString('base64').slice(0, 8));

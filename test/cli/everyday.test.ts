@@ -51,7 +51,7 @@ describe('retry', () => {
     await run('wait', first);
     const { code, stdout, stderr } = await run('retry', first, '--json');
     expect(code).toBe(0);
-    expect(stderr).toContain(`question of task ${first} again: a new task, which is paid for anew`);
+    expect(stderr).toContain(`question of task ${first} again as a new task; Kimi is paid again`);
     const { task_id: second } = JSON.parse(stdout) as { task_id: string };
     expect(second).not.toBe(first);
     await run('wait', second);

@@ -54,7 +54,7 @@ describe('documents', () => {
     const result = await world.results.read(started.task_id);
     // The simulated Kimi quotes the first line of what it was sent.
     expect(result?.output).toContain('"content":"Quarterly figures"');
-    expect(result && world.results.filesOf(result)).toEqual(files.map(({ name, bytes }) => ({ name, bytes })));
+    expect(result && world.results.noteOf(result).files).toEqual(files.map(({ name, bytes }) => ({ name, bytes })));
     expect(world.counts.uploads).toMatchObject(
       ['report.pdf', '合約.docx', '銷售.xlsx'].map((name) => ({
         filename: expect.stringMatching(new RegExp(`^${started.task_id}\\.[0-9a-f]{16}\\.${name}$`)) as string,

@@ -63,7 +63,7 @@ describe('a result file', () => {
     const saved = await store.read(ID);
     expect(saved?.output).toBe('答案');
     expect(() => saved && store.questionOf(saved)).toThrow(message);
-    expect(saved && store.beginningOf(saved)).toBeUndefined();
+    expect(saved && store.noteOf(saved).question).toBeUndefined();
   });
 
   it('of an older version is read, and has none', async () => {

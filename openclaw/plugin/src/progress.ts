@@ -113,10 +113,7 @@ export class ProgressLines {
     const { exit, stdout } = await this.run(['status', task_id, '--json', '--route', JSON.stringify(line.route)]);
     if (exit !== 0) return;
     const { task_name, state, progress } = JSON.parse(stdout) as TaskView & { progress?: { text: string } };
-    if (isOutcome(state)) {
-      await this.end(task_id, line, `${SIGNS[state]} ${task_name}`);
-      return await this.forget(task_id);
-    }
+    if (isOutcome(state)) return await this.end(task_id, line, `${SIGNS[state]} ${task_name}`);
     if (progress && Date.now() - line.since >= this.everyMs) {
       await this.show(task_id, line, `⏳ ${task_name}：${progress.text}`);
     }

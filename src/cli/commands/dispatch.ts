@@ -36,7 +36,7 @@ export function dispatchCommand(say: CliText): Command {
 async function run(argument: string | undefined, options: DispatchOptions, say: CliText): Promise<Exit> {
   const task = await readTask({ ...options, argument }, options, say);
   const tasks = await openTasks();
-  const before = await conversationOf(options, tasks, say);
+  const before = await conversationOf(options, async () => tasks, say);
   const files = await keepFiles(options, async (file) => await tasks.keep(file), say);
   return await startAndSay(tasks, { ...task, ...before, ...files }, say, options.json);
 }

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Command } from 'commander';
 import { FORMATS, writerFor, type Format } from '../../results/export.ts';
+import { byCompletion } from '../../results/file.ts';
 import { KeptTasks, type KeptTask } from '../../results/kept.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { openContext } from '../context.ts';
@@ -40,9 +41,7 @@ async function exportTasks({ since, name = '', ...formats }: ExportOptions): Pro
     else if (result.task_name.startsWith(name))
       found.push({ task_id: result.task_id, completed_at: result.completed_at });
   }
-  const wanted = found.toSorted(
-    (a, b) => a.completed_at.localeCompare(b.completed_at) || a.task_id.localeCompare(b.task_id),
-  );
+  const wanted = found.toSorted(byCompletion);
   const writer = writerFor(format, config.KIMI_LANG, say.kept);
   await write(writer.before);
   for (const [index, { task_id }] of wanted.entries()) {

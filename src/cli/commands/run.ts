@@ -75,7 +75,7 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
   const asked = await readTask(prompt, options, say);
   const place = { contents: context.contents, relay: isRelayed, apiUrl };
   const files = await keepFiles(options, async (file) => await keepFile(place, file), say);
-  const before = await conversationOf(options, await openTasks(), say);
+  const before = await conversationOf(options, openTasks, say);
   const simulated = simulate || context.simulated;
   const whole = await continued({ ...context, simulated }, { ...asked, ...before, ...files });
   const task = checkTask({ config, apiUrl, simulated }, whole);

@@ -56,7 +56,7 @@ export const help: CliText['help'] = {
   wait: 'wait until each task has a result; exits as the first one without an answer',
   waitTasks: 'tasks, named as for status',
   continue: 'continue the conversation of this task: Kimi is sent its questions, files and answers too',
-  retry: 'dispatch the same question with the same settings again; it is paid for anew',
+  retry: 'dispatch the same question with the same settings again; Kimi is paid again',
   otherModel: 'another model; the same one if omitted',
   rm: 'remove a task that has ended, with its question and answer',
   rmYes: 'do not ask',

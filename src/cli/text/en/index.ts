@@ -238,7 +238,7 @@ export const en: CliText = {
     stuck: (pids) => `Did not end in time: process ${pids.join(', ')}.`,
   },
   logs: { none: 'There are no logs.', unknown: (name, known) => `There is no log of ${name}; there are: ${known}` },
-  retry: (id) => `Dispatching the question of task ${id} again: a new task, which is paid for anew.`,
+  retry: (id) => `Dispatching the question of task ${id} again as a new task; Kimi is paid again.`,
   rm: {
     open: (id) =>
       `Task ${id} has not ended, so nothing was removed. Cancel it first (kimi-dispatch cancel ${id}); if it has a result and is still notifying, acknowledge it (kimi-dispatch ack ${id}).`,
