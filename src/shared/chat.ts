@@ -69,6 +69,11 @@ export function isSameChat(one: Route, other: Route): boolean {
   return chatOf(one) === chatOf(other);
 }
 
+/** @returns the chat that a thread belongs to; of any other chat, the chat itself. */
+export function withoutThread({ thread_id: _, ...chat }: Route): Route {
+  return chat;
+}
+
 /** @returns a key that is unique to a message; `undefined` if the message is not known. */
 export function messageKey(route: Route | undefined): string | undefined {
   return route?.message && JSON.stringify([chatOf(route), route.message.id, route.message.at]);

@@ -1,8 +1,9 @@
 /** Conversations: a task that continues another one is sent all its questions and answers. */
+import { withoutThread } from '../shared/chat.ts';
 import type { ResultFile } from '../shared/result.ts';
 import type { Turn } from '../shared/task.ts';
 import type { TaskContext } from './context.ts';
-import { checkChat, savedResult } from './look-up.ts';
+import { checkChats, savedResult } from './look-up.ts';
 import { Problem } from './problem.ts';
 import type { NewTask } from './tasks.ts';
 
@@ -20,7 +21,8 @@ type Reading = Pick<TaskContext, 'results' | 'withClient' | 'simulated'>;
 export async function continued(context: TaskContext, task: NewTask): Promise<ContinuedTask> {
   const { continue: last, route } = task;
   if (last === undefined) return task;
-  await checkChat(context, last, route);
+  // An answer is often the first message of a thread: there its task, which belongs to the chat around it, is continued.
+  if (route) await checkChats(context, last, [route, withoutThread(route)]);
   const newest = await savedResult(context, last);
   const { prompt: _, files: __, request, ...settings } = questionOf(context, newest);
   const { images: ___, ...options } = request ?? {};

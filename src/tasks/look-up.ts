@@ -118,9 +118,14 @@ export async function savedResult(context: TaskContext, task_id: string): Promis
  * @throws {Problem} `unknown_task`, if it belongs to another chat, or if its chat is no longer known
  */
 export async function checkChat(context: TaskContext, task_id: string, chat: Route | undefined): Promise<void> {
-  if (!chat) return;
-  const found = await context.withClient(async (client) => await lookUp(client, task_id, chat));
-  if (!found) throw new Problem('unknown_task', { task_id });
+  if (chat) await checkChats(context, task_id, [chat]);
+}
+
+/** The same, for a task that may belong to any of these chats. */
+export async function checkChats(context: TaskContext, task_id: string, chats: readonly Route[]): Promise<void> {
+  const found = await context.withClient(async (client) => await lookUp(client, task_id));
+  const { route } = found ?? {};
+  if (!route || !chats.some((chat) => isSameChat(route, chat))) throw new Problem('unknown_task', { task_id });
 }
 
 type Description = Awaited<ReturnType<WorkflowHandle['describe']>>;

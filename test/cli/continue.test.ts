@@ -120,6 +120,10 @@ function route(id: string): string[] {
   return ['--route', JSON.stringify({ channel: 'telegram', to: '77', message: { id, at: 1_707_654_321_000 } })];
 }
 
+function from(chat: object): string[] {
+  return ['--route', JSON.stringify({ channel: 'slack', to: 'C1', ...chat })];
+}
+
 it('a redelivered message that continues the last task of its chat is one task', async () => {
   const first = await answered('one', ...route('1'));
   const follow = ['dispatch', '--json', 'two [[simulate: delay=2000]]', '--continue', 'last', ...route('2')];
@@ -193,6 +197,18 @@ describe('refused in a sentence, before anything is sent', () => {
     const chat = JSON.stringify({ channel: 'telegram', to: '4242' });
     expect(await run('dispatch', '3', '--continue', second.task_id, '--route', chat)).toMatchObject({ code: 4 });
     await rm(path);
+  });
+
+  it('is a task of another chat or thread; a thread continues those of the chat that it belongs to', async () => {
+    const { task_id: around } = await answered('1', ...from({}));
+    const within = await answered('2', '--continue', around, ...from({ thread_id: '1.1' }));
+    expect(within).toMatchObject({ continues: around });
+    for (const chat of [{}, { thread_id: '2.2' }, { to: 'C2', thread_id: '1.1' }, { account_id: 'other' }]) {
+      const refused = await run('dispatch', '3', '--continue', within.task_id, ...from(chat));
+      expect(refused, JSON.stringify(chat)).toMatchObject({ code: 4 });
+    }
+    const elsewhere = await run('dispatch', '3', '--continue', around, ...from({ to: 'C2', thread_id: '1.1' }));
+    expect(elsewhere).toMatchObject({ code: 4 });
   });
 });
 

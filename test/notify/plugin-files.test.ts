@@ -50,10 +50,25 @@ it('only files of its media and of the workspace, not through links, no hidden o
 
 it('of a message, those that the gateway has stored; the others are named', async () => {
   const { media, files } = await gateway();
-  const ctx = { MediaPaths: [files.received, files.secret], MediaTypes: ['application/pdf', 'image/png'] };
+  const pdf = { path: files.received, contentType: 'application/pdf', kind: 'document' };
+  const ctx = { media: [pdf, { path: files.secret, contentType: 'image/png' }] };
   expect(await filesOf(ctx, media)).toEqual({ taken: [files.received], left: ['image/png'] });
-  expect(await filesOf({ MediaTypes: ['audio/ogg'] }, media)).toEqual({ taken: [], left: ['audio/ogg'] });
+  const lost = [{ fileName: 'a.pdf', kind: 'document' }, { kind: 'audio' }];
+  expect(await filesOf({ media: lost }, media)).toEqual({ taken: [], left: ['a.pdf', 'audio'] });
   expect(await filesOf({}, media)).toEqual({ taken: [], left: [] });
+});
+
+it('of a reply to Kimi’s answer, those of the reply; of a reply to another message, also its own', async () => {
+  const { media, files } = await gateway();
+  const answer = join(media, 'inbound/answer.md');
+  await writeFile(answer, 'x');
+  for (const ctx of [
+    { media: [{ path: files.received }, { path: answer }], ReplyChain: [{}, { mediaPath: answer }] },
+    { media: [{ path: files.received }, { path: answer, messageId: '7' }], ReplyToId: '7' },
+  ]) {
+    expect((await filesOf(ctx, media, true)).taken).toEqual([files.received]);
+    expect((await filesOf(ctx, media)).taken).toEqual([files.received, answer]);
+  }
 });
 
 async function dispatch(paths: string[], sandboxed = false) {

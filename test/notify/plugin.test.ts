@@ -1,9 +1,10 @@
 /** The gateway's plugin (openclaw/plugin) without its gateway; `npm run e2e:openclaw` runs it in the real one. */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Config, Presentation, SessionEntry } from 'openclaw/plugin-sdk/plugin-entry';
+import { Answers } from '../../openclaw/plugin/src/answers.ts';
 import { answerCommand } from '../../openclaw/plugin/src/chat-command.ts';
 import { commandLine, type Ran } from '../../openclaw/plugin/src/command-line.ts';
 import { Notes } from '../../openclaw/plugin/src/notes.ts';
@@ -24,6 +25,8 @@ import { cleanHome, cli } from '../support/cli.ts';
 import { serve, temporaryFolder, until } from '../support/resources.ts';
 
 const ID = 'kimi-1707654321-12345';
+/** The task whose answer the message 55 carried. */
+const BEFORE = 'kimi-1707654321-55';
 const TOKEN = 'hook-very-secret';
 const MEDIA = '/nowhere/media';
 const ROUTE = { channel: 'telegram', to: '4242' };
@@ -96,7 +99,8 @@ async function openPlugin({
     shownInPage.push(message);
     return page;
   };
-  const notifier = new Notifier({ runtime }, notes, send, agents, toPage);
+  const answers = new Answers(stateDir ?? (await temporaryFolder()));
+  const notifier = new Notifier({ runtime }, notes, send, agents, toPage, answers);
   const warned: string[] = [];
   const ended: unknown[] = [];
   const handler = wakeRoute({ runtime, logger: { info: () => {}, warn: (line) => warned.push(line) } }, notifier, {
@@ -105,7 +109,7 @@ async function openPlugin({
   const url = await serve((request, response) => void handler(request, response));
   const wake = async (changes: Partial<PluginWake> = {}, key = ID, token = TOKEN) =>
     await new Gateway({ wakeUrl: `${url}${PLUGIN_WAKE_PATH}`, token }).wake({ ...WAKE, ...changes }, key);
-  return { sent, shownInPage, sessions, events, heartbeats, notes, url, wake, warned, ended, notifier };
+  return { sent, shownInPage, sessions, events, heartbeats, notes, answers, url, wake, warned, ended, notifier };
 }
 
 describe('a wake', () => {
@@ -349,6 +353,76 @@ describe('a wake', () => {
     const { wake, sent } = await openPlugin();
     expect(await failureOf(wake(changes, key), GatewayError)).toMatchObject({ type: 'http_400' });
     expect(sent).toEqual([]);
+  });
+});
+
+/** @returns a channel that names its messages so, one request after the other. */
+function sentAs(...ids: string[][]) {
+  return async (): Promise<Outcome> => ({
+    status: 'sent',
+    results: (ids.shift() ?? []).map((messageId) => ({ messageId })),
+  });
+}
+
+describe('the messages of an answer', () => {
+  const file = { name: 'a.md', content: '# long' };
+  it('are remembered with its task, each piece and the file, also after a restart', async () => {
+    const stateDir = await temporaryFolder();
+    const { wake } = await openPlugin({ stateDir, channel: sentAs(['1', '2'], ['3']) });
+    await wake({ file });
+    const { answers } = await openPlugin({ stateDir });
+    for (const id of ['1', '2', '3']) expect(await answers.taskOf(ROUTE, id)).toBe(ID);
+    expect(await answers.taskOf({ ...ROUTE, thread_id: '7' }, '1')).toBe(ID);
+    for (const other of [{ channel: 'slack' }, { to: '4343' }, { account_id: 'second' }]) {
+      expect(await answers.taskOf({ ...ROUTE, ...other }, '1')).toBeUndefined();
+    }
+    expect((await stat(join(stateDir, 'kimi-dispatch/answers.json'))).mode & 0o777).toBe(0o600);
+  });
+
+  it('are those of an answer that a chat asked for', async () => {
+    const { wake, answers } = await openPlugin({ channel: sentAs(['1'], ['2']) });
+    await wake();
+    const { route: _, ...owners } = WAKE;
+    const owned = await openPlugin({
+      config: { hooks: { token: TOKEN }, commands: { ownerAllowFrom: ['telegram:4242'] } },
+      channel: sentAs(['2'], ['3']),
+    });
+    await new Gateway({ wakeUrl: owned.url, token: TOKEN }).wake({ ...owners, file }, ID);
+    expect(owned.sent).toHaveLength(2);
+    expect(await answers.taskOf(ROUTE, '1')).toBeUndefined();
+    expect(await owned.answers.taskOf(ROUTE, '2')).toBeUndefined();
+  });
+
+  it('that cannot be remembered do not keep the answer from its chat', async () => {
+    const stateDir = await temporaryFolder();
+    await mkdir(join(stateDir, 'kimi-dispatch/answers.json'), { recursive: true });
+    const { wake, sent } = await openPlugin({ stateDir, channel: sentAs(['1'], ['2']) });
+    await wake({ file });
+    expect(sent).toHaveLength(2);
+  });
+
+  it('a thread under an answer belongs to the newest answer in it; any other thread to none', async () => {
+    const { answers } = await openPlugin();
+    await answers.add(ROUTE, ['1'], ID);
+    await answers.add({ ...ROUTE, thread_id: '1' }, ['2'], 'kimi-1-2');
+    await answers.add({ ...ROUTE, thread_id: '9' }, ['3'], 'kimi-1-3');
+    expect(await answers.taskOf(ROUTE, '1')).toBe('kimi-1-2');
+    expect(await answers.taskOf(ROUTE, '9')).toBeUndefined();
+  });
+
+  it('are five thousand at most, the newest', async () => {
+    const { answers } = await openPlugin();
+    await Promise.all([
+      answers.add(
+        ROUTE,
+        Array.from({ length: 4_999 }, (_, n) => `old-${n}`),
+        ID,
+      ),
+      answers.add(ROUTE, ['new-1'], ID),
+      answers.add(ROUTE, ['new-2'], ID),
+    ]);
+    const known = ['old-0', 'old-1', 'new-1', 'new-2'].map(async (id) => await answers.taskOf(ROUTE, id));
+    expect(await Promise.all(known)).toEqual([undefined, ID, ID, ID]);
   });
 });
 
@@ -669,6 +743,7 @@ describe('a message', () => {
           return { outcome: 'sent' };
         },
       },
+      answers: { taskOf: async (_route, id) => (id === '55' ? BEFORE : undefined) },
       media: MEDIA,
       isAuthorized: () => isAuthorized,
       logger,
@@ -752,6 +827,34 @@ describe('a message', () => {
     expect(runs).toEqual([['dispatch', '-p', '-', `--continue=${before}`, '--route', route, prompt]]);
   });
 
+  it.each([
+    ['Kimi：shorter', BEFORE, 'shorter'],
+    ['/kimi shorter', BEFORE, 'shorter'],
+    ['/kimi continue shorter', BEFORE, 'shorter'],
+    [`/kimi continue ${ID} shorter`, ID, 'shorter\n\n> the answer'],
+  ])('%j as a reply to an answer continues its task', async (words, before, prompt) => {
+    const { runs } = await say(words, { ctx: { ...ctx, ReplyToId: '55', ReplyToBody: 'the answer' } });
+    expect(runs).toEqual([['dispatch', '-p', '-', `--continue=${before}`, '--route', route, prompt]]);
+  });
+
+  it('as a reply to a selected part of an answer continues its task, about that part', async () => {
+    const quote = { ReplyToId: '55', ReplyToBody: 'the answer', ReplyToQuoteText: 'answer' };
+    const { runs } = await say('Kimi: why?', { ctx: { ...ctx, ...quote } });
+    expect(runs).toMatchObject([{ 3: `--continue=${BEFORE}`, 6: 'why?\n\n> answer' }]);
+  });
+
+  it.each([
+    ['a message that is no answer', { ReplyToId: '56' }],
+    ['a message of another chat with the same id', { ReplyToId: '55', ReplyToIsExternal: true }],
+  ])('as a reply to %s takes its text along', async (_what, reply) => {
+    const { runs } = await say('Kimi: x', { ctx: { ...ctx, ...reply, ReplyToBody: 'their words' } });
+    expect(runs).toEqual([['dispatch', '-p', '-', '--route', route, 'x\n\n> their words']]);
+  });
+
+  it('without the trigger is for the agent, also as a reply to an answer', async () => {
+    expect(await say('thanks', { ctx: { ...ctx, ReplyToId: '55' } })).toMatchObject({ handled: undefined, runs: [] });
+  });
+
   it('Kimi: continue … is a prompt', async () => {
     expect((await say('Kimi: continue the story')).runs).toMatchObject([{ 3: '--route', 5: 'continue the story' }]);
   });
@@ -765,13 +868,13 @@ describe('a message', () => {
   });
 
   it('says which files were not taken', async () => {
-    const media = { MediaPaths: ['/in/a.jpg', '/in/b'], MediaTypes: ['image/jpeg', 'application/pdf'] };
-    const { replies, runs } = await say('Kimi: what is this?', { ctx: { ...ctx, ...media } });
+    const media = [{ path: '/in/a.jpg', contentType: 'image/jpeg' }, { contentType: 'application/pdf' }];
+    const { replies, runs } = await say('Kimi: what is this?', { ctx: { ...ctx, media } });
     expect(runs).toHaveLength(1);
     expect(replies[0]).toMatch(
       /^said @\u200Ball\n\n📎 附件沒有交給 Kimi（image\/jpeg, application\/pdf）：閘道沒有把它存成檔案/,
     );
-    const single = await say('Kimi: x', { ctx: { ...ctx, MediaPath: '/in/a.pdf' } });
+    const single = await say('Kimi: x', { ctx: { ...ctx, media: [{ path: '/in/a---1.pdf', fileName: 'a.pdf' }] } });
     expect(single.replies[0]).toContain('（a.pdf）');
   });
 
@@ -823,6 +926,7 @@ describe('a message', () => {
         },
       },
       progress: { follow: () => {} },
+      answers: { taskOf: async () => undefined },
       media: MEDIA,
       isAuthorized: () => true,
       logger,
@@ -843,14 +947,14 @@ describe('a message', () => {
 describe('/kimi', () => {
   async function ask(args: string, ran: Partial<Ran> = {}) {
     const runs: { args: string[]; input: string | undefined }[] = [];
-    const { notes } = await openPlugin();
+    const { notes, answers } = await openPlugin();
     const shown: Batch[] = [];
     const send = async (batch: Batch): Promise<Outcome> => {
       shown.push(batch);
       return { status: 'sent' };
     };
     const runtime = { config: { current: () => ({}) } };
-    const notifier = new Notifier({ runtime } as never, notes, send, {} as never, {} as never);
+    const notifier = new Notifier({ runtime } as never, notes, send, {} as never, {} as never, answers);
     const run = async (words: string[], input?: string) => {
       runs.push({ args: words, input });
       return { exit: 0, stdout: 'said', stderr: '', ...ran };

@@ -12,7 +12,7 @@ const EVERY_MS = 20;
 
 async function open({
   stateDir,
-  sends = async () => ({ outcome: 'sent', message_id: '7' }),
+  sends = async () => ({ outcome: 'sent', message_ids: ['7'] }),
   edits = async () => {},
 }: { stateDir?: string; sends?: () => Promise<Delivery>; edits?: () => Promise<void> } = {}) {
   const folder = stateDir ?? (await temporaryFolder());

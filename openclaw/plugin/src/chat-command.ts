@@ -11,6 +11,9 @@ const COMMAND = /^(?:(?<verb>status|list|cancel|result|usage)(?:\s+(?<id>kimi-\S
 /** `continue`, with the task or for the newest one of the chat, and what Kimi is asked next. */
 const CONTINUE = /^continue(?:\s+(?<task>kimi-\S+))?(?:\s+(?<prompt>.+))?$/isu;
 
+/** The newest task of the chat. */
+export const LAST = 'last';
+
 /** Most tasks in a list in a chat. */
 const LISTED = '10';
 
@@ -50,7 +53,7 @@ export async function dispatchFromChat(
 /** @returns what Kimi is asked by these words after `/kimi`, and the task whose conversation it continues. */
 export function askedBy(args: string): { prompt: string; before?: string } {
   const continued = CONTINUE.exec(args)?.groups;
-  return continued ? { prompt: continued['prompt'] ?? '', before: continued['task'] ?? 'last' } : { prompt: args };
+  return continued ? { prompt: continued['prompt'] ?? '', before: continued['task'] ?? LAST } : { prompt: args };
 }
 
 /** @returns the options that attach files. */

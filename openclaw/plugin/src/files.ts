@@ -1,7 +1,7 @@
 /** Files of the gateway that may go to Kimi. */
 import { realpath, stat } from 'node:fs/promises';
 import { basename, join, relative, resolve, sep } from 'node:path';
-import type { InboundContext } from 'openclaw/plugin-sdk/plugin-entry';
+import type { InboundContext, InboundFile } from 'openclaw/plugin-sdk/plugin-entry';
 import { field } from '../../../src/shared/format.ts';
 
 /** @returns the folder in which the gateway keeps the files that it received. */
@@ -29,24 +29,32 @@ export async function allowedFile(path: string, folders: readonly string[], from
   return undefined;
 }
 
-/** The files of a message: paths of those that go to Kimi, and names of the others. */
+/**
+ * The files of a message: paths of those that go to Kimi, and names of the others.
+ *
+ * @param isContinuation without the files of the message that is replied to: Kimi wrote them
+ */
 export async function filesOf(
-  { MediaPaths, MediaPath, MediaTypes, MediaType }: InboundContext,
+  ctx: InboundContext,
   media: string,
+  isContinuation = false,
 ): Promise<{ taken: string[]; left: string[] }> {
-  const paths = MediaPaths ?? (MediaPath ? [MediaPath] : []);
-  const types = MediaTypes ?? (MediaType ? [MediaType] : []);
-  const count = Math.max(paths.length, types.length);
+  const files = (ctx.media ?? []).filter((file) => !(isContinuation && isQuoted(file, ctx)));
   const found = await Promise.all(
-    Array.from({ length: count }, async (_, n) => {
-      const path = paths[n] ?? '';
-      return { file: path === '' ? undefined : await allowedFile(path, [media]), name: types[n] ?? basename(path) };
-    }),
+    files.map(async ({ path, fileName, contentType, kind }) => ({
+      file: path === undefined ? undefined : await allowedFile(path, [media]),
+      name: fileName ?? contentType ?? kind ?? basename(path ?? '?'),
+    })),
   );
   return {
     taken: found.flatMap(({ file }) => file ?? []),
     left: found.flatMap(({ file, name }) => (file === undefined ? [field(name)] : [])),
   };
+}
+
+function isQuoted({ path, messageId }: InboundFile, { ReplyToId, ReplyChain = [] }: InboundContext): boolean {
+  const isOfReply = messageId !== undefined && messageId === ReplyToId;
+  return isOfReply || (path !== undefined && ReplyChain.some(({ mediaPath }) => mediaPath === path));
 }
 
 /** @returns the sentence for files that were not taken; `undefined` if there are none. */

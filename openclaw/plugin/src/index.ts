@@ -6,6 +6,7 @@ import { callGatewayFromCli } from 'openclaw/plugin-sdk/gateway-runtime';
 import { definePluginEntry, type Config, type InboundContext } from 'openclaw/plugin-sdk/plugin-entry';
 import { appendAssistantMirrorMessageByIdentity } from 'openclaw/plugin-sdk/session-transcript-runtime';
 import { PLUGIN_WAKE_PATH } from '../../../src/notify/protocol.ts';
+import { Answers } from './answers.ts';
 import { messageOf } from './buttons.ts';
 import { answerCommand } from './chat-command.ts';
 import { commandLine } from './command-line.ts';
@@ -38,7 +39,9 @@ export default definePluginEntry({
     const media = mediaFolder(stateDir);
     const notes = new Notes(stateDir);
     const agents = { listAgentIds, tryResolveDefaultAgentId };
-    const notifier = new Notifier(api, notes, sendDurableMessageBatch, agents, appendAssistantMirrorMessageByIdentity);
+    const answers = new Answers(stateDir);
+    const toPage = appendAssistantMirrorMessageByIdentity;
+    const notifier = new Notifier(api, notes, sendDurableMessageBatch, agents, toPage, answers);
     if (api.registrationMode === 'full') void notes.prune();
     const edit = editIn(callGatewayFromCli);
     const progress = new ProgressLines(run, { post: async (...line) => await notifier.post(...line), edit }, stateDir);
@@ -48,7 +51,8 @@ export default definePluginEntry({
       stop: () => progress.stop(),
     });
 
-    api.on('reply_dispatch', messageHook({ run, notifier, progress, media, isAuthorized, logger: api.logger }), {
+    const { logger } = api;
+    api.on('reply_dispatch', messageHook({ run, notifier, progress, answers, media, isAuthorized, logger }), {
       timeoutMs: HOOK_TIMEOUT_MS,
     });
     api.registerCommand({

@@ -8,13 +8,14 @@ import type {
 } from 'openclaw/plugin-sdk/plugin-entry';
 import { taskFromMessage } from '../../../src/shared/chat.ts';
 import { field } from '../../../src/shared/format.ts';
+import type { Answers } from './answers.ts';
 import { messageOf, type Reply } from './buttons.ts';
-import { answerCommand, askedBy, dispatchFromChat, isCommand } from './chat-command.ts';
+import { answerCommand, askedBy, dispatchFromChat, isCommand, LAST } from './chat-command.ts';
 import type { Run } from './command-line.ts';
 import { filesNotTaken, filesOf } from './files.ts';
 import type { ProgressLines } from './progress.ts';
 import { typedText, withQuotation } from './prompt.ts';
-import { chatOfMessage } from './routes.ts';
+import { chatOfMessage, type Chat } from './routes.ts';
 import type { Notifier } from './notifier.ts';
 
 const COMMAND = /^\s*\/kimi(?:@\S+)?(?:\s+(?<args>.*))?$/isu;
@@ -23,6 +24,7 @@ export interface MessageHook {
   run: Run;
   notifier: Pick<Notifier, 'show'>;
   progress: Pick<ProgressLines, 'follow'>;
+  answers: Pick<Answers, 'taskOf'>;
   /** Folder of the files that the gateway received. */
   media: string;
   isAuthorized: (ctx: InboundContext, cfg: Config) => boolean;
@@ -37,7 +39,7 @@ export interface MessageHook {
  * A later command in the same chat aborts a message that is still being handled (Telegram). The task is started and answered
  * anyway. The hook returns at the abort: until then, the gateway drops the command too.
  */
-export function messageHook({ run, notifier, progress, media, isAuthorized, logger }: MessageHook) {
+export function messageHook({ run, notifier, progress, answers, media, isAuthorized, logger }: MessageHook) {
   return async (event: ReplyDispatchEvent, context: ReplyDispatchContext) => {
     if (event.isTailDispatch) return undefined;
     const { ctx } = event;
@@ -62,9 +64,11 @@ export function messageHook({ run, notifier, progress, media, isAuthorized, logg
       if (command && isCommand(asked)) {
         return await answerCommand(run, notifier, asked, { chat, isAuthorized: isAuthorized(ctx, cfg) });
       }
-      const { taken, left } = await filesOf(ctx, media);
-      const { prompt: next, before } = command ? askedBy(asked) : { prompt: asked };
-      const { text, task_id } = await dispatchFromChat(run, withQuotation(next, ctx), chat, taken, before);
+      const { prompt: next, before: named } = command ? askedBy(asked) : { prompt: asked };
+      const replied = named === undefined || named === LAST ? await answeredBy(ctx, chat, answers) : undefined;
+      const { taken, left } = await filesOf(ctx, media, replied !== undefined);
+      const words = withQuotation(next, ctx, replied !== undefined);
+      const { text, task_id } = await dispatchFromChat(run, words, chat, taken, replied ?? named);
       if (task_id && typeof chat !== 'string') progress.follow(task_id, chat);
       return { text: [text, filesNotTaken(left)].filter(Boolean).join('\n\n'), ...(task_id && { task_id }) };
     }
@@ -83,6 +87,16 @@ export function messageHook({ run, notifier, progress, media, isAuthorized, logg
       return true;
     }
   };
+}
+
+/** @returns the task whose answer this message replies to. */
+async function answeredBy(
+  { ReplyToId, ReplyToIsExternal }: InboundContext,
+  chat: Chat,
+  answers: MessageHook['answers'],
+): Promise<string | undefined> {
+  if (ReplyToId === undefined || ReplyToIsExternal || typeof chat === 'string') return undefined;
+  return await answers.taskOf(chat, ReplyToId);
 }
 
 /** Resolves at the abort. */

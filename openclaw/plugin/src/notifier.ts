@@ -7,6 +7,7 @@ import type { Route } from '../../../src/shared/chat.ts';
 import { chatTarget } from '../../../src/shared/chat-names.ts';
 import { parseTaskId } from '../../../src/shared/task-id.ts';
 import type { PluginWake } from '../../../src/notify/protocol.ts';
+import type { Answers } from './answers.ts';
 import { channelOf, OWN_PAGES } from './channels.ts';
 import { pushToLine } from './line.ts';
 import type { Notes } from './notes.ts';
@@ -21,8 +22,8 @@ export interface Delivery {
   error?: string;
   /** Whether it may have been shown: the connection was lost before the channel answered. */
   isUncertain?: boolean;
-  /** Of the message that was sent, if the channel names it. */
-  message_id?: string;
+  /** Of the messages that were sent, if the channel names them: it divides a long text. */
+  message_ids?: string[];
 }
 
 /** A virtual folder: the channel reads the one file in it from memory. */
@@ -45,6 +46,7 @@ export class Notifier {
     private readonly toChannel: typeof sendDurableMessageBatch,
     private readonly agents: Agents,
     private readonly toPage: typeof appendAssistantMirrorMessageByIdentity,
+    private readonly answers: Pick<Answers, 'add'>,
   ) {}
 
   /** Delivers a notification once, however often it is requested. */
@@ -61,8 +63,12 @@ export class Notifier {
     return await this.sendOne(route, { text: asData(text, route.channel) });
   }
 
-  /** Sends a text, and the file if the text does not hold all of it. */
-  async show(route: Route, text: string, file: PluginWake['file']): Promise<Delivery> {
+  /**
+   * Sends a text, and the file if the text does not hold all of it.
+   *
+   * @param task_id whose answer it is
+   */
+  async show(route: Route, text: string, file: PluginWake['file'], task_id?: string): Promise<Delivery> {
     const { textOnly } = channelOf(route.channel);
     const said = textOnly && file ? file.content : text;
     const parts = partsOf(route.channel, said, file, '[…]');
@@ -70,6 +76,7 @@ export class Notifier {
     for (const [index, part] of parts.entries()) {
       const delivery = await this.send(route, part, `${key}-${index}`);
       if (delivery.outcome !== 'sent') return delivery;
+      if (task_id !== undefined) await this.answers.add(route, delivery.message_ids ?? [], task_id);
     }
     return { outcome: 'sent' };
   }
@@ -110,7 +117,7 @@ export class Notifier {
   }
 
   private async deliverOnce(
-    { message, maybe_repeated, rest, file, route }: PluginWake,
+    { message, maybe_repeated, rest, file, route, task }: PluginWake,
     key: string,
   ): Promise<Delivery> {
     const chat = route ?? ownerOf(this.api.runtime.config.current());
@@ -131,6 +138,8 @@ export class Notifier {
       const taken = delivery.outcome === 'sent' ? index + 1 : index;
       await this.notes.write(key, { parts: taken, isUncertain: delivery.isUncertain ?? false });
       if (delivery.outcome !== 'sent') return delivery;
+      // The owner's chat cannot continue a task that no chat asked for.
+      if (file && route) await this.answers.add(route, delivery.message_ids ?? [], task.task_id);
     }
     return { outcome: 'sent' };
   }
@@ -194,8 +203,8 @@ export class Notifier {
         isDispatched = true;
       },
     });
-    const message_id = results?.[0]?.messageId;
-    if (status === 'sent') return { outcome: status, ...(message_id && { message_id }) };
+    if (status === 'sent')
+      return { outcome: status, message_ids: results?.flatMap(({ messageId }) => messageId ?? []) ?? [] };
     const refusal = refusalOf(error);
     return {
       outcome: status === 'failed' && refusal === 'final' ? 'refused' : status,

@@ -20,6 +20,16 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
     threadId?: string | number;
   }
 
+  export interface InboundFile {
+    /** Absent if the gateway has not stored it. */
+    path?: string;
+    fileName?: string;
+    contentType?: string;
+    kind?: string;
+    /** The message that is replied to, if the file is part of that one (Discord). */
+    messageId?: string;
+  }
+
   /** A message from a channel; the used ones of some sixty members. */
   export interface InboundContext {
     OriginatingChannel?: string;
@@ -43,11 +53,14 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
     /** The message that this one replies to or quotes; `ReplyToQuoteText` is the part of it that was selected. */
     ReplyToBody?: string;
     ReplyToQuoteText?: string;
-    /** Files of this message. */
-    MediaPath?: string;
-    MediaPaths?: string[];
-    MediaType?: string;
-    MediaTypes?: string[];
+    /** Its id. In Slack, that of the first message of the thread. */
+    ReplyToId?: string;
+    /** Whether it stands in another chat (Telegram). */
+    ReplyToIsExternal?: boolean;
+    /** In Telegram: the message that is replied to, the one that this replies to, … */
+    ReplyChain?: { mediaPath?: string }[];
+    /** Files of this message, then those of the messages that it replies to. */
+    media?: InboundFile[];
     BodyForCommands?: string;
     RawBody?: string;
     Body?: string;

@@ -128,8 +128,9 @@ export class ProgressLines {
     }
     await this.write(task_id, { ...line, isSending: true });
     const sent = await this.messages.post(route, text);
-    if (sent.message_id !== undefined) {
-      await this.write(task_id, { ...line, text, message_id: sent.message_id });
+    const [shown] = sent.message_ids ?? [];
+    if (shown !== undefined) {
+      await this.write(task_id, { ...line, text, message_id: shown });
     } else if (sent.outcome === 'failed' && !sent.isUncertain) {
       await this.write(task_id, { route, since });
     } else {

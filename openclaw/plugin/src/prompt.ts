@@ -16,9 +16,13 @@ export function typedText(ctx: InboundContext): string {
   return decoded(bare, ctx);
 }
 
-/** @returns the prompt, and the message that it quotes or replies to, marked as a quotation (Markdown). */
-export function withQuotation(prompt: string, ctx: InboundContext): string {
-  const quoted = decoded(ctx.ReplyToQuoteText ?? ctx.ReplyToBody ?? '', ctx).trim();
+/**
+ * @param isContinuation Kimi has the whole message already: only a part of it that was selected is quoted
+ * @returns the prompt, and the message that it quotes or replies to, marked as a quotation (Markdown).
+ */
+export function withQuotation(prompt: string, ctx: InboundContext, isContinuation = false): string {
+  const whole = isContinuation ? undefined : ctx.ReplyToBody;
+  const quoted = decoded(ctx.ReplyToQuoteText ?? whole ?? '', ctx).trim();
   return quoted === '' ? prompt : `${prompt}\n\n${quoted.replaceAll(/^/gm, '> ')}`;
 }
 
