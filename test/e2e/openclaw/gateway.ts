@@ -53,7 +53,9 @@ export async function installChannels(install: string, channels: string[]): Prom
     const done = join(home, `${channel}.installed`);
     if (!channels.includes(channel) || existsSync(done)) continue;
     const { stdout } = await run('npm', ['view', '--json', `@openclaw/${channel}@<=${VERSION}`, 'version']);
-    const newest = [JSON.parse(stdout) as string | string[]].flat().at(-1);
+    // In the order of their publication: an older release may have a later patch.
+    const versions = [JSON.parse(stdout) as string | string[]].flat();
+    const newest = versions.toSorted((one, other) => one.localeCompare(other, 'en', { numeric: true })).at(-1);
     const openclaw = join(install, 'node_modules/openclaw/openclaw.mjs');
     await run('node', [openclaw, 'plugins', 'install', `npm:@openclaw/${channel}@${newest}`], { env });
     await writeFile(done, '');
