@@ -6,6 +6,7 @@ import { callbackBaseUrl, pluginReply, relayUrl, usesRelay, wakeUrl, type Config
 import { Gateway } from '../notify/gateway.ts';
 import { KimiClient } from '../kimi/client.ts';
 import { TASK_WORKFLOW, isSharedLimiter } from '../shared/names.ts';
+import { answerLink } from '../webhook/answer-link.ts';
 import { deadLettersFolder } from '../webhook/dead-letters.ts';
 import { ServiceError } from '../service/exit.ts';
 import { keepLimiterConfigured, limiterOf, watchLimiter } from '../limiter/client.ts';
@@ -44,7 +45,8 @@ export async function startWorker(config: Config, log: Logger): Promise<Service>
   if (!config.WEBHOOK_SECRET) {
     throw new ServiceError('no_webhook_secret', { program: 'worker' });
   }
-  const secrets = [config.WEBHOOK_SECRET, ...config.WEBHOOK_ADDITIONAL_SECRETS];
+  const { WEBHOOK_SECRET: secret, KIMI_DASHBOARD_URL: dashboard } = config;
+  const secrets = [secret, ...config.WEBHOOK_ADDITIONAL_SECRETS];
   const results = await openResults(config);
   const payloads = openPayloads(config);
   await payloads.prepare();
@@ -66,7 +68,9 @@ export async function startWorker(config: Config, log: Logger): Promise<Service>
   const limiter = limiterOf(config);
   const reply = pluginReply(config);
   const callbacks = { secrets, deadLetters: deadLettersFolder(config.KIMI_HOME) };
-  const activities = createActivities({ kimi, apiUrl, results, gateway, reply, callbacks, limiter, meter, log });
+  const linkTo = dashboard === undefined ? undefined : (task_id: string) => answerLink(dashboard, task_id, secret);
+  const notifying = { gateway, reply, linkTo };
+  const activities = createActivities({ kimi, apiUrl, results, ...notifying, callbacks, limiter, meter, log });
   const workers = await createWorkers(config, [
     { taskQueue: config.KIMI_TASK_QUEUE, activities },
     // Every agent's worker serves the limiter that they share.

@@ -15,6 +15,8 @@ export interface WakeDependencies {
   results: Pick<ResultStore, 'read' | 'sizeOf' | 'noteWoken' | 'wasWoken' | 'pathToShow'>;
   /** How the gateway's plugin notifies the user; absent if the gateway itself is woken. */
   reply?: PluginWake['reply'] | undefined;
+  /** Makes the link to the page of an answer; absent if readers elsewhere have no address of it. */
+  linkTo?: ((task_id: string) => string) | undefined;
   metrics: ReturnType<typeof workerMetrics>;
   log: Logger;
 }
@@ -51,7 +53,7 @@ export function wakeActivities(dependencies: WakeDependencies) {
 }
 
 async function wakeOnce(
-  { gateway, results, reply, metrics, log }: WakeDependencies,
+  { gateway, results, reply, linkTo, metrics, log }: WakeDependencies,
   task_id: string,
   text: string,
   notification: string,
@@ -68,7 +70,7 @@ async function wakeOnce(
   // The gateway accepted it, and the process ended before the engine knew.
   if (await results.wasWoken(task_id, notification)) return 'woken';
   const wake = reply
-    ? pluginWake(reply, text, task_id, recipient, result, await results.pathToShow(task_id))
+    ? pluginWake(reply, text, task_id, recipient, result, await results.pathToShow(task_id), linkTo?.(task_id))
     : { text, mode: 'now' as const };
   try {
     await gateway.wake(wake, notification, cancellationSignal);

@@ -194,6 +194,12 @@ const ENTRIES: Record<VariableName, Entry> = {
     'zh-TW':
       'webhook 在 `/` 提供的即時報告，`on` 或 `off`。本機的代理伺服器轉送 `/kimi/webhook/` 以外的路徑時，請設定權杖。',
   },
+  KIMI_DASHBOARD_URL: {
+    group: 'webhook',
+    en: 'Address of the live report for phones and other machines, e.g. of a tunnel; needs `KIMI_DASHBOARD_TOKEN`. If it is set, an answer that does not fit into its chat ends with a link to its page: signed, without the token, for that task alone, for 7 days.',
+    'zh-TW':
+      '手機與其他機器開啟即時報告的網址，例如通道（tunnel）的網址；需要 `KIMI_DASHBOARD_TOKEN`。設定後，聊天室放不下的答案最後會附上該頁的連結：有簽章、不含權杖、只能看那個任務，7 天內有效。',
+  },
   KIMI_DASHBOARD_TOKEN: {
     group: 'webhook',
     en: 'Opens the live report from other machines; at least 16 characters. Browsers ask for it as a password; the user name does not matter.',

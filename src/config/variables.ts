@@ -86,6 +86,7 @@ export const VARIABLES = {
   KIMI_JOURNAL_DIR: { schema: folder.optional(), example: '~/.local/share/kimi-dispatch/journal' },
   KIMI_JOURNAL_MAX_BYTES: { schema: positiveNumber.default(1_073_741_824), example: '1073741824' },
   KIMI_DASHBOARD: { schema: oneOf('on', 'off').optional(), example: 'off' },
+  KIMI_DASHBOARD_URL: { schema: httpUrl.optional(), example: 'https://kimi.example.com' },
   KIMI_DASHBOARD_TOKEN: { schema: longHeaderSecret.optional(), example: RANDOM_SECRET, secret: true },
 
   KIMI_REPLY: { schema: oneOf('hooks', 'deliver', 'agent').optional(), example: 'deliver' },

@@ -51,6 +51,7 @@ export type Recipient = Pick<Task, 'route' | 'lang'>;
  * @param recipient of the notification.
  * @param result absent if it cannot be read: then the message is the line.
  * @param file path of the result, as the user would type it.
+ * @param link to the answer's page; absent if there is none.
  */
 export function pluginWake(
   reply: PluginWake['reply'],
@@ -59,6 +60,7 @@ export function pluginWake(
   { lang, route }: Recipient,
   result: ResultFile | undefined,
   file: string,
+  link?: string,
 ): PluginWake {
   const { task_name = task_id, status = 'unknown', output } = result ?? {};
   const text = textFor(lang);
@@ -70,7 +72,7 @@ export function pluginWake(
     ...(route && { route }),
     message: result ? chatReplyText(result, file, text) : line,
     maybe_repeated: text.reply.maybeRepeated,
-    rest: text.reply.rest(file),
+    rest: text.reply.rest(link ?? file),
     ...(output && { file: { name: `${fileName(task_name)}.md`, content: output } }),
   };
 }

@@ -6,11 +6,11 @@ import { answerPage, type AnswerPage } from './answer.ts';
 import { rendererOf } from './markdown.ts';
 import { reportText } from './text/index.ts';
 
-const { folder, keys, task_id, lang, webUi } = workerData as AnswerPage;
+const { folder, keys, task_id, lang, webUi, link } = workerData as AnswerPage;
 const kept = new KeptTasks(new ResultStore(folder, keys));
 const task = await kept.one(task_id);
 const words = reportText(lang).reader;
 parentPort?.postMessage(
-  task && answerPage(task, { lang, webUi, isLocked: kept.locked > 0, render: rendererOf(words) }),
+  task && answerPage(task, { lang, webUi, link, isLocked: kept.locked > 0, render: rendererOf(words) }),
   [],
 );

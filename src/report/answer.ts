@@ -18,6 +18,8 @@ export interface AnswerPage {
   lang: Lang;
   /** Address of the task in the Web UI. */
   webUi: string | undefined;
+  /** Query of the link that its reader came by: it opens no other page. */
+  link: string | undefined;
 }
 
 /** Most characters of a page's parts: an answer may have 16 MiB, which no browser shows at once. */
@@ -26,6 +28,7 @@ const SHOWN = { question: 20_000, answer: 200_000, reasoning: 50_000 };
 export interface AnswerOptions {
   lang: Lang;
   webUi: string | undefined;
+  link?: string | undefined;
   /** Whether the question cannot be decrypted. */
   isLocked: boolean;
   /** Renders Markdown; without it the answer is too hard to show. */
@@ -33,7 +36,7 @@ export interface AnswerOptions {
 }
 
 export function answerPage(task: KeptTask, options: AnswerOptions): string {
-  const { lang, webUi } = options;
+  const { lang, webUi, link } = options;
   const { reader: words, overview } = reportText(lang);
   const text = textFor(lang);
   const { task_name, task_id, tokens, cost } = task;
@@ -47,7 +50,7 @@ export function answerPage(task: KeptTask, options: AnswerOptions): string {
   return documentOf({
     lang,
     title: words.title(task_name || task_id),
-    header: taskHeader(task, facts, words, webUi),
+    header: taskHeader(task, facts, words, { webUi, link }),
     sections: [questionSection(task, options, words), answerSection(task, options, words)],
     script: true,
   });
@@ -58,9 +61,9 @@ export function taskHeader(
   { task_name, task_id }: { task_name: string; task_id: string },
   facts: readonly Part[],
   words: ReportText['reader'],
-  webUi: string | undefined,
+  { webUi, link }: Partial<Pick<AnswerPage, 'webUi' | 'link'>>,
 ): Html {
-  return html`<p><a href="../">${words.back}</a></p>
+  return html`${link === undefined && html`<p><a href="../">${words.back}</a></p>`}
     <h1><bdi>${task_name || task_id}</bdi></h1>
     <p>${facts.map((fact, index) => html`${index > 0 && ' · '}${fact}`)}</p>
     ${webUi !== undefined && html`<p><a href="${webUi}">${words.webUi}</a></p>`}`;
@@ -92,7 +95,11 @@ function questionSection(task: KeptTask, { lang, isLocked }: AnswerOptions, word
   );
 }
 
-function answerSection(task: KeptTask, { lang, render }: AnswerOptions, words: ReportText['reader']): Section {
+function answerSection(
+  task: KeptTask,
+  { lang, render, link = '' }: AnswerOptions,
+  words: ReportText['reader'],
+): Section {
   const { task_id, error, output, partial_output, reasoning } = task;
   const answer = answerOf(task);
   const { shown, isCut } = beginningOf(answer ?? '', SHOWN.answer);
@@ -101,7 +108,7 @@ function answerSection(task: KeptTask, { lang, render }: AnswerOptions, words: R
     'answer',
     words.answer,
     html`${error && html`<p class="warn">${explain(error, textFor(lang))}</p>`}
-    ${answer !== undefined && actions(task_id, shown, isWhole, words)}
+    ${answer !== undefined && actions(`${task_id}/answer.md${link}`, shown, isWhole, words)}
     ${output === undefined && partial_output !== undefined && html`<p class="quiet">${words.partial}</p>`}
     ${answer !== undefined && (render ? html`<div class="answer">${render(shown)}</div>` : html`<p class="warn">${words.tooHard}</p>`)}
     ${isCut && render && html`<p class="warn">${words.cut(count(SHOWN.answer, lang))}</p>`}
@@ -116,9 +123,9 @@ function answerSection(task: KeptTask, { lang, render }: AnswerOptions, words: R
 }
 
 /** The text to copy is in the page; a line end at its beginning is no part of a textarea. */
-function actions(task_id: string, answer: string, isWhole: boolean, words: ReportText['reader']): Html {
+function actions(download: string, answer: string, isWhole: boolean, words: ReportText['reader']): Html {
   return html`<p class="actions">
-    <a class="button" href="${task_id}/answer.md" download>${words.download}</a>
+    <a class="button" href="${download}" download>${words.download}</a>
     ${
       isWhole &&
       html`<button type="button" data-copy="source" data-done="${words.copied}" hidden>${words.copy}</button

@@ -60,10 +60,12 @@ export class Reader {
     return this.options.mayCancel;
   }
 
-  async page(task_id: string): Promise<TaskPage> {
+  /** @param link query of a link to this answer, if its reader has no password: such a reader sees the answer, and nothing else */
+  async page(task_id: string, link?: string): Promise<TaskPage> {
     const words = reportText(this.options.lang).reader;
-    const saved = await this.answer(task_id);
+    const saved = await this.answer(task_id, link);
     if (saved !== undefined) return { status: 200, page: saved };
+    if (link !== undefined) return { status: 404, page: this.unknownPage(task_id, link) };
     let found: Found | undefined;
     try {
       found = await this.ask(async (client) => await lookUp(client, task_id));
@@ -93,17 +95,17 @@ export class Reader {
   }
 
   /** @returns the page of a result; `undefined` if it was removed or is damaged. */
-  private async answer(task_id: string): Promise<string | undefined> {
+  private async answer(task_id: string, link?: string): Promise<string | undefined> {
     const { folder, keys, lang, log } = this.options;
-    const webUi = this.webUiOf(task_id);
+    const webUi = link === undefined ? this.webUiOf(task_id) : undefined;
     if (!existsSync(this.results.resultPath(task_id))) return undefined;
-    const data: AnswerPage = { folder, keys, task_id, lang, webUi };
+    const data: AnswerPage = { folder, keys, task_id, lang, webUi, link };
     try {
       return await this.slots(async () => await onThread('answer-thread.js', data, LIMITS));
     } catch (error) {
       log.warn({ task_id }, `the answer cannot be shown: ${(error as Error).message}`);
       const result = await this.results.readIfSound(task_id);
-      return result && answerPage(result, { lang, webUi, isLocked: false });
+      return result && answerPage(result, { lang, webUi, link, isLocked: false });
     }
   }
 
@@ -164,20 +166,20 @@ export class Reader {
     return documentOf({
       lang,
       title: words.title(task_name),
-      header: html`${taskHeader({ task_id, task_name }, [task_id], words, this.webUiOf(task_id))}
+      header: html`${taskHeader({ task_id, task_name }, [task_id], words, { webUi: this.webUiOf(task_id) })}
       ${stateLine(Date.now(), lang, true)}`,
       sections: [section('progress', words.progress, body)],
       script: true,
     });
   }
 
-  private unknownPage(task_id: string): string {
+  private unknownPage(task_id: string, link?: string): string {
     const { lang } = this.options;
     const words = reportText(lang).reader;
     return documentOf({
       lang,
       title: words.title(task_id),
-      header: taskHeader({ task_id, task_name: task_id }, [], words, undefined),
+      header: taskHeader({ task_id, task_name: task_id }, [], words, { link }),
       sections: [section('unknown', words.answer, html`<p class="warn">${words.unknown}</p>`)],
       script: false,
     });

@@ -18,6 +18,7 @@ interface Problems {
   cli_too_old: { file: string; found: string; needed: string };
   code_missing: { file: string };
   dashboard_open: { host: string };
+  dashboard_url: object;
   exited: { name: string; how: string; log: string };
   metrics_port: { port: number; host: string };
   no_ports_without_pages: { ports: number[] };
@@ -74,6 +75,8 @@ const WORDS: Record<Lang, Words> = {
     code_missing: ({ file }) => `${file} is missing: run npm run build`,
     dashboard_open: ({ host }) =>
       `KIMI_DASHBOARD=on needs KIMI_DASHBOARD_TOKEN if other machines can reach it (WEBHOOK_HOST=${host}); e.g. KIMI_DASHBOARD_TOKEN=${SECRET_EXAMPLE}`,
+    dashboard_url: () =>
+      `KIMI_DASHBOARD_URL needs KIMI_DASHBOARD_TOKEN, and a dashboard that is not off; e.g. KIMI_DASHBOARD_TOKEN=${SECRET_EXAMPLE}`,
     exited: ({ name, how, log }) => `${name} ended with ${how}; its log is ${log}`,
     metrics_port: ({ port, host }) =>
       `port ${port} on ${host} cannot be used for metrics; choose others with KIMI_METRICS_PORT and KIMI_METRICS_HOST`,
@@ -139,6 +142,8 @@ const WORDS: Record<Lang, Words> = {
     code_missing: ({ file }) => `找不到 ${file}；請執行 npm run build`,
     dashboard_open: ({ host }) =>
       `其他機器連得到儀表板時（WEBHOOK_HOST=${host}），KIMI_DASHBOARD=on 需要 KIMI_DASHBOARD_TOKEN；例如 KIMI_DASHBOARD_TOKEN=${SECRET_EXAMPLE}`,
+    dashboard_url: () =>
+      `KIMI_DASHBOARD_URL 需要 KIMI_DASHBOARD_TOKEN，儀表板也不能關閉；例如 KIMI_DASHBOARD_TOKEN=${SECRET_EXAMPLE}`,
     exited: ({ name, how, log }) => `${name} 已結束（${how}）；紀錄在 ${log}`,
     metrics_port: ({ port, host }) =>
       `${host} 的連接埠 ${port} 不能用來提供指標；請用 KIMI_METRICS_PORT 與 KIMI_METRICS_HOST 換一個`,

@@ -7,6 +7,7 @@ import { contentPolicy } from '../report/page.ts';
 import type { Reader } from '../report/reader.ts';
 import { Problem } from '../tasks/problem.ts';
 import { grpcErrorIn } from '../temporal/client.ts';
+import { linkIn } from './answer-link.ts';
 
 export interface DashboardOptions {
   report: Pick<LiveReport, 'page'>;
@@ -14,6 +15,8 @@ export interface DashboardOptions {
   reader?: Pick<Reader, 'page' | 'markdown' | 'cancel' | 'mayCancel'> | undefined;
   /** Password of the page. Without it, only this machine may read the page. */
   token?: string | undefined;
+  /** Secrets that links to single answers may be signed with. */
+  linkSecrets?: readonly string[] | undefined;
 }
 
 /** Keep what is read out of frames, caches, referrers and other origins. */
@@ -38,8 +41,11 @@ const DOWNLOAD_HEADERS = {
 };
 
 /** Serves the live report, and the pages of tasks, to authorized readers. */
-export function createDashboard({ report, reader, token }: DashboardOptions): RequestHandler {
+export function createDashboard({ report, reader, token, linkSecrets = [] }: DashboardOptions): RequestHandler {
   const check = token === undefined ? requireThisMachine : requireToken(token);
+  const linkOf = (request: Request): string | undefined => linkIn(request.originalUrl, idOf(request), linkSecrets);
+  const checkOrLink: RequestHandler = (request, response, next) =>
+    linkOf(request) === undefined ? check(request, response, next) : next();
   const router = Router({ strict: true, caseSensitive: true });
 
   router
@@ -52,15 +58,15 @@ export function createDashboard({ report, reader, token }: DashboardOptions): Re
 
   router
     .route('/tasks/:taskId')
-    .get(check, async (request, response) => {
-      const { status, page } = await reader.page(idOf(request));
+    .get(checkOrLink, async (request, response) => {
+      const { status, page } = await reader.page(idOf(request), linkOf(request));
       response.status(status).set(PAGE_HEADERS).end(page);
     })
     .all(allow('GET'));
 
   router
     .route('/tasks/:taskId/answer.md')
-    .get(check, async (request, response) => {
+    .get(checkOrLink, async (request, response) => {
       const answer = await reader.markdown(idOf(request));
       if (!answer) throw notFound();
       response.attachment(fileName(answer.name)).set(DOWNLOAD_HEADERS).end(answer.text);

@@ -23,10 +23,21 @@ import { createWebhookServer } from './server.ts';
 /** How long open requests may take to end after SIGTERM, in milliseconds. */
 const DRAIN_MS = 5_000;
 
-/** @returns the dashboard, or `undefined` if it is off. @throws {ServiceError} if it would be open to other machines. */
-function openDashboard(config: Config, client: Client, log: Logger): RequestHandler | undefined {
-  if (!servesDashboard(config)) return undefined;
-  const token = config.KIMI_DASHBOARD_TOKEN;
+/**
+ * @param secrets that links to answers may be signed with
+ * @returns the dashboard, or `undefined` if it is off
+ * @throws {ServiceError} if it would be open to other machines, or its links would lead nowhere
+ */
+function openDashboard(
+  config: Config,
+  client: Client,
+  secrets: readonly string[],
+  log: Logger,
+): RequestHandler | undefined {
+  const { KIMI_DASHBOARD_TOKEN: token, KIMI_DASHBOARD_URL: url } = config;
+  const isOn = servesDashboard(config);
+  if (url !== undefined && (token === undefined || !isOn)) throw new ServiceError('dashboard_url', {});
+  if (!isOn) return undefined;
   if (token === undefined && !isLoopback(config.WEBHOOK_HOST)) {
     throw new ServiceError('dashboard_open', { host: config.WEBHOOK_HOST });
   }
@@ -38,7 +49,7 @@ function openDashboard(config: Config, client: Client, log: Logger): RequestHand
   const showsAnswers = token !== undefined || keys.size === 0;
   const report = new LiveReport({ ...common, links: { webUi, ...(showsAnswers && { tasks: 'tasks' }) } });
   const reader = showsAnswers ? new Reader({ ...common, keys, webUi, mayCancel: token !== undefined }) : undefined;
-  return createDashboard({ report, reader, token });
+  return createDashboard({ report, reader, token, ...(url !== undefined && { linkSecrets: secrets }) });
 }
 
 /** Starts the webhook. @throws {ServiceError} if its configuration cannot be used. */
@@ -52,7 +63,8 @@ export async function startWebhook(config: Config, log: Logger): Promise<Service
     log.warn(`${error.message}; large callbacks wait in the journal until then`);
   });
   const client = lazyClient(payloads.dataConverter);
-  const dashboard = openDashboard(config, client, log);
+  const secrets = [config.WEBHOOK_SECRET, ...config.WEBHOOK_ADDITIONAL_SECRETS];
+  const dashboard = openDashboard(config, client, secrets, log);
   const journal = new Journal(journalFolder(config), config.KIMI_JOURNAL_MAX_BYTES, log);
   const ingest = new Ingest({
     client,
@@ -60,7 +72,6 @@ export async function startWebhook(config: Config, log: Logger): Promise<Service
     deadLetters: deadLettersFolder(config.KIMI_HOME),
     log,
   });
-  const secrets = [config.WEBHOOK_SECRET, ...config.WEBHOOK_ADDITIONAL_SECRETS];
   const app = hostCheck(config.WEBHOOK_HOST, createWebhook({ ingest, secrets, dashboard, log }), {
     origins: [callbackBaseUrl(config)],
     // Callbacks may use any host name and proxy, since they are signed. The dashboard has its own check.

@@ -214,6 +214,14 @@ describe('in a chat', () => {
     expect(wake).not.toHaveProperty('route');
   });
 
+  it('where a chat has no room, the rest is at a link if there is one, else in the file', () => {
+    const rest = (link?: string) => pluginWake('deliver', '', DONE.task_id, { lang: 'en' }, DONE, FILE, link).rest;
+    expect(rest()).toBe(`(The rest does not fit into this chat. The whole answer: ${FILE})`);
+    expect(rest('https://kimi.example.com/x')).toBe(
+      '(The rest does not fit into this chat. The whole answer: https://kimi.example.com/x)',
+    );
+  });
+
   it('the file name of an answer has no space', () => {
     const result = { ...DONE, task_name: 'my report' };
     expect(pluginWake('deliver', '', DONE.task_id, { lang: 'en' }, result, FILE).file?.name).toBe('my-report.md');

@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { describe, expect, inject, it } from 'vitest';
+import { answerLink } from '../../src/webhook/answer-link.ts';
 import { createDashboard } from '../../src/webhook/dashboard.ts';
 import { Cached, LiveReport } from '../../src/report/live.ts';
 import { createWebhook } from '../../src/webhook/app.ts';
@@ -248,5 +249,33 @@ describe('the process', () => {
     const { ended, says } = await launch('webhook', { ...base, WEBHOOK_HOST: '0.0.0.0', KIMI_DASHBOARD: 'on' });
     await says('KIMI_DASHBOARD=on needs KIMI_DASHBOARD_TOKEN if other machines can reach it (WEBHOOK_HOST=0.0.0.0)');
     expect(await ended).toBe(3);
+  });
+
+  it.each([{}, { KIMI_DASHBOARD_TOKEN: TOKEN, KIMI_DASHBOARD: 'off' }])(
+    'makes no links that would lead nowhere: with %j it does not start',
+    async (env) => {
+      const KIMI_DASHBOARD_URL = 'https://kimi.example.com';
+      const { ended, says } = await launch('webhook', {
+        ...base,
+        KIMI_DASHBOARD_URL,
+        ...(env as Record<string, string>),
+      });
+      await says('KIMI_DASHBOARD_URL needs KIMI_DASHBOARD_TOKEN, and a dashboard that is not off');
+      expect(await ended).toBe(3);
+    },
+  );
+
+  it.each([
+    [{ KIMI_DASHBOARD_URL: 'https://kimi.example.com/' }, 404],
+    [{}, 401],
+  ])('with %j answers a link to a task with %i', async (env, status) => {
+    const own = { ...base, KIMI_DASHBOARD_TOKEN: TOKEN, KIMI_RESULTS_DIR: await temporaryFolder() };
+    const { says } = await launch('webhook', { ...own, ...(env as Record<string, string>) });
+    const url = `http://127.0.0.1:${(await says('ready')).port}`;
+    const link = answerLink('https://kimi.example.com/', 'kimi-1764000001-7', SECRET);
+    expect(link).toMatch(/^https:\/\/kimi\.example\.com\/tasks\/kimi-1764000001-7\?/);
+    expect(await get(url, { host: 'kimi.example.com' }, link.slice('https://kimi.example.com'.length))).toMatchObject({
+      status,
+    });
   });
 });

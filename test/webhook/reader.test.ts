@@ -7,6 +7,7 @@ import { readConfig } from '../../src/config/index.ts';
 import { answerPage } from '../../src/report/answer.ts';
 import { Reader, type ReaderOptions } from '../../src/report/reader.ts';
 import { ResultStore } from '../../src/results/store.ts';
+import { answerLink } from '../../src/webhook/answer-link.ts';
 import { createWebhook } from '../../src/webhook/app.ts';
 import { createDashboard } from '../../src/webhook/dashboard.ts';
 import { createWebhookServer } from '../../src/webhook/server.ts';
@@ -42,11 +43,13 @@ async function open(options: Partial<ReaderOptions> & { client?: Client } = {}, 
   const calls: string[] = [];
   const watched = {
     mayCancel: reader.mayCancel,
-    page: async (id: string) => (calls.push(`page ${id}`), await reader.page(id)),
+    page: async (id: string, link?: string) => (calls.push(`page ${id}`), await reader.page(id, link)),
     markdown: async (id: string) => (calls.push(`markdown ${id}`), await reader.markdown(id)),
     cancel: async (id: string) => (calls.push(`cancel ${id}`), await reader.cancel(id)),
   };
-  const dashboard = createDashboard({ report: { page: async () => Buffer.from('頁') }, reader: watched, token });
+  const report = { page: async () => Buffer.from('頁') };
+  const linkSecrets = ['the one before', SECRET];
+  const dashboard = createDashboard({ report, reader: watched, token, linkSecrets });
   const ingest = await openIngest(client);
   const url = await serve(createWebhookServer(createWebhook({ ingest, secrets: [SECRET], dashboard, log: silent })));
   const ask = async (target: string, headers: Record<string, string> = HERE, method = 'GET') =>
@@ -151,6 +154,68 @@ describe('a stranger', () => {
       status: 405,
     });
     expect(calls).toEqual([]);
+  });
+});
+
+describe('a link to an answer', () => {
+  const OTHER = 'kimi-1764000001-8';
+  const DAY_MS = 24 * 3600 * 1000;
+  const ELSEWHERE = { host: 'kimi.example.com', 'x-forwarded-for': '192.0.2.1' };
+  const link = (id = ID, now = Date.now(), secret = SECRET) => answerLink('', id, secret, now).replace('/tasks/', '');
+
+  it('shows that answer to readers elsewhere without the password, and lets them download it', async () => {
+    const { ask } = await open({ webUi: 'https://ui.example.com' }, TOKEN);
+    const { status, body } = await ask(`/tasks/${link()}`, ELSEWHERE);
+    expect(status).toBe(200);
+    expect(body).toContain('<strong>「重點」</strong>的說明');
+    expect(body).not.toContain(TOKEN);
+    // Its reader can open no other page.
+    expect(body).not.toMatch(/href="\.\.\/"|ui\.example\.com|data-confirm/);
+    const [, download = ''] = /href="([^"]+)" download/.exec(body) ?? [];
+    expect(await ask(`/tasks/${download.replaceAll('&amp;', '&')}`, ELSEWHERE)).toMatchObject({
+      status: 200,
+      body: RESULT.output,
+    });
+  });
+
+  it('opens nothing else', async () => {
+    const { ask, calls } = await open({}, TOKEN);
+    const query = link().slice(ID.length);
+    const cancelled = await ask(
+      `/tasks/${ID}/cancel${query}`,
+      { ...ELSEWHERE, origin: 'http://kimi.example.com' },
+      'POST',
+    );
+    expect(cancelled).toMatchObject(refusal(401, 'bad_dashboard_token'));
+    for (const path of ['/', `/tasks/${OTHER}`, `/tasks/${OTHER}/answer.md`])
+      expect(await ask(`${path}${query}`, ELSEWHERE)).toMatchObject(refusal(401, 'bad_dashboard_token'));
+    expect(calls).toEqual([]);
+  });
+
+  it('works for a week, and its end cannot be moved', async () => {
+    const { ask } = await open({}, TOKEN);
+    expect(await ask(`/tasks/${link(ID, Date.now() - 6.9 * DAY_MS)}`, ELSEWHERE)).toMatchObject({ status: 200 });
+    const old = link(ID, Date.now() - 7.1 * DAY_MS);
+    const later = String(Math.floor(Date.now() / 1000) + 3600);
+    for (const path of [old, old.replace(/until=\d+/, `until=${later}`), old.replace(/until=\d+/, 'until=NaN')])
+      expect(await ask(`/tasks/${path}`, ELSEWHERE)).toMatchObject(refusal(401, 'bad_dashboard_token'));
+  });
+
+  it.each([
+    ['of another secret', link(ID, Date.now(), 'not-the-secret')],
+    ['without a signature', link().replace(/&signature=.*/, '')],
+    ['with an empty signature', link().replace(/signature=.*/, 'signature=')],
+  ])('%s opens nothing', async (_how, path) => {
+    const { ask, calls } = await open({}, TOKEN);
+    expect(await ask(`/tasks/${path}`, ELSEWHERE)).toMatchObject(refusal(401, 'bad_dashboard_token'));
+    expect(calls).toEqual([]);
+  });
+
+  it('to a task without an answer says so, and asks no engine', async () => {
+    const { ask } = await open({}, TOKEN);
+    const { status, body } = await ask(`/tasks/${link(OTHER)}`, ELSEWHERE);
+    expect(status).toBe(404);
+    expect(body).not.toContain('href="../"');
   });
 });
 
