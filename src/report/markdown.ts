@@ -1,33 +1,14 @@
 /** Markdown, as models write it, as HTML that is safe to show. Loaded only by the thread that renders answers. */
-import MarkdownIt from 'markdown-it';
-import cjkFriendly from 'markdown-it-cjk-friendly';
+import { markdownParser, type Token } from '../results/markdown.ts';
 import { escapeHtml, html, trusted, type Html } from './html.ts';
 import type { ReportText } from './text/index.ts';
-
-type Token = ReturnType<MarkdownIt['parse']>[number];
-
-/** An address after its scheme. It ends at full-width punctuation, which the library takes for a part of it: `見 https://a.example/b。` */
-const ADDRESS =
-  /\/\/[\w-]+(?:\.[\w-]+)*(?::\d+)?(?:[/?#](?:[\p{L}\p{M}\p{N}\-._~:/?#@!$&'*+,;=%()]*[\p{L}\p{M}\p{N}/=#&~%_-])?)?/uy;
-
-function lengthOfAddress(text: string, position: number): number {
-  ADDRESS.lastIndex = position;
-  return ADDRESS.exec(text)?.[0].length ?? 0;
-}
 
 /** The level of the page's heading above the answer. */
 const PAGE_LEVEL = 2;
 
-/**
- * Raw HTML is shown as text, and every link but `http`, `https` and `mailto` stays text. An image is named and not loaded: its
- * server would learn who reads the answer, and when.
- */
+/** An image is named and not loaded: its server would learn who reads the answer, and when. */
 export function rendererOf(words: ReportText['reader']): (markdown: string) => Html {
-  // Emphasis next to full-width punctuation, `**「…」**是`, is none in CommonMark, and Kimi writes it in every answer.
-  const markdown = new MarkdownIt({ html: false, linkify: true, breaks: true }).use(cjkFriendly);
-  const address = { validate: lengthOfAddress };
-  markdown.linkify.set({ fuzzyLink: false, fuzzyEmail: false }).add('http:', address).add('https:', address);
-  markdown.validateLink = (address) => /^(?:https?:\/\/|mailto:)/i.test(address);
+  const markdown = markdownParser();
   const { rules } = markdown.renderer;
 
   rules.image = (tokens, index) => {

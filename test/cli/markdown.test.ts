@@ -72,6 +72,7 @@ describe('an answer in a terminal', () => {
     ['rings the bell, or moves the cursor back', 'a\u0007\b\rb', 'ab'],
     ['requests a response of the terminal', 'a\u009B6nb', 'ab'],
     ['hides in code', '`a\u001B[8mb`', 'ab'],
+    ['is written as an entity', 'a&#13;&#27;[2J&#12;b', 'a\uFFFD[2Jb'],
   ])('%s: not more', (_, text, shown) => {
     expect(stripVTControlCharacters(renderMarkdown(text))).toBe(shown);
     // Our own colours.
@@ -84,6 +85,26 @@ describe('an answer in a terminal', () => {
       expect(typeof renderMarkdown(text)).toBe('string');
     },
   );
+
+  it('has emphasis next to full-width punctuation, and the lines of a poem', () => {
+    const shown = renderMarkdown('這是**「重點」**是\n*「詩」*的一行');
+    expect(stripVTControlCharacters(shown)).toBe('這是「重點」是\n「詩」的一行');
+    expect(stripVTControlCharacters(renderMarkdown('~~舊~~ [x](javascript:alert(1))'))).toBe(
+      '舊 [x](javascript:alert(1))',
+    );
+  });
+
+  it('has lists that are loose, count from their number, and hold code', () => {
+    const text = '3. a\n\n4. b\n   ```\n   c\n   ```\n';
+    expect(stripVTControlCharacters(renderMarkdown(text))).toBe('3. a\n\n4. b\n\n     c');
+  });
+
+  it('shows an address once, as it was written', () => {
+    const text = '見 https://zh.example/台灣。[https://a.example](https://a.example) [甲](https://zh.example/台)';
+    expect(stripVTControlCharacters(renderMarkdown(text))).toBe(
+      '見 https://zh.example/台灣。https://a.example 甲 (https://zh.example/台)',
+    );
+  });
 
   it('keeps HTML as text', () => {
     expect(renderMarkdown('<script>alert(1)</script>')).toBe('<script>alert(1)</script>');

@@ -6,7 +6,6 @@ import { execFile } from 'node:child_process';
 import { copyFile, cp, mkdir, readdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Tokens } from 'marked';
 import { expect, it, onTestFinished } from 'vitest';
 import { DIST, PACKAGE_ROOT } from '../../src/service/files.ts';
 import { cleanHome, launch } from '../support/cli.ts';
@@ -31,13 +30,12 @@ interface Block {
 }
 
 function blocksOf(page: string): Block[] {
-  const code = tokensOf(page).filter((token): token is Tokens.Code => token.type === 'code');
-  return code.flatMap(({ lang, text }, n) => {
+  const code = tokensOf(page).filter(({ type }) => type === 'fence');
+  return code.flatMap(({ info, content }, n) => {
     const next = code[n + 1];
-    if (lang !== 'bash') return [];
-    return [
-      { commands: text, output: next?.lang === 'text' ? next.text.split('\n').filter((line) => line !== '…') : [] },
-    ];
+    if (info !== 'bash') return [];
+    const output = next?.info === 'text' ? next.content.trimEnd().split('\n') : [];
+    return [{ commands: content.trimEnd(), output: output.filter((line) => line !== '…') }];
   });
 }
 

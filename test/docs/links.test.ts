@@ -10,11 +10,10 @@ const PAGES = filesOf('*.md');
 /** @returns the anchors of a page's headings, as GitHub generates them */
 function anchorsOf(file: string): string[] {
   const seen = new Map<string, number>();
-  return tokensOf(file).flatMap((token) => {
-    if (token.type !== 'heading') return [];
-    const plain = (token.text as string)
-      .replaceAll(/\[(?<label>[^\]]*)\]\([^)]*\)/g, '$<label>')
-      .replaceAll(/[`*]/g, '');
+  const tokens = tokensOf(file);
+  return tokens.flatMap(({ content }, index) => {
+    if (tokens[index - 1]?.type !== 'heading_open') return [];
+    const plain = content.replaceAll(/\[(?<label>[^\]]*)\]\([^)]*\)/g, '$<label>').replaceAll(/[`*]/g, '');
     const slug = plain
       .toLowerCase()
       .replaceAll(/[^\p{L}\p{M}\p{N}\p{Pc} -]/gu, '')
@@ -35,9 +34,7 @@ function problemWith(href: string, from: string): string | undefined {
 }
 
 it.each(PAGES)('the links of %s', (page) => {
-  const links = tokensOf(page).flatMap((token) =>
-    token.type === 'link' || token.type === 'image' ? [token.href as string] : [],
-  );
+  const links = tokensOf(page).flatMap((token) => token.attrGet('href') ?? token.attrGet('src') ?? []);
   const local = links.filter((href) => !/^[a-z]+:/.test(href));
   expect(local.flatMap((href) => problemWith(href, page) ?? [])).toEqual([]);
 });

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { lexer, walkTokens, type Token } from 'marked';
+import MarkdownIt from 'markdown-it';
 import { PACKAGE_ROOT } from '../../src/service/files.ts';
 
 /** @returns the files of the repository, new ones included, as paths from its root. */
@@ -15,9 +15,9 @@ export function textOf(file: string): string {
   return readFileSync(join(PACKAGE_ROOT, file), 'utf8');
 }
 
+type Token = ReturnType<MarkdownIt['parse']>[number];
+
 /** @returns every token of a page, nested ones included, in order */
 export function tokensOf(file: string): Token[] {
-  const tokens: Token[] = [];
-  void walkTokens(lexer(textOf(file)), (token) => void tokens.push(token));
-  return tokens;
+  return new MarkdownIt({ html: true }).parse(textOf(file), {}).flatMap((token) => [token, ...(token.children ?? [])]);
 }

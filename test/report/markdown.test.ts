@@ -121,6 +121,14 @@ describe('an answer', () => {
     expect(render('床前明月光\n疑是地上霜')).toBe('<p>床前明月光<br>\n疑是地上霜</p>\n');
   });
 
+  it('leaves out nothing that nests deep', () => {
+    expect(render(`${'> '.repeat(300)}x`)).toContain('<p>x</p>');
+  });
+
+  it('has a box for each task of a list', () => {
+    expect(render('- [x] 完成\n- [ ] 未完成')).toBe('<ul>\n<li>☑ 完成</li>\n<li>☐ 未完成</li>\n</ul>\n');
+  });
+
   it('links an address where it ends', () => {
     expect(render('見 https://a.example/b。然後')).toContain('>https://a.example/b</a>。然後');
     expect(render('a.example 不是連結')).not.toContain('<a');

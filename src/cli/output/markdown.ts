@@ -1,11 +1,14 @@
 /** Markdown, as models write it, for a terminal; and the code in it. */
 import { runInNewContext } from 'node:vm';
-import { lexer, type Token, type Tokens } from 'marked';
 import pico from 'picocolors';
+import { markdownParser, type Token } from '../../results/markdown.ts';
 import { columns } from './table.ts';
 import { withoutControls } from './terminal.ts';
 
-/** A fenced block of code. */
+/** Addresses need no links: terminals find them. */
+const markdown = markdownParser().disable('linkify');
+
+/** A block of code. */
 export interface CodeBlock {
   /** The language it says it is in, in lower case; empty where it says none. */
   lang: string;
@@ -13,8 +16,8 @@ export interface CodeBlock {
 }
 
 /**
- * How long a text may take, in milliseconds. 100 kB of ordinary Markdown take about 50; nested lists and quotations take
- * time by the square of their depth.
+ * How long a text may take, in milliseconds. 100 kB of ordinary Markdown took 200 to 700 on a busy machine; nested lists take time by
+ * the square of their depth.
  */
 const LIMIT_MS = 2_000;
 
@@ -44,19 +47,17 @@ export function codeBlocks(text: string, limitMs = LIMIT_MS): CodeBlock[] | unde
 }
 
 function codeBlocksIn(text: string): CodeBlock[] {
-  const blocks: CodeBlock[] = [];
-  const look = (tokens: readonly Token[]): void => {
-    for (const token of tokens) {
-      if (token.type === 'code') {
-        const { lang = '', text: code } = token as Tokens.Code;
-        blocks.push({ lang: lang.trim().split(/\s/)[0]?.toLowerCase() ?? '', code });
-      }
-      look((token as { tokens?: Token[] }).tokens ?? (token as { items?: Token[] }).items ?? []);
-    }
-  };
-  look(lexer(text));
-  return blocks;
+  return markdown
+    .parse(text, {})
+    .filter(({ type }) => CODE.includes(type))
+    .map(({ info, content }) => ({
+      lang: info.trim().split(/\s/)[0]?.toLowerCase() ?? '',
+      code: content.replace(/\n$/, ''),
+    }));
 }
+
+/** Fenced, and indented. */
+const CODE = ['fence', 'code_block'];
 
 /**
  * @param text from a stranger: what would drive the terminal is left out
@@ -65,90 +66,109 @@ function codeBlocksIn(text: string): CodeBlock[] {
  */
 export function renderMarkdown(text: string, limitMs = LIMIT_MS): string {
   const clean = withoutControls(text);
-  return bounded(() => blocks(lexer(clean)), limitMs)?.trimEnd() ?? clean;
+  return bounded(() => blocks(treeOf(markdown.parse(clean, {}))), limitMs)?.trimEnd() ?? clean;
 }
 
-function blocks(tokens: readonly Token[]): string {
-  return tokens.map((token) => block(token as MarkedToken)).join('');
+/** A token, and what is between it and the token that closes it. */
+interface Node {
+  token: Token;
+  children: Node[];
 }
 
-type MarkedToken = Tokens.Generic;
+function treeOf(tokens: readonly Token[]): Node[] {
+  const root: Node[] = [];
+  const open = [root];
+  for (const token of tokens) {
+    const node = { token, children: treeOf(token.children ?? []) };
+    if (token.nesting >= 0) open.at(-1)?.push(node);
+    if (token.nesting > 0) open.push(node.children);
+    if (token.nesting < 0) open.pop();
+  }
+  return root;
+}
 
-function block(token: MarkedToken): string {
+function blocks(nodes: readonly Node[]): string {
+  return nodes.map(block).join('');
+}
+
+function block({ token, children }: Node): string {
   switch (token.type) {
-    case 'heading': {
-      const { depth, tokens } = token as Tokens.Heading;
-      const words = inline(tokens);
-      return `${pico.bold(depth === 1 ? pico.underline(words) : words)}\n\n`;
+    case 'heading_open': {
+      const words = inline(children);
+      return `${pico.bold(token.tag === 'h1' ? pico.underline(words) : words)}\n\n`;
     }
-    case 'code':
-      return `${indent((token as Tokens.Code).text, '  ', pico.cyan)}\n\n`;
-    case 'blockquote':
-      return `${indent(blocks((token as Tokens.Blockquote).tokens).trimEnd(), pico.dim('│ '))}\n\n`;
-    case 'list':
-      return `${list(token as Tokens.List)}\n`;
-    case 'table':
-      return `${table(token as Tokens.Table)}\n\n`;
+    case 'fence':
+    case 'code_block':
+      return `${indent(token.content.replace(/\n$/, ''), '  ', pico.cyan)}\n\n`;
+    case 'blockquote_open':
+      return `${indent(blocks(children).trimEnd(), pico.dim('│ '))}\n\n`;
+    case 'bullet_list_open':
+    case 'ordered_list_open':
+      return `${list(children)}\n`;
+    case 'table_open':
+      return `${table(children)}\n\n`;
     case 'hr':
       return `${pico.dim('─'.repeat(20))}\n\n`;
-    case 'space':
-    case 'def':
-    // The item's mark shows it.
-    case 'checkbox':
-      return '';
-    // The words of a list's item; paragraphs end with an empty line.
-    case 'text':
-      return `${inline((token as Tokens.Text).tokens ?? [token])}\n`;
     default:
-      return `${inline(token.tokens ?? [token])}\n\n`;
+      // A paragraph; those of a tight list are hidden.
+      return `${inline(children)}\n${token.hidden ? '' : '\n'}`;
   }
 }
 
-function list({ items, ordered, start, loose }: Tokens.List): string {
+function list(items: readonly Node[]): string {
+  const isLoose = items.some(({ children }) =>
+    children.some(({ token }) => token.type === 'paragraph_open' && !token.hidden),
+  );
   return items
-    .map((item, index) => {
-      const mark = ordered ? `${Number(start) + index}. ` : item.task ? (item.checked ? '☑ ' : '☐ ') : '• ';
-      const [first = '', ...rest] = blocks(item.tokens).trimEnd().split('\n');
-      const margin = ' '.repeat(mark.length);
-      return [`${mark}${first}`, ...rest.map((line) => (line ? margin + line : ''))].join('\n') + (loose ? '\n' : '');
+    .map(({ token, children }) => {
+      const text = blocks(children).trimEnd();
+      // The number of an ordered list; the box of a task is its mark.
+      const mark = token.info === '' ? (/^[☐☑] /.test(text) ? '' : '• ') : `${token.info}. `;
+      const [first = '', ...rest] = text.split('\n');
+      const margin = ' '.repeat(mark.length || 2);
+      return [`${mark}${first}`, ...rest.map((line) => (line ? margin + line : ''))].join('\n') + (isLoose ? '\n' : '');
     })
     .join('\n')
     .concat('\n');
 }
 
-function table({ header, rows }: Tokens.Table): string {
-  return columns([cells(header).map((cell) => pico.bold(cell)), ...rows.map(cells)], Infinity);
+function table(parts: readonly Node[]): string {
+  const [header = [], ...rows] = parts.flatMap(({ children }) =>
+    children.map((row) => row.children.map((cell) => inline(cell.children))),
+  );
+  return columns([header.map((cell) => pico.bold(cell)), ...rows], Infinity);
 }
 
-function cells(row: Tokens.TableCell[]): string[] {
-  return row.map(({ tokens }) => inline(tokens));
+function inline(nodes: readonly Node[]): string {
+  return nodes.map(words).join('');
 }
 
-function inline(tokens: readonly Token[]): string {
-  return tokens.map(words).join('');
-}
-
-function words(token: MarkedToken): string {
-  const inner = token.tokens ? inline(token.tokens) : String(token['text'] ?? token.raw);
+function words({ token, children }: Node): string {
+  const inner = children.length > 0 ? inline(children) : withoutControls(token.content);
   switch (token.type) {
-    case 'strong':
+    case 'strong_open':
       return pico.bold(inner);
-    case 'em':
+    case 'em_open':
       return pico.italic(inner);
-    case 'del':
+    case 's_open':
       return pico.strikethrough(inner);
-    case 'codespan':
+    case 'code_inline':
       return pico.cyan(inner);
-    case 'br':
+    case 'softbreak':
+    case 'hardbreak':
       return '\n';
     case 'image':
-    case 'link': {
-      const { href } = token as Tokens.Link;
-      return href === inner || href === `mailto:${inner}` ? inner : `${inner} ${pico.dim(`(${href})`)}`;
-    }
+      return withAddress(inner, token.attrGet('src'));
+    case 'link_open':
+      return token.info === 'auto' ? inner : withAddress(inner, token.attrGet('href'));
     default:
       return inner;
   }
+}
+
+function withAddress(inner: string, address: string | null): string {
+  const shown = withoutControls(markdown.normalizeLinkText(address ?? ''));
+  return shown === inner ? inner : `${inner} ${pico.dim(`(${shown})`)}`;
 }
 
 function indent(text: string, margin: string, paint: (line: string) => string = (line) => line): string {
