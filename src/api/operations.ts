@@ -173,12 +173,16 @@ export const OPERATIONS: readonly Operation[] = [
 
 async function startTask(tasks: Tasks, request: Request, response: Response): Promise<object> {
   const { wait_ms: waitMs, route, resend_unknown: resend, ...rest } = read(schemas.newTask, request.body, 'body');
-  const header = request.get('idempotency-key');
-  const key = header === undefined ? newKey() : read(schemas.idempotencyKey, header, 'header');
   const task: NewTask = present({ ...rest, route: targetOf(route), resend_unknown: resend || undefined });
-  const started = await tasks.start(task, key, waitMs);
+  const started = await tasks.start(task, keyOf(request), waitMs);
   response.status(started.status === 'known' ? 200 : 201).location(`/v1/tasks/${started.task_id}`);
   return started;
+}
+
+/** @returns the `Idempotency-Key` of a request, or a new one. @throws {InvalidRequest} */
+export function keyOf(request: Request): string {
+  const header = request.get('idempotency-key');
+  return header === undefined ? newKey() : read(schemas.idempotencyKey, header, 'header');
 }
 
 async function acknowledge(tasks: Tasks, request: Request): Promise<object> {

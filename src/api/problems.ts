@@ -79,10 +79,9 @@ function unexpected(error: unknown, path: string, log: Logger): Details {
   return { status: 500, code: 'internal_error', title: 'An unexpected error; it is in the log' };
 }
 
-function detailsOf(error: unknown): Details | undefined {
-  if (error instanceof Problem) {
-    return problemDetails(error.code, error.params);
-  }
+/** @returns what an expected error says; `undefined` for any other. */
+export function detailsOf(error: unknown): Details | undefined {
+  if (error instanceof Problem) return problemDetails(error.code, error.params);
   if (error instanceof InvalidRequest) {
     const errors = error.issues.map(({ path, message }) => ({
       in: error.part,

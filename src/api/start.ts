@@ -1,13 +1,6 @@
 import { createServer } from 'node:http';
-import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import type { Config } from '../config/index.ts';
-import { HttpError } from '../service/http.ts';
-import { runningStack } from '../stack/state.ts';
-import { taskContext, type TaskContext } from '../tasks/context.ts';
-import { LocalTasks } from '../tasks/local.ts';
-import { failIfRefused, isEngineGone } from '../temporal/client.ts';
-import { EngineLost, EngineUnreachable } from '../temporal/engine-unreachable.ts';
+import type { Tasks } from '../tasks/tasks.ts';
 import { createApi } from './app.ts';
 import { listenOnSocket, socketPath } from './socket.ts';
 
@@ -15,8 +8,10 @@ import { listenOnSocket, socketPath } from './socket.ts';
 const DRAIN_MS = 5_000;
 
 export interface ApiOptions {
-  config: Config;
-  client: Client;
+  /** Folder of the stack. */
+  home: string;
+  /** Opens the operations; it throws until they can be done. */
+  tasks: () => Promise<Tasks>;
   log: Logger;
 }
 
@@ -30,17 +25,9 @@ export interface Api {
  *
  * @returns `undefined` if there is no place for the socket.
  */
-export async function startApi({ config, client, log }: ApiOptions): Promise<Api | undefined> {
-  const path = socketPath(config.KIMI_HOME);
-  let tasks: LocalTasks | undefined;
-  const open = async (): Promise<LocalTasks> => {
-    // It is written when every service is ready.
-    const stack = await runningStack(config.KIMI_HOME);
-    if (!stack) throw new HttpError(503, 'starting', 'The services are starting');
-    tasks ??= new LocalTasks(taskContext(config, stack, false, connected(client, stack.temporal_address)));
-    return tasks;
-  };
-  const server = createServer(createApi(open, log));
+export async function startApi({ home, tasks, log }: ApiOptions): Promise<Api | undefined> {
+  const path = socketPath(home);
+  const server = createServer(createApi(tasks, log));
   try {
     await listenOnSocket(server, path);
   } catch (error) {
@@ -53,20 +40,5 @@ export async function startApi({ config, client, log }: ApiOptions): Promise<Api
       setTimeout(() => server.closeAllConnections(), DRAIN_MS).unref();
       await closed;
     },
-  };
-}
-
-/** Works with one connection, which reconnects by itself. */
-function connected(client: Client, engine: string): TaskContext['withClient'] {
-  return async (work) => {
-    // Otherwise the call would be retried until the engine is back.
-    await failIfRefused(engine).catch((error: unknown) => {
-      throw new EngineUnreachable(engine, undefined, { cause: error });
-    });
-    try {
-      return await work(client);
-    } catch (error) {
-      throw isEngineGone(error) ? new EngineLost(engine) : error;
-    }
   };
 }

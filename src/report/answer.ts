@@ -1,6 +1,7 @@
-/** The page of a task that has a result: its question and its answer. */
+/** The page of a task that has a result: the conversation before it, its question and its answer. */
 import type { KeyObject } from 'node:crypto';
-import { fileNotes, type Lang } from '../shared/task.ts';
+import { fileNote, oneLine } from '../shared/format.ts';
+import type { FileNote, Lang } from '../shared/task.ts';
 import { explain, stateOf, textFor } from '../text/index.ts';
 import type { KeptTask } from '../results/kept.ts';
 import { count, minute, price } from './format.ts';
@@ -8,35 +9,50 @@ import { html, section, type Html, type Part, type Section } from './html.ts';
 import { documentOf } from './page.ts';
 import { reportText, type ReportText } from './text/index.ts';
 
+interface PageOptions {
+  lang: Lang;
+  /** Address of the task in the Web UI. */
+  webUi: string | undefined;
+  /** Query of the link that its reader came by: it opens no other page. */
+  link?: string | undefined;
+  /** Whether its reader may continue the conversation. */
+  mayContinue: boolean;
+}
+
 /** What the thread makes a page of. */
-export interface AnswerPage {
+export interface AnswerPage extends PageOptions {
   /** Folder of the result files. */
   folder: string;
   /** Of the questions in them. */
   keys: ReadonlyMap<string, KeyObject>;
   task_id: string;
-  lang: Lang;
-  /** Address of the task in the Web UI. */
-  webUi: string | undefined;
-  /** Query of the link that its reader came by: it opens no other page. */
-  link: string | undefined;
 }
 
-/** Most characters of a page's parts: an answer may have 16 MiB, which no browser shows at once. */
-const SHOWN = { question: 20_000, answer: 200_000, reasoning: 50_000 };
-
-export interface AnswerOptions {
-  lang: Lang;
-  webUi: string | undefined;
-  link?: string | undefined;
+/** A question and its answer. */
+export interface Turn {
+  task: KeptTask;
   /** Whether the question cannot be decrypted. */
   isLocked: boolean;
+}
+
+export interface AnswerOptions extends PageOptions {
+  /** The turns before, the oldest first. */
+  earlier?: Turn[];
   /** Renders Markdown; without it the answer is too hard to show. */
   render?: (markdown: string) => Html;
 }
 
-export function answerPage(task: KeptTask, options: AnswerOptions): string {
+type Words = ReportText['reader'];
+
+/** Most characters of a page's parts: an answer may have 16 MiB, which no browser shows at once. */
+const SHOWN = { question: 20_000, answer: 200_000, reasoning: 50_000, earlierAnswer: 20_000 };
+
+/** Characters of an earlier question in the line that opens its turn. */
+const SUMMARY_CHARS = 80;
+
+export function answerPage(turn: Turn, options: AnswerOptions): string {
   const { lang, webUi, link } = options;
+  const { task } = turn;
   const { reader: words, overview } = reportText(lang);
   const text = textFor(lang);
   const { task_name, task_id, tokens, cost } = task;
@@ -51,7 +67,12 @@ export function answerPage(task: KeptTask, options: AnswerOptions): string {
     lang,
     title: words.title(task_name || task_id),
     header: taskHeader(task, facts, words, { webUi, link }),
-    sections: [questionSection(task, options, words), answerSection(task, options, words)],
+    sections: [
+      ...(link === undefined ? earlierSection(task, options, words) : []),
+      section('question', words.question, questionOf(turn, lang, words)),
+      answerSection(task, options, words),
+      ...(options.mayContinue && task.output?.trim() ? [followUpSection(words)] : []),
+    ],
     script: true,
   });
 }
@@ -60,8 +81,8 @@ export function answerPage(task: KeptTask, options: AnswerOptions): string {
 export function taskHeader(
   { task_name, task_id }: { task_name: string; task_id: string },
   facts: readonly Part[],
-  words: ReportText['reader'],
-  { webUi, link }: Partial<Pick<AnswerPage, 'webUi' | 'link'>>,
+  words: Words,
+  { webUi, link }: Partial<Pick<PageOptions, 'webUi' | 'link'>>,
 ): Html {
   return html`${link === undefined && html`<p><a href="../">${words.back}</a></p>`}
     <h1><bdi>${task_name || task_id}</bdi></h1>
@@ -74,32 +95,59 @@ export function plain(text: string, label: string): Html {
   return html`<pre class="plain" tabindex="0" role="group" aria-label="${label}">${text}</pre>`;
 }
 
-function questionSection(task: KeptTask, { lang, isLocked }: AnswerOptions, words: ReportText['reader']): Section {
-  const { prompt, request, files } = task;
-  const { shown, isCut } = beginningOf(prompt ?? '', SHOWN.question);
-  return section(
-    'question',
-    words.question,
-    prompt === undefined
-      ? html`<p class="quiet">${isLocked ? words.locked : words.notKept}</p>`
-      : html`${plain(shown, words.question)}
-        ${isCut && html`<p class="warn">${words.questionCut(count(SHOWN.question, lang))}</p>`}
-        ${files && html`<p class="quiet">${words.files}: ${textFor(lang).files(fileNotes(files))}</p>`}
-        ${
-          request?.system !== undefined &&
-          html`<details>
-            <summary>${words.system}</summary>
-            ${plain(beginningOf(request.system, SHOWN.question).shown, words.system)}
-          </details>`
-        }`,
-  );
+/** The files that went with a question. */
+export function filesOf(files: readonly FileNote[] | undefined, words: Words): Html | undefined {
+  if (!files || files.length === 0) return undefined;
+  return html`<h3>${words.files}</h3>
+    <ul class="files">
+      ${files.map((file) => html`<li><bdi>${fileNote(file)}</bdi></li>`)}
+    </ul>`;
 }
 
-function answerSection(
-  task: KeptTask,
-  { lang, render, link = '' }: AnswerOptions,
-  words: ReportText['reader'],
-): Section {
+/** Links the task whose conversation another one continues. */
+export function continuesLine({ continues }: { continues?: string }, words: Words): Html | undefined {
+  return continues === undefined
+    ? undefined
+    : html`<p class="quiet">${words.continues} <a href="${continues}">${continues}</a></p>`;
+}
+
+/** Each turn is opened by its question. What is not shown is a link to the newest turn that is not. */
+function earlierSection(task: KeptTask, options: AnswerOptions, words: Words): Section[] {
+  const { lang, render, earlier = [] } = options;
+  if (task.continues === undefined) return [];
+  const turns = earlier.map((turn) => {
+    const { task_id, task_name, prompt = task_name } = turn.task;
+    const { shown, isCut } = beginningOf(answerOf(turn.task) ?? '', SHOWN.earlierAnswer);
+    const summary = oneLine(prompt, SUMMARY_CHARS);
+    return html`<details>
+      <summary><bdi>${summary}</bdi></summary>
+      <div class="turn">
+        ${questionOf(turn, lang, words, summary)}
+        ${render ? html`<div class="answer">${render(shown)}</div>` : html`<p class="warn">${words.tooHard}</p>`}
+        <p class="quiet"><a href="${task_id}">${isCut ? words.whole : words.openTurn}</a></p>
+      </div>
+    </details>`;
+  });
+  return [section('earlier', words.earlier, html`${continuesLine(earlier[0]?.task ?? task, words)} ${turns}`)];
+}
+
+/** @param said what was said of it before: not repeated if that is all */
+function questionOf({ task, isLocked }: Turn, lang: Lang, words: Words, said?: string): Html {
+  const { prompt, request, files } = task;
+  if (prompt === undefined) return html`<p class="quiet">${isLocked ? words.locked : words.notKept}</p>`;
+  const { shown, isCut } = beginningOf(prompt, SHOWN.question);
+  return html`${prompt !== said && plain(shown, words.question)}
+  ${isCut && html`<p class="warn">${words.questionCut(count(SHOWN.question, lang))}</p>`} ${filesOf(files, words)}
+  ${
+    request?.system !== undefined &&
+    html`<details>
+      <summary>${words.system}</summary>
+      ${plain(beginningOf(request.system, SHOWN.question).shown, words.system)}
+    </details>`
+  }`;
+}
+
+function answerSection(task: KeptTask, { lang, render, link = '' }: AnswerOptions, words: Words): Section {
   const { task_id, error, output, partial_output, reasoning } = task;
   const answer = answerOf(task);
   const { shown, isCut } = beginningOf(answer ?? '', SHOWN.answer);
@@ -123,7 +171,7 @@ function answerSection(
 }
 
 /** The text to copy is in the page; a line end at its beginning is no part of a textarea. */
-function actions(download: string, answer: string, isWhole: boolean, words: ReportText['reader']): Html {
+function actions(download: string, answer: string, isWhole: boolean, words: Words): Html {
   return html`<p class="actions">
     <a class="button" href="${download}" download>${words.download}</a>
     ${
@@ -132,6 +180,21 @@ function actions(download: string, answer: string, isWhole: boolean, words: Repo
         ><textarea id="source" hidden readonly>${answer}</textarea>`
     }
   </p>`;
+}
+
+/** The form is sent by the script of the page. */
+function followUpSection(words: Words): Section {
+  return section(
+    'follow-up',
+    words.followUp,
+    html`<form data-failed="${words.notSent}" data-problems="${JSON.stringify(words.problems)}" hidden>
+      <label for="prompt">${words.nextQuestion}</label>
+      <textarea id="prompt" rows="4" required aria-describedby="price"></textarea>
+      <p class="quiet" id="price">${words.followUpPrice}</p>
+      <p class="warn" role="alert"></p>
+      <p class="actions"><button>${words.send}</button></p>
+    </form>`,
+  );
 }
 
 /** @returns the answer of a task, or what was received of it. */

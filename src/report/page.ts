@@ -75,7 +75,7 @@ export function documentOf({ lang, title, header, nav, sections, script }: Docum
         <title>${title}</title>
         ${STYLE_ELEMENT}
       </head>
-      <body>
+      <body ${nav === undefined && html`class="task"`}>
         <a class="skip" href="#main">${say.skip}</a>
         <header>${header}</header>
         ${nav}
@@ -106,14 +106,15 @@ body {
   font: 16px/1.6 system-ui, -apple-system, "Segoe UI", "PingFang TC", "Microsoft JhengHei", "Noto Sans CJK TC", "Noto Sans TC", sans-serif;
 }
 header, main, nav { max-width: 1104px; margin: 0 auto; padding: 0 16px; }
+.task > header, .task > main { max-width: 776px; }
 header { padding-top: 28px; }
 h1 { margin: 0; font-size: 28px; line-height: 1.25; }
 h2 { margin: 0 0 12px; font-size: 19px; }
 h3 { margin: 20px 0 4px; font-size: 15px; }
 p { margin: 8px 0; }
-section > p:last-child { margin-bottom: 0; }
+section > p:last-child, form > :last-child { margin-bottom: 0; }
 a { color: var(--link); }
-a:focus-visible, summary:focus-visible, button:focus-visible, pre:focus-visible, .scroll:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; border-radius: 4px; }
+a:focus-visible, summary:focus-visible, button:focus-visible, textarea:focus-visible, pre:focus-visible, .scroll:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; border-radius: 4px; }
 .skip { position: absolute; left: -9999px; }
 .skip:focus { left: 16px; top: 8px; background: var(--card); padding: 4px 12px; }
 .quiet, header p, small { color: var(--muted); }
@@ -136,6 +137,10 @@ i.done { background: var(--done); } i.failed { background: var(--failed); } i.ti
 i.cancelled { background: var(--cancelled); } i.prompt { background: var(--prompt); } i.completion { background: var(--completion); }
 details { margin-top: 10px; }
 summary { cursor: pointer; color: var(--link); font-size: 14px; width: fit-content; }
+.turn { margin: 8px 0 20px; padding-left: 16px; border-left: 2px solid var(--line); } .turn > * + .answer { margin-top: 16px; padding-top: 12px; border-top: 1px solid var(--line); } details:last-child > .turn { margin-bottom: 0; }
+.files { margin: 4px 0 0; padding-left: 1.4em; overflow-wrap: anywhere; }
+label { font-size: 14px; }
+textarea { display: block; width: 100%; max-width: 44em; padding: 8px 12px; border: 1px solid var(--muted); border-radius: 8px; background: var(--page); color: var(--text); font: inherit; resize: vertical; }
 .scroll { overflow-x: auto; margin-top: 8px; }
 table { width: 100%; border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
 th, td { padding: 6px 10px; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
@@ -146,14 +151,13 @@ td { overflow-wrap: anywhere; min-width: 4.5em; }
 .number { text-align: right; white-space: nowrap; }
 .words { min-width: 7.5em; }
 td small { display: block; }
-.actions { display: flex; flex-wrap: wrap; gap: 8px; margin: 0 0 16px; }
+.actions { display: flex; flex-wrap: wrap; gap: 8px; margin: 16px 0; } h2 + .actions { margin-top: 0; }
 button, .button {
   padding: 6px 14px; border: 1px solid var(--line); border-radius: 8px; background: var(--page); color: var(--text);
   font: inherit; font-size: 14px; line-height: 1.5; text-decoration: none; cursor: pointer;
 }
-button:hover, .button:hover { border-color: var(--link); }
+button:hover, .button:hover { border-color: var(--link); } button:disabled { opacity: 0.6; cursor: default; }
 [hidden] { display: none; }
-summary { cursor: pointer; }
 pre.plain { margin: 0; font: inherit; line-height: 1.8; white-space: pre-wrap; overflow-wrap: anywhere; max-width: 44em; max-height: 24em; overflow-y: auto; }
 .answer { max-width: 44em; line-height: 1.8; line-break: strict; text-autospace: normal; overflow-wrap: anywhere; }
 .answer > :first-child { margin-top: 0; } .answer > :last-child { margin-bottom: 0; }
@@ -186,7 +190,7 @@ code, pre { font: 14px/1.6 ui-monospace, "SF Mono", Menlo, Consolas, "Noto Sans 
     --prompt: #8250df; --completion: #0969da; --cost: #1a7f37; --box: #b6d4fb; --target: #d9480f;
   }
   body { font-size: 10px; } h1 { font-size: 20px; } h2 { font-size: 14px; } h3 { font-size: 11px; } .tile dd { font-size: 15px; }
-  .quiet, small, thead th, .legend, .tile dt { font-size: 9px; } .tile { padding: 6px 8px; } nav, summary, .skip, button, .button { display: none; } .plain { max-height: none; } .code pre { white-space: pre-wrap; }
+  .quiet, small, thead th, .legend, .tile dt { font-size: 9px; } .tile { padding: 6px 8px; } nav, summary, form, .skip, button, .button { display: none; } .plain { max-height: none; } .code pre { white-space: pre-wrap; }
   .wide { display: block; } .narrow { display: none; }
   section { border: 0; padding: 0; } figure, tr, .tile { break-inside: avoid; } h2, h3 { break-after: avoid; }
   table { font-size: 9px; } th, td { padding: 2px 5px; } .scroll { overflow: visible; }
@@ -195,8 +199,8 @@ code, pre { font: 14px/1.6 ui-monospace, "SF Mono", Menlo, Consolas, "Noto Sans 
 
 /**
  * Runs in the browser. A live page is polled while it is not hidden, and the sections that changed are replaced; open `<details>`,
- * focus and scroll positions are kept. Buttons copy texts and cancel a task. A clipboard exists only on HTTPS and on this machine, so
- * elsewhere the older command copies.
+ * focus and scroll positions are kept. Buttons copy texts and cancel a task; a form continues its conversation. A clipboard exists only on
+ * HTTPS and on this machine, so elsewhere the older command copies.
  */
 const SCRIPT = `
 const shown = new Map([...document.querySelectorAll('main > section')].map((section) => [section.id, section.outerHTML]));
@@ -259,16 +263,48 @@ async function press(button) {
     const label = button.textContent;
     button.textContent = done;
     setTimeout(() => { button.textContent = label; }, 2000);
-  } else if (confirm(question)) {
+  } else if (question !== undefined && confirm(question)) {
     button.disabled = true;
-    const answer = await fetch(here + '/cancel', { method: 'POST' }).catch(() => undefined);
-    if (answer?.ok) location.reload(); else { button.disabled = false; alert(failed); }
+    const answer = await post('/cancel');
+    if (answer.task) location.reload(); else { button.disabled = false; alert(failed); }
   }
 }
-document.querySelectorAll('button').forEach((button) => { button.hidden = false; });
+async function post(path, options) {
+  const answer = await fetch(here + path, { method: 'POST', ...options }).catch(() => undefined);
+  const body = await answer?.json().catch(() => undefined);
+  return answer?.ok ? { task: body } : { code: body?.error?.code };
+}
+// A key for each question: sent again, it starts nothing. A UUID of version 7, which holds the time.
+const keyOf = (() => {
+  let sent = {};
+  return (text) => {
+    if (sent.text !== text) {
+      const random = [...crypto.getRandomValues(new Uint8Array(10))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+      const hex = Date.now().toString(16).padStart(12, '0') + '7' + random.slice(1, 4) + 'a' + random.slice(5);
+      sent = { text, key: hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-') };
+    }
+    return sent.key;
+  };
+})();
+async function send(form) {
+  const { failed, problems } = form.dataset;
+  const text = form.querySelector('textarea').value;
+  const [button, why] = [form.querySelector('button'), form.querySelector('[role=alert]')];
+  button.disabled = true;
+  why.textContent = '';
+  const { task, code } = await post('/continue', { body: text, headers: { 'Idempotency-Key': keyOf(text) } });
+  if (task) location.assign(task.task_id);
+  else why.textContent = JSON.parse(problems)[code] ?? failed;
+  button.disabled = false;
+}
+document.querySelectorAll('button, form').forEach((element) => { element.hidden = false; });
 document.addEventListener('click', ({ target }) => {
   const button = target.closest('button');
   if (button) void press(button);
+});
+document.addEventListener('submit', (event) => {
+  event.preventDefault();
+  void send(event.target);
 });
 if (state?.dataset.lost) void watch();
 `;

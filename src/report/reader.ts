@@ -6,12 +6,11 @@ import type { Logger } from 'pino';
 import { ResultStore } from '../results/store.ts';
 import { onThread } from '../service/thread.ts';
 import type { Lang } from '../shared/task.ts';
-import { cancel } from '../tasks/cancel.ts';
 import { hasEnded, lookUp } from '../tasks/look-up.ts';
-import type { Found } from '../tasks/tasks.ts';
+import type { Found, Tasks } from '../tasks/tasks.ts';
 import { grpcErrorIn } from '../temporal/client.ts';
-import { explain, textFor } from '../text/index.ts';
-import { answerOf, answerPage, plain, taskHeader, type AnswerPage } from './answer.ts';
+import { explain, stateOf, textFor } from '../text/index.ts';
+import { answerOf, answerPage, continuesLine, filesOf, plain, taskHeader, type AnswerPage } from './answer.ts';
 import { inSeconds } from './format.ts';
 import { html, section, type Html } from './html.ts';
 import { documentOf, stateLine } from './page.ts';
@@ -19,7 +18,8 @@ import { reportText } from './text/index.ts';
 
 export interface ReaderOptions {
   client: Client;
-  taskQueue: string;
+  /** Opens the operations on tasks. */
+  tasks: () => Promise<Tasks>;
   /** Folder of the result files. */
   folder: string;
   /** Of the questions in them. */
@@ -27,8 +27,8 @@ export interface ReaderOptions {
   lang: Lang;
   /** Address of the Web UI's list of tasks. */
   webUi?: string | undefined;
-  /** Whether its readers may cancel tasks. */
-  mayCancel: boolean;
+  /** What its readers may do. */
+  may: { cancel: boolean; continue: boolean };
   log: Logger;
 }
 
@@ -47,6 +47,9 @@ const MOST_THREADS = 2;
 /** Timeout of a question to the engine, in milliseconds. */
 const ENGINE_MS = 2_000;
 
+/** How long a new task may take until Kimi has accepted it, before its page shows the rest. Milliseconds. */
+const START_MS = 900;
+
 /** The pages of single tasks: what was asked and answered, or how far the answer is. */
 export class Reader {
   private readonly results: ResultStore;
@@ -56,8 +59,8 @@ export class Reader {
     this.results = new ResultStore(options.folder, options.keys);
   }
 
-  get mayCancel(): boolean {
-    return this.options.mayCancel;
+  get may(): ReaderOptions['may'] {
+    return this.options.may;
   }
 
   /** @param link query of a link to this answer, if its reader has no password: such a reader sees the answer, and nothing else */
@@ -90,22 +93,35 @@ export class Reader {
 
   /** Cancels a task. @throws {Problem} */
   async cancel(task_id: string): Promise<void> {
-    const { client, taskQueue } = this.options;
-    await cancel(client, { results: this.results, taskQueue }, task_id);
+    await (await this.options.tasks()).cancel(task_id);
+  }
+
+  /**
+   * Continues the conversation of a task.
+   *
+   * @param key starts one task only, however often it is used
+   * @returns the id of the new task
+   * @throws {Problem}
+   */
+  async continue(task_id: string, prompt: string, key: string): Promise<string> {
+    const tasks = await this.options.tasks();
+    return (await tasks.start({ prompt, continue: task_id }, key, START_MS)).task_id;
   }
 
   /** @returns the page of a result; `undefined` if it was removed or is damaged. */
   private async answer(task_id: string, link?: string): Promise<string | undefined> {
-    const { folder, keys, lang, log } = this.options;
-    const webUi = link === undefined ? this.webUiOf(task_id) : undefined;
+    const { folder, keys, lang, may, log } = this.options;
+    const isLinked = link !== undefined;
     if (!existsSync(this.results.resultPath(task_id))) return undefined;
-    const data: AnswerPage = { folder, keys, task_id, lang, webUi, link };
+    const webUi = isLinked ? undefined : this.webUiOf(task_id);
+    const common = { lang, webUi, link, mayContinue: may.continue && !isLinked };
+    const data: AnswerPage = { ...common, folder, keys, task_id };
     try {
       return await this.slots(async () => await onThread('answer-thread.js', data, LIMITS));
     } catch (error) {
       log.warn({ task_id }, `the answer cannot be shown: ${(error as Error).message}`);
       const result = await this.results.readIfSound(task_id);
-      return result && answerPage(result, { lang, webUi, link, isLocked: false });
+      return result && answerPage({ task: result, isLocked: false }, common);
     }
   }
 
@@ -119,10 +135,7 @@ export class Reader {
     const text = textFor(lang);
     const words = reportText(lang).reader;
     const rows = [
-      [
-        words.state,
-        view.queue ? `${text.state[view.state]} · ${text.queuePosition(view.queue)}` : text.state[view.state],
-      ],
+      [words.state, view.queue ? `${stateOf(view, text)} · ${text.queuePosition(view.queue)}` : stateOf(view, text)],
       [words.model, html`<bdi>${view.model}</bdi>`],
       [words.passed, inSeconds(Date.now() - Date.parse(view.created_at))],
     ];
@@ -149,8 +162,9 @@ export class Reader {
         html`<h3>${words.question}</h3>
           ${plain(view.question, words.question)}`
       }
+      ${filesOf(view.files, words)} ${continuesLine(view, words)}
       ${
-        this.mayCancel &&
+        this.may.cancel &&
         !hasEnded(view) &&
         html`<p class="actions">
           <button type="button" data-confirm="${words.sureToCancel}" data-failed="${words.notCancelled}" hidden>

@@ -72,9 +72,11 @@ export function parseResult(content: string): ResultFile | undefined {
   }
 }
 
-function isResult({ task_id, status, completed_at, error, ...rest }: ResultFile): boolean {
+function isResult({ task_id, continues = task_id, status, completed_at, error, ...rest }: ResultFile): boolean {
   return (
     TASK_ID.test(task_id) &&
+    // It becomes the name of another file.
+    TASK_ID.test(continues) &&
     OUTCOMES.includes(status) &&
     Number.isFinite(Date.parse(completed_at)) &&
     [error?.type, error?.message, ...TEXTS.map((name) => rest[name])].every(isTextOrAbsent)

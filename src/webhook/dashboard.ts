@@ -1,18 +1,19 @@
-import { Router, type Request, type RequestHandler } from 'express';
+import { Router, text, type ErrorRequestHandler, type Request, type RequestHandler } from 'express';
+import { keyOf } from '../api/operations.ts';
+import { detailsOf } from '../api/problems.ts';
 import { allow, notFound } from '../service/express.ts';
 import { HttpError, isForeign, secretCheck } from '../service/http.ts';
 import { TASK_ID } from '../shared/task-id.ts';
 import type { LiveReport } from '../report/live.ts';
 import { contentPolicy } from '../report/page.ts';
 import type { Reader } from '../report/reader.ts';
-import { Problem } from '../tasks/problem.ts';
-import { grpcErrorIn } from '../temporal/client.ts';
+import { MAX_PROMPT_BYTES } from '../shared/task.ts';
 import { linkIn } from './answer-link.ts';
 
 export interface DashboardOptions {
   report: Pick<LiveReport, 'page'>;
   /** Pages of tasks, with their answers; absent if they are not shown. */
-  reader?: Pick<Reader, 'page' | 'markdown' | 'cancel' | 'mayCancel'> | undefined;
+  reader?: Pick<Reader, 'page' | 'markdown' | 'may' | 'cancel' | 'continue'> | undefined;
   /** Password of the page. Without it, only this machine may read the page. */
   token?: string | undefined;
   /** Secrets that links to single answers may be signed with. */
@@ -73,16 +74,25 @@ export function createDashboard({ report, reader, token, linkSecrets = [] }: Das
     })
     .all(allow('GET'));
 
-  if (reader.mayCancel) {
+  const { may } = reader;
+  if (may.cancel) {
     router
       .route('/tasks/:taskId/cancel')
       .post(check, requireOwnPage, async (request, response) => {
-        await reader.cancel(idOf(request)).catch((error: unknown) => {
-          throw cancelRefusal(error);
-        });
+        await reader.cancel(idOf(request));
         response.json({ status: 'cancelled' });
       })
-      .all(allow('POST'));
+      .all(allow('POST'), asHttpError);
+  }
+  if (may.continue) {
+    router
+      .route('/tasks/:taskId/continue')
+      .post(check, requireOwnPage, text({ limit: MAX_PROMPT_BYTES }), async (request, response) => {
+        const prompt: unknown = request.body;
+        const asked = typeof prompt === 'string' ? prompt : '';
+        response.status(201).json({ task_id: await reader.continue(idOf(request), asked, keyOf(request)) });
+      })
+      .all(allow('POST'), asHttpError);
   }
   return router;
 }
@@ -112,14 +122,11 @@ const requireOwnPage: RequestHandler = ({ headers }, _response, next) => {
   next();
 };
 
-function cancelRefusal(error: unknown): unknown {
-  if (error instanceof Problem) {
-    const status = error.code === 'unknown_task' ? 404 : error.code === 'already_ended' ? 409 : 503;
-    return new HttpError(status, error.code, 'the task was not cancelled');
-  }
-  if (grpcErrorIn(error)) return new HttpError(503, 'engine_unreachable', 'the engine does not answer');
-  return error;
-}
+/** Problems of tasks have the codes and statuses of the API. */
+const asHttpError: ErrorRequestHandler = (error: unknown, _request, _response, next) => {
+  const details = detailsOf(error);
+  next(details ? new HttpError(details.status, details.code, details.title) : error);
+};
 
 /** Headers that proxies add. */
 const FORWARDED = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'];

@@ -16,6 +16,8 @@ import { listen } from '../service/ports.ts';
 import type { Service } from '../service/run.ts';
 import { LiveReport } from '../report/live.ts';
 import { Reader } from '../report/reader.ts';
+import { tasksOfService } from '../tasks/of-service.ts';
+import type { Tasks } from '../tasks/tasks.ts';
 import { lazyClient } from '../temporal/client.ts';
 import { createWebhook } from './app.ts';
 import { createWebhookServer } from './server.ts';
@@ -23,17 +25,22 @@ import { createWebhookServer } from './server.ts';
 /** How long open requests may take to end after SIGTERM, in milliseconds. */
 const DRAIN_MS = 5_000;
 
+interface DashboardParts {
+  client: Client;
+  tasks: () => Promise<Tasks>;
+  /** Whether `up` started this service. */
+  isOfStack: boolean;
+  /** Secrets that links to answers may be signed with. */
+  secrets: readonly string[];
+  log: Logger;
+}
+
 /**
- * @param secrets that links to answers may be signed with
  * @returns the dashboard, or `undefined` if it is off
  * @throws {ServiceError} if it would be open to other machines, or its links would lead nowhere
  */
-function openDashboard(
-  config: Config,
-  client: Client,
-  secrets: readonly string[],
-  log: Logger,
-): RequestHandler | undefined {
+function openDashboard(config: Config, parts: DashboardParts): RequestHandler | undefined {
+  const { client, tasks, isOfStack, secrets, log } = parts;
   const { KIMI_DASHBOARD_TOKEN: token, KIMI_DASHBOARD_URL: url } = config;
   const isOn = servesDashboard(config);
   if (url !== undefined && (token === undefined || !isOn)) throw new ServiceError('dashboard_url', {});
@@ -48,7 +55,9 @@ function openDashboard(
   // Without a token any user of this machine can read the page, as the engine's: what is encrypted there stays so here.
   const showsAnswers = token !== undefined || keys.size === 0;
   const report = new LiveReport({ ...common, links: { webUi, ...(showsAnswers && { tasks: 'tasks' }) } });
-  const reader = showsAnswers ? new Reader({ ...common, keys, webUi, mayCancel: token !== undefined }) : undefined;
+  // Limits and relay of the tasks of other services are unknown here, so that nothing is started there.
+  const may = { cancel: token !== undefined, continue: token !== undefined && isOfStack };
+  const reader = showsAnswers ? new Reader({ client, folder, lang, log, keys, webUi, tasks, may }) : undefined;
   return createDashboard({ report, reader, token, ...(url !== undefined && { linkSecrets: secrets }) });
 }
 
@@ -63,8 +72,11 @@ export async function startWebhook(config: Config, log: Logger): Promise<Service
     log.warn(`${error.message}; large callbacks wait in the journal until then`);
   });
   const client = lazyClient(payloads.dataConverter);
+  // `up` started it: the socket is in its home.
+  const isOfStack = process.send !== undefined;
+  const tasks = tasksOfService(config, client, isOfStack);
   const secrets = [config.WEBHOOK_SECRET, ...config.WEBHOOK_ADDITIONAL_SECRETS];
-  const dashboard = openDashboard(config, client, secrets, log);
+  const dashboard = openDashboard(config, { client, tasks, isOfStack, secrets, log });
   const journal = new Journal(journalFolder(config), config.KIMI_JOURNAL_MAX_BYTES, log);
   const ingest = new Ingest({
     client,
@@ -85,8 +97,7 @@ export async function startWebhook(config: Config, log: Logger): Promise<Service
     await listen(metrics, { host: metricsHost, port: metricsPort }, 'KIMI_METRICS_PORT');
     metrics.unref();
   }
-  // `up` started it: the socket is in its home.
-  const api = process.send && (await startApi({ config, client, log }));
+  const api = isOfStack ? await startApi({ home: config.KIMI_HOME, tasks, log }) : undefined;
   return {
     port,
     stop: () => {

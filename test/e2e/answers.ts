@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ResultFile } from '../../src/shared/result.ts';
+import type { TaskFile } from '../../src/shared/task.ts';
 
 const COMMON = {
   status: 'done',
@@ -87,6 +88,40 @@ const HOSTILE = `# <img src=x onerror="window.pwned=1">
 | <style>*{display:none}</style> |
 `;
 
+/** The turns before, the oldest first. */
+const EARLIER = [
+  {
+    task_id: 'kimi-1764000001-6',
+    task_name: '台灣半導體產業的歷史',
+    prompt: '台灣的半導體產業是怎麼開始的？',
+    output: '起點是 **1974 年**的「積體電路計畫」：政府決定由工研院引進 *CMOS* 技術，先設示範工廠。',
+  },
+  {
+    task_id: 'kimi-1764000001-7',
+    task_name: '台灣半導體產業的歷史',
+    prompt: '哪些人最重要？請列成清單。',
+    output: '- **潘文淵**：寫下計畫草案\n- **李國鼎**：推動政策\n- **張忠謀**：創立專業晶圓代工',
+    continues: 'kimi-1764000001-6',
+  },
+  {
+    task_id: 'kimi-1764000001-8',
+    task_name: 'wafer-yield',
+    prompt: 'What is a killer defect?',
+    output: 'A defect that makes the die *fail*: a particle that bridges two lines, or an open contact.',
+  },
+  {
+    task_id: 'kimi-1764000001-9',
+    task_name: HOSTILE.slice(0, 60),
+    prompt: HOSTILE,
+    request: { system: HOSTILE },
+    output: HOSTILE,
+  },
+];
+
+function attached(name: string, bytes: number): TaskFile {
+  return { name, bytes, kind: 'document', stored_bytes: bytes, sha256: '', claim: '' };
+}
+
 /** Writes results with answers. @returns their task ids. */
 export async function fillAnswers(
   folder: string,
@@ -98,6 +133,8 @@ export async function fillAnswers(
       task_name: '台灣半導體產業的歷史',
       prompt: '寫一篇三千字的文章，談台灣半導體產業的歷史。\n要有年表，也要有良率的算法與程式。',
       request: { system: '你是一位科技史學者。' },
+      files: [attached('工研院四十年史.pdf', 4_812_330), attached('晶圓廠年表.xlsx', 38_214)],
+      continues: 'kimi-1764000001-7',
       output: CHINESE,
       reasoning: '先列出年代，再想每個階段的代表公司……',
     },
@@ -106,7 +143,9 @@ export async function fillAnswers(
       task_id: 'kimi-1764000001-2',
       task_name: 'wafer-yield',
       prompt: 'Explain the yield of a wafer, and compare the models.',
+      files: [attached('defects-2026-11.csv', 18_090)],
       output: ENGLISH,
+      continues: 'kimi-1764000001-8',
     },
     {
       ...COMMON,
@@ -117,6 +156,8 @@ export async function fillAnswers(
       request: { system: HOSTILE },
       output: HOSTILE,
       reasoning: HOSTILE,
+      files: [attached(HOSTILE, 1)],
+      continues: 'kimi-1764000001-9',
     },
     {
       ...COMMON,
@@ -133,6 +174,7 @@ export async function fillAnswers(
       error: { type: 'interrupted', message: 'the stream was interrupted' },
       partial_output: '第一段寫完了，**第二段**',
     },
+    ...EARLIER.map((turn) => ({ ...COMMON, completed_at: '2026-11-24T11:40:12Z', ...turn })),
   ];
   await mkdir(folder, { recursive: true });
   for (const result of results) await writeFile(join(folder, `${result.task_id}.json`), JSON.stringify(result));

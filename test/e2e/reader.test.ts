@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { Lang } from '../../src/shared/task.ts';
-import { cleanHome, cli, up } from '../support/cli.ts';
+import { cleanHome, cli, resultsOf, up } from '../support/cli.ts';
 import { launch } from '../support/service.ts';
 import { SECRET, temporaryFolder, until } from '../support/resources.ts';
 import { fillAnswers } from './answers.ts';
@@ -38,6 +38,14 @@ async function openReader(lang: Lang, more: Record<string, string> = {}) {
   return { url: `http://127.0.0.1:${(await webhook.says('ready')).port}`, ids };
 }
 
+/** A stack with answers, whose reader has the token. */
+async function openStack(lang: Lang) {
+  const env = await cleanHome({ KIMI_LANG: lang, KIMI_DASHBOARD_TOKEN: TOKEN, KIMI_CALLBACKS: 'relay' });
+  const ids = await fillAnswers(resultsOf(env));
+  const { state } = await up(env, '--simulate');
+  return { env, url: state.webhook_url, ids };
+}
+
 async function isTooWide(page: Page): Promise<boolean> {
   return await page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth');
 }
@@ -47,17 +55,23 @@ describe.each<Lang>(['zh-TW', 'en'])('an answer in %s', (lang) => {
     'is opened from the report, fits its window, light and dark, and is accessible',
     { timeout: 180_000 },
     async () => {
-      const { url, ids } = await openReader(lang);
+      const { url, ids } = await openStack(lang);
       for (const width of [1280, PHONE]) {
         for (const colorScheme of ['light', 'dark'] as const) {
-          const { page, complaints, requests } = await openPage({ viewport: { width, height: 900 }, colorScheme });
+          const { page, complaints, requests } = await openPage({
+            viewport: { width, height: 900 },
+            colorScheme,
+            ...LOGIN,
+          });
           await page.goto(`${url}/`);
           await page.locator(`#latest a[href="tasks/${ids[lang]}"]`).click();
           await page.locator('.answer h3').waitFor();
+          await page.locator('form').waitFor();
           await shoot(page, `reader-${lang}-${colorScheme}-${width}`);
           expect(await isTooWide(page)).toBe(false);
           expect(await flawsOf(page)).toEqual([]);
           for (const summary of await page.locator('summary').all()) await summary.click();
+          await shoot(page, `reader-open-${lang}-${colorScheme}-${width}`);
           expect(await isTooWide(page)).toBe(false);
           expect(await flawsOf(page)).toEqual([]);
           // On a phone table and code scroll by themselves.
@@ -104,7 +118,7 @@ it(
       const { page, complaints, requests } = await openPage({ bypassCSP });
       await page.goto(`${url}/tasks/${ids.hostile}`);
       for (const summary of await page.locator('summary').all()) await summary.click();
-      await page.locator('.code button').click();
+      for (const button of await page.locator('.code button').all()) await button.click();
       expect(await page.evaluate('window.pwned')).toBeUndefined();
       expect(await page.locator('img, iframe, [onerror], main script, a[href^="javascript"]').count()).toBe(0);
       expect(await page.locator('script').count()).toBe(1);
@@ -131,11 +145,10 @@ it('an answer of 5 million characters is bounded, and says where the rest is', {
 });
 
 it(
-  'the progress of an answer that streams is shown, then the answer; a reader with the token cancels',
+  'the progress of an answer that streams is shown, then the answer; a reader with the token asks on, and cancels',
   { timeout: 180_000 },
   async () => {
-    const env = await cleanHome({ KIMI_DASHBOARD_TOKEN: TOKEN, KIMI_CALLBACKS: 'relay' });
-    const { state } = await up(env, '--simulate');
+    const { env, url, ids } = await openStack('zh-TW');
     const dispatch = async (prompt: string, name: string): Promise<string> => {
       const { code, stdout } = await cli(['dispatch', '--json', '-p', prompt, '-n', name], env);
       expect(code).toBe(0);
@@ -143,7 +156,7 @@ it(
     };
     const { page, complaints } = await openPage({ viewport: { width: PHONE, height: 844 }, ...LOGIN });
     await dispatch('費波那契 [[simulate: chunks=40 chunk-delay=250 size=4000]]', 'streams');
-    await page.goto(`${state.webhook_url}/`);
+    await page.goto(`${url}/`);
     await page.locator('#in-flight').getByRole('link', { name: 'streams' }).click();
     await page.getByText(/Kimi 正在(?:思考|回答)，目前約 \d+ 個 Token/).waitFor({ timeout: 30_000 });
     await page.getByRole('heading', { name: '目前寫到' }).waitFor({ timeout: 30_000 });
@@ -152,13 +165,32 @@ it(
     await page.locator('.answer').waitFor({ timeout: 60_000 });
     await page.getByText('費波那契').first().waitFor();
 
+    await page.getByLabel('下一個問題').fill('再短一點 [[simulate: chunks=20 chunk-delay=250 size=2000]]');
+    await page.getByRole('button', { name: '送出' }).click();
+    await page.locator('#progress').waitFor();
+    await page.getByText(/^接續 kimi-/).waitFor();
+    await shoot(page, 'reader-follow-up-progress');
+    expect(await flawsOf(page)).toEqual([]);
+    await page.locator('#earlier summary').click({ timeout: 60_000 });
+    await page.locator('#question').getByText('再短一點').waitFor();
+    await page.locator('#earlier').getByText('費波那契').first().waitFor();
+    expect(await flawsOf(page)).toEqual([]);
+
+    await page.goto(`${url}/tasks/${ids['zh-TW']}`);
+    await page.getByLabel('下一個問題').fill('那麼韓國呢？');
+    await page.getByRole('button', { name: '送出' }).click();
+    await page.getByText('不能與模擬的 Kimi 接續，所以沒有派發').waitFor();
+    await shoot(page, 'reader-not-sent');
+    expect(await flawsOf(page)).toEqual([]);
+
     const endless = await dispatch('不會結束 [[simulate: chunks=400 chunk-delay=1000 size=4000]]', 'endless');
-    await page.goto(`${state.webhook_url}/tasks/${endless}`);
+    await page.goto(`${url}/tasks/${endless}`);
     page.on('dialog', (dialog) => void dialog.accept());
     await page.getByRole('button', { name: '取消任務' }).click();
     await page.locator('#answer').getByText('任務已被取消').waitFor({ timeout: 30_000 });
-    await page.goto(`${state.webhook_url}/tasks/kimi-1-1`);
+    await page.goto(`${url}/tasks/kimi-1-1`);
     await page.getByText('沒有這個任務，或它的結果已經刪除。').waitFor();
-    expect(complaints.filter((each) => !/^dialog|404/.test(each))).toEqual([]);
+    // Chromium reports each status of an error.
+    expect(complaints.filter((each) => !/^dialog|404|409/.test(each))).toEqual([]);
   },
 );

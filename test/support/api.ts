@@ -39,8 +39,8 @@ export async function call(socketPath: string, method: string, path: string, sen
   return { status: response.statusCode ?? 0, headers: response.headers, body: answer && JSON.parse(answer) };
 }
 
-/** Serves the API of a world until the test has finished. @returns the path of its socket. */
-export async function serveApi(world: World): Promise<string> {
+/** @returns the operations on the tasks of a world. */
+export function tasksOf(world: World): LocalTasks {
   const config = readConfig({
     KIMI_HOME: dirname(world.payloads.folder.path),
     KIMI_TASK_QUEUE: world.taskQueue,
@@ -50,7 +50,12 @@ export async function serveApi(world: World): Promise<string> {
     KIMI_MAX_CONCURRENT_TASKS: String(UNLIMITED.concurrent),
     KIMI_MAX_TASKS_PER_CHAT_HOUR: '2',
   });
-  const tasks = new LocalTasks(taskContext(config, undefined, false, async (work) => await work(world.client)));
+  return new LocalTasks(taskContext(config, undefined, false, async (work) => await work(world.client)));
+}
+
+/** Serves the API of a world until the test has finished. @returns the path of its socket. */
+export async function serveApi(world: World): Promise<string> {
+  const tasks = tasksOf(world);
   const server = createServer(createApi(async () => tasks, silent));
   const path = join(await temporaryFolder(), 'api.sock');
   await listenOnSocket(server, path);

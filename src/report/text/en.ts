@@ -122,5 +122,33 @@ export const en: ReportText = {
     cancel: 'Cancel the task',
     sureToCancel: 'Cancel this task? What was paid for is not refunded.',
     notCancelled: 'Not cancelled: the task may have ended, or the engine does not answer.',
+    earlier: 'Conversation before',
+    continues: 'Continues',
+    openTurn: 'Open this task',
+    whole: 'Too long, so this is the beginning; open this task for all of it',
+    followUp: 'Ask a follow-up',
+    nextQuestion: 'Next question',
+    followUpPrice: 'A new task, paid for separately: Kimi is sent the whole conversation with this question.',
+    send: 'Send',
+    notSent:
+      'No answer was received, so it is unknown whether the task was started. Send it again unchanged: the same question is never started twice.',
+    problems: {
+      no_prompt: 'There is no question, so nothing was started.',
+      too_long:
+        'Too long together with the conversation, so nothing was started. Continue an earlier task, or start a new one with a summary.',
+      body_too_large: 'This question is too long, so nothing was started. Make it shorter.',
+      unusable_request:
+        'Kimi would refuse this question, so nothing was started: with the conversation it may exceed the model’s context, or the model is retired. Continue an earlier task, or start a new one.',
+      no_question:
+        'An earlier task was saved without its question and cannot be continued, so nothing was started. Start a new task.',
+      no_answer: 'An earlier task has no answer and cannot be continued, so nothing was started. Start a new task.',
+      other_kimi:
+        'The simulated Kimi cannot continue a conversation with the real one, nor the other way round, so nothing was started. Start a new task.',
+      conversation_gone:
+        'The result of an earlier task was removed or is damaged, so the conversation is incomplete and nothing was started. Start a new task.',
+      no_api_key: 'The services have no KIMI_API_KEY, so nothing was started. Set it and restart them.',
+      engine_unreachable: 'The engine is out of reach, so nothing was started. Send it again later.',
+      starting: 'The services are starting, so nothing was started. Send it again in a moment.',
+    },
   },
 };

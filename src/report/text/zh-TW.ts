@@ -123,6 +123,30 @@ export const zhTW = {
     cancel: '取消任務',
     sureToCancel: '要取消這個任務嗎？已經付費的部分不會退還。',
     notCancelled: '沒有取消：任務可能已經結束，或引擎沒有回應。',
+    earlier: '先前的對話',
+    continues: '接續',
+    openTurn: '開啟這個任務',
+    whole: '太長了，這裡只有開頭；開啟這個任務看全文',
+    followUp: '接著問',
+    nextQuestion: '下一個問題',
+    followUpPrice: '這是新的任務，另外計費：整段對話會連同這個問題一起送給 Kimi。',
+    send: '送出',
+    notSent: '沒有收到回應，不知道是否已經派發。原封不動再送一次即可：同一個問題不會派發兩次。',
+    /** Why a question was not sent, by the code of the problem. */
+    problems: {
+      no_prompt: '還沒有寫下問題，所以沒有派發。',
+      too_long: '連同先前的對話太長了，所以沒有派發。請接續較早的任務，或附上摘要另開新任務。',
+      body_too_large: '這個問題太長了，所以沒有派發。請縮短內容。',
+      unusable_request:
+        'Kimi 不會接受這個問題，所以沒有派發：連同先前的對話可能超出模型的長度，或這個模型已經停用。請接續較早的任務，或另開新任務。',
+      no_question: '先前的任務沒有保存問題，不能接續，所以沒有派發。請另開新任務。',
+      no_answer: '先前的任務有一個沒有答案，不能接續，所以沒有派發。請另開新任務。',
+      other_kimi: '真正的 Kimi 的對話，不能與模擬的 Kimi 接續，所以沒有派發；反過來也是。請另開新任務。',
+      conversation_gone: '先前的結果檔已移除或損壞，對話不完整，所以沒有派發。請另開新任務。',
+      no_api_key: '服務沒有 KIMI_API_KEY，所以沒有派發。請設定後重新啟動服務。',
+      engine_unreachable: '連不上引擎，所以沒有派發。請稍後再送一次。',
+      starting: '服務正在啟動，所以沒有派發。請稍後再送一次。',
+    } as Record<string, string>,
   },
 };
 
