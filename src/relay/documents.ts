@@ -91,10 +91,11 @@ export class Documents {
       } catch (error) {
         // Otherwise the next attempt uses the uploads.
         if (error instanceof KimiError && error.kind === 'refused')
-          await this.removeAll(async () => uploads, { task_id });
+          await this.removeAll(async () => await this.uploadsOf(task_id, signal), { task_id });
         throw error;
       }
-      known.removed = await this.removeAll(async () => uploads, { task_id });
+      // Listed again: the upload of a lost attempt may have appeared meanwhile.
+      known.removed = await this.removeAll(async () => await this.uploadsOf(task_id, signal), { task_id });
       await received.noteDocuments(task_id, known);
     }
     return await Promise.all(

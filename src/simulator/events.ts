@@ -31,6 +31,8 @@ export interface Counts {
   completions: Completion[];
   /** Files at Moonshot's API, in order of arrival. */
   uploads: Upload[];
+  /** Bodies of uploads, with the bytes received so far; `cut`: the client left before its end, so there is no file. */
+  receiving: { bytes: number; ended?: 'whole' | 'cut' }[];
 }
 
 /** One file. */
@@ -81,5 +83,5 @@ export interface Completion {
 
 /** @returns counters at zero. */
 export function noCounts(): Counts {
-  return { requests: 0, billed: 0, callbacks: {}, wakes: [], completions: [], uploads: [] };
+  return { requests: 0, billed: 0, callbacks: {}, wakes: [], completions: [], uploads: [], receiving: [] };
 }

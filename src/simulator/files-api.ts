@@ -1,6 +1,6 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import express, { type Request, type Response, type Router } from 'express';
+import type { Request, Response, Router } from 'express';
 import * as z from 'zod';
 import { isReadable, kindOf } from '../documents/kind.ts';
 import { readDocument } from '../documents/read.ts';
@@ -9,6 +9,7 @@ import type { Counts, Upload } from './events.ts';
 
 /** Moonshot's limits: of a file, in bytes, and of an account. */
 const MAX_BYTES = 100_000_000;
+const MAX_BODY_BYTES = MAX_BYTES + 10_000;
 const MAX_COUNT = 1_000;
 
 const count = z.coerce.number().int().nonnegative();
@@ -18,13 +19,15 @@ const count = z.coerce.number().int().nonnegative();
  *
  * | key | value | effect |
  * | --- | --- | --- |
+ * | `hold` | ms | the rest of the body is not received before this time; only at the beginning of a file |
  * | `delay` | ms | how long the response to the upload takes; the file is there already |
  * | `status` | 400–599 | the upload is refused with this status |
  * | `break` | `cut` | the file is stored, and the connection is closed without a response |
  * | `text` | status | the extracted text is refused with this status |
- * | `times` | n | only the first n uploads or readings of the same content are so |
+ * | `times` | n | only the first n uploads or readings of a file of this name are so |
  */
 const directives = z.object({
+  hold: count.default(0),
   delay: count.default(0),
   status: z.coerce.number().int().min(400).max(599).optional(),
   break: z.literal('cut').optional(),
@@ -43,8 +46,7 @@ interface Stored {
 /** Adds Moonshot's files to its API: their text is what src/documents reads, in the form that was observed of Kimi's. */
 export function addFiles(api: Router, counts: Counts): void {
   const files = new Files(counts);
-  const form = express.raw({ type: 'multipart/form-data', limit: MAX_BYTES + 10_000 });
-  api.post('/files', form, async (request, response) => await files.upload(request, response));
+  api.post('/files', async (request, response) => await files.upload(request, response));
   api.get('/files', (_request, response) => {
     response.json({ object: 'list', data: files.list() });
   });
@@ -61,20 +63,22 @@ export function addFiles(api: Router, counts: Counts): void {
 
 class Files {
   private readonly stored = new Map<string, Stored>();
-  /** How often a directive has applied, by its kind and the file's content. */
+  /** How often a directive has applied, by its kind and the file's name. */
   private readonly applied = new Map<string, number>();
 
   constructor(private readonly counts: Counts) {}
 
   async upload(request: Request, response: Response): Promise<void> {
-    const { name, content } = await readForm(request);
+    const body = await this.receive(request);
+    if (!body) return;
+    const { name, content } = await readForm(request, body);
     if (this.stored.size >= MAX_COUNT) {
       throw invalid(
         `The number of files you have uploaded exceeded the max file count ${MAX_COUNT}, please delete previous uploaded files`,
       );
     }
     const directed = directivesOf(content);
-    const isDirected = this.applies(content, directed, 'upload');
+    const isDirected = this.applies(name, directed, 'upload');
     if (directed.status && isDirected) throw refusalWith(directed.status);
     const id = `file_${randomBytes(8).toString('hex')}`;
     const bytes = content.length;
@@ -86,6 +90,30 @@ class Files {
     if (isDirected) await pause(directed.delay);
     if (directed.break && isDirected) request.socket.destroy();
     else response.json(file);
+  }
+
+  /** @returns the body; `undefined` if the client left before its end */
+  private async receive(request: Request): Promise<Buffer | undefined> {
+    const { receiving } = this.counts;
+    const counted: Counts['receiving'][number] = { bytes: 0 };
+    receiving.push(counted);
+    const pieces: Buffer[] = [];
+    try {
+      for await (const piece of request as AsyncIterable<Buffer>) {
+        pieces.push(piece);
+        counted.bytes += piece.length;
+        if (counted.bytes > MAX_BODY_BYTES) throw tooLarge();
+        const [, name = ''] = /filename="([^"]*)"/.exec(piece.toString()) ?? [];
+        const directed = directivesOf(piece);
+        if (directed.hold && this.applies(name, directed, 'hold')) await pause(directed.hold);
+      }
+      counted.ended = 'whole';
+      return Buffer.concat(pieces);
+    } catch (error) {
+      counted.ended = 'cut';
+      if (error instanceof Refusal) throw error;
+      return undefined;
+    }
   }
 
   list(): object[] {
@@ -103,7 +131,7 @@ class Files {
   async text(request: Request): Promise<string> {
     const { file, content, counted } = this.find(request);
     const directed = directivesOf(content);
-    if (directed.text && this.applies(content, directed, 'text')) throw refusalWith(directed.text);
+    if (directed.text && this.applies(file.filename, directed, 'text')) throw refusalWith(directed.text);
     counted.read += 1;
     const extracted = await textOf(file.filename, content);
     return JSON.stringify({ content: extracted, file_type: '', filename: file.filename, title: '', type: 'file' });
@@ -116,17 +144,17 @@ class Files {
     return { id: file.id, object: 'file', deleted: true };
   }
 
-  private applies(content: Buffer, { times }: Directives, what: string): boolean {
-    const key = `${what} ${createHash('sha256').update(content).digest('hex')}`;
+  private applies(name: string, { times }: Directives, what: string): boolean {
+    const key = `${what} ${name}`;
     const count = (this.applied.get(key) ?? 0) + 1;
     this.applied.set(key, count);
     return count <= times;
   }
 }
 
-async function readForm({ body, headers }: Request): Promise<{ name: string; content: Buffer }> {
+async function readForm({ headers }: Request, body: Buffer): Promise<{ name: string; content: Buffer }> {
   const type = headers['content-type'] ?? '';
-  if (!Buffer.isBuffer(body)) throw invalid('Invalid request: multipart/form-data is expected');
+  if (!type.startsWith('multipart/form-data')) throw invalid('Invalid request: multipart/form-data is expected');
   const form = await new globalThis.Response(body, { headers: { 'content-type': type } }).formData().catch(() => {
     throw invalid('Invalid request: the form cannot be read');
   });
@@ -135,10 +163,12 @@ async function readForm({ body, headers }: Request): Promise<{ name: string; con
   if (!(file instanceof File)) throw invalid('Invalid request: file is missing');
   const content = Buffer.from(await file.arrayBuffer());
   if (content.length === 0) throw invalid('File size is zero, please confirm and re-upload the file');
-  if (content.length > MAX_BYTES) {
-    throw invalid('File size is too large, max file size is 100MB, please confirm and re-upload the file');
-  }
+  if (content.length > MAX_BYTES) throw tooLarge();
   return { name: file.name, content };
+}
+
+function tooLarge(): Refusal {
+  return invalid('File size is too large, max file size is 100MB, please confirm and re-upload the file');
 }
 
 function directivesOf(content: Buffer): Directives {

@@ -38,6 +38,9 @@ function directed(document: Buffer, directive: string): Buffer {
   return Buffer.concat([document, Buffer.from(`\n[[upload: ${directive}]]\n`)]);
 }
 
+/** More bytes than the buffers of a connection hold. */
+const LONG = 24_000_000;
+
 const left = ({ counts }: RelayedWorld): unknown[] => counts.uploads.filter(({ deleted }) => !deleted);
 
 describe('documents', () => {
@@ -80,6 +83,23 @@ describe('documents', () => {
     await world.relay.kill();
     await world.relay.start();
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    expect(world.counts).toMatchObject({ billed: 1, uploads: [{ read: 1, deleted: true }] });
+  });
+
+  it('are used once and paid for once, if the relay is killed between two bytes of the upload', async () => {
+    const { world, keep } = await open();
+    const held = Buffer.from('%[[upload: hold=15000 times=1]]\n');
+    const file = await keep('a.pdf', Buffer.concat([held, pdf(['Only once']), Buffer.alloc(LONG, ' ')]));
+    const started = await world.start('摘要', { files: [file] });
+    await until(() => (world.counts.receiving[0]?.bytes ?? 0) > 0);
+    await world.relay.kill();
+    expect(world.counts.receiving).toMatchObject([
+      { bytes: expect.toSatisfy((bytes: number) => bytes < LONG) as number },
+    ]);
+    await world.relay.start();
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    await until(() => world.counts.receiving[0]?.ended);
+    expect(world.counts.receiving).toMatchObject([{ ended: 'cut' }, { ended: 'whole' }]);
     expect(world.counts).toMatchObject({ billed: 1, uploads: [{ read: 1, deleted: true }] });
   });
 
@@ -135,7 +155,8 @@ describe('documents', () => {
   });
 });
 
-it('uploads that a lost relay left behind are removed after an hour; others of the account stay', async () => {
+/** @returns the documents of a relay, and its files at the simulated Kimi. */
+async function openDocuments() {
   const { app, counts } = createSimulator({ secret: SECRET, delayMs: 0, log: silent });
   const account = { apiUrl: `${await serve(app)}/v1`, apiKey: 'sk-test' };
   const files = new KimiFiles(account);
@@ -143,6 +164,11 @@ it('uploads that a lost relay left behind are removed after an hour; others of t
   const received = new ReceivedStore(await temporaryFolder());
   const documents = new Documents({ files, contents, received, account, log: silent });
   const { signal } = new AbortController();
+  return { counts, files, contents, documents, signal };
+}
+
+it('uploads that a lost relay left behind are removed after an hour; others of the account stay', async () => {
+  const { counts, files, documents, signal } = await openDocuments();
   await files.upload(`kimi-1-1.${'0'.repeat(16)}.a.pdf`, pdf(['x']), signal);
   await files.upload('kimi-report.pdf', pdf(['mine']), signal);
   await documents.sweep();
@@ -150,6 +176,22 @@ it('uploads that a lost relay left behind are removed after an hour; others of t
   await documents.sweep(Date.now() + 3_601_000);
   expect(counts.uploads).toMatchObject([{ deleted: true }, { filename: 'kimi-report.pdf' }]);
   expect(counts.uploads[1]).not.toHaveProperty('deleted');
+});
+
+it('the upload of a killed relay that appears while the next one reads its own is removed, too', async () => {
+  const { counts, files, contents, documents, signal } = await openDocuments();
+  const file = await keepFile({ contents, ...MOONSHOT }, { name: 'a.pdf', content: pdf(['Only once']) });
+  const read = files.text.bind(files);
+  files.text = async (id, ...others) => {
+    await files.upload(counts.uploads[0]?.filename ?? '', pdf(['Only once']), signal);
+    return await read(id, ...others);
+  };
+  const request = { task_id: 'kimi-1-1', body: { model: 'kimi-k2.6', messages: [] }, files: [file] };
+  expect(await documents.into(request, request.body, signal)).toMatchObject({ messages: [{ role: 'system' }] });
+  expect(counts.uploads).toMatchObject([
+    { read: 1, deleted: true },
+    { read: 0, deleted: true },
+  ]);
 });
 
 it('a document whose text exceeds the model is refused before the request', async () => {
