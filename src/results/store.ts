@@ -21,6 +21,7 @@ import {
   taskIdOf,
 } from './file.ts';
 import { Inbox } from './inbox.ts';
+import { RemovedTasks } from './removed.ts';
 import { openQuestion, sealQuestion } from './question.ts';
 
 /** A finished task with its cost, if known. */
@@ -36,6 +37,8 @@ export class NoResult extends ServiceError<'nothing_to_acknowledge'> {}
 export class ResultStore {
   private readonly writer: BatchWriter;
   private readonly inbox: Inbox;
+  /** Tasks that were removed from the engine as well. */
+  readonly removed: RemovedTasks;
 
   /** @param keys by id; the first one encrypts questions, which stay readable without any */
   constructor(
@@ -44,6 +47,7 @@ export class ResultStore {
   ) {
     this.writer = new BatchWriter(folder, this.latestPath);
     this.inbox = new Inbox(join(folder, '.unacknowledged'));
+    this.removed = new RemovedTasks(join(folder, '.removed'));
   }
 
   resultPath(task_id: string): string {

@@ -21,6 +21,7 @@ import type {
   Attachment,
   Cancellation,
   Filter,
+  ListedTask,
   LiveTask,
   NewTask,
   Standing,
@@ -150,8 +151,14 @@ async function liveTasks(
   limit: number,
   cursor: string | undefined,
 ): Promise<TaskList> {
-  const place = cursor === undefined ? undefined : placeOf(cursor);
-  const { tasks: found, next } = await pageOfTasks(client, taskQueue, filter, limit, place);
+  const removed = await results.removed.ids();
+  const found: ListedTask[] = [];
+  let place = cursor === undefined ? undefined : placeOf(cursor);
+  do {
+    const page = await pageOfTasks(client, taskQueue, filter, limit - found.length, place);
+    found.push(...page.tasks.filter(({ task_id }) => !removed.has(task_id)));
+    place = page.next;
+  } while (place && found.length < limit);
   const isQueued = found.some(({ state }) => state === 'queued');
   const view = isQueued && limiter ? await limiterView(client, limiter) : undefined;
   const places = new Map(view?.queue.map((waiting) => [waiting.task_id, waiting]));
@@ -172,7 +179,7 @@ async function liveTasks(
       };
     }),
   );
-  return { tasks, ...(next && { next: `${next.started}.${next.task_id}` }) };
+  return { tasks, ...(place && { next: `${place.started}.${place.task_id}` }) };
 }
 
 /** Cursors of {@link LocalTasks.list}. */

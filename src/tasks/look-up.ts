@@ -73,6 +73,7 @@ export async function lookUpWithResult(
   task_id: string,
   ask = async () => await context.withClient(async (client) => await lookUp(client, task_id)),
 ): Promise<{ found: Found | undefined; saved: ResultFile | undefined }> {
+  if ((await context.results.removed.ids()).has(task_id)) return { found: undefined, saved: undefined };
   let found: Found | undefined;
   let unreachable: EngineUnreachable | undefined;
   try {

@@ -168,13 +168,33 @@ describe('rm', () => {
     expect(await run('rm', task_id, '--yes')).toMatchObject({ code: 0 });
     const folder = resultsOf(home());
     const names = await readdir(folder, { recursive: true });
-    expect(names.filter((name) => name.includes(task_id))).toEqual([]);
+    // An empty file notes that it was removed: the engine lists it for a while.
+    expect(names.filter((name) => name.includes(task_id))).toEqual([`.removed/${task_id}`]);
+    expect(await readFile(join(folder, '.removed', task_id), 'utf8')).toBe('');
     const files = names.filter((name) => name.endsWith('.json')).map((name) => join(folder, name));
     const contents = await Promise.all(files.map(async (file) => await readFile(file, 'utf8')));
     expect(contents.join('')).not.toContain('a secret');
-    await until(async () => !(await run('list', '-l', '100')).stdout.includes(task_id));
+    expect((await run('list', '-l', '100')).stdout).not.toContain(task_id);
     expect(await run('result', task_id)).toMatchObject({ code: 4 });
     expect(await run('rm', task_id, '--yes')).toMatchObject({ code: 4 });
+  });
+
+  it('removes one task of a name after the other; neither the name, its beginning nor `last` means a removed one', async () => {
+    const ids: string[] = [];
+    for (const name of ['twin', 'twin', 'twin']) {
+      const task_id = await started('x [[simulate: delay=0]]', '-n', name);
+      await run('wait', task_id);
+      await until(async () => (await run('status', task_id, '--json')).stdout.includes('"step": "closed"'));
+      ids.unshift(task_id);
+    }
+    const [newest = '', second = '', third = ''] = ids;
+    expect((await run('rm', 'twin', '--yes')).stdout).toContain(newest);
+    expect((await run('status', 'twi', '--json')).stdout).toContain(second);
+    expect((await run('result', 'last', '--json')).stdout).toContain(second);
+    expect((await run('rm', 'twin', '--yes')).stdout).toContain(second);
+    expect((await run('rm', 'last', '--yes')).stdout).toContain(third);
+    expect(await run('rm', 'twin', '--yes')).toMatchObject({ code: 4 });
+    expect((JSON.parse((await run('list', '--name', 'twin', '--json')).stdout) as object[]).length).toBe(0);
   });
 
   it('refuses a task that has not ended', async () => {

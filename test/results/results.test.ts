@@ -653,3 +653,15 @@ it('without the latest result, the next newest is the latest; without any, there
   await store.remove('kimi-1-1');
   expect(await store.latest()).toBeUndefined();
 });
+
+it('a removed task is remembered for a day', async () => {
+  const { folder, removed } = new ResultStore(await temporaryFolder());
+  expect(await removed.ids()).toEqual(new Set());
+  await removed.add(OLD);
+  await removed.add(OTHER);
+  expect(await removed.ids()).toEqual(new Set([OLD, OTHER]));
+  const yesterday = Date.now() / 1000 - 25 * 3_600;
+  await utimes(join(folder, '.removed', OLD), yesterday, yesterday);
+  await removed.add(NEW);
+  expect(await removed.ids()).toEqual(new Set([NEW, OTHER]));
+});

@@ -30,7 +30,8 @@ async function remove(word: string, { yes }: { yes?: true }, say: CliText): Prom
         if (error instanceof WorkflowNotFoundError) return undefined;
         throw error;
       });
-    if (!found && (await results.sizeOf(task_id)) === 0) throw new Problem('unknown_task', { task_id });
+    const isRemoved = !found || (await results.removed.ids()).has(task_id);
+    if (isRemoved && (await results.sizeOf(task_id)) === 0) throw new Problem('unknown_task', { task_id });
     if (found?.status.name === 'RUNNING') throw new CliError(EXIT.unfinished, say.rm.open(task_id));
     if (!yes && !process.stdin.isTTY) throw new CliError(EXIT.usage, say.rm.noTerminal(task_id));
     if (!yes && !(await isAgreed(say.rm.question(task_id)))) return;
@@ -40,6 +41,7 @@ async function remove(word: string, { yes }: { yes?: true }, say: CliText): Prom
     if (found) {
       const workflowExecution = { workflowId: task_id, runId: found.runId };
       await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution });
+      await results.removed.add(task_id);
     }
     console.log(say.rm.done(task_id));
   });
