@@ -71,7 +71,9 @@ export const taskFile = named(
   z.strictObject({
     name: z.string().min(1).max(255),
     bytes: z.int().min(1).describe('Size of the file.'),
-    kind: z.enum(['text', 'image', 'document']).describe('`document`: Kimi reads it.'),
+    kind: z
+      .enum(['text', 'image', 'pages', 'document'])
+      .describe('`pages`: scanned ones, as pictures. `document`: Kimi reads it.'),
     encoding: z.string().optional().describe('Of a text that is not UTF-8, e.g. Big5.'),
     stored_bytes: z.int().min(0),
     sha256: z.string().regex(/^[0-9a-f]{64}$/),

@@ -2,8 +2,10 @@ import { ServiceError } from '../service/exit.ts';
 import { onThread } from '../service/thread.ts';
 import type { Readable } from './kind.ts';
 
-/** The text of a document, or why there is none. */
-export type DocumentText = { text: string } | { failure: 'locked' | 'unpacked' | 'damaged' | 'too_hard' };
+/** The text of a document, or why there is none. `pages`: PNGs of its scanned pages, if it has no text. */
+export type DocumentText =
+  | { text: string; pages?: Uint8Array[] }
+  | { failure: 'locked' | 'unpacked' | 'damaged' | 'too_hard' };
 
 /** A hostile document exceeds them. */
 const LIMITS = { memoryMb: 1_024, timeMs: 60_000 };

@@ -31,7 +31,7 @@ export function requestFor(
   const { model, prompt, request = {}, files = [], conversation = [] } = task;
   const { system, images = [] } = request;
   const all = filesOf(task);
-  checkImages(model, all.filter(({ kind }) => kind === 'image').length + conversation.flatMap(imagesOf).length);
+  checkImages(model, all.filter(isPictures).length + conversation.flatMap(imagesOf).length);
   // At Moonshot each file is a system message at the head, which its cache keeps for the next question. Other servers may take one
   // system message only.
   const isMoonshot = apiUrl !== undefined && !callsBack(apiUrl);
@@ -64,7 +64,10 @@ function userMessage(
   contents: FileContents,
   isMoonshot: boolean,
 ): Message {
-  const pictures = contentsOf(files, 'image', contents).map(([, content]) => dataUrl(content));
+  const pictures = [
+    ...contentsOf(files, 'image', contents).map(([, content]) => dataUrl(content)),
+    ...contentsOf(files, 'pages', contents).flatMap(([, content]) => JSON.parse(content.toString()) as string[]),
+  ];
   const parts = [...images, ...pictures].map((url): Part => ({ type: 'image_url', image_url: { url } }));
   const text = [prompt, ...(isMoonshot ? [] : textsOf(files, contents))].join('\n\n');
   return { role: 'user', content: parts.length > 0 ? [...parts, { type: 'text', text }] : text };
@@ -101,8 +104,15 @@ function textsOf(files: readonly TaskFile[], contents: FileContents): string[] {
   return contentsOf(files, 'text', contents).map(([{ name }, content]) => attachment(name, content));
 }
 
-function dataUrl(content: Buffer): string {
-  return `data:${imageType(content)};base64,${content.toString('base64')}`;
+/** @returns a picture as it is sent. */
+export function dataUrl(content: Uint8Array): string {
+  const bytes = Buffer.from(content);
+  return `data:${imageType(bytes)};base64,${bytes.toString('base64')}`;
+}
+
+/** @returns whether a file is sent as pictures. */
+export function isPictures({ kind }: Pick<TaskFile, 'kind'>): boolean {
+  return kind === 'image' || kind === 'pages';
 }
 
 function attachment(name: string, content: Buffer): string {

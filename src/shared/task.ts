@@ -59,9 +59,10 @@ export interface Turn {
 /** A file that goes with a prompt. */
 export interface TaskFile extends FileNote {
   /**
-   * What is stored: `text`, its text in UTF-8; `image`; `document`, the file itself, which Kimi reads (Moonshot's `file-extract`).
+   * What is stored: `text`, its text in UTF-8; `image`; `pages`, pictures of scanned pages, as a JSON array of `data:` URLs; `document`,
+   * the file itself, which Kimi reads (Moonshot's `file-extract`).
    */
-  kind: 'text' | 'image' | 'document';
+  kind: 'text' | 'image' | 'pages' | 'document';
   /** Encoding of the text, if it is not UTF-8, e.g. `Big5`. */
   encoding?: string;
   /** Size of what is stored, in bytes. */

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { isReadable, kindOf, KIMI_READS } from '../documents/kind.ts';
 import { readDocument } from '../documents/read.ts';
 import { callsBack } from '../kimi/models.ts';
+import { dataUrl, isPictures } from '../kimi/request.ts';
 import {
   MAX_FILE_BYTES,
   MAX_FILES,
@@ -60,6 +61,7 @@ async function storedForm(name: string, content: Buffer, kimiReads: boolean): Pr
   if (!isReadable(format)) throw unusable(name, 'old_format');
   const read = await readDocument(content, format);
   if ('failure' in read) throw unusable(name, read.failure);
+  if (read.pages) return { kind: 'pages', content: Buffer.from(JSON.stringify(read.pages.map(dataUrl))) };
   if (read.text === '') throw unusable(name, format === 'pdf' ? 'no_text' : 'blank');
   return { kind: 'text', content: Buffer.from(read.text) };
 }
@@ -71,7 +73,7 @@ function unusable(file: string, why: string): Problem {
 /** @throws {Problem} if there are too many files, or they are too large together */
 export function checkFiles(files: readonly TaskFile[]): void {
   const total = storedBytes(files);
-  const images = storedBytes(files.filter(({ kind }) => kind === 'image'));
+  const images = storedBytes(files.filter(isPictures));
   if (files.length > MAX_FILES) throw new Problem('too_many_files', { files: files.length, most: MAX_FILES });
   if (total > MAX_FILES_BYTES) throw new Problem('files_too_large', { bytes: total, most: MAX_FILES_BYTES });
   if (images > MAX_IMAGES_BYTES)

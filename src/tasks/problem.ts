@@ -41,7 +41,7 @@ export interface Problems {
   other_kimi: { task_id: string; simulated: boolean };
   /** A conversation cannot be continued, since the result of an earlier task was removed, or is damaged. */
   conversation_gone: { task_id: string; earlier: string };
-  /** A file cannot go with a prompt. `why`: `empty`, `too_large`, `too_long`, `unknown`, `old_format`, `no_text`, `blank`, `unpacked`, `locked`, `damaged`, `too_hard`. */
+  /** A file cannot go with a prompt. `why`: `empty`, `too_large`, `too_long`, `unknown`, `old_format`, `no_text`, `scanned`, `blank`, `unpacked`, `locked`, `damaged`, `too_hard`. */
   unusable_file: { file: string; why: string; most?: number };
   too_many_files: { files: number; most: number };
   files_too_large: { bytes: number; most: number; images?: true };

@@ -2,7 +2,7 @@
 import { acknowledgedBy, taskTimeoutMs } from '../config/index.ts';
 import { refuseIfSurelyTooLong } from '../kimi/context.ts';
 import { KimiError } from '../kimi/errors.ts';
-import { resolveModel } from '../kimi/models.ts';
+import { modelOf, resolveModel } from '../kimi/models.ts';
 import { requestFor } from '../kimi/request.ts';
 import { MAX_PROMPT_BYTES, type Task, type Turn } from '../shared/task.ts';
 import { checkFiles } from './files.ts';
@@ -41,6 +41,9 @@ export function checkTask(
   }
   try {
     const model = resolveModel(task.model ?? config.KIMI_MODEL, apiUrl, simulated);
+    const scanned = allFiles.find(({ kind }) => kind === 'pages');
+    // A model without pictures might answer without the document. Every model of Moonshot's takes them.
+    if (scanned && !modelOf(model)) throw new Problem('unusable_file', { file: scanned.name, why: 'scanned' });
     refuseIfSurelyTooLong(requestFor({ model, prompt, request, files, conversation }, apiUrl));
     return { ...task, name, model };
   } catch (error) {

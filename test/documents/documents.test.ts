@@ -1,14 +1,17 @@
 /** Files that go with a prompt: what they are, and their text. */
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { decode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../../src/config/index.ts';
 import { MAX_FILE_BYTES, MAX_PROMPT_BYTES, type TaskFile } from '../../src/shared/task.ts';
 import { checkFiles, keepFile } from '../../src/tasks/files.ts';
+import { checkTask } from '../../src/tasks/request.ts';
+import { requestFor } from '../../src/kimi/request.ts';
 import { Problem } from '../../src/tasks/problem.ts';
 import { openPayloads } from '../../src/temporal/payloads/converter.ts';
 import { failureOf } from '../support/answering.ts';
-import { docx, epub, odt, pdf, pptx, xlsx } from '../support/documents.ts';
+import { docx, epub, odt, pdf, pptx, scannedPdf, xlsx, type Scan } from '../support/documents.ts';
 import { temporaryFolder } from '../support/resources.ts';
 
 const ELSEWHERE = { relay: false, apiUrl: 'https://kimi.example.com/v1' };
@@ -103,6 +106,91 @@ describe('the text of a document is read', () => {
     expect(stored).toEqual(content);
     // Moonshot's list does not have it.
     expect(await keep('a.odt', odt(['一']), MOONSHOT)).toMatchObject({ file: { kind: 'text' } });
+  });
+});
+
+/** @returns the stored pictures: their sizes, and the shades of the four corners, from 0 to 15. */
+async function cornersOf(document: Buffer): Promise<object[]> {
+  const { file, stored } = await keep('scan.pdf', document);
+  expect(file).toMatchObject({ name: 'scan.pdf', kind: 'pages', bytes: document.length });
+  return (JSON.parse(stored.toString()) as string[]).map((url) => {
+    const [, base64 = ''] = url.split('data:image/png;base64,');
+    const { width, height, depth, data } = decode(Buffer.from(base64, 'base64'));
+    expect(depth).toBe(4);
+    const shade = (x: number, y: number): number => (data[(y * width + x) >> 1]! >> (x % 2 ? 0 : 4)) & 15;
+    const [right, bottom] = [width - 1, height - 1];
+    return { width, height, corners: [shade(0, 0), shade(right, 0), shade(0, bottom), shade(right, bottom)] };
+  });
+}
+
+describe('a scanned document', () => {
+  /** 32 × 16 pixels, white, with a black square of 8 × 8 in the corner; JPEG and fax by ImageMagick. */
+  const size = { width: 32, height: 16 };
+  const rgb = Buffer.from(
+    Array.from({ length: 512 }, (_, n) => Array<number>(3).fill(n % 32 < 8 && n < 256 ? 0 : 255)).flat(),
+  );
+  const SCANS: Record<string, Scan> = {
+    RGB: { form: '/ColorSpace /DeviceRGB /BitsPerComponent 8', ...size, data: rgb },
+    JPEG: {
+      form: '/ColorSpace /DeviceGray /BitsPerComponent 8 /Filter /DCTDecode',
+      ...size,
+      data: Buffer.from(
+        '/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeXBkeFxlZ2P/wAALCAAQACABAREA/8QAFgABAQEAAAAAAAAAAAAAAAAAAAcI/8QAFBABAAAAAAAAAAAAAAAAAAAAAP/aAAgBAQAAPwCftAAAP//Z',
+        'base64',
+      ),
+    },
+    fax: {
+      form: '/ColorSpace /DeviceGray /BitsPerComponent 1 /Filter /CCITTFaxDecode /DecodeParms << /K -1 /Columns 32 /Rows 16 /BlackIs1 false >>',
+      ...size,
+      data: Buffer.from('26a2fffffe3fe0020020', 'hex'),
+    },
+  };
+  const [scan] = Object.values(SCANS) as [Scan];
+
+  it.each(Object.entries(SCANS))('of %s goes as pictures of its pages', async (_, page) => {
+    const white = { ...scan, data: Buffer.alloc(scan.data.length, 255) };
+    expect(await cornersOf(scannedPdf([page, white]))).toEqual([
+      { ...size, corners: [0, 15, 15, 15] },
+      { ...size, corners: [15, 15, 15, 15] },
+    ]);
+  });
+
+  it.each([
+    [90, [15, 0, 15, 15]],
+    [180, [15, 15, 15, 0]],
+    [270, [15, 15, 0, 15]],
+  ])('that is turned by %d° is turned back', async (rotate, corners) => {
+    const turned = rotate === 180 ? size : { width: 16, height: 32 };
+    expect(await cornersOf(scannedPdf([scan], rotate))).toEqual([{ ...turned, corners }]);
+  });
+
+  it('of many pixels is scaled down', async () => {
+    const data = Buffer.alloc(4_801 * 3_000, 255);
+    const large = { form: '/ColorSpace /DeviceGray /BitsPerComponent 8', width: 4_801, height: 3_000, data };
+    expect(await cornersOf(scannedPdf([large]))).toEqual([{ width: 1_601, height: 1_000, corners: [15, 15, 15, 15] }]);
+  });
+
+  it.each([
+    ['a page is more than a picture', scannedPdf([scan], 0, 'q 9 0 0 9 0 0 cm /I Do Q')],
+    ['a page has a picture that cannot be decoded', scannedPdf([{ ...scan, form: '/Filter /JPXDecode' }])],
+    ['it has more than 60 pages', scannedPdf(Array<Scan>(61).fill(scan))],
+  ])('is refused with a way out, if %s', async (_, document) => {
+    const { params } = await failureOf(keep('scan.pdf', document), Problem);
+    expect(params).toEqual({ file: 'scan.pdf', why: 'no_text' });
+  });
+
+  it('is sent to a model that takes pictures; for another one it is refused before anything is sent', async () => {
+    const { file, stored } = await keep('scan.pdf', scannedPdf([scan, scan]));
+    const task = { prompt: 'sum', model: 'kimi-k2.6', files: [file] };
+    const { messages } = requestFor(task, ELSEWHERE.apiUrl, new Map([[file.sha256, stored]]));
+    expect(messages).toMatchObject([{ content: [{ type: 'image_url' }, { type: 'image_url' }, { text: 'sum' }] }]);
+    const place = { config: readConfig({}), apiUrl: ELSEWHERE.apiUrl, simulated: false };
+    expect(checkTask(place, task)).toMatchObject({ model: 'kimi-k2.6' });
+    const turn = { prompt: 'one', output: 'two', files: [file] };
+    for (const other of [task, { prompt: 'more', conversation: [turn] }]) {
+      const refused = failureOf((async () => checkTask(place, { ...other, model: 'other' }))(), Problem);
+      expect((await refused).params).toEqual({ file: 'scan.pdf', why: 'scanned' });
+    }
   });
 });
 

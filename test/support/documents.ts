@@ -14,6 +14,40 @@ export function pdf(pages: string[], trailer = ''): Buffer {
       `<< /Length ${stream.length} >>\nstream\n${stream}\nendstream`,
     );
   });
+  return pdfOf(objects, trailer);
+}
+
+/** A picture as a PDF has it. */
+export interface Scan {
+  /** Its filter and form, e.g. `/ColorSpace /DeviceGray /BitsPerComponent 8`. */
+  form: string;
+  width: number;
+  height: number;
+  data: Buffer;
+}
+
+/**
+ * @param rotate of each page, in degrees
+ * @param over what is painted over each picture
+ * @returns a PDF whose pages are pictures
+ */
+export function scannedPdf(pages: Scan[], rotate = 0, over = ''): Buffer {
+  const objects: string[] = ['<< /Type /Catalog /Pages 2 0 R >>'];
+  const kids = pages.map((_, n) => `${3 + 3 * n} 0 R`).join(' ');
+  objects.push(`<< /Type /Pages /Kids [${kids}] /Count ${pages.length} >>`);
+  pages.forEach(({ form, width, height, data }, n) => {
+    const stream = `q 595 0 0 842 0 0 cm /I Do Q ${over}`;
+    objects.push(
+      `<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Rotate ${rotate} /Contents ${4 + 3 * n} 0 R /Resources << /XObject << /I ${5 + 3 * n} 0 R >> >> >>`,
+      `<< /Length ${stream.length} >>\nstream\n${stream}\nendstream`,
+      `<< /Type /XObject /Subtype /Image /Width ${width} /Height ${height} ${form} /Length ${data.length} >>\nstream\n${data.toString('latin1')}\nendstream`,
+    );
+  });
+  return pdfOf(objects);
+}
+
+/** @param objects in Latin-1 */
+function pdfOf(objects: string[], trailer = ''): Buffer {
   let body = '%PDF-1.4\n';
   const offsets = objects.map((object, n) => {
     const at = body.length;

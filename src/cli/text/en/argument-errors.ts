@@ -44,6 +44,7 @@ export const usage: CliText['usage'] = {
       unknown: `${file} is neither text nor a picture (PNG, JPEG, GIF, WebP, BMP) nor a document (PDF, Office, OpenDocument, EPUB), so it cannot be attached; save it as one of these.`,
       old_format: `${file} is in a format that only Moonshot reads; save it as DOCX, XLSX, PPTX, EPUB or PDF.`,
       no_text: `${file} has no text: its pages may be scanned. Attach the pages as pictures (PNG or JPEG), or run text recognition over it first.`,
+      scanned: `${file} has scanned pages and no text, and the model is not known to take pictures. Use one that does, e.g. -m kimi-k2.6, attach the pages as pictures (PNG or JPEG), or run text recognition over it first.`,
       blank: `${file} has no text; if it has pictures, attach them (PNG or JPEG) by themselves.`,
       unpacked: `${file} has more than 200 MB when it is unpacked; attach a part of it.`,
       locked: `${file} is protected with a password, so it cannot be read; save it without one.`,

@@ -43,6 +43,7 @@ export const usage = {
       unknown: `${file} 不是文字、圖片（PNG、JPEG、GIF、WebP、BMP）或文件（PDF、Office、OpenDocument、EPUB），不能附上；請另存成其中一種。`,
       old_format: `${file} 的格式只有 Moonshot 讀得懂；請另存成 DOCX、XLSX、PPTX、EPUB 或 PDF。`,
       no_text: `${file} 裡沒有文字，可能是掃描的頁面；請把頁面以圖片（PNG 或 JPEG）附上，或先做文字辨識。`,
+      scanned: `${file} 只有掃描的頁面，沒有文字，而這個模型不一定接受圖片；請改用接受圖片的模型（例如 -m kimi-k2.6）、把頁面以圖片（PNG 或 JPEG）附上，或先做文字辨識。`,
       blank: `${file} 裡沒有文字；如果內容是圖片，請把圖片（PNG 或 JPEG）另外附上。`,
       unpacked: `${file} 解壓縮後超過 200 MB；請只附上其中一部分。`,
       locked: `${file} 有密碼保護，無法讀取；請另存成沒有密碼的檔案。`,
