@@ -7,7 +7,6 @@ import { savedTasks } from '../temporal/task-list.ts';
 import type { StackState } from '../stack/state.ts';
 import { noKey, openContext, readContext, type Context } from './context.ts';
 import { CliError } from './exit.ts';
-import { screen } from './output/screen.ts';
 
 /** The operations in this process. Warns on standard error if the running services are of another build. */
 export async function openLocalTasks(): Promise<LocalTasks> {
@@ -42,22 +41,7 @@ class TasksOfCommands extends LocalTasks {
   }
 }
 
-/** What `status` shows of the services: for a person, and for programs. */
-export interface StackFacts {
-  screen: string;
-  stack: Pick<
-    StackState,
-    'pid' | 'simulated' | 'temporal_address' | 'ui_url' | 'webhook_url' | 'results_dir' | 'logs_dir'
-  >;
-}
-
 /** @returns the services that run from this home; `undefined` if none do. */
-export async function stackFacts(): Promise<StackFacts | undefined> {
-  const { stack, say } = await readContext();
-  if (!stack) return undefined;
-  const { pid, simulated, temporal_address, ui_url, webhook_url, results_dir, logs_dir } = stack;
-  return {
-    screen: screen(say.status.running, stack, undefined, say),
-    stack: { pid, simulated, temporal_address, ui_url, webhook_url, results_dir, logs_dir },
-  };
+export async function stackHere(): Promise<StackState | undefined> {
+  return (await readContext()).stack;
 }

@@ -10,9 +10,12 @@ import type { StackState } from '../stack/state.ts';
  * Finds a service that does what this process would do: of the same build, settings and user.
  *
  * @param env an environment that the `.env` files were added to
- * @returns the path of its socket; `undefined` if there is none, or if something about it has to be said.
+ * @returns the path of its socket, and what its supervisor wrote; `undefined` if there is none, or if something about it has to be
+ * said.
  */
-export function serviceSocket(env: NodeJS.ProcessEnv = process.env): string | undefined {
+export function runningService(
+  env: NodeJS.ProcessEnv = process.env,
+): { socket: string; stack: StackState } | undefined {
   // The configuration refuses other languages.
   if (!/^(?:en|zh-TW)?$/.test(env['KIMI_LANG'] ?? '')) return undefined;
   try {
@@ -21,7 +24,8 @@ export function serviceSocket(env: NodeJS.ProcessEnv = process.env): string | un
     if (!socket || !hasKey || settings !== settingsDigest(env)) return undefined;
     if (!build || !dist || !isInstalled({ build, dist })) return undefined;
     const file = statSync(socket);
-    return file.isSocket() && file.uid === process.getuid?.() ? socket : undefined;
+    // The same build wrote it: it is whole.
+    return file.isSocket() && file.uid === process.getuid?.() ? { socket, stack: stack as StackState } : undefined;
   } catch {
     return undefined;
   }

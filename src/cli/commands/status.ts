@@ -5,6 +5,8 @@ import { tildePath } from '../../service/files.ts';
 import type { Route } from '../../shared/chat.ts';
 import { money, oneLine } from '../../shared/format.ts';
 import { isTruncated } from '../../shared/result.ts';
+import { isAlive } from '../../stack/process-id.ts';
+import type { StackState } from '../../stack/state.ts';
 import type { Standing } from '../../tasks/tasks.ts';
 import { explain, stateOf, textFor } from '../../text/index.ts';
 import { namedTask } from '../named-task.ts';
@@ -13,6 +15,7 @@ import { lastLine, sayRetrying } from '../output/retrying.ts';
 import { colourOf } from '../output/state-colour.ts';
 import { fields } from '../output/terminal.ts';
 import { when } from '../output/time.ts';
+import { runningService } from '../running-service.ts';
 import { openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
 
@@ -54,22 +57,40 @@ async function status(word: string | undefined, options: StatusOptions, say: Cli
 
 /** The services of this home, and the newest tasks. A chat sees its tasks only. */
 async function overview({ route: chat, json }: StatusOptions, say: CliText): Promise<Exit> {
-  const facts = chat ? undefined : await (await import('../local-tasks.ts')).stackFacts();
+  const stack = chat ? undefined : await stackHere();
   const list = await (await openTasks()).list(chat ? { route: chat } : {}, NEWEST).catch((error: unknown) => {
     // By name: the parts that are loaded on demand have classes of their own. Without services, that is what is to be said.
-    if (facts || chat || (error as Error).name !== 'EngineUnreachable') throw error;
+    if (stack || chat || (error as Error).name !== 'EngineUnreachable') throw error;
     return undefined;
   });
   const isRunning = list !== undefined && !list.from_disk;
   const tasks = list?.tasks ?? [];
-  if (json) console.log(JSON.stringify({ running: isRunning, ...(facts && { stack: facts.stack }), tasks }, null, 2));
+  if (json)
+    console.log(JSON.stringify({ running: isRunning, ...(stack && { stack: factsOf(stack) }), tasks }, null, 2));
   else {
     const { taskTable } = await import('../output/task-table.ts');
-    const services = facts ? facts.screen : isRunning ? undefined : say.status.stopped;
+    const { screen } = await import('../output/screen.ts');
+    const services = stack
+      ? screen(say.status.running, stack, undefined, say)
+      : isRunning
+        ? undefined
+        : say.status.stopped;
     const shown = tasks.length > 0 ? taskTable(tasks, langOf(), say) : isRunning ? say.list.none : undefined;
     console.log([services, shown].filter((part) => part !== undefined).join('\n\n'));
   }
   return isRunning ? EXIT.ok : EXIT.engine;
+}
+
+/** @returns the services that run from this home; `undefined` if none do. */
+async function stackHere(): Promise<StackState | undefined> {
+  const stack = runningService()?.stack;
+  if (stack && isAlive(stack)) return stack;
+  return await (await import('../local-tasks.ts')).stackHere();
+}
+
+/** What programs see of the services. */
+function factsOf({ pid, simulated, temporal_address, ui_url, webhook_url, results_dir, logs_dir }: StackState): object {
+  return { pid, simulated, temporal_address, ui_url, webhook_url, results_dir, logs_dir };
 }
 
 async function printRows(standing: Standing, say: CliText): Promise<void> {
