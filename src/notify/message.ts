@@ -73,6 +73,7 @@ export function pluginWake(
     message: result ? chatReplyText(result, file, text) : line,
     maybe_repeated: text.reply.maybeRepeated,
     rest: text.reply.rest(link ?? file),
+    ...(result?.status === 'done' && isTruncated(result) && { is_cut: true }),
     ...(output && { file: { name: `${fileName(task_name)}.md`, content: output } }),
   };
 }

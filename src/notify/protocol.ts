@@ -23,6 +23,8 @@ export interface PluginWake {
   maybe_repeated: string;
   /** Last line of an answer that is too long for a channel that takes no files. */
   rest: string;
+  /** Whether the answer reached the limit of tokens, so that Kimi can be asked for the rest of it. */
+  is_cut?: true;
   /** The whole answer, in case the message contains only an excerpt. */
   file?: { name: string; content: string };
 }

@@ -1,6 +1,6 @@
 /** Long answers in a channel that takes no files. The API of LINE is a stand-in: its address is not configurable. */
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { pushToLine } from '../../openclaw/plugin/src/line.ts';
+import { describe, expect, it } from 'vitest';
+import { pushToLine, type Fetch } from '../../openclaw/plugin/src/line.ts';
 import { partsOf, pieces } from '../../openclaw/plugin/src/parts.ts';
 
 interface Push {
@@ -10,18 +10,17 @@ interface Push {
   authorization: string;
 }
 
-function line(...statuses: number[]): Push[] {
+function line(...statuses: number[]): { pushes: Push[]; fetch: Fetch } {
   const pushes: Push[] = [];
-  vi.stubGlobal('fetch', async (_url: string, { headers, body }: { headers: Record<string, string>; body: string }) => {
-    const { 'x-line-retry-key': key = '', authorization = '' } = headers;
-    pushes.push({ ...(JSON.parse(body) as Pick<Push, 'to' | 'messages'>), key, authorization });
+  const fetch: Fetch = async (_url, { headers, body }) => {
+    const { 'x-line-retry-key': key = '', authorization = '' } = headers as Record<string, string>;
+    pushes.push({ ...(JSON.parse(body as string) as Pick<Push, 'to' | 'messages'>), key, authorization });
     const status = statuses.shift() ?? 200;
     if (status === 0) throw new Error('fetch failed', { cause: new Error('read ECONNRESET') });
     return new Response('{"message":"the reason"}', { status });
-  });
-  return pushes;
+  };
+  return { pushes, fetch };
 }
-afterEach(() => void vi.unstubAllGlobals());
 
 const CODE = Array.from({ length: 1_000 }, (_, n) => `@dataclass\nclass A${n}: x = [[1,2]]`).join('\n\n');
 const CONFIG = {
@@ -67,9 +66,9 @@ it.each([
 
 describe('a push', () => {
   it('is one request with all texts; a repeated one has the same key', async () => {
-    const pushes = line();
-    expect(await pushToLine(CONFIG, CHAT, ['a', 'b'], 'k')).toEqual({ outcome: 'sent' });
-    await pushToLine(CONFIG, { ...CHAT, account_id: 'second' }, ['a'], 'k');
+    const { pushes, fetch } = line();
+    expect(await pushToLine(fetch, CONFIG, CHAT, ['a', 'b'], 'k')).toEqual({ outcome: 'sent' });
+    await pushToLine(fetch, CONFIG, { ...CHAT, account_id: 'second' }, ['a'], 'k');
     const messages = [
       { type: 'text', text: 'a' },
       { type: 'text', text: 'b' },
@@ -89,11 +88,10 @@ describe('a push', () => {
     [500, { outcome: 'failed', error: 'LINE answered 500: {"message":"the reason"}' }],
     [0, { outcome: 'failed', error: 'fetch failed: read ECONNRESET' }],
   ])('that LINE answers with %i has the outcome %j', async (status, delivery) => {
-    line(status);
-    expect(await pushToLine(CONFIG, CHAT, ['a'], 'k')).toEqual(delivery);
+    expect(await pushToLine(line(status).fetch, CONFIG, CHAT, ['a'], 'k')).toEqual(delivery);
   });
 
   it('without a token is left to the gateway’s channel', async () => {
-    expect(await pushToLine({}, CHAT, ['a'], 'k')).toBeUndefined();
+    expect(await pushToLine(line().fetch, {}, CHAT, ['a'], 'k')).toBeUndefined();
   });
 });

@@ -5,16 +5,18 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Config, Presentation, SessionEntry } from 'openclaw/plugin-sdk/plugin-entry';
 import { Answers } from '../../openclaw/plugin/src/answers.ts';
+import { pressHandler } from '../../openclaw/plugin/src/buttons.ts';
 import { answerCommand } from '../../openclaw/plugin/src/chat-command.ts';
 import { commandLine, type Ran } from '../../openclaw/plugin/src/command-line.ts';
 import { Notes } from '../../openclaw/plugin/src/notes.ts';
 import { messageHook } from '../../openclaw/plugin/src/messages.ts';
 import { chatOfAgent, chatOfCommand, chatOfMessage, UNKNOWN_CHAT } from '../../openclaw/plugin/src/routes.ts';
 import { asData, isShownAsItIs } from '../../openclaw/plugin/src/safe-text.ts';
-import { Notifier } from '../../openclaw/plugin/src/notifier.ts';
+import { Notifier, type Sdk } from '../../openclaw/plugin/src/notifier.ts';
 import { toolsFor, TOOL_NAMES } from '../../openclaw/plugin/src/tools.ts';
 import { wakeRoute } from '../../openclaw/plugin/src/wake-route.ts';
 import manifest from '../../openclaw/plugin/openclaw.plugin.json' with { type: 'json' };
+import plugin from '../../openclaw/plugin/package.json' with { type: 'json' };
 import { cliText } from '../../src/cli/text/index.ts';
 import type { Route } from '../../src/shared/chat.ts';
 import { Gateway, GatewayError } from '../../src/notify/gateway.ts';
@@ -41,11 +43,10 @@ const WAKE: PluginWake = {
   rest: '(more)',
 };
 
-type Batch = Parameters<ConstructorParameters<typeof Notifier>[2]>[0];
-type ToPage = ConstructorParameters<typeof Notifier>[4];
-type Message = Parameters<ToPage>[0];
-type Added = Awaited<ReturnType<ToPage>>;
-type Outcome = Awaited<ReturnType<ConstructorParameters<typeof Notifier>[2]>>;
+type Batch = Parameters<Sdk['toChannel']>[0];
+type Message = Parameters<Sdk['toPage']>[0];
+type Added = Awaited<ReturnType<Sdk['toPage']>>;
+type Outcome = Awaited<ReturnType<Sdk['toChannel']>>;
 
 /** The plugin's wake route on real HTTP, in front of a channel that records its messages. */
 async function openPlugin({
@@ -86,10 +87,6 @@ async function openPlugin({
     },
   };
   const notes = new Notes(stateDir ?? (await temporaryFolder()));
-  const agents = {
-    listAgentIds: () => agentIds,
-    tryResolveDefaultAgentId: () => (agentIds.length === 1 ? agentIds[0] : undefined),
-  };
   const send = async (batch: Batch): Promise<Outcome> => {
     sent.push(batch);
     if (dispatches) batch.onPlatformSendDispatch?.();
@@ -100,7 +97,14 @@ async function openPlugin({
     return page;
   };
   const answers = new Answers(stateDir ?? (await temporaryFolder()));
-  const notifier = new Notifier({ runtime }, notes, send, agents, toPage, answers);
+  const sdk = {
+    listAgentIds: () => agentIds,
+    tryResolveDefaultAgentId: () => (agentIds.length === 1 ? agentIds[0] : undefined),
+    toChannel: send,
+    toPage,
+    fetch,
+  };
+  const notifier = new Notifier({ runtime }, notes, sdk, answers);
   const warned: string[] = [];
   const ended: unknown[] = [];
   const handler = wakeRoute({ runtime, logger: { info: () => {}, warn: (line) => warned.push(line) } }, notifier, {
@@ -126,6 +130,25 @@ describe('a wake', () => {
         payloads: [{ text: WAKE.message }],
       },
     ]);
+  });
+
+  it('of an answer that was cut has a button for the rest of it, where the channel has buttons', async () => {
+    const { wake, sent } = await openPlugin();
+    const presentation = {
+      blocks: [
+        {
+          type: 'buttons',
+          buttons: [{ label: '繼續 Continue', action: { type: 'command', command: `/kimi more ${ID}` } }],
+        },
+      ],
+    };
+    const file = { name: 'a.md', content: '`code`' };
+    await wake({ is_cut: true, file });
+    expect(sent.map(({ payloads }) => payloads[0])).toMatchObject([{ presentation }, { mediaUrl: expect.anything() }]);
+    expect(sent[1]?.payloads[0]).not.toHaveProperty('presentation');
+    await wake({ is_cut: true, route: { channel: 'whatsapp', to: '+886' } }, `${ID}-late`);
+    await wake({ file }, `${ID}-again-1`);
+    for (const { payloads } of sent.slice(2)) expect(payloads[0]).not.toHaveProperty('presentation');
   });
 
   it('ends the line of progress, whoever notifies the user', async () => {
@@ -798,6 +821,28 @@ describe('a message', () => {
     expect((await say('Kimi: x', { ctx: { OriginatingChannel: 'line' } })).buttons).toEqual([]);
   });
 
+  it.each([
+    ['slack', {}, [{ action: { type: 'callback', value: `kimi-dispatch:cancel ${ID}` } }]],
+    ['discord', {}, [{ action: { type: 'command', command: `/kimi cancel ${ID}` } }]],
+    ['feishu', {}, [{ action: { type: 'command', command: `/kimi cancel ${ID}` } }]],
+    // Feishu does not say in which topic a button was pressed: its command would look for the task elsewhere.
+    ['feishu', { MessageThreadId: 'om_1' }, []],
+  ])('%s %j offers it as that channel can', async (OriginatingChannel, more, buttons) => {
+    const said = await say('Kimi: x', { ctx: { OriginatingChannel, OriginatingTo: 'chat:oc_1', ...more } });
+    expect(said.buttons).toMatchObject(buttons);
+    expect(said.buttons).toHaveLength(buttons.length);
+  });
+
+  it('“/kimi more” asks once for the rest of an answer, however often its button is pressed', async () => {
+    const first = await say(`/kimi more ${BEFORE}`, { ctx: { ReplyToBody: 'the cut answer' } });
+    const second = await say(`/kimi more ${BEFORE}`, { ctx: { MessageSid: '8' } });
+    const [, second_of_task] = BEFORE.split('-');
+    const once = { ...ROUTE, message: { id: `more:${BEFORE}`, at: Number(second_of_task) * 1_000 } };
+    const words = ['dispatch', '-p', '-', `--continue=${BEFORE}`, '--route', JSON.stringify(once)];
+    expect(first.runs).toEqual([[...words, expect.stringMatching(/^請從中斷的地方繼續。[^>]*$/)]]);
+    expect(second.runs).toEqual(first.runs);
+  });
+
   it.each(['@javis_bot Kimi: x', '<@U0BOT> Kimi: x', '<@!99> /kimi x'])('%j starts one in a group', async (words) => {
     const { runs } = await say(words, { ctx: { ChatType: 'group' } });
     expect(runs).toMatchObject([{ 0: 'dispatch', 5: 'x' }]);
@@ -944,6 +989,29 @@ describe('a message', () => {
   });
 });
 
+describe('a press of a button in Slack', () => {
+  it.each([
+    ['a channel', { conversationId: 'C1' }, { to: 'C1' }],
+    ['a thread', { conversationId: 'C1', threadId: '1.2' }, { to: 'C1', thread_id: '1.2' }],
+    // Messages of a private chat name its user.
+    ['a private chat', { conversationId: 'D1' }, { to: 'U1' }],
+  ])('in %s is the command of that chat', async (_where, place, chat) => {
+    const asked: unknown[] = [];
+    const shown: unknown[] = [];
+    const press = pressHandler(
+      async (...question) => (asked.push(question), { text: 'said' }),
+      async (...reply) => void shown.push(reply),
+    );
+    const auth = { isAuthorizedSender: false };
+    const interaction = { payload: `cancel ${ID}` };
+    const from = { channel: 'slack', accountId: 'default', senderId: 'U1', ...place };
+    expect(await press({ ...from, auth, interaction })).toEqual({ handled: true });
+    const route = { channel: 'slack', account_id: 'default', ...chat };
+    expect(asked).toEqual([[`cancel ${ID}`, { chat: route, isAuthorized: false }]]);
+    expect(shown).toEqual([[route, { text: 'said' }]]);
+  });
+});
+
 describe('/kimi', () => {
   async function ask(args: string, ran: Partial<Ran> = {}) {
     const runs: { args: string[]; input: string | undefined }[] = [];
@@ -954,7 +1022,7 @@ describe('/kimi', () => {
       return { status: 'sent' };
     };
     const runtime = { config: { current: () => ({}) } };
-    const notifier = new Notifier({ runtime } as never, notes, send, {} as never, {} as never, answers);
+    const notifier = new Notifier({ runtime } as never, notes, { toChannel: send } as never, answers);
     const run = async (words: string[], input?: string) => {
       runs.push({ args: words, input });
       return { exit: 0, stdout: 'said', stderr: '', ...ran };
@@ -1072,6 +1140,10 @@ describe('the agent’s tools', () => {
       .filter((arg) => /^--(?:system|json-schema)=/.test(arg))
       .map((arg) => arg.split('=')[1] ?? '');
     expect(files?.map((file) => existsSync(file))).toEqual([false, false]);
+  });
+
+  it('need the release that the gateway’s own check asks for', () => {
+    expect(plugin.openclaw.install.minHostVersion).toBe(plugin.peerDependencies.openclaw);
   });
 
   it('are those of the manifest', () => {

@@ -2,12 +2,13 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Route } from '../../src/shared/chat.ts';
 import { editIn, ProgressLines, type Messages } from '../../openclaw/plugin/src/progress.ts';
 import type { Delivery } from '../../openclaw/plugin/src/notifier.ts';
 import { temporaryFolder, until } from '../support/resources.ts';
 
 const ID = 'kimi-1707654321-12345';
-const ROUTE = { channel: 'telegram', to: '4242' };
+const ROUTE: Route = { channel: 'telegram', to: '4242' };
 const EVERY_MS = 20;
 
 async function open({
@@ -17,6 +18,7 @@ async function open({
 }: { stateDir?: string; sends?: () => Promise<Delivery>; edits?: () => Promise<void> } = {}) {
   const folder = stateDir ?? (await temporaryFolder());
   const posted: string[] = [];
+  const places: string[] = [];
   const edited: string[] = [];
   const runs: string[][] = [];
   const task = { task_name: 'essay', state: 'dispatched', progress: { text: '10' } as { text: string } | undefined };
@@ -27,7 +29,8 @@ async function open({
       return await sends();
     },
     edit: async (route, id, text) => {
-      expect([route, id]).toEqual([ROUTE, '7']);
+      places.push(route.to);
+      expect(id).toBe('7');
       edited.push(text);
       await edits();
     },
@@ -46,12 +49,12 @@ async function open({
     await until(() => runs.length > before);
     await lines.settled();
   };
-  return { folder, lines, posted, edited, runs, task, ran, followed, look };
+  return { folder, lines, posted, edited, places, runs, task, ran, followed, look };
 }
 
 describe('a line of progress', () => {
   it('is sent once, edited when there is news, and replaced at the end', async () => {
-    const { lines, posted, edited, runs, task, followed, look } = await open();
+    const { lines, posted, edited, places, runs, task, followed, look } = await open();
     lines.follow(ID, ROUTE);
     // The same message, delivered again.
     lines.follow(ID, ROUTE);
@@ -65,6 +68,7 @@ describe('a line of progress', () => {
     lines.ended(ID, 'essay', 'done');
     await lines.settled();
     expect(edited).toEqual(['⏳ essay：20', '✅ essay']);
+    expect(places).toEqual([ROUTE.to, ROUTE.to]);
     expect(posted).toHaveLength(1);
     expect(await followed()).toEqual([]);
   });
@@ -93,12 +97,24 @@ describe('a line of progress', () => {
     ['line', 'U1'],
     ['whatsapp', '886900000000'],
     ['webchat', 'agent:main:main'],
-    ['slack', 'U1'],
   ])('does not appear in %s %s', async (channel, to) => {
     const { lines, followed } = await open();
     lines.follow(ID, { channel, to });
     await lines.settled();
     expect(await followed()).toEqual([]);
+  });
+
+  it('is edited in the chat as the channel names it', async () => {
+    const { lines, posted, edited, places, task } = await open({
+      sends: async () => ({ outcome: 'sent', message_ids: ['7'], place: 'D1' }),
+    });
+    lines.follow(ID, { channel: 'slack', to: 'U1' });
+    await until(() => posted.length > 0);
+    task.progress = { text: '20' };
+    await until(() => edited.length > 0);
+    lines.ended(ID, 'essay', 'done');
+    await lines.settled();
+    expect(places).toEqual(['D1', 'D1']);
   });
 
   it('continues in the same message after the gateway was killed', async () => {
@@ -169,6 +185,7 @@ it('is edited through the gateway', async () => {
   });
   await edit({ channel: 'slack', to: 'C1', account_id: 'second' }, '1.2', '✅ <!channel>');
   await edit(ROUTE, '7', '✅ essay');
+  await edit({ channel: 'feishu', to: 'ou_1' }, 'om_2', 'x');
   const request = { action: 'edit', conversationReadOrigin: 'direct-operator' };
   const params = { to: 'C1', messageId: '1.2', message: expect.not.stringContaining('<!channel>') };
   expect(calls).toEqual([
@@ -177,5 +194,7 @@ it('is edited through the gateway', async () => {
       'message.action',
       { ...request, channel: 'telegram', params: { to: '4242', messageId: '7', message: '✅ essay' } },
     ],
+    // Its messages name a private chat otherwise than its user.
+    ['message.action', { ...request, channel: 'feishu', params: { messageId: 'om_2', message: 'x' } }],
   ]);
 });

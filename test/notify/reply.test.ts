@@ -214,6 +214,14 @@ describe('in a chat', () => {
     expect(wake).not.toHaveProperty('route');
   });
 
+  it('says whether the answer was cut', () => {
+    const [cut, whole] = ['length', 'stop'].map((finish_reason) =>
+      pluginWake('deliver', '', DONE.task_id, { lang: 'en' }, { ...DONE, finish_reason }, FILE),
+    );
+    expect(cut).toMatchObject({ is_cut: true });
+    expect(whole).not.toHaveProperty('is_cut');
+  });
+
   it('where a chat has no room, the rest is at a link if there is one, else in the file', () => {
     const rest = (link?: string) => pluginWake('deliver', '', DONE.task_id, { lang: 'en' }, DONE, FILE, link).rest;
     expect(rest()).toBe(`(The rest does not fit into this chat. The whole answer: ${FILE})`);

@@ -17,13 +17,15 @@ export interface Channel {
    * `messages` of them; no more than `requests` requests are sent.
    */
   textOnly?: { chars: number; messages: number; requests: number };
-  /** Whether the gateway draws buttons that run a command. */
-  buttons?: boolean;
   /**
-   * The chats whose messages the gateway can edit, as far as that was run. It refuses to edit in private chats of Slack and Feishu, whose
-   * messages it knows by another name of the chat.
+   * What a button does when it is pressed: it writes a command as the user would, or it calls the plugin. Absent if the gateway draws
+   * none, or nothing comes of a press.
    */
-  edits?: RegExp;
+  buttons?: 'command' | 'callback';
+  /** Whether the command of a button comes from the chat around the thread that it was pressed in. */
+  pressesLoseThread?: boolean;
+  /** Whether the gateway can edit messages. `byId`: an id is enough to find the message, and the chat has another name there. */
+  edits?: 'inChat' | 'byId';
   /** Further syntax of this channel that must not be interpreted, even in code. */
   syntax?: RegExp;
 }
@@ -34,9 +36,13 @@ export const OWN_PAGES = 'webchat';
 const COMMON: Channel = {};
 
 const CHANNELS: Record<string, Channel> = {
-  telegram: { buttons: true, edits: /./ },
-  slack: { edits: /^[CG]/, threadInSession: /:thread:(\d+\.\d+)/, sendsEntities: true },
+  telegram: { buttons: 'command', edits: 'inChat' },
+  discord: { buttons: 'command', edits: 'inChat' },
+  slack: { buttons: 'callback', edits: 'inChat', threadInSession: /:thread:(\d+\.\d+)/, sendsEntities: true },
   feishu: {
+    buttons: 'command',
+    pressesLoseThread: true,
+    edits: 'byId',
     threadInSession: /:topic:(om_[^:]+)/,
     threadsByRoot: true,
     quotesMessage: true,

@@ -1,3 +1,4 @@
+import type { Route } from '../../../src/shared/chat.ts';
 import { excerptOf } from '../../../src/shared/format.ts';
 import { TASK_ID_IN } from '../../../src/shared/task-id.ts';
 import type { Reply } from './buttons.ts';
@@ -10,6 +11,12 @@ const COMMAND = /^(?:(?<verb>status|list|cancel|result|usage)(?:\s+(?<id>kimi-\S
 
 /** `continue`, with the task or for the newest one of the chat, and what Kimi is asked next. */
 const CONTINUE = /^continue(?:\s+(?<task>kimi-\S+))?(?:\s+(?<prompt>.+))?$/isu;
+
+/** `more TASK`: the rest of an answer that was cut. A button writes it, and may be pressed twice. */
+const MORE = /^more\s+(?<task>kimi-(?<second>\d+)-\d+)$/i;
+
+/** What Kimi is asked by {@link MORE}. It is part of conversations in any language. */
+const GO_ON = '請從中斷的地方繼續。 Continue where the answer was cut, in its language.';
 
 /** The newest task of the chat. */
 export const LAST = 'last';
@@ -34,24 +41,32 @@ export interface Asker {
  * Starts a task for a chat.
  *
  * @param files paths of the files that go with it
- * @param before the task whose conversation it continues
  * @returns the reply: the two lines, the position in the queue, or the reason of a failure; and the task, which is not part of them
  */
 export async function dispatchFromChat(
   run: Run,
-  prompt: string,
+  { prompt, before, once }: Asked,
   chat: Chat,
   files: readonly string[] = [],
-  before?: string,
 ): Promise<Reply> {
   const continuing = before === undefined ? [] : [`--continue=${before}`];
-  const ran = await forChat(run, chat)(['dispatch', '-p', '-', ...continuing, ...attaching(files)], prompt);
+  const from = once && typeof chat !== 'string' ? { ...chat, message: once } : chat;
+  const ran = await forChat(run, from)(['dispatch', '-p', '-', ...continuing, ...attaching(files)], prompt);
   const [task_id] = (ran.exit === 0 && TASK_ID_IN.exec(ran.stderr)) || [];
   return { text: toChat(ran), ...(task_id && { task_id }) };
 }
 
-/** @returns what Kimi is asked by these words after `/kimi`, and the task whose conversation it continues. */
-export function askedBy(args: string): { prompt: string; before?: string } {
+/** What Kimi is asked, the task whose conversation it continues, and the key under which it is asked once. */
+export interface Asked {
+  prompt: string;
+  before?: string;
+  once?: Route['message'];
+}
+
+/** @returns what Kimi is asked by these words after `/kimi`. */
+export function askedBy(args: string): Asked {
+  const { task, second } = MORE.exec(args)?.groups ?? {};
+  if (task) return { prompt: GO_ON, before: task, once: { id: `more:${task}`, at: Number(second) * 1_000 } };
   const continued = CONTINUE.exec(args)?.groups;
   return continued ? { prompt: continued['prompt'] ?? '', before: continued['task'] ?? LAST } : { prompt: args };
 }
@@ -79,10 +94,7 @@ export async function answerCommand(
 ): Promise<Reply | undefined> {
   const asked = args.trim();
   const command = COMMAND.exec(asked)?.groups;
-  if (!command) {
-    const { prompt, before } = askedBy(asked);
-    return await dispatchFromChat(run, prompt, chat, [], before);
-  }
+  if (!command) return await dispatchFromChat(run, askedBy(asked), chat);
   if (chat === 'unknown') return { text: UNKNOWN_CHAT };
   if (!isAuthorized) return { text: NOT_AUTHORIZED };
   const { verb = 'list', id } = command;

@@ -4,6 +4,9 @@ import type { Config } from 'openclaw/plugin-sdk/plugin-entry';
 import type { Route } from '../../../src/shared/chat.ts';
 import type { Delivery } from './notifier.ts';
 
+/** Requests of the gateway: with its proxy. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
 const PUSH = 'https://api.line.me/v2/bot/message/push';
 
 /** The worker waits 12 s for the plugin (src/notify/gateway.ts). Milliseconds. */
@@ -23,10 +26,12 @@ interface LineConfig {
  * Pushes up to five texts to a chat in LINE, in one request: the gateway's channel sends one request for each text, and every request
  * counts against the month's quota. LINE accepts a key once within 24 hours, so a repeated push is not shown again.
  *
+ * @param fetch as the gateway's own channel uses it
  * @param key of this push
  * @returns `undefined` if the configuration has no token: the gateway's channel reports that
  */
 export async function pushToLine(
+  fetch: Fetch,
   config: Config,
   { to, account_id }: Pick<Route, 'to' | 'account_id'>,
   texts: string[],

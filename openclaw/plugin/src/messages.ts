@@ -10,7 +10,7 @@ import { taskFromMessage } from '../../../src/shared/chat.ts';
 import { field } from '../../../src/shared/format.ts';
 import type { Answers } from './answers.ts';
 import { messageOf, type Reply } from './buttons.ts';
-import { answerCommand, askedBy, dispatchFromChat, isCommand, LAST } from './chat-command.ts';
+import { answerCommand, askedBy, dispatchFromChat, isCommand, LAST, type Asked } from './chat-command.ts';
 import type { Run } from './command-line.ts';
 import { filesNotTaken, filesOf } from './files.ts';
 import type { ProgressLines } from './progress.ts';
@@ -64,11 +64,12 @@ export function messageHook({ run, notifier, progress, answers, media, isAuthori
       if (command && isCommand(asked)) {
         return await answerCommand(run, notifier, asked, { chat, isAuthorized: isAuthorized(ctx, cfg) });
       }
-      const { prompt: next, before: named } = command ? askedBy(asked) : { prompt: asked };
+      const { prompt: next, before: named, once }: Asked = command ? askedBy(asked) : { prompt: asked };
       const replied = named === undefined || named === LAST ? await answeredBy(ctx, chat, answers) : undefined;
-      const { taken, left } = await filesOf(ctx, media, replied !== undefined);
-      const words = withQuotation(next, ctx, replied !== undefined);
-      const { text, task_id } = await dispatchFromChat(run, words, chat, taken, replied ?? named);
+      const isContinuation = replied !== undefined || once !== undefined;
+      const { taken, left } = await filesOf(ctx, media, isContinuation);
+      const words = { prompt: withQuotation(next, ctx, isContinuation), before: replied ?? named, once };
+      const { text, task_id } = await dispatchFromChat(run, words, chat, taken);
       if (task_id && typeof chat !== 'string') progress.follow(task_id, chat);
       return { text: [text, filesNotTaken(left)].filter(Boolean).join('\n\n'), ...(task_id && { task_id }) };
     }
@@ -81,7 +82,7 @@ export function messageHook({ run, notifier, progress, answers, media, isAuthori
       // this chat, e.g. by `chat.send`.
       const isPast = event.shouldRouteToOriginating || abortSignal?.aborted;
       if (!isPast || typeof chat === 'string')
-        return dispatcher.sendFinalReply(messageOf(said, ctx.OriginatingChannel));
+        return dispatcher.sendFinalReply(messageOf(said, ctx.OriginatingChannel, chat));
       const { outcome, error } = await notifier.show(chat, said.text, undefined);
       if (outcome !== 'sent') throw new Error(error ?? outcome);
       return true;

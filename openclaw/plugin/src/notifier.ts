@@ -8,8 +8,9 @@ import { chatTarget } from '../../../src/shared/chat-names.ts';
 import { parseTaskId } from '../../../src/shared/task-id.ts';
 import type { PluginWake } from '../../../src/notify/protocol.ts';
 import type { Answers } from './answers.ts';
+import { buttonOf, messageOf, type Reply } from './buttons.ts';
 import { channelOf, OWN_PAGES } from './channels.ts';
-import { pushToLine } from './line.ts';
+import { pushToLine, type Fetch } from './line.ts';
 import type { Notes } from './notes.ts';
 import { marked, partsOf, type Part } from './parts.ts';
 import { refusalOf } from './refusals.ts';
@@ -24,6 +25,8 @@ export interface Delivery {
   isUncertain?: boolean;
   /** Of the messages that were sent, if the channel names them: it divides a long text. */
   message_ids?: string[];
+  /** The channel's own name of their chat, where it says one. */
+  place?: string;
 }
 
 /** A virtual folder: the channel reads the one file in it from memory. */
@@ -32,8 +35,12 @@ const NOWHERE = '/kimi-dispatch';
 /** The agent in the key of a session. */
 const AGENT = /^agent:([^:]+):/;
 
-/** The gateway's agents. */
-export type Agents = Pick<typeof AgentScope, 'listAgentIds' | 'tryResolveDefaultAgentId'>;
+/** What the gateway's SDK does here. */
+export interface Sdk extends Pick<typeof AgentScope, 'listAgentIds' | 'tryResolveDefaultAgentId'> {
+  toChannel: typeof sendDurableMessageBatch;
+  toPage: typeof appendAssistantMirrorMessageByIdentity;
+  fetch: Fetch;
+}
 
 /** Sends notifications to chats, without any model. */
 export class Notifier {
@@ -43,9 +50,7 @@ export class Notifier {
   constructor(
     private readonly api: Pick<PluginApi, 'runtime'>,
     private readonly notes: Notes,
-    private readonly toChannel: typeof sendDurableMessageBatch,
-    private readonly agents: Agents,
-    private readonly toPage: typeof appendAssistantMirrorMessageByIdentity,
+    private readonly sdk: Sdk,
     private readonly answers: Pick<Answers, 'add'>,
   ) {}
 
@@ -59,8 +64,8 @@ export class Notifier {
   }
 
   /** Sends one short message that is no notification. */
-  async post(route: Route, text: string): Promise<Delivery> {
-    return await this.sendOne(route, { text: asData(text, route.channel) });
+  async post(route: Route, reply: Reply): Promise<Delivery> {
+    return await this.sendOne(route, messageOf(reply, route.channel, route));
   }
 
   /**
@@ -96,9 +101,9 @@ export class Notifier {
         ...(route.thread_id && { threadId: route.thread_id }),
       };
     const config = runtime.config.current();
-    const sessionKey = route?.session_key ?? mainSession(this.agents.tryResolveDefaultAgentId(config), config);
+    const sessionKey = route?.session_key ?? mainSession(this.sdk.tryResolveDefaultAgentId(config), config);
     const [, agent] = AGENT.exec(sessionKey ?? '') ?? [];
-    if (sessionKey === undefined || (agent !== undefined && !this.agents.listAgentIds(config).includes(agent))) {
+    if (sessionKey === undefined || (agent !== undefined && !this.sdk.listAgentIds(config).includes(agent))) {
       const lack = agent === undefined ? 'several agents and no default one' : `no agent ${agent}`;
       return { outcome: 'no_agent', error: `the gateway has ${lack}` };
     }
@@ -117,7 +122,7 @@ export class Notifier {
   }
 
   private async deliverOnce(
-    { message, maybe_repeated, rest, file, route, task }: PluginWake,
+    { message, maybe_repeated, rest, file, route, task, is_cut }: PluginWake,
     key: string,
   ): Promise<Delivery> {
     const chat = route ?? ownerOf(this.api.runtime.config.current());
@@ -128,7 +133,9 @@ export class Notifier {
           'no chat asked for this task and the gateway names no owner: set commands.ownerAllowFrom, e.g. ["telegram:4242"]',
       };
     }
-    const parts = partsOf(chat.channel, message, file, rest);
+    const more = is_cut && route ? buttonOf('more', task.task_id, route.channel, route) : {};
+    const [first, ...others] = partsOf(chat.channel, message, file, rest);
+    const parts = first ? [{ ...first, ...more }, ...others] : [];
     const shown = await this.notes.read(key);
     for (const [index, part] of parts.entries()) {
       if (index < shown.parts) continue;
@@ -148,7 +155,7 @@ export class Notifier {
   private async send(route: Route, part: Part, key: string): Promise<Delivery> {
     if (!('texts' in part)) return await this.sendOne(route, part);
     if (route.channel === OWN_PAGES) return await this.addToPage(route, part.texts.join('\n\n'), key);
-    const pushed = await pushToLine(this.api.runtime.config.current(), route, part.texts, key);
+    const pushed = await pushToLine(this.sdk.fetch, this.api.runtime.config.current(), route, part.texts, key);
     if (pushed) return pushed;
     for (const [index, text] of part.texts.entries()) {
       const delivery = await this.sendOne(route, { text: asData(text, route.channel) });
@@ -169,7 +176,7 @@ export class Notifier {
       session = { sessionId: randomUUID(), updatedAt: Date.now() };
       await store.upsertSessionEntry({ ...page, entry: session });
     }
-    const added = await this.toPage({
+    const added = await this.sdk.toPage({
       ...page,
       sessionId: session.sessionId,
       config,
@@ -181,18 +188,18 @@ export class Notifier {
 
   private async sendOne(
     { channel, to, account_id, thread_id, message }: Route,
-    { text, file }: Exclude<Part, { texts: string[] }>,
+    { text, file, presentation }: Exclude<Part, { texts: string[] }>,
   ): Promise<Delivery> {
     let isDispatched = false;
     const quoted = channelOf(channel).quotesMessage && !thread_id && message?.at ? message.id : undefined;
-    const { status, results, reason, error } = await this.toChannel({
+    const { status, results, reason, error } = await this.sdk.toChannel({
       cfg: this.api.runtime.config.current(),
       channel,
       to,
       ...(account_id && { accountId: account_id }),
       ...(thread_id && { threadId: thread_id }),
       ...(quoted && { replyToId: quoted }),
-      payloads: [{ text, ...(file && { mediaUrl: `${NOWHERE}/${file.name}` }) }],
+      payloads: [{ text, ...(presentation && { presentation }), ...(file && { mediaUrl: `${NOWHERE}/${file.name}` }) }],
       ...(file && {
         forceDocument: true,
         mediaAccess: { localRoots: [NOWHERE], readFile: async () => Buffer.from(file.content) },
@@ -203,8 +210,11 @@ export class Notifier {
         isDispatched = true;
       },
     });
-    if (status === 'sent')
-      return { outcome: status, message_ids: results?.flatMap(({ messageId }) => messageId ?? []) ?? [] };
+    if (status === 'sent') {
+      const place = results?.[0]?.target?.id;
+      const message_ids = results?.flatMap(({ messageId }) => messageId ?? []) ?? [];
+      return { outcome: status, message_ids, ...(place && { place }) };
+    }
     const refusal = refusalOf(error);
     return {
       outcome: status === 'failed' && refusal === 'final' ? 'refused' : status,

@@ -75,9 +75,24 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
     isTailDispatch?: boolean;
   }
 
+  /** What a button does: it writes a command, or it calls the plugin whose namespace precedes the colon in the value. */
+  export type PresentationAction = { type: 'command'; command: string } | { type: 'callback'; value: string };
+
   /** What a message offers besides its text. */
   export interface Presentation {
-    blocks: { type: 'buttons'; buttons: { label: string; action: { type: 'command'; command: string } }[] }[];
+    blocks: { type: 'buttons'; buttons: { label: string; action: PresentationAction }[] }[];
+  }
+
+  /** A press of a button of the kind `callback`, in Slack. */
+  export interface Press {
+    channel: string;
+    accountId: string;
+    conversationId: string;
+    threadId?: string;
+    senderId?: string;
+    auth: { isAuthorizedSender: boolean };
+    /** `payload` is the value without the namespace. */
+    interaction: { payload: string };
   }
 
   export interface ReplyDispatchContext {
@@ -188,6 +203,11 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
         context: CommandContext,
       ): Promise<{ text?: string; presentation?: Presentation; suppressReply?: boolean }>;
     }): void;
+    registerInteractiveHandler(handler: {
+      channel: string;
+      namespace: string;
+      handler(press: Press): Promise<{ handled: boolean }>;
+    }): void;
     registerTool(factory: (context: ToolContext) => Tool, options: { name: string }): void;
     registerService(service: { id: string; start(): void | Promise<void>; stop?(): void | Promise<void> }): void;
     registerHttpRoute(route: {
@@ -225,7 +245,7 @@ declare module 'openclaw/plugin-sdk/agent-scope-runtime' {
 }
 
 declare module 'openclaw/plugin-sdk/channel-outbound' {
-  import type { Config } from 'openclaw/plugin-sdk/plugin-entry';
+  import type { Config, Presentation } from 'openclaw/plugin-sdk/plugin-entry';
 
   export function sendDurableMessageBatch(batch: {
     cfg: Config;
@@ -235,7 +255,7 @@ declare module 'openclaw/plugin-sdk/channel-outbound' {
     threadId?: string;
     /** The message that is quoted. */
     replyToId?: string;
-    payloads: { text: string; mediaUrl?: string }[];
+    payloads: { text: string; presentation?: Presentation; mediaUrl?: string }[];
     forceDocument?: boolean;
     mediaAccess?: { localRoots: string[]; readFile(path: string): Promise<Buffer> };
     /** Bypasses the gateway's outbox. */
@@ -245,7 +265,7 @@ declare module 'openclaw/plugin-sdk/channel-outbound' {
   }): Promise<{
     status: 'sent' | 'suppressed' | 'partial_failed' | 'failed';
     /** The messages, by the channel's ids. */
-    results?: { messageId?: string }[];
+    results?: { messageId?: string; /** The chat, by the channel's own id. */ target?: { id: string } }[];
     reason?: string;
     error?: unknown;
   }>;
@@ -259,13 +279,18 @@ declare module 'openclaw/plugin-sdk/gateway-runtime' {
     request: {
       channel: string;
       action: 'edit';
-      params: { to: string; messageId: string; message: string };
+      params: { to?: string; messageId: string; message: string };
       accountId?: string;
       /** Not in the name of an agent's conversation, which may change messages of its own chat only. */
       conversationReadOrigin: 'direct-operator';
       idempotencyKey: string;
     },
   ): Promise<unknown>;
+}
+
+declare module 'openclaw/plugin-sdk/runtime-fetch' {
+  /** `fetch` with the gateway's HTTP client, or with `globalThis.fetch` if that has a member `mock`. */
+  export function fetchWithRuntimeDispatcherOrMockedGlobal(url: string, init: RequestInit): Promise<Response>;
 }
 
 declare module 'openclaw/plugin-sdk/session-transcript-runtime' {

@@ -1,4 +1,5 @@
 /** What a notification consists of: one part is one request to the channel. */
+import type { Presentation } from 'openclaw/plugin-sdk/plugin-entry';
 import { channelOf } from './channels.ts';
 import { asData, isShownAsItIs } from './safe-text.ts';
 
@@ -8,7 +9,7 @@ export interface File {
 }
 
 /** Several texts are sent in one request by channels that only take text. */
-export type Part = { texts: string[] } | { text: string; file?: File };
+export type Part = { texts: string[] } | { text: string; file?: File; presentation?: Presentation };
 
 /**
  * @param text for the chat, with an excerpt of the answer at most

@@ -35,6 +35,8 @@ interface Line {
   since: number;
   /** Absent before the first line. */
   message_id?: string;
+  /** Of the message (`Delivery`). */
+  place?: string;
   text?: string;
   /** The first line is being sent. If this is still set after a restart, it may have been shown: no other one follows. */
   isSending?: true;
@@ -62,7 +64,7 @@ export class ProgressLines {
 
   /** Follows a task. A message that is delivered again names one that is followed already. */
   follow(task_id: string, route: Route): void {
-    if (!channelOf(route.channel).edits?.test(route.to)) return;
+    if (!channelOf(route.channel).edits) return;
     this.next(async () => {
       if (await this.read(task_id)) return;
       await this.write(task_id, { route, since: Date.now() });
@@ -120,17 +122,17 @@ export class ProgressLines {
   }
 
   private async show(task_id: string, line: Line, text: string): Promise<void> {
-    const { route, since, message_id } = line;
+    const { route, since, message_id, place = route.to } = line;
     if (text === line.text) return;
     if (message_id !== undefined) {
-      await this.messages.edit(route, message_id, text);
+      await this.messages.edit({ ...route, to: place }, message_id, text);
       return await this.write(task_id, { ...line, text });
     }
     await this.write(task_id, { ...line, isSending: true });
     const sent = await this.messages.post(route, text);
-    const [shown] = sent.message_ids ?? [];
+    const { message_ids: [shown] = [], place: where } = sent;
     if (shown !== undefined) {
-      await this.write(task_id, { ...line, text, message_id: shown });
+      await this.write(task_id, { ...line, text, message_id: shown, ...(where && { place: where }) });
     } else if (sent.outcome === 'failed' && !sent.isUncertain) {
       await this.write(task_id, { route, since });
     } else {
@@ -139,8 +141,8 @@ export class ProgressLines {
   }
 
   /** The next look tries once more if the edit fails. */
-  private async end(task_id: string, { route, message_id }: Line, text: string): Promise<void> {
-    if (message_id !== undefined) await this.messages.edit(route, message_id, text);
+  private async end(task_id: string, { route, message_id, place = route.to }: Line, text: string): Promise<void> {
+    if (message_id !== undefined) await this.messages.edit({ ...route, to: place }, message_id, text);
     await this.forget(task_id);
   }
 
@@ -167,10 +169,11 @@ export class ProgressLines {
 /** Edits messages through the gateway: a plugin has no other way to the editing of its channels. */
 export function editIn(callGateway: typeof callGatewayFromCli): Messages['edit'] {
   return async ({ channel, to, account_id }, messageId, text) => {
+    const inChat = channelOf(channel).edits === 'inChat' && { to };
     await callGateway('message.action', EDIT_OPTIONS, {
       channel,
       action: 'edit',
-      params: { to, messageId, message: asData(text, channel) },
+      params: { ...inChat, messageId, message: asData(text, channel) },
       ...(account_id && { accountId: account_id }),
       conversationReadOrigin: 'direct-operator',
       idempotencyKey: randomUUID(),

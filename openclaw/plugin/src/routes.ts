@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { CommandContext, ReplyDispatchEvent, ToolContext } from 'openclaw/plugin-sdk/plugin-entry';
+import type { CommandContext, Press, ReplyDispatchEvent, ToolContext } from 'openclaw/plugin-sdk/plugin-entry';
 import type { Route } from '../../../src/shared/chat.ts';
 import { chatTarget } from '../../../src/shared/chat-names.ts';
 import { channelOf, OWN_PAGES } from './channels.ts';
@@ -61,6 +61,16 @@ export function chatOfCommand({ channel, from, to, accountId, messageThreadId, s
     threadId: messageThreadId,
     sessionKey,
   });
+}
+
+/** The chat of a button in Slack, as messages from there name it. A private chat has the name of its user. */
+export function chatOfPress({ channel, accountId, conversationId, threadId, senderId }: Press): Route {
+  return {
+    channel,
+    ...chatTarget(channel, conversationId.startsWith('D') && senderId ? senderId : conversationId),
+    ...(accountId && { account_id: accountId }),
+    ...(threadId && { thread_id: threadId }),
+  };
 }
 
 /** The chat of an agent's run. */

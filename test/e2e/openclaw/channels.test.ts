@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { until } from '../../support/until.ts';
 import { answer } from './callback.ts';
-import type { ChatService, Shown } from './chat-service.ts';
+import type { ChatService, Shown, WithButtons } from './chat-service.ts';
 import { Discord } from './discord.ts';
 import { Feishu } from './feishu.ts';
 import { Line } from './line.ts';
@@ -16,18 +16,26 @@ import { openStageWith, type Stage } from './stage.ts';
 const line = new Line();
 const slack = new Slack();
 const feishu = new Feishu();
-const services: ChatService[] = [line, slack, feishu, new Discord()];
+const discord = new Discord();
+const services: ChatService[] = [line, slack, feishu, discord];
+
+/** Where readers elsewhere find the report. */
+const DASHBOARD = 'https://kimi.example.com';
 let stage: Stage;
 
 beforeAll(async () => {
   await Promise.all(services.map(async (service) => await service.open()));
   const redirected = { 'api.line.me': line.url, 'open.feishu.cn': feishu.url };
-  stage = await openStageWith(inject('temporalCli'), {
-    channels: Object.fromEntries(services.map((service) => [service.channel, service.settings()])),
-    owner: `line:${line.owner}`,
-    env: Object.assign({ REDIRECTED_HOSTS: JSON.stringify(redirected) }, ...services.map((service) => service.env())),
-    imports: join(import.meta.dirname, 'redirect.ts'),
-  });
+  stage = await openStageWith(
+    inject('temporalCli'),
+    {
+      channels: Object.fromEntries(services.map((service) => [service.channel, service.settings()])),
+      owner: `line:${line.owner}`,
+      env: Object.assign({ REDIRECTED_HOSTS: JSON.stringify(redirected) }, ...services.map((service) => service.env())),
+      imports: join(import.meta.dirname, 'redirect.ts'),
+    },
+    { KIMI_DASHBOARD_URL: DASHBOARD, KIMI_DASHBOARD_TOKEN: 'a-token-of-the-dashboard' },
+  );
 });
 afterAll(async () => {
   await stage.close();
@@ -157,6 +165,54 @@ describe.each(services)('$channel', (service) => {
     expect(
       service.shown.filter(({ text }) => /任務完成/.test(text) && text.includes(`${channel}-refused`)),
     ).toHaveLength(1);
+  });
+});
+
+it('LINE: an answer of 60,000 characters ends with a link to its page, which needs no password', async () => {
+  const { pushes } = line;
+  await say(line, 'Kimi：line longest [[simulate: drop=1]]');
+  const task = await dispatched(line, 'line-longest-simulate');
+  await answer(stage, task, `${LONG}\n${LONG}\nthe end`);
+  const last = await line.next(line.direct, /後面還有/);
+  await stage.acknowledged(task);
+  expect(line.pushes - pushes).toBe(2);
+  const link = new URL(/https:\S+(?=）)/.exec(last.text)?.[0] ?? '');
+  expect(link.href).toMatch(`${DASHBOARD}/tasks/${task}?`);
+  const page = await fetch(`${stage.stack.webhook_url}${link.pathname}${link.search}`);
+  expect(await page.text()).toContain('the end');
+  expect((await fetch(`${stage.stack.webhook_url}${link.pathname}`)).status).toBe(401);
+});
+
+it('Discord: the slash command /kimi starts a task, and lists those of its chat', async () => {
+  await discord.command(discord.owner, 'slash [[simulate: size=50]]');
+  await discord.next(discord.direct, /已派發：slash-simulate/);
+  await discord.next(discord.direct, /任務完成[^]*slash/);
+  await stage.acknowledged(await taskNamed('slash-simulate'));
+  await discord.command(discord.owner, 'list');
+  expect((await discord.next(discord.direct, /任務編號/)).text).toContain('slash-simulate');
+  await discord.command(discord.owner, 'list', discord.group);
+  expect((await discord.next(discord.group, /任務編號/)).text).not.toContain('slash-simulate');
+});
+
+describe.each<WithButtons>([slack, discord, feishu])('$channel: the button of an answer that was cut', (service) => {
+  const { channel, direct, owner } = service;
+
+  it('asks Kimi for the rest of it, once', async () => {
+    await say(service, `Kimi：${channel} cut [[simulate: drop=1]]`);
+    const task = await dispatched(service, `${channel}-cut-simulate`);
+    await answer(stage, task, 'the first half', 'length');
+    const shown = await service.next(direct, /答案被截斷/);
+    expect(shown.buttons).toHaveLength(1);
+    const before = (await stage.tasks()).length;
+    await service.press(stage.gateway.url, { from: owner, shown });
+    await service.next(direct, /已派發/);
+    await service.press(stage.gateway.url, { from: owner, shown });
+    const rest = await service.next(direct, /任務完成/);
+    expect(rest.text).toContain('請從中斷的地方繼續');
+    // A later message is handled after the second press.
+    await say(service, '/kimi list');
+    await service.next(direct, /任務編號/);
+    expect(await stage.tasks()).toHaveLength(before + 1);
   });
 });
 

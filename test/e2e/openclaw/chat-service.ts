@@ -34,6 +34,21 @@ export interface Shown {
   id?: string;
   /** The texts that replaced the first one. */
   edits?: string[];
+  /** Data of its buttons. */
+  buttons?: Record<string, unknown>[];
+}
+
+/** A press of the first button of a message. */
+export interface Pressed {
+  from: string;
+  shown: Shown;
+  /** The chat that it comes from, where that is not the message's. */
+  chat?: string;
+}
+
+/** A stand-in of a service with buttons. */
+export interface WithButtons extends ChatService {
+  press(gateway: string, pressed: Pressed): Promise<void>;
 }
 
 export interface Asked {
@@ -156,9 +171,21 @@ export async function formOf({ headers, body }: Asked): Promise<FormData> {
 /** The texts of a message, a post or a card, in order. */
 export function textsIn(content: unknown): string[] {
   if (Array.isArray(content)) return content.flatMap(textsIn);
-  if (typeof content !== 'object' || content === null) return [];
+  if (typeof content !== 'object' || content === null || isButton(content)) return [];
   return Object.entries(content).flatMap(([key, value]) => {
     if (typeof value !== 'string') return textsIn(value);
     return ['text', 'content'].includes(key) ? [value] : [];
   });
+}
+
+/** The buttons of a message, by their own data. */
+export function buttonsIn(content: unknown): Record<string, unknown>[] {
+  if (typeof content !== 'object' || content === null) return [];
+  return isButton(content) ? [content as Record<string, unknown>] : Object.values(content).flatMap(buttonsIn);
+}
+
+/** In Slack, Feishu and Discord. */
+function isButton(content: object): boolean {
+  const { type, tag } = content as { type?: unknown; tag?: unknown };
+  return type === 'button' || tag === 'button' || type === 2;
 }

@@ -2,7 +2,19 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { until } from '../../support/until.ts';
-import { ChatService, formOf, type Answer, type Asked, type Said, type Shown } from './chat-service.ts';
+import {
+  buttonsIn,
+  ChatService,
+  editIn,
+  formOf,
+  textsIn,
+  type Answer,
+  type Asked,
+  type Pressed,
+  type Said,
+  type Shown,
+  type WithButtons,
+} from './chat-service.ts';
 import { installOpenClaw } from './gateway.ts';
 
 const BOT = '900000000000000001';
@@ -25,13 +37,15 @@ interface Socket {
   on(event: 'close', closed: () => void): void;
 }
 
-export class Discord extends ChatService {
+export class Discord extends ChatService implements WithButtons {
   readonly channel = 'discord';
   readonly owner = '900000000000000011';
   readonly direct = '900000000000000021';
   readonly group = '900000000000000031';
   readonly mention = `<@${BOT}> `;
   private readonly threads = new Set<string>();
+  /** The channels of interactions, by their tokens. */
+  private readonly interactions = new Map<string, string>();
   private socket: Socket | undefined;
   private sequence = 0;
 
@@ -84,6 +98,48 @@ export class Discord extends ChatService {
       ...(group !== undefined && { guild_id: GUILD, member: { roles: [], joined_at: new Date().toISOString() } }),
     });
     return id;
+  }
+
+  async press(_gateway: string, { from, shown, chat = shown.chat }: Pressed): Promise<void> {
+    const { custom_id } = shown.buttons?.[0] ?? {};
+    const { id = '', thread, text } = shown;
+    const channel = chat === shown.chat ? (thread ?? chat) : chat;
+    await this.interact(from, channel, {
+      type: 3,
+      data: { component_type: 2, custom_id },
+      message: { ...message(id, channel, text), author: user() },
+    });
+  }
+
+  /** Uses the slash command `/kimi`. */
+  async command(from: string, input: string, channel = this.direct): Promise<void> {
+    const options = [{ name: 'input', type: 3, value: input }];
+    await this.interact(from, channel, { type: 2, data: { id: this.snowflake(), name: 'kimi', type: 1, options } });
+  }
+
+  private async interact(from: string, channel_id: string, more: object): Promise<void> {
+    const socket = await until(() => this.socket);
+    const token = `interaction-${this.id()}`;
+    this.interactions.set(token, channel_id);
+    const person = { id: from, username: 'owner', discriminator: '0', global_name: 'Owner' };
+    this.dispatch(socket, 'INTERACTION_CREATE', {
+      id: this.snowflake(),
+      application_id: APPLICATION,
+      token,
+      version: 1,
+      locale: 'zh-TW',
+      entitlements: [],
+      channel_id,
+      channel: this.channelOf(channel_id),
+      ...(channel_id === this.direct
+        ? { user: person }
+        : {
+            guild_id: GUILD,
+            guild: { id: GUILD },
+            member: { user: person, roles: [], joined_at: new Date().toISOString(), permissions: '0' },
+          }),
+      ...more,
+    });
   }
 
   private identify(socket: Socket): void {
@@ -139,6 +195,14 @@ export class Discord extends ChatService {
     if (path.endsWith('/typing')) return { json: {} };
     if (channel !== '' && messages === undefined) return { json: this.channelOf(channel) };
     if (method === 'GET' && messages !== undefined) return { json: [] };
+    const [, place = '', id = ''] = /^\/channels\/(\d+)\/messages\/(\d+)$/.exec(path) ?? [];
+    if (id !== '') {
+      if (method === 'PATCH') editIn(this.shown, id, textOf(JSON.parse(asked.body.toString()) as Content));
+      return { json: { ...message(id, place, ''), author: user() } };
+    }
+    const [, token = ''] = /\/(interaction-\d+)(?:\/|$)/.exec(path) ?? [];
+    const replied = this.interactions.get(token);
+    if (replied !== undefined) return await this.reply(replied, asked);
     if (method === 'POST' && messages !== undefined) return await this.send(channel, asked);
     this.unknown.push(`${method} ${path}`);
     return { status: 404, json: { code: 0, message: '404: Not Found' } };
@@ -148,18 +212,39 @@ export class Discord extends ChatService {
     const isForm = asked.headers['content-type']?.startsWith('multipart/') === true;
     const form = isForm ? await formOf(asked) : undefined;
     const json = form ? (form.get('payload_json') as string) : asked.body.toString();
-    const { content: text = '' } = JSON.parse(json) as { content?: string };
+    const content = JSON.parse(json) as Content;
     const upload = form?.get('files[0]');
+    const id = this.snowflake();
     const shown: Shown = {
       chat: this.threads.has(channel) ? this.group : channel,
-      text,
+      id,
+      text: textOf(content),
+      buttons: buttonsIn(content),
       ...(this.threads.has(channel) && { thread: channel }),
       ...(upload instanceof File && { file: { name: upload.name, content: await upload.text() } }),
     };
     // https://docs.discord.com/developers/topics/opcodes-and-status-codes
     if (!this.take(shown)) return { status: 403, json: { code: 50_007, message: 'Cannot send messages to this user' } };
-    return { json: { ...message(this.snowflake(), channel, text), author: user() } };
+    return { json: { ...message(id, channel, shown.text), author: user() } };
   }
+
+  /** An interaction is answered by its callback, then by a webhook of its own. */
+  private async reply(channel: string, asked: Asked): Promise<Answer> {
+    const { method, body } = asked;
+    if (method === 'GET' || method === 'DELETE') return { json: message(this.snowflake(), channel, '') };
+    const { data, ...content } = JSON.parse(body.toString()) as Content & { data?: Content };
+    const said = { ...asked, body: Buffer.from(JSON.stringify(data ?? content)) };
+    return textOf(data ?? content) === '' ? { json: {} } : await this.send(channel, said);
+  }
+}
+
+interface Content {
+  content?: string;
+  components?: unknown;
+}
+
+function textOf({ content, components }: Content): string {
+  return [content, ...textsIn(components)].filter(Boolean).join('\n');
 }
 
 function user(): object {

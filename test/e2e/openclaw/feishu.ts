@@ -2,14 +2,18 @@
 import { createHash } from 'node:crypto';
 import { freePort } from '../../support/engine.ts';
 import {
+  buttonsIn,
   ChatService,
+  editIn,
   formOf,
   postTo,
   textsIn,
   type Answer,
   type Asked,
+  type Pressed,
   type Said,
   type Shown,
+  type WithButtons,
 } from './chat-service.ts';
 
 const KEY = 'feishu-encrypt-key';
@@ -18,10 +22,19 @@ const BOT = 'ou_bot';
 interface Message {
   chat: string;
   text: string;
+  type?: string;
   thread?: string;
 }
 
-export class Feishu extends ChatService {
+/** A message of the bot. */
+interface Sent {
+  receive_id?: string;
+  msg_type: string;
+  content: string;
+  reply_in_thread?: boolean;
+}
+
+export class Feishu extends ChatService implements WithButtons {
   readonly channel = 'feishu';
   readonly owner = 'ou_owner';
   readonly direct = 'oc_owner';
@@ -73,39 +86,45 @@ export class Feishu extends ChatService {
     const id = `om_${this.id()}`;
     this.messages.set(id, { chat, text, ...(thread !== undefined && { thread }) });
     const mentions = text.includes('@_user_1') ? [{ key: '@_user_1', id: { open_id: BOT }, name: 'Javis' }] : [];
-    const body = JSON.stringify({
-      schema: '2.0',
-      header: {
-        event_id: `event-${id}`,
-        event_type: 'im.message.receive_v1',
+    await this.post('im.message.receive_v1', {
+      sender: { sender_id: { open_id: from }, sender_type: 'user', tenant_key: 'tenant' },
+      message: {
+        message_id: id,
+        ...(parent !== undefined && { root_id: thread ?? parent, parent_id: parent }),
+        ...(thread !== undefined && { thread_id: `omt_${thread}` }),
         create_time: String(Date.now()),
-        token: 'feishu-token',
-        app_id: 'cli_stub',
-        tenant_key: 'tenant',
-      },
-      event: {
-        sender: { sender_id: { open_id: from }, sender_type: 'user', tenant_key: 'tenant' },
-        message: {
-          message_id: id,
-          ...(parent !== undefined && { root_id: thread ?? parent, parent_id: parent }),
-          ...(thread !== undefined && { thread_id: `omt_${thread}` }),
-          create_time: String(Date.now()),
-          chat_id: chat,
-          chat_type: group === undefined ? 'p2p' : 'group',
-          message_type: 'text',
-          content: JSON.stringify({ text }),
-          mentions,
-        },
+        chat_id: chat,
+        chat_type: group === undefined ? 'p2p' : 'group',
+        message_type: 'text',
+        content: JSON.stringify({ text }),
+        mentions,
       },
     });
-    const [at, nonce] = [String(Math.floor(Date.now() / 1_000)), id];
+    return id;
+  }
+
+  async press(_gateway: string, { from, shown, chat = shown.chat }: Pressed): Promise<void> {
+    const { behaviors: [{ value }] = [{}] } = (shown.buttons?.[0] ?? {}) as { behaviors?: [{ value?: unknown }] };
+    await this.post('card.action.trigger', {
+      operator: { open_id: from },
+      token: `c-${this.id()}`,
+      action: { tag: 'button', value },
+      context: { open_message_id: shown.id, open_chat_id: chat },
+    });
+  }
+
+  private async post(event_type: string, event: object): Promise<void> {
+    const nonce = `event-${this.id()}`;
+    const create_time = String(Date.now());
+    const header = { event_id: nonce, event_type, create_time, token: 'feishu-token', app_id: 'cli_stub' };
+    const body = JSON.stringify({ schema: '2.0', header: { ...header, tenant_key: 'tenant' }, event });
+    const at = String(Math.floor(Date.now() / 1_000));
     const signature = createHash('sha256').update(`${at}${nonce}${KEY}${body}`).digest('hex');
     await postTo(`http://127.0.0.1:${this.webhookPort}/feishu/events`, body, {
       'x-lark-request-timestamp': at,
       'x-lark-request-nonce': nonce,
       'x-lark-signature': signature,
     });
-    return id;
   }
 
   protected async answer(asked: Asked): Promise<Answer> {
@@ -121,22 +140,28 @@ export class Feishu extends ChatService {
     if (path === '/open-apis/im/v1/files') return data({ file_key: await this.saveFile(asked) });
     if (path === '/open-apis/cardkit/v1/cards') return data({ card_id: `card_${this.id()}` });
     if (method === 'GET' && of !== undefined) return data({ items: [this.item(of)] });
+    if (method === 'PUT' && of !== undefined) return this.edit(of, asked);
+    if (path.startsWith('/open-apis/im/v1/chats/'))
+      return data(path.endsWith(this.group) ? { chat_mode: 'group' } : { chat_mode: 'p2p' });
     if (method === 'POST' && path.startsWith('/open-apis/im/v1/messages')) return this.send(asked, of);
     this.unknown.push(`${method} ${path}`);
     return { status: 404, json: { code: 99_992_402, msg: 'not found' } };
   }
 
   private send({ body }: Asked, of: string | undefined): Answer {
-    const sent = JSON.parse(body.toString()) as { receive_id?: string; content: string; reply_in_thread?: boolean };
+    const sent = JSON.parse(body.toString()) as Sent;
     const source = of === undefined ? undefined : this.messages.get(of);
     const to = source?.chat ?? sent.receive_id ?? '';
     const chat = to === this.owner ? this.direct : to;
     const content = JSON.parse(sent.content) as { file_key?: string; data?: { card_id?: string } };
     const file = this.files.get(content.file_key ?? '');
     const thread = source?.thread ?? (sent.reply_in_thread === true ? of : undefined);
+    const id = `om_${this.id()}`;
     const shown: Shown = {
       chat,
+      id,
       text: textsIn(content).join('\n'),
+      buttons: buttonsIn(content),
       ...(file && { file }),
       ...(thread !== undefined && { thread }),
       ...(of !== undefined && { quotes: of }),
@@ -145,9 +170,17 @@ export class Feishu extends ChatService {
     if (!this.take(shown))
       return { status: 400, json: { code: 230_013, msg: 'Bot has NO availability to this user.' } };
     if (content.data?.card_id !== undefined) this.cards.set(content.data.card_id, shown);
-    const id = `om_${this.id()}`;
-    this.messages.set(id, { chat, text: shown.text, ...(thread !== undefined && { thread }) });
+    this.messages.set(id, { chat, text: shown.text, type: sent.msg_type, ...(thread !== undefined && { thread }) });
     return data({ message_id: id, chat_id: chat });
+  }
+
+  private edit(id: string, { body }: Asked): Answer {
+    const { content } = JSON.parse(body.toString()) as { content: string };
+    // https://open.feishu.cn/document/server-docs/im-v1/message/update: texts and posts only.
+    if (!['text', 'post'].includes(this.messages.get(id)?.type ?? ''))
+      return { status: 400, json: { code: 230_054, msg: 'This operation is not supported for this message type.' } };
+    editIn(this.shown, id, textsIn(JSON.parse(content)).join('\n'));
+    return data({});
   }
 
   /** The gateway fills a card after it has sent it. */

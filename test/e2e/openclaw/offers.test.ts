@@ -1,36 +1,49 @@
 /** What a chat offers besides text, in the real gateway: a button that cancels, and a line of progress that is edited. */
-import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { until } from '../../support/until.ts';
+import type { Shown, WithButtons } from './chat-service.ts';
+import { Discord } from './discord.ts';
+import { Feishu } from './feishu.ts';
 import { Slack } from './slack.ts';
 import { GROUP, openStageWith, OWNER, telegramSettings, type Stage } from './stage.ts';
 import { serveTelegram, type Telegram } from './telegram.ts';
 
 const slack = new Slack();
+const discord = new Discord();
+const feishu = new Feishu();
+const services: WithButtons[] = [slack, discord, feishu];
 let telegram: Telegram;
 let stage: Stage;
 
 beforeAll(async () => {
   telegram = await serveTelegram();
-  await slack.open();
+  await Promise.all(services.map(async (service) => await service.open()));
+  const channels = Object.fromEntries(services.map((service) => [service.channel, service.settings()]));
   stage = await openStageWith(
     inject('temporalCli'),
     {
-      channels: { telegram: telegramSettings(telegram), slack: slack.settings() },
+      channels: { ...channels, telegram: telegramSettings(telegram) },
       owner: `telegram:${OWNER}`,
-      env: slack.env(),
+      env: Object.assign(
+        { REDIRECTED_HOSTS: JSON.stringify({ 'open.feishu.cn': feishu.url }) },
+        ...services.map((service) => service.env()),
+      ),
+      imports: join(import.meta.dirname, 'redirect.ts'),
     },
     { KIMI_CALLBACKS: 'relay' },
   );
 });
 afterAll(async () => {
   await stage.close();
-  slack.stop();
+  for (const service of services) service.stop();
   telegram.stop();
 });
 
 beforeEach(({ onTestFailed }) => {
   onTestFailed(async () => {
-    console.error(telegram.shown, slack.shown, slack.unknown);
+    console.error(telegram.shown);
+    for (const { shown, unknown } of services) console.error(shown, unknown);
     console.error('the gateway:', (await stage.gateway.log()).split('\n').slice(-40).join('\n'));
   });
 });
@@ -40,6 +53,9 @@ interface Line {
   text: string;
   edits?: string[];
 }
+
+/** A task that runs until it is cancelled. */
+const ENDLESS = '[[simulate: chunks=600 chunk-delay=1000]]';
 
 /** A task that streams its answer for longer than it takes until the second line. */
 const LASTS = '[[simulate: size=2000 chunks=110 chunk-delay=900]]';
@@ -57,9 +73,9 @@ async function editsOf(shown: () => Line[], name: string): Promise<number> {
 it.each([
   ['a private chat', OWNER, undefined],
   ['a group', OWNER, { id: GROUP }],
-])('a button under the first answer cancels the task in %s', async (_where, from, group) => {
+])('a button under the first answer cancels the task in %s of Telegram', async (_where, from, group) => {
   const chat = group?.id ?? from;
-  telegram.say(from, `Kimi：cancelled in ${chat} [[simulate: chunks=300 chunk-delay=1000]]`, group);
+  telegram.say(from, `Kimi：cancelled in ${chat} ${ENDLESS}`, group);
   const dispatched = await until(() =>
     telegram.shown.find((shown) => shown.chat === chat && /已派發/.test(shown.text)),
   );
@@ -67,6 +83,45 @@ it.each([
   telegram.press(from, dispatched);
   await until(() => telegram.shown.find((shown) => shown.chat === chat && /任務已取消/.test(shown.text)));
   expect(stage.model.requests).toEqual([]);
+});
+
+/** Starts a task. @returns the first answer. */
+async function dispatched(
+  service: WithButtons,
+  name: string,
+  more: { group?: string; thread?: string } = {},
+): Promise<Shown> {
+  const mention = more.group === undefined ? '' : service.mention;
+  await service.say(stage.gateway.url, { from: service.owner, text: `${mention}Kimi：${name} ${ENDLESS}`, ...more });
+  return await service.next(more.group ?? service.direct, new RegExp(`已派發：${name.replaceAll(' ', '-')}`));
+}
+
+describe.each(services)('a button in $channel', (service) => {
+  const { channel, owner, direct, group } = service;
+
+  it.each(['private', 'group', 'thread'])('cancels its task, and no other (%s)', async (where) => {
+    const more: { group?: string; thread?: string } =
+      where === 'private' ? {} : { group, ...(where === 'thread' && { thread: service.earlier('first') }) };
+    const shown = await dispatched(service, `${channel} ${where}`, more);
+    const isLost = service === feishu && where === 'thread';
+    expect(shown.buttons).toHaveLength(isLost ? 0 : 1);
+    if (isLost) return;
+    await service.press(stage.gateway.url, { from: owner, shown });
+    const ended = await service.next(group === more.group ? group : direct, /任務已取消/);
+    expect(ended.text).toContain(`${channel}-${where}`);
+    expect(ended.thread).toBe(shown.thread);
+    expect(stage.model.requests).toEqual([]);
+  });
+
+  it('does nothing for another chat', async () => {
+    const shown = await dispatched(service, `${channel} of a chat`);
+    await service.press(stage.gateway.url, { from: owner, shown, chat: group });
+    // In Feishu the answer quotes the message of the button.
+    await service.next(service === feishu ? direct : group, /沒有.*這個任務/);
+    const tasks = await stage.tasks();
+    expect(tasks.find(({ task_name }) => task_name === `${channel}-of-a-chat-simulate`)?.state).not.toBe('cancelled');
+    expect(stage.model.requests).toEqual([]);
+  });
 });
 
 it.concurrent(
@@ -78,8 +133,11 @@ it.concurrent(
   },
 );
 
-it.concurrent('a channel of Slack: the same', { timeout: 300_000 }, async () => {
-  const text = `${slack.mention}Kimi：slack long together ${LASTS}`;
-  await slack.say(stage.gateway.url, { from: slack.owner, text, group: slack.group });
-  expect(await editsOf(() => slack.shown, 'slack-long-together')).toBeGreaterThan(1);
+it.concurrent.each(
+  services.flatMap((service) => ['private', 'group'].map((where) => [service.channel, where, service] as const)),
+)('%s, %s: the same', { timeout: 300_000 }, async (channel, where, service) => {
+  const group = where === 'group' ? service.group : undefined;
+  const text = `${group === undefined ? '' : service.mention}Kimi：${channel} long ${where} ${LASTS}`;
+  await service.say(stage.gateway.url, { from: service.owner, text, ...(group !== undefined && { group }) });
+  expect(await editsOf(() => service.shown, `${channel}-long-${where}`)).toBeGreaterThan(1);
 });

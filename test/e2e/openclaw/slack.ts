@@ -1,11 +1,23 @@
 /** A stand-in for Slack's Events API and Web API. */
 import { createHmac } from 'node:crypto';
-import { ChatService, editIn, formOf, postTo, type Answer, type Asked, type Said } from './chat-service.ts';
+import {
+  buttonsIn,
+  ChatService,
+  editIn,
+  formOf,
+  postTo,
+  textsIn,
+  type Answer,
+  type Asked,
+  type Pressed,
+  type Said,
+  type WithButtons,
+} from './chat-service.ts';
 
 const SECRET = 'slack-secret';
 const BOT = 'UBOT00001';
 
-export class Slack extends ChatService {
+export class Slack extends ChatService implements WithButtons {
   readonly channel = 'slack';
   readonly owner = 'U0OWNER01';
   readonly group = 'C0TEAM001';
@@ -59,10 +71,36 @@ export class Slack extends ChatService {
         ...(thread !== undefined && { thread_ts: thread }),
       },
     });
-    const at = String(Math.floor(Date.now() / 1_000));
-    const signature = `v0=${createHmac('sha256', SECRET).update(`v0:${at}:${body}`).digest('hex')}`;
-    await postTo(`${gateway}/slack/events`, body, { 'x-slack-request-timestamp': at, 'x-slack-signature': signature });
+    await this.post(gateway, body, 'application/json');
     return ts;
+  }
+
+  async press(gateway: string, { from, shown, chat = shown.chat }: Pressed): Promise<void> {
+    const { id: ts, thread, text, buttons: [button] = [] } = shown;
+    const thread_ts = thread === undefined ? {} : { thread_ts: thread };
+    const payload = {
+      type: 'block_actions',
+      team: { id: 'T0TEAM001' },
+      api_app_id: 'A0APP0001',
+      user: { id: from },
+      trigger_id: `trigger-${this.id()}`,
+      container: { type: 'message', message_ts: ts, channel_id: chat, ...thread_ts },
+      channel: { id: chat },
+      message: { type: 'message', ts, text, ...thread_ts },
+      response_url: `${this.url}/response`,
+      actions: [{ ...button, block_id: 'buttons', action_ts: this.timestamp() }],
+    };
+    const body = new URLSearchParams({ payload: JSON.stringify(payload) }).toString();
+    await this.post(gateway, body, 'application/x-www-form-urlencoded');
+  }
+
+  private async post(gateway: string, body: string, type: string): Promise<void> {
+    const at = String(Math.floor(Date.now() / 1_000));
+    await postTo(`${gateway}/slack/events`, body, {
+      'content-type': type,
+      'x-slack-request-timestamp': at,
+      'x-slack-signature': `v0=${createHmac('sha256', SECRET).update(`v0:${at}:${body}`).digest('hex')}`,
+    });
   }
 
   private timestamp(): string {
@@ -115,7 +153,8 @@ export class Slack extends ChatService {
         return { messages: [] };
       case 'chat.postMessage': {
         const ts = this.timestamp();
-        return this.take({ chat: channel, text: textOf(form), id: ts, ...thread })
+        const buttons = buttonsIn(JSON.parse(form['blocks'] ?? '[]'));
+        return this.take({ chat: channel, text: textOf(form), id: ts, buttons, ...thread })
           ? { channel, ts }
           : { ok: false, error: 'msg_blocked_by_admin' };
       }
@@ -151,5 +190,5 @@ export class Slack extends ChatService {
 }
 
 function textOf({ text = '', blocks }: Record<string, string>): string {
-  return text || (blocks ?? '');
+  return textsIn(JSON.parse(blocks ?? '[]')).join('\n') || text;
 }
