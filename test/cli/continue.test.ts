@@ -81,7 +81,7 @@ describe('a conversation', () => {
     expect(JSON.parse(saved)).toMatchObject({ continues: second.task_id, encrypted_question: { key: 'a' } });
     expect(saved).not.toContain('You are brief.');
 
-    expect((await run('status', third.task_id)).stdout).toMatch(new RegExp(`^Continues +${second.task_id}$`, 'm'));
+    expect((await run('status', third.task_id)).stdout).toMatch(new RegExp(`^Continues +${second.task_id}  two$`, 'm'));
     expect((await run('result', third.task_id)).stderr).toContain(`Continues ${second.task_id}`);
     expect((await run('export', '--name', 'talk')).stdout).toContain(`Continues ${first.task_id}`);
     expect((await run('export', '--name', 'talk', '--csv')).stdout).toContain(`"${second.task_id}"`);

@@ -204,6 +204,22 @@ describe('rm', () => {
   });
 });
 
+function of(to: string): string[] {
+  return ['--route', JSON.stringify({ channel: 'telegram', to })];
+}
+
+it('search with a chat finds its tasks only', async () => {
+  const [own, others] = [await started('pangolins', ...of('1')), await started('pangolins too', ...of('2'))];
+  await run('wait', own, others);
+  const found = async (...more: string[]): Promise<string[]> => {
+    const matches = JSON.parse((await run('search', '--json', ...more, '--', 'pangolins')).stdout) as ResultFile[];
+    return matches.map(({ task_id }) => task_id);
+  };
+  expect(await found(...of('1'))).toEqual([own]);
+  expect(await found(...of('3'))).toEqual([]);
+  expect((await found()).toSorted()).toEqual([own, others].toSorted());
+});
+
 it('prune removes acknowledged results of that age only', async () => {
   const store = new ResultStore(resultsOf(home()));
   const ids = ['kimi-1707654321-81', 'kimi-1707654321-82', 'kimi-1707654321-83'];

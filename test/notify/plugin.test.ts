@@ -391,7 +391,13 @@ describe('the messages of an answer', () => {
   const file = { name: 'a.md', content: '# long' };
   it('are remembered with its task, each piece and the file, also after a restart', async () => {
     const stateDir = await temporaryFolder();
-    const { wake } = await openPlugin({ stateDir, channel: sentAs(['1', '2'], ['3']) });
+    const { wake } = await openPlugin({
+      stateDir,
+      channel: async ({ forceDocument }) => ({
+        status: 'sent',
+        results: [forceDocument ? { messageId: '3' } : { messageId: '2', receipt: { platformMessageIds: ['1', '2'] } }],
+      }),
+    });
     await wake({ file });
     const { answers } = await openPlugin({ stateDir });
     for (const id of ['1', '2', '3']) expect(await answers.taskOf(ROUTE, id)).toBe(ID);
@@ -757,7 +763,11 @@ describe('a message', () => {
     const hook = messageHook({
       run: async (args, input = '') => {
         runs.push([...args, input]);
-        return { exit: 0, stdout: 'said @all', stderr: args[0] === 'dispatch' ? `任務編號：${ID}` : '' };
+        const said: Record<string, string> = {
+          dispatch: `任務編號：${ID}`,
+          retry: `重新派發任務 ${BEFORE} 的問題\n任務編號：${ID}\n這是模擬的答案`,
+        };
+        return { exit: 0, stdout: 'said @all', stderr: said[args[0] ?? ''] ?? '' };
       },
       progress: { follow: (...task) => void followed.push(task) },
       notifier: {
@@ -841,6 +851,13 @@ describe('a message', () => {
     const words = ['dispatch', '-p', '-', `--continue=${BEFORE}`, '--route', JSON.stringify(once)];
     expect(first.runs).toEqual([[...words, expect.stringMatching(/^請從中斷的地方繼續。[^>]*$/)]]);
     expect(second.runs).toEqual(first.runs);
+  });
+
+  it('/kimi retry offers the same for the new task', async () => {
+    const { runs, buttons, followed } = await say(`/kimi retry ${BEFORE}`);
+    expect(runs).toEqual([['retry', BEFORE, '--route', route, '']]);
+    expect(buttons).toMatchObject([{ action: { command: `/kimi cancel ${ID}` } }]);
+    expect(followed).toEqual([[ID, JSON.parse(route)]]);
   });
 
   it.each(['@javis_bot Kimi: x', '<@U0BOT> Kimi: x', '<@!99> /kimi x'])('%j starts one in a group', async (words) => {
@@ -1044,6 +1061,12 @@ describe('/kimi', () => {
     [`status ${ID}-again-1`, ['status', `${ID}-again-1`, ...chat], undefined],
     // The command line reports that it is no task id: it must not be paid for as a prompt.
     ['cancel kimi-1707', ['cancel', 'kimi-1707', ...chat], undefined],
+    ['retry', ['retry', 'last', ...chat], undefined],
+    [`retry ${ID}`, ['retry', ID, ...chat], undefined],
+    // Its words cannot widen it to other chats.
+    ['search  半導體 --route x', ['search', '-l', '10', ...chat, '--', '半導體', '--route', 'x'], undefined],
+    ['Search -- x', ['search', '-l', '10', ...chat, '--', '--', 'x'], undefined],
+    ['research x', ['dispatch', '-p', '-', ...chat], 'research x'],
     ['usage', ['usage'], undefined],
   ])('%s', async (args, words, input) => {
     const { runs, text } = await ask(args);
@@ -1144,6 +1167,22 @@ describe('the agent’s tools', () => {
 
   it('need the release that the gateway’s own check asks for', () => {
     expect(plugin.openclaw.install.minHostVersion).toBe(plugin.peerDependencies.openclaw);
+  });
+
+  it('search and retry in the agent’s chat', async () => {
+    const runs: string[][] = [];
+    const run = async (args: string[]) => {
+      runs.push(args);
+      return { exit: 0, stdout: '[]', stderr: '' };
+    };
+    const tools = toolsFor(run, { deliveryContext: { channel: 'telegram', to: 'telegram:4242' } }, MEDIA);
+    await tools.kimi_search.execute('1', { words: ' chips  --json', since: '30d' });
+    await tools.kimi_retry.execute('2', { task_id: ID, model: 'kimi-k3' });
+    const chat = ['--route', JSON.stringify(ROUTE)];
+    expect(runs).toEqual([
+      ['search', '-l', '10', '--json', '--since=30d', ...chat, '--', 'chips', '--json'],
+      ['retry', ID, '--json', '--model=kimi-k3', ...chat],
+    ]);
   });
 
   it('are those of the manifest', () => {

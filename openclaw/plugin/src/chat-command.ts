@@ -7,7 +7,10 @@ import { forChat, UNKNOWN_CHAT, type Chat } from './routes.ts';
 import type { Notifier } from './notifier.ts';
 
 /** Subcommands, alone or with a task. A wrong id is reported by the command line; it must not become a prompt. */
-const COMMAND = /^(?:(?<verb>status|list|cancel|result|usage)(?:\s+(?<id>kimi-\S*))?)?$/i;
+const COMMAND = /^(?:(?<verb>status|list|cancel|result|retry|usage)(?:\s+(?<id>kimi-\S*))?)?$/i;
+
+/** `search` with the words that are searched for in the questions and answers of the chat. */
+const SEARCH = /^search\s+(?<words>\S.*)$/isu;
 
 /** `continue`, with the task or for the newest one of the chat, and what Kimi is asked next. */
 const CONTINUE = /^continue(?:\s+(?<task>kimi-\S+))?(?:\s+(?<prompt>.+))?$/isu;
@@ -17,6 +20,8 @@ const MORE = /^more\s+(?<task>kimi-(?<second>\d+)-\d+)$/i;
 
 /** What Kimi is asked by {@link MORE}. It is part of conversations in any language. */
 const GO_ON = '請從中斷的地方繼續。 Continue where the answer was cut, in its language.';
+
+const EVERY_TASK_ID = new RegExp(TASK_ID_IN, 'g');
 
 /** The newest task of the chat. */
 export const LAST = 'last';
@@ -51,8 +56,12 @@ export async function dispatchFromChat(
 ): Promise<Reply> {
   const continuing = before === undefined ? [] : [`--continue=${before}`];
   const from = once && typeof chat !== 'string' ? { ...chat, message: once } : chat;
-  const ran = await forChat(run, from)(['dispatch', '-p', '-', ...continuing, ...attaching(files)], prompt);
-  const [task_id] = (ran.exit === 0 && TASK_ID_IN.exec(ran.stderr)) || [];
+  return started(await forChat(run, from)(['dispatch', '-p', '-', ...continuing, ...attaching(files)], prompt));
+}
+
+/** @returns what is said of a task that was started: its id comes last, after that of the task that is retried. */
+function started(ran: Ran): Reply {
+  const task_id = ran.exit === 0 ? ran.stderr.match(EVERY_TASK_ID)?.at(-1) : undefined;
   return { text: toChat(ran), ...(task_id && { task_id }) };
 }
 
@@ -76,9 +85,14 @@ export function attaching(files: readonly string[]): string[] {
   return files.map((path) => `--attach=${path}`);
 }
 
+/** @returns the command line that searches. Words may look like options. */
+export function searching(words: string, limit: string, more: readonly string[] = []): string[] {
+  return ['search', '-l', limit, ...more, '--', ...words.trim().split(/\s+/)];
+}
+
 /** @returns whether these words after `/kimi` are a command and no prompt. */
 export function isCommand(args: string): boolean {
-  return COMMAND.test(args.trim());
+  return COMMAND.test(args.trim()) || SEARCH.test(args.trim());
 }
 
 /**
@@ -93,16 +107,19 @@ export async function answerCommand(
   { chat, isAuthorized }: Asker,
 ): Promise<Reply | undefined> {
   const asked = args.trim();
-  const command = COMMAND.exec(asked)?.groups;
+  const command = SEARCH.exec(asked)?.groups ?? COMMAND.exec(asked)?.groups;
   if (!command) return await dispatchFromChat(run, askedBy(asked), chat);
   if (chat === 'unknown') return { text: UNKNOWN_CHAT };
   if (!isAuthorized) return { text: NOT_AUTHORIZED };
-  const { verb = 'list', id } = command;
+  const { verb = 'list', id, words } = command;
   const tasks = forChat(run, chat);
+  if (words !== undefined) return { text: block(toChat(await tasks(searching(words, LISTED)))) };
   const ofTask = id ? [id] : [];
   switch (verb.toLowerCase()) {
     case 'usage':
       return { text: block(toChat(await run(['usage']))) };
+    case 'retry':
+      return started(await tasks(['retry', id ?? LAST]));
     case 'cancel':
       return { text: toChat(await tasks(['cancel', ...ofTask])) };
     case 'result': {
@@ -123,7 +140,7 @@ export async function answerCommand(
  * Commands that a chat has as well; `/kimi status` takes the place of `watch`. In parentheses a command is for the machine's
  * terminal: there `status` shows the address of the Web UI.
  */
-const ADVISED = /kimi-dispatch (?<verb>status|list|cancel|result|usage|watch)\b(?! [\w-]+[)）])/g;
+const ADVISED = /kimi-dispatch (?<verb>status|list|cancel|result|retry|usage|watch)\b(?! [\w-]+[)）])/g;
 
 /** @returns the text for a chat: an error advises its commands instead of those of a terminal. */
 function toChat(ran: Ran): string {

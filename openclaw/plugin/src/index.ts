@@ -69,7 +69,7 @@ export default definePluginEntry({
     });
     api.registerCommand({
       name: 'kimi',
-      description: 'Kimi: PROMPT | continue | status | list | cancel | result | usage',
+      description: 'Kimi: PROMPT | continue | status | list | search | result | retry | cancel | usage',
       acceptsArgs: true,
       channels: COMMAND_CHANNELS,
       handler: async (context) => {

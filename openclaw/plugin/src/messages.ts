@@ -70,13 +70,13 @@ export function messageHook({ run, notifier, progress, answers, media, isAuthori
       const { taken, left } = await filesOf(ctx, media, isContinuation);
       const words = { prompt: withQuotation(next, ctx, isContinuation), before: replied ?? named, once };
       const { text, task_id } = await dispatchFromChat(run, words, chat, taken);
-      if (task_id && typeof chat !== 'string') progress.follow(task_id, chat);
       return { text: [text, filesNotTaken(left)].filter(Boolean).join('\n\n'), ...(task_id && { task_id }) };
     }
 
     /** @returns whether the dispatcher sends the answer. */
     async function answer(): Promise<boolean> {
-      const said = await reply().catch((error: unknown) => ({ text: String(error) }));
+      const said: Reply | undefined = await reply().catch((error: unknown) => ({ text: String(error) }));
+      if (said?.task_id && typeof chat !== 'string') progress.follow(said.task_id, chat);
       if (said === undefined || event.suppressUserDelivery) return false;
       // The dispatcher sends nothing after an abort, and it would reply to the origin of a message that was written elsewhere for
       // this chat, e.g. by `chat.send`.

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type * as AgentScope from 'openclaw/plugin-sdk/agent-scope-runtime';
-import type { sendDurableMessageBatch } from 'openclaw/plugin-sdk/channel-outbound';
+import type { sendDurableMessageBatch, Sent } from 'openclaw/plugin-sdk/channel-outbound';
 import type { Config, PluginApi } from 'openclaw/plugin-sdk/plugin-entry';
 import type { appendAssistantMirrorMessageByIdentity } from 'openclaw/plugin-sdk/session-transcript-runtime';
 import type { Route } from '../../../src/shared/chat.ts';
@@ -212,8 +212,7 @@ export class Notifier {
     });
     if (status === 'sent') {
       const place = results?.[0]?.target?.id;
-      const message_ids = results?.flatMap(({ messageId }) => messageId ?? []) ?? [];
-      return { outcome: status, message_ids, ...(place && { place }) };
+      return { outcome: status, message_ids: (results ?? []).flatMap(idsOf), ...(place && { place }) };
     }
     const refusal = refusalOf(error);
     return {
@@ -222,6 +221,11 @@ export class Notifier {
       isUncertain: status === 'failed' && refusal === undefined && isDispatched,
     };
   }
+}
+
+/** The messages that one payload became. Discord divides a text at 17 lines, and `messageId` names the last of them. */
+function idsOf({ messageId, receipt }: Sent): string[] {
+  return receipt?.platformMessageIds ?? (messageId === undefined ? [] : [messageId]);
 }
 
 /** The gateway's owner, in the first chat that the configuration names. */

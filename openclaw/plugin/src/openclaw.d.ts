@@ -247,6 +247,14 @@ declare module 'openclaw/plugin-sdk/agent-scope-runtime' {
 declare module 'openclaw/plugin-sdk/channel-outbound' {
   import type { Config, Presentation } from 'openclaw/plugin-sdk/plugin-entry';
 
+  /** The messages of a payload, by the channel's ids. */
+  export interface Sent {
+    messageId?: string;
+    receipt?: { platformMessageIds: string[] };
+    /** The chat, by the channel's own id. */
+    target?: { id: string };
+  }
+
   export function sendDurableMessageBatch(batch: {
     cfg: Config;
     channel: string;
@@ -264,8 +272,8 @@ declare module 'openclaw/plugin-sdk/channel-outbound' {
     onPlatformSendDispatch?: () => void;
   }): Promise<{
     status: 'sent' | 'suppressed' | 'partial_failed' | 'failed';
-    /** The messages, by the channel's ids. */
-    results?: { messageId?: string; /** The chat, by the channel's own id. */ target?: { id: string } }[];
+    /** One for each payload that was sent. */
+    results?: Sent[];
     reason?: string;
     error?: unknown;
   }>;

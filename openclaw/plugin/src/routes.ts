@@ -94,6 +94,9 @@ function chatAt({ channel, to, accountId, threadId, sessionKey }: Place): Chat {
   };
 }
 
+/** Commands that start a task for the chat. */
+const STARTING = new Set<string | undefined>(['dispatch', 'retry']);
+
 /**
  * @returns the command line, restricted to the tasks of a chat. The gateway's own pages access all tasks; those that they start are
  *   theirs. If the chat is unknown, it only reports that.
@@ -102,8 +105,10 @@ export function forChat(run: Run, chat: Chat): Run {
   if (chat === 'unknown') return async () => ({ exit: null, stdout: '', stderr: UNKNOWN_CHAT });
   if (chat === 'everyone') return run;
   const isPage = chat.channel === OWN_PAGES;
-  return async (args, input) =>
-    isPage && args[0] !== 'dispatch'
-      ? await run(args, input)
-      : await run([...args, '--route', JSON.stringify(chat)], input);
+  return async (args, input) => {
+    if (isPage && !STARTING.has(args[0])) return await run(args, input);
+    // Words of a user that look like options stand after `--`.
+    const end = args.includes('--') ? args.indexOf('--') : args.length;
+    return await run([...args.slice(0, end), '--route', JSON.stringify(chat), ...args.slice(end)], input);
+  };
 }

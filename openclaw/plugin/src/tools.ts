@@ -4,11 +4,22 @@ import { join } from 'node:path';
 import type { Tool, ToolContext } from 'openclaw/plugin-sdk/plugin-entry';
 import { NOTIFICATION } from '../../../src/shared/task-id.ts';
 import type { Ran, Run } from './command-line.ts';
-import { attaching } from './chat-command.ts';
+import { attaching, searching } from './chat-command.ts';
 import { allowedFile } from './files.ts';
 import { chatOfAgent, forChat } from './routes.ts';
 
-export const TOOL_NAMES = ['kimi_dispatch', 'kimi_status', 'kimi_result', 'kimi_cancel', 'kimi_ack'] as const;
+export const TOOL_NAMES = [
+  'kimi_dispatch',
+  'kimi_retry',
+  'kimi_status',
+  'kimi_search',
+  'kimi_result',
+  'kimi_cancel',
+  'kimi_ack',
+] as const;
+
+/** Most matches of a search. Export is for people: an agent would have all answers in its context. */
+const MATCHES = '10';
 
 /** Longest answer for the agent's context, in characters (about 10,000 tokens of Chinese). The rest is in the file. */
 const MAX_RESULT_CHARS = 20_000;
@@ -64,6 +75,25 @@ export function toolsFor(run: Run, context: ToolContext, media: string): Record<
       required: ['prompt'],
       execute: async (parameters) => await dispatchFromAgent(dispatch, parameters, context, media),
     }),
+    kimi_retry: tool('kimi_retry', {
+      description:
+        'Ask Kimi again what a finished task asked, as a new task that is paid for; for a task that failed or timed out, or if the user wants another answer.',
+      properties: { task_id, model: NEW_TASK.model },
+      required: ['task_id'],
+      execute: async ({ task_id: id = '', model }) =>
+        await tasks(['retry', id, '--json', ...(model ? [`--model=${model}`] : [])]),
+    }),
+    kimi_search: tool('kimi_search', {
+      description:
+        'Find earlier Kimi tasks of this chat by words in their questions, answers and names: the ten newest, with an excerpt each. kimi_result has a whole answer.',
+      properties: {
+        words: { type: 'string', pattern: String.raw`\S`, description: 'All of them have to appear.' },
+        since: { type: 'string', minLength: 1, description: 'Only tasks younger than this, e.g. 12h, 30d.' },
+      },
+      required: ['words'],
+      execute: async ({ words = '', since }) =>
+        await tasks(searching(words, MATCHES, ['--json', ...(since ? [`--since=${since}`] : [])])),
+    }),
     kimi_status: tool('kimi_status', {
       description: 'Where a Kimi task stands; without a task id, the newest tasks of this chat.',
       properties: { task_id },
@@ -94,7 +124,9 @@ export function toolsFor(run: Run, context: ToolContext, media: string): Record<
 /** Options of the command line that a tool's parameters of the same name set. */
 const OPTIONS = ['name', 'model', 'thinking', 'timeout', 'continue'] as const;
 
-type ToolParameters = Partial<Record<(typeof OPTIONS)[number] | 'prompt' | 'system' | 'task_id' | 'news', string>> & {
+type ToolParameters = Partial<
+  Record<(typeof OPTIONS)[number] | 'prompt' | 'system' | 'task_id' | 'news' | 'words' | 'since', string>
+> & {
   files?: string[];
   schema?: object;
 };

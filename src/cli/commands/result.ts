@@ -7,9 +7,9 @@ import { EXIT, type Exit } from '../../service/exit.ts';
 import type { Route } from '../../shared/chat.ts';
 import { oneLine } from '../../shared/format.ts';
 import { isTruncated, type Question } from '../../shared/result.ts';
-import type { Tasks } from '../../tasks/tasks.ts';
 import { explain, textFor } from '../../text/index.ts';
 import { CliError, exitFor } from '../exit.ts';
+import { questionIfKept } from '../kept.ts';
 import { namedTask } from '../named-task.ts';
 import { command, printing, route } from '../options.ts';
 import { printAnswer } from '../output/answer.ts';
@@ -67,15 +67,6 @@ async function result(
   } else
     console.error(say.noOutput(saved.task_id, saved.error ? explain(saved.error, text) : text.state[saved.status]));
   return exitFor(saved);
-}
-
-/** @returns what was asked; `undefined` if it was not kept, or cannot be decrypted here. */
-async function questionIfKept(tasks: Tasks, task_id: string): Promise<Question | undefined> {
-  return await tasks.question(task_id).catch((error: unknown) => {
-    // By name: the parts that are loaded on demand have classes of their own.
-    if (['Problem', 'ServiceError'].includes((error as Error).name)) return undefined;
-    throw error;
-  });
 }
 
 /** On a terminal only, where it is not taken for the answer. */

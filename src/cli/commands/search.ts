@@ -2,18 +2,24 @@ import type { Command } from 'commander';
 import { KeptTasks, type KeptTask } from '../../results/kept.ts';
 import { snippetOf } from '../../results/search.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
+import type { Route } from '../../shared/chat.ts';
 import { openContext } from '../context.ts';
 import { reportUnread } from '../kept.ts';
-import { age, command, count, printing } from '../options.ts';
+import { age, command, count, printing, route } from '../options.ts';
 import { table } from '../output/table.ts';
 import { when } from '../output/time.ts';
+import { openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
 
 interface SearchOptions {
   since?: number;
   limit: number;
+  route?: Route;
   json?: true;
 }
+
+/** Newest tasks of a chat that are searched. */
+const OF_CHAT = 1_000;
 
 export function searchCommand(say: CliText): Command {
   return command('search', say, say.help.search, [
@@ -23,19 +29,22 @@ export function searchCommand(say: CliText): Command {
     .argument('<WORDS...>', say.help.words)
     .option('--since <TIME>', say.help.since, age(say))
     .option('-l, --limit <N>', say.help.limit, count(say), 20)
+    .option('--route <JSON>', say.help.ofRoute, route(say))
     .option('--json', say.help.json)
     .action(printing(search));
 }
 
 type Match = Pick<KeptTask, 'task_id' | 'task_name' | 'completed_at'> & { snippet: string };
 
-/** Reads the results folder only, so it works while no service runs. */
-async function search(words: string[], { since, limit, json }: SearchOptions): Promise<Exit> {
+/** Reads the results folder only, so it works while no service runs. Which tasks are a chat's, only the engine knows. */
+async function search(words: string[], { since, limit, route: chat, json }: SearchOptions): Promise<Exit> {
   const { config, say, results } = await openContext();
+  const ofChat = chat && new Set((await (await openTasks()).list({ route: chat }, OF_CHAT)).tasks.map(idOf));
   const kept = new KeptTasks(results);
   const matches: Match[] = [];
   for (const task of kept.all(since === undefined ? 0 : Date.now() - since)) {
     const { task_id, task_name, completed_at } = task;
+    if (ofChat && !ofChat.has(task_id)) continue;
     const snippet = snippetOf(task, words);
     if (snippet !== undefined) matches.push({ task_id, task_name, completed_at, snippet });
   }
@@ -54,4 +63,8 @@ async function search(words: string[], { since, limit, json }: SearchOptions): P
   if (matches.length > newest.length) console.error(`\n${say.kept.more(matches.length - newest.length)}`);
   reportUnread(kept, say);
   return EXIT.ok;
+}
+
+function idOf({ task_id }: { task_id: string }): string {
+  return task_id;
 }

@@ -9,6 +9,7 @@ import { isAlive } from '../../stack/process-id.ts';
 import type { StackState } from '../../stack/state.ts';
 import type { Standing } from '../../tasks/tasks.ts';
 import { explain, stateOf, textFor } from '../../text/index.ts';
+import { questionIfKept } from '../kept.ts';
 import { namedTask } from '../named-task.ts';
 import { command, printing, route } from '../options.ts';
 import { lastLine, sayRetrying } from '../output/retrying.ts';
@@ -51,7 +52,10 @@ async function status(word: string | undefined, options: StatusOptions, say: Cli
     const inWords = progress && { progress: { ...progress, text: textFor(langOf()).stream(progress) } };
     console.log(JSON.stringify({ ...shown, ...inWords }, null, 2));
     // The Web UI is on this machine, which users of a chat do not reach.
-  } else await printRows(options.route ? { ...standing, web_ui: undefined } : standing, say);
+  } else {
+    const earlier = standing.continues === undefined ? undefined : await questionIfKept(tasks, standing.continues);
+    await printRows(options.route ? { ...standing, web_ui: undefined } : standing, earlier?.prompt, say);
+  }
   return EXIT.ok;
 }
 
@@ -93,7 +97,8 @@ function factsOf({ pid, simulated, temporal_address, ui_url, webhook_url, result
   return { pid, simulated, temporal_address, ui_url, webhook_url, results_dir, logs_dir };
 }
 
-async function printRows(standing: Standing, say: CliText): Promise<void> {
+/** @param earlier question of the task that it continues */
+async function printRows(standing: Standing, earlier: string | undefined, say: CliText): Promise<void> {
   const lang = langOf();
   const text = textFor(lang);
   const { status: label } = say;
@@ -110,7 +115,11 @@ async function printRows(standing: Standing, say: CliText): Promise<void> {
     ['', progress?.tail && lastLine(progress.tail)],
     [label.model, standing.model],
     [label.files, standing.files && text.files(standing.files)],
-    [label.continues, standing.continues],
+    [
+      label.continues,
+      standing.continues &&
+        [standing.continues, earlier && oneLine(earlier, QUESTION_CHARS)].filter(Boolean).join('  '),
+    ],
     [label.apiId, standing.api_id],
     [label.created, when(standing.created_at, lang)],
     [label.deadline, standing.step === 'waiting' ? standing.deadline && when(standing.deadline, lang) : undefined],

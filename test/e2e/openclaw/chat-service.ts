@@ -20,6 +20,7 @@ export interface Said {
   thread?: string;
   /** Id of the message that it replies to. */
   quotes?: string;
+  file?: { name: string; type: string; content: Buffer };
 }
 
 /** What the bot has shown. */
@@ -30,7 +31,7 @@ export interface Shown {
   thread?: string;
   /** Id of the message that it replies to. */
   quotes?: string;
-  /** Id of the message, where it can be edited. */
+  /** Id of the message, where it can be edited or quoted. */
   id?: string;
   /** The texts that replaced the first one. */
   edits?: string[];

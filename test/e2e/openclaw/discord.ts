@@ -48,6 +48,9 @@ export class Discord extends ChatService implements WithButtons {
   private readonly interactions = new Map<string, string>();
   private socket: Socket | undefined;
   private sequence = 0;
+  private readonly messages = new Map<string, object>();
+  /** Files by the path from which they are downloaded. */
+  private readonly files = new Map<string, Buffer>();
 
   override async open(): Promise<this> {
     await super.open();
@@ -88,15 +91,24 @@ export class Discord extends ChatService implements WithButtons {
     return thread;
   }
 
-  async say(_gateway: string, { from, text, group, thread }: Said): Promise<string> {
+  async say(_gateway: string, { from, text, group, thread, quotes, file }: Said): Promise<string> {
     const socket = await until(() => this.socket);
     const id = this.snowflake();
-    this.dispatch(socket, 'MESSAGE_CREATE', {
-      ...message(id, thread ?? group ?? this.direct, text),
+    const channel_id = thread ?? group ?? this.direct;
+    const said = {
+      ...message(id, channel_id, text),
+      ...(file && { attachments: [this.attachment(id, file)] }),
       author: { id: from, username: 'owner', discriminator: '0', global_name: 'Owner' },
       mentions: text.includes(this.mention) ? [{ id: BOT, username: 'javis', discriminator: '0', bot: true }] : [],
       ...(group !== undefined && { guild_id: GUILD, member: { roles: [], joined_at: new Date().toISOString() } }),
-    });
+      ...(quotes !== undefined && {
+        type: 19,
+        message_reference: { type: 0, message_id: quotes, channel_id },
+        referenced_message: this.messages.get(quotes),
+      }),
+    };
+    this.messages.set(id, said);
+    this.dispatch(socket, 'MESSAGE_CREATE', said);
     return id;
   }
 
@@ -142,6 +154,14 @@ export class Discord extends ChatService implements WithButtons {
     });
   }
 
+  private attachment(id: string, { name: filename, type: content_type, content }: NonNullable<Said['file']>): object {
+    const path = `/attachments/${id}/${filename}`;
+    this.files.set(path, content);
+    // With another API than Discord's own, the gateway downloads from nowhere else.
+    const url = `${this.url}${path}`;
+    return { id, filename, content_type, size: content.length, url, proxy_url: url };
+  }
+
   private identify(socket: Socket): void {
     const guild = { id: GUILD, name: 'Team', owner_id: this.owner, roles: [], members: [], threads: [] };
     const rest = { voice_states: [], presences: [], emojis: [], stickers: [], stage_instances: [] };
@@ -182,6 +202,8 @@ export class Discord extends ChatService implements WithButtons {
   protected async answer(asked: Asked): Promise<Answer> {
     const { method } = asked;
     const path = decodeURIComponent(asked.path).replace('/api/v10', '');
+    const file = this.files.get(path);
+    if (file) return { bytes: file };
     const [, channel = '', messages] = /^\/channels\/(\d+)(\/messages)?$/.exec(path) ?? [];
     if (path === '/gateway/bot') {
       const session_start_limit = { total: 1_000, remaining: 999, reset_after: 0, max_concurrency: 1 };
@@ -225,7 +247,8 @@ export class Discord extends ChatService implements WithButtons {
     };
     // https://docs.discord.com/developers/topics/opcodes-and-status-codes
     if (!this.take(shown)) return { status: 403, json: { code: 50_007, message: 'Cannot send messages to this user' } };
-    return { json: { ...message(id, channel, shown.text), author: user() } };
+    this.messages.set(id, { ...message(id, channel, shown.text), author: user() });
+    return { json: this.messages.get(id) };
   }
 
   /** An interaction is answered by its callback, then by a webhook of its own. */

@@ -24,6 +24,8 @@ interface Message {
   text: string;
   type?: string;
   thread?: string;
+  /** The first message of the quotations that lead to it. */
+  root?: string;
 }
 
 /** A message of the bot. */
@@ -84,13 +86,14 @@ export class Feishu extends ChatService implements WithButtons {
     const chat = group ?? this.direct;
     const parent = quotes ?? thread;
     const id = `om_${this.id()}`;
-    this.messages.set(id, { chat, text, ...(thread !== undefined && { thread }) });
+    const root = thread ?? this.rootOf(parent);
+    this.messages.set(id, { chat, text, ...(thread !== undefined && { thread }), ...(root !== undefined && { root }) });
     const mentions = text.includes('@_user_1') ? [{ key: '@_user_1', id: { open_id: BOT }, name: 'Javis' }] : [];
     await this.post('im.message.receive_v1', {
       sender: { sender_id: { open_id: from }, sender_type: 'user', tenant_key: 'tenant' },
       message: {
         message_id: id,
-        ...(parent !== undefined && { root_id: thread ?? parent, parent_id: parent }),
+        ...(parent !== undefined && { root_id: root, parent_id: parent }),
         ...(thread !== undefined && { thread_id: `omt_${thread}` }),
         create_time: String(Date.now()),
         chat_id: chat,
@@ -125,6 +128,10 @@ export class Feishu extends ChatService implements WithButtons {
       'x-lark-request-nonce': nonce,
       'x-lark-signature': signature,
     });
+  }
+
+  private rootOf(message: string | undefined): string | undefined {
+    return message === undefined ? undefined : (this.messages.get(message)?.root ?? message);
   }
 
   protected async answer(asked: Asked): Promise<Answer> {
@@ -170,7 +177,14 @@ export class Feishu extends ChatService implements WithButtons {
     if (!this.take(shown))
       return { status: 400, json: { code: 230_013, msg: 'Bot has NO availability to this user.' } };
     if (content.data?.card_id !== undefined) this.cards.set(content.data.card_id, shown);
-    this.messages.set(id, { chat, text: shown.text, type: sent.msg_type, ...(thread !== undefined && { thread }) });
+    const root = this.rootOf(of);
+    this.messages.set(id, {
+      chat,
+      text: shown.text,
+      type: sent.msg_type,
+      ...(thread !== undefined && { thread }),
+      ...(root !== undefined && { root }),
+    });
     return data({ message_id: id, chat_id: chat });
   }
 

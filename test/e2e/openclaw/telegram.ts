@@ -18,12 +18,20 @@ export interface Shown {
   at: number;
 }
 
+/** What a message has besides its text. */
+export interface More {
+  /** The message that it replies to, and the part of it that was selected. */
+  repliesTo?: { id: number; part?: string };
+  /** The text is its caption. */
+  file?: { name: string; type: string; content: Buffer };
+}
+
 export interface Telegram {
   url: string;
   /** In order. */
   shown: Shown[];
-  /** @returns the id of the update. */
-  say(from: number, text: string, chat?: { id: number; thread?: number }): number;
+  /** @returns the id of the message. */
+  say(from: number, text: string, chat?: { id: number; thread?: number }, more?: More): number;
   /** A user presses the first button of a message. */
   press(from: number, shown: Shown): void;
   /** Called with each message before it is answered; if it throws, that is the response. */
@@ -53,6 +61,9 @@ const BOT = {
 export async function serveTelegram(): Promise<Telegram> {
   const updates: { update_id: number }[] = [];
   const waiting = new Set<() => void>();
+  const messages = new Map<number, object>();
+  /** Files by the path from which they are downloaded. */
+  const files = new Map<string, Buffer>();
   let ids = 1;
 
   const poll = async (offset: number, seconds: number): Promise<unknown> => {
@@ -83,7 +94,11 @@ export async function serveTelegram(): Promise<Telegram> {
     };
     telegram.shown.push(shown);
     await telegram.onSend(shown);
-    return { ...message(shown.chat, BOT, shown.text), message_id: shown.id };
+    const said = message(shown.chat, BOT, shown.text, shown.thread, {
+      ...(file && { file: { name: file.name, type: 'text/markdown', content: Buffer.from(file.content) } }),
+    });
+    messages.set(shown.id, { ...said, message_id: shown.id });
+    return messages.get(shown.id);
   };
 
   const edit = (form: Map<string, string>): unknown => {
@@ -94,24 +109,43 @@ export async function serveTelegram(): Promise<Telegram> {
     return { ...message(shown.chat, BOT, text ?? shown.text), message_id: shown.id };
   };
 
-  const message = (chat: number, from: object, text: string, thread?: number) => ({
-    message_id: ids++,
-    date: Math.floor(Date.now() / 1_000),
-    from,
-    chat:
-      chat < 0
-        ? { id: chat, type: 'supergroup', title: 'Team', ...(thread && { is_forum: true }) }
-        : { id: chat, type: 'private', first_name: 'U' },
-    ...(thread && { message_thread_id: thread, is_topic_message: true }),
-    text,
-    ...entitiesOf(text),
-  });
+  const message = (chat: number, from: object, text: string, thread?: number, { repliesTo, file }: More = {}) => {
+    const message_id = ids++;
+    const said = {
+      message_id,
+      date: Math.floor(Date.now() / 1_000),
+      from,
+      chat:
+        chat < 0
+          ? { id: chat, type: 'supergroup', title: 'Team', ...(thread && { is_forum: true }) }
+          : { id: chat, type: 'private', first_name: 'U' },
+      ...(thread && { message_thread_id: thread, is_topic_message: true }),
+      ...(file ? { caption: text, ...attached(file, `${message_id}`) } : { text, ...entitiesOf(text) }),
+      ...(repliesTo && { reply_to_message: messages.get(repliesTo.id) }),
+      ...(repliesTo?.part !== undefined && { quote: { text: repliesTo.part, position: 0, is_manual: true } }),
+    };
+    messages.set(message_id, said);
+    return said;
+  };
+
+  const attached = ({ name, type, content }: NonNullable<More['file']>, file_id: string): object => {
+    files.set(file_id, content);
+    const file = { file_id, file_unique_id: file_id, file_size: content.length };
+    if (!type.startsWith('image/')) return { document: { ...file, file_name: name, mime_type: type } };
+    return { photo: [{ ...file, width: 8, height: 8 }] };
+  };
 
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      const method = new URL(request.url ?? '/', 'http://x').pathname.split('/').at(-1) ?? '';
+      const { pathname } = new URL(request.url ?? '/', 'http://x');
+      const method = pathname.split('/').at(-1) ?? '';
+      const file = pathname.startsWith('/file/') ? files.get(method) : undefined;
+      if (file) {
+        response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(file);
+        return;
+      }
       void answer(method, request.headers['content-type'] ?? '', Buffer.concat(chunks), response);
     });
   });
@@ -125,9 +159,11 @@ export async function serveTelegram(): Promise<Telegram> {
           ? poll(Number(form.get('offset') ?? 0), Number(form.get('timeout') ?? 0))
           : method === 'sendMessage' || method === 'sendDocument'
             ? take(form, file)
-            : method === 'editMessageText' || method === 'editMessageReplyMarkup'
-              ? edit(form)
-              : true);
+            : method === 'getFile'
+              ? { file_id: form.get('file_id'), file_path: `files/${form.get('file_id')}` }
+              : method === 'editMessageText' || method === 'editMessageReplyMarkup'
+                ? edit(form)
+                : true);
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ ok: true, result }));
     } catch (error) {
       if (!(error instanceof TelegramRefusal)) {
@@ -145,14 +181,13 @@ export async function serveTelegram(): Promise<Telegram> {
   const telegram: Telegram = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     shown: [],
-    say: (from, text, chat) => {
+    say: (from, text, chat, more) => {
       const update_id = ids++;
       const sender = { id: from, is_bot: false, first_name: `user-${from}`, language_code: 'zh-hant' };
-      updates.push({ update_id, message: message(chat?.id ?? from, sender, text, chat?.thread) } as {
-        update_id: number;
-      });
+      const said = message(chat?.id ?? from, sender, text, chat?.thread, more);
+      updates.push({ update_id, message: said } as { update_id: number });
       for (const done of waiting) done();
-      return update_id;
+      return said.message_id;
     },
     press: (from, { chat, id, text, buttons }) => {
       const sender = { id: from, is_bot: false, first_name: `user-${from}`, language_code: 'zh-hant' };
