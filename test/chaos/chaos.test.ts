@@ -1,9 +1,10 @@
 /** The pure parts of the chaos run: a plan is determined by its seed, and each invariant detects a violation. */
 import { describe, expect, it } from 'vitest';
-import { check, type Observed } from './check.ts';
+import { check, type Observed, type Start } from './check.ts';
 import { planFor } from './plan.ts';
 import type { KimiEvent } from './stage.ts';
 import type { ResultFile } from '../../src/shared/result.ts';
+import type { Completion, Upload } from '../../src/simulator/events.ts';
 
 describe('a plan', () => {
   it('is the same for the same seed and number of tasks, and another for another', () => {
@@ -21,15 +22,26 @@ describe('a plan', () => {
     expect(limits.per_minute).toBeLessThan(100);
   });
 
-  it.each(['up', 'cluster'] as const)('never injects a fault into a target of %s that is still broken', (shape) => {
-    for (let seed = 0; seed < 50; seed += 1) {
-      const until = new Map<string, number>();
-      for (const { target, at, for_ms } of planFor(seed, 60, shape).faults) {
-        expect(at).toBeGreaterThan(until.get(target) ?? -1);
-        until.set(target, at + for_ms);
-      }
-    }
+  it('has every kind of task at Moonshot’s API in a run of forty, some of them continued', () => {
+    const { tasks } = planFor(1, 40, 'relay');
+    expect(new Set(tasks.map(({ kind }) => kind)).size).toBe(8);
+    expect(tasks.filter(({ next }) => next).length).toBeGreaterThan(5);
+    const uploads = tasks.flatMap(({ files = [] }) => files.map(({ upload = '' }) => upload.split('=')[0]));
+    expect(new Set(uploads)).toEqual(new Set(['hold', 'delay', 'break', 'status', 'text']));
   });
+
+  it.each(['up', 'cluster', 'relay'] as const)(
+    'never injects a fault into a target of %s that is still broken',
+    (shape) => {
+      for (let seed = 0; seed < 50; seed += 1) {
+        const until = new Map<string, number>();
+        for (const { target, at, for_ms } of planFor(seed, 60, shape).faults) {
+          expect(at).toBeGreaterThan(until.get(target) ?? -1);
+          until.set(target, at + for_ms);
+        }
+      }
+    },
+  );
 });
 
 const ID = 'kimi-1707654321-11111';
@@ -74,10 +86,21 @@ function healthy(): Observed {
   return {
     limits: { per_minute: 2, concurrent: 1, queued: 0 },
     starts: tasks.map(({ task: { task_id, task_name } }) => {
-      return { task_name, kind: 'plain', said: 'accepted', task_id, took_ms: 100 };
+      return {
+        task_name,
+        kind: 'plain',
+        prompt: `ask ${task_id}`,
+        documents: [],
+        said: 'accepted',
+        task_id,
+        took_ms: 100,
+      };
     }),
     commands: [],
     events: [...events(ID, 1_000), ...events(OTHER, 3_000)],
+    completions: [],
+    uploads: [],
+    receiving: [],
     wakes: [ID, OTHER].map((key, index) => ({ at: 5_000 + index, key, text: `done: ${key}`, shown: true })),
     shown: [],
     tasks,
@@ -91,6 +114,7 @@ function healthy(): Observed {
 /** @returns the names of the invariants that are violated. */
 function violatedBy(change: (observed: Observed) => void): string[] {
   const observed = healthy();
+  relayed(observed);
   change(observed);
   return check(observed).flatMap(({ name, violations }) => (violations.length > 0 ? [name] : []));
 }
@@ -106,9 +130,30 @@ const waited = (grace_ms: number, statuses: number[]) => (o: Observed) => {
   o.deadLetters = [ID];
 };
 
+function uploadOf(task_id: string): Upload {
+  return { id: task_id, filename: `${task_id}.0.1.pdf`, bytes: 1, read: 1, deleted: true };
+}
+
+/** The second task has a document, and the first one continues its conversation; both are at Moonshot's API. */
+function relayed(o: Observed): void {
+  const [first, second] = o.starts as [Start, Start];
+  second.documents = ['the document'];
+  first.continues = OTHER;
+  o.uploads = [uploadOf(ID), uploadOf(OTHER)];
+  const system = { role: 'system', content: '{"content":"the document"}' };
+  const asked = { role: 'user', content: second.prompt };
+  const answered = { role: 'assistant', content: `answer to ${OTHER}` };
+  o.completions = [
+    [system, asked, answered, { role: 'user', content: first.prompt }],
+    [system, asked],
+  ].map((messages, n) => ({ mark: o.starts[n]!.task_name, messages }) as Completion);
+}
+
 describe('the check', () => {
   it('reports no violation after a good run, and the number of checked cases', () => {
-    const verdicts = check(healthy());
+    const observed = healthy();
+    relayed(observed);
+    const verdicts = check(observed);
     expect(verdicts.flatMap(({ violations }) => violations)).toEqual([]);
     for (const { checked } of verdicts) expect(checked).toBeGreaterThan(0);
   });
@@ -150,6 +195,14 @@ describe('the check', () => {
     ['no task is stuck', 'one runs on', (o) => void (o.tasks[0]!.status = 'RUNNING')],
     ['no task is stuck', 'one failed', (o) => void (o.tasks[0]!.status = 'FAILED')],
     [
+      'no task is stuck',
+      'the relay has no answer to one',
+      (o) => {
+        const waits = { step: 'awaiting_late_answer', state: 'timed_out', acknowledged: true, relay: true };
+        Object.assign(o.tasks[0]!, { status: 'RUNNING', view: waits });
+      },
+    ],
+    [
       'each result is acknowledged, and the inbox is empty',
       'one is not acknowledged',
       (o) => void delete o.files[0]!.result!.acknowledged,
@@ -178,6 +231,31 @@ describe('the check', () => {
         void (o.events = o.events.map((event) =>
           event.task_id === OTHER ? { ...event, at: event.at - 1_500 } : event,
         )),
+    ],
+    [
+      'each document was used once, and nothing is left at Kimi',
+      'an upload is left',
+      (o) => void delete o.uploads[0]?.deleted,
+    ],
+    [
+      'each document was used once, and nothing is left at Kimi',
+      'two uploads were used',
+      (o) => void o.uploads.push(o.uploads[1]!),
+    ],
+    [
+      'each document was used once, and nothing is left at Kimi',
+      'a follow-up was answered without the document',
+      (o) => void o.uploads.shift(),
+    ],
+    [
+      'each request had its question, documents and earlier turns',
+      'another question was sent',
+      (o) => void (o.completions[0]!.mark = o.starts[1]!.task_name),
+    ],
+    [
+      'each request had its question, documents and earlier turns',
+      'an earlier answer is missing',
+      (o) => void o.completions[0]!.messages.splice(2, 1),
     ],
   ])('detects a violation of "%s": %s', (name, _how, change) => {
     expect(violatedBy(change)).toContain(name);

@@ -5,7 +5,9 @@ import { notificationId, parseTaskId } from '../../src/shared/task-id.ts';
 import type { Task, TaskView } from '../../src/shared/task.ts';
 import { EXIT } from '../../src/service/exit.ts';
 import type { Wake } from './gateway.ts';
+import type { Completion, Counts, Upload } from '../../src/simulator/events.ts';
 import { SIZE_IN_FILE, type Kind } from './plan.ts';
+import { questionIn } from './relayed.ts';
 import type { KimiEvent } from './stage.ts';
 
 /** All times are milliseconds on one clock, that of the simulated Kimi. */
@@ -14,6 +16,11 @@ export interface Observed {
   starts: Start[];
   commands: Command[];
   events: KimiEvent[];
+  /** Requests and files at Moonshot's API. */
+  completions: Completion[];
+  uploads: Upload[];
+  /** How the transfer of each upload ended. */
+  receiving: Counts['receiving'];
   wakes: Wake[];
   /** Notifications that agents with `ack: 'agent'` found in the inbox and showed to their users, by notification id. */
   shown: { at: number; key: string }[];
@@ -33,6 +40,11 @@ export interface Observed {
 export interface Start {
   task_name: string;
   kind: Kind;
+  prompt: string;
+  /** Their texts. */
+  documents: string[];
+  /** Id of the task whose conversation it continues. */
+  continues?: string;
   /** `failed`: it ended with the error `why`. */
   said: 'accepted' | 'queued' | 'pending' | 'refused' | 'known' | 'unknown' | 'failed';
   task_id?: string;
@@ -81,6 +93,9 @@ const WINDOW_MS = 60_000;
 /** How long after an acknowledgement a wake in flight may still arrive, in milliseconds. */
 const IN_FLIGHT_MS = 10_000;
 
+/** Characters of an earlier answer that are compared: the simulated Kimi keeps the beginning of each message. */
+const ANSWER_CHARS = 200;
+
 /** Longer than any run: a task with more grace accepts every answer of the run. Milliseconds. */
 const LONG_GRACE_MS = 3_600_000;
 
@@ -96,6 +111,8 @@ const INVARIANTS: Record<string, (observed: Observed) => Omit<Verdict, 'name'>> 
   'files are whole, and latest.json never went back': filesAreWhole,
   'no more requests in any 60 s than the limit': rateWasWithinLimit,
   'no more concurrent tasks at Kimi than the limit': concurrencyWasWithinLimit,
+  'each document was used once, and nothing is left at Kimi': documentsAreGone,
+  'each request had its question, documents and earlier turns': requestsAreWhole,
 };
 
 export function check(observed: Observed): Verdict[] {
@@ -160,10 +177,11 @@ function resultsAreTrue(observed: Observed): Omit<Verdict, 'name'> {
 function paidOnce({ tasks, events, files }: Observed): Omit<Verdict, 'name'> {
   return verdict(tasks, ({ task: { task_id, resend_unknown } }) => {
     const paid = events.filter((event) => event.task_id === task_id && event.what === 'taken').length;
-    const most = resend_unknown ? MOST_SENT : 1;
+    const result = files.find((file) => file.task_id === task_id)?.result;
+    // The relay resumes an answer that was interrupted.
+    const most = resend_unknown ? MOST_SENT : 1 + (result?.interruptions ?? 0);
     if (paid > most) return `${task_id}: Kimi accepted ${paid} requests`;
-    const isDone = files.some((file) => file.task_id === task_id && file.result?.status === 'done');
-    return isDone && paid === 0 && `${task_id}: is done, and Kimi accepted no request`;
+    return result?.status === 'done' && paid === 0 && `${task_id}: is done, and Kimi accepted no request`;
   });
 }
 
@@ -200,11 +218,16 @@ function notifiedOnce({ wakes, commands }: Observed): Omit<Verdict, 'name'> {
 function noneIsStuck({ tasks, files }: Observed): Omit<Verdict, 'name'> {
   return verdict(tasks, ({ task: { task_id }, status, view, pending }) => {
     const hasResult = files.some((file) => file.task_id === task_id && file.result);
-    const isOpenForLate = view?.step === 'awaiting_late_answer' && view.acknowledged;
-    if (hasResult && (status === 'COMPLETED' || (status === 'RUNNING' && isOpenForLate))) return false;
+    if (hasResult && (status === 'COMPLETED' || (status === 'RUNNING' && isDone(view)))) return false;
     const where = view ? `${view.state}, ${view.step}` : 'no worker answered the query';
     return `${task_id}: ${status.toLowerCase()}, ${where}, ${hasResult ? 'with' : 'without'} a result; waits for: ${pending.join('; ') || 'nothing'}`;
   });
+}
+
+/** @returns whether an open task waits only for a late answer, which may never come. The relay brings one to each task that timed out. */
+export function isDone(view: TaskView | undefined): boolean {
+  const mayBeNone = view?.step === 'awaiting_late_answer' && !(view.relay && view.state === 'timed_out');
+  return mayBeNone && view.acknowledged;
 }
 
 function allAcknowledged({ files, inbox }: Observed): Omit<Verdict, 'name'> {
@@ -276,6 +299,49 @@ function concurrencyWasWithinLimit({ tasks, events, commands, limits }: Observed
       `${concurrent.length} tasks at Kimi at ${from} ms, ${limits.concurrent} allowed: ${concurrent.join(', ')}`
     );
   });
+}
+
+function documentsAreGone({ starts, uploads, files }: Observed): Omit<Verdict, 'name'> {
+  return verdict(starts, (start) => {
+    const { task_id } = start;
+    if (task_id === undefined) return false;
+    const own = uploads.filter(({ filename }) => filename.startsWith(`${task_id}.`));
+    const left = own.filter(({ deleted }) => !deleted);
+    if (left.length > 0) return `${task_id}: ${left.map(({ filename }) => filename).join(', ')} is left at Kimi`;
+    const isDone = files.some((file) => file.task_id === task_id && file.result?.status === 'done');
+    const wrong = documentsOf(start, starts).find((_, n) => {
+      const used = own.filter(({ filename, read }) => filename.endsWith(`.${n + 1}.pdf`) && read > 0).length;
+      return used > 1 || (isDone && used === 0);
+    });
+    return wrong !== undefined && `${task_id}: another number of uploads than one was used of "${wrong}"`;
+  });
+}
+
+function requestsAreWhole({ completions, starts, files }: Observed): Omit<Verdict, 'name'> {
+  const sent = starts.flatMap((start) =>
+    completions.filter(({ mark }) => mark === start.task_name).map((completion) => ({ start, completion })),
+  );
+  return verdict(sent, ({ start, completion }) => {
+    const expected = [...documentsOf(start, starts), ...turnsBefore(start, starts, files), start.prompt];
+    const messages = questionIn(completion);
+    const isWhole =
+      messages.length === expected.length && messages.every(({ content }, n) => content.includes(expected[n] ?? ''));
+    return !isWhole && `${start.task_name}: Kimi was sent ${messages.map(({ content }) => content).join(' | ')}`;
+  });
+}
+
+/** @returns the documents of a task and of the conversation before it. */
+function documentsOf({ documents, continues }: Start, starts: readonly Start[]): string[] {
+  const before = starts.find(({ task_id }) => task_id !== undefined && task_id === continues);
+  return [...(before ? documentsOf(before, starts) : []), ...documents];
+}
+
+/** @returns questions and answers; of an answer the first words. */
+function turnsBefore({ continues }: Start, starts: readonly Start[], files: Observed['files']): string[] {
+  const before = starts.find(({ task_id }) => task_id !== undefined && task_id === continues);
+  if (!before) return [];
+  const answer = files.find(({ task_id }) => task_id === continues)?.result?.output ?? 'no answer';
+  return [...turnsBefore(before, starts, files), before.prompt, answer.slice(0, ANSWER_CHARS)];
 }
 
 function verdict<T>(cases: T[], look: (one: T) => string | false | undefined): Omit<Verdict, 'name'> {

@@ -8,7 +8,7 @@ import type { ResultFile } from '../../src/shared/result.ts';
 import { TASK_ID } from '../../src/shared/task-id.ts';
 import type { TaskView } from '../../src/shared/task.ts';
 import { tasksOn } from '../../src/temporal/task-list.ts';
-import type { EngineTask, Observed } from './check.ts';
+import { isDone, type EngineTask, type Observed } from './check.ts';
 import type { PlannedTask } from './plan.ts';
 import type { Scene } from './stage.ts';
 
@@ -58,7 +58,7 @@ async function tasksAreDone(scene: Scene): Promise<boolean> {
     query: `${tasksOn(scene.taskQueue)} AND ExecutionStatus = "Running"`,
   })) {
     const view = await viewOf(scene, workflowId);
-    if (view?.step !== 'awaiting_late_answer' || !view.acknowledged) return false;
+    if (!isDone(view)) return false;
   }
   return true;
 }

@@ -14,12 +14,23 @@ export interface PlannedTask {
   request: Pick<Task, 'prompt' | 'timeout_ms' | 'grace_ms' | 'priority' | 'resend_unknown' | 'ack'>;
   /** When it is cancelled: milliseconds after its start was confirmed. */
   cancel_after?: number;
-  /** A text file that goes with it. */
-  file?: string;
+  files?: PlannedFile[];
+  /** Continues its conversation, once it has its answer. */
+  next?: PlannedTask;
 }
 
-/** How the product runs: as `up` starts it, with all services in one process, or as the separate programs of a cluster. */
-export type Shape = 'up' | 'cluster';
+/** A text, or a PDF of it that Kimi reads. */
+export interface PlannedFile {
+  text: string;
+  /** Directives for the upload of the PDF. */
+  upload?: string;
+}
+
+/**
+ * How the product runs: as `up` starts it, with all services in one process, or as the separate programs of a cluster. `relay`: as `up`
+ * starts it for Moonshot's API, which takes documents and does not call back.
+ */
+export type Shape = 'up' | 'cluster' | 'relay';
 
 export type Target =
   | 'worker-1'
@@ -68,11 +79,17 @@ export interface Plan {
 /** Mean time between two starts, in milliseconds: 400 tasks in less than five minutes. */
 export const PACE_MS = 700;
 
+/** The same with documents, which take more of the machine. */
+const RELAYED_PACE_MS = 1_500;
+
 /** One day: tasks that wait for a late answer are still open when the run ends. */
 const GRACE_MS = 86_400_000;
 
 /** Percentage of the requests of the first minute that the limit admits: low enough that some tasks queue. */
 const ADMITTED = { from: 65, to: 80 };
+
+/** Of requests to Moonshot's API only the tokens and the uploads are checked, not the times. */
+const UNLIMITED: Limits = { per_minute: 1_000, concurrent: 500, queued: 0 };
 
 /** Mean number of requests per task, throttled ones (429) included. */
 const REQUESTS_PER_TASK = 1.15;
@@ -89,6 +106,9 @@ interface KindOptions {
     cancel_after?: number;
     /** Whether the directives are in a file: without it Kimi does not know them. */
     inFile?: true;
+    /** Directives for the uploads of its documents. */
+    documents?: string[];
+    isContinued?: true;
   };
 }
 
@@ -157,7 +177,51 @@ const KINDS = {
   },
 } as const satisfies Record<string, KindOptions>;
 
-export type Kind = keyof typeof KINDS;
+const INTERRUPTED = 'reasoning=0 chunks=20 break=cut after=10 breaks=1';
+
+/** Kinds of tasks for Moonshot's API. Uploads take so long that faults meet them. */
+const RELAYED_KINDS = {
+  streamed: { cards: 2, deal: (dice) => ({ directives: `chunks=20 chunk-delay=${dice.between(20, 200)}` }) },
+  'stream interrupted': { cards: 2, deal: () => ({ directives: INTERRUPTED }) },
+  'with documents': {
+    cards: 6,
+    deal: (dice) => ({
+      directives: 'delay=100',
+      documents: Array.from({ length: dice.between(1, 3) }, () => dice.pick(uploadsOf(dice))),
+    }),
+  },
+  'with documents, interrupted': {
+    cards: 1,
+    deal: (dice) => ({ directives: INTERRUPTED, documents: [dice.pick(uploadsOf(dice))] }),
+  },
+  'with documents, cancelled': {
+    cards: 2,
+    deal: (dice) => ({
+      directives: 'delay=100',
+      documents: [`delay=${dice.between(2_000, 5_000)}`],
+      cancel_after: dice.between(300, 1_500),
+    }),
+  },
+  'with an unreadable document': { cards: 1, deal: () => ({ directives: 'delay=100', documents: ['status=400'] }) },
+  continued: { cards: 2, deal: () => ({ directives: 'delay=100', isContinued: true }) },
+  'with documents, continued': {
+    cards: 4,
+    deal: (dice) => ({ directives: 'delay=100', documents: [dice.pick(uploadsOf(dice))], isContinued: true }),
+  },
+} as const satisfies Record<string, KindOptions>;
+
+/** What may happen to an upload. */
+function uploadsOf(dice: Dice): string[] {
+  return [
+    `hold=${dice.between(1_000, 6_000)} times=1`,
+    `delay=${dice.between(1_000, 6_000)} times=1`,
+    'break=cut times=1',
+    'status=503 times=1',
+    'text=503 times=1',
+  ];
+}
+
+export type Kind = keyof typeof KINDS | keyof typeof RELAYED_KINDS;
 
 /** Faults by name. Durations are milliseconds. */
 type Faults = Record<string, (dice: Dice) => Omit<Fault, 'at'>[]>;
@@ -227,29 +291,39 @@ const REST_MS = 2_000;
  */
 export function planFor(seed: number, count: number, shape: Shape): Plan {
   const dice = new Dice(seed);
-  const span = count * PACE_MS;
+  const isRelayed = shape === 'relay';
+  const span = count * (isRelayed ? RELAYED_PACE_MS : PACE_MS);
   const firstMinute = Math.min(count, 60_000 / PACE_MS) * REQUESTS_PER_TASK;
   const limits: Limits = {
     per_minute: Math.max(Math.round((firstMinute * dice.between(ADMITTED.from, ADMITTED.to)) / 100), 1),
     concurrent: dice.between(5, 12),
     queued: 0,
   };
-  const kinds = dice.deal(
-    Object.keys(KINDS).flatMap((kind) => Array<Kind>(KINDS[kind as Kind].cards).fill(kind as Kind)),
-  );
+  const table = isRelayed ? RELAYED_KINDS : KINDS;
+  const kinds = dice.deal(Object.entries(table).flatMap(([kind, { cards }]) => Array<Kind>(cards).fill(kind as Kind)));
   const tasks: PlannedTask[] = [];
   for (let n = 1; n <= count; n += 1) {
     const name = `chaos-${String(n).padStart(3, '0')}`;
     tasks.push(planTask(dice, name, kinds.next().value, dice.between(0, span)));
   }
-  return { seed, limits, tasks: tasks.toSorted((a, b) => a.at - b.at), faults: planFaults(dice, span, shape) };
+  return {
+    seed,
+    limits: isRelayed ? UNLIMITED : limits,
+    tasks: tasks.toSorted((a, b) => a.at - b.at),
+    faults: planFaults(dice, span, shape),
+  };
 }
 
 function planTask(dice: Dice, name: string, kind: Kind, at: number): PlannedTask {
   const timeout_ms = dice.between(3_000, 5_000);
-  const { directives, cancel_after, inFile, ...special } = (KINDS[kind] as KindOptions).deal(dice, timeout_ms);
+  const options: KindOptions = { ...KINDS, ...RELAYED_KINDS }[kind];
+  const { directives, cancel_after, inFile, documents = [], isContinued, ...special } = options.deal(dice, timeout_ms);
   const asked = `${name}: write a calculator`;
-  const wish = `[[simulate: ${directives}]]`;
+  const wish = `[[simulate: mark=${name} ${directives}]]`;
+  const files = [
+    ...(inFile ? [{ text: wish }] : []),
+    ...documents.map((upload, n) => ({ text: `document ${n + 1} of ${name}`, upload })),
+  ];
   return {
     name,
     kind,
@@ -264,12 +338,13 @@ function planTask(dice: Dice, name: string, kind: Kind, at: number): PlannedTask
       ...special,
     },
     ...(cancel_after !== undefined && { cancel_after }),
-    ...(inFile && { file: wish }),
+    ...(files.length > 0 && { files }),
+    ...(isContinued && { next: planTask(dice, `next-${name}`, 'streamed', at) }),
   };
 }
 
 function planFaults(dice: Dice, span: number, shape: Shape): Fault[] {
-  const deck = dice.deal(Object.values({ ...(shape === 'up' ? UP_FAULTS : CLUSTER_FAULTS), ...FAULTS }));
+  const deck = dice.deal(Object.values({ ...(shape === 'cluster' ? CLUSTER_FAULTS : UP_FAULTS), ...FAULTS }));
   const healthyFrom = new Map<Target, number>();
   const faults: Fault[] = [];
   for (let at = FAULT_GAP.first; at < span; at += dice.between(FAULT_GAP.from, FAULT_GAP.to)) {

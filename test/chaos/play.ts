@@ -3,8 +3,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Command, Observed, Start } from './check.ts';
 import { filesOf, LatestWatch, settled, tasksOf } from './observe.ts';
 import type { Plan, PlannedTask } from './plan.ts';
+import { eventsOf } from './relayed.ts';
 import type { Scene } from './stage.ts';
-import { Agent, runUntilDone, start } from './users.ts';
+import { Agent, hasAnswer, runUntilDone, start } from './users.ts';
 
 /** How long the remaining work may take after the last fault, in milliseconds: limits and retries wait for a minute. */
 const SETTLE_MS = 240_000;
@@ -34,15 +35,20 @@ export async function play<T>(
     const from = scene.clock();
     const at = async (time: number): Promise<void> => await pause(Math.max(from + time - scene.clock(), 0));
 
-    const users = planned.map(async (task) => {
-      await at(task.at);
-      const task_id = await start(scene, task, (attempt) => {
+    const ask = async (task: PlannedTask, earlier?: string): Promise<void> => {
+      const onStart = (attempt: Start): void => {
         starts.push(attempt);
         if (attempt.task_id) started.set(attempt.task_id, task);
-      });
+      };
+      const task_id = await start(scene, task, onStart, earlier);
+      if (task.next && (await hasAnswer(scene, task_id))) await ask(task.next, task_id);
       if (task.cancel_after === undefined) return;
       await pause(task.cancel_after);
       commands.push(await runUntilDone(scene, 'cancel', task_id));
+    };
+    const users = planned.map(async (task) => {
+      await at(task.at);
+      await ask(task);
     });
     const broken = await breaking(at);
     await withinTime(Promise.all(users), scene);
@@ -51,14 +57,21 @@ export async function play<T>(
     commands.push(...(await withinTime(Promise.all(agent.acknowledging), scene)));
     await latest.stop();
 
+    const { completions, uploads, receiving } = scene.counts;
     const observed: Observed = {
       limits,
       starts,
       commands,
-      events: scene.events,
+      events: [...scene.events, ...eventsOf(completions, starts, commands)],
+      completions,
+      uploads,
+      receiving,
       wakes: scene.gateway.wakes,
       shown: agent.shown,
-      tasks: await tasksOf(scene, planned),
+      tasks: await tasksOf(
+        scene,
+        planned.flatMap((task) => [task, ...(task.next ? [task.next] : [])]),
+      ),
       ...(await filesOf(scene)),
       latest: latest.seen,
     };

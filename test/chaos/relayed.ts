@@ -1,10 +1,12 @@
-/** A user whose tasks go through the relay (`KIMI_CALLBACKS=relay`): starts tasks and checks their answers. */
+/** Tasks that go through the relay (`KIMI_CALLBACKS=relay`): a user who starts some and checks their answers, and what happened to them at Kimi. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { startTask } from '../../src/tasks/start.ts';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { answerTo } from '../../src/simulator/answers.ts';
-import type { Counts } from '../../src/simulator/events.ts';
-import type { Scene } from './stage.ts';
+import type { Completion, Counts } from '../../src/simulator/events.ts';
+import { askedIn } from '../../src/simulator/validation.ts';
+import type { Command, Start } from './check.ts';
+import type { KimiEvent, Scene } from './stage.ts';
 
 /** How long a start waits for the relay to accept, as `dispatch` does, in milliseconds. */
 const WAIT_MS = 900;
@@ -64,4 +66,36 @@ export function isRight(
 function sizeIn(prompt: string): number | undefined {
   const [, size] = /\bsize=(\d+)/.exec(prompt) ?? [];
   return size === undefined ? undefined : Number(size);
+}
+
+/** @returns the messages of a request without the part of the answer that it resumes. */
+export function questionIn({ messages }: Completion): Completion['messages'] {
+  return messages.at(-1)?.role === 'assistant' ? messages.slice(0, -1) : messages;
+}
+
+/**
+ * @returns the events of tasks at Moonshot's API, which has no callbacks: a request is paid, and a whole answer must be saved unless its
+ *   task is cancelled. No time is known, nor needed: limits apply to dispatches.
+ */
+export function eventsOf(
+  completions: readonly Completion[],
+  starts: readonly Start[],
+  commands: readonly Command[],
+): KimiEvent[] {
+  const unreadable = starts.filter(({ kind, task_id }) => task_id && kind === 'with an unreadable document');
+  return [
+    ...unreadable.map(({ task_id = '' }): KimiEvent => ({ task_id, at: 0, what: 'refused', status: 400 })),
+    ...completions.flatMap((completion): KimiEvent[] => {
+      const task_id = starts.find(({ task_name }) => task_name === completion.mark)?.task_id;
+      if (task_id === undefined) return [];
+      const about = { task_id, at: 0 };
+      const content = answerTo(askedIn(questionIn(completion)));
+      const isCancelled = commands.some(({ what, task_id: id }) => what === 'cancel' && id === task_id);
+      const isWhole = completion.ended === 'answered' && !isCancelled;
+      return [
+        { ...about, what: 'taken', repeated: false, inPlace: true, answer: { content } },
+        ...(isWhole ? [{ ...about, what: 'called back' as const, status: 200 }] : []),
+      ];
+    }),
+  ];
 }

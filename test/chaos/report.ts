@@ -12,7 +12,7 @@ export interface Outcome {
 }
 
 export function report({ seed }: Plan, { observed, faults, disk, took_ms }: Outcome, verdicts: Verdict[]): string {
-  const { limits, starts, tasks, files, events, wakes } = observed;
+  const { limits, starts, tasks, files, events, receiving, wakes } = observed;
   const applied = count(faults.filter((fault) => fault.applied).map(({ target, how }) => `${nameOf(target)} ${how}`));
   const missed = count(faults.filter((fault) => !fault.applied).map(({ target, how }) => `${nameOf(target)} ${how}`));
   const callbacks = events.flatMap((event) => (event.what === 'called back' ? [String(event.status)] : []));
@@ -28,6 +28,7 @@ export function report({ seed }: Plan, { observed, faults, disk, took_ms }: Outc
       count(files.flatMap(({ result }) => (result ? [`${result.status}${result.late ? ', late' : ''}`] : []))),
     ],
     ['requests', count(events.flatMap(({ what }) => (what === 'taken' || what === 'refused' ? [what] : [])))],
+    ...(receiving.length > 0 ? [['uploads', count(receiving.map(({ ended = 'under way' }) => ended))]] : []),
     ['callbacks', count(callbacks.map((status) => (status === '0' ? 'no answer' : status)))],
     ['wakes', `${wakes.length}, of which ${wakes.filter(({ shown }) => shown).length} were new`],
   ];

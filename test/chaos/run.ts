@@ -1,11 +1,11 @@
 /**
- * `npm run chaos [-- --seed S] [--tasks N] [--cluster]`: many tasks on real processes against the simulated Kimi, while the processes of
+ * `npm run chaos [-- --seed S] [--tasks N] [--cluster | --relay]`: many tasks on real processes against the simulated Kimi, while the processes of
  * `up` (or those of a cluster), gateway and disks are killed or broken in turn. Ends with 0 only if every invariant held.
  */
 import { randomInt } from 'node:crypto';
 import { cp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { program } from 'commander';
+import { Option, program } from 'commander';
 import { check } from './check.ts';
 import { runCommand, runFolder, wholeNumber } from './command.ts';
 import { planFor, type Plan, type Shape } from './plan.ts';
@@ -28,7 +28,7 @@ async function run(plan: Plan, folder: string, shape: Shape): Promise<Outcome> {
 }
 
 async function main(): Promise<void> {
-  const { seed, tasks, cluster } = program
+  const { seed, tasks, cluster, relay } = program
     .name('npm run chaos --')
     .description(
       'Many tasks, while everything they run on is broken in turn. Ends with 0 only if every invariant held.',
@@ -36,13 +36,16 @@ async function main(): Promise<void> {
     .option('--seed <S>', 'seed of tasks and faults; default: random', wholeNumber)
     .option('--tasks <N>', 'number of tasks', wholeNumber, 60)
     .option('--cluster', 'the separate programs of a cluster with two workers, instead of `up`')
+    .addOption(
+      new Option('--relay', 'documents and conversations at Moonshot’s API, through the relay').conflicts('cluster'),
+    )
     .addHelpText(
       'after',
       '\nThe same seed and number of tasks give the same plan. The timing of real processes\ndiffers from run to run.',
     )
     .parse()
-    .opts<{ seed?: number; tasks: number; cluster?: true }>();
-  const shape = cluster ? 'cluster' : 'up';
+    .opts<{ seed?: number; tasks: number; cluster?: true; relay?: true }>();
+  const shape = cluster ? 'cluster' : relay ? 'relay' : 'up';
   const plan = planFor(seed ?? randomInt(1_000_000), tasks, shape);
   const folder = await runFolder('kimi-chaos-');
   console.log(`seed ${plan.seed}, ${tasks} tasks, ${plan.faults.length} faults\n`);
@@ -58,7 +61,7 @@ async function main(): Promise<void> {
   await writeFile(join(folder, 'observed.json'), JSON.stringify({ plan, ...outcome }, null, 1));
   console.log(`\nWhat was observed, the logs, the database and the results are in ${folder}`);
   console.log(
-    `The same plan again: npm run chaos -- --seed ${plan.seed} --tasks ${tasks}${cluster ? ' --cluster' : ''}`,
+    `The same plan again: npm run chaos -- --seed ${plan.seed} --tasks ${tasks}${shape === 'up' ? '' : ` --${shape}`}`,
   );
   process.exitCode = 1;
 }

@@ -38,11 +38,15 @@ export interface Scene {
   taskQueue: string;
   /** Workflow id of the limiter. */
   limiter: string;
+  /** Whether tasks go through the relay, to Moonshot's API. */
+  isRelayed: boolean;
   /** The results folder. */
   results: string;
   gateway: GatewayStub;
   /** Events of the simulated Kimi, in order. */
   events: KimiEvent[];
+  /** Counters of the simulated Kimi. */
+  counts: Counts;
   webhookUrls: string[];
   /** Folders of dead letters. */
   deadLetters: string[];
@@ -64,8 +68,6 @@ export interface Stage extends Scene {
   disk: Disk;
   /** Environment for calling the simulated Kimi: its address, and the base URL of callbacks. */
   kimi: NodeJS.ProcessEnv;
-  /** Counters of the simulated Kimi. */
-  counts: Counts;
   /** Every process, by name. */
   processes: ReadonlyMap<string, RestartedProcess>;
   /**
@@ -113,7 +115,7 @@ export async function setStage(
   });
   const kimiPort = await listenAnywhere(createServer(simulator.app));
 
-  const [enginePort, uiPort, metricsPort, webhookPort] = await freePorts(4);
+  const [enginePort, uiPort, metricsPort, webhookPort, relayPort] = await freePorts(5);
   const webhookUrl = `http://127.0.0.1:${webhookPort}`;
   const kimi = {
     KIMI_API_URL: `http://127.0.0.1:${kimiPort}/v1`,
@@ -127,7 +129,9 @@ export async function setStage(
       ? address
       : {
           ...services,
-          KIMI_CALLBACKS: 'native',
+          KIMI_CALLBACKS: shape === 'relay' ? 'relay' : 'native',
+          KIMI_ON_INTERRUPT: 'retry',
+          KIMI_RELAY_PORT: String(relayPort),
           KIMI_TEMPORAL_PORT: String(enginePort),
           KIMI_UI_PORT: String(uiPort),
           WEBHOOK_PORT: String(webhookPort),
@@ -149,20 +153,21 @@ export async function setStage(
   };
   process.once('exit', close);
 
-  if (shape === 'up') processes.launch({ name: 'up', command: process.execPath, args: UP, env });
+  if (shape !== 'cluster') processes.launch({ name: 'up', command: process.execPath, args: UP, env });
   else {
     const database = join(home, 'temporal.db');
     const engine = engineArgs({ port: enginePort, uiPort, metricsPort, database });
     const settings = engineSettings.flatMap((setting) => ['--dynamic-config-value', setting]);
     await startCluster(processes, [...engine, ...settings], services, webhookPort);
   }
-  const client = await whenReady({ ...env, ...address }, webhookUrl, shape === 'up' ? 1 : 2);
+  const client = await whenReady({ ...env, ...address }, webhookUrl, shape === 'cluster' ? 2 : 1);
   const up = processes.byName.get('up');
 
   return {
     client,
     taskQueue: TASK_QUEUE,
     limiter: limiterId(TASK_QUEUE),
+    isRelayed: shape === 'relay',
     results: disk.folder,
     disk,
     logs,
@@ -327,9 +332,9 @@ async function listenAnywhere(server: Server): Promise<number> {
 }
 
 /** @returns different ports that were free a moment ago. */
-export async function freePorts(count: number): Promise<[number, number, number, number]> {
+export async function freePorts(count: number): Promise<[number, number, number, number, number]> {
   const probes = Array.from({ length: count }, () => createServer());
   const ports = await Promise.all(probes.map(listenAnywhere));
   await Promise.all(probes.map(async (probe) => await new Promise((resolve) => probe.close(resolve))));
-  return ports as [number, number, number, number];
+  return ports as [number, number, number, number, number];
 }

@@ -3,17 +3,22 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { readConfig } from '../../src/config/index.ts';
-import type { Task } from '../../src/shared/task.ts';
+import { VARIABLES } from '../../src/config/variables.ts';
+import type { ResultFile } from '../../src/shared/result.ts';
+import type { TaskFile } from '../../src/shared/task.ts';
+import { taskContext, type TaskContext } from '../../src/tasks/context.ts';
+import { continued } from '../../src/tasks/conversation.ts';
 import { keepFile } from '../../src/tasks/files.ts';
-import { openPayloads } from '../../src/temporal/payloads/converter.ts';
+import { checkTask, inputOf } from '../../src/tasks/request.ts';
 import { startTask } from '../../src/tasks/start.ts';
 import { EXIT } from '../../src/service/exit.ts';
 import { DIST } from '../../src/service/files.ts';
 import { ResultStore } from '../../src/results/store.ts';
 import { notificationId } from '../../src/shared/task-id.ts';
 import { type Command, type Observed, type Start } from './check.ts';
-import type { PlannedTask } from './plan.ts';
+import type { PlannedFile, PlannedTask } from './plan.ts';
 import type { Scene } from './stage.ts';
+import { pdf } from '../support/documents.ts';
 
 /** How long a start waits for Kimi, as `dispatch` does, in milliseconds. */
 const WAIT_MS = 900;
@@ -25,46 +30,91 @@ const RETRY_MS = 1_000;
 const HEARTBEAT_MS = 15_000;
 
 /**
- * Starts a task, with retries: each attempt has its own task name, so that attempts can be distinguished.
+ * Starts a task, with retries: each attempt has its own task name, which its prompt begins with, so that attempts can be distinguished.
  *
  * @param onStart called with the outcome of each attempt
+ * @param earlier id of the task whose conversation it continues
  */
-export async function start(scene: Scene, planned: PlannedTask, onStart: (start: Start) => void): Promise<string> {
+export async function start(
+  scene: Scene,
+  planned: PlannedTask,
+  onStart: (start: Start) => void,
+  earlier?: string,
+): Promise<string> {
+  const { kind, name } = planned;
   for (let attempt = 1; ; attempt += 1) {
-    const task_name = attempt === 1 ? planned.name : `${planned.name}-${attempt}`;
-    const request = {
-      task_name,
-      model: 'moonshot-v1-128k',
-      lang: 'en' as const,
-      limiter: scene.limiter,
-      ...planned.request,
-    };
+    const task_name = attempt === 1 ? name : `${name}-${attempt}`;
+    const { prompt: asked, ...settings } = planned.request;
+    const prompt = asked.replaceAll(name, task_name);
+    const documents = planned.files?.flatMap(({ text, upload }) => (upload === undefined ? [] : text)) ?? [];
+    const started = { task_name, kind, prompt, documents, ...(earlier && { continues: earlier }) };
     const at = scene.clock();
-    scene.trying.set(planned.name, `start, since ${at} ms`);
+    scene.trying.set(name, `start, since ${at} ms`);
     try {
-      const files = await filesFor(scene, planned);
-      const { status, task_id } = await startTask(scene.client, scene.taskQueue, { ...request, ...files }, WAIT_MS);
-      onStart({ task_name, kind: planned.kind, said: status, task_id, took_ms: scene.clock() - at });
+      const context = contextOf(scene);
+      const files = await filesFor(context, planned);
+      const task = { name: task_name, model: modelFor(context), prompt, files, lang: 'en' as const };
+      const checked = checkTask(context, await continued(context, { ...task, ...(earlier && { continue: earlier }) }));
+      const input = { ...inputOf(context, checked), ...settings, limiter: scene.limiter };
+      const { status, task_id } = await startTask(scene.client, scene.taskQueue, input, WAIT_MS);
+      onStart({ ...started, said: status, task_id, took_ms: scene.clock() - at });
       if (status !== 'unknown') {
-        scene.trying.delete(planned.name);
+        scene.trying.delete(name);
         return task_id;
       }
-      scene.trying.set(planned.name, `start: ${status}`);
+      scene.trying.set(name, `start: ${status}`);
     } catch (error) {
       const why = (error as Error).message;
-      onStart({ task_name, kind: planned.kind, said: 'failed', why, took_ms: scene.clock() - at });
-      scene.trying.set(planned.name, `start: ${why}`);
+      onStart({ ...started, said: 'failed', why, took_ms: scene.clock() - at });
+      scene.trying.set(name, `start: ${why}`);
     }
     await pause(RETRY_MS);
   }
 }
 
-/** Stores the file of a task, as the command line does. */
-async function filesFor({ env }: Scene, { file }: PlannedTask): Promise<Pick<Task, 'files'>> {
-  if (file === undefined) return {};
-  const { contents } = openPayloads(readConfig(env));
-  const place = { contents, relay: false, apiUrl: undefined };
-  return { files: [await keepFile(place, { name: 'task.txt', content: Buffer.from(file) })] };
+/** What the command line works with. Behind the relay the simulated Kimi stands for Moonshot's API, as with `up --simulate`. */
+function contextOf({ env, client, isRelayed }: Scene): TaskContext {
+  const context = taskContext(readConfig(env), undefined, true, async (work) => await work(client));
+  const { apiUrl } = isRelayed ? { apiUrl: VARIABLES.KIMI_API_URL.schema.parse(undefined) } : context;
+  return { ...context, relay: isRelayed, apiUrl };
+}
+
+function modelFor({ relay }: TaskContext): string {
+  return relay ? 'kimi-k2.6' : 'moonshot-v1-128k';
+}
+
+/** More than the buffers of a connection hold, so that a kill meets an upload between two of its bytes. */
+const PADDING = Buffer.alloc(8_000_000, ' ');
+
+/** Stores the files of a task, as the command line does. */
+async function filesFor(context: TaskContext, { files = [] }: PlannedTask): Promise<TaskFile[]> {
+  return await Promise.all(
+    files.map(async (file, n) => {
+      const extension = file.upload === undefined ? 'txt' : 'pdf';
+      return await keepFile(context, { name: `${n + 1}.${extension}`, content: contentOf(file) });
+    }),
+  );
+}
+
+function contentOf({ text, upload }: PlannedFile): Buffer {
+  if (upload === undefined) return Buffer.from(text);
+  return Buffer.concat([Buffer.from(`%[[upload: ${upload}]]\n`), pdf([text]), PADDING]);
+}
+
+/** @returns whether a task has an answer in the end. */
+export async function hasAnswer({ results, trying }: Scene, task_id: string): Promise<boolean> {
+  const store = new ResultStore(results);
+  trying.set(task_id, 'waits for the answer that is to be continued');
+  for (;;) {
+    // A disk that is broken now is read again.
+    const result: ResultFile | undefined = await store.readIfSound(task_id).catch(() => undefined);
+    const isAnswered = result?.output !== undefined;
+    if (isAnswered || result?.status === 'failed' || result?.status === 'cancelled') {
+      trying.delete(task_id);
+      return isAnswered;
+    }
+    await pause(RETRY_MS);
+  }
 }
 
 /** Exit codes of failures that are retried: something is broken, or not ready yet. */

@@ -70,7 +70,7 @@ function named({ name, request, ...task }: PlannedTask, cycle: number, at: numbe
     name: own,
     request: {
       ...request,
-      prompt: request.prompt.replace(name, own),
+      prompt: request.prompt.replaceAll(name, own),
       grace_ms: Math.min(request.grace_ms, GRACE_MS),
     },
   };

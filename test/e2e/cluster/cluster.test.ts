@@ -104,7 +104,7 @@ describe('two agents on one cluster', () => {
     const found = await Promise.all(
       [...asked].map(async ([task_id, task]) => ({ task_id, task, result: await results.read(task_id) })),
     );
-    const wrong = found.filter(({ task, result }) => !isRight(stage.counts, task, result));
+    const wrong = found.filter(({ task, result }) => !isRight(stage.scene.counts, task, result));
     expect(wrong).toEqual([]);
     const shown = stage.other.gateway.wakes.filter((wake) => wake.shown).map(({ text }) => text);
     expect(new Set(shown).size).toBe(shown.length);

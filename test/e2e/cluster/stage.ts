@@ -17,7 +17,6 @@ import { sharedLimiterId } from '../../../src/shared/names.ts';
 import { deadLettersFolder } from '../../../src/webhook/dead-letters.ts';
 import { openPayloads } from '../../../src/temporal/payloads/converter.ts';
 import { createSimulator } from '../../../src/simulator/app.ts';
-import type { Counts } from '../../../src/simulator/events.ts';
 import { connectClient } from '../../../src/temporal/client.ts';
 
 const KEY = 'sk-simulated';
@@ -34,8 +33,6 @@ export interface ClusterStage {
   scene: Scene;
   /** The second agent, whose tasks go through a relay. */
   other: AgentScene;
-  /** Counters of the simulated Kimi, of both agents. */
-  counts: Counts;
   close(): Promise<void>;
 }
 
@@ -101,14 +98,15 @@ export async function setClusterStage(folder: string, limits: Limits): Promise<C
     scene: {
       ...first,
       limiter: sharedLimiterId(LIMITER),
+      isRelayed: false,
       events,
+      counts: simulator.counts,
       webhookUrls: webhooks.map(({ address, env }) => `http://${address}:${env['WEBHOOK_PORT']}`),
       deadLetters: webhooks.map(({ env }) => deadLettersFolder(env['KIMI_HOME'] ?? '')),
       trying: new Map(),
       clock,
     },
     other: second,
-    counts: simulator.counts,
     close: async () => {
       await Promise.all([first, second].map(async ({ client }) => await client.connection.close()));
       await cluster.stop();
