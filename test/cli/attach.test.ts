@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { readConfig } from '../../src/config/index.ts';
+import type { Counts, Upload } from '../../src/simulator/events.ts';
 import type { TaskFile } from '../../src/shared/task.ts';
 import { cleanHome, cli, up } from '../support/cli.ts';
 import { docx, pdf, xlsx } from '../support/documents.ts';
@@ -29,9 +30,26 @@ async function homeWith(
 
 const relayed = shared(async () => {
   const home = await homeWith({ KIMI_CALLBACKS: 'relay' });
-  await up(home.env, '--simulate');
-  return home;
+  const { state } = await up(home.env, '--simulate');
+  return { ...home, counts: `${state.simulator_url}/simulator/counts` };
 });
+
+/** @returns the newest request at Moonshot's API without the ids of tasks in it, and the uploads of its task. */
+async function sentFor(task_id: string): Promise<{ messages: string; uploads: Upload[] }> {
+  const { completions, uploads } = (await (await fetch(relayed().counts)).json()) as Counts;
+  const messages = JSON.stringify(completions.at(-1)?.messages).replaceAll(/kimi-\d+-\d+/g, 'ID');
+  return { messages, uploads: uploads.filter(({ filename }) => filename.startsWith(`${task_id}.`)) };
+}
+
+/** Runs a command that starts a task, and waits for its answer. @returns the task's id */
+async function answered(...args: string[]): Promise<string> {
+  const { env } = relayed();
+  const { stdout, stderr } = await cli([...args, '--json'], env);
+  expect(stdout, stderr).toContain('task_id');
+  const { task_id } = JSON.parse(stdout) as { task_id: string };
+  expect(await cli(['wait', task_id], env)).toMatchObject({ code: 0 });
+  return task_id;
+}
 
 it('documents go to Moonshot’s API, and texts with them; nothing is left there; status shows names and sizes', async () => {
   const { env, attach } = relayed();
@@ -47,13 +65,24 @@ it('documents go to Moonshot’s API, and texts with them; nothing is left there
   );
 });
 
-it('a task that is repeated has its files', async () => {
-  const { env } = relayed();
-  const { stdout, code } = await cli(['retry', 'files', '--json'], env);
-  expect(code).toBe(0);
-  const { task_id } = JSON.parse(stdout) as { task_id: string };
-  await cli(['wait', task_id], env);
-  expect((await cli(['status', task_id, '--json'], env)).stdout).toContain('"report.pdf"');
+it('a task that is repeated has its files, as has one that continues it: Kimi reads them again, and is sent the same', async () => {
+  const { env, attach } = relayed();
+  const first = await answered('dispatch', '-n', 'asked', 'summary', ...attach);
+  const asked = await sentFor(first);
+  const again = await answered('retry', first);
+  const repeated = await sentFor(again);
+  expect(repeated.messages).toBe(asked.messages);
+  expect((await cli(['status', again, '--json'], env)).stdout).toContain('"report.pdf"');
+
+  const followUp = await answered('dispatch', '--continue', first, 'and more');
+  const continued = await sentFor(followUp);
+  expect(continued.messages).toContain('and more');
+  const third = await answered('retry', followUp);
+  const repeatedFollowUp = await sentFor(third);
+  expect(repeatedFollowUp.messages).toBe(continued.messages);
+  expect((await cli(['status', third, '--json'], env)).stdout).toContain(`"continues": "${first}"`);
+  for (const { uploads } of [asked, repeated, continued, repeatedFollowUp])
+    expect(uploads).toMatchObject(Array.from({ length: 3 }, () => ({ read: 1, deleted: true })));
 });
 
 it('a file that cannot be read is refused in a sentence, and nothing is started', async () => {
