@@ -302,9 +302,9 @@ function concurrencyWasWithinLimit({ tasks, events, commands, limits }: Observed
 }
 
 function documentsAreGone({ starts, uploads, files }: Observed): Omit<Verdict, 'name'> {
-  return verdict(starts, (start) => {
+  const reading = starts.filter((start) => start.task_id !== undefined && documentsOf(start, starts).length > 0);
+  return verdict(reading, (start) => {
     const { task_id } = start;
-    if (task_id === undefined) return false;
     const own = uploads.filter(({ filename }) => filename.startsWith(`${task_id}.`));
     const left = own.filter(({ deleted }) => !deleted);
     if (left.length > 0) return `${task_id}: ${left.map(({ filename }) => filename).join(', ')} is left at Kimi`;
