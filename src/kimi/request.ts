@@ -34,7 +34,7 @@ export function requestFor(
   checkImages(model, all.filter(isPictures).length + conversation.flatMap(imagesOf).length);
   // At Moonshot each file is a system message at the head, which its cache keeps for the next question. Other servers may take one
   // system message only.
-  const isMoonshot = apiUrl !== undefined && !callsBack(apiUrl);
+  const isMoonshot = isAtMoonshot(apiUrl);
   const head = [...(isMoonshot ? textsOf(all, contents) : []), ...(system === undefined ? [] : [system])];
   const asked = (turn: Pick<Turn, 'prompt' | 'images' | 'files'>) => userMessage(turn, contents, isMoonshot);
   return {
@@ -52,6 +52,18 @@ export function requestFor(
 export function filesOf({ files = [], conversation = [] }: Pick<Task, 'files' | 'conversation'>): TaskFile[] {
   const all = [...conversation.flatMap((turn) => turn.files ?? []), ...files];
   return [...new Map(all.map((file) => [file.sha256, file])).values()];
+}
+
+/** @returns the files of a request, each as often as it is sent: a picture with each question, at Moonshot any other file once. */
+export function sentFiles(task: Pick<Task, 'files' | 'conversation'>, apiUrl: string | undefined): TaskFile[] {
+  const { files = [], conversation = [] } = task;
+  const all = [...conversation.flatMap((turn) => turn.files ?? []), ...files];
+  if (!isAtMoonshot(apiUrl)) return all;
+  return [...all.filter(isPictures), ...filesOf(task).filter((file) => !isPictures(file))];
+}
+
+function isAtMoonshot(apiUrl: string | undefined): boolean {
+  return apiUrl !== undefined && !callsBack(apiUrl);
 }
 
 function imagesOf({ images = [] }: Pick<Turn, 'images'>): string[] {

@@ -3,7 +3,7 @@ import { acknowledgedBy, taskTimeoutMs } from '../config/index.ts';
 import { refuseIfSurelyTooLong } from '../kimi/context.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { modelOf, resolveModel } from '../kimi/models.ts';
-import { requestFor } from '../kimi/request.ts';
+import { requestFor, sentFiles } from '../kimi/request.ts';
 import { MAX_PROMPT_BYTES, type Task, type Turn } from '../shared/task.ts';
 import { checkFiles } from './files.ts';
 import type { TaskContext } from './context.ts';
@@ -24,7 +24,7 @@ export function checkTask(
   task: ContinuedTask,
 ): CheckedTask {
   const { prompt, request = {}, files = [], conversation = [], name = nameFromPrompt(prompt) } = task;
-  const allFiles = [...conversation.flatMap((turn) => turn.files ?? []), ...files];
+  const allFiles = sentFiles({ files, conversation }, apiUrl);
   if (prompt.trim() === '') throw new Problem('no_prompt', {});
   if (!isTaskName(name)) throw new Problem('bad_name', {});
   checkFiles(allFiles);
