@@ -222,6 +222,10 @@ const entry = z.object({
     })
     .optional(),
   cost: z.object({ amount, currency: z.enum(['CNY', 'USD']), price_date: z.string() }).optional(),
+  files: z
+    .array(z.object({ bytes: amount }))
+    .optional()
+    .catch(undefined),
   finish_reason: z.string().optional(),
   error: z.object({ type: text(64), message: text(300) }).optional(),
   late: z.literal(true).optional(),

@@ -1,5 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import { join } from 'node:path';
+import { size } from '../shared/format.ts';
 import type { Cost } from '../shared/result.ts';
 import type { Lang } from '../shared/task.ts';
 import { sentenceFor, textFor, type Text } from '../text/index.ts';
@@ -138,10 +139,14 @@ function latency({ latencies, untimed, tasks }: Figures, { say, n, lang }: Conte
 
 function usage({ byModel, byTime, span, overTime }: Figures, { say, n, lang }: Context): Section {
   const words = say.usage;
-  const row = (key: Part, { tasks, tokens, cost, unpriced }: Use): Part[] => [
+  const { total } = byModel;
+  const hasFiles = total.files.count > 0;
+  const columns = [...words.columns, ...(hasFiles ? [words.files] : [])];
+  const row = (key: Part, { tasks, tokens, cost, unpriced, files }: Use): Part[] => [
     key,
     ...[tasks, tokens.prompt, tokens.cached, tokens.completion, tokens.reasoning, tokens.total].map(n),
     html`${cost.map(price).join(' + ')} ${unpriced > 0 && html`<small>${words.unpriced(n(unpriced))}</small>`}`,
+    ...(hasFiles ? [files.count > 0 && html`${n(files.count)} <small>${size(files.bytes)}</small>`] : []),
   ];
   const spans = new Map(byTime.groups.map((group) => [group.key, group]));
   const labels = overTime.map(({ key }) => spanLabel(key));
@@ -163,7 +168,6 @@ function usage({ byModel, byTime, span, overTime }: Figures, { say, n, lang }: C
       )}
     </figure>`;
   };
-  const { total } = byModel;
   return section(
     'usage',
     words.heading,
@@ -178,7 +182,7 @@ function usage({ byModel, byTime, span, overTime }: Figures, { say, n, lang }: C
           <h3>${words.byModel}</h3>
           ${table({
             label: words.byModel,
-            columns: [words.model, ...words.columns],
+            columns: [words.model, ...columns],
             rows: [
               ...byModel.groups.map(({ key, ...use }) => row(html`<bdi>${key}</bdi>`, use)),
               row(words.total, total).map((cell) => html`<b>${cell}</b>`),
@@ -187,7 +191,7 @@ function usage({ byModel, byTime, span, overTime }: Figures, { say, n, lang }: C
           ${table({
             fold: words.byTime[span],
             label: words.byTime[span],
-            columns: [say.overTime.columns[span], ...words.columns],
+            columns: [say.overTime.columns[span], ...columns],
             rows: byTime.groups.map(({ key, ...use }) => row(spanName(key), use)),
           })}`,
   );

@@ -9,7 +9,7 @@ import { sectionsOf } from './sections.ts';
 
 const { folder, keys, since, until, lang, links } = workerData as ReportOptions;
 const results = new ResultStore(folder, keys);
-const figures = figuresOf(entriesOf(results.savedSince(since)), since, until);
+const figures = figuresOf(entriesOf(withFiles(results)), since, until);
 if (keys) await addQuestions(figures, results);
 const report: Report = {
   tasks: figures.tasks,
@@ -17,6 +17,11 @@ const report: Report = {
   sections: sectionsOf(figures, lang, links),
 };
 parentPort?.postMessage(report, []);
+
+/** The results with the files that went with their questions, which may be encrypted. */
+function* withFiles(store: ResultStore): Generator<object | undefined> {
+  for (const result of store.savedSince(since)) yield result && { ...result, files: store.filesOf(result) };
+}
 
 async function addQuestions(of: Figures, store: ResultStore): Promise<void> {
   for (const entry of listedIn(of)) {

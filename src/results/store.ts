@@ -8,7 +8,7 @@ import { tildePath } from '../service/files.ts';
 import { firstCharacters, isoSeconds } from '../shared/format.ts';
 import type { PendingFile, Question, ResultFile, TaskResult, Timings } from '../shared/result.ts';
 import { notificationId } from '../shared/task-id.ts';
-import { QUESTION_CHARS, fileNotes, type TaskView } from '../shared/task.ts';
+import { QUESTION_CHARS, fileNotes, type FileNote, type TaskView } from '../shared/task.ts';
 import { BatchWriter } from './atomic-writer.ts';
 import {
   PRIVATE_FILE,
@@ -172,6 +172,15 @@ export class ResultStore {
    */
   questionOf(result: ResultFile): Question | undefined {
     return openQuestion(result, this.keys);
+  }
+
+  /** @returns the files that went with a question; `undefined` if there were none, or if it cannot be decrypted. */
+  filesOf(result: ResultFile): FileNote[] | undefined {
+    try {
+      return this.questionOf(result)?.files;
+    } catch (error) {
+      return absentIfDamaged(error);
+    }
   }
 
   /** @returns the beginning of what was asked, and the files that went with it; neither if they were not kept, or cannot be decrypted. */

@@ -1,4 +1,5 @@
 import type { Cost, ResultFile } from '../shared/result.ts';
+import type { FileNote } from '../shared/task.ts';
 
 /** What results are grouped by; days are UTC. */
 export const GROUPINGS = ['model', 'day', 'name'] as const;
@@ -29,7 +30,10 @@ export function apart<T extends { simulated?: true | undefined }>(
 }
 
 /** The members of a result that are summed. */
-export type Addend = Pick<ResultFile, 'status' | 'model' | 'task_name' | 'completed_at' | 'tokens' | 'cost'>;
+export type Addend = Pick<ResultFile, 'status' | 'model' | 'task_name' | 'completed_at' | 'tokens' | 'cost'> & {
+  /** The files that went with the question. */
+  files?: readonly Pick<FileNote, 'bytes'>[] | undefined;
+};
 
 /** Usage of a number of tasks. */
 export interface Use {
@@ -41,6 +45,8 @@ export interface Use {
   cost: Pick<Cost, 'amount' | 'currency'>[];
   /** Answers whose price is unknown. */
   unpriced: number;
+  /** Files that went with questions, as far as they are known. Kimi's reading of them is in the tokens of prompts. */
+  files: { count: number; bytes: number };
 }
 
 /** What the same answers would have used with polling. An estimate: see {@link pollingEstimate}. */
@@ -86,8 +92,9 @@ export function addUp(results: Iterable<Addend | undefined>, by: Grouping | Span
 }
 
 /** The file may have been edited: one invalid number would make every sum invalid. */
-function isCounted({ tokens, cost }: Addend): boolean {
+function isCounted({ tokens, cost, files = [] }: Addend): boolean {
   const numbers = [
+    ...files.map(({ bytes }) => bytes),
     ...(tokens ? [tokens.prompt, tokens.completion, tokens.total, tokens.cached ?? 0, tokens.reasoning ?? 0] : []),
     ...(cost ? [cost.amount] : []),
   ];
@@ -128,11 +135,14 @@ class Sum {
     answered: 0,
     tokens: { prompt: 0, cached: 0, completion: 0, reasoning: 0, total: 0 },
     unpriced: 0,
+    files: { count: 0, bytes: 0 },
   };
 
-  add({ status, tokens, cost }: Addend): void {
+  add({ status, tokens, cost, files = [] }: Addend): void {
     const { sums, amounts } = this;
     sums.tasks += 1;
+    sums.files.count += files.length;
+    for (const { bytes } of files) sums.files.bytes += bytes;
     if (status === 'done') sums.answered += 1;
     if (!tokens) return;
     sums.tokens.prompt += tokens.prompt;

@@ -88,11 +88,16 @@ export function money({ amount, currency }: Pick<Cost, 'amount' | 'currency'>): 
   }).format(amount);
 }
 
-/** Units of a file's size. */
+/** Units of a size. */
 const UNITS = ['B', 'KB', 'MB', 'GB'];
+
+/** @returns a size, e.g. `1.2 MB`. */
+export function size(bytes: number): string {
+  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), UNITS.length - 1);
+  return `${Number((bytes / 1000 ** power).toPrecision(3))} ${UNITS[power]}`;
+}
 
 /** @returns a file for its user, e.g. `report.pdf (1.2 MB)`. */
 export function fileNote({ name, bytes }: FileNote): string {
-  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), UNITS.length - 1);
-  return `${field(name)} (${Number((bytes / 1000 ** power).toPrecision(3))} ${UNITS[power]})`;
+  return `${field(name)} (${size(bytes)})`;
 }

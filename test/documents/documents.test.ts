@@ -243,6 +243,17 @@ describe('a file is refused', () => {
   });
 });
 
+it('a file of an earlier question that is attached again counts as often as it is sent', async () => {
+  const { file } = await keep('a.txt', Buffer.from('x'.repeat(2_500_000)));
+  const turn = { prompt: 'one', output: 'two', files: [file] };
+  const task = { prompt: 'more', model: 'kimi-k3', files: [file], conversation: [turn] };
+  const place = { config: readConfig({}), simulated: false };
+  // At Moonshot once: at the head of the request.
+  expect(checkTask({ ...place, apiUrl: MOONSHOT.apiUrl }, task)).toMatchObject({ prompt: 'more' });
+  const refused = failureOf((async () => checkTask({ ...place, apiUrl: ELSEWHERE.apiUrl }, task))(), Problem);
+  expect(await refused).toMatchObject({ code: 'too_long', params: { bytes: 5_000_010 } });
+});
+
 it('what is stored is encrypted where payloads are, and only its owner can read it', async () => {
   const KIMI_HOME = await temporaryFolder();
   const KIMI_PAYLOAD_KEYS = `k:${Buffer.alloc(32, 7).toString('base64')}`;

@@ -118,7 +118,8 @@ const EARLIER = [
   },
 ];
 
-function attached(name: string, bytes: number): TaskFile {
+/** A file that went with a question. */
+export function attached(name: string, bytes: number): TaskFile {
   return { name, bytes, kind: 'document', stored_bytes: bytes, sha256: '', claim: '' };
 }
 

@@ -6,6 +6,7 @@ import { isoSeconds } from '../../src/shared/format.ts';
 import type { ResultFile, Tokens } from '../../src/shared/result.ts';
 import type { Outcome } from '../../src/shared/task.ts';
 import { costOf } from '../../src/kimi/models.ts';
+import { attached } from './answers.ts';
 
 const HOUR_MS = 3_600_000;
 const SEED = 7;
@@ -63,6 +64,11 @@ export async function fillBusyMonth(folder: string, tasks: number, until = Date.
       completed_at: isoSeconds(completed),
       ...(status === 'done' && { output: OUTPUT, tokens, finish_reason: random() < 0.02 ? 'length' : 'stop' }),
       ...(status === 'done' && cost && { cost }),
+      ...(n % 7 === 0 && {
+        prompt: '比較這一季與上一季的數字。',
+        timeout_ms: 1,
+        files: [attached('季報.pdf', spread(900_000))],
+      }),
       ...(status === 'done' && random() < 0.01 && { late: true as const }),
       ...(status === 'failed' && { error: { type, message } }),
       ...(status === 'timed_out' && { error: { type: 'timed_out', message: 'Kimi 沒有在 120 秒內回呼' } }),
@@ -108,6 +114,8 @@ const ATTACKS = [
 export async function fillHostile(folder: string, now = Date.now()): Promise<number> {
   const files = ATTACKS.flatMap((attack, n) => {
     const common = {
+      prompt: attack,
+      files: [attached(attack, 1)],
       task_name: attack,
       model: attack,
       created_at: isoSeconds(now - 60_000),

@@ -257,6 +257,23 @@ describe('the page', () => {
     expect(some).toContain('1 result does not say how long the steps took and is not in here.');
   });
 
+  it('counts the files that went with questions, if there were any', () => {
+    const file = {
+      name: 'a.pdf',
+      bytes: 1_200_000,
+      kind: 'document',
+      stored_bytes: 1,
+      sha256: 'x',
+      claim: 'y',
+    } as const;
+    expect(page([result({ files: [file, file] }), result()])).toMatch(
+      /<th scope="col"[^>]*>Files<[\s\S]*>2 <small>2\.4 MB</,
+    );
+    expect(page([result()])).not.toContain('>Files<');
+    // A file that was edited by hand.
+    expect(page([result({ files: [{ ...file, bytes: 'many' as never }] })])).not.toContain('>Files<');
+  });
+
   it('marks the estimate as such', () => {
     expect(page(Array.from({ length: 30 }, () => result()))).toContain(
       'Estimate: polling would take 1000 more tokens for each answer, 75,000 in all; at the original design’s ¥0.6 for 1000 tokens that is ¥45.00 against ¥27.00, 40% saved.',

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { isoSeconds } from '../../src/shared/format.ts';
 import type { Cost, ResultFile } from '../../src/shared/result.ts';
+import { readConfig } from '../../src/config/index.ts';
 import { ResultStore } from '../../src/results/store.ts';
 import { addUp, apart, pollingEstimate, type Usage } from '../../src/results/usage.ts';
 import { cleanHome, cli } from '../support/cli.ts';
@@ -53,6 +54,8 @@ const SOME: (Partial<ResultFile> & { ageMs?: number })[] = [
 /** A result that was edited by hand. */
 const DOCTORED = { task_id: 'kimi-1-5', status: 'done', completed_at: '2026-11-03T00:00:00Z' };
 
+const NO_FILES = { count: 0, bytes: 0 };
+
 const keysOf = ({ groups }: Usage): string[] => groups.map(({ key }) => key);
 
 describe('the sums of results', () => {
@@ -77,6 +80,7 @@ describe('the sums of results', () => {
         // Not 0.30000000000000004.
         cost: [{ amount: 0.3, currency: 'CNY' }],
         unpriced: 0,
+        files: NO_FILES,
       },
       {
         key: 'moonshot-v1-128k',
@@ -85,6 +89,7 @@ describe('the sums of results', () => {
         tokens: { prompt: 200, cached: 0, completion: 1300, reasoning: 0, total: 1500 },
         cost: [],
         unpriced: 1,
+        files: NO_FILES,
       },
       {
         key: 'kimi-k3',
@@ -93,6 +98,7 @@ describe('the sums of results', () => {
         tokens: { prompt: 93, cached: 90, completion: 54, reasoning: 38, total: 147 },
         cost: [{ amount: 0.0008379, currency: 'USD' }],
         unpriced: 0,
+        files: NO_FILES,
       },
     ]);
     expect(usage.total).toMatchObject({ tasks: 5, answered: 4, tokens: { total: 4647 }, unpriced: 1 });
@@ -151,6 +157,62 @@ it('polling is estimated: 30 tasks of 1500 tokens', () => {
     tokens: { prompt: 6_000, cached: 0, completion: 39_000, reasoning: 0, total: 45_000 },
   });
   expect(estimate).toEqual({ tokens: 75_000, cost: 45, own_cost: 27 });
+});
+
+/** @returns the last column of a table. */
+function lastColumn(stdout: string): (string | undefined)[] {
+  const lines = stdout.split('\n').slice(0, 4);
+  return lines.map((line) => line.split(/ {2,}/).at(-1));
+}
+
+describe('files', () => {
+  const FILE = {
+    name: 'report.pdf',
+    kind: 'document',
+    bytes: 4_000_000,
+    stored_bytes: 9,
+    sha256: 'x',
+    claim: 'y',
+  } as const;
+  const NOTE = { ...FILE, name: 'note.txt', kind: 'text', bytes: 500 } as const;
+  const ASKED = { prompt: 'x', timeout_ms: 1 };
+
+  it('are summed by number and size', async () => {
+    const results = await folderOf([
+      { ...ASKED, files: [FILE, NOTE] },
+      { ...ASKED, files: [NOTE], task_name: 'b' },
+      {},
+    ]);
+    const { groups, total } = addUp(results.savedSince(0), 'name');
+    expect(total.files).toEqual({ count: 3, bytes: 4_001_000 });
+    expect(groups.map(({ key, files }) => [key, files.count])).toEqual([
+      ['calculator', 2],
+      ['b', 1],
+    ]);
+    const doctored = [{ ...DOCTORED, files: [{ bytes: 'many' }] }] as never[];
+    expect(addUp(doctored, 'model')).toMatchObject({ damaged: 1, total: { files: { count: 0 } } });
+  });
+
+  it('are shown by usage, those of encrypted questions too where there is the key', async () => {
+    const { folder } = await folderOf([{ ...ASKED, files: [FILE] }, {}]);
+    const KIMI_PAYLOAD_KEYS = `k1:${Buffer.alloc(32, 7).toString('base64')}`;
+    const store = new ResultStore(folder, readConfig({ KIMI_PAYLOAD_KEYS }).KIMI_PAYLOAD_KEYS);
+    const task = { task_id: 'kimi-1707654321-9', task_name: 'b', status: 'done', model: 'kimi-k2.6' } as const;
+    const tokens = { prompt: 1, completion: 1, total: 2 };
+    await store.persist({ ...task, ...ASKED, tokens, files: [NOTE], created_at: isoSeconds(NOW) });
+    const env = await cleanHome({ KIMI_LANG: 'en', KIMI_RESULTS_DIR: folder });
+    const withKey = await cli(['usage', '--by', 'name'], { ...env, KIMI_PAYLOAD_KEYS });
+    expect(lastColumn(withKey.stdout)).toEqual(['Files', '1 (4 MB)', '1 (500 B)', '2 (4 MB)']);
+    const without = await cli(['usage', '--by', 'name'], env);
+    expect(lastColumn(without.stdout)[3]).toBe('1 (4 MB)');
+    const { stdout } = await cli(['usage', '--json'], { ...env, KIMI_PAYLOAD_KEYS });
+    expect(JSON.parse(stdout)).toMatchObject({ total: { files: { count: 2, bytes: 4_000_500 } } });
+  });
+
+  it('have no column if there are none', async () => {
+    const env = await cleanHome({ KIMI_LANG: 'en', KIMI_RESULTS_DIR: (await folderOf([{}])).folder });
+    expect((await cli(['usage'], env)).stdout).not.toContain('Files');
+  });
 });
 
 /** A month with 30 tasks. */

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import { isoSeconds, money } from '../../shared/format.ts';
+import { isoSeconds, money, size } from '../../shared/format.ts';
 import type { ResultFile } from '../../shared/result.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
+import type { ResultStore } from '../../results/store.ts';
 import { addUp, apart, type Addend, type Grouping, type Use } from '../../results/usage.ts';
 import { openContext } from '../context.ts';
 import { command, grouping, printing, since as sinceOption } from '../options.ts';
@@ -30,7 +31,7 @@ export function usageCommand(say: CliText): Command {
 async function usage({ since, by, json }: UsageOptions): Promise<Exit> {
   const { say, results } = await openContext();
   const from = Date.now() - since;
-  const { counted, simulated, isSimulation } = apart(addends(results.savedSince(from)));
+  const { counted, simulated, isSimulation } = apart(addends(results, from));
   const used = addUp(counted, by);
   if (json) {
     console.log(JSON.stringify({ since: isoSeconds(from), by, simulated, ...used }, null, 2));
@@ -39,15 +40,19 @@ async function usage({ since, by, json }: UsageOptions): Promise<Exit> {
   const words = say.usageTable;
   if (used.total.tasks === 0) console.log(words.none);
   else {
-    const row = (key: string, { tasks, tokens, cost, unpriced }: Use): string[] => [
+    // A column of nothing would only take room.
+    const hasFiles = used.total.files.count > 0;
+    const row = (key: string, { tasks, tokens, cost, unpriced, files }: Use): string[] => [
       key,
       ...[tasks, tokens.prompt, tokens.cached, tokens.completion, tokens.reasoning, tokens.total].map(String),
       [cost.map(money).join(' + '), unpriced > 0 ? words.unpriced(unpriced) : '']
         .filter((part) => part !== '')
         .join(' '),
+      ...(hasFiles ? [files.count === 0 ? '' : `${files.count} (${size(files.bytes)})`] : []),
     ];
     const rows = used.groups.map(({ key, ...use }) => row(key, use));
-    console.log(table([words.by[by], ...words.columns], [...rows, row(words.total, used.total)]));
+    const columns = [words.by[by], ...words.columns, ...(hasFiles ? [words.files] : [])];
+    console.log(table(columns, [...rows, row(words.total, used.total)]));
     const { tokens, cost, own_cost } = used.polling_estimate;
     const saved = tokens === 0 ? 0 : Math.round((1 - used.total.tokens.total / tokens) * 100);
     const [polled, own] = [cost, own_cost].map((amount) => money({ amount, currency: 'CNY' })) as [string, string];
@@ -61,9 +66,10 @@ async function usage({ since, by, json }: UsageOptions): Promise<Exit> {
 
 /** Without the answers, so that many of them fit into memory. */
 function* addends(
-  results: Iterable<ResultFile | undefined>,
+  results: ResultStore,
+  since: number,
 ): Generator<(Addend & Pick<ResultFile, 'simulated'>) | undefined> {
-  for (const result of results) {
+  for (const result of results.savedSince(since)) {
     if (!result) yield undefined;
     else {
       const { status, model, task_name, completed_at, tokens, cost, simulated } = result;
@@ -75,6 +81,7 @@ function* addends(
         ...(tokens && { tokens }),
         ...(cost && { cost }),
         ...(simulated && { simulated }),
+        files: results.filesOf(result),
       };
     }
   }

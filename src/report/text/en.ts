@@ -68,6 +68,7 @@ export const en: ReportText = {
     byTime: { hour: 'By hour', day: 'By day', month: 'By month' },
     model: 'Model',
     columns: ['Tasks', 'Prompt', 'cached', 'Completion', 'reasoning', 'Total', 'Cost'],
+    files: 'Files',
     total: 'Total',
     unpriced: (n) => `(${n} without a price)`,
   },

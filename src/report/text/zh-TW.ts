@@ -67,6 +67,7 @@ export const zhTW = {
     byTime: { hour: '依小時', day: '依日期', month: '依月份' },
     model: '模型',
     columns: ['任務', '提示', '其中快取', '生成', '其中思考', '合計', '費用'],
+    files: '檔案',
     total: '總計',
     unpriced: (n: string) => `（${n} 個沒有價格）`,
   },
