@@ -77,12 +77,12 @@ async function setup(_gateway: string, options: SetupOptions): Promise<Exit> {
   const say = cliText(config.KIMI_LANG);
   if (profile !== undefined && !PROFILE_NAME.test(profile)) throw new CliError(EXIT.usage, say.setup.wrongProfile);
   const location = locateOpenClaw(profile);
-  if (read(location.file, say) === undefined)
-    throw new CliError(EXIT.config, say.setup.noGateway(tildePath(location.file)));
   const env = { file: join(config.KIMI_HOME, '.env'), now: read(join(config.KIMI_HOME, '.env'), say) };
 
   try {
-    const files = new ConfigFiles(location.file, readFileUtf8);
+    const files = new ConfigFiles(location.file, (file) =>
+      file === location.file ? gatewayConfig(file, say) : readFileUtf8(file),
+    );
     const facts = readGateway(files, location);
     const changes = undo
       ? undone(location, { files, env, facts }, say)
@@ -226,6 +226,13 @@ async function write(changes: Change[], main: string, undo: boolean): Promise<vo
 
 function readFileUtf8(file: string): string {
   return readFileSync(file, 'utf8');
+}
+
+/** @throws {CliError} if there is none, or it cannot be read */
+function gatewayConfig(file: string, say: CliText): string {
+  const text = read(file, say);
+  if (text === undefined) throw new CliError(EXIT.config, say.setup.noGateway(tildePath(file)));
+  return text;
 }
 
 /** @returns the text of a file; `undefined` if it is missing. */
