@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { ServiceError } from '../service/exit.ts';
 import { tildePath } from '../service/files.ts';
-import { firstCharacters, isoSeconds } from '../shared/format.ts';
+import { isoSeconds } from '../shared/format.ts';
 import type { PendingFile, Question, ResultFile, TaskResult, Timings } from '../shared/result.ts';
 import { notificationId } from '../shared/task-id.ts';
-import { QUESTION_CHARS, fileNotes, type FileNote, type TaskView } from '../shared/task.ts';
+import { viewOfAsked, type FileNote, type TaskView } from '../shared/task.ts';
 import { BatchWriter } from './atomic-writer.ts';
 import {
   PRIVATE_FILE,
@@ -186,11 +186,8 @@ export class ResultStore {
   /** @returns the beginning of what was asked, and the files that went with it; neither if they were not kept, or cannot be decrypted. */
   noteOf(result: ResultFile): Pick<TaskView, 'question' | 'files'> {
     try {
-      const { prompt, files } = this.questionOf(result) ?? {};
-      return {
-        ...(prompt !== undefined && { question: firstCharacters(prompt, QUESTION_CHARS) }),
-        ...(files && { files: fileNotes(files) }),
-      };
+      const asked = this.questionOf(result);
+      return asked ? viewOfAsked(asked) : {};
     } catch (error) {
       absentIfDamaged(error);
       return {};

@@ -1,6 +1,7 @@
 /** A task: its input and its state. */
 import type { Route } from './chat.ts';
 import type { ErrorDetail } from './error-detail.ts';
+import { firstCharacters } from './format.ts';
 import type { QueuePosition } from './limits.ts';
 import type { Cost } from './result.ts';
 
@@ -184,7 +185,20 @@ export interface TaskView {
 }
 
 /** Characters of the prompt in {@link TaskView.question}. */
-export const QUESTION_CHARS = 300;
+const QUESTION_CHARS = 300;
+
+type Asked = Pick<Task, 'prompt' | 'files' | 'continues' | 'relay' | 'simulated'>;
+
+/** @returns what a task shows of what it was asked. */
+export function viewOfAsked({ prompt, files, continues, relay, simulated }: Asked): Partial<TaskView> {
+  return {
+    question: firstCharacters(prompt, QUESTION_CHARS),
+    ...(relay && { relay }),
+    ...(simulated && { simulated }),
+    ...(files && { files: fileNotes(files) }),
+    ...(continues !== undefined && { continues }),
+  };
+}
 
 /** Return value of the task workflow. */
 export interface TaskSummary {
@@ -219,6 +233,6 @@ export const MAX_FILES_BYTES = 100_000_000;
 export const MAX_IMAGES_BYTES = 20_000_000;
 
 /** @returns the files as a task shows them. */
-export function fileNotes(files: readonly FileNote[]): FileNote[] {
+function fileNotes(files: readonly FileNote[]): FileNote[] {
   return files.map(({ name, bytes }) => ({ name, bytes }));
 }

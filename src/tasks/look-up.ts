@@ -12,7 +12,7 @@ import { SEARCH_ATTRIBUTES, STATUS_QUERY, TASK_WORKFLOW } from '../shared/names.
 import { requestUnderWay } from '../relay/client.ts';
 import type { StreamProgress } from '../shared/relay.ts';
 import type { ResultFile } from '../shared/result.ts';
-import type { TaskState, TaskView } from '../shared/task.ts';
+import { viewOfAsked, type Task, type TaskState, type TaskView } from '../shared/task.ts';
 import { grpcErrorIn } from '../temporal/client.ts';
 import { EngineUnreachable } from '../temporal/engine-unreachable.ts';
 import type { TaskContext } from './context.ts';
@@ -49,6 +49,7 @@ export async function lookUp(client: Client, task_id: string, chat?: Route): Pro
         step: description.status.name === 'RUNNING' ? 'waiting' : 'closed',
         created_at: isoSeconds(description.startTime),
         acknowledged: false,
+        ...(await askedOf(client, task_id)),
       },
       live: view !== undefined,
       ...(!['RUNNING', 'COMPLETED'].includes(description.status.name) && {
@@ -187,6 +188,21 @@ async function whyOf(
 
 function whyIn(error: Error | undefined): Pick<Retrying, 'why' | 'type' | 'detail'> {
   return { why: error?.message ?? '', ...(error instanceof ApplicationFailure && readDetails(error.details)) };
+}
+
+/** @returns what a task was asked, from its history; nothing if it cannot be read, e.g. without the keys of payloads. */
+async function askedOf(client: Client, task_id: string): Promise<Partial<TaskView>> {
+  const { namespace, loadedDataConverter } = client.options;
+  const execution = { workflowId: task_id };
+  try {
+    const request = { namespace, execution, maximumPageSize: 1 };
+    const { history } = await client.workflowService.getWorkflowExecutionHistory(request);
+    const started = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
+    const [task] = (await decodeArrayFromPayloads(loadedDataConverter, started?.input?.payloads)) ?? [];
+    return viewOfAsked(task as Task);
+  } catch {
+    return {};
+  }
 }
 
 /** @returns the workflow's own view; `undefined` if no worker answers. */

@@ -7,7 +7,7 @@ import type { TaskContext } from '../../src/tasks/context.ts';
 import { lookUp, lookUpWithResult } from '../../src/tasks/look-up.ts';
 import { SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../../src/shared/names.ts';
 import { newTaskId } from '../../src/tasks/task-id.ts';
-import { nativeConnection, openWorld } from '../support/world.ts';
+import { engineClient, nativeConnection, openWorld } from '../support/world.ts';
 
 it('a task whose worker cannot answer the query is shown with the state of the engine', async () => {
   const { client, taskQueue } = await openWorld({ worker: false });
@@ -27,6 +27,32 @@ it('a task whose worker cannot answer the query is shown with the state of the e
 
   expect(await lookUp(client, workflowId)).toMatchObject({ live: false, view: { state: 'done', step: 'closed' } });
 });
+
+it.each([undefined, `k1:${Buffer.alloc(32, 7).toString('base64')}`])(
+  'a task that no worker has taken is shown with its question and files (keys: %s)',
+  async (payloadKeys) => {
+    const world = await openWorld({ worker: false, ...(payloadKeys !== undefined && { payloadKeys }) });
+    const files = [
+      { name: 'a.txt', bytes: 12, kind: 'text' as const, stored_bytes: 12, sha256: 'x', claim: 'local/2026-11-30/x' },
+    ];
+    const more = { files, continues: 'kimi-1-1', simulated: true as const };
+    const { task_id } = await world.start(`what is asked ${'x'.repeat(400)}`, more, 0);
+    const found = await lookUp(world.client, task_id);
+    expect(found).toMatchObject({
+      live: false,
+      view: { files: [{ name: 'a.txt', bytes: 12 }], continues: 'kimi-1-1', simulated: true },
+    });
+    expect(found?.view.question).toMatch(/^what is asked x{286}$/);
+    // Without the keys the rest is shown.
+    const { found: closed } = await lookUpWithResult(
+      { results: world.results } as TaskContext,
+      task_id,
+      async () => await lookUp(await engineClient(), task_id),
+    );
+    expect(closed?.view.question === undefined).toBe(payloadKeys !== undefined);
+    expect(closed?.view.task_id).toBe(task_id);
+  },
+);
 
 it('a task that ends while it is looked up has its result', async () => {
   const world = await openWorld();

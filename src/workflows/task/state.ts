@@ -1,18 +1,11 @@
 import { metricMeter, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import { isErrorCallback, type Callback, type ErrorCallback } from '../../shared/callback.ts';
-import { firstCharacters, isoSeconds } from '../../shared/format.ts';
+import { isoSeconds } from '../../shared/format.ts';
 import type { QueuePosition } from '../../shared/limits.ts';
 import { taskMetrics } from '../../shared/metrics.ts';
 import { SEARCH_ATTRIBUTES } from '../../shared/names.ts';
 import type { TaskResult } from '../../shared/result.ts';
-import {
-  QUESTION_CHARS,
-  fileNotes,
-  type Task,
-  type TaskState,
-  type TaskStep,
-  type TaskView,
-} from '../../shared/task.ts';
+import { viewOfAsked, type Task, type TaskState, type TaskStep, type TaskView } from '../../shared/task.ts';
 import { textFor, type Text } from '../../text/index.ts';
 import { currentDetails } from '../details.ts';
 import { taskActivities } from './activity-options.ts';
@@ -43,7 +36,7 @@ export class TaskRun {
   private deadlineMs: number | undefined;
 
   constructor(readonly task: Task) {
-    const { task_id, task_name, model, lang, relay, simulated, files, continues } = task;
+    const { task_id, task_name, model, lang, relay } = task;
     const { startTime } = workflowInfo();
     this.text = textFor(lang);
     this.times = new StageTimes(startTime.getTime());
@@ -55,13 +48,9 @@ export class TaskRun {
       model,
       state: 'dispatching',
       step: 'dispatching',
-      question: firstCharacters(task.prompt, QUESTION_CHARS),
       created_at: isoSeconds(startTime),
       acknowledged: false,
-      ...(relay && { relay: true }),
-      ...(simulated && { simulated }),
-      ...(files && { files: fileNotes(files) }),
-      ...(continues !== undefined && { continues }),
+      ...viewOfAsked(task),
     };
   }
 
