@@ -45,8 +45,13 @@ export function otherBuild({ stack, say }: Context): string | undefined {
 }
 
 /** @returns the command that starts the services of a stack again. */
-export function upCommand(stack: StackState | undefined): string {
+export function upCommand(stack: { simulated?: boolean } | undefined): string {
   return `kimi-dispatch up --detach${stack?.simulated ? ' --simulate' : ''}`;
+}
+
+/** @returns the same where no services run: without a key, and after a simulated task, they were a simulation. */
+export async function upAgain({ config, results, stack }: Context): Promise<string> {
+  return upCommand(stack ?? (config.KIMI_API_KEY ? undefined : await results.latest().catch(() => undefined)));
 }
 
 /** Reads the configuration and finds the running stack. The environment takes precedence over the stack's settings. */
@@ -94,7 +99,11 @@ function fits([mine, ...myOthers]: string[], [theirs, ...theirOthers]: string[])
  * another home, with another key, or a simulated one, so it is not used.
  */
 export class NothingRuns extends EngineUnreachable {
-  constructor(readonly home: string) {
+  constructor(
+    readonly home: string,
+    /** The command that starts services. */
+    readonly up: string,
+  ) {
     super('localhost:7233');
   }
 }
@@ -139,7 +148,7 @@ export function engineAddress({ engineEnv }: Context): string | undefined {
  */
 export async function withClient<T>(context: Context, work: (client: Client) => Promise<T>): Promise<T> {
   const { stack, config, say } = context;
-  if (engineAddress(context) === undefined) throw new NothingRuns(config.KIMI_HOME);
+  if (engineAddress(context) === undefined) throw new NothingRuns(config.KIMI_HOME, await upAgain(context));
   if (stack && !fits([...config.KIMI_PAYLOAD_KEYS.keys()], stack.payload_keys)) {
     throw new CliError(EXIT.config, say.otherPayloadKeys(stack.payload_keys.join(', ')));
   }

@@ -14,8 +14,12 @@ import { setAside } from './engine-damage.ts';
 import { sentenceOfOurs } from './problem-sentence.ts';
 import { cliText, type CliText } from './text/index.ts';
 
-/** @returns the exit status and the sentence of an error that is not of commands and tasks. */
-export function sentenceFor(error: unknown, say: CliText, lang = langOf()): { exit: Exit; message: string } {
+/**
+ * @param task that the command is about
+ * @returns the exit status and the sentence of an error that is not of commands and tasks
+ */
+export function sentenceFor(error: unknown, say: CliText, task?: string): { exit: Exit; message: string } {
+  const lang = langOf();
   // Of the parts that were loaded with this module.
   const ours = sentenceOfOurs(error, say);
   if (ours) return ours;
@@ -30,16 +34,24 @@ export function sentenceFor(error: unknown, say: CliText, lang = langOf()): { ex
   // The engine's client wraps errors of the payload codec.
   for (let cause: unknown = error; cause instanceof Error; { cause } = cause) {
     if (cause instanceof PortsUnusable) return { exit: EXIT.config, message: say.ports(cause.ports) };
-    if (cause instanceof ServiceError) return { exit: EXIT.config, message: cause.sentence(lang) };
+    if (cause instanceof ServiceError) return { exit: EXIT.config, message: asSentence(cause.sentence(lang)) };
   }
   if (error instanceof NoTemporalCli) return { exit: EXIT.config, message: say.noTemporalCli(error.lines(lang)) };
   if (error instanceof DatabaseUnusable) return { exit: EXIT.config, message: databaseSentence(error, say) };
-  if (error instanceof EngineUnreachable) return { exit: EXIT.engine, message: engineSentence(error, say) };
+  if (error instanceof EngineUnreachable) {
+    const sentence = engineSentence(error, say);
+    return { exit: EXIT.engine, message: task === undefined ? sentence : say.ofTask(task, sentence) };
+  }
   const { code, path } = error as NodeJS.ErrnoException;
   if (code === 'ENOSPC' || code === 'EDQUOT') return { exit: EXIT.config, message: say.noSpace };
   if (code !== undefined && path !== undefined) return { exit: EXIT.config, message: say.notUsable(path, code) };
   if (process.env['KIMI_LOG_LEVEL'] === 'debug') console.error(error);
   return { exit: EXIT.unexpected, message: say.unexpected((error as Error).message) };
+}
+
+/** @returns a text with a capital at its beginning, if that is a word: logs have it after a colon. Names of services and files stay. */
+function asSentence(text: string): string {
+  return text.replace(/^[a-z](?=[a-z]* [a-z])/, (letter) => letter.toUpperCase());
 }
 
 function databaseSentence({ home, problem }: DatabaseUnusable, say: CliText): string {
@@ -51,7 +63,7 @@ function engineSentence(error: EngineUnreachable, say: CliText): string {
   const { address, why } = error;
   if (error instanceof NothingRuns) {
     const home = tildePath(error.home);
-    return say.nothingRuns(home) + (existsSync(error.home) ? '' : say.noHome(home));
+    return say.nothingRuns(home, error.up) + (existsSync(error.home) ? '' : say.noHome(home));
   }
   if (error instanceof EngineLost) return say.engineGone(address);
   if (error instanceof EngineAway) return say.engineAway(address);

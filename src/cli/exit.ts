@@ -46,6 +46,17 @@ export class CliError extends Error {
 let isTaskStarted = false;
 let awaited: string | undefined;
 let isOutputWanted = true;
+let named: string | undefined;
+
+/** Notes which task a command is about, for the sentence of an engine that is out of reach. @param word as its user named it */
+export function isAbout(word: string): void {
+  named = word;
+}
+
+/** @returns the task that the command is about; `undefined` if it is about none. */
+export function subject(): string | undefined {
+  return named;
+}
 
 /** Marks the task as started: lost output is then reported as such, since a caller that retries would pay twice. */
 export function taskIsStarted(): void {

@@ -5,7 +5,7 @@ import type { Filter, NewTask, StartedTask, TaskList } from '../tasks/tasks.ts';
 import { EngineUnreachable } from '../temporal/engine-unreachable.ts';
 import { savedTasks } from '../temporal/task-list.ts';
 import type { StackState } from '../stack/state.ts';
-import { noKey, openContext, readContext, type Context } from './context.ts';
+import { noKey, openContext, readContext, upAgain, type Context } from './context.ts';
 import { CliError } from './exit.ts';
 
 /** The operations in this process. Warns on standard error if the running services are of another build. */
@@ -39,6 +39,11 @@ class TasksOfCommands extends LocalTasks {
       throw isMissing || isRefused ? new CliError(EXIT.config, noKey(this.own)) : error;
     });
   }
+}
+
+/** @returns the command that starts the services of this home. */
+export async function startCommand(): Promise<string> {
+  return await upAgain(await readContext());
 }
 
 /** @returns the services that run from this home; `undefined` if none do. */

@@ -4,7 +4,7 @@ import { parseTaskId, type TaskReference } from '../shared/task-id.ts';
 import { STATES_IN_FLIGHT } from '../shared/task.ts';
 import { isTaskName } from '../tasks/task-name.ts';
 import type { Filter, ListedTask, Tasks } from '../tasks/tasks.ts';
-import { CliError } from './exit.ts';
+import { CliError, isAbout } from './exit.ts';
 import type { CliText } from './text/index.ts';
 
 /** Number of the newest tasks among which the end of an id is searched. */
@@ -31,6 +31,7 @@ export async function namedTask(
   say: CliText,
   { route, purpose = 'read' }: { route?: Route | undefined; purpose?: Purpose } = {},
 ): Promise<TaskReference> {
+  isAbout(word);
   const reference = parseTaskId(word);
   if (reference) return reference;
   if (!SHORT.test(word) && !isTaskName(word)) throw new CliError(EXIT.usage, say.usage.badTaskId(word));

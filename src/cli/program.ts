@@ -2,7 +2,7 @@ import { Command, CommanderError, Help } from 'commander';
 import { langOf } from '../config/early.ts';
 import { loadEnvFiles } from '../config/env-file.ts';
 import { EXIT, type Exit } from '../service/exit.ts';
-import { watchStandardStreams } from './exit.ts';
+import { subject, watchStandardStreams } from './exit.ts';
 import { refuseRepeats, usageError } from './options.ts';
 import { guard, withoutControls } from './output/terminal.ts';
 import type { CliText } from './text/index.ts';
@@ -129,5 +129,5 @@ async function sentenceOf(error: unknown, say: CliText): Promise<{ exit: Exit; m
     return error.code === 'commander.help' ? { exit: EXIT.usage, message: '' } : usageError(error, say);
   }
   const { sentenceOfOurs } = await import('./problem-sentence.ts');
-  return sentenceOfOurs(error, say) ?? (await import('./error-sentence.ts')).sentenceFor(error, say);
+  return sentenceOfOurs(error, say) ?? (await import('./error-sentence.ts')).sentenceFor(error, say, subject());
 }

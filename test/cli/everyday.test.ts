@@ -129,6 +129,24 @@ describe('status without a task', () => {
     const { stdout } = await cli(['status', '--json'], env);
     expect(JSON.parse(stdout)).toMatchObject({ running: false, tasks: [{ task_name: 'saved' }] });
   });
+
+  it('starts a simulation again as one, unless there is a key; what needs the engine names its task', async () => {
+    const env = await cleanHome({ KIMI_LANG: 'en' });
+    const older = { task_id: 'kimi-1707654321-7', task_name: 'saved', status: 'done', model: 'kimi-k2.6' } as const;
+    const made = { output: 'x', simulated: true, created_at: '2026-02-17T15:30:00Z' } as const;
+    await new ResultStore(resultsOf(env)).persist({ ...older, ...made });
+    const again = 'kimi-dispatch up --detach --simulate';
+    expect((await cli(['status'], env)).stdout).toContain(`start it with ${again}.`);
+    expect((await cli(['list'], env)).stderr).toContain(`run ${again} to list`);
+    expect(await cli(['result', 'beta'], env)).toMatchObject({
+      code: 5,
+      stderr: expect.stringMatching(new RegExp(`^Task beta: No services run from .* Run ${again} first;`)),
+    });
+    expect((await cli(['status', 'kimi-1-1'], env)).stderr).toMatch(/^Task kimi-1-1: No services run from /);
+    expect((await cli(['list'], { ...env, KIMI_API_KEY: 'sk-x' })).stderr).toContain(
+      'run kimi-dispatch up --detach to',
+    );
+  });
 });
 
 it('a failure is red in list and status: on a terminal, and not with NO_COLOR', async () => {
@@ -201,6 +219,21 @@ describe('rm', () => {
     const task_id = await started('x [[simulate: drop=1]]', '-n', 'kept');
     expect(await run('rm', task_id, '--yes')).toMatchObject({ code: 9, stderr: expect.stringContaining('cancel') });
     expect((await run('status', task_id)).stdout).toContain('kept');
+  });
+
+  it('says of a task that notifies how that ends, and nothing else', async () => {
+    const env = await cleanHome({ KIMI_LANG: 'en', KIMI_ACK: 'agent' });
+    await up(env, '--simulate');
+    const { stdout } = await cli(['dispatch', '--json', 'x [[simulate: delay=0]]'], env);
+    const { task_id } = JSON.parse(stdout) as { task_id: string };
+    expect(await cli(['wait', task_id], env)).toMatchObject({ code: 0 });
+    const { code, stderr } = await cli(['rm', task_id, '--yes'], env);
+    expect(code).toBe(9);
+    expect(stderr).toBe(
+      `Task ${task_id} has a result and is still notifying, so nothing was removed. Acknowledge it first: kimi-dispatch ack ${task_id}.\n`,
+    );
+    expect(await cli(['ack', task_id], env)).toMatchObject({ code: 0 });
+    await until(async () => (await cli(['rm', task_id, '--yes'], env)).code === 0);
   });
 });
 

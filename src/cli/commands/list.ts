@@ -39,7 +39,8 @@ async function list({ limit, json, ...filter }: ListOptions, say: CliText): Prom
     console.log(taskTable(tasks, langOf(), say));
   }
   if (isFromDisk) {
-    console.error(`\n${say.list.fromDisk}`);
+    const { startCommand } = await import('../local-tasks.ts');
+    console.error(`\n${say.list.fromDisk(await startCommand())}`);
     return EXIT.engine;
   }
   return EXIT.ok;

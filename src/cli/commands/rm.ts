@@ -1,5 +1,6 @@
 import { WorkflowNotFoundError } from '@temporalio/client';
 import type { Command } from 'commander';
+import type { ResultStore } from '../../results/store.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { Problem } from '../../tasks/problem.ts';
 import { isAgreed } from '../ask.ts';
@@ -17,6 +18,13 @@ export function rmCommand(say: CliText): Command {
     .action(ending(async (word: string, options: { yes?: true }) => await remove(word, options, say)));
 }
 
+/** @returns why an open task is not removed, and how it ends. */
+async function whyKept(task_id: string, results: ResultStore, say: CliText): Promise<string> {
+  const saved = await results.readIfSound(task_id);
+  if (!saved) return say.rm.open(task_id);
+  return saved.acknowledged ? say.rm.awaitsLate(task_id) : say.rm.unacknowledged(task_id);
+}
+
 /** Removes the result and what the engine knows of a task. An open one would save its result again. */
 async function remove(word: string, { yes }: { yes?: true }, say: CliText): Promise<Exit> {
   const { task_id } = await namedTask(word, await openTasks(), say);
@@ -32,7 +40,7 @@ async function remove(word: string, { yes }: { yes?: true }, say: CliText): Prom
       });
     const isRemoved = !found || (await results.removed.ids()).has(task_id);
     if (isRemoved && (await results.sizeOf(task_id)) === 0) throw new Problem('unknown_task', { task_id });
-    if (found?.status.name === 'RUNNING') throw new CliError(EXIT.unfinished, say.rm.open(task_id));
+    if (found?.status.name === 'RUNNING') throw new CliError(EXIT.unfinished, await whyKept(task_id, results, say));
     if (!yes && !process.stdin.isTTY) throw new CliError(EXIT.usage, say.rm.noTerminal(task_id));
     if (!yes && !(await isAgreed(say.rm.question(task_id)))) return;
     // The file first: without it the task is listed as one whose result is gone, and can be removed again.

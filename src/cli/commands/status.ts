@@ -78,7 +78,7 @@ async function overview({ route: chat, json }: StatusOptions, say: CliText): Pro
       ? screen(say.status.running, stack, undefined, say)
       : isRunning
         ? undefined
-        : say.status.stopped;
+        : say.status.stopped(await (await import('../local-tasks.ts')).startCommand());
     const shown = tasks.length > 0 ? taskTable(tasks, langOf(), say) : isRunning ? say.list.none : undefined;
     console.log([services, shown].filter((part) => part !== undefined).join('\n\n'));
   }

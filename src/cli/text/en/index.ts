@@ -31,8 +31,9 @@ export const en: CliText = {
     `KIMI_PAYLOAD_KEYS differs from that of the running services, whose keys are: ${ids || 'none'}; so nothing was done. Set the same keys in the environment or in .env.`,
   otherBuild: (up) =>
     `The running services are of another build of Kimi Dispatch, or their files were removed: run kimi-dispatch down, then ${up}.`,
-  nothingRuns: (home) =>
-    `No services run from ${home}, so nothing was done. Run kimi-dispatch up --detach first; to use another Temporal server, set TEMPORAL_ADDRESS, e.g. TEMPORAL_ADDRESS=127.0.0.1:7233.`,
+  ofTask: (task, sentence) => `Task ${task}: ${sentence}`,
+  nothingRuns: (home, up) =>
+    `No services run from ${home}, so nothing was done. Run ${up} first; to use another Temporal server, set TEMPORAL_ADDRESS, e.g. TEMPORAL_ADDRESS=127.0.0.1:7233.`,
   noHome: (home) =>
     ` (${home} does not exist; if it was removed while a stack ran, that stack stops by itself within seconds.)`,
   engineAway: (address) =>
@@ -151,6 +152,7 @@ export const en: CliText = {
     none: 'There are no results in that period.',
     by: { model: 'Model', day: 'Day (UTC)', name: 'Name' },
     columns: ['Tasks', 'Prompt', 'cached', 'Completion', 'reasoning', 'Total', 'Cost'],
+    files: 'Files',
     total: 'Total',
     unpriced: (n) => `(${n} without a price)`,
     polling: (tokens, polled, own, percent) =>
@@ -240,8 +242,11 @@ export const en: CliText = {
   logs: { none: 'There are no logs.', unknown: (name, known) => `There is no log of ${name}; there are: ${known}` },
   retry: (id) => `Dispatching the question of task ${id} again as a new task; Kimi is paid again.`,
   rm: {
-    open: (id) =>
-      `Task ${id} has not ended, so nothing was removed. Cancel it first (kimi-dispatch cancel ${id}); if it has a result and is still notifying, acknowledge it (kimi-dispatch ack ${id}).`,
+    open: (id) => `Task ${id} has not ended, so nothing was removed. Cancel it first: kimi-dispatch cancel ${id}.`,
+    unacknowledged: (id) =>
+      `Task ${id} has a result and is still notifying, so nothing was removed. Acknowledge it first: kimi-dispatch ack ${id}.`,
+    awaitsLate: (id) =>
+      `Task ${id} still accepts a late answer, so nothing was removed. Remove it once it has ended (kimi-dispatch status ${id}).`,
     noTerminal: (id) => `This is no interactive terminal, so task ${id} was not removed. Add --yes to remove it.`,
     question: (id) => `Remove task ${id} with its question and answer? This cannot be undone. (y/N)`,
     done: (id) => `Removed task ${id}.`,
@@ -261,13 +266,13 @@ export const en: CliText = {
   list: {
     none: 'There are no tasks yet.',
     noneSuch: 'There are no such tasks.',
-    fromDisk:
-      'No service is running, so these are the saved results only; run kimi-dispatch up --detach to list tasks in progress.',
+    fromDisk: (up) =>
+      `No service is running, so these are the saved results only; run ${up} to list tasks in progress.`,
     columns: ['Task id', 'Name', 'State', 'Model', 'Tokens', 'Started'],
   },
   status: {
     running: 'Kimi Dispatch is running',
-    stopped: 'No service is running; start it with kimi-dispatch up --detach.',
+    stopped: (up) => `No service is running; start it with ${up}.`,
     task: 'Task',
     question: 'Question',
     id: 'Id',

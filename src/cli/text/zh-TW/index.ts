@@ -39,8 +39,9 @@ export const zhTW = {
     `這裡的 KIMI_PAYLOAD_KEYS 與執行中的服務不合，服務的金鑰是：${ids || '沒有'}；所以什麼都沒做。請在環境或 .env 設定相同的金鑰。`,
   otherBuild: (up: string) =>
     `執行中的服務與這裡安裝的 Kimi Dispatch 版本不同，或服務的檔案已被移除：請執行 kimi-dispatch down，再執行 ${up}。`,
-  nothingRuns: (home: string) =>
-    `沒有從 ${home} 啟動的服務，什麼都沒有做。請先執行 kimi-dispatch up --detach；要用別處的 Temporal 伺服器時，設定 TEMPORAL_ADDRESS，例如 TEMPORAL_ADDRESS=127.0.0.1:7233。`,
+  ofTask: (task: string, sentence: string) => `任務 ${task}：${sentence}`,
+  nothingRuns: (home: string, up: string) =>
+    `沒有從 ${home} 啟動的服務，什麼都沒有做。請先執行 ${up}；要用別處的 Temporal 伺服器時，設定 TEMPORAL_ADDRESS，例如 TEMPORAL_ADDRESS=127.0.0.1:7233。`,
   noHome: (home: string) => `（${home} 不存在；如果它是在服務執行期間被刪除的，那組服務會在幾秒內自行停止。）`,
   engineAway: (address: string) =>
     `Kimi Dispatch 在執行，但它位於 ${address} 的 Temporal 伺服器此刻沒有回應，什麼都沒有做。請稍後再試；kimi-dispatch doctor 有進一步的說明。`,
@@ -148,6 +149,7 @@ export const zhTW = {
     none: '這段時間沒有結果。',
     by: { model: '模型', day: '日期 (UTC)', name: '名稱' },
     columns: ['任務', '提示', '其中快取', '生成', '其中思考', '合計', '費用'],
+    files: '檔案',
     total: '總計',
     unpriced: (n: number) => `（${n} 個沒有價格）`,
     polling: (tokens: string, polled: string, own: string, percent: number) =>
@@ -238,8 +240,11 @@ export const zhTW = {
   logs: { none: '沒有紀錄。', unknown: (name: string, known: string) => `沒有 ${name} 的紀錄；有的是：${known}` },
   retry: (id: string) => `重新派發任務 ${id} 的問題：這是新的任務，會重新付費。`,
   rm: {
-    open: (id: string) =>
-      `任務 ${id} 還沒結束，所以沒有刪除。請先用 kimi-dispatch cancel ${id} 取消；已有結果但還在通知時，用 kimi-dispatch ack ${id} 確認。`,
+    open: (id: string) => `任務 ${id} 還沒結束，所以沒有刪除。請先用 kimi-dispatch cancel ${id} 取消。`,
+    unacknowledged: (id: string) =>
+      `任務 ${id} 已有結果，但還在通知，所以沒有刪除。請先用 kimi-dispatch ack ${id} 確認。`,
+    awaitsLate: (id: string) =>
+      `任務 ${id} 仍接受遲到的答案，所以沒有刪除。請等它結束後再刪除（kimi-dispatch status ${id}）。`,
     noTerminal: (id: string) => `這裡不是互動式終端機，所以沒有刪除任務 ${id}。要刪除，請加上 --yes。`,
     question: (id: string) => `刪除任務 ${id}，連同它的問題與答案？無法復原。(y/N)`,
     done: (id: string) => `已刪除任務 ${id}。`,
@@ -258,12 +263,12 @@ export const zhTW = {
   list: {
     none: '還沒有任務。',
     noneSuch: '沒有這樣的任務。',
-    fromDisk: '沒有服務在執行，以上只有已儲存的結果；要列出進行中的任務，請先執行 kimi-dispatch up --detach。',
+    fromDisk: (up: string) => `沒有服務在執行，以上只有已儲存的結果；要列出進行中的任務，請先執行 ${up}。`,
     columns: ['任務編號', '名稱', '狀態', '模型', 'Token', '開始'],
   },
   status: {
     running: 'Kimi Dispatch 正在執行',
-    stopped: '沒有服務在執行；請用 kimi-dispatch up --detach 啟動。',
+    stopped: (up: string) => `沒有服務在執行；請用 ${up} 啟動。`,
     task: '任務',
     question: '問題',
     id: '編號',
