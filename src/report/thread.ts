@@ -1,6 +1,6 @@
 /** Worker thread that reads the results and draws the charts: `dist/report-thread.js`. Only it loads the chart library. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { field, oneLine } from '../shared/format.ts';
+import { oneLine } from '../shared/format.ts';
 import { textFor } from '../text/index.ts';
 import { ResultStore } from '../results/store.ts';
 import { entriesOf, figuresOf, listedIn, QUESTION_CHARS, type Figures } from './data.ts';
@@ -28,8 +28,8 @@ async function addQuestions(of: Figures, store: ResultStore): Promise<void> {
     const saved = await store.readIfSound(entry.task_id);
     const { question, files } = saved ? store.noteOf(saved) : {};
     const text = textFor(lang);
-    const attached = files ? ` 📎 ${field(text.files(files))}` : '';
-    const continued = saved?.continues === undefined ? '' : ` ↩ ${text.details.continues} ${saved.continues}`;
+    const attached = files ? ` · ${oneLine(text.files(files), QUESTION_CHARS)}` : '';
+    const continued = saved?.continues === undefined ? '' : ` · ${text.details.continues} ${saved.continues}`;
     if (question !== undefined) entry.question = oneLine(question, QUESTION_CHARS) + attached + continued;
   }
 }
