@@ -6,7 +6,7 @@ import { readConfig } from '../../src/config/index.ts';
 import type { Counts, Upload } from '../../src/simulator/events.ts';
 import type { TaskFile } from '../../src/shared/task.ts';
 import { cleanHome, cli, up } from '../support/cli.ts';
-import { docx, pdf, xlsx } from '../support/documents.ts';
+import { docx, pdf, scannedPdf, xlsx } from '../support/documents.ts';
 import { shared } from '../support/resources.ts';
 
 const BIG5 = Buffer.from('a741a66ea540acc9', 'hex');
@@ -92,9 +92,16 @@ it('a file that cannot be read is refused in a sentence, and nothing is started'
   expect(stderr).toMatch(/^✗? ?.*node is (?:neither text|over)/);
 });
 
-it('run reads documents itself where Kimi takes none', async () => {
+it('run reads documents itself where Kimi takes none; scanned pages go as pictures to a model that takes them', async () => {
   const { env, attach } = await homeWith();
-  const { stdout, stderr, code } = await cli(['run', '--simulate', '--json', 'first line', ...attach], env);
+  const scan = join(env['HOME'] ?? '', '掃描.pdf');
+  const form = '/ColorSpace /DeviceGray /BitsPerComponent 8';
+  await writeFile(scan, scannedPdf([{ form, width: 2, height: 1, data: Buffer.from([0, 255]) }]));
+  const asked = ['run', '--simulate', '--json', 'first line', ...attach, '--attach', scan];
+  const refused = await cli([...asked, '-m', 'moonshot-v1-128k'], env);
+  expect(refused).toMatchObject({ code: 2, stdout: '' });
+  expect(refused.stderr).toMatch(/掃描\.pdf has scanned pages and no text.*-m kimi-k2\.6.*as pictures/s);
+  const { stdout, stderr, code } = await cli(asked, env);
   expect(code, stderr).toBe(0);
   const { files, model } = JSON.parse(stdout) as { files?: TaskFile[]; model: string };
   expect(model).toBe(readConfig({}).KIMI_MODEL ?? 'kimi-k2.6');
@@ -103,5 +110,6 @@ it('run reads documents itself where Kimi takes none', async () => {
     ['合約.docx', 'text', undefined],
     ['銷售.xlsx', 'text', undefined],
     ['筆記.txt', 'text', 'Big5'],
+    ['掃描.pdf', 'pages', undefined],
   ]);
 });
