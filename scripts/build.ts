@@ -68,7 +68,13 @@ const programs: BuildOptions = {
 };
 
 /** Modules that the commands of the running service load only if they need them. */
-const ON_DEMAND = ['cli/every-command.ts', 'cli/local-tasks.ts', 'cli/error-sentence.ts', 'stack/foreground.ts'];
+const ON_DEMAND = [
+  'cli/every-command.ts',
+  'cli/local-tasks.ts',
+  'cli/error-sentence.ts',
+  'cli/output/markdown.ts',
+  'stack/foreground.ts',
+];
 
 /** Its file holds the quick commands. */
 const STARTER = 'starter.ts';
