@@ -72,7 +72,7 @@ export function pluginWake(
     ...(route && { route }),
     message: result ? chatReplyText(result, file, text) : line,
     maybe_repeated: text.reply.maybeRepeated,
-    rest: text.reply.rest(link ?? file),
+    rest: link === undefined ? text.reply.rest(file) : text.reply.restAt(link),
     ...(result?.status === 'done' && isTruncated(result) && { is_cut: true }),
     ...(output && { file: { name: `${fileName(task_name)}.md`, content: output } }),
   };

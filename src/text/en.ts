@@ -202,5 +202,6 @@ export const en: Text = {
     whole: (file) => `💡 Full result: ${file}`,
     maybeRepeated: '(Sending was interrupted: you may have seen this message before.)',
     rest: (file) => `(The rest does not fit into this chat. The whole answer: ${file})`,
+    restAt: (link) => `The rest does not fit into this chat. The whole answer:\n${link}`,
   },
 };

@@ -56,6 +56,7 @@ async function openPlugin({
   agentIds = ['main'],
   page = { ok: true, messageId: '1' },
   dispatches = true,
+  fetched = fetch,
 }: {
   stateDir?: string;
   config?: Config;
@@ -65,6 +66,7 @@ async function openPlugin({
   page?: Added;
   /** Whether messages are handed to the channel. */
   dispatches?: boolean;
+  fetched?: Sdk['fetch'];
 } = {}) {
   const sent: Batch[] = [];
   const events: { text: string; options: unknown }[] = [];
@@ -102,7 +104,7 @@ async function openPlugin({
     tryResolveDefaultAgentId: () => (agentIds.length === 1 ? agentIds[0] : undefined),
     toChannel: send,
     toPage,
-    fetch,
+    fetch: fetched,
   };
   const notifier = new Notifier({ runtime }, notes, sdk, answers);
   const warned: string[] = [];
@@ -149,6 +151,17 @@ describe('a wake', () => {
     await wake({ is_cut: true, route: { channel: 'whatsapp', to: '+886' } }, `${ID}-late`);
     await wake({ file }, `${ID}-again-1`);
     for (const { payloads } of sent.slice(2)) expect(payloads[0]).not.toHaveProperty('presentation');
+  });
+
+  it('is pushed to LINE with the gateway’s own client, which has its proxy', async () => {
+    const pushed: unknown[] = [];
+    const { wake, sent } = await openPlugin({
+      config: { hooks: { token: TOKEN }, channels: { line: { channelAccessToken: 'secret' } } },
+      fetched: async (url) => (pushed.push(url), Response.json({})),
+    });
+    await wake({ route: { channel: 'line', to: 'U1' } });
+    expect(pushed).toEqual(['https://api.line.me/v2/bot/message/push']);
+    expect(sent).toEqual([]);
   });
 
   it('ends the line of progress, whoever notifies the user', async () => {

@@ -226,7 +226,7 @@ describe('in a chat', () => {
     const rest = (link?: string) => pluginWake('deliver', '', DONE.task_id, { lang: 'en' }, DONE, FILE, link).rest;
     expect(rest()).toBe(`(The rest does not fit into this chat. The whole answer: ${FILE})`);
     expect(rest('https://kimi.example.com/x')).toBe(
-      '(The rest does not fit into this chat. The whole answer: https://kimi.example.com/x)',
+      'The rest does not fit into this chat. The whole answer:\nhttps://kimi.example.com/x',
     );
   });
 

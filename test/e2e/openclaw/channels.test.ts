@@ -176,7 +176,7 @@ it('LINE: an answer of 60,000 characters ends with a link to its page, which nee
   const last = await line.next(line.direct, /後面還有/);
   await stage.acknowledged(task);
   expect(line.pushes - pushes).toBe(2);
-  const link = new URL(/https:\S+(?=）)/.exec(last.text)?.[0] ?? '');
+  const link = new URL(/https:\S+$/.exec(last.text)?.[0] ?? '');
   expect(link.href).toMatch(`${DASHBOARD}/tasks/${task}?`);
   const page = await fetch(`${stage.stack.webhook_url}${link.pathname}${link.search}`);
   expect(await page.text()).toContain('the end');

@@ -85,14 +85,24 @@ it.each([
   expect(stage.model.requests).toEqual([]);
 });
 
+interface Place {
+  group?: string;
+  thread?: string;
+}
+
+async function say(service: WithButtons, text: string, place: Place = {}): Promise<void> {
+  const mention = place.group === undefined ? '' : service.mention;
+  await service.say(stage.gateway.url, { from: service.owner, text: `${mention}${text}`, ...place });
+}
+
+/** @returns the task whose name begins like this. */
+async function taskNamed(name: string) {
+  return await until(async () => (await stage.tasks()).find(({ task_name }) => task_name.startsWith(name)));
+}
+
 /** Starts a task. @returns the first answer. */
-async function dispatched(
-  service: WithButtons,
-  name: string,
-  more: { group?: string; thread?: string } = {},
-): Promise<Shown> {
-  const mention = more.group === undefined ? '' : service.mention;
-  await service.say(stage.gateway.url, { from: service.owner, text: `${mention}Kimi：${name} ${ENDLESS}`, ...more });
+async function dispatched(service: WithButtons, name: string, more: Place = {}): Promise<Shown> {
+  await say(service, `Kimi：${name} ${ENDLESS}`, more);
   return await service.next(more.group ?? service.direct, new RegExp(`已派發：${name.replaceAll(' ', '-')}`));
 }
 
@@ -100,13 +110,13 @@ describe.each(services)('a button in $channel', (service) => {
   const { channel, owner, direct, group } = service;
 
   it.each(['private', 'group', 'thread'])('cancels its task, and no other (%s)', async (where) => {
-    const more: { group?: string; thread?: string } =
+    const more: Place =
       where === 'private' ? {} : { group, ...(where === 'thread' && { thread: service.earlier('first') }) };
     const shown = await dispatched(service, `${channel} ${where}`, more);
     const isLost = service === feishu && where === 'thread';
     expect(shown.buttons).toHaveLength(isLost ? 0 : 1);
-    if (isLost) return;
-    await service.press(stage.gateway.url, { from: owner, shown });
+    if (isLost) await say(service, `/kimi cancel ${(await taskNamed(`${channel}-${where}`)).task_id}`, more);
+    else await service.press(stage.gateway.url, { from: owner, shown });
     const ended = await service.next(group === more.group ? group : direct, /任務已取消/);
     expect(ended.text).toContain(`${channel}-${where}`);
     expect(ended.thread).toBe(shown.thread);
@@ -118,8 +128,10 @@ describe.each(services)('a button in $channel', (service) => {
     await service.press(stage.gateway.url, { from: owner, shown, chat: group });
     // In Feishu the answer quotes the message of the button.
     await service.next(service === feishu ? direct : group, /沒有.*這個任務/);
-    const tasks = await stage.tasks();
-    expect(tasks.find(({ task_name }) => task_name === `${channel}-of-a-chat-simulate`)?.state).not.toBe('cancelled');
+    const { task_id, state } = await taskNamed(`${channel}-of-a-chat`);
+    expect(state).toBe('dispatched');
+    await say(service, `/kimi cancel ${task_id}`);
+    await service.next(direct, /任務已取消/);
     expect(stage.model.requests).toEqual([]);
   });
 });
@@ -137,7 +149,6 @@ it.concurrent.each(
   services.flatMap((service) => ['private', 'group'].map((where) => [service.channel, where, service] as const)),
 )('%s, %s: the same', { timeout: 300_000 }, async (channel, where, service) => {
   const group = where === 'group' ? service.group : undefined;
-  const text = `${group === undefined ? '' : service.mention}Kimi：${channel} long ${where} ${LASTS}`;
-  await service.say(stage.gateway.url, { from: service.owner, text, ...(group !== undefined && { group }) });
+  await say(service, `Kimi：${channel} long ${where} ${LASTS}`, group === undefined ? {} : { group });
   expect(await editsOf(() => service.shown, `${channel}-long-${where}`)).toBeGreaterThan(1);
 });
