@@ -1049,7 +1049,7 @@ describe('/kimi', () => {
     const shown: Batch[] = [];
     const send = async (batch: Batch): Promise<Outcome> => {
       shown.push(batch);
-      return { status: 'sent' };
+      return { status: 'sent', results: [{ messageId: String(shown.length) }] };
     };
     const runtime = { config: { current: () => ({}) } };
     const notifier = new Notifier({ runtime } as never, notes, { toChannel: send } as never, answers);
@@ -1058,7 +1058,7 @@ describe('/kimi', () => {
       return { exit: 0, stdout: 'said', stderr: '', ...ran };
     };
     const said = await answerCommand(run, notifier, args, { chat: ROUTE, isAuthorized: true });
-    return { text: said?.text, runs, shown };
+    return { text: said?.text, runs, shown, answers };
   }
   const chat = ['--route', JSON.stringify(ROUTE)];
 
@@ -1099,6 +1099,14 @@ describe('/kimi', () => {
     expect(shown).toHaveLength(2);
     expect(shown[0]?.payloads[0]?.text).toMatch(/^```py\nx{1000,2000}\n```$/);
     expect((await shown[1]?.mediaAccess?.readFile(''))?.toString()).toBe(stdout);
+  });
+
+  it.each([
+    ['result', `接續 ${BEFORE}\n任務編號：${ID}`],
+    [`result ${ID}-late`, `接續 ${BEFORE}`],
+  ])('%s can be replied to', async (args, stderr) => {
+    const { answers } = await ask(args, { stdout: '`x`', stderr });
+    for (const id of ['1', '2']) expect(await answers.taskOf(ROUTE, id)).toBe(ID);
   });
 
   it('shows the error of the command line', async () => {

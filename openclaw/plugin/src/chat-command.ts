@@ -1,6 +1,6 @@
 import type { Route } from '../../../src/shared/chat.ts';
 import { excerptOf } from '../../../src/shared/format.ts';
-import { TASK_ID_IN } from '../../../src/shared/task-id.ts';
+import { parseTaskId, TASK_ID_IN } from '../../../src/shared/task-id.ts';
 import type { Reply } from './buttons.ts';
 import { saidBy, type Ran, type Run } from './command-line.ts';
 import { forChat, UNKNOWN_CHAT, type Chat } from './routes.ts';
@@ -59,10 +59,15 @@ export async function dispatchFromChat(
   return started(await forChat(run, from)(['dispatch', '-p', '-', ...continuing, ...attaching(files)], prompt));
 }
 
-/** @returns what is said of a task that was started: its id comes last, after that of the task that is retried. */
+/** @returns what is said of a task that was started: `retry` names the task before it first. */
 function started(ran: Ran): Reply {
-  const task_id = ran.exit === 0 ? ran.stderr.match(EVERY_TASK_ID)?.at(-1) : undefined;
+  const task_id = ran.exit === 0 ? lastTaskIn(ran) : undefined;
   return { text: toChat(ran), ...(task_id && { task_id }) };
+}
+
+/** @returns the task that a command names last, beside its output. */
+function lastTaskIn({ stderr }: Ran): string | undefined {
+  return stderr.match(EVERY_TASK_ID)?.at(-1);
 }
 
 /** What Kimi is asked, the task whose conversation it continues, and the key under which it is asked once. */
@@ -128,7 +133,8 @@ export async function answerCommand(
         return { text: excerptOf(toChat(ran), EXCERPT_CHARS) };
       }
       const file = { name: `${id ?? 'result'}.md`, content: ran.stdout };
-      const delivery = await notifier.show(chat, excerptOf(ran.stdout, EXCERPT_CHARS), file);
+      const shown = parseTaskId(id ?? lastTaskIn(ran) ?? '')?.task_id;
+      const delivery = await notifier.show(chat, excerptOf(ran.stdout, EXCERPT_CHARS), file, shown);
       return delivery.outcome === 'sent' ? undefined : { text: delivery.error ?? delivery.outcome };
     }
     default:

@@ -64,6 +64,8 @@ async function result(
     if (isTruncated(saved)) console.error(text.truncated.sentence);
     if (saved.continues !== undefined) console.error(say.continuing(saved.continues));
     if (saved.simulated) console.error(say.simulatedNotice);
+    // Whose answer it is, where the newest was asked for. The plugin reads the last id.
+    if (word === undefined) console.error(say.taskId(saved.task_id));
   } else
     console.error(say.noOutput(saved.task_id, saved.error ? explain(saved.error, text) : text.state[saved.status]));
   return exitFor(saved);
