@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { withSearches } from '../kimi/formulas.ts';
 import { costOf, labelOf } from '../kimi/models.ts';
 import { NoResult, type ResultStore } from '../results/store.ts';
 import { tildePath } from '../service/files.ts';
@@ -26,7 +27,8 @@ export function resultActivities({ results, apiUrl, metrics, log }: ResultDepend
     /** Writes the result and `latest.json`, removes the pending file. */
     async persist(result: TaskResult): Promise<Saved> {
       // The price is saved with the result: a later price table does not change it.
-      const cost = result.tokens && costOf(result.tokens, result.model, apiUrl);
+      const answer = result.tokens && costOf(result.tokens, result.model, apiUrl);
+      const cost = answer && withSearches(answer, result.tool_uses ?? []);
       const priced = { ...result, ...(cost && { cost }) };
       const { saved, isNew } = await beating(async () => await results.persist(priced));
       noteSaved(saved.task_id);

@@ -4,7 +4,7 @@ import { CHANNEL, CHAT_WORD, LATEST_MESSAGE_MS, type Route } from '../shared/cha
 import type { ErrorDetail } from '../shared/error-detail.ts';
 import type { Question, ResultFile } from '../shared/result.ts';
 import { NOTIFICATION, TASK_ID } from '../shared/task-id.ts';
-import { OUTCOMES, TASK_STATES } from '../shared/task.ts';
+import { OUTCOMES, TASK_STATES, TOOLS } from '../shared/task.ts';
 import { CURSOR } from '../tasks/local.ts';
 import type { Acknowledgement, Cancellation, LiveTask, Standing, StartedTask } from '../tasks/tasks.ts';
 
@@ -61,6 +61,7 @@ const taskRequest = named(
       .optional()
       .describe('`data:` URLs.'),
     json_schema: z.record(z.string(), z.unknown()).optional().describe('JSON Schema of the answer.'),
+    tools: z.array(z.enum(TOOLS)).min(1).optional().describe('What Kimi may use for its answer. Only at Moonshot.'),
   }),
 );
 
@@ -154,7 +155,7 @@ const retrying = z.object({
   next_attempt_at: time.optional(),
 });
 const progress = z.object({
-  phase: z.enum(['reading', 'waiting', 'reasoning', 'answering']),
+  phase: z.enum(['using_tools', 'reading', 'waiting', 'reasoning', 'answering']),
   tokens: z.number(),
   tail: z.string(),
   repeats: z.literal(true).optional(),

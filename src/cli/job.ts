@@ -8,6 +8,7 @@ import {
   type Priority,
   type TaskFile,
   type TaskRequest,
+  type Tool,
 } from '../shared/task.ts';
 import { nameFromPrompt } from '../tasks/task-name.ts';
 import type { Attachment, NewTask, Tasks } from '../tasks/tasks.ts';
@@ -33,6 +34,8 @@ export interface RequestOptions {
   temperature?: number;
   maxTokens?: number;
   jsonSchema?: string;
+  search?: true;
+  tools?: Tool[];
 }
 
 /** Options of both `dispatch` and `run`. */
@@ -50,12 +53,14 @@ export interface TaskOptions extends RequestOptions {
  */
 export async function readTask(prompt: PromptOptions, options: TaskOptions, say: CliText): Promise<NewTask> {
   const asked = await readPrompt(prompt, say);
+  const tools = [...new Set([...(options.search ? ['search' as const] : []), ...(options.tools ?? [])])];
   const request: TaskRequest = {
     ...(options.system !== undefined && { system: await readFilledFile(options.system, say) }),
     ...(options.temperature !== undefined && { temperature: options.temperature }),
     ...(options.maxTokens !== undefined && { max_tokens: options.maxTokens }),
     ...(options.thinking !== undefined && { thinking: options.thinking }),
     ...(options.jsonSchema !== undefined && { json_schema: await readSchema(options.jsonSchema, say) }),
+    ...(tools.length > 0 && { tools }),
   };
   return {
     prompt: asked,

@@ -3,7 +3,7 @@ import { closest } from '../shared/closest.ts';
 import ms from 'ms';
 import type { StringValue } from 'ms';
 import { readRoute, type Route } from '../shared/chat.ts';
-import { TASK_STATES, type Priority, type TaskState } from '../shared/task.ts';
+import { TASK_STATES, TOOLS, type Priority, type TaskState, type Tool } from '../shared/task.ts';
 import { GROUPINGS, type Grouping } from '../results/usage.ts';
 import { EXIT, type Exit } from '../service/exit.ts';
 import { CliError, exitStatusStands } from './exit.ts';
@@ -79,6 +79,19 @@ export function thinking(say: CliText): (value: string) => string {
     if (!/^[a-z]{1,16}$/.test(value)) throw new InvalidArgumentError(say.usage.thinking);
     return value;
   };
+}
+
+/** Parses names of tools, e.g. `search,fetch`. */
+export function tools(say: CliText): (value: string) => Tool[] {
+  return (value) => {
+    const names = value.split(',').map((name) => name.trim());
+    if (!names.every(isTool)) throw new InvalidArgumentError(say.usage.tools(TOOLS.join(', ')));
+    return names;
+  };
+}
+
+function isTool(name: string): name is Tool {
+  return (TOOLS as readonly string[]).includes(name);
 }
 
 /** Collects the values of a repeatable option. */

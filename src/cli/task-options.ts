@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { duration, maxTokens, model, priority, repeated, temperature, thinking } from './options.ts';
+import { duration, maxTokens, model, priority, repeated, temperature, thinking, tools } from './options.ts';
 import type { CliText } from './text/index.ts';
 
 /** Adds the options of both `dispatch` and `run`. */
@@ -11,6 +11,8 @@ export function addTaskOptions(command: Command, say: CliText): Command {
     .option('--system <FILE>', help.system)
     .option('--continue <TASK>', help.continue)
     .option('--attach <FILE>', help.attach, repeated)
+    .option('--search', help.searchWeb)
+    .option('--tools <NAMES>', help.tools, tools(say))
     .option('--thinking <HOW>', help.thinking, thinking(say))
     .option('--temperature <T>', help.temperature, temperature(say))
     .option('--max-tokens <N>', help.maxTokens, maxTokens(say))

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { ErrorDetail } from '../shared/error-detail.ts';
 import type { AnswerCallback, Callback, ErrorCallback, Usage } from '../shared/callback.ts';
+import { TOOLS } from '../shared/task.ts';
 
 const tokens = z.int().nonnegative();
 
@@ -54,10 +55,18 @@ const choice = z
  */
 const answer = z.object({ id: word, model: word, usage, choices: z.array(choice).min(1) });
 
+const toolUse = z.object({
+  tool: z.enum(TOOLS),
+  input: text,
+  sources: optional(z.array(text)),
+  failed: optional(z.literal(true)),
+});
+const toolUses = optional(z.array(toolUse));
+
 const metadata = z.object({ task_id: z.string(), task_name: text.optional() });
 
 const answerCallback = answer
-  .extend({ metadata, error: z.null().optional(), interruptions: optional(z.int().positive()) })
+  .extend({ metadata, error: z.null().optional(), interruptions: optional(z.int().positive()), tool_uses: toolUses })
   .transform(({ error: _error, ...callback }): AnswerCallback => callback);
 
 /** Only the relay sends it. */
@@ -72,6 +81,7 @@ const errorCallback = z
     partial_reasoning: optional(text),
     usage: optional(usage),
     interruptions: optional(z.int().positive()),
+    tool_uses: toolUses,
     choices: z.undefined().optional(),
     metadata,
   })

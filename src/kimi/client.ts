@@ -67,6 +67,8 @@ export class KimiClient {
         names: documents.map(({ name }) => name),
       });
     }
+    const tools = task.request?.tools ?? [];
+    if (!relay && tools.length > 0) throw new KimiError('refused', 'no_tools', { code: 'no_tools', tools });
     const chat = requestFor(task, apiUrl, await this.contentsOf(files));
     if (!relay && !callsBack(apiUrl)) {
       const message = `${new URL(apiUrl).host} does not call back. Nothing was sent. Set KIMI_CALLBACKS=relay, or KIMI_API_URL to an API that calls back`;
@@ -80,6 +82,7 @@ export class KimiClient {
         body: {
           ...chat,
           ...(documents.length > 0 && { files: documents }),
+          ...(tools.length > 0 && { kimi_tools: tools }),
           metadata: { task_id: task.task_id, task_name: task.task_name },
           callback_url: callbackUrl(callbackBaseUrl, task.task_id),
         },

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { readUsage } from '../kimi/answer.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { parseJson, readStated, statedError } from '../kimi/refusal.ts';
-import type { Piece } from './answer.ts';
+import type { Piece, ToolCallPart } from './answer.ts';
 import { kimiFinishReason } from './finish-reason.ts';
 
 /**
@@ -23,8 +23,16 @@ const text = z
   ])
   .nullish();
 
+/** Some servers send a whole call without an index. */
+const toolCall = z.looseObject({
+  index: z.int().nullish().catch(undefined),
+  id: label,
+  function: z.looseObject({ name: label, arguments: label }).nullish(),
+});
+
 const message = z.looseObject({
   content: text,
+  tool_calls: z.array(toolCall).nullish().catch(undefined),
   reasoning_content: text,
   reasoning: text,
   refusal: z.string().nullish().catch(undefined),
@@ -158,13 +166,15 @@ export class AnswerReader {
     const counted = readUsage(usage) ?? readUsage(first?.usage);
     const content = part && contentOf(part);
     const reasoning = part && reasoningOf(part);
+    const tool_calls = part?.tool_calls?.map(callPart);
     if (first?.finish_reason) this.finish_reason = kimiFinishReason(first.finish_reason);
-    this.hasText ||= Boolean(content || reasoning);
+    this.hasText ||= Boolean(content || reasoning || tool_calls);
     this.pieces.push({
       ...(id && { id }),
       ...(model && { model }),
       ...(content && { content }),
       ...(reasoning && { reasoning }),
+      ...(tool_calls && tool_calls.length > 0 && { tool_calls }),
       ...(first?.finish_reason && { finish_reason: kimiFinishReason(first.finish_reason) }),
       ...(counted && { usage: counted }),
     });
@@ -179,6 +189,15 @@ export class AnswerReader {
     this.isDone = true;
     this.pieces.push({ done: true });
   }
+}
+
+function callPart({ index, id, function: called }: z.infer<typeof toolCall>, position: number): ToolCallPart {
+  return {
+    index: index ?? position,
+    ...(id && { id }),
+    ...(called?.name && { name: called.name }),
+    ...(called?.arguments && { arguments: called.arguments }),
+  };
 }
 
 function formatOf(piece: string): 'unknown' | 'events' | 'json' {

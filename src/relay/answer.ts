@@ -4,6 +4,21 @@ import { TAIL_CHARS, type StreamProgress } from '../shared/relay.ts';
 import { REPETITION_CHARS, repeats } from './repetition.ts';
 import { tokensIn } from './token-estimate.ts';
 
+/** A part of a call of a tool; the arguments of a call come in parts. */
+export interface ToolCallPart {
+  index: number;
+  id?: string;
+  name?: string;
+  arguments?: string;
+}
+
+/** A tool that the model calls. Its arguments are JSON, as the model wrote it. */
+export interface ToolCall {
+  id: string;
+  name: string;
+  arguments: string;
+}
+
 /** A piece of an answer: one chunk of a stream. */
 export interface Piece {
   /** Kimi's id of the completion, e.g. `chatcmpl-6a976549…`. */
@@ -13,6 +28,7 @@ export interface Piece {
   reasoning?: string;
   finish_reason?: string;
   usage?: Usage;
+  tool_calls?: ToolCallPart[];
   /** The stream ended with `[DONE]`. */
   done?: true;
 }
@@ -37,6 +53,7 @@ export class Answer {
   length = 0;
   /** Whether it ends in the same text over and over: such a model repeats it until its tokens are spent. */
   isRepeating = false;
+  private readonly calls = new Map<number, ToolCall>();
   private nextCheck = CHECK_CHARS;
   private readonly texts = { content: [] as string[], reasoning: [] as string[] };
 
@@ -46,6 +63,7 @@ export class Answer {
     this.finish_reason = piece.finish_reason ?? this.finish_reason;
     this.usage = piece.usage ?? this.usage;
     this.done ||= piece.done ?? false;
+    for (const part of piece.tool_calls ?? []) this.takeCall(part);
     for (const kind of ['content', 'reasoning'] as const) {
       const text = piece[kind];
       if (!text) continue;
@@ -57,6 +75,17 @@ export class Answer {
         this.isRepeating = repeats(lastChars(this.texts[kind], REPETITION_CHARS));
       }
     }
+  }
+
+  private takeCall({ index, id, name, arguments: text = '' }: ToolCallPart): void {
+    const call = this.calls.get(index) ?? { id: '', name: '', arguments: '' };
+    this.calls.set(index, { id: id || call.id, name: name || call.name, arguments: call.arguments + text });
+    this.tokens += tokensIn(text);
+    this.length += text.length;
+  }
+
+  get toolCalls(): ToolCall[] {
+    return [...this.calls.values()];
   }
 
   get content(): string {

@@ -6,19 +6,21 @@ import { FAILURE } from '../shared/names.ts';
 import { RELAY_TRIES_MS, type RelayRequest } from '../shared/relay.ts';
 import { requestsIn, type Attempt } from './attempts.ts';
 import { answered, failed } from './callbacks.ts';
-import { nextStep, type OnInterrupt } from './next-step.ts';
+import { nextStep, type NextStep, type OnInterrupt } from './next-step.ts';
 import type { ReceivedStore } from './recordings.ts';
-import { StreamedRequest, type RequestDependencies } from './request.ts';
+import { StreamedAnswer, type RequestDependencies } from './request.ts';
 import { hasType, type RequestState } from './request-state.ts';
+import { callsTools, roundsOf, type Tools } from './tools.ts';
 
 export interface AnsweringDependencies extends Omit<RequestDependencies, 'received'> {
   received: ReceivedStore;
+  tools: Pick<Tools, 'into' | 'usesOf'>;
   onInterrupt: OnInterrupt;
 }
 
 /** @returns the function that obtains the callback of a request: the answer, or the reason why there is none. It throws what the engine retries. */
 export function createAnswering({ onInterrupt, ...dependencies }: AnsweringDependencies) {
-  const { received, metrics } = dependencies;
+  const { received, tools, metrics } = dependencies;
   const streams = new HeldWork<Callback>();
 
   /**
@@ -30,11 +32,15 @@ export function createAnswering({ onInterrupt, ...dependencies }: AnsweringDepen
   async function recover(request: RelayRequest, state: RequestState): Promise<Callback | undefined> {
     const { task_id } = request;
     const { lost } = state;
-    const running = lost && streams.join(`${task_id}.${state.interruptions}`, lost);
+    const running = lost && streams.join(task_id, lost);
     if (running || state.isFirstAttempt) return await running;
     state.catchUp((await received.countOf(task_id)) - 1);
     const recorded = await received.read(task_id, state.interruptions + 1);
     const last = recorded.at(-1);
+    if (callsTools(request, last) && roundsOf(request, recorded).current.length === 0) {
+      state.catchUp(recorded.length);
+      return undefined;
+    }
     if (last?.answer.done) return answered(request, recorded);
     if (last?.sent ?? lost !== undefined) {
       state.interrupted('the relay that was receiving the answer was lost');
@@ -47,20 +53,22 @@ export function createAnswering({ onInterrupt, ...dependencies }: AnsweringDepen
   async function stream(request: RelayRequest, state: RequestState): Promise<Callback> {
     const { task_id } = request;
     const before = await received.read(task_id, state.interruptions);
-    const step = nextStep(request.body, before, onInterrupt);
+    const step = stepAfter(request, before, onInterrupt);
     if (step.do === 'finish') return answered(request, before);
     if (step.do === 'give up') return givenUp(request, before, state.why);
-    const streamed = new StreamedRequest(dependencies, request, before, step);
+    const streamed = new StreamedAnswer(dependencies, request, before, step);
     return await streams.begin(
-      `${task_id}.${state.interruptions}`,
-      async (signal, beat) => await streamed.run(signal, beat),
+      task_id,
+      async (signal, beat) => await streamed.run(signal, beat, (requests) => state.catchUp(requests)),
       () => ({ ...streamed.progress, ...state.details }),
     );
   }
 
   return async (request: RelayRequest, state: RequestState): Promise<Callback> => {
     try {
-      return (await recover(request, state)) ?? (await stream(request, state));
+      const callback = (await recover(request, state)) ?? (await stream(request, state));
+      const tool_uses = request.tools ? await tools.usesOf(request.task_id) : [];
+      return tool_uses.length > 0 ? { ...callback, tool_uses } : callback;
     } catch (error) {
       if (hasType(error, FAILURE.interrupted)) metrics.interrupted();
       else if (!state.isElsewhere(error) && state.triedForMs > RELAY_TRIES_MS) {
@@ -69,6 +77,16 @@ export function createAnswering({ onInterrupt, ...dependencies }: AnsweringDepen
       throw state.afterFailure(error);
     }
   };
+}
+
+/** An answer with tools cannot be continued, whatever the model. */
+function stepAfter(
+  request: RelayRequest,
+  before: readonly (Attempt | undefined)[],
+  onInterrupt: OnInterrupt,
+): NextStep {
+  const body = request.tools ? { ...request.body, tools: [] } : request.body;
+  return nextStep(body, roundsOf(request, before).current, onInterrupt);
 }
 
 function givenUp(

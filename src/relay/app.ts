@@ -6,7 +6,7 @@ import { MAX_CALLBACK_BYTES } from '../shared/callback.ts';
 import { relayApiId } from '../shared/names.ts';
 import type { RelayRequest } from '../shared/relay.ts';
 import { TASK_ID } from '../shared/task-id.ts';
-import { MAX_FILES, MAX_IMAGES_BYTES, MAX_PROMPT_BYTES } from '../shared/task.ts';
+import { MAX_FILES, MAX_IMAGES_BYTES, MAX_PROMPT_BYTES, TOOLS } from '../shared/task.ts';
 import { createApp, errorHandler, isBodyError, refuseOthers } from '../service/express.ts';
 import { HttpError, secretCheck } from '../service/http.ts';
 import { callbackUrl } from '../kimi/client.ts';
@@ -49,6 +49,7 @@ const dispatch = z.looseObject({
     .array(z.object({ name: z.string(), bytes: z.int(), sha256: z.string(), claim: z.string() }))
     .max(MAX_FILES)
     .optional(),
+  kimi_tools: z.array(z.enum(TOOLS)).min(1).optional(),
 });
 
 /**
@@ -111,12 +112,18 @@ function readDispatch(json: unknown, callbackBaseUrl: string): RelayRequest {
     const [issue] = parsed.error.issues;
     throw new HttpError(400, 'invalid_request_error', `${issue?.path.join('.') || 'body'}: ${issue?.message}`);
   }
-  const { metadata, callback_url, files, ...body } = parsed.data;
+  const { metadata, callback_url, files, kimi_tools: tools, ...body } = parsed.data;
   const { task_id, task_name } = metadata;
   if (callback_url !== callbackUrl(callbackBaseUrl, task_id)) {
     throw new HttpError(400, 'foreign_callback_url', 'callback_url is not this task’s at KIMI_CALLBACK_BASE_URL');
   }
-  return { task_id, ...(task_name !== undefined && { task_name }), body, ...(files && { files }) };
+  return {
+    task_id,
+    ...(task_name !== undefined && { task_name }),
+    body,
+    ...(files && { files }),
+    ...(tools && { tools }),
+  };
 }
 
 /** Starts the request, once per task: a repeated dispatch finds the existing one. */

@@ -6,12 +6,18 @@ import type { TaskError } from '../shared/task.ts';
 import { textOf, type Attempt } from './attempts.ts';
 import { hasEnded } from './finish-reason.ts';
 import { textOfMessages, tokensIn } from './token-estimate.ts';
+import { MAX_ROUNDS, roundsOf } from './tools.ts';
 
 /** Errors for an answer that has ended incomplete, by `finish_reason`. */
-const CUT: Record<string, [type: string, message: string]> = {
+const CUT: Partial<Record<string, [type: string, message: string]>> = {
   content_filter: ['content_filter', 'Kimi stopped its answer because it was considered high risk (content_filter)'],
   tool_calls: ['tool_calls', 'Kimi called a tool instead of answering, though the request offered none (tool_calls)'],
 };
+
+const TOO_MANY_CALLS: [type: string, message: string] = [
+  'too_many_calls',
+  `Kimi called tools again after ${MAX_ROUNDS} rounds, when it was to answer`,
+];
 
 /** @returns the callback for an answer that has ended: the answer, or an error with the partial text. */
 export function answered(request: RelayRequest, attempts: readonly (Attempt | undefined)[]): Callback {
@@ -19,7 +25,8 @@ export function answered(request: RelayRequest, attempts: readonly (Attempt | un
   const { content, reasoning } = textOf(attempts);
   const finish_reason = last?.answer.finish_reason;
   if (finish_reason !== undefined && !hasEnded(finish_reason)) {
-    const [type, message] = CUT[finish_reason] ?? ['unfinished_answer', `Kimi stopped its answer: ${finish_reason}`];
+    const cut = request.tools && finish_reason === 'tool_calls' ? TOO_MANY_CALLS : CUT[finish_reason];
+    const [type, message] = cut ?? ['unfinished_answer', `Kimi stopped its answer: ${finish_reason}`];
     return failed(request, { type, message }, attempts);
   }
   if (content === '' && finish_reason !== 'length') {
@@ -41,7 +48,8 @@ export function answered(request: RelayRequest, attempts: readonly (Attempt | un
     ],
     metadata: callbackMetadata(request),
   };
-  return attempts.length > 1 ? { ...callback, interruptions: attempts.length - 1 } : callback;
+  const interruptions = interruptionsOf(request, attempts);
+  return interruptions > 0 ? { ...callback, interruptions } : callback;
 }
 
 /** @returns the callback for a request without a complete answer, with the partial text. */
@@ -51,6 +59,7 @@ export function failed(
   attempts: readonly (Attempt | undefined)[] = [],
 ): ErrorCallback {
   const { content, reasoning } = textOf(attempts);
+  const interruptions = interruptionsOf(request, attempts);
   const hasTokens = attempts.some((attempt) => attempt && (attempt.answer.tokens > 0 || attempt.answer.usage));
   return {
     ...relayFailure(request, error),
@@ -58,15 +67,45 @@ export function failed(
     ...(reasoning !== '' && { partial_reasoning: reasoning }),
     // A request that was refused or got no token may have cost nothing.
     ...(hasTokens && { usage: usageOf(request, attempts) }),
-    ...(attempts.length > 1 && { interruptions: attempts.length - 1 }),
+    ...(interruptions > 0 && { interruptions }),
+  };
+}
+
+/** Requests that were followed by another, though Kimi had not called a tool. */
+function interruptionsOf(request: RelayRequest, attempts: readonly (Attempt | undefined)[]): number {
+  return Math.max(0, attempts.length - 1 - roundsOf(request, attempts).ended.length);
+}
+
+/** Usage of all rounds together: each sends the whole conversation. */
+function usageOf(request: RelayRequest, attempts: readonly (Attempt | undefined)[]): Usage {
+  const { ended, current } = roundsOf(request, attempts);
+  const starts = [0, ...ended.map((attempt) => attempts.indexOf(attempt) + 1)];
+  const rounds = starts.map((start, round) => attempts.slice(start, starts[round + 1]));
+  // The last one is empty if it was not begun.
+  return rounds
+    .slice(0, current.length > 0 ? undefined : -1)
+    .map((round) => usageOfRound(request, round))
+    .reduce(addUsage);
+}
+
+function addUsage(one: Usage, other: Usage): Usage {
+  const cached = (one.prompt_tokens_details?.cached_tokens ?? 0) + (other.prompt_tokens_details?.cached_tokens ?? 0);
+  const reasoning =
+    (one.completion_tokens_details?.reasoning_tokens ?? 0) + (other.completion_tokens_details?.reasoning_tokens ?? 0);
+  return {
+    prompt_tokens: one.prompt_tokens + other.prompt_tokens,
+    completion_tokens: one.completion_tokens + other.completion_tokens,
+    total_tokens: one.total_tokens + other.total_tokens,
+    ...(cached > 0 && { prompt_tokens_details: { cached_tokens: cached } }),
+    ...(reasoning > 0 && { completion_tokens_details: { reasoning_tokens: reasoning } }),
   };
 }
 
 /**
- * Usage of all attempts together. Kimi reports usage only at the end of an answer: that of interrupted attempts is estimated, as is
+ * Usage of all attempts of a round together. Kimi reports usage only at the end of an answer: that of interrupted attempts is estimated, as is
  * all of a server that reports none.
  */
-function usageOf({ body }: RelayRequest, attempts: readonly (Attempt | undefined)[]): Usage {
+function usageOfRound({ body }: RelayRequest, attempts: readonly (Attempt | undefined)[]): Usage {
   const known = attempts.flatMap((attempt) => (attempt?.sent ? [attempt] : []));
   const last = attempts.at(-1);
   const counted = last?.answer.usage;

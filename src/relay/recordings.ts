@@ -10,6 +10,7 @@ import type { Callback } from '../shared/callback.ts';
 import { TASK_ID } from '../shared/task-id.ts';
 import { Answer, type Piece } from './answer.ts';
 import type { Attempt } from './attempts.ts';
+import type { RecordedTools } from './tools.ts';
 
 /** How long it is remembered that an answer was delivered, in milliseconds: by then the engine knows. */
 const REMEMBER_MS = 60_000;
@@ -17,9 +18,9 @@ const REMEMBER_MS = 60_000;
 /** Age at which an unchanged file is removed, in milliseconds: no request is retried for so long. */
 const KEEP_MS = 3 * 24 * 3_600_000;
 
-/** @returns the task of a file, `<task id>.<attempt>.jsonl`, `.end.json` or `.documents.json`; `undefined` for other files. */
+/** @returns the task of a file, `<task id>.<attempt>.jsonl`, `.end.json`, `.documents.json` or `.tools.json`; `undefined` for other files. */
 function taskIdOf(fileName: string): string | undefined {
-  const [, task_id = ''] = /^(.+)\.(?:\d+\.jsonl|(?:end|documents)\.json)$/.exec(fileName) ?? [];
+  const [, task_id = ''] = /^(.+)\.(?:\d+\.jsonl|(?:end|documents|tools)\.json)$/.exec(fileName) ?? [];
   return TASK_ID.test(task_id) ? task_id : undefined;
 }
 
@@ -103,6 +104,21 @@ export class ReceivedStore {
     return readLine(content, recordedDocuments) ?? { texts: {}, removed: false };
   }
 
+  /** Records what is known of the tools of a task. It is on the disk when this returns. */
+  async noteTools(task_id: string, tools: RecordedTools): Promise<void> {
+    await writeFileAtomic(this.toolsPath(task_id), JSON.stringify(tools), { mode: 0o600 });
+  }
+
+  /** @returns what is known of the tools of a task on this machine. */
+  async toolsOf(task_id: string): Promise<RecordedTools> {
+    const content = await readFile(this.toolsPath(task_id), 'utf8').catch(() => '');
+    return (readLine(content, recordedTools) as RecordedTools | undefined) ?? { calls: {} };
+  }
+
+  private toolsPath(task_id: string): string {
+    return join(this.folder, `${task_id}.tools.json`);
+  }
+
   private documentsPath(task_id: string): string {
     return join(this.folder, `${task_id}.documents.json`);
   }
@@ -150,6 +166,8 @@ const recordedDocuments = z.object({
   /** Whether nothing of them is left at Kimi. */
   removed: z.boolean(),
 });
+
+const recordedTools = z.looseObject({ calls: z.record(z.string(), z.looseObject({})) });
 
 type RecordedDocuments = z.infer<typeof recordedDocuments>;
 

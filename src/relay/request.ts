@@ -19,11 +19,13 @@ import type { NextStep } from './next-step.ts';
 import type { ReceivedStore, Recording } from './recordings.ts';
 import type { TaskReports } from './reports.ts';
 import type { StreamingClient } from './stream.ts';
+import { roundsOf, type Tools } from './tools.ts';
 
 export interface RequestDependencies {
   kimi: Pick<StreamingClient, 'complete'>;
   received: Pick<ReceivedStore, 'begin' | 'read'>;
   documents: Pick<Documents, 'into' | 'forget'>;
+  tools: Pick<Tools, 'into'>;
   /** Workflow id of the limiter, which is notified when Kimi throttles a request. */
   limiter: string;
   /** Whether an answer that repeats itself is received to its end, or stopped (`KIMI_ON_REPEAT`). */
@@ -36,14 +38,51 @@ export interface RequestDependencies {
 /** Longest answer, its reasoning included, in UTF-16 units: its callback fits the webhook (`MAX_CALLBACK_BYTES`). */
 const MAX_ANSWER_CHARS = 4 * 1024 * 1024;
 
+/** Sends the requests for an answer: one, and another after each round of calls of tools. */
+export class StreamedAnswer {
+  private current: StreamedRequest;
+
+  /** @param before the earlier requests for the same answer */
+  constructor(
+    private readonly dependencies: RequestDependencies,
+    private readonly request: RelayRequest,
+    before: readonly (Attempt | undefined)[],
+    step: Extract<NextStep, { do: 'ask' }>,
+  ) {
+    this.current = new StreamedRequest(dependencies, request, before, step);
+  }
+
+  get progress(): StreamProgress {
+    return this.current.progress;
+  }
+
+  /**
+   * @param beat sends a heartbeat
+   * @param onNext called before another request, with the number of those before it
+   * @returns the callback: the answer, or the final reason why there is none
+   * @throws {ApplicationFailure} `interrupted`, `TurnedAway` or `NotSent`
+   */
+  async run(signal: AbortSignal, beat: () => void, onNext: (requests: number) => void): Promise<Callback> {
+    for (;;) {
+      const callback = await this.current.run(signal, beat);
+      if (callback) return callback;
+      const { attempts } = this.current;
+      onNext(attempts.length);
+      const step = { do: 'ask', continues: false, body: this.request.body } as const;
+      this.current = new StreamedRequest(this.dependencies, this.request, attempts, step);
+    }
+  }
+}
+
 /** Sends one request to Kimi and receives the answer as it streams in. */
-export class StreamedRequest {
+class StreamedRequest {
+  /** The earlier requests and this one. */
+  readonly attempts: readonly (Attempt | undefined)[];
   private readonly attempt: Attempt;
-  private readonly attempts: readonly (Attempt | undefined)[];
   /** Estimated tokens of the text that this request continues. */
   private readonly tokensBefore: number;
-  /** Whether Kimi reads the documents of the task. */
-  private isReading = false;
+  /** What happens before the request is sent. */
+  private preparing: Pick<StreamProgress, 'phase' | 'tail'> | undefined;
 
   /** @param before the earlier requests for the same answer */
   constructor(
@@ -59,16 +98,16 @@ export class StreamedRequest {
 
   get progress(): StreamProgress {
     const { progress } = this.attempt.answer;
-    const phase = this.isReading ? 'reading' : progress.phase;
-    return { ...progress, phase, tokens: Math.round(this.tokensBefore) + progress.tokens };
+    return { ...progress, ...this.preparing, tokens: Math.round(this.tokensBefore) + progress.tokens };
   }
 
   /**
    * @param beat sends a heartbeat
-   * @returns the callback: the answer, or the final reason why there is none
+   * @returns the callback: the answer, or the final reason why there is none; `undefined` if Kimi calls tools, whose results go into
+   *   the next request
    * @throws {ApplicationFailure} `interrupted`, `TurnedAway` or `NotSent`
    */
-  async run(signal: AbortSignal, beat: () => void): Promise<Callback> {
+  async run(signal: AbortSignal, beat: () => void): Promise<Callback | undefined> {
     const { received, reports, metrics } = this.dependencies;
     const { task_id } = this.request;
     const recording = await received.begin(task_id, this.attempts.length - 1, this.step.continues);
@@ -80,7 +119,8 @@ export class StreamedRequest {
     try {
       const onBegun = (): void => void reports.begun(client, task_id, ending.signal);
       await this.receive(recording, signal, beat, onBegun);
-      return answered(this.request, this.attempts);
+      const { ended } = roundsOf(this.request, this.attempts);
+      return ended.at(-1) === this.attempt ? undefined : answered(this.request, this.attempts);
     } catch (error) {
       outcome = this.outcomeOf(error, signal);
       return await this.afterFailure(client, error, signal, recording);
@@ -99,7 +139,7 @@ export class StreamedRequest {
     beat: () => void,
     onBegun: () => void,
   ): Promise<void> {
-    const { kimi, documents, metrics } = this.dependencies;
+    const { kimi, documents, tools, metrics } = this.dependencies;
     const { answer } = this.attempt;
     let sentAt = 0;
     let hasBegun = false;
@@ -108,9 +148,14 @@ export class StreamedRequest {
       this.attempt.sent = true;
       sentAt = performance.now();
     };
-    this.isReading = this.request.files !== undefined;
-    const body = await documents.into(this.request, this.step.body, signal);
-    this.isReading = false;
+    const { ended } = roundsOf(this.request, this.attempts);
+    const asked = await tools.into(this.request, ended, this.step.body, signal, ({ input }) => {
+      this.preparing = { phase: 'using_tools', tail: input };
+      beat();
+    });
+    this.preparing = this.request.files && { phase: 'reading', tail: '' };
+    const body = await documents.into(this.request, asked, signal);
+    this.preparing = undefined;
     for await (const pieces of kimi.complete(body, signal, onSent, onBegun)) {
       if (!hasBegun) metrics.firstByte(performance.now() - sentAt);
       hasBegun = true;

@@ -12,9 +12,11 @@ import { healthServer, type Service } from '../service/run.ts';
 import { createRelayApp } from './app.ts';
 import { Documents, type DocumentsDependencies } from './documents.ts';
 import { KimiFiles } from './kimi-files.ts';
+import { KimiFormulas } from './kimi-formulas.ts';
 import { ReceivedStore } from './recordings.ts';
 import { createRelayActivities } from './activities.ts';
 import { StreamingClient } from './stream.ts';
+import { Tools } from './tools.ts';
 import { createWorkers, startRuntime } from '../temporal/worker.ts';
 import { lazyClient } from '../temporal/client.ts';
 import { warmUpHttp } from '../service/warm-up.ts';
@@ -44,6 +46,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Service> 
     kimi,
     received,
     documents,
+    tools: new Tools({ formulas: new KimiFormulas({ apiUrl, apiKey }), received, log }),
     taskQueue,
     callbackBaseUrl: webhook,
     secret,

@@ -1,5 +1,5 @@
 /** The body of a callback (docs/http-api.md). */
-import type { TaskError } from './task.ts';
+import type { TaskError, ToolUse } from './task.ts';
 
 /** Token counts as the provider reports them. */
 export interface Usage {
@@ -27,6 +27,8 @@ export interface AnswerCallback {
   metadata: CallbackMetadata;
   /** How often the stream was interrupted and resumed; absent if never. Tokens before an interruption are estimated. */
   interruptions?: number;
+  /** In order; absent if none. Only the relay sends it. */
+  tool_uses?: ToolUse[];
 }
 
 /** A callback with the provider's error. */
@@ -42,6 +44,7 @@ export interface ErrorCallback {
   usage?: Usage;
   /** How often the stream was interrupted and resumed before. */
   interruptions?: number;
+  tool_uses?: ToolUse[];
 }
 
 /** The body of a callback, with what the webhook adds. */

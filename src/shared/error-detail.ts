@@ -26,6 +26,10 @@ export interface Details {
   no_effort: { model: string; effort: string; efforts: string[] };
   no_efforts: { model: string; hasSwitch: boolean };
   no_images: { model: string; successor: string };
+  /** Tools that only Moonshot's relay offers. */
+  no_tools: { tools: string[] };
+  /** Moonshot does not offer a tool. `words` are its own. */
+  no_tool: { tool: string; words: string };
   reach: { address: string } & Cause;
   reported: { words: string };
   /** The words of an API with callbacks, whose type of error has a sentence. */

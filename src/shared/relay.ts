@@ -1,7 +1,7 @@
 /** Messages between a task and its relay. */
 import type { Callback, ErrorCallback } from './callback.ts';
 import { relayApiId } from './names.ts';
-import type { TaskError, TaskFile } from './task.ts';
+import type { TaskError, TaskFile, Tool } from './task.ts';
 
 /** One request of the relay for a task: the input of its activity. Must not contain a secret. */
 export interface RelayRequest {
@@ -17,6 +17,8 @@ export interface RelayRequest {
   };
   /** Documents that Kimi reads before the request; absent if none. */
   files?: RelayFile[];
+  /** What Kimi may use for its answer; absent if nothing. */
+  tools?: Tool[];
 }
 
 /** A document that is uploaded to Kimi. */
@@ -24,8 +26,8 @@ export type RelayFile = Pick<TaskFile, 'name' | 'bytes' | 'sha256' | 'claim'>;
 
 /** Progress of an answer that streams in: heartbeat details of the streaming activity. */
 export interface StreamProgress {
-  /** `reading`: Kimi extracts the text of documents; the request follows. */
-  phase: 'reading' | 'waiting' | 'reasoning' | 'answering';
+  /** `reading`: Kimi extracts the text of documents; the request follows. `using_tools`: the request that follows has what they return. */
+  phase: 'reading' | 'using_tools' | 'waiting' | 'reasoning' | 'answering';
   /** Of answer and reasoning so far, estimated: Kimi reports them at the end. */
   tokens: number;
   /** The last {@link TAIL_CHARS} characters. */

@@ -1,5 +1,5 @@
 /** The result of a task, and the files that hold it (docs/results.md). */
-import type { Outcome, Task, TaskError } from './task.ts';
+import type { Outcome, Task, TaskError, ToolUse } from './task.ts';
 
 /** `pending-<task_id>.json` (docs/results.md). */
 export interface PendingFile {
@@ -61,6 +61,8 @@ export interface TaskResult extends Partial<Question> {
   finish_reason?: string;
   /** How often the stream was interrupted and resumed. Tokens before an interruption are estimated. */
   interruptions?: number;
+  /** Tools that Kimi used, in order; absent if none. */
+  tool_uses?: ToolUse[];
   error?: TaskError;
   /** The received part of an answer that was interrupted and not resumed. */
   partial_output?: string;

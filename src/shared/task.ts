@@ -95,6 +95,24 @@ export interface TaskRequest {
   images?: string[];
   /** JSON Schema of the answer. */
   json_schema?: Record<string, unknown>;
+  /** What Kimi may use for its answer. */
+  tools?: Tool[];
+}
+
+/** Tools that Moonshot runs: searching the web, reading a page, running Python, reading tables. */
+export const TOOLS = ['search', 'fetch', 'code', 'excel'] as const;
+
+export type Tool = (typeof TOOLS)[number];
+
+/** A tool that the model used for an answer. */
+export interface ToolUse {
+  tool: Tool;
+  /** What was searched, or the page that was read; the beginning of other arguments. */
+  input: string;
+  /** Addresses in what the tool returned; absent if it returned none in clear. */
+  sources?: string[];
+  /** Set if the tool returned nothing. */
+  failed?: true;
 }
 
 export type Priority = 1 | 2 | 3 | 4 | 5;

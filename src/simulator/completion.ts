@@ -9,6 +9,18 @@ import type { Completion } from './events.ts';
 import type { Formed } from './forms.ts';
 import type { CompletionRequest } from './validation.ts';
 
+/** A call of a tool, as it is sent. */
+interface Call {
+  id: string;
+  type: 'function' | 'builtin_function';
+  function: { name: string; arguments: string };
+}
+
+/** @returns the tokens of calls: their names count none here. */
+export function callTokens({ calls }: Pick<Run, 'calls'>): number {
+  return calls.reduce((sum, { function: { arguments: args } }) => sum + tokensIn(args), 0);
+}
+
 /** A completion in progress. */
 export interface Run {
   id: string;
@@ -17,7 +29,9 @@ export interface Run {
   directives: Directives;
   reasoning: string;
   content: string;
-  finish_reason: 'stop' | 'length';
+  /** Calls of tools, in place of an answer. */
+  calls: Call[];
+  finish_reason: 'stop' | 'length' | 'tool_calls';
   usage: object;
   counted: Completion;
   /** How it is interrupted; absent if it is not. */
@@ -42,7 +56,12 @@ export async function sendAnswer(run: Run, response: Response, delayMs: number, 
     return;
   }
   counted.ended = 'answered';
-  const message = { role: 'assistant', content, ...(request.thinks && { reasoning_content: reasoning }) };
+  const message = {
+    role: 'assistant',
+    content,
+    ...(request.thinks && { reasoning_content: reasoning }),
+    ...(run.calls.length > 0 && { tool_calls: run.calls }),
+  };
   const choices = [{ index: 0, message, finish_reason }];
   response.json({ id, object: 'chat.completion', created, model: request.model, choices, usage });
 }
@@ -109,6 +128,12 @@ function* chunksOf({ id, created, request, directives, ...run }: Run): Generator
   // As captured: the reasoning ends with an empty piece.
   if (request.thinks) yield { json: chunk({ reasoning_content: '' }) };
   for (const piece of pieces(run.content, directives.chunks)) yield { json: chunk({ content: piece }), content: piece };
+  for (const [index, { function: called, ...call }] of run.calls.entries()) {
+    yield { json: chunk({ tool_calls: [{ index, ...call, function: { name: called.name, arguments: '' } }] }) };
+    for (const piece of pieces(called.arguments)) {
+      yield { json: chunk({ tool_calls: [{ index, function: { arguments: piece } }] }) };
+    }
+  }
   yield { json: chunk({}, { finish_reason: run.finish_reason, usage: run.usage }) };
   if (request.includeUsage) yield { json: { ...head, choices: [], usage: run.usage } };
 }
@@ -122,15 +147,25 @@ function interruption({ error }: Directives): Refusal {
 export function textsOf(
   request: CompletionRequest,
   directives: Directives,
-): Pick<Run, 'reasoning' | 'content' | 'finish_reason'> {
+): Pick<Run, 'reasoning' | 'content' | 'calls' | 'finish_reason'> {
+  const calls = request.rounds < directives.calls ? callsOf(request) : [];
   const whole = {
     reasoning: request.thinks ? reasoningOn(request.asked, directives.reasoning) : '',
-    content: continuationOf(request, directives),
+    content: calls.length > 0 ? '' : continuationOf(request, directives),
   };
   const reasoning = firstTokens(whole.reasoning, request.cap);
   const content = firstTokens(whole.content, request.cap - tokensIn(reasoning));
   const isCut = reasoning !== whole.reasoning || content !== whole.content;
-  return { reasoning, content, finish_reason: isCut ? 'length' : 'stop' };
+  return { reasoning, content, calls, finish_reason: isCut ? 'length' : calls.length > 0 ? 'tool_calls' : 'stop' };
+}
+
+/** Each tool is called with the first line of the question. */
+function callsOf({ asked, tools }: CompletionRequest): Call[] {
+  return tools.map(({ type, function: { name, parameters } }, number) => {
+    const [argument = 'query'] = parameters?.required ?? [];
+    const args = JSON.stringify({ [argument]: asked.split('\n', 1)[0] });
+    return { id: `${name}:${number}`, type, function: { name, arguments: args } };
+  });
 }
 
 /** The part of the answer after the prefix; the whole answer if it does not begin with the prefix. */

@@ -39,6 +39,7 @@ const yes = z.literal('1').optional();
  * | key | value | effect |
  * | --- | --- | --- |
  * | `error` | name | the request is refused with this row of {@link REFUSALS}, e.g. `tpm` |
+ * | `calls` | n | the model calls the tools of the request this often before it answers; once by default |
  * | `reasoning` | n | the model reasons for n characters; 0 for not at all |
  * | `chunks` | n | pieces the answer is streamed in |
  * | `chunk-delay` | ms | pause between two of them |
@@ -69,6 +70,7 @@ const directives = z.object({
   direct: yes,
 
   error: z.enum(Object.keys(REFUSALS) as [keyof typeof REFUSALS]).optional(),
+  calls: count.default(1),
   reasoning: count.optional(),
   chunks: z.coerce.number().int().positive().optional(),
   'chunk-delay': count.optional(),

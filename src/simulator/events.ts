@@ -31,6 +31,8 @@ export interface Counts {
   completions: Completion[];
   /** Files at Moonshot's API, in order of arrival. */
   uploads: Upload[];
+  /** Calls of tools that were run, in order of arrival. */
+  fibers: { name: string; arguments: string; billed: boolean }[];
   /** Bodies of uploads, with the bytes received so far; `cut`: the client left before its end, so there is no file. */
   receiving: { bytes: number; ended?: 'whole' | 'cut' }[];
 }
@@ -83,5 +85,5 @@ export interface Completion {
 
 /** @returns counters at zero. */
 export function noCounts(): Counts {
-  return { requests: 0, billed: 0, callbacks: {}, wakes: [], completions: [], uploads: [], receiving: [] };
+  return { requests: 0, billed: 0, callbacks: {}, wakes: [], completions: [], uploads: [], fibers: [], receiving: [] };
 }

@@ -1,11 +1,12 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { Router, type Request, type Response } from 'express';
 import { tokensIn } from './answers.ts';
-import { sendAnswer, sendFormed, streamAnswer, textsOf, type Run } from './completion.ts';
+import { callTokens, sendAnswer, sendFormed, streamAnswer, textsOf, type Run } from './completion.ts';
 import { directivesIn, type Directives } from './directives.ts';
 import { invalid, refusal, refusalWith, type Refusal } from './errors.ts';
 import type { Completion, Counts } from './events.ts';
 import { addFiles } from './files-api.ts';
+import { addFormulas } from './formulas-api.ts';
 import { FORMS, FREE_FORMS } from './forms.ts';
 import { estimateTokens, MODELS, readRequest, type CompletionRequest } from './validation.ts';
 
@@ -20,9 +21,9 @@ export interface MoonshotApiOptions {
 }
 
 /**
- * Moonshot's API, mounted at `/v1`: completions, streamed or not, models, balance, an estimate of tokens, files. It was
- * written without a key: where no source describes the behaviour, a comment says what was assumed. Tools are never called,
- * `response_format` and `logprobs` have no effect, pictures count no tokens; batches and the other two protocols are
+ * Moonshot's API, mounted at `/v1`: completions, streamed or not, models, balance, an estimate of tokens, files, formulas. It was
+ * written without a key: where no source describes the behaviour, a comment says what was assumed. Only tools with one
+ * text as argument are called, and by the directive `calls`; `response_format` and `logprobs` have no effect, pictures count no tokens; batches and the other two protocols are
  * missing.
  *
  * Every response carries `X-Simulated`, and its text says so too.
@@ -57,6 +58,7 @@ export function createMoonshotApi(options: MoonshotApiOptions): Router {
   });
 
   addFiles(api, options.counts);
+  addFormulas(api, options.counts);
   api.post('/chat/completions', async (request, response) => await completions.handle(request, response));
 
   return api;
@@ -108,7 +110,10 @@ class Completions {
     const { form = '' } = directives;
     const isFormed = form !== '' && this.count(`${counted.mark} formed`) <= directives.breaks;
     if (!isFormed || !FREE_FORMS.has(form)) {
-      counted.billed = { prompt_tokens, completion_tokens: tokensIn(texts.reasoning) + tokensIn(texts.content) };
+      counted.billed = {
+        prompt_tokens,
+        completion_tokens: tokensIn(texts.reasoning) + tokensIn(texts.content) + callTokens(texts),
+      };
       this.options.counts.billed += 1;
     }
     if (counted.cached_tokens > 0) response.set('Msh-Context-Cache-Token-Saved', String(counted.cached_tokens));
@@ -148,10 +153,10 @@ class Completions {
 
 function usageOf(
   { prompt_tokens, thinks }: CompletionRequest,
-  { reasoning, content }: Pick<Run, 'reasoning' | 'content'>,
+  { reasoning, content, calls }: Pick<Run, 'reasoning' | 'content' | 'calls'>,
   cached_tokens: number,
 ): object {
-  const completion_tokens = tokensIn(reasoning) + tokensIn(content);
+  const completion_tokens = tokensIn(reasoning) + tokensIn(content) + callTokens({ calls });
   return {
     prompt_tokens,
     completion_tokens,

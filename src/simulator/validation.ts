@@ -70,10 +70,19 @@ const message = z.looseObject({
   name: z.string().optional(),
   partial: z.boolean().optional(),
   reasoning_content: z.string().nullish(),
-  tool_calls: z.array(z.unknown()).optional(),
+  tool_calls: z.array(z.looseObject({ id: z.string() })).optional(),
+  tool_call_id: z.string().optional(),
   tools: z.array(z.unknown()).optional(),
 });
 type Message = z.infer<typeof message>;
+
+const tool = z.looseObject({
+  type: z.enum(['function', 'builtin_function']),
+  function: z.looseObject({
+    name: z.string().min(1),
+    parameters: z.looseObject({ required: z.array(z.string()).optional() }).optional(),
+  }),
+});
 
 const messages = z.array(message).min(1);
 const tokens = z.int().positive();
@@ -94,7 +103,7 @@ const completionBody = z.looseObject({
   thinking: z.looseObject({ type: z.enum(['enabled', 'disabled']) }).nullish(),
   stop: z.union([z.string(), z.array(z.string()).max(5)]).nullish(),
   response_format: z.looseObject({ type: z.enum(['text', 'json_object', 'json_schema']) }).nullish(),
-  tools: z.array(z.unknown()).max(128).nullish(),
+  tools: z.array(tool).max(128).nullish(),
   tool_choice: z.union([z.enum(['auto', 'none', 'required']), z.looseObject({})]).nullish(),
 });
 type Body = z.infer<typeof completionBody>;
@@ -116,6 +125,10 @@ export interface CompletionRequest {
   /** Most tokens of the answer, its reasoning included. */
   cap: number;
   stop: string[];
+  /** Tools that the model may call. */
+  tools: z.infer<typeof tool>[];
+  /** How often it has called some since the question. */
+  rounds: number;
 }
 
 /**
@@ -128,7 +141,8 @@ export function readRequest(json: unknown): CompletionRequest {
   const rules = rulesOf(body.model);
   const thinks = checkThinking(body, rules);
   checkFixed(body, thinks);
-  checkMessages(body.messages, rules);
+  checkMessages(body.messages, rules, thinks);
+  checkCalls(body.messages);
   const { prompt, asked, partial, prompt_tokens } = readPrompt(body.messages);
   if (partial && body.response_format?.type === 'json_object') {
     // That it is refused is documented, the sentence is not.
@@ -158,6 +172,8 @@ export function readRequest(json: unknown): CompletionRequest {
     thinks: thinks && !(prefix && partial?.reasoning_content),
     cap: stated ?? rules.defaultCap,
     stop: [body.stop ?? []].flat(),
+    tools: body.tool_choice === 'none' ? [] : (body.tools ?? []),
+    rounds: body.messages.slice(questionIn(body.messages)).filter(({ tool_calls: calls }) => calls).length,
   };
 }
 
@@ -216,7 +232,7 @@ function checkFixed(body: Body, thinks: boolean): void {
   }
 }
 
-function checkMessages(messages: Message[], { needsReasoning }: ModelRules): void {
+function checkMessages(messages: Message[], { needsReasoning }: ModelRules, thinks: boolean): void {
   messages.forEach((message, position) => {
     const { role, content, partial, tool_calls: calls, tools } = message;
     const isEmpty = typeof content === 'string' ? content.trim() === '' : (content ?? []).length === 0;
@@ -224,10 +240,22 @@ function checkMessages(messages: Message[], { needsReasoning }: ModelRules): voi
       throw invalid(`Invalid request: the message at position ${position} with role '${role}' must not be empty`);
     }
     // The sentence is that of K2.5 on calls of tools, which takes an empty one for a missing one.
-    if (needsReasoning && role === 'assistant' && !partial && !message.reasoning_content) {
+    const isNeeded = needsReasoning || (thinks && calls);
+    if (isNeeded && role === 'assistant' && !partial && !message.reasoning_content) {
       throw invalid(`thinking is enabled but reasoning_content is missing in assistant message at index ${position}`);
     }
   });
+}
+
+/** Every call has to be answered by the messages after it. */
+function checkCalls(messages: Message[]): void {
+  for (const [position, { tool_calls: calls = [] }] of messages.entries()) {
+    const after = messages.slice(position + 1, position + 1 + calls.length);
+    const answered = after.filter(({ role }) => role === 'tool').map(({ tool_call_id: id }) => id);
+    const missing = calls.find(({ id }) => !answered.includes(id));
+    // The sentence is OpenAI's: no source has Kimi's.
+    if (missing) throw invalid(`Invalid request: tool_call_id ${missing.id} has no response message`);
+  }
 }
 
 /** A partial answer and reasoning count as prompt. Pictures count no tokens here. */
@@ -257,12 +285,19 @@ function received(message: Message): ReceivedMessage {
 }
 
 /** @returns the text after the last answer of a conversation: what is asked now. */
-export function askedIn(messages: readonly (Pick<Message, 'content'> & { role: string })[]): string {
-  const last = messages.findLastIndex(({ role }) => role === 'assistant');
+export function askedIn(messages: readonly Asked[]): string {
   return messages
-    .slice(last + 1)
+    .slice(questionIn(messages))
+    .filter(({ role, tool_calls: calls }) => role !== 'tool' && !calls)
     .map(textOf)
     .join('\n');
+}
+
+type Asked = Pick<Message, 'content'> & { role: string; tool_calls?: unknown };
+
+/** @returns the position after the last answer; calls of tools are none. */
+function questionIn(messages: readonly Asked[]): number {
+  return messages.findLastIndex(({ role, tool_calls: calls }) => role === 'assistant' && !calls) + 1;
 }
 
 /** @returns the text of a message, without pictures. */

@@ -2,7 +2,7 @@
 import { acknowledgedBy, taskTimeoutMs } from '../config/index.ts';
 import { refuseIfSurelyTooLong } from '../kimi/context.ts';
 import { KimiError } from '../kimi/errors.ts';
-import { modelOf, resolveModel } from '../kimi/models.ts';
+import { callsBack, modelOf, resolveModel } from '../kimi/models.ts';
 import { requestFor, sentFiles } from '../kimi/request.ts';
 import { MAX_PROMPT_BYTES, type Task, type Turn } from '../shared/task.ts';
 import { checkFiles } from './files.ts';
@@ -20,7 +20,7 @@ export type CheckedTask = ContinuedTask & Required<Pick<NewTask, 'name' | 'model
  * @throws {Problem} if something is missing, is too long, or would be refused by Kimi.
  */
 export function checkTask(
-  { config, apiUrl, simulated }: Pick<TaskContext, 'config' | 'apiUrl' | 'simulated'>,
+  { config, apiUrl, relay, simulated }: Pick<TaskContext, 'config' | 'apiUrl' | 'relay' | 'simulated'>,
   task: ContinuedTask,
 ): CheckedTask {
   const { prompt, request = {}, files = [], conversation = [], name = nameFromPrompt(prompt) } = task;
@@ -42,6 +42,10 @@ export function checkTask(
   try {
     const model = resolveModel(task.model ?? config.KIMI_MODEL, apiUrl, simulated);
     const scanned = allFiles.find(({ kind }) => kind === 'pages');
+    const { tools = [] } = request;
+    if (tools.length > 0 && !(relay && apiUrl !== undefined && !callsBack(apiUrl))) {
+      throw new KimiError('refused', 'no_tools', { code: 'no_tools', tools });
+    }
     // A model without pictures might answer without the document. Every model of Moonshot's takes them.
     if (scanned && !modelOf(model)) throw new Problem('unusable_file', { file: scanned.name, why: 'scanned' });
     refuseIfSurelyTooLong(requestFor({ model, prompt, request, files, conversation }, apiUrl));

@@ -63,6 +63,7 @@ export const en: Text = {
   },
   stream: ({ phase, tokens, repeats }) =>
     ({
+      using_tools: 'Kimi uses its tools',
       reading: 'Kimi reads the attached files',
       waiting: 'waiting for Kimi to begin',
       reasoning: `Kimi is thinking, about ${tokens} tokens so far`,
@@ -89,6 +90,9 @@ export const en: Text = {
       'Kimi stopped before its answer was complete; the part that was received is kept. Dispatch it again, or rephrase it',
     tool_calls:
       'Kimi called a tool instead of answering; the part that was received is kept. Dispatch it again, or rephrase it',
+    too_many_calls: 'Kimi kept using its tools instead of answering, and was stopped; dispatch a narrower question',
+    no_tools: 'these tools cannot be used here, so nothing was sent',
+    no_tool: 'Moonshot does not offer this tool, so nothing was sent',
     repetition:
       'Kimi repeated itself and was stopped; the part that was received is kept. Rephrase it, or use another model',
     empty_answer: 'Kimi’s answer is empty; dispatch it again, or rephrase it',
@@ -181,6 +185,11 @@ export const en: Text = {
       `in flight: ${inFlight}, waiting: ${queued}${away ? '; its worker is away' : ''}`,
   },
   simulated: (state) => `${state} (simulated)`,
+  toolUses: {
+    heading: 'Tools that Kimi used:',
+    tool: { search: 'searched', fetch: 'read the page', code: 'ran code', excel: 'read a table' },
+    failed: ' (no result)',
+  },
   truncated: {
     state: 'done, cut off',
     sentence: 'The answer is cut off: it reached its token limit. Raise it with --max-tokens.',

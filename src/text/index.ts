@@ -1,7 +1,7 @@
 /** What a task says to its user, in both languages. Loaded by workflows. */
 import { field } from '../shared/format.ts';
 import { isTruncated } from '../shared/result.ts';
-import type { Lang, TaskError, TaskView } from '../shared/task.ts';
+import type { Lang, TaskError, TaskView, ToolUse } from '../shared/task.ts';
 import { en } from './en.ts';
 import { zhTW, type Text } from './zh-TW.ts';
 
@@ -33,6 +33,15 @@ export function stateOf(
 ): string {
   const said = state === 'done' && isTruncated({ finish_reason }) ? text.truncated.state : text.state[state];
   return simulated ? text.simulated(said) : said;
+}
+
+/** @returns the tools that were used for an answer, with the addresses that they returned, as a list in Markdown. */
+export function sayToolUses(uses: readonly ToolUse[], { toolUses: { heading, tool: names, failed } }: Text): string {
+  const items = uses.flatMap(({ tool, input, sources = [], failed: isFailed }) => [
+    `- ${names[tool]}：${field(input)}${isFailed ? failed : ''}`,
+    ...sources.map((address) => `  - <${field(address)}>`),
+  ]);
+  return ['---', heading, '', ...items].join('\n');
 }
 
 export function textFor(lang: Lang): Text {

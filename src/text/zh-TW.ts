@@ -2,7 +2,7 @@ import type { ErrorDetail } from '../shared/error-detail.ts';
 import type { QueuePosition } from '../shared/limits.ts';
 import type { StreamProgress } from '../shared/relay.ts';
 import type { Tokens } from '../shared/result.ts';
-import type { FileNote, Outcome, Task, TaskState, TaskStep } from '../shared/task.ts';
+import type { FileNote, Outcome, Task, TaskState, TaskStep, Tool } from '../shared/task.ts';
 import { fileNote } from '../shared/format.ts';
 import { sayDetail } from './error-details.ts';
 
@@ -64,6 +64,7 @@ export const zhTW = {
   /** Progress of an answer that streams in. */
   stream: ({ phase, tokens, repeats }: StreamProgress) =>
     ({
+      using_tools: 'Kimi 正在使用工具',
       reading: 'Kimi 正在讀附上的檔案',
       waiting: '等待 Kimi 開始回答',
       reasoning: `Kimi 正在思考，目前約 ${tokens} 個 Token`,
@@ -88,6 +89,9 @@ export const zhTW = {
     unreadable_answer: 'Kimi 的答案有無法辨識的格式，所以不完整；讀得到的部分已保留。請回報，或換一個主機',
     unfinished_answer: 'Kimi 還沒答完就停了，已收到的部分已保留；重新派發，或改寫提示詞',
     tool_calls: 'Kimi 沒有作答而是呼叫了工具，已收到的部分已保留；重新派發，或改寫提示詞',
+    too_many_calls: 'Kimi 一直使用工具而沒有作答，已停止；請把問題縮小後重新派發',
+    no_tools: '這些工具在這裡不能用，所以沒有送出任何請求',
+    no_tool: 'Moonshot 不提供這個工具，所以沒有送出任何請求',
     repetition: 'Kimi 一再重複同一段文字，已停止；已收到的部分已保留。改寫提示詞，或換一個模型',
     empty_answer: 'Kimi 沒有回答任何內容；重新派發，或改寫提示詞',
     unreachable: '連不上；沒有送出任何請求',
@@ -180,6 +184,12 @@ export const zhTW = {
   /** The state of a simulated task. */
   simulated: (state: string) => `${state}（模擬）`,
   /** A task that is done with an answer that is cut off: its state, and what that means. */
+  /** Below an answer for which Kimi used tools; Markdown. */
+  toolUses: {
+    heading: 'Kimi 用過的工具：',
+    tool: { search: '搜尋', fetch: '讀取網頁', code: '執行程式', excel: '讀取表格' } satisfies Record<Tool, string>,
+    failed: '（沒有結果）',
+  },
   truncated: {
     state: '完成，答案被截斷',
     sentence: '答案被截斷：達到 Token 上限，並不完整。可用 --max-tokens 調高上限。',

@@ -30,7 +30,7 @@ async function read(options: RequestOptions = {}, apiUrl: string | undefined = M
   const { contents } = openPayloads(readConfig({ KIMI_HOME: await temporaryFolder() }));
   try {
     const files = await keepFiles(options, async (one) => await keepFile({ contents, relay: false, apiUrl }, one), say);
-    const place = { config: readConfig(env), apiUrl, simulated: false };
+    const place = { config: readConfig(env), apiUrl, relay: false, simulated: false };
     const { lang: _lang, ...job } = checkTask(place, { ...task, ...files });
     return job;
   } catch (error) {

@@ -184,7 +184,7 @@ describe('a scanned document', () => {
     const task = { prompt: 'sum', model: 'kimi-k2.6', files: [file] };
     const { messages } = requestFor(task, ELSEWHERE.apiUrl, new Map([[file.sha256, stored]]));
     expect(messages).toMatchObject([{ content: [{ type: 'image_url' }, { type: 'image_url' }, { text: 'sum' }] }]);
-    const place = { config: readConfig({}), apiUrl: ELSEWHERE.apiUrl, simulated: false };
+    const place = { config: readConfig({}), apiUrl: ELSEWHERE.apiUrl, relay: false, simulated: false };
     expect(checkTask(place, task)).toMatchObject({ model: 'kimi-k2.6' });
     const turn = { prompt: 'one', output: 'two', files: [file] };
     for (const other of [task, { prompt: 'more', conversation: [turn] }]) {
@@ -247,7 +247,7 @@ it('a file of an earlier question that is attached again counts as often as it i
   const { file } = await keep('a.txt', Buffer.from('x'.repeat(2_500_000)));
   const turn = { prompt: 'one', output: 'two', files: [file] };
   const task = { prompt: 'more', model: 'kimi-k3', files: [file], conversation: [turn] };
-  const place = { config: readConfig({}), simulated: false };
+  const place = { config: readConfig({}), relay: false, simulated: false };
   // At Moonshot once: at the head of the request.
   expect(checkTask({ ...place, apiUrl: MOONSHOT.apiUrl }, task)).toMatchObject({ prompt: 'more' });
   const refused = failureOf((async () => checkTask({ ...place, apiUrl: ELSEWHERE.apiUrl }, task))(), Problem);

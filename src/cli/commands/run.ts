@@ -78,7 +78,7 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
   const before = await conversationOf(options, openTasks, say);
   const simulated = simulate || context.simulated;
   const whole = await continued({ ...context, simulated }, { ...asked, ...before, ...files });
-  const task = checkTask({ config, apiUrl, simulated }, whole);
+  const task = checkTask({ config, apiUrl, relay: isRelayed, simulated }, whole);
 
   const workersElsewhere = !stack && context.elsewhere && (await hasWorkers(context));
   // A simulated task must never reach a worker with a real key.

@@ -2,13 +2,13 @@ import { isErrorCallback, type AnswerCallback, type Callback, type Usage } from 
 import { questionOf, type TaskResult, type Tokens } from '../../shared/result.ts';
 import { notificationId } from '../../shared/task-id.ts';
 import type { Outcome, TaskError } from '../../shared/task.ts';
-import { sentenceFor } from '../../text/index.ts';
+import { sayToolUses, sentenceFor } from '../../text/index.ts';
 import type { TaskRun } from './state.ts';
 
 /** @returns the result that a callback gives. */
 export function resultOf(run: TaskRun, callback: Callback): TaskResult {
-  if (!isErrorCallback(callback)) return { ...commonPart(run), status: 'done', ...answerOf(callback) };
-  const { model, error, partial, partial_reasoning, usage, interruptions } = callback;
+  if (!isErrorCallback(callback)) return { ...commonPart(run), status: 'done', ...answerOf(run, callback) };
+  const { model, error, partial, partial_reasoning, usage, interruptions, tool_uses } = callback;
   return {
     ...commonPart(run),
     model: model ?? run.task.model,
@@ -18,6 +18,7 @@ export function resultOf(run: TaskRun, callback: Callback): TaskResult {
     ...(partial_reasoning && { reasoning: partial_reasoning }),
     ...(usage && { tokens: tokensOf(usage) }),
     ...(interruptions && { interruptions }),
+    ...(tool_uses && { tool_uses }),
   };
 }
 
@@ -74,11 +75,18 @@ function commonPart({
   };
 }
 
-function answerOf({ model, usage, choices, interruptions }: AnswerCallback): Partial<TaskResult> & { model: string } {
+function answerOf(
+  { task, text }: TaskRun,
+  { model, usage, choices, interruptions, tool_uses: uses }: AnswerCallback,
+): Partial<TaskResult> & { model: string } {
   const [choice] = choices;
+  const output = choice?.message.content;
+  // An answer in JSON has no room for a list.
+  const list = uses && !task.request?.json_schema ? `\n\n${sayToolUses(uses, text)}` : '';
   return {
     model,
-    output: choice?.message.content,
+    output: output && output + list,
+    ...(uses && { tool_uses: uses }),
     reasoning: choice?.message.reasoning_content,
     tokens: tokensOf(usage),
     finish_reason: choice?.finish_reason,

@@ -32,6 +32,7 @@ export const usage: CliText['usage'] = {
   model: 'it must have 1 to 128 characters without spaces',
   temperature: 'it must be a number from 0 to 2',
   maxTokens: 'it must be an integer from 1 to 9999999',
+  tools: (names: string) => `it must be of ${names}, separated by commas`,
   thinking: 'it must be on, off, or an effort that the model supports, e.g. low',
   emptyFile: (file) => `${file} is empty.`,
   unusableFile: (file, why, most) =>

@@ -39,6 +39,8 @@ export const help: CliText['help'] = {
   model: 'model; KIMI_MODEL if omitted. kimi-dispatch models lists them',
   system: 'read a system prompt from a file',
   attach: 'attach a file: text, PDF, Office, EPUB, code, a picture …; repeatable',
+  searchWeb: 'let Kimi search the web (Moonshot only; each search is paid for)',
+  tools: 'what Kimi may use: search, fetch (pages), code (Python), excel; separated by commas',
   thinking: 'whether to think: on, off, or low, high, max',
   temperature: 'temperature; most models accept one value only',
   maxTokens: 'maximum tokens of the answer, its thinking included',

@@ -31,6 +31,7 @@ export const usage = {
   model: '必須是 1 到 128 個字元，不含空白',
   temperature: '必須是 0 到 2 的數字',
   maxTokens: '必須是 1 到 9999999 的整數',
+  tools: (names: string) => `只能是 ${names}，以逗號分隔`,
   thinking: '必須是 on、off，或模型支援的強度，例如 low',
   emptyFile: (file: string) => `${file} 是空的。`,
   unusableFile: (file: string, why: string, most = 0) =>

@@ -36,6 +36,8 @@ export const help = {
   model: '模型；省略時用 KIMI_MODEL。kimi-dispatch models 列出有哪些',
   system: '從檔案讀取系統提示',
   attach: '附上檔案：文字、PDF、Office、EPUB、程式碼、圖片等；可重複',
+  searchWeb: '讓 Kimi 搜尋網路（僅限 Moonshot，每次搜尋另外計費）',
+  tools: 'Kimi 可用的工具：search、fetch（網頁）、code（Python）、excel，以逗號分隔',
   thinking: '是否思考：on、off，或 low、high、max',
   temperature: '溫度；多數模型只接受一個值',
   maxTokens: '答案最多幾個 token，含思考',

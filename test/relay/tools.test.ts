@@ -1,0 +1,216 @@
+/** Tools that Kimi calls and Moonshot runs: each call is made once, and paid for once. */
+import { describe, expect, it } from 'vitest';
+import { readConfig } from '../../src/config/index.ts';
+import { KimiError } from '../../src/kimi/errors.ts';
+import { costOf } from '../../src/kimi/models.ts';
+import { withSearches } from '../../src/kimi/formulas.ts';
+import { Answer } from '../../src/relay/answer.ts';
+import { MAX_ROUNDS, Tools } from '../../src/relay/tools.ts';
+import { ReceivedStore } from '../../src/relay/recordings.ts';
+import type { Task, ToolUse } from '../../src/shared/task.ts';
+import { Problem } from '../../src/tasks/problem.ts';
+import { checkTask } from '../../src/tasks/request.ts';
+import { progressOf } from '../../src/tasks/look-up.ts';
+import { failureOf } from '../support/answering.ts';
+import { openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
+import { silent, temporaryFolder, until } from '../support/resources.ts';
+
+const SEARCH: Partial<Task> = { request: { tools: ['search'] } };
+
+/** @returns the result of a task. */
+async function resultOf(world: RelayedWorld, prompt: string, changes = SEARCH) {
+  const started = await world.start(prompt, changes);
+  await world.handle(started).result();
+  return await world.results.read(started.task_id);
+}
+
+/** Waits until a task of the world uses a tool. */
+async function usesTool(world: RelayedWorld, task_id: string): Promise<void> {
+  await until(async () => {
+    const { progress } = await progressOf(world.client, task_id);
+    return progress?.phase === 'using_tools' ? progress : undefined;
+  });
+}
+
+const completed = ({ counts }: RelayedWorld): number => counts.completions.filter(({ ended }) => ended).length;
+
+describe('tools', () => {
+  it('are called by Kimi and run by Moonshot; the answer ends with what was searched, and counts both requests', async () => {
+    const world = await openRelayedWorld();
+    const result = await resultOf(world, '今天臺北的天氣', { request: { tools: ['search', 'fetch'] } });
+    const uses: ToolUse[] = [
+      { tool: 'search', input: '今天臺北的天氣' },
+      { tool: 'fetch', input: '今天臺北的天氣', sources: ['https://example.com/simulated'] },
+    ];
+    expect(result).toMatchObject({ status: 'done', tool_uses: uses });
+    expect(result).not.toHaveProperty('interruptions');
+    const list =
+      '---\nKimi 用過的工具：\n\n- 搜尋：今天臺北的天氣\n- 讀取網頁：今天臺北的天氣\n  - <https://example.com/simulated>';
+    expect(result?.output).toMatch(new RegExp(`^（這是模擬的 Kimi[^]+\\n\\n${list}$`));
+    expect(world.counts.fibers.map(({ name }) => name)).toEqual(['web_search', 'fetch']);
+    const [first, second] = world.counts.completions;
+    expect(second?.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'tool']);
+    expect(second?.messages[2]?.content).toContain('MOONSHOT ENCRYPTED');
+    const billed = (first?.billed.prompt_tokens ?? 0) + (second?.billed.prompt_tokens ?? 0);
+    expect(result?.tokens?.prompt).toBe(billed);
+    expect(world.counts.billed).toBe(2);
+  });
+
+  it('run once, if the relay is killed meanwhile: Kimi is told that the result is lost', async () => {
+    const world = await openRelayedWorld();
+    const started = await world.start('[[call: delay=60000 times=1]]', SEARCH);
+    await usesTool(world, started.task_id);
+    await until(() => world.counts.fibers.length === 1 || undefined);
+    await world.relay.kill();
+    await world.relay.start();
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    const result = await world.results.read(started.task_id);
+    expect(result?.tool_uses).toEqual([{ tool: 'search', input: '[[call: delay=60000 times=1]]', failed: true }]);
+    expect(world.counts.fibers).toHaveLength(1);
+    expect(world.counts.billed).toBe(2);
+    expect(world.counts.completions.at(-1)?.messages.at(-1)?.content).toContain('is not repeated');
+  });
+
+  it('run once, if the relay is killed while Kimi answers after them and the user has chosen to ask again', async () => {
+    const world = await openRelayedWorld({ KIMI_ON_INTERRUPT: 'retry' });
+    const started = await world.start('[[simulate: delay=2500]]', SEARCH);
+    await until(() => world.counts.completions.length === 2 || undefined);
+    await world.relay.kill();
+    await world.relay.start({ KIMI_ON_INTERRUPT: 'retry' });
+    expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    expect(world.counts.fibers).toHaveLength(1);
+    expect(world.counts.completions.map(({ messages }) => messages.length)).toEqual([1, 3, 3]);
+    expect(await world.results.read(started.task_id)).toMatchObject({
+      interruptions: 1,
+      tool_uses: [{ tool: 'search' }],
+    });
+  });
+
+  it('are not asked for again without that choice: the task fails, and what was searched is kept', async () => {
+    const world = await openRelayedWorld();
+    const started = await world.start('[[simulate: delay=2500]]', SEARCH);
+    await until(() => world.counts.completions.length === 2 || undefined);
+    await world.relay.kill();
+    await world.relay.start();
+    expect(await world.handle(started).result()).toMatchObject({ status: 'failed' });
+    expect(await world.results.read(started.task_id)).toMatchObject({
+      error: { type: 'interrupted' },
+      tool_uses: [{ tool: 'search' }],
+    });
+    expect(world.counts).toMatchObject({ billed: 2, fibers: [{}] });
+  });
+
+  it('are tried again if Moonshot turns a call away, and reported to Kimi if they fail', async () => {
+    const world = await openRelayedWorld();
+    expect(await resultOf(world, '[[call: status=429 times=1]]')).toMatchObject({ status: 'done' });
+    expect(world.counts).toMatchObject({ billed: 2, fibers: [{ billed: true }] });
+    const failed = await resultOf(world, '[[call: fail=1]]');
+    expect(failed?.tool_uses).toEqual([{ tool: 'search', input: '[[call: fail=1]]', failed: true }]);
+    expect(failed?.output).toContain('（沒有結果）');
+  });
+
+  it('run once, if the connection breaks after a call', async () => {
+    const world = await openRelayedWorld();
+    const result = await resultOf(world, '[[call: break=cut times=1]]');
+    expect(result).toMatchObject({ status: 'done', tool_uses: [{ failed: true }] });
+    expect(world.counts.fibers).toHaveLength(1);
+  });
+
+  it('are offered no more after some rounds', async () => {
+    const world = await openRelayedWorld();
+    const result = await resultOf(world, '[[simulate: calls=99]]');
+    expect(result).toMatchObject({ status: 'done' });
+    expect(world.counts.fibers).toHaveLength(MAX_ROUNDS);
+    expect(completed(world)).toBe(MAX_ROUNDS + 1);
+  });
+
+  it('that Moonshot does not offer are refused before anything is paid', async () => {
+    const world = await openRelayedWorld();
+    const result = await resultOf(world, 'x', { request: { tools: ['code'] } });
+    expect(result).toMatchObject({ status: 'failed', error: { detail: { code: 'no_tool', tool: 'code' } } });
+    expect(world.counts.completions).toEqual([]);
+  });
+
+  it('end with a cancelled task: no request follows', async () => {
+    const world = await openRelayedWorld();
+    const started = await world.start('[[call: delay=60000]]', SEARCH);
+    await usesTool(world, started.task_id);
+    await world.handle(started).cancel();
+    await until(async () => (await world.view(started)).state === 'cancelled' || undefined);
+    expect(world.counts).toMatchObject({ billed: 1 });
+    expect(completed(world)).toBe(1);
+  });
+
+  it('leave JSON alone', async () => {
+    const world = await openRelayedWorld();
+    const request = { tools: ['search' as const], json_schema: { type: 'object' } };
+    const result = await resultOf(world, 'x', { request });
+    expect(result?.output).not.toContain('Kimi 用過的工具');
+    expect(result?.tool_uses).toHaveLength(1);
+  });
+});
+
+describe('without the Formula API', () => {
+  it('the older search takes its place: its call is echoed', async () => {
+    const received = new ReceivedStore(await temporaryFolder());
+    const refused = new KimiError('refused', 'resource_not_found_error', 'Not found');
+    const formulas = {
+      definitions: async () => await Promise.reject(refused),
+      run: async () => await Promise.reject(refused),
+    };
+    const tools = new Tools({ formulas, received, log: silent });
+    const answer = new Answer();
+    const call = { index: 0, id: '$web_search:0', name: '$web_search', arguments: '{"query":"a"}' };
+    answer.take({ reasoning: 'hm', tool_calls: [call], finish_reason: 'tool_calls', done: true });
+    const body = { model: 'kimi-k2.6', messages: [{ role: 'user', content: 'q' }] };
+    const request = { task_id: 'kimi-1-1', body, tools: ['search' as const] };
+    const signal = new AbortController().signal;
+    const sent = await tools.into(request, [{ continues: false, sent: true, answer }], body, signal, () => {});
+    expect(sent).toEqual({
+      model: 'kimi-k2.6',
+      tools: [{ type: 'builtin_function', function: { name: '$web_search' } }],
+      messages: [
+        { role: 'user', content: 'q' },
+        {
+          role: 'assistant',
+          content: '',
+          reasoning_content: 'hm',
+          tool_calls: [
+            {
+              id: '$web_search:0',
+              type: 'builtin_function',
+              function: { name: '$web_search', arguments: '{"query":"a"}' },
+            },
+          ],
+        },
+        { role: 'tool', tool_call_id: '$web_search:0', name: '$web_search', content: '{"query":"a"}' },
+      ],
+    });
+    expect(await tools.usesOf('kimi-1-1')).toEqual([{ tool: 'search', input: 'a' }]);
+  });
+});
+
+it('a task with tools is refused where Moonshot is not asked, before it is started', async () => {
+  const place = { config: readConfig({}), apiUrl: 'https://openrouter.ai/api/v1', relay: true, simulated: false };
+  const task = { prompt: 'x', model: 'moonshotai/kimi-k2.6', request: { tools: ['search' as const] } };
+  const refused = await failureOf((async () => checkTask(place, task))(), Problem);
+  expect(refused.params).toMatchObject({ reason: { type: 'no_tools', detail: { tools: ['search'] } } });
+  expect(checkTask({ ...place, apiUrl: 'https://api.moonshot.ai/v1' }, { ...task, model: 'kimi-k2.6' })).toMatchObject({
+    request: { tools: ['search'] },
+  });
+});
+
+it('a search adds its price, where it is known', () => {
+  const tokens = { prompt: 1_000_000, completion: 0, total: 1_000_000 };
+  const uses: ToolUse[] = [
+    { tool: 'search', input: 'a' },
+    { tool: 'search', input: 'b', failed: true },
+  ];
+  for (const [host, price] of [
+    ['ai', 0.005],
+    ['cn', 0],
+  ] as const) {
+    const cost = costOf(tokens, 'kimi-k2.6', `https://api.moonshot.${host}/v1`);
+    expect(cost && withSearches(cost, uses).amount - cost.amount).toBeCloseTo(price, 6);
+  }
+});
