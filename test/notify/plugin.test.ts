@@ -1168,7 +1168,14 @@ describe('the agent’s tools', () => {
       return { exit: 0, stdout: '{}', stderr: '' };
     };
     const tools = toolsFor(run, {}, MEDIA);
-    const more = { model: '--help', thinking: 'high', timeout: '5m', name: 'x', continue: ID };
+    const more = {
+      model: '--help',
+      thinking: 'high',
+      timeout: '5m',
+      name: 'x',
+      continue: ID,
+      tools: ['search', 'fetch'],
+    };
     await tools.kimi_dispatch.execute('1', { prompt: 'x', ...more, system: 'Be brief.', schema: { type: 'object' } });
     expect(seen?.args).toEqual(
       expect.arrayContaining([
@@ -1176,6 +1183,7 @@ describe('the agent’s tools', () => {
         '--model=--help',
         '--thinking=high',
         '--timeout=5m',
+        '--tools=search,fetch',
         `--continue=${ID}`,
       ]) as string[],
     );

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Tool, ToolContext } from 'openclaw/plugin-sdk/plugin-entry';
+import { TOOLS } from '../../../src/shared/task.ts';
 import { NOTIFICATION } from '../../../src/shared/task-id.ts';
 import type { Ran, Run } from './command-line.ts';
 import { attaching, searching } from './chat-command.ts';
@@ -56,6 +57,13 @@ const NEW_TASK = {
   model: { type: 'string', minLength: 1, description: 'A Kimi model, if the user asks for one.' },
   thinking: { type: 'string', enum: ['on', 'off', 'low', 'high', 'max'], description: 'How much Kimi thinks.' },
   timeout: { type: 'string', minLength: 1, description: 'Longest wait for the answer, e.g. 120s, 5m.' },
+  tools: {
+    type: 'array',
+    items: { type: 'string', enum: TOOLS },
+    minItems: 1,
+    description:
+      'What Kimi may use: search (the web), fetch (pages), code (Python), excel. Only at Moonshot; each search is paid for.',
+  },
   schema: { type: 'object', description: 'A JSON Schema that the answer must match.' },
 };
 
@@ -128,6 +136,7 @@ type ToolParameters = Partial<
   Record<(typeof OPTIONS)[number] | 'prompt' | 'system' | 'task_id' | 'news' | 'words' | 'since', string>
 > & {
   files?: string[];
+  tools?: string[];
   schema?: object;
 };
 
@@ -138,7 +147,7 @@ async function dispatchFromAgent(
   { sandboxed, workspaceDir }: ToolContext,
   media: string,
 ): Promise<Ran> {
-  const { prompt, system, schema, files = [] } = parameters;
+  const { prompt, system, schema, files = [], tools } = parameters;
   const workspace = sandboxed ? undefined : workspaceDir;
   const folders = [media, ...(workspace === undefined ? [] : [workspace])];
   const allowed = await Promise.all(files.map(async (path) => await allowedFile(path, folders, workspace)));
@@ -146,11 +155,12 @@ async function dispatchFromAgent(
   if (refused.length > 0) return { exit: 2, stdout: '', stderr: notAllowed(refused) };
   const paths = allowed.filter((path) => path !== undefined);
   const options = OPTIONS.flatMap((option) => (parameters[option] ? [`--${option}=${parameters[option]}`] : []));
+  const asked = tools ? [`--tools=${tools.join(',')}`] : [];
   const contents = { system, 'json-schema': schema && JSON.stringify(schema) };
   return await withFiles(
     contents,
     async (named) =>
-      await dispatch(['dispatch', '-p', '-', '--json', ...options, ...named, ...attaching(paths)], prompt),
+      await dispatch(['dispatch', '-p', '-', '--json', ...options, ...asked, ...named, ...attaching(paths)], prompt),
   );
 }
 
