@@ -67,8 +67,8 @@ it.each([
 describe('a push', () => {
   it('is one request with all texts; a repeated one has the same key', async () => {
     const { pushes, fetch } = line();
-    expect(await pushToLine(fetch, CONFIG, CHAT, ['a', 'b'], 'k')).toEqual({ outcome: 'sent' });
-    await pushToLine(fetch, CONFIG, { ...CHAT, account_id: 'second' }, ['a'], 'k');
+    expect(await pushToLine(fetch, CONFIG, CHAT, { texts: ['a', 'b'] }, 'k')).toEqual({ outcome: 'sent' });
+    await pushToLine(fetch, CONFIG, { ...CHAT, account_id: 'second' }, { texts: ['a'] }, 'k');
     const messages = [
       { type: 'text', text: 'a' },
       { type: 'text', text: 'b' },
@@ -88,10 +88,10 @@ describe('a push', () => {
     [500, { outcome: 'failed', error: 'LINE answered 500: {"message":"the reason"}' }],
     [0, { outcome: 'failed', error: 'fetch failed: read ECONNRESET' }],
   ])('that LINE answers with %i has the outcome %j', async (status, delivery) => {
-    expect(await pushToLine(line(status).fetch, CONFIG, CHAT, ['a'], 'k')).toEqual(delivery);
+    expect(await pushToLine(line(status).fetch, CONFIG, CHAT, { texts: ['a'] }, 'k')).toEqual(delivery);
   });
 
   it('without a token is left to the gateway’s channel', async () => {
-    expect(await pushToLine(line().fetch, {}, CHAT, ['a'], 'k')).toBeUndefined();
+    expect(await pushToLine(line().fetch, {}, CHAT, { texts: ['a'] }, 'k')).toBeUndefined();
   });
 });

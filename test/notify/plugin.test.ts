@@ -153,14 +153,23 @@ describe('a wake', () => {
     for (const { payloads } of sent.slice(2)) expect(payloads[0]).not.toHaveProperty('presentation');
   });
 
-  it('is pushed to LINE with the gateway’s own client, which has its proxy', async () => {
+  it('is pushed to LINE with the gateway’s own client, which has its proxy; the button is a quick reply', async () => {
     const pushed: unknown[] = [];
     const { wake, sent } = await openPlugin({
       config: { hooks: { token: TOKEN }, channels: { line: { channelAccessToken: 'secret' } } },
-      fetched: async (url) => (pushed.push(url), Response.json({})),
+      fetched: async (url, { body }) => (pushed.push(url, JSON.parse(body as string)), Response.json({})),
     });
-    await wake({ route: { channel: 'line', to: 'U1' } });
-    expect(pushed).toEqual(['https://api.line.me/v2/bot/message/push']);
+    await wake({
+      route: { channel: 'line', to: 'U1' },
+      is_cut: true,
+      file: { name: 'a.md', content: 'x'.repeat(30_000) },
+    });
+    const [first, , second, rest] = pushed;
+    expect([first, second]).toEqual(Array(2).fill('https://api.line.me/v2/bot/message/push'));
+    const quickReply = { items: [{ action: { type: 'message', label: '繼續 Continue', text: `/kimi more ${ID}` } }] };
+    // LINE shows the quick replies of the newest message only.
+    expect(rest).toMatchObject({ messages: [{ type: 'text' }, { type: 'text', quickReply }] });
+    expect(JSON.stringify(pushed).split('quickReply')).toHaveLength(2);
     expect(sent).toEqual([]);
   });
 
@@ -796,7 +805,11 @@ describe('a message', () => {
     });
     const dispatcher = {
       sendFinalReply: ({ text, presentation }: { text: string; presentation?: Presentation }) => {
-        buttons.push(...(presentation?.blocks ?? []).flatMap((block) => block.buttons));
+        buttons.push(
+          ...(presentation?.blocks ?? []).flatMap((block): unknown[] =>
+            block.type === 'select' ? [block] : block.buttons,
+          ),
+        );
         return replies.push(text) > 0;
       },
       getQueuedCounts: () => ({ final: replies.length }),
@@ -840,11 +853,13 @@ describe('a message', () => {
     expect(buttons).toEqual([{ label: '取消 Cancel', action: { type: 'command', command: `/kimi cancel ${ID}` } }]);
     expect(followed).toEqual([[ID, JSON.parse(route)]]);
     expect(await say('/kimi list')).toMatchObject({ buttons: [], followed: [] });
-    // LINE would turn a button into a card, WhatsApp into text.
-    expect((await say('Kimi: x', { ctx: { OriginatingChannel: 'line' } })).buttons).toEqual([]);
+    // WhatsApp would turn it into text.
+    expect((await say('Kimi: x', { ctx: { OriginatingChannel: 'whatsapp' } })).buttons).toEqual([]);
   });
 
   it.each([
+    // LINE would turn a button into a card.
+    ['line', {}, [{ type: 'select', options: [{ action: { type: 'command', command: `/kimi cancel ${ID}` } }] }]],
     ['slack', {}, [{ action: { type: 'callback', value: `kimi-dispatch:cancel ${ID}` } }]],
     ['discord', {}, [{ action: { type: 'command', command: `/kimi cancel ${ID}` } }]],
     ['feishu', {}, [{ action: { type: 'command', command: `/kimi cancel ${ID}` } }]],

@@ -1,5 +1,5 @@
 /** Buttons under a message, where the channel has them. A button is a command of the user who presses it. */
-import type { Press, Presentation, PresentationAction } from 'openclaw/plugin-sdk/plugin-entry';
+import type { Press, Presentation } from 'openclaw/plugin-sdk/plugin-entry';
 import type { Route } from '../../../src/shared/chat.ts';
 import { channelOf } from './channels.ts';
 import { chatOfPress, type Chat } from './routes.ts';
@@ -36,14 +36,15 @@ export function buttonOf(
   const { buttons, pressesLoseThread } = channelOf(channel ?? '');
   const isLost = pressesLoseThread === true && typeof chat !== 'string' && chat.thread_id !== undefined;
   if (buttons === undefined || isLost) return {};
-  const button = { label: LABELS[verb], action: actionOf(`${verb} ${task_id}`, buttons) };
-  return { presentation: { blocks: [{ type: 'buttons', buttons: [button] }] } };
-}
-
-function actionOf(args: string, kind: 'command' | 'callback'): PresentationAction {
-  return kind === 'command'
-    ? { type: 'command', command: `/kimi ${args}` }
-    : { type: 'callback', value: `${PRESSED}:${args}` };
+  const args = `${verb} ${task_id}`;
+  const label = LABELS[verb];
+  const command = { type: 'command' as const, command: `/kimi ${args}` };
+  const call = { type: 'callback' as const, value: `${PRESSED}:${args}` };
+  const block =
+    buttons === 'quickReply'
+      ? { type: 'select' as const, options: [{ label, action: command }] }
+      : { type: 'buttons' as const, buttons: [{ label, action: buttons === 'callback' ? call : command }] };
+  return { presentation: { blocks: [block] } };
 }
 
 /**

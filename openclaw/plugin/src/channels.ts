@@ -18,10 +18,10 @@ export interface Channel {
    */
   textOnly?: { chars: number; messages: number; requests: number };
   /**
-   * What a button does when it is pressed: it writes a command as the user would, or it calls the plugin. Absent if the gateway draws
-   * none, or nothing comes of a press.
+   * What a button does when it is pressed: it writes a command as the user would, or it calls the plugin. A quick reply is a button of the
+   * newest message that writes a command. Absent if the gateway draws none, or nothing comes of a press.
    */
-  buttons?: 'command' | 'callback';
+  buttons?: 'command' | 'callback' | 'quickReply';
   /** Whether the command of a button comes from the chat around the thread that it was pressed in. */
   pressesLoseThread?: boolean;
   /** Whether the gateway can edit messages. `byId`: an id is enough to find the message, and the chat has another name there. */
@@ -50,7 +50,7 @@ const CHANNELS: Record<string, Channel> = {
   },
   // https://developers.line.biz/en/reference/messaging-api/#send-push-message: a request counts once, with up to 5 messages of 5,000
   // characters. Two requests hold 50,000 characters; the free plan has 200 requests a month.
-  line: { textOnly: { chars: 5_000, messages: 5, requests: 2 } },
+  line: { buttons: 'quickReply', textOnly: { chars: 5_000, messages: 5, requests: 2 } },
   // The gateway's own pages. A page shows a long text in part, and loads the rest by itself.
   [OWN_PAGES]: { textOnly: { chars: Infinity, messages: 1, requests: Infinity } },
 };

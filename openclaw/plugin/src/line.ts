@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import type { Config } from 'openclaw/plugin-sdk/plugin-entry';
+import type { Config, Presentation } from 'openclaw/plugin-sdk/plugin-entry';
 import type { Route } from '../../../src/shared/chat.ts';
 import type { Delivery } from './notifier.ts';
 
@@ -34,7 +34,7 @@ export async function pushToLine(
   fetch: Fetch,
   config: Config,
   { to, account_id }: Pick<Route, 'to' | 'account_id'>,
-  texts: string[],
+  { texts, presentation }: { texts: string[]; presentation?: Presentation },
   key: string,
 ): Promise<Delivery | undefined> {
   const token = await tokenOf(config.channels?.['line'] as LineConfig | undefined, account_id);
@@ -48,7 +48,14 @@ export async function pushToLine(
       method: 'POST',
       signal: AbortSignal.timeout(TIMEOUT_MS),
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'x-line-retry-key': uuid },
-      body: JSON.stringify({ to, messages: texts.map((text) => ({ type: 'text', text })) }),
+      body: JSON.stringify({
+        to,
+        messages: texts.map((text, index) => ({
+          type: 'text',
+          text,
+          ...(presentation && index === texts.length - 1 && { quickReply: quickReplyOf(presentation) }),
+        })),
+      }),
     });
     const { status } = response;
     // 409: it has been accepted before.
@@ -60,6 +67,17 @@ export async function pushToLine(
     const { message, cause } = error as Error;
     return { outcome: 'failed', error: cause instanceof Error ? `${message}: ${cause.message}` : message };
   }
+}
+
+/** https://developers.line.biz/en/reference/messaging-api/#quick-reply */
+function quickReplyOf({ blocks }: Presentation): object {
+  const options = blocks.flatMap((block) => (block.type === 'select' ? block.options : []));
+  return {
+    items: options.map(({ label, action }) => ({
+      type: 'action',
+      action: { type: 'message', label, text: action.command },
+    })),
+  };
 }
 
 /** The token, from where the gateway's channel reads it. */

@@ -134,8 +134,10 @@ export class Notifier {
       };
     }
     const more = is_cut && route ? buttonOf('more', task.task_id, route.channel, route) : {};
-    const [first, ...others] = partsOf(chat.channel, message, file, rest);
-    const parts = first ? [{ ...first, ...more }, ...others] : [];
+    const plain = partsOf(chat.channel, message, file, rest);
+    // Quick replies are those of the newest message.
+    const at = channelOf(chat.channel).buttons === 'quickReply' ? plain.length - 1 : 0;
+    const parts = plain.map((part, index) => (index === at ? { ...part, ...more } : part));
     const shown = await this.notes.read(key);
     for (const [index, part] of parts.entries()) {
       if (index < shown.parts) continue;
@@ -155,7 +157,7 @@ export class Notifier {
   private async send(route: Route, part: Part, key: string): Promise<Delivery> {
     if (!('texts' in part)) return await this.sendOne(route, part);
     if (route.channel === OWN_PAGES) return await this.addToPage(route, part.texts.join('\n\n'), key);
-    const pushed = await pushToLine(this.sdk.fetch, this.api.runtime.config.current(), route, part.texts, key);
+    const pushed = await pushToLine(this.sdk.fetch, this.api.runtime.config.current(), route, part, key);
     if (pushed) return pushed;
     for (const [index, text] of part.texts.entries()) {
       const delivery = await this.sendOne(route, { text: asData(text, route.channel) });

@@ -75,12 +75,24 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
     isTailDispatch?: boolean;
   }
 
-  /** What a button does: it writes a command, or it calls the plugin whose namespace precedes the colon in the value. */
-  export type PresentationAction = { type: 'command'; command: string } | { type: 'callback'; value: string };
+  /** Writes a command as the user would. */
+  export interface CommandAction {
+    type: 'command';
+    command: string;
+  }
 
-  /** What a message offers besides its text. */
+  /** Calls the plugin whose namespace precedes the colon in the value. */
+  export interface CallbackAction {
+    type: 'callback';
+    value: string;
+  }
+
+  /** What a message offers besides its text. In LINE a `select` is a row of quick replies. */
   export interface Presentation {
-    blocks: { type: 'buttons'; buttons: { label: string; action: PresentationAction }[] }[];
+    blocks: (
+      | { type: 'buttons'; buttons: { label: string; action: CommandAction | CallbackAction }[] }
+      | { type: 'select'; options: { label: string; action: CommandAction }[] }
+    )[];
   }
 
   /** A press of a button of the kind `callback`, in Slack. */

@@ -9,7 +9,7 @@ export interface File {
 }
 
 /** Several texts are sent in one request by channels that only take text. */
-export type Part = { texts: string[] } | { text: string; file?: File; presentation?: Presentation };
+export type Part = ({ texts: string[] } | { text: string; file?: File }) & { presentation?: Presentation };
 
 /**
  * @param text for the chat, with an excerpt of the answer at most

@@ -194,27 +194,40 @@ it('Discord: the slash command /kimi starts a task, and lists those of its chat'
   expect((await discord.next(discord.group, /任務編號/)).text).not.toContain('slash-simulate');
 });
 
-describe.each<WithButtons>([slack, discord, feishu])('$channel: the button of an answer that was cut', (service) => {
-  const { channel, direct, owner } = service;
-
-  it('asks Kimi for the rest of it, once', async () => {
-    await say(service, `Kimi：${channel} cut [[simulate: drop=1]]`);
-    const task = await dispatched(service, `${channel}-cut-simulate`);
-    await answer(stage, task, 'the first half', 'length');
-    const shown = await service.next(direct, /答案被截斷/);
-    expect(shown.buttons).toHaveLength(1);
-    const before = (await stage.tasks()).length;
-    await service.press(stage.gateway.url, { from: owner, shown });
-    await service.next(direct, /已派發/);
-    await service.press(stage.gateway.url, { from: owner, shown });
-    const rest = await service.next(direct, /任務完成/);
-    expect(rest.text).toContain('請從中斷的地方繼續');
-    // A later message is handled after the second press.
-    await say(service, '/kimi list');
-    await service.next(direct, /任務編號/);
-    expect(await stage.tasks()).toHaveLength(before + 1);
-  });
+it('LINE: a quick reply cancels the task', async () => {
+  for (const group of [undefined, line.group]) {
+    const chat = group ?? line.direct;
+    await say(line, 'Kimi：line cancelled [[simulate: drop=1]]', group === undefined ? {} : { group });
+    const shown = await line.next(chat, /已派發：line-cancelled/);
+    await line.press(stage.gateway.url, { from: line.owner, shown });
+    await line.next(chat, /任務已取消/);
+  }
 });
+
+describe.each<WithButtons>([line, slack, discord, feishu])(
+  '$channel: the button of an answer that was cut',
+  (service) => {
+    const { channel, direct, owner } = service;
+
+    it('asks Kimi for the rest of it, once', async () => {
+      await say(service, `Kimi：${channel} cut [[simulate: drop=1]]`);
+      const task = await dispatched(service, `${channel}-cut-simulate`);
+      await answer(stage, task, 'the first half', 'length');
+      const shown = await service.next(direct, /答案被截斷/);
+      expect(shown.buttons).toHaveLength(1);
+      const before = (await stage.tasks()).length;
+      await service.press(stage.gateway.url, { from: owner, shown });
+      await service.next(direct, /已派發/);
+      await service.press(stage.gateway.url, { from: owner, shown });
+      const rest = await service.next(direct, /任務完成/);
+      expect(rest.text).toContain('請從中斷的地方繼續');
+      // A later message is handled after the second press.
+      await say(service, '/kimi list');
+      await service.next(direct, /任務編號/);
+      expect(await stage.tasks()).toHaveLength(before + 1);
+    });
+  },
+);
 
 it('WebChat answers and notifies in the page that asked, with the whole answer', async () => {
   const page = await stage.gateway.openPage('agent:main:dashboard:one');

@@ -1,16 +1,25 @@
 /** A stand-in for LINE's Messaging API. */
 import { createHmac } from 'node:crypto';
-import { ChatService, postTo, textsIn, type Answer, type Asked, type Said } from './chat-service.ts';
+import {
+  ChatService,
+  postTo,
+  textsIn,
+  type Answer,
+  type Asked,
+  type Pressed,
+  type Said,
+  type WithButtons,
+} from './chat-service.ts';
 
 const SECRET = 'line-secret';
 
 interface Messages {
   to?: string;
   replyToken?: string;
-  messages: { type: string; text?: string }[];
+  messages: { type: string; text?: string; quickReply?: { items: { action: Record<string, unknown> }[] } }[];
 }
 
-export class Line extends ChatService {
+export class Line extends ChatService implements WithButtons {
   readonly channel = 'line';
   readonly owner = idOf('U', 'owner');
   readonly direct = this.owner;
@@ -67,6 +76,12 @@ export class Line extends ChatService {
     return id;
   }
 
+  /** A quick reply is said by the user. */
+  async press(gateway: string, { from, shown, chat = shown.chat }: Pressed): Promise<void> {
+    const text = shown.buttons?.[0]?.['text'] as string;
+    await this.say(gateway, { from, text, ...(chat === this.direct ? {} : { group: chat }) });
+  }
+
   protected answer({ path, headers, body }: Asked): Answer {
     if (path === '/v2/bot/info') return { json: { userId: idOf('U', 'bot'), basicId: '@bot', displayName: 'Javis' } };
     if (/\/(?:profile|member)\//.test(path)) return { json: { displayName: 'User', userId: path.split('/').at(-1) } };
@@ -79,7 +94,11 @@ export class Line extends ChatService {
       // https://developers.line.biz/en/reference/messaging-api/#send-push-message
       if (messages.length > 5 || messages.some(({ text = '' }) => text.length > 5_000))
         return { status: 400, json: { message: 'The request body has 1 error(s)' } };
-      const isTaken = messages.map((message) => this.take({ chat, text: textsIn(message).join('\n') })).every(Boolean);
+      const isTaken = messages
+        .map(({ quickReply: { items } = { items: [] }, ...message }) =>
+          this.take({ chat, text: textsIn(message).join('\n'), buttons: items.map(({ action }) => action) }),
+        )
+        .every(Boolean);
       if (!isTaken) return { status: 429, json: { message: 'You have reached your monthly limit.' } };
       if (typeof key === 'string') this.keys.add(key);
       if (to !== undefined) this.pushes++;
