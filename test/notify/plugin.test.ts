@@ -173,6 +173,17 @@ describe('a wake', () => {
     expect(sent).toEqual([]);
   });
 
+  it.each([
+    ['om_1', 'om_1'],
+    // Started by a button: no message has this id, and Feishu would refuse the reply.
+    [`more:${BEFORE}`, undefined],
+    ['card-action-c-1', undefined],
+  ])('in Feishu quotes the message that asked: of %s, %s', async (id, quoted) => {
+    const { wake, sent } = await openPlugin();
+    await wake({ route: { channel: 'feishu', to: 'ou_1', message: { id, at: 1_707_654_321_000 } } });
+    expect(sent[0]?.replyToId).toBe(quoted);
+  });
+
   it('ends the line of progress, whoever notifies the user', async () => {
     const { wake, ended } = await openPlugin();
     await wake();

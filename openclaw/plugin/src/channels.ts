@@ -8,8 +8,8 @@ export interface Channel {
   threadInSession?: RegExp;
   /** Whether a thread is named by its first message, also in the messages of a group. */
   threadsByRoot?: boolean;
-  /** Whether the reply quotes the message that started the task: in a chat of topics, that is the only way into its topic. */
-  quotesMessage?: boolean;
+  /** Ids of messages that the reply to a task quotes: in a chat of topics, that is the only way into its topic. */
+  quotesMessage?: RegExp;
   /** Whether `&`, `<` and `>` arrive as entities. */
   sendsEntities?: boolean;
   /**
@@ -45,7 +45,8 @@ const CHANNELS: Record<string, Channel> = {
     edits: 'byId',
     threadInSession: /:topic:(om_[^:]+)/,
     threadsByRoot: true,
-    quotesMessage: true,
+    // A press of a button has an id of its own, which cannot be quoted.
+    quotesMessage: /^om_/,
     syntax: /<(?=\/?at\b)/gi,
   },
   // https://developers.line.biz/en/reference/messaging-api/#send-push-message: a request counts once, with up to 5 messages of 5,000

@@ -193,7 +193,7 @@ export class Notifier {
     { text, file, presentation }: Exclude<Part, { texts: string[] }>,
   ): Promise<Delivery> {
     let isDispatched = false;
-    const quoted = channelOf(channel).quotesMessage && !thread_id && message?.at ? message.id : undefined;
+    const quoted = !thread_id && message && channelOf(channel).quotesMessage?.test(message.id) ? message.id : undefined;
     const { status, results, reason, error } = await this.sdk.toChannel({
       cfg: this.api.runtime.config.current(),
       channel,
