@@ -12,6 +12,8 @@ import type { Activities } from '../src/activities/index.ts';
 import { ACKNOWLEDGE_UPDATE, limiterId, sharedLimiterId } from '../src/shared/names.ts';
 import type { TaskView } from '../src/shared/task.ts';
 import { PACKAGE_ROOT } from '../src/service/files.ts';
+import { newKey } from '../src/tasks/task-id.ts';
+import { tasksOf } from '../test/support/api.ts';
 import { callbackFor, passOn } from '../test/support/callback.ts';
 import { standInTheWay } from '../test/support/disk.ts';
 import { openRelayedWorld } from '../test/support/relay.ts';
@@ -30,6 +32,8 @@ const promptWith = (directives: string): string => `寫一個 Python 計算器 [
 
 /** Directives of an answer that is long enough to be interrupted. */
 const LONG = 'delay=0 reasoning=40 size=4000 chunks=200 chunk-delay=10';
+
+const DAY_MS = 24 * 3_600_000;
 
 const ONE_AT_A_TIME = { concurrent: 1 };
 
@@ -61,6 +65,20 @@ const SCENARIOS: Record<string, Scenario> = {
     },
   },
   'cancelled-and-answered-at-once': cancelledAndAnswered(),
+  scheduled: {
+    play: async (world) => {
+      const { schedules } = tasksOf(world);
+      const { id } = await schedules.add(
+        { when: '每天 8:00', missed: 'all', task: { prompt: promptWith('delay=0'), name: 'morning' } },
+        newKey(),
+      );
+      const handle = world.client.schedule.getHandle(id);
+      const end = new Date();
+      await handle.backfill({ start: new Date(end.getTime() - 2 * DAY_MS), end });
+      const run = await until(async () => (await handle.describe()).info.recentActions[0]?.action.workflow);
+      return await closed(world, { task_id: run.workflowId });
+    },
+  },
   'cancelled-before-sent': {
     options: { apiUrl: 'http://127.0.0.1:1/v1' },
     play: async (world) => {

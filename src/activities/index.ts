@@ -7,9 +7,14 @@ import { dispatchActivities, type DispatchDependencies } from './dispatch.ts';
 import { limiterActivities } from './limiter.ts';
 import { relayActivities } from './relay.ts';
 import { resultActivities, type ResultDependencies } from './results.ts';
+import { scheduleActivities, type ScheduleDependencies } from './schedules.ts';
 import { wakeActivities, type WakeDependencies } from './wake.ts';
 
-type Dependencies = DispatchDependencies & ResultDependencies & WakeDependencies & CallbackDependencies;
+type Dependencies = DispatchDependencies &
+  ResultDependencies &
+  WakeDependencies &
+  CallbackDependencies &
+  ScheduleDependencies;
 
 export interface ActivityDependencies extends Omit<Dependencies, 'metrics' | 'log'> {
   /** How the limiter is started if a task does not find it. */
@@ -33,6 +38,7 @@ export function createActivities({
     ...wakeActivities(dependencies),
     ...callbackActivities(dependencies),
     ...limiterActivities(limiter),
+    ...scheduleActivities(dependencies),
     ...relayActivities(),
   };
 }

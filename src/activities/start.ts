@@ -70,7 +70,7 @@ export async function startWorker(config: Config, log: Logger): Promise<Service>
   const callbacks = { secrets, deadLetters: deadLettersFolder(config.KIMI_HOME) };
   const linkTo = dashboard === undefined ? undefined : (task_id: string) => answerLink(dashboard, task_id, secret);
   const notifying = { gateway, reply, linkTo };
-  const activities = createActivities({ kimi, apiUrl, results, ...notifying, callbacks, limiter, meter, log });
+  const activities = createActivities({ kimi, apiUrl, results, ...notifying, callbacks, limiter, config, meter, log });
   const workers = await createWorkers(config, [
     { taskQueue: config.KIMI_TASK_QUEUE, activities },
     // Every agent's worker serves the limiter that they share.

@@ -1,6 +1,8 @@
 /** The OpenAPI document, made from the table of operations and their schemas. */
 import * as z from 'zod';
-import { OPERATIONS, type Operation } from './operations.ts';
+import type { Operation } from './operation.ts';
+import { OPERATIONS } from './operations.ts';
+import { scheduleParams } from './schedule-schemas.ts';
 import type { ProblemCode } from '../tasks/problem.ts';
 import { PROBLEMS } from './problems.ts';
 import { components, idempotencyKey, taskParams } from './schemas.ts';
@@ -46,6 +48,7 @@ function referenceTo(id: string): string {
 function described({ id, summary, path, query, body, isUpload, hasKey, answers, problems }: Operation): object {
   const parameters = [
     ...(path.includes('{task_id}') ? parametersOf(taskParams, 'path') : []),
+    ...(path.includes('{name}') ? parametersOf(scheduleParams, 'path') : []),
     ...(query ? parametersOf(query, 'query') : []),
     ...(hasKey ? [keyParameter()] : []),
   ];

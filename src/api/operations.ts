@@ -1,35 +1,16 @@
 /** The operations of the API: the server and the OpenAPI document are made from this table. */
 import type { Request, Response } from 'express';
-import type * as z from 'zod';
-import { withTarget, type Route } from '../shared/chat.ts';
+import type { Route } from '../shared/chat.ts';
 import { HttpError } from '../service/http.ts';
 import { parseTaskId } from '../shared/task-id.ts';
 import { newKey } from '../tasks/task-id.ts';
 import type { Filter, NewTask, Tasks } from '../tasks/tasks.ts';
+import { present, read, targetOf, OF_A_NEW_TASK, UNREADABLE, type Operation } from './operation.ts';
 import { InvalidRequest } from './problems.ts';
+import { SCHEDULE_OPERATIONS } from './schedule-operations.ts';
 import * as schemas from './schemas.ts';
 
-export interface Operation {
-  id: string;
-  method: 'get' | 'post';
-  /** With parameters as in OpenAPI. */
-  path: string;
-  summary: string;
-  query?: z.ZodObject;
-  body?: z.ZodType;
-  /** Whether the body is a file, as it is. */
-  isUpload?: true;
-  /** Whether `Idempotency-Key` counts; other operations may be repeated without one. */
-  hasKey?: true;
-  /** Schemas of the answers, by status. */
-  answers: Record<number, z.ZodType>;
-  /** Codes of its problems besides those of every operation. */
-  problems: readonly string[];
-  run: (tasks: Tasks, request: Request, response: Response) => Promise<object>;
-}
-
 const OF_A_CHAT = ['unknown_task', 'engine_unreachable', 'engine_lost'];
-const UNREADABLE = ['unfinished', 'ended', 'result_gone', 'unusable_files'];
 
 export const OPERATIONS: readonly Operation[] = [
   {
@@ -41,18 +22,7 @@ export const OPERATIONS: readonly Operation[] = [
     hasKey: true,
     answers: { 201: schemas.startedTask, 200: schemas.startedTask },
     problems: [
-      'no_prompt',
-      'bad_name',
-      'too_long',
-      'too_many_files',
-      'files_too_large',
-      'unusable_request',
-      'unknown_task',
-      ...UNREADABLE,
-      'no_question',
-      'no_answer',
-      'other_kimi',
-      'conversation_gone',
+      ...OF_A_NEW_TASK,
       'key_reused',
       'chat_limit',
       'no_api_key',
@@ -169,6 +139,7 @@ export const OPERATIONS: readonly Operation[] = [
     problems: ['no_results', 'engine_unreachable', 'engine_lost', 'unusable_files'],
     run: async (tasks, request) => await tasks.result(undefined, chatOf(request)),
   },
+  ...SCHEDULE_OPERATIONS,
 ];
 
 async function startTask(tasks: Tasks, request: Request, response: Response): Promise<object> {
@@ -195,32 +166,10 @@ async function acknowledge(tasks: Tasks, request: Request): Promise<object> {
   return await tasks.acknowledge(reference, targetOf(route));
 }
 
-/** @throws {InvalidRequest} */
-function read<Schema extends z.ZodType>(
-  schema: Schema,
-  value: unknown,
-  part: InvalidRequest['part'],
-): z.output<Schema> {
-  const parsed = schema.safeParse(value);
-  if (!parsed.success) throw new InvalidRequest(part, parsed.error.issues);
-  return parsed.data;
-}
-
 function idOf({ params }: Request): string {
   return read(schemas.taskParams, params, 'path').task_id;
 }
 
 function chatOf({ query }: Request): Route | undefined {
   return targetOf(read(schemas.chatQuery, query, 'query').route);
-}
-
-function targetOf(route: z.output<typeof schemas.route> | undefined): Route | undefined {
-  return route && withTarget(present(route));
-}
-
-type Present<T> = { [Key in keyof T]: Exclude<T[Key], undefined> };
-
-/** @returns the object without members that are undefined. */
-function present<T extends object>(value: T): Present<T> {
-  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as Present<T>;
 }

@@ -37,6 +37,11 @@ export const PROBLEMS: Record<ProblemCode, [status: number, title: string]> = {
   files_too_large: [413, 'The files are too large together'],
   no_prompt: [422, 'The prompt is empty'],
   bad_name: [422, 'The name cannot be used'],
+  unknown_schedule: [404, 'There is no such schedule'],
+  schedule_exists: [409, 'There is a schedule of this name'],
+  unknown_times: [422, 'It is not clear when the schedule is due'],
+  never_due: [422, 'The schedule would never be due'],
+  unknown_timezone: [422, 'There is no such time zone'],
   key_reused: [422, 'The Idempotency-Key was used for another prompt'],
 };
 

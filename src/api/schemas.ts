@@ -11,7 +11,7 @@ import type { Acknowledgement, Cancellation, LiveTask, Standing, StartedTask } f
 /** Schemas with a name, which the document refers to. */
 export const components = z.registry<{ id: string; description?: string }>();
 
-function named<Schema extends z.ZodType>(id: string, description: string, schema: Schema): Schema {
+export function named<Schema extends z.ZodType>(id: string, description: string, schema: Schema): Schema {
   components.add(schema, { id, description });
   return schema;
 }
@@ -24,9 +24,9 @@ const OLDEST_MS = 100 * 366 * DAY_MS;
 /** Longest wait for the acceptance of a task, in milliseconds. */
 const LONGEST_WAIT_MS = 10_000;
 
-const taskId = named('TaskId', 'Id of a task.', z.string().regex(TASK_ID));
+export const taskId = named('TaskId', 'Id of a task.', z.string().regex(TASK_ID));
 const chatWord = z.string().regex(CHAT_WORD);
-const time = z.string().describe('ISO 8601, UTC, whole seconds.');
+export const time = z.string().describe('ISO 8601, UTC, whole seconds.');
 const modelName = z.string().regex(/^\S{1,128}$/);
 const simulated = z.literal(true).describe('Set if the simulated Kimi is used.');
 const continues = taskId.describe('The task whose conversation it continues.');
@@ -162,7 +162,11 @@ const progress = z.object({
 });
 const cost = z.object({ amount: z.number(), currency: z.enum(['CNY', 'USD']), price_date: z.string() });
 
-const listed = named(
+const scheduleNote = z
+  .object({ name: z.string(), due_at: time, timezone: z.string(), missed: z.int().optional() })
+  .describe('The schedule that started it. `missed`: earlier due times at which nothing ran.');
+
+export const listed = named(
   'ListedTask',
   'A task of a list.',
   z.object({
@@ -235,6 +239,7 @@ export const task = named(
     late: z.literal(true).optional().describe('The answer came after the outcome.'),
     simulated: simulated.optional(),
     continues: continues.optional(),
+    schedule: scheduleNote.optional(),
     missing_file: z.string().optional().describe('Path of a result file that was removed or is damaged.'),
   }) satisfies z.ZodType<Standing>,
 );
@@ -254,6 +259,7 @@ export const result = named(
     cost: cost.optional(),
     simulated: simulated.optional(),
     continues: continues.optional(),
+    schedule: scheduleNote.optional(),
     created_at: time,
     completed_at: time,
     acknowledged: z.literal(true).optional(),

@@ -18,6 +18,7 @@ export const COMMANDS: Record<CommandName, Load> = {
   inbox: async () => (await import('./commands/inbox.ts')).inboxCommand,
   ack: async () => (await import('./commands/ack.ts')).ackCommand,
   limits: async () => (await import('./commands/limits.ts')).limitsCommand,
+  schedule: async () => (await import('./commands/schedule.ts')).scheduleCommand,
   export: async () => (await import('./commands/export.ts')).exportCommand,
   search: async () => (await import('./commands/search.ts')).searchCommand,
   prune: async () => (await import('./commands/prune.ts')).pruneCommand,

@@ -36,6 +36,11 @@ const SENTENCES: { [Code in SaidCode]: (params: Problems[Code], say: CliText, te
   files_too_large: ({ bytes, most, images }, say) => [EXIT.usage, say.usage.filesTooLarge(bytes, most, images)],
   no_prompt: (_, say) => [EXIT.usage, say.usage.noPrompt],
   bad_name: (_, say) => [EXIT.usage, say.usage.badName],
+  unknown_schedule: ({ name }, say) => [EXIT.unknown_task, say.schedule.unknown(name)],
+  schedule_exists: ({ name }, say) => [EXIT.usage, say.schedule.exists(name)],
+  unknown_times: ({ words, why }, say) => [EXIT.usage, say.schedule.unknownTimes(words, why)],
+  never_due: ({ words }, say) => [EXIT.usage, say.schedule.neverDue(words)],
+  unknown_timezone: ({ timezone }, say) => [EXIT.usage, say.schedule.unknownTimezone(timezone)],
 };
 
 /** @returns whether there is a sentence for a problem. */

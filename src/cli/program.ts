@@ -28,6 +28,7 @@ export const TAKES = {
   inbox: '[options]',
   ack: '[options] <TASK>',
   limits: '[options]',
+  schedule: '',
   export: '[options]',
   search: '[options] <WORDS...>',
   prune: '[options]',
@@ -99,7 +100,7 @@ async function programFor(say: CliText, words: string[], { commands, completion 
   else program.command('completion <shell>').description(say.help.completion);
   const isHelp = name === '' || words.some((word) => /^(?:help|-h|--help)$/.test(word));
   const displayWidth = isHelp ? (await import('./output/help-width.ts')).helpWidth : undefined;
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
     refuseRepeats(command, say);
     command
       .exitOverride()

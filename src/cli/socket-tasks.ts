@@ -18,18 +18,22 @@ import type {
   Tasks,
 } from '../tasks/tasks.ts';
 import { hasSentence } from './problem-sentence.ts';
+import { SocketSchedules } from './socket-schedules.ts';
 
 /** How long the service may take, in milliseconds: to read, and to wait for a worker (10 s for the end of a cancelled task). */
-const TIMEOUT_MS = { GET: 5_000, POST: 15_000 };
+const TIMEOUT_MS = { GET: 5_000, POST: 15_000, DELETE: 15_000 };
 
 /** How long the service may take to read and store a file, in milliseconds. */
 const KEEP_MS = 90_000;
+
+/** Asks the service; `instead` does the same in this process. `isUncertain` if the service may have done it. */
+export type Ask = <T>(wanted: Request, instead: (tasks: Tasks, isUncertain: boolean) => Promise<T>) => Promise<T>;
 
 /** Errors of a connection that was never open. */
 const NO_SERVICE = ['ENOENT', 'ECONNREFUSED', 'EACCES'];
 
 interface Request {
-  method: 'GET' | 'POST';
+  method: 'GET' | 'POST' | 'DELETE';
   path: string;
   query?: Record<string, string | undefined>;
   headers?: Record<string, string>;
@@ -56,6 +60,8 @@ const NOT_BEGUN = ['engine_unreachable', 'starting', 'not_found', 'method_not_al
  * instead: every operation may be done twice.
  */
 export class SocketTasks implements Tasks {
+  readonly schedules = new SocketSchedules(async (...args) => await this.ask(...args));
+
   constructor(
     private readonly socket: string,
     private readonly local: () => Promise<Tasks>,

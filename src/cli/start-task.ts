@@ -1,7 +1,7 @@
 import { langOf } from '../config/early.ts';
 import { EXIT, type Exit } from '../service/exit.ts';
 import { newKey } from '../tasks/task-id.ts';
-import type { NewTask, Tasks } from '../tasks/tasks.ts';
+import type { NewTask, StartedTask, Tasks } from '../tasks/tasks.ts';
 import { explain, textFor } from '../text/index.ts';
 import { exitForFailure, taskIsStarted } from './exit.ts';
 import type { CliText } from './text/index.ts';
@@ -14,8 +14,16 @@ const LEAST_WAIT_MS = 200;
 
 /** Starts a task and says whether Kimi has accepted it. */
 export async function startAndSay(tasks: Tasks, task: NewTask, say: CliText, json = false): Promise<Exit> {
-  const waitMs = Math.max(RETURN_BY_MS - performance.now(), LEAST_WAIT_MS);
-  const { simulated, retired, ...started } = await tasks.start(task, newKey(), waitMs);
+  return sayStarted(await tasks.start(task, newKey(), acceptanceWaitMs()), say, json);
+}
+
+/** @returns how long to wait until Kimi has accepted a task, in milliseconds. */
+export function acceptanceWaitMs(): number {
+  return Math.max(RETURN_BY_MS - performance.now(), LEAST_WAIT_MS);
+}
+
+/** Says whether Kimi has accepted a task. */
+export function sayStarted({ simulated, retired, ...started }: StartedTask, say: CliText, json = false): Exit {
   if (started.status !== 'refused') taskIsStarted();
 
   const name = started.task_name;

@@ -1,6 +1,7 @@
 import { excerptOf, field, firstCharacters } from '../shared/format.ts';
 import { SUMMARY_CHARS, isTruncated, type ResultFile } from '../shared/result.ts';
-import type { Task } from '../shared/task.ts';
+import { MISSED_AFTER_MS } from '../shared/schedule.ts';
+import type { ScheduleNote, Task } from '../shared/task.ts';
 import type { PluginWake } from './protocol.ts';
 import { explain, textFor, type Text } from '../text/index.ts';
 
@@ -21,6 +22,7 @@ export function replyText(result: ResultFile, file: string, text: Text, excerpt 
 export function outcomeText(result: ResultFile, text: Text): string {
   const { reply } = text;
   const facts = [reply.task(field(result.task_name)), reply.model(field(result.model))];
+  if (result.schedule) facts.push(...scheduleFacts(result, result.schedule, text));
   if (result.tokens) facts.push(reply.tokens(result.tokens));
   facts.push(reply.completedAt(result.completed_at));
   const isCut = isTruncated(result);
@@ -30,6 +32,18 @@ export function outcomeText(result: ResultFile, text: Text): string {
   const sections = [heading, facts.join('\n')];
   if (result.error) sections.push(`${reply.reason}\n${explain(result.error, text)}`);
   return sections.join('\n\n');
+}
+
+function scheduleFacts(
+  { created_at }: ResultFile,
+  { name, due_at, timezone, missed = 0 }: ScheduleNote,
+  { schedule, reply }: Text,
+): string[] {
+  const created = Date.parse(created_at);
+  const at = (time: string): string => schedule.at(time, timezone, created);
+  const isLate = created - Date.parse(due_at) >= MISSED_AFTER_MS;
+  const line = reply.schedule(field(name), at(due_at), isLate ? at(created_at) : undefined);
+  return missed > 0 ? [line, reply.missed(missed)] : [line];
 }
 
 function summaryOf(output: string): string {

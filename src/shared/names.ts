@@ -10,6 +10,20 @@ export const TASK_QUEUE = 'kimi-dispatch';
 /** The workflow type of a task. Its workflow id is the task id. */
 export const TASK_WORKFLOW = 'kimiTask';
 
+/** The workflow type of one run of a schedule: it starts the tasks that are due. */
+export const SCHEDULE_WORKFLOW = 'kimiSchedule';
+
+/** @returns the id of a schedule in the engine. Stacks that share a namespace have different task queues. */
+export function scheduleId(taskQueue: string, name: string): string {
+  return `kimi-schedule:${taskQueue}:${name}`;
+}
+
+/** @returns the name in such an id; `undefined` if the id is that of anything else. No name has a colon. */
+export function scheduleNameIn(taskQueue: string, id: string): string | undefined {
+  const prefix = scheduleId(taskQueue, '');
+  return id.startsWith(prefix) && !id.includes(':', prefix.length) ? id.slice(prefix.length) : undefined;
+}
+
 /** Signal to a task, argument {@link Callback}: Kimi's answer. Sent by the webhook. */
 export const CALLBACK_SIGNAL = 'callback';
 
@@ -94,6 +108,8 @@ export const SEARCH_ATTRIBUTES = {
   taskName: defineSearchAttributeKey('KimiTaskName', SearchAttributeType.KEYWORD),
   model: defineSearchAttributeKey('KimiModel', SearchAttributeType.KEYWORD),
   tokens: defineSearchAttributeKey('KimiTokens', SearchAttributeType.INT),
+  /** The schedule that started it. */
+  schedule: defineSearchAttributeKey('KimiSchedule', SearchAttributeType.KEYWORD),
 } as const;
 
 /** Types of the application failures that activities throw, and whether Temporal retries them. */

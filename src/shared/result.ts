@@ -1,5 +1,5 @@
 /** The result of a task, and the files that hold it (docs/results.md). */
-import type { Outcome, Task, TaskError, ToolUse } from './task.ts';
+import type { Outcome, ScheduleNote, Task, TaskError, ToolUse } from './task.ts';
 
 /** `pending-<task_id>.json` (docs/results.md). */
 export interface PendingFile {
@@ -72,6 +72,8 @@ export interface TaskResult extends Partial<Question> {
   simulated?: true;
   /** The task whose conversation it continues. */
   continues?: string;
+  /** The schedule that started it. */
+  schedule?: ScheduleNote;
   /** `save_ms` and `wake_ms` are added when the result is acknowledged. */
   timings?: Timings;
   /** When the task was started. ISO 8601, UTC, whole seconds. */

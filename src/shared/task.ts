@@ -44,6 +44,19 @@ export interface Task {
   continues?: string;
   /** Questions and answers before the prompt, the oldest first; absent if it continues none. */
   conversation?: Turn[];
+  /** The schedule that started it. */
+  schedule?: ScheduleNote;
+}
+
+/** A schedule, as its task shows it. */
+export interface ScheduleNote {
+  name: string;
+  /** When the task was due. ISO 8601, UTC, whole seconds. */
+  due_at: string;
+  /** IANA name of the schedule's time zone. */
+  timezone: string;
+  /** How many earlier due times did not start a task, since nothing ran then; absent if none. */
+  missed?: number;
 }
 
 /** A question and its answer, in a conversation that is continued. */
@@ -200,21 +213,24 @@ export interface TaskView {
   files?: FileNote[];
   /** The task whose conversation it continues. */
   continues?: string;
+  /** The schedule that started it. */
+  schedule?: ScheduleNote;
 }
 
 /** Characters of the prompt in {@link TaskView.question}. */
-const QUESTION_CHARS = 300;
+export const QUESTION_CHARS = 300;
 
-type Asked = Pick<Task, 'prompt' | 'files' | 'continues' | 'relay' | 'simulated'>;
+type Asked = Pick<Task, 'prompt' | 'files' | 'continues' | 'relay' | 'simulated' | 'schedule'>;
 
 /** @returns what a task shows of what it was asked. */
-export function viewOfAsked({ prompt, files, continues, relay, simulated }: Asked): Partial<TaskView> {
+export function viewOfAsked({ prompt, files, continues, relay, simulated, schedule }: Asked): Partial<TaskView> {
   return {
     question: firstCharacters(prompt, QUESTION_CHARS),
     ...(relay && { relay }),
     ...(simulated && { simulated }),
     ...(files && { files: fileNotes(files) }),
     ...(continues !== undefined && { continues }),
+    ...(schedule && { schedule }),
   };
 }
 

@@ -4,6 +4,8 @@ import { limiterView } from '../limiter/client.ts';
 import type { Route } from '../shared/chat.ts';
 import type { QueuePosition } from '../shared/limits.ts';
 import { withoutQuestion, type Question, type ResultFile } from '../shared/result.ts';
+import { LocalSchedules } from '../schedules/local.ts';
+import type { Schedules } from '../schedules/schedules.ts';
 import type { TaskReference } from '../shared/task-id.ts';
 import { newestTasks, pageOfTasks, type Place } from '../temporal/task-list.ts';
 import { acknowledge } from './acknowledge.ts';
@@ -36,7 +38,11 @@ const RECENT = 20;
 
 /** The operations, done in this process by the engine and the results folder. */
 export class LocalTasks implements Tasks {
-  constructor(private readonly context: TaskContext) {}
+  readonly schedules: Schedules;
+
+  constructor(private readonly context: TaskContext) {
+    this.schedules = new LocalSchedules(context, async (...args) => await this.start(...args));
+  }
 
   async start(task: NewTask, key: string, waitMs: number): Promise<StartedTask> {
     const known = await this.redelivered(task, key);

@@ -49,6 +49,15 @@ export interface Problems {
   bad_name: object;
   /** The same key started a task with another prompt. */
   key_reused: { task_id: string };
+  /** There is no such schedule. */
+  unknown_schedule: { name: string };
+  /** The name is that of another schedule. */
+  schedule_exists: { name: string };
+  /** It is not clear when the schedule is due. `why`: the engine's reason, in English. */
+  unknown_times: { words: string; why?: string };
+  /** The schedule would never be due. */
+  never_due: { words: string };
+  unknown_timezone: { timezone: string };
 }
 
 export type ProblemCode = keyof Problems;

@@ -88,5 +88,6 @@ export function inputOf({ config, limiter, relay, simulated }: TaskContext, task
     ...(files.length > 0 && { files }),
     ...(continues !== undefined && { continues }),
     ...(conversation && { conversation }),
+    ...(task.schedule && { schedule: task.schedule }),
   };
 }

@@ -239,6 +239,7 @@ function optionsOf(taskQueue: string, task: Task, origin: Origin | undefined) {
       { key: SEARCH_ATTRIBUTES.status, value: 'dispatching' },
       { key: SEARCH_ATTRIBUTES.taskName, value: task.task_name },
       { key: SEARCH_ATTRIBUTES.model, value: task.model },
+      ...(task.schedule ? [{ key: SEARCH_ATTRIBUTES.schedule, value: task.schedule.name }] : []),
     ]),
     memo: memoOf(task, origin),
     staticSummary: text.summary(task),

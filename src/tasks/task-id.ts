@@ -14,7 +14,15 @@ export function taskIdOf(key: string, at: Date): string {
 
 /** @returns a key that starts one task only: a UUID of version 7 (RFC 9562), which holds the time. */
 export function newKey(now = Date.now()): string {
-  const random = randomBytes(10);
+  return keyOf(now, randomBytes(10));
+}
+
+/** @returns the same key for the same word and time. */
+export function keyAt(word: string, at: number): string {
+  return keyOf(at, createHash('sha256').update(`${at} ${word}`).digest().subarray(0, 10));
+}
+
+function keyOf(now: number, random: Buffer): string {
   random[0] = 0x70 | ((random[0] ?? 0) & 0x0f);
   random[2] = 0x80 | ((random[2] ?? 0) & 0x3f);
   const hex = now.toString(16).padStart(12, '0') + random.toString('hex');

@@ -4,8 +4,18 @@ import type { ErrorDetail } from '../shared/error-detail.ts';
 import type { QueuePosition } from '../shared/limits.ts';
 import type { StreamProgress } from '../shared/relay.ts';
 import type { Cost, Question, ResultFile } from '../shared/result.ts';
+import type { Schedules } from '../schedules/schedules.ts';
 import type { TaskReference } from '../shared/task-id.ts';
-import type { Lang, Priority, TaskError, TaskFile, TaskRequest, TaskState, TaskView } from '../shared/task.ts';
+import type {
+  Lang,
+  Priority,
+  ScheduleNote,
+  TaskError,
+  TaskFile,
+  TaskRequest,
+  TaskState,
+  TaskView,
+} from '../shared/task.ts';
 
 /** A task to start. What is absent is as configured. */
 export interface NewTask {
@@ -23,6 +33,8 @@ export interface NewTask {
   resend_unknown?: true;
   route?: Route;
   lang?: Lang;
+  /** The schedule that starts it. */
+  schedule?: ScheduleNote;
 }
 
 /** A file that is to go with a prompt. */
@@ -62,6 +74,8 @@ export interface Filter {
   since?: number;
   /** The chat that started it. */
   route?: Route;
+  /** The schedule that started it. */
+  schedule?: string;
 }
 
 /** An entry of `list`. */
@@ -172,4 +186,6 @@ export interface Tasks {
   unacknowledged(): Promise<ResultFile[]>;
   acknowledge(reference: TaskReference, chat?: Route): Promise<Acknowledgement>;
   cancel(task_id: string, chat?: Route): Promise<Cancellation>;
+  /** Tasks that are started on time. */
+  readonly schedules: Schedules;
 }

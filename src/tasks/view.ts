@@ -17,5 +17,6 @@ export function viewOfResult(result: ResultFile): TaskView {
     acknowledged: result.acknowledged ?? false,
     ...(result.simulated && { simulated: true }),
     ...(result.continues !== undefined && { continues: result.continues }),
+    ...(result.schedule && { schedule: result.schedule }),
   };
 }

@@ -48,13 +48,14 @@ export function listedTask({ workflowId, startTime, typedSearchAttributes: attri
 type Started = ReturnType<typeof listedTask>;
 
 /** The engine's query for tasks. */
-function queryFor(taskQueue: string, { status, name, model: used }: Filter): string {
-  const { taskName, model: modelName } = SEARCH_ATTRIBUTES;
+function queryFor(taskQueue: string, { status, name, model: used, schedule }: Filter): string {
+  const { taskName, model: modelName, schedule: itsSchedule } = SEARCH_ATTRIBUTES;
   return [
     tasksOn(taskQueue),
     status && stateIn(status),
     name && `${taskName.name} STARTS_WITH ${quoted(name)}`,
     used && `${modelName.name} = ${quoted(used)}`,
+    schedule !== undefined && `${itsSchedule.name} = ${quoted(schedule)}`,
   ]
     .filter((condition) => condition)
     .join(' AND ');

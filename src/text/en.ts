@@ -1,4 +1,5 @@
 import { fileNote } from '../shared/format.ts';
+import { dueTime, zoneName } from '../shared/schedule.ts';
 import type { Text } from './zh-TW.ts';
 import { sayDetail } from './error-details.ts';
 
@@ -143,6 +144,11 @@ export const en: Text = {
   summary: (task) => `${task.task_name} · ${task.model}`,
   files: (files) => files.map(fileNote).join(', '),
   prompt: 'Prompt',
+  schedule: {
+    summary: (name) => `Schedule: ${name}`,
+    at: (time, timezone, now) => dueTime(time, timezone, 'en', now),
+    zone: (timezone) => zoneName(timezone, 'en'),
+  },
   details: {
     heading: 'Now',
     task: 'Task',
@@ -204,6 +210,11 @@ export const en: Text = {
     },
     task: (name) => `📋 Task: ${name}`,
     model: (model) => `🤖 Model: ${model}`,
+    schedule: (name, due, started) =>
+      started === undefined
+        ? `🗓️ Schedule: ${name} (${due})`
+        : `🗓️ Schedule: ${name}. It was due at ${due}, while the services did not run, and ran at ${started}`,
+    missed: (times) => `🗓️ ${times} more before it did not run, since the services did not`,
     tokens: ({ prompt, completion, total }) => `💾 Tokens: ${prompt} (prompt) + ${completion} (completion) = ${total}`,
     completedAt: (time) => `⏱️ Completed: ${time}`,
     reason: '⚠️ Reason:',

@@ -4,6 +4,7 @@ import type { StreamProgress } from '../shared/relay.ts';
 import type { Tokens } from '../shared/result.ts';
 import type { FileNote, Outcome, Task, TaskState, TaskStep, Tool } from '../shared/task.ts';
 import { fileNote } from '../shared/format.ts';
+import { dueTime, zoneName } from '../shared/schedule.ts';
 import { sayDetail } from './error-details.ts';
 
 function about(ms: number): string {
@@ -136,6 +137,12 @@ export const zhTW = {
   summary: (task: Task) => `${task.task_name} · ${task.model}`,
   files: (files: readonly FileNote[]) => files.map(fileNote).join('、'),
   prompt: '提示',
+  schedule: {
+    summary: (name: string) => `排程：${name}`,
+    /** A time in the schedule's zone; `now` in milliseconds since 1970. */
+    at: (time: string, timezone: string, now: number) => dueTime(time, timezone, 'zh-TW', now),
+    zone: (timezone: string) => zoneName(timezone, 'zh-TW'),
+  },
   /** The current details in the Web UI. Durations as `0:42`, times in ISO 8601. */
   details: {
     heading: '目前進度',
@@ -205,6 +212,12 @@ export const zhTW = {
     } satisfies Record<Outcome | 'truncated', string>,
     task: (name: string) => `📋 任務：${name}`,
     model: (model: string) => `🤖 模型：${model}`,
+    /** `started` is set if the task was due earlier. */
+    schedule: (name: string, due: string, started?: string) =>
+      started === undefined
+        ? `🗓️ 排程：${name}（${due}）`
+        : `🗓️ 排程：${name}，應於 ${due} 執行，但當時服務沒有在執行，${started} 才執行`,
+    missed: (times: number) => `🗓️ 在此之前另有 ${times} 次沒有執行，因為當時服務沒有在執行`,
     tokens: ({ prompt, completion, total }: Tokens) => `💾 Token：${prompt} (提示) + ${completion} (生成) = ${total}`,
     completedAt: (time: string) => `⏱️ 完成時間：${time}`,
     reason: '⚠️ 原因：',

@@ -39,6 +39,14 @@ const tasks: Tasks = {
   unacknowledged: unknown,
   acknowledge: unknown,
   cancel: unknown,
+  schedules: {
+    add: unknown,
+    list: unknown,
+    pause: unknown,
+    resume: unknown,
+    run: unknown,
+    remove: unknown,
+  },
 };
 
 const names = constantFrom(

@@ -61,7 +61,16 @@ async function decodeWith(page: Page, { ui_url, worker_health_url }: StackState)
 /** Adds our search attributes as columns, as described in docs/operations.md. */
 async function addColumns(page: Page): Promise<void> {
   await page.getByTestId('workflows-summary-table-configuration-button').click();
-  for (const name of ['Run ID', 'Type', 'End', 'KimiTaskName', 'KimiStatus', 'KimiModel', 'KimiTokens']) {
+  for (const name of [
+    'Run ID',
+    'Type',
+    'End',
+    'KimiTaskName',
+    'KimiStatus',
+    'KimiModel',
+    'KimiTokens',
+    'KimiSchedule',
+  ]) {
     await page.getByTestId(`orderable-list-item-${name}`).getByRole('button').last().click();
   }
   // The browser stores them.

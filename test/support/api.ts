@@ -6,11 +6,10 @@ import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 import { createApi } from '../../src/api/app.ts';
 import { listenOnSocket } from '../../src/api/socket.ts';
-import { readConfig } from '../../src/config/index.ts';
 import { taskContext } from '../../src/tasks/context.ts';
 import { LocalTasks } from '../../src/tasks/local.ts';
 import { silent, temporaryFolder } from './resources.ts';
-import { UNLIMITED, type World } from './world.ts';
+import { worldConfig, type World } from './world.ts';
 
 export interface Answer {
   status: number;
@@ -41,15 +40,8 @@ export async function call(socketPath: string, method: string, path: string, sen
 
 /** @returns the operations on the tasks of a world. */
 export function tasksOf(world: World): LocalTasks {
-  const config = readConfig({
-    KIMI_HOME: dirname(world.payloads.folder.path),
-    KIMI_TASK_QUEUE: world.taskQueue,
-    KIMI_API_URL: `${world.simulatorUrl}/v1`,
-    KIMI_RESULTS_DIR: world.results.folder,
-    KIMI_MAX_TASKS_PER_MINUTE: String(UNLIMITED.per_minute),
-    KIMI_MAX_CONCURRENT_TASKS: String(UNLIMITED.concurrent),
-    KIMI_MAX_TASKS_PER_CHAT_HOUR: '2',
-  });
+  const home = dirname(world.payloads.folder.path);
+  const config = worldConfig({ ...world, home, apiUrl: `${world.simulatorUrl}/v1` });
   return new LocalTasks(taskContext(config, undefined, false, async (work) => await work(world.client)));
 }
 

@@ -50,6 +50,7 @@ await runService('fault-worker', async (config, log) => {
     results: new DyingResults(config.KIMI_RESULTS_DIR),
     callbacks: { secrets: [String(config.WEBHOOK_SECRET)], deadLetters: deadLettersFolder(config.KIMI_HOME) },
     limiter: limiterOf(config),
+    config,
   });
   const fatal = Object.entries(activities).map(([name, run]: [string, (...args: never[]) => Promise<unknown>]) => [
     name,

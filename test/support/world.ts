@@ -6,7 +6,7 @@ import { inject } from 'vitest';
 import { createActivities, type Activities } from '../../src/activities/index.ts';
 import { startTask, type Started } from '../../src/tasks/start.ts';
 import { forgetWorker, noteWorker } from '../../src/tasks/worker-here.ts';
-import { readConfig } from '../../src/config/index.ts';
+import { readConfig, type Config } from '../../src/config/index.ts';
 import type { Limits } from '../../src/shared/limits.ts';
 import { STATUS_QUERY, isSharedLimiter, limiterId, sharedLimiterId } from '../../src/shared/names.ts';
 import type { Task, TaskSummary, TaskView } from '../../src/shared/task.ts';
@@ -184,6 +184,30 @@ function activitiesOf(
     reply: options.reply,
     callbacks: { secrets: [SECRET, NEXT_SECRET], deadLetters: deadLettersFolder(home) },
     limiter: { ...limiter, lang: 'zh-TW' },
+    config: worldConfig({ home, results, taskQueue: limiter.taskQueue, apiUrl }),
+  });
+}
+
+/** The configuration that operations on tasks of a world have: without limits. */
+export function worldConfig({
+  home,
+  results,
+  taskQueue,
+  apiUrl,
+}: {
+  home: string;
+  results: ResultStore;
+  taskQueue: string;
+  apiUrl: string;
+}): Config {
+  return readConfig({
+    KIMI_HOME: home,
+    KIMI_TASK_QUEUE: taskQueue,
+    KIMI_API_URL: apiUrl,
+    KIMI_RESULTS_DIR: results.folder,
+    KIMI_MAX_TASKS_PER_MINUTE: String(UNLIMITED.per_minute),
+    KIMI_MAX_CONCURRENT_TASKS: String(UNLIMITED.concurrent),
+    KIMI_MAX_TASKS_PER_CHAT_HOUR: '2',
   });
 }
 

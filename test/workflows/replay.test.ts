@@ -41,7 +41,7 @@ describe.each([
   });
 
   it('a history of each workflow', () => {
-    for (const name of ['answered-in-time', 'limiter-grants-queues-refuses-and-pauses']) {
+    for (const name of ['answered-in-time', 'limiter-grants-queues-refuses-and-pauses', 'scheduled']) {
       expect(files).toContain(`${name}.json`);
     }
     expect([...errors.keys()].toSorted()).toEqual(files.toSorted());

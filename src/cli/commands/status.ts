@@ -102,7 +102,17 @@ async function printRows(standing: Standing, earlier: string | undefined, say: C
   const lang = langOf();
   const text = textFor(lang);
   const { status: label } = say;
-  const { task_id, queue, progress, cost, error, wake_error: wakeError, retrying, result_file: file } = standing;
+  const {
+    task_id,
+    schedule,
+    queue,
+    progress,
+    cost,
+    error,
+    wake_error: wakeError,
+    retrying,
+    result_file: file,
+  } = standing;
   const gone = standing.missing_file && say.resultGone(task_id, tildePath(standing.missing_file));
   const rows: [string, string | undefined][] = [
     [label.task, standing.task_name],
@@ -115,6 +125,7 @@ async function printRows(standing: Standing, earlier: string | undefined, say: C
     ['', progress?.tail && lastLine(progress.tail)],
     [label.model, standing.model],
     [label.files, standing.files && text.files(standing.files)],
+    [label.schedule, schedule && label.dueAt(schedule, text)],
     [
       label.continues,
       standing.continues &&

@@ -1,5 +1,6 @@
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
+import type { ScheduleMemo } from '../../schedules/schedules.ts';
 import { connectClient } from '../client.ts';
 import type { Payloads } from './converter.ts';
 import type { PayloadFolder } from './stores.ts';
@@ -12,7 +13,7 @@ const MARGIN_MS = 7 * DAY_MS;
 
 /**
  * Removes stored payloads that the engine no longer references: older than its retention plus a week, and older than every open
- * workflow. A task's payloads may be stored a moment before it starts, so one more day is kept. A task that is open for months keeps
+ * workflow, and every schedule that has stored something. A task's payloads may be stored a moment before it starts, so one more day is kept. A task that is open for months keeps
  * all payloads since its start.
  *
  * @returns the days that were removed, e.g. `2026-11-24`.
@@ -25,6 +26,10 @@ export async function sweepPayloads(folder: PayloadFolder, client: Client, now =
   const older = `ExecutionStatus = 'Running' AND StartTime < '${new Date(keepFrom).toISOString()}'`;
   for await (const { startTime } of client.workflow.list({ query: older })) {
     keepFrom = Math.min(keepFrom, startTime.getTime());
+  }
+  for await (const { memo } of client.schedule.list()) {
+    const { stored, created_at = '' } = (memo ?? {}) as Partial<ScheduleMemo>;
+    if (stored) keepFrom = Math.min(keepFrom, Date.parse(created_at));
   }
   return await folder.removeBefore(dayOf(keepFrom - DAY_MS));
 }

@@ -63,8 +63,11 @@ export async function save(run: TaskRun, result: TaskResult): Promise<void> {
 function commonPart({
   task,
   view,
-}: TaskRun): Pick<TaskResult, 'task_id' | 'task_name' | 'model' | 'created_at' | 'simulated' | 'continues'> {
-  const { task_id, task_name, model, simulated, continues } = task;
+}: TaskRun): Pick<
+  TaskResult,
+  'task_id' | 'task_name' | 'model' | 'created_at' | 'simulated' | 'continues' | 'schedule'
+> {
+  const { task_id, task_name, model, simulated, continues, schedule } = task;
   return {
     task_id,
     task_name,
@@ -72,6 +75,7 @@ function commonPart({
     created_at: view.created_at,
     ...(simulated && { simulated }),
     ...(continues !== undefined && { continues }),
+    ...(schedule && { schedule }),
   };
 }
 

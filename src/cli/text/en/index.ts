@@ -6,6 +6,7 @@ import type { CliText } from '../zh-TW/index.ts';
 import { doctor } from './doctor.ts';
 import { help } from './help.ts';
 import { backup } from './backup.ts';
+import { schedule } from './schedule.ts';
 import { service } from './service.ts';
 import { usage } from './argument-errors.ts';
 import { openclaw } from '../openclaw.ts';
@@ -15,6 +16,7 @@ export const en: CliText = {
   helpWords: (text) => text,
   help,
   usage,
+  schedule,
   config: (problems) =>
     `The configuration has ${problems.length} problem${problems.length === 1 ? '' : 's'}:\n${problems.map((problem) => `  ${describeProblem(problem, 'en')}`).join('\n')}`,
   misspelt: ({ name, likely, file }) =>
@@ -282,6 +284,8 @@ export const en: CliText = {
     model: 'Model',
     files: 'Files',
     continues: 'Continues',
+    schedule: 'Schedule',
+    dueAt: ({ name, due_at, timezone }, { schedule }) => `${name} (${schedule.at(due_at, timezone, Date.now())})`,
     apiId: 'API id',
     created: 'Started',
     deadline: 'Deadline',

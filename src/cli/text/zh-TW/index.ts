@@ -2,10 +2,13 @@ import type { MisspeltVariable } from '../../../config/misspelt.ts';
 import { describeProblem, type ConfigProblem } from '../../../config/problems.ts';
 import { tildePath } from '../../../service/files.ts';
 import type { UnusablePort } from '../../../service/ports.ts';
+import type { ScheduleNote } from '../../../shared/task.ts';
+import type { Text } from '../../../text/index.ts';
 import { sayCause, sayCode } from '../../../text/system-errors.ts';
 import { doctor } from './doctor.ts';
 import { help } from './help.ts';
 import { backup } from './backup.ts';
+import { schedule } from './schedule.ts';
 import { service } from './service.ts';
 import { usage } from './argument-errors.ts';
 import { openclaw } from '../openclaw.ts';
@@ -24,6 +27,7 @@ export const zhTW = {
       .replace(/ \(default: "?(.*?)"?\)$/, '（預設：$1）'),
   help,
   usage,
+  schedule,
   config: (problems: ConfigProblem[]) =>
     `設定有 ${problems.length} 個錯誤：\n${problems.map((problem) => `  ${describeProblem(problem, 'zh-TW')}`).join('\n')}`,
   misspelt: ({ name, likely, file }: MisspeltVariable) =>
@@ -278,6 +282,9 @@ export const zhTW = {
     model: '模型',
     files: '檔案',
     continues: '接續',
+    schedule: '排程',
+    dueAt: ({ name, due_at, timezone }: ScheduleNote, { schedule }: Text) =>
+      `${name}（${schedule.at(due_at, timezone, Date.now())}）`,
     apiId: 'API 編號',
     created: '開始',
     deadline: '期限',
