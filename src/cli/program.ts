@@ -120,7 +120,8 @@ async function programFor(say: CliText, words: string[], { commands, completion 
 /** The term of a command in the help, which may not be loaded. */
 function subcommandTerm(command: Command): string {
   const name = command.name();
-  if (!Object.hasOwn(TAKES, name)) return new Help().subcommandTerm(command);
+  const isOfProgram = command.parent?.parent === null;
+  if (!isOfProgram || !Object.hasOwn(TAKES, name)) return new Help().subcommandTerm(command);
   return `${name} ${TAKES[name as CommandName]}`.trim();
 }
 

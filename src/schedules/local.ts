@@ -80,7 +80,7 @@ export class LocalSchedules implements Schedules {
         found.push(this.describe(client, client.schedule.getHandle(id)).catch(undefinedIfGone));
       }
       const schedules = (await Promise.all(found)).filter((schedule) => schedule !== undefined);
-      return schedules.toSorted((one, other) => one.name.localeCompare(other.name));
+      return schedules.toSorted((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
     });
   }
 

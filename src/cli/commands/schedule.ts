@@ -1,4 +1,4 @@
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { langOf } from '../../config/early.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { oneLine } from '../../shared/format.ts';
@@ -55,6 +55,14 @@ export function scheduleCommand(say: CliText): Command {
   return schedule;
 }
 
+function missedPolicy(say: CliText): (value: string) => MissedPolicy {
+  return (value) => {
+    const known = MISSED_POLICIES.find((policy) => policy === value);
+    if (!known) throw new InvalidArgumentError(say.usage.choices(MISSED_POLICIES.join(', ')));
+    return known;
+  };
+}
+
 function addCommand(say: CliText): Command {
   const { help } = say;
   const add = command('add', say, help.scheduleAdd, [
@@ -65,7 +73,7 @@ function addCommand(say: CliText): Command {
     .option('-p, --prompt <PROMPT>', help.prompt)
     .option('-f, --file <FILE>', help.file)
     .option('--timezone <ZONE>', help.scheduleTimezone)
-    .addOption(new Option('--missed <POLICY>', help.scheduleMissed).choices(MISSED_POLICIES).default('last'))
+    .option('--missed <POLICY>', help.scheduleMissed, missedPolicy(say))
     .option('--route <JSON>', help.route, route(say));
   return addTaskOptions(add, say)
     .option('--json', help.json)
@@ -90,7 +98,7 @@ async function addSchedule(
   const name = options.name ?? nameFromPrompt(promptWithoutDate(task.prompt));
   const timezone = options.timezone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone;
   const added = await tasks.schedules.add(
-    { when, timezone, missed: options.missed ?? 'last', task: { ...task, ...before, ...files, name } },
+    { when, timezone, ...(options.missed && { missed: options.missed }), task: { ...task, ...before, ...files, name } },
     newKey(),
   );
   if (options.json) console.log(JSON.stringify(added, null, 2));

@@ -76,8 +76,7 @@ export const help: CliText['help'] = {
   schedulePrompt: 'what Kimi shall do; {{date}} stands for the date of the day',
   scheduleTimezone: 'time zone, e.g. Asia/Taipei; that of this machine if omitted',
   scheduleMissed:
-    'times missed while the machine was off: last runs the last one at the next start, all runs all, skip none',
-  scheduleName: 'name of the schedule; derived from the prompt if omitted',
+    'times missed while the machine was off: last runs the last one at the next start (default), all runs all, skip none',
   scheduleList: 'list schedules with their next time and last task',
   schedulePause: 'pause a schedule',
   scheduleResume: 'resume a paused schedule',
