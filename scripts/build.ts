@@ -73,6 +73,7 @@ const ON_DEMAND = [
   'cli/local-tasks.ts',
   'cli/error-sentence.ts',
   'cli/output/markdown.ts',
+  'cli/map-rows.ts',
   'stack/foreground.ts',
 ];
 

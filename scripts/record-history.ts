@@ -10,12 +10,14 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { it } from 'vitest';
 import type { Activities } from '../src/activities/index.ts';
 import { ACKNOWLEDGE_UPDATE, limiterId, sharedLimiterId } from '../src/shared/names.ts';
+import { rowTaskId } from '../src/shared/task-id.ts';
 import type { TaskView } from '../src/shared/task.ts';
 import { PACKAGE_ROOT } from '../src/service/files.ts';
 import { newKey } from '../src/tasks/task-id.ts';
 import { tasksOf } from '../test/support/api.ts';
 import { callbackFor, passOn } from '../test/support/callback.ts';
 import { standInTheWay } from '../test/support/disk.ts';
+import { startMapIn } from '../test/support/maps.ts';
 import { openRelayedWorld } from '../test/support/relay.ts';
 import { serve, until } from '../test/support/resources.ts';
 import { openWorld, type World, type WorldOptions } from '../test/support/world.ts';
@@ -205,6 +207,29 @@ const SCENARIOS: Record<string, Scenario> = {
       await until(async () => (await world.handle(started).describe()).raw.pendingActivities?.[0]?.lastFailure);
       await mend();
       return await closed(world, started);
+    },
+  },
+  'map-of-rows': {
+    play: async (world) => {
+      const file: [string, string] = ['rows.txt', Array.from({ length: 30 }, (_, n) => `delay=${n}`).join('\n')];
+      return await closed(world, await startMapIn(world, file, { prompt: promptWith('{{text}}') }));
+    },
+  },
+  'map-cancelled-amid-its-rows': {
+    play: async (world) => {
+      const started = await startMapIn(world, ['rows.txt', 'delay=0\ndrop=1\nfail=1'], {
+        prompt: promptWith('{{text}}'),
+      });
+      await until(async () => (await world.view(started)).map?.failed === 1);
+      await world.handle(started).cancel();
+      return await closed(world, started);
+    },
+  },
+  'row-of-a-map': {
+    play: async (world) => {
+      const { task_id } = await startMapIn(world, ['rows.txt', 'delay=0'], { prompt: promptWith('{{text}}') });
+      await closed(world, { task_id });
+      return await closed(world, { task_id: rowTaskId(task_id, 1) });
     },
   },
   'woken-when-the-gateway-says': { play: async (world) => await ended(world, 'delay=0'), options: { wakeUrl: 'busy' } },

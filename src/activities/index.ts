@@ -5,6 +5,7 @@ import { workerMetrics } from '../shared/metrics.ts';
 import { callbackActivities, type CallbackDependencies } from './callbacks.ts';
 import { dispatchActivities, type DispatchDependencies } from './dispatch.ts';
 import { limiterActivities } from './limiter.ts';
+import { mapActivities, type MapDependencies } from './maps.ts';
 import { relayActivities } from './relay.ts';
 import { resultActivities, type ResultDependencies } from './results.ts';
 import { scheduleActivities, type ScheduleDependencies } from './schedules.ts';
@@ -14,7 +15,8 @@ type Dependencies = DispatchDependencies &
   ResultDependencies &
   WakeDependencies &
   CallbackDependencies &
-  ScheduleDependencies;
+  ScheduleDependencies &
+  MapDependencies;
 
 export interface ActivityDependencies extends Omit<Dependencies, 'metrics' | 'log'> {
   /** How the limiter is started if a task does not find it. */
@@ -40,6 +42,7 @@ export function createActivities({
     ...limiterActivities(limiter),
     ...scheduleActivities(dependencies),
     ...relayActivities(),
+    ...mapActivities(dependencies),
   };
 }
 

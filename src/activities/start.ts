@@ -69,8 +69,8 @@ export async function startWorker(config: Config, log: Logger): Promise<Service>
   const reply = pluginReply(config);
   const callbacks = { secrets, deadLetters: deadLettersFolder(config.KIMI_HOME) };
   const linkTo = dashboard === undefined ? undefined : (task_id: string) => answerLink(dashboard, task_id, secret);
-  const notifying = { gateway, reply, linkTo };
-  const activities = createActivities({ kimi, apiUrl, results, ...notifying, callbacks, limiter, config, meter, log });
+  const parts = { kimi, results, contents: payloads.contents, gateway, reply, linkTo, callbacks, limiter };
+  const activities = createActivities({ ...parts, apiUrl, config, meter, log });
   const workers = await createWorkers(config, [
     { taskQueue: config.KIMI_TASK_QUEUE, activities },
     // Every agent's worker serves the limiter that they share.

@@ -5,7 +5,8 @@ import { OPERATIONS } from './operations.ts';
 import { scheduleParams } from './schedule-schemas.ts';
 import type { ProblemCode } from '../tasks/problem.ts';
 import { PROBLEMS } from './problems.ts';
-import { components, idempotencyKey, taskParams } from './schemas.ts';
+import { components } from './schema-parts.ts';
+import { idempotencyKey, taskParams } from './schemas.ts';
 
 /** Problems of every operation. */
 const OF_EVERY = ['invalid_request', 'internal_error'];

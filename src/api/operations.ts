@@ -4,8 +4,9 @@ import type { Route } from '../shared/chat.ts';
 import { HttpError } from '../service/http.ts';
 import { parseTaskId } from '../shared/task-id.ts';
 import { newKey } from '../tasks/task-id.ts';
-import type { Filter, NewTask, Tasks } from '../tasks/tasks.ts';
+import type { Filter, NewMap, NewTask, Tasks } from '../tasks/tasks.ts';
 import { present, read, targetOf, OF_A_NEW_TASK, UNREADABLE, type Operation } from './operation.ts';
+import { storedRows } from './map-schemas.ts';
 import { InvalidRequest } from './problems.ts';
 import { SCHEDULE_OPERATIONS } from './schedule-operations.ts';
 import * as schemas from './schemas.ts';
@@ -45,6 +46,54 @@ export const OPERATIONS: readonly Operation[] = [
       const { name } = read(schemas.fileQuery, request.query, 'query');
       if (!Buffer.isBuffer(request.body)) throw new HttpError(415, 'not_a_file', 'Send application/octet-stream');
       const kept = await tasks.keep({ name, content: request.body });
+      response.status(201);
+      return kept;
+    },
+  },
+  {
+    id: 'startMap',
+    method: 'post',
+    path: '/v1/maps',
+    summary: 'Start a map: a task for each row of a file',
+    body: schemas.newMap,
+    hasKey: true,
+    answers: { 201: schemas.startedMap, 200: schemas.startedMap },
+    problems: [
+      'no_prompt',
+      'bad_name',
+      'too_long',
+      'too_many_files',
+      'files_too_large',
+      'unusable_request',
+      'no_column',
+      'unknown_column',
+      'unusable_row',
+      'unknown_task',
+      ...UNREADABLE,
+      'no_map',
+      'no_failed_rows',
+      'rows_gone',
+      'key_reused',
+      'chat_limit',
+      'no_api_key',
+      'engine_unreachable',
+      'engine_lost',
+    ],
+    run: startMap,
+  },
+  {
+    id: 'keepRows',
+    method: 'post',
+    path: '/v1/rows',
+    summary: 'Store the rows of a file (.jsonl, .csv, .txt) for a map that is started next',
+    query: schemas.fileQuery,
+    isUpload: true,
+    answers: { 201: storedRows },
+    problems: ['unusable_rows'],
+    run: async (tasks, request, response) => {
+      const { name } = read(schemas.fileQuery, request.query, 'query');
+      if (!Buffer.isBuffer(request.body)) throw new HttpError(415, 'not_a_file', 'Send application/octet-stream');
+      const kept = await tasks.keepRows({ name, content: request.body });
       response.status(201);
       return kept;
     },
@@ -154,6 +203,14 @@ async function startTask(tasks: Tasks, request: Request, response: Response): Pr
 export function keyOf(request: Request): string {
   const header = request.get('idempotency-key');
   return header === undefined ? newKey() : read(schemas.idempotencyKey, header, 'header');
+}
+
+async function startMap(tasks: Tasks, request: Request, response: Response): Promise<object> {
+  const { route, resend_unknown: resend, ...rest } = read(schemas.newMap, request.body, 'body');
+  const map: NewMap = present({ ...rest, route: targetOf(route), resend_unknown: resend || undefined });
+  const started = await tasks.startMap(map, keyOf(request));
+  response.status(started.status === 'known' ? 200 : 201).location(`/v1/tasks/${started.task_id}`);
+  return started;
 }
 
 async function acknowledge(tasks: Tasks, request: Request): Promise<object> {

@@ -2,7 +2,8 @@
 import * as z from 'zod';
 import { MISSED_POLICIES } from '../shared/schedule.ts';
 import type { Schedule } from '../schedules/schedules.ts';
-import { listed, named, newTask, taskId, time } from './schemas.ts';
+import { named, taskId } from './schema-parts.ts';
+import { listed, newTask, time } from './schemas.ts';
 
 const missed = z
   .enum(MISSED_POLICIES)

@@ -1,20 +1,13 @@
 /** The shapes of the API. They validate requests, and the OpenAPI document is made from them. */
 import * as z from 'zod';
 import { CHANNEL, CHAT_WORD, LATEST_MESSAGE_MS, type Route } from '../shared/chat.ts';
-import type { ErrorDetail } from '../shared/error-detail.ts';
 import type { Question, ResultFile } from '../shared/result.ts';
 import { NOTIFICATION, TASK_ID } from '../shared/task-id.ts';
 import { OUTCOMES, TASK_STATES, TOOLS } from '../shared/task.ts';
 import { CURSOR } from '../tasks/local.ts';
-import type { Acknowledgement, Cancellation, LiveTask, Standing, StartedTask } from '../tasks/tasks.ts';
-
-/** Schemas with a name, which the document refers to. */
-export const components = z.registry<{ id: string; description?: string }>();
-
-export function named<Schema extends z.ZodType>(id: string, description: string, schema: Schema): Schema {
-  components.add(schema, { id, description });
-  return schema;
-}
+import { mapCounts, mapSummary, rowOf, storedRows } from './map-schemas.ts';
+import { detail, named, taskError, taskId } from './schema-parts.ts';
+import type { Acknowledgement, Cancellation, LiveTask, Standing, StartedMap, StartedTask } from '../tasks/tasks.ts';
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -24,7 +17,6 @@ const OLDEST_MS = 100 * 366 * DAY_MS;
 /** Longest wait for the acceptance of a task, in milliseconds. */
 const LONGEST_WAIT_MS = 10_000;
 
-export const taskId = named('TaskId', 'Id of a task.', z.string().regex(TASK_ID));
 const chatWord = z.string().regex(CHAT_WORD);
 export const time = z.string().describe('ISO 8601, UTC, whole seconds.');
 const modelName = z.string().regex(/^\S{1,128}$/);
@@ -111,16 +103,15 @@ export const newTask = named(
   }),
 );
 
-// The document says that there is a code; which members each has is not part of it yet.
-const detail = z
-  .looseObject({ code: z.string() })
-  .describe('What the message says, by code.') as unknown as z.ZodType<ErrorDetail>;
-
-const taskError = named(
-  'TaskError',
-  'Why a task failed.',
-  z.object({ type: z.string(), message: z.string(), detail: detail.optional() }),
+export const newMap = named(
+  'NewMap',
+  'A map to start: the prompt is asked for each row, with its values in place of `{{column}}`.',
+  newTask.omit({ continue: true, wait_ms: true }).extend({
+    rows: storedRows.describe('As POST /v1/rows returned them.'),
+    retries: taskId.optional().describe('A map that has ended: only its rows without an answer are asked.'),
+  }),
 );
+
 const queuePosition = named(
   'QueuePosition',
   'Position in the queue.',
@@ -144,6 +135,16 @@ export const startedTask = named(
     z.object({ status: z.literal('refused'), ...started, error: taskError }),
     z.object({ status: z.literal('known'), ...started }),
   ]) satisfies z.ZodType<StartedTask>,
+);
+
+export const startedMap = named(
+  'StartedMap',
+  'A started map. `known`: the same key or message had started it before.',
+  z.object({
+    status: z.enum(['started', 'known']),
+    ...started,
+    rows: z.int().describe('Number of rows that are asked.'),
+  }) satisfies z.ZodType<StartedMap>,
 );
 
 const fileNote = z.object({ name: z.string(), bytes: z.number() });
@@ -240,6 +241,8 @@ export const task = named(
     simulated: simulated.optional(),
     continues: continues.optional(),
     schedule: scheduleNote.optional(),
+    map: mapCounts.optional(),
+    row: rowOf.optional(),
     missing_file: z.string().optional().describe('Path of a result file that was removed or is damaged.'),
   }) satisfies z.ZodType<Standing>,
 );
@@ -260,6 +263,8 @@ export const result = named(
     simulated: simulated.optional(),
     continues: continues.optional(),
     schedule: scheduleNote.optional(),
+    map: mapSummary.optional(),
+    row: rowOf.optional(),
     created_at: time,
     completed_at: time,
     acknowledged: z.literal(true).optional(),
@@ -274,6 +279,7 @@ export const question = named(
     prompt: z.string(),
     request: taskRequest.optional(),
     files: z.array(taskFile).optional(),
+    rows: storedRows.optional().describe('Of a map.'),
     timeout_ms: z.int(),
     priority: priority.optional(),
     resend_unknown: z.literal(true).optional(),

@@ -34,6 +34,16 @@ const SENTENCES: { [Code in SaidCode]: (params: Problems[Code], say: CliText, te
   unusable_file: ({ file, why, most }, say) => [EXIT.usage, say.usage.unusableFile(file, why, most)],
   too_many_files: ({ files, most }, say) => [EXIT.usage, say.usage.tooManyFiles(files, most)],
   files_too_large: ({ bytes, most, images }, say) => [EXIT.usage, say.usage.filesTooLarge(bytes, most, images)],
+  unusable_rows: (params, say) => [EXIT.usage, say.maps.unusable(params)],
+  unknown_column: ({ column, line, columns }, say) => [EXIT.usage, say.maps.unknownColumn(column, line, columns)],
+  no_column: ({ columns }, say) => [EXIT.usage, say.maps.noColumn(columns)],
+  unusable_row: ({ line, reason: { code, params } }, say, text) => {
+    const why = sayProblem(new Problem(code, params as Problems[typeof code]), say, text);
+    return [why?.exit ?? EXIT.usage, say.maps.row(line, why?.message ?? code)];
+  },
+  no_failed_rows: ({ task_id }, say) => [EXIT.finished, say.maps.noneFailed(task_id)],
+  no_map: ({ task_id }, say) => [EXIT.usage, say.maps.noMap(task_id)],
+  rows_gone: ({ task_id }, say) => [EXIT.config, say.maps.rowsGone(task_id)],
   no_prompt: (_, say) => [EXIT.usage, say.usage.noPrompt],
   bad_name: (_, say) => [EXIT.usage, say.usage.badName],
   unknown_schedule: ({ name }, say) => [EXIT.unknown_task, say.schedule.unknown(name)],

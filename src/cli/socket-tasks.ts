@@ -1,6 +1,7 @@
 /** Operations by the API of the running service. Loaded by every command: it must stay small. */
 import { request } from 'node:http';
 import type { Route } from '../shared/chat.ts';
+import type { StoredRows } from '../shared/map.ts';
 import type { Question, ResultFile } from '../shared/result.ts';
 import type { TaskReference } from '../shared/task-id.ts';
 import { Problem } from '../tasks/problem.ts';
@@ -11,8 +12,10 @@ import type {
   Attachment,
   Cancellation,
   Filter,
+  NewMap,
   NewTask,
   Standing,
+  StartedMap,
   StartedTask,
   TaskList,
   Tasks,
@@ -23,7 +26,7 @@ import { SocketSchedules } from './socket-schedules.ts';
 /** How long the service may take, in milliseconds: to read, and to wait for a worker (10 s for the end of a cancelled task). */
 const TIMEOUT_MS = { GET: 5_000, POST: 15_000, DELETE: 15_000 };
 
-/** How long the service may take to read and store a file, in milliseconds. */
+/** How long the service may take to read and store a file, or to check the rows of one, in milliseconds. */
 const KEEP_MS = 90_000;
 
 /** Asks the service; `instead` does the same in this process. `isUncertain` if the service may have done it. */
@@ -40,6 +43,8 @@ interface Request {
   body?: object;
   /** A file, in place of a body. */
   file?: Buffer;
+  /** By default as of its method. */
+  timeoutMs?: number;
 }
 
 /** The service did not do it; `isUncertain` if that is unknown. */
@@ -86,6 +91,21 @@ export class SocketTasks implements Tasks {
     return await this.ask(
       { method: 'POST', path: '/v1/files', query: { name }, file: content },
       async (tasks) => await tasks.keep(file),
+    );
+  }
+
+  async keepRows(file: Attachment): Promise<StoredRows> {
+    const { name, content } = file;
+    return await this.ask(
+      { method: 'POST', path: '/v1/rows', query: { name }, file: content },
+      async (tasks) => await tasks.keepRows(file),
+    );
+  }
+
+  async startMap(map: NewMap, key: string): Promise<StartedMap> {
+    return await this.ask(
+      { method: 'POST', path: '/v1/maps', headers: { 'idempotency-key': key }, body: map, timeoutMs: KEEP_MS },
+      async (tasks) => await tasks.startMap(map, key),
     );
   }
 
@@ -177,12 +197,15 @@ function routeQuery(route: Route | undefined): { route?: string } {
  * @throws {Problem} that has a sentence
  * @throws {NotDone}
  */
-async function send(socketPath: string, { method, path, query = {}, headers, body, file }: Request): Promise<unknown> {
+async function send(
+  socketPath: string,
+  { method, path, query = {}, headers, body, file, ...options }: Request,
+): Promise<unknown> {
   const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const search = given.length > 0 ? `?${new URLSearchParams(given).toString()}` : '';
   const bytes = file ?? (body && Buffer.from(JSON.stringify(body)));
   const type = { 'content-type': file ? 'application/octet-stream' : 'application/json' };
-  const timeoutMs = file ? KEEP_MS : TIMEOUT_MS[method];
+  const { timeoutMs = file ? KEEP_MS : TIMEOUT_MS[method] } = options;
   const sent = { ...headers, ...(bytes && type) };
   const { status, text } = await exchange(socketPath, method, path + search, sent, timeoutMs, bytes);
   const answer = parsed(text);

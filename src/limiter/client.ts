@@ -12,7 +12,7 @@ import {
   sharedLimiterId,
 } from '../shared/names.ts';
 import { STATES_IN_FLIGHT, type Lang } from '../shared/task.ts';
-import { stateIn, tasksOn } from '../temporal/task-list.ts';
+import { requestsOn, stateIn } from '../temporal/task-list.ts';
 import { workersOn } from '../temporal/client.ts';
 import { textFor } from '../text/index.ts';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -139,7 +139,7 @@ const IN_FLIGHT = new Set<string>(STATES_IN_FLIGHT);
 
 /** @returns the tasks of a task queue that Kimi works on. */
 export async function tasksInFlight(client: Client, taskQueue: string): Promise<string[]> {
-  const query = `${tasksOn(taskQueue)} AND ExecutionStatus = "Running" AND ${stateIn(['dispatched'])}`;
+  const query = `${requestsOn(taskQueue)} AND ExecutionStatus = "Running" AND ${stateIn(['dispatched'])}`;
   const found: string[] = [];
   for await (const { workflowId } of client.workflow.list({ query })) found.push(workflowId);
   return found;

@@ -1,4 +1,5 @@
 import { excerptOf, field, firstCharacters } from '../shared/format.ts';
+import type { MapSummary } from '../shared/map.ts';
 import { SUMMARY_CHARS, isTruncated, type ResultFile } from '../shared/result.ts';
 import { MISSED_AFTER_MS } from '../shared/schedule.ts';
 import type { ScheduleNote, Task } from '../shared/task.ts';
@@ -14,7 +15,7 @@ import { explain, textFor, type Text } from '../text/index.ts';
 export function replyText(result: ResultFile, file: string, text: Text, excerpt = summaryOf): string {
   const sections = [outcomeText(result, text)];
   if (result.output !== undefined) sections.push(`${text.reply.summary}\n${excerpt(result.output)}`);
-  sections.push(text.reply.whole(file));
+  sections.push(text.reply.whole(result.map ? `kimi-dispatch result ${result.task_id} --all` : file));
   return sections.join('\n\n');
 }
 
@@ -23,14 +24,18 @@ export function outcomeText(result: ResultFile, text: Text): string {
   const { reply } = text;
   const facts = [reply.task(field(result.task_name)), reply.model(field(result.model))];
   if (result.schedule) facts.push(...scheduleFacts(result, result.schedule, text));
-  if (result.tokens) facts.push(reply.tokens(result.tokens));
+  const { map, status } = result;
+  if (map) facts.push(reply.rows(text.rows(map)));
+  const tokens = result.tokens ?? map?.tokens;
+  if (tokens) facts.push(reply.tokens(tokens));
   facts.push(reply.completedAt(result.completed_at));
   const isCut = isTruncated(result);
   if (isCut) facts.push(`✂️ ${text.truncated.sentence}`);
 
-  const heading = reply.heading[isCut && result.status === 'done' ? 'truncated' : result.status];
+  const isPartly = status === 'failed' && map !== undefined && map.done > 0;
+  const heading = reply.heading[isCut && status === 'done' ? 'truncated' : isPartly ? 'partly' : status];
   const sections = [heading, facts.join('\n')];
-  if (result.error) sections.push(`${reply.reason}\n${explain(result.error, text)}`);
+  if (result.error) sections.push([reply.reason, explain(result.error, text), ...failedRows(map, text)].join('\n'));
   return sections.join('\n\n');
 }
 
@@ -44,6 +49,17 @@ function scheduleFacts(
   const isLate = created - Date.parse(due_at) >= MISSED_AFTER_MS;
   const line = reply.schedule(field(name), at(due_at), isLate ? at(created_at) : undefined);
   return missed > 0 ? [line, reply.missed(missed)] : [line];
+}
+
+/** Rows of a map without an answer that the reply names. */
+const NAMED_ROWS = 3;
+
+function failedRows({ failures = [] }: Partial<MapSummary> = {}, text: Text): string[] {
+  const { row, moreRows } = text.reply;
+  const named = failures
+    .slice(0, NAMED_ROWS)
+    .map(({ number, status, error }) => row(number, error ? explain(error, text) : text.state[status]));
+  return failures.length > NAMED_ROWS ? [...named, moreRows(failures.length - NAMED_ROWS)] : named;
 }
 
 function summaryOf(output: string): string {

@@ -28,7 +28,7 @@ export function writerFor(format: Format, lang: Lang, words: ExportWords): Write
     return { before: '[', between: ',', after: '\n]\n', one: (task) => `\n${JSON.stringify(task, null, 2)}` };
   // Excel takes a file for UTF-8 only with a byte order mark.
   if (format === 'csv')
-    return { before: `\uFEFF${rowOf(COLUMNS)}`, between: '', after: '', one: (task) => rowOf(cellsOf(task)) };
+    return { before: `\uFEFF${rowOfCsv(COLUMNS)}`, between: '', after: '', one: (task) => rowOfCsv(cellsOf(task)) };
   return { before: '', between: '\n', after: '', one: (task) => markdownOf(task, lang, words) };
 }
 
@@ -121,7 +121,7 @@ const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
  * A row of RFC 4180: every field in quotation marks, those within doubled, CRLF at the end. In quotation marks, commas and line ends
  * need no treatment, so nothing is left for a library. A field that would be a formula gets an apostrophe, which spreadsheets hide.
  */
-function rowOf(cells: readonly string[]): string {
+export function rowOfCsv(cells: readonly string[]): string {
   const fields = cells.map((cell) => `"${(FORMULA.test(cell) ? `'${cell}` : cell).replaceAll('"', '""')}"`);
   return `${fields.join(',')}\r\n`;
 }

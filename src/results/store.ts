@@ -7,7 +7,8 @@ import { ServiceError } from '../service/exit.ts';
 import { tildePath } from '../service/files.ts';
 import { isoSeconds } from '../shared/format.ts';
 import type { PendingFile, Question, ResultFile, TaskResult, Timings } from '../shared/result.ts';
-import { notificationId } from '../shared/task-id.ts';
+import { rowsAsked } from '../shared/map.ts';
+import { notificationId, rowTaskId } from '../shared/task-id.ts';
 import { viewOfAsked, type FileNote, type TaskView } from '../shared/task.ts';
 import { BatchWriter } from './atomic-writer.ts';
 import {
@@ -103,12 +104,14 @@ export class ResultStore {
           };
       // The inbox entry is written first, so that no result lacks one. It is also written for a known result, whose entry a crash of
       // the disk may have lost.
-      if (!saved.acknowledged) await this.inbox.add(result.task_id, batch);
+      if (!saved.acknowledged && !saved.row) await this.inbox.add(result.task_id, batch);
       if (!isKnown) await batch.write(this.resultPath(result.task_id), saved);
+      await rm(this.pendingPath(result.task_id), { force: true });
+      // The map of a row is notified, and has a result of its own.
+      if (saved.row) return { saved, isNew: !isKnown };
       // A new result is the latest; a known one may not be.
       const latest = isKnown ? (batch.latest ?? (await this.latest().catch(absentIfDamaged))) : undefined;
       if (!latest || latest.completed_at < saved.completed_at) batch.latest = saved;
-      await rm(this.pendingPath(result.task_id), { force: true });
       return { saved, isNew: !isKnown };
     });
   }
@@ -230,7 +233,7 @@ export class ResultStore {
   }
 
   /**
-   * Removes results that are older than `keepMs` and acknowledged. `latest.json` stays.
+   * Removes results that are older than `keepMs` and acknowledged, those of a map with its rows. `latest.json` stays.
    *
    * @returns the number of removed results.
    */
@@ -241,27 +244,42 @@ export class ResultStore {
       if (task_id === undefined) continue;
       const path = this.resultPath(task_id);
       // Young files are not read.
-      const { mtimeMs } = await stat(path);
-      if (mtimeMs > Date.now() - keepMs) continue;
-      if (!(await this.readIfSound(task_id))?.acknowledged) continue;
-      await rm(path, { force: true });
-      removed += 1;
+      const { mtimeMs } = (await stat(path).catch(() => undefined)) ?? {};
+      if (mtimeMs === undefined || mtimeMs > Date.now() - keepMs) continue;
+      const result = await this.readIfSound(task_id);
+      if (!result?.acknowledged || result.row) continue;
+      for (const id of [task_id, ...(await this.rowIdsOf(result))]) {
+        await rm(this.resultPath(id), { force: true });
+        removed += 1;
+      }
     }
     return removed;
   }
 
-  /** Removes a result with everything about it. If it is the latest one, the next newest becomes the latest. */
+  /** @returns the ids of a map's rows that have a result. */
+  async rowIdsOf({ task_id: map, map: summary }: ResultFile): Promise<string[]> {
+    const ids: string[] = [];
+    for (const number of summary ? rowsAsked(summary) : []) {
+      const task_id = rowTaskId(map, number);
+      if ((await this.readIfSound(task_id))?.row?.map === map) ids.push(task_id);
+    }
+    return ids;
+  }
+
+  /** Removes a result with everything about it, the rows of a map among it. If it is the latest one, the next newest becomes the latest. */
   async remove(task_id: string): Promise<void> {
     await this.writer.exclusively(async (batch) => {
       if (await isResultOf(this.latestPath, task_id)) {
         await rm(this.latestPath, { force: true });
         let newest: ResultFile | undefined;
         for (const result of this.savedSince(0)) {
-          if (!result || result.task_id === task_id) continue;
+          if (!result || result.task_id === task_id || result.row) continue;
           if (!newest || newest.completed_at < result.completed_at) newest = result;
         }
         if (newest) batch.latest = newest;
       }
+      const map = await this.readIfSound(task_id);
+      for (const id of map ? await this.rowIdsOf(map) : []) await rm(this.resultPath(id), { force: true });
       await rm(this.pendingPath(task_id), { force: true });
       await rm(this.resultPath(task_id), { force: true });
       await this.inbox.remove(task_id);
@@ -293,7 +311,7 @@ export class ResultStore {
     for (const name of await readdir(this.folder)) {
       const task_id = taskIdOf(name);
       const result = task_id === undefined ? undefined : await this.readIfSound(task_id);
-      if (result && !result.acknowledged) unacknowledged.push(result.task_id);
+      if (result && !result.acknowledged && !result.row) unacknowledged.push(result.task_id);
     }
     await this.inbox.create(unacknowledged);
   }

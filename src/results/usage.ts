@@ -29,6 +29,13 @@ export function apart<T extends { simulated?: true | undefined }>(
   return { counted: isSimulation ? all : real, simulated, isSimulation };
 }
 
+/** @returns the results without maps, whose rows have results of their own. */
+export function* withoutMaps<T extends Pick<ResultFile, 'map'>>(
+  results: Iterable<T | undefined>,
+): Generator<T | undefined> {
+  for (const result of results) if (!result?.map) yield result;
+}
+
 /** The members of a result that are summed. */
 export type Addend = Pick<ResultFile, 'status' | 'model' | 'task_name' | 'completed_at' | 'tokens' | 'cost'> & {
   /** The files that went with the question. */

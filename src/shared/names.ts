@@ -24,6 +24,15 @@ export function scheduleNameIn(taskQueue: string, id: string): string | undefine
   return id.startsWith(prefix) && !id.includes(':', prefix.length) ? id.slice(prefix.length) : undefined;
 }
 
+/** The workflow type of a row of a map: a task under another name, so that lists of tasks do not show it. */
+export const ROW_WORKFLOW = 'kimiRow';
+
+/** The workflow type of a map, which is listed as a task. Its workflow id is a task id. */
+export const MAP_WORKFLOW = 'kimiMap';
+
+/** Signal to a map, argument {@link RowReport}: the outcome of one of its rows. */
+export const ROW_SIGNAL = 'row';
+
 /** Signal to a task, argument {@link Callback}: Kimi's answer. Sent by the webhook. */
 export const CALLBACK_SIGNAL = 'callback';
 
@@ -132,6 +141,8 @@ export const FAILURE = {
   callbackFailed: 'CallbackFailed',
   /** The gateway rejected the wake (wrong token, wrong address). Not retried. */
   wakeRefused: 'WakeRefused',
+  /** The stored rows of a map cannot be read any more. Not retried. */
+  rowsGone: 'RowsGone',
   /** The gateway is unreachable or busy. Retried. */
   wakeFailed: 'WakeFailed',
 } as const;

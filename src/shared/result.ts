@@ -1,4 +1,5 @@
 /** The result of a task, and the files that hold it (docs/results.md). */
+import type { MapSummary, RowOf } from './map.ts';
 import type { Outcome, ScheduleNote, Task, TaskError, ToolUse } from './task.ts';
 
 /** `pending-<task_id>.json` (docs/results.md). */
@@ -43,7 +44,7 @@ export interface Timings {
 }
 
 /** Members of a task that are saved with its result: what was asked, and how. */
-const QUESTION = ['prompt', 'request', 'files', 'timeout_ms', 'priority', 'resend_unknown'] as const;
+const QUESTION = ['prompt', 'request', 'files', 'rows', 'timeout_ms', 'priority', 'resend_unknown'] as const;
 export type Question = Pick<Task, (typeof QUESTION)[number]>;
 
 /** Result of a task, before it is saved. Results of older versions have no question. */
@@ -74,6 +75,10 @@ export interface TaskResult extends Partial<Question> {
   continues?: string;
   /** The schedule that started it. */
   schedule?: ScheduleNote;
+  /** Of a map: what became of its rows. */
+  map?: MapSummary;
+  /** The map that it is a row of. */
+  row?: RowOf;
   /** `save_ms` and `wake_ms` are added when the result is acknowledged. */
   timings?: Timings;
   /** When the task was started. ISO 8601, UTC, whole seconds. */

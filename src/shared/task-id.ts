@@ -29,6 +29,15 @@ export function parseTaskId(word: string): TaskReference | undefined {
   return { task_id: notification.replace(/-late$/, ''), notification };
 }
 
+/** Numbers of nine digits, which are never drawn at random (tasks/task-id.ts). */
+const NINE_DIGITS = { from: 100_000_000, count: 900_000_000 };
+
+/** @returns the task id of a row of a map: the map's, and the row's number added. Always the same, so that no row is started twice. */
+export function rowTaskId(map: string, number: number): string {
+  const [, seconds = '', own = ''] = map.split('-');
+  return `kimi-${seconds}-${NINE_DIGITS.from + ((Number(own) - NINE_DIGITS.from + number) % NINE_DIGITS.count)}`;
+}
+
 /** @returns the id of a result's notification. An answer after a cancellation has no notification of its own. */
 export function notificationId({ task_id, status, late }: Pick<TaskResult, 'task_id' | 'status' | 'late'>): string {
   return late && status !== 'cancelled' ? `${task_id}-late` : task_id;

@@ -3,6 +3,7 @@ import type { Route } from './chat.ts';
 import type { ErrorDetail } from './error-detail.ts';
 import { firstCharacters } from './format.ts';
 import type { QueuePosition } from './limits.ts';
+import type { MapCounts, RowOf, StoredRows } from './map.ts';
 import type { Cost } from './result.ts';
 
 /** Languages of texts for users (`KIMI_LANG`); Traditional Chinese by default. */
@@ -42,6 +43,10 @@ export interface Task {
   files?: TaskFile[];
   /** The task whose conversation it continues. */
   continues?: string;
+  /** The map that it is a row of: that is notified in place of the user. */
+  row?: RowOf;
+  /** Of a map: the rows that are asked. */
+  rows?: StoredRows;
   /** Questions and answers before the prompt, the oldest first; absent if it continues none. */
   conversation?: Turn[];
   /** The schedule that started it. */
@@ -215,15 +220,19 @@ export interface TaskView {
   continues?: string;
   /** The schedule that started it. */
   schedule?: ScheduleNote;
+  /** Of a map: its rows by outcome. */
+  map?: MapCounts;
+  /** The map that it is a row of. */
+  row?: RowOf;
 }
 
 /** Characters of the prompt in {@link TaskView.question}. */
 export const QUESTION_CHARS = 300;
 
-type Asked = Pick<Task, 'prompt' | 'files' | 'continues' | 'relay' | 'simulated' | 'schedule'>;
+type Asked = Pick<Task, 'prompt' | 'files' | 'continues' | 'relay' | 'simulated' | 'schedule' | 'row'>;
 
 /** @returns what a task shows of what it was asked. */
-export function viewOfAsked({ prompt, files, continues, relay, simulated, schedule }: Asked): Partial<TaskView> {
+export function viewOfAsked({ prompt, files, continues, relay, simulated, schedule, row }: Asked): Partial<TaskView> {
   return {
     question: firstCharacters(prompt, QUESTION_CHARS),
     ...(relay && { relay }),
@@ -231,6 +240,7 @@ export function viewOfAsked({ prompt, files, continues, relay, simulated, schedu
     ...(files && { files: fileNotes(files) }),
     ...(continues !== undefined && { continues }),
     ...(schedule && { schedule }),
+    ...(row && { row }),
   };
 }
 

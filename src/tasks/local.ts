@@ -3,6 +3,7 @@ import { retirementOf } from '../kimi/models.ts';
 import { limiterView } from '../limiter/client.ts';
 import type { Route } from '../shared/chat.ts';
 import type { QueuePosition } from '../shared/limits.ts';
+import type { MapCounts, StoredRows } from '../shared/map.ts';
 import { withoutQuestion, type Question, type ResultFile } from '../shared/result.ts';
 import { LocalSchedules } from '../schedules/local.ts';
 import type { Schedules } from '../schedules/schedules.ts';
@@ -17,6 +18,8 @@ import { Problem } from './problem.ts';
 import { isOutcome, type TaskFile } from '../shared/task.ts';
 import { keepFile } from './files.ts';
 import { checkTask, inputOf, type CheckedTask } from './request.ts';
+import { storeRows } from './rows.ts';
+import { startMap } from './start-map.ts';
 import { checkChatLimit, startedBefore, startTask } from './start.ts';
 import type {
   Acknowledgement,
@@ -25,8 +28,10 @@ import type {
   Filter,
   ListedTask,
   LiveTask,
+  NewMap,
   NewTask,
   Standing,
+  StartedMap,
   StartedTask,
   TaskList,
   Tasks,
@@ -73,6 +78,15 @@ export class LocalTasks implements Tasks {
 
   async keep(file: Attachment): Promise<TaskFile> {
     return await keepFile(this.context, file);
+  }
+
+  async keepRows(file: Attachment): Promise<StoredRows> {
+    return await storeRows(this.context.contents, file);
+  }
+
+  async startMap(map: NewMap, key: string): Promise<StartedMap> {
+    const { context } = this;
+    return await context.withClient(async (client) => await startMap(client, context, map, key));
   }
 
   async list(filter: Filter, limit: number, cursor?: string): Promise<TaskList> {
@@ -214,6 +228,7 @@ async function standingOf(context: TaskContext, task_id: string): Promise<Standi
     // A closed workflow does not see a later acknowledgement.
     acknowledged: known.acknowledged || (saved?.acknowledged ?? false),
     status: known.state,
+    map: saved?.map ? countsOf(saved.map) : known.map,
     question: known.question ?? asked?.question,
     files: known.files ?? asked?.files,
     queue: known.state === 'queued' ? ((await currentPlace(context, task_id)) ?? known.queue) : undefined,
@@ -227,6 +242,10 @@ async function standingOf(context: TaskContext, task_id: string): Promise<Standi
     late: saved?.late,
     missing_file: isGone ? path : undefined,
   };
+}
+
+function countsOf({ rows, done, failed, timed_out, cancelled }: MapCounts): MapCounts {
+  return { rows, done, failed, timed_out, cancelled };
 }
 
 /** Asks the limiter: the task only knows its last report. */

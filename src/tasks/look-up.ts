@@ -8,12 +8,14 @@ import {
 import { isSameChat, routeIn, type Route } from '../shared/chat.ts';
 import { readDetails } from '../shared/failure-details.ts';
 import { isoSeconds } from '../shared/format.ts';
-import { SEARCH_ATTRIBUTES, STATUS_QUERY, TASK_WORKFLOW } from '../shared/names.ts';
+import { MAP_WORKFLOW, ROW_WORKFLOW, SEARCH_ATTRIBUTES, STATUS_QUERY, TASK_WORKFLOW } from '../shared/names.ts';
 import { requestUnderWay } from '../relay/client.ts';
 import type { StreamProgress } from '../shared/relay.ts';
 import type { ResultFile } from '../shared/result.ts';
+import type { MapInput } from '../shared/map.ts';
 import { viewOfAsked, type Task, type TaskState, type TaskView } from '../shared/task.ts';
 import { grpcErrorIn } from '../temporal/client.ts';
+import { createdAt } from '../temporal/task-list.ts';
 import { EngineUnreachable } from '../temporal/engine-unreachable.ts';
 import type { TaskContext } from './context.ts';
 import { Problem } from './problem.ts';
@@ -30,7 +32,7 @@ export async function lookUp(client: Client, task_id: string, chat?: Route): Pro
   const handle = client.workflow.getHandle(task_id);
   try {
     const description = await handle.describe();
-    if (description.type !== TASK_WORKFLOW) return undefined;
+    if (![TASK_WORKFLOW, ROW_WORKFLOW, MAP_WORKFLOW].includes(description.type)) return undefined;
     const route = routeIn(description);
     if (chat && !(route && isSameChat(route, chat))) return undefined;
     const view = await ask(client, handle);
@@ -47,7 +49,7 @@ export async function lookUp(client: Client, task_id: string, chat?: Route): Pro
         model: attributes.get(SEARCH_ATTRIBUTES.model) ?? '',
         state: (attributes.get(SEARCH_ATTRIBUTES.status) ?? 'dispatching') as TaskState,
         step: description.status.name === 'RUNNING' ? 'waiting' : 'closed',
-        created_at: isoSeconds(description.startTime),
+        created_at: createdAt(description) ?? isoSeconds(description.startTime),
         acknowledged: false,
         ...(await askedOf(client, task_id)),
       },
@@ -198,8 +200,9 @@ async function askedOf(client: Client, task_id: string): Promise<Partial<TaskVie
     const request = { namespace, execution, maximumPageSize: 1 };
     const { history } = await client.workflowService.getWorkflowExecutionHistory(request);
     const started = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
-    const [task] = (await decodeArrayFromPayloads(loadedDataConverter, started?.input?.payloads)) ?? [];
-    return viewOfAsked(task as Task);
+    const [input] = (await decodeArrayFromPayloads(loadedDataConverter, started?.input?.payloads)) ?? [];
+    const asked = input as Task | MapInput;
+    return viewOfAsked('task' in asked ? asked.task : asked);
   } catch {
     return {};
   }

@@ -45,6 +45,20 @@ export interface Problems {
   unusable_file: { file: string; why: string; most?: number };
   too_many_files: { files: number; most: number };
   files_too_large: { bytes: number; most: number; images?: true };
+  /** A file has no rows, or a broken one. `why`: `format`, `not_text`, `too_large`, `too_many`, `empty`, `not_json`, `not_object`, `header`, `cells`, `quotes`. */
+  unusable_rows: { file: string; why: string; line?: number; most?: number; cells?: number; columns?: number };
+  /** The prompt of a map names a column that a row does not have. */
+  unknown_column: { column: string; line: number; columns: string[] };
+  /** The prompt of a map names no column: every row would be asked the same. */
+  no_column: { columns: string[] };
+  /** What would be asked for a row is refused. */
+  unusable_row: { line: number; reason: { code: ProblemCode; params: object } };
+  /** Every row of the map has an answer. */
+  no_failed_rows: { task_id: string };
+  /** The task is no map. */
+  no_map: { task_id: string };
+  /** The rows of the map are no longer stored. */
+  rows_gone: { task_id: string };
   no_prompt: object;
   bad_name: object;
   /** The same key started a task with another prompt. */

@@ -8,13 +8,16 @@ import {
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
   type Client,
+  type WorkflowExecutionInfo,
   type WorkflowStartOptions,
 } from '@temporalio/client';
 import { ApplicationFailure, TypedSearchAttributes } from '@temporalio/common';
 import { readDetails } from '../shared/failure-details.ts';
+import { isoSeconds } from '../shared/format.ts';
 import { messageKey, ROUTE_MEMO, routeIn, type Route } from '../shared/chat.ts';
 import { ACCEPTED_UPDATE, SEARCH_ATTRIBUTES, STATUS_QUERY, TASK_WORKFLOW } from '../shared/names.ts';
-import type { Acceptance, Task, TaskError, TaskSummary, TaskView } from '../shared/task.ts';
+import type { RowOf } from '../shared/map.ts';
+import type { Acceptance, Task, TaskError, TaskFile, TaskSummary, TaskView } from '../shared/task.ts';
 import { newTaskId, taskIdOf, timeOfKey } from './task-id.ts';
 import { grpcErrorIn } from '../temporal/client.ts';
 import { textFor } from '../text/index.ts';
@@ -86,14 +89,14 @@ interface Origin {
 }
 
 /** A message counts more than a key: a gateway that redelivers it makes another key. */
-function originOf(route: Route | undefined, key: string | undefined): Origin | undefined {
+export function originOf(route: Route | undefined, key: string | undefined): Origin | undefined {
   const message = messageKey(route);
   if (message !== undefined && route?.message) return { word: message, at: route.message.at, isKey: false };
   return key === undefined ? undefined : { word: key, at: timeOfKey(key), isKey: true };
 }
 
 /** @returns the same id for the same origin; another one for each clash with the task of another origin. */
-function idFrom({ word, at }: Origin, clashes: number): string {
+export function idFrom({ word, at }: Origin, clashes: number): string {
   return taskIdOf(clashes === 0 ? word : `${word} ${clashes}`, new Date(at));
 }
 
@@ -106,7 +109,7 @@ interface KeyMemo {
 }
 
 /** What a key is for: the same one with anything else is refused. */
-type Asked = Pick<Task, 'prompt' | 'files' | 'continues'>;
+export type Asked = Pick<Task, 'prompt' | 'continues'> & { files?: Pick<TaskFile, 'sha256'>[] };
 
 function digestOf({ prompt, files = [], continues }: Asked): string {
   return createHash('sha256')
@@ -115,7 +118,7 @@ function digestOf({ prompt, files = [], continues }: Asked): string {
 }
 
 /** @throws {Problem} `key_reused` */
-async function taskWithId(
+export async function taskWithId(
   client: Client,
   task_id: string,
   origin: Origin,
@@ -186,7 +189,7 @@ async function accept(
   origin: Origin | undefined,
   leaving: AbortSignal,
 ): Promise<Acceptance | Refused> {
-  const options = optionsOf(taskQueue, task, origin);
+  const options = { ...optionsOf(taskQueue, task, memoOf(task.route, origin, task)), args: [task] as [Task] };
   const here = clientOfWorker(taskQueue);
   if (!here) {
     const startWorkflowOperation = new WithStartWorkflowOperation<TaskWorkflow>(TASK_WORKFLOW, {
@@ -226,13 +229,12 @@ async function ask(client: Client, { task_id, lang }: Task): Promise<Acceptance 
 
 type TaskWorkflow = (task: Task) => Promise<TaskSummary>;
 
-/** Options of a task's workflow. */
-function optionsOf(taskQueue: string, task: Task, origin: Origin | undefined) {
+/** Options of a task's workflow, without its arguments. */
+export function optionsOf(taskQueue: string, task: Task, memo: Record<string, unknown>) {
   const text = textFor(task.lang);
   return {
     workflowId: task.task_id,
     taskQueue,
-    args: [task] as [Task],
     workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
     workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
     typedSearchAttributes: new TypedSearchAttributes([
@@ -241,16 +243,27 @@ function optionsOf(taskQueue: string, task: Task, origin: Origin | undefined) {
       { key: SEARCH_ATTRIBUTES.model, value: task.model },
       ...(task.schedule ? [{ key: SEARCH_ATTRIBUTES.schedule, value: task.schedule.name }] : []),
     ]),
-    memo: memoOf(task, origin),
+    memo,
     staticSummary: text.summary(task),
     staticDetails: staticDetails(task, text),
-  } satisfies Omit<WorkflowStartOptions<TaskWorkflow>, 'requestEagerStart'>;
+  } satisfies Omit<WorkflowStartOptions, 'requestEagerStart' | 'args'>;
 }
 
-function memoOf(task: Task, origin: Origin | undefined): Record<string, unknown> {
-  const { route } = task;
-  const key: KeyMemo | undefined = origin?.isKey ? { key: origin.word, prompt: digestOf(task) } : undefined;
+export function memoOf(route: Route | undefined, origin: Origin | undefined, asked: Asked): Record<string, unknown> {
+  const key: KeyMemo | undefined = origin?.isKey ? { key: origin.word, prompt: digestOf(asked) } : undefined;
   return { ...(route && { [ROUTE_MEMO]: route }), ...(key && { [KEY_MEMO]: key }) };
+}
+
+/** Key of the map and the number in the memo of a row. */
+const ROW_MEMO = 'row';
+
+export function memoOfRow({ route, row }: Task): Record<string, unknown> {
+  return { ...(route && { [ROUTE_MEMO]: route }), [ROW_MEMO]: row };
+}
+
+/** @returns the map that a workflow is a row of. */
+export function rowIn({ memo }: Pick<WorkflowExecutionInfo, 'memo'>): RowOf | undefined {
+  return memo?.[ROW_MEMO] as RowOf | undefined;
 }
 
 /** The failure of the task, which the update rethrows; other errors are not about the task. */
@@ -278,14 +291,20 @@ const HOUR_MS = 3_600_000;
  * Limits the tasks of a chat in any hour (`KIMI_MAX_TASKS_PER_CHAT_HOUR`). The engine counts, so the limit holds across
  * restarts; two simultaneous starts may exceed it by one.
  *
+ * @param tasks how many are to be started: the rows of a map
  * @throws {Problem} `chat_limit`, with the time of the next possible start
  */
-export async function checkChatLimit(client: Client, { config, taskQueue }: TaskContext, route: Route): Promise<void> {
+export async function checkChatLimit(
+  client: Client,
+  { config, taskQueue }: TaskContext,
+  route: Route,
+  tasks = 1,
+): Promise<void> {
   const most = config.KIMI_MAX_TASKS_PER_CHAT_HOUR;
   if (most === 0) return;
-  const started = await newestTasks(client, taskQueue, { since: HOUR_MS, route }, most);
-  const first = started[most - 1];
-  if (!first) return;
+  const started = await newestTasks(client, taskQueue, { since: HOUR_MS, route, rows: true }, most);
+  if (started.length + tasks <= most) return;
+  const first = started[Math.min(most - 1, started.length - 1)] ?? { created_at: isoSeconds(Date.now()) };
   const minutes = Math.max(Math.ceil((Date.parse(first.created_at) + HOUR_MS - Date.now()) / 60_000), 1);
   throw new Problem('chat_limit', { most, minutes });
 }

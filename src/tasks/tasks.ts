@@ -2,6 +2,7 @@
 import type { Route } from '../shared/chat.ts';
 import type { ErrorDetail } from '../shared/error-detail.ts';
 import type { QueuePosition } from '../shared/limits.ts';
+import type { MapCounts, StoredRows } from '../shared/map.ts';
 import type { StreamProgress } from '../shared/relay.ts';
 import type { Cost, Question, ResultFile } from '../shared/result.ts';
 import type { Schedules } from '../schedules/schedules.ts';
@@ -35,6 +36,24 @@ export interface NewTask {
   lang?: Lang;
   /** The schedule that starts it. */
   schedule?: ScheduleNote;
+}
+
+/** A map to start: a task for each row of a file. */
+export interface NewMap extends Omit<NewTask, 'continue'> {
+  /** As {@link Tasks.keepRows} returned them. `{{column}}` in the prompt is the row's value. */
+  rows: StoredRows;
+  /** A map that has ended: only its rows without an answer are asked. */
+  retries?: string;
+}
+
+/** A started map. `known`: the same message, or the same key, started it before. */
+export interface StartedMap extends Pick<
+  StartedTask,
+  'task_id' | 'task_name' | 'result_file' | 'simulated' | 'retired'
+> {
+  status: 'started' | 'known';
+  /** Number of rows that are asked. */
+  rows: number;
 }
 
 /** A file that is to go with a prompt. */
@@ -133,6 +152,7 @@ export interface TaskList {
 /** All that is known of a task. */
 export type Standing = TaskView & {
   status: TaskState;
+  map?: MapCounts | undefined;
   queue?: QueuePosition | undefined;
   retrying?: Retrying | undefined;
   progress?: StreamProgress | undefined;
@@ -176,6 +196,10 @@ export interface Tasks {
   start(task: NewTask, key: string, waitMs: number): Promise<StartedTask>;
   /** Stores a file for a task that is started next. */
   keep(file: Attachment): Promise<TaskFile>;
+  /** Starts a map. Its rows are sent as they come in turn; nobody waits for Kimi here. @param key as of `start` */
+  startMap(map: NewMap, key: string): Promise<StartedMap>;
+  /** Stores the rows of a file for a map that is started next. */
+  keepRows(file: Attachment): Promise<StoredRows>;
   list(filter: Filter, limit: number, cursor?: string): Promise<TaskList>;
   find(task_id: string, chat?: Route): Promise<Standing>;
   /** Without what was asked, which may be as long as the answer. @param task_id the newest result if absent */

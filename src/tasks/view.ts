@@ -16,6 +16,7 @@ export function viewOfResult(result: ResultFile): TaskView {
     error: result.error,
     acknowledged: result.acknowledged ?? false,
     ...(result.simulated && { simulated: true }),
+    ...(result.row && { row: result.row }),
     ...(result.continues !== undefined && { continues: result.continues }),
     ...(result.schedule && { schedule: result.schedule }),
   };

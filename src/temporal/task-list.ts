@@ -1,15 +1,24 @@
 /** Lists of tasks, from the engine and from the results folder. */
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
-import { SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../shared/names.ts';
+import { MAP_WORKFLOW, ROW_WORKFLOW, SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../shared/names.ts';
 import { isOutcome, type TaskState } from '../shared/task.ts';
 import { isSameChat, routeIn } from '../shared/chat.ts';
 import { isoSeconds } from '../shared/format.ts';
 import type { ResultStore } from '../results/store.ts';
 import type { Filter, ListedTask } from '../tasks/tasks.ts';
 
-/** @returns the engine's query for the tasks of a queue. */
+/** @returns the engine's query for the tasks of a queue: maps, and not their rows. Of a map, earlier runs are no tasks. */
 export function tasksOn(taskQueue: string): string {
-  return `WorkflowType = "${TASK_WORKFLOW}" AND TaskQueue = ${JSON.stringify(taskQueue)}`;
+  return `${workflowsOn(taskQueue, [TASK_WORKFLOW, MAP_WORKFLOW])} AND ExecutionStatus != "ContinuedAsNew"`;
+}
+
+/** @returns the engine's query for what Kimi is asked: tasks, and the rows of maps. */
+export function requestsOn(taskQueue: string): string {
+  return workflowsOn(taskQueue, [TASK_WORKFLOW, ROW_WORKFLOW]);
+}
+
+function workflowsOn(taskQueue: string, types: string[]): string {
+  return `WorkflowType IN (${types.map(quoted).join(', ')}) AND TaskQueue = ${quoted(taskQueue)}`;
 }
 
 /** @returns a condition of such a query: the state is one of these. */
@@ -31,8 +40,18 @@ export async function openTasksSince(client: Client, taskQueue: string, since: n
   return ids;
 }
 
+/** Key of a map's start in its memo, ISO 8601: a later run of its workflow starts later. */
+export const CREATED_MEMO = 'created_at';
+
+/** @returns when the first run of a map started; `undefined` for other workflows. */
+export function createdAt({ memo }: Pick<WorkflowExecutionInfo, 'memo'>): string | undefined {
+  return memo?.[CREATED_MEMO] as string | undefined;
+}
+
 /** @returns the list's entry of one task. */
-export function listedTask({ workflowId, startTime, typedSearchAttributes: attributes }: WorkflowExecutionInfo) {
+export function listedTask(execution: WorkflowExecutionInfo) {
+  const { workflowId, startTime, typedSearchAttributes: attributes } = execution;
+  const created_at = createdAt(execution);
   const { taskName, status, model, tokens } = SEARCH_ATTRIBUTES;
   return {
     task_id: workflowId,
@@ -42,16 +61,20 @@ export function listedTask({ workflowId, startTime, typedSearchAttributes: attri
     tokens: attributes.get(tokens) ?? null,
     /** Milliseconds since 1970. */
     started: startTime.getTime(),
+    ...(created_at !== undefined && { created_at }),
   };
 }
 
 type Started = ReturnType<typeof listedTask>;
 
+/** @property rows whether rows of maps are listed, in place of the maps */
+type WorkflowFilter = Filter & { rows?: true };
+
 /** The engine's query for tasks. */
-function queryFor(taskQueue: string, { status, name, model: used, schedule }: Filter): string {
+function queryFor(taskQueue: string, { status, name, model: used, schedule, rows }: WorkflowFilter): string {
   const { taskName, model: modelName, schedule: itsSchedule } = SEARCH_ATTRIBUTES;
   return [
-    tasksOn(taskQueue),
+    rows ? requestsOn(taskQueue) : tasksOn(taskQueue),
     status && stateIn(status),
     name && `${taskName.name} STARTS_WITH ${quoted(name)}`,
     used && `${modelName.name} = ${quoted(used)}`,
@@ -80,7 +103,7 @@ export type Place = Pick<Started, 'started' | 'task_id'>;
 export async function newestTasks(
   client: Client,
   taskQueue: string,
-  filter: Filter,
+  filter: WorkflowFilter,
   limit: number,
 ): Promise<ListedTask[]> {
   return (await pageOfTasks(client, taskQueue, filter, limit)).tasks;
@@ -95,7 +118,7 @@ export async function newestTasks(
 export async function pageOfTasks(
   client: Client,
   taskQueue: string,
-  filter: Filter,
+  filter: WorkflowFilter,
   limit: number,
   after?: Place,
 ): Promise<{ tasks: ListedTask[]; next?: Place }> {
@@ -142,7 +165,7 @@ function pageOf(found: Started[], limit: number, isCut: boolean): { tasks: Liste
   const last = page.at(-1);
   const hasMore = found.length > limit || isCut;
   return {
-    tasks: page.map(({ started, ...task }) => ({ ...task, created_at: isoSeconds(started) })),
+    tasks: page.map(({ started, ...task }) => ({ created_at: isoSeconds(started), ...task })),
     ...(hasMore && last && { next: { started: last.started, task_id: last.task_id } }),
   };
 }
@@ -173,7 +196,8 @@ export function savedTasks(
   const from = Date.now() - since;
   const found: ListedTask[] = [];
   for (const result of results.savedSince(from)) {
-    if (!result || (status && !status.includes(result.status)) || Date.parse(result.created_at) < from) continue;
+    if (!result || result.row || (status && !status.includes(result.status)) || Date.parse(result.created_at) < from)
+      continue;
     const { task_id, task_name, status: state, model, tokens, created_at, late, simulated } = result;
     if (!task_name.startsWith(name) || (used !== undefined && model !== used)) continue;
     const marks = { ...(late && { late }), ...(simulated && { simulated }) };

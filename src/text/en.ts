@@ -1,4 +1,5 @@
 import { fileNote } from '../shared/format.ts';
+import type { MapCounts } from '../shared/map.ts';
 import { dueTime, zoneName } from '../shared/schedule.ts';
 import type { Text } from './zh-TW.ts';
 import { sayDetail } from './error-details.ts';
@@ -11,6 +12,17 @@ function ordinal(n: number): string {
 
 function about(ms: number): string {
   return ms < 60_000 ? `about ${Math.ceil(ms / 1000)} s` : `about ${Math.ceil(ms / 60_000)} min`;
+}
+
+function rows({ rows: all, done, failed, timed_out, cancelled }: MapCounts): string {
+  return [
+    `${done} of ${all} done`,
+    failed > 0 && `${failed} failed`,
+    timed_out > 0 && `${timed_out} timed out`,
+    cancelled > 0 && `${cancelled} cancelled`,
+  ]
+    .filter((part) => part !== false)
+    .join(', ');
 }
 
 export const en: Text = {
@@ -41,6 +53,8 @@ export const en: Text = {
     wake: 'Wake the agent',
     acknowledge: 'Mark as acknowledged',
     verifyCallback: 'Verify the callback’s proof',
+    startRows: (count) => `Start ${count} ${count === 1 ? 'row' : 'rows'}`,
+    saveMap: 'Save the result',
   },
   timer: {
     deadline: (ms) => `Wait for the callback, at most ${ms / 1000} s`,
@@ -52,6 +66,8 @@ export const en: Text = {
     timed_out: (name, id) => `Kimi task timed out: ${name} (${id})`,
     cancelled: (name, id) => `Kimi task cancelled: ${name} (${id})`,
   },
+  wakeOfMap: (name, id, counts) => `Kimi task ended: ${name} (${id}), ${rows(counts)}`,
+  rows,
   error: {
     timedOut: (ms) => `Kimi did not call back within ${ms / 1000} s`,
     cancelled: 'the task was cancelled',
@@ -76,6 +92,11 @@ export const en: Text = {
   withDetail: (sentence, detail) => `${sentence} (${detail})`,
   quotesMessages: true,
   reasons: {
+    rows_failed: 'some rows have no answer; kimi-dispatch retry --failed dispatches only those again',
+    rows_gone: 'the stored rows can no longer be read, so the rest was not dispatched; dispatch it again from the file',
+    row_lost: 'the row has no result: its task was ended in the engine, or another task has its id',
+    not_started: 'the row was not dispatched yet',
+    result_gone: 'the result file of the row was removed or is damaged',
     no_api_key: 'KIMI_API_KEY is missing where the tasks are sent; set it and dispatch again',
     no_relay_token: 'the worker has no KIMI_RELAY_TOKEN; set it to the relay’s and dispatch again',
     bad_relay_token: 'the relay rejected the worker’s token; set the same KIMI_RELAY_TOKEN for both',
@@ -155,6 +176,7 @@ export const en: Text = {
     state: 'State',
     model: 'Model',
     files: 'Files',
+    rows: 'Rows',
     continues: 'Continues',
     tokens: 'Tokens',
     cost: 'Cost',
@@ -207,7 +229,11 @@ export const en: Text = {
       failed: '❌ Kimi task failed',
       timed_out: '⏰ Kimi task timed out',
       cancelled: '🚫 Kimi task cancelled',
+      partly: '⚠️ Kimi task ended, and some rows have no answer',
     },
+    rows: (counts) => `📊 ${counts}`,
+    row: (number, why) => `Row ${number}: ${why}`,
+    moreRows: (more) => `and ${more} more`,
     task: (name) => `📋 Task: ${name}`,
     model: (model) => `🤖 Model: ${model}`,
     schedule: (name, due, started) =>

@@ -1,6 +1,7 @@
 import type { ErrorDetail } from '../shared/error-detail.ts';
 import type { QueuePosition } from '../shared/limits.ts';
 import type { StreamProgress } from '../shared/relay.ts';
+import type { MapCounts } from '../shared/map.ts';
 import type { Tokens } from '../shared/result.ts';
 import type { FileNote, Outcome, Task, TaskState, TaskStep, Tool } from '../shared/task.ts';
 import { fileNote } from '../shared/format.ts';
@@ -9,6 +10,15 @@ import { sayDetail } from './error-details.ts';
 
 function about(ms: number): string {
   return ms < 60_000 ? `約 ${Math.ceil(ms / 1000)} 秒` : `約 ${Math.ceil(ms / 60_000)} 分鐘`;
+}
+
+function rows({ rows: all, done, failed, timed_out, cancelled }: MapCounts): string {
+  const others = [
+    failed > 0 && `${failed} 筆失敗`,
+    timed_out > 0 && `${timed_out} 筆逾時`,
+    cancelled > 0 && `${cancelled} 筆已取消`,
+  ].filter((part) => part !== false);
+  return [`${all} 筆完成 ${done} 筆`, others.join('、')].filter((part) => part !== '').join('，');
 }
 
 /** What a task says to its user, in Traditional Chinese. English (en.ts) has the same shape. */
@@ -41,6 +51,8 @@ export const zhTW = {
     wake: '喚醒 Agent',
     acknowledge: '標記為已通知',
     verifyCallback: '驗證回呼的憑證',
+    startRows: (rows: number) => `開始 ${rows} 筆`,
+    saveMap: '儲存結果',
   },
   /** Summaries of the timers in the Web UI. Milliseconds. */
   timer: {
@@ -54,6 +66,10 @@ export const zhTW = {
     timed_out: (name: string, id: string) => `Kimi 任務逾時：${name}（${id}）`,
     cancelled: (name: string, id: string) => `Kimi 任務已取消：${name}（${id}）`,
   } satisfies Record<Outcome, unknown>,
+  /** The same, of a map. */
+  wakeOfMap: (name: string, id: string, counts: MapCounts) => `Kimi 任務結束：${name}（${id}），${rows(counts)}`,
+  /** Rows of a map by outcome. */
+  rows,
   error: {
     timedOut: (ms: number) => `Kimi 沒有在 ${ms / 1000} 秒內回呼`,
     cancelled: '任務已被取消',
@@ -80,6 +96,11 @@ export const zhTW = {
   quotesMessages: false as boolean,
   /** Sentences for error types, ours and Kimi's. An error without one is shown in Kimi's words. */
   reasons: {
+    rows_failed: '有幾筆沒有答案；kimi-dispatch retry --failed 只重新派發這幾筆',
+    rows_gone: '保存的資料已經不能讀取，所以其餘的沒有派發；請用原本的檔案重新派發',
+    row_lost: '這一筆沒有結果：它的任務在引擎裡被結束了，或編號已被別的任務使用',
+    not_started: '這一筆還沒有派發',
+    result_gone: '這一筆的結果檔已移除或損壞',
     no_api_key: '送出任務的環境沒有 KIMI_API_KEY；設定後重新派發',
     no_relay_token: 'worker 沒有 KIMI_RELAY_TOKEN；設成與中繼相同後重新派發',
     bad_relay_token: '中繼不認得 worker；兩邊要設相同的 KIMI_RELAY_TOKEN',
@@ -150,6 +171,7 @@ export const zhTW = {
     state: '狀態',
     model: '模型',
     files: '檔案',
+    rows: '資料',
     continues: '接續',
     tokens: 'Token',
     cost: '費用',
@@ -209,7 +231,11 @@ export const zhTW = {
       failed: '❌ Kimi 任務失敗',
       timed_out: '⏰ Kimi 任務逾時',
       cancelled: '🚫 Kimi 任務已取消',
-    } satisfies Record<Outcome | 'truncated', string>,
+      partly: '⚠️ Kimi 任務結束，有幾筆沒有答案',
+    } satisfies Record<Outcome | 'truncated' | 'partly', string>,
+    rows: (counts: string) => `📊 ${counts}`,
+    row: (number: number, why: string) => `第 ${number} 筆：${why}`,
+    moreRows: (more: number) => `還有 ${more} 筆`,
     task: (name: string) => `📋 任務：${name}`,
     model: (model: string) => `🤖 模型：${model}`,
     /** `started` is set if the task was due earlier. */

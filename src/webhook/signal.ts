@@ -1,6 +1,6 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { Callback } from '../shared/callback.ts';
-import { CALLBACK_SIGNAL, SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../shared/names.ts';
+import { CALLBACK_SIGNAL, ROW_WORKFLOW, SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../shared/names.ts';
 import { grpcErrorIn } from '../temporal/client.ts';
 
 /** Result of a signal: accepted, or a repeat of an accepted callback. */
@@ -51,7 +51,7 @@ export async function signalTask(client: Client, callback: Callback, timeoutMs: 
   // Closed and unknown workflows raise the same error.
   try {
     const { type, status, typedSearchAttributes } = await call(client, timeoutMs, async () => await handle.describe());
-    if (type !== TASK_WORKFLOW) throw unknownTask(task_id);
+    if (type !== TASK_WORKFLOW && type !== ROW_WORKFLOW) throw unknownTask(task_id);
     // A task that timed out or was cancelled, and closed after its grace, has no answer: this callback repeats none.
     const outcome = typedSearchAttributes.get(SEARCH_ATTRIBUTES.status);
     const hasTokens = typedSearchAttributes.get(SEARCH_ATTRIBUTES.tokens) !== undefined;

@@ -27,6 +27,7 @@ export function currentDetails(task: Task, view: TaskView, timings: Timings, tex
     [details.advice, withOptions(advice(view, text) ?? '') || undefined],
     [details.model, view.model],
     [details.files, view.files && text.files(view.files)],
+    [details.rows, view.map && text.rows(view.map)],
     [details.continues, view.continues && `\`${view.continues}\``],
     [details.tokens, view.tokens?.toString()],
     [details.cost, view.cost && money(view.cost)],
@@ -62,7 +63,8 @@ function completedSteps(
   ].filter((step) => typeof step === 'string');
 }
 
-function currentStep({ timeout_ms }: Task, { step, queue, deadline }: TaskView, text: Text): string {
+function currentStep({ timeout_ms }: Task, { step, queue, deadline, map }: TaskView, text: Text): string {
+  if (map && step === 'waiting') return text.rows(map);
   // Behind a relay: Kimi has not begun to answer.
   if (step === 'waiting' && !deadline) return text.stream({ phase: 'waiting', tokens: 0, tail: '' });
   const more =

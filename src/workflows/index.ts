@@ -1,3 +1,4 @@
 export { kimiLimiter } from './limiter.ts';
+export { kimiMap } from './map.ts';
 export { kimiSchedule } from './schedule.ts';
-export { kimiTask } from './task.ts';
+export { kimiTask, kimiTask as kimiRow } from './task.ts';

@@ -10,12 +10,12 @@ import {
 } from '@temporalio/workflow';
 import type { Callback } from '../shared/callback.ts';
 import { failureDetails } from '../shared/failure-details.ts';
-import { ACCEPTED_UPDATE, ACKNOWLEDGE_UPDATE, CALLBACK_SIGNAL, RELAY_SIGNAL, STATUS_QUERY } from '../shared/names.ts';
+import { ACCEPTED_UPDATE, CALLBACK_SIGNAL, RELAY_SIGNAL, STATUS_QUERY } from '../shared/names.ts';
 import type { RelayReport } from '../shared/relay.ts';
 import type { Acceptance, Outcome, Task, TaskError, TaskSummary, TaskView } from '../shared/task.ts';
 import { notifyAndAwaitLateAnswer, saveLateAnswerAndNotify } from './task/late-answer.ts';
 import { leaseFor } from './task/lease.ts';
-import { acknowledge, notify } from './task/notify.ts';
+import { handleAcknowledgement, notify } from './task/notify.ts';
 import { outcomeOf, receiveCallback, receiveRelayReport } from './task/outcome.ts';
 import { save } from './task/result.ts';
 import { TaskRun } from './task/state.ts';
@@ -24,7 +24,6 @@ const callbackSignal = defineSignal<[Callback]>(CALLBACK_SIGNAL);
 const relaySignal = defineSignal<[RelayReport]>(RELAY_SIGNAL);
 const statusQuery = defineQuery<TaskView>(STATUS_QUERY);
 const acceptedUpdate = defineUpdate<Acceptance>(ACCEPTED_UPDATE);
-const acknowledgeUpdate = defineUpdate<TaskView, [notification?: string]>(ACKNOWLEDGE_UPDATE);
 
 /**
  * One task: obtain a lease → dispatch → wait for the `callback` signal → persist → wake → acknowledge.
@@ -71,22 +70,7 @@ function handleMessages(run: TaskRun): void {
   setHandler(relaySignal, (report) => receiveRelayReport(run, report));
   setHandler(statusQuery, () => view);
   setHandler(acceptedUpdate, async () => await acceptance(run));
-  setHandler<TaskView, [notification?: string], typeof acknowledgeUpdate>(
-    acknowledgeUpdate,
-    async (notification?: string) => {
-      // An acknowledgement of the deadline's notification is none of the late answer's.
-      if (notification !== undefined && notification !== run.notification) return view;
-      // A cancelled task has a result too.
-      await CancellationScope.nonCancellable(async () => await acknowledge(run));
-      return view;
-    },
-    {
-      validator: () => {
-        if (view.completed_at) return;
-        throw ApplicationFailure.nonRetryable(`${view.task_id} has no result yet`, 'unfinished');
-      },
-    },
-  );
+  handleAcknowledgement(run);
 }
 
 /** Waits until Kimi has accepted the task, or the limiter has queued it. */

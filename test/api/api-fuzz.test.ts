@@ -32,6 +32,8 @@ async function unknown(): Promise<never> {
 const tasks: Tasks = {
   start: unknown,
   keep: unknown,
+  startMap: unknown,
+  keepRows: unknown,
   list: unknown,
   find: unknown,
   result: unknown,

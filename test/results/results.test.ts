@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { lock } from 'proper-lockfile';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ResultFile, TaskResult } from '../../src/shared/result.ts';
+import { rowTaskId } from '../../src/shared/task-id.ts';
 import { NoResult, ResultStore } from '../../src/results/store.ts';
 import { bundle } from '../support/bundle.ts';
 import { standInTheWay } from '../support/disk.ts';
@@ -568,6 +569,25 @@ describe('prune', () => {
     expect(await filesOf(store)).toEqual(expect.arrayContaining([`${NEW}.json`, `${OTHER}.json`, 'latest.json']));
     expect(await store.read(OLD)).toBeUndefined();
     expect(await filesOf(store)).toContain('pending-kimi-1-1.json');
+  });
+
+  it('removes the rows of a map with it, and not before', async () => {
+    const store = await openStore();
+    const rows = [1, 2].map((number) => rowTaskId(OLD, number));
+    const counts = { rows: 2, done: 2, failed: 0, timed_out: 0, cancelled: 0 };
+    const tokens = { prompt: 0, completion: 0, total: 0 };
+    await store.persist({ ...done(OLD), map: { ...counts, tokens, cost: [], failures: [] } });
+    for (const [index, id] of rows.entries()) {
+      await store.persist({ ...done(id), row: { map: OLD, number: index + 1 } });
+      await grow(store, id, 91);
+    }
+    expect((await store.latest())?.task_id).toBe(OLD);
+    expect((await store.unacknowledged()).map(({ task_id }) => task_id)).toEqual([OLD]);
+    expect(await store.prune(90 * DAY_MS)).toBe(0);
+    await store.acknowledge(OLD);
+    await grow(store, OLD, 91);
+    expect(await store.prune(90 * DAY_MS)).toBe(3);
+    for (const id of [OLD, ...rows]) expect(await store.read(id)).toBeUndefined();
   });
 
   it('keeps damaged files', async () => {

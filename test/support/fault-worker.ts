@@ -46,6 +46,7 @@ await runService('fault-worker', async (config, log) => {
       contents: openPayloads(config).contents,
     }),
     apiUrl: config.KIMI_API_URL,
+    contents: openPayloads(config).contents,
     gateway: new Gateway({ wakeUrl: config.OPENCLAW_WAKE_URL, token: undefined }),
     results: new DyingResults(config.KIMI_RESULTS_DIR),
     callbacks: { secrets: [String(config.WEBHOOK_SECRET)], deadLetters: deadLettersFolder(config.KIMI_HOME) },

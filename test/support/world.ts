@@ -180,6 +180,7 @@ function activitiesOf(
     kimi,
     apiUrl,
     results,
+    contents,
     gateway,
     reply: options.reply,
     callbacks: { secrets: [SECRET, NEXT_SECRET], deadLetters: deadLettersFolder(home) },

@@ -11,6 +11,8 @@ import { lookUp } from '../../src/tasks/look-up.ts';
 import { readConfig } from '../../src/config/index.ts';
 import { ConfigError } from '../../src/config/problems.ts';
 import { MAX_CALLBACK_BYTES } from '../../src/shared/callback.ts';
+import { isoSeconds } from '../../src/shared/format.ts';
+import { MAP_WORKFLOW } from '../../src/shared/names.ts';
 import { ServiceError } from '../../src/service/exit.ts';
 import { createCodecServer } from '../../src/temporal/payloads/codec-server.ts';
 import { openPayloads, STORED_FROM_BYTES, type Payloads } from '../../src/temporal/payloads/converter.ts';
@@ -204,6 +206,17 @@ describe('the sweep', () => {
     const folder = await folderWith(days);
     const inAYear = Date.now() + 365 * DAY_MS;
     expect(await sweepPayloads(folder, world.client, inAYear)).toEqual([days[0]]);
+  });
+
+  it('keeps the rows of an open map, whose workflow has continued as new since', async () => {
+    const { client, taskQueue } = await openWorld({ worker: false });
+    const created_at = isoSeconds(Date.now() - 20 * DAY_MS);
+    const workflowId = 'kimi-1-100000001';
+    const map = await client.workflow.start(MAP_WORKFLOW, { workflowId, taskQueue, memo: { created_at } });
+    onTestFinished(async () => void (await map.terminate()));
+    await until(async () => (await client.workflow.count(`WorkflowId = '${workflowId}'`)).count > 0);
+    const days = [dayOf(Date.now() - 22 * DAY_MS), dayOf(Date.now() - 20 * DAY_MS)];
+    expect(await sweepPayloads(await folderWith(days), client)).toEqual([days[0]]);
   });
 });
 

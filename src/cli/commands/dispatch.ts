@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import type { Exit } from '../../service/exit.ts';
+import { EXIT, type Exit } from '../../service/exit.ts';
+import { CliError } from '../exit.ts';
 import { conversationOf, keepFiles, readTask, type PromptOptions, type TaskOptions } from '../job.ts';
 import { command, ending, route } from '../options.ts';
 import { startAndSay } from '../start-task.ts';
@@ -8,6 +9,7 @@ import { openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
 
 interface DispatchOptions extends PromptOptions, TaskOptions {
+  map?: string;
   json?: true;
 }
 
@@ -17,6 +19,7 @@ export function dispatchCommand(say: CliText): Command {
     `kimi-dispatch dispatch "${help.examplePrompt}" -n calculator`,
     'kimi-dispatch dispatch -f prompt.md --model kimi-k2.6 --timeout 5m',
     'git diff | kimi-dispatch dispatch -p - -n review',
+    `kimi-dispatch dispatch --map reviews.csv -p "${help.exampleMap}"`,
     `kimi-dispatch dispatch --continue last "${help.exampleFollowUp}"`,
     `kimi-dispatch dispatch --message "Kimi: ${help.examplePrompt}" --json`,
   ];
@@ -24,6 +27,7 @@ export function dispatchCommand(say: CliText): Command {
     .argument('[PROMPT]', help.runPrompt)
     .option('-p, --prompt <PROMPT>', help.prompt)
     .option('-f, --file <FILE>', help.file)
+    .option('--map <FILE>', help.map)
     .option('--message <MESSAGE>', help.message)
     .option('--route <JSON>', help.route, route(say));
   return addTaskOptions(dispatch, say)
@@ -36,6 +40,13 @@ export function dispatchCommand(say: CliText): Command {
 async function run(argument: string | undefined, options: DispatchOptions, say: CliText): Promise<Exit> {
   const task = await readTask({ ...options, argument }, options, say);
   const tasks = await openTasks();
+  if (options.map !== undefined) {
+    const { name: _, ...asked } = task;
+    const files = await keepFiles(options, async (file) => await tasks.keep(file), say);
+    const map = { ...asked, ...files, ...(options.name !== undefined && { name: options.name }) };
+    if (options.continue !== undefined) throw new CliError(EXIT.usage, say.maps.noContinue);
+    return await (await import('../map.ts')).dispatchMap(tasks, options.map, map, say, options.json);
+  }
   const before = await conversationOf(options, async () => tasks, say);
   const files = await keepFiles(options, async (file) => await tasks.keep(file), say);
   return await startAndSay(tasks, { ...task, ...before, ...files }, say, options.json);

@@ -8,6 +8,7 @@ import { openContext } from '../context.ts';
 import { CliError } from '../exit.ts';
 import { reportUnread } from '../kept.ts';
 import { age, command, printing } from '../options.ts';
+import { withoutMaps } from '../../results/usage.ts';
 import type { CliText } from '../text/index.ts';
 
 interface ExportOptions extends Partial<Record<Format, true>> {
@@ -36,7 +37,7 @@ async function exportTasks({ since, name = '', ...formats }: ExportOptions): Pro
   const from = since === undefined ? 0 : Date.now() - since;
   const kept = new KeptTasks(results);
   const found: Pick<KeptTask, 'task_id' | 'completed_at'>[] = [];
-  for (const result of results.savedSince(from)) {
+  for (const result of withoutMaps(results.savedSince(from))) {
     if (!result) kept.damaged += 1;
     else if (result.task_name.startsWith(name))
       found.push({ task_id: result.task_id, completed_at: result.completed_at });

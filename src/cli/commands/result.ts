@@ -7,11 +7,13 @@ import { EXIT, type Exit } from '../../service/exit.ts';
 import type { Route } from '../../shared/chat.ts';
 import { oneLine } from '../../shared/format.ts';
 import { isTruncated, type Question } from '../../shared/result.ts';
+import { Problem } from '../../tasks/problem.ts';
 import { explain, textFor } from '../../text/index.ts';
 import { CliError, exitFor } from '../exit.ts';
 import { questionIfKept } from '../kept.ts';
 import { namedTask } from '../named-task.ts';
 import { command, printing, route } from '../options.ts';
+import { withoutControls } from '../output/terminal.ts';
 import { printAnswer } from '../output/answer.ts';
 import { openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
@@ -20,6 +22,8 @@ import type { CliText } from '../text/index.ts';
 const QUESTION_CHARS = 200;
 
 interface ResultOptions {
+  all?: true;
+  csv?: true;
   route?: Route;
   json?: true;
   raw?: true;
@@ -34,6 +38,8 @@ export function resultCommand(say: CliText): Command {
     'kimi-dispatch result kimi-1707654321-12345 --code python -o src',
   ])
     .argument('[TASK]', say.help.resultTask)
+    .option('--all', say.help.allRows)
+    .option('--csv', say.help.allAsCsv)
     .option('--raw', say.help.raw)
     .option('--code <LANG>', say.help.code)
     .option('-o, --output <FOLDER>', say.help.codeFolder, '.')
@@ -44,13 +50,17 @@ export function resultCommand(say: CliText): Command {
 
 async function result(
   word: string | undefined,
-  { route: chat, json, raw, code, output: folder }: ResultOptions,
+  { route: chat, json, raw, code, output: folder, all, csv }: ResultOptions,
   say: CliText,
 ): Promise<Exit> {
   const text = textFor(langOf());
   const tasks = await openTasks();
   const named = word === undefined ? undefined : await namedTask(word, tasks, say, { route: chat });
   const saved = await tasks.result(named?.task_id, chat);
+  if (all || csv) {
+    if (!saved.map) throw new Problem('no_map', { task_id: saved.task_id });
+    return await (await import('../map-rows.ts')).printRows(saved, csv);
+  }
   if (json) {
     // The agent of a chat knows what it asked, and its context is short.
     const question = chat ? undefined : await questionIfKept(tasks, saved.task_id);
@@ -66,6 +76,10 @@ async function result(
     if (saved.simulated) console.error(say.simulatedNotice);
     // Whose answer it is, where the newest was asked for. The plugin reads the last id.
     if (word === undefined) console.error(say.taskId(saved.task_id));
+  } else if (saved.map) {
+    const { outcomeText } = await import('../../notify/message.ts');
+    console.log(withoutControls(outcomeText(saved, text)));
+    console.error(`\n${say.maps.all(saved.task_id)}`);
   } else
     console.error(say.noOutput(saved.task_id, saved.error ? explain(saved.error, text) : text.state[saved.status]));
   return exitFor(saved);

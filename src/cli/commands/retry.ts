@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { langOf } from '../../config/early.ts';
 import type { Exit } from '../../service/exit.ts';
 import type { Route } from '../../shared/chat.ts';
+import { Problem } from '../../tasks/problem.ts';
 import { namedTask } from '../named-task.ts';
 import { command, ending, model, route } from '../options.ts';
 import { startAndSay } from '../start-task.ts';
@@ -9,6 +10,7 @@ import { openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
 
 interface RetryOptions {
+  failed?: true;
   model?: string;
   route?: Route;
   json?: true;
@@ -17,6 +19,7 @@ interface RetryOptions {
 export function retryCommand(say: CliText): Command {
   return command('retry', say, say.help.retry, ['kimi-dispatch retry last', 'kimi-dispatch retry report -m kimi-k3'])
     .argument('<TASK>', say.help.task)
+    .option('--failed', say.help.failed)
     .option('-m, --model <MODEL>', say.help.otherModel, model(say))
     .option('--route <JSON>', say.help.ofRoute, route(say))
     .option('--json', say.help.json)
@@ -24,11 +27,13 @@ export function retryCommand(say: CliText): Command {
 }
 
 /** Starts a new task with the kept question and settings. Only a task with a result: one that is open may still be answered. */
-async function retry(word: string, { model: other, route: chat, json }: RetryOptions, say: CliText): Promise<Exit> {
+async function retry(word: string, options: RetryOptions, say: CliText): Promise<Exit> {
+  const { failed, model: other, route: chat, json } = options;
   const tasks = await openTasks();
   const { task_id } = await namedTask(word, tasks, say, { route: chat });
   const { task_name: name, model: before, continues } = await tasks.result(task_id, chat);
-  const question = await tasks.question(task_id, chat);
+  const { rows, ...question } = await tasks.question(task_id, chat);
+  if (failed && !rows) throw new Problem('no_map', { task_id });
   console.error(say.retry(task_id));
   const task = {
     ...question,
@@ -38,5 +43,9 @@ async function retry(word: string, { model: other, route: chat, json }: RetryOpt
     ...(continues !== undefined && { continue: continues }),
     ...(chat && { route: chat }),
   };
+  if (rows) {
+    const map = { ...task, rows, ...(failed && { retries: task_id }) };
+    return await (await import('../map.ts')).startAndSayMap(tasks, map, say, json);
+  }
   return await startAndSay(tasks, task, say, json);
 }

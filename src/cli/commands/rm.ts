@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { ResultStore } from '../../results/store.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { Problem } from '../../tasks/problem.ts';
+import { grpcErrorIn } from '../../temporal/client.ts';
 import { isAgreed } from '../ask.ts';
 import { openContext, withClient } from '../context.ts';
 import { CliError } from '../exit.ts';
@@ -10,6 +11,9 @@ import { namedTask } from '../named-task.ts';
 import { command, ending } from '../options.ts';
 import { openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
+
+/** gRPC's code. */
+const NOT_FOUND = 5;
 
 export function rmCommand(say: CliText): Command {
   return command('rm', say, say.help.rm, ['kimi-dispatch rm kimi-1707654321-12345'])
@@ -44,8 +48,18 @@ async function remove(word: string, { yes }: { yes?: true }, say: CliText): Prom
     if (!yes && !process.stdin.isTTY) throw new CliError(EXIT.usage, say.rm.noTerminal(task_id));
     if (!yes && !(await isAgreed(say.rm.question(task_id)))) return;
     // The file first: without it the task is listed as one whose result is gone, and can be removed again.
+    const saved = await results.readIfSound(task_id);
+    const rows = saved ? await results.rowIdsOf(saved) : [];
     await results.remove(task_id);
     const { namespace } = client.options;
+    for (const workflowId of rows) {
+      await client.workflowService
+        .deleteWorkflowExecution({ namespace, workflowExecution: { workflowId } })
+        .catch((error: unknown) => {
+          // Past the engine's retention.
+          if (grpcErrorIn(error)?.code !== NOT_FOUND) throw error;
+        });
+    }
     if (found) {
       const workflowExecution = { workflowId: task_id, runId: found.runId };
       await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution });

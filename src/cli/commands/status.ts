@@ -126,6 +126,8 @@ async function printRows(standing: Standing, earlier: string | undefined, say: C
     [label.model, standing.model],
     [label.files, standing.files && text.files(standing.files)],
     [label.schedule, schedule && label.dueAt(schedule, text)],
+    [label.rows, standing.map && text.rows(standing.map)],
+    [label.rowOf, standing.row && say.maps.row_of(standing.row.map, standing.row.number)],
     [
       label.continues,
       standing.continues &&
@@ -141,7 +143,7 @@ async function printRows(standing: Standing, earlier: string | undefined, say: C
     [label.error, error && explain(error, text)],
     [label.wakeError, wakeError && explain(wakeError, text)],
     [label.retrying, retrying && sayRetrying(retrying, say, text)],
-    [label.acknowledged, standing.acknowledged ? label.yes : label.no],
+    [label.acknowledged, standing.row ? undefined : standing.acknowledged ? label.yes : label.no],
     [label.result, file ? tildePath(file) : gone],
     [label.web, standing.web_ui],
   ];

@@ -3,7 +3,7 @@ import { isoSeconds, money, size } from '../../shared/format.ts';
 import type { ResultFile } from '../../shared/result.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import type { ResultStore } from '../../results/store.ts';
-import { addUp, apart, type Addend, type Grouping, type Use } from '../../results/usage.ts';
+import { addUp, apart, withoutMaps, type Addend, type Grouping, type Use } from '../../results/usage.ts';
 import { openContext } from '../context.ts';
 import { command, grouping, printing, since as sinceOption } from '../options.ts';
 import { paragraph, table } from '../output/table.ts';
@@ -69,7 +69,7 @@ function* addends(
   results: ResultStore,
   since: number,
 ): Generator<(Addend & Pick<ResultFile, 'simulated'>) | undefined> {
-  for (const result of results.savedSince(since)) {
+  for (const result of withoutMaps(results.savedSince(since))) {
     if (!result) yield undefined;
     else {
       const { status, model, task_name, completed_at, tokens, cost, simulated } = result;

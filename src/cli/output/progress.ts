@@ -43,7 +43,14 @@ export class Progress {
     const { view, live, retrying, progress } = fields(found);
     const parts = [
       () => pico.bold(this.cut(view.task_name)),
-      () => (progress ? this.text.stream(progress) : live ? this.text.step[view.step] : this.say.noWorker),
+      () =>
+        view.map
+          ? this.text.rows(view.map)
+          : progress
+            ? this.text.stream(progress)
+            : live
+              ? this.text.step[view.step]
+              : this.say.noWorker,
       () => this.elapsed(view),
       () => (retrying ? pico.yellow(sayRetrying(retrying, this.say, this.text)) : ''),
       () => (tail ? pico.dim(tail) : ''),

@@ -1,7 +1,9 @@
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { ScheduleMemo } from '../../schedules/schedules.ts';
+import { MAP_WORKFLOW } from '../../shared/names.ts';
 import { connectClient } from '../client.ts';
+import { createdAt } from '../task-list.ts';
 import type { Payloads } from './converter.ts';
 import type { PayloadFolder } from './stores.ts';
 import { dayOf } from './storage.ts';
@@ -23,9 +25,11 @@ export async function sweepPayloads(folder: PayloadFolder, client: Client, now =
   const { config } = await client.workflowService.describeNamespace({ namespace });
   const retentionMs = Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) * 1000;
   let keepFrom = now - retentionMs - MARGIN_MS;
-  const older = `ExecutionStatus = 'Running' AND StartTime < '${new Date(keepFrom).toISOString()}'`;
-  for await (const { startTime } of client.workflow.list({ query: older })) {
-    keepFrom = Math.min(keepFrom, startTime.getTime());
+  const isOlder = `StartTime < '${new Date(keepFrom).toISOString()}'`;
+  const older = `ExecutionStatus = 'Running' AND (${isOlder} OR WorkflowType = '${MAP_WORKFLOW}')`;
+  for await (const execution of client.workflow.list({ query: older })) {
+    // The workflow of a map continues as new, and its rows are as old as its first run.
+    keepFrom = Math.min(keepFrom, Date.parse(createdAt(execution) ?? execution.startTime.toISOString()));
   }
   for await (const { memo } of client.schedule.list()) {
     const { stored, created_at = '' } = (memo ?? {}) as Partial<ScheduleMemo>;

@@ -50,5 +50,17 @@ export function taskActivities() {
     acknowledge: localFirst('acknowledge', UNTIL_DONE),
     persistAgain: localFirst('persist', RESTORE),
     acknowledgeAgain: localFirst('acknowledge', RESTORE),
+    reportRow: localFirst('reportRow', UNTIL_DONE),
+  };
+}
+
+/** Activities of a map. */
+export function mapActivities() {
+  const localFirst = localFirstActivities();
+  return {
+    startRows: localFirst('startRows', UNTIL_DONE),
+    endedRows: localFirst('endedRows', UNTIL_DONE),
+    cancelRows: localFirst('cancelRows', UNTIL_DONE),
+    saveMap: localFirst('saveMap', UNTIL_DONE),
   };
 }

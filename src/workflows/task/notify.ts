@@ -1,8 +1,9 @@
-import { CancellationScope, condition } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, condition, defineUpdate, setHandler } from '@temporalio/workflow';
 import { isoSeconds } from '../../shared/format.ts';
+import { ACKNOWLEDGE_UPDATE } from '../../shared/names.ts';
 import type { Timings } from '../../shared/result.ts';
 import { repeatKey } from '../../shared/task-id.ts';
-import type { Outcome, TaskError } from '../../shared/task.ts';
+import type { Outcome, TaskError, TaskView } from '../../shared/task.ts';
 import { readFailure } from '../failures.ts';
 import type { TaskRun } from './state.ts';
 import { explain } from '../../text/index.ts';
@@ -13,13 +14,41 @@ const WAKE_AGAIN_MS = [60_000, 300_000, 1_800_000];
 /** How long the agent has after the last wake, in milliseconds. */
 const LAST_WAIT_MS = 1_800_000;
 
+const acknowledgeUpdate = defineUpdate<TaskView, [notification?: string]>(ACKNOWLEDGE_UPDATE);
+
+/** Accepts acknowledgements by the agent. */
+export function handleAcknowledgement(run: TaskRun): void {
+  const { view } = run;
+  setHandler<TaskView, [notification?: string], typeof acknowledgeUpdate>(
+    acknowledgeUpdate,
+    async (notification?: string) => {
+      // An acknowledgement of the deadline's notification is none of the late answer's.
+      if (notification !== undefined && notification !== run.notification) return view;
+      // A cancelled task has a result too.
+      await CancellationScope.nonCancellable(async () => await acknowledge(run));
+      return view;
+    },
+    {
+      validator: () => {
+        if (view.completed_at) return;
+        throw ApplicationFailure.nonRetryable(`${view.task_id} has no result yet`, 'unfinished');
+      },
+    },
+  );
+}
+
 /**
  * Wakes the agent until the notification is acknowledged: by the gateway's 2xx, or by the agent (`ack: 'agent'`).
  *
- * The `Idempotency-Key` is the notification's id; a repeated wake adds a number.
+ * The `Idempotency-Key` is the notification's id; a repeated wake adds a number. A row of a map notifies the map instead.
  */
 export async function notify(run: TaskRun): Promise<void> {
   const { task, view } = run;
+  if (task.row) {
+    await run.activities.reportRow([task.row, view.state as Outcome]);
+    view.acknowledged = true;
+    return;
+  }
   view.acknowledged = false;
   const key = run.notification;
   try {
@@ -53,7 +82,9 @@ async function isAcknowledgedWithin(run: TaskRun, ms: number): Promise<boolean> 
 async function wakeOnce(run: TaskRun, key: string): Promise<void> {
   const { task, text, view } = run;
   run.enterStep('waking');
-  const line = text.wake[view.state as Outcome](task.task_name, run.notification);
+  const line = view.map
+    ? text.wakeOfMap(task.task_name, run.notification, view.map)
+    : text.wake[view.state as Outcome](task.task_name, run.notification);
   const chat = { lang: task.lang, ...(task.route && { route: task.route }) };
   // Retried until the gateway accepts it, for 7 days: `WAKE` in activity-options.ts.
   const wake = async () => await run.activities.wake([task.task_id, line, key, chat], text.activity.wake);
@@ -71,7 +102,7 @@ function markAsWoken({ view, times }: TaskRun): void {
 }
 
 /** Marks the pending notification as acknowledged, in the result file and in the view. */
-export async function acknowledge(run: TaskRun): Promise<void> {
+async function acknowledge(run: TaskRun): Promise<void> {
   const { view } = run;
   if (view.step === 'waking') run.enterStep('acknowledging');
   const timings = run.times.pick('save_ms', 'wake_ms');

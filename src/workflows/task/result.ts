@@ -65,9 +65,9 @@ function commonPart({
   view,
 }: TaskRun): Pick<
   TaskResult,
-  'task_id' | 'task_name' | 'model' | 'created_at' | 'simulated' | 'continues' | 'schedule'
+  'task_id' | 'task_name' | 'model' | 'created_at' | 'simulated' | 'continues' | 'schedule' | 'row'
 > {
-  const { task_id, task_name, model, simulated, continues, schedule } = task;
+  const { task_id, task_name, model, simulated, continues, schedule, row } = task;
   return {
     task_id,
     task_name,
@@ -76,6 +76,7 @@ function commonPart({
     ...(simulated && { simulated }),
     ...(continues !== undefined && { continues }),
     ...(schedule && { schedule }),
+    ...(row && { row }),
   };
 }
 

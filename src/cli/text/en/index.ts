@@ -7,6 +7,7 @@ import { doctor } from './doctor.ts';
 import { help } from './help.ts';
 import { backup } from './backup.ts';
 import { schedule } from './schedule.ts';
+import { maps } from './maps.ts';
 import { service } from './service.ts';
 import { usage } from './argument-errors.ts';
 import { openclaw } from '../openclaw.ts';
@@ -283,6 +284,8 @@ export const en: CliText = {
     step: 'Step',
     model: 'Model',
     files: 'Files',
+    rows: 'Rows',
+    rowOf: 'Part of',
     continues: 'Continues',
     schedule: 'Schedule',
     dueAt: ({ name, due_at, timezone }, { schedule }) => `${name} (${schedule.at(due_at, timezone, Date.now())})`,
@@ -363,6 +366,7 @@ export const en: CliText = {
   },
   doctor,
   backup,
+  maps,
   service,
 };
 

@@ -9,6 +9,7 @@ import { doctor } from './doctor.ts';
 import { help } from './help.ts';
 import { backup } from './backup.ts';
 import { schedule } from './schedule.ts';
+import { maps } from './maps.ts';
 import { service } from './service.ts';
 import { usage } from './argument-errors.ts';
 import { openclaw } from '../openclaw.ts';
@@ -281,6 +282,8 @@ export const zhTW = {
     step: '正在進行',
     model: '模型',
     files: '檔案',
+    rows: '資料',
+    rowOf: '屬於',
     continues: '接續',
     schedule: '排程',
     dueAt: ({ name, due_at, timezone }: ScheduleNote, { schedule }: Text) =>
@@ -363,6 +366,7 @@ export const zhTW = {
   },
   doctor,
   backup,
+  maps,
   service,
 };
 

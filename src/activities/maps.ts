@@ -1,0 +1,137 @@
+import { Context } from '@temporalio/activity';
+import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Logger } from 'pino';
+import { saveMapResult, type SavedMap } from '../results/map-result.ts';
+import type { ResultStore } from '../results/store.ts';
+import { ServiceError } from '../service/exit.ts';
+import { tildePath } from '../service/files.ts';
+import { failureDetails } from '../shared/failure-details.ts';
+import type { MapInput, MapOrder, RowOf, RowReport } from '../shared/map.ts';
+import { FAILURE, ROW_SIGNAL, ROW_WORKFLOW } from '../shared/names.ts';
+import { rowTaskId } from '../shared/task-id.ts';
+import type { Outcome, Task, TaskError } from '../shared/task.ts';
+import { promptOf, readRows } from '../tasks/rows.ts';
+import { memoOfRow, optionsOf, rowIn } from '../tasks/start.ts';
+import type { ContentStore } from '../temporal/payloads/contents.ts';
+import { beating } from './heartbeat.ts';
+
+export interface MapDependencies {
+  results: Pick<ResultStore, 'persist' | 'readIfSound' | 'resultPath'>;
+  /** Rows and orders of maps. */
+  contents: ContentStore;
+  log: Logger;
+}
+
+/** Of stored rows that will not be read any more. */
+const GONE = ['payload_gone', 'payload_damaged', 'payload_misnamed', 'payload_key_missing', 'payload_key_wrong'];
+
+export function mapActivities({ results, contents, log }: MapDependencies) {
+  return {
+    /** Starts the tasks of rows. A row that was started before is not started again. @param order its claim */
+    async startRows(map: string, order: string, numbers: number[]): Promise<void> {
+      await beating(async () => {
+        const { client, info } = Context.current();
+        const tasks = await tasksOfRows(contents, map, order, numbers).catch(unlessGone);
+        await Promise.all(tasks.map(async (task) => await startRow(client, info.taskQueue, task)));
+        log.info({ map, rows: numbers.length }, 'rows started');
+      });
+    },
+
+    /** Reports the outcome of a row to its map; does nothing if the map has ended. */
+    async reportRow({ map, number }: RowOf, status: Outcome): Promise<void> {
+      const { client } = Context.current();
+      await unlessUnknown(client.workflow.getHandle(map).signal<[RowReport]>(ROW_SIGNAL, { number, status }));
+    },
+
+    /** @returns those of the rows that have ended: with a result, or without one, since their workflow was ended in the engine. */
+    async endedRows(map: string, numbers: number[]): Promise<RowReport[]> {
+      const { client } = Context.current();
+      const looked = await Promise.all(
+        numbers.map(async (number): Promise<RowReport[]> => {
+          const task_id = rowTaskId(map, number);
+          const result = await results.readIfSound(task_id);
+          if (result?.row?.map === map) return [{ number, status: result.status }];
+          const found = await unlessUnknown(client.workflow.getHandle(task_id).describe());
+          const isOpen = found?.status.name === 'RUNNING' && rowIn(found)?.map === map;
+          return isOpen ? [] : [{ number, status: 'failed' }];
+        }),
+      );
+      return looked.flat();
+    },
+
+    /** Cancels the tasks of rows. */
+    async cancelRows(map: string, numbers: number[]): Promise<void> {
+      const { client } = Context.current();
+      await Promise.all(
+        numbers.map(async (number) => await unlessUnknown(client.workflow.getHandle(rowTaskId(map, number)).cancel())),
+      );
+    },
+
+    /** Writes the result of a map, from those of its rows. @param started number of rows that were started */
+    async saveMap(
+      map: MapInput,
+      started: number,
+      stop: { cancelled?: true; error?: TaskError },
+    ): Promise<SavedMap & { file: string }> {
+      const { task_id } = map.task;
+      const saved = await beating(async () => {
+        // The question is missing in the result if the order is gone.
+        const order = await orderOf(contents, map.order).catch(absentIfGone);
+        return await saveMapResult(results, map, order, started, stop);
+      });
+      log.info({ task_id, status: saved.status, ...saved.counts }, 'map saved');
+      return { ...saved, file: tildePath(results.resultPath(task_id)) };
+    },
+  };
+}
+
+async function startRow(client: Client, taskQueue: string, task: Task): Promise<void> {
+  try {
+    const options = optionsOf(taskQueue, task, memoOfRow(task));
+    await client.workflow.start(ROW_WORKFLOW, { ...options, args: [task], requestEagerStart: true });
+  } catch (error) {
+    // By an attempt before this one. If another task has the id, `endedRows` reports the row as failed.
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+  }
+}
+
+async function orderOf(contents: ContentStore, claim: string): Promise<MapOrder> {
+  return JSON.parse((await contents.get(claim)).toString()) as MapOrder;
+}
+
+async function tasksOfRows(contents: ContentStore, map: string, order: string, numbers: number[]): Promise<Task[]> {
+  const { rows, ack: _, ...asked } = await orderOf(contents, order);
+  const tasks: Task[] = [];
+  for await (const row of readRows(contents, rows, numbers)) {
+    const { number } = row;
+    const prompt = promptOf(asked.prompt, row);
+    tasks.push({ ...asked, task_id: rowTaskId(map, number), prompt, row: { map, number } });
+  }
+  return tasks;
+}
+
+/** Rows that are gone are not read again. */
+function unlessGone(error: unknown): never {
+  if (!isGone(error)) throw error;
+  const { message } = error;
+  const details = failureDetails({ type: 'rows_gone' });
+  throw ApplicationFailure.create({ message, type: FAILURE.rowsGone, nonRetryable: true, details });
+}
+
+function absentIfGone(error: unknown): undefined {
+  if (!isGone(error)) throw error;
+}
+
+function isGone(error: unknown): error is ServiceError {
+  return error instanceof ServiceError && GONE.includes(error.code);
+}
+
+async function unlessUnknown<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,25 @@
+/** What other schemas are made of. */
+import * as z from 'zod';
+import type { ErrorDetail } from '../shared/error-detail.ts';
+import { TASK_ID } from '../shared/task-id.ts';
+
+/** Schemas with a name, which the document refers to. */
+export const components = z.registry<{ id: string; description?: string }>();
+
+export function named<Schema extends z.ZodType>(id: string, description: string, schema: Schema): Schema {
+  components.add(schema, { id, description });
+  return schema;
+}
+
+export const taskId = named('TaskId', 'Id of a task.', z.string().regex(TASK_ID));
+
+// The document says that there is a code; which members each has is not part of it yet.
+export const detail = z
+  .looseObject({ code: z.string() })
+  .describe('What the message says, by code.') as unknown as z.ZodType<ErrorDetail>;
+
+export const taskError = named(
+  'TaskError',
+  'Why a task failed.',
+  z.object({ type: z.string(), message: z.string(), detail: detail.optional() }),
+);

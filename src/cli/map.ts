@@ -1,0 +1,57 @@
+/** Dispatches a task for each row of a file. */
+import { stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { basename } from 'node:path';
+import { langOf } from '../config/early.ts';
+import { EXIT, type Exit } from '../service/exit.ts';
+import { readAtMost } from '../service/http.ts';
+import { MAX_ROWS_BYTES } from '../shared/map.ts';
+import { newKey } from '../tasks/task-id.ts';
+import type { Attachment, NewMap, Tasks } from '../tasks/tasks.ts';
+import { textFor } from '../text/index.ts';
+import { CliError, taskIsStarted } from './exit.ts';
+import type { CliText } from './text/index.ts';
+
+/** Dispatches a task for each row of a file. */
+export async function dispatchMap(
+  tasks: Tasks,
+  file: string,
+  task: Omit<NewMap, 'rows'>,
+  say: CliText,
+  json: boolean | undefined,
+): Promise<Exit> {
+  const rows = await tasks.keepRows(await readRowsFile(file, say));
+  return await startAndSayMap(tasks, { ...task, rows }, say, json);
+}
+
+/** Starts a map, and says so. */
+export async function startAndSayMap(
+  tasks: Tasks,
+  map: NewMap,
+  say: CliText,
+  json: boolean | undefined,
+): Promise<Exit> {
+  const { simulated, retired, ...started } = await tasks.startMap(map, newKey());
+  taskIsStarted();
+  if (json) console.log(JSON.stringify(started));
+  else {
+    console.log(say.maps.dispatched(started.task_name, started.rows));
+    console.error(say.taskId(started.task_id));
+    if (retired) console.error(say.retiredNotice(textFor(langOf()).detail(retired) ?? ''));
+    if (simulated) console.error(say.simulatedNotice);
+  }
+  return EXIT.ok;
+}
+
+async function readRowsFile(path: string, say: CliText): Promise<Attachment> {
+  const tooLarge = new CliError(EXIT.usage, say.maps.unusable({ file: path, why: 'too_large', most: MAX_ROWS_BYTES }));
+  try {
+    if ((await stat(path)).size > MAX_ROWS_BYTES) throw tooLarge;
+    const content = await readAtMost(createReadStream(path), MAX_ROWS_BYTES);
+    if (!content) throw tooLarge;
+    return { name: basename(path), content };
+  } catch (error) {
+    if (error instanceof CliError) throw error;
+    throw new CliError(EXIT.usage, say.usage.unreadable(path, String((error as NodeJS.ErrnoException).code)));
+  }
+}

@@ -1,0 +1,130 @@
+/** The result of a map, and the results of its rows. */
+import { noCounts, rowsAsked, type FailedRow, type MapCounts, type MapInput, type MapOrder } from '../shared/map.ts';
+import { questionOf, type ResultFile } from '../shared/result.ts';
+import { rowTaskId } from '../shared/task-id.ts';
+import type { Outcome, TaskError } from '../shared/task.ts';
+import type { ResultStore } from './store.ts';
+import { addUp, type Addend } from './usage.ts';
+
+/** A row and what became of it. */
+export interface MapRow extends FailedRow {
+  /** Absent if it has none. */
+  result?: ResultFile;
+}
+
+/** What is known of a saved map. */
+export interface SavedMap {
+  status: Outcome;
+  counts: MapCounts;
+  tokens: number;
+  error?: TaskError | undefined;
+  completed_at: string;
+}
+
+type Reading = Pick<ResultStore, 'readIfSound'>;
+
+/** @returns the result of a row; `undefined` if another task has its id. */
+async function resultOfRow(results: Reading, map: string, number: number): Promise<ResultFile | undefined> {
+  const result = await results.readIfSound(rowTaskId(map, number));
+  return result?.row?.map === map ? result : undefined;
+}
+
+/**
+ * Saves the result of a map. Its rows are read one after the other, so that their answers are not in memory together.
+ *
+ * @param order absent if it is gone
+ * @param started number of rows that were started
+ */
+export async function saveMapResult(
+  results: Reading & Pick<ResultStore, 'persist'>,
+  map: MapInput,
+  order: MapOrder | undefined,
+  started: number,
+  { cancelled, error: stopped }: { cancelled?: true; error?: TaskError },
+): Promise<SavedMap> {
+  const { task, only, retries, rows: of } = map;
+  const { task_id, task_name, model, simulated } = task;
+  const counts = noCounts();
+  const failures: FailedRow[] = [];
+  const addends: Addend[] = [];
+  const numbers = rowsAsked(map);
+  for (const [index, number] of numbers.entries()) {
+    const result = await resultOfRow(results, task_id, number);
+    const lost = { type: index < started ? 'row_lost' : 'not_started', message: 'the row has no result' };
+    const { status, error } = result ?? {
+      status: cancelled && index >= started ? ('cancelled' as const) : ('failed' as const),
+      error: index >= started && stopped ? stopped : lost,
+    };
+    counts[status] += 1;
+    if (status !== 'done') {
+      failures.push({ number, task_id: rowTaskId(task_id, number), status, ...(error && { error }) });
+    }
+    if (!result) continue;
+    const { tokens, cost, completed_at } = result;
+    addends.push({ status, model, task_name, completed_at, ...(tokens && { tokens }), ...(cost && { cost }) });
+  }
+  const { tokens, cost } = addUp(addends, 'name').total;
+  const isWhole = failures.length === 0;
+  const failed: TaskError = { type: 'rows_failed', message: `${failures.length} rows have no answer` };
+  const { saved } = await results.persist({
+    task_id,
+    task_name,
+    status: cancelled ? 'cancelled' : isWhole ? 'done' : 'failed',
+    model,
+    created_at: map.created_at,
+    ...(simulated && { simulated }),
+    ...(!isWhole && { error: cancelled ? { type: 'cancelled', message: 'cancelled' } : failed }),
+    map: {
+      rows: numbers.length,
+      ...counts,
+      tokens,
+      cost,
+      failures,
+      ...(only && { only, of }),
+      ...(retries !== undefined && { retries }),
+    },
+    ...(order && questionOf(order)),
+  });
+  const { status, error, completed_at, map: summary } = saved;
+  return {
+    status,
+    counts: { rows: numbers.length, ...(summary ? pick(summary) : counts) },
+    tokens: summary?.tokens.total ?? tokens.total,
+    ...(error && { error }),
+    completed_at,
+  };
+}
+
+function pick({ done, failed, timed_out, cancelled }: Record<Outcome, number>): Record<Outcome, number> {
+  return { done, failed, timed_out, cancelled };
+}
+
+/**
+ * @param map the result of a map
+ * @returns every row of its file, in order, with its newest result: of the map, or of one whose failed rows it asked again.
+ */
+export async function* rowsOfMap(results: Reading, map: ResultFile): AsyncGenerator<MapRow> {
+  const total = map.map?.of ?? map.map?.rows ?? 0;
+  const maps = [map];
+  // A file that was changed by hand could name a map twice.
+  const seen = new Set([map.task_id]);
+  for (let next = map.map?.retries; next !== undefined && !seen.has(next); next = maps.at(-1)?.map?.retries) {
+    seen.add(next);
+    const earlier = await results.readIfSound(next);
+    if (!earlier?.map) break;
+    maps.push(earlier);
+  }
+  for (let number = 1; number <= total; number += 1) {
+    const of = maps.find((each) => each.map?.only?.includes(number) ?? true) ?? map;
+    const result = await resultOfRow(results, of.task_id, number);
+    if (result) {
+      const { task_id, status, error } = result;
+      yield { number, task_id, status, ...(error && { error }), result };
+      continue;
+    }
+    const task_id = rowTaskId(of.task_id, number);
+    const failure = of.map?.failures.find((each) => each.number === number);
+    const gone = { type: 'result_gone', message: 'the result file of the row is gone' };
+    yield failure ?? { number, task_id, status: 'failed', error: gone };
+  }
+}

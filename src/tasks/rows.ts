@@ -1,0 +1,184 @@
+/** Rows of a file: read, checked and stored before a map starts, so that nothing is paid for a file that is broken. */
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { parse, type CsvError } from 'csv-parse';
+import { decodeText } from '../documents/text.ts';
+import { MAX_ROWS, MAX_ROWS_BYTES, type StoredRows } from '../shared/map.ts';
+import type { ContentStore } from '../temporal/payloads/contents.ts';
+import { Problem } from './problem.ts';
+import type { Attachment } from './tasks.ts';
+
+/** A row of a file, by columns. */
+export interface Row {
+  /** Line of the file, from 1; the last one of a CSV row of several lines. */
+  line: number;
+  values: Record<string, unknown>;
+}
+
+type Rows = Iterable<Row> | AsyncIterable<Row>;
+
+const FORMATS: Record<string, (text: string, file: string) => Rows> = {
+  jsonl: rowsOfJson,
+  ndjson: rowsOfJson,
+  csv: rowsOfCsv,
+  txt: rowsOfText,
+};
+
+/** Rows are stored together until they have this size, in bytes: each batch of rows reads one or two such contents. */
+const CHUNK_BYTES = 1024 * 1024;
+
+/** Reads a file of rows and stores them. @throws {Problem} `unusable_rows` */
+export async function storeRows(contents: ContentStore, { name, content }: Attachment): Promise<StoredRows> {
+  const rowsOf = FORMATS[/\.([a-z]+)$/i.exec(name)?.[1]?.toLowerCase() ?? ''];
+  if (!rowsOf) throw unusable(name, 'format');
+  if (content.length > MAX_ROWS_BYTES) throw unusable(name, 'too_large', { most: MAX_ROWS_BYTES });
+  const text = decodeText(content)?.text;
+  if (text === undefined) throw unusable(name, 'not_text');
+  const chunks: StoredRows['chunks'] = [];
+  let lines: string[] = [];
+  let size = 0;
+  let rows = 0;
+  const store = async (): Promise<void> => {
+    if (lines.length > 0) chunks.push({ claim: await contents.put(Buffer.from(lines.join('\n'))), rows: lines.length });
+    lines = [];
+    size = 0;
+  };
+  for await (const row of rowsOf(text, name)) {
+    rows += 1;
+    if (rows > MAX_ROWS) throw unusable(name, 'too_many', { most: MAX_ROWS });
+    const line = JSON.stringify(row);
+    lines.push(line);
+    size += line.length;
+    if (size >= CHUNK_BYTES) await store();
+  }
+  await store();
+  if (rows === 0) throw unusable(name, 'empty');
+  return { name, rows, sha256: createHash('sha256').update(content).digest('hex'), chunks };
+}
+
+/** Reads rows by their numbers, which are in order. Contents without a wanted row are not read. */
+export async function* readRows(
+  contents: ContentStore,
+  { chunks }: StoredRows,
+  numbers: readonly number[],
+): AsyncGenerator<Row & { number: number }> {
+  let before = 0;
+  for (const { claim, rows } of chunks) {
+    const wanted = numbers.filter((number) => number > before && number <= before + rows);
+    const lines = wanted.length > 0 ? (await contents.get(claim)).toString().split('\n') : [];
+    for (const number of wanted) yield { number, ...(JSON.parse(lines[number - before - 1] ?? '') as Row) };
+    before += rows;
+  }
+}
+
+/** Stores rows again, with the contents of today: those of earlier days are removed some time. */
+export async function renewRows(contents: ContentStore, stored: StoredRows): Promise<StoredRows> {
+  const chunks: StoredRows['chunks'] = [];
+  for (const { claim, rows } of stored.chunks)
+    chunks.push({ claim: await contents.put(await contents.get(claim)), rows });
+  return { ...stored, chunks };
+}
+
+const PLACEHOLDER = /\{\{([^{}]+)\}\}/g;
+
+/** @returns the prompt of a row. @throws {Problem} `unknown_column` */
+export function promptOf(template: string, { line, values }: Row): string {
+  return template.replaceAll(PLACEHOLDER, (_, name: string) => {
+    const column = name.trim();
+    if (!Object.hasOwn(values, column)) {
+      throw new Problem('unknown_column', { column, line, columns: Object.keys(values) });
+    }
+    const value = values[column] ?? '';
+    return typeof value === 'string' ? value : JSON.stringify(value);
+  });
+}
+
+/** @returns the prompt without its columns. */
+export function withoutColumns(template: string): string {
+  return template.replaceAll(PLACEHOLDER, ' ');
+}
+
+/** @returns whether a prompt names a column. */
+export function hasColumns(template: string): boolean {
+  return withoutColumns(template) !== template;
+}
+
+function* linesOf(text: string): Generator<{ line: number; content: string }> {
+  let line = 0;
+  for (let from = 0; from < text.length;) {
+    line += 1;
+    const end = text.indexOf('\n', from);
+    const content = text.slice(from, end === -1 ? undefined : end).replace(/\r$/, '');
+    from = end === -1 ? text.length : end + 1;
+    if (content.trim() !== '') yield { line, content };
+  }
+}
+
+function* rowsOfText(text: string): Generator<Row> {
+  for (const { line, content } of linesOf(text)) yield { line, values: { text: content } };
+}
+
+function* rowsOfJson(text: string, file: string): Generator<Row> {
+  for (const { line, content } of linesOf(text)) {
+    let values: unknown;
+    try {
+      values = JSON.parse(content);
+    } catch {
+      throw unusable(file, 'not_json', { line });
+    }
+    if (typeof values !== 'object' || values === null || Array.isArray(values)) {
+      throw unusable(file, 'not_object', { line });
+    }
+    yield { line, values: values as Record<string, unknown> };
+  }
+}
+
+/** Characters that are parsed at a time: other work goes on between them. */
+const SLICE = 64 * 1024;
+
+async function* rowsOfCsv(text: string, file: string): AsyncGenerator<Row> {
+  const slices = function* (): Generator<string> {
+    for (let from = 0; from < text.length; from += SLICE) yield text.slice(from, from + SLICE);
+  };
+  let read = 0;
+  const parser = Readable.from(slices()).pipe(
+    parse({
+      info: true,
+      skip_empty_lines: true,
+      relax_column_count: true,
+      on_record: (record: string[], { lines }) => {
+        read = lines;
+        return record;
+      },
+    }),
+  );
+  let columns: string[] | undefined;
+  try {
+    // `lines`: where the record ends.
+    for await (const { record: cells, info } of parser as AsyncIterable<{
+      record: string[];
+      info: { lines: number };
+    }>) {
+      const { lines: line } = info;
+      if (!columns) {
+        columns = cells.map((name) => name.trim());
+        if (columns.includes('') || new Set(columns).size < columns.length) throw unusable(file, 'header', { line });
+      } else if (cells.length !== columns.length) {
+        throw unusable(file, 'cells', { line, cells: cells.length, columns: columns.length });
+      } else yield { line, values: Object.fromEntries(columns.map((name, index) => [name, cells[index]])) };
+    }
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    const { code, lines } = error as CsvError & { lines: number };
+    // Of a quotation that never ends the parser reports the end of the file.
+    throw unusable(file, 'quotes', { line: code === 'CSV_QUOTE_NOT_CLOSED' ? read + 1 : lines });
+  }
+}
+
+function unusable(
+  file: string,
+  why: string,
+  more: { line?: number; most?: number; cells?: number; columns?: number } = {},
+): Problem {
+  return new Problem('unusable_rows', { file, why, ...more });
+}

@@ -1,0 +1,120 @@
+/** Starts a map: every row is checked before the first is paid for. */
+import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
+import { limitsOf } from '../config/index.ts';
+import { retirementOf } from '../kimi/models.ts';
+import { rowsOfMap } from '../results/map-result.ts';
+import { ServiceError } from '../service/exit.ts';
+import { firstCharacters, isoSeconds } from '../shared/format.ts';
+import { rowsAsked, type MapInput, type MapOrder, type StoredRows } from '../shared/map.ts';
+import { MAP_WORKFLOW } from '../shared/names.ts';
+import { QUESTION_CHARS, type Task } from '../shared/task.ts';
+import { CREATED_MEMO } from '../temporal/task-list.ts';
+import type { TaskContext } from './context.ts';
+import { savedResult } from './look-up.ts';
+import { Problem } from './problem.ts';
+import { checkTask, inputOf } from './request.ts';
+import { hasColumns, promptOf, readRows, renewRows, withoutColumns } from './rows.ts';
+import { checkChatLimit, idFrom, memoOf, optionsOf, originOf, taskWithId, type Asked } from './start.ts';
+import { nameFromPrompt } from './task-name.ts';
+import type { NewMap, StartedMap } from './tasks.ts';
+
+/** Rows in progress at the same time: twice as many as are sent by default, so that the limiter always has some in its queue. */
+const AT_ONCE = 20;
+
+/** @throws {Problem} if something is missing, or would be refused by Kimi */
+export async function startMap(
+  client: Client,
+  context: TaskContext,
+  { rows: given, retries, ...task }: NewMap,
+  key: string,
+): Promise<StartedMap> {
+  const { stack, results, contents, simulated } = context;
+  if (stack && !stack.has_key) throw new Problem('no_api_key', {});
+  const { name = nameFromPrompt(withoutColumns(task.prompt)) } = task;
+  const checked = checkTask(context, { ...task, name });
+  const only = retries === undefined ? undefined : await failedRows(context, retries);
+  const rows = retries === undefined ? given : await renewed(context, given, retries);
+  const asked: Asked = { prompt: task.prompt, files: [{ sha256: rows.sha256 }, ...(task.files ?? [])] };
+  const origin = originOf(task.route, key);
+  if (!origin) throw new Error('a map has a key');
+  const told = (task_id: string): Omit<StartedMap, 'status'> => ({
+    task_id,
+    task_name: name,
+    rows: only?.length ?? rows.rows,
+    result_file: results.resultPath(task_id),
+    ...(simulated && { simulated }),
+  });
+
+  const before = await taskWithId(client, idFrom(origin, 0), origin, asked);
+  if (before) return { ...told(before.task_id), status: 'known', task_name: before.task_name };
+  await checkRows(context, { ...task, name }, rows, rowsAsked({ rows: rows.rows, ...(only && { only }) }));
+  if (task.route) await checkChatLimit(client, context, task.route, only?.length ?? rows.rows);
+  const order: MapOrder = { ...inputOf(context, checked), rows };
+  const claim = await contents.put(Buffer.from(JSON.stringify(order)));
+  for (let clashes = 0; ; clashes += 1) {
+    const task_id = idFrom(origin, clashes);
+    const input: MapInput = {
+      task: taskOf(task_id, order),
+      created_at: isoSeconds(Date.now()),
+      order: claim,
+      rows: rows.rows,
+      at_once: Math.max(AT_ONCE, limitsOf(context.config).concurrent),
+      ...(only && { only }),
+      ...(retries !== undefined && { retries }),
+    };
+    const memo = { ...memoOf(task.route, origin, asked), [CREATED_MEMO]: input.created_at };
+    try {
+      const options = optionsOf(context.taskQueue, input.task, memo);
+      await client.workflow.start(MAP_WORKFLOW, { ...options, args: [input] });
+      const retired = simulated && retirementOf(checked.model);
+      return { ...told(task_id), status: 'started', ...(retired && { retired }) };
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      const known = await taskWithId(client, task_id, origin, asked);
+      if (known) return { ...told(task_id), status: 'known' };
+    }
+  }
+}
+
+/** The map as a task of its own: what its rows are asked is in the order. */
+function taskOf(task_id: string, { prompt, request: _, rows: __, relay: ___, limiter: ____, ...task }: MapOrder): Task {
+  return { ...task, task_id, prompt: firstCharacters(prompt, QUESTION_CHARS) };
+}
+
+/** Checks what would be asked for each row. */
+async function checkRows(
+  context: TaskContext,
+  task: Omit<NewMap, 'rows' | 'retries'> & { name: string },
+  rows: StoredRows,
+  numbers: readonly number[],
+): Promise<void> {
+  for await (const row of readRows(context.contents, rows, numbers)) {
+    if (!hasColumns(task.prompt)) throw new Problem('no_column', { columns: Object.keys(row.values) });
+    const prompt = promptOf(task.prompt, row);
+    try {
+      checkTask(context, { ...task, prompt });
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      const { code, params } = error;
+      throw new Problem('unusable_row', { line: row.line, reason: { code, params } });
+    }
+  }
+}
+
+/** @returns the numbers of the rows without an answer, in order. */
+async function failedRows(context: TaskContext, task_id: string): Promise<number[]> {
+  const map = await savedResult(context, task_id);
+  if (!map.map) throw new Problem('no_map', { task_id });
+  const numbers: number[] = [];
+  for await (const { number, status } of rowsOfMap(context.results, map)) if (status !== 'done') numbers.push(number);
+  if (numbers.length === 0) throw new Problem('no_failed_rows', { task_id });
+  return numbers;
+}
+
+async function renewed({ contents }: TaskContext, rows: StoredRows, task_id: string): Promise<StoredRows> {
+  return await renewRows(contents, rows).catch((error: unknown) => {
+    throw error instanceof ServiceError && error.code === 'payload_gone'
+      ? new Problem('rows_gone', { task_id })
+      : error;
+  });
+}

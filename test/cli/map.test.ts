@@ -1,0 +1,86 @@
+/** Maps by the built command line, on a stack with the simulated Kimi. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { cleanHome, cli, up, type Ended } from '../support/cli.ts';
+
+const FILE = 'rows.csv';
+const PROMPT = '{{name}} [[simulate: {{how}}]]';
+
+/** A stack, and a file of rows of which the third is refused once. */
+async function stage() {
+  const env = await cleanHome({ KIMI_LANG: 'en', KIMI_MAX_TASKS_PER_MINUTE: '0', KIMI_CALLBACKS: 'relay' });
+  await up(env, '--simulate');
+  const rows = ['name,how', 'one,delay=0', '"two, quoted",delay=0', 'three,status=400 refusals=1 delay=0'];
+  await writeFile(join(env['HOME'] ?? '', FILE), rows.join('\n'));
+  const run = async (...args: string[]): Promise<Ended> => await cli(args, env);
+  return { env, run };
+}
+
+it('is dispatched, watched, printed row by row, retried, exported, counted and removed', async () => {
+  const { run } = await stage();
+  const dispatched = await run('dispatch', '--map', FILE, '-p', PROMPT, '-n', 'three rows');
+  expect(dispatched).toMatchObject({ code: 0, stdout: expect.stringContaining('three rows (3 rows)') });
+  const [task_id = ''] = /kimi-\d+-\d+/.exec(dispatched.stderr) ?? [];
+  const watched = await run('watch', 'three rows');
+  expect(watched.code).toBe(6);
+  expect(watched.stdout).toContain('2 of 3 done, 1 failed');
+  expect(watched.stdout).toContain('Row 3: ');
+
+  const all = await run('result', 'last', '--all');
+  const rows = all.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(rows).toMatchObject([
+    { row: 1, status: 'done', answer: expect.stringContaining('> one') },
+    { row: 2, status: 'done', answer: expect.stringContaining('> two, quoted') },
+    { row: 3, status: 'failed', error: { type: expect.any(String) } },
+  ]);
+  const result = await run('result', task_id);
+  expect(result).toMatchObject({ code: 6, stdout: expect.stringContaining('2 of 3 done, 1 failed') });
+  expect(result.stderr).toContain(`kimi-dispatch result ${task_id} --all`);
+  expect((await run('status', task_id)).stdout).toContain('2 of 3 done, 1 failed');
+  expect((await run('status', String(rows[1]?.['task_id']))).stdout).toContain(`row 2 of ${task_id}`);
+
+  const retried = await run('retry', task_id, '--failed', '--json');
+  expect(JSON.parse(retried.stdout)).toMatchObject({ status: 'started', task_name: 'three rows', rows: 1 });
+  expect(await run('wait', 'three rows')).toMatchObject({ code: 0 });
+  const whole = await run('result', 'three rows', '--all', '--csv');
+  expect(whole.code).toBe(0);
+  const states = whole.stdout
+    .trim()
+    .split('\r\n')
+    .slice(1)
+    .map((line) => line.split(',')[2]);
+  expect(states).toEqual(['"done"', '"done"', '"done"']);
+  expect(await run('retry', 'three rows', '--failed')).toMatchObject({ code: 10 });
+
+  const listed = JSON.parse((await run('list', '--json')).stdout) as { task_name: string }[];
+  expect(listed).toHaveLength(2);
+  expect(JSON.parse((await run('usage', '--json')).stdout)).toMatchObject({ total: { tasks: 4, answered: 3 } });
+  expect(JSON.parse((await run('export', '--json')).stdout)).toHaveLength(4);
+  expect((await run('inbox', '--json')).stdout.trim()).toBe('[]');
+  expect(await run('rm', task_id, '--yes')).toMatchObject({ code: 0 });
+  expect(await run('status', String(rows[1]?.['task_id']))).toMatchObject({ code: 4 });
+  expect(JSON.parse((await run('export', '--json')).stdout)).toHaveLength(1);
+});
+
+it('with a broken file, an unknown column or --continue is refused, and nothing is dispatched', async () => {
+  const { env, run } = await stage();
+  const dispatch = async (file: string, ...more: string[]): Promise<Ended> =>
+    await run('dispatch', '--map', file, ...more);
+  expect(await dispatch(FILE, '-p', '{{nam}}')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('Line 2 has no column nam, so nothing was dispatched; its columns: name, how.'),
+  });
+  await writeFile(join(env['HOME'] ?? '', 'bad.jsonl'), '{"text":"a"}\n{"text"\n');
+  const bad = 'Line 2 of bad.jsonl is not JSON; nothing was dispatched.';
+  expect(await dispatch('bad.jsonl', '-p', '{{text}}')).toMatchObject({ code: 2, stderr: `${bad}\n` });
+  expect(await dispatch('none.csv', '-p', '{{text}}')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('none.csv'),
+  });
+  expect(await dispatch(FILE, '-p', '{{name}}', '--continue', 'last')).toMatchObject({ code: 2 });
+  expect((await run('list', '--json')).stdout.trim()).toBe('[]');
+});

@@ -1,0 +1,99 @@
+/** kill -9 of everything amid a map, engine included: no row is lost or paid twice, and there is one notification. */
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { ResultStore } from '../../src/results/store.ts';
+import { rowTaskId } from '../../src/shared/task-id.ts';
+import { answerTo } from '../../src/simulator/answers.ts';
+import { createSimulator } from '../../src/simulator/app.ts';
+import type { SimulatorEvent } from '../../src/simulator/events.ts';
+import { runningStack } from '../../src/stack/state.ts';
+import { GatewayStub } from '../chaos/gateway.ts';
+import { call } from '../support/api.ts';
+import { cleanHome, cli, launch, resultsOf } from '../support/cli.ts';
+import { lifetime, SECRET, serve, silent, until } from '../support/resources.ts';
+
+const ROWS = 60;
+const PROMPT = 'row {{n}} [[simulate: delay={{delay}}]]';
+const delayOf = (n: number): number => 300 + (n % 7) * 100;
+
+/** How many rows have a result when everything is killed. */
+const KILLED_AT = [5, 30];
+
+async function stage() {
+  const gateway = new GatewayStub(() => performance.now());
+  await gateway.start();
+  lifetime()(async () => await gateway.stop());
+  const events: SimulatorEvent[] = [];
+  const onEvent = (event: SimulatorEvent): void => void events.push(event);
+  const simulator = createSimulator({ secret: SECRET, delayMs: 0, log: silent, onEvent });
+  lifetime()(() => simulator.stop());
+  const env = await cleanHome({
+    KIMI_CALLBACKS: 'native',
+    KIMI_API_URL: `${await serve(simulator.app)}/v1`,
+    KIMI_API_KEY: 'sk-test',
+    KIMI_MODEL: 'kimi-k2.6',
+    KIMI_MAX_TASKS_PER_MINUTE: '0',
+    KIMI_MAX_CONCURRENT_TASKS: '8',
+    KIMI_TASK_TIMEOUT_MS: '30000',
+    OPENCLAW_WAKE_URL: gateway.url,
+    WEBHOOK_SECRET: SECRET,
+    // Where callbacks go after the restart.
+    WEBHOOK_PORT: '23901',
+  });
+  return { gateway, events, env, home: join(env['HOME'] ?? '', '.local/share/kimi-dispatch') };
+}
+
+it('of everything, twice', { timeout: 600_000 }, async () => {
+  const { gateway, events, env, home } = await stage();
+  const start = async () => {
+    const { child } = launch(['up'], env);
+    await until(async () => ((await runningStack(home))?.pid === child.pid ? true : undefined));
+    return await runningStack(home);
+  };
+  const file = Array.from({ length: ROWS }, (_, n) => JSON.stringify({ n: n + 1, delay: delayOf(n + 1) })).join('\n');
+  let stack = await start();
+  const socket = stack?.api_socket ?? '';
+  const kept = await call(socket, 'POST', '/v1/rows?name=rows.jsonl', { file: Buffer.from(file) });
+  expect(kept).toMatchObject({ status: 201, body: { rows: ROWS } });
+  const started = await call(socket, 'POST', '/v1/maps', { body: { prompt: PROMPT, name: 'sixty', rows: kept.body } });
+  expect(started).toMatchObject({ status: 201, body: { status: 'started', rows: ROWS } });
+  const { task_id } = started.body as { task_id: string };
+
+  const results = new ResultStore(resultsOf(env));
+  const rowIds = Array.from({ length: ROWS }, (_, index) => rowTaskId(task_id, index + 1));
+  const saved = async (): Promise<number> => {
+    const all = await Promise.all(rowIds.map(async (id) => await results.read(id)));
+    return all.filter((result) => result !== undefined).length;
+  };
+  for (const rows of KILLED_AT) {
+    await until(async () => (await saved()) >= rows);
+    const pids = [stack?.pid, ...(stack?.children.map(({ pid }) => pid) ?? [])].filter((pid) => pid !== undefined);
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    await until(async () => ((await runningStack(home)) ? undefined : true));
+    stack = await start();
+  }
+  await until(async () => (await results.read(task_id))?.acknowledged);
+
+  const map = await results.read(task_id);
+  const rows = await Promise.all(rowIds.map(async (id) => await results.read(id)));
+  for (const [index, row] of rows.entries()) {
+    const prompt = PROMPT.replace('{{n}}', String(index + 1)).replace('{{delay}}', String(delayOf(index + 1)));
+    expect(row?.prompt).toBe(prompt);
+    const taken = events.filter((event) => event.task_id === rowIds[index] && event.what === 'taken').length;
+    // A worker that was killed on the point of sending is not known not to have sent: the row is not sent again, and has no answer.
+    expect([taken, row?.status]).toEqual(taken === 0 ? [0, 'timed_out'] : [1, 'done']);
+    expect(row?.output).toBe(taken === 0 ? undefined : answerTo(prompt));
+  }
+  const done = rows.filter((row) => row?.status === 'done').length;
+  expect(map?.map).toMatchObject({ rows: ROWS, done, timed_out: ROWS - done });
+  const shown = gateway.wakes.filter((wake) => wake.shown);
+  expect(shown.map(({ key }) => key)).toEqual([task_id]);
+  const all = await cli(['result', task_id, '--all'], env);
+  expect(
+    all.stdout
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { row: number }).row),
+  ).toEqual(Array.from({ length: ROWS }, (_, index) => index + 1));
+  expect(await cli(['down'], env)).toMatchObject({ code: 0 });
+});
