@@ -32,7 +32,7 @@ export function resultActivities({ results, apiUrl, metrics, log }: ResultDepend
       const priced = { ...result, ...(cost && { cost }) };
       const { saved, isNew } = await beating(async () => await results.persist(priced));
       noteSaved(saved.task_id);
-      const { task_id, status, late, model, error, tokens, finish_reason } = saved;
+      const { task_id, status, late, model, fallback, error, tokens, finish_reason } = saved;
       log.info({ task_id, status, ...(late && { late }), ...(error && { type: error.type }) }, 'saved');
       if (isNew) {
         // A late answer belongs to the same trace, whose span is exported already.
@@ -44,7 +44,7 @@ export function resultActivities({ results, apiUrl, metrics, log }: ResultDepend
         completed_at: saved.completed_at,
         ...(saved.cost && { cost: saved.cost }),
         file: tildePath(results.resultPath(task_id)),
-        ...(isOther && { instead: { status, late, model, error, tokens, finish_reason } }),
+        ...(isOther && { instead: { status, late, model, fallback, error, tokens, finish_reason } }),
       };
     },
 

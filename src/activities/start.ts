@@ -53,6 +53,7 @@ export async function startWorker(config: Config, log: Logger): Promise<Service>
   await warmUpHttp();
   const isRelayed = usesRelay(config);
   const credential = isRelayed ? 'KIMI_RELAY_TOKEN' : 'KIMI_API_KEY';
+  if (config.KIMI_FALLBACK && !isRelayed) log.warn('KIMI_FALLBACK has no effect: only the relay can ask another model');
   if (!config[credential]) log.warn(`${credential} is not set: new tasks will be refused`);
 
   const meter = await startRuntime(config, log);
@@ -62,6 +63,7 @@ export async function startWorker(config: Config, log: Logger): Promise<Service>
     apiKey: config.KIMI_API_KEY,
     relay: isRelayed ? { url: `${relayUrl(config)}/v1`, token: config.KIMI_RELAY_TOKEN } : undefined,
     callbackBaseUrl: callbackBaseUrl(config),
+    fallback: config.KIMI_FALLBACK,
     contents: payloads.contents,
   });
   const gateway = new Gateway({ wakeUrl: wakeUrl(config), token: config.OPENCLAW_WAKE_TOKEN });

@@ -155,11 +155,18 @@ const retrying = z.object({
   detail: detail.optional(),
   next_attempt_at: time.optional(),
 });
+const fallback = z.object({
+  asked_model: z.string().describe('The model that the task asked for.'),
+  model: z.string(),
+  effort: z.string().optional(),
+  overloaded_ms: z.number(),
+});
 const progress = z.object({
   phase: z.enum(['using_tools', 'reading', 'waiting', 'reasoning', 'answering']),
   tokens: z.number(),
   tail: z.string(),
   repeats: z.literal(true).optional(),
+  fallback: fallback.optional(),
 });
 const cost = z.object({ amount: z.number(), currency: z.enum(['CNY', 'USD']), price_date: z.string() });
 
@@ -215,6 +222,7 @@ export const task = named(
       'awaiting_late_answer',
       'closed',
     ]),
+    fallback: fallback.optional().describe('Set if another model was asked, as Kimi was overloaded.'),
     api_id: z.string().optional(),
     question: z.string().optional().describe('Beginning of the prompt.'),
     queue: queuePosition.optional(),
@@ -258,6 +266,7 @@ export const result = named(
     output: z.string().optional().describe('Kimi’s answer; absent if there is none.'),
     reasoning: z.string().optional(),
     finish_reason: z.string().optional().describe('`length` if the answer is cut off.'),
+    fallback: fallback.optional().describe('Set if another model was asked, as Kimi was overloaded.'),
     error: taskError.optional(),
     cost: cost.optional(),
     simulated: simulated.optional(),

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { callsBack } from '../kimi/models.ts';
+import { callsBack, retirementOf } from '../kimi/models.ts';
 import { PLUGIN_WAKE_PATH, type PluginWake } from '../notify/protocol.ts';
 import { httpAddress, isLoopback } from '../service/http.ts';
 import type { Limits } from '../shared/limits.ts';
 import { ConfigError, type ConfigProblem } from './problems.ts';
 import { problemOf } from './schemas.ts';
-import { LONGEST_NAME, SECRETS, VARIABLE_ENTRIES, type VariableName, type Variables } from './variables.ts';
+import { LONGEST_NAME, SECRETS, VARIABLE_ENTRIES, VARIABLES, type VariableName, type Variables } from './variables.ts';
 
 /** The value of each variable, and whether it was set or is its default. */
 export type Config = Variables & { isSet(name: VariableName): boolean };
@@ -35,8 +35,18 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     if (parsed.success) values[name] = parsed.data;
     else problems.push(problemOf(name, parsed.error.issues[0], example));
   }
+  problems.push(...retiredFallbacks(values));
   if (problems.length > 0) throw new ConfigError(problems);
   return { ...(values as Variables), isSet: (name) => set.has(name) };
+}
+
+/** Elsewhere a model of that name may be served. */
+function retiredFallbacks({ KIMI_API_URL: apiUrl, KIMI_FALLBACK: fallback }: Partial<Variables>): ConfigProblem[] {
+  if (!fallback || apiUrl === undefined || callsBack(apiUrl)) return [];
+  const retired = fallback.models.map(({ model }) => retirementOf(model)).find((detail) => detail?.code === 'retired');
+  if (!retired) return [];
+  const { example } = VARIABLES.KIMI_FALLBACK;
+  return [{ subject: 'KIMI_FALLBACK', code: 'fallback_retired', params: retired, example }];
 }
 
 /** As `docker --env-file` and `export NAME='"value"'` leave it. */

@@ -11,6 +11,11 @@ interface Problems {
   bucket: object;
   both_set: { other: string };
   duplicate_key: object;
+  fallback: object;
+  /** `words`: the efforts of the model. */
+  fallback_effort: { model: string; words: string[] };
+  fallback_retired: { model: string; date: string; successor: string };
+  fallback_time: object;
   folder: object;
   header_characters: object;
   http_url: object;
@@ -83,6 +88,11 @@ const WORDS: Record<Lang, Words> = {
     both_set: ({ other }) => `is set, and so is ${other}; keep one of the two`,
     bucket: () => 'needs the name of a bucket',
     duplicate_key: () => 'names an id twice',
+    fallback: () => 'needs one to four models, separated by commas, each with :EFFORT if wanted',
+    fallback_effort: ({ model, words }) => `names an effort that ${model} does not have; it has ${words.join(', ')}`,
+    fallback_retired: ({ model, date, successor }) =>
+      `names ${model}, which was retired at Moonshot on ${date}; use ${successor}`,
+    fallback_time: () => 'begins with a time that needs to be above 0 with a unit: s, m or h',
     folder: () => 'needs a folder that can be made, not in /proc or /sys',
     header_characters: () => 'holds a space, a line end or a character that is not ASCII',
     http_url: () => 'needs an http or https URL',
@@ -114,6 +124,11 @@ const WORDS: Record<Lang, Words> = {
     both_set: ({ other }) => `與 ${other} 都設定了；請只留一個`,
     bucket: () => '必須是儲存貯體的名稱',
     duplicate_key: () => '有重複的 id',
+    fallback: () => '必須是一到四個模型，以逗號分隔，每個都可以加上 :思考強度',
+    fallback_effort: ({ model, words }) => `寫了 ${model} 沒有的思考強度；它有 ${words.join('、')}`,
+    fallback_retired: ({ model, date, successor }) =>
+      `列了 ${model}，而它於 ${date} 在 Moonshot 停用；請改用 ${successor}`,
+    fallback_time: () => '開頭的時間必須大於 0，並加上單位：s、m 或 h',
     folder: () => '必須是可以建立的資料夾，不能在 /proc 或 /sys 裡',
     header_characters: () => '含有空白、換行或不是 ASCII 的字元',
     http_url: () => '必須是 http 或 https 的網址',

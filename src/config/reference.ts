@@ -101,6 +101,13 @@ const ENTRIES: Record<VariableName, Entry> = {
     en: 'What happens to an interrupted answer that cannot be resumed: `fail` keeps what was received, `retry` sends the request again, which may be charged twice.',
     'zh-TW': '答案中斷而無法接續時：`fail` 保留已收到的部分，`retry` 重新請求，可能重複付費。',
   },
+  KIMI_FALLBACK: {
+    group: 'relay',
+    default: { en: 'only the model of the task', 'zh-TW': '只用任務的模型' },
+    en: 'Models that are asked while Kimi is overloaded, in order, e.g. `10m,kimi-k3:high,kimi-k2.6`: the next one whenever Kimi has refused every request for 10 minutes (10 minutes without a time in front). Read by the worker.',
+    'zh-TW':
+      'Kimi 滿載時依序改用的模型，例如 `10m,kimi-k3:high,kimi-k2.6`：請求連續 10 分鐘都被拒絕，就改用下一個；開頭沒有時間就是 10 分鐘。由 worker 讀取。',
+  },
   KIMI_ON_REPEAT: {
     group: 'relay',
     en: 'What happens to an answer that repeats the same text over 4,000 characters: `continue`, or `stop` and keep what was received as `partial_output`.',

@@ -3,6 +3,9 @@ import { createSecretKey, type KeyObject } from 'node:crypto';
 import ms, { type StringValue } from 'ms';
 import * as z from 'zod';
 import { folderOf } from './early.ts';
+import type { Fallback } from '../kimi/fallback.ts';
+import { modelOf, thinkingWords } from '../kimi/models.ts';
+import { MAX_FALLBACKS } from '../shared/relay.ts';
 import type { ConfigProblem, ProblemCode } from './problems.ts';
 
 const code = (name: ProblemCode): string => name;
@@ -34,6 +37,35 @@ export const age = z.string().transform((value, context) => {
   else if (time > 0) return time;
   else context.addIssue(code('age'));
   return z.NEVER;
+});
+
+/** Without a time in `KIMI_FALLBACK`. */
+const FALL_BACK_AFTER_MS = ms('10m');
+
+/** Longest time of `KIMI_FALLBACK`: the relay tries a request for a day. */
+const LATEST_FALLBACK = '12h';
+
+/** `MODEL` or `MODEL:EFFORT`, separated by commas; in front of them a time, if wanted. */
+export const fallback = z.string().transform((value, context): Fallback => {
+  const parts = value.split(',').map((part) => part.trim());
+  const isTimed = /^\d/.test(parts[0] ?? '');
+  const after = isTimed ? age.safeParse(parts.shift()) : undefined;
+  const after_ms = after ? (after.data ?? 0) : FALL_BACK_AFTER_MS;
+  if (after && after_ms === 0) context.addIssue(code('fallback_time'));
+  if (after_ms > ms(LATEST_FALLBACK))
+    context.addIssue({ code: 'custom', message: code('at_most'), params: { maximum: LATEST_FALLBACK } });
+  if (parts.length === 0 || parts.length > MAX_FALLBACKS) context.addIssue(code('fallback'));
+  const models = parts.map((part) => {
+    const [, id = '', thinking] = /^([^\s:]{1,128})(?::([a-z]+))?$/.exec(part) ?? [];
+    if (id === '') context.addIssue(code('fallback'));
+    const model = modelOf(id);
+    if (model && thinking !== undefined && !thinkingWords(model).includes(thinking)) {
+      const params = { model: id, words: thinkingWords(model) };
+      context.addIssue({ code: 'custom', message: code('fallback_effort'), params });
+    }
+    return { model: id, ...(thinking !== undefined && { thinking }) };
+  });
+  return { after_ms, models };
 });
 
 /** 0 is unlimited. */

@@ -9,6 +9,7 @@ import {
   age,
   atMost,
   bucketName,
+  fallback,
   folder,
   headerSecret,
   httpUrl,
@@ -59,6 +60,7 @@ export const VARIABLES = {
   KIMI_LIMITER: { schema: atMost(LONGEST_NAME).optional(), example: 'my-account' },
 
   KIMI_ON_INTERRUPT: { schema: oneOf('fail', 'retry').default('fail'), example: 'retry' },
+  KIMI_FALLBACK: { schema: fallback.optional(), example: '10m,kimi-k3:high,kimi-k2.6' },
   KIMI_ON_REPEAT: { schema: oneOf('continue', 'stop').default('continue'), example: 'stop' },
   KIMI_STALL_TIMEOUT_MS: { schema: milliseconds.default(120_000), example: '120000' },
   KIMI_RELAY_STREAMS: { schema: relayStreams.default(100), example: '100' },

@@ -63,10 +63,25 @@ const toolUse = z.object({
 });
 const toolUses = optional(z.array(toolUse));
 
+const fallback = optional(
+  z.object({
+    asked_model: word,
+    model: word,
+    effort: optional(word),
+    overloaded_ms: z.number().nonnegative(),
+  }),
+);
+
 const metadata = z.object({ task_id: z.string(), task_name: text.optional() });
 
 const answerCallback = answer
-  .extend({ metadata, error: z.null().optional(), interruptions: optional(z.int().positive()), tool_uses: toolUses })
+  .extend({
+    metadata,
+    error: z.null().optional(),
+    interruptions: optional(z.int().positive()),
+    tool_uses: toolUses,
+    fallback,
+  })
   .transform(({ error: _error, ...callback }): AnswerCallback => callback);
 
 /** Only the relay sends it. */
@@ -82,6 +97,7 @@ const errorCallback = z
     usage: optional(usage),
     interruptions: optional(z.int().positive()),
     tool_uses: toolUses,
+    fallback,
     choices: z.undefined().optional(),
     metadata,
   })

@@ -7,6 +7,7 @@ import { parseDirectAnswer } from './answer.ts';
 import type { Account } from './account.ts';
 import { refuseIfTooLong } from './context.ts';
 import { KimiError } from './errors.ts';
+import { fallbackFor, type Fallback } from './fallback.ts';
 import { KimiHttp, type HttpResponse } from './http.ts';
 import { storedFile } from './stored-file.ts';
 import { callsBack } from './models.ts';
@@ -21,6 +22,8 @@ export interface KimiClientOptions {
   relay?: { url: string; token: string | undefined } | undefined;
   /** Where callbacks are received, e.g. `http://localhost:9001`. */
   callbackBaseUrl: string;
+  /** What is asked while Kimi is overloaded, behind a relay; nothing else by default. */
+  fallback?: Fallback | undefined;
   /** Contents of the tasks' files. */
   contents: Pick<ContentStore, 'get'>;
 }
@@ -54,7 +57,7 @@ export class KimiClient {
    * @throws {KimiError} its `kind` tells whether the request may be retried.
    */
   async dispatch(task: Task, signal: AbortSignal): Promise<Dispatched> {
-    const { apiUrl, relay, callbackBaseUrl } = this.options;
+    const { apiUrl, relay, callbackBaseUrl, fallback } = this.options;
     if (!this.http) {
       const [type, variable] = relay ? ['no_relay_token', 'KIMI_RELAY_TOKEN'] : ['no_api_key', 'KIMI_API_KEY'];
       throw new KimiError('refused', type, `${variable} is not set in the worker’s environment`);
@@ -69,12 +72,16 @@ export class KimiClient {
     }
     const tools = task.request?.tools ?? [];
     if (!relay && tools.length > 0) throw new KimiError('refused', 'no_tools', { code: 'no_tools', tools });
-    const chat = requestFor(task, apiUrl, await this.contentsOf(files));
+    const contents = await this.contentsOf(files);
+    const chat = requestFor(task, apiUrl, contents);
     if (!relay && !callsBack(apiUrl)) {
       const message = `${new URL(apiUrl).host} does not call back. Nothing was sent. Set KIMI_CALLBACKS=relay, or KIMI_API_URL to an API that calls back`;
       throw new KimiError('refused', 'no_callback_provider', message);
     }
-    await refuseIfTooLong(this.account, chat, signal);
+    const { account } = this;
+    await refuseIfTooLong(account, chat, signal);
+    const others =
+      relay && fallback && (await fallbackFor(task, chat, fallback, { apiUrl, account, contents, signal }));
     try {
       const response = await this.http.post('chat/completions', {
         signal,
@@ -83,6 +90,7 @@ export class KimiClient {
           ...chat,
           ...(documents.length > 0 && { files: documents }),
           ...(tools.length > 0 && { kimi_tools: tools }),
+          ...(others && { fallback: others }),
           metadata: { task_id: task.task_id, task_name: task.task_name },
           callback_url: callbackUrl(callbackBaseUrl, task.task_id),
         },

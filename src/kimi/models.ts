@@ -185,6 +185,19 @@ const CONTRACT_PARAMETERS = { temperature: 0.3, max_tokens: 8000 } as const;
 /** Efforts of K3. Kimi was observed to accept any word without an error. */
 const EFFORTS = ['low', 'high', 'max'];
 
+/** @returns the words of `--thinking` for a model. */
+export function thinkingWords({ thinking }: Model): string[] {
+  if (thinking === 'effort') return ['on', ...EFFORTS];
+  return thinking === 'switch' ? ['on', 'off'] : ['on'];
+}
+
+/** @returns whether a model thinks less with the one word of `--thinking` than with the other; without one it thinks most. */
+export function thinksLess(one: string | undefined, other: string | undefined): boolean {
+  const words = ['off', ...EFFORTS];
+  const rank = (word = ''): number => (words.includes(word) ? words.indexOf(word) : words.length - 1);
+  return rank(one) < rank(other);
+}
+
 /** The only temperatures that Kimi accepts: for a model that thinks, and for one that does not. */
 const FIXED_TEMPERATURE = { thinking: 1, otherwise: 0.6 };
 

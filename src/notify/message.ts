@@ -23,6 +23,7 @@ export function replyText(result: ResultFile, file: string, text: Text, excerpt 
 export function outcomeText(result: ResultFile, text: Text): string {
   const { reply } = text;
   const facts = [reply.task(field(result.task_name)), reply.model(field(result.model))];
+  if (result.fallback) facts.push(`🔀 ${text.fallback(result.fallback)}`);
   if (result.schedule) facts.push(...scheduleFacts(result, result.schedule, text));
   const { map, status } = result;
   if (map) facts.push(reply.rows(text.rows(map)));

@@ -6,6 +6,7 @@ import { FAILURE } from '../shared/names.ts';
 import { RELAY_TRIES_MS, type RelayRequest } from '../shared/relay.ts';
 import { requestsIn, type Attempt } from './attempts.ts';
 import { answered, failed } from './callbacks.ts';
+import { errorAfter, requestInUse, requestNow } from './fallback.ts';
 import { nextStep, type NextStep, type OnInterrupt } from './next-step.ts';
 import type { ReceivedStore } from './recordings.ts';
 import { StreamedAnswer, type RequestDependencies } from './request.ts';
@@ -50,9 +51,10 @@ export function createAnswering({ onInterrupt, ...dependencies }: AnsweringDepen
   }
 
   /** Sends the next request to Kimi, if one is due. */
-  async function stream(request: RelayRequest, state: RequestState): Promise<Callback> {
-    const { task_id } = request;
+  async function stream(asked: RelayRequest, state: RequestState): Promise<Callback> {
+    const { task_id } = asked;
     const before = await received.read(task_id, state.interruptions);
+    const request = requestNow(asked, before, state);
     const step = stepAfter(request, before, onInterrupt);
     if (step.do === 'finish') return answered(request, before);
     if (step.do === 'give up') return givenUp(request, before, state.why);
@@ -66,15 +68,15 @@ export function createAnswering({ onInterrupt, ...dependencies }: AnsweringDepen
 
   return async (request: RelayRequest, state: RequestState): Promise<Callback> => {
     try {
-      const callback = (await recover(request, state)) ?? (await stream(request, state));
+      const callback = (await recover(requestInUse(request, state.fallback), state)) ?? (await stream(request, state));
       const tool_uses = request.tools ? await tools.usesOf(request.task_id) : [];
-      return tool_uses.length > 0 ? { ...callback, tool_uses } : callback;
+      return { ...callback, ...(tool_uses.length > 0 && { tool_uses }), ...state.fallenBack };
     } catch (error) {
       if (hasType(error, FAILURE.interrupted)) metrics.interrupted();
       else if (!state.isElsewhere(error) && state.triedForMs > RELAY_TRIES_MS) {
         return tooLate(request, error, await received.read(request.task_id, state.interruptions));
       }
-      throw state.afterFailure(error);
+      throw await errorAfter(error, request, state, received);
     }
   };
 }

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import * as z from 'zod';
 import { MAX_CALLBACK_BYTES } from '../shared/callback.ts';
 import { relayApiId } from '../shared/names.ts';
-import type { RelayRequest } from '../shared/relay.ts';
+import { MAX_FALLBACKS, type RelayRequest } from '../shared/relay.ts';
 import { TASK_ID } from '../shared/task-id.ts';
 import { MAX_FILES, MAX_IMAGES_BYTES, MAX_PROMPT_BYTES, TOOLS } from '../shared/task.ts';
 import { createApp, errorHandler, isBodyError, refuseOthers } from '../service/express.ts';
@@ -29,10 +29,10 @@ export interface RelayAppOptions {
 }
 
 /**
- * Largest body of a dispatch call, in bytes: a prompt, and JSON's escapes for its line ends and quotation marks; pictures in base64, a
- * third longer.
+ * Largest body of a dispatch call, in bytes: a prompt, and JSON's escapes for its line ends and quotation marks; answers before it once
+ * more for each fallback; pictures in base64, a third longer.
  */
-const MAX_BODY_BYTES = 4 * MAX_PROMPT_BYTES + 1.4 * MAX_IMAGES_BYTES;
+const MAX_BODY_BYTES = (1 + MAX_FALLBACKS) * 4 * MAX_PROMPT_BYTES + 1.4 * MAX_IMAGES_BYTES;
 
 /** How long the engine may take to start a request, in milliseconds. */
 const ENGINE_MS = 5_000;
@@ -50,6 +50,20 @@ const dispatch = z.looseObject({
     .max(MAX_FILES)
     .optional(),
   kimi_tools: z.array(z.enum(TOOLS)).min(1).optional(),
+  fallback: z
+    .object({
+      after_ms: z.int().positive(),
+      bodies: z
+        .array(
+          z.looseObject({
+            model: z.string().min(1),
+            messages: z.array(z.union([z.int().nonnegative(), z.looseObject({})])).min(1),
+          }),
+        )
+        .min(1)
+        .max(MAX_FALLBACKS),
+    })
+    .optional(),
 });
 
 /**
@@ -112,7 +126,7 @@ function readDispatch(json: unknown, callbackBaseUrl: string): RelayRequest {
     const [issue] = parsed.error.issues;
     throw new HttpError(400, 'invalid_request_error', `${issue?.path.join('.') || 'body'}: ${issue?.message}`);
   }
-  const { metadata, callback_url, files, kimi_tools: tools, ...body } = parsed.data;
+  const { metadata, callback_url, files, kimi_tools: tools, fallback, ...body } = parsed.data;
   const { task_id, task_name } = metadata;
   if (callback_url !== callbackUrl(callbackBaseUrl, task_id)) {
     throw new HttpError(400, 'foreign_callback_url', 'callback_url is not this task’s at KIMI_CALLBACK_BASE_URL');
@@ -123,6 +137,7 @@ function readDispatch(json: unknown, callbackBaseUrl: string): RelayRequest {
     body,
     ...(files && { files }),
     ...(tools && { tools }),
+    ...(fallback && { fallback }),
   };
 }
 

@@ -1,10 +1,14 @@
 import { ApplicationFailure, CancelledFailure, activityInfo, heartbeat } from '@temporalio/activity';
 import { backoffMs } from '../shared/backoff.ts';
 import { FAILURE } from '../shared/names.ts';
+import type { FallbackNote } from '../shared/result.ts';
 import type { Holder, LostAttempt } from '../shared/task.ts';
 
 /** Backoff before an interrupted stream is resumed, in milliseconds: doubled up to the longest. */
 const RESUME_MS = { first: 1_000, longest: 60_000 };
+
+/** Backoff while Kimi is overloaded, unless it names a time itself: that of the engine (relay/client.ts). */
+const OVERLOADED_MS = { first: 1_000, longest: 60_000 };
 
 /** What one attempt of the activity leaves to the next one, in its heartbeats. */
 interface Left {
@@ -14,6 +18,13 @@ interface Left {
   why?: string;
   /** Since when the current request is tried, in milliseconds since 1970. */
   since: number;
+  /** Since when Kimi has turned away every request to what is asked now, in milliseconds since 1970; absent if it has not. */
+  overloaded_since?: number;
+  /** Number of the fallback in use; absent or 0 if it is none. */
+  fallback_number?: number;
+  /** How long Kimi had been overloaded when it was chosen, in milliseconds. */
+  overloaded_ms?: number;
+  fallback?: FallbackNote;
   /** Process of the last attempt. Absent if that attempt ended by itself, or was lost before it began. */
   holder?: Holder;
 }
@@ -52,13 +63,44 @@ export class RequestState {
 
   /** Details of the heartbeats of this attempt. */
   get details(): Omit<Left, 'holder'> {
-    const { interruptions, why, since } = this.left;
-    return { interruptions, since, ...(why !== undefined && { why }) };
+    const { holder: _, ...details } = this.left;
+    return details;
   }
 
   /** How long the current request has been tried, in milliseconds. */
   get triedForMs(): number {
     return Date.now() - this.left.since;
+  }
+
+  /** Number of the fallback in use; 0 for the task's own request. */
+  get fallback(): number {
+    return this.left.fallback_number ?? 0;
+  }
+
+  /** The note for the user while a fallback is in use. */
+  get fallenBack(): { fallback?: FallbackNote } {
+    const { fallback } = this.left;
+    return fallback ? { fallback } : {};
+  }
+
+  /** How long Kimi has turned away every request to what is asked now, in milliseconds. */
+  get overloadedForMs(): number {
+    return Date.now() - (this.left.overloaded_since ?? Date.now());
+  }
+
+  /**
+   * Something else is asked from now on.
+   *
+   * @param number of the fallback; 0 for the task's own request
+   * @param note for the user
+   */
+  fallBack(number: number, note: Omit<FallbackNote, 'overloaded_ms'>): void {
+    const { left } = this;
+    left.overloaded_ms = (left.overloaded_ms ?? 0) + this.overloadedForMs;
+    left.fallback_number = number;
+    delete left.overloaded_since;
+    delete left.fallback;
+    if (number > 0) left.fallback = { ...note, overloaded_ms: left.overloaded_ms };
   }
 
   /** The recordings are ahead of the last heartbeat. */
@@ -80,17 +122,30 @@ export class RequestState {
   /**
    * Records the end of this attempt for the next one.
    *
+   * @param fallBackAfterMs how long Kimi has to be overloaded before something else is asked; `undefined` if nothing else may be
    * @returns the error for the engine, with the delay before the next attempt
    */
-  afterFailure(error: unknown): unknown {
+  afterFailure(error: unknown, fallBackAfterMs?: number): unknown {
     if (this.isElsewhere(error)) return error;
     const interruption = hasType(error, FAILURE.interrupted) ? error : undefined;
     const nextRetryDelay = backoffMs(RESUME_MS, this.interruptions);
     if (interruption) this.interrupted(interruption.message);
+    const isOverloaded = hasType(error, FAILURE.throttled);
+    if (isOverloaded) this.left.overloaded_since ??= Date.now();
+    else delete this.left.overloaded_since;
     heartbeat(this.details);
+    if (isOverloaded && fallBackAfterMs !== undefined) return this.retriedWithin(fallBackAfterMs, error);
     if (!interruption) return error;
     const { message, details } = interruption;
     return ApplicationFailure.create({ message, type: FAILURE.interrupted, details: details ?? [], nextRetryDelay });
+  }
+
+  /** @returns the error, with a delay that ends when something else is asked: Kimi may name a later time. */
+  private retriedWithin(fallBackAfterMs: number, error: ApplicationFailure): ApplicationFailure {
+    const { message, details, nextRetryDelay: named } = error;
+    const delay = typeof named === 'number' ? named : backoffMs(OVERLOADED_MS, this.info.attempt - 1);
+    const nextRetryDelay = Math.min(delay, Math.max(1, fallBackAfterMs - this.overloadedForMs));
+    return ApplicationFailure.create({ message, type: FAILURE.throttled, details: details ?? [], nextRetryDelay });
   }
 }
 

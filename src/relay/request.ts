@@ -10,11 +10,12 @@ import type { RelayRequestOutcome, streamMetrics } from '../shared/metrics.ts';
 import type { ErrorDetail } from '../shared/error-detail.ts';
 import { failureDetails } from '../shared/failure-details.ts';
 import { FAILURE } from '../shared/names.ts';
-import type { RelayRequest, StreamProgress } from '../shared/relay.ts';
+import type { StreamProgress } from '../shared/relay.ts';
 import { Answer } from './answer.ts';
 import type { Attempt } from './attempts.ts';
 import { answered, failed } from './callbacks.ts';
 import type { Documents } from './documents.ts';
+import { mayFallBack, type RequestInUse } from './fallback.ts';
 import type { NextStep } from './next-step.ts';
 import type { ReceivedStore, Recording } from './recordings.ts';
 import type { TaskReports } from './reports.ts';
@@ -45,7 +46,7 @@ export class StreamedAnswer {
   /** @param before the earlier requests for the same answer */
   constructor(
     private readonly dependencies: RequestDependencies,
-    private readonly request: RelayRequest,
+    private readonly request: RequestInUse,
     before: readonly (Attempt | undefined)[],
     step: Extract<NextStep, { do: 'ask' }>,
   ) {
@@ -87,7 +88,7 @@ class StreamedRequest {
   /** @param before the earlier requests for the same answer */
   constructor(
     private readonly dependencies: RequestDependencies,
-    private readonly request: RelayRequest,
+    private readonly request: RequestInUse,
     before: readonly (Attempt | undefined)[],
     private readonly step: Extract<NextStep, { do: 'ask' }>,
   ) {
@@ -201,10 +202,12 @@ class StreamedRequest {
     const { kind, type, message } = error;
     const { task_id } = this.request;
     log.warn({ task_id, type, kind }, message);
-    if (kind === 'refused') return failed(this.request, error.taskError, this.attempts);
+    const isUnfit = kind === 'refused' && this.request.isFallback && mayFallBack(this.attempts);
+    if (kind === 'refused' && !isUnfit) return failed(this.request, error.taskError, this.attempts);
     if (kind === 'interrupted' || kind === 'outcome_unknown') throw interruption(type, message, error.detail);
     // The engine retries under the same number: if the next attempt is lost, this recording must not look like a sent request.
     await recording.discard();
+    if (isUnfit) throw ApplicationFailure.create({ message, type: FAILURE.unfit, nextRetryDelay: 1 });
     await reports.problem(client, task_id, error.taskError);
     if (kind === 'turned_away') await this.reportToLimiter(client, error);
     const { retryAfterMs } = error.options;

@@ -59,6 +59,7 @@ export function answerPage(turn: Turn, options: AnswerOptions): string {
   const facts = [
     stateOf({ ...task, state: task.status }, text),
     html`<bdi>${task.model}</bdi>`,
+    task.fallback && text.fallback(task.fallback),
     `${minute(task.completed_at)} (UTC)`,
     tokens && `${count(tokens.total, lang)} ${overview.tokens}`,
     cost && price(cost),

@@ -1,4 +1,5 @@
 /** The body of a callback (docs/http-api.md). */
+import type { FallbackNote } from './result.ts';
 import type { TaskError, ToolUse } from './task.ts';
 
 /** Token counts as the provider reports them. */
@@ -29,6 +30,8 @@ export interface AnswerCallback {
   interruptions?: number;
   /** In order; absent if none. Only the relay sends it. */
   tool_uses?: ToolUse[];
+  /** Set if another model was asked than the task's. Only the relay sends it. */
+  fallback?: FallbackNote;
 }
 
 /** A callback with the provider's error. */
@@ -45,6 +48,7 @@ export interface ErrorCallback {
   /** How often the stream was interrupted and resumed before. */
   interruptions?: number;
   tool_uses?: ToolUse[];
+  fallback?: FallbackNote;
 }
 
 /** The body of a callback, with what the webhook adds. */

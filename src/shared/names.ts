@@ -131,6 +131,8 @@ export const FAILURE = {
   notSent: 'NotSent',
   /** Kimi answered 429. Retried: by the limiter if there is one, otherwise by Temporal. */
   throttled: 'TurnedAway',
+  /** A fallback (`KIMI_FALLBACK`) cannot answer the task. Retried with what is asked next. */
+  unfit: 'Unfit',
   /** Another process of this machine still does the work. Retried until it ends. */
   held: 'Held',
   /** A streamed answer was interrupted. Retried: the relay resumes it. */

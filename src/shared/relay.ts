@@ -1,6 +1,7 @@
 /** Messages between a task and its relay. */
 import type { Callback, ErrorCallback } from './callback.ts';
 import { relayApiId } from './names.ts';
+import type { FallbackNote } from './result.ts';
 import type { TaskError, TaskFile, Tool } from './task.ts';
 
 /** One request of the relay for a task: the input of its activity. Must not contain a secret. */
@@ -19,7 +20,20 @@ export interface RelayRequest {
   files?: RelayFile[];
   /** What Kimi may use for its answer; absent if nothing. */
   tools?: Tool[];
+  /** What is asked while Kimi is overloaded; absent if nothing else. */
+  fallback?: RelayFallback;
 }
+
+/** Requests to other models, or with a lower effort, in order. */
+export interface RelayFallback {
+  /** How long Kimi has to be overloaded before the next one is sent, in milliseconds. */
+  after_ms: number;
+  /** As {@link RelayRequest.body}; a number among the messages stands for the message of the task's own request in that place. */
+  bodies: RelayRequest['body'][];
+}
+
+/** Most fallbacks of a task. */
+export const MAX_FALLBACKS = 4;
 
 /** A document that is uploaded to Kimi. */
 export type RelayFile = Pick<TaskFile, 'name' | 'bytes' | 'sha256' | 'claim'>;
@@ -34,6 +48,8 @@ export interface StreamProgress {
   tail: string;
   /** The model repeats the same text. */
   repeats?: true;
+  /** Another model answers than the one asked for; absent otherwise. */
+  fallback?: FallbackNote;
 }
 
 /** A relay's report to the task about its request to Kimi. */

@@ -43,6 +43,17 @@ export interface Timings {
   wake_ms?: number;
 }
 
+/** Another model was asked than the task's, or with a lower effort, as Kimi was overloaded. */
+export interface FallbackNote {
+  asked_model: string;
+  /** The model that was asked in its place. */
+  model: string;
+  /** Its effort; absent if it is the model's default. */
+  effort?: string;
+  /** How long Kimi had been overloaded by then, in milliseconds. */
+  overloaded_ms: number;
+}
+
 /** Members of a task that are saved with its result: what was asked, and how. */
 const QUESTION = ['prompt', 'request', 'files', 'rows', 'timeout_ms', 'priority', 'resend_unknown'] as const;
 export type Question = Pick<Task, (typeof QUESTION)[number]>;
@@ -64,6 +75,8 @@ export interface TaskResult extends Partial<Question> {
   interruptions?: number;
   /** Tools that Kimi used, in order; absent if none. */
   tool_uses?: ToolUse[];
+  /** Set if another model was asked than the task's. */
+  fallback?: FallbackNote;
   error?: TaskError;
   /** The received part of an answer that was interrupted and not resumed. */
   partial_output?: string;
@@ -121,11 +134,16 @@ export interface Saved extends Pick<ResultFile, 'completed_at' | 'cost'> {
   /** {@link TaskView.result_file}. */
   file: string;
   /** Set when a different result was already stored by a workflow task that Temporal discarded. */
-  instead?: Pick<TaskResult, 'status' | 'late' | 'model' | 'error' | 'tokens' | 'finish_reason'>;
+  instead?: Pick<TaskResult, 'status' | 'late' | 'model' | 'fallback' | 'error' | 'tokens' | 'finish_reason'>;
 }
 
 /** Characters of the answer in the notification (docs/openclaw.md). */
 export const SUMMARY_CHARS = 300;
+
+/** @returns the model that a task asked for. */
+export function askedModel({ model, fallback }: Pick<TaskResult, 'model' | 'fallback'>): string {
+  return fallback?.asked_model ?? model;
+}
 
 /** @returns whether an answer is cut off at its token limit. */
 export function isTruncated({ finish_reason }: Pick<TaskResult, 'finish_reason'>): boolean {

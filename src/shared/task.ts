@@ -4,7 +4,7 @@ import type { ErrorDetail } from './error-detail.ts';
 import { firstCharacters } from './format.ts';
 import type { QueuePosition } from './limits.ts';
 import type { MapCounts, RowOf, StoredRows } from './map.ts';
-import type { Cost } from './result.ts';
+import type { Cost, FallbackNote } from './result.ts';
 
 /** Languages of texts for users (`KIMI_LANG`); Traditional Chinese by default. */
 export type Lang = 'zh-TW' | 'en';
@@ -186,6 +186,8 @@ export interface TaskView {
   model: string;
   state: TaskState;
   step: TaskStep;
+  /** Set if another model was asked than the task's. */
+  fallback?: FallbackNote;
   api_id?: string;
   /** Position in the queue by the limiter's last answer. */
   queue?: QueuePosition;

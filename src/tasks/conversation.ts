@@ -1,6 +1,6 @@
 /** Conversations: a task that continues another one is sent all its questions and answers. */
 import { withoutThread } from '../shared/chat.ts';
-import type { ResultFile } from '../shared/result.ts';
+import { askedModel, type ResultFile } from '../shared/result.ts';
 import type { Turn } from '../shared/task.ts';
 import type { TaskContext } from './context.ts';
 import { checkChats, savedResult } from './look-up.ts';
@@ -28,7 +28,7 @@ export async function continued(context: TaskContext, task: NewTask): Promise<Co
   const { images: ___, ...options } = request ?? {};
   return {
     name: newest.task_name,
-    model: newest.model,
+    model: askedModel(newest),
     ...settings,
     ...task,
     request: { ...options, ...task.request },

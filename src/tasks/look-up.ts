@@ -171,8 +171,8 @@ async function pendingIn(client: Client, { raw }: Description): Promise<Pick<Fou
   };
 }
 
-function progressIn({ phase, tokens, tail }: StreamProgress): StreamProgress {
-  return { phase, tokens, tail };
+function progressIn({ phase, tokens, tail, fallback }: StreamProgress): StreamProgress {
+  return { phase, tokens, tail, ...(fallback && { fallback }) };
 }
 
 /** Heartbeats of other activities have other details. */

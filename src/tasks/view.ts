@@ -7,6 +7,7 @@ export function viewOfResult(result: ResultFile): TaskView {
     task_id: result.task_id,
     task_name: result.task_name,
     model: result.model,
+    ...(result.fallback && { fallback: result.fallback }),
     state: result.status,
     step: 'closed',
     created_at: result.created_at,

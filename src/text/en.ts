@@ -1,4 +1,4 @@
-import { fileNote } from '../shared/format.ts';
+import { field, fileNote } from '../shared/format.ts';
 import type { MapCounts } from '../shared/map.ts';
 import { dueTime, zoneName } from '../shared/schedule.ts';
 import type { Text } from './zh-TW.ts';
@@ -218,6 +218,8 @@ export const en: Text = {
     tool: { search: 'searched', fetch: 'read the page', code: 'ran code', excel: 'read a table' },
     failed: ' (no result)',
   },
+  fallback: ({ asked_model, model, effort, overloaded_ms: ms }) =>
+    `${field(asked_model)} was overloaded for ${ms < 60_000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms / 60_000)} min`}, so ${field(model)}${effort ? ` (effort ${field(effort)})` : ''} answers`,
   truncated: {
     state: 'done, cut off',
     sentence: 'The answer is cut off: it reached its token limit. Raise it with --max-tokens.',

@@ -2,9 +2,9 @@ import type { ErrorDetail } from '../shared/error-detail.ts';
 import type { QueuePosition } from '../shared/limits.ts';
 import type { StreamProgress } from '../shared/relay.ts';
 import type { MapCounts } from '../shared/map.ts';
-import type { Tokens } from '../shared/result.ts';
+import type { FallbackNote, Tokens } from '../shared/result.ts';
 import type { FileNote, Outcome, Task, TaskState, TaskStep, Tool } from '../shared/task.ts';
-import { fileNote } from '../shared/format.ts';
+import { field, fileNote } from '../shared/format.ts';
 import { dueTime, zoneName } from '../shared/schedule.ts';
 import { sayDetail } from './error-details.ts';
 
@@ -219,6 +219,9 @@ export const zhTW = {
     tool: { search: '搜尋', fetch: '讀取網頁', code: '執行程式', excel: '讀取表格' } satisfies Record<Tool, string>,
     failed: '（沒有結果）',
   },
+  /** Another model was asked than the task's, or with a lower effort. */
+  fallback: ({ asked_model, model, effort, overloaded_ms: ms }: FallbackNote) =>
+    `${field(asked_model)} 滿載 ${ms < 60_000 ? `${Math.round(ms / 1000)} 秒` : `${Math.round(ms / 60_000)} 分鐘`}，改由 ${field(model)}${effort ? `（思考強度 ${field(effort)}）` : ''} 回答`,
   truncated: {
     state: '完成，答案被截斷',
     sentence: '答案被截斷：達到 Token 上限，並不完整。可用 --max-tokens 調高上限。',

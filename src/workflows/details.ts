@@ -25,7 +25,7 @@ export function currentDetails(task: Task, view: TaskView, timings: Timings, tex
     [details.error, view.error && withOptions(explain(view.error, text))],
     [details.wakeError, view.wake_error && withOptions(explain(view.wake_error, text))],
     [details.advice, withOptions(advice(view, text) ?? '') || undefined],
-    [details.model, view.model],
+    [details.model, view.fallback ? text.fallback(view.fallback) : view.model],
     [details.files, view.files && text.files(view.files)],
     [details.rows, view.map && text.rows(view.map)],
     [details.continues, view.continues && `\`${view.continues}\``],

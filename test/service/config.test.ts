@@ -79,6 +79,25 @@ describe('without any variable', () => {
   });
 });
 
+describe('KIMI_FALLBACK', () => {
+  it.each([
+    ['kimi-k3:high,kimi-k2.6', 600_000, [{ model: 'kimi-k3', thinking: 'high' }, { model: 'kimi-k2.6' }]],
+    ['90s, kimi-k2.6:off', 90_000, [{ model: 'kimi-k2.6', thinking: 'off' }]],
+    ['other/model:low', 600_000, [{ model: 'other/model', thinking: 'low' }]],
+  ])('%s has a time, and models in order', (value, after_ms, models) => {
+    expect(readConfig({ KIMI_FALLBACK: value }).KIMI_FALLBACK).toEqual({ after_ms, models });
+  });
+
+  it('names no model that the host has retired; elsewhere it may', () => {
+    const KIMI_FALLBACK = 'kimi-k2.6,kimi-k2.5';
+    expect(problemsOf({ KIMI_FALLBACK })).toEqual([
+      expect.stringMatching(/names kimi-k2\.5, which was retired at Moonshot on 2026-08-31; use kimi-k2\.6/),
+    ]);
+    const elsewhere = readConfig({ KIMI_FALLBACK, KIMI_API_URL: 'https://kimi.example.com/v1' });
+    expect(elsewhere.KIMI_FALLBACK?.models).toHaveLength(2);
+  });
+});
+
 describe('the key', () => {
   it('may have the name that Moonshot’s other tools use; ours has precedence', () => {
     const config = readConfig({ MOONSHOT_API_KEY: 'sk-moonshot', KIMI_API_KEY: ' ' });
@@ -207,6 +226,16 @@ describe('a variable', () => {
     ['KIMI_MAX_TASKS_PER_MINUTE', 'hunter2'],
     ['KIMI_ACK', 'hunter2'],
     ['KIMI_REPLY', 'hunter2'],
+    ['KIMI_FALLBACK', '10m'],
+    ['KIMI_FALLBACK', '0m,kimi-k2.6'],
+    ['KIMI_FALLBACK', '10,kimi-k2.6'],
+    ['KIMI_FALLBACK', '13h,kimi-k2.6'],
+    ['KIMI_FALLBACK', 'kimi-k3:hunter'],
+    ['KIMI_FALLBACK', 'kimi-k2.6:high'],
+    ['KIMI_FALLBACK', 'kimi-k3:'],
+    ['KIMI_FALLBACK', 'kimi-k3,,kimi-k2.6'],
+    ['KIMI_FALLBACK', 'a,b,c,d,e'],
+    ['KIMI_FALLBACK', 'kimi-k2.5'],
     ['KIMI_RESULTS_KEEP', '90'],
     ['KIMI_RESULTS_KEEP', '0d'],
     ['KIMI_RESULTS_KEEP', 'hunter2'],
@@ -244,6 +273,11 @@ describe('a variable', () => {
     ['KIMI_GRACE_MS', 'x'],
     ['KIMI_MAX_QUEUED_TASKS', '-1'],
     ['KIMI_MAX_QUEUED_TASKS', '100001'],
+    ['KIMI_FALLBACK', '10m'],
+    ['KIMI_FALLBACK', '0m,kimi-k2.6'],
+    ['KIMI_FALLBACK', '13h,kimi-k2.6'],
+    ['KIMI_FALLBACK', 'kimi-k3:hunter'],
+    ['KIMI_FALLBACK', 'kimi-k2.5'],
     ['KIMI_RESULTS_KEEP', 'x'],
     ['KIMI_PAYLOAD_KEYS', 'x'],
     ['KIMI_PAYLOAD_KEYS', `a:${'A'.repeat(43)} a:${'A'.repeat(43)}`],

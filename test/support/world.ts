@@ -56,6 +56,8 @@ export interface WorldOptions {
   startsHere?: boolean;
   /** Starts a relay in front of the simulated Kimi. @returns its address. */
   relay?: (place: { taskQueue: string; simulatorUrl: string; webhookUrl: string }) => Promise<string>;
+  /** `KIMI_FALLBACK`. */
+  fallback?: string;
   /** `KIMI_PAYLOAD_KEYS`: encrypts payloads. */
   payloadKeys?: string;
   /** `KIMI_PAYLOAD_DIR`: shared with a process. */
@@ -173,6 +175,7 @@ function activitiesOf(
     apiKey: 'apiKey' in options ? options.apiKey : 'sk-test',
     relay: relayUrl === undefined ? undefined : { url: `${relayUrl}/v1`, token: RELAY_TOKEN },
     callbackBaseUrl: webhookUrl,
+    fallback: readConfig({ KIMI_FALLBACK: options.fallback }).KIMI_FALLBACK,
     contents,
   });
   const gateway = new Gateway({ wakeUrl: options.wakeUrl ?? `${simulatorUrl}/hooks/wake`, token: options.token });

@@ -71,6 +71,7 @@ async function result(
       if (process.stdout.isTTY && !raw) printQuestion(await questionIfKept(tasks, saved.task_id));
       await printAnswer(saved.output, raw);
     }
+    if (saved.fallback) console.error(text.fallback(saved.fallback));
     if (isTruncated(saved)) console.error(text.truncated.sentence);
     if (saved.continues !== undefined) console.error(say.continuing(saved.continues));
     if (saved.simulated) console.error(say.simulatedNotice);

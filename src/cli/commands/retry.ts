@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { langOf } from '../../config/early.ts';
 import type { Exit } from '../../service/exit.ts';
 import type { Route } from '../../shared/chat.ts';
+import { askedModel } from '../../shared/result.ts';
 import { Problem } from '../../tasks/problem.ts';
 import { namedTask } from '../named-task.ts';
 import { command, ending, model, route } from '../options.ts';
@@ -31,14 +32,15 @@ async function retry(word: string, options: RetryOptions, say: CliText): Promise
   const { failed, model: other, route: chat, json } = options;
   const tasks = await openTasks();
   const { task_id } = await namedTask(word, tasks, say, { route: chat });
-  const { task_name: name, model: before, continues } = await tasks.result(task_id, chat);
+  const before = await tasks.result(task_id, chat);
+  const { task_name: name, continues } = before;
   const { rows, ...question } = await tasks.question(task_id, chat);
   if (failed && !rows) throw new Problem('no_map', { task_id });
   console.error(say.retry(task_id));
   const task = {
     ...question,
     name,
-    model: other ?? before,
+    model: other ?? askedModel(before),
     lang: langOf(),
     ...(continues !== undefined && { continue: continues }),
     ...(chat && { route: chat }),

@@ -8,7 +8,7 @@ import { isTruncated } from '../../shared/result.ts';
 import { isAlive } from '../../stack/process-id.ts';
 import type { StackState } from '../../stack/state.ts';
 import type { Standing } from '../../tasks/tasks.ts';
-import { explain, stateOf, textFor } from '../../text/index.ts';
+import { explain, stateOf, textFor, type Text } from '../../text/index.ts';
 import { questionIfKept } from '../kept.ts';
 import { namedTask } from '../named-task.ts';
 import { command, printing, route } from '../options.ts';
@@ -97,6 +97,12 @@ function factsOf({ pid, simulated, temporal_address, ui_url, webhook_url, result
   return { pid, simulated, temporal_address, ui_url, webhook_url, results_dir, logs_dir };
 }
 
+/** The model, and why it is not the one that was asked for. */
+function sayModel({ model, fallback, progress }: Standing, text: Text): string {
+  const note = fallback ?? progress?.fallback;
+  return note ? text.fallback(note) : model;
+}
+
 /** @param earlier question of the task that it continues */
 async function printRows(standing: Standing, earlier: string | undefined, say: CliText): Promise<void> {
   const lang = langOf();
@@ -123,7 +129,7 @@ async function printRows(standing: Standing, earlier: string | undefined, say: C
     [label.step, standing.ended ?? (standing.step === 'closed' ? undefined : text.step[standing.step])],
     ['', progress && text.stream(progress)],
     ['', progress?.tail && lastLine(progress.tail)],
-    [label.model, standing.model],
+    [label.model, sayModel(standing, text)],
     [label.files, standing.files && text.files(standing.files)],
     [label.schedule, schedule && label.dueAt(schedule, text)],
     [label.rows, standing.map && text.rows(standing.map)],

@@ -8,7 +8,7 @@ import type { TaskRun } from './state.ts';
 /** @returns the result that a callback gives. */
 export function resultOf(run: TaskRun, callback: Callback): TaskResult {
   if (!isErrorCallback(callback)) return { ...commonPart(run), status: 'done', ...answerOf(run, callback) };
-  const { model, error, partial, partial_reasoning, usage, interruptions, tool_uses } = callback;
+  const { model, error, partial, partial_reasoning, usage, interruptions, tool_uses, fallback } = callback;
   return {
     ...commonPart(run),
     model: model ?? run.task.model,
@@ -19,6 +19,7 @@ export function resultOf(run: TaskRun, callback: Callback): TaskResult {
     ...(usage && { tokens: tokensOf(usage) }),
     ...(interruptions && { interruptions }),
     ...(tool_uses && { tool_uses }),
+    ...(fallback && { fallback }),
   };
 }
 
@@ -44,7 +45,7 @@ export async function save(run: TaskRun, result: TaskResult): Promise<void> {
     text.activity.persist(text.state[result.status]),
   );
   run.saved = timed;
-  const { status, late, model, error, tokens, finish_reason } = instead ?? result;
+  const { status, late, model, fallback, error, tokens, finish_reason } = instead ?? result;
   run.notification = notificationId({ task_id: result.task_id, status, late });
   times.mark('save');
   times.clear('wake');
@@ -54,6 +55,7 @@ export async function save(run: TaskRun, result: TaskResult): Promise<void> {
   view.cost = cost;
   view.result_file = file;
   view.model = model;
+  view.fallback = fallback;
   view.error = error;
   view.tokens = tokens?.total;
   view.finish_reason = finish_reason;
@@ -82,7 +84,7 @@ function commonPart({
 
 function answerOf(
   { task, text }: TaskRun,
-  { model, usage, choices, interruptions, tool_uses: uses }: AnswerCallback,
+  { model, usage, choices, interruptions, tool_uses: uses, fallback }: AnswerCallback,
 ): Partial<TaskResult> & { model: string } {
   const [choice] = choices;
   const output = choice?.message.content;
@@ -92,6 +94,7 @@ function answerOf(
     model,
     output: output && output + list,
     ...(uses && { tool_uses: uses }),
+    ...(fallback && { fallback }),
     reasoning: choice?.message.reasoning_content,
     tokens: tokensOf(usage),
     finish_reason: choice?.finish_reason,
