@@ -1,11 +1,12 @@
 /** The operations on schedules. */
 import type { Request, Response } from 'express';
 import type { NewSchedule } from '../schedules/schedules.ts';
+import type { Route } from '../shared/chat.ts';
 import { newKey } from '../tasks/task-id.ts';
 import type { NewTask, Tasks } from '../tasks/tasks.ts';
 import { OF_A_NEW_TASK, present, read, targetOf, UNREADABLE, type Operation } from './operation.ts';
 import * as schemas from './schedule-schemas.ts';
-import { idempotencyKey, startedTask } from './schemas.ts';
+import { chatBody, chatQuery, idempotencyKey, startedTask } from './schemas.ts';
 
 const OF_THE_ENGINE = ['engine_unreachable', 'engine_lost'];
 const OF_ONE = ['unknown_schedule', ...OF_THE_ENGINE];
@@ -27,27 +28,30 @@ export const SCHEDULE_OPERATIONS: readonly Operation[] = [
     method: 'get',
     path: '/v1/schedules',
     summary: 'List all schedules',
+    query: chatQuery,
     answers: { 200: schemas.scheduleList },
     problems: OF_THE_ENGINE,
-    run: async (tasks) => ({ schedules: await tasks.schedules.list() }),
+    run: async (tasks, request) => ({ schedules: await tasks.schedules.list(inQuery(request)) }),
   },
   {
     id: 'pauseSchedule',
     method: 'post',
     path: '/v1/schedules/{name}/pause',
     summary: 'Pause a schedule',
+    body: chatBody,
     answers: { 200: schemas.schedule },
     problems: OF_ONE,
-    run: async (tasks, request) => await tasks.schedules.pause(nameOf(request)),
+    run: async (tasks, request) => await tasks.schedules.pause(nameOf(request), inBody(request)),
   },
   {
     id: 'resumeSchedule',
     method: 'post',
     path: '/v1/schedules/{name}/resume',
     summary: 'Resume a schedule',
+    body: chatBody,
     answers: { 200: schemas.schedule },
     problems: OF_ONE,
-    run: async (tasks, request) => await tasks.schedules.resume(nameOf(request)),
+    run: async (tasks, request) => await tasks.schedules.resume(nameOf(request), inBody(request)),
   },
   {
     id: 'runSchedule',
@@ -73,11 +77,12 @@ export const SCHEDULE_OPERATIONS: readonly Operation[] = [
     method: 'delete',
     path: '/v1/schedules/{name}',
     summary: 'Remove a schedule',
+    query: chatQuery,
     answers: { 200: schemas.removedSchedule },
     problems: OF_ONE,
     run: async (tasks, request) => {
       const name = nameOf(request);
-      await tasks.schedules.remove(name);
+      await tasks.schedules.remove(name, inQuery(request));
       return { name };
     },
   },
@@ -93,8 +98,8 @@ async function addSchedule(tasks: Tasks, request: Request, response: Response): 
 }
 
 async function runSchedule(tasks: Tasks, request: Request, response: Response): Promise<object> {
-  const { wait_ms: waitMs } = read(schemas.newRun, request.body ?? {}, 'body');
-  const started = await tasks.schedules.run(nameOf(request), keyOf(request), waitMs);
+  const { wait_ms: waitMs, route } = read(schemas.newRun, request.body ?? {}, 'body');
+  const started = await tasks.schedules.run(nameOf(request), keyOf(request), waitMs, targetOf(route));
   response.status(started.status === 'known' ? 200 : 201).location(`/v1/tasks/${started.task_id}`);
   return started;
 }
@@ -102,6 +107,14 @@ async function runSchedule(tasks: Tasks, request: Request, response: Response): 
 function keyOf(request: Request): string {
   const header = request.get('idempotency-key');
   return header === undefined ? newKey() : read(idempotencyKey, header, 'header');
+}
+
+function inQuery({ query }: Request): Route | undefined {
+  return targetOf(read(chatQuery, query, 'query').route);
+}
+
+function inBody({ body }: Request): Route | undefined {
+  return targetOf(read(chatBody, body ?? {}, 'body').route);
 }
 
 function nameOf({ params }: Request): string {

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { MISSED_POLICIES } from '../shared/schedule.ts';
 import type { Schedule } from '../schedules/schedules.ts';
 import { named, taskId } from './schema-parts.ts';
-import { listed, newTask, time } from './schemas.ts';
+import { listed, newTask, route, time } from './schemas.ts';
 
 const missed = z
   .enum(MISSED_POLICIES)
@@ -65,7 +65,11 @@ export const removedSchedule = named(
   z.object({ name: z.string() }),
 );
 
-export const newRun = named('NewRun', 'A run of a schedule now.', z.strictObject({ wait_ms: newTask.shape.wait_ms }));
+export const newRun = named(
+  'NewRun',
+  'A run of a schedule now.',
+  z.strictObject({ wait_ms: newTask.shape.wait_ms, route: route.optional() }),
+);
 
 export const scheduleParams = z.strictObject({
   name: z.string().min(1).max(400).describe('Name or id of the schedule.'),

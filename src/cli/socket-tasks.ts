@@ -21,7 +21,7 @@ import type {
   Tasks,
 } from '../tasks/tasks.ts';
 import { hasSentence } from './problem-sentence.ts';
-import { SocketSchedules } from './socket-schedules.ts';
+import { routeQuery, SocketSchedules } from './socket-schedules.ts';
 
 /** How long the service may take, in milliseconds: to read, and to wait for a worker (10 s for the end of a cancelled task). */
 const TIMEOUT_MS = { GET: 5_000, POST: 15_000, DELETE: 15_000 };
@@ -186,10 +186,6 @@ export class SocketTasks implements Tasks {
       return await instead(await this.local(), error.isUncertain);
     }
   }
-}
-
-function routeQuery(route: Route | undefined): { route?: string } {
-  return route ? { route: JSON.stringify(route) } : {};
 }
 
 /**

@@ -8,7 +8,7 @@ import {
   type ScheduleHandle,
   type ScheduleSpec,
 } from '@temporalio/client';
-import type { Route } from '../shared/chat.ts';
+import { isSameChat, type Route } from '../shared/chat.ts';
 import { firstCharacters, isoSeconds } from '../shared/format.ts';
 import { SCHEDULE_WORKFLOW, scheduleId, scheduleNameIn } from '../shared/names.ts';
 import { promptOn, promptWithoutDate } from '../shared/schedule.ts';
@@ -59,6 +59,7 @@ export class LocalSchedules implements Schedules {
       created_at: isoSeconds(Date.now()),
       question: firstCharacters(task.prompt, QUESTION_CHARS),
       key,
+      ...(task.route && { route: task.route }),
       ...(isStored(scheduled) && { stored: true }),
     };
     return await context.withClient(async (client) => {
@@ -70,36 +71,36 @@ export class LocalSchedules implements Schedules {
     });
   }
 
-  async list(): Promise<Schedule[]> {
+  async list(chat?: Route): Promise<Schedule[]> {
     const { context } = this;
     return await context.withClient(async (client) => {
       const found: Promise<Schedule | undefined>[] = [];
       for await (const id of idsOf(client)) {
         if (scheduleNameIn(context.taskQueue, id) === undefined) continue;
         // The engine's list lags behind: a removed schedule may be on it.
-        found.push(this.describe(client, client.schedule.getHandle(id)).catch(undefinedIfGone));
+        found.push(this.describe(client, client.schedule.getHandle(id), chat).catch(undefinedIfGone));
       }
       const schedules = (await Promise.all(found)).filter((schedule) => schedule !== undefined);
       return schedules.toSorted((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
     });
   }
 
-  async pause(name: string): Promise<Schedule> {
-    return await this.change(name, async (handle) => await handle.pause());
+  async pause(name: string, chat?: Route): Promise<Schedule> {
+    return await this.change(name, chat, async (handle) => await handle.pause());
   }
 
-  async resume(name: string): Promise<Schedule> {
-    return await this.change(name, async (handle) => await handle.unpause());
+  async resume(name: string, chat?: Route): Promise<Schedule> {
+    return await this.change(name, chat, async (handle) => await handle.unpause());
   }
 
-  async run(name: string, key: string, waitMs: number): Promise<StartedTask> {
-    const { action } = await this.named(name, async (_, handle) => await handle.describe());
+  async run(name: string, key: string, waitMs: number, chat?: Route): Promise<StartedTask> {
+    const { action } = await this.named(name, chat, async (_, handle) => await handle.describe());
     const [scheduled] = action.args as [ScheduledTask];
     return await this.start(taskDue(scheduled, isoSeconds(Date.now())), key, waitMs);
   }
 
-  async remove(name: string): Promise<void> {
-    await this.named(name, async (_, handle) => await handle.delete());
+  async remove(name: string, chat?: Route): Promise<void> {
+    await this.named(name, chat, async (_, handle) => await handle.delete());
   }
 
   /** @returns the task as the schedule keeps it, with the schedule's name. @throws {Problem} if it could not be started now */
@@ -112,20 +113,30 @@ export class LocalSchedules implements Schedules {
     return { ...rest, name, lang, ...(route && { route: withoutMessage(route) }) };
   }
 
-  private async change(name: string, work: (handle: ScheduleHandle) => Promise<void>): Promise<Schedule> {
-    return await this.named(name, async (client, handle) => {
+  private async change(
+    name: string,
+    chat: Route | undefined,
+    work: (handle: ScheduleHandle) => Promise<void>,
+  ): Promise<Schedule> {
+    return await this.named(name, chat, async (client, handle) => {
       await work(handle);
       return await this.describe(client, handle);
     });
   }
 
   /** @param word name or id @throws {Problem} `unknown_schedule` */
-  private async named<T>(word: string, work: (client: Client, handle: ScheduleHandle) => Promise<T>): Promise<T> {
+  private async named<T>(
+    word: string,
+    chat: Route | undefined,
+    work: (client: Client, handle: ScheduleHandle) => Promise<T>,
+  ): Promise<T> {
     const { context } = this;
     const id = scheduleId(context.taskQueue, scheduleNameIn(context.taskQueue, word) ?? word);
     return await context.withClient(async (client) => {
       try {
-        return await work(client, client.schedule.getHandle(id));
+        const handle = client.schedule.getHandle(id);
+        if (chat) checkChat(await handle.describe(), chat);
+        return await work(client, handle);
       } catch (error) {
         if (error instanceof ScheduleNotFoundError) throw new Problem('unknown_schedule', { name: word });
         throw error;
@@ -133,10 +144,12 @@ export class LocalSchedules implements Schedules {
     });
   }
 
-  private async describe(client: Client, handle: ScheduleHandle): Promise<Schedule> {
-    const { scheduleId: id, memo, state, info } = await handle.describe();
+  private async describe(client: Client, handle: ScheduleHandle, chat?: Route): Promise<Schedule> {
+    const description = await handle.describe();
+    if (chat) checkChat(description, chat);
+    const { scheduleId: id, memo, state, info } = description;
     const { taskQueue } = this.context;
-    const { key: _, stored: __, ...given } = memo as unknown as ScheduleMemo;
+    const { key: _, stored: __, route: ___, ...given } = memo as unknown as ScheduleMemo;
     const name = scheduleNameIn(taskQueue, id) ?? '';
     const [next] = info.nextActionTimes;
     const [[task], run] = await Promise.all([
@@ -153,6 +166,12 @@ export class LocalSchedules implements Schedules {
       ...(run && { last_run: run }),
     };
   }
+}
+
+/** @throws {ScheduleNotFoundError} for a schedule of another chat: whoever asks does not learn of it */
+function checkChat({ scheduleId: id, memo }: ScheduleDescription, chat: Route): void {
+  const { route } = memo as unknown as ScheduleMemo;
+  if (!route || !isSameChat(route, chat)) throw new ScheduleNotFoundError('of another chat', id);
 }
 
 /** A message starts one task only. */

@@ -1,4 +1,5 @@
 /** Tasks that are started on time: what can be done with schedules, and what it returns. */
+import type { Route } from '../shared/chat.ts';
 import type { MissedPolicy } from '../shared/schedule.ts';
 import type { ListedTask, NewTask, StartedTask } from '../tasks/tasks.ts';
 
@@ -52,6 +53,8 @@ export interface Schedule {
 export interface ScheduleMemo extends Pick<Schedule, 'when' | 'timezone' | 'missed' | 'created_at' | 'question'> {
   /** Of the request that added it: see {@link Schedules.add}. */
   key: string;
+  /** The chat that its tasks notify. */
+  route?: Route;
   /** Set if its files or its prompt are stored outside the engine: they are kept with it. */
   stored?: true;
 }
@@ -70,15 +73,18 @@ export interface ScheduleRun {
   problem?: string;
 }
 
-/** Every operation throws a `Problem` if it cannot be done, and `EngineUnreachable` without an engine. */
+/**
+ * Every operation throws a `Problem` if it cannot be done, and `EngineUnreachable` without an engine. With a chat it knows the
+ * schedules of that chat only: those whose tasks notify it.
+ */
 export interface Schedules {
   /** @param key adds one schedule only, however often it is used */
   add(schedule: NewSchedule, key: string): Promise<Schedule>;
   /** @returns all schedules, by name */
-  list(): Promise<Schedule[]>;
-  pause(name: string): Promise<Schedule>;
-  resume(name: string): Promise<Schedule>;
+  list(chat?: Route): Promise<Schedule[]>;
+  pause(name: string, chat?: Route): Promise<Schedule>;
+  resume(name: string, chat?: Route): Promise<Schedule>;
   /** Starts the task now, whether or not the one before is in progress. @param key see `Tasks.start` */
-  run(name: string, key: string, waitMs: number): Promise<StartedTask>;
-  remove(name: string): Promise<void>;
+  run(name: string, key: string, waitMs: number, chat?: Route): Promise<StartedTask>;
+  remove(name: string, chat?: Route): Promise<void>;
 }

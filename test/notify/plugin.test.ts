@@ -1240,6 +1240,26 @@ describe('the agent’s tools', () => {
     ]);
   });
 
+  it('add and change schedules of the agent’s chat', async () => {
+    const runs: [string[], string | undefined][] = [];
+    const run = async (args: string[], input?: string) => {
+      runs.push([args, input]);
+      return { exit: 0, stdout: '{}', stderr: '' };
+    };
+    const tools = toolsFor(run, { deliveryContext: { channel: 'telegram', to: 'telegram:4242' } }, MEDIA);
+    const wanted = { when: '--help', prompt: '{{date}} 的晨報', name: 'morning', timezone: 'Asia/Taipei' };
+    await tools.kimi_schedule.execute('1', { action: 'add', ...wanted });
+    await tools.kimi_schedule.execute('2', { action: 'list' });
+    await tools.kimi_schedule.execute('3', { action: 'pause', name: '--all' });
+    const chat = ['--route', JSON.stringify(ROUTE)];
+    const options = ['--name=morning', '--timezone=Asia/Taipei', ...chat];
+    expect(runs).toEqual([
+      [['schedule', 'add', '-p', '-', '--json', ...options, '--', '--help'], '{{date}} 的晨報'],
+      [['schedule', 'list', '--json', ...chat], undefined],
+      [['schedule', 'pause', ...chat, '--', '--all'], undefined],
+    ]);
+  });
+
   it('are those of the manifest', () => {
     expect(manifest.contracts.tools).toEqual([...TOOL_NAMES]);
   });

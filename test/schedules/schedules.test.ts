@@ -7,6 +7,7 @@ import { chatReplyText } from '../../src/notify/message.ts';
 import { timesBetween } from '../../src/schedules/due.ts';
 import type { NewSchedule, Schedule, Schedules } from '../../src/schedules/schedules.ts';
 import { scheduleId } from '../../src/shared/names.ts';
+import type { Route } from '../../src/shared/chat.ts';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { keyAt, newKey, taskIdOf } from '../../src/tasks/task-id.ts';
 import { sweepPayloads } from '../../src/temporal/payloads/sweep.ts';
@@ -173,6 +174,31 @@ describe('a schedule', () => {
     await opened.world.results.remove(before.task_id);
     expect((await trigger(opened)).last_run).toMatchObject({ task_ids: [], problem: 'result_gone' });
   });
+});
+
+it('of a chat: another chat does not learn of it', async () => {
+  const { add, schedules, world } = await open();
+  const [mine, other] = ['1', '2'].map((to) => ({ channel: 'telegram', to })) as [Route, Route];
+  await add({}, { route: mine });
+  await add({}, { name: 'of-nobody' });
+  const socket = await serveApi(world);
+  const names = async (chat: Route): Promise<string[]> => {
+    const query = `route=${encodeURIComponent(JSON.stringify(chat))}`;
+    const { body } = await call(socket, 'GET', `/v1/schedules?${query}`);
+    return schemas.scheduleList.parse(body).schedules.map(({ name }) => name);
+  };
+  await expect.poll(async () => (await schedules.list()).length).toBe(2);
+  expect([await names(mine), await names(other)]).toEqual([['morning'], []]);
+  const path = '/v1/schedules/morning';
+  for (const action of ['pause', 'resume', 'run']) {
+    const refused = await call(socket, 'POST', `${path}/${action}`, { body: { route: other } });
+    expect(refused).toMatchObject({ status: 404, body: { code: 'unknown_schedule' } });
+  }
+  const inQuery = (chat: Route): string => `${path}?route=${encodeURIComponent(JSON.stringify(chat))}`;
+  expect(await call(socket, 'DELETE', inQuery(other))).toMatchObject({ status: 404 });
+  expect(world.counts.requests).toBe(0);
+  expect(await schedules.pause('morning', mine)).toMatchObject({ paused: true });
+  expect(await call(socket, 'DELETE', inQuery(mine))).toMatchObject({ status: 200 });
 });
 
 describe('due times at which nothing ran', () => {

@@ -94,8 +94,8 @@ function chatAt({ channel, to, accountId, threadId, sessionKey }: Place): Chat {
   };
 }
 
-/** Commands that start a task for the chat. */
-const STARTING = new Set<string | undefined>(['dispatch', 'retry']);
+/** Commands that start a task for the chat, now or on time. */
+const STARTING = /^(?:dispatch|retry|schedule add)\b/;
 
 /**
  * @returns the command line, restricted to the tasks of a chat. The gateway's own pages access all tasks; those that they start are
@@ -106,7 +106,7 @@ export function forChat(run: Run, chat: Chat): Run {
   if (chat === 'everyone') return run;
   const isPage = chat.channel === OWN_PAGES;
   return async (args, input) => {
-    if (isPage && !STARTING.has(args[0])) return await run(args, input);
+    if (isPage && !STARTING.test(args.join(' '))) return await run(args, input);
     // Words of a user that look like options stand after `--`.
     const end = args.includes('--') ? args.indexOf('--') : args.length;
     return await run([...args.slice(0, end), '--route', JSON.stringify(chat), ...args.slice(end)], input);

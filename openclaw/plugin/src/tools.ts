@@ -17,6 +17,7 @@ export const TOOL_NAMES = [
   'kimi_result',
   'kimi_cancel',
   'kimi_ack',
+  'kimi_schedule',
 ] as const;
 
 /** Most matches of a search. Export is for people: an agent would have all answers in its context. */
@@ -31,6 +32,24 @@ const task_id = { ...known, description: 'e.g. kimi-1707654321-12345' };
 const news = {
   ...known,
   description: 'the id in the notification, e.g. kimi-1707654321-12345 or kimi-1707654321-12345-late',
+};
+
+/** What the agent may do with schedules. */
+const SCHEDULE = {
+  action: { type: 'string', enum: ['add', 'list', 'pause', 'resume', 'run', 'remove'] },
+  name: { type: 'string', maxLength: 64, description: 'Name of the schedule; for add, a short new one.' },
+  when: {
+    type: 'string',
+    minLength: 1,
+    description: 'For add: five fields of cron, or words, e.g. 每天 8:00, every Monday 9:30, every 2 hours.',
+  },
+  timezone: { type: 'string', minLength: 1, description: 'For add: the user’s IANA time zone, if you know it.' },
+  prompt: {
+    type: 'string',
+    minLength: 1,
+    description: 'For add: all that Kimi needs to know each time; {{date}} stands for the date of the day.',
+  },
+  model: { type: 'string', minLength: 1, description: 'For add: a Kimi model, if the user asks for one.' },
 };
 
 /** What the agent may say of a task that it starts. */
@@ -126,6 +145,7 @@ export function toolsFor(run: Run, context: ToolContext, media: string): Record<
       required: ['news'],
       execute: async ({ news: id = '' }) => await tasks(['ack', id]),
     }),
+    kimi_schedule: scheduleTool(tasks, dispatch),
   };
 }
 
@@ -133,12 +153,52 @@ export function toolsFor(run: Run, context: ToolContext, media: string): Record<
 const OPTIONS = ['name', 'model', 'thinking', 'timeout', 'continue'] as const;
 
 type ToolParameters = Partial<
-  Record<(typeof OPTIONS)[number] | 'prompt' | 'system' | 'task_id' | 'news' | 'words' | 'since', string>
+  Record<
+    | (typeof OPTIONS)[number]
+    | 'prompt'
+    | 'system'
+    | 'task_id'
+    | 'news'
+    | 'words'
+    | 'since'
+    | 'action'
+    | 'when'
+    | 'timezone',
+    string
+  >
 > & {
   files?: string[];
   tools?: string[];
   schema?: object;
 };
+
+/** @param dispatch as `tasks`, and for an agent outside of any chat */
+function scheduleTool(tasks: Run, dispatch: Run): Tool {
+  return tool('kimi_schedule', {
+    description:
+      'Kimi tasks that start on time, in this chat: add one, list them, pause, resume, run one now, remove it. Only if the user asks for it; say when it is due next.',
+    properties: SCHEDULE,
+    required: ['action'],
+    execute: async (parameters) => await (parameters.action === 'add' ? dispatch : tasks)(...scheduling(parameters)),
+  });
+}
+
+/** @returns the arguments and the input of the command line. */
+function scheduling({
+  action = '',
+  name = '',
+  when = '',
+  prompt = '',
+  timezone,
+  model,
+}: ToolParameters): Parameters<Run> {
+  if (action === 'list') return [['schedule', 'list', '--json']];
+  if (action !== 'add') return [['schedule', action, '--', name]];
+  const options = Object.entries({ name, timezone, model }).flatMap(([option, value]) =>
+    value ? [`--${option}=${value}`] : [],
+  );
+  return [['schedule', 'add', '-p', '-', '--json', ...options, '--', when], prompt];
+}
 
 /** Starts a task, unless one of its files may not be read. */
 async function dispatchFromAgent(

@@ -1,6 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { langOf } from '../../config/early.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
+import type { Route } from '../../shared/chat.ts';
 import { oneLine } from '../../shared/format.ts';
 import { MISSED_POLICIES, promptWithoutDate, type MissedPolicy } from '../../shared/schedule.ts';
 import type { Schedule } from '../../schedules/schedules.ts';
@@ -24,6 +25,11 @@ interface AddOptions extends PromptOptions, TaskOptions {
   json?: true;
 }
 
+interface ListOptions {
+  route?: Route;
+  json?: true;
+}
+
 export function scheduleCommand(say: CliText): Command {
   const { help } = say;
   const schedule = command('schedule', say, help.schedule, [
@@ -35,8 +41,9 @@ export function scheduleCommand(say: CliText): Command {
   schedule.addCommand(addCommand(say));
   schedule.addCommand(
     command('list', say, help.scheduleList, ['kimi-dispatch schedule list --json | jq -r .[].next'])
+      .option('--route <JSON>', help.ofRoute, route(say))
       .option('--json', help.json)
-      .action(printing(async (options: { json?: true }) => await list(options, say))),
+      .action(printing(async (options: ListOptions) => await list(options, say))),
   );
   const actions = { pause, resume, run, remove };
   const helps = {
@@ -49,7 +56,8 @@ export function scheduleCommand(say: CliText): Command {
     schedule.addCommand(
       command(name, say, helps[name as keyof typeof helps], [`kimi-dispatch schedule ${name} morning`])
         .argument('<NAME>', help.scheduleNamed)
-        .action(ending(async (word: string) => await action(word, say))),
+        .option('--route <JSON>', help.ofRoute, route(say))
+        .action(ending(async (word: string, { route: chat }: ListOptions) => await action(word, chat, say))),
     );
   }
   return schedule;
@@ -112,8 +120,8 @@ function nextLines({ next, timezone }: Schedule, say: CliText): string[] {
   return next === undefined ? [] : [say.schedule.next(words.at(next, timezone, Date.now()), words.zone(timezone))];
 }
 
-async function list({ json }: { json?: true }, say: CliText): Promise<Exit> {
-  const schedules = await (await openTasks()).schedules.list();
+async function list({ route: chat, json }: ListOptions, say: CliText): Promise<Exit> {
+  const schedules = await (await openTasks()).schedules.list(chat);
   if (json) console.log(JSON.stringify(schedules, null, 2));
   else if (schedules.length === 0) console.log(say.schedule.none);
   else
@@ -155,25 +163,25 @@ function lastOf({ last_task: task, last_run: run, timezone }: Schedule, say: Cli
   return say.schedule.all(parts);
 }
 
-async function pause(name: string, say: CliText): Promise<Exit> {
-  const paused = await (await openTasks()).schedules.pause(name);
+async function pause(name: string, chat: Route | undefined, say: CliText): Promise<Exit> {
+  const paused = await (await openTasks()).schedules.pause(name, chat);
   console.log(say.schedule.paused(paused.name));
   return EXIT.ok;
 }
 
-async function resume(name: string, say: CliText): Promise<Exit> {
-  const resumed = await (await openTasks()).schedules.resume(name);
+async function resume(name: string, chat: Route | undefined, say: CliText): Promise<Exit> {
+  const resumed = await (await openTasks()).schedules.resume(name, chat);
   console.log([say.schedule.resumed(resumed.name), ...nextLines(resumed, say)].join('\n'));
   return EXIT.ok;
 }
 
-async function run(name: string, say: CliText): Promise<Exit> {
+async function run(name: string, chat: Route | undefined, say: CliText): Promise<Exit> {
   const { schedules } = await openTasks();
-  return sayStarted(await schedules.run(name, newKey(), acceptanceWaitMs()), say);
+  return sayStarted(await schedules.run(name, newKey(), acceptanceWaitMs(), chat), say);
 }
 
-async function remove(name: string, say: CliText): Promise<Exit> {
-  await (await openTasks()).schedules.remove(name);
+async function remove(name: string, chat: Route | undefined, say: CliText): Promise<Exit> {
+  await (await openTasks()).schedules.remove(name, chat);
   console.log(say.schedule.removed(name));
   return EXIT.ok;
 }
