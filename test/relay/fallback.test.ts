@@ -12,6 +12,7 @@ import type { Task } from '../../src/shared/task.ts';
 import { continued } from '../../src/tasks/conversation.ts';
 import type { TaskContext } from '../../src/tasks/context.ts';
 import { keepFile } from '../../src/tasks/files.ts';
+import { progressOf } from '../../src/tasks/look-up.ts';
 import { textFor } from '../../src/text/index.ts';
 import { docx } from '../support/documents.ts';
 import { openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
@@ -144,10 +145,13 @@ describe('a relay that is killed', () => {
     expect(world.counts.billed).toBe(1);
   });
 
-  it('while the fallback answers has the rest of its answer, from the same model', async () => {
+  it('while the fallback answers has the rest of its answer from the same model, which status names', async () => {
     const world = await openRelayedWorld({}, { fallback: '1s,kimi-k2.6' });
     const started = await world.start(busy('refusals=1 reasoning=0 chunks=40 chunk-delay=150'), K3);
-    await until(() => (world.counts.completions[1]?.generated.content_tokens ?? 0) > 0 || undefined);
+    await until(async () => {
+      const { progress } = await progressOf(world.client, started.task_id);
+      return progress?.fallback?.model === 'kimi-k2.6' && progress.phase === 'answering' ? progress : undefined;
+    });
     await world.relay.kill();
     await world.relay.start();
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
