@@ -11,9 +11,9 @@ export class RemovedTasks {
   constructor(private readonly folder: string) {}
 
   /** Forgets the old ones, too. */
-  async add(task_id: string): Promise<void> {
+  async add(...task_ids: string[]): Promise<void> {
     await mkdir(this.folder, PRIVATE_FOLDER);
-    await writeFile(join(this.folder, checkedId(task_id)), '', PRIVATE_FILE);
+    for (const task_id of task_ids) await writeFile(join(this.folder, checkedId(task_id)), '', PRIVATE_FILE);
     for (const known of await this.ids()) {
       const path = join(this.folder, known);
       const { mtimeMs } = (await stat(path).catch(() => undefined)) ?? {};

@@ -1,4 +1,4 @@
-import { WorkflowNotFoundError } from '@temporalio/client';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import type { ResultStore } from '../../results/store.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
@@ -51,21 +51,28 @@ async function remove(word: string, { yes }: { yes?: true }, say: CliText): Prom
     const saved = await results.readIfSound(task_id);
     const rows = saved ? await results.rowIdsOf(saved) : [];
     await results.remove(task_id);
-    const { namespace } = client.options;
-    for (const workflowId of rows) {
-      await client.workflowService
-        .deleteWorkflowExecution({ namespace, workflowExecution: { workflowId } })
-        .catch((error: unknown) => {
-          // Past the engine's retention.
-          if (grpcErrorIn(error)?.code !== NOT_FOUND) throw error;
-        });
-    }
     if (found) {
-      const workflowExecution = { workflowId: task_id, runId: found.runId };
-      await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution });
-      await results.removed.add(task_id);
+      await removeWorkflow(client, task_id, found.runId);
+      for (const row of rows) await removeWorkflow(client, row);
+      if (saved?.map) await removeEarlierRuns(client, task_id);
+      await results.removed.add(task_id, ...rows);
     }
     console.log(say.rm.done(task_id));
   });
   return EXIT.ok;
+}
+
+/** Removes a workflow from the engine, unless its retention is over. @param runId the last run if absent */
+async function removeWorkflow(client: Client, workflowId: string, runId?: string): Promise<void> {
+  const { namespace } = client.options;
+  const workflowExecution = { workflowId, ...(runId !== undefined && { runId }) };
+  await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution }).catch((error: unknown) => {
+    if (grpcErrorIn(error)?.code !== NOT_FOUND) throw error;
+  });
+}
+
+/** The workflow of a map continues as new. */
+async function removeEarlierRuns(client: Client, workflowId: string): Promise<void> {
+  const query = `WorkflowId = "${workflowId}" AND ExecutionStatus = "ContinuedAsNew"`;
+  for await (const { runId } of client.workflow.list({ query })) await removeWorkflow(client, workflowId, runId);
 }
