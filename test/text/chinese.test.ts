@@ -176,7 +176,14 @@ describe('an error of a task', () => {
   it('is described by its code', () => {
     const details = codesIn('shared/error-detail.ts', 'interface Details {').map((code): [string, string] => {
       const sentence = sayDetail(
-        { ...(ANY as object), code, cause: 'ECONNREFUSED', efforts: ['low'], names: ['a.pdf'] } as ErrorDetail,
+        {
+          ...(ANY as object),
+          code,
+          cause: 'ECONNREFUSED',
+          efforts: ['low'],
+          names: ['a.pdf'],
+          tools: ['search'],
+        } as ErrorDetail,
         'zh-TW',
       );
       return [code, sentence ?? 'no Chinese words for this'];
