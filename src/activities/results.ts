@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { withSearches } from '../kimi/formulas.ts';
-import { costOf, labelOf } from '../kimi/models.ts';
+import { asBatch, costOf, labelOf } from '../kimi/models.ts';
 import { NoResult, type ResultStore } from '../results/store.ts';
 import { tildePath } from '../service/files.ts';
 import { traceTask } from '../service/tracing.ts';
@@ -28,7 +28,8 @@ export function resultActivities({ results, apiUrl, metrics, log }: ResultDepend
     async persist(result: TaskResult): Promise<Saved> {
       // The price is saved with the result: a later price table does not change it.
       const answer = result.tokens && costOf(result.tokens, result.model, apiUrl);
-      const cost = answer && withSearches(answer, result.tool_uses ?? []);
+      const whole = answer && withSearches(answer, result.tool_uses ?? []);
+      const cost = whole && result.request?.batch ? asBatch(whole) : whole;
       const priced = { ...result, ...(cost && { cost }) };
       const { saved, isNew } = await beating(async () => await results.persist(priced));
       noteSaved(saved.task_id);

@@ -53,6 +53,7 @@ const taskRequest = named(
       .optional()
       .describe('`data:` URLs.'),
     json_schema: z.record(z.string(), z.unknown()).optional().describe('JSON Schema of the answer.'),
+    batch: z.literal(true).optional().describe('Answered within a day, at 60 % of the price. Only at Moonshot.'),
     tools: z.array(z.enum(TOOLS)).min(1).optional().describe('What Kimi may use for its answer. Only at Moonshot.'),
   }),
 );
@@ -162,7 +163,7 @@ const fallback = z.object({
   overloaded_ms: z.number(),
 });
 const progress = z.object({
-  phase: z.enum(['using_tools', 'reading', 'waiting', 'reasoning', 'answering']),
+  phase: z.enum(['batch', 'using_tools', 'reading', 'waiting', 'reasoning', 'answering']),
   tokens: z.number(),
   tail: z.string(),
   repeats: z.literal(true).optional(),

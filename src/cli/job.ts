@@ -36,6 +36,7 @@ export interface RequestOptions {
   jsonSchema?: string;
   search?: true;
   tools?: Tool[];
+  batch?: true;
 }
 
 /** Options of both `dispatch` and `run`. */
@@ -61,6 +62,7 @@ export async function readTask(prompt: PromptOptions, options: TaskOptions, say:
     ...(options.thinking !== undefined && { thinking: options.thinking }),
     ...(options.jsonSchema !== undefined && { json_schema: await readSchema(options.jsonSchema, say) }),
     ...(tools.length > 0 && { tools }),
+    ...(options.batch && { batch: true }),
   };
   return {
     prompt: asked,

@@ -13,6 +13,7 @@ export function addTaskOptions(command: Command, say: CliText): Command {
     .option('--attach <FILE>', help.attach, repeated)
     .option('--search', help.searchWeb)
     .option('--tools <NAMES>', help.tools, tools(say))
+    .option('--batch', help.batch)
     .option('--thinking <HOW>', help.thinking, thinking(say))
     .option('--temperature <T>', help.temperature, temperature(say))
     .option('--max-tokens <N>', help.maxTokens, maxTokens(say))

@@ -72,6 +72,7 @@ export class KimiClient {
     }
     const tools = task.request?.tools ?? [];
     if (!relay && tools.length > 0) throw new KimiError('refused', 'no_tools', { code: 'no_tools', tools });
+    if (!relay && task.request?.batch) throw new KimiError('refused', 'no_batch', { code: 'no_batch' });
     const contents = await this.contentsOf(files);
     const chat = requestFor(task, apiUrl, contents);
     if (!relay && !callsBack(apiUrl)) {
@@ -91,6 +92,7 @@ export class KimiClient {
           ...(documents.length > 0 && { files: documents }),
           ...(tools.length > 0 && { kimi_tools: tools }),
           ...(others && { fallback: others }),
+          ...(task.request?.batch && { kimi_batch: true }),
           metadata: { task_id: task.task_id, task_name: task.task_name },
           callback_url: callbackUrl(callbackBaseUrl, task.task_id),
         },

@@ -281,6 +281,15 @@ export function supportsPartialMode(id: string, body: { response_format?: unknow
   return modelOf(id)?.partial === true && body.response_format === undefined && body.tools === undefined;
 }
 
+/** What a batch costs of the price (Moonshot's documentation). */
+const BATCH_SHARE = 0.6;
+
+/** @returns the cost of a batch, with what it saved. */
+export function asBatch(cost: Cost): Cost {
+  const amount = cost.amount * BATCH_SHARE;
+  return { ...cost, amount, saved: cost.amount - amount };
+}
+
 /**
  * @returns the cost of an answer by the table; `undefined` if no price is known, i.e. for another host, model or currency.
  */

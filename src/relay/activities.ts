@@ -5,13 +5,15 @@ import type { Callback } from '../shared/callback.ts';
 import { streamMetrics } from '../shared/metrics.ts';
 import { FAILURE } from '../shared/names.ts';
 import { relayFailure, type RelayRequest, type RelaySummary } from '../shared/relay.ts';
+import type { Batches } from './batches.ts';
 import { createAnswering, type AnsweringDependencies } from './answering.ts';
 import { startDelivery, stateOf } from './client.ts';
 import { createDelivery, outcomeOf, type DeliveryDependencies } from './delivery.ts';
 import { TaskReports } from './reports.ts';
 import { RequestState, hasType } from './request-state.ts';
 
-type Dependencies = Omit<AnsweringDependencies, 'reports' | 'metrics'> & DeliveryDependencies;
+type Dependencies = Omit<AnsweringDependencies, 'reports' | 'metrics'> &
+  DeliveryDependencies & { batches: Pick<Batches, 'answer' | 'forget'> };
 
 export interface RelayDependencies extends Dependencies {
   /** Task queue of deliveries. */
@@ -25,7 +27,7 @@ const CHECK_AGAIN_MS = 2_000;
 
 /** The relay's activities. They belong to no workflow: see client.ts. */
 export function createRelayActivities({ taskQueue, ...others }: RelayDependencies) {
-  const { received, documents, log, meter = noopMetricMeter } = others;
+  const { received, documents, batches, log, meter = noopMetricMeter } = others;
   const callbackFor = createAnswering({ ...others, reports: new TaskReports(log), metrics: streamMetrics(meter) });
   const deliver = createDelivery(others);
 
@@ -49,11 +51,16 @@ export function createRelayActivities({ taskQueue, ...others }: RelayDependencie
       const { task_id } = request;
       const state = new RequestState();
       const known = state.isFirstAttempt ? undefined : await received.endOf(task_id);
-      if (known && 'delivered' in known) return summary(task_id, known.delivered, state);
-      const callback = known?.callback ?? (await callbackFor(request, state));
+      if (known && 'delivered' in known) {
+        if (request.batch) await batches.forget(request);
+        return summary(task_id, known.delivered, state);
+      }
+      const callback =
+        known?.callback ?? (request.batch ? await batches.answer(request) : await callbackFor(request, state));
       if (!known)
         await received.end(task_id, callback).catch((err: unknown) => log.warn({ task_id, err }, NOT_RECORDED));
       await handOver(request, callback);
+      if (request.batch) await batches.forget(request);
       return summary(task_id, outcomeOf(callback), state);
     },
 
@@ -73,6 +80,7 @@ export function createRelayActivities({ taskQueue, ...others }: RelayDependencie
         });
       }
       await documents.forget(request);
+      if (request.batch) await batches.forget(request);
       await deliver(task_id, relayFailure(request, { type: 'cancelled', message: 'the task was cancelled' }));
     },
   };

@@ -49,6 +49,7 @@ const dispatch = z.looseObject({
     .array(z.object({ name: z.string(), bytes: z.int(), sha256: z.string(), claim: z.string() }))
     .max(MAX_FILES)
     .optional(),
+  kimi_batch: z.literal(true).optional(),
   kimi_tools: z.array(z.enum(TOOLS)).min(1).optional(),
   fallback: z
     .object({
@@ -126,7 +127,7 @@ function readDispatch(json: unknown, callbackBaseUrl: string): RelayRequest {
     const [issue] = parsed.error.issues;
     throw new HttpError(400, 'invalid_request_error', `${issue?.path.join('.') || 'body'}: ${issue?.message}`);
   }
-  const { metadata, callback_url, files, kimi_tools: tools, fallback, ...body } = parsed.data;
+  const { metadata, callback_url, files, kimi_tools: tools, kimi_batch: batch, fallback, ...body } = parsed.data;
   const { task_id, task_name } = metadata;
   if (callback_url !== callbackUrl(callbackBaseUrl, task_id)) {
     throw new HttpError(400, 'foreign_callback_url', 'callback_url is not this task’s at KIMI_CALLBACK_BASE_URL');
@@ -138,6 +139,7 @@ function readDispatch(json: unknown, callbackBaseUrl: string): RelayRequest {
     ...(files && { files }),
     ...(tools && { tools }),
     ...(fallback && { fallback }),
+    ...(batch && { batch }),
   };
 }
 

@@ -34,9 +34,14 @@ export class KimiFiles {
     if (apiKey) this.http = new KimiHttp({ url: apiUrl, key: apiKey, timeoutMs: SILENCE_MS });
   }
 
-  async upload(name: string, content: Buffer, signal: AbortSignal): Promise<UploadedFile> {
+  async upload(
+    name: string,
+    content: Buffer,
+    signal: AbortSignal,
+    purpose: 'file-extract' | 'batch' = 'file-extract',
+  ): Promise<UploadedFile> {
     const form = new FormData();
-    form.set('purpose', 'file-extract');
+    form.set('purpose', purpose);
     form.set('file', new Blob([content]), name);
     return await this.json(uploaded, 'POST', 'files', signal, form);
   }

@@ -10,6 +10,7 @@ import type { Callback } from '../shared/callback.ts';
 import { TASK_ID } from '../shared/task-id.ts';
 import { Answer, type Piece } from './answer.ts';
 import type { Attempt } from './attempts.ts';
+import type { RecordedBatch } from './batches.ts';
 import type { RecordedTools } from './tools.ts';
 
 /** How long it is remembered that an answer was delivered, in milliseconds: by then the engine knows. */
@@ -18,9 +19,9 @@ const REMEMBER_MS = 60_000;
 /** Age at which an unchanged file is removed, in milliseconds: no request is retried for so long. */
 const KEEP_MS = 3 * 24 * 3_600_000;
 
-/** @returns the task of a file, `<task id>.<attempt>.jsonl`, `.end.json`, `.documents.json` or `.tools.json`; `undefined` for other files. */
+/** @returns the task of a file, `<task id>.<attempt>.jsonl`, `.end.json`, `.documents.json`, `.tools.json` or `.batch.json`; `undefined` for other files. */
 function taskIdOf(fileName: string): string | undefined {
-  const [, task_id = ''] = /^(.+)\.(?:\d+\.jsonl|(?:end|documents|tools)\.json)$/.exec(fileName) ?? [];
+  const [, task_id = ''] = /^(.+)\.(?:\d+\.jsonl|(?:end|documents|tools|batch)\.json)$/.exec(fileName) ?? [];
   return TASK_ID.test(task_id) ? task_id : undefined;
 }
 
@@ -113,6 +114,21 @@ export class ReceivedStore {
   async toolsOf(task_id: string): Promise<RecordedTools> {
     const content = await readFile(this.toolsPath(task_id), 'utf8').catch(() => '');
     return (readLine(content, recordedTools) as RecordedTools | undefined) ?? { calls: {} };
+  }
+
+  /** Records what is known of the batch of a task. It is on the disk when this returns. */
+  async noteBatch(task_id: string, batch: RecordedBatch): Promise<void> {
+    await writeFileAtomic(this.batchPath(task_id), JSON.stringify(batch), { mode: 0o600 });
+  }
+
+  /** @returns what is known of the batch of a task on this machine. */
+  async batchOf(task_id: string): Promise<RecordedBatch> {
+    const content = await readFile(this.batchPath(task_id), 'utf8').catch(() => '');
+    return (readLine(content, z.looseObject({})) as RecordedBatch | undefined) ?? {};
+  }
+
+  private batchPath(task_id: string): string {
+    return join(this.folder, `${task_id}.batch.json`);
   }
 
   private toolsPath(task_id: string): string {

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { callbackBaseUrl, type Config } from '../config/index.ts';
+import type { Account } from '../kimi/account.ts';
 import { callsBack } from '../kimi/models.ts';
 import { relayQueue, streamsQueue } from '../shared/names.ts';
 import { ServiceError } from '../service/exit.ts';
@@ -10,11 +11,14 @@ import { openPayloads } from '../temporal/payloads/converter.ts';
 import { listen } from '../service/ports.ts';
 import { healthServer, type Service } from '../service/run.ts';
 import { createRelayApp } from './app.ts';
+import { Batches, type BatchesDependencies } from './batches.ts';
 import { Documents, type DocumentsDependencies } from './documents.ts';
+import { KimiBatches } from './kimi-batches.ts';
 import { KimiFiles } from './kimi-files.ts';
 import { KimiFormulas } from './kimi-formulas.ts';
 import { ReceivedStore } from './recordings.ts';
 import { createRelayActivities } from './activities.ts';
+import { TaskReports } from './reports.ts';
 import { StreamingClient } from './stream.ts';
 import { Tools } from './tools.ts';
 import { createWorkers, startRuntime } from '../temporal/worker.ts';
@@ -41,17 +45,20 @@ export async function startRelay(config: Config, log: Logger): Promise<Service> 
   const meter = await startRuntime(config, log);
   const taskQueue = relayQueue(config.KIMI_TASK_QUEUE);
   const webhook = callbackBaseUrl(config);
-  const documents = openDocuments({ contents: payloads.contents, received, account: { apiUrl, apiKey }, log });
+  const account = { apiUrl, apiKey };
+  const onInterrupt = config.KIMI_ON_INTERRUPT;
+  const documents = openDocuments({ contents: payloads.contents, received, account, log });
   const activities = createRelayActivities({
     kimi,
     received,
     documents,
-    tools: new Tools({ formulas: new KimiFormulas({ apiUrl, apiKey }), received, log }),
+    batches: openBatches({ documents, received, onInterrupt, log }, account),
+    tools: new Tools({ formulas: new KimiFormulas(account), received, log }),
     taskQueue,
     callbackBaseUrl: webhook,
     secret,
     limiter: limiterIdOf(config),
-    onInterrupt: config.KIMI_ON_INTERRUPT,
+    onInterrupt,
     onRepeat: config.KIMI_ON_REPEAT,
     log,
     meter,
@@ -79,6 +86,14 @@ export async function startRelay(config: Config, log: Logger): Promise<Service> 
       .finally(() => server.close())
       .then(async () => await client.connection.close()),
   };
+}
+
+function openBatches(
+  dependencies: Omit<BatchesDependencies, 'batches' | 'files' | 'reports'>,
+  account: Account,
+): Batches {
+  const reports = new TaskReports(dependencies.log);
+  return new Batches({ ...dependencies, reports, batches: new KimiBatches(account), files: new KimiFiles(account) });
 }
 
 const HOUR_MS = 3_600_000;

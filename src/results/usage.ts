@@ -49,7 +49,7 @@ export interface Use {
   answered: number;
   tokens: { prompt: number; cached: number; completion: number; reasoning: number; total: number };
   /** One sum per currency. */
-  cost: Pick<Cost, 'amount' | 'currency'>[];
+  cost: Pick<Cost, 'amount' | 'currency' | 'saved'>[];
   /** Answers whose price is unknown. */
   unpriced: number;
   /** Files that went with questions, as far as they are known. Kimi's reading of them is in the tokens of prompts. */
@@ -103,7 +103,7 @@ function isCounted({ tokens, cost, files = [] }: Addend): boolean {
   const numbers = [
     ...files.map(({ bytes }) => bytes),
     ...(tokens ? [tokens.prompt, tokens.completion, tokens.total, tokens.cached ?? 0, tokens.reasoning ?? 0] : []),
-    ...(cost ? [cost.amount] : []),
+    ...(cost ? [cost.amount, cost.saved ?? 0] : []),
   ];
   return numbers.every(Number.isFinite);
 }
@@ -136,7 +136,7 @@ function atRate(tokens: number): number {
 }
 
 class Sum {
-  private readonly amounts = new Map<Cost['currency'], number>();
+  private readonly amounts = new Map<Cost['currency'], { amount: number; saved: number }>();
   private readonly sums: Omit<Use, 'cost'> = {
     tasks: 0,
     answered: 0,
@@ -157,12 +157,18 @@ class Sum {
     sums.tokens.completion += tokens.completion;
     sums.tokens.reasoning += tokens.reasoning ?? 0;
     sums.tokens.total += tokens.total;
-    if (cost) amounts.set(cost.currency, (amounts.get(cost.currency) ?? 0) + cost.amount);
-    else sums.unpriced += 1;
+    if (cost) {
+      const { amount, saved } = amounts.get(cost.currency) ?? { amount: 0, saved: 0 };
+      amounts.set(cost.currency, { amount: amount + cost.amount, saved: saved + (cost.saved ?? 0) });
+    } else sums.unpriced += 1;
   }
 
   get use(): Use {
-    const cost = [...this.amounts].map(([currency, amount]) => ({ amount: rounded(amount), currency }));
+    const cost = [...this.amounts].map(([currency, { amount, saved }]) => ({
+      amount: rounded(amount),
+      currency,
+      ...(saved > 0 && { saved: rounded(saved) }),
+    }));
     return { ...this.sums, cost };
   }
 }

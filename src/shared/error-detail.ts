@@ -28,6 +28,8 @@ export interface Details {
   no_images: { model: string; successor: string };
   /** Tools that only Moonshot's relay offers. */
   no_tools: { tools: string[] };
+  /** Batches, only Moonshot's relay makes them; or those of a model, or with tools. */
+  no_batch: { model?: string; tools?: true };
   /** Moonshot does not offer a tool. `words` are its own. */
   no_tool: { tool: string; words: string };
   reach: { address: string } & Cause;

@@ -22,6 +22,8 @@ export interface RelayRequest {
   tools?: Tool[];
   /** What is asked while Kimi is overloaded; absent if nothing else. */
   fallback?: RelayFallback;
+  /** Kimi answers it as a batch. */
+  batch?: true;
 }
 
 /** Requests to other models, or with a lower effort, in order. */
@@ -40,8 +42,8 @@ export type RelayFile = Pick<TaskFile, 'name' | 'bytes' | 'sha256' | 'claim'>;
 
 /** Progress of an answer that streams in: heartbeat details of the streaming activity. */
 export interface StreamProgress {
-  /** `reading`: Kimi extracts the text of documents; the request follows. `using_tools`: the request that follows has what they return. */
-  phase: 'reading' | 'using_tools' | 'waiting' | 'reasoning' | 'answering';
+  /** `reading`: Kimi extracts the text of documents; the request follows. `batch`: Kimi has it and answers within a day, `tail` is its word for the state. `using_tools`: the request that follows has what they return. */
+  phase: 'batch' | 'reading' | 'using_tools' | 'waiting' | 'reasoning' | 'answering';
   /** Of answer and reasoning so far, estimated: Kimi reports them at the end. */
   tokens: number;
   /** The last {@link TAIL_CHARS} characters. */

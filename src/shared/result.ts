@@ -25,6 +25,8 @@ export interface Tokens {
 export interface Cost {
   amount: number;
   currency: 'CNY' | 'USD';
+  /** What it would have cost more without a batch; absent if it was none. */
+  saved?: number;
   /** The day the price was read. */
   price_date: string;
 }

@@ -31,10 +31,19 @@ export interface Counts {
   completions: Completion[];
   /** Files at Moonshot's API, in order of arrival. */
   uploads: Upload[];
+  /** Batches at Moonshot's API, in order of arrival. */
+  batches: BatchCount[];
   /** Calls of tools that were run, in order of arrival. */
   fibers: { name: string; arguments: string; billed: boolean }[];
   /** Bodies of uploads, with the bytes received so far; `cut`: the client left before its end, so there is no file. */
   receiving: { bytes: number; ended?: 'whole' | 'cut' }[];
+}
+
+/** One batch, with its status when it was last asked for. */
+export interface BatchCount {
+  id: string;
+  metadata: Record<string, string>;
+  status: string;
 }
 
 /** One file. */
@@ -85,5 +94,15 @@ export interface Completion {
 
 /** @returns counters at zero. */
 export function noCounts(): Counts {
-  return { requests: 0, billed: 0, callbacks: {}, wakes: [], completions: [], uploads: [], fibers: [], receiving: [] };
+  return {
+    requests: 0,
+    billed: 0,
+    callbacks: {},
+    wakes: [],
+    completions: [],
+    uploads: [],
+    fibers: [],
+    batches: [],
+    receiving: [],
+  };
 }

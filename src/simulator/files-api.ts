@@ -38,13 +38,13 @@ const directives = z.object({
 type Directives = z.infer<typeof directives>;
 
 interface Stored {
-  file: { id: string; filename: string };
+  file: { id: string; filename: string; purpose: string };
   content: Buffer;
   counted: Upload;
 }
 
 /** Adds Moonshot's files to its API: their text is what src/documents reads, in the form that was observed of Kimi's. */
-export function addFiles(api: Router, counts: Counts): void {
+export function addFiles(api: Router, counts: Counts): Files {
   const files = new Files(counts);
   api.post('/files', async (request, response) => await files.upload(request, response));
   api.get('/files', (_request, response) => {
@@ -59,9 +59,10 @@ export function addFiles(api: Router, counts: Counts): void {
   api.delete('/files/:id', (request, response) => {
     response.json(files.remove(request));
   });
+  return files;
 }
 
-class Files {
+export class Files {
   private readonly stored = new Map<string, Stored>();
   /** How often a directive has applied, by its kind and the file's name. */
   private readonly applied = new Map<string, number>();
@@ -71,7 +72,7 @@ class Files {
   async upload(request: Request, response: Response): Promise<void> {
     const body = await this.receive(request);
     if (!body) return;
-    const { name, content } = await readForm(request, body);
+    const { name, content, purpose } = await readForm(request, body);
     if (this.stored.size >= MAX_COUNT) {
       throw invalid(
         `The number of files you have uploaded exceeded the max file count ${MAX_COUNT}, please delete previous uploaded files`,
@@ -80,16 +81,34 @@ class Files {
     const directed = directivesOf(content);
     const isDirected = this.applies(name, directed, 'upload');
     if (directed.status && isDirected) throw refusalWith(directed.status);
-    const id = `file_${randomBytes(8).toString('hex')}`;
-    const bytes = content.length;
-    const created_at = Math.floor(Date.now() / 1000);
-    const counted: Upload = { id, filename: name, bytes, read: 0 };
-    const file = { id, object: 'file', bytes, created_at, filename: name, purpose: 'file-extract', status: 'ready' };
-    this.counts.uploads.push(counted);
-    this.stored.set(id, { file, content, counted });
+    const { file } = this.store(name, content, purpose);
     if (isDirected) await pause(directed.delay);
     if (directed.break && isDirected) request.socket.destroy();
     else response.json(file);
+  }
+
+  private store(filename: string, content: Buffer, purpose: string): Stored {
+    const id = `file_${randomBytes(8).toString('hex')}`;
+    const bytes = content.length;
+    const created_at = Math.floor(Date.now() / 1000);
+    const counted: Upload = { id, filename, bytes, read: 0 };
+    const file = { id, object: 'file', bytes, created_at, filename, purpose, status: 'ready' };
+    const stored = { file, content, counted };
+    this.counts.uploads.push(counted);
+    this.stored.set(id, stored);
+    return stored;
+  }
+
+  /** Adds the output of a batch. @returns its id */
+  add(name: string, content: Buffer): string {
+    return this.store(name, content, 'batch_output').file.id;
+  }
+
+  /** @returns name and text of an input of batches */
+  batchInput(id: string): { name: string; text: string } {
+    const found = this.stored.get(id);
+    if (found?.file.purpose !== 'batch') throw invalid(`Invalid request: ${id} is no input of batches`);
+    return { name: found.file.filename, text: found.content.toString('utf8') };
   }
 
   /** @returns the body; `undefined` if the client left before its end */
@@ -133,6 +152,7 @@ class Files {
     const directed = directivesOf(content);
     if (directed.text && this.applies(file.filename, directed, 'text')) throw refusalWith(directed.text);
     counted.read += 1;
+    if (file.purpose !== 'file-extract') return content.toString('utf8');
     const extracted = await textOf(file.filename, content);
     return JSON.stringify({ content: extracted, file_type: '', filename: file.filename, title: '', type: 'file' });
   }
@@ -152,19 +172,25 @@ class Files {
   }
 }
 
-async function readForm({ headers }: Request, body: Buffer): Promise<{ name: string; content: Buffer }> {
+async function readForm(
+  { headers }: Request,
+  body: Buffer,
+): Promise<{ name: string; content: Buffer; purpose: string }> {
   const type = headers['content-type'] ?? '';
   if (!type.startsWith('multipart/form-data')) throw invalid('Invalid request: multipart/form-data is expected');
   const form = await new globalThis.Response(body, { headers: { 'content-type': type } }).formData().catch(() => {
     throw invalid('Invalid request: the form cannot be read');
   });
-  if (form.get('purpose') !== 'file-extract') throw invalid("Invalid purpose: only 'file-extract' accepted");
+  const purpose = form.get('purpose');
+  if (purpose !== 'file-extract' && purpose !== 'batch') {
+    throw invalid("Invalid purpose: only 'file-extract', 'batch' accepted");
+  }
   const file = form.get('file');
   if (!(file instanceof File)) throw invalid('Invalid request: file is missing');
   const content = Buffer.from(await file.arrayBuffer());
   if (content.length === 0) throw invalid('File size is zero, please confirm and re-upload the file');
   if (content.length > MAX_BYTES) throw tooLarge();
-  return { name: file.name, content };
+  return { name: file.name, content, purpose };
 }
 
 function tooLarge(): Refusal {

@@ -5,6 +5,7 @@ import { callTokens, sendAnswer, sendFormed, streamAnswer, textsOf, type Run } f
 import { directivesIn, type Directives } from './directives.ts';
 import { invalid, refusal, refusalWith, type Refusal } from './errors.ts';
 import type { Completion, Counts } from './events.ts';
+import { addBatches } from './batches-api.ts';
 import { addFiles } from './files-api.ts';
 import { addFormulas } from './formulas-api.ts';
 import { FORMS, FREE_FORMS } from './forms.ts';
@@ -21,10 +22,11 @@ export interface MoonshotApiOptions {
 }
 
 /**
- * Moonshot's API, mounted at `/v1`: completions, streamed or not, models, balance, an estimate of tokens, files, formulas. It was
+ * Moonshot's API, mounted at `/v1`: completions, streamed or not, models, balance, an estimate of tokens, files, formulas,
+ * batches. It was
  * written without a key: where no source describes the behaviour, a comment says what was assumed. Only tools with one
- * text as argument are called, and by the directive `calls`; `response_format` and `logprobs` have no effect, pictures count no tokens; batches and the other two protocols are
- * missing.
+ * text as argument are called, and by the directive `calls`; `response_format` and `logprobs` have no effect, pictures count no tokens;
+ * the other two protocols are missing.
  *
  * Every response carries `X-Simulated`, and its text says so too.
  */
@@ -57,7 +59,7 @@ export function createMoonshotApi(options: MoonshotApiOptions): Router {
     response.json({ data: { total_tokens: estimateTokens(request.body) } });
   });
 
-  addFiles(api, options.counts);
+  addBatches(api, options.counts, addFiles(api, options.counts));
   addFormulas(api, options.counts);
   api.post('/chat/completions', async (request, response) => await completions.handle(request, response));
 

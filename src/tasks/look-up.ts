@@ -142,7 +142,7 @@ export async function progressOf(client: Client, task_id: string): Promise<Pick<
   const [beat, failure] = await Promise.all([request.getHeartbeatDetails(), request.getLastFailure()]);
   const progress = isProgress(beat) ? progressIn(beat) : undefined;
   // An answer that was interrupted and comes in again is not being retried.
-  const isRetrying = failure !== undefined && (progress?.tokens ?? 0) === 0;
+  const isRetrying = failure !== undefined && progress?.phase !== 'batch' && (progress?.tokens ?? 0) === 0;
   return {
     ...(isRetrying && {
       retrying: { attempt, ...whyIn(failure), ...(next && { next_attempt_at: isoSeconds(next) }) },

@@ -4,7 +4,7 @@ import { refuseIfSurelyTooLong } from '../kimi/context.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { callsBack, modelOf, resolveModel } from '../kimi/models.ts';
 import { requestFor, sentFiles } from '../kimi/request.ts';
-import { MAX_PROMPT_BYTES, type Task, type Turn } from '../shared/task.ts';
+import { MAX_PROMPT_BYTES, type Task, type TaskRequest, type Turn } from '../shared/task.ts';
 import { checkFiles } from './files.ts';
 import type { TaskContext } from './context.ts';
 import { Problem } from './problem.ts';
@@ -46,6 +46,7 @@ export function checkTask(
     if (tools.length > 0 && !(relay && apiUrl !== undefined && !callsBack(apiUrl))) {
       throw new KimiError('refused', 'no_tools', { code: 'no_tools', tools });
     }
+    if (request.batch) checkBatch(model, request, relay && apiUrl !== undefined && !callsBack(apiUrl));
     // A model without pictures might answer without the document. Every model of Moonshot's takes them.
     if (scanned && !modelOf(model)) throw new Problem('unusable_file', { file: scanned.name, why: 'scanned' });
     refuseIfSurelyTooLong(requestFor({ model, prompt, request, files, conversation }, apiUrl));
@@ -55,6 +56,20 @@ export function checkTask(
     throw new Problem('unusable_request', { reason: error.taskError });
   }
 }
+
+/** Models that answer batches (Moonshot's documentation, 2026-11-29). */
+const BATCH_MODELS = ['kimi-k2.6', 'kimi-k2.7-code'];
+
+/** @throws {KimiError} `no_batch` */
+function checkBatch(model: string, { tools = [] }: TaskRequest, isMoonshot: boolean): void {
+  const why = isMoonshot
+    ? (!BATCH_MODELS.includes(model) && { model }) || (tools.length > 0 && { tools: true as const })
+    : {};
+  if (why) throw new KimiError('refused', 'no_batch', { code: 'no_batch', ...why });
+}
+
+/** How long a batch may take before its task counts as timed out, in milliseconds: Kimi's window, and an hour. */
+const BATCH_MS = 25 * 3_600_000;
 
 /** @returns the size of a conversation without its files. */
 function bytesOf(conversation: readonly Turn[]): number {
@@ -74,7 +89,7 @@ export function inputOf({ config, limiter, relay, simulated }: TaskContext, task
     task_name: name,
     prompt,
     model,
-    timeout_ms: task.timeout_ms ?? taskTimeoutMs(config, relay),
+    timeout_ms: task.timeout_ms ?? (request?.batch ? BATCH_MS : taskTimeoutMs(config, relay)),
     grace_ms: config.KIMI_GRACE_MS,
     lang: task.lang ?? config.KIMI_LANG,
     ...(limiter && { limiter }),

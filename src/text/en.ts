@@ -80,6 +80,7 @@ export const en: Text = {
   },
   stream: ({ phase, tokens, repeats }) =>
     ({
+      batch: 'Kimi has the batch, and answers within a day',
       using_tools: 'Kimi uses its tools',
       reading: 'Kimi reads the attached files',
       waiting: 'waiting for Kimi to begin',
@@ -113,6 +114,9 @@ export const en: Text = {
     tool_calls:
       'Kimi called a tool instead of answering; the part that was received is kept. Dispatch it again, or rephrase it',
     too_many_calls: 'Kimi kept using its tools instead of answering, and was stopped; dispatch a narrower question',
+    no_batch: 'this cannot be sent as a batch, so nothing was sent',
+    batch_expired: 'Kimi did not answer the batch within a day; dispatch it again, or without --batch',
+    batch_failed: 'Kimi did not answer the batch; dispatch it again, or without --batch',
     no_tools: 'these tools cannot be used here, so nothing was sent',
     no_tool: 'Moonshot does not offer this tool, so nothing was sent',
     repetition:

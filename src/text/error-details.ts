@@ -48,6 +48,12 @@ const WORDS: Record<Lang, Words> = {
     no_efforts: ({ model, hasSwitch }) =>
       `${model} has no thinking effort; ${hasSwitch ? 'use --thinking on or off' : 'leave --thinking out'}`,
     no_images: ({ model, successor }) => `${model} accepts no images; use a model that does, e.g. ${successor}`,
+    no_batch: ({ model, tools }) =>
+      tools
+        ? 'a batch has no tools; leave --batch or --search and --tools out'
+        : model === undefined
+          ? 'only Moonshot answers batches, and tasks do not go there; leave --batch out, or set KIMI_API_URL=https://api.moonshot.cn/v1'
+          : `${model} answers no batches; use kimi-k2.6 or kimi-k2.7-code, or leave --batch out`,
     no_tools: ({ tools }) =>
       `${tools.join(', ')}: only Moonshot runs tools for Kimi, and tasks do not go there; leave --search and --tools out, or set KIMI_API_URL=https://api.moonshot.cn/v1`,
     no_tool: ({ tool, words }) => `Moonshot does not offer ${tool} (${words}), so nothing was paid; leave it out`,
@@ -74,6 +80,12 @@ const WORDS: Record<Lang, Words> = {
     broke: ({ address, ...cause }) => `${address}：${causeOf(cause)}`,
     file: ({ cause }) => sayCode(cause, 'zh-TW'),
     file_gone: ({ name }) => `${name} 已不再保存，所以沒有送出任何請求；請重新附上`,
+    no_batch: ({ model, tools }) =>
+      tools
+        ? '批次不能用工具；請拿掉 --batch，或拿掉 --search 與 --tools'
+        : model === undefined
+          ? '只有 Moonshot 有批次，但任務不送往那裡；請拿掉 --batch，或設定 KIMI_API_URL=https://api.moonshot.cn/v1'
+          : `${model} 沒有批次；請用 kimi-k2.6 或 kimi-k2.7-code，或拿掉 --batch`,
     no_tools: ({ tools }) =>
       `${tools.join('、')}：只有 Moonshot 會替 Kimi 執行工具，但任務不送往那裡；請拿掉 --search 與 --tools，或設定 KIMI_API_URL=https://api.moonshot.cn/v1`,
     no_tool: ({ tool, words }) => `Moonshot 不提供 ${tool}（${words}），所以沒有花費；請拿掉它`,

@@ -81,6 +81,7 @@ export const zhTW = {
   /** Progress of an answer that streams in. */
   stream: ({ phase, tokens, repeats }: StreamProgress) =>
     ({
+      batch: 'Kimi 已收到批次，會在一天內回答',
       using_tools: 'Kimi 正在使用工具',
       reading: 'Kimi 正在讀附上的檔案',
       waiting: '等待 Kimi 開始回答',
@@ -112,6 +113,9 @@ export const zhTW = {
     unfinished_answer: 'Kimi 還沒答完就停了，已收到的部分已保留；重新派發，或改寫提示詞',
     tool_calls: 'Kimi 沒有作答而是呼叫了工具，已收到的部分已保留；重新派發，或改寫提示詞',
     too_many_calls: 'Kimi 一直使用工具而沒有作答，已停止；請把問題縮小後重新派發',
+    no_batch: '這無法以批次送出，所以沒有送出任何請求',
+    batch_expired: 'Kimi 沒有在一天內回答批次；請重新派發，或不用 --batch',
+    batch_failed: 'Kimi 沒有回答批次；請重新派發，或不用 --batch',
     no_tools: '這些工具在這裡不能用，所以沒有送出任何請求',
     no_tool: 'Moonshot 不提供這個工具，所以沒有送出任何請求',
     repetition: 'Kimi 一再重複同一段文字，已停止；已收到的部分已保留。改寫提示詞，或換一個模型',

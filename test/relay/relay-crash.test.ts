@@ -33,6 +33,7 @@ async function nextAttempt(webhookStatus = 200, onInterrupt: 'fail' | 'retry' = 
     received,
     documents: { into: async (_request, body) => body, forget: async () => {} },
     tools: { into: async (_request, _ended, body) => body, usesOf: async () => [] },
+    batches: { answer: async () => await Promise.reject(new Error('no batch')), forget: async () => {} },
     taskQueue: 'x',
     limiter: 'x',
     onRepeat: 'continue',

@@ -53,6 +53,10 @@ async function usage({ since, by, json }: UsageOptions): Promise<Exit> {
     const rows = used.groups.map(({ key, ...use }) => row(key, use));
     const columns = [words.by[by], ...words.columns, ...(hasFiles ? [words.files] : [])];
     console.log(table(columns, [...rows, row(words.total, used.total)]));
+    const savings = used.total.cost.flatMap(({ saved: amount, currency }) =>
+      amount ? [money({ amount, currency })] : [],
+    );
+    if (savings.length > 0) console.log(`\n${words.batches(savings.join(' + '))}`);
     const { tokens, cost, own_cost } = used.polling_estimate;
     const saved = tokens === 0 ? 0 : Math.round((1 - used.total.tokens.total / tokens) * 100);
     const [polled, own] = [cost, own_cost].map((amount) => money({ amount, currency: 'CNY' })) as [string, string];

@@ -95,8 +95,16 @@ async function cancelled(run: TaskRun, dispatched: Promise<Dispatched | Dispatch
 
 /** Makes the relay close its connection to Kimi and call back with the answer so far. */
 async function cancelRelay({ task, activities }: TaskRun): Promise<void> {
-  const { task_id, task_name, model, files } = task;
-  await activities.cancelRelay([{ task_id, task_name, body: { model, messages: [] }, ...(files && { files }) }]);
+  const { task_id, task_name, model, files, request } = task;
+  await activities.cancelRelay([
+    {
+      task_id,
+      task_name,
+      body: { model, messages: [] },
+      ...(files && { files }),
+      ...(request?.batch && { batch: true }),
+    },
+  ]);
 }
 
 async function answerOrDeadline(

@@ -47,6 +47,7 @@ export const help: CliText['help'] = {
   system: 'read a system prompt from a file',
   attach: 'attach a file: text, PDF, Office, EPUB, code, a picture …; repeatable',
   searchWeb: 'let Kimi search the web (Moonshot only; each search is paid for)',
+  batch: 'answered within a day, at 60 % of the price (Moonshot only; kimi-k2.6, kimi-k2.7-code)',
   tools: 'what Kimi may use: search, fetch (pages), code (Python), excel; separated by commas',
   thinking: 'whether to think: on, off, or low, high, max',
   temperature: 'temperature; most models accept one value only',

@@ -163,6 +163,7 @@ export const en: CliText = {
     damaged: (n) => `${n} ${n === 1 ? 'file is' : 'files are'} damaged and not counted.`,
     simulated: 'All of these are simulated tasks: they cost nothing, and their tokens are made up.',
     notCounted: (n) => `${n} simulated ${n === 1 ? 'task is' : 'tasks are'} not counted: nothing was paid for.`,
+    batches: (saved) => `Batches saved ${saved}.`,
   },
   report: {
     written: (file, tasks) => `Report written: ${file} (${tasks} ${tasks === 1 ? 'task' : 'tasks'})`,

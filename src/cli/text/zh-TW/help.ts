@@ -44,6 +44,7 @@ export const help = {
   system: '從檔案讀取系統提示',
   attach: '附上檔案：文字、PDF、Office、EPUB、程式碼、圖片等；可重複',
   searchWeb: '讓 Kimi 搜尋網路（僅限 Moonshot，每次搜尋另外計費）',
+  batch: '以批次回答：一天內，價格六折（僅限 Moonshot 的 kimi-k2.6、kimi-k2.7-code）',
   tools: 'Kimi 可用的工具：search、fetch（網頁）、code（Python）、excel，以逗號分隔',
   thinking: '是否思考：on、off，或 low、high、max',
   temperature: '溫度；多數模型只接受一個值',

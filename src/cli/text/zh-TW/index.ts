@@ -162,6 +162,7 @@ export const zhTW = {
     damaged: (n: number) => `有 ${n} 個檔案損壞，沒有算進去。`,
     simulated: '這些都是模擬的任務：不收費，token 數也是模擬的。',
     notCounted: (n: number) => `另有 ${n} 個模擬的任務，不收費，沒有算進去。`,
+    batches: (saved: string) => `批次省下 ${saved}。`,
   },
   report: {
     written: (file: string, tasks: number) => `已寫入報告：${file}（${tasks} 個任務）`,
