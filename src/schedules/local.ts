@@ -19,6 +19,7 @@ import { Problem } from '../tasks/problem.ts';
 import { checkTask } from '../tasks/request.ts';
 import { nameFromPrompt } from '../tasks/task-name.ts';
 import type { NewTask, StartedTask, Tasks } from '../tasks/tasks.ts';
+import { schedulesOf } from '../temporal/schedule-list.ts';
 import { newestTasks } from '../temporal/task-list.ts';
 import { STORED_FROM_BYTES } from '../temporal/payloads/converter.ts';
 import { textFor } from '../text/index.ts';
@@ -75,7 +76,7 @@ export class LocalSchedules implements Schedules {
     const { context } = this;
     return await context.withClient(async (client) => {
       const found: Promise<Schedule | undefined>[] = [];
-      for await (const id of idsOf(client)) {
+      for await (const { scheduleId: id } of schedulesOf(client)) {
         if (scheduleNameIn(context.taskQueue, id) === undefined) continue;
         // The engine's list lags behind: a removed schedule may be on it.
         found.push(this.describe(client, client.schedule.getHandle(id), chat).catch(undefinedIfGone));
@@ -222,16 +223,6 @@ function specOf(times: Times): ScheduleSpec {
   if ('cron' in times) return { cronExpressions: times.cron };
   const { every_ms: every } = times;
   return { intervals: [{ every, offset: Date.now() % every }] };
-}
-
-/** The ids of all schedules of the namespace. Their memos may be encrypted with the keys of other stacks. */
-async function* idsOf({ workflowService, options: { namespace } }: Client): AsyncGenerator<string> {
-  let nextPageToken: Uint8Array | undefined;
-  do {
-    const page = await workflowService.listSchedules({ namespace, nextPageToken });
-    for (const { scheduleId: id } of page.schedules) if (id) yield id;
-    nextPageToken = page.nextPageToken;
-  } while (nextPageToken.length > 0);
 }
 
 function undefinedIfGone(error: unknown): undefined {

@@ -1,6 +1,6 @@
 /** Tasks on time, on the real engine. */
 import { describe, expect, it } from 'vitest';
-import type { ScheduleHandle } from '@temporalio/client';
+import type { Client, ScheduleHandle } from '@temporalio/client';
 import * as schemas from '../../src/api/schedule-schemas.ts';
 import { startedTask } from '../../src/api/schemas.ts';
 import { chatReplyText } from '../../src/notify/message.ts';
@@ -284,8 +284,13 @@ it('the id of a task is given by schedule and time', () => {
   expect(taskIdOf(keyAt('a', at), new Date(at))).toMatch(/^kimi-1796083200-\d{9}$/);
 });
 
+/** @returns the client of an engine without workflows: those of other tests would keep every payload. */
+function idle(client: Client): Client {
+  return Object.create(client, { workflow: { value: { list: () => [] } } }) as Client;
+}
+
 it('files and large prompts of a schedule are kept, however old', async () => {
-  const { add, world } = await open({ payloadKeys: `k:${Buffer.alloc(32, 7).toString('base64')}` });
+  const { add, schedules, world } = await open({ payloadKeys: `k:${Buffer.alloc(32, 7).toString('base64')}` });
   const file = await tasksOf(world).keep({ name: 'a.txt', content: Buffer.from('一份檔案') });
   await add({ when: '每月 1 號 8:00' }, { files: [file] });
   const { client, payloads } = world;
@@ -295,7 +300,14 @@ it('files and large prompts of a schedule are kept, however old', async () => {
       return listed.schedules.map(({ scheduleId: id }) => id);
     })
     .toContain(scheduleId(world.taskQueue, 'morning'));
-  expect(await sweepPayloads(payloads.folder, client, Date.now() + 400 * DAY_MS)).toEqual([]);
+  const later = Date.now() + 400 * DAY_MS;
+  expect(await sweepPayloads(payloads.folder, idle(client), later)).toEqual([]);
+  // A stack with other keys, in the same namespace, cannot read the schedule, and has a folder of its own.
+  const other = await open();
+  await tasksOf(other.world).keep({ name: 'a.txt', content: Buffer.from('一份檔案') });
+  expect(await sweepPayloads(other.world.payloads.folder, idle(other.world.client), later)).toHaveLength(1);
+  await schedules.remove('morning');
+  await expect.poll(async () => await sweepPayloads(payloads.folder, idle(client), later)).toHaveLength(1);
 });
 
 it('the API: every response conforms to its schema', async () => {

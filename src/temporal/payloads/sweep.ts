@@ -1,6 +1,10 @@
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
+import type { Payload } from '@temporalio/common';
+import { decodeMapFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import { ServiceError } from '../../service/exit.ts';
 import type { ScheduleMemo } from '../../schedules/schedules.ts';
+import { schedulesOf } from '../schedule-list.ts';
 import { MAP_WORKFLOW } from '../../shared/names.ts';
 import { connectClient } from '../client.ts';
 import { createdAt } from '../task-list.ts';
@@ -14,9 +18,9 @@ const DAY_MS = 24 * 3600 * 1000;
 const MARGIN_MS = 7 * DAY_MS;
 
 /**
- * Removes stored payloads that the engine no longer references: older than its retention plus a week, and older than every open
- * workflow, and every schedule that has stored something. A task's payloads may be stored a moment before it starts, so one more day is kept. A task that is open for months keeps
- * all payloads since its start.
+ * Removes stored payloads that the engine no longer references: older than its retention plus a week, older than every open
+ * workflow, and than every schedule that has stored something. A task's payloads may be stored a moment before it starts, so one more
+ * day is kept. A task that is open for months keeps all payloads since its start.
  *
  * @returns the days that were removed, e.g. `2026-11-24`.
  */
@@ -31,11 +35,26 @@ export async function sweepPayloads(folder: PayloadFolder, client: Client, now =
     // The workflow of a map continues as new, and its rows are as old as its first run.
     keepFrom = Math.min(keepFrom, Date.parse(createdAt(execution) ?? execution.startTime.toISOString()));
   }
-  for await (const { memo } of client.schedule.list()) {
-    const { stored, created_at = '' } = (memo ?? {}) as Partial<ScheduleMemo>;
-    if (stored) keepFrom = Math.min(keepFrom, Date.parse(created_at));
+  for await (const { memo } of schedulesOf(client)) {
+    if (!memo?.fields || !('stored' in memo.fields)) continue;
+    keepFrom = Math.min(keepFrom, await addedAt(client, memo.fields));
   }
   return await folder.removeBefore(dayOf(keepFrom - DAY_MS));
+}
+
+/**
+ * @returns when a schedule was added, in milliseconds since 1970; `Infinity` for that of a stack with other keys, and so with a storage of
+ *   its own
+ */
+async function addedAt(client: Client, fields: Record<string, Payload>): Promise<number> {
+  try {
+    const memo = await decodeMapFromPayloads<keyof ScheduleMemo>(client.options.loadedDataConverter, fields);
+    return Date.parse(String(memo?.created_at));
+  } catch (error) {
+    const isOthers = error instanceof ServiceError && ['payload_key_missing', 'payload_key_wrong'].includes(error.code);
+    if (isOthers) return Infinity;
+    throw error;
+  }
 }
 
 /** Sweeps now and once a day. A failed sweep is logged and repeated the next day. */
