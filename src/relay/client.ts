@@ -4,6 +4,7 @@ import type { RetryPolicy } from '@temporalio/common';
 import type { Callback } from '../shared/callback.ts';
 import { relayId, streamsQueue } from '../shared/names.ts';
 import type { RelayRequest } from '../shared/relay.ts';
+import { grpcErrorIn } from '../temporal/client.ts';
 import type { RelayActivities } from './activities.ts';
 
 /** Delay before another attempt, unless Kimi or an interruption names one. */
@@ -14,6 +15,9 @@ const LIFETIME = '7d';
 
 /** Delay before it is checked that a cancelled request has called back: more than the heartbeat timeout of a lost relay. */
 const CHECK_CANCELLED = '12s';
+
+/** gRPC's code. */
+const NOT_FOUND = 5;
 
 /** Starts a request of the relay for a task. Does nothing if it was started before. */
 export async function startRequest(client: Client, relayQueue: string, request: RelayRequest): Promise<void> {
@@ -38,7 +42,7 @@ export async function startDelivery(
   callback: Callback,
 ): Promise<void> {
   await startOnce(client, 'deliver', {
-    id: `${relayId(task_id)}-delivery`,
+    id: deliveryId(task_id),
     taskQueue: relayQueue,
     args: [task_id, callback],
     startToCloseTimeout: '40s',
@@ -66,7 +70,7 @@ export async function cancelRequest(client: Client, relayQueue: string, request:
   }
   const isWorkedOn = (await stateOf(client, task_id)) === 'RUNNING';
   await startOnce(client, 'deliverCancelled', {
-    id: `${relayId(task_id)}-cancelled`,
+    id: cancelledId(task_id),
     taskQueue: relayQueue,
     args: [request],
     startToCloseTimeout: '40s',
@@ -76,6 +80,24 @@ export async function cancelRequest(client: Client, relayQueue: string, request:
     ...(isWorkedOn && { startDelay: CHECK_CANCELLED }),
   });
   return true;
+}
+
+/** Removes the request of a task, which holds its question, from the engine; what is not there is no error. */
+export async function removeRequest(client: Client, task_id: string): Promise<void> {
+  const { namespace } = client.options;
+  for (const activityId of [relayId(task_id), deliveryId(task_id), cancelledId(task_id)]) {
+    await client.workflowService.deleteActivityExecution({ namespace, activityId }).catch((error: unknown) => {
+      if (grpcErrorIn(error)?.code !== NOT_FOUND) throw error;
+    });
+  }
+}
+
+function deliveryId(task_id: string): string {
+  return `${relayId(task_id)}-delivery`;
+}
+
+function cancelledId(task_id: string): string {
+  return `${relayId(task_id)}-cancelled`;
 }
 
 /** @returns the engine's state of a task's request, e.g. `RUNNING`; `undefined` if there is none. */

@@ -1,5 +1,6 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { Command } from 'commander';
+import { removeRequest } from '../../relay/client.ts';
 import type { ResultStore } from '../../results/store.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { Problem } from '../../tasks/problem.ts';
@@ -62,13 +63,14 @@ async function remove(word: string, { yes }: { yes?: true }, say: CliText): Prom
   return EXIT.ok;
 }
 
-/** Removes a workflow from the engine, unless its retention is over. @param runId the last run if absent */
+/** Removes a workflow, and its request at the relay, from the engine, unless its retention is over. @param runId the last run if absent */
 async function removeWorkflow(client: Client, workflowId: string, runId?: string): Promise<void> {
   const { namespace } = client.options;
   const workflowExecution = { workflowId, ...(runId !== undefined && { runId }) };
   await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution }).catch((error: unknown) => {
     if (grpcErrorIn(error)?.code !== NOT_FOUND) throw error;
   });
+  await removeRequest(client, workflowId);
 }
 
 /** The workflow of a map continues as new. */
