@@ -2,9 +2,10 @@
 import type { Request, Response } from 'express';
 import type * as z from 'zod';
 import { withTarget, type Route } from '../shared/chat.ts';
+import { newKey } from '../tasks/task-id.ts';
 import type { Tasks } from '../tasks/tasks.ts';
 import { InvalidRequest } from './problems.ts';
-import type * as schemas from './schemas.ts';
+import * as schemas from './schemas.ts';
 
 export interface Operation {
   id: string;
@@ -64,4 +65,10 @@ type Present<T> = { [Key in keyof T]: Exclude<T[Key], undefined> };
 /** @returns the object without members that are undefined. */
 export function present<T extends object>(value: T): Present<T> {
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as Present<T>;
+}
+
+/** @returns the `Idempotency-Key` of a request, or a new one. @throws {InvalidRequest} */
+export function keyOf(request: Request): string {
+  const header = request.get('idempotency-key');
+  return header === undefined ? newKey() : read(schemas.idempotencyKey, header, 'header');
 }

@@ -3,9 +3,8 @@ import type { Request, Response } from 'express';
 import type { Route } from '../shared/chat.ts';
 import { HttpError } from '../service/http.ts';
 import { parseTaskId } from '../shared/task-id.ts';
-import { newKey } from '../tasks/task-id.ts';
 import type { Filter, NewMap, NewTask, Tasks } from '../tasks/tasks.ts';
-import { present, read, targetOf, OF_A_NEW_TASK, UNREADABLE, type Operation } from './operation.ts';
+import { keyOf, present, read, targetOf, OF_A_NEW_TASK, UNREADABLE, type Operation } from './operation.ts';
 import { storedRows } from './map-schemas.ts';
 import { InvalidRequest } from './problems.ts';
 import { SCHEDULE_OPERATIONS } from './schedule-operations.ts';
@@ -197,12 +196,6 @@ async function startTask(tasks: Tasks, request: Request, response: Response): Pr
   const started = await tasks.start(task, keyOf(request), waitMs);
   response.status(started.status === 'known' ? 200 : 201).location(`/v1/tasks/${started.task_id}`);
   return started;
-}
-
-/** @returns the `Idempotency-Key` of a request, or a new one. @throws {InvalidRequest} */
-export function keyOf(request: Request): string {
-  const header = request.get('idempotency-key');
-  return header === undefined ? newKey() : read(schemas.idempotencyKey, header, 'header');
 }
 
 async function startMap(tasks: Tasks, request: Request, response: Response): Promise<object> {

@@ -2,11 +2,10 @@
 import type { Request, Response } from 'express';
 import type { NewSchedule } from '../schedules/schedules.ts';
 import type { Route } from '../shared/chat.ts';
-import { newKey } from '../tasks/task-id.ts';
 import type { NewTask, Tasks } from '../tasks/tasks.ts';
-import { OF_A_NEW_TASK, present, read, targetOf, UNREADABLE, type Operation } from './operation.ts';
+import { keyOf, OF_A_NEW_TASK, present, read, targetOf, UNREADABLE, type Operation } from './operation.ts';
 import * as schemas from './schedule-schemas.ts';
-import { chatBody, chatQuery, idempotencyKey, startedTask } from './schemas.ts';
+import { chatBody, chatQuery, startedTask } from './schemas.ts';
 
 const OF_THE_ENGINE = ['engine_unreachable', 'engine_lost'];
 const OF_ONE = ['unknown_schedule', ...OF_THE_ENGINE];
@@ -102,11 +101,6 @@ async function runSchedule(tasks: Tasks, request: Request, response: Response): 
   const started = await tasks.schedules.run(nameOf(request), keyOf(request), waitMs, targetOf(route));
   response.status(started.status === 'known' ? 200 : 201).location(`/v1/tasks/${started.task_id}`);
   return started;
-}
-
-function keyOf(request: Request): string {
-  const header = request.get('idempotency-key');
-  return header === undefined ? newKey() : read(idempotencyKey, header, 'header');
 }
 
 function inQuery({ query }: Request): Route | undefined {

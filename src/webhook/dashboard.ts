@@ -1,5 +1,5 @@
 import { Router, text, type ErrorRequestHandler, type Request, type RequestHandler } from 'express';
-import { keyOf } from '../api/operations.ts';
+import { keyOf } from '../api/operation.ts';
 import { detailsOf } from '../api/problems.ts';
 import { allow, notFound } from '../service/express.ts';
 import { HttpError, isForeign, secretCheck } from '../service/http.ts';
