@@ -27,7 +27,7 @@ export interface Details {
   no_efforts: { model: string; hasSwitch: boolean };
   no_images: { model: string; successor: string };
   /** Tools that only Moonshot's relay offers. */
-  no_tools: { tools: string[] };
+  no_tools: { tools: string[]; simulated?: true };
   /** Batches, only Moonshot's relay makes them; or those of a model, or with tools. */
   no_batch: { model?: string; tools?: true };
   /** Moonshot does not offer a tool. `words` are its own. */

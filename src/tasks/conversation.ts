@@ -25,7 +25,8 @@ export async function continued(context: TaskContext, task: NewTask): Promise<Co
   if (route) await checkChats(context, last, [route, withoutThread(route)]);
   const newest = await savedResult(context, last);
   const { prompt: _, files: __, request, ...settings } = questionOf(context, newest);
-  const { images: ___, ...options } = request ?? {};
+  // What is paid for separately, or takes a day, is said again.
+  const { images: ___, tools: ____, batch: _____, ...options } = request ?? {};
   return {
     name: newest.task_name,
     model: askedModel(newest),

@@ -44,7 +44,7 @@ export function checkTask(
     const scanned = allFiles.find(({ kind }) => kind === 'pages');
     const { tools = [] } = request;
     if (tools.length > 0 && !(relay && apiUrl !== undefined && !callsBack(apiUrl))) {
-      throw new KimiError('refused', 'no_tools', { code: 'no_tools', tools });
+      throw new KimiError('refused', 'no_tools', { code: 'no_tools', tools, ...(simulated && { simulated }) });
     }
     if (request.batch) checkBatch(model, request, relay && apiUrl !== undefined && !callsBack(apiUrl));
     // A model without pictures might answer without the document. Every model of Moonshot's takes them.

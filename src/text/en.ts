@@ -219,7 +219,7 @@ export const en: Text = {
   simulated: (state) => `${state} (simulated)`,
   toolUses: {
     heading: 'Tools that Kimi used:',
-    tool: { search: 'searched', fetch: 'read the page', code: 'ran code', excel: 'read a table' },
+    tool: { search: 'searched: ', fetch: 'read the page: ', code: 'ran code: ', excel: 'read a table: ' },
     failed: ' (no result)',
   },
   fallback: ({ asked_model, model, effort, overloaded_ms: ms }) =>

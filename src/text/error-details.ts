@@ -54,8 +54,8 @@ const WORDS: Record<Lang, Words> = {
         : model === undefined
           ? 'only Moonshot answers batches, and tasks do not go there; leave --batch out, or set KIMI_API_URL=https://api.moonshot.cn/v1'
           : `${model} answers no batches; use kimi-k2.6 or kimi-k2.7-code, or leave --batch out`,
-    no_tools: ({ tools }) =>
-      `${tools.join(', ')}: only Moonshot runs tools for Kimi, and tasks do not go there; leave --search and --tools out, or set KIMI_API_URL=https://api.moonshot.cn/v1`,
+    no_tools: ({ tools, simulated }) =>
+      `${tools.join(', ')}: only Moonshot runs tools for Kimi, and tasks do not go there; leave --search and --tools out, or set ${simulated ? 'KIMI_CALLBACKS=relay and start again' : 'KIMI_API_URL=https://api.moonshot.cn/v1'}`,
     no_tool: ({ tool, words }) => `Moonshot does not offer ${tool} (${words}), so nothing was paid; leave it out`,
     reach: ({ address, cause }) => `cannot reach ${address}: ${cause}`,
     said: ({ words }) => words,
@@ -86,8 +86,8 @@ const WORDS: Record<Lang, Words> = {
         : model === undefined
           ? '只有 Moonshot 有批次，但任務不送往那裡；請拿掉 --batch，或設定 KIMI_API_URL=https://api.moonshot.cn/v1'
           : `${model} 沒有批次；請用 kimi-k2.6 或 kimi-k2.7-code，或拿掉 --batch`,
-    no_tools: ({ tools }) =>
-      `${tools.join('、')}：只有 Moonshot 會替 Kimi 執行工具，但任務不送往那裡；請拿掉 --search 與 --tools，或設定 KIMI_API_URL=https://api.moonshot.cn/v1`,
+    no_tools: ({ tools, simulated }) =>
+      `${tools.join('、')}：只有 Moonshot 會替 Kimi 執行工具，但任務不送往那裡；請拿掉 --search 與 --tools，或設定 ${simulated ? 'KIMI_CALLBACKS=relay 後重新啟動' : 'KIMI_API_URL=https://api.moonshot.cn/v1'}`,
     no_tool: ({ tool, words }) => `Moonshot 不提供 ${tool}（${words}），所以沒有花費；請拿掉它`,
     cap: ({ model, context }) => `${model} 最多容納 ${context} 個 Token；請調低 --max-tokens`,
     gateway: ({ address, status, words }) => `OpenClaw 閘道 ${address} 回應 ${status}${words ? `：「${words}」` : ''}`,

@@ -38,7 +38,7 @@ export function stateOf(
 /** @returns the tools that were used for an answer, with the addresses that they returned, as a list in Markdown. */
 export function sayToolUses(uses: readonly ToolUse[], { toolUses: { heading, tool: names, failed } }: Text): string {
   const items = uses.flatMap(({ tool, input, sources = [], failed: isFailed }) => [
-    `- ${names[tool]}：${field(input)}${isFailed ? failed : ''}`,
+    `- ${names[tool]}${field(input)}${isFailed ? failed : ''}`,
     ...sources.map((address) => `  - <${field(address)}>`),
   ]);
   return ['---', heading, '', ...items].join('\n');

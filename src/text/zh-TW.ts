@@ -220,7 +220,10 @@ export const zhTW = {
   /** Below an answer for which Kimi used tools; Markdown. */
   toolUses: {
     heading: 'Kimi 用過的工具：',
-    tool: { search: '搜尋', fetch: '讀取網頁', code: '執行程式', excel: '讀取表格' } satisfies Record<Tool, string>,
+    tool: { search: '搜尋：', fetch: '讀取網頁：', code: '執行程式：', excel: '讀取表格：' } satisfies Record<
+      Tool,
+      string
+    >,
     failed: '（沒有結果）',
   },
   /** Another model was asked than the task's, or with a lower effort. */

@@ -8,6 +8,8 @@ import { Answer } from '../../src/relay/answer.ts';
 import { MAX_ROUNDS, Tools } from '../../src/relay/tools.ts';
 import { ReceivedStore } from '../../src/relay/recordings.ts';
 import type { Task, ToolUse } from '../../src/shared/task.ts';
+import type { TaskContext } from '../../src/tasks/context.ts';
+import { continued } from '../../src/tasks/conversation.ts';
 import { Problem } from '../../src/tasks/problem.ts';
 import { checkTask } from '../../src/tasks/request.ts';
 import { progressOf } from '../../src/tasks/look-up.ts';
@@ -139,6 +141,19 @@ describe('tools', () => {
     await until(async () => (await world.view(started)).state === 'cancelled' || undefined);
     expect(world.counts).toMatchObject({ billed: 1 });
     expect(completed(world)).toBe(1);
+  });
+
+  it('are not allowed to a follow-up by themselves, since each search is paid for', async () => {
+    const world = await openRelayedWorld();
+    const started = await world.start('x', { request: { tools: ['search'], max_tokens: 900 } });
+    await world.handle(started).result();
+    const context = {
+      results: world.results,
+      simulated: false,
+      withClient: async () => await Promise.reject(new Error()),
+    };
+    const next = await continued(context as unknown as TaskContext, { prompt: 'more', continue: started.task_id });
+    expect(next.request).toEqual({ max_tokens: 900 });
   });
 
   it('leave JSON alone', async () => {
