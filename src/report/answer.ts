@@ -63,6 +63,8 @@ export function answerPage(turn: Turn, options: AnswerOptions): string {
     `${minute(task.completed_at)} (UTC)`,
     tokens && `${count(tokens.total, lang)} ${overview.tokens}`,
     cost && price(cost),
+    // For the command line.
+    html`<code>${task_id}</code>`,
   ].filter((fact) => fact !== undefined);
   return documentOf({
     lang,
