@@ -1,7 +1,9 @@
+import { basename } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { firstCharacters } from '../shared/format.ts';
 import { SUMMARY_CHARS, withoutQuestion, type ResultFile } from '../shared/result.ts';
+import type { TaskView } from '../shared/task.ts';
 import { tildePath } from '../service/files.ts';
 import { isEngineGone } from '../temporal/client.ts';
 import { outcomeText, replyText } from '../notify/message.ts';
@@ -39,7 +41,7 @@ export async function follow(
       if (!found) throw new CliError(EXIT.unknown_task, context.say.unknownTask(task_id));
       if (found.ended) throw new CliError(EXIT.cancelled, context.say.ended(task_id, found.ended));
       if (found.view.completed_at) {
-        throw new CliError(EXIT.config, context.say.resultElsewhere(task_id, tildePath(context.results.folder)));
+        throw new CliError(EXIT.config, whyMissing(context, found.view));
       }
       progress.update(found);
       await pause(LOOK_MS, undefined, { signal: stop.signal });
@@ -57,6 +59,13 @@ export async function follow(
     process.removeListener('SIGINT', interrupt);
     progress.end();
   }
+}
+
+/** @returns why an ended task has no result here: the worker uses another folder, or the file was removed since. */
+function whyMissing({ results, say }: Context, { task_id, result_file: written }: TaskView): string {
+  const file = tildePath(results.resultPath(task_id));
+  const isHere = written === undefined || basename(written) === 'latest.json' || written === file;
+  return isHere ? say.resultGone(task_id, file) : say.resultElsewhere(task_id, tildePath(results.folder));
 }
 
 /** Prints the notification's text. @returns the exit status for the outcome. */

@@ -16,8 +16,8 @@ const ALIKE = 20;
 /** `last`, or the end of an id. */
 const SHORT = /^(?:last|\d{1,9})$/;
 
-/** What a command does with a task: `change` only takes a task that is not ended, and never guesses between two. */
-export type Purpose = 'read' | 'change';
+/** What a command does with a task: `change` prefers a task that is not ended; only `read` takes the newest of several. */
+export type Purpose = 'read' | 'change' | 'remove';
 
 /**
  * Finds the task that a user means: by its id, the number at the end of the id, its name or the name's beginning, or `last`.
@@ -41,7 +41,7 @@ export async function namedTask(
   const [newest] = found;
   if (!newest) throw new CliError(EXIT.unknown_task, say.noTaskNamed(word));
   const names = new Set(found.map(({ task_name }) => task_name));
-  if (names.size > 1 || (purpose === 'change' && found.length > 1)) {
+  if (names.size > 1 || (purpose !== 'read' && found.length > 1)) {
     const lines = found.map(({ task_id, task_name }) => `  ${task_id}  ${task_name}`);
     throw new CliError(EXIT.usage, `${say.severalNamed(word)}\n${lines.join('\n')}`);
   }

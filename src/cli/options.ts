@@ -184,6 +184,7 @@ export function count(say: CliText): (value: string) => number {
 /** Translates an error of commander. */
 export function usageError(error: { code: string; message: string }, say: CliText): CliError {
   const subject = /'([^']*)'/.exec(error.message)?.[1] ?? '';
+  const [, most = '', given = ''] = /Expected (\d+) arguments? but got (\d+)/.exec(error.message) ?? [];
   const choices = /Allowed choices are (?<words>.*)\.$/.exec(error.message)?.groups?.['words'];
   const offered = /\(Did you mean (?:one of )?(?<names>.*)\?\)/.exec(error.message)?.groups?.['names'];
   const similar = closest(subject, offered?.split(', ') ?? []);
@@ -195,7 +196,7 @@ export function usageError(error: { code: string; message: string }, say: CliTex
     'commander.missingArgument': usage.missingArgument(subject),
     'commander.missingMandatoryOptionValue': usage.missingArgument(subject),
     'commander.optionMissingArgument': usage.missingArgument(subject),
-    'commander.excessArguments': usage.tooMany,
+    'commander.excessArguments': usage.tooMany(subject, most, given),
     'commander.invalidArgument': usage.invalidValue(
       subject,
       choices ? usage.choices(choices) : error.message.split('. ').slice(1).join('. ').trim() || error.message,

@@ -36,7 +36,7 @@ export const TAKES = {
   usage: '[options]',
   report: '[options]',
   up: '[options]',
-  down: '',
+  down: '[options]',
   logs: '[options] [NAME]',
   doctor: '[options]',
   service: '[options] <ACTION>',

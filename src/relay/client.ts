@@ -3,7 +3,7 @@ import { ActivityExecutionAlreadyStartedError, ActivityNotFoundError, type Clien
 import type { RetryPolicy } from '@temporalio/common';
 import type { Callback } from '../shared/callback.ts';
 import { relayId, streamsQueue } from '../shared/names.ts';
-import type { RelayRequest } from '../shared/relay.ts';
+import type { RelayRequest, StreamProgress } from '../shared/relay.ts';
 import { grpcErrorIn } from '../temporal/client.ts';
 import type { RelayActivities } from './activities.ts';
 
@@ -102,20 +102,33 @@ function cancelledId(task_id: string): string {
 
 /** @returns the engine's state of a task's request, e.g. `RUNNING`; `undefined` if there is none. */
 export async function stateOf(client: Client, task_id: string): Promise<string | undefined> {
-  return (await describe(client, task_id))?.status;
+  return (await describe(client, relayId(task_id)))?.status;
 }
 
 /** @returns the request of a task with its progress and last failure; `undefined` if none is under way. */
 export async function requestUnderWay(client: Client, task_id: string): ReturnType<typeof describe> {
-  const request = await describe(client, task_id, { includeHeartbeatDetails: true, includeLastFailure: true });
+  const request = await describe(client, relayId(task_id), { includeHeartbeatDetails: true, includeLastFailure: true });
   return request?.status === 'RUNNING' ? request : undefined;
+}
+
+/** @returns how many requests Kimi is asked to answer now. A batch is not interrupted with its relay. */
+export async function answersUnderWay(client: Client, relayQueue: string): Promise<number> {
+  const query = `ActivityType = "complete" AND ExecutionStatus = "Running" AND TaskQueue = "${streamsQueue(relayQueue)}"`;
+  let answers = 0;
+  for await (const { activityId } of client.activity.list(query)) {
+    const request = await describe(client, activityId, { includeHeartbeatDetails: true });
+    if (request?.status !== 'RUNNING') continue;
+    const beat = (await request.getHeartbeatDetails()) as Partial<StreamProgress> | undefined;
+    if (beat?.phase !== 'batch') answers += 1;
+  }
+  return answers;
 }
 
 type Handle = ReturnType<Client['activity']['getHandle']>;
 
-async function describe(client: Client, task_id: string, options?: Parameters<Handle['describe']>[0]) {
+async function describe(client: Client, id: string, options?: Parameters<Handle['describe']>[0]) {
   try {
-    return await client.activity.getHandle(relayId(task_id)).describe(options);
+    return await client.activity.getHandle(id).describe(options);
   } catch (error) {
     if (error instanceof ActivityNotFoundError) return undefined;
     throw error;

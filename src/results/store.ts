@@ -10,7 +10,7 @@ import type { PendingFile, Question, ResultFile, TaskResult, Timings } from '../
 import { rowsAsked } from '../shared/map.ts';
 import { notificationId, rowTaskId } from '../shared/task-id.ts';
 import { viewOfAsked, type FileNote, type TaskView } from '../shared/task.ts';
-import { BatchWriter } from './atomic-writer.ts';
+import { BatchWriter, type Batch } from './atomic-writer.ts';
 import {
   PRIVATE_FILE,
   absentIfDamaged,
@@ -232,28 +232,62 @@ export class ResultStore {
     }
   }
 
+  /** Results that are older than `keepMs` and acknowledged, one at a time; rows go with their map. */
+  async *old(keepMs: number): AsyncGenerator<ResultFile> {
+    for await (const { name } of await opendir(this.folder)) {
+      const task_id = taskIdOf(name);
+      if (task_id === undefined) continue;
+      // Young files are not read.
+      const { mtimeMs } = (await stat(this.resultPath(task_id)).catch(() => undefined)) ?? {};
+      if (mtimeMs === undefined || mtimeMs > Date.now() - keepMs) continue;
+      const result = await this.readIfSound(task_id);
+      if (result?.acknowledged && !result.row) yield result;
+    }
+  }
+
   /**
-   * Removes results that are older than `keepMs` and acknowledged, those of a map with its rows. `latest.json` stays.
+   * Removes results that are {@link old}, those of a map with its rows.
    *
    * @returns the number of removed results.
    */
   async prune(keepMs: number): Promise<number> {
     let removed = 0;
-    for await (const { name } of await opendir(this.folder)) {
-      const task_id = taskIdOf(name);
-      if (task_id === undefined) continue;
-      const path = this.resultPath(task_id);
-      // Young files are not read.
-      const { mtimeMs } = (await stat(path).catch(() => undefined)) ?? {};
-      if (mtimeMs === undefined || mtimeMs > Date.now() - keepMs) continue;
-      const result = await this.readIfSound(task_id);
-      if (!result?.acknowledged || result.row) continue;
-      for (const id of [task_id, ...(await this.rowIdsOf(result))]) {
+    for await (const result of this.old(keepMs)) {
+      for (const id of [result.task_id, ...(await this.rowIdsOf(result))]) {
         await rm(this.resultPath(id), { force: true });
         removed += 1;
       }
     }
+    if (removed > 0) await this.writer.exclusively(async (batch) => await this.renewLatest(batch));
     return removed;
+  }
+
+  /** Makes the newest result the latest one if that was removed. */
+  private async renewLatest(batch: Batch): Promise<void> {
+    // Another one may have been saved meanwhile.
+    const latest = await this.latest().catch(absentIfDamaged);
+    if (latest && (await this.sizeOf(latest.task_id)) > 0) return;
+    await rm(this.latestPath, { force: true });
+    let newest: ResultFile | undefined;
+    for (const result of this.savedSince(0)) {
+      if (result && !result.row && (!newest || newest.completed_at < result.completed_at)) newest = result;
+    }
+    if (newest) batch.latest = newest;
+    batch.noteChange(this.folder);
+  }
+
+  /** @returns how many results continue the conversation of one of these tasks, at once or through others. */
+  continuationsOf(task_ids: readonly string[]): number {
+    const before = new Map<string, string>();
+    for (const result of this.savedSince(0)) {
+      if (result?.continues !== undefined) before.set(result.task_id, result.continues);
+    }
+    const broken = new Set(task_ids);
+    for (let size = 0; size < broken.size;) {
+      size = broken.size;
+      for (const [task_id, continues] of before) if (broken.has(continues)) broken.add(task_id);
+    }
+    return broken.size - new Set(task_ids).size;
   }
 
   /** @returns the ids of a map's rows that have a result. */
@@ -269,20 +303,13 @@ export class ResultStore {
   /** Removes a result with everything about it, the rows of a map among it. If it is the latest one, the next newest becomes the latest. */
   async remove(task_id: string): Promise<void> {
     await this.writer.exclusively(async (batch) => {
-      if (await isResultOf(this.latestPath, task_id)) {
-        await rm(this.latestPath, { force: true });
-        let newest: ResultFile | undefined;
-        for (const result of this.savedSince(0)) {
-          if (!result || result.task_id === task_id || result.row) continue;
-          if (!newest || newest.completed_at < result.completed_at) newest = result;
-        }
-        if (newest) batch.latest = newest;
-      }
+      const isLatest = await isResultOf(this.latestPath, task_id);
       const map = await this.readIfSound(task_id);
       for (const id of map ? await this.rowIdsOf(map) : []) await rm(this.resultPath(id), { force: true });
       await rm(this.pendingPath(task_id), { force: true });
       await rm(this.resultPath(task_id), { force: true });
       await this.inbox.remove(task_id);
+      if (isLatest) await this.renewLatest(batch);
       batch.noteChange(this.folder);
     });
   }

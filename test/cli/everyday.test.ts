@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { DIST } from '../../src/service/files.ts';
 import { ResultStore } from '../../src/results/store.ts';
 import type { ResultFile } from '../../src/shared/result.ts';
-import { cleanHome, cli, resultsOf, up, type Ended } from '../support/cli.ts';
+import { cleanHome, cli, onTerminal, resultsOf, up, type Ended } from '../support/cli.ts';
 import { shared, until } from '../support/resources.ts';
 
 const home = shared(async () => {
@@ -154,17 +154,17 @@ it('a failure is red in list and status: on a terminal, and not with NO_COLOR', 
   const failed = { task_id: 'kimi-1-1', task_name: 'x', status: 'failed', model: 'kimi-k2.6' } as const;
   const error = { type: 'unknown', message: 'the reason' };
   await new ResultStore(resultsOf(env)).persist({ ...failed, error, created_at: '2026-02-17T15:30:00Z' });
-  const onTerminal = async (args: string, changes: Record<string, string> = {}): Promise<string> => {
+  const printed = async (args: string, changes: Record<string, string> = {}): Promise<string> => {
     // `script` provides a terminal. Without an engine `list` exits with 5.
     const command = `${process.execPath} ${join(DIST, 'kimi-dispatch.js')} ${args}; true`;
     return (await promisify(execFile)('script', ['-qec', command, '/dev/null'], { env: { ...env, ...changes } }))
       .stdout;
   };
-  expect(await onTerminal('list')).toContain('\u001B[31mfailed\u001B[39m');
-  const status = await onTerminal('status kimi-1-1');
+  expect(await printed('list')).toContain('\u001B[31mfailed\u001B[39m');
+  const status = await printed('status kimi-1-1');
   expect(status).toContain('\u001B[31mfailed\u001B[39m');
   expect(status).toContain('\u001B[31mthe reason\u001B[39m');
-  expect(await onTerminal('status kimi-1-1', { NO_COLOR: '1' })).not.toContain('\u001B[31m');
+  expect(await printed('status kimi-1-1', { NO_COLOR: '1' })).not.toContain('\u001B[31m');
   expect((await cli(['status', 'kimi-1-1'], { ...env, CI: 'true' })).stdout).not.toContain('\u001B');
 });
 
@@ -172,7 +172,7 @@ it.each(['status', 'watch', 'wait', 'result', 'cancel', 'retry', 'rm', 'ack'])(
   '%s --help names the ways to name a task',
   async (command) => {
     const text = (await run(command, '--help')).stdout.replaceAll(/\s+/g, ' ');
-    expect(text).toMatch(/the number at its end.*the name of the task.*last|named as for status/);
+    expect(text).toMatch(/the number at its end.*the name of the task or its beginning.*last|named as for status/);
   },
 );
 
@@ -197,7 +197,7 @@ describe('rm', () => {
     expect(await run('rm', task_id, '--yes')).toMatchObject({ code: 4 });
   });
 
-  it('removes one task of a name after the other; neither the name, its beginning nor `last` means a removed one', async () => {
+  it('lists several tasks of a name and removes none; neither the name, its beginning nor `last` means a removed one', async () => {
     const ids: string[] = [];
     for (const name of ['twin', 'twin', 'twin']) {
       const task_id = await started('x [[simulate: delay=0]]', '-n', name);
@@ -206,13 +206,43 @@ describe('rm', () => {
       ids.unshift(task_id);
     }
     const [newest = '', second = '', third = ''] = ids;
-    expect((await run('rm', 'twin', '--yes')).stdout).toContain(newest);
+    const several = await run('rm', 'twin', '--yes');
+    expect(several).toMatchObject({ code: 2, stdout: '' });
+    for (const task_id of ids) expect(several.stderr).toContain(task_id);
+    expect((await run('rm', newest, '--yes')).stdout).toContain(newest);
     expect((await run('status', 'twi', '--json')).stdout).toContain(second);
     expect((await run('result', 'last', '--json')).stdout).toContain(second);
-    expect((await run('rm', 'twin', '--yes')).stdout).toContain(second);
+    expect((await run('rm', second, '--yes')).stdout).toContain(second);
     expect((await run('rm', 'last', '--yes')).stdout).toContain(third);
     expect(await run('rm', 'twin', '--yes')).toMatchObject({ code: 4 });
     expect((JSON.parse((await run('list', '--name', 'twin', '--json')).stdout) as object[]).length).toBe(0);
+  });
+
+  it('asks with name and question, says what continues it, and that nothing was removed', async () => {
+    const first = await started('the first question [[simulate: delay=0]]', '-n', 'talk');
+    await run('wait', first);
+    const ids = [first];
+    for (const next of ['second', 'third']) {
+      const args = [`${next} [[simulate: delay=0]]`, '--continue', ids.at(-1) ?? '', '-n', next];
+      ids.push(await started(...args));
+      await run('wait', ids.at(-1) ?? '');
+    }
+    await until(async () => (await run('status', first, '--json')).stdout.includes('"step": "closed"'));
+    const said = '2 tasks continue this conversation';
+    const asked = await onTerminal(['rm', first], 'n\n', home());
+    expect(asked.stdout).toContain(said);
+    expect(asked.stdout).toMatch(/^talk {2}the first question .*\r?\nRemove task kimi-/m);
+    expect(asked.stdout).toContain('Nothing was removed.');
+    expect(await resultOf(first)).toMatchObject({ task_name: 'talk' });
+    const removed = await run('rm', first, '--yes');
+    expect(removed).toMatchObject({ code: 0, stderr: expect.stringContaining(said) });
+  });
+
+  it('takes one task', async () => {
+    expect(await run('rm', 'a', 'b', '--yes')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('rm takes 1 '),
+    });
   });
 
   it('refuses a task that has not ended', async () => {
@@ -264,7 +294,16 @@ it('prune removes acknowledged results of that age only', async () => {
   await store.acknowledge(old);
   await store.acknowledge(young);
   for (const task_id of [old, unread]) await utimes(store.resultPath(task_id), 0, 0);
+  const found = /^1 acknowledged result is that old, completed .*\./;
   expect(await run('prune', '--older-than', '90d')).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(new RegExp(`${found.source}.*--yes`)),
+  });
+  const asked = await onTerminal(['prune', '--older-than', '90d'], '\n', home());
+  expect(asked).toMatchObject({ code: 0, stdout: expect.stringMatching(found) });
+  expect(asked.stdout).toContain('Nothing was removed.');
+  expect(await store.read(old)).toBeDefined();
+  expect(await run('prune', '--older-than', '90d', '--yes')).toMatchObject({
     code: 0,
     stdout: 'Removed 1 old acknowledged result.\n',
   });
@@ -276,6 +315,25 @@ it('prune removes acknowledged results of that age only', async () => {
   expect(await store.read(unread)).toBeDefined();
   expect(await store.read(young)).toBeDefined();
   expect(await run('prune')).toMatchObject({ code: 2 });
+});
+
+it('a pruned task is no longer the latest one; wait and status say that its file was removed', async () => {
+  const env = await cleanHome({ KIMI_LANG: 'en' });
+  await up(env, '--simulate');
+  const { stdout } = await cli(['dispatch', '--json', 'x [[simulate: delay=0]]'], env);
+  const { task_id } = JSON.parse(stdout) as { task_id: string };
+  await cli(['wait', task_id], env);
+  await until(async () => (await cli(['status', task_id, '--json'], env)).stdout.includes('"step": "closed"'));
+  await utimes(new ResultStore(resultsOf(env)).resultPath(task_id), 0, 0);
+  expect(await cli(['prune', '--older-than', '90d', '--yes'], env)).toMatchObject({ code: 0 });
+  expect(await cli(['result'], env)).toMatchObject({ code: 9, stderr: 'There is no result yet.\n' });
+  const waited = await cli(['wait', task_id], env);
+  expect(waited).toMatchObject({ code: 3, stderr: expect.stringContaining('was removed') });
+  expect(waited.stderr).not.toContain('KIMI_RESULTS_DIR');
+  const status = (await cli(['status', task_id], env)).stdout;
+  expect(status).toMatch(
+    new RegExp(`^Result +\\S*${task_id}\\.json \\(removed, e\\.g\\. by prune, or damaged\\)$`, 'm'),
+  );
 });
 
 it('version prints what --version does', async () => {

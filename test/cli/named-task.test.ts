@@ -57,6 +57,7 @@ it.each([
   ['a part of two names', 'rep', 'read', say.severalNamed('rep')],
   ['the end of two ids', '31', 'read', 'kimi-500-31  contract'],
   ['the name of two open tasks', 'report', 'change', 'kimi-600-5  report'],
+  ['the name of two tasks, one of which is to be removed', 'calculator', 'remove', 'kimi-800-31  calculator'],
   ['the name of two ended tasks', 'calculator', 'change', 'kimi-400-4  calculator'],
 ] as const)('%s is refused, and the tasks are listed', async (_, word, purpose, shown) => {
   await expect(idOf(word, purpose)).rejects.toMatchObject({ exit: 2, message: expect.stringContaining(shown) });

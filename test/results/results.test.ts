@@ -571,6 +571,16 @@ describe('prune', () => {
     expect(await filesOf(store)).toContain('pending-kimi-1-1.json');
   });
 
+  it('makes the newest result that is left the latest one', async () => {
+    const store = await openStore();
+    for (const id of [OLD, OTHER, NEW]) await store.persist(done(id));
+    for (const id of [OTHER, NEW]) await store.acknowledge(id);
+    await grow(store, OTHER, 91);
+    await grow(store, NEW, 91);
+    expect(await store.prune(90 * DAY_MS)).toBe(2);
+    expect(await store.latest()).toEqual(await store.read(OLD));
+  });
+
   it('removes the rows of a map with it, and not before', async () => {
     const store = await openStore();
     const rows = [1, 2].map((number) => rowTaskId(OLD, number));

@@ -49,6 +49,18 @@ export async function cli(args: string[], env: Record<string, string>, input?: s
   return await ended;
 }
 
+/** Runs a command in a terminal, which `script` provides, and answers its question. */
+export async function onTerminal(args: string[], answer: string, env: Record<string, string>): Promise<Ended> {
+  const { child, said, ended } = launch(
+    ['-qec', [process.execPath, CLI, ...args].join(' '), '/dev/null'],
+    env,
+    'script',
+  );
+  await until(() => said.stdout.includes('(y/N)') || child.exitCode !== null);
+  child.stdin.write(answer);
+  return await ended;
+}
+
 export function resultsOf(env: Record<string, string>): string {
   return env['KIMI_RESULTS_DIR'] ?? join(env['HOME'] ?? '', '.openclaw/workspace/kimi-dispatch/results');
 }

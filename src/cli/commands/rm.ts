@@ -1,7 +1,9 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import { removeRequest } from '../../relay/client.ts';
+import { oneLine } from '../../shared/format.ts';
 import type { ResultStore } from '../../results/store.ts';
+import type { ResultFile } from '../../shared/result.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { Problem } from '../../tasks/problem.ts';
 import { grpcErrorIn } from '../../temporal/client.ts';
@@ -12,6 +14,9 @@ import { namedTask } from '../named-task.ts';
 import { command, ending } from '../options.ts';
 import { openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
+
+/** Characters of the question that are shown. */
+const QUESTION_CHARS = 80;
 
 /** gRPC's code. */
 const NOT_FOUND = 5;
@@ -30,9 +35,16 @@ async function whyKept(task_id: string, results: ResultStore, say: CliText): Pro
   return saved.acknowledged ? say.rm.awaitsLate(task_id) : say.rm.unacknowledged(task_id);
 }
 
+/** @returns name and question of a task; empty if its result is gone. */
+function describe(saved: ResultFile | undefined, results: ResultStore): string {
+  if (!saved) return '';
+  const { question } = results.noteOf(saved);
+  return [saved.task_name, question && oneLine(question, QUESTION_CHARS)].filter(Boolean).join('  ');
+}
+
 /** Removes the result and what the engine knows of a task. An open one would save its result again. */
 async function remove(word: string, { yes }: { yes?: true }, say: CliText): Promise<Exit> {
-  const { task_id } = await namedTask(word, await openTasks(), say);
+  const { task_id } = await namedTask(word, await openTasks(), say, { purpose: 'remove' });
   const context = await openContext();
   const { results } = context;
   await withClient(context, async (client) => {
@@ -47,10 +59,15 @@ async function remove(word: string, { yes }: { yes?: true }, say: CliText): Prom
     if (isRemoved && (await results.sizeOf(task_id)) === 0) throw new Problem('unknown_task', { task_id });
     if (found?.status.name === 'RUNNING') throw new CliError(EXIT.unfinished, await whyKept(task_id, results, say));
     if (!yes && !process.stdin.isTTY) throw new CliError(EXIT.usage, say.rm.noTerminal(task_id));
-    if (!yes && !(await isAgreed(say.rm.question(task_id)))) return;
-    // The file first: without it the task is listed as one whose result is gone, and can be removed again.
     const saved = await results.readIfSound(task_id);
     const rows = saved ? await results.rowIdsOf(saved) : [];
+    const later = results.continuationsOf([task_id, ...rows]);
+    if (later > 0) console.error(say.rm.continued(later));
+    if (!yes && !(await isAgreed(say.rm.question(task_id, describe(saved, results))))) {
+      console.log(say.rm.left);
+      return;
+    }
+    // The file first: without it the task is listed as one whose result is gone, and can be removed again.
     await results.remove(task_id);
     if (found) {
       await removeWorkflow(client, task_id, found.runId);

@@ -21,7 +21,7 @@ import { runSteps, serviceOf, serviceSentence, watchStart } from '../autostart.t
 import { readContext, type Context } from '../context.ts';
 import { CliError } from '../exit.ts';
 import { command, ending } from '../options.ts';
-import { stopStack } from '../stop.ts';
+import { stopStack, warnOfAnswers } from '../stop.ts';
 import type { CliText } from '../text/index.ts';
 
 interface ServiceOptions {
@@ -62,6 +62,7 @@ async function install(context: Context, { system = false, yes = false }: Servic
   show(steps, say);
   if (steps.some(({ command: words }) => words.includes('enable-linger'))) console.log(say.service.lingers);
   if (stack) console.log(say.service.restarts);
+  await warnOfAnswers(context);
   if (!(await isWanted(yes, say))) return EXIT.ok;
 
   await mkdir(dirname(written), { recursive: true, mode: 0o700 });
@@ -108,7 +109,8 @@ async function checkInstall({ config, say, stack, elsewhere }: Context, scope: S
   }
 }
 
-async function uninstall({ config, say }: Context, { yes = false }: ServiceOptions): Promise<Exit> {
+async function uninstall(context: Context, { yes = false }: ServiceOptions): Promise<Exit> {
+  const { config, say } = context;
   const service = installedService(config.KIMI_HOME);
   if (!service) {
     console.log(say.service.none);
@@ -117,6 +119,7 @@ async function uninstall({ config, say }: Context, { yes = false }: ServiceOptio
   const steps = uninstallSteps(service);
   console.log(`${say.service.removes(tildePath(service.file))}\n`);
   show(steps, say);
+  await warnOfAnswers(context);
   if (!(await isWanted(yes, say))) return EXIT.ok;
   await runSteps(steps, say);
   console.log(say.service.uninstalled);

@@ -119,7 +119,7 @@ async function printRows(standing: Standing, earlier: string | undefined, say: C
     retrying,
     result_file: file,
   } = standing;
-  const gone = standing.missing_file && say.resultGone(task_id, tildePath(standing.missing_file));
+  const gone = standing.missing_file && label.gone(tildePath(standing.missing_file));
   const rows: [string, string | undefined][] = [
     [label.task, standing.task_name],
     [label.question, standing.question && oneLine(standing.question, QUESTION_CHARS)],

@@ -11,7 +11,8 @@ export const usage: CliText['usage'] = {
   invalidValue: (name, wanted) => `The value of ${name} is invalid; ${wanted}.`,
   repeated: (name) => `${name} is given more than once; give one value only.`,
   other: (why) => why,
-  tooMany: 'Too many arguments; put quotes around text with spaces.',
+  tooMany: (command, most, given) =>
+    `Too many arguments: ${command} takes ${most} and got ${given}, so nothing was done. Put quotes around text with spaces.`,
   noPrompt: 'There is no prompt. Use -p "PROMPT", -f FILE, or -p - to read standard input.',
   oneFormat: 'Choose one format: --markdown, --json or --csv.',
   onePrompt: 'Give the prompt from one source only: an argument, -p, -f or --message.',

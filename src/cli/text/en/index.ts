@@ -114,7 +114,7 @@ export const en: CliText = {
       `Standard output cannot be written to (${sayCause(why, 'en')}), so some of the output is missing. Write it elsewhere.`,
   },
   engineLost: (id, up) =>
-    `The connection to the Temporal server was lost, so this stopped waiting for task ${id}. The engine keeps the task and continues it when the services run again (${up}); then wait with kimi-dispatch watch ${id}. Do not dispatch it again.`,
+    `The connection to the Temporal server was lost, so this stopped waiting for task ${id}. The engine keeps the task. Start the services (${up}) and see kimi-dispatch watch ${id} before you dispatch it again: if the answer was interrupted and cannot be continued, the task fails, and kimi-dispatch retry ${id} asks again.`,
   interrupted: (id, up) =>
     `Stopped waiting, and stopped the services that run had started. The engine keeps task ${id}, which continues when the services run again (${up}).`,
   waitsForOthers: (n) =>
@@ -214,7 +214,7 @@ export const en: CliText = {
     ready: 'Kimi Dispatch is ready',
     already: 'Kimi Dispatch is already running; to change its configuration, run kimi-dispatch down first',
     detached: 'Running in the background; kimi-dispatch logs shows the logs, kimi-dispatch down stops it.',
-    stop: 'Press Ctrl-C to stop; unfinished tasks are kept and continue at the next start.',
+    stop: 'Press Ctrl-C to stop; unfinished tasks are kept and continue at the next start. kimi-dispatch down --wait stops after the answers that are streaming.',
     interrupted: 'The start was interrupted, and what had been started is stopped.',
     stopped: 'Stopped. Unfinished tasks continue at the next start.',
     restarted: (name, missing) =>
@@ -241,6 +241,12 @@ export const en: CliText = {
   down: {
     stopped: 'Stopped.',
     none: 'Nothing is running.',
+    answering: (n) =>
+      `Kimi is answering ${n === 1 ? '1 task' : `${n} tasks`} through the relay. An answer that is interrupted continues at the next start if a part has arrived and the model can continue it; otherwise only what has arrived is kept, and Kimi may charge for it. kimi-dispatch down --wait stops after the answers.`,
+    question: 'Stop now? (y/N)',
+    left: 'Nothing was stopped.',
+    waiting: (n) =>
+      `Waiting until Kimi has answered ${n === 1 ? '1 task' : `${n} tasks`}; Ctrl-C leaves the services running.`,
     stuck: (pids) => `Did not end in time: process ${pids.join(', ')}.`,
   },
   logs: { none: 'There are no logs.', unknown: (name, known) => `There is no log of ${name}; there are: ${known}` },
@@ -252,10 +258,20 @@ export const en: CliText = {
     awaitsLate: (id) =>
       `Task ${id} still accepts a late answer, so nothing was removed. Remove it once it has ended (kimi-dispatch status ${id}).`,
     noTerminal: (id) => `This is no interactive terminal, so task ${id} was not removed. Add --yes to remove it.`,
-    question: (id) => `Remove task ${id} with its question and answer? This cannot be undone. (y/N)`,
+    continued: (n) =>
+      `${n === 1 ? '1 task continues' : `${n} tasks continue`} this conversation and could not be continued or retried any more.`,
+    question: (id, task) =>
+      `${task === '' ? '' : `${task}\n`}Remove task ${id} with its question and answer? This cannot be undone. (y/N)`,
+    left: 'Nothing was removed.',
     done: (id) => `Removed task ${id}.`,
   },
-  pruned: (n) => `Removed ${n} old acknowledged ${n === 1 ? 'result' : 'results'}.`,
+  prune: {
+    found: (n, first, last) =>
+      `${n === 1 ? '1 acknowledged result is' : `${n} acknowledged results are`} that old, completed ${first === last ? first : `between ${first} and ${last}`}.`,
+    noTerminal: 'This is no interactive terminal, so nothing was removed. Add --yes to remove them.',
+    question: 'Remove them with questions and answers? This cannot be undone. (y/N)',
+    done: (n) => `Removed ${n} old acknowledged ${n === 1 ? 'result' : 'results'}.`,
+  },
   kept: {
     question: 'Question',
     answer: 'Answer',
@@ -301,6 +317,7 @@ export const en: CliText = {
     retrying: 'Problem',
     acknowledged: 'Agent notified',
     result: 'Result',
+    gone: (file) => `${file} (removed, e.g. by prune, or damaged)`,
     web: 'Web UI',
     late: (state) => `${state} (the answer came late)`,
     yes: 'yes',

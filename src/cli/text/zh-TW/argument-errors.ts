@@ -10,7 +10,8 @@ export const usage = {
   invalidValue: (name: string, wanted: string) => `${name} 的值不對；${wanted}。`,
   repeated: (name: string) => `${name} 重複出現；請只給一個值。`,
   other: (why: string) => `指令的寫法不對：「${why}」。加上 --help 可查看用法。`,
-  tooMany: '引數太多了；含有空白的文字請加上引號。',
+  tooMany: (command: string, most: string, given: string) =>
+    `引數太多了：${command} 只接受 ${most} 個，這裡有 ${given} 個，所以沒有執行。含有空白的文字請加上引號。`,
   noPrompt: '沒有內容可以交給 Kimi。請用 -p "內容"、-f 檔案，或 -p - 從標準輸入讀取。',
   oneFormat: '匯出格式只能選一種：--markdown、--json 或 --csv。',
   onePrompt: '要交給 Kimi 的內容只能選一個來源：引數、-p、-f 或 --message。',

@@ -117,7 +117,7 @@ export const zhTW = {
     lost: (why: string) => `無法寫入標準輸出（${sayCause(why, 'zh-TW')}），印出的內容不完整。請改輸出到別處。`,
   },
   engineLost: (id: string, up: string) =>
-    `Temporal 伺服器中途離線，所以不再等待任務 ${id}。引擎保存著這個任務，服務再啟動後會繼續（${up}）；屆時可用 kimi-dispatch watch ${id} 等待，不要重新派發。`,
+    `Temporal 伺服器中途離線，所以不再等待任務 ${id}。引擎保存著這個任務。重新派發之前，請先啟動服務（${up}），再看 kimi-dispatch watch ${id}：如果答案中斷而無法接續，任務會失敗，可用 kimi-dispatch retry ${id} 重新詢問。`,
   interrupted: (id: string, up: string) =>
     `已停止等待，run 啟動的服務也一併停止。任務 ${id} 仍在引擎裡，服務再次啟動後（${up}）會繼續。`,
   waitsForOthers: (n: number) =>
@@ -215,7 +215,7 @@ export const zhTW = {
     ready: 'Kimi Dispatch 就緒',
     already: 'Kimi Dispatch 已在執行；要更改設定，請先執行 kimi-dispatch down',
     detached: '正在背景執行；kimi-dispatch logs 查看紀錄，kimi-dispatch down 停止。',
-    stop: '按 Ctrl-C 停止；未完成的任務會保留，下次啟動時繼續。',
+    stop: '按 Ctrl-C 停止；未完成的任務會保留，下次啟動時繼續。kimi-dispatch down --wait 會等串流中的答案寫完再停止。',
     interrupted: '啟動已中斷，已啟動的部分也已停止。',
     stopped: '已停止。未完成的任務會在下次啟動時繼續。',
     restarted: (name: string, missing?: string) =>
@@ -241,6 +241,11 @@ export const zhTW = {
   down: {
     stopped: '已停止。',
     none: '沒有服務在執行。',
+    answering: (n: number) =>
+      `Kimi 正透過中繼回答 ${n} 個任務。答案中斷時，如果已收到一部分，而且模型可以接續，下次啟動時會接著寫；否則只保留已收到的部分，Kimi 仍可能收費。kimi-dispatch down --wait 會等答案寫完再停止。`,
+    question: '要現在停止嗎？(y/N)',
+    left: '沒有停止任何服務。',
+    waiting: (n: number) => `等待 Kimi 回答完 ${n} 個任務；按 Ctrl-C 就不停止服務。`,
     stuck: (pids: number[]) => `程序 ${pids.join('、')} 沒有在時限內結束。`,
   },
   logs: { none: '沒有紀錄。', unknown: (name: string, known: string) => `沒有 ${name} 的紀錄；有的是：${known}` },
@@ -252,10 +257,19 @@ export const zhTW = {
     awaitsLate: (id: string) =>
       `任務 ${id} 仍接受遲到的答案，所以沒有刪除。請等它結束後再刪除（kimi-dispatch status ${id}）。`,
     noTerminal: (id: string) => `這裡不是互動式終端機，所以沒有刪除任務 ${id}。要刪除，請加上 --yes。`,
-    question: (id: string) => `刪除任務 ${id}，連同它的問題與答案？無法復原。(y/N)`,
+    continued: (n: number) => `有 ${n} 個任務接續這段對話；刪除後它們就不能再接續或重試。`,
+    question: (id: string, task: string) =>
+      `${task === '' ? '' : `${task}\n`}刪除任務 ${id}，連同它的問題與答案？無法復原。(y/N)`,
+    left: '沒有刪除任何東西。',
     done: (id: string) => `已刪除任務 ${id}。`,
   },
-  pruned: (n: number) => `已刪除 ${n} 個已確認的舊結果。`,
+  prune: {
+    found: (n: number, first: string, last: string) =>
+      `符合的已確認結果有 ${n} 個，完成時間：${first === last ? first : `${first}到${last}`}。`,
+    noTerminal: '這裡不是互動式終端機，所以沒有刪除任何東西。要刪除，請加上 --yes。',
+    question: '刪除這些結果，連同問題與答案？無法復原。(y/N)',
+    done: (n: number) => `已刪除 ${n} 個已確認的舊結果。`,
+  },
   kept: {
     question: '問題',
     answer: '答案',
@@ -300,6 +314,7 @@ export const zhTW = {
     retrying: '目前狀況',
     acknowledged: '已通知 Agent',
     result: '結果',
+    gone: (file: string) => `${file}（已刪除，例如由 prune 清理，或已損壞）`,
     web: 'Web UI',
     late: (state: string) => `${state}（遲到的答案）`,
     yes: '是',
