@@ -51,7 +51,7 @@ it('callbacks of Kimi itself are not asked about', async () => {
 it('a batch is made once whatever happens to the relay, so it is not asked about', async () => {
   const env = await cleanHome({ KIMI_CALLBACKS: 'relay', KIMI_LANG: 'en' });
   await up(env, '--simulate');
-  await cli(['dispatch', '--batch', 'x [[simulate: delay=60000]]', '-n', 'slow'], env);
+  await cli(['dispatch', '--batch', 'x [[batch: delay=60000]]', '-n', 'slow'], env);
   await until(async () => (await cli(['status', 'slow', '--json'], env)).stdout.includes('"phase": "batch"'));
   expect(await cli(['down'], env)).toMatchObject({ code: 0, stderr: 'Stopping…\n' });
 });
