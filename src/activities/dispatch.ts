@@ -6,6 +6,7 @@ import { KimiError, type KimiErrorKind } from '../kimi/errors.ts';
 import type { Dispatched } from '../shared/callback.ts';
 import { failureDetails } from '../shared/failure-details.ts';
 import { FAILURE } from '../shared/names.ts';
+import { pendingOf, type PendingFile } from '../shared/result.ts';
 import type { LostAttempt, Task } from '../shared/task.ts';
 import type { ResultStore } from '../results/store.ts';
 import { noteSent } from '../tasks/worker-here.ts';
@@ -35,7 +36,7 @@ export function dispatchActivities(dependencies: DispatchDependencies) {
       const dispatched = await kimi.dispatch(task, signal);
       log.info({ task_id, model, api_id: dispatched.api_id }, 'dispatched');
       const [isPending, isReported] = await Promise.all([
-        !dispatched.answer && recordPending(dependencies, task_id, created_at),
+        !dispatched.answer && recordPending(dependencies, pendingOf(task, created_at)),
         round !== undefined && report(dependencies, task, round),
       ]);
       noteSent(task_id, { task_id, api_id: dispatched.api_id });
@@ -70,16 +71,12 @@ export function dispatchActivities(dependencies: DispatchDependencies) {
 }
 
 /** @returns false if it failed: the request is sent, so the task records it by an activity that is retried. */
-async function recordPending(
-  { results, log }: DispatchDependencies,
-  task_id: string,
-  created_at: string,
-): Promise<boolean> {
+async function recordPending({ results, log }: DispatchDependencies, pending: PendingFile): Promise<boolean> {
   try {
-    await results.recordPending(task_id, created_at);
+    await results.recordPending(pending);
     return true;
   } catch (error) {
-    log.warn({ task_id, err: error }, 'the pending file could not be written; it is retried');
+    log.warn({ task_id: pending.task_id, err: error }, 'the pending file could not be written; it is retried');
     return false;
   }
 }

@@ -5,7 +5,7 @@ import { NoResult, type ResultStore } from '../results/store.ts';
 import { tildePath } from '../service/files.ts';
 import { traceTask } from '../service/tracing.ts';
 import type { workerMetrics } from '../shared/metrics.ts';
-import type { Saved, TaskResult, Timings } from '../shared/result.ts';
+import type { PendingFile, Saved, TaskResult, Timings } from '../shared/result.ts';
 import { noteSaved } from '../tasks/worker-here.ts';
 import { beating } from './heartbeat.ts';
 
@@ -20,8 +20,8 @@ export interface ResultDependencies {
 export function resultActivities({ results, apiUrl, metrics, log }: ResultDependencies) {
   return {
     /** Writes `pending-<task_id>.json`, if the dispatch activity could not. */
-    async recordPending(task_id: string, created_at: string): Promise<void> {
-      await beating(async () => await results.recordPending(task_id, created_at));
+    async recordPending(pending: PendingFile): Promise<void> {
+      await beating(async () => await results.recordPending(pending));
     },
 
     /** Writes the result and `latest.json`, removes the pending file. */

@@ -10,6 +10,7 @@ import { PACKAGE_ROOT, tildePath } from '../service/files.ts';
 import { EXIT } from '../service/exit.ts';
 import { CliError } from './exit.ts';
 import { isInstalled } from '../stack/build.ts';
+import type { ResultStore } from '../results/store.ts';
 import { runningStack, type StackState } from '../stack/state.ts';
 import { connectClient, engineOptions, isEngineGone } from '../temporal/client.ts';
 import { EngineLost, EngineUnreachable } from '../temporal/engine-unreachable.ts';
@@ -50,8 +51,15 @@ export function upCommand(stack: { simulated?: boolean } | undefined): string {
 }
 
 /** @returns the same where no services run: without a key, and after a simulated task, they were a simulation. */
-export async function upAgain({ config, results, stack }: Context): Promise<string> {
-  return upCommand(stack ?? (config.KIMI_API_KEY ? undefined : await results.latest().catch(() => undefined)));
+export async function upAgain(context: Context): Promise<string> {
+  const { config, stack } = context;
+  return upCommand(stack ?? { simulated: !config.KIMI_API_KEY && (await wasSimulated(context)) });
+}
+
+/** @returns whether the simulated Kimi has, or answered, the last task. */
+export async function wasSimulated({ results }: Context): Promise<boolean> {
+  const last = results.pending()[0] ?? (await results.latest().catch(() => undefined));
+  return last?.simulated ?? false;
 }
 
 /** Reads the configuration and finds the running stack. The environment takes precedence over the stack's settings. */
@@ -103,8 +111,14 @@ export class NothingRuns extends EngineUnreachable {
     readonly home: string,
     /** The command that starts services. */
     readonly up: string,
+    readonly results: ResultStore,
   ) {
     super('localhost:7233');
+  }
+
+  /** @returns whether Kimi has accepted a task that has no result. */
+  isOpen(task_id: string | undefined): boolean {
+    return this.results.pending().some((task) => task.task_id === task_id);
   }
 }
 
@@ -148,7 +162,9 @@ export function engineAddress({ engineEnv }: Context): string | undefined {
  */
 export async function withClient<T>(context: Context, work: (client: Client) => Promise<T>): Promise<T> {
   const { stack, config, say } = context;
-  if (engineAddress(context) === undefined) throw new NothingRuns(config.KIMI_HOME, await upAgain(context));
+  if (engineAddress(context) === undefined) {
+    throw new NothingRuns(config.KIMI_HOME, await upAgain(context), context.results);
+  }
   if (stack && !fits([...config.KIMI_PAYLOAD_KEYS.keys()], stack.payload_keys)) {
     throw new CliError(EXIT.config, say.otherPayloadKeys(stack.payload_keys.join(', ')));
   }

@@ -39,6 +39,8 @@ export function sentenceFor(error: unknown, say: CliText, task?: string): { exit
   if (error instanceof NoTemporalCli) return { exit: EXIT.config, message: say.noTemporalCli(error.lines(lang)) };
   if (error instanceof DatabaseUnusable) return { exit: EXIT.config, message: databaseSentence(error, say) };
   if (error instanceof EngineUnreachable) {
+    const isOpen = error instanceof NothingRuns && error.isOpen(task);
+    if (isOpen && task !== undefined) return { exit: EXIT.engine, message: say.unfinishedHere(task, error.up) };
     const sentence = engineSentence(error, say);
     return { exit: EXIT.engine, message: task === undefined ? sentence : say.ofTask(task, sentence) };
   }
@@ -63,7 +65,9 @@ function engineSentence(error: EngineUnreachable, say: CliText): string {
   const { address, why } = error;
   if (error instanceof NothingRuns) {
     const home = tildePath(error.home);
-    return say.nothingRuns(home, error.up) + (existsSync(error.home) ? '' : say.noHome(home));
+    // Where there are no results either, no stack has run.
+    const isRemoved = !existsSync(error.home) && existsSync(error.results.folder);
+    return say.nothingRuns(home, error.up) + (isRemoved ? say.noHome(home) : '');
   }
   if (error instanceof EngineLost) return say.engineGone(address);
   if (error instanceof EngineAway) return say.engineAway(address);

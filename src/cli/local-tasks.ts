@@ -5,7 +5,7 @@ import type { Filter, NewTask, StartedTask, TaskList } from '../tasks/tasks.ts';
 import { EngineUnreachable } from '../temporal/engine-unreachable.ts';
 import { savedTasks } from '../temporal/task-list.ts';
 import type { StackState } from '../stack/state.ts';
-import { noKey, openContext, readContext, upAgain, type Context } from './context.ts';
+import { NothingRuns, noKey, openContext, readContext, upAgain, wasSimulated, type Context } from './context.ts';
 import { CliError } from './exit.ts';
 
 /** The operations in this process. Warns on standard error if the running services are of another build. */
@@ -31,12 +31,17 @@ class TasksOfCommands extends LocalTasks {
   }
 
   override async start(task: NewTask, key: string, waitMs: number): Promise<StartedTask> {
-    const { stack, elsewhere, config } = this.own;
-    return await super.start(task, key, waitMs).catch((error: unknown) => {
-      // Without services and without a key, the key is what a newcomer needs first.
-      const isMissing = error instanceof EngineUnreachable && !stack && !elsewhere && !config.KIMI_API_KEY;
-      const isRefused = error instanceof Problem && error.code === 'no_api_key';
-      throw isMissing || isRefused ? new CliError(EXIT.config, noKey(this.own)) : error;
+    const { stack, elsewhere, config, results } = this.own;
+    return await super.start(task, key, waitMs).catch(async (error: unknown) => {
+      const nothingRuns = !stack && !elsewhere && !config.KIMI_API_KEY;
+      const isProblem = (code: string): boolean => error instanceof Problem && error.code === code;
+      // The services that are not there would be a simulation again: it continues the task.
+      if (nothingRuns && (error instanceof EngineUnreachable || isProblem('other_kimi'))) {
+        if (await wasSimulated(this.own)) throw new NothingRuns(config.KIMI_HOME, await upAgain(this.own), results);
+        // A newcomer needs the key first.
+        throw new CliError(EXIT.config, noKey(this.own));
+      }
+      throw isProblem('no_api_key') ? new CliError(EXIT.config, noKey(this.own)) : error;
     });
   }
 }

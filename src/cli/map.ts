@@ -24,15 +24,17 @@ export async function dispatchMap(
   return await startAndSayMap(tasks, { ...task, rows }, say, json);
 }
 
-/** Starts a map, and says so. */
+/** Starts a map, and says so. @param note on standard error, once it is started */
 export async function startAndSayMap(
   tasks: Tasks,
   map: NewMap,
   say: CliText,
   json: boolean | undefined,
+  note?: string,
 ): Promise<Exit> {
   const { simulated, retired, ...started } = await tasks.startMap(map, newKey());
   taskIsStarted();
+  if (note !== undefined) console.error(note);
   if (json) console.log(JSON.stringify(started));
   else {
     console.log(say.maps.dispatched(started.task_name, started.rows));

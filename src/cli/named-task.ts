@@ -33,8 +33,12 @@ export async function namedTask(
 ): Promise<TaskReference> {
   isAbout(word);
   const reference = parseTaskId(word);
-  if (reference) return reference;
-  if (!SHORT.test(word) && !isTaskName(word)) throw new CliError(EXIT.usage, say.usage.badTaskId(word));
+  if (reference) {
+    isAbout(reference.task_id);
+    return reference;
+  }
+  if (!SHORT.test(word) && !isTaskName(word))
+    throw new CliError(EXIT.usage, say.usage.badTaskId(word.trim() === '' ? `'${word}'` : word));
   const filter: Filter = { ...(route && { route }) };
   const open = purpose === 'change' ? await candidates(word, tasks, { ...filter, status: [...STATES_IN_FLIGHT] }) : [];
   const found = open.length > 0 ? open : await candidates(word, tasks, filter);
@@ -45,6 +49,7 @@ export async function namedTask(
     const lines = found.map(({ task_id, task_name }) => `  ${task_id}  ${task_name}`);
     throw new CliError(EXIT.usage, `${say.severalNamed(word)}\n${lines.join('\n')}`);
   }
+  isAbout(newest.task_id);
   return { task_id: newest.task_id, notification: newest.task_id };
 }
 

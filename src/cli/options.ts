@@ -6,6 +6,8 @@ import { readRoute, type Route } from '../shared/chat.ts';
 import { TASK_STATES, TOOLS, type Priority, type TaskState, type Tool } from '../shared/task.ts';
 import { GROUPINGS, type Grouping } from '../results/usage.ts';
 import { EXIT, type Exit } from '../service/exit.ts';
+import { langOf } from '../config/early.ts';
+import { textFor } from '../text/index.ts';
 import { CliError, exitStatusStands } from './exit.ts';
 import type { CliText } from './text/index.ts';
 
@@ -154,8 +156,10 @@ export function refuseRepeats(command: Command, say: CliText): void {
 export function states(say: CliText): (value: string) => TaskState[] {
   return (value) =>
     value.split(',').map((word) => {
-      const known = TASK_STATES.find((state) => state === word.trim());
-      if (!known) throw new InvalidArgumentError(say.usage.states(TASK_STATES.join(', ')));
+      // A list shows some states by other words.
+      const { state: shown } = textFor(langOf());
+      const known = TASK_STATES.find((state) => [state, shown[state]].includes(word.trim()));
+      if (!known) throw new InvalidArgumentError(say.usage.states(TASK_STATES.map((state) => [state, shown[state]])));
       return known;
     });
 }

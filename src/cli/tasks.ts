@@ -1,4 +1,5 @@
-import type { Tasks } from '../tasks/tasks.ts';
+import { isOutcome } from '../shared/task.ts';
+import type { LiveTask, Tasks } from '../tasks/tasks.ts';
 import { runningService } from './running-service.ts';
 import { SocketTasks } from './socket-tasks.ts';
 
@@ -8,6 +9,11 @@ import { SocketTasks } from './socket-tasks.ts';
 export async function openTasks(): Promise<Tasks> {
   const service = runningService();
   return service ? new SocketTasks(service.socket, local) : await local();
+}
+
+/** @returns how many of these tasks have no outcome. */
+export function openIn(tasks: readonly LiveTask[]): number {
+  return tasks.filter(({ state }) => !isOutcome(state)).length;
 }
 
 async function local(): Promise<Tasks> {

@@ -1,7 +1,7 @@
 /** Result files: their names, their modes, and how they are read. They are written by atomic-writer.ts. */
 import { open, readFile } from 'node:fs/promises';
 import { ServiceError } from '../service/exit.ts';
-import type { ResultFile } from '../shared/result.ts';
+import type { PendingFile, ResultFile } from '../shared/result.ts';
 import { TASK_ID } from '../shared/task-id.ts';
 import { OUTCOMES } from '../shared/task.ts';
 
@@ -67,6 +67,17 @@ export function parseResult(content: string): ResultFile | undefined {
   try {
     const json = JSON.parse(content) as ResultFile | null;
     return json && isResult(json) ? json : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns the task in a pending file's content; `undefined` if it holds none. */
+export function parsePending(content: string): PendingFile | undefined {
+  try {
+    const json = JSON.parse(content) as PendingFile | null;
+    const texts = [json?.task_id, json?.task_name, json?.model, json?.created_at];
+    return json && texts.every((text) => typeof text === 'string') ? json : undefined;
   } catch {
     return undefined;
   }

@@ -17,6 +17,7 @@ import {
   byCompletion,
   checkedId,
   isResultOf,
+  parsePending,
   parseResult,
   readResult,
   taskIdOf,
@@ -74,13 +75,25 @@ export class ResultStore {
   }
 
   /** Records that Kimi has accepted a task. Does nothing once the task has a result. */
-  async recordPending(task_id: string, created_at: string): Promise<void> {
+  async recordPending(pending: PendingFile): Promise<void> {
+    const { task_id } = pending;
     await this.writer.exclusively(async (batch) => {
       if (await this.read(task_id)) return;
       if (existsSync(this.pendingPath(task_id))) return;
-      const pending: PendingFile = { task_id, status: 'dispatched', created_at };
       await batch.write(this.pendingPath(task_id), pending);
     });
+  }
+
+  /** @returns the tasks that Kimi has accepted and that have no result, newest first, without the rows of maps. */
+  pending(): PendingFile[] {
+    if (!existsSync(this.folder)) return [];
+    const found = readdirSync(this.folder).flatMap((name) => {
+      const task_id = name.startsWith('pending-') ? taskIdOf(name.slice('pending-'.length)) : undefined;
+      if (task_id === undefined || existsSync(this.resultPath(task_id))) return [];
+      const pending = parsePending(readFileSync(join(this.folder, name), 'utf8'));
+      return pending?.task_id === task_id && !pending.row ? [pending] : [];
+    });
+    return found.toSorted((a, b) => b.created_at.localeCompare(a.created_at));
   }
 
   /**
@@ -234,6 +247,7 @@ export class ResultStore {
 
   /** Results that are older than `keepMs` and acknowledged, one at a time; rows go with their map. */
   async *old(keepMs: number): AsyncGenerator<ResultFile> {
+    if (!existsSync(this.folder)) return;
     for await (const { name } of await opendir(this.folder)) {
       const task_id = taskIdOf(name);
       if (task_id === undefined) continue;

@@ -3,11 +3,26 @@ import type { MapSummary, RowOf } from './map.ts';
 import type { Outcome, ScheduleNote, Task, TaskError, ToolUse } from './task.ts';
 
 /** `pending-<task_id>.json` (docs/results.md). */
-export interface PendingFile {
-  task_id: string;
+export interface PendingFile extends Pick<Task, 'task_id' | 'task_name' | 'model' | 'simulated' | 'row'> {
   status: 'dispatched';
   /** ISO 8601, UTC, whole seconds. */
   created_at: string;
+}
+
+/** @param created_at ISO 8601 */
+export function pendingOf(
+  { task_id, task_name, model, simulated, row }: Omit<PendingFile, 'status' | 'created_at'>,
+  created_at: string,
+): PendingFile {
+  return {
+    task_id,
+    task_name,
+    model,
+    status: 'dispatched',
+    created_at,
+    ...(simulated && { simulated }),
+    ...(row && { row }),
+  };
 }
 
 /** Tokens of an answer. */

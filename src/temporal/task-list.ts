@@ -187,21 +187,31 @@ async function shortened(
   return long;
 }
 
-/** @returns the newest tasks of the results folder, without the engine. */
+/** @returns the newest tasks of the results folder, without the engine: those with a result, and those that Kimi has accepted. */
 export function savedTasks(
   results: ResultStore,
   { status, name = '', model: used, since = Infinity }: Omit<Filter, 'route'>,
   limit: number,
 ): ListedTask[] {
   const from = Date.now() - since;
-  const found: ListedTask[] = [];
+  const found: ListedTask[] = results.pending().map(({ task_id, task_name, model, created_at, simulated }) => {
+    const task = { task_id, task_name, state: 'dispatched', model, tokens: null, created_at } as const;
+    return { ...task, ...(simulated && { simulated }) };
+  });
   for (const result of results.savedSince(from)) {
-    if (!result || result.row || (status && !status.includes(result.status)) || Date.parse(result.created_at) < from)
-      continue;
+    if (!result || result.row) continue;
     const { task_id, task_name, status: state, model, tokens, created_at, late, simulated } = result;
-    if (!task_name.startsWith(name) || (used !== undefined && model !== used)) continue;
     const marks = { ...(late && { late }), ...(simulated && { simulated }) };
     found.push({ task_id, task_name, state, model, tokens: tokens?.total ?? null, created_at, ...marks });
   }
-  return found.toSorted((a, b) => b.created_at.localeCompare(a.created_at)).slice(0, limit);
+  return found
+    .filter(
+      ({ task_name, state, model, created_at }) =>
+        (!status || status.includes(state)) &&
+        Date.parse(created_at) >= from &&
+        task_name.startsWith(name) &&
+        (used === undefined || model === used),
+    )
+    .toSorted((a, b) => b.created_at.localeCompare(a.created_at))
+    .slice(0, limit);
 }

@@ -1,12 +1,12 @@
 /** `wait`, `retry`, `rm`, `prune` and `version`, against a running service. */
 import { execFile } from 'node:child_process';
-import { readFile, readdir, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { DIST } from '../../src/service/files.ts';
 import { ResultStore } from '../../src/results/store.ts';
-import type { ResultFile } from '../../src/shared/result.ts';
+import { pendingOf, type ResultFile } from '../../src/shared/result.ts';
 import { cleanHome, cli, onTerminal, resultsOf, up, type Ended } from '../support/cli.ts';
 import { shared, until } from '../support/resources.ts';
 
@@ -70,6 +70,19 @@ describe('retry', () => {
     expect(await resultOf(third)).toMatchObject({ model: 'kimi-k3', request: { max_tokens: 99 } });
   });
 
+  it('of a continued task whose first one was removed names the task that was typed, and starts nothing', async () => {
+    const parent = await started('one [[simulate: delay=0]]', '-n', 'parent');
+    await run('wait', parent);
+    const child = await started('two [[simulate: delay=0]]', '-n', 'child', '--continue', 'parent');
+    await run('wait', child);
+    await until(async () => (await run('list', '--name', 'child')).stdout.includes('done'));
+    await until(async () => (await run('rm', parent, '--yes')).code === 0);
+    const { code, stdout, stderr } = await run('retry', 'child');
+    expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
+    expect(stderr).toContain(`The conversation of task ${child} is not whole: the result file of ${parent}`);
+    expect(stderr).not.toContain('Dispatching');
+  });
+
   it('refuses a task without a result, and one whose question was not kept: nothing is started', async () => {
     const open = await started('x [[simulate: drop=1]]', '-n', 'open');
     const store = new ResultStore(resultsOf(home()));
@@ -130,18 +143,79 @@ describe('status without a task', () => {
     expect(JSON.parse(stdout)).toMatchObject({ running: false, tasks: [{ task_name: 'saved' }] });
   });
 
+  it.each(['en', 'zh-TW'] as const)('shows what Kimi had accepted when the services stopped, %s', async (lang) => {
+    const env = await cleanHome({ KIMI_LANG: lang });
+    const task_id = 'kimi-1707654321-8';
+    const open = { task_id, task_name: 'owner', model: 'kimi-k2.6', simulated: true } as const;
+    await new ResultStore(resultsOf(env)).recordPending(pendingOf(open, '2026-02-17T15:30:00Z'));
+    const again = 'kimi-dispatch up --detach --simulate';
+    const said = lang === 'en' ? 'must not be dispatched again' : '請不要重新派發';
+    const status = await cli(['status'], env);
+    expect(status).toMatchObject({ code: 5, stdout: expect.stringMatching(new RegExp(`${task_id} +owner `)) });
+    expect(status.stdout).toContain(said);
+    const list = await cli(['list'], env);
+    expect(list).toMatchObject({ code: 5, stdout: expect.stringContaining('owner') });
+    expect(list.stderr).toContain(said);
+    const known = lang === 'en' ? 'It continues when they run again' : '服務再次執行';
+    for (const command of ['status', 'result', 'wait', 'watch', 'cancel', 'retry']) {
+      for (const word of ['owner', 'own', 'last', '8', task_id]) {
+        const { code, stderr } = await cli([command, word], env);
+        expect({ command, word, code, stderr }).toMatchObject({ code: 5, stderr: expect.stringContaining(known) });
+        expect(stderr).toContain(task_id);
+        expect(stderr).toContain(again);
+      }
+    }
+  });
+
+  it('of an unused home mentions no stack that ran there; prune removes nothing', async () => {
+    const env = await cleanHome({ KIMI_LANG: 'en' });
+    for (const args of [['list'], ['wait', 'last'], ['limits']]) {
+      const { code, stderr } = await cli(args, env);
+      expect({ args, code }).toEqual({ args, code: 5 });
+      expect(stderr).toContain('Run kimi-dispatch up --detach first');
+      expect(stderr).not.toContain('does not exist');
+    }
+    expect(await cli(['prune', '--older-than', '90d'], env)).toMatchObject({
+      code: 0,
+      stdout: 'Removed 0 old acknowledged results.\n',
+    });
+    await mkdir(resultsOf(env), { recursive: true });
+    expect((await cli(['limits'], env)).stderr).toContain('does not exist; if it was removed while a stack ran');
+  });
+
+  it.each(['nosuch', 'kimi-1-1'])(
+    'run --continue %s, which has no result, is refused before anything starts',
+    async (word) => {
+      const env = await cleanHome({ KIMI_LANG: 'en' });
+      expect(await cli(['run', '--simulate', '--continue', word, 'x'], env)).toMatchObject({
+        code: 4,
+        stdout: '',
+        stderr: expect.stringContaining(`No task is called ${word}`),
+      });
+    },
+  );
+
   it('starts a simulation again as one, unless there is a key; what needs the engine names its task', async () => {
     const env = await cleanHome({ KIMI_LANG: 'en' });
     const older = { task_id: 'kimi-1707654321-7', task_name: 'saved', status: 'done', model: 'kimi-k2.6' } as const;
-    const made = { output: 'x', simulated: true, created_at: '2026-02-17T15:30:00Z' } as const;
+    const made = { output: 'x', prompt: 'q', simulated: true, created_at: '2026-02-17T15:30:00Z' } as const;
     await new ResultStore(resultsOf(env)).persist({ ...older, ...made });
     const again = 'kimi-dispatch up --detach --simulate';
-    expect((await cli(['status'], env)).stdout).toContain(`start it with ${again}.`);
+    expect((await cli(['status'], env)).stdout).toContain(`run ${again} to list`);
     expect((await cli(['list'], env)).stderr).toContain(`run ${again} to list`);
     expect(await cli(['result', 'beta'], env)).toMatchObject({
       code: 5,
       stderr: expect.stringMatching(new RegExp(`^Task beta: No services run from .* Run ${again} first;`)),
     });
+    for (const args of [
+      ['retry', 'saved'],
+      ['dispatch', 'more'],
+      ['dispatch', 'more', '--continue', 'last'],
+    ]) {
+      const { code, stderr } = await cli(args, env);
+      expect({ args, code, stderr }).toMatchObject({ code: 5, stderr: expect.stringContaining(`Run ${again} first;`) });
+      expect(stderr).not.toContain('Dispatching');
+    }
     expect((await cli(['status', 'kimi-1-1'], env)).stderr).toMatch(/^Task kimi-1-1: No services run from /);
     expect((await cli(['list'], { ...env, KIMI_API_KEY: 'sk-x' })).stderr).toContain(
       'run kimi-dispatch up --detach to',

@@ -6,8 +6,12 @@ import { promisify } from 'node:util';
 import stringWidth from 'string-width';
 import { describe, expect, inject, it } from 'vitest';
 import type { ResultFile } from '../../src/shared/result.ts';
+import { Progress } from '../../src/cli/output/progress.ts';
 import { columns, table } from '../../src/cli/output/table.ts';
+import { taskTable } from '../../src/cli/output/task-table.ts';
+import { cliText } from '../../src/cli/text/index.ts';
 import { DIST } from '../../src/service/files.ts';
+import { textFor } from '../../src/text/index.ts';
 import { passOn } from '../support/callback.ts';
 import { cleanHome, cli, resultsOf } from '../support/cli.ts';
 import { temporaryFolder } from '../support/resources.ts';
@@ -36,6 +40,7 @@ describe('list', () => {
     // Visibility is updated shortly after the tasks.
     await expect.poll(async () => await names()).toEqual(['calculator', 'calendar', 'poem', 'poem 2']);
     await expect.poll(async () => await names('--status', 'done')).toEqual(['calculator', 'poem']);
+    expect(await names('--status', '完成')).toEqual(['calculator', 'poem']);
     expect(await names('--status', 'failed, dispatched')).toEqual(['calendar', 'poem 2']);
     expect(await names('--name', 'cal')).toEqual(['calculator', 'calendar']);
     expect(await names('--name', 'poem ')).toEqual(['poem 2']);
@@ -44,7 +49,7 @@ describe('list', () => {
     expect(await names('--since', '1h', '-l', '1')).toHaveLength(1);
     expect((await cli(['list', '--name', 'nobody'], env)).stdout).toBe('沒有這樣的任務。\n');
     const wrong = await cli(['list', '--status', 'lost'], env);
-    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('queued, dispatching, dispatched, done') });
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('dispatched（等待回覆）、done（完成）') });
   });
 });
 
@@ -69,6 +74,26 @@ describe('help', () => {
     };
     expect(columnOf('dispatch [選項] [PROMPT]', '派發任務')).toBe(columnOf('down', '停止'));
   });
+});
+
+it('a long name is cut in a list, where it would widen every row', () => {
+  const task_name = '長'.repeat(64);
+  const task = { task_id: 'kimi-1-1', task_name, state: 'done', status: 'done', model: 'm', tokens: 1 } as const;
+  const shown = taskTable([{ ...task, created_at: '2026-02-17T15:30:00Z' }], 'zh-TW', cliText('zh-TW'));
+  expect(shown).toContain(`  ${'長'.repeat(32)}…  `);
+  expect(Math.max(...shown.split('\n').map((line) => stringWidth(line)))).toBeLessThan(140);
+});
+
+it('the clock of a task goes on when Kimi accepts it', () => {
+  const lines: string[] = [];
+  const out = { isTTY: false, write: (line: string) => lines.push(line) } as unknown as NodeJS.WriteStream;
+  const progress = new Progress(cliText('en'), textFor('en'), out);
+  const ago = (ms: number): string => new Date(Date.now() - ms).toISOString();
+  const task = { task_id: 'kimi-1-1', task_name: 'x', model: 'm', created_at: ago(8_400), acknowledged: false };
+  progress.update({ view: { ...task, state: 'dispatching', step: 'dispatching' }, live: true });
+  const accepted = { accepted_at: ago(3_000), deadline: ago(-1_797_000) };
+  progress.update({ view: { ...task, ...accepted, state: 'dispatched', step: 'waiting' }, live: true });
+  expect(lines).toEqual([expect.stringContaining('  0:08'), expect.stringContaining('  0:08 / 30:05')]);
 });
 
 describe('a table', () => {

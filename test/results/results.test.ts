@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { lock } from 'proper-lockfile';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { ResultFile, TaskResult } from '../../src/shared/result.ts';
+import { pendingOf, type PendingFile, type ResultFile, type TaskResult } from '../../src/shared/result.ts';
 import { rowTaskId } from '../../src/shared/task-id.ts';
 import { NoResult, ResultStore } from '../../src/results/store.ts';
 import { bundle } from '../support/bundle.ts';
@@ -30,43 +30,52 @@ const done = (task_id: string, changes: Partial<TaskResult> = {}): TaskResult =>
   ...changes,
 });
 
+const pending = (task_id: string): PendingFile =>
+  pendingOf({ task_id, task_name: 'calculator', model: 'kimi-k2.6' }, CREATED);
+
 describe('recordPending', () => {
   it('leaves a pending file', async () => {
     const store = await openStore();
-    await store.recordPending(OLD, CREATED);
+    await store.recordPending(pending(OLD));
     expect(await filesOf(store)).toEqual([`pending-${OLD}.json`]);
     expect(await json(store, `pending-${OLD}.json`)).toEqual({
       task_id: OLD,
+      task_name: 'calculator',
+      model: 'kimi-k2.6',
       status: 'dispatched',
       created_at: CREATED,
     });
+    expect(store.pending()).toEqual([pending(OLD)]);
+    await writeFile(join(store.folder, `pending-${NEW}.json`), '{');
+    await writeFile(join(store.folder, `pending-${OTHER}.json`), JSON.stringify(pending(NEW)));
+    expect(store.pending()).toEqual([pending(OLD)]);
   });
 
   it('a second time leaves the same bytes', async () => {
     const store = await openStore();
-    await store.recordPending(OLD, CREATED);
+    await store.recordPending(pending(OLD));
     const before = await readFile(join(store.folder, `pending-${OLD}.json`));
-    await store.recordPending(OLD, CREATED);
+    await store.recordPending(pending(OLD));
     expect(await readFile(join(store.folder, `pending-${OLD}.json`))).toEqual(before);
   });
 
   it('a second time does not touch the file', async () => {
     const store = await openStore();
-    await store.recordPending(OLD, CREATED);
-    expect(await touched(store, async () => await store.recordPending(OLD, CREATED))).toEqual([]);
+    await store.recordPending(pending(OLD));
+    expect(await touched(store, async () => await store.recordPending(pending(OLD)))).toEqual([]);
   });
 
   it('after the result changes nothing', async () => {
     const store = await openStore();
     await store.persist(done(OLD));
-    expect(await touched(store, async () => await store.recordPending(OLD, CREATED))).toEqual([]);
+    expect(await touched(store, async () => await store.recordPending(pending(OLD)))).toEqual([]);
   });
 });
 
 describe('persist', () => {
   it('writes the result and latest.json, and removes the pending file', async () => {
     const store = await openStore();
-    await store.recordPending(OLD, CREATED);
+    await store.recordPending(pending(OLD));
     const { completed_at } = (await store.persist(done(OLD))).saved;
     expect(completed_at).toMatch(ISO);
     expect((await filesOf(store)).toSorted()).toEqual([`${OLD}.json`, 'latest.json']);
@@ -428,7 +437,7 @@ it.each([
 ])('a task id that is %s touches no file', async (_what, ids) => {
   const store = await openStore();
   for (const id of ids) {
-    await expect(store.recordPending(id, CREATED)).rejects.toThrow('is not a task id');
+    await expect(store.recordPending(pending(id))).rejects.toThrow('is not a task id');
     await expect(store.persist(done(id))).rejects.toThrow('is not a task id');
     await expect(store.acknowledge(id)).rejects.toThrow('is not a task id');
     await expect(store.read(id)).rejects.toThrow('is not a task id');
@@ -564,7 +573,7 @@ describe('prune', () => {
     await grow(store, OLD, 91);
     await grow(store, NEW, 89);
     await grow(store, OTHER, 91);
-    await store.recordPending('kimi-1-1', CREATED);
+    await store.recordPending(pending('kimi-1-1'));
     expect(await store.prune(90 * DAY_MS)).toBe(1);
     expect(await filesOf(store)).toEqual(expect.arrayContaining([`${NEW}.json`, `${OTHER}.json`, 'latest.json']));
     expect(await store.read(OLD)).toBeUndefined();
@@ -637,7 +646,7 @@ it('a stale lock from before the clock was set back blocks no writer', async () 
 it('only the user can read results; an existing folder keeps its mode', async () => {
   const store = new ResultStore(join(await temporaryFolder(), 'results'));
   await store.persist(done(OLD));
-  await store.recordPending(NEW, CREATED);
+  await store.recordPending(pending(NEW));
   expect((await stat(store.folder)).mode & 0o777).toBe(0o700);
   for (const name of await filesOf(store)) {
     expect((await stat(join(store.folder, name))).mode & 0o777, name).toBe(0o600);

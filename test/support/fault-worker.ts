@@ -8,6 +8,7 @@ import { limiterOf } from '../../src/limiter/client.ts';
 import { runService } from '../../src/service/run.ts';
 import { openPayloads } from '../../src/temporal/payloads/converter.ts';
 import { ResultStore } from '../../src/results/store.ts';
+import type { PendingFile } from '../../src/shared/result.ts';
 import type { Task } from '../../src/shared/task.ts';
 import { createWorker, startRuntime } from '../../src/temporal/worker.ts';
 
@@ -25,8 +26,8 @@ function dying<Args extends unknown[], T>(name: string, run: (...args: Args) => 
 
 /** Writing the pending file is a part of the dispatch activity. */
 class DyingResults extends ResultStore {
-  override recordPending = dying('recordPending', async (task_id: string, created_at: string) => {
-    await super.recordPending(task_id, created_at);
+  override recordPending = dying('recordPending', async (pending: PendingFile) => {
+    await super.recordPending(pending);
   });
 }
 

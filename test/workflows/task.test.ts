@@ -29,6 +29,8 @@ describe('a callback in time', () => {
     const pending = JSON.parse(await readFile(join(world.results.folder, `pending-${started.task_id}.json`), 'utf8'));
     expect(pending).toEqual({
       task_id: started.task_id,
+      task_name: 'calculator',
+      model: expect.any(String),
       status: 'dispatched',
       created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
     });

@@ -3,7 +3,7 @@ import { langOf } from '../../config/early.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import type { Filter } from '../../tasks/tasks.ts';
 import { age, command, count, model, printing, route, states } from '../options.ts';
-import { openTasks } from '../tasks.ts';
+import { openIn, openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
 
 interface ListOptions extends Filter {
@@ -40,7 +40,7 @@ async function list({ limit, json, ...filter }: ListOptions, say: CliText): Prom
   }
   if (isFromDisk) {
     const { startCommand } = await import('../local-tasks.ts');
-    console.error(`\n${say.list.fromDisk(await startCommand())}`);
+    console.error(`\n${say.list.fromDisk(await startCommand(), openIn(tasks))}`);
     return EXIT.engine;
   }
   return EXIT.ok;

@@ -4,9 +4,10 @@ import type { Exit } from '../../service/exit.ts';
 import type { Route } from '../../shared/chat.ts';
 import { askedModel } from '../../shared/result.ts';
 import { Problem } from '../../tasks/problem.ts';
+import { newKey } from '../../tasks/task-id.ts';
 import { namedTask } from '../named-task.ts';
 import { command, ending, model, route } from '../options.ts';
-import { startAndSay } from '../start-task.ts';
+import { acceptanceWaitMs, sayStarted } from '../start-task.ts';
 import { openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
 
@@ -36,7 +37,6 @@ async function retry(word: string, options: RetryOptions, say: CliText): Promise
   const { task_name: name, continues } = before;
   const { rows, ...question } = await tasks.question(task_id, chat);
   if (failed && !rows) throw new Problem('no_map', { task_id });
-  console.error(say.retry(task_id));
   const task = {
     ...question,
     name,
@@ -47,7 +47,15 @@ async function retry(word: string, options: RetryOptions, say: CliText): Promise
   };
   if (rows) {
     const map = { ...task, rows, ...(failed && { retries: task_id }) };
-    return await (await import('../map.ts')).startAndSayMap(tasks, map, say, json);
+    return await (await import('../map.ts')).startAndSayMap(tasks, map, say, json, say.retry(task_id));
   }
-  return await startAndSay(tasks, task, say, json);
+  const started = await tasks.start(task, newKey(), acceptanceWaitMs()).catch((error: unknown) => {
+    // Its user named the task that is retried, not the one that this continued.
+    const isEarlierGone = error instanceof Problem && ['unknown_task', 'result_gone'].includes(error.code);
+    throw isEarlierGone && continues !== undefined
+      ? new Problem('conversation_gone', { task_id, earlier: continues })
+      : error;
+  });
+  if (started.status !== 'refused') console.error(say.retry(task_id));
+  return sayStarted(started, say, json);
 }

@@ -9,13 +9,22 @@ import type { StackState } from '../../stack/state.ts';
 import { isEngineGone, workersOn } from '../../temporal/client.ts';
 import { openTasksSince } from '../../temporal/task-list.ts';
 import { explain } from '../../text/index.ts';
-import { contextFor, noKey, openContext, upCommand, warnOfMisspelt, withClient, type Context } from '../context.ts';
+import {
+  NothingRuns,
+  contextFor,
+  noKey,
+  openContext,
+  upCommand,
+  warnOfMisspelt,
+  withClient,
+  type Context,
+} from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { Problem } from '../../tasks/problem.ts';
-import { CliError, answerIsAwaited, exitForFailure } from '../exit.ts';
+import { CliError, answerIsAwaited, exitForFailure, subject } from '../exit.ts';
 import { follow, printWhole } from '../follow.ts';
 import { lookUp } from '../../tasks/look-up.ts';
-import { continued } from '../../tasks/conversation.ts';
+import { continued, type ContinuedTask } from '../../tasks/conversation.ts';
 import { startChecked } from '../../tasks/local.ts';
 import { keepFile } from '../../tasks/files.ts';
 import { checkTask, type CheckedTask } from '../../tasks/request.ts';
@@ -75,9 +84,16 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
   const asked = await readTask(prompt, options, say);
   const place = { contents: context.contents, relay: isRelayed, apiUrl };
   const files = await keepFiles(options, async (file) => await keepFile(place, file), say);
-  const before = await conversationOf(options, openTasks, say);
   const simulated = simulate || context.simulated;
-  const whole = await continued({ ...context, simulated }, { ...asked, ...before, ...files });
+  const read = async (): Promise<ContinuedTask> => {
+    const before = await conversationOf(options, openTasks, say);
+    return await continued({ ...context, simulated }, { ...asked, ...before, ...files });
+  };
+  const whole = await read().catch((error: unknown) => {
+    // Without services, only a task with a saved result could be continued.
+    const isUnknown = error instanceof NothingRuns && !error.isOpen(subject());
+    throw isUnknown ? new CliError(EXIT.unknown_task, say.noTaskNamed(options.continue ?? '')) : error;
+  });
   const task = checkTask({ config, apiUrl, relay: isRelayed, simulated }, whole);
 
   const workersElsewhere = !stack && context.elsewhere && (await hasWorkers(context));

@@ -4,6 +4,7 @@ import { snippetOf } from '../../results/search.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import type { Route } from '../../shared/chat.ts';
 import { openContext } from '../context.ts';
+import { CliError } from '../exit.ts';
 import { reportUnread } from '../kept.ts';
 import { age, command, count, printing, route } from '../options.ts';
 import { table } from '../output/table.ts';
@@ -39,6 +40,7 @@ type Match = Pick<KeptTask, 'task_id' | 'task_name' | 'completed_at'> & { snippe
 /** Reads the results folder only, so it works while no service runs. Which tasks are a chat's, only the engine knows. */
 async function search(words: string[], { since, limit, route: chat, json }: SearchOptions): Promise<Exit> {
   const { config, say, results } = await openContext();
+  if (words.some((word) => word.trim() === '')) throw new CliError(EXIT.usage, say.usage.emptyWord);
   const ofChat = chat && new Set((await (await openTasks()).list({ route: chat }, OF_CHAT)).tasks.map(idOf));
   const kept = new KeptTasks(results);
   const matches: Match[] = [];

@@ -7,7 +7,7 @@ import { money, oneLine } from '../../shared/format.ts';
 import { isTruncated } from '../../shared/result.ts';
 import { isAlive } from '../../stack/process-id.ts';
 import type { StackState } from '../../stack/state.ts';
-import type { Standing } from '../../tasks/tasks.ts';
+import type { LiveTask, Standing } from '../../tasks/tasks.ts';
 import { explain, stateOf, textFor, type Text } from '../../text/index.ts';
 import { questionIfKept } from '../kept.ts';
 import { namedTask } from '../named-task.ts';
@@ -17,7 +17,7 @@ import { colourOf } from '../output/state-colour.ts';
 import { fields } from '../output/terminal.ts';
 import { when } from '../output/time.ts';
 import { runningService } from '../running-service.ts';
-import { openTasks } from '../tasks.ts';
+import { openIn, openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
 
 /** Characters of the question that are shown. */
@@ -78,11 +78,15 @@ async function overview({ route: chat, json }: StatusOptions, say: CliText): Pro
       ? screen(say.status.running, stack, undefined, say)
       : isRunning
         ? undefined
-        : say.status.stopped(await (await import('../local-tasks.ts')).startCommand());
+        : stoppedSentence(await (await import('../local-tasks.ts')).startCommand(), tasks, say);
     const shown = tasks.length > 0 ? taskTable(tasks, langOf(), say) : isRunning ? say.list.none : undefined;
     console.log([services, shown].filter((part) => part !== undefined).join('\n\n'));
   }
   return isRunning ? EXIT.ok : EXIT.engine;
+}
+
+function stoppedSentence(up: string, tasks: LiveTask[], say: CliText): string {
+  return tasks.length > 0 ? say.list.fromDisk(up, openIn(tasks)) : say.status.stopped(up);
 }
 
 /** @returns the services that run from this home; `undefined` if none do. */

@@ -96,9 +96,9 @@ export class Progress {
     return this.out.isTTY ? cliTruncate(name, Math.max(8, Math.floor((this.out.columns || 80) / 3))) : name;
   }
 
-  /** Time since Kimi accepted the task, and its limit; before that, since the start of the task. */
-  private elapsed({ step, created_at, accepted_at, deadline }: TaskView): string {
-    const start = Date.parse(accepted_at ?? created_at);
+  /** Time since the start of the task, and when Kimi has to have answered. */
+  private elapsed({ step, created_at, deadline }: TaskView): string {
+    const start = Date.parse(created_at);
     const now = clock(Date.now() - start);
     return step === 'waiting' && deadline ? this.say.progress.elapsed(now, clock(Date.parse(deadline) - start)) : now;
   }

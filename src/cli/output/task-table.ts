@@ -1,3 +1,4 @@
+import { oneLine } from '../../shared/format.ts';
 import type { Lang } from '../../shared/task.ts';
 import type { LiveTask } from '../../tasks/tasks.ts';
 import { stateOf, textFor } from '../../text/index.ts';
@@ -7,6 +8,9 @@ import { colourOf } from './state-colour.ts';
 import { table } from './table.ts';
 import { when } from './time.ts';
 
+/** Characters of a name that are shown: one long name widens every row. */
+const NAME_CHARS = 32;
+
 /** Column of the state. */
 const STATE = 2;
 
@@ -15,7 +19,7 @@ export function taskTable(tasks: LiveTask[], lang: Lang, say: CliText): string {
   const text = textFor(lang);
   const rows = tasks.map((task) => [
     task.task_id,
-    task.task_name,
+    oneLine(task.task_name, NAME_CHARS),
     [
       task.late ? say.status.late(stateOf(task, text)) : stateOf(task, text),
       task.queue && text.queuePosition(task.queue),

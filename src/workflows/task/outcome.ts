@@ -2,7 +2,7 @@ import { CancellationScope, CancelledFailure, condition, isCancellation } from '
 import type { AnswerCallback, Callback, Dispatched } from '../../shared/callback.ts';
 import { isoSeconds } from '../../shared/format.ts';
 import { RELAY_TRIES_MS, type RelayReport } from '../../shared/relay.ts';
-import type { TaskResult } from '../../shared/result.ts';
+import { pendingOf, type TaskResult } from '../../shared/result.ts';
 import type { DispatchFailure } from '../failures.ts';
 import type { Lease } from './lease.ts';
 import { resultOf, resultWithoutAnswer } from './result.ts';
@@ -138,7 +138,7 @@ async function answerOrDeadline(
   const isPending = 'api_id' in sending && sending.pending;
   await Promise.all([
     untilDeadline(run),
-    isPending || run.activities.recordPending([task.task_id, view.created_at], text.activity.recordPending),
+    isPending || run.activities.recordPending([pendingOf(task, view.created_at)], text.activity.recordPending),
   ]);
   if (run.isAnswered()) return answered(run);
   const timedOut = { type: 'timed_out', message: text.error.timedOut(task.timeout_ms) };

@@ -11,6 +11,7 @@ export const usage: CliText['usage'] = {
   invalidValue: (name, wanted) => `The value of ${name} is invalid; ${wanted}.`,
   repeated: (name) => `${name} is given more than once; give one value only.`,
   other: (why) => why,
+  emptyWord: 'A word to search for is empty, so nothing was searched; leave it out.',
   tooMany: (command, most, given) =>
     `Too many arguments: ${command} takes ${most} and got ${given}, so nothing was done. Put quotes around text with spaces.`,
   noPrompt: 'There is no prompt. Use -p "PROMPT", -f FILE, or -p - to read standard input.',
@@ -62,7 +63,8 @@ export const usage: CliText['usage'] = {
   limit: 'it must be an integer from 0 to 100000; 0 is no limit',
   age: 'it needs a unit, e.g. 30d, 12h or 1y, and is at most 100y',
   choices: (words) => `it must be one of ${words}`,
-  states: (known) => `they must be ${known}, separated by commas`,
+  states: (known) =>
+    `they must be ${known.map(([state, shown]) => (state === shown ? state : `${state} (${shown})`)).join(', ')}, separated by commas`,
   grouping: 'it must be model, day or name',
   count: 'it must be an integer from 1 to 10000',
 };

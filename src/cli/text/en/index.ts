@@ -76,6 +76,8 @@ export const en: CliText = {
   resultGone: (id, file) =>
     `Task ${id} has ended, but its result file ${file} was removed, e.g. by prune, or is damaged. Restore it, or read the answer in the Temporal Web UI (kimi-dispatch status ${id}).`,
   continuing: (id) => `Continues ${id}`,
+  unfinishedHere: (id, up) =>
+    `Task ${id} has no result yet: Kimi had accepted it when the services stopped. It continues when they run again (${up}); dispatched again, it would be paid again.`,
   unfinished: (id) => `Task ${id} has no result yet; see kimi-dispatch watch ${id}.`,
   noQuestion: (id) => `The result file of task ${id} has no question: it was saved by an older version.`,
   noAnswer: (id, state) =>
@@ -286,8 +288,10 @@ export const en: CliText = {
   list: {
     none: 'There are no tasks yet.',
     noneSuch: 'There are no such tasks.',
-    fromDisk: (up) =>
-      `No service is running, so these are the saved results only; run ${up} to list tasks in progress.`,
+    fromDisk: (up, open) =>
+      open === 0
+        ? `No service is running, so these are the saved results only; run ${up} to list tasks in progress.`
+        : `No service is running. Run ${up}: the ${open === 1 ? 'task that is' : `${open} tasks that are`} waiting will continue, and must not be dispatched again; tasks that Kimi had not accepted are listed then, too.`,
     columns: ['Task id', 'Name', 'State', 'Model', 'Tokens', 'Started'],
   },
   status: {

@@ -10,6 +10,7 @@ export const usage = {
   invalidValue: (name: string, wanted: string) => `${name} 的值不對；${wanted}。`,
   repeated: (name: string) => `${name} 重複出現；請只給一個值。`,
   other: (why: string) => `指令的寫法不對：「${why}」。加上 --help 可查看用法。`,
+  emptyWord: '要搜尋的字詞是空的，所以沒有搜尋；請把它拿掉。',
   tooMany: (command: string, most: string, given: string) =>
     `引數太多了：${command} 只接受 ${most} 個，這裡有 ${given} 個，所以沒有執行。含有空白的文字請加上引號。`,
   noPrompt: '沒有內容可以交給 Kimi。請用 -p "內容"、-f 檔案，或 -p - 從標準輸入讀取。',
@@ -61,7 +62,8 @@ export const usage = {
   limit: '必須是 0 到 100000 的整數；0 表示無上限',
   age: '必須有單位，例如 30d、12h 或 1y，最長 100y',
   choices: (words: string) => `必須是 ${words} 其中之一`,
-  states: (known: string) => `必須是 ${known}，以逗號分隔`,
+  states: (known: [state: string, shown: string][]) =>
+    `必須是 ${known.map(([state, shown]) => `${state}（${shown}）`).join('、')}，以逗號分隔`,
   grouping: '必須是 model、day 或 name',
   count: '必須是 1 到 10000 的整數',
 };

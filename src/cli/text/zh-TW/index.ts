@@ -84,6 +84,8 @@ export const zhTW = {
   resultGone: (id: string, file: string) =>
     `任務 ${id} 已經結束，但結果檔 ${file} 已被刪除（例如由 prune 清理）或損壞。請還原檔案，或到 Temporal Web UI 讀取答案（kimi-dispatch status ${id}）。`,
   continuing: (id: string) => `接續 ${id}`,
+  unfinishedHere: (id: string, up: string) =>
+    `任務 ${id} 還沒有結果：服務停止時，Kimi 已接受它。服務再次執行（${up}）時它會繼續；重新派發會再付一次費。`,
   unfinished: (id: string) => `任務 ${id} 還沒有結果；進度請看 kimi-dispatch watch ${id}。`,
   noQuestion: (id: string) => `任務 ${id} 的結果檔沒有問題的原文：它是舊版儲存的。`,
   noAnswer: (id: string, state: string) =>
@@ -283,7 +285,10 @@ export const zhTW = {
   list: {
     none: '還沒有任務。',
     noneSuch: '沒有這樣的任務。',
-    fromDisk: (up: string) => `沒有服務在執行，以上只有已儲存的結果；要列出進行中的任務，請先執行 ${up}。`,
+    fromDisk: (up: string, open: number) =>
+      open === 0
+        ? `沒有服務在執行，這裡只有已儲存的結果；要列出進行中的任務，請先執行 ${up}。`
+        : `沒有服務在執行。請執行 ${up}：等待中的 ${open} 個任務會繼續，請不要重新派發；Kimi 還沒有接受的任務也會在那時列出。`,
     columns: ['任務編號', '名稱', '狀態', '模型', 'Token', '開始'],
   },
   status: {
