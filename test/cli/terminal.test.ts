@@ -84,11 +84,12 @@ it('a long name is cut in a list, where it would widen every row', () => {
   expect(Math.max(...shown.split('\n').map((line) => stringWidth(line)))).toBeLessThan(140);
 });
 
+const ago = (ms: number): string => new Date(Date.now() - ms).toISOString();
+
 it('the clock of a task goes on when Kimi accepts it', () => {
   const lines: string[] = [];
   const out = { isTTY: false, write: (line: string) => lines.push(line) } as unknown as NodeJS.WriteStream;
   const progress = new Progress(cliText('en'), textFor('en'), out);
-  const ago = (ms: number): string => new Date(Date.now() - ms).toISOString();
   const task = { task_id: 'kimi-1-1', task_name: 'x', model: 'm', created_at: ago(8_400), acknowledged: false };
   progress.update({ view: { ...task, state: 'dispatching', step: 'dispatching' }, live: true });
   const accepted = { accepted_at: ago(3_000), deadline: ago(-1_797_000) };

@@ -9,6 +9,7 @@ import { backup } from './backup.ts';
 import { schedule } from './schedule.ts';
 import { maps } from './maps.ts';
 import { service } from './service.ts';
+import { status } from './status.ts';
 import { usage } from './argument-errors.ts';
 import { openclaw } from '../openclaw.ts';
 
@@ -294,39 +295,7 @@ export const en: CliText = {
         : `No service is running. Run ${up}: the ${open === 1 ? 'task that is' : `${open} tasks that are`} waiting will continue, and must not be dispatched again; tasks that Kimi had not accepted are listed then, too.`,
     columns: ['Task id', 'Name', 'State', 'Model', 'Tokens', 'Started'],
   },
-  status: {
-    running: 'Kimi Dispatch is running',
-    stopped: (up) => `No service is running; start it with ${up}.`,
-    task: 'Task',
-    question: 'Question',
-    id: 'Id',
-    state: 'State',
-    place: 'Queue position',
-    step: 'Step',
-    model: 'Model',
-    files: 'Files',
-    rows: 'Rows',
-    rowOf: 'Part of',
-    continues: 'Continues',
-    schedule: 'Schedule',
-    dueAt: ({ name, due_at, timezone }, { schedule }) => `${name} (${schedule.at(due_at, timezone, Date.now())})`,
-    apiId: 'API id',
-    created: 'Started',
-    deadline: 'Deadline',
-    completed: 'Completed',
-    tokens: 'Tokens',
-    cost: 'Cost',
-    error: 'Reason',
-    wakeError: 'Wake failed',
-    retrying: 'Problem',
-    acknowledged: 'Agent notified',
-    result: 'Result',
-    gone: (file) => `${file} (removed, e.g. by prune, or damaged)`,
-    web: 'Web UI',
-    late: (state) => `${state} (the answer came late)`,
-    yes: 'yes',
-    no: 'no',
-  },
+  status,
   setup: {
     noGateway: (file) =>
       `There is no OpenClaw configuration at ${file}, so no file was changed. Run openclaw onboard first, or set its path in OPENCLAW_CONFIG_PATH.`,

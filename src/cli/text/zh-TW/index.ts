@@ -2,8 +2,6 @@ import type { MisspeltVariable } from '../../../config/misspelt.ts';
 import { describeProblem, type ConfigProblem } from '../../../config/problems.ts';
 import { tildePath } from '../../../service/files.ts';
 import type { UnusablePort } from '../../../service/ports.ts';
-import type { ScheduleNote } from '../../../shared/task.ts';
-import type { Text } from '../../../text/index.ts';
 import { sayCause, sayCode } from '../../../text/system-errors.ts';
 import { doctor } from './doctor.ts';
 import { help } from './help.ts';
@@ -11,6 +9,7 @@ import { backup } from './backup.ts';
 import { schedule } from './schedule.ts';
 import { maps } from './maps.ts';
 import { service } from './service.ts';
+import { status } from './status.ts';
 import { usage } from './argument-errors.ts';
 import { openclaw } from '../openclaw.ts';
 
@@ -291,40 +290,7 @@ export const zhTW = {
         : `沒有服務在執行。請執行 ${up}：等待中的 ${open} 個任務會繼續，請不要重新派發；Kimi 還沒有接受的任務也會在那時列出。`,
     columns: ['任務編號', '名稱', '狀態', '模型', 'Token', '開始'],
   },
-  status: {
-    running: 'Kimi Dispatch 正在執行',
-    stopped: (up: string) => `沒有服務在執行；請用 ${up} 啟動。`,
-    task: '任務',
-    question: '問題',
-    id: '編號',
-    state: '狀態',
-    place: '排隊位置',
-    step: '正在進行',
-    model: '模型',
-    files: '檔案',
-    rows: '資料',
-    rowOf: '屬於',
-    continues: '接續',
-    schedule: '排程',
-    dueAt: ({ name, due_at, timezone }: ScheduleNote, { schedule }: Text) =>
-      `${name}（${schedule.at(due_at, timezone, Date.now())}）`,
-    apiId: 'API 編號',
-    created: '開始',
-    deadline: '期限',
-    completed: '完成',
-    tokens: 'Token',
-    cost: '費用',
-    error: '原因',
-    wakeError: '喚醒失敗',
-    retrying: '目前狀況',
-    acknowledged: '已通知 Agent',
-    result: '結果',
-    gone: (file: string) => `${file}（已刪除，例如由 prune 清理，或已損壞）`,
-    web: 'Web UI',
-    late: (state: string) => `${state}（遲到的答案）`,
-    yes: '是',
-    no: '否',
-  },
+  status,
   setup: {
     noGateway: (file: string) =>
       `找不到 OpenClaw 的設定檔 ${file}，所以沒有改動任何檔案。先執行 openclaw onboard，或用 OPENCLAW_CONFIG_PATH 指出它的位置。`,
