@@ -443,7 +443,7 @@ describe('the relay refuses', () => {
       refused(400, 'invalid_request_error'),
     );
     expect(await relay.post(path, '{')).toMatchObject({ status: 400 });
-    expect(await relay.post(path, JSON.stringify('x'.repeat(50_000_000)))).toMatchObject({ status: 413 });
+    expect(await relay.post(path, JSON.stringify('x'.repeat(120_000_000)))).toMatchObject({ status: 413 });
     expect(await relay.post('/v1/files', {})).toMatchObject(refused(404, 'not_found'));
     expect(world.counts.requests).toBe(requests);
   });
