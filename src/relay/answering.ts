@@ -4,6 +4,7 @@ import type { Callback } from '../shared/callback.ts';
 import { readDetails } from '../shared/failure-details.ts';
 import { FAILURE } from '../shared/names.ts';
 import { RELAY_TRIES_MS, type RelayRequest } from '../shared/relay.ts';
+import { messageOf } from '../text/error-details.ts';
 import { requestsIn, type Attempt } from './attempts.ts';
 import { answered, failed } from './callbacks.ts';
 import { errorAfter, requestInUse, requestNow } from './fallback.ts';
@@ -96,13 +97,8 @@ function givenUp(
   attempts: readonly (Attempt | undefined)[],
   why = 'the relay was lost',
 ): Callback {
-  const requests = requestsIn(attempts);
-  const end =
-    requests > 1
-      ? `Kimi was asked ${requests} times, and is not asked again`
-      : 'it was not asked again, since it could be paid for twice (KIMI_ON_INTERRUPT)';
-  const message = `${why}; ${end}`;
-  return failed(request, { type: 'interrupted', message }, attempts);
+  const detail = { code: 'not_resumed', why, requests: requestsIn(attempts) } as const;
+  return failed(request, { type: 'interrupted', message: messageOf(detail), detail }, attempts);
 }
 
 /** @returns the callback for a request that was retried for too long. */

@@ -32,6 +32,10 @@ export interface Details {
   no_batch: { model?: string; tools?: true };
   /** Moonshot does not offer a tool. `words` are its own. */
   no_tool: { tool: string; words: string };
+  /** An answer that was interrupted, and is not asked for again. `why`: in English. */
+  not_resumed: { why: string; requests: number };
+  /** The process that did a step of the task was stopped. */
+  process_lost: object;
   reach: { address: string } & Cause;
   reported: { words: string };
   /** The words of an API with callbacks, whose type of error has a sentence. */

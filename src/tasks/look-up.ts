@@ -1,5 +1,5 @@
 import { QueryNotRegisteredError, WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client';
-import { ApplicationFailure, type ProtoFailure } from '@temporalio/common';
+import { ApplicationFailure, TimeoutFailure, type ProtoFailure } from '@temporalio/common';
 import { optionalTsToMs } from '@temporalio/common/lib/time.js';
 import {
   decodeArrayFromPayloads,
@@ -188,8 +188,14 @@ async function whyOf(
   return whyIn(await decodeOptionalFailureToOptionalError(client.options.loadedDataConverter, failure));
 }
 
-function whyIn(error: Error | undefined): Pick<Retrying, 'why' | 'type' | 'detail'> {
-  return { why: error?.message ?? '', ...(error instanceof ApplicationFailure && readDetails(error.details)) };
+/** @returns why an activity failed, as {@link Retrying} has it. */
+export function whyIn(error: Error | undefined): Pick<Retrying, 'why' | 'type' | 'detail'> {
+  const isLost = error instanceof TimeoutFailure && error.timeoutType === 'HEARTBEAT';
+  return {
+    why: error?.message ?? '',
+    ...(isLost && { detail: { code: 'process_lost' } }),
+    ...(error instanceof ApplicationFailure && readDetails(error.details)),
+  };
 }
 
 /** @returns what a task was asked, from its history; nothing if it cannot be read, e.g. without the keys of payloads. */

@@ -57,6 +57,9 @@ const WORDS: Record<Lang, Words> = {
     no_tools: ({ tools, simulated }) =>
       `${tools.join(', ')}: only Moonshot runs tools for Kimi, and tasks do not go there; leave --search and --tools out, or set ${simulated ? 'KIMI_CALLBACKS=relay and start again' : 'KIMI_API_URL=https://api.moonshot.cn/v1'}`,
     no_tool: ({ tool, words }) => `Moonshot does not offer ${tool} (${words}), so nothing was paid; leave it out`,
+    not_resumed: ({ why, requests }) =>
+      `${why}; ${requests > 1 ? `Kimi was asked ${requests} times, and is not asked again` : 'it was not asked again, since it could be paid for twice'}; kimi-dispatch retry asks it as a new task`,
+    process_lost: () => 'the process that did this was stopped',
     reach: ({ address, cause }) => `cannot reach ${address}: ${cause}`,
     said: ({ words }) => words,
     reported: ({ words }) => `Kimi reported an error in its answer: ${words}`,
@@ -96,6 +99,9 @@ const WORDS: Record<Lang, Words> = {
     no_efforts: ({ model, hasSwitch }) =>
       `${model} 沒有思考強度；請${hasSwitch ? '用 --thinking on 或 off' : '拿掉 --thinking'}`,
     no_images: ({ model, successor }) => `${model} 不接受圖片；請改用接受圖片的模型，例如 ${successor}`,
+    not_resumed: ({ requests }) =>
+      `接收答案的連線或 relay 中斷了，${requests > 1 ? `已問過 Kimi ${requests} 次，不再詢問` : '為避免重複付費，沒有再問一次'}；可用 kimi-dispatch retry 以新任務重問`,
+    process_lost: () => '執行這一步的程序停止了',
     reach: ({ address, ...cause }) => `${address}：${causeOf(cause)}`,
     said: ({ words }) => `「${words}」`,
     reported: ({ words }) => `Kimi 在答案裡回報錯誤：「${words}」`,

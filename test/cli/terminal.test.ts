@@ -3,14 +3,17 @@ import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { TimeoutFailure } from '@temporalio/common';
 import stringWidth from 'string-width';
 import { describe, expect, inject, it } from 'vitest';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { Progress } from '../../src/cli/output/progress.ts';
+import { sayRetrying } from '../../src/cli/output/retrying.ts';
 import { columns, table } from '../../src/cli/output/table.ts';
 import { taskTable } from '../../src/cli/output/task-table.ts';
 import { cliText } from '../../src/cli/text/index.ts';
 import { DIST } from '../../src/service/files.ts';
+import { whyIn } from '../../src/tasks/look-up.ts';
 import { textFor } from '../../src/text/index.ts';
 import { passOn } from '../support/callback.ts';
 import { cleanHome, cli, resultsOf } from '../support/cli.ts';
@@ -85,6 +88,16 @@ it('a long name is cut in a list, where it would widen every row', () => {
 });
 
 const ago = (ms: number): string => new Date(Date.now() - ms).toISOString();
+
+it.each([
+  ['en', 'the process that did this was stopped; attempt 2'],
+  ['zh-TW', '執行這一步的程序停止了'],
+] as const)('a step whose process was lost is said in words, %s', (lang, words) => {
+  const why = whyIn(new TimeoutFailure('activity Heartbeat timeout', undefined, 'HEARTBEAT'));
+  const said = sayRetrying({ attempt: 2, ...why }, cliText(lang), textFor(lang));
+  expect(said).toContain(words);
+  expect(said).not.toContain('timeout');
+});
 
 it('the clock of a task goes on when Kimi accepts it', () => {
   const lines: string[] = [];

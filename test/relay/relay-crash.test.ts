@@ -1,6 +1,8 @@
 /** What the relay's activity does after an attempt that was killed: it never pays for an answer twice. */
 import { ActivityCancelledError, ActivityNotFoundError, type Client } from '@temporalio/client';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import type { TaskError } from '../../src/shared/task.ts';
+import { explain, textFor } from '../../src/text/index.ts';
 import { describe, expect, it } from 'vitest';
 import type { Callback } from '../../src/shared/callback.ts';
 import { FAILURE, relayId } from '../../src/shared/names.ts';
@@ -108,7 +110,11 @@ describe('after an attempt that was killed', () => {
     const { asked, delivered, run } = await nextAttempt(200, 'fail');
     const holder = { machine: 'another', pid: 1, start: '1' };
     expect(await run(2, { interruptions: 0, since: Date.now(), holder })).toMatchObject({ outcome: 'interrupted' });
-    expect(delivered()).toMatchObject([{ error: { message: expect.stringContaining('KIMI_ON_INTERRUPT') } }]);
+    const [callback] = delivered() as { error: TaskError }[];
+    expect(callback?.error).toMatchObject({ type: 'interrupted', detail: { code: 'not_resumed' } });
+    const said = (['en', 'zh-TW'] as const).map((lang) => explain(callback?.error as TaskError, textFor(lang)));
+    expect(said[0]).toContain('it was not asked again, since it could be paid for twice; kimi-dispatch retry');
+    expect(said[1]).toContain('為避免重複付費，沒有再問一次；可用 kimi-dispatch retry');
     expect(asked).toEqual([]);
   });
 });
