@@ -26,7 +26,7 @@ exec "${inject('temporalCli')}" "$@"
 it('a first up that is interrupted while it creates the database does not prevent the next one', async () => {
   const env = await cleanHome({ TEMPORAL_CLI_PATH: await interruptedCli(), KIMI_LANG: 'en' });
   const first = await cli(['up', '--simulate'], env);
-  expect(first).toMatchObject({ code: 3, stderr: expect.stringContaining('temporal ended with') });
+  expect(first).toMatchObject({ code: 3, stderr: expect.stringContaining('Temporal ended with') });
   await up({ ...env, KIMI_LANG: 'zh-TW' }, '--simulate');
   expect(await readdir(join(env['HOME'] ?? '', '.local/share/kimi-dispatch'))).not.toContain('temporal.db.unfinished');
 });
