@@ -15,6 +15,6 @@ it('says that its supervisor is gone, where that was killed before the start beg
   });
   child.disconnect();
   const [said] = await Promise.all([text(child.stderr as NonNullable<typeof child.stderr>), once(child, 'exit')]);
-  expect(said).toContain('supervisor');
+  expect(said).toContain('Supervisor ended');
   expect(said).not.toMatch(/^ {4}at /m);
 });
