@@ -25,7 +25,10 @@ import { SECRET } from './resources.ts';
 /** One malformed request. */
 export interface Noise {
   bytes: Buffer;
-  /** Whether a response is required. The server may close on invalid HTTP, or on `Expect` without waiting. */
+  /**
+   * Whether a response is required. The server may close on invalid HTTP, or on `Expect` without waiting; of a sender that is still
+   * sending more than the webhook takes, a reset may overtake the answer.
+   */
   needsAnswer: boolean;
 }
 
@@ -153,10 +156,10 @@ const methods = oneof(
   },
 );
 
-const requests = record({ method: methods, target: targets, headers, body: anyBodies }).map((request) => ({
-  bytes: requestBytes(request),
-  needsAnswer: request.headers.expect !== '100-continue',
-}));
+const requests = record({ method: methods, target: targets, headers, body: anyBodies }).map((request): Noise => {
+  const bytes = requestBytes(request);
+  return { bytes, needsAnswer: request.headers.expect !== '100-continue' && bytes.length <= MAX_CALLBACK_BYTES };
+});
 const almostRight = mutated(requestBytes({ target: PATH, headers: PLAUSIBLE, body: RIGHT }));
 
 /** Unsigned requests of unknown senders. */
