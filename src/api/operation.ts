@@ -29,8 +29,8 @@ export interface Operation {
 /** Codes of the problems of a task whose result cannot be read. */
 export const UNREADABLE = ['unfinished', 'ended', 'result_gone', 'unusable_files'];
 
-/** Codes of the problems of a task that cannot be started as it is. */
-export const OF_A_NEW_TASK = [
+/** Codes of the problems of a question that cannot be asked as it is. */
+export const OF_A_QUESTION = [
   'no_prompt',
   'bad_name',
   'too_long',
@@ -39,11 +39,10 @@ export const OF_A_NEW_TASK = [
   'unusable_request',
   'unknown_task',
   ...UNREADABLE,
-  'no_question',
-  'no_answer',
-  'other_kimi',
-  'conversation_gone',
 ];
+
+/** Codes of the problems of a task that cannot be started as it is. */
+export const OF_A_NEW_TASK = [...OF_A_QUESTION, 'no_question', 'no_answer', 'other_kimi', 'conversation_gone'];
 
 /** @throws {InvalidRequest} */
 export function read<Schema extends z.ZodType>(

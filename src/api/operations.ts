@@ -4,7 +4,16 @@ import type { Route } from '../shared/chat.ts';
 import { HttpError } from '../service/http.ts';
 import { parseTaskId } from '../shared/task-id.ts';
 import type { Filter, NewMap, NewTask, Tasks } from '../tasks/tasks.ts';
-import { keyOf, present, read, targetOf, OF_A_NEW_TASK, UNREADABLE, type Operation } from './operation.ts';
+import {
+  keyOf,
+  present,
+  read,
+  targetOf,
+  OF_A_NEW_TASK,
+  OF_A_QUESTION,
+  UNREADABLE,
+  type Operation,
+} from './operation.ts';
 import { storedRows } from './map-schemas.ts';
 import { InvalidRequest } from './problems.ts';
 import { SCHEDULE_OPERATIONS } from './schedule-operations.ts';
@@ -58,17 +67,10 @@ export const OPERATIONS: readonly Operation[] = [
     hasKey: true,
     answers: { 201: schemas.startedMap, 200: schemas.startedMap },
     problems: [
-      'no_prompt',
-      'bad_name',
-      'too_long',
-      'too_many_files',
-      'files_too_large',
-      'unusable_request',
+      ...OF_A_QUESTION,
       'no_column',
       'unknown_column',
       'unusable_row',
-      'unknown_task',
-      ...UNREADABLE,
       'no_map',
       'no_failed_rows',
       'rows_gone',

@@ -169,7 +169,12 @@ const progress = z.object({
   repeats: z.literal(true).optional(),
   fallback: fallback.optional(),
 });
-const cost = z.object({ amount: z.number(), currency: z.enum(['CNY', 'USD']), price_date: z.string() });
+const cost = z.object({
+  amount: z.number(),
+  currency: z.enum(['CNY', 'USD']),
+  price_date: z.string(),
+  saved: z.number().optional().describe('What a batch saved.'),
+});
 
 const scheduleNote = z
   .object({ name: z.string(), due_at: time, timezone: z.string(), missed: z.int().optional() })
@@ -268,6 +273,17 @@ export const result = named(
     reasoning: z.string().optional(),
     finish_reason: z.string().optional().describe('`length` if the answer is cut off.'),
     fallback: fallback.optional().describe('Set if another model was asked, as Kimi was overloaded.'),
+    tool_uses: z
+      .array(
+        z.object({
+          tool: z.enum(TOOLS),
+          input: z.string(),
+          sources: z.array(z.string()).optional(),
+          failed: z.literal(true).optional(),
+        }),
+      )
+      .optional()
+      .describe('Tools that Kimi used, in order.'),
     error: taskError.optional(),
     cost: cost.optional(),
     simulated: simulated.optional(),
