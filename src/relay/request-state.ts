@@ -18,7 +18,7 @@ interface Left {
   why?: string;
   /** Since when the current request is tried, in milliseconds since 1970. */
   since: number;
-  /** Since when Kimi has turned away every request to what is asked now, in milliseconds since 1970; absent if it has not. */
+  /** Time of the first refusal by the current model since it last accepted, in milliseconds since 1970; absent if there was none. */
   overloaded_since?: number;
   /** Number of the fallback in use; absent or 0 if it is none. */
   fallback_number?: number;
@@ -83,7 +83,7 @@ export class RequestState {
     return fallback ? { fallback } : {};
   }
 
-  /** How long Kimi has turned away every request to what is asked now, in milliseconds. */
+  /** How long the current model has refused every request, in milliseconds. */
   get overloadedForMs(): number {
     return Date.now() - (this.left.overloaded_since ?? Date.now());
   }

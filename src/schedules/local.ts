@@ -169,7 +169,7 @@ export class LocalSchedules implements Schedules {
   }
 }
 
-/** @throws {ScheduleNotFoundError} for a schedule of another chat: whoever asks does not learn of it */
+/** @throws {ScheduleNotFoundError} also for a schedule of another chat, so that its existence is not disclosed */
 function checkChat({ scheduleId: id, memo }: ScheduleDescription, chat: Route): void {
   const { route } = memo as unknown as ScheduleMemo;
   if (!route || !isSameChat(route, chat)) throw new ScheduleNotFoundError('of another chat', id);

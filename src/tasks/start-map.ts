@@ -37,7 +37,7 @@ export async function startMap(
   const asked: Asked = { prompt: task.prompt, files: [{ sha256: rows.sha256 }, ...(task.files ?? [])] };
   const origin = originOf(task.route, key);
   if (!origin) throw new Error('a map has a key');
-  const told = (task_id: string): Omit<StartedMap, 'status'> => ({
+  const startedMap = (task_id: string): Omit<StartedMap, 'status'> => ({
     task_id,
     task_name: name,
     rows: only?.length ?? rows.rows,
@@ -46,7 +46,7 @@ export async function startMap(
   });
 
   const before = await taskWithId(client, idFrom(origin, 0), origin, asked);
-  if (before) return { ...told(before.task_id), status: 'known', task_name: before.task_name };
+  if (before) return { ...startedMap(before.task_id), status: 'known', task_name: before.task_name };
   await checkRows(context, { ...task, name }, rows, rowsAsked({ rows: rows.rows, ...(only && { only }) }));
   if (task.route) await checkChatLimit(client, context, task.route, only?.length ?? rows.rows);
   const order: MapOrder = { ...inputOf(context, checked), rows };
@@ -67,11 +67,11 @@ export async function startMap(
       const options = optionsOf(context.taskQueue, input.task, memo);
       await client.workflow.start(MAP_WORKFLOW, { ...options, args: [input] });
       const retired = simulated && retirementOf(checked.model);
-      return { ...told(task_id), status: 'started', ...(retired && { retired }) };
+      return { ...startedMap(task_id), status: 'started', ...(retired && { retired }) };
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       const known = await taskWithId(client, task_id, origin, asked);
-      if (known) return { ...told(task_id), status: 'known' };
+      if (known) return { ...startedMap(task_id), status: 'known' };
     }
   }
 }

@@ -196,7 +196,7 @@ export interface Tasks {
   start(task: NewTask, key: string, waitMs: number): Promise<StartedTask>;
   /** Stores a file for a task that is started next. */
   keep(file: Attachment): Promise<TaskFile>;
-  /** Starts a map. Its rows are sent as they come in turn; nobody waits for Kimi here. @param key as of `start` */
+  /** Starts a map and returns; its rows are sent later. @param key as of `start` */
   startMap(map: NewMap, key: string): Promise<StartedMap>;
   /** Stores the rows of a file for a map that is started next. */
   keepRows(file: Attachment): Promise<StoredRows>;

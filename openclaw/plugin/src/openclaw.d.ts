@@ -57,7 +57,7 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
     ReplyToId?: string;
     /** Whether it stands in another chat (Telegram). */
     ReplyToIsExternal?: boolean;
-    /** In Telegram: the message that is replied to, the one that this replies to, … */
+    /** In Telegram: the chain of replies, from the message that is replied to. */
     ReplyChain?: { mediaPath?: string }[];
     /** Files of this message, then those of the messages that it replies to. */
     media?: InboundFile[];

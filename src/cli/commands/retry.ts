@@ -50,7 +50,7 @@ async function retry(word: string, options: RetryOptions, say: CliText): Promise
     return await (await import('../map.ts')).startAndSayMap(tasks, map, say, json, say.retry(task_id));
   }
   const started = await tasks.start(task, newKey(), acceptanceWaitMs()).catch((error: unknown) => {
-    // Its user named the task that is retried, not the one that this continued.
+    // The user named the task to retry, not the earlier task of its conversation.
     const isEarlierGone = error instanceof Problem && ['unknown_task', 'result_gone'].includes(error.code);
     throw isEarlierGone && continues !== undefined
       ? new Problem('conversation_gone', { task_id, earlier: continues })

@@ -101,7 +101,7 @@ function factsOf({ pid, simulated, temporal_address, ui_url, webhook_url, result
   return { pid, simulated, temporal_address, ui_url, webhook_url, results_dir, logs_dir };
 }
 
-/** The model, and why it is not the one that was asked for. */
+/** The model; if another one was asked for, the reason. */
 function sayModel({ model, fallback, progress }: Standing, text: Text): string {
   const note = fallback ?? progress?.fallback;
   return note ? text.fallback(note) : model;
