@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Logger } from 'pino';
 import { saveMapResult, type SavedMap } from '../results/map-result.ts';
@@ -13,6 +13,7 @@ import { rowTaskId } from '../shared/task-id.ts';
 import type { Outcome, Task, TaskError } from '../shared/task.ts';
 import { promptOf, readRows } from '../tasks/rows.ts';
 import { memoOfRow, optionsOf, rowIn } from '../tasks/start.ts';
+import { unlessUnknown } from '../temporal/client.ts';
 import type { ContentStore } from '../temporal/payloads/contents.ts';
 import { beating } from './heartbeat.ts';
 
@@ -125,13 +126,4 @@ function absentIfGone(error: unknown): undefined {
 
 function isGone(error: unknown): error is ServiceError {
   return error instanceof ServiceError && GONE.includes(error.code);
-}
-
-async function unlessUnknown<T>(call: Promise<T>): Promise<T | undefined> {
-  try {
-    return await call;
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return undefined;
-    throw error;
-  }
 }

@@ -101,7 +101,7 @@ export class KimiClient {
     } catch (error) {
       // The relay accepts a task once, so a retry is safe.
       if (relay && error instanceof KimiError && error.kind === 'outcome_unknown' && !signal.aborted) {
-        throw new KimiError('not_sent', 'relay_unreachable', error.detail ?? error.message, { cause: error });
+        throw error.asNotSent('relay_unreachable');
       }
       throw error;
     }

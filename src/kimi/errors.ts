@@ -35,6 +35,11 @@ export class KimiError extends Error {
     if (typeof said !== 'string') this.detail = said;
   }
 
+  /** @returns the same error of a call that may be repeated, whatever became of it. */
+  asNotSent(type = this.type): KimiError {
+    return new KimiError('not_sent', type, this.detail ?? this.message, { cause: this });
+  }
+
   get taskError(): TaskError {
     const { type, message, detail } = this;
     return { type, message, ...(detail && { detail }) };

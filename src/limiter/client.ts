@@ -1,4 +1,4 @@
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { limitsOf, type Config } from '../config/index.ts';
 import type { LimiterView, Limits, ReleaseReport, SentReport, Throttled } from '../shared/limits.ts';
 import {
@@ -13,7 +13,7 @@ import {
 } from '../shared/names.ts';
 import { STATES_IN_FLIGHT, type Lang } from '../shared/task.ts';
 import { requestsOn, stateIn } from '../temporal/task-list.ts';
-import { workersOn } from '../temporal/client.ts';
+import { unlessUnknown, workersOn } from '../temporal/client.ts';
 import { textFor } from '../text/index.ts';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { MetricMeter } from '@temporalio/common';
@@ -151,15 +151,6 @@ export async function missingAgents(client: Client, taskQueues: string[]): Promi
     taskQueues.map(async (name) => ((await workersOn(client, name)) === 0 ? [name] : [])),
   );
   return looked.flat();
-}
-
-async function unlessUnknown<T>(call: Promise<T>): Promise<T | undefined> {
-  try {
-    return await call;
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return undefined;
-    throw error;
-  }
 }
 
 /** Query interval in milliseconds: the default scrape interval of the compose file's Prometheus. */

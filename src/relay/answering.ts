@@ -12,7 +12,7 @@ import { nextStep, type NextStep, type OnInterrupt } from './next-step.ts';
 import type { ReceivedStore } from './recordings.ts';
 import { StreamedAnswer, type RequestDependencies } from './request.ts';
 import { hasType, type RequestState } from './request-state.ts';
-import { callsTools, roundsOf, type Tools } from './tools.ts';
+import { endsRound, roundsOf, type Tools } from './tools.ts';
 
 export interface AnsweringDependencies extends Omit<RequestDependencies, 'received'> {
   received: ReceivedStore;
@@ -39,7 +39,7 @@ export function createAnswering({ onInterrupt, ...dependencies }: AnsweringDepen
     state.catchUp((await received.countOf(task_id)) - 1);
     const recorded = await received.read(task_id, state.interruptions + 1);
     const last = recorded.at(-1);
-    if (callsTools(request, last) && roundsOf(request, recorded).current.length === 0) {
+    if (endsRound(request, recorded)) {
       state.catchUp(recorded.length);
       return undefined;
     }

@@ -142,9 +142,7 @@ export class Batches {
       return made;
     } catch (error) {
       if (!(error instanceof KimiError)) throw error;
-      if (error.kind === 'outcome_unknown') {
-        throw new KimiError('not_sent', 'batch_not_listed', error.detail ?? error.message, { cause: error });
-      }
+      if (error.kind === 'outcome_unknown') throw error.asNotSent('batch_not_listed');
       await received.noteBatch(task_id, {});
       throw error;
     }

@@ -1,9 +1,10 @@
 import * as z from 'zod';
 import type { Account } from '../kimi/account.ts';
 import { KimiError } from '../kimi/errors.ts';
-import { KimiHttp, type HttpResponse } from '../kimi/http.ts';
-import { readRefusal } from '../kimi/refusal.ts';
+import type { HttpResponse, KimiHttp } from '../kimi/http.ts';
+import { parseJson } from '../kimi/refusal.ts';
 import { MAX_CALLBACK_BYTES } from '../shared/callback.ts';
+import { KimiApi } from './kimi-api.ts';
 
 const batch = z.object({
   id: z.string().min(1),
@@ -31,10 +32,10 @@ const PAGES = 20;
  * Its {@link KimiError} is `refused`, `turned_away` or `not_sent`; only {@link create} can have an unknown outcome.
  */
 export class KimiBatches {
-  private readonly http: KimiHttp | undefined;
+  private readonly api: KimiApi;
 
-  constructor({ apiUrl, apiKey }: Account) {
-    if (apiKey) this.http = new KimiHttp({ url: apiUrl, key: apiKey, timeoutMs: SILENCE_MS });
+  constructor(account: Account) {
+    this.api = new KimiApi(account, SILENCE_MS);
   }
 
   /** @param window e.g. `24h` */
@@ -79,13 +80,7 @@ export class KimiBatches {
     shape: T,
     request: (http: KimiHttp) => Promise<HttpResponse>,
   ): Promise<z.infer<T>> {
-    const { http } = this;
-    if (!http) throw new KimiError('refused', 'no_api_key', 'KIMI_API_KEY is not set in the relay’s environment');
-    const response = await request(http);
-    const json = await http.readJson(response, MAX_CALLBACK_BYTES);
-    const { statusCode, headers } = response;
-    if (statusCode < 200 || statusCode >= 300) throw readRefusal(statusCode, headers, json);
-    const parsed = shape.safeParse(json);
+    const parsed = shape.safeParse(parseJson(await this.api.call(request, MAX_CALLBACK_BYTES)));
     if (parsed.success) return parsed.data;
     throw new KimiError('outcome_unknown', 'malformed_answer', 'Kimi’s answer about a batch has another form');
   }
@@ -95,7 +90,6 @@ async function repeatable<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (error) {
-    if (!(error instanceof KimiError) || error.kind !== 'outcome_unknown') throw error;
-    throw new KimiError('not_sent', error.type, error.detail ?? error.message, { cause: error });
+    throw error instanceof KimiError && error.kind === 'outcome_unknown' ? error.asNotSent() : error;
   }
 }

@@ -2,9 +2,8 @@ import { FormData } from 'undici';
 import * as z from 'zod';
 import type { Account } from '../kimi/account.ts';
 import { KimiError } from '../kimi/errors.ts';
-import { KimiHttp } from '../kimi/http.ts';
-import { parseJson, readRefusal } from '../kimi/refusal.ts';
 import { MAX_PROMPT_BYTES } from '../shared/task.ts';
+import { KimiApi } from './kimi-api.ts';
 
 /** Moonshot's files API: `POST /files`, `GET /files`, `GET /files/{id}/content`, `DELETE /files/{id}`. It is free. */
 export interface UploadedFile {
@@ -28,10 +27,10 @@ type Method = 'GET' | 'POST' | 'DELETE';
 
 /** Files of an account at Kimi. Each call may be repeated; its {@link KimiError} is `refused`, `turned_away` or `not_sent`. */
 export class KimiFiles {
-  private readonly http: KimiHttp | undefined;
+  private readonly api: KimiApi;
 
-  constructor({ apiUrl, apiKey }: Account) {
-    if (apiKey) this.http = new KimiHttp({ url: apiUrl, key: apiKey, timeoutMs: SILENCE_MS });
+  constructor(account: Account) {
+    this.api = new KimiApi(account, SILENCE_MS);
   }
 
   async upload(
@@ -86,14 +85,11 @@ export class KimiFiles {
     limit: number,
     form?: FormData,
   ): Promise<string> {
-    const { http } = this;
-    if (!http) throw new KimiError('refused', 'no_api_key', 'KIMI_API_KEY is not set in the relay’s environment');
     try {
-      const response = await http.send(method, path, { signal, ...(form && { form }) });
-      const body = await http.readText(response, limit);
-      const { statusCode, headers } = response;
-      if (statusCode >= 200 && statusCode < 300) return body;
-      throw readRefusal(statusCode, headers, parseJson(body) ?? body);
+      return await this.api.call(
+        async (http) => await http.send(method, path, { signal, ...(form && { form }) }),
+        limit,
+      );
     } catch (error) {
       throw error instanceof KimiError ? repeatable(error) : error;
     }
@@ -105,5 +101,5 @@ function repeatable(error: KimiError): KimiError {
   const { kind, type, message, detail } = error;
   if (kind !== 'outcome_unknown' && kind !== 'interrupted') return error;
   const isFinal = /extract/i.test(message);
-  return new KimiError(isFinal ? 'refused' : 'not_sent', type, detail ?? message, { cause: error });
+  return isFinal ? new KimiError('refused', type, detail ?? message, { cause: error }) : error.asNotSent();
 }

@@ -2,9 +2,10 @@ import * as z from 'zod';
 import type { Account } from '../kimi/account.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { FORMULAS } from '../kimi/formulas.ts';
-import { KimiHttp, type HttpResponse } from '../kimi/http.ts';
-import { readRefusal } from '../kimi/refusal.ts';
+import type { HttpResponse, KimiHttp } from '../kimi/http.ts';
+import { parseJson } from '../kimi/refusal.ts';
 import type { Tool } from '../shared/task.ts';
+import { KimiApi } from './kimi-api.ts';
 
 /** Definition of a function, as it goes into a request. */
 const definition = z.looseObject({ function: z.looseObject({ name: z.string().min(1) }) });
@@ -31,10 +32,10 @@ const MAX_BYTES = 8 * 1024 * 1024;
 
 /** Moonshot's Formula API: `GET /formulas/{uri}/tools`, `POST /formulas/{uri}/fibers`. */
 export class KimiFormulas {
-  private readonly http: KimiHttp | undefined;
+  private readonly api: KimiApi;
 
-  constructor({ apiUrl, apiKey }: Account) {
-    if (apiKey) this.http = new KimiHttp({ url: apiUrl, key: apiKey, timeoutMs: SILENCE_MS });
+  constructor(account: Account) {
+    this.api = new KimiApi(account, SILENCE_MS);
   }
 
   /** @returns the functions of a tool. It is free. @throws {KimiError} `refused`, `turned_away`, `not_sent` or `outcome_unknown` */
@@ -67,12 +68,6 @@ export class KimiFormulas {
   }
 
   private async call(request: (http: KimiHttp) => Promise<HttpResponse>): Promise<unknown> {
-    const { http } = this;
-    if (!http) throw new KimiError('refused', 'no_api_key', 'KIMI_API_KEY is not set in the relay’s environment');
-    const response = await request(http);
-    const json = await http.readJson(response, MAX_BYTES);
-    const { statusCode, headers } = response;
-    if (statusCode < 200 || statusCode >= 300) throw readRefusal(statusCode, headers, json);
-    return json;
+    return parseJson(await this.api.call(request, MAX_BYTES));
   }
 }

@@ -20,7 +20,7 @@ import type { NextStep } from './next-step.ts';
 import type { ReceivedStore, Recording } from './recordings.ts';
 import type { TaskReports } from './reports.ts';
 import type { StreamingClient } from './stream.ts';
-import { roundsOf, type Tools } from './tools.ts';
+import { endsRound, roundsOf, type Tools } from './tools.ts';
 
 export interface RequestDependencies {
   kimi: Pick<StreamingClient, 'complete'>;
@@ -120,8 +120,7 @@ class StreamedRequest {
     try {
       const onBegun = (): void => void reports.begun(client, task_id, ending.signal);
       await this.receive(recording, signal, beat, onBegun);
-      const { ended } = roundsOf(this.request, this.attempts);
-      return ended.at(-1) === this.attempt ? undefined : answered(this.request, this.attempts);
+      return endsRound(this.request, this.attempts) ? undefined : answered(this.request, this.attempts);
     } catch (error) {
       outcome = this.outcomeOf(error, signal);
       return await this.afterFailure(client, error, signal, recording);

@@ -47,7 +47,7 @@ const LOST = 'the result of this call was lost, and it is not repeated';
 
 /**
  * Runs the calls of a model. A call is recorded before it is made, and its result when it is there: after a crash no call is made a
- * second time, since it may have been paid for. Kimi is told of one whose result was lost.
+ * second time, since it may have been paid for. If its result was lost, Kimi is told so.
  */
 export class Tools {
   constructor(private readonly dependencies: ToolsDependencies) {}
@@ -102,9 +102,7 @@ export class Tools {
         } catch (error) {
           if (!(error instanceof KimiError)) throw error;
           // Nothing was paid.
-          if (error.kind === 'outcome_unknown') {
-            throw new KimiError('not_sent', error.type, error.detail ?? error.message, { cause: error });
-          }
+          if (error.kind === 'outcome_unknown') throw error.asNotSent();
           if (error.kind !== 'refused' || !isAboutTool(error)) throw error;
           if (tool === 'search') return { tool, builtin: true, definitions: [BUILTIN] };
           throw new KimiError('refused', 'no_tool', { code: 'no_tool', tool, words: error.message }, { cause: error });
@@ -166,8 +164,7 @@ export class Tools {
   }
 }
 
-/** @returns whether an answer ended with calls of tools, so that another request follows. */
-export function callsTools({ tools = [] }: Pick<RelayRequest, 'tools'>, attempt: Attempt | undefined): boolean {
+function callsTools({ tools = [] }: Pick<RelayRequest, 'tools'>, attempt: Attempt | undefined): boolean {
   if (tools.length === 0 || !attempt) return false;
   const { done, finish_reason, toolCalls } = attempt.answer;
   return done && finish_reason === 'tool_calls' && toolCalls.length > 0;
@@ -186,6 +183,12 @@ export function roundsOf(
     first = index + 1;
   }
   return { ended, current: attempts.slice(first) };
+}
+
+/** @returns whether the last attempt ended with calls of tools, so that another request follows. */
+export function endsRound(request: Pick<RelayRequest, 'tools'>, attempts: readonly (Attempt | undefined)[]): boolean {
+  const { ended, current } = roundsOf(request, attempts);
+  return ended.length > 0 && current.length === 0;
 }
 
 /** The answer with its calls, whole: Kimi refuses it without its reasoning (Moonshot's documentation). */

@@ -1,7 +1,13 @@
 import { once } from 'node:events';
 import { connect, isIP } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Client, Connection, isGrpcServiceError, type ConnectionOptions } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  isGrpcServiceError,
+  WorkflowNotFoundError,
+  type ConnectionOptions,
+} from '@temporalio/client';
 import { SearchAttributeType, type DataConverter } from '@temporalio/common';
 import { loadClientConfig, loadClientConnectConfig } from '@temporalio/envconfig';
 import { isLoopback } from '../service/http.ts';
@@ -142,6 +148,16 @@ const UNAVAILABLE = 14;
 export function grpcErrorIn(error: unknown): { code: number } | undefined {
   for (let each = error; each instanceof Error; each = each.cause) if (isGrpcServiceError(each)) return each;
   return undefined;
+}
+
+/** @returns what a call about a workflow returns; `undefined` if the engine does not know the workflow, or it has ended. */
+export async function unlessUnknown<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
 }
 
 /** @returns whether the connection to the engine was lost during a call. */

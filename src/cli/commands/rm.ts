@@ -1,4 +1,4 @@
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import { removeRequest } from '../../relay/client.ts';
 import { oneLine } from '../../shared/format.ts';
@@ -6,7 +6,7 @@ import type { ResultStore } from '../../results/store.ts';
 import type { ResultFile } from '../../shared/result.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { Problem } from '../../tasks/problem.ts';
-import { grpcErrorIn } from '../../temporal/client.ts';
+import { grpcErrorIn, unlessUnknown } from '../../temporal/client.ts';
 import { isAgreed } from '../ask.ts';
 import { openContext, withClient } from '../context.ts';
 import { CliError } from '../exit.ts';
@@ -48,13 +48,7 @@ async function remove(word: string, { yes }: { yes?: true }, say: CliText): Prom
   const context = await openContext();
   const { results } = context;
   await withClient(context, async (client) => {
-    const found = await client.workflow
-      .getHandle(task_id)
-      .describe()
-      .catch((error: unknown) => {
-        if (error instanceof WorkflowNotFoundError) return undefined;
-        throw error;
-      });
+    const found = await unlessUnknown(client.workflow.getHandle(task_id).describe());
     const isRemoved = !found || (await results.removed.ids()).has(task_id);
     if (isRemoved && (await results.sizeOf(task_id)) === 0) throw new Problem('unknown_task', { task_id });
     if (found?.status.name === 'RUNNING') throw new CliError(EXIT.unfinished, await whyKept(task_id, results, say));
