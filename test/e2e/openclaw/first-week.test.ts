@@ -2,7 +2,6 @@
  * The real gateway: a reply to Kimi's answer continues its task, in every channel that says what is replied to; and files of messages
  * go to Kimi.
  */
-import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import type { Completion } from '../../../src/simulator/events.ts';
 import type { TaskView } from '../../../src/shared/task.ts';
@@ -12,7 +11,7 @@ import type { ChatService, Said } from './chat-service.ts';
 import { Discord } from './discord.ts';
 import { Feishu } from './feishu.ts';
 import { Slack } from './slack.ts';
-import { GROUP, openStageWith, OWNER, telegramSettings, type Stage } from './stage.ts';
+import { GROUP, openStageOfChannels, OWNER, type Stage } from './stage.ts';
 import { serveTelegram, type More, type Shown, type Telegram } from './telegram.ts';
 
 const [slack, feishu, discord] = [new Slack(), new Feishu(), new Discord()];
@@ -23,20 +22,7 @@ let stage: Stage;
 beforeAll(async () => {
   telegram = await serveTelegram();
   await Promise.all(services.map(async (service) => await service.open()));
-  const redirected = { 'open.feishu.cn': feishu.url };
-  stage = await openStageWith(
-    inject('temporalCli'),
-    {
-      channels: {
-        telegram: telegramSettings(telegram),
-        ...Object.fromEntries(services.map((service) => [service.channel, service.settings()])),
-      },
-      owner: `telegram:${OWNER}`,
-      env: Object.assign({ REDIRECTED_HOSTS: JSON.stringify(redirected) }, ...services.map((service) => service.env())),
-      imports: join(import.meta.dirname, 'redirect.ts'),
-    },
-    { KIMI_CALLBACKS: 'relay' },
-  );
+  stage = await openStageOfChannels(inject('temporalCli'), telegram, services, feishu);
 });
 afterAll(async () => {
   await stage.close();

@@ -1,12 +1,11 @@
 /** What a chat offers besides text, in the real gateway: a button that cancels, and a line of progress that is edited. */
-import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { until } from '../../support/until.ts';
 import type { Shown, WithButtons } from './chat-service.ts';
 import { Discord } from './discord.ts';
 import { Feishu } from './feishu.ts';
 import { Slack } from './slack.ts';
-import { GROUP, openStageWith, OWNER, telegramSettings, type Stage } from './stage.ts';
+import { GROUP, openStageOfChannels, OWNER, type Stage } from './stage.ts';
 import { serveTelegram, type Telegram } from './telegram.ts';
 
 const slack = new Slack();
@@ -19,20 +18,7 @@ let stage: Stage;
 beforeAll(async () => {
   telegram = await serveTelegram();
   await Promise.all(services.map(async (service) => await service.open()));
-  const channels = Object.fromEntries(services.map((service) => [service.channel, service.settings()]));
-  stage = await openStageWith(
-    inject('temporalCli'),
-    {
-      channels: { ...channels, telegram: telegramSettings(telegram) },
-      owner: `telegram:${OWNER}`,
-      env: Object.assign(
-        { REDIRECTED_HOSTS: JSON.stringify({ 'open.feishu.cn': feishu.url }) },
-        ...services.map((service) => service.env()),
-      ),
-      imports: join(import.meta.dirname, 'redirect.ts'),
-    },
-    { KIMI_CALLBACKS: 'relay' },
-  );
+  stage = await openStageOfChannels(inject('temporalCli'), telegram, services, feishu);
 });
 afterAll(async () => {
   await stage.close();

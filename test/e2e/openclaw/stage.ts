@@ -13,6 +13,7 @@ import type { Counts } from '../../../src/simulator/events.ts';
 import type { StackState } from '../../../src/stack/state.ts';
 import { freePort } from '../../support/engine.ts';
 import { until } from '../../support/until.ts';
+import type { ChatService } from './chat-service.ts';
 import { HOOKS_TOKEN, installChannels, installOpenClaw, OpenClaw, type GatewayOptions } from './gateway.ts';
 import { serveModel, type Model } from './model.ts';
 import { serveTelegram, type Shown, type Telegram } from './telegram.ts';
@@ -50,7 +51,7 @@ export interface TelegramStage extends Stage {
 }
 
 /** The gateway's settings of Telegram. */
-export function telegramSettings({ url }: Telegram): object {
+function telegramSettings({ url }: Telegram): object {
   return {
     enabled: true,
     botToken: '99:stub',
@@ -84,6 +85,29 @@ export async function openStage(temporalCli: string): Promise<TelegramStage> {
       telegram.stop();
     },
   };
+}
+
+/** Opens a stage with Telegram and other channels; its tasks go through the relay. */
+export async function openStageOfChannels(
+  temporalCli: string,
+  telegram: Telegram,
+  services: readonly ChatService[],
+  feishu: { url: string },
+): Promise<Stage> {
+  const channels = Object.fromEntries(services.map((service) => [service.channel, service.settings()]));
+  return await openStageWith(
+    temporalCli,
+    {
+      channels: { ...channels, telegram: telegramSettings(telegram) },
+      owner: `telegram:${OWNER}`,
+      env: Object.assign(
+        { REDIRECTED_HOSTS: JSON.stringify({ 'open.feishu.cn': feishu.url }) },
+        ...services.map((service) => service.env()),
+      ),
+      imports: join(import.meta.dirname, 'redirect.ts'),
+    },
+    { KIMI_CALLBACKS: 'relay' },
+  );
 }
 
 /**
