@@ -1,11 +1,11 @@
 /**
- * `npm run configuration-docs`: writes the description of each variable in src/config/reference.ts into docs/configuration.md and its Chinese
+ * `npm run configuration-docs`: writes the description of each variable in src/config/reference/index.ts into docs/configuration.md and its Chinese
  * version, between the two markers, and into .env.example. Run it after changing a variable.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { documentedVariables, type DocumentedVariable } from '../src/config/reference.ts';
+import { documentedVariables, type DocumentedVariable } from '../src/config/reference/index.ts';
 import { PACKAGE_ROOT } from '../src/service/files.ts';
 import type { Lang } from '../src/shared/task.ts';
 

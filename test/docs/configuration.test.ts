@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { expect, it } from 'vitest';
 import { generatedFiles } from '../../scripts/configuration-docs.ts';
-import { documentedVariables } from '../../src/config/reference.ts';
+import { documentedVariables } from '../../src/config/reference/index.ts';
 import { VARIABLES } from '../../src/config/variables.ts';
 import { PACKAGE_ROOT } from '../../src/service/files.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { zhTW as cli } from '../../src/cli/text/zh-TW/index.ts';
 import { describeProblem, type ConfigProblem } from '../../src/config/problems.ts';
-import { documentedVariables } from '../../src/config/reference.ts';
+import { documentedVariables } from '../../src/config/reference/index.ts';
 import { readRefusal, readStated } from '../../src/kimi/refusal.ts';
 import { parametersFor, resolveModel } from '../../src/kimi/models.ts';
 import { KimiError } from '../../src/kimi/errors.ts';
