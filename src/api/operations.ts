@@ -16,6 +16,7 @@ import {
 } from './operation.ts';
 import { storedRows } from './map-schemas.ts';
 import { InvalidRequest } from './problems.ts';
+import { taskFile } from './question-schemas.ts';
 import { SCHEDULE_OPERATIONS } from './schedule-operations.ts';
 import * as schemas from './schemas.ts';
 
@@ -48,7 +49,7 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'Store a file for a task that is started next',
     query: schemas.fileQuery,
     isUpload: true,
-    answers: { 201: schemas.taskFile },
+    answers: { 201: taskFile },
     problems: ['unusable_file'],
     run: async (tasks, request, response) => {
       const { name } = read(schemas.fileQuery, request.query, 'query');
@@ -194,6 +195,9 @@ export const OPERATIONS: readonly Operation[] = [
 
 async function startTask(tasks: Tasks, request: Request, response: Response): Promise<object> {
   const { wait_ms: waitMs, route, resend_unknown: resend, ...rest } = read(schemas.newTask, request.body, 'body');
+  if (rest.continue !== undefined && rest.conversation) {
+    throw new InvalidRequest('body', [{ path: ['conversation'], message: 'is given by `continue`' }]);
+  }
   const task: NewTask = present({ ...rest, route: targetOf(route), resend_unknown: resend || undefined });
   const started = await tasks.start(task, keyOf(request), waitMs);
   response.status(started.status === 'known' ? 200 : 201).location(`/v1/tasks/${started.task_id}`);

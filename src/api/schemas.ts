@@ -6,6 +6,7 @@ import { NOTIFICATION, TASK_ID } from '../shared/task-id.ts';
 import { OUTCOMES, TASK_STATES, TOOLS } from '../shared/task.ts';
 import { CURSOR } from '../tasks/local.ts';
 import { mapCounts, mapSummary, rowOf, storedRows } from './map-schemas.ts';
+import { metadata, priority, taskFile, taskRequest, turn } from './question-schemas.ts';
 import { detail, named, taskError, taskId } from './schema-parts.ts';
 import type { Acknowledgement, Cancellation, LiveTask, Standing, StartedMap, StartedTask } from '../tasks/tasks.ts';
 
@@ -37,44 +38,6 @@ export const route = named(
   }) satisfies z.ZodType<Route>,
 );
 
-const taskRequest = named(
-  'TaskRequest',
-  'Options of the request to the model. Which model accepts which: kimi-dispatch models.',
-  z.strictObject({
-    system: z.string().regex(/\S/).optional(),
-    temperature: z.number().min(0).max(2).optional(),
-    max_tokens: z.int().min(1).max(9_999_999).optional().describe('Of the answer, its reasoning included.'),
-    thinking: z
-      .string()
-      .regex(/^[a-z]{1,16}$/)
-      .optional(),
-    images: z
-      .array(z.string().regex(/^data:image\/[a-z]+;base64,/))
-      .optional()
-      .describe('`data:` URLs.'),
-    json_schema: z.record(z.string(), z.unknown()).optional().describe('JSON Schema of the answer.'),
-    batch: z.literal(true).optional().describe('Answered within a day, at 60 % of the price. Only at Moonshot.'),
-    tools: z.array(z.enum(TOOLS)).min(1).optional().describe('What Kimi may use for its answer. Only at Moonshot.'),
-  }),
-);
-
-const priority = z.literal([1, 2, 3, 4, 5]);
-export const taskFile = named(
-  'TaskFile',
-  'A stored file that goes with a prompt.',
-  z.strictObject({
-    name: z.string().min(1).max(255),
-    bytes: z.int().min(1).describe('Size of the file.'),
-    kind: z
-      .enum(['text', 'image', 'pages', 'document'])
-      .describe('`pages`: scanned ones, as pictures. `document`: Kimi reads it.'),
-    encoding: z.string().optional().describe('Of a text that is not UTF-8, e.g. Big5.'),
-    stored_bytes: z.int().min(0),
-    sha256: z.string().regex(/^[0-9a-f]{64}$/),
-    claim: z.string().max(200),
-  }),
-);
-
 export const newTask = named(
   'NewTask',
   'A task to start. What is absent is as configured.',
@@ -87,6 +50,15 @@ export const newTask = named(
     continue: taskId
       .optional()
       .describe('The task whose conversation is continued: its name, model and options apply where none are given.'),
+    conversation: z
+      .array(turn)
+      .optional()
+      .describe('Questions and answers before the prompt, the oldest first. Not with `continue`.'),
+    metadata: metadata.optional(),
+    wake: z
+      .literal(false)
+      .optional()
+      .describe('The program asks for the answer itself: the gateway is not woken, and the inbox does not list it.'),
     timeout_ms: z.int().min(1).max(DAY_MS).optional().describe('How long Kimi may take.'),
     priority: priority.optional().describe('1 is sent first, 5 last; 3 by default.'),
     resend_unknown: z
@@ -107,7 +79,7 @@ export const newTask = named(
 export const newMap = named(
   'NewMap',
   'A map to start: the prompt is asked for each row, with its values in place of `{{column}}`.',
-  newTask.omit({ continue: true, wait_ms: true }).extend({
+  newTask.omit({ continue: true, conversation: true, wait_ms: true }).extend({
     rows: storedRows.describe('As POST /v1/rows returned them.'),
     retries: taskId.optional().describe('A map that has ended: only its rows without an answer are asked.'),
   }),
@@ -241,6 +213,7 @@ export const task = named(
     result_file: z.string().optional(),
     finish_reason: z.string().optional(),
     files: z.array(fileNote).optional(),
+    metadata: metadata.optional(),
     error: taskError.optional(),
     woken_at: time.optional(),
     acknowledged: z.boolean(),
@@ -306,6 +279,8 @@ export const question = named(
     request: taskRequest.optional(),
     files: z.array(taskFile).optional(),
     rows: storedRows.optional().describe('Of a map.'),
+    conversation: z.array(turn).optional(),
+    metadata: metadata.optional(),
     timeout_ms: z.int(),
     priority: priority.optional(),
     resend_unknown: z.literal(true).optional(),

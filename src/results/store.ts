@@ -117,7 +117,7 @@ export class ResultStore {
           };
       // The inbox entry is written first, so that no result lacks one. It is also written for a known result, whose entry a crash of
       // the disk may have lost.
-      if (!saved.acknowledged && !saved.row) await this.inbox.add(result.task_id, batch);
+      if (isForInbox(saved)) await this.inbox.add(result.task_id, batch);
       if (!isKnown) await batch.write(this.resultPath(result.task_id), saved);
       await rm(this.pendingPath(result.task_id), { force: true });
       // The map of a row is notified, and has a result of its own.
@@ -352,10 +352,15 @@ export class ResultStore {
     for (const name of await readdir(this.folder)) {
       const task_id = taskIdOf(name);
       const result = task_id === undefined ? undefined : await this.readIfSound(task_id);
-      if (result && !result.acknowledged && !result.row) unacknowledged.push(result.task_id);
+      if (result && isForInbox(result)) unacknowledged.push(result.task_id);
     }
     await this.inbox.create(unacknowledged);
   }
+}
+
+/** Whether a user is to see a result: neither that of a row, nor one that a program asks for. */
+function isForInbox({ acknowledged, row, wake }: ResultFile): boolean {
+  return !acknowledged && !row && wake !== false;
 }
 
 /** Whether Kimi's answer, or its refusal, decided the outcome. */

@@ -72,7 +72,17 @@ export interface FallbackNote {
 }
 
 /** Members of a task that are saved with its result: what was asked, and how. */
-const QUESTION = ['prompt', 'request', 'files', 'rows', 'timeout_ms', 'priority', 'resend_unknown'] as const;
+const QUESTION = [
+  'prompt',
+  'request',
+  'files',
+  'rows',
+  'conversation',
+  'metadata',
+  'timeout_ms',
+  'priority',
+  'resend_unknown',
+] as const;
 export type Question = Pick<Task, (typeof QUESTION)[number]>;
 
 /** Result of a task, before it is saved. Results of older versions have no question. */
@@ -109,6 +119,8 @@ export interface TaskResult extends Partial<Question> {
   map?: MapSummary;
   /** The map that it is a row of. */
   row?: RowOf;
+  /** False if the program that started it asks for the answer: it is in no inbox. */
+  wake?: false;
   /** `save_ms` and `wake_ms` are added when the result is acknowledged. */
   timings?: Timings;
   /** When the task was started. ISO 8601, UTC, whole seconds. */
@@ -128,10 +140,15 @@ export interface ResultFile extends TaskResult {
   acknowledged_at?: string;
 }
 
-/** @returns what was asked, of a task or a result; `undefined` if the result has no question. */
-export function questionOf(asked: Partial<Question>): Question | undefined {
+/**
+ * @returns what was asked, of a task or a result; `undefined` if the result has no question. A conversation that a task continues is in
+ *   the results of its tasks.
+ */
+export function questionOf(asked: Partial<Question> & Pick<Task, 'continues'>): Question | undefined {
   if (asked.prompt === undefined) return undefined;
-  return Object.fromEntries(Object.entries(asked).filter(([name]) => isOfQuestion(name))) as unknown as Question;
+  const { conversation, ...question } = asked;
+  const own = asked.continues === undefined && conversation ? { ...question, conversation } : question;
+  return Object.fromEntries(Object.entries(own).filter(([name]) => isOfQuestion(name))) as unknown as Question;
 }
 
 /** @returns a result without what was asked. */

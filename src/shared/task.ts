@@ -47,8 +47,12 @@ export interface Task {
   row?: RowOf;
   /** Of a map: the rows that are asked. */
   rows?: StoredRows;
-  /** Questions and answers before the prompt, the oldest first; absent if it continues none. */
+  /** Questions and answers before the prompt, the oldest first; absent if there are none. */
   conversation?: Turn[];
+  /** Words of the program that started it. */
+  metadata?: Record<string, string>;
+  /** False if the program that started it asks for the answer: the gateway is not woken. */
+  wake?: false;
   /** The schedule that started it. */
   schedule?: ScheduleNote;
 }
@@ -220,6 +224,8 @@ export interface TaskView {
   simulated?: true;
   /** Files that go with the prompt; absent if none. */
   files?: FileNote[];
+  /** Words of the program that started it. */
+  metadata?: Record<string, string>;
   /** The task whose conversation it continues. */
   continues?: string;
   /** The schedule that started it. */
@@ -233,12 +239,14 @@ export interface TaskView {
 /** Characters of the prompt in {@link TaskView.question}. */
 export const QUESTION_CHARS = 300;
 
-type Asked = Pick<Task, 'prompt' | 'files' | 'continues' | 'relay' | 'simulated' | 'schedule' | 'row'>;
+type Asked = Pick<Task, 'prompt' | 'files' | 'metadata' | 'continues' | 'relay' | 'simulated' | 'schedule' | 'row'>;
 
 /** @returns what a task shows of what it was asked. */
-export function viewOfAsked({ prompt, files, continues, relay, simulated, schedule, row }: Asked): Partial<TaskView> {
+export function viewOfAsked(asked: Asked): Partial<TaskView> {
+  const { prompt, files, metadata, continues, relay, simulated, schedule, row } = asked;
   return {
     question: firstCharacters(prompt, QUESTION_CHARS),
+    ...(metadata && { metadata }),
     ...(relay && { relay }),
     ...(simulated && { simulated }),
     ...(files && { files: fileNotes(files) }),

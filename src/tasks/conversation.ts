@@ -7,9 +7,6 @@ import { checkChats, savedResult } from './look-up.ts';
 import { Problem } from './problem.ts';
 import type { NewTask } from './tasks.ts';
 
-/** A task with the conversation before it. */
-export type ContinuedTask = NewTask & { conversation?: Turn[] };
-
 type Reading = Pick<TaskContext, 'results' | 'withClient' | 'simulated'>;
 
 /**
@@ -18,52 +15,56 @@ type Reading = Pick<TaskContext, 'results' | 'withClient' | 'simulated'>;
  * @returns the task with the conversation, and with the name and the settings of the task before it where none are given
  * @throws {Problem} if a part of it is missing, has no answer, or belongs to another chat
  */
-export async function continued(context: TaskContext, task: NewTask): Promise<ContinuedTask> {
+export async function continued(context: TaskContext, task: NewTask): Promise<NewTask> {
   const { continue: last, route } = task;
   if (last === undefined) return task;
   // An answer is often the first message of a thread: there its task, which belongs to the chat around it, is continued.
   if (route) await checkChats(context, last, [route, withoutThread(route)]);
   const newest = await savedResult(context, last);
-  const { prompt: _, files: __, request, ...settings } = questionOf(context, newest);
+  const { prompt: _, files: __, metadata: ___, request, ...settings } = questionOf(context, newest);
   // What is paid for separately, or takes a day, is said again.
-  const { images: ___, tools: ____, batch: _____, ...options } = request ?? {};
+  const { images: ____, tools: _____, batch: ______, ...options } = request ?? {};
+  const conversation = await conversationTo(context, newest);
+  if (task.own_options) return { name: newest.task_name, ...task, conversation };
   return {
     name: newest.task_name,
     model: askedModel(newest),
     ...settings,
     ...task,
     request: { ...options, ...task.request },
-    conversation: await conversationTo(context, newest),
+    conversation,
   };
 }
 
 /** @returns questions and answers up to this result, the oldest first. */
 async function conversationTo(context: Reading, newest: ResultFile): Promise<Turn[]> {
-  const turns = new Map<string, Turn>();
+  const turns = new Map<string, Turn[]>();
   let result: ResultFile | undefined = newest;
   // A file that was changed by hand could name a task twice.
   while (result && !turns.has(result.task_id)) {
-    turns.set(result.task_id, turnOf(context, result));
+    turns.set(result.task_id, turnsOf(context, result));
     const { continues: earlier }: ResultFile = result;
     if (earlier === undefined) break;
     result = await context.results.readIfSound(earlier);
     if (!result) throw new Problem('conversation_gone', { task_id: newest.task_id, earlier });
   }
-  return [...turns.values()].toReversed();
+  return [...turns.values()].toReversed().flat();
 }
 
-function turnOf(context: Reading, result: ResultFile): Turn {
+/** @returns what a task was asked with its answer, after the conversation that it was given. */
+function turnsOf(context: Reading, result: ResultFile): Turn[] {
   const { task_id, output = '', reasoning, status, simulated = false } = result;
   if (output.trim() === '') throw new Problem('no_answer', { task_id, state: status });
   if (simulated !== context.simulated) throw new Problem('other_kimi', { task_id, simulated });
-  const { prompt, request, files } = questionOf(context, result);
-  return {
+  const { prompt, request, files, conversation = [] } = questionOf(context, result);
+  const turn: Turn = {
     prompt,
     ...(request?.images && { images: request.images }),
     ...(files && { files }),
     output,
     ...(reasoning && { reasoning }),
   };
+  return [...conversation, turn];
 }
 
 function questionOf({ results }: Reading, result: ResultFile) {

@@ -9,11 +9,10 @@ import { checkFiles } from './files.ts';
 import type { TaskContext } from './context.ts';
 import { Problem } from './problem.ts';
 import { isTaskName, nameFromPrompt } from './task-name.ts';
-import type { ContinuedTask } from './conversation.ts';
 import type { NewTask } from './tasks.ts';
 
 /** A task with all that Kimi is asked for. */
-export type CheckedTask = ContinuedTask & Required<Pick<NewTask, 'name' | 'model'>>;
+export type CheckedTask = NewTask & Required<Pick<NewTask, 'name' | 'model'>>;
 
 /**
  * @returns the task with its name and model.
@@ -21,7 +20,7 @@ export type CheckedTask = ContinuedTask & Required<Pick<NewTask, 'name' | 'model
  */
 export function checkTask(
   { config, apiUrl, relay, simulated }: Pick<TaskContext, 'config' | 'apiUrl' | 'relay' | 'simulated'>,
-  task: ContinuedTask,
+  task: NewTask,
 ): CheckedTask {
   const { prompt, request = {}, files = [], conversation = [], name = nameFromPrompt(prompt) } = task;
   const allFiles = sentFiles({ files, conversation }, apiUrl);
@@ -103,6 +102,8 @@ export function inputOf({ config, limiter, relay, simulated }: TaskContext, task
     ...(files.length > 0 && { files }),
     ...(continues !== undefined && { continues }),
     ...(conversation && { conversation }),
+    ...(task.metadata && { metadata: task.metadata }),
+    ...(task.wake === false && { wake: false }),
     ...(task.schedule && { schedule: task.schedule }),
   };
 }

@@ -16,6 +16,7 @@ import type {
   TaskRequest,
   TaskState,
   TaskView,
+  Turn,
 } from '../shared/task.ts';
 
 /** A task to start. What is absent is as configured. */
@@ -29,6 +30,14 @@ export interface NewTask {
   files?: TaskFile[];
   /** The task whose conversation is continued; name, model and options are its own, where none are given. */
   continue?: string;
+  /** Set if options of the continued task do not apply, but its conversation and name. */
+  own_options?: true;
+  /** Questions and answers before the prompt, the oldest first. Not with `continue`. */
+  conversation?: Turn[];
+  /** Words of the program that starts it. */
+  metadata?: Record<string, string>;
+  /** False if the program that starts it asks for the answer itself: the gateway is not woken, and the inbox does not list it. */
+  wake?: false;
   timeout_ms?: number;
   priority?: Priority;
   resend_unknown?: true;

@@ -1,6 +1,7 @@
 /** The HTTP API, on the real engine. */
 import { rm } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { taskFile } from '../../src/api/question-schemas.ts';
 import * as schemas from '../../src/api/schemas.ts';
 import { newKey } from '../../src/tasks/task-id.ts';
 import { MAX_PROMPT_BYTES } from '../../src/shared/task.ts';
@@ -59,7 +60,7 @@ describe('a task', () => {
     const keep = async (name: string, file: Buffer): Promise<unknown> => {
       const kept = await call(socket, 'POST', `/v1/files?name=${encodeURIComponent(name)}`, { file });
       expect(kept.status).toBe(201);
-      return schemas.taskFile.parse(kept.body);
+      return taskFile.parse(kept.body);
     };
     const files = [
       await keep('報告.txt', Buffer.from('a741a66ea540acc9', 'hex')),
@@ -88,6 +89,34 @@ describe('a task', () => {
     expect(JSON.stringify(saved)).not.toContain('報告');
     const history = JSON.stringify(await world.handle({ task_id }).fetchHistory());
     expect(history).not.toContain(Buffer.from('報告').toString('base64').slice(0, 8));
+  });
+
+  it('may have a conversation and words of its own, and wake nobody; both are kept, and continued', async () => {
+    const message = { content: 'four' };
+    const usage = { prompt_tokens: 1, completion_tokens: 1 };
+    const { url, received } = await serveAnswer(200, { id: 'c-1', model: 'm', usage, choices: [{ message }] });
+    const { world, socket } = await open({ apiUrl: `${url}/v1` });
+    const conversation = [{ prompt: '1+1?', output: 'two' }];
+    const send = async (body: object, key = newKey()) =>
+      await call(socket, 'POST', '/v1/tasks', { body: { ...body, wake: false }, headers: { 'idempotency-key': key } });
+    const asked = { prompt: '2+2?', conversation, metadata: { order: '4711' } };
+    const started = await send(asked, 'one');
+    const { task_id } = started.body as { task_id: string };
+    await world.handle({ task_id }).result();
+    const otherwise = await send({ ...asked, conversation: [{ prompt: '1+1?', output: 'three' }] }, 'one');
+    expect(otherwise).toMatchObject({ status: 422, body: { code: 'key_reused' } });
+    const shown = await call(socket, 'GET', `/v1/tasks/${task_id}`);
+    expect(schemas.task.parse(shown.body)).toMatchObject({ metadata: { order: '4711' }, acknowledged: false });
+    const question = await call(socket, 'GET', `/v1/tasks/${task_id}/question`);
+    expect(schemas.question.parse(question.body)).toMatchObject(asked);
+    const results = await call(socket, 'GET', '/v1/results?acknowledged=false');
+    expect([results.body, world.counts.wakes]).toEqual([{ results: [] }, []]);
+
+    const next = await send({ prompt: 'and 4+4?', continue: task_id });
+    await world.handle(next.body as { task_id: string }).result();
+    const said = JSON.parse(received.at(-1)?.body ?? '').messages as { content: string }[];
+    expect(said.map(({ content }) => content)).toEqual(['1+1?', 'two', '2+2?', 'four', 'and 4+4?']);
+    expect(await send({ prompt: 'x', continue: task_id, conversation })).toMatchObject({ status: 400 });
   });
 
   it('is refused a file that cannot be read, before anything is started', async () => {

@@ -24,7 +24,8 @@ import { Problem } from '../../tasks/problem.ts';
 import { CliError, answerIsAwaited, exitForFailure, subject } from '../exit.ts';
 import { follow, printWhole } from '../follow.ts';
 import { lookUp } from '../../tasks/look-up.ts';
-import { continued, type ContinuedTask } from '../../tasks/conversation.ts';
+import { continued } from '../../tasks/conversation.ts';
+import type { NewTask } from '../../tasks/tasks.ts';
 import { startChecked } from '../../tasks/local.ts';
 import { keepFile } from '../../tasks/files.ts';
 import { checkTask, type CheckedTask } from '../../tasks/request.ts';
@@ -85,7 +86,7 @@ async function runTask(argument: string | undefined, options: RunOptions): Promi
   const place = { contents: context.contents, relay: isRelayed, apiUrl };
   const files = await keepFiles(options, async (file) => await keepFile(place, file), say);
   const simulated = simulate || context.simulated;
-  const read = async (): Promise<ContinuedTask> => {
+  const read = async (): Promise<NewTask> => {
     const before = await conversationOf(options, openTasks, say);
     return await continued({ ...context, simulated }, { ...asked, ...before, ...files });
   };

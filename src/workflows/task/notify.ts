@@ -40,7 +40,8 @@ export function handleAcknowledgement(run: TaskRun): void {
 /**
  * Wakes the agent until the notification is acknowledged: by the gateway's 2xx, or by the agent (`ack: 'agent'`).
  *
- * The `Idempotency-Key` is the notification's id; a repeated wake adds a number. A row of a map notifies the map instead.
+ * The `Idempotency-Key` is the notification's id; a repeated wake adds a number. A row of a map notifies the map instead. The
+ * result of a task without a wake is marked as acknowledged when the program that started it has fetched it.
  */
 export async function notify(run: TaskRun): Promise<void> {
   const { task, view } = run;
@@ -50,6 +51,7 @@ export async function notify(run: TaskRun): Promise<void> {
     return;
   }
   view.acknowledged = false;
+  if (task.wake === false) return;
   const key = run.notification;
   try {
     await wakeOnce(run, key);

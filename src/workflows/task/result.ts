@@ -67,9 +67,9 @@ function commonPart({
   view,
 }: TaskRun): Pick<
   TaskResult,
-  'task_id' | 'task_name' | 'model' | 'created_at' | 'simulated' | 'continues' | 'schedule' | 'row'
+  'task_id' | 'task_name' | 'model' | 'created_at' | 'simulated' | 'continues' | 'schedule' | 'row' | 'wake'
 > {
-  const { task_id, task_name, model, simulated, continues, schedule, row } = task;
+  const { task_id, task_name, model, simulated, continues, schedule, row, wake } = task;
   return {
     task_id,
     task_name,
@@ -79,6 +79,7 @@ function commonPart({
     ...(continues !== undefined && { continues }),
     ...(schedule && { schedule }),
     ...(row && { row }),
+    ...(wake === false && { wake }),
   };
 }
 

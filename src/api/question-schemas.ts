@@ -1,0 +1,59 @@
+/** What is asked in a task, in the API. */
+import * as z from 'zod';
+import { TOOLS, type Turn } from '../shared/task.ts';
+import { named } from './schema-parts.ts';
+
+export const taskRequest = named(
+  'TaskRequest',
+  'Options of the request to the model. Which model accepts which: kimi-dispatch models.',
+  z.strictObject({
+    system: z.string().regex(/\S/).optional(),
+    temperature: z.number().min(0).max(2).optional(),
+    max_tokens: z.int().min(1).max(9_999_999).optional().describe('Of the answer, its reasoning included.'),
+    thinking: z
+      .string()
+      .regex(/^[a-z]{1,16}$/)
+      .optional(),
+    images: z
+      .array(z.string().regex(/^data:image\/[a-z]+;base64,/))
+      .optional()
+      .describe('`data:` URLs.'),
+    json_schema: z.record(z.string(), z.unknown()).optional().describe('JSON Schema of the answer.'),
+    batch: z.literal(true).optional().describe('Answered within a day, at 60 % of the price. Only at Moonshot.'),
+    tools: z.array(z.enum(TOOLS)).min(1).optional().describe('What Kimi may use for its answer. Only at Moonshot.'),
+  }),
+);
+
+export const priority = z.literal([1, 2, 3, 4, 5]);
+export const taskFile = named(
+  'TaskFile',
+  'A stored file that goes with a prompt.',
+  z.strictObject({
+    name: z.string().min(1).max(255),
+    bytes: z.int().min(1).describe('Size of the file.'),
+    kind: z
+      .enum(['text', 'image', 'pages', 'document'])
+      .describe('`pages`: scanned ones, as pictures. `document`: Kimi reads it.'),
+    encoding: z.string().optional().describe('Of a text that is not UTF-8, e.g. Big5.'),
+    stored_bytes: z.int().min(0),
+    sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    claim: z.string().max(200),
+  }),
+);
+
+export const turn = named(
+  'Turn',
+  'A question and its answer.',
+  z.strictObject({
+    prompt: z.string(),
+    images: taskRequest.shape.images,
+    files: z.array(taskFile).optional(),
+    output: z.string(),
+    reasoning: z.string().optional(),
+  }) satisfies z.ZodType<Turn>,
+);
+
+export const metadata = z
+  .record(z.string().max(64), z.string().max(512))
+  .refine((words) => Object.keys(words).length <= 16, 'has more than 16 members')
+  .describe('Words of the program that starts it, at most 16.');
