@@ -85,7 +85,7 @@ export const newMap = named(
   }),
 );
 
-const queuePosition = named(
+export const queuePosition = named(
   'QueuePosition',
   'Position in the queue.',
   z.object({ place: z.int(), expected_wait_ms: z.number().optional() }),

@@ -32,6 +32,7 @@ export const COMMANDS: Record<CommandName, Load> = {
   service: async () => (await import('./commands/service.ts')).serviceCommand,
   backup: async () => (await import('./commands/backup.ts')).backupCommand,
   restore: async () => (await import('./commands/backup.ts')).restoreCommand,
+  mcp: async () => (await import('./commands/mcp.ts')).mcpCommand,
   setup: async () => (await import('./commands/setup.ts')).setupCommand,
   version: async () => (await import('./commands/version.ts')).versionCommand,
 };

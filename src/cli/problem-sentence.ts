@@ -6,8 +6,8 @@ import { explain, textFor, type Text } from '../text/index.ts';
 import { CliError, exitForRefusal } from './exit.ts';
 import type { CliText } from './text/index.ts';
 
-/** Without those that only the configuration explains, or that no command causes. */
-type SaidCode = Exclude<ProblemCode, 'no_api_key' | 'key_reused'>;
+/** Without the one that only the configuration explains. */
+type SaidCode = Exclude<ProblemCode, 'no_api_key'>;
 
 const SENTENCES: { [Code in SaidCode]: (params: Problems[Code], say: CliText, text: Text) => [Exit, string] } = {
   unknown_task: ({ task_id }, say) => [EXIT.unknown_task, say.unknownTask(task_id)],
@@ -45,6 +45,7 @@ const SENTENCES: { [Code in SaidCode]: (params: Problems[Code], say: CliText, te
   no_map: ({ task_id }, say) => [EXIT.usage, say.maps.noMap(task_id)],
   rows_gone: ({ task_id }, say) => [EXIT.config, say.maps.rowsGone(task_id)],
   no_prompt: (_, say) => [EXIT.usage, say.usage.noPrompt],
+  key_reused: ({ task_id }, say) => [EXIT.usage, say.keyReused(task_id)],
   bad_name: (_, say) => [EXIT.usage, say.usage.badName],
   unknown_schedule: ({ name }, say) => [EXIT.unknown_task, say.schedule.unknown(name)],
   schedule_exists: ({ name }, say) => [EXIT.usage, say.schedule.exists(name)],

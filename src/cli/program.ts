@@ -42,6 +42,7 @@ export const TAKES = {
   service: '[options] <ACTION>',
   backup: '<FILE>',
   restore: '[options] <FILE>',
+  mcp: '[options]',
   setup: '[options] <GATEWAY>',
   version: '',
 } as const;

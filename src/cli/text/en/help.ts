@@ -121,6 +121,8 @@ export const help: CliText['help'] = {
   backupFile: 'the backup',
   restore: 'restore tasks and results from a backup',
   restoreForce: 'if there are tasks here, move them aside first',
+  mcp: 'MCP server on standard input and output, for coding agents: dispatch, wait for and read tasks',
+  mcpChannel: 'wake Claude Code when a task has ended (its channels)',
   setup: 'set up OpenClaw: "Kimi: …" in a chat becomes a task, and its result is sent to that chat',
   setupGateway: 'the gateway to set up',
   setupStart: 'let the gateway start the services when it starts; they keep running when it stops',

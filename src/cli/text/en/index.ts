@@ -47,6 +47,8 @@ export const en: CliText = {
   noEngine: (address) =>
     `No Temporal server answers at ${address}, so nothing was done. Run kimi-dispatch up --detach first, or correct TEMPORAL_ADDRESS.`,
   engineRefuses: (address, why) => `The Temporal server at ${address} cannot be used, so nothing was done: ${why}.`,
+  keyReused: (id) =>
+    `The key had started task ${id} with another prompt, so nothing was dispatched. Use a new key for a new task.`,
   engineSilent: (id) =>
     `The engine did not confirm task ${id} in time, so it is unknown whether it was accepted. Check kimi-dispatch status ${id} before you dispatch it again.`,
   diskFull: (home) =>

@@ -116,6 +116,8 @@ export const help = {
   backupFile: '備份檔',
   restore: '從備份檔還原任務與結果',
   restoreForce: '這裡已有任務時，把它們移到一旁再還原',
+  mcp: '以標準輸入輸出執行的 MCP 伺服器，給程式 Agent 用：派發、等候、讀取任務',
+  mcpChannel: '任務結束時喚醒 Claude Code（它的 channels）',
   setup: '設定 OpenClaw，讓聊天裡的 Kimi：… 變成任務、結果送回同一個聊天',
   setupGateway: '要設定的閘道',
   setupStart: '讓閘道啟動時一併啟動服務；閘道停止時服務繼續執行',

@@ -54,6 +54,7 @@ export const zhTW = {
   noEngine: (address: string) =>
     `連不上位於 ${address} 的 Temporal 伺服器，什麼都沒有做。請先執行 kimi-dispatch up --detach，或把 TEMPORAL_ADDRESS 指向正確的位址。`,
   engineRefuses: (address: string, why: string) => `無法使用位於 ${address} 的 Temporal 伺服器，什麼都沒有做：${why}。`,
+  keyReused: (id: string) => `這個 key 已用另一個提示詞派發過任務 ${id}，所以沒有派發。新的任務請用新的 key。`,
   engineSilent: (id: string) =>
     `引擎沒有及時確認任務 ${id}，不知道它是否已收下。請用 kimi-dispatch status ${id} 查看，先不要重新派發。`,
   diskFull: (home: string) =>

@@ -1,0 +1,15 @@
+import type { Lang, TaskFile } from '../shared/task.ts';
+import type { Tasks } from '../tasks/tasks.ts';
+
+/** How a client comes to the tasks: over standard input and output, or over HTTP. */
+export interface Door {
+  lang: Lang;
+  /** Opens the operations that the client may use; called for each request. */
+  open: () => Promise<Tasks>;
+  /** Reads files of the client's user and stores them; absent if the client may be on another machine. */
+  keepFiles?: (paths: string[], tasks: Tasks) => Promise<TaskFile[]>;
+  /** @returns what happened and what to do next. @param task_id the task that the request is about */
+  explain: (error: unknown, task_id?: string) => Promise<string>;
+  /** Whether the client is woken when a task that it started has ended (Claude Code's channels). */
+  channel?: boolean;
+}
