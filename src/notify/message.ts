@@ -103,7 +103,7 @@ export function pluginWake(
     ...(route && { route }),
     message: result ? chatReplyText(result, file, text) : line,
     maybe_repeated: text.reply.maybeRepeated,
-    rest: link === undefined ? text.reply.rest(file) : text.reply.restAt(link),
+    rest: link === undefined ? text.reply.rest(file, `/kimi result ${task_id} 2`) : text.reply.restAt(link),
     ...(result?.status === 'done' && isTruncated(result) && { is_cut: true }),
     ...(output && { file: { name: `${fileName(task_name)}.md`, content: output } }),
   };

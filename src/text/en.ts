@@ -253,7 +253,7 @@ export const en: Text = {
     summary: '📝 Summary:',
     whole: (file) => `💡 Full result: ${file}`,
     maybeRepeated: '(Sending was interrupted: you may have seen this message before.)',
-    rest: (file) => `(The rest does not fit into this chat. The whole answer: ${file})`,
+    rest: (file, next) => `(The rest does not fit into this chat. The next part: ${next}\nThe whole answer: ${file})`,
     restAt: (link) => `The rest does not fit into this chat. The whole answer:\n${link}`,
   },
 };

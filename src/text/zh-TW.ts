@@ -261,7 +261,7 @@ export const zhTW = {
     whole: (file: string) => `💡 完整結果：${file}`,
     /** In front of a message that may have been shown before. */
     maybeRepeated: '（上次傳送中斷，你可能已經看過這則訊息）',
-    rest: (file: string) => `（後面還有，但這個聊天室放不下。完整結果：${file}）`,
+    rest: (file: string, next: string) => `（後面還有，但這個聊天室放不下。下一段：${next}\n完整結果：${file}）`,
     /** The address on a line of its own: chats take what follows for a part of it. */
     restAt: (link: string) => `後面還有，但這個聊天室放不下。完整結果：\n${link}`,
   },

@@ -4,5 +4,13 @@ import config from '../../vitest.config.ts';
 /** `npm run e2e:openclaw` uses the tests' engine setup, for the path of its binary. One gateway at a time. */
 export default mergeConfig(
   { ...config, test: { ...config.test, include: [] } },
-  defineConfig({ test: { include: ['test/e2e/openclaw/*.test.ts'], testTimeout: 120_000, hookTimeout: 900_000 } }),
+  defineConfig({
+    test: {
+      include: ['test/e2e/openclaw/*.test.ts'],
+      maxWorkers: 1,
+      // A limit for what hangs: every wait in a test is for an event.
+      testTimeout: 300_000,
+      hookTimeout: 900_000,
+    },
+  }),
 );

@@ -531,6 +531,16 @@ describe('text of an answer', () => {
     expect(isShownAsItIs(text)).toBe(false);
   });
 
+  it.each([
+    ['slack', '`<!channel|x> <!subteam^S1> <@U123> <#C1> <https://evil.example|https://bank.example>`'],
+    ['feishu', '```\n<at user_id="all"></at>\n```'],
+  ])('in %s, %j triggers nothing, though it is code', (channel, text) => {
+    const shown = asData(text, channel);
+    expect(shown).not.toMatch(/<[^\u200B]/);
+    expect(shown.replaceAll('\u200B', '')).toBe(text);
+    expect(asData('`<!DOCTYPE html> <b> #include <x>`', channel)).not.toContain('\u200B');
+  });
+
   it.each(['a @ b', '[x](y)', 'multimedia', '答案：`a[0]`', '1 < 2 <= 3'])('%j is unchanged', (text) => {
     expect(asData(text)).toBe(text);
   });
@@ -808,6 +818,7 @@ describe('a message', () => {
           shown.push(text);
           return { outcome: 'sent' };
         },
+        showAnswer: async () => undefined,
       },
       answers: { taskOf: async (_route, id) => (id === '55' ? BEFORE : undefined) },
       media: MEDIA,
@@ -882,6 +893,15 @@ describe('a message', () => {
     expect(said.buttons).toHaveLength(buttons.length);
   });
 
+  it('offers no quick reply to a sender whose command would be refused; a button is for all who see it', async () => {
+    const [line, discord] = ['line', 'discord'].map((OriginatingChannel) => ({
+      ctx: { OriginatingChannel, OriginatingTo: 'C1', ChatType: 'group' },
+    }));
+    expect(await say('Kimi: x', line, false)).toMatchObject({ buttons: [], followed: [[ID, expect.anything()]] });
+    expect((await say('Kimi: x', line)).buttons).toHaveLength(1);
+    expect((await say('Kimi: x', discord, false)).buttons).toHaveLength(1);
+  });
+
   it('“/kimi more” asks once for the rest of an answer, however often its button is pressed', async () => {
     const first = await say(`/kimi more ${BEFORE}`, { ctx: { ReplyToBody: 'the cut answer' } });
     const second = await say(`/kimi more ${BEFORE}`, { ctx: { MessageSid: '8' } });
@@ -914,6 +934,11 @@ describe('a message', () => {
     ['Kimi：翻譯這段', { ReplyToBody: 'Hello\nworld' }, '翻譯這段\n\n> Hello\n> world'],
     ['/kimi 翻譯這段', { ReplyToBody: 'Hello world', ReplyToQuoteText: 'world' }, '翻譯這段\n\n> world'],
     ['/kimi x', { OriginatingChannel: 'slack', ReplyToBody: 'a &lt; b' }, 'x\n\n> a < b'],
+    // Feishu: of a text with a picture, the gateway escapes Markdown's characters; not of others.
+    ['Kimi：a\\_b \\[1\\] \\\\x', { OriginatingChannel: 'feishu' }, 'a_b [1] \\x'],
+    ['Kimi：a_b \\[1\\]', { OriginatingChannel: 'feishu' }, 'a_b \\[1\\]'],
+    ['Kimi：a\\_b', {}, 'a\\_b'],
+    ['Kimi：x', { OriginatingChannel: 'feishu', ReplyToBody: '[file message]' }, 'x'],
   ])('%j with %j has the prompt that the person typed', async (words, change, prompt) => {
     expect((await say(words, { ctx: { ...ctx, ...change } })).runs[0]?.at(-1)).toBe(prompt);
   });
@@ -977,6 +1002,9 @@ describe('a message', () => {
     );
     const single = await say('Kimi: x', { ctx: { ...ctx, media: [{ path: '/in/a---1.pdf', fileName: 'a.pdf' }] } });
     expect(single.replies[0]).toContain('（a.pdf）');
+    // Feishu says only of which kind it is.
+    const quoting = { OriginatingChannel: 'feishu', ReplyToBody: '[image message]' };
+    expect((await say('Kimi: x', { ctx: { ...ctx, ...quoting } })).replies[0]).toContain('（image）');
   });
 
   it.each(['hello', 'Kimi:', '/kimis x', '/other kimi x'])('%j is not handled', async (words) => {
@@ -1025,6 +1053,7 @@ describe('a message', () => {
           shown.push(text);
           return { outcome: 'failed', error: 'not\u001B[2J\nnow' };
         },
+        showAnswer: async () => undefined,
       },
       progress: { follow: () => {} },
       answers: { taskOf: async () => undefined },
@@ -1069,7 +1098,7 @@ describe('a press of a button in Slack', () => {
 });
 
 describe('/kimi', () => {
-  async function ask(args: string, ran: Partial<Ran> = {}) {
+  async function ask(args: string, ran: Partial<Ran> = {}, route: Route = ROUTE) {
     const runs: { args: string[]; input: string | undefined }[] = [];
     const { notes, answers } = await openPlugin();
     const shown: Batch[] = [];
@@ -1077,14 +1106,19 @@ describe('/kimi', () => {
       shown.push(batch);
       return { status: 'sent', results: [{ messageId: String(shown.length) }] };
     };
-    const runtime = { config: { current: () => ({}) } };
-    const notifier = new Notifier({ runtime } as never, notes, { toChannel: send } as never, answers);
+    const pushed: { text: string; quickReply?: unknown }[] = [];
+    const push: Sdk['fetch'] = async (_url, { body }) => {
+      pushed.push(...(JSON.parse(body as string) as { messages: typeof pushed }).messages);
+      return Response.json({});
+    };
+    const runtime = { config: { current: () => ({ channels: { line: { channelAccessToken: 'secret' } } }) } };
+    const notifier = new Notifier({ runtime } as never, notes, { toChannel: send, fetch: push } as never, answers);
     const run = async (words: string[], input?: string) => {
       runs.push({ args: words, input });
       return { exit: 0, stdout: 'said', stderr: '', ...ran };
     };
-    const said = await answerCommand(run, notifier, args, { chat: ROUTE, isAuthorized: true });
-    return { text: said?.text, runs, shown, answers };
+    const said = await answerCommand(run, notifier, args, { chat: route, isAuthorized: true });
+    return { text: said?.text, runs, shown, pushed, answers };
   }
   const chat = ['--route', JSON.stringify(ROUTE)];
 
@@ -1125,6 +1159,25 @@ describe('/kimi', () => {
     expect(shown).toHaveLength(2);
     expect(shown[0]?.payloads[0]?.text).toMatch(/^```py\nx{1000,2000}\n```$/);
     expect((await shown[1]?.mediaAccess?.readFile(''))?.toString()).toBe(stdout);
+  });
+
+  it('result of a long answer comes in pages where files cannot be sent, with a button for the next one', async () => {
+    const stdout = Array.from({ length: 10_000 }, (_, n) => `line ${n}`).join('\n');
+    const page = async (args: string) => {
+      const { pushed, text } = await ask(args, { stdout, stderr: `任務編號：${ID}` }, { channel: 'line', to: 'U1' });
+      return { pushed, text };
+    };
+    const first = await page('result');
+    expect(first.pushed).toHaveLength(9);
+    expect(first.pushed.at(-1)).toMatchObject({
+      text: `（後面還有 There is more: /kimi result ${ID} 2）`,
+      quickReply: { items: [{ action: { label: '下一段 Next', text: `/kimi result ${ID} 2` } }] },
+    });
+    const pages = [first, await page(`result ${ID} 2`), await page(`result ${ID} 3`)];
+    const texts = pages.flatMap(({ pushed }) => pushed).filter(({ text }) => !text.startsWith('（'));
+    expect(texts.map(({ text }) => text).join('\n')).toBe(stdout);
+    expect(JSON.stringify(pages.at(-1))).not.toContain('quickReply');
+    expect(await page(`result ${ID} 4`)).toEqual({ pushed: [], text: '沒有第 4 段。 There is no part 4.' });
   });
 
   it.each([

@@ -224,7 +224,9 @@ describe('in a chat', () => {
 
   it('where a chat has no room, the rest is at a link if there is one, else in the file', () => {
     const rest = (link?: string) => pluginWake('deliver', '', DONE.task_id, { lang: 'en' }, DONE, FILE, link).rest;
-    expect(rest()).toBe(`(The rest does not fit into this chat. The whole answer: ${FILE})`);
+    expect(rest()).toBe(
+      `(The rest does not fit into this chat. The next part: /kimi result ${DONE.task_id} 2\nThe whole answer: ${FILE})`,
+    );
     expect(rest('https://kimi.example.com/x')).toBe(
       'The rest does not fit into this chat. The whole answer:\nhttps://kimi.example.com/x',
     );

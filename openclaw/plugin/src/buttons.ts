@@ -24,19 +24,22 @@ export function messageOf(
   return { text: asData(text, channel), ...(task_id && buttonOf('cancel', task_id, channel, chat)) };
 }
 
-const LABELS = { cancel: '取消 Cancel', more: '繼續 Continue' };
+const LABELS = { cancel: '取消 Cancel', more: '繼續 Continue', result: '下一段 Next' };
 
-/** @returns the button that runs a command with this task, if presses of that chat reach it. */
+/**
+ * @param task its id, and what else the command takes
+ * @returns the button that runs a command with this task, if presses of that chat reach it.
+ */
 export function buttonOf(
   verb: keyof typeof LABELS,
-  task_id: string,
+  task: string,
   channel: string | undefined,
   chat: Chat,
 ): { presentation?: Presentation } {
   const { buttons, pressesLoseThread } = channelOf(channel ?? '');
   const isLost = pressesLoseThread === true && typeof chat !== 'string' && chat.thread_id !== undefined;
   if (buttons === undefined || isLost) return {};
-  const args = `${verb} ${task_id}`;
+  const args = `${verb} ${task}`;
   const label = LABELS[verb];
   const command = { type: 'command' as const, command: `/kimi ${args}` };
   const call = { type: 'callback' as const, value: `${PRESSED}:${args}` };

@@ -12,9 +12,13 @@ export interface Channel {
   quotesMessage?: RegExp;
   /** Whether `&`, `<` and `>` arrive as entities. */
   sendsEntities?: boolean;
+  /** Whether a text with pictures or styles arrives with Markdown's special characters escaped. */
+  escapesMarkdown?: boolean;
+  /** What stands in the place of the text of a message that is a file, where that message is replied to; its kind is the first group. */
+  quotedFile?: RegExp;
   /**
-   * Where files cannot be attached: the whole answer is sent as text, in messages of `chars` UTF-16 units. A request has up to
-   * `messages` of them; no more than `requests` requests are sent.
+   * Where files cannot be attached: the answer is sent as text, in messages of `chars` UTF-16 units. A request has up to `messages` of
+   * them; no more than `requests` requests are sent at a time.
    */
   textOnly?: { chars: number; messages: number; requests: number };
   /**
@@ -38,7 +42,14 @@ const COMMON: Channel = {};
 const CHANNELS: Record<string, Channel> = {
   telegram: { buttons: 'command', edits: 'inChat' },
   discord: { buttons: 'command', edits: 'inChat' },
-  slack: { buttons: 'callback', edits: 'inChat', threadInSession: /:thread:(\d+\.\d+)/, sendsEntities: true },
+  slack: {
+    buttons: 'callback',
+    edits: 'inChat',
+    threadInSession: /:thread:(\d+\.\d+)/,
+    sendsEntities: true,
+    // Mentions, and links with other words: the gateway passes them on from code, too.
+    syntax: /<(?=[@#][A-Z0-9]|!(?:channel|here|everyone|subteam|date)\b|(?:https?|mailto|tel|slack):[^>\n]*\|)/gi,
+  },
   feishu: {
     buttons: 'command',
     pressesLoseThread: true,
@@ -47,6 +58,8 @@ const CHANNELS: Record<string, Channel> = {
     threadsByRoot: true,
     // A press of a button has an id of its own, which cannot be quoted.
     quotesMessage: /^om_/,
+    escapesMarkdown: true,
+    quotedFile: /^\[(file|image|audio|media|video) message\]$/,
     syntax: /<(?=\/?at\b)/gi,
   },
   // https://developers.line.biz/en/reference/messaging-api/#send-push-message: a request counts once, with up to 5 messages of 5,000

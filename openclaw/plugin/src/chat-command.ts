@@ -9,6 +9,9 @@ import type { Notifier } from './notifier.ts';
 /** Subcommands, alone or with a task. A wrong id is reported by the command line; it must not become a prompt. */
 const COMMAND = /^(?:(?<verb>status|list|cancel|result|retry|usage)(?:\s+(?<id>kimi-\S*))?)?$/i;
 
+/** `result TASK PAGE`, where a chat shows a long answer in pages. */
+const PAGE = /^(?<verb>result)\s+(?<id>kimi-\S+)\s+(?<page>\d+)$/i;
+
 /** `search` with the words that are searched for in the questions and answers of the chat. */
 const SEARCH = /^search\s+(?<words>\S.*)$/isu;
 
@@ -97,7 +100,7 @@ export function searching(words: string, limit: string, more: readonly string[] 
 
 /** @returns whether these words after `/kimi` are a command and no prompt. */
 export function isCommand(args: string): boolean {
-  return COMMAND.test(args.trim()) || SEARCH.test(args.trim());
+  return [SEARCH, PAGE, COMMAND].some((form) => form.test(args.trim()));
 }
 
 /**
@@ -107,16 +110,16 @@ export function isCommand(args: string): boolean {
  */
 export async function answerCommand(
   run: Run,
-  notifier: Pick<Notifier, 'show'>,
+  notifier: Pick<Notifier, 'showAnswer'>,
   args: string,
   { chat, isAuthorized }: Asker,
 ): Promise<Reply | undefined> {
   const asked = args.trim();
-  const command = SEARCH.exec(asked)?.groups ?? COMMAND.exec(asked)?.groups;
+  const command = [SEARCH, PAGE, COMMAND].map((form) => form.exec(asked)?.groups).find(Boolean);
   if (!command) return await dispatchFromChat(run, askedBy(asked), chat);
   if (chat === 'unknown') return { text: UNKNOWN_CHAT };
   if (!isAuthorized) return { text: NOT_AUTHORIZED };
-  const { verb = 'list', id, words } = command;
+  const { verb = 'list', id, words, page = '1' } = command;
   const tasks = forChat(run, chat);
   if (words !== undefined) return { text: block(toChat(await tasks(searching(words, LISTED)))) };
   const ofTask = id ? [id] : [];
@@ -133,8 +136,12 @@ export async function answerCommand(
         return { text: excerptOf(toChat(ran), EXCERPT_CHARS) };
       }
       const file = { name: `${id ?? 'result'}.md`, content: ran.stdout };
-      const shown = parseTaskId(id ?? lastTaskIn(ran) ?? '')?.task_id;
-      const delivery = await notifier.show(chat, excerptOf(ran.stdout, EXCERPT_CHARS), file, shown);
+      const shown = {
+        task_id: parseTaskId(id ?? lastTaskIn(ran) ?? '')?.task_id ?? '',
+        page: Math.max(1, Number(page)),
+      };
+      const delivery = await notifier.showAnswer(chat, excerptOf(ran.stdout, EXCERPT_CHARS), file, shown);
+      if (!delivery) return { text: `沒有第 ${shown.page} 段。 There is no part ${shown.page}.` };
       return delivery.outcome === 'sent' ? undefined : { text: delivery.error ?? delivery.outcome };
     }
     default:

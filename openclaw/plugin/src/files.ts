@@ -3,6 +3,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { basename, join, relative, resolve, sep } from 'node:path';
 import type { InboundContext, InboundFile } from 'openclaw/plugin-sdk/plugin-entry';
 import { field } from '../../../src/shared/format.ts';
+import { quotedFile } from './prompt.ts';
 
 /** @returns the folder in which the gateway keeps the files that it received. */
 export function mediaFolder(stateDir: string): string {
@@ -46,9 +47,13 @@ export async function filesOf(
       name: fileName ?? contentType ?? kind ?? basename(path ?? '?'),
     })),
   );
+  const quoted = quotedFile(ctx);
   return {
     taken: found.flatMap(({ file }) => file ?? []),
-    left: found.flatMap(({ file, name }) => (file === undefined ? [field(name)] : [])),
+    left: [
+      ...found.flatMap(({ file, name }) => (file === undefined ? [field(name)] : [])),
+      ...(quoted ? [quoted] : []),
+    ],
   };
 }
 

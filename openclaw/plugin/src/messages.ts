@@ -10,6 +10,7 @@ import { taskFromMessage } from '../../../src/shared/chat.ts';
 import { field } from '../../../src/shared/format.ts';
 import type { Answers } from './answers.ts';
 import { messageOf, type Reply } from './buttons.ts';
+import { channelOf } from './channels.ts';
 import { answerCommand, askedBy, dispatchFromChat, isCommand, LAST, type Asked } from './chat-command.ts';
 import type { Run } from './command-line.ts';
 import { filesNotTaken, filesOf } from './files.ts';
@@ -22,7 +23,7 @@ const COMMAND = /^\s*\/kimi(?:@\S+)?(?:\s+(?<args>.*))?$/isu;
 
 export interface MessageHook {
   run: Run;
-  notifier: Pick<Notifier, 'show'>;
+  notifier: Pick<Notifier, 'show' | 'showAnswer'>;
   progress: Pick<ProgressLines, 'follow'>;
   answers: Pick<Answers, 'taskOf'>;
   /** Folder of the files that the gateway received. */
@@ -73,6 +74,12 @@ export function messageHook({ run, notifier, progress, answers, media, isAuthori
       return { text: [text, filesNotTaken(left)].filter(Boolean).join('\n\n'), ...(task_id && { task_id }) };
     }
 
+    /** A quick reply is a message of the user who was answered: without commands, that user cannot cancel. */
+    function offered({ text, task_id }: Reply): Reply {
+      const isRefused = channelOf(ctx.OriginatingChannel ?? '').buttons === 'quickReply' && !isAuthorized(ctx, cfg);
+      return { text, ...(task_id && !isRefused && { task_id }) };
+    }
+
     /** @returns whether the dispatcher sends the answer. */
     async function answer(): Promise<boolean> {
       const said: Reply | undefined = await reply().catch((error: unknown) => ({ text: String(error) }));
@@ -82,8 +89,8 @@ export function messageHook({ run, notifier, progress, answers, media, isAuthori
       // this chat, e.g. by `chat.send`.
       const isPast = event.shouldRouteToOriginating || abortSignal?.aborted;
       if (!isPast || typeof chat === 'string')
-        return dispatcher.sendFinalReply(messageOf(said, ctx.OriginatingChannel, chat));
-      const { outcome, error } = await notifier.show(chat, said.text, undefined);
+        return dispatcher.sendFinalReply(messageOf(offered(said), ctx.OriginatingChannel, chat));
+      const { outcome, error } = await notifier.show(chat, said.text);
       if (outcome !== 'sent') throw new Error(error ?? outcome);
       return true;
     }

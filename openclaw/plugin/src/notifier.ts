@@ -12,7 +12,7 @@ import { buttonOf, messageOf, type Reply } from './buttons.ts';
 import { channelOf, OWN_PAGES } from './channels.ts';
 import { pushToLine, type Fetch } from './line.ts';
 import type { Notes } from './notes.ts';
-import { marked, partsOf, type Part } from './parts.ts';
+import { marked, partsOf, type File, type Part } from './parts.ts';
 import { refusalOf } from './refusals.ts';
 import { asData } from './safe-text.ts';
 
@@ -68,15 +68,34 @@ export class Notifier {
     return await this.sendOne(route, messageOf(reply, route.channel, route));
   }
 
+  /** Sends a text. */
+  async show(route: Route, text: string): Promise<Delivery> {
+    return await this.sendAll(route, partsOf(route.channel, text, undefined, ''));
+  }
+
   /**
-   * Sends a text, and the file if the text does not hold all of it.
+   * Sends the beginning of an answer and its file; in a channel without files, one page of it.
    *
-   * @param task_id whose answer it is
+   * @returns `undefined` if there is no such page
    */
-  async show(route: Route, text: string, file: PluginWake['file'], task_id?: string): Promise<Delivery> {
+  async showAnswer(
+    route: Route,
+    beginning: string,
+    file: File,
+    { task_id, page }: { task_id: string; page: number },
+  ): Promise<Delivery | undefined> {
     const { textOnly } = channelOf(route.channel);
-    const said = textOnly && file ? file.content : text;
-    const parts = partsOf(route.channel, said, file, '[…]');
+    const next = `${task_id} ${page + 1}`;
+    const rest = `（後面還有 There is more: /kimi result ${next}）`;
+    const parts = partsOf(route.channel, textOnly ? '' : beginning, file, rest, page);
+    const last = parts.pop();
+    if (!last) return undefined;
+    const isCut = 'texts' in last && last.texts.at(-1) === rest;
+    const button = isCut ? buttonOf('result', next, route.channel, route) : {};
+    return await this.sendAll(route, [...parts, { ...last, ...button }], task_id);
+  }
+
+  private async sendAll(route: Route, parts: Part[], task_id?: string): Promise<Delivery> {
     const key = randomUUID();
     for (const [index, part] of parts.entries()) {
       const delivery = await this.send(route, part, `${key}-${index}`);

@@ -15,15 +15,17 @@ export type Part = ({ texts: string[] } | { text: string; file?: File }) & { pre
  * @param text for the chat, with an excerpt of the answer at most
  * @param file the whole answer
  * @param rest sentence at the end of an answer that is too long for a channel without files
- * @returns the text, and the whole answer if the text does not show all of it unchanged
+ * @param page in such a channel, which part of a long answer
+ * @returns the text, and the whole answer if the text does not show all of it unchanged; nothing if there is no such page
  */
-export function partsOf(channel: string, text: string, file: File | undefined, rest: string): Part[] {
+export function partsOf(channel: string, text: string, file: File | undefined, rest: string, page = 1): Part[] {
   const { textOnly } = channelOf(channel);
   const answer = file?.content.trimEnd();
   if (textOnly) {
     const isWhole = answer === undefined || text.includes(answer);
-    const texts = [text, ...(isWhole ? [] : [answer])].flatMap((whole) => pieces(whole, textOnly.chars));
-    return requests(atMost(texts, textOnly, rest), textOnly.messages);
+    const heading = pieces(text, textOnly.chars);
+    const texts = pageOf(heading, isWhole ? [] : pieces(answer, textOnly.chars), textOnly, rest, page);
+    return requests(texts, textOnly.messages);
   }
   const shown = asData(text, channel);
   const isWhole = answer === undefined || (shown.includes(answer) && isShownAsItIs(answer));
@@ -58,11 +60,19 @@ function withoutHalf(text: string, end: number): number {
 
 type TextOnly = NonNullable<ReturnType<typeof channelOf>['textOnly']>;
 
-function atMost(texts: string[], { chars, messages, requests: most }: TextOnly, rest: string): string[] {
-  if (texts.length <= messages * most) return texts;
-  const shown = texts.slice(0, messages * most);
-  const last = shown.pop() ?? '';
-  return [...shown, `${last.slice(0, withoutHalf(last, chars - rest.length - 2))}\n\n${rest}`];
+/** Pages are the same with a heading and without one. */
+function pageOf(
+  heading: string[],
+  answer: string[],
+  { messages, requests: most }: TextOnly,
+  rest: string,
+  page: number,
+): string[] {
+  if (page === 1 && heading.length + answer.length <= messages * most) return [...heading, ...answer];
+  // One message is the heading, one the sentence at the end.
+  const size = messages * most - 2;
+  const shown = answer.slice((page - 1) * size, page * size);
+  return [...(page === 1 ? heading : []), ...shown, ...(answer.length > page * size ? [rest] : [])];
 }
 
 function requests(texts: string[], size: number): Part[] {

@@ -6,6 +6,9 @@ const MENTION = String.raw`(?:@\S+|<@[^>\s]+>|<at [^>]*>[^<]*</at>)`;
 const MENTIONS_BEFORE = new RegExp(String.raw`^\s*(?:${MENTION}\s+)+`, 'u');
 const MENTIONS_AFTER = new RegExp(String.raw`(?:\s+${MENTION})+\s*$`, 'u');
 
+/** A text whose special characters are all escaped (Feishu’s `escapeMarkdownText`). */
+const ESCAPED = /^(?:[^\\`*_{}[\]()#+\-!|>~]|\\[\\`*_{}[\]()#+\-!|>~])*$/;
+
 /** Entities of channels that send them. */
 const ENTITIES: Record<string, string> = { '&lt;': '<', '&gt;': '>', '&amp;': '&' };
 
@@ -23,10 +26,17 @@ export function typedText(ctx: InboundContext): string {
 export function withQuotation(prompt: string, ctx: InboundContext, isContinuation = false): string {
   const whole = isContinuation ? undefined : ctx.ReplyToBody;
   const quoted = decoded(ctx.ReplyToQuoteText ?? whole ?? '', ctx).trim();
-  return quoted === '' ? prompt : `${prompt}\n\n${quoted.replaceAll(/^/gm, '> ')}`;
+  return quoted === '' || quotedFile(ctx) !== undefined ? prompt : `${prompt}\n\n${quoted.replaceAll(/^/gm, '> ')}`;
+}
+
+/** @returns the kind of the file that the message replies to, if the channel says that in place of its text. */
+export function quotedFile({ OriginatingChannel = '', ReplyToBody = '' }: InboundContext): string | undefined {
+  return channelOf(OriginatingChannel).quotedFile?.exec(ReplyToBody.trim())?.[1];
 }
 
 function decoded(text: string, { OriginatingChannel = '' }: InboundContext): string {
-  if (!channelOf(OriginatingChannel).sendsEntities) return text;
+  const { sendsEntities, escapesMarkdown } = channelOf(OriginatingChannel);
+  if (escapesMarkdown && ESCAPED.test(text)) return text.replaceAll(/\\(.)/g, '$1');
+  if (!sendsEntities) return text;
   return text.replaceAll(/&(?:lt|gt|amp);/g, (entity) => ENTITIES[entity] ?? entity);
 }

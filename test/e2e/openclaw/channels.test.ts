@@ -2,7 +2,6 @@
  * The real gateway with the channels that are packages of their own: each answers and notifies in the chat that asked, in its thread, as
  * that channel can. No model is asked for any of it.
  */
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { until } from '../../support/until.ts';
 import { answer } from './callback.ts';
@@ -11,7 +10,7 @@ import { Discord } from './discord.ts';
 import { Feishu } from './feishu.ts';
 import { Line } from './line.ts';
 import { Slack } from './slack.ts';
-import { openStageWith, type Stage } from './stage.ts';
+import { channelsOf, openStageWith, type Stage } from './stage.ts';
 
 const line = new Line();
 const slack = new Slack();
@@ -25,15 +24,9 @@ let stage: Stage;
 
 beforeAll(async () => {
   await Promise.all(services.map(async (service) => await service.open()));
-  const redirected = { 'api.line.me': line.url, 'open.feishu.cn': feishu.url };
   stage = await openStageWith(
     inject('temporalCli'),
-    {
-      channels: Object.fromEntries(services.map((service) => [service.channel, service.settings()])),
-      owner: `line:${line.owner}`,
-      env: Object.assign({ REDIRECTED_HOSTS: JSON.stringify(redirected) }, ...services.map((service) => service.env())),
-      imports: join(import.meta.dirname, 'redirect.ts'),
-    },
+    { ...channelsOf(services), owner: `line:${line.owner}` },
     { KIMI_DASHBOARD_URL: DASHBOARD, KIMI_DASHBOARD_TOKEN: 'a-token-of-the-dashboard' },
   );
 });
@@ -168,7 +161,7 @@ describe.each(services)('$channel', (service) => {
   });
 });
 
-it('LINE: an answer of 60,000 characters ends with a link to its page, which needs no password', async () => {
+it('LINE: an answer of 60,000 characters ends with a link to its page, which needs no password; /kimi result has all of it', async () => {
   const { pushes } = line;
   await say(line, 'Kimi：line longest [[simulate: drop=1]]');
   const task = await dispatched(line, 'line-longest-simulate');
@@ -181,6 +174,14 @@ it('LINE: an answer of 60,000 characters ends with a link to its page, which nee
   const page = await fetch(`${stage.stack.webhook_url}${link.pathname}${link.search}`);
   expect(await page.text()).toContain('the end');
   expect((await fetch(`${stage.stack.webhook_url}${link.pathname}`)).status).toBe(401);
+
+  const before = line.shown.length;
+  await say(line, `/kimi result ${task}`);
+  const shown = await line.next(line.direct, new RegExp(`/kimi result ${task} 2`));
+  await line.press(stage.gateway.url, { from: line.owner, shown });
+  await line.next(line.direct, /the end/);
+  const pages = line.shown.slice(before).filter((one) => one !== shown);
+  expect(pages.map(({ text }) => text).join('\n')).toBe(`${LONG}\n${LONG}\nthe end`);
 });
 
 it('Discord: the slash command /kimi starts a task, and lists those of its chat', async () => {
@@ -194,11 +195,33 @@ it('Discord: the slash command /kimi starts a task, and lists those of its chat'
   expect((await discord.next(discord.group, /任務編號/)).text).not.toContain('slash-simulate');
 });
 
-it('LINE: a quick reply cancels the task', async () => {
-  await say(line, 'Kimi：line cancelled [[simulate: drop=1]]');
-  const shown = await line.next(line.direct, /已派發：line-cancelled/);
+it.each([
+  ['private', line.direct, {}],
+  ['group', line.group, { group: line.group }],
+])('LINE: a quick reply cancels the task (%s)', async (where, chat, more) => {
+  await say(line, `Kimi：line cancelled ${where} [[simulate: drop=1]]`, more);
+  const shown = await line.next(chat, /已派發：line-cancelled/);
   await line.press(stage.gateway.url, { from: line.owner, shown });
-  expect((await line.next(line.direct, /任務已取消/)).text).toContain('line-cancelled');
+  expect((await line.next(chat, /任務已取消/)).text).toContain(`line-cancelled-${where}`);
+});
+
+it('LINE: in a group, a user whom the gateway authorizes for no commands is offered none', async () => {
+  const { group } = line;
+  await line.say(stage.gateway.url, { from: line.friend, text: 'Kimi：line of a friend [[simulate: drop=1]]', group });
+  expect((await line.next(group, /已派發：line-of-a-friend/)).buttons).toEqual([]);
+  await line.say(stage.gateway.url, { from: line.friend, text: '/kimi cancel', group });
+  expect((await line.next(group, /commands\.allowFrom/)).buttons).toEqual([]);
+  await say(line, `/kimi cancel ${await taskNamed('line-of-a-friend')}`, { group });
+  await line.next(group, /任務已取消/);
+});
+
+it('Slack: interprets nothing in the code of an answer', async () => {
+  await say(slack, 'Kimi：code of slack [[simulate: drop=1]]');
+  const task = await dispatched(slack, 'code-of-slack-simulate');
+  await answer(stage, task, '`<!channel>` \n```html\n<https://evil.example|https://bank.example> <!DOCTYPE html>\n```');
+  const { text } = await slack.next(slack.direct, /任務完成/);
+  await stage.acknowledged(task);
+  expect(text).not.toMatch(/<!channel|<https:/);
 });
 
 describe.each<WithButtons>([line, slack, discord, feishu])(

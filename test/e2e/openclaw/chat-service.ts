@@ -67,6 +67,30 @@ export interface Answer {
   bytes?: Buffer;
 }
 
+/**
+ * Finds what was shown after what was found before the newest message of a user; each once, in any order: on a slow machine one message
+ * overtakes another.
+ */
+export class Found<T extends object> {
+  private readonly found = new Set<T>();
+  private start = 0;
+  private end = 0;
+
+  constructor(private readonly shown: readonly T[]) {}
+
+  /** A user says something. */
+  said(): void {
+    this.start = this.end;
+  }
+
+  async next(fits: (shown: T) => boolean): Promise<T> {
+    const shown = await until(() => this.shown.slice(this.start).find((one) => !this.found.has(one) && fits(one)));
+    this.found.add(shown);
+    this.end = Math.max(this.end, this.shown.indexOf(shown) + 1);
+    return shown;
+  }
+}
+
 /** Records what the bot shows, and refuses it as the service does. */
 export abstract class ChatService {
   readonly shown: Shown[] = [];
@@ -78,7 +102,7 @@ export abstract class ChatService {
   url = '';
   protected server: Server | undefined;
   private ids = 0;
-  private seen = 0;
+  private readonly found = new Found(this.shown);
 
   /** Name of the channel in the gateway. */
   abstract readonly channel: string;
@@ -93,11 +117,19 @@ export abstract class ChatService {
   abstract settings(): object;
   /** Environment of the gateway. */
   abstract env(): Record<string, string>;
+  /** Hosts in whose place it stands, where the gateway has no setting for that. */
+  readonly hosts: readonly string[] = [];
   /** A message in the group that the gateway is not told of: the first one of a thread, or one to reply to. @returns its id */
   abstract earlier(text: string): string;
   /** Passes a message to the gateway. @returns its id */
-  abstract say(gateway: string, said: Said): Promise<string>;
+  protected abstract pass(gateway: string, said: Said): Promise<string>;
   protected abstract answer(asked: Asked): Answer | Promise<Answer>;
+
+  /** Says it to the gateway. @returns the id of the message */
+  async say(gateway: string, said: Said): Promise<string> {
+    this.found.said();
+    return await this.pass(gateway, said);
+  }
 
   async open(): Promise<this> {
     const server = createServer((request, response) => void this.respond(request, response));
@@ -124,14 +156,9 @@ export abstract class ChatService {
     this.server?.close();
   }
 
-  /** The next matching message that a chat is shown. */
+  /** The next matching message that a chat is shown, see {@link Found}. */
   async next(chat: string, fits: RegExp): Promise<Shown> {
-    const found = await until(() => {
-      const index = this.shown.findIndex((shown, i) => i >= this.seen && shown.chat === chat && fits.test(shown.text));
-      return index < 0 ? undefined : index;
-    });
-    this.seen = found + 1;
-    return this.shown[found] as Shown;
+    return await this.found.next((shown) => shown.chat === chat && fits.test(shown.text));
   }
 
   protected id(): number {

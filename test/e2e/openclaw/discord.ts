@@ -91,7 +91,7 @@ export class Discord extends ChatService implements WithButtons {
     return thread;
   }
 
-  async say(_gateway: string, { from, text, group, thread, quotes, file }: Said): Promise<string> {
+  protected async pass(_gateway: string, { from, text, group, thread, quotes, file }: Said): Promise<string> {
     const socket = await until(() => this.socket);
     const id = this.snowflake();
     const channel_id = thread ?? group ?? this.direct;

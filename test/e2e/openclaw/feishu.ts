@@ -42,8 +42,11 @@ export class Feishu extends ChatService implements WithButtons {
   readonly direct = 'oc_owner';
   readonly group = 'oc_team';
   readonly mention = '@_user_1 ';
+  override readonly hosts = ['open.feishu.cn'];
   private readonly messages = new Map<string, Message>();
   private readonly files = new Map<string, { name: string; content: string }>();
+  /** Those of users, by key. */
+  private readonly shared = new Map<string, Buffer>();
 
   private readonly cards = new Map<string, Shown>();
   /** Where the gateway receives events. */
@@ -76,20 +79,20 @@ export class Feishu extends ChatService implements WithButtons {
     return {};
   }
 
-  earlier(text: string): string {
+  earlier(text: string, type = 'text'): string {
     const id = `om_${this.id()}`;
-    this.messages.set(id, { chat: this.group, text });
+    this.messages.set(id, { chat: this.group, text, type });
     return id;
   }
 
-  async say(_gateway: string, { from, text, group, thread, quotes }: Said): Promise<string> {
+  protected async pass(_gateway: string, { from, text, group, thread, quotes, file }: Said): Promise<string> {
     const chat = group ?? this.direct;
     const parent = quotes ?? thread;
     const id = `om_${this.id()}`;
     const root = thread ?? this.rootOf(parent);
     this.messages.set(id, { chat, text, ...(thread !== undefined && { thread }), ...(root !== undefined && { root }) });
     const mentions = text.includes('@_user_1') ? [{ key: '@_user_1', id: { open_id: BOT }, name: 'Javis' }] : [];
-    await this.post('im.message.receive_v1', {
+    await this.event('im.message.receive_v1', {
       sender: { sender_id: { open_id: from }, sender_type: 'user', tenant_key: 'tenant' },
       message: {
         message_id: id,
@@ -98,17 +101,24 @@ export class Feishu extends ChatService implements WithButtons {
         create_time: String(Date.now()),
         chat_id: chat,
         chat_type: group === undefined ? 'p2p' : 'group',
-        message_type: 'text',
-        content: JSON.stringify({ text }),
+        message_type: file ? 'post' : 'text',
+        content: JSON.stringify(file ? this.post(text, file) : { text }),
         mentions,
       },
     });
     return id;
   }
 
+  /** A text with a picture: a message with any other file has no text. */
+  private post(text: string, { content }: NonNullable<Said['file']>): object {
+    const image_key = `img_${this.id()}`;
+    this.shared.set(image_key, content);
+    return { title: '', content: [[{ tag: 'text', text }], [{ tag: 'img', image_key }]] };
+  }
+
   async press(_gateway: string, { from, shown, chat = shown.chat }: Pressed): Promise<void> {
     const { behaviors: [{ value }] = [{}] } = (shown.buttons?.[0] ?? {}) as { behaviors?: [{ value?: unknown }] };
-    await this.post('card.action.trigger', {
+    await this.event('card.action.trigger', {
       operator: { open_id: from },
       token: `c-${this.id()}`,
       action: { tag: 'button', value },
@@ -116,7 +126,7 @@ export class Feishu extends ChatService implements WithButtons {
     });
   }
 
-  private async post(event_type: string, event: object): Promise<void> {
+  private async event(event_type: string, event: object): Promise<void> {
     const nonce = `event-${this.id()}`;
     const create_time = String(Date.now());
     const header = { event_id: nonce, event_type, create_time, token: 'feishu-token', app_id: 'cli_stub' };
@@ -144,6 +154,8 @@ export class Feishu extends ChatService implements WithButtons {
     if (path === '/open-apis/bot/v3/info') return { json: { code: 0, bot: { open_id: BOT, app_name: 'Javis' } } };
     if (path.startsWith('/open-apis/contact/v3/users/'))
       return data({ user: { name: 'User', open_id: path.split('/').at(-1) } });
+    const resource = this.shared.get(path.split('/').at(-1) ?? '');
+    if (resource && /^\/open-apis\/im\/v1\/messages\/om_\w+\/resources\//.test(path)) return { bytes: resource };
     if (path === '/open-apis/im/v1/files') return data({ file_key: await this.saveFile(asked) });
     if (path === '/open-apis/cardkit/v1/cards') return data({ card_id: `card_${this.id()}` });
     if (method === 'GET' && of !== undefined) return data({ items: [this.item(of)] });
@@ -217,12 +229,12 @@ export class Feishu extends ChatService implements WithButtons {
   }
 
   private item(id: string): object {
-    const { chat = '', text = '' } = this.messages.get(id) ?? {};
+    const { chat = '', text = '', type = 'text' } = this.messages.get(id) ?? {};
     return {
       message_id: id,
       chat_id: chat,
-      msg_type: 'text',
-      body: { content: JSON.stringify({ text }) },
+      msg_type: type === 'file' ? type : 'text',
+      body: { content: JSON.stringify(type === 'file' ? { file_key: 'file_1', file_name: 'report.docx' } : { text }) },
       sender: { id: 'ou_friend', id_type: 'open_id', sender_type: 'user' },
       create_time: String(Date.now()),
     };

@@ -22,7 +22,7 @@ let stage: Stage;
 beforeAll(async () => {
   telegram = await serveTelegram();
   await Promise.all(services.map(async (service) => await service.open()));
-  stage = await openStageOfChannels(inject('temporalCli'), telegram, services, feishu);
+  stage = await openStageOfChannels(inject('temporalCli'), telegram, services);
 });
 afterAll(async () => {
   await stage.close();
@@ -218,6 +218,23 @@ it.each(['direct', 'group'] as const)('slack: a thread under Kimi’s answer con
   expect(await continues(second.task_id)).toBe(first.task_id);
   const third = await askIn(slack, `${mention}Kimi：three`, { ...chat, thread: first.reply });
   expect(await continues(third.task_id)).toBe(second.task_id);
+});
+
+it('slack and feishu: files of a message', async () => {
+  await askIn(slack, 'Kimi：summarise', { file: report });
+  expect(textsOf(await sent()).join('\n')).toContain('the third quarter was better');
+  // A text with a picture, in which the gateway escapes Markdown.
+  const seen = await askIn(feishu, 'Kimi：describe [a_b] (1-2)', { file: photo });
+  expect((await stage.view(seen.task_id)).files).toMatchObject([{ bytes: photo.content.length }]);
+  expect(textsOf(await sent()).join('\n')).toContain('describe [a_b] (1-2)');
+});
+
+it('feishu: the file of a message that is replied to is named', async () => {
+  const quotes = feishu.earlier('', 'file');
+  await feishu.say(stage.gateway.url, { from: feishu.owner, text: 'Kimi：and this?', group: feishu.group, quotes });
+  expect((await feishu.next(feishu.group, /已派發/)).text).toContain('附件沒有交給 Kimi（file）');
+  await feishu.next(feishu.group, /任務完成/);
+  expect(textsOf(await sent())).toEqual(['and this?']);
 });
 
 it('discord: files of a message, and of the one it replies to', async () => {

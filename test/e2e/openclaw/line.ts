@@ -22,9 +22,13 @@ interface Messages {
 export class Line extends ChatService implements WithButtons {
   readonly channel = 'line';
   readonly owner = idOf('U', 'owner');
+  /** A user of whom the gateway takes no commands. */
+  readonly friend = idOf('U', 'friend');
   readonly direct = this.owner;
   readonly group = idOf('C', 'team');
-  readonly mention = '@Javis ';
+  /** LINE writes the name that is shown, and where it stands. */
+  readonly mention = '@Javis of the Team ';
+  override readonly hosts = ['api.line.me'];
   /** Pushes that were accepted: each costs one of the month's quota. */
   pushes = 0;
   private readonly chats = new Map<string, string>();
@@ -38,6 +42,8 @@ export class Line extends ChatService implements WithButtons {
       dmPolicy: 'allowlist',
       allowFrom: [this.owner],
       groupPolicy: 'open',
+      // Those who may use commands.
+      groupAllowFrom: [this.owner],
       groups: { '*': { requireMention: false } },
     };
   }
@@ -50,7 +56,7 @@ export class Line extends ChatService implements WithButtons {
     return String(this.id());
   }
 
-  async say(gateway: string, { from, text, group, quotes }: Said): Promise<string> {
+  protected async pass(gateway: string, { from, text, group, quotes }: Said): Promise<string> {
     const id = String(this.id());
     const replyToken = `reply-${id}`;
     this.chats.set(replyToken, group ?? from);
@@ -67,6 +73,7 @@ export class Line extends ChatService implements WithButtons {
         type: 'text',
         text,
         quoteToken: `quote-${id}`,
+        ...(text.startsWith(this.mention) && { mention: { mentionees: [this.mentionee] } }),
         ...(quotes !== undefined && { quotedMessageId: quotes }),
       },
     };
@@ -76,10 +83,14 @@ export class Line extends ChatService implements WithButtons {
     return id;
   }
 
+  private get mentionee(): object {
+    return { index: 0, length: this.mention.trim().length, type: 'user', userId: idOf('U', 'bot'), isSelf: true };
+  }
+
   /** A quick reply is said by the user. */
   async press(gateway: string, { from, shown, chat = shown.chat }: Pressed): Promise<void> {
     const text = shown.buttons?.[0]?.['text'] as string;
-    await this.say(gateway, { from, text, ...(chat === this.direct ? {} : { group: chat }) });
+    await this.pass(gateway, { from, text, ...(chat === this.direct ? {} : { group: chat }) });
   }
 
   protected answer({ path, headers, body }: Asked): Answer {

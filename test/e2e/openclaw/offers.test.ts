@@ -18,7 +18,7 @@ let stage: Stage;
 beforeAll(async () => {
   telegram = await serveTelegram();
   await Promise.all(services.map(async (service) => await service.open()));
-  stage = await openStageOfChannels(inject('temporalCli'), telegram, services, feishu);
+  stage = await openStageOfChannels(inject('temporalCli'), telegram, services);
 });
 afterAll(async () => {
   await stage.close();

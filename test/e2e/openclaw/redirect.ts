@@ -1,27 +1,30 @@
 /**
- * Loaded into the gateway (`--import`): requests to the hosts in `REDIRECTED_HOSTS` (JSON, addresses by host) go to stand-ins. LINE's and
- * Feishu's channels have no setting for that.
+ * Loaded into the gateway (`--import`): connections to the hosts in `REDIRECTED_HOSTS` (JSON, addresses by host) go to stand-ins. LINE's
+ * and Feishu's channels have no setting for that, nor have the files of Slack.
  */
-import http, { type RequestOptions } from 'node:http';
-import https from 'node:https';
+import dns from 'node:dns/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import net from 'node:net';
+import tls, { type ConnectionOptions } from 'node:tls';
 
 const stands = JSON.parse(process.env['REDIRECTED_HOSTS'] ?? '{}') as Record<string, string>;
 
-const { fetch } = globalThis;
-const redirected = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
-  if (input instanceof Request) return await fetch(input, init);
-  const url = new URL(input);
-  const stand = stands[url.hostname];
-  return await fetch(stand === undefined ? url : new URL(`${url.pathname}${url.search}`, stand), init);
-};
-// The gateway uses its own client, except where `fetch` looks like a mock of its tests.
-globalThis.fetch = Object.assign(redirected, { mock: {} });
+/** The gateway looks up where it sends to, and refuses private addresses. No connection to this one is made. */
+const PUBLIC = { address: '8.8.8.8', family: 4 };
 
-// Of Feishu's client (axios).
-const { request } = https;
-https.request = ((options: RequestOptions, answered?: (response: http.IncomingMessage) => void) => {
-  const stand = stands[options.hostname ?? ''];
-  if (stand === undefined) return request(options, answered);
+const { lookup } = dns;
+dns.lookup = (async (host: string, options?: { all?: boolean }) => {
+  if (stands[host] === undefined) return await lookup(host, options ?? {});
+  return options?.all ? [PUBLIC] : PUBLIC;
+}) as typeof dns.lookup;
+
+const { connect } = tls;
+tls.connect = ((options: ConnectionOptions, connected?: () => void) => {
+  const stand = stands[options.servername ?? options.host ?? ''];
+  if (stand === undefined) return connect(options, connected);
   const { hostname, port } = new URL(stand);
-  return http.request({ ...options, protocol: 'http:', hostname, port, agent: undefined }, answered);
-}) as typeof https.request;
+  const socket = net.connect(Number(port), hostname);
+  return socket.once('connect', () => socket.emit('secureConnect'));
+}) as typeof tls.connect;
+
+syncBuiltinESMExports();

@@ -23,8 +23,11 @@ export class Slack extends ChatService implements WithButtons {
   readonly group = 'C0TEAM001';
   readonly mention = `<@${BOT}> `;
   readonly direct = 'D0OWNER01';
+  override readonly hosts = ['files.slack.com'];
   private readonly earlierOnes = new Map<string, string>();
   private readonly files = new Map<string, { name: string; content: string }>();
+  /** Those of users, by path. */
+  private readonly shared = new Map<string, Buffer>();
 
   settings(): object {
     return {
@@ -50,7 +53,7 @@ export class Slack extends ChatService implements WithButtons {
     return ts;
   }
 
-  async say(gateway: string, { from, text, group, thread }: Said): Promise<string> {
+  protected async pass(gateway: string, { from, text, group, thread, file }: Said): Promise<string> {
     const id = this.id();
     const ts = this.timestamp();
     const body = JSON.stringify({
@@ -69,6 +72,7 @@ export class Slack extends ChatService implements WithButtons {
         channel: group ?? this.direct,
         channel_type: group === undefined ? 'im' : 'channel',
         ...(thread !== undefined && { thread_ts: thread }),
+        ...(file && { subtype: 'file_share', files: [this.share(`F${id}`, file)] }),
       },
     });
     await this.post(gateway, body, 'application/json');
@@ -94,6 +98,12 @@ export class Slack extends ChatService implements WithButtons {
     await this.post(gateway, body, 'application/x-www-form-urlencoded');
   }
 
+  private share(id: string, { name, type: mimetype, content }: NonNullable<Said['file']>): object {
+    const path = `/files-pri/${id}/${name}`;
+    this.shared.set(path, content);
+    return { id, name, mimetype, size: content.length, url_private_download: `https://files.slack.com${path}` };
+  }
+
   private async post(gateway: string, body: string, type: string): Promise<void> {
     const at = String(Math.floor(Date.now() / 1_000));
     await postTo(`${gateway}/slack/events`, body, {
@@ -109,6 +119,8 @@ export class Slack extends ChatService implements WithButtons {
 
   protected async answer(asked: Asked): Promise<Answer> {
     const { path, headers, body } = asked;
+    const shared = this.shared.get(path);
+    if (shared) return headers.authorization === 'Bearer xoxb-stub' ? { bytes: shared } : { status: 403 };
     if (path.startsWith('/upload/')) {
       const file = this.files.get(path);
       if (file) file.content = body.toString();

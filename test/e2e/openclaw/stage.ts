@@ -68,18 +68,10 @@ export async function openStage(temporalCli: string): Promise<TelegramStage> {
   const telegram = await serveTelegram();
   const channels = { telegram: telegramSettings(telegram) };
   const stage = await openStageWith(temporalCli, { channels, owner: `telegram:${OWNER}` });
-  let seen = 0;
   return {
     ...stage,
     telegram,
-    next: async (chat, fits) => {
-      const found = await until(() => {
-        const index = telegram.shown.findIndex((shown, i) => i >= seen && shown.chat === chat && fits.test(shown.text));
-        return index < 0 ? undefined : index;
-      });
-      seen = found + 1;
-      return telegram.shown[found] as Shown;
-    },
+    next: async (chat, fits) => await telegram.next(chat, fits),
     close: async () => {
       await stage.close();
       telegram.stop();
@@ -92,22 +84,30 @@ export async function openStageOfChannels(
   temporalCli: string,
   telegram: Telegram,
   services: readonly ChatService[],
-  feishu: { url: string },
 ): Promise<Stage> {
-  const channels = Object.fromEntries(services.map((service) => [service.channel, service.settings()]));
+  const { channels, ...redirected } = channelsOf(services);
   return await openStageWith(
     temporalCli,
     {
+      ...redirected,
       channels: { ...channels, telegram: telegramSettings(telegram) },
       owner: `telegram:${OWNER}`,
-      env: Object.assign(
-        { REDIRECTED_HOSTS: JSON.stringify({ 'open.feishu.cn': feishu.url }) },
-        ...services.map((service) => service.env()),
-      ),
-      imports: join(import.meta.dirname, 'redirect.ts'),
     },
     { KIMI_CALLBACKS: 'relay' },
   );
+}
+
+/** The gateway's settings for these services. */
+export function channelsOf(services: readonly ChatService[]) {
+  const hosts = Object.fromEntries(services.flatMap((service) => service.hosts.map((host) => [host, service.url])));
+  return {
+    channels: Object.fromEntries(services.map((service) => [service.channel, service.settings()])),
+    env: Object.assign(
+      { REDIRECTED_HOSTS: JSON.stringify(hosts) },
+      ...services.map((service) => service.env()),
+    ) as Record<string, string>,
+    imports: join(import.meta.dirname, 'redirect.ts'),
+  };
 }
 
 /**

@@ -1,6 +1,7 @@
 /** A stand-in for Telegram's Bot API: messages of users are passed to the bot, messages of the bot are recorded. */
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Found } from './chat-service.ts';
 
 /** What a bot has shown in a chat. */
 export interface Shown {
@@ -32,6 +33,8 @@ export interface Telegram {
   shown: Shown[];
   /** @returns the id of the message. */
   say(from: number, text: string, chat?: { id: number; thread?: number }, more?: More): number;
+  /** The next matching message that a chat is shown, see {@link Found}. */
+  next(chat: number, fits: RegExp): Promise<Shown>;
   /** A user presses the first button of a message. */
   press(from: number, shown: Shown): void;
   /** Called with each message before it is answered; if it throws, that is the response. */
@@ -64,6 +67,8 @@ export async function serveTelegram(): Promise<Telegram> {
   const messages = new Map<number, object>();
   /** Files by the path from which they are downloaded. */
   const files = new Map<string, Buffer>();
+  const shown: Shown[] = [];
+  const found = new Found(shown);
   let ids = 1;
 
   const poll = async (offset: number, seconds: number): Promise<unknown> => {
@@ -180,8 +185,10 @@ export async function serveTelegram(): Promise<Telegram> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const telegram: Telegram = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    shown: [],
+    shown,
+    next: async (chat, fits) => await found.next((one) => one.chat === chat && fits.test(one.text)),
     say: (from, text, chat, more) => {
+      found.said();
       const update_id = ids++;
       const sender = { id: from, is_bot: false, first_name: `user-${from}`, language_code: 'zh-hant' };
       const said = message(chat?.id ?? from, sender, text, chat?.thread, more);
