@@ -17,6 +17,9 @@ export interface ToolsDependencies {
 /** Most rounds of calls for one answer: each one pays for the conversation before it. After them Kimi answers with what it has. */
 export const MAX_ROUNDS = 10;
 
+/** Most calls for one answer. A model may ask for many in a round (128 at Moonshot), and each may be paid for. */
+export const MAX_CALLS = 30;
+
 /** The functions of a tool. `builtin`: Moonshot's older search, which runs with the request after the call. */
 export interface Offered {
   tool: Tool;
@@ -25,7 +28,7 @@ export interface Offered {
 }
 
 /** What is known of a call: that it was made, or what it returned. */
-type RecordedCall = { asked: true } | { content: string; use: ToolUse };
+type RecordedCall = { asked: true } | { content: string; use?: ToolUse };
 
 /** What is recorded of a task's tools. */
 export interface RecordedTools {
@@ -43,6 +46,7 @@ const MAX_SOURCES = 10;
 const INPUT_CHARS = 200;
 
 /** For the model. */
+const TOO_MANY = `the limit of ${MAX_CALLS} calls is reached, so this one was not made: answer with what you have`;
 const LOST = 'the result of this call was lost, and it is not repeated';
 
 /**
@@ -84,14 +88,14 @@ export class Tools {
       ...body,
       messages,
       tools: known.offered.flatMap(({ definitions }) => definitions),
-      ...(ended.length >= MAX_ROUNDS && { tool_choice: 'none' }),
+      ...((ended.length >= MAX_ROUNDS || Object.keys(known.calls).length >= MAX_CALLS) && { tool_choice: 'none' }),
     };
   }
 
   /** @returns the calls of a task so far, in order. */
   async usesOf(task_id: string): Promise<ToolUse[]> {
     const { calls } = await this.dependencies.received.toolsOf(task_id);
-    return Object.values(calls).flatMap((call) => ('use' in call ? [call.use] : []));
+    return Object.values(calls).flatMap((call) => ('use' in call && call.use ? [call.use] : []));
   }
 
   private async offer(tools: readonly Tool[], signal: AbortSignal): Promise<Offered[]> {
@@ -130,6 +134,11 @@ export class Tools {
       known.calls[key] = result;
       await received.noteTools(task_id, known);
     };
+    if (!before && Object.keys(known.calls).length >= MAX_CALLS) {
+      const content = JSON.stringify({ error: TOO_MANY });
+      await keep({ content });
+      return content;
+    }
     if (offered?.builtin) {
       await keep({ content: call.arguments, use });
       return call.arguments;

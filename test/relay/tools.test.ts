@@ -5,7 +5,7 @@ import { KimiError } from '../../src/kimi/errors.ts';
 import { costOf } from '../../src/kimi/models.ts';
 import { withSearches } from '../../src/kimi/formulas.ts';
 import { Answer } from '../../src/relay/answer.ts';
-import { MAX_ROUNDS, Tools } from '../../src/relay/tools.ts';
+import { MAX_CALLS, MAX_ROUNDS, Tools } from '../../src/relay/tools.ts';
 import { ReceivedStore } from '../../src/relay/recordings.ts';
 import type { Task, ToolUse } from '../../src/shared/task.ts';
 import type { TaskContext } from '../../src/tasks/context.ts';
@@ -203,6 +203,36 @@ describe('without the Formula API', () => {
     });
     expect(await tools.usesOf('kimi-1-1')).toEqual([{ tool: 'search', input: 'a' }]);
   });
+});
+
+it('of a round with more calls than a task has, the others are not made, and Kimi is told to answer', async () => {
+  const asked: string[] = [];
+  const tools = new Tools({
+    formulas: {
+      definitions: async () => [{ type: 'function', function: { name: 'web_search' } }],
+      run: async (_tool, _name, args) => {
+        asked.push(args);
+        return { content: 'found', clear: true };
+      },
+    },
+    received: new ReceivedStore(await temporaryFolder()),
+    log: silent,
+  });
+  const answer = new Answer();
+  const calls = Array.from({ length: MAX_CALLS + 5 }, (_, index) => ({
+    index,
+    id: `web_search:${index}`,
+    name: 'web_search',
+    arguments: `{"query":"${index}"}`,
+  }));
+  answer.take({ tool_calls: calls, finish_reason: 'tool_calls', done: true });
+  const request = { task_id: 'kimi-1-1', body: { model: 'kimi-k2.6', messages: [] }, tools: ['search' as const] };
+  const ended = [{ continues: false, sent: true, answer }];
+  const sent = await tools.into(request, ended, request.body, new AbortController().signal, () => {});
+  expect(asked).toHaveLength(MAX_CALLS);
+  expect(sent).toMatchObject({ tool_choice: 'none' });
+  expect(sent.messages.at(-1)).toMatchObject({ content: expect.stringContaining(`limit of ${MAX_CALLS} calls`) });
+  expect(await tools.usesOf('kimi-1-1')).toHaveLength(MAX_CALLS);
 });
 
 it('a task with tools is refused where Moonshot is not asked, before it is started', async () => {
