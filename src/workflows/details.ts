@@ -54,9 +54,9 @@ function completedSteps(
 ): string[] {
   const { passed: say } = text.details;
   return [
-    !view.queue && queued_ms >= NO_WAIT_MS && say.admitted(minutes(queued_ms)),
+    !view.queue && queued_ms >= NO_WAIT_MS && say.admitted(clock(queued_ms)),
     view.api_id && say.accepted(view.api_id),
-    kimi_ms !== undefined && say.answered(minutes(kimi_ms), minutes(timeout_ms)),
+    kimi_ms !== undefined && say.answered(clock(kimi_ms), clock(timeout_ms)),
     view.completed_at && say.saved(view.completed_at),
     view.woken_at && say.woken(view.woken_at),
     view.completed_at && view.acknowledged && say.acknowledged,
@@ -70,7 +70,7 @@ function currentStep({ timeout_ms }: Task, { step, queue, deadline, map }: TaskV
   const more =
     step === 'queued' && queue
       ? text.queuePosition(queue)
-      : step === 'waiting' && deadline && text.details.until(minutes(timeout_ms), deadline);
+      : step === 'waiting' && deadline && text.details.until(clock(timeout_ms), deadline);
   return more ? `${text.step[step]} · ${more}` : text.step[step];
 }
 
@@ -90,10 +90,12 @@ function withOptions(sentence: string): string {
   return sentence.replaceAll(/--[a-z][a-z-]*/g, '`$&`');
 }
 
-/** @returns e.g. `0:42`. */
-function minutes(ms: number): string {
+/** @returns e.g. `0:42`, or `25:00:00` from an hour on. */
+function clock(ms: number): string {
   const seconds = Math.round(ms / 1_000);
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+  const two = (part: number): string => String(part).padStart(2, '0');
+  const [hours, minutes] = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60];
+  return `${hours > 0 ? `${hours}:${two(minutes)}` : minutes}:${two(seconds % 60)}`;
 }
 
 /** Waiting tasks in the limiter's details. */

@@ -38,6 +38,7 @@ it('the deadline, then the duration', () => {
   );
   const answered = details({ state: 'done', step: 'saving', api_id: 'cmpl-1' }, { kimi_ms: 42_400 }, 'en');
   expect(answered).toContain('1. ✓ Kimi called back after 0:42 of 2:00\n1. **saving the result**');
+  expect(details({ step: 'saving' }, { kimi_ms: 25 * 3_600_000 + 62_000 }, 'en')).toContain('after 25:01:02 of 2:00');
 });
 
 it('the cost, the result file, and that the user was notified', () => {
