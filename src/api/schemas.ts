@@ -163,6 +163,8 @@ export const listed = named(
     model: z.string(),
     tokens: z.number().nullable(),
     created_at: time,
+    continues: continues.optional(),
+    map: mapCounts.optional(),
     late: z.literal(true).optional().describe('The answer came after the outcome.'),
     simulated: simulated.optional(),
     queue: queuePosition.optional(),

@@ -3,17 +3,17 @@ import { retirementOf } from '../kimi/models.ts';
 import { limiterView } from '../limiter/client.ts';
 import type { Route } from '../shared/chat.ts';
 import type { QueuePosition } from '../shared/limits.ts';
-import type { MapCounts, StoredRows } from '../shared/map.ts';
+import { countsOf, type StoredRows } from '../shared/map.ts';
 import { withoutQuestion, type Question, type ResultFile } from '../shared/result.ts';
 import { LocalSchedules } from '../schedules/local.ts';
 import type { Schedules } from '../schedules/schedules.ts';
 import type { TaskReference } from '../shared/task-id.ts';
-import { newestTasks, pageOfTasks, type Place } from '../temporal/task-list.ts';
+import { newestTasks, pageOfTasks, type EngineTask, type Place } from '../temporal/task-list.ts';
 import { acknowledge } from './acknowledge.ts';
 import { cancel } from './cancel.ts';
 import type { TaskContext } from './context.ts';
 import { continued } from './conversation.ts';
-import { checkChat, hasEnded, lookUpWithResult, progressOf, savedResult } from './look-up.ts';
+import { checkChat, hasEnded, lookUpWithResult, progressOf, savedResult, viewOf } from './look-up.ts';
 import { Problem } from './problem.ts';
 import { isOutcome, type TaskFile } from '../shared/task.ts';
 import { keepFile } from './files.ts';
@@ -26,7 +26,6 @@ import type {
   Attachment,
   Cancellation,
   Filter,
-  ListedTask,
   LiveTask,
   NewMap,
   NewTask,
@@ -172,7 +171,7 @@ async function liveTasks(
   cursor: string | undefined,
 ): Promise<TaskList> {
   const removed = await results.removed.ids();
-  const found: ListedTask[] = [];
+  const found: EngineTask[] = [];
   let place = cursor === undefined ? undefined : placeOf(cursor);
   do {
     const page = await pageOfTasks(client, taskQueue, filter, limit - found.length, place);
@@ -183,14 +182,17 @@ async function liveTasks(
   const view = isQueued && limiter ? await limiterView(client, limiter) : undefined;
   const places = new Map(view?.queue.map((waiting) => [waiting.task_id, waiting]));
   const tasks = await Promise.all(
-    found.map(async (task): Promise<LiveTask> => {
-      const { progress, retrying } = relay && task.state === 'dispatched' ? await progressOf(client, task.task_id) : {};
+    found.map(async ({ isMap, ...task }): Promise<LiveTask> => {
+      const { progress, retrying } =
+        relay && !isMap && task.state === 'dispatched' ? await progressOf(client, task.task_id) : {};
       const queue = places.get(task.task_id);
       // Only the result knows when its answer came.
       const saved = isOutcome(task.state) ? await results.readIfSound(task.task_id) : undefined;
+      const map = saved?.map ? countsOf(saved.map) : isMap && (await viewOf(client, task.task_id))?.map;
       return {
         ...task,
         status: task.state,
+        ...(map && { map }),
         ...(saved?.late && { late: true }),
         ...(simulated && { simulated: true }),
         ...(queue && { queue }),
@@ -242,10 +244,6 @@ async function standingOf(context: TaskContext, task_id: string): Promise<Standi
     late: saved?.late,
     missing_file: isGone ? path : undefined,
   };
-}
-
-function countsOf({ rows, done, failed, timed_out, cancelled }: MapCounts): MapCounts {
-  return { rows, done, failed, timed_out, cancelled };
 }
 
 /** Asks the limiter: the task only knows its last report. */

@@ -26,7 +26,7 @@ import { staticDetails } from '../workflows/details.ts';
 import type { TaskContext } from './context.ts';
 import { Problem } from './problem.ts';
 import type { Accepted } from './tasks.ts';
-import { newestTasks } from '../temporal/task-list.ts';
+import { CONTINUES_MEMO, newestTasks } from '../temporal/task-list.ts';
 import { acceptanceWithin, clientOfWorker } from './worker-here.ts';
 
 /** The outcome of a start. `unknown`: the engine did not confirm that it has the task. */
@@ -252,7 +252,12 @@ export function optionsOf(taskQueue: string, task: Task, memo: Record<string, un
 
 export function memoOf(route: Route | undefined, origin: Origin | undefined, asked: Asked): Record<string, unknown> {
   const key: KeyMemo | undefined = origin?.isKey ? { key: origin.word, prompt: digestOf(asked) } : undefined;
-  return { ...(route && { [ROUTE_MEMO]: route }), ...(key && { [KEY_MEMO]: key }) };
+  const { continues } = asked;
+  return {
+    ...(route && { [ROUTE_MEMO]: route }),
+    ...(key && { [KEY_MEMO]: key }),
+    ...(continues !== undefined && { [CONTINUES_MEMO]: continues }),
+  };
 }
 
 /** Key of the map and the number in the memo of a row. */

@@ -115,6 +115,10 @@ export interface ListedTask {
   /** `null` before there is an answer. */
   tokens: number | null;
   created_at: string;
+  /** The task whose conversation it continues. */
+  continues?: string;
+  /** Of a map: its rows by outcome. */
+  map?: MapCounts;
   /** Set if the answer came after the task had timed out or was cancelled. */
   late?: true;
   /** Answered by the simulated Kimi. */

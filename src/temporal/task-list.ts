@@ -1,7 +1,8 @@
 /** Lists of tasks, from the engine and from the results folder. */
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { MAP_WORKFLOW, ROW_WORKFLOW, SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../shared/names.ts';
-import { isOutcome, type TaskState } from '../shared/task.ts';
+import { countsOf, noCounts } from '../shared/map.ts';
+import { isOutcome, type Outcome, type TaskState } from '../shared/task.ts';
 import { isSameChat, routeIn } from '../shared/chat.ts';
 import { isoSeconds } from '../shared/format.ts';
 import type { ResultStore } from '../results/store.ts';
@@ -48,10 +49,14 @@ export function createdAt({ memo }: Pick<WorkflowExecutionInfo, 'memo'>): string
   return memo?.[CREATED_MEMO] as string | undefined;
 }
 
+/** Key of the task that a task continues, in its memo. */
+export const CONTINUES_MEMO = 'continues';
+
 /** @returns the list's entry of one task. */
 export function listedTask(execution: WorkflowExecutionInfo) {
-  const { workflowId, startTime, typedSearchAttributes: attributes } = execution;
+  const { workflowId, startTime, typedSearchAttributes: attributes, memo, type } = execution;
   const created_at = createdAt(execution);
+  const continues = memo?.[CONTINUES_MEMO] as string | undefined;
   const { taskName, status, model, tokens } = SEARCH_ATTRIBUTES;
   return {
     task_id: workflowId,
@@ -62,10 +67,15 @@ export function listedTask(execution: WorkflowExecutionInfo) {
     /** Milliseconds since 1970. */
     started: startTime.getTime(),
     ...(created_at !== undefined && { created_at }),
+    ...(continues !== undefined && { continues }),
+    ...(type === MAP_WORKFLOW && { isMap: true as const }),
   };
 }
 
 type Started = ReturnType<typeof listedTask>;
+
+/** A task as the engine lists it. */
+export type EngineTask = ListedTask & Pick<Started, 'isMap'>;
 
 /** @property rows whether rows of maps are listed, in place of the maps */
 type WorkflowFilter = Filter & { rows?: true };
@@ -105,7 +115,7 @@ export async function newestTasks(
   taskQueue: string,
   filter: WorkflowFilter,
   limit: number,
-): Promise<ListedTask[]> {
+): Promise<EngineTask[]> {
   return (await pageOfTasks(client, taskQueue, filter, limit)).tasks;
 }
 
@@ -121,7 +131,7 @@ export async function pageOfTasks(
   filter: WorkflowFilter,
   limit: number,
   after?: Place,
-): Promise<{ tasks: ListedTask[]; next?: Place }> {
+): Promise<{ tasks: EngineTask[]; next?: Place }> {
   // Windows end at the place. The engine's times are more precise than milliseconds.
   const end = after ? after.started + 1 : Date.now();
   const isAfter = (task: Started): boolean => after === undefined || byAge(after, task) < 0;
@@ -160,7 +170,7 @@ function byAge(one: Place, other: Place): number {
   return other.started - one.started || other.task_id.localeCompare(one.task_id, 'en');
 }
 
-function pageOf(found: Started[], limit: number, isCut: boolean): { tasks: ListedTask[]; next?: Place } {
+function pageOf(found: Started[], limit: number, isCut: boolean): { tasks: EngineTask[]; next?: Place } {
   const page = found.toSorted(byAge).slice(0, limit);
   const last = page.at(-1);
   const hasMore = found.length > limit || isCut;
@@ -187,22 +197,38 @@ async function shortened(
   return long;
 }
 
-/** @returns the newest tasks of the results folder, without the engine: those with a result, and those that Kimi has accepted. */
+/** @returns the newest tasks of the results folder, without the engine: those with a result, and those that were under way. */
 export function savedTasks(
   results: ResultStore,
   { status, name = '', model: used, since = Infinity }: Omit<Filter, 'route'>,
   limit: number,
 ): ListedTask[] {
   const from = Date.now() - since;
-  const found: ListedTask[] = results.pending().map(({ task_id, task_name, model, created_at, simulated }) => {
-    const task = { task_id, task_name, state: 'dispatched', model, tokens: null, created_at } as const;
-    return { ...task, ...(simulated && { simulated }) };
-  });
+  const found: ListedTask[] = [];
+  /** Rows of maps that have no result yet. */
+  const ended = new Map<string, Record<Outcome, number>>();
   for (const result of results.savedSince(from)) {
+    if (result?.row) addRow(ended, result.row.map, result.status);
     if (!result || result.row) continue;
-    const { task_id, task_name, status: state, model, tokens, created_at, late, simulated } = result;
-    const marks = { ...(late && { late }), ...(simulated && { simulated }) };
-    found.push({ task_id, task_name, state, model, tokens: tokens?.total ?? null, created_at, ...marks });
+    const { task_id, task_name, status: state, model, tokens, created_at, late, simulated, continues, map } = result;
+    const used_tokens = tokens?.total ?? map?.tokens.total ?? null;
+    found.push({
+      task_id,
+      task_name,
+      state,
+      model,
+      tokens: used_tokens,
+      created_at,
+      ...(late && { late }),
+      ...(simulated && { simulated }),
+      ...(continues !== undefined && { continues }),
+      ...(map && { map: countsOf(map) }),
+    });
+  }
+  for (const { task_id, task_name, model, created_at, simulated, map_rows: rows } of results.pending()) {
+    const map = rows !== undefined && { map: { rows, ...(ended.get(task_id) ?? noCounts()) } };
+    const task = { task_id, task_name, state: 'dispatched', model, tokens: null, created_at } as const;
+    found.push({ ...task, ...(simulated && { simulated }), ...map });
   }
   return found
     .filter(
@@ -214,4 +240,10 @@ export function savedTasks(
     )
     .toSorted((a, b) => b.created_at.localeCompare(a.created_at))
     .slice(0, limit);
+}
+
+function addRow(ended: Map<string, Record<Outcome, number>>, map: string, status: Outcome): void {
+  const counts = ended.get(map) ?? noCounts();
+  counts[status] += 1;
+  ended.set(map, counts);
 }

@@ -11,6 +11,9 @@ import { when } from './time.ts';
 /** Characters of a name that are shown: one long name widens every row. */
 const NAME_CHARS = 32;
 
+/** In front of the name of a task that continues another one. */
+const FOLLOW_UP = '↳ ';
+
 /** Column of the state. */
 const STATE = 2;
 
@@ -19,9 +22,10 @@ export function taskTable(tasks: LiveTask[], lang: Lang, say: CliText): string {
   const text = textFor(lang);
   const rows = tasks.map((task) => [
     task.task_id,
-    oneLine(task.task_name, NAME_CHARS),
+    (task.continues === undefined ? '' : FOLLOW_UP) + oneLine(task.task_name, NAME_CHARS),
     [
       task.late ? say.status.late(stateOf(task, text)) : stateOf(task, text),
+      task.map && text.rows(task.map),
       task.queue && text.queuePosition(task.queue),
       task.retrying ? sayRetrying(task.retrying, say, text) : task.progress && text.stream(task.progress),
     ]
