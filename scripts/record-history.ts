@@ -17,7 +17,7 @@ import { newKey } from '../src/tasks/task-id.ts';
 import { tasksOf } from '../test/support/api.ts';
 import { callbackFor, passOn } from '../test/support/callback.ts';
 import { standInTheWay } from '../test/support/disk.ts';
-import { startMapIn } from '../test/support/maps.ts';
+import { serveBatches, startBatchIn, startMapIn } from '../test/support/maps.ts';
 import { openRelayedWorld } from '../test/support/relay.ts';
 import { serve, until } from '../test/support/resources.ts';
 import { openWorld, type World, type WorldOptions } from '../test/support/world.ts';
@@ -223,6 +223,29 @@ const SCENARIOS: Record<string, Scenario> = {
       await until(async () => (await world.view(started)).map?.failed === 1);
       await world.handle(started).cancel();
       return await closed(world, started);
+    },
+  },
+  'map-in-batches': {
+    play: async (world) => {
+      await serveBatches(world, 500);
+      return await closed(world, await startBatchIn(world, ['one', 'two', 'three'], '{{text}} [[batch: delay=0]]'));
+    },
+  },
+  'map-in-a-batch-cancelled': {
+    play: async (world) => {
+      await serveBatches(world, 10_000);
+      const started = await startBatchIn(world, ['one', 'two'], '{{text}} [[batch: delay=600000 answered=1]]');
+      await until(() => world.counts.batches.length === 1);
+      await world.handle(started).cancel();
+      return await closed(world, started);
+    },
+  },
+  'row-answered-in-a-batch': {
+    play: async (world) => {
+      await serveBatches(world, 10_000);
+      const { task_id } = await startBatchIn(world, ['one'], '{{text}} [[batch: delay=0]]');
+      await closed(world, { task_id });
+      return await closed(world, { task_id: rowTaskId(task_id, 1) });
     },
   },
   'row-of-a-map': {

@@ -3,18 +3,21 @@ import type { Logger } from 'pino';
 import type { KimiClient } from '../kimi/client.ts';
 import { reportSent } from '../limiter/client.ts';
 import { KimiError, type KimiErrorKind } from '../kimi/errors.ts';
-import type { Dispatched } from '../shared/callback.ts';
+import type { Callback, Dispatched } from '../shared/callback.ts';
 import { failureDetails } from '../shared/failure-details.ts';
-import { FAILURE } from '../shared/names.ts';
+import { FAILURE, relayApiId } from '../shared/names.ts';
 import { pendingOf, type PendingFile } from '../shared/result.ts';
 import type { LostAttempt, Task } from '../shared/task.ts';
 import type { ResultStore } from '../results/store.ts';
 import { noteSent } from '../tasks/worker-here.ts';
+import type { ContentStore } from '../temporal/payloads/contents.ts';
 import { HeldWork } from './held-work.ts';
 
 export interface DispatchDependencies {
   kimi: Pick<KimiClient, 'dispatch' | 'isRelayed'>;
   results: Pick<ResultStore, 'recordPending'>;
+  /** Answers of batches. */
+  contents: Pick<ContentStore, 'get'>;
   log: Logger;
 }
 
@@ -27,13 +30,14 @@ export interface Sending {
 }
 
 export function dispatchActivities(dependencies: DispatchDependencies) {
-  const { kimi, log } = dependencies;
+  const { kimi, contents, log } = dependencies;
   const sending = new HeldWork<Dispatched>();
 
   async function send(task: Task, { created_at, round }: Sending, signal: AbortSignal): Promise<Dispatched> {
     const { task_id, model } = task;
     try {
-      const dispatched = await kimi.dispatch(task, signal);
+      const dispatched =
+        task.answers === undefined ? await kimi.dispatch(task, signal) : await answeredIn(contents, task.answers, task);
       log.info({ task_id, model, api_id: dispatched.api_id }, 'dispatched');
       const [isPending, isReported] = await Promise.all([
         !dispatched.answer && recordPending(dependencies, pendingOf(task, created_at)),
@@ -68,6 +72,15 @@ export function dispatchActivities(dependencies: DispatchDependencies) {
       return await sending.begin(task_id, async (signal) => await send(task, request, signal));
     },
   };
+}
+
+/** @returns the answer of a task that Kimi has answered in a batch. */
+async function answeredIn(contents: Pick<ContentStore, 'get'>, claim: string, { task_id }: Task): Promise<Dispatched> {
+  for (const line of (await contents.get(claim)).toString().split('\n')) {
+    const answer = JSON.parse(line) as Callback;
+    if (answer.metadata.task_id === task_id) return { api_id: relayApiId(task_id), answer };
+  }
+  throw new KimiError('refused', 'batch_failed', 'Kimi’s batch has no answer to it');
 }
 
 /** @returns false if it failed: the request is sent, so the task records it by an activity that is retried. */

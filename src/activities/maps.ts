@@ -7,11 +7,11 @@ import type { ResultStore } from '../results/store.ts';
 import { ServiceError } from '../service/exit.ts';
 import { tildePath } from '../service/files.ts';
 import { failureDetails } from '../shared/failure-details.ts';
-import type { MapInput, MapOrder, RowOf, RowReport } from '../shared/map.ts';
+import type { MapInput, RowOf, RowReport, RowsToAsk } from '../shared/map.ts';
 import { FAILURE, ROW_SIGNAL, ROW_WORKFLOW } from '../shared/names.ts';
 import { rowTaskId } from '../shared/task-id.ts';
 import type { Outcome, Task, TaskError } from '../shared/task.ts';
-import { promptOf, readRows } from '../tasks/rows.ts';
+import { readOrder, tasksOfRows } from '../tasks/rows.ts';
 import { memoOfRow, optionsOf, rowIn } from '../tasks/start.ts';
 import { unlessUnknown } from '../temporal/client.ts';
 import type { ContentStore } from '../temporal/payloads/contents.ts';
@@ -29,11 +29,16 @@ const GONE = ['payload_gone', 'payload_damaged', 'payload_misnamed', 'payload_ke
 
 export function mapActivities({ results, contents, log }: MapDependencies) {
   return {
-    /** Starts the tasks of rows. A row that was started before is not started again. @param order its claim */
-    async startRows(map: string, order: string, numbers: number[]): Promise<void> {
+    /**
+     * Starts the tasks of rows. A row that was started before is not started again.
+     *
+     * @param order its claim
+     * @param answers claim of the content with their answers, if Kimi has answered them in a batch
+     */
+    async startRows(map: string, order: string, numbers: number[], answers?: string): Promise<void> {
       await beating(async () => {
         const { client, info } = Context.current();
-        const tasks = await tasksOfRows(contents, map, order, numbers).catch(unlessGone);
+        const tasks = await tasksToStart(contents, { map, order, numbers }, answers).catch(unlessGone);
         await Promise.all(tasks.map(async (task) => await startRow(client, info.taskQueue, task)));
         log.info({ map, rows: numbers.length }, 'rows started');
       });
@@ -78,7 +83,7 @@ export function mapActivities({ results, contents, log }: MapDependencies) {
       const { task_id } = map.task;
       const saved = await beating(async () => {
         // The question is missing in the result if the order is gone.
-        const order = await orderOf(contents, map.order).catch(absentIfGone);
+        const order = await readOrder(contents, map.order).catch(absentIfGone);
         return await saveMapResult(results, map, order, started, stop);
       });
       log.info({ task_id, status: saved.status, ...saved.counts }, 'map saved');
@@ -97,17 +102,16 @@ async function startRow(client: Client, taskQueue: string, task: Task): Promise<
   }
 }
 
-async function orderOf(contents: ContentStore, claim: string): Promise<MapOrder> {
-  return JSON.parse((await contents.get(claim)).toString()) as MapOrder;
-}
-
-async function tasksOfRows(contents: ContentStore, map: string, order: string, numbers: number[]): Promise<Task[]> {
-  const { rows, ack: _, ...asked } = await orderOf(contents, order);
+/** A row that is answered needs no permission to be sent. */
+async function tasksToStart(
+  contents: ContentStore,
+  { map, order, numbers }: RowsToAsk,
+  answers: string | undefined,
+): Promise<Task[]> {
   const tasks: Task[] = [];
-  for await (const row of readRows(contents, rows, numbers)) {
-    const { number } = row;
-    const prompt = promptOf(asked.prompt, row);
-    tasks.push({ ...asked, task_id: rowTaskId(map, number), prompt, row: { map, number } });
+  for await (const task of tasksOfRows(contents, map, await readOrder(contents, order), numbers)) {
+    const { limiter: _, ...answered } = task;
+    tasks.push(answers === undefined ? task : { ...answered, answers });
   }
   return tasks;
 }

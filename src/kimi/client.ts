@@ -1,7 +1,6 @@
 import * as z from 'zod';
 import { MAX_CALLBACK_BYTES, type Dispatched } from '../shared/callback.ts';
-import type { RelayFile } from '../shared/relay.ts';
-import type { Task, TaskFile } from '../shared/task.ts';
+import type { Task } from '../shared/task.ts';
 import type { ContentStore } from '../temporal/payloads/contents.ts';
 import { parseDirectAnswer } from './answer.ts';
 import type { Account } from './account.ts';
@@ -9,9 +8,9 @@ import { refuseIfTooLong } from './context.ts';
 import { KimiError } from './errors.ts';
 import { fallbackFor, type Fallback } from './fallback.ts';
 import { KimiHttp, type HttpResponse } from './http.ts';
-import { storedFile } from './stored-file.ts';
+import { documentsOf, storedFiles } from './stored-file.ts';
 import { callsBack } from './models.ts';
-import { filesOf, requestFor, type FileContents } from './request.ts';
+import { filesOf, requestFor } from './request.ts';
 import { readRefusal } from './refusal.ts';
 
 export interface KimiClientOptions {
@@ -73,7 +72,7 @@ export class KimiClient {
     const tools = task.request?.tools ?? [];
     if (!relay && tools.length > 0) throw new KimiError('refused', 'no_tools', { code: 'no_tools', tools });
     if (!relay && task.request?.batch) throw new KimiError('refused', 'no_batch', { code: 'no_batch' });
-    const contents = await this.contentsOf(files);
+    const contents = await storedFiles(this.options.contents, files);
     const chat = requestFor(task, apiUrl, contents);
     if (!relay && !callsBack(apiUrl)) {
       const message = `${new URL(apiUrl).host} does not call back. Nothing was sent. Set KIMI_CALLBACKS=relay, or KIMI_API_URL to an API that calls back`;
@@ -106,22 +105,6 @@ export class KimiClient {
       throw error;
     }
   }
-
-  private async contentsOf(files: readonly TaskFile[]): Promise<FileContents> {
-    const read = files.filter(({ kind }) => kind !== 'document');
-    return new Map(
-      await Promise.all(
-        read.map(async (file) => [file.sha256, await storedFile(this.options.contents, file)] as const),
-      ),
-    );
-  }
-}
-
-/** @returns the files that the relay has Kimi read. */
-function documentsOf(files: readonly TaskFile[]): RelayFile[] {
-  return files
-    .filter(({ kind }) => kind === 'document')
-    .map(({ name, bytes, sha256, claim }) => ({ name, bytes, sha256, claim }));
 }
 
 /** @returns the callback address of a task. */

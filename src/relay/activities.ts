@@ -2,6 +2,7 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import { noopMetricMeter } from '@temporalio/common';
 import { traced } from '../service/tracing.ts';
 import type { Callback } from '../shared/callback.ts';
+import type { AnsweredRows, RowBatch, RowsToAsk } from '../shared/map.ts';
 import { streamMetrics } from '../shared/metrics.ts';
 import { FAILURE } from '../shared/names.ts';
 import { relayFailure, type RelayRequest, type RelaySummary } from '../shared/relay.ts';
@@ -9,11 +10,15 @@ import type { Batches } from './batches.ts';
 import { createAnswering, type AnsweringDependencies } from './answering.ts';
 import { startDelivery, stateOf } from './client.ts';
 import { createDelivery, outcomeOf, type DeliveryDependencies } from './delivery.ts';
+import type { MapBatches } from './map-batches.ts';
 import { TaskReports } from './reports.ts';
 import { RequestState, hasType } from './request-state.ts';
 
 type Dependencies = Omit<AnsweringDependencies, 'reports' | 'metrics'> &
-  DeliveryDependencies & { batches: Pick<Batches, 'answer' | 'forget'> };
+  DeliveryDependencies & {
+    batches: Pick<Batches, 'answer' | 'forget'>;
+    mapBatches: Pick<MapBatches, 'make' | 'answers' | 'cancel' | 'forget'>;
+  };
 
 export interface RelayDependencies extends Dependencies {
   /** Task queue of deliveries. */
@@ -25,9 +30,9 @@ const NOT_RECORDED = 'the end of the request could not be recorded';
 /** Retry delay while a cancelled request may still call back by itself, in milliseconds. */
 const CHECK_AGAIN_MS = 2_000;
 
-/** The relay's activities. They belong to no workflow: see client.ts. */
+/** The relay's activities. Those of tasks belong to no workflow: see client.ts. Those of batches of rows are their map's. */
 export function createRelayActivities({ taskQueue, ...others }: RelayDependencies) {
-  const { received, documents, batches, log, meter = noopMetricMeter } = others;
+  const { received, documents, batches, mapBatches, log, meter = noopMetricMeter } = others;
   const callbackFor = createAnswering({ ...others, reports: new TaskReports(log), metrics: streamMetrics(meter) });
   const deliver = createDelivery(others);
 
@@ -82,6 +87,25 @@ export function createRelayActivities({ taskQueue, ...others }: RelayDependencie
       await documents.forget(request);
       if (request.batch) await batches.forget(request);
       await deliver(task_id, relayFailure(request, { type: 'cancelled', message: 'the task was cancelled' }));
+    },
+
+    /** Makes a batch for rows of a map. @returns Kimi's id of it, and for how many */
+    async makeBatch(rows: RowsToAsk): Promise<{ id: string; rows: number }> {
+      return await mapBatches.make(rows);
+    },
+
+    /** @returns the answers of a batch, once Kimi has ended it */
+    async answersOfBatch(rows: Omit<RowsToAsk, 'numbers'>, batch: RowBatch): Promise<AnsweredRows[]> {
+      return await mapBatches.answers(rows, batch);
+    },
+
+    async cancelBatch(task_id: string): Promise<void> {
+      await mapBatches.cancel(task_id);
+    },
+
+    /** Removes a batch whose answers are safe, or are not wanted. */
+    async forgetBatch(task_id: string): Promise<void> {
+      await mapBatches.forget(task_id);
     },
   };
 }

@@ -19,6 +19,9 @@ const list = z.object({ data: z.array(batch), has_more: z.boolean().nullish() })
 /** A batch at Moonshot. `status`: `validating`, `in_progress`, `finalizing`, `completed`, `failed`, `expired`, `cancelling`, `cancelled`. */
 export type Batch = z.infer<typeof batch>;
 
+/** What a batch is found again by, and what else is kept with it. */
+export type BatchMetadata = { task_id: string } & Record<string, string>;
+
 /** How long Kimi may be silent, in milliseconds. */
 const SILENCE_MS = 60_000;
 
@@ -39,13 +42,8 @@ export class KimiBatches {
   }
 
   /** @param window e.g. `24h` */
-  async create(input_file_id: string, task_id: string, window: string, signal: AbortSignal): Promise<Batch> {
-    const body = {
-      input_file_id,
-      endpoint: '/v1/chat/completions',
-      completion_window: window,
-      metadata: { task_id },
-    };
+  async create(input_file_id: string, metadata: BatchMetadata, window: string, signal: AbortSignal): Promise<Batch> {
+    const body = { input_file_id, endpoint: '/v1/chat/completions', completion_window: window, metadata };
     return await this.call(batch, async (http) => await http.post('batches', { signal, body }));
   }
 

@@ -54,6 +54,16 @@ export class KimiFiles {
     return await this.call('GET', `files/${encodeURIComponent(id)}/content`, signal, MAX_TEXT_BYTES);
   }
 
+  /** @returns the lines of a file as they are received. @param limit of a line, in UTF-16 units */
+  async *lines(id: string, limit: number, signal: AbortSignal): AsyncGenerator<string> {
+    const path = `files/${encodeURIComponent(id)}/content`;
+    try {
+      yield* this.api.lines(async (http) => await http.send('GET', path, { signal }), limit);
+    } catch (error) {
+      throw error instanceof KimiError ? repeatable(error) : error;
+    }
+  }
+
   /** Removes a file; that it is gone is no error. */
   async remove(id: string, signal: AbortSignal): Promise<void> {
     await this.call('DELETE', `files/${encodeURIComponent(id)}`, signal, MAX_LIST_BYTES).catch((error: unknown) => {

@@ -10,7 +10,7 @@ import type { Callback } from '../shared/callback.ts';
 import { TASK_ID } from '../shared/task-id.ts';
 import { Answer, type Piece } from './answer.ts';
 import type { Attempt } from './attempts.ts';
-import type { RecordedBatch } from './batches.ts';
+import type { RecordedBatch } from './batch-steps.ts';
 import type { RecordedTools } from './tools.ts';
 
 /** How long it is remembered that an answer was delivered, in milliseconds: by then the engine knows. */
@@ -125,6 +125,11 @@ export class ReceivedStore {
   async batchOf(task_id: string): Promise<RecordedBatch> {
     const content = await readFile(this.batchPath(task_id), 'utf8').catch(() => '');
     return (readLine(content, z.looseObject({})) as RecordedBatch | undefined) ?? {};
+  }
+
+  /** Removes what is known of a batch. */
+  async forgetBatch(task_id: string): Promise<void> {
+    await rm(this.batchPath(task_id), { force: true });
   }
 
   private batchPath(task_id: string): string {

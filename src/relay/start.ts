@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { callbackBaseUrl, type Config } from '../config/index.ts';
-import type { Account } from '../kimi/account.ts';
 import { callsBack } from '../kimi/models.ts';
 import { relayQueue, streamsQueue } from '../shared/names.ts';
 import { ServiceError } from '../service/exit.ts';
@@ -11,11 +10,13 @@ import { openPayloads } from '../temporal/payloads/converter.ts';
 import { listen } from '../service/ports.ts';
 import { healthServer, type Service } from '../service/run.ts';
 import { createRelayApp } from './app.ts';
-import { Batches, type BatchesDependencies } from './batches.ts';
+import { BatchSteps } from './batch-steps.ts';
+import { Batches } from './batches.ts';
 import { Documents, type DocumentsDependencies } from './documents.ts';
 import { KimiBatches } from './kimi-batches.ts';
 import { KimiFiles } from './kimi-files.ts';
 import { KimiFormulas } from './kimi-formulas.ts';
+import { MapBatches } from './map-batches.ts';
 import { ReceivedStore } from './recordings.ts';
 import { createRelayActivities } from './activities.ts';
 import { TaskReports } from './reports.ts';
@@ -47,12 +48,16 @@ export async function startRelay(config: Config, log: Logger): Promise<Service> 
   const webhook = callbackBaseUrl(config);
   const account = { apiUrl, apiKey };
   const onInterrupt = config.KIMI_ON_INTERRUPT;
-  const documents = openDocuments({ contents: payloads.contents, received, account, log });
+  const { contents } = payloads;
+  const documents = openDocuments({ contents, received, account, log });
+  const files = new KimiFiles(account);
+  const steps = new BatchSteps({ batches: new KimiBatches(account), files, received, onInterrupt, log });
   const activities = createRelayActivities({
     kimi,
     received,
     documents,
-    batches: openBatches({ documents, received, onInterrupt, log }, account),
+    batches: new Batches({ steps, documents, received, reports: new TaskReports(log), log }),
+    mapBatches: new MapBatches({ steps, documents, contents, apiUrl, log }),
     tools: new Tools({ formulas: new KimiFormulas(account), received, log }),
     taskQueue,
     callbackBaseUrl: webhook,
@@ -86,14 +91,6 @@ export async function startRelay(config: Config, log: Logger): Promise<Service> 
       .finally(() => server.close())
       .then(async () => await client.connection.close()),
   };
-}
-
-function openBatches(
-  dependencies: Omit<BatchesDependencies, 'batches' | 'files' | 'reports'>,
-  account: Account,
-): Batches {
-  const reports = new TaskReports(dependencies.log);
-  return new Batches({ ...dependencies, reports, batches: new KimiBatches(account), files: new KimiFiles(account) });
 }
 
 const HOUR_MS = 3_600_000;

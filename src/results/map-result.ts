@@ -1,5 +1,13 @@
 /** The result of a map, and the results of its rows. */
-import { noCounts, rowsAsked, type FailedRow, type MapCounts, type MapInput, type MapOrder } from '../shared/map.ts';
+import {
+  countsOf,
+  noCounts,
+  rowsAsked,
+  type FailedRow,
+  type MapCounts,
+  type MapInput,
+  type MapOrder,
+} from '../shared/map.ts';
 import { questionOf, type ResultFile } from '../shared/result.ts';
 import { rowTaskId } from '../shared/task-id.ts';
 import type { Outcome, TaskError } from '../shared/task.ts';
@@ -88,15 +96,11 @@ export async function saveMapResult(
   const { status, error, completed_at, map: summary } = saved;
   return {
     status,
-    counts: { rows: numbers.length, ...(summary ? pick(summary) : counts) },
+    counts: summary ? countsOf(summary) : { rows: numbers.length, ...counts },
     tokens: summary?.tokens.total ?? tokens.total,
     ...(error && { error }),
     completed_at,
   };
-}
-
-function pick({ done, failed, timed_out, cancelled }: Record<Outcome, number>): Record<Outcome, number> {
-  return { done, failed, timed_out, cancelled };
 }
 
 /**

@@ -62,8 +62,8 @@ export type Callback = (AnswerCallback | ErrorCallback) & {
 /** Result of the dispatch call. */
 export interface Dispatched {
   api_id: string;
-  /** Set if the provider returned the answer instead of calling back. */
-  answer?: AnswerCallback;
+  /** Set if the provider returned the answer instead of calling back, or has answered in a batch. */
+  answer?: Callback;
   /** The pending file is written. */
   pending?: true;
   /** The limiter knows that the request is no longer on its way. */

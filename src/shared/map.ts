@@ -32,6 +32,8 @@ export interface MapInput {
   retries?: string;
   /** Most rows in progress at the same time. */
   at_once: number;
+  /** Kimi answers them in batches. */
+  batch?: true;
 }
 
 /** What a run of a map's workflow hands to the next. */
@@ -41,6 +43,43 @@ export interface MapProgress {
   /** Numbers of those without an outcome. */
   open: number[];
   counts: Record<Outcome, number>;
+  /** Absent without batches. */
+  batches?: BatchesProgress;
+  /** It was cancelled, and what Kimi has answered is saved. */
+  cancelled?: true;
+}
+
+/** How far the batches of a map are. */
+export interface BatchesProgress {
+  /** Rows that are in a batch, in the order of {@link rowsAsked}. */
+  asked: number;
+  waiting: RowBatch[];
+  answered: AnsweredRows[];
+}
+
+/** Rows that Kimi answers as one batch. */
+export interface RowBatch {
+  /** Kimi's id of it. */
+  id: string;
+  /** Task id of its first row: the batch is found again at Kimi by it. */
+  task_id: string;
+  numbers: number[];
+  /** When it counts as timed out, in milliseconds since 1970. */
+  until: number;
+}
+
+/** Answers of a batch: a content with a callback in each line. Numbers of the rows that they answer. */
+export interface AnsweredRows {
+  claim: string;
+  numbers: number[];
+}
+
+/** Rows for which a batch is to be made. */
+export interface RowsToAsk {
+  map: string;
+  /** Claim of the {@link MapOrder}. */
+  order: string;
+  numbers: number[];
 }
 
 /** The map that a task belongs to. */
@@ -97,4 +136,9 @@ export function rowsAsked({ rows, only }: Pick<MapInput, 'rows' | 'only'>): numb
 /** @returns counts at zero. */
 export function noCounts(): Record<Outcome, number> {
   return { done: 0, failed: 0, timed_out: 0, cancelled: 0 };
+}
+
+/** @returns the counts of a map's result. */
+export function countsOf({ rows, done, failed, timed_out, cancelled }: MapCounts): MapCounts {
+  return { rows, done, failed, timed_out, cancelled };
 }

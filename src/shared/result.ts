@@ -7,11 +7,13 @@ export interface PendingFile extends Pick<Task, 'task_id' | 'task_name' | 'model
   status: 'dispatched';
   /** ISO 8601, UTC, whole seconds. */
   created_at: string;
+  /** Of a map: how many rows are asked. */
+  map_rows?: number;
 }
 
 /** @param created_at ISO 8601 */
 export function pendingOf(
-  { task_id, task_name, model, simulated, row }: Omit<PendingFile, 'status' | 'created_at'>,
+  { task_id, task_name, model, simulated, row, map_rows }: Omit<PendingFile, 'status' | 'created_at'>,
   created_at: string,
 ): PendingFile {
   return {
@@ -22,6 +24,7 @@ export function pendingOf(
     created_at,
     ...(simulated && { simulated }),
     ...(row && { row }),
+    ...(map_rows !== undefined && { map_rows }),
   };
 }
 

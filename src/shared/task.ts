@@ -45,6 +45,8 @@ export interface Task {
   continues?: string;
   /** The map that it is a row of: that is notified in place of the user. */
   row?: RowOf;
+  /** Claim of the content that has its callback among others: Kimi has answered it in the batch of its map. */
+  answers?: string;
   /** Of a map: the rows that are asked. */
   rows?: StoredRows;
   /** Questions and answers before the prompt, the oldest first; absent if there are none. */

@@ -38,6 +38,7 @@ const count = z.coerce.number().int().nonnegative();
  * | `status` | 400–599 | it is refused with this status |
  * | `times` | n | only the first n batches of an input of this name are so |
  * | `end` | `expired`, `failed` | it ends without an answer |
+ * | `answered` | n | so many of its requests are answered, if it ends like that or is cancelled; none by default |
  */
 const directives = z.object({
   delay: count.default(1_000),
@@ -45,6 +46,7 @@ const directives = z.object({
   status: z.coerce.number().int().min(400).max(599).optional(),
   times: count.default(Infinity),
   end: z.enum(['expired', 'failed']).optional(),
+  answered: count.default(0),
 });
 
 interface Stored {
@@ -52,6 +54,8 @@ interface Stored {
   lines: z.infer<typeof line>[];
   endsAt: number;
   end: 'completed' | 'expired' | 'failed';
+  /** Requests that are answered, if it does not complete. */
+  answered: number;
   counted: BatchCount;
 }
 
@@ -110,6 +114,7 @@ class Batches {
       lines,
       endsAt: Date.now() + directed.delay,
       end: directed.end ?? 'completed',
+      answered: directed.answered,
       counted,
     });
     if (isDirected && directed.break) request.socket.destroy();
@@ -130,20 +135,26 @@ class Batches {
   cancel(request: Request): object {
     const stored = this.find(request);
     if (!['validating', 'in_progress'].includes(stored.batch.status)) throw invalid('the batch has ended');
-    this.set(stored, 'cancelled');
+    this.close(stored, 'cancelled');
     return stored.batch;
   }
 
   private progress(stored: Stored): Stored {
     if (stored.batch.status === 'validating') this.set(stored, 'in_progress');
     else if (stored.batch.status === 'in_progress' && Date.now() >= stored.endsAt) {
-      if (stored.end === 'completed') {
-        const output = stored.lines.map((one) => JSON.stringify(this.answer(one))).join('\n');
-        stored.batch['output_file_id'] = this.files.add('output.jsonl', Buffer.from(`${output}\n`));
-      }
-      this.set(stored, stored.end);
+      this.close(stored, stored.end);
     }
     return stored;
+  }
+
+  private close(stored: Stored, status: string): void {
+    const { batch, lines, answered } = stored;
+    const output = lines.slice(0, status === 'completed' ? undefined : answered);
+    if (output.length > 0) {
+      const text = output.map((one) => `${JSON.stringify(this.answer(one))}\n`).join('');
+      batch['output_file_id'] = this.files.add('output.jsonl', Buffer.from(text));
+    }
+    this.set(stored, status);
   }
 
   private set({ batch, counted }: Stored, status: string): void {

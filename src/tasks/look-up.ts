@@ -35,7 +35,7 @@ export async function lookUp(client: Client, task_id: string, chat?: Route): Pro
     if (![TASK_WORKFLOW, ROW_WORKFLOW, MAP_WORKFLOW].includes(description.type)) return undefined;
     const route = routeIn(description);
     if (chat && !(route && isSameChat(route, chat))) return undefined;
-    const view = await ask(client, handle);
+    const view = await viewOf(client, task_id);
     const { typedSearchAttributes: attributes } = description;
     // A relay may receive the answer while no worker runs.
     const mayStream = view
@@ -159,15 +159,18 @@ async function pendingIn(client: Client, { raw }: Description): Promise<Pick<Fou
   const { loadedDataConverter } = client.options;
   const next = optionalTsToMs(failed?.nextAttemptScheduleTime);
   const [beat] = (await decodeArrayFromPayloads(loadedDataConverter, beating?.heartbeatDetails?.payloads)) ?? [];
+  const progress = isProgress(beat) ? progressIn(beat) : undefined;
+  // A batch is looked at by retries.
   return {
-    ...(failed && {
-      retrying: {
-        attempt: failed.attempt ?? 1,
-        ...(await whyOf(client, failed.lastFailure)),
-        ...(next !== undefined && { next_attempt_at: isoSeconds(next) }),
-      },
-    }),
-    ...(isProgress(beat) && { progress: progressIn(beat) }),
+    ...(failed &&
+      progress?.phase !== 'batch' && {
+        retrying: {
+          attempt: failed.attempt ?? 1,
+          ...(await whyOf(client, failed.lastFailure)),
+          ...(next !== undefined && { next_attempt_at: isoSeconds(next) }),
+        },
+      }),
+    ...(progress && { progress }),
   };
 }
 
@@ -215,7 +218,8 @@ async function askedOf(client: Client, task_id: string): Promise<Partial<TaskVie
 }
 
 /** @returns the workflow's own view; `undefined` if no worker answers. */
-async function ask(client: Client, handle: WorkflowHandle): Promise<TaskView | undefined> {
+export async function viewOf(client: Client, task_id: string): Promise<TaskView | undefined> {
+  const handle = client.workflow.getHandle(task_id);
   try {
     return await client.connection.withDeadline(
       Date.now() + QUERY_TIMEOUT_MS,

@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { parse, type CsvError } from 'csv-parse';
 import { decodeText } from '../documents/text.ts';
-import { MAX_ROWS, MAX_ROWS_BYTES, type StoredRows } from '../shared/map.ts';
+import { MAX_ROWS, MAX_ROWS_BYTES, type MapOrder, type StoredRows } from '../shared/map.ts';
+import { rowTaskId } from '../shared/task-id.ts';
+import type { Task } from '../shared/task.ts';
 import type { ContentStore } from '../temporal/payloads/contents.ts';
 import { Problem } from './problem.ts';
 import type { Attachment } from './tasks.ts';
@@ -58,7 +60,7 @@ export async function storeRows(contents: ContentStore, { name, content }: Attac
 
 /** Reads rows by their numbers, which are in order. Contents without a wanted row are not read. */
 export async function* readRows(
-  contents: ContentStore,
+  contents: Pick<ContentStore, 'get'>,
   { chunks }: StoredRows,
   numbers: readonly number[],
 ): AsyncGenerator<Row & { number: number }> {
@@ -68,6 +70,24 @@ export async function* readRows(
     const lines = wanted.length > 0 ? (await contents.get(claim)).toString().split('\n') : [];
     for (const number of wanted) yield { number, ...(JSON.parse(lines[number - before - 1] ?? '') as Row) };
     before += rows;
+  }
+}
+
+/** @returns what is asked for each row of a map. @throws {ServiceError} if it is gone */
+export async function readOrder(contents: Pick<ContentStore, 'get'>, claim: string): Promise<MapOrder> {
+  return JSON.parse((await contents.get(claim)).toString()) as MapOrder;
+}
+
+/** @returns the tasks of rows, one at a time. @throws {ServiceError} if the rows are gone */
+export async function* tasksOfRows(
+  contents: Pick<ContentStore, 'get'>,
+  map: string,
+  { rows, ack: _, ...asked }: MapOrder,
+  numbers: readonly number[],
+): AsyncGenerator<Task & Required<Pick<Task, 'row'>>> {
+  for await (const row of readRows(contents, rows, numbers)) {
+    const { number } = row;
+    yield { ...asked, task_id: rowTaskId(map, number), prompt: promptOf(asked.prompt, row), row: { map, number } };
   }
 }
 

@@ -61,6 +61,7 @@ export async function startMap(
       at_once: Math.max(AT_ONCE, limitsOf(context.config).concurrent),
       ...(only && { only }),
       ...(retries !== undefined && { retries }),
+      ...(order.request?.batch && { batch: true }),
     };
     const memo = { ...memoOf(task.route, origin, asked), [CREATED_MEMO]: input.created_at };
     try {

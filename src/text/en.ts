@@ -54,6 +54,8 @@ export const en: Text = {
     acknowledge: 'Mark as acknowledged',
     verifyCallback: 'Verify the callback’s proof',
     startRows: (count) => `Start ${count} ${count === 1 ? 'row' : 'rows'}`,
+    makeBatch: 'Give the rows to Kimi as a batch',
+    answersOfBatch: (count) => `Wait for Kimi’s answers to ${count} ${count === 1 ? 'row' : 'rows'} in a batch`,
     saveMap: 'Save the result',
   },
   timer: {

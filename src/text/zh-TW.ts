@@ -52,6 +52,8 @@ export const zhTW = {
     acknowledge: '標記為已通知',
     verifyCallback: '驗證回呼的憑證',
     startRows: (rows: number) => `開始 ${rows} 筆`,
+    makeBatch: '把資料交給 Kimi 批次處理',
+    answersOfBatch: (rows: number) => `等 Kimi 批次回答 ${rows} 筆`,
     saveMap: '儲存結果',
   },
   /** Summaries of the timers in the Web UI. Milliseconds. */

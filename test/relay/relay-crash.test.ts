@@ -35,7 +35,8 @@ async function nextAttempt(webhookStatus = 200, onInterrupt: 'fail' | 'retry' = 
     received,
     documents: { into: async (_request, body) => body, forget: async () => {} },
     tools: { into: async (_request, _ended, body) => body, usesOf: async () => [] },
-    batches: { answer: async () => await Promise.reject(new Error('no batch')), forget: async () => {} },
+    batches: { answer: noBatch, forget: async () => {} },
+    mapBatches: { make: noBatch, answers: noBatch, cancel: noBatch, forget: noBatch },
     taskQueue: 'x',
     limiter: 'x',
     onRepeat: 'continue',
@@ -204,3 +205,7 @@ describe('on the engine', () => {
     expect(world.counts.completions).toHaveLength(1);
   });
 });
+
+async function noBatch(): Promise<never> {
+  throw new Error('no batch');
+}

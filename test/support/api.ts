@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 import { createApi } from '../../src/api/app.ts';
 import { listenOnSocket } from '../../src/api/socket.ts';
-import { taskContext } from '../../src/tasks/context.ts';
+import { taskContext, type TaskContext } from '../../src/tasks/context.ts';
 import { LocalTasks } from '../../src/tasks/local.ts';
 import { silent, temporaryFolder } from './resources.ts';
 import { worldConfig, type World } from './world.ts';
@@ -38,11 +38,12 @@ export async function call(socketPath: string, method: string, path: string, sen
   return { status: response.statusCode ?? 0, headers: response.headers, body: answer && JSON.parse(answer) };
 }
 
-/** @returns the operations on the tasks of a world. */
-export function tasksOf(world: World): LocalTasks {
+/** @returns the operations on the tasks of a world. @param changes what tasks are started by */
+export function tasksOf(world: World, changes: Partial<TaskContext> = {}): LocalTasks {
   const home = dirname(world.payloads.folder.path);
   const config = worldConfig({ ...world, home, apiUrl: `${world.simulatorUrl}/v1` });
-  return new LocalTasks(taskContext(config, undefined, false, async (work) => await work(world.client)));
+  const context = taskContext(config, undefined, false, async (work) => await work(world.client));
+  return new LocalTasks({ ...context, ...changes });
 }
 
 /** Serves the API of a world until the test has finished. @returns the path of its socket. */

@@ -278,7 +278,8 @@ export async function nativeConnection(): Promise<NativeConnection> {
   return await native;
 }
 
-async function openNative(): Promise<NativeConnection> {
+/** @returns a connection for a worker of its own. */
+export async function openNative(): Promise<NativeConnection> {
   installRuntime();
   return await NativeConnection.connect({ address: inject('engine') });
 }

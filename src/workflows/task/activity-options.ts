@@ -58,6 +58,7 @@ export function taskActivities() {
 export function mapActivities() {
   const localFirst = localFirstActivities();
   return {
+    recordPending: localFirst('recordPending', UNTIL_DONE),
     startRows: localFirst('startRows', UNTIL_DONE),
     endedRows: localFirst('endedRows', UNTIL_DONE),
     cancelRows: localFirst('cancelRows', UNTIL_DONE),

@@ -1,5 +1,5 @@
 import { CancellationScope, CancelledFailure, condition, isCancellation } from '@temporalio/workflow';
-import type { AnswerCallback, Callback, Dispatched } from '../../shared/callback.ts';
+import type { Callback, Dispatched } from '../../shared/callback.ts';
 import { isoSeconds } from '../../shared/format.ts';
 import { RELAY_TRIES_MS, type RelayReport } from '../../shared/relay.ts';
 import { pendingOf, type TaskResult } from '../../shared/result.ts';
@@ -31,7 +31,7 @@ interface TaskOutcome {
   /** Whether Kimi may still answer. */
   answerMayFollow: boolean;
   /** The answer of a dispatch call that returned after the cancellation. */
-  lateAnswer?: AnswerCallback | undefined;
+  lateAnswer?: Callback | undefined;
   /** The dispatch call, if Kimi's answer arrived before it returned. */
   dispatching?: Promise<unknown>;
 }
