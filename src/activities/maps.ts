@@ -55,12 +55,8 @@ export function mapActivities({ results, contents, log }: MapDependencies) {
       const { client } = Context.current();
       const looked = await Promise.all(
         numbers.map(async (number): Promise<RowReport[]> => {
-          const task_id = rowTaskId(map, number);
-          const result = await results.readIfSound(task_id);
-          if (result?.row?.map === map) return [{ number, status: result.status }];
-          const found = await unlessUnknown(client.workflow.getHandle(task_id).describe());
-          const isOpen = found?.status.name === 'RUNNING' && rowIn(found)?.map === map;
-          return isOpen ? [] : [{ number, status: 'failed' }];
+          const status = await outcomeOfRow(client, results, { map, number });
+          return status ? [{ number, status }] : [];
         }),
       );
       return looked.flat();
@@ -90,6 +86,20 @@ export function mapActivities({ results, contents, log }: MapDependencies) {
       return { ...saved, file: tildePath(results.resultPath(task_id)) };
     },
   };
+}
+
+/** @returns `undefined` of a row that has not ended */
+async function outcomeOfRow(
+  client: Client,
+  results: MapDependencies['results'],
+  { map, number }: RowOf,
+): Promise<Outcome | undefined> {
+  const task_id = rowTaskId(map, number);
+  const result = await results.readIfSound(task_id);
+  if (result?.row?.map === map) return result.status;
+  const found = await unlessUnknown(client.workflow.getHandle(task_id).describe());
+  const isOpen = found?.status.name === 'RUNNING' && rowIn(found)?.map === map;
+  return isOpen ? undefined : 'failed';
 }
 
 async function startRow(client: Client, taskQueue: string, task: Task): Promise<void> {

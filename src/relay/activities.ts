@@ -77,35 +77,41 @@ export function createRelayActivities({ taskQueue, ...others }: RelayDependencie
       const { task_id } = request;
       const state = await stateOf(Context.current().client, task_id);
       if (state === 'COMPLETED') return;
-      if (state === 'RUNNING') {
-        throw ApplicationFailure.create({
-          message: 'the request is being cancelled',
-          type: FAILURE.held,
-          nextRetryDelay: CHECK_AGAIN_MS,
-        });
-      }
+      if (state === 'RUNNING') throw beingCancelled();
       await documents.forget(request);
       if (request.batch) await batches.forget(request);
       await deliver(task_id, relayFailure(request, { type: 'cancelled', message: 'the task was cancelled' }));
     },
 
+    ...rowBatchActivities(mapBatches),
+  };
+}
+
+function beingCancelled(): ApplicationFailure {
+  const message = 'the request is being cancelled';
+  return ApplicationFailure.create({ message, type: FAILURE.held, nextRetryDelay: CHECK_AGAIN_MS });
+}
+
+/** Batches for the rows of maps: activities of their workflows. */
+function rowBatchActivities(batches: Dependencies['mapBatches']) {
+  return {
     /** Makes a batch for rows of a map. @returns Kimi's id of it, and for how many */
     async makeBatch(rows: RowsToAsk): Promise<{ id: string; rows: number }> {
-      return await mapBatches.make(rows);
+      return await batches.make(rows);
     },
 
     /** @returns the answers of a batch, once Kimi has ended it */
     async answersOfBatch(rows: Omit<RowsToAsk, 'numbers'>, batch: RowBatch): Promise<AnsweredRows[]> {
-      return await mapBatches.answers(rows, batch);
+      return await batches.answers(rows, batch);
     },
 
     async cancelBatch(task_id: string): Promise<void> {
-      await mapBatches.cancel(task_id);
+      await batches.cancel(task_id);
     },
 
     /** Removes a batch whose answers are safe, or are not wanted. */
     async forgetBatch(task_id: string): Promise<void> {
-      await mapBatches.forget(task_id);
+      await batches.forget(task_id);
     },
   };
 }

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { callbackBaseUrl, type Config } from '../config/index.ts';
+import type { Account } from '../kimi/account.ts';
 import { callsBack } from '../kimi/models.ts';
 import { relayQueue, streamsQueue } from '../shared/names.ts';
 import { ServiceError } from '../service/exit.ts';
@@ -10,13 +11,13 @@ import { openPayloads } from '../temporal/payloads/converter.ts';
 import { listen } from '../service/ports.ts';
 import { healthServer, type Service } from '../service/run.ts';
 import { createRelayApp } from './app.ts';
-import { BatchSteps } from './batch-steps.ts';
+import { BatchSteps, type BatchStepsDependencies } from './batch-steps.ts';
 import { Batches } from './batches.ts';
 import { Documents, type DocumentsDependencies } from './documents.ts';
 import { KimiBatches } from './kimi-batches.ts';
 import { KimiFiles } from './kimi-files.ts';
 import { KimiFormulas } from './kimi-formulas.ts';
-import { MapBatches } from './map-batches.ts';
+import { MapBatches, type MapBatchesDependencies } from './map-batches.ts';
 import { ReceivedStore } from './recordings.ts';
 import { createRelayActivities } from './activities.ts';
 import { TaskReports } from './reports.ts';
@@ -50,14 +51,11 @@ export async function startRelay(config: Config, log: Logger): Promise<Service> 
   const onInterrupt = config.KIMI_ON_INTERRUPT;
   const { contents } = payloads;
   const documents = openDocuments({ contents, received, account, log });
-  const files = new KimiFiles(account);
-  const steps = new BatchSteps({ batches: new KimiBatches(account), files, received, onInterrupt, log });
   const activities = createRelayActivities({
     kimi,
     received,
     documents,
-    batches: new Batches({ steps, documents, received, reports: new TaskReports(log), log }),
-    mapBatches: new MapBatches({ steps, documents, contents, apiUrl, log }),
+    ...openBatches({ documents, contents, received, onInterrupt, log }, account),
     tools: new Tools({ formulas: new KimiFormulas(account), received, log }),
     taskQueue,
     callbackBaseUrl: webhook,
@@ -90,6 +88,24 @@ export async function startRelay(config: Config, log: Logger): Promise<Service> 
       .run()
       .finally(() => server.close())
       .then(async () => await client.connection.close()),
+  };
+}
+
+function openBatches(
+  {
+    received,
+    onInterrupt,
+    ...others
+  }: Pick<BatchStepsDependencies, 'onInterrupt'> &
+    Pick<MapBatchesDependencies, 'contents' | 'log'> & { documents: Documents; received: ReceivedStore },
+  account: Account,
+): { batches: Batches; mapBatches: MapBatches } {
+  const { log } = others;
+  const files = new KimiFiles(account);
+  const steps = new BatchSteps({ batches: new KimiBatches(account), files, received, onInterrupt, log });
+  return {
+    batches: new Batches({ ...others, steps, received, reports: new TaskReports(log) }),
+    mapBatches: new MapBatches({ ...others, steps, apiUrl: account.apiUrl }),
   };
 }
 

@@ -93,9 +93,12 @@ function withOptions(sentence: string): string {
 /** @returns e.g. `0:42`, or `25:00:00` from an hour on. */
 function clock(ms: number): string {
   const seconds = Math.round(ms / 1_000);
-  const two = (part: number): string => String(part).padStart(2, '0');
   const [hours, minutes] = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60];
-  return `${hours > 0 ? `${hours}:${two(minutes)}` : minutes}:${two(seconds % 60)}`;
+  return `${hours > 0 ? `${hours}:${twoDigits(minutes)}` : minutes}:${twoDigits(seconds % 60)}`;
+}
+
+function twoDigits(part: number): string {
+  return String(part).padStart(2, '0');
 }
 
 /** Waiting tasks in the limiter's details. */
