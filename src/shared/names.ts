@@ -1,5 +1,6 @@
 /** Names of the protocol: workflow types, signals, queries, updates, task queues, workflow ids, search attributes, failure types. */
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+// Not the whole package: every command loads these names.
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common/lib/search-attributes.js';
 
 /** Default Temporal namespace (`TEMPORAL_NAMESPACE`). */
 export const NAMESPACE = 'default';

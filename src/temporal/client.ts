@@ -8,7 +8,8 @@ import {
   WorkflowNotFoundError,
   type ConnectionOptions,
 } from '@temporalio/client';
-import { SearchAttributeType, type DataConverter } from '@temporalio/common';
+import type { DataConverter } from '@temporalio/common';
+import { SearchAttributeType } from '@temporalio/common/lib/search-attributes.js';
 import { loadClientConfig, loadClientConnectConfig } from '@temporalio/envconfig';
 import { isLoopback } from '../service/http.ts';
 import { ConfigError, type ConfigProblem } from '../config/problems.ts';

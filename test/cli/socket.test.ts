@@ -109,7 +109,8 @@ it('a command has the same output through the service and without it', { timeout
   const json = await both(['dispatch', 'hello', '--json']);
   expect(JSON.parse(json.stdout)).toMatchObject({ status: expect.stringMatching(/accepted|pending/) });
   const { task_id } = JSON.parse(json.stdout) as { task_id: string };
-  const waiting = /kimi-\d+-\d+/.exec((await both(['dispatch', 'x [[simulate: drop=1]]'])).stderr)?.[0] ?? '';
+  const waiting =
+    /kimi-\d+-\d+/.exec((await both(['dispatch', 'x [[simulate: drop=1]]', '--timeout', '1h'])).stderr)?.[0] ?? '';
   expect(await both(['result', waiting])).toMatchObject({ code: 9 });
   expect(await both(['ack', waiting], ENGLISH)).toMatchObject({ code: 9 });
   await until(async () => (await cli(['result', task_id], env)).code === 0);

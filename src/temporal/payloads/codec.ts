@@ -50,14 +50,12 @@ function sealed(payload: Payload, id: string, key: KeyObject): Payload {
   };
 }
 
-const message = proto.temporal.api.common.v1.Payload;
-
 /** Serializes a whole payload, with its metadata. */
 export function toBytes(payload: Payload): Uint8Array {
-  return message.encode(payload).finish();
+  return proto.temporal.api.common.v1.Payload.encode(payload).finish();
 }
 
 /** The inverse of {@link toBytes}. */
 export function fromBytes(bytes: Uint8Array): Payload {
-  return message.decode(bytes);
+  return proto.temporal.api.common.v1.Payload.decode(bytes);
 }
