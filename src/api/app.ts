@@ -1,9 +1,11 @@
-import express, { type Express } from 'express';
+import express, { type Express, type Request, type RequestHandler } from 'express';
 import type { Logger } from 'pino';
 import { allow, createApp, refuseOthers } from '../service/express.ts';
 import { HttpError } from '../service/http.ts';
 import { MAX_FILE_BYTES, MAX_PROMPT_BYTES } from '../shared/task.ts';
-import type { Tasks } from '../tasks/tasks.ts';
+import { OwnTasks } from '../tasks/own.ts';
+import type { ServiceTasks, Tasks } from '../tasks/tasks.ts';
+import { callerOf, fromThisUser } from './callers.ts';
 import { openApiDocument } from './document.ts';
 import { OPERATIONS } from './operations.ts';
 import { problemHandler } from './problems.ts';
@@ -11,13 +13,37 @@ import { problemHandler } from './problems.ts';
 /** Largest body, in bytes: a prompt in which every character is escaped. */
 const MAX_BODY_BYTES = 7 * MAX_PROMPT_BYTES;
 
+/** @returns the operations that the sender of a request may use, on the tasks that it may see. They throw a {@link Problem} otherwise. */
+type TasksFor = (request: Request) => Promise<Tasks>;
+
 /**
  * The HTTP API (docs/openapi.json). Its routes are in operations.ts.
  *
+ * Routers of other protocols are mounted here, e.g. `app.use('/mcp', createMcp(tasksFor, log))`: what they get from `tasksFor` has
+ * checked the caller's rights, and they need no check of their own. `callerOf(request)` says who asks.
+ *
  * @param open the operations; called for each request. It throws until they can be done.
+ * @param authenticate says who sent a request, before any body is read, or refuses it
  */
-export function createApi(open: () => Promise<Tasks>, log: Logger): Express {
+export function createApi(
+  open: () => Promise<ServiceTasks>,
+  log: Logger,
+  authenticate: RequestHandler[] = [fromThisUser],
+): Express {
   const app = createApp().enable('strict routing').enable('case sensitive routing');
+  const tasksFor: TasksFor = async (request) => {
+    const caller = callerOf(request);
+    const tasks = await open();
+    return caller.by === 'token' ? new OwnTasks(tasks, caller) : tasks;
+  };
+  app.use(...authenticate);
+  addOperations(app, tasksFor);
+  app.use(refuseOthers);
+  app.use(problemHandler(log));
+  return app;
+}
+
+function addOperations(app: Express, tasksFor: TasksFor): void {
   const json = express.json({ limit: MAX_BODY_BYTES, strict: false });
   const raw = express.raw({ limit: MAX_FILE_BYTES, type: 'application/octet-stream', inflate: false });
 
@@ -34,13 +60,9 @@ export function createApi(open: () => Promise<Tasks>, log: Logger): Express {
         if (body && request.body === undefined && (request.get('content-length') ?? '0') !== '0') {
           throw new HttpError(415, 'not_json', 'Send application/json');
         }
-        response.json(await run(await open(), request, response));
+        response.json(await run(await tasksFor(request), request, response));
       });
     }
     route.all(allow(operations.map(({ method }) => method.toUpperCase()).join(', ')));
   }
-
-  app.use(refuseOthers);
-  app.use(problemHandler(log));
-  return app;
 }

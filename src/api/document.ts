@@ -9,11 +9,13 @@ import { components } from './schema-parts.ts';
 import { idempotencyKey, taskParams } from './schemas.ts';
 
 /** Problems of every operation. */
-const OF_EVERY = ['invalid_request', 'internal_error'];
+const OF_EVERY = ['invalid_request', 'unauthorized', 'not_allowed', 'rate_limited', 'internal_error'];
 
 /** Statuses of problems that are not of tasks. */
 const STATUSES: Record<string, number> = {
   invalid_request: 400,
+  unauthorized: 401,
+  rate_limited: 429,
   engine_unreachable: 503,
   unusable_files: 500,
   internal_error: 500,
@@ -28,10 +30,15 @@ export function openApiDocument(): object {
     info: {
       title: 'Kimi Dispatch',
       version: '1',
-      description: 'The local API: HTTP over the socket api.sock in KIMI_HOME, for its owner only.',
+      description:
+        'HTTP over the socket api.sock in KIMI_HOME, for its owner only; with KIMI_API_PORT also over TCP, for programs with a token (kimi-dispatch token).',
     },
+    security: [{}, { token: [] }],
     paths,
-    components: { schemas: schemasOf() },
+    components: {
+      securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'Over TCP only.' } },
+      schemas: schemasOf(),
+    },
   };
 }
 

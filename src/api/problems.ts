@@ -50,6 +50,7 @@ export const PROBLEMS: Record<ProblemCode, [status: number, title: string]> = {
   never_due: [422, 'The schedule would never be due'],
   unknown_timezone: [422, 'There is no such time zone'],
   key_reused: [422, 'The Idempotency-Key was used for another prompt'],
+  not_allowed: [403, 'The token lacks the scope for this'],
 };
 
 /** A part of a request that its schema refuses. */

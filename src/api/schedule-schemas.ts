@@ -43,6 +43,7 @@ export const schedule = named(
     paused: z.boolean(),
     next: time.optional().describe('When it is due next; absent while it is paused.'),
     question: z.string().describe('Beginning of the prompt.'),
+    owner: z.string().optional().describe('Name of the token that added it; absent if no token did.'),
     last_task: listed.omit({ status: true }).optional().describe('The newest task that it started.'),
     last_run: z
       .object({

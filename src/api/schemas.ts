@@ -22,6 +22,7 @@ const chatWord = z.string().regex(CHAT_WORD);
 export const time = z.string().describe('ISO 8601, UTC, whole seconds.');
 const modelName = z.string().regex(/^\S{1,128}$/);
 const simulated = z.literal(true).describe('Set if the simulated Kimi is used.');
+const owner = z.string().describe('Name of the token that started it; absent if no token did.');
 const continues = taskId.describe('The task whose conversation it continues.');
 const state = named('TaskState', 'State of a task.', z.enum(TASK_STATES));
 
@@ -232,6 +233,7 @@ export const task = named(
     schedule: scheduleNote.optional(),
     map: mapCounts.optional(),
     row: rowOf.optional(),
+    owner: owner.optional(),
     missing_file: z.string().optional().describe('Path of a result file that was removed or is damaged.'),
   }) satisfies z.ZodType<Standing>,
 );
@@ -266,6 +268,7 @@ export const result = named(
     schedule: scheduleNote.optional(),
     map: mapSummary.optional(),
     row: rowOf.optional(),
+    owner: owner.optional(),
     created_at: time,
     completed_at: time,
     acknowledged: z.literal(true).optional(),

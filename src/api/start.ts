@@ -1,44 +1,62 @@
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { Logger } from 'pino';
-import type { Tasks } from '../tasks/tasks.ts';
+import type { Config } from '../config/index.ts';
+import { listen } from '../service/ports.ts';
+import type { ServiceTasks } from '../tasks/tasks.ts';
 import { createApi } from './app.ts';
+import { fromTokens } from './callers.ts';
 import { listenOnSocket, socketPath } from './socket.ts';
 
 /** How long open requests may take to end, in milliseconds. */
 const DRAIN_MS = 5_000;
 
+/** How long the headers of a request may take to arrive over TCP, in milliseconds: any client may connect. */
+const HEADERS_TIMEOUT_MS = 10_000;
+
 export interface ApiOptions {
-  /** Folder of the stack. */
-  home: string;
+  config: Config;
   /** Opens the operations; it throws until they can be done. */
-  tasks: () => Promise<Tasks>;
+  tasks: () => Promise<ServiceTasks>;
+  /** Whether the API has a socket: the services of one home have one. */
+  hasSocket: boolean;
   log: Logger;
 }
 
 /** The running API. */
 export interface Api {
+  /** The TCP port; absent without `KIMI_API_PORT`. */
+  port?: number;
   stop(): Promise<void>;
 }
 
-/**
- * Serves the API on the socket of `KIMI_HOME`. Without it every command works, only slower: an error is logged.
- *
- * @returns `undefined` if there is no place for the socket.
- */
-export async function startApi({ home, tasks, log }: ApiOptions): Promise<Api | undefined> {
-  const path = socketPath(home);
-  const server = createServer(createApi(tasks, log));
-  try {
-    await listenOnSocket(server, path);
-  } catch (error) {
-    log.warn(`the API is off, so commands start slower: ${(error as Error).message}`);
-    return undefined;
+/** Serves the API: on the socket of `KIMI_HOME`, and with `KIMI_API_PORT` over TCP. @throws {PortsUnusable} */
+export async function startApi({ config, tasks, hasSocket, log }: ApiOptions): Promise<Api> {
+  const { KIMI_HOME: home, KIMI_API_HOST: host, KIMI_API_PORT: wanted } = config;
+  const servers: Server[] = [];
+  let port: number | undefined;
+  if (wanted !== undefined) {
+    const perMinute = config.KIMI_API_REQUESTS_PER_MINUTE;
+    const app = createApi(tasks, log, fromTokens({ home, host, perMinute, log }));
+    const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS }, app);
+    port = await listen(server, { host, port: wanted }, 'KIMI_API_PORT');
+    servers.push(server);
+  }
+  if (hasSocket) {
+    const server = createServer(createApi(tasks, log));
+    try {
+      await listenOnSocket(server, socketPath(home));
+      servers.push(server);
+    } catch (error) {
+      // Every command works without it.
+      log.warn(`the socket of the API is off, so commands start slower: ${(error as Error).message}`);
+    }
   }
   return {
+    ...(port !== undefined && { port }),
     stop: async () => {
-      const closed = new Promise((resolve) => server.close(resolve));
-      setTimeout(() => server.closeAllConnections(), DRAIN_MS).unref();
-      await closed;
+      const closed = servers.map(async (server) => await new Promise((resolve) => server.close(resolve)));
+      setTimeout(() => servers.forEach((server) => server.closeAllConnections()), DRAIN_MS).unref();
+      await Promise.all(closed);
     },
   };
 }

@@ -33,6 +33,7 @@ export const COMMANDS: Record<CommandName, Load> = {
   backup: async () => (await import('./commands/backup.ts')).backupCommand,
   restore: async () => (await import('./commands/backup.ts')).restoreCommand,
   mcp: async () => (await import('./commands/mcp.ts')).mcpCommand,
+  token: async () => (await import('./commands/token.ts')).tokenCommand,
   setup: async () => (await import('./commands/setup.ts')).setupCommand,
   version: async () => (await import('./commands/version.ts')).versionCommand,
 };

@@ -6,8 +6,8 @@ import { explain, textFor, type Text } from '../text/index.ts';
 import { CliError, exitForRefusal } from './exit.ts';
 import type { CliText } from './text/index.ts';
 
-/** Without the one that only the configuration explains. */
-type SaidCode = Exclude<ProblemCode, 'no_api_key'>;
+/** Without those that only the configuration explains, or that no command causes. */
+type SaidCode = Exclude<ProblemCode, 'no_api_key' | 'not_allowed'>;
 
 const SENTENCES: { [Code in SaidCode]: (params: Problems[Code], say: CliText, text: Text) => [Exit, string] } = {
   unknown_task: ({ task_id }, say) => [EXIT.unknown_task, say.unknownTask(task_id)],

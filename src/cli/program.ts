@@ -43,6 +43,7 @@ export const TAKES = {
   backup: '<FILE>',
   restore: '[options] <FILE>',
   mcp: '[options]',
+  token: '',
   setup: '[options] <GATEWAY>',
   version: '',
 } as const;

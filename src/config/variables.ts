@@ -91,6 +91,10 @@ export const VARIABLES = {
   KIMI_DASHBOARD_URL: { schema: httpUrl.optional(), example: 'https://kimi.example.com' },
   KIMI_DASHBOARD_TOKEN: { schema: longHeaderSecret.optional(), example: RANDOM_SECRET, secret: true },
 
+  KIMI_API_PORT: { schema: port.optional(), example: '9041' },
+  KIMI_API_HOST: { schema: z.string().default('127.0.0.1'), example: '127.0.0.1' },
+  KIMI_API_REQUESTS_PER_MINUTE: { schema: limit.default(600), example: '600' },
+
   KIMI_REPLY: { schema: oneOf('hooks', 'deliver', 'agent').optional(), example: 'deliver' },
   KIMI_ACK: { schema: oneOf('gateway', 'agent').optional(), example: 'agent' },
   OPENCLAW_WAKE_URL: {

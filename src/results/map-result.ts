@@ -51,7 +51,7 @@ export async function saveMapResult(
   { cancelled, error: stopped }: { cancelled?: true; error?: TaskError },
 ): Promise<SavedMap> {
   const { task, only, retries, rows: of } = map;
-  const { task_id, task_name, model, simulated } = task;
+  const { task_id, task_name, model, simulated, owner } = task;
   const counts = noCounts();
   const failures: FailedRow[] = [];
   const addends: Addend[] = [];
@@ -81,6 +81,7 @@ export async function saveMapResult(
     model,
     created_at: map.created_at,
     ...(simulated && { simulated }),
+    ...(owner !== undefined && { owner }),
     ...(!isWhole && { error: cancelled ? { type: 'cancelled', message: 'cancelled' } : failed }),
     map: {
       rows: numbers.length,

@@ -24,14 +24,14 @@ import { newestTasks } from '../temporal/task-list.ts';
 import { STORED_FROM_BYTES } from '../temporal/payloads/converter.ts';
 import { textFor } from '../text/index.ts';
 import { taskDue } from './due.ts';
-import type { NewSchedule, Schedule, ScheduledTask, ScheduleMemo, ScheduleRun, Schedules } from './schedules.ts';
+import type { NewSchedule, Schedule, ScheduledTask, ScheduleMemo, ScheduleRun, ServiceSchedules } from './schedules.ts';
 import { readTimes, type Times } from './times.ts';
 
 /** How far back a schedule looks when the engine starts. Its workflow decides what becomes of what was missed. */
 const LOOK_BACK = '365d';
 
 /** Schedules in the engine. */
-export class LocalSchedules implements Schedules {
+export class LocalSchedules implements ServiceSchedules {
   /** @param start see {@link Tasks.start} */
   constructor(
     private readonly context: TaskContext,
@@ -61,6 +61,7 @@ export class LocalSchedules implements Schedules {
       question: firstCharacters(task.prompt, QUESTION_CHARS),
       key,
       ...(task.route && { route: task.route }),
+      ...(task.owner !== undefined && { owner: task.owner }),
       ...(isStored(scheduled) && { stored: true }),
     };
     return await context.withClient(async (client) => {
@@ -98,6 +99,11 @@ export class LocalSchedules implements Schedules {
     const { action } = await this.named(name, chat, async (_, handle) => await handle.describe());
     const [scheduled] = action.args as [ScheduledTask];
     return await this.start(taskDue(scheduled, isoSeconds(Date.now())), key, waitMs);
+  }
+
+  async ownerOf(name: string): Promise<string | undefined> {
+    const { memo } = await this.named(name, undefined, async (_, handle) => await handle.describe());
+    return (memo as unknown as ScheduleMemo).owner;
   }
 
   async remove(name: string, chat?: Route): Promise<void> {

@@ -43,6 +43,8 @@ export interface Schedule {
   next?: string;
   /** Beginning of the prompt. */
   question: string;
+  /** Name of the token that added it. */
+  owner?: string;
   /** The newest task that it started. */
   last_task?: ListedTask;
   /** What it did when it was last due; absent while it does it, and past the engine's retention. */
@@ -50,7 +52,10 @@ export interface Schedule {
 }
 
 /** The memo of a schedule in the engine. */
-export interface ScheduleMemo extends Pick<Schedule, 'when' | 'timezone' | 'missed' | 'created_at' | 'question'> {
+export interface ScheduleMemo extends Pick<
+  Schedule,
+  'when' | 'timezone' | 'missed' | 'created_at' | 'question' | 'owner'
+> {
   /** Of the request that added it: see {@link Schedules.add}. */
   key: string;
   /** The chat that its tasks notify. */
@@ -87,4 +92,10 @@ export interface Schedules {
   /** Starts the task now, whether or not the one before is in progress. @param key see `Tasks.start` */
   run(name: string, key: string, waitMs: number, chat?: Route): Promise<StartedTask>;
   remove(name: string, chat?: Route): Promise<void>;
+}
+
+/** The operations of a service. */
+export interface ServiceSchedules extends Schedules {
+  /** @returns the name of the token that added a schedule; `undefined` if no token did. @throws {Problem} `unknown_schedule` */
+  ownerOf(name: string): Promise<string | undefined>;
 }

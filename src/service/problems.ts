@@ -42,6 +42,7 @@ interface Problems {
   results_folder: { cause: string };
   secret_damaged: { file: string };
   server_older: { home: string; file: string; found: string; written: string };
+  tokens_damaged: { file: string };
   upgrade_failed: { file: string; found: string; written: string };
   used_key_missing: { key: string; file: string };
 }
@@ -125,6 +126,8 @@ const WORDS: Record<Lang, Words> = {
       `${file} is damaged: it does not hold the secret that was written to it; restore it, or remove it and a new one is made`,
     server_older: ({ home, file, found, written }) =>
       `the engine's database in ${home} was written by Temporal server ${written}, and ${file} holds ${found}, which may not understand it, so nothing was started; install ${written} or newer and name it in TEMPORAL_CLI_PATH, or restore a backup from before`,
+    tokens_damaged: ({ file }) =>
+      `${file} is damaged, so no token is valid; restore it, or remove it and make the tokens again`,
     upgrade_failed: ({ file, found, written }) =>
       `Temporal server ${found} (${file}) cannot open the engine's database, which ${written} wrote; the database was put back as it was and no task is lost; name a server ${written} in TEMPORAL_CLI_PATH`,
     used_key_missing: ({ key, file }) =>
@@ -188,6 +191,7 @@ const WORDS: Record<Lang, Words> = {
     secret_damaged: ({ file }) => `${file} 已損壞，裡面不是當初寫入的密鑰；請還原它，或刪除它，之後會產生新的`,
     server_older: ({ home, file, found, written }) =>
       `${home} 裡引擎的資料庫由 Temporal 伺服器 ${written} 寫入，而 ${file} 是較舊的 ${found}，可能讀不懂，所以什麼都沒有啟動；請安裝 ${written} 或更新的版本並以 TEMPORAL_CLI_PATH 指定，或還原先前的備份`,
+    tokens_damaged: ({ file }) => `${file} 已損壞，所有權杖都無效；請還原它，或刪除它並重新建立權杖`,
     upgrade_failed: ({ file, found, written }) =>
       `Temporal 伺服器 ${found}（${file}）打不開引擎的資料庫（由 ${written} 寫入）；資料庫已恢復原狀，沒有遺失任務；請以 TEMPORAL_CLI_PATH 指定 ${written} 版的伺服器`,
     used_key_missing: ({ key, file }) =>

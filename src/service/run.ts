@@ -42,6 +42,8 @@ export function report(message: Ready | Alive | FailedToStart): void {
 /** A running service. */
 export interface Service {
   port: number;
+  /** The TCP port of the API, if it serves one. */
+  apiPort?: number;
   /** Reported to the supervisor of a stack. */
   services?: ServicesReport;
   /** Resolves when the service has stopped, rejects when it failed. */

@@ -120,6 +120,8 @@ export const SEARCH_ATTRIBUTES = {
   tokens: defineSearchAttributeKey('KimiTokens', SearchAttributeType.INT),
   /** The schedule that started it. */
   schedule: defineSearchAttributeKey('KimiSchedule', SearchAttributeType.KEYWORD),
+  /** Name of the token that started it. */
+  owner: defineSearchAttributeKey('KimiOwner', SearchAttributeType.KEYWORD),
 } as const;
 
 /** Types of the application failures that activities throw, and whether Temporal retries them. */

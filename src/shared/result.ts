@@ -124,6 +124,8 @@ export interface TaskResult extends Partial<Question> {
   row?: RowOf;
   /** False if the program that started it asks for the answer: it is in no inbox. */
   wake?: false;
+  /** Name of the token that started it. */
+  owner?: string;
   /** `save_ms` and `wake_ms` are added when the result is acknowledged. */
   timings?: Timings;
   /** When the task was started. ISO 8601, UTC, whole seconds. */

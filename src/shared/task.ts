@@ -57,6 +57,8 @@ export interface Task {
   wake?: false;
   /** The schedule that started it. */
   schedule?: ScheduleNote;
+  /** Name of the token that started it; absent if no token did. Also a search attribute, so that a token sees its own tasks. */
+  owner?: string;
 }
 
 /** A schedule, as its task shows it. */
@@ -236,16 +238,21 @@ export interface TaskView {
   map?: MapCounts;
   /** The map that it is a row of. */
   row?: RowOf;
+  /** Name of the token that started it. */
+  owner?: string;
 }
 
 /** Characters of the prompt in {@link TaskView.question}. */
 export const QUESTION_CHARS = 300;
 
-type Asked = Pick<Task, 'prompt' | 'files' | 'metadata' | 'continues' | 'relay' | 'simulated' | 'schedule' | 'row'>;
+type Asked = Pick<
+  Task,
+  'prompt' | 'files' | 'metadata' | 'continues' | 'relay' | 'simulated' | 'schedule' | 'row' | 'owner'
+>;
 
 /** @returns what a task shows of what it was asked. */
 export function viewOfAsked(asked: Asked): Partial<TaskView> {
-  const { prompt, files, metadata, continues, relay, simulated, schedule, row } = asked;
+  const { prompt, files, metadata, continues, relay, simulated, schedule, row, owner } = asked;
   return {
     question: firstCharacters(prompt, QUESTION_CHARS),
     ...(metadata && { metadata }),
@@ -255,6 +262,7 @@ export function viewOfAsked(asked: Asked): Partial<TaskView> {
     ...(continues !== undefined && { continues }),
     ...(schedule && { schedule }),
     ...(row && { row }),
+    ...(owner !== undefined && { owner }),
   };
 }
 

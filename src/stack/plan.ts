@@ -60,6 +60,7 @@ export type ServicesState = Pick<
   | 'namespace'
   | 'callback_base_url'
   | 'webhook_url'
+  | 'http_api_url'
   | 'worker_health_url'
   | 'relay_url'
   | 'api_url'

@@ -31,6 +31,9 @@ export function portsOf(options: StackOptions, hasEngine: boolean): ListenAddres
     ...(hasEngine ? [of('KIMI_TEMPORAL_PORT'), of('KIMI_UI_PORT')] : []),
     of('WEBHOOK_PORT', config.WEBHOOK_HOST),
     of('KIMI_WORKER_PORT', config.KIMI_WORKER_HOST),
+    ...(config.KIMI_API_PORT === undefined
+      ? []
+      : [{ host: config.KIMI_API_HOST, port: config.KIMI_API_PORT, variable: 'KIMI_API_PORT' }]),
     ...(isRelayed ? [of('KIMI_RELAY_PORT', config.KIMI_RELAY_HOST)] : []),
     ...(simulate ? [of('KIMI_SIMULATOR_PORT')] : []),
     ...measured.flatMap((name) => {

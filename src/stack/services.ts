@@ -121,18 +121,20 @@ function report(
   [webhook, worker, relay]: [Service, Service, Service | undefined],
 ): ServicesReport {
   const { connectionOptions, namespace } = engineOptions();
-  const { WEBHOOK_HOST, KIMI_WORKER_HOST } = config;
+  const { WEBHOOK_HOST, KIMI_WORKER_HOST, KIMI_API_HOST } = config;
   return {
     ports: {
       WEBHOOK_PORT: String(webhook.port),
       KIMI_WORKER_PORT: String(worker.port),
       ...(relay && { KIMI_RELAY_PORT: String(relay.port) }),
+      ...(webhook.apiPort !== undefined && { KIMI_API_PORT: String(webhook.apiPort) }),
     },
     state: {
       temporal_address: connectionOptions.address ?? 'localhost:7233',
       namespace,
       callback_base_url: publicAddress(callbackBaseUrl(config)),
       webhook_url: httpAddress(WEBHOOK_HOST, webhook.port),
+      ...(webhook.apiPort !== undefined && { http_api_url: httpAddress(KIMI_API_HOST, webhook.apiPort) }),
       worker_health_url: httpAddress(KIMI_WORKER_HOST, worker.port),
       metrics_urls,
       ...(relay && { relay_url: relayUrl(config) }),

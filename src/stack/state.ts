@@ -17,6 +17,8 @@ const stackState = z.object({
   dist: z.string().default(''),
   /** Path of the API's socket; absent if the API is off. */
   api_socket: z.string().optional(),
+  /** Address of the API over TCP; absent if it is off. */
+  http_api_url: z.string().optional(),
   /** Digest of its settings: config/settings.ts. */
   settings: z.string().default(''),
   /** Whether tasks go to the simulated Kimi. */

@@ -6,14 +6,14 @@ import type { QueuePosition } from '../shared/limits.ts';
 import { countsOf, type StoredRows } from '../shared/map.ts';
 import { withoutQuestion, type Question, type ResultFile } from '../shared/result.ts';
 import { LocalSchedules } from '../schedules/local.ts';
-import type { Schedules } from '../schedules/schedules.ts';
+import type { ServiceSchedules } from '../schedules/schedules.ts';
 import type { TaskReference } from '../shared/task-id.ts';
 import { newestTasks, pageOfTasks, type EngineTask, type Place } from '../temporal/task-list.ts';
 import { acknowledge } from './acknowledge.ts';
 import { cancel } from './cancel.ts';
 import type { TaskContext } from './context.ts';
 import { continued } from './conversation.ts';
-import { checkChat, hasEnded, lookUpWithResult, progressOf, savedResult, viewOf } from './look-up.ts';
+import { checkChat, hasEnded, lookUpWithResult, ownerInEngine, progressOf, savedResult, viewOf } from './look-up.ts';
 import { Problem } from './problem.ts';
 import { isOutcome, type TaskFile } from '../shared/task.ts';
 import { keepFile } from './files.ts';
@@ -29,11 +29,11 @@ import type {
   LiveTask,
   NewMap,
   NewTask,
+  ServiceTasks,
   Standing,
   StartedMap,
   StartedTask,
   TaskList,
-  Tasks,
 } from './tasks.ts';
 import { viewOfResult } from './view.ts';
 
@@ -41,8 +41,8 @@ import { viewOfResult } from './view.ts';
 const RECENT = 20;
 
 /** The operations, done in this process by the engine and the results folder. */
-export class LocalTasks implements Tasks {
-  readonly schedules: Schedules;
+export class LocalTasks implements ServiceTasks {
+  readonly schedules: ServiceSchedules;
 
   constructor(private readonly context: TaskContext) {
     this.schedules = new LocalSchedules(context, async (...args) => await this.start(...args));
@@ -129,6 +129,12 @@ export class LocalTasks implements Tasks {
   async cancel(task_id: string, chat?: Route): Promise<Cancellation> {
     await checkChat(this.context, task_id, chat);
     return await this.context.withClient(async (client) => await cancel(client, this.context, task_id));
+  }
+
+  async ownerOf(task_id: string): Promise<string | undefined> {
+    const { context } = this;
+    const saved = await context.results.readIfSound(task_id);
+    return saved ? saved.owner : await context.withClient(async (client) => await ownerInEngine(client, task_id));
   }
 }
 

@@ -14,7 +14,7 @@ import type { StreamProgress } from '../shared/relay.ts';
 import type { ResultFile } from '../shared/result.ts';
 import type { MapInput } from '../shared/map.ts';
 import { viewOfAsked, type Task, type TaskState, type TaskView } from '../shared/task.ts';
-import { grpcErrorIn } from '../temporal/client.ts';
+import { grpcErrorIn, unlessUnknown } from '../temporal/client.ts';
 import { createdAt } from '../temporal/task-list.ts';
 import { EngineUnreachable } from '../temporal/engine-unreachable.ts';
 import type { TaskContext } from './context.ts';
@@ -130,6 +130,12 @@ export async function checkChats(context: TaskContext, task_id: string, chats: r
   const found = await context.withClient(async (client) => await lookUp(client, task_id));
   const { route } = found ?? {};
   if (!route || !chats.some((chat) => isSameChat(route, chat))) throw new Problem('unknown_task', { task_id });
+}
+
+/** @returns the name of the token that started a task, if the engine knows the task. */
+export async function ownerInEngine(client: Client, task_id: string): Promise<string | undefined> {
+  const description = await unlessUnknown(client.workflow.getHandle(task_id).describe());
+  return description?.typedSearchAttributes.get(SEARCH_ATTRIBUTES.owner);
 }
 
 type Description = Awaited<ReturnType<WorkflowHandle['describe']>>;

@@ -7,13 +7,13 @@ import { engineOptions, failIfRefused, isEngineGone } from '../temporal/client.t
 import { EngineLost, EngineUnreachable } from '../temporal/engine-unreachable.ts';
 import { taskContext, type TaskContext } from './context.ts';
 import { LocalTasks } from './local.ts';
-import type { Tasks } from './tasks.ts';
+import type { ServiceTasks } from './tasks.ts';
 
 /**
  * @param isOfStack whether `up` started the service: then the stack of its home says how tasks are started
  * @returns what opens the operations; it throws until the stack is ready
  */
-export function tasksOfService(config: Config, client: Client, isOfStack: boolean): () => Promise<Tasks> {
+export function tasksOfService(config: Config, client: Client, isOfStack: boolean): () => Promise<ServiceTasks> {
   let tasks: LocalTasks | undefined;
   return async () => {
     // It is written when every service is ready.

@@ -1,4 +1,5 @@
 /** Why an operation on tasks was not done. Loaded by every command: it must stay small. */
+import type { Scope } from '../shared/access.ts';
 import type { TaskError, TaskState } from '../shared/task.ts';
 
 /** The parameters of each problem, by its code. The codes are part of the HTTP API. */
@@ -72,6 +73,8 @@ export interface Problems {
   /** The schedule would never be due. */
   never_due: { words: string };
   unknown_timezone: { timezone: string };
+  /** The caller's token lacks a scope. */
+  not_allowed: { scope: Scope };
 }
 
 export type ProblemCode = keyof Problems;

@@ -105,5 +105,6 @@ export function inputOf({ config, limiter, relay, simulated }: TaskContext, task
     ...(task.metadata && { metadata: task.metadata }),
     ...(task.wake === false && { wake: false }),
     ...(task.schedule && { schedule: task.schedule }),
+    ...(task.owner !== undefined && { owner: task.owner }),
   };
 }

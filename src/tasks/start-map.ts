@@ -35,7 +35,7 @@ export async function startMap(
   const only = retries === undefined ? undefined : await failedRows(context, retries);
   const rows = retries === undefined ? given : await renewed(context, given, retries);
   const asked: Asked = { prompt: task.prompt, files: [{ sha256: rows.sha256 }, ...(task.files ?? [])] };
-  const origin = originOf(task.route, key);
+  const origin = originOf(task, key);
   if (!origin) throw new Error('a map has a key');
   const startedMap = (task_id: string): Omit<StartedMap, 'status'> => ({
     task_id,

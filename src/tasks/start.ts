@@ -57,7 +57,7 @@ export async function startTask(
   waitMs: number,
   key?: string,
 ): Promise<Started> {
-  const origin = originOf(request.route, key);
+  const origin = originOf(request, key);
   for (let clashes = 0; ; clashes += 1) {
     const task: Task = { task_id: origin ? idFrom(origin, clashes) : newTaskId(), ...request };
     try {
@@ -73,9 +73,9 @@ export async function startTask(
 /** @returns the task that the same message or key started before. */
 export async function startedBefore(
   client: Client,
-  { route, key, ...asked }: Pick<Task, 'route'> & Asked & { key?: string },
+  { key, ...asked }: Pick<Task, 'route' | 'owner'> & Asked & { key?: string },
 ): Promise<Extract<Started, { status: 'known' }> | undefined> {
-  const origin = originOf(route, key);
+  const origin = originOf(asked, key);
   return origin && (await taskWithId(client, idFrom(origin, 0), origin, asked));
 }
 
@@ -88,11 +88,12 @@ interface Origin {
   isKey: boolean;
 }
 
-/** A message counts more than a key: a gateway that redelivers it makes another key. */
-export function originOf(route: Route | undefined, key: string | undefined): Origin | undefined {
+/** A message counts more than a key: a gateway that redelivers it makes another key. Tokens do not share keys. */
+export function originOf({ route, owner }: Pick<Task, 'route' | 'owner'>, key: string | undefined): Origin | undefined {
   const message = messageKey(route);
   if (message !== undefined && route?.message) return { word: message, at: route.message.at, isKey: false };
-  return key === undefined ? undefined : { word: key, at: timeOfKey(key), isKey: true };
+  if (key === undefined) return undefined;
+  return { word: owner === undefined ? key : `${owner} ${key}`, at: timeOfKey(key), isKey: true };
 }
 
 /** @returns the same id for the same origin; another one for each clash with the task of another origin. */
@@ -243,6 +244,7 @@ export function optionsOf(taskQueue: string, task: Task, memo: Record<string, un
       { key: SEARCH_ATTRIBUTES.taskName, value: task.task_name },
       { key: SEARCH_ATTRIBUTES.model, value: task.model },
       ...(task.schedule ? [{ key: SEARCH_ATTRIBUTES.schedule, value: task.schedule.name }] : []),
+      ...(task.owner === undefined ? [] : [{ key: SEARCH_ATTRIBUTES.owner, value: task.owner }]),
     ]),
     memo,
     staticSummary: text.summary(task),

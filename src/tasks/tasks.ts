@@ -5,7 +5,7 @@ import type { QueuePosition } from '../shared/limits.ts';
 import type { MapCounts, StoredRows } from '../shared/map.ts';
 import type { StreamProgress } from '../shared/relay.ts';
 import type { Cost, Question, ResultFile } from '../shared/result.ts';
-import type { Schedules } from '../schedules/schedules.ts';
+import type { Schedules, ServiceSchedules } from '../schedules/schedules.ts';
 import type { TaskReference } from '../shared/task-id.ts';
 import type {
   Lang,
@@ -45,6 +45,8 @@ export interface NewTask {
   lang?: Lang;
   /** The schedule that starts it. */
   schedule?: ScheduleNote;
+  /** Name of the token that starts it. */
+  owner?: string;
 }
 
 /** A map to start: a task for each row of a file. */
@@ -104,6 +106,8 @@ export interface Filter {
   route?: Route;
   /** The schedule that started it. */
   schedule?: string;
+  /** Name of the token that started it. */
+  owner?: string;
 }
 
 /** An entry of `list`. */
@@ -225,4 +229,11 @@ export interface Tasks {
   cancel(task_id: string, chat?: Route): Promise<Cancellation>;
   /** Tasks that are started on time. */
   readonly schedules: Schedules;
+}
+
+/** The operations of a service, which has callers of several kinds. */
+export interface ServiceTasks extends Tasks {
+  /** @returns the name of the token that started a task; `undefined` if no token did, or there is no such task */
+  ownerOf(task_id: string): Promise<string | undefined>;
+  readonly schedules: ServiceSchedules;
 }

@@ -18,6 +18,7 @@ export function viewOfResult(result: ResultFile): TaskView {
     acknowledged: result.acknowledged ?? false,
     ...(result.simulated && { simulated: true }),
     ...(result.row && { row: result.row }),
+    ...(result.owner !== undefined && { owner: result.owner }),
     ...(result.continues !== undefined && { continues: result.continues }),
     ...(result.schedule && { schedule: result.schedule }),
   };

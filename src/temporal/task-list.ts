@@ -81,14 +81,15 @@ export type EngineTask = ListedTask & Pick<Started, 'isMap'>;
 type WorkflowFilter = Filter & { rows?: true };
 
 /** The engine's query for tasks. */
-function queryFor(taskQueue: string, { status, name, model: used, schedule, rows }: WorkflowFilter): string {
-  const { taskName, model: modelName, schedule: itsSchedule } = SEARCH_ATTRIBUTES;
+function queryFor(taskQueue: string, { status, name, model: used, schedule, owner, rows }: WorkflowFilter): string {
+  const { taskName, model: modelName, schedule: itsSchedule, owner: itsOwner } = SEARCH_ATTRIBUTES;
   return [
     rows ? requestsOn(taskQueue) : tasksOn(taskQueue),
     status && stateIn(status),
     name && `${taskName.name} STARTS_WITH ${quoted(name)}`,
     used && `${modelName.name} = ${quoted(used)}`,
     schedule !== undefined && `${itsSchedule.name} = ${quoted(schedule)}`,
+    owner !== undefined && `${itsOwner.name} = ${quoted(owner)}`,
   ]
     .filter((condition) => condition)
     .join(' AND ');
@@ -200,7 +201,7 @@ async function shortened(
 /** @returns the newest tasks of the results folder, without the engine: those with a result, and those that were under way. */
 export function savedTasks(
   results: ResultStore,
-  { status, name = '', model: used, since = Infinity }: Omit<Filter, 'route'>,
+  { status, name = '', model: used, since = Infinity }: Omit<Filter, 'route' | 'owner'>,
   limit: number,
 ): ListedTask[] {
   const from = Date.now() - since;

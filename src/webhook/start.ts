@@ -97,15 +97,16 @@ export async function startWebhook(config: Config, log: Logger): Promise<Service
     await listen(metrics, { host: metricsHost, port: metricsPort }, 'KIMI_METRICS_PORT');
     metrics.unref();
   }
-  const api = isOfStack ? await startApi({ home: config.KIMI_HOME, tasks, log }) : undefined;
+  const api = await startApi({ config, tasks, hasSocket: isOfStack, log });
   return {
     port,
+    ...(api.port !== undefined && { apiPort: api.port }),
     stop: () => {
       server.close();
       setTimeout(() => server.closeAllConnections(), DRAIN_MS).unref();
     },
     stopped: new Promise((resolve) => server.once('close', resolve))
-      .then(async () => await Promise.all([ingest.stop(), api?.stop()]))
+      .then(async () => await Promise.all([ingest.stop(), api.stop()]))
       .then(() => client.connection.close()),
   };
 }

@@ -19,7 +19,7 @@ import { expect, it } from 'vitest';
 import { createApi } from '../../src/api/app.ts';
 import { OPERATIONS } from '../../src/api/operations.ts';
 import { Problem } from '../../src/tasks/problem.ts';
-import type { Tasks } from '../../src/tasks/tasks.ts';
+import type { ServiceTasks } from '../../src/tasks/tasks.ts';
 import { silent, serve } from '../support/resources.ts';
 
 const RUNS = Number(process.env['FUZZ_RUNS'] || 2_000);
@@ -29,7 +29,8 @@ async function unknown(): Promise<never> {
 }
 
 /** The backend for valid requests: it knows no task. */
-const tasks: Tasks = {
+const tasks: ServiceTasks = {
+  ownerOf: unknown,
   start: unknown,
   keep: unknown,
   startMap: unknown,
@@ -48,6 +49,7 @@ const tasks: Tasks = {
     resume: unknown,
     run: unknown,
     remove: unknown,
+    ownerOf: unknown,
   },
 };
 

@@ -6,7 +6,7 @@ import * as schemas from '../../src/api/schemas.ts';
 import { newKey } from '../../src/tasks/task-id.ts';
 import { MAX_PROMPT_BYTES } from '../../src/shared/task.ts';
 import { serveAnswer } from '../support/answering.ts';
-import { call, serveApi } from '../support/api.ts';
+import { call, serveApi, serveTcp } from '../support/api.ts';
 import { docx } from '../support/documents.ts';
 import { until } from '../support/resources.ts';
 import { openWorld, type World } from '../support/world.ts';
@@ -205,6 +205,37 @@ describe('a task', () => {
     await dispatch();
     await expect.poll(async () => (await dispatch()).body as object).toMatchObject({ code: 'chat_limit', most: 2 });
   });
+});
+
+it('a task of a token is that token’s, its result and its list too; two tokens may use the same key', async () => {
+  const { world, socket } = await open();
+  const send = await serveTcp(world);
+  const start = async (name: string, prompt: string) =>
+    await send(name, 'POST', '/v1/tasks', {
+      body: { prompt, wait_ms: 10_000 },
+      headers: { 'idempotency-key': 'order-1' },
+    });
+  const { body } = await start('a', 'x');
+  const { task_id } = body as { task_id: string };
+  expect((await start('b', 'y')).status).toBe(201);
+  expect(await start('a', 'x')).toMatchObject({ status: 200, body: { status: 'known', task_id } });
+  const path = `/v1/tasks/${task_id}`;
+  // In the engine, and then in the result file.
+  expect(await send('b', 'GET', path)).toMatchObject({ status: 404, body: { code: 'unknown_task' } });
+  await world.handle({ task_id }).result();
+  expect(await send('b', 'GET', `${path}/result`)).toMatchObject({ status: 404, body: { code: 'unknown_task' } });
+  for (const name of ['a', 'admin'])
+    expect(await send(name, 'GET', `${path}/result`)).toMatchObject({ status: 200, body: { task_id, owner: 'a' } });
+  expect((await call(socket, 'GET', path)).body).toMatchObject({ task_id, owner: 'a' });
+  const listed = async (name: string) => {
+    const list = await send(name, 'GET', '/v1/tasks');
+    return schemas.taskList.parse(list.body).tasks.map((task) => task.task_id);
+  };
+  await expect.poll(async () => (await listed('admin')).length).toBe(2);
+  expect(await listed('a')).toEqual([task_id]);
+  expect(await send('a', 'GET', '/v1/results/latest')).toMatchObject({ status: 200, body: { task_id } });
+  const inbox = await send('a', 'GET', '/v1/results?acknowledged=false');
+  for (const result of schemas.resultList.parse(inbox.body).results) expect(result.owner).toBe('a');
 });
 
 it('a list has pages, which contain every task once', async () => {

@@ -6,12 +6,13 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { DIST } from '../../src/service/files.ts';
 import { ResultStore } from '../../src/results/store.ts';
+import type { StackState } from '../../src/stack/state.ts';
 import { pendingOf, type ResultFile } from '../../src/shared/result.ts';
 import { cleanHome, cli, onTerminal, resultsOf, up, type Ended } from '../support/cli.ts';
 import { shared, until } from '../support/resources.ts';
 
 const home = shared(async () => {
-  const env = await cleanHome({ KIMI_LANG: 'en' });
+  const env = await cleanHome({ KIMI_LANG: 'en', KIMI_API_PORT: '0' });
   await up(env, '--simulate');
   return env;
 });
@@ -29,6 +30,30 @@ async function started(...args: string[]): Promise<string> {
 async function resultOf(task_id: string): Promise<ResultFile> {
   return JSON.parse((await run('result', task_id, '--json')).stdout) as ResultFile;
 }
+
+it('token creates, lists and revokes what the API over TCP takes; standard output has the token alone', async () => {
+  const { http_api_url: url } = JSON.parse(
+    await readFile(join(home()['HOME'] ?? '', '.local/share/kimi-dispatch/stack.json'), 'utf8'),
+  ) as StackState;
+  const created = await run('token', 'create', 'ci');
+  expect(created).toMatchObject({ code: 0, stdout: expect.stringMatching(/^kimi_dispatch_[\w-]{43}\n$/) as string });
+  expect(created.stderr).toBe(
+    'Token ci (submit, read) created. It is shown this once only: store it. To use it: Authorization: Bearer TOKEN\n',
+  );
+  const headers = { authorization: `Bearer ${created.stdout.trim()}` };
+  const statusOf = async (): Promise<number> => (await fetch(`${url}/v1/tasks`, { headers })).status;
+  expect(await statusOf()).toBe(200);
+  expect(await run('token', 'create', 'ci')).toMatchObject({ code: 2, stdout: '' });
+  expect(await run('token', 'create', 'a b')).toMatchObject({ code: 2 });
+  expect(await run('token', 'create', 'b', '--scope', 'write')).toMatchObject({ code: 2 });
+  const { stdout } = await run('token', 'list', '--json');
+  const token = { name: 'ci', scopes: ['submit', 'read'], created_at: expect.any(String) as string };
+  expect(JSON.parse(stdout)).toEqual([token]);
+  expect((await run('token', 'list')).stdout).toMatch(/ci +(?:│ +)?submit, read/);
+  expect(await run('token', 'revoke', 'ci')).toMatchObject({ code: 0 });
+  expect(await statusOf()).toBe(401);
+  expect(await run('token', 'revoke', 'ci')).toMatchObject({ code: 2 });
+});
 
 describe('wait', () => {
   it('waits until each task has a result, and exits as the first one without an answer', async () => {

@@ -70,6 +70,7 @@ async function addColumns(page: Page): Promise<void> {
     'KimiModel',
     'KimiTokens',
     'KimiSchedule',
+    'KimiOwner',
   ]) {
     await page.getByTestId(`orderable-list-item-${name}`).getByRole('button').last().click();
   }

@@ -18,6 +18,7 @@ const READS = [
   '/namespaces/default/workflows',
   '/cluster/namespaces',
   '/api/v1/settings',
+  '/v1/tasks',
   '/api/v1/namespaces',
   '/api/v1/namespaces/default/workflows',
 ];
@@ -26,6 +27,7 @@ async function openStack() {
   const env = await cleanHome({
     KIMI_CALLBACKS: 'relay',
     KIMI_MODEL: 'kimi-k2.6',
+    KIMI_API_PORT: '0',
     KIMI_METRICS_PORT: String(await freePort(3)),
     KIMI_CODEC_TOKEN: 'a-token-of-at-least-16-characters',
   });
@@ -53,8 +55,8 @@ describe.runIf(process.platform === 'linux')('a web page of another site', () =>
       ['/codec/decode', { payloads: [] }],
     ];
     const ports = listeningPorts(state);
-    // Engine: gRPC, three of its services, HTTP API, metrics, Web UI. Front, webhook, worker, relay, simulator, and two metrics ports.
-    expect(ports.length).toBeGreaterThanOrEqual(15);
+    // Engine: gRPC, three of its services, HTTP API, metrics, Web UI. Front, webhook, API, worker, relay, simulator, and two metrics ports.
+    expect(ports.length).toBeGreaterThanOrEqual(16);
     const blocked = ports.filter((port) => BLOCKED_PORTS.includes(port));
     for (const port of blocked) {
       await expect(fetch(`http://127.0.0.1:${port}`)).rejects.toMatchObject({ cause: { message: 'bad port' } });

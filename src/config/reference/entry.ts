@@ -9,6 +9,7 @@ export const GROUPS = {
   relay: { en: 'Relay', 'zh-TW': '中繼' },
   results: { en: 'Language and results', 'zh-TW': '語言與結果' },
   webhook: { en: 'Webhook', 'zh-TW': 'Webhook' },
+  api: { en: 'HTTP API', 'zh-TW': 'HTTP API' },
   notification: { en: 'Notification', 'zh-TW': '通知' },
   temporal: { en: 'Temporal', 'zh-TW': 'Temporal' },
   payloads: { en: 'Payloads', 'zh-TW': '任務內容的加密與存放' },

@@ -62,6 +62,22 @@ export const OF_SERVICES = {
     en: 'Opens the live report from other machines; at least 16 characters. Browsers ask for it as a password; the user name does not matter.',
     'zh-TW': '從其他機器開啟即時報告的權杖，至少 16 個字元。瀏覽器會當成密碼詢問，使用者名稱可隨意填寫。',
   },
+  KIMI_API_PORT: {
+    group: 'api',
+    en: 'Serves the HTTP API over TCP (docs/http-api.md), for programs with a token (`kimi-dispatch token create`); 0: any free port. Without it, the API is a socket for this user only.',
+    'zh-TW':
+      '以 TCP 提供 HTTP API 的連接埠（docs/http-api.md），供持有權杖的程式使用（`kimi-dispatch token create`）；0：任何空閒的連接埠。未設定時，API 只有這個使用者能用的 socket。',
+  },
+  KIMI_API_HOST: {
+    group: 'api',
+    en: 'Address that the HTTP API listens on. For other machines, put a reverse proxy with TLS in front of it: tokens are sent in clear.',
+    'zh-TW': 'HTTP API 監聽的位址。要給其他機器使用，請在它前面放有 TLS 的反向代理，因為權杖以明文傳送。',
+  },
+  KIMI_API_REQUESTS_PER_MINUTE: {
+    group: 'api',
+    en: 'Most requests of one token in a minute; beyond it, 429. 0: no limit.',
+    'zh-TW': '一個權杖每分鐘最多的請求數，超過時回應 429。0：不限制。',
+  },
   KIMI_REPLY: {
     group: 'notification',
     default: { en: 'wake at `OPENCLAW_WAKE_URL`', 'zh-TW': '喚醒 `OPENCLAW_WAKE_URL`' },

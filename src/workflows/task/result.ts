@@ -67,9 +67,9 @@ function commonPart({
   view,
 }: TaskRun): Pick<
   TaskResult,
-  'task_id' | 'task_name' | 'model' | 'created_at' | 'simulated' | 'continues' | 'schedule' | 'row' | 'wake'
+  'task_id' | 'task_name' | 'model' | 'created_at' | 'simulated' | 'continues' | 'schedule' | 'row' | 'wake' | 'owner'
 > {
-  const { task_id, task_name, model, simulated, continues, schedule, row, wake } = task;
+  const { task_id, task_name, model, simulated, continues, schedule, row, wake, owner } = task;
   return {
     task_id,
     task_name,
@@ -80,6 +80,7 @@ function commonPart({
     ...(schedule && { schedule }),
     ...(row && { row }),
     ...(wake === false && { wake }),
+    ...(owner !== undefined && { owner }),
   };
 }
 

@@ -7,6 +7,7 @@ import { doctor } from './doctor.ts';
 import { help } from './help.ts';
 import { backup } from './backup.ts';
 import { schedule } from './schedule.ts';
+import { token } from './token.ts';
 import { maps } from './maps.ts';
 import { service } from './service.ts';
 import { status } from './status.ts';
@@ -19,6 +20,7 @@ export const en: CliText = {
   help,
   usage,
   schedule,
+  token,
   config: (problems) =>
     `The configuration has ${problems.length} problem${problems.length === 1 ? '' : 's'}:\n${problems.map((problem) => `  ${describeProblem(problem, 'en')}`).join('\n')}`,
   misspelt: ({ name, likely, file }) =>

@@ -7,6 +7,7 @@ import { doctor } from './doctor.ts';
 import { help } from './help.ts';
 import { backup } from './backup.ts';
 import { schedule } from './schedule.ts';
+import { token } from './token.ts';
 import { maps } from './maps.ts';
 import { service } from './service.ts';
 import { status } from './status.ts';
@@ -28,6 +29,7 @@ export const zhTW = {
   help,
   usage,
   schedule,
+  token,
   config: (problems: ConfigProblem[]) =>
     `設定有 ${problems.length} 個錯誤：\n${problems.map((problem) => `  ${describeProblem(problem, 'zh-TW')}`).join('\n')}`,
   misspelt: ({ name, likely, file }: MisspeltVariable) =>
