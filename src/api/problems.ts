@@ -63,7 +63,7 @@ export class InvalidRequest extends Error {
   }
 }
 
-interface Details {
+export interface Details {
   status: number;
   code: string;
   title: string;

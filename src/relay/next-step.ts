@@ -8,7 +8,8 @@ import { hasEnded } from './finish-reason.ts';
 export type OnInterrupt = 'fail' | 'retry';
 
 export type NextStep =
-  | { do: 'ask'; continues: boolean; body: RelayRequest['body'] }
+  /** `keeps`: the answer will begin with the text of this request, however it goes on. */
+  | { do: 'ask'; continues: boolean; keeps: boolean; body: RelayRequest['body'] }
   /** The answer was complete before its relay was lost. */
   | { do: 'finish' }
   | { do: 'give up' };
@@ -35,7 +36,9 @@ export function nextStep(
   attempts: readonly (Attempt | undefined)[],
   onInterrupt: OnInterrupt,
 ): NextStep {
-  const startOver = { do: 'ask', continues: false, body } as const;
+  const isResumed = supportsPartialMode(body.model, body);
+  const keeps = body.tools === undefined && (isResumed || onInterrupt === 'fail');
+  const startOver = { do: 'ask', continues: false, keeps, body } as const;
   if (attempts.length === 0) return startOver;
   const last = attempts.at(-1);
   // The answer is complete once the model has named its end, even if `[DONE]` was lost with the relay.
@@ -43,10 +46,10 @@ export function nextStep(
   if (requestsIn(attempts) >= MAX_REQUESTS) return { do: 'give up' };
 
   const { content, reasoning } = textOf(attempts);
-  if (content !== '' && supportsPartialMode(body.model, body)) {
+  if (content !== '' && isResumed) {
     const barren = attempts.length - 1 - attempts.findLastIndex((attempt) => attempt?.answer.content);
     if (barren >= MAX_BARREN) return { do: 'give up' };
-    return { do: 'ask', continues: true, body: continuation(body, content, reasoning) };
+    return { do: 'ask', continues: true, keeps, body: continuation(body, content, reasoning) };
   }
   if (last && !last.sent) return startOver;
   const restarts = attempts.filter((attempt) => !attempt?.continues).length;

@@ -51,10 +51,11 @@ export class ReceivedStore {
    * Begins to record an attempt. The file is on the disk before anything is sent.
    *
    * @param continues whether the attempt continues the text before it
+   * @param keeps whether the answer will begin with its text, however it goes on
    */
-  async begin(task_id: string, attempt: number, continues: boolean): Promise<Recording> {
+  async begin(task_id: string, attempt: number, continues: boolean, keeps = false): Promise<Recording> {
     const file = await open(this.path(task_id, attempt), 'w', 0o600);
-    await file.writeFile(`${JSON.stringify({ continues })}\n`);
+    await file.writeFile(`${JSON.stringify({ continues, ...(keeps && { keeps }) } satisfies Beginning)}\n`);
     await file.datasync();
     await syncFolder(this.folder);
     return new Recording(file);
@@ -65,6 +66,11 @@ export class ReceivedStore {
     return await Promise.all(
       Array.from({ length: attempts }, async (_, attempt) => await this.readOne(this.path(task_id, attempt))),
     );
+  }
+
+  /** @returns what follows the text of an answer, from its beginning, while it is received on this machine. */
+  live(task_id: string): LiveAnswer {
+    return new LiveAnswer(this.path(task_id, 0));
   }
 
   /** @returns how many attempts have a recording on this machine, or a later attempt with one. */
@@ -200,7 +206,8 @@ type RecordedEnd =
 
 const recordedEnd = z.union([z.object({ callback: z.looseObject({}) }), z.object({ delivered: z.string() })]);
 
-const beginning = z.object({ continues: z.boolean() });
+const beginning = z.object({ continues: z.boolean(), keeps: z.literal(true).optional() });
+type Beginning = z.infer<typeof beginning>;
 
 const recordedText = z.string().optional();
 const recorded = z.looseObject({
@@ -219,6 +226,48 @@ function readLine<T>(line: string, schema: z.ZodType<T>): T | undefined {
     return schema.safeParse(JSON.parse(line)).data;
   } catch {
     return undefined;
+  }
+}
+
+/** Follows the text of a task's first request in its recording, also across restarts of the relay. */
+export class LiveAnswer {
+  private offset = 0;
+  private keeps: boolean | undefined;
+
+  constructor(private readonly path: string) {}
+
+  /** @returns what was received since the last call; nothing of an answer whose text may still be replaced. */
+  async read(): Promise<{ content: string; reasoning: string }> {
+    const news = { content: '', reasoning: '' };
+    for (const line of await this.newLines()) {
+      if (this.keeps === undefined) this.keeps = readLine(line, beginning)?.keeps ?? false;
+      else if (this.keeps) {
+        const { content = '', reasoning = '' } = readLine(line, recorded) ?? {};
+        news.content += content;
+        news.reasoning += reasoning;
+      }
+    }
+    return news;
+  }
+
+  private async newLines(): Promise<string[]> {
+    const file = await open(this.path, 'r').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (!file) return [];
+    try {
+      const { size } = await file.stat();
+      // It was emptied: Kimi had not accepted the request.
+      if (size < this.offset) [this.offset, this.keeps] = [0, undefined];
+      const bytes = Buffer.alloc(size - this.offset);
+      await file.read(bytes, 0, bytes.length, this.offset);
+      const whole = bytes.subarray(0, bytes.lastIndexOf('\n') + 1);
+      this.offset += whole.length;
+      return whole.toString().split('\n').slice(0, -1);
+    } finally {
+      await file.close();
+    }
   }
 }
 

@@ -69,7 +69,7 @@ export class StreamedAnswer {
       if (callback) return callback;
       const { attempts } = this.current;
       onNext(attempts.length);
-      const step = { do: 'ask', continues: false, body: this.request.body } as const;
+      const step = { do: 'ask', continues: false, keeps: false, body: this.request.body } as const;
       this.current = new StreamedRequest(this.dependencies, this.request, attempts, step);
     }
   }
@@ -111,7 +111,8 @@ class StreamedRequest {
   async run(signal: AbortSignal, beat: () => void): Promise<Callback | undefined> {
     const { received, reports, metrics } = this.dependencies;
     const { task_id } = this.request;
-    const recording = await received.begin(task_id, this.attempts.length - 1, this.step.continues);
+    const { continues, keeps } = this.step;
+    const recording = await received.begin(task_id, this.attempts.length - 1, continues, keeps);
     let outcome: RelayRequestOutcome = 'answered';
     metrics.began();
     const { client } = Context.current();

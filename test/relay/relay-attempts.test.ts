@@ -31,10 +31,11 @@ function asked(times: number): Attempt[] {
 }
 
 describe('the next step', () => {
-  const restart = { do: 'ask', continues: false, body: BODY };
+  const restart = { do: 'ask', continues: false, keeps: true, body: BODY };
   const resumed = (content: string, reasoning_content: string) => ({
     do: 'ask',
     continues: true,
+    keeps: true,
     body: { ...BODY, messages: [PROMPT, { role: 'assistant', content, reasoning_content, partial: true }] },
   });
 
@@ -76,7 +77,8 @@ describe('the next step', () => {
   });
 
   it('if the user has chosen to repeat the request: three times at most', () => {
-    const again = { do: 'ask', continues: false, body: K31 };
+    // A text that a client has seen may be replaced by another one.
+    const again = { do: 'ask', continues: false, keeps: false, body: K31 };
     expect(nextStep(K31, [silent], 'retry')).toEqual(again);
     expect(nextStep(K31, [spoken, undefined, silent], 'retry')).toEqual(again);
     expect(nextStep(K31, [spoken, silent, silent, silent], 'retry')).toEqual({ do: 'give up' });

@@ -1,0 +1,131 @@
+/** Errors in OpenAI's form: `{"error": {"message", "type", "param", "code"}}`. */
+import type { ErrorRequestHandler } from 'express';
+import type { Logger } from 'pino';
+import { detailsOf, type Details } from '../api/problems.ts';
+import { pathOf } from '../service/express.ts';
+import type { ResultFile } from '../shared/result.ts';
+import { Problem } from '../tasks/problem.ts';
+
+interface Kind {
+  type?: string;
+  code?: string;
+  param?: string;
+}
+
+export class OpenAiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly kind: Kind = {},
+  ) {
+    super(message);
+  }
+
+  get body(): { error: { message: string; type: string; param: string | null; code: string | null } } {
+    const { type = typeOf(this.status), param = null, code = null } = this.kind;
+    return { error: { message: this.message, type, param, code } };
+  }
+}
+
+function typeOf(status: number): string {
+  if (status >= 500) return 'server_error';
+  return status === 429 ? 'rate_limit_error' : 'invalid_request_error';
+}
+
+/** @param param where the wrong value is, e.g. `messages[0].content` */
+export function invalidValue(param: string, message: string): OpenAiError {
+  return new OpenAiError(400, `Invalid '${param}': ${message}`, { param, code: 'invalid_value' });
+}
+
+/** @returns the error for a parameter, or a part of one, that would change the answer and is not supported. */
+export function unsupported(param: string, why = 'it is not supported by Kimi Dispatch'): OpenAiError {
+  return new OpenAiError(400, `Unsupported parameter: '${param}': ${why}`, { param, code: 'unsupported_parameter' });
+}
+
+export function noSuchResponse(id: string): OpenAiError {
+  return new OpenAiError(404, `Response with id '${id}' not found.`);
+}
+
+/** `Retry-After` of every 503, in seconds. */
+const RETRY_AFTER_S = 1;
+
+/** The error handler of OpenAI's endpoints. */
+export function openAiErrorHandler(log: Logger): ErrorRequestHandler {
+  return (error: unknown, request, response, _next) => {
+    const known = inOpenAiForm(error);
+    if (!known) log.error({ err: error, path: pathOf(request) }, 'unexpected error of the OpenAI endpoints');
+    const { status, body } = known ?? new OpenAiError(500, 'An unexpected error occurred; the log has the reason');
+    if (status === 503) response.set('Retry-After', String(RETRY_AFTER_S));
+    response.status(status).json(body);
+  };
+}
+
+/** @returns `undefined` if the error is unexpected. */
+export function inOpenAiForm(error: unknown): OpenAiError | undefined {
+  if (error instanceof OpenAiError) return error;
+  if (error instanceof Problem && error.code === 'unusable_request')
+    return refused(error as Problem<'unusable_request'>);
+  const details = detailsOf(error);
+  return details && ofDetails(details);
+}
+
+/** Codes that OpenAI has words for. */
+const CODES: Record<string, string> = {
+  unauthorized: 'invalid_api_key',
+  too_long: 'context_length_exceeded',
+  rate_limited: 'rate_limit_exceeded',
+  not_found: 'unknown_url',
+};
+
+/** OpenAI's clients send a request again after 409; 410 and 422 are not OpenAI's. */
+const STATUSES: Record<number, number> = { 409: 400, 410: 404, 413: 400, 422: 400 };
+
+function ofDetails({ status, code, title, errors, task_id }: Details): OpenAiError {
+  const where = (errors as { path: string; detail: string }[] | undefined)?.map(
+    ({ path, detail }) => `${path} ${detail}`,
+  );
+  const about = [...(where ?? []), ...(typeof task_id === 'string' ? [task_id] : [])].join('; ');
+  return new OpenAiError(STATUSES[status] ?? status, about ? `${title}: ${about}` : title, {
+    code: CODES[code] ?? code,
+  });
+}
+
+/** Parameters that the model refuses, by the code of the error's detail. */
+const PARAMS: Record<string, string> = {
+  temperature: 'temperature',
+  always_thinks: 'reasoning_effort',
+  no_effort: 'reasoning_effort',
+  no_efforts: 'reasoning_effort',
+  cap: 'max_tokens',
+  no_tools: 'tools',
+  no_batch: 'service_tier',
+  retired: 'model',
+};
+
+function refused({ params: { reason } }: Problem<'unusable_request'>): OpenAiError {
+  const { type, message, detail } = reason;
+  if (type === 'retired_model') return new OpenAiError(404, message, { param: 'model', code: 'model_not_found' });
+  const param = detail && PARAMS[detail.code];
+  const code = type === 'prompt_too_long' ? 'context_length_exceeded' : 'unsupported_value';
+  return new OpenAiError(400, message, { code, ...(param !== undefined && { param }) });
+}
+
+/** Kimi's errors that have a status of their own: [status, code, type]. Any other one is a 500. */
+const FAILURES: Record<string, [status: number, code: string, type?: string]> = {
+  content_filter: [400, 'content_filter'],
+  invalid_request_error: [400, 'invalid_request_error'],
+  bad_parameter: [400, 'unsupported_value'],
+  prompt_too_long: [400, 'context_length_exceeded'],
+  resource_not_found_error: [404, 'model_not_found'],
+  exceeded_current_quota_error: [429, 'insufficient_quota', 'insufficient_quota'],
+  rate_limit_reached_error: [429, 'rate_limit_exceeded'],
+};
+
+/** @returns the error for a task that has ended without an answer. */
+export function failureOf({ task_id, status, error }: ResultFile): OpenAiError {
+  const message = `${error?.message ?? status} (${task_id})`;
+  if (status === 'cancelled') return new OpenAiError(409, message, { code: 'cancelled' });
+  if (status === 'timed_out') return new OpenAiError(504, message, { code: 'timed_out' });
+  const [code, name, type] = FAILURES[error?.type ?? ''] ?? [500, error?.type ?? 'server_error'];
+  return new OpenAiError(code, message, { code: name, ...(type !== undefined && { type }) });
+}

@@ -1,0 +1,84 @@
+/** Follows a task to its outcome. */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { LiveAnswer } from '../relay/recordings.ts';
+import { HttpError } from '../service/http.ts';
+import type { ResultFile } from '../shared/result.ts';
+import { Problem } from '../tasks/problem.ts';
+import type { Tasks } from '../tasks/tasks.ts';
+import { onceSaved } from '../tasks/worker-here.ts';
+import { EngineLost, EngineUnreachable } from '../temporal/engine-unreachable.ts';
+
+/** What becomes of a task. */
+export type Update =
+  /** Kimi has the request. */
+  | { begun: true }
+  /** What was received of the answer since the last update. */
+  | { content: string; reasoning: string }
+  /** The last one. */
+  | { result: ResultFile };
+
+/** How often it is checked whether a task has a result, in milliseconds: another process may have saved it. */
+const CHECK_MS = 1_000;
+
+/** How often it is read what has been received of an answer, in milliseconds. */
+const READ_MS = 100;
+
+/**
+ * Waits through an engine or services that are away.
+ *
+ * @param signal aborted when the client has left
+ * @param live what is received of the answer; absent if only its end matters
+ * @throws {Problem} if the task will have no result
+ */
+export async function* follow(
+  tasks: Tasks,
+  task_id: string,
+  signal: AbortSignal,
+  live?: Pick<LiveAnswer, 'read'>,
+): AsyncGenerator<Update, void> {
+  const saved = new AbortController();
+  const stop = onceSaved(task_id, () => saved.abort());
+  let hasBegun = false;
+  let checkAt = 0;
+  try {
+    for (;;) {
+      const news = await live?.read();
+      if (news && (news.content !== '' || news.reasoning !== '')) yield news;
+      if (saved.signal.aborted || performance.now() >= checkAt) {
+        const result = await unlessAway(tasks.result(task_id));
+        if (result) {
+          yield { result };
+          return;
+        }
+        if (live && !hasBegun) {
+          hasBegun = (await unlessAway(tasks.find(task_id)))?.state === 'dispatched';
+          if (hasBegun) yield { begun: true };
+        }
+        checkAt = performance.now() + CHECK_MS;
+      }
+      const next = saved.signal.aborted ? signal : AbortSignal.any([signal, saved.signal]);
+      await pause(live ? READ_MS : CHECK_MS, undefined, { signal: next }).catch(() => {});
+      signal.throwIfAborted();
+    }
+  } finally {
+    stop();
+  }
+}
+
+/** @returns the result of a task, once it has one. */
+export async function outcomeOf(tasks: Tasks, task_id: string, signal: AbortSignal): Promise<ResultFile> {
+  for await (const update of follow(tasks, task_id, signal)) if ('result' in update) return update.result;
+  throw new Error('a task is followed to its result');
+}
+
+/** @returns `undefined` while a task has no result, or the engine or its services are away. */
+export async function unlessAway<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    const isUnfinished = error instanceof Problem && error.code === 'unfinished';
+    const isAway = error instanceof EngineUnreachable || error instanceof EngineLost;
+    if (isUnfinished || isAway || (error instanceof HttpError && error.status === 503)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,107 @@
+/** Requests for a response: a task, in the background or awaited. */
+import * as z from 'zod';
+import { present } from '../api/operation.ts';
+import { TASK_ID } from '../shared/task-id.ts';
+import type { Tool } from '../shared/task.ts';
+import type { NewTask, Tasks } from '../tasks/tasks.ts';
+import { invalidValue, noSuchResponse, unsupported } from './errors.ts';
+import { dialogueOf, partsOf } from './messages.ts';
+import { common, effort, jsonSchema, readBody, thinkingOf, tokenLimit } from './parameters.ts';
+
+const format = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('text') }),
+  z.strictObject({
+    type: z.literal('json_schema'),
+    name: z.string().optional(),
+    description: z.string().optional(),
+    strict: z.boolean().nullish(),
+    schema: jsonSchema,
+  }),
+]);
+
+/** Kimi's own tools under OpenAI's names. */
+const TOOLS: Record<string, Tool> = {
+  web_search: 'search',
+  web_search_preview: 'search',
+  code_interpreter: 'code',
+};
+
+const body = z.object({
+  ...common,
+  model: common.model.optional(),
+  input: z.union([z.string(), z.array(z.unknown()).min(1)]),
+  instructions: z.string().optional(),
+  previous_response_id: z.string().optional(),
+  background: z.boolean().optional(),
+  max_output_tokens: tokenLimit,
+  reasoning: z
+    .strictObject({ effort: effort.nullish(), summary: z.unknown(), generate_summary: z.unknown() })
+    .partial()
+    .optional(),
+  text: z.strictObject({ format: format.optional(), verbosity: z.literal('medium').nullish() }).optional(),
+  tools: z.array(z.unknown()).optional(),
+  service_tier: z.literal('flex').optional(),
+});
+
+export interface AskedResponse {
+  task: NewTask;
+  background: boolean;
+  stream: boolean;
+}
+
+/** @throws {OpenAiError} if a parameter is wrong or not supported */
+export async function responseIn(json: unknown, tasks: Tasks): Promise<AskedResponse> {
+  const asked = readBody(body, json);
+  const { background = false, stream = false, store, previous_response_id: previous, service_tier: tier } = asked;
+  if (background && store === false) throw invalidValue('store', 'a response in the background is stored');
+  if (tier && !background)
+    throw unsupported('service_tier', 'flex is answered within a day, so only in the background');
+  const { input } = asked;
+  const messages = typeof input === 'string' ? [{ role: 'user', content: input }] : input;
+  const { request, conversation, ...parts } = await partsOf(tasks, dialogueOf(messages, 'input', asked.instructions));
+  if (previous !== undefined && conversation) {
+    throw unsupported('input', 'with previous_response_id, it may have no answers');
+  }
+  const wanted = asked.text?.format;
+  const task: NewTask = present({
+    model: asked.model,
+    ...parts,
+    conversation,
+    ...(previous !== undefined && { continue: taskOf(previous), own_options: true as const }),
+    metadata: asked.metadata,
+    wake: false as const,
+    request: present({
+      ...request,
+      temperature: asked.temperature,
+      max_tokens: asked.max_output_tokens,
+      ...thinkingOf(asked.model ?? '', asked.reasoning?.effort ?? undefined),
+      json_schema: wanted?.type === 'json_schema' ? wanted.schema : undefined,
+      tools: asked.tools && toolsIn(asked.tools),
+      batch: tier && (true as const),
+    }),
+  });
+  return { task, background, stream };
+}
+
+function toolsIn(tools: readonly unknown[]): Tool[] {
+  return tools.map((tool, index) => {
+    const { type, container, ...others } = tool as { type?: string; container?: { type?: string } };
+    const known = type === undefined ? undefined : TOOLS[type];
+    if (!known) throw unsupported(`tools[${index}].type`, `only ${Object.keys(TOOLS).join(', ')} are`);
+    const [option] = Object.keys(others);
+    if (option !== undefined) throw unsupported(`tools[${index}].${option}`);
+    if (container && container.type !== 'auto') throw unsupported(`tools[${index}].container`);
+    return known;
+  });
+}
+
+export function responseId(task_id: string): string {
+  return `resp_${task_id}`;
+}
+
+/** @throws {OpenAiError} 404 */
+export function taskOf(id: string): string {
+  const task_id = id.replace(/^resp_/, '');
+  if (!id.startsWith('resp_') || !TASK_ID.test(task_id)) throw noSuchResponse(id);
+  return task_id;
+}

@@ -1,0 +1,286 @@
+/** OpenAI's endpoints, for clients of OpenAI's API (docs/openai.md): the same tasks in another form. */
+import express, { type Request, type Response, type Router } from 'express';
+import type { Model } from 'openai/resources/models';
+import type { Logger } from 'pino';
+import { read } from '../api/operation.ts';
+import { idempotencyKey } from '../api/schemas.ts';
+import { MODELS } from '../kimi/models.ts';
+import type { LiveAnswer } from '../relay/recordings.ts';
+import { allow } from '../service/express.ts';
+import type { ResultFile } from '../shared/result.ts';
+import { notificationId } from '../shared/task-id.ts';
+import { MAX_FILES_BYTES, type TaskState } from '../shared/task.ts';
+import { Problem } from '../tasks/problem.ts';
+import type { NewTask, StartedTask, Tasks } from '../tasks/tasks.ts';
+import { chatIn, chunksOf, completionOf, secondsOf } from './chat.ts';
+import { inOpenAiForm, invalidValue, noSuchResponse, OpenAiError, openAiErrorHandler } from './errors.ts';
+import { eventsOf } from './events.ts';
+import { follow, outcomeOf, unlessAway } from './follow.ts';
+import { askedOf, responseOf, type AskedOf, type ResponseObject } from './response-object.ts';
+import { responseIn, taskOf } from './responses.ts';
+import { EventStream } from './sse.ts';
+import { Starts, type Asking } from './starts.ts';
+
+export interface OpenAiOptions {
+  /** Opens the operations for the sender of a request; it throws until they can be done. */
+  open: (request: Request) => Promise<Tasks>;
+  /** Name of the sender's token; `undefined` if it has none. */
+  ownerOf: (request: Request) => string | undefined;
+  /** The configured model, if any. */
+  model: string | undefined;
+  /** Follows what is received of a task's answer. */
+  live: (task_id: string) => Pick<LiveAnswer, 'read'>;
+  log: Logger;
+}
+
+/** Largest body, in bytes: files in base64, and their prompt. */
+const MAX_BODY_BYTES = 1.5 * MAX_FILES_BYTES;
+
+/** A request for the answer of a task. */
+interface Exchange {
+  tasks: Tasks;
+  response: Response;
+  /** Aborted when the client leaves. */
+  signal: AbortSignal;
+}
+
+export function openAiRouter(options: OpenAiOptions): Router {
+  const { open, log } = options;
+  const router = express.Router({ caseSensitive: true, strict: true });
+  const json = express.json({ limit: MAX_BODY_BYTES });
+  const starts = new Starts();
+
+  router
+    .route('/chat/completions')
+    .post(json, async (request, response) => {
+      const exchange = exchangeOf(await open(request), response);
+      const { task, stream, includeUsage } = await chatIn(request.body, exchange.tasks);
+      const started = await starts.start(exchange.tasks, task, askingOf(options, request, exchange, true));
+      response.set('x-request-id', started.task_id);
+      if (stream) await streamChat(options, exchange, started, includeUsage);
+      else {
+        const result = await outcomeOf(exchange.tasks, started.task_id, exchange.signal);
+        acknowledgeOnceSent(exchange, result);
+        response.json(completionOf(result));
+      }
+    })
+    .all(allow('POST'));
+  router
+    .route('/responses')
+    .post(json, async (request, response) => {
+      const exchange = exchangeOf(await open(request), response);
+      const { task, background, stream } = await responseIn(request.body, exchange.tasks);
+      const started = await starts.start(exchange.tasks, task, askingOf(options, request, exchange, !background));
+      response.set('x-request-id', started.task_id);
+      const asked = await askedNow(exchange.tasks, started, task);
+      if (stream) await streamResponse(options, exchange, asked, -1);
+      else if (background) await showNow(exchange, asked);
+      else {
+        const result = await outcomeOf(exchange.tasks, started.task_id, exchange.signal);
+        acknowledgeOnceSent(exchange, result);
+        response.json({ ...responseOf(await askedThen(exchange.tasks, result), result), background: false });
+      }
+    })
+    .all(allow('POST'));
+  routeResponse(router, options);
+  routeModels(router, options);
+  router.use((request) => {
+    const message = `There is no ${request.method} ${request.path} here; docs/openai.md lists what is supported`;
+    throw new OpenAiError(404, message, { code: 'unknown_url' });
+  });
+  router.use(leftOr(openAiErrorHandler(log)));
+  return router;
+}
+
+/** Routes of one response. */
+function routeResponse(router: Router, options: OpenAiOptions): void {
+  const { open } = options;
+  router
+    .route('/responses/:id')
+    .get(async (request, response) => {
+      const task_id = taskOf(request.params.id);
+      const exchange = exchangeOf(await open(request), response);
+      const asked = await foundAs(exchange.tasks, task_id, request.params.id);
+      const { stream, starting_after: after = '-1' } = request.query;
+      if (stream !== 'true') return await showNow(exchange, asked);
+      if (typeof after !== 'string' || !/^(?:-1|\d{1,9})$/.test(after))
+        throw invalidValue('starting_after', 'is no number');
+      return await streamResponse(options, exchange, asked, Number(after));
+    })
+    .all(allow('GET'));
+  router
+    .route('/responses/:id/cancel')
+    .post(async (request, response) => {
+      const task_id = taskOf(request.params.id);
+      const exchange = exchangeOf(await open(request), response);
+      const asked = await foundAs(exchange.tasks, task_id, request.params.id);
+      await exchange.tasks.cancel(task_id).catch((error: unknown) => {
+        if (!(error instanceof Problem && error.code === 'already_ended')) throw error;
+      });
+      await showNow(exchange, asked);
+    })
+    .all(allow('POST'));
+}
+
+function routeModels(router: Router, { model }: OpenAiOptions): void {
+  const ids = new Set([...(model === undefined ? [] : [model]), ...MODELS.map(({ id }) => id)]);
+  const data = [...ids].map((id): Model => ({ id, object: 'model', created: 0, owned_by: 'moonshot' }));
+  router
+    .route('/models')
+    .get((_request, response) => void response.json({ object: 'list', data }))
+    .all(allow('GET'));
+  router
+    .route('/models/:id')
+    .get((request, response) => {
+      const found = data.find(({ id }) => id === request.params.id);
+      const message = `The model '${request.params.id}' does not exist`;
+      if (!found) throw new OpenAiError(404, message, { param: 'model', code: 'model_not_found' });
+      response.json(found);
+    })
+    .all(allow('GET'));
+}
+
+function exchangeOf(tasks: Tasks, response: Response): Exchange {
+  const leaving = new AbortController();
+  response.on('close', () => leaving.abort());
+  return { tasks, response, signal: leaving.signal };
+}
+
+function askingOf({ ownerOf }: OpenAiOptions, request: Request, { signal }: Exchange, waits: boolean): Asking {
+  const header = request.get('idempotency-key');
+  return {
+    key: header === undefined ? undefined : read(idempotencyKey, header, 'header'),
+    owner: ownerOf(request),
+    sent: `${request.path} ${JSON.stringify(request.body)}`,
+    waits,
+    isRepeated: Number(request.get('x-stainless-retry-count') ?? 0) > 0,
+    signal,
+  };
+}
+
+/** A client that has left gets no error. */
+function leftOr(handler: ReturnType<typeof openAiErrorHandler>): ReturnType<typeof openAiErrorHandler> {
+  return (error: unknown, request, response, next) => {
+    if (!response.closed) handler(error, request, response, next);
+  };
+}
+
+/** An answer that its client has received is fetched: without this, the same request again would get the same answer. */
+function acknowledgeOnceSent({ tasks, response }: Exchange, result: ResultFile): void {
+  // Other tasks are acknowledged by whom they wake.
+  if (result.wake !== false || result.acknowledged) return;
+  const { task_id } = result;
+  response.on('finish', () => {
+    void tasks.acknowledge({ task_id, notification: notificationId(result) }).catch(() => {});
+  });
+}
+
+async function streamChat(
+  { live, log }: OpenAiOptions,
+  { tasks, response, signal }: Exchange,
+  { task_id }: StartedTask,
+  includeUsage: boolean,
+): Promise<void> {
+  const { model, created_at } = await tasks.find(task_id);
+  const events = new EventStream(response, signal);
+  const updates = noting(follow(tasks, task_id, signal, live(task_id)), (result) =>
+    acknowledgeOnceSent({ tasks, response, signal }, result),
+  );
+  try {
+    for await (const chunk of chunksOf(updates, { task_id, model, created: secondsOf(created_at) }, includeUsage)) {
+      await events.send(chunk);
+    }
+    await events.send('[DONE]');
+  } catch (error) {
+    if (signal.aborted) return;
+    await events.send((inOpenAiForm(error) ?? unexpected(error, log)).body);
+  } finally {
+    events.end();
+  }
+}
+
+/** @param after number of the last event that the client has */
+async function streamResponse(
+  { live, log }: OpenAiOptions,
+  { tasks, response, signal }: Exchange,
+  asked: AskedOf,
+  after: number,
+): Promise<void> {
+  const { task_id } = asked;
+  const show = async (outcome: 'queued' | 'dispatched' | ResultFile): Promise<ResponseObject> =>
+    typeof outcome === 'string' ? responseOf(asked, outcome) : responseOf(await askedThen(tasks, outcome), outcome);
+  const events = new EventStream(response, signal);
+  const updates = noting(follow(tasks, task_id, signal, live(task_id)), (result) =>
+    acknowledgeOnceSent({ tasks, response, signal }, result),
+  );
+  try {
+    for await (const event of eventsOf(updates, task_id, show)) {
+      if (event.sequence_number > after) await events.send(event, event.type);
+    }
+  } catch (error) {
+    if (signal.aborted) return;
+    const { code, message, param } = (inOpenAiForm(error) ?? unexpected(error, log)).body.error;
+    await events.send({ type: 'error', code, message, param }, 'error');
+  } finally {
+    events.end();
+  }
+}
+
+function unexpected(error: unknown, log: Logger): OpenAiError {
+  log.error({ err: error }, 'unexpected error of a stream');
+  return new OpenAiError(500, 'An unexpected error occurred; the log has the reason');
+}
+
+async function* noting(
+  updates: ReturnType<typeof follow>,
+  note: (result: ResultFile) => void,
+): ReturnType<typeof follow> {
+  for await (const update of updates) {
+    if ('result' in update) note(update.result);
+    yield update;
+  }
+}
+
+/** Shows a response as it is now. */
+async function showNow(exchange: Exchange, asked: AskedOf): Promise<void> {
+  const { tasks, response } = exchange;
+  const result = await unlessAway(tasks.result(asked.task_id));
+  if (result) acknowledgeOnceSent(exchange, result);
+  response.json(
+    result
+      ? responseOf(await askedThen(tasks, result), result)
+      : responseOf(asked, await stateOf(tasks, asked.task_id)),
+  );
+}
+
+async function stateOf(tasks: Tasks, task_id: string): Promise<TaskState> {
+  const state = (await unlessAway(tasks.find(task_id)))?.state ?? 'queued';
+  // Its result is being saved.
+  return state === 'queued' || state === 'dispatching' ? state : 'dispatched';
+}
+
+/** @returns what was asked, of a task that was started a moment ago or before. */
+async function askedNow(tasks: Tasks, { task_id }: StartedTask, task: NewTask): Promise<AskedOf> {
+  const { model, created_at, continues } = await tasks.find(task_id);
+  return { task_id, model, created_at, continues, request: task.request, metadata: task.metadata };
+}
+
+/** @returns what was asked, of a task with a result. */
+async function askedThen(tasks: Tasks, result: ResultFile): Promise<AskedOf> {
+  return askedOf(result, await tasks.question(result.task_id).catch(withoutQuestion));
+}
+
+/** A result of an older version has no question; one that is encrypted may have lost its key. */
+function withoutQuestion(error: unknown): undefined {
+  if (error instanceof Problem && error.code !== 'no_question') throw error;
+}
+
+/** @throws {OpenAiError} 404 */
+async function foundAs(tasks: Tasks, task_id: string, id: string): Promise<AskedOf> {
+  try {
+    const { model, created_at, continues, metadata } = await tasks.find(task_id);
+    return { task_id, model, created_at, continues, metadata };
+  } catch (error) {
+    throw error instanceof Problem && error.code === 'unknown_task' ? noSuchResponse(id) : error;
+  }
+}

@@ -1,0 +1,160 @@
+/** OpenAI's forms, without an engine. */
+import OpenAI from 'openai';
+import { array, assert, asyncProperty, string } from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Webhook } from 'standardwebhooks';
+import { OpenAiError } from '../../src/openai/errors.ts';
+import { eventsOf, type ResponseEvent } from '../../src/openai/events.ts';
+import type { Update } from '../../src/openai/follow.ts';
+import { dialogueOf } from '../../src/openai/messages.ts';
+import { thinkingOf } from '../../src/openai/parameters.ts';
+import { responseOf, type ResponseObject } from '../../src/openai/response-object.ts';
+import { webhookEventOf } from '../../src/openai/webhook-event.ts';
+import type { ResultFile } from '../../src/shared/result.ts';
+
+const RESULT: ResultFile = {
+  task_id: 'kimi-1707654321-12345',
+  task_name: 'x',
+  status: 'done',
+  model: 'kimi-k2.6',
+  output: '',
+  created_at: '2026-02-17T15:30:00Z',
+  completed_at: '2026-02-17T15:30:30Z',
+};
+
+async function show(outcome: Parameters<typeof responseOf>[1]): Promise<ResponseObject> {
+  return await Promise.resolve(responseOf({ ...RESULT, request: {} }, outcome));
+}
+
+async function eventsFor(pieces: string[], result: ResultFile): Promise<(ResponseEvent & { delta?: string })[]> {
+  async function* updates(): AsyncGenerator<Update> {
+    for (const content of pieces) yield { content, reasoning: '' };
+    yield await Promise.resolve({ result });
+  }
+  const events: ResponseEvent[] = [];
+  for await (const event of eventsOf(updates(), RESULT.task_id, show)) events.push(event);
+  return events;
+}
+
+describe('the events of a response', () => {
+  it('are the same, with the same numbers, in whatever pieces its text arrived, and how much of it', async () => {
+    const units = string({ unit: 'binary', maxLength: 60 });
+    await assert(
+      asyncProperty(array(units, { maxLength: 6 }), units, async (pieces, rest) => {
+        const output = pieces.join('') + rest;
+        const events = await eventsFor(pieces, { ...RESULT, output });
+        expect(events).toEqual(await eventsFor([], { ...RESULT, output }));
+        expect(events.map((event) => event.sequence_number)).toEqual(events.map((_, index) => index));
+        const deltas = events.flatMap(({ delta }) => (delta === undefined ? [] : [delta]));
+        expect(deltas.join('')).toBe(output);
+        expect(deltas.every((delta) => delta.isWellFormed())).toBe(true);
+      }),
+    );
+  });
+
+  it('end with an error if the text that was sent is no part of the answer', async () => {
+    const events = await eventsFor(['x'.repeat(40)], { ...RESULT, output: 'y' });
+    expect(events.at(-1)).toMatchObject({ type: 'error', code: 'text_changed' });
+  });
+
+  it.each<[string, Partial<ResultFile>, string[]]>([
+    ['a cut answer', { output: 'a', finish_reason: 'length' }, ['response.output_item.done', 'response.incomplete']],
+    ['a failure', { status: 'failed', output: undefined }, ['response.in_progress', 'response.failed']],
+    [
+      'one with a part',
+      { status: 'failed', output: undefined, partial_output: 'a' },
+      ['response.output_item.done', 'response.failed'],
+    ],
+    ['a cancellation', { status: 'cancelled', output: undefined }, ['response.in_progress', 'response.failed']],
+  ])('of %s name its end', async (_, changes, last) => {
+    const events = await eventsFor([], { ...RESULT, ...changes });
+    expect(events.slice(-2).map(({ type }) => type)).toEqual(last);
+  });
+});
+
+it.each([
+  [{}, 'response.completed'],
+  [{ finish_reason: 'length' }, 'response.incomplete'],
+  [{ status: 'timed_out' }, 'response.failed'],
+  [{ status: 'cancelled' }, 'response.cancelled'],
+] as const)('the webhook of a result %o is unwrapped by OpenAI’s package as %s', async (changes, type) => {
+  const secret = `whsec_${Buffer.from('a-secret-of-24-characters').toString('base64')}`;
+  const event = webhookEventOf({ ...RESULT, ...changes });
+  const payload = JSON.stringify(event);
+  const at = new Date();
+  const headers = {
+    'webhook-id': event.id,
+    'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
+    'webhook-signature': new Webhook(secret).sign(event.id, at, payload),
+  };
+  const openai = new OpenAI({ apiKey: 'x', webhookSecret: secret });
+  const data = { id: 'resp_kimi-1707654321-12345' };
+  expect(await openai.webhooks.unwrap(payload, headers)).toMatchObject({ type, data, created_at: 1_771_342_230 });
+});
+
+function withPart(part: object): object[] {
+  return [{ role: 'user', content: [part] }];
+}
+
+describe('messages', () => {
+  it('become a system prompt, a conversation and a question', () => {
+    const image = { type: 'image_url', image_url: { url: 'data:image/png;base64,iVBORw0KGgo=', detail: 'low' } };
+    const { system, turns, question } = dialogueOf(
+      [
+        { role: 'developer', content: 'be brief' },
+        { role: 'user', content: [{ type: 'text', text: 'one' }, image] },
+        { role: 'user', content: 'more' },
+        { role: 'assistant', content: 'two', refusal: null, tool_calls: [], reasoning_content: 'hm' },
+        {
+          role: 'user',
+          content: [{ type: 'file', file: { filename: '../a.txt', file_data: 'data:text/plain;base64,YQ==' } }],
+        },
+      ],
+      'messages',
+      'be kind',
+    );
+    expect(system).toBe('be kind\n\nbe brief');
+    expect(turns).toMatchObject([
+      {
+        question: { texts: ['one', 'more'], images: [image.image_url.url] },
+        answer: { texts: ['two'], reasoning: 'hm' },
+      },
+    ]);
+    expect(question.files).toEqual([{ name: 'a.txt', content: Buffer.from('a') }]);
+  });
+
+  const user = { role: 'user', content: 'x' };
+  it.each<[string, unknown[]]>([
+    ['messages[1].role', [user, { role: 'system', content: 'x' }, user]],
+    ['messages[0].role', [{ role: 'assistant', content: 'x' }, user]],
+    ['messages[0].role', [{ role: 'tool', content: 'x', tool_call_id: '1' }]],
+    ['messages[1].tool_calls', [user, { role: 'assistant', content: 'x', tool_calls: [{}] }]],
+    ['messages[0].name', [{ ...user, name: 'Ann' }]],
+    ['messages', [user, { role: 'assistant', content: 'x' }]],
+    ['messages[0].content[0].image_url.url', withPart({ type: 'image_url', image_url: { url: 'https://a.b/c.png' } })],
+    ['messages[0].content[0].file_id', withPart({ type: 'input_file', file_data: 'YQ==', file_id: 'file-1' })],
+    ['messages[0].content[0].file_data', withPart({ type: 'input_file', file_data: '%' })],
+    ['messages[0].content[0].type', withPart({ type: 'input_audio', input_audio: {} })],
+    ['messages[0].content[0].text', withPart({ type: 'text', text: 1 })],
+  ])('that a task cannot carry are refused, naming %s', (param, messages) => {
+    const refusal = (): unknown => {
+      try {
+        return dialogueOf(messages, 'messages');
+      } catch (error) {
+        return error instanceof OpenAiError ? error.body.error : error;
+      }
+    };
+    expect(refusal()).toMatchObject({ param, type: 'invalid_request_error' });
+  });
+});
+
+it.each([
+  ['kimi-k3', 'minimal', 'low'],
+  ['kimi-k3', 'medium', 'high'],
+  ['kimi-k3', 'xhigh', 'max'],
+  ['kimi-k3', 'none', 'off'],
+  ['kimi-k2.6', 'high', 'on'],
+  ['another', 'medium', 'medium'],
+])('for %s, the effort %s is %s', (model, word, thinking) => {
+  expect(thinkingOf(model, word)).toEqual({ thinking });
+});

@@ -1,0 +1,240 @@
+/** OpenAI's endpoints, used by OpenAI's own package: Kimi in the background, durable, and paid once. */
+import { setTimeout as pause } from 'node:timers/promises';
+import express from 'express';
+import OpenAI, { APIError, BadRequestError, NotFoundError } from 'openai';
+import type { ResponseStreamEvent } from 'openai/resources/responses/responses';
+import { describe, expect, it } from 'vitest';
+import { openAiRouter } from '../../src/openai/router.ts';
+import { ReceivedStore } from '../../src/relay/recordings.ts';
+import { answerTo } from '../../src/simulator/answers.ts';
+import { TASK_ID_IN } from '../../src/shared/task-id.ts';
+import { taskContext } from '../../src/tasks/context.ts';
+import { LocalTasks } from '../../src/tasks/local.ts';
+import { openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
+import { serve, shared, silent } from '../support/resources.ts';
+import { worldConfig } from '../support/world.ts';
+
+const MODEL = 'kimi-k2.6';
+
+/** Serves the endpoints over a relayed world. */
+const stage = shared(async () => {
+  const world = await openRelayedWorld();
+  const config = worldConfig({ ...world, home: world.relay.home, apiUrl: `${world.simulatorUrl}/v1` });
+  const context = taskContext(config, undefined, false, async (work) => await work(world.client));
+  const tasks = new LocalTasks({ ...context, contents: world.payloads.contents, relay: true });
+  const received = new ReceivedStore(`${world.relay.home}/streams`);
+  const router = openAiRouter({
+    open: async () => await Promise.resolve(tasks),
+    ownerOf: () => undefined,
+    model: MODEL,
+    live: (task_id) => received.live(task_id),
+    log: silent,
+  });
+  const baseURL = `${await serve(express().use('/openai/v1', router))}/openai/v1`;
+  return { world, tasks, baseURL, openai: new OpenAI({ baseURL, apiKey: 'x', maxRetries: 0 }) };
+});
+
+function billed({ counts }: RelayedWorld, prompt: string): number {
+  return counts.completions.filter(({ messages }) => messages.at(-1)?.content === prompt).length;
+}
+
+async function settled(id: string): Promise<OpenAI.Responses.Response> {
+  const { openai } = stage();
+  for (;;) {
+    const response = await openai.responses.retrieve(id);
+    if (!['queued', 'in_progress'].includes(response.status ?? '')) return response;
+    await pause(100);
+  }
+}
+
+describe('a response in the background', () => {
+  it('is returned at once, polled, followed up, and wakes nobody', async () => {
+    const { openai, world, tasks } = stage();
+    const asked = { model: MODEL, background: true, instructions: 'be brief', metadata: { order: '4711' } };
+    const created = await openai.responses.create({ ...asked, input: 'first [[simulate: delay=500]]' });
+    expect(created).toMatchObject({ object: 'response', background: true, metadata: { order: '4711' } });
+    expect(['queued', 'in_progress']).toContain(created.status);
+    const done = await settled(created.id);
+    // The simulated answer quotes the first line that it was sent.
+    const output = answerTo('be brief');
+    expect(done).toMatchObject({ status: 'completed', instructions: 'be brief', metadata: { order: '4711' } });
+    expect(done.output_text).toBe(output);
+    expect(done.usage?.total_tokens).toBeGreaterThan(0);
+    expect(done.created_at).toBe(created.created_at);
+
+    // Its instructions are not those of the next one.
+    const next = await openai.responses.create({ model: MODEL, input: 'second', previous_response_id: created.id });
+    expect(next).toMatchObject({ status: 'completed', previous_response_id: created.id, instructions: null });
+    const { messages = [] } = world.counts.completions.at(-1) ?? {};
+    expect(messages.map(({ role, content }) => [role, content.slice(0, 5)])).toEqual([
+      ['user', 'first'],
+      ['assistant', output.slice(0, 5)],
+      ['user', 'secon'],
+    ]);
+    expect([world.counts.wakes, await tasks.unacknowledged()]).toEqual([[], []]);
+  });
+
+  it('is cancelled, more than once', async () => {
+    const { openai } = stage();
+    const { id } = await openai.responses.create({
+      model: MODEL,
+      background: true,
+      input: 'x [[simulate: delay=60000]]',
+    });
+    expect(await openai.responses.cancel(id)).toMatchObject({ id, status: 'cancelled' });
+    expect(await openai.responses.cancel(id)).toMatchObject({ id, status: 'cancelled' });
+    await expect(openai.responses.retrieve('resp_kimi-1-1')).rejects.toBeInstanceOf(NotFoundError);
+    await expect(openai.responses.retrieve('x')).rejects.toBeInstanceOf(NotFoundError);
+  });
+
+  it('is streamed while it is received, and from any event again', async () => {
+    const { openai } = stage();
+    const input = 'streamed [[simulate: chunks=30 chunk-delay=100]]';
+    const stream = await openai.responses.create({ model: MODEL, background: true, stream: true, input });
+    const seen: ResponseStreamEvent[] = [];
+    for await (const event of stream) {
+      seen.push(event);
+      if (event.type === 'response.output_text.delta') break;
+    }
+    const [first] = seen;
+    const id = first?.type === 'response.created' ? first.response.id : '';
+    expect(await openai.responses.retrieve(id)).toMatchObject({ status: 'in_progress' });
+    const resume = async (starting_after: number): Promise<ResponseStreamEvent[]> => {
+      const rest: ResponseStreamEvent[] = [];
+      for await (const event of await openai.responses.retrieve(id, { stream: true, starting_after })) rest.push(event);
+      return rest;
+    };
+    const last = seen.at(-1)?.sequence_number ?? -1;
+    const all = [...seen, ...(await resume(last))];
+    expect(all.map((event) => event.sequence_number)).toEqual(all.map((_, index) => index));
+    const text = all.flatMap((event) => (event.type === 'response.output_text.delta' ? [event.delta] : [])).join('');
+    expect(text).toBe(answerTo(input));
+    expect(all.at(-1)).toMatchObject({ type: 'response.completed', response: { id, status: 'completed' } });
+    expect((await resume(10)).map((event) => event.sequence_number)).toEqual(
+      all.slice(11).map((event) => event.sequence_number),
+    );
+  });
+
+  it('that Kimi refuses has failed; one at its token limit is incomplete', async () => {
+    const { openai } = stage();
+    const failing = await openai.responses.create({ model: MODEL, input: 'x [[simulate: error=content-filter]]' });
+    expect(failing).toMatchObject({ status: 'failed', error: { code: 'invalid_prompt' }, output: [] });
+    const cut = await openai.responses.create({ model: MODEL, input: 'cut', max_output_tokens: 60 });
+    expect(cut).toMatchObject({ status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' } });
+  });
+});
+
+describe('a chat completion', () => {
+  it('is answered, with the conversation that its client sends, and streamed', async () => {
+    const { openai, world } = stage();
+    const messages: OpenAI.ChatCompletionMessageParam[] = [
+      { role: 'system', content: 'be brief' },
+      { role: 'user', content: 'one' },
+      { role: 'assistant', content: 'two' },
+      { role: 'user', content: [{ type: 'text', text: 'three [[simulate: chunk-delay=10]]' }] },
+    ];
+    const whole = await openai.chat.completions.create({ model: MODEL, messages });
+    const [choice] = whole.choices;
+    const output = answerTo('three [[simulate: chunk-delay=10]]');
+    expect(choice).toMatchObject({ finish_reason: 'stop', message: { role: 'assistant', content: output } });
+    expect(choice?.message).toHaveProperty('reasoning_content', expect.stringContaining('simulated reasoning'));
+    const sent = world.counts.completions.at(-1)?.messages.map(({ role, content }) => [role, content]);
+    expect(sent?.slice(0, 3)).toEqual([
+      ['system', 'be brief'],
+      ['user', 'one'],
+      ['assistant', 'two'],
+    ]);
+    const stream = openai.chat.completions.stream({ model: MODEL, messages, stream_options: { include_usage: true } });
+    let pieces = 0;
+    for await (const { choices } of stream) pieces += choices[0]?.delta.content ? 1 : 0;
+    const streamed = await stream.finalChatCompletion();
+    const { total_tokens } = whole.usage ?? {};
+    expect(streamed).toMatchObject({ usage: { total_tokens }, choices: [{ message: { content: output } }] });
+    expect(pieces).toBeGreaterThan(3);
+    // The same request was answered: it is asked again.
+    expect(streamed.id).not.toBe(whole.id);
+  });
+
+  it('of one Idempotency-Key is one answer, paid once; a key belongs to one prompt', async () => {
+    const { openai, world } = stage();
+    const ask = async (content: string) =>
+      await openai.chat.completions.create(
+        { model: MODEL, messages: [{ role: 'user', content }] },
+        { headers: { 'Idempotency-Key': 'order-4711' } },
+      );
+    const [one, two] = await Promise.all([ask('once'), ask('once')]);
+    expect([two, await ask('once')]).toEqual([one, one]);
+    expect(billed(world, 'once')).toBe(1);
+    await expect(ask('other')).rejects.toMatchObject({ status: 400, code: 'key_reused' });
+  });
+
+  it('whose client lost its connection is joined by the same request, also without a key; others are their own', async () => {
+    const { openai, world } = stage();
+    const content = 'joined [[simulate: delay=1500]]';
+    const request = { model: MODEL, messages: [{ role: 'user' as const, content }] };
+    const [left, stays] = [new AbortController(), openai.chat.completions.create(request)];
+    await expect.poll(() => billed(world, content)).toBe(1);
+    const leaves = openai.chat.completions.create(request, { signal: left.signal });
+    await expect.poll(() => billed(world, content)).toBe(2);
+    left.abort();
+    await expect(leaves).rejects.toThrow('aborted');
+    const [one, two] = await Promise.all([stays, openai.chat.completions.create(request)]);
+    expect(one.id).not.toBe(two.id);
+    expect(billed(world, content)).toBe(2);
+  });
+
+  it.each<[string, string, object]>([
+    ['tools', 'unsupported_parameter', { tools: [{ type: 'function', function: { name: 'f' } }] }],
+    ['n', 'unsupported_parameter', { n: 2 }],
+    ['seed', 'unsupported_parameter', { seed: 1 }],
+    ['response_format.type', 'invalid_value', { response_format: { type: 'json_object' } }],
+    ['temperature', 'unsupported_value', { temperature: 0.3 }],
+    ['reasoning_effort', 'unsupported_value', { model: 'kimi-k3', reasoning_effort: 'none' }],
+    ['messages', 'invalid_value', { messages: [] }],
+    ['max_tokens', 'invalid_value', { max_tokens: 0 }],
+  ])('with %s that Kimi does not have is refused as %s, before anything is paid', async (param, code, changes) => {
+    const { openai, world } = stage();
+    const before = world.counts.requests;
+    const request = {
+      model: MODEL,
+      messages: [{ role: 'user', content: 'x' }],
+      n: 1,
+      top_p: 1,
+      user: 'ann',
+      ...changes,
+    };
+    const error = await openai.chat.completions.create(request as never).catch((failure: unknown) => failure);
+    expect(error).toBeInstanceOf(BadRequestError);
+    expect(error).toMatchObject({ param, code, type: 'invalid_request_error' });
+    expect(world.counts.requests).toBe(before);
+  });
+
+  it('that fails is an error with a status of OpenAI’s, also in a stream', async () => {
+    const { openai, tasks } = stage();
+    const ask = (error: string, stream?: boolean) =>
+      openai.chat.completions.create({
+        model: MODEL,
+        messages: [{ role: 'user', content: `x [[simulate: error=${error}]]` }],
+        ...(stream && { stream }),
+      });
+    await expect(ask('quota')).rejects.toMatchObject({ status: 429, code: 'insufficient_quota' });
+    const streamed = async (): Promise<void> => {
+      for await (const _ of (await ask('content-filter', true)) as AsyncIterable<unknown>);
+    };
+    const error = (await streamed().catch((failure: unknown) => failure)) as APIError;
+    expect(error).toBeInstanceOf(APIError);
+    expect(error).toMatchObject({ code: 'content_filter' });
+    // It has reached its client.
+    const [task_id] = TASK_ID_IN.exec(error.message) ?? [];
+    await expect.poll(async () => (await tasks.result(task_id)).acknowledged).toBe(true);
+  });
+});
+
+it('lists models; says what is not there in OpenAI’s form', async () => {
+  const { openai } = stage();
+  const { data: models } = await openai.models.list();
+  expect(models[0]).toMatchObject({ id: MODEL, object: 'model', owned_by: 'moonshot' });
+  expect(await openai.models.retrieve('kimi-k3')).toMatchObject({ id: 'kimi-k3' });
+  await expect(openai.models.retrieve('gpt-4o')).rejects.toMatchObject({ status: 404, code: 'model_not_found' });
+  await expect(openai.batches.list()).rejects.toMatchObject({ status: 404, code: 'unknown_url' });
+});
