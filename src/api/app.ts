@@ -1,5 +1,6 @@
 import express, { type Express, type Request, type RequestHandler } from 'express';
 import type { Logger } from 'pino';
+import { openAi, type OpenAiOptions } from '../openai/router.ts';
 import { allow, createApp, refuseOthers } from '../service/express.ts';
 import { HttpError } from '../service/http.ts';
 import { MAX_FILE_BYTES, MAX_PROMPT_BYTES } from '../shared/task.ts';
@@ -24,11 +25,13 @@ type TasksFor = (request: Request) => Promise<Tasks>;
  *
  * @param open the operations; called for each request. It throws until they can be done.
  * @param authenticate says who sent a request, before any body is read, or refuses it
+ * @param forOpenAi serves OpenAI's endpoints too
  */
 export function createApi(
   open: () => Promise<ServiceTasks>,
   log: Logger,
   authenticate: RequestHandler[] = [fromThisUser],
+  forOpenAi?: Pick<OpenAiOptions, 'model' | 'live'>,
 ): Express {
   const app = createApp().enable('strict routing').enable('case sensitive routing');
   const tasksFor: TasksFor = async (request) => {
@@ -38,9 +41,16 @@ export function createApi(
   };
   app.use(...authenticate);
   addOperations(app, tasksFor);
+  if (forOpenAi) app.use('/openai/v1', ...openAi({ ...forOpenAi, open: tasksFor, ownerOf: tokenOf, log }));
   app.use(refuseOthers);
   app.use(problemHandler(log));
   return app;
+}
+
+/** @returns the name of the token that a request was sent with. */
+function tokenOf(request: Request): string | undefined {
+  const caller = callerOf(request);
+  return caller.by === 'token' ? caller.name : undefined;
 }
 
 function addOperations(app: Express, tasksFor: TasksFor): void {

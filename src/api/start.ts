@@ -4,7 +4,8 @@ import type { Config } from '../config/index.ts';
 import { listen } from '../service/ports.ts';
 import type { ServiceTasks } from '../tasks/tasks.ts';
 import { createApi } from './app.ts';
-import { fromTokens } from './callers.ts';
+import { receivedStore } from '../relay/recordings.ts';
+import { fromThisUser, fromTokens } from './callers.ts';
 import { listenOnSocket, socketPath } from './socket.ts';
 
 /** How long open requests may take to end, in milliseconds. */
@@ -32,17 +33,19 @@ export interface Api {
 /** Serves the API: on the socket of `KIMI_HOME`, and with `KIMI_API_PORT` over TCP. @throws {PortsUnusable} */
 export async function startApi({ config, tasks, hasSocket, log }: ApiOptions): Promise<Api> {
   const { KIMI_HOME: home, KIMI_API_HOST: host, KIMI_API_PORT: wanted } = config;
+  const received = receivedStore(config);
+  const forOpenAi = { model: config.KIMI_MODEL, live: (task_id: string) => received.live(task_id) };
   const servers: Server[] = [];
   let port: number | undefined;
   if (wanted !== undefined) {
     const perMinute = config.KIMI_API_REQUESTS_PER_MINUTE;
-    const app = createApi(tasks, log, fromTokens({ home, host, perMinute, log }));
+    const app = createApi(tasks, log, fromTokens({ home, host, perMinute, log }), forOpenAi);
     const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS }, app);
     port = await listen(server, { host, port: wanted }, 'KIMI_API_PORT');
     servers.push(server);
   }
   if (hasSocket) {
-    const server = createServer(createApi(tasks, log));
+    const server = createServer(createApi(tasks, log, [fromThisUser], forOpenAi));
     try {
       await listenOnSocket(server, socketPath(home));
       servers.push(server);

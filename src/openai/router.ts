@@ -1,5 +1,5 @@
 /** OpenAI's endpoints, for clients of OpenAI's API (docs/openai.md): the same tasks in another form. */
-import express, { type Request, type Response, type Router } from 'express';
+import express, { type ErrorRequestHandler, type Request, type Response, type Router } from 'express';
 import type { Model } from 'openai/resources/models';
 import type { Logger } from 'pino';
 import { read } from '../api/operation.ts';
@@ -44,7 +44,8 @@ interface Exchange {
   signal: AbortSignal;
 }
 
-export function openAiRouter(options: OpenAiOptions): Router {
+/** @returns the endpoints, and the handler of their errors, to which errors before them belong too. */
+export function openAi(options: OpenAiOptions): [Router, ErrorRequestHandler] {
   const { open, log } = options;
   const router = express.Router({ caseSensitive: true, strict: true });
   const json = express.json({ limit: MAX_BODY_BYTES });
@@ -88,8 +89,7 @@ export function openAiRouter(options: OpenAiOptions): Router {
     const message = `There is no ${request.method} ${request.path} here; docs/openai.md lists what is supported`;
     throw new OpenAiError(404, message, { code: 'unknown_url' });
   });
-  router.use(leftOr(openAiErrorHandler(log)));
-  return router;
+  return [router, unlessLeft(openAiErrorHandler(log))];
 }
 
 /** Routes of one response. */
@@ -159,7 +159,7 @@ function askingOf({ ownerOf }: OpenAiOptions, request: Request, { signal }: Exch
 }
 
 /** A client that has left gets no error. */
-function leftOr(handler: ReturnType<typeof openAiErrorHandler>): ReturnType<typeof openAiErrorHandler> {
+function unlessLeft(handler: ErrorRequestHandler): ErrorRequestHandler {
   return (error: unknown, request, response, next) => {
     if (!response.closed) handler(error, request, response, next);
   };

@@ -81,7 +81,7 @@ function keyOf({ owner = '', sent }: Asking, hour: number, number: number): stri
 }
 
 async function isKnown(tasks: Tasks, { owner }: Asking, key: string): Promise<boolean> {
-  const origin = originOf(undefined, owner === undefined ? key : `${owner} ${key}`);
+  const origin = originOf({ owner }, key);
   try {
     return origin !== undefined && (await tasks.find(idFrom(origin, 0))) !== undefined;
   } catch (error) {

@@ -3,6 +3,7 @@ import { mkdir, open, readdir, readFile, rm, stat, writeFile, type FileHandle } 
 import { basename, join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod';
+import type { Config } from '../config/index.ts';
 import { ServiceError } from '../service/exit.ts';
 import { codeOf } from '../shared/system-error.ts';
 import { syncFolder } from '../service/files.ts';
@@ -23,6 +24,11 @@ const KEEP_MS = 3 * 24 * 3_600_000;
 function taskIdOf(fileName: string): string | undefined {
   const [, task_id = ''] = /^(.+)\.(?:\d+\.jsonl|(?:end|documents|tools|batch)\.json)$/.exec(fileName) ?? [];
   return TASK_ID.test(task_id) ? task_id : undefined;
+}
+
+/** @returns the recordings of the relay that has this configuration. */
+export function receivedStore({ KIMI_HOME }: Pick<Config, 'KIMI_HOME'>): ReceivedStore {
+  return new ReceivedStore(join(KIMI_HOME, 'streams'));
 }
 
 /**

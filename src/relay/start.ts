@@ -1,5 +1,4 @@
 /** Wires the relay: it sends callbacks for an API that does not. */
-import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { callbackBaseUrl, type Config } from '../config/index.ts';
 import type { Account } from '../kimi/account.ts';
@@ -18,7 +17,7 @@ import { KimiBatches } from './kimi-batches.ts';
 import { KimiFiles } from './kimi-files.ts';
 import { KimiFormulas } from './kimi-formulas.ts';
 import { MapBatches, type MapBatchesDependencies } from './map-batches.ts';
-import { ReceivedStore } from './recordings.ts';
+import { receivedStore, type ReceivedStore } from './recordings.ts';
 import { createRelayActivities } from './activities.ts';
 import { TaskReports } from './reports.ts';
 import { StreamingClient } from './stream.ts';
@@ -40,7 +39,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Service> 
   const payloads = openPayloads(config);
   await payloads.prepare();
   await warmUpHttp();
-  const received = new ReceivedStore(join(config.KIMI_HOME, 'streams'));
+  const received = receivedStore(config);
   await received.prepare();
 
   const kimi = new StreamingClient({ apiUrl, apiKey, stallMs: config.KIMI_STALL_TIMEOUT_MS });

@@ -1,37 +1,32 @@
 /** OpenAI's endpoints, used by OpenAI's own package: Kimi in the background, durable, and paid once. */
 import { setTimeout as pause } from 'node:timers/promises';
-import express from 'express';
 import OpenAI, { APIError, BadRequestError, NotFoundError } from 'openai';
 import type { ResponseStreamEvent } from 'openai/resources/responses/responses';
 import { describe, expect, it } from 'vitest';
-import { openAiRouter } from '../../src/openai/router.ts';
-import { ReceivedStore } from '../../src/relay/recordings.ts';
+import { createApi } from '../../src/api/app.ts';
+import { fromTokens } from '../../src/api/callers.ts';
+import { createToken } from '../../src/api/tokens.ts';
+import { receivedStore } from '../../src/relay/recordings.ts';
 import { answerTo } from '../../src/simulator/answers.ts';
 import { TASK_ID_IN } from '../../src/shared/task-id.ts';
-import { taskContext } from '../../src/tasks/context.ts';
-import { LocalTasks } from '../../src/tasks/local.ts';
+import { tasksOf } from '../support/api.ts';
 import { openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
-import { serve, shared, silent } from '../support/resources.ts';
-import { worldConfig } from '../support/world.ts';
+import { serve, shared, silent, temporaryFolder } from '../support/resources.ts';
 
 const MODEL = 'kimi-k2.6';
 
 /** Serves the endpoints over a relayed world. */
 const stage = shared(async () => {
   const world = await openRelayedWorld();
-  const config = worldConfig({ ...world, home: world.relay.home, apiUrl: `${world.simulatorUrl}/v1` });
-  const context = taskContext(config, undefined, false, async (work) => await work(world.client));
-  const tasks = new LocalTasks({ ...context, contents: world.payloads.contents, relay: true });
-  const received = new ReceivedStore(`${world.relay.home}/streams`);
-  const router = openAiRouter({
-    open: async () => await Promise.resolve(tasks),
-    ownerOf: () => undefined,
-    model: MODEL,
-    live: (task_id) => received.live(task_id),
-    log: silent,
-  });
-  const baseURL = `${await serve(express().use('/openai/v1', router))}/openai/v1`;
-  return { world, tasks, baseURL, openai: new OpenAI({ baseURL, apiKey: 'x', maxRetries: 0 }) };
+  const tasks = tasksOf(world, { relay: true });
+  const home = await temporaryFolder();
+  const received = receivedStore({ KIMI_HOME: world.relay.home });
+  const authenticate = fromTokens({ home, host: '127.0.0.1', perMinute: 0, log: silent });
+  const forOpenAi = { model: MODEL, live: (task_id: string) => received.live(task_id) };
+  const baseURL = `${await serve(createApi(async () => tasks, silent, authenticate, forOpenAi))}/openai/v1`;
+  const client = async (name: string): Promise<OpenAI> =>
+    new OpenAI({ baseURL, apiKey: await createToken(home, name, ['submit', 'read']), maxRetries: 0 });
+  return { world, tasks, baseURL, openai: await client('app'), other: await client('other') };
 });
 
 function billed({ counts }: RelayedWorld, prompt: string): number {
@@ -230,11 +225,16 @@ describe('a chat completion', () => {
   });
 });
 
-it('lists models; says what is not there in OpenAI’s form', async () => {
-  const { openai } = stage();
+it('lists models; says what is not there, or not the client’s, in OpenAI’s form', async () => {
+  const { openai, other, baseURL } = stage();
   const { data: models } = await openai.models.list();
   expect(models[0]).toMatchObject({ id: MODEL, object: 'model', owned_by: 'moonshot' });
   expect(await openai.models.retrieve('kimi-k3')).toMatchObject({ id: 'kimi-k3' });
   await expect(openai.models.retrieve('gpt-4o')).rejects.toMatchObject({ status: 404, code: 'model_not_found' });
   await expect(openai.batches.list()).rejects.toMatchObject({ status: 404, code: 'unknown_url' });
+  const stranger = new OpenAI({ baseURL, apiKey: 'sk-wrong', maxRetries: 0 });
+  await expect(stranger.models.list()).rejects.toMatchObject({ status: 401, code: 'invalid_api_key' });
+  const { id } = await openai.responses.create({ model: MODEL, input: 'mine' });
+  await expect(other.responses.retrieve(id)).rejects.toBeInstanceOf(NotFoundError);
+  await expect(other.responses.create({ input: 'x', previous_response_id: id })).rejects.toBeInstanceOf(NotFoundError);
 });
