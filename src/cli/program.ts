@@ -44,7 +44,7 @@ export const TAKES = {
   restore: '[options] <FILE>',
   mcp: '[options]',
   token: '',
-  setup: '[options] <GATEWAY>',
+  setup: '',
   version: '',
 } as const;
 

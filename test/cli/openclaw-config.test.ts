@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import JSON5 from 'json5';
 import { describe, expect, it } from 'vitest';
 import { ConfigFiles } from '../../src/cli/openclaw/config-files.ts';
-import { OpenClawConfigError } from '../../src/cli/openclaw/json5.ts';
+import { SettingsError } from '../../src/cli/setup/json5.ts';
 import { gatewayPort } from '../../src/cli/openclaw/location.ts';
 import {
   addKimiDispatch,
@@ -236,7 +236,7 @@ describe('the gateway’s configuration', () => {
     ['', 'at 1:1'],
     ['null', 'no JSON object'],
   ])('that is not JSON is not changed: %j', (text, why) => {
-    expect(() => withKimiDispatch(text, WANTED)).toThrow(OpenClawConfigError);
+    expect(() => withKimiDispatch(text, WANTED)).toThrow(SettingsError);
     expect(() => factsOf(text)).toThrow(why);
   });
 });

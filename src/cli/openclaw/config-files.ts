@@ -1,7 +1,7 @@
 /** The gateway's configuration with the files that it includes, merged as the gateway does (openclaw 2026.9.6: src/config/includes.ts). */
 import { dirname, relative, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { cannotEdit, isObject, Json5Document, OpenClawConfigError, valueAt, withValue, type Path } from './json5.ts';
+import { cannotEdit, isObject, Json5Document, SettingsError, valueAt, withValue, type Path } from '../setup/json5.ts';
 
 /** Deepest nesting of includes that the gateway reads. */
 const DEEPEST = 10;
@@ -11,14 +11,14 @@ export class ConfigFiles {
 
   /**
    * @param read returns the text of a file
-   * @throws {OpenClawConfigError} if a file is no JSON5, or an included one cannot be read
+   * @throws {SettingsError} if a file is no JSON5, or an included one cannot be read
    */
   constructor(
     private readonly main: string,
     private readonly read: (file: string) => string,
   ) {
     if (!isObject(this.document(main).value)) {
-      throw new OpenClawConfigError('it holds no JSON object', { kind: 'root', path: '' });
+      throw new SettingsError('it holds no JSON object', { kind: 'root', path: '' });
     }
   }
 
@@ -46,7 +46,7 @@ export class ConfigFiles {
    * beside several, the setting is added in the file that includes them.
    *
    * @param change of the setting's value; of a list, it is also applied to the part in one file
-   * @throws {OpenClawConfigError} if the gateway would then read anything else than the changed setting
+   * @throws {SettingsError} if the gateway would then read anything else than the changed setting
    */
   change(path: Path, change: (value: unknown) => unknown): void {
     const before = this.effective;
@@ -131,6 +131,6 @@ function combined(one: unknown, other: unknown): unknown {
   return all;
 }
 
-function wrongInclude(name: string, why: string): OpenClawConfigError {
-  return new OpenClawConfigError(`$include ${name}: ${why}`);
+function wrongInclude(name: string, why: string): SettingsError {
+  return new SettingsError(`$include ${name}: ${why}`);
 }

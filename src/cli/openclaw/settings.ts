@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { ConfigFiles } from './config-files.ts';
-import { isObject, OpenClawConfigError, valueAt, type Path } from './json5.ts';
+import { isObject, SettingsError, valueAt, type Path } from '../setup/json5.ts';
 import { gatewayPort, substituted, type Location } from './location.ts';
 
 export const PLUGIN_ID = 'kimi-dispatch';
@@ -41,7 +41,7 @@ export interface Wanted {
   start?: boolean | undefined;
 }
 
-/** @throws {OpenClawConfigError} */
+/** @throws {SettingsError} */
 export function readGateway(files: ConfigFiles, location: Pick<Location, 'env' | 'stateDir' | 'pathOf'>): GatewayFacts {
   const config = files.effective;
   const env = { ...configuredVariables(config), ...location.env };
@@ -82,12 +82,12 @@ function tokenOf(written: unknown, env: NodeJS.ProcessEnv): GatewayFacts['hooksT
   return value ? { value } : 'hidden';
 }
 
-function unknownVariable(path: Path): OpenClawConfigError {
+function unknownVariable(path: Path): SettingsError {
   const name = path.join('.');
-  return new OpenClawConfigError(`${name} names a variable that is not set here`, { kind: 'variable', path: name });
+  return new SettingsError(`${name} names a variable that is not set here`, { kind: 'variable', path: name });
 }
 
-/** Adds the settings. Existing ones keep their form. @throws {OpenClawConfigError} */
+/** Adds the settings. Existing ones keep their form. @throws {SettingsError} */
 export function addKimiDispatch(config: ConfigFiles, { plugin, hooksToken, hooks, start }: Wanted): void {
   if (hooksToken !== undefined) config.set(TOKEN, hooksToken);
   if (hooks) config.set(['hooks', 'enabled'], true);
@@ -122,7 +122,7 @@ function isOurs(path: unknown): boolean {
  * Reverts the changes of `addKimiDispatch`, except settings changed since.
  *
  * @param before the configuration before these changes
- * @throws {OpenClawConfigError}
+ * @throws {SettingsError}
  */
 export function removeKimiDispatch(config: ConfigFiles, before: ConfigFiles): void {
   const then = before.effective;
@@ -164,7 +164,7 @@ function listOf(value: unknown, path: Path): readonly unknown[] {
   const list = value ?? [];
   if (Array.isArray(list)) return list;
   const name = path.join('.');
-  throw new OpenClawConfigError(`${name} is no list`, { kind: 'list', path: name });
+  throw new SettingsError(`${name} is no list`, { kind: 'list', path: name });
 }
 
 function isEmpty(value: unknown): boolean {

@@ -9,6 +9,7 @@ import { backup } from './backup.ts';
 import { schedule } from './schedule.ts';
 import { token } from './token.ts';
 import { maps } from './maps.ts';
+import { mcp } from './mcp.ts';
 import { service } from './service.ts';
 import { status } from './status.ts';
 import { usage } from './argument-errors.ts';
@@ -362,6 +363,7 @@ export const en: CliText = {
   doctor,
   backup,
   maps,
+  mcp,
   service,
 };
 

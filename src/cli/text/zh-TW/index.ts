@@ -9,6 +9,7 @@ import { backup } from './backup.ts';
 import { schedule } from './schedule.ts';
 import { token } from './token.ts';
 import { maps } from './maps.ts';
+import { mcp } from './mcp.ts';
 import { service } from './service.ts';
 import { status } from './status.ts';
 import { usage } from './argument-errors.ts';
@@ -357,6 +358,7 @@ export const zhTW = {
   doctor,
   backup,
   maps,
+  mcp,
   service,
 };
 

@@ -1,14 +1,14 @@
 /**
- * Edits JSON5 and keeps comments, quotation marks and layout: `json5` reads, as in the gateway itself; `jju` edits the text;
- * each edit is read again.
+ * Edits JSON5, JSON with comments and JSON, and keeps comments, quotation marks and layout: `json5` reads, as in OpenClaw's gateway;
+ * `jju` edits the text; each edit is read again.
  */
 import { isDeepStrictEqual } from 'node:util';
 import jju from 'jju';
 import JSON5 from 'json5';
 
 /** A configuration that cannot be read or edited. Its message is one sentence without the file's name. */
-export class OpenClawConfigError extends Error {
-  override readonly name = 'OpenClawConfigError';
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
 
   /** @param wrong what is wrong, and the path of the setting; absent for the words of the parser */
   constructor(
@@ -30,7 +30,7 @@ export class Json5Document {
   private guarded: string;
   private root: unknown;
 
-  /** @throws {OpenClawConfigError} if the text is no JSON5 */
+  /** @throws {SettingsError} if the text is no JSON5 */
   constructor(text: string) {
     this.separators = separatorsOf(text);
     this.guarded = this.separators.guard(text);
@@ -55,7 +55,7 @@ export class Json5Document {
    * Sets a value, and creates the objects on its path.
    *
    * @param value `undefined` removes it
-   * @throws {OpenClawConfigError} if something else than an object is on its path
+   * @throws {SettingsError} if something else than an object is on its path
    */
   set(path: Path, value: unknown): void {
     if (isDeepStrictEqual(this.at(path), value)) return;
@@ -80,9 +80,9 @@ export function isObject(value: unknown): value is Json5Object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-export function cannotEdit(path: Path): OpenClawConfigError {
+export function cannotEdit(path: Path): SettingsError {
   const name = path.join('.');
-  return new OpenClawConfigError(`${name} cannot be changed without changing something else`, {
+  return new SettingsError(`${name} cannot be changed without changing something else`, {
     kind: 'edit',
     path: name,
   });
@@ -92,33 +92,35 @@ function parsed(text: string): unknown {
   try {
     return JSON5.parse(text);
   } catch (error) {
-    throw new OpenClawConfigError((error as Error).message.replace(/^JSON5: /, ''));
+    throw new SettingsError((error as Error).message.replace(/^JSON5: /, ''));
   }
 }
 
 /**
  * @param value `undefined` removes what is there
  * @returns a copy with another value at a path; missing objects on the path are created
- * @throws {OpenClawConfigError} if something else than an object is on the path
+ * @throws {SettingsError} if something else than an object is on the path
  */
 export function withValue(root: unknown, path: Path, value: unknown): unknown {
-  const copy = structuredClone(root);
-  if (value === undefined && valueAt(root, path) === undefined) return copy;
-  let parent = copy;
-  for (const [index, name] of path.entries()) {
-    if (!isObject(parent)) {
-      const where = path.slice(0, index).join('.');
-      throw new OpenClawConfigError(`${where} is no object`, { kind: 'object', path: where });
-    }
-    if (index === path.length - 1) {
-      if (value === undefined) delete parent[name];
-      else parent[name] = value;
-    } else {
-      if (!Object.hasOwn(parent, name)) parent[name] = {};
-      parent = parent[name];
-    }
+  if (value === undefined && valueAt(root, path) === undefined) return root;
+  return changed(root, path, value, []);
+}
+
+/** Only what is on the path is copied: TOML has values of classes. */
+function changed(parent: unknown, path: Path, value: unknown, before: Path): unknown {
+  const [name, ...rest] = path;
+  if (name === undefined) return value;
+  if (!isObject(parent)) {
+    const where = before.join('.');
+    throw new SettingsError(`${where} is no object`, { kind: 'object', path: where });
   }
-  return copy;
+  const at = Object.hasOwn(parent, name) ? parent[name] : {};
+  const next = changed(at, rest, value, [...before, name]);
+  const { [name]: _, ...others } = parent;
+  if (next === undefined) return others;
+  return Object.hasOwn(parent, name)
+    ? Object.fromEntries(Object.entries(parent).map(([key, each]) => [key, key === name ? next : each]))
+    : { ...parent, [name]: next };
 }
 
 /** Comments and strings of JSON5. */
