@@ -11,11 +11,18 @@ import { explain, textFor, type Text } from '../text/index.ts';
  *
  * @param file path of the whole result, as the user would type it.
  * @param excerpt makes the excerpt of the answer.
+ * @param allRows command that shows the rows of a map.
  */
-export function replyText(result: ResultFile, file: string, text: Text, excerpt = summaryOf): string {
+export function replyText(
+  result: ResultFile,
+  file: string,
+  text: Text,
+  excerpt = summaryOf,
+  allRows = `kimi-dispatch result ${result.task_id} --all`,
+): string {
   const sections = [outcomeText(result, text)];
   if (result.output !== undefined) sections.push(`${text.reply.summary}\n${excerpt(result.output)}`);
-  sections.push(text.reply.whole(result.map ? `kimi-dispatch result ${result.task_id} --all` : file));
+  sections.push(text.reply.whole(result.map ? allRows : file));
   return sections.join('\n\n');
 }
 
@@ -67,9 +74,13 @@ function summaryOf(output: string): string {
   return firstCharacters(output, SUMMARY_CHARS);
 }
 
+function closedSummaryOf(output: string): string {
+  return excerptOf(output, SUMMARY_CHARS);
+}
+
 /** The reply for a chat that renders Markdown: a code block that the excerpt cuts is closed. */
 export function chatReplyText(result: ResultFile, file: string, text: Text): string {
-  return replyText(result, file, text, (output) => excerptOf(output, SUMMARY_CHARS));
+  return replyText(result, file, text, closedSummaryOf, `/kimi result ${result.task_id}`);
 }
 
 /** The chat that is notified, and its language. */

@@ -25,7 +25,7 @@ import { STORED_FROM_BYTES } from '../temporal/payloads/converter.ts';
 import { textFor } from '../text/index.ts';
 import { taskDue } from './due.ts';
 import type { NewSchedule, Schedule, ScheduledTask, ScheduleMemo, ScheduleRun, ServiceSchedules } from './schedules.ts';
-import { readTimes, type Times } from './times.ts';
+import { readTimes, type Times } from '../shared/times.ts';
 
 /** How far back a schedule looks when the engine starts. Its workflow decides what becomes of what was missed. */
 const LOOK_BACK = '365d';

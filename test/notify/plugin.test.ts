@@ -1,6 +1,6 @@
 /** The gateway's plugin (openclaw/plugin) without its gateway; `npm run e2e:openclaw` runs it in the real one. */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, realpath, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Config, Presentation, SessionEntry } from 'openclaw/plugin-sdk/plugin-entry';
@@ -797,7 +797,7 @@ describe('a message', () => {
   const warned: string[] = [];
   const logger = { info: () => {}, warn: (line: string) => warned.push(line) };
 
-  async function say(words: string, change: Change = {}, isAuthorized = true) {
+  async function say(words: string, change: Change = {}, isAuthorized = true, media = MEDIA) {
     const runs: string[][] = [];
     const replies: string[] = [];
     const buttons: unknown[] = [];
@@ -821,7 +821,7 @@ describe('a message', () => {
         showAnswer: async () => undefined,
       },
       answers: { taskOf: async (_route, id) => (id === '55' ? BEFORE : undefined) },
-      media: MEDIA,
+      media,
       isAuthorized: () => isAuthorized,
       logger,
     });
@@ -1015,6 +1015,22 @@ describe('a message', () => {
     expect((await say(words)).runs).toEqual([['list', '-l', '10', '--route', route, '']]);
   });
 
+  it('with options asks for what they say: --map for each row of its file, by those who may use commands', async () => {
+    const media = await realpath(await temporaryFolder());
+    const [rows, more] = [join(media, 'rows---1.csv'), join(media, 'more---2.pdf')];
+    for (const path of [more, rows]) await writeFile(path, 'text\na');
+    const files = {
+      ctx: { ...ctx, media: [{ path: more }, { path: rows }], ReplyToId: '55', ReplyToBody: 'an answer' },
+    };
+    const { runs } = await say('Kimi：--逐筆 摘要 {{text}}', files, true, media);
+    const options = [`--map=${rows}`, `--attach=${more}`];
+    const prompt = expect.stringContaining('摘要 {{text}}') as string;
+    expect(runs).toEqual([['dispatch', '-p', '-', ...options, '--route', route, prompt]]);
+    const refused = await say('Kimi：--map x', files, false, media);
+    expect(refused).toMatchObject({ runs: [], replies: [expect.stringContaining('commands.allowFrom')] });
+    expect((await say('Kimi：--search x', {}, false)).runs).toMatchObject([{ 3: '--search' }]);
+  });
+
   it.each(['list', 'usage', `cancel ${ID}`])(
     '/kimi %s from a sender who may not use commands does nothing',
     async (verb) => {
@@ -1140,11 +1156,49 @@ describe('/kimi', () => {
     ['search  半導體 --route x', ['search', '-l', '10', ...chat, '--', '半導體', '--route', 'x'], undefined],
     ['Search -- x', ['search', '-l', '10', ...chat, '--', '--', 'x'], undefined],
     ['research x', ['dispatch', '-p', '-', ...chat], 'research x'],
+    ['--search 今天的新聞', ['dispatch', '-p', '-', '--search', ...chat], '今天的新聞'],
+    // A phone makes a dash of two hyphens.
+    ['—搜尋 --批次：x', ['dispatch', '-p', '-', '--search', '--batch', ...chat], 'x'],
+    ['continue --Search why', ['dispatch', '-p', '-', '--continue=last', '--search', ...chat], 'why'],
+    ['--verbose is a flag', ['dispatch', '-p', '-', ...chat], '--verbose is a flag'],
+    ['x --search', ['dispatch', '-p', '-', ...chat], 'x --search'],
+    ['schedule', ['schedule', 'list', ...chat], undefined],
+    ['schedule pause my news', ['schedule', 'pause', ...chat, '--', 'my news'], undefined],
+    ['排程 刪除 晨報', ['schedule', 'remove', ...chat, '--', '晨報'], undefined],
+    [
+      'schedule 每天 8:00 --search {{date}} 的新聞',
+      ['schedule', 'add', '-p', '-', '--search', ...chat, '--', '每天 8:00'],
+      '{{date}} 的新聞',
+    ],
+    ['排程每天 8:00 x', ['schedule', 'add', '-p', '-', ...chat, '--', '每天 8:00'], 'x'],
+    ['scheduled maintenance', ['dispatch', '-p', '-', ...chat], 'scheduled maintenance'],
     ['usage', ['usage'], undefined],
   ])('%s', async (args, words, input) => {
     const { runs, text } = await ask(args);
     expect(runs).toEqual([{ args: words, input }]);
     expect(text).toContain('said');
+  });
+
+  it.each([
+    ['--serach x', 'did you mean --search?'],
+    ['--map {{text}}', '--map needs an attached'],
+    ['schedule a meeting with Bob', 'It does not begin with a time'],
+    ['schedule 每天 8:00 --map x', 'cannot have --map'],
+    ['help', '--批次'],
+  ])('%s starts nothing, and says what to write', async (args, said) => {
+    expect(await ask(args)).toMatchObject({ runs: [], text: expect.stringContaining(said) });
+  });
+
+  it('result of a map shows its counts, and the rows as a file that Excel reads', async () => {
+    const stderr = `每一筆的答案：kimi-dispatch result ${ID} --all`;
+    const { runs, shown } = await ask('result', { exit: 6, stdout: '30 筆中完成 27 筆', stderr });
+    expect(runs.map(({ args }) => args.slice(0, 3))).toEqual([
+      ['result', ...chat],
+      ['result', ID, '--csv'],
+    ]);
+    expect(shown[0]?.payloads[0]?.text).toBe('30 筆中完成 27 筆');
+    expect(shown[1]?.payloads[0]).toMatchObject({ mediaUrl: `/kimi-dispatch/${ID}.csv` });
+    expect((await shown[1]?.mediaAccess?.readFile(''))?.toString()).toMatch(/^\uFEFF/);
   });
 
   it.each([`status ${ID}`, 'list', 'usage'])('%s keeps its columns', async (args) => {
@@ -1271,6 +1325,27 @@ describe('the agent’s tools', () => {
       .filter((arg) => /^--(?:system|json-schema)=/.test(arg))
       .map((arg) => arg.split('=')[1] ?? '');
     expect(files?.map((file) => existsSync(file))).toEqual([false, false]);
+  });
+
+  it('ask for rows, given or in a file, and as a batch', async () => {
+    const seen: { args: string[]; rows: string }[] = [];
+    const run = async (args: string[]) => {
+      const path = args.find((arg) => arg.startsWith('--map='))?.slice('--map='.length) ?? '';
+      seen.push({ args, rows: await readFile(path, 'utf8') });
+      return { exit: 0, stdout: '{}', stderr: '' };
+    };
+    const workspaceDir = await temporaryFolder();
+    await writeFile(join(workspaceDir, 'rows.csv'), 'text\na');
+    const tools = toolsFor(run, { workspaceDir }, MEDIA);
+    await tools.kimi_map.execute('1', { prompt: '{{text}}', rows: ['a\nb', { text: 1 }], batch: true, name: 'x' });
+    expect(seen[0]).toMatchObject({ rows: '{"text":"a\\nb"}\n{"text":1}' });
+    expect(seen[0]?.args).toEqual(expect.arrayContaining(['--name=x', '--batch']) as string[]);
+    expect(existsSync(seen[0]?.args.find((arg) => arg.startsWith('--map='))?.slice('--map='.length) ?? '')).toBe(false);
+    await tools.kimi_map.execute('2', { prompt: '{{text}}', file: 'rows.csv' });
+    expect(seen[1]).toMatchObject({ rows: 'text\na' });
+    const { content } = await tools.kimi_map.execute('3', { prompt: '{{text}}', file: '/etc/passwd' });
+    expect(content).toMatchObject([{ text: expect.stringContaining('/etc/passwd cannot be attached') }]);
+    expect(seen).toHaveLength(2);
   });
 
   it('need the release that the gateway’s own check asks for', () => {

@@ -1,6 +1,6 @@
 /** The words for when a schedule is due. */
 import { expect, it } from 'vitest';
-import { readTimes } from '../../src/schedules/times.ts';
+import { readTimes, timesAtStart } from '../../src/shared/times.ts';
 
 it.each([
   ['每天 8:00', ['0 8 * * *']],
@@ -74,4 +74,22 @@ it.each([
   '8 0',
 ])('"%s" is not understood', (words) => {
   expect(readTimes(words)).toBeUndefined();
+});
+
+it.each([
+  ['每天 8:00 整理新聞', '每天 8:00', '整理新聞'],
+  ['每天8:30，三件事', '每天8:30', '三件事'],
+  ['每週五下午三點整理週報', '每週五下午三點', '整理週報'],
+  ['平日早上八點三十分析市場', '平日早上八點三十', '分析市場'],
+  ['每天中午提醒我', '每天中午', '提醒我'],
+  ['每週一、三 9:00 和 17:00 10 條新聞', '每週一、三 9:00 和 17:00', '10 條新聞'],
+  ['every Monday 9:30 summarise the week', 'every Monday 9:30', 'summarise the week'],
+  ['every 2 hours: check', 'every 2 hours', 'check'],
+  ['0 8 * * 1-5 news', '0 8 * * 1-5', 'news'],
+])('at the beginning of "%s"', (text, when, rest) => {
+  expect(timesAtStart(text)).toEqual({ when, rest });
+});
+
+it.each(['a meeting with Bob at 8:00', '整理每天 8:00 的新聞', '', '每天'])('none at the beginning of "%s"', (text) => {
+  expect(timesAtStart(text)).toBeUndefined();
 });

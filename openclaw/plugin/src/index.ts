@@ -12,6 +12,7 @@ import { messageOf, PRESSED, pressHandler } from './buttons.ts';
 import { answerCommand } from './chat-command.ts';
 import { commandLine } from './command-line.ts';
 import { mediaFolder } from './files.ts';
+import { DESCRIPTION } from './help.ts';
 import { messageHook } from './messages.ts';
 import { Notes } from './notes.ts';
 import { editIn, ProgressLines } from './progress.ts';
@@ -69,7 +70,7 @@ export default definePluginEntry({
     });
     api.registerCommand({
       name: 'kimi',
-      description: 'Kimi: PROMPT | continue | status | list | search | result | retry | cancel | usage',
+      description: DESCRIPTION,
       acceptsArgs: true,
       channels: COMMAND_CHANNELS,
       handler: async (context) => {

@@ -12,6 +12,7 @@ import type { Answers } from './answers.ts';
 import { messageOf, type Reply } from './buttons.ts';
 import { channelOf } from './channels.ts';
 import { answerCommand, askedBy, dispatchFromChat, isCommand, LAST, type Asked } from './chat-command.ts';
+import { optionsIn } from './chat-options.ts';
 import type { Run } from './command-line.ts';
 import { filesNotTaken, filesOf } from './files.ts';
 import type { ProgressLines } from './progress.ts';
@@ -62,15 +63,17 @@ export function messageHook({ run, notifier, progress, answers, media, isAuthori
 
     async function reply(): Promise<Reply | undefined> {
       const asked = command ? (command['args'] ?? '').trim() : (prompt ?? '');
-      if (command && isCommand(asked)) {
-        return await answerCommand(run, notifier, asked, { chat, isAuthorized: isAuthorized(ctx, cfg) });
-      }
-      const { prompt: next, before: named, once }: Asked = command ? askedBy(asked) : { prompt: asked };
-      const replied = named === undefined || named === LAST ? await answeredBy(ctx, chat, answers) : undefined;
+      const asker = { chat, isAuthorized: isAuthorized(ctx, cfg) };
+      if (command && isCommand(asked)) return await answerCommand(run, notifier, asked, asker);
+      const wanted: Asked = command ? askedBy(asked) : optionsIn(asked);
+      const { prompt: next, before: named, once, options } = wanted;
+      // The rows of a map continue no task.
+      const mayReply = (named === undefined || named === LAST) && !options?.includes('map');
+      const replied = mayReply ? await answeredBy(ctx, chat, answers) : undefined;
       const isContinuation = replied !== undefined || once !== undefined;
       const { taken, left } = await filesOf(ctx, media, isContinuation);
-      const words = { prompt: withQuotation(next, ctx, isContinuation), before: replied ?? named, once };
-      const { text, task_id } = await dispatchFromChat(run, words, chat, taken);
+      const words = { ...wanted, prompt: withQuotation(next, ctx, isContinuation), before: replied ?? named };
+      const { text, task_id } = await dispatchFromChat(run, words, asker, taken);
       return { text: [text, filesNotTaken(left)].filter(Boolean).join('\n\n'), ...(task_id && { task_id }) };
     }
 

@@ -114,10 +114,12 @@ export class ProgressLines {
     if (!line || line.isSending || Date.now() - line.since > KEEP_MS) return await this.forget(task_id);
     const { exit, stdout } = await this.run(['status', task_id, '--json', '--route', JSON.stringify(line.route)]);
     if (exit !== 0) return;
-    const { task_name, state, progress } = JSON.parse(stdout) as TaskView & { progress?: { text: string } };
+    const { task_name, state, progress, map } = JSON.parse(stdout) as Pick<TaskView, 'task_name' | 'state'> &
+      Partial<Record<'progress' | 'map', { text: string }>>;
     if (isOutcome(state)) return await this.end(task_id, line, `${SIGNS[state]} ${task_name}`);
-    if (progress && Date.now() - line.since >= this.everyMs) {
-      await this.show(task_id, line, `⏳ ${task_name}：${progress.text}`);
+    const said = [map?.text, progress?.text].filter(Boolean).join(' · ');
+    if (said !== '' && Date.now() - line.since >= this.everyMs) {
+      await this.show(task_id, line, `⏳ ${task_name}：${said}`);
     }
   }
 

@@ -1,11 +1,11 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { langOf } from '../../config/early.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
-import type { Route } from '../../shared/chat.ts';
+import { messageKey, type Route } from '../../shared/chat.ts';
 import { oneLine } from '../../shared/format.ts';
 import { MISSED_POLICIES, promptWithoutDate, type MissedPolicy } from '../../shared/schedule.ts';
 import type { Schedule } from '../../schedules/schedules.ts';
-import { newKey } from '../../tasks/task-id.ts';
+import { keyAt, newKey } from '../../tasks/task-id.ts';
 import { nameFromPrompt } from '../../tasks/task-name.ts';
 import { textFor } from '../../text/index.ts';
 import { conversationOf, keepFiles, readTask, type PromptOptions, type TaskOptions } from '../job.ts';
@@ -107,11 +107,17 @@ async function addSchedule(
   const timezone = options.timezone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone;
   const added = await tasks.schedules.add(
     { when, timezone, ...(options.missed && { missed: options.missed }), task: { ...task, ...before, ...files, name } },
-    newKey(),
+    keyOf(options.route),
   );
   if (options.json) console.log(JSON.stringify(added, null, 2));
   else console.log([say.schedule.added(added.name, added.when), ...nextLines(added, say)].join('\n'));
   return EXIT.ok;
+}
+
+/** A message adds one schedule, however often it is delivered. */
+function keyOf(chat: Route | undefined): string {
+  const word = messageKey(chat);
+  return word !== undefined && chat?.message ? keyAt(word, chat.message.at) : newKey();
 }
 
 /** When it is due next, with the name of its time zone. */

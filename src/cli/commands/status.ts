@@ -49,7 +49,11 @@ async function status(word: string | undefined, options: StatusOptions, say: Cli
   const standing = await tasks.find(task_id, options.route);
   if (options.json) {
     const { live: _live, ended: _ended, late: _late, missing_file: _file, progress, ...shown } = standing;
-    const inWords = progress && { progress: { ...progress, text: textFor(langOf()).stream(progress) } };
+    const text = textFor(langOf());
+    const inWords = {
+      ...(progress && { progress: { ...progress, text: text.stream(progress) } }),
+      ...(shown.map && { map: { ...shown.map, text: text.rows(shown.map) } }),
+    };
     console.log(JSON.stringify({ ...shown, ...inWords }, null, 2));
     // The Web UI is on this machine, which users of a chat do not reach.
   } else {

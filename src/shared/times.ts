@@ -23,6 +23,21 @@ export function readTimes(given: string): Times | undefined {
   return intervalIn(words) ?? daysIn(words);
 }
 
+/** Longest words at the beginning of a text that are read as times, in UTF-16 units. */
+const LONGEST_WORDS = 100;
+
+/** @returns the words at the beginning of a text that say when a schedule is due, and what follows; `undefined` if it begins otherwise. */
+export function timesAtStart(text: string): { when: string; rest: string } | undefined {
+  // Not within a word: `三點整理` is `三點` and `整理`.
+  const words = new Intl.Segmenter('zh', { granularity: 'word' }).segment(text.slice(0, 2 * LONGEST_WORDS));
+  const ends = Array.from(words, ({ index, segment }) => index + segment.length).filter((end) => end <= LONGEST_WORDS);
+  for (const end of ends.toReversed()) {
+    const when = text.slice(0, end).trim();
+    if (readTimes(when)) return { when, rest: text.slice(end).replace(/^[\s,，:：、。]+/, '') };
+  }
+  return undefined;
+}
+
 /** In cron, a day of the month and a day of the week mean either; the engine takes both as conditions. */
 function eitherDay(expression: string): string[] {
   const [minute, hour, day = '*', month, weekday = '*'] = expression.split(' ');
