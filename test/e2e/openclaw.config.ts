@@ -8,8 +8,8 @@ export default mergeConfig(
     test: {
       include: ['test/e2e/openclaw/*.test.ts'],
       maxWorkers: 1,
-      // A limit for what hangs: every wait in a test is for an event.
-      testTimeout: 300_000,
+      // A limit for what hangs: every wait in a test is for an event. On a busy machine a gateway starts in two minutes or more.
+      testTimeout: 900_000,
       hookTimeout: 900_000,
     },
   }),

@@ -79,31 +79,27 @@ function textsOf(completion: Completion | undefined): string[] {
 }
 
 describe('Telegram: a reply to Kimi’s answer', () => {
-  it(
-    'continues its task, to the text or the file, in private and in a group, also after a restart',
-    { timeout: 300_000 },
-    async () => {
-      const first = await ask('Kimi：寫一首關於海的詩');
-      const other = await ask('Kimi：another matter');
-      const second = await ask('Kimi：短一點', { repliesTo: { id: first.reply.id } });
-      expect(await continues(second.task_id)).toBe(first.task_id);
-      expect(textsOf(await sent())).toEqual(['寫一首關於海的詩', expect.any(String), '短一點']);
+  it('continues its task, to the text or the file, in private and in a group, also after a restart', async () => {
+    const first = await ask('Kimi：寫一首關於海的詩');
+    const other = await ask('Kimi：another matter');
+    const second = await ask('Kimi：短一點', { repliesTo: { id: first.reply.id } });
+    expect(await continues(second.task_id)).toBe(first.task_id);
+    expect(textsOf(await sent())).toEqual(['寫一首關於海的詩', expect.any(String), '短一點']);
 
-      await stage.gateway.stop('SIGTERM');
-      await stage.gateway.start();
-      const third = await ask('Kimi：in English', { repliesTo: { id: second.document?.id ?? 0 } });
-      expect(await continues(third.task_id)).toBe(second.task_id);
-      expect(textsOf(await sent())).toHaveLength(5);
-      const part = await ask('/kimi why?', { repliesTo: { id: other.reply.id, part: 'another matter' } });
-      expect(await continues(part.task_id)).toBe(other.task_id);
-      expect(textsOf(await sent()).at(-1)).toBe('why?\n\n> another matter');
+    await stage.gateway.stop('SIGTERM');
+    await stage.gateway.start();
+    const third = await ask('Kimi：in English', { repliesTo: { id: second.document?.id ?? 0 } });
+    expect(await continues(third.task_id)).toBe(second.task_id);
+    expect(textsOf(await sent())).toHaveLength(5);
+    const part = await ask('/kimi why?', { repliesTo: { id: other.reply.id, part: 'another matter' } });
+    expect(await continues(part.task_id)).toBe(other.task_id);
+    expect(textsOf(await sent()).at(-1)).toBe('why?\n\n> another matter');
 
-      const ours = await ask('Kimi：for all', {}, GROUP);
-      const next = await ask('Kimi：and now?', { repliesTo: { id: ours.reply.id } }, GROUP);
-      expect(await continues(next.task_id)).toBe(ours.task_id);
-      expect(stage.model.requests).toEqual([]);
-    },
-  );
+    const ours = await ask('Kimi：for all', {}, GROUP);
+    const next = await ask('Kimi：and now?', { repliesTo: { id: ours.reply.id } }, GROUP);
+    expect(await continues(next.task_id)).toBe(ours.task_id);
+    expect(stage.model.requests).toEqual([]);
+  });
 
   it('/kimi continue takes the newest task of the chat, or the one it names, and none of another chat', async () => {
     const first = await ask('Kimi：alpha');

@@ -122,18 +122,14 @@ describe.each(services)('a button in $channel', (service) => {
   });
 });
 
-it.concurrent(
-  'Telegram: a long task has one line, which is edited and replaced at the end',
-  { timeout: 300_000 },
-  async () => {
-    telegram.say(OWNER, `Kimi：telegram long alone ${LASTS}`);
-    expect(await editsOf(() => telegram.shown, 'telegram-long-alone')).toBeGreaterThan(1);
-  },
-);
+it.concurrent('Telegram: a long task has one line, which is edited and replaced at the end', async () => {
+  telegram.say(OWNER, `Kimi：telegram long alone ${LASTS}`);
+  expect(await editsOf(() => telegram.shown, 'telegram-long-alone')).toBeGreaterThan(1);
+});
 
 it.concurrent.each(
   services.flatMap((service) => ['private', 'group'].map((where) => [service.channel, where, service] as const)),
-)('%s, %s: the same', { timeout: 300_000 }, async (channel, where, service) => {
+)('%s, %s: the same', async (channel, where, service) => {
   const group = where === 'group' ? service.group : undefined;
   await say(service, `Kimi：${channel} long ${where} ${LASTS}`, group === undefined ? {} : { group });
   expect(await editsOf(() => service.shown, `${channel}-long-${where}`)).toBeGreaterThan(1);
