@@ -71,6 +71,8 @@ export class Discord extends ChatService implements WithButtons {
   settings(): object {
     return {
       enabled: true,
+      // On a busy machine it would restart a channel that has not started yet, and look again after five minutes.
+      healthMonitor: { enabled: false },
       token: 'discord.stub.token',
       applicationId: APPLICATION,
       dmPolicy: 'allowlist',
