@@ -927,6 +927,9 @@ describe('a message', () => {
   it.each([
     ['Kimi: x @javis_bot', { ChatType: 'group' }, 'x'],
     ['@javis_bot @you Kimi：x', { ChatType: 'group' }, 'x'],
+    // The bot's mention is removed, of Telegram and LINE no other one.
+    ['Kimi：寫信給 @小明 @Javis_bot', { ChatType: 'group', BotUsername: 'javis_bot' }, '寫信給 @小明'],
+    ['Kimi：寫信給 @小明', { ChatType: 'group', OriginatingChannel: 'line' }, '寫信給 @小明'],
     ['<at user_id="ou_bot">Javis</at> Kimi: x', { ChatType: 'group' }, 'x'],
     ['Kimi: write to @you', {}, 'write to @you'],
     ['Kimi: is &lt;b&gt; &amp;amp; bold?', { OriginatingChannel: 'slack' }, 'is <b> &amp; bold?'],

@@ -10,6 +10,8 @@ export interface Channel {
   threadsByRoot?: boolean;
   /** Ids of messages that the reply to a task quotes: in a chat of topics, that is the only way into its topic. */
   quotesMessage?: RegExp;
+  /** Whether the gateway has removed the mention of the bot from a message: any other mention is a part of it. */
+  removesMention?: boolean;
   /** Whether `&`, `<` and `>` arrive as entities. */
   sendsEntities?: boolean;
   /** Whether a text with pictures or styles arrives with Markdown's special characters escaped. */
@@ -64,7 +66,7 @@ const CHANNELS: Record<string, Channel> = {
   },
   // https://developers.line.biz/en/reference/messaging-api/#send-push-message: a request counts once, with up to 5 messages of 5,000
   // characters. Two requests hold 50,000 characters; the free plan has 200 requests a month.
-  line: { buttons: 'quickReply', textOnly: { chars: 5_000, messages: 5, requests: 2 } },
+  line: { removesMention: true, buttons: 'quickReply', textOnly: { chars: 5_000, messages: 5, requests: 2 } },
   // The gateway's own pages. A page shows a long text in part, and loads the rest by itself.
   [OWN_PAGES]: { textOnly: { chars: Infinity, messages: 1, requests: Infinity } },
 };

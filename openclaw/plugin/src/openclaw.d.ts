@@ -50,6 +50,8 @@ declare module 'openclaw/plugin-sdk/plugin-entry' {
     /** Time of the message, in milliseconds since 1970. */
     Timestamp?: number;
     ChatType?: string;
+    /** The bot's own name (Telegram). */
+    BotUsername?: string;
     /** The message that this one replies to or quotes; `ReplyToQuoteText` is the part of it that was selected. */
     ReplyToBody?: string;
     ReplyToQuoteText?: string;

@@ -15,8 +15,21 @@ const ENTITIES: Record<string, string> = { '&lt;': '<', '&gt;': '>', '&amp;': '&
 /** @returns the text that the person typed: without the mention of the bot, which groups may require. */
 export function typedText(ctx: InboundContext): string {
   const said = [ctx.BodyForCommands, ctx.RawBody, ctx.Body].find((text) => text?.trim()) ?? '';
-  const bare = ctx.ChatType === 'direct' ? said : said.replace(MENTIONS_BEFORE, '').replace(MENTIONS_AFTER, '');
-  return decoded(bare, ctx);
+  return decoded(ctx.ChatType === 'direct' ? said : withoutMentionAfter(said.replace(MENTIONS_BEFORE, ''), ctx), ctx);
+}
+
+/** Removes the bot's mention from the end; where its name is unknown, all mentions there. */
+function withoutMentionAfter(text: string, { OriginatingChannel = '', BotUsername }: InboundContext): string {
+  if (channelOf(OriginatingChannel).removesMention) return text;
+  const own = BotUsername && `@${BotUsername.toLowerCase()}`;
+  return text.replace(MENTIONS_AFTER, (mentions) =>
+    own
+      ? mentions
+          .split(/(?=\s)/)
+          .filter((mention) => mention.trim().toLowerCase() !== own)
+          .join('')
+      : '',
+  );
 }
 
 /**
