@@ -5,17 +5,27 @@ import { allow, createApp, refuseOthers } from '../service/express.ts';
 import { HttpError } from '../service/http.ts';
 import { MAX_FILE_BYTES, MAX_PROMPT_BYTES } from '../shared/task.ts';
 import { OwnTasks } from '../tasks/own.ts';
-import type { ServiceTasks, Tasks } from '../tasks/tasks.ts';
+import type { CallerTasks, ServiceTasks } from '../tasks/tasks.ts';
 import { callerOf, fromThisUser } from './callers.ts';
 import { openApiDocument } from './document.ts';
+import { EventStreams } from './event-stream.ts';
 import { OPERATIONS } from './operations.ts';
 import { problemHandler } from './problems.ts';
+import { TaskEvents } from './task-events.ts';
 
 /** Largest body, in bytes: a prompt in which every character is escaped. */
 const MAX_BODY_BYTES = 7 * MAX_PROMPT_BYTES;
 
 /** @returns the operations that the sender of a request may use, on the tasks that it may see. They throw a {@link Problem} otherwise. */
-type TasksFor = (request: Request) => Promise<Tasks>;
+type TasksFor = (request: Request) => Promise<CallerTasks>;
+
+/** What is served beside the operations. */
+export interface ApiParts {
+  /** Of OpenAI's endpoints, which are not served without it. */
+  openAi?: Pick<OpenAiOptions, 'model' | 'live'>;
+  /** The streams of events. */
+  streams?: EventStreams;
+}
 
 /**
  * The HTTP API (docs/openapi.json). Its routes are in operations.ts.
@@ -25,22 +35,21 @@ type TasksFor = (request: Request) => Promise<Tasks>;
  *
  * @param open the operations; called for each request. It throws until they can be done.
  * @param authenticate says who sent a request, before any body is read, or refuses it
- * @param forOpenAi serves OpenAI's endpoints too
  */
 export function createApi(
   open: () => Promise<ServiceTasks>,
   log: Logger,
   authenticate: RequestHandler[] = [fromThisUser],
-  forOpenAi?: Pick<OpenAiOptions, 'model' | 'live'>,
+  { openAi: forOpenAi, streams = new EventStreams(new TaskEvents(open)) }: ApiParts = {},
 ): Express {
-  const app = createApp().enable('strict routing').enable('case sensitive routing');
+  const app = createApp().enable('strict routing').enable('case sensitive routing').set('etag', 'weak');
   const tasksFor: TasksFor = async (request) => {
     const caller = callerOf(request);
     const tasks = await open();
     return caller.by === 'token' ? new OwnTasks(tasks, caller) : tasks;
   };
   app.use(...authenticate);
-  addOperations(app, tasksFor);
+  addOperations(app, tasksFor, streams);
   if (forOpenAi) app.use('/openai/v1', ...openAi({ ...forOpenAi, open: tasksFor, ownerOf: tokenOf, log }));
   app.use(refuseOthers);
   app.use(problemHandler(log));
@@ -53,7 +62,7 @@ function tokenOf(request: Request): string | undefined {
   return caller.by === 'token' ? caller.name : undefined;
 }
 
-function addOperations(app: Express, tasksFor: TasksFor): void {
+function addOperations(app: Express, tasksFor: TasksFor, streams: EventStreams): void {
   const json = express.json({ limit: MAX_BODY_BYTES, strict: false });
   const raw = express.raw({ limit: MAX_FILE_BYTES, type: 'application/octet-stream', inflate: false });
 
@@ -70,7 +79,8 @@ function addOperations(app: Express, tasksFor: TasksFor): void {
         if (body && request.body === undefined && (request.get('content-length') ?? '0') !== '0') {
           throw new HttpError(415, 'not_json', 'Send application/json');
         }
-        response.json(await run(await tasksFor(request), request, response));
+        const answer = await run(await tasksFor(request), request, response, streams);
+        if (answer) response.json(answer);
       });
     }
     route.all(allow(operations.map(({ method }) => method.toUpperCase()).join(', ')));

@@ -53,12 +53,24 @@ function referenceTo(id: string): string {
   return `#/components/schemas/${id}`;
 }
 
-function described({ id, summary, path, query, body, isUpload, hasKey, answers, problems }: Operation): object {
+function described({
+  id,
+  summary,
+  path,
+  query,
+  body,
+  isUpload,
+  isStream,
+  hasKey,
+  answers,
+  problems,
+}: Operation): object {
   const parameters = [
     ...(path.includes('{task_id}') ? parametersOf(taskParams, 'path') : []),
     ...(path.includes('{name}') ? parametersOf(scheduleParams, 'path') : []),
     ...(query ? parametersOf(query, 'query') : []),
     ...(hasKey ? [keyParameter()] : []),
+    ...(isStream ? [EVENT_PARAMETER] : []),
   ];
   return {
     operationId: id,
@@ -77,7 +89,13 @@ function described({ id, summary, path, query, body, isUpload, hasKey, answers, 
       },
     }),
     responses: {
-      ...Object.fromEntries(Object.entries(answers).map(([status, schema]) => [status, answer(schema)])),
+      ...Object.fromEntries(
+        Object.entries(answers).map(([status, schema]) => [
+          status,
+          answer(schema, isStream ? 'text/event-stream' : 'application/json'),
+        ]),
+      ),
+      ...(isStream && { 204: { description: 'The client has the end: it need not come back.' } }),
       ...problemAnswers([...problems, ...OF_EVERY]),
     },
   };
@@ -87,10 +105,10 @@ function reference(schema: z.ZodType): object {
   return { $ref: referenceTo(components.get(schema)?.id ?? '') };
 }
 
-function answer(schema: z.ZodType): object {
+function answer(schema: z.ZodType, type: string): object {
   return {
     description: components.get(schema)?.description ?? '',
-    content: { 'application/json': { schema: reference(schema) } },
+    content: { [type]: { schema: reference(schema) } },
   };
 }
 
@@ -135,6 +153,13 @@ function jsonSchemaOf(schema: z.ZodType): z.core.JSONSchema.BaseSchema {
   const { $schema: _schema, $defs: _defs, ...rest } = z.toJSONSchema(schema, { io: 'output' });
   return rest;
 }
+
+const EVENT_PARAMETER = {
+  name: 'Last-Event-ID',
+  in: 'header',
+  description: 'Id of the last event that the client has.',
+  schema: { type: 'string' },
+};
 
 function keyParameter(): object {
   return {

@@ -3,7 +3,8 @@ import type { Request, Response } from 'express';
 import type * as z from 'zod';
 import { withTarget, type Route } from '../shared/chat.ts';
 import { newKey } from '../tasks/task-id.ts';
-import type { Tasks } from '../tasks/tasks.ts';
+import type { CallerTasks } from '../tasks/tasks.ts';
+import type { EventStreams } from './event-stream.ts';
 import { InvalidRequest } from './problems.ts';
 import * as schemas from './schemas.ts';
 
@@ -17,13 +18,16 @@ export interface Operation {
   body?: z.ZodType;
   /** Whether the body is a file, as it is. */
   isUpload?: true;
+  /** Whether it answers with server-sent events. */
+  isStream?: true;
   /** Whether `Idempotency-Key` counts; other operations may be repeated without one. */
   hasKey?: true;
   /** Schemas of the answers, by status. */
   answers: Record<number, z.ZodType>;
   /** Codes of its problems besides those of every operation. */
   problems: readonly string[];
-  run: (tasks: Tasks, request: Request, response: Response) => Promise<object>;
+  /** @returns the answer; `undefined` if it was sent */
+  run: (tasks: CallerTasks, request: Request, response: Response, streams: EventStreams) => Promise<object | undefined>;
 }
 
 /** Codes of the problems of a task whose result cannot be read. */

@@ -1,8 +1,10 @@
 /** The operations of the API: the server and the OpenAPI document are made from this table. */
 import type { Request, Response } from 'express';
+import type * as z from 'zod';
 import type { Route } from '../shared/chat.ts';
 import { HttpError } from '../service/http.ts';
 import { parseTaskId } from '../shared/task-id.ts';
+import { Problem } from '../tasks/problem.ts';
 import type { Filter, NewMap, NewTask, Tasks } from '../tasks/tasks.ts';
 import {
   keyOf,
@@ -22,6 +24,16 @@ import * as schemas from './schemas.ts';
 
 const OF_A_CHAT = ['unknown_task', 'engine_unreachable', 'engine_lost'];
 
+const OF_A_START = [
+  ...OF_A_NEW_TASK,
+  'key_reused',
+  'chat_limit',
+  'no_api_key',
+  'engine_silent',
+  'engine_unreachable',
+  'engine_lost',
+];
+
 export const OPERATIONS: readonly Operation[] = [
   {
     id: 'startTask',
@@ -31,15 +43,7 @@ export const OPERATIONS: readonly Operation[] = [
     body: schemas.newTask,
     hasKey: true,
     answers: { 201: schemas.startedTask, 200: schemas.startedTask },
-    problems: [
-      ...OF_A_NEW_TASK,
-      'key_reused',
-      'chat_limit',
-      'no_api_key',
-      'engine_silent',
-      'engine_unreachable',
-      'engine_lost',
-    ],
+    problems: OF_A_START,
     run: startTask,
   },
   {
@@ -82,6 +86,20 @@ export const OPERATIONS: readonly Operation[] = [
       'engine_lost',
     ],
     run: startMap,
+  },
+  {
+    id: 'getMap',
+    method: 'get',
+    path: '/v1/maps/{task_id}',
+    summary: 'Show a map, with its rows by outcome',
+    query: schemas.chatQuery,
+    answers: { 200: schemas.task },
+    problems: [...OF_A_CHAT, 'no_map', 'unusable_files'],
+    run: async (tasks, request) => {
+      const found = await tasks.find(idOf(request), chatOf(request));
+      if (!found.map) throw new Problem('no_map', { task_id: found.task_id });
+      return found;
+    },
   },
   {
     id: 'keepRows',
@@ -145,6 +163,37 @@ export const OPERATIONS: readonly Operation[] = [
     run: async (tasks, request) => await tasks.question(idOf(request), chatOf(request)),
   },
   {
+    id: 'followTask',
+    method: 'get',
+    path: '/v1/tasks/{task_id}/events',
+    summary: 'Follow a task to its outcome, by server-sent events',
+    query: schemas.chatQuery,
+    isStream: true,
+    answers: { 200: schemas.taskEvents },
+    problems: [...OF_A_CHAT, 'unusable_files'],
+    run: async (tasks, request, response, streams) => {
+      streams.answer(await tasks.find(idOf(request), chatOf(request)), request, response);
+      return undefined;
+    },
+  },
+  {
+    id: 'continueTask',
+    method: 'post',
+    path: '/v1/tasks/{task_id}/continue',
+    summary: 'Continue the conversation of a task with another question: starts a task',
+    body: schemas.followUp,
+    hasKey: true,
+    answers: { 201: schemas.startedTask, 200: schemas.startedTask },
+    problems: OF_A_START,
+    run: async (tasks, request, response) =>
+      await start(
+        tasks,
+        { ...read(schemas.followUp, request.body, 'body'), continue: idOf(request) },
+        request,
+        response,
+      ),
+  },
+  {
     id: 'cancelTask',
     method: 'post',
     path: '/v1/tasks/{task_id}/cancel',
@@ -190,14 +239,32 @@ export const OPERATIONS: readonly Operation[] = [
     problems: ['no_results', 'engine_unreachable', 'engine_lost', 'unusable_files'],
     run: async (tasks, request) => await tasks.result(undefined, chatOf(request)),
   },
+  {
+    id: 'getLimits',
+    method: 'get',
+    path: '/v1/limits',
+    summary: 'Show the limits, and how much of them is used',
+    answers: { 200: schemas.usage },
+    problems: ['no_worker', 'engine_unreachable', 'engine_lost'],
+    run: async (tasks) => await tasks.limits(),
+  },
   ...SCHEDULE_OPERATIONS,
 ];
 
 async function startTask(tasks: Tasks, request: Request, response: Response): Promise<object> {
-  const { wait_ms: waitMs, route, resend_unknown: resend, ...rest } = read(schemas.newTask, request.body, 'body');
-  if (rest.continue !== undefined && rest.conversation) {
+  const wanted = read(schemas.newTask, request.body, 'body');
+  if (wanted.continue !== undefined && wanted.conversation) {
     throw new InvalidRequest('body', [{ path: ['conversation'], message: 'is given by `continue`' }]);
   }
+  return await start(tasks, wanted, request, response);
+}
+
+async function start(
+  tasks: Tasks,
+  { wait_ms: waitMs, route, resend_unknown: resend, ...rest }: z.output<typeof schemas.newTask>,
+  request: Request,
+  response: Response,
+): Promise<object> {
   const task: NewTask = present({ ...rest, route: targetOf(route), resend_unknown: resend || undefined });
   const started = await tasks.start(task, keyOf(request), waitMs);
   response.status(started.status === 'known' ? 200 : 201).location(`/v1/tasks/${started.task_id}`);

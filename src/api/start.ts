@@ -6,7 +6,10 @@ import type { ServiceTasks } from '../tasks/tasks.ts';
 import { createApi } from './app.ts';
 import { receivedStore } from '../relay/recordings.ts';
 import { fromThisUser, fromTokens } from './callers.ts';
+import { EventStreams } from './event-stream.ts';
 import { listenOnSocket, socketPath } from './socket.ts';
+import { TaskEvents } from './task-events.ts';
+import { isStillValid } from './tokens.ts';
 
 /** How long open requests may take to end, in milliseconds. */
 const DRAIN_MS = 5_000;
@@ -34,18 +37,23 @@ export interface Api {
 export async function startApi({ config, tasks, hasSocket, log }: ApiOptions): Promise<Api> {
   const { KIMI_HOME: home, KIMI_API_HOST: host, KIMI_API_PORT: wanted } = config;
   const received = receivedStore(config);
-  const forOpenAi = { model: config.KIMI_MODEL, live: (task_id: string) => received.live(task_id) };
+  const openAi = { model: config.KIMI_MODEL, live: (task_id: string) => received.live(task_id) };
   const servers: Server[] = [];
+  const events = new TaskEvents(tasks);
   let port: number | undefined;
   if (wanted !== undefined) {
     const perMinute = config.KIMI_API_REQUESTS_PER_MINUTE;
-    const app = createApi(tasks, log, fromTokens({ home, host, perMinute, log }), forOpenAi);
+    const app = createApi(tasks, log, fromTokens({ home, host, perMinute, log }), {
+      openAi,
+      streams: new EventStreams(events, async (caller) => await isStillValid(home, caller)),
+    });
     const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS }, app);
     port = await listen(server, { host, port: wanted }, 'KIMI_API_PORT');
     servers.push(server);
   }
   if (hasSocket) {
-    const server = createServer(createApi(tasks, log, [fromThisUser], forOpenAi));
+    const streams = new EventStreams(events);
+    const server = createServer(createApi(tasks, log, [fromThisUser], { openAi, streams }));
     try {
       await listenOnSocket(server, socketPath(home));
       servers.push(server);
@@ -57,6 +65,7 @@ export async function startApi({ config, tasks, hasSocket, log }: ApiOptions): P
   return {
     ...(port !== undefined && { port }),
     stop: async () => {
+      events.stop();
       const closed = servers.map(async (server) => await new Promise((resolve) => server.close(resolve)));
       setTimeout(() => servers.forEach((server) => server.closeAllConnections()), DRAIN_MS).unref();
       await Promise.all(closed);

@@ -11,7 +11,7 @@ import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod';
 import { ServiceError } from '../service/exit.ts';
 import { takeLock } from '../service/lock.ts';
-import { SCOPES, TOKEN_NAME, type Scope, type TokenHolder } from '../shared/access.ts';
+import { SCOPES, TOKEN_NAME, type Caller, type Scope, type TokenHolder } from '../shared/access.ts';
 import { isoSeconds } from '../shared/format.ts';
 
 const entry = z.object({
@@ -65,6 +65,13 @@ export async function holderOf(home: string, token: string): Promise<TokenHolder
   // Every one is compared, in constant time.
   const [found] = (await read(home)).filter(({ sha256 }) => timingSafeEqual(Buffer.from(sha256, 'hex'), hash));
   return found && { by: 'token', name: found.name, scopes: found.scopes };
+}
+
+/** @returns whether a holder, found before, would be found again. */
+export async function isStillValid(home: string, caller: Caller): Promise<boolean> {
+  if (caller.by !== 'token') return true;
+  const found = (await read(home)).find(({ name }) => name === caller.name);
+  return found !== undefined && found.scopes.join() === caller.scopes.join();
 }
 
 function hashOf(token: string): Buffer {

@@ -17,6 +17,7 @@ import { checkChat, hasEnded, lookUpWithResult, ownerInEngine, progressOf, saved
 import { Problem } from './problem.ts';
 import { isOutcome, type TaskFile } from '../shared/task.ts';
 import { keepFile } from './files.ts';
+import { usageOfLimits, type Usage } from './limits.ts';
 import { checkTask, inputOf, type CheckedTask } from './request.ts';
 import { storeRows } from './rows.ts';
 import { startMap } from './start-map.ts';
@@ -129,6 +130,10 @@ export class LocalTasks implements ServiceTasks {
   async cancel(task_id: string, chat?: Route): Promise<Cancellation> {
     await checkChat(this.context, task_id, chat);
     return await this.context.withClient(async (client) => await cancel(client, this.context, task_id));
+  }
+
+  async limits(): Promise<Usage> {
+    return await this.context.withClient(async (client) => await usageOfLimits(client, this.context));
   }
 
   async ownerOf(task_id: string): Promise<string | undefined> {

@@ -6,10 +6,12 @@ import type { StoredRows } from '../shared/map.ts';
 import type { Question, ResultFile } from '../shared/result.ts';
 import type { TaskReference } from '../shared/task-id.ts';
 import { OUTCOMES, type TaskFile } from '../shared/task.ts';
+import type { Usage } from './limits.ts';
 import { Problem } from './problem.ts';
 import type {
   Acknowledgement,
   Attachment,
+  CallerTasks,
   Cancellation,
   Filter,
   NewMap,
@@ -19,11 +21,10 @@ import type {
   StartedMap,
   StartedTask,
   TaskList,
-  Tasks,
 } from './tasks.ts';
 
 /** Operations on the tasks of a token. A task of another one is unknown to it. */
-export class OwnTasks implements Tasks {
+export class OwnTasks implements CallerTasks {
   readonly schedules: Schedules;
 
   constructor(
@@ -43,7 +44,7 @@ export class OwnTasks implements Tasks {
   }
 
   async startMap(map: NewMap, key: string): Promise<StartedMap> {
-    if (map.retries !== undefined) await this.check('read', map.retries);
+    if (map.retries !== undefined) await this.check('start', map.retries);
     return await this.all.startMap(await this.checked(map), key);
   }
 
@@ -93,6 +94,11 @@ export class OwnTasks implements Tasks {
     return await this.all.cancel(task_id, chat);
   }
 
+  async limits(): Promise<Usage> {
+    need(this.holder, 'read');
+    return await this.all.limits();
+  }
+
   private seen(): { owner?: string } {
     const owner = ownerSeenBy(this.holder);
     return owner === undefined ? {} : { owner };
@@ -102,7 +108,7 @@ export class OwnTasks implements Tasks {
   private async checked<T extends NewTask>(task: T): Promise<T> {
     need(this.holder, 'start');
     if (task.route) need(this.holder, 'notify');
-    if (task.continue !== undefined) await this.check('read', task.continue);
+    if (task.continue !== undefined) await this.check('start', task.continue);
     return { ...task, owner: this.holder.name };
   }
 

@@ -7,6 +7,7 @@ import type { StreamProgress } from '../shared/relay.ts';
 import type { Cost, Question, ResultFile } from '../shared/result.ts';
 import type { Schedules, ServiceSchedules } from '../schedules/schedules.ts';
 import type { TaskReference } from '../shared/task-id.ts';
+import type { Usage } from './limits.ts';
 import type {
   Lang,
   Priority,
@@ -231,8 +232,13 @@ export interface Tasks {
   readonly schedules: Schedules;
 }
 
+/** The operations that callers of a service have. */
+export interface CallerTasks extends Tasks {
+  limits(): Promise<Usage>;
+}
+
 /** The operations of a service, which has callers of several kinds. */
-export interface ServiceTasks extends Tasks {
+export interface ServiceTasks extends CallerTasks {
   /** @returns the name of the token that started a task; `undefined` if no token did, or there is no such task */
   ownerOf(task_id: string): Promise<string | undefined>;
   readonly schedules: ServiceSchedules;

@@ -31,6 +31,7 @@ async function unknown(): Promise<never> {
 /** The backend for valid requests: it knows no task. */
 const tasks: ServiceTasks = {
   ownerOf: unknown,
+  limits: unknown,
   start: unknown,
   keep: unknown,
   startMap: unknown,

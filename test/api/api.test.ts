@@ -30,6 +30,8 @@ describe('a task', () => {
     schemas.startedTask.parse(started.body);
     const { task_id } = started.body as { task_id: string };
     expect(started.headers['location']).toBe(`/v1/tasks/${task_id}`);
+    const events = await call(socket, 'GET', `/v1/tasks/${task_id}/events`);
+    expect(events.body).toMatch(/\nevent: end\ndata: \{"task_id":"kimi-.*"state":"done"/);
     await world.handle({ task_id }).result();
 
     const shown = await call(socket, 'GET', `/v1/tasks/${task_id}?${inQuery(ROUTE)}`);
@@ -44,10 +46,21 @@ describe('a task', () => {
     const result = await call(socket, 'GET', `/v1/tasks/${task_id}/result`);
     const { prompt, timeout_ms, ...saved } = { ...(await world.results.read(task_id)) };
     expect(schemas.result.parse(result.body)).toEqual(saved);
+    const etag = String(result.headers['etag']);
+    const same = await call(socket, 'GET', `/v1/tasks/${task_id}/result`, { headers: { 'if-none-match': etag } });
+    expect(same).toMatchObject({ status: 304, body: '' });
     const question = await call(socket, 'GET', `/v1/tasks/${task_id}/question?${inQuery(ROUTE)}`);
     expect(schemas.question.parse(question.body)).toEqual({ prompt: 'telegram:4242', timeout_ms });
     expect(prompt).toBe('telegram:4242');
     expect((await call(socket, 'GET', '/v1/results/latest')).body).toEqual(result.body);
+    const further = { prompt: 'and then?', wait_ms: 10_000 };
+    const continued = await call(socket, 'POST', `/v1/tasks/${task_id}/continue`, { body: further });
+    expect(continued).toMatchObject({ status: 201, body: { status: 'accepted' } });
+    const { body: its } = await call(socket, 'GET', `/v1/tasks/${continued.body.task_id}`);
+    expect(its).toMatchObject({ continues: task_id });
+    expect(await call(socket, 'GET', `/v1/maps/${task_id}`)).toMatchObject({ status: 409, body: { code: 'no_map' } });
+    const limits = await call(socket, 'GET', '/v1/limits');
+    expect(schemas.usage.parse(limits.body)).toMatchObject({ limits: { per_minute: 0, concurrent: 0 }, running: 0 });
     const acknowledged = await call(socket, 'POST', `/v1/tasks/${task_id}/ack`, { body: { route: ROUTE } });
     expect(acknowledged).toMatchObject({ status: 200, body: { notification: task_id } });
     const results = await call(socket, 'GET', '/v1/results?acknowledged=false');

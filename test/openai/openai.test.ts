@@ -23,7 +23,7 @@ const stage = shared(async () => {
   const received = receivedStore({ KIMI_HOME: world.relay.home });
   const authenticate = fromTokens({ home, host: '127.0.0.1', perMinute: 0, log: silent });
   const forOpenAi = { model: MODEL, live: (task_id: string) => received.live(task_id) };
-  const baseURL = `${await serve(createApi(async () => tasks, silent, authenticate, forOpenAi))}/openai/v1`;
+  const baseURL = `${await serve(createApi(async () => tasks, silent, authenticate, { openAi: forOpenAi }))}/openai/v1`;
   const client = async (name: string): Promise<OpenAI> =>
     new OpenAI({ baseURL, apiKey: await createToken(home, name, ['submit', 'read']), maxRetries: 0 });
   return { world, tasks, baseURL, openai: await client('app'), other: await client('other') };

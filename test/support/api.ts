@@ -41,7 +41,9 @@ export async function call(server: string, method: string, path: string, sent: S
   sending.on('error', () => {});
   const [response] = (await once(sending, 'response')) as [IncomingMessage];
   const answer = await text(response);
-  return { status: response.statusCode ?? 0, headers: response.headers, body: answer && JSON.parse(answer) };
+  const isJson = response.headers['content-type']?.includes('json');
+  const content: unknown = answer && isJson ? JSON.parse(answer) : answer;
+  return { status: response.statusCode ?? 0, headers: response.headers, body: content };
 }
 
 /** @returns the operations on the tasks of a world. @param changes what tasks are started by */

@@ -1,0 +1,80 @@
+/** Events of a task as server-sent events (HTML Standard, 9.2). */
+import type { Request, Response } from 'express';
+import type { Caller } from '../shared/access.ts';
+import type { Standing } from '../tasks/tasks.ts';
+import { callerOf } from './callers.ts';
+import type { EventReader, TaskEvent, TaskEvents } from './task-events.ts';
+
+/** How often an open stream gets a comment, in milliseconds: proxies close those that are silent. A revoked token loses its streams by then. */
+const HEARTBEAT_MS = 15_000;
+
+/** When a client that lost the connection comes back, in milliseconds. */
+const RETRY_MS = 2_000;
+
+/** A client that does not read is disconnected when this many bytes wait for it. It may come back, and misses nothing. */
+const UNREAD_BYTES = 1024 * 1024;
+
+/** Whether a caller is still one: a token may have been revoked. */
+export type IsValid = (caller: Caller) => Promise<boolean>;
+
+/** The streams of one server. */
+export class EventStreams {
+  private readonly open = new Map<Response, Caller>();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly events: TaskEvents,
+    private readonly isValid: IsValid = async () => true,
+    private readonly heartbeatMs = HEARTBEAT_MS,
+  ) {}
+
+  /** Answers with the events of a task. @param now the task, which the caller may see */
+  answer(now: Standing, request: Request, response: Response): void {
+    const after = request.get('last-event-id');
+    const reader: EventReader = {
+      take: (events) => {
+        this.begin(request, response);
+        response.write(events.map(textOf).join(''));
+        if (response.writableLength > UNREAD_BYTES) response.destroy();
+      },
+      end: () => response.end(),
+    };
+    const leave = this.events.follow(now, after, reader);
+    // A client that has the end shall not come back.
+    if (!leave) response.status(204).end();
+    else {
+      this.begin(request, response);
+      response.on('close', leave);
+    }
+  }
+
+  private begin(request: Request, response: Response): void {
+    if (response.headersSent) return;
+    response.status(200).set({
+      'Content-Type': 'text/event-stream; charset=utf-8',
+      'Cache-Control': 'no-store',
+      // nginx would collect it.
+      'X-Accel-Buffering': 'no',
+    });
+    response.write(`retry: ${RETRY_MS}\n\n`);
+    this.open.set(response, callerOf(request));
+    response.on('close', () => this.open.delete(response));
+    this.timer ??= setInterval(() => void this.beat(), this.heartbeatMs).unref();
+  }
+
+  /** Ends the streams of callers that are none any more, and keeps the others open. */
+  private async beat(): Promise<void> {
+    const valid = new Map<string, Promise<boolean>>();
+    for (const [response, caller] of this.open) {
+      const key = JSON.stringify(caller);
+      const check = valid.get(key) ?? this.isValid(caller).catch(() => false);
+      valid.set(key, check);
+      if (await check) response.write(':\n\n');
+      else response.end();
+    }
+  }
+}
+
+function textOf({ id, name, data }: TaskEvent): string {
+  return `id: ${id}\nevent: ${name}\ndata: ${data}\n\n`;
+}

@@ -1,0 +1,184 @@
+/** What happens to tasks, for any number of readers: one watcher looks at a task for all of them. */
+import { createHash } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import pLimit from 'p-limit';
+import { isOutcome } from '../shared/task.ts';
+import { Problem } from '../tasks/problem.ts';
+import type { ServiceTasks, Standing } from '../tasks/tasks.ts';
+
+/**
+ * `state`: the task, whenever its state, step, position in the queue or rows change. `progress`: how far its answer is. `end`: the task with
+ * its outcome; nothing follows.
+ */
+export interface TaskEvent {
+  name: 'state' | 'progress' | 'end';
+  /** Its number, and a digest of what it says: another process that says the same is recognized by it. */
+  id: string;
+  number: number;
+  /** JSON. */
+  data: string;
+}
+
+/** Who is told of events, in order. */
+export interface EventReader {
+  take(events: readonly TaskEvent[]): void;
+  /** Nothing follows. */
+  end(): void;
+}
+
+/** How often a task is looked at, in milliseconds: while something changes, and at least. */
+const LOOK_MS = { quick: 500, slow: 2_000 };
+
+/** Looks at the same time: many tasks may be watched. */
+const LOOKS = 10;
+
+/** Events that are kept for a reader that comes back. */
+const KEPT = 200;
+
+/** How long a task is watched without a reader, in milliseconds. */
+const LINGER_MS = 30_000;
+
+export class TaskEvents {
+  private readonly watchers = new Map<string, Watcher>();
+  private readonly few = pLimit(LOOKS);
+
+  constructor(private readonly open: () => Promise<Pick<ServiceTasks, 'find'>>) {}
+
+  /**
+   * Reports what follows an event of a task; without one, the task as it is, and what follows. A reader whose event is no longer kept is
+   * told how the task is now, unless it knows that.
+   *
+   * @param now the task, as the reader was just shown it
+   * @param after id of the last event that the reader has
+   * @returns what ends it; `undefined` if the reader knows the end
+   */
+  follow(now: Standing, after: string | undefined, reader: EventReader): (() => void) | undefined {
+    const { task_id } = now;
+    let watcher = this.watchers.get(task_id);
+    if (!watcher) {
+      watcher = new Watcher(now, async () => await this.few(async () => await (await this.open()).find(task_id)));
+      this.watchers.set(task_id, watcher);
+      void watcher.done.then(() => this.watchers.delete(task_id));
+    }
+    return watcher.add(reader, after);
+  }
+
+  /** Ends all readers. */
+  stop(): void {
+    for (const watcher of this.watchers.values()) watcher.stop();
+  }
+}
+
+class Watcher {
+  /** Resolves once the task is no longer watched. */
+  readonly done: Promise<void>;
+  private events: TaskEvent[] = [];
+  private number = 0;
+  private readonly readers = new Set<EventReader>();
+  private readonly stopping = new AbortController();
+  private readonly said = new Map<'state' | 'progress', string>();
+  private idleSince = performance.now();
+
+  constructor(
+    now: Standing,
+    private readonly look: () => Promise<Standing>,
+  ) {
+    this.see(now);
+    this.done = this.watch();
+  }
+
+  add(reader: EventReader, after: string | undefined): (() => void) | undefined {
+    const from = this.positionOf(after);
+    const missed = this.events.filter(({ number }) => number > from);
+    if (this.hasEnded && missed.length === 0) return undefined;
+    reader.take(missed);
+    if (this.hasEnded) {
+      reader.end();
+      return () => {};
+    }
+    this.readers.add(reader);
+    return () => {
+      this.readers.delete(reader);
+      this.idleSince = performance.now();
+    };
+  }
+
+  stop(): void {
+    this.stopping.abort();
+  }
+
+  /** @returns the number of the event that a reader has; without one, that before the newest state. */
+  private positionOf(after: string | undefined): number {
+    const digest = after?.split('-')[1];
+    const known =
+      this.events.find(({ id }) => id === after) ?? this.events.findLast(({ id }) => id.split('-')[1] === digest);
+    return known?.number ?? (this.events.findLast(({ name }) => name !== 'progress')?.number ?? 0) - 1;
+  }
+
+  private get hasEnded(): boolean {
+    return this.events.at(-1)?.name === 'end';
+  }
+
+  private async watch(): Promise<void> {
+    const { signal } = this.stopping;
+    let waitMs = LOOK_MS.quick;
+    while (!signal.aborted) {
+      await pause(waitMs, undefined, { signal, ref: false }).catch(() => {});
+      const isIdle = this.readers.size === 0 && performance.now() - this.idleSince > LINGER_MS;
+      if (signal.aborted || isIdle) break;
+      const changes = this.hasEnded ? [] : await this.changes();
+      waitMs = changes.length > 0 ? LOOK_MS.quick : Math.min(waitMs * 1.5, LOOK_MS.slow);
+      if (changes.length > 0) for (const reader of this.readers) reader.take(changes);
+      if (this.hasEnded) this.endReaders();
+    }
+    this.endReaders();
+  }
+
+  private endReaders(): void {
+    for (const reader of this.readers) reader.end();
+    this.readers.clear();
+  }
+
+  /** @returns what has happened. None while the engine is away. */
+  private async changes(): Promise<TaskEvent[]> {
+    const before = this.number;
+    try {
+      this.see(await this.look());
+    } catch (error) {
+      // It was removed.
+      if (error instanceof Problem && error.code === 'unknown_task') this.stop();
+    }
+    return this.events.filter(({ number }) => number > before);
+  }
+
+  private see({ progress, ...task }: Standing): void {
+    const mark = markOf(task);
+    if (mark !== this.said.get('state')) {
+      this.said.set('state', mark);
+      this.say(isOver(task) ? 'end' : 'state', task);
+    }
+    const far = JSON.stringify(progress);
+    if (progress && !this.hasEnded && far !== this.said.get('progress')) {
+      this.said.set('progress', far);
+      this.say('progress', progress);
+    }
+  }
+
+  private say(name: TaskEvent['name'], content: object): void {
+    this.number += 1;
+    const data = JSON.stringify(content);
+    const id = `${this.number}-${createHash('sha256').update(`${name} ${data}`).digest('base64url').slice(0, 12)}`;
+    this.events = [...this.events.slice(1 - KEPT), { name, id, number: this.number, data }];
+  }
+}
+
+/** An outcome is one once its result is saved. */
+function isOver({ state, result_file: file, missing_file: missing, ended }: Standing): boolean {
+  return ended !== undefined || (isOutcome(state) && (file !== undefined || missing !== undefined));
+}
+
+/** What makes a new state: not how long the queue will take. */
+function markOf(task: Standing): string {
+  const { state, step, queue, map, retrying, live } = task;
+  return JSON.stringify([isOver(task), state, step, queue?.place, map, retrying?.attempt, live]);
+}

@@ -1,0 +1,122 @@
+/** Events of tasks: each of them once, in order, to any number of readers, however often they reconnect. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { createApi } from '../../src/api/app.ts';
+import { fromTokens } from '../../src/api/callers.ts';
+import { EventStreams } from '../../src/api/event-stream.ts';
+import { TaskEvents } from '../../src/api/task-events.ts';
+import { createToken, isStillValid, revokeToken } from '../../src/api/tokens.ts';
+import type { ServiceTasks, Standing } from '../../src/tasks/tasks.ts';
+import { serve, silent, temporaryFolder, until } from '../support/resources.ts';
+
+const PATH = '/v1/tasks/kimi-1-1/events';
+
+interface Seen {
+  id: string;
+  event: string;
+  data: Partial<Standing> & { tokens?: number };
+}
+
+/** A task that the test moves on, and how often it was looked at. */
+function moving() {
+  const task = {
+    looks: 0,
+    now: { task_id: 'kimi-1-1', state: 'queued', step: 'queued', acknowledged: false } as Standing,
+    set(change: Partial<Standing>): void {
+      task.now = { ...task.now, ...change };
+    },
+    tasks: {
+      find: async () => {
+        task.looks += 1;
+        return task.now;
+      },
+    } as unknown as ServiceTasks,
+  };
+  return task;
+}
+
+/** Reads a stream until it ends, or until it has been shown enough. */
+async function follow(url: string, after?: string, enough = Infinity, headers = {}): Promise<Seen[]> {
+  const leaving = new AbortController();
+  const seen: Seen[] = [];
+  const answer = await fetch(url + PATH, {
+    headers: { ...headers, ...(after !== undefined && { 'last-event-id': after }) },
+    signal: leaving.signal,
+  });
+  if (answer.status === 204) return [];
+  expect(answer).toMatchObject({ status: 200 });
+  expect(answer.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+  let left = '';
+  for await (const chunk of (answer.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream())) {
+    const parts = (left + chunk).split('\n\n');
+    left = parts.pop() ?? '';
+    for (const part of parts.filter((each) => each.startsWith('id:'))) {
+      const [id = '', event = '', data = ''] = part.split('\n').map((line) => line.replace(/^\w+: /, ''));
+      seen.push({ id, event, data: JSON.parse(data) as Seen['data'] });
+    }
+    if (seen.length >= enough) break;
+  }
+  leaving.abort();
+  return seen;
+}
+
+const SAVED = { state: 'done', step: 'closed', result_file: '/r/kimi-1-1.json' } as const;
+
+it('are read to the end; a reader that was away resumes without gap or repeat, and does not come back after the end', async () => {
+  const task = moving();
+  const url = await serve(createApi(async () => task.tasks, silent));
+  const whole = follow(url);
+  const [first] = await follow(url, undefined, 1);
+  expect(first).toMatchObject({ event: 'state', data: { state: 'queued' } });
+  // While it is away.
+  task.set({ state: 'dispatched', step: 'waiting' });
+  await pause(1_500);
+  task.set({ progress: { phase: 'answering', tokens: 5, tail: 'ab' } });
+  const rest = await follow(url, first?.id, 2);
+  expect(rest.map(({ event }) => event)).toEqual(['state', 'progress']);
+  task.set(SAVED);
+  rest.push(...(await follow(url, rest.at(-1)?.id)));
+  expect(await whole).toEqual([first, ...rest]);
+  expect(rest.at(-1)).toMatchObject({ event: 'end', data: { state: 'done' } });
+  expect(await follow(url, rest.at(-1)?.id)).toEqual([]);
+  // Without an id, and after a restart of the services.
+  expect(await follow(url)).toEqual(rest.slice(-1));
+  const restarted = await serve(createApi(async () => task.tasks, silent));
+  expect(await follow(restarted, rest.at(-1)?.id)).toEqual([]);
+  expect(await follow(restarted, first?.id)).toMatchObject([{ event: 'end' }]);
+});
+
+it('cost a look at the task for all readers together', async () => {
+  const task = moving();
+  const url = await serve(createApi(async () => task.tasks, silent));
+  const readers = Array.from({ length: 100 }, async () => await follow(url));
+  await until(() => task.looks >= 100);
+  task.set({ state: 'dispatched', step: 'waiting' });
+  await pause(3_000);
+  task.set(SAVED);
+  const all = await Promise.all(readers);
+  for (const seen of all) expect(seen.map(({ event }) => event)).toEqual(['state', 'state', 'end']);
+  // Each was shown the task when it connected.
+  expect(task.looks - 100).toBeLessThan(30);
+});
+
+it('end for a reader whose token was revoked; silence is filled with comments', async () => {
+  const task = moving();
+  const home = await temporaryFolder();
+  const token = await createToken(home, 'a', ['admin']);
+  const streams = new EventStreams(
+    new TaskEvents(async () => task.tasks),
+    async (caller) => await isStillValid(home, caller),
+    50,
+  );
+  const authenticate = fromTokens({ home, host: '127.0.0.1', perMinute: 0, log: silent });
+  const url = await serve(createApi(async () => task.tasks, silent, authenticate, { streams }));
+  const headers = { authorization: `Bearer ${token}` };
+  const stream = (await fetch(url + PATH, { headers })).body as ReadableStream<Uint8Array>;
+  let text = '';
+  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    if (text.includes('\n:\n')) await revokeToken(home, 'a');
+  }
+  expect(text).toContain('event: state');
+});
