@@ -9,7 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { it } from 'vitest';
 import type { Activities } from '../src/activities/index.ts';
-import { ACKNOWLEDGE_UPDATE, limiterId, sharedLimiterId } from '../src/shared/names.ts';
+import { ACKNOWLEDGE_UPDATE, ALLOW_UPDATE, limiterId, sharedLimiterId } from '../src/shared/names.ts';
 import { rowTaskId } from '../src/shared/task-id.ts';
 import type { TaskView } from '../src/shared/task.ts';
 import { PACKAGE_ROOT } from '../src/service/files.ts';
@@ -38,6 +38,12 @@ const LONG = 'delay=0 reasoning=40 size=4000 chunks=200 chunk-delay=10';
 const DAY_MS = 24 * 3_600_000;
 
 const ONE_AT_A_TIME = { concurrent: 1 };
+
+/** Of the budget, K2.6 reserves ¥0.88 for a task. */
+const WITH_BUDGET: Pick<Scenario, 'relay' | 'options'> = {
+  relay: {},
+  options: { apiUrl: 'https://api.moonshot.cn/v1', limits: { budget: { per_day: 1, timezone: 'UTC' } } },
+};
 
 /** Scenarios by the name of the history. */
 const SCENARIOS: Record<string, Scenario> = {
@@ -194,6 +200,21 @@ const SCENARIOS: Record<string, Scenario> = {
       return { task_id: limiterId(world.taskQueue) };
     },
   },
+  'paused-for-the-budget-then-allowed': {
+    ...WITH_BUDGET,
+    play: async (world) => await allowed(world),
+  },
+  'limiter-keeps-a-budget': {
+    ...WITH_BUDGET,
+    play: async (world) => {
+      const first = await world.start(promptWith('delay=500'));
+      const second = await world.start(promptWith('delay=0'));
+      await closed(world, first);
+      await closed(world, second);
+      await allowed(world);
+      return { task_id: limiterId(world.taskQueue) };
+    },
+  },
   'cancelled-amid-a-relayed-answer': { relay: {}, play: async (world) => await cancelledAmidAnswer(world) },
   'relayed-answer-resumed': {
     relay: {},
@@ -278,6 +299,14 @@ function withoutMachine(json: string): string {
 
 async function ended(world: World, directives: string): Promise<{ task_id: string }> {
   return await closed(world, await world.start(promptWith(directives)));
+}
+
+/** A task that exceeds the budget, and is sent since its user allows it. */
+async function allowed(world: World): Promise<{ task_id: string }> {
+  const started = await world.start(promptWith('delay=0'), { request: { max_tokens: 60_000 } });
+  await until(async () => (await world.view(started)).paused);
+  await world.handle(started).executeUpdate<TaskView, []>(ALLOW_UPDATE);
+  return await closed(world, started);
 }
 
 async function cancelledAmidAnswer(world: World): Promise<{ task_id: string }> {

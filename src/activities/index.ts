@@ -1,10 +1,9 @@
 import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
 import { pino, type Logger } from 'pino';
-import type { LimiterStart } from '../limiter/client.ts';
 import { workerMetrics } from '../shared/metrics.ts';
 import { callbackActivities, type CallbackDependencies } from './callbacks.ts';
 import { dispatchActivities, type DispatchDependencies } from './dispatch.ts';
-import { limiterActivities } from './limiter.ts';
+import { limiterActivities, type LimiterDependencies } from './limiter.ts';
 import { mapActivities, type MapDependencies } from './maps.ts';
 import { relayActivities } from './relay.ts';
 import { resultActivities, type ResultDependencies } from './results.ts';
@@ -16,11 +15,10 @@ type Dependencies = DispatchDependencies &
   WakeDependencies &
   CallbackDependencies &
   ScheduleDependencies &
+  LimiterDependencies &
   MapDependencies;
 
 export interface ActivityDependencies extends Omit<Dependencies, 'metrics' | 'log'> {
-  /** How the limiter is started if a task does not find it. */
-  limiter: LimiterStart;
   /** Nothing is measured or logged if these are absent. */
   meter?: MetricMeter;
   log?: Logger;
@@ -28,7 +26,6 @@ export interface ActivityDependencies extends Omit<Dependencies, 'metrics' | 'lo
 
 /** Activities of the task workflow and of the limiter. Each is idempotent. */
 export function createActivities({
-  limiter,
   meter = noopMetricMeter,
   log = pino({ level: 'silent' }),
   ...others
@@ -39,7 +36,7 @@ export function createActivities({
     ...resultActivities(dependencies),
     ...wakeActivities(dependencies),
     ...callbackActivities(dependencies),
-    ...limiterActivities(limiter),
+    ...limiterActivities(dependencies),
     ...scheduleActivities(dependencies),
     ...relayActivities(),
     ...mapActivities(dependencies),

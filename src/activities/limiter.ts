@@ -1,4 +1,7 @@
-import { Context } from '@temporalio/activity';
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import type { Config } from '../config/index.ts';
+import { mostCost, priceOf } from '../kimi/most-cost.ts';
+import { KimiError } from '../kimi/errors.ts';
 import {
   endedTasks,
   missingAgents,
@@ -7,19 +10,45 @@ import {
   tasksInFlight,
   type LimiterStart,
 } from '../limiter/client.ts';
+import type { Money, Paid } from '../shared/budget.ts';
+import { failureDetails } from '../shared/failure-details.ts';
 import type { ReleaseReport } from '../shared/limits.ts';
+import { FAILURE } from '../shared/names.ts';
+import type { Task } from '../shared/task.ts';
 
-/** @param limiter how a limiter is started that does not run. */
-export function limiterActivities(limiter: LimiterStart) {
+export interface LimiterDependencies {
+  /** How a limiter is started that does not run. */
+  limiter: LimiterStart;
+  /** Base address of Kimi's API, whose prices apply. */
+  apiUrl: string;
+  config: Pick<Config, 'KIMI_FALLBACK'>;
+}
+
+export function limiterActivities({ limiter, apiUrl, config }: LimiterDependencies) {
   return {
     /** Starts the limiter with a workflow id if it does not run. */
     async startLimiter(id: string): Promise<void> {
       await startLimiter(Context.current().client, { ...limiter, id });
     },
 
-    /** Releases a task's slot; does nothing if the limiter has ended. */
-    async release(id: string, report: ReleaseReport): Promise<void> {
-      await release(Context.current().client, id, report);
+    /** Releases a task's slot; does nothing if the limiter has ended. @param paid what the cost of a task with a reservation depends on */
+    async release(id: string, report: ReleaseReport, paid?: Paid): Promise<void> {
+      // A price that is not known may be as high as the reservation.
+      const spent = paid?.tokens ? (priceOf(paid, apiUrl)?.amount ?? 'reserved') : 0;
+      await release(Context.current().client, id, paid ? { ...report, spent } : report);
+    },
+
+    /** @returns what a task may cost at most: nothing if it is simulated. @throws {ApplicationFailure} if no price is known */
+    async mostCost(task: Task): Promise<Money> {
+      if (task.simulated) return { amount: 0, currency: 'CNY' };
+      try {
+        return mostCost(task, apiUrl, config.KIMI_FALLBACK);
+      } catch (error) {
+        if (!(error instanceof KimiError)) throw error;
+        const { message } = error;
+        const details = failureDetails(error);
+        throw ApplicationFailure.create({ message, type: FAILURE.notSent, nonRetryable: true, details });
+      }
     },
 
     /** @returns those of the tasks that need no slot any more: closed in any way, or with an outcome. */

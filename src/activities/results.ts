@@ -1,9 +1,10 @@
 import type { Logger } from 'pino';
-import { withSearches } from '../kimi/formulas.ts';
-import { asBatch, costOf, labelOf } from '../kimi/models.ts';
+import { labelOf } from '../kimi/models.ts';
+import { priceOf } from '../kimi/most-cost.ts';
 import { NoResult, type ResultStore } from '../results/store.ts';
 import { tildePath } from '../service/files.ts';
 import { traceTask } from '../service/tracing.ts';
+import { paidIn } from '../shared/budget.ts';
 import type { workerMetrics } from '../shared/metrics.ts';
 import type { PendingFile, Saved, TaskResult, Timings } from '../shared/result.ts';
 import { noteSaved } from '../tasks/worker-here.ts';
@@ -27,9 +28,7 @@ export function resultActivities({ results, apiUrl, metrics, log }: ResultDepend
     /** Writes the result and `latest.json`, removes the pending file. */
     async persist(result: TaskResult): Promise<Saved> {
       // The price is saved with the result: a later price table does not change it.
-      const answer = result.tokens && costOf(result.tokens, result.model, apiUrl);
-      const whole = answer && withSearches(answer, result.tool_uses ?? []);
-      const cost = whole && result.request?.batch ? asBatch(whole) : whole;
+      const cost = priceOf(paidIn(result), apiUrl);
       const priced = { ...result, ...(cost && { cost }) };
       const { saved, isNew } = await beating(async () => await results.persist(priced));
       noteSaved(saved.task_id);

@@ -71,7 +71,8 @@ export async function startWorker(config: Config, log: Logger): Promise<Service>
   const reply = pluginReply(config);
   const callbacks = { secrets, deadLetters: deadLettersFolder(config.KIMI_HOME) };
   const linkTo = dashboard === undefined ? undefined : (task_id: string) => answerLink(dashboard, task_id, secret);
-  const parts = { kimi, results, contents: payloads.contents, gateway, reply, linkTo, callbacks, limiter };
+  const balance = async () => await kimi.balance();
+  const parts = { kimi, results, contents: payloads.contents, gateway, reply, linkTo, balance, callbacks, limiter };
   const activities = createActivities({ ...parts, apiUrl, config, meter, log });
   const workers = await createWorkers(config, [
     { taskQueue: config.KIMI_TASK_QUEUE, activities },

@@ -4,9 +4,12 @@ import { GatewayError, type Gateway } from '../notify/gateway.ts';
 import { pluginWake, type Recipient } from '../notify/message.ts';
 import type { PluginWake } from '../notify/protocol.ts';
 import type { ResultStore } from '../results/store.ts';
+import type { Money } from '../shared/budget.ts';
+import { money } from '../shared/format.ts';
 import type { workerMetrics } from '../shared/metrics.ts';
 import { failureDetails } from '../shared/failure-details.ts';
 import { FAILURE } from '../shared/names.ts';
+import { textFor } from '../text/index.ts';
 import { beating } from './heartbeat.ts';
 import { sequence } from './sequence.ts';
 
@@ -15,6 +18,8 @@ export interface WakeDependencies {
   results: Pick<ResultStore, 'read' | 'sizeOf' | 'noteWoken' | 'wasWoken' | 'pathToShow'>;
   /** How the gateway's plugin notifies the user; absent if the gateway itself is woken. */
   reply?: PluginWake['reply'] | undefined;
+  /** @returns what is left on the account; `undefined` if that is not known. */
+  balance?: (() => Promise<Money | undefined>) | undefined;
   /** Makes the link to the page of an answer; absent if readers elsewhere have no address of it. */
   linkTo?: ((task_id: string) => string) | undefined;
   metrics: ReturnType<typeof workerMetrics>;
@@ -53,9 +58,9 @@ export function wakeActivities(dependencies: WakeDependencies) {
 }
 
 async function wakeOnce(
-  { gateway, results, reply, linkTo, metrics, log }: WakeDependencies,
+  { gateway, results, reply, linkTo, balance, metrics, log }: WakeDependencies,
   task_id: string,
-  text: string,
+  line: string,
   notification: string,
   recipient: Recipient,
 ): Promise<'woken' | 'acknowledged'> {
@@ -69,6 +74,8 @@ async function wakeOnce(
   }
   // The gateway accepted it, and the process ended before the engine knew.
   if (await results.wasWoken(task_id, notification)) return 'woken';
+  const left = recipient.paused && (await balance?.());
+  const text = left ? `${line}\n${textFor(recipient.lang).budget.balance(money(left))}` : line;
   const wake = reply
     ? pluginWake(reply, text, task_id, recipient, result, await results.pathToShow(task_id), linkTo?.(task_id))
     : { text, mode: 'now' as const };

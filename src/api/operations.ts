@@ -16,6 +16,7 @@ import {
   UNREADABLE,
   type Operation,
 } from './operation.ts';
+import { allowance } from './wait-schemas.ts';
 import { storedRows } from './map-schemas.ts';
 import { InvalidRequest } from './problems.ts';
 import { taskFile } from './question-schemas.ts';
@@ -204,6 +205,19 @@ export const OPERATIONS: readonly Operation[] = [
     run: async (tasks, request) => {
       const { route } = read(schemas.chatBody, request.body ?? {}, 'body');
       return await tasks.cancel(idOf(request), targetOf(route));
+    },
+  },
+  {
+    id: 'allowTask',
+    method: 'post',
+    path: '/v1/tasks/{task_id}/allow',
+    summary: 'Send a task that waits for a budget, whatever it costs',
+    body: schemas.chatBody,
+    answers: { 200: allowance },
+    problems: [...OF_A_CHAT, 'not_paused', 'no_worker'],
+    run: async (tasks, request) => {
+      const { route } = read(schemas.chatBody, request.body ?? {}, 'body');
+      return await tasks.allow(idOf(request), targetOf(route));
     },
   },
   {

@@ -17,6 +17,7 @@ export const PROBLEMS: Record<ProblemCode, [status: number, title: string]> = {
   result_gone: [410, 'The result file was removed or is damaged'],
   already_ended: [409, 'The task has ended already'],
   still_ending: [409, 'The task has received the cancellation and finishes its step'],
+  not_paused: [409, 'The task does not wait for a budget'],
   no_worker: [503, 'No worker answers'],
   not_late: [409, 'The task has no answer that came late'],
   chat_limit: [429, 'The chat has started as many tasks in this hour as it may'],

@@ -5,6 +5,7 @@ import type { Question, ResultFile } from '../shared/result.ts';
 import { NOTIFICATION, TASK_ID } from '../shared/task-id.ts';
 import { OUTCOMES, TASK_STATES, TOOLS } from '../shared/task.ts';
 import { CURSOR } from '../tasks/local.ts';
+import { budget, budgetPause, queuePosition } from './wait-schemas.ts';
 import { mapCounts, mapSummary, rowOf, storedRows } from './map-schemas.ts';
 import { metadata, priority, taskFile, taskRequest, turn } from './question-schemas.ts';
 import type { Usage } from '../tasks/limits.ts';
@@ -62,6 +63,7 @@ export const newTask = named(
       .optional()
       .describe('The program asks for the answer itself: the gateway is not woken, and the inbox does not list it.'),
     timeout_ms: z.int().min(1).max(DAY_MS).optional().describe('How long Kimi may take.'),
+    budget: budget.optional(),
     priority: priority.optional().describe('1 is sent first, 5 last; 3 by default.'),
     resend_unknown: z
       .boolean()
@@ -93,11 +95,6 @@ export const newMap = named(
   }),
 );
 
-export const queuePosition = named(
-  'QueuePosition',
-  'Position in the queue.',
-  z.object({ place: z.int(), expected_wait_ms: z.number().optional() }),
-);
 const started = {
   task_id: taskId,
   task_name: z.string(),
@@ -108,10 +105,11 @@ const started = {
 
 export const startedTask = named(
   'StartedTask',
-  'A started task: Kimi has accepted it, it waits, or Kimi has refused it. `pending`: it is saved, and Kimi has not accepted it yet. `known`: the same key or message had started it before.',
+  'A started task: Kimi has accepted it, it waits, or Kimi has refused it. `paused`: it exceeds a budget. `pending`: it is saved, and Kimi has not accepted it yet. `known`: the same key or message had started it before.',
   z.discriminatedUnion('status', [
     z.object({ status: z.literal('accepted'), ...started, api_id: z.string() }),
     z.object({ status: z.literal('queued'), ...started, queued: queuePosition }),
+    z.object({ status: z.literal('paused'), ...started, paused: budgetPause }),
     z.object({ status: z.literal('pending'), ...started }),
     z.object({ status: z.literal('refused'), ...started, error: taskError }),
     z.object({ status: z.literal('known'), ...started }),
@@ -176,6 +174,7 @@ export const listed = named(
     late: z.literal(true).optional().describe('The answer came after the outcome.'),
     simulated: simulated.optional(),
     queue: queuePosition.optional(),
+    paused: budgetPause.optional(),
     progress: progress.optional(),
     retrying: retrying.optional(),
   }) satisfies z.ZodType<LiveTask>,
@@ -201,6 +200,7 @@ export const task = named(
     status: state,
     step: z.enum([
       'queued',
+      'paused',
       'dispatching',
       'waiting',
       'saving',
@@ -214,6 +214,8 @@ export const task = named(
     api_id: z.string().optional(),
     question: z.string().optional().describe('Beginning of the prompt.'),
     queue: queuePosition.optional(),
+    paused: budgetPause.optional(),
+    budget: budget.optional(),
     created_at: time,
     accepted_at: time.optional(),
     deadline: time.optional(),
@@ -317,6 +319,7 @@ export const question = named(
     timeout_ms: z.int(),
     priority: priority.optional(),
     resend_unknown: z.literal(true).optional(),
+    budget: budget.optional(),
   }) as unknown as z.ZodType<Question>,
 );
 

@@ -13,6 +13,7 @@ export const COMMANDS: Record<CommandName, Load> = {
   watch: async () => (await import('./commands/watch.ts')).watchCommand,
   wait: async () => (await import('./commands/wait.ts')).waitCommand,
   cancel: async () => (await import('./commands/cancel.ts')).cancelCommand,
+  allow: async () => (await import('./commands/allow.ts')).allowCommand,
   retry: async () => (await import('./commands/retry.ts')).retryCommand,
   rm: async () => (await import('./commands/rm.ts')).rmCommand,
   inbox: async () => (await import('./commands/inbox.ts')).inboxCommand,

@@ -42,6 +42,7 @@ export interface RequestOptions {
 /** Options of both `dispatch` and `run`. */
 export interface TaskOptions extends RequestOptions {
   timeout?: number;
+  budget?: number;
   priority?: Priority;
   resendUnknown?: true;
   route?: Route;
@@ -73,6 +74,7 @@ export async function readTask(prompt: PromptOptions, options: TaskOptions, say:
     ...(options.model !== undefined && { model: options.model }),
     ...(Object.keys(request).length > 0 && { request }),
     ...(options.timeout !== undefined && { timeout_ms: options.timeout }),
+    ...(options.budget !== undefined && { budget: options.budget }),
     ...(options.priority && { priority: options.priority }),
     ...(options.resendUnknown && { resend_unknown: true }),
     ...(options.route && { route: options.route }),

@@ -75,6 +75,14 @@ export function maxTokens(say: CliText): (value: string) => number {
   };
 }
 
+/** Parses an amount of money. */
+export function amount(say: CliText): (value: string) => number {
+  return (value) => {
+    if (!/^\d{1,9}(?:\.\d+)?$/.test(value) || Number(value) === 0) throw new InvalidArgumentError(say.usage.amount);
+    return Number(value);
+  };
+}
+
 /** Parses `on`, `off`, or an effort. */
 export function thinking(say: CliText): (value: string) => string {
   return (value) => {

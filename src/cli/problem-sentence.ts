@@ -20,6 +20,7 @@ const SENTENCES: { [Code in SaidCode]: (params: Problems[Code], say: CliText, te
     say.alreadyEnded(task_id, how ?? (state ? text.state[state] : '')),
   ],
   still_ending: ({ task_id }, say) => [EXIT.unfinished, say.stillEnding(task_id)],
+  not_paused: ({ task_id }, say) => [EXIT.finished, say.notPaused(task_id)],
   no_worker: (_, say) => [EXIT.engine, say.noWorker],
   not_late: ({ task_id }, say) => [EXIT.unfinished, say.notLate(task_id)],
   chat_limit: ({ most, minutes }, say) => [EXIT.limited, say.chatLimit(most, minutes)],

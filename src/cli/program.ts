@@ -23,6 +23,7 @@ export const TAKES = {
   watch: '<TASK>',
   wait: '<TASKS...>',
   cancel: '[options] <TASK>',
+  allow: '[options] <TASK>',
   retry: '[options] <TASK>',
   rm: '[options] <TASK>',
   inbox: '[options]',

@@ -9,6 +9,7 @@ import { taskIdOf, timeOfKey } from '../tasks/task-id.ts';
 import type { TaskFile } from '../shared/task.ts';
 import type {
   Acknowledgement,
+  Allowance,
   Attachment,
   Cancellation,
   Filter,
@@ -175,6 +176,13 @@ export class SocketTasks implements Tasks {
     return await this.ask(
       { method: 'POST', path: `/v1/tasks/${task_id}/cancel`, body: { route: chat } },
       async (tasks) => await tasks.cancel(task_id, chat),
+    );
+  }
+
+  async allow(task_id: string, chat?: Route): Promise<Allowance> {
+    return await this.ask(
+      { method: 'POST', path: `/v1/tasks/${task_id}/allow`, body: { route: chat } },
+      async (tasks) => await tasks.allow(task_id, chat),
     );
   }
 

@@ -22,6 +22,14 @@ export function acceptanceWaitMs(): number {
   return Math.max(RETURN_BY_MS - performance.now(), LEAST_WAIT_MS);
 }
 
+/** @returns that the task was dispatched, is queued, or exceeds a budget. */
+export function startedSentence(started: StartedTask, name: string, say: CliText): string {
+  const text = textFor(langOf());
+  if (started.status === 'queued') return say.queued(name, text.queuePosition(started.queued));
+  if (started.status !== 'paused') return say.dispatched(name);
+  return say.paused(name, started.task_id, text.budget.pause(started.paused, Date.now()));
+}
+
 /** Says whether Kimi has accepted a task. */
 export function sayStarted({ simulated, retired, ...started }: StartedTask, say: CliText, json = false): Exit {
   if (started.status !== 'refused') taskIsStarted();
@@ -31,9 +39,7 @@ export function sayStarted({ simulated, retired, ...started }: StartedTask, say:
   if (json) {
     console.log(JSON.stringify(started));
   } else if (started.status !== 'refused') {
-    console.log(
-      started.status === 'queued' ? say.queued(name, text.queuePosition(started.queued)) : say.dispatched(name),
-    );
+    console.log(startedSentence(started, name, say));
     console.error(say.taskId(started.task_id));
     if (started.status === 'pending') console.error(say.pending);
     if (retired) console.error(say.retiredNotice(text.detail(retired) ?? ''));

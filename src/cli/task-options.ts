@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { duration, maxTokens, model, priority, repeated, temperature, thinking, tools } from './options.ts';
+import { amount, duration, maxTokens, model, priority, repeated, temperature, thinking, tools } from './options.ts';
 import type { CliText } from './text/index.ts';
 
 /** Adds the options of both `dispatch` and `run`. */
@@ -18,6 +18,7 @@ export function addTaskOptions(command: Command, say: CliText): Command {
     .option('--temperature <T>', help.temperature, temperature(say))
     .option('--max-tokens <N>', help.maxTokens, maxTokens(say))
     .option('--json-schema <FILE>', help.jsonSchema)
+    .option('--budget <AMOUNT>', help.budget, amount(say))
     .option('--timeout <TIME>', help.timeout, duration(say))
     .option('--priority <N>', help.priority, priority(say))
     .option('--resend-unknown', help.resendUnknown);

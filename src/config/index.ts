@@ -144,6 +144,19 @@ export function limitsOf(config: Config): Limits {
     per_minute: config.KIMI_MAX_TASKS_PER_MINUTE,
     concurrent: config.KIMI_MAX_CONCURRENT_TASKS,
     queued: config.KIMI_MAX_QUEUED_TASKS,
+    ...budgetOf(config),
+  };
+}
+
+/** Days begin as for schedules: in the time zone of this machine. */
+function budgetOf({
+  KIMI_BUDGET_PER_DAY: per_day,
+  KIMI_BUDGET_PER_CHAT_DAY: per_chat,
+}: Config): Pick<Limits, 'budget'> {
+  if (per_day === undefined && per_chat === undefined) return {};
+  const { timeZone: timezone } = new Intl.DateTimeFormat().resolvedOptions();
+  return {
+    budget: { ...(per_day !== undefined && { per_day }), ...(per_chat !== undefined && { per_chat }), timezone },
   };
 }
 

@@ -68,6 +68,9 @@ export const fallback = z.string().transform((value, context): Fallback => {
   return { after_ms, models };
 });
 
+/** An amount, in the currency of the account's host. */
+export const amount = z.coerce.number({ error: code('amount') }).positive(code('amount'));
+
 /** 0 is unlimited. */
 export const limit = wholeNumber.min(0, code('limit')).max(100_000, code('at_most'));
 

@@ -7,6 +7,7 @@ import { TASK_QUEUE } from '../shared/names.ts';
 import { USER_PATHS } from './early.ts';
 import {
   age,
+  amount,
   atMost,
   bucketName,
   fallback,
@@ -57,6 +58,9 @@ export const VARIABLES = {
   KIMI_MAX_CONCURRENT_TASKS: { schema: limit.default(5), example: '5' },
   KIMI_MAX_QUEUED_TASKS: { schema: limit.default(1000), example: '1000' },
   KIMI_MAX_TASKS_PER_CHAT_HOUR: { schema: limit.default(0), example: '20' },
+  KIMI_BUDGET_PER_DAY: { schema: amount.optional(), example: '20' },
+  KIMI_BUDGET_PER_CHAT_DAY: { schema: amount.optional(), example: '5' },
+  KIMI_BUDGET_PER_TASK: { schema: amount.optional(), example: '1.5' },
   KIMI_LIMITER: { schema: atMost(LONGEST_NAME).optional(), example: 'my-account' },
 
   KIMI_ON_INTERRUPT: { schema: oneOf('fail', 'retry').default('fail'), example: 'retry' },

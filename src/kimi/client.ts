@@ -1,15 +1,16 @@
 import * as z from 'zod';
 import { MAX_CALLBACK_BYTES, type Dispatched } from '../shared/callback.ts';
+import type { Money } from '../shared/budget.ts';
 import type { Task } from '../shared/task.ts';
 import type { ContentStore } from '../temporal/payloads/contents.ts';
 import { parseDirectAnswer } from './answer.ts';
-import type { Account } from './account.ts';
+import { availableBalance, type Account } from './account.ts';
 import { refuseIfTooLong } from './context.ts';
 import { KimiError } from './errors.ts';
 import { fallbackFor, type Fallback } from './fallback.ts';
 import { KimiHttp, type HttpResponse } from './http.ts';
 import { documentsOf, storedFiles } from './stored-file.ts';
-import { callsBack } from './models.ts';
+import { callsBack, currencyOf } from './models.ts';
 import { filesOf, requestFor } from './request.ts';
 import { readRefusal } from './refusal.ts';
 
@@ -104,6 +105,13 @@ export class KimiClient {
       }
       throw error;
     }
+  }
+
+  /** @returns what is left on the account; `undefined` if no price of this API is known, or it does not answer. */
+  async balance(): Promise<Money | undefined> {
+    const currency = currencyOf(this.options.apiUrl);
+    const { value: amount } = currency ? await availableBalance(this.account) : {};
+    return amount === undefined || !currency ? undefined : { amount, currency };
   }
 }
 

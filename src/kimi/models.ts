@@ -17,6 +17,8 @@ export interface Model {
   id: string;
   /** Tokens of prompt and answer together. */
   context: number;
+  /** Most tokens of an answer, its reasoning included, unless `--max-tokens` says another number. */
+  output: number;
   /**
    * How thinking is controlled: K2.6 can switch it on and off (`thinking`), K2.7 always thinks, K3 has levels of effort
    * (`reasoning_effort`).
@@ -29,6 +31,10 @@ export interface Model {
 
 const K2_CONTEXT = 262_144;
 const K3_CONTEXT = 1_048_576;
+
+/** Default limits of answers: K3's by Moonshot's documentation; K2.6's by can1357/oh-my-pi#1838, assumed for K2.7 too. */
+const K2_OUTPUT = 32_768;
+const K3_OUTPUT = 131_072;
 
 /** Days on which the prices were read: third parties' pages on K3.1, and Moonshot's in USD and in CNY. */
 const K3_1_READ_ON = '2026-10-25';
@@ -47,6 +53,7 @@ export const MODELS: readonly Model[] = [
   {
     id: 'kimi-k2.6',
     context: K2_CONTEXT,
+    output: K2_OUTPUT,
     thinking: 'switch',
     partial: true,
     prices: {
@@ -57,6 +64,7 @@ export const MODELS: readonly Model[] = [
   {
     id: 'kimi-k2.7-code',
     context: K2_CONTEXT,
+    output: K2_OUTPUT,
     thinking: 'always',
     partial: true,
     prices: {
@@ -67,6 +75,7 @@ export const MODELS: readonly Model[] = [
   {
     id: 'kimi-k2.7-code-highspeed',
     context: K2_CONTEXT,
+    output: K2_OUTPUT,
     thinking: 'always',
     partial: true,
     prices: {
@@ -77,6 +86,7 @@ export const MODELS: readonly Model[] = [
   {
     id: 'kimi-k3',
     context: K3_CONTEXT,
+    output: K3_OUTPUT,
     thinking: 'effort',
     partial: true,
     prices: {
@@ -88,6 +98,7 @@ export const MODELS: readonly Model[] = [
   {
     id: 'kimi-k3.1-pro',
     context: K3_CONTEXT,
+    output: K3_OUTPUT,
     thinking: 'effort',
     partial: false,
     prices: { USD: { hit: 0.2, miss: 2, output: 10, date: K3_1_READ_ON } },
@@ -95,6 +106,7 @@ export const MODELS: readonly Model[] = [
   {
     id: 'kimi-k3.1-pro-highspeed',
     context: K3_CONTEXT,
+    output: K3_OUTPUT,
     thinking: 'effort',
     partial: false,
     prices: { USD: { hit: 0.2, miss: 4, output: 20, date: K3_1_READ_ON } },

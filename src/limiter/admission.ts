@@ -1,7 +1,10 @@
 import { backoffMs } from '../shared/backoff.ts';
+import type { BudgetPause } from '../shared/budget.ts';
 import { isoSeconds } from '../shared/format.ts';
-import type { LeaseRequest, LimiterView, Limits, QueuePosition, Throttled } from '../shared/limits.ts';
+import type { LeaseRequest, LimiterView, Limits, QueuePosition, ReleaseReport, Throttled } from '../shared/limits.ts';
 import { Agents } from './agents.ts';
+import { Ledger } from './ledger.ts';
+import { PausedTasks } from './paused-tasks.ts';
 import type { AdmissionState, Lease } from './state.ts';
 import { WaitingTasks } from './waiting-tasks.ts';
 
@@ -21,18 +24,26 @@ const NEWEST_WEIGHT = 0.2;
  * A request counts from its admission until 60 s after it is known to have been sent. So the limit holds by Kimi's clock
  * too, however long a request was on its way: all requests that arrive within 60 s of each other count together.
  *
+ * A task that would exceed a budget is paused: it is not in the queue, and holds up no other one.
+ *
  * Pure: the time is an argument.
  */
 export class AdmissionQueue {
   private readonly waiting = new WaitingTasks();
   private readonly state: Omit<AdmissionState, 'queue'>;
   readonly agents: Agents;
+  readonly paused: PausedTasks;
+  private readonly ledger: Ledger;
+  /** Requests that are queued again, as the budgets allow them, and whose tasks do not know. */
+  private resumed: LeaseRequest[] = [];
   /** The last time given as an argument; no recorded time is later. */
   private latest: number;
 
   constructor({ queue, ...state }: AdmissionState) {
     this.state = state;
     this.agents = new Agents(state);
+    this.ledger = new Ledger(state);
+    this.paused = new PausedTasks(state, this.ledger, () => new Set(state.leases.map(({ task_id }) => task_id)));
     const { sent, leases, missing = [], paused_at = 0 } = state;
     const recorded = [...leases.map(({ granted_at }) => granted_at), ...missing.map(({ since }) => since)];
     this.latest = sent.concat(recorded).reduce((latest, at) => Math.max(latest, at), paused_at);
@@ -55,8 +66,11 @@ export class AdmissionQueue {
   configure(configured: Limits): void {
     const { state } = this;
     const before = state.configured;
-    const changed = (Object.keys(configured) as (keyof Limits)[]).filter((key) => configured[key] !== before[key]);
-    state.limits = { ...state.limits, ...Object.fromEntries(changed.map((key) => [key, configured[key]])) };
+    const { budget, ...numbers } = configured;
+    const changed = (Object.keys(numbers) as (keyof typeof numbers)[]).filter((key) => numbers[key] !== before[key]);
+    const { budget: _, ...kept } = state.limits;
+    const replaced = Object.fromEntries(changed.map((key) => [key, numbers[key]]));
+    state.limits = { ...kept, ...replaced, ...(budget && { budget }) };
     state.configured = configured;
   }
 
@@ -72,9 +86,10 @@ export class AdmissionQueue {
    */
   request(request: LeaseRequest, now: number): boolean {
     this.clampTo(now);
-    const waiting = this.waiting.get(request.task_id);
-    if (waiting) {
-      waiting.round = Math.max(waiting.round, request.round);
+    const known = this.waiting.get(request.task_id) ?? this.paused.get(request.task_id);
+    if (known) {
+      known.round = Math.max(known.round, request.round);
+      if (request.cost) known.cost = request.cost;
       return false;
     }
     const lease = this.lease(request.task_id);
@@ -86,6 +101,11 @@ export class AdmissionQueue {
     }
     this.waiting.add(request, lease ? 0 : request.priority);
     return !lease;
+  }
+
+  /** @returns whether a request has to say what its task may cost. */
+  needsCost({ cost }: LeaseRequest): boolean {
+    return cost === undefined && this.ledger.isActive;
   }
 
   /** @returns whether this round of a task is granted. */
@@ -106,9 +126,12 @@ export class AdmissionQueue {
    * Removes a task from the queue and releases its slot.
    *
    * @param wasSent whether a granted request may have reached Kimi
+   * @param spent {@link ReleaseReport.spent}
    */
-  release(task_id: string, wasSent: boolean, now: number): void {
+  release(task_id: string, wasSent: boolean, now: number, spent?: ReleaseReport['spent']): void {
     this.clampTo(now);
+    if (spent !== undefined) this.ledger.settle(task_id, spent);
+    this.paused.remove(task_id);
     const { state } = this;
     const lease = this.lease(task_id);
     if (lease) {
@@ -150,21 +173,40 @@ export class AdmissionQueue {
     }
   }
 
-  /** Grants every request that the limits admit now. @returns these requests, in order. */
+  /** Grants every request that the limits admit now, and pauses those that exceed a budget. @returns what is granted, in order. */
   grant(now: number): LeaseRequest[] {
     const { state } = this;
     this.clampTo(now);
     state.sent = state.sent.filter((at) => at > now - WINDOW_MS);
+    for (const request of this.paused.takeAffordable(now)) {
+      this.waiting.add(request, this.lease(request.task_id) ? 0 : request.priority);
+      this.resumed.push(request);
+    }
     const granted: LeaseRequest[] = [];
     for (let next = this.next(); next && this.isAdmitted(next, now); next = this.next()) {
       const { task_id, round } = next;
       this.waiting.take(next);
+      if (this.ledger.shortage(next, now, (id) => this.lease(id) !== undefined)) {
+        this.paused.add(next);
+        continue;
+      }
+      this.ledger.reserve(next, now);
       const lease = this.lease(task_id);
       if (lease) Object.assign(lease, { round, phase: 'granted' });
       else state.leases.push({ task_id, ...agentOf(next), round, granted_at: now, phase: 'granted' });
       granted.push(next);
     }
     return granted;
+  }
+
+  /** @returns requests that were paused and are in the queue again, once. */
+  takeResumed(): LeaseRequest[] {
+    return this.resumed.splice(0).filter(({ task_id }) => this.waiting.get(task_id));
+  }
+
+  /** @returns why a task is paused; `undefined` if it is not. */
+  pauseOf(task_id: string, now: number): BudgetPause | undefined {
+    return this.paused.pauseOf(task_id, now);
   }
 
   /**
@@ -178,7 +220,7 @@ export class AdmissionQueue {
     if (queued === 0) return [];
     const agents = new Set(newTasks.map((task_id) => this.waiting.get(task_id)?.agent));
     return [...agents].flatMap((agent) => {
-      const excess = this.waiting.countOf(agent) - queued;
+      const excess = this.waiting.countOf(agent) + this.paused.countOf(agent) - queued;
       if (excess <= 0) return [];
       const refused = this.waiting
         .of(agent)
@@ -191,6 +233,12 @@ export class AdmissionQueue {
 
   /** @returns in how many milliseconds time alone admits a task; `undefined` if that takes a signal. */
   nextChange(now: number): number | undefined {
+    const day = this.paused.isEmpty ? undefined : this.ledger.untilNextDay(now);
+    const admission = this.nextAdmission(now);
+    return day === undefined || admission === undefined ? (day ?? admission) : Math.min(day, admission);
+  }
+
+  private nextAdmission(now: number): number | undefined {
     const { sent, paused_until } = this.state;
     const next = this.next();
     if (!next) return undefined;
@@ -203,10 +251,11 @@ export class AdmissionQueue {
   /** @returns tasks that have kept others waiting for `after_ms`: to be checked whether they have ended. */
   blockers(now: number, after_ms: number): string[] {
     const next = this.next();
-    if (!next) return [];
-    const noSlot = !this.isBelowConcurrentLimit(next);
+    const areWaiting = this.paused.areWaiting(now);
+    if (!next && !areWaiting) return [];
+    const areAllHeld = areWaiting || (next !== undefined && !this.isBelowConcurrentLimit(next));
     return this.countedLeases
-      .filter(({ granted_at, phase }) => granted_at <= now - after_ms && (noSlot || phase === 'granted'))
+      .filter(({ granted_at, phase }) => granted_at <= now - after_ms && (areAllHeld || phase === 'granted'))
       .map(({ task_id }) => task_id);
   }
 
@@ -219,6 +268,7 @@ export class AdmissionQueue {
   view(now: number): LimiterView {
     const { limits, leases, paused_until, agents } = this.state;
     const used = this.requestsInLastMinute(now);
+    const budget = this.ledger.view(now, this.paused.view(now));
     return {
       limits,
       used_per_minute: used,
@@ -230,6 +280,7 @@ export class AdmissionQueue {
         ...this.position(index, now, used),
       })),
       ...(paused_until > now && { paused_until: isoSeconds(paused_until) }),
+      ...(budget && { budget }),
       ...(agents && {
         agents: agents.map((agent) => ({
           agent,

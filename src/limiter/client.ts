@@ -32,8 +32,8 @@ export interface LimiterStart {
 }
 
 /** @returns whether tasks need a limiter. */
-export function isLimited({ per_minute, concurrent }: Limits): boolean {
-  return per_minute > 0 || concurrent > 0;
+export function isLimited({ per_minute, concurrent, budget }: Limits): boolean {
+  return per_minute > 0 || concurrent > 0 || budget !== undefined;
 }
 
 /** @returns the workflow id of an agent's limiter: its own, or a shared one (`KIMI_LIMITER`). */
@@ -174,7 +174,7 @@ export async function watchLimiter(client: Client, id: string, meter: MetricMete
         gauges.inFlight.set(in_flight.length);
         gauges.used.set(used_per_minute);
         gauges.paused.set(paused_until === undefined ? 0 : 1);
-        for (const of of ['per_minute', 'concurrent', 'queued'] satisfies (keyof Limits)[]) {
+        for (const of of ['per_minute', 'concurrent', 'queued'] as const) {
           gauges.limit.set(limits[of], { of });
         }
       }

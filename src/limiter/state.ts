@@ -1,4 +1,5 @@
 import type { LeaseRequest, Limits } from '../shared/limits.ts';
+import type { LedgerState } from './ledger.ts';
 
 /** A slot that a task holds from its admission to its outcome. */
 export interface Lease {
@@ -32,6 +33,15 @@ export interface AdmissionState {
   agents?: string[];
   /** Agents without a worker at the last check, and since when; after a while they count as away. */
   missing?: { agent: string; since: number; away: boolean }[];
+  /** Absent until there is a budget. */
+  ledger?: LedgerState;
+  /** Requests that exceed a budget; absent if there were none. `told`: what their tasks know, `waits` or `asks`. */
+  paused?: PausedRequest[];
+}
+
+export interface PausedRequest {
+  request: LeaseRequest;
+  told?: 'waits' | 'asks';
 }
 
 export function emptyState(limits: Limits): AdmissionState {

@@ -41,7 +41,9 @@ export function sayStarted(started: Exclude<StartedTask, { status: 'refused' }>,
   const how =
     started.status === 'queued'
       ? say.started.queued(name, task_id, textFor(lang).queuePosition(started.queued))
-      : say.started[started.status](name, task_id);
+      : started.status === 'paused'
+        ? say.started.paused(name, task_id, textFor(lang).budget.pause(started.paused, Date.now()))
+        : say.started[started.status](name, task_id);
   return [how, say.next(task_id), started.simulated ? say.simulated : ''];
 }
 
@@ -74,16 +76,18 @@ function partOf(output: string, offset: number): { part: string; next?: number }
 /** @returns where a task stands, in one line. */
 export function progressOf(task: Standing, lang: Lang): string {
   const text = textFor(lang);
-  const { queue, progress, map, step, completed_at: ended } = task;
+  const { queue, paused, progress, map, step, completed_at: ended } = task;
   const state = stateOf(task, text);
   if (ended !== undefined) return state;
   const how = map
     ? text.rows(map)
     : queue
       ? text.queuePosition(queue)
-      : progress
-        ? text.stream(progress)
-        : text.step[step];
+      : paused
+        ? text.budget.pause(paused, Date.now())
+        : progress
+          ? text.stream(progress)
+          : text.step[step];
   return text.withDetail(state, how);
 }
 

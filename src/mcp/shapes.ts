@@ -5,6 +5,7 @@ import { mapCounts } from '../api/map-schemas.ts';
 import { taskRequest } from '../api/question-schemas.ts';
 import { taskError } from '../api/schema-parts.ts';
 import * as schemas from '../api/schemas.ts';
+import { queuePosition } from '../api/wait-schemas.ts';
 import { MAX_FILES, OUTCOMES } from '../shared/task.ts';
 import type { McpText } from './text/index.ts';
 
@@ -79,6 +80,7 @@ const ofTask = schemas.task.pick({
   state: true,
   step: true,
   queue: true,
+  paused: true,
   created_at: true,
   deadline: true,
   completed_at: true,
@@ -107,7 +109,7 @@ const dispatched = z.object({
   task_name: ofResult.task_name,
   status: z.enum([...STARTED, ...OUTCOMES]),
   result_file: z.string().optional(),
-  queued: schemas.queuePosition.optional(),
+  queued: queuePosition.optional(),
 });
 
 export const OUTPUTS = {

@@ -1,4 +1,4 @@
-import { excerptOf, field, firstCharacters } from '../shared/format.ts';
+import { excerptOf, field, firstCharacters, money } from '../shared/format.ts';
 import type { MapSummary } from '../shared/map.ts';
 import { SUMMARY_CHARS, isTruncated, type ResultFile } from '../shared/result.ts';
 import { MISSED_AFTER_MS } from '../shared/schedule.ts';
@@ -36,6 +36,10 @@ export function outcomeText(result: ResultFile, text: Text): string {
   if (map) facts.push(reply.rows(text.rows(map)));
   const tokens = result.tokens ?? map?.tokens;
   if (tokens) facts.push(reply.tokens(tokens));
+  if (result.cost && result.budget !== undefined) {
+    const { currency } = result.cost;
+    facts.push(reply.cost(money(result.cost), money({ amount: result.budget, currency })));
+  }
   facts.push(reply.completedAt(result.completed_at));
   const isCut = isTruncated(result);
   if (isCut) facts.push(`✂️ ${text.truncated.sentence}`);
@@ -83,8 +87,8 @@ export function chatReplyText(result: ResultFile, file: string, text: Text): str
   return replyText(result, file, text, closedSummaryOf, `/kimi result ${result.task_id}`);
 }
 
-/** The chat that is notified, and its language. */
-export type Recipient = Pick<Task, 'route' | 'lang'>;
+/** The chat that is notified, and its language. `paused`: of a task that exceeds a budget, whose user is asked. */
+export type Recipient = Pick<Task, 'route' | 'lang'> & { paused?: Pick<Task, 'task_name'> };
 
 /**
  * The wake of the gateway's plugin.
@@ -99,12 +103,12 @@ export function pluginWake(
   reply: PluginWake['reply'],
   line: string,
   task_id: string,
-  { lang, route }: Recipient,
+  { lang, route, paused }: Recipient,
   result: ResultFile | undefined,
   file: string,
   link?: string,
 ): PluginWake {
-  const { task_name = task_id, status = 'unknown', output } = result ?? {};
+  const { task_name = paused?.task_name ?? task_id, status = paused ? 'paused' : 'unknown', output } = result ?? {};
   const text = textFor(lang);
   return {
     text: line,

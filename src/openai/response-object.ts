@@ -62,6 +62,7 @@ export function askedOf(result: ResultFile, question: Pick<Task, 'request' | 'me
 
 const STATUSES = {
   queued: 'queued',
+  paused: 'queued',
   dispatching: 'queued',
   dispatched: 'in_progress',
   done: 'completed',

@@ -9,6 +9,7 @@ import { TASK_ID } from '../shared/task-id.ts';
 import { MAX_FILES, MAX_IMAGES_BYTES, MAX_PROMPT_BYTES, TOOLS } from '../shared/task.ts';
 import { createApp, errorHandler, isBodyError, refuseOthers } from '../service/express.ts';
 import { HttpError, secretCheck } from '../service/http.ts';
+import { availableBalance } from '../kimi/account.ts';
 import { callbackUrl } from '../kimi/client.ts';
 import { traced } from '../service/tracing.ts';
 import { KimiHttp } from '../kimi/http.ts';
@@ -93,6 +94,11 @@ export function createRelayApp(options: RelayAppOptions): Express {
     const body: unknown = incoming.body;
     const counted = await kimi?.post('tokenizers/estimate-token-count', { body, signal });
     if (counted) response.status(counted.statusCode).json(await kimi?.readJson(counted, MAX_CALLBACK_BYTES));
+  });
+
+  app.get('/v1/users/me/balance', async (_request, response) => {
+    const account = apiKey ? await availableBalance({ apiUrl, apiKey }) : {};
+    response.status(account.value === undefined ? 502 : 200).json({ data: { available_balance: account.value } });
   });
 
   app.use(refuseOthers);

@@ -1,12 +1,12 @@
 /** The callback of a request, from all its attempts. */
 import type { AnswerCallback, Callback, ErrorCallback, Usage } from '../shared/callback.ts';
 import { relayApiId } from '../shared/names.ts';
-import { callbackMetadata, relayFailure, type RelayRequest } from '../shared/relay.ts';
+import { callbackMetadata, MAX_ROUNDS, relayFailure, type RelayRequest } from '../shared/relay.ts';
 import type { TaskError } from '../shared/task.ts';
 import { textOf, type Attempt } from './attempts.ts';
 import { hasEnded } from './finish-reason.ts';
 import { textOfMessages, tokensIn } from './token-estimate.ts';
-import { MAX_ROUNDS, roundsOf } from './tools.ts';
+import { roundsOf } from './tools.ts';
 
 /** Errors for an answer that has ended incomplete, by `finish_reason`. */
 const CUT: Partial<Record<string, [type: string, message: string]>> = {

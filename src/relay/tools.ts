@@ -1,7 +1,7 @@
 /** Tools of a task: Kimi calls them, Moonshot runs them, and their results go into the next request of the same answer. */
 import type { Logger } from 'pino';
 import { KimiError } from '../kimi/errors.ts';
-import type { RelayRequest } from '../shared/relay.ts';
+import { MAX_CALLS, MAX_ROUNDS, type RelayRequest } from '../shared/relay.ts';
 import type { Tool, ToolUse } from '../shared/task.ts';
 import type { ToolCall } from './answer.ts';
 import type { Attempt } from './attempts.ts';
@@ -13,12 +13,6 @@ export interface ToolsDependencies {
   received: Pick<ReceivedStore, 'toolsOf' | 'noteTools'>;
   log: Logger;
 }
-
-/** Most rounds of calls for one answer: each one pays for the conversation before it. After them Kimi answers with what it has. */
-export const MAX_ROUNDS = 10;
-
-/** Most calls for one answer. A model may ask for many in a round (128 at Moonshot), and each may be paid for. */
-export const MAX_CALLS = 30;
 
 /** The functions of a tool. `builtin`: Moonshot's older search, which runs with the request after the call. */
 export interface Offered {

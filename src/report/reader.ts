@@ -150,6 +150,7 @@ export class Reader {
         )}
       </dl>
       ${ended !== undefined && html`<p class="warn">${words.ended(ended)}</p>`}
+      ${view.paused && html`<p class="warn">${text.budget.pause(view.paused, Date.now())}</p>`}
       ${why && html`<p class="warn">${explain(why, text)}</p>`} ${progress && html`<p>${text.stream(progress)}</p>`}
       ${
         progress?.tail !== undefined &&

@@ -39,12 +39,18 @@ export interface Belonging {
 
 /**
  * `start`: tasks, maps and schedules, and the files for them. `read`: states, questions, results. `change`: cancel, acknowledge, pause,
- * remove. `notify`: have the answer sent to a chat.
+ * remove. `notify`: have the answer sent to a chat. `allow`: let a task exceed a budget.
  */
-export type Deed = 'start' | 'read' | 'change' | 'notify';
+export type Deed = 'start' | 'read' | 'change' | 'notify' | 'allow';
 
 /** The scope, beside `admin`, with which a token may do something. */
-const SCOPE_OF: Record<Deed, Scope> = { start: 'submit', read: 'read', change: 'submit', notify: 'admin' };
+const SCOPE_OF: Record<Deed, Scope> = {
+  start: 'submit',
+  read: 'read',
+  change: 'submit',
+  notify: 'admin',
+  allow: 'admin',
+};
 
 /**
  * @param task whose it is; absent: whether there are tasks that the caller may do it to

@@ -64,9 +64,9 @@ export function routeIn({ memo }: { memo?: Record<string, unknown> }): Route | u
   return memo?.[ROUTE_MEMO] as Route | undefined;
 }
 
-/** @returns whether both are the same chat. A thread of a group is a separate chat. */
+/** @returns whether both are the same chat. */
 export function isSameChat(one: Route, other: Route): boolean {
-  return chatOf(one) === chatOf(other);
+  return chatKey(one) === chatKey(other);
 }
 
 /** @returns the chat that a thread belongs to; of any other chat, the chat itself. */
@@ -76,10 +76,11 @@ export function withoutThread({ thread_id: _, ...chat }: Route): Route {
 
 /** @returns a key that is unique to a message; `undefined` if the message is not known. */
 export function messageKey(route: Route | undefined): string | undefined {
-  return route?.message && JSON.stringify([chatOf(route), route.message.id, route.message.at]);
+  return route?.message && JSON.stringify([chatKey(route), route.message.id, route.message.at]);
 }
 
-function chatOf({ channel, account_id = 'default', to, thread_id }: Route): string {
+/** @returns a key that is unique to a chat. A thread of a group is a separate chat. */
+export function chatKey({ channel, account_id = 'default', to, thread_id }: Route): string {
   return JSON.stringify([channel, account_id, to, thread_id]);
 }
 

@@ -42,6 +42,8 @@ export interface Details {
   said: { words: string };
   retired: { model: string; date: string; successor: string };
   temperature: { model: string; only: number };
+  /** A budget cannot be kept: the price is not known. */
+  unpriced: { model: string; host: string };
   unreached: Cause;
   /** Kimi extracts no text from a file. `words` are its own. */
   unread_file: { name: string; words?: string };

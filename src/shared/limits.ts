@@ -1,4 +1,5 @@
 /** Messages between tasks and the limiter. */
+import type { Budget, BudgetPause, BudgetView, Reservation } from './budget.ts';
 import type { Priority } from './task.ts';
 
 /** Limits of admission; 0 is unlimited. */
@@ -9,6 +10,8 @@ export interface Limits {
   concurrent: number;
   /** Waiting tasks of each agent; further ones are refused. */
   queued: number;
+  /** Absent if tasks may cost anything. */
+  budget?: Budget;
 }
 
 /** A task's request for a lease. */
@@ -21,6 +24,8 @@ export interface LeaseRequest {
   round: number;
   /** Set if Kimi answered 429 in the previous round. Part of the request, since the order of two signals is not certain. */
   turned_away?: Throttled;
+  /** What the task may cost; absent until the limiter asks for it, which it does if there is a budget. */
+  cost?: Reservation;
 }
 
 /** Kimi answered 429. */
@@ -42,6 +47,8 @@ export interface ReleaseReport {
   task_id: string;
   /** Whether Kimi has, or may have, received a request of this task. */
   sent: boolean;
+  /** What it cost; `reserved` if that is not known. Absent while an answer may follow, and if nothing is reserved for it. */
+  spent?: number | 'reserved';
 }
 
 /** Position in the limiter's queue. */
@@ -56,6 +63,9 @@ export interface QueuePosition {
 export type Admission = { round: number } & (
   | { state: 'granted' }
   | ({ state: 'queued' } & QueuePosition)
+  /** There is a budget: the request needs what the task may cost. */
+  | { state: 'unpriced' }
+  | { state: 'paused'; pause: BudgetPause }
   /** The queue is full; `limit` is its limit. */
   | { state: 'refused'; limit: number }
 );
@@ -73,6 +83,8 @@ export interface LimiterView {
   agents?: AgentView[];
   /** End of a pause after a 429. */
   paused_until?: string;
+  /** Absent without a budget. */
+  budget?: BudgetView;
 }
 
 /** An agent's share of a limiter. */

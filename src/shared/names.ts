@@ -46,6 +46,9 @@ export const ACCEPTED_UPDATE = 'accepted';
 /** Update of a task → {@link TaskView}: the agent has shown the result to its user. Rejected while there is no result. */
 export const ACKNOWLEDGE_UPDATE = 'acknowledge';
 
+/** Update of a task or a map → {@link TaskView}: it is sent, whatever it costs. Rejected unless it exceeds a budget. */
+export const ALLOW_UPDATE = 'allow';
+
 /** Signal to a task, argument {@link RelayReport}: progress of its relay's request to Kimi. */
 export const RELAY_SIGNAL = 'relay';
 

@@ -37,6 +37,12 @@ export interface RelayFallback {
 /** Most fallbacks of a task. */
 export const MAX_FALLBACKS = 4;
 
+/** Most rounds of calls of tools for one answer: each one pays for the conversation before it. After them Kimi answers with what it has. */
+export const MAX_ROUNDS = 10;
+
+/** Most calls for one answer. A model may ask for many in a round (128 at Moonshot), and each may be paid for. */
+export const MAX_CALLS = 30;
+
 /** A document that is uploaded to Kimi. */
 export type RelayFile = Pick<TaskFile, 'name' | 'bytes' | 'sha256' | 'claim'>;
 

@@ -85,6 +85,7 @@ const QUESTION = [
   'timeout_ms',
   'priority',
   'resend_unknown',
+  'budget',
 ] as const;
 export type Question = Pick<Task, (typeof QUESTION)[number]>;
 

@@ -10,10 +10,10 @@ export const TASK_ID = new RegExp(`^${ID}$`);
 export const TASK_ID_IN = new RegExp(`\\b${ID}\\b`);
 
 /**
- * Id of a notification: the task id for the outcome, `<id>-late` for an answer that came after it. The `Idempotency-Key` of a
- * repeated wake ends in `-again-<n>`.
+ * Id of a notification: the task id for the outcome, `<id>-late` for an answer that came after it, `<id>-budget` for a task that
+ * exceeds a budget. The `Idempotency-Key` of a repeated wake ends in `-again-<n>`.
  */
-export const NOTIFICATION = new RegExp(`^${ID}(?:-late)?(?:-again-\\d{1,2})?$`);
+export const NOTIFICATION = new RegExp(`^${ID}(?:-late|-budget)?(?:-again-\\d{1,2})?$`);
 
 /** A task named by a user, an agent or a gateway. */
 export interface TaskReference {
@@ -26,7 +26,7 @@ export interface TaskReference {
 export function parseTaskId(word: string): TaskReference | undefined {
   if (!NOTIFICATION.test(word)) return undefined;
   const notification = word.replace(/-again-\d+$/, '');
-  return { task_id: notification.replace(/-late$/, ''), notification };
+  return { task_id: notification.replace(/-(?:late|budget)$/, ''), notification };
 }
 
 /** Numbers of nine digits, which are never drawn at random (tasks/task-id.ts). */
@@ -41,6 +41,11 @@ export function rowTaskId(map: string, number: number): string {
 /** @returns the id of a result's notification. An answer after a cancellation has no notification of its own. */
 export function notificationId({ task_id, status, late }: Pick<TaskResult, 'task_id' | 'status' | 'late'>): string {
   return late && status !== 'cancelled' ? `${task_id}-late` : task_id;
+}
+
+/** @returns the id of the notification that a task exceeds a budget. */
+export function budgetNotification(task_id: string): string {
+  return `${task_id}-budget`;
 }
 
 /** @returns the `Idempotency-Key` of the nth repeat of a notification. */

@@ -1,4 +1,5 @@
 /** A task: its input and its state. */
+import type { BudgetPause } from './budget.ts';
 import type { Route } from './chat.ts';
 import type { ErrorDetail } from './error-detail.ts';
 import { firstCharacters } from './format.ts';
@@ -25,6 +26,10 @@ export interface Task {
   lang: Lang;
   /** Workflow id of its limiter; absent if nothing is limited. */
   limiter?: string;
+  /** What it may cost at most, in the currency of the account's host; absent if that is not limited. */
+  budget?: number;
+  /** Its user lets it be sent, whatever it costs. */
+  allowed?: true;
   /** 1 is admitted first, 5 last; 3 by default (Temporal's scale). */
   priority?: Priority;
   /** Resend a request whose outcome is unknown, at the risk of paying twice. */
@@ -155,17 +160,19 @@ export function isOutcome(state: TaskState): state is Outcome {
 }
 
 /** States before the outcome. */
-export const STATES_IN_FLIGHT = ['queued', 'dispatching', 'dispatched'] as const;
+export const STATES_IN_FLIGHT = ['queued', 'paused', 'dispatching', 'dispatched'] as const;
 
 /** Values of the search attribute `KimiStatus`. */
 export const TASK_STATES = [...STATES_IN_FLIGHT, ...OUTCOMES] as const;
 
 export type TaskState = (typeof TASK_STATES)[number];
 
-/** Kimi has accepted the task, or the limiter has queued it. */
+/** Kimi has accepted the task, the limiter has queued it, or it exceeds a budget. */
 export type Acceptance =
   /** The provider's id of the request, e.g. `cmpl-1707654360-abc123`. */
-  { task_id: string; api_id: string } | { task_id: string; queued: QueuePosition };
+  | { task_id: string; api_id: string }
+  | { task_id: string; queued: QueuePosition }
+  | { task_id: string; paused: BudgetPause };
 
 /** An error of the provider or of ours. Never contains a secret. */
 export interface TaskError {
@@ -178,6 +185,8 @@ export interface TaskError {
 
 export type TaskStep =
   | 'queued'
+  /** It exceeds a budget. */
+  | 'paused'
   | 'dispatching'
   | 'waiting'
   | 'saving'
@@ -201,6 +210,10 @@ export interface TaskView {
   api_id?: string;
   /** Position in the queue by the limiter's last answer. */
   queue?: QueuePosition;
+  /** Why it is not sent: it exceeds a budget. */
+  paused?: BudgetPause;
+  /** What it may cost at most. */
+  budget?: number;
   /** Beginning of the prompt; absent if no worker answers, or if it was not kept. */
   question?: string;
   created_at: string;
@@ -247,12 +260,12 @@ export const QUESTION_CHARS = 300;
 
 type Asked = Pick<
   Task,
-  'prompt' | 'files' | 'metadata' | 'continues' | 'relay' | 'simulated' | 'schedule' | 'row' | 'owner'
+  'prompt' | 'files' | 'metadata' | 'continues' | 'relay' | 'simulated' | 'schedule' | 'row' | 'owner' | 'budget'
 >;
 
 /** @returns what a task shows of what it was asked. */
 export function viewOfAsked(asked: Asked): Partial<TaskView> {
-  const { prompt, files, metadata, continues, relay, simulated, schedule, row, owner } = asked;
+  const { prompt, files, metadata, continues, relay, simulated, schedule, row, owner, budget } = asked;
   return {
     question: firstCharacters(prompt, QUESTION_CHARS),
     ...(metadata && { metadata }),
@@ -263,6 +276,7 @@ export function viewOfAsked(asked: Asked): Partial<TaskView> {
     ...(schedule && { schedule }),
     ...(row && { row }),
     ...(owner !== undefined && { owner }),
+    ...(budget !== undefined && { budget }),
   };
 }
 

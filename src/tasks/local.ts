@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { retirementOf } from '../kimi/models.ts';
 import { limiterView } from '../limiter/client.ts';
+import type { BudgetPause } from '../shared/budget.ts';
 import type { Route } from '../shared/chat.ts';
 import type { QueuePosition } from '../shared/limits.ts';
 import { countsOf, type StoredRows } from '../shared/map.ts';
@@ -10,12 +11,22 @@ import type { ServiceSchedules } from '../schedules/schedules.ts';
 import type { TaskReference } from '../shared/task-id.ts';
 import { newestTasks, pageOfTasks, type EngineTask, type Place } from '../temporal/task-list.ts';
 import { acknowledge } from './acknowledge.ts';
+import { allow } from './allow.ts';
 import { cancel } from './cancel.ts';
 import type { TaskContext } from './context.ts';
 import { continued } from './conversation.ts';
-import { checkChat, hasEnded, lookUpWithResult, ownerInEngine, progressOf, savedResult, viewOf } from './look-up.ts';
+import {
+  checkChat,
+  hasEnded,
+  lookUp,
+  lookUpWithResult,
+  ownerInEngine,
+  progressOf,
+  savedResult,
+  viewOf,
+} from './look-up.ts';
 import { Problem } from './problem.ts';
-import { isOutcome, type TaskFile } from '../shared/task.ts';
+import { isOutcome, type TaskFile, type TaskView } from '../shared/task.ts';
 import { keepFile } from './files.ts';
 import { usageOfLimits, type Usage } from './limits.ts';
 import { checkTask, inputOf, type CheckedTask } from './request.ts';
@@ -24,6 +35,7 @@ import { startMap } from './start-map.ts';
 import { checkChatLimit, startedBefore, startTask } from './start.ts';
 import type {
   Acknowledgement,
+  Allowance,
   Attachment,
   Cancellation,
   Filter,
@@ -141,6 +153,14 @@ export class LocalTasks implements ServiceTasks {
     const saved = await context.results.readIfSound(task_id);
     return saved ? saved.owner : await context.withClient(async (client) => await ownerInEngine(client, task_id));
   }
+
+  async allow(task_id: string, chat?: Route): Promise<Allowance> {
+    await checkChat(this.context, task_id, chat);
+    return await this.context.withClient(async (client) => {
+      if (!chat && !(await lookUp(client, task_id))) throw new Problem('unknown_task', { task_id });
+      return await allow(client, task_id);
+    });
+  }
 }
 
 /**
@@ -189,14 +209,16 @@ async function liveTasks(
     found.push(...page.tasks.filter(({ task_id }) => !removed.has(task_id)));
     place = page.next;
   } while (place && found.length < limit);
-  const isQueued = found.some(({ state }) => state === 'queued');
-  const view = isQueued && limiter ? await limiterView(client, limiter) : undefined;
+  const isWaiting = found.some(({ state }) => state === 'queued' || state === 'paused');
+  const view = isWaiting && limiter ? await limiterView(client, limiter) : undefined;
   const places = new Map(view?.queue.map((waiting) => [waiting.task_id, waiting]));
+  const pauses = new Map(view?.budget?.paused.map((waiting) => [waiting.task_id, waiting]));
   const tasks = await Promise.all(
     found.map(async ({ isMap, ...task }): Promise<LiveTask> => {
       const { progress, retrying } =
         relay && !isMap && task.state === 'dispatched' ? await progressOf(client, task.task_id) : {};
       const queue = places.get(task.task_id);
+      const paused = pauses.get(task.task_id);
       // Only the result knows when its answer came.
       const saved = isOutcome(task.state) ? await results.readIfSound(task.task_id) : undefined;
       const map = saved?.map ? countsOf(saved.map) : isMap && (await viewOf(client, task.task_id))?.map;
@@ -207,6 +229,7 @@ async function liveTasks(
         ...(saved?.late && { late: true }),
         ...(simulated && { simulated: true }),
         ...(queue && { queue }),
+        ...(paused && { paused }),
         ...(progress && { progress }),
         ...(retrying && { retrying }),
       };
@@ -244,7 +267,7 @@ async function standingOf(context: TaskContext, task_id: string): Promise<Standi
     map: saved?.map ? countsOf(saved.map) : known.map,
     question: known.question ?? asked?.question,
     files: known.files ?? asked?.files,
-    queue: known.state === 'queued' ? ((await currentPlace(context, task_id)) ?? known.queue) : undefined,
+    ...(await currentWait(context, known)),
     retrying: found?.retrying,
     progress: found?.progress,
     cost: saved?.cost,
@@ -258,11 +281,19 @@ async function standingOf(context: TaskContext, task_id: string): Promise<Standi
 }
 
 /** Asks the limiter: the task only knows its last report. */
-async function currentPlace(context: TaskContext, task_id: string): Promise<QueuePosition | undefined> {
+async function currentWait(
+  context: TaskContext,
+  { task_id, state, queue, paused }: TaskView,
+): Promise<{ queue: QueuePosition | undefined; paused: BudgetPause | undefined }> {
   const { limiter } = context;
-  if (!limiter) return undefined;
-  const view = await context.withClient(async (client) => await limiterView(client, limiter));
-  return view?.queue.find((waiting) => waiting.task_id === task_id);
+  if (state !== 'queued' && state !== 'paused') return { queue: undefined, paused: undefined };
+  const view =
+    limiter === undefined ? undefined : await context.withClient(async (client) => await limiterView(client, limiter));
+  const isIt = (waiting: { task_id: string }): boolean => waiting.task_id === task_id;
+  return {
+    queue: state === 'queued' ? (view?.queue.find(isIt) ?? queue) : undefined,
+    paused: state === 'paused' ? (view?.budget?.paused.find(isIt) ?? paused) : undefined,
+  };
 }
 
 /** The results folder knows the newest result; only the engine knows the newest of a chat. */

@@ -10,6 +10,7 @@ import type { Usage } from './limits.ts';
 import { Problem } from './problem.ts';
 import type {
   Acknowledgement,
+  Allowance,
   Attachment,
   CallerTasks,
   Cancellation,
@@ -97,6 +98,11 @@ export class OwnTasks implements CallerTasks {
   async limits(): Promise<Usage> {
     need(this.holder, 'read');
     return await this.all.limits();
+  }
+
+  async allow(task_id: string, chat?: Route): Promise<Allowance> {
+    await this.check('allow', task_id);
+    return await this.all.allow(task_id, chat);
   }
 
   private seen(): { owner?: string } {

@@ -18,6 +18,8 @@ export interface Problems {
   already_ended: { task_id: string; state?: TaskState; how?: string };
   /** The task has received the cancellation, and finishes its step. */
   still_ending: { task_id: string };
+  /** The task does not wait for a budget. */
+  not_paused: { task_id: string };
   /** No worker answers. */
   no_worker: { task_id: string };
   /** The task has no answer that came late. */

@@ -81,6 +81,11 @@ function bytesOf(conversation: readonly Turn[]): number {
   return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
 }
 
+function budgetOf({ KIMI_BUDGET_PER_TASK }: TaskContext['config'], task: CheckedTask): Pick<Task, 'budget'> {
+  const { budget = KIMI_BUDGET_PER_TASK } = task;
+  return budget === undefined ? {} : { budget };
+}
+
 /** @returns the input of the task's workflow. */
 export function inputOf({ config, limiter, relay, simulated }: TaskContext, task: CheckedTask): Omit<Task, 'task_id'> {
   const { prompt, name, model, request, files = [], continue: continues, conversation } = task;
@@ -92,6 +97,7 @@ export function inputOf({ config, limiter, relay, simulated }: TaskContext, task
     grace_ms: config.KIMI_GRACE_MS,
     lang: task.lang ?? config.KIMI_LANG,
     ...(limiter && { limiter }),
+    ...budgetOf(config, task),
     ...(task.priority && { priority: task.priority }),
     ...(task.resend_unknown && { resend_unknown: true }),
     ...(acknowledgedBy(config) === 'agent' && { ack: 'agent' }),

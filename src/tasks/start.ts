@@ -152,6 +152,7 @@ async function startOnce(
   const accepted = accept(client, taskQueue, task, origin, leaving.signal).then(
     (acceptance): Started => {
       if ('error' in acceptance) return { status: 'refused', ...acceptance };
+      if ('paused' in acceptance) return { status: 'paused', ...acceptance };
       return 'api_id' in acceptance ? { status: 'accepted', ...acceptance } : { status: 'queued', ...acceptance };
     },
     async (error: unknown): Promise<Started> => {

@@ -1,4 +1,5 @@
 /** Operations on tasks, and what they return: in this process, or by the API of the running service. */
+import type { BudgetPause } from '../shared/budget.ts';
 import type { Route } from '../shared/chat.ts';
 import type { ErrorDetail } from '../shared/error-detail.ts';
 import type { QueuePosition } from '../shared/limits.ts';
@@ -40,6 +41,8 @@ export interface NewTask {
   /** False if the program that starts it asks for the answer itself: the gateway is not woken, and the inbox does not list it. */
   wake?: false;
   timeout_ms?: number;
+  /** What it may cost at most, in the currency of the account's host. Of a map: each row. */
+  budget?: number;
   priority?: Priority;
   resend_unknown?: true;
   route?: Route;
@@ -79,6 +82,8 @@ export interface Attachment {
 export type Accepted =
   | { status: 'accepted'; task_id: string; api_id: string }
   | { status: 'queued'; task_id: string; queued: QueuePosition }
+  /** It exceeds a budget. */
+  | { status: 'paused'; task_id: string; paused: BudgetPause }
   | { status: 'pending'; task_id: string }
   | { status: 'refused'; task_id: string; error: TaskError }
   /** The same message, or the same key, started it before. */
@@ -157,7 +162,11 @@ export interface Found {
 
 /** A listed task and its current state. */
 export type LiveTask = ListedTask &
-  Pick<Found, 'progress' | 'retrying'> & { status: TaskState; queue?: QueuePosition | undefined };
+  Pick<Found, 'progress' | 'retrying'> & {
+    status: TaskState;
+    queue?: QueuePosition | undefined;
+    paused?: BudgetPause | undefined;
+  };
 
 export interface TaskList {
   tasks: LiveTask[];
@@ -172,6 +181,7 @@ export type Standing = TaskView & {
   status: TaskState;
   map?: MapCounts | undefined;
   queue?: QueuePosition | undefined;
+  paused?: BudgetPause | undefined;
   retrying?: Retrying | undefined;
   progress?: StreamProgress | undefined;
   cost?: Cost | undefined;
@@ -204,6 +214,11 @@ export interface Cancellation {
   received?: boolean;
 }
 
+export interface Allowance {
+  task_id: string;
+  status: 'allowed';
+}
+
 /** Every operation throws a {@link Problem} if it cannot be done, and `EngineUnreachable` without an engine. */
 export interface Tasks {
   /**
@@ -228,6 +243,8 @@ export interface Tasks {
   unacknowledged(): Promise<ResultFile[]>;
   acknowledge(reference: TaskReference, chat?: Route): Promise<Acknowledgement>;
   cancel(task_id: string, chat?: Route): Promise<Cancellation>;
+  /** Lets a task be sent that exceeds a budget. */
+  allow(task_id: string, chat?: Route): Promise<Allowance>;
   /** Tasks that are started on time. */
   readonly schedules: Schedules;
 }

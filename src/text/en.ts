@@ -1,4 +1,5 @@
-import { field, fileNote } from '../shared/format.ts';
+import type { BudgetPause } from '../shared/budget.ts';
+import { field, fileNote, money } from '../shared/format.ts';
 import type { MapCounts } from '../shared/map.ts';
 import { dueTime, zoneName } from '../shared/schedule.ts';
 import type { Text } from './zh-TW.ts';
@@ -25,9 +26,29 @@ function rows({ rows: all, done, failed, timed_out, cancelled }: MapCounts): str
     .join(', ');
 }
 
+const BUDGET_OF: Record<BudgetPause['of'], string> = {
+  day: 'today’s budget',
+  chat: 'the budget of this chat for today',
+  task: 'the budget of the task',
+};
+
+function overBudget({ of, currency, budget, needs, spent, reserved = 0 }: BudgetPause): string {
+  const say = (amount: number): string => money({ amount, currency });
+  const used = [spent > 0 && `${say(spent)} is spent`, reserved > 0 && `running tasks may cost ${say(reserved)}`]
+    .filter((part) => part !== false)
+    .join(', ');
+  return `${BUDGET_OF[of]} is ${say(budget)}${used && `, ${used}`}; this task may cost up to ${say(needs)}`;
+}
+
+function resumesAt({ until, timezone, waits }: BudgetPause, now: number): string | undefined {
+  if (waits) return 'it goes on by itself if the others cost less';
+  return until && timezone && `it goes on by itself on ${dueTime(until, timezone, 'en', now)}`;
+}
+
 export const en: Text = {
   state: {
     queued: 'queued',
+    paused: 'paused for the budget',
     dispatching: 'dispatching',
     dispatched: 'waiting',
     done: 'done',
@@ -37,6 +58,7 @@ export const en: Text = {
   },
   step: {
     queued: 'waiting in the queue',
+    paused: 'over the budget, waiting to be allowed',
     dispatching: 'sending it to Kimi',
     waiting: 'waiting for Kimi to call back',
     saving: 'saving the result',
@@ -53,6 +75,8 @@ export const en: Text = {
     wake: 'Wake the agent',
     acknowledge: 'Mark as acknowledged',
     verifyCallback: 'Verify the callback’s proof',
+    mostCost: 'Estimate the highest cost',
+    ask: 'Tell the user that the budget is not enough',
     startRows: (count) => `Start ${count} ${count === 1 ? 'row' : 'rows'}`,
     makeBatch: 'Give the rows to Kimi as a batch',
     answersOfBatch: (count) => `Wait for Kimi’s answers to ${count} ${count === 1 ? 'row' : 'rows'} in a batch`,
@@ -91,6 +115,19 @@ export const en: Text = {
     })[phase] + (repeats ? '; it keeps repeating the same text' : ''),
   queuePosition: ({ place, expected_wait_ms }) =>
     `${ordinal(place)}${expected_wait_ms === undefined ? '' : `, in ${about(expected_wait_ms)}`}`,
+  budget: {
+    pause: (pause, now) => [overBudget(pause), resumesAt(pause, now)].filter((part) => part).join('; '),
+    ask: (name, id, pause, isChat, now) => {
+      const why = overBudget(pause);
+      const otherwise = resumesAt(pause, now);
+      return [
+        `⏸️ Kimi task paused, nothing was sent: ${name}`,
+        `${why.charAt(0).toUpperCase()}${why.slice(1)}.`,
+        `To send it nevertheless: ${isChat ? '/kimi' : 'kimi-dispatch'} allow ${id}${otherwise ? `; otherwise ${otherwise}` : ''}`,
+      ].join('\n');
+    },
+    balance: (left) => `Balance of the account: ${left}`,
+  },
   detail: (detail) => sayDetail(detail, 'en'),
   withDetail: (sentence, detail) => `${sentence} (${detail})`,
   quotesMessages: true,
@@ -159,6 +196,7 @@ export const en: Text = {
     permission_denied_error: 'the key lacks this permission; check the account’s permissions, or use another key',
     resource_not_found_error:
       'the model does not exist, or the key has no access to it; kimi-dispatch models lists the available ones',
+    unpriced: 'the price is not known, so no budget can be kept and nothing was sent',
     exceeded_current_quota_error: 'the account has no quota left; top it up and dispatch again',
     no_chat: 'no chat asked for this task and the gateway names no owner; set commands.ownerAllowFrom',
     no_agent:
@@ -186,6 +224,7 @@ export const en: Text = {
     continues: 'Continues',
     tokens: 'Tokens',
     cost: 'Cost',
+    budget: 'Budget',
     error: 'Reason',
     wakeError: 'The agent was not woken',
     advice: 'What to do',
@@ -214,6 +253,11 @@ export const en: Text = {
     concurrent: 'Tasks in flight',
     queued: 'Tasks waiting',
     paused: 'Kimi is too busy; nothing is sent before',
+    budgetOfDay: (day) => `Budget of ${day}`,
+    budgetOfChats: 'Budget of each chat for a day',
+    spent: (spent, reserved, budget) =>
+      `${spent} spent, running tasks may cost ${reserved}${budget === undefined ? '' : ` (limit ${budget})`}`,
+    overBudget: 'Tasks paused for the budget',
     use: (used, limit) => (limit === 0 ? `${used} (no limit)` : `${used} (limit ${limit})`),
     agent: (inFlight, queued, away) =>
       `in flight: ${inFlight}, waiting: ${queued}${away ? '; its worker is away' : ''}`,
@@ -250,6 +294,7 @@ export const en: Text = {
         : `🗓️ Schedule: ${name}. It was due at ${due}, while the services did not run, and ran at ${started}`,
     missed: (times) => `🗓️ ${times} more before it did not run, since the services did not`,
     tokens: ({ prompt, completion, total }) => `💾 Tokens: ${prompt} (prompt) + ${completion} (completion) = ${total}`,
+    cost: (cost, budget) => `💰 Cost: ${cost} (budget ${budget})`,
     completedAt: (time) => `⏱️ Completed: ${time}`,
     reason: '⚠️ Reason:',
     summary: '📝 Summary:',

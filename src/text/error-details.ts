@@ -65,6 +65,8 @@ const WORDS: Record<Lang, Words> = {
     reported: ({ words }) => `Kimi reported an error in its answer: ${words}`,
     retired: ({ model, date, successor }) => `${model} was retired at Moonshot on ${date}; use ${successor}`,
     temperature: ({ model, only }) => `${model} accepts only temperature ${only}; leave --temperature out`,
+    unpriced: ({ model, host }) =>
+      `the price of ${model} at ${host} is not known, so no budget can be kept; use a model of kimi-dispatch models with a price, or leave the budget out`,
     unreached: ({ cause }) => cause,
     unread_file: ({ name, words }) =>
       words === undefined
@@ -107,6 +109,8 @@ const WORDS: Record<Lang, Words> = {
     reported: ({ words }) => `Kimi 在答案裡回報錯誤：「${words}」`,
     retired: ({ model, date, successor }) => `${model} 於 ${date} 在 Moonshot 停用，後繼的是 ${successor}`,
     temperature: ({ model, only }) => `${model} 只接受 temperature ${only}；請拿掉 --temperature`,
+    unpriced: ({ model, host }) =>
+      `不知道 ${model} 在 ${host} 的價格，所以無法守住預算；請改用 kimi-dispatch models 裡有價格的模型，或不設預算`,
     unreached: (cause) => causeOf(cause),
     unread_file: ({ name, words }) =>
       words === undefined

@@ -1,10 +1,11 @@
+import type { BudgetPause } from '../shared/budget.ts';
 import type { ErrorDetail } from '../shared/error-detail.ts';
 import type { QueuePosition } from '../shared/limits.ts';
 import type { StreamProgress } from '../shared/relay.ts';
 import type { MapCounts } from '../shared/map.ts';
 import type { FallbackNote, Tokens } from '../shared/result.ts';
 import type { FileNote, Outcome, Task, TaskState, TaskStep, Tool } from '../shared/task.ts';
-import { field, fileNote } from '../shared/format.ts';
+import { field, fileNote, money } from '../shared/format.ts';
 import { dueTime, zoneName } from '../shared/schedule.ts';
 import { sayDetail } from './error-details.ts';
 
@@ -21,10 +22,30 @@ function rows({ rows: all, done, failed, timed_out, cancelled }: MapCounts): str
   return [`${all} 筆完成 ${done} 筆`, others.join('、')].filter((part) => part !== '').join('，');
 }
 
+const BUDGET_OF: Record<BudgetPause['of'], string> = {
+  day: '今天的預算',
+  chat: '這個聊天室今天的預算',
+  task: '任務的預算',
+};
+
+function overBudget({ of, currency, budget, needs, spent, reserved = 0 }: BudgetPause): string {
+  const say = (amount: number): string => money({ amount, currency });
+  const used = [spent > 0 && `已花 ${say(spent)}`, reserved > 0 && `進行中的任務最多再花 ${say(reserved)}`]
+    .filter((part) => part !== false)
+    .join('，');
+  return `${BUDGET_OF[of]}是 ${say(budget)}${used && `，${used}`}；這個任務最多可能要 ${say(needs)}`;
+}
+
+function resumesAt({ until, timezone, waits }: BudgetPause, now: number): string | undefined {
+  if (waits) return '其他任務花得較少時會自動繼續';
+  return until && timezone && `${dueTime(until, timezone, 'zh-TW', now)} 會自動繼續`;
+}
+
 /** What a task says to its user, in Traditional Chinese. English (en.ts) has the same shape. */
 export const zhTW = {
   state: {
     queued: '排隊中',
+    paused: '等候預算',
     dispatching: '派發中',
     dispatched: '等待回覆',
     done: '完成',
@@ -34,6 +55,7 @@ export const zhTW = {
   } satisfies Record<TaskState, string>,
   step: {
     queued: '排隊等候派發',
+    paused: '預算不夠，等候允許',
     dispatching: '正在交給 Kimi',
     waiting: '等待 Kimi 回呼',
     saving: '儲存結果',
@@ -51,6 +73,8 @@ export const zhTW = {
     wake: '喚醒 Agent',
     acknowledge: '標記為已通知',
     verifyCallback: '驗證回呼的憑證',
+    mostCost: '估計最高費用',
+    ask: '通知使用者預算不夠',
     startRows: (rows: number) => `開始 ${rows} 筆`,
     makeBatch: '把資料交給 Kimi 批次處理',
     answersOfBatch: (rows: number) => `等 Kimi 批次回答 ${rows} 筆`,
@@ -92,6 +116,19 @@ export const zhTW = {
     })[phase] + (repeats ? '，但一再重複同一段文字' : ''),
   queuePosition: ({ place, expected_wait_ms }: QueuePosition) =>
     `第 ${place} 位${expected_wait_ms === undefined ? '' : `，預計${about(expected_wait_ms)}後`}`,
+  budget: {
+    /** Why a task is not sent, and when it will be by itself; `now` in milliseconds since 1970. */
+    pause: (pause: BudgetPause, now: number) =>
+      [overBudget(pause), resumesAt(pause, now)].filter((part) => part).join('；'),
+    /** The notification. `isChat`: its user can answer there. */
+    ask: (name: string, id: string, pause: BudgetPause, isChat: boolean, now: number) =>
+      [
+        `⏸️ Kimi 任務暫停，還沒有送出：${name}`,
+        `${overBudget(pause)}。`,
+        `要照樣送出：${isChat ? '/kimi' : 'kimi-dispatch'} allow ${id}${resumesAt(pause, now) ? `；否則 ${resumesAt(pause, now)}` : ''}`,
+      ].join('\n'),
+    balance: (left: string) => `帳戶餘額：${left}`,
+  },
   /** What an error says, in this language. */
   detail: (detail: ErrorDetail) => sayDetail(detail, 'zh-TW'),
   withDetail: (sentence: string, detail: string) => `${sentence}（${detail}）`,
@@ -153,6 +190,7 @@ export const zhTW = {
     incorrect_api_key_error: 'Kimi 不認得這把金鑰；更正 KIMI_API_KEY 後重新派發',
     permission_denied_error: '這把金鑰沒有權限；請查看帳戶能用什麼，或換一把金鑰',
     resource_not_found_error: '沒有這個模型，或這把金鑰不能用它；kimi-dispatch models 會列出有哪些',
+    unpriced: '價格不明，無法守住預算，所以沒有送出任何請求',
     exceeded_current_quota_error: '帳戶額度已用完；儲值後重新派發',
     no_chat: '沒有聊天室派發這個任務，閘道也沒有設定擁有者；請設定 commands.ownerAllowFrom，例如 ["telegram:4242"]',
     no_agent: '閘道沒有這個 Agent，所以沒有人收到通知；請檢查閘道的 agents.list，或改用 KIMI_REPLY=deliver',
@@ -181,6 +219,7 @@ export const zhTW = {
     continues: '接續',
     tokens: 'Token',
     cost: '費用',
+    budget: '預算',
     error: '原因',
     wakeError: 'Agent 沒有被喚醒',
     advice: '該怎麼做',
@@ -210,6 +249,11 @@ export const zhTW = {
     concurrent: '進行中的任務',
     queued: '排隊中的任務',
     paused: 'Kimi 忙碌中，恢復送出請求的時間',
+    budgetOfDay: (day: string) => `${day} 的預算`,
+    budgetOfChats: '每個聊天室每天的預算',
+    spent: (spent: string, reserved: string, budget?: string) =>
+      `已花 ${spent}，進行中的任務最多再花 ${reserved}${budget === undefined ? '' : `（上限 ${budget}）`}`,
+    overBudget: '等候預算的任務',
     /** Not as a fraction: a limit that was lowered may be less than its use. */
     use: (used: number, limit: number) => (limit === 0 ? `${used}（無上限）` : `${used}（上限 ${limit}）`),
     /** An agent's share; `queued` as `use` returns it. */
@@ -257,6 +301,7 @@ export const zhTW = {
         : `🗓️ 排程：${name}，應於 ${due} 執行，但當時服務沒有在執行，${started} 才執行`,
     missed: (times: number) => `🗓️ 在此之前另有 ${times} 次沒有執行，因為當時服務沒有在執行`,
     tokens: ({ prompt, completion, total }: Tokens) => `💾 Token：${prompt} (提示) + ${completion} (生成) = ${total}`,
+    cost: (cost: string, budget: string) => `💰 費用：${cost}（預算 ${budget}）`,
     completedAt: (time: string) => `⏱️ 完成時間：${time}`,
     reason: '⚠️ 原因：',
     summary: '📝 結果摘要：',

@@ -2,6 +2,7 @@ import { firstCharacters, money } from '../shared/format.ts';
 import type { LimiterView } from '../shared/limits.ts';
 import { isTruncated, type Timings } from '../shared/result.ts';
 import type { Task, TaskView } from '../shared/task.ts';
+import { budgetRows } from '../text/budget.ts';
 import { explain, sentenceFor, stateOf, type Text } from '../text/index.ts';
 
 /** How much of the prompt the Web UI shows, in characters. */
@@ -31,6 +32,7 @@ export function currentDetails(task: Task, view: TaskView, timings: Timings, tex
     [details.continues, view.continues && `\`${view.continues}\``],
     [details.tokens, view.tokens?.toString()],
     [details.cost, view.cost && money(view.cost)],
+    [details.budget, budgetOf(view, text)],
     [details.result, view.result_file && `\`${view.result_file}\``],
   ];
   return [
@@ -41,6 +43,11 @@ export function currentDetails(task: Task, view: TaskView, timings: Timings, tex
     '',
     ...facts.filter(([, value]) => value !== undefined).map(([label, value]) => `- ${label}: ${value}`),
   ].join('\n');
+}
+
+function budgetOf({ paused, budget, cost }: TaskView, text: Text): string | undefined {
+  if (paused) return withOptions(text.budget.pause(paused, Date.now()));
+  return cost && budget !== undefined ? money({ amount: budget, currency: cost.currency }) : undefined;
 }
 
 /** A shorter wait in the queue is not shown, in milliseconds. */
@@ -112,6 +119,7 @@ export function limiterDetails(view: LimiterView, text: Text): string {
     `- ${limiter.perMinute}: ${limiter.use(used_per_minute, limits.per_minute)}`,
     `- ${limiter.concurrent}: ${limiter.use(in_flight.length, limits.concurrent)}`,
     `- ${limiter.queued}: ${agents ? queue.length : limiter.use(queue.length, limits.queued)}`,
+    ...budgetRows(view.budget, text).map(([label, value]) => `- ${label}: ${value}`),
     ...(paused_until ? [`- ${limiter.paused}: ${paused_until}`] : []),
     ...(agents ?? []).map(
       ({ agent, in_flight: has, queued, away = false }) =>

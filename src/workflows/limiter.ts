@@ -114,7 +114,7 @@ function handleMessages(limiter: Limiter): void {
   );
   setHandler(
     releaseSignal,
-    handle(({ task_id, sent }) => admission.release(task_id, sent, Date.now())),
+    handle(({ task_id, sent, spent }) => admission.release(task_id, sent, Date.now(), spent)),
   );
   setHandler(
     throttledSignal,
@@ -155,6 +155,10 @@ class Limiter {
 
   request(request: LeaseRequest): void {
     this.recordAgent(request.agent);
+    if (this.admission.needsCost(request)) {
+      void this.answer(request.task_id, { round: request.round, state: 'unpriced' });
+      return;
+    }
     if (this.admission.request(request, Date.now())) this.newTasks.push(request.task_id);
     this.unanswered.set(request.task_id, request);
   }
@@ -172,7 +176,14 @@ class Limiter {
   answerRequests(): void {
     const { admission, unanswered } = this;
     const now = Date.now();
-    for (const { task_id, round } of admission.grant(now)) {
+    const granted = admission.grant(now);
+    for (const request of admission.takeResumed()) unanswered.set(request.task_id, request);
+    for (const { request, pause } of admission.paused.takeNews(now)) {
+      const { task_id, round } = request;
+      unanswered.delete(task_id);
+      void this.answer(task_id, { round, state: 'paused', pause });
+    }
+    for (const { task_id, round } of granted) {
       unanswered.delete(task_id);
       void this.answer(task_id, { round, state: 'granted' });
     }
@@ -183,7 +194,9 @@ class Limiter {
     for (const request of unanswered.values()) {
       const { task_id, round } = request;
       const position = admission.positionOf(task_id, now);
+      const pause = admission.pauseOf(task_id, now);
       if (position) void this.answer(task_id, { round, state: 'queued', ...position });
+      else if (pause) void this.answer(task_id, { round, state: 'paused', pause });
       else if (admission.isGranted(request)) void this.answer(task_id, { round, state: 'granted' });
     }
     unanswered.clear();

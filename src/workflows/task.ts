@@ -8,6 +8,7 @@ import {
   defineUpdate,
   setHandler,
 } from '@temporalio/workflow';
+import { paidIn } from '../shared/budget.ts';
 import type { Callback } from '../shared/callback.ts';
 import { failureDetails } from '../shared/failure-details.ts';
 import { ACCEPTED_UPDATE, CALLBACK_SIGNAL, RELAY_SIGNAL, STATUS_QUERY } from '../shared/names.ts';
@@ -42,8 +43,9 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
 
   await CancellationScope.nonCancellable(async () => {
     const saving = save(run, result);
-    const released = lease.release(run.wasSent);
+    const released = lease.release(run.wasSent, answerMayFollow ? undefined : paidIn(result));
     view.queue = undefined;
+    view.paused = undefined;
     await saving;
     run.metrics.ended(view.state as Outcome);
 
@@ -58,6 +60,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     await condition(allHandlersFinished);
     // A callback that came during the last steps is verified by now.
     if (answerMayFollow && run.isAnswered() && !run.hasSavedLateAnswer) await saveLateAnswerAndNotify(run);
+    if (answerMayFollow) await lease.settle(paidIn(run.saved ?? result));
     run.enterStep('closed');
     await condition(allHandlersFinished);
   });
@@ -73,12 +76,13 @@ function handleMessages(run: TaskRun): void {
   handleAcknowledgement(run);
 }
 
-/** Waits until Kimi has accepted the task, or the limiter has queued it. */
+/** Waits until Kimi has accepted the task, the limiter has queued it, or it exceeds a budget. */
 async function acceptance({ view, text }: TaskRun): Promise<Acceptance> {
   const { task_id } = view;
-  await condition(() => view.api_id !== undefined || view.queue !== undefined || view.completed_at !== undefined);
+  await condition(() => Boolean(view.api_id ?? view.queue ?? view.paused ?? view.completed_at));
   if (view.api_id !== undefined) return { task_id, api_id: view.api_id };
   if (view.queue !== undefined) return { task_id, queued: view.queue };
+  if (view.paused !== undefined) return { task_id, paused: view.paused };
   const error: TaskError = view.error ?? { type: view.state, message: text.error.cancelled };
   throw ApplicationFailure.nonRetryable(error.message, error.type, ...(error.detail ? failureDetails(error) : []));
 }

@@ -42,6 +42,7 @@ const tasks: ServiceTasks = {
   question: unknown,
   unacknowledged: unknown,
   acknowledge: unknown,
+  allow: unknown,
   cancel: unknown,
   schedules: {
     add: unknown,

@@ -209,7 +209,7 @@ describe('a task', () => {
       const answer = await call(socket, 'GET', `/v1/tasks/${body.task_id}${path}?${ofOther}`);
       expect(answer).toMatchObject({ status: 404, body: { code: 'unknown_task' } });
     }
-    for (const path of ['ack', 'cancel']) {
+    for (const path of ['ack', 'cancel', 'allow']) {
       const answer = await call(socket, 'POST', `/v1/tasks/${body.task_id}/${path}`, {
         body: { route: { ...ROUTE, to: '1' } },
       });

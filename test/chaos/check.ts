@@ -46,7 +46,7 @@ export interface Start {
   /** Id of the task whose conversation it continues. */
   continues?: string;
   /** `failed`: it ended with the error `why`. */
-  said: 'accepted' | 'queued' | 'pending' | 'refused' | 'known' | 'unknown' | 'failed';
+  said: 'accepted' | 'queued' | 'paused' | 'pending' | 'refused' | 'known' | 'unknown' | 'failed';
   task_id?: string;
   why?: string;
   took_ms: number;

@@ -98,7 +98,7 @@ it('a command has the same output through the service and without it', { timeout
   expect(await both(['list'])).toMatchObject({ code: 0 });
   expect(await both(['result'])).toMatchObject({ code: 9 });
   expect(await both(['inbox'])).toMatchObject({ code: 0 });
-  for (const command of ['status', 'result', 'ack', 'cancel']) {
+  for (const command of ['status', 'result', 'ack', 'cancel', 'allow']) {
     expect(await both([command, 'kimi-1-1'], ENGLISH)).toMatchObject({ code: 4 });
   }
 
@@ -106,7 +106,10 @@ it('a command has the same output through the service and without it', { timeout
   expect(await both(['dispatch', 'x', '-n', '../x'])).toMatchObject({ code: 2 });
   expect(await both(['dispatch', 'x', '-m', 'kimi-k2.6', '--temperature', '2'], ENGLISH)).toMatchObject({ code: 2 });
 
-  const json = await both(['dispatch', 'hello', '--json']);
+  expect(await cli(['dispatch', 'x', '--budget', '¥5'], env)).toMatchObject({ code: 2 });
+
+  // A simulated task costs nothing.
+  const json = await both(['dispatch', 'hello', '--json', '--budget', '0.01']);
   expect(JSON.parse(json.stdout)).toMatchObject({ status: expect.stringMatching(/accepted|pending/) });
   const { task_id } = JSON.parse(json.stdout) as { task_id: string };
   const waiting =
@@ -153,6 +156,7 @@ it('a command has the same output through the service and without it', { timeout
   expect(await both(['ack', task_id])).toMatchObject({ code: 0 });
   expect(await both(['ack', `${task_id}-late`], ENGLISH)).toMatchObject({ code: 9 });
   expect(await both(['cancel', task_id])).toMatchObject({ code: 10 });
+  expect(await both(['allow', task_id])).toMatchObject({ code: 10, stderr: expect.stringContaining('不是在等候預算') });
   expect(await cli(['cancel', waiting], env)).toMatchObject({ code: 0, stdout: `已取消任務 ${waiting}。\n` });
 });
 

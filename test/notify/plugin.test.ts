@@ -153,6 +153,16 @@ describe('a wake', () => {
     for (const { payloads } of sent.slice(2)) expect(payloads[0]).not.toHaveProperty('presentation');
   });
 
+  it('that a task exceeds a budget has a button that lets it go on; an agent is told that only its user can', async () => {
+    const { wake, sent, events } = await openPlugin();
+    const task = { task_id: ID, task_name: 'report', status: 'paused' };
+    const allow = { label: '照樣送出 Send anyway', action: { type: 'command', command: `/kimi allow ${ID}` } };
+    await wake({ task }, `${ID}-budget`);
+    expect(sent[0]?.payloads[0]).toMatchObject({ presentation: { blocks: [{ type: 'buttons', buttons: [allow] }] } });
+    await wake({ task, reply: 'agent' }, `${ID}-budget-again-1`);
+    expect(events[0]?.text).toMatch(/exceeds a budget and was not sent.*\n.*Only the user can let it go on/);
+  });
+
   it('is pushed to LINE with the gateway’s own client, which has its proxy; the button is a quick reply', async () => {
     const pushed: unknown[] = [];
     const { wake, sent } = await openPlugin({
@@ -1149,6 +1159,7 @@ describe('/kimi', () => {
     ['Status', ['list', '-l', '10', ...chat], undefined],
     [`status ${ID}`, ['status', ID, ...chat], undefined],
     [`cancel ${ID}`, ['cancel', ID, ...chat], undefined],
+    [`allow ${ID}`, ['allow', ID, ...chat], undefined],
     [`cancel ${ID}-late`, ['cancel', `${ID}-late`, ...chat], undefined],
     [`status ${ID}-again-1`, ['status', `${ID}-again-1`, ...chat], undefined],
     // The command line reports that it is no task id: it must not be paid for as a prompt.

@@ -186,6 +186,7 @@ function activitiesOf(
     contents,
     gateway,
     reply: options.reply,
+    balance: async () => await kimi.balance(),
     callbacks: { secrets: [SECRET, NEXT_SECRET], deadLetters: deadLettersFolder(home) },
     limiter: { ...limiter, lang: 'zh-TW' },
     config: worldConfig({ home, results, taskQueue: limiter.taskQueue, apiUrl }),

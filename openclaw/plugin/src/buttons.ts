@@ -24,7 +24,12 @@ export function messageOf(
   return { text: asData(text, channel), ...(task_id && buttonOf('cancel', task_id, channel, chat)) };
 }
 
-const LABELS = { cancel: '取消 Cancel', more: '繼續 Continue', result: '下一段 Next' };
+const LABELS = {
+  cancel: '取消 Cancel',
+  more: '繼續 Continue',
+  result: '下一段 Next',
+  allow: '照樣送出 Send anyway',
+};
 
 /**
  * @param task its id, and what else the command takes

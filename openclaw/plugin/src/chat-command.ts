@@ -10,7 +10,7 @@ import { forChat, UNKNOWN_CHAT, type Chat } from './routes.ts';
 import type { Notifier } from './notifier.ts';
 
 /** Subcommands, alone or with a task. A wrong id is reported by the command line; it must not become a prompt. */
-const COMMAND = /^(?:(?<verb>status|list|cancel|result|retry|usage)(?:\s+(?<id>kimi-\S*))?)?$/i;
+const COMMAND = /^(?:(?<verb>status|list|cancel|allow|result|retry|usage)(?:\s+(?<id>kimi-\S*))?)?$/i;
 
 /** `result TASK PAGE`, where a chat shows a long answer in pages. */
 const PAGE = /^(?<verb>result)\s+(?<id>kimi-\S+)\s+(?<page>\d+)$/i;
@@ -154,7 +154,8 @@ export async function answerCommand(
     case 'retry':
       return started(await tasks(['retry', id ?? LAST]));
     case 'cancel':
-      return { text: toChat(await tasks(['cancel', ...ofTask])) };
+    case 'allow':
+      return { text: toChat(await tasks([verb.toLowerCase(), ...ofTask])) };
     case 'result':
       return await showResult(tasks, notifier, { id, page: Math.max(1, Number(page)) }, chat);
     default:
@@ -194,11 +195,12 @@ async function showResult(
  * Commands that a chat has as well; `/kimi status` takes the place of `watch`. In parentheses a command is for the machine's
  * terminal: there `status` shows the address of the Web UI.
  */
-const ADVISED = /kimi-dispatch (?<verb>status|list|cancel|result|retry|usage|watch|schedule)\b(?! [\w-]+[)）])/g;
+const ADVISED = /kimi-dispatch (?<verb>status|list|cancel|allow|result|retry|usage|watch|schedule)\b(?! [\w-]+[)）])/g;
 
 /** @returns the text for a chat: an error advises its commands instead of those of a terminal. */
 function toChat(ran: Ran): string {
-  if (ran.exit === 0) return saidBy(ran);
+  // A task that is paused is a success that advises a command.
+  if (ran.exit === 0 && !ran.stdout.startsWith('⏸️')) return saidBy(ran);
   return saidBy(ran).replaceAll(ADVISED, (_, verb: string) => `/kimi ${verb === 'watch' ? 'status' : verb}`);
 }
 

@@ -109,9 +109,11 @@ export class Notifier {
    * Wakes the agent of the chat with the notification. The gateway keeps it in memory only, so the task repeats it until the agent
    * acknowledges.
    */
-  wakeAgent({ message, route }: PluginWake, key: string): Delivery {
+  wakeAgent({ message, route, task }: PluginWake, key: string): Delivery {
     const { runtime } = this.api;
-    const text = `${toAgent(parseTaskId(key)?.notification ?? key)}\n\n${asData(message)}`;
+    const instruction =
+      task.status === 'paused' ? ofPause(task.task_id) : toAgent(parseTaskId(key)?.notification ?? key);
+    const text = `${instruction}\n\n${asData(message)}`;
     const chat = route &&
       route.channel !== OWN_PAGES && {
         channel: route.channel,
@@ -152,7 +154,8 @@ export class Notifier {
           'no chat asked for this task and the gateway names no owner: set commands.ownerAllowFrom, e.g. ["telegram:4242"]',
       };
     }
-    const more = is_cut && route ? buttonOf('more', task.task_id, route.channel, route) : {};
+    const verb = task.status === 'paused' ? 'allow' : is_cut ? 'more' : undefined;
+    const more = verb && route ? buttonOf(verb, task.task_id, route.channel, route) : {};
     const plain = partsOf(chat.channel, message, file, rest);
     // Quick replies are those of the newest message.
     const at = channelOf(chat.channel).buttons === 'quickReply' ? plain.length - 1 : 0;
@@ -261,6 +264,14 @@ function ownerOf({ commands }: Config): Route | undefined {
 /** The main session of an agent. */
 function mainSession(agent: string | undefined, { session }: Config): string | undefined {
   return agent && `agent:${agent}:${session?.mainKey ?? 'main'}`;
+}
+
+/** The agent has no tool for it: a budget is the user's to exceed. */
+function ofPause(task_id: string): string {
+  return [
+    `A Kimi task that this chat asked for (${task_id}) exceeds a budget and was not sent. Tell the user what stands below, in their language.`,
+    'Only the user can let it go on, with the command that stands there: do not dispatch it again.',
+  ].join('\n');
 }
 
 function toAgent(notification: string): string {

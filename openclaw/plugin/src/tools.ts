@@ -78,6 +78,11 @@ const NEW_TASK = {
   model: { type: 'string', minLength: 1, description: 'A Kimi model, if the user asks for one.' },
   thinking: { type: 'string', enum: ['on', 'off', 'low', 'high', 'max'], description: 'How much Kimi thinks.' },
   timeout: { type: 'string', minLength: 1, description: 'Longest wait for the answer, e.g. 120s, 5m.' },
+  budget: {
+    type: 'string',
+    minLength: 1,
+    description: 'What it may cost at most, if the user says so, e.g. 0.5: it is paused if it may cost more.',
+  },
   tools: {
     type: 'array',
     items: { type: 'string', enum: TOOLS },
@@ -187,7 +192,7 @@ export function toolsFor(run: Run, context: ToolContext, media: string): Record<
 }
 
 /** Options of the command line that a tool's parameters of the same name set. */
-const OPTIONS = ['name', 'model', 'thinking', 'timeout', 'continue'] as const;
+const OPTIONS = ['name', 'model', 'thinking', 'timeout', 'budget', 'continue'] as const;
 
 type ToolParameters = Partial<
   Record<

@@ -6,6 +6,7 @@ import { openContext, withClient } from '../context.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { CliError } from '../exit.ts';
 import { command, limit, printing } from '../options.ts';
+import { budgetRows } from '../../text/budget.ts';
 import { columns } from '../output/table.ts';
 import { fields } from '../output/terminal.ts';
 import type { CliText } from '../text/index.ts';
@@ -64,6 +65,7 @@ async function limits({ perMinute, concurrent, queue, json }: LimitsOptions): Pr
     [words.perMinute, words.use(view.used_per_minute, view.limits.per_minute)],
     [words.concurrent, words.use(view.in_flight.length, view.limits.concurrent)],
     [words.queued, view.agents ? String(view.queue.length) : words.use(view.queue.length, view.limits.queued)],
+    ...budgetRows(view.budget, text),
     ...(view.paused_until ? [[words.paused, view.paused_until]] : []),
   ];
   console.log(columns(rows));

@@ -1,3 +1,4 @@
+import { startedSentence } from '../start-task.ts';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
@@ -135,8 +136,7 @@ async function runOn(context: Context, task: CheckedTask, { json }: RunOptions, 
       if (since !== undefined) await untilOthersEnd(client, context, since, started.task_id);
       return exitForFailure(started.error.type);
     }
-    const place = started.status === 'queued' && text.queuePosition(started.queued);
-    console.error(`${place ? say.queued(task.name, place) : say.dispatched(task.name)}\n`);
+    console.error(`${startedSentence(started, task.name, say)}\n`);
     console.error(say.taskId(started.task_id));
     if (started.retired) console.error(say.retiredNotice(text.detail(started.retired) ?? ''));
     const { task_id } = started;

@@ -55,10 +55,9 @@ async function status(word: string | undefined, options: StatusOptions, say: Cli
       ...(shown.map && { map: { ...shown.map, text: text.rows(shown.map) } }),
     };
     console.log(JSON.stringify({ ...shown, ...inWords }, null, 2));
-    // The Web UI is on this machine, which users of a chat do not reach.
   } else {
     const earlier = standing.continues === undefined ? undefined : await questionIfKept(tasks, standing.continues);
-    await printRows(options.route ? { ...standing, web_ui: undefined } : standing, earlier?.prompt, say);
+    await printRows(standing, earlier?.prompt, options.route !== undefined, say);
   }
   return EXIT.ok;
 }
@@ -111,29 +110,39 @@ function sayModel({ model, fallback, progress }: Standing, text: Text): string {
   return note ? text.fallback(note) : model;
 }
 
-/** @param earlier question of the task that it continues */
-async function printRows(standing: Standing, earlier: string | undefined, say: CliText): Promise<void> {
+/** Why it is not sent yet; of a task that was answered, the budget beside its cost. */
+function waitRows(
+  { task_id, queue, paused, budget, cost }: Standing,
+  inChat: boolean,
+  { status: label }: CliText,
+  text: Text,
+): [string, string | undefined][] {
+  const spendable = cost && budget !== undefined ? money({ amount: budget, currency: cost.currency }) : undefined;
+  return [
+    [label.place, queue && text.queuePosition(queue)],
+    [label.budget, paused ? text.budget.pause(paused, Date.now()) : spendable],
+    ['', paused && label.allow(`${inChat ? '/kimi' : 'kimi-dispatch'} allow ${task_id}`)],
+  ];
+}
+
+/** @param earlier question of the task that it continues @param inChat whether a user of a chat reads it */
+async function printRows(
+  standing: Standing,
+  earlier: string | undefined,
+  inChat: boolean,
+  say: CliText,
+): Promise<void> {
   const lang = langOf();
   const text = textFor(lang);
   const { status: label } = say;
-  const {
-    task_id,
-    schedule,
-    queue,
-    progress,
-    cost,
-    error,
-    wake_error: wakeError,
-    retrying,
-    result_file: file,
-  } = standing;
+  const { task_id, schedule, progress, cost, error, wake_error: wakeError, retrying, result_file: file } = standing;
   const gone = standing.missing_file && label.gone(tildePath(standing.missing_file));
   const rows: [string, string | undefined][] = [
     [label.task, standing.task_name],
     [label.question, standing.question && oneLine(standing.question, QUESTION_CHARS)],
     [label.id, task_id],
     [label.state, standing.late ? label.late(stateOf(standing, text)) : stateOf(standing, text)],
-    [label.place, queue && text.queuePosition(queue)],
+    ...waitRows(standing, inChat, say, text),
     [label.step, standing.ended ?? (standing.step === 'closed' ? undefined : text.step[standing.step])],
     ['', progress && text.stream(progress)],
     ['', progress?.tail && lastLine(progress.tail)],
@@ -159,7 +168,8 @@ async function printRows(standing: Standing, earlier: string | undefined, say: C
     [label.retrying, retrying && sayRetrying(retrying, say, text)],
     [label.acknowledged, standing.row ? undefined : standing.acknowledged ? label.yes : label.no],
     [label.result, file ? tildePath(file) : gone],
-    [label.web, standing.web_ui],
+    // It is on this machine, which users of a chat do not reach.
+    [label.web, inChat ? undefined : standing.web_ui],
   ];
   const { columns } = await import('../output/table.ts');
   const shown = fields(rows.filter((row): row is [string, string] => row[1] !== undefined));

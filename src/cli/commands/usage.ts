@@ -1,12 +1,17 @@
 import type { Command } from 'commander';
+import { availableBalance } from '../../kimi/account.ts';
+import { currencyOf } from '../../kimi/models.ts';
+import { limiterView } from '../../limiter/client.ts';
+import type { BudgetView, Money } from '../../shared/budget.ts';
 import { isoSeconds, money, size } from '../../shared/format.ts';
 import type { ResultFile } from '../../shared/result.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import type { ResultStore } from '../../results/store.ts';
 import { addUp, apart, withoutMaps, type Addend, type Grouping, type Use } from '../../results/usage.ts';
-import { openContext } from '../context.ts';
+import { budgetRows } from '../../text/budget.ts';
+import { openContext, withClient, type Context } from '../context.ts';
 import { command, grouping, printing, since as sinceOption } from '../options.ts';
-import { paragraph, table } from '../output/table.ts';
+import { columns as aligned, paragraph, table } from '../output/table.ts';
 import type { CliText } from '../text/index.ts';
 
 interface UsageOptions {
@@ -27,14 +32,16 @@ export function usageCommand(say: CliText): Command {
     .action(printing(usage));
 }
 
-/** Reads the results folder only, so it works while no service runs. */
+/** Reads the results folder, so it works while no service runs; budget and balance are shown if they are known. */
 async function usage({ since, by, json }: UsageOptions): Promise<Exit> {
-  const { say, results } = await openContext();
+  const context = await openContext();
+  const { say, results, text } = context;
+  const [budget, balance] = await Promise.all([budgetOf(context), balanceOf(context)]);
   const from = Date.now() - since;
   const { counted, simulated, isSimulation } = apart(addends(results, from));
   const used = addUp(counted, by);
   if (json) {
-    console.log(JSON.stringify({ since: isoSeconds(from), by, simulated, ...used }, null, 2));
+    console.log(JSON.stringify({ since: isoSeconds(from), by, simulated, ...used, budget, balance }, null, 2));
     return EXIT.ok;
   }
   const words = say.usageTable;
@@ -62,10 +69,38 @@ async function usage({ since, by, json }: UsageOptions): Promise<Exit> {
     const [polled, own] = [cost, own_cost].map((amount) => money({ amount, currency: 'CNY' })) as [string, string];
     console.log(`\n${paragraph(words.polling(String(tokens), polled, own, saved))}`);
   }
+  const funds = [...budgetRows(budget, text), ...(balance ? [[words.balance, money(balance)]] : [])];
+  if (funds.length > 0) console.log(`\n${aligned(funds)}`);
   if (isSimulation) console.error(words.simulated);
   else if (simulated > 0) console.error(words.notCounted(simulated));
   if (used.damaged > 0) console.error(words.damaged(used.damaged));
   return EXIT.ok;
+}
+
+/** How long the engine may take, in milliseconds. */
+const ENGINE_MS = 1_000;
+
+/** @returns the budget of today; `undefined` if there is none, or nothing answers. */
+async function budgetOf(context: Context): Promise<BudgetView | undefined> {
+  const { limiter, stack, elsewhere } = context;
+  if (limiter === undefined || (!stack && !elsewhere)) return undefined;
+  try {
+    return await withClient(context, async (client) => {
+      const deadline = Date.now() + ENGINE_MS;
+      return (await client.connection.withDeadline(deadline, async () => await limiterView(client, limiter)))?.budget;
+    });
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns what is left on the account; `undefined` without its key, or if the host does not say it. */
+async function balanceOf({ config, apiUrl, simulated }: Context): Promise<Money | undefined> {
+  const { KIMI_API_KEY: apiKey, KIMI_API_URL } = config;
+  const currency = currencyOf(KIMI_API_URL);
+  if (!apiKey || !currency || simulated || (apiUrl !== undefined && apiUrl !== KIMI_API_URL)) return undefined;
+  const { value: amount } = await availableBalance({ apiUrl: KIMI_API_URL, apiKey });
+  return amount === undefined ? undefined : { amount, currency };
 }
 
 /** Without the answers, so that many of them fit into memory. */

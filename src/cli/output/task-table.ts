@@ -27,6 +27,7 @@ export function taskTable(tasks: LiveTask[], lang: Lang, say: CliText): string {
       task.late ? say.status.late(stateOf(task, text)) : stateOf(task, text),
       task.map && text.rows(task.map),
       task.queue && text.queuePosition(task.queue),
+      task.paused && text.budget.pause(task.paused, Date.now()),
       task.retrying ? sayRetrying(task.retrying, say, text) : task.progress && text.stream(task.progress),
     ]
       .filter((part) => part)

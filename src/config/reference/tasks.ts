@@ -63,6 +63,25 @@ export const OF_TASKS = {
     en: 'Tasks that one chat may start in any hour; 0: no limit. Read where a task is dispatched.',
     'zh-TW': '一個聊天室在任何一小時內可派發的任務數；0：無上限。在派發任務的地方讀取。',
   },
+  KIMI_BUDGET_PER_DAY: {
+    group: 'limits',
+    default: { en: 'no budget', 'zh-TW': '不設預算' },
+    en: 'What all tasks of a day may cost, in the currency of the account’s host. Before a task is sent, the most that it may cost is reserved; one that exceeds the budget is paused until the next day, or until its user allows it (`kimi-dispatch allow`). Read by the worker, and where a task is dispatched.',
+    'zh-TW':
+      '一天內所有任務的花費上限，幣別是帳戶主機的幣別。送出之前會先保留任務可能的最高費用；超出預算的任務會暫停，到隔天或使用者允許（`kimi-dispatch allow`）時才送出。worker 與派發任務的地方都會讀取。',
+  },
+  KIMI_BUDGET_PER_CHAT_DAY: {
+    group: 'limits',
+    default: { en: 'no budget', 'zh-TW': '不設預算' },
+    en: 'The same, for the tasks of each chat.',
+    'zh-TW': '同上，每個聊天室各自計算。',
+  },
+  KIMI_BUDGET_PER_TASK: {
+    group: 'limits',
+    default: { en: 'no budget', 'zh-TW': '不設預算' },
+    en: 'What a task may cost that is dispatched without `--budget`; one that may cost more is paused. Read where a task is dispatched.',
+    'zh-TW': '沒有以 `--budget` 指定時，一個任務的花費上限；可能超過的任務會暫停。在派發任務的地方讀取。',
+  },
   KIMI_LIMITER: {
     group: 'limits',
     default: { en: 'one for each task queue', 'zh-TW': '每個 task queue 各自一個' },

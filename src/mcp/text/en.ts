@@ -42,6 +42,8 @@ export const en: McpText = {
   started: {
     accepted: (name, id) => `Kimi has accepted task ${name} (${id}).`,
     queued: (name, id, place) => `Task ${name} (${id}) is queued (${place}).`,
+    paused: (name, id, why) =>
+      `Task ${name} (${id}) is paused and was not sent: ${why}. Only its user may let it go on: kimi-dispatch allow ${id}.`,
     pending: (name, id) => `Task ${name} (${id}) is saved and on its way to Kimi.`,
     known: (name, id) => `The same key had dispatched task ${name} (${id}); no second one was dispatched.`,
   },

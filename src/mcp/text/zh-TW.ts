@@ -39,6 +39,8 @@ export const zhTW = {
   started: {
     accepted: (name: string, id: string) => `Kimi 已收下任務 ${name}（${id}）。`,
     queued: (name: string, id: string, place: string) => `任務 ${name}（${id}）已排隊，${place}。`,
+    paused: (name: string, id: string, why: string) =>
+      `任務 ${name}（${id}）暫停，還沒有送出：${why}。只有使用者可以讓它繼續：kimi-dispatch allow ${id}。`,
     pending: (name: string, id: string) => `任務 ${name}（${id}）已存好，正在送往 Kimi。`,
     known: (name: string, id: string) => `同一個 key 已派發過任務 ${name}（${id}），沒有派發第二個。`,
   },

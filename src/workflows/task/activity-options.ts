@@ -42,6 +42,7 @@ export function taskActivities() {
     dispatchToRelay: localFirst('dispatch', DISPATCH),
     startLimiter: localFirst('startLimiter', UNTIL_DONE),
     release: localFirst('release', UNTIL_DONE),
+    mostCost: localFirst('mostCost', UNTIL_DONE),
     cancelRelay: localFirst('cancelRelay', UNTIL_DONE),
     verifyCallback: localFirst('verifyCallback', UNTIL_DONE),
     recordPending: localFirst('recordPending', UNTIL_DONE),

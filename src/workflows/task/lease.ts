@@ -7,8 +7,10 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { backoffMs } from '../../shared/backoff.ts';
+import type { Paid, Reservation } from '../../shared/budget.ts';
 import type { Admission, LeaseRequest, SentReport, Throttled } from '../../shared/limits.ts';
 import { ADMISSION_SIGNAL, LIMITER_SIGNALS, isSharedLimiter } from '../../shared/names.ts';
+import { TaskBudget } from './budget.ts';
 import type { TaskRun } from './state.ts';
 
 const admissionSignal = defineSignal<[Admission]>(ADMISSION_SIGNAL);
@@ -21,26 +23,49 @@ const ASK_AGAIN_MS = { first: 30_000, longest: 600_000 };
 /** Permission of the limiter to send one request to Kimi at a time, and a slot among the tasks in flight. */
 export interface Lease {
   /**
-   * Waits for permission to send.
+   * Waits for permission to send: of the task's own budget, and of the limiter.
    *
    * @param throttled set if Kimi answered the previous request with 429
    * @returns the queue's limit if the queue is full
+   * @throws if a budget needs a price that is not known
    */
   obtain(throttled?: Throttled): Promise<{ full: number } | undefined>;
   /** The number of the current permission, for the report of its request. */
   readonly round: number | undefined;
   /** Reports that the request is no longer on its way, unless the dispatch activity has. */
   sent(accepted: boolean): void;
-  /** Releases the slot. To be awaited before the workflow closes. */
-  release(sent: boolean): Promise<void>;
+  /** Releases the slot. To be awaited before the workflow closes. @param paid what the task cost; absent while an answer may follow */
+  release(sent: boolean, paid?: Paid): Promise<void>;
+  /** Reports what the task cost, if an answer might have followed when it released its slot. */
+  settle(paid: Paid): Promise<void>;
 }
-
-/** Of a task without a limiter. */
-const UNLIMITED: Lease = { round: undefined, obtain: async () => undefined, sent: () => {}, release: async () => {} };
 
 export function leaseFor(run: TaskRun): Lease {
   const { limiter } = run.task;
-  return limiter === undefined ? UNLIMITED : new LimiterLease(run, limiter);
+  return limiter === undefined ? new Unlimited(run) : new LimiterLease(run, limiter);
+}
+
+/** Of a task without a limiter. */
+class Unlimited implements Lease {
+  readonly round = undefined;
+  private readonly budget: TaskBudget;
+
+  constructor(private readonly run: TaskRun) {
+    this.budget = new TaskBudget(run);
+  }
+
+  async obtain(): Promise<undefined> {
+    await this.budget.hold();
+  }
+
+  sent(): void {}
+
+  async release(): Promise<void> {
+    this.run.leaveQueue();
+    await this.budget.end();
+  }
+
+  async settle(): Promise<void> {}
 }
 
 class LimiterLease implements Lease {
@@ -48,6 +73,12 @@ class LimiterLease implements Lease {
   round = 0;
   /** The limiter's decision on this round. */
   private decision: 'granted' | { full: number } | undefined;
+  /** The request has to be repeated now: the limiter wants to know what the task may cost, or its user has allowed it. */
+  private isOutdated = false;
+  /** What the limiter may have reserved for the task. */
+  private cost: Reservation | undefined;
+  private needsCost = false;
+  private readonly budget: TaskBudget;
   /** Settles once the limiter has received the last report of a request. */
   private reported: Promise<void> = Promise.resolve();
 
@@ -56,16 +87,26 @@ class LimiterLease implements Lease {
     private readonly limiterId: string,
   ) {
     this.limiter = getExternalWorkflowHandle(limiterId);
+    this.budget = new TaskBudget(run, () => {
+      this.isOutdated = true;
+    });
     setHandler(admissionSignal, (admission) => this.receive(admission));
   }
 
   async obtain(throttled?: Throttled): Promise<{ full: number } | undefined> {
+    await this.budget.hold();
     this.round += 1;
     this.decision = undefined;
     const isDecided = (): boolean => this.decision !== undefined;
     for (let repeats = 0; !isDecided(); repeats += 1) {
-      await Promise.all([this.request(throttled), condition(isDecided, backoffMs(ASK_AGAIN_MS, repeats))]);
+      this.isOutdated = false;
+      if (this.needsCost) this.cost = await this.budget.reservation();
+      await Promise.all([
+        this.request(throttled),
+        condition(() => isDecided() || this.isOutdated, backoffMs(ASK_AGAIN_MS, repeats)),
+      ]);
     }
+    await this.budget.end();
     return this.decision === 'granted' ? undefined : this.decision;
   }
 
@@ -76,11 +117,17 @@ class LimiterLease implements Lease {
       .catch(ignoreMissingLimiter);
   }
 
-  async release(sent: boolean): Promise<void> {
+  async release(sent: boolean, paid?: Paid): Promise<void> {
+    await this.budget.end();
     // Temporal rejects the completion of a workflow while the outcome of a signal is pending, and repeats that workflow task.
     await this.reported;
     // An activity and not a signal: Temporal drops the signal of a workflow that closes before it is delivered.
-    await this.run.activities.release([this.limiterId, { task_id: this.run.task.task_id, sent }]);
+    const report = { task_id: this.run.task.task_id, sent };
+    await this.run.activities.release(this.cost && paid ? [this.limiterId, report, paid] : [this.limiterId, report]);
+  }
+
+  async settle(paid: Paid): Promise<void> {
+    if (this.cost) await this.release(true, paid);
   }
 
   private receive(admission: Admission): void {
@@ -88,6 +135,10 @@ class LimiterLease implements Lease {
     if (admission.round !== this.round || this.decision) return;
     if (admission.state === 'granted') this.decision = 'granted';
     else if (admission.state === 'refused') this.decision = { full: admission.limit };
+    else if (admission.state === 'unpriced') {
+      this.needsCost = true;
+      this.isOutdated = true;
+    } else if (admission.state === 'paused') this.budget.pause(admission.pause);
     else {
       const { place, expected_wait_ms } = admission;
       this.run.setQueuePosition({ place, ...(expected_wait_ms !== undefined && { expected_wait_ms }) });
@@ -102,6 +153,7 @@ class LimiterLease implements Lease {
       priority,
       round: this.round,
       ...(throttled && { turned_away: throttled }),
+      ...(this.cost && { cost: this.cost }),
     };
     try {
       await this.limiter.signal(requestSignal, request);

@@ -1,4 +1,5 @@
 import { metricMeter, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import type { BudgetPause } from '../../shared/budget.ts';
 import { isErrorCallback, type Callback, type ErrorCallback } from '../../shared/callback.ts';
 import { isoSeconds } from '../../shared/format.ts';
 import type { QueuePosition } from '../../shared/limits.ts';
@@ -85,13 +86,22 @@ export class TaskRun {
 
   setQueuePosition(position: QueuePosition): void {
     this.view.queue = position;
+    this.view.paused = undefined;
     if (this.view.state !== 'queued') this.setState('queued');
     this.enterStep('queued');
   }
 
-  leaveQueue(): void {
-    if (!this.view.queue) return;
+  setPaused(pause: BudgetPause): void {
+    this.view.paused = pause;
     this.view.queue = undefined;
+    if (this.view.state !== 'paused') this.setState('paused');
+    this.enterStep('paused');
+  }
+
+  leaveQueue(): void {
+    if (!this.view.queue && !this.view.paused) return;
+    this.view.queue = undefined;
+    this.view.paused = undefined;
     this.setState('dispatching');
     this.enterStep('dispatching');
   }

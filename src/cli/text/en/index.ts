@@ -140,6 +140,11 @@ export const en: CliText = {
   simulatedNotice: '(Simulation: the real Kimi is not called)',
   retiredNotice: (why) => `The simulation accepts this model, but the real Kimi would refuse it: ${why}.`,
   queued: (name, place) => `🕒 Kimi task queued: ${name} (${place})\nYou will be notified when it is done!`,
+  paused: (name, id, why) =>
+    `⏸️ Kimi task paused for the budget: ${name}\n${why}\nTo send it nevertheless: kimi-dispatch allow ${id}`,
+  allowed: (id) => `Task ${id} is sent, whatever it costs.`,
+  notPaused: (id) =>
+    `Task ${id} does not wait for a budget, so there is nothing to allow. See kimi-dispatch status ${id}.`,
   streamStopped: (id, hasCome) =>
     `Task ${id} had timed out; the connection that waited for a late answer is closed. ${hasCome ? 'The received part is saved in its result.' : 'Nothing had been received.'}`,
   cancelled: (id) => `Task ${id} is cancelled.`,
@@ -172,6 +177,7 @@ export const en: CliText = {
     simulated: 'All of these are simulated tasks: they cost nothing, and their tokens are made up.',
     notCounted: (n) => `${n} simulated ${n === 1 ? 'task is' : 'tasks are'} not counted: nothing was paid for.`,
     batches: (saved) => `Batches saved ${saved}.`,
+    balance: 'Balance of the account',
   },
   report: {
     written: (file, tasks) => `Report written: ${file} (${tasks} ${tasks === 1 ? 'task' : 'tasks'})`,

@@ -8,6 +8,8 @@ export const status: CliText['status'] = {
   id: 'Id',
   state: 'State',
   place: 'Queue position',
+  budget: 'Budget',
+  allow: (command) => `to send it nevertheless: ${command}`,
   step: 'Step',
   model: 'Model',
   files: 'Files',

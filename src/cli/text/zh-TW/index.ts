@@ -140,6 +140,10 @@ export const zhTW = {
   simulatedNotice: '（模擬模式：沒有呼叫真正的 Kimi）',
   retiredNotice: (why: string) => `模擬接受這個模型，但真正的 Kimi 會拒絕：${why}。`,
   queued: (name: string, place: string) => `🕒 Kimi 任務已排隊：${name}（${place}）\n完成後會自動通知你！`,
+  paused: (name: string, id: string, why: string) =>
+    `⏸️ Kimi 任務因預算而暫停：${name}\n${why}\n要照樣送出：kimi-dispatch allow ${id}`,
+  allowed: (id: string) => `任務 ${id} 已允許送出，不論費用多少。`,
+  notPaused: (id: string) => `任務 ${id} 不是在等候預算，沒有可以允許的。請看 kimi-dispatch status ${id}。`,
   streamStopped: (id: string, hasCome: boolean) =>
     `任務 ${id} 早已逾時；等待遲來答案的連線已關閉。${hasCome ? '已收到的部分保存在結果裡。' : '還沒有收到任何內容。'}`,
   cancelled: (id: string) => `已取消任務 ${id}。`,
@@ -168,6 +172,7 @@ export const zhTW = {
     simulated: '這些都是模擬的任務：不收費，token 數也是模擬的。',
     notCounted: (n: number) => `另有 ${n} 個模擬的任務，不收費，沒有算進去。`,
     batches: (saved: string) => `批次省下 ${saved}。`,
+    balance: '帳戶餘額',
   },
   report: {
     written: (file: string, tasks: number) => `已寫入報告：${file}（${tasks} 個任務）`,

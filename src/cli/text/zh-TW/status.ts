@@ -9,6 +9,8 @@ export const status = {
   question: '問題',
   id: '編號',
   state: '狀態',
+  budget: '預算',
+  allow: (command: string) => `要照樣送出：${command}`,
   place: '排隊位置',
   step: '正在進行',
   model: '模型',

@@ -1,0 +1,73 @@
+/** Budgets: what tasks may cost. Amounts are in the currency of the account's host. */
+import type { Cost, TaskResult } from './result.ts';
+
+export type Money = Pick<Cost, 'amount' | 'currency'>;
+
+/** Budgets of a day, which the limiter keeps. A task counts in the day in which it is sent. */
+export interface Budget {
+  /** Of all tasks of the limiter; absent if unlimited. */
+  per_day?: number;
+  /** Of the tasks of each chat; absent if unlimited. */
+  per_chat?: number;
+  /** IANA name: where the day begins. */
+  timezone: string;
+}
+
+/** What a task may cost at most, as its request for a lease says it. */
+export interface Reservation extends Money {
+  /** The chat that asked for the task (`chatKey`). */
+  chat?: string;
+  /** Its user lets it be sent, whatever it costs. */
+  allowed?: true;
+}
+
+/** Why a task is not sent: what it may cost exceeds what is left of a budget. */
+export interface BudgetPause {
+  /** Whose budget: of the day, of the chat's day, or of the task itself. */
+  of: 'day' | 'chat' | 'task';
+  currency: Cost['currency'];
+  budget: number;
+  /** What the task may cost at most. */
+  needs: number;
+  /** What was paid, or may have been. */
+  spent: number;
+  /** What running tasks may cost at most; absent if none is running. */
+  reserved?: number;
+  /** When it is sent by itself: in the next day, ISO 8601, UTC, whole seconds; absent if it would exceed the budget of that day too. */
+  until?: string;
+  /** IANA name of the budget's time zone; absent for that of a task. */
+  timezone?: string;
+  /** Running tasks will cost less than they may: it is sent by itself if that is enough. Otherwise its user is asked. */
+  waits?: true;
+}
+
+/** A task that is not sent. */
+export type PausedTask = { task_id: string } & BudgetPause;
+
+/** The limiter's account of a day. */
+export interface BudgetView extends Budget {
+  /** `2026-11-30`. */
+  day: string;
+  /** Absent before the first task. */
+  currency?: Cost['currency'];
+  spent: number;
+  /** What running tasks may cost at most. */
+  reserved: number;
+  /** Tasks that are not sent, in the order of their requests. */
+  paused: PausedTask[];
+}
+
+/** What the cost of an answer depends on. */
+export interface Paid extends Pick<TaskResult, 'model' | 'tokens' | 'tool_uses'> {
+  batch?: true;
+}
+
+/** @returns what the cost of a result depends on. */
+export function paidIn({ model, tokens, tool_uses, request }: TaskResult): Paid {
+  return { model, ...(tokens && { tokens }), ...(tool_uses && { tool_uses }), ...(request?.batch && { batch: true }) };
+}
+
+/** Rounds to 8 decimals, as many as a token's price has, to remove floating-point errors. */
+export function roundedMoney(amount: number): number {
+  return Math.round(amount * 1e8) / 1e8;
+}
