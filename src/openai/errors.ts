@@ -10,6 +10,8 @@ interface Kind {
   type?: string;
   code?: string;
   param?: string;
+  /** Set if the same request would be another task. */
+  isFinal?: true;
 }
 
 export class OpenAiError extends Error {
@@ -56,6 +58,8 @@ export function openAiErrorHandler(log: Logger): ErrorRequestHandler {
     if (!known) log.error({ err: error, path: pathOf(request) }, 'unexpected error of the OpenAI endpoints');
     const { status, body } = known ?? new OpenAiError(500, 'An unexpected error occurred; the log has the reason');
     if (status === 503) response.set('Retry-After', String(RETRY_AFTER_S));
+    // OpenAI's clients repeat requests by their status otherwise.
+    if (known?.kind.isFinal) response.set('x-should-retry', 'false');
     response.status(status).json(body);
   };
 }
@@ -110,8 +114,10 @@ function refused({ params: { reason } }: Problem<'unusable_request'>): OpenAiErr
   return new OpenAiError(400, message, { code, ...(param !== undefined && { param }) });
 }
 
-/** Kimi's errors that have a status of their own: [status, code, type]. Any other one is a 500. */
+/** Outcomes, and Kimi's errors, that have a status of their own: [status, code, type]. Any other one is a 500. */
 const FAILURES: Record<string, [status: number, code: string, type?: string]> = {
+  cancelled: [409, 'cancelled'],
+  timed_out: [504, 'timed_out'],
   content_filter: [400, 'content_filter'],
   invalid_request_error: [400, 'invalid_request_error'],
   bad_parameter: [400, 'unsupported_value'],
@@ -123,9 +129,8 @@ const FAILURES: Record<string, [status: number, code: string, type?: string]> = 
 
 /** @returns the error for a task that has ended without an answer. */
 export function failureOf({ task_id, status, error }: ResultFile): OpenAiError {
+  const reason = status === 'failed' ? (error?.type ?? '') : status;
+  const [code, name, type] = FAILURES[reason] ?? [500, reason];
   const message = `${error?.message ?? status} (${task_id})`;
-  if (status === 'cancelled') return new OpenAiError(409, message, { code: 'cancelled' });
-  if (status === 'timed_out') return new OpenAiError(504, message, { code: 'timed_out' });
-  const [code, name, type] = FAILURES[error?.type ?? ''] ?? [500, error?.type ?? 'server_error'];
-  return new OpenAiError(code, message, { code: name, ...(type !== undefined && { type }) });
+  return new OpenAiError(code, message, { code: name, isFinal: true, ...(type !== undefined && { type }) });
 }

@@ -212,7 +212,10 @@ describe('a chat completion', () => {
         messages: [{ role: 'user', content: `x [[simulate: error=${error}]]` }],
         ...(stream && { stream }),
       });
-    await expect(ask('quota')).rejects.toMatchObject({ status: 429, code: 'insufficient_quota' });
+    const refusal = (await ask('quota').catch((failure: unknown) => failure)) as APIError;
+    expect(refusal).toMatchObject({ status: 429, code: 'insufficient_quota' });
+    // Its client would send it again.
+    expect(refusal.headers?.get('x-should-retry')).toBe('false');
     const streamed = async (): Promise<void> => {
       for await (const _ of (await ask('content-filter', true)) as AsyncIterable<unknown>);
     };

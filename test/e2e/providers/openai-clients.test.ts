@@ -1,0 +1,108 @@
+/**
+ * Clients of OpenAI's API, unchanged, against the real stack: everything is killed while they wait, and each gets its answer, paid once.
+ * `npm run e2e:openai` installs them, from PyPI and npm, into the cache folder.
+ */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+import { beforeAll, expect, it, onTestFinished } from 'vitest';
+import { readConfig } from '../../../src/config/index.ts';
+import { answerTo } from '../../../src/simulator/answers.ts';
+import { killableStack } from '../../support/killable.ts';
+import { temporaryFolder, until } from '../../support/resources.ts';
+import { install } from './python-server.ts';
+
+const PYPI = ['openai==3.57.0', 'litellm==1.110.2'];
+const NPM = [
+  'ai@7.0.173',
+  '@ai-sdk/openai@4.0.118',
+  '@ai-sdk/openai-compatible@3.0.92',
+  '@langchain/openai@1.6.0',
+  '@langchain/core@1.4.0',
+];
+
+const SCRIPT = join(import.meta.dirname, 'openai-clients');
+
+/** Names of the clients in the scripts. */
+const CLIENTS = [
+  'openai-chat',
+  'openai-polled',
+  'openai-streamed',
+  'litellm-chat',
+  'litellm-stream',
+  'ai-responses',
+  'ai-chat',
+  'ai-compatible',
+  'ai-stream',
+  'langchain',
+  'langchain-stream',
+];
+
+const PROMPT = '{name} [[simulate: mark={name} reasoning=0 chunks=60 chunk-delay=400]]';
+
+let bin: string;
+let packages: string;
+beforeAll(async () => {
+  bin = await install(`openai-clients-${PYPI.join('-')}`, PYPI);
+  packages = await installFromNpm();
+}, 600_000);
+
+/** @returns the folder with the packages. */
+async function installFromNpm(): Promise<string> {
+  const folder = join(readConfig().KIMI_CACHE, `openai-clients-${NPM.join('-').replaceAll('/', '-')}`);
+  const done = join(folder, 'installed');
+  if (existsSync(done)) return folder;
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'package.json'), '{"private": true}');
+  await promisify(execFile)('npm', ['install', '--no-audit', '--no-fund', ...NPM], { cwd: folder });
+  await writeFile(done, '');
+  return folder;
+}
+
+/** Runs a script to its end. @returns the answers that it printed */
+async function answersOf(command: string, args: string[]): Promise<{ name: string; text: string }[]> {
+  const client = spawn(command, args, {
+    env: { PATH: process.env['PATH'], HOME: await temporaryFolder(), LITELLM_LOCAL_MODEL_COST_MAP: 'True' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void client.kill('SIGKILL'));
+  const [lines, [code]] = await Promise.all([text(client.stdout), once(client, 'exit')]);
+  expect(code, command).toBe(0);
+  return lines
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { name: string; text: string });
+}
+
+it(
+  'get their answers, though everything is killed while they wait, and each is paid once',
+  { timeout: 300_000 },
+  async () => {
+    const { counts, start, kill, baseURL, apiKey } = await killableStack();
+    await start();
+    const answers = Promise.all([
+      answersOf(join(bin, 'python'), [`${SCRIPT}.py`, baseURL, apiKey, PROMPT]),
+      answersOf(process.execPath, [`${SCRIPT}.mjs`, baseURL, apiKey, PROMPT, packages]),
+    ]);
+    const requests = (name: string) => counts.completions.filter(({ mark }) => mark === name);
+    await until(() => CLIENTS.every((name) => requests(name).some(({ generated }) => generated.content_tokens > 3)));
+    expect(CLIENTS.filter((name) => requests(name).some(({ ended }) => ended === undefined))).toEqual(CLIENTS);
+    await kill();
+    await start();
+
+    const got = (await answers).flat();
+    expect(got.map(({ name }) => name).toSorted()).toEqual(CLIENTS.toSorted());
+    for (const { name, text: answer } of got) {
+      expect(answer, name).toBe(answerTo(PROMPT.replaceAll('{name}', name)));
+      // The one that was cut, and the rest.
+      expect(
+        requests(name).map(({ ended }) => ended),
+        name,
+      ).toEqual(['left', 'answered']);
+    }
+  },
+);

@@ -1,0 +1,45 @@
+/** A stack with a relay in front of the simulated Kimi, that is killed whole and started again at the same addresses. */
+import { join } from 'node:path';
+import { createToken } from '../../src/api/tokens.ts';
+import { ResultStore } from '../../src/results/store.ts';
+import { createSimulator } from '../../src/simulator/app.ts';
+import { runningStack } from '../../src/stack/state.ts';
+import { cleanHome, launch, resultsOf } from './cli.ts';
+import { freePort } from './engine.ts';
+import { lifetime, SECRET, serve, silent, until } from './resources.ts';
+
+export async function killableStack() {
+  const simulator = createSimulator({ secret: SECRET, delayMs: 0, log: silent });
+  lifetime()(() => simulator.stop());
+  const port = await freePort(2);
+  const env = await cleanHome({
+    KIMI_CALLBACKS: 'relay',
+    KIMI_API_URL: `${await serve(simulator.app)}/v1`,
+    KIMI_API_KEY: 'sk-test',
+    KIMI_API_PORT: String(port),
+    KIMI_MAX_TASKS_PER_MINUTE: '0',
+    KIMI_MAX_CONCURRENT_TASKS: '0',
+    WEBHOOK_PORT: String(port + 1),
+    WEBHOOK_SECRET: SECRET,
+  });
+  const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+  return {
+    counts: simulator.counts,
+    env,
+    results: new ResultStore(resultsOf(env)),
+    /** Of a client of OpenAI's API. */
+    baseURL: `http://127.0.0.1:${port}/openai/v1`,
+    apiKey: (await createToken(home, 'app', ['submit', 'read'])) ?? '',
+    start: async (): Promise<void> => {
+      const { child } = launch(['up'], env);
+      await until(async () => ((await runningStack(home))?.pid === child.pid ? true : undefined));
+    },
+    /** kill -9 of everything, engine included. */
+    kill: async (): Promise<void> => {
+      const stack = await runningStack(home);
+      const pids = [stack?.pid, ...(stack?.children.map(({ pid }) => pid) ?? [])].filter((pid) => pid !== undefined);
+      for (const pid of pids) process.kill(pid, 'SIGKILL');
+      await until(async () => ((await runningStack(home)) ? undefined : true));
+    },
+  };
+}
