@@ -23,6 +23,8 @@ type TasksFor = (request: Request) => Promise<CallerTasks>;
 export interface ApiParts {
   /** Of OpenAI's endpoints, which are not served without it. */
   openAi?: Pick<OpenAiOptions, 'model' | 'live'>;
+  /** Makes the MCP server, which is not served without it. */
+  mcp?: (tasksFor: TasksFor) => RequestHandler;
   /** The streams of events. */
   streams?: EventStreams;
 }
@@ -30,7 +32,7 @@ export interface ApiParts {
 /**
  * The HTTP API (docs/openapi.json). Its routes are in operations.ts.
  *
- * Routers of other protocols are mounted here, e.g. `app.use('/mcp', createMcp(tasksFor, log))`: what they get from `tasksFor` has
+ * Routers of other protocols are mounted here: what they get from `tasksFor` has
  * checked the caller's rights, and they need no check of their own. `callerOf(request)` says who asks.
  *
  * @param open the operations; called for each request. It throws until they can be done.
@@ -40,7 +42,7 @@ export function createApi(
   open: () => Promise<ServiceTasks>,
   log: Logger,
   authenticate: RequestHandler[] = [fromThisUser],
-  { openAi: forOpenAi, streams = new EventStreams(new TaskEvents(open)) }: ApiParts = {},
+  { openAi: forOpenAi, mcp, streams = new EventStreams(new TaskEvents(open)) }: ApiParts = {},
 ): Express {
   const app = createApp().enable('strict routing').enable('case sensitive routing').set('etag', 'weak');
   const tasksFor: TasksFor = async (request) => {
@@ -51,6 +53,7 @@ export function createApi(
   app.use(...authenticate);
   addOperations(app, tasksFor, streams);
   if (forOpenAi) app.use('/openai/v1', ...openAi({ ...forOpenAi, open: tasksFor, ownerOf: tokenOf, log }));
+  if (mcp) app.all('/mcp', mcp(tasksFor));
   app.use(refuseOthers);
   app.use(problemHandler(log));
   return app;

@@ -43,8 +43,11 @@ export async function startApi({ config, tasks, hasSocket, log }: ApiOptions): P
   let port: number | undefined;
   if (wanted !== undefined) {
     const perMinute = config.KIMI_API_REQUESTS_PER_MINUTE;
+    // Loaded only for clients elsewhere: on this machine they start the server themselves.
+    const { createMcp } = await import('../mcp/http.ts');
     const app = createApi(tasks, log, fromTokens({ home, host, perMinute, log }), {
       openAi,
+      mcp: (tasksFor) => createMcp(tasksFor, config.KIMI_LANG, log),
       streams: new EventStreams(events, async (caller) => await isStillValid(home, caller)),
     });
     const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS }, app);

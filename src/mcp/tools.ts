@@ -90,6 +90,8 @@ function told<Args extends { task_id?: string | undefined }>(
     try {
       return await work(args, ctx);
     } catch (error) {
+      // Nobody reads the answer to a request that was given up.
+      if (ctx.mcpReq.signal.aborted) throw error;
       return failing(await sentenceFor(error, args.task_id));
     }
   };
@@ -116,7 +118,10 @@ async function dispatchTask(
   }
   notify(started);
   const result = saying('kimi_dispatch', sayStarted(started, lang), started);
-  return isOfTasks(ctx) ? { ...result, ...createdTask(await tasks.find(started.task_id), lang) } : result;
+  if (!isOfTasks(ctx)) return result;
+  // A client that may not read it could not ask for it.
+  const standing = await tasks.find(started.task_id).catch(() => undefined);
+  return standing ? { ...result, ...createdTask(standing, lang) } : result;
 }
 
 function taskOf(args: NewTaskArguments): NewTask {

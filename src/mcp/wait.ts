@@ -63,7 +63,7 @@ type Report = (elapsed: number, message: string) => Promise<void>;
 /** Progress has to increase with each notification. */
 function reporter({ _meta: meta, notify }: ServerContext['mcpReq'], total: number): Report {
   const { progressToken } = meta ?? {};
-  let before = 0;
+  let before = -1;
   return async (elapsed, message) => {
     const progress = Math.round(elapsed * 10) / 10;
     if (progressToken === undefined || progress <= before) return;

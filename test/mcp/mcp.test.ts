@@ -2,16 +2,18 @@
 import { createInterface } from 'node:readline';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Client, type ClientOptions } from '@modelcontextprotocol/client';
+import { Client, StreamableHTTPClientTransport, type ClientOptions } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { describe, expect, it } from 'vitest';
 import { DIST } from '../../src/service/files.ts';
 import { createSimulator } from '../../src/simulator/app.ts';
 import { runningStack } from '../../src/stack/state.ts';
-import { cleanHome, launch, resultsOf, up } from '../support/cli.ts';
+import { cleanHome, cli, launch, resultsOf, up } from '../support/cli.ts';
 import { lifetime, SECRET, serve, shared, silent, until } from '../support/resources.ts';
 
 const COMMAND = join(DIST, 'kimi-dispatch.js');
+
+const MODERN: ClientOptions = { versionNegotiation: { mode: { pin: '2026-07-28' } } };
 
 /** The simulated Kimi outlives the services. */
 const stack = shared(async () => {
@@ -29,6 +31,7 @@ const stack = shared(async () => {
     WEBHOOK_SECRET: SECRET,
     // Where callbacks go after a restart.
     WEBHOOK_PORT: '23902',
+    KIMI_API_PORT: '0',
   });
   return { env, ...(await up(env)) };
 });
@@ -43,6 +46,17 @@ async function connect(env: Record<string, string>, args: string[] = [], options
       cwd: env['HOME'] ?? '',
     }),
   );
+  lifetime()(async () => await client.close());
+  return client;
+}
+
+/** @param name of a new token */
+async function connectTo(name: string, scope: string, options?: ClientOptions): Promise<Client> {
+  const { env, state } = stack();
+  const { stdout } = await cli(['token', 'create', name, '--scope', scope], env);
+  const client = new Client({ name: 'test', version: '1' }, options);
+  const requestInit = { headers: { authorization: `Bearer ${stdout.trim()}` } };
+  await client.connect(new StreamableHTTPClientTransport(new URL(`${state.http_api_url}/mcp`), { requestInit }));
   lifetime()(async () => await client.close());
   return client;
 }
@@ -108,7 +122,7 @@ describe('over standard input and output', () => {
       'There is no task kimi-1-1',
     );
 
-    const modern = await connect(stack().env, [], { versionNegotiation: { mode: { pin: '2026-07-28' } } });
+    const modern = await connect(stack().env, [], MODERN);
     expect((await modern.listTools()).tools).toHaveLength(tools.length);
     expect((await call(modern, 'kimi_result', { task_id })).data).toMatchObject({ task_id, output });
 
@@ -259,6 +273,52 @@ describe('over standard input and output', () => {
     expect(plain).not.toHaveProperty('taskId');
     server.child.stdin.end();
     expect((await server.ended).code).toBe(0);
+  });
+});
+
+describe('over HTTP', () => {
+  it('the holder of a token dispatches, waits with progress and reads; others see nothing of it', async () => {
+    const mine = await connectTo('mine', 'submit,read', MODERN);
+    const key = `key-${crypto.randomUUID()}`;
+    const asked = { prompt: 'over HTTP [[simulate: delay=1200]]', name: 'http', key };
+    const { task_id } = (await call(mine, 'kimi_dispatch', asked)).data;
+    expect((await call(mine, 'kimi_dispatch', asked)).data).toMatchObject({ status: 'known', task_id });
+    const progress: number[] = [];
+    const waited = await mine.callTool(
+      { name: 'kimi_wait', arguments: { task_id } },
+      { onprogress: (report) => void progress.push(report.progress) },
+    );
+    expect(waited.structuredContent).toMatchObject({ ended: true, result: { task_id, status: 'done' } });
+    expect(progress.length).toBeGreaterThan(0);
+    // A path would be one of the computer of the services.
+    const files = await call(mine, 'kimi_dispatch', { prompt: 'x', files: ['/etc/passwd'] });
+    expect({ isError: files.isError, text: textOf(files) }).toMatchObject({
+      isError: true,
+      text: expect.stringContaining('POST /v1/files') as string,
+    });
+
+    const other = await connectTo('other', 'read');
+    expect(textOf(await call(other, 'kimi_result', { task_id }))).toContain(`There is no task ${task_id}`);
+    expect((await other.listResources()).resources).toEqual([]);
+    expect(textOf(await call(other, 'kimi_dispatch', { prompt: 'x' }))).toContain('This token lacks the scope submit');
+    const { state } = stack();
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' });
+    const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+    const refused = await fetch(`${state.http_api_url}/mcp`, { method: 'POST', headers, body });
+    expect(refused.status).toBe(401);
+
+    // A client that goes away is no error of the services.
+    const long = await call(mine, 'kimi_dispatch', { prompt: 'long [[simulate: delay=60000]]' });
+    const leaving = new AbortController();
+    const left = mine.callTool(
+      { name: 'kimi_wait', arguments: { task_id: long.data['task_id'] } },
+      { signal: leaving.signal, onprogress: () => leaving.abort() },
+    );
+    await expect(left).rejects.toThrow('aborted');
+    expect((await call(mine, 'kimi_cancel', { task_id: long.data['task_id'] })).data).toMatchObject({
+      status: 'cancelled',
+    });
+    expect((await cli(['logs', '--json'], stack().env)).stdout).not.toMatch(/unexpected error/);
   });
 });
 

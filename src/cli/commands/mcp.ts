@@ -4,7 +4,6 @@ import { GIVEN_ENV, loadEnvFiles } from '../../config/env-file.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { keepFiles } from '../job.ts';
 import { command, ending } from '../options.ts';
-import { VERSION } from '../program.ts';
 import { openTasks } from '../tasks.ts';
 import type { CliText } from '../text/index.ts';
 
@@ -17,24 +16,21 @@ export function mcpCommand(say: CliText): Command {
 async function mcp(say: CliText, channel = false): Promise<Exit> {
   // Other commands, and shell completion, do not need it.
   const { serveOnStdio } = await import('../../mcp/stdio.ts');
-  await serveOnStdio(
-    {
-      lang: langOf(),
-      channel,
-      open: async () => {
-        // Clients keep the server for days: `.env` may have changed, and other services run.
-        process.env = { ...GIVEN_ENV };
-        loadEnvFiles();
-        return await openTasks();
-      },
-      keepFiles: async (attach, tasks) =>
-        (await keepFiles({ attach }, async (file) => await tasks.keep(file), say)).files ?? [],
-      explain: async (error, task_id) => {
-        const { sentenceFor } = await import('../error-sentence.ts');
-        return sentenceFor(error, say, task_id).message;
-      },
+  await serveOnStdio({
+    lang: langOf(),
+    channel,
+    open: async () => {
+      // Clients keep the server for days: `.env` may have changed, and other services run.
+      process.env = { ...GIVEN_ENV };
+      loadEnvFiles();
+      return await openTasks();
     },
-    VERSION,
-  );
+    keepFiles: async (attach, tasks) =>
+      (await keepFiles({ attach }, async (file) => await tasks.keep(file), say)).files ?? [],
+    explain: async (error, task_id) => {
+      const { sentenceFor } = await import('../error-sentence.ts');
+      return sentenceFor(error, say, task_id).message;
+    },
+  });
   return EXIT.ok;
 }
