@@ -117,21 +117,24 @@ describe('the gateway’s configuration', () => {
     });
   });
 
-  it.each(['{}', COMMENTED, UNQUOTED, '{"hooks":{"enabled":false,"token":"theirs","path":"/h"},"plugins":{}}'])(
-    'is changed once, and restored by undo: %s',
-    (before) => {
-      const settings = {
-        ...WANTED,
-        hooksToken: factsOf(before).hooksToken === 'none' ? 'hook-secret' : undefined,
-        hooks: true,
-      };
-      const edited = withKimiDispatch(before, settings);
-      expect(edited).not.toBe(before);
-      expect(parse(edited)).toMatchObject({ hooks: { enabled: true } });
-      expect(withKimiDispatch(edited, { ...settings, hooksToken: undefined })).toBe(edited);
-      expect(withoutKimiDispatch(edited, before)).toBe(before);
-    },
-  );
+  it.each([
+    '{}',
+    COMMENTED,
+    UNQUOTED,
+    '{"hooks":{"enabled":false,"token":"theirs","path":"/h"},"plugins":{}}',
+    '{"hooks":{"token":""}}',
+  ])('is changed once, and restored by undo: %s', (before) => {
+    const settings = {
+      ...WANTED,
+      hooksToken: factsOf(before).hooksToken === 'none' ? 'hook-secret' : undefined,
+      hooks: true,
+    };
+    const edited = withKimiDispatch(before, settings);
+    expect(edited).not.toBe(before);
+    expect(parse(edited)).toMatchObject({ hooks: { enabled: true } });
+    expect(withKimiDispatch(edited, { ...settings, hooksToken: undefined })).toBe(edited);
+    expect(withoutKimiDispatch(edited, before)).toBe(before);
+  });
 
   it('may be JSON5, and stays JSON5', () => {
     const edited = withKimiDispatch(UNQUOTED, WANTED);
@@ -272,6 +275,7 @@ describe('the address of the gateway', () => {
 describe('the token of the gateway', () => {
   it.each([
     [undefined, {}, 'none'],
+    [' ', {}, 'none'],
     ['t', {}, { value: 't' }],
     ['${T}', { T: 'of the environment' }, { value: 'of the environment' }],
     ['${T}', {}, 'hidden'],

@@ -77,9 +77,14 @@ function configuredVariables(config: unknown): Record<string, string> {
 }
 
 function tokenOf(written: unknown, env: NodeJS.ProcessEnv): GatewayFacts['hooksToken'] {
-  if (written === undefined) return 'none';
+  if (isUnset(written)) return 'none';
   const value = typeof written === 'string' ? substituted(written, env)?.trim() : undefined;
   return value ? { value } : 'hidden';
+}
+
+/** Whether there is no token: the gateway takes an empty one for none. */
+function isUnset(token: unknown): boolean {
+  return token === undefined || (typeof token === 'string' && token.trim() === '');
 }
 
 function unknownVariable(path: Path): SettingsError {
@@ -141,7 +146,8 @@ export function removeKimiDispatch(config: ConfigFiles, before: ConfigFiles): vo
   without(PATHS, isOurs);
   without(ALLOWED, (element) => element === PLUGIN_ID);
   // A value from before was left alone; a different one is the user's.
-  if (valueAt(then, TOKEN) === undefined) config.set(TOKEN, undefined);
+  const token = valueAt(then, TOKEN);
+  if (isUnset(token)) config.set(TOKEN, token);
   for (const path of [
     ['plugins', 'entries', PLUGIN_ID],
     ['hooks', 'enabled'],
