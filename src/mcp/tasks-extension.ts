@@ -97,5 +97,8 @@ async function endOf(task: Standing, tasks: Tasks, { lang, explain }: Door): Pro
   if (!isOutcome(state) || file === undefined) return {};
   if (state === 'cancelled') return { status: 'cancelled' };
   const result = resultOf(await tasks.result(task_id), lang);
-  return { status: 'completed', result: { ...result, ...(state !== 'done' && { isError: true }) } };
+  return {
+    status: 'completed',
+    result: { resultType: 'complete', ...result, ...(state !== 'done' && { isError: true }) },
+  };
 }

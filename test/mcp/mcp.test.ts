@@ -4,6 +4,13 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, StreamableHTTPClientTransport, type ClientOptions } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import {
+  CallToolResultV2Schema,
+  CancelTaskResultV2Schema,
+  CreateTaskResultV2Schema,
+  GetTaskResultV2Schema,
+  UpdateTaskResultV2Schema,
+} from '@modelcontextprotocol/ext-tasks/core/v2';
 import { describe, expect, it } from 'vitest';
 import { DIST } from '../../src/service/files.ts';
 import { createSimulator } from '../../src/simulator/app.ts';
@@ -249,9 +256,10 @@ describe('over standard input and output', () => {
       ttlMs: null,
       taskId: expect.any(String) as string,
     });
-    const { taskId } = created as { taskId: string };
+    const { taskId } = CreateTaskResultV2Schema.parse(created);
     const ended = await until(async () => {
       const { result } = await request('tasks/get', { taskId });
+      GetTaskResultV2Schema.parse(result);
       return result.status === 'working' ? undefined : result;
     });
     expect(ended).toMatchObject({
@@ -259,10 +267,9 @@ describe('over standard input and output', () => {
       status: 'completed',
       result: { structuredContent: { task_id: taskId, status: 'done' } },
     });
-    expect((await request('tasks/cancel', { taskId })).result).toMatchObject({ resultType: 'complete' });
-    expect((await request('tasks/update', { taskId, inputResponses: {} })).result).toMatchObject({
-      resultType: 'complete',
-    });
+    CallToolResultV2Schema.parse(ended.result);
+    CancelTaskResultV2Schema.parse((await request('tasks/cancel', { taskId })).result);
+    UpdateTaskResultV2Schema.parse((await request('tasks/update', { taskId, inputResponses: {} })).result);
     expect((await request('tasks/get', { taskId: 'kimi-1-1' })).error).toMatchObject({
       code: -32_602,
       message: expect.stringContaining('There is no task kimi-1-1') as string,
