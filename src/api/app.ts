@@ -52,7 +52,7 @@ export function createApi(
   };
   app.use(...authenticate);
   addOperations(app, tasksFor, streams);
-  if (forOpenAi) app.use('/openai/v1', ...openAi({ ...forOpenAi, open: tasksFor, ownerOf: tokenOf, log }));
+  if (forOpenAi) app.use('/openai/v1', ...openAi({ ...forOpenAi, open: tasksFor, ownerOf: tokenOf, streams, log }));
   if (mcp) app.all('/mcp', mcp(tasksFor));
   app.use(refuseOthers);
   app.use(problemHandler(log));

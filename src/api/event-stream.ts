@@ -33,7 +33,7 @@ export class EventStreams {
     const after = request.get('last-event-id');
     const reader: EventReader = {
       take: (events) => {
-        this.begin(request, response);
+        if (!response.headersSent) this.beginTask(request, response);
         response.write(events.map(textOf).join(''));
         if (response.writableLength > UNREAD_BYTES) response.destroy();
       },
@@ -43,20 +43,25 @@ export class EventStreams {
     // A client that has the end shall not come back.
     if (!leave) response.status(204).end();
     else {
-      this.begin(request, response);
+      if (!response.headersSent) this.beginTask(request, response);
       response.on('close', leave);
     }
   }
 
-  private begin(request: Request, response: Response): void {
-    if (response.headersSent) return;
+  private beginTask(request: Request, response: Response): void {
+    this.begin(request, response);
+    response.write(`retry: ${RETRY_MS}\n\n`);
+  }
+
+  /** Begins a stream: it is kept open, and ends when its caller is none any more. */
+  begin(request: Request, response: Response): void {
     response.status(200).set({
       'Content-Type': 'text/event-stream; charset=utf-8',
       'Cache-Control': 'no-store',
       // nginx would collect it.
       'X-Accel-Buffering': 'no',
     });
-    response.write(`retry: ${RETRY_MS}\n\n`);
+    response.flushHeaders();
     this.open.set(response, callerOf(request));
     response.on('close', () => this.open.delete(response));
     this.timer ??= setInterval(() => void this.beat(), this.heartbeatMs).unref();

@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { present } from '../api/operation.ts';
 import { isTruncated, type ResultFile, type Tokens } from '../shared/result.ts';
 import type { NewTask, Tasks } from '../tasks/tasks.ts';
-import { failureOf, OpenAiError, unsupported } from './errors.ts';
+import { failureOf, OpenAiError, overBudget, unsupported } from './errors.ts';
 import type { Update } from './follow.ts';
 import { dialogueOf, partsOf } from './messages.ts';
 import { common, effort, jsonSchema, readBody, thinkingOf, tokenLimit } from './parameters.ts';
@@ -130,6 +130,7 @@ export async function* chunksOf(
   const sent = { content: '', reasoning: '' };
   for await (const update of updates) {
     if ('begun' in update) continue;
+    if ('paused' in update) throw overBudget(task_id, update.paused);
     const { content, reasoning } = 'result' in update ? restOf(update.result, sent) : update;
     if (reasoning !== '') yield chunk({ reasoning_content: reasoning });
     if (content !== '') yield chunk({ content });

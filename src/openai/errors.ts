@@ -3,6 +3,7 @@ import type { ErrorRequestHandler } from 'express';
 import type { Logger } from 'pino';
 import { detailsOf, type Details } from '../api/problems.ts';
 import { pathOf } from '../service/express.ts';
+import type { BudgetPause } from '../shared/budget.ts';
 import type { ResultFile } from '../shared/result.ts';
 import { Problem } from '../tasks/problem.ts';
 
@@ -112,6 +113,13 @@ function refused({ params: { reason } }: Problem<'unusable_request'>): OpenAiErr
   const param = detail && PARAMS[detail.code];
   const code = type === 'prompt_too_long' ? 'context_length_exceeded' : 'unsupported_value';
   return new OpenAiError(400, message, { code, ...(param !== undefined && { param }) });
+}
+
+/** @returns the error for a client that would wait until a task is allowed; the same request gets its answer then. */
+export function overBudget(task_id: string, { of, currency, budget, needs, until }: BudgetPause): OpenAiError {
+  const when = until === undefined ? '' : `, or wait until ${until}`;
+  const message = `${task_id} is paused: it may cost ${currency} ${needs}, which exceeds what is left of the ${of}'s budget of ${budget}. Run kimi-dispatch allow ${task_id}${when}; then send this request again`;
+  return new OpenAiError(429, message, { type: 'insufficient_quota', code: 'over_budget', isFinal: true });
 }
 
 /** Outcomes, and Kimi's errors, that have a status of their own: [status, code, type]. Any other one is a 500. */

@@ -38,6 +38,8 @@ async function* unnumbered(
   let hasBegun = false;
   const text = new TextEvents(task_id);
   for await (const update of updates) {
+    // It is queued until it is allowed.
+    if ('paused' in update) continue;
     if (!hasBegun) yield { type: 'response.in_progress', response: await show('dispatched') };
     hasBegun = true;
     if ('content' in update) yield* text.add(update.content);

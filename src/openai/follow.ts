@@ -1,10 +1,12 @@
 /** Follows a task to its outcome. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { overBudget } from './errors.ts';
+import type { BudgetPause } from '../shared/budget.ts';
 import type { LiveAnswer } from '../relay/recordings.ts';
 import { HttpError } from '../service/http.ts';
 import type { ResultFile } from '../shared/result.ts';
 import { Problem } from '../tasks/problem.ts';
-import type { Tasks } from '../tasks/tasks.ts';
+import type { Standing, Tasks } from '../tasks/tasks.ts';
 import { onceSaved } from '../tasks/worker-here.ts';
 import { EngineLost, EngineUnreachable } from '../temporal/engine-unreachable.ts';
 
@@ -12,6 +14,8 @@ import { EngineLost, EngineUnreachable } from '../temporal/engine-unreachable.ts
 export type Update =
   /** Kimi has the request. */
   | { begun: true }
+  /** A budget is exceeded: Kimi gets the request only if somebody allows it, or on another day. */
+  | { paused: BudgetPause }
   /** What was received of the answer since the last update. */
   | { content: string; reasoning: string }
   /** The last one. */
@@ -50,10 +54,12 @@ export async function* follow(
           yield { result };
           return;
         }
-        if (live && !hasBegun) {
-          hasBegun = (await unlessAway(tasks.find(task_id)))?.state === 'dispatched';
-          if (hasBegun) yield { begun: true };
-        }
+        const now: Partial<Standing> = (hasBegun ? undefined : await unlessAway(tasks.find(task_id))) ?? {};
+        const { state, paused } = now;
+        hasBegun ||= state === 'dispatched';
+        if (state === 'dispatched') yield { begun: true };
+        // Until it is known what running tasks cost, it may be sent by itself.
+        if (paused && !paused.waits) yield { paused };
         checkAt = performance.now() + CHECK_MS;
       }
       const next = saved.signal.aborted ? signal : AbortSignal.any([signal, saved.signal]);
@@ -65,9 +71,12 @@ export async function* follow(
   }
 }
 
-/** @returns the result of a task, once it has one. */
+/** @returns the result of a task, once it has one. @throws {OpenAiError} if it is paused */
 export async function outcomeOf(tasks: Tasks, task_id: string, signal: AbortSignal): Promise<ResultFile> {
-  for await (const update of follow(tasks, task_id, signal)) if ('result' in update) return update.result;
+  for await (const update of follow(tasks, task_id, signal)) {
+    if ('result' in update) return update.result;
+    if ('paused' in update) throw overBudget(task_id, update.paused);
+  }
   throw new Error('a task is followed to its result');
 }
 

@@ -2,6 +2,7 @@
 import express, { type ErrorRequestHandler, type Request, type Response, type Router } from 'express';
 import type { Model } from 'openai/resources/models';
 import type { Logger } from 'pino';
+import type { EventStreams } from '../api/event-stream.ts';
 import { read } from '../api/operation.ts';
 import { idempotencyKey } from '../api/schemas.ts';
 import { MODELS } from '../kimi/models.ts';
@@ -9,7 +10,7 @@ import type { LiveAnswer } from '../relay/recordings.ts';
 import { allow } from '../service/express.ts';
 import type { ResultFile } from '../shared/result.ts';
 import { notificationId } from '../shared/task-id.ts';
-import { MAX_FILES_BYTES, type TaskState } from '../shared/task.ts';
+import { isOutcome, MAX_FILES_BYTES, type TaskState } from '../shared/task.ts';
 import { Problem } from '../tasks/problem.ts';
 import type { NewTask, StartedTask, Tasks } from '../tasks/tasks.ts';
 import { chatIn, chunksOf, completionOf, secondsOf } from './chat.ts';
@@ -18,7 +19,7 @@ import { eventsOf } from './events.ts';
 import { follow, outcomeOf, unlessAway } from './follow.ts';
 import { askedOf, responseOf, type AskedOf, type ResponseObject } from './response-object.ts';
 import { responseIn, taskOf } from './responses.ts';
-import { EventStream } from './sse.ts';
+import { sendEvent } from './sse.ts';
 import { Starts, type Asking } from './starts.ts';
 
 export interface OpenAiOptions {
@@ -28,6 +29,8 @@ export interface OpenAiOptions {
   ownerOf: (request: Request) => string | undefined;
   /** The configured model, if any. */
   model: string | undefined;
+  /** Keeps streams open, as long as their callers may read. */
+  streams: Pick<EventStreams, 'begin'>;
   /** Follows what is received of a task's answer. */
   live: (task_id: string) => Pick<LiveAnswer, 'read'>;
   log: Logger;
@@ -39,6 +42,7 @@ const MAX_BODY_BYTES = 1.5 * MAX_FILES_BYTES;
 /** A request for the answer of a task. */
 interface Exchange {
   tasks: Tasks;
+  request: Request;
   response: Response;
   /** Aborted when the client leaves. */
   signal: AbortSignal;
@@ -46,7 +50,7 @@ interface Exchange {
 
 /** @returns the endpoints, and the handler of their errors, to which errors before them belong too. */
 export function openAi(options: OpenAiOptions): [Router, ErrorRequestHandler] {
-  const { open, log } = options;
+  const { log } = options;
   const router = express.Router({ caseSensitive: true, strict: true });
   const json = express.json({ limit: MAX_BODY_BYTES });
   const starts = new Starts();
@@ -54,9 +58,9 @@ export function openAi(options: OpenAiOptions): [Router, ErrorRequestHandler] {
   router
     .route('/chat/completions')
     .post(json, async (request, response) => {
-      const exchange = exchangeOf(await open(request), response);
+      const exchange = await exchangeOf(options, request, response);
       const { task, stream, includeUsage } = await chatIn(request.body, exchange.tasks);
-      const started = await starts.start(exchange.tasks, task, askingOf(options, request, exchange, true));
+      const started = await starts.start(exchange.tasks, task, askingOf(options, exchange, true));
       response.set('x-request-id', started.task_id);
       if (stream) await streamChat(options, exchange, started, includeUsage);
       else {
@@ -69,9 +73,9 @@ export function openAi(options: OpenAiOptions): [Router, ErrorRequestHandler] {
   router
     .route('/responses')
     .post(json, async (request, response) => {
-      const exchange = exchangeOf(await open(request), response);
+      const exchange = await exchangeOf(options, request, response);
       const { task, background, stream } = await responseIn(request.body, exchange.tasks);
-      const started = await starts.start(exchange.tasks, task, askingOf(options, request, exchange, !background));
+      const started = await starts.start(exchange.tasks, task, askingOf(options, exchange, !background));
       response.set('x-request-id', started.task_id);
       const asked = await askedNow(exchange.tasks, started, task);
       if (stream) await streamResponse(options, exchange, asked, -1);
@@ -94,12 +98,11 @@ export function openAi(options: OpenAiOptions): [Router, ErrorRequestHandler] {
 
 /** Routes of one response. */
 function routeResponse(router: Router, options: OpenAiOptions): void {
-  const { open } = options;
   router
     .route('/responses/:id')
     .get(async (request, response) => {
       const task_id = taskOf(request.params.id);
-      const exchange = exchangeOf(await open(request), response);
+      const exchange = await exchangeOf(options, request, response);
       const asked = await foundAs(exchange.tasks, task_id, request.params.id);
       const { stream, starting_after: after = '-1' } = request.query;
       if (stream !== 'true') return await showNow(exchange, asked);
@@ -112,7 +115,7 @@ function routeResponse(router: Router, options: OpenAiOptions): void {
     .route('/responses/:id/cancel')
     .post(async (request, response) => {
       const task_id = taskOf(request.params.id);
-      const exchange = exchangeOf(await open(request), response);
+      const exchange = await exchangeOf(options, request, response);
       const asked = await foundAs(exchange.tasks, task_id, request.params.id);
       await exchange.tasks.cancel(task_id).catch((error: unknown) => {
         if (!(error instanceof Problem && error.code === 'already_ended')) throw error;
@@ -140,13 +143,13 @@ function routeModels(router: Router, { model }: OpenAiOptions): void {
     .all(allow('GET'));
 }
 
-function exchangeOf(tasks: Tasks, response: Response): Exchange {
+async function exchangeOf({ open }: OpenAiOptions, request: Request, response: Response): Promise<Exchange> {
   const leaving = new AbortController();
   response.on('close', () => leaving.abort());
-  return { tasks, response, signal: leaving.signal };
+  return { tasks: await open(request), request, response, signal: leaving.signal };
 }
 
-function askingOf({ ownerOf }: OpenAiOptions, request: Request, { signal }: Exchange, waits: boolean): Asking {
+function askingOf({ ownerOf }: OpenAiOptions, { request, signal }: Exchange, waits: boolean): Asking {
   const header = request.get('idempotency-key');
   return {
     key: header === undefined ? undefined : read(idempotencyKey, header, 'header'),
@@ -176,54 +179,50 @@ function acknowledgeOnceSent({ tasks, response }: Exchange, result: ResultFile):
 }
 
 async function streamChat(
-  { live, log }: OpenAiOptions,
-  { tasks, response, signal }: Exchange,
+  { streams, live, log }: OpenAiOptions,
+  exchange: Exchange,
   { task_id }: StartedTask,
   includeUsage: boolean,
 ): Promise<void> {
+  const { tasks, request, response, signal } = exchange;
   const { model, created_at } = await tasks.find(task_id);
-  const events = new EventStream(response, signal);
-  const updates = noting(follow(tasks, task_id, signal, live(task_id)), (result) =>
-    acknowledgeOnceSent({ tasks, response, signal }, result),
-  );
+  streams.begin(request, response);
+  const updates = noting(follow(tasks, task_id, signal, live(task_id)), exchange);
   try {
     for await (const chunk of chunksOf(updates, { task_id, model, created: secondsOf(created_at) }, includeUsage)) {
-      await events.send(chunk);
+      await sendEvent(exchange, chunk);
     }
-    await events.send('[DONE]');
+    await sendEvent(exchange, '[DONE]');
   } catch (error) {
-    if (signal.aborted) return;
-    await events.send((inOpenAiForm(error) ?? unexpected(error, log)).body);
-  } finally {
-    events.end();
+    if (response.writableEnded || signal.aborted) return;
+    await sendEvent(exchange, (inOpenAiForm(error) ?? unexpected(error, log)).body);
   }
+  response.end();
 }
 
 /** @param after number of the last event that the client has */
 async function streamResponse(
-  { live, log }: OpenAiOptions,
-  { tasks, response, signal }: Exchange,
+  { streams, live, log }: OpenAiOptions,
+  exchange: Exchange,
   asked: AskedOf,
   after: number,
 ): Promise<void> {
+  const { tasks, request, response, signal } = exchange;
   const { task_id } = asked;
   const show = async (outcome: 'queued' | 'dispatched' | ResultFile): Promise<ResponseObject> =>
     typeof outcome === 'string' ? responseOf(asked, outcome) : responseOf(await askedThen(tasks, outcome), outcome);
-  const events = new EventStream(response, signal);
-  const updates = noting(follow(tasks, task_id, signal, live(task_id)), (result) =>
-    acknowledgeOnceSent({ tasks, response, signal }, result),
-  );
+  streams.begin(request, response);
+  const updates = noting(follow(tasks, task_id, signal, live(task_id)), exchange);
   try {
     for await (const event of eventsOf(updates, task_id, show)) {
-      if (event.sequence_number > after) await events.send(event, event.type);
+      if (event.sequence_number > after) await sendEvent(exchange, event, event.type);
     }
   } catch (error) {
-    if (signal.aborted) return;
+    if (response.writableEnded || signal.aborted) return;
     const { code, message, param } = (inOpenAiForm(error) ?? unexpected(error, log)).body.error;
-    await events.send({ type: 'error', code, message, param }, 'error');
-  } finally {
-    events.end();
+    await sendEvent(exchange, { type: 'error', code, message, param }, 'error');
   }
+  response.end();
 }
 
 function unexpected(error: unknown, log: Logger): OpenAiError {
@@ -231,12 +230,10 @@ function unexpected(error: unknown, log: Logger): OpenAiError {
   return new OpenAiError(500, 'An unexpected error occurred; the log has the reason');
 }
 
-async function* noting(
-  updates: ReturnType<typeof follow>,
-  note: (result: ResultFile) => void,
-): ReturnType<typeof follow> {
+/** Acknowledges the result once the stream was sent. */
+async function* noting(updates: ReturnType<typeof follow>, exchange: Exchange): ReturnType<typeof follow> {
   for await (const update of updates) {
-    if ('result' in update) note(update.result);
+    if ('result' in update) acknowledgeOnceSent(exchange, update.result);
     yield update;
   }
 }
@@ -256,7 +253,7 @@ async function showNow(exchange: Exchange, asked: AskedOf): Promise<void> {
 async function stateOf(tasks: Tasks, task_id: string): Promise<TaskState> {
   const state = (await unlessAway(tasks.find(task_id)))?.state ?? 'queued';
   // Its result is being saved.
-  return state === 'queued' || state === 'dispatching' ? state : 'dispatched';
+  return isOutcome(state) ? 'dispatched' : state;
 }
 
 /** @returns what was asked, of a task that was started a moment ago or before. */

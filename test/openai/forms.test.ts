@@ -5,12 +5,14 @@ import { describe, expect, it } from 'vitest';
 import { Webhook } from 'standardwebhooks';
 import { OpenAiError } from '../../src/openai/errors.ts';
 import { eventsOf, type ResponseEvent } from '../../src/openai/events.ts';
-import type { Update } from '../../src/openai/follow.ts';
+import { outcomeOf, type Update } from '../../src/openai/follow.ts';
 import { dialogueOf } from '../../src/openai/messages.ts';
 import { thinkingOf } from '../../src/openai/parameters.ts';
 import { responseOf, type ResponseObject } from '../../src/openai/response-object.ts';
 import { webhookEventOf } from '../../src/openai/webhook-event.ts';
 import type { ResultFile } from '../../src/shared/result.ts';
+import { Problem } from '../../src/tasks/problem.ts';
+import type { Tasks } from '../../src/tasks/tasks.ts';
 
 const RESULT: ResultFile = {
   task_id: 'kimi-1707654321-12345',
@@ -70,6 +72,21 @@ describe('the events of a response', () => {
     const events = await eventsFor([], { ...RESULT, ...changes });
     expect(events.slice(-2).map(({ type }) => type)).toEqual(last);
   });
+});
+
+it('a client that would wait until a task is allowed is told so; it waits while running tasks may leave enough', async () => {
+  const pause = { of: 'day', currency: 'CNY', budget: 10, needs: 6, spent: 5 } as const;
+  const { task_id } = RESULT;
+  const pauses = [{ ...pause, waits: true as const }, pause];
+  const tasks = {
+    result: async () => await Promise.reject(new Problem('unfinished', { task_id })),
+    find: async () => await Promise.resolve({ state: 'paused', paused: pauses.shift() }),
+  } as unknown as Tasks;
+  await expect(outcomeOf(tasks, task_id, new AbortController().signal)).rejects.toMatchObject({
+    status: 429,
+    kind: { code: 'over_budget', isFinal: true },
+  });
+  expect(pauses).toEqual([]);
 });
 
 it.each([
