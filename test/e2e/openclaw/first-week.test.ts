@@ -225,6 +225,19 @@ it('slack and feishu: files of a message', async () => {
   expect(textsOf(await sent()).join('\n')).toContain('describe [a_b] (1-2)');
 });
 
+it('WebChat: files of a message', async () => {
+  const page = await stage.gateway.openPage('agent:main:dashboard:files');
+  await page.say('Kimi：read both', [report, photo]);
+  await page.next(/任務完成[^]*read-both/);
+  page.close();
+  const [newest] = await stage.tasks();
+  expect((await stage.view(newest?.task_id ?? '')).files).toMatchObject([
+    { bytes: report.content.length },
+    { bytes: photo.content.length },
+  ]);
+  expect(textsOf(await sent()).join('\n')).toContain('the third quarter was better');
+});
+
 it('feishu: the file of a message that is replied to is named', async () => {
   const quotes = feishu.earlier('', 'file');
   await feishu.say(stage.gateway.url, { from: feishu.owner, text: 'Kimi：and this?', group: feishu.group, quotes });

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { WebSocket } from 'undici';
 import { until } from '../../support/until.ts';
+import type { Said } from './chat-service.ts';
 
 interface Frame {
   type: string;
@@ -64,8 +65,13 @@ export class Page {
     return payload as T;
   }
 
-  async say(message: string): Promise<void> {
-    await this.call('chat.send', { sessionKey: this.session, message, idempotencyKey: randomUUID() });
+  async say(message: string, files: NonNullable<Said['file']>[] = []): Promise<void> {
+    const attachments = files.map(({ name, type, content }) => ({
+      fileName: name,
+      mimeType: type,
+      content: content.toString('base64'),
+    }));
+    await this.call('chat.send', { sessionKey: this.session, message, attachments, idempotencyKey: randomUUID() });
   }
 
   /** The messages that the page shows, except the user's own; long ones whole, as a page loads them. */
