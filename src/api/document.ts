@@ -9,13 +9,22 @@ import { components } from './schema-parts.ts';
 import { idempotencyKey, taskParams } from './schemas.ts';
 
 /** Problems of every operation. */
-const OF_EVERY = ['invalid_request', 'unauthorized', 'not_allowed', 'rate_limited', 'internal_error'];
+const OF_EVERY = ['invalid_request', 'unauthorized', 'not_allowed', 'rate_limited', 'starting', 'internal_error'];
+
+/** Problems of a body. */
+const OF_A_BODY = ['body_too_large', 'unsupported_encoding'];
 
 /** Statuses of problems that are not of tasks. */
 const STATUSES: Record<string, number> = {
   invalid_request: 400,
+  invalid_json: 400,
   unauthorized: 401,
+  body_too_large: 413,
+  not_json: 415,
+  not_a_file: 415,
+  unsupported_encoding: 415,
   rate_limited: 429,
+  starting: 503,
   engine_unreachable: 503,
   unusable_files: 500,
   internal_error: 500,
@@ -96,7 +105,12 @@ function described({
         ]),
       ),
       ...(isStream && { 204: { description: 'The client has the end: it need not come back.' } }),
-      ...problemAnswers([...problems, ...OF_EVERY]),
+      ...problemAnswers([
+        ...problems,
+        ...(body ? ['invalid_json', 'not_json', ...OF_A_BODY] : []),
+        ...(isUpload ? ['not_a_file', ...OF_A_BODY] : []),
+        ...OF_EVERY,
+      ]),
     },
   };
 }

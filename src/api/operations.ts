@@ -170,7 +170,7 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'Follow a task to its outcome, by server-sent events',
     query: schemas.chatQuery,
     isStream: true,
-    answers: { 200: schemas.taskEvents },
+    answers: { 200: schemas.taskEvent },
     problems: [...OF_A_CHAT, 'unusable_files'],
     run: async (tasks, request, response, streams) => {
       streams.answer(await tasks.find(idOf(request), chatOf(request)), request, response);

@@ -262,10 +262,14 @@ export const usage = named(
   }) satisfies z.ZodType<Usage>,
 );
 
-export const taskEvents = named(
-  'TaskEvents',
-  'Events: `state`, a Task whenever it changes; `progress`, how far its answer is; `end`, the Task with its outcome, after which the stream ends. `Last-Event-ID` resumes after an event.',
-  z.string(),
+export const taskEvent = named(
+  'TaskEvent',
+  'An event: `state`, data is a Task, whenever it changes; `progress`, how far its answer is; `end`, the Task with its outcome, after which the stream ends. `Last-Event-ID` resumes after an event.',
+  z.object({
+    id: z.string(),
+    event: z.enum(['state', 'progress', 'end']),
+    data: z.string().describe('JSON.'),
+  }),
 );
 
 export const result = named(
