@@ -8,7 +8,8 @@ import {
   type ScheduleHandle,
   type ScheduleSpec,
 } from '@temporalio/client';
-import { isSameChat, type Route } from '../shared/chat.ts';
+import { isOfChat } from '../shared/access.ts';
+import type { Route } from '../shared/chat.ts';
 import { firstCharacters, isoSeconds } from '../shared/format.ts';
 import { SCHEDULE_WORKFLOW, scheduleId, scheduleNameIn } from '../shared/names.ts';
 import { promptOn, promptWithoutDate } from '../shared/schedule.ts';
@@ -178,7 +179,7 @@ export class LocalSchedules implements ServiceSchedules {
 /** @throws {ScheduleNotFoundError} also for a schedule of another chat, so that its existence is not disclosed */
 function checkChat({ scheduleId: id, memo }: ScheduleDescription, chat: Route): void {
   const { route } = memo as unknown as ScheduleMemo;
-  if (!route || !isSameChat(route, chat)) throw new ScheduleNotFoundError('of another chat', id);
+  if (!isOfChat(chat, route)) throw new ScheduleNotFoundError('of another chat', id);
 }
 
 /** A message starts one task only. */

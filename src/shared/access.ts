@@ -77,3 +77,8 @@ export function scopeFor(deed: Deed): Scope {
 export function ownerSeenBy(caller: TokenHolder): string | undefined {
   return may(caller, 'read', {}) ? undefined : caller.name;
 }
+
+/** @returns whether a chat may see something, and change it. */
+export function isOfChat(chat: Route, route: Route | undefined): boolean {
+  return may({ by: 'chat', route: chat }, 'change', { route });
+}

@@ -5,7 +5,8 @@ import {
   decodeArrayFromPayloads,
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
-import { isSameChat, routeIn, type Route } from '../shared/chat.ts';
+import { isOfChat } from '../shared/access.ts';
+import { routeIn, type Route } from '../shared/chat.ts';
 import { readDetails } from '../shared/failure-details.ts';
 import { isoSeconds } from '../shared/format.ts';
 import { MAP_WORKFLOW, ROW_WORKFLOW, SEARCH_ATTRIBUTES, STATUS_QUERY, TASK_WORKFLOW } from '../shared/names.ts';
@@ -24,17 +25,13 @@ import type { Found, Retrying } from './tasks.ts';
 /** Timeout of a query, in milliseconds. */
 const QUERY_TIMEOUT_MS = 2_000;
 
-/**
- * @param chat hides the tasks of other chats
- * @returns the task; `undefined` if the engine does not know it
- */
-export async function lookUp(client: Client, task_id: string, chat?: Route): Promise<Found | undefined> {
+/** @returns the task; `undefined` if the engine does not know it */
+export async function lookUp(client: Client, task_id: string): Promise<Found | undefined> {
   const handle = client.workflow.getHandle(task_id);
   try {
     const description = await handle.describe();
     if (![TASK_WORKFLOW, ROW_WORKFLOW, MAP_WORKFLOW].includes(description.type)) return undefined;
     const route = routeIn(description);
-    if (chat && !(route && isSameChat(route, chat))) return undefined;
     const view = await viewOf(client, task_id);
     const { typedSearchAttributes: attributes } = description;
     // A relay may receive the answer while no worker runs.
@@ -129,7 +126,7 @@ export async function checkChat(context: TaskContext, task_id: string, chat: Rou
 export async function checkChats(context: TaskContext, task_id: string, chats: readonly Route[]): Promise<void> {
   const found = await context.withClient(async (client) => await lookUp(client, task_id));
   const { route } = found ?? {};
-  if (!route || !chats.some((chat) => isSameChat(route, chat))) throw new Problem('unknown_task', { task_id });
+  if (!chats.some((chat) => isOfChat(chat, route))) throw new Problem('unknown_task', { task_id });
 }
 
 /** @returns the name of the token that started a task, if the engine knows the task. */

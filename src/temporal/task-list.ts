@@ -3,7 +3,8 @@ import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { MAP_WORKFLOW, ROW_WORKFLOW, SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../shared/names.ts';
 import { countsOf, noCounts } from '../shared/map.ts';
 import { isOutcome, type Outcome, type TaskState } from '../shared/task.ts';
-import { isSameChat, routeIn } from '../shared/chat.ts';
+import { isOfChat } from '../shared/access.ts';
+import { routeIn } from '../shared/chat.ts';
 import { isoSeconds } from '../shared/format.ts';
 import type { ResultStore } from '../results/store.ts';
 import type { Filter, ListedTask } from '../tasks/tasks.ts';
@@ -155,8 +156,7 @@ export async function pageOfTasks(
     if (!chat) window = await shortened(countOf, tooShort, { window, count }, limit);
     const found: Started[] = [];
     for await (const execution of client.workflow.list({ query: within(window) })) {
-      const itsChat = chat && routeIn(execution);
-      if (chat && !(itsChat && isSameChat(itsChat, chat))) continue;
+      if (chat && !isOfChat(chat, routeIn(execution))) continue;
       const task = listedTask(execution);
       if (isAfter(task)) found.push(task);
     }

@@ -3,6 +3,7 @@ import { keyOf } from '../api/operation.ts';
 import { detailsOf } from '../api/problems.ts';
 import { allow, notFound } from '../service/express.ts';
 import { HttpError, isForeign, secretCheck } from '../service/http.ts';
+import { may, type Deed } from '../shared/access.ts';
 import { TASK_ID } from '../shared/task-id.ts';
 import type { LiveReport } from '../report/live.ts';
 import { contentPolicy } from '../report/page.ts';
@@ -45,8 +46,14 @@ const DOWNLOAD_HEADERS = {
 export function createDashboard({ report, reader, token, linkSecrets = [] }: DashboardOptions): RequestHandler {
   const check = token === undefined ? requireThisMachine : requireToken(token);
   const linkOf = (request: Request): string | undefined => linkIn(request.originalUrl, idOf(request), linkSecrets);
-  const checkOrLink: RequestHandler = (request, response, next) =>
-    linkOf(request) === undefined ? check(request, response, next) : next();
+  // A reader with the password may do everything; the holder of a link may read its task.
+  const allowed =
+    (deed: Deed): RequestHandler =>
+    (request, response, next) => {
+      const task_id = idOf(request);
+      const mayByLink = linkOf(request) !== undefined && may({ by: 'link', task_id }, deed, { task_id });
+      return mayByLink ? next() : check(request, response, next);
+    };
   const router = Router({ strict: true, caseSensitive: true });
 
   router
@@ -59,7 +66,7 @@ export function createDashboard({ report, reader, token, linkSecrets = [] }: Das
 
   router
     .route('/tasks/:taskId')
-    .get(checkOrLink, async (request, response) => {
+    .get(allowed('read'), async (request, response) => {
       const { status, page } = await reader.page(idOf(request), linkOf(request));
       response.status(status).set(PAGE_HEADERS).end(page);
     })
@@ -67,27 +74,27 @@ export function createDashboard({ report, reader, token, linkSecrets = [] }: Das
 
   router
     .route('/tasks/:taskId/answer.md')
-    .get(checkOrLink, async (request, response) => {
+    .get(allowed('read'), async (request, response) => {
       const answer = await reader.markdown(idOf(request));
       if (!answer) throw notFound();
       response.attachment(fileName(answer.name)).set(DOWNLOAD_HEADERS).end(answer.text);
     })
     .all(allow('GET'));
 
-  const { may } = reader;
-  if (may.cancel) {
+  const { may: offered } = reader;
+  if (offered.cancel) {
     router
       .route('/tasks/:taskId/cancel')
-      .post(check, requireOwnPage, async (request, response) => {
+      .post(allowed('change'), requireOwnPage, async (request, response) => {
         await reader.cancel(idOf(request));
         response.json({ status: 'cancelled' });
       })
       .all(allow('POST'), asHttpError);
   }
-  if (may.continue) {
+  if (offered.continue) {
     router
       .route('/tasks/:taskId/continue')
-      .post(check, requireOwnPage, text({ limit: MAX_PROMPT_BYTES }), async (request, response) => {
+      .post(allowed('start'), requireOwnPage, text({ limit: MAX_PROMPT_BYTES }), async (request, response) => {
         const prompt: unknown = request.body;
         const asked = typeof prompt === 'string' ? prompt : '';
         response.status(201).json({ task_id: await reader.continue(idOf(request), asked, keyOf(request)) });

@@ -67,9 +67,14 @@ describe('a task of a chat', () => {
     await expect.poll(async () => (await tasks()).length).toBe(2);
     expect(await tasks(ROUTE)).toEqual([started.task_id]);
     expect(await tasks({ ...ROUTE, to: '1' })).toEqual([]);
-    expect(await lookUp(world.client, started.task_id, ROUTE)).toMatchObject({ route: ROUTE });
-    expect(await lookUp(world.client, started.task_id, { ...ROUTE, to: '1' })).toBeUndefined();
-    await expect(checkChat({} as never, started.task_id, undefined)).resolves.toBeUndefined();
+    expect(await lookUp(world.client, started.task_id)).toMatchObject({ route: ROUTE });
+    const check = async (chat: typeof ROUTE | undefined): Promise<void> => {
+      const context = { withClient: async (work: (client: unknown) => Promise<unknown>) => await work(world.client) };
+      await checkChat(context as never, started.task_id, chat);
+    };
+    await expect(check(ROUTE)).resolves.toBeUndefined();
+    await expect(check({ ...ROUTE, to: '1' })).rejects.toMatchObject({ code: 'unknown_task' });
+    await expect(check(undefined)).resolves.toBeUndefined();
   });
 });
 
