@@ -90,14 +90,17 @@ async function start(): Promise<void> {
   console.log(table(Object.entries(figures).map(([name, each]) => summarise({ name, unit: 'ms', samples: each }))));
 }
 
+const memory = (): string => memoryOf(services).rss.toFixed(0);
+
+/** @returns how much of a core the services use, in percent. */
+async function used(): Promise<string> {
+  const before = cpuOf(services);
+  await pause(WATCHED_S * 1_000);
+  return ((cpuOf(services) - before) / WATCHED_S / 10).toFixed(1);
+}
+
 async function follow(): Promise<void> {
   const { task_id } = await accepted('x [[simulate: delay=600000]]');
-  const memory = (): string => memoryOf(services).rss.toFixed(0);
-  const used = async (): Promise<string> => {
-    const before = cpuOf(services);
-    await pause(WATCHED_S * 1_000);
-    return ((cpuOf(services) - before) / WATCHED_S / 10).toFixed(1);
-  };
   const idle = [memory(), await used()];
   let events = 0;
   const sockets = await pLimit(50).map(Array(Number(values.readers)).keys(), async () => {

@@ -17,6 +17,7 @@ import {
   type Operation,
 } from './operation.ts';
 import { allowance } from './wait-schemas.ts';
+import { usage } from './limit-schemas.ts';
 import { storedRows } from './map-schemas.ts';
 import { InvalidRequest } from './problems.ts';
 import { taskFile } from './question-schemas.ts';
@@ -258,7 +259,7 @@ export const OPERATIONS: readonly Operation[] = [
     method: 'get',
     path: '/v1/limits',
     summary: 'Show the limits, and how much of them is used',
-    answers: { 200: schemas.usage },
+    answers: { 200: usage },
     problems: ['no_worker', 'engine_unreachable', 'engine_lost'],
     run: async (tasks) => await tasks.limits(),
   },

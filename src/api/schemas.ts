@@ -8,7 +8,6 @@ import { CURSOR } from '../tasks/local.ts';
 import { budget, budgetPause, queuePosition } from './wait-schemas.ts';
 import { mapCounts, mapSummary, rowOf, storedRows } from './map-schemas.ts';
 import { metadata, priority, taskFile, taskRequest, turn } from './question-schemas.ts';
-import type { Usage } from '../tasks/limits.ts';
 import { detail, named, taskError, taskId } from './schema-parts.ts';
 import type { Acknowledgement, Cancellation, LiveTask, Standing, StartedMap, StartedTask } from '../tasks/tasks.ts';
 
@@ -245,21 +244,6 @@ export const task = named(
     owner: owner.optional(),
     missing_file: z.string().optional().describe('Path of a result file that was removed or is damaged.'),
   }) satisfies z.ZodType<Standing>,
-);
-
-const count = z.int().min(0);
-
-export const usage = named(
-  'Limits',
-  'The limits, and how much of them is used. Without limits nothing is counted.',
-  z.object({
-    limits: z.object({ per_minute: count, concurrent: count, queued: count }).describe('0 is unlimited.'),
-    used_per_minute: count.describe('Requests to Kimi that count against the last 60 s.'),
-    running: count.describe('Tasks between dispatch and outcome.'),
-    queued: count.describe('Waiting tasks.'),
-    free: count.optional().describe('Tasks that would be dispatched now; absent if nothing is limited.'),
-    paused_until: time.optional().describe('End of a pause, since Kimi answered 429.'),
-  }) satisfies z.ZodType<Usage>,
 );
 
 export const taskEvent = named(

@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { taskFile } from '../../src/api/question-schemas.ts';
+import { usage } from '../../src/api/limit-schemas.ts';
 import * as schemas from '../../src/api/schemas.ts';
 import { newKey } from '../../src/tasks/task-id.ts';
 import { MAX_PROMPT_BYTES } from '../../src/shared/task.ts';
@@ -60,7 +61,7 @@ describe('a task', () => {
     expect(its).toMatchObject({ continues: task_id });
     expect(await call(socket, 'GET', `/v1/maps/${task_id}`)).toMatchObject({ status: 409, body: { code: 'no_map' } });
     const limits = await call(socket, 'GET', '/v1/limits');
-    expect(schemas.usage.parse(limits.body)).toMatchObject({ limits: { per_minute: 0, concurrent: 0 }, running: 0 });
+    expect(usage.parse(limits.body)).toMatchObject({ limits: { per_minute: 0, concurrent: 0 }, running: 0 });
     const acknowledged = await call(socket, 'POST', `/v1/tasks/${task_id}/ack`, { body: { route: ROUTE } });
     expect(acknowledged).toMatchObject({ status: 200, body: { notification: task_id } });
     const results = await call(socket, 'GET', '/v1/results?acknowledged=false');

@@ -1,0 +1,20 @@
+/** The shapes of limits in the API. */
+import * as z from 'zod';
+import type { Usage } from '../tasks/limits.ts';
+import { named } from './schema-parts.ts';
+import { time } from './schemas.ts';
+
+const count = z.int().min(0);
+
+export const usage = named(
+  'Limits',
+  'The limits, and how much of them is used. Without limits nothing is counted.',
+  z.object({
+    limits: z.object({ per_minute: count, concurrent: count, queued: count }).describe('0 is unlimited.'),
+    used_per_minute: count.describe('Requests to Kimi that count against the last 60 s.'),
+    running: count.describe('Tasks between dispatch and outcome.'),
+    queued: count.describe('Waiting tasks.'),
+    free: count.optional().describe('Tasks that would be dispatched now; absent if nothing is limited.'),
+    paused_until: time.optional().describe('End of a pause, since Kimi answered 429.'),
+  }) satisfies z.ZodType<Usage>,
+);
