@@ -15,6 +15,19 @@ export const usage = named(
     running: count.describe('Tasks between dispatch and outcome.'),
     queued: count.describe('Waiting tasks.'),
     free: count.optional().describe('Tasks that would be dispatched now; absent if nothing is limited.'),
+    budget: z
+      .object({
+        day: z.string(),
+        timezone: z.string(),
+        per_day: z.number().optional(),
+        per_chat: z.number().optional(),
+        currency: z.enum(['CNY', 'USD']).optional().describe('Absent before the first task.'),
+        spent: z.number(),
+        reserved: z.number().describe('What running tasks may cost at most.'),
+        paused: count.describe('Tasks that are not sent.'),
+      })
+      .optional()
+      .describe('The account of the day; absent without a budget.'),
     paused_until: time.optional().describe('End of a pause, since Kimi answered 429.'),
   }) satisfies z.ZodType<Usage>,
 );
