@@ -1,11 +1,13 @@
 /** The page of a task that has a result: the conversation before it, its question and its answer. */
 import type { KeyObject } from 'node:crypto';
 import { fileNote, oneLine } from '../shared/format.ts';
+import { rowsAsked } from '../shared/map.ts';
+import { rowTaskId } from '../shared/task-id.ts';
 import type { FileNote, Lang } from '../shared/task.ts';
 import { explain, stateOf, textFor } from '../text/index.ts';
 import type { KeptTask } from '../results/kept.ts';
 import { count, minute, price } from './format.ts';
-import { html, section, type Html, type Part, type Section } from './html.ts';
+import { html, section, table, type Html, type Part, type Section } from './html.ts';
 import { documentOf } from './page.ts';
 import { reportText, type ReportText } from './text/index.ts';
 
@@ -44,8 +46,8 @@ export interface AnswerOptions extends PageOptions {
 
 type Words = ReportText['reader'];
 
-/** Most characters of a page's parts: an answer may have 16 MiB, which no browser shows at once. */
-const SHOWN = { question: 20_000, answer: 200_000, reasoning: 50_000, earlierAnswer: 20_000 };
+/** Most characters of a page's parts, and most rows: an answer may have 16 MiB, which no browser shows at once. */
+const SHOWN = { question: 20_000, answer: 200_000, reasoning: 50_000, earlierAnswer: 20_000, rows: 1_000 };
 
 /** Characters of an earlier question in the line that opens its turn. */
 const SUMMARY_CHARS = 80;
@@ -60,12 +62,16 @@ export function answerPage(turn: Turn, options: AnswerOptions): string {
     stateOf({ ...task, state: task.status }, text),
     html`<bdi>${task.model}</bdi>`,
     task.fallback && text.fallback(task.fallback),
+    task.map && text.rows(task.map),
+    task.row &&
+      link === undefined &&
+      html`${words.rowOf(task.row.number)} <a href="${task.row.map}">${task.row.map}</a>`,
     `${minute(task.completed_at)} (UTC)`,
     tokens && `${count(tokens.total, lang)} ${overview.tokens}`,
     cost && price(cost),
     // For the command line.
     html`<code>${task_id}</code>`,
-  ].filter((fact) => fact !== undefined);
+  ].filter((fact) => fact !== undefined && fact !== false);
   return documentOf({
     lang,
     title: words.title(task_name || task_id),
@@ -74,6 +80,7 @@ export function answerPage(turn: Turn, options: AnswerOptions): string {
       ...(link === undefined ? earlierSection(task, options, words) : []),
       section('question', words.question, questionOf(turn, lang, words)),
       answerSection(task, options, words),
+      ...rowsSection(task, options, words),
       ...(options.mayContinue && task.output?.trim() ? [followUpSection(words)] : []),
     ],
     script: true,
@@ -171,6 +178,30 @@ function answerSection(task: KeptTask, { lang, render, link = '' }: AnswerOption
       </details>`
     }`,
   );
+}
+
+/** The rows of a map, each with a page of its own. */
+function rowsSection({ task_id, map }: KeptTask, { lang, link }: AnswerOptions, words: Words): Section[] {
+  // A link opens no other page.
+  if (!map || link !== undefined) return [];
+  const numbers = rowsAsked({ rows: map.of ?? map.rows, ...(map.only && { only: map.only }) });
+  const text = textFor(lang);
+  const failures = map.failures.slice(0, SHOWN.rows).map(({ number, task_id: row, status, error }) => {
+    const why = error ? explain(error, text) : text.state[status];
+    return [html`<a href="${row}">${number}</a>`, why];
+  });
+  const links = numbers
+    .slice(0, SHOWN.rows)
+    .map((number) => html`<a href="${rowTaskId(task_id, number)}">${number}</a> `);
+  return [
+    section(
+      'rows',
+      words.rows,
+      html`<p>${links}</p>
+        ${numbers.length > SHOWN.rows && html`<p class="quiet">${words.moreRows(count(SHOWN.rows, lang), task_id)}</p>`}
+        ${failures.length > 0 && table({ label: words.rows, columns: words.rowsWithout, rows: failures, texts: [0, 1] })}`,
+    ),
+  ];
 }
 
 /** The text to copy is in the page; a line end at its beginning is no part of a textarea. */

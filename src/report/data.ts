@@ -221,7 +221,10 @@ const entry = z.object({
       reasoning: amount.optional(),
     })
     .optional(),
-  cost: z.object({ amount, currency: z.enum(['CNY', 'USD']), price_date: z.string() }).optional(),
+  cost: z
+    .object({ amount, currency: z.enum(['CNY', 'USD']), saved: amount.optional(), price_date: z.string() })
+    .optional(),
+  fallback: z.looseObject({}).optional().catch(undefined),
   files: z
     .array(z.object({ bytes: amount }))
     .optional()

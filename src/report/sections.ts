@@ -4,7 +4,7 @@ import { size } from '../shared/format.ts';
 import type { Cost } from '../shared/result.ts';
 import type { Lang } from '../shared/task.ts';
 import { sentenceFor, textFor, type Text } from '../text/index.ts';
-import type { Use } from '../results/usage.ts';
+import { savingsOf, type Use } from '../results/usage.ts';
 import { boxes, stackedBars } from './charts.ts';
 import { OUTCOMES, durationOf, type Entry, type Failure, type Figures, type Latency } from './data.ts';
 import { compact, count, elapsed, inSeconds, minute, price, share, spanLabel, spanName } from './format.ts';
@@ -188,6 +188,7 @@ function usage({ byModel, byTime, span, overTime }: Figures, { say, n, lang }: C
               row(words.total, total).map((cell) => html`<b>${cell}</b>`),
             ],
           })}
+          ${notesOf(total, words, n)}
           ${table({
             fold: words.byTime[span],
             label: words.byTime[span],
@@ -195,6 +196,12 @@ function usage({ byModel, byTime, span, overTime }: Figures, { say, n, lang }: C
             rows: byTime.groups.map(({ key, ...use }) => row(spanName(key), use)),
           })}`,
   );
+}
+
+function notesOf(total: Use, words: ReportText['usage'], n: Context['n']): Html {
+  const savings = savingsOf(total);
+  return html`${savings.length > 0 && html`<p>${words.batches(savings.map(price).join(' + '))}</p>`}
+  ${total.fallbacks !== undefined && html`<p>${words.fallbacks(n(total.fallbacks))}</p>`}`;
 }
 
 function polling({ byModel: { total, polling_estimate } }: Figures, { say, n, lang }: Context): Section {

@@ -37,9 +37,12 @@ export function* withoutMaps<T extends Pick<ResultFile, 'map'>>(
 }
 
 /** The members of a result that are summed. */
-export type Addend = Pick<ResultFile, 'status' | 'model' | 'task_name' | 'completed_at' | 'tokens' | 'cost'> & {
+export type Addend = Pick<ResultFile, 'status' | 'model' | 'task_name' | 'completed_at' | 'tokens'> & {
+  cost?: Pick<Cost, 'amount' | 'currency' | 'saved'>;
   /** The files that went with the question. */
   files?: readonly Pick<FileNote, 'bytes'>[] | undefined;
+  /** Set if another model was asked than the task's. */
+  fallback?: object | undefined;
 };
 
 /** Usage of a number of tasks. */
@@ -52,6 +55,8 @@ export interface Use {
   cost: Pick<Cost, 'amount' | 'currency' | 'saved'>[];
   /** Answers whose price is unknown. */
   unpriced: number;
+  /** Tasks for which another model was asked than theirs, as Kimi was overloaded; absent if none. */
+  fallbacks?: number;
   /** Files that went with questions, as far as they are known. Kimi's reading of them is in the tokens of prompts. */
   files: { count: number; bytes: number };
 }
@@ -137,7 +142,8 @@ function atRate(tokens: number): number {
 
 class Sum {
   private readonly amounts = new Map<Cost['currency'], { amount: number; saved: number }>();
-  private readonly sums: Omit<Use, 'cost'> = {
+  private fallbacks = 0;
+  private readonly sums: Omit<Use, 'cost' | 'fallbacks'> = {
     tasks: 0,
     answered: 0,
     tokens: { prompt: 0, cached: 0, completion: 0, reasoning: 0, total: 0 },
@@ -145,12 +151,13 @@ class Sum {
     files: { count: 0, bytes: 0 },
   };
 
-  add({ status, tokens, cost, files = [] }: Addend): void {
+  add({ status, tokens, cost, fallback, files = [] }: Addend): void {
     const { sums, amounts } = this;
     sums.tasks += 1;
     sums.files.count += files.length;
     for (const { bytes } of files) sums.files.bytes += bytes;
     if (status === 'done') sums.answered += 1;
+    if (fallback) this.fallbacks += 1;
     if (!tokens) return;
     sums.tokens.prompt += tokens.prompt;
     sums.tokens.cached += tokens.cached ?? 0;
@@ -169,8 +176,13 @@ class Sum {
       currency,
       ...(saved > 0 && { saved: rounded(saved) }),
     }));
-    return { ...this.sums, cost };
+    return { ...this.sums, cost, ...(this.fallbacks > 0 && { fallbacks: this.fallbacks }) };
   }
+}
+
+/** @returns what batches saved, one sum per currency. */
+export function savingsOf({ cost }: Pick<Use, 'cost'>): Pick<Cost, 'amount' | 'currency'>[] {
+  return cost.flatMap(({ saved: amount, currency }) => (amount ? [{ amount, currency }] : []));
 }
 
 /** Rounds to 8 decimals, as many as a token's price has, to remove floating-point errors. */

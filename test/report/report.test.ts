@@ -274,6 +274,15 @@ describe('the page', () => {
     expect(page([result({ files: [{ ...file, bytes: 'many' as never }] })])).not.toContain('>Files<');
   });
 
+  it('says what batches saved, and how often a fallback was asked, if they were', () => {
+    const cost = { amount: 0.6, saved: 0.4, currency: 'CNY', price_date: '2026-09-01' } as const;
+    const fallback = { asked_model: 'kimi-k3', model: 'kimi-k2.6', overloaded_ms: 1 };
+    const shown = page([result({ cost, fallback }), result({ cost })]);
+    expect(shown).toContain('Batches saved ¥0.80.');
+    expect(shown).toContain('as Kimi was overloaded (KIMI_FALLBACK): 1.');
+    expect(page([result()])).not.toMatch(/Batches saved|KIMI_FALLBACK/);
+  });
+
   it('marks the estimate as such', () => {
     expect(page(Array.from({ length: 30 }, () => result()))).toContain(
       'Estimate: polling would take 1000 more tokens for each answer, 75,000 in all; at the original design’s ¥0.6 for 1000 tokens that is ¥45.00 against ¥27.00, 40% saved.',

@@ -209,9 +209,13 @@ describe('files', () => {
     expect(JSON.parse(stdout)).toMatchObject({ total: { files: { count: 2, bytes: 4_000_500 } } });
   });
 
-  it('have no column if there are none', async () => {
-    const env = await cleanHome({ KIMI_LANG: 'en', KIMI_RESULTS_DIR: (await folderOf([{}])).folder });
-    expect((await cli(['usage'], env)).stdout).not.toContain('Files');
+  it('have no column if there are none; fallbacks are counted', async () => {
+    const fallback = { asked_model: 'kimi-k3', model: 'kimi-k2.6', overloaded_ms: 1 };
+    const { folder } = await folderOf([{ fallback }, {}, { fallback }]);
+    const env = await cleanHome({ KIMI_LANG: 'en', KIMI_RESULTS_DIR: folder });
+    const { stdout } = await cli(['usage'], env);
+    expect(stdout).not.toContain('Files');
+    expect(stdout).toContain('as Kimi was overloaded (KIMI_FALLBACK): 2.');
   });
 });
 

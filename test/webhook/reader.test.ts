@@ -10,6 +10,7 @@ import { answerLink } from '../../src/webhook/answer-link.ts';
 import { createWebhook } from '../../src/webhook/app.ts';
 import { createDashboard } from '../../src/webhook/dashboard.ts';
 import { createWebhookServer } from '../../src/webhook/server.ts';
+import { rowTaskId } from '../../src/shared/task-id.ts';
 import { newKey } from '../../src/tasks/task-id.ts';
 import { tasksOf } from '../support/api.ts';
 import { refusal } from '../support/edge.ts';
@@ -103,6 +104,22 @@ describe('an answer', () => {
         'cache-control': 'no-store',
       },
     });
+  });
+
+  it('of a map links its rows, and says which have none; a row links its map', async () => {
+    const failures = [
+      { number: 3, task_id: rowTaskId(ID, 3), status: 'failed', error: { type: 'x', message: 'no <b>' } },
+    ];
+    const counts = { rows: 3, done: 2, failed: 1, timed_out: 0, cancelled: 0 };
+    const { output: _, ...asked } = RESULT;
+    const map = { ...asked, status: 'failed', map: { ...counts, tokens: {}, cost: [], failures } };
+    const row = { ...RESULT, task_id: rowTaskId(ID, 1), row: { map: ID, number: 1 } };
+    const { ask } = await open({ more: [map, row] });
+    const { body } = await ask(`/tasks/${ID}`);
+    expect(body).toContain('2 of 3 done, 1 failed');
+    for (const number of [1, 2, 3]) expect(body).toContain(`<a href="${rowTaskId(ID, number)}">${number}</a>`);
+    expect(body).toContain('no &lt;b&gt;');
+    expect((await ask(`/tasks/${row.task_id}`)).body).toContain(`Row 1 of <a href="${ID}">`);
   });
 
   it('that cannot be rendered is offered as a download', () => {

@@ -7,7 +7,7 @@ import { isoSeconds, money, size } from '../../shared/format.ts';
 import type { ResultFile } from '../../shared/result.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import type { ResultStore } from '../../results/store.ts';
-import { addUp, apart, withoutMaps, type Addend, type Grouping, type Use } from '../../results/usage.ts';
+import { addUp, apart, savingsOf, withoutMaps, type Addend, type Grouping, type Use } from '../../results/usage.ts';
 import { budgetRows } from '../../text/budget.ts';
 import { openContext, withClient, type Context } from '../context.ts';
 import { command, grouping, printing, since as sinceOption } from '../options.ts';
@@ -60,10 +60,9 @@ async function usage({ since, by, json }: UsageOptions): Promise<Exit> {
     const rows = used.groups.map(({ key, ...use }) => row(key, use));
     const columns = [words.by[by], ...words.columns, ...(hasFiles ? [words.files] : [])];
     console.log(table(columns, [...rows, row(words.total, used.total)]));
-    const savings = used.total.cost.flatMap(({ saved: amount, currency }) =>
-      amount ? [money({ amount, currency })] : [],
-    );
-    if (savings.length > 0) console.log(`\n${words.batches(savings.join(' + '))}`);
+    const savings = savingsOf(used.total);
+    if (savings.length > 0) console.log(`\n${words.batches(savings.map(money).join(' + '))}`);
+    if (used.total.fallbacks !== undefined) console.log(`\n${words.fallbacks(used.total.fallbacks)}`);
     const { tokens, cost, own_cost } = used.polling_estimate;
     const saved = tokens === 0 ? 0 : Math.round((1 - used.total.tokens.total / tokens) * 100);
     const [polled, own] = [cost, own_cost].map((amount) => money({ amount, currency: 'CNY' })) as [string, string];
@@ -111,7 +110,7 @@ function* addends(
   for (const result of withoutMaps(results.savedSince(since))) {
     if (!result) yield undefined;
     else {
-      const { status, model, task_name, completed_at, tokens, cost, simulated } = result;
+      const { status, model, task_name, completed_at, tokens, cost, simulated, fallback } = result;
       yield {
         status,
         model,
@@ -120,6 +119,7 @@ function* addends(
         ...(tokens && { tokens }),
         ...(cost && { cost }),
         ...(simulated && { simulated }),
+        ...(fallback && { fallback }),
         files: results.filesOf(result),
       };
     }

@@ -71,6 +71,8 @@ export const en: ReportText = {
     files: 'Files',
     total: 'Total',
     unpriced: (n) => `(${n} without a price)`,
+    batches: (saved) => `Batches saved ${saved}.`,
+    fallbacks: (n) => `Tasks for which a fallback was asked, as Kimi was overloaded (KIMI_FALLBACK): ${n}.`,
   },
   polling: {
     heading: 'Compared with polling (estimate)',
@@ -102,6 +104,11 @@ export const en: ReportText = {
     files: 'Files',
     notKept: 'This result was saved without its question.',
     locked: 'The question is encrypted, and this service does not have its key.',
+    rows: 'Rows',
+    rowOf: (number) => `Row ${number} of`,
+    rowsWithout: ['Without an answer', 'Reason'],
+    moreRows: (shown, task_id) =>
+      `Only the first ${shown} are listed here; kimi-dispatch result ${task_id} --all has all.`,
     answer: 'Answer',
     partial: 'What was received before the interruption:',
     reasoning: 'Reasoning',

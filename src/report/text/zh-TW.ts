@@ -70,6 +70,8 @@ export const zhTW = {
     files: '檔案',
     total: '總計',
     unpriced: (n: string) => `（${n} 個沒有價格）`,
+    batches: (saved: string) => `批次省下 ${saved}。`,
+    fallbacks: (n: string) => `有 ${n} 個任務因為 Kimi 忙碌，改問了備用的模型（KIMI_FALLBACK）。`,
   },
   polling: {
     heading: '若用輪詢（估計）',
@@ -102,6 +104,11 @@ export const zhTW = {
     files: '檔案',
     notKept: '這個結果沒有保存問題。',
     locked: '問題已加密，而這個服務沒有它的金鑰。',
+    rows: '每一筆',
+    rowOf: (number: number) => `第 ${number} 筆，屬於`,
+    rowsWithout: ['沒有答案', '原因'],
+    moreRows: (shown: string, task_id: string) =>
+      `這裡只列出前 ${shown} 筆；kimi-dispatch result ${task_id} --all 有全部。`,
     answer: '答案',
     partial: '以下是中斷之前收到的部分：',
     reasoning: '思考過程',

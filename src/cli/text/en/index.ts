@@ -178,6 +178,7 @@ export const en: CliText = {
     notCounted: (n) => `${n} simulated ${n === 1 ? 'task is' : 'tasks are'} not counted: nothing was paid for.`,
     batches: (saved) => `Batches saved ${saved}.`,
     balance: 'Balance of the account',
+    fallbacks: (n) => `Tasks for which a fallback was asked, as Kimi was overloaded (KIMI_FALLBACK): ${n}.`,
   },
   report: {
     written: (file, tasks) => `Report written: ${file} (${tasks} ${tasks === 1 ? 'task' : 'tasks'})`,

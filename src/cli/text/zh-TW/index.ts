@@ -173,6 +173,7 @@ export const zhTW = {
     notCounted: (n: number) => `另有 ${n} 個模擬的任務，不收費，沒有算進去。`,
     batches: (saved: string) => `批次省下 ${saved}。`,
     balance: '帳戶餘額',
+    fallbacks: (n: number) => `有 ${n} 個任務因為 Kimi 忙碌，改問了備用的模型（KIMI_FALLBACK）。`,
   },
   report: {
     written: (file: string, tasks: number) => `已寫入報告：${file}（${tasks} 個任務）`,
