@@ -101,3 +101,14 @@ export function size(bytes: number): string {
 export function fileNote({ name, bytes }: FileNote): string {
   return `${field(name)} (${size(bytes)})`;
 }
+
+/** @returns a duration as a clock shows it: `0:42`, or `25:00:00` from an hour on. */
+export function clock(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000));
+  const [hours, minutes] = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60];
+  return `${hours > 0 ? `${hours}:${twoDigits(minutes)}` : minutes}:${twoDigits(seconds % 60)}`;
+}
+
+function twoDigits(part: number): string {
+  return String(part).padStart(2, '0');
+}

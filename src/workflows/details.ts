@@ -1,4 +1,4 @@
-import { firstCharacters, money } from '../shared/format.ts';
+import { clock, firstCharacters, money } from '../shared/format.ts';
 import type { LimiterView } from '../shared/limits.ts';
 import { isTruncated, type Timings } from '../shared/result.ts';
 import type { Task, TaskView } from '../shared/task.ts';
@@ -95,17 +95,6 @@ function advice(view: TaskView, text: Text): string | undefined {
 /** The Web UI renders the two hyphens of an option as a dash. */
 function withOptions(sentence: string): string {
   return sentence.replaceAll(/--[a-z][a-z-]*/g, '`$&`');
-}
-
-/** @returns e.g. `0:42`, or `25:00:00` from an hour on. */
-function clock(ms: number): string {
-  const seconds = Math.round(ms / 1_000);
-  const [hours, minutes] = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60];
-  return `${hours > 0 ? `${hours}:${twoDigits(minutes)}` : minutes}:${twoDigits(seconds % 60)}`;
-}
-
-function twoDigits(part: number): string {
-  return String(part).padStart(2, '0');
 }
 
 /** Waiting tasks in the limiter's details. */

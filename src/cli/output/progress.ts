@@ -1,6 +1,6 @@
 import cliTruncate from 'cli-truncate';
 import pico from 'picocolors';
-import { field } from '../../shared/format.ts';
+import { clock, field } from '../../shared/format.ts';
 import type { TaskView } from '../../shared/task.ts';
 import type { StartStep } from '../../stack/stack.ts';
 import { explain, type Text } from '../../text/index.ts';
@@ -102,10 +102,4 @@ export class Progress {
     const now = clock(Date.now() - start);
     return step === 'waiting' && deadline ? this.say.progress.elapsed(now, clock(Date.parse(deadline) - start)) : now;
   }
-}
-
-/** @returns `m:ss`. */
-function clock(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1000));
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 }
