@@ -4,14 +4,13 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Logger } from 'pino';
 import { saveMapResult, type SavedMap } from '../results/map-result.ts';
 import type { ResultStore } from '../results/store.ts';
-import { ServiceError } from '../service/exit.ts';
 import { tildePath } from '../service/files.ts';
 import { failureDetails } from '../shared/failure-details.ts';
 import type { MapInput, RowOf, RowReport, RowsToAsk } from '../shared/map.ts';
 import { FAILURE, ROW_SIGNAL, ROW_WORKFLOW } from '../shared/names.ts';
 import { rowTaskId } from '../shared/task-id.ts';
 import type { Outcome, Task, TaskError } from '../shared/task.ts';
-import { readOrder, tasksOfRows } from '../tasks/rows.ts';
+import { isGone, readOrder, tasksOfRows } from '../tasks/rows.ts';
 import { memoOfRow, optionsOf, rowIn } from '../tasks/start.ts';
 import { unlessUnknown } from '../temporal/client.ts';
 import type { ContentStore } from '../temporal/payloads/contents.ts';
@@ -23,9 +22,6 @@ export interface MapDependencies {
   contents: ContentStore;
   log: Logger;
 }
-
-/** Of stored rows that will not be read any more. */
-const GONE = ['payload_gone', 'payload_damaged', 'payload_misnamed', 'payload_key_missing', 'payload_key_wrong'];
 
 export function mapActivities({ results, contents, log }: MapDependencies) {
   return {
@@ -136,8 +132,4 @@ function unlessGone(error: unknown): never {
 
 function absentIfGone(error: unknown): undefined {
   if (!isGone(error)) throw error;
-}
-
-function isGone(error: unknown): error is ServiceError {
-  return error instanceof ServiceError && GONE.includes(error.code);
 }

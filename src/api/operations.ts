@@ -75,6 +75,7 @@ export const OPERATIONS: readonly Operation[] = [
     answers: { 201: schemas.startedMap, 200: schemas.startedMap },
     problems: [
       ...OF_A_QUESTION,
+      'unusable_rows',
       'no_column',
       'unknown_column',
       'unusable_row',

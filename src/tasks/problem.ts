@@ -48,7 +48,7 @@ export interface Problems {
   unusable_file: { file: string; why: string; most?: number };
   too_many_files: { files: number; most: number };
   files_too_large: { bytes: number; most: number; images?: true };
-  /** A file has no rows, or a broken one. `why`: `format`, `not_text`, `too_large`, `too_many`, `empty`, `not_json`, `not_object`, `header`, `cells`, `quotes`. */
+  /** A file has no rows, or a broken one. `why`: `format`, `not_text`, `too_large`, `too_many`, `empty`, `not_json`, `not_object`, `header`, `cells`, `quotes`, `gone`. */
   unusable_rows: { file: string; why: string; line?: number; most?: number; cells?: number; columns?: number };
   /** The prompt of a map names a column that a row does not have. */
   unknown_column: { column: string; line: number; columns: string[] };

@@ -6,6 +6,7 @@ import { decodeText } from '../documents/text.ts';
 import { MAX_ROWS, MAX_ROWS_BYTES, type MapOrder, type StoredRows } from '../shared/map.ts';
 import { rowTaskId } from '../shared/task-id.ts';
 import type { Task } from '../shared/task.ts';
+import { ServiceError } from '../service/exit.ts';
 import type { ContentStore } from '../temporal/payloads/contents.ts';
 import { Problem } from './problem.ts';
 import type { Attachment } from './tasks.ts';
@@ -89,6 +90,14 @@ export async function* tasksOfRows(
     const { number } = row;
     yield { ...asked, task_id: rowTaskId(map, number), prompt: promptOf(asked.prompt, row), row: { map, number } };
   }
+}
+
+/** Of stored rows that will not be read any more. */
+const GONE = ['payload_gone', 'payload_damaged', 'payload_misnamed', 'payload_key_missing', 'payload_key_wrong'];
+
+/** @returns whether what was stored of rows is gone, or never was stored. */
+export function isGone(error: unknown): error is ServiceError {
+  return error instanceof ServiceError && GONE.includes(error.code);
 }
 
 /** Stores rows again, with the contents of today: those of earlier days are removed some time. */

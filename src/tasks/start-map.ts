@@ -3,17 +3,17 @@ import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/c
 import { limitsOf } from '../config/index.ts';
 import { retirementOf } from '../kimi/models.ts';
 import { rowsOfMap } from '../results/map-result.ts';
-import { ServiceError } from '../service/exit.ts';
 import { firstCharacters, isoSeconds } from '../shared/format.ts';
 import { rowsAsked, type MapInput, type MapOrder, type StoredRows } from '../shared/map.ts';
 import { MAP_WORKFLOW } from '../shared/names.ts';
 import { QUESTION_CHARS, type Task } from '../shared/task.ts';
+import type { ContentStore } from '../temporal/payloads/contents.ts';
 import { CREATED_MEMO } from '../temporal/task-list.ts';
 import type { TaskContext } from './context.ts';
 import { savedResult } from './look-up.ts';
 import { Problem } from './problem.ts';
 import { checkTask, inputOf } from './request.ts';
-import { hasColumns, promptOf, readRows, renewRows, withoutColumns } from './rows.ts';
+import { hasColumns, isGone, promptOf, readRows, renewRows, withoutColumns, type Row } from './rows.ts';
 import { checkChatLimit, idFrom, memoOf, optionsOf, originOf, taskWithId, type Asked } from './start.ts';
 import { nameFromPrompt } from './task-name.ts';
 import type { NewMap, StartedMap } from './tasks.ts';
@@ -89,7 +89,7 @@ async function checkRows(
   rows: StoredRows,
   numbers: readonly number[],
 ): Promise<void> {
-  for await (const row of readRows(context.contents, rows, numbers)) {
+  for await (const row of rowsGiven(context.contents, rows, numbers)) {
     if (!hasColumns(task.prompt)) throw new Problem('no_column', { columns: Object.keys(row.values) });
     const prompt = promptOf(task.prompt, row);
     try {
@@ -100,6 +100,22 @@ async function checkRows(
       throw new Problem('unusable_row', { line: row.line, reason: { code, params } });
     }
   }
+}
+
+/** Reads rows. A program may name some that were never stored. @throws {Problem} `unusable_rows` */
+async function* rowsGiven(contents: ContentStore, rows: StoredRows, numbers: readonly number[]): AsyncGenerator<Row> {
+  const gone = new Problem('unusable_rows', { file: rows.name, why: 'gone' });
+  let count = 0;
+  try {
+    for await (const row of readRows(contents, rows, numbers)) {
+      if (Object(row.values) !== row.values || !Number.isInteger(row.line)) throw gone;
+      count += 1;
+      yield row;
+    }
+  } catch (error) {
+    throw isGone(error) || error instanceof SyntaxError ? gone : error;
+  }
+  if (count < numbers.length) throw gone;
 }
 
 /** @returns the numbers of the rows without an answer, in order. */
@@ -114,8 +130,6 @@ async function failedRows(context: TaskContext, task_id: string): Promise<number
 
 async function renewed({ contents }: TaskContext, rows: StoredRows, task_id: string): Promise<StoredRows> {
   return await renewRows(contents, rows).catch((error: unknown) => {
-    throw error instanceof ServiceError && error.code === 'payload_gone'
-      ? new Problem('rows_gone', { task_id })
-      : error;
+    throw isGone(error) ? new Problem('rows_gone', { task_id }) : error;
   });
 }

@@ -252,6 +252,20 @@ it('a task of a token is that token’s, its result and its list too; two tokens
   for (const result of schemas.resultList.parse(inbox.body).results) expect(result.owner).toBe('a');
 });
 
+it('a map of rows that were never stored, or of something else, is refused', async () => {
+  const { socket } = await open({ worker: false });
+  const { body: file } = await call(socket, 'POST', '/v1/files?name=a.txt', { file: Buffer.from('null\n"x"') });
+  const claims = ['x', '../x', `folder/2026-11-30/${'0'.repeat(64)}`, (file as { claim: string }).claim];
+  for (const chunks of [[], ...claims.map((claim) => [{ claim, rows: 1 }])]) {
+    const rows = { name: 'a.txt', rows: 1, sha256: '0'.repeat(64), chunks };
+    for (const retries of [{}, { retries: 'kimi-1-1' }]) {
+      const started = await call(socket, 'POST', '/v1/maps', { body: { prompt: '{{text}}', rows, ...retries } });
+      const code = 'retries' in retries ? 'unknown_task' : 'unusable_rows';
+      expect(started.body, JSON.stringify(chunks)).toMatchObject({ code });
+    }
+  }
+});
+
 it('a list has pages, which contain every task once', async () => {
   const { world, socket } = await open();
   const ids: string[] = [];

@@ -11,6 +11,7 @@ export const maps: CliText['maps'] = {
       too_large: `${file} has more than ${most} bytes, so nothing was dispatched; split it into several files.`,
       too_many: `${file} has more than ${most} rows, so nothing was dispatched; split it into several files.`,
       empty: `${file} has no rows; nothing was dispatched.`,
+      gone: `The rows of ${file} are not stored, so nothing was dispatched; give the file again.`,
       not_json: `Line ${line} of ${file} is not JSON; nothing was dispatched.`,
       not_object: `Line ${line} of ${file} is no JSON object, so nothing was dispatched; each line must look like {"text":"…"}.`,
       header: `Line ${line} of ${file} must hold the names of the columns, none of them empty or twice; nothing was dispatched.`,

@@ -10,6 +10,7 @@ export const maps = {
       too_large: `${file} 超過 ${most} 位元組，沒有派發任何任務；請分成幾個檔案。`,
       too_many: `${file} 超過 ${most} 筆，沒有派發任何任務；請分成幾個檔案。`,
       empty: `${file} 沒有資料，沒有派發任何任務。`,
+      gone: `${file} 的資料沒有保存，沒有派發任何任務；請再給一次檔案。`,
       not_json: `${file} 的第 ${line} 行不是 JSON，沒有派發任何任務。`,
       not_object: `${file} 的第 ${line} 行不是 JSON 物件，沒有派發任何任務；每行必須像 {"text":"…"}。`,
       header: `${file} 的第 ${line} 行必須是欄位名稱，而且不能空白或重複；沒有派發任何任務。`,
