@@ -44,11 +44,11 @@ const inputFile = z.strictObject({ type: z.literal('input_file'), ...fileData, d
 const part = z.discriminatedUnion('type', [text, chatImage, inputImage, chatFile, inputFile]);
 
 const message = z.strictObject({
+  type: z.literal('message').optional(),
   role,
   content: z.union([z.string(), z.array(part)]),
   reasoning_content: z.string().optional(),
   // Of an answer that comes back as it was received.
-  type: z.literal('message').optional(),
   id: z.string().optional(),
   status: z.string().optional(),
   annotations: z.array(z.unknown()).optional(),

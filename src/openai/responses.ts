@@ -20,11 +20,12 @@ const format = z.discriminatedUnion('type', [
 ]);
 
 /** Kimi's own tools under OpenAI's names. */
-const TOOLS: Record<string, Tool> = {
-  web_search: 'search',
-  web_search_preview: 'search',
-  code_interpreter: 'code',
-};
+const TOOLS = { web_search: 'search', web_search_preview: 'search', code_interpreter: 'code' } as const;
+
+const tool = z.strictObject({
+  type: z.enum(['web_search', 'web_search_preview', 'code_interpreter']),
+  container: z.strictObject({ type: z.literal('auto') }).optional(),
+});
 
 const body = z.object({
   ...common,
@@ -39,7 +40,7 @@ const body = z.object({
     .partial()
     .optional(),
   text: z.strictObject({ format: format.optional(), verbosity: z.literal('medium').nullish() }).optional(),
-  tools: z.array(z.unknown()).optional(),
+  tools: z.array(tool).optional(),
   service_tier: z.literal('flex').optional(),
 });
 
@@ -76,23 +77,11 @@ export async function responseIn(json: unknown, tasks: Tasks): Promise<AskedResp
       max_tokens: asked.max_output_tokens,
       ...thinkingOf(asked.model ?? '', asked.reasoning?.effort ?? undefined),
       json_schema: wanted?.type === 'json_schema' ? wanted.schema : undefined,
-      tools: asked.tools && toolsIn(asked.tools),
+      tools: asked.tools?.map(({ type }): Tool => TOOLS[type]),
       batch: tier && (true as const),
     }),
   });
   return { task, background, stream };
-}
-
-function toolsIn(tools: readonly unknown[]): Tool[] {
-  return tools.map((tool, index) => {
-    const { type, container, ...others } = tool as { type?: string; container?: { type?: string } };
-    const known = type === undefined ? undefined : TOOLS[type];
-    if (!known) throw unsupported(`tools[${index}].type`, `only ${Object.keys(TOOLS).join(', ')} are`);
-    const [option] = Object.keys(others);
-    if (option !== undefined) throw unsupported(`tools[${index}].${option}`);
-    if (container && container.type !== 'auto') throw unsupported(`tools[${index}].container`);
-    return known;
-  });
 }
 
 export function responseId(task_id: string): string {

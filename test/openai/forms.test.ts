@@ -1,14 +1,16 @@
 /** OpenAI's forms, without an engine. */
 import OpenAI from 'openai';
-import { array, assert, asyncProperty, string } from 'fast-check';
+import { anything, array, assert, asyncProperty, constantFrom, dictionary, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Webhook } from 'standardwebhooks';
+import { chatIn } from '../../src/openai/chat.ts';
 import { OpenAiError } from '../../src/openai/errors.ts';
 import { eventsOf, type ResponseEvent } from '../../src/openai/events.ts';
 import { outcomeOf, type Update } from '../../src/openai/follow.ts';
 import { dialogueOf } from '../../src/openai/messages.ts';
 import { thinkingOf } from '../../src/openai/parameters.ts';
 import { responseOf, type ResponseObject } from '../../src/openai/response-object.ts';
+import { responseIn } from '../../src/openai/responses.ts';
 import { webhookEventOf } from '../../src/openai/webhook-event.ts';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { Problem } from '../../src/tasks/problem.ts';
@@ -112,6 +114,82 @@ it.each([
 function withPart(part: object): object[] {
   return [{ role: 'user', content: [part] }];
 }
+
+/** No file comes with these requests. */
+const NO_TASKS = {} as Tasks;
+
+describe('a request', () => {
+  it('for a response becomes a task', async () => {
+    const { task, ...how } = await responseIn(
+      {
+        model: 'kimi-k3',
+        input: 'x',
+        background: true,
+        max_output_tokens: 9,
+        temperature: 1,
+        reasoning: { effort: 'medium', summary: 'auto' },
+        text: { format: { type: 'json_schema', name: 'a', schema: { type: 'object' } }, verbosity: 'medium' },
+        tools: [{ type: 'web_search' }, { type: 'code_interpreter', container: { type: 'auto' } }],
+        service_tier: 'flex',
+        previous_response_id: 'resp_kimi-1-2',
+        truncation: null,
+      },
+      NO_TASKS,
+    );
+    expect(how).toEqual({ background: true, stream: false });
+    expect(task).toEqual({
+      model: 'kimi-k3',
+      prompt: 'x',
+      continue: 'kimi-1-2',
+      own_options: true,
+      wake: false,
+      request: {
+        temperature: 1,
+        max_tokens: 9,
+        thinking: 'high',
+        json_schema: { type: 'object' },
+        tools: ['search', 'code'],
+        batch: true,
+      },
+    });
+  });
+
+  it('for a chat completion may search the web', async () => {
+    const messages = [{ role: 'user', content: 'x' }];
+    const { task } = await chatIn({ model: 'kimi-k3', messages, web_search_options: {} }, NO_TASKS);
+    expect(task.request).toEqual({ tools: ['search'] });
+  });
+
+  it.each<[string, object]>([
+    ['store', { background: true, store: false }],
+    ['service_tier', { service_tier: 'flex' }],
+    ['service_tier', { service_tier: 'priority' }],
+    ['tools[0].type', { tools: [{ type: 'function', name: 'f', parameters: {} }] }],
+    ['tools[0].filters', { tools: [{ type: 'web_search', filters: {} }] }],
+    ['conversation', { conversation: 'conv_1' }],
+    ['text.format.type', { text: { format: { type: 'json_object' } } }],
+    ['input[0].type', { input: [{ type: 'item_reference', id: 'msg_1' }] }],
+  ])('that Kimi cannot answer as it is asked is refused, naming %s', async (param, changes) => {
+    const request = responseIn({ model: 'kimi-k3', input: 'x', ...changes }, NO_TASKS);
+    await expect(request).rejects.toMatchObject({ status: 400, kind: { param } });
+  });
+
+  it('of any form is read, or refused in OpenAI’s', async () => {
+    const names = ['model', 'input', 'messages', 'tools', 'text', 'response_format', 'reasoning', 'metadata', 'stream'];
+    const body = dictionary(constantFrom(...names), anything());
+    await assert(
+      asyncProperty(body, async (json) => {
+        for (const read of [responseIn, chatIn]) {
+          const refusal = await read(json, NO_TASKS).then(
+            () => undefined,
+            (error: unknown) => error,
+          );
+          expect(refusal === undefined || refusal instanceof OpenAiError, String(refusal)).toBe(true);
+        }
+      }),
+    );
+  });
+});
 
 describe('messages', () => {
   it('become a system prompt, a conversation and a question', () => {

@@ -9,8 +9,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
+import { Webhook } from 'standardwebhooks';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { readConfig } from '../../../src/config/index.ts';
+import { webhookEventOf } from '../../../src/openai/webhook-event.ts';
 import { answerTo } from '../../../src/simulator/answers.ts';
 import { killableStack } from '../../support/killable.ts';
 import { temporaryFolder, until } from '../../support/resources.ts';
@@ -43,6 +45,22 @@ const CLIENTS = [
 ];
 
 const PROMPT = '{name} [[simulate: mark={name} reasoning=0 chunks=60 chunk-delay=400]]';
+
+/** A webhook, as it is signed. */
+const WEBHOOK = (() => {
+  const at = new Date();
+  const secret = `whsec_${Buffer.from('a-secret-of-24-characters').toString('base64')}`;
+  const time = at.toISOString();
+  const task = { task_name: 'x', model: 'kimi-k2.6', created_at: time, completed_at: time } as const;
+  const event = webhookEventOf({ task_id: 'kimi-1-2', status: 'done', ...task });
+  const payload = JSON.stringify(event);
+  const headers = {
+    'webhook-id': event.id,
+    'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
+    'webhook-signature': new Webhook(secret).sign(event.id, at, payload),
+  };
+  return JSON.stringify({ secret, payload, headers });
+})();
 
 let bin: string;
 let packages: string;
@@ -85,7 +103,7 @@ it(
     const { counts, start, kill, baseURL, apiKey } = await killableStack();
     await start();
     const requests = (name: string) => counts.completions.filter(({ mark }) => mark === name);
-    const python = answersOf(join(bin, 'python'), [`${SCRIPT}.py`, baseURL, apiKey, PROMPT]);
+    const python = answersOf(join(bin, 'python'), [`${SCRIPT}.py`, baseURL, apiKey, PROMPT, WEBHOOK]);
     // LiteLLM takes long to load.
     await until(() => counts.completions.length > 0);
     const javaScript = answersOf(process.execPath, [`${SCRIPT}.mjs`, baseURL, apiKey, PROMPT, packages]);
@@ -95,6 +113,7 @@ it(
     await start();
 
     const got = (await Promise.all([python, javaScript])).flat();
+    expect(got.shift()).toEqual({ name: 'response.completed', text: 'resp_kimi-1-2' });
     expect(got.map(({ name }) => name).toSorted()).toEqual(CLIENTS.toSorted());
     for (const { name, text: answer } of got) {
       expect(answer, name).toBe(answerTo(PROMPT.replaceAll('{name}', name)));
