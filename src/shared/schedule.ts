@@ -21,7 +21,8 @@ export function promptOn(prompt: string, due_at: string, timezone: string): stri
 
 /** @returns the prompt without the date, to name a schedule by. */
 export function promptWithoutDate(prompt: string): string {
-  return prompt.replaceAll(DATE, ' ');
+  // `{{date}} 的新聞` is 新聞.
+  return prompt.replaceAll(/\{\{date\}\}\s*的?/g, ' ');
 }
 
 /** @returns a date in a time zone, `2026-12-01`. */

@@ -1215,7 +1215,7 @@ describe('/kimi', () => {
     expect((await shown[1]?.mediaAccess?.readFile(''))?.toString()).toMatch(/^\uFEFF/);
   });
 
-  it.each([`status ${ID}`, 'list', 'usage'])('%s keeps its columns', async (args) => {
+  it.each([`status ${ID}`, 'list', 'usage', 'schedule', '排程 清單'])('%s keeps its columns', async (args) => {
     const stdout = '任務  calculator\n狀態  完成';
     expect((await ask(args, { stdout })).text).toBe(`\`\`\`\n${stdout}\n\`\`\``);
   });

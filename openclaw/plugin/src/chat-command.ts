@@ -167,7 +167,8 @@ async function changeSchedules(run: Run, args: string, chat: Chat): Promise<Repl
   const wanted = scheduling(args);
   if ('text' in wanted) return wanted;
   const ran = await forChat(run, chat)(...wanted.run);
-  return wanted.starts ? started(ran) : { text: block(toChat(ran)) };
+  if (wanted.starts) return started(ran);
+  return { text: wanted.lists ? block(toChat(ran)) : toChat(ran) };
 }
 
 /** Shows the beginning of an answer, and the whole as a file: of a map the counts, and its rows. */

@@ -22,14 +22,18 @@ export function isAboutSchedules(args: string): boolean {
 }
 
 /** @returns the arguments and the input of the command line, or why there are none. */
-export function scheduling(args: string): { run: Parameters<Run>; starts?: true } | { text: string } {
+export function scheduling(args: string): { run: Parameters<Run>; starts?: true; lists?: true } | { text: string } {
   const rest = SCHEDULE.exec(args)?.groups?.['rest']?.trim() ?? '';
-  if (rest === '') return { run: [['schedule', 'list']] };
+  if (rest === '') return { run: [['schedule', 'list']], lists: true };
   const { verb = '', name } = ACTION.exec(rest)?.groups ?? {};
   if (verb !== '') {
     const action = ACTIONS[verb] ?? verb.toLowerCase();
     const named = name === undefined || action === 'list' ? [] : ['--', name];
-    return { run: [['schedule', action, ...named]], ...(action === 'run' && { starts: true }) };
+    return {
+      run: [['schedule', action, ...named]],
+      ...(action === 'run' && { starts: true }),
+      ...(action === 'list' && { lists: true }),
+    };
   }
   const due = timesAtStart(rest);
   if (!due) return { text: NO_TIME };
