@@ -30,6 +30,11 @@ export class EventStreams {
 
   /** Answers with the events of a task. @param now the task, which the caller may see */
   answer(now: Standing, request: Request, response: Response): void {
+    // Its answer would have no end to wait for.
+    if (request.method === 'HEAD') {
+      response.type('text/event-stream').end();
+      return;
+    }
     const after = request.get('last-event-id');
     const reader: EventReader = {
       take: (events) => {

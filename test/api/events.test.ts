@@ -65,6 +65,7 @@ const SAVED = { state: 'done', step: 'closed', result_file: '/r/kimi-1-1.json' }
 it('are read to the end; a reader that was away resumes without gap or repeat, and does not come back after the end', async () => {
   const task = moving();
   const url = await serve(createApi(async () => task.tasks, silent));
+  expect((await fetch(url + PATH, { method: 'HEAD' })).headers.get('content-type')).toMatch(/^text\/event-stream/);
   const whole = follow(url);
   const [first] = await follow(url, undefined, 1);
   expect(first).toMatchObject({ event: 'state', data: { state: 'queued' } });
