@@ -15,6 +15,8 @@ const LOOK_MS = 2_000;
 
 export class Channel {
   private readonly open = new Set<string>();
+  /** A repeated call names its task again. */
+  private readonly watched = new Set<string>();
   private isWatching = false;
 
   constructor(
@@ -22,8 +24,10 @@ export class Channel {
     private readonly door: Door,
   ) {}
 
-  /** Watches a task until it has ended. */
+  /** Watches a task until it has ended; once. */
   watch(task_id: string): void {
+    if (this.watched.has(task_id)) return;
+    this.watched.add(task_id);
     this.open.add(task_id);
     if (this.isWatching) return;
     this.isWatching = true;

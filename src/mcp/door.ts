@@ -1,5 +1,8 @@
-import type { Lang, TaskFile } from '../shared/task.ts';
+import { MAX_PROMPT_BYTES, type Lang, type TaskFile } from '../shared/task.ts';
 import type { Tasks } from '../tasks/tasks.ts';
+
+/** Largest message, in bytes: a prompt in which every character is escaped. */
+export const MAX_MESSAGE_BYTES = 7 * MAX_PROMPT_BYTES;
 
 /** How a client comes to the tasks: over standard input and output, or over HTTP. */
 export interface Door {

@@ -8,14 +8,12 @@ import { detailsOf } from '../api/problems.ts';
 import { sentenceFor } from '../cli/error-sentence.ts';
 import { loadText } from '../cli/text/load.ts';
 import { HttpError } from '../service/http.ts';
-import { MAX_PROMPT_BYTES, type Lang } from '../shared/task.ts';
+import type { Lang } from '../shared/task.ts';
 import { Problem } from '../tasks/problem.ts';
 import type { Tasks } from '../tasks/tasks.ts';
+import { MAX_MESSAGE_BYTES } from './door.ts';
 import { createMcpServer } from './server.ts';
 import { mcpText } from './text/index.ts';
-
-/** Largest body, in bytes: a prompt in which every character is escaped, as of the API. */
-const MAX_BODY_BYTES = 7 * MAX_PROMPT_BYTES;
 
 /** @param tasksFor the operations that the sender of a request may use; it was authenticated before */
 export function createMcp(
@@ -28,7 +26,7 @@ export function createMcp(
   return async (request, response) => {
     const door = { lang, explain, open: async () => await tasksFor(request) };
     const { fetch } = createMcpHandler((context) => createMcpServer(door, context), {
-      maxRequestBodySize: MAX_BODY_BYTES,
+      maxRequestBodySize: MAX_MESSAGE_BYTES,
       onerror,
     });
     const leaving = new AbortController();

@@ -20,7 +20,7 @@ const LISTED = 20;
 /** @param started called with each task that a client has started */
 export function addTools(server: McpServer, door: Door, started: (task: StartedTask) => void): void {
   const of = definitionsIn(door);
-  const dispatch = told(door, async (args: NewTaskArguments, ctx) => await dispatchTask(args, ctx, door, started));
+  const dispatch = answering(door, async (args: NewTaskArguments, ctx) => await dispatchTask(args, ctx, door, started));
   const annotations = { destructiveHint: false, openWorldHint: true };
   server.registerTool('kimi_dispatch', { ...of('kimi_dispatch'), annotations }, dispatch);
   server.registerTool('kimi_continue', { ...of('kimi_continue'), annotations }, dispatch);
@@ -28,7 +28,7 @@ export function addTools(server: McpServer, door: Door, started: (task: StartedT
   server.registerTool(
     'kimi_cancel',
     { ...of('kimi_cancel'), annotations: { destructiveHint: true, idempotentHint: true, openWorldHint: false } },
-    told(door, async ({ task_id }) => {
+    answering(door, async ({ task_id }) => {
       const say = mcpText(door.lang);
       const tasks = await door.open();
       const cancelled = await tasks.cancel(task_id);
@@ -46,7 +46,7 @@ function addReaders(server: McpServer, door: Door): void {
   server.registerTool(
     'kimi_status',
     { ...of('kimi_status'), annotations },
-    told(door, async ({ task_id }) => {
+    answering(door, async ({ task_id }) => {
       const tasks = await door.open();
       if (task_id === undefined) {
         const { tasks: newest } = await tasks.list({}, LISTED);
@@ -59,12 +59,12 @@ function addReaders(server: McpServer, door: Door): void {
   server.registerTool(
     'kimi_wait',
     { ...of('kimi_wait'), annotations },
-    told(door, async ({ task_id, seconds }, ctx) => await waitFor(task_id, seconds, door, ctx)),
+    answering(door, async ({ task_id, seconds }, ctx) => await waitFor(task_id, seconds, door, ctx)),
   );
   server.registerTool(
     'kimi_result',
     { ...of('kimi_result'), annotations },
-    told(door, async ({ task_id, offset }) => {
+    answering(door, async ({ task_id, offset }) => {
       const tasks = await door.open();
       return resultOf(await tasks.result(task_id), lang, offset);
     }),
@@ -82,7 +82,7 @@ function definitionsIn({ lang }: Door) {
 }
 
 /** Answers with a sentence whatever happens. */
-function told<Args extends { task_id?: string | undefined }>(
+function answering<Args extends { task_id?: string | undefined }>(
   { explain: sentenceFor }: Door,
   work: (args: Args, ctx: ServerContext) => Promise<CallToolResult>,
 ) {
@@ -90,7 +90,7 @@ function told<Args extends { task_id?: string | undefined }>(
     try {
       return await work(args, ctx);
     } catch (error) {
-      // Nobody reads the answer to a request that was given up.
+      // No client reads the answer to a cancelled request.
       if (ctx.mcpReq.signal.aborted) throw error;
       return failing(await sentenceFor(error, args.task_id));
     }

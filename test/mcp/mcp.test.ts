@@ -208,18 +208,24 @@ describe('over standard input and output', () => {
     const client = await connect(env, ['--channel']);
     client.fallbackNotificationHandler = async (notification) => void woken.push(notification);
     expect(client.getServerCapabilities()?.experimental).toEqual({ 'claude/channel': {} });
-    const { task_id } = (await call(client, 'kimi_dispatch', { prompt: 'wake me', name: 'wake' })).data;
+    const asked = { prompt: 'wake me', name: 'wake', key: 'wake-once' };
+    const { task_id } = (await call(client, 'kimi_dispatch', asked)).data;
     await until(() => woken.length > 0);
-    expect(woken).toEqual([
-      {
+    // A repeated call sends no second notification.
+    expect((await call(client, 'kimi_dispatch', asked)).data).toMatchObject({ status: 'known' });
+    const next = await call(client, 'kimi_dispatch', { prompt: 'wake me too', name: 'next' });
+    await until(() => woken.length > 1);
+    const wakes = [[task_id, 'wake'] as const, [next.data['task_id'] as string, 'next'] as const];
+    expect(woken).toEqual(
+      wakes.map(([id, name]) => ({
         jsonrpc: '2.0',
         method: 'notifications/claude/channel',
         params: {
-          content: `Kimi task wake (${task_id}) has ended: done. Read it with kimi_result.`,
-          meta: { task_id, status: 'done' },
+          content: `Kimi task ${name} (${id}) has ended: done. Read it with kimi_result.`,
+          meta: { task_id: id, status: 'done' },
         },
-      },
-    ]);
+      })),
+    );
     expect((await connect(env)).getServerCapabilities()?.experimental).toBeUndefined();
   });
 
@@ -245,6 +251,8 @@ describe('over standard input and output', () => {
       // oxlint-disable-next-line typescript/no-explicit-any
       return JSON.parse((await lines.next()).value as string) as Record<'result' | 'error', any>;
     };
+    // What is no JSON is no request, and ends nothing.
+    server.child.stdin.write('no JSON\n\0\n');
     expect((await request('server/discover', {})).result.capabilities.extensions).toEqual({
       'io.modelcontextprotocol/tasks': {},
     });
