@@ -79,6 +79,20 @@ describe('help', () => {
   });
 });
 
+it('a map has its rows by outcome in a list, and a follow-up a mark', () => {
+  const task = {
+    task_id: 'kimi-1-1',
+    task_name: 'x',
+    state: 'failed',
+    status: 'failed',
+    model: 'm',
+    tokens: 1,
+  } as const;
+  const map = { rows: 30, done: 27, failed: 3, timed_out: 0, cancelled: 0 };
+  const rows = [{ ...task, map, continues: 'kimi-1-0', created_at: '2026-02-17T15:30:00Z' }];
+  expect(taskTable(rows, 'en', cliText('en'))).toMatch(/ ↳ x +failed 27 of 30 done, 3 failed +m /);
+});
+
 it('a long name is cut in a list, where it would widen every row', () => {
   const task_name = '長'.repeat(64);
   const task = { task_id: 'kimi-1-1', task_name, state: 'done', status: 'done', model: 'm', tokens: 1 } as const;

@@ -8,6 +8,7 @@ import { lock } from 'proper-lockfile';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { pendingOf, type PendingFile, type ResultFile, type TaskResult } from '../../src/shared/result.ts';
 import { rowTaskId } from '../../src/shared/task-id.ts';
+import { savedTasks } from '../../src/temporal/task-list.ts';
 import { NoResult, ResultStore } from '../../src/results/store.ts';
 import { bundle } from '../support/bundle.ts';
 import { standInTheWay } from '../support/disk.ts';
@@ -691,6 +692,27 @@ it('without the latest result, the next newest is the latest; without any, there
   await store.remove('kimi-1-3');
   await store.remove('kimi-1-1');
   expect(await store.latest()).toBeUndefined();
+});
+
+it('lists a map that is under way without the engine, with its rows that have ended, and follow-ups', async () => {
+  const store = new ResultStore(await temporaryFolder());
+  const [map, task] = ['kimi-1-1', 'kimi-2-2'] as const;
+  const saved = { task_name: 'x', model: 'm', created_at: '2026-02-17T15:30:00Z' } as const;
+  await store.recordPending(pendingOf({ ...saved, task_id: map, map_rows: 3 }, '2026-02-17T15:31:00Z'));
+  await store.recordPending(
+    pendingOf({ ...saved, task_id: rowTaskId(map, 3), row: { map, number: 3 } }, saved.created_at),
+  );
+  for (const [number, status] of [
+    [1, 'done'],
+    [2, 'failed'],
+  ] as const) {
+    await store.persist({ ...saved, task_id: rowTaskId(map, number), status, row: { map, number } });
+  }
+  await store.persist({ ...saved, task_id: task, status: 'done', output: 'y', continues: 'kimi-1-9' });
+  expect(savedTasks(store, {}, 10)).toMatchObject([
+    { task_id: map, state: 'dispatched', map: { rows: 3, done: 1, failed: 1, timed_out: 0, cancelled: 0 } },
+    { task_id: task, state: 'done', continues: 'kimi-1-9' },
+  ]);
 });
 
 it('a removed task is remembered for a day', async () => {
