@@ -5,6 +5,7 @@ import type { BudgetPause } from '../shared/budget.ts';
 import type { LiveAnswer } from '../relay/recordings.ts';
 import { HttpError } from '../service/http.ts';
 import type { ResultFile } from '../shared/result.ts';
+import { isOutcome } from '../shared/task.ts';
 import { Problem } from '../tasks/problem.ts';
 import type { Standing, Tasks } from '../tasks/tasks.ts';
 import { onceSaved } from '../tasks/worker-here.ts';
@@ -21,8 +22,8 @@ export type Update =
   /** The last one. */
   | { result: ResultFile };
 
-/** How often it is checked whether a task has a result, in milliseconds: another process may have saved it. */
-const CHECK_MS = 1_000;
+/** How often it is checked whether a task has a result, in milliseconds: another process may have saved it. This one's are known at once. */
+const CHECK_MS = { first: 500, longest: 5_000 };
 
 /** How often it is read what has been received of an answer, in milliseconds. */
 const READ_MS = 100;
@@ -42,33 +43,40 @@ export async function* follow(
 ): AsyncGenerator<Update, void> {
   const saved = new AbortController();
   const stop = onceSaved(task_id, () => saved.abort());
-  let hasBegun = false;
-  let checkAt = 0;
+  const wakes = AbortSignal.any([signal, saved.signal]);
+  let [hasBegun, checkAt, checkMs] = [false, 0, CHECK_MS.first];
   try {
     for (;;) {
       const news = await live?.read();
       if (news && (news.content !== '' || news.reasoning !== '')) yield news;
       if (saved.signal.aborted || performance.now() >= checkAt) {
-        const result = await unlessAway(tasks.result(task_id));
+        const now = saved.signal.aborted ? undefined : await unlessAway(tasks.find(task_id));
+        const result = now && !isOver(now) ? undefined : await unlessAway(tasks.result(task_id));
         if (result) {
           yield { result };
           return;
         }
-        const now: Partial<Standing> = (hasBegun ? undefined : await unlessAway(tasks.find(task_id))) ?? {};
-        const { state, paused } = now;
-        hasBegun ||= state === 'dispatched';
-        if (state === 'dispatched') yield { begun: true };
         // Until it is known what running tasks cost, it may be sent by itself.
-        if (paused && !paused.waits) yield { paused };
-        checkAt = performance.now() + CHECK_MS;
+        if (now?.paused && !now.paused.waits) yield { paused: now.paused };
+        if (now?.state === 'dispatched' && !hasBegun) {
+          hasBegun = true;
+          yield { begun: true };
+        }
+        checkMs = Math.min(checkMs * 1.5, CHECK_MS.longest);
+        checkAt = performance.now() + checkMs;
       }
-      const next = saved.signal.aborted ? signal : AbortSignal.any([signal, saved.signal]);
-      await pause(live ? READ_MS : CHECK_MS, undefined, { signal: next }).catch(() => {});
+      const wake = saved.signal.aborted ? signal : wakes;
+      await pause(live ? READ_MS : checkMs, undefined, { signal: wake }).catch(() => {});
       signal.throwIfAborted();
     }
   } finally {
     stop();
   }
+}
+
+/** @returns whether a task has an outcome, or will have none. */
+export function isOver({ state, ended, missing_file: missing }: Standing): boolean {
+  return isOutcome(state) || ended !== undefined || missing !== undefined;
 }
 
 /** @returns the result of a task, once it has one. @throws {OpenAiError} if it is paused */

@@ -10,13 +10,13 @@ import type { LiveAnswer } from '../relay/recordings.ts';
 import { allow } from '../service/express.ts';
 import type { ResultFile } from '../shared/result.ts';
 import { notificationId } from '../shared/task-id.ts';
-import { isOutcome, MAX_FILES_BYTES, type TaskState } from '../shared/task.ts';
+import { MAX_FILES_BYTES } from '../shared/task.ts';
 import { Problem } from '../tasks/problem.ts';
-import type { NewTask, StartedTask, Tasks } from '../tasks/tasks.ts';
+import type { Standing, StartedTask, Tasks } from '../tasks/tasks.ts';
 import { chatIn, chunksOf, completionOf, secondsOf } from './chat.ts';
 import { inOpenAiForm, invalidValue, noSuchResponse, OpenAiError, openAiErrorHandler } from './errors.ts';
 import { eventsOf } from './events.ts';
-import { follow, outcomeOf, unlessAway } from './follow.ts';
+import { follow, isOver, outcomeOf, unlessAway } from './follow.ts';
 import { askedOf, responseOf, type AskedOf, type ResponseObject } from './response-object.ts';
 import { responseIn, taskOf } from './responses.ts';
 import { sendEvent } from './sse.ts';
@@ -77,9 +77,10 @@ export function openAi(options: OpenAiOptions): [Router, ErrorRequestHandler] {
       const { task, background, stream } = await responseIn(request.body, exchange.tasks);
       const started = await starts.start(exchange.tasks, task, askingOf(options, exchange, !background));
       response.set('x-request-id', started.task_id);
-      const asked = await askedNow(exchange.tasks, started, task);
+      const now = await exchange.tasks.find(started.task_id);
+      const asked = { ...askedIn(now), request: task.request };
       if (stream) await streamResponse(options, exchange, asked, -1);
-      else if (background) await showNow(exchange, asked);
+      else if (background) await show(exchange, now, asked);
       else {
         const result = await outcomeOf(exchange.tasks, started.task_id, exchange.signal);
         acknowledgeOnceSent(exchange, result);
@@ -103,12 +104,12 @@ function routeResponse(router: Router, options: OpenAiOptions): void {
     .get(async (request, response) => {
       const task_id = taskOf(request.params.id);
       const exchange = await exchangeOf(options, request, response);
-      const asked = await foundAs(exchange.tasks, task_id, request.params.id);
+      const now = await foundAs(exchange.tasks, task_id, request.params.id);
       const { stream, starting_after: after = '-1' } = request.query;
-      if (stream !== 'true') return await showNow(exchange, asked);
+      if (stream !== 'true') return await show(exchange, now);
       if (typeof after !== 'string' || !/^(?:-1|\d{1,9})$/.test(after))
         throw invalidValue('starting_after', 'is no number');
-      return await streamResponse(options, exchange, asked, Number(after));
+      return await streamResponse(options, exchange, askedIn(now), Number(after));
     })
     .all(allow('GET'));
   router
@@ -116,11 +117,11 @@ function routeResponse(router: Router, options: OpenAiOptions): void {
     .post(async (request, response) => {
       const task_id = taskOf(request.params.id);
       const exchange = await exchangeOf(options, request, response);
-      const asked = await foundAs(exchange.tasks, task_id, request.params.id);
+      await foundAs(exchange.tasks, task_id, request.params.id);
       await exchange.tasks.cancel(task_id).catch((error: unknown) => {
         if (!(error instanceof Problem && error.code === 'already_ended')) throw error;
       });
-      await showNow(exchange, asked);
+      await show(exchange, await exchange.tasks.find(task_id));
     })
     .all(allow('POST'));
 }
@@ -209,12 +210,12 @@ async function streamResponse(
 ): Promise<void> {
   const { tasks, request, response, signal } = exchange;
   const { task_id } = asked;
-  const show = async (outcome: 'queued' | 'dispatched' | ResultFile): Promise<ResponseObject> =>
+  const shown = async (outcome: 'queued' | 'dispatched' | ResultFile): Promise<ResponseObject> =>
     typeof outcome === 'string' ? responseOf(asked, outcome) : responseOf(await askedThen(tasks, outcome), outcome);
   streams.begin(request, response);
   const updates = noting(follow(tasks, task_id, signal, live(task_id)), exchange);
   try {
-    for await (const event of eventsOf(updates, task_id, show)) {
+    for await (const event of eventsOf(updates, task_id, shown)) {
       if (event.sequence_number > after) await sendEvent(exchange, event, event.type);
     }
   } catch (error) {
@@ -239,27 +240,18 @@ async function* noting(updates: ReturnType<typeof follow>, exchange: Exchange): 
 }
 
 /** Shows a response as it is now. */
-async function showNow(exchange: Exchange, asked: AskedOf): Promise<void> {
+async function show(exchange: Exchange, now: Standing, asked = askedIn(now)): Promise<void> {
   const { tasks, response } = exchange;
-  const result = await unlessAway(tasks.result(asked.task_id));
-  if (result) acknowledgeOnceSent(exchange, result);
-  response.json(
-    result
-      ? responseOf(await askedThen(tasks, result), result)
-      : responseOf(asked, await stateOf(tasks, asked.task_id)),
-  );
+  const result = isOver(now) ? await unlessAway(tasks.result(now.task_id)) : undefined;
+  if (result) {
+    acknowledgeOnceSent(exchange, result);
+    response.json(responseOf(await askedThen(tasks, result), result));
+  } else response.json(responseOf(asked, isOver(now) ? 'dispatched' : now.state));
 }
 
-async function stateOf(tasks: Tasks, task_id: string): Promise<TaskState> {
-  const state = (await unlessAway(tasks.find(task_id)))?.state ?? 'queued';
-  // Its result is being saved.
-  return isOutcome(state) ? 'dispatched' : state;
-}
-
-/** @returns what was asked, of a task that was started a moment ago or before. */
-async function askedNow(tasks: Tasks, { task_id }: StartedTask, task: NewTask): Promise<AskedOf> {
-  const { model, created_at, continues } = await tasks.find(task_id);
-  return { task_id, model, created_at, continues, request: task.request, metadata: task.metadata };
+/** @returns what is known of what was asked while a task has no result. */
+function askedIn({ task_id, model, created_at, continues, metadata }: Standing): AskedOf {
+  return { task_id, model, created_at, continues, metadata };
 }
 
 /** @returns what was asked, of a task with a result. */
@@ -273,10 +265,9 @@ function withoutQuestion(error: unknown): undefined {
 }
 
 /** @throws {OpenAiError} 404 */
-async function foundAs(tasks: Tasks, task_id: string, id: string): Promise<AskedOf> {
+async function foundAs(tasks: Tasks, task_id: string, id: string): Promise<Standing> {
   try {
-    const { model, created_at, continues, metadata } = await tasks.find(task_id);
-    return { task_id, model, created_at, continues, metadata };
+    return await tasks.find(task_id);
   } catch (error) {
     throw error instanceof Problem && error.code === 'unknown_task' ? noSuchResponse(id) : error;
   }

@@ -40,7 +40,11 @@ export class Starts {
   private readonly awaited = new Set<string>();
 
   async start(tasks: Tasks, task: NewTask, asking: Asking): Promise<StartedTask> {
-    if (asking.key !== undefined) return await tasks.start(task, asking.key, ACCEPT_MS);
+    if (asking.key !== undefined) {
+      // A token that may not read is refused before it pays for an answer that it cannot get.
+      await isKnown(tasks, asking, asking.key);
+      return await tasks.start(task, asking.key, ACCEPT_MS);
+    }
     const hour = Math.floor(Date.now() / HOUR_MS) * HOUR_MS;
     const before = await this.joined(tasks, task, asking, hour - HOUR_MS);
     if (before) return before;

@@ -26,7 +26,9 @@ const stage = shared(async () => {
   const baseURL = `${await serve(createApi(async () => tasks, silent, authenticate, { openAi: forOpenAi }))}/openai/v1`;
   const client = async (name: string): Promise<OpenAI> =>
     new OpenAI({ baseURL, apiKey: await createToken(home, name, ['submit', 'read']), maxRetries: 0 });
-  return { world, tasks, baseURL, openai: await client('app'), other: await client('other') };
+  const [openai, other] = [await client('app'), await client('other')];
+  const blind = new OpenAI({ baseURL, apiKey: await createToken(home, 'blind', ['submit']), maxRetries: 0 });
+  return { world, tasks, baseURL, openai, other, blind };
 });
 
 function billed({ counts }: RelayedWorld, prompt: string): number {
@@ -229,7 +231,7 @@ describe('a chat completion', () => {
 });
 
 it('lists models; says what is not there, or not the client’s, in OpenAI’s form', async () => {
-  const { openai, other, baseURL } = stage();
+  const { openai, other, blind, baseURL, world, tasks } = stage();
   const { data: models } = await openai.models.list();
   expect(models[0]).toMatchObject({ id: MODEL, object: 'model', owned_by: 'moonshot' });
   expect(await openai.models.retrieve('kimi-k3')).toMatchObject({ id: 'kimi-k3' });
@@ -238,6 +240,13 @@ it('lists models; says what is not there, or not the client’s, in OpenAI’s f
   const stranger = new OpenAI({ baseURL, apiKey: 'sk-wrong', maxRetries: 0 });
   await expect(stranger.models.list()).rejects.toMatchObject({ status: 401, code: 'invalid_api_key' });
   const { id } = await openai.responses.create({ model: MODEL, input: 'mine' });
+  await expect.poll(async () => (await tasks.result(id.replace('resp_', ''))).acknowledged).toBe(true);
   await expect(other.responses.retrieve(id)).rejects.toBeInstanceOf(NotFoundError);
+  const paid = world.counts.requests;
+  for (const headers of [{}, { 'idempotency-key': 'blind' }]) {
+    const unread = blind.responses.create({ model: MODEL, input: 'x' }, { headers });
+    await expect(unread).rejects.toMatchObject({ status: 403, code: 'not_allowed' });
+  }
+  expect(world.counts.requests).toBe(paid);
   await expect(other.responses.create({ input: 'x', previous_response_id: id })).rejects.toBeInstanceOf(NotFoundError);
 });
