@@ -269,6 +269,17 @@ const SCENARIOS: Record<string, Scenario> = {
       return await closed(world, { task_id: rowTaskId(task_id, 1) });
     },
   },
+  'map-of-rows-over-the-budget-then-allowed': {
+    ...WITH_BUDGET,
+    play: async (world) => {
+      const tasks = tasksOf(world, { limiter: limiterId(world.taskQueue), relay: true });
+      const order = { prompt: promptWith('{{text}}'), model: 'kimi-k2.6', request: { max_tokens: 60_000 } };
+      const started = await startMapIn(world, ['rows.txt', 'delay=0\ndelay=1'], order, undefined, tasks);
+      await until(async () => (await world.view(started)).paused);
+      await tasks.allow(started.task_id);
+      return await closed(world, started);
+    },
+  },
   'row-of-a-map': {
     play: async (world) => {
       const { task_id } = await startMapIn(world, ['rows.txt', 'delay=0'], { prompt: promptWith('{{text}}') });

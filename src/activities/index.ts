@@ -7,6 +7,7 @@ import { limiterActivities, type LimiterDependencies } from './limiter.ts';
 import { mapActivities, type MapDependencies } from './maps.ts';
 import { relayActivities } from './relay.ts';
 import { resultActivities, type ResultDependencies } from './results.ts';
+import { rowBudgetActivities, type RowBudgetDependencies } from './row-budgets.ts';
 import { scheduleActivities, type ScheduleDependencies } from './schedules.ts';
 import { wakeActivities, type WakeDependencies } from './wake.ts';
 
@@ -16,6 +17,7 @@ type Dependencies = DispatchDependencies &
   CallbackDependencies &
   ScheduleDependencies &
   LimiterDependencies &
+  RowBudgetDependencies &
   MapDependencies;
 
 export interface ActivityDependencies extends Omit<Dependencies, 'metrics' | 'log'> {
@@ -40,6 +42,7 @@ export function createActivities({
     ...scheduleActivities(dependencies),
     ...relayActivities(),
     ...mapActivities(dependencies),
+    ...rowBudgetActivities(dependencies),
   };
 }
 

@@ -33,22 +33,15 @@ export function limiterActivities({ limiter, apiUrl, config }: LimiterDependenci
 
     /** Releases a task's slot; does nothing if the limiter has ended. @param paid what the cost of a task with a reservation depends on */
     async release(id: string, report: ReleaseReport, paid?: Paid): Promise<void> {
-      // A price that is not known may be as high as the reservation.
-      const spent = paid?.tokens ? (priceOf(paid, apiUrl)?.amount ?? 'reserved') : 0;
+      // What is not known may be as much as the reservation.
+      const known = paid?.tokens ? priceOf(paid, apiUrl)?.amount : 0;
+      const spent = paid?.unknown || known === undefined ? 'reserved' : known;
       await release(Context.current().client, id, paid ? { ...report, spent } : report);
     },
 
-    /** @returns what a task may cost at most: nothing if it is simulated. @throws {ApplicationFailure} if no price is known */
+    /** See {@link mostCostOrFailure}. */
     async mostCost(task: Task): Promise<Money> {
-      if (task.simulated) return { amount: 0, currency: 'CNY' };
-      try {
-        return mostCost(task, apiUrl, config.KIMI_FALLBACK);
-      } catch (error) {
-        if (!(error instanceof KimiError)) throw error;
-        const { message } = error;
-        const details = failureDetails(error);
-        throw ApplicationFailure.create({ message, type: FAILURE.notSent, nonRetryable: true, details });
-      }
+      return mostCostOrFailure(task, apiUrl, config.KIMI_FALLBACK);
     },
 
     /** @returns those of the tasks that need no slot any more: closed in any way, or with an outcome. */
@@ -66,4 +59,17 @@ export function limiterActivities({ limiter, apiUrl, config }: LimiterDependenci
       return await tasksInFlight(Context.current().client, taskQueue);
     },
   };
+}
+
+/** @returns what a task may cost at most: nothing if it is simulated. @throws {ApplicationFailure} if no price is known */
+export function mostCostOrFailure(task: Task, apiUrl: string, fallback: Config['KIMI_FALLBACK']): Money {
+  if (task.simulated) return { amount: 0, currency: 'CNY' };
+  try {
+    return mostCost(task, apiUrl, fallback);
+  } catch (error) {
+    if (!(error instanceof KimiError)) throw error;
+    const { message } = error;
+    const details = failureDetails(error);
+    throw ApplicationFailure.create({ message, type: FAILURE.notSent, nonRetryable: true, details });
+  }
 }

@@ -23,18 +23,26 @@ export interface MapDependencies {
   log: Logger;
 }
 
+/** What rows have that are started together. */
+export interface StartedRows {
+  /** Claim of the content with their answers, if Kimi has answered them in a batch. */
+  answers?: string;
+  /** They are sent, whatever they cost. */
+  allowed?: true;
+}
+
 export function mapActivities({ results, contents, log }: MapDependencies) {
   return {
     /**
      * Starts the tasks of rows. A row that was started before is not started again.
      *
      * @param order its claim
-     * @param answers claim of the content with their answers, if Kimi has answered them in a batch
+     * @param how what all of them have
      */
-    async startRows(map: string, order: string, numbers: number[], answers?: string): Promise<void> {
+    async startRows(map: string, order: string, numbers: number[], how: StartedRows = {}): Promise<void> {
       await beating(async () => {
         const { client, info } = Context.current();
-        const tasks = await tasksToStart(contents, { map, order, numbers }, answers).catch(unlessGone);
+        const tasks = await tasksToStart(contents, { map, order, numbers }, how).catch(unlessGone);
         await Promise.all(tasks.map(async (task) => await startRow(client, info.taskQueue, task)));
         log.info({ map, rows: numbers.length }, 'rows started');
       });
@@ -112,12 +120,13 @@ async function startRow(client: Client, taskQueue: string, task: Task): Promise<
 async function tasksToStart(
   contents: ContentStore,
   { map, order, numbers }: RowsToAsk,
-  answers: string | undefined,
+  { answers, allowed }: StartedRows,
 ): Promise<Task[]> {
   const tasks: Task[] = [];
   for await (const task of tasksOfRows(contents, map, await readOrder(contents, order), numbers)) {
     const { limiter: _, ...answered } = task;
-    tasks.push(answers === undefined ? task : { ...answered, answers });
+    if (answers === undefined) tasks.push(allowed ? { ...task, allowed } : task);
+    else tasks.push({ ...answered, answers, allowed: true });
   }
   return tasks;
 }

@@ -317,6 +317,11 @@ export function costOf(tokens: Tokens, id: string, apiUrl: string): Cost | undef
   return { amount: hundredths / 100_000_000, currency, price_date: price.date };
 }
 
+/** @returns whether the price of a model is known. */
+export function isPriced(id: string, apiUrl: string): boolean {
+  return costOf({ prompt: 0, completion: 0, total: 0 }, id, apiUrl) !== undefined;
+}
+
 /** Prices have two decimals: as integers their sums are exact. */
 function inHundredths(price: number): number {
   return Math.round(price * 100);

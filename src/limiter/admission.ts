@@ -94,6 +94,10 @@ export class AdmissionQueue {
     }
     const lease = this.lease(request.task_id);
     if (lease && lease.round >= request.round) return false;
+    if (request.slotless) {
+      if (!this.ledger.hasReserved(request.task_id)) this.paused.add(request);
+      return false;
+    }
     if (request.turned_away) this.throttled(request.turned_away, now);
     if (lease) {
       this.markSent(lease, now);
@@ -109,7 +113,8 @@ export class AdmissionQueue {
   }
 
   /** @returns whether this round of a task is granted. */
-  isGranted({ task_id, round }: Pick<LeaseRequest, 'task_id' | 'round'>): boolean {
+  isGranted({ task_id, round, slotless }: Pick<LeaseRequest, 'task_id' | 'round' | 'slotless'>): boolean {
+    if (slotless) return this.ledger.hasReserved(task_id);
     const lease = this.lease(task_id);
     return lease?.round === round && lease.phase !== 'waiting';
   }
@@ -178,11 +183,16 @@ export class AdmissionQueue {
     const { state } = this;
     this.clampTo(now);
     state.sent = state.sent.filter((at) => at > now - WINDOW_MS);
+    const granted: LeaseRequest[] = [];
     for (const request of this.paused.takeAffordable(now)) {
+      if (request.slotless) {
+        this.ledger.reserve(request, now);
+        granted.push(request);
+        continue;
+      }
       this.waiting.add(request, this.lease(request.task_id) ? 0 : request.priority);
       this.resumed.push(request);
     }
-    const granted: LeaseRequest[] = [];
     for (let next = this.next(); next && this.isAdmitted(next, now); next = this.next()) {
       const { task_id, round } = next;
       this.waiting.take(next);

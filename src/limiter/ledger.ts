@@ -107,6 +107,10 @@ export class Ledger {
     this.state.ledger = { ...account, reserved: [...account.reserved, reservedFor({ task_id, cost })] };
   }
 
+  hasReserved(task_id: string): boolean {
+    return this.state.ledger?.reserved.some((other) => other.task_id === task_id) ?? false;
+  }
+
   /** Replaces a task's reservation by what it cost; the second time nothing happens. @param spent `reserved` if its cost is not known */
   settle(task_id: string, spent: number | 'reserved'): void {
     const { ledger } = this.state;

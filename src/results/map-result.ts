@@ -25,6 +25,8 @@ export interface SavedMap {
   status: Outcome;
   counts: MapCounts;
   tokens: number;
+  /** In the currency of the rows; 0 if no price is known. */
+  cost: number;
   error?: TaskError | undefined;
   completed_at: string;
 }
@@ -73,7 +75,6 @@ export async function saveMapResult(
   }
   const { tokens, cost } = addUp(addends, 'name').total;
   const isWhole = failures.length === 0;
-  const failed: TaskError = { type: 'rows_failed', message: `${failures.length} rows have no answer` };
   const { saved } = await results.persist({
     task_id,
     task_name,
@@ -82,7 +83,7 @@ export async function saveMapResult(
     created_at: map.created_at,
     ...(simulated && { simulated }),
     ...(owner !== undefined && { owner }),
-    ...(!isWhole && { error: cancelled ? { type: 'cancelled', message: 'cancelled' } : failed }),
+    ...(!isWhole && { error: cancelled ? CANCELLED : rowsFailed(failures.length) }),
     map: {
       rows: numbers.length,
       ...counts,
@@ -99,9 +100,16 @@ export async function saveMapResult(
     status,
     counts: summary ? countsOf(summary) : { rows: numbers.length, ...counts },
     tokens: summary?.tokens.total ?? tokens.total,
+    cost: (summary?.cost ?? cost)[0]?.amount ?? 0,
     ...(error && { error }),
     completed_at,
   };
+}
+
+const CANCELLED: TaskError = { type: 'cancelled', message: 'cancelled' };
+
+function rowsFailed(count: number): TaskError {
+  return { type: 'rows_failed', message: `${count} rows have no answer` };
 }
 
 /**

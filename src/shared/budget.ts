@@ -3,6 +3,9 @@ import type { Cost, TaskResult } from './result.ts';
 
 export type Money = Pick<Cost, 'amount' | 'currency'>;
 
+/** What a task may cost at most; of a map, all of its rows together, and the dearest of them. */
+export type Estimate = Money & { each?: number };
+
 /** Budgets of a day, which the limiter keeps. A task counts in the day in which it is sent. */
 export interface Budget {
   /** Of all tasks of the limiter; absent if unlimited. */
@@ -60,11 +63,23 @@ export interface BudgetView extends Budget {
 /** What the cost of an answer depends on. */
 export interface Paid extends Pick<TaskResult, 'model' | 'tokens' | 'tool_uses'> {
   batch?: true;
+  /** Kimi may have charged more than is known. */
+  unknown?: true;
 }
 
+/** Errors of requests that Kimi had, or may have had, and whose answer is not known. */
+const MAY_BE_PAID = ['interrupted', 'outcome_unknown', 'no_api_id', 'stalled'];
+
 /** @returns what the cost of a result depends on. */
-export function paidIn({ model, tokens, tool_uses, request }: TaskResult): Paid {
-  return { model, ...(tokens && { tokens }), ...(tool_uses && { tool_uses }), ...(request?.batch && { batch: true }) };
+export function paidIn({ model, tokens, tool_uses, request, error }: TaskResult): Paid {
+  const unknown = !tokens && error !== undefined && MAY_BE_PAID.includes(error.type);
+  return {
+    model,
+    ...(tokens && { tokens }),
+    ...(tool_uses && { tool_uses }),
+    ...(request?.batch && { batch: true }),
+    ...(unknown && { unknown }),
+  };
 }
 
 /** Rounds to 8 decimals, as many as a token's price has, to remove floating-point errors. */

@@ -24,6 +24,8 @@ export interface LeaseRequest {
   round: number;
   /** Set if Kimi answered 429 in the previous round. Part of the request, since the order of two signals is not certain. */
   turned_away?: Throttled;
+  /** A batch: it needs no slot, and is no request in the last 60 s. Only a budget may keep it. */
+  slotless?: true;
   /** What the task may cost; absent until the limiter asks for it, which it does if there is a budget. */
   cost?: Reservation;
 }

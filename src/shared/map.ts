@@ -1,4 +1,5 @@
 /** A map: one prompt for each row of a file. Each row is a task of its own, which reports its outcome to the map. */
+import type { BudgetPause } from './budget.ts';
 import type { Cost, Tokens } from './result.ts';
 import type { Outcome, Task, TaskError } from './task.ts';
 
@@ -43,6 +44,10 @@ export interface MapProgress {
   /** Numbers of those without an outcome. */
   open: number[];
   counts: Record<Outcome, number>;
+  /** Its rows may be sent, whatever they cost. */
+  allowed?: true;
+  /** Rows that exceed a budget. */
+  paused?: RowPause[];
   /** Absent without batches. */
   batches?: BatchesProgress;
   /** It was cancelled, and what Kimi has answered is saved. */
@@ -93,6 +98,13 @@ export interface RowOf {
 export interface RowReport {
   number: number;
   status: Outcome;
+}
+
+/** Argument of the signal `row-paused`. */
+export interface RowPause {
+  number: number;
+  /** Why the row is not sent; absent if it is. */
+  pause?: BudgetPause;
 }
 
 /** Rows of a map by their outcome; the others have none yet. */

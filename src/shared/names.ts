@@ -34,6 +34,9 @@ export const MAP_WORKFLOW = 'kimiMap';
 /** Signal to a map, argument {@link RowReport}: the outcome of one of its rows. */
 export const ROW_SIGNAL = 'row';
 
+/** Signal to a map, argument {@link RowPause}: one of its rows exceeds a budget, or does no longer. */
+export const ROW_PAUSED_SIGNAL = 'row-paused';
+
 /** Signal to a task, argument {@link Callback}: Kimi's answer. Sent by the webhook. */
 export const CALLBACK_SIGNAL = 'callback';
 

@@ -218,7 +218,7 @@ async function liveTasks(
       const { progress, retrying } =
         relay && !isMap && task.state === 'dispatched' ? await progressOf(client, task.task_id) : {};
       const queue = places.get(task.task_id);
-      const paused = pauses.get(task.task_id);
+      const paused = task.state === 'paused' ? await pauseOf(client, task.task_id, pauses) : undefined;
       // Only the result knows when its answer came.
       const saved = isOutcome(task.state) ? await results.readIfSound(task.task_id) : undefined;
       const map = saved?.map ? countsOf(saved.map) : isMap && (await viewOf(client, task.task_id))?.map;
@@ -236,6 +236,15 @@ async function liveTasks(
     }),
   );
   return { tasks, ...(place && { next: `${place.started}.${place.task_id}` }) };
+}
+
+/** The limiter has the figures of now; of a task's own budget, and of a map, only they have them. */
+async function pauseOf(
+  client: Client,
+  task_id: string,
+  pauses: ReadonlyMap<string, BudgetPause>,
+): Promise<BudgetPause | undefined> {
+  return pauses.get(task_id) ?? (await viewOf(client, task_id))?.paused;
 }
 
 /** Cursors of {@link LocalTasks.list}. */

@@ -77,9 +77,10 @@ export async function startMap(
   }
 }
 
-/** The map as a task of its own: what its rows are asked is in the order. */
-function taskOf(task_id: string, { prompt, request: _, rows: __, relay: ___, limiter: ____, ...task }: MapOrder): Task {
-  return { ...task, task_id, prompt: firstCharacters(prompt, QUESTION_CHARS) };
+/** The map as a task of its own: what its rows are asked is in the order. Batches need the limiter's permission. */
+function taskOf(task_id: string, { prompt, request, rows: _, relay: __, limiter, ...task }: MapOrder): Task {
+  const batches = request?.batch && limiter !== undefined && { limiter };
+  return { ...task, ...batches, task_id, prompt: firstCharacters(prompt, QUESTION_CHARS) };
 }
 
 /** Checks what would be asked for each row. */

@@ -38,6 +38,8 @@ export class RowBatches {
     private readonly map: MapInput,
     private readonly rows: number[],
     private readonly text: Text,
+    /** Waits until they may be made. */
+    private readonly permission: () => Promise<void>,
     { asked, waiting, answered }: BatchesProgress = { asked: 0, waiting: [], answered: [] },
   ) {
     this.asked = asked;
@@ -70,6 +72,7 @@ export class RowBatches {
     const { map, rows } = this;
     this.isMaking = true;
     try {
+      if (this.asked < rows.length) await this.permission();
       while (this.asked < rows.length && !CancellationScope.current().consideredCancelled) {
         const numbers = rows.slice(this.asked);
         const task_id = rowTaskId(map.task.task_id, numbers[0] ?? 0);
@@ -87,6 +90,9 @@ export class RowBatches {
           return;
         }
       }
+    } catch (error) {
+      // No permission: it was cancelled, or no price is known.
+      this.failure ??= reasonOf(error);
     } finally {
       this.isMaking = false;
     }

@@ -15,18 +15,23 @@ import {
   type AnsweredRows,
   type MapInput,
   type MapProgress,
+  type RowPause,
   type RowReport,
 } from '../shared/map.ts';
-import { ROW_SIGNAL, STATUS_QUERY } from '../shared/names.ts';
+import { ROW_PAUSED_SIGNAL, ROW_SIGNAL, STATUS_QUERY } from '../shared/names.ts';
 import { pendingOf } from '../shared/result.ts';
 import type { Outcome, TaskError, TaskSummary, TaskView } from '../shared/task.ts';
 import { readFailure } from './failures.ts';
 import { RowBatches } from './map-batches.ts';
+import type { BudgetPause, Estimate } from '../shared/budget.ts';
 import { mapActivities } from './task/activity-options.ts';
+import { TaskBudget } from './task/budget.ts';
+import { leaseFor, type Lease } from './task/lease.ts';
 import { handleAcknowledgement, notify } from './task/notify.ts';
 import { TaskRun } from './task/state.ts';
 
 const rowSignal = defineSignal<[RowReport]>(ROW_SIGNAL);
+const rowPausedSignal = defineSignal<[RowPause]>(ROW_PAUSED_SIGNAL);
 const statusQuery = defineQuery<TaskView>(STATUS_QUERY);
 
 /** Rows are not looked at while they report: this long, in milliseconds, without enough of them is a reason. One may have been terminated. */
@@ -43,10 +48,11 @@ export async function kimiMap(map: MapInput, before?: MapProgress): Promise<Task
   const run = new MapRun(map, before);
   let isCancelled = before?.cancelled ?? false;
   setHandler(rowSignal, (report) => run.receive(report));
+  setHandler(rowPausedSignal, async (report) => await run.receivePause(report));
   setHandler(statusQuery, () => run.view);
   handleAcknowledgement(run);
   if (!before) await run.begin();
-  run.enterStep('waiting');
+  if (!run.view.paused) run.enterStep('waiting');
   try {
     if (!isCancelled) await run.ask();
   } catch (error) {
@@ -69,24 +75,37 @@ class MapRun extends TaskRun {
   private readonly open: Set<number>;
   private started: number;
   private readonly counts: MapProgress['counts'];
-  private readonly its = mapActivities();
+  private readonly its = mapActivities(this.localFirst);
+  /** Rows that exceed a budget: the map asks for all of them. */
+  private readonly paused: Map<number, RowPause>;
+  private readonly budget: TaskBudget | undefined;
+  /** Of its batches. */
+  private readonly lease: Lease | undefined;
   /** Why no more rows are started. */
   private stopped: TaskError | undefined;
   private readonly batches: RowBatches | undefined;
   private isEnding = false;
+  /** Its batches may be made. */
+  private isPermitted = false;
 
   constructor(
     private readonly map: MapInput,
-    { started, open, counts, batches, cancelled }: MapProgress = { started: 0, open: [], counts: noCounts() },
+    progress: MapProgress = { started: 0, open: [], counts: noCounts() },
   ) {
-    super(map.task);
+    const { started, open, counts, batches, cancelled, allowed, paused = [] } = progress;
+    super(allowed ? { ...map.task, allowed } : map.task);
     this.rows = rowsAsked(map);
     this.open = new Set(open);
     this.started = started;
     this.counts = counts;
     this.view.created_at = map.created_at;
-    if (map.batch) this.batches = new RowBatches(map, this.rows, this.text, batches);
-    this.batches?.begin(cancelled ?? false);
+    this.paused = new Map(paused.map((row) => [row.number, row]));
+    if (map.batch) {
+      const lease = leaseFor(this, true);
+      this.lease = lease;
+      this.batches = new RowBatches(map, this.rows, this.text, async () => await this.permission(lease), batches);
+      this.batches.begin(cancelled ?? false);
+    } else this.budget = new TaskBudget(this, () => void this.allowRows([...this.paused.keys()]));
     this.showCounts();
   }
 
@@ -95,6 +114,25 @@ class MapRun extends TaskRun {
     if (!this.open.delete(number)) return;
     this.counts[status] += 1;
     this.showCounts();
+    if (this.paused.has(number)) void this.receivePause({ number });
+  }
+
+  /** A row exceeds a budget, or does no longer. */
+  async receivePause(row: RowPause): Promise<void> {
+    const { number, pause } = row;
+    if (pause && this.open.has(number)) this.paused.set(number, row);
+    else this.paused.delete(number);
+    if (pause && this.budget?.isAllowed) await this.allowRows([number]);
+    else if (this.paused.size > 0) this.budget?.pause(pause ?? this.firstPause);
+    else {
+      if (this.view.paused) this.leavePause();
+      await this.budget?.end();
+    }
+  }
+
+  override async mostCost(): Promise<Estimate> {
+    const { map, rows, text } = this;
+    return await this.its.mostCostOfRows([map.task.task_id, map.order, rows], text.activity.mostCost);
   }
 
   /** Records that it is under way, where a list finds it while no service runs. */
@@ -150,8 +188,10 @@ class MapRun extends TaskRun {
     const stop = { ...(isCancelled && { cancelled: true as const }), ...(error && { error }) };
     // Batches end in any order: rows without a result were not asked, or not answered.
     const started = this.batches && this.started < this.rows.length ? 0 : this.started;
+    this.view.paused = undefined;
+    await this.budget?.end();
     const saved = await this.its.saveMap([map, started, stop], text.activity.saveMap);
-    await this.batches?.settled();
+    await Promise.all([this.batches?.settled(), this.lease?.settle(saved.cost)]);
     times.mark('save');
     const { status, counts, tokens, completed_at, file } = saved;
     view.map = counts;
@@ -195,11 +235,33 @@ class MapRun extends TaskRun {
   private async startRows(numbers: number[], answers: string | undefined): Promise<void> {
     const { task, order } = this.map;
     const summary = this.text.activity.startRows(numbers.length);
+    const how = answers === undefined ? this.budget?.isAllowed && { allowed: true as const } : { answers };
     const args = [task.task_id, order, numbers] as const;
     // A cancellation comes after it: which rows were started is known then.
     await CancellationScope.nonCancellable(
-      async () => await this.its.startRows(answers === undefined ? [...args] : [...args, answers], summary),
+      async () => await this.its.startRows(how ? [...args, how] : [...args], summary),
     );
+  }
+
+  /** Waits until its batches may be made: what all rows may cost is reserved. */
+  private async permission(lease: Lease): Promise<void> {
+    await lease.obtain();
+    this.isPermitted = true;
+    if (this.view.paused) this.leavePause();
+  }
+
+  private async allowRows(numbers: number[]): Promise<void> {
+    if (numbers.length > 0) await this.its.allowRows([this.task.task_id, numbers]);
+  }
+
+  private get firstPause(): BudgetPause {
+    return [...this.paused.values()][0]?.pause as BudgetPause;
+  }
+
+  private leavePause(): void {
+    this.view.paused = undefined;
+    this.setState('dispatched');
+    this.enterStep('waiting');
   }
 
   /** Asks for rows that have ended without a report. */
@@ -209,12 +271,15 @@ class MapRun extends TaskRun {
   }
 
   private async continue(): Promise<never> {
-    const { started, open, counts, batches, isEnding } = this;
+    const { started, open, counts, batches, isEnding, paused } = this;
+    await this.budget?.end();
     await batches?.settled();
     return await continueAsNew<typeof kimiMap>(this.map, {
       started,
       open: [...open],
       counts,
+      ...((this.isPermitted || this.budget?.isAllowed) && { allowed: true }),
+      ...(paused.size > 0 && { paused: [...paused.values()] }),
       ...(batches && { batches: batches.progress }),
       ...(isEnding && { cancelled: true }),
     });

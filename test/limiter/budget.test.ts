@@ -13,9 +13,10 @@ import type { PluginWake } from '../../src/notify/protocol.ts';
 import type { Started } from '../../src/tasks/start.ts';
 import { Problem } from '../../src/tasks/problem.ts';
 import { tasksOf } from '../support/api.ts';
+import { resultOfMap, startMapIn } from '../support/maps.ts';
 import { openRelayedWorld } from '../support/relay.ts';
-import { serve, shared, until } from '../support/resources.ts';
-import { TASK } from '../support/world.ts';
+import { serve, shared, temporaryFolder, until } from '../support/resources.ts';
+import { TASK, type World } from '../support/world.ts';
 
 const MOONSHOT = 'https://api.moonshot.cn/v1';
 const PDF: TaskFile = { kind: 'document', name: 'a.pdf', bytes: 1e6, stored_bytes: 1e6, sha256: '', claim: '' };
@@ -186,10 +187,14 @@ describe('tasks on the engine', () => {
       response.end('{"outcome":"sent"}');
     });
     const limits = { budget: { per_day: 1.5, timezone: 'UTC' } };
-    return await openRelayedWorld({}, { apiUrl: MOONSHOT, limits, wakeUrl, reply: 'deliver' });
+    const payloadDir = await temporaryFolder();
+    const options = { apiUrl: MOONSHOT, limits, wakeUrl, reply: 'deliver' as const, payloadDir };
+    return await openRelayedWorld({ KIMI_PAYLOAD_DIR: payloadDir }, options);
   });
 
   const limiter = () => limiterId(opened().taskQueue);
+  const tasksOfMaps = (world: World) =>
+    tasksOf(world, { limiter: limiter(), relay: true, apiUrl: MOONSHOT, contents: world.payloads.contents });
   const account = async () => (await limiterView(opened().client, limiter()))?.budget as BudgetView;
   const costOf = async ({ task_id }: Started) => (await opened().results.read(task_id))?.cost?.amount ?? 0;
   const ended = async (started: Started) => await opened().handle(started).result();
@@ -250,6 +255,8 @@ describe('tasks on the engine', () => {
     const world = opened();
     const started = await world.start('x [[simulate: delay=0]]', { ...dear, budget: 0.5 });
     expect(started).toMatchObject({ status: 'paused', paused: { of: 'task', budget: 0.5, spent: 0 } });
+    const [listed] = (await tasksOf(world).list({}, 1)).tasks;
+    expect(listed).toMatchObject({ task_id: started.task_id, paused: { budget: 0.5 } });
     await tasksOf(world).allow(started.task_id);
     await ended(started);
     expect(await world.results.read(started.task_id)).toMatchObject({ status: 'done', budget: 0.5 });
@@ -264,6 +271,47 @@ describe('tasks on the engine', () => {
       error: { type: 'unpriced', detail: { code: 'unpriced', model: 'kimi-k3.1-pro', host: 'api.moonshot.cn' } },
     });
     expect(world.counts.completions).toHaveLength(before);
+  });
+
+  it('rows of a map over the budget: the map asks once, and is allowed with all of its rows', async () => {
+    const world = opened();
+    const tasks = tasksOfMaps(world);
+    const request = { max_tokens: 60_000 };
+    const prompt = '{{text}} [[simulate: delay=0]]';
+    const map = await startMapIn(
+      world,
+      ['a.txt', 'a\nb\nc'],
+      { prompt, request, model: 'kimi-k2.6' },
+      undefined,
+      tasks,
+    );
+    const { task_id } = map;
+    await until(async () => (await account()).paused.length === 3);
+    expect(await until(async () => (await tasks.find(task_id)).paused && (await tasks.find(task_id)))).toMatchObject({
+      state: 'paused',
+      paused: { of: 'day', needs: expect.closeTo(1.62, 2) as number },
+    });
+    expect(await tasks.allow(task_id)).toEqual({ task_id, status: 'allowed' });
+    expect(await resultOfMap(world, map)).toMatchObject({ status: 'done' });
+    expect(wakes.filter(({ task }) => task.status === 'paused' && task.task_id === task_id)).toHaveLength(1);
+    expect(await until(async () => (await account()).reserved === 0)).toBe(true);
+  });
+
+  it('a batch over the budget is not made before it is allowed; then what its rows cost counts once', async () => {
+    const world = opened();
+    const tasks = tasksOfMaps(world);
+    const { spent } = await account();
+    const order = { prompt: '{{text}}', request: { batch: true as const }, model: 'kimi-k2.6' };
+    const map = await startMapIn(world, ['a.txt', 'a\nb\nc'], order, undefined, tasks);
+    await until(async () => (await tasks.find(map.task_id)).paused);
+    // Three times 60 % of ¥0.88.
+    expect((await account()).paused).toMatchObject([{ needs: expect.closeTo(1.59, 2) as number }]);
+    expect(world.counts.batches).toEqual([]);
+    await tasks.allow(map.task_id);
+    const result = await resultOfMap(world, map);
+    expect(result).toMatchObject({ status: 'done', map: { done: 3 } });
+    await until(async () => (await account()).reserved === 0);
+    expect((await account()).spent).toBeCloseTo(spent + (result.map?.cost[0]?.amount ?? 0), 7);
   });
 
   it('terminated while Kimi works on it: that may have been paid, so the next one is asked for; the next day it is sent', async () => {

@@ -7,7 +7,7 @@ import { Agent, request, type Dispatcher } from 'undici';
 import * as z from 'zod';
 import { httpAddress, publicAddress } from '../../service/http.ts';
 import { openEnvFiles } from '../../config/secrets.ts';
-import { callbackBaseUrl, journalFolder, pluginReply, relayUrl, wakeUrl } from '../../config/index.ts';
+import { callbackBaseUrl, journalFolder, limitsOf, pluginReply, relayUrl, wakeUrl } from '../../config/index.ts';
 import { misspeltVariables } from '../../config/misspelt.ts';
 import { money } from '../../shared/format.ts';
 import { langOf } from '../../config/early.ts';
@@ -18,7 +18,7 @@ import { probeFolder, shellPath, tildePath } from '../../service/files.ts';
 import { Gateway, gatewayAgent, GatewayError, type Wake } from '../../notify/gateway.ts';
 import { availableBalance, listModels } from '../../kimi/account.ts';
 import { KimiError } from '../../kimi/errors.ts';
-import { callsBack, currencyOf, resolveModel } from '../../kimi/models.ts';
+import { callsBack, currencyOf, isPriced, resolveModel } from '../../kimi/models.ts';
 import { directAgent, unreached, type Unreached } from '../../service/outbound.ts';
 import { newTaskId } from '../../tasks/task-id.ts';
 import type { PluginWake } from '../../notify/protocol.ts';
@@ -147,6 +147,9 @@ async function account(context: Context, apiUrl: string, host: string): Promise<
     const model = resolveModel(config.KIMI_MODEL, apiUrl);
     const isServed = models.value?.includes(model) ?? true;
     findings.push(isServed ? good(say.doctor.model(model)) : bad(say.doctor.modelBad(model, host)));
+    if (!isPriced(model, apiUrl) && (config.KIMI_BUDGET_PER_TASK ?? limitsOf(config).budget) !== undefined) {
+      findings.push(bad(explain({ type: 'unpriced', message: '', detail: { code: 'unpriced', model, host } }, text)));
+    }
   } catch (error) {
     if (!(error instanceof KimiError)) throw error;
     findings.push(bad(explain(error, text)));

@@ -1,6 +1,8 @@
 import type { ActivityOptions } from '@temporalio/workflow';
 import { SENDING } from '../failures.ts';
-import { localFirstActivities } from '../local-first.ts';
+import type { localFirstActivities } from '../local-first.ts';
+
+type LocalFirst = ReturnType<typeof localFirstActivities>;
 
 /** Retried until the disk accepts it: an answer must not be lost. */
 const UNTIL_DONE: ActivityOptions = {
@@ -35,8 +37,7 @@ export const DISPATCH: ActivityOptions = {
 };
 
 /** Activities of one task that run as local activities first. */
-export function taskActivities() {
-  const localFirst = localFirstActivities();
+export function taskActivities(localFirst: LocalFirst) {
   return {
     /** For the relay only, which accepts a task once: a local activity whose worker is killed runs again. */
     dispatchToRelay: localFirst('dispatch', DISPATCH),
@@ -55,14 +56,15 @@ export function taskActivities() {
   };
 }
 
-/** Activities of a map. */
-export function mapActivities() {
-  const localFirst = localFirstActivities();
+/** Activities of a map, beside those of a task. */
+export function mapActivities(localFirst: LocalFirst) {
   return {
     recordPending: localFirst('recordPending', UNTIL_DONE),
     startRows: localFirst('startRows', UNTIL_DONE),
     endedRows: localFirst('endedRows', UNTIL_DONE),
     cancelRows: localFirst('cancelRows', UNTIL_DONE),
+    allowRows: localFirst('allowRows', UNTIL_DONE),
+    mostCostOfRows: localFirst('mostCostOfRows', UNTIL_DONE),
     saveMap: localFirst('saveMap', UNTIL_DONE),
   };
 }

@@ -36,13 +36,14 @@ export interface Lease {
   sent(accepted: boolean): void;
   /** Releases the slot. To be awaited before the workflow closes. @param paid what the task cost; absent while an answer may follow */
   release(sent: boolean, paid?: Paid): Promise<void>;
-  /** Reports what the task cost, if an answer might have followed when it released its slot. */
-  settle(paid: Paid): Promise<void>;
+  /** Reports what the task cost, if an answer might have followed when it released its slot. A number is the cost itself. */
+  settle(paid: Paid | number): Promise<void>;
 }
 
-export function leaseFor(run: TaskRun): Lease {
+/** @param isSlotless of a batch: only a budget may keep it */
+export function leaseFor(run: TaskRun, isSlotless = false): Lease {
   const { limiter } = run.task;
-  return limiter === undefined ? new Unlimited(run) : new LimiterLease(run, limiter);
+  return limiter === undefined ? new Unlimited(run) : new LimiterLease(run, limiter, isSlotless);
 }
 
 /** Of a task without a limiter. */
@@ -50,18 +51,18 @@ class Unlimited implements Lease {
   readonly round = undefined;
   private readonly budget: TaskBudget;
 
-  constructor(private readonly run: TaskRun) {
+  constructor(run: TaskRun) {
     this.budget = new TaskBudget(run);
   }
 
   async obtain(): Promise<undefined> {
     await this.budget.hold();
+    await this.budget.end();
   }
 
   sent(): void {}
 
   async release(): Promise<void> {
-    this.run.leaveQueue();
     await this.budget.end();
   }
 
@@ -85,6 +86,7 @@ class LimiterLease implements Lease {
   constructor(
     private readonly run: TaskRun,
     private readonly limiterId: string,
+    private readonly isSlotless: boolean,
   ) {
     this.limiter = getExternalWorkflowHandle(limiterId);
     this.budget = new TaskBudget(run, () => {
@@ -126,8 +128,14 @@ class LimiterLease implements Lease {
     await this.run.activities.release(this.cost && paid ? [this.limiterId, report, paid] : [this.limiterId, report]);
   }
 
-  async settle(paid: Paid): Promise<void> {
-    if (this.cost) await this.release(true, paid);
+  async settle(paid: Paid | number): Promise<void> {
+    if (typeof paid !== 'number') {
+      if (this.cost) await this.release(true, paid);
+      return;
+    }
+    // An earlier run of the workflow may have the reservation.
+    const report = { task_id: this.run.task.task_id, sent: true, spent: paid };
+    await this.run.activities.release([this.limiterId, report]);
   }
 
   private receive(admission: Admission): void {
@@ -141,6 +149,7 @@ class LimiterLease implements Lease {
     } else if (admission.state === 'paused') this.budget.pause(admission.pause);
     else {
       const { place, expected_wait_ms } = admission;
+      if (this.run.view.paused) void this.budget.end();
       this.run.setQueuePosition({ place, ...(expected_wait_ms !== undefined && { expected_wait_ms }) });
     }
   }
@@ -152,6 +161,7 @@ class LimiterLease implements Lease {
       ...(isSharedLimiter(this.limiterId) && { agent: workflowInfo().taskQueue }),
       priority,
       round: this.round,
+      ...(this.isSlotless && { slotless: true as const }),
       ...(throttled && { turned_away: throttled }),
       ...(this.cost && { cost: this.cost }),
     };

@@ -1,5 +1,5 @@
 import { metricMeter, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
-import type { BudgetPause } from '../../shared/budget.ts';
+import type { BudgetPause, Estimate } from '../../shared/budget.ts';
 import { isErrorCallback, type Callback, type ErrorCallback } from '../../shared/callback.ts';
 import { isoSeconds } from '../../shared/format.ts';
 import type { QueuePosition } from '../../shared/limits.ts';
@@ -9,6 +9,7 @@ import type { TaskResult } from '../../shared/result.ts';
 import { viewOfAsked, type Task, type TaskState, type TaskStep, type TaskView } from '../../shared/task.ts';
 import { textFor, type Text } from '../../text/index.ts';
 import { currentDetails } from '../details.ts';
+import { localFirstActivities } from '../local-first.ts';
 import { taskActivities } from './activity-options.ts';
 import { StageTimes } from './stage-times.ts';
 
@@ -19,7 +20,8 @@ export class TaskRun {
   readonly view: TaskView;
   readonly times: StageTimes;
   readonly metrics = taskMetrics(metricMeter);
-  readonly activities = taskActivities();
+  protected readonly localFirst = localFirstActivities();
+  readonly activities = taskActivities(this.localFirst);
 
   /** The first verified callback, or the answer that the dispatch call returned. */
   callback: Callback | undefined;
@@ -104,6 +106,11 @@ export class TaskRun {
     this.view.paused = undefined;
     this.setState('dispatching');
     this.enterStep('dispatching');
+  }
+
+  /** @returns what may be paid at most. @throws if no price is known */
+  async mostCost(): Promise<Estimate> {
+    return await this.activities.mostCost([this.task], this.text.activity.mostCost);
   }
 
   isAnswered(): boolean {
