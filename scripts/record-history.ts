@@ -9,7 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { it } from 'vitest';
 import type { Activities } from '../src/activities/index.ts';
-import { ACKNOWLEDGE_UPDATE, ALLOW_UPDATE, limiterId, sharedLimiterId } from '../src/shared/names.ts';
+import { ACKNOWLEDGE_UPDATE, ALLOW_UPDATE, limiterId, notifyWorkflowId, sharedLimiterId } from '../src/shared/names.ts';
 import { rowTaskId } from '../src/shared/task-id.ts';
 import type { TaskView } from '../src/shared/task.ts';
 import { PACKAGE_ROOT } from '../src/service/files.ts';
@@ -287,6 +287,8 @@ const SCENARIOS: Record<string, Scenario> = {
       return await closed(world, { task_id: rowTaskId(task_id, 1) });
     },
   },
+  'event-sent-when-the-receiver-says': notified('busy'),
+  'event-given-up': notified('gone'),
   'woken-when-the-gateway-says': { play: async (world) => await ended(world, 'delay=0'), options: { wakeUrl: 'busy' } },
   'wake-refused': { play: async (world) => await ended(world, 'delay=0'), options: { wakeUrl: 'unauthorized' } },
 };
@@ -301,6 +303,26 @@ for (const [name, { options = {}, relay, play }] of Object.entries(SCENARIOS)) {
       `${withoutMachine(historyToJSON(history))}\n`,
     );
   });
+}
+
+/** The delivery of an event to a receiver, which behaves like a gateway; `gone` refuses it for good. */
+function notified(kind: string): Scenario {
+  const secret = `whsec_${Buffer.alloc(32, 1).toString('base64')}`;
+  return {
+    options: { env: { KIMI_NOTIFY_SECRET: secret, KIMI_NOTIFY_ALLOW: '127.0.0.1' } },
+    play: async (world) => {
+      const url =
+        kind === 'gone' ? await serve((_request, response) => response.writeHead(410).end()) : await gateway(kind);
+      const task = { prompt: promptWith('delay=0'), notify: { url } };
+      const { task_id } = await tasksOf(world).start(task, newKey(), 1_000);
+      await closed(world, { task_id });
+      const delivery = { task_id: notifyWorkflowId(task_id) };
+      await closed(world, delivery).catch((error: unknown) => {
+        if (kind !== 'gone') throw error;
+      });
+      return delivery;
+    },
+  };
 }
 
 /** Removes stack traces and identities, which contain details of this machine and are not replayed. */

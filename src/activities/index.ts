@@ -3,6 +3,7 @@ import { pino, type Logger } from 'pino';
 import { workerMetrics } from '../shared/metrics.ts';
 import { callbackActivities, type CallbackDependencies } from './callbacks.ts';
 import { dispatchActivities, type DispatchDependencies } from './dispatch.ts';
+import { eventActivities, type EventDependencies } from './events.ts';
 import { limiterActivities, type LimiterDependencies } from './limiter.ts';
 import { mapActivities, type MapDependencies } from './maps.ts';
 import { relayActivities } from './relay.ts';
@@ -15,6 +16,7 @@ type Dependencies = DispatchDependencies &
   ResultDependencies &
   WakeDependencies &
   CallbackDependencies &
+  EventDependencies &
   ScheduleDependencies &
   LimiterDependencies &
   RowBudgetDependencies &
@@ -38,6 +40,7 @@ export function createActivities({
     ...resultActivities(dependencies),
     ...wakeActivities(dependencies),
     ...callbackActivities(dependencies),
+    ...eventActivities(dependencies),
     ...limiterActivities(dependencies),
     ...scheduleActivities(dependencies),
     ...relayActivities(),

@@ -6,7 +6,7 @@ import { saveMapResult, type SavedMap } from '../results/map-result.ts';
 import type { ResultStore } from '../results/store.ts';
 import { tildePath } from '../service/files.ts';
 import { failureDetails } from '../shared/failure-details.ts';
-import type { MapInput, RowOf, RowReport, RowsToAsk } from '../shared/map.ts';
+import type { MapInput, MapOrder, RowOf, RowReport, RowsToAsk } from '../shared/map.ts';
 import { FAILURE, ROW_SIGNAL, ROW_WORKFLOW } from '../shared/names.ts';
 import { rowTaskId } from '../shared/task-id.ts';
 import type { Outcome, Task, TaskError } from '../shared/task.ts';
@@ -14,9 +14,10 @@ import { isGone, readOrder, tasksOfRows } from '../tasks/rows.ts';
 import { memoOfRow, optionsOf, rowIn } from '../tasks/start.ts';
 import { unlessUnknown } from '../temporal/client.ts';
 import type { ContentStore } from '../temporal/payloads/contents.ts';
+import { startDelivery, type EventDependencies } from './events.ts';
 import { beating } from './heartbeat.ts';
 
-export interface MapDependencies {
+export interface MapDependencies extends Pick<EventDependencies, 'config'> {
   results: Pick<ResultStore, 'persist' | 'readIfSound' | 'resultPath'>;
   /** Rows and orders of maps. */
   contents: ContentStore;
@@ -31,7 +32,7 @@ export interface StartedRows {
   allowed?: true;
 }
 
-export function mapActivities({ results, contents, log }: MapDependencies) {
+export function mapActivities({ results, contents, config, log }: MapDependencies) {
   return {
     /**
      * Starts the tasks of rows. A row that was started before is not started again.
@@ -74,7 +75,7 @@ export function mapActivities({ results, contents, log }: MapDependencies) {
       );
     },
 
-    /** Writes the result of a map, from those of its rows. @param started number of rows that were started */
+    /** Writes the result of a map, from those of its rows, and starts the delivery of its event. @param started number of rows that were started */
     async saveMap(
       map: MapInput,
       started: number,
@@ -82,10 +83,9 @@ export function mapActivities({ results, contents, log }: MapDependencies) {
     ): Promise<SavedMap & { file: string }> {
       const { task_id } = map.task;
       const saved = await beating(async () => {
-        // The question is missing in the result if the order is gone.
-        const order = await readOrder(contents, map.order).catch(absentIfGone);
-        return await saveMapResult(results, map, order, started, stop);
+        return await saveMapResult(results, map, await orderOf(contents, map), started, stop);
       });
+      await startDelivery(config, await results.readIfSound(task_id), map.task);
       log.info({ task_id, status: saved.status, ...saved.counts }, 'map saved');
       return { ...saved, file: tildePath(results.resultPath(task_id)) };
     },
@@ -139,6 +139,10 @@ function unlessGone(error: unknown): never {
   throw ApplicationFailure.create({ message, type: FAILURE.rowsGone, nonRetryable: true, details });
 }
 
-function absentIfGone(error: unknown): undefined {
-  if (!isGone(error)) throw error;
+/** @returns the order of a map; `undefined` if it is gone: then the question is missing in the result */
+async function orderOf(contents: ContentStore, { order }: MapInput): Promise<MapOrder | undefined> {
+  return await readOrder(contents, order).catch((error: unknown) => {
+    if (!isGone(error)) throw error;
+    return undefined;
+  });
 }

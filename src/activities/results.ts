@@ -5,12 +5,14 @@ import { NoResult, type ResultStore } from '../results/store.ts';
 import { tildePath } from '../service/files.ts';
 import { traceTask } from '../service/tracing.ts';
 import { paidIn } from '../shared/budget.ts';
+import type { EventOptions } from '../shared/delivery.ts';
 import type { workerMetrics } from '../shared/metrics.ts';
 import type { PendingFile, Saved, TaskResult, Timings } from '../shared/result.ts';
 import { noteSaved } from '../tasks/worker-here.ts';
+import { startDelivery, type EventDependencies } from './events.ts';
 import { beating } from './heartbeat.ts';
 
-export interface ResultDependencies {
+export interface ResultDependencies extends Pick<EventDependencies, 'config'> {
   results: Pick<ResultStore, 'recordPending' | 'persist' | 'acknowledge' | 'resultPath'>;
   /** Base address of Kimi's API, whose prices apply. */
   apiUrl: string;
@@ -18,20 +20,21 @@ export interface ResultDependencies {
   log: Logger;
 }
 
-export function resultActivities({ results, apiUrl, metrics, log }: ResultDependencies) {
+export function resultActivities({ results, apiUrl, config, metrics, log }: ResultDependencies) {
   return {
     /** Writes `pending-<task_id>.json`, if the dispatch activity could not. */
     async recordPending(pending: PendingFile): Promise<void> {
       await beating(async () => await results.recordPending(pending));
     },
 
-    /** Writes the result and `latest.json`, removes the pending file. */
-    async persist(result: TaskResult): Promise<Saved> {
+    /** Writes the result and `latest.json`, removes the pending file, and starts the delivery of its event. */
+    async persist(result: TaskResult, event?: EventOptions): Promise<Saved> {
       // The price is saved with the result: a later price table does not change it.
       const cost = priceOf(paidIn(result), apiUrl);
       const priced = { ...result, ...(cost && { cost }) };
       const { saved, isNew } = await beating(async () => await results.persist(priced));
       noteSaved(saved.task_id);
+      await startDelivery(config, saved, { event, metadata: result.metadata });
       const { task_id, status, late, model, fallback, error, tokens, finish_reason } = saved;
       log.info({ task_id, status, ...(late && { late }), ...(error && { type: error.type }) }, 'saved');
       if (isNew) {

@@ -37,6 +37,7 @@ export const UNREADABLE = ['unfinished', 'ended', 'result_gone', 'unusable_files
 export const OF_A_QUESTION = [
   'no_prompt',
   'bad_name',
+  'bad_receiver',
   'too_long',
   'too_many_files',
   'files_too_large',

@@ -44,6 +44,7 @@ export const PROBLEMS: Record<ProblemCode, [status: number, title: string]> = {
   no_map: [409, 'The task is no map'],
   rows_gone: [410, 'The rows of the map are no longer stored'],
   no_prompt: [422, 'The prompt is empty'],
+  bad_receiver: [422, 'No event is sent to this address'],
   bad_name: [422, 'The name cannot be used'],
   unknown_schedule: [404, 'There is no such schedule'],
   schedule_exists: [409, 'There is a schedule of this name'],

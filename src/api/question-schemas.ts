@@ -57,3 +57,15 @@ export const metadata = z
   .record(z.string().max(64), z.string().max(512))
   .refine((words) => Object.keys(words).length <= 16, 'has more than 16 members')
   .describe('Words of the program that starts it, at most 16.');
+
+/** How the end of a task is reported. */
+export const reported = {
+  wake: z
+    .literal(false)
+    .optional()
+    .describe('The program asks for the answer itself: the gateway is not woken, and the inbox does not list it.'),
+  notify: z
+    .strictObject({ url: z.string().max(2_048) })
+    .optional()
+    .describe('The program that is sent a signed event when the task ends (docs/webhooks.md). Of a map: for the map.'),
+};

@@ -7,7 +7,7 @@ import { OUTCOMES, TASK_STATES, TOOLS } from '../shared/task.ts';
 import { CURSOR } from '../tasks/local.ts';
 import { budget, budgetPause, queuePosition } from './wait-schemas.ts';
 import { mapCounts, mapSummary, rowOf, storedRows } from './map-schemas.ts';
-import { metadata, priority, taskFile, taskRequest, turn } from './question-schemas.ts';
+import { metadata, priority, reported, taskFile, taskRequest, turn } from './question-schemas.ts';
 import { detail, named, taskError, taskId } from './schema-parts.ts';
 import type { Acknowledgement, Cancellation, LiveTask, Standing, StartedMap, StartedTask } from '../tasks/tasks.ts';
 
@@ -57,10 +57,7 @@ export const newTask = named(
       .optional()
       .describe('Questions and answers before the prompt, the oldest first. Not with `continue`.'),
     metadata: metadata.optional(),
-    wake: z
-      .literal(false)
-      .optional()
-      .describe('The program asks for the answer itself: the gateway is not woken, and the inbox does not list it.'),
+    ...reported,
     timeout_ms: z.int().min(1).max(DAY_MS).optional().describe('How long Kimi may take.'),
     budget: budget.optional(),
     priority: priority.optional().describe('1 is sent first, 5 last; 3 by default.'),

@@ -35,6 +35,7 @@ export const COMMANDS: Record<CommandName, Load> = {
   restore: async () => (await import('./commands/backup.ts')).restoreCommand,
   mcp: async () => (await import('./commands/mcp.ts')).mcpCommand,
   token: async () => (await import('./commands/token.ts')).tokenCommand,
+  webhook: async () => (await import('./commands/webhook.ts')).webhookCommand,
   setup: async () => (await import('./commands/setup.ts')).setupCommand,
   version: async () => (await import('./commands/version.ts')).versionCommand,
 };

@@ -45,6 +45,7 @@ export interface TaskOptions extends RequestOptions {
   budget?: number;
   priority?: Priority;
   resendUnknown?: true;
+  notify?: string;
   route?: Route;
 }
 
@@ -77,6 +78,7 @@ export async function readTask(prompt: PromptOptions, options: TaskOptions, say:
     ...(options.budget !== undefined && { budget: options.budget }),
     ...(options.priority && { priority: options.priority }),
     ...(options.resendUnknown && { resend_unknown: true }),
+    ...(options.notify !== undefined && { notify: { url: options.notify } }),
     ...(options.route && { route: options.route }),
     lang: langOf(),
   };

@@ -48,6 +48,10 @@ const SENTENCES: { [Code in SaidCode]: (params: Problems[Code], say: CliText, te
   no_prompt: (_, say) => [EXIT.usage, say.usage.noPrompt],
   key_reused: ({ task_id }, say) => [EXIT.usage, say.keyReused(task_id)],
   bad_name: (_, say) => [EXIT.usage, say.usage.badName],
+  bad_receiver: ({ why }, say, text) => [
+    EXIT.usage,
+    say.usage.badReceiver(text.detail({ code: 'receiver_refused', why }) ?? why),
+  ],
   unknown_schedule: ({ name }, say) => [EXIT.unknown_task, say.schedule.unknown(name)],
   schedule_exists: ({ name }, say) => [EXIT.usage, say.schedule.exists(name)],
   unknown_times: ({ words, why }, say) => [EXIT.usage, say.schedule.unknownTimes(words, why)],

@@ -45,6 +45,7 @@ export const TAKES = {
   restore: '[options] <FILE>',
   mcp: '[options]',
   token: '',
+  webhook: '',
   setup: '',
   version: '',
 } as const;

@@ -21,5 +21,6 @@ export function addTaskOptions(command: Command, say: CliText): Command {
     .option('--budget <AMOUNT>', help.budget, amount(say))
     .option('--timeout <TIME>', help.timeout, duration(say))
     .option('--priority <N>', help.priority, priority(say))
+    .option('--notify <URL>', help.notify)
     .option('--resend-unknown', help.resendUnknown);
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { callsBack, retirementOf } from '../kimi/models.ts';
+import { AllowedHosts, refusalOf } from '../notify/receiver.ts';
 import { PLUGIN_WAKE_PATH, type PluginWake } from '../notify/protocol.ts';
 import { httpAddress, isLoopback } from '../service/http.ts';
 import type { Limits } from '../shared/limits.ts';
@@ -35,7 +36,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     if (parsed.success) values[name] = parsed.data;
     else problems.push(problemOf(name, parsed.error.issues[0], example));
   }
-  problems.push(...retiredFallbacks(values));
+  problems.push(...retiredFallbacks(values), ...unusableReceiver(values));
   if (problems.length > 0) throw new ConfigError(problems);
   return { ...(values as Variables), isSet: (name) => set.has(name) };
 }
@@ -47,6 +48,11 @@ function retiredFallbacks({ KIMI_API_URL: apiUrl, KIMI_FALLBACK: fallback }: Par
   if (!retired) return [];
   const { example } = VARIABLES.KIMI_FALLBACK;
   return [{ subject: 'KIMI_FALLBACK', code: 'fallback_retired', params: retired, example }];
+}
+
+function unusableReceiver({ KIMI_NOTIFY_URL: url, KIMI_NOTIFY_ALLOW: allow }: Partial<Variables>): ConfigProblem[] {
+  const why = url !== undefined && allow && refusalOf(url, new AllowedHosts(allow));
+  return why ? [{ subject: 'KIMI_NOTIFY_URL', code: 'receiver', params: { why } }] : [];
 }
 
 /** As `docker --env-file` and `export NAME='"value"'` leave it. */

@@ -1,5 +1,7 @@
 /** What may be wrong with the configuration, in words of both languages. */
+import { sayDetail } from '../text/error-details.ts';
 import { sayCode } from '../text/system-errors.ts';
+import type { Refusal } from '../shared/error-detail.ts';
 import type { Lang } from '../shared/task.ts';
 
 /** What may be wrong with a variable or a file, by code, and what its sentence names. */
@@ -12,6 +14,7 @@ interface Problems {
   bucket: object;
   both_set: { other: string };
   duplicate_key: object;
+  event_secret: object;
   fallback: object;
   /** `words`: the efforts of the model. */
   fallback_effort: { model: string; words: string[] };
@@ -19,6 +22,7 @@ interface Problems {
   fallback_time: object;
   folder: object;
   header_characters: object;
+  hosts: object;
   http_url: object;
   ip_address: object;
   limit: object;
@@ -35,6 +39,7 @@ interface Problems {
   profile_unreadable: { cause: string };
   quoted: object;
   /** `cause` is a code of the operating system, such as `ENOENT`. */
+  receiver: { why: Refusal };
   secret_file_unreadable: { cause: string };
   signing_base64: object;
   too_long: { maximum: number };
@@ -90,6 +95,7 @@ const WORDS: Record<Lang, Words> = {
     both_set: ({ other }) => `is set, and so is ${other}; keep one of the two`,
     bucket: () => 'needs the name of a bucket',
     duplicate_key: () => 'names an id twice',
+    event_secret: () => 'needs whsec_ and base64 of at least 24 bytes',
     fallback: () => 'needs one to four models, separated by commas, each with :EFFORT if wanted',
     fallback_effort: ({ model, words }) => `names an effort that ${model} does not have; it has ${words.join(', ')}`,
     fallback_retired: ({ model, date, successor }) =>
@@ -97,6 +103,7 @@ const WORDS: Record<Lang, Words> = {
     fallback_time: () => 'begins with a time that needs to be above 0 with a unit: s, m or h',
     folder: () => 'needs a folder that can be made, not in /proc or /sys',
     header_characters: () => 'holds a space, a line end or a character that is not ASCII',
+    hosts: () => 'needs names of hosts, addresses, or networks such as 10.0.0.0/8',
     http_url: () => 'needs an http or https URL',
     ip_address: () => 'needs an IP address',
     limit: () => 'needs 0 (no limit) or more',
@@ -111,6 +118,7 @@ const WORDS: Record<Lang, Words> = {
     profile_syntax: ({ line }) => `needs a valid temporal.toml; line ${line} is not valid TOML`,
     profile_unreadable: ({ cause }) => `names a profile with a file that cannot be read: ${sayCode(cause, 'en')}`,
     quoted: () => 'begins or ends with a quotation mark, which would be part of the value; remove it',
+    receiver: ({ why }) => `cannot be used: ${sayDetail({ code: 'receiver_refused', why }, 'en')}`,
     secret_file_unreadable: ({ cause }) => `its file cannot be read: ${sayCode(cause, 'en')}`,
     signing_base64: () => 'needs base64 of 16 bytes after whsec_',
     too_long: ({ maximum }) => `needs at most ${maximum} characters`,
@@ -127,6 +135,7 @@ const WORDS: Record<Lang, Words> = {
     both_set: ({ other }) => `與 ${other} 都設定了；請只留一個`,
     bucket: () => '必須是儲存貯體的名稱',
     duplicate_key: () => '有重複的 id',
+    event_secret: () => '必須是 whsec_ 加上至少 24 位元組的 base64',
     fallback: () => '必須是一到四個模型，以逗號分隔，每個都可以加上 :思考強度',
     fallback_effort: ({ model, words }) => `寫了 ${model} 沒有的思考強度；它有 ${words.join('、')}`,
     fallback_retired: ({ model, date, successor }) =>
@@ -134,6 +143,7 @@ const WORDS: Record<Lang, Words> = {
     fallback_time: () => '開頭的時間必須大於 0，並加上單位：s、m 或 h',
     folder: () => '必須是可以建立的資料夾，不能在 /proc 或 /sys 裡',
     header_characters: () => '含有空白、換行或不是 ASCII 的字元',
+    hosts: () => '必須是主機名稱、位址或 10.0.0.0/8 這樣的網段',
     http_url: () => '必須是 http 或 https 的網址',
     ip_address: () => '必須是 IP 位址',
     limit: () => '必須是 0（無上限）或更大的數字',
@@ -148,6 +158,7 @@ const WORDS: Record<Lang, Words> = {
     profile_syntax: ({ line }) => `所用的 temporal.toml 第 ${line} 行不是正確的 TOML`,
     profile_unreadable: ({ cause }) => `指定的 profile 有檔案讀不到：${sayCode(cause, 'zh-TW')}`,
     quoted: () => '的開頭或結尾有引號，會被當成值的一部分；請去掉',
+    receiver: ({ why }) => `不能使用：${sayDetail({ code: 'receiver_refused', why }, 'zh-TW')}`,
     secret_file_unreadable: ({ cause }) => `指定的檔案讀不到：${sayCode(cause, 'zh-TW')}`,
     signing_base64: () => '在 whsec_ 之後必須是 16 位元組以上的 base64',
     too_long: ({ maximum }) => `最多 ${maximum} 個字元`,

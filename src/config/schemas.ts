@@ -1,4 +1,5 @@
 /** The kinds of values that variables hold. The message of an issue is the code of its problem. */
+import { isIP } from 'node:net';
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import ms, { type StringValue } from 'ms';
 import * as z from 'zod';
@@ -98,6 +99,32 @@ export const signingSecrets = z
   .string()
   .transform((value) => value.split(/\s+/).filter((secret) => secret !== ''))
   .pipe(z.array(signingSecret));
+
+/** Signs events, for receivers with packages of Standard Webhooks: these take nothing else. At least 24 bytes (its specification). */
+export const eventSecrets = z
+  .string()
+  .transform((value) => value.split(/\s+/).filter((secret) => secret !== ''))
+  .pipe(z.array(z.string().refine(isEventSecret, code('event_secret'))));
+
+function isEventSecret(secret: string): boolean {
+  const base64 = secret.startsWith('whsec_') ? secret.slice('whsec_'.length) : '';
+  const bytes = Buffer.from(base64, 'base64');
+  return bytes.length >= 24 && bytes.toString('base64') === base64;
+}
+
+/** Names of hosts, addresses, and networks such as `10.0.0.0/8`, separated by commas or white space. */
+export const hosts = z
+  .string()
+  .transform((value) => value.split(/[\s,]+/).filter((entry) => entry !== ''))
+  .pipe(z.array(z.string().refine(isHost, code('hosts'))));
+
+function isHost(entry: string): boolean {
+  const [address = '', bits, ...more] = entry.split('/');
+  if (bits === undefined) return isIP(address) > 0 || /^[a-z\d](?:[a-z\d.-]*[a-z\d])?$/i.test(address);
+  return (
+    more.length === 0 && isIP(address) > 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (isIP(address) === 4 ? 32 : 128)
+  );
+}
 
 /** Part of a URL's path. */
 export const pathToken = z.string().regex(/^[\w.~-]{16,}$/, code('path_token'));

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 const OURS = /^(?:KIMI|WEBHOOK|TEMPORAL)_|^(?:OPENCLAW_WAKE_URL|OTEL_EXPORTER_OTLP_ENDPOINT)$/;
 
 /** A caller's language and home are part of each request; the others are secrets, which no digest may reveal. */
-const NOT_COMPARED = /^KIMI_(?:HOME|LANG)$|KEY|SECRET|TOKEN|AUTH|GRPC_META/;
+const NOT_COMPARED = /^KIMI_(?:HOME|LANG|NOTIFY_URL)$|KEY|SECRET|TOKEN|AUTH|GRPC_META/;
 
 /**
  * @param env an environment that the `.env` files were added to

@@ -10,9 +10,11 @@ import {
   amount,
   atMost,
   bucketName,
+  eventSecrets,
   fallback,
   folder,
   headerSecret,
+  hosts,
   httpUrl,
   ipAddress,
   limit,
@@ -106,6 +108,10 @@ export const VARIABLES = {
     example: 'http://127.0.0.1:18789/hooks/wake',
   },
   OPENCLAW_WAKE_TOKEN: { schema: headerSecret.optional(), example: 'hook-…', secret: true },
+
+  KIMI_NOTIFY_URL: { schema: httpUrl.optional(), example: 'https://hooks.example.com/kimi', secret: true },
+  KIMI_NOTIFY_SECRET: { schema: eventSecrets.optional(), example: 'whsec_$(openssl rand -base64 32)', secret: true },
+  KIMI_NOTIFY_ALLOW: { schema: hosts.prefault(''), example: 'localhost,192.168.1.0/24' },
 
   TEMPORAL_ADDRESS: { schema: z.string().optional(), example: '127.0.0.1:7233' },
   KIMI_TEMPORAL_PROFILE: { schema: atMost(200).optional(), example: 'my-profile' },

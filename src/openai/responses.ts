@@ -71,6 +71,8 @@ export async function responseIn(json: unknown, tasks: Tasks): Promise<AskedResp
     ...(previous !== undefined && { continue: taskOf(previous), own_options: true as const }),
     metadata: asked.metadata,
     wake: false as const,
+    // As at OpenAI, webhooks report what is answered in the background.
+    event: background ? { form: 'openai' as const } : undefined,
     request: present({
       ...request,
       temperature: asked.temperature,

@@ -17,6 +17,7 @@ import { QUESTION_CHARS } from '../shared/task.ts';
 import type { TaskContext } from '../tasks/context.ts';
 import { continued } from '../tasks/conversation.ts';
 import { Problem } from '../tasks/problem.ts';
+import { withReceiver } from '../tasks/receiver.ts';
 import { checkTask } from '../tasks/request.ts';
 import { nameFromPrompt } from '../tasks/task-name.ts';
 import type { NewTask, StartedTask, Tasks } from '../tasks/tasks.ts';
@@ -117,7 +118,7 @@ export class LocalSchedules implements ServiceSchedules {
     const name = task.name ?? nameFromPrompt(promptWithoutDate(task.prompt));
     const prompt = promptOn(task.prompt, isoSeconds(Date.now()), timezone);
     checkTask(context, await continued(context, { ...task, prompt, name }));
-    const { route, lang = context.config.KIMI_LANG, ...rest } = task;
+    const { route, lang = context.config.KIMI_LANG, ...rest } = await withReceiver(context, task);
     return { ...rest, name, lang, ...(route && { route: withoutMessage(route) }) };
   }
 
@@ -251,7 +252,10 @@ async function lastRun(client: Client, info: ScheduleDescription['info']): Promi
 
 /** @returns whether something of it is stored outside the engine. */
 function isStored(scheduled: ScheduledTask): boolean {
-  return scheduled.task.files !== undefined || Buffer.byteLength(JSON.stringify(scheduled)) >= STORED_FROM_BYTES;
+  const { files, event } = scheduled.task;
+  return (
+    files !== undefined || event !== undefined || Buffer.byteLength(JSON.stringify(scheduled)) >= STORED_FROM_BYTES
+  );
 }
 
 function systemZone(): string {

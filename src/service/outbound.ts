@@ -18,7 +18,7 @@ const TUNNEL_MS = 10_000;
  * `localhost` is this machine, whatever a resolver returns (RFC 6761). Resolvers know one of its two addresses or none, and a server
  * may listen on either.
  */
-const lookup: LookupFunction = (hostname, options, callback) => {
+export const lookup: LookupFunction = (hostname, options, callback) => {
   if (!/^(?:.+\.)?localhost\.?$/i.test(hostname)) {
     dns.lookup(hostname, options, callback);
     return;
@@ -36,7 +36,7 @@ export function directAgent(options: Agent.Options = {}): Agent {
   const { connect } = options;
   return new Agent({
     ...options,
-    connect: typeof connect === 'function' ? connect : { autoSelectFamily: true, ...connect, lookup },
+    connect: typeof connect === 'function' ? connect : { autoSelectFamily: true, lookup, ...connect },
   });
 }
 
@@ -54,14 +54,16 @@ export function outboundAgent(
   const { connect } = options;
   const tls = { ...(typeof connect === 'object' ? connect : {}), ...lateAuthorities(env) };
   if (isLoopback(new URL(url).hostname)) return directAgent({ ...options, connect: tls });
+  // That of a caller is for the host; a proxy may be anywhere.
+  const { lookup: _, ...proxyTls } = tls as typeof tls & { lookup?: LookupFunction };
   return new EnvHttpProxyAgent({
     ...options,
     connect: tls,
     httpProxy: proxyIn(env, 'HTTP_PROXY'),
     httpsProxy: proxyIn(env, 'HTTPS_PROXY'),
     noProxy: env['no_proxy'] || env['NO_PROXY'] || '',
-    proxyTls: tls,
-    requestTls: tls,
+    proxyTls,
+    requestTls: proxyTls,
     clientFactory: (proxy, own) => new Tunnels(proxy, { ...own, headersTimeout: tls.timeout ?? TUNNEL_MS }),
   });
 }

@@ -8,6 +8,9 @@ export interface Cause {
   why?: string;
 }
 
+/** Why no event is sent to an address. `clear`: http, to a host that is not allowed. */
+export type Refusal = 'no_url' | 'credentials' | 'private' | 'clear';
+
 /** What has to be changed so that the gateway accepts a wake. */
 export type GatewayAdvice = 'hooks' | 'plugin' | 'owner' | 'token';
 
@@ -37,6 +40,14 @@ export interface Details {
   /** The process that did a step of the task was stopped. */
   process_lost: object;
   reach: { address: string } & Cause;
+  /** The receiver of an event has answered with another status than 2xx. */
+  receiver: { address: string; status: number };
+  /** Its name resolves to an address that is not public. */
+  receiver_private: { address: string };
+  receiver_refused: { why: Refusal };
+  /** Neither the task nor the worker names one. */
+  no_receiver: object;
+  no_notify_secret: object;
   reported: { words: string };
   /** The words of an API with callbacks, whose type of error has a sentence. */
   said: { words: string };

@@ -31,6 +31,14 @@ export const ROW_WORKFLOW = 'kimiRow';
 /** The workflow type of a map, which is listed as a task. Its workflow id is a task id. */
 export const MAP_WORKFLOW = 'kimiMap';
 
+/** The workflow type of the delivery of an event to a receiver. */
+export const NOTIFY_WORKFLOW = 'kimiNotify';
+
+/** @returns the workflow id of the delivery of a notification's event: one delivery, however often it is started. */
+export function notifyWorkflowId(notification: string): string {
+  return `notify-${notification}`;
+}
+
 /** Signal to a map, argument {@link RowReport}: the outcome of one of its rows. */
 export const ROW_SIGNAL = 'row';
 
@@ -156,4 +164,8 @@ export const FAILURE = {
   rowsGone: 'RowsGone',
   /** The gateway is unreachable or busy. Retried. */
   wakeFailed: 'WakeFailed',
+  /** The receiver of an event wants no more (410), or its address may not be called. Not retried. */
+  eventRefused: 'EventRefused',
+  /** The receiver of an event is unreachable, or did not answer with 2xx. Retried. */
+  eventFailed: 'EventFailed',
 } as const;

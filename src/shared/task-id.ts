@@ -53,8 +53,8 @@ export function repeatKey(notification: string, n: number): string {
   return `${notification}-again-${n}`;
 }
 
-/** @returns the task that a workflow belongs to: the workflow id of its relay is `relay-<task id>`. */
+/** @returns the task that a workflow belongs to: the workflow ids of its relay and its events are `relay-<task id>`, `notify-<task id>`. */
 export function taskIdIn(id = ''): string | undefined {
-  const task_id = id.replace(/^relay-/, '').replace(/-(?:delivery|cancelled)$/, '');
+  const task_id = id.replace(/^(?:relay|notify)-/, '').replace(/-(?:delivery|cancelled|late)$/, '');
   return TASK_ID.test(task_id) ? task_id : undefined;
 }

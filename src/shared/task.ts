@@ -1,6 +1,7 @@
 /** A task: its input and its state. */
 import type { BudgetPause } from './budget.ts';
 import type { Route } from './chat.ts';
+import type { EventOptions } from './delivery.ts';
 import type { ErrorDetail } from './error-detail.ts';
 import { firstCharacters } from './format.ts';
 import type { QueuePosition } from './limits.ts';
@@ -60,6 +61,8 @@ export interface Task {
   metadata?: Record<string, string>;
   /** False if the program that started it asks for the answer: the gateway is not woken. */
   wake?: false;
+  /** How its end is reported to a program, if that is not as configured. */
+  event?: EventOptions;
   /** The schedule that started it. */
   schedule?: ScheduleNote;
   /** Name of the token that started it; absent if no token did. Also a search attribute, so that a token sees its own tasks. */

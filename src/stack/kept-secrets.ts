@@ -1,8 +1,8 @@
 /** Secrets and key ids that a stack keeps in its home. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import type { Config } from '../config/index.ts';
 import { ServiceError } from '../service/exit.ts';
@@ -22,7 +22,15 @@ export async function relayToken(config: Config): Promise<string> {
   return config.KIMI_RELAY_TOKEN ?? (await keptSecret(join(config.KIMI_HOME, 'relay-token')));
 }
 
-async function keptSecret(file: string): Promise<string> {
+/** The secrets that sign events: configured, or one that was made once and is readable by this user only. */
+export async function notifySecrets(config: Config): Promise<string[]> {
+  const { KIMI_NOTIFY_SECRET: configured, KIMI_HOME: home } = config;
+  return (
+    configured ?? [await keptSecret(join(home, 'notify-secret'), () => `whsec_${randomBytes(32).toString('base64')}`)]
+  );
+}
+
+async function keptSecret(file: string, make = () => randomBytes(32).toString('hex')): Promise<string> {
   try {
     const kept = (await readFile(file, 'utf8')).trim();
     if (/^[\x21-\x7E]{16,}$/.test(kept)) return kept;
@@ -32,7 +40,8 @@ async function keptSecret(file: string): Promise<string> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  const made = randomBytes(32).toString('hex');
+  const made = make();
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   await writeFileAtomic(file, `${made}\n`, { mode: 0o600 });
   return made;
 }

@@ -12,7 +12,7 @@ import { engineOptions, withoutEngine } from '../temporal/client.ts';
 import { buildIn } from './build.ts';
 import { engineSettings } from './engine-settings.ts';
 import { DATABASE } from './engine-database.ts';
-import { relayToken, rememberPayloadKeys, webhookSecret } from './kept-secrets.ts';
+import { notifySecrets, relayToken, rememberPayloadKeys, webhookSecret } from './kept-secrets.ts';
 import type { EnginePlan, Plan } from './plan.ts';
 import { portOf, portsOf, type PortVariable } from './ports.ts';
 import type { StackOptions } from './stack.ts';
@@ -96,11 +96,13 @@ async function secretsOf({ config, simulate }: StackOptions, webhook: string): P
       'KIMI_PAYLOAD_KEYS',
       'KIMI_CODEC_TOKEN',
       'OPENCLAW_WAKE_TOKEN',
+      'KIMI_NOTIFY_URL',
       'AWS_SECRET_ACCESS_KEY',
       'AWS_SESSION_TOKEN',
       'OTEL_EXPORTER_OTLP_HEADERS',
     ),
     WEBHOOK_SECRET: webhook,
+    KIMI_NOTIFY_SECRET: (await notifySecrets(config)).join(' '),
     KIMI_API_KEY: simulate ? SIMULATED_KEY : config.KIMI_API_KEY,
     ...(usesRelay(config, simulate) && { KIMI_RELAY_TOKEN: await relayToken(config) }),
   };

@@ -44,6 +44,8 @@ const SECRETS_OF = {
     'KIMI_RELAY_TOKEN',
     'OPENCLAW_WAKE_TOKEN',
     'KIMI_CODEC_TOKEN',
+    'KIMI_NOTIFY_URL',
+    'KIMI_NOTIFY_SECRET',
   ],
   worker: [
     'WEBHOOK_SECRET',
@@ -52,6 +54,8 @@ const SECRETS_OF = {
     'KIMI_API_KEY',
     'OPENCLAW_WAKE_TOKEN',
     'KIMI_CODEC_TOKEN',
+    'KIMI_NOTIFY_URL',
+    'KIMI_NOTIFY_SECRET',
   ],
 } as const satisfies Record<string, readonly SecretName[]>;
 

@@ -29,6 +29,7 @@ import { Problem } from './problem.ts';
 import { isOutcome, type TaskFile, type TaskView } from '../shared/task.ts';
 import { keepFile } from './files.ts';
 import { usageOfLimits, type Usage } from './limits.ts';
+import { withReceiver } from './receiver.ts';
 import { checkTask, inputOf, type CheckedTask } from './request.ts';
 import { storeRows } from './rows.ts';
 import { startMap } from './start-map.ts';
@@ -178,7 +179,7 @@ export async function startChecked(
   const { stack, taskQueue, results } = context;
   // A stack elsewhere has its own key; its worker reports a missing one.
   if (stack && !stack.has_key) throw new Problem('no_api_key', {});
-  const input = inputOf(context, task);
+  const input = inputOf(context, await withReceiver(context, task));
   const before = task.route && (await startedBefore(client, { ...input, key }));
   if (task.route && !before) await checkChatLimit(client, context, task.route);
   const started = before ?? (await startTask(client, taskQueue, input, waitMs, key));

@@ -155,7 +155,10 @@ export async function progressOf(client: Client, task_id: string): Promise<Pick<
 }
 
 /** Reads progress and retries of the running activities. */
-async function pendingIn(client: Client, { raw }: Description): Promise<Pick<Found, 'progress' | 'retrying'>> {
+export async function pendingIn(
+  client: Client,
+  { raw }: Pick<Description, 'raw'>,
+): Promise<Pick<Found, 'progress' | 'retrying'>> {
   const activities = raw.pendingActivities ?? [];
   const failed = activities.find(({ lastFailure }) => lastFailure);
   const beating = activities.find(({ heartbeatDetails }) => heartbeatDetails?.payloads?.length);

@@ -114,6 +114,8 @@ export class OwnTasks implements CallerTasks {
   private async checked<T extends NewTask>(task: T): Promise<T> {
     need(this.holder, 'start');
     if (task.route) need(this.holder, 'notify');
+    // An event has the answer.
+    if (task.notify) need(this.holder, 'read');
     if (task.continue !== undefined) await this.check('start', task.continue);
     return { ...task, owner: this.holder.name };
   }

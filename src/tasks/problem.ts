@@ -1,5 +1,6 @@
 /** Why an operation on tasks was not done. Loaded by every command: it must stay small. */
 import type { Scope } from '../shared/access.ts';
+import type { Refusal } from '../shared/error-detail.ts';
 import type { TaskError, TaskState } from '../shared/task.ts';
 
 /** The parameters of each problem, by its code. The codes are part of the HTTP API. */
@@ -64,6 +65,8 @@ export interface Problems {
   rows_gone: { task_id: string };
   no_prompt: object;
   bad_name: object;
+  /** No event is sent to this address. */
+  bad_receiver: { why: Refusal };
   /** The same key started a task with another prompt. */
   key_reused: { task_id: string };
   /** There is no such schedule. */

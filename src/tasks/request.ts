@@ -8,6 +8,7 @@ import { MAX_PROMPT_BYTES, type Task, type TaskRequest, type Turn } from '../sha
 import { checkFiles } from './files.ts';
 import type { TaskContext } from './context.ts';
 import { Problem } from './problem.ts';
+import { checkReceiver } from './receiver.ts';
 import { isTaskName, nameFromPrompt } from './task-name.ts';
 import type { NewTask } from './tasks.ts';
 
@@ -19,14 +20,16 @@ export type CheckedTask = NewTask & Required<Pick<NewTask, 'name' | 'model'>>;
  * @throws {Problem} if something is missing, is too long, or would be refused by Kimi.
  */
 export function checkTask(
-  { config, apiUrl, relay, simulated }: Pick<TaskContext, 'config' | 'apiUrl' | 'relay' | 'simulated'>,
+  context: Pick<TaskContext, 'config' | 'apiUrl' | 'relay' | 'simulated'>,
   task: NewTask,
 ): CheckedTask {
+  const { config, apiUrl, relay, simulated } = context;
   const { prompt, request = {}, files = [], conversation = [], name = nameFromPrompt(prompt) } = task;
   const allFiles = sentFiles({ files, conversation }, apiUrl);
   if (prompt.trim() === '') throw new Problem('no_prompt', {});
   if (!isTaskName(name)) throw new Problem('bad_name', {});
   checkFiles(allFiles);
+  checkReceiver(context, task);
   const texts = allFiles.filter(({ kind }) => kind === 'text').reduce((sum, { stored_bytes }) => sum + stored_bytes, 0);
   const bytes =
     Buffer.byteLength(prompt) +
@@ -110,6 +113,7 @@ export function inputOf({ config, limiter, relay, simulated }: TaskContext, task
     ...(conversation && { conversation }),
     ...(task.metadata && { metadata: task.metadata }),
     ...(task.wake === false && { wake: false }),
+    ...(task.event && { event: task.event }),
     ...(task.schedule && { schedule: task.schedule }),
     ...(task.owner !== undefined && { owner: task.owner }),
   };

@@ -83,7 +83,7 @@ export async function readOrder(contents: Pick<ContentStore, 'get'>, claim: stri
 export async function* tasksOfRows(
   contents: Pick<ContentStore, 'get'>,
   map: string,
-  { rows, ack: _, ...asked }: MapOrder,
+  { rows, ack: _, event: __, ...asked }: MapOrder,
   numbers: readonly number[],
 ): AsyncGenerator<Task & Required<Pick<Task, 'row'>>> {
   for await (const row of readRows(contents, rows, numbers)) {

@@ -12,6 +12,7 @@ import { CREATED_MEMO } from '../temporal/task-list.ts';
 import type { TaskContext } from './context.ts';
 import { savedResult } from './look-up.ts';
 import { Problem } from './problem.ts';
+import { withReceiver } from './receiver.ts';
 import { checkTask, inputOf } from './request.ts';
 import { hasColumns, isGone, promptOf, readRows, renewRows, withoutColumns, type Row } from './rows.ts';
 import { checkChatLimit, idFrom, memoOf, optionsOf, originOf, taskWithId, type Asked } from './start.ts';
@@ -49,7 +50,7 @@ export async function startMap(
   if (before) return { ...startedMap(before.task_id), status: 'known', task_name: before.task_name };
   await checkRows(context, { ...task, name }, rows, rowsAsked({ rows: rows.rows, ...(only && { only }) }));
   if (task.route) await checkChatLimit(client, context, task.route, only?.length ?? rows.rows);
-  const order: MapOrder = { ...inputOf(context, checked), rows };
+  const order: MapOrder = { ...inputOf(context, await withReceiver(context, checked)), rows };
   const claim = await contents.put(Buffer.from(JSON.stringify(order)));
   for (let clashes = 0; ; clashes += 1) {
     const task_id = idFrom(origin, clashes);

@@ -2,6 +2,7 @@
 import type { BudgetPause } from '../shared/budget.ts';
 import type { Route } from '../shared/chat.ts';
 import type { ErrorDetail } from '../shared/error-detail.ts';
+import type { EventOptions } from '../shared/delivery.ts';
 import type { QueuePosition } from '../shared/limits.ts';
 import type { MapCounts, StoredRows } from '../shared/map.ts';
 import type { StreamProgress } from '../shared/relay.ts';
@@ -40,6 +41,10 @@ export interface NewTask {
   metadata?: Record<string, string>;
   /** False if the program that starts it asks for the answer itself: the gateway is not woken, and the inbox does not list it. */
   wake?: false;
+  /** The program that is sent an event when it ends. Of a map: for the map. */
+  notify?: { url: string };
+  /** How its end is reported; with the receiver of `notify`, once its address is stored. */
+  event?: EventOptions;
   timeout_ms?: number;
   /** What it may cost at most, in the currency of the account's host. Of a map: each row. */
   budget?: number;

@@ -1,5 +1,5 @@
 /** The sentences for details of errors, in both languages. Loaded by workflows. */
-import type { Cause, Details, ErrorDetail, GatewayAdvice } from '../shared/error-detail.ts';
+import type { Cause, Details, ErrorDetail, GatewayAdvice, Refusal } from '../shared/error-detail.ts';
 import type { Lang } from '../shared/task.ts';
 import { sayCause, sayCode } from './system-errors.ts';
 
@@ -27,6 +27,21 @@ const GATEWAY_ADVICE: Record<GatewayAdvice, string> = {
   owner:
     ': no chat asked for this task and the gateway names no owner: set commands.ownerAllowFrom, e.g. ["telegram:4242"]',
   token: ': set OPENCLAW_WAKE_TOKEN to the gateway’s hooks.token',
+};
+
+const REFUSALS: Record<Lang, Record<Refusal, string>> = {
+  en: {
+    no_url: 'events need an http or https address of at most 2048 characters',
+    credentials: 'an address for events has no user name and password; the receiver checks the signature instead',
+    private: 'events are sent to public addresses only; if this one is meant, add its host to KIMI_NOTIFY_ALLOW',
+    clear: 'events are sent by https only; if http is meant, add the host to KIMI_NOTIFY_ALLOW',
+  },
+  'zh-TW': {
+    no_url: '接收事件的網址必須是 http 或 https，最多 2048 個字元',
+    credentials: '接收事件的網址不能有使用者名稱與密碼；接收端應改為檢查簽章',
+    private: '事件只送往公開的位址；確定要送到這裡時，請把主機加入 KIMI_NOTIFY_ALLOW',
+    clear: '事件只以 https 傳送；確定要用 http 時，請把主機加入 KIMI_NOTIFY_ALLOW',
+  },
 };
 
 type Words = { [Code in keyof Details]: (params: Details[Code]) => string };
@@ -61,6 +76,12 @@ const WORDS: Record<Lang, Words> = {
       `${why}; ${requests > 1 ? `Kimi was asked ${requests} times, and is not asked again` : 'it was not asked again, since it could be paid for twice'}; kimi-dispatch retry asks it as a new task`,
     process_lost: () => 'the process that did this was stopped',
     reach: ({ address, cause }) => `cannot reach ${address}: ${cause}`,
+    receiver: ({ address, status }) => `${address} answered ${status}`,
+    receiver_private: ({ address }) =>
+      `${address} resolves to an address that is not public; if that is meant, add its host to KIMI_NOTIFY_ALLOW`,
+    receiver_refused: ({ why }) => REFUSALS.en[why],
+    no_receiver: () => 'the event has no receiver: KIMI_NOTIFY_URL is not set any more',
+    no_notify_secret: () => 'the worker has no KIMI_NOTIFY_SECRET, so the event cannot be signed',
     said: ({ words }) => words,
     reported: ({ words }) => `Kimi reported an error in its answer: ${words}`,
     retired: ({ model, date, successor }) => `${model} was retired at Moonshot on ${date}; use ${successor}`,
@@ -105,6 +126,12 @@ const WORDS: Record<Lang, Words> = {
       `接收答案的連線或 relay 中斷了，${requests > 1 ? `已問過 Kimi ${requests} 次，不再詢問` : '為避免重複付費，沒有再問一次'}；可用 kimi-dispatch retry 以新任務重問`,
     process_lost: () => '執行這一步的程序停止了',
     reach: ({ address, ...cause }) => `${address}：${causeOf(cause)}`,
+    receiver: ({ address, status }) => `${address} 回應 ${status}`,
+    receiver_private: ({ address }) =>
+      `${address} 解析到非公開的位址；確定要送到那裡時，請把主機加入 KIMI_NOTIFY_ALLOW`,
+    receiver_refused: ({ why }) => REFUSALS['zh-TW'][why],
+    no_receiver: () => '事件沒有接收端：KIMI_NOTIFY_URL 已不再設定',
+    no_notify_secret: () => 'worker 沒有 KIMI_NOTIFY_SECRET，所以無法簽署事件',
     said: ({ words }) => `「${words}」`,
     reported: ({ words }) => `Kimi 在答案裡回報錯誤：「${words}」`,
     retired: ({ model, date, successor }) => `${model} 於 ${date} 在 Moonshot 停用，後繼的是 ${successor}`,

@@ -191,6 +191,16 @@ describe('a token', () => {
     expect(calls).toEqual([]);
   });
 
+  it('that reads nothing names no receiver of events, which have the answer', async () => {
+    const { tasks, calls } = noting('another');
+    const { home, send } = await serveTcp(tasks);
+    const secret = (await createToken(home, 'mine', ['submit'])) ?? '';
+    const body = JSON.stringify({ prompt: 'x', notify: { url: 'https://hooks.example.com' } });
+    const headers = { 'content-type': 'application/json' };
+    expect(await send(secret, 'POST', '/v1/tasks', { body, headers })).toMatchObject({ code: 'not_allowed' });
+    expect(calls).toEqual([]);
+  });
+
   it('is needed, and only its hash is stored; a revoked one is refused at once', async () => {
     const { home, send } = await serveTcp(noting('').tasks);
     expect(await send('x')).toMatchObject({ status: 401, code: 'unauthorized' });

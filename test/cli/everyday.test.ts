@@ -2,17 +2,19 @@
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
+import { Webhook } from 'standardwebhooks';
 import { describe, expect, it } from 'vitest';
 import { DIST } from '../../src/service/files.ts';
 import { ResultStore } from '../../src/results/store.ts';
 import type { StackState } from '../../src/stack/state.ts';
 import { pendingOf, type ResultFile } from '../../src/shared/result.ts';
 import { cleanHome, cli, onTerminal, resultsOf, up, type Ended } from '../support/cli.ts';
-import { shared, until } from '../support/resources.ts';
+import { serve, shared, until } from '../support/resources.ts';
 
 const home = shared(async () => {
-  const env = await cleanHome({ KIMI_LANG: 'en', KIMI_API_PORT: '0' });
+  const env = await cleanHome({ KIMI_LANG: 'en', KIMI_API_PORT: '0', KIMI_NOTIFY_ALLOW: '127.0.0.1' });
   await up(env, '--simulate');
   return env;
 });
@@ -53,6 +55,37 @@ it('token creates, lists and revokes what the API over TCP takes; standard outpu
   expect(await run('token', 'revoke', 'ci')).toMatchObject({ code: 0 });
   expect(await statusOf()).toBe(401);
   expect(await run('token', 'revoke', 'ci')).toMatchObject({ code: 2 });
+});
+
+it('webhook tests a receiver, whose tasks are reported by the services with the same secret', async () => {
+  const { stdout } = await run('webhook', 'secret');
+  const secret = stdout.trim();
+  const types: string[] = [];
+  const url = await serve(
+    (request, response) =>
+      void text(request).then((body) => {
+        new Webhook(secret).verify(body, request.headers as Record<string, string>);
+        types.push((JSON.parse(body) as { type: string }).type);
+        return response.writeHead(types.length === 2 ? 500 : 200).end();
+      }),
+  );
+  const accepted = await run('webhook', 'test', `${url}/secret-path`);
+  expect(accepted).toMatchObject({ code: 0, stderr: '' });
+  expect(accepted.stdout).toMatch(`${url} accepted the test event: it answered 200 in `);
+  expect(await run('webhook', 'test', `${url}/secret-path`)).toMatchObject({
+    code: 6,
+    stderr: `The test event was not accepted: ${url} answered 500\n`,
+  });
+  const refused = await run('dispatch', 'x', '--notify', 'http://169.254.169.254/');
+  expect(refused).toMatchObject({ code: 2, stdout: '' });
+  expect(refused.stderr).toBe(
+    'Nothing was sent: events are sent to public addresses only; if this one is meant, add its host to KIMI_NOTIFY_ALLOW.\n',
+  );
+  await started('x [[simulate: delay=0]]', '-n', 'reported', '--notify', url);
+  await until(() => types.length === 3);
+  expect(types).toEqual(['webhook.test', 'webhook.test', 'task.done']);
+  expect(await run('webhook', 'list')).toMatchObject({ code: 0 });
+  expect(await run('webhook', 'drop', 'kimi-1-1')).toMatchObject({ code: 4 });
 });
 
 describe('wait', () => {

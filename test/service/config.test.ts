@@ -115,7 +115,12 @@ async function fileOf(content: string): Promise<string> {
 
 describe('a secret in a file', () => {
   it.each([...SECRETS])('%s_FILE names it', async (name) => {
-    const value = name === 'KIMI_PAYLOAD_KEYS' ? `a:${'A'.repeat(43)}=` : 'a-secret-of-a-file';
+    const others: Partial<Record<(typeof SECRETS)[number], string>> = {
+      KIMI_PAYLOAD_KEYS: `a:${'A'.repeat(43)}=`,
+      KIMI_NOTIFY_SECRET: `whsec_${'A'.repeat(43)}= whsec_${'B'.repeat(42)}A=`,
+      KIMI_NOTIFY_URL: 'https://hooks.example.com/a-secret',
+    };
+    const value = others[name] ?? 'a-secret-of-a-file';
     const inFile = readConfig({ [`${name}_FILE`]: await fileOf(`${value}\n`) });
     expect(inFile[name]).toEqual(readConfig({ [name]: value })[name]);
     expect(inFile.isSet(name)).toBe(true);

@@ -14,6 +14,8 @@ const VALUES: Record<SecretName, string> = {
   KIMI_PAYLOAD_KEYS: `k:${Buffer.alloc(32, 7).toString('base64')}`,
   KIMI_CODEC_TOKEN: 'codec-for-the-worker',
   KIMI_DASHBOARD_TOKEN: 'dashboard-for-the-webhook',
+  KIMI_NOTIFY_SECRET: `whsec_${Buffer.alloc(32, 7).toString('base64')}`,
+  KIMI_NOTIFY_URL: 'https://hooks.example.com/for-the-worker',
 };
 
 function isSet(value: Config[SecretName]): boolean {
@@ -32,6 +34,8 @@ it.each([
     'relayedWorker',
     [
       'KIMI_CODEC_TOKEN',
+      'KIMI_NOTIFY_SECRET',
+      'KIMI_NOTIFY_URL',
       'KIMI_PAYLOAD_KEYS',
       'KIMI_RELAY_TOKEN',
       'OPENCLAW_WAKE_TOKEN',
@@ -44,6 +48,8 @@ it.each([
     [
       'KIMI_API_KEY',
       'KIMI_CODEC_TOKEN',
+      'KIMI_NOTIFY_SECRET',
+      'KIMI_NOTIFY_URL',
       'KIMI_PAYLOAD_KEYS',
       'OPENCLAW_WAKE_TOKEN',
       'WEBHOOK_ADDITIONAL_SECRETS',

@@ -62,6 +62,8 @@ export interface WorldOptions {
   payloadKeys?: string;
   /** `KIMI_PAYLOAD_DIR`: shared with a process. */
   payloadDir?: string;
+  /** Further variables, for what starts tasks and for the worker. */
+  env?: Record<string, string>;
 }
 
 /** The whole product on real HTTP and the real engine, with the simulated Kimi; closed at the end of its `lifetime`. */
@@ -73,6 +75,7 @@ export interface World {
   counts: Counts;
   simulatorUrl: string;
   webhookUrl: string;
+  env: Record<string, string>;
   /** Starts a worker in this process. */
   startWorker(): Promise<void>;
   /** Starts a task. */
@@ -130,6 +133,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     counts: simulator.counts,
     simulatorUrl,
     webhookUrl,
+    env: options.env ?? {},
     handle,
     startWorker,
     start: async (prompt, changes = {}, waitMs = 150_000) => {
@@ -189,7 +193,7 @@ function activitiesOf(
     balance: async () => await kimi.balance(),
     callbacks: { secrets: [SECRET, NEXT_SECRET], deadLetters: deadLettersFolder(home) },
     limiter: { ...limiter, lang: 'zh-TW' },
-    config: worldConfig({ home, results, taskQueue: limiter.taskQueue, apiUrl }),
+    config: worldConfig({ home, results, taskQueue: limiter.taskQueue, apiUrl, env: options.env }),
   });
 }
 
@@ -199,11 +203,13 @@ export function worldConfig({
   results,
   taskQueue,
   apiUrl,
+  env,
 }: {
   home: string;
   results: ResultStore;
   taskQueue: string;
   apiUrl: string;
+  env?: Record<string, string> | undefined;
 }): Config {
   return readConfig({
     KIMI_HOME: home,
@@ -213,6 +219,7 @@ export function worldConfig({
     KIMI_MAX_TASKS_PER_MINUTE: String(UNLIMITED.per_minute),
     KIMI_MAX_CONCURRENT_TASKS: String(UNLIMITED.concurrent),
     KIMI_MAX_TASKS_PER_CHAT_HOUR: '2',
+    ...env,
   });
 }
 

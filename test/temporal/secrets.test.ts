@@ -8,10 +8,14 @@ import { Client, Connection } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { request } from 'undici';
 import { expect, it } from 'vitest';
+import { notifyWorkflowId } from '../../src/shared/names.ts';
 import { sign, SIGNATURE_HEADER, standardHeaders } from '../../src/webhook/signature.ts';
 import { callbackFor } from '../support/callback.ts';
 import { cleanHome, cli, resultsOf, up } from '../support/cli.ts';
 import { serve, until } from '../support/resources.ts';
+
+/** In the address that events are sent to, where nothing listens. */
+const PATH_SECRET = 'distinctive-notify-path-63e1ab';
 
 const SECRETS = {
   KIMI_API_KEY: 'sk-distinctive-key-1f0c2b',
@@ -19,6 +23,8 @@ const SECRETS = {
   WEBHOOK_ADDITIONAL_SECRETS: 'distinctive-next-secret-77b3e0',
   OPENCLAW_WAKE_TOKEN: 'hook-distinctive-token-c41d9a',
   KIMI_RELAY_TOKEN: 'distinctive-relay-token-5e82f7',
+  KIMI_NOTIFY_URL: `http://127.0.0.1:9/${PATH_SECRET}`,
+  KIMI_NOTIFY_SECRET: `whsec_${Buffer.from('distinctive-notify-secret-bd07').toString('base64')}`,
   KIMI_DASHBOARD_TOKEN: 'distinctive-dashboard-token-31b6c8',
 };
 /** In the query of the wake address, as some gateways require. */
@@ -27,7 +33,7 @@ const QUERY_SECRET = 'distinctive-query-secret-90ce5f';
 /** @returns the secrets contained in some text or bytes, unencoded or in base64 */
 function secretsIn(content: string | Buffer): string[] {
   const bytes = Buffer.from(content);
-  return [...Object.values(SECRETS), QUERY_SECRET].filter(
+  return [...Object.values(SECRETS), QUERY_SECRET, PATH_SECRET].filter(
     // Preceding bytes shift base64 by up to two; the result between the first and the last four characters stays the same.
     (secret) => bytes.includes(secret) || [0, 1, 2].some((shift) => bytes.includes(encoded(secret.slice(shift)))),
   );
@@ -146,6 +152,7 @@ it('no trace of a run contains a secret, whatever fails', { timeout: 180_000 }, 
     ...SECRETS,
     KIMI_API_URL: `${url}/v1`,
     OPENCLAW_WAKE_URL: `${url}/hooks/wake?token=${QUERY_SECRET}`,
+    KIMI_NOTIFY_ALLOW: '127.0.0.1',
     KIMI_LOG_LEVEL: 'trace',
     KIMI_TASK_TIMEOUT_MS: '2000',
   });
@@ -162,8 +169,13 @@ it('no trace of a run contains a secret, whatever fails', { timeout: 180_000 }, 
 
   // A malformed value is named, not repeated.
   for (const [name, value] of Object.entries(SECRETS)) {
-    const short = { WEBHOOK_SECRET: value.slice(-9), WEBHOOK_ADDITIONAL_SECRETS: `${value} ${value.slice(-9)}` }[name];
-    const { stdout, stderr } = await cli(['up'], { ...env, [name]: short ?? `${value}\n${value}` });
+    const wrong = {
+      WEBHOOK_SECRET: value.slice(-9),
+      WEBHOOK_ADDITIONAL_SECRETS: `${value} ${value.slice(-9)}`,
+      KIMI_NOTIFY_SECRET: `${value} ${value.slice(-9)}`,
+      KIMI_NOTIFY_URL: `x${value}`,
+    }[name];
+    const { stdout, stderr } = await cli(['up'], { ...env, [name]: wrong ?? `${value}\n${value}` });
     traces.add(`up with a malformed ${name}`, stdout + stderr);
     expect(stderr).toContain(name);
   }
@@ -192,7 +204,7 @@ it('no trace of a run contains a secret, whatever fails', { timeout: 180_000 }, 
   for (const command of ['list', 'doctor', 'models', 'result', 'logs']) await run(command);
   for (const name of ['worker', 'webhook', 'temporal']) await run('logs', name);
   await look('while it runs');
-  for (const id of ids) {
+  for (const id of [...ids, ...ids.map(notifyWorkflowId)]) {
     const history = await client.workflow.getHandle(id).fetchHistory();
     // It contains payloads as base64.
     const json = historyToJSON(history).replaceAll(/"data": *"([A-Za-z0-9+/=]+)"/g, (_whole, data: string) =>
@@ -222,6 +234,7 @@ it('nor with the relay', { timeout: 120_000 }, async () => {
   const { url } = await serveCareless();
   const env = await cleanHome({
     ...SECRETS,
+    KIMI_NOTIFY_ALLOW: '127.0.0.1',
     KIMI_CALLBACKS: 'relay',
     KIMI_API_URL: `${url}/v1`,
     KIMI_LOG_LEVEL: 'trace',

@@ -6,7 +6,8 @@ import { bundle } from '../support/bundle.ts';
 import { lookUp } from '../../src/tasks/look-up.ts';
 import { callbackFor, passOn } from '../support/callback.ts';
 import { openRelayedWorld } from '../support/relay.ts';
-import { RELAY_TOKEN, resultFiles, SECRET, shared, until } from '../support/resources.ts';
+import { notifyWorkflowId } from '../../src/shared/names.ts';
+import { RELAY_TOKEN, resultFiles, SECRET, serve, shared, until } from '../support/resources.ts';
 import { openWorld, type World } from '../support/world.ts';
 
 const faultWorker = shared(async () => await bundle('test/support/fault-worker.ts'));
@@ -60,6 +61,23 @@ describe('a worker killed', () => {
     expect(await world.results.read(started.task_id)).toMatchObject({ status: 'done', acknowledged: true });
     expect(await resultFiles(world.results)).toEqual([`${started.task_id}.json`, 'latest.json']);
     expect(world.counts.wakes.map(({ key }) => key)).toEqual([started.task_id]);
+  });
+
+  it('once the receiver of an event has accepted it: the event comes again, with its id', async () => {
+    const ids: unknown[] = [];
+    const url = await serve((request, response) => {
+      ids.push(request.headers['webhook-id']);
+      response.end();
+    });
+    const secret = `whsec_${Buffer.alloc(32, 1).toString('base64')}`;
+    const env = { KIMI_NOTIFY_URL: url, KIMI_NOTIFY_SECRET: secret, KIMI_NOTIFY_ALLOW: '127.0.0.1' };
+    const world = await openWorld({ worker: false, env });
+    const dying = startWorker(world, 'after', 'deliverEvent', env);
+    const { task_id } = await world.start('x [[simulate: delay=0]]', {}, 0);
+    await killed(dying);
+    await world.startWorker();
+    await world.client.workflow.getHandle(notifyWorkflowId(task_id)).result();
+    expect(ids).toEqual([task_id, task_id]);
   });
 
   it.for([

@@ -15,6 +15,7 @@ import { SEARCH_ATTRIBUTES } from '../../shared/names.ts';
 import { sayCode } from '../../text/system-errors.ts';
 import { countDeadLetters, deadLettersFolder } from '../../webhook/dead-letters.ts';
 import { probeFolder, shellPath, tildePath } from '../../service/files.ts';
+import { countGivenUp } from '../../notify/deliveries.ts';
 import { Gateway, gatewayAgent, GatewayError, type Wake } from '../../notify/gateway.ts';
 import { availableBalance, listModels } from '../../kimi/account.ts';
 import { KimiError } from '../../kimi/errors.ts';
@@ -203,12 +204,14 @@ async function engine(context: Context, address: string): Promise<Finding[]> {
       const { customAttributes } = await client.connection.operatorService.listSearchAttributes({ namespace });
       const missing = Object.values(SEARCH_ATTRIBUTES).filter(({ name }) => !(name in customAttributes));
       const workers = await workersOn(client, taskQueue);
+      const givenUp = await countGivenUp(client, taskQueue);
       return [
         good(say.doctor.engine(address, serverVersion)),
         missing.length === 0
           ? good(say.doctor.attributes)
           : bad(say.doctor.attributesBad(missing.map(({ name }) => name).join(', '))),
         workers > 0 ? good(say.doctor.worker(workers)) : bad(say.doctor.workerBad),
+        ...(givenUp > 0 ? [bad(say.doctor.eventsGivenUp(givenUp))] : []),
       ];
     });
   } catch (error) {

@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import { removeRequest } from '../../relay/client.ts';
+import { notifyWorkflowId } from '../../shared/names.ts';
 import { oneLine } from '../../shared/format.ts';
 import type { ResultStore } from '../../results/store.ts';
 import type { ResultFile } from '../../shared/result.ts';
@@ -63,6 +64,8 @@ async function remove(word: string, { yes }: { yes?: true }, say: CliText): Prom
     }
     // The file first: without it the task is listed as one whose result is gone, and can be removed again.
     await results.remove(task_id);
+    // Its events have the answer too.
+    for (const event of [task_id, `${task_id}-late`]) await removeExecution(client, notifyWorkflowId(event));
     if (found) {
       await removeWorkflow(client, task_id, found.runId);
       for (const row of rows) await removeWorkflow(client, row);
@@ -76,12 +79,16 @@ async function remove(word: string, { yes }: { yes?: true }, say: CliText): Prom
 
 /** Removes a workflow, and its request at the relay, from the engine, unless its retention is over. @param runId the last run if absent */
 async function removeWorkflow(client: Client, workflowId: string, runId?: string): Promise<void> {
+  await removeExecution(client, workflowId, runId);
+  await removeRequest(client, workflowId);
+}
+
+async function removeExecution(client: Client, workflowId: string, runId?: string): Promise<void> {
   const { namespace } = client.options;
   const workflowExecution = { workflowId, ...(runId !== undefined && { runId }) };
   await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution }).catch((error: unknown) => {
     if (grpcErrorIn(error)?.code !== NOT_FOUND) throw error;
   });
-  await removeRequest(client, workflowId);
 }
 
 /** The workflow of a map continues as new. */

@@ -105,6 +105,24 @@ export const OF_SERVICES = {
     en: "The gateway's `hooks.token`.",
     'zh-TW': '閘道的 `hooks.token`。',
   },
+  KIMI_NOTIFY_URL: {
+    group: 'notification',
+    default: { en: 'only the receiver that a task names', 'zh-TW': '只送往任務指定的接收端' },
+    en: 'Receives the event of every task that ends and names no receiver itself (docs/webhooks.md). Read by the worker.',
+    'zh-TW': '任務結束而沒有自己指定接收端時，事件送到這個網址（docs/webhooks.md）。由 worker 讀取。',
+  },
+  KIMI_NOTIFY_SECRET: {
+    group: 'notification',
+    en: 'Signs events: `whsec_<base64>` of at least 24 bytes; during a rotation two, separated by a space, and events have both signatures. `up` makes one and keeps it in `KIMI_HOME`; `kimi-dispatch webhook secret` prints it. Read by the worker.',
+    'zh-TW':
+      '簽署事件的密鑰：`whsec_<base64>`，至少 24 位元組；更換期間可以有兩個，以空白分隔，事件會帶有兩個簽章。`up` 會產生一個並保存在 `KIMI_HOME`，`kimi-dispatch webhook secret` 可印出它。由 worker 讀取。',
+  },
+  KIMI_NOTIFY_ALLOW: {
+    group: 'notification',
+    default: { en: 'public addresses, by https', 'zh-TW': '公開的位址，以 https 連線' },
+    en: 'Hosts, addresses and networks that events may be sent to although they are not public, separated by commas; also by http. Read by the worker and where a task is dispatched.',
+    'zh-TW': '事件可以送往的非公開主機、位址與網段，以逗號分隔；也可以用 http。worker 與派發任務的地方都會讀取。',
+  },
   TEMPORAL_ADDRESS: {
     group: 'temporal',
     default: { en: 'the embedded server', 'zh-TW': '內建的伺服器' },

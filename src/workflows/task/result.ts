@@ -41,7 +41,7 @@ export async function save(run: TaskRun, result: TaskResult): Promise<void> {
   const timings = times.pick('queued_ms', 'dispatch_ms', 'kimi_ms');
   const timed: TaskResult = { ...result, timings, ...questionOf(task) };
   const { completed_at, cost, file, instead } = await run.activities.persist(
-    [timed],
+    task.event ? [timed, task.event] : [timed],
     text.activity.persist(text.state[result.status]),
   );
   run.saved = timed;

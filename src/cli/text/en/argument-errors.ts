@@ -26,6 +26,7 @@ export const usage: CliText['usage'] = {
   noTrigger:
     'The message does not start with Kimi:, Kimi： or "kimi ", or nothing follows, so it is not a task for Kimi.',
   unreadable: (file, why) => `Cannot read ${file} (${sayCause(why, 'en')}).`,
+  badReceiver: (why) => `Nothing was sent: ${why}.`,
   badName:
     'A task name has letters, digits, spaces and . _ - only, starts and ends with a letter or digit, and is at most 64 characters long. It is not last, a number or the beginning of an id (kimi-1), which name another task.',
   badTaskId: (id) =>

@@ -50,6 +50,8 @@ export const doctor: CliText['doctor'] = {
     `damaged callback journals that were set aside: ${n} (damaged-… in ${folder}); the readable callbacks were delivered, others may be lost: ask the provider to send them again, then remove the folder`,
   deadLetters: (n, folder) =>
     `accepted callbacks without a task: ${n} (${folder}); the files contain the reasons and the answers; remove them after reading`,
+  eventsGivenUp: (n) =>
+    `events that no receiver accepted: ${n}; kimi-dispatch webhook list says why, and kimi-dispatch webhook resend sends them again`,
   secret: 'WEBHOOK_SECRET is set',
   secretNone: 'there is no WEBHOOK_SECRET; kimi-dispatch up creates one at its first start',
   envOpen: (file) => `a file with a secret is readable by other users; run chmod 600 ${file}`,

@@ -8,6 +8,7 @@ import { help } from './help.ts';
 import { backup } from './backup.ts';
 import { schedule } from './schedule.ts';
 import { token } from './token.ts';
+import { webhook } from './webhook.ts';
 import { maps } from './maps.ts';
 import { mcp } from './mcp.ts';
 import { service } from './service.ts';
@@ -22,6 +23,7 @@ export const en: CliText = {
   usage,
   schedule,
   token,
+  webhook,
   config: (problems) =>
     `The configuration has ${problems.length} problem${problems.length === 1 ? '' : 's'}:\n${problems.map((problem) => `  ${describeProblem(problem, 'en')}`).join('\n')}`,
   misspelt: ({ name, likely, file }) =>

@@ -25,6 +25,7 @@ export const usage = {
   notText: (file: string) => `${file} 不是 UTF-8 的文字檔；其他編碼的檔案請用 --attach 附上。`,
   noTrigger: '訊息沒有以 Kimi:、Kimi： 或「kimi 」開頭，或後面沒有內容，所以不是 Kimi 任務。',
   unreadable: (file: string, why: string) => `讀不到 ${file}（${sayCause(why, 'zh-TW')}）。`,
+  badReceiver: (why: string) => `沒有送出：${why}。`,
   badName:
     '任務名稱只能包含文字、數字、空白與 . _ -，頭尾須是文字或數字，最多 64 個字；也不能是 last、純數字或編號的開頭（kimi-1），因為這些會指到別的任務。',
   badTaskId: (id: string) =>

@@ -49,6 +49,8 @@ export const doctor = {
     `回呼暫存檔曾經損壞，已移到 ${folder} 裡的 damaged-…（${n} 個）；讀得到的回呼已送出，其餘可能遺失：請供應商重送，再刪除該資料夾`,
   deadLetters: (n: number, folder: string) =>
     `${n} 個已收下的回呼沒有對應的任務（${folder}）；檔案裡有原因與答案，看過之後請刪除`,
+  eventsGivenUp: (n: number) =>
+    `接收端沒有收下的事件：${n} 個；原因見 kimi-dispatch webhook list，重新傳送請執行 kimi-dispatch webhook resend`,
   secret: 'WEBHOOK_SECRET 已設定',
   secretNone: '沒有 WEBHOOK_SECRET；kimi-dispatch up 第一次啟動時會產生並保存',
   envOpen: (file: string) => `有個含有密鑰的檔案，其他使用者也讀得到；請執行 chmod 600 ${file}`,

@@ -8,6 +8,7 @@ import { help } from './help.ts';
 import { backup } from './backup.ts';
 import { schedule } from './schedule.ts';
 import { token } from './token.ts';
+import { webhook } from './webhook.ts';
 import { maps } from './maps.ts';
 import { mcp } from './mcp.ts';
 import { service } from './service.ts';
@@ -31,6 +32,7 @@ export const zhTW = {
   usage,
   schedule,
   token,
+  webhook,
   config: (problems: ConfigProblem[]) =>
     `設定有 ${problems.length} 個錯誤：\n${problems.map((problem) => `  ${describeProblem(problem, 'zh-TW')}`).join('\n')}`,
   misspelt: ({ name, likely, file }: MisspeltVariable) =>

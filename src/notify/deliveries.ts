@@ -1,0 +1,143 @@
+/** Deliveries of events, as workflows in the engine: one that failed is a dead letter. */
+import {
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowFailedError,
+  WorkflowIdReusePolicy,
+  type Client,
+} from '@temporalio/client';
+import { ActivityFailure, TimeoutFailure } from '@temporalio/common';
+import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import type { Delivery } from '../shared/delivery.ts';
+import { isoSeconds } from '../shared/format.ts';
+import { notifyWorkflowId, NOTIFY_WORKFLOW } from '../shared/names.ts';
+import { pendingIn, whyIn } from '../tasks/look-up.ts';
+import type { Retrying } from '../tasks/tasks.ts';
+import { unlessUnknown } from '../temporal/client.ts';
+
+/** What is shown of a delivery, in its memo. */
+interface DeliveryMemo {
+  task_name: string;
+  /** The receiver's. */
+  origin: string;
+}
+
+/** An event that its receiver has not accepted. */
+export interface Undelivered extends DeliveryMemo {
+  /** `webhook-id` */
+  id: string;
+  task_id: string;
+  /** `given_up`: a dead letter. */
+  state: 'pending' | 'given_up';
+  /** When its delivery began, ISO 8601. */
+  since: string;
+  /** Of a pending one that failed before: the attempt, and why; of a dead letter, why. */
+  retrying?: Partial<Retrying>;
+}
+
+/** Starts the delivery of an event; does nothing if it was started before. */
+export async function startDelivering(
+  client: Client,
+  taskQueue: string,
+  delivery: Delivery,
+  memo: DeliveryMemo,
+  workflowIdReusePolicy: WorkflowIdReusePolicy = WorkflowIdReusePolicy.REJECT_DUPLICATE,
+): Promise<void> {
+  try {
+    await client.workflow.start(NOTIFY_WORKFLOW, {
+      workflowId: notifyWorkflowId(delivery.id),
+      taskQueue,
+      workflowIdReusePolicy,
+      memo: { ...memo },
+      staticSummary: `${memo.task_name} → ${memo.origin}`,
+      args: [delivery],
+    });
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+  }
+}
+
+function queryFor(taskQueue: string, statuses: string): string {
+  return `WorkflowType = "${NOTIFY_WORKFLOW}" AND TaskQueue = ${JSON.stringify(taskQueue)} AND ExecutionStatus IN (${statuses})`;
+}
+
+/** @returns how many events were given up. */
+export async function countGivenUp(client: Client, taskQueue: string): Promise<number> {
+  return (await client.workflow.count(queryFor(taskQueue, '"Failed"'))).count;
+}
+
+/** @returns the events that are not delivered, the newest first. */
+export async function undelivered(client: Client, taskQueue: string): Promise<Undelivered[]> {
+  const found: Undelivered[] = [];
+  for await (const { workflowId, runId } of client.workflow.list({
+    query: queryFor(taskQueue, '"Running", "Failed"'),
+  })) {
+    // The engine's list lags behind: a run on it may have ended, or may have been replaced by `resend`.
+    const handle = client.workflow.getHandle(workflowId);
+    const now = await unlessUnknown(handle.describe());
+    if (now?.runId !== runId || !['RUNNING', 'FAILED'].includes(now.status.name)) continue;
+    const isPending = now.status.name === 'RUNNING';
+    const { retrying } = isPending ? await pendingIn(client, now) : { retrying: await whyGivenUp(handle.result()) };
+    const id = workflowId.slice(notifyWorkflowId('').length);
+    found.push({
+      ...(now.memo as unknown as DeliveryMemo),
+      id,
+      task_id: id.replace(/-late$/, ''),
+      state: isPending ? 'pending' : 'given_up',
+      since: isoSeconds(now.startTime),
+      ...(retrying && { retrying }),
+    });
+  }
+  return found;
+}
+
+/** The last attempt's failure, also after three days. */
+async function whyGivenUp(result: Promise<unknown>): Promise<Pick<Retrying, 'why' | 'type' | 'detail'> | undefined> {
+  try {
+    await result;
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof WorkflowFailedError)) throw error;
+    const failure = error.cause instanceof ActivityFailure ? error.cause.cause : error.cause;
+    return whyIn(failure instanceof TimeoutFailure ? (failure.cause ?? failure) : failure);
+  }
+}
+
+/** Delivers an event again that was given up, for three more days. @returns whether there is such an event. */
+export async function resend(client: Client, taskQueue: string, id: string): Promise<boolean> {
+  const given = await givenUp(client, taskQueue, id);
+  if (!given) return false;
+  const { namespace, loadedDataConverter } = client.options;
+  const { memo, ...run } = given;
+  const execution = { workflowId: notifyWorkflowId(id), ...run };
+  const { history } = await client.workflowService.getWorkflowExecutionHistory({
+    namespace,
+    execution,
+    maximumPageSize: 1,
+  });
+  const started = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
+  const [delivery] = (await decodeArrayFromPayloads(loadedDataConverter, started?.input?.payloads)) ?? [];
+  const policy = WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY;
+  await startDelivering(client, taskQueue, delivery as Delivery, memo, policy);
+  await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution: execution });
+  return true;
+}
+
+/** Removes an event that was given up. @returns whether there is such an event. */
+export async function drop(client: Client, taskQueue: string, id: string): Promise<boolean> {
+  const given = await givenUp(client, taskQueue, id);
+  if (!given) return false;
+  const { namespace } = client.options;
+  const workflowExecution = { workflowId: notifyWorkflowId(id), runId: given.runId };
+  await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution });
+  return true;
+}
+
+async function givenUp(
+  client: Client,
+  taskQueue: string,
+  id: string,
+): Promise<{ runId: string; memo: DeliveryMemo } | undefined> {
+  const found = await unlessUnknown(client.workflow.getHandle(notifyWorkflowId(id)).describe());
+  if (found?.status.name !== 'FAILED' || found.taskQueue !== taskQueue) return undefined;
+  return { runId: found.runId, memo: found.memo as unknown as DeliveryMemo };
+}

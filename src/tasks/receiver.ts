@@ -1,0 +1,22 @@
+/** The program that is sent an event when a task ends. */
+import { AllowedHosts, refusalOf } from '../notify/receiver.ts';
+import type { TaskContext } from './context.ts';
+import { Problem } from './problem.ts';
+import type { NewTask } from './tasks.ts';
+
+/** @throws {Problem} `bad_receiver` */
+export function checkReceiver({ config }: Pick<TaskContext, 'config'>, { notify }: Pick<NewTask, 'notify'>): void {
+  const why = notify && refusalOf(notify.url, new AllowedHosts(config.KIMI_NOTIFY_ALLOW));
+  if (why) throw new Problem('bad_receiver', { why });
+}
+
+/** @returns the task with the stored address of its receiver, in place of the address. */
+export async function withReceiver<T extends Pick<NewTask, 'notify' | 'event'>>(
+  { contents }: Pick<TaskContext, 'contents'>,
+  { notify, ...task }: T,
+): Promise<Omit<T, 'notify'>> {
+  if (!notify) return task;
+  const { url } = notify;
+  const receiver = { origin: new URL(url).origin, claim: await contents.put(Buffer.from(url)) };
+  return { ...task, event: { ...task.event, receiver } };
+}
