@@ -8,7 +8,7 @@ import stringWidth from 'string-width';
 import { describe, expect, inject, it } from 'vitest';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { Progress } from '../../src/cli/output/progress.ts';
-import { sayRetrying } from '../../src/cli/output/retrying.ts';
+import { lastLine, sayRetrying } from '../../src/cli/output/retrying.ts';
 import { columns, table } from '../../src/cli/output/table.ts';
 import { taskTable } from '../../src/cli/output/task-table.ts';
 import { cliText } from '../../src/cli/text/index.ts';
@@ -77,6 +77,11 @@ describe('help', () => {
     };
     expect(columnOf('dispatch [選項] [PROMPT]', '派發任務')).toBe(columnOf('down', '停止'));
   });
+});
+
+it('of a batch the word of Kimi for its state is not shown as if it were an answer', () => {
+  expect(lastLine({ phase: 'batch', tail: 'in_progress' })).toBe('');
+  expect(lastLine({ phase: 'answering', tail: 'one\n two ' })).toBe('two');
 });
 
 it('a map has its rows by outcome in a list, and a follow-up a mark', () => {

@@ -145,7 +145,7 @@ async function printRows(
     ...waitRows(standing, inChat, say, text),
     [label.step, standing.ended ?? (standing.step === 'closed' ? undefined : text.step[standing.step])],
     ['', progress && text.stream(progress)],
-    ['', progress?.tail && lastLine(progress.tail)],
+    ['', progress && (lastLine(progress) || undefined)],
     [label.model, sayModel(standing, text)],
     [label.files, standing.files && text.files(standing.files)],
     [label.schedule, schedule && label.dueAt(schedule, text)],

@@ -39,13 +39,13 @@ export class Progress {
 
   /** Shows a task. */
   update(found: Found): void {
-    const tail = found.progress && field(lastLine(found.progress.tail));
+    const tail = found.progress && field(lastLine(found.progress));
     const { view, live, retrying, progress } = fields(found);
     const parts = [
       () => pico.bold(this.cut(view.task_name)),
       () =>
         view.map
-          ? this.text.rows(view.map)
+          ? [this.text.rows(view.map), ...(progress ? [this.text.stream(progress)] : [])].join(' · ')
           : progress
             ? this.text.stream(progress)
             : live

@@ -1,3 +1,4 @@
+import type { StreamProgress } from '../../shared/relay.ts';
 import type { Retrying } from '../../tasks/tasks.ts';
 import { explain, type Text } from '../../text/index.ts';
 import type { CliText } from '../text/index.ts';
@@ -13,12 +14,8 @@ export function sayRetrying(retrying: Retrying, say: CliText, text: Text): strin
   );
 }
 
-/** @returns the last words of the answer, on one line. */
-export function lastLine(tail: string): string {
-  return (
-    tail
-      .trim()
-      .split(/\s*\n\s*/)
-      .at(-1) ?? ''
-  );
+/** @returns the last words of an answer that comes in, on one line. Of a batch the tail is Kimi's own word for its state. */
+export function lastLine({ phase, tail }: Pick<StreamProgress, 'phase' | 'tail'>): string {
+  const lines = phase === 'batch' ? [] : tail.trim().split(/\s*\n\s*/);
+  return lines.at(-1) ?? '';
 }
