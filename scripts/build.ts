@@ -1,8 +1,10 @@
-/** `npm run build`: the workflows, the services and the CLI, into dist/; the plugin into its own. */
+/** `npm run build`: the workflows, the services, the CLI and the TypeScript client, into dist/; the plugin into its own. */
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmod, copyFile, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { basename } from 'node:path';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
@@ -148,6 +150,17 @@ const nodeModules: Plugin = {
   },
 };
 
+/** Writes the types of the client: TypeScript writes those of every module that it loads, and leaves `.ts` in their imports. */
+async function writeTypes(): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'kimi-types-'));
+  execFileSync(from('node_modules/.bin/tsc'), ['--project', from('src/sdk'), '--outDir', folder], { stdio: 'inherit' });
+  for (const module of ['index', 'client', 'errors', 'events', 'types']) {
+    const types = await readFile(join(folder, `sdk/${module}.d.ts`), 'utf8');
+    await writeFile(from(`dist/sdk/${module}.d.ts`), types.replaceAll(/(from '\.\/\w+)\.ts'/g, "$1.js'"));
+  }
+  await rm(folder, { recursive: true });
+}
+
 const workflowsPath = from('src/workflows/index.ts');
 // Loaded once for all workflows instead of once for each: none of these modules holds state.
 const preloadModules = [from('src/workflows/stack-traces.ts'), workflowsPath];
@@ -198,6 +211,8 @@ const [clear, encrypted, commands, ...bundles] = await Promise.all([
     banner: {},
     plugins: [onDemand, nodeModules],
   }),
+  // Loaded by programs: `import { KimiDispatch } from 'kimi-dispatch'`.
+  build({ ...common, outdir: from('dist/sdk'), entryPoints: [from('src/sdk/index.ts')], splitting: true }),
   // Loaded by the gateway, which provides its own modules.
   build({
     ...common,
@@ -223,6 +238,7 @@ const commandsSdk = await build({
 });
 await writeFile(from('dist/workflows.cjs'), clear.code);
 await writeFile(from('dist/workflows-encrypted.cjs'), encrypted.code);
+await writeTypes();
 const metafiles = [commands, commandsSdk, ...bundles].map(({ metafile }) => metafile);
 await writeFile(from('dist/licences.txt'), await licencesOf(metafiles, from('.')));
 // Read by the package source-map, from its own folder.
@@ -231,5 +247,6 @@ await chmod(from('dist/kimi-dispatch.js'), 0o755);
 
 // Lets a command detect whether the running services are of the installed build.
 const hash = createHash('sha256');
-for (const name of (await readdir(from('dist'))).toSorted()) hash.update(await readFile(from(`dist/${name}`)));
+const files = (await readdir(from('dist'), { withFileTypes: true })).filter((entry) => entry.isFile());
+for (const name of files.map((file) => file.name).toSorted()) hash.update(await readFile(from(`dist/${name}`)));
 await writeFile(from('dist/build-id'), hash.digest('hex'));

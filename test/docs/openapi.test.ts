@@ -1,7 +1,8 @@
-/** docs/openapi.json. */
+/** docs/openapi.json, and the types made from it. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { apiTypes } from '../../scripts/api-types.ts';
 import { BASELINE, broken, promisesOf } from '../../scripts/openapi-promises.ts';
 import { openApiDocument } from '../../src/api/document.ts';
 import { PACKAGE_ROOT } from '../../src/service/files.ts';
@@ -12,6 +13,10 @@ const document = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'docs/openapi.json')
 
 it('is what npm run openapi writes', () => {
   expect(document).toEqual(JSON.parse(JSON.stringify(openApiDocument())));
+});
+
+it('has the types of the client in TypeScript, as npm run openapi writes them', async () => {
+  expect(readFileSync(join(PACKAGE_ROOT, 'src/sdk/types.ts'), 'utf8')).toBe(await apiTypes(document));
 });
 
 it('refers only to schemas that it has', () => {

@@ -1,0 +1,25 @@
+/** The package's TypeScript client: `import { KimiDispatch } from 'kimi-dispatch'`. It uses the HTTP API (docs/sdk.md). */
+export {
+  KimiDispatch,
+  type CallOptions,
+  type ClientOptions,
+  type FileContent,
+  type ListFilter,
+  type StartOptions,
+} from './client.ts';
+export { ApiError, KimiDispatchError, TaskError, UnreachableError } from './errors.ts';
+export type { Progress, TaskEvent } from './events.ts';
+export type {
+  Acknowledgement,
+  Cancellation,
+  FollowUp,
+  ListedTask,
+  NewMap,
+  NewTask,
+  Problem,
+  Result,
+  Route,
+  Task,
+  TaskFile,
+  TaskState,
+} from './types.ts';
