@@ -177,6 +177,22 @@ it('repeats a start whose response was lost with the same key: one task', async 
   expect(taken(id)).toBe(1);
 });
 
+it('resumes an interrupted stream after the last event that it has read', async () => {
+  const after: unknown[] = [];
+  const server = await serve(({ headers }, response) => {
+    const isFirst = after.push(headers['last-event-id']) === 1;
+    const [event, state] = isFirst ? ['state', 'queued'] : ['end', 'done'];
+    const end = (): unknown => (isFirst ? response.destroy() : response.end());
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.write(`id: ${after.length}-x\nevent: ${event}\ndata: {"state":"${state}"}\n\n`, end);
+  });
+  expect(await all(new KimiDispatch({ baseUrl: server }).stream('kimi-1-1'))).toEqual([
+    { type: 'state', task: { state: 'queued' } },
+    { type: 'end', task: { state: 'done' } },
+  ]);
+  expect(after).toEqual([undefined, '1-x']);
+});
+
 it('as it is installed, runs in a program that ends by itself', async () => {
   const { env } = stack();
   const program = `
