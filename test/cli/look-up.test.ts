@@ -35,12 +35,14 @@ it.each([undefined, `k1:${Buffer.alloc(32, 7).toString('base64')}`])(
     const files = [
       { name: 'a.txt', bytes: 12, kind: 'text' as const, stored_bytes: 12, sha256: 'x', claim: 'local/2026-11-30/x' },
     ];
-    const more = { files, continues: 'kimi-1-1', simulated: true as const };
+    // The id of a continued task is encrypted with the task.
+    const before = payloadKeys === undefined ? { continues: 'kimi-1-1' } : {};
+    const more = { files, ...before, simulated: true as const };
     const { task_id } = await world.start(`what is asked ${'x'.repeat(400)}`, more, 0);
     const found = await lookUp(world.client, task_id);
     expect(found).toMatchObject({
       live: false,
-      view: { files: [{ name: 'a.txt', bytes: 12 }], continues: 'kimi-1-1', simulated: true },
+      view: { files: [{ name: 'a.txt', bytes: 12 }], ...before, simulated: true },
     });
     expect(found?.view.question).toMatch(/^what is asked x{286}$/);
     // Without the keys the rest is shown.

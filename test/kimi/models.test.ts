@@ -353,7 +353,7 @@ describe('the cost', () => {
 
   it('is saved with the result, by the model that answered', async () => {
     const results = new ResultStore(await temporaryFolder());
-    const activities = createActivities({ apiUrl: AI, results } as never);
+    const activities = createActivities({ apiUrl: AI, results, config: { KIMI_NOTIFY_ALLOW: [] } } as never);
     const result = { task_name: 'calculator', model: 'kimi-k3', created_at: '2026-02-17T15:30:00Z' };
     await persist(activities, { ...result, task_id: 'kimi-1-1', status: 'done', output: 'x', tokens: CACHED });
     expect(await results.read('kimi-1-1')).toMatchObject({
@@ -377,6 +377,7 @@ describe('the cost', () => {
     const activities = createActivities({
       apiUrl: AI,
       results: new ResultStore(await temporaryFolder()),
+      config: { KIMI_NOTIFY_ALLOW: [] },
       meter,
     } as never);
     const answer = {

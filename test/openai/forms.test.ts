@@ -141,6 +141,7 @@ describe('a request', () => {
       model: 'kimi-k3',
       prompt: 'x',
       continue: 'kimi-1-2',
+      event: { form: 'openai' },
       own_options: true,
       wake: false,
       request: {

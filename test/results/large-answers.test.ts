@@ -60,9 +60,10 @@ describe('twelve concurrent answers of 16 MB', () => {
     const results = new ResultStore(await temporaryFolder());
     const activities = createActivities({
       results,
+      config: { KIMI_NOTIFY_ALLOW: [] },
       gateway: new Gateway({ wakeUrl: `${url}${PLUGIN_WAKE_PATH}`, token: undefined }),
       reply: 'deliver',
-    } as Partial<ActivityDependencies> as ActivityDependencies);
+    } as unknown as ActivityDependencies);
     const ids = Array.from({ length: 16 }, (_, n) => `kimi-1707654321-${n}`);
     const answer = 'x'.repeat(16 * MB);
     for (const [n, task_id] of ids.entries()) {

@@ -183,6 +183,7 @@ describe('an error of a task', () => {
           efforts: ['low'],
           names: ['a.pdf'],
           tools: ['search'],
+          why: 'private',
         } as ErrorDetail,
         'zh-TW',
       );
