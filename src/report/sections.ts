@@ -287,12 +287,12 @@ function failures({ failures }: Figures, context: Context): Section {
   );
 }
 
-/** The reason in the language of the page, with the error message below it unless the page is served over the network. */
+/** The reason in the language of the page; below it, unless the page is served over the network, the error message if it is in that language. */
 function reasonOf({ type, message, last }: Failure, { text, links }: Context): Html {
   const sentence = sentenceFor(type, text);
   const known = sentence ?? (type === 'timed_out' ? text.state.timed_out : undefined);
   const detail = links.results !== undefined && message !== '' && message;
   return html`${known ?? (detail || `${text.state[last.status]}: ${type}`)}${
-    known !== undefined && detail && html`<br /><small>${detail}</small>`
+    known !== undefined && text.quotesMessages && detail && html`<br /><small>${detail}</small>`
   }`;
 }

@@ -106,7 +106,7 @@ export async function saveMapResult(
   };
 }
 
-const CANCELLED: TaskError = { type: 'cancelled', message: 'cancelled' };
+const CANCELLED: TaskError = { type: 'cancelled', message: 'the task was cancelled' };
 
 function rowsFailed(count: number): TaskError {
   return { type: 'rows_failed', message: `${count} rows have no answer` };

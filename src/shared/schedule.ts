@@ -67,6 +67,6 @@ function partsOf(
   const parts = new Intl.DateTimeFormat(lang, { ...options, timeZone, calendar: 'gregory' }).formatToParts(
     new Date(time),
   );
-  // Chinese adds `年`, `月` and `日` as literals of their own.
-  return Object.fromEntries(parts.map(({ type, value }) => [type, value.replace(/[年月日]$/, '')]));
+  // Chinese adds `年`, `月` and `日` to numbers; Sunday is `日` alone.
+  return Object.fromEntries(parts.map(({ type, value }) => [type, value.replace(/(?<=\d)[年月日]$/, '')]));
 }

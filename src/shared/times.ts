@@ -97,7 +97,7 @@ const DAYS: readonly [RegExp, (words: string) => string | undefined][] = [
     new RegExp(`^(?:every |each |on )?(${ENGLISH_DAY}(?:(?:${AND}| to | ?- ?)${ENGLISH_DAY})*)(?![a-z])`, 'u'),
     (words) => `* * ${weekdays(words, englishDay)}`,
   ],
-  [new RegExp(`^每個?月的?((?:${NUMBER})\\s*[號号日](?:${AND}(?:${NUMBER})\\s*[號号日])*)`, 'u'), daysOfMonth],
+  [new RegExp(`^每個?月的?((?:(?:${NUMBER})\\s*[號号日]?${AND})*(?:${NUMBER})\\s*[號号日])`, 'u'), daysOfMonth],
   [
     /^(?:every month|monthly) on (?:the )?(\d{1,2}(?:st|nd|rd|th)?(?:(?:, | and )(?:the )?\d{1,2}(?:st|nd|rd|th)?)*)/u,
     daysOfMonth,

@@ -132,6 +132,7 @@ export const en: Text = {
   withDetail: (sentence, detail) => `${sentence} (${detail})`,
   quotesMessages: true,
   reasons: {
+    cancelled: 'the task was cancelled',
     rows_failed: 'some rows have no answer; kimi-dispatch retry --failed dispatches only those again',
     rows_gone: 'the stored rows can no longer be read, so the rest was not dispatched; dispatch it again from the file',
     row_lost: 'the row has no result: its task was ended in the engine, or another task has its id',

@@ -18,6 +18,7 @@ export function explain(error: TaskError, text: Text): string {
   const sentence = (detail && sentenceFor(detail.code, text)) ?? sentenceFor(type, text);
   const said = (detail && text.detail(detail)) ?? (text.quotesMessages || sentence === undefined ? message : undefined);
   if (sentence === undefined || said === undefined) return field(sentence ?? said ?? message);
+  if (said.startsWith(sentence)) return field(said);
   return text.withDetail(sentence, field(said));
 }
 

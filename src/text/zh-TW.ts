@@ -14,12 +14,13 @@ function about(ms: number): string {
 }
 
 function rows({ rows: all, done, failed, timed_out, cancelled }: MapCounts): string {
-  const others = [
-    failed > 0 && `${failed} 筆失敗`,
-    timed_out > 0 && `${timed_out} 筆逾時`,
-    cancelled > 0 && `${cancelled} 筆已取消`,
+  const parts = [
+    `完成 ${done}`,
+    failed > 0 && `失敗 ${failed}`,
+    timed_out > 0 && `逾時 ${timed_out}`,
+    cancelled > 0 && `取消 ${cancelled}`,
   ].filter((part) => part !== false);
-  return [`${all} 筆完成 ${done} 筆`, others.join('、')].filter((part) => part !== '').join('，');
+  return `共 ${all} 筆：${parts.join('、')}`;
 }
 
 const BUDGET_OF: Record<BudgetPause['of'], string> = {
@@ -136,6 +137,7 @@ export const zhTW = {
   quotesMessages: false as boolean,
   /** Sentences for error types, ours and Kimi's. An error without one is shown in Kimi's words. */
   reasons: {
+    cancelled: '任務已被取消',
     rows_failed: '有幾筆沒有答案；kimi-dispatch retry --failed 只重新派發這幾筆',
     rows_gone: '保存的資料已經不能讀取，所以其餘的沒有派發；請用原本的檔案重新派發',
     row_lost: '這一筆沒有結果：它的任務在引擎裡被結束了，或編號已被別的任務使用',

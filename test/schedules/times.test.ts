@@ -1,5 +1,6 @@
 /** The words for when a schedule is due. */
 import { expect, it } from 'vitest';
+import { dueTime } from '../../src/shared/schedule.ts';
 import { readTimes, timesAtStart } from '../../src/shared/times.ts';
 
 it.each([
@@ -23,6 +24,8 @@ it.each([
   ['每月 1 號 8:00', ['0 8 1 * *']],
   ['每個月的十五日 8:00', ['0 8 15 * *']],
   ['每月 1 日、15 日 8:00', ['0 8 1,15 * *']],
+  ['每月 1、15 號 8:00', ['0 8 1,15 * *']],
+  ['每月1、十五號8:00、18:00', ['0 8 1,15 * *', '0 18 1,15 * *']],
   ['每小時', ['0 */1 * * *']],
   ['每 2 小時', ['0 */2 * * *']],
   ['每兩個小時', ['0 */2 * * *']],
@@ -92,4 +95,10 @@ it.each([
 
 it.each(['a meeting with Bob at 8:00', '整理每天 8:00 的新聞', '', '每天'])('none at the beginning of "%s"', (text) => {
   expect(timesAtStart(text)).toBeUndefined();
+});
+
+it('a Sunday is written in both languages', () => {
+  const [due, now] = ['2026-12-06T00:00:00Z', Date.parse('2026-11-30T00:00:00Z')];
+  expect(dueTime(due, 'Asia/Taipei', 'zh-TW', now)).toBe('12/6（日）08:00');
+  expect(dueTime(due, 'Asia/Taipei', 'en', now)).toBe('Sun 6 Dec 08:00');
 });

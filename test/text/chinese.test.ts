@@ -270,3 +270,19 @@ it.each([
   expect(sayCode(code, 'zh-TW')).toMatch(/\p{sc=Han}/u);
   expect(sayCode(code, 'en')).not.toContain(code);
 });
+
+it('the rows of a map, by what became of them', () => {
+  const counts = { rows: 40, done: 21, failed: 1, timed_out: 0, cancelled: 18 };
+  expect(text.rows(counts)).toBe('共 40 筆：完成 21、失敗 1、取消 18');
+  expect(text.rows({ ...counts, done: 40, failed: 0, cancelled: 0 })).toBe('共 40 筆：完成 40');
+});
+
+it('a cancellation, whoever reports it', () => {
+  const error = { type: 'cancelled', message: 'the task was cancelled, and the connection to Kimi was closed' };
+  expect(explain(error, text)).toBe('任務已被取消');
+  expect(explain(error, textFor('en'))).toBe(error.message);
+});
+
+it('the words of a choice', () => {
+  expect(cli.usage.choices('last, all, skip')).toBe('必須是 last、all、skip 其中之一');
+});

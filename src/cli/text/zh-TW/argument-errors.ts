@@ -63,7 +63,7 @@ export const usage = {
   route: '必須是一個聊天室，寫成含有 channel 與 to 的 JSON，例如 {"channel":"telegram","to":"4242"}',
   limit: '必須是 0 到 100000 的整數；0 表示無上限',
   age: '必須有單位，例如 30d、12h 或 1y，最長 100y',
-  choices: (words: string) => `必須是 ${words} 其中之一`,
+  choices: (words: string) => `必須是 ${words.replaceAll(', ', '、')} 其中之一`,
   states: (known: [state: string, shown: string][]) =>
     `必須是 ${known.map(([state, shown]) => `${state}（${shown}）`).join('、')}，以逗號分隔`,
   grouping: '必須是 model、day 或 name',
