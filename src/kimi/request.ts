@@ -89,7 +89,7 @@ function userMessage(
  * Stands for the reasoning of an answer that has none: Moonshot was seen to take an empty one for a missing one, and to accept a space
  * (llmgateway, pull request 2093).
  */
-const NO_REASONING = ' ';
+export const NO_REASONING = ' ';
 
 /**
  * @returns the message of an earlier answer. A model that always thinks refuses one without its reasoning (Moonshot's documentation);

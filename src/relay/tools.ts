@@ -1,6 +1,7 @@
 /** Tools of a task: Kimi calls them, Moonshot runs them, and their results go into the next request of the same answer. */
 import type { Logger } from 'pino';
 import { KimiError } from '../kimi/errors.ts';
+import { NO_REASONING } from '../kimi/request.ts';
 import { MAX_CALLS, MAX_ROUNDS, type RelayRequest } from '../shared/relay.ts';
 import type { Tool, ToolUse } from '../shared/task.ts';
 import type { ToolCall } from './answer.ts';
@@ -72,7 +73,7 @@ export class Tools {
     }
     const messages = [...body.messages];
     for (const [round, { answer }] of ended.entries()) {
-      messages.push(callingMessage(answer));
+      messages.push(callingMessage(answer, (body.thinking as { type?: unknown } | undefined)?.type !== 'disabled'));
       for (const [number, call] of answer.toolCalls.entries()) {
         const content = await this.resultOf(task_id, known, `${round}.${number}`, call, signal, onUse);
         messages.push({ role: 'tool', tool_call_id: call.id, name: call.name, content });
@@ -194,12 +195,12 @@ export function endsRound(request: Pick<RelayRequest, 'tools'>, attempts: readon
   return ended.length > 0 && current.length === 0;
 }
 
-/** The answer with its calls, whole: Kimi refuses it without its reasoning (Moonshot's documentation). */
-function callingMessage({ content, reasoning, toolCalls }: Attempt['answer']): object {
+/** The answer with its calls, whole: a model that thinks refuses it without its reasoning (Moonshot's documentation). */
+function callingMessage({ content, reasoning, toolCalls }: Attempt['answer'], thinks: boolean): object {
   return {
     role: 'assistant',
     content,
-    ...(reasoning && { reasoning_content: reasoning }),
+    ...((thinks || reasoning) && { reasoning_content: reasoning || NO_REASONING }),
     tool_calls: toolCalls.map(({ id, name, arguments: args }) => ({
       id,
       type: name.startsWith('$') ? 'builtin_function' : 'function',

@@ -239,7 +239,7 @@ function checkMessages(messages: Message[], { needsReasoning }: ModelRules, thin
     if (isEmpty && !partial && !calls && !tools) {
       throw invalid(`Invalid request: the message at position ${position} with role '${role}' must not be empty`);
     }
-    // The sentence is that of K2.5 on calls of tools, which takes an empty one for a missing one.
+    // The sentence is that of K2.5 on calls of tools. It and K2.6 take an empty one for a missing one, and a space for one.
     const isNeeded = needsReasoning || (thinks && calls);
     if (isNeeded && role === 'assistant' && !partial && !message.reasoning_content) {
       throw invalid(`thinking is enabled but reasoning_content is missing in assistant message at index ${position}`);

@@ -112,6 +112,12 @@ describe('tools', () => {
     expect(failed?.output).toContain('（沒有結果）');
   });
 
+  it('are used by a model that calls them without reasoning', async () => {
+    const world = await openRelayedWorld();
+    expect(await resultOf(world, '[[simulate: reasoning=0]]')).toMatchObject({ status: 'done', tool_uses: [{}] });
+    expect(world.counts.billed).toBe(2);
+  });
+
   it('run once, if the connection breaks after a call', async () => {
     const world = await openRelayedWorld();
     const result = await resultOf(world, '[[call: break=cut times=1]]');
