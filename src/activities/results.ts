@@ -30,7 +30,7 @@ export function resultActivities({ results, apiUrl, config, metrics, log }: Resu
     /** Writes the result and `latest.json`, removes the pending file, and starts the delivery of its event. */
     async persist(result: TaskResult, event?: EventOptions): Promise<Saved> {
       // The price is saved with the result: a later price table does not change it.
-      const cost = priceOf(paidIn(result), apiUrl);
+      const cost = priceOf(paidIn(result, result), apiUrl);
       const priced = { ...result, ...(cost && { cost }) };
       const { saved, isNew } = await beating(async () => await results.persist(priced));
       noteSaved(saved.task_id);

@@ -1,5 +1,6 @@
 /** Budgets: what tasks may cost. Amounts are in the currency of the account's host. */
 import type { Cost, TaskResult } from './result.ts';
+import type { TaskRequest } from './task.ts';
 
 export type Money = Pick<Cost, 'amount' | 'currency'>;
 
@@ -70,8 +71,11 @@ export interface Paid extends Pick<TaskResult, 'model' | 'tokens' | 'tool_uses'>
 /** Errors of requests that Kimi had, or may have had, and whose answer is not known. */
 const MAY_BE_PAID = ['interrupted', 'outcome_unknown', 'no_api_id', 'stalled'];
 
-/** @returns what the cost of a result depends on. */
-export function paidIn({ model, tokens, tool_uses, request, error }: TaskResult): Paid {
+/** @returns what the cost of a result depends on. @param asked the task, or its saved result: one that is not saved has no request */
+export function paidIn(
+  { model, tokens, tool_uses, error }: TaskResult,
+  { request }: { request?: Pick<TaskRequest, 'batch'> },
+): Paid {
   const unknown = !tokens && error !== undefined && MAY_BE_PAID.includes(error.type);
   return {
     model,

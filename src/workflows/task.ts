@@ -43,7 +43,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
 
   await CancellationScope.nonCancellable(async () => {
     const saving = save(run, result);
-    const released = lease.release(run.wasSent, answerMayFollow ? undefined : paidIn(result));
+    const released = lease.release(run.wasSent, answerMayFollow ? undefined : paidIn(result, task));
     view.queue = undefined;
     view.paused = undefined;
     await saving;
@@ -60,7 +60,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
     await condition(allHandlersFinished);
     // A callback that came during the last steps is verified by now.
     if (answerMayFollow && run.isAnswered() && !run.hasSavedLateAnswer) await saveLateAnswerAndNotify(run);
-    if (answerMayFollow) await lease.settle(paidIn(run.saved ?? result));
+    if (answerMayFollow) await lease.settle(paidIn(run.saved ?? result, task));
     run.enterStep('closed');
     await condition(allHandlersFinished);
   });

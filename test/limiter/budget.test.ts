@@ -251,15 +251,19 @@ describe('tasks on the engine', () => {
     await expect(tasks.allow(task_id)).rejects.toEqual(new Problem('not_paused', { task_id }));
   });
 
-  it('over its own budget: it is paused, then allowed; its result names the budget', async () => {
+  it('over its own budget: it is paused, then allowed; its result names the budget, and a batch counts with its own price', async () => {
     const world = opened();
-    const started = await world.start('x [[simulate: delay=0]]', { ...dear, budget: 0.5 });
+    const before = await account();
+    const batch = { ...dear.request, batch: true as const };
+    const started = await world.start('x [[batch: delay=0]]', { ...dear, request: batch, budget: 0.5 });
     expect(started).toMatchObject({ status: 'paused', paused: { of: 'task', budget: 0.5, spent: 0 } });
     const [listed] = (await tasksOf(world).list({}, 1)).tasks;
     expect(listed).toMatchObject({ task_id: started.task_id, paused: { budget: 0.5 } });
     await tasksOf(world).allow(started.task_id);
     await ended(started);
     expect(await world.results.read(started.task_id)).toMatchObject({ status: 'done', budget: 0.5 });
+    await until(async () => (await account()).reserved === 0 || undefined);
+    expect((await account()).spent).toBeCloseTo(before.spent + (await costOf(started)), 7);
   });
 
   it('of a model without a price: refused with a sentence, and nothing is sent', async () => {
@@ -301,12 +305,13 @@ describe('tasks on the engine', () => {
     const world = opened();
     const tasks = tasksOfMaps(world);
     const { spent } = await account();
+    const made = world.counts.batches.length;
     const order = { prompt: '{{text}}', request: { batch: true as const }, model: 'kimi-k2.6' };
     const map = await startMapIn(world, ['a.txt', 'a\nb\nc'], order, undefined, tasks);
     await until(async () => (await tasks.find(map.task_id)).paused);
     // Three times 60 % of ¥0.88.
     expect((await account()).paused).toMatchObject([{ needs: expect.closeTo(1.59, 2) as number }]);
-    expect(world.counts.batches).toEqual([]);
+    expect(world.counts.batches).toHaveLength(made);
     await tasks.allow(map.task_id);
     const result = await resultOfMap(world, map);
     expect(result).toMatchObject({ status: 'done', map: { done: 3 } });
