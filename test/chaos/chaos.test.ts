@@ -1,10 +1,9 @@
 /** The pure parts of the chaos run: a plan is determined by its seed, and each invariant detects a violation. */
 import { describe, expect, it } from 'vitest';
-import { check, type Observed, type Start } from './check.ts';
+import { check, type Observed } from './check.ts';
+import { ID, OTHER, healthy, jobs, relayed, resultOf, violatedBy, waited } from './observed.ts';
 import { planFor } from './plan.ts';
 import type { KimiEvent } from './stage.ts';
-import type { ResultFile } from '../../src/shared/result.ts';
-import type { Completion, Upload } from '../../src/simulator/events.ts';
 
 describe('a plan', () => {
   it('is the same for the same seed and number of tasks, and another for another', () => {
@@ -24,7 +23,7 @@ describe('a plan', () => {
 
   it('has every kind of task at Moonshot’s API in a run of forty, some of them continued', () => {
     const { tasks } = planFor(1, 40, 'relay');
-    expect(new Set(tasks.map(({ kind }) => kind)).size).toBe(8);
+    expect(new Set(tasks.map(({ kind }) => kind)).size).toBe(15);
     expect(tasks.filter(({ next }) => next).length).toBeGreaterThan(5);
     const uploads = tasks.flatMap(({ files = [] }) => files.map(({ upload = '' }) => upload.split('=')[0]));
     expect(new Set(uploads)).toEqual(new Set(['hold', 'delay', 'break', 'status', 'text']));
@@ -44,115 +43,11 @@ describe('a plan', () => {
   );
 });
 
-const ID = 'kimi-1707654321-11111';
-const OTHER = 'kimi-1707654321-22222';
-
-function resultOf(task_id: string, changes: Partial<ResultFile> = {}): ResultFile {
-  return {
-    task_id,
-    task_name: `name-${task_id}`,
-    status: 'done',
-    model: 'moonshot-v1-128k',
-    output: `answer to ${task_id}`,
-    created_at: '2026-02-17T15:30:00Z',
-    completed_at: '2026-02-17T15:30:30Z',
-    acknowledged: true,
-    ...changes,
-  };
-}
-
-/** A request that was accepted, and its callback a second later. */
-const events = (task_id: string, from: number): KimiEvent[] => [
-  { task_id, at: from, what: 'arrived' },
-  {
-    task_id,
-    at: from,
-    what: 'taken',
-    repeated: false,
-    inPlace: false,
-    answer: { content: `answer to ${task_id}` },
-  },
-  { task_id, at: from + 1_000, what: 'called back', status: 200 },
-  { task_id, at: from + 1_000, what: 'finished' },
-];
-
-/** Two successful tasks, one after the other. */
-function healthy(): Observed {
-  const tasks = [ID, OTHER].map((task_id) => ({
-    task: { task_id, task_name: `name-${task_id}`, timeout_ms: 3_000, grace_ms: 86_400_000 },
-    status: 'COMPLETED',
-    pending: [],
-  }));
-  return {
-    limits: { per_minute: 2, concurrent: 1, queued: 0 },
-    starts: tasks.map(({ task: { task_id, task_name } }) => {
-      return {
-        task_name,
-        kind: 'plain',
-        prompt: `ask ${task_id}`,
-        documents: [],
-        said: 'accepted',
-        task_id,
-        took_ms: 100,
-      };
-    }),
-    commands: [],
-    events: [...events(ID, 1_000), ...events(OTHER, 3_000)],
-    completions: [],
-    uploads: [],
-    receiving: [],
-    wakes: [ID, OTHER].map((key, index) => ({ at: 5_000 + index, key, text: `done: ${key}`, shown: true })),
-    shown: [],
-    tasks,
-    files: [ID, OTHER].map((task_id) => ({ task_id, isPending: false, result: resultOf(task_id) })),
-    latest: [resultOf(ID), resultOf(OTHER)],
-    inbox: [],
-    deadLetters: [],
-  };
-}
-
-/** @returns the names of the invariants that are violated. */
-function violatedBy(change: (observed: Observed) => void): string[] {
-  const observed = healthy();
-  relayed(observed);
-  change(observed);
-  return check(observed).flatMap(({ name, violations }) => (violations.length > 0 ? [name] : []));
-}
-
-/** The first task timed out, its answer is a dead letter, and its callbacks were answered with these statuses. */
-const waited = (grace_ms: number, statuses: number[]) => (o: Observed) => {
-  o.events = [
-    ...o.events.filter(({ what, task_id }) => what !== 'called back' || task_id !== ID),
-    ...statuses.map((status): KimiEvent => ({ task_id: ID, at: 2_000, what: 'called back', status })),
-  ];
-  o.files[0]!.result = { ...resultOf(ID, { status: 'timed_out' }), output: undefined as never };
-  o.tasks[0]!.task.grace_ms = grace_ms;
-  o.deadLetters = [ID];
-};
-
-function uploadOf(task_id: string): Upload {
-  return { id: task_id, filename: `${task_id}.0.1.pdf`, bytes: 1, read: 1, deleted: true };
-}
-
-/** The second task has a document, and the first one continues its conversation; both are at Moonshot's API. */
-function relayed(o: Observed): void {
-  const [first, second] = o.starts as [Start, Start];
-  second.documents = ['the document'];
-  first.continues = OTHER;
-  o.uploads = [uploadOf(ID), uploadOf(OTHER)];
-  const system = { role: 'system', content: '{"content":"the document"}' };
-  const asked = { role: 'user', content: second.prompt };
-  const answered = { role: 'assistant', content: `answer to ${OTHER}` };
-  o.completions = [
-    [system, asked, answered, { role: 'user', content: first.prompt }],
-    [system, asked],
-  ].map((messages, n) => ({ mark: o.starts[n]!.task_name, messages }) as Completion);
-}
-
 describe('the check', () => {
   it('reports no violation after a good run, and the number of checked cases', () => {
     const observed = healthy();
     relayed(observed);
+    jobs(observed);
     const verdicts = check(observed);
     expect(verdicts.flatMap(({ violations }) => violations)).toEqual([]);
     for (const { checked } of verdicts) expect(checked).toBeGreaterThan(0);
@@ -160,7 +55,7 @@ describe('the check', () => {
 
   const callback: KimiEvent = { task_id: ID, at: 2_500, what: 'called back', status: 202 };
   it.each<[string, string, (observed: Observed) => void]>([
-    ['each start that was confirmed gave one task', 'a task is gone', (o) => void o.tasks.pop()],
+    ['each start that was confirmed gave one task', 'a task is gone', (o) => void o.tasks.shift()],
     [
       'each start that was confirmed gave one task',
       'a start gave two',

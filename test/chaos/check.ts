@@ -1,14 +1,17 @@
 /** The invariants that hold under every fault. Pure: from observations to violations. */
+import type { BudgetView } from '../../src/shared/budget.ts';
 import type { Limits } from '../../src/shared/limits.ts';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { notificationId, parseTaskId } from '../../src/shared/task-id.ts';
-import type { Task, TaskView } from '../../src/shared/task.ts';
+import type { Task, TaskRequest, TaskView } from '../../src/shared/task.ts';
 import { EXIT } from '../../src/service/exit.ts';
 import type { Wake } from './gateway.ts';
 import type { Completion, Counts, Upload } from '../../src/simulator/events.ts';
-import { SIZE_IN_FILE, type Kind } from './plan.ts';
-import { questionIn } from './relayed.ts';
+import { JOB_INVARIANTS } from './check-jobs.ts';
+import { SIZE_IN_FILE, type Kind } from './kinds.ts';
+import { isAnswer, questionIn, roundsOf } from './relayed.ts';
 import type { KimiEvent } from './stage.ts';
+import { verdict, type Verdict } from './verdict.ts';
 
 /** All times are milliseconds on one clock, that of the simulated Kimi. */
 export interface Observed {
@@ -21,6 +24,10 @@ export interface Observed {
   uploads: Upload[];
   /** How the transfer of each upload ended. */
   receiving: Counts['receiving'];
+  fibers: Counts['fibers'];
+  batches: Counts['batches'];
+  /** The account of the day, when all was over; absent without a budget. */
+  budget: BudgetView | undefined;
   wakes: Wake[];
   /** Notifications that agents with `ack: 'agent'` found in the inbox and showed to their users, by notification id. */
   shown: { at: number; key: string }[];
@@ -28,6 +35,8 @@ export interface Observed {
   tasks: EngineTask[];
   /** Every file of a task in the results folder. */
   files: { task_id: string; result?: ResultFile; isPending: boolean }[];
+  /** Results of rows of maps. */
+  rows: ResultFile[];
   /** Each version of `latest.json` that was read, in order; `undefined` for one that could not be parsed. */
   latest: (Pick<ResultFile, 'task_id' | 'completed_at'> | undefined)[];
   /** Task ids in the inbox. */
@@ -43,8 +52,13 @@ export interface Start {
   prompt: string;
   /** Their texts. */
   documents: string[];
+  request?: TaskRequest;
   /** Id of the task whose conversation it continues. */
   continues?: string;
+  /** Marks of the rows of a map. */
+  rows?: string[];
+  /** Of a schedule: when it was due first, at the latest. */
+  due_by?: string;
   /** `failed`: it ended with the error `why`. */
   said: 'accepted' | 'queued' | 'paused' | 'pending' | 'refused' | 'known' | 'unknown' | 'failed';
   task_id?: string;
@@ -73,15 +87,6 @@ export interface EngineTask {
   view?: TaskView;
   /** Pending activities with their attempt and last failure. */
   pending: string[];
-}
-
-/** Result of checking one invariant. */
-export interface Verdict {
-  name: string;
-  /** Number of cases that were checked. */
-  checked: number;
-  /** One line each. */
-  violations: string[];
 }
 
 /** Most requests for a task with `resend_unknown`: one and three resends. */
@@ -113,6 +118,7 @@ const INVARIANTS: Record<string, (observed: Observed) => Omit<Verdict, 'name'>> 
   'no more concurrent tasks at Kimi than the limit': concurrencyWasWithinLimit,
   'each document was used once, and nothing is left at Kimi': documentsAreGone,
   'each request had its question, documents and earlier turns': requestsAreWhole,
+  ...JOB_INVARIANTS,
 };
 
 export function check(observed: Observed): Verdict[] {
@@ -140,7 +146,7 @@ function callbacksAreSaved(observed: Observed): Omit<Verdict, 'name'> {
     if (!result || !answer) return `${task_id}: a callback was accepted, and the result cannot be read`;
     const isSaved =
       'content' in answer
-        ? result.output === answer.content
+        ? isAnswer(result, answer.content)
         : result.output === undefined &&
           result.error?.type === answer.error.type &&
           result.error.message === answer.error.message;
@@ -150,7 +156,7 @@ function callbacksAreSaved(observed: Observed): Omit<Verdict, 'name'> {
 
 function resultsAreTrue(observed: Observed): Omit<Verdict, 'name'> {
   const { tasks, files, events, commands, starts } = observed;
-  return verdict(files.filter(isResult), ({ task_id, result }) => {
+  return verdict(files.filter(isOfTask), ({ task_id, result }) => {
     const hasFile = starts.some((start) => start.task_id === task_id && start.kind === 'with a file');
     if (hasFile && result.output !== undefined && result.output.length !== SIZE_IN_FILE)
       return `${task_id}: Kimi was not sent its file`;
@@ -162,7 +168,7 @@ function resultsAreTrue(observed: Observed): Omit<Verdict, 'name'> {
     if (task?.task_name !== result.task_name) return `${task_id}: the result is of another task, ${result.task_name}`;
     if (cancel?.code === EXIT.ok && result.status !== 'cancelled')
       return `${task_id}: cancel succeeded, but the result is ${result.status}`;
-    if (result.output !== undefined && (!answer || isFailure || answer.content !== result.output))
+    if (result.output !== undefined && (!answer || isFailure || !isAnswer(result, answer.content)))
       return `${task_id}: the output is not what Kimi answered`;
     const isSo = {
       done: result.output !== undefined,
@@ -174,12 +180,13 @@ function resultsAreTrue(observed: Observed): Omit<Verdict, 'name'> {
   });
 }
 
-function paidOnce({ tasks, events, files }: Observed): Omit<Verdict, 'name'> {
+function paidOnce({ tasks, events, files, starts }: Observed): Omit<Verdict, 'name'> {
   return verdict(tasks, ({ task: { task_id, resend_unknown } }) => {
     const paid = events.filter((event) => event.task_id === task_id && event.what === 'taken').length;
-    const result = files.find((file) => file.task_id === task_id)?.result;
+    const result = files.filter(isOfTask).find((file) => file.task_id === task_id)?.result;
+    const start = starts.find((each) => each.task_id === task_id);
     // The relay resumes an answer that was interrupted.
-    const most = resend_unknown ? MOST_SENT : 1 + (result?.interruptions ?? 0);
+    const most = resend_unknown ? MOST_SENT : 1 + (result?.interruptions ?? 0) + (start ? roundsOf(start) : 0);
     if (paid > most) return `${task_id}: Kimi accepted ${paid} requests`;
     return result?.status === 'done' && paid === 0 && `${task_id}: is done, and Kimi accepted no request`;
   });
@@ -344,10 +351,6 @@ function turnsBefore({ continues }: Start, starts: readonly Start[], files: Obse
   return [...turnsBefore(before, starts, files), before.prompt, answer.slice(0, ANSWER_CHARS)];
 }
 
-function verdict<T>(cases: T[], look: (one: T) => string | false | undefined): Omit<Verdict, 'name'> {
-  return { checked: cases.length, violations: cases.map(look).filter((line) => typeof line === 'string') };
-}
-
 /** The first callback that the webhook accepted with 2xx: from then on its answer must not be lost. */
 function acceptedCallback(events: KimiEvent[], task_id: string): KimiEvent | undefined {
   return events.find(
@@ -378,4 +381,9 @@ function takenOf(events: KimiEvent[], task_id: string) {
 
 function isResult<T extends Observed['files'][number]>(file: T): file is T & { result: ResultFile } {
   return file.result !== undefined;
+}
+
+/** Maps and the tasks of schedules have invariants of their own. */
+function isOfTask<T extends Observed['files'][number]>(file: T): file is T & { result: ResultFile } {
+  return isResult(file) && !file.result.map && !file.result.schedule;
 }

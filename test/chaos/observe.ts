@@ -3,7 +3,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { WorkflowNotFoundError } from '@temporalio/client';
-import { SEARCH_ATTRIBUTES, STATUS_QUERY } from '../../src/shared/names.ts';
+import { limiterView } from '../../src/limiter/client.ts';
+import type { BudgetView } from '../../src/shared/budget.ts';
+import { LIMITER_WORKFLOW, SEARCH_ATTRIBUTES, STATUS_QUERY } from '../../src/shared/names.ts';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { TASK_ID } from '../../src/shared/task-id.ts';
 import type { TaskView } from '../../src/shared/task.ts';
@@ -53,9 +55,10 @@ async function journalsAreEmpty({ webhookUrls }: Scene): Promise<boolean> {
   return waiting.every((entries) => entries === 0);
 }
 
+/** Also the rows of maps, and schedules that start a task. */
 async function tasksAreDone(scene: Scene): Promise<boolean> {
   for await (const { workflowId } of scene.client.workflow.list({
-    query: `${tasksOn(scene.taskQueue)} AND ExecutionStatus = "Running"`,
+    query: `TaskQueue = "${scene.taskQueue}" AND WorkflowType != "${LIMITER_WORKFLOW}" AND ExecutionStatus = "Running"`,
   })) {
     const view = await viewOf(scene, workflowId);
     if (!isDone(view)) return false;
@@ -97,21 +100,29 @@ async function viewOf({ client }: Scene, task_id: string): Promise<TaskView | un
   }
 }
 
+/** @returns the limiter's account of the day */
+export async function budgetOf({ client, limiter }: Scene): Promise<BudgetView | undefined> {
+  return (await limiterView(client, limiter))?.budget;
+}
+
 /** @returns the content of the results folder, and the task ids of dead letters */
 export async function filesOf({
   results: folder,
   deadLetters,
-}: Scene): Promise<Pick<Observed, 'files' | 'inbox' | 'deadLetters'>> {
+}: Scene): Promise<Pick<Observed, 'files' | 'rows' | 'inbox' | 'deadLetters'>> {
   const files: Observed['files'] = [];
+  const rows: Observed['rows'] = [];
   for (const name of await readdir(folder)) {
     const [, pending, task_id = ''] = /^(?<pending>pending-)?(?<id>kimi-.*)\.json$/.exec(name) ?? [];
     if (!TASK_ID.test(task_id)) continue;
     const result = await readJson(join(folder, name));
-    files.push({ task_id, isPending: pending !== undefined, ...(!pending && result && { result }) });
+    if (!pending && result?.row) rows.push(result);
+    else files.push({ task_id, isPending: pending !== undefined, ...(!pending && result && { result }) });
   }
   const letters = await Promise.all(deadLetters.map(async (each) => await readdir(each).catch(() => [])));
   return {
     files,
+    rows,
     inbox: await readdir(join(folder, '.unacknowledged')).catch(() => []),
     deadLetters: letters.flat().map((name) => name.split('-', 3).join('-')),
   };

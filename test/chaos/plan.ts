@@ -1,8 +1,8 @@
 /** The plan of a run: which tasks are started and which faults are injected, when. Deterministic for a seed. */
-import { uniformInt } from 'pure-rand/distribution/uniformInt';
-import { mersenne } from 'pure-rand/generator/mersenne';
 import type { Limits } from '../../src/shared/limits.ts';
 import type { Priority, Task } from '../../src/shared/task.ts';
+import { Dice } from './dice.ts';
+import { KINDS, RELAYED_KINDS, type Kind, type KindOptions } from './kinds.ts';
 
 /** One task to start, and when it is cancelled. */
 export interface PlannedTask {
@@ -11,10 +11,19 @@ export interface PlannedTask {
   kind: Kind;
   /** When it is started, in milliseconds. */
   at: number;
-  request: Pick<Task, 'prompt' | 'timeout_ms' | 'grace_ms' | 'priority' | 'resend_unknown' | 'ack'>;
+  request: Pick<
+    Task,
+    'prompt' | 'timeout_ms' | 'grace_ms' | 'priority' | 'resend_unknown' | 'ack' | 'request' | 'budget'
+  >;
   /** When it is cancelled: milliseconds after its start was confirmed. */
   cancel_after?: number;
   files?: PlannedFile[];
+  /** Makes it a map of these rows, which are the marks of their requests. */
+  rows?: string[];
+  /** Started by a schedule. */
+  isScheduled?: true;
+  /** When its user allows it, since it exceeds its budget: milliseconds after its start was confirmed. */
+  allow_after?: number;
   /** Continues its conversation, once it has its answer. */
   next?: PlannedTask;
 }
@@ -93,135 +102,6 @@ const UNLIMITED: Limits = { per_minute: 1_000, concurrent: 500, queued: 0 };
 
 /** Mean number of requests per task, throttled ones (429) included. */
 const REQUESTS_PER_TASK = 1.15;
-
-/** How a kind of task is drawn: its simulator directives, and fields of its request. */
-interface KindOptions {
-  /** Its share: number of cards in the deck of kinds. */
-  cards: number;
-  deal(
-    dice: Dice,
-    timeout_ms: number,
-  ): Partial<PlannedTask['request']> & {
-    directives: string;
-    cancel_after?: number;
-    /** Whether the directives are in a file: without it Kimi does not know them. */
-    inFile?: true;
-    /** Directives for the uploads of its documents. */
-    documents?: string[];
-    isContinued?: true;
-  };
-}
-
-/** Size of the answer to a task with a file, in characters: the file asks for it. */
-export const SIZE_IN_FILE = 4_321;
-
-const KINDS = {
-  plain: { cards: 9, deal: (dice) => ({ directives: `delay=${dice.between(100, 2_500)}` }) },
-  duplicates: {
-    cards: 3,
-    deal: (dice) => ({ directives: `delay=${dice.between(100, 2_000)} duplicates=${dice.between(1, 3)}` }),
-  },
-  failing: { cards: 2, deal: (dice) => ({ directives: `delay=${dice.between(100, 1_000)} fail=1` }) },
-  'never answered': { cards: 2, deal: () => ({ directives: 'drop=1' }) },
-  late: { cards: 3, deal: (dice, timeout_ms) => ({ directives: `delay=${timeout_ms + dice.between(500, 4_000)}` }) },
-  'after the grace': {
-    cards: 2,
-    deal: (dice, timeout_ms) => ({
-      directives: `delay=${timeout_ms + 1_500 + dice.between(500, 2_500)}`,
-      grace_ms: 1_500,
-    }),
-  },
-  throttled: {
-    cards: 3,
-    deal: (dice) => ({
-      directives: `delay=${dice.between(100, 1_500)} status=429 type=rate_limit_reached_error refusals=${dice.between(1, 2)}`,
-    }),
-  },
-  'out of quota': { cards: 1, deal: () => ({ directives: 'status=429 type=exceeded_current_quota_error' }) },
-  'connection closed': { cards: 2, deal: (dice) => ({ directives: `delay=${dice.between(500, 2_500)} hang-up=1` }) },
-  'hung up, sent again': {
-    cards: 1,
-    deal: (dice) => ({ directives: `delay=${dice.between(2_000, 6_000)} hang-up=1`, resend_unknown: true }),
-  },
-  'answered directly': {
-    cards: 2,
-    deal: (dice) => ({ directives: `direct=1 accept-delay=${dice.between(0, 1_000)}` }),
-  },
-  early: { cards: 3, deal: (dice) => ({ directives: `early=1 accept-delay=${dice.between(0, 500)}` }) },
-  'slow to accept': {
-    cards: 3,
-    deal: (dice) => ({ directives: `delay=${dice.between(100, 1_000)} accept-delay=${dice.between(1_000, 3_000)}` }),
-  },
-  large: { cards: 2, deal: (dice) => ({ directives: `delay=500 size=${dice.between(20_000, 400_000)}` }) },
-  'with a file': {
-    cards: 3,
-    deal: (dice) => ({ directives: `delay=${dice.between(100, 1_500)} size=${SIZE_IN_FILE}`, inFile: true }),
-  },
-  'badly signed': { cards: 1, deal: () => ({ directives: 'delay=500 signature=wrong' }) },
-  'cancelled immediately': {
-    cards: 2,
-    deal: (dice) => ({ directives: `delay=${dice.between(500, 3_000)}`, cancel_after: dice.between(0, 300) }),
-  },
-  cancelled: { cards: 2, deal: (dice) => ({ directives: 'delay=4000', cancel_after: dice.between(300, 2_500) }) },
-  'cancelled, after the grace': {
-    cards: 1,
-    deal: (dice) => ({
-      directives: `delay=${dice.between(7_000, 10_000)}`,
-      cancel_after: dice.between(300, 1_000),
-      grace_ms: 1_500,
-    }),
-  },
-  'cancelled, never answered': {
-    cards: 1,
-    deal: (dice) => ({ directives: 'drop=1', cancel_after: dice.between(300, 2_500) }),
-  },
-} as const satisfies Record<string, KindOptions>;
-
-const INTERRUPTED = 'reasoning=0 chunks=20 break=cut after=10 breaks=1';
-
-/** Kinds of tasks for Moonshot's API. Uploads take so long that faults meet them. */
-const RELAYED_KINDS = {
-  streamed: { cards: 2, deal: (dice) => ({ directives: `chunks=20 chunk-delay=${dice.between(20, 200)}` }) },
-  'stream interrupted': { cards: 2, deal: () => ({ directives: INTERRUPTED }) },
-  'with documents': {
-    cards: 6,
-    deal: (dice) => ({
-      directives: 'delay=100',
-      documents: Array.from({ length: dice.between(1, 3) }, () => dice.pick(uploadsOf(dice))),
-    }),
-  },
-  'with documents, interrupted': {
-    cards: 1,
-    deal: (dice) => ({ directives: INTERRUPTED, documents: [dice.pick(uploadsOf(dice))] }),
-  },
-  'with documents, cancelled': {
-    cards: 2,
-    deal: (dice) => ({
-      directives: 'delay=100',
-      documents: [`delay=${dice.between(2_000, 5_000)}`],
-      cancel_after: dice.between(300, 1_500),
-    }),
-  },
-  'with an unreadable document': { cards: 1, deal: () => ({ directives: 'delay=100', documents: ['status=400'] }) },
-  continued: { cards: 2, deal: () => ({ directives: 'delay=100', isContinued: true }) },
-  'with documents, continued': {
-    cards: 4,
-    deal: (dice) => ({ directives: 'delay=100', documents: [dice.pick(uploadsOf(dice))], isContinued: true }),
-  },
-} as const satisfies Record<string, KindOptions>;
-
-/** What may happen to an upload. */
-function uploadsOf(dice: Dice): string[] {
-  return [
-    `hold=${dice.between(1_000, 6_000)} times=1`,
-    `delay=${dice.between(1_000, 6_000)} times=1`,
-    'break=cut times=1',
-    'status=503 times=1',
-    'text=503 times=1',
-  ];
-}
-
-export type Kind = keyof typeof KINDS | keyof typeof RELAYED_KINDS;
 
 /** Faults by name. Durations are milliseconds. */
 type Faults = Record<string, (dice: Dice) => Omit<Fault, 'at'>[]>;
@@ -317,9 +197,21 @@ export function planFor(seed: number, count: number, shape: Shape): Plan {
 function planTask(dice: Dice, name: string, kind: Kind, at: number): PlannedTask {
   const timeout_ms = dice.between(3_000, 5_000);
   const options: KindOptions = { ...KINDS, ...RELAYED_KINDS }[kind];
-  const { directives, cancel_after, inFile, documents = [], isContinued, ...special } = options.deal(dice, timeout_ms);
-  const asked = `${name}: write a calculator`;
-  const wish = `[[simulate: mark=${name} ${directives}]]`;
+  const {
+    directives,
+    cancel_after,
+    inFile,
+    documents = [],
+    isContinued,
+    more,
+    rows,
+    isScheduled,
+    allow_after,
+    ...special
+  } = options.deal(dice, timeout_ms);
+  const own = rows === undefined ? name : '{{text}}';
+  const asked = `${own}: write a calculator`;
+  const wish = [`[[simulate: mark=${own} ${directives}]]`, ...(more === undefined ? [] : [more])].join(' ');
   const files = [
     ...(inFile ? [{ text: wish }] : []),
     ...documents.map((upload, n) => ({ text: `document ${n + 1} of ${name}`, upload })),
@@ -339,6 +231,9 @@ function planTask(dice: Dice, name: string, kind: Kind, at: number): PlannedTask
     },
     ...(cancel_after !== undefined && { cancel_after }),
     ...(files.length > 0 && { files }),
+    ...(rows !== undefined && { rows: Array.from({ length: rows }, (_, n) => `${name}-row-${n + 1}`) }),
+    ...(isScheduled && { isScheduled }),
+    ...(allow_after !== undefined && { allow_after }),
     ...(isContinued && { next: planTask(dice, `next-${name}`, 'streamed', at) }),
   };
 }
@@ -356,34 +251,4 @@ function planFaults(dice: Dice, span: number, shape: Shape): Fault[] {
     }
   }
   return faults.toSorted((a, b) => a.at - b.at);
-}
-
-/** Seeded random numbers. */
-class Dice {
-  private readonly generator;
-
-  constructor(seed: number) {
-    this.generator = mersenne(seed);
-  }
-
-  /** @returns a whole number, both ends included. */
-  between(from: number, to: number): number {
-    return uniformInt(this.generator, from, to);
-  }
-
-  percent(share: number): boolean {
-    return this.between(1, 100) <= share;
-  }
-
-  pick<T>(choices: readonly T[]): T {
-    return choices[this.between(0, choices.length - 1)] as T;
-  }
-
-  /** Deals shuffled decks without end: each card comes once per deck. */
-  *deal<T>(cards: readonly T[]): Generator<T, never> {
-    for (;;) {
-      const deck = [...cards];
-      while (deck.length > 0) yield deck.splice(this.between(0, deck.length - 1), 1)[0] as T;
-    }
-  }
 }

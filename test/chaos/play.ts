@@ -1,8 +1,9 @@
 /** Runs the tasks of a plan while faults are injected, waits until the system is idle, and collects what was observed. */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command, Observed, Start } from './check.ts';
-import { filesOf, LatestWatch, settled, tasksOf } from './observe.ts';
+import { budgetOf, filesOf, LatestWatch, settled, tasksOf } from './observe.ts';
 import type { Plan, PlannedTask } from './plan.ts';
+import { allow, startJob } from './jobs.ts';
 import { eventsOf } from './relayed.ts';
 import type { Scene } from './stage.ts';
 import { Agent, hasAnswer, runUntilDone, start } from './users.ts';
@@ -40,7 +41,14 @@ export async function play<T>(
         starts.push(attempt);
         if (attempt.task_id) started.set(attempt.task_id, task);
       };
-      const task_id = await start(scene, task, onStart, earlier);
+      const isJob = task.rows ?? task.isScheduled ?? task.allow_after;
+      const task_id =
+        isJob === undefined ? await start(scene, task, onStart, earlier) : await startJob(scene, task, onStart);
+      if (task_id === undefined) return;
+      if (task.allow_after !== undefined) {
+        await pause(task.allow_after);
+        await allow(scene, task_id);
+      }
       if (task.next && (await hasAnswer(scene, task_id))) await ask(task.next, task_id);
       if (task.cancel_after === undefined) return;
       await pause(task.cancel_after);
@@ -57,15 +65,18 @@ export async function play<T>(
     commands.push(...(await withinTime(Promise.all(agent.acknowledging), scene)));
     await latest.stop();
 
-    const { completions, uploads, receiving } = scene.counts;
+    const { completions, uploads, receiving, fibers, batches } = scene.counts;
     const observed: Observed = {
       limits,
       starts,
       commands,
-      events: [...scene.events, ...eventsOf(completions, starts, commands)],
+      events: [...scene.events, ...eventsOf(scene.counts, starts, commands)],
       completions,
       uploads,
       receiving,
+      fibers,
+      batches,
+      budget: await budgetOf(scene),
       wakes: scene.gateway.wakes,
       shown: agent.shown,
       tasks: await tasksOf(

@@ -1,8 +1,9 @@
 /** The report of a run: the faults, the outcomes, and the invariants. */
-import type { Observed, Verdict } from './check.ts';
+import type { Observed } from './check.ts';
 import type { DiskKind } from './disk.ts';
 import type { Plan } from './plan.ts';
 import type { Applied } from './stage.ts';
+import type { Verdict } from './verdict.ts';
 
 export interface Outcome {
   observed: Observed;

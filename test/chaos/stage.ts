@@ -20,11 +20,15 @@ import { connectClient, workersOn } from '../../src/temporal/client.ts';
 import { Disk } from './disk.ts';
 import { GatewayStub } from './gateway.ts';
 import { processesOf, UP } from './embedded.ts';
+import { moonshotOf } from './moonshot.ts';
 import type { Fault, Shape, Target } from './plan.ts';
 import { RestartedProcess, type Breakable, type ProcessOptions } from './process.ts';
 
 /** Signs callbacks. */
 export const SECRET = 'the-secret-of-the-chaos';
+
+/** Budget of a day at Moonshot's API, in CNY: as much as four tasks with documents may cost, so that some wait for others. */
+const BUDGET = 10;
 
 /** Timeout for all processes to become ready, in milliseconds. */
 const START_MS = 60_000;
@@ -129,6 +133,8 @@ export async function setStage(
       ? address
       : {
           ...services,
+          ...(shape === 'relay' && (await moonshotOf(simulator.app, folder, listenAnywhere))),
+          ...(shape === 'relay' && { KIMI_BUDGET_PER_DAY: String(BUDGET) }),
           KIMI_CALLBACKS: shape === 'relay' ? 'relay' : 'native',
           KIMI_ON_INTERRUPT: 'retry',
           KIMI_RELAY_PORT: String(relayPort),

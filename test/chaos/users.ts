@@ -3,7 +3,6 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { readConfig } from '../../src/config/index.ts';
-import { VARIABLES } from '../../src/config/variables.ts';
 import type { ResultFile } from '../../src/shared/result.ts';
 import type { TaskFile } from '../../src/shared/task.ts';
 import { taskContext, type TaskContext } from '../../src/tasks/context.ts';
@@ -21,10 +20,10 @@ import type { Scene } from './stage.ts';
 import { pdf } from '../support/documents.ts';
 
 /** How long a start waits for Kimi, as `dispatch` does, in milliseconds. */
-const WAIT_MS = 900;
+export const WAIT_MS = 900;
 
 /** Pause of a user before a retry, in milliseconds. */
-const RETRY_MS = 1_000;
+export const RETRY_MS = 1_000;
 
 /** How often an agent with `ack: 'agent'` reads its inbox without being woken, in milliseconds. */
 const HEARTBEAT_MS = 15_000;
@@ -44,16 +43,30 @@ export async function start(
   const { kind, name } = planned;
   for (let attempt = 1; ; attempt += 1) {
     const task_name = attempt === 1 ? name : `${name}-${attempt}`;
-    const { prompt: asked, ...settings } = planned.request;
+    const { prompt: asked, request, ...settings } = planned.request;
     const prompt = asked.replaceAll(name, task_name);
     const documents = planned.files?.flatMap(({ text, upload }) => (upload === undefined ? [] : text)) ?? [];
-    const started = { task_name, kind, prompt, documents, ...(earlier && { continues: earlier }) };
+    const started = {
+      task_name,
+      kind,
+      prompt,
+      documents,
+      ...(request && { request }),
+      ...(earlier && { continues: earlier }),
+    };
     const at = scene.clock();
     scene.trying.set(name, `start, since ${at} ms`);
     try {
       const context = contextOf(scene);
       const files = await filesFor(context, planned);
-      const task = { name: task_name, model: modelFor(context), prompt, files, lang: 'en' as const };
+      const task = {
+        name: task_name,
+        model: modelFor(context),
+        prompt,
+        files,
+        lang: 'en' as const,
+        ...(request && { request }),
+      };
       const checked = checkTask(context, await continued(context, { ...task, ...(earlier && { continue: earlier }) }));
       const input = { ...inputOf(context, checked), ...settings, limiter: scene.limiter };
       const { status, task_id } = await startTask(scene.client, scene.taskQueue, input, WAIT_MS);
@@ -72,14 +85,12 @@ export async function start(
   }
 }
 
-/** What the command line works with. Behind the relay the simulated Kimi stands for Moonshot's API, as with `up --simulate`. */
-function contextOf({ env, client, isRelayed }: Scene): TaskContext {
-  const context = taskContext(readConfig(env), undefined, true, async (work) => await work(client));
-  const { apiUrl } = isRelayed ? { apiUrl: VARIABLES.KIMI_API_URL.schema.parse(undefined) } : context;
-  return { ...context, relay: isRelayed, apiUrl };
+/** What the command line works with. */
+export function contextOf({ env, client, isRelayed }: Scene): TaskContext {
+  return { ...taskContext(readConfig(env), undefined, true, async (work) => await work(client)), relay: isRelayed };
 }
 
-function modelFor({ relay }: TaskContext): string {
+export function modelFor({ relay }: TaskContext): string {
   return relay ? 'kimi-k2.6' : 'moonshot-v1-128k';
 }
 

@@ -27,13 +27,15 @@ import { takeSample, type Sample, type Site } from './sample.ts';
 const LOOK_MS = 5_000;
 const ENGINE_EVERY = 3;
 
-/** Tasks of the relayed agent: a streamed answer, an interrupted one, a longer one. */
+/** Tasks of the relayed agent: a streamed answer, an interrupted one, a longer one, one with searches, a batch. */
 const RELAYED = {
   every_ms: 6_000,
-  directives: [
-    'chunks=20 chunk-delay=100',
-    'chunks=20 chunk-delay=50 break=cut after=8 breaks=1',
-    'size=8000 chunks=40',
+  tasks: [
+    { directives: 'chunks=20 chunk-delay=100' },
+    { directives: 'chunks=20 chunk-delay=50 break=cut after=8 breaks=1' },
+    { directives: 'size=8000 chunks=40' },
+    { directives: 'calls=2', request: { tools: ['search' as const] } },
+    { directives: '', request: { batch: true as const } },
   ],
 };
 

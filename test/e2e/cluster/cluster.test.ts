@@ -9,10 +9,11 @@ import { execFile } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { check, type Observed, type Verdict } from '../../chaos/check.ts';
+import { check, type Observed } from '../../chaos/check.ts';
 import { planFor } from '../../chaos/plan.ts';
 import { play } from '../../chaos/play.ts';
 import { isRight, keepAsking, type Asked } from '../../chaos/relayed.ts';
+import type { Verdict } from '../../chaos/verdict.ts';
 import { limiterView } from '../../../src/limiter/client.ts';
 import { DIST } from '../../../src/service/files.ts';
 import { ResultStore } from '../../../src/results/store.ts';
@@ -26,7 +27,7 @@ const TASKS = 150;
 const SPAN_MS = 225_000;
 
 /** Tasks of the second agent. */
-const OTHER = { every_ms: 4_000, directives: ['chunks=20 chunk-delay=100'] };
+const OTHER = { every_ms: 4_000, tasks: [{ directives: 'chunks=20 chunk-delay=100' }] };
 
 /** Downtime of a killed process, and of PostgreSQL, in milliseconds. */
 const AWAY_MS = 1_500;
