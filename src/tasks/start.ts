@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   WithStartWorkflowOperation,
@@ -149,7 +149,9 @@ async function startOnce(
 ): Promise<Started> {
   const { task_id } = task;
   const leaving = new AbortController();
-  const accepted = accept(client, taskQueue, task, origin, leaving.signal).then(
+  const start = randomUUID();
+  const memo = { ...memoOf(task.route, origin, task), [START_MEMO]: start };
+  const accepted = accept(client, taskQueue, task, memo, leaving.signal).then(
     (acceptance): Started => {
       if ('error' in acceptance) return { status: 'refused', ...acceptance };
       if ('paused' in acceptance) return { status: 'paused', ...acceptance };
@@ -160,7 +162,7 @@ async function startOnce(
       if (refused) return { status: 'refused', task_id, error: refused };
       const isOthers = error instanceof WorkflowExecutionAlreadyStartedError;
       // An engine that disconnected may have the task: reporting a failure would invite a second, paid one.
-      if (!isOthers && !leaving.signal.aborted && (await isKnown(client, task_id)))
+      if (!isOthers && !leaving.signal.aborted && (await isStarted(client, task_id, start)))
         return { status: 'pending', task_id };
       throw error;
     },
@@ -170,7 +172,7 @@ async function startOnce(
     if (first) return first;
     const giveUpAt = performance.now() + CONFIRM_MS;
     do {
-      if (await isKnown(client, task_id)) return { status: 'pending', task_id };
+      if (await isStarted(client, task_id, start)) return { status: 'pending', task_id };
       await pause(50);
     } while (performance.now() < giveUpAt);
     return { status: 'unknown', task_id };
@@ -189,10 +191,10 @@ async function accept(
   client: Client,
   taskQueue: string,
   task: Task,
-  origin: Origin | undefined,
+  memo: Record<string, unknown>,
   leaving: AbortSignal,
 ): Promise<Acceptance | Refused> {
-  const options = { ...optionsOf(taskQueue, task, memoOf(task.route, origin, task)), args: [task] as [Task] };
+  const options = { ...optionsOf(taskQueue, task, memo), args: [task] as [Task] };
   const here = clientOfWorker(taskQueue);
   if (!here) {
     const startWorkflowOperation = new WithStartWorkflowOperation<TaskWorkflow>(TASK_WORKFLOW, {
@@ -282,16 +284,23 @@ function refusal(error: unknown): TaskError | undefined {
   return { type: type ?? 'error', message, ...readDetails(details) };
 }
 
-/** @returns whether the engine confirms a task. `false` if it does not answer. */
-async function isKnown(client: Client, task_id: string): Promise<boolean> {
+/** Key, in a workflow's memo, of what tells the start of a task from another one with the same id. */
+const START_MEMO = 'start';
+
+/**
+ * @returns whether the engine confirms that this start has begun the task. `false` if it does not answer.
+ * @throws {WorkflowExecutionAlreadyStartedError} if the id was taken before
+ */
+async function isStarted(client: Client, task_id: string, start: string): Promise<boolean> {
   try {
     const handle = client.workflow.getHandle(task_id);
-    await client.connection.withDeadline(Date.now() + ANSWER_MS, async () => await handle.describe());
-    return true;
+    const { memo } = await client.connection.withDeadline(Date.now() + ANSWER_MS, async () => await handle.describe());
+    if (memo?.[START_MEMO] === start) return true;
   } catch (error) {
     if (error instanceof WorkflowNotFoundError || grpcErrorIn(error)) return false;
     throw error;
   }
+  throw new WorkflowExecutionAlreadyStartedError('the id is taken', task_id, TASK_WORKFLOW);
 }
 
 const HOUR_MS = 3_600_000;

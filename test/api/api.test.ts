@@ -198,6 +198,14 @@ describe('a task', () => {
       const { body: file } = await call(socket, 'POST', '/v1/files?name=a', { file: Buffer.from('a') });
       expect(await send('x', [file])).toMatchObject({ status: 422, body: { code: 'key_reused', task_id } });
       expect(world.counts.requests - before).toBe(1);
+      // Whether the key is taken does not depend on the wait for Kimi.
+      const atOnce = async (prompt: string) =>
+        await call(socket, 'POST', '/v1/tasks', {
+          body: { prompt, name: 'again', wait_ms: 0 },
+          headers: { 'idempotency-key': key },
+        });
+      expect(await atOnce('x')).toMatchObject({ status: 200, body: { status: 'known', task_id, task_name: 'x' } });
+      expect(await atOnce('y')).toMatchObject({ status: 422, body: { code: 'key_reused', task_id } });
     }
   });
 
