@@ -1,6 +1,6 @@
 import { stream, type Agent, type Dispatcher, type FormData } from 'undici';
 import { publicAddress, readAtMost } from '../service/http.ts';
-import { causeOf, describe, directAgent, outboundAgent, reachProblem } from '../service/outbound.ts';
+import { causeOf, describe, directAgent, outboundAgent, reachProblem, tellingSent } from '../service/outbound.ts';
 import { KimiError } from './errors.ts';
 import { parseJson } from './refusal.ts';
 import { EventEmitter, on } from 'node:events';
@@ -80,15 +80,9 @@ export class KimiHttp {
     try {
       return await requestEveryByte(`${url.replace(/\/+$/, '')}/${path}`, {
         method,
-        dispatcher: this.agent.compose((dispatch) => (options, handler) => {
-          const onRequestStart = handler.onRequestStart?.bind(handler);
-          handler.onRequestStart = (controller, context) => {
-            onRequestStart?.(controller, context);
-            if (controller.aborted) return;
-            sent = true;
-            onSent?.();
-          };
-          return dispatch(options, handler);
+        dispatcher: tellingSent(this.agent, () => {
+          sent = true;
+          onSent?.();
         }),
         signal,
         headers: { authorization: `Bearer ${key}`, ...headers },

@@ -104,7 +104,7 @@ async function whyGivenUp(result: Promise<unknown>): Promise<Pick<Retrying, 'why
 
 /** Delivers an event again that was given up, for three more days. @returns whether there is such an event. */
 export async function resend(client: Client, taskQueue: string, id: string): Promise<boolean> {
-  const given = await givenUp(client, taskQueue, id);
+  const given = await notDelivered(client, taskQueue, id, ['FAILED']);
   if (!given) return false;
   const { namespace, loadedDataConverter } = client.options;
   const { memo, ...run } = given;
@@ -122,22 +122,24 @@ export async function resend(client: Client, taskQueue: string, id: string): Pro
   return true;
 }
 
-/** Removes an event that was given up. @returns whether there is such an event. */
+/** Removes an event that is not delivered: one that is still sent again is ended. @returns whether there is such an event. */
 export async function drop(client: Client, taskQueue: string, id: string): Promise<boolean> {
-  const given = await givenUp(client, taskQueue, id);
-  if (!given) return false;
+  const found = await notDelivered(client, taskQueue, id, ['RUNNING', 'FAILED']);
+  if (!found) return false;
   const { namespace } = client.options;
-  const workflowExecution = { workflowId: notifyWorkflowId(id), runId: given.runId };
+  const workflowExecution = { workflowId: notifyWorkflowId(id), runId: found.runId };
+  // The engine terminates one that runs.
   await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution });
   return true;
 }
 
-async function givenUp(
+async function notDelivered(
   client: Client,
   taskQueue: string,
   id: string,
+  statuses: string[],
 ): Promise<{ runId: string; memo: DeliveryMemo } | undefined> {
   const found = await unlessUnknown(client.workflow.getHandle(notifyWorkflowId(id)).describe());
-  if (found?.status.name !== 'FAILED' || found.taskQueue !== taskQueue) return undefined;
+  if (!found || !statuses.includes(found.status.name) || found.taskQueue !== taskQueue) return undefined;
   return { runId: found.runId, memo: found.memo as unknown as DeliveryMemo };
 }

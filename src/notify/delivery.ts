@@ -2,7 +2,7 @@
 import type { LookupFunction } from 'node:net';
 import { request } from 'undici';
 import { retryAfter } from '../service/http.ts';
-import { causeOf, lookup, outboundAgent, reachProblem } from '../service/outbound.ts';
+import { causeOf, lookup, outboundAgent, reachProblem, tellingSent } from '../service/outbound.ts';
 import type { ErrorDetail } from '../shared/error-detail.ts';
 import { messageOf } from '../text/error-details.ts';
 import { standardHeaders } from '../webhook/signature.ts';
@@ -56,10 +56,11 @@ export async function sendEvent({ url, id, body }: EventToSend, options: Sending
   const dispatcher = outboundAgent(url, {
     connect: { lookup: checkedLookup(options.allowed), timeout: TIMEOUT_MS },
   });
+  let isSent = false;
   try {
     const answer = await request(url, {
       method: 'POST',
-      dispatcher,
+      dispatcher: tellingSent(dispatcher, () => (isSent = true)),
       signal: AbortSignal.timeout(TIMEOUT_MS),
       headers: { 'content-type': 'application/json', 'user-agent': 'kimi-dispatch', ...signed(id, body, options) },
       body,
@@ -74,11 +75,9 @@ export async function sendEvent({ url, id, body }: EventToSend, options: Sending
     if (privateAddressIn(error)) {
       throw new NotAccepted('private_address', { code: 'receiver_private', address }, true);
     }
-    throw new NotAccepted(
-      reachProblem(error),
-      { code: 'reach', address, ...(isTimeout(error) ? { cause: 'ETIMEDOUT' } : causeOf(error)) },
-      true,
-    );
+    const cause = isTimeout(error) ? { cause: 'ETIMEDOUT' } : causeOf(error);
+    if (isSent) throw new NotAccepted('no_response', { code: 'no_response', address, ...cause }, true);
+    throw new NotAccepted(reachProblem(error), { code: 'reach', address, ...cause }, true);
   } finally {
     await dispatcher.destroy();
   }

@@ -100,6 +100,18 @@ function isTrustedItself({ fingerprint256 }: PeerCertificate): boolean {
   }
 }
 
+/** @returns the agent, which says when it begins to send a request: before that, nothing was sent. */
+export function tellingSent(agent: Dispatcher, onSent: () => void): Dispatcher {
+  return agent.compose((dispatch) => (options, handler) => {
+    const onRequestStart = handler.onRequestStart?.bind(handler);
+    handler.onRequestStart = (controller, context) => {
+      onRequestStart?.(controller, context);
+      if (!controller.aborted) onSent();
+    };
+    return dispatch(options, handler);
+  });
+}
+
 /** A proxy's address may come without its scheme, as for curl. */
 function proxyIn(env: NodeJS.ProcessEnv, name: string): string {
   const value = (env[name.toLowerCase()] || env[name] || '').trim();

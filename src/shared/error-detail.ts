@@ -48,6 +48,8 @@ export interface Details {
   /** Neither the task nor the worker names one. */
   no_receiver: object;
   no_notify_secret: object;
+  /** The receiver of an event has not answered what was sent to it. */
+  no_response: { address: string } & Cause;
   reported: { words: string };
   /** The words of an API with callbacks, whose type of error has a sentence. */
   said: { words: string };

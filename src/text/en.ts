@@ -163,6 +163,7 @@ export const en: Text = {
       'Kimi repeated itself and was stopped; the part that was received is kept. Rephrase it, or use another model',
     empty_answer: 'Kimi’s answer is empty; dispatch it again, or rephrase it',
     unreachable: 'unreachable; nothing was sent',
+    no_response: 'no answer; the receiver may have received the event',
     gateway_unreachable: 'the OpenClaw gateway cannot be reached',
     relay_unreachable: 'the relay cannot be reached; nothing was sent',
     relay_unavailable: 'the relay’s engine accepts no tasks now; try again later',

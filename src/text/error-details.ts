@@ -52,13 +52,13 @@ const WORDS: Record<Lang, Words> = {
       `${model} always thinks; ${effort ? `use --thinking ${effort}` : 'leave --thinking out'}`,
     answered: ({ status, words, elsewhere }) =>
       `Kimi answered ${status}${words ? `: ${words}` : ''}${elsewhere ? '; is KIMI_API_URL right?' : ''}`,
-    broke: ({ address, cause }) => `the connection to ${address} broke after the request was sent: ${cause}`,
+    broke: ({ address, cause }) => `the connection to ${address} broke after the request was sent: ${inEnglish(cause)}`,
     file: ({ cause }) => sayCode(cause, 'en'),
     file_gone: ({ name }) => `${name} is not stored any more, so nothing was sent; attach it again`,
     cap: ({ model, context }) => `${model} has room for ${context} tokens; lower --max-tokens`,
     gateway: ({ address, status, words, advice }) =>
       `${address} answered ${status}${words ? `: ${words}` : ''}${advice ? GATEWAY_ADVICE[advice] : ''}`,
-    gateway_unreachable: ({ address, cause }) => `cannot reach ${address}: ${cause}`,
+    gateway_unreachable: ({ address, cause }) => `cannot reach ${address}: ${inEnglish(cause)}`,
     no_effort: ({ model, effort, efforts }) => `${model} has no thinking effort ${effort}; use ${efforts.join(', ')}`,
     no_efforts: ({ model, hasSwitch }) =>
       `${model} has no thinking effort; ${hasSwitch ? 'use --thinking on or off' : 'leave --thinking out'}`,
@@ -75,12 +75,13 @@ const WORDS: Record<Lang, Words> = {
     not_resumed: ({ why, requests }) =>
       `${why}; ${requests > 1 ? `Kimi was asked ${requests} times, and is not asked again` : 'it was not asked again, since it could be paid for twice'}; kimi-dispatch retry asks it as a new task`,
     process_lost: () => 'the process that did this was stopped',
-    reach: ({ address, cause }) => `cannot reach ${address}: ${cause}`,
+    reach: ({ address, cause }) => `cannot reach ${address}: ${inEnglish(cause)}`,
     receiver: ({ address, status }) => `${address} answered ${status}`,
     receiver_private: ({ address }) =>
       `${address} resolves to an address that is not public; if that is meant, add its host to KIMI_NOTIFY_ALLOW`,
     receiver_refused: ({ why }) => REFUSALS.en[why],
     no_receiver: () => 'the event has no receiver: KIMI_NOTIFY_URL is not set any more',
+    no_response: ({ address, cause }) => `${address}: ${sayCause(cause, 'en')}`,
     no_notify_secret: () => 'the worker has no KIMI_NOTIFY_SECRET, so the event cannot be signed',
     said: ({ words }) => words,
     reported: ({ words }) => `Kimi reported an error in its answer: ${words}`,
@@ -88,7 +89,7 @@ const WORDS: Record<Lang, Words> = {
     temperature: ({ model, only }) => `${model} accepts only temperature ${only}; leave --temperature out`,
     unpriced: ({ model, host }) =>
       `the price of ${model} at ${host} is not known, so no budget can be kept; use a model of kimi-dispatch models with a price, or leave the budget out`,
-    unreached: ({ cause }) => cause,
+    unreached: ({ cause }) => inEnglish(cause),
     unread_file: ({ name, words }) =>
       words === undefined
         ? `${name} has no text: its pages may be scanned; attach the pages as pictures (PNG or JPEG)`
@@ -131,6 +132,7 @@ const WORDS: Record<Lang, Words> = {
       `${address} 解析到非公開的位址；確定要送到那裡時，請把主機加入 KIMI_NOTIFY_ALLOW`,
     receiver_refused: ({ why }) => REFUSALS['zh-TW'][why],
     no_receiver: () => '事件沒有接收端：KIMI_NOTIFY_URL 已不再設定',
+    no_response: ({ address, ...cause }) => `${address}：${causeOf(cause)}`,
     no_notify_secret: () => 'worker 沒有 KIMI_NOTIFY_SECRET，所以無法簽署事件',
     said: ({ words }) => `「${words}」`,
     reported: ({ words }) => `Kimi 在答案裡回報錯誤：「${words}」`,
@@ -148,6 +150,11 @@ const WORDS: Record<Lang, Words> = {
       `${conversation ? '對話加上新的提示詞' : '提示詞'}${at_least ? '至少' : ''}有 ${tokens} 個 Token，而 ${model} 只容得下 ${room} 個；請${conversation ? '接續較早的任務' : '縮短'}${larger ? `，或改用 ${larger}` : ''}`,
   },
 };
+
+/** Those of the system are known and can be searched for; those of undici say nothing to a user. */
+function inEnglish(cause: string): string {
+  return cause.startsWith('UND_ERR_') ? sayCause(cause, 'en') : cause;
+}
 
 function causeOf({ cause, proxy, status, why = cause }: Cause): string {
   if (status !== undefined) return `代理伺服器 ${proxy} 回應 ${status}；請檢查 HTTPS_PROXY 與 NO_PROXY`;

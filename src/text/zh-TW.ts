@@ -162,6 +162,7 @@ export const zhTW = {
     repetition: 'Kimi 一再重複同一段文字，已停止；已收到的部分已保留。改寫提示詞，或換一個模型',
     empty_answer: 'Kimi 沒有回答任何內容；重新派發，或改寫提示詞',
     unreachable: '連不上；沒有送出任何請求',
+    no_response: '沒有回應；接收端可能已收到事件',
     gateway_unreachable: '連不上 OpenClaw 閘道',
     file_error: '結果資料夾裡有檔案不能使用',
     relay_unreachable: '連不上中繼；沒有送出任何請求',

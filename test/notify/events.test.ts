@@ -12,6 +12,8 @@ import { AllowedHosts, isPublic, refusalOf } from '../../src/notify/receiver.ts'
 import type { ResultFile } from '../../src/shared/result.ts';
 import { notifyWorkflowId } from '../../src/shared/names.ts';
 import { newKey } from '../../src/tasks/task-id.ts';
+import { unlessUnknown } from '../../src/temporal/client.ts';
+import { UNREACHABLE } from '../support/answering.ts';
 import { tasksOf } from '../support/api.ts';
 import { callbackFor, passOn } from '../support/callback.ts';
 import { startMapIn } from '../support/maps.ts';
@@ -255,6 +257,27 @@ describe('the event of a task', () => {
     expect(await resend(client, taskQueue, task_id)).toBe(true);
     await until(async () => (await missing()).length === 0);
     expect(events.map(({ id }) => id)).toEqual([task_id, task_id, task_id]);
+    expect(await drop(client, taskQueue, task_id)).toBe(false);
+  });
+
+  it('that gets no answer may have been received; dropped, it is not sent any more', async () => {
+    const { client, taskQueue } = world();
+    const url = await serve((request, response) => void request.resume().on('end', () => response.destroy()));
+    const { task_id } = await start(url);
+    const listed = await until(async () => (await missing()).find(({ id, retrying }) => id === task_id && retrying));
+    expect(listed).toMatchObject({
+      state: 'pending',
+      retrying: { type: 'no_response', why: `${url}: the connection was closed` },
+    });
+    const refused = sendEvent(
+      { url: UNREACHABLE, id: 'x', body: '{}' },
+      { secrets: [SECRET], allowed: new AllowedHosts(['127.0.0.1']) },
+    );
+    await expect(refused).rejects.toMatchObject({ type: 'unreachable' });
+    expect(await drop(client, taskQueue, task_id)).toBe(true);
+    await until(
+      async () => (await unlessUnknown(client.workflow.getHandle(notifyWorkflowId(task_id)).describe())) === undefined,
+    );
     expect(await drop(client, taskQueue, task_id)).toBe(false);
   });
 

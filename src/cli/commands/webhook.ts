@@ -39,13 +39,13 @@ export function webhookCommand(say: CliText): Command {
   );
   webhook.addCommand(
     command('resend', say, help.webhookResend, ['kimi-dispatch webhook resend kimi-1707654321-12345'])
-      .argument('[EVENT]', help.webhookEvent)
-      .action(ending(async (id?: string) => await forGivenUp(id, resend, (text, ids) => text.resent(ids)))),
+      .argument('[EVENT]', help.webhookEvents)
+      .action(ending(resendGivenUp)),
   );
   webhook.addCommand(
     command('drop', say, help.webhookDrop, ['kimi-dispatch webhook drop kimi-1707654321-12345'])
       .argument('<EVENT>', help.webhookEvent)
-      .action(ending(async (id: string) => await forGivenUp(id, drop, (text, ids) => text.dropped(ids)))),
+      .action(ending(dropUndelivered)),
   );
   return webhook;
 }
@@ -99,20 +99,25 @@ function rowOf({ id, task_name, origin, state, since, retrying }: Undelivered, {
 }
 
 /** @param id of one event; all that were given up if absent */
-async function forGivenUp(
-  id: string | undefined,
-  work: typeof resend,
-  saying: (text: CliText['webhook'], ids: string[]) => string,
-): Promise<Exit> {
+async function resendGivenUp(id?: string): Promise<Exit> {
   const context = await openContext();
   const { say, taskQueue } = context;
   return await withClient(context, async (client) => {
     const wanted = id === undefined ? await undelivered(client, taskQueue) : [{ id, state: 'given_up' }];
     const ids = wanted.filter(({ state }) => state === 'given_up').map((event) => event.id);
     const done: string[] = [];
-    for (const each of ids) if (await work(client, taskQueue, each)) done.push(each);
-    if (id !== undefined && done.length === 0) throw new CliError(EXIT.unknown_task, say.webhook.unknown(id));
-    console.log(done.length > 0 ? saying(say.webhook, done) : say.webhook.noneGivenUp);
+    for (const each of ids) if (await resend(client, taskQueue, each)) done.push(each);
+    if (id !== undefined && done.length === 0) throw new CliError(EXIT.unknown_task, say.webhook.notGivenUp(id));
+    console.log(done.length > 0 ? say.webhook.resent(done) : say.webhook.noneGivenUp);
     return EXIT.ok;
   });
+}
+
+async function dropUndelivered(id: string): Promise<Exit> {
+  const context = await openContext();
+  const { say, taskQueue } = context;
+  const isDropped = await withClient(context, async (client) => await drop(client, taskQueue, id));
+  if (!isDropped) throw new CliError(EXIT.unknown_task, say.webhook.unknown(id));
+  console.log(say.webhook.dropped(id));
+  return EXIT.ok;
 }

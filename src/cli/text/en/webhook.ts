@@ -9,6 +9,7 @@ export const webhook: CliText['webhook'] = {
   columns: ['Event', 'Task', 'Receiver', 'State', 'Since', 'Reason'],
   states: { pending: 'retrying', given_up: 'given up' },
   resent: (ids) => `Sent again, for three more days: ${ids.join(', ')}`,
-  dropped: (ids) => `Removed, and not sent any more: ${ids.join(', ')}`,
-  unknown: (id) => `There is no event "${id}" that was given up. kimi-dispatch webhook list shows which there are.`,
+  dropped: (id) => `Removed, and not sent any more: ${id}`,
+  unknown: (id) => `There is no event "${id}" that is not delivered. kimi-dispatch webhook list shows which there are.`,
+  notGivenUp: (id) => `There is no event "${id}" that was given up. kimi-dispatch webhook list shows which there are.`,
 };
