@@ -112,9 +112,33 @@ function rowsFailed(count: number): TaskError {
   return { type: 'rows_failed', message: `${count} rows have no answer` };
 }
 
+/** @returns whether Kimi has answered a row completely. An answer that came after a cancellation leaves the row cancelled. */
+export function isRowAnswered({ status, result }: Pick<MapRow, 'status' | 'result'>): boolean {
+  return status === 'done' || result?.output !== undefined;
+}
+
+/**
+ * @param except a map that does not count
+ * @returns the newest of the maps that asked the failed rows of this one again, directly or one after the other; the map itself if none did.
+ */
+export function newestRetry(results: Pick<ResultStore, 'savedSince'>, map: ResultFile, except?: string): ResultFile {
+  const later = new Map<string, ResultFile>();
+  for (const result of results.savedSince(Date.parse(map.completed_at))) {
+    if (result?.map?.retries !== undefined && result.task_id !== except) later.set(result.map.retries, result);
+  }
+  let newest = map;
+  for (let next = later.get(map.task_id); next; next = later.get(next.task_id)) {
+    // A file that was changed by hand could name a map twice.
+    later.delete(newest.task_id);
+    newest = next;
+  }
+  return newest;
+}
+
 /**
  * @param map the result of a map
- * @returns every row of its file, in order, with its newest result: of the map, or of one whose failed rows it asked again.
+ * @returns every row of its file, in order, with its newest answer, or else its newest result: of the map, or of one whose failed rows
+ *   it asked again.
  */
 export async function* rowsOfMap(results: Reading, map: ResultFile): AsyncGenerator<MapRow> {
   const total = map.map?.of ?? map.map?.rows ?? 0;
@@ -128,16 +152,27 @@ export async function* rowsOfMap(results: Reading, map: ResultFile): AsyncGenera
     maps.push(earlier);
   }
   for (let number = 1; number <= total; number += 1) {
-    const of = maps.find((each) => each.map?.only?.includes(number) ?? true) ?? map;
-    const result = await resultOfRow(results, of.task_id, number);
-    if (result) {
-      const { task_id, status, error } = result;
-      yield { number, task_id, status, ...(error && { error }), result };
-      continue;
+    const asked = maps.filter((each) => each.map?.only?.includes(number) ?? true);
+    let newest: MapRow | undefined;
+    for (const of of asked.length > 0 ? asked : [map]) {
+      const row = await rowOf(results, of, number);
+      newest ??= row;
+      // One of an earlier map may have been answered late.
+      if (!isRowAnswered(row)) continue;
+      newest = row;
+      break;
     }
-    const task_id = rowTaskId(of.task_id, number);
-    const failure = of.map?.failures.find((each) => each.number === number);
-    const gone = { type: 'result_gone', message: 'the result file of the row is gone' };
-    yield failure ?? { number, task_id, status: 'failed', error: gone };
+    if (newest) yield newest;
   }
+}
+
+async function rowOf(results: Reading, { task_id: of, map }: ResultFile, number: number): Promise<MapRow> {
+  const result = await resultOfRow(results, of, number);
+  if (result) {
+    const { task_id, status, error } = result;
+    return { number, task_id, status, ...(error && { error }), result };
+  }
+  const failure = map?.failures.find((each) => each.number === number);
+  const gone = { type: 'result_gone', message: 'the result file of the row is gone' };
+  return failure ?? { number, task_id: rowTaskId(of, number), status: 'failed', error: gone };
 }

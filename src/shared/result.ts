@@ -9,11 +9,13 @@ export interface PendingFile extends Pick<Task, 'task_id' | 'task_name' | 'model
   created_at: string;
   /** Of a map: how many rows are asked. */
   map_rows?: number;
+  /** Of a map: the one whose failed rows it asks. */
+  retries?: string;
 }
 
 /** @param created_at ISO 8601 */
 export function pendingOf(
-  { task_id, task_name, model, simulated, row, map_rows }: Omit<PendingFile, 'status' | 'created_at'>,
+  { task_id, task_name, model, simulated, row, map_rows, retries }: Omit<PendingFile, 'status' | 'created_at'>,
   created_at: string,
 ): PendingFile {
   return {
@@ -25,6 +27,7 @@ export function pendingOf(
     ...(simulated && { simulated }),
     ...(row && { row }),
     ...(map_rows !== undefined && { map_rows }),
+    ...(retries !== undefined && { retries }),
   };
 }
 

@@ -2,7 +2,7 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import { limitsOf } from '../config/index.ts';
 import { retirementOf } from '../kimi/models.ts';
-import { rowsOfMap } from '../results/map-result.ts';
+import { isRowAnswered, newestRetry, rowsOfMap } from '../results/map-result.ts';
 import { firstCharacters, isoSeconds } from '../shared/format.ts';
 import { rowsAsked, type MapInput, type MapOrder, type StoredRows } from '../shared/map.ts';
 import { MAP_WORKFLOW } from '../shared/names.ts';
@@ -26,18 +26,19 @@ const AT_ONCE = 20;
 export async function startMap(
   client: Client,
   context: TaskContext,
-  { rows: given, retries, ...task }: NewMap,
+  { rows: given, retries: named, ...task }: NewMap,
   key: string,
 ): Promise<StartedMap> {
   const { stack, results, contents, simulated } = context;
   if (stack && !stack.has_key) throw new Problem('no_api_key', {});
   const { name = nameFromPrompt(withoutColumns(task.prompt)) } = task;
   const checked = checkTask(context, { ...task, name });
-  const only = retries === undefined ? undefined : await failedRows(context, retries);
-  const rows = retries === undefined ? given : await renewed(context, given, retries);
-  const asked: Asked = { prompt: task.prompt, files: [{ sha256: rows.sha256 }, ...(task.files ?? [])] };
   const origin = originOf(task, key);
   if (!origin) throw new Error('a map has a key');
+  const failed = named === undefined ? undefined : await failedRows(context, named, idFrom(origin, 0));
+  const { retries, only } = failed ?? {};
+  const rows = retries === undefined ? given : await renewed(context, given, retries);
+  const asked: Asked = { prompt: task.prompt, files: [{ sha256: rows.sha256 }, ...(task.files ?? [])] };
   const startedMap = (task_id: string): Omit<StartedMap, 'status'> => ({
     task_id,
     task_name: name,
@@ -120,14 +121,29 @@ async function* rowsGiven(contents: ContentStore, rows: StoredRows, numbers: rea
   if (count < numbers.length) throw gone;
 }
 
-/** @returns the numbers of the rows without an answer, in order. */
-async function failedRows(context: TaskContext, task_id: string): Promise<number[]> {
+/**
+ * What the maps that retried a map have answered, is answered.
+ *
+ * @param own id of the map that is to start: a repeated start is no retry of itself
+ * @returns the newest of them, and the numbers of the rows without an answer, in order.
+ * @throws {Problem} `unfinished`, of one that is under way
+ */
+async function failedRows(
+  context: TaskContext,
+  task_id: string,
+  own: string,
+): Promise<{ retries: string; only: number[] }> {
+  const { results } = context;
   const map = await savedResult(context, task_id);
   if (!map.map) throw new Problem('no_map', { task_id });
-  const numbers: number[] = [];
-  for await (const { number, status } of rowsOfMap(context.results, map)) if (status !== 'done') numbers.push(number);
-  if (numbers.length === 0) throw new Problem('no_failed_rows', { task_id });
-  return numbers;
+  const underWay = results.pending();
+  const newest = newestRetry(results, map, own);
+  const open = underWay.find((each) => each.retries === newest.task_id && each.task_id !== own);
+  const last = open ? await savedResult(context, open.task_id) : newest;
+  const only: number[] = [];
+  for await (const row of rowsOfMap(results, last)) if (!isRowAnswered(row)) only.push(row.number);
+  if (only.length === 0) throw new Problem('no_failed_rows', { task_id });
+  return { retries: last.task_id, only };
 }
 
 async function renewed({ contents }: TaskContext, rows: StoredRows, task_id: string): Promise<StoredRows> {

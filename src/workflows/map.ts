@@ -137,9 +137,10 @@ class MapRun extends TaskRun {
 
   /** Records that it is under way, where a list finds it while no service runs. */
   async begin(): Promise<void> {
-    const { task, rows, view, text } = this;
+    const { task, rows, view, text, map } = this;
     this.setState('dispatched');
-    const pending = pendingOf({ ...task, map_rows: rows.length }, view.created_at);
+    const retries = map.retries !== undefined && { retries: map.retries };
+    const pending = pendingOf({ ...task, map_rows: rows.length, ...retries }, view.created_at);
     await CancellationScope.nonCancellable(
       async () => await this.its.recordPending([pending], text.activity.recordPending),
     );

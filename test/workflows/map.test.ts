@@ -1,4 +1,5 @@
 /** Maps on the real engine: every row is asked once, and there is one notification. */
+import { writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { rowTaskId } from '../../src/shared/task-id.ts';
@@ -136,6 +137,50 @@ describe('a map', () => {
     expect(rows.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
     expect(rows[0]?.task_id).toBe(rowTaskId(first.task_id, 1));
     expect(rows[2]?.task_id).toBe(rowTaskId(again.task_id, 3));
+  });
+
+  it('asks no row again that an earlier retry has answered, or that was answered after a cancellation', async () => {
+    const world = await openWorld({ delayMs: 0 });
+    const file: [string, string] = ['rows.jsonl', lines(6, (n) => JSON.stringify({ n, how: failing(n) }))];
+    const prompt = 'row {{n}} [[simulate: {{how}}]]';
+    const first = await startMapIn(world, file, { prompt, name: 'six' });
+    await resultOfMap(world, first);
+    // The simulated Kimi refuses a row of each map.
+    const answer = async (map: string, number: number, changes: Partial<ResultFile>): Promise<void> => {
+      const task_id = rowTaskId(map, number);
+      const row = { ...(await world.results.read(task_id)), output: `answer ${number}`, ...changes };
+      await writeFile(world.results.resultPath(task_id), JSON.stringify(row));
+    };
+    await answer(first.task_id, 3, { status: 'cancelled', late: true });
+    const key = newKey();
+    const retry = async (by = newKey()) => await startMapIn(world, file, { prompt, retries: first.task_id }, by);
+    const again = await retry(key);
+    const map = await resultOfMap(world, again);
+    expect(map.map).toMatchObject({ only: [6], retries: first.task_id });
+    await answer(again.task_id, 6, { status: 'done' });
+    expect((await answersOf(world, map)).filter((said) => said?.startsWith('answer'))).toEqual([
+      'answer 3',
+      'answer 6',
+    ]);
+    await expect(retry()).rejects.toMatchObject({ code: 'no_failed_rows' });
+    expect(await retry(key)).toMatchObject({ status: 'known', task_id: again.task_id });
+    expect(world.counts.requests).toBe(7);
+  });
+
+  it('is not retried while it is being retried', async () => {
+    const world = await openWorld({ delayMs: 0 });
+    const file: [string, string] = ['rows.txt', 'status=400 refusals=1 drop=1'];
+    const map = { prompt: 'x [[simulate: {{text}}]]' };
+    const first = await startMapIn(world, file, map);
+    await resultOfMap(world, first);
+    const again = await startMapIn(world, file, { ...map, retries: first.task_id });
+    await until(() => world.results.pending().length > 0);
+    await expect(startMapIn(world, file, { ...map, retries: first.task_id })).rejects.toMatchObject({
+      code: 'unfinished',
+      params: { task_id: again.task_id },
+    });
+    await tasksOf(world).cancel(again.task_id);
+    await resultOfMap(world, again);
   });
 
   it('counts a row whose workflow was terminated as failed, after a while', async () => {
