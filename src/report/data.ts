@@ -51,7 +51,7 @@ export interface Figures {
   truncated: number;
   /** Answers that arrived after the deadline. */
   late: number;
-  /** Results whose notification is not acknowledged yet. */
+  /** Results whose notification is not acknowledged yet. A row, or a task of a program, has none. */
   unacknowledged: number;
   /** Length of the groups over time. */
   span: Span;
@@ -97,7 +97,7 @@ export function figuresOf(entries: readonly (Entry | undefined)[], since: number
     outcomes: countsOf(known),
     truncated: known.filter((entry) => entry.status === 'done' && isTruncated(entry)).length,
     late: known.filter(({ late }) => late).length,
-    unacknowledged: known.filter(({ acknowledged }) => !acknowledged).length,
+    unacknowledged: known.filter((each) => !each.acknowledged && !each.row && each.wake !== false).length,
     span,
     overTime: overTime(known, span, since, until),
     latencies: STEPS.map((step) => latencyOf(known, step)),
@@ -241,6 +241,8 @@ const entry = z.object({
     .optional()
     .catch(undefined),
   acknowledged: z.literal(true).optional(),
+  row: z.looseObject({}).optional().catch(undefined),
+  wake: z.literal(false).optional().catch(undefined),
 });
 
 /** The fields of a result that a report needs: without prompt and output, so that 50,000 of them fit into memory. */

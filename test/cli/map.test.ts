@@ -64,9 +64,14 @@ it('is dispatched, watched, printed row by row, retried, exported, counted and r
   expect(JSON.parse((await run('usage', '--json')).stdout)).toMatchObject({ total: { tasks: 4, answered: 3 } });
   expect(JSON.parse((await run('export', '--json')).stdout)).toHaveLength(4);
   expect((await run('inbox', '--json')).stdout.trim()).toBe('[]');
+  const { task_id: retry = '' } = JSON.parse(retried.stdout) as { task_id?: string };
+  const row = String(rows[1]?.['task_id']);
+  expect(await run('rm', row, '--yes')).toMatchObject({ code: 9, stderr: expect.stringContaining(`rm ${task_id}`) });
+  expect(await run('rm', task_id, '--yes')).toMatchObject({ code: 9, stderr: expect.stringContaining(`rm ${retry}`) });
+  expect(await run('rm', retry, '--yes')).toMatchObject({ code: 0 });
+  expect(JSON.parse((await run('export', '--json')).stdout)).toHaveLength(3);
   expect(await run('rm', task_id, '--yes')).toMatchObject({ code: 0 });
-  expect(await run('status', String(rows[1]?.['task_id']))).toMatchObject({ code: 4 });
-  expect(JSON.parse((await run('export', '--json')).stdout)).toHaveLength(1);
+  expect(await run('status', row)).toMatchObject({ code: 4 });
 });
 
 it('with a broken file, an unknown column or --continue is refused, and nothing is dispatched', async () => {

@@ -165,9 +165,14 @@ describe('figures', () => {
       { ...original, cost: { amount: null } },
       { ...original, model: { toString: 1 } },
     ];
-    const { tasks, unacknowledged, slowest, byModel, byTime } = figures([original, ...broken]);
+    // They are in no inbox.
+    const others = [
+      { ...original, row: { map: 'kimi-1707654321-1', number: 1 } },
+      { ...original, wake: false },
+    ];
+    const { tasks, unacknowledged, slowest, byModel, byTime } = figures([original, ...others, ...broken]);
     expect({ tasks, unacknowledged, slowest, damaged: [byModel.damaged, byTime.damaged] }).toEqual({
-      tasks: 1,
+      tasks: 3,
       unacknowledged: 1,
       slowest: [],
       damaged: [broken.length, broken.length],

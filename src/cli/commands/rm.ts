@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs';
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import { removeRequest } from '../../relay/client.ts';
 import { notifyWorkflowId } from '../../shared/names.ts';
 import { oneLine } from '../../shared/format.ts';
+import { newestRetry } from '../../results/map-result.ts';
 import type { ResultStore } from '../../results/store.ts';
 import type { ResultFile } from '../../shared/result.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
@@ -36,6 +38,18 @@ async function whyKept(task_id: string, results: ResultStore, say: CliText): Pro
   return saved.acknowledged ? say.rm.awaitsLate(task_id) : say.rm.unacknowledged(task_id);
 }
 
+/** @returns why a task is not removed whose answer a map would miss: a row of one, or a map whose failed rows another one asked again. */
+function whyNeeded(saved: ResultFile, results: ResultStore, say: CliText): string | undefined {
+  const { task_id, row, map } = saved;
+  const open = results.pending();
+  if (row) {
+    const isKept = existsSync(results.resultPath(row.map)) || open.some((each) => each.task_id === row.map);
+    return isKept ? say.rm.row(task_id, row.map) : undefined;
+  }
+  const retry = open.find((each) => each.retries === task_id) ?? (map && newestRetry(results, saved));
+  return retry && retry.task_id !== task_id ? say.rm.retried(task_id, retry.task_id) : undefined;
+}
+
 /** @returns name and question of a task; empty if its result is gone. */
 function describe(saved: ResultFile | undefined, results: ResultStore): string {
   if (!saved) return '';
@@ -53,8 +67,10 @@ async function remove(word: string, { yes }: { yes?: true }, say: CliText): Prom
     const isRemoved = !found || (await results.removed.ids()).has(task_id);
     if (isRemoved && (await results.sizeOf(task_id)) === 0) throw new Problem('unknown_task', { task_id });
     if (found?.status.name === 'RUNNING') throw new CliError(EXIT.unfinished, await whyKept(task_id, results, say));
-    if (!yes && !process.stdin.isTTY) throw new CliError(EXIT.usage, say.rm.noTerminal(task_id));
     const saved = await results.readIfSound(task_id);
+    const needed = saved && whyNeeded(saved, results, say);
+    if (needed !== undefined) throw new CliError(EXIT.unfinished, needed);
+    if (!yes && !process.stdin.isTTY) throw new CliError(EXIT.usage, say.rm.noTerminal(task_id));
     const rows = saved ? await results.rowIdsOf(saved) : [];
     const later = results.continuationsOf([task_id, ...rows]);
     if (later > 0) console.error(say.rm.continued(later));

@@ -274,6 +274,10 @@ export const en: CliText = {
       `Task ${id} has a result and is still notifying, so nothing was removed. Acknowledge it first: kimi-dispatch ack ${id}.`,
     awaitsLate: (id) =>
       `Task ${id} still accepts a late answer, so nothing was removed. Remove it once it has ended (kimi-dispatch status ${id}).`,
+    row: (id, map) =>
+      `Task ${id} is a row of ${map}, so nothing was removed. It is removed with its map: kimi-dispatch rm ${map}.`,
+    retried: (id, retry) =>
+      `Map ${retry} asked the failed rows of ${id} again and needs its other rows, so nothing was removed. Remove that one first: kimi-dispatch rm ${retry}.`,
     noTerminal: (id) => `This is no interactive terminal, so task ${id} was not removed. Add --yes to remove it.`,
     continued: (n) =>
       `${n === 1 ? '1 task continues' : `${n} tasks continue`} this conversation and could not be continued or retried any more.`,

@@ -269,6 +269,10 @@ export const zhTW = {
       `任務 ${id} 已有結果，但還在通知，所以沒有刪除。請先用 kimi-dispatch ack ${id} 確認。`,
     awaitsLate: (id: string) =>
       `任務 ${id} 仍接受遲到的答案，所以沒有刪除。請等它結束後再刪除（kimi-dispatch status ${id}）。`,
+    row: (id: string, map: string) =>
+      `任務 ${id} 是 ${map} 的其中一筆，所以沒有刪除。它會跟著整批一起刪除：kimi-dispatch rm ${map}。`,
+    retried: (id: string, retry: string) =>
+      `${retry} 重試了 ${id} 失敗的那幾筆，還需要它其餘的答案，所以沒有刪除。請先刪除重試的那一批：kimi-dispatch rm ${retry}。`,
     noTerminal: (id: string) => `這裡不是互動式終端機，所以沒有刪除任務 ${id}。要刪除，請加上 --yes。`,
     continued: (n: number) => `有 ${n} 個任務接續這段對話；刪除後它們就不能再接續或重試。`,
     question: (id: string, task: string) =>
