@@ -960,7 +960,6 @@ describe('a message', () => {
     ['/kimi continue shorter', 'last', 'shorter'],
     [`/kimi Continue ${ID} shorter\nplease`, ID, 'shorter\nplease'],
     ['/kimi continue last night', 'last', 'last night'],
-    [`/kimi continue ${ID}`, ID, ''],
   ])('%j continues a conversation of this chat', async (words, before, prompt) => {
     const { runs } = await say(words);
     expect(runs).toEqual([['dispatch', '-p', '-', `--continue=${before}`, '--route', route, prompt]]);
@@ -1164,7 +1163,18 @@ describe('/kimi', () => {
     [`status ${ID}-again-1`, ['status', `${ID}-again-1`, ...chat], undefined],
     // The command line reports that it is no task id: it must not be paid for as a prompt.
     ['cancel kimi-1707', ['cancel', 'kimi-1707', ...chat], undefined],
+    ['cancel last', ['cancel', 'last', ...chat], undefined],
+    ['Cancel news', ['cancel', 'news', ...chat], undefined],
+    ['allow 12345', ['allow', '12345', ...chat], undefined],
+    ['result 晨報', ['result', '晨報', ...chat], undefined],
+    ['status news', ['status', 'news', ...chat], undefined],
+    // A word of a user cannot be an option.
+    ['cancel --help', ['cancel', ...chat, '--', '--help'], undefined],
+    ['cancel culture 是什麼？', ['dispatch', '-p', '-', ...chat], 'cancel culture 是什麼？'],
+    ['status 是什麼意思？', ['dispatch', '-p', '-', ...chat], 'status 是什麼意思？'],
+    ['more about llamas', ['dispatch', '-p', '-', ...chat], 'more about llamas'],
     ['retry', ['retry', 'last', ...chat], undefined],
+    ['retry news', ['retry', 'news', ...chat], undefined],
     [`retry ${ID}`, ['retry', ID, ...chat], undefined],
     // Its words cannot widen it to other chats.
     ['search  半導體 --route x', ['search', '-l', '10', ...chat, '--', '半導體', '--route', 'x'], undefined],
@@ -1188,9 +1198,9 @@ describe('/kimi', () => {
     ['scheduled maintenance', ['dispatch', '-p', '-', ...chat], 'scheduled maintenance'],
     ['usage', ['usage'], undefined],
   ])('%s', async (args, words, input) => {
-    const { runs, text } = await ask(args);
+    const { runs, text, shown } = await ask(args);
     expect(runs).toEqual([{ args: words, input }]);
-    expect(text).toContain('said');
+    expect(text ?? shown[0]?.payloads[0]?.text).toContain('said');
   });
 
   it.each([
@@ -1199,8 +1209,20 @@ describe('/kimi', () => {
     ['schedule a meeting with Bob', 'It does not begin with a time'],
     ['schedule 每天 8:00 --map x', 'cannot have --map'],
     ['help', '--批次'],
+    ['search', 'Write /kimi search WORDS'],
+    ['cancel', 'Write /kimi cancel with its id, its name or last'],
+    ['allow', 'Write /kimi allow with'],
+    ['more', 'needs the whole id'],
+    ['more last', 'needs the whole id'],
+    ['continue', 'There is no question'],
+    ['--search', 'There is no question'],
   ])('%s starts nothing, and says what to write', async (args, said) => {
     expect(await ask(args)).toMatchObject({ runs: [], text: expect.stringContaining(said) });
+  });
+
+  it('alone shows the tasks of the chat; where there are none, how to ask', async () => {
+    expect((await ask('', { stdout: ID })).text).toBe(ID);
+    expect((await ask('', { stdout: '沒有這樣的任務' })).text).toContain('--批次');
   });
 
   it('result of a map shows its counts, and the rows as a file that Excel reads', async () => {
@@ -1251,13 +1273,14 @@ describe('/kimi', () => {
   it.each([
     ['result', `接續 ${BEFORE}\n任務編號：${ID}`],
     [`result ${ID}-late`, `接續 ${BEFORE}`],
+    ['result last', `接續 ${BEFORE}\n任務編號：${ID}`],
   ])('%s can be replied to', async (args, stderr) => {
     const { answers } = await ask(args, { stdout: '`x`', stderr });
     for (const id of ['1', '2']) expect(await answers.taskOf(ROUTE, id)).toBe(ID);
   });
 
   it('shows the error of the command line', async () => {
-    expect((await ask('cancel', { exit: 2, stdout: '', stderr: '缺少 TASK。' })).text).toBe('缺少 TASK。');
+    expect((await ask('cancel x', { exit: 4, stdout: '', stderr: '沒有 x。' })).text).toBe('沒有 x。');
   });
 
   it.each([

@@ -9,14 +9,17 @@ import { HELP } from './help.ts';
 import { forChat, UNKNOWN_CHAT, type Chat } from './routes.ts';
 import type { Notifier } from './notifier.ts';
 
-/** Subcommands, alone or with a task. A wrong id is reported by the command line; it must not become a prompt. */
-const COMMAND = /^(?:(?<verb>status|list|cancel|allow|result|retry|usage)(?:\s+(?<id>kimi-\S*))?)?$/i;
+/**
+ * Subcommands, alone or with one word for a task, which the command line looks up: what it does not find must not become a
+ * prompt, which is paid for. A sentence in Chinese has no spaces, but marks.
+ */
+const COMMAND = /^(?:(?<verb>status|list|cancel|allow|result|retry|usage|more)(?:\s+(?<id>[^\s?？!！,，、。]+))?)?$/iu;
 
 /** `result TASK PAGE`, where a chat shows a long answer in pages. */
-const PAGE = /^(?<verb>result)\s+(?<id>kimi-\S+)\s+(?<page>\d+)$/i;
+const PAGE = /^(?<verb>result)\s+(?<id>\S+)\s+(?<page>\d+)$/i;
 
 /** `search` with the words that are searched for in the questions and answers of the chat. */
-const SEARCH = /^search\s+(?<words>\S.*)$/isu;
+const SEARCH = /^search(?:\s+(?<words>\S.*))?$/isu;
 
 /** `help` alone. */
 const ASKS_FOR_HELP = /^(?:help|說明|幫助)$/i;
@@ -48,6 +51,24 @@ const NO_ROWS =
   '--逐筆（--map）要附上一個 .csv、.jsonl 或 .txt，所以什麼都沒做。問題裡的 {{欄名}} 會逐筆代入，.txt 用 {{text}}。\n' +
   '--map needs an attached .csv, .jsonl or .txt, so nothing was done. {{column}} in the prompt stands for each row’s value, {{text}} of a .txt.';
 
+const NO_PROMPT =
+  '沒有問題可以交給 Kimi，所以什麼都沒做。請把問題寫在同一則訊息裡；/kimi help 有用法。\n' +
+  'There is no question for Kimi, so nothing was done. Write it in the same message; /kimi help shows how.';
+
+const NO_WORDS = '要搜尋什麼？請寫 /kimi search 字詞。\nSearch for what? Write /kimi search WORDS.';
+
+/** @returns what a command says that needs a task. */
+function noTask(verb: string): string {
+  return (
+    `哪一個任務？請寫 /kimi ${verb} 和它的編號、名稱或 last；/kimi list 可查看有哪些任務。\n` +
+    `Which task? Write /kimi ${verb} with its id, its name or last; /kimi list shows the tasks.`
+  );
+}
+
+const NO_MORE =
+  '什麼都沒做：/kimi more 要有完整的任務編號；也可以寫 /kimi continue 請繼續。\n' +
+  'Nothing was done: /kimi more needs the whole id of a task; or write /kimi continue go on.';
+
 /** What a command says where a map has rows with an answer each. */
 const HAS_ROWS = /kimi-dispatch result (?<map>kimi-\d+-\d+) --all/;
 
@@ -71,6 +92,7 @@ export async function dispatchFromChat(
   files: readonly string[] = [],
 ): Promise<Reply> {
   if (misspelt) return { text: misspeltOption(misspelt) };
+  if (prompt.trim() === '') return { text: NO_PROMPT };
   if (options.includes('map') && !isAuthorized) return { text: NOT_AUTHORIZED };
   const more = optionsOf(options, files);
   if (!more) return { text: NO_ROWS };
@@ -123,6 +145,7 @@ export function searching(words: string, limit: string, more: readonly string[] 
 /** @returns whether these words after `/kimi` are a command and no prompt. */
 export function isCommand(args: string): boolean {
   const words = args.trim();
+  if (MORE.test(words)) return false;
   return isAboutSchedules(words) || [ASKS_FOR_HELP, SEARCH, PAGE, COMMAND].some((form) => form.test(words));
 }
 
@@ -144,23 +167,36 @@ export async function answerCommand(
   if (!isAuthorized) return { text: NOT_AUTHORIZED };
   if (isAboutSchedules(asked)) return await changeSchedules(run, asked, chat);
   const command = [SEARCH, PAGE, COMMAND].map((form) => form.exec(asked)?.groups).find(Boolean);
-  const { verb = 'list', id, words, page = '1' } = command ?? {};
+  const { id, words, page = '1' } = command ?? {};
+  const verb = command?.['verb']?.toLowerCase();
   const tasks = forChat(run, chat);
   if (words !== undefined) return { text: block(toChat(await tasks(searching(words, LISTED)))) };
-  const ofTask = id ? [id] : [];
-  switch (verb.toLowerCase()) {
+  switch (SEARCH.test(asked) ? 'search' : verb) {
+    case 'search':
+      return { text: NO_WORDS };
+    case 'more':
+      return { text: NO_MORE };
     case 'usage':
       return { text: block(toChat(await run(['usage']))) };
     case 'retry':
-      return started(await tasks(['retry', id ?? LAST]));
+      return started(await tasks(['retry', ...named(id ?? LAST)]));
     case 'cancel':
     case 'allow':
-      return { text: toChat(await tasks([verb.toLowerCase(), ...ofTask])) };
+      return { text: id ? toChat(await tasks([verb, ...named(id)])) : noTask(verb) };
     case 'result':
       return await showResult(tasks, notifier, { id, page: Math.max(1, Number(page)) }, chat);
+    case undefined: {
+      const ran = await tasks(['list', '-l', LISTED]);
+      return { text: ran.exit === 0 && !TASK_ID_IN.test(ran.stdout) ? HELP : block(toChat(ran)) };
+    }
     default:
-      return { text: block(toChat(await tasks(id ? ['status', id] : ['list', '-l', LISTED]))) };
+      return { text: block(toChat(await tasks(id ? ['status', ...named(id)] : ['list', '-l', LISTED]))) };
   }
+}
+
+/** @returns the argument for a task. A word of a user may look like an option. */
+function named(id: string): string[] {
+  return id.startsWith('-') ? ['--', id] : [id];
 }
 
 async function changeSchedules(run: Run, args: string, chat: Chat): Promise<Reply> {
@@ -178,7 +214,7 @@ async function showResult(
   { id, page }: { id: string | undefined; page: number },
   chat: Chat,
 ): Promise<Reply | undefined> {
-  const ran = await tasks(['result', ...(id ? [id] : [])]);
+  const ran = await tasks(['result', ...(id ? named(id) : [])]);
   const map = HAS_ROWS.exec(ran.stderr)?.groups?.['map'];
   const text = excerptOf(map === undefined ? toChat(ran) : ran.stdout, EXCERPT_CHARS);
   if ((ran.exit !== 0 && map === undefined) || typeof chat === 'string') return { text };
@@ -186,7 +222,8 @@ async function showResult(
     map === undefined
       ? { name: `${id ?? 'result'}.md`, content: ran.stdout }
       : { name: `${map}.csv`, content: `\uFEFF${(await tasks(['result', map, '--csv'])).stdout}\r\n` };
-  const shown = { task_id: map ?? parseTaskId(id ?? lastTaskIn(ran) ?? '')?.task_id ?? '', page };
+  const task = parseTaskId(id ?? '')?.task_id ?? lastTaskIn(ran);
+  const shown = { task_id: map ?? task ?? '', page };
   const delivery = await notifier.showAnswer(chat, text, file, shown);
   if (!delivery) return { text: `沒有第 ${page} 段。 There is no part ${page}.` };
   return delivery.outcome === 'sent' ? undefined : { text: delivery.error ?? delivery.outcome };

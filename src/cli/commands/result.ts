@@ -7,6 +7,7 @@ import { EXIT, type Exit } from '../../service/exit.ts';
 import type { Route } from '../../shared/chat.ts';
 import { oneLine } from '../../shared/format.ts';
 import { isTruncated, type Question } from '../../shared/result.ts';
+import { parseTaskId } from '../../shared/task-id.ts';
 import { Problem } from '../../tasks/problem.ts';
 import { explain, textFor } from '../../text/index.ts';
 import { CliError, exitFor } from '../exit.ts';
@@ -75,8 +76,8 @@ async function result(
     if (isTruncated(saved)) console.error(text.truncated.sentence);
     if (saved.continues !== undefined) console.error(say.continuing(saved.continues));
     if (saved.simulated) console.error(say.simulatedNotice);
-    // Whose answer it is, where the newest was asked for. The plugin reads the last id.
-    if (word === undefined) console.error(say.taskId(saved.task_id));
+    // Whose answer it is, where the newest was asked for, or a chat named it otherwise. The plugin reads the last id.
+    if (word === undefined || (chat && !parseTaskId(word))) console.error(say.taskId(saved.task_id));
   } else if (saved.map) {
     const { outcomeText } = await import('../../notify/message.ts');
     console.log(withoutControls(outcomeText(saved, text)));
