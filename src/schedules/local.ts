@@ -67,7 +67,15 @@ export class LocalSchedules implements ServiceSchedules {
       ...(isStored(scheduled) && { stored: true }),
     };
     return await context.withClient(async (client) => {
-      const handle = await create(client, context, scheduled, { ...specOf(times), timezone }, memo);
+      const spec = { ...specOf(times), timezone };
+      const handle = await create(
+        client,
+        context,
+        scheduled,
+        spec,
+        memo,
+        wanted.task.name === undefined ? 1 : undefined,
+      );
       const added = await this.describe(client, handle);
       if (added.next !== undefined) return added;
       await handle.delete();
@@ -188,15 +196,22 @@ function withoutMessage({ message: _, ...chat }: Route): Route {
   return chat;
 }
 
-/** @throws {Problem} if the name is taken, or the engine does not accept the times */
+/**
+ * @param attempt which name is tried, if it is derived from the prompt: a chat gets the next one where the schedule of that
+ *   name is not its own, which it could neither see nor remove
+ * @throws {Problem} if the name is taken, or the engine does not accept the times
+ */
 async function create(
   client: Client,
-  { taskQueue }: TaskContext,
+  context: TaskContext,
   scheduled: ScheduledTask,
   spec: ScheduleSpec,
   memo: ScheduleMemo,
+  attempt?: number,
 ): Promise<ScheduleHandle> {
-  const { schedule: name, task } = scheduled;
+  const { task } = scheduled;
+  const name = (attempt ?? 1) === 1 ? scheduled.schedule : `${scheduled.schedule}-${attempt}`;
+  const { taskQueue } = context;
   const id = scheduleId(taskQueue, name);
   try {
     return await client.schedule.create({
@@ -208,7 +223,7 @@ async function create(
         workflowType: SCHEDULE_WORKFLOW,
         workflowId: id,
         taskQueue,
-        args: [scheduled],
+        args: [{ ...scheduled, schedule: name }],
         staticSummary: textFor(task.lang ?? 'zh-TW').schedule.summary(name),
       },
       memo: { ...memo },
@@ -218,6 +233,8 @@ async function create(
       const handle = client.schedule.getHandle(id);
       const before = (await handle.describe()).memo as unknown as ScheduleMemo;
       if (before.key === memo.key) return handle;
+      if (attempt !== undefined && memo.route && !isOfChat(memo.route, before.route))
+        return await create(client, context, scheduled, spec, memo, attempt + 1);
       throw new Problem('schedule_exists', { name });
     }
     // The client's form of `INVALID_ARGUMENT`.

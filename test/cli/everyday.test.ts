@@ -411,6 +411,8 @@ it('search with a chat finds its tasks only', async () => {
     return matches.map(({ task_id }) => task_id);
   };
   expect(await found(...of('1'))).toEqual([own]);
+  // The plugin remembers whose answer a chat was shown.
+  expect((await run('result', 'pangolins', ...of('1'))).stderr).toContain(own);
   expect(await found(...of('3'))).toEqual([]);
   expect((await found()).toSorted()).toEqual([own, others].toSorted());
 });

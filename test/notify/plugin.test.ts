@@ -1188,6 +1188,8 @@ describe('/kimi', () => {
     ['x --search', ['dispatch', '-p', '-', ...chat], 'x --search'],
     ['schedule', ['schedule', 'list', ...chat], undefined],
     ['schedule pause my news', ['schedule', 'pause', ...chat, '--', 'my news'], undefined],
+    ['schedule remove "my news"', ['schedule', 'remove', ...chat, '--', 'my news'], undefined],
+    ['schedule 0 8 * * *：5 則新聞', ['schedule', 'add', '-p', '-', ...chat, '--', '0 8 * * *'], '5 則新聞'],
     ['排程 刪除 晨報', ['schedule', 'remove', ...chat, '--', '晨報'], undefined],
     [
       'schedule 每天 8:00 --search {{date}} 的新聞',
@@ -1208,6 +1210,9 @@ describe('/kimi', () => {
     ['--map {{text}}', '--map needs an attached'],
     ['schedule a meeting with Bob', 'It does not begin with a time'],
     ['schedule 每天 8:00 --map x', 'cannot have --map'],
+    ['schedule 0 0 8 * * * six', 'This looks like a cron of six fields'],
+    ['schedule 每天 8:00', 'It does not say what to ask'],
+    ['schedule pause', 'Which schedule?'],
     ['help', '--批次'],
     ['search', 'Write /kimi search WORDS'],
     ['cancel', 'Write /kimi cancel with its id, its name or last'],
@@ -1218,6 +1223,13 @@ describe('/kimi', () => {
     ['--search', 'There is no question'],
   ])('%s starts nothing, and says what to write', async (args, said) => {
     expect(await ask(args)).toMatchObject({ runs: [], text: expect.stringContaining(said) });
+  });
+
+  it.each(['zh-TW', 'en'] as const)('schedule advises no option where a name is taken (%s)', async (lang) => {
+    const stderr = cliText(lang).schedule.exists('news');
+    const { text } = await ask('schedule 每天 8:00 news', { exit: 2, stdout: '', stderr });
+    expect(text).toMatch(/(?:換個問題開頭|Begin the prompt).*\/kimi schedule remove "news"/);
+    expect(text).not.toContain('-n');
   });
 
   it('alone shows the tasks of the chat; where there are none, how to ask', async () => {

@@ -274,6 +274,13 @@ describe('what cannot be added', () => {
     expect(added.name).toBe('news-of');
     expect(await schedules.add(wanted, key)).toEqual(added);
     await expect(schedules.add(wanted, newKey())).rejects.toMatchObject({ code: 'schedule_exists' });
+    // A chat can neither see nor remove it.
+    const ofChat = { ...wanted, task: { ...wanted.task, route: { channel: 'telegram', to: '1' } } };
+    expect((await schedules.add(ofChat, newKey())).name).toBe('news-of-2');
+    await expect(schedules.add(ofChat, newKey())).rejects.toMatchObject({
+      code: 'schedule_exists',
+      params: { name: 'news-of-2' },
+    });
   });
 });
 

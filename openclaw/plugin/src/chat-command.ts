@@ -168,10 +168,10 @@ export async function answerCommand(
   if (isAboutSchedules(asked)) return await changeSchedules(run, asked, chat);
   const command = [SEARCH, PAGE, COMMAND].map((form) => form.exec(asked)?.groups).find(Boolean);
   const { id, words, page = '1' } = command ?? {};
-  const verb = command?.['verb']?.toLowerCase();
+  const verb = SEARCH.test(asked) ? 'search' : command?.['verb']?.toLowerCase();
   const tasks = forChat(run, chat);
   if (words !== undefined) return { text: block(toChat(await tasks(searching(words, LISTED)))) };
-  switch (SEARCH.test(asked) ? 'search' : verb) {
+  switch (verb) {
     case 'search':
       return { text: NO_WORDS };
     case 'more':
@@ -235,11 +235,18 @@ async function showResult(
  */
 const ADVISED = /kimi-dispatch (?<verb>status|list|cancel|allow|result|retry|usage|watch|schedule)\b(?! [\w-]+[)）])/g;
 
+/** A chat has no `-n`: there a schedule is named after its prompt. */
+const NAMING = [
+  ['用 -n 取別的名稱', '換個問題開頭（名稱由它而來）'],
+  ['Give another name with -n', 'Begin the prompt with other words (the name comes from them)'],
+] as const;
+
 /** @returns the text for a chat: an error advises its commands instead of those of a terminal. */
 function toChat(ran: Ran): string {
   // A task that is paused is a success that advises a command.
   if (ran.exit === 0 && !ran.stdout.startsWith('⏸️')) return saidBy(ran);
-  return saidBy(ran).replaceAll(ADVISED, (_, verb: string) => `/kimi ${verb === 'watch' ? 'status' : verb}`);
+  const said = NAMING.reduce((text, [advice, own]) => text.replace(advice, own), saidBy(ran));
+  return said.replaceAll(ADVISED, (_, verb: string) => `/kimi ${verb === 'watch' ? 'status' : verb}`);
 }
 
 /** Keeps the columns of a table. */

@@ -14,6 +14,24 @@ const NO_TIME =
   '看不出什麼時候要執行，所以什麼都沒做。例如：/kimi schedule 每天 8:00 整理今天的新聞；也可以用 list、pause、resume、run、remove。要問 Kimi 這句話，請寫「Kimi：schedule …」。\n' +
   'It does not begin with a time, so nothing was done. For example: /kimi schedule every day 8:00 summarise the news; or list, pause, resume, run, remove. To ask Kimi this, write “Kimi: schedule …”.';
 
+/** A sixth field after the five of cron: then the first is seconds. Marked off, it begins the question. */
+const SIXTH = /^\s+(?:[*?][\d/*,-]*|[0-7](?:[-,][0-7])*|(?:sun|mon|tue|wed|thu|fri|sat)(?:[-,][a-z]{3})*)(?=\s|$)/i;
+
+const SIX_FIELDS =
+  '這看起來是六欄的 cron，但 cron 只有五欄（沒有秒），所以什麼都沒做。如果第六個字是問題的開頭，請在五欄後面加冒號：/kimi schedule 0 8 * * *：5 則新聞。\n' +
+  'This looks like a cron of six fields; there are five (no seconds), so nothing was done. If the sixth word begins the prompt, put a colon before it: /kimi schedule 0 8 * * *: 5 news items.';
+
+const NO_PROMPT =
+  '沒有寫要問 Kimi 什麼，所以什麼都沒做。例如：/kimi schedule 每天 8:00 整理今天的新聞。\n' +
+  'It does not say what to ask Kimi, so nothing was done. For example: /kimi schedule every day 8:00 summarise the news.';
+
+const NO_NAME =
+  '哪一個排程？請在後面寫上它的名稱；/kimi schedule 可查看有哪些排程。\n' +
+  'Which schedule? Write its name after it; /kimi schedule shows the schedules.';
+
+/** Marks around a name. */
+const QUOTED = /^["“「'](?<name>.+)["”」']$/u;
+
 const NO_MAP = '排程不能用 --map，所以什麼都沒做。\nA schedule cannot have --map, so nothing was done.';
 
 /** @returns whether these words after `/kimi` are about schedules. */
@@ -28,7 +46,8 @@ export function scheduling(args: string): { run: Parameters<Run>; starts?: true;
   const { verb = '', name } = ACTION.exec(rest)?.groups ?? {};
   if (verb !== '') {
     const action = ACTIONS[verb] ?? verb.toLowerCase();
-    const named = name === undefined || action === 'list' ? [] : ['--', name];
+    if (name === undefined && action !== 'list') return { text: NO_NAME };
+    const named = name === undefined || action === 'list' ? [] : ['--', QUOTED.exec(name)?.groups?.['name'] ?? name];
     return {
       run: [['schedule', action, ...named]],
       ...(action === 'run' && { starts: true }),
@@ -37,7 +56,9 @@ export function scheduling(args: string): { run: Parameters<Run>; starts?: true;
   }
   const due = timesAtStart(rest);
   if (!due) return { text: NO_TIME };
+  if (/^[\d*]/.test(due.when) && SIXTH.test(rest.slice(due.when.length))) return { text: SIX_FIELDS };
   const { options, prompt } = optionsIn(due.rest);
+  if (prompt.trim() === '') return { text: NO_PROMPT };
   const more = optionsOf(options, []);
   return more ? { run: [['schedule', 'add', '-p', '-', ...more, '--', due.when], prompt] } : { text: NO_MAP };
 }
