@@ -1,7 +1,7 @@
 import express, { type Express, type Request, type RequestHandler } from 'express';
 import type { Logger } from 'pino';
 import { openAi, type OpenAiOptions } from '../openai/router.ts';
-import { allow, createApp, refuseOthers } from '../service/express.ts';
+import { allow, createApp, refuseOthers, requireUtf8 } from '../service/express.ts';
 import { HttpError } from '../service/http.ts';
 import { MAX_FILE_BYTES, MAX_PROMPT_BYTES } from '../shared/task.ts';
 import { OwnTasks } from '../tasks/own.ts';
@@ -66,7 +66,7 @@ function tokenOf(request: Request): string | undefined {
 }
 
 function addOperations(app: Express, tasksFor: TasksFor, streams: EventStreams): void {
-  const json = express.json({ limit: MAX_BODY_BYTES, strict: false });
+  const json = express.json({ limit: MAX_BODY_BYTES, strict: false, verify: requireUtf8 });
   const raw = express.raw({ limit: MAX_FILE_BYTES, type: 'application/octet-stream', inflate: false });
 
   app.route('/v1/openapi.json').get((_request, response) => {

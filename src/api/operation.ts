@@ -72,7 +72,6 @@ export function present<T extends object>(value: T): Present<T> {
 }
 
 /** @returns the `Idempotency-Key` of a request, or a new one. @throws {InvalidRequest} */
-export function keyOf(request: Request): string {
-  const header = request.get('idempotency-key');
-  return header === undefined ? newKey() : read(schemas.idempotencyKey, header, 'header');
+export function keyOf({ headers }: Pick<Request, 'headers'>): string {
+  return read(schemas.keyHeader, headers, 'header')['idempotency-key'] ?? newKey();
 }

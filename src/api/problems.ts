@@ -6,10 +6,11 @@ import { isBodyError, pathOf } from '../service/express.ts';
 import { ServiceError } from '../service/exit.ts';
 import { HttpError } from '../service/http.ts';
 import { Problem, type ProblemCode, type Problems } from '../tasks/problem.ts';
+import { NAME_RULE } from '../tasks/task-name.ts';
 import { EngineLost, EngineUnreachable } from '../temporal/engine-unreachable.ts';
 
-/** Status and title of each problem. */
-export const PROBLEMS: Record<ProblemCode, [status: number, title: string]> = {
+/** Status and title of each problem, and what is allowed instead. */
+export const PROBLEMS: Record<ProblemCode, [status: number, title: string, detail?: string]> = {
   unknown_task: [404, 'There is no such task'],
   no_results: [404, 'There is no result yet'],
   unfinished: [409, 'The task has no result yet'],
@@ -45,7 +46,7 @@ export const PROBLEMS: Record<ProblemCode, [status: number, title: string]> = {
   rows_gone: [410, 'The rows of the map are no longer stored'],
   no_prompt: [422, 'The prompt is empty'],
   bad_receiver: [422, 'No event is sent to this address'],
-  bad_name: [422, 'The name cannot be used'],
+  bad_name: [422, 'The name cannot be used', NAME_RULE],
   unknown_schedule: [404, 'There is no such schedule'],
   schedule_exists: [409, 'There is a schedule of this name'],
   unknown_times: [422, 'It is not clear when the schedule is due'],
@@ -119,6 +120,6 @@ export function detailsOf(error: unknown): Details | undefined {
 }
 
 function problemDetails(code: ProblemCode, params: Problems[ProblemCode]): Details {
-  const [status, title] = PROBLEMS[code];
-  return { status, code, title, ...params };
+  const [status, title, detail] = PROBLEMS[code];
+  return { status, code, title, ...(detail !== undefined && { detail }), ...params };
 }

@@ -5,6 +5,7 @@ import type { Question, ResultFile } from '../shared/result.ts';
 import { NOTIFICATION, TASK_ID } from '../shared/task-id.ts';
 import { OUTCOMES, TASK_STATES, TOOLS } from '../shared/task.ts';
 import { CURSOR } from '../tasks/local.ts';
+import { NAME_RULE } from '../tasks/task-name.ts';
 import { budget, budgetPause, queuePosition } from './wait-schemas.ts';
 import { mapCounts, mapSummary, rowOf, storedRows } from './map-schemas.ts';
 import { metadata, priority, reported, taskFile, taskRequest, turn } from './question-schemas.ts';
@@ -45,7 +46,7 @@ export const newTask = named(
   'A task to start. What is absent is as configured.',
   z.strictObject({
     prompt: z.string(),
-    name: z.string().optional().describe('Derived from the prompt if absent.'),
+    name: z.string().optional().describe(`Derived from the prompt if absent. ${NAME_RULE}`),
     model: modelName.optional(),
     request: taskRequest.optional(),
     files: z.array(taskFile).optional().describe('As POST /v1/files returned them.'),
@@ -381,3 +382,4 @@ export const taskParams = z.strictObject({ task_id: z.string().regex(TASK_ID) })
 
 /** `Idempotency-Key`: visible characters. */
 export const idempotencyKey = z.string().regex(/^[\x21-\x7E]{1,255}$/);
+export const keyHeader = z.object({ 'idempotency-key': idempotencyKey.optional() });

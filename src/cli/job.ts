@@ -22,6 +22,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { taskFromMessage, type Route } from '../shared/chat.ts';
+import { SCHEMA_TYPES } from '../shared/json-schema.ts';
 
 /** Options of a request besides the prompt. */
 export interface RequestOptions {
@@ -148,8 +149,6 @@ async function readAttachment(path: string, say: CliText): Promise<Attachment> {
 /** Keywords of JSON Schema (up to draft 2020-12) that constrain a value, unlike `title`. */
 const SCHEMA_KEYWORD =
   /^(?:\$ref|allOf|anyOf|oneOf|not|if|enum|const|properties|patternProperties|additionalProperties|required|items|prefixItems)$/;
-
-const SCHEMA_TYPES = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null'];
 
 /** Every JSON object is a valid schema. One without a constraint is likely the wrong file; a package.json has a `type` too. */
 function isSchema(json: unknown): json is Record<string, unknown> {

@@ -1,3 +1,4 @@
+import { wrongTypeIn } from '../shared/json-schema.ts';
 import type { Cost, Tokens } from '../shared/result.ts';
 import type { TaskRequest } from '../shared/task.ts';
 import type { ErrorDetail } from '../shared/error-detail.ts';
@@ -222,6 +223,8 @@ export function parametersFor(id: string, wanted: TaskRequest = {}): ModelParame
   const model = modelOf(id);
   const { temperature, max_tokens, json_schema, images = [] } = wanted;
   checkImages(id, images.length);
+  const wrong = wrongTypeIn(json_schema);
+  if (wrong !== undefined) throw badParameter({ code: 'no_schema', type: wrong });
   if (model) {
     checkThinking(model, wanted);
     checkTemperature(model, wanted);

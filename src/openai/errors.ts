@@ -102,6 +102,7 @@ const PARAMS: Record<string, string> = {
   no_effort: 'reasoning_effort',
   no_efforts: 'reasoning_effort',
   cap: 'max_tokens',
+  no_schema: 'response_format',
   no_tools: 'tools',
   no_batch: 'service_tier',
   retired: 'model',

@@ -4,10 +4,10 @@ import type { Model } from 'openai/resources/models';
 import type { Logger } from 'pino';
 import type { EventStreams } from '../api/event-stream.ts';
 import { read } from '../api/operation.ts';
-import { idempotencyKey } from '../api/schemas.ts';
+import { keyHeader } from '../api/schemas.ts';
 import { MODELS } from '../kimi/models.ts';
 import type { LiveAnswer } from '../relay/recordings.ts';
-import { allow } from '../service/express.ts';
+import { allow, requireUtf8 } from '../service/express.ts';
 import type { ResultFile } from '../shared/result.ts';
 import { notificationId } from '../shared/task-id.ts';
 import { MAX_FILES_BYTES } from '../shared/task.ts';
@@ -52,7 +52,7 @@ interface Exchange {
 export function openAi(options: OpenAiOptions): [Router, ErrorRequestHandler] {
   const { log } = options;
   const router = express.Router({ caseSensitive: true, strict: true });
-  const json = express.json({ limit: MAX_BODY_BYTES });
+  const json = express.json({ limit: MAX_BODY_BYTES, verify: requireUtf8 });
   const starts = new Starts();
 
   router
@@ -151,9 +151,8 @@ async function exchangeOf({ open }: OpenAiOptions, request: Request, response: R
 }
 
 function askingOf({ ownerOf }: OpenAiOptions, { request, signal }: Exchange, waits: boolean): Asking {
-  const header = request.get('idempotency-key');
   return {
-    key: header === undefined ? undefined : read(idempotencyKey, header, 'header'),
+    key: read(keyHeader, request.headers, 'header')['idempotency-key'],
     owner: ownerOf(request),
     sent: `${request.path} ${JSON.stringify(request.body)}`,
     waits,

@@ -254,7 +254,7 @@ export interface Route {
 export interface NewTask {
   prompt: string;
   /**
-   * Derived from the prompt if absent.
+   * Derived from the prompt if absent. At most 64 letters, digits, spaces and . _ - of any script, with a letter or digit at both ends; not `last`, a number or the beginning of an id (`kimi-1`), which name another task.
    */
   name?: string;
   model?: string;
@@ -316,7 +316,7 @@ export interface NewTask {
 export interface FollowUp {
   prompt: string;
   /**
-   * Derived from the prompt if absent.
+   * Derived from the prompt if absent. At most 64 letters, digits, spaces and . _ - of any script, with a letter or digit at both ends; not `last`, a number or the beginning of an id (`kimi-1`), which name another task.
    */
   name?: string;
   model?: string;
@@ -370,7 +370,7 @@ export interface FollowUp {
 export interface NewMap {
   prompt: string;
   /**
-   * Derived from the prompt if absent.
+   * Derived from the prompt if absent. At most 64 letters, digits, spaces and . _ - of any script, with a letter or digit at both ends; not `last`, a number or the beginning of an id (`kimi-1`), which name another task.
    */
   name?: string;
   model?: string;
@@ -962,7 +962,7 @@ export interface NewSchedule {
   task: {
     prompt: string;
     /**
-     * Derived from the prompt if absent.
+     * Derived from the prompt if absent. At most 64 letters, digits, spaces and . _ - of any script, with a letter or digit at both ends; not `last`, a number or the beginning of an id (`kimi-1`), which name another task.
      */
     name?: string;
     model?: string;

@@ -1,4 +1,5 @@
 /** What the express apps of all services have in common. */
+import { isUtf8 } from 'node:buffer';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express';
 import type { Logger } from 'pino';
 import { HttpError } from './http.ts';
@@ -24,6 +25,11 @@ export function notFound(): HttpError {
 export const refuseOthers: RequestHandler = () => {
   throw notFound();
 };
+
+/** `verify` of `express.json`, which would replace bytes that are not UTF-8. */
+export function requireUtf8(_request: unknown, _response: unknown, body: Buffer, encoding: string): void {
+  if (encoding === 'utf-8' && !isUtf8(body)) throw new HttpError(400, 'invalid_json', 'The body is not JSON in UTF-8');
+}
 
 /** An error of express's body parser, e.g. a body that is not JSON or too large. */
 export interface BodyError extends Error {

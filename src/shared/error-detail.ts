@@ -29,6 +29,8 @@ export interface Details {
   no_effort: { model: string; effort: string; efforts: string[] };
   no_efforts: { model: string; hasSwitch: boolean };
   no_images: { model: string; successor: string };
+  /** A JSON Schema has a type that there is not. */
+  no_schema: { type: string };
   /** Tools that only Moonshot's relay offers. */
   no_tools: { tools: string[]; simulated?: true };
   /** Batches, only Moonshot's relay makes them; or those of a model, or with tools. */

@@ -29,6 +29,10 @@ const BEFORE_TOPIC = new RegExp(`^(?:(?:${KIND})[，,]?(?:${ABOUT})|關於|关�
 const WORD = /(?:[\p{L}\p{N}]\p{M}{0,3})+/gu;
 const NAME = /^(?:[\p{L}\p{N}]\p{M}{0,3})(?:(?:[ ._-]|[\p{L}\p{N}]\p{M}{0,3})*[\p{L}\p{N}]\p{M}{0,3})?$/u;
 
+/** What {@link isTaskName} allows, in English, for programs. */
+export const NAME_RULE =
+  'At most 64 letters, digits, spaces and . _ - of any script, with a letter or digit at both ends; not `last`, a number or the beginning of an id (`kimi-1`), which name another task.';
+
 /** What names another task where a task is named: the newest one, the end of an id, an id. */
 const RESERVED = /^(?:last|\d+|kimi-\d.*)$/u;
 

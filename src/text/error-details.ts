@@ -1,5 +1,6 @@
 /** The sentences for details of errors, in both languages. Loaded by workflows. */
 import type { Cause, Details, ErrorDetail, GatewayAdvice, Refusal } from '../shared/error-detail.ts';
+import { SCHEMA_TYPES } from '../shared/json-schema.ts';
 import type { Lang } from '../shared/task.ts';
 import { sayCause, sayCode } from './system-errors.ts';
 
@@ -63,6 +64,7 @@ const WORDS: Record<Lang, Words> = {
     no_efforts: ({ model, hasSwitch }) =>
       `${model} has no thinking effort; ${hasSwitch ? 'use --thinking on or off' : 'leave --thinking out'}`,
     no_images: ({ model, successor }) => `${model} accepts no images; use a model that does, e.g. ${successor}`,
+    no_schema: ({ type }) => `JSON Schema has no type ${type}; use ${SCHEMA_TYPES.join(', ')}`,
     no_batch: ({ model, tools }) =>
       tools
         ? 'a batch has no tools; leave --batch or --search and --tools out'
@@ -107,6 +109,7 @@ const WORDS: Record<Lang, Words> = {
     broke: ({ address, ...cause }) => `${address}：${causeOf(cause)}`,
     file: ({ cause }) => sayCode(cause, 'zh-TW'),
     file_gone: ({ name }) => `${name} 已不再保存，所以沒有送出任何請求；請重新附上`,
+    no_schema: ({ type }) => `JSON Schema 沒有 ${type} 這種型別；可用 ${SCHEMA_TYPES.join('、')}`,
     no_batch: ({ model, tools }) =>
       tools
         ? '批次不能用工具；請拿掉 --batch，或拿掉 --search 與 --tools'

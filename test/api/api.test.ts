@@ -294,9 +294,20 @@ it('a list has pages, which contain every task once', async () => {
   for (const limit of [1, 3, 7]) expect(await listed(limit)).toEqual(all);
 });
 
+const BAD_SCHEMA = { json_schema: { type: 'object', properties: { a: { type: ['null', 'nope'] } } } };
+
 it.each<[string, string, string, unknown, number, string]>([
   ['an unknown member', 'POST', '/v1/tasks', { prompt: 'x', promt: 'y' }, 400, 'invalid_request'],
   ['a prompt that is none', 'POST', '/v1/tasks', { prompt: ' ' }, 422, 'no_prompt'],
+  ['a JSON Schema that is none', 'POST', '/v1/tasks', { prompt: 'x', request: BAD_SCHEMA }, 422, 'unusable_request'],
+  [
+    'a body that is not UTF-8',
+    'POST',
+    '/v1/tasks',
+    Buffer.from('{"prompt":"\xff\xfe"}', 'latin1'),
+    400,
+    'invalid_json',
+  ],
   ['a name that is a path', 'POST', '/v1/tasks', { prompt: 'x', name: '../x' }, 422, 'bad_name'],
   ['a prompt over 4 MiB', 'POST', '/v1/tasks', { prompt: 'x'.repeat(2 ** 22 + 1) }, 413, 'too_long'],
   ['a body over 28 MiB', 'POST', '/v1/tasks', { prompt: 'x'.repeat(7 * 2 ** 22) }, 413, 'body_too_large'],
@@ -326,4 +337,13 @@ it.each<[string, string, string, unknown, number, string]>([
   expect(answer).toMatchObject({ status, body: { status, code, type: `urn:kimi-dispatch:problem:${code}` } });
   expect(answer.headers['content-type']).toBe('application/problem+json; charset=utf-8');
   schemas.problem.parse(answer.body);
+});
+
+it('a refusal says which name is allowed, and which header is wrong', async () => {
+  const { socket } = await open({ worker: false });
+  const named = await call(socket, 'POST', '/v1/tasks', { body: { prompt: 'x', name: '../x' } });
+  expect(named.body).toMatchObject({ detail: expect.stringMatching(/^At most 64 letters, digits, spaces/) });
+  const headers = { 'idempotency-key': 'a b' };
+  const keyed = await call(socket, 'POST', '/v1/tasks', { body: { prompt: 'x' }, headers });
+  expect(keyed).toMatchObject({ status: 400, body: { errors: [{ in: 'header', path: '/idempotency-key' }] } });
 });

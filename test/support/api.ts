@@ -29,7 +29,7 @@ export interface Sent {
 
 /** Sends a request to a socket, or to an address. */
 export async function call(server: string, method: string, path: string, sent: Sent = {}): Promise<Answer> {
-  const isText = typeof sent.body === 'string' || sent.body === undefined;
+  const isText = typeof sent.body === 'string' || Buffer.isBuffer(sent.body) || sent.body === undefined;
   const body = sent.file ?? (isText ? sent.body : JSON.stringify(sent.body));
   const type = sent.file ? 'application/octet-stream' : 'application/json';
   const headers = { ...(body !== undefined && { 'content-type': type }), ...sent.headers };
