@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { readBudget } from '../shared/budget.ts';
 import { closest } from '../shared/closest.ts';
 import ms from 'ms';
 import type { StringValue } from 'ms';
@@ -78,8 +79,9 @@ export function maxTokens(say: CliText): (value: string) => number {
 /** Parses an amount of money. */
 export function amount(say: CliText): (value: string) => number {
   return (value) => {
-    if (!/^\d{1,9}(?:\.\d+)?$/.test(value) || Number(value) === 0) throw new InvalidArgumentError(say.usage.amount);
-    return Number(value);
+    const read = readBudget(value);
+    if (read === undefined) throw new InvalidArgumentError(say.usage.amount);
+    return read;
   };
 }
 

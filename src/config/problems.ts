@@ -90,7 +90,7 @@ const WORDS: Record<Lang, Words> = {
   en: {
     above_zero: () => 'needs a number above 0',
     age: () => 'needs a number above 0 and a unit: h, d, w or y',
-    amount: () => 'needs an amount above 0, without a currency',
+    amount: () => 'needs an amount of 0.0001 or more, in digits, without a currency',
     at_most: ({ maximum }) => `needs at most ${maximum}`,
     both_set: ({ other }) => `is set, and so is ${other}; keep one of the two`,
     bucket: () => 'needs the name of a bucket',
@@ -130,7 +130,7 @@ const WORDS: Record<Lang, Words> = {
   'zh-TW': {
     above_zero: () => '必須大於 0',
     age: () => '必須是大於 0 的數字加單位：h、d、w 或 y',
-    amount: () => '必須是大於 0 的金額，不加幣別',
+    amount: () => '必須是 0.0001 以上的金額，只寫數字，不加幣別',
     at_most: ({ maximum }) => `最大是 ${maximum}`,
     both_set: ({ other }) => `與 ${other} 都設定了；請只留一個`,
     bucket: () => '必須是儲存貯體的名稱',

@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { folderOf } from './early.ts';
 import type { Fallback } from '../kimi/fallback.ts';
 import { modelOf, thinkingWords } from '../kimi/models.ts';
+import { readBudget } from '../shared/budget.ts';
 import { MAX_FALLBACKS } from '../shared/relay.ts';
 import type { ConfigProblem, ProblemCode } from './problems.ts';
 
@@ -70,7 +71,11 @@ export const fallback = z.string().transform((value, context): Fallback => {
 });
 
 /** An amount, in the currency of the account's host. */
-export const amount = z.coerce.number({ error: code('amount') }).positive(code('amount'));
+export const amount = z.string().transform((value, context) => {
+  const read = readBudget(value);
+  if (read === undefined) context.addIssue(code('amount'));
+  return read ?? z.NEVER;
+});
 
 /** 0 is unlimited. */
 export const limit = wholeNumber.min(0, code('limit')).max(100_000, code('at_most'));

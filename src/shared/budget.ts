@@ -4,6 +4,15 @@ import type { TaskRequest } from './task.ts';
 
 export type Money = Pick<Cost, 'amount' | 'currency'>;
 
+/** Smallest budget: a hundredth of a cent, which is still shown. */
+const LEAST_BUDGET = 0.0001;
+
+/** @returns the amount of a budget as its user writes it; `undefined` if it is none. */
+export function readBudget(words: string): number | undefined {
+  const amount = /^\d{1,9}(?:\.\d+)?$/.test(words) ? Number(words) : 0;
+  return amount >= LEAST_BUDGET ? amount : undefined;
+}
+
 /** What a task may cost at most; of a map, all of its rows together, and the dearest of them. */
 export type Estimate = Money & { each?: number };
 

@@ -259,7 +259,7 @@ export const en: Text = {
     budgetOfChats: 'Budget of each chat for a day',
     spent: (spent, reserved, budget) =>
       `${spent} spent, running tasks may cost ${reserved}${budget === undefined ? '' : ` (limit ${budget})`}`,
-    overBudget: 'Tasks paused for the budget',
+    overBudget: 'Requests not sent, over a budget of the day',
     use: (used, limit) => (limit === 0 ? `${used} (no limit)` : `${used} (limit ${limit})`),
     agent: (inFlight, queued, away) =>
       `in flight: ${inFlight}, waiting: ${queued}${away ? '; its worker is away' : ''}`,

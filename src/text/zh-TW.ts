@@ -256,7 +256,7 @@ export const zhTW = {
     budgetOfChats: '每個聊天室每天的預算',
     spent: (spent: string, reserved: string, budget?: string) =>
       `已花 ${spent}，進行中的任務最多再花 ${reserved}${budget === undefined ? '' : `（上限 ${budget}）`}`,
-    overBudget: '等候預算的任務',
+    overBudget: '超過當日預算而未送出的請求',
     /** Not as a fraction: a limit that was lowered may be less than its use. */
     use: (used: number, limit: number) => (limit === 0 ? `${used}（無上限）` : `${used}（上限 ${limit}）`),
     /** An agent's share; `queued` as `use` returns it. */

@@ -18,9 +18,12 @@ import { misspeltVariables } from '../../src/config/misspelt.ts';
 import { ConfigError, describeProblem, type ConfigProblem } from '../../src/config/problems.ts';
 import { secretsIn, withoutSecrets } from '../../src/config/secrets.ts';
 import { SECRETS } from '../../src/config/variables.ts';
+import { amount } from '../../src/cli/options.ts';
 import { cliText } from '../../src/cli/text/index.ts';
 import { engineOptions } from '../../src/temporal/client.ts';
 import { PACKAGE_ROOT, shellPath } from '../../src/service/files.ts';
+import { budgetRows } from '../../src/text/budget.ts';
+import { textFor } from '../../src/text/index.ts';
 import { cleanHome, cli } from '../support/cli.ts';
 import { temporaryFolder } from '../support/resources.ts';
 
@@ -76,6 +79,26 @@ describe('without any variable', () => {
   ] as const)('there is no %s', (name) => {
     expect(readConfig({})[name]).toBeUndefined();
     expect(readConfig({}).isSet(name)).toBe(false);
+  });
+});
+
+describe('a budget', () => {
+  it.each(['1.5', '0.0001'])('%s is one', (value) => {
+    expect(readConfig({ KIMI_BUDGET_PER_TASK: value }).KIMI_BUDGET_PER_TASK).toBe(Number(value));
+  });
+
+  it.each(['0', '0.00009', '1e-9', '1e3', '-1', '¥5'])('%s is refused, as by --budget', (value) => {
+    expect(problemsOf({ KIMI_BUDGET_PER_TASK: value })).toEqual([
+      expect.stringMatching(/^KIMI_BUDGET_PER_TASK: needs an amount of 0\.0001 or more/),
+    ]);
+    expect(() => amount(cliText('en'))(value)).toThrow('0.0001');
+  });
+
+  it('is shown in the currency of the host before anything is spent', () => {
+    const view = { day: '2026-11-30', timezone: 'Asia/Taipei', spent: 0, reserved: 0, per_day: 1.5, paused: [] };
+    expect(budgetRows(view, textFor('zh-TW'), 'CNY')).toEqual([
+      ['2026-11-30 的預算', '已花 ¥0.00，進行中的任務最多再花 ¥0.00（上限 ¥1.50）'],
+    ]);
   });
 });
 

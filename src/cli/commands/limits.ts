@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { currencyOf } from '../../kimi/models.ts';
 import type { Limits } from '../../shared/limits.ts';
 import { limiterView, setLimits } from '../../limiter/client.ts';
 import { grpcErrorIn } from '../../temporal/client.ts';
@@ -65,7 +66,7 @@ async function limits({ perMinute, concurrent, queue, json }: LimitsOptions): Pr
     [words.perMinute, words.use(view.used_per_minute, view.limits.per_minute)],
     [words.concurrent, words.use(view.in_flight.length, view.limits.concurrent)],
     [words.queued, view.agents ? String(view.queue.length) : words.use(view.queue.length, view.limits.queued)],
-    ...budgetRows(view.budget, text),
+    ...budgetRows(view.budget, text, currencyOf(context.config.KIMI_API_URL)),
     ...(view.paused_until ? [[words.paused, view.paused_until]] : []),
   ];
   console.log(columns(rows));

@@ -68,7 +68,10 @@ async function usage({ since, by, json }: UsageOptions): Promise<Exit> {
     const [polled, own] = [cost, own_cost].map((amount) => money({ amount, currency: 'CNY' })) as [string, string];
     console.log(`\n${paragraph(words.polling(String(tokens), polled, own, saved))}`);
   }
-  const funds = [...budgetRows(budget, text), ...(balance ? [[words.balance, money(balance)]] : [])];
+  const funds = [
+    ...budgetRows(budget, text, currencyOf(context.config.KIMI_API_URL)),
+    ...(balance ? [[words.balance, money(balance)]] : []),
+  ];
   if (funds.length > 0) console.log(`\n${aligned(funds)}`);
   if (isSimulation) console.error(words.simulated);
   else if (simulated > 0) console.error(words.notCounted(simulated));

@@ -34,7 +34,7 @@ export const usage: CliText['usage'] = {
   duration: 'it needs a unit, e.g. 120s, 5m or 1h, and is at most 24 hours',
   model: 'it must have 1 to 128 characters without spaces',
   temperature: 'it must be a number from 0 to 2',
-  amount: 'it must be an amount above 0, e.g. 0.5, without a currency',
+  amount: 'it must be an amount of 0.0001 or more, e.g. 0.5, without a currency',
   maxTokens: 'it must be an integer from 1 to 9999999',
   tools: (names: string) => `it must be of ${names}, separated by commas`,
   thinking: 'it must be on, off, or an effort that the model supports, e.g. low',

@@ -33,7 +33,7 @@ export const usage = {
   duration: '必須有單位，例如 120s、5m 或 1h，最長 24 小時',
   model: '必須是 1 到 128 個字元，不含空白',
   temperature: '必須是 0 到 2 的數字',
-  amount: '必須是大於 0 的金額，例如 0.5，不加幣別',
+  amount: '必須是 0.0001 以上的金額，例如 0.5，不加幣別',
   maxTokens: '必須是 1 到 9999999 的整數',
   tools: (names: string) => `只能是 ${names}，以逗號分隔`,
   thinking: '必須是 on、off，或模型支援的強度，例如 low',
