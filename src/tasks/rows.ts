@@ -147,11 +147,26 @@ function* rowsOfText(text: string): Generator<Row> {
   for (const { line, content } of linesOf(text)) yield { line, values: { text: content } };
 }
 
+/** Where a text of JSON begins or ends, an escaped character in it, a number. One expression for a text overflows with a long one. */
+const QUOTE_OR_NUMBER = /"|\\.|-?\d[\d.eE+-]*/g;
+
+/** @returns JSON in which a number that JavaScript would write differently, e.g. `1.10` or one of twenty digits, is a text. */
+function withExactNumbers(json: string): string {
+  let isText = false;
+  return json.replaceAll(QUOTE_OR_NUMBER, (found) => {
+    if (found === '"') isText = !isText;
+    const isNumber = !isText && /\d$/.test(found);
+    return isNumber && String(Number(found)) !== found ? `"${found}"` : found;
+  });
+}
+
 function* rowsOfJson(text: string, file: string): Generator<Row> {
   for (const { line, content } of linesOf(text)) {
     let values: unknown;
     try {
       values = JSON.parse(content);
+      const exact = withExactNumbers(content);
+      if (exact !== content) values = JSON.parse(exact);
     } catch {
       throw unusable(file, 'not_json', { line });
     }

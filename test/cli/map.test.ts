@@ -70,6 +70,7 @@ it('is dispatched, watched, printed row by row, retried, exported, counted and r
   expect(await run('rm', task_id, '--yes')).toMatchObject({ code: 9, stderr: expect.stringContaining(`rm ${retry}`) });
   expect(await run('rm', retry, '--yes')).toMatchObject({ code: 0 });
   expect(JSON.parse((await run('export', '--json')).stdout)).toHaveLength(3);
+  expect((await run('retry', row, '--json')).stdout).toContain('"task_name":"three rows 2"');
   expect(await run('rm', task_id, '--yes')).toMatchObject({ code: 0 });
   expect(await run('status', row)).toMatchObject({ code: 4 });
 });

@@ -23,6 +23,11 @@ async function answersOf(world: World, map: ResultFile): Promise<(string | undef
 describe('a map', () => {
   it.each([
     ['rows.jsonl', '{"text":"一","n":1}\n\n{"text":"二","n":{"a":2}}\r\n', ['一 1', '二 {"a":2}']],
+    [
+      'numbers.jsonl',
+      '{"text":"\\"1.10","n":1.10}\n{"text":-1e3,"n":12345678901234567890}',
+      ['"1.10 1.10', '-1e3 12345678901234567890'],
+    ],
     ['rows.CSV', '\uFEFFtext,n\r\n"一,\r\n行",1\r\n二,\r\n', ['一,\r\n行 1', '二 ']],
     ['rows.txt', '一\n\n  二 \n', ['一', '  二 ']],
   ])('asks for each row of %s', async (name, content, asked) => {

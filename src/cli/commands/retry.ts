@@ -2,9 +2,11 @@ import type { Command } from 'commander';
 import { langOf } from '../../config/early.ts';
 import type { Exit } from '../../service/exit.ts';
 import type { Route } from '../../shared/chat.ts';
+import { firstCharacters } from '../../shared/format.ts';
 import { askedModel } from '../../shared/result.ts';
 import { Problem } from '../../tasks/problem.ts';
 import { newKey } from '../../tasks/task-id.ts';
+import { MAX_NAME_CHARS } from '../../tasks/task-name.ts';
 import { namedTask } from '../named-task.ts';
 import { command, ending, model, route } from '../options.ts';
 import { acceptanceWaitMs, sayStarted } from '../start-task.ts';
@@ -34,7 +36,9 @@ async function retry(word: string, options: RetryOptions, say: CliText): Promise
   const tasks = await openTasks();
   const { task_id } = await namedTask(word, tasks, say, { route: chat });
   const before = await tasks.result(task_id, chat);
-  const { task_name: name, continues } = before;
+  const { task_name, continues, row } = before;
+  // The name of a map goes on meaning the map.
+  const name = row ? `${firstCharacters(task_name, MAX_NAME_CHARS - 6)} ${row.number}` : task_name;
   const { rows, ...question } = await tasks.question(task_id, chat);
   if (failed && !rows) throw new Problem('no_map', { task_id });
   const task = {
