@@ -29,7 +29,7 @@ const CASES: [client: string, file: string, before: string | undefined, after: o
   [
     'codex',
     '.codex/config.toml',
-    '# mine\nmodel = "gpt-5" # best\n\n[mcp_servers.other] # docs\ncommand = "npx"\nenv = { API_KEY = "other-secret" }',
+    '# mine\r\nmodel = "gpt-5" # best\r\n\r\n[mcp_servers.other] # docs\r\ncommand = "npx"\r\nenv = { API_KEY = "other-secret" }',
     {
       model: 'gpt-5',
       mcp_servers: { other: { command: 'npx', env: { API_KEY: 'other-secret' } }, 'kimi-dispatch': PROGRAM },
@@ -41,7 +41,7 @@ const CASES: [client: string, file: string, before: string | undefined, after: o
   [
     'gemini',
     '.gemini/settings.json',
-    '{\n  // mine\n  "theme": "dark", /* too */\n}\n',
+    '{\n  // mine\n  "theme": "dark", /* too */\n  "mcpServers": {}\n}\n',
     { theme: 'dark', mcpServers: { 'kimi-dispatch': PROGRAM } },
   ],
   [
@@ -89,6 +89,11 @@ it.each(CASES)('%s: %s', async (client, name, before, after) => {
   if (before === undefined || comments(before).length === 0) {
     if (name.endsWith('.json')) JSON.parse(await text());
   }
+  // Line ends and indentation are those of the file.
+  const isInLines = /\n./.test(before ?? '');
+  const heading = isInLines ? /^(?:(?: {2})+"kimi-dispatch": \{|\[mcp_servers.kimi-dispatch\])\r?$/m : 'kimi-dispatch';
+  expect(await text()).toMatch(heading);
+  expect(/(?<!\r)\n/.test(await text())).toBe(!before?.includes('\r\n'));
   expect(comments(await text())).toEqual(comments(before ?? ''));
   expect((await stat(file)).mode & 0o777).toBe(before === undefined ? 0o600 : 0o644);
 

@@ -60,7 +60,7 @@ export class Json5Document {
   set(path: Path, value: unknown): void {
     if (isDeepStrictEqual(this.at(path), value)) return;
     const next = withValue(this.root, path, value);
-    const updated = jju.update(this.guarded, next, { mode: 'json5', reserved_keys: 'replace' });
+    const updated = update(withoutEmpty(this.guarded, this.root, path), next);
     const edited = sameLineEnds(this.guarded, sameCommentLines(this.guarded, updated));
     const read = parsed(edited);
     if (!isDeepStrictEqual(read, next)) throw cannotEdit(path);
@@ -150,6 +150,26 @@ function separatorsOf(text: string): Separators {
   };
 }
 
+function update(text: string, value: unknown): string {
+  return jju.update(text, value, { mode: 'json5', reserved_keys: 'replace' });
+}
+
+/**
+ * jju knows no layout for the first member of an object, only for a value in place of another one.
+ *
+ * @returns the text with `null` in place of an empty object on the path, unless that would lose a comment.
+ */
+function withoutEmpty(text: string, root: unknown, path: Path): string {
+  const length = path.findIndex((_, index) => index > 0 && isEmpty(valueAt(root, path.slice(0, index))));
+  if (length < 0) return text;
+  const edited = update(text, withValue(root, path.slice(0, length), null));
+  return edited.match(COMMENT_OR_STRING)?.length === text.match(COMMENT_OR_STRING)?.length ? edited : text;
+}
+
+function isEmpty(value: unknown): boolean {
+  return isObject(value) && Object.keys(value).length === 0;
+}
+
 /** A comment up to the end of its line. */
 const LINE_COMMENT = /^,?([ \t]*(?:\/\/[^\r\n]*|\/\*[^\r\n]*\*\/))(?=[\r\n]|$)/;
 
@@ -177,8 +197,8 @@ function firstDifference(one: string, other: string): number {
   return index;
 }
 
-/** jju ends lines with a line feed. */
-function sameLineEnds(before: string, after: string): string {
+/** The editors of JSON and TOML end lines with a line feed. */
+export function sameLineEnds(before: string, after: string): string {
   const isCrLf = before.includes('\r\n') && !/(?<!\r)\n/.test(before);
   return isCrLf ? after.replaceAll(/\r?\n/g, '\r\n') : after;
 }

@@ -1,7 +1,7 @@
 /** Edits TOML and keeps comments and layout: each edit is read again. */
 import { isDeepStrictEqual } from 'node:util';
 import { parse, patch, stringify } from '@decimalturn/toml-patch';
-import { cannotEdit, isObject, SettingsError, valueAt, withValue, type Path } from './json5.ts';
+import { cannotEdit, isObject, sameLineEnds, SettingsError, valueAt, withValue, type Path } from './json5.ts';
 
 export class TomlDocument {
   private root: unknown;
@@ -32,7 +32,8 @@ export class TomlDocument {
   set(path: Path, value: object | undefined): void {
     if (isDeepStrictEqual(this.at(path), value)) return;
     const next = withValue(this.root, path, value);
-    const edited = this.at(path) === undefined && value ? this.withTable(path, value) : patch(this.content, next);
+    const updated = this.at(path) === undefined && value ? this.withTable(path, value) : patch(this.content, next);
+    const edited = sameLineEnds(this.content, updated);
     if (!isDeepStrictEqual(parsed(edited), next)) throw cannotEdit(path);
     this.content = edited;
     this.root = next;
@@ -41,7 +42,7 @@ export class TomlDocument {
   /** A new table goes to the end, under a heading of its own. */
   private withTable(path: Path, value: object): string {
     const heading = `[${path.map((name) => (/^[\w-]+$/.test(name) ? name : JSON.stringify(name))).join('.')}]`;
-    const before = this.content === '' ? '' : `${this.content.replace(/\n*$/, '\n')}\n`;
+    const before = this.content === '' ? '' : `${this.content.replace(/(?:\r?\n)*$/, '\n')}\n`;
     return `${before}${heading}\n${stringify(value, { inlineTableStart: 0 })}`;
   }
 }
