@@ -44,7 +44,7 @@ export interface StartOptions extends CallOptions {
 }
 
 export interface ListFilter {
-  status?: TaskState[];
+  status?: TaskState | TaskState[];
   /** Prefix of the name. */
   name?: string;
   model?: string;
@@ -151,8 +151,13 @@ export class KimiDispatch {
 
   /** Waits for the end of a map. Then yields the result of each row, in order, also of those without an answer. */
   async *rows(mapId: string, { signal }: CallOptions = {}): AsyncGenerator<Result, void> {
-    const { map } = await this.outcome(mapId, signal);
-    const numbers = map?.only ?? Array.from({ length: map?.rows ?? 0 }, (_, index) => index + 1);
+    const result = await this.outcome(mapId, signal);
+    const { map, status } = result;
+    if (!map) {
+      if (status !== 'done') throw new TaskError(result);
+      throw new KimiDispatchError('no_map', `${mapId} is no map, so it has no rows`, { taskId: mapId });
+    }
+    const numbers = map.only ?? Array.from({ length: map.rows }, (_, index) => index + 1);
     for (const number of numbers) {
       const row = await this.ask<Result>({ path: `${pathOf(rowTaskId(mapId, number))}/result` }, signal).catch(
         (error: unknown) => {
@@ -195,7 +200,7 @@ export class KimiDispatch {
   async *list(filter: ListFilter = {}, { signal }: CallOptions = {}): AsyncGenerator<ListedTask, void> {
     const { status, since_ms: since, route, ...words } = filter;
     const query = new URLSearchParams({ limit: String(PAGE), ...words });
-    if (status) query.set('status', status.join(','));
+    if (status) query.set('status', [status].flat().join(','));
     if (since !== undefined) query.set('since_ms', String(since));
     if (route) query.set('route', JSON.stringify(route));
     for (;;) {

@@ -21,9 +21,9 @@ export type Transport = (sent: Sent) => Promise<Answer>;
 /** Errors of a connection that was never open, of Node and of Bun. */
 const NEVER_OPEN = ['ECONNREFUSED', 'ENOENT', 'EACCES', 'ENOTFOUND', 'ConnectionRefused', 'FailedToOpenSocket'];
 
-/** @param baseUrl without the `/v1` of its paths */
+/** @param baseUrl with or without the `/v1` of its paths */
 export function overTcp(baseUrl: string, token?: string): Transport {
-  const server = new URL(baseUrl).href.replace(/\/+$/, '');
+  const server = new URL(baseUrl).href.replace(/(?:\/v1)?\/*$/, '');
   return async ({ path, headers, ...init }) => {
     const all = { ...headers, ...(token !== undefined && { authorization: `Bearer ${token}` }) };
     // A redirect would send the token elsewhere.

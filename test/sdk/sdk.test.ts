@@ -33,12 +33,13 @@ const stack = shared(async () => {
     WEBHOOK_PORT: '23904',
     KIMI_API_PORT: '0',
   });
-  const { state } = await up(env);
+  const { state, said } = await up(env);
   const { stdout: token } = await cli(['token', 'create', 'sdk'], env);
   const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
   return {
     env,
     home,
+    printed: said.stdout,
     api: { baseUrl: state.http_api_url ?? '', token: token.trim() },
     kimi: new KimiDispatch({ home }),
     /** How often Kimi has taken a task. */
@@ -70,13 +71,13 @@ it('dispatches, follows, lists, reads, continues and acknowledges a task; files 
   expect(await kimi.result(next)).toMatchObject({ continues: id, status: 'done' });
   expect(await kimi.acknowledge(id)).toMatchObject({ notification: id });
   await expect
-    .poll(async () => (await all(kimi.list({ status: ['done'], name: 'one' }))).map(({ task_id }) => task_id))
+    .poll(async () => (await all(kimi.list({ status: 'done', name: 'one' }))).map(({ task_id }) => task_id))
     .toEqual(expect.arrayContaining([id, next]));
 });
 
 it('lists by cursors; a task that was cancelled may be cancelled again', async () => {
   const { api } = stack();
-  const kimi = new KimiDispatch(api);
+  const kimi = new KimiDispatch({ ...api, baseUrl: `${api.baseUrl}/v1/` });
   const prompts = Array.from({ length: 3 }, (_, n) => `page ${n} [[simulate: delay=60000]]`);
   const ids = await Promise.all(prompts.map(async (prompt) => await kimi.dispatch({ prompt, name: 'page' })));
   const pages: string[] = [];
@@ -107,11 +108,13 @@ it('maps rows; those without an answer are yielded too', async () => {
     { status: 'failed', row: { map, number: 2 } },
   ]);
   const good = await kimi.map({ name: 'a.csv', content: 'word\nplum\n' }, 'Define {{word}}');
+  expect(await thrown(all(kimi.rows(await kimi.dispatch('no map'))))).toMatchObject({ code: 'no_map' });
   expect(await kimi.result(good)).toMatchObject({ status: 'done', map: { rows: 1, done: 1 } });
 });
 
 it('errors have a class, a code, the problem and when to try again', async () => {
-  const { kimi, api } = stack();
+  const { kimi, api, printed } = stack();
+  expect(printed).toMatch(new RegExp(`HTTP API +${api.baseUrl}\n`));
   const unknown = await thrown(kimi.result('kimi-1-1'));
   expect(unknown).toBeInstanceOf(ApiError);
   expect(unknown).toMatchObject({ code: 'unknown_task', status: 404, taskId: 'kimi-1-1', problem: { status: 404 } });

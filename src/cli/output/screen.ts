@@ -12,6 +12,7 @@ export function screen(heading: string, state: StackState, model: string | undef
     ['Temporal', state.temporal_address],
     ['Web UI', state.ui_url],
     ['Webhook', state.webhook_url],
+    ['HTTP API', state.http_api_url],
     [rows.dashboard, state.dashboard ? `${state.webhook_url}/` : undefined],
     [rows.relay, state.relay_url],
     [rows.kimi, state.has_key ? kimi : pico.yellow(say.up.noKey)],
