@@ -11,9 +11,9 @@ export async function openTasks(): Promise<Tasks> {
   return service ? new SocketTasks(service.socket, local) : await local();
 }
 
-/** @returns how many of these tasks have no outcome. */
-export function openIn(tasks: readonly LiveTask[]): number {
-  return tasks.filter(({ state }) => !isOutcome(state)).length;
+/** @returns those of the tasks that have no outcome. */
+export function openIn(tasks: readonly LiveTask[]): LiveTask[] {
+  return tasks.filter(({ state }) => !isOutcome(state));
 }
 
 async function local(): Promise<Tasks> {

@@ -211,6 +211,7 @@ describe('status without a task', () => {
     const status = await cli(['status'], env);
     expect(status).toMatchObject({ code: 5, stdout: expect.stringMatching(new RegExp(`${task_id} +owner `)) });
     expect(status.stdout).toContain(said);
+    expect(status.stdout).toContain(lang === 'en' ? 'so they may time out' : '所以這些任務可能逾時');
     const list = await cli(['list'], env);
     expect(list).toMatchObject({ code: 5, stdout: expect.stringContaining('owner') });
     expect(list.stderr).toContain(said);

@@ -308,9 +308,9 @@ export const en: CliText = {
     none: 'There are no tasks yet.',
     noneSuch: 'There are no such tasks.',
     fromDisk: (up, open) =>
-      open === 0
+      open.length === 0
         ? `No service is running, so these are the saved results only; run ${up} to list tasks in progress.`
-        : `No service is running. Run ${up}: the ${open === 1 ? 'task that is' : `${open} tasks that are`} waiting will continue, and must not be dispatched again; tasks that Kimi had not accepted are listed then, too.`,
+        : `No service is running. Run ${up}: the ${open.length === 1 ? 'task that is' : `${open.length} tasks that are`} waiting will continue, and must not be dispatched again; tasks that Kimi had not accepted are listed then, too.${open.some(({ simulated }) => simulated) ? ' The simulated Kimi, unlike the real one, forgets its tasks when it stops, so they may time out.' : ''}`,
     columns: ['Task id', 'Name', 'State', 'Model', 'Tokens', 'Started'],
   },
   status,

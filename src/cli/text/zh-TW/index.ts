@@ -2,6 +2,7 @@ import type { MisspeltVariable } from '../../../config/misspelt.ts';
 import { describeProblem, type ConfigProblem } from '../../../config/problems.ts';
 import { tildePath } from '../../../service/files.ts';
 import type { UnusablePort } from '../../../service/ports.ts';
+import type { LiveTask } from '../../../tasks/tasks.ts';
 import { sayCause, sayCode } from '../../../text/system-errors.ts';
 import { doctor } from './doctor.ts';
 import { help } from './help.ts';
@@ -300,10 +301,10 @@ export const zhTW = {
   list: {
     none: '還沒有任務。',
     noneSuch: '沒有這樣的任務。',
-    fromDisk: (up: string, open: number) =>
-      open === 0
+    fromDisk: (up: string, open: readonly Pick<LiveTask, 'simulated'>[]) =>
+      open.length === 0
         ? `沒有服務在執行，這裡只有已儲存的結果；要列出進行中的任務，請先執行 ${up}。`
-        : `沒有服務在執行。請執行 ${up}：等待中的 ${open} 個任務會繼續，請不要重新派發；Kimi 還沒有接受的任務也會在那時列出。`,
+        : `沒有服務在執行。請執行 ${up}：等待中的 ${open.length} 個任務會繼續，請不要重新派發；Kimi 還沒有接受的任務也會在那時列出。${open.some(({ simulated }) => simulated) ? '模擬的 Kimi 停止後就忘了它的任務，真正的 Kimi 不會，所以這些任務可能逾時。' : ''}`,
     columns: ['任務編號', '名稱', '狀態', '模型', 'Token', '開始'],
   },
   status,
