@@ -309,7 +309,7 @@ describe('over HTTP', () => {
     const files = await call(mine, 'kimi_dispatch', { prompt: 'x', files: ['/etc/passwd'] });
     expect({ isError: files.isError, text: textOf(files) }).toMatchObject({
       isError: true,
-      text: expect.stringContaining('POST /v1/files') as string,
+      text: expect.stringContaining('POST /v1/files, then POST /v1/tasks') as string,
     });
 
     const other = await connectTo('other', 'read');

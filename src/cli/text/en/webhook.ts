@@ -10,6 +10,6 @@ export const webhook: CliText['webhook'] = {
   states: { pending: 'retrying', given_up: 'given up' },
   resent: (ids) => `Sent again, for three more days: ${ids.join(', ')}`,
   dropped: (id) => `Removed, and not sent any more: ${id}`,
-  unknown: (id) => `There is no event "${id}" that is not delivered. kimi-dispatch webhook list shows which there are.`,
+  unknown: (id) => `There is no undelivered event "${id}". kimi-dispatch webhook list shows which there are.`,
   notGivenUp: (id) => `There is no event "${id}" that was given up. kimi-dispatch webhook list shows which there are.`,
 };
