@@ -114,7 +114,8 @@ export function detailsOf(error: unknown): Details | undefined {
   if (error instanceof URIError) return { status: 400, code: 'bad_request', title: 'The path cannot be read' };
   if (isBodyError(error)) {
     const code = BODY_ERRORS[error.status] ?? 'invalid_json';
-    return { status: error.status, code, title: 'The body cannot be read' };
+    const title = error.status === 413 ? 'The body is too large' : 'The body cannot be read';
+    return { status: error.status, code, title };
   }
   return undefined;
 }

@@ -5,6 +5,7 @@ import { detailsOf, type Details } from '../api/problems.ts';
 import { pathOf } from '../service/express.ts';
 import type { BudgetPause } from '../shared/budget.ts';
 import type { ResultFile } from '../shared/result.ts';
+import type { TaskError } from '../shared/task.ts';
 import { Problem } from '../tasks/problem.ts';
 
 interface Kind {
@@ -82,7 +83,7 @@ const CODES: Record<string, string> = {
   not_found: 'unknown_url',
 };
 
-/** OpenAI's clients send a request again after 409; 410 and 422 are not OpenAI's. */
+/** OpenAI's clients send a request again after 409; 410 and 422 are not OpenAI's, nor is 413 of a prompt. */
 const STATUSES: Record<number, number> = { 409: 400, 410: 404, 413: 400, 422: 400 };
 
 function ofDetails({ status, code, title, errors, task_id }: Details): OpenAiError {
@@ -90,7 +91,8 @@ function ofDetails({ status, code, title, errors, task_id }: Details): OpenAiErr
     ({ path, detail }) => `${path} ${detail}`,
   );
   const about = [...(where ?? []), ...(typeof task_id === 'string' ? [task_id] : [])].join('; ');
-  return new OpenAiError(STATUSES[status] ?? status, about ? `${title}: ${about}` : title, {
+  const ours = code === 'body_too_large' ? status : (STATUSES[status] ?? status);
+  return new OpenAiError(ours, about ? `${title}: ${about}` : title, {
     code: CODES[code] ?? code,
   });
 }
@@ -132,14 +134,22 @@ const FAILURES: Record<string, [status: number, code: string, type?: string]> = 
   bad_parameter: [400, 'unsupported_value'],
   prompt_too_long: [400, 'context_length_exceeded'],
   resource_not_found_error: [404, 'model_not_found'],
+  retired_model: [404, 'model_not_found'],
+  interrupted: [500, 'interrupted'],
   exceeded_current_quota_error: [429, 'insufficient_quota', 'insufficient_quota'],
   rate_limit_reached_error: [429, 'rate_limit_exceeded'],
 };
+
+/** @returns what an error says to a program: for one, the command line's advice is none. */
+export function saidOf({ message, detail }: TaskError): string {
+  if (detail?.code !== 'not_resumed') return message;
+  return `${detail.why}, and Kimi may bill what it was doing, so it was not asked again; to ask it again, send the request once more, with another Idempotency-Key if it has one`;
+}
 
 /** @returns the error for a task that has ended without an answer. */
 export function failureOf({ task_id, status, error }: ResultFile): OpenAiError {
   const reason = status === 'failed' ? (error?.type ?? '') : status;
   const [code, name, type] = FAILURES[reason] ?? [500, reason];
-  const message = `${error?.message ?? status} (${task_id})`;
+  const message = `${error ? saidOf(error) : status} (${task_id})`;
   return new OpenAiError(code, message, { code: name, isFinal: true, ...(type !== undefined && { type }) });
 }

@@ -44,7 +44,7 @@ async function* unnumbered(
     hasBegun = true;
     if ('content' in update) yield* text.add(update.content);
     if (!('result' in update)) continue;
-    const { result } = update;
+    const result = withReceived(update.result, text.received);
     const whole = textOf(result);
     if (!whole.startsWith(text.received)) {
       const { message, kind } = textChanged(task_id);
@@ -56,6 +56,12 @@ async function* unnumbered(
     yield* text.end(statusOf(result) === 'completed' ? 'completed' : 'incomplete');
     yield { type: lastEvent(statusOf(result)), response };
   }
+}
+
+/** The result of a task that was cancelled, or ran out of time, is saved before the part that was received. */
+function withReceived(result: ResultFile, received: string): ResultFile {
+  const isKept = result.status === 'done' || !received.startsWith(textOf(result));
+  return isKept || received === '' ? result : { ...result, partial_output: received };
 }
 
 /** OpenAI has no event for a response that was cancelled. */

@@ -143,11 +143,13 @@ function attachment({ filename, file_data: data }: { filename: string; file_data
   return { name: filename.split(/[/\\]/).at(-1) || 'file', content: Buffer.from(base64, 'base64') };
 }
 
-/** Stores the files of a dialogue. @returns the parts of a task that it makes up */
+/** Stores the files of a dialogue. @returns the parts of a task that it makes up @throws {OpenAiError} if nothing is asked */
 export async function partsOf(
   tasks: Tasks,
   { system, turns, question }: Dialogue,
 ): Promise<Pick<NewTask, 'prompt' | 'files' | 'conversation' | 'request'>> {
+  if (textOf(question).trim() === '')
+    throw invalidValue(question.at, 'a text is needed, also with a picture or a file');
   const keep = async ({ files }: Said): Promise<{ files?: TaskFile[] }> =>
     files.length === 0 ? {} : { files: await Promise.all(files.map(async (file) => await tasks.keep(file))) };
   const conversation = await Promise.all(

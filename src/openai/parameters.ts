@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { metadata } from '../api/question-schemas.ts';
 import { modelOf, thinkingWords } from '../kimi/models.ts';
 import type { TaskRequest } from '../shared/task.ts';
-import { invalidValue, unsupported } from './errors.ts';
+import { invalidValue, OpenAiError, unsupported } from './errors.ts';
 
 /** Parameters that do not change the answer. Also `null` for any other one. */
 const IGNORED = [
@@ -62,6 +62,9 @@ export const jsonSchema = z.record(z.string(), z.unknown());
  * @throws {OpenAiError} naming the parameter that is wrong or not supported
  */
 export function readBody<Schema extends z.ZodObject>(schema: Schema, body: unknown): z.output<Schema> {
+  // Express leaves out what is not JSON.
+  if (body === undefined)
+    throw new OpenAiError(415, 'Send a body with Content-Type: application/json', { code: 'not_json' });
   if (typeof body !== 'object' || body === null) throw invalidValue('body', 'send a JSON object');
   const given = Object.entries(body).filter(
     ([name, value]) => value !== null && value !== undefined && !IGNORED.includes(name) && !hasNoEffect(name, value),

@@ -9,6 +9,7 @@ import type {
 import { askedModel, isTruncated, type ResultFile, type Tokens } from '../shared/result.ts';
 import type { Task, TaskRequest, TaskState, Tool } from '../shared/task.ts';
 import { secondsOf } from './chat.ts';
+import { saidOf } from './errors.ts';
 import { responseId } from './responses.ts';
 
 /** What is shown of a task: `output_text` is made by OpenAI's clients. */
@@ -80,20 +81,23 @@ function isIncomplete(result: ResultFile): boolean {
   return result.status === 'done' && isTruncated(result);
 }
 
-/** Types of errors with a code of OpenAI's. */
-const CODES: Record<string, ResponseError['code']> = {
+/** Types of errors with a code of OpenAI's, or one that its chat completions have. */
+const CODES: Record<string, ResponseError['code'] | 'model_not_found' | 'interrupted'> = {
   rate_limit_reached_error: 'rate_limit_exceeded',
   exceeded_current_quota_error: 'rate_limit_exceeded',
   content_filter: 'invalid_prompt',
   invalid_request_error: 'invalid_prompt',
   prompt_too_long: 'invalid_prompt',
   bad_parameter: 'invalid_prompt',
+  resource_not_found_error: 'model_not_found',
+  retired_model: 'model_not_found',
+  interrupted: 'interrupted',
 };
 
 function errorOf({ status, error }: ResultFile): ResponseError | null {
   if (status === 'done' || status === 'cancelled') return null;
-  const { type = status, message = '' } = error ?? {};
-  return { code: CODES[type] ?? 'server_error', message: `${type}: ${message}` };
+  const { type, message } = error ? { ...error, message: saidOf(error) } : { type: status, message: '' };
+  return { code: (CODES[type] ?? 'server_error') as ResponseError['code'], message: `${type}: ${message}` };
 }
 
 /** @returns the text of a result: the answer, or the part of it that was received. */

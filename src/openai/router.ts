@@ -46,6 +46,10 @@ interface Exchange {
   response: Response;
   /** Aborted when the client leaves. */
   signal: AbortSignal;
+  /** Settles when it is saved that the client was sent the answer; absent until it was. */
+  marking?: Promise<unknown>;
+  /** Resolves when the client has left, after {@link Exchange.marking}. */
+  over: Promise<unknown>;
 }
 
 /** @returns the endpoints, and the handler of their errors, to which errors before them belong too. */
@@ -79,7 +83,7 @@ export function openAi(options: OpenAiOptions): [Router, ErrorRequestHandler] {
       response.set('x-request-id', started.task_id);
       const now = await exchange.tasks.find(started.task_id);
       const asked = { ...askedIn(now), request: task.request };
-      if (stream) await streamResponse(options, exchange, asked, -1);
+      if (stream) await streamResponse(options, exchange, asked, { after: -1, background });
       else if (background) await show(exchange, now, asked);
       else {
         const result = await outcomeOf(exchange.tasks, started.task_id, exchange.signal);
@@ -105,11 +109,12 @@ function routeResponse(router: Router, options: OpenAiOptions): void {
       const task_id = taskOf(request.params.id);
       const exchange = await exchangeOf(options, request, response);
       const now = await foundAs(exchange.tasks, task_id, request.params.id);
-      const { stream, starting_after: after = '-1' } = request.query;
+      const { stream, starting_after: after } = request.query;
       if (stream !== 'true') return await show(exchange, now);
-      if (typeof after !== 'string' || !/^(?:-1|\d{1,9})$/.test(after))
-        throw invalidValue('starting_after', 'is no number');
-      return await streamResponse(options, exchange, askedIn(now), Number(after));
+      if (after !== undefined && !(typeof after === 'string' && /^\d{1,9}$/.test(after)))
+        throw invalidValue('starting_after', 'is no number of an event');
+      const from = { after: Number(after ?? -1), background: true };
+      return await streamResponse(options, exchange, askedIn(now), from);
     })
     .all(allow('GET'));
   router
@@ -146,11 +151,21 @@ function routeModels(router: Router, { model }: OpenAiOptions): void {
 
 async function exchangeOf({ open }: OpenAiOptions, request: Request, response: Response): Promise<Exchange> {
   const leaving = new AbortController();
+  const { signal } = leaving;
+  const closed = new Promise<void>((resolve) => void response.on('close', resolve));
   response.on('close', () => leaving.abort());
-  return { tasks: await open(request), request, response, signal: leaving.signal };
+  const tasks = await open(request);
+  const exchange: Exchange = {
+    tasks,
+    request,
+    response,
+    signal,
+    over: closed.then(async () => await exchange.marking),
+  };
+  return exchange;
 }
 
-function askingOf({ ownerOf }: OpenAiOptions, { request, signal }: Exchange, waits: boolean): Asking {
+function askingOf({ ownerOf }: OpenAiOptions, { request, signal, over }: Exchange, waits: boolean): Asking {
   return {
     key: read(keyHeader, request.headers, 'header')['idempotency-key'],
     owner: ownerOf(request),
@@ -158,6 +173,7 @@ function askingOf({ ownerOf }: OpenAiOptions, { request, signal }: Exchange, wai
     waits,
     isRepeated: Number(request.get('x-stainless-retry-count') ?? 0) > 0,
     signal,
+    over,
   };
 }
 
@@ -169,12 +185,13 @@ function unlessLeft(handler: ErrorRequestHandler): ErrorRequestHandler {
 }
 
 /** An answer that its client has received is fetched: without this, the same request again would get the same answer. */
-function acknowledgeOnceSent({ tasks, response }: Exchange, result: ResultFile): void {
+function acknowledgeOnceSent(exchange: Exchange, result: ResultFile): void {
   // Other tasks are acknowledged by whom they wake.
   if (result.wake !== false || result.acknowledged) return;
+  const { tasks, response } = exchange;
   const { task_id } = result;
   response.on('finish', () => {
-    void tasks.acknowledge({ task_id, notification: notificationId(result) }).catch(() => {});
+    exchange.marking = tasks.acknowledge({ task_id, notification: notificationId(result) }).catch(() => {});
   });
 }
 
@@ -200,17 +217,19 @@ async function streamChat(
   response.end();
 }
 
-/** @param after number of the last event that the client has */
+/** @param after number of the last event that the client has; -1 if it has none */
 async function streamResponse(
   { streams, live, log }: OpenAiOptions,
   exchange: Exchange,
   asked: AskedOf,
-  after: number,
+  { after, background }: { after: number; background: boolean },
 ): Promise<void> {
   const { tasks, request, response, signal } = exchange;
   const { task_id } = asked;
-  const shown = async (outcome: 'queued' | 'dispatched' | ResultFile): Promise<ResponseObject> =>
-    typeof outcome === 'string' ? responseOf(asked, outcome) : responseOf(await askedThen(tasks, outcome), outcome);
+  const shown = async (outcome: 'queued' | 'dispatched' | ResultFile): Promise<ResponseObject> => {
+    const known = typeof outcome === 'string' ? asked : await askedThen(tasks, outcome);
+    return { ...responseOf(known, outcome), background };
+  };
   streams.begin(request, response);
   const updates = noting(follow(tasks, task_id, signal, live(task_id)), exchange);
   try {

@@ -20,6 +20,8 @@ export interface Asking {
   isRepeated: boolean;
   /** Aborted when the connection ends. */
   signal: AbortSignal;
+  /** Resolves when the connection has ended and, if the answer was sent on it, that is saved. */
+  over: Promise<unknown>;
 }
 
 /** How long to wait until Kimi has accepted a task, in milliseconds: by then most have been refused or accepted. */
@@ -36,7 +38,7 @@ const HOUR_MS = 3_600_000;
  * A request in the background is answered at once, so it joins only if the client says that it sends it again.
  */
 export class Starts {
-  /** Keys whose clients wait on a connection of this process. */
+  /** Keys whose clients wait on a connection of this process, or whose acknowledgement is not saved yet. */
   private readonly awaited = new Set<string>();
 
   async start(tasks: Tasks, task: NewTask, asking: Asking): Promise<StartedTask> {
@@ -67,11 +69,11 @@ export class Starts {
   /** @returns `undefined` if the task of the key belongs to another request. */
   private async tryKey(tasks: Tasks, task: NewTask, asking: Asking, key: string) {
     if (this.awaited.has(key)) return undefined;
-    const { signal } = asking;
-    signal.throwIfAborted();
+    asking.signal.throwIfAborted();
     this.awaited.add(key);
     const leave = () => void this.awaited.delete(key);
-    signal.addEventListener('abort', leave);
+    // A client may send the same request again as soon as it has the answer, before that is saved.
+    void asking.over.then(leave);
     const started = await tasks.start(task, key, ACCEPT_MS);
     if (started.status !== 'known' || (await mayJoin(tasks, started.task_id, asking))) return started;
     leave();

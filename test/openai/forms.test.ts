@@ -4,7 +4,7 @@ import { anything, array, assert, asyncProperty, constantFrom, dictionary, strin
 import { describe, expect, it } from 'vitest';
 import { Webhook } from 'standardwebhooks';
 import { chatIn } from '../../src/openai/chat.ts';
-import { OpenAiError } from '../../src/openai/errors.ts';
+import { failureOf, inOpenAiForm, OpenAiError } from '../../src/openai/errors.ts';
 import { eventsOf, type ResponseEvent } from '../../src/openai/events.ts';
 import { outcomeOf, type Update } from '../../src/openai/follow.ts';
 import { dialogueOf } from '../../src/openai/messages.ts';
@@ -61,6 +61,14 @@ describe('the events of a response', () => {
     expect(events.at(-1)).toMatchObject({ type: 'error', code: 'text_changed' });
   });
 
+  it.each(['cancelled', 'timed_out'] as const)('of a task that is %s keep the text that was sent', async (status) => {
+    const received = 'x'.repeat(40);
+    const ended = { ...RESULT, status, output: undefined };
+    const events = await eventsFor([received], ended);
+    expect(events.at(-1)).toMatchObject({ type: 'response.failed', response: { output: [{ status: 'incomplete' }] } });
+    expect(events).toEqual(await eventsFor([], { ...ended, partial_output: received }));
+  });
+
   it.each<[string, Partial<ResultFile>, string[]]>([
     ['a cut answer', { output: 'a', finish_reason: 'length' }, ['response.output_item.done', 'response.incomplete']],
     ['a failure', { status: 'failed', output: undefined }, ['response.in_progress', 'response.failed']],
@@ -109,6 +117,28 @@ it.each([
   const openai = new OpenAI({ apiKey: 'x', webhookSecret: secret });
   const data = { id: 'resp_kimi-1707654321-12345' };
   expect(await openai.webhooks.unwrap(payload, headers)).toMatchObject({ type, data, created_at: 1_771_342_230 });
+});
+
+it.each([
+  ['resource_not_found_error', 404, 'model_not_found'],
+  ['retired_model', 404, 'model_not_found'],
+  ['interrupted', 500, 'interrupted'],
+])('a failure of the type %s has its own code', (type, status, code) => {
+  const detail = { code: 'not_resumed', why: 'the relay was lost', requests: 1 } as const;
+  const error = { type, message: 'kimi-dispatch retry asks it as a new task', detail };
+  const failed: ResultFile = { ...RESULT, status: 'failed', output: undefined, error };
+  expect(failureOf(failed)).toMatchObject({ status, kind: { code, isFinal: true } });
+  const { error: shown } = responseOf({ ...RESULT, request: {} }, failed);
+  expect(shown).toMatchObject({ code });
+  for (const said of [failureOf(failed).message, shown?.message]) {
+    expect(said).toContain('the relay was lost');
+    expect(said).not.toContain('kimi-dispatch ');
+  }
+});
+
+it('a body that is too large is refused with 413', () => {
+  const refusal = inOpenAiForm(Object.assign(new Error('request entity too large'), { status: 413 }));
+  expect(refusal).toMatchObject({ status: 413, kind: { code: 'body_too_large' } });
 });
 
 function withPart(part: object): object[] {
@@ -170,6 +200,7 @@ describe('a request', () => {
     ['conversation', { conversation: 'conv_1' }],
     ['text.format.type', { text: { format: { type: 'json_object' } } }],
     ['input[0].type', { input: [{ type: 'item_reference', id: 'msg_1' }] }],
+    ['input[0]', { input: withPart({ type: 'input_file', file_data: 'YQ==' }) }],
   ])('that Kimi cannot answer as it is asked is refused, naming %s', async (param, changes) => {
     const request = responseIn({ model: 'kimi-k3', input: 'x', ...changes }, NO_TASKS);
     await expect(request).rejects.toMatchObject({ status: 400, kind: { param } });

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import OpenAI, { APIError, BadRequestError, NotFoundError } from 'openai';
 import type { ResponseStreamEvent } from 'openai/resources/responses/responses';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createApi } from '../../src/api/app.ts';
 import { fromTokens } from '../../src/api/callers.ts';
 import { createToken } from '../../src/api/tokens.ts';
@@ -96,6 +96,7 @@ describe('a response in the background', () => {
     const [first] = seen;
     const id = first?.type === 'response.created' ? first.response.id : '';
     expect(await openai.responses.retrieve(id)).toMatchObject({ status: 'in_progress' });
+    expect(first).toMatchObject({ response: { background: true } });
     const resume = async (starting_after: number): Promise<ResponseStreamEvent[]> => {
       const rest: ResponseStreamEvent[] = [];
       for await (const event of await openai.responses.retrieve(id, { stream: true, starting_after })) rest.push(event);
@@ -107,9 +108,24 @@ describe('a response in the background', () => {
     const text = all.flatMap((event) => (event.type === 'response.output_text.delta' ? [event.delta] : [])).join('');
     expect(text).toBe(answerTo(input));
     expect(all.at(-1)).toMatchObject({ type: 'response.completed', response: { id, status: 'completed' } });
+    await expect(resume(-1)).rejects.toMatchObject({ status: 400, param: 'starting_after' });
     expect((await resume(10)).map((event) => event.sequence_number)).toEqual(
       all.slice(11).map((event) => event.sequence_number),
     );
+  });
+
+  it('that is cancelled while its text arrives ends its stream as cancelled', async () => {
+    const { openai } = stage();
+    const input = 'cancelled [[simulate: chunks=60 chunk-delay=100]]';
+    const stream = await openai.responses.create({ model: MODEL, background: true, stream: true, input });
+    const seen: ResponseStreamEvent[] = [];
+    for await (const event of stream) {
+      if (event.type === 'response.output_text.delta' && seen.at(-1)?.type !== event.type) {
+        await openai.responses.cancel(`resp_${event.item_id.replace('msg_', '')}`);
+      }
+      seen.push(event);
+    }
+    expect(seen.at(-1)).toMatchObject({ type: 'response.failed', response: { status: 'cancelled' } });
   });
 
   it('that Kimi refuses has failed; one at its token limit is incomplete', async () => {
@@ -118,6 +134,17 @@ describe('a response in the background', () => {
     expect(failing).toMatchObject({ status: 'failed', error: { code: 'invalid_prompt' }, output: [] });
     const cut = await openai.responses.create({ model: MODEL, input: 'cut', max_output_tokens: 60 });
     expect(cut).toMatchObject({ status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' } });
+    const missing = await openai.responses.create({ model: MODEL, input: 'x [[simulate: error=no-model]]' });
+    expect(missing).toMatchObject({ status: 'failed', error: { code: 'model_not_found' } });
+  });
+
+  it('that is streamed without it says so', async () => {
+    const { openai } = stage();
+    const shown: unknown[] = [];
+    for await (const event of await openai.responses.create({ model: MODEL, stream: true, input: 'plain' })) {
+      if ('response' in event) shown.push(event.response.background);
+    }
+    expect(shown).toEqual([false, false, false]);
   });
 });
 
@@ -150,6 +177,20 @@ describe('a chat completion', () => {
     expect(pieces).toBeGreaterThan(3);
     // The same request was answered: it is asked again.
     expect(streamed.id).not.toBe(whole.id);
+  });
+
+  it('that is asked for again as soon as it was answered is another one, however long it takes to save that', async () => {
+    const { openai, tasks } = stage();
+    const acknowledge = tasks.acknowledge.bind(tasks);
+    const slow = vi.spyOn(tasks, 'acknowledge').mockImplementation(async (reference) => {
+      await pause(300);
+      return await acknowledge(reference);
+    });
+    onTestFinished(() => slow.mockRestore());
+    const request = { model: MODEL, messages: [{ role: 'user' as const, content: 'sampled' }] };
+    const ids: string[] = [];
+    for (let sample = 0; sample < 3; sample += 1) ids.push((await openai.chat.completions.create(request)).id);
+    expect(new Set(ids).size).toBe(3);
   });
 
   it('of one Idempotency-Key is one answer, paid once; a key belongs to one prompt', async () => {
@@ -237,6 +278,9 @@ it('lists models; says what is not there, or not the client’s, in OpenAI’s f
   expect(await openai.models.retrieve('kimi-k3')).toMatchObject({ id: 'kimi-k3' });
   await expect(openai.models.retrieve('gpt-4o')).rejects.toMatchObject({ status: 404, code: 'model_not_found' });
   await expect(openai.batches.list()).rejects.toMatchObject({ status: 404, code: 'unknown_url' });
+  const headers = { authorization: `Bearer ${openai.apiKey}` };
+  const plain = await fetch(`${baseURL}/responses`, { method: 'POST', headers, body: '{}' });
+  expect([plain.status, await plain.json()]).toMatchObject([415, { error: { code: 'not_json' } }]);
   const stranger = new OpenAI({ baseURL, apiKey: 'sk-wrong', maxRetries: 0 });
   await expect(stranger.models.list()).rejects.toMatchObject({ status: 401, code: 'invalid_api_key' });
   const { id } = await openai.responses.create({ model: MODEL, input: 'mine' });
