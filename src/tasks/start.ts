@@ -149,8 +149,9 @@ async function startOnce(
 ): Promise<Started> {
   const { task_id } = task;
   const leaving = new AbortController();
-  const start = randomUUID();
-  const memo = { ...memoOf(task.route, origin, task), [START_MEMO]: start };
+  // Without an origin the id was drawn: no other start has it.
+  const start = origin && randomUUID();
+  const memo = { ...memoOf(task.route, origin, task), ...(start !== undefined && { [START_MEMO]: start }) };
   const accepted = accept(client, taskQueue, task, memo, leaving.signal).then(
     (acceptance): Started => {
       if ('error' in acceptance) return { status: 'refused', ...acceptance };
@@ -291,11 +292,11 @@ const START_MEMO = 'start';
  * @returns whether the engine confirms that this start has begun the task. `false` if it does not answer.
  * @throws {WorkflowExecutionAlreadyStartedError} if the id was taken before
  */
-async function isStarted(client: Client, task_id: string, start: string): Promise<boolean> {
+async function isStarted(client: Client, task_id: string, start: string | undefined): Promise<boolean> {
   try {
     const handle = client.workflow.getHandle(task_id);
     const { memo } = await client.connection.withDeadline(Date.now() + ANSWER_MS, async () => await handle.describe());
-    if (memo?.[START_MEMO] === start) return true;
+    if (start === undefined || memo?.[START_MEMO] === start) return true;
   } catch (error) {
     if (error instanceof WorkflowNotFoundError || grpcErrorIn(error)) return false;
     throw error;
