@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import pLimit from 'p-limit';
-import { isOutcome } from '../shared/task.ts';
 import { Problem } from '../tasks/problem.ts';
 import type { ServiceTasks, Standing } from '../tasks/tasks.ts';
+import { hasResult } from '../tasks/view.ts';
 
 /**
  * `state`: the task, whenever its state, step, position in the queue or rows change. `progress`: how far its answer is. `end`: the task with
@@ -172,9 +172,8 @@ class Watcher {
   }
 }
 
-/** An outcome is one once its result is saved. */
-function isOver({ state, result_file: file, missing_file: missing, ended }: Standing): boolean {
-  return ended !== undefined || (isOutcome(state) && (file !== undefined || missing !== undefined));
+function isOver(task: Standing): boolean {
+  return task.ended !== undefined || hasResult(task);
 }
 
 /** What makes a new state: not how long the queue will take. */

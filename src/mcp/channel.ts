@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { McpServer } from '@modelcontextprotocol/server';
 import { field } from '../shared/format.ts';
+import { unlessAway } from '../tasks/away.ts';
 import { Problem } from '../tasks/problem.ts';
 import { textFor } from '../text/index.ts';
 import type { Door } from './door.ts';
@@ -53,10 +54,11 @@ export class Channel {
     const { lang } = this.door;
     const say = mcpText(lang);
     const tasks = await this.door.open();
-    const found = await tasks.result(task_id).catch((error: unknown) => {
-      if (error instanceof Problem && error.code !== 'unfinished') return { task_name: task_id, status: error.code };
+    const found = await unlessAway(tasks.result(task_id)).catch((error: unknown) => {
+      if (error instanceof Problem) return { task_name: task_id, status: error.code };
       throw error;
     });
+    if (!found) return undefined;
     const { state } = textFor(lang);
     const said = found.status in state ? state[found.status as keyof typeof state] : found.status;
     return {

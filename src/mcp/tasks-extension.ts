@@ -13,9 +13,10 @@ import {
 } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { taskParams } from '../api/schemas.ts';
-import { isOutcome, type Lang } from '../shared/task.ts';
+import type { Lang } from '../shared/task.ts';
 import { Problem } from '../tasks/problem.ts';
 import type { Standing, Tasks } from '../tasks/tasks.ts';
+import { hasResult } from '../tasks/view.ts';
 import type { Door } from './door.ts';
 import { progressOf, resultOf } from './sentences.ts';
 
@@ -89,13 +90,15 @@ function viewOf(task: Standing, lang: Lang): object {
 
 /** @returns the status of a task that has ended, with its result. A task that failed is completed: its result says so. */
 async function endOf(task: Standing, tasks: Tasks, { lang, explain }: Door): Promise<object> {
-  const { task_id, state, ended, result_file: file } = task;
-  if (ended !== undefined) {
-    const message = await explain(new Problem('ended', { task_id, how: ended }), task_id);
+  const { task_id, state, ended, missing_file: missing } = task;
+  const failed = async (problem: Problem): Promise<object> => {
+    const message = await explain(problem, task_id);
     return { status: 'failed', error: { code: ProtocolErrorCode.InternalError, message } };
-  }
-  if (!isOutcome(state) || file === undefined) return {};
+  };
+  if (ended !== undefined) return await failed(new Problem('ended', { task_id, how: ended }));
+  if (!hasResult(task)) return {};
   if (state === 'cancelled') return { status: 'cancelled' };
+  if (missing !== undefined) return await failed(new Problem('result_gone', { task_id, file: missing }));
   const result = resultOf(await tasks.result(task_id), lang);
   return {
     status: 'completed',

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { CallToolResult, ServerContext } from '@modelcontextprotocol/server';
-import { isOutcome } from '../shared/task.ts';
+import { isAway } from '../tasks/away.ts';
 import { Problem } from '../tasks/problem.ts';
-import type { Standing } from '../tasks/tasks.ts';
+import { hasResult } from '../tasks/view.ts';
 import type { Door } from './door.ts';
 import { progressOf, resultOf, saying } from './sentences.ts';
 import { mcpText } from './text/index.ts';
@@ -47,15 +47,6 @@ export async function waitFor(
     isFirst = false;
     await pause(Math.max(0, Math.min(LOOK_MS, (seconds - elapsed()) * 1_000)), undefined, { signal: mcpReq.signal });
   }
-}
-
-/** An outcome is reported once its result is saved; a file that is gone is a problem of the result. */
-function hasResult({ state, result_file: file, missing_file: missing }: Standing): boolean {
-  return isOutcome(state) && (file !== undefined || missing !== undefined);
-}
-
-function isAway(error: unknown): boolean {
-  return (error as Error).name === 'EngineUnreachable' || (error instanceof Problem && error.code === 'engine_lost');
 }
 
 type Report = (elapsed: number, message: string) => Promise<void>;

@@ -3,13 +3,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { overBudget } from './errors.ts';
 import type { BudgetPause } from '../shared/budget.ts';
 import type { LiveAnswer } from '../relay/recordings.ts';
-import { HttpError } from '../service/http.ts';
 import type { ResultFile } from '../shared/result.ts';
 import { isOutcome } from '../shared/task.ts';
-import { Problem } from '../tasks/problem.ts';
+import { unlessAway } from '../tasks/away.ts';
 import type { Standing, Tasks } from '../tasks/tasks.ts';
 import { onceSaved } from '../tasks/worker-here.ts';
-import { EngineLost, EngineUnreachable } from '../temporal/engine-unreachable.ts';
 
 /** What becomes of a task. */
 export type Update =
@@ -86,16 +84,4 @@ export async function outcomeOf(tasks: Tasks, task_id: string, signal: AbortSign
     if ('paused' in update) throw overBudget(task_id, update.paused);
   }
   throw new Error('a task is followed to its result');
-}
-
-/** @returns `undefined` while a task has no result, or the engine or its services are away. */
-export async function unlessAway<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    const isUnfinished = error instanceof Problem && error.code === 'unfinished';
-    const isAway = error instanceof EngineUnreachable || error instanceof EngineLost;
-    if (isUnfinished || isAway || (error instanceof HttpError && error.status === 503)) return undefined;
-    throw error;
-  }
 }

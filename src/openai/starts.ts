@@ -1,10 +1,10 @@
 /** Starts a task for a request, once: a client that lost its connection sends the request again. */
 import { createHash } from 'node:crypto';
+import { unlessAway } from '../tasks/away.ts';
 import { Problem } from '../tasks/problem.ts';
 import { idFrom, originOf } from '../tasks/start.ts';
 import { keyAt } from '../tasks/task-id.ts';
 import type { NewTask, StartedTask, Tasks } from '../tasks/tasks.ts';
-import { unlessAway } from './follow.ts';
 
 /** Who asks, what, and how. */
 export interface Asking {

@@ -1,5 +1,6 @@
 import type { ResultFile } from '../shared/result.ts';
-import type { TaskView } from '../shared/task.ts';
+import { isOutcome, type TaskView } from '../shared/task.ts';
+import type { Standing } from './tasks.ts';
 
 /** The view of a task from its result, for tasks past the engine's retention. */
 export function viewOfResult(result: ResultFile): TaskView {
@@ -22,4 +23,9 @@ export function viewOfResult(result: ResultFile): TaskView {
     ...(result.continues !== undefined && { continues: result.continues }),
     ...(result.schedule && { schedule: result.schedule }),
   };
+}
+
+/** @returns whether the result of a task can be asked for: it is saved, or its file is gone. An outcome is reported before. */
+export function hasResult({ state, result_file: file, missing_file: missing }: Standing): boolean {
+  return isOutcome(state) && (file !== undefined || missing !== undefined);
 }

@@ -1,6 +1,6 @@
 /** `kimi-dispatch mcp`, as clients of the official SDK use it: on one stack with the simulated Kimi. */
 import { createInterface } from 'node:readline';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, StreamableHTTPClientTransport, type ClientOptions } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
@@ -278,6 +278,10 @@ describe('over standard input and output', () => {
     CallToolResultV2Schema.parse(ended.result);
     CancelTaskResultV2Schema.parse((await request('tasks/cancel', { taskId })).result);
     UpdateTaskResultV2Schema.parse((await request('tasks/update', { taskId, inputResponses: {} })).result);
+    await rm(join(resultsOf(env), `${taskId}.json`));
+    const { result: gone } = await request('tasks/get', { taskId });
+    GetTaskResultV2Schema.parse(gone);
+    expect(gone).toMatchObject({ status: 'failed', error: { message: expect.stringContaining(taskId) as string } });
     expect((await request('tasks/get', { taskId: 'kimi-1-1' })).error).toMatchObject({
       code: -32_602,
       message: expect.stringContaining('There is no task kimi-1-1') as string,
