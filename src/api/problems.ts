@@ -74,7 +74,7 @@ export interface Details {
 }
 
 /** `Retry-After` of every 503, in seconds. */
-const RETRY_AFTER_S = 1;
+export const RETRY_AFTER_S = 1;
 
 /** Codes of body errors, by status. */
 const BODY_ERRORS: Record<number, string> = { 413: 'body_too_large', 415: 'unsupported_encoding' };

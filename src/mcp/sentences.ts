@@ -2,7 +2,7 @@
 import type { CallToolResult } from '@modelcontextprotocol/server';
 import type * as z from 'zod';
 import { outcomeText } from '../notify/message.ts';
-import { field } from '../shared/format.ts';
+import { cutAt, field } from '../shared/format.ts';
 import type { ResultFile } from '../shared/result.ts';
 import type { Lang } from '../shared/task.ts';
 import type { LiveTask, Standing, StartedTask } from '../tasks/tasks.ts';
@@ -68,8 +68,7 @@ export function resultOf(saved: ResultFile, lang: Lang, offset = 0): CallToolRes
 function partOf(output: string, offset: number): { part: string; next?: number } {
   const end = offset + MOST_CHARS;
   if (output.length <= end) return { part: output.slice(offset) };
-  // Not within a pair of surrogates.
-  const next = /[\uD800-\uDBFF]/.test(output[end - 1] ?? '') ? end - 1 : end;
+  const next = cutAt(output, end);
   return { part: output.slice(offset, next), next };
 }
 

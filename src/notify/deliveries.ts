@@ -6,11 +6,10 @@ import {
   type Client,
 } from '@temporalio/client';
 import { ActivityFailure, TimeoutFailure } from '@temporalio/common';
-import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { Delivery } from '../shared/delivery.ts';
 import { isoSeconds } from '../shared/format.ts';
 import { notifyWorkflowId, NOTIFY_WORKFLOW } from '../shared/names.ts';
-import { pendingIn, whyIn } from '../tasks/look-up.ts';
+import { inputOf, pendingIn, whyIn } from '../tasks/look-up.ts';
 import type { Retrying } from '../tasks/tasks.ts';
 import { unlessUnknown } from '../temporal/client.ts';
 
@@ -106,19 +105,12 @@ async function whyGivenUp(result: Promise<unknown>): Promise<Pick<Retrying, 'why
 export async function resend(client: Client, taskQueue: string, id: string): Promise<boolean> {
   const given = await notDelivered(client, taskQueue, id, ['FAILED']);
   if (!given) return false;
-  const { namespace, loadedDataConverter } = client.options;
   const { memo, ...run } = given;
-  const execution = { workflowId: notifyWorkflowId(id), ...run };
-  const { history } = await client.workflowService.getWorkflowExecutionHistory({
-    namespace,
-    execution,
-    maximumPageSize: 1,
-  });
-  const started = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
-  const [delivery] = (await decodeArrayFromPayloads(loadedDataConverter, started?.input?.payloads)) ?? [];
-  const policy = WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY;
-  await startDelivering(client, taskQueue, delivery as Delivery, memo, policy);
-  await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution: execution });
+  const workflowExecution = { workflowId: notifyWorkflowId(id), ...run };
+  const delivery = (await inputOf(client, workflowExecution)) as Delivery;
+  await startDelivering(client, taskQueue, delivery, memo, WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY);
+  const { namespace } = client.options;
+  await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution });
   return true;
 }
 

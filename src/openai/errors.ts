@@ -1,7 +1,7 @@
 /** Errors in OpenAI's form: `{"error": {"message", "type", "param", "code"}}`. */
-import type { ErrorRequestHandler } from 'express';
+import type { ErrorRequestHandler, Request } from 'express';
 import type { Logger } from 'pino';
-import { detailsOf, type Details } from '../api/problems.ts';
+import { detailsOf, RETRY_AFTER_S, type Details } from '../api/problems.ts';
 import { pathOf } from '../service/express.ts';
 import type { BudgetPause } from '../shared/budget.ts';
 import type { ResultFile } from '../shared/result.ts';
@@ -50,20 +50,22 @@ export function noSuchResponse(id: string): OpenAiError {
   return new OpenAiError(404, `Response with id '${id}' not found.`);
 }
 
-/** `Retry-After` of every 503, in seconds. */
-const RETRY_AFTER_S = 1;
-
 /** The error handler of OpenAI's endpoints. */
 export function openAiErrorHandler(log: Logger): ErrorRequestHandler {
   return (error: unknown, request, response, _next) => {
-    const known = inOpenAiForm(error);
-    if (!known) log.error({ err: error, path: pathOf(request) }, 'unexpected error of the OpenAI endpoints');
-    const { status, body } = known ?? new OpenAiError(500, 'An unexpected error occurred; the log has the reason');
+    const { status, body, kind } = saidOrLogged(error, request, log);
     if (status === 503) response.set('Retry-After', String(RETRY_AFTER_S));
     // OpenAI's clients repeat requests by their status otherwise.
-    if (known?.kind.isFinal) response.set('x-should-retry', 'false');
+    if (kind.isFinal) response.set('x-should-retry', 'false');
     response.status(status).json(body);
   };
+}
+
+/** @returns an error in OpenAI's form. One that is unexpected is logged, and says so. */
+export function saidOrLogged(error: unknown, request: Request, log: Logger): OpenAiError {
+  const known = inOpenAiForm(error);
+  if (!known) log.error({ err: error, path: pathOf(request) }, 'unexpected error of the OpenAI endpoints');
+  return known ?? new OpenAiError(500, 'An unexpected error occurred; the log has the reason');
 }
 
 /** @returns `undefined` if the error is unexpected. */

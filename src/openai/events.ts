@@ -3,6 +3,7 @@
  * that comes back with the number of the last event that it has seen gets the rest, also after a restart.
  */
 import type { ResponseStreamEvent } from 'openai/resources/responses/responses';
+import { cutAt } from '../shared/format.ts';
 import type { ResultFile } from '../shared/result.ts';
 import { textChanged } from './chat.ts';
 import type { Update } from './follow.ts';
@@ -104,11 +105,7 @@ class TextEvents {
       yield { type: 'response.content_part.added', ...place, part: textPart('') };
     }
     const from = this.sent;
-    this.sent = this.cut(from + DELTA_UNITS);
+    this.sent = cutAt(this.received, from + DELTA_UNITS);
     yield { type: 'response.output_text.delta', ...place, delta: this.received.slice(from, this.sent), logprobs: [] };
-  }
-
-  private cut(at: number): number {
-    return /[\uD800-\uDBFF]/.test(this.received.charAt(at - 1)) && at < this.received.length ? at - 1 : at;
   }
 }

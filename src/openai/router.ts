@@ -15,9 +15,9 @@ import { unlessAway } from '../tasks/away.ts';
 import { Problem } from '../tasks/problem.ts';
 import type { Standing, StartedTask, Tasks } from '../tasks/tasks.ts';
 import { chatIn, chunksOf, completionOf, secondsOf } from './chat.ts';
-import { inOpenAiForm, invalidValue, noSuchResponse, OpenAiError, openAiErrorHandler } from './errors.ts';
+import { invalidValue, noSuchResponse, OpenAiError, openAiErrorHandler, saidOrLogged } from './errors.ts';
 import { eventsOf } from './events.ts';
-import { follow, isOver, outcomeOf } from './follow.ts';
+import { follow, isOver, outcomeOf, type Update } from './follow.ts';
 import { askedOf, responseOf, type AskedOf, type ResponseObject } from './response-object.ts';
 import { responseIn, taskOf } from './responses.ts';
 import { sendEvent } from './sse.ts';
@@ -197,57 +197,61 @@ function acknowledgeOnceSent(exchange: Exchange, result: ResultFile): void {
 }
 
 async function streamChat(
-  { streams, live, log }: OpenAiOptions,
+  options: OpenAiOptions,
   exchange: Exchange,
   { task_id }: StartedTask,
   includeUsage: boolean,
 ): Promise<void> {
-  const { tasks, request, response, signal } = exchange;
-  const { model, created_at } = await tasks.find(task_id);
-  streams.begin(request, response);
-  const updates = noting(follow(tasks, task_id, signal, live(task_id)), exchange);
-  try {
+  const { model, created_at } = await exchange.tasks.find(task_id);
+  const send = async (updates: AsyncIterable<Update>): Promise<void> => {
     for await (const chunk of chunksOf(updates, { task_id, model, created: secondsOf(created_at) }, includeUsage)) {
       await sendEvent(exchange, chunk);
     }
     await sendEvent(exchange, '[DONE]');
-  } catch (error) {
-    if (response.writableEnded || signal.aborted) return;
-    await sendEvent(exchange, (inOpenAiForm(error) ?? unexpected(error, log)).body);
-  }
-  response.end();
+  };
+  await streamTask(options, exchange, task_id, send, async ({ body }) => await sendEvent(exchange, body));
 }
 
 /** @param after number of the last event that the client has; -1 if it has none */
 async function streamResponse(
-  { streams, live, log }: OpenAiOptions,
+  options: OpenAiOptions,
   exchange: Exchange,
   asked: AskedOf,
   { after, background }: { after: number; background: boolean },
 ): Promise<void> {
-  const { tasks, request, response, signal } = exchange;
   const { task_id } = asked;
   const shown = async (outcome: 'queued' | 'dispatched' | ResultFile): Promise<ResponseObject> => {
-    const known = typeof outcome === 'string' ? asked : await askedThen(tasks, outcome);
+    const known = typeof outcome === 'string' ? asked : await askedThen(exchange.tasks, outcome);
     return { ...responseOf(known, outcome), background };
   };
-  streams.begin(request, response);
-  const updates = noting(follow(tasks, task_id, signal, live(task_id)), exchange);
-  try {
+  const send = async (updates: AsyncIterable<Update>): Promise<void> => {
     for await (const event of eventsOf(updates, task_id, shown)) {
       if (event.sequence_number > after) await sendEvent(exchange, event, event.type);
     }
-  } catch (error) {
-    if (response.writableEnded || signal.aborted) return;
-    const { code, message, param } = (inOpenAiForm(error) ?? unexpected(error, log)).body.error;
+  };
+  await streamTask(options, exchange, task_id, send, async ({ body }) => {
+    const { code, message, param } = body.error;
     await sendEvent(exchange, { type: 'error', code, message, param }, 'error');
-  }
-  response.end();
+  });
 }
 
-function unexpected(error: unknown, log: Logger): OpenAiError {
-  log.error({ err: error }, 'unexpected error of a stream');
-  return new OpenAiError(500, 'An unexpected error occurred; the log has the reason');
+/** Streams a task to its outcome. @param fail sends an error, as the last event */
+async function streamTask(
+  { streams, live, log }: OpenAiOptions,
+  exchange: Exchange,
+  task_id: string,
+  send: (updates: AsyncIterable<Update>) => Promise<void>,
+  fail: (error: OpenAiError) => Promise<void>,
+): Promise<void> {
+  const { tasks, request, response, signal } = exchange;
+  streams.begin(request, response);
+  try {
+    await send(noting(follow(tasks, task_id, signal, live(task_id)), exchange));
+  } catch (error) {
+    if (response.writableEnded || signal.aborted) return;
+    await fail(saidOrLogged(error, request, log));
+  }
+  response.end();
 }
 
 /** Acknowledges the result once the stream was sent. */

@@ -1,6 +1,6 @@
 /** The page of a task that has a result: the conversation before it, its question and its answer. */
 import type { KeyObject } from 'node:crypto';
-import { fileNote, oneLine } from '../shared/format.ts';
+import { cutAt, fileNote, oneLine } from '../shared/format.ts';
 import { rowsAsked } from '../shared/map.ts';
 import { rowTaskId } from '../shared/task-id.ts';
 import type { FileNote, Lang } from '../shared/task.ts';
@@ -237,6 +237,5 @@ export function answerOf({ output, partial_output }: Pick<KeptTask, 'output' | '
 }
 
 function beginningOf(text: string, characters: number): { shown: string; isCut: boolean } {
-  const isCut = text.length > characters;
-  return { shown: isCut ? text.slice(0, characters).replace(/[\uD800-\uDBFF]$/, '') : text, isCut };
+  return { shown: text.slice(0, cutAt(text, characters)), isCut: text.length > characters };
 }

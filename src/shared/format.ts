@@ -10,6 +10,11 @@ export function isoSeconds(time: Date | number): string {
 /** Created on first use, which takes some milliseconds. */
 let segmenter: Intl.Segmenter | undefined;
 
+/** @returns where to cut a text, at most so many UTF-16 units from its beginning: not within a pair of surrogates. */
+export function cutAt(text: string, units: number): number {
+  return units < text.length && /[\uD800-\uDBFF]/.test(text.charAt(units - 1)) ? units - 1 : units;
+}
+
 /**
  * Upper bound of a character's average length, in UTF-16 units. Emoji of several people take about 20; without a bound, one
  * letter with a million accents would be one character.

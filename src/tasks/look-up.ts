@@ -209,18 +209,22 @@ export function whyIn(error: Error | undefined): Pick<Retrying, 'why' | 'type' |
 
 /** @returns what a task was asked, from its history; nothing if it cannot be read, e.g. without the keys of payloads. */
 async function askedOf(client: Client, task_id: string): Promise<Partial<TaskView>> {
-  const { namespace, loadedDataConverter } = client.options;
-  const execution = { workflowId: task_id };
   try {
-    const request = { namespace, execution, maximumPageSize: 1 };
-    const { history } = await client.workflowService.getWorkflowExecutionHistory(request);
-    const started = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
-    const [input] = (await decodeArrayFromPayloads(loadedDataConverter, started?.input?.payloads)) ?? [];
-    const asked = input as Task | MapInput;
+    const asked = (await inputOf(client, { workflowId: task_id })) as Task | MapInput;
     return viewOfAsked('task' in asked ? asked.task : asked);
   } catch {
     return {};
   }
+}
+
+/** @returns what a workflow was started with, from its history. */
+export async function inputOf(client: Client, execution: { workflowId: string; runId?: string }): Promise<unknown> {
+  const { namespace, loadedDataConverter } = client.options;
+  const request = { namespace, execution, maximumPageSize: 1 };
+  const { history } = await client.workflowService.getWorkflowExecutionHistory(request);
+  const started = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
+  const [input] = (await decodeArrayFromPayloads(loadedDataConverter, started?.input?.payloads)) ?? [];
+  return input;
 }
 
 /** @returns the workflow's own view; `undefined` if no worker answers. */

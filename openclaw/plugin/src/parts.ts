@@ -1,5 +1,6 @@
 /** What a notification consists of: one part is one request to the channel. */
 import type { Presentation } from 'openclaw/plugin-sdk/plugin-entry';
+import { cutAt } from '../../../src/shared/format.ts';
 import { channelOf } from './channels.ts';
 import { asData, isShownAsItIs } from './safe-text.ts';
 
@@ -45,17 +46,12 @@ export function pieces(text: string, chars: number): string[] {
   while (left.length > chars) {
     const window = left.slice(0, chars + 1);
     const breaks = [window.lastIndexOf('\n\n'), window.lastIndexOf('\n')];
-    const at = breaks.find((index) => index > chars / 2) ?? withoutHalf(left, chars);
+    const at = breaks.find((index) => index > chars / 2) ?? cutAt(left, chars);
     found.push(left.slice(0, at));
     left = left.slice(at).replace(/^\n{1,2}/, '');
   }
   found.push(left);
   return found.filter((piece) => piece.trim() !== '');
-}
-
-/** @returns the end of a piece that does not divide a pair of surrogates. */
-function withoutHalf(text: string, end: number): number {
-  return /[\uD800-\uDBFF]/.test(text[end - 1] ?? '') ? end - 1 : end;
 }
 
 type TextOnly = NonNullable<ReturnType<typeof channelOf>['textOnly']>;
