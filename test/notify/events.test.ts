@@ -255,6 +255,8 @@ describe('the event of a task', () => {
     await until(() => events.length === 2);
     await until(async () => (await missing()).filter(({ state }) => state === 'given_up').length === 1);
     expect(await resend(client, taskQueue, task_id)).toBe(true);
+    // The engine's list may not have it yet.
+    await until(() => events.length === 3);
     await until(async () => (await missing()).length === 0);
     expect(events.map(({ id }) => id)).toEqual([task_id, task_id, task_id]);
     expect(await drop(client, taskQueue, task_id)).toBe(false);
