@@ -12,7 +12,7 @@ import { hasResult } from '../tasks/view.ts';
  */
 export interface TaskEvent {
   name: 'state' | 'progress' | 'end';
-  /** Its number, and a digest of what it says: another process that says the same is recognized by it. */
+  /** `<number>-<digest>`. The digest, of name and data, recognizes the event after a restart. */
   id: string;
   number: number;
   /** JSON. */
@@ -167,7 +167,7 @@ class Watcher {
   private say(name: TaskEvent['name'], content: object): void {
     this.number += 1;
     const data = JSON.stringify(content);
-    const id = `${this.number}-${createHash('sha256').update(`${name} ${data}`).digest('base64url').slice(0, 12)}`;
+    const id = `${this.number}-${createHash('sha256').update(`${name} ${data}`).digest('hex').slice(0, 16)}`;
     this.events = [...this.events.slice(1 - KEPT), { name, id, number: this.number, data }];
   }
 }

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { createApi } from '../../src/api/app.ts';
 import { fromTokens } from '../../src/api/callers.ts';
 import { EventStreams } from '../../src/api/event-stream.ts';
-import { TaskEvents } from '../../src/api/task-events.ts';
+import { TaskEvents, type TaskEvent } from '../../src/api/task-events.ts';
 import { createToken, isStillValid, revokeToken } from '../../src/api/tokens.ts';
 import type { ServiceTasks, Standing } from '../../src/tasks/tasks.ts';
 import { serve, silent, temporaryFolder, until } from '../support/resources.ts';
@@ -85,6 +85,19 @@ it('are read to the end; a reader that was away resumes without gap or repeat, a
   const restarted = await serve(createApi(async () => task.tasks, silent));
   expect(await follow(restarted, rest.at(-1)?.id)).toEqual([]);
   expect(await follow(restarted, first?.id)).toMatchObject([{ event: 'end' }]);
+});
+
+it('are not taken for those of another process, whatever their digest begins with', async () => {
+  for (let n = 0; n < 300; n += 1) {
+    const task = { task_id: `kimi-1-${n}`, ...SAVED } as Standing;
+    const names: string[] = [];
+    const reader = {
+      take: (events: readonly TaskEvent[]) => void names.push(...events.map(({ name }) => name)),
+      end() {},
+    };
+    new TaskEvents(async () => moving().tasks).follow(task, '9--another', reader);
+    expect(names, task.task_id).toEqual(['end']);
+  }
 });
 
 it('cost a look at the task for all readers together', async () => {
