@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import type * as z from 'zod';
 import { withTarget, type Route } from '../shared/chat.ts';
 import { newKey } from '../tasks/task-id.ts';
-import type { CallerTasks } from '../tasks/tasks.ts';
+import type { CallerTasks, NewTask } from '../tasks/tasks.ts';
 import type { EventStreams } from './event-stream.ts';
 import { InvalidRequest } from './problems.ts';
 import * as schemas from './schemas.ts';
@@ -69,6 +69,15 @@ type Present<T> = { [Key in keyof T]: Exclude<T[Key], undefined> };
 /** @returns the object without members that are undefined. */
 export function present<T extends object>(value: T): Present<T> {
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as Present<T>;
+}
+
+/**
+ * @param path of the task in the body
+ * @throws {InvalidRequest} if a task continues a conversation and brings one
+ */
+export function checkConversation(task: Pick<NewTask, 'continue' | 'conversation'>, path: string[] = []): void {
+  if (task.continue === undefined || !task.conversation) return;
+  throw new InvalidRequest('body', [{ path: [...path, 'conversation'], message: 'is given by `continue`' }]);
 }
 
 /** @returns the `Idempotency-Key` of a request, or a new one. @throws {InvalidRequest} */

@@ -7,6 +7,7 @@ import { parseTaskId } from '../shared/task-id.ts';
 import { Problem } from '../tasks/problem.ts';
 import type { Filter, NewMap, NewTask, Tasks } from '../tasks/tasks.ts';
 import {
+  checkConversation,
   keyOf,
   present,
   read,
@@ -269,9 +270,7 @@ export const OPERATIONS: readonly Operation[] = [
 
 async function startTask(tasks: Tasks, request: Request, response: Response): Promise<object> {
   const wanted = read(schemas.newTask, request.body, 'body');
-  if (wanted.continue !== undefined && wanted.conversation) {
-    throw new InvalidRequest('body', [{ path: ['conversation'], message: 'is given by `continue`' }]);
-  }
+  checkConversation(wanted);
   return await start(tasks, wanted, request, response);
 }
 

@@ -3,7 +3,16 @@ import type { Request, Response } from 'express';
 import type { NewSchedule } from '../schedules/schedules.ts';
 import type { Route } from '../shared/chat.ts';
 import type { NewTask, Tasks } from '../tasks/tasks.ts';
-import { keyOf, OF_A_NEW_TASK, present, read, targetOf, UNREADABLE, type Operation } from './operation.ts';
+import {
+  checkConversation,
+  keyOf,
+  OF_A_NEW_TASK,
+  present,
+  read,
+  targetOf,
+  UNREADABLE,
+  type Operation,
+} from './operation.ts';
 import * as schemas from './schedule-schemas.ts';
 import { chatBody, chatQuery, startedTask } from './schemas.ts';
 
@@ -89,6 +98,7 @@ export const SCHEDULE_OPERATIONS: readonly Operation[] = [
 
 async function addSchedule(tasks: Tasks, request: Request, response: Response): Promise<object> {
   const { task: asked, ...rest } = read(schemas.newSchedule, request.body, 'body');
+  checkConversation(asked, ['task']);
   const { route, resend_unknown: resend, ...others } = asked;
   const task: NewTask = present({ ...others, route: targetOf(route), resend_unknown: resend || undefined });
   const wanted: NewSchedule = present({ ...rest, task });

@@ -294,6 +294,7 @@ it('a list has pages, which contain every task once', async () => {
   for (const limit of [1, 3, 7]) expect(await listed(limit)).toEqual(all);
 });
 
+const TWO_CONVERSATIONS = { prompt: 'x', continue: 'kimi-1-1', conversation: [{ prompt: 'x', output: 'y' }] };
 const BAD_SCHEMA = { json_schema: { type: 'object', properties: { a: { type: ['null', 'nope'] } } } };
 
 it.each<[string, string, string, unknown, number, string]>([
@@ -307,6 +308,14 @@ it.each<[string, string, string, unknown, number, string]>([
     Buffer.from('{"prompt":"\xff\xfe"}', 'latin1'),
     400,
     'invalid_json',
+  ],
+  [
+    'a schedule that continues a task and brings a conversation',
+    'POST',
+    '/v1/schedules',
+    { when: 'every day 8:00', task: TWO_CONVERSATIONS },
+    400,
+    'invalid_request',
   ],
   ['a name that is a path', 'POST', '/v1/tasks', { prompt: 'x', name: '../x' }, 422, 'bad_name'],
   ['a prompt over 4 MiB', 'POST', '/v1/tasks', { prompt: 'x'.repeat(2 ** 22 + 1) }, 413, 'too_long'],
