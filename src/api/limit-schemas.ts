@@ -1,7 +1,7 @@
 /** The shapes of limits in the API. */
 import * as z from 'zod';
 import type { Usage } from '../tasks/limits.ts';
-import { named } from './schema-parts.ts';
+import { currency, named } from './schema-parts.ts';
 import { time } from './schemas.ts';
 
 const count = z.int().min(0);
@@ -21,7 +21,7 @@ export const usage = named(
         timezone: z.string(),
         per_day: z.number().optional(),
         per_chat: z.number().optional(),
-        currency: z.enum(['CNY', 'USD']).optional().describe('Absent before the first task.'),
+        currency: currency.optional().describe('Absent before the first task.'),
         spent: z.number(),
         reserved: z.number().describe('What running tasks may cost at most.'),
         paused: count.describe('Tasks that are not sent.'),

@@ -11,6 +11,9 @@ export function named<Schema extends z.ZodType>(id: string, description: string,
   return schema;
 }
 
+/** Of accounts at Kimi. */
+export const currency = z.enum(['CNY', 'USD']);
+
 export const taskId = named('TaskId', 'Id of a task.', z.string().regex(TASK_ID));
 
 // The document says that there is a code; which members each has is not part of it yet.

@@ -9,7 +9,7 @@ import { NAME_RULE } from '../tasks/task-name.ts';
 import { budget, budgetPause, queuePosition } from './wait-schemas.ts';
 import { mapCounts, mapSummary, rowOf, storedRows } from './map-schemas.ts';
 import { metadata, priority, reported, taskFile, taskRequest, turn } from './question-schemas.ts';
-import { detail, named, taskError, taskId } from './schema-parts.ts';
+import { currency, detail, named, taskError, taskId } from './schema-parts.ts';
 import type { Acknowledgement, Cancellation, LiveTask, Standing, StartedMap, StartedTask } from '../tasks/tasks.ts';
 
 const DAY_MS = 24 * 3_600_000;
@@ -146,7 +146,7 @@ const progress = z.object({
 });
 const cost = z.object({
   amount: z.number(),
-  currency: z.enum(['CNY', 'USD']),
+  currency,
   price_date: z.string(),
   saved: z.number().optional().describe('What a batch saved.'),
 });

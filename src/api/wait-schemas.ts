@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import type { BudgetPause } from '../shared/budget.ts';
 import type { Allowance } from '../tasks/tasks.ts';
-import { named, taskId } from './schema-parts.ts';
+import { currency, named, taskId } from './schema-parts.ts';
 
 export const queuePosition = named(
   'QueuePosition',
@@ -20,7 +20,7 @@ export const budgetPause = named(
   'Why a task is not sent: what it may cost exceeds what is left of a budget.',
   z.object({
     of: z.enum(['day', 'chat', 'task']).describe('Whose budget.'),
-    currency: z.enum(['CNY', 'USD']),
+    currency,
     budget: z.number(),
     needs: z.number().describe('What the task may cost at most.'),
     spent: z.number(),

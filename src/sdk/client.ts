@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { rowsAsked } from '../shared/map.ts';
 import { rowTaskId } from '../shared/task-id.ts';
 import { newKey } from '../tasks/task-id.ts';
 import { answerOf, ApiError, apiError, KimiDispatchError, TaskError, UnreachableError } from './errors.ts';
@@ -157,8 +158,7 @@ export class KimiDispatch {
       if (status !== 'done') throw new TaskError(result);
       throw new KimiDispatchError('no_map', `${mapId} is no map, so it has no rows`, { taskId: mapId });
     }
-    const numbers = map.only ?? Array.from({ length: map.rows }, (_, index) => index + 1);
-    for (const number of numbers) {
+    for (const number of rowsAsked(map)) {
       const row = await this.ask<Result>({ path: `${pathOf(rowTaskId(mapId, number))}/result` }, signal).catch(
         (error: unknown) => {
           // The map was cancelled before this row began.

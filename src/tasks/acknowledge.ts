@@ -1,9 +1,8 @@
-import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { ACKNOWLEDGE_UPDATE } from '../shared/names.ts';
 import { notificationId, type TaskReference } from '../shared/task-id.ts';
 import type { TaskView } from '../shared/task.ts';
-import { grpcErrorIn } from '../temporal/client.ts';
+import { grpcErrorIn, rejectionIn } from '../temporal/client.ts';
 import { EngineUnreachable } from '../temporal/engine-unreachable.ts';
 import type { TaskContext } from './context.ts';
 import { lookUp, noResult } from './look-up.ts';
@@ -54,10 +53,7 @@ async function acknowledgeInTask(client: Client, task_id: string, notification: 
     return true;
   } catch (error) {
     // Closed, unfinished, or without a worker: the result file shows which.
-    const isUnfinished =
-      error instanceof WorkflowUpdateFailedError &&
-      error.cause instanceof ApplicationFailure &&
-      error.cause.type === 'unfinished';
+    const isUnfinished = rejectionIn(error)?.type === 'unfinished';
     if (error instanceof WorkflowNotFoundError || isUnfinished || grpcErrorIn(error)) return false;
     throw error;
   }

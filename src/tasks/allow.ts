@@ -1,8 +1,7 @@
-import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { ALLOW_UPDATE } from '../shared/names.ts';
 import type { TaskView } from '../shared/task.ts';
-import { grpcErrorIn } from '../temporal/client.ts';
+import { grpcErrorIn, rejectionIn } from '../temporal/client.ts';
 import { Problem } from './problem.ts';
 import type { Allowance } from './tasks.ts';
 
@@ -18,12 +17,9 @@ export async function allow(client: Client, task_id: string): Promise<Allowance>
     );
     return { task_id, status: 'allowed' };
   } catch (error) {
-    const isRejected =
-      error instanceof WorkflowUpdateFailedError &&
-      error.cause instanceof ApplicationFailure &&
-      error.cause.type === 'not_paused';
+    const isNotPaused = rejectionIn(error)?.type === 'not_paused';
     // One that has ended is not paused either.
-    if (isRejected || error instanceof WorkflowNotFoundError) throw new Problem('not_paused', { task_id });
+    if (isNotPaused || error instanceof WorkflowNotFoundError) throw new Problem('not_paused', { task_id });
     if (grpcErrorIn(error)) throw new Problem('no_worker', { task_id });
     throw error;
   }

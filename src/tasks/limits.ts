@@ -1,11 +1,11 @@
 import type { Client } from '@temporalio/client';
 import { limitsOf } from '../config/index.ts';
 import { limiterView } from '../limiter/client.ts';
-import { HttpError } from '../service/http.ts';
 import type { BudgetView } from '../shared/budget.ts';
 import type { Limits } from '../shared/limits.ts';
 import { grpcErrorIn } from '../temporal/client.ts';
 import type { TaskContext } from './context.ts';
+import { Problem } from './problem.ts';
 
 /** The limits, and how much of them is used. */
 export interface Usage {
@@ -34,7 +34,7 @@ export async function usageOfLimits(client: Client, { config, limiter }: TaskCon
   if (!limiter) return idle;
   const asked = client.connection.withDeadline(Date.now() + ANSWER_MS, async () => await limiterView(client, limiter));
   const view = await asked.catch((error: unknown) => {
-    throw grpcErrorIn(error) ? new HttpError(503, 'no_worker', 'No worker answers') : error;
+    throw grpcErrorIn(error) ? new Problem('no_worker', {}) : error;
   });
   const { used_per_minute, paused_until } = view ?? idle;
   const limits = countsOf(view?.limits ?? limitsOf(config));

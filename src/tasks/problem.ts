@@ -22,7 +22,7 @@ export interface Problems {
   /** The task does not wait for a budget. */
   not_paused: { task_id: string };
   /** No worker answers. */
-  no_worker: { task_id: string };
+  no_worker: { task_id?: string };
   /** The task has no answer that came late. */
   not_late: { task_id: string };
   /** The chat has started as many tasks in this hour as it may. */

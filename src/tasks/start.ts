@@ -6,12 +6,11 @@ import {
   WorkflowIdConflictPolicy,
   WorkflowIdReusePolicy,
   WorkflowNotFoundError,
-  WorkflowUpdateFailedError,
   type Client,
   type WorkflowExecutionInfo,
   type WorkflowStartOptions,
 } from '@temporalio/client';
-import { ApplicationFailure, TypedSearchAttributes } from '@temporalio/common';
+import { TypedSearchAttributes } from '@temporalio/common';
 import { readDetails } from '../shared/failure-details.ts';
 import { isoSeconds } from '../shared/format.ts';
 import { messageKey, ROUTE_MEMO, routeIn, type Route } from '../shared/chat.ts';
@@ -19,7 +18,7 @@ import { ACCEPTED_UPDATE, SEARCH_ATTRIBUTES, STATUS_QUERY, TASK_WORKFLOW } from 
 import type { RowOf } from '../shared/map.ts';
 import type { Acceptance, Task, TaskError, TaskFile, TaskSummary, TaskView } from '../shared/task.ts';
 import { newTaskId, taskIdOf, timeOfKey } from './task-id.ts';
-import { grpcErrorIn } from '../temporal/client.ts';
+import { grpcErrorIn, rejectionIn, unlessUnknown } from '../temporal/client.ts';
 import { textFor } from '../text/index.ts';
 import { traced } from '../service/tracing.ts';
 import { staticDetails } from '../workflows/details.ts';
@@ -126,18 +125,14 @@ export async function taskWithId(
   origin: Origin,
   asked: Asked,
 ): Promise<Extract<Started, { status: 'known' }> | undefined> {
-  try {
-    const task = await client.workflow.getHandle(task_id).describe();
-    const memo = task.memo?.[KEY_MEMO] as KeyMemo | undefined;
-    const word = origin.isKey ? memo?.key : messageKey(routeIn(task));
-    if (word !== origin.word) return undefined;
-    if (memo && memo.prompt !== digestOf(asked)) throw new Problem('key_reused', { task_id });
-    const task_name = task.typedSearchAttributes.get(SEARCH_ATTRIBUTES.taskName) ?? '';
-    return { status: 'known', task_id, task_name };
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return undefined;
-    throw error;
-  }
+  const task = await unlessUnknown(client.workflow.getHandle(task_id).describe());
+  if (!task) return undefined;
+  const memo = task.memo?.[KEY_MEMO] as KeyMemo | undefined;
+  const word = origin.isKey ? memo?.key : messageKey(routeIn(task));
+  if (word !== origin.word) return undefined;
+  if (memo && memo.prompt !== digestOf(asked)) throw new Problem('key_reused', { task_id });
+  const task_name = task.typedSearchAttributes.get(SEARCH_ATTRIBUTES.taskName) ?? '';
+  return { status: 'known', task_id, task_name };
 }
 
 async function startOnce(
@@ -280,8 +275,9 @@ export function rowIn({ memo }: Pick<WorkflowExecutionInfo, 'memo'>): RowOf | un
 
 /** The failure of the task, which the update rethrows; other errors are not about the task. */
 function refusal(error: unknown): TaskError | undefined {
-  if (!(error instanceof WorkflowUpdateFailedError) || !(error.cause instanceof ApplicationFailure)) return undefined;
-  const { type, message, details } = error.cause;
+  const rejection = rejectionIn(error);
+  if (!rejection) return undefined;
+  const { type, message, details } = rejection;
   return { type: type ?? 'error', message, ...readDetails(details) };
 }
 

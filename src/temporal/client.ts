@@ -6,9 +6,10 @@ import {
   Connection,
   isGrpcServiceError,
   WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
   type ConnectionOptions,
 } from '@temporalio/client';
-import type { DataConverter } from '@temporalio/common';
+import { ApplicationFailure, type DataConverter } from '@temporalio/common';
 import { SearchAttributeType } from '@temporalio/common/lib/search-attributes.js';
 import { loadClientConfig, loadClientConnectConfig } from '@temporalio/envconfig';
 import { isLoopback } from '../service/http.ts';
@@ -149,6 +150,12 @@ const UNAVAILABLE = 14;
 export function grpcErrorIn(error: unknown): { code: number } | undefined {
   for (let each = error; each instanceof Error; each = each.cause) if (isGrpcServiceError(each)) return each;
   return undefined;
+}
+
+/** @returns the failure with which a workflow rejected an update; `undefined` for any other error of the call. */
+export function rejectionIn(error: unknown): ApplicationFailure | undefined {
+  const cause = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
+  return cause instanceof ApplicationFailure ? cause : undefined;
 }
 
 /** @returns what a call about a workflow returns; `undefined` if the engine does not know the workflow, or it has ended. */

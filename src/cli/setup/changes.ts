@@ -5,11 +5,14 @@ import { dirname } from 'node:path';
 import { structuredPatch } from 'diff';
 import pico from 'picocolors';
 import writeFileAtomic from 'write-file-atomic';
+import { langOf } from '../../config/early.ts';
 import { EXIT } from '../../service/exit.ts';
 import { tildePath } from '../../service/files.ts';
+import { sayCause } from '../../text/system-errors.ts';
 import { isAgreed } from '../ask.ts';
 import { CliError } from '../exit.ts';
 import type { CliText } from '../text/index.ts';
+import type { SettingsError } from './json5.ts';
 
 /** A file with its current text and its new text. */
 export interface Change {
@@ -62,9 +65,17 @@ function masked(text: string): string {
     .replaceAll(/^(\s*(?:export\s+)?\w*(?:TOKEN|SECRET|KEY|PASSWORD)\w*\s*=).*$/gim, '$1…');
 }
 
+/** Asks whether to write what was shown, and says so if not. */
 export async function agreed(say: CliText): Promise<boolean> {
   if (!process.stdin.isTTY) throw new CliError(EXIT.usage, say.setup.nobodyToAsk);
-  return await isAgreed(say.setup.question);
+  const isWanted = await isAgreed(say.setup.question);
+  if (!isWanted) console.log(say.setup.left);
+  return isWanted;
+}
+
+/** @returns why a configuration cannot be read or edited, in the user's language. */
+export function reasonOf({ wrong, message }: SettingsError, say: CliText): string {
+  return wrong ? say.setup.wrong[wrong.kind](wrong.path) : sayCause(message, langOf());
 }
 
 /**

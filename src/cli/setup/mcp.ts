@@ -2,14 +2,12 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { langOf } from '../../config/early.ts';
 import { GIVEN_ENV } from '../../config/env-file.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import { DIST, tildePath } from '../../service/files.ts';
-import { sayCause } from '../../text/system-errors.ts';
 import { CliError } from '../exit.ts';
 import type { CliText } from '../text/index.ts';
-import { agreed, BACKUP, read, show, writeOwn } from './changes.ts';
+import { agreed, BACKUP, read, reasonOf, show, writeOwn } from './changes.ts';
 import type { ClientName } from './choices.ts';
 import { CLIENT_CONFIGS, type ClientConfig, type Program } from './clients.ts';
 import { isObject, SettingsError, valueAt } from './json5.ts';
@@ -30,19 +28,14 @@ export async function setUpMcp({ client, yes = false, undo = false }: McpSetupOp
     next = undo ? undone(config, now ?? '', backup) : added(config, now ?? '');
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
-    const { wrong, message } = error;
-    const why = wrong ? say.setup.wrong[wrong.kind](wrong.path) : sayCause(message, langOf());
-    throw new CliError(EXIT.config, say.mcp.unusable(tildePath(file), why));
+    throw new CliError(EXIT.config, say.mcp.unusable(tildePath(file), reasonOf(error, say)));
   }
   if ((now ?? '') === next) {
     console.log(undo ? say.mcp.nothingToUndo(config.title) : say.setup.nothing);
     return EXIT.ok;
   }
   show({ file, now, next });
-  if (!yes && !(await agreed(say))) {
-    console.log(say.setup.left);
-    return EXIT.ok;
-  }
+  if (!yes && !(await agreed(say))) return EXIT.ok;
   if (!undo && now !== undefined && backup === undefined) await writeOwn(file + BACKUP, now);
   await writeOwn(file, next, now !== undefined);
   if (undo) await rm(file + BACKUP, { force: true });

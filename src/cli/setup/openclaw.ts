@@ -23,7 +23,7 @@ import { isAgreed } from '../ask.ts';
 import { CliError } from '../exit.ts';
 import { cliText, type CliText } from '../text/index.ts';
 import type { REPLIES } from './choices.ts';
-import { agreed, BACKUP, read, readFileUtf8, show, writeOwn, type Change } from './changes.ts';
+import { agreed, BACKUP, read, readFileUtf8, reasonOf, show, writeOwn, type Change } from './changes.ts';
 import { SettingsError } from './json5.ts';
 
 export interface OpenClawOptions {
@@ -61,10 +61,7 @@ export async function setUpOpenClaw(options: OpenClawOptions): Promise<Exit> {
       return EXIT.ok;
     }
     for (const change of real) show(change);
-    if (!yes && !(await agreed(say))) {
-      console.log(say.setup.left);
-      return EXIT.ok;
-    }
+    if (!yes && !(await agreed(say))) return EXIT.ok;
     await write(changes, location.file, undo);
     if (undo) {
       console.log(say.setup.undone(profile));
@@ -80,9 +77,7 @@ export async function setUpOpenClaw(options: OpenClawOptions): Promise<Exit> {
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
-    const { wrong, message } = error;
-    const why = wrong ? say.setup.wrong[wrong.kind](wrong.path) : sayCause(message, langOf());
-    throw new CliError(EXIT.config, say.setup.notJson(tildePath(location.file), why));
+    throw new CliError(EXIT.config, say.setup.notJson(tildePath(location.file), reasonOf(error, say)));
   }
 }
 
