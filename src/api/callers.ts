@@ -16,7 +16,7 @@ export function callerOf(request: IncomingMessage): Caller {
   return caller;
 }
 
-/** Of a socket that only this user can open. */
+/** Accepts every request: for a socket that only this user can open. */
 export const fromThisUser: RequestHandler = (request, _response, next) => {
   callers.set(request, { by: 'user' });
   next();
@@ -34,7 +34,7 @@ export interface TcpOptions {
 
 const MINUTE_MS = 60_000;
 
-/** Of a port: requests need a token, and a token has a limit. No body is read before that. */
+/** For a TCP port: checks the token of a request and its limit, before any body is read. */
 export function fromTokens({ home, host, perMinute, log }: TcpOptions): RequestHandler[] {
   const authenticate: RequestHandler = async (request, response, next) => {
     const [, token] = /^Bearer +([\x21-\x7E]{1,200})$/i.exec(request.get('authorization') ?? '') ?? [];

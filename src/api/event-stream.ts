@@ -5,16 +5,16 @@ import type { Standing } from '../tasks/tasks.ts';
 import { callerOf } from './callers.ts';
 import type { EventReader, TaskEvent, TaskEvents } from './task-events.ts';
 
-/** How often an open stream gets a comment, in milliseconds: proxies close those that are silent. A revoked token loses its streams by then. */
+/** How often an open stream gets a comment, in milliseconds: proxies close silent connections. Streams of revoked tokens are ended then. */
 const HEARTBEAT_MS = 15_000;
 
-/** When a client that lost the connection comes back, in milliseconds. */
+/** After how long a client that lost the connection reconnects, in milliseconds. */
 const RETRY_MS = 2_000;
 
-/** A client that does not read is disconnected when this many bytes wait for it. It may come back, and misses nothing. */
+/** A client that does not read is disconnected when this many bytes wait for it. It may reconnect, and misses nothing. */
 const UNREAD_BYTES = 1024 * 1024;
 
-/** Whether a caller is still one: a token may have been revoked. */
+/** @returns whether a caller's token is still valid. */
 export type IsValid = (caller: Caller) => Promise<boolean>;
 
 /** The streams of one server. */
@@ -28,9 +28,9 @@ export class EventStreams {
     private readonly heartbeatMs = HEARTBEAT_MS,
   ) {}
 
-  /** Answers with the events of a task. @param now the task, which the caller may see */
+  /** Responds with the events of a task. @param now the task, which the caller may see */
   answer(now: Standing, request: Request, response: Response): void {
-    // Its answer would have no end to wait for.
+    // A response to HEAD has no body, so it must not stay open.
     if (request.method === 'HEAD') {
       response.type('text/event-stream').end();
       return;
@@ -45,7 +45,7 @@ export class EventStreams {
       end: () => response.end(),
     };
     const leave = this.events.follow(now, after, reader);
-    // A client that has the end shall not come back.
+    // A client that has the end must not reconnect.
     if (!leave) response.status(204).end();
     else {
       if (!response.headersSent) this.beginTask(request, response);
@@ -58,12 +58,12 @@ export class EventStreams {
     response.write(`retry: ${RETRY_MS}\n\n`);
   }
 
-  /** Begins a stream: it is kept open, and ends when its caller is none any more. */
+  /** Begins a stream. It is kept open, and ended when the caller's token is revoked. */
   begin(request: Request, response: Response): void {
     response.status(200).set({
       'Content-Type': 'text/event-stream; charset=utf-8',
       'Cache-Control': 'no-store',
-      // nginx would collect it.
+      // nginx would buffer it.
       'X-Accel-Buffering': 'no',
     });
     response.flushHeaders();
@@ -72,7 +72,7 @@ export class EventStreams {
     this.timer ??= setInterval(() => void this.beat(), this.heartbeatMs).unref();
   }
 
-  /** Ends the streams of callers that are none any more, and keeps the others open. */
+  /** Ends the streams of revoked tokens, and sends a comment on the others. */
   private async beat(): Promise<void> {
     const valid = new Map<string, Promise<boolean>>();
     for (const [response, caller] of this.open) {

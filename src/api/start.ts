@@ -14,7 +14,10 @@ import { isStillValid } from './tokens.ts';
 /** How long open requests may take to end, in milliseconds. */
 const DRAIN_MS = 5_000;
 
-/** How long the headers of a request may take to arrive over TCP, in milliseconds: any client may connect. */
+/**
+ * How long the headers of a request may take to arrive over TCP, in milliseconds; Node allows 60 s. The token is in the headers: until
+ * they are complete, any client holds the connection. As at the webhook, a sender needs one round trip.
+ */
 const HEADERS_TIMEOUT_MS = 10_000;
 
 export interface ApiOptions {

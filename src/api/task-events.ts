@@ -1,4 +1,4 @@
-/** What happens to tasks, for any number of readers: one watcher looks at a task for all of them. */
+/** Events of tasks, for any number of readers: one watcher polls a task for all of them. */
 import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import pLimit from 'p-limit';
@@ -19,20 +19,20 @@ export interface TaskEvent {
   data: string;
 }
 
-/** Who is told of events, in order. */
+/** Receives events, in order. */
 export interface EventReader {
   take(events: readonly TaskEvent[]): void;
   /** Nothing follows. */
   end(): void;
 }
 
-/** How often a task is looked at, in milliseconds: while something changes, and at least. */
+/** Interval at which a task is polled, in milliseconds: after a change, and the longest without one. */
 const LOOK_MS = { quick: 500, slow: 2_000 };
 
-/** Looks at the same time: many tasks may be watched. */
+/** Tasks that are polled at the same time: many may be watched. */
 const LOOKS = 10;
 
-/** Events that are kept for a reader that comes back. */
+/** Events that are kept for a reader that reconnects. */
 const KEPT = 200;
 
 /** How long a task is watched without a reader, in milliseconds. */
@@ -45,12 +45,12 @@ export class TaskEvents {
   constructor(private readonly open: () => Promise<Pick<ServiceTasks, 'find'>>) {}
 
   /**
-   * Reports what follows an event of a task; without one, the task as it is, and what follows. A reader whose event is no longer kept is
-   * told how the task is now, unless it knows that.
+   * Reports the events after a given one; without one, the present state and the events after it. A reader whose event is no longer kept
+   * gets the present state, unless it has it.
    *
    * @param now the task, as the reader was just shown it
    * @param after id of the last event that the reader has
-   * @returns what ends it; `undefined` if the reader knows the end
+   * @returns what stops the reports; `undefined` if the reader has the end
    */
   follow(now: Standing, after: string | undefined, reader: EventReader): (() => void) | undefined {
     const { task_id } = now;
@@ -139,7 +139,7 @@ class Watcher {
     this.readers.clear();
   }
 
-  /** @returns what has happened. None while the engine is away. */
+  /** Polls the task. @returns the new events; none while the engine is unreachable */
   private async changes(): Promise<TaskEvent[]> {
     const before = this.number;
     try {
@@ -176,7 +176,7 @@ function isOver(task: Standing): boolean {
   return task.ended !== undefined || hasResult(task);
 }
 
-/** What makes a new state: not how long the queue will take. */
+/** @returns what a new `state` event depends on. The expected wait in the queue is not part of it. */
 function markOf(task: Standing): string {
   const { state, step, queue, map, retrying, live } = task;
   return JSON.stringify([isOver(task), state, step, queue?.place, map, retrying?.attempt, live]);

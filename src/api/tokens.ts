@@ -29,7 +29,7 @@ type Entry = z.infer<typeof entry>;
 /** A token, without anything secret. */
 export type Token = Omit<Entry, 'sha256'>;
 
-/** So that scanners for secrets know one. */
+/** Secret scanners recognize a token by it. */
 const PREFIX = 'kimi_dispatch_';
 
 /** A lock whose holder was killed is stale after this time, in milliseconds. */

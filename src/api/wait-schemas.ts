@@ -1,4 +1,4 @@
-/** The shapes of what keeps a task from being sent: its position in the queue, and budgets. */
+/** The shapes of the reasons why a task is not sent yet: its position in the queue, and budgets. */
 import * as z from 'zod';
 import type { BudgetPause } from '../shared/budget.ts';
 import type { Allowance } from '../tasks/tasks.ts';

@@ -7,8 +7,8 @@ import type { Piece, ToolCallPart } from './answer.ts';
 import { kimiFinishReason } from './finish-reason.ts';
 
 /**
- * Longest JSON body or stream event, in UTF-16 units. An answer has at most 4 Mi units (`MAX_ANSWER_CHARS` in request.ts). A unit may take
- * six characters in JSON (`\uXXXX`), 24 Mi in all; the limit is higher.
+ * Longest JSON body or stream event, in UTF-16 units. The longest answer (`MAX_ANSWER_CHARS` in request.ts, 4 Mi units) takes 24 Mi if JSON
+ * escapes each unit (`\uXXXX`); 8 Mi are left for the rest of the body.
  */
 const MAX_PIECE_CHARS = 32 * 1024 * 1024;
 

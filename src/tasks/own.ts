@@ -1,4 +1,4 @@
-/** The operations as the holder of a token may use them. Every door that takes tokens hands out this, so that none can forget a check. */
+/** The operations as the holder of a token may use them. All protocols with tokens use this class, so that none can forget a check. */
 import type { NewSchedule, Schedule, Schedules, ServiceSchedules } from '../schedules/schedules.ts';
 import { may, ownerSeenBy, scopeFor, type Deed, type TokenHolder } from '../shared/access.ts';
 import type { Route } from '../shared/chat.ts';
@@ -114,7 +114,7 @@ export class OwnTasks implements CallerTasks {
   private async checked<T extends NewTask>(task: T): Promise<T> {
     need(this.holder, 'start');
     if (task.route) need(this.holder, 'notify');
-    // An event has the answer.
+    // The event that is sent contains the answer.
     if (task.notify) need(this.holder, 'read');
     if (task.continue !== undefined) await this.check('start', task.continue);
     return { ...task, owner: this.holder.name };

@@ -122,7 +122,7 @@ async function* rowsGiven(contents: ContentStore, rows: StoredRows, numbers: rea
 }
 
 /**
- * What the maps that retried a map have answered, is answered.
+ * Rows that a later retry of the map has answered are not asked again.
  *
  * @param own id of the map that is to start: a repeated start is no retry of itself
  * @returns the newest of them, and the numbers of the rows without an answer, in order.

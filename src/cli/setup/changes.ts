@@ -81,7 +81,7 @@ export function reasonOf({ wrong, message }: SettingsError, say: CliText): strin
 /**
  * Writes a file that only its user can read, since it may hold a token. An empty one is removed.
  *
- * @param keepsMode whether the file has the mode that it has
+ * @param keepsMode whether the file keeps its mode
  */
 export async function writeOwn(file: string, text: string, keepsMode = false): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
