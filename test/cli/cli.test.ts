@@ -502,7 +502,7 @@ describe('up', () => {
     const calls: { headers: Record<string, unknown>; body: string }[] = [];
     const apiUrl = await serve((request, response) => {
       let body = '';
-      request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+      request.setEncoding('utf8').on('data', (text: string) => (body += text));
       request.on('end', () => {
         calls.push({ headers: request.headers, body });
         response.writeHead(200, { 'content-type': 'application/json' }).end('{"id":"cmpl-stub"}');

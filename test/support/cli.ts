@@ -37,8 +37,8 @@ export function launch(args: string[], env: Record<string, string>, command = pr
   const child = spawn(command, command === process.execPath ? [CLI, ...args] : args, { env, cwd: env['HOME'] });
   lifetime()(() => void child.kill('SIGKILL'));
   const said: Ended = { code: null, stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk: Buffer) => (said.stdout += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (said.stderr += chunk.toString()));
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (said.stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said.stderr += text));
   const ended = once(child, 'close').then(([code]): Ended => ({ ...said, code: code as number | null }));
   return { child, said, ended };
 }
