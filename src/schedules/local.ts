@@ -77,7 +77,8 @@ export class LocalSchedules implements ServiceSchedules {
         wanted.task.name === undefined ? 1 : undefined,
       );
       const added = await this.describe(client, handle);
-      if (added.next !== undefined) return added;
+      // One that the same key added before may have been paused since: then it has no next due time either.
+      if (added.next !== undefined || added.paused) return added;
       await handle.delete();
       throw new Problem('never_due', { words: when });
     });

@@ -273,6 +273,8 @@ describe('what cannot be added', () => {
     const added = await schedules.add(wanted, key);
     expect(added.name).toBe('news-of');
     expect(await schedules.add(wanted, key)).toEqual(added);
+    await schedules.pause(added.name);
+    expect(await schedules.add(wanted, key)).toMatchObject({ name: added.name, paused: true });
     await expect(schedules.add(wanted, newKey())).rejects.toMatchObject({ code: 'schedule_exists' });
     // A chat can neither see nor remove it.
     const ofChat = { ...wanted, task: { ...wanted.task, route: { channel: 'telegram', to: '1' } } };
