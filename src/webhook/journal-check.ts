@@ -12,6 +12,9 @@ const OPTIONS = { encoding: 'binary', noSubdir: false, overlappingSync: false, e
 /** How many entries are copied in one transaction. */
 const TOGETHER = 16;
 
+/** LMDB's code for a transaction that it has given up. */
+const MDB_BAD_TXN = -30_782;
+
 const [folder = '', into, direction] = process.argv.slice(2);
 try {
   if (into === undefined) await check(open<Buffer>(folder, OPTIONS));
@@ -26,16 +29,27 @@ process.exit();
 
 async function check(store: RootDatabase<Buffer>): Promise<void> {
   const { entryCount } = store.getStats() as { entryCount: number };
-  let count = 0;
-  for (const { value } of store.getRange()) {
-    count += 1;
-    // Damaged pages can form a cycle.
-    if (value === undefined || count > entryCount) break;
-  }
+  const count = readable(store, entryCount);
   if (count !== entryCount) throw new Error(`${count} of ${entryCount} entries can be read`);
   const probe = [0, 'check', process.pid];
   await store.put(probe, Buffer.alloc(0));
   await store.remove(probe);
+}
+
+/** @returns the number of entries that can be read; more than `entryCount` if damaged pages form a cycle. */
+function readable(store: RootDatabase<Buffer>, entryCount: number): number {
+  let count = 0;
+  try {
+    for (const { value } of store.getRange()) {
+      count += 1;
+      if (value === undefined || count > entryCount) break;
+    }
+  } catch (error) {
+    // After a failed write this code may stand for a full disk. Reading needs no disk: here an entry is damaged.
+    if (codeIn(error) === MDB_BAD_TXN) throw new Error('an entry cannot be read', { cause: error });
+    throw error;
+  }
+  return count;
 }
 
 async function copy(from: RootDatabase<Buffer>, to: RootDatabase<Buffer>): Promise<void> {
@@ -69,8 +83,12 @@ async function reasonOf(error: unknown): Promise<unknown> {
   }
 }
 
+function codeIn(error: unknown): unknown {
+  return (error as { code?: unknown }).code;
+}
+
 /** LMDB's errors for a damaged file are -30797 to -30793; positive numbers are the system's, e.g. for a full disk. */
 function isSystemError(error: unknown): boolean {
-  const { code } = error as { code?: unknown };
+  const code = codeIn(error);
   return typeof code === 'number' && !(code >= -30_797 && code <= -30_793);
 }

@@ -9,8 +9,8 @@ export const CHECK = { damaged: 4, unknown: 3 } as const;
 /** Time limit of the check, in milliseconds: a journal of 1 GiB takes 2 s. */
 const CHECK_MS = 30_000;
 
-/** Signals that end a process which reads damaged pages. */
-const CRASHES = new Set<NodeJS.Signals>(['SIGSEGV', 'SIGBUS', 'SIGABRT', 'SIGFPE', 'SIGILL']);
+/** Signals that end a process which reads damaged pages. `SIGTRAP`: V8 ends the process when it finds its own memory overwritten. */
+const CRASHES = new Set<NodeJS.Signals>(['SIGSEGV', 'SIGBUS', 'SIGABRT', 'SIGFPE', 'SIGILL', 'SIGTRAP']);
 
 /** The files of an LMDB store. */
 const FILES = ['data.mdb', 'lock.mdb'];

@@ -127,6 +127,7 @@ const DAMAGES: [name: string, damage: (file: string) => Promise<void>][] = [
   ['holds something else', async (file) => await writeFile(file, 'hello\n'.repeat(50_000))],
   ['has lost both its meta pages', async (file) => await overwrite(file, 0, Buffer.alloc(2 * PAGE))],
   ['has lost a page in the middle', async (file) => await spoil(file, '"kimi-1-150"', spoilPage)],
+  ['has a page whose entries have wrong flags', async (file) => await spoil(file, '"kimi-1-150"', spoilFlags)],
 ];
 
 const PAGE = 4096;
@@ -139,6 +140,15 @@ async function spoil(file: string, text: string, damage: (bytes: Buffer, at: num
 }
 
 const spoilPage = (bytes: Buffer, at: number): void => void bytes.fill(0x5a, at - (at % PAGE), at - (at % PAGE) + PAGE);
+
+/** Marks each entry of a page as one of several with its key, which the journal has none of (LMDB's `F_DUPDATA`). */
+function spoilFlags(bytes: Buffer, at: number): void {
+  // After the header, at whose end is the length of the list of positions: that list, and the entries.
+  const page = at - (at % PAGE) + 24;
+  for (let pointer = page; pointer < page + bytes.readUInt16LE(page - 4); pointer += 2) {
+    bytes[page + bytes.readUInt16LE(pointer) + 4] = 4;
+  }
+}
 
 async function overwrite(file: string, at: number, bytes: Buffer): Promise<void> {
   const handle = await openFile(file, 'r+');
