@@ -34,7 +34,7 @@ export function createMcp(
     try {
       await send(await fetch(requestOf(request, leaving.signal)), response);
     } catch (error) {
-      // Nothing is answered to a client that has gone.
+      // A client that has disconnected gets no response.
       if (!leaving.signal.aborted) throw error;
     }
   };
@@ -46,7 +46,7 @@ function requestOf(request: ExpressRequest, signal: AbortSignal): Request {
   for (let n = 0; n + 1 < rawHeaders.length; n += 2) headers.append(rawHeaders[n] ?? '', rawHeaders[n + 1] ?? '');
   const hasBody = method !== 'GET' && method !== 'HEAD';
   const body = hasBody ? { body: Readable.toWeb(request) as ReadableStream<Uint8Array>, duplex: 'half' as const } : {};
-  // The host is of no matter here.
+  // The host is not used.
   return new Request('http://localhost/mcp', { method, headers, signal, ...body });
 }
 

@@ -102,7 +102,7 @@ const listed = z.object(
 );
 
 const STARTED = schemas.startedTask.options.map(({ shape }) => shape.status.value);
-/** A client of the Tasks extension gets the answer, in the end. */
+/** To a client of the Tasks extension, the result is the answer. */
 const dispatched = z.object({
   ...answered.partial().shape,
   task_id: ofResult.task_id,

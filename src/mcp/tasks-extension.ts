@@ -60,7 +60,7 @@ export function addTasksExtension(server: McpServer, door: Door): void {
     await tasks.find(taskId);
     return {};
   });
-  // It acknowledges the wish; tasks/get says what came of it.
+  // It only acknowledges the request; tasks/get has the outcome.
   handle('tasks/cancel', async (tasks, taskId) => {
     await tasks.cancel(taskId).catch((error: unknown) => {
       if (!(error instanceof Problem) || !['already_ended', 'still_ending', 'no_worker'].includes(error.code))

@@ -52,7 +52,7 @@ export async function sendEvent({ url, id, body }: EventToSend, options: Sending
   const why = refusalOf(url, options.allowed);
   if (why) throw new NotAccepted('receiver_refused', { code: 'receiver_refused', why }, false);
   const address = new URL(url).origin;
-  // Of its own: a connection that is kept would not be checked again.
+  // One for each event: a connection that is kept would not be checked again.
   const dispatcher = outboundAgent(url, {
     connect: { lookup: checkedLookup(options.allowed), timeout: TIMEOUT_MS },
   });

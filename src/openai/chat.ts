@@ -147,7 +147,7 @@ function restOf(result: ResultFile, sent: { content: string; reasoning: string }
   if (result.status !== 'done') throw failureOf(result);
   const { output = '', reasoning = '' } = result;
   if (!output.startsWith(sent.content)) throw textChanged(result.task_id);
-  // Of reasoning that was begun anew, the rest says nothing.
+  // Reasoning of another attempt does not continue what was sent.
   const isSame = sent.content === '' && reasoning.startsWith(sent.reasoning);
   return {
     content: output.slice(sent.content.length),
@@ -156,6 +156,6 @@ function restOf(result: ResultFile, sent: { content: string; reasoning: string }
 }
 
 export function textChanged(task_id: string): OpenAiError {
-  const message = `Kimi's answer was interrupted and begun anew; retrieve the response resp_${task_id} for its text`;
+  const message = `Kimi's answer was interrupted, and the text of the next attempt is another one; retrieve the response resp_${task_id} for the whole text`;
   return new OpenAiError(500, message, { code: 'text_changed' });
 }

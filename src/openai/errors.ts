@@ -77,7 +77,7 @@ export function inOpenAiForm(error: unknown): OpenAiError | undefined {
   return details && ofDetails(details);
 }
 
-/** Codes that OpenAI has words for. */
+/** OpenAI's codes, by ours. */
 const CODES: Record<string, string> = {
   unauthorized: 'invalid_api_key',
   too_long: 'context_length_exceeded',
@@ -142,7 +142,7 @@ const FAILURES: Record<string, [status: number, code: string, type?: string]> = 
   rate_limit_reached_error: [429, 'rate_limit_exceeded'],
 };
 
-/** @returns what an error says to a program: for one, the command line's advice is none. */
+/** @returns the message of an error for a program, without commands of the command line. */
 export function saidOf({ message, detail }: TaskError): string {
   if (detail?.code !== 'not_resumed') return message;
   return `${detail.why}, and Kimi may bill what it was doing, so it was not asked again; to ask it again, send the request once more, with another Idempotency-Key if it has one`;

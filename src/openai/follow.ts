@@ -13,7 +13,7 @@ import { onceSaved } from '../tasks/worker-here.ts';
 export type Update =
   /** Kimi has the request. */
   | { begun: true }
-  /** A budget is exceeded: Kimi gets the request only if somebody allows it, or on another day. */
+  /** A budget is exceeded: Kimi gets the request once a user allows it, or on another day. */
   | { paused: BudgetPause }
   /** What was received of the answer since the last update. */
   | { content: string; reasoning: string }

@@ -185,9 +185,9 @@ function unlessLeft(handler: ErrorRequestHandler): ErrorRequestHandler {
   };
 }
 
-/** An answer that its client has received is fetched: without this, the same request again would get the same answer. */
+/** Acknowledges an answer once it was sent: otherwise the same request, sent again, would get the same answer. */
 function acknowledgeOnceSent(exchange: Exchange, result: ResultFile): void {
-  // Other tasks are acknowledged by whom they wake.
+  // Other tasks are acknowledged by the agent or the chat that they notify.
   if (result.wake !== false || result.acknowledged) return;
   const { tasks, response } = exchange;
   const { task_id } = result;

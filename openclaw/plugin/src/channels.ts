@@ -10,7 +10,7 @@ export interface Channel {
   threadsByRoot?: boolean;
   /** Ids of messages that the reply to a task quotes: in a chat of topics, that is the only way into its topic. */
   quotesMessage?: RegExp;
-  /** Whether the gateway has removed the mention of the bot from a message: any other mention is a part of it. */
+  /** Whether the gateway removes the bot's mention from a message. The mentions that are left are of others, and part of the text. */
   removesMention?: boolean;
   /** Whether `&`, `<` and `>` arrive as entities. */
   sendsEntities?: boolean;
