@@ -13,34 +13,18 @@ import {
 } from '@modelcontextprotocol/ext-tasks/core/v2';
 import { describe, expect, it } from 'vitest';
 import { DIST } from '../../src/service/files.ts';
-import { createSimulator } from '../../src/simulator/app.ts';
 import { runningStack } from '../../src/stack/state.ts';
-import { cleanHome, cli, launch, resultsOf, up } from '../support/cli.ts';
-import { lifetime, SECRET, serve, shared, silent, until } from '../support/resources.ts';
+import { homeBesideKimi } from '../support/beside-kimi.ts';
+import { cli, launch, resultsOf, up } from '../support/cli.ts';
+import { lifetime, shared, until } from '../support/resources.ts';
 
 const COMMAND = join(DIST, 'kimi-dispatch.js');
 
 const MODERN: ClientOptions = { versionNegotiation: { mode: { pin: '2026-07-28' } } };
 
-/** The simulated Kimi outlives the services. */
 const stack = shared(async () => {
-  const simulator = createSimulator({ secret: SECRET, delayMs: 0, log: silent });
-  lifetime()(() => simulator.stop());
-  const url = await serve(simulator.app);
-  const env = await cleanHome({
-    KIMI_LANG: 'en',
-    KIMI_CALLBACKS: 'native',
-    KIMI_API_URL: `${url}/v1`,
-    KIMI_API_KEY: 'sk-test',
-    KIMI_MODEL: 'kimi-k2.6',
-    KIMI_MAX_TASKS_PER_MINUTE: '0',
-    OPENCLAW_WAKE_URL: `${url}/hooks/wake`,
-    WEBHOOK_SECRET: SECRET,
-    // Where callbacks go after a restart.
-    WEBHOOK_PORT: '23902',
-    KIMI_API_PORT: '0',
-  });
-  return { env, ...(await up(env)) };
+  const { env, home } = await homeBesideKimi({ KIMI_LANG: 'en', WEBHOOK_PORT: '23902', KIMI_API_PORT: '0' });
+  return { env, home, ...(await up(env)) };
 });
 
 async function connect(env: Record<string, string>, args: string[] = [], options?: ClientOptions): Promise<Client> {
@@ -342,13 +326,11 @@ describe('over HTTP', () => {
 });
 
 it('kill -9 of everything between dispatch and wait loses nothing; without services the sentence says what to do', async () => {
-  const { env, state } = stack();
+  const { env, home, state } = stack();
   const client = await connect(env);
   const { task_id } = (await call(client, 'kimi_dispatch', { prompt: 'survive [[simulate: delay=2000]]' })).data;
   for (const { pid } of [state, ...state.children]) process.kill(pid, 'SIGKILL');
-  await until(async () =>
-    (await runningStack(join(env['HOME'] ?? '', '.local/share/kimi-dispatch'))) ? undefined : true,
-  );
+  await until(async () => ((await runningStack(home)) ? undefined : true));
   const lost = await call(client, 'kimi_wait', { task_id });
   expect({ isError: lost.isError, text: textOf(lost) }).toMatchObject({
     isError: true,

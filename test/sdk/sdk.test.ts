@@ -1,41 +1,21 @@
 /** The TypeScript client, on one stack with the simulated Kimi: over its socket, and over TCP. */
 import { execFile } from 'node:child_process';
 import { request, type IncomingMessage, type RequestListener } from 'node:http';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { ApiError, KimiDispatch, TaskError, UnreachableError, type TaskEvent } from '../../src/sdk/index.ts';
 import { PACKAGE_ROOT } from '../../src/service/files.ts';
-import { createSimulator } from '../../src/simulator/app.ts';
-import type { SimulatorEvent } from '../../src/simulator/events.ts';
 import { runningStack } from '../../src/stack/state.ts';
-import { cleanHome, cli, up } from '../support/cli.ts';
-import { lifetime, SECRET, serve, shared, silent, temporaryFolder, until } from '../support/resources.ts';
+import { homeBesideKimi } from '../support/beside-kimi.ts';
+import { cli, up } from '../support/cli.ts';
+import { serve, shared, temporaryFolder, until } from '../support/resources.ts';
 
 const MUTE: RequestListener = () => {};
 
-/** The simulated Kimi outlives the services. */
 const stack = shared(async () => {
-  const events: SimulatorEvent[] = [];
-  const onEvent = (event: SimulatorEvent): void => void events.push(event);
-  const simulator = createSimulator({ secret: SECRET, delayMs: 0, log: silent, onEvent });
-  lifetime()(() => simulator.stop());
-  const url = await serve(simulator.app);
-  const env = await cleanHome({
-    KIMI_CALLBACKS: 'native',
-    KIMI_API_URL: `${url}/v1`,
-    KIMI_API_KEY: 'sk-test',
-    KIMI_MODEL: 'kimi-k2.6',
-    KIMI_MAX_TASKS_PER_MINUTE: '0',
-    OPENCLAW_WAKE_URL: `${url}/hooks/wake`,
-    WEBHOOK_SECRET: SECRET,
-    // Where callbacks go after a restart.
-    WEBHOOK_PORT: '23904',
-    KIMI_API_PORT: '0',
-  });
+  const { env, home, events } = await homeBesideKimi({ WEBHOOK_PORT: '23904', KIMI_API_PORT: '0' });
   const { state, said } = await up(env);
   const { stdout: token } = await cli(['token', 'create', 'sdk'], env);
-  const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
   return {
     env,
     home,

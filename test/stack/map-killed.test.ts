@@ -1,16 +1,14 @@
 /** kill -9 of everything amid a map, engine included: no row is lost or paid twice, and there is one notification. */
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { ResultStore } from '../../src/results/store.ts';
 import { rowTaskId } from '../../src/shared/task-id.ts';
 import { answerTo } from '../../src/simulator/answers.ts';
-import { createSimulator } from '../../src/simulator/app.ts';
-import type { SimulatorEvent } from '../../src/simulator/events.ts';
 import { runningStack } from '../../src/stack/state.ts';
 import { GatewayStub } from '../chaos/gateway.ts';
 import { call } from '../support/api.ts';
-import { cleanHome, cli, launch, resultsOf } from '../support/cli.ts';
-import { lifetime, SECRET, serve, silent, until } from '../support/resources.ts';
+import { homeBesideKimi } from '../support/beside-kimi.ts';
+import { cli, launch, resultsOf } from '../support/cli.ts';
+import { lifetime, until } from '../support/resources.ts';
 
 const ROWS = 60;
 const PROMPT = 'row {{n}} [[simulate: delay={{delay}}]]';
@@ -23,24 +21,13 @@ async function stage() {
   const gateway = new GatewayStub(() => performance.now());
   await gateway.start();
   lifetime()(async () => await gateway.stop());
-  const events: SimulatorEvent[] = [];
-  const onEvent = (event: SimulatorEvent): void => void events.push(event);
-  const simulator = createSimulator({ secret: SECRET, delayMs: 0, log: silent, onEvent });
-  lifetime()(() => simulator.stop());
-  const env = await cleanHome({
-    KIMI_CALLBACKS: 'native',
-    KIMI_API_URL: `${await serve(simulator.app)}/v1`,
-    KIMI_API_KEY: 'sk-test',
-    KIMI_MODEL: 'kimi-k2.6',
-    KIMI_MAX_TASKS_PER_MINUTE: '0',
+  const beside = await homeBesideKimi({
     KIMI_MAX_CONCURRENT_TASKS: '8',
     KIMI_TASK_TIMEOUT_MS: '30000',
     OPENCLAW_WAKE_URL: gateway.url,
-    WEBHOOK_SECRET: SECRET,
-    // Where callbacks go after the restart.
     WEBHOOK_PORT: '23901',
   });
-  return { gateway, events, env, home: join(env['HOME'] ?? '', '.local/share/kimi-dispatch') };
+  return { gateway, ...beside };
 }
 
 it('of everything, twice', { timeout: 600_000 }, async () => {

@@ -1,30 +1,22 @@
 /** A stack with a relay in front of the simulated Kimi, that is killed whole and started again at the same addresses. */
-import { join } from 'node:path';
 import { createToken } from '../../src/api/tokens.ts';
 import { ResultStore } from '../../src/results/store.ts';
-import { createSimulator } from '../../src/simulator/app.ts';
 import { runningStack } from '../../src/stack/state.ts';
-import { cleanHome, launch, resultsOf } from './cli.ts';
+import { homeBesideKimi } from './beside-kimi.ts';
+import { launch, resultsOf } from './cli.ts';
 import { freePort } from './engine.ts';
-import { lifetime, SECRET, serve, silent, until } from './resources.ts';
+import { until } from './resources.ts';
 
 export async function killableStack() {
-  const simulator = createSimulator({ secret: SECRET, delayMs: 0, log: silent });
-  lifetime()(() => simulator.stop());
   const port = await freePort(2);
-  const env = await cleanHome({
+  const { env, home, counts } = await homeBesideKimi({
     KIMI_CALLBACKS: 'relay',
-    KIMI_API_URL: `${await serve(simulator.app)}/v1`,
-    KIMI_API_KEY: 'sk-test',
     KIMI_API_PORT: String(port),
-    KIMI_MAX_TASKS_PER_MINUTE: '0',
     KIMI_MAX_CONCURRENT_TASKS: '0',
     WEBHOOK_PORT: String(port + 1),
-    WEBHOOK_SECRET: SECRET,
   });
-  const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
   return {
-    counts: simulator.counts,
+    counts,
     env,
     results: new ResultStore(resultsOf(env)),
     /** Of a client of OpenAI's API. */
