@@ -118,21 +118,32 @@ export function isRowAnswered({ status, result }: Pick<MapRow, 'status' | 'resul
 }
 
 /**
- * @param except a map that does not count
- * @returns the newest of the maps that asked the failed rows of this one again, directly or one after the other; the map itself if none did.
+ * @param since milliseconds since 1970: older files are not read
+ * @returns which map asked the failed rows of a map again, by the id of the latter. It may be under way.
  */
-export function newestRetry(results: Pick<ResultStore, 'savedSince'>, map: ResultFile, except?: string): ResultFile {
-  const later = new Map<string, ResultFile>();
-  for (const result of results.savedSince(Date.parse(map.completed_at))) {
-    if (result?.map?.retries !== undefined && result.task_id !== except) later.set(result.map.retries, result);
+export async function retriesIn(
+  results: Pick<ResultStore, 'pending' | 'changed'>,
+  since = 0,
+): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const { task_id, retries } of results.pending()) if (retries !== undefined) found.set(retries, task_id);
+  for await (const { task_id, map } of results.changed((mtimeMs) => mtimeMs >= since)) {
+    if (map?.retries !== undefined) found.set(map.retries, task_id);
   }
-  let newest = map;
-  for (let next = later.get(map.task_id); next; next = later.get(next.task_id)) {
-    // A file that was changed by hand could name a map twice.
-    later.delete(newest.task_id);
-    newest = next;
+  return found;
+}
+
+/**
+ * @param retries see {@link retriesIn}
+ * @returns the maps that asked the failed rows of a map again, one after the other. They read its other rows.
+ */
+export function retriesOf(task_id: string, retries: ReadonlyMap<string, string>): string[] {
+  const found: string[] = [];
+  // A file that was changed by hand could name a map twice.
+  for (let next = retries.get(task_id); next !== undefined && !found.includes(next); next = retries.get(next)) {
+    found.push(next);
   }
-  return newest;
+  return found;
 }
 
 /**

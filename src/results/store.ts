@@ -23,6 +23,7 @@ import {
   taskIdOf,
 } from './file.ts';
 import { Inbox } from './inbox.ts';
+import { retriesIn, retriesOf } from './map-result.ts';
 import { RemovedTasks } from './removed.ts';
 import { openQuestion, sealQuestion } from './question.ts';
 
@@ -245,17 +246,30 @@ export class ResultStore {
     }
   }
 
-  /** Results that are older than `keepMs` and acknowledged, one at a time; rows go with their map. */
+  /** Results that are older than `keepMs` and acknowledged, one at a time; rows go with their map, and a map with its retries. */
   async *old(keepMs: number): AsyncGenerator<ResultFile> {
+    const maps = new Map<string, ResultFile>();
+    const until = Date.now() - keepMs;
+    for await (const result of this.changed((mtimeMs) => mtimeMs <= until)) {
+      if (!result.acknowledged || result.row) continue;
+      if (result.map) maps.set(result.task_id, result);
+      else yield result;
+    }
+    if (maps.size === 0) return;
+    const retries = await retriesIn(this);
+    for (const [task_id, map] of maps) if (retriesOf(task_id, retries).every((id) => maps.has(id))) yield map;
+  }
+
+  /** Results whose files were last changed at such a time, unordered, one at a time. Other files are not read. */
+  async *changed(isWanted: (mtimeMs: number) => boolean): AsyncGenerator<ResultFile> {
     if (!existsSync(this.folder)) return;
     for await (const { name } of await opendir(this.folder)) {
       const task_id = taskIdOf(name);
       if (task_id === undefined) continue;
-      // Young files are not read.
       const { mtimeMs } = (await stat(this.resultPath(task_id)).catch(() => undefined)) ?? {};
-      if (mtimeMs === undefined || mtimeMs > Date.now() - keepMs) continue;
+      if (mtimeMs === undefined || !isWanted(mtimeMs)) continue;
       const result = await this.readIfSound(task_id);
-      if (result?.acknowledged && !result.row) yield result;
+      if (result) yield result;
     }
   }
 

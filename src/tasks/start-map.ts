@@ -2,7 +2,7 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import { limitsOf } from '../config/index.ts';
 import { retirementOf } from '../kimi/models.ts';
-import { isRowAnswered, newestRetry, rowsOfMap } from '../results/map-result.ts';
+import { isRowAnswered, retriesIn, retriesOf, rowsOfMap } from '../results/map-result.ts';
 import { firstCharacters, isoSeconds } from '../shared/format.ts';
 import { rowsAsked, type MapInput, type MapOrder, type StoredRows } from '../shared/map.ts';
 import { MAP_WORKFLOW } from '../shared/names.ts';
@@ -136,10 +136,10 @@ async function failedRows(
   const { results } = context;
   const map = await savedResult(context, task_id);
   if (!map.map) throw new Problem('no_map', { task_id });
-  const underWay = results.pending();
-  const newest = newestRetry(results, map, own);
-  const open = underWay.find((each) => each.retries === newest.task_id && each.task_id !== own);
-  const last = open ? await savedResult(context, open.task_id) : newest;
+  const retries = await retriesIn(results, Date.parse(map.completed_at));
+  const others = new Map([...retries].filter(([, retry]) => retry !== own));
+  const newest = retriesOf(task_id, others).at(-1);
+  const last = newest === undefined ? map : await savedResult(context, newest);
   const only: number[] = [];
   for await (const row of rowsOfMap(results, last)) if (!isRowAnswered(row)) only.push(row.number);
   if (only.length === 0) throw new Problem('no_failed_rows', { task_id });

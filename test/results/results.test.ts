@@ -610,6 +610,22 @@ describe('prune', () => {
     for (const id of [OLD, ...rows]) expect(await store.read(id)).toBeUndefined();
   });
 
+  it('keeps a map whose failed rows a kept or an open map asked again', async () => {
+    const store = await openStore();
+    const counts = { rows: 1, done: 0, failed: 1, timed_out: 0, cancelled: 0 };
+    const map = { ...counts, tokens: { prompt: 0, completion: 0, total: 0 }, cost: [], failures: [] };
+    await store.persist({ ...done(OLD), map });
+    await store.persist({ ...done(NEW), map: { ...map, only: [1], of: 1, retries: OLD } });
+    await store.recordPending({ ...pending(OTHER), map_rows: 1, retries: NEW });
+    for (const id of [OLD, NEW]) await store.acknowledge(id);
+    await grow(store, OLD, 91);
+    expect(await store.prune(90 * DAY_MS)).toBe(0);
+    await grow(store, NEW, 91);
+    expect(await store.prune(90 * DAY_MS)).toBe(0);
+    await store.remove(OTHER);
+    expect(await store.prune(90 * DAY_MS)).toBe(2);
+  });
+
   it('keeps damaged files', async () => {
     const store = await openStore();
     await store.persist(done(OLD));

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { removeRequest } from '../../relay/client.ts';
 import { notifyWorkflowId } from '../../shared/names.ts';
 import { oneLine } from '../../shared/format.ts';
-import { newestRetry } from '../../results/map-result.ts';
+import { retriesIn, retriesOf } from '../../results/map-result.ts';
 import type { ResultStore } from '../../results/store.ts';
 import type { ResultFile } from '../../shared/result.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
@@ -39,15 +39,15 @@ async function whyKept(task_id: string, results: ResultStore, say: CliText): Pro
 }
 
 /** @returns why a task is not removed whose answer a map would miss: a row of one, or a map whose failed rows another one asked again. */
-function whyNeeded(saved: ResultFile, results: ResultStore, say: CliText): string | undefined {
+async function whyNeeded(saved: ResultFile, results: ResultStore, say: CliText): Promise<string | undefined> {
   const { task_id, row, map } = saved;
-  const open = results.pending();
   if (row) {
-    const isKept = existsSync(results.resultPath(row.map)) || open.some((each) => each.task_id === row.map);
+    const isKept =
+      existsSync(results.resultPath(row.map)) || results.pending().some((each) => each.task_id === row.map);
     return isKept ? say.rm.row(task_id, row.map) : undefined;
   }
-  const retry = open.find((each) => each.retries === task_id) ?? (map && newestRetry(results, saved));
-  return retry && retry.task_id !== task_id ? say.rm.retried(task_id, retry.task_id) : undefined;
+  const retry = map && retriesOf(task_id, await retriesIn(results)).at(-1);
+  return retry === undefined ? undefined : say.rm.retried(task_id, retry);
 }
 
 /** @returns name and question of a task; empty if its result is gone. */
@@ -68,7 +68,7 @@ async function remove(word: string, { yes }: { yes?: true }, say: CliText): Prom
     if (isRemoved && (await results.sizeOf(task_id)) === 0) throw new Problem('unknown_task', { task_id });
     if (found?.status.name === 'RUNNING') throw new CliError(EXIT.unfinished, await whyKept(task_id, results, say));
     const saved = await results.readIfSound(task_id);
-    const needed = saved && whyNeeded(saved, results, say);
+    const needed = saved && (await whyNeeded(saved, results, say));
     if (needed !== undefined) throw new CliError(EXIT.unfinished, needed);
     if (!yes && !process.stdin.isTTY) throw new CliError(EXIT.usage, say.rm.noTerminal(task_id));
     const rows = saved ? await results.rowIdsOf(saved) : [];
