@@ -8,6 +8,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
+import sqlite from 'node-sqlite3-wasm';
 import { licencesOf } from './licences.ts';
 
 const from = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
@@ -150,6 +151,14 @@ const nodeModules: Plugin = {
   },
 };
 
+/** Makes the database that a new home starts with, for the version of the server that its tables are of. */
+async function makeEngineDatabase(): Promise<void> {
+  const sql = await readFile(from('src/stack/engine-tables.sql'), 'utf8');
+  const database = new sqlite.Database(from(`dist/engine-${/Temporal server (\S+)/.exec(sql)?.[1]}.db`));
+  database.exec(sql);
+  database.close();
+}
+
 /** Writes the types of the client: TypeScript writes those of every module that it loads, and leaves `.ts` in their imports. */
 async function writeTypes(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'kimi-types-'));
@@ -239,8 +248,13 @@ const commandsSdk = await build({
 await writeFile(from('dist/workflows.cjs'), clear.code);
 await writeFile(from('dist/workflows-encrypted.cjs'), encrypted.code);
 await writeTypes();
+await makeEngineDatabase();
 const metafiles = [commands, commandsSdk, ...bundles].map(({ metafile }) => metafile);
-await writeFile(from('dist/licences.txt'), await licencesOf(metafiles, from('.')));
+const licenceOfTables = await readFile(from('scripts/temporal-cli-licence.txt'), 'utf8');
+await writeFile(
+  from('dist/licences.txt'),
+  await licencesOf(metafiles, from('.'), `Tables of Temporal’s server: MIT\n\n${licenceOfTables}`),
+);
 // Read by the package source-map, from its own folder.
 await copyFile(from('node_modules/source-map/lib/mappings.wasm'), from('dist/mappings.wasm'));
 await chmod(from('dist/kimi-dispatch.js'), 0o755);

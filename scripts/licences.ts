@@ -3,12 +3,19 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Metafile } from 'esbuild';
 
-/** @returns name, version and licence of every package in these bundles, as text */
-export async function licencesOf(metafiles: (Metafile | undefined)[], root: string): Promise<string> {
+/**
+ * @param others licences of what comes from no package
+ * @returns name, version and licence of every package in these bundles, as text, and those
+ */
+export async function licencesOf(
+  metafiles: (Metafile | undefined)[],
+  root: string,
+  ...others: string[]
+): Promise<string> {
   const inputs = metafiles.flatMap((metafile) => Object.keys(metafile?.inputs ?? {}));
   const folders = inputs.flatMap((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(input)?.[0] ?? []);
   const texts = [...new Set(folders)].toSorted().map(async (folder) => await licenceOf(join(root, folder)));
-  return (await Promise.all(texts)).join(`\n${'-'.repeat(80)}\n\n`);
+  return [...(await Promise.all(texts)), ...others].join(`\n${'-'.repeat(80)}\n\n`);
 }
 
 async function licenceOf(folder: string): Promise<string> {

@@ -46,7 +46,7 @@ export class EmbeddedEngine {
   /** Starts the server on its on-disk database, and waits until its port is open. */
   async start(): Promise<void> {
     const { home } = this;
-    prepareDatabase(home);
+    prepareDatabase(home, this.plan.server.version);
     const logFile = join(home, 'logs', 'temporal.log');
     for (let attempt = 1; ; attempt++) {
       const logged = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;

@@ -1,6 +1,17 @@
 /** The database of the embedded engine: whether it can be used, and what is wrong with it. */
-import { existsSync, openSync, readSync, rmSync, statfsSync, statSync, closeSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { DIST } from '../service/files.ts';
 
 /** File name in `KIMI_HOME`. */
 export const DATABASE = 'temporal.db';
@@ -34,17 +45,22 @@ export class DatabaseUnusable extends Error {
 
 /**
  * Checks the database before an engine opens it. Files of an interrupted first start are removed, since the engine assumes that an
- * existing file is complete.
+ * existing file is complete. A new one has the tables of src/stack/engine-tables.sql if they are of this version of the server.
  *
+ * @param server its version; another one makes its own tables
  * @throws {DatabaseUnusable} Nothing is removed if it may hold tasks.
  */
-export function prepareDatabase(home: string): void {
+export function prepareDatabase(home: string, server: string): void {
   const file = join(home, DATABASE);
   const marker = join(home, UNFINISHED);
   if (existsSync(marker)) for (const suffix of ['', ...COMPANIONS]) rmSync(`${file}${suffix}`, { force: true });
   const problem = problemOf(file);
   if (problem) throw new DatabaseUnusable(home, problem);
-  if (!existsSync(file)) writeFileSync(marker, '', { mode: 0o600 });
+  if (existsSync(file)) return;
+  if (freeBytes(home) < LEAST_FREE_BYTES) throw new DatabaseUnusable(home, 'disk_full');
+  writeFileSync(marker, '', { mode: 0o600 });
+  const tables = join(DIST, `engine-${server}.db`);
+  if (existsSync(tables)) writeFileSync(file, readFileSync(tables), { mode: 0o600 });
 }
 
 /** First line of the engine's log at each start. */

@@ -57,7 +57,7 @@ it('a damaged database in a folder of any name: the suggested command works', as
 async function prepared(files: Record<string, Buffer>): Promise<{ home: string; error: unknown }> {
   const home = await temporaryFolder();
   for (const [name, bytes] of Object.entries(files)) await writeFile(join(home, name), bytes);
-  return { home, error: await (async () => prepareDatabase(home))().catch((thrown: unknown) => thrown) };
+  return { home, error: await (async () => prepareDatabase(home, '1.0.0'))().catch((thrown: unknown) => thrown) };
 }
 
 describe('a database is refused before an engine opens it', () => {
