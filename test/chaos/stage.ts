@@ -20,7 +20,7 @@ import { connectClient, workersOn } from '../../src/temporal/client.ts';
 import { Disk } from './disk.ts';
 import { GatewayStub } from './gateway.ts';
 import { processesOf, UP } from './embedded.ts';
-import { moonshotOf } from './moonshot.ts';
+import { moonshotOf } from '../support/moonshot.ts';
 import type { Fault, Shape, Target } from './plan.ts';
 import { RestartedProcess, type Breakable, type ProcessOptions } from './process.ts';
 

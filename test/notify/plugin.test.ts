@@ -1040,6 +1040,10 @@ describe('a message', () => {
     expect(runs).toEqual([['dispatch', '-p', '-', ...options, '--route', route, prompt]]);
     const refused = await say('Kimi：--map x', files, false, media);
     expect(refused).toMatchObject({ runs: [], replies: [expect.stringContaining('commands.allowFrom')] });
+    const second = join(media, 'other.jsonl');
+    await writeFile(second, '{"text":"b"}');
+    const two = await say('Kimi：--map x', { ctx: { ...ctx, media: [{ path: rows }, { path: second }] } }, true, media);
+    expect(two).toMatchObject({ runs: [], replies: [expect.stringContaining('has rows---1.csv, other.jsonl')] });
     expect((await say('Kimi：--search x', {}, false)).runs).toMatchObject([{ 3: '--search' }]);
   });
 
@@ -1183,6 +1187,7 @@ describe('/kimi', () => {
     ['--search 今天的新聞', ['dispatch', '-p', '-', '--search', ...chat], '今天的新聞'],
     // A phone makes a dash of two hyphens.
     ['—搜尋 --批次：x', ['dispatch', '-p', '-', '--search', '--batch', ...chat], 'x'],
+    ['--預算 0.5 --batch x', ['dispatch', '-p', '-', '--budget=0.5', '--batch', ...chat], 'x'],
     ['continue --Search why', ['dispatch', '-p', '-', '--continue=last', '--search', ...chat], 'why'],
     ['--verbose is a flag', ['dispatch', '-p', '-', ...chat], '--verbose is a flag'],
     ['x --search', ['dispatch', '-p', '-', ...chat], 'x --search'],
@@ -1207,6 +1212,8 @@ describe('/kimi', () => {
 
   it.each([
     ['--serach x', 'did you mean --search?'],
+    ['schedule 每天 8:00 --serach x', 'did you mean --search?'],
+    ['--budget low x', '--budget needs an amount'],
     ['--map {{text}}', '--map needs an attached'],
     ['schedule a meeting with Bob', 'It does not begin with a time'],
     ['schedule 每天 8:00 --map x', 'cannot have --map'],
@@ -1386,9 +1393,9 @@ describe('the agent’s tools', () => {
     const workspaceDir = await temporaryFolder();
     await writeFile(join(workspaceDir, 'rows.csv'), 'text\na');
     const tools = toolsFor(run, { workspaceDir }, MEDIA);
-    await tools.kimi_map.execute('1', { prompt: '{{text}}', rows: ['a\nb', { text: 1 }], batch: true, name: 'x' });
+    await tools.kimi_map.execute('1', { prompt: '{{text}}', rows: ['a\nb', { text: 1 }], batch: true, budget: '2' });
     expect(seen[0]).toMatchObject({ rows: '{"text":"a\\nb"}\n{"text":1}' });
-    expect(seen[0]?.args).toEqual(expect.arrayContaining(['--name=x', '--batch']) as string[]);
+    expect(seen[0]?.args).toEqual(expect.arrayContaining(['--budget=2', '--batch']) as string[]);
     expect(existsSync(seen[0]?.args.find((arg) => arg.startsWith('--map='))?.slice('--map='.length) ?? '')).toBe(false);
     await tools.kimi_map.execute('2', { prompt: '{{text}}', file: 'rows.csv' });
     expect(seen[1]).toMatchObject({ rows: 'text\na' });

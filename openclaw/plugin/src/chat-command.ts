@@ -2,7 +2,7 @@ import type { Route } from '../../../src/shared/chat.ts';
 import { excerptOf } from '../../../src/shared/format.ts';
 import { parseTaskId, TASK_ID_IN } from '../../../src/shared/task-id.ts';
 import type { Reply } from './buttons.ts';
-import { optionsIn, optionsOf, type ChatOption } from './chat-options.ts';
+import { optionsIn, optionsOf, type ChatOptions } from './chat-options.ts';
 import { isAboutSchedules, scheduling } from './chat-schedule.ts';
 import { saidBy, type Ran, type Run } from './command-line.ts';
 import { HELP } from './help.ts';
@@ -47,10 +47,6 @@ const EXCERPT_CHARS = 2_000;
 const NOT_AUTHORIZED =
   '只有閘道授權的人可以使用這個指令（commands.allowFrom）。\nThis command is for those whom the gateway authorizes (commands.allowFrom).';
 
-const NO_ROWS =
-  '--逐筆（--map）要附上一個 .csv、.jsonl 或 .txt，所以什麼都沒做。問題裡的 {{欄名}} 會逐筆代入，.txt 用 {{text}}。\n' +
-  '--map needs an attached .csv, .jsonl or .txt, so nothing was done. {{column}} in the prompt stands for each row’s value, {{text}} of a .txt.';
-
 const NO_PROMPT =
   '沒有問題可以交給 Kimi，所以什麼都沒做。請把問題寫在同一則訊息裡；/kimi help 有用法。\n' +
   'There is no question for Kimi, so nothing was done. Write it in the same message; /kimi help shows how.';
@@ -87,25 +83,18 @@ export interface Asker {
  */
 export async function dispatchFromChat(
   run: Run,
-  { prompt, before, once, options = [], misspelt }: Asked,
+  { prompt, before, once, options = new Map(), refusal }: Asked,
   { chat, isAuthorized }: Asker,
   files: readonly string[] = [],
 ): Promise<Reply> {
-  if (misspelt) return { text: misspeltOption(misspelt) };
+  if (refusal !== undefined) return { text: refusal };
   if (prompt.trim() === '') return { text: NO_PROMPT };
-  if (options.includes('map') && !isAuthorized) return { text: NOT_AUTHORIZED };
+  if (options.has('map') && !isAuthorized) return { text: NOT_AUTHORIZED };
   const more = optionsOf(options, files);
-  if (!more) return { text: NO_ROWS };
+  if ('text' in more) return more;
   const continuing = before === undefined ? [] : [`--continue=${before}`];
   const from = once && typeof chat !== 'string' ? { ...chat, message: once } : chat;
   return started(await forChat(run, from)(['dispatch', '-p', '-', ...continuing, ...more], prompt));
-}
-
-function misspeltOption({ word, meant }: NonNullable<Asked['misspelt']>): string {
-  return (
-    `沒有 --${word} 這個選項，是不是 --${meant}？什麼都沒做。\n` +
-    `There is no option --${word}; did you mean --${meant}? Nothing was done.`
-  );
 }
 
 /** @returns what is said of a task that was started: `retry` names the task before it first. */
@@ -124,8 +113,9 @@ export interface Asked {
   prompt: string;
   before?: string;
   once?: Route['message'];
-  options?: ChatOption[];
-  misspelt?: ReturnType<typeof optionsIn>['misspelt'];
+  options?: ChatOptions;
+  /** Why nothing is asked. */
+  refusal?: string;
 }
 
 /** @returns what Kimi is asked by these words after `/kimi`. */

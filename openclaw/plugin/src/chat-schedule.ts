@@ -57,8 +57,10 @@ export function scheduling(args: string): { run: Parameters<Run>; starts?: true;
   const due = timesAtStart(rest);
   if (!due) return { text: NO_TIME };
   if (/^[\d*]/.test(due.when) && SIXTH.test(rest.slice(due.when.length))) return { text: SIX_FIELDS };
-  const { options, prompt } = optionsIn(due.rest);
+  const { options, prompt, refusal } = optionsIn(due.rest);
+  if (refusal !== undefined) return { text: refusal };
   if (prompt.trim() === '') return { text: NO_PROMPT };
+  if (options.has('map')) return { text: NO_MAP };
   const more = optionsOf(options, []);
-  return more ? { run: [['schedule', 'add', '-p', '-', ...more, '--', due.when], prompt] } : { text: NO_MAP };
+  return 'text' in more ? more : { run: [['schedule', 'add', '-p', '-', ...more, '--', due.when], prompt] };
 }

@@ -68,7 +68,7 @@ export function messageHook({ run, notifier, progress, answers, media, isAuthori
       const wanted: Asked = command ? askedBy(asked) : optionsIn(asked);
       const { prompt: next, before: named, once, options } = wanted;
       // The rows of a map continue no task.
-      const mayReply = (named === undefined || named === LAST) && !options?.includes('map');
+      const mayReply = (named === undefined || named === LAST) && !options?.has('map');
       const replied = mayReply ? await answeredBy(ctx, chat, answers) : undefined;
       const isContinuation = replied !== undefined || once !== undefined;
       const { taken, left } = await filesOf(ctx, media, isContinuation);

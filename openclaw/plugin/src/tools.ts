@@ -105,6 +105,11 @@ function pick<T extends object, Name extends keyof T>(all: T, names: readonly Na
 /** What the agent may say of a map. */
 const NEW_MAP = {
   ...pick(NEW_TASK, ['name', 'system', 'model', 'thinking', 'timeout', 'tools', 'batch', 'schema']),
+  budget: {
+    ...NEW_TASK.budget,
+    description:
+      'What each row may cost at most, if the user says so, e.g. 0.05: the map is paused if one may cost more.',
+  },
   prompt: {
     type: 'string',
     minLength: 1,

@@ -79,11 +79,16 @@ export async function openStage(temporalCli: string): Promise<TelegramStage> {
   };
 }
 
-/** Opens a stage with Telegram and other channels; its tasks go through the relay. */
+/**
+ * Opens a stage with Telegram and other channels; its tasks go through the relay.
+ *
+ * @param environment of Kimi Dispatch
+ */
 export async function openStageOfChannels(
   temporalCli: string,
   telegram: Telegram,
   services: readonly ChatService[],
+  environment: NodeJS.ProcessEnv = {},
 ): Promise<Stage> {
   const { channels, ...redirected } = channelsOf(services);
   return await openStageWith(
@@ -93,7 +98,7 @@ export async function openStageOfChannels(
       channels: { ...channels, telegram: telegramSettings(telegram) },
       owner: `telegram:${OWNER}`,
     },
-    { KIMI_CALLBACKS: 'relay' },
+    { ...environment, KIMI_CALLBACKS: 'relay' },
   );
 }
 
@@ -113,12 +118,12 @@ export function channelsOf(services: readonly ChatService[]) {
 /**
  * A stage with any channels.
  *
- * @param services environment of Kimi Dispatch
+ * @param services environment of Kimi Dispatch, which simulates Kimi unless that names another one
  */
 export async function openStageWith(
   temporalCli: string,
   options: Omit<GatewayOptions, 'install' | 'home' | 'port' | 'modelUrl'>,
-  services: Record<string, string> = {},
+  services: NodeJS.ProcessEnv = {},
 ): Promise<Stage> {
   const install = await installOpenClaw();
   await installChannels(install, Object.keys(options.channels));
@@ -142,7 +147,10 @@ export async function openStageWith(
     OPENCLAW_WAKE_TOKEN: HOOKS_TOKEN,
     ...services,
   };
-  const up = spawn(process.execPath, [CLI, 'up', '--simulate'], { env, cwd: home });
+  const up = spawn(process.execPath, [CLI, 'up', ...(services['KIMI_API_URL'] ? [] : ['--simulate'])], {
+    env,
+    cwd: home,
+  });
   const close = async (): Promise<void> => {
     up.kill('SIGTERM');
     await Promise.all([gateway.stop(), up.exitCode === null && up.signalCode === null && once(up, 'exit')]);
