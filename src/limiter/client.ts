@@ -12,7 +12,7 @@ import {
   sharedLimiterId,
 } from '../shared/names.ts';
 import { STATES_IN_FLIGHT, type Lang } from '../shared/task.ts';
-import { requestsOn, stateIn } from '../temporal/task-list.ts';
+import { BATCH_MEMO, requestsOn, stateIn } from '../temporal/task-list.ts';
 import { unlessUnknown, workersOn } from '../temporal/client.ts';
 import { textFor } from '../text/index.ts';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -137,11 +137,13 @@ export async function endedTasks(client: Client, task_ids: string[]): Promise<st
 
 const IN_FLIGHT = new Set<string>(STATES_IN_FLIGHT);
 
-/** @returns the tasks of a task queue that Kimi works on. */
+/** @returns the tasks of a task queue that Kimi works on, without batches, which have no slot. */
 export async function tasksInFlight(client: Client, taskQueue: string): Promise<string[]> {
   const query = `${requestsOn(taskQueue)} AND ExecutionStatus = "Running" AND ${stateIn(['dispatched'])}`;
   const found: string[] = [];
-  for await (const { workflowId } of client.workflow.list({ query })) found.push(workflowId);
+  for await (const { workflowId, memo } of client.workflow.list({ query })) {
+    if (!memo?.[BATCH_MEMO]) found.push(workflowId);
+  }
   return found;
 }
 

@@ -25,7 +25,7 @@ import { staticDetails } from '../workflows/details.ts';
 import type { TaskContext } from './context.ts';
 import { Problem } from './problem.ts';
 import type { Accepted } from './tasks.ts';
-import { CONTINUES_MEMO, newestTasks } from '../temporal/task-list.ts';
+import { BATCH_MEMO, CONTINUES_MEMO, newestTasks } from '../temporal/task-list.ts';
 import { acceptanceWithin, clientOfWorker } from './worker-here.ts';
 
 /** The outcome of a start. `unknown`: the engine did not confirm that it has the task. */
@@ -79,7 +79,7 @@ export async function startedBefore(
 }
 
 /** What a task may be started by once only. */
-interface Origin {
+export interface Origin {
   word: string;
   /** When it was made, in milliseconds since 1970. */
   at: number;
@@ -146,7 +146,11 @@ async function startOnce(
   const leaving = new AbortController();
   // Without an origin the id was drawn: no other start has it.
   const start = origin && randomUUID();
-  const memo = { ...memoOf(task.route, origin, task), ...(start !== undefined && { [START_MEMO]: start }) };
+  const memo = {
+    ...memoOf(task.route, origin, task),
+    ...(start !== undefined && { [START_MEMO]: start }),
+    ...(task.request?.batch && { [BATCH_MEMO]: true }),
+  };
   const accepted = accept(client, taskQueue, task, memo, leaving.signal).then(
     (acceptance): Started => {
       if ('error' in acceptance) return { status: 'refused', ...acceptance };

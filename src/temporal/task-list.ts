@@ -50,6 +50,9 @@ export function createdAt({ memo }: Pick<WorkflowExecutionInfo, 'memo'>): string
   return memo?.[CREATED_MEMO] as string | undefined;
 }
 
+/** Key of a task that Kimi answers as a batch, in its memo. */
+export const BATCH_MEMO = 'batch';
+
 /** Key of the task that a task continues, in its memo. */
 export const CONTINUES_MEMO = 'continues';
 

@@ -36,7 +36,7 @@ export async function kimiTask(task: Task): Promise<TaskSummary> {
   const { view } = run;
   // Before the first await: a callback may come before the dispatch call has returned.
   handleMessages(run);
-  const lease = leaseFor(run);
+  const lease = leaseFor(run, task.request?.batch);
 
   run.enterStep('dispatching');
   const { result, answerMayFollow, lateAnswer, dispatching } = await outcomeOf(run, lease);

@@ -7,6 +7,7 @@ import type { Task } from '../../src/shared/task.ts';
 import { Problem } from '../../src/tasks/problem.ts';
 import { progressOf } from '../../src/tasks/look-up.ts';
 import { checkTask, inputOf } from '../../src/tasks/request.ts';
+import { limiterId } from '../../src/shared/names.ts';
 import { failureOf } from '../support/answering.ts';
 import { openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
 import { until } from '../support/resources.ts';
@@ -28,24 +29,31 @@ async function resultOf(world: RelayedWorld, prompt: string) {
 }
 
 describe('a batch', () => {
-  it('is made with the request of the task, and its answer comes when Kimi has it', async () => {
-    const world = await openRelayedWorld();
-    const started = await world.start('一首詩 [[batch: delay=3000]]', BATCH);
+  it('is made with the request of the task, and its answer comes when Kimi has it; it holds no slot meanwhile', async () => {
+    const world = await openRelayedWorld({}, { limits: { concurrent: 1 } });
+    const started = await world.start('一首詩 [[batch: delay=6000]]', BATCH);
     const { progress, retrying } = await until(async () => {
       const seen = await progressOf(world.client, started.task_id);
       return seen.progress?.phase === 'batch' ? seen : undefined;
     });
     expect(progress?.tail).toMatch(/validating|in_progress/);
     expect(retrying).toBeUndefined();
+    // Nor does a new limiter give it one, which asks for the tasks that Kimi works on.
+    for (const prompt of ['before', 'after']) {
+      const other = await world.start(prompt);
+      expect(other).toMatchObject({ status: 'accepted' });
+      await world.handle(other).result();
+      await world.client.workflow.getHandle(limiterId(world.taskQueue)).terminate();
+    }
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     const result = await world.results.read(started.task_id);
     expect(result?.output).toContain('> 一首詩');
     expect(result?.tokens?.total).toBeGreaterThan(0);
     await cleaned(world);
-    const { batches, uploads, billed } = world.counts;
+    const { batches, uploads } = world.counts;
     expect(batches).toMatchObject([{ metadata: { task_id: started.task_id }, status: 'completed' }]);
     expect(uploads.map(({ filename }) => filename)).toEqual([`batch-${started.task_id}.jsonl`, 'output.jsonl']);
-    expect(billed).toBe(1);
+    expect(world.counts.billed).toBe(3);
   });
 
   it('is made once, if the relay is killed while Kimi has it', async () => {

@@ -40,7 +40,7 @@ export interface Lease {
   settle(paid: Paid | number): Promise<void>;
 }
 
-/** @param isSlotless of a batch: only a budget may keep it */
+/** @param isSlotless of a batch, which Kimi’s limits do not count: only a budget may keep it */
 export function leaseFor(run: TaskRun, isSlotless = false): Lease {
   const { limiter } = run.task;
   return limiter === undefined ? new Unlimited(run) : new LimiterLease(run, limiter, isSlotless);
