@@ -58,6 +58,7 @@ export function createRelayActivities({ taskQueue, ...others }: RelayDependencie
       const known = state.isFirstAttempt ? undefined : await received.endOf(task_id);
       if (known && 'delivered' in known) {
         if (request.batch) await batches.forget(request);
+        await received.delivered(task_id, known.delivered);
         return summary(task_id, known.delivered, state);
       }
       const callback =

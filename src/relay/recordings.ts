@@ -106,6 +106,16 @@ export class ReceivedStore {
     setTimeout(() => void rm(end, { force: true }).catch(() => {}), REMEMBER_MS).unref();
   }
 
+  /** Forgets deliveries that the engine knows: a relay that was killed had no time for it. @param isUnderWay asks the engine */
+  async forgetDelivered(isUnderWay: (task_id: string) => Promise<boolean>): Promise<void> {
+    for (const name of await readdir(this.folder)) {
+      const task_id = taskIdOf(name);
+      if (task_id === undefined || name !== basename(this.endPath(task_id))) continue;
+      const end = await this.endOf(task_id);
+      if (end && 'delivered' in end && !(await isUnderWay(task_id))) await rm(this.endPath(task_id), { force: true });
+    }
+  }
+
   /** Records what is known of the documents of a task. */
   async noteDocuments(task_id: string, documents: RecordedDocuments): Promise<void> {
     await writeFileAtomic(this.documentsPath(task_id), JSON.stringify(documents), { mode: 0o600 });

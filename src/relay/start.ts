@@ -1,4 +1,5 @@
 /** Wires the relay: it sends callbacks for an API that does not. */
+import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { callbackBaseUrl, type Config } from '../config/index.ts';
 import type { Account } from '../kimi/account.ts';
@@ -12,6 +13,7 @@ import { healthServer, type Service } from '../service/run.ts';
 import { createRelayApp } from './app.ts';
 import { BatchSteps, type BatchStepsDependencies } from './batch-steps.ts';
 import { Batches } from './batches.ts';
+import { stateOf } from './client.ts';
 import { Documents, type DocumentsDependencies } from './documents.ts';
 import { KimiBatches } from './kimi-batches.ts';
 import { KimiFiles } from './kimi-files.ts';
@@ -77,6 +79,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Service> 
   ]);
 
   const client = lazyClient(payloads.dataConverter);
+  void forgetDelivered(received, client, log);
   const app = createRelayApp({ client, taskQueue, token, callbackBaseUrl: webhook, apiUrl, apiKey, log });
   const server = healthServer(() => workers.isRunning(), host, app);
   const port = await listen(server, { host, port: KIMI_RELAY_PORT }, 'KIMI_RELAY_PORT');
@@ -88,6 +91,14 @@ export async function startRelay(config: Config, log: Logger): Promise<Service> 
       .finally(() => server.close())
       .then(async () => await client.connection.close()),
   };
+}
+
+/** Removes what a relay that was killed did not. */
+async function forgetDelivered(received: ReceivedStore, client: Client, log: Logger): Promise<void> {
+  const isUnderWay = async (task_id: string): Promise<boolean> => (await stateOf(client, task_id)) === 'RUNNING';
+  await received
+    .forgetDelivered(isUnderWay)
+    .catch((err: unknown) => log.warn({ err }, 'what was delivered is still remembered'));
 }
 
 function openBatches(
