@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { MAX_ROWS, type StoredRows } from '../shared/map.ts';
 import { OUTCOMES } from '../shared/task.ts';
-import { currency, named, taskError, taskId } from './schema-parts.ts';
+import { cost, named, taskError, taskId } from './schema-parts.ts';
 
 export const storedRows = named(
   'StoredRows',
@@ -36,7 +36,7 @@ export const mapSummary = z
   .object({
     ...mapCounts.shape,
     tokens: sums,
-    cost: z.array(z.object({ amount: z.number(), currency })),
+    cost: z.array(cost),
     failures: z.array(failedRow),
     only: z.array(z.int().min(1)).optional().describe('The rows that were asked, if not all.'),
     of: z.int().optional().describe('Number of rows of the file, if not all were asked.'),

@@ -26,3 +26,10 @@ export const taskError = named(
   'Why a task failed.',
   z.object({ type: z.string(), message: z.string(), detail: detail.optional() }),
 );
+
+export const cost = z.object({
+  amount: z.number(),
+  currency,
+  price_date: z.string(),
+  saved: z.number().optional().describe('What a batch saved.'),
+});

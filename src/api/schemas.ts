@@ -9,7 +9,7 @@ import { NAME_RULE } from '../tasks/task-name.ts';
 import { budget, budgetPause, queuePosition } from './wait-schemas.ts';
 import { mapCounts, mapSummary, rowOf, storedRows } from './map-schemas.ts';
 import { metadata, priority, reported, taskFile, taskRequest, turn } from './question-schemas.ts';
-import { currency, detail, named, taskError, taskId } from './schema-parts.ts';
+import { cost, detail, named, taskError, taskId } from './schema-parts.ts';
 import type { Acknowledgement, Cancellation, LiveTask, Standing, StartedMap, StartedTask } from '../tasks/tasks.ts';
 
 const DAY_MS = 24 * 3_600_000;
@@ -143,12 +143,6 @@ const progress = z.object({
   tail: z.string(),
   repeats: z.literal(true).optional(),
   fallback: fallback.optional(),
-});
-const cost = z.object({
-  amount: z.number(),
-  currency,
-  price_date: z.string(),
-  saved: z.number().optional().describe('What a batch saved.'),
 });
 
 const scheduleNote = z

@@ -36,6 +36,10 @@ export function outcomeText(result: ResultFile, text: Text): string {
   if (map) facts.push(reply.rows(text.rows(map)));
   const tokens = result.tokens ?? map?.tokens;
   if (tokens) facts.push(reply.tokens(tokens));
+  for (const { currency, saved, ...cost } of map?.cost ?? []) {
+    const less = saved === undefined ? undefined : money({ amount: saved, currency });
+    facts.push(reply.costOfRows(money({ ...cost, currency }), less));
+  }
   if (result.cost && result.budget !== undefined) {
     const { currency } = result.cost;
     facts.push(reply.cost(money(result.cost), money({ amount: result.budget, currency })));

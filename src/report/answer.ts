@@ -57,7 +57,7 @@ export function answerPage(turn: Turn, options: AnswerOptions): string {
   const { task } = turn;
   const { reader: words, overview } = reportText(lang);
   const text = textFor(lang);
-  const { task_name, task_id, tokens, cost } = task;
+  const { task_name, task_id, tokens = task.map?.tokens, cost = task.map?.cost[0] } = task;
   const facts = [
     stateOf({ ...task, state: task.status }, text),
     html`<bdi>${task.model}</bdi>`,

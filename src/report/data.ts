@@ -1,6 +1,6 @@
 import { isTruncated, type Cost, type Timings } from '../shared/result.ts';
 import type { Outcome } from '../shared/task.ts';
-import { addUp, apart, spanOf, type Span, type Usage } from '../results/usage.ts';
+import { addUp, apart, spanOf, withoutMaps, type Span, type Usage } from '../results/usage.ts';
 import * as z from 'zod';
 import { firstCharacters } from '../shared/format.ts';
 
@@ -81,12 +81,14 @@ const DAY_MS = 24 * HOUR_MS;
 /**
  * Aggregates the results of a period.
  *
- * @param entries `undefined` for a file that holds no valid result
+ * @param all `undefined` for a file that holds no valid result. The rows of maps are counted, and not the maps, which are listed.
  * @param since, until milliseconds since 1970
  */
-export function figuresOf(entries: readonly (Entry | undefined)[], since: number, until: number): Figures {
+export function figuresOf(all: readonly (Entry | undefined)[], since: number, until: number): Figures {
+  const entries = [...withoutMaps(all)];
   const { counted, simulated, isSimulation } = apart(entries);
   const known = counted.filter((entry) => entry !== undefined);
+  const maps = all.filter((entry) => entry?.map && (isSimulation || !entry.simulated)) as Entry[];
   const span: Span = until - since <= 2 * DAY_MS ? 'hour' : until - since <= 92 * DAY_MS ? 'day' : 'month';
   return {
     since,
@@ -97,14 +99,14 @@ export function figuresOf(entries: readonly (Entry | undefined)[], since: number
     outcomes: countsOf(known),
     truncated: known.filter((entry) => entry.status === 'done' && isTruncated(entry)).length,
     late: known.filter(({ late }) => late).length,
-    unacknowledged: known.filter((each) => !each.acknowledged && !each.row && each.wake !== false).length,
+    unacknowledged: [...known, ...maps].filter((each) => !each.acknowledged && !each.row && each.wake !== false).length,
     span,
     overTime: overTime(known, span, since, until),
     latencies: STEPS.map((step) => latencyOf(known, step)),
     untimed: known.filter(({ timings }) => !timings).length,
     byModel: addUp(counted, 'model'),
     byTime: addUp(counted, span),
-    latest: most(known, ({ completed_at }) => Date.parse(completed_at)),
+    latest: most([...known.filter(({ row }) => !row), ...maps], ({ completed_at }) => Date.parse(completed_at)),
     slowest: most(known, durationOf),
     dearest: dearestOf(known),
     failures: failuresOf(known),
@@ -205,6 +207,21 @@ const ms = amount.optional().catch(undefined);
 /** Characters of a question in a report. */
 export const QUESTION_CHARS = 100;
 
+const tokens = z.object({
+  prompt: amount,
+  completion: amount,
+  total: amount,
+  cached: amount.optional(),
+  reasoning: amount.optional(),
+});
+
+const cost = z.object({
+  amount,
+  currency: z.enum(['CNY', 'USD']),
+  saved: amount.optional(),
+  price_date: z.string(),
+});
+
 const entry = z.object({
   task_id: z.string(),
   task_name: text(64),
@@ -212,18 +229,8 @@ const entry = z.object({
   question: text(QUESTION_CHARS).optional().catch(undefined),
   status: z.enum(['done', 'failed', 'timed_out', 'cancelled']),
   model: text(64),
-  tokens: z
-    .object({
-      prompt: amount,
-      completion: amount,
-      total: amount,
-      cached: amount.optional(),
-      reasoning: amount.optional(),
-    })
-    .optional(),
-  cost: z
-    .object({ amount, currency: z.enum(['CNY', 'USD']), saved: amount.optional(), price_date: z.string() })
-    .optional(),
+  tokens: tokens.optional(),
+  cost: cost.optional(),
   fallback: z.looseObject({}).optional().catch(undefined),
   files: z
     .array(z.object({ bytes: amount }))
@@ -242,6 +249,14 @@ const entry = z.object({
     .catch(undefined),
   acknowledged: z.literal(true).optional(),
   row: z.looseObject({}).optional().catch(undefined),
+  map: z
+    .object({
+      rows: amount,
+      done: amount,
+      tokens: tokens.partial(),
+      cost: z.array(cost),
+    })
+    .optional(),
   wake: z.literal(false).optional().catch(undefined),
 });
 

@@ -1,6 +1,8 @@
 import type { Client } from '@temporalio/client';
+import type { MapCounts } from '../shared/map.ts';
 import { STATES_IN_FLIGHT, type Lang, type TaskState } from '../shared/task.ts';
 import { listedTask, stateIn, tasksOn } from '../temporal/task-list.ts';
+import { viewOf } from '../tasks/look-up.ts';
 import { textFor } from '../text/index.ts';
 import { count, inSeconds } from './format.ts';
 import { html, nameOf, section, table, type Links, type Section } from './html.ts';
@@ -10,7 +12,15 @@ import { reportText } from './text/index.ts';
 export interface InFlight {
   total: number;
   /** At most {@link LISTED} of them, the oldest first. */
-  tasks: { task_id: string; task_name: string; model: string; state: TaskState; started: number }[];
+  tasks: {
+    task_id: string;
+    task_name: string;
+    model: string;
+    state: TaskState;
+    started: number;
+    /** Of a map, if a worker knows it. */
+    map?: MapCounts | undefined;
+  }[];
 }
 
 /** Most tasks that are listed. */
@@ -21,10 +31,15 @@ export async function tasksInFlight(client: Client, taskQueue: string, timeoutMs
   const query = `${tasksOn(taskQueue)} AND ExecutionStatus = "Running" AND ${stateIn(STATES_IN_FLIGHT)}`;
   return await client.connection.withDeadline(Date.now() + timeoutMs, async () => {
     const tasks: InFlight['tasks'] = [];
+    const maps: Promise<unknown>[] = [];
     for await (const execution of client.workflow.list({ query, pageSize: LISTED })) {
-      tasks.push(listedTask(execution));
+      const { isMap, ...task } = listedTask(execution);
+      const entry: InFlight['tasks'][number] = task;
+      tasks.push(entry);
+      if (isMap) maps.push(viewOf(client, task.task_id).then((view) => (entry.map = view?.map)));
       if (tasks.length === LISTED) break;
     }
+    await Promise.all(maps);
     const total = tasks.length < LISTED ? tasks.length : (await client.workflow.count(query)).count;
     return { total, tasks: tasks.toSorted((a, b) => a.started - b.started) };
   });
@@ -37,7 +52,7 @@ export function inFlightSection(inFlight: InFlight | undefined, lang: Lang, link
   const words = say.inFlight;
   const rows = inFlight?.tasks.map((task) => [
     nameOf(task, links),
-    text.state[task.state],
+    html`${text.state[task.state]}${task.map && html` <small>${task.map.done}/${task.map.rows}</small>`}`,
     html`<bdi>${task.model}</bdi>`,
     inSeconds(now - task.started),
     task.task_id,

@@ -238,13 +238,15 @@ function ranked(entries: Entry[], label: string, { say, text, n, links }: Contex
   if (entries.length === 0) return html`<p>${words.none}</p>`;
   const rows = entries.map((entry) => {
     const took = durationOf(entry);
+    const { tokens = entry.map?.tokens, map } = entry;
+    const cost = entry.cost ? [entry.cost] : (map?.cost ?? []);
     return [
       askedIn(entry, links),
-      text.state[entry.status],
+      html`${text.state[entry.status]}${map && html` <small>${n(map.done)}/${n(map.rows)}</small>`}`,
       html`<bdi>${entry.model}</bdi>`,
       took === undefined ? '' : inSeconds(took),
-      entry.tokens ? n(entry.tokens.total) : '',
-      entry.cost ? price(entry.cost) : '',
+      tokens?.total === undefined ? '' : n(tokens.total),
+      cost.map(price).join(' + '),
       minute(entry.completed_at),
       fileOf(entry, links, words.file),
     ];

@@ -3,7 +3,6 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { oneLine } from '../shared/format.ts';
 import { textFor } from '../text/index.ts';
 import { ResultStore } from '../results/store.ts';
-import { withoutMaps } from '../results/usage.ts';
 import { entriesOf, figuresOf, listedIn, QUESTION_CHARS, type Figures } from './data.ts';
 import type { Report, ReportOptions } from './make.ts';
 import { sectionsOf } from './sections.ts';
@@ -21,8 +20,7 @@ parentPort?.postMessage(report, []);
 
 /** The results with the files that went with their questions, which may be encrypted. */
 function* withFiles(store: ResultStore): Generator<object | undefined> {
-  for (const result of withoutMaps(store.savedSince(since)))
-    yield result && { ...result, files: store.filesOf(result) };
+  for (const result of store.savedSince(since)) yield result && { ...result, files: store.filesOf(result) };
 }
 
 async function addQuestions(of: Figures, store: ResultStore): Promise<void> {

@@ -8,9 +8,9 @@ import {
   type MapInput,
   type MapOrder,
 } from '../shared/map.ts';
-import { questionOf, type ResultFile } from '../shared/result.ts';
+import { questionOf, type Cost, type ResultFile } from '../shared/result.ts';
 import { rowTaskId } from '../shared/task-id.ts';
-import type { Outcome, TaskError } from '../shared/task.ts';
+import type { Outcome, Task, TaskError } from '../shared/task.ts';
 import type { ResultStore } from './store.ts';
 import { addUp, type Addend } from './usage.ts';
 
@@ -31,6 +31,11 @@ export interface SavedMap {
   completed_at: string;
 }
 
+/** A map whose result is saved. */
+type EndedMap = Pick<MapInput, 'created_at' | 'rows' | 'only' | 'retries'> & {
+  task: Pick<Task, 'task_id' | 'task_name' | 'model' | 'simulated' | 'owner'>;
+};
+
 type Reading = Pick<ResultStore, 'readIfSound'>;
 
 /** @returns the result of a row; `undefined` if another task has its id. */
@@ -47,7 +52,7 @@ async function resultOfRow(results: Reading, map: string, number: number): Promi
  */
 export async function saveMapResult(
   results: Reading & Pick<ResultStore, 'persist'>,
-  map: MapInput,
+  map: EndedMap,
   order: MapOrder | undefined,
   started: number,
   { cancelled, error: stopped }: { cancelled?: true; error?: TaskError },
@@ -56,7 +61,7 @@ export async function saveMapResult(
   const { task_id, task_name, model, simulated, owner } = task;
   const counts = noCounts();
   const failures: FailedRow[] = [];
-  const addends: Addend[] = [];
+  const addends: (Addend & Pick<ResultFile, 'cost'>)[] = [];
   const numbers = rowsAsked(map);
   for (const [index, number] of numbers.entries()) {
     const result = await resultOfRow(results, task_id, number);
@@ -88,7 +93,7 @@ export async function saveMapResult(
       rows: numbers.length,
       ...counts,
       tokens,
-      cost,
+      cost: cost.map((sum) => ({ ...sum, price_date: newestPrice(addends) })),
       failures,
       ...(only && { only, of }),
       ...(retries !== undefined && { retries }),
@@ -104,6 +109,10 @@ export async function saveMapResult(
     ...(error && { error }),
     completed_at,
   };
+}
+
+function newestPrice(addends: readonly { cost?: Pick<Cost, 'price_date'> }[]): string {
+  return addends.reduce((newest, { cost }) => (cost && cost.price_date > newest ? cost.price_date : newest), '');
 }
 
 const CANCELLED: TaskError = { type: 'cancelled', message: 'the task was cancelled' };

@@ -30,9 +30,7 @@ export function apart<T extends { simulated?: true | undefined }>(
 }
 
 /** @returns the results without maps, whose rows have results of their own. */
-export function* withoutMaps<T extends Pick<ResultFile, 'map'>>(
-  results: Iterable<T | undefined>,
-): Generator<T | undefined> {
+export function* withoutMaps<T extends { map?: unknown }>(results: Iterable<T | undefined>): Generator<T | undefined> {
   for (const result of results) if (!result?.map) yield result;
 }
 

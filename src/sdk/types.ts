@@ -791,6 +791,11 @@ export interface Result {
     cost: {
       amount: number;
       currency: 'CNY' | 'USD';
+      price_date: string;
+      /**
+       * What a batch saved.
+       */
+      saved?: number;
     }[];
     failures: {
       number: number;

@@ -123,8 +123,8 @@ export interface FailedRow {
 /** Member of a map's result. The sums are those of its rows, each of which has a result of its own. */
 export interface MapSummary extends MapCounts {
   tokens: Tokens;
-  /** One sum per currency. */
-  cost: Pick<Cost, 'amount' | 'currency'>[];
+  /** One sum per currency; the date is that of the newest row. */
+  cost: Cost[];
   failures: FailedRow[];
   /** {@link MapInput.only} */
   only?: number[];

@@ -280,7 +280,7 @@ async function standingOf(context: TaskContext, task_id: string): Promise<Standi
     ...(await currentWait(context, known)),
     retrying: found?.retrying,
     progress: found?.progress,
-    cost: saved?.cost,
+    cost: saved?.cost ?? saved?.map?.cost[0],
     result_file: saved && path,
     web_ui: found && stack?.ui_url && `${stack.ui_url}/namespaces/${stack.namespace}/workflows/${task_id}`,
     live: found?.live,

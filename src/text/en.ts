@@ -297,6 +297,7 @@ export const en: Text = {
     missed: (times) => `🗓️ ${times} more before it did not run, since the services did not`,
     tokens: ({ prompt, completion, total }) => `💾 Tokens: ${prompt} (prompt) + ${completion} (completion) = ${total}`,
     cost: (cost, budget) => `💰 Cost: ${cost} (budget ${budget})`,
+    costOfRows: (cost, saved) => `💰 Cost: ${cost}${saved === undefined ? '' : ` (saved by the batch: ${saved})`}`,
     completedAt: (time) => `⏱️ Completed: ${time}`,
     reason: '⚠️ Reason:',
     summary: '📝 Summary:',

@@ -305,6 +305,8 @@ export const zhTW = {
     missed: (times: number) => `🗓️ 在此之前另有 ${times} 次沒有執行，因為當時服務沒有在執行`,
     tokens: ({ prompt, completion, total }: Tokens) => `💾 Token：${prompt} (提示) + ${completion} (生成) = ${total}`,
     cost: (cost: string, budget: string) => `💰 費用：${cost}（預算 ${budget}）`,
+    costOfRows: (cost: string, saved?: string) =>
+      `💰 費用：${cost}${saved === undefined ? '' : `（批次省下 ${saved}）`}`,
     completedAt: (time: string) => `⏱️ 完成時間：${time}`,
     reason: '⚠️ 原因：',
     summary: '📝 結果摘要：',

@@ -238,6 +238,17 @@ describe('text is escaped', () => {
 });
 
 describe('the page', () => {
+  it('lists a map in place of its rows, with how many are done and what they cost', () => {
+    const rows = [1, 2].map((number) => result({ task_name: 'a row', row: { map: 'kimi-1707654321-1', number } }));
+    const { output: _, acknowledged: __, tokens, ...of } = result({ task_name: 'of rows' });
+    const cost = [{ amount: 0.5, currency: 'CNY', price_date: '2026-09-01' }];
+    const map = { ...of, map: { rows: 3, done: 2, failed: 1, timed_out: 0, cancelled: 0, tokens, cost, failures: [] } };
+    expect(figures([...rows, map])).toMatchObject({ tasks: 2, unacknowledged: 1 });
+    const [, latest = ''] = /id="latest"([\s\S]*?)<\/table>/.exec(page([...rows, map])) ?? [];
+    expect(latest).toMatch(/of rows[\s\S]*2\/3[\s\S]*¥0\.50/);
+    expect(latest).not.toContain('a row');
+  });
+
   it('is self-contained, and hardly grows with the number of tasks', () => {
     const one = page([result()]);
     expect(one).not.toMatch(/(?:src|href)="(?!#|http:\/\/127\.0\.0\.1:8233\/x\/kimi-|file:\/\/\/results\/kimi-)/);
@@ -391,11 +402,13 @@ describe('the command', () => {
   it('lists tasks in flight, with links to the running stack', { timeout: 120_000 }, async () => {
     const env = await cleanHome({ KIMI_LANG: 'zh-TW' });
     const { state } = await up(env, '--simulate');
-    const { stdout } = await cli(['dispatch', '-p', 'x [[simulate: drop=1]]', '-n', 'waits', '--json'], env);
+    const file = join(env['HOME'] ?? '', 'rows.txt');
+    await writeFile(file, 'x [[simulate: drop=1]]');
+    const { stdout } = await cli(['dispatch', '--map', file, '-p', '{{text}}', '-n', 'waits', '--json'], env);
     const { task_id } = JSON.parse(stdout) as { task_id: string };
     const report = await cli(['report', '-o', '-'], env);
     expect(report.stdout).toContain(`${state.ui_url}/namespaces/default/workflows/${task_id}`);
-    expect(report.stdout).toMatch(/id="in-flight"[\s\S]*<bdi>waits<\/bdi>/);
+    expect(report.stdout).toMatch(/id="in-flight"[\s\S]*<bdi>waits<\/bdi>[\s\S]*<small>0\/1<\/small>/);
   });
 });
 
