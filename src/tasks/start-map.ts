@@ -2,12 +2,14 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import { limitsOf } from '../config/index.ts';
 import { retirementOf } from '../kimi/models.ts';
-import { isRowAnswered, retriesIn, retriesOf, rowsOfMap } from '../results/map-result.ts';
+import { isRowAnswered, retriesIn, retriesOf, rowsOfMap, saveMapResult } from '../results/map-result.ts';
 import { firstCharacters, isoSeconds } from '../shared/format.ts';
 import { rowsAsked, type MapInput, type MapOrder, type StoredRows } from '../shared/map.ts';
 import { MAP_WORKFLOW } from '../shared/names.ts';
+import type { ResultFile } from '../shared/result.ts';
 import { QUESTION_CHARS, type Task } from '../shared/task.ts';
 import type { ContentStore } from '../temporal/payloads/contents.ts';
+import { unlessUnknown } from '../temporal/client.ts';
 import { CREATED_MEMO } from '../temporal/task-list.ts';
 import type { TaskContext } from './context.ts';
 import { savedResult } from './look-up.ts';
@@ -15,7 +17,7 @@ import { Problem } from './problem.ts';
 import { withReceiver } from './receiver.ts';
 import { checkTask, inputOf } from './request.ts';
 import { hasColumns, isGone, promptOf, readRows, renewRows, withoutColumns, type Row } from './rows.ts';
-import { checkChatLimit, idFrom, memoOf, optionsOf, originOf, taskWithId, type Asked } from './start.ts';
+import { checkChatLimit, idFrom, memoOf, optionsOf, originOf, taskWithId, type Asked, type Origin } from './start.ts';
 import { nameFromPrompt } from './task-name.ts';
 import type { NewMap, StartedMap } from './tasks.ts';
 
@@ -35,10 +37,11 @@ export async function startMap(
   const checked = checkTask(context, { ...task, name });
   const origin = originOf(task, key);
   if (!origin) throw new Error('a map has a key');
-  const failed = named === undefined ? undefined : await failedRows(context, named, idFrom(origin, 0));
+  const asked: Asked = { prompt: task.prompt, files: [{ sha256: given.sha256 }, ...(task.files ?? [])] };
+  const isOwn = async (task_id: string) => await taskWithId(client, task_id, origin, asked);
+  const failed = named === undefined ? undefined : await failedRows(context, client, named, isOwn);
   const { retries, only } = failed ?? {};
   const rows = retries === undefined ? given : await renewed(context, given, retries);
-  const asked: Asked = { prompt: task.prompt, files: [{ sha256: rows.sha256 }, ...(task.files ?? [])] };
   const startedMap = (task_id: string): Omit<StartedMap, 'status'> => ({
     task_id,
     task_name: name,
@@ -47,14 +50,16 @@ export async function startMap(
     ...(simulated && { simulated }),
   });
 
-  const before = await taskWithId(client, idFrom(origin, 0), origin, asked);
+  const before = failed ? failed.known : await isOwn(idFrom(origin, 0));
   if (before) return { ...startedMap(before.task_id), status: 'known', task_name: before.task_name };
   await checkRows(context, { ...task, name }, rows, rowsAsked({ rows: rows.rows, ...(only && { only }) }));
   if (task.route) await checkChatLimit(client, context, task.route, only?.length ?? rows.rows);
   const order: MapOrder = { ...inputOf(context, await withReceiver(context, checked)), rows };
   const claim = await contents.put(Buffer.from(JSON.stringify(order)));
+  const removed = await results.removed.ids();
   for (let clashes = 0; ; clashes += 1) {
-    const task_id = idFrom(origin, clashes);
+    const task_id = idFrom(failed?.origin ?? origin, clashes);
+    if (failed && removed.has(task_id)) continue;
     const input: MapInput = {
       task: taskOf(task_id, order),
       created_at: isoSeconds(Date.now()),
@@ -73,8 +78,10 @@ export async function startMap(
       return { ...startedMap(task_id), status: 'started', ...(retired && { retired }) };
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-      const known = await taskWithId(client, task_id, origin, asked);
-      if (known) return { ...startedMap(task_id), status: 'known' };
+      if (await isOwn(task_id)) return { ...startedMap(task_id), status: 'known' };
+      if (failed && (await hasEnded(client, context, task_id))) {
+        return await startMap(client, context, { rows: given, retries: named, ...task }, key);
+      }
     }
   }
 }
@@ -121,29 +128,75 @@ async function* rowsGiven(contents: ContentStore, rows: StoredRows, numbers: rea
   if (count < numbers.length) throw gone;
 }
 
+/** What is asked by a retry of failed rows. */
+interface FailedRows {
+  /** The map that has no retry yet. */
+  retries: string;
+  /** Numbers of its rows without an answer, in order. */
+  only: number[];
+  /** Of two retries that start together, one starts: both derive the id from the map. */
+  origin: Origin;
+  /** The retry, if the same start was made before. */
+  known?: { task_id: string; task_name: string };
+}
+
 /**
  * Rows that a later retry of the map has answered are not asked again.
  *
- * @param own id of the map that is to start: a repeated start is no retry of itself
- * @returns the newest of them, and the numbers of the rows without an answer, in order.
- * @throws {Problem} `unfinished`, of one that is under way
+ * @param isOwn looks up whether a task was begun by the same start
+ * @throws {Problem} `unfinished`, of a retry that is under way
  */
 async function failedRows(
   context: TaskContext,
+  client: Client,
   task_id: string,
-  own: string,
-): Promise<{ retries: string; only: number[] }> {
+  isOwn: (task_id: string) => Promise<FailedRows['known'] | undefined>,
+): Promise<FailedRows> {
   const { results } = context;
   const map = await savedResult(context, task_id);
   if (!map.map) throw new Problem('no_map', { task_id });
-  const retries = await retriesIn(results, Date.parse(map.completed_at));
-  const others = new Map([...retries].filter(([, retry]) => retry !== own));
-  const newest = retriesOf(task_id, others).at(-1);
-  const last = newest === undefined ? map : await savedResult(context, newest);
-  const only: number[] = [];
-  for await (const row of rowsOfMap(results, last)) if (!isRowAnswered(row)) only.push(row.number);
-  if (only.length === 0) throw new Problem('no_failed_rows', { task_id });
-  return { retries: last.task_id, only };
+  let last = map;
+  let known: FailedRows['known'];
+  for (const retry of retriesOf(task_id, await retriesIn(results, Date.parse(map.completed_at)))) {
+    known = await isOwn(retry);
+    if (known) break;
+    if (!(await results.readIfSound(retry)) && !(await isUnderWay(client, retry))) {
+      await saveLost(results, last, retry);
+    }
+    last = await savedResult(context, retry);
+  }
+  const only = await failedIn(results, last);
+  if (!known && only.length === 0) throw new Problem('no_failed_rows', { task_id });
+  const origin = { word: `retry of ${last.task_id}`, at: Date.parse(last.completed_at), isKey: true };
+  return { retries: last.task_id, only, origin, ...(known && { known }) };
+}
+
+async function failedIn(results: TaskContext['results'], map: ResultFile): Promise<number[]> {
+  const numbers: number[] = [];
+  for await (const row of rowsOfMap(results, map)) if (!isRowAnswered(row)) numbers.push(row.number);
+  return numbers;
+}
+
+/** Saves the result of a retry whose workflow is gone, from those of its rows: otherwise it would be under way for ever. */
+async function saveLost(results: TaskContext['results'], before: ResultFile, task_id: string): Promise<void> {
+  const pending = results.pending().find((file) => file.task_id === task_id);
+  const only = await failedIn(results, before);
+  if (!pending || !before.map) return;
+  const { task_name, model, created_at, simulated } = pending;
+  const rows = before.map.of ?? before.map.rows;
+  const map = { task: { task_id, task_name, model, ...(simulated && { simulated }) }, created_at, rows, only };
+  await saveMapResult(results, { ...map, retries: before.task_id }, undefined, only.length, {});
+}
+
+/** @returns whether a retry has its result by now: then other rows have no answer. @throws {Problem} `unfinished` */
+async function hasEnded(client: Client, { results }: TaskContext, task_id: string): Promise<boolean> {
+  if (await isUnderWay(client, task_id)) throw new Problem('unfinished', { task_id });
+  return (await results.readIfSound(task_id)) !== undefined;
+}
+
+async function isUnderWay(client: Client, task_id: string): Promise<boolean> {
+  const found = await unlessUnknown(client.workflow.getHandle(task_id).describe());
+  return found?.status.name === 'RUNNING';
 }
 
 async function renewed({ contents }: TaskContext, rows: StoredRows, task_id: string): Promise<StoredRows> {

@@ -5,6 +5,7 @@ import type { ResultFile } from '../../src/shared/result.ts';
 import { rowTaskId } from '../../src/shared/task-id.ts';
 import { answerTo } from '../../src/simulator/answers.ts';
 import { newKey } from '../../src/tasks/task-id.ts';
+import type { StartedMap } from '../../src/tasks/tasks.ts';
 import { tasksOf } from '../support/api.ts';
 import { allRows, resultOfMap, startMapIn } from '../support/maps.ts';
 import { until } from '../support/resources.ts';
@@ -172,7 +173,7 @@ describe('a map', () => {
     expect(world.counts.requests).toBe(7);
   });
 
-  it('is not retried while it is being retried', async () => {
+  it('is not retried while it is being retried, nor twice at the same time', async () => {
     const world = await openWorld({ delayMs: 0 });
     // No row is ever answered: each map is open until it is cancelled.
     const file: [string, string] = ['rows.txt', 'drop=1'];
@@ -181,14 +182,23 @@ describe('a map', () => {
     await until(() => world.counts.requests === 1);
     await tasksOf(world).cancel(first.task_id);
     await resultOfMap(world, first);
-    const again = await startMapIn(world, file, { ...map, retries: first.task_id });
+    const retry = async () => await startMapIn(world, file, { ...map, retries: first.task_id });
+    const both = await Promise.allSettled([retry(), retry()]);
+    const again = both.find((start) => start.status === 'fulfilled')?.value as StartedMap;
+    const unfinished = { code: 'unfinished', params: { task_id: again.task_id } };
+    expect(both.find((start) => start.status === 'rejected')).toMatchObject({ reason: unfinished });
     await until(() => world.results.pending().length > 0);
-    await expect(startMapIn(world, file, { ...map, retries: first.task_id })).rejects.toMatchObject({
-      code: 'unfinished',
-      params: { task_id: again.task_id },
+    await expect(retry()).rejects.toMatchObject(unfinished);
+    // One that was ended in the engine is not under way for ever; its rows are not answered.
+    await world.handle(again).terminate();
+    const third = await retry();
+    expect(third).toMatchObject({ status: 'started', rows: 1 });
+    expect(await world.results.read(again.task_id)).toMatchObject({
+      status: 'failed',
+      map: { retries: first.task_id },
     });
-    await tasksOf(world).cancel(again.task_id);
-    await resultOfMap(world, again);
+    await tasksOf(world).cancel(third.task_id);
+    expect((await resultOfMap(world, third)).map?.retries).toBe(again.task_id);
   });
 
   it('counts a row whose workflow was terminated as failed, after a while', async () => {
