@@ -4,7 +4,7 @@ import type { CompletionUsage } from 'openai/resources/completions';
 import * as z from 'zod';
 import { present } from '../api/operation.ts';
 import { isTruncated, type ResultFile, type Tokens } from '../shared/result.ts';
-import type { NewTask, Tasks } from '../tasks/tasks.ts';
+import type { CallerTasks, NewTask } from '../tasks/tasks.ts';
 import { failureOf, OpenAiError, overBudget, unsupported } from './errors.ts';
 import type { Update } from './follow.ts';
 import { dialogueOf, partsOf } from './messages.ts';
@@ -40,7 +40,7 @@ export interface AskedChat {
 }
 
 /** @throws {OpenAiError} if a parameter is wrong or not supported */
-export async function chatIn(json: unknown, tasks: Tasks): Promise<AskedChat> {
+export async function chatIn(json: unknown, tasks: CallerTasks): Promise<AskedChat> {
   const asked = readBody(body, json);
   const { model, web_search_options: search, response_format: wanted } = asked;
   const [option] = Object.keys(search ?? {});

@@ -46,8 +46,8 @@ export function unsupported(param: string, why = 'it is not supported by Kimi Di
   return new OpenAiError(400, `Unsupported parameter: '${param}': ${why}`, { param, code: 'unsupported_parameter' });
 }
 
-export function noSuchResponse(id: string): OpenAiError {
-  return new OpenAiError(404, `Response with id '${id}' not found.`);
+export function noSuch(what: 'Response' | 'File' | 'Batch', id: string): OpenAiError {
+  return new OpenAiError(404, `${what} with id '${id}' not found.`);
 }
 
 /** The error handler of OpenAI's endpoints. */

@@ -1,9 +1,16 @@
 /** Messages as a task has them: a system prompt, a conversation, and a question. */
 import * as z from 'zod';
 import type { TaskFile, Turn } from '../shared/task.ts';
-import type { Attachment, NewTask, Tasks } from '../tasks/tasks.ts';
+import type { Attachment, CallerTasks, NewTask } from '../tasks/tasks.ts';
 import { invalidValue, unsupported } from './errors.ts';
 import { readPart } from './parameters.ts';
+
+/** A file that was uploaded before. */
+interface Uploaded {
+  file_id: string;
+  /** The parameter that names it. */
+  at: string;
+}
 
 /** A message. */
 interface Said {
@@ -12,7 +19,7 @@ interface Said {
   role: 'system' | 'user' | 'assistant';
   texts: string[];
   images: string[];
-  files: Attachment[];
+  files: (Attachment | Uploaded)[];
   reasoning?: string;
 }
 
@@ -38,7 +45,11 @@ const chatImage = z.strictObject({
   image_url: z.strictObject({ url: z.string(), detail }),
 });
 const inputImage = z.strictObject({ type: z.literal('input_image'), image_url: z.string(), detail });
-const fileData = { filename: z.string().min(1).max(255).default('file'), file_data: z.string().min(1) };
+const fileData = {
+  filename: z.string().min(1).max(255).default('file'),
+  file_data: z.string().min(1).optional(),
+  file_id: z.string().optional(),
+};
 const chatFile = z.strictObject({ type: z.literal('file'), file: z.strictObject(fileData) });
 const inputFile = z.strictObject({ type: z.literal('input_file'), ...fileData, detail });
 const part = z.discriminatedUnion('type', [text, chatImage, inputImage, chatFile, inputFile]);
@@ -121,10 +132,10 @@ function take(value: z.output<typeof part>, said: Said, at: string): void {
       said.images.push(picture(value.image_url, `${at}.image_url`));
       break;
     case 'file':
-      said.files.push(attachment(value.file, `${at}.file.file_data`));
+      said.files.push(attachment(value.file, `${at}.file`));
       break;
     case 'input_file':
-      said.files.push(attachment(value, `${at}.file_data`));
+      said.files.push(attachment(value, at));
       break;
     default:
       said.texts.push(value.text);
@@ -136,22 +147,30 @@ function picture(url: string, at: string): string {
   return url;
 }
 
-function attachment({ filename, file_data: data }: { filename: string; file_data: string }, at: string): Attachment {
+function attachment(
+  { filename, file_data: data, file_id }: z.output<typeof chatFile>['file'],
+  at: string,
+): Attachment | Uploaded {
+  if (file_id !== undefined && data !== undefined) throw invalidValue(`${at}.file_id`, 'is given beside file_data');
+  if (file_id !== undefined) return { file_id, at: `${at}.file_id` };
+  if (data === undefined) throw invalidValue(`${at}.file_data`, 'is missing');
   const base64 = data.replace(/^data:[^,]*;base64,/, '');
-  if (!/^[\w+/=-]+$/.test(base64)) throw invalidValue(at, 'is neither base64 nor a data: URL in base64');
+  if (!/^[\w+/=-]+$/.test(base64)) throw invalidValue(`${at}.file_data`, 'is neither base64 nor a data: URL in base64');
   // Only its name, as `POST /v1/files` takes it.
   return { name: filename.split(/[/\\]/).at(-1) || 'file', content: Buffer.from(base64, 'base64') };
 }
 
 /** Stores the files of a dialogue. @returns the parts of a task that it makes up @throws {OpenAiError} if nothing is asked */
 export async function partsOf(
-  tasks: Tasks,
+  tasks: CallerTasks,
   { system, turns, question }: Dialogue,
 ): Promise<Pick<NewTask, 'prompt' | 'files' | 'conversation' | 'request'>> {
   if (textOf(question).trim() === '')
     throw invalidValue(question.at, 'a text is needed, also with a picture or a file');
   const keep = async ({ files }: Said): Promise<{ files?: TaskFile[] }> =>
-    files.length === 0 ? {} : { files: await Promise.all(files.map(async (file) => await tasks.keep(file))) };
+    files.length === 0
+      ? {}
+      : { files: await Promise.all(files.map(async (file) => await tasks.keep(await contentOf(tasks, file)))) };
   const conversation = await Promise.all(
     turns.map(async (turn): Promise<Turn> => {
       const { images } = turn.question;
@@ -172,6 +191,14 @@ export async function partsOf(
     ...(conversation.length > 0 && { conversation }),
     request: { ...(system !== undefined && { system }), ...(images.length > 0 && { images }) },
   };
+}
+
+/** @throws {OpenAiError} if the file was not uploaded, or is gone */
+async function contentOf({ uploads }: CallerTasks, file: Attachment | Uploaded): Promise<Attachment> {
+  if (!('file_id' in file)) return file;
+  const [known, content] = [await uploads.find(file.file_id), await uploads.content(file.file_id)];
+  if (!known || !content) throw invalidValue(file.at, `there is no file ${file.file_id}`);
+  return { name: known.name, content };
 }
 
 function textOf({ texts }: Said): string {

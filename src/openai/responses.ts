@@ -3,8 +3,8 @@ import * as z from 'zod';
 import { present } from '../api/operation.ts';
 import { TASK_ID } from '../shared/task-id.ts';
 import type { Tool } from '../shared/task.ts';
-import type { NewTask, Tasks } from '../tasks/tasks.ts';
-import { invalidValue, noSuchResponse, unsupported } from './errors.ts';
+import type { CallerTasks, NewTask } from '../tasks/tasks.ts';
+import { invalidValue, noSuch, unsupported } from './errors.ts';
 import { dialogueOf, partsOf } from './messages.ts';
 import { common, effort, jsonSchema, readBody, thinkingOf, tokenLimit } from './parameters.ts';
 
@@ -51,7 +51,7 @@ export interface AskedResponse {
 }
 
 /** @throws {OpenAiError} if a parameter is wrong or not supported */
-export async function responseIn(json: unknown, tasks: Tasks): Promise<AskedResponse> {
+export async function responseIn(json: unknown, tasks: CallerTasks): Promise<AskedResponse> {
   const asked = readBody(body, json);
   const { background = false, stream = false, store, previous_response_id: previous, service_tier: tier } = asked;
   if (background && store === false) throw invalidValue('store', 'a response in the background is stored');
@@ -93,6 +93,6 @@ export function responseId(task_id: string): string {
 /** @throws {OpenAiError} 404 */
 export function taskOf(id: string): string {
   const task_id = id.replace(/^resp_/, '');
-  if (!id.startsWith('resp_') || !TASK_ID.test(task_id)) throw noSuchResponse(id);
+  if (!id.startsWith('resp_') || !TASK_ID.test(task_id)) throw noSuch('Response', id);
   return task_id;
 }

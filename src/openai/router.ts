@@ -13,10 +13,12 @@ import { notificationId } from '../shared/task-id.ts';
 import { MAX_FILES_BYTES } from '../shared/task.ts';
 import { unlessAway } from '../tasks/away.ts';
 import { Problem } from '../tasks/problem.ts';
-import type { Standing, StartedTask, Tasks } from '../tasks/tasks.ts';
+import type { CallerTasks, Standing, StartedTask, Tasks } from '../tasks/tasks.ts';
+import { routeBatches } from './batches.ts';
 import { chatIn, chunksOf, completionOf, secondsOf } from './chat.ts';
-import { invalidValue, noSuchResponse, OpenAiError, openAiErrorHandler, saidOrLogged } from './errors.ts';
+import { invalidValue, noSuch, OpenAiError, openAiErrorHandler, saidOrLogged } from './errors.ts';
 import { eventsOf } from './events.ts';
+import { routeFiles } from './files.ts';
 import { follow, isOver, outcomeOf, type Update } from './follow.ts';
 import { askedOf, responseOf, type AskedOf, type ResponseObject } from './response-object.ts';
 import { responseIn, taskOf } from './responses.ts';
@@ -25,7 +27,7 @@ import { Starts, type Asking } from './starts.ts';
 
 export interface OpenAiOptions {
   /** Opens the operations for the sender of a request; it throws until they can be done. */
-  open: (request: Request) => Promise<Tasks>;
+  open: (request: Request) => Promise<CallerTasks>;
   /** Name of the sender's token; `undefined` if it has none. */
   ownerOf: (request: Request) => string | undefined;
   /** The configured model, if any. */
@@ -42,7 +44,7 @@ const MAX_BODY_BYTES = 1.5 * MAX_FILES_BYTES;
 
 /** A request for the answer of a task. */
 interface Exchange {
-  tasks: Tasks;
+  tasks: CallerTasks;
   request: Request;
   response: Response;
   /** Aborted when the client leaves. */
@@ -94,6 +96,8 @@ export function openAi(options: OpenAiOptions): [Router, ErrorRequestHandler] {
     })
     .all(allow('POST'));
   routeResponse(router, options);
+  routeFiles(router, options.open);
+  routeBatches(router, options.open);
   routeModels(router, options);
   router.use((request) => {
     const message = `There is no ${request.method} ${request.path} here; docs/openai.md lists what is supported`;
@@ -292,6 +296,6 @@ async function foundAs(tasks: Tasks, task_id: string, id: string): Promise<Stand
   try {
     return await tasks.find(task_id);
   } catch (error) {
-    throw error instanceof Problem && error.code === 'unknown_task' ? noSuchResponse(id) : error;
+    throw error instanceof Problem && error.code === 'unknown_task' ? noSuch('Response', id) : error;
   }
 }

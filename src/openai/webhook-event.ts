@@ -1,5 +1,8 @@
-/** Events of webhooks in OpenAI's form: they name the response, which the receiver fetches. */
+/** Events of webhooks in OpenAI's form: they name the response or the batch, which the receiver fetches. */
 import type {
+  BatchCancelledWebhookEvent,
+  BatchCompletedWebhookEvent,
+  BatchExpiredWebhookEvent,
   ResponseCancelledWebhookEvent,
   ResponseCompletedWebhookEvent,
   ResponseFailedWebhookEvent,
@@ -7,23 +10,30 @@ import type {
 } from 'openai/resources/webhooks/webhooks';
 import type { ResultFile } from '../shared/result.ts';
 import { notificationId } from '../shared/task-id.ts';
+import { batchId, statusOfEnded } from './batch-object.ts';
 import { secondsOf } from './chat.ts';
 import { statusOf } from './response-object.ts';
 import { responseId } from './responses.ts';
 
-type ResponseEvent =
+type WebhookEvent =
+  | BatchCompletedWebhookEvent
+  | BatchCancelledWebhookEvent
+  | BatchExpiredWebhookEvent
   | ResponseCompletedWebhookEvent
   | ResponseFailedWebhookEvent
   | ResponseCancelledWebhookEvent
   | ResponseIncompleteWebhookEvent;
 
 /** @returns the event of a result: always the same one, however often it is sent. */
-export function webhookEventOf(result: ResultFile): ResponseEvent {
+export function webhookEventOf(result: ResultFile): WebhookEvent {
+  const [type, id] = result.map
+    ? [`batch.${statusOfEnded(result)}`, batchId(result.task_id)]
+    : [`response.${statusOf(result)}`, responseId(result.task_id)];
   return {
     id: `evt_${notificationId(result)}`,
     object: 'event',
-    type: `response.${statusOf(result)}` as ResponseEvent['type'],
+    type: type as WebhookEvent['type'],
     created_at: secondsOf(result.completed_at),
-    data: { id: responseId(result.task_id) },
+    data: { id },
   };
 }

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { retirementOf } from '../kimi/models.ts';
 import { limiterView } from '../limiter/client.ts';
@@ -31,7 +32,8 @@ import { keepFile } from './files.ts';
 import { usageOfLimits, type Usage } from './limits.ts';
 import { withReceiver } from './receiver.ts';
 import { checkTask, inputOf, type CheckedTask } from './request.ts';
-import { storeRows } from './rows.ts';
+import { storeFile, storeRows, type Rows } from './rows.ts';
+import { endedRows } from './ended-rows.ts';
 import { startMap } from './start-map.ts';
 import { checkChatLimit, startedBefore, startTask } from './start.ts';
 import type {
@@ -39,7 +41,7 @@ import type {
   Allowance,
   Attachment,
   Cancellation,
-  Filter,
+  EndedRow,
   LiveTask,
   NewMap,
   NewTask,
@@ -49,6 +51,7 @@ import type {
   StartedTask,
   TaskList,
 } from './tasks.ts';
+import { UploadFolder, type Uploads } from './uploads.ts';
 import { viewOfResult } from './view.ts';
 
 /** Most tasks of a chat that are searched for its newest result. */
@@ -57,8 +60,10 @@ const RECENT = 20;
 /** The operations, done in this process by the engine and the results folder. */
 export class LocalTasks implements ServiceTasks {
   readonly schedules: ServiceSchedules;
+  readonly uploads: Uploads;
 
   constructor(private readonly context: TaskContext) {
+    this.uploads = new UploadFolder(join(context.results.folder, '.uploads'), context.contents);
     this.schedules = new LocalSchedules(context, async (...args) => await this.start(...args));
   }
 
@@ -94,7 +99,15 @@ export class LocalTasks implements ServiceTasks {
   }
 
   async keepRows(file: Attachment): Promise<StoredRows> {
-    return await storeRows(this.context.contents, file);
+    return await storeFile(this.context.contents, file);
+  }
+
+  async storeRows(file: Pick<StoredRows, 'name' | 'sha256'>, rows: Rows): Promise<StoredRows> {
+    return await storeRows(this.context.contents, file, rows);
+  }
+
+  rowsOf(task_id: string): AsyncIterable<EndedRow> {
+    return endedRows(this.context, task_id);
   }
 
   async startMap(map: NewMap, key: string): Promise<StartedMap> {
@@ -102,7 +115,7 @@ export class LocalTasks implements ServiceTasks {
     return await context.withClient(async (client) => await startMap(client, context, map, key));
   }
 
-  async list(filter: Filter, limit: number, cursor?: string): Promise<TaskList> {
+  async list(filter: Parameters<ServiceTasks['list']>[0], limit: number, cursor?: string): Promise<TaskList> {
     const { context } = this;
     return await context.withClient(async (client) => await liveTasks(client, context, filter, limit, cursor));
   }
@@ -198,7 +211,7 @@ export async function startChecked(
 async function liveTasks(
   client: Client,
   { taskQueue, limiter, relay, results, simulated }: TaskContext,
-  filter: Filter,
+  filter: Parameters<ServiceTasks['list']>[0],
   limit: number,
   cursor: string | undefined,
 ): Promise<TaskList> {

@@ -8,13 +8,14 @@ import type { TaskReference } from '../shared/task-id.ts';
 import { OUTCOMES, type TaskFile } from '../shared/task.ts';
 import type { Usage } from './limits.ts';
 import { Problem } from './problem.ts';
+import type { Rows } from './rows.ts';
 import type {
   Acknowledgement,
   Allowance,
   Attachment,
   CallerTasks,
   Cancellation,
-  Filter,
+  EndedRow,
   NewMap,
   NewTask,
   ServiceTasks,
@@ -23,15 +24,18 @@ import type {
   StartedTask,
   TaskList,
 } from './tasks.ts';
+import type { NewUpload, Upload, Uploads } from './uploads.ts';
 
 /** Operations on the tasks of a token. A task of another one is unknown to it. */
 export class OwnTasks implements CallerTasks {
   readonly schedules: Schedules;
+  readonly uploads: Uploads;
 
   constructor(
     private readonly all: ServiceTasks,
     private readonly holder: TokenHolder,
   ) {
+    this.uploads = new OwnUploads(all.uploads, holder);
     this.schedules = new OwnSchedules(all.schedules, holder, async (task) => await this.checked(task));
   }
 
@@ -54,7 +58,17 @@ export class OwnTasks implements CallerTasks {
     return await this.all.keepRows(file);
   }
 
-  async list(filter: Filter, limit: number, cursor?: string): Promise<TaskList> {
+  async storeRows(file: Pick<StoredRows, 'name' | 'sha256'>, rows: Rows): Promise<StoredRows> {
+    need(this.holder, 'start');
+    return await this.all.storeRows(file, rows);
+  }
+
+  async *rowsOf(task_id: string): AsyncGenerator<EndedRow> {
+    await this.check('read', task_id);
+    yield* this.all.rowsOf(task_id);
+  }
+
+  async list(filter: Parameters<CallerTasks['list']>[0], limit: number, cursor?: string): Promise<TaskList> {
     need(this.holder, 'read');
     return await this.all.list({ ...filter, ...this.seen() }, limit, cursor);
   }
@@ -127,6 +141,42 @@ export class OwnTasks implements CallerTasks {
     if (!may(this.holder, deed, { owner: await this.all.ownerOf(task_id) })) {
       throw new Problem('unknown_task', { task_id });
     }
+  }
+}
+
+/** A file of another token is unknown. */
+class OwnUploads implements Uploads {
+  constructor(
+    private readonly all: Uploads,
+    private readonly holder: TokenHolder,
+  ) {}
+
+  async add(file: NewUpload): Promise<Upload> {
+    need(this.holder, 'start');
+    return await this.all.add({ ...file, owner: this.holder.name });
+  }
+
+  async list(): Promise<Upload[]> {
+    need(this.holder, 'read');
+    return (await this.all.list()).filter((file) => may(this.holder, 'read', file));
+  }
+
+  async find(id: string): Promise<Upload | undefined> {
+    return await this.mine('read', id);
+  }
+
+  async content(id: string): Promise<Buffer | undefined> {
+    return (await this.mine('read', id)) && (await this.all.content(id));
+  }
+
+  async remove(id: string): Promise<boolean> {
+    return (await this.mine('change', id)) !== undefined && (await this.all.remove(id));
+  }
+
+  private async mine(deed: Deed, id: string): Promise<Upload | undefined> {
+    need(this.holder, deed);
+    const file = await this.all.find(id);
+    return file && may(this.holder, deed, { owner: file.owner }) ? file : undefined;
   }
 }
 

@@ -16,9 +16,11 @@ export interface Row {
   /** Line of the file, from 1; the last one of a CSV row of several lines. */
   line: number;
   values: Record<string, unknown>;
+  /** What this row is asked with, in place of what all are. */
+  asked?: Pick<Task, 'request' | 'conversation' | 'metadata'>;
 }
 
-type Rows = Iterable<Row> | AsyncIterable<Row>;
+export type Rows = Iterable<Row> | AsyncIterable<Row>;
 
 const FORMATS: Record<string, (text: string, file: string) => Rows> = {
   jsonl: rowsOfJson,
@@ -31,12 +33,21 @@ const FORMATS: Record<string, (text: string, file: string) => Rows> = {
 const CHUNK_BYTES = 1024 * 1024;
 
 /** Reads a file of rows and stores them. @throws {Problem} `unusable_rows` */
-export async function storeRows(contents: ContentStore, { name, content }: Attachment): Promise<StoredRows> {
+export async function storeFile(contents: ContentStore, { name, content }: Attachment): Promise<StoredRows> {
   const rowsOf = FORMATS[/\.([a-z]+)$/i.exec(name)?.[1]?.toLowerCase() ?? ''];
   if (!rowsOf) throw unusable(name, 'format');
   if (content.length > MAX_ROWS_BYTES) throw unusable(name, 'too_large', { most: MAX_ROWS_BYTES });
   const text = decodeText(content)?.text;
   if (text === undefined) throw unusable(name, 'not_text');
+  return await storeRows(contents, { name, sha256: sha256Of(content) }, rowsOf(text, name));
+}
+
+/** Stores the rows of a file. @throws {Problem} `unusable_rows` */
+export async function storeRows(
+  contents: ContentStore,
+  { name, sha256 }: Pick<StoredRows, 'name' | 'sha256'>,
+  given: Rows,
+): Promise<StoredRows> {
   const chunks: StoredRows['chunks'] = [];
   let lines: string[] = [];
   let size = 0;
@@ -46,7 +57,7 @@ export async function storeRows(contents: ContentStore, { name, content }: Attac
     lines = [];
     size = 0;
   };
-  for await (const row of rowsOf(text, name)) {
+  for await (const row of given) {
     rows += 1;
     if (rows > MAX_ROWS) throw unusable(name, 'too_many', { most: MAX_ROWS });
     const line = JSON.stringify(row);
@@ -56,7 +67,11 @@ export async function storeRows(contents: ContentStore, { name, content }: Attac
   }
   await store();
   if (rows === 0) throw unusable(name, 'empty');
-  return { name, rows, sha256: createHash('sha256').update(content).digest('hex'), chunks };
+  return { name, rows, sha256, chunks };
+}
+
+export function sha256Of(content: Buffer): string {
+  return createHash('sha256').update(content).digest('hex');
 }
 
 /** Reads rows by their numbers, which are in order. Contents without a wanted row are not read. */
@@ -88,8 +103,19 @@ export async function* tasksOfRows(
 ): AsyncGenerator<Task & Required<Pick<Task, 'row'>>> {
   for await (const row of readRows(contents, rows, numbers)) {
     const { number } = row;
-    yield { ...asked, task_id: rowTaskId(map, number), prompt: promptOf(asked.prompt, row), row: { map, number } };
+    yield { ...askedOfRow(asked, row), task_id: rowTaskId(map, number), row: { map, number } };
   }
+}
+
+/** @returns what is asked for a row. @throws {Problem} `unknown_column` */
+export function askedOfRow<T extends Pick<Task, 'prompt' | 'request'>>(all: T, row: Row): T {
+  const { request, ...own } = row.asked ?? {};
+  return {
+    ...all,
+    ...own,
+    ...((all.request ?? request) && { request: { ...all.request, ...request } }),
+    prompt: promptOf(all.prompt, row),
+  };
 }
 
 /** Of stored rows that will not be read any more. */
@@ -111,7 +137,7 @@ export async function renewRows(contents: ContentStore, stored: StoredRows): Pro
 const PLACEHOLDER = /\{\{([^{}]+)\}\}/g;
 
 /** @returns the prompt of a row. @throws {Problem} `unknown_column` */
-export function promptOf(template: string, { line, values }: Row): string {
+function promptOf(template: string, { line, values }: Row): string {
   return template.replaceAll(PLACEHOLDER, (_, name: string) => {
     const column = name.trim();
     if (!Object.hasOwn(values, column)) {

@@ -1,5 +1,7 @@
 /** Starts a map: every row is checked before the first is paid for. */
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
+import * as z from 'zod';
+import { metadata, taskRequest, turn } from '../api/question-schemas.ts';
 import { limitsOf } from '../config/index.ts';
 import { retirementOf } from '../kimi/models.ts';
 import { isRowAnswered, retriesIn, retriesOf, rowsOfMap, saveMapResult } from '../results/map-result.ts';
@@ -16,7 +18,7 @@ import { savedResult } from './look-up.ts';
 import { Problem } from './problem.ts';
 import { withReceiver } from './receiver.ts';
 import { checkTask, inputOf } from './request.ts';
-import { hasColumns, isGone, promptOf, readRows, renewRows, withoutColumns, type Row } from './rows.ts';
+import { askedOfRow, hasColumns, isGone, readRows, renewRows, withoutColumns, type Row } from './rows.ts';
 import { checkChatLimit, idFrom, memoOf, optionsOf, originOf, taskWithId, type Asked, type Origin } from './start.ts';
 import { nameFromPrompt } from './task-name.ts';
 import type { NewMap, StartedMap } from './tasks.ts';
@@ -101,9 +103,9 @@ async function checkRows(
 ): Promise<void> {
   for await (const row of rowsGiven(context.contents, rows, numbers)) {
     if (!hasColumns(task.prompt)) throw new Problem('no_column', { columns: Object.keys(row.values) });
-    const prompt = promptOf(task.prompt, row);
+    const asked = askedOfRow(task, row);
     try {
-      checkTask(context, { ...task, prompt });
+      checkTask(context, asked);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       const { code, params } = error;
@@ -112,13 +114,23 @@ async function checkRows(
   }
 }
 
+/** A row as it has to be stored. A program may name what was stored as something else. */
+const storedRow = z.object({
+  line: z.int(),
+  values: z.record(z.string(), z.unknown()),
+  asked: z
+    .strictObject({ request: taskRequest, conversation: z.array(turn.omit({ files: true })), metadata })
+    .partial()
+    .optional(),
+});
+
 /** Reads rows. A program may name some that were never stored. @throws {Problem} `unusable_rows` */
 async function* rowsGiven(contents: ContentStore, rows: StoredRows, numbers: readonly number[]): AsyncGenerator<Row> {
   const gone = new Problem('unusable_rows', { file: rows.name, why: 'gone' });
   let count = 0;
   try {
     for await (const row of readRows(contents, rows, numbers)) {
-      if (Object(row.values) !== row.values || !Number.isInteger(row.line)) throw gone;
+      if (!storedRow.safeParse(row).success) throw gone;
       count += 1;
       yield row;
     }

@@ -5,11 +5,14 @@ import type { ErrorDetail } from '../shared/error-detail.ts';
 import type { EventOptions } from '../shared/delivery.ts';
 import type { QueuePosition } from '../shared/limits.ts';
 import type { MapCounts, StoredRows } from '../shared/map.ts';
+import type { MapRow } from '../results/map-result.ts';
 import type { StreamProgress } from '../shared/relay.ts';
 import type { Cost, Question, ResultFile } from '../shared/result.ts';
 import type { Schedules, ServiceSchedules } from '../schedules/schedules.ts';
 import type { TaskReference } from '../shared/task-id.ts';
 import type { Usage } from './limits.ts';
+import type { Row, Rows } from './rows.ts';
+import type { Uploads } from './uploads.ts';
 import type {
   Lang,
   Priority,
@@ -254,9 +257,19 @@ export interface Tasks {
   readonly schedules: Schedules;
 }
 
+/** A row of a map that has ended: what it was asked, and what became of it. */
+export type EndedRow = MapRow & Pick<Row, 'values' | 'asked'>;
+
 /** The operations that callers of a service have. */
 export interface CallerTasks extends Tasks {
+  /** @param filter `maps`: only those */
+  list(filter: Filter & { maps?: true }, limit: number, cursor?: string): Promise<TaskList>;
   limits(): Promise<Usage>;
+  /** Stores rows that have options of their own. @param file which they were read from */
+  storeRows(file: Pick<StoredRows, 'name' | 'sha256'>, rows: Rows): Promise<StoredRows>;
+  /** @returns the rows of a map that has ended, in order. */
+  rowsOf(task_id: string): AsyncIterable<EndedRow>;
+  readonly uploads: Uploads;
 }
 
 /** The operations of a service, which has callers of several kinds. */

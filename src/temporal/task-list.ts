@@ -10,8 +10,8 @@ import type { ResultStore } from '../results/store.ts';
 import type { Filter, ListedTask } from '../tasks/tasks.ts';
 
 /** @returns the engine's query for the tasks of a queue: maps, and not their rows. Of a map, earlier runs are no tasks. */
-export function tasksOn(taskQueue: string): string {
-  return `${workflowsOn(taskQueue, [TASK_WORKFLOW, MAP_WORKFLOW])} AND ExecutionStatus != "ContinuedAsNew"`;
+export function tasksOn(taskQueue: string, types = [TASK_WORKFLOW, MAP_WORKFLOW]): string {
+  return `${workflowsOn(taskQueue, types)} AND ExecutionStatus != "ContinuedAsNew"`;
 }
 
 /** @returns the engine's query for what Kimi is asked: tasks, and the rows of maps. */
@@ -81,14 +81,17 @@ type Started = ReturnType<typeof listedTask>;
 /** A task as the engine lists it. */
 export type EngineTask = ListedTask & Pick<Started, 'isMap'>;
 
-/** @property rows whether rows of maps are listed, in place of the maps */
-type WorkflowFilter = Filter & { rows?: true };
+/** Only maps, or their rows in place of them. */
+type WorkflowFilter = Filter & { maps?: true; rows?: true };
 
 /** The engine's query for tasks. */
-function queryFor(taskQueue: string, { status, name, model: used, schedule, owner, rows }: WorkflowFilter): string {
+function queryFor(
+  taskQueue: string,
+  { status, name, model: used, schedule, owner, maps, rows }: WorkflowFilter,
+): string {
   const { taskName, model: modelName, schedule: itsSchedule, owner: itsOwner } = SEARCH_ATTRIBUTES;
   return [
-    rows ? requestsOn(taskQueue) : tasksOn(taskQueue),
+    rows ? requestsOn(taskQueue) : tasksOn(taskQueue, maps && [MAP_WORKFLOW]),
     status && stateIn(status),
     name && `${taskName.name} STARTS_WITH ${quoted(name)}`,
     used && `${modelName.name} = ${quoted(used)}`,

@@ -36,6 +36,11 @@ const tasks: ServiceTasks = {
   keep: unknown,
   startMap: unknown,
   keepRows: unknown,
+  storeRows: unknown,
+  rowsOf: async function* () {
+    yield await unknown();
+  },
+  uploads: { add: unknown, list: unknown, find: unknown, content: unknown, remove: unknown },
   list: unknown,
   find: unknown,
   result: unknown,

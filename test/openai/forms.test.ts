@@ -3,6 +3,7 @@ import OpenAI from 'openai';
 import { anything, array, assert, asyncProperty, constantFrom, dictionary, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Webhook } from 'standardwebhooks';
+import { BatchLines } from '../../src/openai/batch-lines.ts';
 import { chatIn } from '../../src/openai/chat.ts';
 import { failureOf, inOpenAiForm, OpenAiError } from '../../src/openai/errors.ts';
 import { eventsOf, type ResponseEvent } from '../../src/openai/events.ts';
@@ -14,7 +15,7 @@ import { responseIn } from '../../src/openai/responses.ts';
 import { webhookEventOf } from '../../src/openai/webhook-event.ts';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { Problem } from '../../src/tasks/problem.ts';
-import type { Tasks } from '../../src/tasks/tasks.ts';
+import type { CallerTasks } from '../../src/tasks/tasks.ts';
 
 const RESULT: ResultFile = {
   task_id: 'kimi-1707654321-12345',
@@ -91,7 +92,7 @@ it('a client that would wait until a task is allowed is told so; it waits while 
   const tasks = {
     result: async () => await Promise.reject(new Problem('unfinished', { task_id })),
     find: async () => await Promise.resolve({ state: 'paused', paused: pauses.shift() }),
-  } as unknown as Tasks;
+  } as unknown as CallerTasks;
   await expect(outcomeOf(tasks, task_id, new AbortController().signal)).rejects.toMatchObject({
     status: 429,
     kind: { code: 'over_budget', isFinal: true },
@@ -145,8 +146,10 @@ function withPart(part: object): object[] {
   return [{ role: 'user', content: [part] }];
 }
 
+const NO_TOKENS = { prompt: 0, completion: 0, total: 0 };
+
 /** No file comes with these requests. */
-const NO_TASKS = {} as Tasks;
+const NO_TASKS = {} as CallerTasks;
 
 describe('a request', () => {
   it('for a response becomes a task', async () => {
@@ -221,6 +224,54 @@ describe('a request', () => {
       }),
     );
   });
+});
+
+/** A request in a batch's file. */
+function line(changes: object, body: object = {}): string {
+  const asked = {
+    custom_id: 'a',
+    method: 'POST',
+    url: '/v1/responses',
+    body: { model: 'kimi-k2.6', input: 'x', ...body },
+  };
+  return JSON.stringify({ ...asked, ...changes });
+}
+
+describe('a request of a batch', () => {
+  it.each<[string | undefined, string, string[]]>([
+    ['body', 'Line 2: .*is not JSON', [line({}), '{']],
+    ['custom_id', 'Line 3: .*a is that of an earlier line', [line({}), '', line({})]],
+    ['custom_id', 'Line 1: ', [line({ custom_id: undefined })]],
+    ['method', 'Line 1: .*has to be POST', [line({ method: 'GET' })]],
+    ['url', 'Line 1: .*the endpoint of the batch, /v1/responses', [line({ url: '/v1/embeddings' })]],
+    ['body.model', 'Line 2: .*one model.*kimi-k2.6', [line({}), line({ custom_id: 'b' }, { model: 'kimi-k2.7-code' })]],
+    ['body.model', 'Line 1: .*is missing', [line({}, { model: null })]],
+    ['body.stream', 'Line 1: ', [line({}, { stream: true })]],
+    ['body.background', 'Line 1: ', [line({}, { background: true })]],
+    ['body.previous_response_id', 'Line 1: ', [line({}, { previous_response_id: 'resp_kimi-1-2' })]],
+    ['seed', 'Line 1: ', [line({}, { seed: 1 })]],
+    ['input_file_id', 'has no requests', ['', '\r']],
+  ])('that it cannot carry refuses the batch, naming %s and the line', async (param, message, lines) => {
+    const reading = async (): Promise<void> => {
+      const rows = new BatchLines(NO_TASKS, '/v1/responses').rows(Buffer.from(lines.join('\n')));
+      for await (const _ of rows);
+    };
+    const refusal = await reading().catch((error: unknown) => error);
+    expect(refusal).toMatchObject({ status: 400, message: expect.stringMatching(message), kind: { param } });
+  });
+});
+
+it('the webhook of a batch is OpenAI’s', () => {
+  const map = { rows: 1, done: 0, failed: 1, timed_out: 0, cancelled: 0, tokens: NO_TOKENS, cost: [] };
+  const failure = { number: 1, task_id: 'kimi-1-2', status: 'failed' as const };
+  const event = (type: string) =>
+    webhookEventOf({
+      ...RESULT,
+      status: 'failed',
+      map: { ...map, failures: [{ ...failure, error: { type, message: '' } }] },
+    });
+  expect(event('batch_expired')).toMatchObject({ type: 'batch.expired', data: { id: `batch_${RESULT.task_id}` } });
+  expect(event('bad_parameter').type).toBe('batch.completed');
 });
 
 describe('messages', () => {

@@ -1,35 +1,15 @@
 /** OpenAI's endpoints, used by OpenAI's own package: Kimi in the background, durable, and paid once. */
 import { setTimeout as pause } from 'node:timers/promises';
-import OpenAI, { APIError, BadRequestError, NotFoundError } from 'openai';
+import OpenAI, { APIError, BadRequestError, NotFoundError, toFile } from 'openai';
 import type { ResponseStreamEvent } from 'openai/resources/responses/responses';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { createApi } from '../../src/api/app.ts';
-import { fromTokens } from '../../src/api/callers.ts';
-import { createToken } from '../../src/api/tokens.ts';
-import { receivedStore } from '../../src/relay/recordings.ts';
 import { answerTo } from '../../src/simulator/answers.ts';
 import { TASK_ID_IN } from '../../src/shared/task-id.ts';
-import { tasksOf } from '../support/api.ts';
-import { openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
-import { serve, shared, silent, temporaryFolder } from '../support/resources.ts';
+import { createBatch, endedBatch, linesOf, MODEL, serveOpenAi } from '../support/openai.ts';
+import type { RelayedWorld } from '../support/relay.ts';
+import { shared } from '../support/resources.ts';
 
-const MODEL = 'kimi-k2.6';
-
-/** Serves the endpoints over a relayed world. */
-const stage = shared(async () => {
-  const world = await openRelayedWorld();
-  const tasks = tasksOf(world, { relay: true });
-  const home = await temporaryFolder();
-  const received = receivedStore({ KIMI_HOME: world.relay.home });
-  const authenticate = fromTokens({ home, host: '127.0.0.1', perMinute: 0, log: silent });
-  const forOpenAi = { model: MODEL, live: (task_id: string) => received.live(task_id) };
-  const baseURL = `${await serve(createApi(async () => tasks, silent, authenticate, { openAi: forOpenAi }))}/openai/v1`;
-  const client = async (name: string): Promise<OpenAI> =>
-    new OpenAI({ baseURL, apiKey: await createToken(home, name, ['submit', 'read']), maxRetries: 0 });
-  const [openai, other] = [await client('app'), await client('other')];
-  const blind = new OpenAI({ baseURL, apiKey: await createToken(home, 'blind', ['submit']), maxRetries: 0 });
-  return { world, tasks, baseURL, openai, other, blind };
-});
+const stage = shared(serveOpenAi);
 
 function billed({ counts }: RelayedWorld, prompt: string): number {
   return counts.completions.filter(({ messages }) => messages.at(-1)?.content === prompt).length;
@@ -271,13 +251,140 @@ describe('a chat completion', () => {
   });
 });
 
+/** A question that a batch answers at once. */
+function user(content: string) {
+  return { role: 'user', content: `${content} [[batch: delay=0]]` };
+}
+
+/** A request of a batch that answers only one. */
+function unanswered(text: string) {
+  return { input: `${text} [[batch: delay=600000 answered=1]]`, instructions: 'be brief' };
+}
+
+describe('a batch', () => {
+  it('is a map: its requests are answered, each with its own options, and paid once', async () => {
+    const { openai, other, world, tasks } = stage();
+    const { billed: before, wakes, batches } = structuredClone(world.counts);
+    const { file, create, created } = await createBatch(openai, '/v1/chat/completions', {
+      plain: { messages: [user('plain')] },
+      brief: { messages: [{ role: 'system', content: 'be brief' }, user('x')], metadata: { a: 'b' } },
+      cut: { messages: [user('one'), { role: 'assistant', content: 'two' }, user('three')], max_tokens: 60 },
+    });
+    expect(created).toMatchObject({ object: 'batch', input_file_id: file.id, metadata: { order: '4711' } });
+    expect(created).toMatchObject({ endpoint: '/v1/chat/completions', completion_window: '24h', model: MODEL });
+    // Its client sends it again after a lost connection.
+    expect((await create()).id).toBe(created.id);
+    const done = await endedBatch(openai, created.id);
+    expect(done).toMatchObject({ status: 'completed', request_counts: { total: 3, completed: 3, failed: 0 } });
+    expect(done.error_file_id).toBeUndefined();
+    const answers = await linesOf(openai, done.output_file_id);
+    expect(answers['plain']).toMatchObject({ error: null, response: { status_code: 200 } });
+    expect(answers['plain']?.response?.body).toMatchObject({
+      object: 'chat.completion',
+      choices: [{ message: { content: answerTo('plain [[batch: delay=0]]') }, finish_reason: 'stop' }],
+    });
+    expect(answers['brief']?.response?.body).toMatchObject({
+      choices: [{ message: { content: answerTo('be brief') } }],
+    });
+    expect(answers['cut']?.response?.body).toMatchObject({ choices: [{ finish_reason: 'length' }] });
+    expect(world.counts).toMatchObject({ billed: before + 3, wakes });
+    expect(world.counts.batches).toHaveLength(batches.length + 1);
+
+    const map = created.id.replace('batch_', '');
+    const standing = await tasks.find(map);
+    expect(standing).toMatchObject({ task_name: 'requests.jsonl', map: { rows: 3, done: 3 }, owner: 'app' });
+    // At 60 % of the price.
+    expect((await tasks.question(map)).request).toEqual({ batch: true });
+    // Another key asks again.
+    expect((await create({ 'idempotency-key': 'again' })).id).not.toBe(created.id);
+    const { data } = await openai.batches.list({ limit: 1 });
+    expect(data).toHaveLength(1);
+    const all: string[] = [];
+    for await (const each of openai.batches.list({ limit: 1 })) all.push(each.id);
+    expect(all).toContain(created.id);
+    expect((await other.batches.list()).data).toEqual([]);
+    await expect(other.batches.retrieve(created.id)).rejects.toBeInstanceOf(NotFoundError);
+    await expect(other.files.content(done.output_file_id ?? '')).rejects.toBeInstanceOf(NotFoundError);
+    expect(await openai.files.retrieve(done.output_file_id ?? '')).toMatchObject({ purpose: 'batch_output' });
+  });
+
+  it('of responses that is cancelled has the answers of Kimi, and says which requests have none', async () => {
+    const { openai, world } = stage();
+    const { created } = await createBatch(openai, '/v1/responses', { one: unanswered('one'), two: unanswered('two') });
+    await expect.poll(() => world.counts.batches.at(-1)?.metadata['map']).toBe(created.id.replace('batch_', ''));
+    await expect
+      .poll(async () => (await stage().tasks.find(created.id.replace('batch_', ''))).progress?.phase)
+      .toBe('batch');
+    await openai.batches.cancel(created.id);
+    const done = await endedBatch(openai, created.id);
+    expect(done).toMatchObject({ status: 'cancelled', request_counts: { total: 2, completed: 1, failed: 1 } });
+    expect(await openai.batches.cancel(created.id)).toEqual(done);
+    expect((await linesOf(openai, done.output_file_id))['one']?.response?.body).toMatchObject({
+      object: 'response',
+      status: 'completed',
+      instructions: 'be brief',
+      metadata: {},
+    });
+    expect((await linesOf(openai, done.error_file_id))['two']).toMatchObject({
+      response: null,
+      error: { code: 'batch_cancelled' },
+    });
+  });
+
+  it('with a request that Kimi would refuse is refused, naming its line, before anything is paid', async () => {
+    const { openai, world } = stage();
+    const { length } = world.counts.batches;
+    const messages = [user('x')];
+    await expect(
+      createBatch(openai, '/v1/chat/completions', { a: { messages }, b: { messages, seed: 1 } }),
+    ).rejects.toMatchObject({
+      status: 400,
+      param: 'seed',
+      message: expect.stringContaining("Line 2: Unsupported parameter: 'seed'"),
+    });
+    await expect(
+      createBatch(openai, '/v1/chat/completions', { a: { messages, model: 'kimi-k3' } }),
+    ).rejects.toMatchObject({
+      message: expect.stringContaining('kimi-k3 answers no batches'),
+    });
+    expect(world.counts.batches).toHaveLength(length);
+  });
+});
+
+it('keeps files for prompts and batches, each for its token, until they are deleted', async () => {
+  const { openai, other, blind, world } = stage();
+  const file = await openai.files.create({
+    file: await toFile(Buffer.from('a note'), 'note.txt'),
+    purpose: 'user_data',
+  });
+  expect(file).toMatchObject({ object: 'file', bytes: 6, filename: 'note.txt', purpose: 'user_data' });
+  const content = [
+    { type: 'input_text' as const, text: 'summarise' },
+    { type: 'input_file' as const, file_id: file.id },
+  ];
+  await openai.responses.create({ model: MODEL, input: [{ role: 'user', content }] });
+  expect(JSON.stringify(world.counts.completions.at(-1)?.messages)).toContain('a note');
+  expect(await openai.files.retrieve(file.id)).toEqual(file);
+  expect(await (await openai.files.content(file.id)).text()).toBe('a note');
+  expect((await openai.files.list({ purpose: 'user_data' })).data).toEqual([file]);
+  expect((await other.files.list()).data).toEqual([]);
+  await expect(blind.files.list()).rejects.toMatchObject({ status: 403 });
+  for (const stranger of [other.files.retrieve(file.id), other.files.delete(file.id), other.files.content(file.id)]) {
+    await expect(stranger).rejects.toBeInstanceOf(NotFoundError);
+  }
+  const wrong = openai.files.create({ file: await toFile(Buffer.from('x'), 'x.jsonl'), purpose: 'fine-tune' });
+  await expect(wrong).rejects.toMatchObject({ status: 400, param: 'purpose' });
+  expect(await openai.files.delete(file.id)).toEqual({ id: file.id, object: 'file', deleted: true });
+  await expect(openai.files.retrieve(file.id)).rejects.toBeInstanceOf(NotFoundError);
+});
+
 it('lists models; says what is not there, or not the client’s, in OpenAI’s form', async () => {
   const { openai, other, blind, baseURL, world, tasks } = stage();
   const { data: models } = await openai.models.list();
   expect(models[0]).toMatchObject({ id: MODEL, object: 'model', owned_by: 'moonshot' });
   expect(await openai.models.retrieve('kimi-k3')).toMatchObject({ id: 'kimi-k3' });
   await expect(openai.models.retrieve('gpt-4o')).rejects.toMatchObject({ status: 404, code: 'model_not_found' });
-  await expect(openai.batches.list()).rejects.toMatchObject({ status: 404, code: 'unknown_url' });
+  await expect(openai.conversations.create()).rejects.toMatchObject({ status: 404, code: 'unknown_url' });
   const headers = { authorization: `Bearer ${openai.apiKey}` };
   const plain = await fetch(`${baseURL}/responses`, { method: 'POST', headers, body: '{}' });
   expect([plain.status, await plain.json()]).toMatchObject([415, { error: { code: 'not_json' } }]);

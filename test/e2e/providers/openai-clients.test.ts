@@ -14,6 +14,10 @@ import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { readConfig } from '../../../src/config/index.ts';
 import { webhookEventOf } from '../../../src/openai/webhook-event.ts';
 import { answerTo } from '../../../src/simulator/answers.ts';
+import { createToken } from '../../../src/api/tokens.ts';
+import { runningStack } from '../../../src/stack/state.ts';
+import { cleanHome, launch } from '../../support/cli.ts';
+import { freePort } from '../../support/engine.ts';
 import { killableStack } from '../../support/killable.ts';
 import { temporaryFolder, until } from '../../support/resources.ts';
 import { install } from './python-server.ts';
@@ -81,8 +85,8 @@ async function installFromNpm(): Promise<string> {
   return folder;
 }
 
-/** Runs a script to its end. @returns the answers that it printed */
-async function answersOf(command: string, args: string[]): Promise<{ name: string; text: string }[]> {
+/** Runs a script to its end. @returns the lines that it printed */
+async function linesOf<T>(command: string, args: string[]): Promise<T[]> {
   const client = spawn(command, args, {
     env: { PATH: process.env['PATH'], HOME: await temporaryFolder(), LITELLM_LOCAL_MODEL_COST_MAP: 'True' },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -93,8 +97,32 @@ async function answersOf(command: string, args: string[]): Promise<{ name: strin
   return lines
     .trim()
     .split('\n')
-    .map((line) => JSON.parse(line) as { name: string; text: string });
+    .map((line) => JSON.parse(line) as T);
 }
+
+async function answersOf(command: string, args: string[]): Promise<{ name: string; text: string }[]> {
+  return await linesOf(command, args);
+}
+
+it('has its requests answered as a batch, and cancels one', { timeout: 120_000 }, async () => {
+  const port = await freePort();
+  const env = await cleanHome({ KIMI_CALLBACKS: 'relay', KIMI_MODEL: 'kimi-k2.6', KIMI_API_PORT: String(port) });
+  const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+  launch(['up', '--simulate'], env);
+  await until(async () => await runningStack(home));
+  const apiKey = (await createToken(home, 'app', ['submit', 'read'])) ?? '';
+  const prompts = ['[[batch: delay=500]]', '[[batch: delay=600000]]'];
+  const args = [`${import.meta.dirname}/openai-batch.py`, `http://127.0.0.1:${port}/openai/v1`, apiKey, ...prompts];
+  const [printed] = await linesOf(join(bin, 'python'), args);
+  const answers = { one: answerTo(`one ${prompts[0]}`), two: answerTo(`two ${prompts[0]}`) };
+  expect(printed).toEqual({
+    answers,
+    batches: [
+      ['completed', { total: 2, completed: 2, failed: 0 }],
+      ['cancelled', { total: 2, completed: 0, failed: 2 }],
+    ],
+  });
+});
 
 it(
   'get their answers, though everything is killed while they wait, and each is paid once',
