@@ -3,19 +3,14 @@
  * with the simulated Kimi and without limits: time, CPU a row, and memory of each process of the services. Each has a stack of its own.
  * Linux only: it reads /proc.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pLimit from 'p-limit';
-import { DIST } from '../src/service/files.ts';
-import type { StackState } from '../src/stack/state.ts';
 import { call } from '../test/support/api.ts';
 import { describeMachine, machineLines } from './machine.ts';
-import { cpuOf, memoryByName, nameOf, processesWith } from './processes.ts';
+import { cpuOf, memoryByName, nameOf } from './processes.ts';
+import { startStack, type Stack } from './stack.ts';
 
 /** Tasks that are dispatched at the same time, one by one: as many as a map has rows in progress. */
 const AT_ONCE = 20;
@@ -23,11 +18,6 @@ const AT_ONCE = 20;
 const POLL_MS = 50;
 
 const PROMPT = 'Summarise {{text}} [[simulate: delay=0]]';
-
-interface Stack {
-  socket: string;
-  results: string;
-}
 
 /** Asks `rows` questions. @returns once each has its result. */
 type Way = (stack: Stack, rows: number) => Promise<void>;
@@ -56,32 +46,17 @@ async function resultsIn(folder: string): Promise<number> {
 }
 
 async function measure(way: Way, rows: number): Promise<void> {
-  const home = await mkdtemp(join(tmpdir(), 'kimi-map-'));
-  const ports = ['WEBHOOK', 'KIMI_WORKER', 'KIMI_TEMPORAL', 'KIMI_UI', 'KIMI_RELAY'].map((name) => [
-    `${name}_PORT`,
-    '0',
-  ]);
-  const results = join(home, 'results');
-  const limits = { KIMI_MAX_TASKS_PER_MINUTE: '0', KIMI_MAX_CONCURRENT_TASKS: '0' };
-  const env = { ...process.env, ...Object.fromEntries(ports), ...limits, KIMI_HOME: home, KIMI_RESULTS_DIR: results };
-  const up = spawn(process.execPath, [join(DIST, 'kimi-dispatch.js'), 'up', '--simulate'], {
-    env,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  await once(up.stdout, 'data');
-  up.stdout.resume();
-  const { api_socket: socket = '' } = JSON.parse(await readFile(join(home, 'stack.json'), 'utf8')) as StackState;
+  const stack = await startStack();
+  const { pids: ours } = stack;
   // The first tasks of a worker include compilation.
-  await way({ socket, results }, 50);
-  const pids = processesWith(`KIMI_HOME=${home}`);
-  const ours = pids.filter((pid) => !/^(?:simulator)/.test(nameOf(pid)));
+  await way(stack, 50);
   const memory = (): Map<string, number> => memoryByName(ours);
   const peaks = memory();
   const before = { cpu: ours.map((pid) => cpuOf([pid])), at: performance.now(), memory: memory() };
   const sampling = setInterval(() => {
     for (const [name, mb] of memory()) peaks.set(name, Math.max(mb, peaks.get(name) ?? 0));
   }, 1_000);
-  await way({ socket, results }, rows);
+  await way(stack, rows);
   clearInterval(sampling);
   const seconds = (performance.now() - before.at) / 1_000;
   console.log(`  ${seconds.toFixed(1)} s, ${((seconds * 1_000) / rows).toFixed(1)} ms a row`);
@@ -91,9 +66,7 @@ async function measure(way: Way, rows: number): Promise<void> {
     const at = [before.memory.get(name), peaks.get(name), memory().get(name)].map((mb) => (mb ?? 0).toFixed(0));
     console.log(`  ${name.padEnd(20)} ${cpu.toFixed(2)} ms CPU a row, MB before, at most, after: ${at.join(', ')}`);
   }
-  up.kill('SIGTERM');
-  await once(up, 'exit');
-  await rm(home, { recursive: true, force: true });
+  await stack.stop();
 }
 
 const { values } = parseArgs({ options: { rows: { type: 'string', default: '1000' } } });

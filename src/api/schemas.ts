@@ -143,6 +143,10 @@ const progress = z.object({
   tail: z.string(),
   repeats: z.literal(true).optional(),
   fallback: fallback.optional(),
+  rounds: z
+    .object({ round: z.int(), calls: z.partialRecord(z.enum(TOOLS), z.int()), cost: cost.optional() })
+    .optional()
+    .describe('How often Kimi has called tools, how often each tool, and what it cost so far.'),
 });
 
 const scheduleNote = z
@@ -267,6 +271,7 @@ export const result = named(
           input: z.string(),
           sources: z.array(z.string()).optional(),
           failed: z.literal(true).optional(),
+          not_made: z.literal(true).optional().describe('The limit of calls was reached.'),
         }),
       )
       .optional()

@@ -60,6 +60,7 @@ const toolUse = z.object({
   input: text,
   sources: optional(z.array(text)),
   failed: optional(z.literal(true)),
+  not_made: optional(z.literal(true)),
 });
 const toolUses = optional(z.array(toolUse));
 

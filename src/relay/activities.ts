@@ -119,6 +119,6 @@ function rowBatchActivities(batches: Dependencies['mapBatches']) {
 
 export type RelayActivities = ReturnType<typeof createRelayActivities>;
 
-function summary(task_id: string, outcome: string, { interruptions }: RequestState): RelaySummary {
-  return { task_id, outcome, interruptions };
+function summary(task_id: string, outcome: string, { interruptions, rounds }: RequestState): RelaySummary {
+  return { task_id, outcome, interruptions, ...(rounds > 0 && { rounds }) };
 }

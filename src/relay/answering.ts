@@ -37,12 +37,11 @@ export function createAnswering({ onInterrupt, ...dependencies }: AnsweringDepen
     const running = lost && streams.join(task_id, lost);
     if (running || state.isFirstAttempt) return await running;
     state.catchUp((await received.countOf(task_id)) - 1);
-    const recorded = await received.read(task_id, state.interruptions + 1);
+    const recorded = await received.read(task_id, state.requests + 1);
     const last = recorded.at(-1);
-    if (endsRound(request, recorded)) {
-      state.catchUp(recorded.length);
-      return undefined;
-    }
+    const rounds = roundsOf(request, recorded).ended.length;
+    state.catchUp(endsRound(request, recorded) ? recorded.length : state.requests, rounds);
+    if (endsRound(request, recorded)) return undefined;
     if (last?.answer.done) return answered(request, recorded);
     if (last?.sent ?? lost !== undefined) {
       state.interrupted('the relay that was receiving the answer was lost');
@@ -54,7 +53,7 @@ export function createAnswering({ onInterrupt, ...dependencies }: AnsweringDepen
   /** Sends the next request to Kimi, if one is due. */
   async function stream(asked: RelayRequest, state: RequestState): Promise<Callback> {
     const { task_id } = asked;
-    const before = await received.read(task_id, state.interruptions);
+    const before = await received.read(task_id, state.requests);
     const request = requestNow(asked, before, state);
     const step = stepAfter(request, before, onInterrupt);
     if (step.do === 'finish') return answered(request, before);
@@ -62,7 +61,7 @@ export function createAnswering({ onInterrupt, ...dependencies }: AnsweringDepen
     const streamed = new StreamedAnswer(dependencies, request, before, step);
     return await streams.begin(
       task_id,
-      async (signal, beat) => await streamed.run(signal, beat, (requests) => state.catchUp(requests)),
+      async (signal, beat) => await streamed.run(signal, beat, (requests, rounds) => state.catchUp(requests, rounds)),
       () => ({ ...streamed.progress, ...state.details }),
     );
   }
@@ -75,7 +74,7 @@ export function createAnswering({ onInterrupt, ...dependencies }: AnsweringDepen
     } catch (error) {
       if (hasType(error, FAILURE.interrupted)) metrics.interrupted();
       else if (!state.isElsewhere(error) && state.triedForMs > RELAY_TRIES_MS) {
-        return tooLate(request, error, await received.read(request.task_id, state.interruptions));
+        return tooLate(request, error, await received.read(request.task_id, state.requests));
       }
       throw await errorAfter(error, request, state, received);
     }

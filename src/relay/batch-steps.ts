@@ -201,7 +201,7 @@ export function checkEnded(batch: Batch): Batch {
   const { status } = batch;
   if (!PENDING.includes(status)) return batch;
   const progress: StreamProgress = { phase: 'batch', tokens: 0, tail: status };
-  heartbeat({ ...progress, interruptions: 0 });
+  heartbeat({ ...progress, requests: 0 });
   throw ApplicationFailure.create({
     message: `Kimi has not answered the batch yet (${status})`,
     type: FAILURE.held,

@@ -76,8 +76,8 @@ function interruptionsOf(request: RelayRequest, attempts: readonly (Attempt | un
   return Math.max(0, attempts.length - 1 - roundsOf(request, attempts).ended.length);
 }
 
-/** Usage of all rounds together: each sends the whole conversation. */
-function usageOf(request: RelayRequest, attempts: readonly (Attempt | undefined)[]): Usage {
+/** @returns the usage of all rounds together: each sends the whole conversation. */
+export function usageOf(request: RelayRequest, attempts: readonly (Attempt | undefined)[]): Usage {
   const { ended, current } = roundsOf(request, attempts);
   const starts = [0, ...ended.map((attempt) => attempts.indexOf(attempt) + 1)];
   const rounds = starts.map((start, round) => attempts.slice(start, starts[round + 1]));

@@ -55,7 +55,7 @@ export async function errorAfter(
   if (!request.fallback) return state.afterFailure(error);
   // A model that cannot answer the task, e.g. as its documents are too long for it. Nothing was sent.
   if (hasType(error, FAILURE.unfit)) fallBack(request, state);
-  const before = hasType(error, FAILURE.throttled) ? await received.read(request.task_id, state.interruptions) : [];
+  const before = hasType(error, FAILURE.throttled) ? await received.read(request.task_id, state.requests) : [];
   return state.afterFailure(error, fallBackAfterMs(request, before));
 }
 

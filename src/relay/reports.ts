@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { RELAY_SIGNAL } from '../shared/names.ts';
-import type { RelayReport } from '../shared/relay.ts';
+import type { RelayReport, Rounds } from '../shared/relay.ts';
 import type { TaskError } from '../shared/task.ts';
 
 /** How long the engine may take to accept a report, and the delay before the next attempt, in milliseconds. */
@@ -22,12 +22,16 @@ export class TaskReports {
     await this.send(client, task_id, { slept_ms });
   }
 
-  /** Reports that Kimi has begun to answer; retried until it is accepted, or until `ending`. */
-  async begun(client: Client, task_id: string, ending: AbortSignal): Promise<void> {
+  /**
+   * Reports that Kimi has begun to answer; retried until it is accepted, or until `ending`.
+   *
+   * @param rounds before it
+   */
+  async begun(client: Client, task_id: string, ending: AbortSignal, rounds?: Rounds): Promise<void> {
     this.problems.delete(task_id);
-    const begun_at = Date.now();
+    const report = { begun: true, begun_at: Date.now(), ...(rounds && { rounds }) } as const;
     await pause(QUICK_MS, undefined, { signal: ending }).catch(() => {});
-    while (!ending.aborted && !(await this.send(client, task_id, { begun: true, begun_at }))) {
+    while (!ending.aborted && !(await this.send(client, task_id, report))) {
       await pause(REPORT_MS, undefined, { signal: ending }).catch(() => {});
     }
   }

@@ -12,8 +12,10 @@ const OVERLOADED_MS = { first: 1_000, longest: 60_000 };
 
 /** What one attempt of the activity leaves to the next one, in its heartbeats. */
 interface Left {
-  /** How often the answer was interrupted: the number of the current request to Kimi. */
-  interruptions: number;
+  /** Number of the current request to Kimi: how many there were before it. */
+  requests: number;
+  /** How many of those ended with calls of tools; absent if none. The others were interrupted. */
+  rounds_ended?: number;
   /** Why it was interrupted the last time. */
   why?: string;
   /** Since when the current request is tried, in milliseconds since 1970. */
@@ -38,13 +40,21 @@ export class RequestState {
 
   constructor(private readonly info = activityInfo()) {
     this.left = (info.heartbeatDetails as Left | undefined) ?? {
-      interruptions: 0,
+      requests: 0,
       since: info.scheduledTimestampMs,
     };
   }
 
+  get requests(): number {
+    return this.left.requests;
+  }
+
+  get rounds(): number {
+    return this.left.rounds_ended ?? 0;
+  }
+
   get interruptions(): number {
-    return this.left.interruptions;
+    return this.requests - this.rounds;
   }
 
   get why(): string | undefined {
@@ -103,13 +113,22 @@ export class RequestState {
     if (number > 0) left.fallback = { ...note, overloaded_ms: left.overloaded_ms };
   }
 
-  /** The recordings are ahead of the last heartbeat. */
-  catchUp(interruptions: number): void {
-    this.left.interruptions = Math.max(this.left.interruptions, interruptions);
+  /**
+   * Another request is the current one. The recordings may be ahead of the last heartbeat.
+   *
+   * @param requests before it
+   * @param rounds those of them that ended with calls of tools
+   */
+  catchUp(requests: number, rounds = this.rounds): void {
+    const { left } = this;
+    if (rounds > this.rounds) left.rounds_ended = rounds;
+    if (requests <= left.requests) return;
+    left.requests = requests;
+    left.since = Date.now();
   }
 
   interrupted(why: string): void {
-    this.left.interruptions += 1;
+    this.left.requests += 1;
     this.left.why = why;
     this.left.since = Date.now();
   }

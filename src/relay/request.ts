@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { Ended } from '../activities/held-work.ts';
 import { KimiError } from '../kimi/errors.ts';
+import { priceOf } from '../kimi/most-cost.ts';
 import { reportThrottled } from '../limiter/client.ts';
 import { onWaking } from '../service/machine-sleep.ts';
 import type { Callback } from '../shared/callback.ts';
@@ -10,10 +11,12 @@ import type { RelayRequestOutcome, streamMetrics } from '../shared/metrics.ts';
 import type { ErrorDetail } from '../shared/error-detail.ts';
 import { failureDetails } from '../shared/failure-details.ts';
 import { FAILURE } from '../shared/names.ts';
-import type { StreamProgress } from '../shared/relay.ts';
+import { callsIn, type Rounds, type StreamProgress } from '../shared/relay.ts';
+import { tokensOf } from '../shared/result.ts';
+import type { ToolUse } from '../shared/task.ts';
 import { Answer } from './answer.ts';
 import type { Attempt } from './attempts.ts';
-import { answered, failed } from './callbacks.ts';
+import { answered, failed, usageOf } from './callbacks.ts';
 import type { Documents } from './documents.ts';
 import { mayFallBack, type RequestInUse } from './fallback.ts';
 import type { NextStep } from './next-step.ts';
@@ -26,7 +29,9 @@ export interface RequestDependencies {
   kimi: Pick<StreamingClient, 'complete'>;
   received: Pick<ReceivedStore, 'begin' | 'read'>;
   documents: Pick<Documents, 'into' | 'forget'>;
-  tools: Pick<Tools, 'into'>;
+  tools: Pick<Tools, 'into' | 'usesOf'>;
+  /** Address of Kimi, whose prices depend on it. */
+  apiUrl: string;
   /** Workflow id of the limiter, which is notified when Kimi throttles a request. */
   limiter: string;
   /** Whether an answer that repeats itself is received to its end, or stopped (`KIMI_ON_REPEAT`). */
@@ -59,16 +64,20 @@ export class StreamedAnswer {
 
   /**
    * @param beat sends a heartbeat
-   * @param onNext called before another request, with the number of those before it
+   * @param onNext called before another request, with the number of those before it, and of those that ended with calls of tools
    * @returns the callback: the answer, or the final reason why there is none
    * @throws {ApplicationFailure} `interrupted`, `TurnedAway` or `NotSent`
    */
-  async run(signal: AbortSignal, beat: () => void, onNext: (requests: number) => void): Promise<Callback> {
+  async run(
+    signal: AbortSignal,
+    beat: () => void,
+    onNext: (requests: number, rounds: number) => void,
+  ): Promise<Callback> {
     for (;;) {
       const callback = await this.current.run(signal, beat);
       if (callback) return callback;
       const { attempts } = this.current;
-      onNext(attempts.length);
+      onNext(attempts.length, roundsOf(this.request, attempts).ended.length);
       const step = { do: 'ask', continues: false, keeps: false, body: this.request.body } as const;
       this.current = new StreamedRequest(this.dependencies, this.request, attempts, step);
     }
@@ -84,6 +93,7 @@ class StreamedRequest {
   private readonly tokensBefore: number;
   /** What happens before the request is sent. */
   private preparing: Pick<StreamProgress, 'phase' | 'tail'> | undefined;
+  private rounds: Rounds | undefined;
 
   /** @param before the earlier requests for the same answer */
   constructor(
@@ -99,7 +109,9 @@ class StreamedRequest {
 
   get progress(): StreamProgress {
     const { progress } = this.attempt.answer;
-    return { ...progress, ...this.preparing, tokens: Math.round(this.tokensBefore) + progress.tokens };
+    const { rounds, preparing } = this;
+    const tokens = Math.round(this.tokensBefore) + progress.tokens;
+    return { ...progress, ...preparing, tokens, ...(rounds && { rounds }) };
   }
 
   /**
@@ -119,7 +131,7 @@ class StreamedRequest {
     const ending = new AbortController();
     const stopWatching = onWaking((slept_ms) => void reports.slept(client, task_id, slept_ms));
     try {
-      const onBegun = (): void => void reports.begun(client, task_id, ending.signal);
+      const onBegun = (): void => void reports.begun(client, task_id, ending.signal, this.rounds);
       await this.receive(recording, signal, beat, onBegun);
       return endsRound(this.request, this.attempts) ? undefined : answered(this.request, this.attempts);
     } catch (error) {
@@ -140,7 +152,7 @@ class StreamedRequest {
     beat: () => void,
     onBegun: () => void,
   ): Promise<void> {
-    const { kimi, documents, tools, metrics } = this.dependencies;
+    const { kimi, documents, metrics } = this.dependencies;
     const { answer } = this.attempt;
     let sentAt = 0;
     let hasBegun = false;
@@ -149,11 +161,7 @@ class StreamedRequest {
       this.attempt.sent = true;
       sentAt = performance.now();
     };
-    const { ended } = roundsOf(this.request, this.attempts);
-    const asked = await tools.into(this.request, ended, this.step.body, signal, ({ input }) => {
-      this.preparing = { phase: 'using_tools', tail: input };
-      beat();
-    });
+    const asked = await this.withTools(signal, beat);
     this.preparing = this.request.files && { phase: 'reading', tail: '' };
     const body = await documents.into(this.request, asked, signal);
     this.preparing = undefined;
@@ -167,6 +175,31 @@ class StreamedRequest {
       if (isFirst && answer.tokens > 0) beat();
       this.checkAnswer();
     }
+  }
+
+  /** Makes the calls of the last round. @returns the body with the results of all rounds */
+  private async withTools(signal: AbortSignal, beat: () => void): Promise<RequestInUse['body']> {
+    const { tools } = this.dependencies;
+    const { request, step } = this;
+    const { ended } = roundsOf(request, this.attempts);
+    if (ended.length === 0) return await tools.into(request, ended, step.body, signal, () => {});
+    const uses = await tools.usesOf(request.task_id);
+    const body = await tools.into(request, ended, step.body, signal, (use) => {
+      uses.push(use);
+      this.rounds = this.roundsWith(ended.length, uses);
+      this.preparing = { phase: 'using_tools', tail: use.input };
+      beat();
+    });
+    this.rounds = this.roundsWith(ended.length, await tools.usesOf(request.task_id));
+    return body;
+  }
+
+  private roundsWith(round: number, uses: readonly ToolUse[]): Rounds {
+    const { apiUrl } = this.dependencies;
+    const { request } = this;
+    const tokens = tokensOf(usageOf(request, this.attempts.slice(0, -1)));
+    const cost = priceOf({ model: request.body.model, tokens, tool_uses: [...uses] }, apiUrl);
+    return { round, calls: callsIn(uses), ...(cost && { cost }) };
   }
 
   private checkAnswer(): void {

@@ -44,7 +44,6 @@ export async function startRelay(config: Config, log: Logger): Promise<Service> 
   const received = receivedStore(config);
   await received.prepare();
 
-  const kimi = new StreamingClient({ apiUrl, apiKey, stallMs: config.KIMI_STALL_TIMEOUT_MS });
   const meter = await startRuntime(config, log);
   const taskQueue = relayQueue(config.KIMI_TASK_QUEUE);
   const webhook = callbackBaseUrl(config);
@@ -53,7 +52,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Service> 
   const { contents } = payloads;
   const documents = openDocuments({ contents, received, account, log });
   const activities = createRelayActivities({
-    kimi,
+    kimi: new StreamingClient({ ...account, stallMs: config.KIMI_STALL_TIMEOUT_MS }),
     received,
     documents,
     ...openBatches({ documents, contents, received, onInterrupt, log }, account),
@@ -61,6 +60,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Service> 
     taskQueue,
     callbackBaseUrl: webhook,
     secret,
+    apiUrl,
     limiter: limiterIdOf(config),
     onInterrupt,
     onRepeat: config.KIMI_ON_REPEAT,

@@ -131,7 +131,7 @@ export class Tools {
     };
     if (!before && Object.keys(known.calls).length >= MAX_CALLS) {
       const content = JSON.stringify({ error: TOO_MANY });
-      await keep({ content });
+      await keep({ content, use: { ...use, failed: true, not_made: true } });
       return content;
     }
     if (offered?.builtin) {

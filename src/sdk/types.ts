@@ -140,49 +140,6 @@ export interface TaskError {
     [k: string]: unknown;
   };
 }
-export interface QueuePosition {
-  place: number;
-  expected_wait_ms?: number;
-}
-export interface BudgetPause {
-  /**
-   * Whose budget.
-   */
-  of: 'day' | 'chat' | 'task';
-  currency: 'CNY' | 'USD';
-  budget: number;
-  /**
-   * What the task may cost at most.
-   */
-  needs: number;
-  spent: number;
-  /**
-   * What running tasks may cost at most.
-   */
-  reserved?: number;
-  /**
-   * ISO 8601: when it is sent by itself; absent if it would exceed the budget of that day too.
-   */
-  until?: string;
-  timezone?: string;
-  /**
-   * It is sent by itself if running tasks cost less than they may.
-   */
-  waits?: true;
-}
-export interface Allowance {
-  task_id: TaskId;
-  status: 'allowed';
-}
-export interface StoredRows {
-  name: string;
-  rows: number;
-  sha256: string;
-  chunks: {
-    claim: string;
-    rows: number;
-  }[];
-}
 export interface TaskRequest {
   system?: string;
   temperature?: number;
@@ -239,6 +196,49 @@ export interface Turn {
   files?: TaskFile[];
   output: string;
   reasoning?: string;
+}
+export interface QueuePosition {
+  place: number;
+  expected_wait_ms?: number;
+}
+export interface BudgetPause {
+  /**
+   * Whose budget.
+   */
+  of: 'day' | 'chat' | 'task';
+  currency: 'CNY' | 'USD';
+  budget: number;
+  /**
+   * What the task may cost at most.
+   */
+  needs: number;
+  spent: number;
+  /**
+   * What running tasks may cost at most.
+   */
+  reserved?: number;
+  /**
+   * ISO 8601: when it is sent by itself; absent if it would exceed the budget of that day too.
+   */
+  until?: string;
+  timezone?: string;
+  /**
+   * It is sent by itself if running tasks cost less than they may.
+   */
+  waits?: true;
+}
+export interface Allowance {
+  task_id: TaskId;
+  status: 'allowed';
+}
+export interface StoredRows {
+  name: string;
+  rows: number;
+  sha256: string;
+  chunks: {
+    claim: string;
+    rows: number;
+  }[];
 }
 export interface Route {
   channel: string;
@@ -498,6 +498,24 @@ export interface ListedTask {
       effort?: string;
       overloaded_ms: number;
     };
+    /**
+     * How often Kimi has called tools, how often each tool, and what it cost so far.
+     */
+    rounds?: {
+      round: number;
+      calls: {
+        [k: string]: number;
+      };
+      cost?: {
+        amount: number;
+        currency: 'CNY' | 'USD';
+        price_date: string;
+        /**
+         * What a batch saved.
+         */
+        saved?: number;
+      };
+    };
   };
   retrying?: {
     attempt: number;
@@ -639,6 +657,24 @@ export interface Task {
       effort?: string;
       overloaded_ms: number;
     };
+    /**
+     * How often Kimi has called tools, how often each tool, and what it cost so far.
+     */
+    rounds?: {
+      round: number;
+      calls: {
+        [k: string]: number;
+      };
+      cost?: {
+        amount: number;
+        currency: 'CNY' | 'USD';
+        price_date: string;
+        /**
+         * What a batch saved.
+         */
+        saved?: number;
+      };
+    };
   };
   web_ui?: string;
   /**
@@ -741,6 +777,10 @@ export interface Result {
     input: string;
     sources?: string[];
     failed?: true;
+    /**
+     * The limit of calls was reached.
+     */
+    not_made?: true;
   }[];
   error?: TaskError;
   cost?: {
@@ -1108,6 +1148,24 @@ export interface Schedule {
         model: string;
         effort?: string;
         overloaded_ms: number;
+      };
+      /**
+       * How often Kimi has called tools, how often each tool, and what it cost so far.
+       */
+      rounds?: {
+        round: number;
+        calls: {
+          [k: string]: number;
+        };
+        cost?: {
+          amount: number;
+          currency: 'CNY' | 'USD';
+          price_date: string;
+          /**
+           * What a batch saved.
+           */
+          saved?: number;
+        };
       };
     };
     retrying?: {

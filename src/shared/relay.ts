@@ -1,8 +1,8 @@
 /** Messages between a task and its relay. */
 import type { Callback, ErrorCallback } from './callback.ts';
 import { relayApiId } from './names.ts';
-import type { FallbackNote } from './result.ts';
-import type { TaskError, TaskFile, Tool } from './task.ts';
+import type { Cost, FallbackNote } from './result.ts';
+import type { TaskError, TaskFile, Tool, ToolUse } from './task.ts';
 
 /** One request of the relay for a task: the input of its activity. Must not contain a secret. */
 export interface RelayRequest {
@@ -58,6 +58,27 @@ export interface StreamProgress {
   repeats?: true;
   /** Another model answers than the one asked for; absent otherwise. */
   fallback?: FallbackNote;
+  /** Absent before Kimi has called a tool. */
+  rounds?: Rounds;
+}
+
+/** Calls of tools for an answer that is under way. */
+export interface Rounds {
+  /** How often Kimi has called tools. */
+  round: number;
+  calls: ToolCalls;
+  /** Of the requests and searches so far; absent if no price is known. */
+  cost?: Cost;
+}
+
+/** How often each tool was called. */
+export type ToolCalls = Partial<Record<Tool, number>>;
+
+/** @returns how often each tool was called; calls over the limit were not made. */
+export function callsIn(uses: readonly ToolUse[]): ToolCalls {
+  const calls: ToolCalls = {};
+  for (const { tool, not_made } of uses) if (!not_made) calls[tool] = (calls[tool] ?? 0) + 1;
+  return calls;
 }
 
 /** A relay's report to the task about its request to Kimi. */
@@ -66,6 +87,8 @@ export interface RelayReport {
   begun?: true;
   /** When it has, in milliseconds since 1970. */
   begun_at?: number;
+  /** The calls of tools before that. */
+  rounds?: Rounds;
   /** Why Kimi does not have the request yet; it is retried. */
   problem?: TaskError;
   /** How long the relay's machine slept while the answer was on its way, in milliseconds: it does not count against the deadline. */
@@ -84,6 +107,8 @@ export interface RelaySummary {
   /** `answered`, or the type of the error that was delivered. */
   outcome: string;
   interruptions: number;
+  /** How often Kimi called tools; absent if never. */
+  rounds?: number;
 }
 
 /** @returns the callback for a request that ended without an answer. */

@@ -1,4 +1,5 @@
 /** The result of a task, and the files that hold it (docs/results.md). */
+import type { Usage } from './callback.ts';
 import type { MapSummary, RowOf } from './map.ts';
 import type { Outcome, ScheduleNote, Task, TaskError, ToolUse } from './task.ts';
 
@@ -40,6 +41,17 @@ export interface Tokens {
   cached?: number;
   /** The part of `completion` that was reasoning. */
   reasoning?: number;
+}
+
+/** @returns the tokens that Kimi has counted. */
+export function tokensOf(usage: Usage): Tokens {
+  return {
+    prompt: usage.prompt_tokens,
+    completion: usage.completion_tokens,
+    total: usage.total_tokens,
+    cached: usage.prompt_tokens_details?.cached_tokens,
+    reasoning: usage.completion_tokens_details?.reasoning_tokens,
+  };
 }
 
 /** Cost of an answer by the price table (src/kimi/models.ts). */

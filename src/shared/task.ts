@@ -149,6 +149,8 @@ export interface ToolUse {
   sources?: string[];
   /** Set if the tool returned nothing. */
   failed?: true;
+  /** Set, with `failed`, if the limit of calls was reached: nothing was paid. */
+  not_made?: true;
 }
 
 export type Priority = 1 | 2 | 3 | 4 | 5;

@@ -180,8 +180,8 @@ export async function pendingIn(
   };
 }
 
-function progressIn({ phase, tokens, tail, fallback }: StreamProgress): StreamProgress {
-  return { phase, tokens, tail, ...(fallback && { fallback }) };
+function progressIn({ phase, tokens, tail, fallback, rounds }: StreamProgress): StreamProgress {
+  return { phase, tokens, tail, ...(fallback && { fallback }), ...(rounds && { rounds }) };
 }
 
 /** Heartbeats of other activities have other details. */

@@ -1,6 +1,7 @@
 import type { BudgetPause } from '../shared/budget.ts';
 import { field, fileNote, money } from '../shared/format.ts';
 import type { MapCounts } from '../shared/map.ts';
+import type { Rounds, ToolCalls } from '../shared/relay.ts';
 import { dueTime, zoneName } from '../shared/schedule.ts';
 import type { Text } from './zh-TW.ts';
 import { sayDetail } from './error-details.ts';
@@ -24,6 +25,24 @@ function rows({ rows: all, done, failed, timed_out, cancelled }: MapCounts): str
   ]
     .filter((part) => part !== false)
     .join(', ');
+}
+
+function counted(count: number | undefined, one: string, many: string): string | undefined {
+  return count ? `${count} ${count === 1 ? one : many}` : undefined;
+}
+
+function calls({ search, fetch, code, excel }: ToolCalls): string {
+  const parts = [
+    counted(search, 'search', 'searches'),
+    counted(fetch, 'page', 'pages'),
+    counted(code, 'run of code', 'runs of code'),
+    counted(excel, 'table', 'tables'),
+  ];
+  return parts.filter(Boolean).join(', ');
+}
+
+function rounds({ round, calls: made, cost }: Rounds): string {
+  return `round ${round}: ${calls(made)}${cost ? `, ${money(cost)} so far` : ''}`;
 }
 
 const BUDGET_OF: Record<BudgetPause['of'], string> = {
@@ -104,7 +123,7 @@ export const en: Text = {
     notAcknowledged:
       'the agent was woken several times and has not acknowledged; kimi-dispatch inbox lists what it has not seen',
   },
-  stream: ({ phase, tokens, repeats }) =>
+  stream: ({ phase, tokens, repeats, rounds: sofar }) =>
     ({
       batch: 'Kimi has the batch, and answers within a day',
       using_tools: 'Kimi uses its tools',
@@ -112,7 +131,11 @@ export const en: Text = {
       waiting: 'waiting for Kimi to begin',
       reasoning: `Kimi is thinking, about ${tokens} tokens so far`,
       answering: `Kimi is answering, about ${tokens} tokens so far`,
-    })[phase] + (repeats ? '; it keeps repeating the same text' : ''),
+    })[phase] +
+    (repeats ? '; it keeps repeating the same text' : '') +
+    (sofar ? `; ${rounds(sofar)}` : ''),
+  rounds,
+  calls,
   queuePosition: ({ place, expected_wait_ms }) =>
     `${ordinal(place)}${expected_wait_ms === undefined ? '' : `, in ${about(expected_wait_ms)}`}`,
   budget: {
@@ -223,6 +246,7 @@ export const en: Text = {
     model: 'Model',
     files: 'Files',
     rows: 'Rows',
+    tools: 'Tools',
     continues: 'Continues',
     tokens: 'Tokens',
     cost: 'Cost',
@@ -269,6 +293,7 @@ export const en: Text = {
     heading: 'Tools that Kimi used:',
     tool: { search: 'searched: ', fetch: 'read the page: ', code: 'ran code: ', excel: 'read a table: ' },
     failed: ' (no result)',
+    notMade: (made, more) => `the limit of ${made} calls was reached, so ${more} more were not made`,
   },
   fallback: ({ asked_model, model, effort, overloaded_ms: ms }) =>
     `${field(asked_model)} was overloaded for ${ms < 60_000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms / 60_000)} min`}, so ${field(model)}${effort ? ` (effort ${field(effort)})` : ''} answers`,

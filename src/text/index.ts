@@ -37,12 +37,14 @@ export function stateOf(
 }
 
 /** @returns the tools that were used for an answer, with the addresses that they returned, as a list in Markdown. */
-export function sayToolUses(uses: readonly ToolUse[], { toolUses: { heading, tool: names, failed } }: Text): string {
-  const items = uses.flatMap(({ tool, input, sources = [], failed: isFailed }) => [
-    `- ${names[tool]}${field(input)}${isFailed ? failed : ''}`,
+export function sayToolUses(uses: readonly ToolUse[], { toolUses: say }: Text): string {
+  const made = uses.filter(({ not_made: isNotMade }) => !isNotMade);
+  const items = made.flatMap(({ tool, input, sources = [], failed: isFailed }) => [
+    `- ${say.tool[tool]}${field(input)}${isFailed ? say.failed : ''}`,
     ...sources.map((address) => `  - <${field(address)}>`),
   ]);
-  return ['---', heading, '', ...items].join('\n');
+  const more = uses.length - made.length;
+  return ['---', say.heading, '', ...items, ...(more > 0 ? [`- ${say.notMade(made.length, more)}`] : [])].join('\n');
 }
 
 export function textFor(lang: Lang): Text {

@@ -1,7 +1,7 @@
 import type { BudgetPause } from '../shared/budget.ts';
 import type { ErrorDetail } from '../shared/error-detail.ts';
 import type { QueuePosition } from '../shared/limits.ts';
-import type { StreamProgress } from '../shared/relay.ts';
+import type { Rounds, StreamProgress, ToolCalls } from '../shared/relay.ts';
 import type { MapCounts } from '../shared/map.ts';
 import type { FallbackNote, Tokens } from '../shared/result.ts';
 import type { FileNote, Outcome, Task, TaskState, TaskStep, Tool } from '../shared/task.ts';
@@ -21,6 +21,20 @@ function rows({ rows: all, done, failed, timed_out, cancelled }: MapCounts): str
     cancelled > 0 && `取消 ${cancelled}`,
   ].filter((part) => part !== false);
   return `共 ${all} 筆：${parts.join('、')}`;
+}
+
+function calls({ search, fetch, code, excel }: ToolCalls): string {
+  const parts = [
+    search && `搜尋 ${search} 次`,
+    fetch && `讀取網頁 ${fetch} 次`,
+    code && `執行程式 ${code} 次`,
+    excel && `讀取表格 ${excel} 次`,
+  ];
+  return parts.filter(Boolean).join('、');
+}
+
+function rounds({ round, calls: made, cost }: Rounds): string {
+  return `第 ${round} 輪：${calls(made)}${cost ? `，已花 ${money(cost)}` : ''}`;
 }
 
 const BUDGET_OF: Record<BudgetPause['of'], string> = {
@@ -106,7 +120,7 @@ export const zhTW = {
     notAcknowledged: '已多次喚醒 Agent，但它沒有確認；kimi-dispatch inbox 會列出它還沒看的結果',
   },
   /** Progress of an answer that streams in. */
-  stream: ({ phase, tokens, repeats }: StreamProgress) =>
+  stream: ({ phase, tokens, repeats, rounds: sofar }: StreamProgress) =>
     ({
       batch: 'Kimi 已收到批次，會在一天內回答',
       using_tools: 'Kimi 正在使用工具',
@@ -114,7 +128,12 @@ export const zhTW = {
       waiting: '等待 Kimi 開始回答',
       reasoning: `Kimi 正在思考，目前約 ${tokens} 個 Token`,
       answering: `Kimi 正在回答，目前約 ${tokens} 個 Token`,
-    })[phase] + (repeats ? '，但一再重複同一段文字' : ''),
+    })[phase] +
+    (repeats ? '，但一再重複同一段文字' : '') +
+    (sofar ? `；${rounds(sofar)}` : ''),
+  /** Rounds of calls of tools before the answer, and how often each tool was called. */
+  rounds,
+  calls,
   queuePosition: ({ place, expected_wait_ms }: QueuePosition) =>
     `第 ${place} 位${expected_wait_ms === undefined ? '' : `，預計${about(expected_wait_ms)}後`}`,
   budget: {
@@ -219,6 +238,7 @@ export const zhTW = {
     model: '模型',
     files: '檔案',
     rows: '資料',
+    tools: '工具',
     continues: '接續',
     tokens: 'Token',
     cost: '費用',
@@ -265,7 +285,6 @@ export const zhTW = {
   },
   /** The state of a simulated task. */
   simulated: (state: string) => `${state}（模擬）`,
-  /** A task that is done with an answer that is cut off: its state, and what that means. */
   /** Below an answer for which Kimi used tools; Markdown. */
   toolUses: {
     heading: 'Kimi 用過的工具：',
@@ -274,10 +293,12 @@ export const zhTW = {
       string
     >,
     failed: '（沒有結果）',
+    notMade: (made: number, more: number) => `已達 ${made} 次的上限，另外 ${more} 次沒有執行`,
   },
   /** Another model was asked than the task's, or with a lower effort. */
   fallback: ({ asked_model, model, effort, overloaded_ms: ms }: FallbackNote) =>
     `${field(asked_model)} 滿載 ${ms < 60_000 ? `${Math.round(ms / 1000)} 秒` : `${Math.round(ms / 60_000)} 分鐘`}，改由 ${field(model)}${effort ? `（思考強度 ${field(effort)}）` : ''} 回答`,
+  /** A task that is done with an answer that is cut off: its state, and what that means. */
   truncated: {
     state: '完成，答案被截斷',
     sentence: '答案被截斷：達到 Token 上限，並不完整。可用 --max-tokens 調高上限。',

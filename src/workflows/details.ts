@@ -17,8 +17,9 @@ export function staticDetails(task: Task, text: Text): string {
 /**
  * @returns the current details of a task in the Web UI, in Markdown: the completed steps with their times, the current step, then
  *   the facts. They are updated with the steps, so a deadline is shown as a point in time.
+ * @param tools what Kimi has used
  */
-export function currentDetails(task: Task, view: TaskView, timings: Timings, text: Text): string {
+export function currentDetails(task: Task, view: TaskView, timings: Timings, text: Text, tools?: string): string {
   const { details } = text;
   const facts: [string, string | undefined][] = [
     [details.task, `${view.task_name} (\`${view.task_id}\`)`],
@@ -29,6 +30,7 @@ export function currentDetails(task: Task, view: TaskView, timings: Timings, tex
     [details.model, view.fallback ? text.fallback(view.fallback) : view.model],
     [details.files, view.files && text.files(view.files)],
     [details.rows, view.map && text.rows(view.map)],
+    [details.tools, tools],
     [details.continues, view.continues && `\`${view.continues}\``],
     [details.tokens, view.tokens?.toString()],
     [details.cost, view.cost && money(view.cost)],

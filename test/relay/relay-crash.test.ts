@@ -10,6 +10,8 @@ import type { RelayRequest, RelaySummary } from '../../src/shared/relay.ts';
 import { createRelayActivities } from '../../src/relay/activities.ts';
 import type { Piece } from '../../src/relay/answer.ts';
 import { ReceivedStore } from '../../src/relay/recordings.ts';
+import { Tools, type ToolsDependencies } from '../../src/relay/tools.ts';
+import { costOf } from '../../src/kimi/models.ts';
 import { serveAnswer } from '../support/answering.ts';
 import { freePort } from '../support/engine.ts';
 import { openRelayedWorld } from '../support/relay.ts';
@@ -17,13 +19,40 @@ import { SECRET, serve, silent, temporaryFolder, until } from '../support/resour
 import { engineClient } from '../support/world.ts';
 
 const REQUEST: RelayRequest = { task_id: 'kimi-1-1', body: { model: 'kimi-k2.6', messages: [] } };
+const API_URL = 'https://api.moonshot.ai/v1';
+
+const SEARCHING: RelayRequest = { ...REQUEST, tools: ['search'] };
+const CALL = { index: 0, id: 'web_search:0', name: 'web_search', arguments: '{"query":"a"}' };
+const ROUND: Piece[] = [
+  { tool_calls: [CALL], usage: { prompt_tokens: 1_000, completion_tokens: 100, total_tokens: 1_100 } },
+  { finish_reason: 'tool_calls', done: true },
+];
+const DEFINITION = { type: 'function', function: { name: 'web_search' } };
+
 const END: Piece[] = [{ finish_reason: 'stop' }, { done: true }];
 
+/** A search that finds something, and notes its arguments. */
+function formulasOf(called: string[]): ToolsDependencies['formulas'] {
+  return {
+    definitions: async () => [DEFINITION],
+    run: async (_tool, _name, args) => {
+      called.push(args);
+      return { content: 'found', clear: true };
+    },
+  };
+}
+
 /** The relay's activity in front of a Kimi that answers `again`, on a disk with the files of an earlier attempt. */
-async function nextAttempt(webhookStatus = 200, onInterrupt: 'fail' | 'retry' = 'retry', refusal?: Error) {
+async function nextAttempt(
+  webhookStatus = 200,
+  onInterrupt: 'fail' | 'retry' = 'retry',
+  refusal?: Error,
+  request = REQUEST,
+) {
   const received = new ReceivedStore(await temporaryFolder());
   const webhook = await serveAnswer(webhookStatus);
   const asked: unknown[] = [];
+  const called: string[] = [];
   const activities = createRelayActivities({
     kimi: {
       async *complete(body, signal) {
@@ -34,7 +63,8 @@ async function nextAttempt(webhookStatus = 200, onInterrupt: 'fail' | 'retry' = 
     },
     received,
     documents: { into: async (_request, body) => body, forget: async () => {} },
-    tools: { into: async (_request, _ended, body) => body, usesOf: async () => [] },
+    tools: new Tools({ formulas: formulasOf(called), received, log: silent }),
+    apiUrl: API_URL,
     batches: { answer: noBatch, forget: async () => {} },
     mapBatches: { make: noBatch, answers: noBatch, cancel: noBatch, forget: noBatch },
     taskQueue: 'x',
@@ -58,7 +88,7 @@ async function nextAttempt(webhookStatus = 200, onInterrupt: 'fail' | 'retry' = 
       { client },
     );
     engine.on('heartbeat', (details) => beats.push(details));
-    return await engine.run(async () => await activities.complete(REQUEST));
+    return await engine.run(async () => await activities.complete(request));
   };
   const record = async (attempt: number, ...pieces: Piece[]): Promise<void> => {
     const recording = await received.begin(REQUEST.task_id, attempt, attempt > 0);
@@ -67,7 +97,7 @@ async function nextAttempt(webhookStatus = 200, onInterrupt: 'fail' | 'retry' = 
     await recording.close();
   };
   const delivered = (): Callback[] => webhook.received.map(({ body }) => JSON.parse(body) as Callback);
-  return { received, asked, delivered, beats, confirmed, run, record };
+  return { received, asked, called, delivered, beats, confirmed, run, record };
 }
 
 describe('after an attempt that was killed', () => {
@@ -102,7 +132,7 @@ describe('after an attempt that was killed', () => {
     const { received, asked, run, record } = await nextAttempt();
     for (const n of [0, 1, 2, 3]) await record(n, { content: `${n}` });
     // The last heartbeat is from the first request.
-    expect(await run(7, { interruptions: 0, since: Date.now() })).toMatchObject({ interruptions: 4 });
+    expect(await run(7, { requests: 0, since: Date.now() })).toMatchObject({ interruptions: 4 });
     expect(asked).toMatchObject([{ messages: [{ content: '0123', partial: true }] }]);
     expect(await received.endOf(REQUEST.task_id)).toEqual({ delivered: 'answered' });
   });
@@ -110,7 +140,7 @@ describe('after an attempt that was killed', () => {
   it('on another machine, the request is not sent again: it may be paid for', async () => {
     const { asked, delivered, run } = await nextAttempt(200, 'fail');
     const holder = { machine: 'another', pid: 1, start: '1' };
-    expect(await run(2, { interruptions: 0, since: Date.now(), holder })).toMatchObject({ outcome: 'interrupted' });
+    expect(await run(2, { requests: 0, since: Date.now(), holder })).toMatchObject({ outcome: 'interrupted' });
     const [callback] = delivered() as { error: TaskError }[];
     expect(callback?.error).toMatchObject({ type: 'interrupted', detail: { code: 'not_resumed' } });
     const said = (['en', 'zh-TW'] as const).map((lang) => explain(callback?.error as TaskError, textFor(lang)));
@@ -120,8 +150,49 @@ describe('after an attempt that was killed', () => {
   });
 });
 
+describe('after an attempt that was killed between two rounds of searches', () => {
+  it.each([
+    ['before its search, that is made once', false, [CALL.arguments]],
+    ['after its search, that is not made again', true, []],
+  ])('%s, and only the next round is asked for', async (_, isSearched, searches) => {
+    const { received, asked, called, delivered, beats, run, record } = await nextAttempt(
+      200,
+      'fail',
+      undefined,
+      SEARCHING,
+    );
+    const { task_id } = SEARCHING;
+    await record(0, ...ROUND);
+    if (isSearched) {
+      const calls = { '0.0': { content: 'found', use: { tool: 'search' as const, input: 'a' } } };
+      await received.noteTools(task_id, { offered: [{ tool: 'search', definitions: [DEFINITION] }], calls });
+    }
+    const summary = await run(2, { requests: 0, since: Date.now() });
+    expect(summary).toEqual({ task_id, outcome: 'answered', interruptions: 0, rounds: 1 });
+    expect(asked).toMatchObject([{ messages: [{ role: 'assistant' }, { role: 'tool', content: 'found' }] }]);
+    expect(called).toEqual(searches);
+    expect(delivered()).toMatchObject([
+      { tool_uses: [{ tool: 'search', input: 'a' }], usage: { prompt_tokens: 1_000 } },
+    ]);
+    const cost = costOf({ prompt: 1_000, completion: 100, total: 1_100 }, 'kimi-k2.6', API_URL);
+    const amount = (cost?.amount ?? NaN) + 0.005;
+    expect(beats).toContainEqual(
+      expect.objectContaining({ rounds: { round: 1, calls: { search: 1 }, cost: { ...cost, amount } } }),
+    );
+  });
+
+  it('the next round is tried for a day of its own', async () => {
+    const refusal = new ActivityNotFoundError('Not found');
+    const { run, record, delivered } = await nextAttempt(200, 'fail', refusal, SEARCHING);
+    await record(0, ...ROUND);
+    const since = Date.now() - 25 * 3_600_000;
+    await expect(run(2, { requests: 0, since })).rejects.toMatchObject({ type: FAILURE.notSent });
+    expect(delivered()).toEqual([]);
+  });
+});
+
 it.each([
-  ['ended by itself', { interruptions: 0, since: Date.now() }],
+  ['ended by itself', { requests: 0, since: Date.now() }],
   ['was lost before it began: the engine has no heartbeat of it', undefined],
 ])('after an attempt that %s, the request is sent', async (_, details) => {
   const { asked, run, confirmed } = await nextAttempt(200, 'fail');

@@ -6,7 +6,7 @@ import { costOf } from '../../src/kimi/models.ts';
 import { withSearches } from '../../src/kimi/formulas.ts';
 import { Answer } from '../../src/relay/answer.ts';
 import { Tools } from '../../src/relay/tools.ts';
-import { MAX_CALLS, MAX_ROUNDS } from '../../src/shared/relay.ts';
+import { callsIn, MAX_CALLS, MAX_ROUNDS, type StreamProgress } from '../../src/shared/relay.ts';
 import { ReceivedStore } from '../../src/relay/recordings.ts';
 import type { Task, ToolUse } from '../../src/shared/task.ts';
 import type { TaskContext } from '../../src/tasks/context.ts';
@@ -14,6 +14,7 @@ import { continued } from '../../src/tasks/conversation.ts';
 import { Problem } from '../../src/tasks/problem.ts';
 import { checkTask } from '../../src/tasks/request.ts';
 import { progressOf } from '../../src/tasks/look-up.ts';
+import { sayToolUses, textFor } from '../../src/text/index.ts';
 import { failureOf } from '../support/answering.ts';
 import { openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
 import { silent, temporaryFolder, until } from '../support/resources.ts';
@@ -27,12 +28,18 @@ async function resultOf(world: RelayedWorld, prompt: string, changes = SEARCH) {
   return await world.results.read(started.task_id);
 }
 
-/** Waits until a task of the world uses a tool. */
-async function usesTool(world: RelayedWorld, task_id: string): Promise<void> {
-  await until(async () => {
+/** Waits until a task of the world uses a tool. @returns its progress */
+async function usesTool(world: RelayedWorld, task_id: string): Promise<StreamProgress> {
+  return await until(async () => {
     const { progress } = await progressOf(world.client, task_id);
     return progress?.phase === 'using_tools' ? progress : undefined;
   });
+}
+
+/** @returns what the Web UI shows of a task. */
+async function detailsOf(world: RelayedWorld, started: { task_id: string }): Promise<string> {
+  const metadata = await world.handle(started).query<{ currentDetails: string }>('__temporal_workflow_metadata');
+  return metadata.currentDetails;
 }
 
 const completed = ({ counts }: RelayedWorld): number => counts.completions.filter(({ ended }) => ended).length;
@@ -57,12 +64,15 @@ describe('tools', () => {
     const billed = (first?.billed.prompt_tokens ?? 0) + (second?.billed.prompt_tokens ?? 0);
     expect(result?.tokens?.prompt).toBe(billed);
     expect(world.counts.billed).toBe(2);
+    expect(await detailsOf(world, result as { task_id: string })).toContain('- 工具: 搜尋 1 次、讀取網頁 1 次\n');
   });
 
   it('run once, if the relay is killed meanwhile: Kimi is told that the result is lost', async () => {
     const world = await openRelayedWorld();
     const started = await world.start('[[call: delay=60000 times=1]]', SEARCH);
-    await usesTool(world, started.task_id);
+    const progress = await usesTool(world, started.task_id);
+    expect(progress.rounds).toEqual({ round: 1, calls: { search: 1 } });
+    expect(textFor('en').stream(progress)).toBe('Kimi uses its tools; round 1: 1 search');
     await until(() => world.counts.fibers.length === 1 || undefined);
     await world.relay.kill();
     await world.relay.start();
@@ -76,8 +86,8 @@ describe('tools', () => {
 
   it('run once, if the relay is killed while Kimi answers after them and the user has chosen to ask again', async () => {
     const world = await openRelayedWorld({ KIMI_ON_INTERRUPT: 'retry' });
-    const started = await world.start('[[simulate: delay=2500]]', SEARCH);
-    await until(() => world.counts.completions.length === 2 || undefined);
+    const started = await world.start('[[simulate: chunks=20 chunk-delay=125]]', SEARCH);
+    await until(async () => (await detailsOf(world, started)).includes('- 工具: 第 1 輪：搜尋 1 次') || undefined);
     await world.relay.kill();
     await world.relay.start({ KIMI_ON_INTERRUPT: 'retry' });
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
@@ -212,7 +222,7 @@ describe('without the Formula API', () => {
   });
 });
 
-it('of a round with more calls than a task has, the others are not made, and Kimi is told to answer', async () => {
+it('of rounds with more calls than a task has, the others are not made, and Kimi is told to answer', async () => {
   const asked: string[] = [];
   const tools = new Tools({
     formulas: {
@@ -225,21 +235,26 @@ it('of a round with more calls than a task has, the others are not made, and Kim
     received: new ReceivedStore(await temporaryFolder()),
     log: silent,
   });
-  const answer = new Answer();
-  const calls = Array.from({ length: MAX_CALLS + 5 }, (_, index) => ({
-    index,
-    id: `web_search:${index}`,
-    name: 'web_search',
-    arguments: `{"query":"${index}"}`,
-  }));
-  answer.take({ tool_calls: calls, finish_reason: 'tool_calls', done: true });
+  const ended = [MAX_CALLS - 10, 15].map((length) => {
+    const answer = new Answer();
+    const tool_calls = Array.from({ length }, (_, index) => ({
+      index,
+      id: `web_search:${index}`,
+      name: 'web_search',
+      arguments: `{"query":"${index}"}`,
+    }));
+    answer.take({ tool_calls, finish_reason: 'tool_calls', done: true });
+    return { continues: false, sent: true, answer };
+  });
   const request = { task_id: 'kimi-1-1', body: { model: 'kimi-k2.6', messages: [] }, tools: ['search' as const] };
-  const ended = [{ continues: false, sent: true, answer }];
   const sent = await tools.into(request, ended, request.body, new AbortController().signal, () => {});
   expect(asked).toHaveLength(MAX_CALLS);
   expect(sent).toMatchObject({ tool_choice: 'none' });
   expect(sent.messages.at(-1)).toMatchObject({ content: expect.stringContaining(`limit of ${MAX_CALLS} calls`) });
-  expect(await tools.usesOf('kimi-1-1')).toHaveLength(MAX_CALLS);
+  const uses = await tools.usesOf('kimi-1-1');
+  expect(callsIn(uses)).toEqual({ search: MAX_CALLS });
+  expect(sayToolUses(uses, textFor('zh-TW'))).toMatch(/\n- 已達 30 次的上限，另外 5 次沒有執行$/);
+  expect(sayToolUses(uses, textFor('en'))).toMatch(/\n- the limit of 30 calls was reached, so 5 more were not made$/);
 });
 
 it('a task with tools is refused where Moonshot is not asked, before it is started', async () => {

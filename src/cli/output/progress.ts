@@ -56,7 +56,7 @@ export class Progress {
       () => (tail ? pico.dim(tail) : ''),
       () => (view.wake_error ? pico.red(explain(view.wake_error, this.text)) : ''),
     ];
-    const key = JSON.stringify([view.step, progress?.phase, live, retrying?.attempt]);
+    const key = JSON.stringify([view.step, progress?.phase, progress?.rounds?.round, live, retrying?.attempt]);
     this.show(
       () =>
         parts

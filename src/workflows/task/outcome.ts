@@ -51,13 +51,17 @@ export async function receiveCallback(run: TaskRun, callback: Callback): Promise
   await run.verified;
 }
 
-export function receiveRelayReport(run: TaskRun, { begun, begun_at, problem, slept_ms = 0 }: RelayReport): void {
+export function receiveRelayReport(
+  run: TaskRun,
+  { begun, begun_at, rounds, problem, slept_ms = 0 }: RelayReport,
+): void {
   if (begun && !run.hasBegun) {
     run.hasBegun = true;
     run.times.mark('begun', begun_at);
     run.view.error = undefined;
   }
   if (problem && !run.hasBegun) run.view.error = problem;
+  run.rounds = rounds ?? run.rounds;
   if (run.deadline !== undefined) {
     run.setDeadline(run.deadline + Math.min(Math.max(0, slept_ms), LONGEST_SLEEP_MS));
   }

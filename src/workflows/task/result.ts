@@ -1,5 +1,5 @@
-import { isErrorCallback, type AnswerCallback, type Callback, type Usage } from '../../shared/callback.ts';
-import { questionOf, type TaskResult, type Tokens } from '../../shared/result.ts';
+import { isErrorCallback, type AnswerCallback, type Callback } from '../../shared/callback.ts';
+import { questionOf, tokensOf, type TaskResult } from '../../shared/result.ts';
 import { notificationId } from '../../shared/task-id.ts';
 import type { Outcome, TaskError } from '../../shared/task.ts';
 import { sayToolUses, sentenceFor } from '../../text/index.ts';
@@ -101,15 +101,5 @@ function answerOf(
     tokens: tokensOf(usage),
     finish_reason: choice?.finish_reason,
     ...(interruptions && { interruptions }),
-  };
-}
-
-function tokensOf(usage: Usage): Tokens {
-  return {
-    prompt: usage.prompt_tokens,
-    completion: usage.completion_tokens,
-    total: usage.total_tokens,
-    cached: usage.prompt_tokens_details?.cached_tokens,
-    reasoning: usage.completion_tokens_details?.reasoning_tokens,
   };
 }

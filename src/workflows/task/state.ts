@@ -5,6 +5,7 @@ import { isoSeconds } from '../../shared/format.ts';
 import type { QueuePosition } from '../../shared/limits.ts';
 import { taskMetrics } from '../../shared/metrics.ts';
 import { SEARCH_ATTRIBUTES } from '../../shared/names.ts';
+import { callsIn, type Rounds } from '../../shared/relay.ts';
 import type { TaskResult } from '../../shared/result.ts';
 import { viewOfAsked, type Task, type TaskState, type TaskStep, type TaskView } from '../../shared/task.ts';
 import { textFor, type Text } from '../../text/index.ts';
@@ -31,6 +32,8 @@ export class TaskRun {
   wasSent = false;
   /** Whether Kimi itself, and not only the relay, has the request. */
   hasBegun: boolean;
+  /** The calls of tools that the relay has reported. */
+  rounds: Rounds | undefined;
   /** The last saved result. */
   saved: TaskResult | undefined;
   /** Id of the pending notification: the task id, or `<id>-late`. */
@@ -83,7 +86,10 @@ export class TaskRun {
 
   /** Writes the task's current details in the Web UI. */
   updateDetails(): void {
-    setCurrentDetails(currentDetails(this.task, this.view, this.times.timings(), this.text));
+    const { text, rounds } = this;
+    const uses = this.saved?.tool_uses;
+    const tools = uses ? text.calls(callsIn(uses)) : rounds && text.rounds(rounds);
+    setCurrentDetails(currentDetails(this.task, this.view, this.times.timings(), text, tools));
   }
 
   setQueuePosition(position: QueuePosition): void {
