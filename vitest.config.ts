@@ -5,6 +5,8 @@ export default defineConfig({
   define: { KIMI_DISPATCH_VERSION: '"0.0.0"' },
   test: {
     include: ['test/!(e2e)/**/*.test.ts'],
+    // Also on a machine whose CI variable asks for colours: commands in the process of a test print what one without a terminal does.
+    env: { NO_COLOR: '1' },
     globalSetup: 'test/support/engine.ts',
     // A worker holds a native runtime: one process a file.
     pool: 'forks',

@@ -84,6 +84,11 @@ export function exitStatusStands(): void {
  * @param say the texts, in the user's language by then
  */
 export function watchStandardStreams(say: () => CliText): void {
+  // Tests run several commands in one process.
+  isTaskStarted = false;
+  awaited = undefined;
+  isOutputWanted = true;
+  named = undefined;
   process.stderr.on('error', () => {});
   process.stdout.once('error', ({ code }: NodeJS.ErrnoException) => {
     const isReadEnough = code === 'EPIPE';

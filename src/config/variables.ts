@@ -77,7 +77,8 @@ export const VARIABLES = {
 
   KIMI_LANG: { schema: oneOf('zh-TW', 'en').default('zh-TW'), example: 'en' },
   KIMI_RESULTS_DIR: {
-    schema: folder.default(join(homedir(), '.openclaw/workspace/kimi-dispatch/results')),
+    // The home when it is read: tests run commands of several homes in one process.
+    schema: folder.default(() => join(homedir(), '.openclaw/workspace/kimi-dispatch/results')),
     example: '~/.openclaw/workspace/kimi-dispatch/results',
   },
   KIMI_RESULTS_KEEP: { schema: age.optional(), example: '90d' },

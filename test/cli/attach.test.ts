@@ -5,7 +5,8 @@ import { expect, it } from 'vitest';
 import { readConfig } from '../../src/config/index.ts';
 import type { Counts, Upload } from '../../src/simulator/events.ts';
 import type { TaskFile } from '../../src/shared/task.ts';
-import { cleanHome, cli, up } from '../support/cli.ts';
+import { cleanHome, up } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { docx, pdf, scannedPdf, xlsx } from '../support/documents.ts';
 import { shared } from '../support/resources.ts';
 
@@ -44,22 +45,22 @@ async function sentFor(task_id: string): Promise<{ messages: string; uploads: Up
 /** Runs a command that starts a task, and waits for its answer. @returns the task's id */
 async function answered(...args: string[]): Promise<string> {
   const { env } = relayed();
-  const { stdout, stderr } = await cli([...args, '--json'], env);
+  const { stdout, stderr } = await inProcess([...args, '--json'], env);
   expect(stdout, stderr).toContain('task_id');
   const { task_id } = JSON.parse(stdout) as { task_id: string };
-  expect(await cli(['wait', task_id], env)).toMatchObject({ code: 0 });
+  expect(await inProcess(['wait', task_id], env)).toMatchObject({ code: 0 });
   return task_id;
 }
 
 it('documents go to Moonshot’s API, and texts with them; nothing is left there; status shows names and sizes', async () => {
   const { env, attach } = relayed();
-  const { stdout, stderr, code } = await cli(['dispatch', '--json', '-n', 'files', 'summary', ...attach], env);
+  const { stdout, stderr, code } = await inProcess(['dispatch', '--json', '-n', 'files', 'summary', ...attach], env);
   expect(code, stderr).toBe(0);
   const { task_id } = JSON.parse(stdout) as { task_id: string };
-  expect(await cli(['wait', task_id], env)).toMatchObject({ code: 0 });
-  const result = await cli(['result', task_id], env);
+  expect(await inProcess(['wait', task_id], env)).toMatchObject({ code: 0 });
+  const result = await inProcess(['result', task_id], env);
   expect(result.stdout).toContain('Quarterly figures');
-  const status = await cli(['status', task_id], env);
+  const status = await inProcess(['status', task_id], env);
   expect(status.stdout).toMatch(
     /Files +report\.pdf \(\d+ B\), 合約\.docx \(\d+ B\), 銷售\.xlsx \([\d.]+ K?B\), 筆記\.txt \(8 B\)/,
   );
@@ -72,7 +73,7 @@ it('a task that is repeated has its files, as has one that continues it: Kimi re
   const again = await answered('retry', first);
   const repeated = await sentFor(again);
   expect(repeated.messages).toBe(asked.messages);
-  expect((await cli(['status', again, '--json'], env)).stdout).toContain('"report.pdf"');
+  expect((await inProcess(['status', again, '--json'], env)).stdout).toContain('"report.pdf"');
 
   const followUp = await answered('dispatch', '--continue', first, 'and more');
   const continued = await sentFor(followUp);
@@ -80,14 +81,14 @@ it('a task that is repeated has its files, as has one that continues it: Kimi re
   const third = await answered('retry', followUp);
   const repeatedFollowUp = await sentFor(third);
   expect(repeatedFollowUp.messages).toBe(continued.messages);
-  expect((await cli(['status', third, '--json'], env)).stdout).toContain(`"continues": "${first}"`);
+  expect((await inProcess(['status', third, '--json'], env)).stdout).toContain(`"continues": "${first}"`);
   for (const { uploads } of [asked, repeated, continued, repeatedFollowUp])
     expect(uploads).toMatchObject(Array.from({ length: 3 }, () => ({ read: 1, deleted: true })));
 });
 
 it('a file that cannot be read is refused in a sentence, and nothing is started', async () => {
   const { env } = relayed();
-  const { code, stderr, stdout } = await cli(['dispatch', 'x', '--attach', process.execPath], env);
+  const { code, stderr, stdout } = await inProcess(['dispatch', 'x', '--attach', process.execPath], env);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toMatch(/^✗? ?.*node is (?:neither text|over)/);
 });
@@ -98,10 +99,10 @@ it('run reads documents itself where Kimi takes none; scanned pages go as pictur
   const form = '/ColorSpace /DeviceGray /BitsPerComponent 8';
   await writeFile(scan, scannedPdf([{ form, width: 2, height: 1, data: Buffer.from([0, 255]) }]));
   const asked = ['run', '--simulate', '--json', 'first line', ...attach, '--attach', scan];
-  const refused = await cli([...asked, '-m', 'moonshot-v1-128k'], env);
+  const refused = await inProcess([...asked, '-m', 'moonshot-v1-128k'], env);
   expect(refused).toMatchObject({ code: 2, stdout: '' });
   expect(refused.stderr).toMatch(/掃描\.pdf has scanned pages and no text.*-m kimi-k2\.6.*as pictures/s);
-  const { stdout, stderr, code } = await cli(asked, env);
+  const { stdout, stderr, code } = await inProcess(asked, env);
   expect(code, stderr).toBe(0);
   const { files, model } = JSON.parse(stdout) as { files?: TaskFile[]; model: string };
   expect(model).toBe(readConfig({}).KIMI_MODEL ?? 'kimi-k2.6');

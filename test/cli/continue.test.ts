@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { ResultStore } from '../../src/results/store.ts';
 import type { ResultFile } from '../../src/shared/result.ts';
 import type { Completion, Counts, ReceivedMessage } from '../../src/simulator/events.ts';
-import { cleanHome, cli, resultsOf, up, type Ended } from '../support/cli.ts';
+import { cleanHome, resultsOf, up, type Ended } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { shared } from '../support/resources.ts';
 
 const KEYS = 'a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=';
@@ -21,7 +22,7 @@ function home(): Record<string, string> {
 }
 
 async function run(...args: string[]): Promise<Ended> {
-  return await cli(args, home());
+  return await inProcess(args, home());
 }
 
 async function answered(...args: string[]): Promise<ResultFile> {

@@ -11,6 +11,7 @@ import { ResultStore } from '../../src/results/store.ts';
 import type { StackState } from '../../src/stack/state.ts';
 import { pendingOf, type ResultFile } from '../../src/shared/result.ts';
 import { cleanHome, cli, onTerminal, resultsOf, up, type Ended } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { serve, shared, until } from '../support/resources.ts';
 
 const home = shared(async () => {
@@ -20,7 +21,7 @@ const home = shared(async () => {
 });
 
 async function run(...args: string[]): Promise<Ended> {
-  return await cli(args, home());
+  return await inProcess(args, home());
 }
 
 async function started(...args: string[]): Promise<string> {
@@ -190,14 +191,14 @@ describe('status without a task', () => {
 
   it('says that nothing runs, and lists what is saved', async () => {
     const env = await cleanHome({ KIMI_LANG: 'en' });
-    expect(await cli(['status'], env)).toMatchObject({
+    expect(await inProcess(['status'], env)).toMatchObject({
       code: 5,
       stdout: 'No service is running; start it with kimi-dispatch up --detach.\n',
     });
     const older = { task_id: 'kimi-1707654321-7', task_name: 'saved', status: 'done', model: 'kimi-k2.6' } as const;
     await new ResultStore(resultsOf(env)).persist({ ...older, output: 'x', created_at: '2026-02-17T15:30:00Z' });
-    expect(await cli(['status'], env)).toMatchObject({ code: 5, stdout: expect.stringContaining('saved') });
-    const { stdout } = await cli(['status', '--json'], env);
+    expect(await inProcess(['status'], env)).toMatchObject({ code: 5, stdout: expect.stringContaining('saved') });
+    const { stdout } = await inProcess(['status', '--json'], env);
     expect(JSON.parse(stdout)).toMatchObject({ running: false, tasks: [{ task_name: 'saved' }] });
   });
 
@@ -208,17 +209,17 @@ describe('status without a task', () => {
     await new ResultStore(resultsOf(env)).recordPending(pendingOf(open, '2026-02-17T15:30:00Z'));
     const again = 'kimi-dispatch up --detach --simulate';
     const said = lang === 'en' ? 'must not be dispatched again' : '請不要重新派發';
-    const status = await cli(['status'], env);
+    const status = await inProcess(['status'], env);
     expect(status).toMatchObject({ code: 5, stdout: expect.stringMatching(new RegExp(`${task_id} +owner `)) });
     expect(status.stdout).toContain(said);
     expect(status.stdout).toContain(lang === 'en' ? 'so they may time out' : '所以這些任務可能逾時');
-    const list = await cli(['list'], env);
+    const list = await inProcess(['list'], env);
     expect(list).toMatchObject({ code: 5, stdout: expect.stringContaining('owner') });
     expect(list.stderr).toContain(said);
     const known = lang === 'en' ? 'It continues when they run again' : '服務再次執行';
     for (const command of ['status', 'result', 'wait', 'watch', 'cancel', 'retry']) {
       for (const word of ['owner', 'own', 'last', '8', task_id]) {
-        const { code, stderr } = await cli([command, word], env);
+        const { code, stderr } = await inProcess([command, word], env);
         expect({ command, word, code, stderr }).toMatchObject({ code: 5, stderr: expect.stringContaining(known) });
         expect(stderr).toContain(task_id);
         expect(stderr).toContain(again);
@@ -229,24 +230,24 @@ describe('status without a task', () => {
   it('of an unused home mentions no stack that ran there; prune removes nothing', async () => {
     const env = await cleanHome({ KIMI_LANG: 'en' });
     for (const args of [['list'], ['wait', 'last'], ['limits']]) {
-      const { code, stderr } = await cli(args, env);
+      const { code, stderr } = await inProcess(args, env);
       expect({ args, code }).toEqual({ args, code: 5 });
       expect(stderr).toContain('Run kimi-dispatch up --detach first');
       expect(stderr).not.toContain('does not exist');
     }
-    expect(await cli(['prune', '--older-than', '90d'], env)).toMatchObject({
+    expect(await inProcess(['prune', '--older-than', '90d'], env)).toMatchObject({
       code: 0,
       stdout: 'Removed 0 old acknowledged results.\n',
     });
     await mkdir(resultsOf(env), { recursive: true });
-    expect((await cli(['limits'], env)).stderr).toContain('does not exist; if it was removed while a stack ran');
+    expect((await inProcess(['limits'], env)).stderr).toContain('does not exist; if it was removed while a stack ran');
   });
 
   it.each(['nosuch', 'kimi-1-1'])(
     'run --continue %s, which has no result, is refused before anything starts',
     async (word) => {
       const env = await cleanHome({ KIMI_LANG: 'en' });
-      expect(await cli(['run', '--simulate', '--continue', word, 'x'], env)).toMatchObject({
+      expect(await inProcess(['run', '--simulate', '--continue', word, 'x'], env)).toMatchObject({
         code: 4,
         stdout: '',
         stderr: expect.stringContaining(`No task is called ${word}`),
@@ -260,9 +261,9 @@ describe('status without a task', () => {
     const made = { output: 'x', prompt: 'q', simulated: true, created_at: '2026-02-17T15:30:00Z' } as const;
     await new ResultStore(resultsOf(env)).persist({ ...older, ...made });
     const again = 'kimi-dispatch up --detach --simulate';
-    expect((await cli(['status'], env)).stdout).toContain(`run ${again} to list`);
-    expect((await cli(['list'], env)).stderr).toContain(`run ${again} to list`);
-    expect(await cli(['result', 'beta'], env)).toMatchObject({
+    expect((await inProcess(['status'], env)).stdout).toContain(`run ${again} to list`);
+    expect((await inProcess(['list'], env)).stderr).toContain(`run ${again} to list`);
+    expect(await inProcess(['result', 'beta'], env)).toMatchObject({
       code: 5,
       stderr: expect.stringMatching(new RegExp(`^Task beta: No services run from .* Run ${again} first;`)),
     });
@@ -271,12 +272,12 @@ describe('status without a task', () => {
       ['dispatch', 'more'],
       ['dispatch', 'more', '--continue', 'last'],
     ]) {
-      const { code, stderr } = await cli(args, env);
+      const { code, stderr } = await inProcess(args, env);
       expect({ args, code, stderr }).toMatchObject({ code: 5, stderr: expect.stringContaining(`Run ${again} first;`) });
       expect(stderr).not.toContain('Dispatching');
     }
-    expect((await cli(['status', 'kimi-1-1'], env)).stderr).toMatch(/^Task kimi-1-1: No services run from /);
-    expect((await cli(['list'], { ...env, KIMI_API_KEY: 'sk-x' })).stderr).toContain(
+    expect((await inProcess(['status', 'kimi-1-1'], env)).stderr).toMatch(/^Task kimi-1-1: No services run from /);
+    expect((await inProcess(['list'], { ...env, KIMI_API_KEY: 'sk-x' })).stderr).toContain(
       'run kimi-dispatch up --detach to',
     );
   });
@@ -383,21 +384,6 @@ describe('rm', () => {
     expect(await run('rm', task_id, '--yes')).toMatchObject({ code: 9, stderr: expect.stringContaining('cancel') });
     expect((await run('status', task_id)).stdout).toContain('kept');
   });
-
-  it('says of a task that notifies how that ends, and nothing else', async () => {
-    const env = await cleanHome({ KIMI_LANG: 'en', KIMI_ACK: 'agent' });
-    await up(env, '--simulate');
-    const { stdout } = await cli(['dispatch', '--json', 'x [[simulate: delay=0]]'], env);
-    const { task_id } = JSON.parse(stdout) as { task_id: string };
-    expect(await cli(['wait', task_id], env)).toMatchObject({ code: 0 });
-    const { code, stderr } = await cli(['rm', task_id, '--yes'], env);
-    expect(code).toBe(9);
-    expect(stderr).toBe(
-      `Task ${task_id} has a result and is still notifying, so nothing was removed. Acknowledge it first: kimi-dispatch ack ${task_id}.\n`,
-    );
-    expect(await cli(['ack', task_id], env)).toMatchObject({ code: 0 });
-    await until(async () => (await cli(['rm', task_id, '--yes'], env)).code === 0);
-  });
 });
 
 function of(to: string): string[] {
@@ -452,27 +438,51 @@ it('prune removes acknowledged results of that age only', async () => {
   expect(await run('prune')).toMatchObject({ code: 2 });
 });
 
-it('a pruned task is no longer the latest one; wait and status say that its file was removed', async () => {
-  const env = await cleanHome({ KIMI_LANG: 'en' });
-  await up(env, '--simulate');
-  const { stdout } = await cli(['dispatch', '--json', 'x [[simulate: delay=0]]'], env);
-  const { task_id } = JSON.parse(stdout) as { task_id: string };
-  await cli(['wait', task_id], env);
-  await until(async () => (await cli(['status', task_id, '--json'], env)).stdout.includes('"step": "closed"'));
-  await utimes(new ResultStore(resultsOf(env)).resultPath(task_id), 0, 0);
-  expect(await cli(['prune', '--older-than', '90d', '--yes'], env)).toMatchObject({ code: 0 });
-  expect(await cli(['result'], env)).toMatchObject({ code: 9, stderr: 'There is no result yet.\n' });
-  const waited = await cli(['wait', task_id], env);
-  expect(waited).toMatchObject({ code: 3, stderr: expect.stringContaining('was removed') });
-  expect(waited.stderr).not.toContain('KIMI_RESULTS_DIR');
-  const status = (await cli(['status', task_id], env)).stdout;
-  expect(status).toMatch(
-    new RegExp(`^Result +\\S*${task_id}\\.json \\(removed, e\\.g\\. by prune, or damaged\\)$`, 'm'),
-  );
+describe('where the agent acknowledges, the only task', () => {
+  const agents = shared(async () => {
+    const env = await cleanHome({ KIMI_LANG: 'en', KIMI_ACK: 'agent' });
+    await up(env, '--simulate');
+    return env;
+  });
+
+  async function notifying(): Promise<string> {
+    const { stdout } = await inProcess(['dispatch', '--json', 'x [[simulate: delay=0]]'], agents());
+    const { task_id } = JSON.parse(stdout) as { task_id: string };
+    expect(await inProcess(['wait', task_id], agents())).toMatchObject({ code: 0 });
+    return task_id;
+  }
+
+  it('says to rm how its notification ends, and nothing else', async () => {
+    const task_id = await notifying();
+    const { code, stderr } = await inProcess(['rm', task_id, '--yes'], agents());
+    expect(code).toBe(9);
+    expect(stderr).toBe(
+      `Task ${task_id} has a result and is still notifying, so nothing was removed. Acknowledge it first: kimi-dispatch ack ${task_id}.\n`,
+    );
+    expect(await inProcess(['ack', task_id], agents())).toMatchObject({ code: 0 });
+    await until(async () => (await inProcess(['rm', task_id, '--yes'], agents())).code === 0);
+  });
+
+  it('is no longer the latest one once it is pruned; wait and status say that its file was removed', async () => {
+    const env = agents();
+    const task_id = await notifying();
+    expect(await inProcess(['ack', task_id], env)).toMatchObject({ code: 0 });
+    await until(async () => (await inProcess(['status', task_id, '--json'], env)).stdout.includes('"step": "closed"'));
+    await utimes(new ResultStore(resultsOf(env)).resultPath(task_id), 0, 0);
+    expect(await inProcess(['prune', '--older-than', '90d', '--yes'], env)).toMatchObject({ code: 0 });
+    expect(await inProcess(['result'], env)).toMatchObject({ code: 9, stderr: 'There is no result yet.\n' });
+    const waited = await inProcess(['wait', task_id], env);
+    expect(waited).toMatchObject({ code: 3, stderr: expect.stringContaining('was removed') });
+    expect(waited.stderr).not.toContain('KIMI_RESULTS_DIR');
+    const status = (await inProcess(['status', task_id], env)).stdout;
+    expect(status).toMatch(
+      new RegExp(`^Result +\\S*${task_id}\\.json \\(removed, e\\.g\\. by prune, or damaged\\)$`, 'm'),
+    );
+  });
 });
 
 it('version prints what --version does', async () => {
-  const version = await run('version');
+  const version = await cli(['version'], home());
   expect(version).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
-  expect((await run('--version')).stdout).toBe(version.stdout);
+  expect((await cli(['--version'], home())).stdout).toBe(version.stdout);
 });

@@ -8,7 +8,8 @@ import { describe, expect, inject, it } from 'vitest';
 import { fields, harmless, withoutControls } from '../../src/cli/output/terminal.ts';
 import type { Callback } from '../../src/shared/callback.ts';
 import { passOn } from '../support/callback.ts';
-import { cleanHome, cli, resultsOf } from '../support/cli.ts';
+import { cleanHome, resultsOf } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { openWorld } from '../support/world.ts';
 
 /** Characters that control a terminal or reorder a line, except line ends. */
@@ -54,7 +55,7 @@ describe('in every command', () => {
   /** Runs each command for the task. @returns the output of each, by its arguments. */
   async function printed(env: Record<string, string>, task_id: string, commands: string[][]) {
     const said = commands.map(async ([name = '', ...options]) => {
-      const { stdout, stderr } = await cli([name, ...(takesTask.has(name) ? [task_id] : []), ...options], env);
+      const { stdout, stderr } = await inProcess([name, ...(takesTask.has(name) ? [task_id] : []), ...options], env);
       return [[name, ...options].join(' '), stdout + stderr] as const;
     });
     return await Promise.all(said);
@@ -77,14 +78,14 @@ describe('in every command', () => {
       KIMI_RESULTS_DIR: world.results.folder,
     });
     // Visibility is updated shortly after the task.
-    await expect.poll(async () => (await cli(['list'], env)).stdout).toContain('失敗');
+    await expect.poll(async () => (await inProcess(['list'], env)).stdout).toContain('失敗');
     for (const [words, text] of await printed(env, task_id, [...COMMANDS, ...inJson])) {
       expect(text, words).not.toMatch(DRIVES);
       expect(text, words).toContain('hidden');
       // The forged line is not a line of its own.
       expect(text, words).not.toMatch(/^State {2}done/m);
     }
-    const json = JSON.parse((await cli(['status', task_id, '--json'], env)).stdout) as { model: string };
+    const json = JSON.parse((await inProcess(['status', task_id, '--json'], env)).stdout) as { model: string };
     expect(json.model).toBe(HOSTILE);
   });
 

@@ -9,7 +9,8 @@ import { ResultStore } from '../../src/results/store.ts';
 import { DIST } from '../../src/service/files.ts';
 import type { TaskResult } from '../../src/shared/result.ts';
 import { when } from '../../src/cli/output/time.ts';
-import { cleanHome, cli, launch, resultsOf, type Ended } from '../support/cli.ts';
+import { cleanHome, launch, resultsOf, type Ended } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { shared } from '../support/resources.ts';
 
 const keysOf = (id: string, byte: number): string => `${id}:${Buffer.alloc(32, byte).toString('base64')}`;
@@ -49,7 +50,7 @@ const home = shared(async () => {
 });
 
 async function run(...args: string[]): Promise<Ended> {
-  return await cli(args, home());
+  return await inProcess(args, home());
 }
 
 describe('export', () => {
@@ -114,7 +115,7 @@ describe('export', () => {
   });
 
   it('without the key writes the answers, and says so', async () => {
-    const { code, stdout, stderr } = await cli(['export', '--json', '--name', 'chips'], {
+    const { code, stdout, stderr } = await inProcess(['export', '--json', '--name', 'chips'], {
       ...home(),
       KIMI_PAYLOAD_KEYS: keysOf('other', 2),
     });

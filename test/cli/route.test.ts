@@ -6,7 +6,8 @@ import { taskIdOf } from '../../src/tasks/task-id.ts';
 import { PLUGIN_WAKE_PATH, type PluginWake } from '../../src/notify/protocol.ts';
 import { isSameChat, messageKey, readRoute } from '../../src/shared/chat.ts';
 import { serveAnswer } from '../support/answering.ts';
-import { cleanHome, cli } from '../support/cli.ts';
+import { cleanHome } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { openWorld } from '../support/world.ts';
 
 const ROUTE = { channel: 'telegram', to: '4242', account_id: 'default', session_key: 'agent:main:main' };
@@ -125,7 +126,7 @@ describe('a chat', () => {
       KIMI_MAX_TASKS_PER_CHAT_HOUR: '2',
     });
     const dispatch = async (to: string) =>
-      await cli(['dispatch', '-p', 'x', '--route', JSON.stringify({ channel: 'telegram', to })], env);
+      await inProcess(['dispatch', '-p', 'x', '--route', JSON.stringify({ channel: 'telegram', to })], env);
     for (let most = 0; most < 2; most += 1) expect(await dispatch('1')).toMatchObject({ code: 0 });
     await expect
       .poll(async () => await dispatch('1'))
@@ -135,10 +136,11 @@ describe('a chat', () => {
         stderr: expect.stringMatching(/一小時內的 2 個任務已用完.*請在 60 分鐘後再試/),
       });
     expect(await dispatch('2')).toMatchObject({ code: 0 });
-    expect(await cli(['dispatch', '-p', 'x'], env)).toMatchObject({ code: 0 });
+    expect(await inProcess(['dispatch', '-p', 'x'], env)).toMatchObject({ code: 0 });
     // A redelivered message starts none.
     const route = { channel: 'telegram', to: '3', message: { id: '1', at: Date.now() } };
-    const again = async () => await cli(['dispatch', '-p', 'x', '-n', 'own', '--route', JSON.stringify(route)], env);
+    const again = async () =>
+      await inProcess(['dispatch', '-p', 'x', '-n', 'own', '--route', JSON.stringify(route)], env);
     expect(await again()).toMatchObject({ code: 0, stdout: expect.stringContaining('：own\n') });
     expect(await dispatch('3')).toMatchObject({ code: 0 });
     await expect.poll(async () => (await dispatch('3')).code).toBe(11);

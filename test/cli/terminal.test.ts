@@ -16,7 +16,8 @@ import { DIST } from '../../src/service/files.ts';
 import { whyIn } from '../../src/tasks/look-up.ts';
 import { textFor } from '../../src/text/index.ts';
 import { passOn } from '../support/callback.ts';
-import { cleanHome, cli, resultsOf } from '../support/cli.ts';
+import { cleanHome, resultsOf } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { temporaryFolder } from '../support/resources.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -36,7 +37,7 @@ describe('list', () => {
       KIMI_RESULTS_DIR: world.results.folder,
     });
     const names = async (...options: string[]): Promise<string[]> => {
-      const { code, stdout, stderr } = await cli(['list', '--json', ...options], env);
+      const { code, stdout, stderr } = await inProcess(['list', '--json', ...options], env);
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       return (JSON.parse(stdout) as { task_name: string }[]).map(({ task_name }) => task_name).toSorted();
     };
@@ -50,8 +51,8 @@ describe('list', () => {
     expect(await names('--model', 'kimi-k3')).toEqual(['poem']);
     expect(await names('--since', '1h', '--status', 'done', '--name', 'cal')).toEqual(['calculator']);
     expect(await names('--since', '1h', '-l', '1')).toHaveLength(1);
-    expect((await cli(['list', '--name', 'nobody'], env)).stdout).toBe('沒有這樣的任務。\n');
-    const wrong = await cli(['list', '--status', 'lost'], env);
+    expect((await inProcess(['list', '--name', 'nobody'], env)).stdout).toBe('沒有這樣的任務。\n');
+    const wrong = await inProcess(['list', '--status', 'lost'], env);
     expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('dispatched（等待回覆）、done（完成）') });
   });
 });
@@ -61,14 +62,14 @@ describe('help', () => {
     ['zh-TW', '用法： kimi-dispatch usage [選項]', /--since <TIME> .*30d、12h（預設：30d）\n/],
     ['en', 'Usage: kimi-dispatch usage [options]', /--since <TIME> .*\(default: 30d\)\n/],
   ])('in %s has options and defaults in its language', async (KIMI_LANG, usage, since) => {
-    const { stdout } = await cli(['usage', '--help'], await cleanHome({ KIMI_LANG }));
+    const { stdout } = await inProcess(['usage', '--help'], await cleanHome({ KIMI_LANG }));
     expect(stdout).toContain(usage);
     expect(stdout).toMatch(since);
     expect(/\[options\]|default/.test(stdout)).toBe(KIMI_LANG === 'en');
   });
 
   it('in zh-TW lists the commands, with their descriptions in one column', async () => {
-    const { stdout } = await cli(['--help'], await cleanHome());
+    const { stdout } = await inProcess(['--help'], await cleanHome());
     expect(stdout).not.toMatch(/\[options\]|\[command\]/);
     const columnOf = (name: string, description: string): number => {
       const line = stdout.split('\n').find((one) => one.startsWith(`  ${name}`)) ?? '';
@@ -213,8 +214,8 @@ describe('result', () => {
 
   it('prints the answer unchanged into a pipe, with a line end; with --raw, without one', async () => {
     const { env } = await withResult();
-    expect((await cli(['result', 'kimi-1-1'], env)).stdout).toBe(`${OUTPUT}\n`);
-    expect((await cli(['result', 'kimi-1-1', '--raw'], env)).stdout).toBe(OUTPUT);
+    expect((await inProcess(['result', 'kimi-1-1'], env)).stdout).toBe(`${OUTPUT}\n`);
+    expect((await inProcess(['result', 'kimi-1-1', '--raw'], env)).stdout).toBe(OUTPUT);
   });
 
   it('formats Markdown in a terminal, without terminal controls from the answer', async () => {
@@ -231,23 +232,23 @@ describe('result', () => {
   it('writes the code of a language to files, and overwrites none', async () => {
     const { env, folder } = await withResult();
     const python = ['result', 'kimi-1-1', '--code', 'Python', '-o', folder];
-    expect(await cli(python, env)).toMatchObject({
+    expect(await inProcess(python, env)).toMatchObject({
       code: 0,
       stdout: `${join(folder, 'my-calculator-1.py')}\n${join(folder, 'my-calculator-2.py')}\n`,
     });
     expect(await readFile(join(folder, 'my-calculator-2.py'), 'utf8')).toBe('print(2)\n');
-    expect((await cli(['result', 'kimi-1-1', '--code', 'sh', '-o', folder], env)).code).toBe(0);
+    expect((await inProcess(['result', 'kimi-1-1', '--code', 'sh', '-o', folder], env)).code).toBe(0);
     expect(await readdir(folder)).toEqual(['my-calculator-1.py', 'my-calculator-2.py', 'my-calculator.sh']);
-    expect(await cli(python, env)).toMatchObject({
+    expect(await inProcess(python, env)).toMatchObject({
       code: 3,
       stderr: expect.stringContaining('exists and was not overwritten'),
     });
     const file = join(folder, 'my-calculator.sh');
-    expect(await cli(['result', 'kimi-1-1', '--code', 'sh', '-o', file], env)).toMatchObject({
+    expect(await inProcess(['result', 'kimi-1-1', '--code', 'sh', '-o', file], env)).toMatchObject({
       code: 3,
       stderr: `Cannot write code to ${file} (it exists). Choose a writable folder with -o.\n`,
     });
-    expect(await cli(['result', 'kimi-1-1', '--code', 'rust', '-o', folder], env)).toMatchObject({
+    expect(await inProcess(['result', 'kimi-1-1', '--code', 'rust', '-o', folder], env)).toMatchObject({
       code: 2,
       stderr: 'The answer has no code block in rust, so no file was written. It has some in: python, py, bash.\n',
     });
@@ -273,7 +274,7 @@ describe('the id of a notification', () => {
       KIMI_RESULTS_DIR: world.results.folder,
     });
     const { output = '' } = (await world.results.read(task_id)) ?? {};
-    const run = async (name: string) => await cli([name, `${task_id}${end}`], env);
+    const run = async (name: string) => await inProcess([name, `${task_id}${end}`], env);
     expect(await run('result')).toEqual({ code: 0, stdout: `${output.trimEnd()}\n`, stderr: '' });
     expect(await run('status')).toMatchObject({ code: 0, stdout: expect.stringContaining(task_id) });
     expect(await run('watch')).toMatchObject({ code: 0, stdout: expect.stringContaining('calculator') });
@@ -287,7 +288,7 @@ describe('the id of a notification', () => {
 
 describe('completion', () => {
   it.each(['bash', 'zsh', 'fish'])('prints a script for %s', async (shell) => {
-    const { code, stdout } = await cli(['completion', shell], await cleanHome());
+    const { code, stdout } = await inProcess(['completion', shell], await cleanHome());
     expect(code).toBe(0);
     expect(stdout).toContain('kimi-dispatch complete --');
   });
@@ -299,7 +300,7 @@ describe('completion', () => {
       await writeFile(join(resultsOf(env), name), '{}');
     }
     const offers = async (...words: string[]): Promise<string[]> =>
-      (await cli(['complete', '--', ...words], env)).stdout.split('\n').map((line) => line.split('\t')[0] ?? '');
+      (await inProcess(['complete', '--', ...words], env)).stdout.split('\n').map((line) => line.split('\t')[0] ?? '');
     expect(await offers('dis')).toContain('dispatch');
     expect(await offers('list', '--st')).toContain('--status');
     expect(await offers('cancel', '')).toEqual(['kimi-2-1', 'kimi-1-1', ':4', '']);
@@ -324,7 +325,7 @@ describe('completion', () => {
   });
 
   it('names the supported shells', async () => {
-    expect(await cli(['completion', 'tcsh'], await cleanHome({ KIMI_LANG: 'en' }))).toMatchObject({
+    expect(await inProcess(['completion', 'tcsh'], await cleanHome({ KIMI_LANG: 'en' }))).toMatchObject({
       code: 2,
       stderr: 'The value of tcsh is invalid; it must be one of zsh, bash, fish, powershell.\n',
     });
@@ -345,7 +346,7 @@ it('an error message of Kimi cannot control the terminal', async () => {
     KIMI_RESULTS_DIR: world.results.folder,
   });
   const said = await Promise.all(
-    ['status', 'result', 'watch'].map(async (command) => await cli([command, task_id], env)),
+    ['status', 'result', 'watch'].map(async (command) => await inProcess([command, task_id], env)),
   );
   for (const { stdout, stderr } of said) {
     expect(stdout + stderr).toContain('red [31m  line  overwritten');

@@ -8,7 +8,8 @@ import { MODELS } from '../../src/kimi/models.ts';
 import { requestFor } from '../../src/kimi/request.ts';
 import { readRequest } from '../../src/simulator/validation.ts';
 import { UNREACHABLE } from '../support/answering.ts';
-import { cleanHome, cli } from '../support/cli.ts';
+import { cleanHome } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { serve } from '../support/resources.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -49,7 +50,7 @@ const listOf = (...ids: string[]): object => ({ object: 'list', data: ids.map((i
 const UNAUTHORIZED = { error: { type: 'invalid_authentication_error', message: `Invalid Authentication: ${KEY}` } };
 
 async function run(command: string[], env: Record<string, string>) {
-  const ended = await cli(command, await cleanHome({ TEMPORAL_ADDRESS: '127.0.0.1:1', ...env }));
+  const ended = await inProcess(command, await cleanHome({ TEMPORAL_ADDRESS: '127.0.0.1:1', ...env }));
   expect(ended.stdout + ended.stderr).not.toContain(KEY);
   return ended;
 }

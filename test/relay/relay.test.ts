@@ -17,7 +17,8 @@ import { sign } from '../../src/webhook/signature.ts';
 import { answerTo, reasoningOn } from '../../src/simulator/answers.ts';
 import { lazyClient } from '../../src/temporal/client.ts';
 import { failureOf, serveAnswer } from '../support/answering.ts';
-import { cleanHome, cli } from '../support/cli.ts';
+import { cleanHome } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { freePort } from '../support/engine.ts';
 import { openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
 import { NO_FILES, RELAY_TOKEN, SECRET, serve, shared, silent, until } from '../support/resources.ts';
@@ -195,14 +196,14 @@ describe('a task through the relay', () => {
     const env = await commandLineOf(world);
     // Two attempts take longer than the deadline.
     const { retrying } = await until(async () => {
-      const status = JSON.parse((await cli(['status', started.task_id, '--json'], env)).stdout) as Found;
+      const status = JSON.parse((await inProcess(['status', started.task_id, '--json'], env)).stdout) as Found;
       return (status.retrying?.attempt ?? 0) > 2 && status;
     });
     expect(retrying?.why).toContain('ECONNREFUSED');
-    expect((await cli(['status', started.task_id], env)).stdout).toMatch(
+    expect((await inProcess(['status', started.task_id], env)).stdout).toMatch(
       /目前狀況 .*連不上；沒有送出任何請求（http.*：那裡沒有程式在監聽）；第 \d+ 次嘗試/,
     );
-    expect((await cli(['list'], env)).stdout).toMatch(/那裡沒有程式在監聽）；第 \d+/);
+    expect((await inProcess(['list'], env)).stdout).toMatch(/那裡沒有程式在監聽）；第 \d+/);
     const waiting = await world.view(started);
     expect(waiting).toMatchObject({ state: 'dispatched', step: 'waiting', error: { type: 'unreachable' } });
     expect(waiting).not.toHaveProperty('deadline');
@@ -239,7 +240,7 @@ describe('a task through the relay', () => {
     );
     await until(async () => (await world.view(started)).step === 'awaiting_late_answer');
     const notified = world.counts.wakes.length;
-    const { code, stdout } = await cli(['cancel', started.task_id], await commandLineOf(world));
+    const { code, stdout } = await inProcess(['cancel', started.task_id], await commandLineOf(world));
     expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('連線已關閉。已收到的部分') });
     expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });
     expect(completionsOf(world, 'given-up')).toMatchObject([{ ended: 'left' }]);
@@ -248,7 +249,7 @@ describe('a task through the relay', () => {
     expect(result?.partial_output?.length).toBeGreaterThan(10);
     expect(result?.tokens?.completion).toBeGreaterThan(1);
     expect(world.counts.wakes).toHaveLength(notified);
-    expect(await cli(['cancel', started.task_id], await commandLineOf(world))).toMatchObject({ code: 10 });
+    expect(await inProcess(['cancel', started.task_id], await commandLineOf(world))).toMatchObject({ code: 10 });
   });
 
   it('that is cancelled closes the connection, stores the text so far, and ends', async () => {
@@ -286,15 +287,15 @@ describe('a task that is abandoned after its deadline', () => {
     const started = await world.start('x', { timeout_ms: 500, ack: 'agent' });
     const env = await commandLineOf(world);
     await until(async () => (await world.view(started)).step === 'awaiting_acknowledgement');
-    const { code, stdout } = await cli(['cancel', started.task_id], env);
+    const { code, stdout } = await inProcess(['cancel', started.task_id], env);
     expect({ code, stdout }).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('連線已關閉。還沒有收到任何內容。'),
     });
     await requestOf(world, started.task_id).result();
-    expect(await cli(['ack', started.task_id], env)).toMatchObject({ code: 0 });
+    expect(await inProcess(['ack', started.task_id], env)).toMatchObject({ code: 0 });
     expect(await world.handle(started).result()).toMatchObject({ acknowledged: true });
-    expect((await cli(['status', started.task_id], env)).stdout).toMatch(/已通知 Agent\s+是/);
+    expect((await inProcess(['status', started.task_id], env)).stdout).toMatch(/已通知 Agent\s+是/);
   });
 });
 

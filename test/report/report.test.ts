@@ -10,7 +10,8 @@ import { compact, elapsed, inSeconds, price, share } from '../../src/report/form
 import { escapeHtml, html, trusted } from '../../src/report/html.ts';
 import { pageOf } from '../../src/report/page.ts';
 import { sectionsOf } from '../../src/report/sections.ts';
-import { cleanHome, cli, up } from '../support/cli.ts';
+import { cleanHome, up } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { temporaryFolder, until } from '../support/resources.ts';
 
 const HOUR = 3_600_000;
@@ -325,7 +326,7 @@ const recent = (ageMs = 0): ResultFile =>
 describe('the command', () => {
   it('writes report.html into the current folder, without the engine, in both languages', async () => {
     const env = await cleanHome({ KIMI_RESULTS_DIR: await folderOf(recent()), TEMPORAL_ADDRESS: '127.0.0.1:1' });
-    expect(await cli(['report'], env)).toEqual({
+    expect(await inProcess(['report'], env)).toEqual({
       code: 0,
       stdout: '已寫入報告：~/report.html（1 個任務）\n',
       stderr: '',
@@ -333,7 +334,7 @@ describe('the command', () => {
     const chinese = await readFile(join(env['HOME'] ?? '', 'report.html'), 'utf8');
     expect(chinese).toMatch(/<html lang="zh-Hant-TW">[\s\S]*calculator/);
     expect(chinese).toContain('連不上引擎');
-    expect(await cli(['report'], { ...env, KIMI_LANG: 'en' })).toMatchObject({
+    expect(await inProcess(['report'], { ...env, KIMI_LANG: 'en' })).toMatchObject({
       stdout: 'Report written: ~/report.html (1 task)\n',
     });
     expect(await readFile(join(env['HOME'] ?? '', 'report.html'), 'utf8')).toMatch(/<html lang="en">/);
@@ -343,12 +344,12 @@ describe('the command', () => {
     const folder = await folderOf(recent(), recent(2 * DAY));
     await writeFile(join(folder, 'kimi-1-1.json'), '{');
     const env = await cleanHome({ KIMI_RESULTS_DIR: folder, TEMPORAL_ADDRESS: '127.0.0.1:1', KIMI_LANG: 'en' });
-    expect(await cli(['report', '--since', '1d', '-o', 'of a day.html'], env)).toMatchObject({
+    expect(await inProcess(['report', '--since', '1d', '-o', 'of a day.html'], env)).toMatchObject({
       code: 0,
       stdout: 'Report written: ~/of a day.html (1 task)\n',
       stderr: '1 file is damaged and not counted.\n',
     });
-    const { stdout } = await cli(['report', '--since', '3d', '-o', '-'], env);
+    const { stdout } = await inProcess(['report', '--since', '3d', '-o', '-'], env);
     expect(stdout).toMatch(/^<!doctype html>[\s\S]*<\/html>\s*$/);
   });
 
@@ -356,7 +357,7 @@ describe('the command', () => {
     const env = await cleanHome({ TEMPORAL_ADDRESS: '127.0.0.1:1', KIMI_LANG: 'en' });
     const bin = await temporaryFolder();
     const { PATH: _path, ...bare } = env;
-    expect(await cli(['report', '--open'], { ...bare, PATH: bin })).toMatchObject({
+    expect(await inProcess(['report', '--open'], { ...bare, PATH: bin })).toMatchObject({
       code: 0,
       stderr: expect.stringMatching(
         /^Cannot open a browser, since (?:xdg-)?open is missing; open ~\/report\.html yourself\.\n$/,
@@ -370,7 +371,7 @@ describe('the command', () => {
       );
       await chmod(join(bin, opener), 0o755);
     }
-    expect(await cli(['report', '--open'], { ...bare, PATH: bin })).toMatchObject({ code: 0, stderr: '' });
+    expect(await inProcess(['report', '--open'], { ...bare, PATH: bin })).toMatchObject({ code: 0, stderr: '' });
     expect(await until(async () => await readFile(opened, 'utf8').catch(() => false))).toMatch(/\/report\.html\n$/);
   });
 
@@ -381,7 +382,7 @@ describe('the command', () => {
     [['-o', '-', '--open'], 2, '--open'],
   ])('refuses %j', async (args, code, sentence) => {
     const env = await cleanHome({ TEMPORAL_ADDRESS: '127.0.0.1:1' });
-    const refused = await cli(['report', ...args], env);
+    const refused = await inProcess(['report', ...args], env);
     expect(refused).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(sentence) });
     expect(refused.stderr.trim().split('\n')).toHaveLength(1);
   });
@@ -390,7 +391,7 @@ describe('the command', () => {
     const folder = join(await temporaryFolder(), 'results');
     await writeFile(folder, 'no folder');
     const env = await cleanHome({ KIMI_RESULTS_DIR: folder, TEMPORAL_ADDRESS: '127.0.0.1:1', KIMI_LANG: 'en' });
-    expect(await cli(['report'], env)).toMatchObject({
+    expect(await inProcess(['report'], env)).toMatchObject({
       code: 3,
       stdout: '',
       stderr: expect.stringMatching(
@@ -404,9 +405,9 @@ describe('the command', () => {
     const { state } = await up(env, '--simulate');
     const file = join(env['HOME'] ?? '', 'rows.txt');
     await writeFile(file, 'x [[simulate: drop=1]]');
-    const { stdout } = await cli(['dispatch', '--map', file, '-p', '{{text}}', '-n', 'waits', '--json'], env);
+    const { stdout } = await inProcess(['dispatch', '--map', file, '-p', '{{text}}', '-n', 'waits', '--json'], env);
     const { task_id } = JSON.parse(stdout) as { task_id: string };
-    const report = await cli(['report', '-o', '-'], env);
+    const report = await inProcess(['report', '-o', '-'], env);
     expect(report.stdout).toContain(`${state.ui_url}/namespaces/default/workflows/${task_id}`);
     expect(report.stdout).toMatch(/id="in-flight"[\s\S]*<bdi>waits<\/bdi>[\s\S]*<small>0\/1<\/small>/);
   });

@@ -5,7 +5,8 @@ import { readConfig } from '../../src/config/index.ts';
 import { ResultStore } from '../../src/results/store.ts';
 import type { TaskResult } from '../../src/shared/result.ts';
 import { MAX_PROMPT_BYTES } from '../../src/shared/task.ts';
-import { cleanHome, cli, resultsOf } from '../support/cli.ts';
+import { cleanHome, resultsOf } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { shared, temporaryFolder } from '../support/resources.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -103,35 +104,35 @@ describe('the commands', () => {
   });
 
   it('status shows the beginning, on one line, without control sequences', async () => {
-    const { stdout } = await cli(['status', ID], home());
+    const { stdout } = await inProcess(['status', ID], home());
     expect(stdout).toMatch(/^Question {2,}機密的問題<b> .?\[31m字+…$/m);
-    const json = JSON.parse((await cli(['status', ID, '--json'], home())).stdout) as { question: string };
+    const json = JSON.parse((await inProcess(['status', ID, '--json'], home())).stdout) as { question: string };
     expect(json.question).toMatch(/^機密的問題/);
     expect(json.question.length).toBe(300);
   });
 
   it('result --json has it whole, but not for a chat; without a key it has the answer only', async () => {
-    expect(JSON.parse((await cli(['result', '--json'], home())).stdout)).toMatchObject({
+    expect(JSON.parse((await inProcess(['result', '--json'], home())).stdout)).toMatchObject({
       output: '答案',
       prompt: expect.stringMatching(/^機密的問題.*字{500}$/s),
       request: QUESTION.request,
     });
-    const without = await cli(['result', '--json'], { ...home(), KIMI_PAYLOAD_KEYS: NEW });
+    const without = await inProcess(['result', '--json'], { ...home(), KIMI_PAYLOAD_KEYS: NEW });
     expect(without.code).toBe(0);
     expect(JSON.parse(without.stdout)).toMatchObject({ output: '答案' });
     expect(without.stdout).not.toContain('prompt');
-    expect((await cli(['result', ID], home())).stdout).toBe('答案\n');
-    expect((await cli(['inbox', '--json'], home())).stdout).not.toContain('prompt');
+    expect((await inProcess(['result', ID], home())).stdout).toBe('答案\n');
+    expect((await inProcess(['inbox', '--json'], home())).stdout).not.toContain('prompt');
   });
 
   it('the report shows it, as text', async () => {
-    const { stdout } = await cli(['report', '--since', '50y', '-o', '-'], home());
+    const { stdout } = await inProcess(['report', '--since', '50y', '-o', '-'], home());
     expect(stdout).toContain('機密的問題&lt;b&gt;');
     expect(stdout).not.toContain('字'.repeat(101));
   });
 
   it('the report without the key shows the task', async () => {
-    const { stdout } = await cli(['report', '--since', '50y', '-o', '-'], { ...home(), KIMI_PAYLOAD_KEYS: NEW });
+    const { stdout } = await inProcess(['report', '--since', '50y', '-o', '-'], { ...home(), KIMI_PAYLOAD_KEYS: NEW });
     expect(stdout).toContain('lawyer');
     expect(stdout).not.toContain('機密的問題');
   });

@@ -7,7 +7,8 @@ import type { Cost, ResultFile } from '../../src/shared/result.ts';
 import { readConfig } from '../../src/config/index.ts';
 import { ResultStore } from '../../src/results/store.ts';
 import { addUp, apart, pollingEstimate, type Usage } from '../../src/results/usage.ts';
-import { cleanHome, cli } from '../support/cli.ts';
+import { cleanHome } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { temporaryFolder } from '../support/resources.ts';
 
 const DAY = 24 * 3600 * 1000;
@@ -201,11 +202,11 @@ describe('files', () => {
     const tokens = { prompt: 1, completion: 1, total: 2 };
     await store.persist({ ...task, ...ASKED, tokens, files: [NOTE], created_at: isoSeconds(NOW) });
     const env = await cleanHome({ KIMI_LANG: 'en', KIMI_RESULTS_DIR: folder });
-    const withKey = await cli(['usage', '--by', 'name'], { ...env, KIMI_PAYLOAD_KEYS });
+    const withKey = await inProcess(['usage', '--by', 'name'], { ...env, KIMI_PAYLOAD_KEYS });
     expect(lastColumn(withKey.stdout)).toEqual(['Files', '1 (4 MB)', '1 (500 B)', '2 (4 MB)']);
-    const without = await cli(['usage', '--by', 'name'], env);
+    const without = await inProcess(['usage', '--by', 'name'], env);
     expect(lastColumn(without.stdout)[3]).toBe('1 (4 MB)');
-    const { stdout } = await cli(['usage', '--json'], { ...env, KIMI_PAYLOAD_KEYS });
+    const { stdout } = await inProcess(['usage', '--json'], { ...env, KIMI_PAYLOAD_KEYS });
     expect(JSON.parse(stdout)).toMatchObject({ total: { files: { count: 2, bytes: 4_000_500 } } });
   });
 
@@ -213,7 +214,7 @@ describe('files', () => {
     const fallback = { asked_model: 'kimi-k3', model: 'kimi-k2.6', overloaded_ms: 1 };
     const { folder } = await folderOf([{ fallback }, {}, { fallback }]);
     const env = await cleanHome({ KIMI_LANG: 'en', KIMI_RESULTS_DIR: folder });
-    const { stdout } = await cli(['usage'], env);
+    const { stdout } = await inProcess(['usage'], env);
     expect(stdout).not.toContain('Files');
     expect(stdout).toContain('as Kimi was overloaded (KIMI_FALLBACK): 2.');
   });
@@ -227,18 +228,18 @@ async function month(): Promise<ResultStore> {
 describe('the command', () => {
   it('shows a table, and marks the estimate as such, in both languages', async () => {
     const env = await cleanHome({ KIMI_RESULTS_DIR: (await month()).folder });
-    const chinese = await cli(['usage'], env);
+    const chinese = await inProcess(['usage'], env);
     expect(chinese).toMatchObject({ code: 0, stderr: '' });
     expect(chinese.stdout).toMatch(/^模型 .*\nkimi-k2\.6 +30 +6000 +0 +39000 +0 +45000 +¥1\.092\n總計 /);
     expect(chinese.stdout).toMatch(/\n估計（不是帳單）：.*75000；.*¥45\.00，現在是 ¥27\.00，省 40%/);
-    const english = await cli(['usage', '--by', 'name', '--since', '1h'], { ...env, KIMI_LANG: 'en' });
+    const english = await inProcess(['usage', '--by', 'name', '--since', '1h'], { ...env, KIMI_LANG: 'en' });
     expect(english.stdout).toMatch(/^Name .*\ncalculator +30 /);
     expect(english.stdout).toMatch(/\nEstimate, not a bill: .*¥45\.00 against ¥27\.00, 40% saved/);
   });
 
   it('prints JSON', async () => {
     const env = await cleanHome({ KIMI_RESULTS_DIR: (await month()).folder });
-    const { stdout } = await cli(['usage', '--by', 'day', '--json'], env);
+    const { stdout } = await inProcess(['usage', '--by', 'day', '--json'], env);
     expect(JSON.parse(stdout)).toMatchObject({
       by: 'day',
       since: expect.stringMatching(/Z$/),
@@ -251,10 +252,10 @@ describe('the command', () => {
 
   it('says that there are no results, which are damaged, and which have no price', async () => {
     const env = await cleanHome();
-    expect(await cli(['usage'], env)).toMatchObject({ code: 0, stdout: '這段時間沒有結果。\n' });
+    expect(await inProcess(['usage'], env)).toMatchObject({ code: 0, stdout: '這段時間沒有結果。\n' });
     const store = await folderOf([{}]);
     await writeFile(join(store.folder, 'kimi-1-1.json'), '');
-    const damaged = await cli(['usage'], { ...env, KIMI_RESULTS_DIR: store.folder });
+    const damaged = await inProcess(['usage'], { ...env, KIMI_RESULTS_DIR: store.folder });
     expect(damaged).toMatchObject({ code: 0, stderr: '有 1 個檔案損壞，沒有算進去。\n' });
     expect(damaged.stdout).toContain('（1 個沒有價格）');
   });
@@ -265,7 +266,7 @@ describe('the command', () => {
     ['--since', 'soon', '必須有單位'],
     ['--by', 'year', '必須是 model、day 或 name'],
   ])('refuses %s %s', async (option, value, sentence) => {
-    const refused = await cli(['usage', option, value], await cleanHome());
+    const refused = await inProcess(['usage', option, value], await cleanHome());
     expect(refused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(sentence) });
   });
 });
@@ -290,10 +291,10 @@ describe('simulated tasks', () => {
   ])('usage says so, in %s', async (KIMI_LANG, results, said) => {
     const { folder } = await folderOf(results);
     const env = await cleanHome({ KIMI_LANG, KIMI_RESULTS_DIR: folder });
-    const { code, stdout, stderr } = await cli(['usage', '--json'], env);
+    const { code, stdout, stderr } = await inProcess(['usage', '--json'], env);
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ simulated: 1, total: { tasks: 1 } });
     expect(stderr).toBe('');
-    expect((await cli(['usage'], env)).stderr).toBe(said);
+    expect((await inProcess(['usage'], env)).stderr).toBe(said);
   });
 });

@@ -7,7 +7,8 @@ import { scheduleId } from '../../src/shared/names.ts';
 import { isAlive } from '../../src/stack/process-id.ts';
 import type { StackState } from '../../src/stack/state.ts';
 import { ResultStore } from '../../src/results/store.ts';
-import { cleanHome, cli, up } from '../support/cli.ts';
+import { cleanHome, up } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { until } from '../support/resources.ts';
 
 /** Until everything is killed, and until the last due time: both pass while everything is off. Milliseconds. */
@@ -28,8 +29,8 @@ async function dueAt({ temporal_address: address, task_queue: queue }: StackStat
   await connection.close();
 }
 
-async function schedule(env: Record<string, string>, ...words: string[]): ReturnType<typeof cli> {
-  return await cli(['schedule', ...words], env);
+async function schedule(env: Record<string, string>, ...words: string[]): ReturnType<typeof inProcess> {
+  return await inProcess(['schedule', ...words], env);
 }
 
 it('is added, listed, run, paused and removed in both languages; bad words end with a sentence', async () => {
@@ -49,9 +50,9 @@ it('is added, listed, run, paused and removed in both languages; bad words end w
   const ran = await schedule(env, 'run', 'morning');
   expect(ran).toMatchObject({ code: 0 });
   const [task_id = ''] = /kimi-\d+-\d+/.exec(ran.stderr) ?? [];
-  expect(await cli(['wait', task_id], env)).toMatchObject({ code: 0 });
+  expect(await inProcess(['wait', task_id], env)).toMatchObject({ code: 0 });
   const [name = ''] = /morning \d{4}-\d\d-\d\d/.exec(ran.stdout) ?? [];
-  expect((await cli(['status', name], env)).stdout).toContain(task_id);
+  expect((await inProcess(['status', name], env)).stdout).toContain(task_id);
 
   expect(await schedule(env, 'pause', 'morning')).toMatchObject({ code: 0 });
   const list = await until(async () => {
@@ -94,7 +95,7 @@ it('is added, listed, run, paused and removed in both languages; bad words end w
 it('starts the task that was due while everything was off, once, and says how many were missed', async () => {
   const env = await cleanHome();
   const first = await up(env, '--simulate');
-  await cli(['schedule', 'add', '每天 8:00', '{{date}} 的晨報', '-n', 'morning'], env);
+  await inProcess(['schedule', 'add', '每天 8:00', '{{date}} 的晨報', '-n', 'morning'], env);
   const [earlier, later] = DUE_AFTER_MS.map((ms) => new Date(Date.now() + ms)) as [Date, Date];
   await dueAt(first.state, [earlier, later]);
   const processes = [first.state, ...first.state.children];
@@ -112,8 +113,8 @@ it('starts the task that was due while everything was off, once, and says how ma
     schedule: { name: 'morning', due_at: `${later.toISOString().slice(0, 19)}Z`, missed: 1 },
   });
   await expect.poll(async () => await store.unacknowledged()).toEqual([]);
-  const list = JSON.parse((await cli(['schedule', 'list', '--json'], env)).stdout) as unknown[];
+  const list = JSON.parse((await inProcess(['schedule', 'list', '--json'], env)).stdout) as unknown[];
   expect(list).toMatchObject([{ last_run: { task_ids: [result.task_id], missed: 1 } }]);
-  const tasks = JSON.parse((await cli(['list', '--json'], env)).stdout) as unknown[];
+  const tasks = JSON.parse((await inProcess(['list', '--json'], env)).stdout) as unknown[];
   expect(tasks).toHaveLength(1);
 });

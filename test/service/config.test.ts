@@ -25,6 +25,7 @@ import { PACKAGE_ROOT, shellPath } from '../../src/service/files.ts';
 import { budgetRows } from '../../src/text/budget.ts';
 import { textFor } from '../../src/text/index.ts';
 import { cleanHome, cli } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { temporaryFolder } from '../support/resources.ts';
 
 function problemsOf(env: NodeJS.ProcessEnv): string[] {
@@ -370,7 +371,7 @@ describe('the .env file', () => {
     const home = await temporaryFolder();
     await mkdir(join(home, '.env'));
     expect(() => loadEnvFiles({ KIMI_HOME: home })).toThrow(/\.env: cannot be read: it is a folder;/);
-    const { code, stderr } = await cli(['list'], await cleanHome({ KIMI_HOME: home }));
+    const { code, stderr } = await inProcess(['list'], await cleanHome({ KIMI_HOME: home }));
     expect({ code, stderr }).toEqual({
       code: 3,
       stderr: expect.stringMatching(/\.env 讀不到：那是資料夾；[^\n]*\n$/),
@@ -394,7 +395,7 @@ describe('the .env file', () => {
     const { KIMI_HOME = '' } = await homeWith(text);
     const error = catching(() => loadEnvFiles({ KIMI_HOME }));
     expect(error.message).toBe(`${KIMI_HOME}/.env: has lines that are not NAME=value: 3, 6, 8, 9`);
-    const { code, stderr } = await cli(['list'], await cleanHome({ KIMI_HOME }));
+    const { code, stderr } = await inProcess(['list'], await cleanHome({ KIMI_HOME }));
     expect({ code, stderr }).toEqual({
       code: 3,
       stderr: `設定有 1 個錯誤：\n  ${KIMI_HOME}/.env 有幾行不是「名稱=值」：第 3、6、8、9 行\n`,
@@ -627,7 +628,7 @@ describe('the suffix of a simulation', () => {
 });
 
 it('a language that does not exist is explained in both languages', async () => {
-  const refused = await cli(['list'], { ...(await cleanHome()), KIMI_LANG: 'fr' });
+  const refused = await inProcess(['list'], { ...(await cleanHome()), KIMI_LANG: 'fr' });
   expect(refused.code).toBe(3);
   expect(refused.stderr).toContain('KIMI_LANG 必須是其中之一：zh-TW、en');
   expect(refused.stderr).toContain('KIMI_LANG: needs one of zh-TW, en');
@@ -654,7 +655,7 @@ describe('a late answer', () => {
     const folder = join(env['HOME'] ?? '', '.openclaw/workspace/kimi-dispatch/results');
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, `${task_id}.json`), JSON.stringify(result));
-    const { stdout } = await cli(['status', task_id], env);
+    const { stdout } = await inProcess(['status', task_id], env);
     expect(stdout).toContain(state);
   });
 });

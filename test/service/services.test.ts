@@ -4,7 +4,8 @@ import type { Client } from '@temporalio/client';
 import { sharedLimiterId } from '../../src/shared/names.ts';
 import { sign, SIGNATURE_HEADER } from '../../src/webhook/signature.ts';
 import { callbackFor } from '../support/callback.ts';
-import { cleanHome, cli } from '../support/cli.ts';
+import { cleanHome } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { workersOn } from '../../src/temporal/client.ts';
 import { launch } from '../support/service.ts';
 import { SECRET, until } from '../support/resources.ts';
@@ -104,7 +105,7 @@ it('a limiter shared by agents continues while the worker of one of them is down
   expect(waits).toMatchObject({ status: 'queued' });
   for (const { taskQueue } of worlds) {
     const env = { TEMPORAL_ADDRESS: inject('engine'), KIMI_TASK_QUEUE: taskQueue, KIMI_LIMITER: limiter };
-    const { stdout } = await cli(['limits'], await cleanHome(env));
+    const { stdout } = await inProcess(['limits'], await cleanHome(env));
     expect(stdout).toMatch(new RegExp(`${first.taskQueue}\\s+進行中 1，排隊中 0（上限 1000）\n`));
     expect(stdout).toMatch(new RegExp(`${other.taskQueue}\\s+進行中 0，排隊中 1（上限 1000）\n`));
     // Each agent sees only its own tasks.
@@ -146,7 +147,10 @@ it('agents with separate namespaces cannot see or answer each other’s tasks, e
       });
       await worker.says('ready');
       const env = await cleanHome(engine);
-      const { stdout } = await cli(['dispatch', '-p', 'x [[simulate: drop=1]]', '--timeout', '1h', '--json'], env);
+      const { stdout } = await inProcess(
+        ['dispatch', '-p', 'x [[simulate: drop=1]]', '--timeout', '1h', '--json'],
+        env,
+      );
       const { task_id } = JSON.parse(stdout) as { task_id: string };
       return { env, webhookUrl, results, task_id };
     }),
@@ -155,12 +159,12 @@ it('agents with separate namespaces cannot see or answer each other’s tasks, e
   for (const { env, task_id } of agents) {
     // The engine lists a task shortly after it has started.
     const listed = await until(async () => {
-      const found = JSON.parse((await cli(['list', '--json'], env)).stdout) as { task_id: string }[];
+      const found = JSON.parse((await inProcess(['list', '--json'], env)).stdout) as { task_id: string }[];
       return found.length > 0 && found;
     });
     expect(listed.map((task) => task.task_id)).toEqual([task_id]);
   }
-  expect(await cli(['status', other.task_id], mine.env)).toMatchObject({ code: 4, stdout: '' });
+  expect(await inProcess(['status', other.task_id], mine.env)).toMatchObject({ code: 4, stdout: '' });
   const body = JSON.stringify(callbackFor(other.task_id));
   const headers = { 'content-type': 'application/json', [SIGNATURE_HEADER]: sign(body, SECRET) };
   const answer = async (url: string) =>

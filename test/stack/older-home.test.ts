@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { PACKAGE_ROOT } from '../../src/service/files.ts';
-import { cleanHome, cli, latest, up } from '../support/cli.ts';
+import { cleanHome, latest, up } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 
 type Listed = { task_id: string; task_name: string }[];
 
@@ -20,12 +21,12 @@ it.each(['413f74a'])('the home of build %s', async (commit) => {
 
   const { stop, said } = await up(env, '--simulate');
   expect(said.stderr).not.toMatch(/^ {4}at /m);
-  expect(await cli(['limits'], env)).toMatchObject({ code: 0, stdout: expect.stringContaining('(limit 3)') });
-  const shown = await cli(['result', saved.task_id, '--json'], env);
+  expect(await inProcess(['limits'], env)).toMatchObject({ code: 0, stdout: expect.stringContaining('(limit 3)') });
+  const shown = await inProcess(['result', saved.task_id, '--json'], env);
   expect(JSON.parse(shown.stdout)).toEqual(saved);
-  const tasks = JSON.parse((await cli(['list', '--json'], env)).stdout) as Listed;
+  const tasks = JSON.parse((await inProcess(['list', '--json'], env)).stdout) as Listed;
   const waiting = tasks.find(({ task_name }) => task_name === 'waiting');
-  expect(await cli(['status', waiting?.task_id ?? ''], env)).toMatchObject({ code: 0 });
-  expect(await cli(['run', 'a new one'], env)).toMatchObject({ code: 0 });
+  expect(await inProcess(['status', waiting?.task_id ?? ''], env)).toMatchObject({ code: 0 });
+  expect(await inProcess(['run', 'a new one'], env)).toMatchObject({ code: 0 });
   await stop();
 });

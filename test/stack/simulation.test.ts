@@ -4,14 +4,15 @@ import { text } from 'node:stream/consumers';
 import { expect, it } from 'vitest';
 import { answerTo } from '../../src/simulator/answers.ts';
 import type { Counts } from '../../src/simulator/events.ts';
-import { cleanHome, cli, latest, up } from '../support/cli.ts';
+import { cleanHome, latest, up } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { serve } from '../support/resources.ts';
 
 it('with the relay, the simulated Kimi streams, and one answer is paid for, saved and announced', async () => {
   const env = await cleanHome({ KIMI_CALLBACKS: 'relay', KIMI_ON_INTERRUPT: 'retry', KIMI_LANG: 'en' });
   const { state, stop } = await up(env, '--simulate');
   const prompt = 'relayed [[simulate: mark=relayed chunks=10 break=cut after=4 breaks=1]]';
-  const ran = await cli(['run', prompt], env);
+  const ran = await inProcess(['run', prompt], env);
   expect(ran, ran.stderr).toMatchObject({ code: 0 });
   expect((await latest(env)).output).toBe(answerTo(prompt));
   const { completions, wakes, callbacks } = (await (
@@ -51,14 +52,14 @@ it('a waiting simulated task is never sent to the real Kimi, and takes no slot o
   });
   const simulation = await up(env, '--simulate');
   for (const name of ['first', 'second']) {
-    const { code } = await cli(['dispatch', `${name} simulated [[simulate: delay=60000]]`], env);
+    const { code } = await inProcess(['dispatch', `${name} simulated [[simulate: delay=60000]]`], env);
     expect(code).toBe(0);
   }
   await simulation.stop();
 
   const real = await up(env);
-  expect((await cli(['run', 'a real prompt'], env)).stdout).toContain('the real answer');
+  expect((await inProcess(['run', 'a real prompt'], env)).stdout).toContain('the real answer');
   expect(prompts).toEqual(['a real prompt']);
-  expect((await cli(['list'], env)).stdout).not.toContain('simulated');
+  expect((await inProcess(['list'], env)).stdout).not.toContain('simulated');
   await real.stop();
 });

@@ -12,6 +12,7 @@ import { notifyWorkflowId } from '../../src/shared/names.ts';
 import { sign, SIGNATURE_HEADER, standardHeaders } from '../../src/webhook/signature.ts';
 import { callbackFor } from '../support/callback.ts';
 import { cleanHome, cli, resultsOf, up } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { serve, until } from '../support/resources.ts';
 
 /** In the address that events are sent to, where nothing listens. */
@@ -159,7 +160,8 @@ it('no trace of a run contains a secret, whatever fails', { timeout: 180_000 }, 
   const home = env['HOME'] ?? '';
   const traces = new Traces();
   const run = async (...args: string[]): Promise<string> => {
-    const { stdout, stderr } = await cli(args, env);
+    // The arguments of a dispatch are seen from outside.
+    const { stdout, stderr } = await (args[0] === 'dispatch' ? cli : inProcess)(args, env);
     traces.add(`output of ${args.join(' ')}`, stdout + stderr);
     return stdout + stderr;
   };
@@ -175,7 +177,7 @@ it('no trace of a run contains a secret, whatever fails', { timeout: 180_000 }, 
       KIMI_NOTIFY_SECRET: `${value} ${value.slice(-9)}`,
       KIMI_NOTIFY_URL: `x${value}`,
     }[name];
-    const { stdout, stderr } = await cli(['up'], { ...env, [name]: wrong ?? `${value}\n${value}` });
+    const { stdout, stderr } = await inProcess(['up'], { ...env, [name]: wrong ?? `${value}\n${value}` });
     traces.add(`up with a malformed ${name}`, stdout + stderr);
     expect(stderr).toContain(name);
   }
@@ -242,7 +244,7 @@ it('nor with the relay', { timeout: 120_000 }, async () => {
   const traces = new Traces();
   const stack = await up(env);
   for (const prompt of [PROMPTS.answered, PROMPTS.refused]) {
-    const { stdout, stderr } = await cli(['run', prompt], env);
+    const { stdout, stderr } = await inProcess(['run', prompt], env);
     traces.add(`output of ${prompt}`, stdout + stderr);
   }
   traces.add('ps', (await promisify(execFile)('ps', ['-eo', 'args'], { maxBuffer: 1e8 })).stdout);
@@ -263,7 +265,7 @@ it(
   async () => {
     const env = await cleanHome();
     const stack = await up(env, '--simulate');
-    const run = await cli(['run', 'x'], env);
+    const run = await inProcess(['run', 'x'], env);
     expect(run.code, run.stderr).toBe(0);
     const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
     const secret = (await readFile(join(home, 'webhook-secret'), 'utf8')).trim();

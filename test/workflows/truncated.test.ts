@@ -4,7 +4,8 @@ import { request } from 'undici';
 import { ResultStore } from '../../src/results/store.ts';
 import { sign } from '../../src/webhook/signature.ts';
 import { callbackFor, passOn } from '../support/callback.ts';
-import { cleanHome, cli, resultsOf } from '../support/cli.ts';
+import { cleanHome, resultsOf } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { SECRET } from '../support/resources.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -83,17 +84,17 @@ describe('a truncated answer is marked as truncated', () => {
       finish_reason: 'length',
       created_at: '2026-02-17T15:30:00Z',
     });
-    const status = await cli(['status', task_id], env);
+    const status = await inProcess(['status', task_id], env);
     expect(status.stdout).toContain(state);
     expect(status.stdout).toContain(sentence);
     expect(status.stdout).toMatch(new RegExp(`${cost} +¥0\\.005586.*2026-09-01`));
-    expect(JSON.parse((await cli(['status', task_id, '--json'], env)).stdout)).toMatchObject({
+    expect(JSON.parse((await inProcess(['status', task_id, '--json'], env)).stdout)).toMatchObject({
       finish_reason: 'length',
       cost: { amount: 0.005586, currency: 'CNY' },
     });
-    expect((await cli(['inbox'], env)).stdout).toContain(state);
-    const result = await cli(['result', task_id], env);
+    expect((await inProcess(['inbox'], env)).stdout).toContain(state);
+    const result = await inProcess(['result', task_id], env);
     expect(result).toMatchObject({ code: 0, stdout: '一半\n', stderr: expect.stringContaining(sentence) });
-    expect((await cli(['result', task_id, '--json'], env)).stdout).toContain('"price_date": "2026-09-01"');
+    expect((await inProcess(['result', task_id, '--json'], env)).stdout).toContain('"price_date": "2026-09-01"');
   });
 });
