@@ -10,7 +10,6 @@ import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { MAX_PROMPT_BYTES } from '../../src/shared/task.ts';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { RETIRED } from '../../src/kimi/models.ts';
-import { EXIT } from '../../src/service/exit.ts';
 import { DIST, PACKAGE_ROOT } from '../../src/service/files.ts';
 import { identify, isAlive } from '../../src/stack/process-id.ts';
 import type { StackState } from '../../src/stack/state.ts';
@@ -59,50 +58,53 @@ async function expectSecretToBeKept(home: string): Promise<void> {
 }
 
 describe('run --simulate in a clean HOME', () => {
-  it('works end to end, in two concurrent runs, and leaves no process', async () => {
-    const homes = await Promise.all([cleanHome(), cleanHome()]);
-    const runs = await Promise.all(
-      homes.map(async (env) => await cli(['run', '--simulate', '寫一個 Python 費波那契函數'], env)),
+  it('works end to end, also beside another run, whose task fails, and leaves no process', async () => {
+    const [env, other] = [await cleanHome(), await cleanHome()];
+    const fails = 'x [[simulate: delay=100 fail=1]]';
+    // It names a model that only a simulation accepts.
+    const failing = cli(['run', '--simulate', fails, '-m', 'moonshot-v1-128k'], other);
+    const { code, stdout, stderr } = await cli(['run', '--simulate', '寫一個 Python 費波那契函數'], env);
+    expect(code, stderr).toBe(0);
+    const result = await latest(env);
+    expect(result).toMatchObject({ status: 'done', acknowledged: true, task_name: 'python-費波那契函數' });
+    expect(stdout).toBe(`${result.output?.replace(/\n$/, '')}\n`);
+    expect(stderr).toContain(
+      [
+        '✅ Kimi 任務完成！',
+        '',
+        '📋 任務：python-費波那契函數',
+        '🤖 模型：kimi-k2.6',
+        `💾 Token：${result.tokens?.prompt} (提示) + ${result.tokens?.completion} (生成) = ${result.tokens?.total}`,
+        `⏱️ 完成時間：${result.completed_at}`,
+      ].join('\n'),
     );
-    for (const [index, { code, stdout, stderr }] of runs.entries()) {
-      const env = homes[index] as Record<string, string>;
-      expect(code, stderr).toBe(0);
-      const result = await latest(env);
-      expect(result).toMatchObject({ status: 'done', acknowledged: true, task_name: 'python-費波那契函數' });
-      expect(stdout).toBe(`${result.output?.replace(/\n$/, '')}\n`);
-      expect(stderr).toContain(
-        [
-          '✅ Kimi 任務完成！',
-          '',
-          '📋 任務：python-費波那契函數',
-          '🤖 模型：kimi-k2.6',
-          `💾 Token：${result.tokens?.prompt} (提示) + ${result.tokens?.completion} (生成) = ${result.tokens?.total}`,
-          `⏱️ 完成時間：${result.completed_at}`,
-        ].join('\n'),
-      );
-      expect(stderr).toContain('💡 完整結果：~/.openclaw/workspace/kimi-dispatch/results/latest.json');
-      expect(stderr).toContain('沒有呼叫真正的 Kimi');
-      expect(stderr).toContain('等待 Kimi 回呼');
-      expect(existsSync(join(env['HOME'] ?? '', '.local/share/kimi-dispatch/stack.json'))).toBe(false);
-    }
-  });
+    // Its own file or, once that is written, latest.json.
+    const [, shown = ''] = /💡 完整結果：~(\/\.openclaw\/workspace\/kimi-dispatch\/results\/\S+)\n/.exec(stderr) ?? [];
+    const saved = JSON.parse(await readFile(join(env['HOME'] ?? '', shown), 'utf8')) as ResultFile;
+    expect(saved.task_id).toBe(result.task_id);
+    expect(stderr).toContain('沒有呼叫真正的 Kimi');
+    expect(stderr).toContain('等待 Kimi 回呼');
 
-  it('exits with its own code if the task fails, and names a model that only a simulation accepts', async () => {
-    const env = await cleanHome();
-    const run = await cli(['run', '--simulate', 'x [[simulate: delay=100 fail=1]]', '-m', 'moonshot-v1-128k'], env);
-    expect(run).toMatchObject({ code: 6, stdout: '', stderr: expect.stringContaining('❌ Kimi 任務失敗') });
-    expect(run.stderr.match(/moonshot-v1-128k 於 2026-08-31 在 Moonshot 停用，後繼的是 kimi-k2\.6/g)).toHaveLength(1);
-    expect(await latest(env)).toMatchObject({ status: 'failed' });
+    const failed = await failing;
+    expect(failed).toMatchObject({ code: 6, stdout: '', stderr: expect.stringContaining('❌ Kimi 任務失敗') });
+    expect(failed.stderr.match(/moonshot-v1-128k 於 2026-08-31 在 Moonshot 停用，後繼的是 kimi-k2\.6/g)).toHaveLength(
+      1,
+    );
+    expect(await latest(other)).toMatchObject({ status: 'failed' });
+    for (const { HOME = '' } of [env, other]) {
+      expect(existsSync(join(HOME, '.local/share/kimi-dispatch/stack.json'))).toBe(false);
+    }
   });
 
   it('that started the services keeps them for the tasks that others started since, until Ctrl-C', async () => {
     const env = await cleanHome({ KIMI_LANG: 'en' });
-    const first = launch(['run', '--simulate', 'A [[simulate: delay=6000]]', '-n', 'first'], env);
+    const first = launch(['run', '--simulate', 'A [[simulate: delay=10000]]', '-n', 'first'], env);
     await until(() => first.said.stderr.includes('Task id'));
     // Its answer is awaited in its grace, not by others.
     const late = await cli(['dispatch', 'late [[simulate: drop=1]]', '--timeout', '1s'], env);
     expect(late, late.stderr).toMatchObject({ code: 0 });
-    const second = launch(['run', 'B [[simulate: delay=9000]]', '-n', 'second'], env);
+    // It is dispatched later, so it ends later.
+    const second = launch(['run', 'B [[simulate: delay=10000]]', '-n', 'second'], env);
     const one = await first.ended;
     expect(one.code, one.stderr).toBe(0);
     expect(one.stderr).toContain('once 1 other task');
@@ -120,10 +122,11 @@ describe('run --simulate in a clean HOME', () => {
     expect(existsSync(join(env['HOME'] ?? '', '.local/share/kimi-dispatch/stack.json'))).toBe(false);
   });
 
-  it('interrupted keeps the task, and the next stack resumes it', async () => {
+  it('interrupted keeps the task and the limits, and the next stack resumes both', async () => {
     const env = await cleanHome();
     const run = launch(['run', '--simulate', 'x [[simulate: delay=600000]]', '-n', 'kept', '--timeout', '10m'], env);
     await until(() => run.said.stderr.includes('任務編號'));
+    expect(await cli(['limits', '--concurrent', '7'], env)).toMatchObject({ code: 0 });
     run.child.kill('SIGINT');
     const { code, stderr } = await run.ended;
     expect(code, stderr).toBe(130);
@@ -132,6 +135,7 @@ describe('run --simulate in a clean HOME', () => {
     const stack = await up(env, '--simulate');
     const status = await cli(['status', task_id, '--json'], env);
     expect(JSON.parse(status.stdout)).toMatchObject({ task_id, task_name: 'kept' });
+    expect((await inProcess(['limits'], env)).stdout).toMatch(/（上限 7）\n/);
 
     const watch = launch(['watch', task_id], env);
     await until(() => watch.said.stderr !== '');
@@ -141,7 +145,7 @@ describe('run --simulate in a clean HOME', () => {
       code: 130,
       stderr: expect.stringContaining(`服務會繼續處理任務 ${task_id}`),
     });
-    expect((await stack.stop()).code).toBe(0);
+    expect(await stack.stop()).toMatchObject({ code: 0, stderr: expect.stringContaining('已停止') });
   });
 });
 
@@ -164,68 +168,16 @@ describe('a start', () => {
 });
 
 describe('up', () => {
-  it('serves dispatch, status, list, watch and result, is found by a second up, and stops cleanly', async () => {
-    const env = await cleanHome();
-    const stack = await up(env, '--simulate');
-    expect(await cli(['up'], env)).toMatchObject({ code: 3, stderr: expect.stringContaining('模擬的 Kimi') });
-    const again = await cli(['up', '--simulate'], env);
-    expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('Kimi Dispatch 已在執行') });
-
-    const dispatched = await cli(
-      ['dispatch', '-p', '寫一個 Python 計算器，包含測試 [[simulate: delay=15000]]', '-n', 'calculator'],
-      env,
-    );
-    expect(dispatched).toMatchObject({ code: 0, stdout: '✅ Kimi 任務已派發：calculator\n完成後會自動通知你！\n' });
-    const task_id = /kimi-\d+-\d+/.exec(dispatched.stderr)?.[0] ?? '';
-    // On a loaded machine dispatch returns before Kimi has accepted.
-    await until(() => existsSync(join(resultsOf(env), `pending-${task_id}.json`)));
-    expect(JSON.parse((await cli(['status', task_id, '--json'], env)).stdout)).toMatchObject({
-      task_id,
-      state: 'dispatched',
-      step: 'waiting',
-      api_id: expect.stringMatching(/^cmpl-sim-/),
-    });
-    expect(await cli(['result', task_id], env)).toMatchObject({ code: 9, stdout: '' });
-
-    expect(await cli(['watch', task_id], env)).toMatchObject({
-      code: 0,
-      stdout: expect.stringContaining('calculator'),
-    });
-    const result = await cli(['result', task_id], env);
-    expect(result).toMatchObject({ code: 0, stdout: expect.stringContaining('def fibonacci') });
-    expect((await cli(['result'], env)).stdout).toBe(result.stdout);
-    await until(async () => (await latest(env)).acknowledged);
-    const listed = await until(async () => {
-      const tasks = JSON.parse((await cli(['list', '--json'], env)).stdout) as { task_id: string; state: string }[];
-      return tasks.find((task) => task.task_id === task_id && task.state === 'done');
-    });
-    expect(listed).toMatchObject({ task_name: 'calculator', model: 'kimi-k2.6', tokens: expect.any(Number) });
-
-    const { webhook_url, worker_health_url } = stack.state;
-    for (const url of [webhook_url, worker_health_url]) {
-      for (const path of ['/healthz', '/readyz']) expect((await fetch(url + path)).status).toBe(200);
-    }
-    expect(await cli(['doctor'], env)).toMatchObject({ code: 0, stdout: expect.stringContaining('一切正常') });
-
-    expect(await stack.stop()).toMatchObject({ code: 0, stderr: expect.stringContaining('已停止') });
-    await expect(fetch(`${webhook_url}/healthz`)).rejects.toThrow('fetch failed');
-    // The engine is stopped; the saved result is still shown.
-    expect(JSON.parse((await cli(['status', task_id, '--json'], env)).stdout)).toMatchObject({
-      state: 'done',
-      status: 'done',
-    });
-  });
-
   it('cancels, acknowledges, lists unacknowledged results, and limits', async () => {
     const env = await cleanHome({ KIMI_MAX_CONCURRENT_TASKS: '1', KIMI_ACK: 'agent' });
     await up(env, '--simulate');
     const dispatch = async (name: string, ...more: string[]) => {
-      const { stdout } = await cli(['dispatch', '-p', 'x [[simulate: delay=600000]]', '-n', name, ...more], env);
-      const tasks = JSON.parse((await cli(['list', '--json'], env)).stdout) as Record<string, string>[];
+      const { stdout } = await inProcess(['dispatch', '-p', 'x [[simulate: delay=600000]]', '-n', name, ...more], env);
+      const tasks = JSON.parse((await inProcess(['list', '--json'], env)).stdout) as Record<string, string>[];
       return { stdout, task_id: tasks.find(({ task_name }) => task_name === name)?.['task_id'] ?? '' };
     };
     const first = await dispatch('first');
-    const [listed] = JSON.parse((await cli(['list', '--json'], env)).stdout) as Record<string, string>[];
+    const [listed] = JSON.parse((await inProcess(['list', '--json'], env)).stdout) as Record<string, string>[];
     expect(listed?.['state']).toMatch(/^dispatch(?:ing|ed)$/);
     expect(listed?.['status']).toBe(listed?.['state']);
     expect(first.stdout).toContain('✅ Kimi 任務已派發：first');
@@ -234,58 +186,38 @@ describe('up', () => {
     expect(second.stdout).toMatch(
       /^(?:🕒 Kimi 任務已排隊：second（第 1 位）|✅ Kimi 任務已派發：second)\n完成後會自動通知你！\n$/,
     );
-    await until(async () => (await cli(['list'], env)).stdout.match(/second\s+排隊中（模擬） 第 1 位/));
+    await until(async () => (await inProcess(['list'], env)).stdout.match(/second\s+排隊中（模擬） 第 1 位/));
     await dispatch('third', '--priority', '1');
-    await until(async () => (await cli(['status', second.task_id], env)).stdout.match(/排隊位置\s+第 2 位/));
-    expect((await cli(['list'], env)).stdout).toMatch(/second\s+排隊中（模擬） 第 2 位/);
-    expect((await cli(['limits'], env)).stdout).toMatch(/進行中的任務\s+1（上限 1）/);
+    await until(async () => (await inProcess(['status', second.task_id], env)).stdout.match(/排隊位置\s+第 2 位/));
+    expect((await inProcess(['list'], env)).stdout).toMatch(/second\s+排隊中（模擬） 第 2 位/);
+    expect((await inProcess(['limits'], env)).stdout).toMatch(/進行中的任務\s+1（上限 1）/);
 
-    const changed = await cli(['limits', '--concurrent', '2', '--json'], env);
+    const changed = await inProcess(['limits', '--concurrent', '2', '--json'], env);
     expect(JSON.parse(changed.stdout)).toMatchObject({ limits: { concurrent: 2, per_minute: 10, queued: 1000 } });
-    await until(async () => (await cli(['list'], env)).stdout.match(/third\s+等待回覆/));
+    await until(async () => (await inProcess(['list'], env)).stdout.match(/third\s+等待回覆/));
 
-    expect(await cli(['cancel', second.task_id], env)).toMatchObject({
+    expect(await inProcess(['cancel', second.task_id], env)).toMatchObject({
       code: 0,
       stdout: `已取消任務 ${second.task_id}。\n`,
     });
-    expect(await cli(['cancel', second.task_id], env)).toMatchObject({
+    expect(await inProcess(['cancel', second.task_id], env)).toMatchObject({
       code: 10,
       stderr: expect.stringContaining('已經結束'),
     });
-    expect(await cli(['cancel', 'kimi-1-1'], env)).toMatchObject({ code: 4 });
-    expect(await cli(['ack', first.task_id], env)).toMatchObject({
+    expect(await inProcess(['cancel', 'kimi-1-1'], env)).toMatchObject({ code: 4 });
+    expect(await inProcess(['ack', first.task_id], env)).toMatchObject({
       code: 9,
       stderr: expect.stringContaining('還沒有結果'),
     });
-    expect(await cli(['cancel', first.task_id], env)).toMatchObject({ code: 0 });
+    expect(await inProcess(['cancel', first.task_id], env)).toMatchObject({ code: 0 });
 
-    const inbox = JSON.parse((await cli(['inbox', '--json'], env)).stdout) as ResultFile[];
+    const inbox = JSON.parse((await inProcess(['inbox', '--json'], env)).stdout) as ResultFile[];
     // Both may have ended in the same second.
     expect(inbox.map(({ task_id }) => task_id).toSorted()).toEqual([second.task_id, first.task_id].toSorted());
-    expect((await cli(['inbox'], env)).stdout).toMatch(/second\s+已取消/);
-    expect(await cli(['ack', second.task_id], env)).toMatchObject({ code: 0 });
-    expect((await cli(['inbox'], env)).stdout).not.toContain('second');
-    expect(await cli(['ack', 'kimi-1-1'], env)).toMatchObject({ code: 4 });
-  });
-
-  it('closes an existing home to other users, and passes no secret to foreign programs', async () => {
-    const env = await cleanHome({ KIMI_API_KEY: 'sk-distinctive-key', WEBHOOK_SECRET: 'a-distinctive-webhook-secret' });
-    const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
-    await mkdir(home, { recursive: true, mode: 0o755 });
-    const program = join(env['HOME'] ?? '', 'temporal');
-    const seen = join(env['HOME'] ?? '', 'seen');
-    await writeFile(program, `#!/bin/sh\nenv >> '${seen}'\nexec '${env['TEMPORAL_CLI_PATH']}' "$@"\n`, { mode: 0o755 });
-    await writeFile(join(home, '.env'), 'KIMI_API_KEY=sk-distinctive-key\n', { mode: 0o644 });
-    await up({ ...env, TEMPORAL_CLI_PATH: program }, '--simulate');
-    await cli(['run', 'x'], env);
-    expect((await stat(home)).mode & 0o777).toBe(0o700);
-    for (const name of (await readdir(home)).filter((file) => file.startsWith('temporal.db'))) {
-      expect((await stat(join(home, name))).mode & 0o777, name).toBe(0o600);
-    }
-    expect(await readFile(seen, 'utf8')).toContain('HOME=');
-    expect(await readFile(seen, 'utf8')).not.toContain('distinctive');
-    const { stdout } = await cli(['doctor'], { ...env, KIMI_LANG: 'en' });
-    expect(stdout).toMatch(/✗ a file with a secret is readable by other users; run chmod 600 ~\S*\.env\n/);
+    expect((await inProcess(['inbox'], env)).stdout).toMatch(/second\s+已取消/);
+    expect(await inProcess(['ack', second.task_id], env)).toMatchObject({ code: 0 });
+    expect((await inProcess(['inbox'], env)).stdout).not.toContain('second');
+    expect(await inProcess(['ack', 'kimi-1-1'], env)).toMatchObject({ code: 4 });
   });
 
   it('names the damaged file of a generated secret', async () => {
@@ -297,50 +229,6 @@ describe('up', () => {
     expect(refused).toMatchObject({ code: 3 });
     expect(refused.stderr).toContain('webhook-secret');
     expect(refused.stderr).not.toMatch(/\n\s+at /);
-  });
-
-  it('keeps its secret out of its files, and with KIMI_PAYLOAD_KEYS also all content of a task', async () => {
-    const KIMI_PAYLOAD_KEYS = `k:${Buffer.alloc(32, 7).toString('base64')}`;
-    const words = ['秘密的計畫', 'the simulation was asked to fail', '模擬模擬', '提示'];
-    const readIn = async (env: Record<string, string>): Promise<string[]> => {
-      const stack = await up(env, '--simulate');
-      for (const directives of ['delay=0 size=1000', 'delay=0 size=200000', 'fail=1 delay=0']) {
-        await cli(['run', `秘密的計畫 [[simulate: ${directives}]]`, '-n', 'calculator'], env);
-      }
-      await stack.stop();
-      const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
-      await expectSecretToBeKept(home);
-      const files = await readdir(home, { recursive: true, withFileTypes: true });
-      expect(files.map(({ name }) => name)).toEqual(expect.arrayContaining(['temporal.db', 'payloads']));
-      const contents = files
-        .filter((file) => file.isFile())
-        .map(async (file) => await readFile(join(file.parentPath, file.name)));
-      const whole = Buffer.concat(await Promise.all(contents));
-      expect(whole.includes(KIMI_PAYLOAD_KEYS.slice(2))).toBe(false);
-      return words.filter((word) => whole.includes(word));
-    };
-    const [encrypted, clear] = await Promise.all([
-      readIn(await cleanHome({ KIMI_PAYLOAD_KEYS })),
-      readIn(await cleanHome()),
-    ]);
-    expect({ encrypted, clear }).toEqual({ encrypted: [], clear: words });
-  });
-
-  it('can be used only with its own payload keys, and does not start without the keys it needs', async () => {
-    const env = await cleanHome({ KIMI_PAYLOAD_KEYS: `k:${Buffer.alloc(32, 7).toString('base64')}` });
-    const stack = await up(env, '--simulate');
-    const { stderr } = await cli(['dispatch', '-p', 'x [[simulate: drop=1]]'], env);
-    const task_id = /kimi-\d+-\d+/.exec(stderr)?.[0] ?? '';
-    await until(async () => (await cli(['status', task_id, '--json'], env)).stdout.includes('api_id'));
-    for (const keys of ['', `other:${Buffer.alloc(32, 8).toString('base64')}`]) {
-      const status = await cli(['status', task_id], { ...env, KIMI_PAYLOAD_KEYS: keys });
-      expect(status).toMatchObject({ code: 3, stderr: expect.stringContaining('服務的金鑰是：k；') });
-      const dispatched = await cli(['dispatch', '-p', 'x'], { ...env, KIMI_PAYLOAD_KEYS: keys });
-      expect(dispatched).toMatchObject({ code: 3, stdout: '' });
-    }
-    await stack.stop();
-    const without = await cli(['up', '--simulate'], { ...env, KIMI_PAYLOAD_KEYS: '' });
-    expect(without).toMatchObject({ code: 3, stderr: expect.stringContaining('以金鑰 "k" 加密') });
   });
 
   it('--detach runs in the background until down', async () => {
@@ -358,10 +246,6 @@ describe('up', () => {
     expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
     expect((await cli(['usage'], env)).stderr).toContain('不收費');
     expect((await cli(['logs', 'worker'], env)).stdout).toContain('"msg":"ready"');
-    expect(await cli(['limits', '--concurrent', '7'], env)).toMatchObject({ code: 0 });
-    expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n' });
-    expect(await cli(['up', '--detach', '--simulate'], env)).toMatchObject({ code: 0 });
-    expect((await cli(['limits'], env)).stdout).toMatch(/（上限 7）\n/);
     expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n' });
     expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '沒有服務在執行。\n' });
   });
@@ -398,8 +282,6 @@ describe('up', () => {
     await until(() => identify(services) === undefined);
     expect(await log('services')).not.toContain('ERR_IPC_CHANNEL_CLOSED');
     expect((await log('worker')).trim().split('\n').at(-1)).toContain('"msg":"stopped"');
-    const next = await up(env, '--simulate');
-    expect((await next.stop()).code).toBe(0);
   });
 
   it('that was killed is waited for by the next one and by down, even while it is a zombie', async () => {
@@ -462,7 +344,7 @@ describe('up', () => {
     expect((await cli(['doctor'], env)).stdout).toContain('中繼在線');
   });
 
-  it('runs engine, services and supervisor, without secrets in environments or arguments that other users can read', async () => {
+  it('closes an existing home to other users, and passes no secret in an environment or arguments, which others can read', async () => {
     const secrets = {
       KIMI_API_KEY: 'sk-for-the-relay',
       KIMI_RELAY_TOKEN: 'token-for-relay-and-worker',
@@ -475,7 +357,24 @@ describe('up', () => {
       AWS_SECRET_ACCESS_KEY: 'aws-for-those-who-store',
     };
     const env = await cleanHome(secrets);
-    const { state, said } = await up(env);
+    const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+    await mkdir(home, { recursive: true, mode: 0o755 });
+    await writeFile(join(home, '.env'), `KIMI_API_KEY=${secrets.KIMI_API_KEY}\n`, { mode: 0o644 });
+    const { stdout: found } = await inProcess(['doctor'], {
+      ...env,
+      KIMI_LANG: 'en',
+      KIMI_API_URL: 'http://127.0.0.1:9',
+    });
+    expect(found).toMatch(/✗ a file with a secret is readable by other users; run chmod 600 ~\S*\.env\n/);
+    // A foreign program, which notes what it is given.
+    const program = join(env['HOME'] ?? '', 'temporal');
+    const seen = join(env['HOME'] ?? '', 'seen');
+    await writeFile(program, `#!/bin/sh\nenv >> '${seen}'\nexec '${env['TEMPORAL_CLI_PATH']}' "$@"\n`, { mode: 0o755 });
+    const { state, said } = await up({ ...env, TEMPORAL_CLI_PATH: program });
+    expect((await stat(home)).mode & 0o777).toBe(0o700);
+    for (const name of (await readdir(home)).filter((file) => file.startsWith('temporal.db'))) {
+      expect((await stat(join(home, name))).mode & 0o777, name).toBe(0o600);
+    }
     // No model was chosen: the output says which one is used, and why.
     expect(said.stdout).toMatch(/模型 +kimi-k2\.6（預設：Moonshot 各項價格最低的模型）\n/);
     expect(await cli(['dispatch', '-p', 'x', '-m', 'moonshot-v1-8k'], env)).toMatchObject({
@@ -491,7 +390,9 @@ describe('up', () => {
     for (const { name, given } of [...children, ...(await environmentsOf(state.pid))]) {
       for (const secret of Object.values(secrets)) expect(given, name).not.toContain(secret);
     }
-    const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+    const given = await readFile(seen, 'utf8');
+    expect(given).toContain('HOME=');
+    for (const secret of Object.values(secrets)) expect(given).not.toContain(secret);
     for (const log of await readdir(join(home, 'logs'))) {
       const lines = await readFile(join(home, 'logs', log), 'utf8');
       for (const secret of Object.values(secrets)) expect(lines, log).not.toContain(secret);
@@ -533,10 +434,102 @@ describe('up', () => {
   });
 });
 
+describe('a stack with KIMI_PAYLOAD_KEYS', () => {
+  const KIMI_PAYLOAD_KEYS = `k:${Buffer.alloc(32, 7).toString('base64')}`;
+  const running = shared(async () => {
+    const env = await cleanHome({ KIMI_PAYLOAD_KEYS });
+    return { env, stack: await up(env, '--simulate') };
+  });
+
+  it('can be used only with these', async () => {
+    const { env } = running();
+    const { stderr } = await cli(['dispatch', '-p', 'x [[simulate: drop=1]]'], env);
+    const task_id = /kimi-\d+-\d+/.exec(stderr)?.[0] ?? '';
+    await until(async () => (await inProcess(['status', task_id, '--json'], env)).stdout.includes('api_id'));
+    for (const keys of ['', `other:${Buffer.alloc(32, 8).toString('base64')}`]) {
+      const status = await inProcess(['status', task_id], { ...env, KIMI_PAYLOAD_KEYS: keys });
+      expect(status).toMatchObject({ code: 3, stderr: expect.stringContaining('服務的金鑰是：k；') });
+      const dispatched = await inProcess(['dispatch', '-p', 'x'], { ...env, KIMI_PAYLOAD_KEYS: keys });
+      expect(dispatched).toMatchObject({ code: 3, stdout: '' });
+    }
+  });
+
+  it('keeps its secret and all content of a task out of its files, and does not start without the keys; the last test, as it stops the stack', async () => {
+    const words = ['秘密的計畫', 'the simulation was asked to fail', '模擬模擬', '提示'];
+    const readIn = async (env: Record<string, string>, stack: Awaited<ReturnType<typeof up>>): Promise<string[]> => {
+      for (const directives of ['delay=0 size=1000', 'delay=0 size=200000', 'fail=1 delay=0']) {
+        await inProcess(['run', `秘密的計畫 [[simulate: ${directives}]]`, '-n', 'calculator'], env);
+      }
+      await stack.stop();
+      const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
+      await expectSecretToBeKept(home);
+      const files = await readdir(home, { recursive: true, withFileTypes: true });
+      expect(files.map(({ name }) => name)).toEqual(expect.arrayContaining(['temporal.db', 'payloads']));
+      const contents = files
+        .filter((file) => file.isFile())
+        .map(async (file) => await readFile(join(file.parentPath, file.name)));
+      const whole = Buffer.concat(await Promise.all(contents));
+      expect(whole.includes(KIMI_PAYLOAD_KEYS.slice(2))).toBe(false);
+      return words.filter((word) => whole.includes(word));
+    };
+    const { env, stack } = running();
+    const plain = await cleanHome();
+    const encrypted = await readIn(env, stack);
+    const clear = await readIn(plain, await up(plain, '--simulate'));
+    expect({ encrypted, clear }).toEqual({ encrypted: [], clear: words });
+    const without = await cli(['up', '--simulate'], { ...env, KIMI_PAYLOAD_KEYS: '' });
+    expect(without).toMatchObject({ code: 3, stderr: expect.stringContaining('以金鑰 "k" 加密') });
+  });
+});
+
 describe('one stack', () => {
   const running = shared(async () => {
     const env = await cleanHome();
     return { env, stack: await up(env, '--simulate') };
+  });
+
+  it('serves dispatch, status, list, watch and result, and is found by a second up', async () => {
+    const { env, stack } = running();
+    expect(await cli(['up'], env)).toMatchObject({ code: 3, stderr: expect.stringContaining('模擬的 Kimi') });
+    const again = await cli(['up', '--simulate'], env);
+    expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('Kimi Dispatch 已在執行') });
+
+    // Its answer comes after the questions below.
+    const dispatched = await cli(
+      ['dispatch', '-p', '寫一個 Python 計算器，包含測試 [[simulate: delay=15000]]', '-n', 'calculator'],
+      env,
+    );
+    expect(dispatched).toMatchObject({ code: 0, stdout: '✅ Kimi 任務已派發：calculator\n完成後會自動通知你！\n' });
+    const task_id = /kimi-\d+-\d+/.exec(dispatched.stderr)?.[0] ?? '';
+    // On a loaded machine dispatch returns before Kimi has accepted.
+    await until(() => existsSync(join(resultsOf(env), `pending-${task_id}.json`)));
+    expect(JSON.parse((await cli(['status', task_id, '--json'], env)).stdout)).toMatchObject({
+      task_id,
+      state: 'dispatched',
+      step: 'waiting',
+      api_id: expect.stringMatching(/^cmpl-sim-/),
+    });
+    expect(await cli(['result', task_id], env)).toMatchObject({ code: 9, stdout: '' });
+
+    expect(await cli(['watch', task_id], env)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('calculator'),
+    });
+    const result = await cli(['result', task_id], env);
+    expect(result).toMatchObject({ code: 0, stdout: expect.stringContaining('def fibonacci') });
+    expect((await cli(['result'], env)).stdout).toBe(result.stdout);
+    await until(async () => (await latest(env)).acknowledged);
+    const listed = await until(async () => {
+      const tasks = JSON.parse((await cli(['list', '--json'], env)).stdout) as { task_id: string; state: string }[];
+      return tasks.find((task) => task.task_id === task_id && task.state === 'done');
+    });
+    expect(listed).toMatchObject({ task_name: 'calculator', model: 'kimi-k2.6', tokens: expect.any(Number) });
+
+    const { webhook_url, worker_health_url } = stack.state;
+    for (const url of [webhook_url, worker_health_url]) {
+      for (const path of ['/healthz', '/readyz']) expect((await fetch(url + path)).status).toBe(200);
+    }
+    expect(await cli(['doctor'], env)).toMatchObject({ code: 0, stdout: expect.stringContaining('一切正常') });
   });
 
   it('a run whose task times out has its own exit code', async () => {
@@ -586,6 +579,13 @@ describe('one stack', () => {
     expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('已在執行') });
     expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
     expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n' });
+    await expect(fetch(`${stack.state.webhook_url}/healthz`)).rejects.toThrow('fetch failed');
+    // The engine is stopped; the saved result is still shown.
+    const { task_id } = await latest(env);
+    expect(JSON.parse((await cli(['status', task_id, '--json'], env)).stdout)).toMatchObject({
+      state: 'done',
+      status: 'done',
+    });
   });
 });
 
@@ -672,9 +672,7 @@ describe('invalid input gives one clear sentence and an exit code', () => {
   ] as [string, string[], number, string, string?][])('%s', async (_name, args, code, sentence, input = huge) => {
     // A free port: a running stack of this machine's user must not get tasks.
     const env = await cleanHome({ KIMI_TEMPORAL_PORT: String(await freePort()) });
-    // Input that is invalid by itself needs no process; the other commands run in one, since they read, connect and exit.
-    const isWords = code === EXIT.usage && !args.includes('-');
-    const ended = isWords ? await inProcess(args, env) : await cli(args, env, args.includes('-') ? input : '');
+    const ended = await inProcess(args, env, args.includes('-') ? input : '');
     expect(ended).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(sentence) });
     expect(ended.stderr).not.toMatch(/\n\s+at /);
   });
@@ -703,9 +701,13 @@ describe('invalid input gives one clear sentence and an exit code', () => {
     const env = await cleanHome({ KIMI_API_KEY: 'sk-for-nobody-else', TEMPORAL_ADDRESS: '' });
     const sentence = '沒有從 ~/.local/share/kimi-dispatch 啟動的服務';
     for (const args of [['dispatch', '-p', 'x'], ['list'], ['status', 'kimi-1-1']]) {
-      expect(await cli(args, env)).toMatchObject({ code: 5, stdout: '', stderr: expect.stringContaining(sentence) });
+      expect(await inProcess(args, env)).toMatchObject({
+        code: 5,
+        stdout: '',
+        stderr: expect.stringContaining(sentence),
+      });
     }
-    const doctor = await cli(['doctor'], env);
+    const doctor = await inProcess(['doctor'], env);
     expect(doctor).toMatchObject({ code: 3, stdout: expect.stringContaining(sentence) });
     expect(doctor.stdout).not.toMatch(/webhook (?:在線|沒有回應)/);
 
@@ -714,16 +716,16 @@ describe('invalid input gives one clear sentence and an exit code', () => {
     await writeFile(profile, `[profile.default]\naddress = "${address}"\n`);
     // A profile that other tools use by default does not configure ours.
     const others = { TEMPORAL_CONFIG_FILE: profile, TEMPORAL_PROFILE: 'default' };
-    expect(await cli(['status', 'kimi-1-1'], { ...env, ...others })).toMatchObject({ code: 5 });
+    expect(await inProcess(['status', 'kimi-1-1'], { ...env, ...others })).toMatchObject({ code: 5 });
     for (const named of [
       { TEMPORAL_ADDRESS: address },
       { TEMPORAL_CONFIG_FILE: profile, KIMI_TEMPORAL_PROFILE: 'default' },
       { KIMI_TEMPORAL_PORT: new URL(`tcp://${address}`).port },
     ] as Record<string, string>[]) {
-      expect(await cli(['status', 'kimi-1-1'], { ...env, ...named })).toMatchObject({ code: 4 });
+      expect(await inProcess(['status', 'kimi-1-1'], { ...env, ...named })).toMatchObject({ code: 4 });
     }
     for (const command of ['result', 'ack']) {
-      expect(await cli([command, 'kimi-1-1'], { ...env, TEMPORAL_ADDRESS: address })).toMatchObject({
+      expect(await inProcess([command, 'kimi-1-1'], { ...env, TEMPORAL_ADDRESS: address })).toMatchObject({
         code: 4,
         stderr: expect.stringContaining('沒有 kimi-1-1 這個任務'),
       });
@@ -836,13 +838,13 @@ describe('invalid input gives one clear sentence and an exit code', () => {
       const env = await cleanHome({ KIMI_LANG, KIMI_TEMPORAL_PORT: '' });
       env['KIMI_HOME'] = join(env['HOME'] ?? '', 'home');
       await mkdir(env['KIMI_HOME']);
-      const without = await cli(['dispatch', 'x'], env);
+      const without = await inProcess(['dispatch', 'x'], env);
       expect(without).toMatchObject({ code: 3, stdout: '', stderr: expect.stringMatching(nothing) });
       expect(without.stderr).toMatch(file);
       expect(without.stderr).not.toMatch(unread);
       // The current folder is HOME.
       await writeFile(join(env['HOME'] ?? '', '.env'), 'export KIMI_API_KEY=sk-unread\n');
-      const { stderr } = await cli(['dispatch', 'x'], env);
+      const { stderr } = await inProcess(['dispatch', 'x'], env);
       expect(stderr).toMatch(unread);
       expect(stderr).not.toContain('sk-unread');
     },
@@ -856,7 +858,7 @@ describe('invalid input gives one clear sentence and an exit code', () => {
 
   it('all configuration problems, together, and in English on request', async () => {
     const env = await cleanHome({ WEBHOOK_PORT: 'x', KIMI_API_URL: 'ftp://x', KIMI_LANG: 'en' });
-    const { code, stderr } = await cli(['list'], env);
+    const { code, stderr } = await inProcess(['list'], env);
     expect(code).toBe(3);
     expect(stderr).toContain('2 problems');
     expect(stderr).toContain('WEBHOOK_PORT=9001');
@@ -871,31 +873,36 @@ describe('invalid input gives one clear sentence and an exit code', () => {
   });
 
   it.each([
-    ['zh-TW', 'WEBHOOK_PORT', /已被占用.*WEBHOOK_PORT 換一個$/],
-    ['en', 'WEBHOOK_PORT', /is taken.*choose another with WEBHOOK_PORT$/],
-    ['zh-TW', 'KIMI_WORKER_PORT', /已被占用/],
-    ['zh-TW', 'KIMI_RELAY_PORT', /已被占用/],
-    ['zh-TW', 'KIMI_SIMULATOR_PORT', /已被占用/],
-    ['zh-TW', 'KIMI_TEMPORAL_PORT', /已被占用.*TEMPORAL_ADDRESS/],
-    ['en', 'KIMI_TEMPORAL_PORT', /is taken.*TEMPORAL_ADDRESS/],
-    ['zh-TW', 'KIMI_UI_PORT', /已被占用/],
-    ['zh-TW', 'KIMI_METRICS_PORT', /已被占用/],
-  ])('in %s %s if it is in use, before the engine is looked for', async (lang, variable, sentence) => {
-    const port = await takenPort();
+    ['zh-TW', '（', /已被占用.*TEMPORAL_ADDRESS/, /已被占用.*WEBHOOK_PORT 換一個$/, /已被占用/],
+    ['en', ' (', /is taken.*TEMPORAL_ADDRESS/, /is taken.*choose another with WEBHOOK_PORT$/, /is taken/],
+  ])('in %s each port that is in use, before the engine is looked for', async (lang, opens, engine, webhook, other) => {
+    const sentences = {
+      KIMI_TEMPORAL_PORT: engine,
+      KIMI_UI_PORT: other,
+      WEBHOOK_PORT: webhook,
+      KIMI_WORKER_PORT: other,
+      KIMI_RELAY_PORT: other,
+      KIMI_SIMULATOR_PORT: other,
+      KIMI_METRICS_PORT: other,
+    };
+    const ports: Record<string, string> = {};
+    for (const variable of Object.keys(sentences)) ports[variable] = String(await takenPort());
     const env = await cleanHome({
       KIMI_LANG: lang,
       KIMI_CALLBACKS: 'relay',
       // A missing engine: whichever code looks for it first would report that instead.
       TEMPORAL_CLI_PATH: '/nowhere/temporal',
-      [variable]: String(port),
+      ...ports,
     });
     const { code, stdout, stderr } = await cli(['up', '--simulate'], env);
     expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
-    const [, line = '', ...others] = stderr.trim().split('\n');
-    expect(line).toContain(String(port));
-    expect(line).toMatch(sentence);
-    expect(line).toContain(`${lang === 'en' ? ' (' : '（'}${variable}`);
-    expect(others).toEqual([]);
+    const [, ...lines] = stderr.trim().split('\n');
+    expect(lines).toHaveLength(Object.keys(sentences).length);
+    for (const [variable, sentence] of Object.entries(sentences)) {
+      const line = lines.find((each) => each.includes(`${opens}${variable}`));
+      expect(line, variable).toContain(ports[variable]);
+      expect(line).toMatch(sentence);
+    }
   });
 
   it('every port in use, including one configured twice, and the same from up --detach', async () => {
@@ -930,7 +937,7 @@ describe('invalid input gives one clear sentence and an exit code', () => {
 });
 
 it('help names no retired model', async () => {
-  const { stdout } = await cli(['dispatch', '--help'], await cleanHome());
+  const { stdout } = await inProcess(['dispatch', '--help'], await cleanHome());
   expect(stdout).toContain('--model kimi-');
   for (const model of RETIRED.models) expect(stdout).not.toContain(`--model ${model}`);
 });
@@ -993,20 +1000,20 @@ describe('without running services', () => {
       };
       await writeFile(join(folder, `${result.task_id}.json`), JSON.stringify(result));
     }
-    const list = await cli(['list', '--limit', '1', '--status', 'done', '--json'], env);
+    const list = await inProcess(['list', '--limit', '1', '--status', 'done', '--json'], env);
     expect(JSON.parse(list.stdout)).toEqual([
       expect.objectContaining({ task_id: 'kimi-1707654321-2', status: 'done', created_at: '2026-11-02T00:00:00Z' }),
     ]);
     const said = expect.stringMatching(/the saved results only; .*kimi-dispatch up --detach/);
     expect(list).toMatchObject({ code: 5, stderr: said });
-    expect((await cli(['list'], env)).stdout).toMatch(/saved-3[^]*saved-2[^]*saved-1/);
+    expect((await inProcess(['list'], env)).stdout).toMatch(/saved-3[^]*saved-2[^]*saved-1/);
     // A result file does not contain its chat.
     const chat = JSON.stringify({ channel: 'telegram', to: '1' });
-    expect(await cli(['list', '--route', chat], env)).toMatchObject({ code: 5, stdout: '' });
+    expect(await inProcess(['list', '--route', chat], env)).toMatchObject({ code: 5, stdout: '' });
   });
 
   it('dispatch without a key names both ways to try the simulated Kimi', async () => {
-    const { code, stderr } = await cli(['dispatch', '-p', 'x'], await cleanHome());
+    const { code, stderr } = await inProcess(['dispatch', '-p', 'x'], await cleanHome());
     expect(code).toBe(3);
     expect(stderr).toContain('kimi-dispatch run --simulate');
     expect(stderr).toContain('kimi-dispatch up --detach --simulate');

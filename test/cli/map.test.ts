@@ -1,24 +1,45 @@
-/** Maps by the built command line, on a stack with the simulated Kimi. */
+/** Maps by the command line, on a stack with the simulated Kimi. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { cleanHome, cli, up, type Ended } from '../support/cli.ts';
+import { cleanHome, up, type Ended } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
+import { shared } from '../support/resources.ts';
 
 const FILE = 'rows.csv';
 const PROMPT = '{{name}} [[simulate: {{how}}]]';
 
 /** A stack, and a file of rows of which the third is refused once. */
-async function stage() {
+const stage = shared(async () => {
   const env = await cleanHome({ KIMI_LANG: 'en', KIMI_MAX_TASKS_PER_MINUTE: '0', KIMI_CALLBACKS: 'relay' });
   await up(env, '--simulate');
   const rows = ['name,how', 'one,delay=0', '"two, quoted",delay=0', 'three,status=400 refusals=1 delay=0'];
   await writeFile(join(env['HOME'] ?? '', FILE), rows.join('\n'));
-  const run = async (...args: string[]): Promise<Ended> => await cli(args, env);
+  const run = async (...args: string[]): Promise<Ended> => await inProcess(args, env);
   return { env, run };
-}
+});
+
+it('with a broken file, an unknown column or --continue is refused, and nothing is dispatched', async () => {
+  const { env, run } = stage();
+  const dispatch = async (file: string, ...more: string[]): Promise<Ended> =>
+    await run('dispatch', '--map', file, ...more);
+  expect(await dispatch(FILE, '-p', '{{nam}}')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('Line 2 has no column nam, so nothing was dispatched; its columns: name, how.'),
+  });
+  await writeFile(join(env['HOME'] ?? '', 'bad.jsonl'), '{"text":"a"}\n{"text"\n');
+  const bad = 'Line 2 of bad.jsonl is not JSON; nothing was dispatched.';
+  expect(await dispatch('bad.jsonl', '-p', '{{text}}')).toMatchObject({ code: 2, stderr: `${bad}\n` });
+  expect(await dispatch('none.csv', '-p', '{{text}}')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('none.csv'),
+  });
+  expect(await dispatch(FILE, '-p', '{{name}}', '--continue', 'last')).toMatchObject({ code: 2 });
+  expect((await run('list', '--json')).stdout.trim()).toBe('[]');
+});
 
 it('is dispatched, watched, printed row by row, retried, exported, counted and removed', async () => {
-  const { run } = await stage();
+  const { run } = stage();
   const dispatched = await run('dispatch', '--map', FILE, '-p', PROMPT, '-n', 'three rows');
   expect(dispatched).toMatchObject({ code: 0, stdout: expect.stringContaining('three rows (3 rows)') });
   const [task_id = ''] = /kimi-\d+-\d+/.exec(dispatched.stderr) ?? [];
@@ -73,23 +94,4 @@ it('is dispatched, watched, printed row by row, retried, exported, counted and r
   expect((await run('retry', row, '--json')).stdout).toContain('"task_name":"three rows 2"');
   expect(await run('rm', task_id, '--yes')).toMatchObject({ code: 0 });
   expect(await run('status', row)).toMatchObject({ code: 4 });
-});
-
-it('with a broken file, an unknown column or --continue is refused, and nothing is dispatched', async () => {
-  const { env, run } = await stage();
-  const dispatch = async (file: string, ...more: string[]): Promise<Ended> =>
-    await run('dispatch', '--map', file, ...more);
-  expect(await dispatch(FILE, '-p', '{{nam}}')).toMatchObject({
-    code: 2,
-    stderr: expect.stringContaining('Line 2 has no column nam, so nothing was dispatched; its columns: name, how.'),
-  });
-  await writeFile(join(env['HOME'] ?? '', 'bad.jsonl'), '{"text":"a"}\n{"text"\n');
-  const bad = 'Line 2 of bad.jsonl is not JSON; nothing was dispatched.';
-  expect(await dispatch('bad.jsonl', '-p', '{{text}}')).toMatchObject({ code: 2, stderr: `${bad}\n` });
-  expect(await dispatch('none.csv', '-p', '{{text}}')).toMatchObject({
-    code: 2,
-    stderr: expect.stringContaining('none.csv'),
-  });
-  expect(await dispatch(FILE, '-p', '{{name}}', '--continue', 'last')).toMatchObject({ code: 2 });
-  expect((await run('list', '--json')).stdout.trim()).toBe('[]');
 });

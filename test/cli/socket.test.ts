@@ -10,8 +10,9 @@ import { settingsDigest } from '../../src/config/settings.ts';
 import { SECRETS, VARIABLES } from '../../src/config/variables.ts';
 import type { StackState } from '../../src/stack/state.ts';
 import { call } from '../support/api.ts';
-import { cleanHome, cli, resultsOf, up, type Ended } from '../support/cli.ts';
-import { temporaryFolder, until } from '../support/resources.ts';
+import { cleanHome, resultsOf, up, type Ended } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
+import { shared, temporaryFolder, until } from '../support/resources.ts';
 
 type Env = Record<string, string>;
 
@@ -77,18 +78,22 @@ function withoutIds(text: string): string {
     .replaceAll(/cmpl-[\w-]+/g, 'cmpl-N');
 }
 
+const stack = shared(async () => {
+  const env = await cleanHome();
+  return { env, state: (await up(env, '--simulate')).state };
+});
+
 const ENGLISH = { KIMI_LANG: 'en' };
 
 it('a command has the same output through the service and without it', { timeout: 600_000 }, async () => {
-  const env = await cleanHome();
-  const { state } = await up(env, '--simulate');
+  const { env, state } = stack();
   const between = await standBetween(env, state);
   const both = async (args: string[], changes: Env = {}): Promise<Ended> => {
     between.seen = [];
-    const withService = await cli(args, { ...env, ...changes });
+    const withService = await inProcess(args, { ...env, ...changes });
     const requests = between.seen.length;
     expect(requests, args.join(' ')).toBeGreaterThan(0);
-    const own = await cli(args, without({ ...env, ...changes }));
+    const own = await inProcess(args, without({ ...env, ...changes }));
     expect(between.seen, args.join(' ')).toHaveLength(requests);
     expect(alike(withService), args.join(' ')).toEqual(alike(own));
     return withService;
@@ -106,7 +111,7 @@ it('a command has the same output through the service and without it', { timeout
   expect(await both(['dispatch', 'x', '-n', '../x'])).toMatchObject({ code: 2 });
   expect(await both(['dispatch', 'x', '-m', 'kimi-k2.6', '--temperature', '2'], ENGLISH)).toMatchObject({ code: 2 });
 
-  expect(await cli(['dispatch', 'x', '--budget', '¥5'], env)).toMatchObject({ code: 2 });
+  expect(await inProcess(['dispatch', 'x', '--budget', '¥5'], env)).toMatchObject({ code: 2 });
 
   // A simulated task costs nothing.
   const json = await both(['dispatch', 'hello', '--json', '--budget', '0.01']);
@@ -116,19 +121,21 @@ it('a command has the same output through the service and without it', { timeout
     /kimi-\d+-\d+/.exec((await both(['dispatch', 'x [[simulate: drop=1]]', '--timeout', '1h'])).stderr)?.[0] ?? '';
   expect(await both(['result', waiting])).toMatchObject({ code: 9 });
   expect(await both(['ack', waiting], ENGLISH)).toMatchObject({ code: 9 });
-  await until(async () => (await cli(['result', task_id], env)).code === 0);
+  await until(async () => (await inProcess(['result', task_id], env)).code === 0);
   // The newest of that name.
-  await until(async () => (await cli(['result', 'hello'], env)).code === 0);
+  await until(async () => (await inProcess(['result', 'hello'], env)).code === 0);
 
   // By its name, by the number at its end, and as the newest one, through the service and without it.
   for (const asked of [env, without(env)]) {
-    const whole = await cli(['result', task_id], asked);
-    expect(await cli(['result', 'hello'], asked)).toEqual(whole);
-    expect(await cli(['result', 'hel'], asked)).toEqual(whole);
-    expect(await cli(['result', task_id.split('-')[2] ?? ''], asked)).toEqual(whole);
-    const [newest] = JSON.parse((await cli(['list', '-l', '1', '--json'], asked)).stdout) as [{ task_id: string }];
-    expect((await cli(['status', 'last'], asked)).stdout).toContain(newest.task_id);
-    expect(await cli(['cancel', 'nobody'], asked)).toMatchObject({
+    const whole = await inProcess(['result', task_id], asked);
+    expect(await inProcess(['result', 'hello'], asked)).toEqual(whole);
+    expect(await inProcess(['result', 'hel'], asked)).toEqual(whole);
+    expect(await inProcess(['result', task_id.split('-')[2] ?? ''], asked)).toEqual(whole);
+    const [newest] = JSON.parse((await inProcess(['list', '-l', '1', '--json'], asked)).stdout) as [
+      { task_id: string },
+    ];
+    expect((await inProcess(['status', 'last'], asked)).stdout).toContain(newest.task_id);
+    expect(await inProcess(['cancel', 'nobody'], asked)).toMatchObject({
       code: 4,
       stderr: expect.stringContaining('nobody'),
     });
@@ -157,19 +164,18 @@ it('a command has the same output through the service and without it', { timeout
   expect(await both(['ack', `${task_id}-late`], ENGLISH)).toMatchObject({ code: 9 });
   expect(await both(['cancel', task_id])).toMatchObject({ code: 10 });
   expect(await both(['allow', task_id])).toMatchObject({ code: 10, stderr: expect.stringContaining('不是在等候預算') });
-  expect(await cli(['cancel', waiting], env)).toMatchObject({ code: 0, stdout: `已取消任務 ${waiting}。\n` });
+  expect(await inProcess(['cancel', waiting], env)).toMatchObject({ code: 0, stdout: `已取消任務 ${waiting}。\n` });
 });
 
 it(
   'a dispatch whose service ends meanwhile is one task, and is reported as dispatched',
   { timeout: 300_000 },
   async () => {
-    const env = await cleanHome();
-    const { state } = await up(env, '--simulate');
+    const { env, state } = stack();
     const between = await standBetween(env, state);
     for (const cut of ['before', 'after'] as const) {
       between.cutNext = cut;
-      const ended = await cli(['dispatch', 'x', '-n', cut], env);
+      const ended = await inProcess(['dispatch', 'x', '-n', cut], env);
       expect(ended, cut).toMatchObject({ code: 0, stdout: expect.stringContaining(`✅ Kimi 任務已派發：${cut}`) });
       expect(between.cutNext).toBeUndefined();
       const task_id = /kimi-\d+-\d+/.exec(ended.stderr)?.[0];
