@@ -176,8 +176,10 @@ describe('a journal', () => {
     // The new journal is undamaged.
     webhook.child.kill('SIGKILL');
     await webhook.ended;
-    const again = await readiness((await launchWebhook(home)).url);
-    expect(again.body.journal).toMatchObject({ entries: (body.journal?.entries ?? NaN) + 1, set_aside: 1 });
+    const again = await open(folder);
+    expect(tasksOf(again)).toHaveLength((body.journal?.entries ?? NaN) + 1);
+    expect(tasksOf(again)).toContain('kimi-2-1');
+    expect(again).toMatchObject({ size: { entries: (body.journal?.entries ?? NaN) + 1 }, setAside: 1 });
   });
 
   it('that is damaged in one position returns the readable entries before and after it', async () => {

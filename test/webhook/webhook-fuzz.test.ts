@@ -72,7 +72,8 @@ async function expectAnswers(url: string, runs: number, between: () => Promise<v
 
 it('unsigned requests get well-formed responses and never reach the engine', { timeout: TIMEOUT_MS }, async () => {
   const { url, counts } = await openEdge();
-  await expectAnswers(url, RUNS);
+  // The process below gets more of them.
+  await expectAnswers(url, RUNS / 4);
   expect(counts.calls).toBe(0);
   expect(await send(url, requestBytes({ target: PATH, headers: signedHeaders(RIGHT), body: RIGHT }))).toMatchObject({
     status: 200,

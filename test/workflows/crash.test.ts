@@ -90,7 +90,7 @@ describe('a worker killed', () => {
     const dying = startWorker(world, when, step, relayed);
     const started = await world.start('x [[simulate: delay=0]]', {}, 0);
     await killed(dying);
-    startWorker(world, 'never', 'none', relayed);
+    await world.startWorker();
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     expect(world.counts.completions).toHaveLength(1);
     const { events } = await world.handle(started).fetchHistory();
