@@ -26,13 +26,16 @@ import type { TaskContext } from './context.ts';
 import { Problem } from './problem.ts';
 import type { Accepted } from './tasks.ts';
 import { BATCH_MEMO, CONTINUES_MEMO, newestTasks } from '../temporal/task-list.ts';
-import { acceptanceWithin, clientOfWorker } from './worker-here.ts';
+import { acceptanceWithin, clientOfWorker, requestsAwaited } from './worker-here.ts';
 
 /** The outcome of a start. `unknown`: the engine did not confirm that it has the task. */
 export type Started = Accepted | { status: 'unknown'; task_id: string };
 
 /** How long to wait for the engine's confirmation of a task, after the wait for Kimi. Milliseconds. */
 const CONFIRM_MS = 3_000;
+
+/** How long an engine that is busy may take to confirm a task at least, from its start on. Milliseconds. */
+const BUSY_MS = 10_000;
 
 /** Timeout of one such request. Milliseconds. */
 const ANSWER_MS = 1_000;
@@ -151,8 +154,10 @@ async function startOnce(
     ...(start !== undefined && { [START_MEMO]: start }),
     ...(task.request?.batch && { [BATCH_MEMO]: true }),
   };
-  const accepted = accept(client, taskQueue, task, memo, leaving.signal).then(
+  const { begun, acceptance: awaited } = begin(client, taskQueue, task, memo, { leaving: leaving.signal, waitMs });
+  const accepted = awaited.then(
     (acceptance): Started => {
+      if (!acceptance) return { status: 'pending', task_id };
       if ('error' in acceptance) return { status: 'refused', ...acceptance };
       if ('paused' in acceptance) return { status: 'paused', ...acceptance };
       return 'api_id' in acceptance ? { status: 'accepted', ...acceptance } : { status: 'queued', ...acceptance };
@@ -170,6 +175,21 @@ async function startOnce(
   try {
     const first = await Promise.race([accepted, pause(waitMs, undefined, { ref: false })]);
     if (first) return first;
+    if (begun) {
+      const late = pause(
+        Math.max(CONFIRM_MS, BUSY_MS - waitMs),
+        { status: 'unknown' as const, task_id },
+        { ref: false },
+      );
+      // A start that failed may have begun the task all the same.
+      return await Promise.race([
+        begun.then(
+          () => ({ status: 'pending' as const, task_id }),
+          async () => await accepted,
+        ),
+        late,
+      ]);
+    }
     const giveUpAt = performance.now() + CONFIRM_MS;
     do {
       if (await isStarted(client, task_id, start)) return { status: 'pending', task_id };
@@ -186,17 +206,28 @@ async function startOnce(
 /** How long the request of a task that this process runs may take before its workflow is asked, in milliseconds: with a limiter it may be queued. */
 const HERE_MS = { limited: 250, unlimited: 5_000 };
 
-/** Starts the workflow of a task. @returns once Kimi has accepted it, or the limiter has queued it. */
-async function accept(
+/** Tasks of which the engine hands the first step to the worker at once: as many as it can take up without a queue. */
+const EAGER_MOST = 8;
+
+/** A start that was sent to the engine. */
+interface Beginning {
+  /** Resolves once the engine has the task; absent if it is asked in the same request for the acceptance. */
+  begun?: Promise<unknown>;
+  /** Resolves once Kimi has accepted the task, or the limiter has queued it; to `undefined` if no one waits for that. */
+  acceptance: Promise<Acceptance | Refused | undefined>;
+}
+
+/** Starts the workflow of a task. @param leaving aborts the request */
+function begin(
   client: Client,
   taskQueue: string,
   task: Task,
   memo: Record<string, unknown>,
-  leaving: AbortSignal,
-): Promise<Acceptance | Refused> {
+  { leaving, waitMs }: { leaving: AbortSignal; waitMs: number },
+): Beginning {
   const options = { ...optionsOf(taskQueue, task, memo), args: [task] as [Task] };
   const here = clientOfWorker(taskQueue);
-  if (!here) {
+  if (!here && waitMs > 0) {
     const startWorkflowOperation = new WithStartWorkflowOperation<TaskWorkflow>(TASK_WORKFLOW, {
       ...options,
       workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
@@ -205,13 +236,23 @@ async function accept(
       await client.workflow.executeUpdateWithStart<TaskWorkflow, Acceptance, []>(ACCEPTED_UPDATE, {
         startWorkflowOperation,
       });
-    return await client.connection.withAbortSignal(leaving, start);
+    return { acceptance: client.connection.withAbortSignal(leaving, start) };
   }
-  const accepted = acceptanceWithin(task.task_id, task.limiter === undefined ? HERE_MS.unlimited : HERE_MS.limited);
+  // Handed to the worker at once, a task overtakes those that the engine queues for it: with many, some would wait for very long.
+  const eagerly = here !== undefined && requestsAwaited() < EAGER_MOST;
+  const limitMs = task.limiter === undefined ? HERE_MS.unlimited : HERE_MS.limited;
+  const acceptedHere = here && acceptanceWithin(task.task_id, limitMs);
+  const { connection, workflow } = here ?? client;
   const start = async () =>
-    await here.workflow.start<TaskWorkflow>(TASK_WORKFLOW, { ...options, requestEagerStart: true });
-  await here.connection.withAbortSignal(leaving, start);
-  return (await accepted) ?? (await client.connection.withAbortSignal(leaving, async () => await ask(client, task)));
+    await workflow.start<TaskWorkflow>(TASK_WORKFLOW, { ...options, ...(eagerly && { requestEagerStart: true }) });
+  const begun = connection.withAbortSignal(leaving, start);
+  const acceptance = begun.then(async () => {
+    if (waitMs === 0) return undefined;
+    return (
+      (await acceptedHere) ?? (await client.connection.withAbortSignal(leaving, async () => await ask(client, task)))
+    );
+  });
+  return { begun, acceptance };
 }
 
 interface Refused {

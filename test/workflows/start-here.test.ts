@@ -25,6 +25,31 @@ describe('a task that is started in the process of its worker', () => {
     expect(world.counts).toMatchObject({ requests: 1, billed: 1 });
   });
 
+  it('is queued by the engine where many are started together, so that it does not overtake the others', async () => {
+    const world = await openWorld({ startsHere: true });
+    const started = await Promise.all(Array.from({ length: 20 }, async () => await world.start('x')));
+    expect(new Set(started.map(({ status }) => status))).toEqual(new Set(['accepted']));
+    const firsts = await Promise.all(started.map(async (task) => (await eventsOf(world, task))[0]));
+    const eager = firsts.filter((first) => first?.workflowExecutionStartedEventAttributes?.eagerExecutionAccepted);
+    expect(eager.length).toBeLessThanOrEqual(8);
+  });
+
+  it.each([true, false])(
+    'is durable once its start is confirmed, and nothing else is asked (worker here: %s)',
+    async (startsHere) => {
+      const world = await openWorld({ startsHere });
+      const asksMore = {
+        describe: () => {
+          throw new Error('the engine was asked for it');
+        },
+      } as unknown as WorkflowClientInterceptor;
+      const client = new Client({ connection: world.client.connection, interceptors: { workflow: [asksMore] } });
+      const started = await startTask(client, world.taskQueue, TASK, 0);
+      expect(started).toMatchObject({ status: 'pending' });
+      expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
+    },
+  );
+
   it('is refused with the reason, without the wait', async () => {
     const world = await openWorld({ startsHere: true, apiKey: undefined });
     const started = await world.start('x', {}, 4_000);
