@@ -13,7 +13,9 @@ keep() { [ -e "$folder/$1" ] || cat >"$folder/$1"; }
 for name in relay_token webhook_secret postgres_password grafana_password; do
   random 32 | keep "$name"
 done
-for name in kimi_api_key wake_token payload_keys; do
+# As the receivers of events need it (Standard Webhooks).
+printf 'whsec_%s' "$(head -c 32 /dev/urandom | base64 | tr -d '\n')" | keep notify_secret
+for name in kimi_api_key wake_token payload_keys notify_url; do
   keep "$name" </dev/null
 done
 # The payload bucket: that of the profile s3, or your own.

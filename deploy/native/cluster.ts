@@ -118,7 +118,14 @@ export class Cluster {
       return;
     }
     const { name, env } = service;
-    const started = new RestartedProcess({ name, command: program, args, env, logFile: this.logOf(name) });
+    const started = new RestartedProcess({
+      name,
+      command: program,
+      args,
+      env,
+      logFile: this.logOf(name),
+      endsItself: true,
+    });
     this.processes.set(name, started);
     started.start();
     await this.isWell(name);

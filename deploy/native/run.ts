@@ -1,6 +1,6 @@
 /**
  * `npm run cluster`: the services of docker-compose.yml on this machine without containers, against the simulated Kimi and
- * gateway. PostgreSQL, two Temporal servers, load balancer, two webhooks, relay, two workers. Ctrl-C stops them.
+ * gateway. PostgreSQL, two Temporal servers, load balancer, two webhooks, HTTP API, relay, two workers. Ctrl-C stops them.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -63,6 +63,9 @@ async function main(): Promise<void> {
   for (const { name, address, isJob } of services) if (!isJob) console.log(`${name.padEnd(width)}  ${address}`);
   console.log(`\nlogs: ${join(folder, 'logs')}\nTo start a task on it:\n`);
   console.log(`  (set -a; . ${environment}; node dist/kimi-dispatch.js run "寫一個 Python 費波那契函數")\n`);
+  const { address, env } = cluster.service('api');
+  console.log(`To use the API at http://${address}:${env['KIMI_API_PORT']}, make a token:\n`);
+  console.log(`  KIMI_HOME=${env['KIMI_HOME']} node dist/kimi-dispatch.js token create ci\n`);
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
   });

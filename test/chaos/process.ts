@@ -12,6 +12,8 @@ export interface ProcessOptions {
   args: string[];
   env: NodeJS.ProcessEnv;
   logFile: string;
+  /** Set if the command ends with this process by itself. Our services take a channel to it for that of `up`. */
+  endsItself?: true;
 }
 
 /** What faults are injected into. */
@@ -50,11 +52,15 @@ export class RestartedProcess implements Breakable {
   }
 
   start(): void {
-    const { command, args, env, logFile } = this.options;
+    const { command, args, env, logFile, endsItself } = this.options;
     const log = openSync(logFile, 'a');
     // Our services end when this channel closes, so none outlives the run.
     // Own process group: Ctrl-C in the terminal reaches only this process, which stops the others in order.
-    const child = spawn(command, args, { env, detached: true, stdio: ['ignore', log, log, 'ipc'] });
+    const child = spawn(command, args, {
+      env,
+      detached: true,
+      stdio: ['ignore', log, log, endsItself ? 'ignore' : 'ipc'],
+    });
     closeSync(log);
     this.running = child;
     child.once('exit', () => void this.restart());

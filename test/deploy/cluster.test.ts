@@ -83,7 +83,7 @@ it('is a valid configuration for our processes', async () => {
   await makeSecrets(folder);
   const ours = nativeServices(compose, { ...PLACE, folder }).filter(({ image }) => image.startsWith('kimi-dispatch:'));
   const configs = new Map(ours.map(({ name, env }) => [name, readConfig(env)]));
-  expect([...configs.keys()]).toEqual(['webhook-1', 'webhook-2', 'relay', 'worker-1', 'worker-2', 'worker-3']);
+  expect([...configs.keys()]).toEqual(['webhook-1', 'webhook-2', 'api', 'relay', 'worker-1', 'worker-2', 'worker-3']);
   expect(configs.get('webhook-1')?.WEBHOOK_SECRET).toMatch(/^[0-9a-f]{64}$/);
   expect(configs.get('webhook-1')?.WEBHOOK_SECRET).toBe(configs.get('relay')?.WEBHOOK_SECRET);
   expect(configs.get('worker-1')?.KIMI_RELAY_TOKEN).toBe(configs.get('relay')?.KIMI_RELAY_TOKEN);

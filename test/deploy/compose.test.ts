@@ -60,7 +60,7 @@ it('is valid according to the Compose Specification', async () => {
   expect(errorsOf(broken)).toEqual([expect.stringContaining('must NOT have additional properties')]);
 });
 
-it('has two webhooks and two Temporal servers behind a load balancer, a relay, workers, and their dependencies', () => {
+it('has two webhooks and two Temporal servers behind a load balancer, the HTTP API, a relay, workers, and their dependencies', () => {
   expect(Object.keys(compose.services)).toEqual([
     'postgres',
     'temporal-schema',
@@ -71,6 +71,7 @@ it('has two webhooks and two Temporal servers behind a load balancer, a relay, w
     'load-balancer',
     'webhook-1',
     'webhook-2',
+    'api',
     'relay',
     'worker',
     'prometheus',
@@ -111,11 +112,13 @@ describe('each service', () => {
 describe('a secret', () => {
   it.each([
     ['kimi_api_key', ['relay']],
-    ['webhook_secret', ['webhook-1', 'webhook-2', 'relay', 'worker']],
+    ['webhook_secret', ['webhook-1', 'webhook-2', 'api', 'relay', 'worker']],
+    ['notify_secret', ['worker']],
+    ['notify_url', ['worker']],
     ['relay_token', ['relay', 'worker']],
     ['wake_token', ['worker']],
-    ['payload_keys', ['webhook-1', 'webhook-2', 'relay', 'worker']],
-    ['aws_credentials', ['webhook-1', 'webhook-2', 'relay', 'worker', 's3']],
+    ['payload_keys', ['webhook-1', 'webhook-2', 'api', 'relay', 'worker']],
+    ['aws_credentials', ['webhook-1', 'webhook-2', 'api', 'relay', 'worker', 's3']],
     ['postgres_password', ['postgres', 'temporal-schema', 'temporal-1', 'temporal-2']],
     ['grafana_password', ['grafana']],
   ])('%s is given only to %j', (secret, names) => {

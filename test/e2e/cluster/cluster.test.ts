@@ -86,7 +86,7 @@ afterAll(async () => {
 
 it('each process was killed, and each was rolled, and came back', () => {
   const names = stage.cluster.services.filter(({ isJob }) => !isJob).map(({ name }) => name);
-  expect(names).toHaveLength(11);
+  expect(names).toHaveLength(12);
   expect(faults.map(({ what }) => what)).toEqual([
     ...names.map((name) => `${name} killed`),
     ...names.map((name) => `${name} rolled`),
