@@ -1,7 +1,7 @@
 import { activityInfo, ApplicationFailure, Context } from '@temporalio/activity';
 import type { Logger } from 'pino';
 import type { Config } from '../config/index.ts';
-import { startDelivering } from '../notify/deliveries.ts';
+import { retryDelayMs, startDelivering } from '../notify/deliveries.ts';
 import { NotAccepted, sendEvent } from '../notify/delivery.ts';
 import { eventOf } from '../notify/event.ts';
 import { AllowedHosts } from '../notify/receiver.ts';
@@ -59,8 +59,8 @@ export function eventActivities({ config, contents, log }: EventDependencies) {
           log.info({ task_id, event: id, receiver: new URL(url).origin, status }, 'event delivered');
           return { status };
         } catch (error) {
-          const failure = failureOf(error);
           const { attempt } = activityInfo();
+          const failure = failureOf(error, attempt);
           log.warn({ task_id, event: id, attempt, type: failure.type }, `event not delivered: ${failure.message}`);
           throw failure;
         }
@@ -70,11 +70,13 @@ export function eventActivities({ config, contents, log }: EventDependencies) {
 }
 
 /** `details`: the error's type, and the receiver's Retry-After in milliseconds. */
-function failureOf(error: unknown): ApplicationFailure {
+function failureOf(error: unknown, attempt: number): ApplicationFailure {
+  const nextRetryDelay = retryDelayMs(attempt);
   if (error instanceof ServiceError) {
     // The stored address was removed, or its key is missing.
     const { code: type, message } = error;
-    return ApplicationFailure.create({ message, type: FAILURE.eventFailed, details: failureDetails({ type }) });
+    const details = failureDetails({ type });
+    return ApplicationFailure.create({ message, type: FAILURE.eventFailed, details, nextRetryDelay });
   }
   if (!(error instanceof NotAccepted)) throw error;
   const { message, retryable, retryAfterMs } = error;
@@ -83,6 +85,6 @@ function failureOf(error: unknown): ApplicationFailure {
     type: retryable ? FAILURE.eventFailed : FAILURE.eventRefused,
     nonRetryable: !retryable,
     details: failureDetails(error, retryAfterMs),
-    ...(retryAfterMs !== undefined && { nextRetryDelay: retryAfterMs }),
+    nextRetryDelay: retryAfterMs ?? nextRetryDelay,
   });
 }

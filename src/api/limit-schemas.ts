@@ -1,8 +1,7 @@
 /** The shapes of limits in the API. */
 import * as z from 'zod';
 import type { Usage } from '../tasks/limits.ts';
-import { currency, named } from './schema-parts.ts';
-import { time } from './schemas.ts';
+import { currency, named, time } from './schema-parts.ts';
 
 const count = z.int().min(0);
 

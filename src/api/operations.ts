@@ -17,6 +17,7 @@ import {
   UNREADABLE,
   type Operation,
 } from './operation.ts';
+import { taskEvent } from './event-schemas.ts';
 import { allowance } from './wait-schemas.ts';
 import { usage } from './limit-schemas.ts';
 import { storedRows } from './map-schemas.ts';
@@ -171,12 +172,16 @@ export const OPERATIONS: readonly Operation[] = [
     method: 'get',
     path: '/v1/tasks/{task_id}/events',
     summary: 'Follow a task to its outcome, by server-sent events',
-    query: schemas.chatQuery,
+    query: schemas.eventsQuery,
     isStream: true,
-    answers: { 200: schemas.taskEvent },
+    answers: { 200: taskEvent },
     problems: [...OF_A_CHAT, 'unusable_files'],
     run: async (tasks, request, response, streams) => {
-      streams.answer(await tasks.find(idOf(request), chatOf(request)), request, response);
+      const task_id = idOf(request);
+      const { route, text } = read(schemas.eventsQuery, request.query, 'query');
+      const chat = targetOf(route);
+      const whole = async () => await textOf(tasks, task_id, chat);
+      streams.answer(await tasks.find(task_id, chat), request, response, text && whole);
       return undefined;
     },
   },
@@ -302,6 +307,17 @@ async function acknowledge(tasks: Tasks, request: Request): Promise<object> {
     throw new InvalidRequest('body', [{ path: ['notification'], message: 'is of another task' }]);
   }
   return await tasks.acknowledge(reference, targetOf(route));
+}
+
+/** @returns the text of a result; `undefined` if the result is gone. */
+async function textOf(tasks: Tasks, task_id: string, chat: Route | undefined): Promise<string | undefined> {
+  try {
+    const { output, partial_output: partial } = await tasks.result(task_id, chat);
+    return output ?? partial;
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
 }
 
 function idOf({ params }: Request): string {

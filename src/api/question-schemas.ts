@@ -1,7 +1,7 @@
 /** What is asked in a task, in the API. */
 import * as z from 'zod';
 import { TOOLS, type Turn } from '../shared/task.ts';
-import { named } from './schema-parts.ts';
+import { named, taskId } from './schema-parts.ts';
 
 export const taskRequest = named(
   'TaskRequest',
@@ -68,4 +68,5 @@ export const reported = {
     .strictObject({ url: z.string().max(2_048) })
     .optional()
     .describe('The program that is sent a signed event when the task ends (docs/webhooks.md). Of a map: for the map.'),
+  notify_as: taskId.optional().describe('A task whose own receiver is sent the event, if it has one.'),
 };

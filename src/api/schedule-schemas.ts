@@ -2,8 +2,8 @@
 import * as z from 'zod';
 import { MISSED_POLICIES } from '../shared/schedule.ts';
 import type { Schedule } from '../schedules/schedules.ts';
-import { named, taskId } from './schema-parts.ts';
-import { listed, newTask, route, time } from './schemas.ts';
+import { named, taskId, time } from './schema-parts.ts';
+import { listed, newTask, route } from './schemas.ts';
 
 const missed = z
   .enum(MISSED_POLICIES)
@@ -25,7 +25,7 @@ export const newSchedule = named(
     timezone: timezone.optional().describe('IANA name; that of the services’ machine if absent.'),
     missed: missed.default('last'),
     task: newTask
-      .omit({ wait_ms: true })
+      .omit({ wait_ms: true, notify_as: true })
       .describe('What is started. The schedule has its name; `{{date}}` in the prompt is the date when it is due.'),
   }),
 );

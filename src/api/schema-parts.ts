@@ -11,6 +11,8 @@ export function named<Schema extends z.ZodType>(id: string, description: string,
   return schema;
 }
 
+export const time = z.string().describe('ISO 8601, UTC, whole seconds.');
+
 /** Of accounts at Kimi. */
 export const currency = z.enum(['CNY', 'USD']);
 

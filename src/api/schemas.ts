@@ -9,7 +9,8 @@ import { NAME_RULE } from '../tasks/task-name.ts';
 import { budget, budgetPause, queuePosition } from './wait-schemas.ts';
 import { mapCounts, mapSummary, rowOf, storedRows } from './map-schemas.ts';
 import { metadata, priority, reported, taskFile, taskRequest, turn } from './question-schemas.ts';
-import { cost, detail, named, taskError, taskId } from './schema-parts.ts';
+import { eventDelivery, retrying } from './event-schemas.ts';
+import { cost, detail, named, taskError, taskId, time } from './schema-parts.ts';
 import type { Acknowledgement, Cancellation, LiveTask, Standing, StartedMap, StartedTask } from '../tasks/tasks.ts';
 
 const DAY_MS = 24 * 3_600_000;
@@ -21,7 +22,6 @@ const OLDEST_MS = 100 * 366 * DAY_MS;
 const LONGEST_WAIT_MS = 10_000;
 
 const chatWord = z.string().regex(CHAT_WORD);
-export const time = z.string().describe('ISO 8601, UTC, whole seconds.');
 const modelName = z.string().regex(/^\S{1,128}$/);
 const simulated = z.literal(true).describe('Set if the simulated Kimi is used.');
 const owner = z.string().describe('Name of the token that started it; absent if no token did.');
@@ -124,13 +124,6 @@ export const startedMap = named(
 );
 
 const fileNote = z.object({ name: z.string(), bytes: z.number() });
-const retrying = z.object({
-  attempt: z.int(),
-  why: z.string(),
-  type: z.string().optional(),
-  detail: detail.optional(),
-  next_attempt_at: time.optional(),
-});
 const fallback = z.object({
   asked_model: z.string().describe('The model that the task asked for.'),
   model: z.string(),
@@ -225,6 +218,7 @@ export const task = named(
     woken_at: time.optional(),
     acknowledged: z.boolean(),
     wake_error: taskError.optional(),
+    events: z.array(eventDelivery).optional().describe('Its events for programs.'),
     relay: z.literal(true).optional(),
     retrying: retrying.optional(),
     progress: progress.optional(),
@@ -240,16 +234,6 @@ export const task = named(
     owner: owner.optional(),
     missing_file: z.string().optional().describe('Path of a result file that was removed or is damaged.'),
   }) satisfies z.ZodType<Standing>,
-);
-
-export const taskEvent = named(
-  'TaskEvent',
-  'An event: `state`, data is a Task, whenever it changes; `progress`, how far its answer is; `end`, the Task with its outcome, after which the stream ends. `Last-Event-ID` resumes after an event.',
-  z.object({
-    id: z.string(),
-    event: z.enum(['state', 'progress', 'end']),
-    data: z.string().describe('JSON.'),
-  }),
 );
 
 export const result = named(
@@ -374,6 +358,10 @@ export const listQuery = z.strictObject({
 export const fileQuery = z.strictObject({ name: z.string().min(1).max(255).describe('Name of the file.') });
 
 export const chatQuery = z.strictObject({ route: routeQuery });
+
+export const eventsQuery = chatQuery.extend({
+  text: z.literal('1').optional().describe('Adds the text of the answer: as it is received, or at the end.'),
+});
 
 export const resultsQuery = z.strictObject({ acknowledged: z.literal('false') });
 

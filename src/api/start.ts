@@ -40,7 +40,8 @@ export interface Api {
 export async function startApi({ config, tasks, hasSocket, log }: ApiOptions): Promise<Api> {
   const { KIMI_HOME: home, KIMI_API_HOST: host, KIMI_API_PORT: wanted } = config;
   const received = receivedStore(config);
-  const openAi = { model: config.KIMI_MODEL, live: (task_id: string) => received.live(task_id) };
+  const live = (task_id: string) => received.live(task_id);
+  const openAi = { model: config.KIMI_MODEL, live };
   const servers: Server[] = [];
   const events = new TaskEvents(tasks);
   let port: number | undefined;
@@ -51,14 +52,14 @@ export async function startApi({ config, tasks, hasSocket, log }: ApiOptions): P
     const app = createApi(tasks, log, fromTokens({ home, host, perMinute, log }), {
       openAi,
       mcp: (tasksFor) => createMcp(tasksFor, config.KIMI_LANG, log),
-      streams: new EventStreams(events, async (caller) => await isStillValid(home, caller)),
+      streams: new EventStreams(events, { isValid: async (caller) => await isStillValid(home, caller), live }),
     });
     const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS }, app);
     port = await listen(server, { host, port: wanted }, 'KIMI_API_PORT');
     servers.push(server);
   }
   if (hasSocket) {
-    const streams = new EventStreams(events);
+    const streams = new EventStreams(events, { live });
     const server = createServer(createApi(tasks, log, [fromThisUser], { openAi, streams }));
     try {
       await listenOnSocket(server, socketPath(home));

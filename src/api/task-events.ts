@@ -151,7 +151,8 @@ class Watcher {
     return this.events.filter(({ number }) => number > before);
   }
 
-  private see({ progress, ...task }: Standing): void {
+  /** The delivery of its event goes on after the end, so it is not reported. */
+  private see({ progress, events: _events, ...task }: Standing): void {
     const mark = markOf(task);
     if (mark !== this.said.get('state')) {
       this.said.set('state', mark);

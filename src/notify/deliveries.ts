@@ -4,14 +4,27 @@ import {
   WorkflowFailedError,
   WorkflowIdReusePolicy,
   type Client,
+  type WorkflowExecutionDescription,
 } from '@temporalio/client';
 import { ActivityFailure, TimeoutFailure } from '@temporalio/common';
 import type { Delivery } from '../shared/delivery.ts';
 import { isoSeconds } from '../shared/format.ts';
 import { notifyWorkflowId, NOTIFY_WORKFLOW } from '../shared/names.ts';
 import { inputOf, pendingIn, whyIn } from '../tasks/look-up.ts';
-import type { Retrying } from '../tasks/tasks.ts';
+import type { EventDelivery, Retrying } from '../tasks/tasks.ts';
 import { unlessUnknown } from '../temporal/client.ts';
+
+/** Waits between attempts, in milliseconds: four times as long each time, up to the longest. */
+const RETRY_MS = { first: 1_000, longest: 6 * 3_600_000 };
+
+/**
+ * @param attempt the one that failed, from 1 on
+ * @returns how long to wait before the next one, in milliseconds: up to a fifth longer at random, so that not all events that wait for a
+ *   receiver are sent again at the same moment
+ */
+export function retryDelayMs(attempt: number): number {
+  return Math.min(RETRY_MS.first * 4 ** (attempt - 1), RETRY_MS.longest) * (1 + Math.random() / 5);
+}
 
 /** What is shown of a delivery, in its memo. */
 interface DeliveryMemo {
@@ -21,16 +34,11 @@ interface DeliveryMemo {
 }
 
 /** An event that its receiver has not accepted. */
-export interface Undelivered extends DeliveryMemo {
-  /** `webhook-id` */
-  id: string;
+export interface Undelivered extends DeliveryMemo, Pick<EventDelivery, 'id' | 'retrying'> {
   task_id: string;
-  /** `given_up`: a dead letter. */
   state: 'pending' | 'given_up';
   /** When its delivery began, ISO 8601. */
   since: string;
-  /** Of a pending one that failed before: the attempt, and why; of a dead letter, why. */
-  retrying?: Partial<Retrying>;
 }
 
 /** Starts the delivery of an event; does nothing if it was started before. */
@@ -71,22 +79,47 @@ export async function undelivered(client: Client, taskQueue: string): Promise<Un
     query: queryFor(taskQueue, '"Running", "Failed"'),
   })) {
     // The engine's list lags behind: a run on it may have ended, or may have been replaced by `resend`.
-    const handle = client.workflow.getHandle(workflowId);
-    const now = await unlessUnknown(handle.describe());
-    if (now?.runId !== runId || !['RUNNING', 'FAILED'].includes(now.status.name)) continue;
-    const isPending = now.status.name === 'RUNNING';
-    const { retrying } = isPending ? await pendingIn(client, now) : { retrying: await whyGivenUp(handle.result()) };
+    const now = await unlessUnknown(client.workflow.getHandle(workflowId).describe());
+    const { state, retrying } = (now?.runId === runId && (await stateIn(client, now))) || {};
+    if (!now || state === undefined || state === 'delivered') continue;
     const id = workflowId.slice(notifyWorkflowId('').length);
     found.push({
       ...(now.memo as unknown as DeliveryMemo),
       id,
       task_id: id.replace(/-late$/, ''),
-      state: isPending ? 'pending' : 'given_up',
+      state,
       since: isoSeconds(now.startTime),
       ...(retrying && { retrying }),
     });
   }
   return found;
+}
+
+/** @returns how far the events of these ids are; nothing of one that has no receiver or was dropped. */
+export async function deliveriesOf(client: Client, ids: string[]): Promise<EventDelivery[]> {
+  const found = ids.map(async (id): Promise<EventDelivery[]> => {
+    const now = await unlessUnknown(client.workflow.getHandle(notifyWorkflowId(id)).describe());
+    const known = now && (await stateIn(client, now));
+    if (!known) return [];
+    const { origin } = now.memo as unknown as DeliveryMemo;
+    return [{ id, origin, ...known, since: isoSeconds(now.closeTime ?? now.startTime) }];
+  });
+  return (await Promise.all(found)).flat();
+}
+
+/** @returns how far a delivery is; `undefined` if it was ended in the engine. */
+async function stateIn(
+  client: Client,
+  now: WorkflowExecutionDescription,
+): Promise<Pick<EventDelivery, 'state' | 'retrying'> | undefined> {
+  const { workflowId, runId, status } = now;
+  if (status.name === 'COMPLETED') return { state: 'delivered' };
+  if (status.name !== 'RUNNING' && status.name !== 'FAILED') return undefined;
+  const isPending = status.name === 'RUNNING';
+  const { retrying } = isPending
+    ? await pendingIn(client, now)
+    : { retrying: await whyGivenUp(client.workflow.getHandle(workflowId, runId).result()) };
+  return { state: isPending ? 'pending' : 'given_up', ...(retrying && { retrying }) };
 }
 
 /** The last attempt's failure, also after three days. */

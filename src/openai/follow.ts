@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { overBudget } from './errors.ts';
 import type { BudgetPause } from '../shared/budget.ts';
-import type { LiveAnswer } from '../relay/recordings.ts';
+import { READ_MS, type LiveAnswer } from '../relay/recordings.ts';
 import type { ResultFile } from '../shared/result.ts';
 import { isOutcome } from '../shared/task.ts';
 import { unlessAway } from '../tasks/away.ts';
@@ -22,9 +22,6 @@ export type Update =
 
 /** How often it is checked whether a task has a result, in milliseconds: another process may have saved it. This one's are known at once. */
 const CHECK_MS = { first: 500, longest: 5_000 };
-
-/** How often it is read what has been received of an answer, in milliseconds. */
-const READ_MS = 100;
 
 /**
  * Waits through an engine or services that are away.

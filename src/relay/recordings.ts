@@ -17,6 +17,9 @@ import type { RecordedTools } from './tools.ts';
 /** How long it is remembered that an answer was delivered, in milliseconds: by then the engine knows. */
 const REMEMBER_MS = 60_000;
 
+/** How often {@link LiveAnswer} is read, in milliseconds. */
+export const READ_MS = 100;
+
 /** Age at which an unchanged file is removed, in milliseconds: no request is retried for so long. */
 const KEEP_MS = 3 * 24 * 3_600_000;
 

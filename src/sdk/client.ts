@@ -170,12 +170,16 @@ export class KimiDispatch {
     }
   }
 
-  /** Follows a task to its outcome, also through restarts of the service. */
+  /** Follows a task to its outcome, with the text of its answer, also through restarts of the service. */
   async *stream(taskId: string, { signal }: CallOptions = {}): AsyncGenerator<TaskEvent, void> {
+    yield* this.follow(`${pathOf(taskId)}/events?text=1`, signal);
+  }
+
+  private async *follow(path: string, signal: AbortSignal | undefined): AsyncGenerator<TaskEvent, void> {
     let after: string | undefined;
     for (;;) {
       const headers = { ...(after !== undefined && { 'last-event-id': after }) };
-      const wanted = { path: `${pathOf(taskId)}/events`, headers, timeoutMs: SILENCE_MS };
+      const wanted = { path, headers, timeoutMs: SILENCE_MS };
       const answer = await this.repeated(async () => await this.open(wanted, signal), signal);
       try {
         for await (const { id, event } of eventsOf(answer.body)) {
@@ -238,7 +242,7 @@ export class KimiDispatch {
   }
 
   private async outcome(taskId: string, signal: AbortSignal | undefined): Promise<Result> {
-    for await (const { type } of this.stream(taskId, { signal })) if (type === 'end') break;
+    for await (const { type } of this.follow(`${pathOf(taskId)}/events`, signal)) if (type === 'end') break;
     return await this.ask<Result>({ path: `${pathOf(taskId)}/result` }, signal);
   }
 

@@ -240,6 +240,14 @@ export interface StoredRows {
     rows: number;
   }[];
 }
+export interface TaskEvent {
+  id: string;
+  event: 'state' | 'progress' | 'text' | 'end';
+  /**
+   * JSON.
+   */
+  data: string;
+}
 export interface Route {
   channel: string;
   to: string;
@@ -287,6 +295,10 @@ export interface NewTask {
   notify?: {
     url: string;
   };
+  /**
+   * A task whose own receiver is sent the event, if it has one.
+   */
+  notify_as?: TaskId;
   /**
    * How long Kimi may take.
    */
@@ -342,6 +354,10 @@ export interface FollowUp {
     url: string;
   };
   /**
+   * A task whose own receiver is sent the event, if it has one.
+   */
+  notify_as?: TaskId;
+  /**
    * How long Kimi may take.
    */
   timeout_ms?: number;
@@ -395,6 +411,10 @@ export interface NewMap {
   notify?: {
     url: string;
   };
+  /**
+   * A task whose own receiver is sent the event, if it has one.
+   */
+  notify_as?: TaskId;
   /**
    * How long Kimi may take.
    */
@@ -626,6 +646,40 @@ export interface Task {
   woken_at?: string;
   acknowledged: boolean;
   wake_error?: TaskError;
+  /**
+   * Its events for programs.
+   */
+  events?: {
+    /**
+     * `webhook-id`.
+     */
+    id: string;
+    /**
+     * Where it is sent, without the path.
+     */
+    origin: string;
+    state: 'pending' | 'delivered' | 'given_up';
+    /**
+     * When it was delivered or given up; of a pending one, when its delivery began.
+     */
+    since: string;
+    retrying?: {
+      attempt?: number;
+      why?: string;
+      type?: string;
+      /**
+       * What the message says, by code.
+       */
+      detail?: {
+        code: string;
+        [k: string]: unknown;
+      };
+      /**
+       * ISO 8601, UTC, whole seconds.
+       */
+      next_attempt_at?: string;
+    };
+  }[];
   relay?: true;
   retrying?: {
     attempt: number;
@@ -734,14 +788,6 @@ export interface Task {
    * Path of a result file that was removed or is damaged.
    */
   missing_file?: string;
-}
-export interface TaskEvent {
-  id: string;
-  event: 'state' | 'progress' | 'end';
-  /**
-   * JSON.
-   */
-  data: string;
 }
 export interface Result {
   task_id: TaskId;

@@ -9,7 +9,8 @@ import { countsOf, type StoredRows } from '../shared/map.ts';
 import { withoutQuestion, type Question, type ResultFile } from '../shared/result.ts';
 import { LocalSchedules } from '../schedules/local.ts';
 import type { ServiceSchedules } from '../schedules/schedules.ts';
-import type { TaskReference } from '../shared/task-id.ts';
+import { deliveriesOf } from '../notify/deliveries.ts';
+import { notificationId, type TaskReference } from '../shared/task-id.ts';
 import { newestTasks, pageOfTasks, type EngineTask, type Place } from '../temporal/task-list.ts';
 import { acknowledge } from './acknowledge.ts';
 import { allow } from './allow.ts';
@@ -30,7 +31,7 @@ import { Problem } from './problem.ts';
 import { isOutcome, type TaskFile, type TaskView } from '../shared/task.ts';
 import { keepFile } from './files.ts';
 import { usageOfLimits, type Usage } from './limits.ts';
-import { withReceiver } from './receiver.ts';
+import { withReceiver, withReceiverOf } from './receiver.ts';
 import { checkTask, inputOf, type CheckedTask } from './request.ts';
 import { storeFile, storeRows, type Rows } from './rows.ts';
 import { endedRows } from './ended-rows.ts';
@@ -42,6 +43,7 @@ import type {
   Attachment,
   Cancellation,
   EndedRow,
+  EventDelivery,
   LiveTask,
   NewMap,
   NewTask,
@@ -70,7 +72,8 @@ export class LocalTasks implements ServiceTasks {
   async start(task: NewTask, key: string, waitMs: number): Promise<StartedTask> {
     const known = await this.redelivered(task, key);
     if (known) return known;
-    const checked = checkTask(this.context, await continued(this.context, task));
+    const wanted = await withReceiverOf(this.context, task);
+    const checked = checkTask(this.context, await continued(this.context, wanted));
     return await this.context.withClient(
       async (client) => await startChecked(client, this.context, checked, waitMs, key),
     );
@@ -112,7 +115,8 @@ export class LocalTasks implements ServiceTasks {
 
   async startMap(map: NewMap, key: string): Promise<StartedMap> {
     const { context } = this;
-    return await context.withClient(async (client) => await startMap(client, context, map, key));
+    const wanted = await withReceiverOf(context, map);
+    return await context.withClient(async (client) => await startMap(client, context, wanted, key));
   }
 
   async list(filter: Parameters<ServiceTasks['list']>[0], limit: number, cursor?: string): Promise<TaskList> {
@@ -294,6 +298,7 @@ async function standingOf(context: TaskContext, task_id: string): Promise<Standi
     retrying: found?.retrying,
     progress: found?.progress,
     cost: saved?.cost ?? saved?.map?.cost[0],
+    events: found && (await eventsOf(context, known, saved)),
     result_file: saved && path,
     web_ui: found && stack?.ui_url && `${stack.ui_url}/namespaces/${stack.namespace}/workflows/${task_id}`,
     live: found?.live,
@@ -301,6 +306,18 @@ async function standingOf(context: TaskContext, task_id: string): Promise<Standi
     late: saved?.late,
     missing_file: isGone ? path : undefined,
   };
+}
+
+/** @returns how far the events of an ended task are; `undefined` if it has none. */
+async function eventsOf(
+  context: TaskContext,
+  { task_id, row, completed_at }: TaskView,
+  saved: ResultFile | undefined,
+): Promise<EventDelivery[] | undefined> {
+  if (completed_at === undefined || row) return undefined;
+  const ids = new Set([task_id, ...(saved ? [notificationId(saved)] : [])]);
+  const events = await context.withClient(async (client) => await deliveriesOf(client, [...ids]));
+  return events.length > 0 ? events : undefined;
 }
 
 /** Asks the limiter: the task only knows its last report. */

@@ -130,6 +130,7 @@ export class OwnTasks implements CallerTasks {
     if (task.route) need(this.holder, 'notify');
     // The event that is sent contains the answer.
     if (task.notify) need(this.holder, 'read');
+    if (task.notify_as !== undefined) await this.check('read', task.notify_as);
     if (task.continue !== undefined) await this.check('start', task.continue);
     return { ...task, owner: this.holder.name };
   }

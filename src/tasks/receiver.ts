@@ -1,8 +1,20 @@
 /** The program that is sent an event when a task ends. */
 import { AllowedHosts, refusalOf } from '../notify/receiver.ts';
 import type { TaskContext } from './context.ts';
+import { taskAsked } from './look-up.ts';
 import { Problem } from './problem.ts';
 import type { NewTask } from './tasks.ts';
+
+/** @returns a task with the receiver of the one that it names, if that has its own. A receiver of its own counts more. */
+export async function withReceiverOf<T extends NewTask>(
+  context: Pick<TaskContext, 'contents' | 'withClient'>,
+  { notify_as: named, ...task }: T,
+): Promise<Omit<T, 'notify_as'>> {
+  if (named === undefined || task.notify) return task;
+  const asked = await context.withClient(async (client) => await taskAsked(client, named));
+  const claim = asked?.event?.receiver?.claim;
+  return claim === undefined ? task : { ...task, notify: { url: (await context.contents.get(claim)).toString() } };
+}
 
 /** @throws {Problem} `bad_receiver` */
 export function checkReceiver({ config }: Pick<TaskContext, 'config'>, { notify }: Pick<NewTask, 'notify'>): void {

@@ -46,6 +46,8 @@ export interface NewTask {
   wake?: false;
   /** The program that is sent an event when it ends. Of a map: for the map. */
   notify?: { url: string };
+  /** A task whose own receiver is sent it, if it has one and the engine still knows it. */
+  notify_as?: string;
   /** How its end is reported; with the receiver of `notify`, once its address is stored. */
   event?: EventOptions;
   timeout_ms?: number;
@@ -153,6 +155,20 @@ export interface Retrying {
   next_attempt_at?: string;
 }
 
+/** The event of a task's end, on its way to its receiver. */
+export interface EventDelivery {
+  /** `webhook-id` */
+  id: string;
+  /** Where it is sent, without the path. */
+  origin: string;
+  /** `given_up`: a dead letter. */
+  state: 'pending' | 'delivered' | 'given_up';
+  /** When it was delivered or given up; of a pending one, when its delivery began. ISO 8601. */
+  since: string;
+  /** Of a pending one that failed before: the attempt, and why; of a dead letter, why. */
+  retrying?: Partial<Retrying>;
+}
+
 /** A task, as the engine knows it. */
 export interface Found {
   /** The chat that asked for it. */
@@ -195,6 +211,8 @@ export type Standing = TaskView & {
   cost?: Cost | undefined;
   /** Path of the result file; absent before there is one. */
   result_file?: string | undefined;
+  /** Its events for programs: that of its end, and that of a late answer. Absent if there are none. */
+  events?: EventDelivery[] | undefined;
   /** Address of the task in the Web UI. */
   web_ui?: string | undefined;
   /** {@link Found.live}; absent for a task past the engine's retention. */

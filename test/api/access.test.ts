@@ -198,6 +198,10 @@ describe('a token', () => {
     const body = JSON.stringify({ prompt: 'x', notify: { url: 'https://hooks.example.com' } });
     const headers = { 'content-type': 'application/json' };
     expect(await send(secret, 'POST', '/v1/tasks', { body, headers })).toMatchObject({ code: 'not_allowed' });
+    const reader = (await createToken(home, 'reader', ['submit', 'read'])) ?? '';
+    const asAnother = JSON.stringify({ prompt: 'x', notify_as: 'kimi-1-1' });
+    const refused = await send(reader, 'POST', '/v1/tasks', { body: asAnother, headers });
+    expect(refused).toMatchObject({ code: 'unknown_task' });
     expect(calls).toEqual([]);
   });
 

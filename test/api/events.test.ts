@@ -1,20 +1,29 @@
 /** Events of tasks: each of them once, in order, to any number of readers, however often they reconnect. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createApi } from '../../src/api/app.ts';
-import { fromTokens } from '../../src/api/callers.ts';
+import { fromThisUser, fromTokens } from '../../src/api/callers.ts';
 import { EventStreams } from '../../src/api/event-stream.ts';
 import { TaskEvents, type TaskEvent } from '../../src/api/task-events.ts';
 import { createToken, isStillValid, revokeToken } from '../../src/api/tokens.ts';
+import { ReceivedStore } from '../../src/relay/recordings.ts';
 import type { ServiceTasks, Standing } from '../../src/tasks/tasks.ts';
-import { serve, silent, temporaryFolder, until } from '../support/resources.ts';
+import { lifetime, serve, silent, temporaryFolder, until } from '../support/resources.ts';
 
 const PATH = '/v1/tasks/kimi-1-1/events';
 
 interface Seen {
   id: string;
   event: string;
-  data: Partial<Standing> & { tokens?: number };
+  data: Partial<Standing> & { tokens?: number; offset?: number; text?: string };
+}
+
+/** @returns the text that a reader has, after these events. */
+function written(events: Seen[], before = ''): string {
+  return events.reduce(
+    (all, { data: { offset, text } }) => (text === undefined ? all : all.slice(0, offset) + text),
+    before,
+  );
 }
 
 /** A task that the test moves on, and how often it was looked at. */
@@ -25,21 +34,23 @@ function moving() {
     set(change: Partial<Standing>): void {
       task.now = { ...task.now, ...change };
     },
+    result: {},
     tasks: {
       find: async () => {
         task.looks += 1;
         return task.now;
       },
+      result: async () => task.result,
     } as unknown as ServiceTasks,
   };
   return task;
 }
 
 /** Reads a stream until it ends, or until it has been shown enough. */
-async function follow(url: string, after?: string, enough = Infinity, headers = {}): Promise<Seen[]> {
+async function follow(url: string, after?: string, enough = Infinity, headers = {}, query = ''): Promise<Seen[]> {
   const leaving = new AbortController();
   const seen: Seen[] = [];
-  const answer = await fetch(url + PATH, {
+  const answer = await fetch(url + PATH + query, {
     headers: { ...headers, ...(after !== undefined && { 'last-event-id': after }) },
     signal: leaving.signal,
   });
@@ -58,6 +69,25 @@ async function follow(url: string, after?: string, enough = Infinity, headers = 
   }
   leaving.abort();
   return seen;
+}
+
+/** A task whose answer is received, and a reader of its text. */
+async function writing() {
+  const task = moving();
+  const store = new ReceivedStore(await temporaryFolder());
+  const recording = await store.begin('kimi-1-1', 0, false, true);
+  lifetime()(async () => await recording.close());
+  recording.sent();
+  const live = (task_id: string) => store.live(task_id);
+  const serveIt = async () => {
+    const streams = new EventStreams(new TaskEvents(async () => task.tasks), { live });
+    return await serve(createApi(async () => task.tasks, silent, [fromThisUser], { streams }));
+  };
+  return { task, recording, serveIt, store };
+}
+
+async function read(url: string, after?: string, enough?: number): Promise<Seen[]> {
+  return await follow(url, after, enough, {}, '?text=1');
 }
 
 const SAVED = { state: 'done', step: 'closed', result_file: '/r/kimi-1-1.json' } as const;
@@ -85,6 +115,54 @@ it('are read to the end; a reader that was away resumes without gap or repeat, a
   const restarted = await serve(createApi(async () => task.tasks, silent));
   expect(await follow(restarted, rest.at(-1)?.id)).toEqual([]);
   expect(await follow(restarted, first?.id)).toMatchObject([{ event: 'end' }]);
+});
+
+describe('with the text', () => {
+  it('are resumed in the midst of it, also after a restart; the end comes after all of it', async () => {
+    const { task, recording, serveIt, store } = await writing();
+    const url = await serveIt();
+    const whole = read(url);
+    await recording.take([{ content: 'ab😀' }, { reasoning: 'not shown' }]);
+    const first = await read(url, undefined, 2);
+    expect(first.map(({ event, data }) => [event, data.text])).toEqual([
+      ['state', undefined],
+      ['text', 'ab😀'],
+    ]);
+    await recording.take([{ content: 'cd' }]);
+    const restarted = await serveIt();
+    const next = await read(restarted, first.at(-1)?.id, 1);
+    expect(next).toMatchObject([{ event: 'text', data: { offset: 4, text: 'cd' } }]);
+    // As when it was delivered: only the result has it.
+    await store.delivered('kimi-1-1', 'answered');
+    const output = `ab😀cd${'x'.repeat(40_000)}`;
+    task.result = { output };
+    task.set(SAVED);
+    const rest = await read(url, next.at(-1)?.id);
+    expect(rest.at(-1)).toMatchObject({ event: 'end', data: { state: 'done' } });
+    expect(written(rest, 'ab😀cd')).toBe(output);
+    expect(Math.max(...rest.map(({ data }) => data.text?.length ?? 0))).toBeLessThan(20_000);
+    expect(written(await whole)).toBe(output);
+    expect((await whole).map(({ event }) => event).lastIndexOf('end')).toBe((await whole).length - 1);
+    expect(await read(url, rest.at(-1)?.id)).toEqual([]);
+    // Only where it is asked for.
+    expect((await follow(url)).map(({ event }) => event)).toEqual(['end']);
+  });
+
+  it('that was replaced is sent from its beginning; a result without it takes nothing away', async () => {
+    for (const [result, text] of [
+      [{ output: 'another' }, 'another'],
+      [{ partial_output: 'ab' }, 'abcd'],
+      [{}, 'abcd'],
+    ] as const) {
+      const { task, recording, serveIt } = await writing();
+      const whole = read(await serveIt());
+      await recording.take([{ content: 'abcd' }]);
+      await until(() => task.looks >= 2);
+      task.result = result;
+      task.set(SAVED);
+      expect(written(await whole)).toBe(text);
+    }
+  });
 });
 
 it('are not taken for those of another process, whatever their digest begins with', async () => {
@@ -118,11 +196,10 @@ it('end for a reader whose token was revoked; silence is filled with comments', 
   const task = moving();
   const home = await temporaryFolder();
   const token = await createToken(home, 'a', ['admin']);
-  const streams = new EventStreams(
-    new TaskEvents(async () => task.tasks),
-    async (caller) => await isStillValid(home, caller),
-    50,
-  );
+  const streams = new EventStreams(new TaskEvents(async () => task.tasks), {
+    isValid: async (caller) => await isStillValid(home, caller),
+    heartbeatMs: 50,
+  });
   const authenticate = fromTokens({ home, host: '127.0.0.1', perMinute: 0, log: silent });
   const url = await serve(createApi(async () => task.tasks, silent, authenticate, { streams }));
   const headers = { authorization: `Bearer ${token}` };

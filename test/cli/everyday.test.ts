@@ -84,7 +84,11 @@ it('webhook tests a receiver, whose tasks are reported by the services with the 
   );
   await started('x [[simulate: delay=0]]', '-n', 'reported', '--notify', url);
   await until(() => types.length === 3);
-  expect(types).toEqual(['webhook.test', 'webhook.test', 'task.done']);
+  await until(async () => (await run('status', 'reported')).stdout.includes(`  ${url}: delivered, `));
+  // A task again has the receiver of the first one.
+  expect(await run('retry', 'reported')).toMatchObject({ code: 0 });
+  await until(() => types.length === 4);
+  expect(types).toEqual(['webhook.test', 'webhook.test', 'task.done', 'task.done']);
   expect(await run('webhook', 'list')).toMatchObject({ code: 0 });
   expect(await run('webhook', 'drop', 'kimi-1-1')).toMatchObject({ code: 4 });
 });

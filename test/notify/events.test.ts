@@ -6,7 +6,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, it, vi } from 'vitest';
 import { sendEvent } from '../../src/notify/delivery.ts';
-import { countGivenUp, drop, resend, undelivered } from '../../src/notify/deliveries.ts';
+import { countGivenUp, drop, resend, retryDelayMs, undelivered } from '../../src/notify/deliveries.ts';
 import { eventOf } from '../../src/notify/event.ts';
 import { AllowedHosts, isPublic, refusalOf } from '../../src/notify/receiver.ts';
 import type { ResultFile } from '../../src/shared/result.ts';
@@ -159,6 +159,19 @@ describe('a name that resolves to this machine', () => {
   });
 });
 
+it('attempts follow after four times as long each, and not all at the same moment', () => {
+  for (const [attempt, ms] of [
+    [1, 1_000],
+    [3, 16_000],
+    [40, 6 * 3_600_000],
+  ] as const) {
+    const delays = Array.from({ length: 50 }, () => retryDelayMs(attempt));
+    expect(new Set(delays).size).toBeGreaterThan(1);
+    expect(Math.min(...delays)).toBeGreaterThanOrEqual(ms);
+    expect(Math.max(...delays)).toBeLessThanOrEqual(1.2 * ms);
+  }
+});
+
 it('a long answer is not in its event', () => {
   const result = {
     task_id: 'kimi-1-1',
@@ -249,6 +262,8 @@ describe('the event of a task', () => {
       origin,
       retrying: { why: `${origin} answered 410` },
     });
+    const shown = async () => (await tasksOf(world()).find(task_id)).events;
+    expect(await shown()).toMatchObject([{ id: task_id, origin, state: 'given_up', retrying: { type: 'http_410' } }]);
     const { client, taskQueue } = world();
     expect(await countGivenUp(client, taskQueue)).toBe(1);
     expect(await resend(client, taskQueue, task_id)).toBe(true);
@@ -258,6 +273,7 @@ describe('the event of a task', () => {
     // The engine's list may not have it yet.
     await until(() => events.length === 3);
     await until(async () => (await missing()).length === 0);
+    expect(await shown()).toEqual([{ id: task_id, origin, state: 'delivered', since: expect.any(String) as string }]);
     expect(events.map(({ id }) => id)).toEqual([task_id, task_id, task_id]);
     expect(await drop(client, taskQueue, task_id)).toBe(false);
   });
@@ -267,10 +283,9 @@ describe('the event of a task', () => {
     const url = await serve((request, response) => void request.resume().on('end', () => response.destroy()));
     const { task_id } = await start(url);
     const listed = await until(async () => (await missing()).find(({ id, retrying }) => id === task_id && retrying));
-    expect(listed).toMatchObject({
-      state: 'pending',
-      retrying: { type: 'no_response', why: `${url}: the connection was closed` },
-    });
+    const why = { type: 'no_response', why: `${url}: the connection was closed` };
+    expect(listed).toMatchObject({ state: 'pending', retrying: why });
+    expect((await tasksOf(world()).find(task_id)).events).toMatchObject([{ state: 'pending', retrying: why }]);
     const refused = sendEvent(
       { url: UNREACHABLE, id: 'x', body: '{}' },
       { secrets: [SECRET], allowed: new AllowedHosts(['127.0.0.1']) },

@@ -46,6 +46,7 @@ async function retry(word: string, options: RetryOptions, say: CliText): Promise
     name,
     model: other ?? askedModel(before),
     lang: langOf(),
+    notify_as: task_id,
     ...(continues !== undefined && { continue: continues }),
     ...(chat && { route: chat }),
   };

@@ -7,7 +7,7 @@ import { money, oneLine } from '../../shared/format.ts';
 import { isTruncated } from '../../shared/result.ts';
 import { isAlive } from '../../stack/process-id.ts';
 import type { StackState } from '../../stack/state.ts';
-import type { LiveTask, Standing } from '../../tasks/tasks.ts';
+import type { EventDelivery, LiveTask, Standing } from '../../tasks/tasks.ts';
 import { explain, stateOf, textFor, type Text } from '../../text/index.ts';
 import { questionIfKept } from '../kept.ts';
 import { namedTask } from '../named-task.ts';
@@ -125,6 +125,12 @@ function waitRows(
   ];
 }
 
+function sayEvent({ origin, state, since, retrying }: EventDelivery, say: CliText, text: Text): string {
+  const { why = '', type = '', detail } = retrying ?? {};
+  const reason = retrying && explain({ type, message: why, ...(detail && { detail }) }, text);
+  return say.status.delivery(origin, say.webhook.states[state], when(since, langOf()), reason);
+}
+
 /** @param earlier question of the task that it continues @param inChat whether a user of a chat reads it */
 async function printRows(
   standing: Standing,
@@ -165,6 +171,10 @@ async function printRows(
     ['', isTruncated(standing) ? text.truncated.sentence : undefined],
     [label.error, error && explain(error, text)],
     [label.wakeError, wakeError && explain(wakeError, text)],
+    // The receivers are the owner's.
+    ...(inChat
+      ? []
+      : (standing.events ?? []).map((event): [string, string] => [label.event, sayEvent(event, say, text)])),
     [label.retrying, retrying && sayRetrying(retrying, say, text)],
     [label.acknowledged, standing.row ? undefined : standing.acknowledged ? label.yes : label.no],
     [label.result, file ? tildePath(file) : gone],

@@ -26,6 +26,9 @@ export const status: CliText['status'] = {
   cost: 'Cost',
   error: 'Reason',
   wakeError: 'Wake failed',
+  event: 'Event',
+  delivery: (origin, state, since, reason) =>
+    `${origin}: ${state}, ${since}${reason === undefined ? '' : `, ${reason}`}`,
   retrying: 'Problem',
   acknowledged: 'Agent notified',
   result: 'Result',

@@ -7,7 +7,7 @@ export const webhook: CliText['webhook'] = {
   none: 'There are no events that are not delivered.',
   noneGivenUp: 'There are no events that were given up.',
   columns: ['Event', 'Task', 'Receiver', 'State', 'Since', 'Reason'],
-  states: { pending: 'retrying', given_up: 'given up' },
+  states: { pending: 'retrying', delivered: 'delivered', given_up: 'given up' },
   resent: (ids) => `Sent again, for three more days: ${ids.join(', ')}`,
   dropped: (id) => `Removed, and not sent any more: ${id}`,
   unknown: (id) => `There is no undelivered event "${id}". kimi-dispatch webhook list shows which there are.`,

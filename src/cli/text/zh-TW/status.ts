@@ -29,6 +29,9 @@ export const status = {
   cost: '費用',
   error: '原因',
   wakeError: '喚醒失敗',
+  event: '事件',
+  delivery: (origin: string, state: string, since: string, reason?: string) =>
+    `${origin}：${state}，${since}${reason === undefined ? '' : `，${reason}`}`,
   retrying: '目前狀況',
   acknowledged: '已通知 Agent',
   result: '結果',
