@@ -1,11 +1,11 @@
 /**
- * `npx tsx bench/api.ts [--tasks 1000] [--readers 1000]` after `npm run build`: tasks that the API over TCP accepts from 100 connections,
- * beside the command line, and what readers of one task's events cost. The simulated Kimi, without limits, one stack. Linux only: it
- * reads /proc.
+ * `npx tsx bench/api.ts [--tasks 1000] [--readers 1000] [--peers dbos,restate]` after `npm run build`: tasks that the API over TCP takes
+ * from 100 connections, beside the command line and the peers' own doors, and what readers of one task's events cost. The simulated Kimi,
+ * without limits, one stack at a time. Linux only: it reads /proc.
  */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,9 +15,12 @@ import pLimit from 'p-limit';
 import { Pool } from 'undici';
 import { DIST } from '../src/service/files.ts';
 import type { StackState } from '../src/stack/state.ts';
+import { cleanUp } from './clean-ups.ts';
 import { describeMachine, machineLines } from './machine.ts';
-import { cpuOf, memoryOf, nameOf, processesWith } from './processes.ts';
-import { summarise, table } from './stats.ts';
+import { planOf } from './plans.ts';
+import { cpuOf, memoryOf, nameOf, processesWith, until } from './processes.ts';
+import { summarise, table, type Figure } from './stats.ts';
+import { System } from './systems.ts';
 
 const CONNECTIONS = 100;
 
@@ -27,8 +30,18 @@ const COMMANDS = 10;
 /** How long readers are watched, in seconds. */
 const WATCHED_S = 15;
 
+/** Tasks before those that are measured: the first ones include compilation. */
+const WARM_UP = 100;
+
+/** How long the API may wait for Kimi's acceptance, in milliseconds. */
+const ACCEPTED_MS = 10_000;
+
 const { values } = parseArgs({
-  options: { tasks: { type: 'string', default: '1000' }, readers: { type: 'string', default: '1000' } },
+  options: {
+    tasks: { type: 'string', default: '1000' },
+    readers: { type: 'string', default: '1000' },
+    peers: { type: 'string', default: '' },
+  },
 });
 const CLI = join(DIST, 'kimi-dispatch.js');
 const home = await mkdtemp(join(tmpdir(), 'kimi-api-'));
@@ -52,46 +65,82 @@ const authorization = `Bearer ${(await run('token', 'create', 'bench')).trim()}`
 const services = processesWith(`KIMI_HOME=${home}`).filter((pid) => nameOf(pid).startsWith('services'));
 const pool = new Pool(url, { connections: CONNECTIONS });
 
-/** Tasks that are saved, and that Kimi had not accepted within ten seconds. */
+/** Answers that came before Kimi had accepted the task. */
 let pending = 0;
 
-/** Starts a task. @returns its id, and how long it took until Kimi had accepted it, in milliseconds */
-async function accepted(prompt: string): Promise<{ task_id: string; ms: number }> {
-  const from = performance.now();
+/** Starts a task. @param wait_ms how long the API may wait for Kimi; 0: the answer says that the task is durable. @returns its id */
+async function taken(prompt: string, wait_ms: number): Promise<string> {
   const headers = { authorization, 'content-type': 'application/json' };
-  const body = JSON.stringify({ prompt, wait_ms: 10_000 });
+  const body = JSON.stringify({ prompt, wait_ms });
   const answer = await pool.request({ path: '/v1/tasks', method: 'POST', headers, body });
   const { status, task_id } = (await answer.body.json()) as { status: string; task_id: string };
   if (status === 'pending') pending += 1;
-  else if (status !== 'accepted') throw new Error(`${answer.statusCode} ${status}`);
-  return { task_id, ms: performance.now() - from };
+  else if (status !== 'accepted') throw new Error(`${answer.statusCode} ${JSON.stringify(status)}`);
+  return task_id;
+}
+
+/** @returns how long something took, in milliseconds. */
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const from = performance.now();
+  await work();
+  return performance.now() - from;
+}
+
+/** Starts tasks over 100 connections. @returns how long each took, and how many were taken a second */
+async function crowd(start: () => Promise<unknown>): Promise<{ samples: number[]; perSecond: number }> {
+  const few = pLimit(CONNECTIONS);
+  await few.map(Array(WARM_UP).keys(), start);
+  const from = performance.now();
+  const samples = await few.map(Array(Number(values.tasks)).keys(), async () => await timed(start));
+  return { samples, perSecond: samples.length / ((performance.now() - from) / 1_000) };
+}
+
+const figures: Figure[] = [];
+
+function note(name: string, { samples, perSecond }: Awaited<ReturnType<typeof crowd>>, more: string): void {
+  figures.push({ name: `${name}, ${CONNECTIONS} at once`, unit: 'ms', samples });
+  console.log(`${name}: ${perSecond.toFixed(1)} a second over ${CONNECTIONS} connections; ${more}`);
+}
+
+/** @returns memory of processes, with shared pages divided among them. */
+function memoryIn(pids: number[]): string {
+  return `${memoryOf(pids).pss.toFixed(0)} MB`;
 }
 
 async function start(): Promise<void> {
-  const few = pLimit(CONNECTIONS);
-  // The first tasks of a worker include compilation.
-  await few.map(Array(100).keys(), async () => await accepted('x [[simulate: delay=0]]'));
-  const from = performance.now();
-  const samples = await few.map(
-    Array(Number(values.tasks)).keys(),
-    async () => (await accepted('x [[simulate: delay=0]]')).ms,
-  );
-  const perSecond = samples.length / ((performance.now() - from) / 1_000);
+  const one = 'x [[simulate: delay=0]]';
+  for (const [name, wait_ms] of [['durable', 0] as const, ['accepted by Kimi', ACCEPTED_MS] as const]) {
+    pending = 0;
+    const from = performance.now();
+    const done = (await resultsIn(env.KIMI_RESULTS_DIR)) + WARM_UP + Number(values.tasks);
+    const figure = await crowd(async () => await taken(one, wait_ms));
+    const ours = memoryIn(processesWith(`KIMI_HOME=${home}`));
+    await until(async () => (await resultsIn(env.KIMI_RESULTS_DIR)) >= done);
+    const all = ((performance.now() - from) / 1_000).toFixed(1);
+    note(name, figure, `${pending} pending; ${ours}; all with their results after ${all} s`);
+  }
   const alone: number[] = [];
   const commands: number[] = [];
   for (let n = 0; n < COMMANDS; n += 1) {
-    alone.push((await accepted('x [[simulate: delay=0]]')).ms);
-    const before = performance.now();
-    await run('dispatch', '-p', 'x [[simulate: delay=0]]');
-    commands.push(performance.now() - before);
+    alone.push(await timed(async () => await taken(one, ACCEPTED_MS)));
+    commands.push(await timed(async () => await run('dispatch', '-p', one)));
   }
-  console.log(`${perSecond.toFixed(1)} accepted a second over ${CONNECTIONS} connections; ${pending} pending in all`);
-  const figures = {
-    [`accepted, ${CONNECTIONS} at once`]: samples,
-    'accepted, one at a time': alone,
-    dispatch: commands,
-  };
-  console.log(table(Object.entries(figures).map(([name, each]) => summarise({ name, unit: 'ms', samples: each }))));
+  figures.push({ name: 'accepted by Kimi, one at a time', unit: 'ms', samples: alone });
+  figures.push({ name: 'dispatch', unit: 'ms', samples: commands });
+}
+
+async function resultsIn(folder: string): Promise<number> {
+  return (await readdir(folder)).filter((name) => name.endsWith('.json')).length;
+}
+
+/** The same of a peer: it answers once the task is durable. */
+async function startOf(peer: string): Promise<void> {
+  const own = join(home, peer);
+  const system = await System.start(await planOf(peer, own), own);
+  system.answersAtOnce = true;
+  const figure = await crowd(async () => await system.dispatch());
+  note(system.name, figure, memoryIn(system.ownPids));
+  await system.stop();
 }
 
 const memory = (): string => memoryOf(services).rss.toFixed(0);
@@ -104,7 +153,7 @@ async function used(): Promise<string> {
 }
 
 async function follow(): Promise<void> {
-  const { task_id } = await accepted('x [[simulate: delay=600000]]');
+  const task_id = await taken('x [[simulate: delay=600000]]', ACCEPTED_MS);
   const idle = [memory(), await used()];
   let events = 0;
   const sockets = await pLimit(50).map(Array(Number(values.readers)).keys(), async () => {
@@ -134,5 +183,8 @@ await follow();
 await pool.close();
 up.kill('SIGTERM');
 await once(up, 'exit');
+for (const peer of values.peers.split(',').filter(Boolean)) await startOf(peer);
+console.log(table(figures.map(summarise)));
+await cleanUp();
 await rm(home, { recursive: true, force: true });
 process.exit();
