@@ -179,7 +179,7 @@ async function follow(): Promise<void> {
 }
 
 await start();
-await follow();
+if (Number(values.readers) > 0) await follow();
 await pool.close();
 up.kill('SIGTERM');
 await once(up, 'exit');
