@@ -190,17 +190,22 @@ async function startOnce(
         late,
       ]);
     }
-    const giveUpAt = performance.now() + CONFIRM_MS;
-    do {
-      if (await isStarted(client, task_id, start)) return { status: 'pending', task_id };
-      await pause(50);
-    } while (performance.now() < giveUpAt);
-    return { status: 'unknown', task_id };
+    return { status: (await isConfirmed(client, task_id, start)) ? 'pending' : 'unknown', task_id };
   } finally {
     // An open call would be retried on a connection that is closed by then.
     leaving.abort();
     accepted.catch(() => {});
   }
+}
+
+/** Asks the engine until it confirms a start, at most for {@link CONFIRM_MS}. */
+async function isConfirmed(client: Client, task_id: string, start: string | undefined): Promise<boolean> {
+  const giveUpAt = performance.now() + CONFIRM_MS;
+  do {
+    if (await isStarted(client, task_id, start)) return true;
+    await pause(50);
+  } while (performance.now() < giveUpAt);
+  return false;
 }
 
 /** How long the request of a task that this process runs may take before its workflow is asked, in milliseconds: with a limiter it may be queued. */
