@@ -4,15 +4,19 @@ import { rowTaskId } from '../shared/task-id.ts';
 import { newKey } from '../tasks/task-id.ts';
 import { answerOf, ApiError, apiError, KimiDispatchError, TaskError, UnreachableError } from './errors.ts';
 import { eventsOf, type TaskEvent } from './events.ts';
+import { SdkSchedules } from './schedules.ts';
 import { exchange, overSocket, overTcp, textOf, type Answer, type Sent, type Transport } from './transport.ts';
 import type {
   Acknowledgement,
+  Allowance,
   Cancellation,
   FollowUp,
+  Limits,
   ListedTask,
   NewMap,
   NewTask,
   Result,
+  ResultList,
   Route,
   StartedTask,
   StoredRows,
@@ -91,6 +95,8 @@ const LASTING = ['no_api_key', 'tokens_unreadable'];
 
 /** Tasks of a running Kimi Dispatch. Nothing is opened until a method is called. */
 export class KimiDispatch {
+  /** Tasks that are started on time. */
+  readonly schedules: SdkSchedules;
   private readonly send: Transport;
   private readonly timeoutMs: number;
   private readonly retryForMs: number;
@@ -101,6 +107,10 @@ export class KimiDispatch {
     this.send = baseUrl === undefined ? overSocket(home) : overTcp(baseUrl, token);
     this.timeoutMs = timeoutMs;
     this.retryForMs = retryForMs;
+    this.schedules = new SdkSchedules({
+      ask: async (wanted, signal) => await this.ask(wanted, signal),
+      once: async (wanted, code, signal) => await this.once(wanted, code, signal),
+    });
   }
 
   /** Starts a task. @returns its id, once the task is durable. */
@@ -233,6 +243,22 @@ export class KimiDispatch {
     return await this.ask<Acknowledgement>({ method: 'POST', path: `${pathOf(taskId)}/ack`, body: {} }, signal);
   }
 
+  /** @returns the results that are not acknowledged, the oldest first. */
+  async inbox({ signal }: CallOptions = {}): Promise<Result[]> {
+    return (await this.ask<ResultList>({ path: '/v1/results?acknowledged=false' }, signal)).results;
+  }
+
+  /** @returns the limits, and how much of them is used. */
+  async limits({ signal }: CallOptions = {}): Promise<Limits> {
+    return await this.ask<Limits>({ path: '/v1/limits' }, signal);
+  }
+
+  /** Sends a task that is paused for a budget, whatever it costs. */
+  async allow(taskId: string, { signal }: CallOptions = {}): Promise<Allowance> {
+    await this.once({ method: 'POST', path: `${pathOf(taskId)}/allow`, body: {} }, 'not_paused', signal);
+    return { task_id: taskId, status: 'allowed' };
+  }
+
   private async start(path: string, body: object, options: StartOptions, timeoutMs?: number): Promise<string> {
     // One key for all repetitions.
     const { idempotencyKey = newKey(), signal } = options;
@@ -248,6 +274,22 @@ export class KimiDispatch {
 
   private async ask<T>(wanted: Wanted, signal: AbortSignal | undefined): Promise<T> {
     return await this.repeated(async () => answerOf(await textOf((await this.open(wanted, signal)).body)) as T, signal);
+  }
+
+  /**
+   * Does what cannot be done twice.
+   *
+   * @param code the problem of a second time. If the request was repeated, one before has done it.
+   */
+  private async once(wanted: Wanted, code: string, signal: AbortSignal | undefined): Promise<void> {
+    let requests = 0;
+    const request = async (): Promise<string> => {
+      requests += 1;
+      return await textOf((await this.open(wanted, signal)).body);
+    };
+    await this.repeated(request, signal).catch((error: unknown) => {
+      if (!(requests > 1 && error instanceof ApiError && error.code === code)) throw error;
+    });
   }
 
   /** @throws {KimiDispatchError} */

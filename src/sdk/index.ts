@@ -11,14 +11,18 @@ export { ApiError, KimiDispatchError, TaskError, UnreachableError } from './erro
 export type { Progress, TaskEvent } from './events.ts';
 export type {
   Acknowledgement,
+  Allowance,
   Cancellation,
   FollowUp,
+  Limits,
   ListedTask,
   NewMap,
+  NewSchedule,
   NewTask,
   Problem,
   Result,
   Route,
+  Schedule,
   Task,
   TaskFile,
   TaskState,

@@ -2,7 +2,7 @@
 import { noService, UnreachableError } from './errors.ts';
 
 export interface Sent {
-  method: 'GET' | 'POST';
+  method: 'GET' | 'POST' | 'DELETE';
   /** With its query. */
   path: string;
   headers: Record<string, string>;

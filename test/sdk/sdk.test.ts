@@ -94,6 +94,30 @@ it('maps rows; those without an answer are yielded too', async () => {
   expect(await kimi.result(good)).toMatchObject({ status: 'done', map: { rows: 1, done: 1 } });
 });
 
+it('adds schedules, runs, pauses and removes them; shows limits and what is not acknowledged', async () => {
+  const { kimi: local, api } = stack();
+  const kimi = new KimiDispatch(api);
+  const task = { prompt: 'news of {{date}}', name: 'news', wake: false } as const;
+  const added = await kimi.schedules.add({ when: 'every day 8:00', timezone: 'Asia/Taipei', task });
+  expect(added).toMatchObject({ name: 'news', timezone: 'Asia/Taipei', paused: false });
+  expect((await kimi.schedules.list()).map(({ name }) => name)).toContain('news');
+  const now = await kimi.schedules.run('news', { idempotencyKey: 'now' });
+  expect(await kimi.schedules.run('news', { idempotencyKey: 'now' })).toBe(now);
+  expect(await kimi.result(now)).toMatchObject({ status: 'done', schedule: { name: 'news' } });
+  expect(await kimi.schedules.pause('news')).toMatchObject({ paused: true });
+  expect(await kimi.schedules.resume('news')).toMatchObject({ paused: false });
+  // The service has removed it; the client does not see the first answer.
+  let removals = 0;
+  const lose = ({ method }: IncomingMessage): boolean => method === 'DELETE' && (removals += 1) === 1;
+  const lossy = new KimiDispatch({ ...api, baseUrl: await serve(passOn(api.baseUrl, { lose })) });
+  await lossy.schedules.remove('news');
+  expect(removals).toBe(2);
+  expect(await thrown(kimi.schedules.remove('news'))).toMatchObject({ code: 'unknown_schedule', status: 404 });
+  expect(await kimi.limits()).toMatchObject({ limits: { per_minute: 0 } });
+  expect(await thrown(local.allow(now))).toMatchObject({ code: 'not_paused', taskId: now });
+  await expect.poll(async () => await kimi.inbox()).toEqual([]);
+});
+
 it('errors have a class, a code, the problem and when to try again', async () => {
   const { kimi, api, printed } = stack();
   expect(printed).toMatch(new RegExp(`HTTP API +${api.baseUrl}\n`));
