@@ -45,7 +45,8 @@ export async function startAndSayMap(
   return EXIT.ok;
 }
 
-async function readRowsFile(path: string, say: CliText): Promise<Attachment> {
+/** Reads a file of rows. */
+export async function readRowsFile(path: string, say: CliText): Promise<Attachment> {
   const tooLarge = new CliError(EXIT.usage, say.maps.unusable({ file: path, why: 'too_large', most: MAX_ROWS_BYTES }));
   try {
     if ((await stat(path)).size > MAX_ROWS_BYTES) throw tooLarge;

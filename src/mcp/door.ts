@@ -1,5 +1,5 @@
 import { MAX_PROMPT_BYTES, type Lang, type TaskFile } from '../shared/task.ts';
-import type { Tasks } from '../tasks/tasks.ts';
+import type { Attachment, Tasks } from '../tasks/tasks.ts';
 
 /** Largest message, in bytes: a prompt in which every character is escaped. */
 export const MAX_MESSAGE_BYTES = 7 * MAX_PROMPT_BYTES;
@@ -11,6 +11,8 @@ export interface Door {
   open: () => Promise<Tasks>;
   /** Reads files of the client's user and stores them; absent if the client may be on another machine. */
   keepFiles?: (paths: string[], tasks: Tasks) => Promise<TaskFile[]>;
+  /** Reads a file of rows of the client's user; absent as `keepFiles`. */
+  readRows?: (path: string) => Promise<Attachment>;
   /** @returns what happened and what to do next. @param task_id the task that the request is about */
   explain: (error: unknown, task_id?: string) => Promise<string>;
   /** Whether the client is woken when a task that it started has ended (Claude Code's channels). */

@@ -4,8 +4,10 @@ import * as z from 'zod';
 import { mapCounts } from '../api/map-schemas.ts';
 import { taskRequest } from '../api/question-schemas.ts';
 import { taskError } from '../api/schema-parts.ts';
+import { newSchedule, schedule } from '../api/schedule-schemas.ts';
 import * as schemas from '../api/schemas.ts';
 import { queuePosition } from '../api/wait-schemas.ts';
+import { MAX_ROWS } from '../shared/map.ts';
 import { MAX_FILES, OUTCOMES } from '../shared/task.ts';
 import type { McpText } from './text/index.ts';
 
@@ -35,11 +37,27 @@ export function inputsOf({ arguments: say }: McpText) {
     schema: z.looseObject({}).optional().describe(say.schema),
     tools: options.tools.describe(say.tools),
     batch: z.boolean().optional().describe(say.batch),
+    budget: given.budget.describe(say.budget),
     key: schemas.idempotencyKey.optional().describe(say.key),
   };
+  const { files: _, ...ofMany } = asked;
   return {
     kimi_dispatch: z.strictObject({ prompt: given.prompt.regex(/\S/).describe(say.prompt), ...asked }),
     kimi_continue: z.strictObject({ task_id, prompt: given.prompt.regex(/\S/).describe(say.nextPrompt), ...asked }),
+    kimi_map: z.strictObject({
+      prompt: given.prompt.regex(/\{\{/).describe(say.mapPrompt),
+      rows: z.array(z.looseObject({})).min(1).max(MAX_ROWS).optional().describe(say.rows),
+      file: z.string().min(1).optional().describe(say.file),
+      ...ofMany,
+    }),
+    kimi_schedule: z.strictObject({
+      action: z.enum(['add', 'list', 'pause', 'resume', 'run', 'remove']).describe(say.action),
+      when: newSchedule.shape.when.optional().describe(say.when),
+      prompt: given.prompt.regex(/\S/).optional().describe(say.scheduledPrompt),
+      timezone: newSchedule.shape.timezone.describe(say.timezone),
+      ...ofMany,
+      name: given.name.describe(say.schedule),
+    }),
     kimi_status: z.strictObject({ task_id: task_id.optional() }),
     kimi_wait: z.strictObject({
       task_id,
@@ -47,6 +65,7 @@ export function inputsOf({ arguments: say }: McpText) {
     }),
     kimi_result: z.strictObject({
       task_id: task_id.optional(),
+      row: z.int().min(1).max(MAX_ROWS).optional().describe(say.row),
       offset: z.int().min(0).default(0).describe(say.offset),
     }),
     kimi_cancel: z.strictObject({ task_id }),
@@ -55,6 +74,9 @@ export function inputsOf({ arguments: say }: McpText) {
 
 type Inputs = ReturnType<typeof inputsOf>;
 export type NewTaskArguments = z.output<Inputs['kimi_dispatch']> & { task_id?: string };
+export type ScheduleArguments = z.output<Inputs['kimi_schedule']>;
+/** How something is asked. */
+export type AskedArguments = Omit<z.output<Inputs['kimi_map']>, 'prompt' | 'rows' | 'file' | 'key'>;
 
 /** What an agent needs of an error: the text has its sentence. */
 const error = taskError.omit({ detail: true }).optional();
@@ -115,6 +137,17 @@ const dispatched = z.object({
 export const OUTPUTS = {
   kimi_dispatch: dispatched,
   kimi_continue: dispatched,
+  kimi_map: z.object(
+    schemas.startedMap.pick({ task_id: true, task_name: true, status: true, rows: true, simulated: true }).shape,
+  ),
+  kimi_schedule: z.object({
+    schedules: z.array(
+      z.object(
+        schedule.pick({ name: true, when: true, timezone: true, paused: true, next: true, question: true }).shape,
+      ),
+    ),
+    started: listed.pick({ task_id: true, task_name: true }).optional(),
+  }),
   kimi_status: z.object({ task: standing.optional(), tasks: z.array(listed).optional() }),
   kimi_wait: z.object({ ended: z.boolean(), task: standing.optional(), result: answered.optional() }),
   kimi_result: answered,

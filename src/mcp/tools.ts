@@ -1,14 +1,17 @@
 /** The tools of the MCP server. */
 import type { CallToolResult, McpServer, ServerContext } from '@modelcontextprotocol/server';
-import type { TaskRequest } from '../shared/task.ts';
+import { rowTaskId } from '../shared/task-id.ts';
 import { newKey } from '../tasks/task-id.ts';
 import type { NewTask, StartedTask } from '../tasks/tasks.ts';
 import { explain, textFor } from '../text/index.ts';
 import type { Door } from './door.ts';
 import { failing, resultOf, sayList, saying, sayStanding, sayStarted } from './sentences.ts';
-import { inputsOf, OUTPUTS, type NewTaskArguments } from './shapes.ts';
+import { addMapTool } from './map-tool.ts';
+import { addScheduleTool } from './schedule-tool.ts';
+import type { NewTaskArguments } from './shapes.ts';
 import { createdTask, isOfTasks } from './tasks-extension.ts';
 import { mcpText } from './text/index.ts';
+import { answering, askedIn, definitionsIn } from './tool.ts';
 import { waitFor } from './wait.ts';
 
 /** How long to wait until Kimi has accepted a task, in milliseconds: as the HTTP API by default. */
@@ -18,12 +21,14 @@ const ACCEPTANCE_MS = 900;
 const LISTED = 20;
 
 /** @param started called with each task that a client has started */
-export function addTools(server: McpServer, door: Door, started: (task: StartedTask) => void): void {
+export function addTools(server: McpServer, door: Door, started: (task: Pick<StartedTask, 'task_id'>) => void): void {
   const of = definitionsIn(door);
   const dispatch = answering(door, async (args: NewTaskArguments, ctx) => await dispatchTask(args, ctx, door, started));
   const annotations = { destructiveHint: false, openWorldHint: true };
   server.registerTool('kimi_dispatch', { ...of('kimi_dispatch'), annotations }, dispatch);
   server.registerTool('kimi_continue', { ...of('kimi_continue'), annotations }, dispatch);
+  addMapTool(server, door, started);
+  addScheduleTool(server, door);
   addReaders(server, door);
   server.registerTool(
     'kimi_cancel',
@@ -64,44 +69,20 @@ function addReaders(server: McpServer, door: Door): void {
   server.registerTool(
     'kimi_result',
     { ...of('kimi_result'), annotations },
-    answering(door, async ({ task_id, offset }) => {
+    answering(door, async ({ task_id, row, offset }) => {
       const tasks = await door.open();
-      return resultOf(await tasks.result(task_id), lang, offset);
+      const saved = await tasks.result(task_id);
+      const shown = row === undefined ? saved : await tasks.result(rowTaskId(saved.task_id, row));
+      return resultOf(shown, lang, offset);
     }),
   );
-}
-
-function definitionsIn({ lang }: Door) {
-  const say = mcpText(lang);
-  const inputs = inputsOf(say);
-  return <Name extends keyof typeof inputs>(name: Name) => ({
-    description: say.tools[name],
-    inputSchema: inputs[name],
-    outputSchema: OUTPUTS[name],
-  });
-}
-
-/** Answers with a sentence whatever happens. */
-function answering<Args extends { task_id?: string | undefined }>(
-  { explain: sentenceFor }: Door,
-  work: (args: Args, ctx: ServerContext) => Promise<CallToolResult>,
-) {
-  return async (args: Args, ctx: ServerContext): Promise<CallToolResult> => {
-    try {
-      return await work(args, ctx);
-    } catch (error) {
-      // No client reads the answer to a cancelled request.
-      if (ctx.mcpReq.signal.aborted) throw error;
-      return failing(await sentenceFor(error, args.task_id));
-    }
-  };
 }
 
 async function dispatchTask(
   args: NewTaskArguments,
   ctx: ServerContext,
   door: Door,
-  notify: (task: StartedTask) => void,
+  notify: (task: Pick<StartedTask, 'task_id'>) => void,
 ): Promise<CallToolResult> {
   const { lang } = door;
   const say = mcpText(lang);
@@ -110,7 +91,9 @@ async function dispatchTask(
   const tasks = await door.open();
   const files = paths.length > 0 ? await door.keepFiles?.(paths, tasks) : undefined;
   // The client asks for the answer itself, or is woken by its channel.
-  const task: NewTask = { ...taskOf(args), ...(files && { files }), lang, wake: false };
+  const { prompt, task_id: continues } = args;
+  const asked = { prompt, ...(continues !== undefined && { continue: continues }), ...askedIn(args) };
+  const task: NewTask = { ...asked, ...(files && { files }), lang, wake: false };
   // It returns once the engine has the task.
   const started = await tasks.start(task, key, ACCEPTANCE_MS);
   if (started.status === 'refused') {
@@ -122,23 +105,4 @@ async function dispatchTask(
   // A client that may not read it could not ask for it.
   const standing = await tasks.find(started.task_id).catch(() => undefined);
   return standing ? { ...result, ...createdTask(standing, lang) } : result;
-}
-
-function taskOf(args: NewTaskArguments): NewTask {
-  const { prompt, task_id, name, model, timeout, system, thinking, schema, tools, batch } = args;
-  const request: TaskRequest = {
-    ...(system !== undefined && { system }),
-    ...(thinking !== undefined && { thinking }),
-    ...(schema && { json_schema: schema }),
-    ...(tools && { tools }),
-    ...(batch && { batch }),
-  };
-  return {
-    prompt,
-    ...(task_id !== undefined && { continue: task_id }),
-    ...(name !== undefined && { name }),
-    ...(model !== undefined && { model }),
-    ...(timeout !== undefined && { timeout_ms: timeout }),
-    ...(Object.keys(request).length > 0 && { request }),
-  };
 }

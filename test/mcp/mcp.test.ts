@@ -74,6 +74,8 @@ describe('over standard input and output', () => {
     expect(tools.map(({ name }) => name)).toEqual([
       'kimi_dispatch',
       'kimi_continue',
+      'kimi_map',
+      'kimi_schedule',
       'kimi_status',
       'kimi_wait',
       'kimi_result',
@@ -124,6 +126,38 @@ describe('over standard input and output', () => {
     expect((await call(client, 'kimi_status', {})).data['tasks']).toContainEqual(expect.objectContaining({ task_id }));
   });
 
+  it('asks for many rows, of the call or of a file, and adds, runs and removes schedules', async () => {
+    const { env } = stack();
+    const client = await connect(env);
+    const asked = { prompt: 'Define {{word}}', name: 'words', rows: [{ word: 'fig' }, { word: 'plum' }], key: 'words' };
+    const { task_id, ...started } = (await call(client, 'kimi_map', asked)).data;
+    expect(started).toMatchObject({ task_name: 'words', status: 'started', rows: 2 });
+    expect((await call(client, 'kimi_map', asked)).data).toMatchObject({ status: 'known', task_id });
+    expect((await call(client, 'kimi_wait', { task_id })).data).toMatchObject({ result: { map: { done: 2 } } });
+    const second = await call(client, 'kimi_result', { task_id, row: 2 });
+    expect(second.data).toMatchObject({ status: 'done', output: expect.stringContaining('plum') as string });
+    const file = join(env['HOME'] ?? '', 'rows.csv');
+    await writeFile(file, 'word\nlime\n');
+    expect((await call(client, 'kimi_map', { prompt: 'Define {{word}}', file })).data).toMatchObject({ rows: 1 });
+
+    const added = await call(client, 'kimi_schedule', {
+      action: 'add',
+      name: 'news',
+      when: 'every day 8:00',
+      timezone: 'Asia/Taipei',
+      prompt: 'news of {{date}}',
+    });
+    expect(added.data).toMatchObject({ schedules: [{ name: 'news', timezone: 'Asia/Taipei', paused: false }] });
+    const paused = await call(client, 'kimi_schedule', { action: 'pause', name: 'news' });
+    expect(paused.data).toMatchObject({ schedules: [{ name: 'news', paused: true }] });
+    const run = await call(client, 'kimi_schedule', { action: 'run', name: 'news' });
+    const waited = await call(client, 'kimi_wait', { task_id: run.data['started'].task_id });
+    expect(waited.data).toMatchObject({ ended: true, result: { status: 'done', task_name: 'news' } });
+    expect(textOf(await call(client, 'kimi_schedule', { action: 'list' }))).toContain('news');
+    await call(client, 'kimi_schedule', { action: 'remove', name: 'news' });
+    expect(textOf(await call(client, 'kimi_schedule', { action: 'list' }))).toBe('There are no schedules yet.');
+  });
+
   it('bad input is answered with a sentence, and starts nothing', async () => {
     const { env } = stack();
     const client = await connect(env);
@@ -138,6 +172,11 @@ describe('over standard input and output', () => {
       ['kimi_dispatch', { prompt: 'x', timeout: 'soon' }, 'timeout'],
       ['kimi_dispatch', { prompt: 'x', timeout: '48h' }, 'timeout'],
       ['kimi_dispatch', { prompt: 'x', key: 'two words' }, 'key'],
+      ['kimi_dispatch', { prompt: 'x', budget: -1 }, 'budget'],
+      ['kimi_map', { prompt: '{{a}}' }, 'either rows or file'],
+      ['kimi_map', { prompt: '{{a}}', rows: [{ b: 1 }] }, 'a'],
+      ['kimi_schedule', { action: 'add', name: 'x' }, 'when, prompt is missing'],
+      ['kimi_schedule', { action: 'pause', name: 'x' }, 'x'],
       ['kimi_dispatch', { prompt: 'two', key }, `The key had started task ${task_id} with another prompt`],
       ['kimi_dispatch', { prompt: 'x', model: 'kimi-k2.6', thinking: 'high' }, 'thinking'],
       ['kimi_dispatch', { prompt: 'x', files: ['missing.pdf'] }, 'missing.pdf'],

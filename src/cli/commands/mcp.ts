@@ -27,6 +27,7 @@ async function mcp(say: CliText, channel = false): Promise<Exit> {
     },
     keepFiles: async (attach, tasks) =>
       (await keepFiles({ attach }, async (file) => await tasks.keep(file), say)).files ?? [],
+    readRows: async (path) => await (await import('../map.ts')).readRowsFile(path, say),
     explain: async (error, task_id) => {
       const { sentenceFor } = await import('../error-sentence.ts');
       return sentenceFor(error, say, task_id).message;

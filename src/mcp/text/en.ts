@@ -14,6 +14,10 @@ export const en: McpText = {
       'Hand a long job to the Kimi model; returns a task id at once. Kimi sees nothing of this conversation, so the prompt has to hold all that it needs to know. Get the answer with kimi_wait or kimi_result.',
     kimi_continue:
       'Continue an answered task: Kimi also gets the questions and answers before, so the prompt is only what is asked next. It is a new task, and paid for.',
+    kimi_map:
+      'Ask the same prompt for many rows: each row is a task, and {{column}} in the prompt is its value. Returns a task id at once; wait with kimi_wait, then read the answer of a row with row of kimi_result. Each row is paid for.',
+    kimi_schedule:
+      'Dispatch a task on time: add (needs when and prompt), list, pause, resume, run (once, now), remove. The user is notified when a task ends.',
     kimi_status: 'Where a task stands; without a task id, the newest tasks.',
     kimi_wait:
       'Wait until a task has ended, 50 seconds at most. Returns the answer then, and the progress otherwise; it can be called again.',
@@ -25,6 +29,17 @@ export const en: McpText = {
     task_id: 'Task id, e.g. kimi-1707654321-12345',
     prompt: 'All that Kimi shall do and needs to know.',
     nextPrompt: 'What is asked next.',
+    mapPrompt: 'What is asked for each row, with its values in place of {{column}}.',
+    rows: 'The rows, each an object, e.g. {"text": "…"}. Either rows or file.',
+    file: 'Absolute path on this computer of a file of rows (.jsonl, .csv, .txt).',
+    row: 'Of a task of kimi_map: number of the row whose answer is read, from 1.',
+    action: 'What to do. All but add and list need name.',
+    when: 'When to dispatch, e.g. every day 8:00, every Monday 9:30, or five fields of cron.',
+    scheduledPrompt: 'All that Kimi shall do each time and needs to know; {{date}} is the date of that day.',
+    timezone: 'Time zone, e.g. Asia/Taipei; that of this computer if absent.',
+    schedule: 'Name of the schedule.',
+    budget:
+      'What it may cost at most, in the currency of the account. If it might cost more, the task is paused, and its user decides.',
     name: 'A short name, e.g. calculator.',
     files: 'Absolute paths on this computer of files that Kimi reads too (PDF, Office, text, pictures).',
     system: 'A system prompt.',
@@ -46,6 +61,22 @@ export const en: McpText = {
       `Task ${name} (${id}) is paused and was not sent: ${why}. Only its user may let it go on: kimi-dispatch allow ${id}.`,
     pending: (name, id) => `Task ${name} (${id}) is saved and on its way to Kimi.`,
     known: (name, id) => `The same key had dispatched task ${name} (${id}); no second one was dispatched.`,
+  },
+  mapStarted: {
+    started: (name, id, rows) => `Task ${name} (${id}) has started, with ${rows} rows.`,
+    known: (name, id) => `The same key had dispatched task ${name} (${id}); no second one was dispatched.`,
+  },
+  nextOfMap: (id) => `Wait for ${id} with kimi_wait, then read the answers with row of kimi_result.`,
+  rowsOrFile: 'No task was dispatched: give either rows or file.',
+  noRowsFileHere:
+    'No task was dispatched: over HTTP, file cannot name a file of this computer. Give rows in its place.',
+  schedule: {
+    added: 'The schedule is added.',
+    none: 'There are no schedules yet.',
+    paused: 'paused',
+    removed: (name) => `Schedule ${name} is removed; a task that it has dispatched continues.`,
+    run: (name, id) => `Task ${name} (${id}) of the schedule is dispatched.`,
+    needs: (names) => `Nothing was done: ${names} is missing.`,
   },
   next: (id) => `Wait for ${id} with kimi_wait, or read it later with kimi_result.`,
   refused: (name, why) => `Task ${name} was not dispatched: ${why}`,
