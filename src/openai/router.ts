@@ -13,7 +13,9 @@ import { notificationId } from '../shared/task-id.ts';
 import { MAX_FILES_BYTES } from '../shared/task.ts';
 import { unlessAway } from '../tasks/away.ts';
 import { Problem } from '../tasks/problem.ts';
+import type { Kept } from '../tasks/remove.ts';
 import type { CallerTasks, Standing, StartedTask, Tasks } from '../tasks/tasks.ts';
+import { batchId } from './batch-object.ts';
 import { routeBatches } from './batches.ts';
 import { chatIn, chunksOf, completionOf, secondsOf } from './chat.ts';
 import { invalidValue, noSuch, OpenAiError, openAiErrorHandler, saidOrLogged } from './errors.ts';
@@ -121,7 +123,15 @@ function routeResponse(router: Router, options: OpenAiOptions): void {
       const from = { after: Number(after ?? -1), background: true };
       return await streamResponse(options, exchange, askedIn(now), from);
     })
-    .all(allow('GET'));
+    .delete(async (request, response) => {
+      const { id } = request.params;
+      const tasks = await options.open(request);
+      const { task_id } = await foundAs(tasks, taskOf(id), id);
+      const kept = await tasks.remove(task_id);
+      if (kept) throw new OpenAiError(400, whyKept(id, kept), { code: 'not_deleted' });
+      response.json({ id, object: 'response', deleted: true });
+    })
+    .all(allow('GET, DELETE'));
   router
     .route('/responses/:id/cancel')
     .post(async (request, response) => {
@@ -134,6 +144,12 @@ function routeResponse(router: Router, options: OpenAiOptions): void {
       await show(exchange, await exchange.tasks.find(task_id));
     })
     .all(allow('POST'));
+}
+
+function whyKept(id: string, kept: Kept): string {
+  return kept.kept === 'open'
+    ? `${id} is kept while Kimi may still answer; cancel it, or delete it later`
+    : `${id} is needed by ${batchId(kept.by)}, whose answers would miss it`;
 }
 
 function routeModels(router: Router, { model }: OpenAiOptions): void {

@@ -32,6 +32,7 @@ import { isOutcome, type TaskFile, type TaskView } from '../shared/task.ts';
 import { keepFile } from './files.ts';
 import { usageOfLimits, type Usage } from './limits.ts';
 import { withReceiver, withReceiverOf } from './receiver.ts';
+import { removable, removeTask, type Kept } from './remove.ts';
 import { checkTask, inputOf, type CheckedTask } from './request.ts';
 import { storeFile, storeRows, type Rows } from './rows.ts';
 import { endedRows } from './ended-rows.ts';
@@ -160,6 +161,17 @@ export class LocalTasks implements ServiceTasks {
   async cancel(task_id: string, chat?: Route): Promise<Cancellation> {
     await checkChat(this.context, task_id, chat);
     return await this.context.withClient(async (client) => await cancel(client, this.context, task_id));
+  }
+
+  async remove(task_id: string): Promise<Kept | undefined> {
+    const { context } = this;
+    const { results } = context;
+    return await context.withClient(async (client) => {
+      const found = await removable(client, results, task_id);
+      if ('kept' in found) return found;
+      await removeTask(client, results, found);
+      return undefined;
+    });
   }
 
   async limits(): Promise<Usage> {

@@ -8,6 +8,7 @@ import type { TaskReference } from '../shared/task-id.ts';
 import { OUTCOMES, type TaskFile } from '../shared/task.ts';
 import type { Usage } from './limits.ts';
 import { Problem } from './problem.ts';
+import type { Kept } from './remove.ts';
 import type { Rows } from './rows.ts';
 import type {
   Acknowledgement,
@@ -107,6 +108,11 @@ export class OwnTasks implements CallerTasks {
   async cancel(task_id: string, chat?: Route): Promise<Cancellation> {
     await this.check('change', task_id);
     return await this.all.cancel(task_id, chat);
+  }
+
+  async remove(task_id: string): Promise<Kept | undefined> {
+    await this.check('change', task_id);
+    return await this.all.remove(task_id);
   }
 
   async limits(): Promise<Usage> {

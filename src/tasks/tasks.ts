@@ -11,6 +11,7 @@ import type { Cost, Question, ResultFile } from '../shared/result.ts';
 import type { Schedules, ServiceSchedules } from '../schedules/schedules.ts';
 import type { TaskReference } from '../shared/task-id.ts';
 import type { Usage } from './limits.ts';
+import type { Kept } from './remove.ts';
 import type { Row, Rows } from './rows.ts';
 import type { Uploads } from './uploads.ts';
 import type {
@@ -285,6 +286,8 @@ export interface CallerTasks extends Tasks {
   limits(): Promise<Usage>;
   /** Stores rows that have options of their own. @param file which they were read from */
   storeRows(file: Pick<StoredRows, 'name' | 'sha256'>, rows: Rows): Promise<StoredRows>;
+  /** Removes a task that has ended. @returns why it is kept; `undefined` if it is removed */
+  remove(task_id: string): Promise<Kept | undefined>;
   /** @returns the rows of a map that has ended, in order. */
   rowsOf(task_id: string): AsyncIterable<EndedRow>;
   readonly uploads: Uploads;

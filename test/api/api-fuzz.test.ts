@@ -37,6 +37,7 @@ const tasks: ServiceTasks = {
   startMap: unknown,
   keepRows: unknown,
   storeRows: unknown,
+  remove: unknown,
   rowsOf: async function* () {
     yield await unknown();
   },

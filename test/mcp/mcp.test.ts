@@ -152,7 +152,10 @@ describe('over standard input and output', () => {
     expect(paused.data).toMatchObject({ schedules: [{ name: 'news', paused: true }] });
     const run = await call(client, 'kimi_schedule', { action: 'run', name: 'news' });
     const waited = await call(client, 'kimi_wait', { task_id: run.data['started'].task_id });
-    expect(waited.data).toMatchObject({ ended: true, result: { status: 'done', task_name: 'news' } });
+    expect(waited.data).toMatchObject({
+      ended: true,
+      result: { status: 'done', task_name: run.data['started'].task_name },
+    });
     expect(textOf(await call(client, 'kimi_schedule', { action: 'list' }))).toContain('news');
     await call(client, 'kimi_schedule', { action: 'remove', name: 'news' });
     expect(textOf(await call(client, 'kimi_schedule', { action: 'list' }))).toBe('There are no schedules yet.');

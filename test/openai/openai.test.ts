@@ -25,8 +25,8 @@ async function settled(id: string): Promise<OpenAI.Responses.Response> {
 }
 
 describe('a response in the background', () => {
-  it('is returned at once, polled, followed up, and wakes nobody', async () => {
-    const { openai, world, tasks } = stage();
+  it('is returned at once, polled, followed up, deleted, and wakes nobody', async () => {
+    const { openai, other, world, tasks } = stage();
     const asked = { model: MODEL, background: true, instructions: 'be brief', metadata: { order: '4711' } };
     const created = await openai.responses.create({ ...asked, input: 'first [[simulate: delay=500]]' });
     expect(created).toMatchObject({ object: 'response', background: true, metadata: { order: '4711' } });
@@ -49,6 +49,10 @@ describe('a response in the background', () => {
       ['user', 'secon'],
     ]);
     expect([world.counts.wakes, await tasks.unacknowledged()]).toEqual([[], []]);
+    await expect(other.responses.delete(next.id)).rejects.toBeInstanceOf(NotFoundError);
+    // Its workflow ends a moment later.
+    await expect.poll(async () => await openai.responses.delete(next.id).then(() => 'deleted', String)).toBe('deleted');
+    await expect(openai.responses.retrieve(next.id)).rejects.toBeInstanceOf(NotFoundError);
   });
 
   it('is cancelled, more than once', async () => {
@@ -58,6 +62,7 @@ describe('a response in the background', () => {
       background: true,
       input: 'x [[simulate: delay=60000]]',
     });
+    await expect(openai.responses.delete(id)).rejects.toMatchObject({ status: 400, code: 'not_deleted' });
     expect(await openai.responses.cancel(id)).toMatchObject({ id, status: 'cancelled' });
     expect(await openai.responses.cancel(id)).toMatchObject({ id, status: 'cancelled' });
     await expect(openai.responses.retrieve('resp_kimi-1-1')).rejects.toBeInstanceOf(NotFoundError);
