@@ -23,4 +23,4 @@ COPY --from=build /app/dist dist
 RUN install -d -o node -g node -m 0700 /data/home /data/results /data/payloads
 USER node
 ENTRYPOINT ["node", "--enable-source-maps"]
-CMD ["dist/kimi-dispatch.js", "--help"]
+CMD ["dist/kimi-dispatch.cjs", "--help"]

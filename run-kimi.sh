@@ -3,4 +3,4 @@
 
 root=$(CDPATH= cd -P -- "$(dirname -- "$(readlink -f -- "$0")")" && pwd -P) || exit 3
 . "$root/scripts/ensure-built.sh"
-exec node "$root/dist/kimi-dispatch.js" run "$@"
+exec node "$root/dist/kimi-dispatch.cjs" run "$@"

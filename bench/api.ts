@@ -43,7 +43,7 @@ const { values } = parseArgs({
     peers: { type: 'string', default: '' },
   },
 });
-const CLI = join(DIST, 'kimi-dispatch.js');
+const CLI = join(DIST, 'kimi-dispatch.cjs');
 const home = await mkdtemp(join(tmpdir(), 'kimi-api-'));
 const ports = ['WEBHOOK', 'KIMI_WORKER', 'KIMI_TEMPORAL', 'KIMI_UI', 'KIMI_API'].map((name) => [`${name}_PORT`, '0']);
 const unlimited = ['KIMI_MAX_TASKS_PER_MINUTE', 'KIMI_MAX_CONCURRENT_TASKS', 'KIMI_API_REQUESTS_PER_MINUTE'];

@@ -83,7 +83,7 @@ async function flood(url: string, tasks: string[]): Promise<[number, number[], M
 }
 
 async function bench(): Promise<void> {
-  const up = spawn(process.execPath, [join(DIST, 'kimi-dispatch.js'), 'up', '--simulate'], {
+  const up = spawn(process.execPath, [join(DIST, 'kimi-dispatch.cjs'), 'up', '--simulate'], {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
   });

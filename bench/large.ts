@@ -52,8 +52,8 @@ export async function benchLarge(args: string[]): Promise<void> {
     ...(values.relay && { KIMI_CALLBACKS: 'relay' }),
   };
   const cli = async (...words: string[]): Promise<string> =>
-    (await run(process.execPath, [join(DIST, 'kimi-dispatch.js'), ...words], { env })).stdout;
-  const stack = start(process.execPath, [join(DIST, 'kimi-dispatch.js'), 'up', '--simulate'], { env });
+    (await run(process.execPath, [join(DIST, 'kimi-dispatch.cjs'), ...words], { env })).stdout;
+  const stack = start(process.execPath, [join(DIST, 'kimi-dispatch.cjs'), 'up', '--simulate'], { env });
   await until(async () => (await cli('list').catch(() => undefined)) !== undefined);
 
   const answerAt = Date.now() + DISPATCHING_MS;

@@ -93,7 +93,7 @@ try {
     const command = options ? ['list', ...options] : ['--version'];
     const times = Array.from({ length: Number(values.rounds) }, () => {
       const began = performance.now();
-      const { status: code, stderr } = spawnSync(process.execPath, [join(DIST, 'kimi-dispatch.js'), ...command], {
+      const { status: code, stderr } = spawnSync(process.execPath, [join(DIST, 'kimi-dispatch.cjs'), ...command], {
         env,
         encoding: 'utf8',
         maxBuffer: 2 ** 28,

@@ -1,7 +1,7 @@
 /** The compared systems: how each is started. */
 import { execFile, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -84,7 +84,8 @@ export async function planOf(system: string, own: string, against = ''): Promise
  * the bench starts its tasks with that build's own code, which does in one process what the command line does in a process per task.
  */
 async function build(folder: string, own: string, name: string, isRelayed: boolean): Promise<Plan> {
-  const script = join(folder, 'dist/kimi-dispatch.js');
+  const { bin } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as { bin: Record<string, string> };
+  const script = join(folder, bin['kimi-dispatch'] ?? '');
   const [tasksPort, temporalPort, cli] = [await freePort(), await freePort(), await temporalCli()];
   return {
     name,

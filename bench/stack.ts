@@ -25,7 +25,7 @@ export async function startStack(changes: NodeJS.ProcessEnv = {}): Promise<Stack
   const results = join(home, 'results');
   const limits = { KIMI_MAX_TASKS_PER_MINUTE: '0', KIMI_MAX_CONCURRENT_TASKS: '0' };
   const env = { ...process.env, ...ports, ...limits, KIMI_HOME: home, KIMI_RESULTS_DIR: results, ...changes };
-  const up = spawn(process.execPath, [join(DIST, 'kimi-dispatch.js'), 'up', '--simulate'], {
+  const up = spawn(process.execPath, [join(DIST, 'kimi-dispatch.cjs'), 'up', '--simulate'], {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
   });

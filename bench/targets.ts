@@ -27,7 +27,7 @@ import { Moments } from './moments.ts';
 import { IDLE_MS, memoryByName, treeOf } from './processes.ts';
 import { median, summarise, table, type Figure } from './stats.ts';
 
-const CLI = join(DIST, 'kimi-dispatch.js');
+const CLI = join(DIST, 'kimi-dispatch.cjs');
 
 /** Discarded first rounds: the first tasks of a worker include compilation. */
 const WARM_UP_ROUNDS = 3;

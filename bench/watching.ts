@@ -46,7 +46,7 @@ async function measure(tasks: number, watching: NodeJS.ProcessEnv): Promise<numb
     KIMI_MAX_CONCURRENT_TASKS: '0',
     ...watching,
   };
-  const up = spawn(process.execPath, [join(DIST, 'kimi-dispatch.js'), 'up', '--simulate'], {
+  const up = spawn(process.execPath, [join(DIST, 'kimi-dispatch.cjs'), 'up', '--simulate'], {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
   });

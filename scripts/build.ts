@@ -29,6 +29,13 @@ const COMMONJS_WORDS = [
   "const __dirname = $fileURLToPath(new URL('.', import.meta.url));",
 ].join('');
 
+/** @returns a CommonJS module that exports names of another one, which an expression loads when one of them is first used. */
+function atFirstUse(names: string[], module: string): string {
+  return names
+    .map((name) => `Object.defineProperty(exports, '${name}', { enumerable: true, get: () => ${module}['${name}'] });`)
+    .join('\n');
+}
+
 /** Modules of the SDK that commands use. */
 const ofSdk = new Set<string>();
 
@@ -51,10 +58,7 @@ const sdkAtFirstUse: Plugin = {
       return { path, namespace: 'sdk' };
     });
     esbuild.onLoad({ filter: /./, namespace: 'sdk' }, ({ path }) => ({
-      contents: Object.keys(requireHere(path) as object)
-        .map((name) => `Object.defineProperty(exports, '${name}', { enumerable: true, get: () => sdk()['${name}'] });`)
-        .concat(`const sdk = () => require('./${SDK_FILE}')['${path}'];`)
-        .join('\n'),
+      contents: atFirstUse(Object.keys(requireHere(path) as object), `require('./${SDK_FILE}')['${path}']`),
     }));
     esbuild.onResolve({ filter: new RegExp(`^\\./${SDK_FILE}$`), namespace: 'sdk' }, ({ path }) => ({
       path,
@@ -117,36 +121,52 @@ const ON_DEMAND = [
   'stack/foreground.ts',
 ];
 
-/** Its file holds the quick commands. */
-const STARTER = 'starter.ts';
+/** How the files of the quick commands import others: code that was kept from an earlier run cannot use `import()`. */
+const IMPORT_HERE = '"use strict"; var importHere = importHere ?? ((file) => import(file));';
 
 /** Leaves modules out of a bundle: it imports their own files. */
 const onDemand: Plugin = {
   name: 'on demand',
   setup(esbuild) {
-    const names = [...ON_DEMAND, STARTER].map((path) => basename(path));
+    const names = ON_DEMAND.map((path) => basename(path));
     esbuild.onResolve({ filter: /\.ts$/ }, ({ path, kind }) =>
       kind === 'dynamic-import' && names.includes(basename(path))
-        ? { path: `./${basename(path, '.ts')}.js`, external: true }
+        ? { path: `./${basename(path, '.ts')}.js`, namespace: 'on-demand' }
         : undefined,
     );
+    // The bundle waits for what has `then`.
+    esbuild.onLoad({ filter: /./, namespace: 'on-demand' }, ({ path }) => ({
+      contents: `module.exports = { then: (...settle) => importHere('${path}').then(...settle) };`,
+    }));
   },
 };
 
-/**
- * Loads Node's modules without its loader of ES modules, which would read every export: that of `fs` loads the streams, that of
- * `process` opens the standard streams. CommonJS packages load them at their first use: commander needs `child_process` only for
- * programs of its own.
- */
-const nodeModules: Plugin = {
-  name: 'modules of Node',
+/** Loads modules of Node when they are first used, which most commands do not: commander's, for programs of its own, and promises. */
+const nodeAtFirstUse: Plugin = {
+  name: 'modules of Node at first use',
   setup(esbuild) {
-    esbuild.onResolve({ filter: /^node:/ }, ({ path, kind }) => ({ path, namespace: kind }));
+    esbuild.onResolve({ filter: /^node:/ }, ({ path, kind }) =>
+      kind === 'require-call' || path === 'node:fs/promises' ? { path, namespace: kind } : undefined,
+    );
     esbuild.onLoad({ filter: /^node:/, namespace: 'require-call' }, ({ path }) => ({
       contents: `module.exports = new Proxy({}, { get: (_, name) => process.getBuiltinModule('${path}')[name] });`,
     }));
-    esbuild.onLoad({ filter: /^node:/ }, ({ path }) => ({
-      contents: `module.exports = process.getBuiltinModule('${path}');`,
+    esbuild.onLoad({ filter: /^node:/, namespace: 'import-statement' }, ({ path }) => ({
+      contents: atFirstUse(Object.keys(requireHere(path) as object), `process.getBuiltinModule('${path}')`),
+    }));
+  },
+};
+
+/** Loads `string-width` when it is first used: it loads the data for finding emoji, which few tables need. */
+const emojiAtFirstUse: Plugin = {
+  name: 'string-width at first use',
+  setup(esbuild) {
+    esbuild.onResolve({ filter: /^string-width$/ }, ({ path, kind, resolveDir }) =>
+      kind === 'import-statement' ? { path, namespace: 'string-width', pluginData: resolveDir } : undefined,
+    );
+    esbuild.onLoad({ filter: /./, namespace: 'string-width' }, ({ pluginData }) => ({
+      contents: `module.exports = (text) => require('string-width').default(text);`,
+      resolveDir: pluginData as string,
     }));
   },
 };
@@ -182,7 +202,7 @@ const [clear, encrypted, commands, ...bundles] = await Promise.all([
   // The other commands share no files with the services. The report is rendered in a thread of its own.
   build({
     ...programs,
-    plugins: [sdk, sdkAtFirstUse],
+    plugins: [sdk, sdkAtFirstUse, emojiAtFirstUse],
     entryPoints: {
       ...Object.fromEntries(ON_DEMAND.map((path) => [basename(path, '.ts'), from(`src/${path}`)])),
       supervisor: from('src/supervisor.ts'),
@@ -209,16 +229,19 @@ const [clear, encrypted, commands, ...bundles] = await Promise.all([
     outExtension: { '.js': '.cjs' },
     entryPoints: [failureConverterPath],
   }),
-  // The commands of the running service start for every dispatch: one file, whose modules are evaluated when they are needed. The entry
-  // point is another, so that Node's compile cache holds the large one.
+  // The commands of the running service start for every dispatch: one file, whose modules are evaluated when they are needed. It is
+  // CommonJS, which Node loads in less time than an ES module, and its compiled code is kept: the entry point, another file, loads it.
   build({
     ...programs,
-    entryPoints: { 'kimi-dispatch': from('src/cli.ts'), starter: from(`src/${STARTER}`) },
+    format: 'cjs',
     splitting: false,
+    outExtension: { '.js': '.cjs' },
+    entryPoints: { 'kimi-dispatch': from('src/cli.ts'), starter: from('src/starter.ts') },
+    define: { ...programs.define, 'import.meta.dirname': '__dirname' },
     // Chinese characters would make the whole file a text of two bytes a character.
     charset: 'ascii',
-    banner: {},
-    plugins: [onDemand, nodeModules],
+    banner: { js: IMPORT_HERE },
+    plugins: [onDemand, nodeAtFirstUse, emojiAtFirstUse],
   }),
   // Loaded by programs: `import { KimiDispatch } from 'kimi-dispatch'`.
   build({ ...common, outdir: from('dist/sdk'), entryPoints: [from('src/sdk/index.ts')], splitting: true }),
@@ -257,7 +280,7 @@ await writeFile(
 );
 // Read by the package source-map, from its own folder.
 await copyFile(from('node_modules/source-map/lib/mappings.wasm'), from('dist/mappings.wasm'));
-await chmod(from('dist/kimi-dispatch.js'), 0o755);
+await chmod(from('dist/kimi-dispatch.cjs'), 0o755);
 
 // Lets a command detect whether the running services are of the installed build.
 const hash = createHash('sha256');

@@ -15,7 +15,7 @@ if [ ! -f "$root/node_modules/.package-lock.json" ] || [ "$root/package-lock.jso
   touch "$root/node_modules/.package-lock.json"
 fi
 
-if [ ! -f "$root/dist/kimi-dispatch.js" ] || [ -n "$(find "$root/src" "$root/package.json" -newer "$root/dist/kimi-dispatch.js" -print | head -n 1)" ]; then
+if [ ! -f "$root/dist/kimi-dispatch.cjs" ] || [ -n "$(find "$root/src" "$root/package.json" -newer "$root/dist/kimi-dispatch.cjs" -print | head -n 1)" ]; then
   echo "建置… Building…" >&2
   (cd "$root" && npm run --silent build) >&2 || exit 3
 fi

@@ -33,7 +33,7 @@ export HOME="$work" PATH="$work/bin:$PATH"
 export KIMI_TEMPORAL_PORT=0 KIMI_UI_PORT=0 WEBHOOK_PORT=0 KIMI_WORKER_PORT=0 KIMI_RELAY_PORT=0
 trap 'kimi-dispatch down > "$work/down" 2>&1; rm -rf "$work"' EXIT
 mkdir "$work/bin"
-ln -s "$root/dist/kimi-dispatch.js" "$work/bin/kimi-dispatch"
+ln -s "$root/dist/kimi-dispatch.cjs" "$work/bin/kimi-dispatch"
 python3 -c 'import termtosvg' 2> "$work/missing" || python3 -m pip install --quiet --target "$work/python" termtosvg==1.1.0
 
 for lang in en zh-TW; do

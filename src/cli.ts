@@ -1,18 +1,30 @@
 #!/usr/bin/env node
-/** Entry point of the command line. Compiled code is cached by Node 22.1 and newer. */
+/** Entry point of the command line: loads no more than a command needs. */
 import { writeSync } from 'node:fs';
-import * as nodeModule from 'node:module';
+import { join } from 'node:path';
+import { runCached } from './cli/code-cache.ts';
+import { isQuick, namedCommand } from './cli/command-name.ts';
+import { useNodesCache } from './cli/node-cache.ts';
 
 /** The version of the package: set by scripts/build.ts. */
 declare const KIMI_DISPATCH_VERSION: string;
 
-(nodeModule as { enableCompileCache?: () => void }).enableCompileCache?.();
 const args = process.argv.slice(2);
 if (isVersion(args) && isPrinted(`${KIMI_DISPATCH_VERSION}\n`)) process.exitCode = 0;
-else if (isForegroundUp(args)) {
-  const { upInForeground } = await import('./stack/foreground.ts');
-  process.exitCode = await upInForeground(args);
-} else await import('./starter.ts');
+else if (isForegroundUp(args)) void upInForeground();
+else runCached(join(import.meta.dirname, 'starter.cjs'), useOf(namedCommand(args)));
+
+/** What the starter is run for. */
+function useOf(name: string): string {
+  if (name === '') return 'help';
+  return isQuick(name) ? name : 'others';
+}
+
+async function upInForeground(): Promise<void> {
+  useNodesCache();
+  const foreground = await import('./stack/foreground.ts');
+  process.exitCode = await foreground.upInForeground(args);
+}
 
 /** The version alone: nothing else is loaded for it. */
 function isVersion([option, ...others]: string[]): boolean {

@@ -62,10 +62,10 @@ async function main(): Promise<void> {
   const width = Math.max(...services.map(({ name }) => name.length));
   for (const { name, address, isJob } of services) if (!isJob) console.log(`${name.padEnd(width)}  ${address}`);
   console.log(`\nlogs: ${join(folder, 'logs')}\nTo start a task on it:\n`);
-  console.log(`  (set -a; . ${environment}; node dist/kimi-dispatch.js run "寫一個 Python 費波那契函數")\n`);
+  console.log(`  (set -a; . ${environment}; node dist/kimi-dispatch.cjs run "寫一個 Python 費波那契函數")\n`);
   const { address, env } = cluster.service('api');
   console.log(`To use the API at http://${address}:${env['KIMI_API_PORT']}, make a token:\n`);
-  console.log(`  KIMI_HOME=${env['KIMI_HOME']} node dist/kimi-dispatch.js token create ci\n`);
+  console.log(`  KIMI_HOME=${env['KIMI_HOME']} node dist/kimi-dispatch.cjs token create ci\n`);
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
   });

@@ -71,7 +71,7 @@ export function definitionOf(home: string, scope: Scope, given: NodeJS.ProcessEn
   return {
     name: serviceName(home, scope),
     home,
-    program: [process.execPath, join(DIST, 'kimi-dispatch.js')],
+    program: [process.execPath, join(DIST, 'kimi-dispatch.cjs')],
     environment: { ...environmentOf(given).kept, KIMI_HOME: home },
     log: join(home, 'logs', 'up.log'),
     user: scope === 'system' ? userInfo().username : undefined,

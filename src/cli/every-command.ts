@@ -1,4 +1,5 @@
-import { namedCommand, runProgram, type CommandName, type Load } from './program.ts';
+import { namedCommand } from './command-name.ts';
+import { runProgram, type CommandName, type Load } from './program.ts';
 
 /**
  * Each is loaded on demand, without the dependencies of the others. A new command also needs `TAKES` (program.ts), help texts in both

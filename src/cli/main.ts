@@ -1,8 +1,10 @@
 /** The commands that the running service does. This module is loaded by every command: it must stay small. */
-import { namedCommand, runProgram, TAKES, type Runnable } from './program.ts';
+import { isQuick, namedCommand, type QuickCommand } from './command-name.ts';
+import { useNodesCache } from './node-cache.ts';
+import { runProgram, TAKES, type Load } from './program.ts';
 
 /** A new command is registered in every-command.ts; CONTRIBUTING.md, "How to add", lists what else it needs. */
-const QUICK: Runnable['commands'] = {
+const QUICK: Record<QuickCommand, Load> = {
   dispatch: async () => (await import('./commands/dispatch.ts')).dispatchCommand,
   status: async () => (await import('./commands/status.ts')).statusCommand,
   list: async () => (await import('./commands/list.ts')).listCommand,
@@ -15,7 +17,9 @@ const QUICK: Runnable['commands'] = {
 /** Runs `kimi-dispatch`. Every error ends as a sentence on standard error and an exit status. */
 export async function main(argv: string[]): Promise<void> {
   const name = namedCommand(argv.slice(2));
-  const isOther = name.startsWith('complet') || (Object.hasOwn(TAKES, name) && !Object.hasOwn(QUICK, name));
-  if (isOther) await (await import('./every-command.ts')).main(argv);
-  else await runProgram(argv, { commands: QUICK });
+  const isOther = name.startsWith('complet') || (Object.hasOwn(TAKES, name) && !isQuick(name));
+  if (isOther) {
+    useNodesCache();
+    await (await import('./every-command.ts')).main(argv);
+  } else await runProgram(argv, { commands: QUICK });
 }

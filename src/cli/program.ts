@@ -2,6 +2,7 @@ import { Command, CommanderError, Help } from 'commander';
 import { langOf } from '../config/early.ts';
 import { loadEnvFiles } from '../config/env-file.ts';
 import { EXIT, type Exit } from '../service/exit.ts';
+import { namedCommand } from './command-name.ts';
 import { subject, watchStandardStreams } from './exit.ts';
 import { refuseRepeats, usageError } from './options.ts';
 import { guard, withoutControls } from './output/terminal.ts';
@@ -79,12 +80,6 @@ export async function runProgram(argv: string[], runnable: Runnable): Promise<vo
     console.error(withoutControls(message));
     process.exitCode = exit;
   }
-}
-
-/** @returns the command that the words name, `help` left out. */
-export function namedCommand(words: string[]): string {
-  const [first = '', second = ''] = words.filter((word) => !word.startsWith('-'));
-  return first === 'help' ? second : first;
 }
 
 async function programFor(say: CliText, words: string[], { commands, completion }: Runnable): Promise<Command> {

@@ -1,5 +1,6 @@
 /** Operations by the API of the running service. Loaded by every command: it must stay small. */
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import type { Route } from '../shared/chat.ts';
 import type { StoredRows } from '../shared/map.ts';
 import type { Question, ResultFile } from '../shared/result.ts';
@@ -239,7 +240,13 @@ async function exchange(
   return await new Promise((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException): void =>
       reject(new NotDone(error.message, !NO_SERVICE.includes(error.code ?? '')));
-    const sending = request({ socketPath, method, path, agent: false, headers: { ...headers, ...content } });
+    const sending = request({
+      // Without an agent, which compiles a large regular expression to find IP addresses: 4 ms with Node 20.
+      createConnection: () => connect(socketPath),
+      method,
+      path,
+      headers: { ...headers, ...content },
+    });
     sending.setTimeout(timeoutMs, () => sending.destroy(new Error('no answer in time')));
     sending.on('error', fail);
     sending.on('response', (response) => {

@@ -19,7 +19,8 @@ export async function startAndSay(tasks: Tasks, task: NewTask, say: CliText, jso
 
 /** @returns how long to wait until Kimi has accepted a task, in milliseconds. */
 export function acceptanceWaitMs(): number {
-  return Math.max(RETURN_BY_MS - performance.now(), LEAST_WAIT_MS);
+  // Node 20 loads a module for `performance.now()`.
+  return Math.max(RETURN_BY_MS - process.uptime() * 1_000, LEAST_WAIT_MS);
 }
 
 /** @returns that the task was dispatched, is queued, or exceeds a budget. */

@@ -1,5 +1,6 @@
 import { isOutcome } from '../shared/task.ts';
 import type { LiveTask, Tasks } from '../tasks/tasks.ts';
+import { useNodesCache } from './node-cache.ts';
 import { runningService } from './running-service.ts';
 import { SocketTasks } from './socket-tasks.ts';
 
@@ -17,5 +18,6 @@ export function openIn(tasks: readonly LiveTask[]): LiveTask[] {
 }
 
 async function local(): Promise<Tasks> {
+  useNodesCache();
   return await (await import('./local-tasks.ts')).openLocalTasks();
 }

@@ -1,11 +1,10 @@
 import { closeSync, existsSync, fsyncSync, openSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { open, rm, statfs } from 'node:fs/promises';
 
 /** The folder of package.json: this module runs from src/, and bundled from dist/. */
-export const PACKAGE_ROOT = findRoot(dirname(fileURLToPath(import.meta.url)));
+export const PACKAGE_ROOT = findRoot(import.meta.dirname);
 
 /** Output of `npm run build`. */
 export const DIST = join(PACKAGE_ROOT, 'dist');

@@ -11,7 +11,7 @@ import { SIGNALS, supervise } from './supervise.ts';
 
 /** @param args the arguments of the command line. @returns the exit status. */
 export async function upInForeground(args: string[]): Promise<number> {
-  const starter = spawn(process.execPath, [join(DIST, 'starter.js'), ...args], {
+  const starter = spawn(process.execPath, [join(DIST, 'starter.cjs'), ...args], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   });
   const ended = once(starter, 'exit') as Promise<[code: number | null]>;

@@ -7,7 +7,7 @@ import { runningStack } from '../../src/stack/state.ts';
 import { signal, type Breakable, type RestartedProcess } from './process.ts';
 
 /** Arguments of Node for `up` in the foreground. */
-export const UP = [join(DIST, 'kimi-dispatch.js'), 'up'];
+export const UP = [join(DIST, 'kimi-dispatch.cjs'), 'up'];
 
 /** @returns the processes of a stack, by the names of the plan. */
 export function processesOf(home: string, up: RestartedProcess): Map<string, Breakable> {

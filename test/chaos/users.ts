@@ -186,7 +186,7 @@ export class Agent {
 
 async function runCli(scene: Scene, args: string[]): Promise<{ code: number; said: string }> {
   return await new Promise((resolve) => {
-    execFile(process.execPath, [join(DIST, 'kimi-dispatch.js'), ...args], { env: scene.env }, (error, out, err) => {
+    execFile(process.execPath, [join(DIST, 'kimi-dispatch.cjs'), ...args], { env: scene.env }, (error, out, err) => {
       const code = typeof error?.code === 'number' ? error.code : error ? EXIT.unexpected : EXIT.ok;
       resolve({ code, said: (out + err).trim() });
     });

@@ -289,7 +289,7 @@ describe('up', () => {
     const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
     // A shell that does not reap its child: killed, it stays in the process table.
     const script = `"$1" "$2" up --simulate & exec sleep 600`;
-    const shell = launch(['-c', script, 'sh', process.execPath, join(DIST, 'kimi-dispatch.js')], env, 'sh');
+    const shell = launch(['-c', script, 'sh', process.execPath, join(DIST, 'kimi-dispatch.cjs')], env, 'sh');
     await until(() => shell.said.stdout.includes('Ctrl-C'));
     const readStack = async () => JSON.parse(await readFile(join(home, 'stack.json'), 'utf8')) as StackState;
     /** Kills `up`, with one of its children paused. @returns a function that lets the child end. */
@@ -679,7 +679,7 @@ describe('invalid input gives one clear sentence and an exit code', () => {
 
   it('an endless standard input', async () => {
     const endless = launch(
-      ['-c', 'yes | "$0" "$@"', process.execPath, join(DIST, 'kimi-dispatch.js'), 'dispatch', '-p', '-'],
+      ['-c', 'yes | "$0" "$@"', process.execPath, join(DIST, 'kimi-dispatch.cjs'), 'dispatch', '-p', '-'],
       await cleanHome(),
       'sh',
     );
@@ -739,7 +739,7 @@ describe('invalid input gives one clear sentence and an exit code', () => {
       KIMI_TASK_QUEUE: world.taskQueue,
       KIMI_RESULTS_DIR: world.results.folder,
     });
-    const program = ['sh', process.execPath, join(DIST, 'kimi-dispatch.js')];
+    const program = ['sh', process.execPath, join(DIST, 'kimi-dispatch.cjs')];
     const full = async (...args: string[]) =>
       await launch(['-c', '"$@" > /dev/full', ...program, ...args], env, 'sh').ended;
     expect(await full('dispatch', '-p', 'x', '--json')).toMatchObject({
@@ -775,7 +775,7 @@ describe('invalid input gives one clear sentence and an exit code', () => {
       KIMI_TASK_QUEUE: world.taskQueue,
       KIMI_RESULTS_DIR: world.results.folder,
     });
-    const program = [process.execPath, join(DIST, 'kimi-dispatch.js'), ...args].map((arg) =>
+    const program = [process.execPath, join(DIST, 'kimi-dispatch.cjs'), ...args].map((arg) =>
       arg.replace('TASK', task_id),
     );
     for (const broken of ['"$@" > /dev/full 2>&1', '"$@" 2> /dev/full', '"$@" 2>&1 | true; exit ${PIPESTATUS[0]}']) {

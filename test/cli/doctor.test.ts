@@ -30,7 +30,7 @@ async function doctor(
     WEBHOOK_PORT: new URL(url).port,
   };
   return await new Promise((resolve) => {
-    execFile(process.execPath, [join(DIST, 'kimi-dispatch.js'), 'doctor'], { env }, (_error, stdout) =>
+    execFile(process.execPath, [join(DIST, 'kimi-dispatch.cjs'), 'doctor'], { env }, (_error, stdout) =>
       resolve(stdout),
     );
   });

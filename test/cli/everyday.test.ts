@@ -294,7 +294,7 @@ it('a failure is red in list and status: on a terminal, and not with NO_COLOR', 
   await new ResultStore(resultsOf(env)).persist({ ...failed, error, created_at: '2026-02-17T15:30:00Z' });
   const printed = async (args: string, changes: Record<string, string> = {}): Promise<string> => {
     // `script` provides a terminal. Without an engine `list` exits with 5.
-    const command = `${process.execPath} ${join(DIST, 'kimi-dispatch.js')} ${args}; true`;
+    const command = `${process.execPath} ${join(DIST, 'kimi-dispatch.cjs')} ${args}; true`;
     return (await promisify(execFile)('script', ['-qec', command, '/dev/null'], { env: { ...env, ...changes } }))
       .stdout;
   };

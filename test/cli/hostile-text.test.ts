@@ -103,7 +103,7 @@ describe('in every command', () => {
     await mkdir(resultsOf(env), { recursive: true });
     await writeFile(join(resultsOf(env), 'kimi-1-1.json'), JSON.stringify(result));
     for (const words of ['result kimi-1-1', 'result kimi-1-1 --raw', 'watch kimi-1-1', 'inbox', 'result x\u009B2J']) {
-      const command = `${process.execPath} dist/kimi-dispatch.js ${words}; true`;
+      const command = `${process.execPath} dist/kimi-dispatch.cjs ${words}; true`;
       const { stdout } = await promisify(execFile)('script', ['-qec', command, '/dev/null'], { env });
       // oxlint-disable-next-line no-control-regex
       expect(stdout.replaceAll(/\r\n|\t|\u001B\[(?:1|4|22|24)m/g, ''), words).not.toMatch(DRIVES);

@@ -99,7 +99,7 @@ describe('export', () => {
     const folder = resultsOf(home());
     const bash = async (tail: string): Promise<Ended> =>
       await launch(
-        ['-c', `"$@" ${tail}`, 'bash', process.execPath, join(DIST, 'kimi-dispatch.js'), 'export'],
+        ['-c', `"$@" ${tail}`, 'bash', process.execPath, join(DIST, 'kimi-dispatch.cjs'), 'export'],
         { ...home(), KIMI_RESULTS_DIR: `${folder}-long` },
         'bash',
       ).ended;

@@ -41,7 +41,7 @@ async function withLogs() {
 describe('logs', () => {
   it('shows lines in order of time in a terminal, without tokens and terminal controls', async () => {
     const { env } = await withLogs();
-    const command = `${process.execPath} dist/kimi-dispatch.js logs`;
+    const command = `${process.execPath} dist/kimi-dispatch.cjs logs`;
     const plain = { ...env, NO_COLOR: '1' };
     const { stdout } = await promisify(execFile)('script', ['-qec', command, '/dev/null'], { env: plain });
     expect(stdout.split('\r\n').map((line) => line.trim())).toEqual([
@@ -67,7 +67,7 @@ describe('logs', () => {
       { name: 'temporal', time: 3_000, level: 40, msg: 'network dial error', error: 'dial "tcp": refused', size: '1' },
       WORKER[1],
     ]);
-    const command = `${process.execPath} dist/kimi-dispatch.js logs worker --json`;
+    const command = `${process.execPath} dist/kimi-dispatch.cjs logs worker --json`;
     const inTerminal = await promisify(execFile)('script', ['-qec', command, '/dev/null'], { env });
     expect(
       inTerminal.stdout

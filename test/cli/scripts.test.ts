@@ -23,10 +23,10 @@ it.each([
       'package.json',
       'package-lock.json',
       'node_modules/.package-lock.json',
-      'dist/kimi-dispatch.js',
+      'dist/kimi-dispatch.cjs',
     ]) {
       await mkdir(join(root, file, '..'), { recursive: true });
-      await writeFile(join(root, file), file.endsWith('.js') ? 'console.log(process.argv.slice(2).join("|"))' : '{}');
+      await writeFile(join(root, file), file.endsWith('.cjs') ? 'console.log(process.argv.slice(2).join("|"))' : '{}');
     }
     await mkdir(join(folder, 'a bin'));
     await symlink(join(root, script), join(folder, 'a bin/absolute'));

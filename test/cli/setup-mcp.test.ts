@@ -8,7 +8,7 @@ import { expect, it } from 'vitest';
 import { DIST } from '../../src/service/files.ts';
 import { cleanHome, cli } from '../support/cli.ts';
 
-const COMMAND = join(DIST, 'kimi-dispatch.js');
+const COMMAND = join(DIST, 'kimi-dispatch.cjs');
 const PROGRAM = { command: process.execPath, args: [COMMAND, 'mcp'] };
 const LOCAL = { type: 'local', command: [process.execPath, COMMAND, 'mcp'] };
 

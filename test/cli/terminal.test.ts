@@ -184,7 +184,7 @@ describe('a table', () => {
   it('is as wide as the terminal', async () => {
     const env = await cleanHome({ KIMI_LANG: 'en' });
     const models = async (columns: number): Promise<string> => {
-      const command = `stty cols ${columns}; ${process.execPath} dist/kimi-dispatch.js models`;
+      const command = `stty cols ${columns}; ${process.execPath} dist/kimi-dispatch.cjs models`;
       return (await promisify(execFile)('script', ['-qec', command, '/dev/null'], { env })).stdout;
     };
     expect(await models(40)).toMatch(/^kimi-k2\.6\r\n {2}Context +262144\r\n/m);
@@ -221,7 +221,7 @@ describe('result', () => {
   it('formats Markdown in a terminal, without terminal controls from the answer', async () => {
     const { env } = await withResult();
     // `script` provides a terminal.
-    const command = `${process.execPath} dist/kimi-dispatch.js result kimi-1-1`;
+    const command = `${process.execPath} dist/kimi-dispatch.cjs result kimi-1-1`;
     const { stdout } = await promisify(execFile)('script', ['-qec', command, '/dev/null'], { env });
     expect(stdout).toContain('Title');
     expect(stdout).not.toContain('# Title');
@@ -309,7 +309,7 @@ describe('completion', () => {
   it('works in a plain bash: it prints no error, executes no argument, and offers task ids', async () => {
     const env = await cleanHome();
     const bin = await temporaryFolder();
-    await symlink(join(DIST, 'kimi-dispatch.js'), join(bin, 'kimi-dispatch'));
+    await symlink(join(DIST, 'kimi-dispatch.cjs'), join(bin, 'kimi-dispatch'));
     await mkdir(resultsOf(env), { recursive: true });
     await writeFile(join(resultsOf(env), 'kimi-1-1.json'), '{}');
     // What bash does on Tab, first after an argument that must not be executed.

@@ -83,7 +83,7 @@ it.each(['README.md', 'docs/quickstart.md'])('%s', { timeout: 180_000 }, async (
     `echo "end of block ${n}"`,
   ]);
   onTestFinished(
-    async () => void (await promisify(execFile)(process.execPath, [join(DIST, 'kimi-dispatch.js'), 'down'], { env })),
+    async () => void (await promisify(execFile)(process.execPath, [join(DIST, 'kimi-dispatch.cjs'), 'down'], { env })),
   );
   const shell = launch(['-e', '-o', 'pipefail', '-c', `cd '${root}'\nexec 2>&1\n${script.join('\n')}`], env, 'bash');
   const { code, stdout, stderr } = await shell.ended;

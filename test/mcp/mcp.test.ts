@@ -18,7 +18,7 @@ import { homeBesideKimi } from '../support/beside-kimi.ts';
 import { cli, launch, resultsOf, up } from '../support/cli.ts';
 import { lifetime, shared, until } from '../support/resources.ts';
 
-const COMMAND = join(DIST, 'kimi-dispatch.js');
+const COMMAND = join(DIST, 'kimi-dispatch.cjs');
 
 const MODERN: ClientOptions = { versionNegotiation: { mode: { pin: '2026-07-28' } } };
 

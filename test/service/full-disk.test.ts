@@ -14,7 +14,7 @@ async function doctor(megabytes: number, before: string, lang = 'en') {
   const env = await cleanHome({ KIMI_LANG: lang });
   const home = join(env['HOME'] ?? '', 'kimi');
   await mkdir(home);
-  const script = `{ ${before}; "${process.execPath}" "${join(DIST, 'kimi-dispatch.js')}" doctor; }`;
+  const script = `{ ${before}; "${process.execPath}" "${join(DIST, 'kimi-dispatch.cjs')}" doctor; }`;
   const { ended } = launch(withDisk(home, megabytes, script), { ...env, KIMI_HOME: home }, 'unshare');
   return await ended;
 }

@@ -90,7 +90,7 @@ it('a workflow in an endless loop does not block the services: callbacks are acc
   await writeFile(join(copy, 'dist/workflows.cjs'), bundle.code);
   const env = await cleanHome({ KIMI_LANG: 'en' });
   const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
-  const up = await launch(['up', '--detach', '--simulate'], env, join(copy, 'dist/kimi-dispatch.js')).ended;
+  const up = await launch(['up', '--detach', '--simulate'], env, join(copy, 'dist/kimi-dispatch.cjs')).ended;
   expect(up, up.stderr).toMatchObject({ code: 0 });
   onTestFinished(async () => void (await cli(['down'], env)));
   const log = async (): Promise<string> => await readFile(join(home, 'logs/up.log'), 'utf8');

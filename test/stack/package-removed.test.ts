@@ -17,7 +17,7 @@ it('services whose package is removed finish the next task; commands, doctor and
   const copy = await install();
   const env = await cleanHome({ KIMI_CALLBACKS: 'relay' });
   const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
-  const up = await launch(['up', '--detach', '--simulate'], env, join(copy, 'dist/kimi-dispatch.js')).ended;
+  const up = await launch(['up', '--detach', '--simulate'], env, join(copy, 'dist/kimi-dispatch.cjs')).ended;
   onTestFinished(async () => void (await cli(['down'], env)));
   expect(up, up.stderr).toMatchObject({ code: 0 });
   const before = await cli(['inbox'], env);

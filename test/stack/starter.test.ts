@@ -9,7 +9,7 @@ import { cleanHome } from '../support/cli.ts';
 
 it('says that its supervisor is gone, where that was killed before the start began', async () => {
   const env = await cleanHome({ KIMI_LANG: 'en', KIMI_API_KEY: 'sk-test' });
-  const child = spawn(process.execPath, [join(DIST, 'starter.js'), 'up'], {
+  const child = spawn(process.execPath, [join(DIST, 'starter.cjs'), 'up'], {
     env,
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });

@@ -9,7 +9,7 @@ import { DIST } from '../../src/service/files.ts';
 import type { StackState } from '../../src/stack/state.ts';
 import { lifetime, temporaryFolder, until } from './resources.ts';
 
-const CLI = join(DIST, 'kimi-dispatch.js');
+const CLI = join(DIST, 'kimi-dispatch.cjs');
 
 export interface Ended {
   code: number | null;

@@ -28,7 +28,7 @@ export function commandLine(
   { rootDir = '.', pluginConfig = {} }: Pick<PluginApi, 'rootDir' | 'pluginConfig'>,
   { before = [], timeoutMs = TIMEOUT_MS }: { before?: string[]; timeoutMs?: number } = {},
 ): Run {
-  const own = join(rootDir, '../../dist/kimi-dispatch.js');
+  const own = join(rootDir, '../../dist/kimi-dispatch.cjs');
   const words = (pluginConfig['command'] as string[] | undefined) ?? [process.execPath, own];
   const [program, ...first] = [...before, ...words];
   if (!pluginConfig['command'] && !existsSync(own)) {

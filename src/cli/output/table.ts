@@ -1,4 +1,5 @@
 import stringWidth from 'string-width';
+import { helpWidth } from './help-width.ts';
 import { fields } from './terminal.ts';
 
 /** Between two columns. */
@@ -71,10 +72,18 @@ export function paragraph(text: string, width = terminalWidth()): string {
   return wrap(text, width).join('\n');
 }
 
+/** ASCII, Chinese characters, their punctuation and full-width forms: every character has a width of its own. */
+const SIMPLE = /^[\u0020-\u007E\u00B7\u2013\u2014\u2026\u3000-\u3020\u4E00-\u9FFF\uFF01-\uFF5E]*$/;
+
+/** @returns how many columns a text takes. */
+function widthOf(text: string): number {
+  return SIMPLE.test(text) ? helpWidth(text) : stringWidth(text);
+}
+
 function naturalWidths(rows: string[][]): number[] {
   const widths: number[] = [];
   for (const row of rows) {
-    row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, stringWidth(cell))));
+    row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, widthOf(cell))));
   }
   return widths;
 }
@@ -88,7 +97,7 @@ function layout(rows: string[][], widths: number[], paint: Paint): string {
     .flatMap((row, rowIndex) => {
       const pad = (cell: string, column: number): string =>
         (cell === '' ? cell : paint(cell, rowIndex, column)) +
-        ' '.repeat(Math.max(0, (widths[column] ?? 0) - stringWidth(cell)) + GAP);
+        ' '.repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell)) + GAP);
       const wrapped = row.map((cell, column) => wrap(cell, widths[column] ?? 0));
       const height = Math.max(...wrapped.map((lines) => lines.length));
       return Array.from({ length: height }, (_, line) =>
@@ -110,18 +119,16 @@ function wordsOf(text: string): string[] {
 }
 
 function widest(words: string[]): string {
-  return words
-    .map((word) => word.trim())
-    .reduce((one, other) => (stringWidth(other) > stringWidth(one) ? other : one), '');
+  return words.map((word) => word.trim()).reduce((one, other) => (widthOf(other) > widthOf(one) ? other : one), '');
 }
 
 /** @returns lines of at most this width, unless a single word is wider. */
 function wrap(text: string, width: number): string[] {
-  if (stringWidth(text) <= width) return [text];
+  if (widthOf(text) <= width) return [text];
   const lines: string[] = [];
   let line = '';
   for (const word of wordsOf(text)) {
-    if (line !== '' && stringWidth(line + word) > width) {
+    if (line !== '' && widthOf(line + word) > width) {
       lines.push(line);
       line = word.trimStart();
     } else line += word;

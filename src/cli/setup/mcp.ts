@@ -74,7 +74,7 @@ function program(): Program {
   const home = GIVEN_ENV['KIMI_HOME']?.trim();
   return {
     command: process.execPath,
-    args: [join(DIST, 'kimi-dispatch.js'), 'mcp'],
+    args: [join(DIST, 'kimi-dispatch.cjs'), 'mcp'],
     ...(home && { env: { KIMI_HOME: home } }),
   };
 }

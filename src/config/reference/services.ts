@@ -190,7 +190,11 @@ export const OF_SERVICES = {
     en: 'Database, secrets, logs, journal and dead letters; one stack for each.',
     'zh-TW': '資料庫、密鑰、紀錄、等待的回呼與無法投遞的回呼；每個資料夾一組服務。',
   },
-  KIMI_CACHE: { group: 'processes', en: 'The fetched Temporal binary.', 'zh-TW': '下載的 Temporal 執行檔。' },
+  KIMI_CACHE: {
+    group: 'processes',
+    en: 'The fetched Temporal binary, and the compiled code of commands. It can be removed at any time; a running stack needs the binary.',
+    'zh-TW': '下載的 Temporal 執行檔，以及編譯好的指令程式碼。隨時可以刪除；執行中的服務需要那個執行檔。',
+  },
   KIMI_WORKER_HOST: {
     group: 'processes',
     en: "Address that the worker's `/healthz` and `/readyz` listen on.",

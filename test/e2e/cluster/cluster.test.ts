@@ -125,7 +125,7 @@ describe('two agents on one cluster', () => {
       { agent: stage.other, own: [...asked.keys()], foreign: mine },
     ];
     for (const { agent, own, foreign } of both) {
-      const { stdout } = await run(process.execPath, [join(DIST, 'kimi-dispatch.js'), 'list', '-l', '500', '--json'], {
+      const { stdout } = await run(process.execPath, [join(DIST, 'kimi-dispatch.cjs'), 'list', '-l', '500', '--json'], {
         env: agent.env,
         maxBuffer: 16_000_000,
       });

@@ -25,7 +25,7 @@ export const STRANGER = 6666;
 export const GROUP = -1001;
 
 export const WEBHOOK_SECRET = 'the-secret-of-the-end-to-end-test';
-const CLI = join(DIST, 'kimi-dispatch.js');
+const CLI = join(DIST, 'kimi-dispatch.cjs');
 const run = promisify(execFile);
 
 export interface Stage {

@@ -99,7 +99,7 @@ export class Fleet {
   }
 
   async cli(dist: string, args: string[], env: Record<string, string> = {}): Promise<{ stdout: string }> {
-    return await run(process.execPath, [join(dist, 'kimi-dispatch.js'), ...args], {
+    return await run(process.execPath, [join(dist, 'kimi-dispatch.cjs'), ...args], {
       env: { PATH: process.env['PATH'], ...this.env, ...env },
     });
   }

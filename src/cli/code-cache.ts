@@ -1,0 +1,81 @@
+/** Keeps the compiled code of a program from one run to the next, in `KIMI_CACHE`. */
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { Script } from 'node:vm';
+import { folderOf, USER_PATHS } from '../config/early.ts';
+import { buildIn } from '../stack/build.ts';
+
+/**
+ * Runs a bundled CommonJS program with the code that an earlier run compiled; it imports ES modules of its folder with `importHere`. Node's own cache (22.1 and newer) has no function that
+ * is compiled when it is first called, which most are.
+ *
+ * @param program path of the program, whose text is ASCII
+ * @param use what it is run for: each use calls other functions, and has a file of its own
+ */
+export function runCached(program: string, use: string): void {
+  const build = buildIn(dirname(program));
+  const file = cacheFile(program, use);
+  const cachedData = build === undefined ? undefined : keptCode(file, build);
+  const source = readFileSync(program, 'latin1');
+  const parameters = 'require, __dirname, importHere';
+  const script = new Script(`(function (${parameters}) {${source}\n})`, { filename: program, cachedData });
+  // What V8 rejects stays: it is of a process with other flags, or of another machine with the same home.
+  if (build !== undefined && !cachedData) process.once('exit', () => keepCode(file, build, script));
+  const run = script.runInThisContext() as (...given: unknown[]) => void;
+  run(createRequire(program), dirname(program), async (path: string) => (await import(path)) as unknown);
+}
+
+/** One for each version of Node, installation and use: an update replaces it. */
+function cacheFile(program: string, use: string): string {
+  const folder = folderOf(process.env['KIMI_CACHE']?.trim() || USER_PATHS.cache);
+  return join(folder, 'code', `${process.version}-${process.arch}`, `${program}-${use}`);
+}
+
+/** @returns the code of a build; `undefined` if there is none that this user wrote. */
+function keptCode(file: string, build: string): Buffer | undefined {
+  try {
+    const descriptor = openSync(file, 'r');
+    try {
+      const content = readFileSync(descriptor);
+      const isOurs = fstatSync(descriptor).uid === process.getuid?.() && content.includes(build, -build.length);
+      return isOurs ? content.subarray(0, -build.length) : undefined;
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where the folder cannot be written, every run compiles by itself. */
+function keepCode(file: string, build: string, script: Script): void {
+  const unfinished = `${file}.${process.pid}`;
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    const descriptor = openSync(unfinished, 'w', 0o600);
+    try {
+      writeFileSync(descriptor, Buffer.concat([script.createCachedData(), Buffer.from(build)]));
+      // V8 crashes on code with a missing part, which a power cut would leave.
+      fsyncSync(descriptor);
+      renameSync(unfinished, file);
+    } catch {
+      // The disk is full.
+      rmSync(unfinished);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch {
+    // The next run tries again.
+  }
+}
