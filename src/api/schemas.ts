@@ -115,10 +115,11 @@ export const startedTask = named(
 
 export const startedMap = named(
   'StartedMap',
-  'A started map. `known`: the same key or message had started it before.',
+  'A started map. `known`: the same key or message had started it before. `paused`: its first row exceeds a budget.',
   z.object({
-    status: z.enum(['started', 'known']),
+    status: z.enum(['started', 'known', 'paused']),
     ...started,
+    paused: budgetPause.optional(),
     rows: z.int().describe('Number of rows that are asked.'),
   }) satisfies z.ZodType<StartedMap>,
 );

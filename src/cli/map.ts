@@ -37,9 +37,15 @@ export async function startAndSayMap(
   if (note !== undefined) console.error(note);
   if (json) console.log(JSON.stringify(started));
   else {
-    console.log(say.maps.dispatched(started.task_name, started.rows));
+    const { task_name, rows, task_id, paused } = started;
+    const text = textFor(langOf());
+    console.log(
+      paused
+        ? say.paused(task_name, task_id, text.budget.pause(paused, Date.now()))
+        : say.maps.dispatched(task_name, rows),
+    );
     console.error(say.taskId(started.task_id));
-    if (retired) console.error(say.retiredNotice(textFor(langOf()).detail(retired) ?? ''));
+    if (retired) console.error(say.retiredNotice(text.detail(retired) ?? ''));
     if (simulated) console.error(say.simulatedNotice);
   }
   return EXIT.ok;

@@ -446,7 +446,7 @@ export interface NewMap {
   retries?: TaskId;
 }
 export interface StartedMap {
-  status: 'started' | 'known';
+  status: 'started' | 'known' | 'paused';
   task_id: TaskId;
   task_name: string;
   /**
@@ -464,6 +464,7 @@ export interface StartedMap {
     code: string;
     [k: string]: unknown;
   };
+  paused?: BudgetPause;
   /**
    * Number of rows that are asked.
    */

@@ -94,6 +94,12 @@ export interface RowOf {
   number: number;
 }
 
+/** Answer of a map to the update `accepted`. */
+export interface MapAcceptance {
+  /** Why its batches are not made, or its rows not sent. */
+  paused?: BudgetPause;
+}
+
 /** Argument of the signal `row`. */
 export interface RowReport {
   number: number;

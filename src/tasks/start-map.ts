@@ -6,10 +6,11 @@ import { limitsOf } from '../config/index.ts';
 import { retirementOf } from '../kimi/models.ts';
 import { isRowAnswered, retriesIn, retriesOf, rowsOfMap, saveMapResult } from '../results/map-result.ts';
 import { firstCharacters, isoSeconds } from '../shared/format.ts';
-import { rowsAsked, type MapInput, type MapOrder, type StoredRows } from '../shared/map.ts';
-import { MAP_WORKFLOW } from '../shared/names.ts';
+import { rowsAsked, type MapAcceptance, type MapInput, type MapOrder, type StoredRows } from '../shared/map.ts';
+import { ACCEPTED_UPDATE, MAP_WORKFLOW } from '../shared/names.ts';
 import type { ResultFile } from '../shared/result.ts';
-import { QUESTION_CHARS, type Task } from '../shared/task.ts';
+import { rowTaskId } from '../shared/task-id.ts';
+import { QUESTION_CHARS, type Acceptance, type Task } from '../shared/task.ts';
 import type { ContentStore } from '../temporal/payloads/contents.ts';
 import { unlessUnknown } from '../temporal/client.ts';
 import { CREATED_MEMO } from '../temporal/task-list.ts';
@@ -74,10 +75,10 @@ export async function startMap(
     };
     const memo = { ...memoOf(task.route, origin, asked), [CREATED_MEMO]: input.created_at };
     try {
-      const options = optionsOf(context.taskQueue, input.task, memo);
-      await client.workflow.start(MAP_WORKFLOW, { ...options, args: [input] });
+      await client.workflow.start(MAP_WORKFLOW, { ...optionsOf(context.taskQueue, input.task, memo), args: [input] });
       const retired = simulated && retirementOf(checked.model);
-      return { ...startedMap(task_id), status: 'started', ...(retired && { retired }) };
+      const status = await statusOf(client, context, input);
+      return { ...startedMap(task_id), ...status, ...(retired && { retired }) };
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       if (await isOwn(task_id)) return { ...startedMap(task_id), status: 'known' };
@@ -85,6 +86,33 @@ export async function startMap(
         return await startMap(client, context, { rows: given, retries: named, ...task }, key);
       }
     }
+  }
+}
+
+/** How long a map may take until its first row says whether it is sent, in milliseconds. */
+const ACCEPTED_MS = 5_000;
+
+/** @returns whether a budget keeps the first row of a map that was just started, or its batch. */
+async function statusOf(
+  client: Client,
+  { config }: TaskContext,
+  map: MapInput,
+): Promise<Pick<StartedMap, 'status' | 'paused'>> {
+  const { task_id, budget, simulated } = map.task;
+  if (simulated || (budget ?? limitsOf(config).budget) === undefined) return { status: 'started' };
+  const [first = 1] = rowsAsked(map);
+  const ask = async <T>(id: string): Promise<T> =>
+    await client.workflow.getHandle(id).executeUpdate<T, []>(ACCEPTED_UPDATE);
+  try {
+    return await client.connection.withDeadline(Date.now() + ACCEPTED_MS, async (): ReturnType<typeof statusOf> => {
+      const { paused } = await ask<MapAcceptance>(task_id);
+      if (paused) return { status: 'paused', paused };
+      const row: Acceptance | MapAcceptance = map.batch ? {} : await ask<Acceptance>(rowTaskId(task_id, first));
+      return 'paused' in row && row.paused ? { status: 'paused', paused: row.paused } : { status: 'started' };
+    });
+  } catch {
+    // It has its outcome, or takes long: its user is notified.
+    return { status: 'started' };
   }
 }
 

@@ -72,14 +72,15 @@ export interface NewMap extends Omit<NewTask, 'continue'> {
   retries?: string;
 }
 
-/** A started map. `known`: the same message, or the same key, started it before. */
+/** A started map. `known`: the same message, or the same key, started it before; `paused`: its first row exceeds a budget. */
 export interface StartedMap extends Pick<
   StartedTask,
   'task_id' | 'task_name' | 'result_file' | 'simulated' | 'retired'
 > {
-  status: 'started' | 'known';
+  status: 'started' | 'known' | 'paused';
   /** Number of rows that are asked. */
   rows: number;
+  paused?: BudgetPause;
 }
 
 /** A file that is to go with a prompt. */

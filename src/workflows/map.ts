@@ -5,6 +5,7 @@ import {
   continueAsNew,
   defineQuery,
   defineSignal,
+  defineUpdate,
   isCancellation,
   setHandler,
   workflowInfo,
@@ -13,12 +14,13 @@ import {
   noCounts,
   rowsAsked,
   type AnsweredRows,
+  type MapAcceptance,
   type MapInput,
   type MapProgress,
   type RowPause,
   type RowReport,
 } from '../shared/map.ts';
-import { ROW_PAUSED_SIGNAL, ROW_SIGNAL, STATUS_QUERY } from '../shared/names.ts';
+import { ACCEPTED_UPDATE, ROW_PAUSED_SIGNAL, ROW_SIGNAL, STATUS_QUERY } from '../shared/names.ts';
 import { pendingOf } from '../shared/result.ts';
 import type { Outcome, TaskError, TaskSummary, TaskView } from '../shared/task.ts';
 import { readFailure } from './failures.ts';
@@ -32,6 +34,7 @@ import { TaskRun } from './task/state.ts';
 
 const rowSignal = defineSignal<[RowReport]>(ROW_SIGNAL);
 const rowPausedSignal = defineSignal<[RowPause]>(ROW_PAUSED_SIGNAL);
+const acceptedUpdate = defineUpdate<MapAcceptance>(ACCEPTED_UPDATE);
 const statusQuery = defineQuery<TaskView>(STATUS_QUERY);
 
 /** Rows are not looked at while they report: this long, in milliseconds, without enough of them is a reason. One may have been terminated. */
@@ -50,6 +53,7 @@ export async function kimiMap(map: MapInput, before?: MapProgress): Promise<Task
   setHandler(rowSignal, (report) => run.receive(report));
   setHandler(rowPausedSignal, async (report) => await run.receivePause(report));
   setHandler(statusQuery, () => run.view);
+  setHandler(acceptedUpdate, async () => await run.acceptance());
   handleAcknowledgement(run);
   if (!before) await run.begin();
   if (!run.view.paused) run.enterStep('waiting');
@@ -87,6 +91,7 @@ class MapRun extends TaskRun {
   private isEnding = false;
   /** Its batches may be made. */
   private isPermitted = false;
+  private hasStartedRows: boolean;
 
   constructor(
     private readonly map: MapInput,
@@ -97,6 +102,7 @@ class MapRun extends TaskRun {
     this.rows = rowsAsked(map);
     this.open = new Set(open);
     this.started = started;
+    this.hasStartedRows = started > 0;
     this.counts = counts;
     this.view.created_at = map.created_at;
     this.paused = new Map(paused.map((row) => [row.number, row]));
@@ -128,6 +134,13 @@ class MapRun extends TaskRun {
       if (this.view.paused) this.leavePause();
       await this.budget?.end();
     }
+  }
+
+  /** Waits until its first rows are started, or its batches may be made. Rows say themselves that they exceed a budget. */
+  async acceptance(): Promise<MapAcceptance> {
+    const { view } = this;
+    await condition(() => Boolean(view.paused ?? view.completed_at) || this.isPermitted || this.hasStartedRows);
+    return view.paused ? { paused: view.paused } : {};
   }
 
   override async mostCost(): Promise<Estimate> {
@@ -224,6 +237,7 @@ class MapRun extends TaskRun {
     if (answered) batches.answered.splice(0, 1, ...rest(answered, numbers.length));
     try {
       await this.startRows(numbers, answered?.claim);
+      this.hasStartedRows = true;
     } catch (error) {
       this.stopped = readFailure(error);
       if (!this.stopped) throw error;

@@ -268,6 +268,15 @@ describe('tasks on the engine', () => {
     expect((await account()).spent).toBeCloseTo(before.spent + (await costOf(started)), 7);
   });
 
+  it('a map whose rows exceed their own budget: that it is paused is said when it is started', async () => {
+    const tasks = tasksOfMaps(opened());
+    const order = { prompt: '{{text}}', model: 'kimi-k2.6', budget: 0.1 };
+    const map = await startMapIn(opened(), ['a.txt', 'a'], order, undefined, tasks);
+    expect(map).toMatchObject({ status: 'paused', rows: 1, paused: { of: 'task', budget: 0.1 } });
+    await tasks.cancel(map.task_id);
+    expect(await resultOfMap(opened(), map)).toMatchObject({ status: 'cancelled' });
+  });
+
   it('of a model without a price: refused with a sentence, and nothing is sent', async () => {
     const world = opened();
     const before = world.counts.completions.length;
