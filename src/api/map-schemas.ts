@@ -10,6 +10,7 @@ export const storedRows = named(
   z.strictObject({
     name: z.string().min(1).max(255),
     rows: z.int().min(1).max(MAX_ROWS),
+    encoding: z.string().max(50).optional().describe('What the file was read as, e.g. Big5; absent for UTF-8.'),
     sha256: z.string().regex(/^[0-9a-f]{64}$/),
     chunks: z.array(z.strictObject({ claim: z.string().max(200), rows: z.int().min(1) })),
   }) satisfies z.ZodType<StoredRows>,

@@ -5,6 +5,7 @@ import { basename } from 'node:path';
 import { langOf } from '../config/early.ts';
 import { EXIT, type Exit } from '../service/exit.ts';
 import { readAtMost } from '../service/http.ts';
+import { field } from '../shared/format.ts';
 import { MAX_ROWS_BYTES } from '../shared/map.ts';
 import { newKey } from '../tasks/task-id.ts';
 import type { Attachment, NewMap, Tasks } from '../tasks/tasks.ts';
@@ -35,7 +36,8 @@ export async function startAndSayMap(
   const { simulated, retired, ...started } = await tasks.startMap(map, newKey());
   taskIsStarted();
   if (note !== undefined) console.error(note);
-  if (json) console.log(JSON.stringify(started));
+  const { name, encoding } = map.rows;
+  if (json) console.log(JSON.stringify({ ...started, ...(encoding !== undefined && { encoding }) }));
   else {
     const { task_name, rows, task_id, paused } = started;
     const text = textFor(langOf());
@@ -44,6 +46,8 @@ export async function startAndSayMap(
         ? say.paused(task_name, task_id, text.budget.pause(paused, Date.now()))
         : say.maps.dispatched(task_name, rows),
     );
+    // In a chat, too: what was detected may be wrong.
+    if (encoding !== undefined) console.log(say.maps.readAs(field(name), encoding));
     console.error(say.taskId(started.task_id));
     if (retired) console.error(say.retiredNotice(text.detail(retired) ?? ''));
     if (simulated) console.error(say.simulatedNotice);

@@ -234,6 +234,10 @@ export interface Allowance {
 export interface StoredRows {
   name: string;
   rows: number;
+  /**
+   * What the file was read as, e.g. Big5; absent for UTF-8.
+   */
+  encoding?: string;
   sha256: string;
   chunks: {
     claim: string;

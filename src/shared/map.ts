@@ -8,6 +8,8 @@ export interface StoredRows {
   /** Name of the file, without folders. */
   name: string;
   rows: number;
+  /** What the file was read as, e.g. `Big5`: detected, unless it has a byte order mark. Absent for UTF-8. */
+  encoding?: string;
   /** SHA-256 of the file, in hex. */
   sha256: string;
   /** The rows in order, some in each content. */

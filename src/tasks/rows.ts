@@ -37,9 +37,11 @@ export async function storeFile(contents: ContentStore, { name, content }: Attac
   const rowsOf = FORMATS[/\.([a-z]+)$/i.exec(name)?.[1]?.toLowerCase() ?? ''];
   if (!rowsOf) throw unusable(name, 'format');
   if (content.length > MAX_ROWS_BYTES) throw unusable(name, 'too_large', { most: MAX_ROWS_BYTES });
-  const text = decodeText(content)?.text;
-  if (text === undefined) throw unusable(name, 'not_text');
-  return await storeRows(contents, { name, sha256: sha256Of(content) }, rowsOf(text, name));
+  const decoded = decodeText(content);
+  if (!decoded) throw unusable(name, 'not_text');
+  const { text, encoding } = decoded;
+  const stored = await storeRows(contents, { name, sha256: sha256Of(content) }, rowsOf(text, name));
+  return { ...stored, ...(encoding !== undefined && { encoding }) };
 }
 
 /** Stores the rows of a file. @throws {Problem} `unusable_rows` */

@@ -13,8 +13,10 @@ const PROMPT = '{{name}} [[simulate: {{how}}]]';
 const stage = shared(async () => {
   const env = await cleanHome({ KIMI_LANG: 'en', KIMI_MAX_TASKS_PER_MINUTE: '0', KIMI_CALLBACKS: 'relay' });
   await up(env, '--simulate');
-  const rows = ['name,how', 'one,delay=0', '"two, quoted",delay=0', 'three,status=400 refusals=1 delay=0'];
-  await writeFile(join(env['HOME'] ?? '', FILE), rows.join('\n'));
+  const rows = ['name,how', 'N,delay=0', '"two, quoted",delay=0', 'three,status=400 refusals=1 delay=0'];
+  // 你好世界 in Big5.
+  const inBig5 = rows.join('\n').replace('N', '\xA7\x41\xA6\x6E\xA5\x40\xAC\xC9');
+  await writeFile(join(env['HOME'] ?? '', FILE), inBig5, 'latin1');
   const run = async (...args: string[]): Promise<Ended> => await inProcess(args, env);
   return { env, run };
 });
@@ -42,6 +44,7 @@ it('is dispatched, watched, printed row by row, retried, exported, counted and r
   const { run } = stage();
   const dispatched = await run('dispatch', '--map', FILE, '-p', PROMPT, '-n', 'three rows');
   expect(dispatched).toMatchObject({ code: 0, stdout: expect.stringContaining('three rows (3 rows)') });
+  expect(dispatched.stdout).toContain('rows.csv is not UTF-8 and was read as Big5');
   const [task_id = ''] = /kimi-\d+-\d+/.exec(dispatched.stderr) ?? [];
   const watched = await run('watch', 'three rows');
   expect(watched.code).toBe(6);
@@ -54,7 +57,7 @@ it('is dispatched, watched, printed row by row, retried, exported, counted and r
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, unknown>);
   expect(rows).toMatchObject([
-    { row: 1, status: 'done', answer: expect.stringContaining('> one') },
+    { row: 1, status: 'done', answer: expect.stringContaining('> 你好世界') },
     { row: 2, status: 'done', answer: expect.stringContaining('> two, quoted') },
     { row: 3, status: 'failed', error: { type: expect.any(String) } },
   ]);

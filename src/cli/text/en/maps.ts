@@ -4,6 +4,8 @@ import type { CliText } from '../zh-TW/index.ts';
 export const maps: CliText['maps'] = {
   dispatched: (name, rows) =>
     `✅ Kimi task dispatched: ${name} (${rows} ${rows === 1 ? 'row' : 'rows'})\nYou will be notified when all have ended!`,
+  readAs: (file, encoding) =>
+    `⚠️ ${file} is not UTF-8 and was read as ${encoding}; if the answers are about garbled text, save it as UTF-8 and dispatch it again.`,
   unusable: ({ file, why, line = 0, most = 0, cells = 0, columns = 0 }) =>
     ({
       format: `${file} cannot be used; its name must end in .jsonl, .csv or .txt.`,

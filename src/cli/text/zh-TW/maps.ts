@@ -3,6 +3,8 @@ import type { Problems } from '../../../tasks/problem.ts';
 /** What the command line says of maps. */
 export const maps = {
   dispatched: (name: string, rows: number) => `✅ Kimi 任務已派發：${name}（${rows} 筆）\n全部結束後會自動通知你！`,
+  readAs: (file: string, encoding: string) =>
+    `⚠️ ${file} 不是 UTF-8，已當作 ${encoding} 讀取；如果答案裡有亂碼，請另存成 UTF-8 再派發一次。`,
   unusable: ({ file, why, line = 0, most = 0, cells = 0, columns = 0 }: Problems['unusable_rows']) =>
     ({
       format: `${file} 不能使用；檔名必須以 .jsonl、.csv 或 .txt 結尾。`,
