@@ -1,5 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { limitsOf, type Config } from '../config/index.ts';
+import type { BudgetView } from '../shared/budget.ts';
 import type { LimiterView, Limits, ReleaseReport, SentReport, Throttled } from '../shared/limits.ts';
 import {
   LIMITER_QUERY,
@@ -155,6 +156,18 @@ export async function missingAgents(client: Client, taskQueues: string[]): Promi
   return looked.flat();
 }
 
+/** Before the first task the currency is not known, and nothing is spent. */
+function showBudget(
+  { money, overBudget }: ReturnType<typeof limiterMetrics>,
+  { currency, spent, reserved, per_day, paused }: BudgetView,
+): void {
+  overBudget.set(paused.length);
+  if (currency === undefined) return;
+  money.set(spent, { of: 'spent', currency });
+  money.set(reserved, { of: 'reserved', currency });
+  if (per_day !== undefined) money.set(per_day, { of: 'per_day', currency });
+}
+
 /** Query interval in milliseconds: the default scrape interval of the compose file's Prometheus. */
 const QUERY_MS = 15_000;
 
@@ -171,7 +184,8 @@ export async function watchLimiter(client: Client, id: string, meter: MetricMete
       const view = await limiterView(client, id);
       if (view) {
         gauges ??= limiterMetrics(meter);
-        const { limits, queue, in_flight, used_per_minute, paused_until } = view;
+        const { limits, queue, in_flight, used_per_minute, paused_until, budget } = view;
+        if (budget) showBudget(gauges, budget);
         gauges.queued.set(queue.length);
         gauges.inFlight.set(in_flight.length);
         gauges.used.set(used_per_minute);

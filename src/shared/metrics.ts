@@ -70,6 +70,8 @@ export function limiterMetrics(meter: MetricMeter) {
     inFlight: meter.createGauge('kimi_limiter_in_flight', 'int', '', 'Tasks between dispatch and outcome'),
     used: meter.createGauge('kimi_limiter_used_per_minute', 'int', '', 'Requests that count against the last 60 s'),
     limit: meter.createGauge('kimi_limiter_limit', 'int', '', 'Limits by what they limit; 0 is none'),
+    money: meter.createGauge('kimi_limiter_money', 'float', '', 'Of the day: spent, reserved, and the budget per_day'),
+    overBudget: meter.createGauge('kimi_limiter_over_budget', 'int', '', 'Tasks that a budget of the day holds back'),
     paused: meter.createGauge('kimi_limiter_paused', 'int', '', '1 while nothing is sent, since Kimi was too busy'),
   };
 }

@@ -1,11 +1,12 @@
 /** Budgets: what the ledger keeps, without a Temporal server; then tasks on the real engine, with a relay and Moonshot's prices. */
 import { json } from 'node:stream/consumers';
+import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
 import { describe, expect, it } from 'vitest';
 import { AdmissionQueue } from '../../src/limiter/admission.ts';
 import { emptyState } from '../../src/limiter/state.ts';
 import type { Fallback } from '../../src/kimi/fallback.ts';
 import { mostCost } from '../../src/kimi/most-cost.ts';
-import { limiterView } from '../../src/limiter/client.ts';
+import { limiterView, watchLimiter } from '../../src/limiter/client.ts';
 import type { Budget, BudgetView } from '../../src/shared/budget.ts';
 import { limiterId } from '../../src/shared/names.ts';
 import type { Task, TaskFile } from '../../src/shared/task.ts';
@@ -17,7 +18,7 @@ import { textFor } from '../../src/text/index.ts';
 import { tasksOf } from '../support/api.ts';
 import { resultOfMap, startMapIn } from '../support/maps.ts';
 import { openRelayedWorld } from '../support/relay.ts';
-import { serve, shared, temporaryFolder, until } from '../support/resources.ts';
+import { serve, shared, silent, temporaryFolder, until } from '../support/resources.ts';
 import { TASK, type World } from '../support/world.ts';
 
 const MOONSHOT = 'https://api.moonshot.cn/v1';
@@ -334,6 +335,24 @@ describe('tasks on the engine', () => {
     expect(shown).toMatch(/^費用：¥0\.\d+（批次省下 ¥0\.\d+）$/);
     await until(async () => (await account()).reserved === 0);
     expect((await account()).spent).toBeCloseTo(spent + (result.map?.cost[0]?.amount ?? 0), 7);
+  });
+
+  it('is exported: what is spent, reserved and left, and how many tasks it holds back', async () => {
+    const seen = new Map<string, number>();
+    const createGauge: MetricMeter['createGauge'] = (name, ...more) => ({
+      ...noopMetricMeter.createGauge(name, ...more),
+      set: (value, tags = {}) => void seen.set([name, ...Object.values(tags)].join(' '), value),
+    });
+    const meter = Object.assign(Object.create(noopMetricMeter) as MetricMeter, { createGauge });
+    void watchLimiter(opened().client, limiter(), meter, silent);
+    await until(() => seen.has('kimi_limiter_limit queued'));
+    const { spent } = await account();
+    expect(Object.fromEntries(seen)).toMatchObject({
+      'kimi_limiter_money spent CNY': spent,
+      'kimi_limiter_money reserved CNY': 0,
+      'kimi_limiter_money per_day CNY': 1.5,
+      kimi_limiter_over_budget: 0,
+    });
   });
 
   it('terminated while Kimi works on it: that may have been paid, so the next one is asked for; the next day it is sent', async () => {
