@@ -2,6 +2,7 @@ import type { McpServer } from '@modelcontextprotocol/server';
 import { newKey } from '../tasks/task-id.ts';
 import type { StartedMap } from '../tasks/tasks.ts';
 import { field } from '../shared/format.ts';
+import { textFor } from '../text/index.ts';
 import type { Door } from './door.ts';
 import { failing, saying } from './sentences.ts';
 import { mcpText } from './text/index.ts';
@@ -25,8 +26,11 @@ export function addMapTool(server: McpServer, door: Door, started: (map: Pick<St
       const rows = await tasks.keepRows(attached ?? { name: 'rows.jsonl', content: Buffer.from(content) });
       const map = await tasks.startMap({ ...askedIn(args), prompt, rows, lang, wake: false }, key);
       started(map);
-      const { task_id, task_name: name, status } = map;
-      const how = say.mapStarted[status](field(name), task_id, map.rows);
+      const { task_id, status, paused } = map;
+      const name = field(map.task_name);
+      const how = paused
+        ? say.started.paused(name, task_id, textFor(lang).budget.pause(paused, Date.now()))
+        : say.mapStarted[status === 'known' ? status : 'started'](name, task_id, map.rows);
       return saying('kimi_map', [how, say.nextOfMap(task_id), map.simulated ? say.simulated : ''], map);
     }),
   );
