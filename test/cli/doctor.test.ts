@@ -1,10 +1,9 @@
 /** What `doctor` says about waiting callbacks, dead letters, and the secret that signs callbacks. */
-import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { DIST } from '../../src/service/files.ts';
 import { serveAnswer } from '../support/answering.ts';
+import { inProcess } from '../support/in-process.ts';
 import { temporaryFolder } from '../support/resources.ts';
 
 /** Runs `doctor` in a clean HOME, beside a webhook with this response of `/readyz`. */
@@ -23,17 +22,13 @@ async function doctor(
   const secret = join(folder, '../webhook-secret');
   if (secretMode !== undefined) await writeFile(secret, 'x'.repeat(16), { mode: secretMode });
   const env = {
-    PATH: process.env['PATH'],
+    PATH: process.env['PATH'] ?? '',
     HOME: home,
     KIMI_LANG: lang,
     TEMPORAL_ADDRESS: '127.0.0.1:1',
     WEBHOOK_PORT: new URL(url).port,
   };
-  return await new Promise((resolve) => {
-    execFile(process.execPath, [join(DIST, 'kimi-dispatch.cjs'), 'doctor'], { env }, (_error, stdout) =>
-      resolve(stdout),
-    );
-  });
+  return (await inProcess(['doctor'], env)).stdout;
 }
 
 it.each([

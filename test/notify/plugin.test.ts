@@ -23,7 +23,8 @@ import { Gateway, GatewayError } from '../../src/notify/gateway.ts';
 import type { PluginWake } from '../../src/notify/protocol.ts';
 import { PLUGIN_WAKE_PATH } from '../../src/notify/protocol.ts';
 import { failureOf, serveAnswer } from '../support/answering.ts';
-import { cleanHome, cli } from '../support/cli.ts';
+import { cleanHome } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { serve, temporaryFolder, until } from '../support/resources.ts';
 
 const ID = 'kimi-1707654321-12345';
@@ -1506,12 +1507,12 @@ describe('doctor', () => {
       OPENCLAW_WAKE_URL: `${url}/hooks/wake`,
       OPENCLAW_WAKE_TOKEN: TOKEN,
     });
-    expect((await cli(['doctor'], env)).stdout).toContain('✓ the gateway’s plugin answers and accepts our token');
+    expect((await inProcess(['doctor'], env)).stdout).toContain('✓ the gateway’s plugin answers and accepts our token');
     expect(sent).toEqual([]);
-    const wrong = await cli(['doctor', '--send-test'], { ...env, OPENCLAW_WAKE_TOKEN: 'wrong' });
+    const wrong = await inProcess(['doctor', '--send-test'], { ...env, OPENCLAW_WAKE_TOKEN: 'wrong' });
     expect(wrong.stdout).toContain('✗ the gateway’s plugin does not accept our token');
     expect(sent).toEqual([]);
-    expect((await cli(['doctor', '--send-test'], env)).stdout).toContain('✓ a test message was sent');
+    expect((await inProcess(['doctor', '--send-test'], env)).stdout).toContain('✓ a test message was sent');
     expect(sent).toMatchObject([{ to: '4242', payloads: [{ text: 'Kimi Dispatch: the test message has arrived.' }] }]);
   });
 
@@ -1524,14 +1525,14 @@ describe('doctor', () => {
       OPENCLAW_WAKE_URL: url,
       OPENCLAW_WAKE_TOKEN: TOKEN,
     });
-    expect((await cli(['doctor', '--send-test'], env)).stdout).toMatch(
+    expect((await inProcess(['doctor', '--send-test'], env)).stdout).toMatch(
       /✗ the test message did not reach .*ownerAllowFrom/,
     );
     const { url: elsewhere } = await serveAnswer(404);
-    expect((await cli(['doctor'], { ...env, OPENCLAW_WAKE_URL: elsewhere })).stdout).toMatch(
+    expect((await inProcess(['doctor'], { ...env, OPENCLAW_WAKE_URL: elsewhere })).stdout).toMatch(
       /✗ the gateway’s plugin does not answer: .*setup openclaw/,
     );
-    expect((await cli(['doctor', '--send-test'], { ...env, KIMI_REPLY: '' })).stdout).toContain(
+    expect((await inProcess(['doctor', '--send-test'], { ...env, KIMI_REPLY: '' })).stdout).toContain(
       '✗ no test message was sent, since it needs the plugin',
     );
   });
