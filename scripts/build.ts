@@ -157,15 +157,22 @@ const nodeAtFirstUse: Plugin = {
   },
 };
 
-/** Loads `string-width` when it is first used: it loads the data for finding emoji, which few tables need. */
-const emojiAtFirstUse: Plugin = {
-  name: 'string-width at first use',
+/** Evaluates modules when they are first used, which few commands do: tables with emoji, sentences about tasks and the configuration. */
+const modulesAtFirstUse: Plugin = {
+  name: 'modules at first use',
   setup(esbuild) {
-    esbuild.onResolve({ filter: /^string-width$/ }, ({ path, kind, resolveDir }) =>
-      kind === 'import-statement' ? { path, namespace: 'string-width', pluginData: resolveDir } : undefined,
-    );
-    esbuild.onLoad({ filter: /./, namespace: 'string-width' }, ({ pluginData }) => ({
-      contents: `module.exports = (text) => require('string-width').default(text);`,
+    const ours = [from('src/text/index.ts'), from('src/config/problems.ts')];
+    esbuild.onResolve({ filter: /^string-width$|\.ts$/ }, ({ path, kind, resolveDir }) => {
+      const module = path.startsWith('.') ? join(resolveDir, path) : path;
+      const isLate = module === 'string-width' || ours.includes(module);
+      return kind === 'import-statement' && isLate
+        ? { path: module, namespace: 'at-first-use', pluginData: resolveDir }
+        : undefined;
+    });
+    esbuild.onLoad({ filter: /./, namespace: 'at-first-use' }, async ({ path, pluginData }) => ({
+      contents: ours.includes(path)
+        ? atFirstUse(Object.keys((await import(path)) as object), `require('${path}')`)
+        : `module.exports = (text) => require('${path}').default(text);`,
       resolveDir: pluginData as string,
     }));
   },
@@ -202,7 +209,7 @@ const [clear, encrypted, commands, ...bundles] = await Promise.all([
   // The other commands share no files with the services. The report is rendered in a thread of its own.
   build({
     ...programs,
-    plugins: [sdk, sdkAtFirstUse, emojiAtFirstUse],
+    plugins: [sdk, sdkAtFirstUse],
     entryPoints: {
       ...Object.fromEntries(ON_DEMAND.map((path) => [basename(path, '.ts'), from(`src/${path}`)])),
       supervisor: from('src/supervisor.ts'),
@@ -241,7 +248,7 @@ const [clear, encrypted, commands, ...bundles] = await Promise.all([
     // Chinese characters would make the whole file a text of two bytes a character.
     charset: 'ascii',
     banner: { js: IMPORT_HERE },
-    plugins: [onDemand, nodeAtFirstUse, emojiAtFirstUse],
+    plugins: [onDemand, nodeAtFirstUse, modulesAtFirstUse],
   }),
   // Loaded by programs: `import { KimiDispatch } from 'kimi-dispatch'`.
   build({ ...common, outdir: from('dist/sdk'), entryPoints: [from('src/sdk/index.ts')], splitting: true }),
