@@ -6,6 +6,7 @@ import { HttpError } from '../service/http.ts';
 import { parseTaskId } from '../shared/task-id.ts';
 import { Problem } from '../tasks/problem.ts';
 import type { Filter, NewMap, NewTask, Tasks } from '../tasks/tasks.ts';
+import { isUnheard } from '../tasks/view.ts';
 import {
   checkConversation,
   keyOf,
@@ -99,10 +100,10 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'Show a map, with its rows by outcome',
     query: schemas.chatQuery,
     answers: { 200: schemas.task },
-    problems: [...OF_A_CHAT, 'no_map', 'unusable_files'],
+    problems: [...OF_A_CHAT, 'no_map', 'no_worker', 'unusable_files'],
     run: async (tasks, request) => {
       const found = await tasks.find(idOf(request), chatOf(request));
-      if (!found.map) throw new Problem('no_map', { task_id: found.task_id });
+      if (!found.map) throw new Problem(isUnheard(found) ? 'no_worker' : 'no_map', { task_id: found.task_id });
       return found;
     },
   },

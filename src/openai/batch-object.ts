@@ -2,7 +2,9 @@
 import type { Batch } from 'openai/resources/batches';
 import type { ResultFile } from '../shared/result.ts';
 import { TASK_ID } from '../shared/task-id.ts';
+import { Problem } from '../tasks/problem.ts';
 import type { CallerTasks, Standing } from '../tasks/tasks.ts';
+import { isUnheard } from '../tasks/view.ts';
 import { secondsOf } from './chat.ts';
 import { noSuch } from './errors.ts';
 
@@ -74,13 +76,18 @@ function madeFileId(task_id: string, kind: MadeFile['kind']): string {
 /** How long Kimi may take, in seconds. */
 const WINDOW_S = 24 * 3_600;
 
-/** @returns `undefined` if the task is no batch of OpenAI's API */
+/**
+ * @returns `undefined` if the task is no batch of OpenAI's API
+ * @throws {Problem} `no_worker`, if it may be one
+ */
 export async function batchOf(tasks: CallerTasks, now: Standing): Promise<Batch | undefined> {
   const { task_id, map, created_at, model } = now;
-  if (!map) return undefined;
   const result = now.result_file === undefined ? undefined : await tasks.result(task_id);
   const question = questionIn(result ? (await tasks.question(task_id)).metadata : now.metadata);
-  if (!question) return undefined;
+  // The engine may know what it was asked, but not how its requests are.
+  const mayBe = question !== undefined || now.question === undefined;
+  if (!map && mayBe && isUnheard(now)) throw new Problem('no_worker', { task_id });
+  if (!map || !question) return undefined;
   const { rows, done, failed, timed_out, cancelled } = map;
   const created = secondsOf(created_at);
   const status = statusOf(now, result);

@@ -7,6 +7,10 @@ import type { TaskContext } from '../../src/tasks/context.ts';
 import { lookUp, lookUpWithResult } from '../../src/tasks/look-up.ts';
 import { SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../../src/shared/names.ts';
 import { newTaskId } from '../../src/tasks/task-id.ts';
+import { batchOf, metadataOf } from '../../src/openai/batch-object.ts';
+import type { CallerTasks } from '../../src/tasks/tasks.ts';
+import { call, serveApi, tasksOf } from '../support/api.ts';
+import { startMapIn } from '../support/maps.ts';
 import { engineClient, nativeConnection, openWorld } from '../support/world.ts';
 
 it('a task whose worker cannot answer the query is shown with the state of the engine', async () => {
@@ -55,6 +59,26 @@ it.each([undefined, `k1:${Buffer.alloc(32, 7).toString('base64')}`])(
     expect(closed?.view.task_id).toBe(task_id);
   },
 );
+
+it('a map that no worker has taken is not taken for something else', async () => {
+  const world = await openWorld({ worker: false });
+  const socket = await serveApi(world);
+  const metadata = metadataOf({ endpoint: '/v1/responses', input_file_id: 'file-1', metadata: {} });
+  const [batch, other] = await Promise.all(
+    [metadata, {}].map(
+      async (words) => await startMapIn(world, ['a.txt', 'fig'], { prompt: '{{text}}', metadata: words, wake: false }),
+    ),
+  );
+  expect(await call(socket, 'GET', `/v1/maps/${other?.task_id}`)).toMatchObject({
+    status: 503,
+    headers: { 'retry-after': '1' },
+    body: { code: 'no_worker' },
+  });
+  const tasks = tasksOf(world) as unknown as CallerTasks;
+  const batchNow = async (map?: { task_id: string }) => await batchOf(tasks, await tasks.find(map?.task_id ?? ''));
+  await expect(batchNow(batch)).rejects.toMatchObject({ code: 'no_worker' });
+  expect(await batchNow(other)).toBeUndefined();
+});
 
 it('a task that ends while it is looked up has its result', async () => {
   const world = await openWorld();
