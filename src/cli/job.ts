@@ -21,6 +21,7 @@ import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
+import { field } from '../shared/format.ts';
 import { taskFromMessage, type Route } from '../shared/chat.ts';
 import { SCHEMA_TYPES } from '../shared/json-schema.ts';
 
@@ -119,7 +120,11 @@ export async function keepFiles(
   if (attach.length > MAX_FILES) throw new CliError(EXIT.usage, say.usage.tooManyFiles(attach.length, MAX_FILES));
   if (total > MAX_FILES_BYTES) throw new CliError(EXIT.usage, say.usage.filesTooLarge(total, MAX_FILES_BYTES));
   const files: TaskFile[] = [];
-  for (const path of attach) files.push(await keep(await readAttachment(path, say)));
+  for (const path of attach) {
+    const file = await keep(await readAttachment(path, say));
+    files.push(file);
+    if (file.encoding !== undefined) console.error(say.maps.readAs(field(file.name), file.encoding));
+  }
   return files.length > 0 ? { files } : {};
 }
 

@@ -1,6 +1,7 @@
 /** Text files in the encodings that people still have. */
 import { isUtf8 } from 'node:buffer';
 import { analyse } from 'chardet';
+import { eastAsian } from './east-asian.ts';
 
 export interface DecodedText {
   text: string;
@@ -20,14 +21,15 @@ export function decodeText(bytes: Buffer): DecodedText | undefined {
   if (utf16) return decoded(bytes, utf16[0] === '\xFF\xFE' ? 'UTF-16LE' : 'UTF-16BE');
   if (bytes.includes(0)) return undefined;
   if (isUtf8(bytes)) return { text: new TextDecoder().decode(bytes) };
-  const found = analyse(bytes.subarray(0, SAMPLE_BYTES));
-  const names = found.map(({ name }) => name);
-  // Statistics take a few Chinese words for Latin letters.
-  const isGuess = (found[0]?.confidence ?? 0) < GUESS;
-  const candidates = isGuess ? ['Big5', ...names] : names;
-  for (const encoding of candidates) {
+  const others = analyse(bytes.subarray(0, SAMPLE_BYTES))
+    // Of a few bytes that eastAsian() does not take for East Asian, this is a guess.
+    .filter(
+      ({ confidence, lang, name }) => name !== 'ASCII' && (confidence >= GUESS || !/^(?:zh|ja|ko)$/.test(lang ?? '')),
+    )
+    .map(({ name }) => name);
+  for (const encoding of [...eastAsian(bytes), ...others, 'windows-1252']) {
     const text = decoded(bytes, encoding);
-    if (text && (encoding !== 'Big5' || !isGuess || isChinese(text.text))) return text;
+    if (text) return text;
   }
   return undefined;
 }
@@ -43,9 +45,4 @@ function decoded(bytes: Buffer, encoding: string): DecodedText | undefined {
   } catch {
     return undefined;
   }
-}
-
-function isChinese(text: string): boolean {
-  const [other = [], chinese = []] = [/[^\0-\x7F]/gu, /[\p{Script=Han}\p{P}]/gu].map((kind) => text.match(kind) ?? []);
-  return chinese.length >= other.length;
 }

@@ -104,6 +104,7 @@ it('run reads documents itself where Kimi takes none; scanned pages go as pictur
   expect(refused.stderr).toMatch(/掃描\.pdf has scanned pages and no text.*-m kimi-k2\.6.*as pictures/s);
   const { stdout, stderr, code } = await inProcess(asked, env);
   expect(code, stderr).toBe(0);
+  expect(stderr).toContain('筆記.txt is not UTF-8 and was read as Big5');
   const { files, model } = JSON.parse(stdout) as { files?: TaskFile[]; model: string };
   expect(model).toBe(readConfig({}).KIMI_MODEL ?? 'kimi-k2.6');
   expect(files?.map(({ name, kind, encoding }) => [name, kind, encoding])).toEqual([

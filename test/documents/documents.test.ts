@@ -39,6 +39,23 @@ describe('a text', () => {
     ],
     ['Big5', '你好世界', 'a741a66ea540acc9'],
     [
+      'Big5',
+      'id,text\n1,你好世界\n2,天氣不錯\n3,再見\n',
+      '69642c746578740a312ca741a66ea540acc90a322ca4d1aef0a4a3bff90a332ca641a8a30a',
+    ],
+    ['Big5', '陳美玲', 'b3afacfcacc2'],
+    [
+      'GB18030',
+      'id,text\n1,你好世界\n2,天气不错\n3,再见\n',
+      '69642c746578740a312cc4e3bac3cac0bde70a322cccecc6f8b2bbb4ed0a332cd4d9bcfb0a',
+    ],
+    ['GB18030', '東西很好', '967ccef7badcbac3'],
+    ['Shift_JIS', '田中太郎', '9363928691be9859'],
+    ['EUC-KR', '감사합니다', 'b0a8bbe7c7d5b4cfb4d9'],
+    ['EUC-JP', 'ありがとう', 'a4a2a4eaa4aca4c8a4a6'],
+    ['ISO-8859-1', 'Ärzte', 'c4727a7465'],
+    ['windows-1252', 'Straße', '53747261df65'],
+    [
       'GB18030',
       '亲爱的同学：本学期的期末报告请于十二月二十日前提交。',
       'c7d7b0aeb5c4cdacd1a7a3bab1bed1a7c6dab5c4c6dac4a9b1a8b8e6c7ebd3dacaaeb6fed4c2b6fecaaec8d5c7b0cce1bdbba1a3',
