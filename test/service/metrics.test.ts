@@ -37,8 +37,11 @@ async function openMeasured(): Promise<{ world: RelayedWorld; ports: Ports }> {
   const engine = { TEMPORAL_ADDRESS: inject('engine'), KIMI_HOME: await temporaryFolder() };
   const receiver = await launch('webhook', { ...engine, WEBHOOK_SECRET: SECRET, KIMI_METRICS_PORT: String(webhook) });
   const callbacks = { KIMI_CALLBACK_BASE_URL: `http://127.0.0.1:${(await receiver.says('ready')).port}` };
-  const limits = { per_minute: 100, concurrent: 50, queued: 7 };
-  const world = await openRelayedWorld({ ...callbacks, KIMI_METRICS_PORT: String(relay) }, { worker: false, limits });
+  const limits = { per_minute: 100, concurrent: 50, queued: 7, budget: { per_day: 1_000, timezone: 'UTC' } };
+  const world = await openRelayedWorld(
+    { ...callbacks, KIMI_METRICS_PORT: String(relay) },
+    { worker: false, limits, apiUrl: 'https://api.moonshot.cn/v1' },
+  );
   const tasks = await launch('worker', {
     ...engine,
     ...callbacks,
@@ -49,6 +52,7 @@ async function openMeasured(): Promise<{ world: RelayedWorld; ports: Ports }> {
     KIMI_MAX_TASKS_PER_MINUTE: String(limits.per_minute),
     KIMI_MAX_CONCURRENT_TASKS: String(limits.concurrent),
     KIMI_MAX_QUEUED_TASKS: String(limits.queued),
+    KIMI_BUDGET_PER_DAY: String(limits.budget.per_day),
     OPENCLAW_WAKE_URL: `${world.simulatorUrl}/hooks/wake`,
     KIMI_RESULTS_DIR: world.results.folder,
     KIMI_METRICS_PORT: String(worker),
@@ -275,7 +279,7 @@ describe('dashboard and alerts', () => {
   it('query only metrics that the processes export', async () => {
     const { world, ports } = measured();
     await world.handle(await world.start(promptWith('delay=0'))).result();
-    await seen(ports.worker, (now) => now.sum('kimi_limiter_limit') !== undefined);
+    await seen(ports.worker, (now) => now.sum('kimi_limiter_money') !== undefined);
     const processes = await Promise.all(Object.values(ports).map(async (port: number) => await scrape(port)));
     const all: Exposition = Object.assign(processes[0] as Exposition, {
       samples: processes.flatMap(({ samples }) => samples),
