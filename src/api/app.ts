@@ -6,7 +6,7 @@ import { HttpError } from '../service/http.ts';
 import { MAX_FILE_BYTES, MAX_PROMPT_BYTES } from '../shared/task.ts';
 import { OwnTasks } from '../tasks/own.ts';
 import type { CallerTasks, ServiceTasks } from '../tasks/tasks.ts';
-import { callerOf, fromThisUser } from './callers.ts';
+import { callerOf, fromThisUser, tokenOf } from './callers.ts';
 import { openApiDocument } from './document.ts';
 import { EventStreams } from './event-stream.ts';
 import { OPERATIONS } from './operations.ts';
@@ -57,12 +57,6 @@ export function createApi(
   app.use(refuseOthers);
   app.use(problemHandler(log));
   return app;
-}
-
-/** @returns the name of the token that a request was sent with. */
-function tokenOf(request: Request): string | undefined {
-  const caller = callerOf(request);
-  return caller.by === 'token' ? caller.name : undefined;
 }
 
 function addOperations(app: Express, tasksFor: TasksFor, streams: EventStreams): void {

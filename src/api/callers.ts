@@ -16,6 +16,12 @@ export function callerOf(request: IncomingMessage): Caller {
   return caller;
 }
 
+/** @returns the name of the token that a request was sent with. */
+export function tokenOf(request: IncomingMessage): string | undefined {
+  const caller = callerOf(request);
+  return caller.by === 'token' ? caller.name : undefined;
+}
+
 /** Accepts every request: for a socket that only this user can open. */
 export const fromThisUser: RequestHandler = (request, _response, next) => {
   callers.set(request, { by: 'user' });

@@ -18,6 +18,8 @@ import {
   UNREADABLE,
   type Operation,
 } from './operation.ts';
+import { tokenOf } from './callers.ts';
+import { acknowledgeOnceSent } from './once-sent.ts';
 import { taskEvent } from './event-schemas.ts';
 import { allowance } from './wait-schemas.ts';
 import { usage } from './limit-schemas.ts';
@@ -156,7 +158,12 @@ export const OPERATIONS: readonly Operation[] = [
     query: schemas.chatQuery,
     answers: { 200: schemas.result },
     problems: [...OF_A_CHAT, ...UNREADABLE],
-    run: async (tasks, request) => await tasks.result(idOf(request), chatOf(request)),
+    run: async (tasks, request, response) => {
+      const result = await tasks.result(idOf(request), chatOf(request));
+      // Another program than its own may look at it too.
+      if (result.owner === tokenOf(request)) acknowledgeOnceSent(tasks, result, response);
+      return result;
+    },
   },
   {
     id: 'getQuestion',

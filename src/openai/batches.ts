@@ -1,8 +1,9 @@
 /** Batches: maps that Kimi answers as batches. */
-import express, { type Request, type Router } from 'express';
+import express, { type Request, type Response, type Router } from 'express';
 import type { Batch } from 'openai/resources/batches';
 import * as z from 'zod';
 import { read } from '../api/operation.ts';
+import { acknowledgeOnceSent } from '../api/once-sent.ts';
 import { metadata } from '../api/question-schemas.ts';
 import { keyHeader } from '../api/schemas.ts';
 import { allow, requireUtf8 } from '../service/express.ts';
@@ -48,7 +49,8 @@ export function routeBatches(router: Router, open: (request: Request) => Promise
   router
     .route('/batches/:id')
     .get(async (request, response) => {
-      response.json(await found(await open(request), request.params.id));
+      const tasks = await open(request);
+      await show(tasks, await found(tasks, request.params.id), response);
     })
     .all(allow('GET'));
   router
@@ -63,7 +65,7 @@ export function routeBatches(router: Router, open: (request: Request) => Promise
         isEnding = error.code === 'still_ending';
       });
       const batch = await found(tasks, id);
-      response.json(isEnding ? { ...batch, status: 'cancelling' } : batch);
+      await show(tasks, isEnding ? { ...batch, status: 'cancelling' } : batch, response);
     })
     .all(allow('POST'));
 }
@@ -111,6 +113,15 @@ async function found(tasks: CallerTasks, id: string): Promise<Batch> {
   const batch = await batchOf(tasks, now);
   if (!batch) throw noSuch('Batch', id);
   return batch;
+}
+
+/** With a batch that has ended without an answer its client has all that it can get. */
+async function show(tasks: CallerTasks, batch: Batch, response: Response): Promise<void> {
+  const hasEnded = ['completed', 'cancelled', 'expired'].includes(batch.status);
+  if (hasEnded && batch.output_file_id === undefined) {
+    acknowledgeOnceSent(tasks, await tasks.result(mapOf(batch.id)), response);
+  }
+  response.json(batch);
 }
 
 /** @returns every batch, the newest first. */

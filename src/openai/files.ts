@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import express, { type Request, type Router } from 'express';
 import type { FileObject } from 'openai/resources/files';
 import * as z from 'zod';
+import { acknowledgeOnceSent } from '../api/once-sent.ts';
 import { allow } from '../service/express.ts';
 import { MAX_ROWS_BYTES } from '../shared/map.ts';
 import { MAX_FILE_BYTES } from '../shared/task.ts';
@@ -78,6 +79,7 @@ export function routeFiles(router: Router, open: (request: Request) => Promise<C
         if (response.closed) return;
         if (!response.write(line)) await once(response, 'drain');
       }
+      if (made.kind === 'output') acknowledgeOnceSent(tasks, await tasks.result(made.task_id), response);
       response.end();
     })
     .all(allow('GET'));

@@ -4,12 +4,12 @@ import type { Model } from 'openai/resources/models';
 import type { Logger } from 'pino';
 import type { EventStreams } from '../api/event-stream.ts';
 import { read } from '../api/operation.ts';
+import { acknowledgeOnceSent } from '../api/once-sent.ts';
 import { keyHeader } from '../api/schemas.ts';
 import { MODELS } from '../kimi/models.ts';
 import type { LiveAnswer } from '../relay/recordings.ts';
 import { allow, requireUtf8 } from '../service/express.ts';
 import type { ResultFile } from '../shared/result.ts';
-import { notificationId } from '../shared/task-id.ts';
 import { MAX_FILES_BYTES } from '../shared/task.ts';
 import { unlessAway } from '../tasks/away.ts';
 import { Problem } from '../tasks/problem.ts';
@@ -74,7 +74,7 @@ export function openAi(options: OpenAiOptions): [Router, ErrorRequestHandler] {
       if (stream) await streamChat(options, exchange, started, includeUsage);
       else {
         const result = await outcomeOf(exchange.tasks, started.task_id, exchange.signal);
-        acknowledgeOnceSent(exchange, result);
+        noteOnceSent(exchange, result);
         response.json(completionOf(result));
       }
     })
@@ -92,7 +92,7 @@ export function openAi(options: OpenAiOptions): [Router, ErrorRequestHandler] {
       else if (background) await show(exchange, now, asked);
       else {
         const result = await outcomeOf(exchange.tasks, started.task_id, exchange.signal);
-        acknowledgeOnceSent(exchange, result);
+        noteOnceSent(exchange, result);
         response.json({ ...responseOf(await askedThen(exchange.tasks, result), result), background: false });
       }
     })
@@ -205,14 +205,10 @@ function unlessLeft(handler: ErrorRequestHandler): ErrorRequestHandler {
   };
 }
 
-/** Acknowledges an answer once it was sent: otherwise the same request, sent again, would get the same answer. */
-function acknowledgeOnceSent(exchange: Exchange, result: ResultFile): void {
-  // Other tasks are acknowledged by the agent or the chat that they notify.
-  if (result.wake !== false || result.acknowledged) return;
-  const { tasks, response } = exchange;
-  const { task_id } = result;
-  response.on('finish', () => {
-    exchange.marking = tasks.acknowledge({ task_id, notification: notificationId(result) }).catch(() => {});
+/** Otherwise the same request, sent again, would get the same answer. */
+function noteOnceSent(exchange: Exchange, result: ResultFile): void {
+  acknowledgeOnceSent(exchange.tasks, result, exchange.response, (marking) => {
+    exchange.marking = marking;
   });
 }
 
@@ -277,7 +273,7 @@ async function streamTask(
 /** Acknowledges the result once the stream was sent. */
 async function* noting(updates: ReturnType<typeof follow>, exchange: Exchange): ReturnType<typeof follow> {
   for await (const update of updates) {
-    if ('result' in update) acknowledgeOnceSent(exchange, update.result);
+    if ('result' in update) noteOnceSent(exchange, update.result);
     yield update;
   }
 }
@@ -287,7 +283,7 @@ async function show(exchange: Exchange, now: Standing, asked = askedIn(now)): Pr
   const { tasks, response } = exchange;
   const result = isOver(now) ? await unlessAway(tasks.result(now.task_id)) : undefined;
   if (result) {
-    acknowledgeOnceSent(exchange, result);
+    noteOnceSent(exchange, result);
     response.json(responseOf(await askedThen(tasks, result), result));
   } else response.json(responseOf(asked, isOver(now) ? 'dispatched' : now.state));
 }

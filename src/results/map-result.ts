@@ -33,7 +33,7 @@ export interface SavedMap {
 
 /** A map whose result is saved. */
 type EndedMap = Pick<MapInput, 'created_at' | 'rows' | 'only' | 'retries'> & {
-  task: Pick<Task, 'task_id' | 'task_name' | 'model' | 'simulated' | 'owner'>;
+  task: Pick<Task, 'task_id' | 'task_name' | 'model' | 'simulated' | 'owner' | 'wake'>;
 };
 
 type Reading = Pick<ResultStore, 'readIfSound'>;
@@ -58,7 +58,7 @@ export async function saveMapResult(
   { cancelled, error: stopped }: { cancelled?: true; error?: TaskError },
 ): Promise<SavedMap> {
   const { task, only, retries, rows: of } = map;
-  const { task_id, task_name, model, simulated, owner } = task;
+  const { task_id, task_name, model } = task;
   const counts = noCounts();
   const failures: FailedRow[] = [];
   const addends: (Addend & Pick<ResultFile, 'cost'>)[] = [];
@@ -86,8 +86,7 @@ export async function saveMapResult(
     status: cancelled ? 'cancelled' : isWhole ? 'done' : 'failed',
     model,
     created_at: map.created_at,
-    ...(simulated && { simulated }),
-    ...(owner !== undefined && { owner }),
+    ...notesOf(task),
     ...(!isWhole && { error: cancelled ? CANCELLED : rowsFailed(failures.length) }),
     map: {
       rows: numbers.length,
@@ -108,6 +107,14 @@ export async function saveMapResult(
     cost: (summary?.cost ?? cost)[0]?.amount ?? 0,
     ...(error && { error }),
     completed_at,
+  };
+}
+
+function notesOf({ simulated, owner, wake }: EndedMap['task']): Pick<ResultFile, 'simulated' | 'owner' | 'wake'> {
+  return {
+    ...(simulated && { simulated }),
+    ...(owner !== undefined && { owner }),
+    ...(wake === false && { wake }),
   };
 }
 

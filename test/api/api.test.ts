@@ -125,6 +125,8 @@ describe('a task', () => {
     expect(schemas.question.parse(question.body)).toMatchObject(asked);
     const results = await call(socket, 'GET', '/v1/results?acknowledged=false');
     expect([results.body, world.counts.wakes]).toEqual([{ results: [] }, []]);
+    expect(await call(socket, 'GET', `/v1/tasks/${task_id}/result`)).toMatchObject({ body: { output: 'four' } });
+    await expect.poll(async () => (await world.results.read(task_id))?.acknowledged).toBe(true);
 
     const next = await send({ prompt: 'and 4+4?', continue: task_id });
     await world.handle(next.body as { task_id: string }).result();

@@ -298,6 +298,9 @@ describe('a batch', () => {
     const map = created.id.replace('batch_', '');
     const standing = await tasks.find(map);
     expect(standing).toMatchObject({ task_name: 'requests.jsonl', map: { rows: 3, done: 3 }, owner: 'app' });
+    // Its answers were fetched.
+    await expect.poll(async () => await tasks.result(map)).toMatchObject({ wake: false, acknowledged: true });
+    expect(await tasks.unacknowledged()).not.toContainEqual(expect.objectContaining({ task_id: map }));
     // At 60 % of the price.
     expect((await tasks.question(map)).request).toEqual({ batch: true });
     // Another key asks again.
@@ -334,6 +337,13 @@ describe('a batch', () => {
       response: null,
       error: { code: 'batch_cancelled' },
     });
+    // Without an answer there is nothing to fetch.
+    const { created: none } = await createBatch(openai, '/v1/responses', {
+      one: { input: 'x [[batch: delay=600000]]' },
+    });
+    await openai.batches.cancel(none.id);
+    expect((await endedBatch(openai, none.id)).output_file_id).toBeUndefined();
+    await expect.poll(async () => (await stage().tasks.result(none.id.replace('batch_', ''))).acknowledged).toBe(true);
   });
 
   it('with a request that Kimi would refuse is refused, naming its line, before anything is paid', async () => {
