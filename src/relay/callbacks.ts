@@ -32,7 +32,9 @@ export function answered(request: RelayRequest, attempts: readonly (Attempt | un
   if (content === '' && finish_reason !== 'length') {
     return failed(request, { type: 'empty_answer', message: `Kimi’s answer is empty (${finish_reason})` }, attempts);
   }
-  if (last?.continues && last.answer.content === '' && finish_reason === 'stop') {
+  // K3 was seen to reason about the rest, and to return none. Without a word the model has nothing to add: the answer is whole.
+  const hasOnlyReasoned = last?.answer.content === '' && last.answer.reasoning !== '';
+  if (last?.continues && hasOnlyReasoned && finish_reason === 'stop') {
     const message = 'the answer was interrupted, and Kimi returned no text for the rest';
     return failed(request, { type: 'interrupted', message }, attempts);
   }

@@ -62,7 +62,12 @@ const EXPECTED: Record<string, Expected> = {
     requests: 2,
     words: '',
   },
-  'resume-nothing': { result: cut('interrupted'), requests: 2, words: 'returned no text' },
+  // Only the model knows where its answer ends.
+  'resume-nothing': {
+    result: (text) => ({ status: 'done', output: halfOf(text), finish_reason: 'stop', interruptions: 1 }),
+    requests: 2,
+    words: '',
+  },
   'resume-reasoning': { result: cut('interrupted'), requests: 2, words: 'returned no text' },
   'resume-refused': { result: cut('invalid_request_error'), requests: 2 },
   ...each(startingWith('refused-'), { result: failed() }),

@@ -146,6 +146,19 @@ describe('the callback', () => {
     });
   });
 
+  it('of an answer that broke after its last character is the answer, if its continuation ends without a word', () => {
+    const rest = (pieces: Piece[]) => answered(REQUEST, [spoken, attempt(pieces, { continues: true })]);
+    const whole = { choices: [{ message: { content: '1, 2', reasoning_content: 'hm' }, finish_reason: 'stop' }] };
+    expect(rest(end)).toMatchObject({ ...whole, interruptions: 1 });
+    expect(rest([{ finish_reason: 'length', usage }])).toMatchObject({ choices: [{ finish_reason: 'length' }] });
+    // Reasoning about the rest is none.
+    expect(rest([{ reasoning: 'and' }, ...end])).toMatchObject({ error: { type: 'interrupted' }, partial: '1, 2' });
+    // Reasoning alone is no answer that could be continued.
+    expect(answered(REQUEST, [attempt([{ reasoning: 'hm' }]), attempt(end, { continues: true })])).toMatchObject({
+      error: { type: 'empty_answer' },
+    });
+  });
+
   it('of a failure has the reason and the partial answer', () => {
     const error = { type: 'interrupted', message: 'm' };
     expect(failed(REQUEST, error, [spoken, going])).toEqual({
