@@ -71,11 +71,11 @@ export function eventActivities({ config, contents, log }: EventDependencies) {
 
 /** `details`: the error's type, and the receiver's Retry-After in milliseconds. */
 function failureOf(error: unknown, attempt: number): ApplicationFailure {
-  const nextRetryDelay = retryDelayMs(attempt);
   if (error instanceof ServiceError) {
     // The stored address was removed, or its key is missing.
     const { code: type, message } = error;
     const details = failureDetails({ type });
+    const nextRetryDelay = retryDelayMs(attempt);
     return ApplicationFailure.create({ message, type: FAILURE.eventFailed, details, nextRetryDelay });
   }
   if (!(error instanceof NotAccepted)) throw error;
@@ -85,6 +85,6 @@ function failureOf(error: unknown, attempt: number): ApplicationFailure {
     type: retryable ? FAILURE.eventFailed : FAILURE.eventRefused,
     nonRetryable: !retryable,
     details: failureDetails(error, retryAfterMs),
-    nextRetryDelay: retryAfterMs ?? nextRetryDelay,
+    nextRetryDelay: retryDelayMs(attempt, retryAfterMs),
   });
 }

@@ -19,11 +19,13 @@ const RETRY_MS = { first: 1_000, longest: 6 * 3_600_000 };
 
 /**
  * @param attempt the one that failed, from 1 on
+ * @param retryAfterMs the least that the receiver wants
  * @returns how long to wait before the next one, in milliseconds: up to a fifth longer at random, so that not all events that wait for a
  *   receiver are sent again at the same moment
  */
-export function retryDelayMs(attempt: number): number {
-  return Math.min(RETRY_MS.first * 4 ** (attempt - 1), RETRY_MS.longest) * (1 + Math.random() / 5);
+export function retryDelayMs(attempt: number, retryAfterMs = 0): number {
+  const delay = Math.min(RETRY_MS.first * 4 ** (attempt - 1), RETRY_MS.longest);
+  return Math.max(delay, retryAfterMs) * (1 + Math.random() / 5);
 }
 
 /** What is shown of a delivery, in its memo. */

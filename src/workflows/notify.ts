@@ -2,7 +2,7 @@ import { proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import type { Delivered, Delivery } from '../shared/delivery.ts';
 
-/** Sixteen attempts: after seconds, minutes, hours, then every six hours, unless the receiver says when (`Retry-After`). */
+/** Sixteen attempts: after seconds, minutes, hours, then every six hours, or later where the receiver says so (`Retry-After`). */
 const { deliverEvent } = proxyActivities<Pick<Activities, 'deliverEvent'>>({
   // More than the time that a receiver has (notify/delivery.ts).
   startToCloseTimeout: '20s',
