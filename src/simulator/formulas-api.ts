@@ -5,10 +5,15 @@ import * as z from 'zod';
 import { invalid, refusalWith, Refusal } from './errors.ts';
 import type { Counts } from './events.ts';
 
-/** Functions by formula. The code runner and the tables are missing: some were seen to be answered with 404. */
+/**
+ * Functions by formula, one each. Moonshot's `excel` was seen to have several, nested under `_plugin`, and the code runner to be answered
+ * with 404.
+ */
 const FUNCTIONS: Record<string, { name: string; argument: string }> = {
   'moonshot/web-search:latest': { name: 'web_search', argument: 'query' },
   'moonshot/fetch:latest': { name: 'fetch', argument: 'url' },
+  'moonshot/code-runner:latest': { name: 'code_runner', argument: 'code' },
+  'moonshot/excel:latest': { name: 'read_file', argument: 'file_path' },
 };
 
 const count = z.coerce.number().int().nonnegative();
@@ -34,7 +39,7 @@ const directives = z.object({
 
 const call = z.object({ name: z.string(), arguments: z.string() });
 
-/** Adds Moonshot's Formula API: search returns a block that only Kimi can read, a page its text. */
+/** Adds Moonshot's Formula API: search returns a block that only Kimi can read, the others text. */
 export function addFormulas(api: Router, counts: Counts): void {
   /** How often a directive has applied, by function and arguments. */
   const applied = new Map<string, number>();
@@ -81,7 +86,8 @@ function functionOf({ params: { owner, name } }: Request): { name: string; argum
 function returned(argument: string, args: string): object {
   if (argument === 'query')
     return { encrypted_output: `----MOONSHOT ENCRYPTED BEGIN----${Buffer.from(args).toString('base64')}` };
-  return { output: `（模擬的網頁 simulated page）https://example.com/simulated ${args}` };
+  if (argument === 'url') return { output: `（模擬的網頁 simulated page）https://example.com/simulated ${args}` };
+  return { output: `（模擬的結果 simulated result）${args}` };
 }
 
 function directivesIn(args: string): z.infer<typeof directives> {

@@ -17,7 +17,7 @@ import { progressOf } from '../../src/tasks/look-up.ts';
 import { sayToolUses, textFor } from '../../src/text/index.ts';
 import { failureOf } from '../support/answering.ts';
 import { openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
-import { silent, temporaryFolder, until } from '../support/resources.ts';
+import { serve, silent, temporaryFolder, until } from '../support/resources.ts';
 
 const SEARCH: Partial<Task> = { request: { tools: ['search'] } };
 
@@ -47,24 +47,31 @@ const completed = ({ counts }: RelayedWorld): number => counts.completions.filte
 describe('tools', () => {
   it('are called by Kimi and run by Moonshot; the answer ends with what was searched, and counts both requests', async () => {
     const world = await openRelayedWorld();
-    const result = await resultOf(world, '今天臺北的天氣', { request: { tools: ['search', 'fetch'] } });
+    const result = await resultOf(world, '今天臺北的天氣', {
+      request: { tools: ['search', 'fetch', 'code', 'excel'] },
+    });
     const uses: ToolUse[] = [
       { tool: 'search', input: '今天臺北的天氣' },
       { tool: 'fetch', input: '今天臺北的天氣', sources: ['https://example.com/simulated'] },
+      { tool: 'code', input: '{"code":"今天臺北的天氣"}' },
+      { tool: 'excel', input: '{"file_path":"今天臺北的天氣"}' },
     ];
     expect(result).toMatchObject({ status: 'done', tool_uses: uses });
     expect(result).not.toHaveProperty('interruptions');
     const list =
-      '---\nKimi 用過的工具：\n\n- 搜尋：今天臺北的天氣\n- 讀取網頁：今天臺北的天氣\n  - <https://example.com/simulated>';
-    expect(result?.output).toMatch(new RegExp(`^（這是模擬的 Kimi[^]+\\n\\n${list}$`));
-    expect(world.counts.fibers.map(({ name }) => name)).toEqual(['web_search', 'fetch']);
+      '\n\n---\nKimi 用過的工具：\n\n- 搜尋：今天臺北的天氣\n- 讀取網頁：今天臺北的天氣\n  - <https://example.com/simulated>\n- 執行程式：';
+    expect(result?.output).toMatch(/^（這是模擬的 Kimi/);
+    expect(result?.output).toContain(list);
+    expect(world.counts.fibers.map(({ name }) => name)).toEqual(['web_search', 'fetch', 'code_runner', 'read_file']);
     const [first, second] = world.counts.completions;
-    expect(second?.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'tool']);
+    expect(second?.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'tool', 'tool', 'tool']);
     expect(second?.messages[2]?.content).toContain('MOONSHOT ENCRYPTED');
     const billed = (first?.billed.prompt_tokens ?? 0) + (second?.billed.prompt_tokens ?? 0);
     expect(result?.tokens?.prompt).toBe(billed);
     expect(world.counts.billed).toBe(2);
-    expect(await detailsOf(world, result as { task_id: string })).toContain('- 工具: 搜尋 1 次、讀取網頁 1 次\n');
+    expect(await detailsOf(world, result as { task_id: string })).toContain(
+      '- 工具: 搜尋 1 次、讀取網頁 1 次、執行程式 1 次、讀取表格 1 次\n',
+    );
   });
 
   it('run once, if the relay is killed meanwhile: Kimi is told that the result is lost', async () => {
@@ -144,10 +151,16 @@ describe('tools', () => {
   });
 
   it('that Moonshot does not offer are refused before anything is paid', async () => {
-    const world = await openRelayedWorld();
+    const asked: (string | undefined)[] = [];
+    const kimi = await serve(({ url }, response) => {
+      asked.push(url);
+      response.writeHead(404, { 'content-type': 'application/json' });
+      response.end('{"error":{"message":"Not found the formula","type":"resource_not_found_error"}}');
+    });
+    const world = await openRelayedWorld({ KIMI_API_URL: `${kimi}/v1` });
     const result = await resultOf(world, 'x', { request: { tools: ['code'] } });
     expect(result).toMatchObject({ status: 'failed', error: { detail: { code: 'no_tool', tool: 'code' } } });
-    expect(world.counts.completions).toEqual([]);
+    expect(asked).toEqual(['/v1/formulas/moonshot/code-runner:latest/tools']);
   });
 
   it('end with a cancelled task: no request follows', async () => {
