@@ -38,8 +38,8 @@ export function resultActivities({ results, apiUrl, config, metrics, log }: Resu
       const { task_id, status, late, model, fallback, error, tokens, finish_reason } = saved;
       log.info({ task_id, status, ...(late && { late }), ...(error && { type: error.type }) }, 'saved');
       if (isNew) {
-        // A late answer belongs to the same trace, whose span is exported already.
-        if (!late) traceTask(saved);
+        // A late answer, or what a cancelled one had cost, belongs to the same trace, whose span is exported already.
+        if (!late && !(status === 'cancelled' && tokens)) traceTask(saved);
         if (tokens) metrics.answered(labelOf(model), tokens, cost);
       }
       const isOther = status !== result.status || late !== result.late;

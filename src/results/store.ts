@@ -101,15 +101,15 @@ export class ResultStore {
    * Saves a result. Saving the same result again changes nothing, and `latest.json` is never replaced by an older result.
    *
    * If another outcome is saved already, this one was decided by a workflow that did not know of it, and whose user may have been
-   * notified: a saved answer is kept, and an answer to a task that was saved without one is a late answer.
+   * notified: a saved answer is kept, and an answer to a task that was saved without one is a late answer. What a cancelled answer had cost
+   * is added to the cancellation.
    *
    * @returns what is saved now, and whether this call saved it.
    */
   async persist(result: PricedResult): Promise<{ saved: ResultFile; isNew: boolean }> {
     return await this.writer.exclusively(async (batch) => {
       const before = await this.readIfSound(result.task_id);
-      const isAnswer = result.late === true || isAnswered(result);
-      const isKnown = before !== undefined && (before.late === true || isAnswered(before) || !isAnswer);
+      const isKnown = before !== undefined && rankOf(before) >= rankOf(result);
       const saved = isKnown
         ? before
         : {
@@ -377,15 +377,21 @@ function isForInbox({ acknowledged, row, wake }: ResultFile): boolean {
   return !acknowledged && !row && wake !== false;
 }
 
-/** Whether Kimi's answer, or its refusal, decided the outcome. */
-function isAnswered({ status }: TaskResult): boolean {
-  return status === 'done' || status === 'failed';
+/** A result replaces one of a lower rank: Kimi's answer or its refusal before what a cancelled answer had cost, and that before nothing. */
+function rankOf({ status, late, tokens }: TaskResult): number {
+  return late === true || status === 'done' || status === 'failed' ? 2 : tokens ? 1 : 0;
 }
 
 /** An answer to a cancelled task is saved without a notification. */
 function lateAfter(before: ResultFile, result: PricedResult): PricedResult & Partial<ResultFile> {
+  const isAnswer = result.late === true || result.status !== 'cancelled';
   const { status } = before.status === 'cancelled' ? before : result;
-  return { ...result, status, late: true, ...(status === 'cancelled' && acknowledgementOf(before)) };
+  return {
+    ...result,
+    status,
+    ...(isAnswer && { late: true as const }),
+    ...(status === 'cancelled' && acknowledgementOf(before)),
+  };
 }
 
 function acknowledgementOf({ acknowledged, acknowledged_at }: ResultFile): Partial<ResultFile> {

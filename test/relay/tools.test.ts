@@ -168,9 +168,13 @@ describe('tools', () => {
     const started = await world.start('[[call: delay=60000]]', SEARCH);
     await usesTool(world, started.task_id);
     await world.handle(started).cancel();
-    await until(async () => (await world.view(started)).state === 'cancelled' || undefined);
+    expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });
     expect(world.counts).toMatchObject({ billed: 1 });
     expect(completed(world)).toBe(1);
+    // What it cost is saved; no answer came late.
+    const result = await world.results.read(started.task_id);
+    expect(result).toMatchObject({ status: 'cancelled', error: { type: 'cancelled' }, tokens: {} });
+    expect(result).not.toHaveProperty('late');
   });
 
   it('are not allowed to a follow-up by themselves, since each search is paid for', async () => {

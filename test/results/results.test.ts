@@ -509,6 +509,22 @@ describe('the inbox', () => {
     expect(await ids(store)).toEqual([OLD]);
   });
 
+  it('does not hold what a cancelled answer had cost, which is saved once and is no late answer', async () => {
+    const store = await openStore();
+    const {
+      output: _,
+      tokens = { prompt: 1, completion: 1, total: 2 },
+      ...cancelled
+    } = done(OLD, { status: 'cancelled' });
+    await store.persist(cancelled);
+    await store.acknowledge(OLD);
+    const { saved, isNew } = await store.persist({ ...cancelled, tokens });
+    expect({ isNew, saved }).toMatchObject({ isNew: true, saved: { tokens, acknowledged: true } });
+    expect(saved).not.toHaveProperty('late');
+    expect(await store.persist({ ...cancelled, tokens })).toEqual({ saved, isNew: false });
+    expect(await ids(store)).toEqual([]);
+  });
+
   it('does not hold one with a late answer after its cancellation was acknowledged', async () => {
     const store = await openStore();
     await store.persist(done(OLD, { status: 'cancelled' }));

@@ -32,8 +32,10 @@ export async function saveLateAnswerAndNotify(run: TaskRun): Promise<void> {
   run.hasSavedLateAnswer = true;
   const closingCallback = run.closedByRelay();
   if (closingCallback && !closingCallback.partial && !closingCallback.usage) return;
-  const late: TaskResult = { ...resultOf(run, run.callback as Callback), late: true };
-  run.metrics.answeredLate();
+  // What rounds of searches or reasoning had cost is saved as well, but is no answer.
+  const isAnswer = !closingCallback || closingCallback.partial !== undefined;
+  const late: TaskResult = { ...resultOf(run, run.callback as Callback), ...(isAnswer && { late: true }) };
+  if (isAnswer) run.metrics.answeredLate();
   if (run.view.state === 'cancelled' || closingCallback) {
     const { step } = run.view;
     await save(run, { ...late, status: 'cancelled' });
