@@ -218,6 +218,24 @@ describe('result', () => {
     expect((await inProcess(['result', 'kimi-1-1', '--raw'], env)).stdout).toBe(OUTPUT);
   });
 
+  it.each([[['--raw']], [['--code', 'js']]])('a map has no answer to print with %s', async (option) => {
+    const { env } = await withResult();
+    const map = { rows: 2, done: 2, failed: 0, cancelled: 0 };
+    const result = {
+      task_id: 'kimi-2-2',
+      task_name: 'rows',
+      model: 'm',
+      status: 'done',
+      map,
+      created_at: '2026-11-24T00:00:00Z',
+      completed_at: '2026-11-24T00:00:01Z',
+    };
+    await writeFile(join(resultsOf(env), 'kimi-2-2.json'), JSON.stringify(result));
+    const { code, stdout, stderr } = await inProcess(['result', 'kimi-2-2', ...option], env);
+    expect({ code, stdout }, stderr).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('kimi-dispatch result kimi-2-2 --all');
+  });
+
   it('formats Markdown in a terminal, without terminal controls from the answer', async () => {
     const { env } = await withResult();
     // `script` provides a terminal.

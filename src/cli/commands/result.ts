@@ -62,6 +62,9 @@ async function result(
     if (!saved.map) throw new Problem('no_map', { task_id: saved.task_id });
     return await (await import('../map-rows.ts')).printRows(saved, csv);
   }
+  if (saved.map && !json && (raw || code !== undefined)) {
+    throw new CliError(EXIT.usage, say.maps.noAnswer(saved.task_id));
+  }
   if (json) {
     // The agent of a chat knows what it asked, and its context is short.
     const question = chat ? undefined : await questionIfKept(tasks, saved.task_id);

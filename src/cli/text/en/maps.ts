@@ -28,6 +28,8 @@ export const maps: CliText['maps'] = {
   noMap: (id) => `Task ${id} was not dispatched with --map.`,
   rowsGone: (id) => `The rows of task ${id} are no longer stored, so they cannot be retried; dispatch the file again.`,
   noContinue: '--map cannot be used together with --continue.',
+  noAnswer: (id) =>
+    `Task ${id} is a map and has no answer of its own. Print those of its rows: kimi-dispatch result ${id} --all`,
   all: (id) => `The answer of each row: kimi-dispatch result ${id} --all`,
   row_of: (map, number) => `row ${number} of ${map}`,
 };

@@ -27,6 +27,8 @@ export const maps = {
   noMap: (id: string) => `任務 ${id} 不是用 --map 派發的。`,
   rowsGone: (id: string) => `任務 ${id} 的資料已不再保存，不能重試；請用原本的檔案重新派發。`,
   noContinue: '--map 不能與 --continue 一起使用。',
+  noAnswer: (id: string) =>
+    `任務 ${id} 是用 --map 派發的，本身沒有答案。請印出每一筆的答案：kimi-dispatch result ${id} --all`,
   all: (id: string) => `每一筆的答案：kimi-dispatch result ${id} --all`,
   row_of: (map: string, number: number) => `${map} 的第 ${number} 筆`,
 };
