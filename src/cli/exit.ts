@@ -12,6 +12,7 @@ const EXIT_OF = new Map<string | undefined, Exit>([
   ['retired_model', EXIT.usage],
   ['bad_parameter', EXIT.usage],
   ['no_tools', EXIT.usage],
+  ['unpriced', EXIT.usage],
   ['no_batch', EXIT.usage],
   ['prompt_too_long', EXIT.usage],
 ]);

@@ -325,6 +325,11 @@ export function isPriced(id: string, apiUrl: string): boolean {
   return costOf({ prompt: 0, completion: 0, total: 0 }, id, apiUrl) !== undefined;
 }
 
+/** @returns the refusal of a task with a budget, which cannot be kept. */
+export function unpriced(model: string, apiUrl: string): KimiError {
+  return new KimiError('refused', 'unpriced', { code: 'unpriced', model, host: new URL(apiUrl).host });
+}
+
 /** Prices have two decimals: as integers their sums are exact. */
 function inHundredths(price: number): number {
   return Math.round(price * 100);

@@ -3,10 +3,9 @@ import type { Money, Paid } from '../shared/budget.ts';
 import { MAX_CALLS, MAX_ROUNDS } from '../shared/relay.ts';
 import type { Cost } from '../shared/result.ts';
 import type { Task, TaskRequest } from '../shared/task.ts';
-import { KimiError } from './errors.ts';
 import type { Fallback } from './fallback.ts';
 import { withSearches } from './formulas.ts';
-import { asBatch, costOf, modelOf } from './models.ts';
+import { asBatch, costOf, modelOf, unpriced } from './models.ts';
 import { mostTokens, requestFor, sentFiles } from './request.ts';
 
 /**
@@ -21,9 +20,7 @@ export function mostCost(task: Task, apiUrl: string, fallback?: Fallback): Money
   const prompt = promptTokens(task, apiUrl);
   const costs = [model, ...others.map((other) => other.model)].map((id) => mostOf(id, prompt, request, apiUrl));
   const [own] = costs;
-  if (!own) {
-    throw new KimiError('refused', 'unpriced', { code: 'unpriced', model, host: new URL(apiUrl).host });
-  }
+  if (!own) throw unpriced(model, apiUrl);
   const amount = Math.max(...costs.map((cost) => cost?.amount ?? 0));
   return { amount, currency: own.currency };
 }

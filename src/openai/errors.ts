@@ -110,6 +110,7 @@ const PARAMS: Record<string, string> = {
   no_tools: 'tools',
   no_batch: 'service_tier',
   retired: 'model',
+  unpriced: 'model',
 };
 
 function refused({ params: { reason } }: Problem<'unusable_request'>): OpenAiError {

@@ -1,8 +1,8 @@
 /** From what a caller wants to the input of a task's workflow. */
-import { acknowledgedBy, taskTimeoutMs } from '../config/index.ts';
+import { acknowledgedBy, limitsOf, taskTimeoutMs } from '../config/index.ts';
 import { refuseIfSurelyTooLong } from '../kimi/context.ts';
 import { KimiError } from '../kimi/errors.ts';
-import { callsBack, modelOf, resolveModel } from '../kimi/models.ts';
+import { callsBack, isPriced, modelOf, resolveModel, unpriced } from '../kimi/models.ts';
 import { requestFor, sentFiles } from '../kimi/request.ts';
 import { MAX_PROMPT_BYTES, type Task, type TaskRequest, type Turn } from '../shared/task.ts';
 import { checkFiles } from './files.ts';
@@ -48,6 +48,8 @@ export function checkTask(
     if (tools.length > 0 && !(relay && apiUrl !== undefined && !callsBack(apiUrl))) {
       throw new KimiError('refused', 'no_tools', { code: 'no_tools', tools, ...(simulated && { simulated }) });
     }
+    if (isKeptToBudget(context, task) && apiUrl !== undefined && !isPriced(model, apiUrl))
+      throw unpriced(model, apiUrl);
     if (request.batch) checkBatch(model, request, relay && apiUrl !== undefined && !callsBack(apiUrl));
     // A model without pictures might answer without the document. Every model of Moonshot's takes them.
     if (scanned && !modelOf(model)) throw new Problem('unusable_file', { file: scanned.name, why: 'scanned' });
@@ -57,6 +59,14 @@ export function checkTask(
     if (!(error instanceof KimiError)) throw error;
     throw new Problem('unusable_request', { reason: error.taskError });
   }
+}
+
+/** A simulation takes nothing from a budget. */
+function isKeptToBudget(
+  { config, simulated }: Pick<TaskContext, 'config' | 'simulated'>,
+  { budget = config.KIMI_BUDGET_PER_TASK }: NewTask,
+): boolean {
+  return !simulated && (budget ?? limitsOf(config).budget) !== undefined;
 }
 
 /** Models that answer batches (Moonshot's documentation, 2026-11-29). */

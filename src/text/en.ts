@@ -221,7 +221,6 @@ export const en: Text = {
     permission_denied_error: 'the key lacks this permission; check the account’s permissions, or use another key',
     resource_not_found_error:
       'the model does not exist, or the key has no access to it; kimi-dispatch models lists the available ones',
-    unpriced: 'the price is not known, so no budget can be kept and nothing was sent',
     exceeded_current_quota_error: 'the account has no quota left; top it up and dispatch again',
     no_chat: 'no chat asked for this task and the gateway names no owner; set commands.ownerAllowFrom',
     no_agent:

@@ -212,7 +212,6 @@ export const zhTW = {
     incorrect_api_key_error: 'Kimi 不認得這把金鑰；更正 KIMI_API_KEY 後重新派發',
     permission_denied_error: '這把金鑰沒有權限；請查看帳戶能用什麼，或換一把金鑰',
     resource_not_found_error: '沒有這個模型，或這把金鑰不能用它；kimi-dispatch models 會列出有哪些',
-    unpriced: '價格不明，無法守住預算，所以沒有送出任何請求',
     exceeded_current_quota_error: '帳戶額度已用完；儲值後重新派發',
     no_chat: '沒有聊天室派發這個任務，閘道也沒有設定擁有者；請設定 commands.ownerAllowFrom，例如 ["telegram:4242"]',
     no_agent: '閘道沒有這個 Agent，所以沒有人收到通知；請檢查閘道的 agents.list，或改用 KIMI_REPLY=deliver',

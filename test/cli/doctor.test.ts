@@ -13,6 +13,7 @@ async function doctor(
   lang: string,
   deadLetters: string[] = [],
   secretMode?: number,
+  more: (url: string) => Record<string, string> = () => ({}),
 ): Promise<string> {
   const { url } = await serveAnswer(status, readiness, { 'content-type': 'application/json' });
   const home = await temporaryFolder();
@@ -27,6 +28,7 @@ async function doctor(
     KIMI_LANG: lang,
     TEMPORAL_ADDRESS: '127.0.0.1:1',
     WEBHOOK_PORT: new URL(url).port,
+    ...more(url),
   };
   return (await inProcess(['doctor'], env)).stdout;
 }
@@ -77,4 +79,17 @@ it.each([
   expect(await doctor(200, ready, lang)).toMatch(none);
   expect(await doctor(200, ready, lang, [], 0o600)).toMatch(kept);
   expect(await doctor(200, ready, lang, [], 0o644)).toMatch(open);
+});
+
+it.each([
+  ['zh-TW', /✗ 不知道 kimi-k2\.6 在 127[^，]* 的價格，所以無法守住預算；請改用.*不設預算$/m],
+  ['en', /✗ .*price of kimi-k2\.6 at 127\S* is not known, so no budget can be kept; use .* leave the budget out$/m],
+])('doctor in %s says that a budget cannot be kept', async (lang, sentence) => {
+  const said = await doctor(200, { data: [] }, lang, [], undefined, (url) => ({
+    KIMI_API_URL: `${url}/v1`,
+    KIMI_API_KEY: 'sk-test',
+    KIMI_MODEL: 'kimi-k2.6',
+    KIMI_BUDGET_PER_DAY: '3',
+  }));
+  expect(said).toMatch(sentence);
 });

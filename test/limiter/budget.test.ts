@@ -2,6 +2,10 @@
 import { json } from 'node:stream/consumers';
 import { noopMetricMeter, type MetricMeter } from '@temporalio/common';
 import { describe, expect, it } from 'vitest';
+import { detailsOf } from '../../src/api/problems.ts';
+import { sayProblem } from '../../src/cli/problem-sentence.ts';
+import { cliText } from '../../src/cli/text/index.ts';
+import { readConfig } from '../../src/config/index.ts';
 import { AdmissionQueue } from '../../src/limiter/admission.ts';
 import { emptyState } from '../../src/limiter/state.ts';
 import type { Fallback } from '../../src/kimi/fallback.ts';
@@ -13,8 +17,11 @@ import type { Task, TaskFile } from '../../src/shared/task.ts';
 import type { PluginWake } from '../../src/notify/protocol.ts';
 import type { Started } from '../../src/tasks/start.ts';
 import { Problem } from '../../src/tasks/problem.ts';
+import { checkTask } from '../../src/tasks/request.ts';
+import { inOpenAiForm } from '../../src/openai/errors.ts';
 import { outcomeText } from '../../src/notify/message.ts';
 import { textFor } from '../../src/text/index.ts';
+import { failureOf } from '../support/answering.ts';
 import { tasksOf } from '../support/api.ts';
 import { resultOfMap, startMapIn } from '../support/maps.ts';
 import { openRelayedWorld } from '../support/relay.ts';
@@ -45,6 +52,34 @@ function open(budget: Omit<Budget, 'timezone'> = { per_day: 10 }, concurrent = 0
     },
   };
 }
+
+describe('a model whose price is not known', () => {
+  const place = { apiUrl: 'http://127.0.0.1:9000/v1', relay: false, simulated: false };
+  const asked = { prompt: 'x', model: 'kimi-k2.6' };
+
+  it.each([
+    ['a day', { KIMI_BUDGET_PER_DAY: '3' }, {}],
+    ['a chat’s day', { KIMI_BUDGET_PER_CHAT_DAY: '3' }, {}],
+    ['each task', { KIMI_BUDGET_PER_TASK: '3' }, {}],
+    ['the task', {}, { budget: 3 }],
+  ])('with a budget of %s is refused before anything is started, in each door', async (_, env, more) => {
+    const config = readConfig(env);
+    const problem = await failureOf((async () => checkTask({ ...place, config }, { ...asked, ...more }))(), Problem);
+    const detail = { code: 'unpriced', model: 'kimi-k2.6', host: '127.0.0.1:9000' };
+    expect(problem).toMatchObject({ code: 'unusable_request', params: { reason: { type: 'unpriced', detail } } });
+    const said = sayProblem(problem, cliText('zh-TW'), textFor('zh-TW'));
+    expect(said).toMatchObject({ exit: 2, message: expect.stringMatching(/^不知道 kimi-k2\.6 在 127.*不設預算$/) });
+    expect(detailsOf(problem)).toMatchObject({ status: 422, code: 'unusable_request' });
+    expect(inOpenAiForm(problem)).toMatchObject({ status: 400, kind: { param: 'model' } });
+  });
+
+  it('is taken without a budget, at Moonshot, and for a simulation, which costs nothing', () => {
+    const config = readConfig({ KIMI_BUDGET_PER_DAY: '3' });
+    expect(checkTask({ ...place, config: readConfig({}) }, asked)).toMatchObject(asked);
+    expect(checkTask({ ...place, config, apiUrl: MOONSHOT, relay: true }, asked)).toMatchObject(asked);
+    expect(checkTask({ ...place, config, simulated: true }, asked)).toMatchObject(asked);
+  });
+});
 
 describe('of two tasks that ask for the last money', () => {
   it('one waits, and is sent when the other cost less than it might have', () => {

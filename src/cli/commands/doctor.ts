@@ -19,7 +19,7 @@ import { countGivenUp } from '../../notify/deliveries.ts';
 import { Gateway, gatewayAgent, GatewayError, type Wake } from '../../notify/gateway.ts';
 import { availableBalance, listModels } from '../../kimi/account.ts';
 import { KimiError } from '../../kimi/errors.ts';
-import { callsBack, currencyOf, isPriced, resolveModel } from '../../kimi/models.ts';
+import { callsBack, currencyOf, isPriced, resolveModel, unpriced } from '../../kimi/models.ts';
 import { directAgent, unreached, type Unreached } from '../../service/outbound.ts';
 import { newTaskId } from '../../tasks/task-id.ts';
 import type { PluginWake } from '../../notify/protocol.ts';
@@ -149,7 +149,7 @@ async function account(context: Context, apiUrl: string, host: string): Promise<
     const isServed = models.value?.includes(model) ?? true;
     findings.push(isServed ? good(say.doctor.model(model)) : bad(say.doctor.modelBad(model, host)));
     if (!isPriced(model, apiUrl) && (config.KIMI_BUDGET_PER_TASK ?? limitsOf(config).budget) !== undefined) {
-      findings.push(bad(explain({ type: 'unpriced', message: '', detail: { code: 'unpriced', model, host } }, text)));
+      findings.push(bad(explain(unpriced(model, apiUrl), text)));
     }
   } catch (error) {
     if (!(error instanceof KimiError)) throw error;
