@@ -47,7 +47,9 @@ export function fromTokens({ home, host, perMinute, log }: TcpOptions): RequestH
     const holder = token === undefined ? undefined : await holderOf(home, token).catch(unreadable(log));
     if (!holder) {
       response.set('WWW-Authenticate', 'Bearer realm="Kimi Dispatch"');
-      throw new HttpError(401, 'unauthorized', 'Send a token: Authorization: Bearer TOKEN');
+      const wanted =
+        token === undefined ? 'Send a token: Authorization: Bearer TOKEN' : 'The token is unknown or revoked';
+      throw new HttpError(401, 'unauthorized', wanted);
     }
     callers.set(request, holder);
     next();

@@ -37,7 +37,7 @@ export const PROBLEMS: Record<ProblemCode, [status: number, title: string, detai
   unusable_file: [422, 'The file cannot go with a prompt'],
   too_many_files: [422, 'There are too many files'],
   files_too_large: [413, 'The files are too large together'],
-  unusable_rows: [422, 'The file has no rows, or a broken one'],
+  unusable_rows: [422, 'There are no rows, or a broken one'],
   unknown_column: [422, 'The prompt names a column that a row does not have'],
   no_column: [422, 'The prompt names no column'],
   unusable_row: [422, 'What would be asked for a row is refused'],

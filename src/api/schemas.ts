@@ -369,5 +369,5 @@ export const resultsQuery = z.strictObject({ acknowledged: z.literal('false') })
 export const taskParams = z.strictObject({ task_id: z.string().regex(TASK_ID) });
 
 /** `Idempotency-Key`: visible characters. */
-export const idempotencyKey = z.string().regex(/^[\x21-\x7E]{1,255}$/);
+export const idempotencyKey = z.string().regex(/^[\x21-\x7E]{1,255}$/, 'is not 1 to 255 visible characters of ASCII');
 export const keyHeader = z.object({ 'idempotency-key': idempotencyKey.optional() });

@@ -19,7 +19,7 @@ const options = taskRequest.shape;
 
 const timeout = z
   .string()
-  .regex(/^\d+(?:\.\d+)?(?:ms|s|m|h)$/)
+  .regex(/^\d+(?:\.\d+)?(?:ms|s|m|h)$/, 'is no duration, e.g. 30m')
   .transform((time) => ms(time as StringValue))
   .pipe(given.timeout_ms.unwrap());
 
@@ -42,10 +42,14 @@ export function inputsOf({ arguments: say }: McpText) {
   };
   const { files: _, ...ofMany } = asked;
   return {
-    kimi_dispatch: z.strictObject({ prompt: given.prompt.regex(/\S/).describe(say.prompt), ...asked }),
-    kimi_continue: z.strictObject({ task_id, prompt: given.prompt.regex(/\S/).describe(say.nextPrompt), ...asked }),
+    kimi_dispatch: z.strictObject({ prompt: given.prompt.regex(/\S/, 'is empty').describe(say.prompt), ...asked }),
+    kimi_continue: z.strictObject({
+      task_id,
+      prompt: given.prompt.regex(/\S/, 'is empty').describe(say.nextPrompt),
+      ...asked,
+    }),
     kimi_map: z.strictObject({
-      prompt: given.prompt.regex(/\{\{/).describe(say.mapPrompt),
+      prompt: given.prompt.regex(/\{\{/, 'names no column, e.g. {{text}}').describe(say.mapPrompt),
       rows: z.array(z.looseObject({})).min(1).max(MAX_ROWS).optional().describe(say.rows),
       file: z.string().min(1).optional().describe(say.file),
       ...ofMany,
@@ -53,7 +57,7 @@ export function inputsOf({ arguments: say }: McpText) {
     kimi_schedule: z.strictObject({
       action: z.enum(['add', 'list', 'pause', 'resume', 'run', 'remove']).describe(say.action),
       when: newSchedule.shape.when.optional().describe(say.when),
-      prompt: given.prompt.regex(/\S/).optional().describe(say.scheduledPrompt),
+      prompt: given.prompt.regex(/\S/, 'is empty').optional().describe(say.scheduledPrompt),
       timezone: newSchedule.shape.timezone.describe(say.timezone),
       ...ofMany,
       name: given.name.describe(say.schedule),

@@ -113,12 +113,24 @@ const PARAMS: Record<string, string> = {
   unpriced: 'model',
 };
 
+/** Options of the command line, which the message of a refusal may name, as parameters. */
+const OPTIONS: Record<string, string> = {
+  '--thinking': 'reasoning_effort',
+  '--max-tokens': 'max_tokens',
+  '--batch': 'service_tier',
+  '--search': 'web_search',
+};
+
+function withoutOptions(message: string): string {
+  return message.replaceAll(/--[a-z][a-z-]*/g, (option) => OPTIONS[option] ?? option.slice(2));
+}
+
 function refused({ params: { reason } }: Problem<'unusable_request'>): OpenAiError {
   const { type, message, detail } = reason;
   if (type === 'retired_model') return new OpenAiError(404, message, { param: 'model', code: 'model_not_found' });
   const param = detail && PARAMS[detail.code];
   const code = type === 'prompt_too_long' ? 'context_length_exceeded' : 'unsupported_value';
-  return new OpenAiError(400, message, { code, ...(param !== undefined && { param }) });
+  return new OpenAiError(400, withoutOptions(message), { code, ...(param !== undefined && { param }) });
 }
 
 /** @returns the error for a client that would wait until a task is allowed; the same request gets its answer then. */

@@ -65,7 +65,8 @@ export function readBody<Schema extends z.ZodObject>(schema: Schema, body: unkno
   // Express leaves out what is not JSON.
   if (body === undefined)
     throw new OpenAiError(415, 'Send a body with Content-Type: application/json', { code: 'not_json' });
-  if (typeof body !== 'object' || body === null) throw invalidValue('body', 'send a JSON object');
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    throw invalidValue('body', 'send a JSON object');
   const given = Object.entries(body).filter(
     ([name, value]) => value !== null && value !== undefined && !IGNORED.includes(name) && !hasNoEffect(name, value),
   );
@@ -86,6 +87,11 @@ export function readPart<Schema extends z.ZodType>(schema: Schema, value: unknow
   const issue = deepest(parsed.error.issues);
   const param = paramOf(at, issue?.path ?? []);
   if (issue?.code === 'unrecognized_keys') throw unsupported(paramOf(param, [issue.keys[0] ?? '']));
+  const given = issue?.path.reduce<unknown>((part, key) => (part as Record<PropertyKey, unknown>)[key], value);
+  if (param && given === undefined) {
+    const kind = { param, code: 'missing_required_parameter' };
+    throw new OpenAiError(400, `Missing required parameter: '${param}'`, kind);
+  }
   throw invalidValue(param || 'body', issue?.message ?? 'is not valid');
 }
 

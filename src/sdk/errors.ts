@@ -61,7 +61,12 @@ export function apiError(status: number, retryAfter: string | undefined, text: s
   const problem = problemOf(text);
   const taskId = problem?.['task_id'] ?? /^\/v1\/(?:tasks|maps)\/([^/?]+)/.exec(path)?.[1];
   const errors = problem?.errors?.map(({ in: part, path: place, detail }) => `${part}${place}: ${detail}`) ?? [];
-  const title = problem ? [problem.title, ...errors].join('; ') : `The server responded with HTTP ${status}`;
+  // Where rows are wrong, and why.
+  const about = ['column', 'line', 'why'].flatMap((name) => {
+    const value = problem?.[name];
+    return typeof value === 'string' || typeof value === 'number' ? [`${name} ${value}`] : [];
+  });
+  const title = problem ? [problem.title, ...errors, ...about].join('; ') : `The server responded with HTTP ${status}`;
   return new ApiError(problem?.code ?? `http_${status}`, title, {
     status,
     ...(typeof taskId === 'string' && { taskId }),

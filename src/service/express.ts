@@ -11,9 +11,10 @@ export function createApp(): Express {
 
 /** Answers 405 to every other method; express would answer OPTIONS itself, in plain text. */
 export function allow(method: string): RequestHandler {
-  return (_request, response) => {
+  return (request, response) => {
     response.set('Allow', method);
-    throw new HttpError(405, 'method_not_allowed', `send ${method} here`);
+    const methods = method.replaceAll(', ', ' or ');
+    throw new HttpError(405, 'method_not_allowed', `send ${methods} here, not ${request.method}`);
   };
 }
 

@@ -20,6 +20,10 @@ export function messageOf(said: string | ErrorDetail): string {
   return typeof said === 'string' ? said : (sayDetail(said, 'en') ?? '');
 }
 
+function isRedirect(status: number): boolean {
+  return status >= 300 && status < 400;
+}
+
 /** Advice for the English message, which logs have alone. For users, the sentence of the error's type (`reasons`) has it. */
 const GATEWAY_ADVICE: Record<GatewayAdvice, string> = {
   hooks: ': enable hooks in the gateway or correct OPENCLAW_WAKE_URL',
@@ -78,7 +82,8 @@ const WORDS: Record<Lang, Words> = {
       `${why}; ${requests > 1 ? `Kimi was asked ${requests} times, and is not asked again` : 'it was not asked again, since it could be paid for twice'}; kimi-dispatch retry asks it as a new task`,
     process_lost: () => 'the process that did this was stopped',
     reach: ({ address, cause }) => `cannot reach ${address}: ${inEnglish(cause)}`,
-    receiver: ({ address, status }) => `${address} answered ${status}`,
+    receiver: ({ address, status }) =>
+      `${address} answered ${status}${isRedirect(status) ? '; redirects are not followed, so give the address that it leads to' : ''}`,
     receiver_private: ({ address }) =>
       `${address} resolves to an address that is not public; if that is meant, add its host to KIMI_NOTIFY_ALLOW`,
     receiver_refused: ({ why }) => REFUSALS.en[why],
@@ -130,7 +135,8 @@ const WORDS: Record<Lang, Words> = {
       `接收答案的連線或 relay 中斷了，${requests > 1 ? `已問過 Kimi ${requests} 次，不再詢問` : '為避免重複付費，沒有再問一次'}；可用 kimi-dispatch retry 以新任務重問`,
     process_lost: () => '執行這一步的程序停止了',
     reach: ({ address, ...cause }) => `${address}：${causeOf(cause)}`,
-    receiver: ({ address, status }) => `${address} 回應 ${status}`,
+    receiver: ({ address, status }) =>
+      `${address} 回應 ${status}${isRedirect(status) ? '；不會跟隨轉址，請改用轉址後的網址' : ''}`,
     receiver_private: ({ address }) =>
       `${address} 解析到非公開的位址；確定要送到那裡時，請把主機加入 KIMI_NOTIFY_ALLOW`,
     receiver_refused: ({ why }) => REFUSALS['zh-TW'][why],

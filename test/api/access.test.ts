@@ -113,6 +113,7 @@ interface Answer {
   status: number;
   headers: Headers;
   code: string;
+  title: string;
 }
 
 async function serveTcp(tasks: ServiceTasks, { host = '127.0.0.1', perMinute = 0 } = {}): Promise<Served> {
@@ -122,7 +123,8 @@ async function serveTcp(tasks: ServiceTasks, { host = '127.0.0.1', perMinute = 0
   const send: Served['send'] = async (secret, method = 'GET', path = '/v1/tasks', more = {}) => {
     const headers = { ...(secret !== undefined && { authorization: `Bearer ${secret}` }), ...more.headers };
     const answer = await fetch(url + path, { ...more, method, headers });
-    return { status: answer.status, headers: answer.headers, code: ((await answer.json()) as { code: string }).code };
+    const { code, title } = (await answer.json()) as { code: string; title: string };
+    return { status: answer.status, headers: answer.headers, code, title };
   };
   return { home, send };
 }
@@ -225,7 +227,8 @@ describe('a token', () => {
     }
     expect(await revokeToken(home, 'a')).toBe(true);
     expect(await revokeToken(home, 'a')).toBe(false);
-    expect(await send(secret)).toMatchObject({ status: 401 });
+    expect(await send(secret)).toMatchObject({ status: 401, title: 'The token is unknown or revoked' });
+    expect(await send(undefined)).toMatchObject({ title: expect.stringMatching(/^Send a token/) as string });
     expect(await send(made[1])).toMatchObject({ status: 404 });
     await writeFile(file, '{"tokens": [');
     expect(await send(made[1])).toMatchObject({ status: 503, code: 'tokens_unreadable' });

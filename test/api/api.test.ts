@@ -354,6 +354,8 @@ it('a refusal says which name is allowed, and which header is wrong', async () =
   const { socket } = await open({ worker: false });
   const named = await call(socket, 'POST', '/v1/tasks', { body: { prompt: 'x', name: '../x' } });
   expect(named.body).toMatchObject({ detail: expect.stringMatching(/^At most 64 letters, digits, spaces/) });
+  const other = await call(socket, 'PUT', '/v1/tasks');
+  expect(other.body).toMatchObject({ title: 'send POST or GET here, not PUT' });
   const headers = { 'idempotency-key': 'a b' };
   const keyed = await call(socket, 'POST', '/v1/tasks', { body: { prompt: 'x' }, headers });
   expect(keyed).toMatchObject({ status: 400, body: { errors: [{ in: 'header', path: '/idempotency-key' }] } });

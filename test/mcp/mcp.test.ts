@@ -188,6 +188,7 @@ describe('over standard input and output', () => {
       ['kimi_wait', { task_id: 'kimi-1-1' }, 'There is no task kimi-1-1'],
       ['kimi_wait', { task_id, seconds: 600 }, 'seconds'],
       ['kimi_result', { task_id: '../../etc/passwd' }, 'task_id'],
+      ['kimi_wait', { task_id: 'big' }, 'is no task id, e.g. kimi-'],
     ];
     for (const [name, args, words] of refused) {
       const result = await call(client, name, args);

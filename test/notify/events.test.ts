@@ -126,6 +126,15 @@ function stringsOf(headers: IncomingHttpHeaders): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
 }
 
+it('a receiver that redirects is reported as one that is not followed', async () => {
+  const { url, asked } = await receiver(302);
+  const options = { secrets: [SECRET, NEXT], allowed: new AllowedHosts(['127.0.0.1']) };
+  await expect(sendEvent({ url, id: 'test-1', body: '{}' }, options)).rejects.toThrow(
+    'answered 302; redirects are not followed',
+  );
+  expect(asked).toEqual(['/secret-path']);
+});
+
 describe('a name that resolves to this machine', () => {
   it('is refused when it is called, unless it is allowed', async () => {
     const { url, asked } = await receiver();

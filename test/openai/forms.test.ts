@@ -237,6 +237,33 @@ function line(changes: object, body: object = {}): string {
   return JSON.stringify({ ...asked, ...changes });
 }
 
+it('that lacks what is required, or has what the model refuses, says so in OpenAI’s words', async () => {
+  const missing = { status: 400, kind: { code: 'missing_required_parameter' } };
+  await expect(responseIn({}, NO_TASKS)).rejects.toMatchObject({
+    ...missing,
+    message: expect.stringContaining('Missing required parameter: '),
+  });
+  await expect(responseIn({ model: 'kimi-k3' }, NO_TASKS)).rejects.toMatchObject({
+    ...missing,
+    message: "Missing required parameter: 'input'",
+  });
+  await expect(chatIn({ messages: [{ role: 'user', content: 'x' }] }, NO_TASKS)).rejects.toMatchObject({
+    ...missing,
+    message: "Missing required parameter: 'model'",
+  });
+  await expect(responseIn([], NO_TASKS)).rejects.toMatchObject({ message: "Invalid 'body': send a JSON object" });
+  const message = 'kimi-k3 accepts only temperature 1; leave --temperature out';
+  const reason = {
+    type: 'bad_parameter',
+    message,
+    detail: { code: 'temperature', model: 'kimi-k3', only: 1 },
+  } as const;
+  expect(inOpenAiForm(new Problem('unusable_request', { reason }))?.body.error).toMatchObject({
+    message: 'kimi-k3 accepts only temperature 1; leave temperature out',
+    param: 'temperature',
+  });
+});
+
 describe('a request of a batch', () => {
   it.each<[string | undefined, string, string[]]>([
     ['body', 'Line 2: .*is not JSON', [line({}), '{']],

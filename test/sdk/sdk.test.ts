@@ -128,6 +128,13 @@ it('errors have a class, a code, the problem and when to try again', async () =>
     code: 'invalid_request',
     message: expect.stringMatching(/schema; body\/priority: /) as string,
   });
+  expect(await thrown(kimi.map([{ a: 1 }, { b: 1 }], '{{a}}'))).toMatchObject({
+    code: 'unknown_column',
+    message: 'The prompt names a column that a row does not have; column a; line 2',
+  });
+  expect(await thrown(kimi.map([], '{{a}}'))).toMatchObject({
+    message: 'There are no rows, or a broken one; why empty',
+  });
   const stranger = new KimiDispatch({ baseUrl: api.baseUrl, token: 'wrong' });
   expect(await thrown(stranger.status('kimi-1-1'))).toMatchObject({ code: 'unauthorized', status: 401 });
 
