@@ -16,11 +16,10 @@ export const time = z.string().describe('ISO 8601, UTC, whole seconds.');
 /** Of accounts at Kimi. */
 export const currency = z.enum(['CNY', 'USD']);
 
-export const taskId = named(
-  'TaskId',
-  'Id of a task.',
-  z.string().regex(TASK_ID, 'is no task id, e.g. kimi-1707654321-12345'),
-);
+/** In a path. */
+export const taskIdWord = z.string().regex(TASK_ID, 'is no task id, e.g. kimi-1707654321-12345');
+
+export const taskId = named('TaskId', 'Id of a task.', taskIdWord.clone());
 
 // The document says that there is a code; which members each has is not part of it yet.
 export const detail = z

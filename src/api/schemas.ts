@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { CHANNEL, CHAT_WORD, LATEST_MESSAGE_MS, type Route } from '../shared/chat.ts';
 import type { Question, ResultFile } from '../shared/result.ts';
-import { NOTIFICATION, TASK_ID } from '../shared/task-id.ts';
+import { NOTIFICATION } from '../shared/task-id.ts';
 import { OUTCOMES, TASK_STATES, TOOLS } from '../shared/task.ts';
 import { CURSOR } from '../tasks/local.ts';
 import { NAME_RULE } from '../tasks/task-name.ts';
@@ -10,7 +10,7 @@ import { budget, budgetPause, queuePosition } from './wait-schemas.ts';
 import { mapCounts, mapSummary, rowOf, storedRows } from './map-schemas.ts';
 import { metadata, priority, reported, taskFile, taskRequest, turn } from './question-schemas.ts';
 import { eventDelivery, retrying } from './event-schemas.ts';
-import { cost, detail, named, taskError, taskId, time } from './schema-parts.ts';
+import { cost, detail, named, taskError, taskId, taskIdWord, time } from './schema-parts.ts';
 import type { Acknowledgement, Cancellation, LiveTask, Standing, StartedMap, StartedTask } from '../tasks/tasks.ts';
 
 const DAY_MS = 24 * 3_600_000;
@@ -366,7 +366,7 @@ export const eventsQuery = chatQuery.extend({
 
 export const resultsQuery = z.strictObject({ acknowledged: z.literal('false') });
 
-export const taskParams = z.strictObject({ task_id: z.string().regex(TASK_ID) });
+export const taskParams = z.strictObject({ task_id: taskIdWord });
 
 /** `Idempotency-Key`: visible characters. */
 export const idempotencyKey = z.string().regex(/^[\x21-\x7E]{1,255}$/, 'is not 1 to 255 visible characters of ASCII');
