@@ -118,11 +118,14 @@ const INVARIANTS: Record<string, (observed: Observed) => Omit<Verdict, 'name'>> 
   'no more concurrent tasks at Kimi than the limit': concurrencyWasWithinLimit,
   'each document was used once, and nothing is left at Kimi': documentsAreGone,
   'each request had its question, documents and earlier turns': requestsAreWhole,
-  ...JOB_INVARIANTS,
 };
 
-export function check(observed: Observed): Verdict[] {
-  return Object.entries(INVARIANTS).map(([name, invariant]) => ({ name, ...invariant(observed) }));
+/** @param jobs of maps, batches, schedules and budgets, if they were another agent's */
+export function check(observed: Observed, jobs = observed): Verdict[] {
+  return [
+    ...Object.entries(INVARIANTS).map(([name, invariant]) => ({ name, ...invariant(observed) })),
+    ...Object.entries(JOB_INVARIANTS).map(([name, invariant]) => ({ name, ...invariant(jobs) })),
+  ];
 }
 
 function startsGaveTasks({ starts, tasks }: Observed): Omit<Verdict, 'name'> {

@@ -13,9 +13,13 @@ const MINUTE_MS = 60_000;
 
 type OnStart = (start: Start) => void;
 
-/** @returns the task id; `undefined` of a schedule, which starts tasks itself */
+/**
+ * Starts it; one that exceeds its budget is then allowed.
+ *
+ * @returns the task id; `undefined` of a schedule, which starts tasks itself
+ */
 export async function startJob(scene: Scene, planned: PlannedTask, onStart: OnStart): Promise<string | undefined> {
-  const { name, kind, rows, isScheduled } = planned;
+  const { name, kind, rows, isScheduled, allow_after } = planned;
   const { prompt, timeout_ms, priority, request, budget } = planned.request;
   const context = contextOf(scene);
   const tasks = new LocalTasks(context);
@@ -35,6 +39,10 @@ export async function startJob(scene: Scene, planned: PlannedTask, onStart: OnSt
     return await tasks.startMap({ ...task, rows: kept }, key);
   });
   onStart({ ...started, said: 'accepted', task_id, took_ms: scene.clock() - at, ...(rows && { rows }) });
+  if (allow_after !== undefined) {
+    await pause(allow_after);
+    await allow(scene, task_id);
+  }
   return task_id;
 }
 
@@ -63,7 +71,7 @@ async function keepSchedule(
 }
 
 /** Lets a task be sent that exceeds its budget. It may not have noticed yet. */
-export async function allow(scene: Scene, task_id: string): Promise<void> {
+async function allow(scene: Scene, task_id: string): Promise<void> {
   const results = new ResultStore(scene.results);
   const tasks = new LocalTasks(contextOf(scene));
   await untilConfirmed(scene, `allow ${task_id}`, async () => {

@@ -35,6 +35,11 @@ export interface PlannedFile {
   upload?: string;
 }
 
+/** Whether it is a map, a schedule, or over its budget. */
+export function isJob({ rows, isScheduled, allow_after }: PlannedTask): boolean {
+  return (rows ?? isScheduled ?? allow_after) !== undefined;
+}
+
 /**
  * How the product runs: as `up` starts it, with all services in one process, or as the separate programs of a cluster. `relay`: as `up`
  * starts it for Moonshot's API, which takes documents and does not call back.
@@ -89,7 +94,7 @@ export interface Plan {
 export const PACE_MS = 700;
 
 /** The same with documents, which take more of the machine. */
-const RELAYED_PACE_MS = 1_500;
+export const RELAYED_PACE_MS = 1_500;
 
 /** One day: tasks that wait for a late answer are still open when the run ends. */
 const GRACE_MS = 86_400_000;

@@ -2,8 +2,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command, Observed, Start } from './check.ts';
 import { budgetOf, filesOf, LatestWatch, settled, tasksOf } from './observe.ts';
-import type { Plan, PlannedTask } from './plan.ts';
-import { allow, startJob } from './jobs.ts';
+import { isJob, type Plan, type PlannedTask } from './plan.ts';
+import { startJob } from './jobs.ts';
 import { eventsOf } from './relayed.ts';
 import type { Scene } from './stage.ts';
 import { Agent, hasAnswer, runUntilDone, start } from './users.ts';
@@ -41,14 +41,8 @@ export async function play<T>(
         starts.push(attempt);
         if (attempt.task_id) started.set(attempt.task_id, task);
       };
-      const isJob = task.rows ?? task.isScheduled ?? task.allow_after;
-      const task_id =
-        isJob === undefined ? await start(scene, task, onStart, earlier) : await startJob(scene, task, onStart);
+      const task_id = isJob(task) ? await startJob(scene, task, onStart) : await start(scene, task, onStart, earlier);
       if (task_id === undefined) return;
-      if (task.allow_after !== undefined) {
-        await pause(task.allow_after);
-        await allow(scene, task_id);
-      }
       if (task.next && (await hasAnswer(scene, task_id))) await ask(task.next, task_id);
       if (task.cancel_after === undefined) return;
       await pause(task.cancel_after);
@@ -92,7 +86,8 @@ export async function play<T>(
   }
 }
 
-async function withinTime<T>(work: Promise<T>, { trying }: Scene): Promise<T> {
+/** @throws if users are still not served long after the last fault, and what they wait for */
+export async function withinTime<T>(work: Promise<T>, { trying }: Scene): Promise<T> {
   const given = new AbortController();
   const late = pause(SETTLE_MS, undefined, { signal: given.signal }).then(() => {
     const open = [...trying].map(([who, said]) => `\n  ${who}: ${said}`);

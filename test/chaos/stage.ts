@@ -70,8 +70,8 @@ export interface Stage extends Scene {
   logs: string;
   /** The disk mounted at the results folder. */
   disk: Disk;
-  /** Environment for calling the simulated Kimi: its address, and the base URL of callbacks. */
-  kimi: NodeJS.ProcessEnv;
+  /** Environment for calling the simulated Kimi at Moonshot's API. */
+  moonshot: NodeJS.ProcessEnv;
   /** Every process, by name. */
   processes: ReadonlyMap<string, RestartedProcess>;
   /**
@@ -126,6 +126,7 @@ export async function setStage(
     KIMI_API_KEY: 'sk-chaos',
     KIMI_CALLBACK_BASE_URL: webhookUrl,
   };
+  const moonshot = await moonshotOf(simulator.app, folder, listenAnywhere);
   const address = { TEMPORAL_ADDRESS: `127.0.0.1:${enginePort}` };
   const services = { ...kimi, WEBHOOK_SECRET: SECRET, OPENCLAW_WAKE_URL: gateway.url, KIMI_WORKER_PORT: '0' };
   const env = commandLineEnvironment({
@@ -133,8 +134,7 @@ export async function setStage(
       ? address
       : {
           ...services,
-          ...(shape === 'relay' && (await moonshotOf(simulator.app, folder, listenAnywhere))),
-          ...(shape === 'relay' && { KIMI_BUDGET_PER_DAY: String(BUDGET) }),
+          ...(shape === 'relay' && { ...moonshot, KIMI_BUDGET_PER_DAY: String(BUDGET) }),
           KIMI_CALLBACKS: shape === 'relay' ? 'relay' : 'native',
           KIMI_ON_INTERRUPT: 'retry',
           KIMI_RELAY_PORT: String(relayPort),
@@ -177,7 +177,7 @@ export async function setStage(
     results: disk.folder,
     disk,
     logs,
-    kimi,
+    moonshot: { ...kimi, ...moonshot },
     counts: simulator.counts,
     processes: processes.byName,
     serve: (name, script, more) => processes.serve(name, script, more),

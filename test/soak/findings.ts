@@ -53,14 +53,14 @@ const COSTS: Partial<Record<Measure, number>> = {
   'dead letters': 0.01,
 };
 
-/** What may be left when the system is idle. The open workflow is the limiter. */
+/** What may be left when the system is idle. The open workflows are the limiters of the two agents. */
 const LEFT: Partial<Record<Measure, number>> = {
   'pending files': 0,
   'other files beside the results': 0,
   'results in the inbox': 0,
   'files of streams': 0,
   'journal: entries': 0,
-  'open workflows': 1,
+  'open workflows': 2,
   'slots the limiter holds': 0,
 };
 

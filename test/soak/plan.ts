@@ -1,5 +1,14 @@
 /** The plan of a soak, made of chaos plans: cycles of the same load, each with faults and then without. Pure. */
-import { PACE_MS, planFor, type Fault, type Plan, type PlannedTask, type Target } from '../chaos/plan.ts';
+import {
+  isJob,
+  PACE_MS,
+  planFor,
+  RELAYED_PACE_MS,
+  type Fault,
+  type Plan,
+  type PlannedTask,
+  type Target,
+} from '../chaos/plan.ts';
 
 /** Mean time between two starts, in milliseconds: sustainable on two cores that are also used otherwise. */
 const SOAK_PACE_MS = 1_000;
@@ -23,12 +32,17 @@ const GRACE_MS = 60_000;
 /** How long the relay is down or paused, in milliseconds. */
 const RELAY_MS = 2_000;
 
+/** Mean time between two tasks of the chaos plan whose maps, schedules and budgets the relayed agent has, in milliseconds. */
+const JOBS_PACE_MS = 3_000;
+
 /** Longest pause of a process in place of a kill, in milliseconds. */
 const PAUSED_MS = 3_500;
 
 export interface SoakPlan extends Plan {
   /** How long tasks are started, in milliseconds. */
   span_ms: number;
+  /** Maps, schedules, and tasks over their budget, of the relayed agent. */
+  jobs: PlannedTask[];
 }
 
 /**
@@ -58,7 +72,20 @@ export function soakPlan(seed: number, minutes: number): SoakPlan {
       faults.push({ ...(isSpared(fault.target, part) ? paused(fault) : fault), at });
     }
   }
-  return { seed, limits: LIMITS, tasks, faults: faults.toSorted((a, b) => a.at - b.at), span_ms };
+  return {
+    seed,
+    limits: LIMITS,
+    tasks,
+    faults: faults.toSorted((a, b) => a.at - b.at),
+    span_ms,
+    jobs: jobsFor(seed, span_ms),
+  };
+}
+
+function jobsFor(seed: number, span_ms: number): PlannedTask[] {
+  const { tasks } = planFor(seed, Math.round(span_ms / JOBS_PACE_MS), 'relay');
+  const stretch = JOBS_PACE_MS / RELAYED_PACE_MS;
+  return tasks.filter(isJob).map((task) => ({ ...task, at: Math.round(task.at * stretch) }));
 }
 
 /** Makes task names unique over all cycles, and so the answers, which repeat the prompt. */

@@ -1,17 +1,16 @@
 /**
- * A second agent on the stage, whose tasks go through a relay: it has its own webhook, relay and worker, and a namespace with a
- * short retention.
+ * A second agent on the stage, whose tasks go through a relay to Moonshot's API, within a budget: it has its own webhook, relay and
+ * worker, and a namespace with a short retention.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GatewayStub } from '../chaos/gateway.ts';
-import { freePorts, SECRET, until, type Stage } from '../chaos/stage.ts';
+import { freePorts, SECRET, until, type Scene, type Stage } from '../chaos/stage.ts';
 import { readConfig } from '../../src/config/index.ts';
+import { limiterId } from '../../src/shared/names.ts';
 import { openPayloads } from '../../src/temporal/payloads/converter.ts';
 import { connectClient, workersOn } from '../../src/temporal/client.ts';
-
-/** The parts of the stage that the agent does not share. */
-export type RelayedAgent = Pick<Stage, 'client' | 'taskQueue' | 'results' | 'webhookUrls' | 'env'>;
+import { deadLettersFolder } from '../../src/webhook/dead-letters.ts';
 
 /** Name of its namespace and task queue. */
 const NAME = 'relayed';
@@ -22,9 +21,12 @@ const RETENTION_S = 120;
 /** Engine settings that allow so short a retention. */
 export const SHORT_RETENTION = ['system.namespaceMinRetentionLocal="1s"', 'history.retentionTimerJitterDuration="1s"'];
 
+/** Budget of a day, in CNY: more than all tasks of a soak may cost, but what each may cost is reserved of it. */
+const BUDGET = 1_000;
+
 const TOKEN = 'the-token-of-the-soak';
 
-export async function addRelayedAgent(stage: Stage, folder: string): Promise<RelayedAgent> {
+export async function addRelayedAgent(stage: Stage, folder: string): Promise<Scene> {
   const { workflowService } = stage.client;
   await workflowService.registerNamespace({
     namespace: NAME,
@@ -45,8 +47,9 @@ export async function addRelayedAgent(stage: Stage, folder: string): Promise<Rel
     KIMI_JOURNAL_DIR: '',
     KIMI_MAX_TASKS_PER_MINUTE: '0',
     KIMI_MAX_CONCURRENT_TASKS: '0',
+    KIMI_BUDGET_PER_DAY: String(BUDGET),
   };
-  const calling = { ...stage.kimi, KIMI_CALLBACK_BASE_URL: webhookUrl, KIMI_RELAY_TOKEN: TOKEN };
+  const calling = { ...stage.moonshot, KIMI_CALLBACK_BASE_URL: webhookUrl, KIMI_RELAY_TOKEN: TOKEN };
   // A new namespace is visible to all parts of the engine after a delay.
   await until(
     async () => (await workflowService.describeTaskQueue({ namespace: NAME, taskQueue: { name: NAME } })) && true,
@@ -70,8 +73,19 @@ export async function addRelayedAgent(stage: Stage, folder: string): Promise<Rel
     KIMI_WORKER_PORT: '0',
   });
   await until(async () => (await fetch(`${webhookUrl}/readyz`)).ok && (await fetch(`${relayUrl}/readyz`)).ok);
-  const env = { ...stage.env, ...own };
+  const env = { ...stage.env, ...own, ...calling };
   const client = await connectClient(openPayloads(readConfig(env)).dataConverter, env);
   await until(async () => (await workersOn(client, NAME)) > 0);
-  return { client, taskQueue: NAME, results, webhookUrls: [webhookUrl], env };
+  return {
+    ...stage,
+    client,
+    taskQueue: NAME,
+    limiter: limiterId(NAME),
+    isRelayed: true,
+    results,
+    gateway,
+    webhookUrls: [webhookUrl],
+    deadLetters: [deadLettersFolder(home)],
+    env,
+  };
 }

@@ -9,9 +9,11 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { program } from 'commander';
 import { describeMachine, machineLines } from '../../bench/machine.ts';
-import { check } from '../chaos/check.ts';
+import { check, type Observed, type Start } from '../chaos/check.ts';
 import { runCommand, runFolder, wholeNumber } from '../chaos/command.ts';
-import { play } from '../chaos/play.ts';
+import { startJob } from '../chaos/jobs.ts';
+import { budgetOf, filesOf } from '../chaos/observe.ts';
+import { play, withinTime } from '../chaos/play.ts';
 import { isRight, keepAsking, type Asked } from '../chaos/relayed.ts';
 import { report, type Outcome } from '../chaos/report.ts';
 import { breakInTurn, progress, setStage } from '../chaos/stage.ts';
@@ -27,7 +29,10 @@ import { takeSample, type Sample, type Site } from './sample.ts';
 const LOOK_MS = 5_000;
 const ENGINE_EVERY = 3;
 
-/** Tasks of the relayed agent: a streamed answer, an interrupted one, a longer one, one with searches, a batch. */
+/**
+ * Tasks of the relayed agent beside its maps, schedules and budgets: a streamed answer, an interrupted one, a longer one, one with
+ * searches, a batch.
+ */
 const RELAYED = {
   every_ms: 6_000,
   tasks: [
@@ -47,6 +52,8 @@ const REST_MS = 20_000;
 
 interface Soaked {
   outcome: Outcome;
+  /** Of the maps, schedules and budgets of the relayed agent. */
+  jobs: Observed;
   /** Taken under load. */
   samples: Sample[];
   last: Sample;
@@ -61,6 +68,8 @@ async function soak(plan: SoakPlan, folder: string): Promise<Soaked> {
     const sites: [Site, Site] = [stage, agent];
     const samples: Sample[] = [];
     const asked: Asked = new Map();
+    const starts: Start[] = [];
+    const users: Promise<unknown>[] = [];
     const over = new AbortController();
     const measuring = (async () => {
       for (let n = 0; !over.signal.aborted; n += 1) {
@@ -74,15 +83,18 @@ async function soak(plan: SoakPlan, folder: string): Promise<Soaked> {
     })();
     const { observed, broken } = await play(stage, plan, async (at) => {
       const asking = keepAsking(agent, RELAYED, asked, over.signal);
+      for (const job of plan.jobs)
+        users.push(at(job.at).then(async () => await startJob(agent, job, (start) => starts.push(start))));
       const faults = await breakInTurn(stage, plan.faults, at);
       await at(plan.span_ms);
       over.abort();
       await Promise.all([asking, measuring]);
       return faults;
     });
+    await withinTime(Promise.all(users), agent);
     progress(stage, 'settled');
     const giveUpAt = Date.now() + CLOSE_MS;
-    while ((await openWorkflows(sites)) > 1 && Date.now() < giveUpAt) await pause(1_000);
+    while ((await openWorkflows(sites)) > sites.length && Date.now() < giveUpAt) await pause(1_000);
     await pause(REST_MS);
     const last = await takeSample(stage, sites, true);
     const results = new ResultStore(agent.results);
@@ -92,7 +104,10 @@ async function soak(plan: SoakPlan, folder: string): Promise<Soaked> {
       if (!isRight(stage.counts, task, result)) wrong.push(`${task.task_name} (${task_id}) is ${result?.status}`);
     }
     const outcome = { observed, faults: broken, disk: stage.disk.kind, took_ms: stage.clock() };
-    return { outcome, samples, last, relayed: { asked: asked.size, wrong } };
+    const [budget, files] = [await budgetOf(agent), await filesOf(agent)];
+    // The engine has forgotten the first ones.
+    const jobs = { ...observed, starts, tasks: [], wakes: agent.gateway.wakes, budget, ...files };
+    return { outcome, jobs, samples, last, relayed: { asked: asked.size, wrong } };
   } finally {
     stage.close();
   }
@@ -129,8 +144,8 @@ async function main(): Promise<void> {
   const folder = await runFolder('kimi-soak-');
   console.log(`${machineLines(machine)}\n`);
   console.log(`seed ${plan.seed}, ${minutes} min, ${plan.tasks.length} tasks, ${plan.faults.length} faults\n`);
-  const { outcome, samples, last, relayed } = await soak(plan, folder);
-  const verdicts = check(outcome.observed);
+  const { outcome, jobs, samples, last, relayed } = await soak(plan, folder);
+  const verdicts = check(outcome.observed, jobs);
   const findings = findingsOf(samples, last, plan.faults);
   if (process.stderr.isTTY) process.stderr.write('\r\u001B[K');
   console.log(report(plan, outcome, verdicts));
@@ -153,7 +168,7 @@ async function main(): Promise<void> {
     await rm(folder, { recursive: true, force: true });
     return;
   }
-  await writeFile(join(folder, 'observed.json'), JSON.stringify({ plan, ...outcome, ...all }, null, 1));
+  await writeFile(join(folder, 'observed.json'), JSON.stringify({ plan, ...outcome, jobs, ...all }, null, 1));
   console.log(`\nWhat was observed, the logs, the database and the samples are in ${folder}`);
   console.log(`The same plan again: npm run soak -- --seed ${plan.seed} --minutes ${minutes}`);
   process.exitCode = 1;

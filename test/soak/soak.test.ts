@@ -14,7 +14,7 @@ const MINUTE = 60_000;
 const MEMORY = { atLeast: 10, share: 0.05 };
 
 describe('a plan', () => {
-  const { tasks, faults, span_ms, limits } = soakPlan(1, 30);
+  const { tasks, faults, span_ms, limits, jobs } = soakPlan(1, 30);
 
   it('is the same for the same seed and length, and another for another', () => {
     expect(soakPlan(7, 3)).toEqual(soakPlan(7, 3));
@@ -32,6 +32,14 @@ describe('a plan', () => {
     expect(Math.min(...perMinute)).toBeGreaterThan(30);
     expect(Math.max(...perMinute)).toBeLessThan(limits.per_minute / 10);
     expect(tasks.every(({ at }) => at <= span_ms)).toBe(true);
+  });
+
+  it('has maps, schedules and budgets from its beginning to its end', () => {
+    expect(new Set(jobs.map(({ kind }) => kind))).toEqual(
+      new Set(['a map', 'a map in a batch', 'over its budget', 'scheduled']),
+    );
+    expect(Math.min(...jobs.map(({ at }) => at))).toBeLessThan(MINUTE);
+    expect(Math.max(...jobs.map(({ at }) => at))).toBeGreaterThan(span_ms - MINUTE);
   });
 
   it('kills everything in the first third, only the engine in the second, nothing in the last, and injects other faults to the end', () => {
