@@ -54,6 +54,11 @@ it.each<[string, string, (observed: Observed) => void]>([
   ],
   [
     'a map is notified once, its rows are not',
+    'a row asked',
+    (o) => void o.wakes.push({ at: 7_000, key: `${o.rows[0]!.task_id}-budget`, text: 'row', shown: true }),
+  ],
+  [
+    'a map is notified once, its rows are not',
     'a map was twice',
     (o) => void o.wakes.push({ at: 7_000, key: `${MAP}-late`, text: 'map', shown: true }),
   ],

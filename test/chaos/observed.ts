@@ -146,7 +146,7 @@ const taken = (task_id: string): KimiEvent => {
   return { task_id, at: 0, what: 'taken', repeated: false, inPlace: true, answer: { content: `answer to ${task_id}` } };
 };
 
-/** A search, a batch, a map of one row and a schedule that was due once, each of which costs 1 of a budget. */
+/** A search, a batch, a map of one row that was allowed and a schedule that was due once, each of which costs 1 of a budget. */
 export function jobs(o: Observed): void {
   const cost = { amount: 1, currency: 'CNY', price_date: '2026-09-01' } as const;
   const uses = [{ tool: 'search' as const, input: '' }];
@@ -159,6 +159,7 @@ export function jobs(o: Observed): void {
   const counts = { rows: 1, done: 1, failed: 0, timed_out: 0, cancelled: 0 };
   const map = { ...counts, tokens: { prompt: 1, completion: 1, total: 2 }, cost: [], failures: [] };
   addJob(o, MAP, { output: undefined, map }, { prompt: '{{text}}', rows: ['the-row'] });
+  o.wakes.push({ at: 5_000, key: `${MAP}-budget`, text: 'it exceeds a budget', shown: true });
   o.rows = [resultOf('kimi-1-100000001', { output: answerTo('the-row'), row: { map: MAP, number: 1 }, cost })];
   const schedule = { name: 'daily', due_at: '2026-02-17T15:30:00Z', timezone: 'UTC' };
   addJob(o, SCHEDULED, { output: answerTo('what'), schedule, cost }, {});
