@@ -22,11 +22,21 @@ const promptWith = (directives: string): string => `寫一個 Python 計算器 [
 
 describe('a callback in time', () => {
   it('goes dispatch → callback → persist → wake → acknowledge', async () => {
-    // Long enough for a busy machine to read the pending file.
-    const world = await openWorld({ delayMs: 500 });
+    let isRead = (): void => {};
+    const read = new Promise<void>((resolve) => (isRead = resolve));
+    const world = await openWorld({
+      wrap: (activities) => ({
+        ...activities,
+        persist: async (...args) => {
+          await read;
+          return await activities.persist(...args);
+        },
+      }),
+    });
     const started = await world.start('寫一個 Python 計算器');
     expect(started).toMatchObject({ status: 'accepted', api_id: expect.stringMatching(/^cmpl-sim-/) });
     const pending = JSON.parse(await readFile(join(world.results.folder, `pending-${started.task_id}.json`), 'utf8'));
+    isRead();
     expect(pending).toEqual({
       task_id: started.task_id,
       task_name: 'calculator',
