@@ -75,14 +75,14 @@ it('that is cancelled is cancelled at Kimi, and what was answered is saved', asy
 it('is split if the rows do not fit into one; no row is lost or asked twice when the map is continued as new', async () => {
   const world = await openWorld();
   await serveBatches(world, 20_000);
-  const started = await start(world, 150, 'delay=0');
+  const started = await start(world, 260, 'delay=0');
   const first = await world.handle(started).describe();
   const map = await resultOfMap(world, started);
-  expect(map).toMatchObject({ status: 'done', map: { rows: 150, done: 150 } });
+  expect(map).toMatchObject({ status: 'done', map: { rows: 260, done: 260 } });
   expect((await answersOf(world, map)).every(Boolean)).toBe(true);
-  expect(world.counts.billed).toBe(150);
+  expect(world.counts.billed).toBe(260);
   const sizes = world.counts.batches.map(({ metadata }) => Number(metadata['rows']));
   expect(sizes.length).toBeGreaterThan(1);
-  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(150);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(260);
   expect((await world.handle(started).describe()).runId).not.toBe(first.runId);
 });

@@ -22,8 +22,10 @@ const promptWith = (directives: string): string => `寫一個 Python 計算器 [
 
 describe('a callback in time', () => {
   it('goes dispatch → callback → persist → wake → acknowledge', async () => {
-    let isRead = (): void => {};
-    const read = new Promise<void>((resolve) => (isRead = resolve));
+    let isRead: (() => void) | undefined;
+    const read = new Promise<void>((resolve) => {
+      isRead = resolve;
+    });
     const world = await openWorld({
       wrap: (activities) => ({
         ...activities,
@@ -36,7 +38,7 @@ describe('a callback in time', () => {
     const started = await world.start('寫一個 Python 計算器');
     expect(started).toMatchObject({ status: 'accepted', api_id: expect.stringMatching(/^cmpl-sim-/) });
     const pending = JSON.parse(await readFile(join(world.results.folder, `pending-${started.task_id}.json`), 'utf8'));
-    isRead();
+    isRead?.();
     expect(pending).toEqual({
       task_id: started.task_id,
       task_name: 'calculator',
