@@ -288,6 +288,10 @@ await writeFile(
 // Read by the package source-map, from its own folder.
 await copyFile(from('node_modules/source-map/lib/mappings.wasm'), from('dist/mappings.wasm'));
 await chmod(from('dist/kimi-dispatch.cjs'), 0o755);
+// It is read as text of one byte a character (src/cli/code-cache.ts); esbuild leaves the characters of regular expressions as they are.
+const starter = await readFile(from('dist/starter.cjs'), 'utf8');
+const escaped = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+await writeFile(from('dist/starter.cjs'), starter.replaceAll(/[^\0-\x7f]/g, escaped));
 
 // Lets a command detect whether the running services are of the installed build.
 const hash = createHash('sha256');

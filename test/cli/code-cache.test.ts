@@ -74,3 +74,8 @@ it('is found through a symbolic link, in a folder with spaces, and apart for eac
   const entries = await readdir(join(cache, 'code'), { recursive: true });
   expect(entries.filter((name) => name.endsWith('starter.cjs-help'))).toHaveLength(2);
 });
+
+it('the program is text of one byte a character, as it is read: regular expressions hold no others', async () => {
+  const program = await readFile(join(DIST, 'starter.cjs'));
+  expect(program.filter((byte) => byte > 0x7f)).toHaveLength(0);
+});
