@@ -1,4 +1,5 @@
 /** Keeps the compiled code of a program from one run to the next, in `KIMI_CACHE`. */
+import { createHash } from 'node:crypto';
 import {
   closeSync,
   fstatSync,
@@ -42,14 +43,22 @@ function cacheFile(program: string, use: string): string {
   return join(folder, 'code', `${process.version}-${process.arch}`, `${program}-${use}`);
 }
 
-/** @returns the code of a build; `undefined` if there is none that this user wrote. */
+/** Of code and its build, as bytes: ends the file. V8 does not check code, and crashes on what is damaged. */
+function digestOf(code: Buffer, build: string): Buffer {
+  return createHash('sha1').update(code).update(build).digest();
+}
+
+const DIGEST_BYTES = 20;
+
+/** @returns the code of a build; `undefined` if there is none that this user wrote, or it is damaged. */
 function keptCode(file: string, build: string): Buffer | undefined {
   try {
     const descriptor = openSync(file, 'r');
     try {
       const content = readFileSync(descriptor);
-      const isOurs = fstatSync(descriptor).uid === process.getuid?.() && content.includes(build, -build.length);
-      return isOurs ? content.subarray(0, -build.length) : undefined;
+      const code = content.subarray(0, -DIGEST_BYTES);
+      const isOurs = fstatSync(descriptor).uid === process.getuid?.();
+      return isOurs && digestOf(code, build).equals(content.subarray(-DIGEST_BYTES)) ? code : undefined;
     } finally {
       closeSync(descriptor);
     }
@@ -65,8 +74,8 @@ function keepCode(file: string, build: string, script: Script): void {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     const descriptor = openSync(unfinished, 'w', 0o600);
     try {
-      writeFileSync(descriptor, Buffer.concat([script.createCachedData(), Buffer.from(build)]));
-      // V8 crashes on code with a missing part, which a power cut would leave.
+      const code = script.createCachedData();
+      writeFileSync(descriptor, Buffer.concat([code, digestOf(code, build)]));
       fsyncSync(descriptor);
       renameSync(unfinished, file);
     } catch {

@@ -1,4 +1,5 @@
 /** The compiled code of commands, which is kept from one run to the next. */
+import { createHash } from 'node:crypto';
 import { appendFile, cp, mkdir, readdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -42,8 +43,16 @@ it('runs the same with the code of an earlier run, of another build, cut off, or
   await isTheSame();
   expect((await readFile(file)).includes('another build')).toBe(false);
 
+  const damaged = Buffer.from(code);
+  for (let at = 5_000; at < damaged.length; at += 997) damaged[at] = 0xff - (damaged[at] ?? 0);
+  await writeFile(file, damaged);
+  await isTheSame();
+  expect(await readFile(file), 'written again').not.toEqual(damaged);
+
   const build = await readFile(join(DIST, 'build-id'));
-  const foreign = Buffer.concat([Buffer.alloc(100_000, 'code of another V8'), build]);
+  const foreignCode = Buffer.alloc(100_000, 'code of another V8');
+  const digest = createHash('sha1').update(foreignCode).update(build).digest();
+  const foreign = Buffer.concat([foreignCode, digest]);
   await writeFile(file, foreign);
   await isTheSame();
   expect(await readFile(file), 'left to the process that uses it').toEqual(foreign);
