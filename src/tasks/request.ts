@@ -61,10 +61,10 @@ export function checkTask(
   }
 }
 
-/** A simulation takes nothing from a budget. */
-function isKeptToBudget(
+/** @returns whether a task has a budget of its own, or one of a day. A simulation takes nothing from a budget. */
+export function isKeptToBudget(
   { config, simulated }: Pick<TaskContext, 'config' | 'simulated'>,
-  { budget = config.KIMI_BUDGET_PER_TASK }: NewTask,
+  { budget = config.KIMI_BUDGET_PER_TASK }: Pick<NewTask, 'budget'>,
 ): boolean {
   return !simulated && (budget ?? limitsOf(config).budget) !== undefined;
 }

@@ -18,7 +18,7 @@ import type { TaskContext } from './context.ts';
 import { savedResult } from './look-up.ts';
 import { Problem } from './problem.ts';
 import { withReceiver } from './receiver.ts';
-import { checkTask, inputOf } from './request.ts';
+import { checkTask, inputOf, isKeptToBudget } from './request.ts';
 import { askedOfRow, hasColumns, isGone, readRows, renewRows, withoutColumns, type Row } from './rows.ts';
 import { checkChatLimit, idFrom, memoOf, optionsOf, originOf, taskWithId, type Asked, type Origin } from './start.ts';
 import { nameFromPrompt } from './task-name.ts';
@@ -95,11 +95,11 @@ const ACCEPTED_MS = 5_000;
 /** @returns whether a budget keeps the first row of a map that was just started, or its batch. */
 async function statusOf(
   client: Client,
-  { config }: TaskContext,
+  context: TaskContext,
   map: MapInput,
 ): Promise<Pick<StartedMap, 'status' | 'paused'>> {
-  const { task_id, budget, simulated } = map.task;
-  if (simulated || (budget ?? limitsOf(config).budget) === undefined) return { status: 'started' };
+  const { task_id } = map.task;
+  if (!isKeptToBudget(context, map.task)) return { status: 'started' };
   const [first = 1] = rowsAsked(map);
   const ask = async <T>(id: string): Promise<T> =>
     await client.workflow.getHandle(id).executeUpdate<T, []>(ACCEPTED_UPDATE);
