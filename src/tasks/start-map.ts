@@ -28,12 +28,8 @@ import type { NewMap, StartedMap } from './tasks.ts';
 const AT_ONCE = 20;
 
 /** @throws {Problem} if something is missing, or would be refused by Kimi */
-export async function startMap(
-  client: Client,
-  context: TaskContext,
-  { rows: given, retries: named, ...task }: NewMap,
-  key: string,
-): Promise<StartedMap> {
+export async function startMap(client: Client, context: TaskContext, map: NewMap, key: string): Promise<StartedMap> {
+  const { rows: given, retries: named, ...task } = map;
   const { stack, results, contents, simulated } = context;
   if (stack && !stack.has_key) throw new Problem('no_api_key', {});
   const { name = nameFromPrompt(withoutColumns(task.prompt)) } = task;
@@ -82,8 +78,9 @@ export async function startMap(
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       if (await isOwn(task_id)) return { ...startedMap(task_id), status: 'known' };
-      if (failed && (await hasEnded(client, context, task_id))) {
-        return await startMap(client, context, { rows: given, retries: named, ...task }, key);
+      // Another retry was faster, and has ended: which rows have no answer is looked up again, in its result.
+      if (retries !== undefined && (await hasRetried(client, context, retries, task_id))) {
+        return await startMap(client, context, map, key);
       }
     }
   }
@@ -220,18 +217,26 @@ async function failedIn(results: TaskContext['results'], map: ResultFile): Promi
 /** Saves the result of a retry whose workflow is gone, from those of its rows: otherwise it would be under way for ever. */
 async function saveLost(results: TaskContext['results'], before: ResultFile, task_id: string): Promise<void> {
   const pending = results.pending().find((file) => file.task_id === task_id);
-  const only = await failedIn(results, before);
   if (!pending || !before.map) return;
+  const only = await failedIn(results, before);
   const { task_name, model, created_at, simulated } = pending;
   const rows = before.map.of ?? before.map.rows;
   const map = { task: { task_id, task_name, model, ...(simulated && { simulated }) }, created_at, rows, only };
   await saveMapResult(results, { ...map, retries: before.task_id }, undefined, only.length, {});
 }
 
-/** @returns whether a retry has its result by now: then other rows have no answer. @throws {Problem} `unfinished` */
-async function hasEnded(client: Client, { results }: TaskContext, task_id: string): Promise<boolean> {
+/**
+ * @returns whether a task with the id of a map's retry is one, and has its result; another task may have the id
+ * @throws {Problem} `unfinished`, while it is under way
+ */
+async function hasRetried(
+  client: Client,
+  { results }: TaskContext,
+  retries: string,
+  task_id: string,
+): Promise<boolean> {
   if (await isUnderWay(client, task_id)) throw new Problem('unfinished', { task_id });
-  return (await results.readIfSound(task_id)) !== undefined;
+  return (await results.readIfSound(task_id))?.map?.retries === retries;
 }
 
 async function isUnderWay(client: Client, task_id: string): Promise<boolean> {

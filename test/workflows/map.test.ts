@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { rowTaskId } from '../../src/shared/task-id.ts';
 import { answerTo } from '../../src/simulator/answers.ts';
+import { idFrom } from '../../src/tasks/start.ts';
 import { newKey } from '../../src/tasks/task-id.ts';
 import type { StartedMap } from '../../src/tasks/tasks.ts';
 import { tasksOf } from '../support/api.ts';
@@ -199,6 +200,23 @@ describe('a map', () => {
     });
     await tasksOf(world).cancel(third.task_id);
     expect((await resultOfMap(world, third)).map?.retries).toBe(again.task_id);
+  });
+
+  it('is retried with another id if a task that is no retry of it has the id', async () => {
+    const world = await openWorld({ delayMs: 0 });
+    const file: [string, string] = ['rows.txt', 'fail=1'];
+    const map = { prompt: 'x [[simulate: {{text}}]]' };
+    const first = await startMapIn(world, file, map);
+    const { completed_at } = await resultOfMap(world, first);
+    const other = idFrom({ word: `retry of ${first.task_id}`, at: Date.parse(completed_at), isKey: true }, 0);
+    await world.client.workflow.start('other', { workflowId: other, taskQueue: 'nobody', args: [] });
+    await world.handle({ task_id: other }).terminate();
+    const result = await world.results.read(first.task_id);
+    await writeFile(world.results.resultPath(other), JSON.stringify({ ...result, task_id: other }));
+    const retry = await startMapIn(world, file, { ...map, retries: first.task_id });
+    expect(retry).toMatchObject({ status: 'started', rows: 1 });
+    expect(retry.task_id).not.toBe(other);
+    expect((await resultOfMap(world, retry)).map?.retries).toBe(first.task_id);
   });
 
   it('counts a row whose workflow was terminated as failed, after a while', async () => {
