@@ -210,16 +210,14 @@ export function whyIn(error: Error | undefined): Pick<Retrying, 'why' | 'type' |
 /** @returns what a task was asked, from its history; nothing if it cannot be read, e.g. without the keys of payloads. */
 async function askedOf(client: Client, task_id: string): Promise<Partial<TaskView>> {
   try {
-    const asked = await taskAsked(client, task_id);
-    return asked ? viewOfAsked(asked) : {};
+    return viewOfAsked(await taskAsked(client, task_id));
   } catch {
     return {};
   }
 }
 
-/** @returns what a task was started with, of a map that of its rows; `undefined` if the engine does not know it. */
-export async function taskAsked(client: Client, task_id: string): Promise<Task | undefined> {
-  if (!(await unlessUnknown(client.workflow.getHandle(task_id).describe()))) return undefined;
+/** @returns the task that a workflow was started with; of a map, the map as a task of its own. */
+export async function taskAsked(client: Client, task_id: string): Promise<Task> {
   const asked = (await inputOf(client, { workflowId: task_id })) as Task | MapInput;
   return 'task' in asked ? asked.task : asked;
 }

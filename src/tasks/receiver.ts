@@ -1,5 +1,6 @@
 /** The program that is sent an event when a task ends. */
 import { AllowedHosts, refusalOf } from '../notify/receiver.ts';
+import { unlessUnknown } from '../temporal/client.ts';
 import type { TaskContext } from './context.ts';
 import { taskAsked } from './look-up.ts';
 import { Problem } from './problem.ts';
@@ -11,7 +12,10 @@ export async function withReceiverOf<T extends NewTask>(
   { notify_as: named, ...task }: T,
 ): Promise<Omit<T, 'notify_as'>> {
   if (named === undefined || task.notify) return task;
-  const asked = await context.withClient(async (client) => await taskAsked(client, named));
+  const asked = await context.withClient(async (client) => {
+    const known = await unlessUnknown(client.workflow.getHandle(named).describe());
+    return known && (await taskAsked(client, named));
+  });
   const claim = asked?.event?.receiver?.claim;
   return claim === undefined ? task : { ...task, notify: { url: (await context.contents.get(claim)).toString() } };
 }
