@@ -6,7 +6,7 @@ import * as z from 'zod';
 import type { Config } from '../config/index.ts';
 import { ServiceError } from '../service/exit.ts';
 import { codeOf } from '../shared/system-error.ts';
-import { syncFolder } from '../service/files.ts';
+import { syncFolder, unlessAbsent } from '../service/files.ts';
 import type { Callback } from '../shared/callback.ts';
 import { TASK_ID } from '../shared/task-id.ts';
 import { Answer, type Piece } from './answer.ts';
@@ -182,13 +182,8 @@ export class ReceivedStore {
   }
 
   private async readOne(path: string): Promise<Attempt | undefined> {
-    let content: string;
-    try {
-      content = await readFile(path, 'utf8');
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
-    }
+    const content = await readFile(path, 'utf8').catch(unlessAbsent);
+    if (content === undefined) return undefined;
     // A last line without an end was being written when the process died.
     const [first, second, ...pieces] = content.split('\n').slice(0, -1);
     const answer = new Answer();
@@ -270,10 +265,7 @@ export class LiveAnswer {
   }
 
   private async newLines(): Promise<string[]> {
-    const file = await open(this.path, 'r').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined;
-      throw error;
-    });
+    const file = await open(this.path, 'r').catch(unlessAbsent);
     if (!file) return [];
     try {
       const { size } = await file.stat();

@@ -1,7 +1,7 @@
 import { closeSync, constants, existsSync, openSync, writeSync } from 'node:fs';
 import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncFolder } from '../service/files.ts';
+import { syncFolder, unlessAbsent } from '../service/files.ts';
 import { TASK_ID } from '../shared/task-id.ts';
 import type { Batch } from './atomic-writer.ts';
 import { PRIVATE_FILE, PRIVATE_FOLDER, checkedId } from './file.ts';
@@ -28,7 +28,7 @@ export class Inbox {
   }
 
   async taskIds(): Promise<string[]> {
-    const names = await readdir(this.folder).catch(emptyIfAbsent);
+    const names = (await readdir(this.folder).catch(unlessAbsent)) ?? [];
     return names.filter((name) => TASK_ID.test(name));
   }
 
@@ -73,9 +73,4 @@ export class Inbox {
 /** Creates a file; an existing one keeps its content. */
 async function touch(path: string): Promise<void> {
   await (await open(path, 'a', PRIVATE_FILE.mode)).close();
-}
-
-function emptyIfAbsent(error: NodeJS.ErrnoException): string[] {
-  if (error.code !== 'ENOENT') throw error;
-  return [];
 }

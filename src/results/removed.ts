@@ -1,5 +1,6 @@
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { unlessAbsent } from '../service/files.ts';
 import { TASK_ID } from '../shared/task-id.ts';
 import { PRIVATE_FILE, PRIVATE_FOLDER, checkedId } from './file.ts';
 
@@ -22,10 +23,7 @@ export class RemovedTasks {
   }
 
   async ids(): Promise<Set<string>> {
-    const names = await readdir(this.folder).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
-      return [];
-    });
+    const names = (await readdir(this.folder).catch(unlessAbsent)) ?? [];
     return new Set(names.filter((name) => TASK_ID.test(name)));
   }
 }

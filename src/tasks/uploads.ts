@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { PRIVATE_FILE, PRIVATE_FOLDER } from '../results/file.ts';
-import { syncFolder } from '../service/files.ts';
+import { syncFolder, unlessAbsent } from '../service/files.ts';
 import { isoSeconds } from '../shared/format.ts';
 import type { ContentStore } from '../temporal/payloads/contents.ts';
 import { isGone } from './rows.ts';
@@ -124,8 +124,4 @@ export class UploadFolder implements Uploads {
   private pathOf(id: string): string {
     return join(this.folder, id);
   }
-}
-
-function unlessAbsent(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error;
 }
