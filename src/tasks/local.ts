@@ -42,6 +42,7 @@ import type {
   Acknowledgement,
   Allowance,
   Attachment,
+  CallerFilter,
   Cancellation,
   EndedRow,
   EventDelivery,
@@ -120,7 +121,7 @@ export class LocalTasks implements ServiceTasks {
     return await context.withClient(async (client) => await startMap(client, context, wanted, key));
   }
 
-  async list(filter: Parameters<ServiceTasks['list']>[0], limit: number, cursor?: string): Promise<TaskList> {
+  async list(filter: CallerFilter, limit: number, cursor?: string): Promise<TaskList> {
     const { context } = this;
     return await context.withClient(async (client) => await liveTasks(client, context, filter, limit, cursor));
   }
@@ -227,7 +228,7 @@ export async function startChecked(
 async function liveTasks(
   client: Client,
   { taskQueue, limiter, relay, results, simulated }: TaskContext,
-  filter: Parameters<ServiceTasks['list']>[0],
+  filter: CallerFilter,
   limit: number,
   cursor: string | undefined,
 ): Promise<TaskList> {

@@ -14,6 +14,7 @@ import type {
   Acknowledgement,
   Allowance,
   Attachment,
+  CallerFilter,
   CallerTasks,
   Cancellation,
   EndedRow,
@@ -69,7 +70,7 @@ export class OwnTasks implements CallerTasks {
     yield* this.all.rowsOf(task_id);
   }
 
-  async list(filter: Parameters<CallerTasks['list']>[0], limit: number, cursor?: string): Promise<TaskList> {
+  async list(filter: CallerFilter, limit: number, cursor?: string): Promise<TaskList> {
     need(this.holder, 'read');
     return await this.all.list({ ...filter, ...this.seen() }, limit, cursor);
   }

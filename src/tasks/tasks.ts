@@ -128,6 +128,9 @@ export interface Filter {
   owner?: string;
 }
 
+/** A filter by callers of a service: `maps` lists only maps. */
+export type CallerFilter = Filter & { maps?: true };
+
 /** An entry of `list`. */
 export interface ListedTask {
   task_id: string;
@@ -282,8 +285,7 @@ export type EndedRow = MapRow & Pick<Row, 'values' | 'asked'>;
 
 /** The operations that callers of a service have. */
 export interface CallerTasks extends Tasks {
-  /** @param filter `maps`: only those */
-  list(filter: Filter & { maps?: true }, limit: number, cursor?: string): Promise<TaskList>;
+  list(filter: CallerFilter, limit: number, cursor?: string): Promise<TaskList>;
   limits(): Promise<Usage>;
   /** Stores rows that have options of their own. @param file which they were read from */
   storeRows(file: Pick<StoredRows, 'name' | 'sha256'>, rows: Rows): Promise<StoredRows>;

@@ -7,7 +7,7 @@ import { isOfChat } from '../shared/access.ts';
 import { routeIn } from '../shared/chat.ts';
 import { isoSeconds } from '../shared/format.ts';
 import type { ResultStore } from '../results/store.ts';
-import type { Filter, ListedTask } from '../tasks/tasks.ts';
+import type { CallerFilter, Filter, ListedTask } from '../tasks/tasks.ts';
 
 /** @returns the engine's query for the tasks of a queue: maps, and not their rows. Of a map, earlier runs are no tasks. */
 export function tasksOn(taskQueue: string, types = [TASK_WORKFLOW, MAP_WORKFLOW]): string {
@@ -81,8 +81,8 @@ type Started = ReturnType<typeof listedTask>;
 /** A task as the engine lists it. */
 export type EngineTask = ListedTask & Pick<Started, 'isMap'>;
 
-/** Only maps, or their rows in place of them. */
-type WorkflowFilter = Filter & { maps?: true; rows?: true };
+/** `rows` lists the rows of maps in place of the maps. */
+type WorkflowFilter = CallerFilter & { rows?: true };
 
 /** The engine's query for tasks. */
 function queryFor(
