@@ -180,17 +180,20 @@ export async function* rowsOfMap(results: Reading, map: ResultFile): AsyncGenera
   }
   for (let number = 1; number <= total; number += 1) {
     const asked = maps.filter((each) => each.map?.only?.includes(number) ?? true);
-    let newest: MapRow | undefined;
-    for (const of of asked.length > 0 ? asked : [map]) {
-      const row = await rowOf(results, of, number);
-      newest ??= row;
-      // One of an earlier map may have been answered late.
-      if (!isRowAnswered(row)) continue;
-      newest = row;
-      break;
-    }
-    if (newest) yield newest;
+    const row = await newestRow(results, asked.length > 0 ? asked : [map], number);
+    if (row) yield row;
   }
+}
+
+/** @param maps which asked the row, the newest first. In an earlier one it may have been answered late. */
+async function newestRow(results: Reading, maps: readonly ResultFile[], number: number): Promise<MapRow | undefined> {
+  let newest: MapRow | undefined;
+  for (const map of maps) {
+    const row = await rowOf(results, map, number);
+    if (isRowAnswered(row)) return row;
+    newest ??= row;
+  }
+  return newest;
 }
 
 async function rowOf(results: Reading, { task_id: of, map }: ResultFile, number: number): Promise<MapRow> {
