@@ -30,16 +30,16 @@ const LISTED = 100;
 export async function tasksInFlight(client: Client, taskQueue: string, timeoutMs: number): Promise<InFlight> {
   const query = `${tasksOn(taskQueue)} AND ExecutionStatus = "Running" AND ${stateIn(STATES_IN_FLIGHT)}`;
   return await client.connection.withDeadline(Date.now() + timeoutMs, async () => {
-    const tasks: InFlight['tasks'] = [];
-    const maps: Promise<unknown>[] = [];
+    const listed: ReturnType<typeof listedTask>[] = [];
     for await (const execution of client.workflow.list({ query, pageSize: LISTED })) {
-      const { isMap, ...task } = listedTask(execution);
-      const entry: InFlight['tasks'][number] = task;
-      tasks.push(entry);
-      if (isMap) maps.push(viewOf(client, task.task_id).then((view) => (entry.map = view?.map)));
-      if (tasks.length === LISTED) break;
+      listed.push(listedTask(execution));
+      if (listed.length === LISTED) break;
     }
-    await Promise.all(maps);
+    const tasks = await Promise.all(
+      listed.map(async ({ isMap, ...task }) =>
+        isMap ? { ...task, map: (await viewOf(client, task.task_id))?.map } : task,
+      ),
+    );
     const total = tasks.length < LISTED ? tasks.length : (await client.workflow.count(query)).count;
     return { total, tasks: tasks.toSorted((a, b) => a.started - b.started) };
   });
