@@ -39,9 +39,9 @@ export function createAnswering({ onInterrupt, ...dependencies }: AnsweringDepen
     state.catchUp((await received.countOf(task_id)) - 1);
     const recorded = await received.read(task_id, state.requests + 1);
     const last = recorded.at(-1);
-    const rounds = roundsOf(request, recorded).ended.length;
-    state.catchUp(endsRound(request, recorded) ? recorded.length : state.requests, rounds);
-    if (endsRound(request, recorded)) return undefined;
+    const isBetweenRounds = endsRound(request, recorded);
+    state.catchUp(isBetweenRounds ? recorded.length : state.requests, roundsOf(request, recorded).ended.length);
+    if (isBetweenRounds) return undefined;
     if (last?.answer.done) return answered(request, recorded);
     if (last?.sent ?? lost !== undefined) {
       state.interrupted('the relay that was receiving the answer was lost');
