@@ -81,7 +81,7 @@ const DAY_MS = 24 * HOUR_MS;
 /**
  * Aggregates the results of a period.
  *
- * @param all `undefined` for a file that holds no valid result. The rows of maps are counted, and not the maps, which are listed.
+ * @param all `undefined` for a file that holds no valid result. Of a map, its rows are counted, and the map itself is only listed.
  * @param since, until milliseconds since 1970
  */
 export function figuresOf(all: readonly (Entry | undefined)[], since: number, until: number): Figures {

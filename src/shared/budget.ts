@@ -7,7 +7,7 @@ export type Money = Pick<Cost, 'amount' | 'currency'>;
 /** Smallest budget: a hundredth of a cent, which is still shown. */
 const LEAST_BUDGET = 0.0001;
 
-/** @returns the amount of a budget as its user writes it; `undefined` if it is none. */
+/** Parses the amount of a budget, without a currency. @returns `undefined` if it is not one, or is too small */
 export function readBudget(words: string): number | undefined {
   const amount = /^\d{1,9}(?:\.\d+)?$/.test(words) ? Number(words) : 0;
   return amount >= LEAST_BUDGET ? amount : undefined;
@@ -80,7 +80,7 @@ export interface Paid extends Pick<TaskResult, 'model' | 'tokens' | 'tool_uses'>
 /** Errors of requests that Kimi had, or may have had, and whose answer is not known. */
 const MAY_BE_PAID = ['interrupted', 'outcome_unknown', 'no_api_id', 'stalled'];
 
-/** @returns what the cost of a result depends on. @param asked the task, or its saved result: one that is not saved has no request */
+/** @returns what the cost of a result depends on. @param asked the task, or its saved result: a result has no `request` before it is saved */
 export function paidIn(
   { model, tokens, tool_uses, error }: TaskResult,
   { request }: { request?: Pick<TaskRequest, 'batch'> },

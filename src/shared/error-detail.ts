@@ -29,7 +29,7 @@ export interface Details {
   no_effort: { model: string; effort: string; efforts: string[] };
   no_efforts: { model: string; hasSwitch: boolean };
   no_images: { model: string; successor: string };
-  /** A JSON Schema has a type that there is not. */
+  /** A JSON Schema has a type that does not exist. */
   no_schema: { type: string };
   /** Tools that only Moonshot's relay offers. */
   no_tools: { tools: string[]; simulated?: true };

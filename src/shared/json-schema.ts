@@ -1,4 +1,4 @@
-/** JSON Schema, as far as it is checked before anything is paid: types that there are. Loaded by workflows and by quick commands. */
+/** What is checked of a JSON Schema before anything is paid: that its types exist. Loaded by workflows and by quick commands. */
 
 /** Types of JSON Schema (up to draft 2020-12). */
 export const SCHEMA_TYPES = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null'];

@@ -2,9 +2,9 @@
 import { HttpError } from '../service/http.ts';
 import { Problem } from './problem.ts';
 
-/** @returns whether the engine or its services are away: later, the same may be read. */
+/** @returns whether the engine or its services are away: the same read may succeed later. */
 export function isAway(error: unknown): boolean {
-  // As a command that never connects recognizes it: by its name. By the API, a lost connection is a problem.
+  // By name: the parts that are loaded on demand have classes of their own. The API reports a lost connection as a problem.
   const isEngineAway = (error as Error).name === 'EngineUnreachable';
   const isLost = error instanceof Problem && error.code === 'engine_lost';
   return isEngineAway || isLost || (error instanceof HttpError && error.status === 503);

@@ -6,7 +6,7 @@ import { taskAsked } from './look-up.ts';
 import { Problem } from './problem.ts';
 import type { NewTask } from './tasks.ts';
 
-/** @returns a task with the receiver of the one that it names, if that has its own. A receiver of its own counts more. */
+/** @returns a task with the receiver of its `notify_as`, unless it has one itself, or that task has none. */
 export async function withReceiverOf<T extends NewTask>(
   context: Pick<TaskContext, 'contents' | 'withClient'>,
   { notify_as: named, ...task }: T,

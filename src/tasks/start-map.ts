@@ -108,7 +108,7 @@ async function statusOf(
       return 'paused' in row && row.paused ? { status: 'paused', paused: row.paused } : { status: 'started' };
     });
   } catch {
-    // It has its outcome, or takes long: its user is notified.
+    // It has ended, or does not answer in time. If a budget keeps it, its user is notified of that anyway.
     return { status: 'started' };
   }
 }
@@ -139,7 +139,7 @@ async function checkRows(
   }
 }
 
-/** A row as it has to be stored. A program may name what was stored as something else. */
+/** The form of a stored row. Checked, since a program may name contents that were not stored as rows. */
 const storedRow = z.object({
   line: z.int(),
   values: z.record(z.string(), z.unknown()),
@@ -171,7 +171,7 @@ interface FailedRows {
   retries: string;
   /** Numbers of its rows without an answer, in order. */
   only: number[];
-  /** Of two retries that start together, one starts: both derive the id from the map. */
+  /** Both of two retries that start together derive the same id from it, so that only one starts. */
   origin: Origin;
   /** The retry, if the same start was made before. */
   known?: { task_id: string; task_name: string };

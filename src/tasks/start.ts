@@ -34,7 +34,7 @@ export type Started = Accepted | { status: 'unknown'; task_id: string };
 /** How long to wait for the engine's confirmation of a task, after the wait for Kimi. Milliseconds. */
 const CONFIRM_MS = 3_000;
 
-/** How long an engine that is busy may take to confirm a task at least, from its start on. Milliseconds. */
+/** Least time that a busy engine has to confirm a start whose request is open, counted from the start. Milliseconds. */
 const BUSY_MS = 10_000;
 
 /** Timeout of one such request. Milliseconds. */
@@ -211,7 +211,7 @@ async function isConfirmed(client: Client, task_id: string, start: string | unde
 /** How long the request of a task that this process runs may take before its workflow is asked, in milliseconds: with a limiter it may be queued. */
 const HERE_MS = { limited: 250, unlimited: 5_000 };
 
-/** Tasks of which the engine hands the first step to the worker at once: as many as it can take up without a queue. */
+/** So many tasks at a time are started eagerly, which means that the engine returns their first step to this process: it can run them without a queue. */
 const EAGER_MOST = 8;
 
 /** A start that was sent to the engine. */
@@ -243,7 +243,7 @@ function begin(
       });
     return { acceptance: client.connection.withAbortSignal(leaving, start) };
   }
-  // Handed to the worker at once, a task overtakes those that the engine queues for it: with many, some would wait for very long.
+  // A task that is started eagerly overtakes those in the engine's queue: if all were, some of those would wait for very long.
   const eagerly = here !== undefined && requestsAwaited() < EAGER_MOST;
   const limitMs = task.limiter === undefined ? HERE_MS.unlimited : HERE_MS.limited;
   const acceptedHere = here && acceptanceWithin(task.task_id, limitMs);
@@ -331,7 +331,7 @@ function refusal(error: unknown): TaskError | undefined {
   return { type: type ?? 'error', message, ...readDetails(details) };
 }
 
-/** Key, in a workflow's memo, of what tells the start of a task from another one with the same id. */
+/** Memo key of a random id of the start: a task whose memo has another one was started by another call. */
 const START_MEMO = 'start';
 
 /**

@@ -25,12 +25,15 @@ export function viewOfResult(result: ResultFile): TaskView {
   };
 }
 
-/** @returns whether nobody says what a task is: no worker answers, and it has no result. */
+/** @returns whether only the engine's record of a task is known: no worker answers, and it has no result. */
 export function isUnheard({ live, result_file: file }: Standing): boolean {
   return live === false && file === undefined;
 }
 
-/** @returns whether the result of a task can be asked for: it is saved, or its file is gone. An outcome is reported before. */
+/**
+ * @returns whether the result of a task is saved, or was and its file is gone. `state` alone does not say so: it is an outcome before the
+ *   result is saved.
+ */
 export function hasResult({ state, result_file: file, missing_file: missing }: Standing): boolean {
   return isOutcome(state) && (file !== undefined || missing !== undefined);
 }
