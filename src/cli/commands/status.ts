@@ -12,7 +12,7 @@ import { explain, stateOf, textFor, type Text } from '../../text/index.ts';
 import { questionIfKept } from '../kept.ts';
 import { namedTask } from '../named-task.ts';
 import { command, printing, route } from '../options.ts';
-import { lastLine, sayRetrying } from '../output/retrying.ts';
+import { lastLine, sayFailure, sayRetrying } from '../output/retrying.ts';
 import { colourOf } from '../output/state-colour.ts';
 import { fields } from '../output/terminal.ts';
 import { when } from '../output/time.ts';
@@ -126,8 +126,7 @@ function waitRows(
 }
 
 function sayEvent({ origin, state, since, retrying }: EventDelivery, say: CliText, text: Text): string {
-  const { why = '', type = '', detail } = retrying ?? {};
-  const reason = retrying && explain({ type, message: why, ...(detail && { detail }) }, text);
+  const reason = retrying && sayFailure(retrying, text);
   return say.status.delivery(origin, say.webhook.states[state], when(since, langOf()), reason);
 }
 

@@ -12,6 +12,7 @@ import { explain } from '../../text/index.ts';
 import { openContext, readContext, withClient, type Context } from '../context.ts';
 import { CliError } from '../exit.ts';
 import { command, ending, printing } from '../options.ts';
+import { sayFailure } from '../output/retrying.ts';
 import { table } from '../output/table.ts';
 import { fields } from '../output/terminal.ts';
 import { when } from '../output/time.ts';
@@ -93,8 +94,7 @@ async function list({ json }: { json?: true }): Promise<Exit> {
 }
 
 function rowOf({ id, task_name, origin, state, since, retrying }: Undelivered, { say, text }: Context): string[] {
-  const { why = '', type = '', detail } = retrying ?? {};
-  const reason = retrying ? explain({ type, message: why, ...(detail && { detail }) }, text) : '';
+  const reason = retrying ? sayFailure(retrying, text) : '';
   return [id, task_name, origin, say.webhook.states[state], when(since, langOf()), reason];
 }
 
