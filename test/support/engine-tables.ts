@@ -2,10 +2,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import { Connection } from '@temporalio/client';
 import sqlite from 'node-sqlite3-wasm';
-import { freePort } from './engine.ts';
+import { connectWhenReady, freePort } from './engine.ts';
 
 export interface Definition {
   type: 'table' | 'index' | 'trigger';
@@ -41,22 +39,11 @@ export async function definitionsOf(temporalCli: string, folder: string): Promis
   const server = spawn(temporalCli, args, { stdio: 'ignore' });
   const ended = once(server, 'exit');
   try {
-    await isReady(`127.0.0.1:${port}`);
+    const connection = await connectWhenReady(`127.0.0.1:${port}`);
+    await connection.close();
   } finally {
     server.kill('SIGTERM');
     await ended;
   }
   return definitionsIn(file);
-}
-
-async function isReady(address: string): Promise<void> {
-  for (;;) {
-    try {
-      const connection = await Connection.connect({ address, connectTimeout: 1_000 });
-      await connection.close();
-      return;
-    } catch {
-      await pause(50);
-    }
-  }
 }

@@ -52,7 +52,8 @@ function productSettings(): string[][] {
   return pairs.filter(([name = '']) => !ofDatabase.includes(name));
 }
 
-async function connectWhenReady(address: string): Promise<Connection> {
+/** Waits until a server has its default namespace. */
+export async function connectWhenReady(address: string): Promise<Connection> {
   for (;;) {
     try {
       const connection = await Connection.connect({ address, connectTimeout: 1_000 });

@@ -1,5 +1,4 @@
-import type { RequestListener } from 'node:http';
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
