@@ -3,9 +3,9 @@
  * from 100 connections, beside the command line and the peers' own doors, and what readers of one task's events cost. The simulated Kimi,
  * without limits, one stack at a time. Linux only: it reads /proc.
  */
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,11 +14,11 @@ import { parseArgs, promisify } from 'node:util';
 import pLimit from 'p-limit';
 import { Pool } from 'undici';
 import { DIST } from '../src/service/files.ts';
-import type { StackState } from '../src/stack/state.ts';
-import { cleanUp } from './clean-ups.ts';
+import { atTheEnd, cleanUp } from './clean-ups.ts';
 import { describeMachine, machineLines } from './machine.ts';
 import { planOf } from './plans.ts';
-import { cpuOf, memoryOf, nameOf, processesWith, until } from './processes.ts';
+import { cpuOf, memoryOf, nameOf, until } from './processes.ts';
+import { resultsIn, startStack } from './stack.ts';
 import { summarise, table, type Figure } from './stats.ts';
 import { System } from './systems.ts';
 
@@ -44,25 +44,14 @@ const { values } = parseArgs({
   },
 });
 const CLI = join(DIST, 'kimi-dispatch.cjs');
-const home = await mkdtemp(join(tmpdir(), 'kimi-api-'));
-const ports = ['WEBHOOK', 'KIMI_WORKER', 'KIMI_TEMPORAL', 'KIMI_UI', 'KIMI_API'].map((name) => [`${name}_PORT`, '0']);
-const unlimited = ['KIMI_MAX_TASKS_PER_MINUTE', 'KIMI_MAX_CONCURRENT_TASKS', 'KIMI_API_REQUESTS_PER_MINUTE'];
-const env = {
-  ...process.env,
-  ...Object.fromEntries([...ports, ...unlimited.map((name) => [name, '0'])]),
-  KIMI_HOME: home,
-  KIMI_RESULTS_DIR: join(home, 'results'),
-};
-const run = async (...args: string[]): Promise<string> =>
-  (await promisify(execFile)(process.execPath, [CLI, ...args], { env })).stdout;
 
 console.log(machineLines(await describeMachine()));
-const up = spawn(process.execPath, [CLI, 'up', '--simulate'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
-await once(up.stdout, 'data');
-up.stdout.resume();
-const { http_api_url: url = '' } = JSON.parse(await readFile(join(home, 'stack.json'), 'utf8')) as StackState;
+const stack = await startStack({ KIMI_API_PORT: '0', KIMI_API_REQUESTS_PER_MINUTE: '0' });
+const { http_api_url: url = '' } = stack.state;
+const run = async (...args: string[]): Promise<string> =>
+  (await promisify(execFile)(process.execPath, [CLI, ...args], { env: stack.env })).stdout;
 const authorization = `Bearer ${(await run('token', 'create', 'bench')).trim()}`;
-const services = processesWith(`KIMI_HOME=${home}`).filter((pid) => nameOf(pid).startsWith('services'));
+const services = stack.pids.filter((pid) => nameOf(pid).startsWith('services'));
 const pool = new Pool(url, { connections: CONNECTIONS });
 
 /** Answers that came before Kimi had accepted the task. */
@@ -112,10 +101,10 @@ async function start(): Promise<void> {
   for (const [name, wait_ms] of [['durable', 0] as const, ['accepted by Kimi', ACCEPTED_MS] as const]) {
     pending = 0;
     const from = performance.now();
-    const done = (await resultsIn(env.KIMI_RESULTS_DIR)) + WARM_UP + Number(values.tasks);
+    const done = (await resultsIn(stack.results)) + WARM_UP + Number(values.tasks);
     const figure = await crowd(async () => await taken(one, wait_ms));
-    const ours = memoryIn(processesWith(`KIMI_HOME=${home}`));
-    await until(async () => (await resultsIn(env.KIMI_RESULTS_DIR)) >= done);
+    const ours = memoryIn(stack.pids);
+    await until(async () => (await resultsIn(stack.results)) >= done);
     const all = ((performance.now() - from) / 1_000).toFixed(1);
     note(name, figure, `${pending} pending; ${ours}; all with their results after ${all} s`);
   }
@@ -129,13 +118,10 @@ async function start(): Promise<void> {
   figures.push({ name: 'dispatch', unit: 'ms', samples: commands });
 }
 
-async function resultsIn(folder: string): Promise<number> {
-  return (await readdir(folder)).filter((name) => name.endsWith('.json')).length;
-}
-
 /** The same of a peer: it answers once the task is durable. */
 async function startOf(peer: string): Promise<void> {
-  const own = join(home, peer);
+  const own = await mkdtemp(join(tmpdir(), 'kimi-api-'));
+  atTheEnd(async () => await rm(own, { recursive: true, force: true }));
   const system = await System.start(await planOf(peer, own), own);
   system.answersAtOnce = true;
   const figure = await crowd(async () => await system.dispatch());
@@ -181,10 +167,8 @@ async function follow(): Promise<void> {
 await start();
 if (Number(values.readers) > 0) await follow();
 await pool.close();
-up.kill('SIGTERM');
-await once(up, 'exit');
+await stack.stop();
 for (const peer of values.peers.split(',').filter(Boolean)) await startOf(peer);
 console.log(table(figures.map(summarise)));
 await cleanUp();
-await rm(home, { recursive: true, force: true });
 process.exit();

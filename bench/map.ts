@@ -10,7 +10,7 @@ import pLimit from 'p-limit';
 import { call } from '../test/support/api.ts';
 import { describeMachine, machineLines } from './machine.ts';
 import { cpuOf, memoryByName, nameOf } from './processes.ts';
-import { startStack, type Stack } from './stack.ts';
+import { resultsIn, startStack, type Stack } from './stack.ts';
 
 /** Tasks that are dispatched at the same time, one by one: as many as a map has rows in progress. */
 const AT_ONCE = 20;
@@ -40,10 +40,6 @@ const WAYS: Record<string, Way> = {
     while ((await resultsIn(results)) < before + rows) await pause(POLL_MS);
   },
 };
-
-async function resultsIn(folder: string): Promise<number> {
-  return (await readdir(folder)).filter((name) => /^kimi-.*\.json$/.test(name)).length;
-}
 
 async function measure(way: Way, rows: number): Promise<void> {
   const stack = await startStack();

@@ -1,7 +1,7 @@
 /** A stack of its own with the simulated Kimi, and without limits. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DIST } from '../src/service/files.ts';
@@ -9,6 +9,8 @@ import type { StackState } from '../src/stack/state.ts';
 import { nameOf, processesWith } from './processes.ts';
 
 export interface Stack {
+  /** For commands that use it. */
+  env: NodeJS.ProcessEnv;
   socket: string;
   results: string;
   state: StackState;
@@ -33,6 +35,7 @@ export async function startStack(changes: NodeJS.ProcessEnv = {}): Promise<Stack
   up.stdout.resume();
   const state = JSON.parse(await readFile(join(home, 'stack.json'), 'utf8')) as StackState;
   return {
+    env,
     socket: state.api_socket ?? '',
     results,
     state,
@@ -43,4 +46,9 @@ export async function startStack(changes: NodeJS.ProcessEnv = {}): Promise<Stack
       await rm(home, { recursive: true, force: true });
     },
   };
+}
+
+/** @returns the number of results in a folder. */
+export async function resultsIn(folder: string): Promise<number> {
+  return (await readdir(folder)).filter((name) => /^kimi-.*\.json$/.test(name)).length;
 }
