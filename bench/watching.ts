@@ -3,21 +3,16 @@
  * our processes per task. Unlike elapsed time, CPU time hardly depends on the load of the machine. Linux only: it reads
  * /proc.
  */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { loadavg, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import pLimit from 'p-limit';
 import { startTask } from '../src/tasks/start.ts';
-import { TASK_QUEUE } from '../src/shared/names.ts';
-import { DIST } from '../src/service/files.ts';
-import type { StackState } from '../src/stack/state.ts';
-import { cpuOf, nameOf, processesWith } from './processes.ts';
+import { cpuOf, nameOf } from './processes.ts';
+import { startStack } from './stack.ts';
 import { median } from './stats.ts';
 
 /** Concurrent tasks. */
@@ -28,31 +23,10 @@ const SCRAPE_MS = 5_000;
 
 const METRICS_PORT = 39464;
 
-/** @returns the processes of a stack that are ours and serve tasks. */
-function servicesIn(home: string): number[] {
-  return processesWith(`KIMI_HOME=${home}`).filter((pid) => !/^(?:sh|cat$|temporal|simulator)/.test(nameOf(pid)));
-}
-
 /** @returns CPU milliseconds per task of our processes. */
 async function measure(tasks: number, watching: NodeJS.ProcessEnv): Promise<number> {
-  const home = await mkdtemp(join(tmpdir(), 'kimi-watching-'));
-  const ports = ['WEBHOOK', 'KIMI_WORKER', 'KIMI_TEMPORAL', 'KIMI_UI'].map((name) => [`${name}_PORT`, '0']);
-  const env = {
-    ...process.env,
-    ...Object.fromEntries(ports),
-    KIMI_HOME: home,
-    KIMI_RESULTS_DIR: join(home, 'results'),
-    KIMI_MAX_TASKS_PER_MINUTE: '0',
-    KIMI_MAX_CONCURRENT_TASKS: '0',
-    ...watching,
-  };
-  const up = spawn(process.execPath, [join(DIST, 'kimi-dispatch.cjs'), 'up', '--simulate'], {
-    env,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  await once(up.stdout, 'data');
-  up.stdout.resume();
-  const state = JSON.parse(await readFile(join(home, 'stack.json'), 'utf8')) as StackState;
+  const stack = await startStack(watching);
+  const { state, pids } = stack;
   const client = new Client({ connection: await Connection.connect({ address: state.temporal_address }) });
   const request = {
     task_name: 'x',
@@ -64,7 +38,7 @@ async function measure(tasks: number, watching: NodeJS.ProcessEnv): Promise<numb
   };
   const run = async (count: number): Promise<void> => {
     await pLimit(AT_ONCE).map(Array(count).keys(), async () => {
-      const { task_id } = await startTask(client, TASK_QUEUE, request, 20_000);
+      const { task_id } = await startTask(client, state.task_queue, request, 20_000);
       await client.workflow.getHandle(task_id).result();
     });
   };
@@ -74,16 +48,14 @@ async function measure(tasks: number, watching: NodeJS.ProcessEnv): Promise<numb
   }, SCRAPE_MS);
   // The first tasks of a worker include compilation.
   await run(Math.ceil(tasks / 4));
-  const processes = servicesIn(home);
+  const processes = pids.filter((pid) => !/^(?:sh|cat$|temporal)/.test(nameOf(pid)));
   const cpu = (): number => cpuOf(processes);
   const before = cpu();
   await run(tasks);
   const used = cpu() - before;
   clearInterval(scraping);
   await client.connection.close();
-  up.kill('SIGTERM');
-  await once(up, 'exit');
-  await rm(home, { recursive: true, force: true });
+  await stack.stop();
   return used / tasks;
 }
 
